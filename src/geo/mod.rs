@@ -1,0 +1,9 @@
+//! Where clients are, and the address space cut into runs by it.
+
+mod location;
+mod locations;
+mod runs;
+
+pub use location::{Continent, Coordinates, CountryCode, Location, Subdivision};
+pub use locations::Locations;
+pub use runs::{Bits, Prefix, Run, Runs, RunsBuilder, nest};

@@ -1,0 +1,102 @@
+//! What one probe found.
+
+use std::fmt;
+use std::time::Duration;
+
+/// The end of one probe.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The endpoint did what its monitor asks, in this time from start to end.
+    Success(Duration),
+    /// It did not.
+    Failure(Failure),
+}
+
+impl Outcome {
+    /// Whether the endpoint did what its monitor asks.
+    pub fn is_success(&self) -> bool {
+        matches!(self, Self::Success(_))
+    }
+}
+
+/// How far a probe came before its time was over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Waiting for the connection.
+    Connect,
+    /// Waiting for the TLS handshake.
+    Handshake,
+    /// Waiting for the response's head.
+    Response,
+    /// Waiting for the part of the body that is looked at.
+    Body,
+}
+
+/// Why a probe failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The monitor's `timeout` passed.
+    TimedOut(Stage),
+    /// The endpoint's host refused the connection.
+    Refused,
+    /// No route leads there, or one on the way says so.
+    Unreachable,
+    /// This node has no file descriptors or local ports left.
+    NoDescriptors,
+    /// The peer ended the connection in the middle.
+    Reset,
+    /// The handshake failed: a certificate that does not hold, an alert, no TLS at all.
+    Tls(String),
+    /// The status code is not among the expected ones.
+    Status(u16),
+    /// The body, or its first 64 KiB, does not hold what it should.
+    Body,
+    /// What came is not what the protocol allows.
+    Protocol(String),
+    /// Any other error of the operating system.
+    Io(String),
+}
+
+impl Failure {
+    /// Whether the cause may lie with this node rather than with the endpoint: nobody there was heard.
+    pub fn may_be_ours(&self) -> bool {
+        matches!(self, Self::TimedOut(_) | Self::Unreachable | Self::NoDescriptors)
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Connect => "connecting",
+            Self::Handshake => "in the TLS handshake",
+            Self::Response => "waiting for the response",
+            Self::Body => "reading the body",
+        })
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TimedOut(stage) => write!(f, "timed out {stage}"),
+            Self::Refused => f.write_str("connection refused"),
+            Self::Unreachable => f.write_str("unreachable"),
+            Self::NoDescriptors => f.write_str("no descriptors or ports left on this node"),
+            Self::Reset => f.write_str("connection reset"),
+            Self::Tls(why) => write!(f, "TLS: {why}"),
+            Self::Status(code) => write!(f, "status {code}"),
+            Self::Body => f.write_str("body does not match"),
+            Self::Protocol(why) => write!(f, "protocol error: {why}"),
+            Self::Io(why) => f.write_str(why),
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Success(time) => write!(f, "ok in {:.1} ms", time.as_secs_f64() * 1000.0),
+            Self::Failure(failure) => failure.fmt(f),
+        }
+    }
+}

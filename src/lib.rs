@@ -1,0 +1,5 @@
+//! An authoritative DNS server that does global server load balancing.
+
+pub mod geo;
+pub mod health;
+pub mod name;

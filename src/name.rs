@@ -1,0 +1,268 @@
+//! Domain names as RFC 1035 puts them on the wire.
+//!
+//! A [`Name`] is absolute and uncompressed: length octet and label, length octet and label, and the root's zero octet.
+//! It keeps the case it was written in and compares without it (RFC 4343).
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
+/// Octets a name takes at most, its final zero included (RFC 1035, section 2.3.4).
+pub const MAX_NAME_LENGTH: usize = 255;
+
+/// Octets a label takes at most, its length octet excluded (RFC 1035, section 2.3.4).
+pub const MAX_LABEL_LENGTH: usize = 63;
+
+/// An absolute domain name in wire format, 1 to [`MAX_NAME_LENGTH`] octets.
+#[derive(Clone)]
+pub struct Name {
+    wire: Box<[u8]>,
+}
+
+/// Why a text is no domain name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NameError {
+    /// Nothing stands there; the root is written as a single dot.
+    Empty,
+    /// Two dots stand side by side, or one leads.
+    EmptyLabel,
+    /// A label is longer than [`MAX_LABEL_LENGTH`] octets.
+    LabelTooLong,
+    /// The name is longer than [`MAX_NAME_LENGTH`] octets.
+    NameTooLong,
+    /// A backslash is followed neither by a character nor by three digits up to 255.
+    BadEscape,
+}
+
+impl fmt::Display for NameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "a name may not be empty",
+            Self::EmptyLabel => "a label may not be empty",
+            Self::LabelTooLong => "a label may not be longer than 63 octets",
+            Self::NameTooLong => "a name may not be longer than 255 octets",
+            Self::BadEscape => "a backslash takes one character or three digits up to 255",
+        })
+    }
+}
+
+impl std::error::Error for NameError {}
+
+impl Name {
+    /// The root.
+    pub fn root() -> Self {
+        Self { wire: Box::new([0]) }
+    }
+
+    /// Takes over a name in wire format, which the caller has parsed: labels up to the root, nothing behind it.
+    pub(crate) fn from_wire(wire: &[u8]) -> Self {
+        debug_assert!(wire.len() <= MAX_NAME_LENGTH && wire.last() == Some(&0));
+        Self { wire: wire.into() }
+    }
+
+    /// Parses presentation format (RFC 1035, section 5.1): a final dot makes it absolute, otherwise it continues with
+    /// `origin`; `@` alone is the origin.
+    pub fn parse(text: &str, origin: &Name) -> Result<Self, NameError> {
+        if text == "@" {
+            return Ok(origin.clone());
+        }
+        if text == "." {
+            return Ok(Self::root());
+        }
+        if text.is_empty() {
+            return Err(NameError::Empty);
+        }
+        let mut wire = Vec::with_capacity(text.len() + 1 + origin.wire.len());
+        let mut label = Vec::with_capacity(MAX_LABEL_LENGTH);
+        let mut absolute = false;
+        let mut octets = text.bytes().peekable();
+        while let Some(octet) = octets.next() {
+            absolute = false;
+            match octet {
+                b'.' => {
+                    push_label(&mut wire, &mut label)?;
+                    absolute = true;
+                }
+                b'\\' => label.push(unescape(&mut octets)?),
+                _ => label.push(octet),
+            }
+        }
+        if absolute {
+            wire.push(0);
+        } else {
+            push_label(&mut wire, &mut label)?;
+            wire.extend_from_slice(&origin.wire);
+        }
+        if wire.len() > MAX_NAME_LENGTH {
+            return Err(NameError::NameTooLong);
+        }
+        Ok(Self { wire: wire.into() })
+    }
+
+    /// The name in wire format.
+    pub fn as_wire(&self) -> &[u8] {
+        &self.wire
+    }
+
+    /// The wire format in lower case, under which tables know the name.
+    pub fn to_key(&self) -> Box<[u8]> {
+        // Length octets are at most 63 and so are no letters.
+        self.wire.to_ascii_lowercase().into()
+    }
+
+    /// The labels from the leftmost on, the root's empty one excluded.
+    pub fn labels(&self) -> impl Iterator<Item = &[u8]> {
+        labels(&self.wire)
+    }
+
+    /// How many labels there are, the root's excluded.
+    pub fn label_count(&self) -> usize {
+        self.labels().count()
+    }
+
+    /// Whether the leftmost label is a lone asterisk (RFC 4592, section 2.1.1).
+    pub fn is_wildcard(&self) -> bool {
+        self.wire.starts_with(b"\x01*")
+    }
+
+    /// The name without its leftmost label; the root has no parent.
+    pub fn parent(&self) -> Option<Name> {
+        match self.wire[0] {
+            0 => None,
+            length => Some(Self { wire: self.wire[1 + usize::from(length)..].into() }),
+        }
+    }
+
+    /// Whether this is `ancestor` or stands below it, told on label boundaries and without case.
+    pub fn is_at_or_below(&self, ancestor: &Name) -> bool {
+        suffixes(&self.wire).any(|suffix| suffix.eq_ignore_ascii_case(&ancestor.wire))
+    }
+}
+
+/// The labels of an uncompressed name, the root's empty one excluded.
+pub(crate) fn labels(wire: &[u8]) -> impl Iterator<Item = &[u8]> {
+    suffixes(wire).filter_map(|suffix| match suffix[0] {
+        0 => None,
+        length => Some(&suffix[1..=usize::from(length)]),
+    })
+}
+
+/// An uncompressed name, its parent, its parent's parent, and so on to the root.
+pub(crate) fn suffixes(wire: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(wire);
+    std::iter::from_fn(move || {
+        let current = rest?;
+        rest = match current[0] {
+            0 => None,
+            length => Some(&current[1 + usize::from(length)..]),
+        };
+        Some(current)
+    })
+}
+
+fn push_label(wire: &mut Vec<u8>, label: &mut Vec<u8>) -> Result<(), NameError> {
+    match label.len() {
+        0 => return Err(NameError::EmptyLabel),
+        1..=MAX_LABEL_LENGTH => wire.push(label.len() as u8),
+        _ => return Err(NameError::LabelTooLong),
+    }
+    wire.append(label);
+    Ok(())
+}
+
+fn unescape(octets: &mut impl Iterator<Item = u8>) -> Result<u8, NameError> {
+    let first = octets.next().ok_or(NameError::BadEscape)?;
+    if !first.is_ascii_digit() {
+        return Ok(first);
+    }
+    let mut value = u32::from(first - b'0');
+    for _ in 0..2 {
+        let digit = octets.next().filter(u8::is_ascii_digit).ok_or(NameError::BadEscape)?;
+        value = value * 10 + u32::from(digit - b'0');
+    }
+    u8::try_from(value).map_err(|_| NameError::BadEscape)
+}
+
+impl PartialEq for Name {
+    fn eq(&self, other: &Self) -> bool {
+        self.wire.eq_ignore_ascii_case(&other.wire)
+    }
+}
+
+impl Eq for Name {}
+
+impl Hash for Name {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        for octet in &self.wire {
+            state.write_u8(octet.to_ascii_lowercase());
+        }
+    }
+}
+
+/// Presentation format with the final dot; what would be misread is escaped (RFC 1035, section 5.1).
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.wire.len() == 1 {
+            return f.write_str(".");
+        }
+        for label in self.labels() {
+            for &octet in label {
+                match octet {
+                    b'.' | b'\\' | b'"' | b';' | b'(' | b')' | b'@' | b'$' => write!(f, "\\{}", octet as char)?,
+                    0x21..=0x7e => write!(f, "{}", octet as char)?,
+                    _ => write!(f, "\\{octet:03}")?,
+                }
+            }
+            f.write_str(".")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> Name {
+        Name::parse(text, &Name::root()).unwrap()
+    }
+
+    #[test]
+    fn relative_names_continue_with_the_origin() {
+        let origin = name("Example.com.");
+        assert_eq!(Name::parse("www", &origin).unwrap(), name("www.example.com."));
+        assert_eq!(Name::parse("@", &origin).unwrap(), origin);
+        assert_eq!(Name::parse("a.b.", &origin).unwrap(), name("a.b."));
+    }
+
+    #[test]
+    fn escapes_are_read_and_written() {
+        let escaped = name(r"a\.b\032c.example.");
+        assert_eq!(escaped.label_count(), 2);
+        assert_eq!(escaped.to_string(), r"a\.b\032c.example.");
+        assert_eq!(Name::parse(r"a\25", &Name::root()), Err(NameError::BadEscape));
+        assert_eq!(Name::parse(r"a\256", &Name::root()), Err(NameError::BadEscape));
+    }
+
+    #[test]
+    fn limits_hold() {
+        assert_eq!(Name::parse(&"a".repeat(64), &Name::root()), Err(NameError::LabelTooLong));
+        assert_eq!(Name::parse("a..b", &Name::root()), Err(NameError::EmptyLabel));
+        let longest = ["a".repeat(63), "b".repeat(63), "c".repeat(63), "d".repeat(61)].join(".");
+        assert_eq!(name(&longest).as_wire().len(), MAX_NAME_LENGTH);
+        assert_eq!(Name::parse(&format!("{longest}d"), &Name::root()), Err(NameError::NameTooLong));
+    }
+
+    #[test]
+    fn ancestry_is_told_on_label_boundaries() {
+        assert!(name("a.Example.com").is_at_or_below(&name("example.COM")));
+        assert!(name("example.com").is_at_or_below(&name("example.com")));
+        assert!(!name("badexample.com").is_at_or_below(&name("example.com")));
+        assert!(name("com").is_at_or_below(&Name::root()));
+    }
+}
