@@ -1,5 +1,10 @@
 //! An authoritative DNS server that does global server load balancing.
 
+pub mod config;
 pub mod geo;
 pub mod health;
 pub mod name;
+pub mod snapshot;
+pub mod steering;
+pub mod wire;
+pub mod zone;

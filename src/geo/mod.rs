@@ -2,8 +2,10 @@
 
 mod location;
 mod locations;
+mod region;
 mod runs;
 
 pub use location::{Continent, Coordinates, CountryCode, Location, Subdivision};
 pub use locations::Locations;
+pub use region::{ClientMatch, DatacenterId, MAX_DATACENTERS, Region, RegionId, Regions};
 pub use runs::{Bits, Prefix, Run, Runs, RunsBuilder, nest};

@@ -1,0 +1,174 @@
+//! Regions: which clients belong together.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::{BuildHasher, Hash, Hasher};
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::location::{Continent, CountryCode, Location, Subdivision};
+use super::runs::{Prefix, Runs, nest};
+
+/// A datacenter by its place in the world's list.
+pub type DatacenterId = u8;
+
+/// Datacenters that a world holds at most, so that an id fits an octet and one value of it stays free.
+pub const MAX_DATACENTERS: usize = 255;
+
+/// Value of a prefix run that lies in no region's prefix.
+const NO_PREFIX: u32 = u32::MAX;
+
+/// What makes a client belong to a region, the most specific kind first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ClientMatch {
+    /// Its address lies in this prefix; the longest counts. Host bits are clear.
+    Prefix(IpNet),
+    /// Its network is announced by this autonomous system.
+    Asn(u32),
+    /// It is in this subdivision.
+    Subdivision(Subdivision),
+    /// It is in this country.
+    Country(CountryCode),
+    /// It is on this continent.
+    Continent(Continent),
+}
+
+/// A set of clients and the datacenters they prefer.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Region {
+    /// `europe` of `[regions.europe]`.
+    pub name: Box<str>,
+    /// Who belongs to it; empty for the region `default`. No match stands in two regions.
+    pub clients: Vec<ClientMatch>,
+    /// Tiers of datacenters, best first, each at most once.
+    pub prefer: Vec<Vec<DatacenterId>>,
+    /// Whether unlisted datacenters are out; otherwise they are the last tier.
+    pub only: bool,
+}
+
+/// A region by its place in [`Regions`]; [`Regions::NOWHERE`] for clients that no region names.
+pub type RegionId = u32;
+
+/// A zone's regions with the tables that find a client's one.
+#[derive(Debug)]
+pub struct Regions {
+    list: Box<[Region]>,
+    default: RegionId,
+    v4: Runs<u32>,
+    v6: Runs<u128>,
+    asn: HashMap<u32, RegionId>,
+    subdivision: HashMap<Subdivision, RegionId>,
+    country: HashMap<CountryCode, RegionId>,
+    continent: HashMap<Continent, RegionId>,
+    /// Hash of `list`, so that comparing two big ones is rarely needed.
+    digest: u64,
+}
+
+impl Regions {
+    /// The region of clients that no region names, if there is no `[regions.default]`.
+    pub const NOWHERE: RegionId = u32::MAX;
+
+    /// Builds the look-up tables. The region named `default` takes whom no other names.
+    pub fn new(list: Vec<Region>) -> Self {
+        let (mut v4, mut v6) = (Vec::new(), Vec::new());
+        let (mut asn, mut subdivision, mut country, mut continent) =
+            (HashMap::new(), HashMap::new(), HashMap::new(), HashMap::new());
+        for (id, region) in (0..).zip(&list) {
+            for client in &region.clients {
+                match *client {
+                    ClientMatch::Prefix(IpNet::V4(net)) => {
+                        v4.push(Prefix { first: net.network().to_bits(), length: net.prefix_len(), value: id });
+                    }
+                    ClientMatch::Prefix(IpNet::V6(net)) => {
+                        v6.push(Prefix { first: net.network().to_bits(), length: net.prefix_len(), value: id });
+                    }
+                    ClientMatch::Asn(number) => _ = asn.insert(number, id),
+                    ClientMatch::Subdivision(code) => _ = subdivision.insert(code, id),
+                    ClientMatch::Country(code) => _ = country.insert(code, id),
+                    ClientMatch::Continent(code) => _ = continent.insert(code, id),
+                }
+            }
+        }
+        let default = list.iter().position(|region| &*region.name == "default");
+        let digest = foldhash::fast::FixedState::default().hash_one(&list);
+        Self {
+            list: list.into(),
+            default: default.map_or(Self::NOWHERE, |position| position as RegionId),
+            v4: nest(v4, NO_PREFIX),
+            v6: nest(v6, NO_PREFIX),
+            asn,
+            subdivision,
+            country,
+            continent,
+            digest,
+        }
+    }
+
+    /// The regions in the order of their ids.
+    pub fn list(&self) -> &[Region] {
+        &self.list
+    }
+
+    /// The region with this id; `None` for [`Self::NOWHERE`].
+    pub fn get(&self, id: RegionId) -> Option<&Region> {
+        self.list.get(id as usize)
+    }
+
+    /// A client's region: the most specific match wins, whichever region it stands in.
+    pub fn of(&self, address: IpAddr, location: &Location) -> RegionId {
+        let by_prefix = match address {
+            IpAddr::V4(address) => self.v4.value(address.to_bits()),
+            IpAddr::V6(address) => self.v6.value(address.to_bits()),
+        };
+        if by_prefix == NO_PREFIX { self.of_location(location) } else { by_prefix }
+    }
+
+    /// The region of clients at `location` that no prefix names.
+    pub fn of_location(&self, location: &Location) -> RegionId {
+        let by_asn = || location.asn.and_then(|number| self.asn.get(&number));
+        // The smaller of two subdivisions is the more specific one.
+        let by_subdivision =
+            || location.subdivisions.iter().rev().flatten().find_map(|code| self.subdivision.get(code));
+        let by_country = || location.country.and_then(|code| self.country.get(&code));
+        let by_continent = || location.continent.and_then(|code| self.continent.get(&code));
+        by_asn().or_else(by_subdivision).or_else(by_country).or_else(by_continent).copied().unwrap_or(self.default)
+    }
+
+    /// For every IPv4 address the region whose prefix names it, by `by_location` elsewhere.
+    pub(super) fn overlay_v4(&self, by_location: &Runs<u32>, of: impl Fn(RegionId, u32) -> u32) -> Runs<u32> {
+        by_location.join(&self.v4, |location, prefix| of(prefix, location))
+    }
+
+    /// The same for IPv6.
+    pub(super) fn overlay_v6(&self, by_location: &Runs<u128>, of: impl Fn(RegionId, u32) -> u32) -> Runs<u128> {
+        by_location.join(&self.v6, |location, prefix| of(prefix, location))
+    }
+}
+
+impl PartialEq for Regions {
+    fn eq(&self, other: &Self) -> bool {
+        self.digest == other.digest && self.list == other.list
+    }
+}
+
+impl Eq for Regions {}
+
+impl Hash for Regions {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.digest);
+    }
+}
+
+/// As it stands in a zone file.
+impl fmt::Display for ClientMatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Prefix(net) => net.fmt(f),
+            Self::Asn(number) => write!(f, "asn:{number}"),
+            Self::Subdivision(code) => write!(f, "subdivision:{code}"),
+            Self::Country(code) => write!(f, "country:{code}"),
+            Self::Continent(code) => write!(f, "continent:{code}"),
+        }
+    }
+}

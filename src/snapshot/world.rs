@@ -1,0 +1,154 @@
+//! What the operator wrote, valid and with every name resolved.
+//!
+//! Configuration makes a [`World`]; a snapshot is compiled from it. A world that exists is consistent: every id points at
+//! something, no name has CNAME beside other data, and so on.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::geo::{Coordinates, CountryCode, DatacenterId, Regions};
+use crate::health::Target;
+use crate::name::Name;
+use crate::steering::{AllDown, Pick, Step};
+use crate::zone::Record;
+
+/// Pools that a name uses at most, so that a set of them fits one machine word. `web/fra` and `web/iad` are two.
+pub const MAX_POOLS: usize = 64;
+
+/// Endpoints of one address family that a pool holds at most.
+pub const MAX_ENDPOINTS: usize = 1024;
+
+/// Everything that is served and what it depends on.
+#[derive(Clone, Debug, Default)]
+pub struct World {
+    /// All places, at most 255. Names and places are unique.
+    pub datacenters: Vec<Datacenter>,
+    /// All pools of all zones.
+    pub pools: Vec<Arc<PoolSpec>>,
+    /// All zones; origins are unique.
+    pub zones: Vec<ZoneSpec>,
+    /// How EDNS Client Subnet is used.
+    pub ecs: Ecs,
+    /// What this node calls itself: its `site`, else its host name.
+    pub node: Box<str>,
+}
+
+/// How EDNS Client Subnet (RFC 7871) is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ecs {
+    /// Whether the option is looked at, and answered, at all.
+    pub enabled: bool,
+    /// Bits of an IPv4 client address that count, 0-32.
+    pub max_source_v4: u8,
+    /// Bits of an IPv6 client address that count, 0-128.
+    pub max_source_v6: u8,
+}
+
+impl Default for Ecs {
+    /// RFC 7871, section 11.1, recommends 24 and 56 as what resolvers send at most.
+    fn default() -> Self {
+        Self { enabled: true, max_source_v4: 24, max_source_v6: 56 }
+    }
+}
+
+/// A place with endpoints.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Datacenter {
+    /// `fra`.
+    pub name: Box<str>,
+    /// Where it stands.
+    pub coordinates: Coordinates,
+    /// In which country.
+    pub country: Option<CountryCode>,
+}
+
+/// A pool by its place in [`World::pools`].
+pub type PoolId = u32;
+
+/// Endpoints in one datacenter that serve the same thing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PoolSpec {
+    /// `green`, or `web/fra` for one of several datacenters.
+    pub name: Box<str>,
+    /// The zone whose file defines it; `None` for one of the server file.
+    pub zone: Option<Name>,
+    /// Where it stands.
+    pub datacenter: Option<DatacenterId>,
+    /// The share of a family's endpoints, 0-1, that must be open for the pool to be usable; 0 asks for any.
+    pub min_healthy: f64,
+    /// What it hands out.
+    pub members: Members,
+}
+
+/// A pool holds addresses or exactly one CNAME.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Members {
+    /// One or more addresses of either family, each once.
+    Addresses(Vec<Endpoint<IpAddr>>),
+    /// The canonical name.
+    Cname(Endpoint<Name>),
+}
+
+/// One thing that can be handed out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Endpoint<T> {
+    /// An address or a canonical name.
+    pub value: T,
+    /// For `weighted` draws; 0 only when no other is left.
+    pub weight: u16,
+    /// What tells whether it is up; without one it always is.
+    pub target: Option<Target>,
+}
+
+/// One zone.
+#[derive(Clone, Debug)]
+pub struct ZoneSpec {
+    /// The apex.
+    pub origin: Name,
+    /// Who belongs to which region. Zones with equal regions share them.
+    pub regions: Arc<Regions>,
+    /// Static records, exactly one SOA and at least one NS at the apex among them; addresses of in-zone nameservers too.
+    pub records: Vec<Record>,
+    /// Names whose addresses are chosen for each client.
+    pub names: Vec<SteeredName>,
+    /// Names that answer TXT with what is known of the asker.
+    pub reflect: Vec<Name>,
+}
+
+/// A name whose addresses are chosen for each client.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SteeredName {
+    /// At or below the zone's origin; may be a wildcard.
+    pub owner: Name,
+    /// 1 to [`MAX_POOLS`], each once, all of one kind.
+    pub pools: Vec<PoolUse>,
+    /// The chain, as written.
+    pub steer: Vec<Step>,
+    /// Which endpoints of a pool.
+    pub pick: Pick,
+    /// How many addresses an answer holds at most; at least 1.
+    pub answers: u16,
+    /// From the best pools of how many different datacenters; at least 1.
+    pub take: u8,
+    /// This name's own tiers for a region, in place of the region's: `prefer = { europe = [...] }`. `only` stays the region's.
+    pub prefer: Vec<(Box<str>, Vec<Vec<DatacenterId>>)>,
+    /// What answers when no pool can.
+    pub fallback: Option<PoolId>,
+    /// What is answered when that cannot either.
+    pub all_down: AllDown,
+    /// Seconds, while all is calm.
+    pub ttl: u32,
+    /// Seconds, while something is unconfirmed; not above `ttl`.
+    pub ttl_min: u32,
+}
+
+/// A pool in a name's `pools`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PoolUse {
+    /// Which one.
+    pub pool: PoolId,
+    /// For the `weight` step.
+    pub weight: u16,
+    /// For the `failover` step: its place in the list; an inner list's pools, and those of one name's datacenters, share one.
+    pub order: u8,
+}

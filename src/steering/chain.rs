@@ -1,0 +1,53 @@
+//! The words of `steer`, `pick` and `all_down`.
+
+/// One step of a chain. Steps rank pools, ties allowed; a chain is the lexicographic order of its steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Step {
+    /// By the tiers of the client's region.
+    Region,
+    /// By great circle from the client's coordinates.
+    Distance,
+    /// By the order in `pools`.
+    Failover,
+    /// One pool drawn for each query in proportion to weight. It leaves no ties.
+    Weight,
+}
+
+impl Step {
+    /// All of them, with their names in a zone file.
+    pub const ALL: [(&'static str, Self); 4] = [
+        ("region", Self::Region),
+        ("distance", Self::Distance),
+        ("failover", Self::Failover),
+        ("weight", Self::Weight),
+    ];
+
+    /// Its name in a zone file.
+    pub fn as_str(self) -> &'static str {
+        Self::ALL[self as usize].0
+    }
+}
+
+/// Which of a pool's open endpoints answer, before `answers` cuts them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Pick {
+    /// All, in turn.
+    Rotate,
+    /// A draw without replacement, in proportion to weight.
+    Weighted,
+    /// All, in random order.
+    Random,
+}
+
+/// What is answered when nothing is left, `fallback` included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AllDown {
+    /// Health is ignored: the chain runs as if all were up.
+    All,
+    /// The chain runs over the endpoints that were open last.
+    LastHealthy,
+    /// An empty answer.
+    Nodata,
+    /// SERVFAIL.
+    Servfail,
+}

@@ -1,0 +1,5 @@
+//! DNS messages: what a query holds, and how a response is written.
+
+mod rtype;
+
+pub use rtype::Rtype;

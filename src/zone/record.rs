@@ -1,0 +1,17 @@
+//! One static record.
+
+use crate::name::Name;
+use crate::wire::Rtype;
+
+/// A record of class IN.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Whose record it is; at or below its zone's origin.
+    pub owner: Name,
+    /// What it holds.
+    pub rtype: Rtype,
+    /// Seconds, below 2^31 (RFC 2181, section 8).
+    pub ttl: u32,
+    /// The RDATA in wire format, valid for the type, names uncompressed.
+    pub rdata: Box<[u8]>,
+}
