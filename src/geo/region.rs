@@ -135,14 +135,14 @@ impl Regions {
         by_asn().or_else(by_subdivision).or_else(by_country).or_else(by_continent).copied().unwrap_or(self.default)
     }
 
-    /// For every IPv4 address the region whose prefix names it, by `by_location` elsewhere.
-    pub(super) fn overlay_v4(&self, by_location: &Runs<u32>, of: impl Fn(RegionId, u32) -> u32) -> Runs<u32> {
-        by_location.join(&self.v4, |location, prefix| of(prefix, location))
+    /// Runs of `of(region, location)`, where `region` is the one whose prefix holds the IPv4 addresses, if any.
+    pub fn overlay_v4(&self, locations: &Runs<u32>, mut of: impl FnMut(Option<RegionId>, u32) -> u32) -> Runs<u32> {
+        locations.join(&self.v4, |location, prefix| of((prefix != NO_PREFIX).then_some(prefix), location))
     }
 
     /// The same for IPv6.
-    pub(super) fn overlay_v6(&self, by_location: &Runs<u128>, of: impl Fn(RegionId, u32) -> u32) -> Runs<u128> {
-        by_location.join(&self.v6, |location, prefix| of(prefix, location))
+    pub fn overlay_v6(&self, locations: &Runs<u128>, mut of: impl FnMut(Option<RegionId>, u32) -> u32) -> Runs<u128> {
+        locations.join(&self.v6, |location, prefix| of((prefix != NO_PREFIX).then_some(prefix), location))
     }
 }
 

@@ -7,13 +7,13 @@
 //! ```text
 //!   starts   0.0.0.0      1.0.0.0      1.0.1.0      ...
 //!   values      7            3            9         ...
-//!   index    one entry for each value of the high 16 bits: where the runs begin that hold its first address
+//!   index    one entry for each value of the high bits: which run holds the lowest address that has them
 //! ```
 
 use std::fmt::Debug;
 
-/// Bits of an address that the index over the starts is keyed by.
-const INDEX_BITS: u32 = 16;
+/// High bits of an address that the index over the starts is keyed by at most; fewer where the runs are fewer.
+const MAX_INDEX_BITS: u32 = 16;
 
 /// An address of one family as a number, most significant bit first: `u32` for IPv4, `u128` for IPv6.
 pub trait Bits: Copy + Ord + Debug + Send + Sync + 'static {
@@ -36,10 +36,10 @@ pub trait Bits: Copy + Ord + Debug + Send + Sync + 'static {
     fn next(self) -> Option<Self>;
     /// The address before; `None` before the first.
     fn previous(self) -> Option<Self>;
-    /// The high [`INDEX_BITS`] bits.
-    fn high(self) -> usize;
-    /// The lowest address whose high [`INDEX_BITS`] bits are `high`.
-    fn from_high(high: usize) -> Self;
+    /// The high `bits` bits, at most [`MAX_INDEX_BITS`].
+    fn high(self, bits: u32) -> usize;
+    /// The lowest address whose high `bits` bits are `high`.
+    fn from_high(high: usize, bits: u32) -> Self;
 }
 
 macro_rules! impl_bits {
@@ -67,11 +67,11 @@ macro_rules! impl_bits {
             fn previous(self) -> Option<Self> {
                 self.checked_sub(1)
             }
-            fn high(self) -> usize {
-                (self >> ($width - INDEX_BITS)) as usize
+            fn high(self, bits: u32) -> usize {
+                self.checked_shr($width - bits).unwrap_or(0) as usize
             }
-            fn from_high(high: usize) -> Self {
-                (high as Self) << ($width - INDEX_BITS)
+            fn from_high(high: usize, bits: u32) -> Self {
+                (high as Self).checked_shl($width - bits).unwrap_or(0)
             }
         }
     };
@@ -87,6 +87,7 @@ pub struct Runs<B> {
     values: Box<[u32]>,
     /// `index[h]` is the run that holds the lowest address with the high bits `h`; one more entry closes the last.
     index: Box<[u32]>,
+    index_bits: u32,
 }
 
 /// One run: all addresses from `first` to `last` have `value`, and the addresses next to them have not.
@@ -171,7 +172,7 @@ impl<B: Bits> Runs<B> {
     }
 
     fn position(&self, address: B) -> usize {
-        let high = address.high();
+        let high = address.high(self.index_bits);
         let (from, to) = (self.index[high] as usize, self.index[high + 1] as usize);
         // The run that holds the block's first address may have begun before the block, so it needs no comparison.
         from + self.starts[from + 1..=to].partition_point(|start| *start <= address)
@@ -213,17 +214,18 @@ impl<B: Bits> RunsBuilder<B> {
     /// The finished runs with their index.
     pub fn finish(self) -> Runs<B> {
         let starts = self.starts.into_boxed_slice();
-        let mut index = Vec::with_capacity((1 << INDEX_BITS) + 1);
+        let index_bits = starts.len().ilog2().min(MAX_INDEX_BITS);
+        let mut index = Vec::with_capacity((1 << index_bits) + 1);
         let mut position = 0;
-        for high in 0..1 << INDEX_BITS {
-            let block = B::from_high(high);
-            while starts.get(position + 1).is_some_and(|start| *start <= block) {
+        for high in 0..1 << index_bits {
+            let lowest = B::from_high(high, index_bits);
+            while starts.get(position + 1).is_some_and(|start| *start <= lowest) {
                 position += 1;
             }
             index.push(position as u32);
         }
         index.push(starts.len() as u32 - 1);
-        Runs { starts, values: self.values.into(), index: index.into() }
+        Runs { starts, values: self.values.into(), index: index.into(), index_bits }
     }
 }
 

@@ -1,5 +1,9 @@
 //! Zones: records, and the tree of names that answers are looked up in.
 
 mod record;
+mod rrset;
+mod tree;
 
 pub use record::Record;
+pub use rrset::{FIXED_FIELDS, POINTER_LENGTH, Rrset, TTL_OFFSET, TooLarge, below};
+pub use tree::{Found, Node, NodeId, PlanId, Special, Zone, ZoneError};

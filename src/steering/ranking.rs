@@ -1,0 +1,215 @@
+//! Rankings, and what they depend on.
+//!
+//! A name's pools fall into *slots*: pools in one datacenter that the chain cannot tell apart share one. A [`Ranking`] is
+//! a weak order of slots: tiers, best first, each a set. It holds no health, so it changes only when the world does.
+//!
+//! A [`Criteria`] is a chain made ready for one set of slots. It refines: all slots are one tier to begin with, and each
+//! criterion splits every tier that the ones before it left. That is the lexicographic order of the steps. Names with
+//! equal criteria rank all clients alike, so they share one map.
+
+use std::sync::Arc;
+
+use crate::geo::{Coordinates, RegionId, Regions};
+
+/// A set of up to 64 slots, or of a name's pools: bit `n` stands for the `n`th.
+pub type Set = u64;
+
+/// The members of a set, in ascending order.
+pub fn members(set: Set) -> impl Iterator<Item = usize> {
+    let mut rest = set;
+    std::iter::from_fn(move || {
+        let lowest = (rest != 0).then(|| rest.trailing_zeros() as usize)?;
+        rest &= rest - 1;
+        Some(lowest)
+    })
+}
+
+/// A weak order of slots, best first. Slots that the client must never be sent to are absent.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Ranking {
+    tiers: Box<[Set]>,
+}
+
+impl Ranking {
+    /// Disjoint sets, none of them empty.
+    pub fn tiers(&self) -> &[Set] {
+        &self.tiers
+    }
+}
+
+/// What rankings know of a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Client {
+    /// Its region, or [`Regions::NOWHERE`].
+    pub region: RegionId,
+    /// Its coordinates, if any criterion asks for them.
+    pub coordinates: Option<Coordinates>,
+}
+
+/// One step of a chain that ranks without a draw, made ready for a set of slots.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Criterion {
+    /// The tiers of each region, by [`RegionId`].
+    Region(Arc<Regions>, Box<[RegionTiers]>),
+    /// Where each slot stands; `None` for one without a datacenter, which is ranked behind all others.
+    Distance(Box<[Option<Coordinates>]>),
+    /// Tiers that are the same for every client.
+    Failover(Box<[Set]>),
+}
+
+/// A region's tiers, as sets of slots.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RegionTiers {
+    /// Best first.
+    pub tiers: Box<[Set]>,
+    /// Whether slots in none of the tiers are out; otherwise they are the last tier.
+    pub only: bool,
+}
+
+/// All that a ranking depends on besides the client.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Criteria {
+    slots: u8,
+    steps: Box<[Criterion]>,
+}
+
+impl Criteria {
+    /// A chain over slots `0..slots`, 64 at most. Steps behind one that leaves no ties for anybody cannot matter and
+    /// are left out.
+    pub fn new(slots: u8, steps: Vec<Criterion>) -> Self {
+        let mut kept = Vec::new();
+        for step in steps {
+            let settles = step.settles(slots);
+            kept.push(step);
+            if settles {
+                break;
+            }
+        }
+        Self { slots, steps: kept.into() }
+    }
+
+    /// The regions that clients are told apart by, if they are.
+    pub fn regions(&self) -> Option<&Arc<Regions>> {
+        self.steps.iter().find_map(|step| match step {
+            Criterion::Region(regions, _) => Some(regions),
+            Criterion::Distance(_) | Criterion::Failover(_) => None,
+        })
+    }
+
+    /// Whether clients are told apart by where they stand.
+    pub fn measures_distance(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step, Criterion::Distance(_)))
+    }
+
+    /// The steps that are left, in order.
+    pub fn steps(&self) -> &[Criterion] {
+        &self.steps
+    }
+
+    /// The ranking for a client.
+    pub fn rank(&self, client: &Client) -> Ranking {
+        let all = if self.slots == 64 { Set::MAX } else { (1 << self.slots) - 1 };
+        let mut tiers = vec![all];
+        for step in &self.steps {
+            tiers = tiers.iter().flat_map(|&tier| step.split(tier, client)).collect();
+        }
+        Ranking { tiers: tiers.into() }
+    }
+}
+
+impl Criterion {
+    /// The tiers that this step makes of one tier of the steps before it.
+    pub fn split(&self, tier: Set, client: &Client) -> Vec<Set> {
+        match self {
+            Self::Region(_, regions) => match regions.get(client.region as usize) {
+                Some(region) => split_by(tier, &region.tiers, region.only),
+                None => vec![tier],
+            },
+            Self::Distance(places) => match client.coordinates {
+                Some(here) => split_by_distance(tier, places, here),
+                None => vec![tier],
+            },
+            Self::Failover(tiers) => split_by(tier, tiers, false),
+        }
+    }
+
+    /// Whether no client finds a tie behind this step.
+    fn settles(&self, slots: u8) -> bool {
+        match self {
+            Self::Failover(tiers) => tiers.len() == usize::from(slots),
+            Self::Region(..) | Self::Distance(_) => false,
+        }
+    }
+}
+
+fn split_by(tier: Set, order: &[Set], only: bool) -> Vec<Set> {
+    let listed = order.iter().map(|set| tier & set);
+    let rest = if only { 0 } else { order.iter().fold(tier, |rest, set| rest & !set) };
+    listed.chain([rest]).filter(|&set| set != 0).collect()
+}
+
+fn split_by_distance(tier: Set, places: &[Option<Coordinates>], here: Coordinates) -> Vec<Set> {
+    /// Farther than any place on Earth, in metres.
+    const NOWHERE: u64 = u64::MAX;
+    let metres = |place: Coordinates| (here.distance_km(place) * 1000.0).round() as u64;
+    let mut slots: Vec<(u64, usize)> = members(tier).map(|slot| (places[slot].map_or(NOWHERE, metres), slot)).collect();
+    slots.sort_unstable();
+    slots
+        .chunk_by(|nearer, farther| nearer.0 == farther.0)
+        .map(|tied| tied.iter().fold(0, |set, (_, slot)| set | 1 << slot))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nowhere() -> Client {
+        Client { region: Regions::NOWHERE, coordinates: None }
+    }
+
+    fn at(latitude: f64, longitude: f64) -> Client {
+        Client { coordinates: Coordinates::try_new(latitude, longitude), ..nowhere() }
+    }
+
+    fn places() -> Criterion {
+        let frankfurt = Coordinates::try_new(50.11, 8.68);
+        let ashburn = Coordinates::try_new(38.95, -77.45);
+        let suva = Coordinates::try_new(-18.1, 178.4);
+        Criterion::Distance([frankfurt, ashburn, suva, None].into())
+    }
+
+    #[test]
+    fn nearer_is_better_and_pools_without_a_place_are_last() {
+        let criteria = Criteria::new(4, vec![places()]);
+        assert_eq!(criteria.rank(&at(48.9, 2.3)).tiers(), [0b0001, 0b0010, 0b0100, 0b1000]);
+        // Samoa lies across the antimeridian from Fiji.
+        assert_eq!(criteria.rank(&at(-13.8, -172.0)).tiers()[0], 0b0100);
+    }
+
+    #[test]
+    fn a_step_that_knows_nothing_of_the_client_ties_all() {
+        assert_eq!(Criteria::new(4, vec![places()]).rank(&nowhere()).tiers(), [0b1111]);
+    }
+
+    #[test]
+    fn later_steps_only_break_ties() {
+        let failover = Criterion::Failover([0b1100, 0b0011].into());
+        let criteria = Criteria::new(4, vec![failover, places()]);
+        assert_eq!(criteria.rank(&at(48.9, 2.3)).tiers(), [0b0100, 0b1000, 0b0001, 0b0010]);
+    }
+
+    #[test]
+    fn a_step_behind_one_that_leaves_no_ties_is_left_out() {
+        let failover = Criterion::Failover([0b10, 0b01].into());
+        let criteria = Criteria::new(2, vec![failover, Criterion::Distance([None, None].into())]);
+        assert!(!criteria.measures_distance());
+    }
+
+    #[test]
+    fn unlisted_slots_are_the_last_tier_or_out() {
+        assert_eq!(split_by(0b1111, &[0b0010, 0b0001], false), [0b0010, 0b0001, 0b1100]);
+        assert_eq!(split_by(0b1111, &[0b0010, 0b0001], true), [0b0010, 0b0001]);
+        assert_eq!(split_by(0b1000, &[0b0010], true), Vec::<Set>::new());
+    }
+}

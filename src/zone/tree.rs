@@ -1,0 +1,347 @@
+//! The tree of a zone's names, flattened.
+//!
+//! Every name that exists has a node, empty non-terminals too (RFC 4592, section 2.2.2). What a look-up would find on its
+//! way down from the apex is written at each node when the zone is built: the zone cut at or above it, and the wildcard
+//! below it. So the algorithm of RFC 1034, section 4.3.2, comes down to finding the deepest existing node.
+
+use std::collections::HashMap;
+
+use super::record::Record;
+use super::rrset::{Rrset, TooLarge};
+use crate::name::{Name, suffixes};
+use crate::wire::Rtype;
+
+/// A node by its place in its zone.
+pub type NodeId = u32;
+
+/// What is steered at a node, by its place in the snapshot's list.
+pub type PlanId = u32;
+
+/// An immutable zone.
+#[derive(Debug)]
+pub struct Zone {
+    apex: Name,
+    nodes: Box<[Node]>,
+    by_name: HashMap<Box<[u8]>, NodeId, foldhash::fast::RandomState>,
+    /// Labels of the deepest node, so that longer names need no look-up at their full length.
+    depth: usize,
+    /// The SOA as negative answers hold it (RFC 2308, section 3).
+    negative_soa: Rrset,
+}
+
+/// A name that exists.
+#[derive(Debug, Default)]
+pub struct Node {
+    rrsets: Vec<Rrset>,
+    special: Special,
+    /// The topmost zone cut at or above the node.
+    cut: Option<NodeId>,
+    /// The node of the asterisk label below.
+    wildcard: Option<NodeId>,
+}
+
+/// What a node answers with besides static RRsets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Special {
+    /// Nothing.
+    #[default]
+    None,
+    /// Addresses chosen for each client.
+    Steered(PlanId),
+    /// TXT with what is known of the asker.
+    Reflect,
+}
+
+/// Where a look-up ended.
+#[derive(Clone, Copy, Debug)]
+pub enum Found<'a> {
+    /// At the name, or at the wildcard that it is synthesised from.
+    Node(&'a Node),
+    /// At a zone cut: whoever is asked below it is referred to these nameservers. The cut's name is as long as `length`.
+    Cut {
+        /// The NS RRset.
+        nameservers: &'a Rrset,
+        /// Octets of the cut's name.
+        length: usize,
+    },
+    /// The name does not exist.
+    Nothing,
+}
+
+/// Why records do not make a zone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ZoneError {
+    /// There is no SOA at the apex, or more than one.
+    NoSoa,
+    /// These records fit no message.
+    TooLarge(Name, Rtype),
+}
+
+impl std::fmt::Display for ZoneError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NoSoa => f.write_str("a zone needs exactly one SOA at its apex"),
+            Self::TooLarge(owner, rtype) => write!(f, "{rtype} records of {owner} fit no message"),
+        }
+    }
+}
+
+impl std::error::Error for ZoneError {}
+
+impl Node {
+    /// The RRset of this type.
+    pub fn rrset(&self, rtype: Rtype) -> Option<&Rrset> {
+        self.rrsets.iter().find(|rrset| rrset.rtype() == rtype)
+    }
+
+    /// All static RRsets.
+    pub fn rrsets(&self) -> &[Rrset] {
+        &self.rrsets
+    }
+
+    /// What it answers with besides them.
+    pub fn special(&self) -> Special {
+        self.special
+    }
+}
+
+impl Zone {
+    /// Builds a zone from records at or below `apex`, and from names with something special.
+    pub fn build(
+        apex: &Name,
+        records: &[Record],
+        specials: impl IntoIterator<Item = (Name, Special)>,
+    ) -> Result<Self, ZoneError> {
+        let mut builder = Builder::new(apex);
+        builder.add_records(records)?;
+        for (owner, special) in specials {
+            let id = builder.node(&owner);
+            builder.nodes[id as usize].special = special;
+        }
+        builder.finish()
+    }
+
+    /// The name of the zone.
+    pub fn apex(&self) -> &Name {
+        &self.apex
+    }
+
+    /// The SOA for negative answers, with its TTL for them.
+    pub fn negative_soa(&self) -> &Rrset {
+        &self.negative_soa
+    }
+
+    /// How many names exist.
+    pub fn node_count(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// The node of the apex.
+    pub fn apex_node(&self) -> &Node {
+        &self.nodes[0]
+    }
+
+    /// Where a name at or below the apex leads; `key` is the name in lower case. Of the types only DS counts: at a cut it
+    /// belongs to this side (RFC 4035, section 3.1.4.1).
+    pub fn look_up(&self, key: &[u8], rtype: Rtype) -> Found<'_> {
+        let (encloser, matched) = self.closest_encloser(key);
+        let is_match = matched == key.len();
+        if let Some(cut) = self.nodes[encloser as usize].cut {
+            let here = is_match && cut == encloser;
+            if !(here && rtype == Rtype::DS) {
+                return self.referral(cut, key);
+            }
+        }
+        if is_match {
+            return Found::Node(&self.nodes[encloser as usize]);
+        }
+        match self.nodes[encloser as usize].wildcard {
+            Some(wildcard) => Found::Node(&self.nodes[wildcard as usize]),
+            None => Found::Nothing,
+        }
+    }
+
+    /// The node of a name that exists, whether it lies below a cut or not: glue is looked up so.
+    pub fn node(&self, key: &[u8]) -> Option<&Node> {
+        self.by_name.get(key).map(|&id| &self.nodes[id as usize])
+    }
+
+    /// The deepest node at or above a name, and how many octets its name has.
+    fn closest_encloser(&self, key: &[u8]) -> (NodeId, usize) {
+        let surplus = crate::name::labels(key).count().saturating_sub(self.depth);
+        suffixes(key)
+            .skip(surplus)
+            .find_map(|suffix| Some((*self.by_name.get(suffix)?, suffix.len())))
+            .unwrap_or((0, self.apex.as_wire().len()))
+    }
+
+    fn referral(&self, cut: NodeId, key: &[u8]) -> Found<'_> {
+        let node = &self.nodes[cut as usize];
+        let at_cut = suffixes(key).find(|suffix| self.by_name.get(*suffix) == Some(&cut));
+        match (node.rrset(Rtype::NS), at_cut) {
+            (Some(nameservers), Some(suffix)) => Found::Cut { nameservers, length: suffix.len() },
+            _ => Found::Nothing,
+        }
+    }
+}
+
+struct Builder {
+    apex: Name,
+    nodes: Vec<Node>,
+    names: Vec<Name>,
+    by_name: HashMap<Box<[u8]>, NodeId, foldhash::fast::RandomState>,
+}
+
+impl Builder {
+    fn new(apex: &Name) -> Self {
+        let mut builder =
+            Self { apex: apex.clone(), nodes: Vec::new(), names: Vec::new(), by_name: HashMap::default() };
+        builder.insert(apex);
+        builder
+    }
+
+    fn insert(&mut self, name: &Name) -> NodeId {
+        let id = self.nodes.len() as NodeId;
+        self.nodes.push(Node::default());
+        self.names.push(name.clone());
+        self.by_name.insert(name.to_key(), id);
+        id
+    }
+
+    /// The node of a name; it and the empty non-terminals above it are made where they are missing.
+    fn node(&mut self, name: &Name) -> NodeId {
+        if let Some(&id) = self.by_name.get(&*name.to_key()) {
+            return id;
+        }
+        let id = self.insert(name);
+        if let Some(parent) = name.parent() {
+            let parent = self.node(&parent);
+            if name.is_wildcard() {
+                self.nodes[parent as usize].wildcard = Some(id);
+            }
+        }
+        id
+    }
+
+    fn add_records(&mut self, records: &[Record]) -> Result<(), ZoneError> {
+        let mut rrsets: HashMap<(NodeId, Rtype), Vec<&Record>> = HashMap::new();
+        let mut order = Vec::new();
+        for record in records {
+            let key = (self.node(&record.owner), record.rtype);
+            let rrset = rrsets.entry(key).or_default();
+            if rrset.is_empty() {
+                order.push(key);
+            }
+            // RFC 2181, section 5: duplicates within an RRset are suppressed.
+            if rrset.iter().all(|other| other.rdata != record.rdata) {
+                rrset.push(record);
+            }
+        }
+        for key in order {
+            let (id, rtype) = key;
+            let rdatas: Vec<&[u8]> = rrsets[&key].iter().map(|record| &*record.rdata).collect();
+            // RFC 2181, section 5.2: the TTLs of an RRset are the same; the lowest is the safe one.
+            let ttl = rrsets[&key].iter().map(|record| record.ttl).min().unwrap_or(0);
+            let rrset = Rrset::render(rtype, ttl, &rdatas, &self.apex)
+                .map_err(|TooLarge| ZoneError::TooLarge(self.names[id as usize].clone(), rtype))?;
+            self.nodes[id as usize].rrsets.push(rrset);
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Zone, ZoneError> {
+        self.mark_cuts();
+        let soa = self.nodes[0].rrset(Rtype::SOA).filter(|soa| soa.len() == 1).ok_or(ZoneError::NoSoa)?;
+        let negative_soa = soa.with_ttl(soa.ttl().min(soa_minimum(soa)));
+        let depth = self.names.iter().map(Name::label_count).max().unwrap_or(0);
+        Ok(Zone { apex: self.apex, nodes: self.nodes.into(), by_name: self.by_name, depth, negative_soa })
+    }
+
+    /// Writes at every node the topmost cut at or above it.
+    fn mark_cuts(&mut self) {
+        for id in 0..self.nodes.len() {
+            let key = self.names[id].to_key();
+            let below_apex = suffixes(&key).take_while(|suffix| suffix.len() > self.apex.as_wire().len());
+            let cut = below_apex
+                .map(|suffix| self.by_name[suffix])
+                .filter(|&id| self.nodes[id as usize].rrset(Rtype::NS).is_some())
+                .last();
+            self.nodes[id].cut = cut;
+        }
+    }
+}
+
+/// The last field of the only SOA record.
+fn soa_minimum(soa: &Rrset) -> u32 {
+    let record = soa.records().next().map_or(&[][..], |(record, _)| record);
+    record.last_chunk().map_or(0, |octets| u32::from_be_bytes(*octets))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> Name {
+        Name::parse(text, &Name::parse("example.com.", &Name::root()).unwrap()).unwrap()
+    }
+
+    fn record(owner: &str, rtype: Rtype, rdata: &[u8]) -> Record {
+        Record { owner: name(owner), rtype, ttl: 3600, rdata: rdata.into() }
+    }
+
+    fn zone(records: &[Record]) -> Zone {
+        let soa = [name("ns1").as_wire(), name("hostmaster").as_wire(), &[0; 16], &60u32.to_be_bytes()].concat();
+        let mut all = vec![record("@", Rtype::SOA, &soa), record("@", Rtype::NS, name("ns1").as_wire())];
+        all.extend_from_slice(records);
+        Zone::build(&name("@"), &all, [(name("*.apps"), Special::Steered(7))]).unwrap()
+    }
+
+    fn look_up<'a>(zone: &'a Zone, text: &str) -> Found<'a> {
+        zone.look_up(&name(text).to_key(), Rtype::A)
+    }
+
+    #[test]
+    fn empty_non_terminals_exist() {
+        let zone = zone(&[record("a.b.c", Rtype::A, &[1, 2, 3, 4])]);
+        for text in ["a.b.c", "b.c", "c", "apps"] {
+            assert!(matches!(look_up(&zone, text), Found::Node(_)), "{text}");
+        }
+        for text in ["d", "d.c", "x.a.b.c", "y.x.a.b.c"] {
+            assert!(matches!(look_up(&zone, text), Found::Nothing), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_wildcard_stands_for_names_that_do_not_exist() {
+        let zone = zone(&[record("there.apps", Rtype::A, &[1, 2, 3, 4])]);
+        let special = |text| match look_up(&zone, text) {
+            Found::Node(node) => node.special(),
+            Found::Cut { .. } | Found::Nothing => panic!("{text} is not found"),
+        };
+        assert_eq!(special("any.apps"), Special::Steered(7));
+        assert_eq!(special("deep.any.apps"), Special::Steered(7));
+        assert_eq!(special("there.apps"), Special::None);
+        // RFC 4592, section 2.2.1: the closest encloser is an existing name, so its own wildcard would be asked.
+        assert!(matches!(look_up(&zone, "x.there.apps"), Found::Nothing));
+    }
+
+    #[test]
+    fn everything_at_or_below_a_cut_is_referred() {
+        let zone = zone(&[
+            record("sub", Rtype::NS, name("ns.sub").as_wire()),
+            record("deep.sub", Rtype::NS, name("ns.sub").as_wire()),
+            record("ns.sub", Rtype::A, &[1, 2, 3, 4]),
+        ]);
+        for text in ["sub", "ns.sub", "x.sub", "deep.sub", "x.deep.sub"] {
+            let Found::Cut { length, .. } = look_up(&zone, text) else { panic!("{text} is not referred") };
+            assert_eq!(length, name("sub").as_wire().len());
+        }
+        assert!(matches!(zone.look_up(&name("sub").to_key(), Rtype::DS), Found::Node(_)));
+        assert!(matches!(zone.look_up(&name("x.sub").to_key(), Rtype::DS), Found::Cut { .. }));
+    }
+
+    #[test]
+    fn negative_answers_live_no_longer_than_the_minimum() {
+        assert_eq!(zone(&[]).negative_soa().ttl(), 60);
+    }
+}
