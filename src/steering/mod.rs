@@ -1,9 +1,11 @@
 //! How a name's pools are ranked for a client, and which endpoints are picked.
 
 mod chain;
+mod choice;
 mod map;
 mod ranking;
 
 pub use chain::{AllDown, Pick, Step};
+pub use choice::{Course, Walk};
 pub use map::{Map, Placement};
 pub use ranking::{Client, Criteria, Criterion, Ranking, RegionTiers, Set, members};

@@ -1,0 +1,231 @@
+//! Writing responses.
+//!
+//! A response is written from front to back into a buffer that is as long as the asker takes. Room for the OPT record is
+//! set aside first; an RRset is written whole or not at all.
+
+use super::edns::{CLIENT_SUBNET, CLIENT_SUBNET_FIXED, ClientSubnet};
+use super::{CLASS_IN, HEADER_LENGTH, Query, Rcode, Rtype};
+
+/// Octets of an OPT record without options (RFC 6891, section 6.1.2).
+const OPT_LENGTH: usize = 11;
+
+/// Octets of an option's code and length.
+const OPTION_FIXED: usize = 4;
+
+/// What this server takes over UDP, and sends at most: it fits any path without fragments (DNS Flag Day 2020).
+pub const UDP_PAYLOAD: u16 = 1232;
+
+/// A pointer's offset has 14 bits (RFC 1035, section 4.1.4).
+const MAX_POINTER: usize = 0x3fff;
+
+const QR: u8 = 0x80;
+const AA: u8 = 0x04;
+const TC: u8 = 0x02;
+const RD: u8 = 0x01;
+
+/// There is no room left for the RRset; nothing of it was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Truncated;
+
+/// Where records go. Sections are filled in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "RFC 1035, section 4.1, has the words")]
+pub enum Section {
+    Answer = 6,
+    Authority = 8,
+    Additional = 10,
+}
+
+/// A name that the message already holds, by its offset from the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owner(u16);
+
+impl Owner {
+    /// The question's name.
+    pub const QUESTION: Self = Self(HEADER_LENGTH as u16);
+
+    /// A name that is `octets` behind the start of this one: one of its ancestors.
+    pub fn skip(self, octets: usize) -> Self {
+        Self(self.0 + octets as u16)
+    }
+
+    fn pointer(self) -> [u8; 2] {
+        (0xc000 | self.0).to_be_bytes()
+    }
+}
+
+/// A response in the making.
+#[derive(Debug)]
+pub struct Message<'a> {
+    buffer: &'a mut [u8],
+    length: usize,
+    /// Where records must end.
+    limit: usize,
+    speaks_edns: bool,
+    client_subnet: Option<ClientSubnet<'a>>,
+    scope: u8,
+}
+
+impl<'a> Message<'a> {
+    /// Begins a response to `query` that takes up at most `limit` octets of `buffer`, which holds at least
+    /// [`MAX_PLAIN_UDP`](super::MAX_PLAIN_UDP). The question is repeated if there is one.
+    pub fn begin(buffer: &'a mut [u8], limit: usize, query: &Query<'a>) -> Self {
+        let limit = limit.min(buffer.len());
+        buffer[..2].copy_from_slice(&query.id.to_be_bytes());
+        buffer[2] = QR | query.opcode << 3 | if query.recursion_desired { RD } else { 0 };
+        buffer[3..HEADER_LENGTH].fill(0);
+        let mut message =
+            Self { buffer, length: HEADER_LENGTH, limit, speaks_edns: false, client_subnet: None, scope: 0 };
+        if let Ok(question) = &query.question {
+            message.buffer[5] = 1;
+            message.put(question.octets);
+        }
+        message
+    }
+
+    /// Answers an asker that speaks EDNS with an OPT record, and with the option `client_subnet` if it sent one that counts (RFC
+    /// 7871, section 7.2.1).
+    pub fn speak_edns(&mut self, client_subnet: Option<ClientSubnet<'a>>) {
+        let option = client_subnet.map_or(0, |subnet| OPTION_FIXED + subnet.octets.len());
+        self.limit -= OPT_LENGTH + option;
+        self.speaks_edns = true;
+        self.client_subnet = client_subnet;
+    }
+
+    /// The scope prefix length for the Client Subnet option; the longest one told counts.
+    pub fn widen_scope(&mut self, scope: u8) {
+        self.scope = self.scope.max(scope);
+    }
+
+    /// Sets AA: the answer comes from our own zone.
+    pub fn set_authoritative(&mut self) {
+        self.buffer[2] |= AA;
+    }
+
+    /// Sets TC: something that belongs here had no room.
+    pub fn set_truncated(&mut self) {
+        self.buffer[2] |= TC;
+    }
+
+    /// How many records the answer section holds.
+    pub fn answer_count(&self) -> u16 {
+        let at = Section::Answer as usize;
+        u16::from_be_bytes([self.buffer[at], self.buffer[at + 1]])
+    }
+
+    /// Writes a whole RRset through `write`, or nothing of it.
+    pub fn push_rrset(
+        &mut self,
+        section: Section,
+        write: impl FnOnce(&mut RrsetWriter<'_, 'a>) -> Result<(), Truncated>,
+    ) -> Result<(), Truncated> {
+        let start = self.length;
+        let mut writer = RrsetWriter { message: self, count: 0 };
+        match write(&mut writer) {
+            Ok(()) => {
+                let (at, count) = (section as usize, writer.count);
+                let before = u16::from_be_bytes([self.buffer[at], self.buffer[at + 1]]);
+                self.buffer[at..at + 2].copy_from_slice(&(before + count).to_be_bytes());
+                Ok(())
+            }
+            Err(truncated) => {
+                self.length = start;
+                Err(truncated)
+            }
+        }
+    }
+
+    /// Ends the message: writes the OPT record and the response code. Gives the message's length.
+    pub fn finish(mut self, rcode: Rcode) -> usize {
+        let code = rcode as u16;
+        self.buffer[3] |= (code & 0x0f) as u8;
+        if self.speaks_edns {
+            let options = self.client_subnet.map_or(0, |subnet| OPTION_FIXED + subnet.octets.len());
+            self.put(&[0]);
+            self.put(&Rtype::OPT.0.to_be_bytes());
+            self.put(&UDP_PAYLOAD.to_be_bytes());
+            self.put(&[(code >> 4) as u8, 0, 0, 0]);
+            self.put(&(options as u16).to_be_bytes());
+            if let Some(subnet) = self.client_subnet {
+                self.put(&CLIENT_SUBNET.to_be_bytes());
+                self.put(&(subnet.octets.len() as u16).to_be_bytes());
+                self.put(&subnet.octets[..CLIENT_SUBNET_FIXED - 1]);
+                self.put(&[self.scope]);
+                self.put(&subnet.octets[CLIENT_SUBNET_FIXED..]);
+            }
+            let at = Section::Additional as usize;
+            let count = u16::from_be_bytes([self.buffer[at], self.buffer[at + 1]]) + 1;
+            self.buffer[at..at + 2].copy_from_slice(&count.to_be_bytes());
+        }
+        self.length
+    }
+
+    /// Writes octets for which there is room.
+    fn put(&mut self, octets: &[u8]) {
+        self.buffer[self.length..self.length + octets.len()].copy_from_slice(octets);
+        self.length += octets.len();
+    }
+}
+
+/// Writes the records of one RRset.
+#[derive(Debug)]
+pub struct RrsetWriter<'m, 'a> {
+    message: &'m mut Message<'a>,
+    count: u16,
+}
+
+impl RrsetWriter<'_, '_> {
+    /// Begins a record whose owner the message already holds.
+    pub fn owner(&mut self, owner: Owner) -> Result<(), Truncated> {
+        self.count += 1;
+        self.octets(&owner.pointer())
+    }
+
+    /// Writes octets as they are.
+    pub fn octets(&mut self, octets: &[u8]) -> Result<(), Truncated> {
+        if self.message.length + octets.len() > self.message.limit {
+            return Err(Truncated);
+        }
+        self.message.put(octets);
+        Ok(())
+    }
+
+    /// Writes a pointer to a name that the message already holds.
+    pub fn pointer(&mut self, to: Owner) -> Result<(), Truncated> {
+        self.octets(&to.pointer())
+    }
+
+    /// Begins a record whose owner is written out: `labels` and then `rest`, which the message already holds. Gives where it
+    /// stands, for the records after it.
+    pub fn written_owner(&mut self, labels: &[u8], rest: Owner) -> Result<Option<Owner>, Truncated> {
+        let at = self.here();
+        self.count += 1;
+        self.octets(labels)?;
+        self.pointer(rest)?;
+        Ok(at)
+    }
+
+    /// The next octet's place as a name's; `None` if it is too far behind for pointers.
+    pub fn here(&self) -> Option<Owner> {
+        (self.message.length <= MAX_POINTER).then_some(Owner(self.message.length as u16))
+    }
+
+    /// Writes a whole record with an owner that the message already holds.
+    pub fn record(&mut self, owner: Owner, rtype: Rtype, ttl: u32, rdata: &[u8]) -> Result<(), Truncated> {
+        self.fields(owner, rtype, ttl, rdata.len())?;
+        self.octets(rdata)
+    }
+
+    /// Writes a record up to its RDATA of `length` octets.
+    pub fn fields(&mut self, owner: Owner, rtype: Rtype, ttl: u32, length: usize) -> Result<(), Truncated> {
+        let length = u16::try_from(length).map_err(|_| Truncated)?;
+        let mut fields = [0; 12];
+        fields[..2].copy_from_slice(&owner.pointer());
+        fields[2..4].copy_from_slice(&rtype.0.to_be_bytes());
+        fields[4..6].copy_from_slice(&CLASS_IN.to_be_bytes());
+        fields[6..10].copy_from_slice(&ttl.to_be_bytes());
+        fields[10..].copy_from_slice(&length.to_be_bytes());
+        self.count += 1;
+        self.octets(&fields)
+    }
+}
