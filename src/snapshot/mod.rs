@@ -1,8 +1,221 @@
 //! The immutable compiled state that queries are answered from, and what it is compiled from.
+//!
+//! A [`Snapshot`] is never changed. What the world does makes a new one, which shares all that stayed: a change of health
+//! shares zones and maps, a new configuration shares the maps whose criteria it repeats.
 
+mod compile;
+mod plan;
+mod pool;
 mod world;
 
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::geo::{Locations, Regions};
+use crate::name::{Name, suffixes};
+use crate::steering::Map;
+use crate::zone::{PlanId, Special, Zone, ZoneError};
+use compile::Compiler;
+pub use plan::{Choice, Plan, Rule, Rung, Verdict};
+pub use pool::{Family, Kind, Lists, Member, OPEN_NOW, PerFamily, Pool, Selection, Standing};
 pub use world::{
-    Datacenter, Ecs, Endpoint, MAX_ENDPOINTS, MAX_POOLS, Members, PoolId, PoolSpec, PoolUse, SteeredName, World,
-    ZoneSpec,
+    Datacenter, Ecs, Endpoint, MAX_ENDPOINTS, MAX_POOLS, Members, PoolId, PoolSpec, PoolUse, SteeredName, Steering,
+    World, ZoneSpec,
 };
+
+/// All that queries are answered from.
+#[derive(Debug)]
+pub struct Snapshot {
+    generation: u64,
+    settled: Arc<Settled>,
+    pools: Box<[Arc<Pool>]>,
+    plans: Box<[Plan]>,
+}
+
+/// What health does not change.
+#[derive(Debug)]
+struct Settled {
+    world: World,
+    locations: Arc<Locations>,
+    zones: Box<[ServedZone]>,
+    by_apex: HashMap<Box<[u8]>, u32, foldhash::fast::RandomState>,
+    /// The plans that hold a pool, by [`PoolId`].
+    plans_of: Box<[Vec<PlanId>]>,
+}
+
+/// A zone, and what its names' answers depend on besides.
+#[derive(Debug)]
+pub struct ServedZone {
+    /// Names and records.
+    pub zone: Zone,
+    /// Who belongs to which region.
+    pub regions: Arc<Regions>,
+}
+
+/// Why a world cannot be served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CompileError {
+    /// The zone at fault.
+    pub origin: Name,
+    /// What is wrong with it.
+    pub error: ZoneError,
+}
+
+impl fmt::Display for CompileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "zone {}: {}", self.origin, self.error)
+    }
+}
+
+impl std::error::Error for CompileError {}
+
+impl Snapshot {
+    /// Compiles a world. `standing` tells of each pool's endpoints, by their place in its spec. `previous` gives maps, and
+    /// what was open last; its generation is followed by this one's.
+    pub fn compile(
+        world: World,
+        locations: Arc<Locations>,
+        standing: impl Fn(PoolId, usize) -> Standing,
+        previous: Option<&Self>,
+    ) -> Result<Self, Vec<CompileError>> {
+        let generation = previous.map_or(1, |snapshot| snapshot.generation + 1);
+        let (zones, rules) = compile_zones(&world, &locations, previous)?;
+        let pools = compile_pools(&world, generation, standing, previous);
+        let plans = rules.iter().map(|rule| Plan::new(rule.clone(), &pools)).collect();
+        let by_apex = zones.iter().zip(0..).map(|(served, id)| (served.zone.apex().to_key(), id)).collect();
+        let plans_of = plans_of(world.pools.len(), &rules);
+        let settled = Settled { world, locations, zones: zones.into(), by_apex, plans_of };
+        Ok(Self { generation, settled: Arc::new(settled), pools, plans })
+    }
+
+    /// The same world after the health of endpoints of these pools changed.
+    pub fn with_pools(&self, changed: &[PoolId], standing: impl Fn(PoolId, usize) -> Standing) -> Self {
+        let generation = self.generation + 1;
+        let mut pools = self.pools.clone();
+        let mut plans = self.plans.clone();
+        for &id in changed {
+            let before = &self.pools[id as usize];
+            let standing = |endpoint| standing(id, endpoint);
+            pools[id as usize] = Arc::new(Pool::new(before.spec().clone(), standing, generation, Some(before)));
+        }
+        for &id in changed {
+            for &plan in &self.settled.plans_of[id as usize] {
+                plans[plan as usize] = Plan::new(self.plans[plan as usize].rule().clone(), &pools);
+            }
+        }
+        Self { generation, settled: self.settled.clone(), pools, plans }
+    }
+
+    /// Counts up by one from snapshot to snapshot, beginning with 1.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// What the operator wrote.
+    pub fn world(&self) -> &World {
+        &self.settled.world
+    }
+
+    /// Where clients are.
+    pub fn locations(&self) -> &Arc<Locations> {
+        &self.settled.locations
+    }
+
+    /// All zones.
+    pub fn zones(&self) -> &[ServedZone] {
+        &self.settled.zones
+    }
+
+    /// The zone with the longest apex at or above a name in wire format and lower case.
+    pub fn find_zone(&self, key: &[u8]) -> Option<&ServedZone> {
+        suffixes(key).find_map(|suffix| self.zone_at(suffix))
+    }
+
+    /// The zone with this apex.
+    pub fn zone_at(&self, apex: &[u8]) -> Option<&ServedZone> {
+        self.settled.by_apex.get(apex).map(|&id| &self.settled.zones[id as usize])
+    }
+
+    /// The pools, by [`PoolId`].
+    pub fn pools(&self) -> &[Arc<Pool>] {
+        &self.pools
+    }
+
+    /// The plan of a steered name.
+    pub fn plan(&self, id: PlanId) -> &Plan {
+        &self.plans[id as usize]
+    }
+
+    /// All plans.
+    pub fn plans(&self) -> &[Plan] {
+        &self.plans
+    }
+}
+
+type Zones = (Vec<ServedZone>, Vec<Arc<Rule>>);
+
+fn compile_zones(
+    world: &World,
+    locations: &Arc<Locations>,
+    previous: Option<&Snapshot>,
+) -> Result<Zones, Vec<CompileError>> {
+    let mut compiler = Compiler::new(world, locations, maps(previous, locations));
+    let mut rules = Vec::new();
+    let mut zones = Vec::new();
+    let mut errors = Vec::new();
+    for spec in &world.zones {
+        let mut known: HashMap<&Steering, PlanId> = HashMap::new();
+        let mut specials = Vec::new();
+        for name in &spec.names {
+            let plan = *known.entry(&name.steering).or_insert_with(|| {
+                rules.push(Arc::new(compiler.rule(&name.steering, &spec.regions)));
+                rules.len() as PlanId - 1
+            });
+            specials.push((name.owner.clone(), Special::Steered(plan)));
+        }
+        specials.extend(spec.reflect.iter().map(|owner| (owner.clone(), Special::Reflect)));
+        match Zone::build(&spec.origin, &spec.records, specials) {
+            Ok(zone) => zones.push(ServedZone { zone, regions: spec.regions.clone() }),
+            Err(error) => errors.push(CompileError { origin: spec.origin.clone(), error }),
+        }
+    }
+    if errors.is_empty() { Ok((zones, rules)) } else { Err(errors) }
+}
+
+/// The maps that exist already, if clients are still where they were.
+fn maps(previous: Option<&Snapshot>, locations: &Arc<Locations>) -> Vec<Arc<Map>> {
+    let same_places = previous.filter(|snapshot| Arc::ptr_eq(snapshot.locations(), locations));
+    same_places.map_or_else(Vec::new, |snapshot| snapshot.plans.iter().map(|plan| plan.rule().map.clone()).collect())
+}
+
+fn compile_pools(
+    world: &World,
+    generation: u64,
+    standing: impl Fn(PoolId, usize) -> Standing,
+    previous: Option<&Snapshot>,
+) -> Box<[Arc<Pool>]> {
+    let before: HashMap<_, &Arc<Pool>> = previous
+        .map_or(&[][..], |snapshot| &snapshot.pools)
+        .iter()
+        .map(|pool| ((&pool.spec().zone, &pool.spec().name), pool))
+        .collect();
+    let pools = (0..).zip(&world.pools).map(|(id, spec)| {
+        let same = before.get(&(&spec.zone, &spec.name)).filter(|pool| pool.spec().members == spec.members);
+        let standing = |endpoint| standing(id, endpoint);
+        Arc::new(Pool::new(spec.clone(), standing, generation, same.map(|pool| &***pool)))
+    });
+    pools.collect()
+}
+
+fn plans_of(pools: usize, rules: &[Arc<Rule>]) -> Box<[Vec<PlanId>]> {
+    let mut plans_of = vec![Vec::new(); pools];
+    for (plan, rule) in (0..).zip(rules) {
+        for &pool in rule.pools.iter().chain(&rule.fallback) {
+            if plans_of[pool as usize].last() != Some(&plan) {
+                plans_of[pool as usize].push(plan);
+            }
+        }
+    }
+    plans_of.into()
+}

@@ -120,6 +120,13 @@ pub struct ZoneSpec {
 pub struct SteeredName {
     /// At or below the zone's origin; may be a wildcard.
     pub owner: Name,
+    /// How.
+    pub steering: Steering,
+}
+
+/// How a name's addresses are chosen. Names of one zone with equal steering are answered alike.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Steering {
     /// 1 to [`MAX_POOLS`], each once, all of one kind.
     pub pools: Vec<PoolUse>,
     /// The chain, as written.
