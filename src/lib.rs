@@ -1,5 +1,6 @@
 //! An authoritative DNS server that does global server load balancing.
 
+pub mod answer;
 pub mod config;
 pub mod geo;
 pub mod health;

@@ -13,7 +13,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::geo::{Locations, Regions};
-use crate::name::{Name, suffixes};
+use crate::name::{MAX_NAME_LENGTH, Name, suffixes};
 use crate::steering::Map;
 use crate::zone::{PlanId, Special, Zone, ZoneError};
 use compile::Compiler;
@@ -130,6 +130,15 @@ impl Snapshot {
     /// The zone with the longest apex at or above a name in wire format and lower case.
     pub fn find_zone(&self, key: &[u8]) -> Option<&ServedZone> {
         suffixes(key).find_map(|suffix| self.zone_at(suffix))
+    }
+
+    /// The same for a name of any case.
+    pub fn find_zone_for(&self, name: &Name) -> Option<&ServedZone> {
+        let mut key = [0; MAX_NAME_LENGTH];
+        let key = &mut key[..name.as_wire().len()];
+        key.copy_from_slice(name.as_wire());
+        key.make_ascii_lowercase();
+        self.find_zone(key)
     }
 
     /// The zone with this apex.

@@ -275,7 +275,7 @@ impl Seen<'_> {
 
 impl Rule {
     /// The pools of a set.
-    pub fn pools_of(&self, set: Set) -> impl Iterator<Item = PoolId> {
+    pub fn pools_of(&self, set: Set) -> impl Iterator<Item = PoolId> + Clone {
         members(set).map(|place| self.pools[place])
     }
 }

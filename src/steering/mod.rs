@@ -3,9 +3,11 @@
 mod chain;
 mod choice;
 mod map;
+mod pick;
 mod ranking;
 
 pub use chain::{AllDown, Pick, Step};
 pub use choice::{Course, Walk};
 pub use map::{Map, Placement};
+pub use pick::{MAX_ANSWERS, Picks};
 pub use ranking::{Client, Criteria, Criterion, Ranking, RegionTiers, Set, members};

@@ -15,7 +15,7 @@ use crate::geo::{Coordinates, RegionId, Regions};
 pub type Set = u64;
 
 /// The members of a set, in ascending order.
-pub fn members(set: Set) -> impl Iterator<Item = usize> {
+pub fn members(set: Set) -> impl Iterator<Item = usize> + Clone {
     let mut rest = set;
     std::iter::from_fn(move || {
         let lowest = (rest != 0).then(|| rest.trailing_zeros() as usize)?;

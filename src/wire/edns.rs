@@ -22,8 +22,8 @@ pub struct Edns<'a> {
     pub payload: u16,
     /// 0 is the only version there is.
     pub version: u8,
-    /// The Client Subnet option, if there is one.
-    pub client_subnet: Option<ClientSubnet<'a>>,
+    /// The Client Subnet option, if there is one; malformed if it or the way the options are strung together is.
+    pub client_subnet: Result<Option<ClientSubnet<'a>>, Malformed>,
 }
 
 /// A valid Client Subnet option of a query.
@@ -38,22 +38,25 @@ pub struct ClientSubnet<'a> {
 }
 
 impl<'a> Edns<'a> {
-    /// Reads an OPT record: its CLASS, TTL and RDATA. Options other than Client Subnet are passed over
-    /// (RFC 6891, section 6.1.2).
-    pub fn parse(payload: u16, ttl: u32, rdata: &'a [u8]) -> Result<Self, Malformed> {
-        let mut client_subnet = None;
-        let mut rest = rdata;
-        while !rest.is_empty() {
-            let code = read_u16(rest, 0).ok_or(Malformed)?;
-            let length = usize::from(read_u16(rest, 2).ok_or(Malformed)?);
-            let option = rest.get(4..4 + length).ok_or(Malformed)?;
-            if code == CLIENT_SUBNET {
-                client_subnet = Some(ClientSubnet::parse(option)?);
-            }
-            rest = &rest[4 + length..];
-        }
-        Ok(Self { payload, version: (ttl >> 16) as u8, client_subnet })
+    /// Reads an OPT record: its CLASS, TTL and RDATA.
+    pub(super) fn parse(payload: u16, ttl: u32, rdata: &'a [u8]) -> Self {
+        Self { payload, version: (ttl >> 16) as u8, client_subnet: client_subnet(rdata) }
     }
+}
+
+/// Finds the Client Subnet option; others are passed over (RFC 6891, section 6.1.2).
+fn client_subnet(mut options: &[u8]) -> Result<Option<ClientSubnet<'_>>, Malformed> {
+    let mut found = None;
+    while !options.is_empty() {
+        let code = read_u16(options, 0).ok_or(Malformed)?;
+        let length = usize::from(read_u16(options, 2).ok_or(Malformed)?);
+        let option = options.get(4..4 + length).ok_or(Malformed)?;
+        if code == CLIENT_SUBNET {
+            found = Some(ClientSubnet::parse(option)?);
+        }
+        options = &options[4 + length..];
+    }
+    Ok(found)
 }
 
 impl<'a> ClientSubnet<'a> {

@@ -138,7 +138,7 @@ impl<'a> Reader<'a> {
                 if edns.is_some() || !record.is_root {
                     return Err(Malformed);
                 }
-                edns = Some(Edns::parse(record.class, record.ttl, record.rdata)?);
+                edns = Some(Edns::parse(record.class, record.ttl, record.rdata));
             }
         }
         if self.at == self.message.len() { Ok(edns) } else { Err(Malformed) }

@@ -1,0 +1,106 @@
+//! Names that tell an asker what is known of it: TXT, one string for each fact.
+
+use std::fmt::{self, Write};
+
+use super::response::{Next, Response, Subject};
+use crate::geo::Regions;
+use crate::snapshot::World;
+use crate::wire::{Rcode, Rtype, Section, Truncated};
+
+/// What is told is true of this question alone.
+const TTL: u32 = 0;
+
+/// Room for all strings; what is longer is cut.
+const MAX_RDATA: usize = 1024;
+
+/// Octets of a TXT string at most (RFC 1035, section 3.3).
+const MAX_STRING: usize = 255;
+
+/// Answers TXT at a name that reflects.
+pub(super) fn answer<'s>(response: &mut Response<'_, 's>, subject: &Subject<'s>) -> Result<Next<'s>, Truncated> {
+    let client = response.client;
+    let world = response.snapshot.world();
+    let location = response.snapshot.locations().look_up(client.address);
+    let regions = &subject.zone.regions;
+    let region = regions.of(client.address, &location);
+
+    let mut text = Strings::new();
+    text.push(format_args!("source={}", response.asker.address));
+    match client.subnet {
+        Some(subnet) => text.push(format_args!("ecs={}/{}", client.address, subnet.length)),
+        None => text.push(format_args!("ecs=none")),
+    }
+    text.push(format_args!("location={location}"));
+    text.push(format_args!("region={}", regions.get(region).map_or("none", |region| &region.name)));
+    text.push(format_args!("ranking={}", Tiers { world, regions, region }));
+    text.push(format_args!("node={}", world.node));
+
+    // The answer is this network's own.
+    response.message.widen_scope(client.whole_scope());
+    response.message.push_rrset(Section::Answer, |rrset| rrset.record(subject.owner, Rtype::TXT, TTL, text.rdata()))?;
+    Ok(Next::Done(Rcode::NoError))
+}
+
+/// The datacenters of a region, best first; tied ones are joined by `=`.
+struct Tiers<'a> {
+    world: &'a World,
+    regions: &'a Regions,
+    region: crate::geo::RegionId,
+}
+
+impl fmt::Display for Tiers<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let prefer = self.regions.get(self.region).map_or(&[][..], |region| &region.prefer);
+        for (place, tier) in prefer.iter().enumerate() {
+            for (tie, &id) in tier.iter().enumerate() {
+                f.write_str(match (place, tie) {
+                    (0, 0) => "",
+                    (_, 0) => " ",
+                    _ => "=",
+                })?;
+                f.write_str(&self.world.datacenters[usize::from(id)].name)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// TXT RDATA in the making: strings with their length octets.
+struct Strings {
+    octets: [u8; MAX_RDATA],
+    length: usize,
+    /// Where the length octet of the string in the making stands.
+    start: usize,
+}
+
+impl Strings {
+    fn new() -> Self {
+        Self { octets: [0; MAX_RDATA], length: 0, start: 0 }
+    }
+
+    fn push(&mut self, text: fmt::Arguments<'_>) {
+        if self.length == MAX_RDATA {
+            return;
+        }
+        self.start = self.length;
+        self.octets[self.start] = 0;
+        self.length += 1;
+        // What does not fit is cut off by `write_str`.
+        let _ = self.write_fmt(text);
+    }
+
+    fn rdata(&self) -> &[u8] {
+        &self.octets[..self.length]
+    }
+}
+
+impl Write for Strings {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = (MAX_RDATA - self.length).min(MAX_STRING - usize::from(self.octets[self.start]));
+        let taken = &text.as_bytes()[..text.len().min(room)];
+        self.octets[self.length..self.length + taken.len()].copy_from_slice(taken);
+        self.length += taken.len();
+        self.octets[self.start] += taken.len() as u8;
+        if taken.len() == text.len() { Ok(()) } else { Err(fmt::Error) }
+    }
+}

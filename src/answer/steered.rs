@@ -1,0 +1,157 @@
+//! Answers that are chosen for the client.
+
+use std::sync::Arc;
+
+use super::response::{Next, Response, Subject};
+use crate::name::Name;
+use crate::snapshot::{Family, Kind, MAX_POOLS, Member, Plan, Pool, PoolId, Rule, Selection, Verdict};
+use crate::steering::{Picks, Placement};
+use crate::wire::{Rcode, Rtype, Section, Truncated};
+use crate::zone::below;
+
+/// Answers for a steered name. `None` if the asked type is left to the name's static records.
+pub(super) fn answer<'s>(
+    response: &mut Response<'_, 's>,
+    subject: &Subject<'s>,
+    plan: &'s Plan,
+) -> Result<Option<Next<'s>>, Truncated> {
+    let pools = response.snapshot.pools();
+    let family = match response.rtype {
+        Rtype::A => Family::V4,
+        Rtype::AAAA => Family::V6,
+        // A CNAME stands for every type but ANY, which has an answer of its own. A pool with one has it in both families.
+        _ if plan.may_be_cname(pools) && response.rtype != Rtype::ANY => Family::V4,
+        _ => return Ok(None),
+    };
+    let rule = plan.rule();
+    let Placement { ranking, scope } = rule.map.look_up(response.client.address);
+    if !rule.map.is_uniform() {
+        response.message.widen_scope(response.client.scope(scope));
+    }
+    let worker = &mut *response.worker;
+    let choice = plan.choose(ranking, family, |below| worker.draw(below));
+    let ttl = plan.ttl(&choice);
+    let (chosen, selection) = match choice.verdict {
+        Verdict::Pools(set, selection) => (set, selection),
+        Verdict::Fallback => (0, Selection::Open),
+        // For every type: where a CNAME might stand there are no static records.
+        Verdict::Nodata => return response.negative(subject, Rcode::NoError, ttl).map(Some),
+        Verdict::Servfail => return Ok(Some(Next::Done(Rcode::ServFail))),
+    };
+    let fallback = rule.fallback.filter(|_| choice.verdict == Verdict::Fallback);
+    let ids = rule.pools_of(chosen).chain(fallback);
+    match (kind(pools, ids.clone()), response.rtype) {
+        (Some(Kind::Cname(_)), _) => {
+            let offer = Offer::new(pools, ids, |kind| match kind {
+                Kind::Cname(name) => name.select(selection),
+                Kind::Addresses(..) => &[],
+            });
+            cname(response, subject, rule, &offer, ttl).map(Some)
+        }
+        (Some(Kind::Addresses(..)), Rtype::A) => {
+            let offer = Offer::new(pools, ids, |kind| match kind {
+                Kind::Addresses(v4, _) => v4.select(selection),
+                Kind::Cname(_) => &[],
+            });
+            addresses(response, subject, rule, &offer, ttl).map(Some)
+        }
+        (Some(Kind::Addresses(..)), Rtype::AAAA) => {
+            let offer = Offer::new(pools, ids, |kind| match kind {
+                Kind::Addresses(_, v6) => v6.select(selection),
+                Kind::Cname(_) => &[],
+            });
+            addresses(response, subject, rule, &offer, ttl).map(Some)
+        }
+        _ => Ok(None),
+    }
+}
+
+fn kind(pools: &[Arc<Pool>], mut ids: impl Iterator<Item = PoolId>) -> Option<&Kind> {
+    ids.next().map(|id| pools[id as usize].kind())
+}
+
+/// Everything that could be handed out: the members of the chosen pools, one pool behind the other.
+struct Offer<'s, T> {
+    lists: [&'s [Member<T>]; MAX_POOLS],
+    count: usize,
+}
+
+impl<'s, T> Offer<'s, T> {
+    fn new(
+        pools: &'s [Arc<Pool>],
+        ids: impl Iterator<Item = PoolId>,
+        members: impl Fn(&'s Kind) -> &'s [Member<T>],
+    ) -> Self {
+        let mut offer = Self { lists: [&[]; MAX_POOLS], count: 0 };
+        for (list, id) in offer.lists.iter_mut().zip(ids) {
+            *list = members(pools[id as usize].kind());
+            offer.count += list.len();
+        }
+        offer
+    }
+
+    fn get(&self, mut place: usize) -> &'s Member<T> {
+        let mut lists = self.lists.iter();
+        loop {
+            let list = lists.next().expect("a place is below the count");
+            match list.get(place) {
+                Some(member) => return member,
+                None => place -= list.len(),
+            }
+        }
+    }
+
+    fn pick(&self, response: &mut Response<'_, '_>, subject: &Subject<'_>, rule: &Rule, answers: u16) -> Picks {
+        let worker = &mut *response.worker;
+        let turn = worker.turn(response.asker.address, subject.key(), response.rtype);
+        let weight = |place| self.get(place).weight;
+        Picks::new(rule.pick, self.count, answers, turn, weight, |below| worker.draw(below))
+    }
+}
+
+fn addresses<'s, const LENGTH: usize>(
+    response: &mut Response<'_, 's>,
+    subject: &Subject<'s>,
+    rule: &Rule,
+    offer: &Offer<'s, [u8; LENGTH]>,
+    ttl: u32,
+) -> Result<Next<'s>, Truncated> {
+    let picks = offer.pick(response, subject, rule, rule.answers);
+    let rtype = response.rtype;
+    response.message.push_rrset(Section::Answer, |rrset| {
+        picks.iter().try_for_each(|place| rrset.record(subject.owner, rtype, ttl, &offer.get(place).value))
+    })?;
+    Ok(Next::Done(Rcode::NoError))
+}
+
+fn cname<'s>(
+    response: &mut Response<'_, 's>,
+    subject: &Subject<'s>,
+    rule: &Rule,
+    offer: &Offer<'s, Name>,
+    ttl: u32,
+) -> Result<Next<'s>, Truncated> {
+    /// An owner has one canonical name (RFC 2181, section 10.1).
+    const ONE: u16 = 1;
+    let Some(place) = offer.pick(response, subject, rule, ONE).iter().next() else {
+        return response.negative(subject, Rcode::NoError, ttl);
+    };
+    let target = &offer.get(place).value;
+    let mut target_at = None;
+    response.message.push_rrset(Section::Answer, |rrset| {
+        let labels = below(target.as_wire(), subject.zone.zone.apex());
+        let (rdata, pointer) = match labels {
+            Some(labels) => (labels, Some(subject.apex)),
+            None => (target.as_wire(), None),
+        };
+        let length = rdata.len() + pointer.map_or(0, |_| crate::zone::POINTER_LENGTH);
+        rrset.fields(subject.owner, Rtype::CNAME, ttl, length)?;
+        target_at = rrset.here();
+        rrset.octets(rdata)?;
+        pointer.map_or(Ok(()), |apex| rrset.pointer(apex))
+    })?;
+    Ok(match target_at {
+        Some(owner) if response.rtype != Rtype::CNAME => Next::Follow(target, owner),
+        _ => Next::Done(Rcode::NoError),
+    })
+}
