@@ -7,5 +7,6 @@ pub mod health;
 pub mod name;
 pub mod snapshot;
 pub mod steering;
+pub mod watch;
 pub mod wire;
 pub mod zone;

@@ -57,6 +57,16 @@ impl<'s> Subject<'s> {
         Self { zone, owner, apex, key, length: name.len() }
     }
 
+    /// The target of this name's CNAME record. It is written out whole, or up to the apex of this zone; the apex of any other
+    /// zone that holds it lies below this one's then, and so among the labels that are written out.
+    fn follow(&self, zone: &'s ServedZone, target: &Name, owner: Owner) -> Self {
+        let mut subject = Self::new(zone, target.as_wire(), owner);
+        if std::ptr::eq(self.zone, zone) {
+            subject.apex = self.apex;
+        }
+        subject
+    }
+
     /// The name in wire format and lower case.
     pub(super) fn key(&self) -> &[u8] {
         &self.key[..self.length]
@@ -79,9 +89,7 @@ impl<'s> Response<'_, 's> {
             match self.look_up(&subject)? {
                 Next::Done(rcode) => return Ok(rcode),
                 Next::Follow(target, owner) => match self.snapshot.find_zone_for(target) {
-                    // A name of another zone is written out, one of this zone up to the apex: `Subject::new` needs no more, for an
-                    // apex that both lie below is the shorter one.
-                    Some(zone) => subject = self.subject(&subject, zone, target, owner),
+                    Some(zone) => subject = subject.follow(zone, target, owner),
                     // What lies elsewhere is for the resolver to ask there.
                     None => return Ok(Rcode::NoError),
                 },
@@ -89,14 +97,6 @@ impl<'s> Response<'_, 's> {
         }
         // A loop, or a chain too long: what was gathered is given, and the resolver goes on from there if it likes.
         Ok(Rcode::NoError)
-    }
-
-    fn subject(&self, before: &Subject<'s>, zone: &'s ServedZone, target: &Name, owner: Owner) -> Subject<'s> {
-        let mut subject = Subject::new(zone, target.as_wire(), owner);
-        if std::ptr::eq(before.zone, zone) {
-            subject.apex = before.apex;
-        }
-        subject
     }
 
     fn look_up(&mut self, subject: &Subject<'s>) -> Result<Next<'s>, Truncated> {

@@ -28,18 +28,20 @@ pub use world::{
 #[derive(Debug)]
 pub struct Snapshot {
     generation: u64,
-    settled: Arc<Settled>,
+    blueprint: Arc<Blueprint>,
     pools: Box<[Arc<Pool>]>,
     plans: Box<[Plan]>,
 }
 
-/// What health does not change.
+/// A compiled world: what health does not change. It takes time to make, so it is made aside.
 #[derive(Debug)]
-struct Settled {
+pub struct Blueprint {
     world: World,
     locations: Arc<Locations>,
     zones: Box<[ServedZone]>,
     by_apex: HashMap<Box<[u8]>, u32, foldhash::fast::RandomState>,
+    /// By [`PlanId`].
+    rules: Box<[Arc<Rule>]>,
     /// The plans that hold a pool, by [`PoolId`].
     plans_of: Box<[Vec<PlanId>]>,
 }
@@ -70,23 +72,37 @@ impl fmt::Display for CompileError {
 
 impl std::error::Error for CompileError {}
 
-impl Snapshot {
-    /// Compiles a world. `standing` tells of each pool's endpoints, by their place in its spec. `previous` gives maps, and
-    /// what was open last; its generation is followed by this one's.
+impl Blueprint {
+    /// Compiles a world. Maps that `previous` holds for the same locations are shared.
     pub fn compile(
         world: World,
         locations: Arc<Locations>,
-        standing: impl Fn(PoolId, usize) -> Standing,
-        previous: Option<&Self>,
+        previous: Option<&Snapshot>,
     ) -> Result<Self, Vec<CompileError>> {
-        let generation = previous.map_or(1, |snapshot| snapshot.generation + 1);
         let (zones, rules) = compile_zones(&world, &locations, previous)?;
-        let pools = compile_pools(&world, generation, standing, previous);
-        let plans = rules.iter().map(|rule| Plan::new(rule.clone(), &pools)).collect();
         let by_apex = zones.iter().zip(0..).map(|(served, id)| (served.zone.apex().to_key(), id)).collect();
         let plans_of = plans_of(world.pools.len(), &rules);
-        let settled = Settled { world, locations, zones: zones.into(), by_apex, plans_of };
-        Ok(Self { generation, settled: Arc::new(settled), pools, plans })
+        Ok(Self { world, locations, zones: zones.into(), by_apex, rules: rules.into(), plans_of })
+    }
+
+    /// What the operator wrote.
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+}
+
+impl Snapshot {
+    /// A compiled world with its endpoints' health: `standing` tells of each pool's endpoints, by their place in its spec.
+    /// `previous` tells what was open last; its generation is followed by this one's.
+    pub fn new(
+        blueprint: Arc<Blueprint>,
+        standing: impl Fn(PoolId, usize) -> Standing,
+        previous: Option<&Self>,
+    ) -> Self {
+        let generation = previous.map_or(1, |snapshot| snapshot.generation + 1);
+        let pools = make_pools(&blueprint.world, generation, standing, previous);
+        let plans = blueprint.rules.iter().map(|rule| Plan::new(rule.clone(), &pools)).collect();
+        Self { generation, blueprint, pools, plans }
     }
 
     /// The same world after the health of endpoints of these pools changed.
@@ -100,11 +116,11 @@ impl Snapshot {
             pools[id as usize] = Arc::new(Pool::new(before.spec().clone(), standing, generation, Some(before)));
         }
         for &id in changed {
-            for &plan in &self.settled.plans_of[id as usize] {
+            for &plan in &self.blueprint.plans_of[id as usize] {
                 plans[plan as usize] = Plan::new(self.plans[plan as usize].rule().clone(), &pools);
             }
         }
-        Self { generation, settled: self.settled.clone(), pools, plans }
+        Self { generation, blueprint: self.blueprint.clone(), pools, plans }
     }
 
     /// Counts up by one from snapshot to snapshot, beginning with 1.
@@ -114,17 +130,17 @@ impl Snapshot {
 
     /// What the operator wrote.
     pub fn world(&self) -> &World {
-        &self.settled.world
+        &self.blueprint.world
     }
 
     /// Where clients are.
     pub fn locations(&self) -> &Arc<Locations> {
-        &self.settled.locations
+        &self.blueprint.locations
     }
 
     /// All zones.
     pub fn zones(&self) -> &[ServedZone] {
-        &self.settled.zones
+        &self.blueprint.zones
     }
 
     /// The zone with the longest apex at or above a name in wire format and lower case.
@@ -143,7 +159,7 @@ impl Snapshot {
 
     /// The zone with this apex.
     pub fn zone_at(&self, apex: &[u8]) -> Option<&ServedZone> {
-        self.settled.by_apex.get(apex).map(|&id| &self.settled.zones[id as usize])
+        self.blueprint.by_apex.get(apex).map(|&id| &self.blueprint.zones[id as usize])
     }
 
     /// The pools, by [`PoolId`].
@@ -198,7 +214,7 @@ fn maps(previous: Option<&Snapshot>, locations: &Arc<Locations>) -> Vec<Arc<Map>
     same_places.map_or_else(Vec::new, |snapshot| snapshot.plans.iter().map(|plan| plan.rule().map.clone()).collect())
 }
 
-fn compile_pools(
+fn make_pools(
     world: &World,
     generation: u64,
     standing: impl Fn(PoolId, usize) -> Standing,
