@@ -2,4 +2,5 @@
 
 pub mod geo;
 pub mod health;
+pub mod monitor;
 pub mod name;
