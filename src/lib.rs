@@ -4,6 +4,7 @@ pub mod answer;
 pub mod config;
 pub mod geo;
 pub mod health;
+pub mod monitor;
 pub mod name;
 pub mod snapshot;
 pub mod steering;

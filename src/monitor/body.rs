@@ -1,0 +1,115 @@
+//! What the beginning of a body holds.
+//!
+//! Reading stops at a match, at 64 KiB or at the end of the body. Octets are looked at when the body ends or the limit is
+//! reached and, before that, at most once in `LOOK_INTERVAL`: a body in thousands of tiny pieces then costs no more than
+//! one in a few large ones, and a body that never ends is still found to match soon after it does.
+
+use std::time::Duration;
+
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use tokio::time::{Instant, timeout_at};
+
+use crate::health::BodyMatch;
+
+/// Octets of the body that are looked at, at most.
+const BODY_LIMIT: usize = 64 * 1024;
+/// From one look at an unfinished body to the next.
+const LOOK_INTERVAL: Duration = Duration::from_millis(10);
+
+/// Whether the first 64 KiB of the body hold what they should.
+pub(super) async fn holds(body: &mut Incoming, wanted: &BodyMatch) -> Result<bool, hyper::Error> {
+    let mut beginning = Vec::new();
+    let mut looked_at = 0;
+    let mut next_look = Instant::now() + LOOK_INTERVAL;
+    loop {
+        match timeout_at(next_look, body.frame()).await {
+            Ok(Some(Ok(frame))) => {
+                let Ok(octets) = frame.into_data() else { continue };
+                let room = BODY_LIMIT - beginning.len();
+                beginning.extend_from_slice(&octets[..octets.len().min(room)]);
+                if beginning.len() == BODY_LIMIT {
+                    return Ok(is_in(wanted, &beginning));
+                }
+            }
+            Ok(None) => return Ok(is_in(wanted, &beginning)),
+            // Had there been a look in time, the body would not have been read as far as to its error.
+            Ok(Some(Err(error))) => return if is_surely_in(wanted, &mut beginning) { Ok(true) } else { Err(error) },
+            Err(_) => {
+                if beginning.len() > looked_at && is_surely_in(wanted, &mut beginning) {
+                    return Ok(true);
+                }
+                looked_at = beginning.len();
+                next_look = Instant::now() + LOOK_INTERVAL;
+            }
+        }
+    }
+}
+
+/// Whether a body that ends here holds what it should.
+fn is_in(wanted: &BodyMatch, body: &[u8]) -> bool {
+    match wanted {
+        BodyMatch::Substring(text) => {
+            text.is_empty() || body.windows(text.len()).any(|window| window == text.as_bytes())
+        }
+        BodyMatch::Pattern(pattern) => pattern.0.is_match(body),
+    }
+}
+
+/// Whether a body that begins so holds what it should, however it goes on.
+///
+/// A pattern may look ahead by `$`, `\z` or `\b`: it matches at the end of what has come and, as soon as more has come, no
+/// longer. A letter and a blank tell: no look-ahead accepts both. So a verdict does not depend on how the network cut
+/// the body to pieces.
+fn is_surely_in(wanted: &BodyMatch, beginning: &mut Vec<u8>) -> bool {
+    let BodyMatch::Pattern(pattern) = wanted else {
+        return is_in(wanted, beginning);
+    };
+    let end = beginning.len();
+    [b'a', b' '].into_iter().all(|next| {
+        beginning.push(next);
+        let found = pattern.0.shortest_match(beginning).is_some_and(|found| found <= end);
+        beginning.truncate(end);
+        found
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::health::Pattern;
+
+    fn pattern(text: &str) -> BodyMatch {
+        BodyMatch::Pattern(Pattern(regex::bytes::Regex::new(text).unwrap()))
+    }
+
+    #[test]
+    fn what_looks_ahead_is_sure_only_once_the_body_is_over() {
+        for (text, body, now, surely) in [
+            ("ok", "ok", true, true),
+            ("ok+", "so ok", true, true),
+            ("ok.*", "ok then", true, true),
+            ("^ok$", "ok", true, false),
+            (r"ok\z", "ok", true, false),
+            (r"ok\b", "ok", true, false),
+            (r"ok\b", "ok.", true, true),
+            (r"ok\B", "ok", false, false),
+            (r"ok\B", "oks", true, true),
+            ("(?m)^ok$", "ok\nand so on", true, true),
+            ("(?m)^ok$", "ok", true, false),
+            ("ok.", "ok", false, false),
+            ("", "", true, true),
+            ("^$", "", true, false),
+        ] {
+            let wanted = pattern(text);
+            assert_eq!(is_in(&wanted, body.as_bytes()), now, "{text} in {body}");
+            assert_eq!(is_surely_in(&wanted, &mut body.into()), surely, "{text} in {body}, surely");
+        }
+    }
+
+    #[test]
+    fn a_substring_may_be_empty_or_longer_than_the_body() {
+        assert!(is_in(&BodyMatch::Substring("".into()), b""));
+        assert!(!is_in(&BodyMatch::Substring("longer".into()), b"short"));
+    }
+}
