@@ -6,7 +6,9 @@
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::panic;
 use std::path::Path;
+use std::thread;
 
 use ipnetwork::{IpNetwork, Ipv4Network, Ipv6Network};
 use maxminddb::{LookupResult, MaxMindDbError, Reader, WithinOptions};
@@ -36,8 +38,23 @@ const NETWORKS_PER_NODE: usize = 8;
 /// Networks that every file may have beyond that: walks that begin inside of a network meet it again.
 const NETWORKS_AT_LEAST: usize = 1024;
 
+/// Octets of stack for reading a file. The decoder follows pointers by recursion, up to 512 of them, and without
+/// optimization that takes more than the 2 MiB threads have by default; a file whose record points to itself does it.
+const STACK_OCTETS: usize = 8 << 20;
+
 /// The locations of one file, as it gives them.
 pub(super) fn read(path: &Path) -> Result<Locations, GeoipFault> {
+    thread::scope(|scope| {
+        let reading = thread::Builder::new()
+            .name("geoip".into())
+            .stack_size(STACK_OCTETS)
+            .spawn_scoped(scope, || read_here(path))
+            .map_err(|error| GeoipFault::Unreadable { path: path.into(), error })?;
+        reading.join().unwrap_or_else(|panic| panic::resume_unwind(panic))
+    })
+}
+
+fn read_here(path: &Path) -> Result<Locations, GeoipFault> {
     let reader = Reader::open_readfile(path).map_err(|error| match error {
         MaxMindDbError::Io(error) => GeoipFault::Unreadable { path: path.into(), error },
         other => GeoipFault::NotMmdb { path: path.into(), reason: other.to_string() },
@@ -122,7 +139,8 @@ impl<'r> Walk<'r> {
         prefix: impl Fn(IpNetwork) -> (B, u8),
     ) -> Result<(), MaxMindDbError> {
         // The reader must return at every leaf, aliases and leaves without a record included, so that each is counted
-        // here and tangled nodes cannot keep it busy inside.
+        // here and tangled nodes cannot keep it busy inside. Its own way of leaving aliases out would also lose networks
+        // that merely have the same record as ::/96, where that is a record and no subtree.
         let every_leaf = WithinOptions::default().include_aliased_networks().include_networks_without_data();
         for leaf in self.reader.within(root, every_leaf)? {
             let leaf = leaf?;

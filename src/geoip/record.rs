@@ -62,17 +62,19 @@ fn subdivision(country: CountryCode, code: &str) -> Option<Subdivision> {
     Subdivision::new(country, code)
 }
 
-/// Where in a record a value stands.
+/// Where in a record a value stands. No place is below itself, so that reading a record ends.
 #[derive(Clone, Copy)]
 enum Place {
     Record,
     CountryCode,
     Country,
     RegisteredCountry,
+    RegisteredCountryCode,
     ContinentCode,
     Continent,
     Subdivisions,
     Subdivision(usize),
+    SubdivisionCode(usize),
     Location,
     Latitude,
     Longitude,
@@ -86,12 +88,13 @@ impl Place {
         Some(match (self, name) {
             (Self::Record, "country_code") | (Self::Country, "iso_code") => Self::CountryCode,
             (Self::Record, "country") => Self::Country,
-            (Self::Record, "registered_country") | (Self::RegisteredCountry, "iso_code") => Self::RegisteredCountry,
+            (Self::Record, "registered_country") => Self::RegisteredCountry,
+            (Self::RegisteredCountry, "iso_code") => Self::RegisteredCountryCode,
             (Self::Record, "continent_code") | (Self::Continent, "code") => Self::ContinentCode,
             (Self::Record, "continent") => Self::Continent,
             (Self::Record, "subdivisions") => Self::Subdivisions,
-            (Self::Record, "region_code") => Self::Subdivision(0),
-            (Self::Subdivision(position), "iso_code") => Self::Subdivision(position),
+            (Self::Record, "region_code") => Self::SubdivisionCode(0),
+            (Self::Subdivision(position), "iso_code") => Self::SubdivisionCode(position),
             (Self::Record, "location") => Self::Location,
             (Self::Location | Self::Record, "latitude") | (Self::Record, "lat") => Self::Latitude,
             (Self::Location | Self::Record, "longitude") | (Self::Record, "lng" | "lon") => Self::Longitude,
@@ -124,14 +127,19 @@ impl<'a> Reading<'_, 'a> {
         match self.place {
             Place::CountryCode => record.country_code = Some(text),
             Place::Country => record.country = Some(text),
-            Place::RegisteredCountry => record.registered_country = Some(text),
+            Place::RegisteredCountryCode => record.registered_country = Some(text),
             Place::ContinentCode => record.continent_code = Some(text),
             Place::Continent => record.continent = Some(text),
-            Place::Subdivision(position) => record.subdivisions[position] = Some(text),
+            Place::SubdivisionCode(position) => record.subdivisions[position] = Some(text),
             Place::Latitude => record.latitude = text.parse().ok(),
             Place::Longitude => record.longitude = text.parse().ok(),
             Place::Asn => record.asn = text.strip_prefix("AS").unwrap_or(text).parse().ok(),
-            Place::Record | Place::Subdivisions | Place::Location | Place::Traits => {}
+            Place::Record
+            | Place::RegisteredCountry
+            | Place::Subdivisions
+            | Place::Subdivision(_)
+            | Place::Location
+            | Place::Traits => {}
         }
     }
 
