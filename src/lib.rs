@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod config;
 pub mod geo;
+pub mod geoip;
 pub mod health;
 pub mod monitor;
 pub mod name;

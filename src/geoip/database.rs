@@ -1,0 +1,185 @@
+//! One file: its search tree walked into runs.
+//!
+//! The tree of an IPv6 file holds IPv4 at ::/96, and the same nodes hang below other prefixes as well, so that a look-up
+//! of, say, a 6to4 address finds what is known of the IPv4 address inside of it. Walking such an alias again would only
+//! repeat IPv4, so IPv6 is walked around them. Besides, such addresses are those of tunnels and translators, not places.
+
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::panic;
+use std::path::Path;
+use std::thread;
+
+use ipnetwork::{IpNetwork, Ipv4Network, Ipv6Network};
+use maxminddb::{LookupResult, MaxMindDbError, Reader, WithinOptions};
+
+use super::GeoipFault;
+use super::record::Record;
+use super::table::{Table, UNKNOWN};
+use crate::geo::{Bits, Locations, RunsBuilder};
+
+/// IPv4 in an IPv6 tree.
+const IPV4_SUBTREE: (Ipv6Addr, u8) = (Ipv6Addr::UNSPECIFIED, 96);
+
+/// Prefixes that embed IPv4 addresses, and which database writers make aliases of the IPv4 subtree.
+const EMBEDDED_IPV4: [(Ipv6Addr, u8); 5] = [
+    IPV4_SUBTREE,
+    (Ipv6Addr::new(0, 0, 0, 0, 0, 0xffff, 0, 0), 96), // IPv4-mapped, RFC 4291 section 2.5.5.2
+    (Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0), 96), // NAT64, RFC 6052 section 2.1
+    (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 32), // Teredo, RFC 4380 section 2.6
+    (Ipv6Addr::new(0x2002, 0, 0, 0, 0, 0, 0, 0), 16), // 6to4, RFC 3056 section 2
+];
+
+/// Networks that a tree of one node can have. A tree of n nodes has at most n + 1; a few of them are met more than once
+/// where a walk begins inside of them, or below an alias that is not one of [`EMBEDDED_IPV4`]. Far more mean that nodes
+/// share children, by which a tiny file makes 2^128 networks.
+const NETWORKS_PER_NODE: usize = 8;
+
+/// Networks that every file may have beyond that: walks that begin inside of a network meet it again.
+const NETWORKS_AT_LEAST: usize = 1024;
+
+/// Octets of stack for reading a file. The decoder follows pointers by recursion, up to 512 of them, and without
+/// optimization that takes more than the 2 MiB threads have by default; a file whose record points to itself does it.
+const STACK_OCTETS: usize = 8 << 20;
+
+/// The locations of one file, as it gives them.
+pub(super) fn read(path: &Path) -> Result<Locations, GeoipFault> {
+    thread::scope(|scope| {
+        let reading = thread::Builder::new()
+            .name("geoip".into())
+            .stack_size(STACK_OCTETS)
+            .spawn_scoped(scope, || read_here(path))
+            .map_err(|error| GeoipFault::Unreadable { path: path.into(), error })?;
+        reading.join().unwrap_or_else(|panic| panic::resume_unwind(panic))
+    })
+}
+
+fn read_here(path: &Path) -> Result<Locations, GeoipFault> {
+    let reader = Reader::open_readfile(path).map_err(|error| match error {
+        MaxMindDbError::Io(error) => GeoipFault::Unreadable { path: path.into(), error },
+        other => GeoipFault::NotMmdb { path: path.into(), reason: other.to_string() },
+    })?;
+    Walk::new(&reader).finish().map_err(|error| GeoipFault::Corrupt { path: path.into(), reason: error.to_string() })
+}
+
+/// A walk over the whole tree of one file.
+struct Walk<'r> {
+    reader: &'r Reader<Vec<u8>>,
+    /// How many networks it may still meet.
+    networks_left: usize,
+    /// The location number of each record met so far, by its offset in the file.
+    records: HashMap<usize, u32, foldhash::fast::RandomState>,
+    /// The record met last and its number: neighbours often share one.
+    latest: (usize, u32),
+    table: Table,
+}
+
+impl<'r> Walk<'r> {
+    fn new(reader: &'r Reader<Vec<u8>>) -> Self {
+        let networks_left =
+            (reader.metadata().node_count as usize).saturating_mul(NETWORKS_PER_NODE).saturating_add(NETWORKS_AT_LEAST);
+        let (records, table) = (HashMap::default(), Table::new());
+        Self { reader, networks_left, records, latest: (usize::MAX, UNKNOWN), table }
+    }
+
+    fn finish(mut self) -> Result<Locations, MaxMindDbError> {
+        let (mut v4, mut v6) = (whole_space_unknown(), whole_space_unknown());
+        if self.reader.metadata().ip_version == 4 {
+            self.v4(IpNetwork::V4(Ipv4Network::new(Ipv4Addr::UNSPECIFIED, 0)?), &mut v4)?;
+        } else {
+            let (address, length) = IPV4_SUBTREE;
+            self.v4(IpNetwork::V6(Ipv6Network::new(address, length)?), &mut v4)?;
+            self.v6_around_embedded_ipv4(0, 0, &mut v6)?;
+        }
+        Ok(Locations { v4: v4.finish(), v6: v6.finish(), table: self.table.finish() })
+    }
+
+    fn v4(&mut self, root: IpNetwork, runs: &mut RunsBuilder<u32>) -> Result<(), MaxMindDbError> {
+        self.networks(root, runs, |network| match network {
+            IpNetwork::V4(network) => (network.network().to_bits(), network.prefix()),
+            // A record above the place where the IPv4 subtree would begin holds for all of IPv4.
+            IpNetwork::V6(_) => (0, 0),
+        })
+    }
+
+    /// Walks the prefix `first`/`length` but for the parts that embed IPv4, halving it until it holds none of them.
+    fn v6_around_embedded_ipv4(
+        &mut self,
+        first: u128,
+        length: u8,
+        runs: &mut RunsBuilder<u128>,
+    ) -> Result<(), MaxMindDbError> {
+        let overlaps = |other: Ipv6Addr, other_length| first.common_prefix(other.to_bits()) >= length.min(other_length);
+        match EMBEDDED_IPV4.iter().find(|&&(other, other_length)| overlaps(other, other_length)) {
+            Some(&(_, embedded)) if embedded <= length => Ok(()),
+            Some(_) => {
+                let upper_half = first.with(u128::host_mask(length).without(u128::host_mask(length + 1)));
+                self.v6_around_embedded_ipv4(first, length + 1, runs)?;
+                self.v6_around_embedded_ipv4(upper_half, length + 1, runs)
+            }
+            None => self.v6(first, length, runs),
+        }
+    }
+
+    fn v6(&mut self, first: u128, length: u8, runs: &mut RunsBuilder<u128>) -> Result<(), MaxMindDbError> {
+        let root = IpNetwork::V6(Ipv6Network::new(Ipv6Addr::from_bits(first), length)?);
+        self.networks(root, runs, |network| match network {
+            IpNetwork::V6(network) if network.prefix() > length => (network.network().to_bits(), network.prefix()),
+            // A network that is wider than the prefix is met again beside it.
+            _ => (first, length),
+        })
+    }
+
+    /// Puts what the file knows below `root` into `runs`; `prefix` says which addresses a network of the tree stands for.
+    /// The reader gives networks in ascending order, as runs need them.
+    fn networks<B: Bits>(
+        &mut self,
+        root: IpNetwork,
+        runs: &mut RunsBuilder<B>,
+        prefix: impl Fn(IpNetwork) -> (B, u8),
+    ) -> Result<(), MaxMindDbError> {
+        // The reader must return at every leaf, aliases and leaves without a record included, so that each is counted
+        // here and tangled nodes cannot keep it busy inside. Its own way of leaving aliases out would also lose networks
+        // that merely have the same record as ::/96, where that is a record and no subtree.
+        let every_leaf = WithinOptions::default().include_aliased_networks().include_networks_without_data();
+        for leaf in self.reader.within(root, every_leaf)? {
+            let leaf = leaf?;
+            self.networks_left = self.networks_left.checked_sub(1).ok_or_else(too_many_networks)?;
+            let Some(offset) = leaf.offset() else { continue };
+            let (first, length) = prefix(leaf.network()?);
+            runs.push(first, self.location_number(offset, &leaf)?);
+            // Unknown up to the next network that has a record; if that begins here, it takes this one's place.
+            if let Some(behind) = first.with(B::host_mask(length)).next() {
+                runs.push(behind, UNKNOWN);
+            }
+        }
+        Ok(())
+    }
+
+    /// Decodes the record at `offset` unless that was done before.
+    fn location_number(&mut self, offset: usize, leaf: &LookupResult<'r, Vec<u8>>) -> Result<u32, MaxMindDbError> {
+        if self.latest.0 == offset {
+            return Ok(self.latest.1);
+        }
+        let number = if let Some(&number) = self.records.get(&offset) {
+            number
+        } else {
+            let record: Record = leaf.decode()?.unwrap_or_default();
+            let number = self.table.number(record.location());
+            self.records.insert(offset, number);
+            number
+        };
+        self.latest = (offset, number);
+        Ok(number)
+    }
+}
+
+fn whole_space_unknown<B: Bits>() -> RunsBuilder<B> {
+    let mut runs = RunsBuilder::default();
+    runs.push(B::ZERO, UNKNOWN);
+    runs
+}
+
+fn too_many_networks() -> MaxMindDbError {
+    MaxMindDbError::invalid_database("the search tree has more networks than its nodes allow")
+}

@@ -1,0 +1,238 @@
+//! One record of a database, in whichever layout it comes.
+//!
+//! | layout | country | continent | subdivisions | coordinates | autonomous system |
+//! | --- | --- | --- | --- | --- | --- |
+//! | GeoIP2, GeoLite2, DB-IP | `country.iso_code`, else `registered_country.iso_code` | `continent.code` | `subdivisions[].iso_code` | `location.latitude`, `.longitude` | `autonomous_system_number`, also in `traits` |
+//! | IPinfo | `country_code`, or `country` where that is a code | `continent_code`, or `continent` | `region_code` | `latitude` or `lat`, `longitude` or `lng`, numbers or text | `asn` = `"AS64500"` |
+//! | flat | `country_code` | `continent_code` | `region_code` | `latitude`, `longitude` | `autonomous_system_number` |
+//!
+//! No layout gives a name a meaning that another one contradicts, so they are all read as one: [`Place::below`] knows
+//! every name, and a value of a type that does not fit its place says nothing.
+
+use std::fmt;
+
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use crate::geo::{Continent, Coordinates, CountryCode, Location, Subdivision, countries};
+
+/// The texts and numbers of a record that say where a network is.
+#[derive(Default)]
+pub(super) struct Record<'a> {
+    country_code: Option<&'a str>,
+    country: Option<&'a str>,
+    registered_country: Option<&'a str>,
+    continent_code: Option<&'a str>,
+    continent: Option<&'a str>,
+    subdivisions: [Option<&'a str>; 2],
+    latitude: Option<f64>,
+    longitude: Option<f64>,
+    asn: Option<u32>,
+}
+
+impl Record<'_> {
+    /// What they mean. Codes that nobody assigned, such as ZZ, mean nothing.
+    pub(super) fn location(&self) -> Location {
+        let country = [self.country_code, self.country, self.registered_country]
+            .into_iter()
+            .flatten()
+            .filter_map(CountryCode::parse)
+            .find(|&code| countries::country(code).is_some());
+        let continent = [self.continent_code, self.continent].into_iter().flatten().find_map(Continent::parse);
+        Location {
+            continent,
+            country,
+            subdivisions: self.subdivisions.map(|code| subdivision(country?, code?)),
+            asn: self.asn.filter(|&number| number != 0),
+            coordinates: self.coordinates(),
+        }
+    }
+
+    /// Some databases write 0, 0 for a place they do not know; nobody lives there, in the Gulf of Guinea.
+    fn coordinates(&self) -> Option<Coordinates> {
+        let (latitude, longitude) = (self.latitude?, self.longitude?);
+        Coordinates::try_new(latitude, longitude).filter(|&point| Some(point) != Coordinates::try_new(0.0, 0.0))
+    }
+}
+
+/// A subdivision from its code, which has its country in front or not.
+fn subdivision(country: CountryCode, code: &str) -> Option<Subdivision> {
+    if code.contains('-') {
+        return Subdivision::parse(code).filter(|subdivision| subdivision.country() == country);
+    }
+    Subdivision::new(country, code)
+}
+
+/// Where in a record a value stands. No place is below itself, so that reading a record ends.
+#[derive(Clone, Copy)]
+enum Place {
+    Record,
+    CountryCode,
+    Country,
+    RegisteredCountry,
+    RegisteredCountryCode,
+    ContinentCode,
+    Continent,
+    Subdivisions,
+    Subdivision(usize),
+    SubdivisionCode(usize),
+    Location,
+    Latitude,
+    Longitude,
+    Traits,
+    Asn,
+}
+
+impl Place {
+    /// The place of the value `name` of a map that stands here; `None` if it is of no interest.
+    fn below(self, name: &str) -> Option<Self> {
+        Some(match (self, name) {
+            (Self::Record, "country_code") | (Self::Country, "iso_code") => Self::CountryCode,
+            (Self::Record, "country") => Self::Country,
+            (Self::Record, "registered_country") => Self::RegisteredCountry,
+            (Self::RegisteredCountry, "iso_code") => Self::RegisteredCountryCode,
+            (Self::Record, "continent_code") | (Self::Continent, "code") => Self::ContinentCode,
+            (Self::Record, "continent") => Self::Continent,
+            (Self::Record, "subdivisions") => Self::Subdivisions,
+            (Self::Record, "region_code") => Self::SubdivisionCode(0),
+            (Self::Subdivision(position), "iso_code") => Self::SubdivisionCode(position),
+            (Self::Record, "location") => Self::Location,
+            (Self::Location | Self::Record, "latitude") | (Self::Record, "lat") => Self::Latitude,
+            (Self::Location | Self::Record, "longitude") | (Self::Record, "lng" | "lon") => Self::Longitude,
+            (Self::Record, "traits") => Self::Traits,
+            (Self::Record | Self::Traits, "autonomous_system_number") | (Self::Record, "asn") => Self::Asn,
+            _ => return None,
+        })
+    }
+
+    /// The place of the element at `position` of an array that stands here.
+    fn element(self, position: usize) -> Option<Self> {
+        match self {
+            Self::Subdivisions if position < Location::default().subdivisions.len() => {
+                Some(Self::Subdivision(position))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Reads the value at one place into the record.
+struct Reading<'r, 'a> {
+    place: Place,
+    record: &'r mut Record<'a>,
+}
+
+impl<'a> Reading<'_, 'a> {
+    fn text(self, text: &'a str) {
+        let record = self.record;
+        match self.place {
+            Place::CountryCode => record.country_code = Some(text),
+            Place::Country => record.country = Some(text),
+            Place::RegisteredCountryCode => record.registered_country = Some(text),
+            Place::ContinentCode => record.continent_code = Some(text),
+            Place::Continent => record.continent = Some(text),
+            Place::SubdivisionCode(position) => record.subdivisions[position] = Some(text),
+            Place::Latitude => record.latitude = text.parse().ok(),
+            Place::Longitude => record.longitude = text.parse().ok(),
+            Place::Asn => record.asn = text.strip_prefix("AS").unwrap_or(text).parse().ok(),
+            Place::Record
+            | Place::RegisteredCountry
+            | Place::Subdivisions
+            | Place::Subdivision(_)
+            | Place::Location
+            | Place::Traits => {}
+        }
+    }
+
+    fn number(self, number: f64) {
+        match self.place {
+            Place::Latitude => self.record.latitude = Some(number),
+            Place::Longitude => self.record.longitude = Some(number),
+            _ => {}
+        }
+    }
+}
+
+impl<'a> Deserialize<'a> for Record<'a> {
+    fn deserialize<D: Deserializer<'a>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut record = Record::default();
+        Reading { place: Place::Record, record: &mut record }.deserialize(deserializer)?;
+        Ok(record)
+    }
+}
+
+impl<'a> DeserializeSeed<'a> for Reading<'_, 'a> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'a> Visitor<'a> for Reading<'_, 'a> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+
+    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(name) = map.next_key::<&str>()? {
+            match self.place.below(name) {
+                Some(place) => map.next_value_seed(Reading { place, record: self.record })?,
+                None => map.next_value::<IgnoredAny>().map(drop)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'a>>(self, mut elements: A) -> Result<(), A::Error> {
+        for position in 0.. {
+            let more = match self.place.element(position) {
+                Some(place) => elements.next_element_seed(Reading { place, record: self.record })?.is_some(),
+                None => elements.next_element::<IgnoredAny>()?.is_some(),
+            };
+            if !more {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'a str) -> Result<(), E> {
+        self.text(text);
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<(), E> {
+        self.number(number);
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<(), E> {
+        match self.place {
+            Place::Asn => self.record.asn = number.try_into().ok(),
+            _ => self.number(number as f64),
+        }
+        Ok(())
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<(), E> {
+        if let Ok(number) = u64::try_from(number) {
+            return self.visit_u64(number);
+        }
+        self.number(number as f64);
+        Ok(())
+    }
+
+    fn visit_u128<E>(self, _: u128) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_bytes<E>(self, _: &[u8]) -> Result<(), E> {
+        Ok(())
+    }
+}
