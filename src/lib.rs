@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod config;
+pub mod control;
 pub mod geo;
 pub mod geoip;
 pub mod health;
@@ -9,6 +10,7 @@ pub mod monitor;
 pub mod name;
 pub mod snapshot;
 pub mod steering;
+pub mod store;
 pub mod watch;
 pub mod wire;
 pub mod zone;

@@ -191,17 +191,6 @@ impl Pool {
     }
 }
 
-impl Members {
-    /// How many endpoints there are.
-    #[allow(clippy::len_without_is_empty, reason = "a pool is never empty")]
-    pub fn len(&self) -> usize {
-        match self {
-            Self::Addresses(endpoints) => endpoints.len(),
-            Self::Cname(_) => 1,
-        }
-    }
-}
-
 fn addresses(endpoints: &[Endpoint<IpAddr>], standing: &impl Fn(usize) -> Standing, previous: Option<&Pool>) -> Kind {
     let (mut v4, mut v6) = (Vec::new(), Vec::new());
     for (number, endpoint) in endpoints.iter().enumerate() {

@@ -89,6 +89,25 @@ pub enum Members {
     Cname(Endpoint<Name>),
 }
 
+impl Members {
+    /// How many endpoints there are.
+    #[allow(clippy::len_without_is_empty, reason = "a pool is never empty")]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Addresses(endpoints) => endpoints.len(),
+            Self::Cname(_) => 1,
+        }
+    }
+
+    /// What tells whether the endpoint in this place is up, if anything does.
+    pub fn target(&self, place: usize) -> Option<&Target> {
+        match self {
+            Self::Addresses(endpoints) => endpoints.get(place)?.target.as_ref(),
+            Self::Cname(endpoint) => endpoint.target.as_ref(),
+        }
+    }
+}
+
 /// One thing that can be handed out.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Endpoint<T> {

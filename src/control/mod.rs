@@ -1,0 +1,196 @@
+//! The only writer: takes in what happens and says what is to be done.
+//!
+//! [`Control::step`] is a machine without clock, sockets or tasks; [`run`] gives it all three.
+//!
+//! ```text
+//!   Adopt(blueprint) ─► next ── every target probed once, or 5 s passed ──► serving ─► Publish
+//!                                                                             ▲
+//!   Outcome(target) ─► health ── its pools changed ── 5 ms ───────────────────┘
+//! ```
+//!
+//! Start and reload are one path: a blueprint waits as *next*, its new targets are probed, and then it takes the place
+//! of what is served, if anything is. So the first answer knows what is up, and an endpoint that comes with a reload is
+//! not handed out unseen.
+
+mod run;
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use run::run;
+
+use crate::health::{Outcome, State, Target, Transition};
+use crate::snapshot::{Blueprint, PoolId, Snapshot, Standing, World};
+use crate::watch::Watch;
+
+/// How long a new configuration waits for the first outcomes of its new targets; what is unprobed then is up.
+pub const FIRST_ROUND: Duration = Duration::from_secs(5);
+
+/// Changes of health within this time are published together.
+pub const PUBLISH_WINDOW: Duration = Duration::from_millis(5);
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum Event {
+    /// A new configuration was read and compiled.
+    Adopt(Arc<Blueprint>),
+    /// A probe ended.
+    Outcome(Arc<Target>, Outcome),
+    /// Time passed.
+    Tick,
+}
+
+/// Something to do.
+#[derive(Debug)]
+pub enum Effect {
+    /// Probe this target now, and tell the outcome.
+    Probe(Arc<Target>),
+    /// Answer queries from this snapshot from now on.
+    Publish(Arc<Snapshot>),
+    /// Tell the operator that an endpoint went up or down, once.
+    Report(Turn),
+}
+
+/// An endpoint's state changed.
+#[derive(Clone, Debug)]
+pub struct Turn {
+    /// Which one.
+    pub target: Arc<Target>,
+    /// The pools that hold it, as `web/fra`.
+    pub pools: Vec<Box<str>>,
+    /// What it was.
+    pub from: State,
+    /// What it is.
+    pub to: State,
+    /// What was seen last.
+    pub seen: Outcome,
+}
+
+/// The state of the node.
+#[derive(Debug)]
+pub struct Control {
+    watch: Watch,
+    serving: Option<Serving>,
+    next: Option<Next>,
+}
+
+/// What queries are answered from.
+#[derive(Debug)]
+struct Serving {
+    snapshot: Arc<Snapshot>,
+    pools_of: HashMap<Arc<Target>, Vec<PoolId>>,
+    /// Pools whose change is not published yet, and when it is to be.
+    changed: BTreeSet<PoolId>,
+    publish_at: Option<Duration>,
+}
+
+/// What will be served next.
+#[derive(Debug)]
+struct Next {
+    blueprint: Arc<Blueprint>,
+    pools_of: HashMap<Arc<Target>, Vec<PoolId>>,
+    /// Its targets that were never probed.
+    unprobed: HashSet<Arc<Target>>,
+    deadline: Duration,
+}
+
+impl Control {
+    /// Nothing is served yet. `seed` makes the probes' jitter repeatable.
+    pub fn new(seed: u64) -> Self {
+        Self { watch: Watch::new(seed), serving: None, next: None }
+    }
+
+    /// When something is to be done next, if nothing happens before.
+    pub fn wake_at(&mut self) -> Option<Duration> {
+        let publish_at = self.serving.as_ref().and_then(|serving| serving.publish_at);
+        let deadline = self.next.as_ref().map(|next| next.deadline);
+        [self.watch.next_due(), publish_at, deadline].into_iter().flatten().min()
+    }
+
+    /// Takes in an event at a time that never runs backwards, counted from any beginning.
+    pub fn step(&mut self, event: Event, now: Duration) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        match event {
+            Event::Adopt(blueprint) => self.prepare(blueprint, now),
+            Event::Outcome(target, outcome) => effects.extend(self.observe(&target, outcome, now)),
+            Event::Tick => {}
+        }
+        effects.extend(self.adopt(now).or_else(|| self.publish(now)).map(Effect::Publish));
+        effects.extend(self.watch.take_due(now).into_iter().map(Effect::Probe));
+        effects
+    }
+
+    fn prepare(&mut self, blueprint: Arc<Blueprint>, now: Duration) {
+        let pools_of = pools_of(blueprint.world());
+        for target in pools_of.keys() {
+            self.watch.add(target, now);
+        }
+        let is_unprobed = |target: &&Arc<Target>| self.watch.health(target).state() == State::Unknown;
+        let unprobed = pools_of.keys().filter(is_unprobed).cloned().collect();
+        self.next = Some(Next { blueprint, pools_of, unprobed, deadline: now + FIRST_ROUND });
+    }
+
+    fn observe(&mut self, target: &Arc<Target>, seen: Outcome, now: Duration) -> Option<Effect> {
+        let from = self.watch.health(target).state();
+        let transition = self.watch.observe(target, seen.is_success());
+        if let Some(next) = &mut self.next {
+            next.unprobed.remove(target);
+        }
+        let mut pools = Vec::new();
+        if let Some(serving) = &mut self.serving {
+            let ids = serving.pools_of.get(target).map_or(&[][..], |ids| ids);
+            if transition != Transition::None && !ids.is_empty() {
+                serving.changed.extend(ids);
+                serving.publish_at.get_or_insert(now + PUBLISH_WINDOW);
+            }
+            pools = ids.iter().map(|&id| serving.snapshot.world().pools[id as usize].name.clone()).collect();
+        }
+        let to = self.watch.health(target).state();
+        (from != to).then(|| Effect::Report(Turn { target: target.clone(), pools, from, to, seen }))
+    }
+
+    /// Puts what waits in the place of what is served, if it need not wait any longer.
+    fn adopt(&mut self, now: Duration) -> Option<Arc<Snapshot>> {
+        let Next { blueprint, pools_of, .. } =
+            self.next.take_if(|next| next.unprobed.is_empty() || next.deadline <= now)?;
+        self.watch.retain(|target| pools_of.contains_key(target));
+        let before = self.serving.as_ref().map(|serving| &*serving.snapshot);
+        let snapshot = Arc::new(Snapshot::new(blueprint.clone(), standing(&self.watch, blueprint.world()), before));
+        self.serving =
+            Some(Serving { snapshot: snapshot.clone(), pools_of, changed: BTreeSet::new(), publish_at: None });
+        Some(snapshot)
+    }
+
+    fn publish(&mut self, now: Duration) -> Option<Arc<Snapshot>> {
+        let serving = self.serving.as_mut()?;
+        serving.publish_at.take_if(|at| *at <= now)?;
+        let changed: Vec<PoolId> = std::mem::take(&mut serving.changed).into_iter().collect();
+        let before = serving.snapshot.clone();
+        serving.snapshot = Arc::new(before.with_pools(&changed, standing(&self.watch, before.world())));
+        Some(serving.snapshot.clone())
+    }
+}
+
+/// What the watch says of each pool's endpoints, by their place in its spec.
+fn standing<'a>(watch: &'a Watch, world: &'a World) -> impl Fn(PoolId, usize) -> Standing + 'a {
+    |id, endpoint| watch.standing(world.pools[id as usize].members.target(endpoint))
+}
+
+/// The pools that hold each target.
+fn pools_of(world: &World) -> HashMap<Arc<Target>, Vec<PoolId>> {
+    let mut pools_of: HashMap<Arc<Target>, Vec<PoolId>> = HashMap::new();
+    for (id, spec) in (0..).zip(&world.pools) {
+        for target in (0..spec.members.len()).filter_map(|endpoint| spec.members.target(endpoint)) {
+            match pools_of.get_mut(target) {
+                Some(ids) if ids.last() == Some(&id) => {}
+                Some(ids) => ids.push(id),
+                None => _ = pools_of.insert(Arc::new(target.clone()), vec![id]),
+            }
+        }
+    }
+    pools_of
+}
+
+#[cfg(test)]
+mod tests;
