@@ -1,5 +1,9 @@
 //! Files to valid types: `truenorth.toml`, `zones/*.toml` and `zones/*.zone` become a [`World`](crate::snapshot::World).
 
 mod fault;
+mod presentation;
+#[allow(dead_code, reason = "called by the zones that are read next")]
+mod records;
+mod scanner;
 
 pub use fault::{Fault, Faults, Place, Severity, Source};
