@@ -1,5 +1,6 @@
 //! Where clients are, and the address space cut into runs by it.
 
+pub mod countries;
 mod location;
 mod locations;
 mod region;
