@@ -169,7 +169,8 @@ fn push_label(wire: &mut Vec<u8>, label: &mut Vec<u8>) -> Result<(), NameError> 
     Ok(())
 }
 
-fn unescape(octets: &mut impl Iterator<Item = u8>) -> Result<u8, NameError> {
+/// The octet that a backslash and what follows it stand for; the backslash itself is read already.
+pub(crate) fn unescape(octets: &mut impl Iterator<Item = u8>) -> Result<u8, NameError> {
     let first = octets.next().ok_or(NameError::BadEscape)?;
     if !first.is_ascii_digit() {
         return Ok(first);

@@ -1,0 +1,313 @@
+//! Master files (RFC 1035, section 5; `$TTL` of RFC 2308, section 4; unknown types of RFC 3597, section 5).
+//!
+//! ```text
+//!   text ─► entries ─► directive: $ORIGIN, $TTL, $INCLUDE      changes what the entries below it stand for
+//!                  └─► record:    [owner] [TTL] [class] type data
+//!                                                         └─► RRsets: one TTL, no record twice
+//! ```
+//!
+//! A faulty entry is told and left out, and reading goes on behind it: all faults of a file are told at once. What only
+//! follows from a fault already told, such as a record that continues with a faulty owner, is not told again.
+//!
+//! An included file begins with the origin of its directive, else with that of the file that includes it, and has no
+//! last owner; neither its origin nor its owner outlives it. TTLs do: `$TTL` holds for all records after it (RFC 2308,
+//! section 4).
+
+mod include;
+mod rrset;
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::fault::{Fault, Faults, Place, Severity, Source};
+use super::presentation::{self, Entries, Entry, Token};
+use super::records;
+use crate::name::Name;
+use crate::wire::Rtype;
+use crate::zone::Record;
+
+/// The longest TTL, in seconds (RFC 2181, section 8).
+const MAX_TTL: u32 = (1 << 31) - 1;
+
+/// How many files deep includes may be nested; real zones take two or three.
+const MAX_INCLUDE_DEPTH: usize = 8;
+
+/// A record and the entry it is from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Located {
+    /// What the entry says.
+    pub record: Record,
+    /// From its first token to its last.
+    pub place: Place,
+}
+
+/// Reads the records of the zone `origin` from `source` and all it includes, and adds what is wrong to `faults`.
+///
+/// A record without a TTL has that of `$TTL`, else the last one that was written (RFC 1035, section 5.1), else
+/// `default_ttl`. Included files lie in `zones_folder`, and so their paths begin there.
+pub(super) fn parse_master_file(
+    source: &Arc<Source>,
+    origin: &Name,
+    default_ttl: u32,
+    zones_folder: &Path,
+    faults: &mut Faults,
+) -> Vec<Located> {
+    let identity = source.path.canonicalize().unwrap_or_else(|_| source.path.clone());
+    let mut reader = Reader {
+        zone: origin,
+        zones_folder,
+        default_ttl,
+        directive_ttl: None,
+        last_ttl: None,
+        open: vec![identity],
+        records: Vec::new(),
+        faults,
+    };
+    reader.read(source, origin.clone());
+    let records = reader.records;
+    rrset::settle(records, faults)
+}
+
+struct Reader<'a> {
+    zone: &'a Name,
+    zones_folder: &'a Path,
+    default_ttl: u32,
+    directive_ttl: Option<u32>,
+    last_ttl: Option<u32>,
+    /// The files being read, each included by the one before it, under their canonical paths.
+    open: Vec<PathBuf>,
+    records: Vec<Located>,
+    faults: &'a mut Faults,
+}
+
+/// What one file's entries continue with.
+struct Context<'a> {
+    source: &'a Arc<Source>,
+    origin: Name,
+    owner: LastOwner,
+}
+
+enum LastOwner {
+    /// No record stood in the file yet.
+    None,
+    /// The last one was at fault, and that is told.
+    Faulty,
+    Known(Name),
+}
+
+/// One fault ends an entry.
+type Outcome<T> = Result<T, Box<Fault>>;
+
+impl Reader<'_> {
+    fn read(&mut self, source: &Arc<Source>, origin: Name) {
+        let mut context = Context { source, origin, owner: LastOwner::None };
+        for entry in Entries::new(&source.text) {
+            let outcome = match entry {
+                Ok(entry) => self.entry(&entry, &mut context),
+                Err(error) => Err(context.fault(error.span, error.message)),
+            };
+            if let Err(fault) = outcome {
+                self.faults.0.push(*fault);
+            }
+        }
+    }
+
+    fn entry(&mut self, entry: &Entry<'_>, context: &mut Context<'_>) -> Outcome<()> {
+        let tokens = &entry.tokens[..];
+        let span = tokens[0].span.start..tokens[tokens.len() - 1].span.end;
+        if entry.indented {
+            context.require_owner(&tokens[0])?;
+            return self.record(tokens, span, context);
+        }
+        if !tokens[0].quoted && tokens[0].text.starts_with('$') {
+            return self.directive(tokens, context);
+        }
+        context.owner = LastOwner::Faulty;
+        context.owner = LastOwner::Known(context.owner_in(self.zone, &tokens[0])?);
+        self.record(&tokens[1..], span, context)
+    }
+
+    /// Reads what stands behind the owner.
+    fn record(&mut self, tokens: &[Token<'_>], span: Range<usize>, context: &Context<'_>) -> Outcome<()> {
+        let Head { ttl, rtype, length } = context.head(tokens, &span)?;
+        if ttl.is_some() {
+            self.last_ttl = ttl;
+        }
+        let ttl = ttl.or(self.directive_ttl).or(self.last_ttl).unwrap_or(self.default_ttl);
+        let rdata = records::rdata_from_tokens(rtype, &tokens[length..], &context.origin).map_err(|error| {
+            let at = error.token.map_or(tokens.len() - 1, |index| length + index);
+            context.fault(tokens[at].span.clone(), error.message)
+        })?;
+        if let LastOwner::Known(owner) = &context.owner {
+            let record = Record { owner: owner.clone(), rtype, ttl, rdata };
+            self.records.push(Located { record, place: context.place(span) });
+        }
+        Ok(())
+    }
+
+    fn directive(&mut self, tokens: &[Token<'_>], context: &mut Context<'_>) -> Outcome<()> {
+        let (directive, arguments) = (&tokens[0], &tokens[1..]);
+        let argument = || {
+            let message = format!("something is missing after {}", directive.text);
+            arguments.first().ok_or_else(|| context.fault(directive.span.clone(), message))
+        };
+        let end = |arguments: &[Token<'_>]| match arguments.first() {
+            None => Ok(()),
+            Some(token) => Err(context.fault(token.span.clone(), "nothing may follow here")),
+        };
+        match directive.text.to_ascii_uppercase().as_str() {
+            "$ORIGIN" => {
+                let origin = context.name(argument()?)?;
+                end(&arguments[1..])?;
+                context.origin = origin;
+                Ok(())
+            }
+            "$TTL" => {
+                let Some(ttl) = context.ttl(argument()?)? else {
+                    return Err(context.fault(arguments[0].span.clone(), "this is no TTL"));
+                };
+                end(&arguments[1..])?;
+                self.directive_ttl = Some(ttl);
+                Ok(())
+            }
+            "$INCLUDE" => {
+                let path = argument()?;
+                let origin = arguments.get(1).map_or(Ok(context.origin.clone()), |token| context.name(token))?;
+                end(arguments.get(2..).unwrap_or_default())?;
+                self.include(path, origin, context)
+            }
+            _ => {
+                let message = format!("{} is no directive", directive.text);
+                let help = "the directives are $ORIGIN, $TTL and $INCLUDE";
+                Err(with_help(context.fault(directive.span.clone(), message), help))
+            }
+        }
+    }
+
+    fn include(&mut self, path: &Token<'_>, origin: Name, context: &Context<'_>) -> Outcome<()> {
+        let fault = |message| context.fault(path.span.clone(), message);
+        let written = presentation::unescape(path.text).map_err(|error| fault(error.to_string()))?;
+        let written = String::from_utf8(written).map_err(|_| fault("this path is not UTF-8".to_owned()))?;
+        let file = include::find(self.zones_folder, &written).map_err(fault)?;
+        if self.open.contains(&file) {
+            return Err(fault(format!("{written} includes itself, at once or through others")));
+        }
+        if self.open.len() > MAX_INCLUDE_DEPTH {
+            return Err(fault(format!("includes are nested more than {MAX_INCLUDE_DEPTH} deep")));
+        }
+        let text = include::read(&file).map_err(fault)?;
+        self.open.push(file);
+        self.read(&Arc::new(Source { path: self.zones_folder.join(written), text }), origin);
+        self.open.pop();
+        Ok(())
+    }
+}
+
+/// What stands between a record's owner and its data.
+struct Head {
+    ttl: Option<u32>,
+    rtype: Rtype,
+    /// In tokens.
+    length: usize,
+}
+
+impl Context<'_> {
+    /// `[TTL] [class] type` or `[class] [TTL] type` (RFC 1035, section 5.1).
+    fn head(&self, tokens: &[Token<'_>], entry: &Range<usize>) -> Outcome<Head> {
+        let (mut ttl, mut class) = (None, false);
+        for (index, token) in tokens.iter().enumerate() {
+            if let Some(rtype) = records::parse_rtype(token.text) {
+                return Ok(Head { ttl, rtype, length: index + 1 });
+            }
+            match parse_class(token.text) {
+                Some(CLASS_IN) if !class => class = true,
+                Some(CLASS_IN) => return Err(self.fault(token.span.clone(), "the class stands here twice")),
+                Some(_) => return Err(self.fault(token.span.clone(), "only class IN is served")),
+                None => match self.ttl(token)? {
+                    Some(_) if ttl.is_some() => {
+                        return Err(self.fault(token.span.clone(), "the TTL stands here twice"));
+                    }
+                    None => return Err(self.not_a_type(token)),
+                    seconds => ttl = seconds,
+                },
+            }
+        }
+        Err(self.fault(entry.clone(), "a record has a type"))
+    }
+
+    fn not_a_type(&self, token: &Token<'_>) -> Box<Fault> {
+        let fault = self.fault(token.span.clone(), format!("`{}` is neither a record type nor a TTL", token.text));
+        with_help(fault, "a type without a mnemonic is written as TYPE123 \\# LENGTH HEX (RFC 3597, section 5)")
+    }
+
+    /// Reads a TTL; `None` if the token is no time at all.
+    fn ttl(&self, token: &Token<'_>) -> Outcome<Option<u32>> {
+        let Some(seconds) = presentation::seconds(token.text) else { return Ok(None) };
+        match u32::try_from(seconds) {
+            Ok(ttl) if ttl <= MAX_TTL => Ok(Some(ttl)),
+            _ => Err(self.fault(token.span.clone(), format!("a TTL is at most {MAX_TTL} seconds"))),
+        }
+    }
+
+    fn name(&self, token: &Token<'_>) -> Outcome<Name> {
+        Name::parse(token.text, &self.origin).map_err(|error| self.fault(token.span.clone(), error.to_string()))
+    }
+
+    fn owner_in(&self, zone: &Name, token: &Token<'_>) -> Outcome<Name> {
+        let owner = self.name(token)?;
+        if owner.is_at_or_below(zone) {
+            return Ok(owner);
+        }
+        Err(self.fault(token.span.clone(), format!("{owner} is not in zone {zone}")))
+    }
+
+    fn require_owner(&mut self, token: &Token<'_>) -> Outcome<()> {
+        if !matches!(self.owner, LastOwner::None) {
+            return Ok(());
+        }
+        self.owner = LastOwner::Faulty;
+        let fault = self.fault(token.span.clone(), "the first record of a file names its owner");
+        Err(with_help(fault, "a line that begins with a blank continues with the last owner"))
+    }
+
+    fn place(&self, span: Range<usize>) -> Place {
+        Place { source: Arc::clone(self.source), span }
+    }
+
+    fn fault(&self, span: Range<usize>, message: impl Into<String>) -> Box<Fault> {
+        Box::new(Fault {
+            severity: Severity::Error,
+            message: message.into(),
+            place: Some(self.place(span)),
+            label: String::new(),
+            related: None,
+            help: None,
+        })
+    }
+}
+
+fn with_help(mut fault: Box<Fault>, help: &str) -> Box<Fault> {
+    fault.help = Some(help.to_owned());
+    fault
+}
+
+const CLASS_IN: u16 = 1;
+
+/// Reads a class: its mnemonic (RFC 1035, section 3.2.4) or `CLASSnnn` (RFC 3597, section 5).
+fn parse_class(text: &str) -> Option<u16> {
+    match text.to_ascii_uppercase().as_str() {
+        "IN" => Some(CLASS_IN),
+        "CS" => Some(2),
+        "CH" => Some(3),
+        "HS" => Some(4),
+        other => other
+            .strip_prefix("CLASS")
+            .filter(|number| number.bytes().all(|octet| octet.is_ascii_digit()))?
+            .parse()
+            .ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests;
