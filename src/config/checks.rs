@@ -1,0 +1,215 @@
+//! What a zone's records and steered names have to be to each other.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::name::{Name, suffixes};
+use crate::wire::Rtype;
+
+use super::fault::{Fault, Faults, Place};
+use super::master::Located;
+use super::names::{Owner, OwnerKind};
+
+/// Octets of an MX record's preference, before its exchange (RFC 1035, section 3.3.9).
+const MX_PREFERENCE: usize = 2;
+
+/// Types that stand beside a CNAME: DNSSEC's signatures and denials (RFC 4034, sections 3 and 4).
+const BESIDE_CNAME: [Rtype; 2] = [Rtype(46), Rtype(47)];
+
+/// A zone with its records by owner.
+pub(super) struct ZoneCheck<'a> {
+    origin: &'a Name,
+    records: &'a [Located],
+    owners: &'a [Owner],
+    by_owner: HashMap<&'a Name, Vec<&'a Located>>,
+}
+
+impl<'a> ZoneCheck<'a> {
+    pub(super) fn new(origin: &'a Name, records: &'a [Located], owners: &'a [Owner]) -> Self {
+        let mut by_owner: HashMap<&Name, Vec<&Located>> = HashMap::new();
+        for located in records {
+            by_owner.entry(&located.record.owner).or_default().push(located);
+        }
+        Self { origin, records, owners, by_owner }
+    }
+
+    /// All checks inside the zone.
+    pub(super) fn run(&self, faults: &mut Faults) {
+        for located in self.records {
+            self.check_record(located, faults);
+        }
+        for records in self.by_owner.values() {
+            check_alone(records, faults);
+        }
+        for owner in self.owners {
+            self.check_owner(owner, faults);
+        }
+        self.check_addresses(faults);
+        self.warn_occluded(faults);
+    }
+
+    fn at(&self, owner: &Name) -> &[&'a Located] {
+        self.by_owner.get(owner).map_or(&[], Vec::as_slice)
+    }
+
+    fn check_record(&self, located: &Located, faults: &mut Faults) {
+        let Located { record, place } = located;
+        if record.rtype == Rtype::SOA && record.owner != *self.origin {
+            let message = format!("an SOA record stands at the apex, not at {}", record.owner);
+            faults.push(Fault::error(place, message, "not the apex"));
+        }
+    }
+
+    /// A steered owner may hold other static types, but not those it answers itself.
+    fn check_owner(&self, owner: &Owner, faults: &mut Faults) {
+        let beside = self.at(&owner.name);
+        let conflict = |types: &[Rtype]| beside.iter().find(|located| types.contains(&located.record.rtype));
+        match &owner.kind {
+            OwnerKind::Steered { cname: true, .. } => {
+                if owner.name == *self.origin {
+                    let message = format!("the apex {} cannot be a CNAME", owner.name);
+                    let fault = Fault::error(&owner.place, message, "its pools or its fallback hold one");
+                    faults.push(fault.help("SOA and NS stand beside it: give it pools of addresses"));
+                } else if let Some(other) = beside.first() {
+                    let message = format!("{} may become a CNAME, which stands alone", owner.name);
+                    let label = format!("{} beside it", other.record.rtype);
+                    let related = "its pools or its fallback hold a CNAME";
+                    faults.push(Fault::error(&other.place, message, label).related(&owner.place, related));
+                }
+            }
+            OwnerKind::Steered { cname: false, .. } => {
+                if let Some(other) = conflict(&[Rtype::A, Rtype::AAAA, Rtype::CNAME]) {
+                    let message = format!("{} is steered and has a static {} record", owner.name, other.record.rtype);
+                    faults.push(Fault::error(&other.place, message, "static").related(&owner.place, "steered here"));
+                }
+            }
+            OwnerKind::Reflect => {
+                if let Some(other) = conflict(&[Rtype::TXT, Rtype::CNAME]) {
+                    let message = format!("{} reflects and has a static {} record", owner.name, other.record.rtype);
+                    faults.push(Fault::error(&other.place, message, "static").related(&owner.place, "reflects here"));
+                }
+            }
+        }
+    }
+
+    /// Every nameserver in the zone has an address here: without it nobody could ask it.
+    fn check_addresses(&self, faults: &mut Faults) {
+        let steered: HashSet<&Name> =
+            self.owners.iter().filter(|owner| owner.is_addresses()).map(|o| &o.name).collect();
+        let cuts = self.cuts();
+        let mut told = HashSet::new();
+        for located in self.records.iter().filter(|located| located.record.rtype == Rtype::NS) {
+            let nameserver = Name::from_wire(&located.record.rdata);
+            let has_address =
+                self.at(&nameserver).iter().any(|other| is_address(other)) || steered.contains(&nameserver);
+            // A name below another cut is for that zone's own nameservers to know.
+            let elsewhere = self.cut_above(&nameserver, &cuts).is_some_and(|cut| cut != located.record.owner);
+            if !has_address && !elsewhere && nameserver.is_at_or_below(self.origin) && told.insert(nameserver.clone()) {
+                let message = format!("nameserver {nameserver} is in the zone but has no address");
+                faults.push(Fault::error(&located.place, message, "no address"));
+            }
+        }
+    }
+
+    /// Owners of NS records below the apex.
+    fn cuts(&self) -> HashMap<&'a Name, &'a Place> {
+        let delegations = self.records.iter().filter(|l| l.record.rtype == Rtype::NS && l.record.owner != *self.origin);
+        delegations.map(|located| (&located.record.owner, &located.place)).collect()
+    }
+
+    /// The highest zone cut at or above `name`.
+    fn cut_above(&self, name: &Name, cuts: &HashMap<&Name, &Place>) -> Option<Name> {
+        if cuts.is_empty() {
+            return None;
+        }
+        let above = suffixes(name.as_wire()).map(Name::from_wire).take_while(|above| above.is_at_or_below(self.origin));
+        above.filter(|above| cuts.contains_key(above)).last()
+    }
+
+    /// Warns of what stands at or below a zone cut and is no glue: a referral is answered in its stead.
+    fn warn_occluded(&self, faults: &mut Faults) {
+        let cuts = self.cuts();
+        let nameservers: HashSet<Name> = targets(self.records).filter(|t| t.2 == Rtype::NS).map(|t| t.0).collect();
+        let mut told = HashSet::new();
+        let mut warn = |owner: &Name, place: &Place, cut: &Name| {
+            if told.insert(owner.clone()) {
+                let message = format!("{owner} is never answered: {cut} is delegated");
+                let fault = Fault::warning(place, message, "below a delegation");
+                faults.push(fault.related(cuts[cut], "delegated here"));
+            }
+        };
+        for located in self.records {
+            let record = &located.record;
+            let Some(cut) = self.cut_above(&record.owner, &cuts) else { continue };
+            let of_cut = record.owner == cut && matches!(record.rtype, Rtype::NS | Rtype::DS | Rtype(46 | 47));
+            let glue = is_address(located) && nameservers.contains(&record.owner);
+            if !of_cut && !glue {
+                warn(&record.owner, &located.place, &cut);
+            }
+        }
+        for owner in self.owners {
+            if let Some(cut) = self.cut_above(&owner.name, &cuts) {
+                warn(&owner.name, &owner.place, &cut);
+            }
+        }
+    }
+}
+
+/// A CNAME is the only record of its owner (RFC 2181, section 10.1), and there is one DNAME at most (RFC 6672, section 2.4).
+fn check_alone(records: &[&Located], faults: &mut Faults) {
+    for rtype in [Rtype::CNAME, Rtype::DNAME] {
+        let Some(first) = records.iter().find(|located| located.record.rtype == rtype) else { continue };
+        let other = records.iter().find(|other| {
+            let same = other.record.rtype == rtype;
+            let conflicts = if rtype == Rtype::CNAME { !BESIDE_CNAME.contains(&other.record.rtype) } else { same };
+            conflicts && other.place != first.place
+        });
+        if let Some(other) = other {
+            let owner = &first.record.owner;
+            let (message, label) = if other.record.rtype == rtype {
+                (format!("{owner} has two {rtype} records"), "another one".to_owned())
+            } else {
+                (format!("{owner} has other records beside its {rtype}"), format!("{} beside it", other.record.rtype))
+            };
+            faults.push(Fault::error(&other.place, message, label).related(&first.place, format!("the {rtype}")));
+        }
+    }
+}
+
+fn is_address(located: &Located) -> bool {
+    matches!(located.record.rtype, Rtype::A | Rtype::AAAA)
+}
+
+/// The names that NS and MX records point at, with the record's place and type.
+pub(super) fn targets(records: &[Located]) -> impl Iterator<Item = (Name, &Place, Rtype)> {
+    records.iter().filter_map(|Located { record, place }| match record.rtype {
+        Rtype::NS => Some((Name::from_wire(&record.rdata), place, Rtype::NS)),
+        Rtype::MX => Some((Name::from_wire(record.rdata.get(MX_PREFERENCE..)?), place, Rtype::MX)),
+        _ => None,
+    })
+}
+
+/// NS and MX records of all zones point at no name that may become a CNAME (RFC 2181, section 10.3).
+pub(super) fn check_targets<'a>(
+    zones: impl Iterator<Item = (&'a [Located], &'a [Owner])> + Clone,
+    faults: &mut Faults,
+) {
+    let owners: HashMap<&Name, &Owner> = zones
+        .clone()
+        .flat_map(|(_, owners)| owners)
+        .filter(|owner| matches!(owner.kind, OwnerKind::Steered { cname: true, .. }))
+        .map(|owner| (&owner.name, owner))
+        .collect();
+    for (name, place, rtype) in zones.flat_map(|(records, _)| targets(records)) {
+        if let Some(owner) = owners.get(&name) {
+            let message = format!("{rtype} points at {name}, which may become a CNAME");
+            let related = "its pools or its fallback hold a CNAME";
+            faults.push(Fault::error(place, message, "not allowed").related(&owner.place, related));
+        }
+    }
+}
+
+impl Owner {
+    fn is_addresses(&self) -> bool {
+        matches!(self.kind, OwnerKind::Steered { cname: false, .. })
+    }
+}

@@ -1,0 +1,101 @@
+//! `[datacenters]`: places. All files together have one list of them.
+
+use std::collections::HashMap;
+
+use crate::geo::{Coordinates, CountryCode, DatacenterId, MAX_DATACENTERS};
+use crate::snapshot::Datacenter;
+
+use super::decode::{Placed, Value, entries};
+use super::fault::{Fault, Faults, Place};
+use super::scope::Definitions;
+
+/// All datacenters of all files, in the order of their ids.
+#[derive(Default)]
+pub(super) struct Places {
+    pub(super) list: Vec<Datacenter>,
+    /// By name: the id, and where it was first defined.
+    defined: HashMap<Box<str>, (DatacenterId, Place)>,
+}
+
+/// Reads a file's `[datacenters]`.
+pub(super) fn read(section: Option<&Value<'_>>, places: &mut Places, faults: &mut Faults) -> Definitions<DatacenterId> {
+    let mut definitions = Definitions::new("datacenter");
+    for value in entries(section, "datacenters", faults) {
+        let name = value.name();
+        let valid = is_word(&name, faults);
+        let datacenter = read_datacenter(&value, faults).filter(|_| valid);
+        let id = datacenter.and_then(|datacenter| places.add(datacenter, &name.place, faults));
+        definitions.push(name, id);
+    }
+    definitions
+}
+
+fn read_datacenter(value: &Value<'_>, faults: &mut Faults) -> Option<Datacenter> {
+    let mut table = value.table("a datacenter", faults)?;
+    let latitude = table.require("latitude", faults).and_then(|value| value.number(-90.0..=90.0, faults));
+    let longitude = table.require("longitude", faults).and_then(|value| value.number(-180.0..=180.0, faults));
+    let country = table.take("country").and_then(|value| read_country(&value, faults));
+    table.finish(&[], faults);
+    Some(Datacenter {
+        name: value.key.into(),
+        coordinates: Coordinates::try_new(latitude?.value, longitude?.value)?,
+        country,
+    })
+}
+
+fn read_country(value: &Value<'_>, faults: &mut Faults) -> Option<CountryCode> {
+    let code = value.parsed("a country's two letters, such as \"DE\"", faults, CountryCode::parse)?;
+    check_country(code.value, &code.place, faults);
+    Some(code.value)
+}
+
+/// Refuses codes that ISO 3166-1 does not assign.
+pub(super) fn check_country(code: CountryCode, place: &Place, faults: &mut Faults) {
+    if crate::geo::countries::country(code).is_none() {
+        let message = format!("`{code}` is not the code of a country");
+        let fault = Fault::error(place, message, "not in ISO 3166-1");
+        faults.push(match code.as_str() {
+            "UK" => fault.help("the United Kingdom is `GB`"),
+            "EL" => fault.help("Greece is `GR`"),
+            _ => fault,
+        });
+    }
+}
+
+impl Places {
+    /// The id of a datacenter: a new one, or the one it already has in another file.
+    fn add(&mut self, datacenter: Datacenter, place: &Place, faults: &mut Faults) -> Option<DatacenterId> {
+        if let Some((id, first)) = self.defined.get(&datacenter.name) {
+            if self.list[usize::from(*id)] != datacenter {
+                let message = format!("datacenter `{}` has two places in the world", datacenter.name);
+                faults.push(Fault::error(place, message, "another place").related(first, "first defined here"));
+            }
+            return Some(*id);
+        }
+        if self.list.len() == MAX_DATACENTERS {
+            let message = format!("there are more than {MAX_DATACENTERS} datacenters");
+            faults.push(Fault::error(place, message, "one too many"));
+            return None;
+        }
+        let id = self.list.len() as DatacenterId;
+        self.defined.insert(datacenter.name.clone(), (id, place.clone()));
+        self.list.push(datacenter);
+        Some(id)
+    }
+
+    /// A datacenter of any file by its name.
+    pub(super) fn find(&self, name: &str) -> Option<DatacenterId> {
+        self.defined.get(name).map(|&(id, _)| id)
+    }
+}
+
+/// Whether a name that the operator chose can be written in `web/fra` and on a command line; that it cannot is told.
+pub(super) fn is_word(name: &Placed<String>, faults: &mut Faults) -> bool {
+    let valid = !name.value.is_empty() && name.value.chars().all(|c| c.is_alphanumeric() || "-_.".contains(c));
+    if !valid {
+        let message = format!("`{}` cannot be a name", name.value.escape_debug());
+        let label = "letters, digits, `-`, `_` and `.` can";
+        faults.push(Fault::error(&name.place, message, label));
+    }
+    valid
+}

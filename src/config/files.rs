@@ -1,0 +1,92 @@
+//! The files of a configuration, as they stand on disk.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::fault::{Fault, Faults, Place, Source};
+
+/// A file that was read, and when it was last changed.
+pub(super) struct ReadFile {
+    pub(super) source: Arc<Source>,
+    /// Unix time in seconds, modulo 2^32: what serial numbers count in.
+    pub(super) changed: u32,
+}
+
+/// The one or two files of a zone.
+#[derive(Default)]
+pub(super) struct ZoneFiles {
+    /// `gslb.example.com.toml`.
+    pub(super) toml: Option<ReadFile>,
+    /// `gslb.example.com.zone`, an RFC 1035 master file.
+    pub(super) master: Option<ReadFile>,
+}
+
+/// Reads a file; that it cannot be read is told.
+pub(super) fn read_file(path: &Path, faults: &mut Faults) -> Option<ReadFile> {
+    match (fs::read(path), changed(path)) {
+        (Ok(octets), Ok(changed)) => {
+            let source = text_of(path, octets, faults)?;
+            Some(ReadFile { source, changed })
+        }
+        (Err(error), _) | (_, Err(error)) => {
+            faults.push(Fault::without_place(format!("cannot read {}: {error}", path.display())));
+            None
+        }
+    }
+}
+
+/// The text of a file; that it is none is told.
+fn text_of(path: &Path, octets: Vec<u8>, faults: &mut Faults) -> Option<Arc<Source>> {
+    match String::from_utf8(octets) {
+        Ok(text) => Some(Arc::new(Source { path: path.into(), text })),
+        Err(error) => {
+            let at = error.utf8_error().valid_up_to();
+            let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+            let source = Arc::new(Source { path: path.into(), text });
+            let place = Place { source, span: at..at + char::REPLACEMENT_CHARACTER.len_utf8() };
+            faults.push(Fault::error(&place, "the file is not UTF-8", "this is not a character"));
+            None
+        }
+    }
+}
+
+fn changed(path: &Path) -> io::Result<u32> {
+    let time: SystemTime = fs::metadata(path)?.modified()?;
+    Ok(time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as u32))
+}
+
+/// Reads the zones of a folder, by the stem of their files' names. Hidden files and those that end in neither `.toml`
+/// nor `.zone` are none: editors and version control leave things behind.
+pub(super) fn read_zones(folder: &Path, faults: &mut Faults) -> BTreeMap<String, ZoneFiles> {
+    let mut zones: BTreeMap<String, ZoneFiles> = BTreeMap::new();
+    let mut paths = match list(folder) {
+        Ok(paths) => paths,
+        Err(error) => {
+            faults.push(Fault::without_place(format!("cannot read the zones in {}: {error}", folder.display())));
+            return zones;
+        }
+    };
+    paths.sort();
+    for path in paths {
+        let Some((stem, extension)) = path.file_name().and_then(|name| name.to_str()).and_then(|n| n.rsplit_once('.'))
+        else {
+            continue;
+        };
+        let is_master = extension == "zone";
+        if stem.is_empty() || stem.starts_with('.') || !(is_master || extension == "toml") || path.is_dir() {
+            continue;
+        }
+        let files = zones.entry(stem.to_owned()).or_default();
+        let file = read_file(&path, faults);
+        if is_master { files.master = file } else { files.toml = file }
+    }
+    zones
+}
+
+fn list(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect()
+}

@@ -1,0 +1,343 @@
+//! `[names]`: owner names whose addresses are chosen for each client.
+
+use std::collections::HashMap;
+
+use crate::geo::DatacenterId;
+use crate::name::Name;
+use crate::snapshot::{MAX_POOLS, PoolId, PoolUse, SteeredName};
+use crate::steering::{AllDown, Pick, Step};
+
+use super::decode::{Table, Value, entries};
+use super::fault::{Fault, Faults, Place};
+use super::pools::{self, DraftMembers, PoolDraft, PoolEntry, parse_name};
+use super::regions::{PlacedRegion, read_tiers};
+use super::scope::View;
+
+/// Addresses an answer holds at most unless the name says otherwise; one where a weighted draw picks.
+const DEFAULT_ANSWERS: u16 = 8;
+
+/// The chain of a name that gives none.
+const DEFAULT_STEER: [Step; 2] = [Step::Region, Step::Weight];
+
+/// Seconds that a TTL takes at most (RFC 2181, section 8).
+pub(super) const MAX_TTL: u32 = (1 << 31) - 1;
+
+/// What stands in `[names]`, by owner.
+pub(super) struct Owner {
+    pub(super) name: Name,
+    pub(super) place: Place,
+    pub(super) kind: OwnerKind,
+}
+
+/// What an owner answers.
+pub(super) enum OwnerKind {
+    /// It is steered among pools.
+    Steered {
+        /// What the name is.
+        name: SteeredName,
+        /// Whether it may answer with a CNAME: from its pools, or from its fallback.
+        cname: bool,
+    },
+    /// It reflects what is known of the asker.
+    Reflect,
+}
+
+/// What a zone's names can refer to.
+pub(super) struct NameScope<'a> {
+    pub(super) origin: &'a Name,
+    pub(super) ttl: u32,
+    pub(super) ttl_min: u32,
+    pub(super) datacenters: View<'a, DatacenterId>,
+    pub(super) regions: View<'a, PlacedRegion>,
+    pub(super) pools: View<'a, PoolEntry>,
+}
+
+/// Reads a zone's `[names]`, notes in `drafts` who uses which pool.
+pub(super) fn read(
+    section: Option<&Value<'_>>,
+    scope: &NameScope<'_>,
+    drafts: &mut [PoolDraft],
+    faults: &mut Faults,
+) -> Vec<Owner> {
+    let mut owners: Vec<Owner> = Vec::new();
+    let mut defined: HashMap<Name, Place> = HashMap::new();
+    for value in entries(section, "names", faults) {
+        let name = read_owner(&value, scope.origin, &mut defined, faults);
+        let reader = NameReader { scope, drafts, faults };
+        // A faulty owner's body is read all the same: for its faults, and so that its pools count as used.
+        let kind = reader.read(&value, name.clone().unwrap_or_else(Name::root));
+        if let (Some(name), Some(kind)) = (name, kind) {
+            owners.push(Owner { name, place: value.anchor(), kind });
+        }
+    }
+    owners
+}
+
+/// An owner name: a name in the zone, defined once in this section.
+pub(super) fn read_owner(
+    value: &Value<'_>,
+    origin: &Name,
+    defined: &mut HashMap<Name, Place>,
+    faults: &mut Faults,
+) -> Option<Name> {
+    let name = parse_name(&value.name(), origin, faults)?;
+    let place = value.anchor();
+    if !name.is_at_or_below(origin) {
+        let message = format!("{name} is not in the zone {origin}");
+        faults.push(Fault::error(&place, message, "outside of the zone"));
+        return None;
+    }
+    if let Some(first) = defined.get(&name) {
+        let message = format!("{name} is defined twice");
+        faults.push(Fault::error(&place, message, "again").related(first, "first defined here"));
+        return None;
+    }
+    defined.insert(name.clone(), place);
+    Some(name)
+}
+
+struct NameReader<'r, 'a> {
+    scope: &'r NameScope<'a>,
+    drafts: &'r mut [PoolDraft],
+    faults: &'r mut Faults,
+}
+
+/// The keys that make a table a steered name's, whatever else stands in it.
+const KEYS: [&str; 10] =
+    ["pools", "steer", "pick", "answers", "take", "prefer", "fallback", "all_down", "ttl", "reflect"];
+
+/// The keys that later versions will read.
+const LATER: [&str; 4] = ["https", "latency_tolerance", "sticky_v4", "sticky_v6"];
+
+impl NameReader<'_, '_> {
+    fn read(mut self, value: &Value<'_>, owner: Name) -> Option<OwnerKind> {
+        let mut table = value.table("a name", self.faults)?;
+        if let Some(quoted) = unquoted_name(value.key, &table) {
+            let message = format!("`{quoted}` without quotes is a table in a table");
+            let fault = Fault::error(&value.anchor(), message, "a name with a dot is quoted");
+            self.faults.push(fault.help(format!("write [names.\"{quoted}\"]")));
+            return None;
+        }
+        if let Some(reflect) = table.take("reflect") {
+            let reflects = reflect.boolean(self.faults)?.value;
+            if reflects {
+                table.refuse(&KEYS, "has no place beside `reflect`: such a name answers TXT only", self.faults);
+                table.finish(&LATER, self.faults);
+                return Some(OwnerKind::Reflect);
+            }
+        }
+        self.read_steered(table, owner)
+    }
+
+    fn read_steered(&mut self, mut table: Table<'_>, owner: Name) -> Option<OwnerKind> {
+        let anchor = table.place();
+        let pools = table.require("pools", self.faults).map(|value| self.read_pools(&value, &owner));
+        let (steer, steer_place) = self.read_steer(table.take("steer"), &anchor);
+        let pick = self.read_pick(table.take("pick"));
+        let answers = table.take("answers").and_then(|value| value.integer(1..=u16::MAX, self.faults));
+        let take = table.take("take").and_then(|value| value.integer(1..=MAX_POOLS as u8, self.faults));
+        let prefer = table.take("prefer").map(|value| self.read_prefer(&value, &steer)).unwrap_or_default();
+        let fallback = table.take("fallback").and_then(|value| self.read_fallback(&value, &owner));
+        let all_down = self.read_all_down(table.take("all_down"));
+        let ttl = table.take("ttl").and_then(|value| value.integer(0..=MAX_TTL, self.faults));
+        table.finish(&LATER, self.faults);
+
+        let pools = pools?;
+        let cname_pools = self.kind_of(&pools)?;
+        let cname_fallback = fallback.is_some_and(|id| self.is_cname(id));
+        self.warn_dead_failover(&steer, &pools, &steer_place);
+        let weights_differ = pools.iter().any(|(used, _)| has_different_weights(&self.drafts[used.pool as usize]));
+        let pick = pick.unwrap_or(if weights_differ { Pick::Weighted } else { Pick::Rotate });
+        let default_answers = if pick == Pick::Weighted { 1 } else { DEFAULT_ANSWERS };
+        let ttl = ttl.map_or(self.scope.ttl, |ttl| ttl.value);
+        let name = SteeredName {
+            owner,
+            pools: pools.into_iter().map(|(used, _)| used).collect(),
+            steer,
+            pick,
+            answers: answers.map_or(default_answers, |answers| answers.value),
+            take: take.map_or(1, |take| take.value),
+            prefer,
+            fallback,
+            all_down,
+            ttl,
+            ttl_min: self.scope.ttl_min.min(ttl),
+        };
+        Some(OwnerKind::Steered { name, cname: cname_pools || cname_fallback })
+    }
+
+    fn read_pools(&mut self, list: &Value<'_>, owner: &Name) -> Vec<(PoolUse, Place)> {
+        let mut uses = PoolUses::default();
+        let items = list.list(self.faults).unwrap_or_default();
+        if list.is_list() && items.is_empty() {
+            self.faults.push(Fault::error(&list.place(), "a name needs a pool", "none"));
+        }
+        for (order, item) in items.iter().enumerate() {
+            // More than fit are refused below, before the order could overflow.
+            let order = order.min(usize::from(u8::MAX)) as u8;
+            if item.is_list() {
+                for tied in item.list(self.faults).unwrap_or_default() {
+                    self.read_pool_use(&tied, order, owner, &mut uses);
+                }
+            } else {
+                self.read_pool_use(item, order, owner, &mut uses);
+            }
+        }
+        if uses.list.len() > MAX_POOLS {
+            let message = format!("a name uses at most {MAX_POOLS} pools");
+            let label = format!("{} pools, each datacenter of a pool counted", uses.list.len());
+            self.faults.push(Fault::error(&list.anchor(), message, label));
+        }
+        uses.list
+    }
+
+    /// `"web"` or `{ pool = "web", weight = 3 }`.
+    fn read_pool_use(&mut self, item: &Value<'_>, order: u8, owner: &Name, uses: &mut PoolUses) {
+        let (reference, weight) = if item.is_table() {
+            let Some(mut table) = item.table("a use of a pool", self.faults) else { return };
+            let reference = table.require("pool", self.faults).and_then(|value| value.string(self.faults));
+            let weight = table.take("weight").and_then(|value| value.integer(0..=u16::MAX, self.faults));
+            table.finish(&[], self.faults);
+            (reference, weight.map_or(1, |weight| weight.value))
+        } else {
+            (item.string(self.faults), 1)
+        };
+        let Some(reference) = reference else { return };
+        for pool in pools::find(self.scope.pools, &reference, self.faults).unwrap_or_default() {
+            self.note_user(pool, owner);
+            if let Some(first) = uses.first.get(&pool) {
+                let message = format!("pool `{}` is used twice", self.drafts[pool as usize].name);
+                let fault = Fault::error(&reference.place, message, "again");
+                self.faults.push(fault.related(first, "first used here"));
+            } else {
+                uses.first.insert(pool, reference.place.clone());
+                uses.list.push((PoolUse { pool, weight, order }, reference.place.clone()));
+            }
+        }
+    }
+
+    fn note_user(&mut self, pool: PoolId, owner: &Name) {
+        let users = &mut self.drafts[pool as usize].users;
+        if !users.contains(owner) {
+            users.push(owner.clone());
+        }
+    }
+
+    /// The chain, and where to point for it.
+    fn read_steer(&mut self, value: Option<Value<'_>>, anchor: &Place) -> (Vec<Step>, Place) {
+        let Some(value) = value else { return (DEFAULT_STEER.to_vec(), anchor.clone()) };
+        let later = ["latency", "load", "sticky"];
+        let steps = value.each(self.faults, |item, faults| item.word(&Step::ALL, &later, faults));
+        for (position, step) in steps.iter().enumerate() {
+            let before = &steps[..position];
+            if let Some(first) = before.iter().find(|other| other.value == step.value) {
+                let message = format!("step `{}` stands there twice", step.value.as_str());
+                let fault = Fault::warning(&step.place, message, "ranks nothing anew");
+                self.faults.push(fault.related(&first.place, "first here"));
+            } else if let Some(last) = before.iter().find(|other| other.value == Step::Weight) {
+                let message = format!("step `{}` is dead", step.value.as_str());
+                let fault = Fault::warning(&step.place, message, "never decides anything");
+                self.faults.push(fault.related(&last.place, "leaves no ties"));
+            }
+        }
+        (steps.iter().map(|step| step.value).collect(), value.place())
+    }
+
+    fn warn_dead_failover(&mut self, steer: &[Step], pools: &[(PoolUse, Place)], place: &Place) {
+        let one_order = pools.iter().all(|(used, _)| used.order == pools[0].0.order);
+        if one_order && steer.contains(&Step::Failover) {
+            let message = "step `failover` is dead: `pools` has a single entry";
+            self.faults.push(Fault::warning(place, message, "no order to go by"));
+        }
+    }
+
+    fn read_pick(&mut self, value: Option<Value<'_>>) -> Option<Pick> {
+        let words = [("rotate", Pick::Rotate), ("weighted", Pick::Weighted), ("random", Pick::Random)];
+        value?.word(&words, &["sticky", "least-load"], self.faults).map(|pick| pick.value)
+    }
+
+    fn read_all_down(&mut self, value: Option<Value<'_>>) -> AllDown {
+        let words = [
+            ("all", AllDown::All),
+            ("last-healthy", AllDown::LastHealthy),
+            ("nodata", AllDown::Nodata),
+            ("servfail", AllDown::Servfail),
+        ];
+        value.and_then(|value| value.word(&words, &[], self.faults)).map_or(AllDown::All, |word| word.value)
+    }
+
+    fn read_prefer(&mut self, value: &Value<'_>, steer: &[Step]) -> Vec<(Box<str>, Vec<Vec<DatacenterId>>)> {
+        if !steer.contains(&Step::Region) {
+            let message = "`prefer` has no effect: `steer` has no step `region`";
+            self.faults.push(Fault::warning(&value.anchor(), message, ""));
+        }
+        let entries = value.table("prefer", self.faults).map(Table::into_values).unwrap_or_default();
+        let mut prefer = Vec::new();
+        for entry in entries {
+            let region = self.scope.regions.find(&entry.name(), self.faults);
+            let tiers = read_tiers(&entry, self.scope.datacenters, self.faults);
+            if region.is_some() {
+                prefer.push((entry.key.into(), tiers));
+            }
+        }
+        prefer
+    }
+
+    fn read_fallback(&mut self, value: &Value<'_>, owner: &Name) -> Option<PoolId> {
+        let reference = value.string(self.faults)?;
+        let found = pools::find(self.scope.pools, &reference, self.faults)?;
+        let [pool] = found[..] else {
+            let names: Vec<&str> = found.iter().map(|&pool| &*self.drafts[pool as usize].name).collect();
+            let message = format!("`fallback` is one pool, `{}` is {}", reference.value, names.len());
+            let help = format!("choose one of {}", super::suggest::list_of(&names));
+            self.faults.push(Fault::error(&reference.place, message, "which one?").help(help));
+            return None;
+        };
+        self.note_user(pool, owner);
+        Some(pool)
+    }
+
+    /// Whether the pools hold CNAMEs; that they are not all of one kind is told.
+    fn kind_of(&mut self, pools: &[(PoolUse, Place)]) -> Option<bool> {
+        let (first, first_place) = pools.first()?;
+        let cname = self.is_cname(first.pool);
+        let other = pools.iter().find(|(used, _)| self.is_cname(used.pool) != cname);
+        let Some((_, place)) = other else { return Some(cname) };
+        let label = |cname| if cname { "a CNAME" } else { "addresses" };
+        let fault = Fault::error(place, "a name's pools are all of one kind", label(!cname));
+        self.faults.push(fault.related(first_place, label(cname)).help("only `fallback` may be of another kind"));
+        None
+    }
+
+    fn is_cname(&self, pool: PoolId) -> bool {
+        matches!(self.drafts[pool as usize].members, DraftMembers::Cname(_))
+    }
+}
+
+/// The pools of one name while they are read.
+#[derive(Default)]
+struct PoolUses {
+    list: Vec<(PoolUse, Place)>,
+    first: HashMap<PoolId, Place>,
+}
+
+fn has_different_weights(pool: &PoolDraft) -> bool {
+    match &pool.members {
+        DraftMembers::Addresses(list) => list.iter().any(|endpoint| endpoint.weight != list[0].weight),
+        DraftMembers::Cname(_) => false,
+    }
+}
+
+/// The name that was meant by `[names.a.b]`: a table that has none of a name's keys but holds a table.
+fn unquoted_name(key: &str, table: &Table<'_>) -> Option<String> {
+    let known = |key: &str| KEYS.contains(&key) || LATER.contains(&key);
+    if table.rest().iter().any(|value| known(value.key)) {
+        return None;
+    }
+    let inner = table.rest().iter().find(|value| value.is_table())?;
+    let deeper = inner.table("a name", &mut Faults::default())?;
+    Some(match unquoted_name(inner.key, &deeper) {
+        Some(rest) => format!("{key}.{rest}"),
+        None => format!("{key}.{}", inner.key),
+    })
+}

@@ -1,0 +1,309 @@
+//! `[pools]`: endpoints that serve the same thing.
+//!
+//! An entry `[pools.web]` with endpoints in several datacenters is several pools, `web/fra`, `web/iad`, ...; names refer to
+//! all of them as `web`. What a probe asks for depends on which names use a pool, so pools stay drafts until all names of
+//! all zones are known; `targets` finishes them.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use crate::geo::DatacenterId;
+use crate::name::Name;
+use crate::snapshot::{MAX_ENDPOINTS, PoolId};
+
+use super::datacenters::is_word;
+use super::decode::{Placed, Table, Value, entries};
+use super::fault::{Fault, Faults, Place};
+use super::monitors::PlacedMonitor;
+use super::scope::{Definition, Definitions, View};
+use super::suggest::{did_you_mean, list_of};
+
+/// What an entry of `[pools]` became.
+pub(super) struct PoolEntry {
+    /// Its pools, each with its datacenter's name if the entry has one list for each.
+    pub(super) parts: Vec<(Option<String>, PoolId)>,
+}
+
+/// A pool whose users are still being counted.
+pub(super) struct PoolDraft {
+    pub(super) name: Box<str>,
+    pub(super) place: Place,
+    pub(super) zone: Option<Name>,
+    pub(super) datacenter: Option<DatacenterId>,
+    pub(super) min_healthy: f64,
+    pub(super) members: DraftMembers,
+    pub(super) monitor: Option<PlacedMonitor>,
+    /// The names that use it, `fallback` included.
+    pub(super) users: Vec<Name>,
+}
+
+/// What a pool hands out.
+pub(super) enum DraftMembers {
+    Addresses(Vec<DraftEndpoint<IpAddr>>),
+    Cname(DraftEndpoint<Name>),
+}
+
+/// An endpoint and where it is probed, as far as it says so itself.
+pub(super) struct DraftEndpoint<T> {
+    pub(super) value: T,
+    pub(super) weight: u16,
+    pub(super) check_address: Option<IpAddr>,
+    pub(super) check_port: Option<u16>,
+}
+
+/// What a file's pools can refer to.
+pub(super) struct PoolScope<'a> {
+    /// The origin that relative names continue with; `None` in the server file.
+    pub(super) origin: Option<&'a Name>,
+    pub(super) datacenters: View<'a, DatacenterId>,
+    pub(super) monitors: View<'a, PlacedMonitor>,
+}
+
+/// Reads a file's `[pools]`; the pools themselves go to `drafts`.
+pub(super) fn read(
+    section: Option<&Value<'_>>,
+    scope: &PoolScope<'_>,
+    drafts: &mut Vec<PoolDraft>,
+    faults: &mut Faults,
+) -> Definitions<PoolEntry> {
+    let mut definitions = Definitions::new("pool");
+    for value in entries(section, "pools", faults) {
+        is_word(&value.name(), faults);
+        definitions.push(value.name(), read_entry(&value, scope, drafts, faults));
+    }
+    definitions
+}
+
+/// A datacenter, if there is one, and what stands in it.
+type Part = (Option<(String, DatacenterId)>, DraftMembers);
+
+fn read_entry(
+    value: &Value<'_>,
+    scope: &PoolScope<'_>,
+    drafts: &mut Vec<PoolDraft>,
+    faults: &mut Faults,
+) -> Option<PoolEntry> {
+    let mut table = value.table("a pool", faults)?;
+    let datacenter = table.take("datacenter").and_then(|value| value.string(faults));
+    let monitor = table.take("monitor").and_then(|value| value.string(faults));
+    let min_healthy = table.take("min_healthy").and_then(|value| value.number(0.0..=1.0, faults));
+    let endpoints = table.require("endpoints", faults);
+    table.finish(&["capacity", "slow_start", "failback"], faults);
+
+    let at = datacenter.as_ref().and_then(|name| Some((name.clone(), scope.datacenters.find(name, faults)?.value?)));
+    let monitor_value = monitor.as_ref().map(|name| scope.monitors.find(name, faults).and_then(|m| m.value.clone()));
+    let endpoints = endpoints?;
+    let probed = monitor.is_some();
+    let by_datacenter = endpoints.is_table();
+    let parts: Vec<Part> = if by_datacenter {
+        if let Some(datacenter) = &datacenter {
+            let message = "`datacenter` is said twice: the endpoints stand by datacenter already";
+            faults.push(Fault::error(&datacenter.place, message, "leave it out"));
+        }
+        read_parts(&endpoints, scope, probed, faults)
+    } else {
+        let members = read_members(&endpoints, scope, probed, faults)?;
+        vec![(at.map(|(name, id)| (name.value, id)), members)]
+    };
+    // A monitor that is not there has been told; the pool is not to be served as "always up" meanwhile.
+    let monitor = match monitor_value {
+        Some(found) => Some(found?),
+        None => None,
+    };
+    let mut entry = PoolEntry { parts: Vec::new() };
+    for (place, members) in parts {
+        let name = match &place {
+            Some((datacenter, _)) if by_datacenter => format!("{}/{datacenter}", value.key).into(),
+            _ => value.key.into(),
+        };
+        entry
+            .parts
+            .push((place.as_ref().filter(|_| by_datacenter).map(|(name, _)| name.clone()), drafts.len() as PoolId));
+        drafts.push(PoolDraft {
+            name,
+            place: value.anchor(),
+            zone: scope.origin.cloned(),
+            datacenter: place.map(|(_, id)| id),
+            min_healthy: min_healthy.as_ref().map_or(0.0, |share| share.value),
+            members,
+            monitor: monitor.clone(),
+            users: Vec::new(),
+        });
+    }
+    Some(entry)
+}
+
+/// `endpoints.fra = [...]`, one for each datacenter.
+fn read_parts(endpoints: &Value<'_>, scope: &PoolScope<'_>, probed: bool, faults: &mut Faults) -> Vec<Part> {
+    let parts = endpoints.table("endpoints", faults).map(Table::into_values).unwrap_or_default();
+    if parts.is_empty() {
+        faults.push(Fault::error(&endpoints.anchor(), "a pool needs endpoints", "none"));
+    }
+    let mut read = Vec::new();
+    for part in parts {
+        let datacenter = scope.datacenters.find(&part.name(), faults).and_then(|definition| definition.value);
+        let members = read_members(&part, scope, probed, faults);
+        if let (Some(id), Some(members)) = (datacenter, members) {
+            read.push((Some((part.key.to_owned(), id)), members));
+        }
+    }
+    read
+}
+
+/// An endpoint of either kind.
+enum Read {
+    Address(DraftEndpoint<IpAddr>),
+    Cname(DraftEndpoint<Name>),
+}
+
+fn read_members(list: &Value<'_>, scope: &PoolScope<'_>, probed: bool, faults: &mut Faults) -> Option<DraftMembers> {
+    let items = list.list(faults)?;
+    if items.is_empty() {
+        faults.push(Fault::error(&list.place(), "a pool needs endpoints", "none"));
+        return None;
+    }
+    let mut addresses = Vec::new();
+    let mut cnames: Vec<(DraftEndpoint<Name>, Place)> = Vec::new();
+    let mut seen: HashMap<IpAddr, Place> = HashMap::new();
+    for item in items {
+        match read_endpoint(&item, scope, probed, faults) {
+            Some(Read::Address(endpoint)) => match seen.get(&endpoint.value) {
+                Some(first) => {
+                    let message = format!("the pool holds {} twice", endpoint.value);
+                    let fault = Fault::error(&item.place(), message, "again").related(first, "first named here");
+                    faults.push(fault.help("give it once, with a higher `weight` if it is to answer more often"));
+                }
+                None => {
+                    seen.insert(endpoint.value, item.place());
+                    addresses.push(endpoint);
+                }
+            },
+            Some(Read::Cname(endpoint)) => cnames.push((endpoint, item.place())),
+            None => {}
+        }
+    }
+    check_bound(&addresses, list, faults);
+    if let Some((_, place)) = cnames.get(1) {
+        let fault = Fault::error(place, "a pool holds exactly one CNAME", "another one");
+        faults.push(fault.related(&cnames[0].1, "the first one"));
+    }
+    match (addresses.is_empty(), cnames.into_iter().next()) {
+        (false, Some((_, place))) => {
+            faults.push(Fault::error(
+                &place,
+                "a pool holds addresses or exactly one CNAME",
+                "a CNAME beside addresses",
+            ));
+            None
+        }
+        (true, Some((endpoint, _))) => Some(DraftMembers::Cname(endpoint)),
+        (false, None) => Some(DraftMembers::Addresses(addresses)),
+        (true, None) => None,
+    }
+}
+
+fn check_bound(addresses: &[DraftEndpoint<IpAddr>], list: &Value<'_>, faults: &mut Faults) {
+    let v4 = addresses.iter().filter(|endpoint| endpoint.value.is_ipv4()).count();
+    for (family, count) in [("IPv4", v4), ("IPv6", addresses.len() - v4)] {
+        if count > MAX_ENDPOINTS {
+            let message = format!("a pool holds at most {MAX_ENDPOINTS} endpoints of a family");
+            faults.push(Fault::error(&list.anchor(), message, format!("{count} {family} addresses")));
+        }
+    }
+}
+
+fn read_endpoint(item: &Value<'_>, scope: &PoolScope<'_>, probed: bool, faults: &mut Faults) -> Option<Read> {
+    if item.is_string() {
+        let value = read_address(item, faults)?;
+        return Some(Read::Address(DraftEndpoint { value, weight: 1, check_address: None, check_port: None }));
+    }
+    if !item.is_table() {
+        return item.unexpected("addresses or tables with `address` or `cname`", faults);
+    }
+    let mut table = item.table("an endpoint", faults)?;
+    let (address, cname) = (table.take("address"), table.take("cname"));
+    let weight = table.take("weight").and_then(|value| value.integer(0..=u16::MAX, faults));
+    let weight = weight.map_or(1, |weight| weight.value);
+    let check_address = table.take("check_address").map(|value| read_address(&value, faults));
+    let check_port = table.take("check_port").and_then(|value| value.integer(1..=u16::MAX, faults));
+    let check_port = check_port.map(|port| port.value);
+    table.finish(&["capacity"], faults);
+    if probed && cname.is_some() && check_address.is_none() {
+        let message = "a CNAME in a pool with a monitor needs `check_address`";
+        faults.push(Fault::error(&item.place(), message, "where should it be probed?"));
+        return None;
+    }
+    let check_address = check_address.flatten();
+    match (address, cname) {
+        (Some(address), None) => {
+            let value = read_address(&address, faults)?;
+            Some(Read::Address(DraftEndpoint { value, weight, check_address, check_port }))
+        }
+        (None, Some(cname)) => {
+            let value = read_cname(&cname, scope, faults)?;
+            Some(Read::Cname(DraftEndpoint { value, weight, check_address, check_port }))
+        }
+        _ => {
+            faults.push(Fault::error(&item.place(), "an endpoint has either `address` or `cname`", ""));
+            None
+        }
+    }
+}
+
+fn read_address(value: &Value<'_>, faults: &mut Faults) -> Option<IpAddr> {
+    let text = value.string(faults)?;
+    if let Ok(address) = text.value.parse() {
+        return Some(address);
+    }
+    let fault = Fault::error(&text.place, format!("`{}` is not an address", text.value), "not an address");
+    let is_name = text.value.bytes().any(|octet| octet.is_ascii_alphabetic()) && !text.value.contains(':');
+    let help = || format!("a host name is written {{ cname = \"{}.\" }}", text.value.trim_end_matches('.'));
+    faults.push(if is_name { fault.help(help()) } else { fault });
+    None
+}
+
+fn read_cname(value: &Value<'_>, scope: &PoolScope<'_>, faults: &mut Faults) -> Option<Name> {
+    let text = value.string(faults)?;
+    if scope.origin.is_none() && !text.value.ends_with('.') {
+        let message = format!("`{}` is relative, but the server file has no origin", text.value);
+        faults.push(Fault::error(&text.place, message, "ends it with a dot if it is absolute"));
+        return None;
+    }
+    parse_name(&text, scope.origin.unwrap_or(&Name::root()), faults)
+}
+
+/// A domain name in presentation format.
+pub(super) fn parse_name(text: &Placed<String>, origin: &Name, faults: &mut Faults) -> Option<Name> {
+    match Name::parse(&text.value, origin) {
+        Ok(name) => Some(name),
+        Err(error) => {
+            faults.push(Fault::error(&text.place, format!("this is not a domain name: {error}"), ""));
+            None
+        }
+    }
+}
+
+/// The pools that a reference means: `web/fra`, or `web` for all of its datacenters. That it means none is told.
+pub(super) fn find(view: View<'_, PoolEntry>, reference: &Placed<String>, faults: &mut Faults) -> Option<Vec<PoolId>> {
+    let Some((entry, datacenter)) = reference.value.split_once('/') else {
+        let entry = view.find(reference, faults)?.value.as_ref()?;
+        return Some(entry.parts.iter().map(|&(_, id)| id).collect());
+    };
+    let definition: &Definition<PoolEntry> = view.find(&reference.with(entry.to_owned()), faults)?;
+    let parts = &definition.value.as_ref()?.parts;
+    if let Some((_, id)) = parts.iter().find(|(name, _)| name.as_deref() == Some(datacenter)) {
+        return Some(vec![*id]);
+    }
+    let names: Vec<&str> = parts.iter().filter_map(|(name, _)| name.as_deref()).collect();
+    let label = match did_you_mean(datacenter, names.iter().copied()) {
+        Some(meant) => format!("did you mean `{entry}/{meant}`?"),
+        None => format!("not a datacenter of `{entry}`"),
+    };
+    let message = format!("pool `{entry}` has no endpoints in `{datacenter}`");
+    let fault = Fault::error(&reference.place, message, label);
+    faults.push(match names.as_slice() {
+        [] => fault.help(format!("`{entry}` has one list of endpoints: refer to it as `{entry}`")),
+        names => fault.help(format!("it has some in {}", list_of(names))),
+    });
+    None
+}

@@ -1,0 +1,202 @@
+//! `[regions]`: which clients belong together, and where they go.
+
+use std::collections::HashMap;
+
+use ipnet::IpNet;
+
+use crate::geo::{ClientMatch, Continent, CountryCode, DatacenterId, Region, Subdivision};
+
+use super::datacenters::{check_country, is_word};
+use super::decode::{Placed, Value, entries};
+use super::fault::{Fault, Faults, Place};
+use super::scope::{Definitions, View};
+use super::suggest::did_you_mean;
+
+/// The region of clients that no other names.
+pub(super) const DEFAULT: &str = "default";
+
+/// A region, its matches still with their places.
+pub(super) struct PlacedRegion {
+    clients: Vec<Placed<ClientMatch>>,
+    prefer: Vec<Vec<DatacenterId>>,
+    only: bool,
+}
+
+/// Reads a file's `[regions]`.
+pub(super) fn read(
+    section: Option<&Value<'_>>,
+    datacenters: View<'_, DatacenterId>,
+    faults: &mut Faults,
+) -> Definitions<PlacedRegion> {
+    let mut definitions = Definitions::new("region");
+    for value in entries(section, "regions", faults) {
+        is_word(&value.name(), faults);
+        definitions.push(value.name(), read_region(&value, datacenters, faults));
+    }
+    definitions
+}
+
+fn read_region(value: &Value<'_>, datacenters: View<'_, DatacenterId>, faults: &mut Faults) -> Option<PlacedRegion> {
+    let mut table = value.table("a region", faults)?;
+    let clients = if value.key == DEFAULT {
+        table.refuse(&["clients"], "has no place here: `default` takes whom no other region names", faults);
+        Vec::new()
+    } else {
+        let list = table.require("clients", faults);
+        list.map(|list| read_clients(&list, faults)).unwrap_or_default()
+    };
+    let prefer = table.require("prefer", faults).map(|value| read_tiers(&value, datacenters, faults));
+    let only = table.take("only").and_then(|value| value.boolean(faults)).is_some_and(|only| only.value);
+    table.finish(&[], faults);
+    Some(PlacedRegion { clients, prefer: prefer?, only })
+}
+
+fn read_clients(list: &Value<'_>, faults: &mut Faults) -> Vec<Placed<ClientMatch>> {
+    if list.list(&mut Faults::default()).is_some_and(|items| items.is_empty()) {
+        faults.push(Fault::error(&list.place(), "a region needs clients", "nobody"));
+    }
+    list.each(faults, |item, faults| {
+        let text = item.string(faults)?;
+        match parse_client(&text, faults) {
+            Ok(client) => Some(text.with(client)),
+            Err(fault) => {
+                faults.push(fault);
+                None
+            }
+        }
+    })
+}
+
+/// The kinds of matches that bear a prefix, with what may follow it.
+const KINDS: [(&str, &str); 4] = [
+    ("continent", "AF, AN, AS, EU, NA, OC or SA"),
+    ("country", "two letters of ISO 3166-1, such as DE"),
+    ("subdivision", "a code of ISO 3166-2, such as US-HI"),
+    ("asn", "the number of an autonomous system, such as 4713"),
+];
+
+fn parse_client(text: &Placed<String>, faults: &mut Faults) -> Result<ClientMatch, Fault> {
+    let Some((kind, code)) = text.value.split_once(':').filter(|(kind, _)| !is_hexadecimal(kind)) else {
+        return parse_prefix(text);
+    };
+    let client = match kind {
+        "continent" => Continent::parse(code).map(ClientMatch::Continent),
+        "country" => CountryCode::parse(code).map(ClientMatch::Country),
+        "subdivision" => Subdivision::parse(code).map(ClientMatch::Subdivision),
+        "asn" => code.parse().ok().map(ClientMatch::Asn),
+        _ => return Err(unknown_kind(text, kind)),
+    };
+    match client {
+        Some(ClientMatch::Country(code)) => check_country(code, &text.place, faults),
+        Some(ClientMatch::Subdivision(code)) => check_country(code.country(), &text.place, faults),
+        _ => {}
+    }
+    let expected = KINDS.iter().find(|&&(known, _)| known == kind).map_or("", |&(_, expected)| expected);
+    client.ok_or_else(|| Fault::error(&text.place, format!("`{kind}:` takes {expected}"), "not that"))
+}
+
+/// Whether it could be the first group of an IPv6 address.
+fn is_hexadecimal(text: &str) -> bool {
+    text.len() <= 4 && text.bytes().all(|octet| octet.is_ascii_hexdigit())
+}
+
+fn unknown_kind(text: &Placed<String>, kind: &str) -> Fault {
+    let label = match did_you_mean(kind, KINDS.iter().map(|&(known, _)| known)) {
+        Some(meant) => format!("did you mean `{meant}:`?"),
+        None => "not a kind of client".to_owned(),
+    };
+    Fault::error(&text.place, format!("`{kind}:` does not tell clients apart"), label)
+        .help("a client is told by `continent:`, `country:`, `subdivision:`, `asn:` or a prefix such as 192.0.2.0/24")
+}
+
+fn parse_prefix(text: &Placed<String>) -> Result<ClientMatch, Fault> {
+    let Ok(net) = text.value.parse::<IpNet>() else {
+        let fault = Fault::error(&text.place, format!("`{}` does not tell clients apart", text.value), "not a prefix");
+        return Err(match text.value.parse::<std::net::IpAddr>() {
+            Ok(address) => fault.help(format!("one address is the prefix {}", IpNet::from(address))),
+            Err(_) => fault.help(
+                "a client is told by `continent:`, `country:`, `subdivision:`, `asn:` or a prefix such as 192.0.2.0/24",
+            ),
+        });
+    };
+    if net != net.trunc() {
+        let message = format!("`{net}` has host bits set");
+        let help = format!("the network is {}", net.trunc());
+        return Err(Fault::error(&text.place, message, "bits behind the prefix").help(help));
+    }
+    Ok(ClientMatch::Prefix(net))
+}
+
+/// Reads `prefer`: datacenters, best first; an inner list is a tie.
+pub(super) fn read_tiers(
+    list: &Value<'_>,
+    datacenters: View<'_, DatacenterId>,
+    faults: &mut Faults,
+) -> Vec<Vec<DatacenterId>> {
+    let mut seen = HashMap::new();
+    if list.list(&mut Faults::default()).is_some_and(|items| items.is_empty()) {
+        faults.push(Fault::error(&list.place(), "`prefer` needs datacenters", "none"));
+    }
+    list.each(faults, |item, faults| {
+        if item.is_list() {
+            let tier = item.each(faults, |item, faults| read_preferred(item, datacenters, &mut seen, faults));
+            (!tier.is_empty()).then_some(tier)
+        } else {
+            read_preferred(item, datacenters, &mut seen, faults).map(|id| vec![id])
+        }
+    })
+}
+
+fn read_preferred(
+    item: &Value<'_>,
+    datacenters: View<'_, DatacenterId>,
+    seen: &mut HashMap<DatacenterId, Place>,
+    faults: &mut Faults,
+) -> Option<DatacenterId> {
+    let name = item.string(faults)?;
+    let id = datacenters.find(&name, faults)?.value?;
+    if let Some(first) = seen.get(&id) {
+        let message = format!("`prefer` names `{}` twice", name.value);
+        faults.push(Fault::error(&name.place, message, "again").related(first, "first named here"));
+        return None;
+    }
+    seen.insert(id, name.place);
+    Some(id)
+}
+
+/// Checks the regions of the server file among themselves; each zone's are checked with what it sees.
+pub(super) fn check_own(own: &Definitions<PlacedRegion>, faults: &mut Faults) {
+    resolve(View { own, shared: None }, faults);
+}
+
+/// The regions that a file sees, valid together: no client match stands there twice. What is wrong among the shared ones
+/// alone has been told with the server file.
+pub(super) fn resolve(view: View<'_, PlacedRegion>, faults: &mut Faults) -> Vec<Region> {
+    let mut seen: HashMap<ClientMatch, Place> = HashMap::new();
+    let own = view.own.iter().count();
+    // The shared ones first, so that a fault stands with the zone's own.
+    let mut visible: Vec<_> = view.visible().collect();
+    visible.rotate_left(own);
+    let shared = visible.len() - own;
+    let mut list = Vec::new();
+    for (position, definition) in visible.into_iter().enumerate() {
+        let Some(region) = &definition.value else { continue };
+        for client in &region.clients {
+            match seen.get(&client.value) {
+                None => _ = seen.insert(client.value, client.place.clone()),
+                Some(first) if position >= shared => {
+                    let message = format!("the clients {} are named twice", client.value);
+                    faults.push(Fault::error(&client.place, message, "again").related(first, "first named here"));
+                }
+                Some(_) => {}
+            }
+        }
+        list.push(Region {
+            name: definition.name.value.as_str().into(),
+            clients: region.clients.iter().map(|client| client.value).collect(),
+            prefer: region.prefer.clone(),
+            only: region.only,
+        });
+    }
+    list
+}

@@ -1,0 +1,112 @@
+//! What a file's words refer to: its own definitions first, then the server file's.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+
+use super::decode::Placed;
+use super::fault::{Fault, Faults};
+use super::suggest::did_you_mean;
+
+/// What one file defines of one kind, in the order of the file.
+pub(super) struct Definitions<T> {
+    /// "pool".
+    kind: &'static str,
+    entries: Vec<Definition<T>>,
+    by_name: HashMap<String, usize>,
+}
+
+/// One thing that a file defines.
+pub(super) struct Definition<T> {
+    pub(super) name: Placed<String>,
+    /// `None` if it is faulty, which has been told; who refers to it is not to blame.
+    pub(super) value: Option<T>,
+    used: Cell<bool>,
+}
+
+impl<T> Definitions<T> {
+    pub(super) fn new(kind: &'static str) -> Self {
+        Self { kind, entries: Vec::new(), by_name: HashMap::new() }
+    }
+
+    /// One more. TOML itself sees to it that names are unique.
+    pub(super) fn push(&mut self, name: Placed<String>, value: Option<T>) {
+        self.by_name.insert(name.value.clone(), self.entries.len());
+        self.entries.push(Definition { name, value, used: Cell::new(false) });
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Definition<T>> {
+        self.entries.iter()
+    }
+
+    fn get(&self, name: &str) -> Option<&Definition<T>> {
+        self.by_name.get(name).map(|&position| &self.entries[position])
+    }
+
+    /// Warns of everything that nothing referred to.
+    pub(super) fn warn_unused(&self, faults: &mut Faults) {
+        for definition in self.entries.iter().filter(|definition| !definition.used.get()) {
+            let message = format!("{} `{}` is never used", self.kind, definition.name.value);
+            faults.push(Fault::warning(&definition.name.place, message, "nothing refers to it"));
+        }
+    }
+}
+
+impl<T> Definition<T> {
+    /// Something refers to it.
+    pub(super) fn mark_used(&self) {
+        self.used.set(true);
+    }
+}
+
+/// The definitions that a file sees.
+pub(super) struct View<'a, T> {
+    pub(super) own: &'a Definitions<T>,
+    /// The server file's, for a zone file.
+    pub(super) shared: Option<&'a Definitions<T>>,
+}
+
+impl<T> Clone for View<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for View<'_, T> {}
+
+impl<'a, T> View<'a, T> {
+    /// All that is seen: the file's own, then those of the server file that it does not define itself.
+    pub(super) fn visible(self) -> impl Iterator<Item = &'a Definition<T>> {
+        let shared = self.shared.into_iter().flat_map(|shared| &shared.entries);
+        let hidden = move |definition: &&Definition<T>| self.own.get(&definition.name.value).is_none();
+        self.own.entries.iter().chain(shared.filter(hidden))
+    }
+
+    /// What `name` refers to; that it refers to nothing is told.
+    pub(super) fn find(self, name: &Placed<String>, faults: &mut Faults) -> Option<&'a Definition<T>> {
+        let found = self.own.get(&name.value).or_else(|| self.shared?.get(&name.value));
+        match found {
+            Some(definition) => definition.mark_used(),
+            None => faults.push(self.missing(name)),
+        }
+        found
+    }
+
+    fn missing(self, name: &Placed<String>) -> Fault {
+        let kind = self.own.kind;
+        let names = self.visible().map(|definition| definition.name.value.as_str());
+        let label = match did_you_mean(&name.value, names) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => format!("not a {kind}"),
+        };
+        let fault = Fault::error(&name.place, format!("there is no {kind} `{}`", name.value), label);
+        let names: Vec<&str> = self.visible().map(|definition| definition.name.value.as_str()).collect();
+        match names.len() {
+            0 => fault.help(format!("no {kind} is defined here or in the server file")),
+            1..=MAX_LISTED => fault.help(format!("there is {}", super::suggest::list_of(&names))),
+            _ => fault,
+        }
+    }
+}
+
+/// So many names are listed when one is not found; more would hide the fault itself.
+const MAX_LISTED: usize = 8;

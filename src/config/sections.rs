@@ -1,0 +1,61 @@
+//! The sections that may stand in the server file, for all zones, and in a zone file: a zone's own entry wins.
+
+use crate::geo::DatacenterId;
+use crate::name::Name;
+
+use super::datacenters::{self, Places};
+use super::decode::Table;
+use super::fault::Faults;
+use super::monitors::{self, PlacedMonitor};
+use super::pools::{self, PoolDraft, PoolEntry, PoolScope};
+use super::regions::{self, PlacedRegion};
+use super::scope::{Definitions, View};
+
+/// What one file defines.
+pub(super) struct Sections {
+    pub(super) datacenters: Definitions<DatacenterId>,
+    pub(super) regions: Definitions<PlacedRegion>,
+    pub(super) monitors: Definitions<PlacedMonitor>,
+    pub(super) pools: Definitions<PoolEntry>,
+}
+
+/// What all files together define.
+#[derive(Default)]
+pub(super) struct Drafts {
+    pub(super) places: Places,
+    pub(super) pools: Vec<PoolDraft>,
+}
+
+impl Sections {
+    /// Takes the sections out of a file's table. `shared` and `origin` are there for a zone file.
+    pub(super) fn read(
+        table: &mut Table<'_>,
+        shared: Option<&Sections>,
+        origin: Option<&Name>,
+        drafts: &mut Drafts,
+        faults: &mut Faults,
+    ) -> Self {
+        let datacenters = datacenters::read(table.take("datacenters").as_ref(), &mut drafts.places, faults);
+        let monitors = monitors::read(table.take("monitors").as_ref(), faults);
+        let seen_datacenters = View { own: &datacenters, shared: shared.map(|shared| &shared.datacenters) };
+        let regions = regions::read(table.take("regions").as_ref(), seen_datacenters, faults);
+        let scope = PoolScope {
+            origin,
+            datacenters: seen_datacenters,
+            monitors: View { own: &monitors, shared: shared.map(|shared| &shared.monitors) },
+        };
+        let pools = pools::read(table.take("pools").as_ref(), &scope, &mut drafts.pools, faults);
+        Self { datacenters, regions, monitors, pools }
+    }
+
+    /// Warns of everything that nothing referred to. `site` refers to a datacenter.
+    pub(super) fn warn_unused(&self, site: Option<&str>, faults: &mut Faults) {
+        for datacenter in self.datacenters.iter().filter(|datacenter| site == Some(&datacenter.name.value)) {
+            datacenter.mark_used();
+        }
+        self.datacenters.warn_unused(faults);
+        self.regions.warn_unused(faults);
+        self.monitors.warn_unused(faults);
+        self.pools.warn_unused(faults);
+    }
+}

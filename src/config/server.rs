@@ -1,0 +1,106 @@
+//! `truenorth.toml`: where things are, and what holds for all zones.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use crate::snapshot::Ecs;
+
+use super::decode::{Placed, Table, Value};
+use super::fault::{Fault, Faults};
+use super::sections::{Drafts, Sections};
+
+/// Where DNS is served if the file does not say: a port that needs no privilege, on loopback.
+const DEFAULT_PORT: u16 = 5300;
+
+/// Where this process finds and keeps its files, and where it listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// The folder of the zones' files.
+    pub zones: PathBuf,
+    /// The folder of run-time state.
+    pub state: PathBuf,
+    /// Where DNS is served, over UDP and TCP; at least one.
+    pub dns: Vec<SocketAddr>,
+    /// MMDB files; later ones fill in what earlier ones lack.
+    pub databases: Vec<PathBuf>,
+}
+
+/// What the server file says.
+pub(super) struct ServerFile {
+    pub(super) server: Server,
+    pub(super) ecs: Ecs,
+    /// The datacenter where this node stands.
+    pub(super) site: Option<Placed<String>>,
+    pub(super) sections: Sections,
+}
+
+/// Reads the server file. Relative paths continue `folder`.
+pub(super) fn read(mut table: Table<'_>, folder: &Path, drafts: &mut Drafts, faults: &mut Faults) -> ServerFile {
+    let mut path = |key, default| {
+        let text = table.take(key).and_then(|value| value.string(faults)).map(|text| text.value);
+        folder.join(text.as_deref().unwrap_or(default))
+    };
+    let (zones, state) = (path("zones", "zones"), path("state", "state"));
+    let site = table.take("site").and_then(|value| read_site(&value, faults));
+    let dns = read_listen(table.take("listen"), faults);
+    let databases = read_databases(table.take("geoip"), folder, faults);
+    let ecs = read_ecs(table.take("ecs"), faults);
+    let sections = Sections::read(&mut table, None, None, drafts, faults);
+    super::regions::check_own(&sections.regions, faults);
+    table.finish(&["admin"], faults);
+    ServerFile { server: Server { zones, state, dns, databases }, ecs, site, sections }
+}
+
+fn read_site(value: &Value<'_>, faults: &mut Faults) -> Option<Placed<String>> {
+    if value.is_table() {
+        let message = "a `site` outside of a datacenter is not known yet: a later version will read it";
+        faults.push(Fault::error(&value.anchor(), message, "name a datacenter"));
+        return None;
+    }
+    value.string(faults)
+}
+
+fn read_listen(value: Option<Value<'_>>, faults: &mut Faults) -> Vec<SocketAddr> {
+    let default = || vec![(Ipv4Addr::LOCALHOST, DEFAULT_PORT).into(), (Ipv6Addr::LOCALHOST, DEFAULT_PORT).into()];
+    let Some(mut table) = value.and_then(|value| value.table("`[listen]`", faults)) else { return default() };
+    let dns = table.take("dns");
+    table.finish(&["tls", "https", "quic", "certificate", "key"], faults);
+    let Some(dns) = dns else { return default() };
+    let mut addresses: Vec<SocketAddr> = Vec::new();
+    for item in dns.list(faults).unwrap_or_default() {
+        let expected = "addresses with a port, such as \"192.0.2.53:53\" or \"[2001:db8::53]:53\"";
+        let Some(address) = item.parsed(expected, faults, |text| text.parse().ok()) else { continue };
+        if addresses.contains(&address.value) {
+            let message = format!("`dns` names {} twice", address.value);
+            faults.push(Fault::error(&address.place, message, "again"));
+        } else {
+            addresses.push(address.value);
+        }
+    }
+    if dns.list(&mut Faults::default()).is_some_and(|items| items.is_empty()) {
+        faults.push(Fault::error(&dns.place(), "`dns` needs an address", "nothing would be served"));
+    }
+    addresses
+}
+
+fn read_databases(value: Option<Value<'_>>, folder: &Path, faults: &mut Faults) -> Vec<PathBuf> {
+    let Some(mut table) = value.and_then(|value| value.table("`[geoip]`", faults)) else { return Vec::new() };
+    let databases = table.take("databases");
+    table.finish(&[], faults);
+    let Some(databases) = databases else { return Vec::new() };
+    databases.each(faults, |item, faults| Some(folder.join(item.string(faults)?.value)))
+}
+
+fn read_ecs(value: Option<Value<'_>>, faults: &mut Faults) -> Ecs {
+    let default = Ecs::default();
+    let Some(mut table) = value.and_then(|value| value.table("`[ecs]`", faults)) else { return default };
+    let enabled = table.take("enabled").and_then(|value| value.boolean(faults));
+    let v4 = table.take("max_source_v4").and_then(|value| value.integer(0..=32, faults));
+    let v6 = table.take("max_source_v6").and_then(|value| value.integer(0..=128, faults));
+    table.finish(&[], faults);
+    Ecs {
+        enabled: enabled.map_or(default.enabled, |enabled| enabled.value),
+        max_source_v4: v4.map_or(default.max_source_v4, |length| length.value),
+        max_source_v6: v6.map_or(default.max_source_v6, |length| length.value),
+    }
+}

@@ -1,0 +1,210 @@
+//! Static records: `[nameservers]`, `[soa]`, `[records]`, and those of a master file beside them.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use crate::name::Name;
+use crate::wire::Rtype;
+use crate::zone::Record;
+
+use super::decode::{Placed, Value, entries};
+use super::fault::{Fault, Faults, Place};
+use super::master::Located;
+use super::names::{MAX_TTL, read_owner};
+use super::pools::parse_name;
+use super::records::{parse_rdata, parse_rtype, txt_rdata};
+
+/// Seconds that static records live unless they say otherwise.
+pub(super) const RECORD_TTL: u32 = 300;
+
+/// Seconds that the SOA and the NS RRset of the apex live.
+const APEX_TTL: u32 = 3600;
+
+/// Defaults of `[soa]`, in seconds.
+const REFRESH: u32 = 3600;
+const RETRY: u32 = 600;
+const EXPIRE: u32 = 604_800;
+const MINIMUM: u32 = 60;
+
+/// Who answers for the zone's data, unless `[soa]` says otherwise.
+const RNAME: &str = "hostmaster";
+
+/// Reads `[nameservers]`: the NS RRset of the apex, and the addresses of those in the zone.
+pub(super) fn read_nameservers(section: Option<&Value<'_>>, origin: &Name, faults: &mut Faults) -> Vec<Located> {
+    let mut records = Vec::new();
+    let mut defined = HashMap::new();
+    for value in entries(section, "`[nameservers]`", faults) {
+        if value.is_table() {
+            let message = format!("`{}` without quotes is a table in a table", value.key);
+            let fault = Fault::error(&value.anchor(), message, "a name with a dot is quoted");
+            faults.push(fault.help("write \"ns1.example.net.\" = []"));
+            continue;
+        }
+        let Some(name) = parse_name(&value.name(), origin, faults) else { continue };
+        if let Some(first) = defined.insert(name.clone(), value.anchor()) {
+            let message = format!("nameserver {name} stands there twice");
+            faults.push(Fault::error(&value.anchor(), message, "again").related(&first, "first named here"));
+            continue;
+        }
+        let ns = Record { owner: origin.clone(), rtype: Rtype::NS, ttl: APEX_TTL, rdata: name.as_wire().into() };
+        records.push(Located { record: ns, place: value.anchor() });
+        let addresses =
+            value.each(faults, |item, faults| item.parsed("addresses", faults, |text| text.parse::<IpAddr>().ok()));
+        if !name.is_at_or_below(origin) && !addresses.is_empty() {
+            let message = format!("{name} is not in this zone, so it takes no addresses from here");
+            faults.push(Fault::error(&value.place(), message, "").help("write [] for it"));
+            continue;
+        }
+        records.extend(addresses.into_iter().map(|address| address_record(&name, &address)));
+    }
+    records
+}
+
+fn address_record(owner: &Name, address: &Placed<IpAddr>) -> Located {
+    let (rtype, rdata): (_, Box<[u8]>) = match address.value {
+        IpAddr::V4(address) => (Rtype::A, address.octets().into()),
+        IpAddr::V6(address) => (Rtype::AAAA, address.octets().into()),
+    };
+    let record = Record { owner: owner.clone(), rtype, ttl: RECORD_TTL, rdata };
+    Located { record, place: address.place.clone() }
+}
+
+/// What the SOA record is made of besides `[soa]`.
+pub(super) struct SoaDefaults<'a> {
+    pub(super) origin: &'a Name,
+    /// The first nameserver.
+    pub(super) mname: Option<Name>,
+    pub(super) serial: u32,
+    /// Where it stands if there is no `[soa]`.
+    pub(super) place: Place,
+}
+
+/// Reads `[soa]`; the second value is whether it gives a serial.
+pub(super) fn read_soa(
+    section: Option<&Value<'_>>,
+    defaults: SoaDefaults<'_>,
+    faults: &mut Faults,
+) -> (Option<Located>, bool) {
+    let SoaDefaults { origin, mname, serial, place } = defaults;
+    let place = section.map_or(place, Value::anchor);
+    let mut table = section.and_then(|section| section.table("`[soa]`", faults));
+    let mut take = |key| table.as_mut().and_then(|table| table.take(key));
+    let written_mname = take("mname").map(|value| read_name(&value, origin, faults));
+    let rname = match take("rname") {
+        Some(value) => read_mailbox(&value, origin, faults),
+        None => Name::parse(RNAME, origin).ok(),
+    };
+    let written_serial = take("serial").map(|value| value.integer(0..=u32::MAX, faults));
+    let mut seconds = |key, default| match take(key) {
+        Some(value) => value.integer(0..=MAX_TTL, faults).map(|seconds| seconds.value),
+        None => Some(default),
+    };
+    let times =
+        [seconds("refresh", REFRESH), seconds("retry", RETRY), seconds("expire", EXPIRE), seconds("minimum", MINIMUM)];
+    if let Some(table) = table {
+        table.finish(&[], faults);
+    }
+    let has_serial = written_serial.is_some();
+    let serial = written_serial.map_or(Some(serial), |written| written.map(|written| written.value));
+    let record = (|| {
+        let (mname, rname) = (written_mname.unwrap_or(mname)?, rname?);
+        let mut rdata = [mname.as_wire(), rname.as_wire()].concat();
+        rdata.extend_from_slice(&serial?.to_be_bytes());
+        for time in times {
+            rdata.extend_from_slice(&time?.to_be_bytes());
+        }
+        let record = Record { owner: origin.clone(), rtype: Rtype::SOA, ttl: APEX_TTL, rdata: rdata.into() };
+        Some(Located { record, place })
+    })();
+    (record, has_serial)
+}
+
+fn read_name(value: &Value<'_>, origin: &Name, faults: &mut Faults) -> Option<Name> {
+    parse_name(&value.string(faults)?, origin, faults)
+}
+
+/// A mailbox as a name: its first label is what stands before the `@` (RFC 1035, section 3.3.13).
+fn read_mailbox(value: &Value<'_>, origin: &Name, faults: &mut Faults) -> Option<Name> {
+    let text = value.string(faults)?;
+    if let Some((local, domain)) = text.value.split_once('@').filter(|(local, _)| !local.is_empty()) {
+        let help = format!("write \"{}.{domain}.\"", local.replace('.', "\\\\."));
+        let fault = Fault::error(&text.place, "`rname` is a mailbox written as a name", "a dot in place of the `@`");
+        faults.push(fault.help(help));
+        return None;
+    }
+    parse_name(&text, origin, faults)
+}
+
+/// Reads `[records]`.
+pub(super) fn read_records(section: Option<&Value<'_>>, origin: &Name, faults: &mut Faults) -> Vec<Located> {
+    let mut records = Vec::new();
+    let mut defined = HashMap::new();
+    for value in entries(section, "`[records]`", faults) {
+        let owner = read_owner(&value, origin, &mut defined, faults);
+        let Some(mut table) = value.table("an owner's records", faults) else { continue };
+        let ttl = table.take("ttl").and_then(|value| value.integer(0..=MAX_TTL, faults));
+        let ttl = ttl.map_or(RECORD_TTL, |ttl| ttl.value);
+        let Some(owner) = owner else { continue };
+        let reader = RrsetReader { owner: &owner, ttl, origin };
+        for rrset in table.into_values() {
+            reader.read(&value, &rrset, &mut records, faults);
+        }
+    }
+    records
+}
+
+struct RrsetReader<'a> {
+    owner: &'a Name,
+    ttl: u32,
+    origin: &'a Name,
+}
+
+impl RrsetReader<'_> {
+    /// `MX = ["10 mail.example.com."]`
+    fn read(&self, owner: &Value<'_>, rrset: &Value<'_>, records: &mut Vec<Located>, faults: &mut Faults) {
+        let Some(rtype) = parse_rtype(rrset.key) else {
+            faults.push(unknown_type(owner, rrset));
+            return;
+        };
+        if let Some(reason) = self.refused(rtype) {
+            faults.push(Fault::error(&rrset.anchor(), reason, "not here"));
+            return;
+        }
+        let items = if rrset.is_string() { vec![rrset.clone()] } else { rrset.list(faults).unwrap_or_default() };
+        for item in items {
+            let Some(text) = item.string(faults) else { continue };
+            let rdata = if rtype == Rtype::TXT {
+                Ok(txt_rdata(&text.value))
+            } else {
+                parse_rdata(rtype, &text.value, self.origin)
+            };
+            match rdata {
+                Ok(rdata) => {
+                    let record = Record { owner: self.owner.clone(), rtype, ttl: self.ttl, rdata };
+                    records.push(Located { record, place: text.place });
+                }
+                Err(reason) => faults.push(Fault::error(&text.place, format!("not the data of {rtype}: {reason}"), "")),
+            }
+        }
+    }
+
+    /// Why records of this type have no place in `[records]`.
+    fn refused(&self, rtype: Rtype) -> Option<&'static str> {
+        match rtype {
+            Rtype::SOA => Some("the SOA record stands in `[soa]`"),
+            Rtype::NS if self.owner == self.origin => Some("the zone's nameservers stand in `[nameservers]`"),
+            // RFC 6895, section 3.1: question types and meta types are nothing that a zone could hold.
+            Rtype(0 | 41 | 128..=255) => Some("no zone holds records of this type"),
+            _ => None,
+        }
+    }
+}
+
+fn unknown_type(owner: &Value<'_>, rrset: &Value<'_>) -> Fault {
+    let fault = Fault::error(&rrset.anchor(), format!("`{}` is not a record type", rrset.key), "not a record type");
+    if rrset.is_table() {
+        fault.help(format!("a name with a dot is quoted: [records.\"{}.{}\"]", owner.key, rrset.key))
+    } else {
+        fault.help("a type without a mnemonic is written TYPE and its number, as in TYPE65280")
+    }
+}

@@ -1,0 +1,98 @@
+//! Finishes pools once it is known which names use them: what a probe asks for depends on that.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use crate::health::{Check, Target};
+use crate::snapshot::{Endpoint, Members, PoolSpec};
+
+use super::fault::{Fault, Faults, Place};
+use super::monitors::PlacedMonitor;
+use super::pools::{DraftEndpoint, DraftMembers, PoolDraft};
+
+/// Makes pools of drafts, in the same order.
+pub(super) fn finish(drafts: Vec<PoolDraft>, faults: &mut Faults) -> Vec<Arc<PoolSpec>> {
+    let mut told: Option<Place> = None;
+    let mut pools = Vec::with_capacity(drafts.len());
+    for draft in drafts {
+        // The pools of one entry stand at one place, and one word about it is enough.
+        if told.as_ref() != Some(&draft.place)
+            && let Some(fault) = host_fault(&draft)
+        {
+            told = Some(draft.place.clone());
+            faults.push(fault);
+        }
+        pools.push(Arc::new(finish_pool(draft)));
+    }
+    pools
+}
+
+fn finish_pool(draft: PoolDraft) -> PoolSpec {
+    let host = host(&draft);
+    let PoolDraft { name, place: _, zone, datacenter, min_healthy, members, monitor, users: _ } = draft;
+    let members = match members {
+        DraftMembers::Addresses(list) => Members::Addresses(
+            list.into_iter()
+                .map(|endpoint| {
+                    let own = Some(endpoint.value);
+                    finish_endpoint(endpoint, own, monitor.as_ref(), host.as_deref())
+                })
+                .collect(),
+        ),
+        DraftMembers::Cname(endpoint) => {
+            Members::Cname(finish_endpoint(endpoint, None, monitor.as_ref(), host.as_deref()))
+        }
+    };
+    PoolSpec { name, zone, datacenter, min_healthy, members }
+}
+
+fn finish_endpoint<T>(
+    endpoint: DraftEndpoint<T>,
+    own_address: Option<IpAddr>,
+    monitor: Option<&PlacedMonitor>,
+    host: Option<&str>,
+) -> Endpoint<T> {
+    let DraftEndpoint { value, weight, check_address, check_port } = endpoint;
+    // A CNAME with a monitor has a check address; its reader saw to that.
+    let target = monitor.zip(check_address.or(own_address)).map(|(monitor, address)| Target {
+        address: SocketAddr::new(address, check_port.unwrap_or(monitor.monitor.port)),
+        host: host.map_or_else(|| address.to_string().into(), Into::into),
+        monitor: monitor.monitor.clone(),
+    });
+    Endpoint { value, weight, target }
+}
+
+/// The host that a pool's probes ask for: the monitor's, else the only name that uses the pool; `None` for the check
+/// address.
+fn host(draft: &PoolDraft) -> Option<Box<str>> {
+    let monitor = draft.monitor.as_ref()?;
+    if let Some(host) = &monitor.host {
+        return Some(host.clone());
+    }
+    let mut names = draft.users.iter().filter(|name| !name.is_wildcard());
+    match (names.next(), names.next()) {
+        (Some(only), None) => Some(only.to_string().trim_end_matches('.').into()),
+        _ => None,
+    }
+}
+
+/// What is wrong with asking for a check address as host, if that is what the probes would do.
+fn host_fault(draft: &PoolDraft) -> Option<Fault> {
+    let monitor = draft.monitor.as_ref()?;
+    if draft.users.is_empty() || host(draft).is_some() {
+        return None;
+    }
+    let users = draft.users.iter().map(|name| name.to_string()).collect::<Vec<_>>().join(", ");
+    let label = format!("used by {users}");
+    match &monitor.monitor.check {
+        Check::Tcp => None,
+        Check::Https(_, tls) if tls.verify && tls.sni.is_none() => {
+            let message = format!("no name to verify the certificates of pool `{}` for", draft.name);
+            Some(Fault::error(&draft.place, message, label).help("give its monitor a `host`, or an `sni`"))
+        }
+        Check::Http(_) | Check::Https(..) => {
+            let message = format!("probes of pool `{}` ask for its addresses, not for a host name", draft.name);
+            Some(Fault::warning(&draft.place, message, label).help("give its monitor a `host`"))
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Configurations as an operator writes them, whole or broken.
+
+mod faults;
+mod worlds;
+
+use std::fs;
+use std::path::Path;
+
+use super::{Config, Faults, Severity, load};
+
+/// The server file that most tests use.
+const SERVER: &str = "zones = \"zones\"\nsite = \"fra\"\n";
+
+/// Loads files from a folder that vanishes afterwards. Paths in faults begin at that folder.
+fn load_files(files: &[(&str, &[u8])]) -> Result<Config, Faults> {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("zones")).unwrap();
+    for (path, content) in files {
+        fs::write(folder.path().join(path), content).unwrap();
+    }
+    load(&folder.path().join("truenorth.toml"), &|_| None)
+}
+
+/// Loads one zone `example.com` beside the usual server file.
+fn load_zone(zone: &str) -> Result<Config, Faults> {
+    load_files(&[("truenorth.toml", SERVER.as_bytes()), ("zones/example.com.toml", zone.as_bytes())])
+}
+
+/// All that is told of a configuration, errors and warnings.
+fn told(result: Result<Config, Faults>) -> Faults {
+    result.map_or_else(|faults| faults, |config| config.warnings)
+}
+
+/// Each fault in a line: `line:column severity message | label | help | related`.
+fn lines(faults: &Faults) -> Vec<String> {
+    let line = |fault: &super::Fault| {
+        let mut line = match &fault.place {
+            Some(place) => format!("{}:{} ", place.line(), place.column()),
+            None => String::new(),
+        };
+        line += if fault.severity == Severity::Error { "error: " } else { "warning: " };
+        line += &fault.message;
+        if !fault.label.is_empty() {
+            line += &format!(" | {}", fault.label);
+        }
+        if let Some((place, label)) = &fault.related {
+            line += &format!(" | {}:{} {label}", place.line(), place.column());
+        }
+        if let Some(help) = &fault.help {
+            line += &format!(" | help: {help}");
+        }
+        line
+    };
+    faults.0.iter().map(line).collect()
+}
+
+/// The sample configuration at the repository's top.
+fn sample() -> Config {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("truenorth.toml");
+    load(&path, &|_| None).unwrap_or_else(|faults| panic!("{}", faults.render(false)))
+}

@@ -1,0 +1,297 @@
+//! A zone's files: `gslb.example.com.toml`, `gslb.example.com.zone`, or both.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::geo::{DatacenterId, Region, Regions};
+use crate::name::Name;
+use crate::snapshot::{SteeredName, ZoneSpec};
+use crate::steering::Step;
+use crate::wire::Rtype;
+
+use super::checks::ZoneCheck;
+use super::decode::{Placed, Table, Value, read_document};
+use super::fault::{Fault, Faults, Place};
+use super::files::ZoneFiles;
+use super::master::{Located, parse_master_file};
+use super::names::{self, MAX_TTL, NameScope, Owner, OwnerKind};
+use super::pools::PoolDraft;
+use super::regions::{self, DEFAULT};
+use super::scope::View;
+use super::sections::{Drafts, Sections};
+use super::statics::{self, RECORD_TTL, SoaDefaults};
+
+/// Seconds that steered answers live: resolvers follow a failover so soon.
+const DEFAULT_TTL: u32 = 30;
+
+/// Seconds that they live while something is unconfirmed.
+const DEFAULT_TTL_MIN: u32 = 5;
+
+/// A zone whose names are resolved.
+pub(super) struct ZoneDraft {
+    pub(super) origin: Name,
+    /// Where it is defined.
+    pub(super) place: Place,
+    regions: Vec<Region>,
+    pub(super) records: Vec<Located>,
+    pub(super) owners: Vec<Owner>,
+    /// What its file defines; `None` for a master file alone.
+    pub(super) sections: Option<Sections>,
+}
+
+/// What a zone is read with.
+pub(super) struct ZoneReader<'a> {
+    /// The zones' folder, which master files may include from.
+    pub(super) folder: &'a Path,
+    /// What the server file defines for all zones.
+    pub(super) shared: &'a Sections,
+    /// The serial that a zone was last served with.
+    pub(super) last_serial: &'a dyn Fn(&Name) -> Option<u32>,
+}
+
+impl ZoneReader<'_> {
+    /// Reads the files of one stem; `None` if it has none or its syntax is broken, which has been told.
+    pub(super) fn read(
+        &self,
+        stem: &str,
+        files: &ZoneFiles,
+        drafts: &mut Drafts,
+        faults: &mut Faults,
+    ) -> Option<ZoneDraft> {
+        if let Some(toml) = &files.toml {
+            return read_document(&toml.source, "a zone file", faults, |table, faults| {
+                self.read_toml(stem, table, files, drafts, faults)
+            })?;
+        }
+        let master = files.master.as_ref()?;
+        let place = Place { source: master.source.clone(), span: 0..0 };
+        let origin = origin_of_stem(stem, &place, faults)?;
+        let records = self.read_master(&origin, files, faults);
+        Some(
+            ZoneDraft { origin, place, regions: Vec::new(), records, owners: Vec::new(), sections: None }
+                .checked(faults),
+        )
+    }
+
+    fn read_toml(
+        &self,
+        stem: &str,
+        mut table: Table<'_>,
+        files: &ZoneFiles,
+        drafts: &mut Drafts,
+        faults: &mut Faults,
+    ) -> Option<ZoneDraft> {
+        let (origin, place) = match table.take("origin") {
+            Some(value) => {
+                let text = value.string(faults)?;
+                (super::pools::parse_name(&text, &Name::root(), faults)?, text.place)
+            }
+            None => (origin_of_stem(stem, &table.place(), faults)?, table.place()),
+        };
+        let (ttl, ttl_min) = read_ttls(&mut table, faults);
+        let sections = Sections::read(&mut table, Some(self.shared), Some(&origin), drafts, faults);
+        let region_view = View { own: &sections.regions, shared: Some(&self.shared.regions) };
+        let scope = NameScope {
+            origin: &origin,
+            ttl,
+            ttl_min,
+            datacenters: View { own: &sections.datacenters, shared: Some(&self.shared.datacenters) },
+            regions: region_view,
+            pools: View { own: &sections.pools, shared: Some(&self.shared.pools) },
+        };
+        let owners = names::read(table.take("names").as_ref(), &scope, &mut drafts.pools, faults);
+        let regions = regions::resolve(region_view, faults);
+        check_regions_are_used(region_view, &owners, &drafts.pools, faults);
+        let records = self.read_records(&origin, &mut table, files, faults);
+        table.finish(&[], faults);
+        Some(ZoneDraft { origin, place, regions, records, owners, sections: Some(sections) }.checked(faults))
+    }
+
+    /// All static records: the master file's, and those of the zone file's sections.
+    fn read_records(
+        &self,
+        origin: &Name,
+        table: &mut Table<'_>,
+        files: &ZoneFiles,
+        faults: &mut Faults,
+    ) -> Vec<Located> {
+        let anchor = table.place();
+        let nameservers_section = table.take("nameservers");
+        let soa_section = table.take("soa");
+        let mut records = self.parse_master(origin, files, faults);
+        let is_apex = |located: &&Located, rtype| located.record.rtype == rtype && located.record.owner == *origin;
+        let master_ns = records.iter().find(|located| is_apex(located, Rtype::NS)).cloned();
+        let master_soa = records.iter().find(|located| is_apex(located, Rtype::SOA)).cloned();
+
+        let nameservers = statics::read_nameservers(nameservers_section.as_ref(), origin, faults);
+        check_in_one_file("NS", master_ns.as_ref(), nameservers_section.as_ref(), faults);
+        check_in_one_file("SOA", master_soa.as_ref(), soa_section.as_ref(), faults);
+        let ns: Vec<&Located> = nameservers.iter().chain(&master_ns).filter(|l| l.record.rtype == Rtype::NS).collect();
+        if ns.is_empty() {
+            let help = "name them: [nameservers], ns1 = [\"192.0.2.53\"]";
+            let place = nameservers_section.as_ref().map_or(anchor.clone(), Value::anchor);
+            let fault = Fault::error(&place, format!("the zone {origin} has no nameservers"), "");
+            faults.push(fault.help(help));
+        }
+        if master_soa.is_none() {
+            let mname = ns.first().map(|located| Name::from_wire(&located.record.rdata));
+            let serial = self.serial(origin, files);
+            let defaults = SoaDefaults { origin, mname, serial, place: anchor };
+            let (soa, has_serial) = statics::read_soa(soa_section.as_ref(), defaults, faults);
+            if let Some(second) = ns.get(1).filter(|_| !has_serial) {
+                let message = format!("the zone {origin} has several nameservers but no `serial`");
+                let fault = Fault::warning(&second.place, message, "may serve another serial");
+                faults.push(fault.help("give one in `[soa]`, so that the nameservers agree"));
+            }
+            records.extend(soa);
+        }
+        records.extend(nameservers);
+        records.extend(statics::read_records(table.take("records").as_ref(), origin, faults));
+        records
+    }
+
+    /// The larger of the files' time and the serial last served, as RFC 1982 compares them.
+    fn serial(&self, origin: &Name, files: &ZoneFiles) -> u32 {
+        let changed = [&files.toml, &files.master].into_iter().flatten().map(|file| file.changed);
+        let served = (self.last_serial)(origin);
+        changed.chain(served).reduce(newer_serial).unwrap_or_default()
+    }
+
+    fn parse_master(&self, origin: &Name, files: &ZoneFiles, faults: &mut Faults) -> Vec<Located> {
+        files
+            .master
+            .as_ref()
+            .map_or_else(Vec::new, |master| parse_master_file(&master.source, origin, RECORD_TTL, self.folder, faults))
+    }
+
+    /// The records of a zone that is a master file alone: it has its SOA and NS itself.
+    fn read_master(&self, origin: &Name, files: &ZoneFiles, faults: &mut Faults) -> Vec<Located> {
+        let before = faults.0.len();
+        let records = self.parse_master(origin, files, faults);
+        // What is missing may stand on a line that could not be read.
+        if faults.0.len() == before {
+            for rtype in [Rtype::SOA, Rtype::NS] {
+                if !records.iter().any(|l| l.record.rtype == rtype && l.record.owner == *origin) {
+                    let source = files.master.as_ref().map(|master| master.source.clone());
+                    let place = source.map(|source| Place { source, span: 0..0 });
+                    let message = format!("the zone {origin} has no {rtype} record at its apex");
+                    faults.push(Fault { place, ..Fault::without_place(message) });
+                }
+            }
+        }
+        records
+    }
+}
+
+impl ZoneDraft {
+    fn checked(mut self, faults: &mut Faults) -> Self {
+        drop_duplicates(&mut self.records, faults);
+        ZoneCheck::new(&self.origin, &self.records, &self.owners).run(faults);
+        self
+    }
+
+    /// The zone as it is served; zones with equal regions share those in `known`.
+    pub(super) fn finish(self, known: &mut HashSet<Arc<Regions>>) -> ZoneSpec {
+        let regions = Arc::new(Regions::new(self.regions));
+        let regions = known.get(&regions).cloned().unwrap_or_else(|| {
+            known.insert(regions.clone());
+            regions
+        });
+        let (mut names, mut reflect): (Vec<SteeredName>, Vec<Name>) = Default::default();
+        for owner in self.owners {
+            match owner.kind {
+                OwnerKind::Steered { name, .. } => names.push(name),
+                OwnerKind::Reflect => reflect.push(owner.name),
+            }
+        }
+        let records = self.records.into_iter().map(|located| located.record).collect();
+        ZoneSpec { origin: self.origin, regions, records, names, reflect }
+    }
+}
+
+fn origin_of_stem(stem: &str, place: &Place, faults: &mut Faults) -> Option<Name> {
+    super::pools::parse_name(&Placed { value: stem.to_owned(), place: place.clone() }, &Name::root(), faults)
+}
+
+fn read_ttls(table: &mut Table<'_>, faults: &mut Faults) -> (u32, u32) {
+    let ttl = table.take("ttl").and_then(|value| value.integer(0..=MAX_TTL, faults));
+    let ttl = ttl.map_or(DEFAULT_TTL, |ttl| ttl.value);
+    let Some(ttl_min) = table.take("ttl_min").and_then(|value| value.integer(0..=MAX_TTL, faults)) else {
+        return (ttl, DEFAULT_TTL_MIN.min(ttl));
+    };
+    if ttl_min.value > ttl {
+        let message = format!("`ttl_min` ({}) is above `ttl` ({ttl})", ttl_min.value);
+        faults.push(Fault::error(&ttl_min.place, message, "never above `ttl`"));
+    }
+    (ttl, ttl_min.value.min(ttl))
+}
+
+/// The later of two serials (RFC 1982, section 3.2).
+fn newer_serial(a: u32, b: u32) -> u32 {
+    if (a.wrapping_sub(b) as i32) > 0 { a } else { b }
+}
+
+fn check_in_one_file(what: &str, master: Option<&Located>, section: Option<&Value<'_>>, faults: &mut Faults) {
+    if let (Some(master), Some(section)) = (master, section) {
+        let message = format!("the zone's {what} stands in both of its files");
+        let fault = Fault::error(&master.place, message, "here, in the master file");
+        faults.push(fault.related(&section.anchor(), "and here"));
+    }
+}
+
+/// Marks regions as used if a name steers by them, and warns if clients could come from none.
+fn check_regions_are_used(
+    view: View<'_, regions::PlacedRegion>,
+    owners: &[Owner],
+    pools: &[PoolDraft],
+    faults: &mut Faults,
+) {
+    let by_region = owners.iter().filter_map(|owner| match &owner.kind {
+        OwnerKind::Steered { name, .. } if name.steer.contains(&Step::Region) => Some((owner, name)),
+        _ => None,
+    });
+    let mut by_region = by_region.peekable();
+    if by_region.peek().is_some() {
+        view.visible().for_each(|region| region.mark_used());
+    }
+    // Where all pools stand in one datacenter, nothing depends on the region.
+    let mut several = by_region.filter(|(_, name)| {
+        let places: HashSet<Option<DatacenterId>> =
+            name.pools.iter().map(|used| pools[used.pool as usize].datacenter).collect();
+        places.len() > 1
+    });
+    if let Some((owner, _)) = several.next()
+        && !view.visible().any(|region| region.name.value == DEFAULT)
+    {
+        let message = "there is no `[regions.default]`";
+        let fault = Fault::warning(&owner.place, message, "steers by region");
+        faults.push(fault.help("clients that no region names are sent to any datacenter"));
+    }
+}
+
+/// A record stands in its RRset once (RFC 2181, section 5).
+fn drop_duplicates(records: &mut Vec<Located>, faults: &mut Faults) {
+    let mut seen = HashSet::new();
+    records.retain(|located| {
+        let record = &located.record;
+        let new = seen.insert((record.owner.to_key(), record.rtype, record.rdata.clone()));
+        if !new {
+            let message = format!("{} has this {} record already", record.owner, record.rtype);
+            faults.push(Fault::warning(&located.place, message, "again"));
+        }
+        new
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn serials_compare_around_their_end() {
+        assert_eq!(newer_serial(5, 7), 7);
+        assert_eq!(newer_serial(u32::MAX, 3), 3);
+        assert_eq!(newer_serial(3, u32::MAX), 3);
+    }
+}
