@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use crate::geo::DatacenterId;
 use crate::name::Name;
-use crate::snapshot::{MAX_POOLS, PoolId, PoolUse, SteeredName};
-use crate::steering::{AllDown, Pick, Step};
+use crate::snapshot::{MAX_POOLS, PoolId, PoolUse, SteeredName, Steering};
+use crate::steering::{AllDown, MAX_ANSWERS, Pick, Step};
 
 use super::decode::{Table, Value, entries};
 use super::fault::{Fault, Faults, Place};
@@ -134,7 +134,7 @@ impl NameReader<'_, '_> {
         let pools = table.require("pools", self.faults).map(|value| self.read_pools(&value, &owner));
         let (steer, steer_place) = self.read_steer(table.take("steer"), &anchor);
         let pick = self.read_pick(table.take("pick"));
-        let answers = table.take("answers").and_then(|value| value.integer(1..=u16::MAX, self.faults));
+        let answers = table.take("answers").and_then(|value| value.integer(1..=MAX_ANSWERS as u16, self.faults));
         let take = table.take("take").and_then(|value| value.integer(1..=MAX_POOLS as u8, self.faults));
         let prefer = table.take("prefer").map(|value| self.read_prefer(&value, &steer)).unwrap_or_default();
         let fallback = table.take("fallback").and_then(|value| self.read_fallback(&value, &owner));
@@ -150,8 +150,7 @@ impl NameReader<'_, '_> {
         let pick = pick.unwrap_or(if weights_differ { Pick::Weighted } else { Pick::Rotate });
         let default_answers = if pick == Pick::Weighted { 1 } else { DEFAULT_ANSWERS };
         let ttl = ttl.map_or(self.scope.ttl, |ttl| ttl.value);
-        let name = SteeredName {
-            owner,
+        let steering = Steering {
             pools: pools.into_iter().map(|(used, _)| used).collect(),
             steer,
             pick,
@@ -163,6 +162,7 @@ impl NameReader<'_, '_> {
             ttl,
             ttl_min: self.scope.ttl_min.min(ttl),
         };
+        let name = SteeredName { owner, steering };
         Some(OwnerKind::Steered { name, cname: cname_pools || cname_fallback })
     }
 

@@ -248,7 +248,7 @@ fn check_regions_are_used(
     faults: &mut Faults,
 ) {
     let by_region = owners.iter().filter_map(|owner| match &owner.kind {
-        OwnerKind::Steered { name, .. } if name.steer.contains(&Step::Region) => Some((owner, name)),
+        OwnerKind::Steered { name, .. } if name.steering.steer.contains(&Step::Region) => Some((owner, name)),
         _ => None,
     });
     let mut by_region = by_region.peekable();
@@ -258,7 +258,7 @@ fn check_regions_are_used(
     // Where all pools stand in one datacenter, nothing depends on the region.
     let mut several = by_region.filter(|(_, name)| {
         let places: HashSet<Option<DatacenterId>> =
-            name.pools.iter().map(|used| pools[used.pool as usize].datacenter).collect();
+            name.steering.pools.iter().map(|used| pools[used.pool as usize].datacenter).collect();
         places.len() > 1
     });
     if let Some((owner, _)) = several.next()
