@@ -1,6 +1,7 @@
 //! An authoritative DNS server that does global server load balancing.
 
 pub mod answer;
+pub mod cli;
 pub mod config;
 pub mod control;
 pub mod geo;
@@ -8,6 +9,7 @@ pub mod geoip;
 pub mod health;
 pub mod monitor;
 pub mod name;
+pub mod report;
 pub mod snapshot;
 pub mod steering;
 pub mod store;

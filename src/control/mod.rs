@@ -181,7 +181,7 @@ fn standing<'a>(watch: &'a Watch, world: &'a World) -> impl Fn(PoolId, usize) ->
 fn pools_of(world: &World) -> HashMap<Arc<Target>, Vec<PoolId>> {
     let mut pools_of: HashMap<Arc<Target>, Vec<PoolId>> = HashMap::new();
     for (id, spec) in (0..).zip(&world.pools) {
-        for target in (0..spec.members.len()).filter_map(|endpoint| spec.members.target(endpoint)) {
+        for target in spec.members.targets() {
             match pools_of.get_mut(target) {
                 Some(ids) if ids.last() == Some(&id) => {}
                 Some(ids) => ids.push(id),

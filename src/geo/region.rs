@@ -20,7 +20,7 @@ pub const MAX_DATACENTERS: usize = 255;
 const NO_PREFIX: u32 = u32::MAX;
 
 /// What makes a client belong to a region, the most specific kind first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ClientMatch {
     /// Its address lies in this prefix; the longest counts. Host bits are clear.
     Prefix(IpNet),
@@ -34,6 +34,19 @@ pub enum ClientMatch {
     Continent(Continent),
 }
 
+impl ClientMatch {
+    /// Whether a client with this address at this location matches.
+    pub fn takes(&self, address: IpAddr, location: &Location) -> bool {
+        match self {
+            Self::Prefix(net) => net.contains(&address),
+            Self::Asn(number) => location.asn == Some(*number),
+            Self::Subdivision(code) => location.subdivisions.contains(&Some(*code)),
+            Self::Country(code) => location.country == Some(*code),
+            Self::Continent(code) => location.continent == Some(*code),
+        }
+    }
+}
+
 /// A set of clients and the datacenters they prefer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Region {
@@ -45,6 +58,20 @@ pub struct Region {
     pub prefer: Vec<Vec<DatacenterId>>,
     /// Whether unlisted datacenters are out; otherwise they are the last tier.
     pub only: bool,
+}
+
+impl Region {
+    /// The most specific match of a client with this address at this location.
+    pub fn best_match(&self, address: IpAddr, location: &Location) -> Option<&ClientMatch> {
+        let specificity = |client: &&ClientMatch| match client {
+            ClientMatch::Prefix(net) => (4, net.prefix_len()),
+            ClientMatch::Asn(_) => (3, 0),
+            ClientMatch::Subdivision(_) => (2, 0),
+            ClientMatch::Country(_) => (1, 0),
+            ClientMatch::Continent(_) => (0, 0),
+        };
+        self.clients.iter().filter(|client| client.takes(address, location)).max_by_key(specificity)
+    }
 }
 
 /// A region by its place in [`Regions`]; [`Regions::NOWHERE`] for clients that no region names.

@@ -146,6 +146,18 @@ impl Plan {
         matches!(first.kind(), Kind::Cname(_)) || self.fallback.is_some_and(|fallback| fallback.is_cname)
     }
 
+    /// The pools that could have been chosen on the rung that this choice was made on.
+    pub fn available(&self, choice: &Choice) -> Set {
+        let [v4, v6] = match (choice.rung, self.rule.all_down) {
+            (Rung::Usable, _) => self.usable,
+            (Rung::BelowMinimum, _) => self.open,
+            (Rung::AllDown, AllDown::All) => self.given,
+            (Rung::AllDown, AllDown::LastHealthy) => self.recent,
+            (Rung::AllDown, AllDown::Nodata | AllDown::Servfail) | (Rung::Fallback, _) => [0, 0],
+        };
+        v4 | v6
+    }
+
     /// Seconds for an answer that came about so.
     pub fn ttl(&self, choice: &Choice) -> u32 {
         if choice.restless { self.rule.ttl_min } else { self.rule.ttl }

@@ -162,6 +162,11 @@ impl Pool {
         self.last_open[family as usize]
     }
 
+    /// How many endpoints of the family are open, and of how many.
+    pub fn counts(&self, family: Family) -> (usize, usize) {
+        (self.count(family, Selection::Open), self.count(family, Selection::All))
+    }
+
     /// Whether it has endpoints of the family, whatever their health.
     pub fn is_given(&self, family: Family) -> bool {
         self.count(family, Selection::All) > 0

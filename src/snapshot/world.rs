@@ -99,6 +99,19 @@ impl Members {
         }
     }
 
+    /// The address in this place, if the pool holds addresses.
+    pub fn address(&self, place: usize) -> Option<IpAddr> {
+        match self {
+            Self::Addresses(endpoints) => endpoints.get(place).map(|endpoint| endpoint.value),
+            Self::Cname(_) => None,
+        }
+    }
+
+    /// All that is probed for this pool.
+    pub fn targets(&self) -> impl Iterator<Item = &Target> {
+        (0..self.len()).filter_map(|place| self.target(place))
+    }
+
     /// What tells whether the endpoint in this place is up, if anything does.
     pub fn target(&self, place: usize) -> Option<&Target> {
         match self {

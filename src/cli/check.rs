@@ -1,0 +1,33 @@
+//! `truenorth check`: every fault, drawn.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use super::load::Loader;
+use crate::config::Faults;
+use crate::report;
+
+/// Exit code 1 if the configuration cannot be served.
+pub(super) fn run(path: &Path, json: bool) -> ExitCode {
+    let (faults, summary): (Faults, Option<report::Summary>) = match Loader::new(path).load(&|_| None, None) {
+        Ok(loaded) => (loaded.warnings, Some(report::Summary::of(loaded.blueprint.world()))),
+        Err(faults) => (faults, None),
+    };
+    let good = summary.is_some();
+    if json {
+        println!("{}", report::to_json(&report::Check::new(&faults, summary)));
+    } else {
+        super::print_faults(&faults);
+        match &summary {
+            Some(summary) => println!("{summary}"),
+            None => eprintln!("{}", count(&faults)),
+        }
+    }
+    if good { ExitCode::SUCCESS } else { ExitCode::from(super::BAD) }
+}
+
+fn count(faults: &Faults) -> String {
+    let errors = faults.0.iter().filter(|fault| fault.severity == crate::config::Severity::Error).count();
+    let warnings = faults.0.len() - errors;
+    format!("\n{errors} error(s), {warnings} warning(s)")
+}

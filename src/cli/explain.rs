@@ -1,0 +1,97 @@
+//! `truenorth explain`: why a client gets the answer it gets.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use clap::Args;
+use hickory_proto::rr::RecordType;
+
+use super::load::Loader;
+use crate::name::Name;
+use crate::report::{self, Down, Explanation, Question};
+use crate::snapshot::Snapshot;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The name to resolve; absolute whether it ends with a dot or not
+    #[arg(value_parser = parse_name)]
+    name: Name,
+    /// The type to ask for
+    #[arg(default_value = "A", value_parser = parse_type)]
+    rtype: RecordType,
+    /// The client's address, or its network as a resolver would tell it
+    #[arg(long, value_name = "ADDR[/LEN]")]
+    client: Network,
+    /// What if this were down: dc:NAME, pool:NAME or endpoint:ADDRESS; may be given several times
+    #[arg(long, value_name = "TARGET")]
+    down: Vec<Down>,
+    /// The server file
+    #[arg(long, value_name = "FILE", default_value = "truenorth.toml")]
+    config: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// An address and how many of its bits are known.
+#[derive(Clone, Copy, Debug)]
+struct Network {
+    address: IpAddr,
+    length: u8,
+}
+
+impl FromStr for Network {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (address, length) = text.split_once('/').map_or((text, None), |(address, length)| (address, Some(length)));
+        let address: IpAddr = address.parse().map_err(|_| format!("`{address}` is no address"))?;
+        let width = if address.is_ipv4() { 32 } else { 128 };
+        let length = match length {
+            None => width,
+            Some(length) => length
+                .parse()
+                .ok()
+                .filter(|length| (1..=width).contains(length))
+                .ok_or_else(|| format!("`{length}` is no prefix length from 1 to {width}"))?,
+        };
+        Ok(Self { address, length })
+    }
+}
+
+fn parse_name(text: &str) -> Result<Name, String> {
+    Name::parse(text, &Name::root()).map_err(|error| error.to_string())
+}
+
+fn parse_type(text: &str) -> Result<RecordType, String> {
+    RecordType::from_str(&text.to_ascii_uppercase()).map_err(|_| format!("`{text}` is no record type"))
+}
+
+/// Exit code 1 if there is no answer to explain.
+pub(super) fn run(arguments: &Arguments) -> ExitCode {
+    let loaded = match Loader::new(&arguments.config).load(&|_| None, None) {
+        Ok(loaded) => loaded,
+        Err(faults) => {
+            super::print_faults(&faults);
+            return ExitCode::from(super::BAD);
+        }
+    };
+    let Network { address: client, length } = arguments.client;
+    let question = Question { name: arguments.name.clone(), rtype: arguments.rtype, client, length };
+    let explanation = Down::standing(&arguments.down, loaded.blueprint.world()).and_then(|standing| {
+        let snapshot = Snapshot::new(Arc::clone(&loaded.blueprint), standing, None);
+        Explanation::new(&snapshot, &question, &arguments.down)
+    });
+    match explanation {
+        Ok(explanation) if arguments.json => println!("{}", report::to_json(&explanation)),
+        Ok(explanation) => println!("{explanation}"),
+        Err(why) => {
+            eprintln!("truenorth: {why}");
+            return ExitCode::from(super::BAD);
+        }
+    }
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,74 @@
+//! From files to a blueprint, whole or not at all.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::config::{self, Config, Fault, Faults, Server};
+use crate::geo::Locations;
+use crate::geoip;
+use crate::name::Name;
+use crate::snapshot::{Blueprint, Snapshot};
+
+/// Reads configurations, and databases only when they changed.
+#[derive(Debug)]
+pub(super) struct Loader {
+    path: PathBuf,
+    databases: Option<Databases>,
+}
+
+/// What was read last, and from what.
+#[derive(Debug)]
+struct Databases {
+    files: Vec<(PathBuf, Option<Version>)>,
+    locations: Arc<Locations>,
+}
+
+/// What changes when a file does.
+type Version = (SystemTime, u64);
+
+/// A configuration that can be served.
+pub(super) struct Loaded {
+    pub(super) server: Server,
+    pub(super) blueprint: Arc<Blueprint>,
+    pub(super) warnings: Faults,
+    pub(super) watched: Vec<PathBuf>,
+}
+
+impl Loader {
+    pub(super) fn new(path: &Path) -> Self {
+        Self { path: path.to_owned(), databases: None }
+    }
+
+    /// Reads and compiles everything. `last_serial` tells what a zone was served with last; `previous` is what is served
+    /// now, whose maps are shared where they still hold.
+    pub(super) fn load(
+        &mut self,
+        last_serial: &dyn Fn(&Name) -> Option<u32>,
+        previous: Option<&Snapshot>,
+    ) -> Result<Loaded, Faults> {
+        let Config { server, world, warnings, watched } = config::load(&self.path, last_serial)?;
+        let locations = self.locations(&server.databases)?;
+        let blueprint = Blueprint::compile(world, locations, previous)
+            .map_err(|errors| Faults(errors.iter().map(|error| Fault::without_place(error.to_string())).collect()))?;
+        Ok(Loaded { server, blueprint: Arc::new(blueprint), warnings, watched })
+    }
+
+    fn locations(&mut self, paths: &[PathBuf]) -> Result<Arc<Locations>, Faults> {
+        let files: Vec<_> = paths.iter().map(|path| (path.clone(), version(path))).collect();
+        if let Some(databases) = self.databases.as_ref().filter(|databases| databases.files == files) {
+            return Ok(databases.locations.clone());
+        }
+        let locations = geoip::load(paths)
+            .map_err(|faults| Faults(faults.iter().map(|fault| Fault::without_place(fault.to_string())).collect()))?;
+        let locations = Arc::new(locations);
+        self.databases = Some(Databases { files, locations: locations.clone() });
+        Ok(locations)
+    }
+}
+
+fn version(path: &Path) -> Option<Version> {
+    let metadata = fs::metadata(path).ok()?;
+    Some((metadata.modified().ok()?, metadata.len()))
+}

@@ -1,0 +1,81 @@
+//! The command line.
+
+mod check;
+mod explain;
+mod load;
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use crate::config::Faults;
+
+/// An authoritative DNS server that sends every client to the best datacenter that is alive.
+#[derive(Debug, Parser)]
+#[command(name = "truenorth", version, disable_help_subcommand = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serves the zones
+    Serve(ConfigFile),
+    /// Tells every fault of the configuration with its file, line and column
+    Check {
+        #[command(flatten)]
+        config: ConfigFile,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Tells why a client gets the answer it gets
+    Explain(explain::Arguments),
+}
+
+/// Where the configuration begins.
+#[derive(Debug, Args)]
+struct ConfigFile {
+    /// The server file
+    #[arg(long, value_name = "FILE", default_value = "truenorth.toml")]
+    config: PathBuf,
+}
+
+/// The thing asked about is bad.
+const BAD: u8 = 1;
+
+/// Runs the command that the arguments name.
+pub fn run(cli: Cli) -> ExitCode {
+    match cli.command {
+        Command::Serve(file) => {
+            log_to_stderr();
+            let _ = file;
+            ExitCode::SUCCESS
+        }
+        Command::Check { config, json } => check::run(&config.config, json),
+        Command::Explain(arguments) => explain::run(&arguments),
+    }
+}
+
+/// One line an event; `RUST_LOG` chooses which.
+fn log_to_stderr() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let color = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_target(false)
+        .with_ansi(color)
+        .with_writer(std::io::stderr)
+        .init();
+}
+
+/// Draws faults for a person.
+fn print_faults(faults: &Faults) {
+    if !faults.0.is_empty() {
+        eprintln!("{}", faults.render(std::io::stderr().is_terminal()).trim_end());
+    }
+}

@@ -1,0 +1,109 @@
+//! The shapes of `truenorth check`.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::config::{Fault, Faults, Place, Severity};
+use crate::snapshot::{SteeredName, World};
+
+/// What is wrong, and what is there if nothing is.
+#[derive(Debug, Serialize)]
+pub struct Check {
+    faults: Vec<FaultShape>,
+    summary: Option<Summary>,
+}
+
+#[derive(Debug, Serialize)]
+struct FaultShape {
+    severity: &'static str,
+    message: String,
+    file: Option<String>,
+    line: Option<usize>,
+    column: Option<usize>,
+    label: String,
+    help: Option<String>,
+}
+
+/// What a configuration holds.
+#[derive(Debug, Serialize)]
+pub struct Summary {
+    zones: usize,
+    names: usize,
+    records: usize,
+    pools: usize,
+    endpoints: usize,
+    probes_a_second: f64,
+    /// Seconds for which a client may hold a dead address: `interval * fall + timeout + ttl` of the slowest pairing.
+    worst_case_exposure: Option<f64>,
+}
+
+impl Check {
+    /// Of a run that found these faults.
+    pub fn new(faults: &Faults, summary: Option<Summary>) -> Self {
+        Self { faults: faults.0.iter().map(FaultShape::new).collect(), summary }
+    }
+}
+
+impl FaultShape {
+    fn new(fault: &Fault) -> Self {
+        let Fault { severity, message, place, label, related: _, help } = fault;
+        let severity = match severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        Self {
+            severity,
+            message: message.clone(),
+            file: place.as_ref().map(|place| place.source.path.display().to_string()),
+            line: place.as_ref().map(Place::line),
+            column: place.as_ref().map(Place::column),
+            label: label.clone(),
+            help: help.clone(),
+        }
+    }
+}
+
+impl Summary {
+    /// Of a world that can be served.
+    pub fn of(world: &World) -> Self {
+        let targets: HashSet<_> = world.pools.iter().flat_map(|pool| pool.members.targets()).collect();
+        let names = || world.zones.iter().flat_map(|zone| &zone.names);
+        let exposures = names().filter_map(|name| exposure(world, name));
+        Self {
+            zones: world.zones.len(),
+            names: names().count(),
+            records: world.zones.iter().map(|zone| zone.records.len()).sum(),
+            pools: world.pools.len(),
+            endpoints: world.pools.iter().map(|pool| pool.members.len()).sum(),
+            probes_a_second: targets.iter().map(|target| 1.0 / target.monitor.interval.as_secs_f64()).sum(),
+            worst_case_exposure: exposures.reduce(f64::max),
+        }
+    }
+}
+
+/// Seconds from an endpoint's last breath until no client holds its address, if its name is probed at all.
+fn exposure(world: &World, name: &SteeredName) -> Option<f64> {
+    let pools = name.steering.pools.iter().map(|used| &world.pools[used.pool as usize]);
+    let targets = pools.flat_map(|pool| pool.members.targets());
+    let detection = targets.map(|target| {
+        let monitor = &target.monitor;
+        (monitor.interval * u32::from(monitor.fall.get()) + monitor.timeout).as_secs_f64()
+    });
+    detection.reduce(f64::max).map(|seconds| seconds + f64::from(name.steering.ttl))
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "good: {} zones, {} steered names, {} static records, {} pools, {} endpoints, {:.1} probes a second",
+            self.zones, self.names, self.records, self.pools, self.endpoints, self.probes_a_second
+        )?;
+        match self.worst_case_exposure {
+            Some(seconds) => write!(f, "\na client holds a dead address for at most {seconds:.0} s"),
+            None => Ok(()),
+        }
+    }
+}
