@@ -10,6 +10,7 @@ pub mod health;
 pub mod monitor;
 pub mod name;
 pub mod report;
+pub mod server;
 pub mod snapshot;
 pub mod steering;
 pub mod store;

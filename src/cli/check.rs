@@ -15,7 +15,7 @@ pub(super) fn run(path: &Path, json: bool) -> ExitCode {
     };
     let good = summary.is_some();
     if json {
-        println!("{}", report::to_json(&report::Check::new(&faults, summary)));
+        println!("{}", report::to_json(&report::Check { faults, summary }));
     } else {
         super::print_faults(&faults);
         match &summary {

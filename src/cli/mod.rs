@@ -3,15 +3,18 @@
 mod check;
 mod explain;
 mod load;
+mod serve;
+mod watch_files;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use tracing::{error, warn};
 use tracing_subscriber::EnvFilter;
 
-use crate::config::Faults;
+use crate::config::{Fault, Faults, Severity};
 
 /// An authoritative DNS server that sends every client to the best datacenter that is alive.
 #[derive(Debug, Parser)]
@@ -53,8 +56,7 @@ pub fn run(cli: Cli) -> ExitCode {
     match cli.command {
         Command::Serve(file) => {
             log_to_stderr();
-            let _ = file;
-            ExitCode::SUCCESS
+            serve::run(&file.config)
         }
         Command::Check { config, json } => check::run(&config.config, json),
         Command::Explain(arguments) => explain::run(&arguments),
@@ -71,6 +73,22 @@ fn log_to_stderr() {
         .with_ansi(color)
         .with_writer(std::io::stderr)
         .init();
+}
+
+/// Writes faults to the log, one line each.
+fn log_faults(faults: &Faults) {
+    for fault in &faults.0 {
+        let Fault { severity, message, place, label, help, related: _ } = fault;
+        let at = place.as_ref().map_or_else(String::new, |place| {
+            format!("{}:{}:{}: ", place.source.path.display(), place.line(), place.column())
+        });
+        let label = if label.is_empty() { String::new() } else { format!(" ({label})") };
+        let help = help.as_ref().map_or_else(String::new, |help| format!("; help: {help}"));
+        match severity {
+            Severity::Error => error!("{at}{message}{label}{help}"),
+            Severity::Warning => warn!("{at}{message}{label}{help}"),
+        }
+    }
 }
 
 /// Draws faults for a person.

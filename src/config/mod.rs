@@ -16,6 +16,7 @@ mod decode;
 mod fault;
 mod files;
 mod http_check;
+mod json;
 mod master;
 mod monitors;
 mod names;

@@ -137,17 +137,26 @@ impl Control {
         if let Some(next) = &mut self.next {
             next.unprobed.remove(target);
         }
-        let mut pools = Vec::new();
-        if let Some(serving) = &mut self.serving {
-            let ids = serving.pools_of.get(target).map_or(&[][..], |ids| ids);
-            if transition != Transition::None && !ids.is_empty() {
-                serving.changed.extend(ids);
-                serving.publish_at.get_or_insert(now + PUBLISH_WINDOW);
-            }
-            pools = ids.iter().map(|&id| serving.snapshot.world().pools[id as usize].name.clone()).collect();
+        if let Some(serving) = &mut self.serving
+            && transition != Transition::None
+            && let Some(ids) = serving.pools_of.get(target)
+        {
+            serving.changed.extend(ids);
+            serving.publish_at.get_or_insert(now + PUBLISH_WINDOW);
         }
         let to = self.watch.health(target).state();
-        (from != to).then(|| Effect::Report(Turn { target: target.clone(), pools, from, to, seen }))
+        (from != to)
+            .then(|| Effect::Report(Turn { target: target.clone(), pools: self.pool_names(target), from, to, seen }))
+    }
+
+    /// The pools that hold a target, those that wait to be served before those that are.
+    fn pool_names(&self, target: &Arc<Target>) -> Vec<Box<str>> {
+        let next = self.next.as_ref().map(|next| (&next.pools_of, next.blueprint.world()));
+        let serving = self.serving.as_ref().map(|serving| (&serving.pools_of, serving.snapshot.world()));
+        let mut holders = [next, serving].into_iter().flatten();
+        let found = holders.find_map(|(pools_of, world)| Some((pools_of.get(target)?, world)));
+        found
+            .map_or_else(Vec::new, |(ids, world)| ids.iter().map(|&id| world.pools[id as usize].name.clone()).collect())
     }
 
     /// Puts what waits in the place of what is served, if it need not wait any longer.

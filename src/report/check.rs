@@ -5,25 +5,15 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::config::{Fault, Faults, Place, Severity};
 use crate::snapshot::{SteeredName, World};
 
 /// What is wrong, and what is there if nothing is.
 #[derive(Debug, Serialize)]
-pub struct Check {
-    faults: Vec<FaultShape>,
-    summary: Option<Summary>,
-}
-
-#[derive(Debug, Serialize)]
-struct FaultShape {
-    severity: &'static str,
-    message: String,
-    file: Option<String>,
-    line: Option<usize>,
-    column: Option<usize>,
-    label: String,
-    help: Option<String>,
+pub struct Check<F> {
+    /// Every fault.
+    pub faults: F,
+    /// What can be served.
+    pub summary: Option<Summary>,
 }
 
 /// What a configuration holds.
@@ -37,32 +27,6 @@ pub struct Summary {
     probes_a_second: f64,
     /// Seconds for which a client may hold a dead address: `interval * fall + timeout + ttl` of the slowest pairing.
     worst_case_exposure: Option<f64>,
-}
-
-impl Check {
-    /// Of a run that found these faults.
-    pub fn new(faults: &Faults, summary: Option<Summary>) -> Self {
-        Self { faults: faults.0.iter().map(FaultShape::new).collect(), summary }
-    }
-}
-
-impl FaultShape {
-    fn new(fault: &Fault) -> Self {
-        let Fault { severity, message, place, label, related: _, help } = fault;
-        let severity = match severity {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-        };
-        Self {
-            severity,
-            message: message.clone(),
-            file: place.as_ref().map(|place| place.source.path.display().to_string()),
-            line: place.as_ref().map(Place::line),
-            column: place.as_ref().map(Place::column),
-            label: label.clone(),
-            help: help.clone(),
-        }
-    }
 }
 
 impl Summary {

@@ -149,7 +149,7 @@ struct PoolShape {
 
 #[derive(Debug, Serialize)]
 struct AnswerShape {
-    rcode: String,
+    rcode: &'static str,
     records: Vec<String>,
     ttl: Option<u32>,
     scope: Option<u8>,
@@ -345,14 +345,14 @@ impl AnswerShape {
         let mut worker = Worker::new(Arc::new(Rotation::default()));
         let asker = Asker { address: question.client, transport: Transport::Tcp };
         let mut out = vec![0; MAX_MESSAGE];
-        let answer::Outcome::Reply { length, .. } = answer::answer(snapshot, &mut worker, &query, asker, &mut out)
+        let answer::Outcome::Reply { length, rcode } = answer::answer(snapshot, &mut worker, &query, asker, &mut out)
         else {
             return Err("the question gets no answer".to_owned());
         };
         let reply = Message::from_vec(&out[..length]).map_err(|error| error.to_string())?;
         let subnet = reply.edns.as_ref().and_then(|edns| edns.option(EdnsCode::Subnet));
         Ok(Self {
-            rcode: reply.metadata.response_code.to_string(),
+            rcode: rcode.as_str(),
             ttl: reply.answers.iter().map(|record| record.ttl).min(),
             records: reply.answers.iter().map(ToString::to_string).collect(),
             scope: subnet.and_then(|option| match option {

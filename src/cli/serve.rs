@@ -1,0 +1,266 @@
+//! `truenorth serve`: wires files, probes, control and sockets together, and keeps them so until it is told to stop.
+//!
+//! ```text
+//!   SIGHUP, a changed file ──► reload ──► Adopt ──► control ──► Publish ──► the snapshot that workers load
+//!                                                   ▲     │
+//!                                         Outcome ──┘     └──► Probe ──► monitor
+//! ```
+
+use std::io;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio::sync::{mpsc, oneshot};
+use tracing::{error, info, warn};
+
+use super::load::{Loaded, Loader};
+use super::log_faults;
+use super::watch_files::FileWatch;
+use crate::answer::Rotation;
+use crate::config::{Faults, Server};
+use crate::control::{self, Control, Event};
+use crate::health::Target;
+use crate::monitor::Prober;
+use crate::name::Name;
+use crate::server::{Bound, Running};
+use crate::snapshot::Snapshot;
+use crate::store::{Serials, Store};
+
+/// Events that wait for control at most: more than it can be behind by in any test or attack; senders wait then.
+const EVENT_QUEUE: usize = 1024;
+
+/// Why serving did not begin.
+pub(super) enum StartError {
+    /// The configuration has faults.
+    Faults(Faults),
+    /// Something else, in a sentence.
+    Other(String),
+}
+
+impl From<Faults> for StartError {
+    fn from(faults: Faults) -> Self {
+        Self::Faults(faults)
+    }
+}
+
+/// Serves until a signal says to stop. Exit code 1 if that never began.
+pub(super) fn run(path: &Path) -> ExitCode {
+    let serving = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| StartError::Other(format!("no runtime for tasks: {error}")));
+    let served = serving.and_then(|runtime| {
+        runtime.block_on(async {
+            let node = Node::start(path).await?;
+            node.run().await;
+            Ok(())
+        })
+    });
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(StartError::Faults(faults)) => {
+            super::print_faults(&faults);
+            ExitCode::from(super::BAD)
+        }
+        Err(StartError::Other(why)) => {
+            eprintln!("truenorth: {why}");
+            ExitCode::from(super::BAD)
+        }
+    }
+}
+
+/// A node that serves.
+pub(super) struct Node {
+    files: Files,
+    running: Running,
+    published: Arc<ArcSwap<Snapshot>>,
+    events: mpsc::Sender<Event>,
+    control: tokio::task::JoinHandle<()>,
+    addresses: Vec<std::net::SocketAddr>,
+}
+
+/// What a reload reads from and writes to.
+struct Files {
+    loader: Loader,
+    store: Store,
+    serials: Serials,
+    server: Server,
+    watch: FileWatch,
+}
+
+impl Node {
+    /// Reads everything, binds every socket, probes every target once, and begins to answer.
+    pub(super) async fn start(path: &Path) -> Result<Self, StartError> {
+        let other = |error: &dyn std::fmt::Display| StartError::Other(error.to_string());
+        let (files, loaded) = Files::open(path)?;
+        log_faults(&loaded.warnings);
+        let workers = std::thread::available_parallelism().map_err(|error| other(&error))?;
+        let bound = Bound::new(&loaded.server.dns, workers).map_err(|error| other(&error))?;
+        let addresses = bound.addresses();
+
+        let (events, received) = mpsc::channel(EVENT_QUEUE);
+        let (first, first_published) = oneshot::channel();
+        let control =
+            tokio::spawn(control::run(Control::new(fastrand::u64(..)), received, prober(&events), publisher(first)));
+        events.send(Event::Adopt(loaded.blueprint)).await.map_err(|error| other(&error))?;
+        let published = first_published.await.map_err(|error| other(&error))?;
+        let running = bound.start(published.clone(), Arc::new(Rotation::default())).map_err(|error| other(&error))?;
+        Ok(Self { files, running, published, events, control, addresses })
+    }
+
+    /// Where DNS is answered.
+    pub(super) fn addresses(&self) -> &[std::net::SocketAddr] {
+        &self.addresses
+    }
+
+    /// Reloads when asked to, until asked to stop; then drains.
+    pub(super) async fn run(mut self) {
+        let zones = self.published.load().zones().len();
+        info!(addresses = ?self.addresses, zones, "answering");
+        let mut signals = match Signals::new() {
+            Ok(signals) => signals,
+            Err(error) => return error!(%error, "signals cannot be caught"),
+        };
+        loop {
+            let reason = tokio::select! {
+                signal = signals.next() => match signal {
+                    Signal::Reload => "signal",
+                    Signal::Stop => break,
+                },
+                () = self.files.watch.changed() => "file changed",
+            };
+            self.reload(reason).await;
+        }
+        info!("stopping");
+        self.running.stop().await;
+        self.control.abort();
+    }
+
+    async fn reload(&mut self, reason: &str) {
+        let previous = self.published.load_full();
+        // Reading and compiling take a while; probes and answers go on meanwhile.
+        match tokio::task::block_in_place(|| self.files.load(Some(&previous))) {
+            Ok(loaded) => {
+                log_faults(&loaded.warnings);
+                info!(reason, zones = loaded.blueprint.world().zones.len(), "configuration reloaded");
+                // Control lives as long as the node does.
+                let _ = self.events.send(Event::Adopt(loaded.blueprint)).await;
+            }
+            Err(faults) => {
+                log_faults(&faults);
+                error!(reason, "configuration not reloaded: the old one goes on");
+            }
+        }
+    }
+}
+
+impl Files {
+    fn open(path: &Path) -> Result<(Self, Loaded), StartError> {
+        let other = |error: crate::store::StoreError| StartError::Other(error.to_string());
+        let mut loader = Loader::new(path);
+        // Where the state folder is stands in the configuration, and the last serials stand in the state folder.
+        let loaded = loader.load(&|_| None, None)?;
+        let store = Store::open(&loaded.server.state).map_err(other)?;
+        let serials = store.serials().map_err(other)?;
+        let watch = FileWatch::new(&loaded.watched).map_err(|error| StartError::Other(error.to_string()))?;
+        let mut files = Self { loader, store, serials, server: loaded.server, watch };
+        let loaded = files.load(None)?;
+        Ok((files, loaded))
+    }
+
+    fn load(&mut self, previous: Option<&Snapshot>) -> Result<Loaded, Faults> {
+        let serials = &self.serials;
+        let last_serial = |origin: &Name| serials.get(&origin.to_string()).copied();
+        let loaded = self.loader.load(&last_serial, previous)?;
+        self.keep_serials(&loaded);
+        if previous.is_some() && loaded.server != self.server {
+            warn!("folders and listening addresses change only with a restart");
+        }
+        if let Err(error) = self.watch.follow(&loaded.watched) {
+            warn!(%error, "changed files are not noticed; send SIGHUP instead");
+        }
+        Ok(loaded)
+    }
+
+    /// A full or broken disk does not keep the node from answering.
+    fn keep_serials(&mut self, loaded: &Loaded) {
+        let serials =
+            loaded.blueprint.world().zones.iter().filter_map(|zone| Some((zone.origin.to_string(), zone.serial()?)));
+        let mut serials: Serials = serials.collect();
+        for (origin, serial) in &self.serials {
+            // A zone that is gone may come back.
+            serials.entry(origin.clone()).or_insert(*serial);
+        }
+        if serials == self.serials {
+            return;
+        }
+        if let Err(error) = self.store.keep_serials(&serials) {
+            warn!(%error, "serials are not kept");
+        }
+        self.serials = serials;
+    }
+}
+
+/// Puts each snapshot in the place of the one before, which it gives back. The place itself is told to `first` with the
+/// first snapshot.
+fn publisher(first: oneshot::Sender<Arc<ArcSwap<Snapshot>>>) -> impl FnMut(Arc<Snapshot>) -> Option<Arc<Snapshot>> {
+    let mut first = Some(first);
+    let mut place: Option<Arc<ArcSwap<Snapshot>>> = None;
+    move |snapshot| {
+        if let Some(place) = &place {
+            return Some(place.swap(snapshot));
+        }
+        let new = place.insert(Arc::new(ArcSwap::new(snapshot)));
+        if let Some(first) = first.take() {
+            // The start that waits for it may have failed meanwhile.
+            let _ = first.send(new.clone());
+        }
+        None
+    }
+}
+
+/// Probes a target in a task of its own, and sends what was found.
+fn prober(events: &mpsc::Sender<Event>) -> impl Fn(Arc<Target>) + use<> {
+    let (prober, events) = (Prober::new(), events.clone());
+    move |target| {
+        let (prober, events) = (prober.clone(), events.clone());
+        tokio::spawn(async move {
+            let outcome = prober.probe(&target).await;
+            // Control is gone only when the node stops.
+            let _ = events.send(Event::Outcome(target, outcome)).await;
+        });
+    }
+}
+
+/// What the operator's signals ask for.
+enum Signal {
+    Reload,
+    Stop,
+}
+
+struct Signals {
+    hangup: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            hangup: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) -> Signal {
+        tokio::select! {
+            _ = self.hangup.recv() => Signal::Reload,
+            _ = self.terminate.recv() => Signal::Stop,
+            _ = self.interrupt.recv() => Signal::Stop,
+        }
+    }
+}
