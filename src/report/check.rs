@@ -41,7 +41,9 @@ impl Summary {
             records: world.zones.iter().map(|zone| zone.records.len()).sum(),
             pools: world.pools.len(),
             endpoints: world.pools.iter().map(|pool| pool.members.len()).sum(),
-            probes_a_second: targets.iter().map(|target| 1.0 / target.monitor.interval.as_secs_f64()).sum(),
+            // The sum of no floats is -0.0, which would be shown so.
+            probes_a_second: 0.0
+                + targets.iter().map(|target| 1.0 / target.monitor.interval.as_secs_f64()).sum::<f64>(),
             worst_case_exposure: exposures.reduce(f64::max),
         }
     }
