@@ -4,7 +4,7 @@
 //! Every node serves on a port that the kernel chooses and is gone when its test ends, however it ends.
 
 // Each test binary compiles this module and uses a part of it.
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports)]
 
 mod ask;
 mod dig;
@@ -158,16 +158,17 @@ pub(crate) fn run<'a>(words: impl IntoIterator<Item = &'a str>) -> Ran {
     let child = command.args(words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let mut child = child.expect("the binary runs");
     let (out, err) = (child.stdout.take().expect("it is piped"), child.stderr.take().expect("it is piped"));
-    fn read(mut from: impl Read) -> String {
-        let mut text = String::new();
-        from.read_to_string(&mut text).expect("it writes UTF-8");
-        text
-    }
     let stderr = thread::spawn(move || read(err));
     let stdout = thread::spawn(move || read(out));
     let code = wait(&mut child).code();
     let text = |thread: thread::JoinHandle<String>| thread.join().expect("reading does not panic");
     Ran { code, stdout: text(stdout), stderr: text(stderr) }
+}
+
+fn read(mut from: impl Read) -> String {
+    let mut text = String::new();
+    from.read_to_string(&mut text).expect("it writes UTF-8");
+    text
 }
 
 fn truenorth() -> Command {
@@ -190,6 +191,13 @@ fn wait(child: &mut Child) -> ExitStatus {
         }
         thread::sleep(POLL);
     }
+}
+
+/// Random numbers. A test that failed can be run again on the same ones: its output tells their seed, and `SEED` sets it.
+pub(crate) fn random() -> fastrand::Rng {
+    let seed = std::env::var("SEED").ok().map_or_else(|| fastrand::u64(..), |seed| seed.parse().expect("a number"));
+    println!("SEED={seed}");
+    fastrand::Rng::with_seed(seed)
 }
 
 /// The shipped database.

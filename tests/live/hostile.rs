@@ -2,7 +2,7 @@
 
 use hickory_proto::rr::RecordType;
 
-use crate::harness::{Asker, Files, Node, SERVER};
+use crate::harness::{Asker, Files, Node, SERVER, random};
 
 const ZONE: &str = r#"
 [nameservers]
@@ -181,8 +181,7 @@ fn expect_civil(asker: &Asker, message: &[u8]) {
 fn garbage_is_answered_civilly_or_not_at_all() {
     let mut node = serve();
     let asker = node.asker();
-    let mut random = fastrand::Rng::new();
-    println!("seed {}", random.get_seed());
+    let mut random = random();
     let sound = with_subnet(&[0, 1, 24, 0, 203, 0, 113]);
     for _ in 0..MESSAGES {
         // Octets without sense, some of them behind a header that makes sense.
@@ -215,8 +214,7 @@ fn garbage_over_tcp_ends_its_own_connection_at_most() {
     use std::time::Duration;
 
     let mut node = serve();
-    let mut random = fastrand::Rng::new();
-    println!("seed {}", random.get_seed());
+    let mut random = random();
     for _ in 0..MESSAGES / 10 {
         let mut stream = TcpStream::connect(node.address()).unwrap();
         stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();

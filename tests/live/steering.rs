@@ -92,7 +92,7 @@ const CLIENTS: [(&str, &str, &str); 18] = [
 const MAX_SOURCE: [u8; 2] = [24, 56];
 
 fn serve() -> Node {
-    let server = format!("{SERVER}[geoip]\ndatabases = [{:?}]\n", shipped_database());
+    let server = format!("{SERVER}[geoip]\ndatabases = [\"{}\"]\n", shipped_database().display());
     Files::new(&server, &[("example.com.toml", ZONE)]).serve()
 }
 
