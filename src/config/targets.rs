@@ -63,9 +63,9 @@ fn finish_endpoint<T>(
 }
 
 /// The host that a pool's probes ask for: the monitor's, else the only name that uses the pool; `None` for the check
-/// address.
+/// address. A bare connection asks for none: there the address lets pools share a probe.
 fn host(draft: &PoolDraft) -> Option<Box<str>> {
-    let monitor = draft.monitor.as_ref()?;
+    let monitor = draft.monitor.as_ref().filter(|monitor| monitor.monitor.check != Check::Tcp)?;
     if let Some(host) = &monitor.host {
         return Some(host.clone());
     }

@@ -5,8 +5,9 @@ mod worlds;
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
-use super::{Config, Faults, Severity, load};
+use super::{Config, Faults, Severity, Source, load};
 
 /// The server file that most tests use.
 const SERVER: &str = "zones = \"zones\"\nsite = \"fra\"\n";

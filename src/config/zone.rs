@@ -14,7 +14,7 @@ use super::checks::ZoneCheck;
 use super::decode::{Placed, Table, Value, read_document};
 use super::fault::{Fault, Faults, Place};
 use super::files::ZoneFiles;
-use super::master::{Located, parse_master_file};
+use super::master::{Located, parse_master_file, rrset};
 use super::names::{self, MAX_TTL, NameScope, Owner, OwnerKind};
 use super::pools::PoolDraft;
 use super::regions::{self, DEFAULT};
@@ -185,10 +185,10 @@ impl ZoneReader<'_> {
 }
 
 impl ZoneDraft {
-    fn checked(mut self, faults: &mut Faults) -> Self {
-        drop_duplicates(&mut self.records, faults);
-        ZoneCheck::new(&self.origin, &self.records, &self.owners).run(faults);
-        self
+    fn checked(self, faults: &mut Faults) -> Self {
+        let records = rrset::settle(self.records, faults);
+        ZoneCheck::new(&self.origin, &records, &self.owners).run(faults);
+        Self { records, ..self }
     }
 
     /// The zone as it is served; zones with equal regions share those in `known`.
@@ -268,20 +268,6 @@ fn check_regions_are_used(
         let fault = Fault::warning(&owner.place, message, "steers by region");
         faults.push(fault.help("clients that no region names are sent to any datacenter"));
     }
-}
-
-/// A record stands in its RRset once (RFC 2181, section 5).
-fn drop_duplicates(records: &mut Vec<Located>, faults: &mut Faults) {
-    let mut seen = HashSet::new();
-    records.retain(|located| {
-        let record = &located.record;
-        let new = seen.insert((record.owner.to_key(), record.rtype, record.rdata.clone()));
-        if !new {
-            let message = format!("{} has this {} record already", record.owner, record.rtype);
-            faults.push(Fault::warning(&located.place, message, "again"));
-        }
-        new
-    });
 }
 
 #[cfg(test)]
