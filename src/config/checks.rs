@@ -32,8 +32,8 @@ impl<'a> ZoneCheck<'a> {
         Self { origin, records, owners, by_owner }
     }
 
-    /// All checks inside the zone.
-    pub(super) fn run(&self, faults: &mut Faults) {
+    /// All checks inside the zone. `complete` says that no record was left out as faulty: what is missing may have been it.
+    pub(super) fn run(&self, complete: bool, faults: &mut Faults) {
         for located in self.records {
             self.check_record(located, faults);
         }
@@ -43,7 +43,10 @@ impl<'a> ZoneCheck<'a> {
         for owner in self.owners {
             self.check_owner(owner, faults);
         }
-        self.check_addresses(faults);
+        if complete {
+            self.check_addresses(faults);
+        }
+        self.check_below_dnames(faults);
         self.warn_occluded(faults);
     }
 
@@ -106,6 +109,25 @@ impl<'a> ZoneCheck<'a> {
             if !has_address && !elsewhere && nameserver.is_at_or_below(self.origin) && told.insert(nameserver.clone()) {
                 let message = format!("nameserver {nameserver} is in the zone but has no address");
                 faults.push(Fault::error(&located.place, message, "no address"));
+            }
+        }
+    }
+
+    /// "Resource records MUST NOT exist at any subdomain of the owner of a DNAME RR" (RFC 6672, section 2.4).
+    fn check_below_dnames(&self, faults: &mut Faults) {
+        let dnames = self.records.iter().filter(|located| located.record.rtype == Rtype::DNAME);
+        let dnames: HashMap<&Name, &Place> = dnames.map(|located| (&located.record.owner, &located.place)).collect();
+        if dnames.is_empty() {
+            return;
+        }
+        let of_records = self.records.iter().map(|located| (&located.record.owner, &located.place));
+        let of_names = self.owners.iter().map(|owner| (&owner.name, &owner.place));
+        let mut told = HashSet::new();
+        for (owner, place) in of_records.chain(of_names) {
+            let above = suffixes(owner.as_wire()).skip(1).map(Name::from_wire).find(|above| dnames.contains_key(above));
+            if let Some(above) = above.filter(|_| told.insert(owner)) {
+                let fault = Fault::error(place, format!("{owner} stands below a DNAME"), "nothing may stand there");
+                faults.push(fault.related(dnames[&above], "the DNAME"));
             }
         }
     }

@@ -82,11 +82,6 @@ impl Places {
         self.list.push(datacenter);
         Some(id)
     }
-
-    /// A datacenter of any file by its name.
-    pub(super) fn find(&self, name: &str) -> Option<DatacenterId> {
-        self.defined.get(name).map(|&(id, _)| id)
-    }
 }
 
 /// Whether a name that the operator chose can be written in `web/fra` and on a command line; that it cannot is told.

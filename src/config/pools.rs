@@ -228,6 +228,10 @@ fn read_endpoint(item: &Value<'_>, scope: &PoolScope<'_>, probed: bool, faults: 
     let check_port = table.take("check_port").and_then(|value| value.integer(1..=u16::MAX, faults));
     let check_port = check_port.map(|port| port.value);
     table.finish(&["capacity"], faults);
+    if !probed && (check_address.is_some() || check_port.is_some()) {
+        let message = "nothing is probed: the pool has no monitor";
+        faults.push(Fault::warning(&item.place(), message, "says where to probe"));
+    }
     if probed && cname.is_some() && check_address.is_none() {
         let message = "a CNAME in a pool with a monitor needs `check_address`";
         faults.push(Fault::error(&item.place(), message, "where should it be probed?"));
@@ -266,7 +270,7 @@ fn read_cname(value: &Value<'_>, scope: &PoolScope<'_>, faults: &mut Faults) -> 
     let text = value.string(faults)?;
     if scope.origin.is_none() && !text.value.ends_with('.') {
         let message = format!("`{}` is relative, but the server file has no origin", text.value);
-        faults.push(Fault::error(&text.place, message, "ends it with a dot if it is absolute"));
+        faults.push(Fault::error(&text.place, message, "end it with a dot"));
         return None;
     }
     parse_name(&text, scope.origin.unwrap_or(&Name::root()), faults)

@@ -92,7 +92,7 @@ fn parse_client(text: &Placed<String>, faults: &mut Faults) -> Result<ClientMatc
         _ => {}
     }
     let expected = KINDS.iter().find(|&&(known, _)| known == kind).map_or("", |&(_, expected)| expected);
-    client.ok_or_else(|| Fault::error(&text.place, format!("`{kind}:` takes {expected}"), "not that"))
+    client.ok_or_else(|| Fault::error(&text.place, format!("`{kind}:` takes {expected}"), ""))
 }
 
 /// Whether it could be the first group of an IPv6 address.

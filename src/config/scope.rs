@@ -42,6 +42,11 @@ impl<T> Definitions<T> {
         self.by_name.get(name).map(|&position| &self.entries[position])
     }
 
+    /// Whether the file defines something under this name, faulty or not.
+    pub(super) fn contains(&self, name: &str) -> bool {
+        self.by_name.contains_key(name)
+    }
+
     /// Warns of everything that nothing referred to.
     pub(super) fn warn_unused(&self, faults: &mut Faults) {
         for definition in self.entries.iter().filter(|definition| !definition.used.get()) {

@@ -34,10 +34,10 @@ pub(super) fn read_nameservers(section: Option<&Value<'_>>, origin: &Name, fault
     let mut records = Vec::new();
     let mut defined = HashMap::new();
     for value in entries(section, "`[nameservers]`", faults) {
-        if value.is_table() {
-            let message = format!("`{}` without quotes is a table in a table", value.key);
+        if let Some(quoted) = unquoted_name(&value) {
+            let message = format!("`{quoted}` without quotes is a table in a table");
             let fault = Fault::error(&value.anchor(), message, "a name with a dot is quoted");
-            faults.push(fault.help("write \"ns1.example.net.\" = []"));
+            faults.push(fault.help(format!("write \"{quoted}\" = [...]")));
             continue;
         }
         let Some(name) = parse_name(&value.name(), origin, faults) else { continue };
@@ -58,6 +58,17 @@ pub(super) fn read_nameservers(section: Option<&Value<'_>>, origin: &Name, fault
         records.extend(addresses.into_iter().map(|address| address_record(&name, &address)));
     }
     records
+}
+
+/// The name that was meant by `ns1.example.net = []`.
+fn unquoted_name(value: &Value<'_>) -> Option<String> {
+    let mut name = value.key.to_owned();
+    let mut inner = value.clone();
+    while inner.is_table() {
+        inner = inner.table("a name", &mut Faults::default())?.into_values().into_iter().next()?;
+        name = format!("{name}.{}", inner.key);
+    }
+    value.is_table().then_some(name)
 }
 
 fn address_record(owner: &Name, address: &Placed<IpAddr>) -> Located {
@@ -170,7 +181,8 @@ impl RrsetReader<'_> {
             faults.push(Fault::error(&rrset.anchor(), reason, "not here"));
             return;
         }
-        let items = if rrset.is_string() { vec![rrset.clone()] } else { rrset.list(faults).unwrap_or_default() };
+        // One record may stand without a list around it.
+        let items = if rrset.is_list() { rrset.list(faults).unwrap_or_default() } else { vec![rrset.clone()] };
         for item in items {
             let Some(text) = item.string(faults) else { continue };
             let rdata = if rtype == Rtype::TXT {
@@ -183,7 +195,7 @@ impl RrsetReader<'_> {
                     let record = Record { owner: self.owner.clone(), rtype, ttl: self.ttl, rdata };
                     records.push(Located { record, place: text.place });
                 }
-                Err(reason) => faults.push(Fault::error(&text.place, format!("not the data of {rtype}: {reason}"), "")),
+                Err(reason) => faults.push(Fault::error(&text.place, reason, "")),
             }
         }
     }

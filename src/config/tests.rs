@@ -1,6 +1,7 @@
 //! Configurations as an operator writes them, whole or broken.
 
 mod faults;
+mod files;
 mod worlds;
 
 use std::fs;

@@ -59,6 +59,10 @@ impl ZoneReader<'_> {
         drafts: &mut Drafts,
         faults: &mut Faults,
     ) -> Option<ZoneDraft> {
+        if files.unreadable {
+            return None;
+        }
+        let before = faults.0.len();
         if let Some(toml) = &files.toml {
             return read_document(&toml.source, "a zone file", faults, |table, faults| {
                 self.read_toml(stem, table, files, drafts, faults)
@@ -70,7 +74,7 @@ impl ZoneReader<'_> {
         let records = self.read_master(&origin, files, faults);
         Some(
             ZoneDraft { origin, place, regions: Vec::new(), records, owners: Vec::new(), sections: None }
-                .checked(faults),
+                .checked(before, faults),
         )
     }
 
@@ -82,6 +86,7 @@ impl ZoneReader<'_> {
         drafts: &mut Drafts,
         faults: &mut Faults,
     ) -> Option<ZoneDraft> {
+        let before = faults.0.len();
         let (origin, place) = match table.take("origin") {
             Some(value) => {
                 let text = value.string(faults)?;
@@ -105,7 +110,7 @@ impl ZoneReader<'_> {
         check_regions_are_used(region_view, &owners, &drafts.pools, faults);
         let records = self.read_records(&origin, &mut table, files, faults);
         table.finish(&[], faults);
-        Some(ZoneDraft { origin, place, regions, records, owners, sections: Some(sections) }.checked(faults))
+        Some(ZoneDraft { origin, place, regions, records, owners, sections: Some(sections) }.checked(before, faults))
     }
 
     /// All static records: the master file's, and those of the zone file's sections.
@@ -119,6 +124,7 @@ impl ZoneReader<'_> {
         let anchor = table.place();
         let nameservers_section = table.take("nameservers");
         let soa_section = table.take("soa");
+        let before = faults.0.len();
         let mut records = self.parse_master(origin, files, faults);
         let is_apex = |located: &&Located, rtype| located.record.rtype == rtype && located.record.owner == *origin;
         let master_ns = records.iter().find(|located| is_apex(located, Rtype::NS)).cloned();
@@ -128,7 +134,7 @@ impl ZoneReader<'_> {
         check_in_one_file("NS", master_ns.as_ref(), nameservers_section.as_ref(), faults);
         check_in_one_file("SOA", master_soa.as_ref(), soa_section.as_ref(), faults);
         let ns: Vec<&Located> = nameservers.iter().chain(&master_ns).filter(|l| l.record.rtype == Rtype::NS).collect();
-        if ns.is_empty() {
+        if ns.is_empty() && !faults.has_errors_since(before) {
             let help = "name them: [nameservers], ns1 = [\"192.0.2.53\"]";
             let place = nameservers_section.as_ref().map_or(anchor.clone(), Value::anchor);
             let fault = Fault::error(&place, format!("the zone {origin} has no nameservers"), "");
@@ -146,7 +152,8 @@ impl ZoneReader<'_> {
             }
             records.extend(soa);
         }
-        records.extend(nameservers);
+        // What stands in both has been told as that.
+        records.extend(nameservers.into_iter().filter(|l| master_ns.is_none() || l.record.rtype != Rtype::NS));
         records.extend(statics::read_records(table.take("records").as_ref(), origin, faults));
         records
     }
@@ -170,7 +177,7 @@ impl ZoneReader<'_> {
         let before = faults.0.len();
         let records = self.parse_master(origin, files, faults);
         // What is missing may stand on a line that could not be read.
-        if faults.0.len() == before {
+        if !faults.has_errors_since(before) {
             for rtype in [Rtype::SOA, Rtype::NS] {
                 if !records.iter().any(|l| l.record.rtype == rtype && l.record.owner == *origin) {
                     let source = files.master.as_ref().map(|master| master.source.clone());
@@ -185,9 +192,11 @@ impl ZoneReader<'_> {
 }
 
 impl ZoneDraft {
-    fn checked(self, faults: &mut Faults) -> Self {
+    /// Checks it; there were `before` faults when its reading began.
+    fn checked(self, before: usize, faults: &mut Faults) -> Self {
+        let complete = !faults.has_errors_since(before);
         let records = rrset::settle(self.records, faults);
-        ZoneCheck::new(&self.origin, &records, &self.owners).run(faults);
+        ZoneCheck::new(&self.origin, &records, &self.owners).run(complete, faults);
         Self { records, ..self }
     }
 
