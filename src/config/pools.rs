@@ -164,42 +164,48 @@ fn read_members(list: &Value<'_>, scope: &PoolScope<'_>, probed: bool, faults: &
     }
     let mut addresses = Vec::new();
     let mut cnames: Vec<(DraftEndpoint<Name>, Place)> = Vec::new();
-    let mut seen: HashMap<IpAddr, Place> = HashMap::new();
     for item in items {
         match read_endpoint(&item, scope, probed, faults) {
-            Some(Read::Address(endpoint)) => match seen.get(&endpoint.value) {
-                Some(first) => {
-                    let message = format!("the pool holds {} twice", endpoint.value);
-                    let fault = Fault::error(&item.place(), message, "again").related(first, "first named here");
-                    faults.push(fault.help("give it once, with a higher `weight` if it is to answer more often"));
-                }
-                None => {
-                    seen.insert(endpoint.value, item.place());
-                    addresses.push(endpoint);
-                }
-            },
+            Some(Read::Address(endpoint)) => addresses.push((endpoint, item.place())),
             Some(Read::Cname(endpoint)) => cnames.push((endpoint, item.place())),
             None => {}
         }
     }
-    check_bound(&addresses, list, faults);
-    if let Some((_, place)) = cnames.get(1) {
-        let fault = Fault::error(place, "a pool holds exactly one CNAME", "another one");
-        faults.push(fault.related(&cnames[0].1, "the first one"));
+    if let [(_, first), (_, second), ..] = &cnames[..] {
+        let fault = Fault::error(second, "a pool holds exactly one CNAME", "another one");
+        faults.push(fault.related(first, "the first one"));
     }
-    match (addresses.is_empty(), cnames.into_iter().next()) {
-        (false, Some((_, place))) => {
-            faults.push(Fault::error(
-                &place,
-                "a pool holds addresses or exactly one CNAME",
-                "a CNAME beside addresses",
-            ));
+    match (addresses.first(), cnames.into_iter().next()) {
+        (Some((_, address)), Some((_, cname))) => {
+            let fault = Fault::error(&cname, "a pool holds addresses or exactly one CNAME", "a CNAME");
+            faults.push(fault.related(address, "an address"));
             None
         }
-        (true, Some((endpoint, _))) => Some(DraftMembers::Cname(endpoint)),
-        (false, None) => Some(DraftMembers::Addresses(addresses)),
-        (true, None) => None,
+        (Some(_), None) => {
+            let addresses = each_once(addresses, faults);
+            check_bound(&addresses, list, faults);
+            Some(DraftMembers::Addresses(addresses))
+        }
+        (None, Some((endpoint, _))) => Some(DraftMembers::Cname(endpoint)),
+        (None, None) => None,
     }
+}
+
+/// The endpoints, each address once; that one stands there again is told.
+fn each_once(endpoints: Vec<(DraftEndpoint<IpAddr>, Place)>, faults: &mut Faults) -> Vec<DraftEndpoint<IpAddr>> {
+    let mut seen: HashMap<IpAddr, Place> = HashMap::new();
+    let mut list = Vec::with_capacity(endpoints.len());
+    for (endpoint, place) in endpoints {
+        if let Some(first) = seen.get(&endpoint.value) {
+            let message = format!("the pool holds {} twice", endpoint.value);
+            let fault = Fault::error(&place, message, "again").related(first, "first named here");
+            faults.push(fault.help("give it once, with a higher `weight` if it is to answer more often"));
+        } else {
+            seen.insert(endpoint.value, place);
+            list.push(endpoint);
+        }
+    }
+    list
 }
 
 fn check_bound(addresses: &[DraftEndpoint<IpAddr>], list: &Value<'_>, faults: &mut Faults) {

@@ -1,6 +1,7 @@
 //! `[regions]`: which clients belong together, and where they go.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 
 use ipnet::IpNet;
 
@@ -57,14 +58,25 @@ fn read_clients(list: &Value<'_>, faults: &mut Faults) -> Vec<Placed<ClientMatch
     }
     list.each(faults, |item, faults| {
         let text = item.string(faults)?;
-        match parse_client(&text, faults) {
-            Ok(client) => Some(text.with(client)),
+        match parse_client(&text) {
+            Ok(client) => {
+                check_countries(client, &text.place, faults);
+                Some(text.with(client))
+            }
             Err(fault) => {
-                faults.push(fault);
+                faults.push(*fault);
                 None
             }
         }
     })
+}
+
+fn check_countries(client: ClientMatch, place: &Place, faults: &mut Faults) {
+    match client {
+        ClientMatch::Country(code) => check_country(code, place, faults),
+        ClientMatch::Subdivision(code) => check_country(code.country(), place, faults),
+        ClientMatch::Prefix(_) | ClientMatch::Asn(_) | ClientMatch::Continent(_) => {}
+    }
 }
 
 /// The kinds of matches that bear a prefix, with what may follow it.
@@ -75,7 +87,11 @@ const KINDS: [(&str, &str); 4] = [
     ("asn", "the number of an autonomous system, such as 4713"),
 ];
 
-fn parse_client(text: &Placed<String>, faults: &mut Faults) -> Result<ClientMatch, Fault> {
+/// How clients are told apart, for those who wrote something else.
+const CLIENT_HELP: &str =
+    "a client is told by `continent:`, `country:`, `subdivision:`, `asn:` or a prefix such as 192.0.2.0/24";
+
+fn parse_client(text: &Placed<String>) -> Result<ClientMatch, Box<Fault>> {
     let Some((kind, code)) = text.value.split_once(':').filter(|(kind, _)| !is_hexadecimal(kind)) else {
         return parse_prefix(text);
     };
@@ -86,13 +102,8 @@ fn parse_client(text: &Placed<String>, faults: &mut Faults) -> Result<ClientMatc
         "asn" => code.parse().ok().map(ClientMatch::Asn),
         _ => return Err(unknown_kind(text, kind)),
     };
-    match client {
-        Some(ClientMatch::Country(code)) => check_country(code, &text.place, faults),
-        Some(ClientMatch::Subdivision(code)) => check_country(code.country(), &text.place, faults),
-        _ => {}
-    }
     let expected = KINDS.iter().find(|&&(known, _)| known == kind).map_or("", |&(_, expected)| expected);
-    client.ok_or_else(|| Fault::error(&text.place, format!("`{kind}:` takes {expected}"), ""))
+    client.ok_or_else(|| Box::new(Fault::error(&text.place, format!("`{kind}:` takes {expected}"), "")))
 }
 
 /// Whether it could be the first group of an IPv6 address.
@@ -100,29 +111,25 @@ fn is_hexadecimal(text: &str) -> bool {
     text.len() <= 4 && text.bytes().all(|octet| octet.is_ascii_hexdigit())
 }
 
-fn unknown_kind(text: &Placed<String>, kind: &str) -> Fault {
+fn unknown_kind(text: &Placed<String>, kind: &str) -> Box<Fault> {
     let label = match did_you_mean(kind, KINDS.iter().map(|&(known, _)| known)) {
         Some(meant) => format!("did you mean `{meant}:`?"),
         None => "not a kind of client".to_owned(),
     };
-    Fault::error(&text.place, format!("`{kind}:` does not tell clients apart"), label)
-        .help("a client is told by `continent:`, `country:`, `subdivision:`, `asn:` or a prefix such as 192.0.2.0/24")
+    let message = format!("`{kind}:` does not tell clients apart");
+    Box::new(Fault::error(&text.place, message, label).help(CLIENT_HELP))
 }
 
-fn parse_prefix(text: &Placed<String>) -> Result<ClientMatch, Fault> {
+fn parse_prefix(text: &Placed<String>) -> Result<ClientMatch, Box<Fault>> {
     let Ok(net) = text.value.parse::<IpNet>() else {
         let fault = Fault::error(&text.place, format!("`{}` does not tell clients apart", text.value), "not a prefix");
-        return Err(match text.value.parse::<std::net::IpAddr>() {
-            Ok(address) => fault.help(format!("one address is the prefix {}", IpNet::from(address))),
-            Err(_) => fault.help(
-                "a client is told by `continent:`, `country:`, `subdivision:`, `asn:` or a prefix such as 192.0.2.0/24",
-            ),
-        });
+        let address = text.value.parse::<IpAddr>().map(IpNet::from);
+        let help = address.map_or(CLIENT_HELP.to_owned(), |net| format!("one address is the prefix {net}"));
+        return Err(Box::new(fault.help(help)));
     };
     if net != net.trunc() {
-        let message = format!("`{net}` has host bits set");
-        let help = format!("the network is {}", net.trunc());
-        return Err(Fault::error(&text.place, message, "bits behind the prefix").help(help));
+        let fault = Fault::error(&text.place, format!("`{net}` has host bits set"), "bits behind the prefix");
+        return Err(Box::new(fault.help(format!("the network is {}", net.trunc()))));
     }
     Ok(ClientMatch::Prefix(net))
 }

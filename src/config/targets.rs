@@ -82,7 +82,7 @@ fn host_fault(draft: &PoolDraft) -> Option<Fault> {
     if draft.users.is_empty() || host(draft).is_some() {
         return None;
     }
-    let users = draft.users.iter().map(|name| name.to_string()).collect::<Vec<_>>().join(", ");
+    let users = draft.users.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let label = format!("used by {users}");
     match &monitor.monitor.check {
         Check::Tcp => None,

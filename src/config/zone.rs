@@ -18,7 +18,7 @@ use super::master::{Located, parse_master_file, rrset};
 use super::names::{self, MAX_TTL, NameScope, Owner, OwnerKind};
 use super::pools::PoolDraft;
 use super::regions::{self, DEFAULT};
-use super::scope::View;
+use super::scope::{Definition, View};
 use super::sections::{Drafts, Sections};
 use super::statics::{self, RECORD_TTL, SoaDefaults};
 
@@ -238,7 +238,7 @@ fn read_ttls(table: &mut Table<'_>, faults: &mut Faults) -> (u32, u32) {
 
 /// The later of two serials (RFC 1982, section 3.2).
 fn newer_serial(a: u32, b: u32) -> u32 {
-    if (a.wrapping_sub(b) as i32) > 0 { a } else { b }
+    if a.wrapping_sub(b).cast_signed() > 0 { a } else { b }
 }
 
 fn check_in_one_file(what: &str, master: Option<&Located>, section: Option<&Value<'_>>, faults: &mut Faults) {
@@ -262,7 +262,7 @@ fn check_regions_are_used(
     });
     let mut by_region = by_region.peekable();
     if by_region.peek().is_some() {
-        view.visible().for_each(|region| region.mark_used());
+        view.visible().for_each(Definition::mark_used);
     }
     // Where all pools stand in one datacenter, nothing depends on the region.
     let mut several = by_region.filter(|(_, name)| {

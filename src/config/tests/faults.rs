@@ -334,7 +334,7 @@ fn clients_are_told_apart() {
 fn pools_are_of_one_kind() {
     assert_told(
         &changed(r#"{ cname = "example.net." }"#, r#"{ cname = "example.net." }, "192.0.2.1""#),
-        &["29:14 error: a pool holds addresses or exactly one CNAME | a CNAME beside addresses"],
+        &["29:14 error: a pool holds addresses or exactly one CNAME | a CNAME | 29:42 an address"],
     );
     assert_told(
         &changed(r#"{ cname = "example.net." }"#, r#"{ cname = "example.net." }, { cname = "example.org." }"#),
