@@ -277,6 +277,15 @@ impl<'d> Value<'d> {
         Some(items.iter().map(item).collect())
     }
 
+    /// The values of a list that is not empty; `needed` is told if it is.
+    pub(super) fn items(&self, needed: &str, faults: &mut Faults) -> Vec<Value<'d>> {
+        let Some(items) = self.list(faults) else { return Vec::new() };
+        if items.is_empty() {
+            faults.push(Fault::error(&self.place(), needed, "none"));
+        }
+        items
+    }
+
     /// Each of a list's values as `read` has it; those that are faulty are left out.
     pub(super) fn each<T>(
         &self,

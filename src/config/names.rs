@@ -168,15 +168,12 @@ impl NameReader<'_, '_> {
 
     fn read_pools(&mut self, list: &Value<'_>, owner: &Name) -> Vec<(PoolUse, Place)> {
         let mut uses = PoolUses::default();
-        let items = list.list(self.faults).unwrap_or_default();
-        if list.is_list() && items.is_empty() {
-            self.faults.push(Fault::error(&list.place(), "a name needs a pool", "none"));
-        }
+        let items = list.items("a name needs a pool", self.faults);
         for (order, item) in items.iter().enumerate() {
             // More than fit are refused below, before the order could overflow.
             let order = order.min(usize::from(u8::MAX)) as u8;
             if item.is_list() {
-                for tied in item.list(self.faults).unwrap_or_default() {
+                for tied in item.items("a tie needs a pool", self.faults) {
                     self.read_pool_use(&tied, order, owner, &mut uses);
                 }
             } else {
@@ -218,7 +215,8 @@ impl NameReader<'_, '_> {
 
     fn note_user(&mut self, pool: PoolId, owner: &Name) {
         let users = &mut self.drafts[pool as usize].users;
-        if !users.contains(owner) {
+        // A name is read in one go, so it stands last if it stands there at all.
+        if users.last() != Some(owner) {
             users.push(owner.clone());
         }
     }

@@ -157,11 +157,7 @@ enum Read {
 }
 
 fn read_members(list: &Value<'_>, scope: &PoolScope<'_>, probed: bool, faults: &mut Faults) -> Option<DraftMembers> {
-    let items = list.list(faults)?;
-    if items.is_empty() {
-        faults.push(Fault::error(&list.place(), "a pool needs endpoints", "none"));
-        return None;
-    }
+    let items = list.items("a pool needs endpoints", faults);
     let mut addresses = Vec::new();
     let mut cnames: Vec<(DraftEndpoint<Name>, Place)> = Vec::new();
     for item in items {

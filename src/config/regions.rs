@@ -53,10 +53,8 @@ fn read_region(value: &Value<'_>, datacenters: View<'_, DatacenterId>, faults: &
 }
 
 fn read_clients(list: &Value<'_>, faults: &mut Faults) -> Vec<Placed<ClientMatch>> {
-    if list.list(&mut Faults::default()).is_some_and(|items| items.is_empty()) {
-        faults.push(Fault::error(&list.place(), "a region needs clients", "nobody"));
-    }
-    list.each(faults, |item, faults| {
+    let items = list.items("a region needs clients", faults);
+    let read = |item: &Value<'_>| {
         let text = item.string(faults)?;
         match parse_client(&text) {
             Ok(client) => {
@@ -68,7 +66,8 @@ fn read_clients(list: &Value<'_>, faults: &mut Faults) -> Vec<Placed<ClientMatch
                 None
             }
         }
-    })
+    };
+    items.iter().filter_map(read).collect()
 }
 
 fn check_countries(client: ClientMatch, place: &Place, faults: &mut Faults) {
@@ -141,17 +140,15 @@ pub(super) fn read_tiers(
     faults: &mut Faults,
 ) -> Vec<Vec<DatacenterId>> {
     let mut seen = HashMap::new();
-    if list.list(&mut Faults::default()).is_some_and(|items| items.is_empty()) {
-        faults.push(Fault::error(&list.place(), "`prefer` needs datacenters", "none"));
+    let mut tiers = Vec::new();
+    for item in list.items("`prefer` needs a datacenter", faults) {
+        let tied = if item.is_list() { item.items("a tie needs a datacenter", faults) } else { vec![item] };
+        let tier = tied.iter().filter_map(|item| read_preferred(item, datacenters, &mut seen, faults));
+        tiers.push(tier.collect());
     }
-    list.each(faults, |item, faults| {
-        if item.is_list() {
-            let tier = item.each(faults, |item, faults| read_preferred(item, datacenters, &mut seen, faults));
-            (!tier.is_empty()).then_some(tier)
-        } else {
-            read_preferred(item, datacenters, &mut seen, faults).map(|id| vec![id])
-        }
-    })
+    // A tier without a datacenter has been told as faulty.
+    tiers.retain(|tier: &Vec<DatacenterId>| !tier.is_empty());
+    tiers
 }
 
 fn read_preferred(

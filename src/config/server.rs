@@ -74,7 +74,7 @@ fn read_listen(value: Option<Value<'_>>, faults: &mut Faults) -> Vec<SocketAddr>
     table.finish(&["tls", "https", "quic", "certificate", "key"], faults);
     let Some(dns) = dns else { return default() };
     let mut addresses: Vec<SocketAddr> = Vec::new();
-    for item in dns.list(faults).unwrap_or_default() {
+    for item in dns.items("`dns` needs an address", faults) {
         let expected = "addresses with a port, such as \"192.0.2.53:53\" or \"[2001:db8::53]:53\"";
         let Some(address) = item.parsed(expected, faults, |text| text.parse().ok()) else { continue };
         if addresses.contains(&address.value) {
@@ -83,9 +83,6 @@ fn read_listen(value: Option<Value<'_>>, faults: &mut Faults) -> Vec<SocketAddr>
         } else {
             addresses.push(address.value);
         }
-    }
-    if dns.list(&mut Faults::default()).is_some_and(|items| items.is_empty()) {
-        faults.push(Fault::error(&dns.place(), "`dns` needs an address", "nothing would be served"));
     }
     addresses
 }

@@ -17,8 +17,11 @@ use super::records::{parse_rdata, parse_rtype, txt_rdata};
 /// Seconds that static records live unless they say otherwise.
 pub(super) const RECORD_TTL: u32 = 300;
 
-/// Seconds that the SOA and the NS RRset of the apex live.
-const APEX_TTL: u32 = 3600;
+/// Seconds that NS records live unless they say otherwise.
+const NS_TTL: u32 = 3600;
+
+/// Seconds that the SOA record lives.
+const SOA_TTL: u32 = 3600;
 
 /// Defaults of `[soa]`, in seconds.
 const REFRESH: u32 = 3600;
@@ -46,7 +49,7 @@ pub(super) fn read_nameservers(section: Option<&Value<'_>>, origin: &Name, fault
             faults.push(Fault::error(&value.anchor(), message, "again").related(&first, "first named here"));
             continue;
         }
-        let ns = Record { owner: origin.clone(), rtype: Rtype::NS, ttl: APEX_TTL, rdata: name.as_wire().into() };
+        let ns = Record { owner: origin.clone(), rtype: Rtype::NS, ttl: NS_TTL, rdata: name.as_wire().into() };
         records.push(Located { record: ns, place: value.anchor() });
         let addresses =
             value.each(faults, |item, faults| item.parsed("addresses", faults, |text| text.parse::<IpAddr>().ok()));
@@ -124,7 +127,7 @@ pub(super) fn read_soa(
         for time in times {
             rdata.extend_from_slice(&time?.to_be_bytes());
         }
-        let record = Record { owner: origin.clone(), rtype: Rtype::SOA, ttl: APEX_TTL, rdata: rdata.into() };
+        let record = Record { owner: origin.clone(), rtype: Rtype::SOA, ttl: SOA_TTL, rdata: rdata.into() };
         Some(Located { record, place })
     })();
     (record, has_serial)
@@ -154,7 +157,7 @@ pub(super) fn read_records(section: Option<&Value<'_>>, origin: &Name, faults: &
         let owner = read_owner(&value, origin, &mut defined, faults);
         let Some(mut table) = value.table("an owner's records", faults) else { continue };
         let ttl = table.take("ttl").and_then(|value| value.integer(0..=MAX_TTL, faults));
-        let ttl = ttl.map_or(RECORD_TTL, |ttl| ttl.value);
+        let ttl = ttl.map(|ttl| ttl.value);
         let Some(owner) = owner else { continue };
         let reader = RrsetReader { owner: &owner, ttl, origin };
         for rrset in table.into_values() {
@@ -166,7 +169,7 @@ pub(super) fn read_records(section: Option<&Value<'_>>, origin: &Name, faults: &
 
 struct RrsetReader<'a> {
     owner: &'a Name,
-    ttl: u32,
+    ttl: Option<u32>,
     origin: &'a Name,
 }
 
@@ -181,6 +184,8 @@ impl RrsetReader<'_> {
             faults.push(Fault::error(&rrset.anchor(), reason, "not here"));
             return;
         }
+        let default_ttl = if rtype == Rtype::NS { NS_TTL } else { RECORD_TTL };
+        let ttl = self.ttl.unwrap_or(default_ttl);
         // One record may stand without a list around it.
         let items = if rrset.is_list() { rrset.list(faults).unwrap_or_default() } else { vec![rrset.clone()] };
         for item in items {
@@ -192,7 +197,7 @@ impl RrsetReader<'_> {
             };
             match rdata {
                 Ok(rdata) => {
-                    let record = Record { owner: self.owner.clone(), rtype, ttl: self.ttl, rdata };
+                    let record = Record { owner: self.owner.clone(), rtype, ttl, rdata };
                     records.push(Located { record, place: text.place });
                 }
                 Err(reason) => faults.push(Fault::error(&text.place, reason, "")),

@@ -306,7 +306,7 @@ fn clients_are_told_apart() {
             "10:12 error: `Europe` does not tell clients apart | not a prefix | help: a client is told by `continent:`, `country:`, `subdivision:`, `asn:` or a prefix such as 192.0.2.0/24",
         ],
     );
-    assert_told(&changed(r#"["continent:EU"]"#, "[]"), &["10:11 error: a region needs clients | nobody"]);
+    assert_told(&changed(r#"["continent:EU"]"#, "[]"), &["10:11 error: a region needs clients | none"]);
     assert_told(
         &changed(r#"["continent:EU"]"#, r#"["continent:EU", "continent:EU"]"#),
         &["10:28 error: the clients continent:EU are named twice | again | 10:12 first named here"],
@@ -626,4 +626,47 @@ fn what_is_never_used_is_told() {
             "10:14 warning: datacenter `d` is never used | nothing refers to it",
         ],
     );
+}
+
+#[test]
+fn nothing_is_left_out_silently() {
+    let needs = |what: &str, at: &str| [format!("{at} error: {what} | none")];
+    assert_eq!(changed(r#"pools = ["web"]"#, "pools = [[]]"), needs("a tie needs a pool", "32:10"));
+    assert_eq!(changed(r#"pools = ["elsewhere"]"#, "pools = []"), needs("a name needs a pool", "36:9"));
+    assert_eq!(changed(r#"prefer = ["fra"]"#, "prefer = [[]]"), needs("a tie needs a datacenter", "11:11"));
+    assert_eq!(changed(r#"prefer = ["fra"]"#, "prefer = []"), needs("`prefer` needs a datacenter", "11:10"));
+    assert_eq!(changed(r#"["192.0.2.99"]"#, "[]"), needs("a pool needs endpoints", "26:13"));
+    assert_eq!(changed("endpoints.iad = [", "endpoints.iad = []#"), needs("a pool needs endpoints", "23:17"));
+    assert_eq!(
+        changed(r#"type = "http""#, "type = \"http\"\nexpect_status = []"),
+        needs("`expect_status` needs a status code", "18:17")
+    );
+}
+
+/// `count` things, each as `text` has it with its number, after one another.
+fn many(count: usize, text: impl Fn(usize) -> String) -> String {
+    (0..count).map(text).collect()
+}
+
+#[test]
+fn bounds_hold() {
+    let place = |n| format!("d{n} = {{ latitude = 1, longitude = 1 }}\n");
+    let places = |count| changed("[datacenters]\n", &format!("[datacenters]\n{}", many(count, place)));
+    let beyond = |told: Vec<String>| told.into_iter().filter(|line| line.contains("error")).collect::<Vec<_>>();
+    assert_told(&beyond(places(253)), &[]);
+    let told = beyond(places(254));
+    assert!(told.contains(&"261:1 error: there are more than 255 datacenters | one too many".to_owned()), "{told:?}");
+
+    let pools = |count| many(count, |n| format!("[pools.p{n}]\nendpoints = [\"192.0.2.{n}\"]\n"));
+    let names = |count| many(count, |n| format!("\"p{n}\", "));
+    let zone = |count| format!("{}[names.many]\npools = [{}]\nsteer = []\n", pools(count), names(count));
+    assert_told(&added(&zone(64)), &[]);
+    let too_many = "132:1 error: a name uses at most 64 pools | 65 pools, each datacenter of a pool counted";
+    assert_told(&added(&zone(65)), &[too_many]);
+
+    let endpoints = |count| many(count, |n| format!("\"10.0.{}.{}\", ", n / 256, n % 256));
+    let pool = |count| changed(r#"["192.0.2.99"]"#, &format!("[{} \"2001:db8::1\"]", endpoints(count)));
+    assert_told(&pool(1024), &[]);
+    let too_many = "26:1 error: a pool holds at most 1024 endpoints of a family | 1025 IPv4 addresses";
+    assert_told(&pool(1025), &[too_many]);
 }
