@@ -176,9 +176,10 @@ impl<'a> ZoneCheck<'a> {
     }
 }
 
-/// A CNAME is the only record of its owner (RFC 2181, section 10.1), and there is one DNAME at most (RFC 6672, section 2.4).
+/// A CNAME is the only record of its owner (RFC 2181, section 10.1); there is one DNAME at most (RFC 6672, section 2.4), and
+/// one SOA (RFC 1035, section 5.2).
 fn check_alone(records: &[&Located], faults: &mut Faults) {
-    for rtype in [Rtype::CNAME, Rtype::DNAME] {
+    for rtype in [Rtype::CNAME, Rtype::DNAME, Rtype::SOA] {
         let Some(first) = records.iter().find(|located| located.record.rtype == rtype) else { continue };
         let other = records.iter().find(|other| {
             let same = other.record.rtype == rtype;

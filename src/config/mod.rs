@@ -19,6 +19,7 @@ mod http_check;
 mod master;
 mod monitors;
 mod names;
+mod owners;
 mod pools;
 mod presentation;
 mod records;

@@ -15,6 +15,7 @@ use super::datacenters::is_word;
 use super::decode::{Placed, Table, Value, entries};
 use super::fault::{Fault, Faults, Place};
 use super::monitors::PlacedMonitor;
+use super::owners::parse_name;
 use super::scope::{Definition, Definitions, View};
 use super::suggest::{did_you_mean, list_of};
 
@@ -276,17 +277,6 @@ fn read_cname(value: &Value<'_>, scope: &PoolScope<'_>, faults: &mut Faults) -> 
         return None;
     }
     parse_name(&text, scope.origin.unwrap_or(&Name::root()), faults)
-}
-
-/// A domain name in presentation format.
-pub(super) fn parse_name(text: &Placed<String>, origin: &Name, faults: &mut Faults) -> Option<Name> {
-    match Name::parse(&text.value, origin) {
-        Ok(name) => Some(name),
-        Err(error) => {
-            faults.push(Fault::error(&text.place, format!("this is not a domain name: {error}"), ""));
-            None
-        }
-    }
 }
 
 /// The pools that a reference means: `web/fra`, or `web` for all of its datacenters. That it means none is told.

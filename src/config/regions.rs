@@ -176,24 +176,19 @@ pub(super) fn check_own(own: &Definitions<PlacedRegion>, faults: &mut Faults) {
 /// The regions that a file sees, valid together: no client match stands there twice. What is wrong among the shared ones
 /// alone has been told with the server file.
 pub(super) fn resolve(view: View<'_, PlacedRegion>, faults: &mut Faults) -> Vec<Region> {
-    let mut seen: HashMap<ClientMatch, Place> = HashMap::new();
-    let own = view.own.iter().count();
     // The shared ones first, so that a fault stands with the zone's own.
-    let mut visible: Vec<_> = view.visible().collect();
-    visible.rotate_left(own);
-    let shared = visible.len() - own;
+    let shared = view.visible().skip(view.own.iter().count()).map(|definition| (definition, false));
+    let own = view.own.iter().map(|definition| (definition, true));
+    let mut seen: HashMap<ClientMatch, &Place> = HashMap::new();
     let mut list = Vec::new();
-    for (position, definition) in visible.into_iter().enumerate() {
+    for (definition, is_own) in shared.chain(own) {
         let Some(region) = &definition.value else { continue };
         for client in &region.clients {
-            match seen.get(&client.value) {
-                None => _ = seen.insert(client.value, client.place.clone()),
-                Some(first) if position >= shared => {
-                    let message = format!("the clients {} are named twice", client.value);
-                    faults.push(Fault::error(&client.place, message, "again").related(first, "first named here"));
-                }
-                Some(_) => {}
+            if let Some(first) = seen.get(&client.value).filter(|_| is_own) {
+                let message = format!("the clients {} are named twice", client.value);
+                faults.push(Fault::error(&client.place, message, "again").related(first, "first named here"));
             }
+            seen.entry(client.value).or_insert(&client.place);
         }
         list.push(Region {
             name: definition.name.value.as_str().into(),

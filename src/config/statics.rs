@@ -10,8 +10,8 @@ use crate::zone::Record;
 use super::decode::{Placed, Value, entries};
 use super::fault::{Fault, Faults, Place};
 use super::master::Located;
-use super::names::{MAX_TTL, read_owner};
-use super::pools::parse_name;
+use super::names::MAX_TTL;
+use super::owners::{parse_name, read_owner};
 use super::records::{parse_rdata, parse_rtype, txt_rdata};
 
 /// Seconds that static records live unless they say otherwise.
@@ -106,7 +106,7 @@ pub(super) fn read_soa(
     let written_mname = take("mname").map(|value| read_name(&value, origin, faults));
     let rname = match take("rname") {
         Some(value) => read_mailbox(&value, origin, faults),
-        None => Name::parse(RNAME, origin).ok(),
+        None => parse_name(&Placed { value: RNAME.to_owned(), place: place.clone() }, origin, faults),
     };
     let written_serial = take("serial").map(|value| value.integer(0..=u32::MAX, faults));
     let mut seconds = |key, default| match take(key) {

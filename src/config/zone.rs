@@ -16,6 +16,7 @@ use super::fault::{Fault, Faults, Place};
 use super::files::ZoneFiles;
 use super::master::{Located, parse_master_file, rrset};
 use super::names::{self, MAX_TTL, NameScope, Owner, OwnerKind};
+use super::owners::parse_name;
 use super::pools::PoolDraft;
 use super::regions::{self, DEFAULT};
 use super::scope::{Definition, View};
@@ -90,7 +91,7 @@ impl ZoneReader<'_> {
         let (origin, place) = match table.take("origin") {
             Some(value) => {
                 let text = value.string(faults)?;
-                (super::pools::parse_name(&text, &Name::root(), faults)?, text.place)
+                (parse_name(&text, &Name::root(), faults)?, text.place)
             }
             None => (origin_of_stem(stem, &table.place(), faults)?, table.place()),
         };
@@ -220,7 +221,7 @@ impl ZoneDraft {
 }
 
 fn origin_of_stem(stem: &str, place: &Place, faults: &mut Faults) -> Option<Name> {
-    super::pools::parse_name(&Placed { value: stem.to_owned(), place: place.clone() }, &Name::root(), faults)
+    parse_name(&Placed { value: stem.to_owned(), place: place.clone() }, &Name::root(), faults)
 }
 
 fn read_ttls(table: &mut Table<'_>, faults: &mut Faults) -> (u32, u32) {

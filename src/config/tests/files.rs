@@ -2,6 +2,8 @@
 
 use proptest::prelude::*;
 
+use crate::wire::Rtype;
+
 use super::*;
 
 const SERVER_FILE: (&str, &[u8]) = ("truenorth.toml", SERVER.as_bytes());
@@ -169,6 +171,13 @@ fn the_server_file_is_checked() {
 }
 
 #[test]
+fn there_is_one_soa() {
+    let zone = b"@ SOA ns1 host 1 2 3 4 5\n@ SOA ns1 host 2 2 3 4 5\n@ NS ns1\nns1 A 192.0.2.1\n";
+    let told = r"a.example.zone 2:1 error: a.example. has two SOA records | another one | 1:1 the SOA";
+    assert_told(&[("truenorth.toml", b""), ("zones/a.example.zone", zone)], &[told]);
+}
+
+#[test]
 fn a_folder_that_is_not_there_or_empty_is_told() {
     let told = told_of(&[("truenorth.toml", b"zones = \"nowhere\"\n")]);
     assert!(told[0].starts_with("truenorth.toml 1:9 error: cannot read the zones in "), "{told:?}");
@@ -236,6 +245,14 @@ proptest! {
         let mut content = sample.to_vec();
         let copy = &sample[from..(from + copied).min(sample.len())];
         content.splice(at..(at + removed).min(sample.len()), copy.iter().copied());
-        told(load_files(&[SERVER_FILE, ("zones/example.com.toml", &content)])).render(true);
+        let loaded = load_files(&[SERVER_FILE, ("zones/example.com.toml", &content)]);
+        for zone in loaded.iter().flat_map(|config| &config.world.zones) {
+            let count = |rtype| {
+                zone.records.iter().filter(|record| record.rtype == rtype && record.owner == zone.origin).count()
+            };
+            prop_assert_eq!(count(Rtype::SOA), 1);
+            prop_assert!(count(Rtype::NS) >= 1);
+        }
+        told(loaded).render(true);
     }
 }
