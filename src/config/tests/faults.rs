@@ -251,7 +251,7 @@ fn values_are_of_their_type_and_in_their_range() {
     assert_told(
         &changed(r#"fallback = "sorry""#, "fallback = \"sorry\"\nanswers = 0\ntake = 65\nttl = -1"),
         &[
-            "34:11 error: `answers` takes a whole number from 1 to 65535 | 0",
+            "34:11 error: `answers` takes a whole number from 1 to 64 | 0",
             "35:8 error: `take` takes a whole number from 1 to 64 | 65",
             "36:7 error: `ttl` takes a whole number from 0 to 2147483647 | -1",
         ],

@@ -10,7 +10,7 @@ use crate::health::{
     BodyMatch, Check, DEFAULT_INTERVAL, DEFAULT_TIMEOUT, HttpCheck, Monitor, Pattern, StatusRange, Target, TlsCheck,
 };
 use crate::name::Name;
-use crate::snapshot::{Datacenter, Ecs, Endpoint, Members, PoolSpec, PoolUse, SteeredName, World, ZoneSpec};
+use crate::snapshot::{Datacenter, Ecs, Endpoint, Members, PoolSpec, PoolUse, SteeredName, Steering, World, ZoneSpec};
 use crate::steering::{AllDown, Pick, Step};
 use crate::wire::Rtype;
 
@@ -240,33 +240,37 @@ fn names_know_their_pools() {
     assert_eq!(regions.list(), [europe, default]);
     let www = SteeredName {
         owner: name("www.example.com."),
-        pools: vec![
-            PoolUse { pool: 2, weight: 1, order: 0 },
-            PoolUse { pool: 0, weight: 9, order: 1 },
-            PoolUse { pool: 1, weight: 1, order: 1 },
-        ],
-        steer: vec![Step::Region, Step::Failover, Step::Weight],
-        pick: Pick::Weighted,
-        answers: 1,
-        take: 2,
-        prefer: vec![("europe".into(), vec![vec![2], vec![0, 1]])],
-        fallback: Some(3),
-        all_down: AllDown::LastHealthy,
-        ttl: 3,
-        ttl_min: 3,
+        steering: Steering {
+            pools: vec![
+                PoolUse { pool: 2, weight: 1, order: 0 },
+                PoolUse { pool: 0, weight: 9, order: 1 },
+                PoolUse { pool: 1, weight: 1, order: 1 },
+            ],
+            steer: vec![Step::Region, Step::Failover, Step::Weight],
+            pick: Pick::Weighted,
+            answers: 1,
+            take: 2,
+            prefer: vec![("europe".into(), vec![vec![2], vec![0, 1]])],
+            fallback: Some(3),
+            all_down: AllDown::LastHealthy,
+            ttl: 3,
+            ttl_min: 3,
+        },
     };
     let apps = SteeredName {
         owner: name("*.apps.example.com."),
-        pools: vec![PoolUse { pool: 0, weight: 1, order: 0 }],
-        steer: vec![Step::Region, Step::Weight],
-        pick: Pick::Rotate,
-        answers: 8,
-        take: 1,
-        prefer: vec![],
-        fallback: None,
-        all_down: AllDown::All,
-        ttl: 20,
-        ttl_min: 5,
+        steering: Steering {
+            pools: vec![PoolUse { pool: 0, weight: 1, order: 0 }],
+            steer: vec![Step::Region, Step::Weight],
+            pick: Pick::Rotate,
+            answers: 8,
+            take: 1,
+            prefer: vec![],
+            fallback: None,
+            all_down: AllDown::All,
+            ttl: 20,
+            ttl_min: 5,
+        },
     };
     assert_eq!(*names, [www, apps]);
 }
