@@ -108,6 +108,11 @@ impl Scene {
         self.publish();
     }
 
+    /// What questions are answered from now.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.clone()
+    }
+
     fn publish(&mut self) {
         let world = self.snapshot.world();
         let all: Vec<PoolId> = (0..world.pools.len() as PoolId).collect();
