@@ -7,6 +7,7 @@ pub mod geoip;
 pub mod health;
 pub mod monitor;
 pub mod name;
+pub mod server;
 pub mod snapshot;
 pub mod steering;
 pub mod watch;

@@ -1,0 +1,253 @@
+//! Datagrams by the batch: one system call receives many queries, one sends all their answers.
+//!
+//! Nothing is allocated after a batch is made. The headers that the kernel reads and writes are built on the stack for
+//! every call, because it overwrites the lengths in them and a shortened name or control length would cut the next
+//! datagram's. So a [`Batch`] holds no pointers, and nothing in this file outlives the call that it is for.
+
+#![allow(unsafe_code, reason = "recvmmsg, sendmmsg and the control messages that go with them have no safe interface")]
+
+use std::io;
+use std::mem;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::ptr;
+
+use crate::wire::{HEADER_LENGTH, UDP_PAYLOAD};
+
+/// Datagrams that one call receives or sends at most. Beyond some thirty the call's own cost no longer counts.
+pub(super) const BATCH: usize = 32;
+
+/// Octets of a query that are received; the longest sound ones, with every option and 255 octets of name, have far fewer.
+const QUERY_SIZE: usize = 4096;
+
+/// Octets that an answer has at most.
+const ANSWER_SIZE: usize = UDP_PAYLOAD as usize;
+
+/// Whether to wait for a first datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// For as long as the socket's receive time-out says.
+    ForOne,
+    /// Take what is there.
+    Not,
+}
+
+/// Room for queries and their answers.
+pub(super) struct Batch {
+    slots: Box<[Slot]>,
+    /// How many slots hold a query.
+    received: usize,
+}
+
+/// One query, where it came from and was sent to, and its answer.
+struct Slot {
+    query: [u8; QUERY_SIZE],
+    query_length: usize,
+    answer: [u8; ANSWER_SIZE],
+    answer_length: usize,
+    source: libc::sockaddr_storage,
+    source_length: libc::socklen_t,
+    control: Control,
+    control_length: usize,
+}
+
+/// The only control message that is asked for: a header and behind it, as `CMSG_DATA` finds it, which of the host's
+/// addresses a datagram is sent to or from.
+#[repr(C)]
+struct Control {
+    header: libc::cmsghdr,
+    content: PacketInfo,
+}
+
+#[repr(C)]
+union PacketInfo {
+    v4: libc::in_pktinfo,
+    v6: libc::in6_pktinfo,
+}
+
+/// Enables the options that datagram sockets have here and socket2 has no names for.
+pub(super) fn set_options(socket: BorrowedFd<'_>, address: SocketAddr) -> io::Result<()> {
+    // Path MTU discovery is left to TCP: nothing that is sent needs fragments, and whoever forges ICMP messages shall not
+    // cause any (RFC 9715, section 3.1).
+    let (level, discover, omit, destination) = match address {
+        SocketAddr::V4(_) => (libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_OMIT, libc::IP_PKTINFO),
+        SocketAddr::V6(_) => {
+            (libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_OMIT, libc::IPV6_RECVPKTINFO)
+        }
+    };
+    set_option(socket, level, discover, omit)?;
+    // A socket of all addresses must be told which one was asked, and answer from it.
+    if address.ip().is_unspecified() {
+        set_option(socket, level, destination, 1)?;
+    }
+    Ok(())
+}
+
+fn set_option(socket: BorrowedFd<'_>, level: i32, name: i32, value: libc::c_int) -> io::Result<()> {
+    let length = size_of::<libc::c_int>() as libc::socklen_t;
+    // SAFETY: the descriptor is open while it is borrowed; the value is an int of this frame with its own length.
+    let result = unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, (&raw const value).cast(), length) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+impl Batch {
+    pub(super) fn new() -> Self {
+        Self { slots: (0..BATCH).map(|_| Slot::new()).collect(), received: 0 }
+    }
+
+    /// Receives as many queries as there are, at least one unless the call fails; those of the last call are gone.
+    pub(super) fn receive(&mut self, socket: BorrowedFd<'_>, wait: Wait) -> io::Result<()> {
+        self.received = 0;
+        let mut vectors = [NO_VECTOR; BATCH];
+        let mut headers = no_headers();
+        for ((slot, vector), header) in self.slots.iter_mut().zip(&mut vectors).zip(&mut headers) {
+            *vector = libc::iovec { iov_base: slot.query.as_mut_ptr().cast(), iov_len: QUERY_SIZE };
+            header.msg_hdr.msg_name = (&raw mut slot.source).cast();
+            header.msg_hdr.msg_namelen = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
+            header.msg_hdr.msg_iov = vector;
+            header.msg_hdr.msg_iovlen = 1;
+            header.msg_hdr.msg_control = (&raw mut slot.control).cast();
+            header.msg_hdr.msg_controllen = size_of::<Control>();
+        }
+        let flags = match wait {
+            Wait::ForOne => libc::MSG_WAITFORONE,
+            Wait::Not => libc::MSG_DONTWAIT,
+        };
+        // SAFETY: the descriptor is open while it is borrowed. `headers` holds BATCH headers; each points at the name, the
+        // vector and the control buffer of its own slot with their sizes, all of which live and are not touched until the
+        // call is over. Null is no time-out.
+        let count =
+            unsafe { libc::recvmmsg(socket.as_raw_fd(), headers.as_mut_ptr(), BATCH as u32, flags, ptr::null_mut()) };
+        self.received = usize::try_from(count).map_err(|_| io::Error::last_os_error())?;
+        for (slot, header) in self.slots.iter_mut().zip(&headers[..self.received]) {
+            slot.take_in(header);
+        }
+        Ok(())
+    }
+
+    /// Whether the last call received nothing.
+    pub(super) fn is_empty(&self) -> bool {
+        self.received == 0
+    }
+
+    /// Has every query answered: by its source, its octets and room for the answer, `answer` gives the answer's length, or 0
+    /// for none.
+    pub(super) fn answer_each(&mut self, mut answer: impl FnMut(IpAddr, &[u8], &mut [u8]) -> usize) {
+        for slot in &mut self.slots[..self.received] {
+            slot.answer_length = match slot.source_address() {
+                Some(source) => answer(source, &slot.query[..slot.query_length], &mut slot.answer),
+                None => 0,
+            };
+        }
+    }
+
+    /// Sends all answers. One that cannot be sent now is lost, as any datagram may be: the worker never waits for room.
+    pub(super) fn send(&mut self, socket: BorrowedFd<'_>) {
+        let mut vectors = [NO_VECTOR; BATCH];
+        let mut headers = no_headers();
+        let answered = self.slots[..self.received].iter_mut().filter(|slot| slot.answer_length > 0);
+        let mut count = 0;
+        for ((slot, vector), header) in answered.zip(&mut vectors).zip(&mut headers) {
+            *vector = libc::iovec { iov_base: slot.answer.as_mut_ptr().cast(), iov_len: slot.answer_length };
+            header.msg_hdr.msg_name = (&raw mut slot.source).cast();
+            header.msg_hdr.msg_namelen = slot.source_length;
+            header.msg_hdr.msg_iov = vector;
+            header.msg_hdr.msg_iovlen = 1;
+            if slot.control_length > 0 {
+                header.msg_hdr.msg_control = (&raw mut slot.control).cast();
+                header.msg_hdr.msg_controllen = slot.control_length;
+            }
+            count += 1;
+        }
+        let mut unsent = &mut headers[..count];
+        while !unsent.is_empty() {
+            let length = unsent.len() as u32;
+            // SAFETY: the descriptor is open while it is borrowed. `unsent` holds so many headers; each points at the name,
+            // the vector and the control buffer of its own slot with lengths within them, which live until the call is over.
+            let sent = unsafe { libc::sendmmsg(socket.as_raw_fd(), unsent.as_mut_ptr(), length, libc::MSG_DONTWAIT) };
+            let done = match usize::try_from(sent) {
+                Ok(sent) => sent,
+                Err(_) if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted => 0,
+                // What failed is the first one.
+                Err(_) => 1,
+            };
+            unsent = &mut unsent[done..];
+        }
+    }
+}
+
+const NO_VECTOR: libc::iovec = libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 };
+
+fn no_headers() -> [libc::mmsghdr; BATCH] {
+    // SAFETY: an mmsghdr is made of integers and pointers; zero is a value of each.
+    unsafe { mem::zeroed() }
+}
+
+impl Slot {
+    fn new() -> Self {
+        Self {
+            query: [0; QUERY_SIZE],
+            query_length: 0,
+            answer: [0; ANSWER_SIZE],
+            answer_length: 0,
+            // SAFETY: it is made of integers; zero is a value of each.
+            source: unsafe { mem::zeroed() },
+            source_length: 0,
+            // SAFETY: as above.
+            control: unsafe { mem::zeroed() },
+            control_length: 0,
+        }
+    }
+
+    /// Notes what the kernel said of the query that it put into this slot.
+    fn take_in(&mut self, header: &libc::mmsghdr) {
+        let is_cut = header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0;
+        // Without its end no query can be understood; its header alone, which has no question, gets FORMERR.
+        self.query_length = if is_cut { HEADER_LENGTH } else { (header.msg_len as usize).min(QUERY_SIZE) };
+        self.source_length = header.msg_hdr.msg_namelen;
+        self.control_length = self.control.turn_round(header.msg_hdr.msg_controllen);
+        self.answer_length = 0;
+    }
+
+    fn source_address(&self) -> Option<IpAddr> {
+        let source = &raw const self.source;
+        match i32::from(self.source.ss_family) {
+            libc::AF_INET => {
+                // SAFETY: a sockaddr_storage is as large and as aligned as any address; by its family this is a sockaddr_in.
+                let source = unsafe { &*source.cast::<libc::sockaddr_in>() };
+                Some(IpAddr::V4(Ipv4Addr::from_bits(u32::from_be(source.sin_addr.s_addr))))
+            }
+            libc::AF_INET6 => {
+                // SAFETY: as above; by its family this is a sockaddr_in6.
+                let source = unsafe { &*source.cast::<libc::sockaddr_in6>() };
+                Some(IpAddr::V6(Ipv6Addr::from(source.sin6_addr.s6_addr)))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Control {
+    /// Turns what the kernel told of the query's destination into what it is to be told of the answer's source: the
+    /// address is where it takes one from already. Gives the control message's length, or 0 if there is none.
+    ///
+    /// The interface is cleared, so that the answer's route is found as any other's; only a link-local address means
+    /// nothing without it.
+    fn turn_round(&mut self, length: usize) -> usize {
+        if length < size_of::<libc::cmsghdr>() {
+            return 0;
+        }
+        match (self.header.cmsg_level, self.header.cmsg_type) {
+            (libc::IPPROTO_IP, libc::IP_PKTINFO) => self.content.v4.ipi_ifindex = 0,
+            (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
+                // SAFETY: the content is made of integers, of which any octets are values.
+                let address = unsafe { self.content.v6.ipi6_addr.s6_addr };
+                if !Ipv6Addr::from(address).is_unicast_link_local() {
+                    self.content.v6.ipi6_ifindex = 0;
+                }
+            }
+            _ => return 0,
+        }
+        length
+    }
+}

@@ -1,0 +1,113 @@
+//! A worker: one thread with one socket, which answers datagrams in batches.
+//!
+//! ```text
+//!   receive ──► load the snapshot ──► answer each ──► send
+//!      ▲                                                │
+//!      └────────────────────────────────────────────────┘
+//! ```
+//!
+//! The snapshot is loaded once for a batch, after its queries came, so that no query is answered from one that was
+//! replaced before. A worker without queries wakes up now and then and does the same, so that it holds no old one.
+
+use std::io::ErrorKind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::{ArcSwap, Cache};
+use socket2::Socket;
+use std::os::fd::AsFd;
+use tokio::sync::watch;
+
+use super::batch::{BATCH, Batch, Wait};
+use crate::answer::{Asker, Outcome, Rotation, Transport, Worker, answer};
+use crate::snapshot::Snapshot;
+
+/// How long a worker waits for a query until it looks for a new snapshot, and whether to stop.
+pub(super) const RECEIVE_TIMEOUT: Duration = Duration::from_millis(200);
+
+/// How long a worker rests when receiving fails again and again, so that a broken socket does not take a processor.
+const FAILURE_PAUSE: Duration = Duration::from_millis(50);
+
+/// Queries that are answered at most after the end was announced; those that waited by then are fewer, unless they are a
+/// flood.
+const LAST_QUERIES: usize = 8192;
+
+/// What a worker's thread owns. The socket is dropped first: who waits for `stopping` finds the port free.
+pub(super) struct UdpWorker {
+    socket: Socket,
+    batch: Batch,
+    snapshots: Cache<Arc<ArcSwap<Snapshot>>, Arc<Snapshot>>,
+    worker: Worker,
+    /// Changed or closed: time to end.
+    stopping: watch::Receiver<()>,
+}
+
+impl UdpWorker {
+    pub(super) fn new(
+        socket: Socket,
+        published: Arc<ArcSwap<Snapshot>>,
+        rotation: Arc<Rotation>,
+        stopping: watch::Receiver<()>,
+    ) -> Self {
+        let worker = Worker::new(rotation);
+        Self { socket, batch: Batch::new(), snapshots: Cache::new(published), worker, stopping }
+    }
+
+    /// Answers until told to end, then what has come by then.
+    pub(super) fn run(mut self) {
+        let mut failures = 0_u32;
+        while !is_stopping(&self.stopping) {
+            match self.turn(Wait::ForOne) {
+                Ok(()) => failures = 0,
+                // An ICMP message about some answer may be told as an error of the next call; that is over then.
+                Err(error) => {
+                    failures += 1;
+                    if failures == 2 {
+                        tracing::error!(%error, "receiving queries over UDP fails");
+                    }
+                    if failures > 1 {
+                        std::thread::sleep(FAILURE_PAUSE);
+                    }
+                }
+            }
+        }
+        for _ in 0..LAST_QUERIES / BATCH {
+            if self.turn(Wait::Not).is_err() || self.batch.is_empty() {
+                break;
+            }
+        }
+    }
+
+    fn turn(&mut self, wait: Wait) -> std::io::Result<()> {
+        let received = self.batch.receive(self.socket.as_fd(), wait);
+        let snapshot = self.snapshots.load();
+        match received {
+            Ok(()) => {}
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => return Ok(()),
+            Err(error) => return Err(error),
+        }
+        let worker = &mut self.worker;
+        self.batch.answer_each(|address, query, out| {
+            let asker = Asker { address, transport: Transport::Udp };
+            unless_it_panics(|| match answer(snapshot, worker, query, asker, out) {
+                Outcome::Reply { length, .. } => length,
+                Outcome::Silence => 0,
+            })
+        });
+        self.batch.send(self.socket.as_fd());
+        Ok(())
+    }
+}
+
+/// The length of an answer, or 0 if making it panicked. That is a bug, and the panic's message is on standard error; but a
+/// query that meets it must cost neither the others in its batch their answers nor this socket its worker: the kernel
+/// would go on to hand it queries. All state that a panic could leave half-made is the answer, which is not sent, and the
+/// worker's random numbers, of which any state will do.
+fn unless_it_panics(answer: impl FnOnce() -> usize) -> usize {
+    catch_unwind(AssertUnwindSafe(answer)).unwrap_or(0)
+}
+
+fn is_stopping(stopping: &watch::Receiver<()>) -> bool {
+    !matches!(stopping.has_changed(), Ok(false))
+}
