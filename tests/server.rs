@@ -4,7 +4,7 @@
 
 mod served;
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -70,7 +70,15 @@ mod udp {
         let server = Server::start(1);
         let socket = udp_socket(server.address());
         let mut octets = query("ns1", RecordType::A).to_vec().unwrap();
-        octets.resize(5000, 0);
+        // What fits the server's buffer of 4096 octets is sound: an OPT record with one unknown option up to its end.
+        octets[11] = 1;
+        let length = 4096 - octets.len() as u16 - 11;
+        octets.extend([0, 0, 41, 4, 208, 0, 0, 0, 0]);
+        octets.extend([length.to_be_bytes(), [0xfd, 0xe9], (length - 4).to_be_bytes()].concat());
+        octets.resize(4096, 0);
+        socket.send(&octets).unwrap();
+        assert_eq!(receive(&socket).metadata.response_code, ResponseCode::NoError);
+        octets.push(0);
         socket.send(&octets).unwrap();
         assert_eq!(receive(&socket).metadata.response_code, ResponseCode::FormErr);
         server.stop().await;
@@ -242,8 +250,8 @@ mod tcp {
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         let big = framed(&query("big", RecordType::TXT)).repeat(100);
         // Answers fill the buffers of both ends; then nothing more is read, and the queries fill them too.
-        while stream.write_all(&big).is_ok() {}
-        assert_ne!(stream.take_error().unwrap().map(|error| error.kind()), Some(std::io::ErrorKind::TimedOut));
+        let error = (0..).find_map(|_| stream.write_all(&big).err()).unwrap();
+        assert!(matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe), "{error}");
         ask_tcp(&mut connect(server.address()), &query("ns1", RecordType::A));
         server.stop().await;
     }
