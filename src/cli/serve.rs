@@ -144,7 +144,11 @@ impl Node {
         match tokio::task::block_in_place(|| self.files.load(Some(&previous))) {
             Ok(loaded) => {
                 log_faults(&loaded.warnings);
-                info!(reason, zones = loaded.blueprint.world().zones.len(), "configuration reloaded");
+                info!(
+                    reason,
+                    zones = loaded.blueprint.world().zones.len(),
+                    "configuration reloaded: its new endpoints are probed first"
+                );
                 // Control lives as long as the node does.
                 let _ = self.events.send(Event::Adopt(loaded.blueprint)).await;
             }
