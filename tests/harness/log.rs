@@ -1,0 +1,57 @@
+//! A process's log, line by line as it comes.
+
+use std::io::{BufRead, BufReader, Read};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::Instant;
+
+use super::PATIENCE;
+
+/// The lines that a process wrote. They are taken in order: what was waited for is behind.
+pub(crate) struct Log {
+    coming: Receiver<String>,
+    read: Vec<String>,
+}
+
+impl Log {
+    /// Reads until the process closes it.
+    pub(crate) fn read(from: impl Read + Send + 'static) -> Self {
+        let (lines, coming) = channel();
+        thread::spawn(move || {
+            for line in BufReader::new(from).lines() {
+                // The test may be over.
+                let Ok(line) = line else { return };
+                let _ = lines.send(line);
+            }
+        });
+        Self { coming, read: Vec::new() }
+    }
+
+    /// The next line that holds these words. Lines before it are passed over.
+    #[track_caller]
+    pub(crate) fn wait_for(&mut self, words: &str) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.coming.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(line) => {
+                    self.read.push(line.clone());
+                    if line.contains(words) {
+                        return line;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => panic!("no `{words}` within {PATIENCE:?} in:\n{}", self.text()),
+                Err(RecvTimeoutError::Disconnected) => panic!("the process ended without `{words}`:\n{}", self.text()),
+            }
+        }
+    }
+
+    /// All that was written so far.
+    pub(crate) fn lines(&mut self) -> &[String] {
+        self.read.extend(self.coming.try_iter());
+        &self.read
+    }
+
+    fn text(&self) -> String {
+        self.read.join("\n")
+    }
+}

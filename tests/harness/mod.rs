@@ -1,0 +1,198 @@
+//! The real command, as an operator runs it: a configuration in a folder that vanishes, `truenorth` started on it, its log
+//! read as it comes, and questions over real sockets.
+//!
+//! Every node serves on a port that the kernel chooses and is gone when its test ends, however it ends.
+
+// Each test binary compiles this module and uses a part of it.
+#![allow(dead_code)]
+
+mod ask;
+mod dig;
+mod load;
+mod log;
+
+use std::fs;
+use std::io::Read;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+pub(crate) use ask::{Asker, addresses, scope, ttl};
+pub(crate) use dig::Reply;
+pub(crate) use load::Load;
+pub(crate) use log::Log;
+
+/// The top of a server file: a port of loopback that the kernel chooses. Tables may follow.
+pub(crate) const SERVER: &str = "[listen]\ndns = [\"127.0.0.1:0\"]\n";
+
+/// How long a process may take for anything, on a machine that is busy with other things: the first round of probes alone
+/// may take 5 s.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How often a process is asked whether it has ended.
+const POLL: Duration = Duration::from_millis(5);
+
+/// A configuration in a folder that vanishes.
+pub(crate) struct Files {
+    folder: TempDir,
+}
+
+/// What a command said until it ended.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// A node that serves.
+pub(crate) struct Node {
+    child: Child,
+    address: SocketAddr,
+    pub(crate) log: Log,
+}
+
+impl Files {
+    /// `truenorth.toml` with this content, and files in `zones` by their name.
+    pub(crate) fn new(server: &str, zones: &[(&str, &str)]) -> Self {
+        let files = Self { folder: tempfile::tempdir().expect("there is room for a folder") };
+        fs::create_dir(files.path("zones")).expect("the folder is new");
+        files.write("truenorth.toml", server);
+        for (name, content) in zones {
+            files.write(&format!("zones/{name}"), content);
+        }
+        files
+    }
+
+    /// Where a file of the folder is.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Puts a file there, whole at once, as careful editors do.
+    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+        let beside = self.path("new");
+        fs::write(&beside, content)
+            .and_then(|()| fs::rename(&beside, self.path(name)))
+            .expect("the folder is writable");
+    }
+
+    /// Runs a command on this configuration to its end.
+    pub(crate) fn run(&self, words: &str) -> Ran {
+        let config = self.path("truenorth.toml");
+        let config = ["--config", config.to_str().expect("temporary folders have plain names")];
+        run(words.split_whitespace().chain(config))
+    }
+
+    /// Starts to serve; returns once it answers.
+    pub(crate) fn serve(&self) -> Node {
+        let mut command = truenorth();
+        command.args(["serve", "--config"]).arg(self.path("truenorth.toml"));
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the binary runs");
+        let mut log = Log::read(child.stderr.take().expect("it is piped"));
+        let line = log.wait_for("answering addresses=");
+        let address = line.split_once('[').and_then(|(_, rest)| rest.split([',', ']']).next());
+        let address = address.and_then(|address| address.parse().ok()).expect("the line holds the addresses");
+        Node { child, address, log }
+    }
+}
+
+impl Node {
+    /// Where it answers.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Asks with `dig`. The words stand as on its command line, without the server.
+    pub(crate) fn dig(&self, words: &str) -> Reply {
+        let mut replies = self.dig_all(words);
+        assert_eq!(replies.len(), 1, "{words}: {replies:?}");
+        replies.remove(0)
+    }
+
+    /// The same for several questions.
+    pub(crate) fn dig_all(&self, words: &str) -> Vec<Reply> {
+        dig::dig(self.address, words)
+    }
+
+    /// A client on a socket of its own.
+    pub(crate) fn asker(&self) -> Asker {
+        Asker::new(self.address)
+    }
+
+    /// Sends a signal by its name without SIG.
+    pub(crate) fn signal(&self, name: &str) {
+        // The shell has `kill` built in; a command of that name is not on every machine.
+        let kill = format!("kill -s {name} {}", self.child.id());
+        let sent = Command::new("sh").args(["-c", &kill]).status().expect("there is a shell");
+        assert!(sent.success(), "{kill}");
+    }
+
+    /// Whether the process still runs.
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("it is a child of ours").is_none()
+    }
+
+    /// Asks it to stop, and waits until it did.
+    pub(crate) fn terminate(mut self) -> ExitStatus {
+        self.signal("TERM");
+        wait(&mut self.child)
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // It may be gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Runs a command to its end.
+pub(crate) fn run<'a>(words: impl IntoIterator<Item = &'a str>) -> Ran {
+    let mut command = truenorth();
+    let child = command.args(words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let mut child = child.expect("the binary runs");
+    let (out, err) = (child.stdout.take().expect("it is piped"), child.stderr.take().expect("it is piped"));
+    fn read(mut from: impl Read) -> String {
+        let mut text = String::new();
+        from.read_to_string(&mut text).expect("it writes UTF-8");
+        text
+    }
+    let stderr = thread::spawn(move || read(err));
+    let stdout = thread::spawn(move || read(out));
+    let code = wait(&mut child).code();
+    let text = |thread: thread::JoinHandle<String>| thread.join().expect("reading does not panic");
+    Ran { code, stdout: text(stdout), stderr: text(stderr) }
+}
+
+fn truenorth() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_truenorth"));
+    command.env("RUST_LOG", "info").stdin(Stdio::null());
+    command
+}
+
+/// Waits for a process that is to end; one that does not is killed.
+fn wait(child: &mut Child) -> ExitStatus {
+    let start = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().expect("it is a child of ours") {
+            return status;
+        }
+        if start.elapsed() > PATIENCE {
+            let _ = child.kill();
+            let _ = child.wait();
+            panic!("the process did not end within {PATIENCE:?}");
+        }
+        thread::sleep(POLL);
+    }
+}
+
+/// The shipped database.
+pub(crate) fn shipped_database() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("geoip/country.mmdb")
+}

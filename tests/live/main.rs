@@ -1,0 +1,17 @@
+//! The command as a whole: the real binary, real sockets, real HTTP endpoints, Debian's `dig`.
+//!
+//! All traffic stays on loopback: endpoints that are probed have addresses of 127.0.0.0/8, others have no monitor.
+
+#[path = "../endpoint/mod.rs"]
+mod endpoint;
+#[path = "../harness/mod.rs"]
+mod harness;
+
+mod balance;
+mod command;
+mod health;
+mod hostile;
+mod process;
+mod reload;
+mod statics;
+mod steering;

@@ -1,0 +1,149 @@
+//! Files that change while queries come in.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::IpAddr;
+use std::thread;
+use std::time::Duration;
+
+use crate::endpoint::{Endpoint, Script};
+use crate::harness::{Files, Load, SERVER, shipped_database};
+
+/// How long a load lasts beyond what it is to show.
+const WHILE: Duration = Duration::from_millis(300);
+
+fn zone(address: &str) -> String {
+    format!(
+        "[nameservers]\nns1 = [\"127.0.0.1\"]\n\n[pools.web]\nendpoints = [\"{address}\"]\n\n[names.www]\npools = [\"web\"]\n"
+    )
+}
+
+fn only(address: &str, count: u64) -> BTreeMap<Vec<IpAddr>, u64> {
+    BTreeMap::from([(vec![address.parse().expect("an address")], count)])
+}
+
+#[test]
+fn a_broken_edit_under_load_changes_nothing_but_the_log() {
+    let files = Files::new(SERVER, &[("example.com.toml", &zone("192.0.2.1"))]);
+    let mut node = files.serve();
+    let load = Load::start(node.address(), "www.example.com.");
+    thread::sleep(WHILE);
+    files.write("zones/example.com.toml", zone("192.0.2.2").replace("pools = [\"web\"]", "pools = [\"wbe\"]"));
+    let line = node.log.wait_for("ERROR");
+    assert!(line.contains("zones/example.com.toml:8:10: "), "{line}");
+    assert!(line.contains("`wbe`") && line.contains("did you mean `web`?"), "{line}");
+    node.log.wait_for("configuration not reloaded: the old one goes on");
+    // A broken syntax and a file that is gone are no better.
+    files.write("zones/example.com.toml", "[nameservers\n");
+    let line = node.log.wait_for("ERROR");
+    assert!(line.contains("zones/example.com.toml:1:"), "{line}");
+    node.log.wait_for("configuration not reloaded: the old one goes on");
+    thread::sleep(WHILE);
+    let tally = load.stop();
+    let answered = tally.answered();
+    assert_eq!((tally.lost, tally.answers), (0, only("192.0.2.1", answered)));
+    assert!(answered > 500, "{answered} answers are no load");
+
+    // The mended file takes effect, and no query is lost on the way.
+    let load = Load::start(node.address(), "www.example.com.");
+    thread::sleep(WHILE);
+    files.write("zones/example.com.toml", zone("192.0.2.3"));
+    node.log.wait_for("configuration reloaded reason=\"file changed\"");
+    thread::sleep(WHILE);
+    let tally = load.stop();
+    assert_eq!(tally.lost, 0);
+    assert_eq!(tally.answers.len(), 2, "the old answer, then the new one: {tally:?}");
+    assert_eq!(node.dig("www.example.com").data(), ["192.0.2.3"]);
+}
+
+#[test]
+fn sighup_reloads() {
+    let files = Files::new(SERVER, &[("example.com.toml", &zone("192.0.2.1"))]);
+    let mut node = files.serve();
+    // A file behind a symbolic link to elsewhere changes unseen.
+    let elsewhere = Files::new(SERVER, &[("other.example.toml", &zone("192.0.2.2"))]);
+    std::os::unix::fs::symlink(elsewhere.path("zones/other.example.toml"), files.path("zones/other.example.toml"))
+        .unwrap();
+    node.log.wait_for("configuration reloaded reason=\"file changed\"");
+    assert_eq!(node.dig("www.other.example").data(), ["192.0.2.2"]);
+    elsewhere.write("zones/other.example.toml", zone("192.0.2.4"));
+    node.signal("HUP");
+    node.log.wait_for("configuration reloaded reason=\"signal\"");
+    assert_eq!(node.dig("www.other.example").data(), ["192.0.2.4"]);
+    // And a fault is told as at any other time.
+    elsewhere.write("zones/other.example.toml", "ttl = []\n");
+    node.signal("HUP");
+    node.log.wait_for("other.example.toml:1:7: ");
+    node.log.wait_for("configuration not reloaded: the old one goes on reason=\"signal\"");
+    assert_eq!(node.dig("www.other.example").data(), ["192.0.2.4"]);
+}
+
+#[test]
+fn zones_come_and_go_with_their_files() {
+    let files = Files::new(SERVER, &[("example.com.toml", &zone("192.0.2.1"))]);
+    let mut node = files.serve();
+    assert_eq!(node.dig("www.example.org").status, "REFUSED");
+    files.write("zones/example.org.toml", zone("192.0.2.2"));
+    node.log.wait_for("configuration reloaded");
+    assert_eq!(node.dig("www.example.org").data(), ["192.0.2.2"]);
+    fs::remove_file(files.path("zones/example.org.toml")).unwrap();
+    node.log.wait_for("configuration reloaded");
+    assert_eq!(node.dig("www.example.org").status, "REFUSED");
+    assert_eq!(node.dig("www.example.com").data(), ["192.0.2.1"]);
+}
+
+#[test]
+fn an_endpoint_that_comes_with_a_reload_is_not_answered_unseen() {
+    let (well, mut ill) = (endpoint("127.21.0.1"), endpoint("127.21.0.2"));
+    ill.stop_listening();
+    let zone = |endpoints: &[&Endpoint]| {
+        let members = endpoints.iter().map(|endpoint| endpoint.address());
+        let members: Vec<String> =
+            members.map(|at| format!("{{ address = \"{}\", check_port = {} }}", at.ip(), at.port())).collect();
+        format!(
+            "[nameservers]\nns1 = [\"127.0.0.1\"]\n[monitors.web]\ntype = \"http\"\ninterval = \"30s\"\n\
+             [pools.web]\nmonitor = \"web\"\nendpoints = [{}]\n[names.www]\npools = [\"web\"]\n",
+            members.join(", ")
+        )
+    };
+    let files = Files::new(SERVER, &[("example.com.toml", &zone(&[&well]))]);
+    let mut node = files.serve();
+    let load = Load::start(node.address(), "www.example.com.");
+    files.write("zones/example.com.toml", zone(&[&well, &ill]));
+    node.log.wait_for("configuration reloaded");
+    node.log.wait_for("endpoint is down");
+    thread::sleep(WHILE);
+    let tally = load.stop();
+    let answered = tally.answered();
+    assert_eq!((tally.lost, tally.answers), (0, only("127.21.0.1", answered)));
+    assert_eq!(well.connections(), 1, "state carries over a reload: it was not probed again before its time");
+}
+
+fn endpoint(address: &str) -> Endpoint {
+    Endpoint::start((address.parse::<IpAddr>().expect("an address"), 0).into(), Script::status(200))
+}
+
+#[test]
+fn a_database_that_is_broken_is_not_taken_and_the_old_table_goes_on() {
+    let zone = "[nameservers]\nns1 = [\"127.0.0.1\"]\n[datacenters]\nfra = { latitude = 50.11, longitude = 8.68 }\n\
+                nrt = { latitude = 35.77, longitude = 140.39 }\n[regions.japan]\nclients = [\"country:JP\"]\n\
+                prefer = [\"nrt\"]\n[regions.default]\nprefer = [\"fra\"]\n[pools.web]\n\
+                endpoints.fra = [\"192.0.2.1\"]\nendpoints.nrt = [\"192.0.2.2\"]\n[names.www]\npools = [\"web\"]\n";
+    let files =
+        Files::new(&format!("{SERVER}[geoip]\ndatabases = [\"country.mmdb\"]\n"), &[("example.com.toml", zone)]);
+    let database = fs::read(shipped_database()).unwrap();
+    files.write("country.mmdb", &database);
+    let mut node = files.serve();
+    let japan = "www.example.com +subnet=133.11.0.0/24";
+    assert_eq!(node.dig(japan).data(), ["192.0.2.2"]);
+    for garbage in [&b"garbage"[..], &database[..database.len() / 2], b""] {
+        files.write("country.mmdb", garbage);
+        let line = node.log.wait_for("ERROR");
+        assert!(line.contains("country.mmdb"), "{line}");
+        node.log.wait_for("configuration not reloaded: the old one goes on");
+        assert_eq!(node.dig(japan).data(), ["192.0.2.2"]);
+    }
+    files.write("country.mmdb", &database);
+    node.log.wait_for("configuration reloaded");
+    assert_eq!(node.dig(japan).data(), ["192.0.2.2"]);
+}
