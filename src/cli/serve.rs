@@ -148,7 +148,7 @@ impl Node {
                 info!(
                     reason,
                     zones = loaded.blueprint.world().zones.len(),
-                    "configuration reloaded: its new endpoints are probed first"
+                    "configuration reloaded"
                 );
                 // Control lives as long as the node does.
                 let _ = self.events.send(Event::Adopt(loaded.blueprint)).await;
