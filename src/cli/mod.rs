@@ -1,6 +1,7 @@
 //! The command line.
 
 mod check;
+mod demo;
 mod explain;
 mod load;
 mod serve;
@@ -28,6 +29,8 @@ pub struct Cli {
 enum Command {
     /// Serves the zones
     Serve(ConfigFile),
+    /// Serves a sample zone and plays its datacenters, to be broken and mended
+    Demo(demo::Arguments),
     /// Tells every fault of the configuration with its file, line and column
     Check {
         #[command(flatten)]
@@ -58,6 +61,7 @@ pub fn run(cli: Cli) -> ExitCode {
             log_to_stderr();
             serve::run(&file.config)
         }
+        Command::Demo(arguments) => demo::run(&arguments),
         Command::Check { config, json } => check::run(&config.config, json),
         Command::Explain(arguments) => explain::run(&arguments),
     }

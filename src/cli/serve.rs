@@ -47,18 +47,20 @@ impl From<Faults> for StartError {
 
 /// Serves until a signal says to stop. Exit code 1 if that never began.
 pub(super) fn run(path: &Path) -> ExitCode {
-    let serving = tokio::runtime::Builder::new_multi_thread()
+    run_to_end(async {
+        let node = Node::start(path).await?;
+        node.run().await;
+        Ok(())
+    })
+}
+
+/// Runs on all processors what serves until it is told to stop, and tells why if it never began.
+pub(super) fn run_to_end(serving: impl Future<Output = Result<(), StartError>>) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| StartError::Other(format!("no runtime for tasks: {error}")));
-    let served = serving.and_then(|runtime| {
-        runtime.block_on(async {
-            let node = Node::start(path).await?;
-            node.run().await;
-            Ok(())
-        })
-    });
-    match served {
+    match runtime.and_then(|runtime| runtime.block_on(serving)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(StartError::Faults(faults)) => {
             super::print_faults(&faults);
@@ -79,6 +81,7 @@ pub(super) struct Node {
     events: mpsc::Sender<Event>,
     control: tokio::task::JoinHandle<()>,
     addresses: Vec<std::net::SocketAddr>,
+    signals: Signals,
 }
 
 /// What a reload reads from and writes to.
@@ -94,6 +97,8 @@ impl Node {
     /// Reads everything, binds every socket, probes every target once, and begins to answer.
     pub(super) async fn start(path: &Path) -> Result<Self, StartError> {
         let other = |error: &dyn std::fmt::Display| StartError::Other(error.to_string());
+        // First of all: a signal that comes from now on is not lost.
+        let signals = Signals::new().map_err(|error| other(&error))?;
         let (files, loaded) = Files::open(path)?;
         log_faults(&loaded.warnings);
         let workers = std::thread::available_parallelism().map_err(|error| other(&error))?;
@@ -107,7 +112,7 @@ impl Node {
         events.send(Event::Adopt(loaded.blueprint)).await.map_err(|error| other(&error))?;
         let published = first_published.await.map_err(|error| other(&error))?;
         let running = bound.start(published.clone(), Arc::new(Rotation::default())).map_err(|error| other(&error))?;
-        Ok(Self { files, running, published, events, control, addresses })
+        Ok(Self { files, running, published, events, control, addresses, signals })
     }
 
     /// Where DNS is answered.
@@ -119,13 +124,9 @@ impl Node {
     pub(super) async fn run(mut self) {
         let zones = self.published.load().zones().len();
         info!(addresses = ?self.addresses, zones, "answering");
-        let mut signals = match Signals::new() {
-            Ok(signals) => signals,
-            Err(error) => return error!(%error, "signals cannot be caught"),
-        };
         loop {
             let reason = tokio::select! {
-                signal = signals.next() => match signal {
+                signal = self.signals.next() => match signal {
                     Signal::Reload => "signal",
                     Signal::Stop => break,
                 },
@@ -144,7 +145,11 @@ impl Node {
         match tokio::task::block_in_place(|| self.files.load(Some(&previous))) {
             Ok(loaded) => {
                 log_faults(&loaded.warnings);
-                info!(reason, zones = loaded.blueprint.world().zones.len(), "configuration reloaded");
+                info!(
+                    reason,
+                    zones = loaded.blueprint.world().zones.len(),
+                    "configuration reloaded"
+                );
                 // Control lives as long as the node does.
                 let _ = self.events.send(Event::Adopt(loaded.blueprint)).await;
             }
@@ -175,8 +180,9 @@ impl Files {
         let last_serial = |origin: &Name| serials.get(&origin.to_string()).copied();
         let loaded = self.loader.load(&last_serial, previous)?;
         self.keep_serials(&loaded);
-        if previous.is_some() && loaded.server != self.server {
-            warn!("folders and listening addresses change only with a restart");
+        let fixed = |server: &Server| (server.state.clone(), server.dns.clone());
+        if previous.is_some() && fixed(&loaded.server) != fixed(&self.server) {
+            warn!("the state folder and the listening addresses change only with a restart");
         }
         if let Err(error) = self.watch.follow(&loaded.watched) {
             warn!(%error, "changed files are not noticed; send SIGHUP instead");

@@ -32,8 +32,8 @@ impl<'a> ZoneCheck<'a> {
         Self { origin, records, owners, by_owner }
     }
 
-    /// All checks inside the zone.
-    pub(super) fn run(&self, faults: &mut Faults) {
+    /// All checks inside the zone. `complete` says that no record was left out as faulty: what is missing may have been it.
+    pub(super) fn run(&self, complete: bool, faults: &mut Faults) {
         for located in self.records {
             self.check_record(located, faults);
         }
@@ -43,7 +43,10 @@ impl<'a> ZoneCheck<'a> {
         for owner in self.owners {
             self.check_owner(owner, faults);
         }
-        self.check_addresses(faults);
+        if complete {
+            self.check_addresses(faults);
+        }
+        self.check_below_dnames(faults);
         self.warn_occluded(faults);
     }
 
@@ -110,6 +113,25 @@ impl<'a> ZoneCheck<'a> {
         }
     }
 
+    /// "Resource records MUST NOT exist at any subdomain of the owner of a DNAME RR" (RFC 6672, section 2.4).
+    fn check_below_dnames(&self, faults: &mut Faults) {
+        let dnames = self.records.iter().filter(|located| located.record.rtype == Rtype::DNAME);
+        let dnames: HashMap<&Name, &Place> = dnames.map(|located| (&located.record.owner, &located.place)).collect();
+        if dnames.is_empty() {
+            return;
+        }
+        let of_records = self.records.iter().map(|located| (&located.record.owner, &located.place));
+        let of_names = self.owners.iter().map(|owner| (&owner.name, &owner.place));
+        let mut told = HashSet::new();
+        for (owner, place) in of_records.chain(of_names) {
+            let above = suffixes(owner.as_wire()).skip(1).map(Name::from_wire).find(|above| dnames.contains_key(above));
+            if let Some(above) = above.filter(|_| told.insert(owner)) {
+                let fault = Fault::error(place, format!("{owner} stands below a DNAME"), "nothing may stand there");
+                faults.push(fault.related(dnames[&above], "the DNAME"));
+            }
+        }
+    }
+
     /// Owners of NS records below the apex.
     fn cuts(&self) -> HashMap<&'a Name, &'a Place> {
         let delegations = self.records.iter().filter(|l| l.record.rtype == Rtype::NS && l.record.owner != *self.origin);
@@ -154,9 +176,10 @@ impl<'a> ZoneCheck<'a> {
     }
 }
 
-/// A CNAME is the only record of its owner (RFC 2181, section 10.1), and there is one DNAME at most (RFC 6672, section 2.4).
+/// A CNAME is the only record of its owner (RFC 2181, section 10.1); there is one DNAME at most (RFC 6672, section 2.4), and
+/// one SOA (RFC 1035, section 5.2).
 fn check_alone(records: &[&Located], faults: &mut Faults) {
-    for rtype in [Rtype::CNAME, Rtype::DNAME] {
+    for rtype in [Rtype::CNAME, Rtype::DNAME, Rtype::SOA] {
         let Some(first) = records.iter().find(|located| located.record.rtype == rtype) else { continue };
         let other = records.iter().find(|other| {
             let same = other.record.rtype == rtype;

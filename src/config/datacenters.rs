@@ -66,7 +66,11 @@ impl Places {
     /// The id of a datacenter: a new one, or the one it already has in another file.
     fn add(&mut self, datacenter: Datacenter, place: &Place, faults: &mut Faults) -> Option<DatacenterId> {
         if let Some((id, first)) = self.defined.get(&datacenter.name) {
-            if self.list[usize::from(*id)] != datacenter {
+            let known = &mut self.list[usize::from(*id)];
+            // One file may leave the country to the other.
+            known.country = known.country.or(datacenter.country);
+            let other_country = datacenter.country.is_some() && datacenter.country != known.country;
+            if known.coordinates != datacenter.coordinates || other_country {
                 let message = format!("datacenter `{}` has two places in the world", datacenter.name);
                 faults.push(Fault::error(place, message, "another place").related(first, "first defined here"));
             }
@@ -81,11 +85,6 @@ impl Places {
         self.defined.insert(datacenter.name.clone(), (id, place.clone()));
         self.list.push(datacenter);
         Some(id)
-    }
-
-    /// A datacenter of any file by its name.
-    pub(super) fn find(&self, name: &str) -> Option<DatacenterId> {
-        self.defined.get(name).map(|&(id, _)| id)
     }
 }
 

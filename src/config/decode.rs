@@ -184,10 +184,14 @@ impl<'d> Value<'d> {
         faults: &mut Faults,
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> Option<Placed<T>> {
-        match self.content.get_ref().as_str().and_then(parse) {
-            Some(value) => Some(Placed { value, place: self.place() }),
-            None => self.unexpected(expected, faults),
+        let Some(text) = self.content.get_ref().as_str().filter(|text| !text.is_empty()) else {
+            return self.unexpected(expected, faults);
+        };
+        let value = parse(text);
+        if value.is_none() {
+            faults.push(Fault::error(&self.place(), format!("`{}` takes {expected}", self.key), ""));
         }
+        Some(Placed { value: value?, place: self.place() })
     }
 
     /// One of `words`; those of later versions are known as such.
@@ -273,6 +277,15 @@ impl<'d> Value<'d> {
         Some(items.iter().map(item).collect())
     }
 
+    /// The values of a list that is not empty; `needed` is told if it is.
+    pub(super) fn items(&self, needed: &str, faults: &mut Faults) -> Vec<Value<'d>> {
+        let Some(items) = self.list(faults) else { return Vec::new() };
+        if items.is_empty() {
+            faults.push(Fault::error(&self.place(), needed, "none"));
+        }
+        items
+    }
+
     /// Each of a list's values as `read` has it; those that are faulty are left out.
     pub(super) fn each<T>(
         &self,
@@ -295,7 +308,7 @@ impl<'d> Value<'d> {
     pub(super) fn unexpected<T>(&self, expected: &str, faults: &mut Faults) -> Option<T> {
         let found = match self.content.get_ref() {
             DeValue::String(text) if text.is_empty() => "an empty string".to_owned(),
-            DeValue::String(_) => "not that".to_owned(),
+            DeValue::String(_) => "a string".to_owned(),
             DeValue::Integer(digits) => digits.to_string(),
             DeValue::Float(digits) => digits.to_string(),
             DeValue::Boolean(value) => value.to_string(),

@@ -128,6 +128,17 @@ impl Faults {
         self.0.iter().any(|fault| fault.severity == Severity::Error)
     }
 
+    /// Whether an error was found since there were `before` faults.
+    pub(super) fn has_errors_since(&self, before: usize) -> bool {
+        self.0.iter().skip(before).any(|fault| fault.severity == Severity::Error)
+    }
+
+    /// Whether anything is wrong with this file.
+    pub(super) fn has_errors_in(&self, source: &Arc<Source>) -> bool {
+        let is_there = |place: &Place| Arc::ptr_eq(&place.source, source);
+        self.0.iter().any(|fault| fault.severity == Severity::Error && fault.place.as_ref().is_some_and(is_there))
+    }
+
     /// By file and line; what has no place comes first.
     pub(super) fn sort(&mut self) {
         self.0.sort_by_cached_key(|fault| {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::fault::{Fault, Faults, Place, Source};
+use super::fault::{Fault, Faults, Place, Severity, Source};
 
 /// A file that was read, and when it was last changed.
 pub(super) struct ReadFile {
@@ -23,6 +23,8 @@ pub(super) struct ZoneFiles {
     pub(super) toml: Option<ReadFile>,
     /// `gslb.example.com.zone`, an RFC 1035 master file.
     pub(super) master: Option<ReadFile>,
+    /// Whether one of them could not be read: the other alone would be another zone.
+    pub(super) unreadable: bool,
 }
 
 /// Reads a file; that it cannot be read is told.
@@ -60,13 +62,14 @@ fn changed(path: &Path) -> io::Result<u32> {
 }
 
 /// Reads the zones of a folder, by the stem of their files' names. Hidden files and those that end in neither `.toml`
-/// nor `.zone` are none: editors and version control leave things behind.
-pub(super) fn read_zones(folder: &Path, faults: &mut Faults) -> BTreeMap<String, ZoneFiles> {
+/// nor `.zone` are none: editors and version control leave things behind. `place` is where the folder is named.
+pub(super) fn read_zones(folder: &Path, place: Option<&Place>, faults: &mut Faults) -> BTreeMap<String, ZoneFiles> {
     let mut zones: BTreeMap<String, ZoneFiles> = BTreeMap::new();
     let mut paths = match list(folder) {
         Ok(paths) => paths,
         Err(error) => {
-            faults.push(Fault::without_place(format!("cannot read the zones in {}: {error}", folder.display())));
+            let message = format!("cannot read the zones in {}: {error}", folder.display());
+            faults.push(Fault { place: place.cloned(), ..Fault::without_place(message) });
             return zones;
         }
     };
@@ -82,7 +85,13 @@ pub(super) fn read_zones(folder: &Path, faults: &mut Faults) -> BTreeMap<String,
         }
         let files = zones.entry(stem.to_owned()).or_default();
         let file = read_file(&path, faults);
+        files.unreadable |= file.is_none();
         if is_master { files.master = file } else { files.toml = file }
+    }
+    if zones.is_empty() {
+        let message = format!("there is no zone in {}", folder.display());
+        let place = place.cloned();
+        faults.push(Fault { severity: Severity::Warning, place, ..Fault::without_place(message) });
     }
     zones
 }

@@ -14,7 +14,7 @@
 //! section 4).
 
 mod include;
-mod rrset;
+pub(super) mod rrset;
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};

@@ -20,6 +20,7 @@ mod json;
 mod master;
 mod monitors;
 mod names;
+mod owners;
 mod pools;
 mod presentation;
 mod records;
@@ -42,7 +43,7 @@ use std::path::{Path, PathBuf};
 use crate::name::Name;
 use crate::snapshot::World;
 
-use decode::{Placed, read_document};
+use decode::{Placed, Table, read_document};
 use files::ZoneFiles;
 use sections::Drafts;
 use server::ServerFile;
@@ -84,14 +85,25 @@ fn load_all(path: &Path, last_serial: &dyn Fn(&Name) -> Option<u32>, faults: &mu
     let mut drafts = Drafts::default();
     let folder = path.parent().unwrap_or(Path::new(""));
     let source = files::read_file(path, faults)?.source;
-    let server = read_document(&source, "the server file", faults, |table, faults| {
-        server::read(table, folder, &mut drafts, faults)
-    })?;
-    let zones = files::read_zones(&server.server.zones, faults);
+    let read = |table: Table<'_>, faults: &mut Faults| server::read(table, folder, &mut drafts, faults);
+    let Some(server) = read_document(&source, "the server file", faults, read) else {
+        check_syntax(&folder.join(server::ZONES), faults);
+        return None;
+    };
+    let files = files::read_zones(&server.server.zones, server.zones_place.as_ref(), faults);
     let reader = ZoneReader { folder: &server.server.zones, shared: &server.sections, last_serial };
-    let zones = read_zones(&reader, &zones, &mut drafts, faults);
+    let zones = read_zones(&reader, &files, &mut drafts, faults);
     warn_unused(&server, &zones, faults);
-    let node = node(server.site.as_ref(), &drafts, faults);
+    let node = match &server.site {
+        Some(site) => {
+            // What a file defines that could not be read is not known.
+            if zones.len() == files.len() {
+                check_site(site, &server, &zones, faults);
+            }
+            site.value.as_str().into()
+        }
+        None => host_name(),
+    };
     let mut regions = HashSet::new();
     let world = World {
         datacenters: drafts.places.list,
@@ -101,6 +113,16 @@ fn load_all(path: &Path, last_serial: &dyn Fn(&Name) -> Option<u32>, faults: &mu
         node,
     };
     Some((server.server, world))
+}
+
+/// Tells what can be told of zones without a server file: whether they are TOML.
+fn check_syntax(folder: &Path, faults: &mut Faults) {
+    // The folder may be named elsewhere in the broken file; that it is not here means nothing.
+    for files in files::read_zones(folder, None, &mut Faults::default()).values() {
+        if let Some(toml) = &files.toml {
+            read_document(&toml.source, "a zone file", faults, |_, _| ());
+        }
+    }
 }
 
 fn read_zones(
@@ -125,25 +147,34 @@ fn read_zones(
     zones
 }
 
+/// Warns of what is never used, where no fault may be the reason: what is faulty refers to nothing.
 fn warn_unused(server: &ServerFile, zones: &[ZoneDraft], faults: &mut Faults) {
     let site = server.site.as_ref().map(|site| site.value.as_str());
-    for sections in zones.iter().filter_map(|zone| zone.sections.as_ref()) {
-        sections.warn_unused(site, faults);
+    let any_errors = faults.has_errors();
+    for zone in zones {
+        if let Some(sections) = zone.sections.as_ref().filter(|_| !faults.has_errors_in(&zone.place.source)) {
+            sections.warn_unused(site, faults);
+        }
     }
-    server.sections.warn_unused(site, faults);
+    if !any_errors && !zones.is_empty() {
+        server.sections.warn_unused(site, faults);
+    }
 }
 
-/// What this node calls itself: its `site`, else its host name.
-fn node(site: Option<&Placed<String>>, drafts: &Drafts, faults: &mut Faults) -> Box<str> {
-    if let Some(site) = site {
-        if drafts.places.find(&site.value).is_none() {
-            let names = drafts.places.list.iter().map(|datacenter| &*datacenter.name);
-            let label = suggest::did_you_mean(&site.value, names);
-            let label = label.map_or("not a datacenter".to_owned(), |meant| format!("did you mean `{meant}`?"));
-            faults.push(Fault::error(&site.place, format!("there is no datacenter `{}`", site.value), label));
-        }
-        return site.value.as_str().into();
+fn check_site(site: &Placed<String>, server: &ServerFile, zones: &[ZoneDraft], faults: &mut Faults) {
+    let sections = zones.iter().filter_map(|zone| zone.sections.as_ref()).chain([&server.sections]);
+    let datacenters: Vec<_> = sections.map(|sections| &sections.datacenters).collect();
+    if datacenters.iter().any(|definitions| definitions.contains(&site.value)) {
+        return;
     }
+    let names = datacenters.iter().flat_map(|definitions| definitions.iter());
+    let label = suggest::did_you_mean(&site.value, names.map(|definition| definition.name.value.as_str()));
+    let label = label.map_or("not a datacenter".to_owned(), |meant| format!("did you mean `{meant}`?"));
+    faults.push(Fault::error(&site.place, format!("there is no datacenter `{}`", site.value), label));
+}
+
+/// What this node calls itself without a `site`.
+fn host_name() -> Box<str> {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok().or_else(|| std::env::var("HOSTNAME").ok());
     let host = host.as_deref().map(str::trim).filter(|host| !host.is_empty());
     host.unwrap_or("truenorth").into()

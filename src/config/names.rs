@@ -9,9 +9,11 @@ use crate::steering::{AllDown, MAX_ANSWERS, Pick, Step};
 
 use super::decode::{Table, Value, entries};
 use super::fault::{Fault, Faults, Place};
-use super::pools::{self, DraftMembers, PoolDraft, PoolEntry, parse_name};
+use super::owners::read_owner;
+use super::pools::{self, DraftMembers, PoolDraft, PoolEntry};
 use super::regions::{PlacedRegion, read_tiers};
 use super::scope::View;
+use super::suggest::list_of;
 
 /// Addresses an answer holds at most unless the name says otherwise; one where a weighted draw picks.
 const DEFAULT_ANSWERS: u16 = 8;
@@ -71,29 +73,6 @@ pub(super) fn read(
         }
     }
     owners
-}
-
-/// An owner name: a name in the zone, defined once in this section.
-pub(super) fn read_owner(
-    value: &Value<'_>,
-    origin: &Name,
-    defined: &mut HashMap<Name, Place>,
-    faults: &mut Faults,
-) -> Option<Name> {
-    let name = parse_name(&value.name(), origin, faults)?;
-    let place = value.anchor();
-    if !name.is_at_or_below(origin) {
-        let message = format!("{name} is not in the zone {origin}");
-        faults.push(Fault::error(&place, message, "outside of the zone"));
-        return None;
-    }
-    if let Some(first) = defined.get(&name) {
-        let message = format!("{name} is defined twice");
-        faults.push(Fault::error(&place, message, "again").related(first, "first defined here"));
-        return None;
-    }
-    defined.insert(name.clone(), place);
-    Some(name)
 }
 
 struct NameReader<'r, 'a> {
@@ -168,15 +147,12 @@ impl NameReader<'_, '_> {
 
     fn read_pools(&mut self, list: &Value<'_>, owner: &Name) -> Vec<(PoolUse, Place)> {
         let mut uses = PoolUses::default();
-        let items = list.list(self.faults).unwrap_or_default();
-        if list.is_list() && items.is_empty() {
-            self.faults.push(Fault::error(&list.place(), "a name needs a pool", "none"));
-        }
+        let items = list.items("a name needs a pool", self.faults);
         for (order, item) in items.iter().enumerate() {
             // More than fit are refused below, before the order could overflow.
             let order = order.min(usize::from(u8::MAX)) as u8;
             if item.is_list() {
-                for tied in item.list(self.faults).unwrap_or_default() {
+                for tied in item.items("a tie needs a pool", self.faults) {
                     self.read_pool_use(&tied, order, owner, &mut uses);
                 }
             } else {
@@ -218,7 +194,8 @@ impl NameReader<'_, '_> {
 
     fn note_user(&mut self, pool: PoolId, owner: &Name) {
         let users = &mut self.drafts[pool as usize].users;
-        if !users.contains(owner) {
+        // A name is read in one go, so it stands last if it stands there at all.
+        if users.last() != Some(owner) {
             users.push(owner.clone());
         }
     }
@@ -289,7 +266,7 @@ impl NameReader<'_, '_> {
         let [pool] = found[..] else {
             let names: Vec<&str> = found.iter().map(|&pool| &*self.drafts[pool as usize].name).collect();
             let message = format!("`fallback` is one pool, `{}` is {}", reference.value, names.len());
-            let help = format!("choose one of {}", super::suggest::list_of(&names));
+            let help = format!("choose one of {}", list_of(&names));
             self.faults.push(Fault::error(&reference.place, message, "which one?").help(help));
             return None;
         };

@@ -15,6 +15,7 @@ use super::datacenters::is_word;
 use super::decode::{Placed, Table, Value, entries};
 use super::fault::{Fault, Faults, Place};
 use super::monitors::PlacedMonitor;
+use super::owners::parse_name;
 use super::scope::{Definition, Definitions, View};
 use super::suggest::{did_you_mean, list_of};
 
@@ -157,49 +158,51 @@ enum Read {
 }
 
 fn read_members(list: &Value<'_>, scope: &PoolScope<'_>, probed: bool, faults: &mut Faults) -> Option<DraftMembers> {
-    let items = list.list(faults)?;
-    if items.is_empty() {
-        faults.push(Fault::error(&list.place(), "a pool needs endpoints", "none"));
-        return None;
-    }
+    let items = list.items("a pool needs endpoints", faults);
     let mut addresses = Vec::new();
     let mut cnames: Vec<(DraftEndpoint<Name>, Place)> = Vec::new();
-    let mut seen: HashMap<IpAddr, Place> = HashMap::new();
     for item in items {
         match read_endpoint(&item, scope, probed, faults) {
-            Some(Read::Address(endpoint)) => match seen.get(&endpoint.value) {
-                Some(first) => {
-                    let message = format!("the pool holds {} twice", endpoint.value);
-                    let fault = Fault::error(&item.place(), message, "again").related(first, "first named here");
-                    faults.push(fault.help("give it once, with a higher `weight` if it is to answer more often"));
-                }
-                None => {
-                    seen.insert(endpoint.value, item.place());
-                    addresses.push(endpoint);
-                }
-            },
+            Some(Read::Address(endpoint)) => addresses.push((endpoint, item.place())),
             Some(Read::Cname(endpoint)) => cnames.push((endpoint, item.place())),
             None => {}
         }
     }
-    check_bound(&addresses, list, faults);
-    if let Some((_, place)) = cnames.get(1) {
-        let fault = Fault::error(place, "a pool holds exactly one CNAME", "another one");
-        faults.push(fault.related(&cnames[0].1, "the first one"));
+    if let [(_, first), (_, second), ..] = &cnames[..] {
+        let fault = Fault::error(second, "a pool holds exactly one CNAME", "another one");
+        faults.push(fault.related(first, "the first one"));
     }
-    match (addresses.is_empty(), cnames.into_iter().next()) {
-        (false, Some((_, place))) => {
-            faults.push(Fault::error(
-                &place,
-                "a pool holds addresses or exactly one CNAME",
-                "a CNAME beside addresses",
-            ));
+    match (addresses.first(), cnames.into_iter().next()) {
+        (Some((_, address)), Some((_, cname))) => {
+            let fault = Fault::error(&cname, "a pool holds addresses or exactly one CNAME", "a CNAME");
+            faults.push(fault.related(address, "an address"));
             None
         }
-        (true, Some((endpoint, _))) => Some(DraftMembers::Cname(endpoint)),
-        (false, None) => Some(DraftMembers::Addresses(addresses)),
-        (true, None) => None,
+        (Some(_), None) => {
+            let addresses = each_once(addresses, faults);
+            check_bound(&addresses, list, faults);
+            Some(DraftMembers::Addresses(addresses))
+        }
+        (None, Some((endpoint, _))) => Some(DraftMembers::Cname(endpoint)),
+        (None, None) => None,
     }
+}
+
+/// The endpoints, each address once; that one stands there again is told.
+fn each_once(endpoints: Vec<(DraftEndpoint<IpAddr>, Place)>, faults: &mut Faults) -> Vec<DraftEndpoint<IpAddr>> {
+    let mut seen: HashMap<IpAddr, Place> = HashMap::new();
+    let mut list = Vec::with_capacity(endpoints.len());
+    for (endpoint, place) in endpoints {
+        if let Some(first) = seen.get(&endpoint.value) {
+            let message = format!("the pool holds {} twice", endpoint.value);
+            let fault = Fault::error(&place, message, "again").related(first, "first named here");
+            faults.push(fault.help("give it once, with a higher `weight` if it is to answer more often"));
+        } else {
+            seen.insert(endpoint.value, place);
+            list.push(endpoint);
+        }
+    }
+    list
 }
 
 fn check_bound(addresses: &[DraftEndpoint<IpAddr>], list: &Value<'_>, faults: &mut Faults) {
@@ -228,6 +231,10 @@ fn read_endpoint(item: &Value<'_>, scope: &PoolScope<'_>, probed: bool, faults: 
     let check_port = table.take("check_port").and_then(|value| value.integer(1..=u16::MAX, faults));
     let check_port = check_port.map(|port| port.value);
     table.finish(&["capacity"], faults);
+    if !probed && (check_address.is_some() || check_port.is_some()) {
+        let message = "nothing is probed: the pool has no monitor";
+        faults.push(Fault::warning(&item.place(), message, "says where to probe"));
+    }
     if probed && cname.is_some() && check_address.is_none() {
         let message = "a CNAME in a pool with a monitor needs `check_address`";
         faults.push(Fault::error(&item.place(), message, "where should it be probed?"));
@@ -266,21 +273,10 @@ fn read_cname(value: &Value<'_>, scope: &PoolScope<'_>, faults: &mut Faults) -> 
     let text = value.string(faults)?;
     if scope.origin.is_none() && !text.value.ends_with('.') {
         let message = format!("`{}` is relative, but the server file has no origin", text.value);
-        faults.push(Fault::error(&text.place, message, "ends it with a dot if it is absolute"));
+        faults.push(Fault::error(&text.place, message, "end it with a dot"));
         return None;
     }
     parse_name(&text, scope.origin.unwrap_or(&Name::root()), faults)
-}
-
-/// A domain name in presentation format.
-pub(super) fn parse_name(text: &Placed<String>, origin: &Name, faults: &mut Faults) -> Option<Name> {
-    match Name::parse(&text.value, origin) {
-        Ok(name) => Some(name),
-        Err(error) => {
-            faults.push(Fault::error(&text.place, format!("this is not a domain name: {error}"), ""));
-            None
-        }
-    }
 }
 
 /// The pools that a reference means: `web/fra`, or `web` for all of its datacenters. That it means none is told.

@@ -1,6 +1,7 @@
 //! `[regions]`: which clients belong together, and where they go.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 
 use ipnet::IpNet;
 
@@ -52,19 +53,29 @@ fn read_region(value: &Value<'_>, datacenters: View<'_, DatacenterId>, faults: &
 }
 
 fn read_clients(list: &Value<'_>, faults: &mut Faults) -> Vec<Placed<ClientMatch>> {
-    if list.list(&mut Faults::default()).is_some_and(|items| items.is_empty()) {
-        faults.push(Fault::error(&list.place(), "a region needs clients", "nobody"));
-    }
-    list.each(faults, |item, faults| {
+    let items = list.items("a region needs clients", faults);
+    let read = |item: &Value<'_>| {
         let text = item.string(faults)?;
-        match parse_client(&text, faults) {
-            Ok(client) => Some(text.with(client)),
+        match parse_client(&text) {
+            Ok(client) => {
+                check_countries(client, &text.place, faults);
+                Some(text.with(client))
+            }
             Err(fault) => {
-                faults.push(fault);
+                faults.push(*fault);
                 None
             }
         }
-    })
+    };
+    items.iter().filter_map(read).collect()
+}
+
+fn check_countries(client: ClientMatch, place: &Place, faults: &mut Faults) {
+    match client {
+        ClientMatch::Country(code) => check_country(code, place, faults),
+        ClientMatch::Subdivision(code) => check_country(code.country(), place, faults),
+        ClientMatch::Prefix(_) | ClientMatch::Asn(_) | ClientMatch::Continent(_) => {}
+    }
 }
 
 /// The kinds of matches that bear a prefix, with what may follow it.
@@ -75,7 +86,11 @@ const KINDS: [(&str, &str); 4] = [
     ("asn", "the number of an autonomous system, such as 4713"),
 ];
 
-fn parse_client(text: &Placed<String>, faults: &mut Faults) -> Result<ClientMatch, Fault> {
+/// How clients are told apart, for those who wrote something else.
+const CLIENT_HELP: &str =
+    "a client is told by `continent:`, `country:`, `subdivision:`, `asn:` or a prefix such as 192.0.2.0/24";
+
+fn parse_client(text: &Placed<String>) -> Result<ClientMatch, Box<Fault>> {
     let Some((kind, code)) = text.value.split_once(':').filter(|(kind, _)| !is_hexadecimal(kind)) else {
         return parse_prefix(text);
     };
@@ -86,13 +101,8 @@ fn parse_client(text: &Placed<String>, faults: &mut Faults) -> Result<ClientMatc
         "asn" => code.parse().ok().map(ClientMatch::Asn),
         _ => return Err(unknown_kind(text, kind)),
     };
-    match client {
-        Some(ClientMatch::Country(code)) => check_country(code, &text.place, faults),
-        Some(ClientMatch::Subdivision(code)) => check_country(code.country(), &text.place, faults),
-        _ => {}
-    }
     let expected = KINDS.iter().find(|&&(known, _)| known == kind).map_or("", |&(_, expected)| expected);
-    client.ok_or_else(|| Fault::error(&text.place, format!("`{kind}:` takes {expected}"), "not that"))
+    client.ok_or_else(|| Box::new(Fault::error(&text.place, format!("`{kind}:` takes {expected}"), "")))
 }
 
 /// Whether it could be the first group of an IPv6 address.
@@ -100,29 +110,25 @@ fn is_hexadecimal(text: &str) -> bool {
     text.len() <= 4 && text.bytes().all(|octet| octet.is_ascii_hexdigit())
 }
 
-fn unknown_kind(text: &Placed<String>, kind: &str) -> Fault {
+fn unknown_kind(text: &Placed<String>, kind: &str) -> Box<Fault> {
     let label = match did_you_mean(kind, KINDS.iter().map(|&(known, _)| known)) {
         Some(meant) => format!("did you mean `{meant}:`?"),
         None => "not a kind of client".to_owned(),
     };
-    Fault::error(&text.place, format!("`{kind}:` does not tell clients apart"), label)
-        .help("a client is told by `continent:`, `country:`, `subdivision:`, `asn:` or a prefix such as 192.0.2.0/24")
+    let message = format!("`{kind}:` does not tell clients apart");
+    Box::new(Fault::error(&text.place, message, label).help(CLIENT_HELP))
 }
 
-fn parse_prefix(text: &Placed<String>) -> Result<ClientMatch, Fault> {
+fn parse_prefix(text: &Placed<String>) -> Result<ClientMatch, Box<Fault>> {
     let Ok(net) = text.value.parse::<IpNet>() else {
         let fault = Fault::error(&text.place, format!("`{}` does not tell clients apart", text.value), "not a prefix");
-        return Err(match text.value.parse::<std::net::IpAddr>() {
-            Ok(address) => fault.help(format!("one address is the prefix {}", IpNet::from(address))),
-            Err(_) => fault.help(
-                "a client is told by `continent:`, `country:`, `subdivision:`, `asn:` or a prefix such as 192.0.2.0/24",
-            ),
-        });
+        let address = text.value.parse::<IpAddr>().map(IpNet::from);
+        let help = address.map_or(CLIENT_HELP.to_owned(), |net| format!("one address is the prefix {net}"));
+        return Err(Box::new(fault.help(help)));
     };
     if net != net.trunc() {
-        let message = format!("`{net}` has host bits set");
-        let help = format!("the network is {}", net.trunc());
-        return Err(Fault::error(&text.place, message, "bits behind the prefix").help(help));
+        let fault = Fault::error(&text.place, format!("`{net}` has host bits set"), "bits behind the prefix");
+        return Err(Box::new(fault.help(format!("the network is {}", net.trunc()))));
     }
     Ok(ClientMatch::Prefix(net))
 }
@@ -134,17 +140,15 @@ pub(super) fn read_tiers(
     faults: &mut Faults,
 ) -> Vec<Vec<DatacenterId>> {
     let mut seen = HashMap::new();
-    if list.list(&mut Faults::default()).is_some_and(|items| items.is_empty()) {
-        faults.push(Fault::error(&list.place(), "`prefer` needs datacenters", "none"));
+    let mut tiers = Vec::new();
+    for item in list.items("`prefer` needs a datacenter", faults) {
+        let tied = if item.is_list() { item.items("a tie needs a datacenter", faults) } else { vec![item] };
+        let tier = tied.iter().filter_map(|item| read_preferred(item, datacenters, &mut seen, faults));
+        tiers.push(tier.collect());
     }
-    list.each(faults, |item, faults| {
-        if item.is_list() {
-            let tier = item.each(faults, |item, faults| read_preferred(item, datacenters, &mut seen, faults));
-            (!tier.is_empty()).then_some(tier)
-        } else {
-            read_preferred(item, datacenters, &mut seen, faults).map(|id| vec![id])
-        }
-    })
+    // A tier without a datacenter has been told as faulty.
+    tiers.retain(|tier: &Vec<DatacenterId>| !tier.is_empty());
+    tiers
 }
 
 fn read_preferred(
@@ -172,24 +176,19 @@ pub(super) fn check_own(own: &Definitions<PlacedRegion>, faults: &mut Faults) {
 /// The regions that a file sees, valid together: no client match stands there twice. What is wrong among the shared ones
 /// alone has been told with the server file.
 pub(super) fn resolve(view: View<'_, PlacedRegion>, faults: &mut Faults) -> Vec<Region> {
-    let mut seen: HashMap<ClientMatch, Place> = HashMap::new();
-    let own = view.own.iter().count();
     // The shared ones first, so that a fault stands with the zone's own.
-    let mut visible: Vec<_> = view.visible().collect();
-    visible.rotate_left(own);
-    let shared = visible.len() - own;
+    let shared = view.visible().skip(view.own.iter().count()).map(|definition| (definition, false));
+    let own = view.own.iter().map(|definition| (definition, true));
+    let mut seen: HashMap<ClientMatch, &Place> = HashMap::new();
     let mut list = Vec::new();
-    for (position, definition) in visible.into_iter().enumerate() {
+    for (definition, is_own) in shared.chain(own) {
         let Some(region) = &definition.value else { continue };
         for client in &region.clients {
-            match seen.get(&client.value) {
-                None => _ = seen.insert(client.value, client.place.clone()),
-                Some(first) if position >= shared => {
-                    let message = format!("the clients {} are named twice", client.value);
-                    faults.push(Fault::error(&client.place, message, "again").related(first, "first named here"));
-                }
-                Some(_) => {}
+            if let Some(first) = seen.get(&client.value).filter(|_| is_own) {
+                let message = format!("the clients {} are named twice", client.value);
+                faults.push(Fault::error(&client.place, message, "again").related(first, "first named here"));
             }
+            seen.entry(client.value).or_insert(&client.place);
         }
         list.push(Region {
             name: definition.name.value.as_str().into(),

@@ -5,7 +5,10 @@ use std::collections::HashMap;
 
 use super::decode::Placed;
 use super::fault::{Fault, Faults};
-use super::suggest::did_you_mean;
+use super::suggest::{did_you_mean, list_of};
+
+/// So many names are listed when one is not found; more would hide the fault itself.
+const MAX_LISTED: usize = 8;
 
 /// What one file defines of one kind, in the order of the file.
 pub(super) struct Definitions<T> {
@@ -40,6 +43,11 @@ impl<T> Definitions<T> {
 
     fn get(&self, name: &str) -> Option<&Definition<T>> {
         self.by_name.get(name).map(|&position| &self.entries[position])
+    }
+
+    /// Whether the file defines something under this name, faulty or not.
+    pub(super) fn contains(&self, name: &str) -> bool {
+        self.by_name.contains_key(name)
     }
 
     /// Warns of everything that nothing referred to.
@@ -77,8 +85,8 @@ impl<'a, T> View<'a, T> {
     /// All that is seen: the file's own, then those of the server file that it does not define itself.
     pub(super) fn visible(self) -> impl Iterator<Item = &'a Definition<T>> {
         let shared = self.shared.into_iter().flat_map(|shared| &shared.entries);
-        let hidden = move |definition: &&Definition<T>| self.own.get(&definition.name.value).is_none();
-        self.own.entries.iter().chain(shared.filter(hidden))
+        let not_hidden = move |definition: &&Definition<T>| self.own.get(&definition.name.value).is_none();
+        self.own.entries.iter().chain(shared.filter(not_hidden))
     }
 
     /// What `name` refers to; that it refers to nothing is told.
@@ -102,11 +110,8 @@ impl<'a, T> View<'a, T> {
         let names: Vec<&str> = self.visible().map(|definition| definition.name.value.as_str()).collect();
         match names.len() {
             0 => fault.help(format!("no {kind} is defined here or in the server file")),
-            1..=MAX_LISTED => fault.help(format!("there is {}", super::suggest::list_of(&names))),
+            1..=MAX_LISTED => fault.help(format!("there is {}", list_of(&names))),
             _ => fault,
         }
     }
 }
-
-/// So many names are listed when one is not found; more would hide the fault itself.
-const MAX_LISTED: usize = 8;

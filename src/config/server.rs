@@ -6,11 +6,17 @@ use std::path::{Path, PathBuf};
 use crate::snapshot::Ecs;
 
 use super::decode::{Placed, Table, Value};
-use super::fault::{Fault, Faults};
+use super::fault::{Fault, Faults, Place};
 use super::sections::{Drafts, Sections};
 
 /// Where DNS is served if the file does not say: a port that needs no privilege, on loopback.
 const DEFAULT_PORT: u16 = 5300;
+
+/// The folder of the zones, if the file does not say.
+pub(super) const ZONES: &str = "zones";
+
+/// The folder of run-time state, if the file does not say.
+const STATE: &str = "state";
 
 /// Where this process finds and keeps its files, and where it listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +34,8 @@ pub struct Server {
 /// What the server file says.
 pub(super) struct ServerFile {
     pub(super) server: Server,
+    /// Where the zones' folder is named.
+    pub(super) zones_place: Option<Place>,
     pub(super) ecs: Ecs,
     /// The datacenter where this node stands.
     pub(super) site: Option<Placed<String>>,
@@ -36,11 +44,8 @@ pub(super) struct ServerFile {
 
 /// Reads the server file. Relative paths continue `folder`.
 pub(super) fn read(mut table: Table<'_>, folder: &Path, drafts: &mut Drafts, faults: &mut Faults) -> ServerFile {
-    let mut path = |key, default| {
-        let text = table.take(key).and_then(|value| value.string(faults)).map(|text| text.value);
-        folder.join(text.as_deref().unwrap_or(default))
-    };
-    let (zones, state) = (path("zones", "zones"), path("state", "state"));
+    let mut path = |key| table.take(key).and_then(|value| value.string(faults));
+    let (zones, state) = (path("zones"), path("state"));
     let site = table.take("site").and_then(|value| read_site(&value, faults));
     let dns = read_listen(table.take("listen"), faults);
     let databases = read_databases(table.take("geoip"), folder, faults);
@@ -48,7 +53,9 @@ pub(super) fn read(mut table: Table<'_>, folder: &Path, drafts: &mut Drafts, fau
     let sections = Sections::read(&mut table, None, None, drafts, faults);
     super::regions::check_own(&sections.regions, faults);
     table.finish(&["admin"], faults);
-    ServerFile { server: Server { zones, state, dns, databases }, ecs, site, sections }
+    let path = |text: Option<&Placed<String>>, default: &str| folder.join(text.map_or(default, |text| &text.value));
+    let server = Server { zones: path(zones.as_ref(), ZONES), state: path(state.as_ref(), STATE), dns, databases };
+    ServerFile { server, zones_place: zones.map(|zones| zones.place), ecs, site, sections }
 }
 
 fn read_site(value: &Value<'_>, faults: &mut Faults) -> Option<Placed<String>> {
@@ -67,7 +74,7 @@ fn read_listen(value: Option<Value<'_>>, faults: &mut Faults) -> Vec<SocketAddr>
     table.finish(&["tls", "https", "quic", "certificate", "key"], faults);
     let Some(dns) = dns else { return default() };
     let mut addresses: Vec<SocketAddr> = Vec::new();
-    for item in dns.list(faults).unwrap_or_default() {
+    for item in dns.items("`dns` needs an address", faults) {
         let expected = "addresses with a port, such as \"192.0.2.53:53\" or \"[2001:db8::53]:53\"";
         let Some(address) = item.parsed(expected, faults, |text| text.parse().ok()) else { continue };
         if addresses.contains(&address.value) {
@@ -76,9 +83,6 @@ fn read_listen(value: Option<Value<'_>>, faults: &mut Faults) -> Vec<SocketAddr>
         } else {
             addresses.push(address.value);
         }
-    }
-    if dns.list(&mut Faults::default()).is_some_and(|items| items.is_empty()) {
-        faults.push(Fault::error(&dns.place(), "`dns` needs an address", "nothing would be served"));
     }
     addresses
 }

@@ -10,15 +10,18 @@ use crate::zone::Record;
 use super::decode::{Placed, Value, entries};
 use super::fault::{Fault, Faults, Place};
 use super::master::Located;
-use super::names::{MAX_TTL, read_owner};
-use super::pools::parse_name;
+use super::names::MAX_TTL;
+use super::owners::{parse_name, read_owner};
 use super::records::{parse_rdata, parse_rtype, txt_rdata};
 
 /// Seconds that static records live unless they say otherwise.
 pub(super) const RECORD_TTL: u32 = 300;
 
-/// Seconds that the SOA and the NS RRset of the apex live.
-const APEX_TTL: u32 = 3600;
+/// Seconds that NS records live unless they say otherwise.
+const NS_TTL: u32 = 3600;
+
+/// Seconds that the SOA record lives.
+const SOA_TTL: u32 = 3600;
 
 /// Defaults of `[soa]`, in seconds.
 const REFRESH: u32 = 3600;
@@ -34,10 +37,10 @@ pub(super) fn read_nameservers(section: Option<&Value<'_>>, origin: &Name, fault
     let mut records = Vec::new();
     let mut defined = HashMap::new();
     for value in entries(section, "`[nameservers]`", faults) {
-        if value.is_table() {
-            let message = format!("`{}` without quotes is a table in a table", value.key);
+        if let Some(quoted) = unquoted_name(&value) {
+            let message = format!("`{quoted}` without quotes is a table in a table");
             let fault = Fault::error(&value.anchor(), message, "a name with a dot is quoted");
-            faults.push(fault.help("write \"ns1.example.net.\" = []"));
+            faults.push(fault.help(format!("write \"{quoted}\" = [...]")));
             continue;
         }
         let Some(name) = parse_name(&value.name(), origin, faults) else { continue };
@@ -46,7 +49,7 @@ pub(super) fn read_nameservers(section: Option<&Value<'_>>, origin: &Name, fault
             faults.push(Fault::error(&value.anchor(), message, "again").related(&first, "first named here"));
             continue;
         }
-        let ns = Record { owner: origin.clone(), rtype: Rtype::NS, ttl: APEX_TTL, rdata: name.as_wire().into() };
+        let ns = Record { owner: origin.clone(), rtype: Rtype::NS, ttl: NS_TTL, rdata: name.as_wire().into() };
         records.push(Located { record: ns, place: value.anchor() });
         let addresses =
             value.each(faults, |item, faults| item.parsed("addresses", faults, |text| text.parse::<IpAddr>().ok()));
@@ -58,6 +61,17 @@ pub(super) fn read_nameservers(section: Option<&Value<'_>>, origin: &Name, fault
         records.extend(addresses.into_iter().map(|address| address_record(&name, &address)));
     }
     records
+}
+
+/// The name that was meant by `ns1.example.net = []`.
+fn unquoted_name(value: &Value<'_>) -> Option<String> {
+    let mut name = value.key.to_owned();
+    let mut inner = value.clone();
+    while inner.is_table() {
+        inner = inner.table("a name", &mut Faults::default())?.into_values().into_iter().next()?;
+        name = format!("{name}.{}", inner.key);
+    }
+    value.is_table().then_some(name)
 }
 
 fn address_record(owner: &Name, address: &Placed<IpAddr>) -> Located {
@@ -92,7 +106,7 @@ pub(super) fn read_soa(
     let written_mname = take("mname").map(|value| read_name(&value, origin, faults));
     let rname = match take("rname") {
         Some(value) => read_mailbox(&value, origin, faults),
-        None => Name::parse(RNAME, origin).ok(),
+        None => parse_name(&Placed { value: RNAME.to_owned(), place: place.clone() }, origin, faults),
     };
     let written_serial = take("serial").map(|value| value.integer(0..=u32::MAX, faults));
     let mut seconds = |key, default| match take(key) {
@@ -113,7 +127,7 @@ pub(super) fn read_soa(
         for time in times {
             rdata.extend_from_slice(&time?.to_be_bytes());
         }
-        let record = Record { owner: origin.clone(), rtype: Rtype::SOA, ttl: APEX_TTL, rdata: rdata.into() };
+        let record = Record { owner: origin.clone(), rtype: Rtype::SOA, ttl: SOA_TTL, rdata: rdata.into() };
         Some(Located { record, place })
     })();
     (record, has_serial)
@@ -143,7 +157,7 @@ pub(super) fn read_records(section: Option<&Value<'_>>, origin: &Name, faults: &
         let owner = read_owner(&value, origin, &mut defined, faults);
         let Some(mut table) = value.table("an owner's records", faults) else { continue };
         let ttl = table.take("ttl").and_then(|value| value.integer(0..=MAX_TTL, faults));
-        let ttl = ttl.map_or(RECORD_TTL, |ttl| ttl.value);
+        let ttl = ttl.map(|ttl| ttl.value);
         let Some(owner) = owner else { continue };
         let reader = RrsetReader { owner: &owner, ttl, origin };
         for rrset in table.into_values() {
@@ -155,7 +169,7 @@ pub(super) fn read_records(section: Option<&Value<'_>>, origin: &Name, faults: &
 
 struct RrsetReader<'a> {
     owner: &'a Name,
-    ttl: u32,
+    ttl: Option<u32>,
     origin: &'a Name,
 }
 
@@ -170,7 +184,10 @@ impl RrsetReader<'_> {
             faults.push(Fault::error(&rrset.anchor(), reason, "not here"));
             return;
         }
-        let items = if rrset.is_string() { vec![rrset.clone()] } else { rrset.list(faults).unwrap_or_default() };
+        let default_ttl = if rtype == Rtype::NS { NS_TTL } else { RECORD_TTL };
+        let ttl = self.ttl.unwrap_or(default_ttl);
+        // One record may stand without a list around it.
+        let items = if rrset.is_list() { rrset.list(faults).unwrap_or_default() } else { vec![rrset.clone()] };
         for item in items {
             let Some(text) = item.string(faults) else { continue };
             let rdata = if rtype == Rtype::TXT {
@@ -180,10 +197,10 @@ impl RrsetReader<'_> {
             };
             match rdata {
                 Ok(rdata) => {
-                    let record = Record { owner: self.owner.clone(), rtype, ttl: self.ttl, rdata };
+                    let record = Record { owner: self.owner.clone(), rtype, ttl, rdata };
                     records.push(Located { record, place: text.place });
                 }
-                Err(reason) => faults.push(Fault::error(&text.place, format!("not the data of {rtype}: {reason}"), "")),
+                Err(reason) => faults.push(Fault::error(&text.place, reason, "")),
             }
         }
     }

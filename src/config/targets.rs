@@ -10,6 +10,9 @@ use super::fault::{Fault, Faults, Place};
 use super::monitors::PlacedMonitor;
 use super::pools::{DraftEndpoint, DraftMembers, PoolDraft};
 
+/// So many names that use a pool are listed; more would hide the fault itself.
+const MAX_LISTED: usize = 4;
+
 /// Makes pools of drafts, in the same order.
 pub(super) fn finish(drafts: Vec<PoolDraft>, faults: &mut Faults) -> Vec<Arc<PoolSpec>> {
     let mut told: Option<Place> = None;
@@ -63,9 +66,9 @@ fn finish_endpoint<T>(
 }
 
 /// The host that a pool's probes ask for: the monitor's, else the only name that uses the pool; `None` for the check
-/// address.
+/// address. A bare connection asks for none: there the address lets pools share a probe.
 fn host(draft: &PoolDraft) -> Option<Box<str>> {
-    let monitor = draft.monitor.as_ref()?;
+    let monitor = draft.monitor.as_ref().filter(|monitor| monitor.monitor.check != Check::Tcp)?;
     if let Some(host) = &monitor.host {
         return Some(host.clone());
     }
@@ -82,8 +85,11 @@ fn host_fault(draft: &PoolDraft) -> Option<Fault> {
     if draft.users.is_empty() || host(draft).is_some() {
         return None;
     }
-    let users = draft.users.iter().map(|name| name.to_string()).collect::<Vec<_>>().join(", ");
-    let label = format!("used by {users}");
+    let mut users: Vec<String> = draft.users.iter().take(MAX_LISTED).map(ToString::to_string).collect();
+    if draft.users.len() > MAX_LISTED {
+        users.push("...".to_owned());
+    }
+    let label = format!("used by {}", users.join(", "));
     match &monitor.monitor.check {
         Check::Tcp => None,
         Check::Https(_, tls) if tls.verify && tls.sni.is_none() => {

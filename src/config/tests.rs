@@ -1,12 +1,14 @@
 //! Configurations as an operator writes them, whole or broken.
 
 mod faults;
+mod files;
 mod worlds;
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
-use super::{Config, Faults, Severity, load};
+use super::{Config, Faults, Severity, Source, load};
 
 /// The server file that most tests use.
 const SERVER: &str = "zones = \"zones\"\nsite = \"fra\"\n";
@@ -34,22 +36,14 @@ fn told(result: Result<Config, Faults>) -> Faults {
 /// Each fault in a line: `line:column severity message | label | help | related`.
 fn lines(faults: &Faults) -> Vec<String> {
     let line = |fault: &super::Fault| {
-        let mut line = match &fault.place {
-            Some(place) => format!("{}:{} ", place.line(), place.column()),
-            None => String::new(),
-        };
-        line += if fault.severity == Severity::Error { "error: " } else { "warning: " };
-        line += &fault.message;
-        if !fault.label.is_empty() {
-            line += &format!(" | {}", fault.label);
-        }
-        if let Some((place, label)) = &fault.related {
-            line += &format!(" | {}:{} {label}", place.line(), place.column());
-        }
-        if let Some(help) = &fault.help {
-            line += &format!(" | help: {help}");
-        }
-        line
+        let place = fault.place.as_ref().map(|place| format!("{}:{} ", place.line(), place.column()));
+        let severity = if fault.severity == Severity::Error { "error" } else { "warning" };
+        let label = Some(&fault.label).filter(|label| !label.is_empty()).map(|label| format!(" | {label}"));
+        let related = fault.related.as_ref();
+        let related = related.map(|(place, label)| format!(" | {}:{} {label}", place.line(), place.column()));
+        let help = fault.help.as_ref().map(|help| format!(" | help: {help}"));
+        let behind: String = [label, related, help].into_iter().flatten().collect();
+        format!("{}{severity}: {}{behind}", place.unwrap_or_default(), fault.message)
     };
     faults.0.iter().map(line).collect()
 }

@@ -14,11 +14,12 @@ use super::checks::ZoneCheck;
 use super::decode::{Placed, Table, Value, read_document};
 use super::fault::{Fault, Faults, Place};
 use super::files::ZoneFiles;
-use super::master::{Located, parse_master_file};
+use super::master::{Located, parse_master_file, rrset};
 use super::names::{self, MAX_TTL, NameScope, Owner, OwnerKind};
+use super::owners::parse_name;
 use super::pools::PoolDraft;
 use super::regions::{self, DEFAULT};
-use super::scope::View;
+use super::scope::{Definition, View};
 use super::sections::{Drafts, Sections};
 use super::statics::{self, RECORD_TTL, SoaDefaults};
 
@@ -59,6 +60,10 @@ impl ZoneReader<'_> {
         drafts: &mut Drafts,
         faults: &mut Faults,
     ) -> Option<ZoneDraft> {
+        if files.unreadable {
+            return None;
+        }
+        let before = faults.0.len();
         if let Some(toml) = &files.toml {
             return read_document(&toml.source, "a zone file", faults, |table, faults| {
                 self.read_toml(stem, table, files, drafts, faults)
@@ -70,7 +75,7 @@ impl ZoneReader<'_> {
         let records = self.read_master(&origin, files, faults);
         Some(
             ZoneDraft { origin, place, regions: Vec::new(), records, owners: Vec::new(), sections: None }
-                .checked(faults),
+                .checked(before, faults),
         )
     }
 
@@ -82,10 +87,11 @@ impl ZoneReader<'_> {
         drafts: &mut Drafts,
         faults: &mut Faults,
     ) -> Option<ZoneDraft> {
+        let before = faults.0.len();
         let (origin, place) = match table.take("origin") {
             Some(value) => {
                 let text = value.string(faults)?;
-                (super::pools::parse_name(&text, &Name::root(), faults)?, text.place)
+                (parse_name(&text, &Name::root(), faults)?, text.place)
             }
             None => (origin_of_stem(stem, &table.place(), faults)?, table.place()),
         };
@@ -105,7 +111,7 @@ impl ZoneReader<'_> {
         check_regions_are_used(region_view, &owners, &drafts.pools, faults);
         let records = self.read_records(&origin, &mut table, files, faults);
         table.finish(&[], faults);
-        Some(ZoneDraft { origin, place, regions, records, owners, sections: Some(sections) }.checked(faults))
+        Some(ZoneDraft { origin, place, regions, records, owners, sections: Some(sections) }.checked(before, faults))
     }
 
     /// All static records: the master file's, and those of the zone file's sections.
@@ -119,6 +125,7 @@ impl ZoneReader<'_> {
         let anchor = table.place();
         let nameservers_section = table.take("nameservers");
         let soa_section = table.take("soa");
+        let before = faults.0.len();
         let mut records = self.parse_master(origin, files, faults);
         let is_apex = |located: &&Located, rtype| located.record.rtype == rtype && located.record.owner == *origin;
         let master_ns = records.iter().find(|located| is_apex(located, Rtype::NS)).cloned();
@@ -128,7 +135,7 @@ impl ZoneReader<'_> {
         check_in_one_file("NS", master_ns.as_ref(), nameservers_section.as_ref(), faults);
         check_in_one_file("SOA", master_soa.as_ref(), soa_section.as_ref(), faults);
         let ns: Vec<&Located> = nameservers.iter().chain(&master_ns).filter(|l| l.record.rtype == Rtype::NS).collect();
-        if ns.is_empty() {
+        if ns.is_empty() && !faults.has_errors_since(before) {
             let help = "name them: [nameservers], ns1 = [\"192.0.2.53\"]";
             let place = nameservers_section.as_ref().map_or(anchor.clone(), Value::anchor);
             let fault = Fault::error(&place, format!("the zone {origin} has no nameservers"), "");
@@ -146,7 +153,8 @@ impl ZoneReader<'_> {
             }
             records.extend(soa);
         }
-        records.extend(nameservers);
+        // What stands in both has been told as that.
+        records.extend(nameservers.into_iter().filter(|l| master_ns.is_none() || l.record.rtype != Rtype::NS));
         records.extend(statics::read_records(table.take("records").as_ref(), origin, faults));
         records
     }
@@ -170,7 +178,7 @@ impl ZoneReader<'_> {
         let before = faults.0.len();
         let records = self.parse_master(origin, files, faults);
         // What is missing may stand on a line that could not be read.
-        if faults.0.len() == before {
+        if !faults.has_errors_since(before) {
             for rtype in [Rtype::SOA, Rtype::NS] {
                 if !records.iter().any(|l| l.record.rtype == rtype && l.record.owner == *origin) {
                     let source = files.master.as_ref().map(|master| master.source.clone());
@@ -185,10 +193,12 @@ impl ZoneReader<'_> {
 }
 
 impl ZoneDraft {
-    fn checked(mut self, faults: &mut Faults) -> Self {
-        drop_duplicates(&mut self.records, faults);
-        ZoneCheck::new(&self.origin, &self.records, &self.owners).run(faults);
-        self
+    /// Checks it; there were `before` faults when its reading began.
+    fn checked(self, before: usize, faults: &mut Faults) -> Self {
+        let complete = !faults.has_errors_since(before);
+        let records = rrset::settle(self.records, faults);
+        ZoneCheck::new(&self.origin, &records, &self.owners).run(complete, faults);
+        Self { records, ..self }
     }
 
     /// The zone as it is served; zones with equal regions share those in `known`.
@@ -211,7 +221,7 @@ impl ZoneDraft {
 }
 
 fn origin_of_stem(stem: &str, place: &Place, faults: &mut Faults) -> Option<Name> {
-    super::pools::parse_name(&Placed { value: stem.to_owned(), place: place.clone() }, &Name::root(), faults)
+    parse_name(&Placed { value: stem.to_owned(), place: place.clone() }, &Name::root(), faults)
 }
 
 fn read_ttls(table: &mut Table<'_>, faults: &mut Faults) -> (u32, u32) {
@@ -229,7 +239,7 @@ fn read_ttls(table: &mut Table<'_>, faults: &mut Faults) -> (u32, u32) {
 
 /// The later of two serials (RFC 1982, section 3.2).
 fn newer_serial(a: u32, b: u32) -> u32 {
-    if (a.wrapping_sub(b) as i32) > 0 { a } else { b }
+    if a.wrapping_sub(b).cast_signed() > 0 { a } else { b }
 }
 
 fn check_in_one_file(what: &str, master: Option<&Located>, section: Option<&Value<'_>>, faults: &mut Faults) {
@@ -253,7 +263,7 @@ fn check_regions_are_used(
     });
     let mut by_region = by_region.peekable();
     if by_region.peek().is_some() {
-        view.visible().for_each(|region| region.mark_used());
+        view.visible().for_each(Definition::mark_used);
     }
     // Where all pools stand in one datacenter, nothing depends on the region.
     let mut several = by_region.filter(|(_, name)| {
@@ -268,20 +278,6 @@ fn check_regions_are_used(
         let fault = Fault::warning(&owner.place, message, "steers by region");
         faults.push(fault.help("clients that no region names are sent to any datacenter"));
     }
-}
-
-/// A record stands in its RRset once (RFC 2181, section 5).
-fn drop_duplicates(records: &mut Vec<Located>, faults: &mut Faults) {
-    let mut seen = HashSet::new();
-    records.retain(|located| {
-        let record = &located.record;
-        let new = seen.insert((record.owner.to_key(), record.rtype, record.rdata.clone()));
-        if !new {
-            let message = format!("{} has this {} record already", record.owner, record.rtype);
-            faults.push(Fault::warning(&located.place, message, "again"));
-        }
-        new
-    });
 }
 
 #[cfg(test)]

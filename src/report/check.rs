@@ -41,9 +41,7 @@ impl Summary {
             records: world.zones.iter().map(|zone| zone.records.len()).sum(),
             pools: world.pools.len(),
             endpoints: world.pools.iter().map(|pool| pool.members.len()).sum(),
-            // The sum of no floats is -0.0, which would be shown so.
-            probes_a_second: 0.0
-                + targets.iter().map(|target| 1.0 / target.monitor.interval.as_secs_f64()).sum::<f64>(),
+            probes_a_second: targets.iter().fold(0.0, |sum, target| sum + 1.0 / target.monitor.interval.as_secs_f64()),
             worst_case_exposure: exposures.reduce(f64::max),
         }
     }
@@ -62,11 +60,18 @@ fn exposure(world: &World, name: &SteeredName) -> Option<f64> {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "good: {} zones, {} steered names, {} static records, {} pools, {} endpoints, {:.1} probes a second",
-            self.zones, self.names, self.records, self.pools, self.endpoints, self.probes_a_second
-        )?;
+        let counts = [
+            (self.zones, "zone"),
+            (self.names, "steered name"),
+            (self.records, "static record"),
+            (self.pools, "pool"),
+            (self.endpoints, "endpoint"),
+        ];
+        f.write_str("good: ")?;
+        for (count, what) in counts {
+            write!(f, "{count} {what}{}, ", if count == 1 { "" } else { "s" })?;
+        }
+        write!(f, "{:.1} probes a second", self.probes_a_second)?;
         match self.worst_case_exposure {
             Some(seconds) => write!(f, "\na client holds a dead address for at most {seconds:.0} s"),
             None => Ok(()),

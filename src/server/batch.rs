@@ -251,3 +251,35 @@ impl Control {
         length
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+    use std::os::fd::AsFd;
+
+    use super::*;
+
+    #[test]
+    fn an_answer_that_cannot_be_sent_costs_no_other() {
+        let (server, client) = (UdpSocket::bind("127.0.0.1:0").unwrap(), UdpSocket::bind("127.0.0.1:0").unwrap());
+        for number in 0..4 {
+            client.send_to(&[number], server.local_addr().unwrap()).unwrap();
+        }
+        let mut batch = Batch::new();
+        batch.receive(server.as_fd(), Wait::ForOne).unwrap();
+        batch.answer_each(|source, query, answer| {
+            assert_eq!(source, client.local_addr().unwrap().ip());
+            answer[0] = query[0];
+            query.len()
+        });
+        // The kernel refuses to send to nowhere.
+        for unsendable in [0, 2] {
+            batch.slots[unsendable].source_length = 0;
+        }
+        batch.send(server.as_fd());
+        client.set_nonblocking(true).unwrap();
+        let mut answer = [0; 2];
+        let answers = std::iter::from_fn(|| client.recv(&mut answer).ok().map(|length| (length, answer[0])));
+        assert_eq!(answers.collect::<Vec<_>>(), [(1, 1), (1, 3)]);
+    }
+}

@@ -137,6 +137,8 @@ mod tests {
         let other = take(&seats, "192.0.2.1", 1);
         let older = take(&seats, "2001:db8::1", 2);
         let newer = take(&seats, "2001:db8::2", 3);
+        // By now more microseconds have gone by than the seats above count.
+        std::thread::sleep(std::time::Duration::from_millis(1));
         older.touch();
         let newest = take(&seats, "2001:db8::3", 4);
         assert_eq!([&other, &older, &newer, &newest].map(is_evicted), [false, false, true, false]);

@@ -43,8 +43,8 @@ pub struct TcpLimits {
 }
 
 impl Default for TcpLimits {
-    /// 512 connections leave half of the 1024 descriptors that a process usually has. RFC 7766, section 6.2.3, recommends an
-    /// idle time-out "on the order of a few seconds", and section 6.2.2 to limit connections per client.
+    /// 512 connections leave half of the 1024 descriptors that a process usually has. RFC 7766, section 6.2.2, allows limits
+    /// for each client; section 6.2.3 recommends an idle time "of the order of a few seconds".
     fn default() -> Self {
         Self {
             connections: 512,

@@ -111,3 +111,14 @@ fn unless_it_panics(answer: impl FnOnce() -> usize) -> usize {
 fn is_stopping(stopping: &watch::Receiver<()>) -> bool {
     !matches!(stopping.has_changed(), Ok(false))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_costs_one_answer() {
+        assert_eq!(unless_it_panics(|| panic!("a bug")), 0);
+        assert_eq!(unless_it_panics(|| 12), 12);
+    }
+}

@@ -13,7 +13,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::geo::{Locations, Regions};
-use crate::name::{MAX_NAME_LENGTH, Name, suffixes};
+use crate::name::{MAX_NAME_LENGTH, Name, labels, suffixes};
 use crate::steering::Map;
 use crate::zone::{PlanId, Special, Zone, ZoneError};
 use compile::Compiler;
@@ -40,6 +40,8 @@ pub struct Blueprint {
     locations: Arc<Locations>,
     zones: Box<[ServedZone]>,
     by_apex: HashMap<Box<[u8]>, u32, foldhash::fast::RandomState>,
+    /// Labels of the longest apex, so that longer names need no look-up at their full length.
+    apex_depth: usize,
     /// By [`PlanId`].
     rules: Box<[Arc<Rule>]>,
     /// The plans that hold a pool, by [`PoolId`].
@@ -81,8 +83,9 @@ impl Blueprint {
     ) -> Result<Self, Vec<CompileError>> {
         let (zones, rules) = compile_zones(&world, &locations, previous)?;
         let by_apex = zones.iter().zip(0..).map(|(served, id)| (served.zone.apex().to_key(), id)).collect();
+        let apex_depth = zones.iter().map(|served| served.zone.apex().label_count()).max().unwrap_or(0);
         let plans_of = plans_of(world.pools.len(), &rules);
-        Ok(Self { world, locations, zones: zones.into(), by_apex, rules: rules.into(), plans_of })
+        Ok(Self { world, locations, zones: zones.into(), by_apex, apex_depth, rules: rules.into(), plans_of })
     }
 
     /// What the operator wrote.
@@ -145,7 +148,8 @@ impl Snapshot {
 
     /// The zone with the longest apex at or above a name in wire format and lower case.
     pub fn find_zone(&self, key: &[u8]) -> Option<&ServedZone> {
-        suffixes(key).find_map(|suffix| self.zone_at(suffix))
+        let surplus = labels(key).count().saturating_sub(self.blueprint.apex_depth);
+        suffixes(key).skip(surplus).find_map(|suffix| self.zone_at(suffix))
     }
 
     /// The same for a name of any case.

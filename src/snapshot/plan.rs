@@ -192,7 +192,8 @@ impl Plan {
         };
         let verdict = match seen.place(ranking, available, family, &mut draw) {
             Place::Chosen(pools) => Verdict::Pools(pools, selection),
-            Place::None | Place::WithoutFamily | Place::FamilyDown => Verdict::Nodata,
+            Place::None | Place::WithoutFamily => Verdict::Nodata,
+            Place::FamilyDown => return self.choose_alone(seen, ranking, family, draw),
         };
         seen.choice(verdict, Rung::AllDown, false)
     }

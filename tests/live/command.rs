@@ -38,7 +38,7 @@ fn first_line(ran: &Ran) -> &str {
 fn check_is_content_with_what_is_good() {
     let ran = files().run("check");
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{ran:?}");
-    let told = "good: 1 zones, 1 steered names, 3 static records, 2 pools, 2 endpoints, 0.0 probes a second\n";
+    let told = "good: 1 zone, 1 steered name, 3 static records, 2 pools, 2 endpoints, 0.0 probes a second\n";
     assert_eq!(ran.stdout, told);
 }
 

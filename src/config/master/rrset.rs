@@ -10,7 +10,7 @@ use crate::wire::Rtype;
 const RRSIG: Rtype = Rtype(46);
 
 /// Gives the records of each RRset their lowest TTL, leaves out those that stand there already, and warns of both.
-pub(super) fn settle(mut records: Vec<Located>, faults: &mut Faults) -> Vec<Located> {
+pub(in crate::config) fn settle(mut records: Vec<Located>, faults: &mut Faults) -> Vec<Located> {
     level_ttls(&mut records, faults);
     drop_duplicates(records, faults)
 }

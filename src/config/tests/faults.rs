@@ -1,1 +1,672 @@
-//! faults
+//! Broken configurations: what is told of each, and where.
+
+use super::*;
+
+/// A zone without fault, to which the cases add one.
+const ZONE: &str = r#"
+[nameservers]
+ns1 = ["192.0.2.53"]
+
+[datacenters]
+fra = { latitude = 50.11, longitude = 8.68 }
+iad = { latitude = 38.95, longitude = -77.45 }
+
+[regions.europe]
+clients = ["continent:EU"]
+prefer = ["fra"]
+
+[regions.default]
+prefer = ["iad"]
+
+[monitors.web]
+type = "http"
+host = "example.com"
+
+[pools.web]
+monitor = "web"
+endpoints.fra = ["198.51.100.10"]
+endpoints.iad = ["192.0.2.10"]
+
+[pools.sorry]
+endpoints = ["192.0.2.99"]
+
+[pools.elsewhere]
+endpoints = [{ cname = "example.net." }]
+
+[names.www]
+pools = ["web"]
+fallback = "sorry"
+
+[names.alias]
+pools = ["elsewhere"]
+"#;
+
+/// Replaces what stands in [`ZONE`] and tells what is told; lines are those of the changed zone.
+fn changed(from: &str, to: &str) -> Vec<String> {
+    assert_eq!(ZONE.matches(from).count(), 1, "{from}");
+    lines(&told(load_zone(&ZONE.replace(from, to))))
+}
+
+/// Adds to the end of [`ZONE`]; lines count from the first one added.
+fn added(text: &str) -> Vec<String> {
+    let mut faults = told(load_zone(&format!("{ZONE}{text}")));
+    let head = ZONE.len();
+    for fault in &mut faults.0 {
+        let related = fault.related.as_mut().map(|(place, _)| place);
+        for place in fault.place.as_mut().into_iter().chain(related).filter(|place| place.span.start >= head) {
+            let source = Source { path: place.source.path.clone(), text: place.source.text[head..].to_owned() };
+            place.span = place.span.start - head..place.span.end - head;
+            place.source = Arc::new(source);
+        }
+    }
+    lines(&faults)
+}
+
+#[track_caller]
+fn assert_told(found: &[String], expected: &[&str]) {
+    assert_eq!(found, expected, "\n{}", found.join("\n"));
+}
+
+#[test]
+fn the_zone_of_the_cases_is_without_fault() {
+    assert_told(&added(""), &[]);
+}
+
+#[test]
+fn words_that_mean_nothing_are_told_with_what_was_meant() {
+    assert_told(
+        &changed(r#"pools = ["web"]"#, r#"pools = ["wbe"]"#),
+        &["32:10 error: there is no pool `wbe` | did you mean `web`? | help: there is `web`, `sorry`, `elsewhere`"],
+    );
+    assert_told(
+        &changed(r#"pools = ["web"]"#, r#"pools = ["web/sin"]"#),
+        &[
+            "32:10 error: pool `web` has no endpoints in `sin` | not a datacenter of `web` | help: it has some in `fra`, `iad`",
+        ],
+    );
+    assert_told(
+        &changed(r#"pools = ["elsewhere"]"#, r#"pools = ["elsewhere/fra"]"#),
+        &[
+            "36:10 error: pool `elsewhere` has no endpoints in `fra` | not a datacenter of `elsewhere` | help: `elsewhere` has one list of endpoints: refer to it as `elsewhere`",
+        ],
+    );
+    assert_told(
+        &changed(r#"monitor = "web""#, r#"monitor = "wbe""#),
+        &["21:11 error: there is no monitor `wbe` | did you mean `web`? | help: there is `web`"],
+    );
+    assert_told(
+        &changed("endpoints.fra =", "endpoints.far ="),
+        &["22:11 error: there is no datacenter `far` | did you mean `fra`? | help: there is `fra`, `iad`"],
+    );
+    assert_told(
+        &changed(r#"prefer = ["fra"]"#, r#"prefer = ["far"]"#),
+        &["11:11 error: there is no datacenter `far` | did you mean `fra`? | help: there is `fra`, `iad`"],
+    );
+    assert_told(
+        &changed(r#"fallback = "sorry""#, "fallback = \"sorry\"\nprefer = { erope = [\"fra\"] }"),
+        &["34:12 error: there is no region `erope` | did you mean `europe`? | help: there is `europe`, `default`"],
+    );
+}
+
+#[test]
+fn keys_that_nobody_reads_are_refused() {
+    assert_told(
+        &changed(r#"host = "example.com""#, "host = \"example.com\"\nintervall = \"5s\""),
+        &["19:1 error: a monitor has no key `intervall` | did you mean `interval`?"],
+    );
+    assert_told(
+        &changed(r#"host = "example.com""#, "host = \"example.com\"\nverify = true"),
+        &["19:1 error: `verify` is for monitors of type https"],
+    );
+    assert_told(
+        &changed(r#"pools = ["web"]"#, r#"pool = ["web"]"#),
+        &[
+            "31:8 error: a name needs `pools` | `pools` is missing here",
+            "32:1 error: a name has no key `pool` | did you mean `pools`?",
+        ],
+    );
+    assert_told(
+        &changed(r#"monitor = "web""#, "monitor = \"web\"\nslow_start = \"1m\""),
+        &["22:1 error: `slow_start` is not known yet: a later version will read it"],
+    );
+    assert_told(
+        &changed(r#"fallback = "sorry""#, "fallback = \"sorry\"\nhttps = { alpn = [\"h2\"] }"),
+        &["34:1 error: `https` is not known yet: a later version will read it"],
+    );
+    assert_told(
+        &changed(r#"fallback = "sorry""#, "fallback = \"sorry\"\nsteer = [\"latency\", \"weight\"]\npick = \"sticky\""),
+        &[
+            "34:10 error: `latency` is not known yet: a later version will offer it | `steer` takes `region`, `distance`, `failover`, `weight` now",
+            "35:8 error: `sticky` is not known yet: a later version will offer it | `pick` takes `rotate`, `weighted`, `random` now",
+        ],
+    );
+    assert_told(
+        &changed(r#"type = "http""#, r#"type = "icmp""#),
+        &[
+            "17:8 error: `icmp` is not known yet: a later version will offer it | `type` takes `http`, `https`, `tcp` now",
+        ],
+    );
+    assert_told(
+        &changed(r#"prefer = ["iad"]"#, "prefer = [\"iad\"]\nclients = [\"continent:AF\"]"),
+        &["15:1 error: `clients` has no place here: `default` takes whom no other region names"],
+    );
+    assert_told(
+        &changed("[names.www]", "[names.www.eu.west]"),
+        &[
+            r#"31:8 error: `www.eu.west` without quotes is a table in a table | a name with a dot is quoted | help: write [names."www.eu.west"]"#,
+        ],
+    );
+    assert_told(
+        &changed(r#"["192.0.2.53"]"#, "[\"192.0.2.53\"]\nns2.example.net = []"),
+        &[
+            r#"4:1 error: `ns2.example.net` without quotes is a table in a table | a name with a dot is quoted | help: write "ns2.example.net" = [...]"#,
+        ],
+    );
+}
+
+#[test]
+fn values_are_of_their_type_and_in_their_range() {
+    assert_told(
+        &changed("latitude = 50.11", "latitude = 95"),
+        &["6:20 error: `latitude` takes a number from -90 to 90 | 95"],
+    );
+    assert_told(
+        &changed("longitude = 8.68", r#"longitude = "8.68""#),
+        &["6:39 error: `longitude` takes a number from -180 to 180 | a string"],
+    );
+    assert_told(
+        &changed("longitude = 8.68", r#"longitude = 8.68, country = "UK""#),
+        &["6:55 error: `UK` is not the code of a country | not in ISO 3166-1 | help: the United Kingdom is `GB`"],
+    );
+    assert_told(
+        &changed(r#"["192.0.2.99"]"#, r#"[{ address = "192.0.2.1", weight = 70000 }]"#),
+        &["26:48 error: `weight` takes a whole number from 0 to 65535 | 70000"],
+    );
+    assert_told(
+        &changed(r#"["192.0.2.99"]"#, r#"["www.example.com"]"#),
+        &[
+            r#"26:14 error: `www.example.com` is not an address | not an address | help: a host name is written { cname = "www.example.com." }"#,
+        ],
+    );
+    assert_told(
+        &changed(r#"["192.0.2.99"]"#, r#""192.0.2.99""#),
+        &["26:13 error: `endpoints` takes a list | a string"],
+    );
+    assert_told(
+        &changed(r#"monitor = "web""#, "monitor = \"web\"\nmin_healthy = 1.5"),
+        &["22:15 error: `min_healthy` takes a number from 0 to 1 | 1.5"],
+    );
+    assert_told(
+        &changed(r#"host = "example.com""#, r#"host = "example.com:80""#),
+        &["18:8 error: `host` takes a host name or an address, without a port"],
+    );
+    assert_told(
+        &changed(r#"host = "example.com""#, "interval = \"50ms\"\nhost = \"example.com\""),
+        &[r#"18:12 error: `interval` takes a duration such as "5s", from 100ms to 3600s"#],
+    );
+    assert_told(
+        &changed(r#"host = "example.com""#, "interval = 5\nhost = \"example.com\""),
+        &[r#"18:12 error: `interval` takes a duration such as "5s", from 100ms to 3600s | 5"#],
+    );
+    assert_told(
+        &changed(r#"host = "example.com""#, "timeout = \"5s\"\nhost = \"example.com\""),
+        &[
+            "18:11 error: the timeout (5s) is not below the interval (5s) | help: probes of one endpoint never overlap: shorten `timeout` or lengthen `interval`",
+        ],
+    );
+    assert_told(
+        &changed(r#"host = "example.com""#, "expect_status = [200, \"3xx\", 600]\nhost = \"example.com\""),
+        &[
+            r#"18:23 error: `expect_status` takes a status code such as 204 or a range such as "200-299""#,
+            "18:30 error: `expect_status` takes a whole number from 100 to 599 | 600",
+        ],
+    );
+    assert_told(
+        &changed(r#"host = "example.com""#, "expect_body = \"/a(b/\"\nhost = \"example.com\""),
+        &["18:15 error: `expect_body` is not a regular expression | unclosed group"],
+    );
+    assert_told(
+        &changed(
+            r#"host = "example.com""#,
+            "host = \"example.com\"\nheaders = { Host = \"x\", \"a b\" = \"x\", X = \"a\\nb\" }",
+        ),
+        &[
+            "19:13 error: a probe sets `Host` by itself | not here | help: use the monitor's own key `host`",
+            "19:25 error: `a b` is not the name of a header field | not a token of RFC 9110",
+            "19:42 error: `X` takes text in ASCII, without control characters",
+        ],
+    );
+    assert_told(
+        &changed(
+            r#"host = "example.com""#,
+            "host = \"example.com\"\npath = \"healthz\"\nmethod = \"G T\"\nrise = 0\nport = 0",
+        ),
+        &[
+            "19:8 error: `path` takes a path that begins with a slash, blanks as %20",
+            "20:10 error: `method` takes a method such as GET",
+            "21:8 error: `rise` takes a whole number from 1 to 255 | 0",
+            "22:8 error: `port` takes a whole number from 1 to 65535 | 0",
+        ],
+    );
+    assert_told(
+        &changed(r#"fallback = "sorry""#, "fallback = \"sorry\"\nanswers = 0\ntake = 65\nttl = -1"),
+        &[
+            "34:11 error: `answers` takes a whole number from 1 to 64 | 0",
+            "35:8 error: `take` takes a whole number from 1 to 64 | 65",
+            "36:7 error: `ttl` takes a whole number from 0 to 2147483647 | -1",
+        ],
+    );
+    assert_told(
+        &changed(r#"fallback = "sorry""#, "fallback = \"sorry\"\nall_down = \"last_healthy\""),
+        &[
+            "34:12 error: `all_down` takes one of `all`, `last-healthy`, `nodata`, `servfail` | did you mean `last-healthy`?",
+        ],
+    );
+}
+
+#[test]
+fn clients_are_told_apart() {
+    assert_told(
+        &changed(r#"["continent:EU"]"#, r#"["192.0.2.1/24"]"#),
+        &["10:12 error: `192.0.2.1/24` has host bits set | bits behind the prefix | help: the network is 192.0.2.0/24"],
+    );
+    assert_told(
+        &changed(r#"["continent:EU"]"#, r#"["192.0.2.1"]"#),
+        &[
+            "10:12 error: `192.0.2.1` does not tell clients apart | not a prefix | help: one address is the prefix 192.0.2.1/32",
+        ],
+    );
+    assert_told(
+        &changed(r#"["continent:EU"]"#, r#"["2001:db8::1/32"]"#),
+        &[
+            "10:12 error: `2001:db8::1/32` has host bits set | bits behind the prefix | help: the network is 2001:db8::/32",
+        ],
+    );
+    assert_told(
+        &changed(r#"["continent:EU"]"#, r#"["country:XX", "subdivision:EL-I", "country:DEU"]"#),
+        &[
+            "10:12 error: `XX` is not the code of a country | not in ISO 3166-1",
+            "10:26 error: `EL` is not the code of a country | not in ISO 3166-1 | help: Greece is `GR`",
+            "10:46 error: `country:` takes two letters of ISO 3166-1, such as DE",
+        ],
+    );
+    assert_told(
+        &changed(r#"["continent:EU"]"#, r#"["continet:EU"]"#),
+        &[
+            "10:12 error: `continet:` does not tell clients apart | did you mean `continent:`? | help: a client is told by `continent:`, `country:`, `subdivision:`, `asn:` or a prefix such as 192.0.2.0/24",
+        ],
+    );
+    assert_told(
+        &changed(r#"["continent:EU"]"#, r#"["asn:AS4713"]"#),
+        &["10:12 error: `asn:` takes the number of an autonomous system, such as 4713"],
+    );
+    assert_told(
+        &changed(r#"["continent:EU"]"#, r#"["Europe"]"#),
+        &[
+            "10:12 error: `Europe` does not tell clients apart | not a prefix | help: a client is told by `continent:`, `country:`, `subdivision:`, `asn:` or a prefix such as 192.0.2.0/24",
+        ],
+    );
+    assert_told(&changed(r#"["continent:EU"]"#, "[]"), &["10:11 error: a region needs clients | none"]);
+    assert_told(
+        &changed(r#"["continent:EU"]"#, r#"["continent:EU", "continent:EU"]"#),
+        &["10:28 error: the clients continent:EU are named twice | again | 10:12 first named here"],
+    );
+    assert_told(
+        &changed(
+            "[regions.default]",
+            "[regions.other]\nclients = [\"continent:EU\"]\nprefer = [\"fra\"]\n[regions.default]",
+        ),
+        &["14:12 error: the clients continent:EU are named twice | again | 10:12 first named here"],
+    );
+    assert_told(
+        &changed(r#"prefer = ["fra"]"#, r#"prefer = ["fra", ["iad", "fra"]]"#),
+        &["11:26 error: `prefer` names `fra` twice | again | 11:11 first named here"],
+    );
+    assert_told(
+        &changed("[regions.default]", "[regions.other]\nclients = [\"continent:AS\"]"),
+        &[
+            "32:8 warning: there is no `[regions.default]` | steers by region | help: clients that no region names are sent to any datacenter",
+        ],
+    );
+}
+
+#[test]
+fn pools_are_of_one_kind() {
+    assert_told(
+        &changed(r#"{ cname = "example.net." }"#, r#"{ cname = "example.net." }, "192.0.2.1""#),
+        &["29:14 error: a pool holds addresses or exactly one CNAME | a CNAME | 29:42 an address"],
+    );
+    assert_told(
+        &changed(r#"{ cname = "example.net." }"#, r#"{ cname = "example.net." }, { cname = "example.org." }"#),
+        &["29:42 error: a pool holds exactly one CNAME | another one | 29:14 the first one"],
+    );
+    assert_told(
+        &changed(r#"{ cname = "example.net." }"#, r#"{ cname = "example..net." }"#),
+        &["29:24 error: this is not a domain name: a label may not be empty"],
+    );
+    assert_told(
+        &changed(r#"{ cname = "example.net." }"#, r#"{ cname = "example.net.", address = "192.0.2.1" }"#),
+        &["29:14 error: an endpoint has either `address` or `cname`"],
+    );
+    assert_told(
+        &changed(
+            r#"endpoints = [{ cname = "example.net." }]"#,
+            "monitor = \"web\"\nendpoints = [{ cname = \"example.net.\" }]",
+        ),
+        &["30:14 error: a CNAME in a pool with a monitor needs `check_address` | where should it be probed?"],
+    );
+    assert_told(
+        &changed(r#"["192.0.2.99"]"#, r#"["192.0.2.99", "192.0.2.99"]"#),
+        &[
+            "26:28 error: the pool holds 192.0.2.99 twice | again | 26:14 first named here | help: give it once, with a higher `weight` if it is to answer more often",
+        ],
+    );
+    assert_told(
+        &changed(r#"["192.0.2.99"]"#, r#"[{ address = "192.0.2.99", check_port = 80 }]"#),
+        &["26:14 warning: nothing is probed: the pool has no monitor | says where to probe"],
+    );
+    assert_told(
+        &changed(r#"pools = ["elsewhere"]"#, r#"pools = ["elsewhere", "sorry"]"#),
+        &[
+            "36:23 error: a name's pools are all of one kind | addresses | 36:10 a CNAME | help: only `fallback` may be of another kind",
+        ],
+    );
+    assert_told(
+        &changed(r#"pools = ["web"]"#, r#"pools = ["web", "web/fra"]"#),
+        &["32:17 error: pool `web/fra` is used twice | again | 32:10 first used here"],
+    );
+    assert_told(
+        &changed(r#"fallback = "sorry""#, r#"fallback = "web""#),
+        &["33:12 error: `fallback` is one pool, `web` is 2 | which one? | help: choose one of `web/fra`, `web/iad`"],
+    );
+}
+
+#[test]
+fn steps_that_decide_nothing_are_told() {
+    assert_told(
+        &changed(r#"fallback = "sorry""#, "fallback = \"sorry\"\nsteer = [\"weight\", \"region\"]"),
+        &["34:20 warning: step `region` is dead | never decides anything | 34:10 leaves no ties"],
+    );
+    assert_told(
+        &changed(r#"fallback = "sorry""#, "fallback = \"sorry\"\nsteer = [\"region\", \"region\"]"),
+        &["34:20 warning: step `region` stands there twice | ranks nothing anew | 34:10 first here"],
+    );
+    assert_told(
+        &changed(r#"fallback = "sorry""#, "fallback = \"sorry\"\nsteer = [\"region\", \"failover\"]"),
+        &["34:9 warning: step `failover` is dead: `pools` has a single entry | no order to go by"],
+    );
+    assert_told(
+        &changed(
+            r#"fallback = "sorry""#,
+            "fallback = \"sorry\"\nsteer = [\"distance\"]\nprefer = { europe = [\"fra\"] }",
+        ),
+        &["35:1 warning: `prefer` has no effect: `steer` has no step `region`"],
+    );
+    assert_told(
+        &changed("[regions.default]\nprefer = [\"iad\"]\n", ""),
+        &[
+            "29:8 warning: there is no `[regions.default]` | steers by region | help: clients that no region names are sent to any datacenter",
+        ],
+    );
+}
+
+#[test]
+fn probes_ask_for_a_host() {
+    assert_told(&changed(r#"host = "example.com""#, ""), &[]);
+    assert_told(
+        &changed(r#"host = "example.com""#, "[names.eu]\npools = [\"web/fra\"]"),
+        &[
+            "21:8 warning: probes of pool `web/fra` ask for its addresses, not for a host name | used by eu.example.com., www.example.com. | help: give its monitor a `host`",
+        ],
+    );
+    assert_told(
+        &changed("type = \"http\"\nhost = \"example.com\"", "type = \"https\"\n[names.eu]\npools = [\"web/fra\"]"),
+        &[
+            "21:8 error: no name to verify the certificates of pool `web/fra` for | used by eu.example.com., www.example.com. | help: give its monitor a `host`, or an `sni`",
+        ],
+    );
+    assert_told(
+        &changed(
+            "type = \"http\"\nhost = \"example.com\"",
+            "type = \"https\"\nsni = \"example.com\"\n[names.eu]\npools = [\"web/fra\"]",
+        ),
+        &[
+            "22:8 warning: probes of pool `web/fra` ask for its addresses, not for a host name | used by eu.example.com., www.example.com. | help: give its monitor a `host`",
+        ],
+    );
+    assert_told(
+        &changed(
+            "type = \"http\"\nhost = \"example.com\"",
+            "type = \"tcp\"\nport = 22\n[names.eu]\npools = [\"web/fra\"]",
+        ),
+        &[],
+    );
+    assert_told(
+        &changed("type = \"http\"\nhost = \"example.com\"", "type = \"tcp\"\npath = \"/\""),
+        &[
+            "16:11 error: a monitor needs `port` | `port` is missing here",
+            "18:1 error: `path` is for monitors of type http and https",
+        ],
+    );
+}
+
+#[test]
+fn records_and_steered_names_agree() {
+    assert_told(
+        &added("[records.www]\nA = \"192.0.2.1\"\nTXT = \"beside it\"\n"),
+        &["2:5 error: www.example.com. is steered and has a static A record | static | 31:8 steered here"],
+    );
+    assert_told(
+        &added("[records.alias]\nTXT = \"x\"\n"),
+        &[
+            "2:7 error: alias.example.com. may become a CNAME, which stands alone | TXT beside it | 35:8 its pools or its fallback hold a CNAME",
+        ],
+    );
+    assert_told(
+        &added("[records.x]\nMX = \"10 alias\"\n"),
+        &[
+            "2:6 error: MX points at alias.example.com., which may become a CNAME | not allowed | 35:8 its pools or its fallback hold a CNAME",
+        ],
+    );
+    assert_told(
+        &added("[records.x]\nCNAME = \"y\"\nMX = [\"10 www\"]\n"),
+        &["3:7 error: x.example.com. has other records beside its CNAME | MX beside it | 2:9 the CNAME"],
+    );
+    assert_told(
+        &added("[records.x]\nCNAME = [\"y\", \"z\"]\n"),
+        &["2:15 error: x.example.com. has two CNAME records | another one | 2:10 the CNAME"],
+    );
+    assert_told(
+        &added("[records.x]\nDNAME = \"y\"\n[records.\"a.x\"]\nTXT = \"x\"\n"),
+        &["4:7 error: a.x.example.com. stands below a DNAME | nothing may stand there | 2:9 the DNAME"],
+    );
+    assert_told(
+        &added("[records.x]\nTXT = [\"x\", \"x\"]\n"),
+        &["2:13 warning: this record stands here twice | 2:8 here for the first time"],
+    );
+    assert_told(
+        &added("[records.www]\n[records.\"WWW\"]\n"),
+        &["2:10 error: WWW.example.com. is defined twice | again | 1:10 first defined here"],
+    );
+    assert_told(
+        &added("[names.\"@\"]\npools = [\"elsewhere\"]\n"),
+        &[
+            "1:8 error: the apex example.com. cannot be a CNAME | its pools or its fallback hold one | help: SOA and NS stand beside it: give it pools of addresses",
+        ],
+    );
+    assert_told(
+        &added("[names.who]\nreflect = true\npools = [\"web\"]\n[records.who]\nTXT = \"x\"\n"),
+        &[
+            "3:1 error: `pools` has no place beside `reflect`: such a name answers TXT only",
+            "5:7 error: who.example.com. reflects and has a static TXT record | static | 1:8 reflects here",
+        ],
+    );
+    assert_told(
+        &added("[names.\"www.example.com.\"]\npools = [\"web\"]\n"),
+        &["1:8 error: www.example.com. is defined twice | again | 31:8 first defined here"],
+    );
+    assert_told(
+        &added("[names.\"www.example.org.\"]\npools = [\"web\"]\n"),
+        &["1:8 error: www.example.org. is not in the zone example.com. | outside of the zone"],
+    );
+    assert_told(
+        &added("[names.\"a..b\"]\npools = [\"web\"]\n"),
+        &["1:8 error: this is not a domain name: a label may not be empty"],
+    );
+    assert_told(
+        &added("[records.\"www.example.org.\"]\nTXT = \"x\"\n"),
+        &["1:10 error: www.example.org. is not in the zone example.com. | outside of the zone"],
+    );
+}
+
+#[test]
+fn records_are_valid() {
+    assert_told(
+        &added("[records.a.b]\nTXT = \"x\"\n"),
+        &[
+            r#"1:12 error: `b` is not a record type | not a record type | help: a name with a dot is quoted: [records."a.b"]"#,
+        ],
+    );
+    assert_told(
+        &added("[records.x]\nXM = \"10 a\"\n"),
+        &[
+            "2:1 error: `XM` is not a record type | not a record type | help: a type without a mnemonic is written TYPE and its number, as in TYPE65280",
+        ],
+    );
+    assert_told(
+        &added("[records.x]\nMX = \"a\"\nA = \"192.0.2\"\n"),
+        &["2:6 error: no MX data: expected decimal number", "3:5 error: no A data: expected IPv4 address"],
+    );
+    assert_told(
+        &added("[records.\"@\"]\nNS = \"ns9\"\nSOA = \"a b 1 2 3 4 5\"\n"),
+        &[
+            "2:1 error: the zone's nameservers stand in `[nameservers]` | not here",
+            "3:1 error: the SOA record stands in `[soa]` | not here",
+        ],
+    );
+    assert_told(
+        &added("[records.x]\nTXT = 1\nttl = 2147483648\n"),
+        &[
+            "2:7 error: `TXT` takes a string | 1",
+            "3:7 error: `ttl` takes a whole number from 0 to 2147483647 | 2147483648",
+        ],
+    );
+}
+
+#[test]
+fn nameservers_have_addresses_and_agree() {
+    assert_told(
+        &added("[records.sub]\nNS = \"ns.sub\"\n"),
+        &["2:6 error: nameserver ns.sub.example.com. is in the zone but has no address | no address"],
+    );
+    assert_told(&added("[records.sub]\nNS = \"ns.sub\"\n[records.\"ns.sub\"]\nA = \"192.0.2.1\"\n"), &[]);
+    assert_told(
+        &added(
+            "[records.sub]\nNS = \"ns.example.net.\"\n[records.\"a.sub\"]\nTXT = \"x\"\n[names.\"www.sub\"]\npools = [\"web\"]\n",
+        ),
+        &[
+            "4:7 warning: a.sub.example.com. is never answered: sub.example.com. is delegated | below a delegation | 2:6 delegated here",
+            "5:8 warning: www.sub.example.com. is never answered: sub.example.com. is delegated | below a delegation | 2:6 delegated here",
+        ],
+    );
+    assert_told(
+        &added("[soa]\nrname = \"host.master@example.com\"\nserial = -1\n"),
+        &[
+            "2:9 error: `rname` is a mailbox written as a name | a dot in place of the `@` | help: write \"host\\\\.master.example.com.\"",
+            "3:10 error: `serial` takes a whole number from 0 to 4294967295 | -1",
+        ],
+    );
+}
+
+#[test]
+fn nameservers_of_the_apex() {
+    assert_told(
+        &changed(r#"["192.0.2.53"]"#, "[]"),
+        &["3:1 error: nameserver ns1.example.com. is in the zone but has no address | no address"],
+    );
+    assert_told(&changed(r#"["192.0.2.53"]"#, r#"["192.0.2"]"#), &["3:8 error: `ns1` takes addresses"]);
+    assert_told(
+        &changed(r#"["192.0.2.53"]"#, "[\"192.0.2.53\"]\n\"ns2.example.net.\" = []"),
+        &[
+            "4:1 warning: the zone example.com. has several nameservers but no `serial` | may serve another serial | help: give one in `[soa]`, so that the nameservers agree",
+        ],
+    );
+    assert_told(
+        &changed(r#"["192.0.2.53"]"#, "[\"192.0.2.53\"]\n\"ns2.example.net.\" = [\"192.0.2.54\"]"),
+        &[
+            "4:1 warning: the zone example.com. has several nameservers but no `serial` | may serve another serial | help: give one in `[soa]`, so that the nameservers agree",
+            "4:22 error: ns2.example.net. is not in this zone, so it takes no addresses from here | help: write [] for it",
+        ],
+    );
+    assert_told(
+        &changed(r#"["192.0.2.53"]"#, "[\"192.0.2.53\"]\n\"NS1.example.com.\" = [\"192.0.2.54\"]"),
+        &["4:1 error: nameserver NS1.example.com. stands there twice | again | 3:1 first named here"],
+    );
+    assert_told(
+        &changed("ns1 = [\"192.0.2.53\"]\n", ""),
+        &[
+            r#"2:2 error: the zone example.com. has no nameservers | help: name them: [nameservers], ns1 = ["192.0.2.53"]"#,
+        ],
+    );
+    assert_told(
+        &changed("[nameservers]", "ttl = 10\nttl_min = 20\n[nameservers]"),
+        &["3:11 error: `ttl_min` (20) is above `ttl` (10) | never above `ttl`"],
+    );
+}
+
+#[test]
+fn what_is_never_used_is_told() {
+    assert_told(
+        &added(
+            "[pools.x]\nmonitor = \"m\"\nendpoints = [\"192.0.2.1\"]\n[monitors.m]\ntype = \"tcp\"\nport = 1\n[monitors.n]\ntype = \"tcp\"\nport = 1\n[datacenters.d]\nlatitude = 1\nlongitude = 1\n",
+        ),
+        &[
+            "1:8 warning: pool `x` is never used | nothing refers to it",
+            "7:11 warning: monitor `n` is never used | nothing refers to it",
+            "10:14 warning: datacenter `d` is never used | nothing refers to it",
+        ],
+    );
+}
+
+#[test]
+fn nothing_is_left_out_silently() {
+    let needs = |what: &str, at: &str| [format!("{at} error: {what} | none")];
+    assert_eq!(changed(r#"pools = ["web"]"#, "pools = [[]]"), needs("a tie needs a pool", "32:10"));
+    assert_eq!(changed(r#"pools = ["elsewhere"]"#, "pools = []"), needs("a name needs a pool", "36:9"));
+    assert_eq!(changed(r#"prefer = ["fra"]"#, "prefer = [[]]"), needs("a tie needs a datacenter", "11:11"));
+    assert_eq!(changed(r#"prefer = ["fra"]"#, "prefer = []"), needs("`prefer` needs a datacenter", "11:10"));
+    assert_eq!(changed(r#"["192.0.2.99"]"#, "[]"), needs("a pool needs endpoints", "26:13"));
+    assert_eq!(changed("endpoints.iad = [", "endpoints.iad = []#"), needs("a pool needs endpoints", "23:17"));
+    assert_eq!(
+        changed(r#"type = "http""#, "type = \"http\"\nexpect_status = []"),
+        needs("`expect_status` needs a status code", "18:17")
+    );
+}
+
+/// `count` things, each as `text` has it with its number, after one another.
+fn many(count: usize, text: impl Fn(usize) -> String) -> String {
+    (0..count).map(text).collect()
+}
+
+#[test]
+fn bounds_hold() {
+    let place = |n| format!("d{n} = {{ latitude = 1, longitude = 1 }}\n");
+    let places = |count| changed("[datacenters]\n", &format!("[datacenters]\n{}", many(count, place)));
+    let beyond = |told: Vec<String>| told.into_iter().filter(|line| line.contains("error")).collect::<Vec<_>>();
+    assert_told(&beyond(places(253)), &[]);
+    let told = beyond(places(254));
+    assert!(told.contains(&"261:1 error: there are more than 255 datacenters | one too many".to_owned()), "{told:?}");
+
+    let pools = |count| many(count, |n| format!("[pools.p{n}]\nendpoints = [\"192.0.2.{n}\"]\n"));
+    let names = |count| many(count, |n| format!("\"p{n}\", "));
+    let zone = |count| format!("{}[names.many]\npools = [{}]\nsteer = []\n", pools(count), names(count));
+    assert_told(&added(&zone(64)), &[]);
+    let too_many = "132:1 error: a name uses at most 64 pools | 65 pools, each datacenter of a pool counted";
+    assert_told(&added(&zone(65)), &[too_many]);
+
+    let endpoints = |count| many(count, |n| format!("\"10.0.{}.{}\", ", n / 256, n % 256));
+    let pool = |count| changed(r#"["192.0.2.99"]"#, &format!("[{} \"2001:db8::1\"]", endpoints(count)));
+    assert_told(&pool(1024), &[]);
+    let too_many = "26:1 error: a pool holds at most 1024 endpoints of a family | 1025 IPv4 addresses";
+    assert_told(&pool(1025), &[too_many]);
+}

@@ -1,10 +1,336 @@
 //! Whole configurations, and the worlds they become.
 
+use std::net::IpAddr;
+use std::time::Duration;
+
+use regex::bytes::Regex;
+
+use crate::geo::{ClientMatch, Continent, Coordinates, CountryCode, Region};
+use crate::health::{
+    BodyMatch, Check, DEFAULT_INTERVAL, DEFAULT_TIMEOUT, HttpCheck, Monitor, Pattern, StatusRange, Target, TlsCheck,
+};
+use crate::name::Name;
+use crate::snapshot::{Datacenter, Ecs, Endpoint, Members, PoolSpec, PoolUse, SteeredName, Steering, World, ZoneSpec};
+use crate::steering::{AllDown, Pick, Step};
+use crate::wire::Rtype;
+
 use super::*;
+
+const WHOLE_SERVER: &str = r#"
+site = "iad"
+state = "/var/lib/truenorth"
+
+[listen]
+dns = ["192.0.2.53:53"]
+
+[geoip]
+databases = ["country.mmdb"]
+
+[ecs]
+enabled = false
+max_source_v4 = 20
+max_source_v6 = 48
+
+[datacenters]
+fra = { latitude = 50.11, longitude = 8.68, country = "de" }
+iad = { latitude = 39, longitude = -77.45 }
+
+[regions.europe]
+clients = ["continent:eu", "192.0.2.0/24"]
+prefer = ["fra"]
+only = true
+
+[regions.default]
+prefer = [["iad", "fra"]]
+
+[monitors.shared]
+type = "tcp"
+port = 22
+
+[pools.shared]
+datacenter = "iad"
+monitor = "shared"
+endpoints = [{ address = "192.0.2.1", check_address = "192.0.2.200", check_port = 2222 }]
+"#;
+
+const WHOLE_ZONE: &str = r#"
+ttl = 20
+
+[soa]
+serial = 7
+mname = "ns.example.net."
+minimum = 30
+
+[nameservers]
+ns1 = ["192.0.2.53", "2001:db8::53"]
+"ns.example.net." = []
+
+[datacenters]
+sin = { latitude = 1.35, longitude = 103.99 }
+
+[regions.default]               # wins over the server file's
+prefer = ["sin", "fra"]
+
+[monitors.web]
+type = "https"
+method = "HEAD"
+path = "/healthz?deep=1"
+headers = { X-Probe = "truenorth" }
+expect_status = ["200-299", 404]
+expect_body = "/^o+k$/"
+sni = "sni.example.com"
+verify = false
+interval = "500ms"
+timeout = "100ms"
+rise = 1
+fall = 5
+
+[pools.web]
+monitor = "web"
+min_healthy = 0.25
+endpoints.fra = ["198.51.100.10", { address = "2001:db8::10", weight = 3 }]
+endpoints.sin = ["203.0.113.80"]
+
+[pools.away]
+endpoints = [{ cname = "away" }]
+
+[names.www]
+pools = ["web/sin", [{ pool = "shared", weight = 9 }, "web/fra"]]
+steer = ["region", "failover", "weight"]
+fallback = "away"
+all_down = "last-healthy"
+take = 2
+ttl = 3
+prefer = { europe = ["sin", ["fra", "iad"]] }
+
+[names."*.apps"]
+pools = ["shared"]
+
+[names.whoami]
+reflect = true
+
+[records."@"]
+TXT = "v=spf1 -all"
+
+[records.x]
+ttl = 60
+TYPE65280 = '\# 2 abcd'
+"#;
+
+fn name(text: &str) -> Name {
+    Name::parse(text, &Name::root()).unwrap()
+}
+
+fn address(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+fn whole() -> Config {
+    let zone = ("zones/example.com.toml", WHOLE_ZONE.as_bytes());
+    let loaded = load_files(&[("truenorth.toml", WHOLE_SERVER.as_bytes()), zone]);
+    loaded.unwrap_or_else(|faults| panic!("{}", faults.render(false)))
+}
 
 #[test]
 fn the_samples_are_without_fault() {
     let config = sample();
     assert_eq!(config.warnings.render(false), "");
-    println!("{:#?}", config.world);
+    assert_eq!(config.world.zones.len(), 2);
+    assert_eq!(config.world.ecs, Ecs::default());
+    assert_eq!(config.server.dns, ["127.0.0.1:5300".parse().unwrap(), "[::1]:5300".parse().unwrap()]);
+}
+
+#[test]
+fn the_server_file_is_taken_over() {
+    let Config { server, world, warnings, watched } = whole();
+    // The only zone has one of its own.
+    assert_eq!(lines(&warnings), ["25:10 warning: region `default` is never used | nothing refers to it"]);
+    let folder = server.zones.parent().unwrap();
+    assert_eq!(server.state, Path::new("/var/lib/truenorth"));
+    assert_eq!(server.dns, ["192.0.2.53:53".parse().unwrap()]);
+    assert_eq!(server.databases, [folder.join("country.mmdb")]);
+    assert_eq!(watched, [folder.join("truenorth.toml"), folder.join("zones"), folder.join("country.mmdb")]);
+    assert_eq!(&*world.node, "iad");
+    assert_eq!(world.ecs, Ecs { enabled: false, max_source_v4: 20, max_source_v6: 48 });
+    let datacenter = |name: &str, latitude, longitude, country| Datacenter {
+        name: name.into(),
+        coordinates: Coordinates::try_new(latitude, longitude).unwrap(),
+        country,
+    };
+    let expected = [
+        datacenter("fra", 50.11, 8.68, CountryCode::parse("DE")),
+        datacenter("iad", 39.0, -77.45, None),
+        datacenter("sin", 1.35, 103.99, None),
+    ];
+    assert_eq!(world.datacenters, expected);
+}
+
+#[test]
+fn pools_know_their_targets() {
+    let world = whole().world;
+    let pools: Vec<&PoolSpec> = world.pools.iter().map(|pool| &**pool).collect();
+    let tcp = Arc::new(Monitor {
+        check: Check::Tcp,
+        interval: DEFAULT_INTERVAL,
+        timeout: DEFAULT_TIMEOUT,
+        rise: 2.try_into().unwrap(),
+        fall: 3.try_into().unwrap(),
+        port: 22,
+    });
+    let target = Target { address: "192.0.2.200:2222".parse().unwrap(), host: "192.0.2.200".into(), monitor: tcp };
+    let shared = PoolSpec {
+        name: "shared".into(),
+        zone: None,
+        datacenter: Some(1),
+        min_healthy: 0.0,
+        members: Members::Addresses(vec![Endpoint { value: address("192.0.2.1"), weight: 1, target: Some(target) }]),
+    };
+    let https = Arc::new(https_monitor());
+    let web = |value: &str, weight| {
+        let monitor = https.clone();
+        let address = std::net::SocketAddr::new(address(value), 443);
+        let target = Some(Target { address, host: "www.example.com".into(), monitor });
+        Endpoint { value: address.ip(), weight, target }
+    };
+    let in_zone = |name: &str, datacenter, members| PoolSpec {
+        name: name.into(),
+        zone: Some(self::name("example.com.")),
+        datacenter,
+        min_healthy: if name.starts_with("web") { 0.25 } else { 0.0 },
+        members,
+    };
+    let away = Endpoint { value: name("away.example.com."), weight: 1, target: None };
+    let fra = Members::Addresses(vec![web("198.51.100.10", 1), web("2001:db8::10", 3)]);
+    let expected = [
+        shared,
+        in_zone("web/fra", Some(0), fra),
+        in_zone("web/sin", Some(2), Members::Addresses(vec![web("203.0.113.80", 1)])),
+        in_zone("away", None, Members::Cname(away)),
+    ];
+    assert_eq!(pools, expected.iter().collect::<Vec<_>>());
+}
+
+fn https_monitor() -> Monitor {
+    let http = HttpCheck {
+        method: "HEAD".into(),
+        path: "/healthz?deep=1".into(),
+        headers: vec![("X-Probe".into(), "truenorth".into())],
+        expect_status: vec![StatusRange { first: 200, last: 299 }, StatusRange { first: 404, last: 404 }],
+        expect_body: Some(BodyMatch::Pattern(Pattern(Regex::new("^o+k$").unwrap()))),
+    };
+    Monitor {
+        check: Check::Https(http, TlsCheck { sni: Some("sni.example.com".into()), verify: false }),
+        interval: Duration::from_millis(500),
+        timeout: Duration::from_millis(100),
+        rise: 1.try_into().unwrap(),
+        fall: 5.try_into().unwrap(),
+        port: 443,
+    }
+}
+
+#[test]
+fn names_know_their_pools() {
+    let World { zones, .. } = whole().world;
+    let [ZoneSpec { origin, regions, names, reflect, .. }] = &zones[..] else { panic!("{zones:?}") };
+    assert_eq!(*origin, name("example.com."));
+    assert_eq!(*reflect, [name("whoami.example.com.")]);
+    let default = Region { name: "default".into(), clients: vec![], prefer: vec![vec![2], vec![0]], only: false };
+    let clients = vec![ClientMatch::Continent(Continent::Europe), ClientMatch::Prefix("192.0.2.0/24".parse().unwrap())];
+    let europe = Region { name: "europe".into(), clients, prefer: vec![vec![0]], only: true };
+    assert_eq!(regions.list(), [europe, default]);
+    let www = SteeredName {
+        owner: name("www.example.com."),
+        steering: Steering {
+            pools: vec![
+                PoolUse { pool: 2, weight: 1, order: 0 },
+                PoolUse { pool: 0, weight: 9, order: 1 },
+                PoolUse { pool: 1, weight: 1, order: 1 },
+            ],
+            steer: vec![Step::Region, Step::Failover, Step::Weight],
+            pick: Pick::Weighted,
+            answers: 1,
+            take: 2,
+            prefer: vec![("europe".into(), vec![vec![2], vec![0, 1]])],
+            fallback: Some(3),
+            all_down: AllDown::LastHealthy,
+            ttl: 3,
+            ttl_min: 3,
+        },
+    };
+    let apps = SteeredName {
+        owner: name("*.apps.example.com."),
+        steering: Steering {
+            pools: vec![PoolUse { pool: 0, weight: 1, order: 0 }],
+            steer: vec![Step::Region, Step::Weight],
+            pick: Pick::Rotate,
+            answers: 8,
+            take: 1,
+            prefer: vec![],
+            fallback: None,
+            all_down: AllDown::All,
+            ttl: 20,
+            ttl_min: 5,
+        },
+    };
+    assert_eq!(*names, [www, apps]);
+}
+
+#[test]
+fn static_records_are_those_of_all_sections() {
+    let world = whole().world;
+    let records = world.zones[0].records.iter();
+    let shown: Vec<String> = records
+        .map(|record| format!("{} {} {} {}", record.owner, record.ttl, record.rtype, hexadecimal(&record.rdata)))
+        .collect();
+    let soa = "026e73076578616d706c65036e657400 0a686f73746d6173746572076578616d706c6503636f6d00 \
+        00000007 00000e10 00000258 00093a80 0000001e";
+    let expected = [
+        format!("example.com. 3600 SOA {}", soa.replace(' ', "")),
+        "example.com. 3600 NS 036e7331076578616d706c6503636f6d00".to_owned(),
+        "ns1.example.com. 300 A c0000235".to_owned(),
+        "ns1.example.com. 300 AAAA 20010db8000000000000000000000053".to_owned(),
+        "example.com. 3600 NS 026e73076578616d706c65036e657400".to_owned(),
+        "example.com. 300 TXT 0b763d73706631202d616c6c".to_owned(),
+        "x.example.com. 60 TYPE65280 abcd".to_owned(),
+    ];
+    assert_eq!(shown, expected);
+}
+
+fn hexadecimal(octets: &[u8]) -> String {
+    octets.iter().fold(String::new(), |text, octet| text + &format!("{octet:02x}"))
+}
+
+#[test]
+fn the_serial_is_the_larger_of_the_time_and_the_last_one() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("zones")).unwrap();
+    let server = folder.path().join("truenorth.toml");
+    fs::write(&server, "").unwrap();
+    let zone = folder.path().join("zones/example.com.toml");
+    fs::write(&zone, "[nameservers]\nns1 = [\"192.0.2.53\"]\n").unwrap();
+    let time = std::time::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+    fs::File::options().write(true).open(&zone).unwrap().set_modified(time).unwrap();
+
+    let serial = |last: Option<u32>| {
+        let world = load(&server, &|origin| last.filter(|_| *origin == name("example.com."))).unwrap().world;
+        let soa = world.zones[0].records.iter().find(|record| record.rtype == Rtype::SOA).unwrap();
+        let at = soa.rdata.len() - 20;
+        u32::from_be_bytes(soa.rdata[at..at + 4].try_into().unwrap())
+    };
+    assert_eq!(serial(None), 1_700_000_000);
+    assert_eq!(serial(Some(1_600_000_000)), 1_700_000_000);
+    assert_eq!(serial(Some(1_800_000_000)), 1_800_000_000);
+}
+
+#[test]
+fn zones_with_equal_regions_share_them() {
+    let zone = "[nameservers]\nns1 = [\"192.0.2.53\"]\n[names.www]\npools = [\"shared\"]\n";
+    let config = load_files(&[
+        ("truenorth.toml", WHOLE_SERVER.as_bytes()),
+        ("zones/a.example.toml", zone.as_bytes()),
+        ("zones/b.example.toml", zone.as_bytes()),
+    ]);
+    let zones = config.unwrap_or_else(|faults| panic!("{}", faults.render(false))).world.zones;
+    assert!(Arc::ptr_eq(&zones[0].regions, &zones[1].regions));
+    assert_eq!(zones[0].regions.list().len(), 2);
 }

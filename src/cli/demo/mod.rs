@@ -1,0 +1,134 @@
+//! `truenorth demo`: a sample world to play with, in one process.
+//!
+//! ```text
+//!   a fresh folder ◄── the sample configuration, ports filled in
+//!        │
+//!        ▼
+//!   the same node that `serve` runs ──── probes ────► endpoints on loopback addresses, played by this process
+//!        ▲                                                 ▲
+//!       dig                                              curl: break, mend
+//! ```
+//!
+//! The folder is the person's to edit; it vanishes with the demo. What happens is told on standard output.
+
+mod endpoints;
+mod guide;
+mod story;
+
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+use tempfile::TempDir;
+
+use super::serve::{self, Node, StartError};
+use crate::server::{BindFailure, Bound};
+use endpoints::Stage;
+use guide::Guide;
+
+/// The sample configuration. `{dns}` and `{http}` stand for what the ports turn out to be.
+const SERVER_FILE: &str = include_str!("truenorth.toml");
+const ZONE_FILE: &str = include_str!("zone.toml");
+
+/// The zone that is played.
+const ORIGIN: &str = "gslb.example.com";
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Where DNS is answered; another port if this one is taken
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:5300")]
+    listen: SocketAddr,
+    /// The port of the endpoints, on 127.10.0.10 and so on; another one if it is taken
+    #[arg(long, value_name = "PORT", default_value_t = 8080)]
+    http_port: u16,
+    /// The GeoIP database that tells where clients are
+    #[arg(long, value_name = "FILE", default_value = "geoip/country.mmdb")]
+    geoip: PathBuf,
+}
+
+/// Plays until a signal says to stop. Exit code 1 if that never began.
+pub(super) fn run(arguments: &Arguments) -> ExitCode {
+    serve::run_to_end(play(arguments))
+}
+
+async fn play(arguments: &Arguments) -> Result<(), StartError> {
+    let geoip = find_geoip(&arguments.geoip)?;
+    let stage = Stage::open(arguments.http_port).await.map_err(|error| {
+        StartError::Other(format!("cannot play the endpoints on loopback addresses such as 127.10.0.10: {error}"))
+    })?;
+    let http = stage.port();
+    stage.begin();
+
+    let dns = free_address(arguments.listen)?;
+    let folder = write_sample(dns, http, &geoip)
+        .map_err(|error| StartError::Other(format!("cannot write the sample configuration: {error}")))?;
+    let config = folder.path().join("truenorth.toml");
+    let node = Node::start(&config).await?;
+    for &dns in node.addresses() {
+        let asked = (arguments.listen, arguments.http_port);
+        println!("{}", Guide { dns, http, asked, folder: folder.path() });
+    }
+    story::tell();
+    node.run().await;
+    Ok(())
+}
+
+/// The database's full path, or what to do about it.
+fn find_geoip(path: &Path) -> Result<PathBuf, StartError> {
+    path.canonicalize().map_err(|error| {
+        StartError::Other(format!(
+            "{}: {error}\nThe demo sends clients where they are, so it needs a GeoIP database. One comes with the sources: run \
+             the demo at the\ntop of the repository, or name a file with --geoip FILE.",
+            path.display()
+        ))
+    })
+}
+
+/// The address, with a port for the kernel to choose if another process has this one.
+fn free_address(wanted: SocketAddr) -> Result<SocketAddr, StartError> {
+    match Bound::new(&[wanted], NonZeroUsize::MIN) {
+        Ok(_) => Ok(wanted),
+        Err(error) if matches!(error.reason, BindFailure::InUse) => Ok(SocketAddr::new(wanted.ip(), 0)),
+        Err(error) => Err(StartError::Other(error.to_string())),
+    }
+}
+
+/// Writes the sample configuration to a folder that vanishes when it is dropped.
+fn write_sample(dns: SocketAddr, http: u16, geoip: &Path) -> io::Result<TempDir> {
+    let folder = tempfile::Builder::new().prefix("truenorth-demo-").tempdir()?;
+    let zones = folder.path().join("zones");
+    fs::create_dir(&zones)?;
+    symlink(geoip, folder.path().join("geoip.mmdb"))?;
+    fs::write(folder.path().join("truenorth.toml"), SERVER_FILE.replace("{dns}", &dns.to_string()))?;
+    fs::write(zones.join(format!("{ORIGIN}.toml")), ZONE_FILE.replace("{http}", &http.to_string()))?;
+    Ok(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::net::IpAddr;
+
+    use super::*;
+    use crate::config;
+
+    #[test]
+    fn the_sample_has_no_fault_and_every_endpoint_in_it_is_played() {
+        let folder = write_sample("127.0.0.1:5300".parse().unwrap(), 8080, Path::new("/nowhere")).unwrap();
+        let config = config::load(&folder.path().join("truenorth.toml"), &|_| None).unwrap();
+        assert!(config.warnings.0.is_empty(), "{}", config.warnings.render(false));
+        let pools = &config.world.pools;
+        let given: BTreeSet<IpAddr> = pools
+            .iter()
+            .flat_map(|pool| (0..pool.members.len()).filter_map(|place| pool.members.address(place)))
+            .collect();
+        let played: BTreeSet<IpAddr> =
+            endpoints::PLACES.iter().flat_map(|place| place.addresses).map(|&address| address.into()).collect();
+        assert_eq!(given, played);
+    }
+}

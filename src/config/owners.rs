@@ -1,0 +1,42 @@
+//! Domain names in zone files.
+
+use std::collections::HashMap;
+
+use crate::name::Name;
+
+use super::decode::{Placed, Value};
+use super::fault::{Fault, Faults, Place};
+
+/// A domain name in presentation format.
+pub(super) fn parse_name(text: &Placed<String>, origin: &Name, faults: &mut Faults) -> Option<Name> {
+    match Name::parse(&text.value, origin) {
+        Ok(name) => Some(name),
+        Err(error) => {
+            faults.push(Fault::error(&text.place, format!("this is not a domain name: {error}"), ""));
+            None
+        }
+    }
+}
+
+/// An owner name: a name in the zone, defined once in this section.
+pub(super) fn read_owner(
+    value: &Value<'_>,
+    origin: &Name,
+    defined: &mut HashMap<Name, Place>,
+    faults: &mut Faults,
+) -> Option<Name> {
+    let name = parse_name(&value.name(), origin, faults)?;
+    let place = value.anchor();
+    if !name.is_at_or_below(origin) {
+        let message = format!("{name} is not in the zone {origin}");
+        faults.push(Fault::error(&place, message, "outside of the zone"));
+        return None;
+    }
+    if let Some(first) = defined.get(&name) {
+        let message = format!("{name} is defined twice");
+        faults.push(Fault::error(&place, message, "again").related(first, "first defined here"));
+        return None;
+    }
+    defined.insert(name.clone(), place);
+    Some(name)
+}

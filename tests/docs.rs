@@ -1,0 +1,92 @@
+//! The examples of the documentation are configurations that load.
+//!
+//! Behind ```` ```toml ```` stands what a block is: `zone` begins a zone file, `more` goes on with it, `server` is a whole
+//! server file. A block ```` ```dns ```` is a master file beside the page's zone file.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use truenorth::config::{self, Config, Faults};
+
+/// Where a zone example is put.
+const ZONE: &str = "zones/gslb.example.com.toml";
+
+/// What a page's examples come to.
+#[derive(Default)]
+struct Examples {
+    zones: Vec<String>,
+    servers: Vec<String>,
+    masters: Vec<String>,
+}
+
+impl Examples {
+    fn of(page: &Path) -> Self {
+        let text = fs::read_to_string(page).unwrap();
+        let mut examples = Self::default();
+        let mut lines = text.lines();
+        while let Some(line) = lines.next() {
+            let Some(kind) = line.trim_start().strip_prefix("```") else { continue };
+            let block: Vec<&str> = lines.by_ref().take_while(|line| !line.trim_start().starts_with("```")).collect();
+            let block = block.join("\n") + "\n";
+            match kind {
+                "toml zone" => examples.zones.push(block),
+                "toml more" => examples.zones.last_mut().expect("there is a zone to go on with").push_str(&block),
+                "toml server" => examples.servers.push(block),
+                "dns" => examples.masters.push(block),
+                other => assert!(!other.starts_with("toml"), "{}: what is ```{other}?", page.display()),
+            }
+        }
+        examples
+    }
+}
+
+fn pages() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let docs = fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    docs.filter(|path| path.extension().is_some_and(|ending| ending == "md")).chain([root.join("README.md")]).collect()
+}
+
+fn load(files: &[(&str, &str)]) -> Result<Config, Faults> {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("zones")).unwrap();
+    fs::write(folder.path().join("truenorth.toml"), "").unwrap();
+    for (path, text) in files {
+        fs::write(folder.path().join(path), text).unwrap();
+    }
+    config::load(&folder.path().join("truenorth.toml"), &|_| None)
+}
+
+#[test]
+fn every_example_loads() {
+    let mut count = 0;
+    for page in pages() {
+        let Examples { zones, servers, masters } = Examples::of(&page);
+        for zone in &zones {
+            let master = masters.first().map(|text| ("zones/gslb.example.com.zone", text.as_str()));
+            let files: Vec<(&str, &str)> = [(ZONE, zone.as_str())].into_iter().chain(master).collect();
+            let config = load(&files).unwrap_or_else(|faults| panic!("{}:\n{}", page.display(), faults.render(false)));
+            assert!(config.warnings.0.is_empty(), "{}:\n{}", page.display(), config.warnings.render(false));
+            assert_eq!(config.world.zones.len(), 1);
+        }
+        for server in &servers {
+            // What it defines is used by no zone here, which is warned of.
+            let loaded = load(&[("truenorth.toml", server)]);
+            loaded.unwrap_or_else(|faults| panic!("{}:\n{}", page.display(), faults.render(false)));
+        }
+        count += zones.len() + servers.len();
+    }
+    assert!(count >= 6, "only {count} examples were found");
+}
+
+#[test]
+fn every_link_between_pages_leads_somewhere() {
+    for page in pages() {
+        let text = fs::read_to_string(&page).unwrap();
+        for target in text.split("](").skip(1).filter_map(|behind| behind.split_once(')')).map(|(target, _)| target) {
+            let path = target.split('#').next().unwrap();
+            if !target.contains("://") && !path.is_empty() {
+                assert!(page.parent().unwrap().join(path).exists(), "{}: {target}", page.display());
+            }
+        }
+    }
+}

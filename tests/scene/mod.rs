@@ -1,0 +1,205 @@
+//! A scene for conversations with the answering code: a zone file, endpoints that go down and come up, clients that ask.
+//! No sockets, no clock.
+#![allow(dead_code, unreachable_pub, reason = "each test file uses what it needs of the scene")]
+
+use std::collections::HashSet;
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query};
+use hickory_proto::rr::rdata::opt::{ClientSubnet, EdnsCode, EdnsOption};
+use hickory_proto::rr::{Name, RData, RecordType};
+use truenorth::answer::{self, Asker, Outcome, Rotation, Transport, Worker};
+use truenorth::geo::Locations;
+use truenorth::snapshot::{Blueprint, PoolId, Snapshot, Standing};
+
+/// Three places, regions by prefix, a pool in each place; tests append names.
+pub const ZONE: &str = r#"
+ttl = 30
+[soa]
+serial = 1
+[nameservers]
+ns1 = ["192.0.2.53"]
+[datacenters]
+fra = { latitude = 50.11, longitude = 8.68 }
+iad = { latitude = 38.95, longitude = -77.45 }
+sin = { latitude = 1.35, longitude = 103.99 }
+[regions.europe]
+clients = ["10.1.0.0/16", "2001:db8:1::/48"]
+prefer = ["fra", "iad", "sin"]
+[regions.americas]
+clients = ["10.2.0.0/16"]
+prefer = ["iad", "fra", "sin"]
+[regions.asia]
+clients = ["10.3.0.0/16"]
+prefer = ["sin", ["fra", "iad"]]
+[regions.office]
+clients = ["10.9.9.0/24"]
+prefer = ["fra"]
+only = true
+[regions.default]
+prefer = ["iad", "fra", "sin"]
+[monitors.web]
+type = "tcp"
+port = 80
+[pools.web]
+monitor = "web"
+endpoints.fra = ["198.51.100.1", "198.51.100.2", "2001:db8:f::1"]
+endpoints.iad = ["192.0.2.1", "2001:db8:a::1"]
+endpoints.sin = ["203.0.113.1"]
+"#;
+
+/// The origin of the zone.
+pub const ORIGIN: &str = "example.com.";
+
+/// A node without sockets.
+pub struct Scene {
+    snapshot: Arc<Snapshot>,
+    worker: Worker,
+    down: HashSet<IpAddr>,
+    restless: HashSet<IpAddr>,
+}
+
+/// What an asker sees.
+#[derive(Debug)]
+pub struct Reply {
+    pub message: Message,
+    pub octets: usize,
+}
+
+impl Scene {
+    /// [`ZONE`] with more behind it, every endpoint up.
+    pub fn new(more: &str) -> Self {
+        Self::of_zone(&format!("{ZONE}{more}"))
+    }
+
+    /// A whole zone file of our own.
+    pub fn of_zone(zone: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("zones")).unwrap();
+        fs::write(folder.path().join("truenorth.toml"), "zones = \"zones\"\n").unwrap();
+        fs::write(folder.path().join("zones/example.com.toml"), zone).unwrap();
+        let config = truenorth::config::load(&folder.path().join("truenorth.toml"), &|_| None)
+            .unwrap_or_else(|faults| panic!("{}", faults.render(false)));
+        let blueprint = Blueprint::compile(config.world, Arc::new(Locations::unknown()), None).unwrap();
+        let snapshot = Arc::new(Snapshot::new(Arc::new(blueprint), |_, _| Standing::CALM, None));
+        let worker = Worker::new(Arc::new(Rotation::default()));
+        Self { snapshot, worker, down: HashSet::new(), restless: HashSet::new() }
+    }
+
+    /// These endpoints go down, confirmed.
+    pub fn down(&mut self, addresses: &[&str]) {
+        self.down.extend(addresses.iter().map(|text| text.parse::<IpAddr>().unwrap()));
+        self.publish();
+    }
+
+    /// These endpoints come up, confirmed.
+    pub fn up(&mut self, addresses: &[&str]) {
+        for text in addresses {
+            self.down.remove(&text.parse().unwrap());
+        }
+        self.publish();
+    }
+
+    /// An unconfirmed outcome speaks against exactly these endpoints' states.
+    pub fn restless(&mut self, addresses: &[&str]) {
+        self.restless = addresses.iter().map(|text| text.parse().unwrap()).collect();
+        self.publish();
+    }
+
+    /// What questions are answered from now.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.clone()
+    }
+
+    fn publish(&mut self) {
+        let world = self.snapshot.world();
+        let all: Vec<PoolId> = (0..world.pools.len() as PoolId).collect();
+        let standing = |id: PoolId, endpoint: usize| {
+            let pool = &world.pools[id as usize].members;
+            let address = pool.address(endpoint).or_else(|| pool.target(endpoint).map(|target| target.address.ip()));
+            let is_in = |set: &HashSet<IpAddr>| address.is_some_and(|address| set.contains(&address));
+            Standing { open: !is_in(&self.down), restless: is_in(&self.restless) }
+        };
+        self.snapshot = Arc::new(self.snapshot.with_pools(&all, standing));
+    }
+
+    /// A question over UDP; `client` is a Client Subnet prefix such as `10.1.2.0/24`, or empty for none.
+    pub fn ask(&mut self, name: &str, rtype: RecordType, client: &str) -> Reply {
+        let query = query(name, rtype, client);
+        self.send(&query.to_vec().unwrap(), Transport::Udp).expect("a query gets a reply")
+    }
+
+    /// A message as it is; `None` if it gets no reply.
+    pub fn send(&mut self, message: &[u8], transport: Transport) -> Option<Reply> {
+        self.send_from(Ipv4Addr::LOCALHOST.into(), message, transport)
+    }
+
+    /// The same from another source.
+    pub fn send_from(&mut self, source: IpAddr, message: &[u8], transport: Transport) -> Option<Reply> {
+        let mut out = vec![0; truenorth::wire::MAX_MESSAGE];
+        let asker = Asker { address: source, transport };
+        match answer::answer(&self.snapshot, &mut self.worker, message, asker, &mut out) {
+            Outcome::Reply { length, .. } => {
+                Some(Reply { message: Message::from_vec(&out[..length]).unwrap(), octets: length })
+            }
+            Outcome::Silence => None,
+        }
+    }
+}
+
+/// A query with EDNS.
+pub fn query(name: &str, rtype: RecordType, client: &str) -> Message {
+    let name =
+        Name::from_ascii(if name.ends_with('.') { name.to_owned() } else { format!("{name}.{ORIGIN}") }).unwrap();
+    let mut message = Message::new(7, MessageType::Query, OpCode::Query);
+    message.add_query(Query::query(name, rtype));
+    let mut edns = Edns::new();
+    edns.set_max_payload(1232);
+    if let Some((address, length)) = client.split_once('/') {
+        let subnet = ClientSubnet::new(address.parse().unwrap(), length.parse().unwrap(), 0);
+        edns.options_mut().insert(EdnsOption::Subnet(subnet));
+    }
+    message.set_edns(edns);
+    message
+}
+
+impl Reply {
+    /// The addresses of the answer section, in order; canonical names as they are.
+    pub fn data(&self) -> Vec<String> {
+        self.message.answers.iter().map(|record| record.data.to_string()).collect()
+    }
+
+    /// The same without an order.
+    pub fn sorted(&self) -> Vec<String> {
+        let mut data = self.data();
+        data.sort_unstable();
+        data
+    }
+
+    /// The response code's number.
+    pub fn rcode(&self) -> u16 {
+        self.message.metadata.response_code.into()
+    }
+
+    /// The least TTL of the answer section, or of the authority section if that is empty.
+    pub fn ttl(&self) -> u32 {
+        let answers = self.message.answers.iter().chain(&self.message.authorities);
+        answers.map(|record| record.ttl).min().expect("there is a record")
+    }
+
+    /// The scope prefix length of the Client Subnet option.
+    pub fn scope(&self) -> Option<u8> {
+        match self.message.edns.as_ref()?.option(EdnsCode::Subnet)? {
+            EdnsOption::Subnet(subnet) => Some(subnet.scope_prefix()),
+            _ => None,
+        }
+    }
+
+    /// Whether it is an empty answer: NOERROR with the SOA in the authority section.
+    pub fn is_nodata(&self) -> bool {
+        let soa = self.message.authorities.iter().any(|record| matches!(record.data, RData::SOA(_)));
+        self.rcode() == 0 && self.message.answers.is_empty() && soa
+    }
+}

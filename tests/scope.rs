@@ -1,0 +1,277 @@
+//! The promise of the scope, for random regions, prefixes and databases: every address inside of it has the same ranking,
+//! and one bit less would not do, unless the scope is at its cap or 0.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+use ipnet::IpNet;
+use proptest::prelude::*;
+use truenorth::answer::Client;
+use truenorth::geo::{
+    Bits, ClientMatch, Continent, Coordinates, CountryCode, Location, Locations, Prefix, Region, Regions, nest,
+};
+use truenorth::snapshot::Ecs;
+use truenorth::steering::{self, Criteria, Criterion, Map, Ranking, RegionTiers};
+
+/// Slots that rankings order.
+const SLOTS: u8 = 4;
+
+/// A world in which everything is drawn.
+#[derive(Clone, Debug)]
+struct Draft {
+    locations: Vec<Location>,
+    v4: Vec<(u32, u8, usize)>,
+    v6: Vec<(u128, u8, usize)>,
+    regions: Vec<DraftRegion>,
+    steps: Vec<u8>,
+    places: Vec<Option<(i32, i32)>>,
+    failover: Vec<usize>,
+}
+
+#[derive(Clone, Debug)]
+struct DraftRegion {
+    clients: Vec<DraftMatch>,
+    order: Vec<usize>,
+    only: bool,
+}
+
+#[derive(Clone, Debug)]
+enum DraftMatch {
+    V4(u32, u8),
+    V6(u128, u8),
+    Asn(u32),
+    Country(usize),
+    Continent(usize),
+}
+
+const COUNTRIES: [&str; 4] = ["DE", "US", "JP", "BR"];
+
+/// Few addresses in many prefixes, so that they nest, touch and overlap.
+fn any_v4() -> impl Strategy<Value = u32> {
+    prop_oneof![
+        any::<u32>(),
+        (0u32..64).prop_map(|low| 0x0a00_0000 | low << 14),
+        (0u32..1024).prop_map(|low| 0xcb00_7100 | low)
+    ]
+}
+
+fn any_v6() -> impl Strategy<Value = u128> {
+    prop_oneof![any::<u128>(), (0u128..64).prop_map(|low| 0x2001_0db8 << 96 | low << 74)]
+}
+
+fn any_location() -> impl Strategy<Value = Location> {
+    (0usize..5, 0u32..4, proptest::option::of((-8i32..8, -17i32..17))).prop_map(|(country, asn, point)| Location {
+        continent: Some(Continent::ALL[country % 7].1),
+        country: COUNTRIES.get(country).and_then(|code| CountryCode::parse(code)),
+        asn: (asn > 0).then_some(asn),
+        coordinates: point.and_then(|(latitude, longitude)| {
+            Coordinates::try_new(f64::from(latitude) * 10.0, f64::from(longitude) * 10.0)
+        }),
+        ..Location::default()
+    })
+}
+
+fn any_match() -> impl Strategy<Value = DraftMatch> {
+    prop_oneof![
+        (any_v4(), 0u8..=32).prop_map(|(address, length)| DraftMatch::V4(address, length)),
+        (any_v6(), 0u8..=128).prop_map(|(address, length)| DraftMatch::V6(address, length)),
+        (1u32..4).prop_map(DraftMatch::Asn),
+        (0usize..4).prop_map(DraftMatch::Country),
+        (0usize..7).prop_map(DraftMatch::Continent),
+    ]
+}
+
+fn any_region() -> impl Strategy<Value = DraftRegion> {
+    let clients = proptest::collection::vec(any_match(), 1..5);
+    let order = proptest::collection::vec(0usize..5, usize::from(SLOTS));
+    (clients, order, any::<bool>()).prop_map(|(clients, order, only)| DraftRegion { clients, order, only })
+}
+
+fn any_draft() -> impl Strategy<Value = Draft> {
+    (
+        proptest::collection::vec(any_location(), 1..8),
+        proptest::collection::vec((any_v4(), 0u8..=32, any::<usize>()), 0..30),
+        proptest::collection::vec((any_v6(), 0u8..=128, any::<usize>()), 0..30),
+        proptest::collection::vec(any_region(), 0..4),
+        proptest::collection::vec(0u8..3, 0..4),
+        proptest::collection::vec(proptest::option::of((-9i32..=9, -18i32..=18)), usize::from(SLOTS)),
+        proptest::collection::vec(0usize..3, usize::from(SLOTS)),
+    )
+        .prop_map(|(locations, v4, v6, regions, steps, places, failover)| Draft {
+            locations,
+            v4,
+            v6,
+            regions,
+            steps,
+            places,
+            failover,
+        })
+}
+
+fn prefixes<B: Bits>(drafts: &[(B, u8, usize)], count: usize) -> Vec<Prefix<B>> {
+    let prefix = |&(address, length, value): &(B, u8, usize)| Prefix {
+        first: address.without(B::host_mask(length)),
+        length,
+        value: (value % count) as u32,
+    };
+    drafts.iter().map(prefix).collect()
+}
+
+impl Draft {
+    fn locations(&self) -> Locations {
+        let mut table = vec![Location::default()];
+        table.extend_from_slice(&self.locations);
+        let count = table.len();
+        Locations {
+            v4: nest(prefixes(&self.v4, count), 0),
+            v6: nest(prefixes(&self.v6, count), 0),
+            table: table.into(),
+        }
+    }
+
+    /// Regions in which no match stands twice.
+    fn regions(&self) -> Regions {
+        let mut known = std::collections::HashSet::new();
+        let mut list: Vec<Region> = Vec::new();
+        for (number, region) in self.regions.iter().enumerate() {
+            let clients = region.clients.iter().map(|client| match *client {
+                DraftMatch::V4(address, length) => {
+                    ClientMatch::Prefix(IpNet::new(Ipv4Addr::from_bits(address).into(), length).unwrap().trunc())
+                }
+                DraftMatch::V6(address, length) => {
+                    ClientMatch::Prefix(IpNet::new(Ipv6Addr::from_bits(address).into(), length).unwrap().trunc())
+                }
+                DraftMatch::Asn(number) => ClientMatch::Asn(number),
+                DraftMatch::Country(country) => ClientMatch::Country(CountryCode::parse(COUNTRIES[country]).unwrap()),
+                DraftMatch::Continent(continent) => ClientMatch::Continent(Continent::ALL[continent].1),
+            });
+            let clients = clients.filter(|client| known.insert(*client)).collect();
+            let name = if number == 0 { "default".into() } else { format!("region{number}").into() };
+            list.push(Region { name, clients, prefer: Vec::new(), only: region.only });
+        }
+        Regions::new(list)
+    }
+
+    fn criteria(&self) -> Criteria {
+        let regions = Arc::new(self.regions());
+        let by_number = |numbers: &[usize]| -> Box<[u64]> {
+            let tier = |wanted: usize| {
+                numbers
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, number)| **number == wanted)
+                    .fold(0, |set, (slot, _)| set | 1 << slot)
+            };
+            // The highest number means "not listed".
+            (0..4).map(tier).filter(|&set| set != 0).collect()
+        };
+        let steps = self.steps.iter().map(|step| match step {
+            0 => {
+                let tiers = self
+                    .regions
+                    .iter()
+                    .map(|region| RegionTiers { tiers: by_number(&region.order), only: region.only });
+                Criterion::Region(regions.clone(), tiers.collect())
+            }
+            1 => {
+                let place = |place: &Option<(i32, i32)>| {
+                    place
+                        .and_then(|(north, east)| Coordinates::try_new(f64::from(north) * 10.0, f64::from(east) * 10.0))
+                };
+                Criterion::Distance(self.places.iter().map(place).collect())
+            }
+            _ => Criterion::Failover(by_number(&self.failover)),
+        });
+        Criteria::new(SLOTS, steps.collect())
+    }
+}
+
+/// The ranking by definition: the client's location, its region, and the chain over them.
+fn by_definition(criteria: &Criteria, locations: &Locations, address: IpAddr) -> Ranking {
+    let location = locations.look_up(address);
+    let region = criteria.regions().map_or(Regions::NOWHERE, |regions| regions.of(address, &location));
+    criteria.rank(&steering::Client { region, coordinates: location.coordinates })
+}
+
+fn hold<B: Bits>(
+    address: fn(B) -> IpAddr,
+    map: &Map,
+    criteria: &Criteria,
+    locations: &Locations,
+    here: B,
+    others: &[B],
+) -> Result<(), TestCaseError> {
+    let placement = map.look_up(address(here));
+    prop_assert_eq!(placement.ranking, &by_definition(criteria, locations, address(here)));
+    let mask = B::host_mask(placement.scope);
+    let inside = others.iter().map(|other| here.without(mask).with(other.without(B::MAX.without(mask))));
+    for other in inside.chain([here.without(mask), here.with(mask)]) {
+        prop_assert_eq!(map.look_up(address(other)).ranking, placement.ranking);
+        prop_assert_eq!(placement.ranking, &by_definition(criteria, locations, address(other)));
+    }
+    if placement.scope > 0 {
+        // The half that one bit less would add holds an address with another ranking: the run's edge lies there.
+        let wider = B::host_mask(placement.scope - 1);
+        let differs = |other: B| map.look_up(address(other)).ranking != placement.ranking;
+        let (first, last) = (here.without(wider), here.with(wider));
+        let beside = edges(address, map, first, last);
+        prop_assert!(beside.into_iter().any(differs), "/{} is too narrow at {:?}", placement.scope, here);
+    }
+    Ok(())
+}
+
+/// An address of every run between two addresses, found by walking from run to run.
+fn edges<B: Bits>(address: fn(B) -> IpAddr, map: &Map, first: B, last: B) -> Vec<B> {
+    let mut found = vec![first];
+    let mut here = first;
+    while let Some(next) = here.with(B::host_mask(map.look_up(address(here)).scope)).next() {
+        if next > last || found.len() > 10_000 {
+            break;
+        }
+        found.push(next);
+        here = next;
+    }
+    found
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_scope_holds_one_ranking_and_one_bit_less_would_not_do(
+        draft in any_draft(),
+        v4 in proptest::collection::vec(any_v4(), 6),
+        v6 in proptest::collection::vec(any_v6(), 6),
+    ) {
+        let locations = draft.locations();
+        let criteria = draft.criteria();
+        let map = Map::build(criteria.clone(), &locations);
+        for &here in &v4 {
+            hold(|number| Ipv4Addr::from_bits(number).into(), &map, &criteria, &locations, here, &v4)?;
+        }
+        for &here in &v6 {
+            hold(|number| Ipv6Addr::from_bits(number).into(), &map, &criteria, &locations, here, &v6)?;
+        }
+    }
+
+    #[test]
+    fn what_is_told_is_cut_at_the_cap_and_so_is_the_client(
+        draft in any_draft(),
+        here in any_v4(),
+        others in proptest::collection::vec(any::<u32>(), 6),
+        cap in 0u8..=32,
+    ) {
+        let map = Map::build(draft.criteria(), &draft.locations());
+        let ecs = Ecs { max_source_v4: cap, ..Ecs::default() };
+        let client = |number| Client::of_network(&ecs, Ipv4Addr::from_bits(number).into(), 32);
+        let placement = map.look_up(client(here).address);
+        let told = client(here).scope(placement.scope);
+        prop_assert!(told <= cap);
+        // All that share the told prefix, cut as this server cuts, are answered alike.
+        let mask = u32::host_mask(told);
+        for other in others {
+            let other = here.without(mask).with(other.without(!mask));
+            prop_assert_eq!(map.look_up(client(other).address).ranking, placement.ranking);
+        }
+    }
+}
