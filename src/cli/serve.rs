@@ -145,11 +145,7 @@ impl Node {
         match tokio::task::block_in_place(|| self.files.load(Some(&previous))) {
             Ok(loaded) => {
                 log_faults(&loaded.warnings);
-                info!(
-                    reason,
-                    zones = loaded.blueprint.world().zones.len(),
-                    "configuration reloaded"
-                );
+                info!(reason, zones = loaded.blueprint.world().zones.len(), "configuration reloaded");
                 // Control lives as long as the node does.
                 let _ = self.events.send(Event::Adopt(loaded.blueprint)).await;
             }
