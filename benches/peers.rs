@@ -79,7 +79,7 @@ struct Peer {
 impl Peer {
     fn start(name: &'static str, mut command: Command, port: u16) -> Self {
         let begun = Instant::now();
-        let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the server starts");
+        let process = command.stdout(Stdio::null()).spawn().expect("the server starts");
         let mut peer = Self { name, process, port, ready: Duration::ZERO };
         while !peer.answers() {
             assert!(begun.elapsed() < Duration::from_secs(20), "{name} does not answer");
@@ -144,6 +144,9 @@ fn write_geoip2(to: &Path) {
     let reader = maxminddb::Reader::open_readfile(shipped).expect("the shipped database");
     let mut database = Database::default();
     database.metadata.ip_version = IpVersion::V6;
+    database.metadata.binary_format_major_version = 2;
+    database.metadata.build_epoch = 1;
+    database.metadata.database_type = "GeoLite2-Country".to_owned();
     let mut records = std::collections::HashMap::new();
     for result in reader.networks(maxminddb::WithinOptions::default()).expect("networks") {
         let result = result.expect("a network");
@@ -178,7 +181,7 @@ fn start_truenorth(folder: &Path) -> Peer {
     fs::write(folder.join("truenorth.toml"), server).expect("a file");
     fs::write(folder.join("tn/example.com.toml"), TRUENORTH_ZONE).expect("a file");
     let mut command = Command::new(env!("CARGO_BIN_EXE_truenorth"));
-    command.arg("serve").arg("--config").arg(folder.join("truenorth.toml"));
+    command.env("RUST_LOG", "error").arg("serve").arg("--config").arg(folder.join("truenorth.toml"));
     Peer::start("truenorth", command, port)
 }
 
