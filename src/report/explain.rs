@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use hickory_proto::op::{Edns, Message, OpCode, Query};
 use hickory_proto::rr::rdata::opt::{ClientSubnet, EdnsCode, EdnsOption};
-use hickory_proto::rr::{Name as ProtoName, RecordType};
+use hickory_proto::rr::{Name as ProtoName, RData, Record as ProtoRecord, RecordType};
 use serde::Serialize;
 
 use crate::answer::{self, Asker, Client, Rotation, Transport, Worker};
@@ -354,13 +354,31 @@ impl AnswerShape {
         Ok(Self {
             rcode: rcode.as_str(),
             ttl: reply.answers.iter().map(|record| record.ttl).min(),
-            records: reply.answers.iter().map(ToString::to_string).collect(),
+            records: reply.answers.iter().map(in_presentation_format).collect(),
             scope: subnet.and_then(|option| match option {
                 EdnsOption::Subnet(subnet) => Some(subnet.scope_prefix()),
                 _ => None,
             }),
         })
     }
+}
+
+/// A record as a zone file would hold it. hickory writes the strings of TXT without quotes, one behind the other.
+fn in_presentation_format(record: &ProtoRecord) -> String {
+    let RData::TXT(txt) = &record.data else { return record.to_string() };
+    let strings: Vec<String> = txt.txt_data.iter().map(|string| quoted(string)).collect();
+    let ProtoRecord { name, ttl, dns_class, .. } = record;
+    format!("{name} {ttl} {dns_class} TXT {}", strings.join(" "))
+}
+
+/// A character string in quotes (RFC 1035, section 5.1).
+fn quoted(octets: &[u8]) -> String {
+    let escaped = octets.iter().map(|&octet| match octet {
+        b'"' | b'\\' => format!("\\{}", octet as char),
+        b' '..=b'~' => (octet as char).to_string(),
+        _ => format!("\\{octet:03}"),
+    });
+    format!("\"{}\"", escaped.collect::<Vec<_>>().concat())
 }
 
 impl fmt::Display for Explanation {

@@ -24,6 +24,12 @@ endpoints.iad = ["192.0.2.2"]
 
 [names.www]
 pools = ["web"]
+
+[records.text]
+TXT = ['say "so"']
+
+[names.whoami]
+reflect = true
 "#;
 
 fn files() -> Files {
@@ -38,7 +44,7 @@ fn first_line(ran: &Ran) -> &str {
 fn check_is_content_with_what_is_good() {
     let ran = files().run("check");
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{ran:?}");
-    let told = "good: 1 zone, 1 steered name, 3 static records, 2 pools, 2 endpoints, 0.0 probes a second\n";
+    let told = "good: 1 zone, 1 steered name, 4 static records, 2 pools, 2 endpoints, 0.0 probes a second\n";
     assert_eq!(ran.stdout, told);
 }
 
@@ -86,6 +92,16 @@ fn explain_says_that_it_is_offline_and_what_is_answered() {
     }
     let ran = files.run("explain www.example.com AAAA --client 2001:db8::/32");
     assert!(ran.stdout.contains("answer    NOERROR") && !ran.stdout.contains("IN AAAA"), "{ran:?}");
+}
+
+#[test]
+fn explain_shows_strings_as_dig_does() {
+    let files = files();
+    let ran = files.run("explain whoami.example.com TXT --client 198.51.100.7");
+    assert!(ran.stdout.contains("IN TXT \"source=198.51.100.7\" \"ecs=198.51.100.0/24\" "), "{ran:?}");
+    let ran = files.run("explain text.example.com TXT --client 198.51.100.7 --json");
+    let told: Value = serde_json::from_str(&ran.stdout).expect("JSON");
+    assert_eq!(told["answer"]["records"][0], r#"text.example.com. 300 IN TXT "say \"so\"""#);
 }
 
 #[test]
