@@ -146,7 +146,7 @@ fn write_geoip2(to: &Path) {
     database.metadata.ip_version = IpVersion::V6;
     database.metadata.binary_format_major_version = 2;
     database.metadata.build_epoch = 1;
-    database.metadata.database_type = "GeoLite2-Country".to_owned();
+    "GeoLite2-Country".clone_into(&mut database.metadata.database_type);
     let mut records = std::collections::HashMap::new();
     for result in reader.networks(maxminddb::WithinOptions::default()).expect("networks") {
         let result = result.expect("a network");
