@@ -36,7 +36,7 @@ pub trait Bits: Copy + Ord + Debug + Send + Sync + 'static {
     fn next(self) -> Option<Self>;
     /// The address before; `None` before the first.
     fn previous(self) -> Option<Self>;
-    /// The high `bits` bits, at most [`MAX_INDEX_BITS`].
+    /// The high `bits` bits, at most 16.
     fn high(self, bits: u32) -> usize;
     /// The lowest address whose high `bits` bits are `high`.
     fn from_high(high: usize, bits: u32) -> Self;
