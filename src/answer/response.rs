@@ -194,12 +194,15 @@ impl<'s> Response<'_, 's> {
         length: usize,
         is_given: bool,
     ) -> Result<Next, Truncated> {
+        let Some(target) = dname.targets().first() else { return Ok(Next::Done(Rcode::ServFail)) };
         let prefix = subject.length - length;
         if !is_given {
             let owner = self.message.ancestor(subject.owner, prefix);
             self.push(Section::Answer, owner, subject.apex, dname, dname.ttl())?;
+        } else if suffixes(target.as_wire()).any(|suffix| suffix == &subject.key()[prefix..]) {
+            // It redirects to names below itself, each longer than the one before: a loop that never closes.
+            return Ok(Next::Done(Rcode::NoError));
         }
-        let Some(target) = dname.targets().first() else { return Ok(Next::Done(Rcode::ServFail)) };
         // "If substitution of its <target> for its <owner> in QNAME would overflow the legal size for a <domain-name>, set
         // RCODE to YXDOMAIN [RFC2136] and exit" (section 3.2).
         if prefix + target.as_wire().len() > MAX_NAME_LENGTH {
@@ -231,8 +234,8 @@ impl<'s> Response<'_, 's> {
             rrset.octets(rest)?;
             pointer.map_or(Ok(()), |apex| rrset.pointer(apex))
         })?;
-        // Who asks for CNAME, or for ANY, has the answer.
-        let target = target_at.filter(|_| !matches!(self.rtype, Rtype::CNAME | Rtype::ANY));
+        // Who asks for CNAME has the answer.
+        let target = target_at.filter(|_| self.rtype != Rtype::CNAME);
         Ok(target.map_or(Next::Done(Rcode::NoError), Next::Follow))
     }
 
@@ -241,9 +244,9 @@ impl<'s> Response<'_, 's> {
         match (node.rrsets().first(), node.special()) {
             (Some(rrset), _) => _ = self.push(Section::Answer, subject.owner, subject.apex, rrset, rrset.ttl())?,
             (None, Special::None) => return self.negative(subject, Rcode::NoError, u32::MAX),
-            (None, Special::Steered(_) | Special::Reflect) => self
-                .message
-                .push_rrset(Section::Answer, |rrset| rrset.record(subject.owner, Rtype::HINFO, HINFO_TTL, HINFO_RFC8482))?,
+            (None, Special::Steered(_) | Special::Reflect) => self.message.push_rrset(Section::Answer, |rrset| {
+                rrset.record(subject.owner, Rtype::HINFO, HINFO_TTL, HINFO_RFC8482)
+            })?,
         }
         Ok(Next::Done(Rcode::NoError))
     }

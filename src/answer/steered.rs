@@ -137,5 +137,7 @@ fn cname<'s>(
     };
     let target = &offer.get(place).value;
     let no_labels = |_: &mut RrsetWriter<'_, '_>| Ok(());
-    response.push_cname(subject, ttl, (0, no_labels), target)
+    let next = response.push_cname(subject, ttl, (0, no_labels), target)?;
+    // ANY gets one RRset (RFC 8482, section 4.1), and this is it.
+    Ok(if response.rtype == Rtype::ANY { Next::Done(Rcode::NoError) } else { next })
 }

@@ -155,7 +155,8 @@ impl Snapshot {
     pub fn authority(&self, key: &[u8], rtype: Rtype) -> Option<&ServedZone> {
         let zone = self.find_zone(key)?;
         let is_apex = zone.zone.apex().as_wire().len() == key.len();
-        let above = suffixes(key).nth(1).filter(|_| rtype == Rtype::DS && is_apex).and_then(|above| self.find_zone(above));
+        let above =
+            suffixes(key).nth(1).filter(|_| rtype == Rtype::DS && is_apex).and_then(|above| self.find_zone(above));
         Some(above.filter(|above| above.zone.delegates(key)).unwrap_or(zone))
     }
 
