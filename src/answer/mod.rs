@@ -115,22 +115,9 @@ fn resolve(
     reply: Message<'_>,
 ) -> (usize, Rcode) {
     let key = question.key();
-    let Some(zone) = zone_for(snapshot, key, question.rtype) else {
+    let Some(zone) = snapshot.authority(key, question.rtype) else {
         return (reply.finish(Rcode::Refused), Rcode::Refused);
     };
     let response = Response { snapshot, worker, message: reply, rtype: question.rtype, client, asker };
-    response.resolve(zone, key)
-}
-
-/// The zone that answers: the deepest one, but for DS at an apex its parent, if that is served too (RFC 4035, section
-/// 3.1.4.1).
-fn zone_for<'s>(snapshot: &'s Snapshot, key: &[u8], rtype: Rtype) -> Option<&'s crate::snapshot::ServedZone> {
-    let zone = snapshot.find_zone(key)?;
-    let above = match key[0] {
-        length if rtype == Rtype::DS && length > 0 && zone.zone.apex().as_wire().len() == key.len() => {
-            snapshot.find_zone(&key[1 + usize::from(length)..])
-        }
-        _ => None,
-    };
-    Some(above.unwrap_or(zone))
+    response.resolve(zone)
 }

@@ -17,7 +17,7 @@ const MAX_RDATA: usize = 1024;
 const MAX_STRING: usize = 255;
 
 /// Answers TXT at a name that reflects.
-pub(super) fn answer<'s>(response: &mut Response<'_, 's>, subject: &Subject<'s>) -> Result<Next<'s>, Truncated> {
+pub(super) fn answer(response: &mut Response<'_, '_>, subject: &Subject<'_>) -> Result<Next, Truncated> {
     let client = response.client;
     let world = response.snapshot.world();
     let location = response.snapshot.locations().look_up(client.address);

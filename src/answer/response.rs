@@ -1,16 +1,19 @@
-//! The answer in the making: RFC 1034, section 4.3.2, over as many zones as a chain of CNAME records leads through.
+//! The answer in the making: RFC 1034, section 4.3.2, over as many zones as a chain of CNAME and DNAME records leads
+//! through.
+//!
+//! The message itself is the memory of a chain: a name that is looked up is one that the message holds, be it the
+//! question's or the target of the CNAME record before.
 
 use super::{Asker, Client, Worker, reflect, steered};
-use crate::name::{MAX_NAME_LENGTH, Name};
+use crate::name::{MAX_NAME_LENGTH, Name, suffixes};
 use crate::snapshot::{ServedZone, Snapshot};
 use crate::wire::{Message, Owner, Rcode, RrsetWriter, Rtype, Section, Truncated};
 use crate::zone::{FIXED_FIELDS, Found, Node, POINTER_LENGTH, Rrset, Special, TTL_OFFSET, below};
 
-/// CNAME records that an answer follows at most.
+/// CNAME records that an answer follows at most, synthesised ones included. BIND follows 11, Knot 20.
 const MAX_CHAIN: usize = 16;
 
 /// What ANY is answered with where there is no static RRset to give (RFC 8482, section 4.2).
-const HINFO: Rtype = Rtype(13);
 const HINFO_RFC8482: &[u8] = b"\x07RFC8482\x00";
 
 /// Seconds that it may be kept.
@@ -38,82 +41,116 @@ pub(super) struct Subject<'s> {
     length: usize,
 }
 
-/// What a look-up led to.
-pub(super) enum Next<'s> {
-    /// The answer is complete.
-    Done(Rcode),
-    /// It goes on with the target of a CNAME record, which the message holds there.
-    Follow(&'s Name, Owner),
-}
-
-impl<'s> Subject<'s> {
-    /// A name at or below the zone's apex; the message holds it there with at least its labels below the apex written out.
-    fn new(zone: &'s ServedZone, name: &[u8], owner: Owner) -> Self {
-        let mut key = [0; MAX_NAME_LENGTH];
-        for (to, from) in key.iter_mut().zip(name) {
-            *to = from.to_ascii_lowercase();
-        }
-        let apex = owner.skip(name.len() - zone.zone.apex().as_wire().len());
-        Self { zone, owner, apex, key, length: name.len() }
-    }
-
-    /// The target of this name's CNAME record. It is written out whole, or up to the apex of this zone; the apex of any other
-    /// zone that holds it lies below this one's then, and so among the labels that are written out.
-    fn follow(&self, zone: &'s ServedZone, target: &Name, owner: Owner) -> Self {
-        let mut subject = Self::new(zone, target.as_wire(), owner);
-        if std::ptr::eq(self.zone, zone) {
-            subject.apex = self.apex;
-        }
-        subject
-    }
-
+impl Subject<'_> {
     /// The name in wire format and lower case.
     pub(super) fn key(&self) -> &[u8] {
         &self.key[..self.length]
     }
 }
 
+/// What a look-up led to.
+pub(super) enum Next {
+    /// The answer is complete.
+    Done(Rcode),
+    /// It goes on with the target of a CNAME record, which the message holds there.
+    Follow(Owner),
+}
+
+/// What a chain has met so far, so that no record is given twice.
+#[derive(Default)]
+struct Chain<'s> {
+    names: [Option<Owner>; MAX_CHAIN],
+    dnames: [Option<&'s Rrset>; MAX_CHAIN],
+    length: usize,
+}
+
+impl<'s> Chain<'s> {
+    /// Remembers a name that was looked up, and the DNAME that redirected it.
+    fn push(&mut self, name: Owner, dname: Option<&'s Rrset>) {
+        self.names[self.length] = Some(name);
+        self.dnames[self.length] = dname;
+        self.length += 1;
+    }
+
+    fn is_full(&self) -> bool {
+        self.length == MAX_CHAIN
+    }
+
+    fn has_name(&self, message: &Message<'_>, name: &[u8]) -> bool {
+        let mut key = [0; MAX_NAME_LENGTH];
+        self.names.iter().flatten().any(|&seen| {
+            let length = message.read_name(seen, &mut key);
+            key[..length] == *name
+        })
+    }
+
+    fn has_dname(&self, dname: &Rrset) -> bool {
+        self.dnames.iter().flatten().any(|seen| std::ptr::eq(*seen, dname))
+    }
+}
+
 impl<'s> Response<'_, 's> {
     /// Answers for the question's name and whatever its chain leads to. Gives the message's length and code.
-    pub(super) fn resolve(mut self, zone: &'s ServedZone, key: &[u8]) -> (usize, Rcode) {
-        let rcode = self.follow(zone, key).unwrap_or_else(|Truncated| {
+    pub(super) fn resolve(mut self, zone: &'s ServedZone) -> (usize, Rcode) {
+        let rcode = self.follow(zone).unwrap_or_else(|Truncated| {
             self.message.set_truncated();
             Rcode::NoError
         });
         (self.message.finish(rcode), rcode)
     }
 
-    fn follow(&mut self, zone: &'s ServedZone, key: &[u8]) -> Result<Rcode, Truncated> {
-        let mut subject = Subject::new(zone, key, Owner::QUESTION);
-        for _ in 0..=MAX_CHAIN {
-            match self.look_up(&subject)? {
+    /// Gives the code of the last name (RFC 6604, section 3).
+    fn follow(&mut self, zone: &'s ServedZone) -> Result<Rcode, Truncated> {
+        let mut chain = Chain::default();
+        let mut subject = self.subject(Owner::QUESTION, |_| Some(zone));
+        while let Some(name) = subject {
+            let (next, dname) = self.look_up(&name, &chain)?;
+            let target = match next {
                 Next::Done(rcode) => return Ok(rcode),
-                Next::Follow(target, owner) => match self.snapshot.find_zone_for(target) {
-                    Some(zone) => subject = subject.follow(zone, target, owner),
-                    // What lies elsewhere is for the resolver to ask there.
-                    None => return Ok(Rcode::NoError),
-                },
+                Next::Follow(target) => target,
+            };
+            // What was gathered is given, and the resolver goes on from there if it likes.
+            if chain.is_full() {
+                break;
             }
+            chain.push(name.owner, dname);
+            let (snapshot, rtype) = (self.snapshot, self.rtype);
+            subject = self.subject(target, |key| snapshot.authority(key, rtype));
+            // A loop ends where it closes.
+            subject = subject.filter(|subject| !chain.has_name(&self.message, subject.key()));
         }
-        // A loop, or a chain too long: what was gathered is given, and the resolver goes on from there if it likes.
+        // What lies elsewhere is for the resolver to ask there.
         Ok(Rcode::NoError)
     }
 
-    fn look_up(&mut self, subject: &Subject<'s>) -> Result<Next<'s>, Truncated> {
-        match subject.zone.zone.look_up(subject.key(), self.rtype) {
-            Found::Cut { nameservers, length } => self.refer(subject, nameservers, length),
-            Found::Nothing => {
-                self.message.set_authoritative();
-                self.negative(subject, Rcode::NxDomain, u32::MAX)
-            }
-            Found::Node(node) => {
-                self.message.set_authoritative();
-                self.node(subject, node)
-            }
-        }
+    /// A name that the message holds, if it is for one of our zones to answer.
+    fn subject(&self, owner: Owner, zone: impl FnOnce(&[u8]) -> Option<&'s ServedZone>) -> Option<Subject<'s>> {
+        let mut key = [0; MAX_NAME_LENGTH];
+        let length = self.message.read_name(owner, &mut key);
+        let zone = zone(&key[..length])?;
+        let apex = self.message.ancestor(owner, length - zone.zone.apex().as_wire().len());
+        Some(Subject { zone, owner: self.message.ancestor(owner, 0), apex, key, length })
     }
 
-    fn node(&mut self, subject: &Subject<'s>, node: &'s Node) -> Result<Next<'s>, Truncated> {
+    /// One step of the chain, and the DNAME record that it led through.
+    fn look_up(&mut self, subject: &Subject<'s>, chain: &Chain<'s>) -> Result<(Next, Option<&'s Rrset>), Truncated> {
+        let found = subject.zone.zone.look_up(subject.key(), self.rtype);
+        if !matches!(found, Found::Cut { .. }) {
+            self.message.set_authoritative();
+        }
+        let next = match found {
+            Found::Cut { nameservers, length } => self.refer(subject, nameservers, length)?,
+            Found::Dname { dname, length } => {
+                let is_given = chain.has_dname(dname);
+                return Ok((self.redirect(subject, dname, length, is_given)?, Some(dname)));
+            }
+            Found::Nothing => self.negative(subject, Rcode::NxDomain, u32::MAX)?,
+            Found::Node(node) => self.node(subject, node)?,
+        };
+        Ok((next, None))
+    }
+
+    fn node(&mut self, subject: &Subject<'s>, node: &'s Node) -> Result<Next, Truncated> {
         if let Some(cname) = node.rrset(Rtype::CNAME).filter(|_| !matches!(self.rtype, Rtype::CNAME | Rtype::ANY)) {
             return self.cname(subject, cname);
         }
@@ -133,52 +170,106 @@ impl<'s> Response<'_, 's> {
             return self.negative(subject, Rcode::NoError, u32::MAX);
         };
         self.push(Section::Answer, subject.owner, subject.apex, rrset, rrset.ttl())?;
-        for target in rrset.targets() {
-            // Addresses of nameservers and mail hosts save a question; nothing is lost without them.
-            let _ = self.push_addresses(subject, target);
+        if matches!(self.rtype, Rtype::NS | Rtype::MX | Rtype::SRV) {
+            for target in rrset.targets() {
+                // Addresses of nameservers, mail hosts and services save a question; nothing is lost without them.
+                let _ = self.push_addresses(subject, target);
+            }
         }
         Ok(Next::Done(Rcode::NoError))
     }
 
     /// A CNAME record, and on to its target.
-    fn cname(&mut self, subject: &Subject<'s>, cname: &'s Rrset) -> Result<Next<'s>, Truncated> {
-        let rdata = self.push(Section::Answer, subject.owner, subject.apex, cname, cname.ttl())?;
-        Ok(match (cname.targets().first(), rdata) {
-            (Some(target), Some(owner)) => Next::Follow(target, owner),
-            _ => Next::Done(Rcode::NoError),
-        })
+    fn cname(&mut self, subject: &Subject<'s>, cname: &'s Rrset) -> Result<Next, Truncated> {
+        let target = self.push(Section::Answer, subject.owner, subject.apex, cname, cname.ttl())?;
+        Ok(target.map_or(Next::Done(Rcode::NoError), Next::Follow))
+    }
+
+    /// A DNAME record, whose owner has `length` octets, and the CNAME record that it makes for the subject (RFC 6672,
+    /// section 3.1).
+    fn redirect(
+        &mut self,
+        subject: &Subject<'s>,
+        dname: &'s Rrset,
+        length: usize,
+        is_given: bool,
+    ) -> Result<Next, Truncated> {
+        let Some(target) = dname.targets().first() else { return Ok(Next::Done(Rcode::ServFail)) };
+        let prefix = subject.length - length;
+        if !is_given {
+            let owner = self.message.ancestor(subject.owner, prefix);
+            self.push(Section::Answer, owner, subject.apex, dname, dname.ttl())?;
+        } else if suffixes(target.as_wire()).any(|suffix| suffix == &subject.key()[prefix..]) {
+            // It redirects to names below itself, each longer than the one before: a loop that never closes.
+            return Ok(Next::Done(Rcode::NoError));
+        }
+        // "If substitution of its <target> for its <owner> in QNAME would overflow the legal size for a <domain-name>, set
+        // RCODE to YXDOMAIN [RFC2136] and exit" (section 3.2).
+        if prefix + target.as_wire().len() > MAX_NAME_LENGTH {
+            return Ok(Next::Done(Rcode::YxDomain));
+        }
+        let labels = |rrset: &mut RrsetWriter<'_, '_>| rrset.labels(subject.owner, prefix);
+        // "A CNAME RR with Time to Live (TTL) equal to the corresponding DNAME RR is synthesized".
+        self.push_cname(subject, dname.ttl(), (prefix, labels), target)
+    }
+
+    /// A CNAME record to a name of so many octets of labels and what follows them, and on to it.
+    pub(super) fn push_cname(
+        &mut self,
+        subject: &Subject<'s>,
+        ttl: u32,
+        (prefix, labels): (usize, impl Fn(&mut RrsetWriter<'_, '_>) -> Result<(), Truncated>),
+        target: &Name,
+    ) -> Result<Next, Truncated> {
+        let (rest, pointer) = match below(target.as_wire(), subject.zone.zone.apex()) {
+            Some(labels) => (labels, Some(subject.apex)),
+            None => (target.as_wire(), None),
+        };
+        let length = prefix + rest.len() + pointer.map_or(0, |_| POINTER_LENGTH);
+        let mut target_at = None;
+        self.message.push_rrset(Section::Answer, |rrset| {
+            rrset.fields(subject.owner, Rtype::CNAME, ttl, length)?;
+            target_at = rrset.here();
+            labels(rrset)?;
+            rrset.octets(rest)?;
+            pointer.map_or(Ok(()), |apex| rrset.pointer(apex))
+        })?;
+        // Who asks for CNAME has the answer.
+        let target = target_at.filter(|_| self.rtype != Rtype::CNAME);
+        Ok(target.map_or(Next::Done(Rcode::NoError), Next::Follow))
     }
 
     /// ANY gets one RRset, as RFC 8482, section 4.1, allows.
-    fn any(&mut self, subject: &Subject<'s>, node: &'s Node) -> Result<Next<'s>, Truncated> {
+    fn any(&mut self, subject: &Subject<'s>, node: &'s Node) -> Result<Next, Truncated> {
         match (node.rrsets().first(), node.special()) {
             (Some(rrset), _) => _ = self.push(Section::Answer, subject.owner, subject.apex, rrset, rrset.ttl())?,
             (None, Special::None) => return self.negative(subject, Rcode::NoError, u32::MAX),
-            (None, Special::Steered(_) | Special::Reflect) => self
-                .message
-                .push_rrset(Section::Answer, |rrset| rrset.record(subject.owner, HINFO, HINFO_TTL, HINFO_RFC8482))?,
+            (None, Special::Steered(_) | Special::Reflect) => self.message.push_rrset(Section::Answer, |rrset| {
+                rrset.record(subject.owner, Rtype::HINFO, HINFO_TTL, HINFO_RFC8482)
+            })?,
         }
         Ok(Next::Done(Rcode::NoError))
     }
 
     /// NXDOMAIN, or an empty answer: the SOA tells for how long (RFC 2308, section 3), but not longer than `ttl`.
-    pub(super) fn negative(&mut self, subject: &Subject<'s>, rcode: Rcode, ttl: u32) -> Result<Next<'s>, Truncated> {
+    pub(super) fn negative(&mut self, subject: &Subject<'s>, rcode: Rcode, ttl: u32) -> Result<Next, Truncated> {
         let soa = subject.zone.zone.negative_soa();
         self.push(Section::Authority, subject.apex, subject.apex, soa, soa.ttl().min(ttl))?;
         Ok(Next::Done(rcode))
     }
 
     /// A referral to the nameservers of a cut, whose name has `length` octets.
-    fn refer(&mut self, subject: &Subject<'s>, nameservers: &'s Rrset, length: usize) -> Result<Next<'s>, Truncated> {
-        let cut = subject.owner.skip(subject.length - length);
+    fn refer(&mut self, subject: &Subject<'s>, nameservers: &'s Rrset, length: usize) -> Result<Next, Truncated> {
+        let cut = self.message.ancestor(subject.owner, subject.length - length);
         self.push(Section::Authority, cut, subject.apex, nameservers, nameservers.ttl())?;
         let cut = &subject.key()[subject.length - length..];
-        for target in nameservers.targets() {
-            let added = self.push_addresses(subject, target);
-            // RFC 9471, section 3.1: in-domain glue must fit, or TC is set; other glue may be left out.
-            if target.as_wire().ends_with(cut) {
-                added?;
-            }
+        let is_in_domain = |name: &&Name| suffixes(name.as_wire()).any(|suffix| suffix == cut);
+        // RFC 9471, section 3.1: in-domain glue must fit, or TC is set; so it comes first.
+        for target in nameservers.targets().iter().filter(is_in_domain) {
+            self.push_addresses(subject, target)?;
+        }
+        for target in nameservers.targets().iter().filter(|target| !is_in_domain(target)) {
+            let _ = self.push_addresses(subject, target);
         }
         Ok(Next::Done(Rcode::NoError))
     }
@@ -190,8 +281,12 @@ impl<'s> Response<'_, 's> {
         for rtype in [Rtype::A, Rtype::AAAA] {
             let Some(addresses) = node.rrset(rtype) else { continue };
             self.message.push_rrset(Section::Additional, |rrset| {
+                let mut owner = None;
                 addresses.records().try_for_each(|(record, _)| {
-                    rrset.written_owner(labels, subject.apex)?;
+                    match owner {
+                        Some(owner) => rrset.owner(owner)?,
+                        None => owner = rrset.written_owner(labels, subject.apex)?,
+                    }
                     rrset.octets(record)
                 })
             })?;

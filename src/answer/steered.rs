@@ -6,21 +6,20 @@ use super::response::{Next, Response, Subject};
 use crate::name::Name;
 use crate::snapshot::{Family, Kind, MAX_POOLS, Member, Plan, Pool, PoolId, Rule, Selection, Verdict};
 use crate::steering::{Picks, Placement};
-use crate::wire::{Rcode, Rtype, Section, Truncated};
-use crate::zone::below;
+use crate::wire::{Rcode, RrsetWriter, Rtype, Section, Truncated};
 
 /// Answers for a steered name. `None` if the asked type is left to the name's static records.
 pub(super) fn answer<'s>(
     response: &mut Response<'_, 's>,
     subject: &Subject<'s>,
     plan: &'s Plan,
-) -> Result<Option<Next<'s>>, Truncated> {
+) -> Result<Option<Next>, Truncated> {
     let pools = response.snapshot.pools();
     let family = match response.rtype {
         Rtype::A => Family::V4,
         Rtype::AAAA => Family::V6,
-        // A CNAME stands for every type but ANY, which has an answer of its own. A pool with one has it in both families.
-        _ if plan.may_be_cname(pools) && response.rtype != Rtype::ANY => Family::V4,
+        // A CNAME stands for every type. A pool with one has it in both families.
+        _ if plan.may_be_cname(pools) => Family::V4,
         _ => return Ok(None),
     };
     let rule = plan.rule();
@@ -115,7 +114,7 @@ fn addresses<'s, const LENGTH: usize>(
     rule: &Rule,
     offer: &Offer<'s, [u8; LENGTH]>,
     ttl: u32,
-) -> Result<Next<'s>, Truncated> {
+) -> Result<Next, Truncated> {
     let picks = offer.pick(response, subject, rule, rule.answers);
     let rtype = response.rtype;
     response.message.push_rrset(Section::Answer, |rrset| {
@@ -130,28 +129,15 @@ fn cname<'s>(
     rule: &Rule,
     offer: &Offer<'s, Name>,
     ttl: u32,
-) -> Result<Next<'s>, Truncated> {
+) -> Result<Next, Truncated> {
     /// An owner has one canonical name (RFC 2181, section 10.1).
     const ONE: u16 = 1;
     let Some(place) = offer.pick(response, subject, rule, ONE).iter().next() else {
         return response.negative(subject, Rcode::NoError, ttl);
     };
     let target = &offer.get(place).value;
-    let mut target_at = None;
-    response.message.push_rrset(Section::Answer, |rrset| {
-        let labels = below(target.as_wire(), subject.zone.zone.apex());
-        let (rdata, pointer) = match labels {
-            Some(labels) => (labels, Some(subject.apex)),
-            None => (target.as_wire(), None),
-        };
-        let length = rdata.len() + pointer.map_or(0, |_| crate::zone::POINTER_LENGTH);
-        rrset.fields(subject.owner, Rtype::CNAME, ttl, length)?;
-        target_at = rrset.here();
-        rrset.octets(rdata)?;
-        pointer.map_or(Ok(()), |apex| rrset.pointer(apex))
-    })?;
-    Ok(match target_at {
-        Some(owner) if response.rtype != Rtype::CNAME => Next::Follow(target, owner),
-        _ => Next::Done(Rcode::NoError),
-    })
+    let no_labels = |_: &mut RrsetWriter<'_, '_>| Ok(());
+    let next = response.push_cname(subject, ttl, (0, no_labels), target)?;
+    // ANY gets one RRset (RFC 8482, section 4.1), and this is it.
+    Ok(if response.rtype == Rtype::ANY { Next::Done(Rcode::NoError) } else { next })
 }

@@ -47,6 +47,8 @@ impl<'a> ZoneCheck<'a> {
             self.check_addresses(faults);
         }
         self.check_below_dnames(faults);
+        self.check_dnames_at_cuts(faults);
+        self.warn_unspecified_wildcards(faults);
         self.warn_occluded(faults);
     }
 
@@ -132,6 +134,30 @@ impl<'a> ZoneCheck<'a> {
         }
     }
 
+    /// "DNAME RRs MUST NOT appear at the same owner name as an NS RR unless the owner name is the zone apex" (RFC 6672,
+    /// section 2.3).
+    fn check_dnames_at_cuts(&self, faults: &mut Faults) {
+        let cuts = self.cuts();
+        for Located { record, place } in self.records.iter().filter(|located| located.record.rtype == Rtype::DNAME) {
+            if let Some(cut) = cuts.get(&record.owner) {
+                let message = format!("{} is delegated and has a DNAME", record.owner);
+                let fault = Fault::error(place, message, "belongs into the child zone");
+                faults.push(fault.related(cut, "delegated here"));
+            }
+        }
+    }
+
+    /// Warns of what RFC 4592, section 4.2, and RFC 6672, section 3.3, leave undefined.
+    fn warn_unspecified_wildcards(&self, faults: &mut Faults) {
+        for Located { record, place } in self.records {
+            let is_unspecified = matches!(record.rtype, Rtype::NS | Rtype::DNAME);
+            if is_unspecified && record.owner.is_wildcard() && record.owner != *self.origin {
+                let message = format!("what {} means at the wildcard {} is not specified", record.rtype, record.owner);
+                faults.push(Fault::warning(place, message, "every server answers differently"));
+            }
+        }
+    }
+
     /// Owners of NS records below the apex.
     fn cuts(&self) -> HashMap<&'a Name, &'a Place> {
         let delegations = self.records.iter().filter(|l| l.record.rtype == Rtype::NS && l.record.owner != *self.origin);
@@ -162,7 +188,9 @@ impl<'a> ZoneCheck<'a> {
         for located in self.records {
             let record = &located.record;
             let Some(cut) = self.cut_above(&record.owner, &cuts) else { continue };
-            let of_cut = record.owner == cut && matches!(record.rtype, Rtype::NS | Rtype::DS | Rtype(46 | 47));
+            // A DNAME beside the cut's NS has been told as a fault.
+            let beside = matches!(record.rtype, Rtype::NS | Rtype::DS | Rtype::DNAME | Rtype(46 | 47));
+            let of_cut = record.owner == cut && beside;
             let glue = is_address(located) && nameservers.contains(&record.owner);
             if !of_cut && !glue {
                 warn(&record.owner, &located.place, &cut);

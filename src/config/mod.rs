@@ -20,6 +20,7 @@ mod json;
 mod master;
 mod monitors;
 mod names;
+mod nesting;
 mod owners;
 mod pools;
 mod presentation;
@@ -144,6 +145,7 @@ fn read_zones(
     }
     let contents = zones.iter().map(|zone| (zone.records.as_slice(), zone.owners.as_slice()));
     checks::check_targets(contents, faults);
+    nesting::check(&zones, faults);
     zones
 }
 

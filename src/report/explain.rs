@@ -168,7 +168,7 @@ impl Explanation {
                 Special::Steered(plan) => Some(snapshot.plan(plan)),
                 Special::Reflect | Special::None => None,
             },
-            Found::Cut { .. } | Found::Nothing => None,
+            Found::Cut { .. } | Found::Dname { .. } | Found::Nothing => None,
         });
         Ok(Self {
             offline: true,

@@ -13,8 +13,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::geo::{Locations, Regions};
-use crate::name::{MAX_NAME_LENGTH, Name, labels, suffixes};
+use crate::name::{Name, labels, suffixes};
 use crate::steering::Map;
+use crate::wire::Rtype;
 use crate::zone::{PlanId, Special, Zone, ZoneError};
 use compile::Compiler;
 pub use plan::{Choice, Plan, Rule, Rung, Verdict};
@@ -152,13 +153,15 @@ impl Snapshot {
         suffixes(key).skip(surplus).find_map(|suffix| self.zone_at(suffix))
     }
 
-    /// The same for a name of any case.
-    pub fn find_zone_for(&self, name: &Name) -> Option<&ServedZone> {
-        let mut key = [0; MAX_NAME_LENGTH];
-        let key = &mut key[..name.as_wire().len()];
-        key.copy_from_slice(name.as_wire());
-        key.make_ascii_lowercase();
-        self.find_zone(key)
+    /// The zone that answers questions for a name in wire format and lower case: the deepest one. Of the types only DS
+    /// counts: at an apex it belongs to the zone above, if that is served too and delegates the name (RFC 4035, section
+    /// 3.1.4.1).
+    pub fn authority(&self, key: &[u8], rtype: Rtype) -> Option<&ServedZone> {
+        let zone = self.find_zone(key)?;
+        let is_apex = zone.zone.apex().as_wire().len() == key.len();
+        let above =
+            suffixes(key).nth(1).filter(|_| rtype == Rtype::DS && is_apex).and_then(|above| self.find_zone(above));
+        Some(above.filter(|above| above.zone.delegates(key)).unwrap_or(zone))
     }
 
     /// The zone with this apex.

@@ -5,6 +5,7 @@
 
 use super::edns::{CLIENT_SUBNET, CLIENT_SUBNET_FIXED, ClientSubnet};
 use super::{CLASS_IN, HEADER_LENGTH, Query, Rcode, Rtype};
+use crate::name::MAX_NAME_LENGTH;
 
 /// Octets of an OPT record without options (RFC 6891, section 6.1.2).
 const OPT_LENGTH: usize = 11;
@@ -17,6 +18,9 @@ pub const UDP_PAYLOAD: u16 = 1232;
 
 /// A pointer's offset has 14 bits (RFC 1035, section 4.1.4).
 const MAX_POINTER: usize = 0x3fff;
+
+/// First octet of a pointer at least; labels are at most 63 octets long (RFC 1035, section 4.1.4).
+const POINTER: u8 = 0xc0;
 
 const QR: u8 = 0x80;
 const AA: u8 = 0x04;
@@ -43,11 +47,6 @@ pub struct Owner(u16);
 impl Owner {
     /// The question's name.
     pub const QUESTION: Self = Self(HEADER_LENGTH as u16);
-
-    /// A name that is `octets` behind the start of this one: one of its ancestors.
-    pub fn skip(self, octets: usize) -> Self {
-        Self(self.0 + octets as u16)
-    }
 
     fn pointer(self) -> [u8; 2] {
         (0xc000 | self.0).to_be_bytes()
@@ -111,6 +110,48 @@ impl<'a> Message<'a> {
     pub fn answer_count(&self) -> u16 {
         let at = Section::Answer as usize;
         u16::from_be_bytes([self.buffer[at], self.buffer[at + 1]])
+    }
+
+    /// Reads a name that the message holds, in lower case. Gives its length.
+    pub fn read_name(&self, name: Owner, key: &mut [u8; MAX_NAME_LENGTH]) -> usize {
+        let (mut at, mut length) = (name, 0);
+        loop {
+            let label = self.label(at);
+            for (to, from) in key[length..].iter_mut().zip(label) {
+                *to = from.to_ascii_lowercase();
+            }
+            length += label.len();
+            if label.len() == 1 {
+                return length;
+            }
+            at = self.ancestor(at, label.len());
+        }
+    }
+
+    /// Where the message holds the ancestor whose name is `octets` shorter than this one's: a whole number of its labels.
+    pub fn ancestor(&self, name: Owner, mut octets: usize) -> Owner {
+        let mut at = self.label_start(name);
+        while octets > 0 {
+            let length = 1 + usize::from(self.buffer[at]);
+            at = self.label_start(Owner((at + length) as u16));
+            octets = octets.saturating_sub(length);
+        }
+        Owner(at as u16)
+    }
+
+    /// The first label of a name, with its length octet.
+    fn label(&self, name: Owner) -> &[u8] {
+        let at = self.label_start(name);
+        &self.buffer[at..=at + usize::from(self.buffer[at])]
+    }
+
+    /// Follows pointers, which lead towards the front: all names that a response holds were written by it.
+    fn label_start(&self, Owner(at): Owner) -> usize {
+        let mut at = usize::from(at);
+        while self.buffer[at] >= POINTER {
+            at = usize::from(u16::from_be_bytes([self.buffer[at], self.buffer[at + 1]])) & MAX_POINTER;
+        }
+        at
     }
 
     /// Writes a whole RRset through `write`, or nothing of it.
@@ -187,6 +228,23 @@ impl RrsetWriter<'_, '_> {
             return Err(Truncated);
         }
         self.message.put(octets);
+        Ok(())
+    }
+
+    /// Writes the first labels of a name that the message already holds, in the case it holds them in: so many octets.
+    pub fn labels(&mut self, name: Owner, octets: usize) -> Result<(), Truncated> {
+        let (mut at, mut written) = (name, 0);
+        while written < octets {
+            let start = self.message.label_start(at);
+            let end = start + 1 + usize::from(self.message.buffer[start]);
+            if self.message.length + end - start > self.message.limit {
+                return Err(Truncated);
+            }
+            self.message.buffer.copy_within(start..end, self.message.length);
+            self.message.length += end - start;
+            written += end - start;
+            at = Owner(end as u16);
+        }
         Ok(())
     }
 

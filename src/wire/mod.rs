@@ -32,6 +32,7 @@ pub enum Rcode {
     NxDomain = 3,
     NotImp = 4,
     Refused = 5,
+    YxDomain = 6,
     BadVers = 16,
 }
 
@@ -45,6 +46,7 @@ impl Rcode {
             Self::NxDomain => "NXDOMAIN",
             Self::NotImp => "NOTIMP",
             Self::Refused => "REFUSED",
+            Self::YxDomain => "YXDOMAIN",
             Self::BadVers => "BADVERS",
         }
     }

@@ -13,9 +13,11 @@ impl Rtype {
     pub const CNAME: Self = Self(5);
     pub const SOA: Self = Self(6);
     pub const PTR: Self = Self(12);
+    pub const HINFO: Self = Self(13);
     pub const MX: Self = Self(15);
     pub const TXT: Self = Self(16);
     pub const AAAA: Self = Self(28);
+    pub const SRV: Self = Self(33);
     pub const DNAME: Self = Self(39);
     pub const OPT: Self = Self(41);
     pub const DS: Self = Self(43);

@@ -5,7 +5,7 @@
 //! RDATA end with where RFC 3597, section 4, allows compression.
 
 use crate::name::{Name, suffixes};
-use crate::wire::Rtype;
+use crate::wire::{MAX_MESSAGE, Rtype};
 
 /// Octets of TYPE, CLASS, TTL and RDLENGTH, which stand before RDATA.
 pub const FIXED_FIELDS: usize = 10;
@@ -15,6 +15,9 @@ pub const TTL_OFFSET: usize = 4;
 
 /// Octets of a compression pointer.
 pub const POINTER_LENGTH: usize = 2;
+
+/// Octets that a message may need around an RRset: header, question and the OPT record with its options.
+const ENVELOPE: usize = 512;
 
 const CLASS_IN: u16 = 1;
 
@@ -29,7 +32,7 @@ pub struct Rrset {
     bounds: Box<[u16]>,
     /// Where in `records` a pointer to the zone's apex is to be written, in ascending order.
     apex_pointers: Box<[u16]>,
-    /// For NS, MX, CNAME and the like: the names that the records point to, in lower case.
+    /// For NS, MX, CNAME and the like: the names that the records point to, in lower case, each once.
     targets: Box<[Name]>,
 }
 
@@ -38,8 +41,8 @@ pub struct Rrset {
 pub struct TooLarge;
 
 impl Rrset {
-    /// Renders RDATA of one type, names uncompressed, for a zone with this apex. [`TooLarge`] if the whole does not fit a message of
-    /// 65,535 octets.
+    /// Renders RDATA of one type, names uncompressed, for a zone with this apex. [`TooLarge`] if the whole does not fit the
+    /// longest message.
     pub fn render(rtype: Rtype, ttl: u32, rdatas: &[&[u8]], apex: &Name) -> Result<Self, TooLarge> {
         let mut records = Vec::new();
         let mut bounds = Vec::new();
@@ -63,7 +66,13 @@ impl Rrset {
                     Part::Name => {
                         let (name, behind) = split_name(rest);
                         push_compressible(&mut records, &mut apex_pointers, name, apex);
-                        targets.push(Name::from_wire(&name.to_ascii_lowercase()));
+                        push_target(&mut targets, name);
+                        rest = behind;
+                    }
+                    Part::WholeName => {
+                        let (name, behind) = split_name(rest);
+                        records.extend_from_slice(name);
+                        push_target(&mut targets, name);
                         rest = behind;
                     }
                 }
@@ -72,7 +81,10 @@ impl Rrset {
             let length = u16::try_from(records.len() - length_at - 2).map_err(|_| TooLarge)?;
             records[length_at..length_at + 2].copy_from_slice(&length.to_be_bytes());
         }
-        bounds.push(u16::try_from(records.len()).map_err(|_| TooLarge)?);
+        if records.len() + rdatas.len() * POINTER_LENGTH + ENVELOPE > MAX_MESSAGE {
+            return Err(TooLarge);
+        }
+        bounds.push(records.len() as u16);
         Ok(Self {
             rtype,
             ttl,
@@ -108,7 +120,7 @@ impl Rrset {
         })
     }
 
-    /// The names that the records point to (NS, MX, CNAME, ...), in lower case, in the records' order.
+    /// The names that the records point to (NS, MX, CNAME, ...), in lower case, each once, in the records' order.
     pub fn targets(&self) -> &[Name] {
         &self.targets
     }
@@ -125,14 +137,17 @@ impl Rrset {
     }
 }
 
-/// How RDATA begins, as far as names in it may be compressed: those of RFC 1035's types only (RFC 3597, section 4).
+/// How RDATA begins, as far as names in it may be compressed or lead somewhere.
 struct Layout {
     parts: &'static [Part],
 }
 
 enum Part {
     Octets(usize),
+    /// A name that may be compressed: those of RFC 1035's types only (RFC 3597, section 4).
     Name,
+    /// One that may not.
+    WholeName,
 }
 
 impl Layout {
@@ -141,9 +156,19 @@ impl Layout {
             Rtype::NS | Rtype::CNAME | Rtype::PTR => &[Part::Name],
             Rtype::SOA => &[Part::Name, Part::Name],
             Rtype::MX => &[Part::Octets(2), Part::Name],
+            Rtype::SRV => &[Part::Octets(6), Part::WholeName],
+            // RFC 6672, section 2.5: "The DNAME RDATA target name MUST NOT be sent out in compressed form".
+            Rtype::DNAME => &[Part::WholeName],
             _ => &[],
         };
         Self { parts }
+    }
+}
+
+fn push_target(targets: &mut Vec<Name>, name: &[u8]) {
+    let target = Name::from_wire(&name.to_ascii_lowercase());
+    if !targets.contains(&target) {
+        targets.push(target);
     }
 }
 
@@ -200,7 +225,7 @@ mod tests {
         let rrset = Rrset::render(Rtype::NS, 1, &[outside.as_wire()], &apex).unwrap();
         assert_eq!(rrset.records().next().unwrap().1.count(), 0);
         let srv = [&[0; 6], name("a.example.com.").as_wire()].concat();
-        let rrset = Rrset::render(Rtype(33), 1, &[&srv], &apex).unwrap();
+        let rrset = Rrset::render(Rtype::SRV, 1, &[&srv], &apex).unwrap();
         assert_eq!(&rrset.records().next().unwrap().0[FIXED_FIELDS..], srv);
     }
 

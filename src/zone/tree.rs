@@ -1,8 +1,8 @@
 //! The tree of a zone's names, flattened.
 //!
 //! Every name that exists has a node, empty non-terminals too (RFC 4592, section 2.2.2). What a look-up would find on its
-//! way down from the apex is written at each node when the zone is built: the zone cut at or above it, and the wildcard
-//! below it. So the algorithm of RFC 1034, section 4.3.2, comes down to finding the deepest existing node.
+//! way down from the apex is written at each node when the zone is built: the zone cut or DNAME at or above it, and the
+//! wildcard below it. So the algorithm of RFC 1034, section 4.3.2, comes down to finding the deepest existing node.
 
 use std::collections::HashMap;
 
@@ -34,10 +34,20 @@ pub struct Zone {
 pub struct Node {
     rrsets: Vec<Rrset>,
     special: Special,
-    /// The topmost zone cut at or above the node.
-    cut: Option<NodeId>,
+    /// The topmost zone cut or DNAME at or above the node.
+    end: Option<End>,
     /// The node of the asterisk label below.
     wildcard: Option<NodeId>,
+}
+
+/// A node below which the zone says nothing more.
+#[derive(Clone, Copy, Debug)]
+struct End {
+    node: NodeId,
+    /// Octets of its name.
+    length: u8,
+    /// A DNAME, or else a zone cut, which goes before one: what is delegated is not this zone's to redirect.
+    is_dname: bool,
 }
 
 /// What a node answers with besides static RRsets.
@@ -62,6 +72,13 @@ pub enum Found<'a> {
         /// The NS RRset.
         nameservers: &'a Rrset,
         /// Octets of the cut's name.
+        length: usize,
+    },
+    /// Below a DNAME: the name goes on with another end. The DNAME's owner is as long as `length`.
+    Dname {
+        /// The only record of its type.
+        dname: &'a Rrset,
+        /// Octets of its owner.
         length: usize,
     },
     /// The name does not exist.
@@ -146,10 +163,11 @@ impl Zone {
     pub fn look_up(&self, key: &[u8], rtype: Rtype) -> Found<'_> {
         let (encloser, matched) = self.closest_encloser(key);
         let is_match = matched == key.len();
-        if let Some(cut) = self.nodes[encloser as usize].cut {
-            let here = is_match && cut == encloser;
-            if !(here && rtype == Rtype::DS) {
-                return self.referral(cut, key);
+        if let Some(end) = self.nodes[encloser as usize].end {
+            let here = is_match && end.node == encloser;
+            // A DNAME's owner is not redirected itself (RFC 6672, section 2.3).
+            if !here || !(end.is_dname || rtype == Rtype::DS) {
+                return self.found_end(end);
             }
         }
         if is_match {
@@ -166,6 +184,12 @@ impl Zone {
         self.by_name.get(key).map(|&id| &self.nodes[id as usize])
     }
 
+    /// Whether a name is a zone cut of this zone.
+    pub fn delegates(&self, key: &[u8]) -> bool {
+        let end = self.by_name.get(key).and_then(|&id| Some((id, self.nodes[id as usize].end?)));
+        end.is_some_and(|(id, end)| end.node == id && !end.is_dname)
+    }
+
     /// The deepest node at or above a name, and how many octets its name has.
     fn closest_encloser(&self, key: &[u8]) -> (NodeId, usize) {
         let surplus = crate::name::labels(key).count().saturating_sub(self.depth);
@@ -175,13 +199,15 @@ impl Zone {
             .unwrap_or((0, self.apex.as_wire().len()))
     }
 
-    fn referral(&self, cut: NodeId, key: &[u8]) -> Found<'_> {
-        let node = &self.nodes[cut as usize];
-        let at_cut = suffixes(key).find(|suffix| self.by_name.get(*suffix) == Some(&cut));
-        match (node.rrset(Rtype::NS), at_cut) {
-            (Some(nameservers), Some(suffix)) => Found::Cut { nameservers, length: suffix.len() },
-            _ => Found::Nothing,
-        }
+    fn found_end(&self, End { node, length, is_dname }: End) -> Found<'_> {
+        let rrset = |rtype| self.nodes[node as usize].rrset(rtype);
+        let length = usize::from(length);
+        let found = if is_dname {
+            rrset(Rtype::DNAME).map(|dname| Found::Dname { dname, length })
+        } else {
+            rrset(Rtype::NS).map(|nameservers| Found::Cut { nameservers, length })
+        };
+        found.unwrap_or(Found::Nothing)
     }
 }
 
@@ -250,24 +276,27 @@ impl Builder {
     }
 
     fn finish(mut self) -> Result<Zone, ZoneError> {
-        self.mark_cuts();
+        self.mark_ends();
         let soa = self.nodes[0].rrset(Rtype::SOA).filter(|soa| soa.len() == 1).ok_or(ZoneError::NoSoa)?;
         let negative_soa = soa.with_ttl(soa.ttl().min(soa_minimum(soa)));
         let depth = self.names.iter().map(Name::label_count).max().unwrap_or(0);
         Ok(Zone { apex: self.apex, nodes: self.nodes.into(), by_name: self.by_name, depth, negative_soa })
     }
 
-    /// Writes at every node the topmost cut at or above it.
-    fn mark_cuts(&mut self) {
+    /// Writes at every node the topmost cut or DNAME at or above it.
+    fn mark_ends(&mut self) {
         for id in 0..self.nodes.len() {
             let key = self.names[id].to_key();
-            let below_apex = suffixes(&key).take_while(|suffix| suffix.len() > self.apex.as_wire().len());
-            let cut = below_apex
-                .map(|suffix| self.by_name[suffix])
-                .filter(|&id| self.nodes[id as usize].rrset(Rtype::NS).is_some())
-                .last();
-            self.nodes[id].cut = cut;
+            let in_zone = suffixes(&key).take_while(|suffix| suffix.len() >= self.apex.as_wire().len());
+            self.nodes[id].end = in_zone.filter_map(|suffix| self.end_at(suffix)).last();
         }
+    }
+
+    fn end_at(&self, key: &[u8]) -> Option<End> {
+        let id = self.by_name[key];
+        let has = |rtype| self.nodes[id as usize].rrset(rtype).is_some();
+        let is_cut = has(Rtype::NS) && key.len() > self.apex.as_wire().len();
+        (is_cut || has(Rtype::DNAME)).then_some(End { node: id, length: key.len() as u8, is_dname: !is_cut })
     }
 }
 
@@ -316,7 +345,7 @@ mod tests {
         let zone = zone(&[record("there.apps", Rtype::A, &[1, 2, 3, 4])]);
         let special = |text| match look_up(&zone, text) {
             Found::Node(node) => node.special(),
-            Found::Cut { .. } | Found::Nothing => panic!("{text} is not found"),
+            Found::Cut { .. } | Found::Dname { .. } | Found::Nothing => panic!("{text} is not found"),
         };
         assert_eq!(special("any.apps"), Special::Steered(7));
         assert_eq!(special("deep.any.apps"), Special::Steered(7));
@@ -338,6 +367,20 @@ mod tests {
         }
         assert!(matches!(zone.look_up(&name("sub").to_key(), Rtype::DS), Found::Node(_)));
         assert!(matches!(zone.look_up(&name("x.sub").to_key(), Rtype::DS), Found::Cut { .. }));
+    }
+
+    #[test]
+    fn names_below_a_dname_are_redirected_and_its_owner_is_not() {
+        let zone = zone(&[
+            record("old", Rtype::DNAME, name("new").as_wire()),
+            record("old", Rtype::A, &[1, 2, 3, 4]),
+            record("below.old", Rtype::A, &[1, 2, 3, 4]),
+        ]);
+        assert!(matches!(look_up(&zone, "old"), Found::Node(_)));
+        for text in ["below.old", "x.old", "x.below.old"] {
+            let Found::Dname { length, .. } = look_up(&zone, text) else { panic!("{text} is not redirected") };
+            assert_eq!(length, name("old").as_wire().len());
+        }
     }
 
     #[test]

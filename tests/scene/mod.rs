@@ -11,6 +11,7 @@ use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query};
 use hickory_proto::rr::rdata::opt::{ClientSubnet, EdnsCode, EdnsOption};
 use hickory_proto::rr::{Name, RData, RecordType};
 use truenorth::answer::{self, Asker, Outcome, Rotation, Transport, Worker};
+use truenorth::config::{Config, Faults};
 use truenorth::geo::Locations;
 use truenorth::snapshot::{Blueprint, PoolId, Snapshot, Standing};
 
@@ -76,12 +77,12 @@ impl Scene {
 
     /// A whole zone file of our own.
     pub fn of_zone(zone: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        fs::create_dir(folder.path().join("zones")).unwrap();
-        fs::write(folder.path().join("truenorth.toml"), "zones = \"zones\"\n").unwrap();
-        fs::write(folder.path().join("zones/example.com.toml"), zone).unwrap();
-        let config = truenorth::config::load(&folder.path().join("truenorth.toml"), &|_| None)
-            .unwrap_or_else(|faults| panic!("{}", faults.render(false)));
+        Self::of_files(&[("example.com.toml", zone)])
+    }
+
+    /// Zone files and master files by their names.
+    pub fn of_files(files: &[(&str, &str)]) -> Self {
+        let config = load(files).unwrap_or_else(|faults| panic!("{}", faults.render(false)));
         let blueprint = Blueprint::compile(config.world, Arc::new(Locations::unknown()), None).unwrap();
         let snapshot = Arc::new(Snapshot::new(Arc::new(blueprint), |_, _| Standing::CALM, None));
         let worker = Worker::new(Arc::new(Rotation::default()));
@@ -149,6 +150,17 @@ impl Scene {
     }
 }
 
+/// Reads zone files and master files by their names.
+pub fn load(files: &[(&str, &str)]) -> Result<Config, Faults> {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("zones")).unwrap();
+    fs::write(folder.path().join("truenorth.toml"), "zones = \"zones\"\n").unwrap();
+    for (name, text) in files {
+        fs::write(folder.path().join("zones").join(name), text).unwrap();
+    }
+    truenorth::config::load(&folder.path().join("truenorth.toml"), &|_| None)
+}
+
 /// A query with EDNS.
 pub fn query(name: &str, rtype: RecordType, client: &str) -> Message {
     let name =
@@ -176,6 +188,32 @@ impl Reply {
         let mut data = self.data();
         data.sort_unstable();
         data
+    }
+
+    /// The records of the answer section in presentation format, in order.
+    pub fn answers(&self) -> Vec<String> {
+        self.message.answers.iter().map(ToString::to_string).collect()
+    }
+
+    /// The same of the authority section.
+    pub fn authorities(&self) -> Vec<String> {
+        self.message.authorities.iter().map(ToString::to_string).collect()
+    }
+
+    /// The same of the additional section, without the OPT record.
+    pub fn additionals(&self) -> Vec<String> {
+        self.message.additionals.iter().map(ToString::to_string).collect()
+    }
+
+    /// Whether AA is set.
+    pub fn is_authoritative(&self) -> bool {
+        self.message.metadata.authoritative
+    }
+
+    /// Whether the name is said not to exist: NXDOMAIN with the SOA in the authority section.
+    pub fn is_nxdomain(&self) -> bool {
+        let soa = self.message.authorities.iter().any(|record| matches!(record.data, RData::SOA(_)));
+        self.rcode() == 3 && soa
     }
 
     /// The response code's number.

@@ -481,6 +481,16 @@ fn records_and_steered_names_agree() {
         &["4:7 error: a.x.example.com. stands below a DNAME | nothing may stand there | 2:9 the DNAME"],
     );
     assert_told(
+        &added("[records.x]\nDNAME = \"y\"\nNS = [\"ns.example.net.\"]\n"),
+        &["2:9 error: x.example.com. is delegated and has a DNAME | belongs into the child zone | 3:7 delegated here"],
+    );
+    assert_told(
+        &added("[records.\"*.x\"]\nDNAME = \"y\"\n"),
+        &[
+            "2:9 warning: what DNAME means at the wildcard *.x.example.com. is not specified | every server answers differently",
+        ],
+    );
+    assert_told(
         &added("[records.x]\nTXT = [\"x\", \"x\"]\n"),
         &["2:13 warning: this record stands here twice | 2:8 here for the first time"],
     );
@@ -669,4 +679,34 @@ fn bounds_hold() {
     assert_told(&pool(1024), &[]);
     let too_many = "26:1 error: a pool holds at most 1024 endpoints of a family | 1025 IPv4 addresses";
     assert_told(&pool(1025), &[too_many]);
+}
+
+/// A zone `example.com` with these records, and a zone `sub.example.com` beside it.
+fn nested(records: &str) -> Vec<String> {
+    let outer = format!("$TTL 60\n@ SOA ns.example.net. h 1 2 3 4 5\n@ NS ns.example.net.\n{records}");
+    let inner = b"[nameservers]\n\"ns.example.net.\" = []\n";
+    let files: [(&str, &[u8]); 3] = [
+        ("truenorth.toml", b"zones = \"zones\"\n"),
+        ("zones/example.com.zone", outer.as_bytes()),
+        ("zones/sub.example.com.toml", inner),
+    ];
+    match load_files(&files) {
+        Ok(config) => lines(&config.warnings),
+        Err(faults) => lines(&faults),
+    }
+}
+
+#[test]
+fn a_zone_in_a_zone_is_delegated_by_it() {
+    assert_told(&nested("sub NS ns.example.net.\n"), &[]);
+    assert_told(
+        &nested("other NS ns.example.net.\n"),
+        &[
+            "1:1 warning: the zone sub.example.com. is not delegated by example.com., in which it lies | resolvers may take it for nonexistent | help: give example.com. an NS record for it",
+        ],
+    );
+    assert_told(
+        &nested("@ DNAME example.net.\n"),
+        &["1:1 error: the zone sub.example.com. stands below a DNAME of example.com. | 4:1 the DNAME"],
+    );
 }

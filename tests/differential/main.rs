@@ -1,0 +1,144 @@
+//! What Knot DNS and NSD answer for the same master files, truenorth answers too.
+//!
+//! Zones and questions come from seeds. Answer and authority sections are compared as sets, TTLs included, with the code
+//! and AA. Where the two peers agree, this server agrees with them; where they do not, it follows the RFC, and
+//! [`reason`] says what the case is. Needs the programs `knotd` and `nsd` (Debian's packages knot and nsd).
+
+mod peers;
+#[path = "../scene/mod.rs"]
+mod scene;
+mod zones;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use hickory_proto::op::Message;
+use hickory_proto::rr::{Record, RecordType};
+use peers::Peer;
+use scene::Scene;
+use truenorth::answer::Transport;
+use zones::Zone;
+
+/// Zones that are made and asked about.
+const ZONES: u64 = 24;
+
+/// The parser of the tests knows it by its number only.
+const DNAME: RecordType = RecordType::Unknown(39);
+
+const TYPES: [RecordType; 14] = [
+    RecordType::A,
+    RecordType::AAAA,
+    RecordType::TXT,
+    RecordType::MX,
+    RecordType::SRV,
+    RecordType::NS,
+    RecordType::SOA,
+    RecordType::CNAME,
+    RecordType::PTR,
+    RecordType::CAA,
+    RecordType::ANY,
+    RecordType::DS,
+    RecordType::Unknown(65280),
+    DNAME,
+];
+
+/// What is compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Said {
+    rcode: u16,
+    authoritative: bool,
+    answer: BTreeSet<String>,
+    authority: BTreeSet<String>,
+}
+
+impl Said {
+    fn of(message: &Message) -> Self {
+        // Names keep their case in one server and lose it in another.
+        let set = |records: &[Record]| records.iter().map(|record| record.to_string().to_lowercase()).collect();
+        Self {
+            rcode: message.metadata.response_code.into(),
+            authoritative: message.metadata.authoritative,
+            answer: set(&message.answers),
+            authority: set(&message.authorities),
+        }
+    }
+}
+
+fn question(name: &str, rtype: RecordType) -> Message {
+    static IDS: AtomicU16 = AtomicU16::new(0);
+    let mut message = scene::query(&format!("{name}."), rtype, "");
+    message.metadata.id = IDS.fetch_add(1, Ordering::Relaxed);
+    if let Some(edns) = &mut message.edns {
+        edns.set_max_payload(4096);
+    }
+    message
+}
+
+/// A question and what each server says to it.
+#[derive(Debug)]
+struct Case {
+    name: String,
+    rtype: RecordType,
+    ours: Said,
+    knot: Said,
+    nsd: Said,
+}
+
+/// Why a case is right although not all servers agree; the fewer there are, the better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Accepted {
+    /// "A DNS responder can choose to select one or a larger subset of the available RRsets at the QNAME" (RFC 8482,
+    /// section 4), and each chooses another.
+    AnyChoosesFreely,
+    /// A DNAME whose target lies below its owner redirects for ever. Knot gives up after five rounds, NSD and this server
+    /// after one: "servers should be cautious in devoting resources to a query" (RFC 6672, section 2.2).
+    DnameBelowItself,
+}
+
+impl Case {
+    fn accepted(&self, peers: &[Peer; 2]) -> Option<Accepted> {
+        let further = self.knot.answer.difference(&self.ours.answer);
+        let rounds = further.filter(|record| record.contains(" cname ")).count();
+        if self.ours == self.nsd && rounds >= 3 && self.ours.answer.is_subset(&self.knot.answer) {
+            return Some(Accepted::DnameBelowItself);
+        }
+        let is_any = self.rtype == RecordType::ANY && self.any_is_whole(peers);
+        is_any.then_some(Accepted::AnyChoosesFreely)
+    }
+
+    /// Whether both peers, asked for the type that we answered ANY with, say what we said.
+    fn any_is_whole(&self, peers: &[Peer; 2]) -> bool {
+        let chosen = TYPES.into_iter().filter(|&rtype| rtype != RecordType::ANY);
+        chosen.into_iter().any(|rtype| {
+            let question = question(&self.name, rtype);
+            peers.iter().all(|peer| Said::of(&peer.ask(&question)) == self.ours)
+        })
+    }
+}
+
+#[test]
+fn knot_and_nsd_answer_the_same() {
+    let zones: Vec<Zone> = (0..ZONES).map(zones::generate).collect();
+    let files: Vec<(String, &str)> =
+        zones.iter().map(|zone| (format!("{}.zone", zone.origin), zone.text.as_str())).collect();
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), *text)).collect();
+    let mut scene = Scene::of_files(&files);
+    let peers = [Peer::knot(&zones), Peer::nsd(&zones)];
+    let mut asked = 0;
+    let mut accepted: BTreeMap<Accepted, usize> = BTreeMap::new();
+    for name in zones.iter().flat_map(|zone| &zone.questions) {
+        for rtype in TYPES {
+            let question = question(name, rtype);
+            let reply = scene.send(&question.to_vec().unwrap(), Transport::Tcp).unwrap();
+            let [knot, nsd] = [0, 1].map(|peer: usize| Said::of(&peers[peer].ask(&question)));
+            let case = Case { name: name.clone(), rtype, ours: Said::of(&reply.message), knot, nsd };
+            asked += 1;
+            if case.ours != case.knot || case.ours != case.nsd {
+                let reason = case.accepted(&peers).unwrap_or_else(|| panic!("{case:#?}"));
+                *accepted.entry(reason).or_default() += 1;
+            }
+        }
+    }
+    println!("{asked} questions; accepted differences: {accepted:?}");
+    assert!(asked > 20_000, "so many questions have to be asked: {asked}");
+}
