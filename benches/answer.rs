@@ -104,8 +104,9 @@ fn answers(criterion: &mut Criterion) {
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
                 turn = (turn + 1) % queries.len();
-                let asker = Asker { address: Ipv4Addr::new(192, 0, 2, turn as u8).into(), transport: Transport::Udp };
-                let outcome = answer(&snapshot, &mut worker, black_box(&queries[turn]), asker, &mut out);
+                let address = Ipv4Addr::new(192, 0, 2, turn as u8).into();
+                let asker = Asker { address, transport: Transport::Udp, idle: None };
+                let outcome = answer(&snapshot, &mut worker, black_box(&queries[turn]), asker, 0, &mut out);
                 assert!(matches!(outcome, Outcome::Reply { rcode, .. } if rcode == expected));
             });
         });

@@ -102,9 +102,9 @@ fn no_query_allocates() {
     let mut longer = 0;
     for transport in [Transport::Udp, Transport::Tcp] {
         for query in &queries {
-            let asker = Asker { address: "10.9.9.9".parse().unwrap(), transport };
+            let asker = Asker { address: "10.9.9.9".parse().unwrap(), transport, idle: Some(scene::IDLE) };
             let before = ALLOCATIONS.with(Cell::get);
-            let outcome = answer::answer(&snapshot, &mut worker, query, asker, &mut out);
+            let outcome = answer::answer(&snapshot, &mut worker, query, asker, scene::START, &mut out);
             let after = ALLOCATIONS.with(Cell::get);
             assert_eq!(before, after, "{outcome:?} for {query:02x?}");
             longer += usize::from(matches!(outcome, answer::Outcome::Reply { length, .. } if length > query.len()));

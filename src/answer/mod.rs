@@ -5,19 +5,23 @@
 //! would find out on its way down the tree stands at the tree's nodes already.
 
 mod client;
+mod exchange;
+mod identity;
 mod reflect;
 mod response;
 mod steered;
 mod worker;
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 pub use client::Client;
+use exchange::Exchange;
 use response::Response;
 pub use worker::{Rotation, Worker};
 
 use crate::snapshot::Snapshot;
-use crate::wire::{CLASS_IN, MAX_MESSAGE, MAX_PLAIN_UDP, Message, Query, Question, Rcode, Rtype, UDP_PAYLOAD};
+use crate::wire::{CLASS_CH, ExtendedError, InfoCode, Message, Query, Question, Rcode};
 
 /// Who asks, and by which way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +30,9 @@ pub struct Asker {
     pub address: IpAddr,
     /// What carries the answer.
     pub transport: Transport,
+    /// How long the asker's connection stays open without a query, for those who ask (RFC 7828); `None` where there is no
+    /// such connection.
+    pub idle: Option<Duration>,
 }
 
 /// What carries a message.
@@ -33,8 +40,37 @@ pub struct Asker {
 pub enum Transport {
     /// A datagram: answers that do not fit are truncated.
     Udp,
-    /// A stream: answers are as long as they like.
+    /// A stream of messages (RFC 7766).
     Tcp,
+    /// The same within TLS (RFC 7858).
+    Tls,
+    /// An HTTPS exchange (RFC 8484).
+    Https,
+    /// A QUIC stream (RFC 9250).
+    Quic,
+}
+
+impl Transport {
+    /// What it is called.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Udp => "UDP",
+            Self::Tcp => "TCP",
+            Self::Tls => "TLS",
+            Self::Https => "HTTPS",
+            Self::Quic => "QUIC",
+        }
+    }
+
+    /// Whether answers are as long as they like, and the asker's address is surely its own.
+    pub fn is_stream(self) -> bool {
+        self != Self::Udp
+    }
+
+    /// Whether nobody else reads the messages, but may see how long they are.
+    pub fn is_encrypted(self) -> bool {
+        matches!(self, Self::Tls | Self::Https | Self::Quic)
+    }
 }
 
 /// What became of a query.
@@ -46,64 +82,38 @@ pub enum Outcome {
         length: usize,
         /// What it says.
         rcode: Rcode,
+        /// Whether the asker has shown by a cookie that the address is its own.
+        has_valid_cookie: bool,
     },
     /// It is none that gets an answer.
     Silence,
 }
 
-const OPCODE_QUERY: u8 = 0;
-
-/// Answers one message. `out` holds at least [`MAX_PLAIN_UDP`] octets, and for TCP [`MAX_MESSAGE`].
-pub fn answer(snapshot: &Snapshot, worker: &mut Worker, message: &[u8], asker: Asker, out: &mut [u8]) -> Outcome {
+/// Answers one message at the time `now`, in Unix seconds. `out` holds at least [`MAX_PLAIN_UDP`](crate::wire::MAX_PLAIN_UDP)
+/// octets, and [`MAX_MESSAGE`](crate::wire::MAX_MESSAGE) for streams.
+pub fn answer(
+    snapshot: &Snapshot,
+    worker: &mut Worker,
+    message: &[u8],
+    asker: Asker,
+    now: u64,
+    out: &mut [u8],
+) -> Outcome {
     let Some(query) = Query::parse(message) else { return Outcome::Silence };
-    let mut reply = Message::begin(out, limit(&query, asker.transport), &query);
-    let checked = check(&query, &mut reply, snapshot.world().ecs.enabled);
-    let (length, rcode) = match (checked, &query.question) {
-        (Err(rcode), _) => (reply.finish(rcode), rcode),
-        (Ok(()), Err(_)) => (reply.finish(Rcode::FormErr), Rcode::FormErr),
-        (Ok(()), Ok(question)) => {
-            let subnet = query.edns.ok().flatten().and_then(|edns| edns.client_subnet.ok().flatten());
-            let client = Client::find(&snapshot.world().ecs, subnet.as_ref(), asker.address);
+    let exchange = Exchange::new(snapshot, &query, asker, now);
+    let mut reply = exchange.reply(out);
+    let (length, rcode) = match exchange.admit(&mut reply) {
+        Err(rcode) => (reply.finish(rcode), rcode),
+        Ok(question) if question.class == CLASS_CH => {
+            let rcode = identity::answer(&snapshot.world().protocol.identity, question, &mut reply);
+            (reply.finish(rcode), rcode)
+        }
+        Ok(question) => {
+            let client = Client::find(&snapshot.world().ecs, exchange.client_subnet(), asker.address);
             resolve(snapshot, worker, question, &client, asker, reply)
         }
     };
-    Outcome::Reply { length, rcode }
-}
-
-/// Octets that the answer may have.
-fn limit(query: &Query<'_>, transport: Transport) -> usize {
-    match (transport, &query.edns) {
-        (Transport::Tcp, _) => MAX_MESSAGE,
-        // RFC 6891, section 6.2.3: values below 512 are treated as 512.
-        (Transport::Udp, Ok(Some(edns))) => usize::from(edns.payload.min(UDP_PAYLOAD)).max(MAX_PLAIN_UDP),
-        (Transport::Udp, _) => MAX_PLAIN_UDP,
-    }
-}
-
-/// Whether a query is one that a zone can answer; otherwise the code that says why not.
-fn check<'a>(query: &Query<'a>, reply: &mut Message<'a>, use_ecs: bool) -> Result<(), Rcode> {
-    let mut malformed_option = false;
-    if let Ok(Some(edns)) = query.edns {
-        // RFC 6891, section 6.1.1: who is asked with an OPT record answers with one.
-        reply.speak_edns(edns.client_subnet.ok().flatten().filter(|_| use_ecs));
-        // Section 6.1.3: a version that is not implemented is answered with BADVERS, whatever else there is.
-        if edns.version > 0 {
-            return Err(Rcode::BadVers);
-        }
-        malformed_option = edns.client_subnet.is_err();
-    }
-    if query.opcode != OPCODE_QUERY {
-        return Err(Rcode::NotImp);
-    }
-    let question = query.question.as_ref().map_err(|_| Rcode::FormErr)?;
-    if query.edns.is_err() || malformed_option {
-        return Err(Rcode::FormErr);
-    }
-    let is_transfer = matches!(question.rtype, Rtype::AXFR | Rtype::IXFR);
-    if question.class != CLASS_IN || is_transfer {
-        return Err(Rcode::Refused);
-    }
-    Ok(())
+    Outcome::Reply { length, rcode, has_valid_cookie: exchange.has_valid_cookie() }
 }
 
 fn resolve(
@@ -112,10 +122,11 @@ fn resolve(
     question: &Question<'_>,
     client: &Client,
     asker: Asker,
-    reply: Message<'_>,
+    mut reply: Message<'_>,
 ) -> (usize, Rcode) {
     let key = question.key();
     let Some(zone) = snapshot.authority(key, question.rtype) else {
+        reply.explain(ExtendedError { code: InfoCode::NotAuthoritative, text: "no zone here holds this name" });
         return (reply.finish(Rcode::Refused), Rcode::Refused);
     };
     let response = Response { snapshot, worker, message: reply, rtype: question.rtype, client, asker };

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::response::{Next, Response, Subject};
 use crate::name::Name;
-use crate::snapshot::{Family, Kind, MAX_POOLS, Member, Plan, Pool, PoolId, Rule, Selection, Verdict};
-use crate::steering::{Picks, Placement};
-use crate::wire::{Rcode, RrsetWriter, Rtype, Section, Truncated};
+use crate::snapshot::{Family, Kind, MAX_POOLS, Member, Plan, Pool, PoolId, Rule, Rung, Selection, Verdict};
+use crate::steering::{AllDown, Picks, Placement};
+use crate::wire::{ExtendedError, InfoCode, Rcode, RrsetWriter, Rtype, Section, Truncated};
 
 /// Answers for a steered name. `None` if the asked type is left to the name's static records.
 pub(super) fn answer<'s>(
@@ -30,6 +30,9 @@ pub(super) fn answer<'s>(
     let worker = &mut *response.worker;
     let choice = plan.choose(ranking, family, |below| worker.draw(below));
     let ttl = plan.ttl(&choice);
+    if choice.rung == Rung::AllDown {
+        response.message.explain(ExtendedError { code: InfoCode::Other, text: why_all_down(rule.all_down) });
+    }
     let (chosen, selection) = match choice.verdict {
         Verdict::Pools(set, selection) => (set, selection),
         Verdict::Fallback => (0, Selection::Open),
@@ -62,6 +65,16 @@ pub(super) fn answer<'s>(
             addresses(response, subject, rule, &offer, ttl).map(Some)
         }
         _ => Ok(None),
+    }
+}
+
+/// What an operator who wonders about an answer is told.
+fn why_all_down(all_down: AllDown) -> &'static str {
+    match all_down {
+        AllDown::All => "all down: all",
+        AllDown::LastHealthy => "all down: last-healthy",
+        AllDown::Nodata => "all down: nodata",
+        AllDown::Servfail => "all down: servfail",
     }
 }
 

@@ -24,6 +24,7 @@ mod nesting;
 mod owners;
 mod pools;
 mod presentation;
+mod protocol;
 mod records;
 mod regions;
 mod render;
@@ -111,6 +112,7 @@ fn load_all(path: &Path, last_serial: &dyn Fn(&Name) -> Option<u32>, faults: &mu
         pools: targets::finish(drafts.pools, faults),
         zones: zones.into_iter().map(|zone| zone.finish(&mut regions)).collect(),
         ecs: server.ecs,
+        protocol: server.protocol,
         node,
     };
     Some((server.server, world))

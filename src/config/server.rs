@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use crate::snapshot::Ecs;
+use crate::snapshot::{Ecs, Protocol};
 
 use super::decode::{Placed, Table, Value};
 use super::fault::{Fault, Faults, Place};
@@ -37,6 +37,7 @@ pub(super) struct ServerFile {
     /// Where the zones' folder is named.
     pub(super) zones_place: Option<Place>,
     pub(super) ecs: Ecs,
+    pub(super) protocol: Protocol,
     /// The datacenter where this node stands.
     pub(super) site: Option<Placed<String>>,
     pub(super) sections: Sections,
@@ -50,12 +51,13 @@ pub(super) fn read(mut table: Table<'_>, folder: &Path, drafts: &mut Drafts, fau
     let dns = read_listen(table.take("listen"), faults);
     let databases = read_databases(table.take("geoip"), folder, faults);
     let ecs = read_ecs(table.take("ecs"), faults);
+    let protocol = super::protocol::read(&mut table, faults);
     let sections = Sections::read(&mut table, None, None, drafts, faults);
     super::regions::check_own(&sections.regions, faults);
     table.finish(&["admin"], faults);
     let path = |text: Option<&Placed<String>>, default: &str| folder.join(text.map_or(default, |text| &text.value));
     let server = Server { zones: path(zones.as_ref(), ZONES), state: path(state.as_ref(), STATE), dns, databases };
-    ServerFile { server, zones_place: zones.map(|zones| zones.place), ecs, site, sections }
+    ServerFile { server, zones_place: zones.map(|zones| zones.place), ecs, protocol, site, sections }
 }
 
 fn read_site(value: &Value<'_>, faults: &mut Faults) -> Option<Placed<String>> {

@@ -343,10 +343,11 @@ impl AnswerShape {
         let query = query.to_vec().map_err(|error| error.to_string())?;
 
         let mut worker = Worker::new(Arc::new(Rotation::default()));
-        let asker = Asker { address: question.client, transport: Transport::Tcp };
+        let asker = Asker { address: question.client, transport: Transport::Tcp, idle: None };
         let mut out = vec![0; MAX_MESSAGE];
-        let answer::Outcome::Reply { length, rcode } = answer::answer(snapshot, &mut worker, &query, asker, &mut out)
-        else {
+        // No cookie is asked for, so the time does not matter.
+        let outcome = answer::answer(snapshot, &mut worker, &query, asker, 0, &mut out);
+        let answer::Outcome::Reply { length, rcode, .. } = outcome else {
             return Err("the question gets no answer".to_owned());
         };
         let reply = Message::from_vec(&out[..length]).map_err(|error| error.to_string())?;

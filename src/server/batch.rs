@@ -12,7 +12,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
 
-use crate::wire::{HEADER_LENGTH, UDP_PAYLOAD};
+use crate::wire::{HEADER_LENGTH, MAX_UDP_PAYLOAD};
 
 /// Datagrams that one call receives or sends at most. Beyond some thirty the call's own cost no longer counts.
 pub(super) const BATCH: usize = 32;
@@ -21,7 +21,7 @@ pub(super) const BATCH: usize = 32;
 const QUERY_SIZE: usize = 4096;
 
 /// Octets that an answer has at most.
-const ANSWER_SIZE: usize = UDP_PAYLOAD as usize;
+const ANSWER_SIZE: usize = MAX_UDP_PAYLOAD as usize;
 
 /// Whether to wait for a first datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

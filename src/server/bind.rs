@@ -63,11 +63,7 @@ const FIRST_UNPRIVILEGED_PORT: u16 = 1024;
 
 impl fmt::Display for BindError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let transport = match self.transport {
-            Transport::Udp => "UDP",
-            Transport::Tcp => "TCP",
-        };
-        write!(f, "cannot listen on {} ({transport}): ", self.address)?;
+        write!(f, "cannot listen on {} ({}): ", self.address, self.transport.as_str())?;
         match &self.reason {
             BindFailure::InUse => f.write_str("another process listens there, or the address is given twice"),
             BindFailure::NotPermitted if self.address.port() < FIRST_UNPRIVILEGED_PORT => {

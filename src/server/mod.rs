@@ -21,7 +21,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
@@ -101,6 +101,11 @@ impl Bound {
         }
         Ok(running)
     }
+}
+
+/// Seconds since 1970, for cookies. A clock that stands before that makes cookies that are valid there.
+fn unix_time() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// Starts a worker's thread, named `udp-0` and so on for each address.

@@ -111,7 +111,7 @@ impl Acceptor {
         let seat = self.seats.take(client);
         let connection = Connection {
             stream,
-            asker: Asker { address: client, transport: Transport::Tcp },
+            asker: Asker { address: client, transport: Transport::Tcp, idle: Some(self.limits.idle) },
             inbox: Inbox::new(),
             outbox: vec![0; LENGTH + MAX_MESSAGE].into(),
             source: self.source.clone(),
@@ -193,7 +193,8 @@ impl Connection {
     async fn answer(&mut self, query: Range<usize>) -> Result<(), Over> {
         let (length, message) = self.outbox.split_at_mut(LENGTH);
         let query = &self.inbox.octets[query];
-        let outcome = answer(&self.source.published.load(), &mut self.worker, query, self.asker, message);
+        let (snapshot, now) = (self.source.published.load(), super::unix_time());
+        let outcome = answer(&snapshot, &mut self.worker, query, self.asker, now, message);
         let Outcome::Reply { length: written, .. } = outcome else { return Ok(()) };
         length.copy_from_slice(&(written as u16).to_be_bytes());
         let answer = &self.outbox[..LENGTH + written];

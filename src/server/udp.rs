@@ -88,9 +88,10 @@ impl UdpWorker {
             Err(error) => return Err(error),
         }
         let worker = &mut self.worker;
+        let now = super::unix_time();
         self.batch.answer_each(|address, query, out| {
-            let asker = Asker { address, transport: Transport::Udp };
-            unless_it_panics(|| match answer(snapshot, worker, query, asker, out) {
+            let asker = Asker { address, transport: Transport::Udp, idle: None };
+            unless_it_panics(|| match answer(snapshot, worker, query, asker, now, out) {
                 Outcome::Reply { length, .. } => length,
                 Outcome::Silence => 0,
             })

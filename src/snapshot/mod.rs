@@ -6,6 +6,7 @@
 mod compile;
 mod plan;
 mod pool;
+mod protocol;
 mod world;
 
 use std::collections::HashMap;
@@ -15,11 +16,12 @@ use std::sync::Arc;
 use crate::geo::{Locations, Regions};
 use crate::name::{Name, labels, suffixes};
 use crate::steering::Map;
-use crate::wire::Rtype;
+use crate::wire::{CookieSecret, Rtype};
 use crate::zone::{PlanId, Special, Zone, ZoneError};
 use compile::Compiler;
 pub use plan::{Choice, Plan, Rule, Rung, Verdict};
 pub use pool::{Family, Kind, Lists, Member, OPEN_NOW, PerFamily, Pool, Selection, Standing};
+pub use protocol::{Cookies, Identity, MAX_IDENTITY, MAX_SECRETS, Protocol};
 pub use world::{
     Datacenter, Ecs, Endpoint, MAX_ENDPOINTS, MAX_POOLS, Members, PoolId, PoolSpec, PoolUse, SteeredName, Steering,
     World, ZoneSpec,
@@ -47,6 +49,8 @@ pub struct Blueprint {
     rules: Box<[Arc<Rule>]>,
     /// The plans that hold a pool, by [`PoolId`].
     plans_of: Box<[Vec<PlanId>]>,
+    /// What cookies are made with where the operator gave no secret.
+    own_secret: [CookieSecret; 1],
 }
 
 /// A zone, and what its names' answers depend on besides.
@@ -76,7 +80,7 @@ impl fmt::Display for CompileError {
 impl std::error::Error for CompileError {}
 
 impl Blueprint {
-    /// Compiles a world. Maps that `previous` holds for the same locations are shared.
+    /// Compiles a world. Maps that `previous` holds for the same locations are shared, and cookies that it made stay valid.
     pub fn compile(
         world: World,
         locations: Arc<Locations>,
@@ -86,7 +90,17 @@ impl Blueprint {
         let by_apex = zones.iter().zip(0..).map(|(served, id)| (served.zone.apex().to_key(), id)).collect();
         let apex_depth = zones.iter().map(|served| served.zone.apex().label_count()).max().unwrap_or(0);
         let plans_of = plans_of(world.pools.len(), &rules);
-        Ok(Self { world, locations, zones: zones.into(), by_apex, apex_depth, rules: rules.into(), plans_of })
+        let own_secret = previous.map_or_else(|| [random_secret()], |snapshot| snapshot.blueprint.own_secret);
+        Ok(Self {
+            world,
+            locations,
+            zones: zones.into(),
+            by_apex,
+            apex_depth,
+            rules: rules.into(),
+            plans_of,
+            own_secret,
+        })
     }
 
     /// What the operator wrote.
@@ -169,6 +183,14 @@ impl Snapshot {
         self.blueprint.by_apex.get(apex).map(|&id| &self.blueprint.zones[id as usize])
     }
 
+    /// The secrets of cookies: the first makes them, all verify.
+    pub fn cookie_secrets(&self) -> &[CookieSecret] {
+        match self.world().protocol.cookies.secrets.as_slice() {
+            [] => &self.blueprint.own_secret,
+            secrets => secrets,
+        }
+    }
+
     /// The pools, by [`PoolId`].
     pub fn pools(&self) -> &[Arc<Pool>] {
         &self.pools
@@ -183,6 +205,13 @@ impl Snapshot {
     pub fn plans(&self) -> &[Plan] {
         &self.plans
     }
+}
+
+/// Whoever guesses it can forge cookies, so it does not come from the generators that draw answers.
+fn random_secret() -> CookieSecret {
+    let mut octets = [0; CookieSecret::LENGTH];
+    getrandom::fill(&mut octets).expect("the system has random octets");
+    CookieSecret::new(octets)
 }
 
 type Zones = (Vec<ServedZone>, Vec<Arc<Rule>>);

@@ -13,6 +13,8 @@ use crate::steering::{AllDown, Pick, Step};
 use crate::wire::Rtype;
 use crate::zone::Record;
 
+use super::Protocol;
+
 /// Pools that a name uses at most, so that a set of them fits one machine word. `web/fra` and `web/iad` are two.
 pub const MAX_POOLS: usize = 64;
 
@@ -30,6 +32,8 @@ pub struct World {
     pub zones: Vec<ZoneSpec>,
     /// How EDNS Client Subnet is used.
     pub ecs: Ecs,
+    /// How messages are exchanged.
+    pub protocol: Protocol,
     /// What this node calls itself: its `site`, else its host name.
     pub node: Box<str>,
 }

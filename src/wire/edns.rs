@@ -1,19 +1,24 @@
-//! EDNS (RFC 6891) and its Client Subnet option (RFC 7871).
+//! EDNS in queries (RFC 6891): the OPT record and the options that are understood here.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-
+use super::client_subnet::BadSubnet;
 use super::query::Malformed;
-use super::read_u16;
+use super::{ClientSubnet, Cookie, read_u16};
 
-/// Code of the Client Subnet option.
-pub(super) const CLIENT_SUBNET: u16 = 8;
+/// Option codes of IANA's registry.
+pub(super) mod code {
+    pub(crate) const NSID: u16 = 3;
+    pub(crate) const CLIENT_SUBNET: u16 = 8;
+    pub(crate) const COOKIE: u16 = 10;
+    pub(crate) const TCP_KEEPALIVE: u16 = 11;
+    pub(crate) const PADDING: u16 = 12;
+    pub(crate) const EXTENDED_ERROR: u16 = 15;
+}
 
-/// Octets of FAMILY and both prefix lengths, which stand before ADDRESS.
-pub(super) const CLIENT_SUBNET_FIXED: usize = 4;
+/// Octets of an option's code and length.
+pub(super) const OPTION_FIXED: usize = 4;
 
-const FAMILY_NONE: u16 = 0;
-const FAMILY_V4: u16 = 1;
-const FAMILY_V6: u16 = 2;
+/// The DO bit among the flags in the OPT record's TTL (RFC 3225, section 3).
+pub(super) const DNSSEC_OK: u16 = 0x8000;
 
 /// What a query's OPT record says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,109 +27,69 @@ pub struct Edns<'a> {
     pub payload: u16,
     /// 0 is the only version there is.
     pub version: u8,
-    /// The Client Subnet option, if there is one; malformed if it or the way the options are strung together is.
-    pub client_subnet: Result<Option<ClientSubnet<'a>>, Malformed>,
+    /// The DO bit, to be repeated.
+    pub dnssec_ok: bool,
+    /// The options, if they are strung together soundly.
+    pub options: Result<Options<'a>, Malformed>,
 }
 
-/// A valid Client Subnet option of a query.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ClientSubnet<'a> {
-    /// The lowest address of the client's network; `None` where the family is 0, which goes with no address.
-    pub address: Option<IpAddr>,
-    /// SOURCE PREFIX-LENGTH.
-    pub source: u8,
-    /// The option's octets as they came, for the response to repeat.
-    pub octets: &'a [u8],
+/// The options of a query that are understood here; others are passed over (RFC 6891, section 6.1.2).
+///
+/// An option may be there once. What a second one says is not used (RFC 7873, section 5.2, has it so for cookies), but it
+/// must be well-formed too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options<'a> {
+    /// Client Subnet (RFC 7871).
+    pub client_subnet: Option<Result<ClientSubnet<'a>, BadSubnet>>,
+    /// COOKIE (RFC 7873).
+    pub cookie: Option<Result<Cookie<'a>, Malformed>>,
+    /// NSID (RFC 5001).
+    pub asks_nsid: bool,
+    /// edns-tcp-keepalive (RFC 7828).
+    pub asks_keepalive: bool,
+    /// Padding (RFC 7830).
+    pub is_padded: bool,
 }
 
 impl<'a> Edns<'a> {
     /// Reads an OPT record: its CLASS, TTL and RDATA.
     pub(super) fn parse(payload: u16, ttl: u32, rdata: &'a [u8]) -> Self {
-        Self { payload, version: (ttl >> 16) as u8, client_subnet: client_subnet(rdata) }
+        Self {
+            payload,
+            version: (ttl >> 16) as u8,
+            dnssec_ok: ttl as u16 & DNSSEC_OK != 0,
+            options: Options::parse(rdata),
+        }
     }
 }
 
-/// Finds the Client Subnet option; others are passed over (RFC 6891, section 6.1.2).
-fn client_subnet(mut options: &[u8]) -> Result<Option<ClientSubnet<'_>>, Malformed> {
-    let mut found = None;
-    while !options.is_empty() {
-        let code = read_u16(options, 0).ok_or(Malformed)?;
-        let length = usize::from(read_u16(options, 2).ok_or(Malformed)?);
-        let option = options.get(4..4 + length).ok_or(Malformed)?;
-        if code == CLIENT_SUBNET {
-            found = Some(ClientSubnet::parse(option)?);
+impl<'a> Options<'a> {
+    fn parse(mut octets: &'a [u8]) -> Result<Self, Malformed> {
+        let mut options = Self::default();
+        while !octets.is_empty() {
+            let code = read_u16(octets, 0).ok_or(Malformed)?;
+            let length = usize::from(read_u16(octets, 2).ok_or(Malformed)?);
+            let option = octets.get(OPTION_FIXED..OPTION_FIXED + length).ok_or(Malformed)?;
+            match code {
+                // RFC 5001, section 2.2: "The name server MUST ignore any NSID payload data that might be present in the query
+                // message." What stands in the other two does not matter either.
+                code::NSID => options.asks_nsid = true,
+                code::TCP_KEEPALIVE => options.asks_keepalive = true,
+                code::PADDING => options.is_padded = true,
+                code::CLIENT_SUBNET => first(&mut options.client_subnet, ClientSubnet::parse(option)),
+                code::COOKIE => first(&mut options.cookie, Cookie::parse(option)),
+                _ => {}
+            }
+            octets = &octets[OPTION_FIXED + length..];
         }
-        options = &options[4 + length..];
-    }
-    Ok(found)
-}
-
-impl<'a> ClientSubnet<'a> {
-    /// RFC 7871, section 7.2: a malformed option is answered with FORMERR. It is one if the family is none we know, the
-    /// prefix is longer than an address, the scope is not 0 (section 6: "it MUST be set to 0 by the client"), ADDRESS has
-    /// more or fewer octets than the prefix needs, or bits beyond it are set.
-    fn parse(octets: &'a [u8]) -> Result<Self, Malformed> {
-        let family = read_u16(octets, 0).ok_or(Malformed)?;
-        let [source, scope, ref address @ ..] = octets[2..] else { return Err(Malformed) };
-        let width = match family {
-            FAMILY_V4 => 32,
-            FAMILY_V6 => 128,
-            FAMILY_NONE => 0,
-            _ => return Err(Malformed),
-        };
-        if scope != 0 || source > width || address.len() != usize::from(source).div_ceil(8) {
-            return Err(Malformed);
-        }
-        let mut padded = [0; 16];
-        padded[..address.len()].copy_from_slice(address);
-        let number = u128::from_be_bytes(padded);
-        if number & u128::MAX.checked_shr(u32::from(source)).unwrap_or(0) != 0 {
-            return Err(Malformed);
-        }
-        let address = match family {
-            FAMILY_V4 => Some(IpAddr::V4(Ipv4Addr::from_bits((number >> 96) as u32))),
-            FAMILY_V6 => Some(IpAddr::V6(Ipv6Addr::from_bits(number))),
-            _ => None,
-        };
-        Ok(Self { address, source, octets })
+        Ok(options)
     }
 }
 
-/// An IPv4 prefix found inside of an IPv6 one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fold {
-    /// The embedded address, its unknown bits clear.
-    pub address: Ipv4Addr,
-    /// How many of its bits are known, 1-32.
-    pub length: u8,
-    /// Bits of the IPv6 prefix in front of it.
-    pub offset: u8,
-}
-
-impl Fold {
-    /// Finds the IPv4 client behind an IPv6 prefix of `length` bits: IPv4-mapped (RFC 4291, section 2.5.5.2), NAT64's
-    /// well-known prefix (RFC 6052, section 2.1), 6to4 (RFC 3056, section 2) and Teredo (RFC 4380, section 4). `None` where the
-    /// prefix ends before the embedded bits begin.
-    pub fn find(address: Ipv6Addr, length: u8) -> Option<Self> {
-        const MAPPED: (u128, u8) = (0xffff << 32, 96);
-        const NAT64: (u128, u8) = (0x0064_ff9b << 96, 96);
-        const SIX_TO_FOUR: (u128, u8) = (0x2002 << 112, 16);
-        const TEREDO: (u128, u8) = (0x2001_0000 << 96, 32);
-        let number = address.to_bits();
-        let lies_in = |(prefix, length): (u128, u8)| number >> (128 - length) == prefix >> (128 - length);
-        let (offset, embedded) = if lies_in(MAPPED) || lies_in(NAT64) {
-            (96, number as u32)
-        } else if lies_in(SIX_TO_FOUR) {
-            (16, (number >> 80) as u32)
-        } else if lies_in(TEREDO) {
-            // RFC 4380, section 4: "each bit in the address is reversed".
-            (96, !(number as u32))
-        } else {
-            return None;
-        };
-        let length = length.checked_sub(offset).filter(|&known| known > 0)?.min(32);
-        let known = !u32::MAX.checked_shr(u32::from(length)).unwrap_or(0);
-        Some(Self { address: Ipv4Addr::from_bits(embedded & known), length, offset })
+/// Keeps the first option of its kind, unless a later one is malformed.
+fn first<T, E>(kept: &mut Option<Result<T, E>>, found: Result<T, E>) {
+    if kept.is_none() || found.is_err() {
+        *kept = Some(found);
     }
 }
 
@@ -132,44 +97,25 @@ impl Fold {
 mod tests {
     use super::*;
 
-    #[test]
-    fn rfc7871_6_valid_options_are_read() {
-        let subnet = ClientSubnet::parse(&[0, 1, 24, 0, 203, 0, 113]).unwrap();
-        assert_eq!((subnet.address, subnet.source), (Some("203.0.113.0".parse().unwrap()), 24));
-        let subnet = ClientSubnet::parse(&[0, 2, 33, 0, 0x20, 1, 0x0d, 0xb8, 0x80]).unwrap();
-        assert_eq!((subnet.address, subnet.source), (Some("2001:db8:8000::".parse().unwrap()), 33));
-        assert_eq!(ClientSubnet::parse(&[0, 0, 0, 0]).unwrap().address, None);
-        assert_eq!(ClientSubnet::parse(&[0, 1, 0, 0]).unwrap().source, 0);
-    }
+    const SUBNET: &[u8] = &[0, 8, 0, 7, 0, 1, 24, 0, 203, 0, 113];
+    const OTHER: &[u8] = &[0, 8, 0, 6, 0, 1, 16, 0, 10, 1];
+    const BROKEN: &[u8] = &[0, 8, 0, 4, 0, 9, 0, 0];
 
     #[test]
-    fn rfc7871_7_2_malformed_options_are_refused() {
-        let malformed: &[&[u8]] = &[
-            &[],
-            &[0, 1, 24],
-            &[0, 3, 0, 0],
-            &[0, 1, 33, 0, 1, 2, 3, 4, 5],
-            &[0, 1, 24, 1, 203, 0, 113],
-            &[0, 1, 24, 0, 203, 0],
-            &[0, 1, 24, 0, 203, 0, 113, 0],
-            &[0, 1, 23, 0, 203, 0, 113],
-            &[0, 0, 8, 0, 1],
-        ];
-        for octets in malformed {
-            assert_eq!(ClientSubnet::parse(octets), Err(Malformed), "{octets:?}");
+    fn the_first_of_two_options_counts_and_both_must_be_sound() {
+        let both = [SUBNET, OTHER].concat();
+        let options = Options::parse(&both).unwrap();
+        assert_eq!(options.client_subnet.unwrap().unwrap().source, 24);
+        for octets in [[SUBNET, BROKEN].concat(), [BROKEN, SUBNET].concat()] {
+            assert_eq!(Options::parse(&octets).unwrap().client_subnet, Some(Err(BadSubnet::Family)));
         }
     }
 
     #[test]
-    fn embedded_addresses_are_found() {
-        let fold = |text: &str, length| Fold::find(text.parse().unwrap(), length);
-        let found = |address: &str, length, offset| Some(Fold { address: address.parse().unwrap(), length, offset });
-        assert_eq!(fold("::ffff:203.0.113.7", 128), found("203.0.113.7", 32, 96));
-        assert_eq!(fold("64:ff9b::203.0.113.7", 120), found("203.0.113.0", 24, 96));
-        assert_eq!(fold("2002:cb00:7107::", 48), found("203.0.113.7", 32, 16));
-        assert_eq!(fold("2002:cb00:7107::", 40), found("203.0.113.0", 24, 16));
-        assert_eq!(fold("2001:0:1:2:3:4:34ff:8ef8", 128), found("203.0.113.7", 32, 96));
-        assert_eq!(fold("2001:0:1:2::", 64), None);
-        assert_eq!(fold("2001:db8::1", 128), None);
+    fn options_that_run_past_the_end_are_malformed() {
+        for length in 1..SUBNET.len() {
+            assert_eq!(Options::parse(&SUBNET[..length]), Err(Malformed), "{length}");
+        }
+        assert_eq!(Options::parse(&[]), Ok(Options::default()));
     }
 }

@@ -3,18 +3,8 @@
 //! A response is written from front to back into a buffer that is as long as the asker takes. Room for the OPT record is
 //! set aside first; an RRset is written whole or not at all.
 
-use super::edns::{CLIENT_SUBNET, CLIENT_SUBNET_FIXED, ClientSubnet};
-use super::{CLASS_IN, HEADER_LENGTH, Query, Rcode, Rtype};
+use super::{CLASS_IN, ExtendedError, HEADER_LENGTH, Opt, Query, Rcode, Rtype, Tsig};
 use crate::name::MAX_NAME_LENGTH;
-
-/// Octets of an OPT record without options (RFC 6891, section 6.1.2).
-const OPT_LENGTH: usize = 11;
-
-/// Octets of an option's code and length.
-const OPTION_FIXED: usize = 4;
-
-/// What this server takes over UDP, and sends at most: it fits any path without fragments (DNS Flag Day 2020).
-pub const UDP_PAYLOAD: u16 = 1232;
 
 /// A pointer's offset has 14 bits (RFC 1035, section 4.1.4).
 const MAX_POINTER: usize = 0x3fff;
@@ -60,9 +50,12 @@ pub struct Message<'a> {
     length: usize,
     /// Where records must end.
     limit: usize,
-    speaks_edns: bool,
-    client_subnet: Option<ClientSubnet<'a>>,
+    /// Where all of it must end.
+    end: usize,
+    opt: Option<Opt<'a>>,
     scope: u8,
+    error: Option<ExtendedError>,
+    unknown_key: Option<Tsig<'a>>,
 }
 
 impl<'a> Message<'a> {
@@ -73,22 +66,38 @@ impl<'a> Message<'a> {
         buffer[..2].copy_from_slice(&query.id.to_be_bytes());
         buffer[2] = QR | query.opcode << 3 | if query.recursion_desired { RD } else { 0 };
         buffer[3..HEADER_LENGTH].fill(0);
-        let mut message =
-            Self { buffer, length: HEADER_LENGTH, limit, speaks_edns: false, client_subnet: None, scope: 0 };
-        if let Ok(question) = &query.question {
+        let mut message = Self {
+            buffer,
+            length: HEADER_LENGTH,
+            limit,
+            end: limit,
+            opt: None,
+            scope: 0,
+            error: None,
+            unknown_key: None,
+        };
+        if let Ok(Some(question)) = &query.question {
             message.buffer[5] = 1;
             message.put(question.octets);
         }
         message
     }
 
-    /// Answers an asker that speaks EDNS with an OPT record, and with the option `client_subnet` if it sent one that counts (RFC
-    /// 7871, section 7.2.1).
-    pub fn speak_edns(&mut self, client_subnet: Option<ClientSubnet<'a>>) {
-        let option = client_subnet.map_or(0, |subnet| OPTION_FIXED + subnet.octets.len());
-        self.limit -= OPT_LENGTH + option;
-        self.speaks_edns = true;
-        self.client_subnet = client_subnet;
+    /// Answers an asker that speaks EDNS with an OPT record, for which room is set aside.
+    pub fn speak_edns(&mut self, opt: Opt<'a>) {
+        self.limit -= opt.length();
+        self.opt = Some(opt);
+    }
+
+    /// Tells the asker more than the response code does, if it speaks EDNS and there is room at the end. What is told first
+    /// counts.
+    pub fn explain(&mut self, error: ExtendedError) {
+        self.error.get_or_insert(error);
+    }
+
+    /// Says that the key of the query's TSIG record is not known here.
+    pub fn disown_key(&mut self, tsig: Tsig<'a>) {
+        self.unknown_key = Some(tsig);
     }
 
     /// The scope prefix length for the Client Subnet option; the longest one told counts.
@@ -164,9 +173,8 @@ impl<'a> Message<'a> {
         let mut writer = RrsetWriter { message: self, count: 0 };
         match write(&mut writer) {
             Ok(()) => {
-                let (at, count) = (section as usize, writer.count);
-                let before = u16::from_be_bytes([self.buffer[at], self.buffer[at + 1]]);
-                self.buffer[at..at + 2].copy_from_slice(&(before + count).to_be_bytes());
+                let count = writer.count;
+                self.count(section, count);
                 Ok(())
             }
             Err(truncated) => {
@@ -176,29 +184,26 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// Ends the message: writes the OPT record and the response code. Gives the message's length.
+    /// Ends the message: writes the response code, the OPT record and, behind all others, TSIG. Gives the message's length.
     pub fn finish(mut self, rcode: Rcode) -> usize {
         let code = rcode as u16;
         self.buffer[3] |= (code & 0x0f) as u8;
-        if self.speaks_edns {
-            let options = self.client_subnet.map_or(0, |subnet| OPTION_FIXED + subnet.octets.len());
-            self.put(&[0]);
-            self.put(&Rtype::OPT.0.to_be_bytes());
-            self.put(&UDP_PAYLOAD.to_be_bytes());
-            self.put(&[(code >> 4) as u8, 0, 0, 0]);
-            self.put(&(options as u16).to_be_bytes());
-            if let Some(subnet) = self.client_subnet {
-                self.put(&CLIENT_SUBNET.to_be_bytes());
-                self.put(&(subnet.octets.len() as u16).to_be_bytes());
-                self.put(&subnet.octets[..CLIENT_SUBNET_FIXED - 1]);
-                self.put(&[self.scope]);
-                self.put(&subnet.octets[CLIENT_SUBNET_FIXED..]);
-            }
-            let at = Section::Additional as usize;
-            let count = u16::from_be_bytes([self.buffer[at], self.buffer[at + 1]]) + 1;
-            self.buffer[at..at + 2].copy_from_slice(&count.to_be_bytes());
+        if let Some(opt) = self.opt {
+            self.length = opt.write(&mut self.buffer[..self.end], self.length, code, self.scope, self.error);
+            self.count(Section::Additional, 1);
+        }
+        if let Some(tsig) = self.unknown_key {
+            let written = tsig.write_bad_key(&mut self.buffer[self.length..self.end]);
+            self.length += written;
+            self.count(Section::Additional, u16::from(written > 0));
         }
         self.length
+    }
+
+    fn count(&mut self, section: Section, records: u16) {
+        let at = section as usize;
+        let before = u16::from_be_bytes([self.buffer[at], self.buffer[at + 1]]);
+        self.buffer[at..at + 2].copy_from_slice(&(before + records).to_be_bytes());
     }
 
     /// Writes octets for which there is room.

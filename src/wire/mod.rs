@@ -1,20 +1,40 @@
 //! DNS messages: what a query holds, and how a response is written.
 
+mod client_subnet;
+mod cookie;
 mod edns;
+mod fold;
 mod message;
+mod opt;
 mod query;
 mod rtype;
+mod tsig;
 
-pub use edns::{ClientSubnet, Edns, Fold};
-pub use message::{Message, Owner, RrsetWriter, Section, Truncated, UDP_PAYLOAD};
+pub use client_subnet::{BadSubnet, ClientSubnet};
+pub use cookie::{COOKIE_LENGTH, Cookie, CookieSecret};
+pub use edns::{Edns, Options};
+pub use fold::Fold;
+pub use message::{Message, Owner, RrsetWriter, Section, Truncated};
+pub use opt::{ExtendedError, InfoCode, Opt, PADDING_BLOCK};
 pub use query::{Malformed, Query, Question};
 pub use rtype::Rtype;
+pub use tsig::Tsig;
 
 /// Octets of a message's header.
 pub const HEADER_LENGTH: usize = 12;
 
 /// Class IN.
 pub const CLASS_IN: u16 = 1;
+
+/// Class CH: what a server says of itself.
+pub const CLASS_CH: u16 = 3;
+
+/// What this server takes over UDP, and sends at most, if nothing else is said: it fits any path without fragments (DNS Flag
+/// Day 2020).
+pub const DEFAULT_UDP_PAYLOAD: u16 = 1232;
+
+/// What it can be told to take and send at most: RFC 6891, section 6.2.5, begins there.
+pub const MAX_UDP_PAYLOAD: u16 = 4096;
 
 /// What a UDP message holds at most where EDNS is not spoken (RFC 1035, section 4.2.1).
 pub const MAX_PLAIN_UDP: usize = 512;
@@ -33,7 +53,9 @@ pub enum Rcode {
     NotImp = 4,
     Refused = 5,
     YxDomain = 6,
+    NotAuth = 9,
     BadVers = 16,
+    BadCookie = 23,
 }
 
 impl Rcode {
@@ -47,7 +69,9 @@ impl Rcode {
             Self::NotImp => "NOTIMP",
             Self::Refused => "REFUSED",
             Self::YxDomain => "YXDOMAIN",
+            Self::NotAuth => "NOTAUTH",
             Self::BadVers => "BADVERS",
+            Self::BadCookie => "BADCOOKIE",
         }
     }
 }

@@ -3,8 +3,15 @@
 //! A query is read where it lies: nothing is copied but the question's name in lower case, into an array on the stack.
 
 use super::edns::Edns;
+use super::tsig::Tsig;
 use super::{HEADER_LENGTH, Rtype, read_u16};
-use crate::name::MAX_NAME_LENGTH;
+use crate::name::{MAX_LABEL_LENGTH, MAX_NAME_LENGTH};
+
+/// The two upper bits of a pointer's first octet (RFC 1035, section 4.1.4).
+const POINTER: u8 = 0xc0;
+
+/// The bits of a pointer that say where to.
+const POINTER_TARGET: u16 = 0x3fff;
 
 /// What came is not what RFC 1035 allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,10 +26,14 @@ pub struct Query<'a> {
     pub opcode: u8,
     /// RD, to be repeated.
     pub recursion_desired: bool,
-    /// The question, or why there is none to answer.
-    pub question: Result<Question<'a>, Malformed>,
-    /// The OPT record, if there is one and the message is sound up to its end.
-    pub edns: Result<Option<Edns<'a>>, Malformed>,
+    /// The question, if there is one and no other.
+    pub question: Result<Option<Question<'a>>, Malformed>,
+    /// The OPT record, if one was met before anything malformed was.
+    pub edns: Option<Edns<'a>>,
+    /// The TSIG record likewise.
+    pub tsig: Option<Tsig<'a>>,
+    /// Whether all that stands behind the questions is sound.
+    pub records: Result<(), Malformed>,
 }
 
 /// The only entry of the question section.
@@ -55,23 +66,58 @@ impl<'a> Query<'a> {
         if header[2] & QR != 0 {
             return None;
         }
-        let count = |at| read_u16(header, at).unwrap_or(0);
-        let mut reader = Reader { message, at: HEADER_LENGTH };
-        // RFC 9619: a QUERY has exactly one question; "a DNS message with OPCODE = 0 and QDCOUNT > 1 MUST be treated as
-        // an incorrectly formatted message".
-        let question = if count(4) == 1 { reader.question() } else { Err(Malformed) };
-        let others = usize::from(count(6)) + usize::from(count(8));
-        let edns = match question {
-            Ok(_) => reader.edns(others, usize::from(count(10))),
-            Err(malformed) => Err(malformed),
-        };
-        Some(Self {
+        let mut query = Self {
             id: read_u16(header, 0)?,
             opcode: header[2] >> 3 & 0x0f,
             recursion_desired: header[2] & RD != 0,
-            question,
-            edns,
-        })
+            question: Err(Malformed),
+            edns: None,
+            tsig: None,
+            records: Err(Malformed),
+        };
+        let count = |at| read_u16(header, at).unwrap_or(0);
+        let mut reader = Reader { message, at: HEADER_LENGTH };
+        let questions = match count(4) {
+            0 => {
+                query.question = Ok(None);
+                Ok(())
+            }
+            1 => reader.question().map(|question| query.question = Ok(Some(question))),
+            // RFC 9619, section 4: "A DNS message with OPCODE = 0 and QDCOUNT > 1 MUST be treated as an incorrectly formatted
+            // message." Its OPT record is looked for nevertheless.
+            many => reader.skip_questions(many),
+        };
+        if questions.is_ok() {
+            query.records = reader.records(&mut query, [count(6), count(8), count(10)]);
+        }
+        Some(query)
+    }
+}
+
+/// Writes a name of `message` without pointers into `name`, and gives its length. Pointers lead towards the front, or the
+/// name is malformed; so none leads in a circle.
+pub(super) fn expand_name(message: &[u8], mut at: usize, name: &mut [u8; MAX_NAME_LENGTH]) -> Result<usize, Malformed> {
+    let (mut length, mut front) = (0, at);
+    loop {
+        let label = usize::from(*message.get(at).ok_or(Malformed)?);
+        if label >= usize::from(POINTER) {
+            let target = usize::from(read_u16(message, at).ok_or(Malformed)? & POINTER_TARGET);
+            if target >= front {
+                return Err(Malformed);
+            }
+            (at, front) = (target, target);
+            continue;
+        }
+        if label > MAX_LABEL_LENGTH {
+            return Err(Malformed);
+        }
+        let octets = message.get(at..=at + label).ok_or(Malformed)?;
+        name.get_mut(length..length + octets.len()).ok_or(Malformed)?.copy_from_slice(octets);
+        length += octets.len();
+        at += octets.len();
+        if label == 0 {
+            return Ok(length);
+        }
     }
 }
 
@@ -80,8 +126,9 @@ struct Reader<'a> {
     at: usize,
 }
 
-/// A record's fields behind its owner, and whether the owner is the root.
+/// A record's fields behind its owner, where that stands and whether it is the root.
 struct Fields<'a> {
+    owner: usize,
     is_root: bool,
     rtype: Rtype,
     class: u16,
@@ -107,7 +154,7 @@ impl<'a> Reader<'a> {
         loop {
             // There is nothing before the question's name that a pointer could point at, so it has none.
             let label = usize::from(self.take(1)?[0]);
-            if label > crate::name::MAX_LABEL_LENGTH || length + 1 + label > MAX_NAME_LENGTH {
+            if label > MAX_LABEL_LENGTH || length + 1 + label > MAX_NAME_LENGTH {
                 return Err(Malformed);
             }
             let octets = self.take(label)?;
@@ -125,32 +172,47 @@ impl<'a> Reader<'a> {
         Ok(Question { octets: &self.message[start..self.at], rtype, class, key, length: length as u8 })
     }
 
-    /// Passes over the answer and authority sections' records, and finds the OPT among the additional ones. RFC 6891,
-    /// section 6.1.1: "If a query message with more than one OPT RR is received, a FORMERR MUST be returned."
-    fn edns(&mut self, others: usize, additional: usize) -> Result<Option<Edns<'a>>, Malformed> {
-        for _ in 0..others {
-            self.record()?;
-        }
-        let mut edns = None;
-        for _ in 0..additional {
+    fn skip_questions(&mut self, count: u16) -> Result<(), Malformed> {
+        (0..count).try_for_each(|_| {
+            self.skip_name()?;
+            self.take(4).map(drop)
+        })
+    }
+
+    /// Passes over so many answer, authority and additional records, and notes OPT and TSIG. RFC 6891, section 6.1.1: "If a
+    /// query message with more than one OPT RR is received, a FORMERR [...] MUST be returned. The placement flexibility for
+    /// the OPT RR does not override the need for the TSIG [...] to be last".
+    fn records(&mut self, query: &mut Query<'a>, [answer, authority, additional]: [u16; 3]) -> Result<(), Malformed> {
+        for _ in 0..u32::from(answer) + u32::from(authority) {
             let record = self.record()?;
-            if record.rtype == Rtype::OPT {
-                if edns.is_some() || !record.is_root {
-                    return Err(Malformed);
-                }
-                edns = Some(Edns::parse(record.class, record.ttl, record.rdata));
+            if matches!(record.rtype, Rtype::OPT | Rtype::TSIG) {
+                return Err(Malformed);
             }
         }
-        if self.at == self.message.len() { Ok(edns) } else { Err(Malformed) }
+        for left in (0..additional).rev() {
+            let record = self.record()?;
+            match record.rtype {
+                // Section 6.1.2: NAME "MUST be 0 (root domain)".
+                Rtype::OPT if query.edns.is_some() || !record.is_root => return Err(Malformed),
+                Rtype::OPT => query.edns = Some(Edns::parse(record.class, record.ttl, record.rdata)),
+                // RFC 8945, section 5.2: "If multiple TSIG records are detected or a TSIG record is present in any other
+                // position, the DNS message is dropped and a response with RCODE 1 (FORMERR) MUST be returned."
+                Rtype::TSIG if left > 0 => return Err(Malformed),
+                Rtype::TSIG => query.tsig = Some(Tsig::parse(self.message, record.owner, record.rdata)?),
+                _ => {}
+            }
+        }
+        if self.at == self.message.len() { Ok(()) } else { Err(Malformed) }
     }
 
     fn record(&mut self) -> Result<Fields<'a>, Malformed> {
+        let owner = self.at;
         let is_root = self.skip_name()?;
         let rtype = Rtype(self.u16()?);
         let class = self.u16()?;
         let ttl = u32::from(self.u16()?) << 16 | u32::from(self.u16()?);
         let length = usize::from(self.u16()?);
-        Ok(Fields { is_root, rtype, class, ttl, rdata: self.take(length)? })
+        Ok(Fields { owner, is_root, rtype, class, ttl, rdata: self.take(length)? })
     }
 
     /// Passes over a name without following its pointer; tells whether it is a lone root label.
@@ -161,11 +223,11 @@ impl<'a> Reader<'a> {
             match label {
                 0 => return Ok(self.at == start + 1),
                 1..=63 => _ = self.take(usize::from(label))?,
-                0xc0.. => {
+                POINTER.. => {
                     self.take(1)?;
                     return Ok(false);
                 }
-                64..=0xbf => return Err(Malformed),
+                64..POINTER => return Err(Malformed),
             }
             if self.at - start > MAX_NAME_LENGTH {
                 return Err(Malformed);
@@ -192,20 +254,22 @@ mod tests {
     fn a_question_is_read_and_known_in_lower_case() {
         let message = [&HEADER[..], QUESTION].concat();
         let query = Query::parse(&message).unwrap();
-        let question = query.question.unwrap();
+        let question = query.question.unwrap().unwrap();
         assert_eq!((query.id, query.opcode, query.recursion_desired), (0xabcd, 0, true));
         assert_eq!(question.key(), b"\x03www\x07example\x00");
         assert_eq!((question.rtype, question.class, question.octets), (Rtype::AAAA, 1, QUESTION));
-        assert_eq!(query.edns, Ok(None));
+        assert_eq!((query.edns, query.records), (None, Ok(())));
     }
 
     #[test]
     fn rfc6891_6_1_1_two_opt_records_are_malformed() {
         let opt = [0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 0];
         let message = with_additional(1, &opt);
-        let edns = Query::parse(&message).unwrap().edns.unwrap().unwrap();
+        let edns = Query::parse(&message).unwrap().edns.unwrap();
         assert_eq!((edns.payload, edns.version), (1232, 0));
-        assert_eq!(Query::parse(&with_additional(2, &[opt, opt].concat())).unwrap().edns, Err(Malformed));
+        let message = with_additional(2, &[opt, opt].concat());
+        let query = Query::parse(&message).unwrap();
+        assert_eq!((query.edns.is_some(), query.records), (true, Err(Malformed)), "it speaks EDNS all the same");
     }
 
     #[test]
@@ -214,9 +278,9 @@ mod tests {
         let whole = with_additional(1, &opt);
         for length in 12..whole.len() {
             let query = Query::parse(&whole[..length]).unwrap();
-            assert_eq!(query.edns, Err(Malformed), "{length}");
+            assert_eq!(query.records, Err(Malformed), "{length}");
         }
-        assert_eq!(Query::parse(&[&whole[..], &[0]].concat()).unwrap().edns, Err(Malformed));
+        assert_eq!(Query::parse(&[&whole[..], &[0]].concat()).unwrap().records, Err(Malformed));
         assert!(Query::parse(&whole[..11]).is_none());
     }
 
@@ -225,6 +289,18 @@ mod tests {
         let mut message = [&HEADER[..], QUESTION].concat();
         message[2] |= 0x80;
         assert!(Query::parse(&message).is_none());
+    }
+
+    #[test]
+    fn pointers_lead_towards_the_front() {
+        let mut name = [0; MAX_NAME_LENGTH];
+        let message = b"\x03key\x00\x01a\xc0\x00\xc0\x05\xc0\x0b\xc0\x0f\x00";
+        assert_eq!(expand_name(message, 5, &mut name), Ok(7));
+        assert_eq!(&name[..7], b"\x01a\x03key\x00");
+        assert_eq!(expand_name(message, 9, &mut name), Ok(7), "a pointer at a pointer");
+        assert_eq!(expand_name(message, 11, &mut name), Err(Malformed), "at itself");
+        assert_eq!(expand_name(message, 13, &mut name), Err(Malformed), "ahead");
+        assert_eq!(expand_name(message, 14, &mut name), Err(Malformed), "cut");
     }
 
     proptest! {

@@ -21,9 +21,18 @@ impl Rtype {
     pub const DNAME: Self = Self(39);
     pub const OPT: Self = Self(41);
     pub const DS: Self = Self(43);
+    pub const TSIG: Self = Self(250);
     pub const IXFR: Self = Self(251);
     pub const AXFR: Self = Self(252);
     pub const ANY: Self = Self(255);
+}
+
+impl Rtype {
+    /// Whether it stands for no records of its own: 128-255 are types of questions and of records about messages (RFC 6895,
+    /// section 3.1), and OPT is one of the latter.
+    pub fn is_meta(self) -> bool {
+        self == Self::OPT || (128..=255).contains(&self.0)
+    }
 }
 
 /// The mnemonic, or `TYPEnnn` (RFC 3597, section 5).

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query};
 use hickory_proto::rr::rdata::opt::{ClientSubnet, EdnsCode, EdnsOption};
@@ -51,6 +52,12 @@ endpoints.iad = ["192.0.2.1", "2001:db8:a::1"]
 endpoints.sin = ["203.0.113.1"]
 "#;
 
+/// When the scene begins, in Unix seconds; the time of the first cookie of RFC 9018, appendix A.
+pub const START: u64 = 1_559_731_985;
+
+/// How long connections stay open without a query.
+pub const IDLE: Duration = Duration::from_secs(10);
+
 /// The origin of the zone.
 pub const ORIGIN: &str = "example.com.";
 
@@ -60,6 +67,8 @@ pub struct Scene {
     worker: Worker,
     down: HashSet<IpAddr>,
     restless: HashSet<IpAddr>,
+    /// Unix seconds; it moves when a test moves it.
+    pub now: u64,
 }
 
 /// What an asker sees.
@@ -75,6 +84,11 @@ impl Scene {
         Self::of_zone(&format!("{ZONE}{more}"))
     }
 
+    /// The same with more in the server file.
+    pub fn with_server(server: &str, more: &str) -> Self {
+        Self::of_all(server, &[("example.com.toml", &format!("{ZONE}{more}"))])
+    }
+
     /// A whole zone file of our own.
     pub fn of_zone(zone: &str) -> Self {
         Self::of_files(&[("example.com.toml", zone)])
@@ -82,11 +96,15 @@ impl Scene {
 
     /// Zone files and master files by their names.
     pub fn of_files(files: &[(&str, &str)]) -> Self {
-        let config = load(files).unwrap_or_else(|faults| panic!("{}", faults.render(false)));
+        Self::of_all("", files)
+    }
+
+    fn of_all(server: &str, files: &[(&str, &str)]) -> Self {
+        let config = load(server, files).unwrap_or_else(|faults| panic!("{}", faults.render(false)));
         let blueprint = Blueprint::compile(config.world, Arc::new(Locations::unknown()), None).unwrap();
         let snapshot = Arc::new(Snapshot::new(Arc::new(blueprint), |_, _| Standing::CALM, None));
         let worker = Worker::new(Arc::new(Rotation::default()));
-        Self { snapshot, worker, down: HashSet::new(), restless: HashSet::new() }
+        Self { snapshot, worker, down: HashSet::new(), restless: HashSet::new(), now: START }
     }
 
     /// These endpoints go down, confirmed.
@@ -139,22 +157,29 @@ impl Scene {
 
     /// The same from another source.
     pub fn send_from(&mut self, source: IpAddr, message: &[u8], transport: Transport) -> Option<Reply> {
+        let (octets, _) = self.exchange(source, message, transport)?;
+        Some(Reply { message: Message::from_vec(&octets).unwrap(), octets: octets.len() })
+    }
+
+    /// The reply's octets, and whether the asker held a valid cookie.
+    pub fn exchange(&mut self, source: IpAddr, message: &[u8], transport: Transport) -> Option<(Vec<u8>, bool)> {
         let mut out = vec![0; truenorth::wire::MAX_MESSAGE];
-        let asker = Asker { address: source, transport };
-        match answer::answer(&self.snapshot, &mut self.worker, message, asker, &mut out) {
-            Outcome::Reply { length, .. } => {
-                Some(Reply { message: Message::from_vec(&out[..length]).unwrap(), octets: length })
+        let asker = Asker { address: source, transport, idle: transport.is_stream().then_some(IDLE) };
+        match answer::answer(&self.snapshot, &mut self.worker, message, asker, self.now, &mut out) {
+            Outcome::Reply { length, has_valid_cookie, .. } => {
+                out.truncate(length);
+                Some((out, has_valid_cookie))
             }
             Outcome::Silence => None,
         }
     }
 }
 
-/// Reads zone files and master files by their names.
-pub fn load(files: &[(&str, &str)]) -> Result<Config, Faults> {
+/// Reads what the server file says besides where the zones are, and zone files and master files by their names.
+pub fn load(server: &str, files: &[(&str, &str)]) -> Result<Config, Faults> {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("zones")).unwrap();
-    fs::write(folder.path().join("truenorth.toml"), "zones = \"zones\"\n").unwrap();
+    fs::write(folder.path().join("truenorth.toml"), format!("zones = \"zones\"\n{server}")).unwrap();
     for (name, text) in files {
         fs::write(folder.path().join("zones").join(name), text).unwrap();
     }

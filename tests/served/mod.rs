@@ -44,6 +44,7 @@ pub(crate) fn snapshot(version: &str) -> Arc<Snapshot> {
         zones: vec![zone(version)],
         datacenters: Vec::new(),
         ecs: Ecs::default(),
+        protocol: truenorth::snapshot::Protocol::default(),
         node: "test".into(),
     };
     let blueprint = Blueprint::compile(world, Arc::new(Locations::unknown()), None).unwrap();

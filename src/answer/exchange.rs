@@ -1,0 +1,200 @@
+//! What is settled before any zone is asked: EDNS, cookies, and whether this sort of message is answered at all.
+//!
+//! Checks come in this order, and the first that fails gives the code:
+//!
+//! ```text
+//!   EDNS version ── BADVERS    opcode ── NOTIMP    the message's form, its options ── FORMERR    TSIG ── NOTAUTH
+//!   a required cookie ── BADCOOKIE    the question's type and class ── FORMERR, NOTIMP or REFUSED
+//! ```
+
+use super::{Asker, Transport};
+use crate::snapshot::Snapshot;
+use crate::wire::{
+    CLASS_CH, CLASS_IN, ClientSubnet, Cookie, CookieSecret, ExtendedError, InfoCode, MAX_MESSAGE, MAX_PLAIN_UDP,
+    Message, Opt, Options, Query, Question, Rcode, Rtype,
+};
+
+const OPCODE_QUERY: u8 = 0;
+
+/// The only EDNS version (RFC 6891).
+const EDNS_VERSION: u8 = 0;
+
+/// Milliseconds of a unit of edns-tcp-keepalive (RFC 7828, section 3.1).
+const KEEPALIVE_UNIT: u128 = 100;
+
+/// A query, who asks, and what its options come to.
+pub(super) struct Exchange<'a> {
+    snapshot: &'a Snapshot,
+    query: &'a Query<'a>,
+    asker: Asker,
+    now: u64,
+    options: Options<'a>,
+    cookie: Option<Held<'a>>,
+}
+
+/// A well-formed COOKIE option, and whether the server cookie in it is valid.
+struct Held<'a> {
+    cookie: Cookie<'a>,
+    is_valid: bool,
+}
+
+impl<'a> Exchange<'a> {
+    pub(super) fn new(snapshot: &'a Snapshot, query: &'a Query<'a>, asker: Asker, now: u64) -> Self {
+        // What the options of another version mean is not known.
+        let edns = query.edns.filter(|edns| edns.version == EDNS_VERSION);
+        let mut options = edns.and_then(|edns| edns.options.ok()).unwrap_or_default();
+        if !snapshot.world().ecs.enabled {
+            options.client_subnet = None;
+        }
+        let secrets = snapshot.cookie_secrets();
+        let cookie = options.cookie.and_then(Result::ok);
+        let cookie = cookie.map(|cookie| Held { cookie, is_valid: cookie.is_valid(asker.address, now, secrets) });
+        Self { snapshot, query, asker, now, options, cookie }
+    }
+
+    /// Begins the reply.
+    pub(super) fn reply(&self, out: &'a mut [u8]) -> Message<'a> {
+        let mut reply = Message::begin(out, self.limit(), self.query);
+        // RFC 6891, section 6.1.1: "If an OPT record is present in a received request, compliant responders MUST include an
+        // OPT record in their respective responses."
+        if let Some(edns) = self.query.edns {
+            reply.speak_edns(self.opt(edns.dnssec_ok));
+        }
+        reply
+    }
+
+    /// Octets that the reply may have.
+    fn limit(&self) -> usize {
+        match (self.asker.transport.is_stream(), self.query.edns) {
+            (true, _) => MAX_MESSAGE,
+            // RFC 6891, section 6.2.3: "Values lower than 512 MUST be treated as equal to 512."
+            (false, Some(edns)) => {
+                usize::from(edns.payload.min(self.snapshot.world().protocol.payload)).max(MAX_PLAIN_UDP)
+            }
+            (false, None) => MAX_PLAIN_UDP,
+        }
+    }
+
+    fn opt(&self, dnssec_ok: bool) -> Opt<'a> {
+        let protocol = &self.snapshot.world().protocol;
+        let nsid = protocol.identity.nsid.as_deref().filter(|_| self.options.asks_nsid);
+        Opt {
+            payload: protocol.payload,
+            // RFC 3225, section 3: "The DO bit of the query MUST be copied in the response." No other flag is.
+            dnssec_ok,
+            client_subnet: self.client_subnet().copied(),
+            cookie: self
+                .secret()
+                .zip(self.cookie.as_ref())
+                .map(|(secret, held)| held.cookie.renew(self.asker.address, self.now, secret)),
+            nsid: nsid.map(str::as_bytes),
+            keepalive: self.keepalive(),
+            // RFC 7830, section 6: padding is for encrypted transports only. Behind TSIG nothing could be padded.
+            is_padded: self.options.is_padded && self.asker.transport.is_encrypted() && self.query.tsig.is_none(),
+        }
+    }
+
+    fn secret(&self) -> Option<&'a CookieSecret> {
+        self.snapshot.cookie_secrets().first()
+    }
+
+    /// RFC 7828, section 3.3.1: over UDP the option is ignored. HTTPS and QUIC time connections out in their own words.
+    fn keepalive(&self) -> Option<u16> {
+        let has_messages = matches!(self.asker.transport, Transport::Tcp | Transport::Tls);
+        let idle = self.asker.idle.filter(|_| has_messages && self.options.asks_keepalive)?;
+        Some(u16::try_from(idle.as_millis() / KEEPALIVE_UNIT).unwrap_or(u16::MAX))
+    }
+
+    /// The Client Subnet option, if there is a valid one and it is used here.
+    pub(super) fn client_subnet(&self) -> Option<&ClientSubnet<'a>> {
+        self.options.client_subnet.as_ref()?.as_ref().ok()
+    }
+
+    /// Whether the asker has shown that the address is its own.
+    pub(super) fn has_valid_cookie(&self) -> bool {
+        self.cookie.as_ref().is_some_and(|held| held.is_valid)
+    }
+
+    /// The question, if it is one that a zone or the node itself can answer; otherwise the code that ends it here.
+    pub(super) fn admit(&self, reply: &mut Message<'a>) -> Result<&'a Question<'a>, Rcode> {
+        if self.query.edns.is_some_and(|edns| edns.version > EDNS_VERSION) {
+            return Err(Rcode::BadVers);
+        }
+        if self.query.opcode != OPCODE_QUERY {
+            reply.explain(ExtendedError { code: InfoCode::NotSupported, text: "opcode" });
+            return Err(Rcode::NotImp);
+        }
+        let question = self.query.question.as_ref().map_err(|_| Rcode::FormErr)?;
+        self.query.records.map_err(|_| Rcode::FormErr)?;
+        self.check_options(reply)?;
+        if let Some(tsig) = self.query.tsig {
+            // RFC 8945, section 5.2.1: "If a non-forwarding server does not recognize the key [...] the server MUST generate an
+            // error response with RCODE 9 (NOTAUTH) and TSIG ERROR 17 (BADKEY)."
+            reply.disown_key(tsig);
+            return Err(Rcode::NotAuth);
+        }
+        let question = question.as_ref().ok_or_else(|| self.without_question())?;
+        self.check_cookie()?;
+        self.check_question(question, reply)?;
+        Ok(question)
+    }
+
+    fn check_options(&self, reply: &mut Message<'a>) -> Result<(), Rcode> {
+        let fault = if self.query.edns.is_some_and(|edns| edns.options.is_err()) {
+            "an option runs past the OPT record"
+        } else if let Some(Err(fault)) = self.options.client_subnet {
+            fault.as_str()
+        } else if let Some(Err(_)) = self.options.cookie {
+            "cookie: length is neither 8 nor 16 to 40"
+        } else {
+            return Ok(());
+        };
+        reply.explain(ExtendedError { code: InfoCode::Other, text: fault });
+        Err(Rcode::FormErr)
+    }
+
+    /// RFC 7873, section 5.4: a query without a question asks for a cookie, or whether the one it brings is valid. Without a
+    /// cookie it is malformed.
+    fn without_question(&self) -> Rcode {
+        match &self.cookie {
+            Some(held) if held.cookie.has_server_cookie() && !held.is_valid => Rcode::BadCookie,
+            Some(_) => Rcode::NoError,
+            None => Rcode::FormErr,
+        }
+    }
+
+    /// RFC 7873, section 5.2.3: where a valid cookie is required, BADCOOKIE tells the asker the right one. Over a stream the
+    /// asker's address is no question. Whoever never heard of cookies is answered as ever (section 5.2.1).
+    fn check_cookie(&self) -> Result<(), Rcode> {
+        let is_required = self.snapshot.world().protocol.cookies.are_required && !self.asker.transport.is_stream();
+        match &self.cookie {
+            Some(held) if is_required && !held.is_valid => Err(Rcode::BadCookie),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_question(&self, question: &Question<'_>, reply: &mut Message<'a>) -> Result<(), Rcode> {
+        let not_supported = |text| ExtendedError { code: InfoCode::NotSupported, text };
+        match question.rtype {
+            // Records about messages; no question can ask for them.
+            Rtype::OPT | Rtype::TSIG => return Err(Rcode::FormErr),
+            // RFC 1035, section 4.2: transfers need a stream; IXFR may be tried without (RFC 1995, section 2).
+            Rtype::AXFR if !self.asker.transport.is_stream() => return Err(Rcode::FormErr),
+            Rtype::AXFR | Rtype::IXFR => {
+                reply.explain(not_supported("zone transfer"));
+                return Err(Rcode::Refused);
+            }
+            Rtype::ANY => {}
+            rtype if rtype.is_meta() => {
+                reply.explain(not_supported("question type"));
+                return Err(Rcode::NotImp);
+            }
+            _ => {}
+        }
+        if matches!(question.class, CLASS_IN | CLASS_CH) {
+            return Ok(());
+        }
+        reply.explain(ExtendedError { code: InfoCode::NotAuthoritative, text: "no zone here is of this class" });
+        Err(Rcode::Refused)
+    }
+}

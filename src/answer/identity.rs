@@ -1,0 +1,34 @@
+//! What the node says of itself: TXT records of class CH (RFC 4892, section 2).
+
+use crate::snapshot::Identity;
+use crate::wire::{CLASS_CH, ExtendedError, InfoCode, Message, Owner, Question, Rcode, Rtype, Section};
+
+/// RFC 4892, section 3: "the TTL of the record SHOULD be 0".
+const TTL: u32 = 0;
+
+/// Answers a question of class CH. What the operator has not told to say is hidden: REFUSED, as for any other name.
+pub(super) fn answer(identity: &Identity, question: &Question<'_>, reply: &mut Message<'_>) -> Rcode {
+    let text = match question.key() {
+        b"\x02id\x06server\x00" | b"\x08hostname\x04bind\x00" => &identity.id,
+        b"\x07version\x06server\x00" | b"\x07version\x04bind\x00" => &identity.version,
+        _ => &None,
+    };
+    let Some(text) = text.as_deref().filter(|_| matches!(question.rtype, Rtype::TXT | Rtype::ANY)) else {
+        reply.explain(ExtendedError { code: InfoCode::NotAuthoritative, text: "nothing here is of this class" });
+        return Rcode::Refused;
+    };
+    reply.set_authoritative();
+    let written = reply.push_rrset(Section::Answer, |rrset| {
+        rrset.owner(Owner::QUESTION)?;
+        rrset.octets(&Rtype::TXT.0.to_be_bytes())?;
+        rrset.octets(&CLASS_CH.to_be_bytes())?;
+        rrset.octets(&TTL.to_be_bytes())?;
+        rrset.octets(&(1 + text.len() as u16).to_be_bytes())?;
+        rrset.octets(&[text.len() as u8])?;
+        rrset.octets(text.as_bytes())
+    });
+    if written.is_err() {
+        reply.set_truncated();
+    }
+    Rcode::NoError
+}

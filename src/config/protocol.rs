@@ -1,0 +1,71 @@
+//! `[edns]`, `[cookies]` and `[identity]` of the server file.
+
+use crate::snapshot::{Cookies, Identity, MAX_IDENTITY, MAX_SECRETS, Protocol};
+use crate::wire::{CookieSecret, MAX_PLAIN_UDP, MAX_UDP_PAYLOAD};
+
+use super::decode::{Placed, Table, Value};
+use super::fault::{Fault, Faults};
+
+/// Reads the three sections.
+pub(super) fn read(table: &mut Table<'_>, faults: &mut Faults) -> Protocol {
+    let default = Protocol::default();
+    Protocol {
+        payload: read_payload(table.take("edns"), faults).unwrap_or(default.payload),
+        cookies: read_cookies(table.take("cookies"), faults),
+        identity: read_identity(table.take("identity"), faults),
+    }
+}
+
+fn read_payload(value: Option<Value<'_>>, faults: &mut Faults) -> Option<u16> {
+    let mut table = value?.table("`[edns]`", faults)?;
+    let payload = table.take("payload");
+    table.finish(&[], faults);
+    payload?.integer(MAX_PLAIN_UDP as u16..=MAX_UDP_PAYLOAD, faults).map(|payload| payload.value)
+}
+
+fn read_cookies(value: Option<Value<'_>>, faults: &mut Faults) -> Cookies {
+    let Some(mut table) = value.and_then(|value| value.table("`[cookies]`", faults)) else { return Cookies::default() };
+    let secrets = table.take("secrets").map(|secrets| read_secrets(&secrets, faults));
+    let required = table.take("require").and_then(|value| value.boolean(faults));
+    table.finish(&[], faults);
+    Cookies { secrets: secrets.unwrap_or_default(), are_required: required.is_some_and(|required| required.value) }
+}
+
+fn read_secrets(value: &Value<'_>, faults: &mut Faults) -> Vec<CookieSecret> {
+    let mut secrets: Vec<Placed<CookieSecret>> = Vec::new();
+    for item in value.items("`secrets` needs a secret; without the key a random one is made", faults) {
+        let expected = "secrets of 32 hexadecimal digits, such as `openssl rand -hex 16` makes";
+        let Some(secret) = item.parsed(expected, faults, parse_secret) else { continue };
+        match secrets.iter().find(|other| other.value == secret.value) {
+            Some(first) => {
+                let fault = Fault::error(&secret.place, "`secrets` has the same secret twice", "again");
+                faults.push(fault.related(&first.place, "first here"));
+            }
+            None => secrets.push(secret),
+        }
+    }
+    if let Some(surplus) = secrets.get(MAX_SECRETS) {
+        faults.push(Fault::error(&surplus.place, format!("`secrets` takes at most {MAX_SECRETS}"), "one too many"));
+    }
+    secrets.into_iter().map(|secret| secret.value).collect()
+}
+
+fn parse_secret(text: &str) -> Option<CookieSecret> {
+    let is_hex = text.len() == 2 * CookieSecret::LENGTH && text.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let number = u128::from_str_radix(text, 16).ok().filter(|_| is_hex)?;
+    Some(CookieSecret::new(number.to_be_bytes()))
+}
+
+fn read_identity(value: Option<Value<'_>>, faults: &mut Faults) -> Identity {
+    let Some(mut table) = value.and_then(|value| value.table("`[identity]`", faults)) else {
+        return Identity::default();
+    };
+    let mut text = |key| {
+        let expected = format!("1 to {MAX_IDENTITY} octets of text");
+        let accept = |text: &str| (text.len() <= MAX_IDENTITY).then(|| Box::from(text));
+        table.take(key)?.parsed(&expected, faults, accept).map(|text| text.value)
+    };
+    let identity = Identity { nsid: text("nsid"), id: text("id"), version: text("version") };
+    table.finish(&[], faults);
+    identity
+}

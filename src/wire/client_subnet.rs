@@ -1,0 +1,121 @@
+//! The Client Subnet option (RFC 7871).
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::read_u16;
+
+const FAMILY_NONE: u16 = 0;
+const FAMILY_V4: u16 = 1;
+const FAMILY_V6: u16 = 2;
+
+/// A valid Client Subnet option of a query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientSubnet<'a> {
+    /// The lowest address of the client's network; `None` where the family is 0, which goes with no address.
+    pub address: Option<IpAddr>,
+    /// SOURCE PREFIX-LENGTH.
+    pub source: u8,
+    /// The option's octets as they came, for the response to repeat.
+    pub octets: &'a [u8],
+}
+
+/// What is wrong with a Client Subnet option.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadSubnet {
+    /// It ends within its fixed fields.
+    Short,
+    /// FAMILY is none that we know.
+    Family,
+    /// SOURCE PREFIX-LENGTH is more than an address has.
+    Source,
+    /// SCOPE PREFIX-LENGTH is not 0.
+    Scope,
+    /// ADDRESS has more or fewer octets than the prefix needs.
+    AddressLength,
+    /// ADDRESS has bits set beyond the prefix.
+    AddressBits,
+}
+
+impl BadSubnet {
+    /// What whoever wrote the query has to look for.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Short => "client subnet: option too short",
+            Self::Family => "client subnet: unknown family",
+            Self::Source => "client subnet: source prefix longer than an address",
+            Self::Scope => "client subnet: scope prefix not 0",
+            Self::AddressLength => "client subnet: address length does not match source prefix",
+            Self::AddressBits => "client subnet: address bits set beyond source prefix",
+        }
+    }
+}
+
+impl<'a> ClientSubnet<'a> {
+    /// Reads an option. RFC 7871, section 7.2.1: "A query with a wrongly formatted option (e.g., an unknown FAMILY) MUST be
+    /// rejected and a FORMERR response MUST be returned to the sender". Section 6 has the other rules.
+    pub(super) fn parse(octets: &'a [u8]) -> Result<Self, BadSubnet> {
+        let family = read_u16(octets, 0).ok_or(BadSubnet::Short)?;
+        let [source, scope, ref address @ ..] = octets[2..] else { return Err(BadSubnet::Short) };
+        let width = match family {
+            FAMILY_V4 => 32,
+            FAMILY_V6 => 128,
+            FAMILY_NONE => 0,
+            _ => return Err(BadSubnet::Family),
+        };
+        if source > width {
+            return Err(BadSubnet::Source);
+        }
+        if scope != 0 {
+            return Err(BadSubnet::Scope);
+        }
+        if address.len() != usize::from(source).div_ceil(8) {
+            return Err(BadSubnet::AddressLength);
+        }
+        let mut padded = [0; 16];
+        padded[..address.len()].copy_from_slice(address);
+        let number = u128::from_be_bytes(padded);
+        if number & u128::MAX.checked_shr(u32::from(source)).unwrap_or(0) != 0 {
+            return Err(BadSubnet::AddressBits);
+        }
+        let address = match family {
+            FAMILY_V4 => Some(IpAddr::V4(Ipv4Addr::from_bits((number >> 96) as u32))),
+            FAMILY_V6 => Some(IpAddr::V6(Ipv6Addr::from_bits(number))),
+            _ => None,
+        };
+        Ok(Self { address, source, octets })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rfc7871_6_valid_options_are_read() {
+        let subnet = ClientSubnet::parse(&[0, 1, 24, 0, 203, 0, 113]).unwrap();
+        assert_eq!((subnet.address, subnet.source), (Some("203.0.113.0".parse().unwrap()), 24));
+        let subnet = ClientSubnet::parse(&[0, 2, 33, 0, 0x20, 1, 0x0d, 0xb8, 0x80]).unwrap();
+        assert_eq!((subnet.address, subnet.source), (Some("2001:db8:8000::".parse().unwrap()), 33));
+        assert_eq!(ClientSubnet::parse(&[0, 0, 0, 0]).unwrap().address, None);
+        assert_eq!(ClientSubnet::parse(&[0, 1, 0, 0]).unwrap().source, 0);
+    }
+
+    #[test]
+    fn rfc7871_7_2_1_malformed_options_are_refused() {
+        let malformed: &[(&[u8], BadSubnet)] = &[
+            (&[], BadSubnet::Short),
+            (&[0, 1, 24], BadSubnet::Short),
+            (&[0, 3, 0, 0], BadSubnet::Family),
+            (&[0, 1, 33, 0, 1, 2, 3, 4, 5], BadSubnet::Source),
+            (&[0, 2, 129, 0], BadSubnet::Source),
+            (&[0, 0, 8, 0, 1], BadSubnet::Source),
+            (&[0, 1, 24, 1, 203, 0, 113], BadSubnet::Scope),
+            (&[0, 1, 24, 0, 203, 0], BadSubnet::AddressLength),
+            (&[0, 1, 24, 0, 203, 0, 113, 0], BadSubnet::AddressLength),
+            (&[0, 1, 23, 0, 203, 0, 113], BadSubnet::AddressBits),
+        ];
+        for (octets, fault) in malformed {
+            assert_eq!(ClientSubnet::parse(octets), Err(*fault), "{octets:?}");
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! EDNS in responses (RFC 6891): the OPT record.
+//!
+//! Room for all that an asker is owed is set aside before the first record is written. An Extended DNS Error is no such
+//! thing: it goes where room is left.
+
+use super::edns::{DNSSEC_OK, OPTION_FIXED, code};
+use super::{COOKIE_LENGTH, ClientSubnet, Rtype};
+
+/// Octets of an OPT record without options (RFC 6891, section 6.1.2).
+pub(super) const OPT_LENGTH: usize = 11;
+
+/// Octets of FAMILY and SOURCE PREFIX-LENGTH, which stand before SCOPE PREFIX-LENGTH (RFC 7871, section 6).
+const BEFORE_SCOPE: usize = 3;
+
+/// RFC 8467, section 4.1: a server that gets a padded query "SHOULD pad the corresponding response to a multiple of 468
+/// octets".
+pub const PADDING_BLOCK: usize = 468;
+
+/// What a response's OPT record says.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Opt<'a> {
+    /// Octets that this server takes over UDP.
+    pub payload: u16,
+    /// The DO bit as the query had it.
+    pub dnssec_ok: bool,
+    /// The Client Subnet option, repeated with a scope.
+    pub client_subnet: Option<ClientSubnet<'a>>,
+    /// The COOKIE option.
+    pub cookie: Option<[u8; COOKIE_LENGTH]>,
+    /// The NSID option.
+    pub nsid: Option<&'a [u8]>,
+    /// The edns-tcp-keepalive option: how long an idle connection stays open, in units of 100 ms.
+    pub keepalive: Option<u16>,
+    /// Whether the message is padded to a multiple of [`PADDING_BLOCK`].
+    pub is_padded: bool,
+}
+
+/// Why an answer is as it is, beyond its response code (RFC 8914).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExtendedError {
+    /// INFO-CODE.
+    pub code: InfoCode,
+    /// EXTRA-TEXT, for people.
+    pub text: &'static str,
+}
+
+/// Codes of IANA's registry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "RFC 8914, section 4, has the words")]
+pub enum InfoCode {
+    Other = 0,
+    NotAuthoritative = 20,
+    NotSupported = 21,
+}
+
+impl Opt<'_> {
+    /// Octets of the record without what goes where room is left.
+    pub(super) fn length(&self) -> usize {
+        let options = [
+            self.client_subnet.map(|subnet| subnet.octets.len()),
+            self.cookie.map(|cookie| cookie.len()),
+            self.nsid.map(<[u8]>::len),
+            self.keepalive.map(|_| size_of::<u16>()),
+        ];
+        OPT_LENGTH + options.iter().flatten().map(|length| OPTION_FIXED + length).sum::<usize>()
+    }
+
+    /// Writes the record behind the first `start` octets of `buffer`; all of the buffer may be used. Gives where it ends.
+    pub(super) fn write(
+        &self,
+        buffer: &mut [u8],
+        start: usize,
+        rcode: u16,
+        scope: u8,
+        error: Option<ExtendedError>,
+    ) -> usize {
+        let mut writer = Writer { buffer, at: start };
+        writer.put(&[0]);
+        writer.put(&Rtype::OPT.0.to_be_bytes());
+        writer.put(&self.payload.to_be_bytes());
+        writer.put(&[(rcode >> 4) as u8, 0]);
+        writer.put(&if self.dnssec_ok { DNSSEC_OK } else { 0 }.to_be_bytes());
+        writer.put(&[0, 0]);
+        if let Some(subnet) = self.client_subnet {
+            let (before, address) = (&subnet.octets[..BEFORE_SCOPE], &subnet.octets[BEFORE_SCOPE + 1..]);
+            writer.option(code::CLIENT_SUBNET, &[before, &[scope], address]);
+        }
+        if let Some(cookie) = &self.cookie {
+            writer.option(code::COOKIE, &[cookie]);
+        }
+        if let Some(nsid) = self.nsid {
+            writer.option(code::NSID, &[nsid]);
+        }
+        if let Some(keepalive) = self.keepalive {
+            writer.option(code::TCP_KEEPALIVE, &[&keepalive.to_be_bytes()]);
+        }
+        if let Some(ExtendedError { code, text }) = error {
+            let code = code as u16;
+            let length = OPTION_FIXED + size_of_val(&code) + text.len();
+            if length <= writer.room() {
+                writer.option(code::EXTENDED_ERROR, &[&code.to_be_bytes(), text.as_bytes()]);
+            }
+        }
+        if self.is_padded {
+            writer.pad();
+        }
+        let length = (writer.at - start - OPT_LENGTH) as u16;
+        writer.buffer[start + OPT_LENGTH - size_of_val(&length)..start + OPT_LENGTH]
+            .copy_from_slice(&length.to_be_bytes());
+        writer.at
+    }
+}
+
+struct Writer<'b> {
+    buffer: &'b mut [u8],
+    at: usize,
+}
+
+impl Writer<'_> {
+    fn room(&self) -> usize {
+        self.buffer.len() - self.at
+    }
+
+    /// Writes octets for which there is room.
+    fn put(&mut self, octets: &[u8]) {
+        self.buffer[self.at..self.at + octets.len()].copy_from_slice(octets);
+        self.at += octets.len();
+    }
+
+    fn option(&mut self, code: u16, parts: &[&[u8]]) {
+        let length = parts.iter().map(|part| part.len()).sum::<usize>() as u16;
+        self.put(&code.to_be_bytes());
+        self.put(&length.to_be_bytes());
+        for part in parts {
+            self.put(part);
+        }
+    }
+
+    /// Makes the message as long as its last block, or as long as it may be.
+    fn pad(&mut self) {
+        if self.room() < OPTION_FIXED {
+            return;
+        }
+        let end = (self.at + OPTION_FIXED).next_multiple_of(PADDING_BLOCK).min(self.buffer.len());
+        let length = end - self.at - OPTION_FIXED;
+        self.put(&code::PADDING.to_be_bytes());
+        self.put(&(length as u16).to_be_bytes());
+        self.buffer[self.at..end].fill(0);
+        self.at = end;
+    }
+}
