@@ -35,6 +35,24 @@ pub enum Transport {
     Udp,
     /// A stream: answers are as long as they like.
     Tcp,
+    /// A stream inside of TLS (RFC 7858).
+    Tls,
+    /// An exchange of HTTPS (RFC 8484).
+    Https,
+    /// A stream of QUIC (RFC 9250).
+    Quic,
+}
+
+impl Transport {
+    /// Whether answers are as long as they like.
+    pub fn is_stream(self) -> bool {
+        self != Self::Udp
+    }
+
+    /// Whether nobody on the way reads along.
+    pub fn is_encrypted(self) -> bool {
+        matches!(self, Self::Tls | Self::Https | Self::Quic)
+    }
 }
 
 /// What became of a query.
@@ -53,7 +71,7 @@ pub enum Outcome {
 
 const OPCODE_QUERY: u8 = 0;
 
-/// Answers one message. `out` holds at least [`MAX_PLAIN_UDP`] octets, and for TCP [`MAX_MESSAGE`].
+/// Answers one message. `out` holds at least [`MAX_PLAIN_UDP`] octets, and for streams [`MAX_MESSAGE`].
 pub fn answer(snapshot: &Snapshot, worker: &mut Worker, message: &[u8], asker: Asker, out: &mut [u8]) -> Outcome {
     let Some(query) = Query::parse(message) else { return Outcome::Silence };
     let mut reply = Message::begin(out, limit(&query, asker.transport), &query);
@@ -72,11 +90,11 @@ pub fn answer(snapshot: &Snapshot, worker: &mut Worker, message: &[u8], asker: A
 
 /// Octets that the answer may have.
 fn limit(query: &Query<'_>, transport: Transport) -> usize {
-    match (transport, &query.edns) {
-        (Transport::Tcp, _) => MAX_MESSAGE,
+    match &query.edns {
+        _ if transport.is_stream() => MAX_MESSAGE,
         // RFC 6891, section 6.2.3: values below 512 are treated as 512.
-        (Transport::Udp, Ok(Some(edns))) => usize::from(edns.payload.min(UDP_PAYLOAD)).max(MAX_PLAIN_UDP),
-        (Transport::Udp, _) => MAX_PLAIN_UDP,
+        Ok(Some(edns)) => usize::from(edns.payload.min(UDP_PAYLOAD)).max(MAX_PLAIN_UDP),
+        _ => MAX_PLAIN_UDP,
     }
 }
 

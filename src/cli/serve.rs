@@ -19,12 +19,12 @@ use super::load::{Loaded, Loader};
 use super::log_faults;
 use super::watch_files::FileWatch;
 use crate::answer::Rotation;
-use crate::config::{Faults, Server};
+use crate::config::{Faults, Listen, Server};
 use crate::control::{self, Control, Event};
 use crate::health::Target;
 use crate::monitor::Prober;
 use crate::name::Name;
-use crate::server::{Bound, Running};
+use crate::server::{Bound, EncryptedAddresses, Running};
 use crate::snapshot::Snapshot;
 use crate::store::{Serials, Store};
 
@@ -79,6 +79,7 @@ pub(super) struct Node {
     events: mpsc::Sender<Event>,
     control: tokio::task::JoinHandle<()>,
     addresses: Vec<std::net::SocketAddr>,
+    encrypted: EncryptedAddresses,
 }
 
 /// What a reload reads from and writes to.
@@ -97,8 +98,14 @@ impl Node {
         let (files, loaded) = Files::open(path)?;
         log_faults(&loaded.warnings);
         let workers = std::thread::available_parallelism().map_err(|error| other(&error))?;
-        let bound = Bound::new(&loaded.server.dns, workers).map_err(|error| other(&error))?;
+        let Listen { dns, tls, https, quic } = loaded.server.listen.clone();
+        let mut bound = Bound::new(&dns, workers).map_err(|error| other(&error))?;
+        if let Some(credentials) = loaded.credentials {
+            let encrypted = EncryptedAddresses { tls, https, quic };
+            bound = bound.with_encrypted(&encrypted, credentials).map_err(|error| other(&error))?;
+        }
         let addresses = bound.addresses();
+        let encrypted = bound.encrypted_addresses().map_err(|error| other(&error))?;
 
         let (events, received) = mpsc::channel(EVENT_QUEUE);
         let (first, first_published) = oneshot::channel();
@@ -107,7 +114,7 @@ impl Node {
         events.send(Event::Adopt(loaded.blueprint)).await.map_err(|error| other(&error))?;
         let published = first_published.await.map_err(|error| other(&error))?;
         let running = bound.start(published.clone(), Arc::new(Rotation::default())).map_err(|error| other(&error))?;
-        Ok(Self { files, running, published, events, control, addresses })
+        Ok(Self { files, running, published, events, control, addresses, encrypted })
     }
 
     /// Where DNS is answered.
@@ -119,6 +126,10 @@ impl Node {
     pub(super) async fn run(mut self) {
         let zones = self.published.load().zones().len();
         info!(addresses = ?self.addresses, zones, "answering");
+        let EncryptedAddresses { tls, https, quic } = &self.encrypted;
+        if self.encrypted != EncryptedAddresses::default() {
+            info!(?tls, ?https, ?quic, "answering encrypted");
+        }
         let mut signals = match Signals::new() {
             Ok(signals) => signals,
             Err(error) => return error!(%error, "signals cannot be caught"),
@@ -144,6 +155,9 @@ impl Node {
         match tokio::task::block_in_place(|| self.files.load(Some(&previous))) {
             Ok(loaded) => {
                 log_faults(&loaded.warnings);
+                if loaded.credentials.is_some_and(|credentials| self.running.show(credentials)) {
+                    info!("certificate exchanged");
+                }
                 info!(reason, zones = loaded.blueprint.world().zones.len(), "configuration reloaded");
                 // Control lives as long as the node does.
                 let _ = self.events.send(Event::Adopt(loaded.blueprint)).await;
