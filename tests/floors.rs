@@ -20,8 +20,12 @@ const FLOORS: &[&[&str]] = &[
 /// Who may use what comes from outside.
 const DOORS: &[(&str, &[&str])] = &[
     ("maxminddb", &["geoip"]),
-    ("hyper", &["monitor", "cli"]),
-    ("rustls", &["monitor"]),
+    ("hyper", &["monitor", "server", "cli"]),
+    ("rustls", &["monitor", "config", "server", "cli"]),
+    ("tokio_rustls", &["monitor", "server"]),
+    ("quinn", &["server"]),
+    ("hickory_server", &["server"]),
+    ("x509_parser", &["config"]),
     ("serde", &["config", "geoip", "store", "report"]),
     ("serde_json", &["store", "report"]),
     ("toml", &["config"]),

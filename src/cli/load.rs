@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use rustls::sign::CertifiedKey;
+
 use crate::config::{self, Config, Fault, Faults, Server};
 use crate::geo::Locations;
 use crate::geoip;
@@ -31,6 +33,8 @@ type Version = (SystemTime, u64);
 /// A configuration that can be served.
 pub(super) struct Loaded {
     pub(super) server: Server,
+    /// There where an encrypted way is served.
+    pub(super) credentials: Option<Arc<CertifiedKey>>,
     pub(super) blueprint: Arc<Blueprint>,
     pub(super) warnings: Faults,
     pub(super) watched: Vec<PathBuf>,
@@ -48,11 +52,11 @@ impl Loader {
         last_serial: &dyn Fn(&Name) -> Option<u32>,
         previous: Option<&Snapshot>,
     ) -> Result<Loaded, Faults> {
-        let Config { server, world, warnings, watched } = config::load(&self.path, last_serial)?;
+        let Config { server, credentials, world, warnings, watched } = config::load(&self.path, last_serial)?;
         let locations = self.locations(&server.databases)?;
         let blueprint = Blueprint::compile(world, locations, previous)
             .map_err(|errors| Faults(errors.iter().map(|error| Fault::without_place(error.to_string())).collect()))?;
-        Ok(Loaded { server, blueprint: Arc::new(blueprint), warnings, watched })
+        Ok(Loaded { server, credentials, blueprint: Arc::new(blueprint), warnings, watched })
     }
 
     fn locations(&mut self, paths: &[PathBuf]) -> Result<Arc<Locations>, Faults> {

@@ -19,12 +19,12 @@ use super::load::{Loaded, Loader};
 use super::log_faults;
 use super::watch_files::FileWatch;
 use crate::answer::Rotation;
-use crate::config::{Faults, Server};
+use crate::config::{Faults, Listen, Server};
 use crate::control::{self, Control, Event};
 use crate::health::Target;
 use crate::monitor::Prober;
 use crate::name::Name;
-use crate::server::{Bound, Running};
+use crate::server::{Bound, EncryptedAddresses, Running};
 use crate::snapshot::Snapshot;
 use crate::store::{Serials, Store};
 
@@ -82,6 +82,7 @@ pub(super) struct Node {
     control: tokio::task::JoinHandle<()>,
     addresses: Vec<std::net::SocketAddr>,
     signals: Signals,
+    encrypted: EncryptedAddresses,
 }
 
 /// What a reload reads from and writes to.
@@ -102,8 +103,14 @@ impl Node {
         let (files, loaded) = Files::open(path)?;
         log_faults(&loaded.warnings);
         let workers = std::thread::available_parallelism().map_err(|error| other(&error))?;
-        let bound = Bound::new(&loaded.server.dns, workers).map_err(|error| other(&error))?;
+        let Listen { dns, tls, https, quic } = loaded.server.listen.clone();
+        let mut bound = Bound::new(&dns, workers).map_err(|error| other(&error))?;
+        if let Some(credentials) = loaded.credentials {
+            let encrypted = EncryptedAddresses { tls, https, quic };
+            bound = bound.with_encrypted(&encrypted, credentials).map_err(|error| other(&error))?;
+        }
         let addresses = bound.addresses();
+        let encrypted = bound.encrypted_addresses().map_err(|error| other(&error))?;
 
         let (events, received) = mpsc::channel(EVENT_QUEUE);
         let (first, first_published) = oneshot::channel();
@@ -112,7 +119,7 @@ impl Node {
         events.send(Event::Adopt(loaded.blueprint)).await.map_err(|error| other(&error))?;
         let published = first_published.await.map_err(|error| other(&error))?;
         let running = bound.start(published.clone(), Arc::new(Rotation::default())).map_err(|error| other(&error))?;
-        Ok(Self { files, running, published, events, control, addresses, signals })
+        Ok(Self { files, running, published, events, control, addresses, signals, encrypted })
     }
 
     /// Where DNS is answered.
@@ -124,6 +131,10 @@ impl Node {
     pub(super) async fn run(mut self) {
         let zones = self.published.load().zones().len();
         info!(addresses = ?self.addresses, zones, "answering");
+        let EncryptedAddresses { tls, https, quic } = &self.encrypted;
+        if self.encrypted != EncryptedAddresses::default() {
+            info!(?tls, ?https, ?quic, "answering encrypted");
+        }
         loop {
             let reason = tokio::select! {
                 signal = self.signals.next() => match signal {
@@ -145,6 +156,9 @@ impl Node {
         match tokio::task::block_in_place(|| self.files.load(Some(&previous))) {
             Ok(loaded) => {
                 log_faults(&loaded.warnings);
+                if loaded.credentials.is_some_and(|credentials| self.running.show(credentials)) {
+                    info!("certificate exchanged");
+                }
                 info!(reason, zones = loaded.blueprint.world().zones.len(), "configuration reloaded");
                 // Control lives as long as the node does.
                 let _ = self.events.send(Event::Adopt(loaded.blueprint)).await;
@@ -176,7 +190,7 @@ impl Files {
         let last_serial = |origin: &Name| serials.get(&origin.to_string()).copied();
         let loaded = self.loader.load(&last_serial, previous)?;
         self.keep_serials(&loaded);
-        let fixed = |server: &Server| (server.state.clone(), server.dns.clone());
+        let fixed = |server: &Server| (server.state.clone(), server.listen.clone());
         if previous.is_some() && fixed(&loaded.server) != fixed(&self.server) {
             warn!("the state folder and the listening addresses change only with a restart");
         }

@@ -1,7 +1,7 @@
 //! Tells when a file of the configuration changed.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use notify_debouncer_full::notify::{EventKind, RecommendedWatcher, RecursiveMode};
@@ -42,7 +42,7 @@ impl FileWatch {
 
     /// Watches these files and folders, and no others.
     pub(super) fn follow(&mut self, paths: &[PathBuf]) -> notify_debouncer_full::notify::Result<()> {
-        let paths: BTreeSet<PathBuf> = paths.iter().map(|path| absolute(path)).collect();
+        let paths: BTreeSet<PathBuf> = paths.iter().flat_map(|path| with_its_links(path)).collect();
         let (old, new) = (folders(&self.followed), folders(&paths));
         for folder in old.difference(&new) {
             // A folder that is gone is watched no more in any case.
@@ -72,10 +72,100 @@ impl FileWatch {
 
 /// The folders to watch: those followed, and those that hold the files followed.
 fn folders(paths: &BTreeSet<PathBuf>) -> BTreeSet<PathBuf> {
-    let folder = |path: &PathBuf| if path.is_dir() { Some(path.clone()) } else { path.parent().map(Path::to_owned) };
+    let is_folder = |path: &PathBuf| path.is_dir() && !path.is_symlink();
+    let folder = |path: &PathBuf| if is_folder(path) { Some(path.clone()) } else { path.parent().map(Path::to_owned) };
     paths.iter().filter_map(folder).collect()
 }
 
-fn absolute(path: &Path) -> PathBuf {
-    path.canonicalize().or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.to_owned())
+/// Where a path leads, and every link that it meets on its way from its folder: whoever renews a certificate may write a new
+/// file and turn a link to it. Each is told by its real folder, so that none is watched by two names.
+fn with_its_links(path: &Path) -> Vec<PathBuf> {
+    /// As many links as the kernel follows.
+    const MOST: usize = 40;
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let folder = absolute.parent().and_then(|folder| folder.canonicalize().ok());
+    let (Some(mut here), Some(name)) = (folder, absolute.file_name()) else {
+        return vec![absolute.canonicalize().unwrap_or(absolute)];
+    };
+    let mut links = Vec::new();
+    let mut ahead = PathBuf::from(name);
+    while let Some(step) = ahead.components().next() {
+        let next = here.join(step);
+        let behind = ahead.components().skip(1).collect();
+        match next.read_link() {
+            Ok(target) if links.len() < MOST => {
+                links.push(next);
+                ahead = target.join::<PathBuf>(behind);
+                continue;
+            }
+            _ if step == Component::ParentDir => drop(here.pop()),
+            // The root's join leaves nothing of what was there before.
+            _ => here = next,
+        }
+        ahead = behind;
+    }
+    links.push(here);
+    links
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::symlink;
+    use tokio::time::timeout;
+
+    /// What a change on disk takes to be told, however busy the machine is.
+    const PATIENCE: Duration = Duration::from_secs(5);
+
+    /// `live/key` is a link to `archive/key1`, as certbot has it.
+    fn certbot() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |path: &str| folder.path().join(path);
+        fs::create_dir(at("live")).unwrap();
+        fs::create_dir(at("archive")).unwrap();
+        fs::write(at("archive/key1"), "1").unwrap();
+        symlink("../archive/key1", at("live/key")).unwrap();
+        folder
+    }
+
+    #[tokio::test]
+    async fn a_link_that_is_turned_is_a_change() {
+        let folder = certbot();
+        let at = |path: &str| folder.path().join(path);
+        let mut watch = FileWatch::new(&[at("live/key")]).unwrap();
+        fs::write(at("archive/key2"), "2").unwrap();
+        symlink("../archive/key2", at("live/new")).unwrap();
+        fs::rename(at("live/new"), at("live/key")).unwrap();
+        timeout(PATIENCE, watch.changed()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_a_link_leads_to_may_change_as_well_and_its_neighbours_do_not_count() {
+        let folder = certbot();
+        let at = |path: &str| folder.path().join(path);
+        let mut watch = FileWatch::new(&[at("live/key")]).unwrap();
+        fs::write(at("archive/other"), "2").unwrap();
+        fs::write(at("live/other"), "2").unwrap();
+        assert!(timeout(QUIET * 3, watch.changed()).await.is_err());
+        fs::write(at("archive/key1"), "2").unwrap();
+        timeout(PATIENCE, watch.changed()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_kubernetes_exchanges_is_a_change() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |path: &str| folder.path().join(path);
+        for version in ["..1", "..2"] {
+            fs::create_dir(at(version)).unwrap();
+            fs::write(at(version).join("key"), version).unwrap();
+        }
+        symlink("..1", at("..data")).unwrap();
+        symlink("..data/key", at("key")).unwrap();
+        let mut watch = FileWatch::new(&[at("key")]).unwrap();
+        symlink("..2", at("..new")).unwrap();
+        fs::rename(at("..new"), at("..data")).unwrap();
+        fs::remove_dir_all(at("..1")).unwrap();
+        timeout(PATIENCE, watch.changed()).await.unwrap();
+    }
 }

@@ -10,6 +10,7 @@
 //! A faulty part is told and left out, and what refers to it is not blamed, so that one run finds what there is to find.
 //! A world comes out only if nothing was faulty; [`Faults::render`] draws what was.
 
+mod certificate;
 mod checks;
 mod datacenters;
 mod decode;
@@ -17,6 +18,7 @@ mod fault;
 mod files;
 mod http_check;
 mod json;
+mod listen;
 mod master;
 mod monitors;
 mod names;
@@ -41,6 +43,9 @@ mod zone;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::sign::CertifiedKey;
 
 use crate::name::Name;
 use crate::snapshot::World;
@@ -52,6 +57,7 @@ use server::ServerFile;
 use zone::{ZoneDraft, ZoneReader};
 
 pub use fault::{Fault, Faults, Place, Severity, Source};
+pub use listen::Listen;
 pub use server::Server;
 
 /// A configuration without errors.
@@ -59,6 +65,8 @@ pub use server::Server;
 pub struct Config {
     /// Where this process finds and keeps its files, and where it listens.
     pub server: Server,
+    /// The certificate for encrypted ways, with its key; there where an encrypted way is.
+    pub credentials: Option<Arc<CertifiedKey>>,
     /// What is served.
     pub world: World,
     /// What works, but probably not as meant.
@@ -74,16 +82,21 @@ pub fn load(path: &Path, last_serial: &dyn Fn(&Name) -> Option<u32>) -> Result<C
     let loaded = load_all(path, last_serial, &mut faults);
     faults.sort();
     match loaded {
-        Some((server, world)) if !faults.has_errors() => {
+        Some((ServerFile { server, credentials, credential_files, .. }, world)) if !faults.has_errors() => {
             let mut watched = vec![path.to_owned(), server.zones.clone()];
             watched.extend(server.databases.iter().cloned());
-            Ok(Config { server, world, warnings: faults, watched })
+            watched.extend(credential_files);
+            Ok(Config { server, credentials, world, warnings: faults, watched })
         }
         _ => Err(faults),
     }
 }
 
-fn load_all(path: &Path, last_serial: &dyn Fn(&Name) -> Option<u32>, faults: &mut Faults) -> Option<(Server, World)> {
+fn load_all(
+    path: &Path,
+    last_serial: &dyn Fn(&Name) -> Option<u32>,
+    faults: &mut Faults,
+) -> Option<(ServerFile, World)> {
     let mut drafts = Drafts::default();
     let folder = path.parent().unwrap_or(Path::new(""));
     let source = files::read_file(path, faults)?.source;
@@ -112,10 +125,10 @@ fn load_all(path: &Path, last_serial: &dyn Fn(&Name) -> Option<u32>, faults: &mu
         pools: targets::finish(drafts.pools, faults),
         zones: zones.into_iter().map(|zone| zone.finish(&mut regions)).collect(),
         ecs: server.ecs,
-        protocol: server.protocol,
+        protocol: server.protocol.clone(),
         node,
     };
-    Some((server.server, world))
+    Some((server, world))
 }
 
 /// Tells what can be told of zones without a server file: whether they are TOML.

@@ -1,16 +1,16 @@
 //! `truenorth.toml`: where things are, and what holds for all zones.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::sign::CertifiedKey;
 
 use crate::snapshot::{Ecs, Protocol};
 
 use super::decode::{Placed, Table, Value};
 use super::fault::{Fault, Faults, Place};
+use super::listen::{self, Listen, ListenSection};
 use super::sections::{Drafts, Sections};
-
-/// Where DNS is served if the file does not say: a port that needs no privilege, on loopback.
-const DEFAULT_PORT: u16 = 5300;
 
 /// The folder of the zones, if the file does not say.
 pub(super) const ZONES: &str = "zones";
@@ -25,8 +25,8 @@ pub struct Server {
     pub zones: PathBuf,
     /// The folder of run-time state.
     pub state: PathBuf,
-    /// Where DNS is served, over UDP and TCP; at least one.
-    pub dns: Vec<SocketAddr>,
+    /// Where DNS is served.
+    pub listen: Listen,
     /// MMDB files; later ones fill in what earlier ones lack.
     pub databases: Vec<PathBuf>,
 }
@@ -34,6 +34,10 @@ pub struct Server {
 /// What the server file says.
 pub(super) struct ServerFile {
     pub(super) server: Server,
+    /// The certificate for encrypted ways, with its key.
+    pub(super) credentials: Option<Arc<CertifiedKey>>,
+    /// The files it stands in.
+    pub(super) credential_files: Vec<PathBuf>,
     /// Where the zones' folder is named.
     pub(super) zones_place: Option<Place>,
     pub(super) ecs: Ecs,
@@ -48,7 +52,7 @@ pub(super) fn read(mut table: Table<'_>, folder: &Path, drafts: &mut Drafts, fau
     let mut path = |key| table.take(key).and_then(|value| value.string(faults));
     let (zones, state) = (path("zones"), path("state"));
     let site = table.take("site").and_then(|value| read_site(&value, faults));
-    let dns = read_listen(table.take("listen"), faults);
+    let ListenSection { listen, credentials, files } = listen::read(table.take("listen"), folder, faults);
     let databases = read_databases(table.take("geoip"), folder, faults);
     let ecs = read_ecs(table.take("ecs"), faults);
     let protocol = super::protocol::read(&mut table, faults);
@@ -56,8 +60,9 @@ pub(super) fn read(mut table: Table<'_>, folder: &Path, drafts: &mut Drafts, fau
     super::regions::check_own(&sections.regions, faults);
     table.finish(&["admin"], faults);
     let path = |text: Option<&Placed<String>>, default: &str| folder.join(text.map_or(default, |text| &text.value));
-    let server = Server { zones: path(zones.as_ref(), ZONES), state: path(state.as_ref(), STATE), dns, databases };
-    ServerFile { server, zones_place: zones.map(|zones| zones.place), ecs, protocol, site, sections }
+    let server = Server { zones: path(zones.as_ref(), ZONES), state: path(state.as_ref(), STATE), listen, databases };
+    let zones_place = zones.map(|zones| zones.place);
+    ServerFile { server, credentials, credential_files: files, zones_place, ecs, protocol, site, sections }
 }
 
 fn read_site(value: &Value<'_>, faults: &mut Faults) -> Option<Placed<String>> {
@@ -67,26 +72,6 @@ fn read_site(value: &Value<'_>, faults: &mut Faults) -> Option<Placed<String>> {
         return None;
     }
     value.string(faults)
-}
-
-fn read_listen(value: Option<Value<'_>>, faults: &mut Faults) -> Vec<SocketAddr> {
-    let default = || vec![(Ipv4Addr::LOCALHOST, DEFAULT_PORT).into(), (Ipv6Addr::LOCALHOST, DEFAULT_PORT).into()];
-    let Some(mut table) = value.and_then(|value| value.table("`[listen]`", faults)) else { return default() };
-    let dns = table.take("dns");
-    table.finish(&["tls", "https", "quic", "certificate", "key"], faults);
-    let Some(dns) = dns else { return default() };
-    let mut addresses: Vec<SocketAddr> = Vec::new();
-    for item in dns.items("`dns` needs an address", faults) {
-        let expected = "addresses with a port, such as \"192.0.2.53:53\" or \"[2001:db8::53]:53\"";
-        let Some(address) = item.parsed(expected, faults, |text| text.parse().ok()) else { continue };
-        if addresses.contains(&address.value) {
-            let message = format!("`dns` names {} twice", address.value);
-            faults.push(Fault::error(&address.place, message, "again"));
-        } else {
-            addresses.push(address.value);
-        }
-    }
-    addresses
 }
 
 fn read_databases(value: Option<Value<'_>>, folder: &Path, faults: &mut Faults) -> Vec<PathBuf> {

@@ -2,13 +2,14 @@
 
 mod faults;
 mod files;
+mod listen;
 mod worlds;
 
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Config, Faults, Severity, Source, load};
+use super::{Config, Faults, Listen, Severity, Source, load};
 
 /// The server file that most tests use.
 const SERVER: &str = "zones = \"zones\"\nsite = \"fra\"\n";

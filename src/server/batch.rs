@@ -83,6 +83,11 @@ pub(super) fn set_options(socket: BorrowedFd<'_>, address: SocketAddr) -> io::Re
     Ok(())
 }
 
+/// Lets clients send a query with their first segment (RFC 7413), so many at once.
+pub(super) fn accept_fast_open(listener: BorrowedFd<'_>, queue: libc::c_int) -> io::Result<()> {
+    set_option(listener, libc::IPPROTO_TCP, libc::TCP_FASTOPEN, queue)
+}
+
 fn set_option(socket: BorrowedFd<'_>, level: i32, name: i32, value: libc::c_int) -> io::Result<()> {
     let length = size_of::<libc::c_int>() as libc::socklen_t;
     // SAFETY: the descriptor is open while it is borrowed; the value is an int of this frame with its own length.

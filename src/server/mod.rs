@@ -1,39 +1,57 @@
-//! The sockets around [`answer`](crate::answer::answer): UDP and TCP on port 53.
+//! The sockets around [`answer`](crate::answer::answer): UDP, TCP, TLS, HTTPS and QUIC.
 //!
 //! ```text
 //!   Bound ── start ──► Running ── stop ──► ports are free
 //!                        │
 //!                        ├─ a thread for each worker and address: UDP, in batches
-//!                        └─ tasks on tokio: a listener for each address, its connections
+//!                        └─ tasks on tokio: one for each listener and each connection
+//!
+//!                tcp ─┬──────────────► stream: messages behind their length
+//!                     ├─ tls ────────►   "
+//!                     └─ tls ► https ► doh: messages in HTTP
+//!                quic ────────────────► doq: a message on each stream
 //! ```
 //!
 //! UDP has threads of its own, which wait in the kernel: nothing else that the process does runs on them. The kernel deals
-//! datagrams out to an address's sockets by a hash of both ends (SO_REUSEPORT). Both ways read the snapshot that is
-//! published at the time and know nothing of where it comes from.
+//! datagrams out to an address's sockets by a hash of both ends (SO_REUSEPORT). All connections, whatever they carry, share
+//! one set of seats and one set of limits. All ways read the snapshot that is published at the time and know nothing of where
+//! it comes from.
 
 mod batch;
 mod bind;
+mod doh;
+mod doq;
+mod https;
+mod quic;
 mod seats;
+mod service;
+mod stream;
 mod tcp;
+mod tls;
 mod udp;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
+use rustls::sign::CertifiedKey;
 use tokio::sync::watch;
 use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 
-use crate::answer::Rotation;
+use crate::answer::{Rotation, Transport};
 use crate::snapshot::Snapshot;
 use bind::Sockets;
 pub use bind::{BindError, BindFailure};
+use quic::QuicAcceptor;
 use seats::Seats;
-pub use tcp::TcpLimits;
-use tcp::{Acceptor, Source};
+use service::Service;
+pub use service::TcpLimits;
+use tcp::{Acceptor, Protocol};
+use tls::Shown;
 use udp::UdpWorker;
 
 /// How long stopping waits for queries that are half sent and answers that are half read.
@@ -46,13 +64,36 @@ pub const LAST_GRACE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Bound {
     sockets: Vec<Sockets>,
+    encrypted: Option<Encrypted>,
     limits: TcpLimits,
+}
+
+/// Where encrypted DNS is served.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EncryptedAddresses {
+    /// DNS over TLS (RFC 7858).
+    pub tls: Vec<SocketAddr>,
+    /// DNS over HTTPS (RFC 8484).
+    pub https: Vec<SocketAddr>,
+    /// DNS over QUIC (RFC 9250).
+    pub quic: Vec<SocketAddr>,
+}
+
+/// Sockets of encrypted ways, and the certificate they show.
+#[derive(Debug)]
+struct Encrypted {
+    tls: Vec<TcpListener>,
+    https: Vec<TcpListener>,
+    quic: Vec<UdpSocket>,
+    shown: Arc<Shown>,
 }
 
 /// A server that answers. Dropped, it stops as well, without waiting for it.
 #[derive(Debug)]
 pub struct Running {
     seats: Arc<Seats>,
+    /// What encrypted ways show, if there are any.
+    shown: Option<Arc<Shown>>,
     /// Workers, listeners and connections hold a receiver as long as they have a socket.
     stopping: watch::Sender<()>,
 }
@@ -62,10 +103,29 @@ impl Bound {
     /// same for both.
     pub fn new(addresses: &[SocketAddr], workers: NonZeroUsize) -> Result<Self, BindError> {
         let sockets = addresses.iter().map(|&address| Sockets::bind(address, workers)).collect::<Result<_, _>>()?;
-        Ok(Self { sockets, limits: TcpLimits::default() })
+        Ok(Self { sockets, encrypted: None, limits: TcpLimits::default() })
     }
 
-    /// With other limits for TCP than the default.
+    /// Binds the addresses of encrypted ways as well, which show this certificate.
+    pub fn with_encrypted(
+        self,
+        addresses: &EncryptedAddresses,
+        credentials: Arc<CertifiedKey>,
+    ) -> Result<Self, BindError> {
+        let EncryptedAddresses { tls, https, quic } = addresses;
+        let streams = |addresses: &[SocketAddr], transport| {
+            addresses.iter().map(|&address| bind::bind_stream(address, transport)).collect::<Result<_, _>>()
+        };
+        let encrypted = Encrypted {
+            tls: streams(tls, Transport::Tls)?,
+            https: streams(https, Transport::Https)?,
+            quic: quic.iter().map(|&address| bind::bind_quic(address)).collect::<Result<_, _>>()?,
+            shown: Arc::new(Shown::new(credentials)),
+        };
+        Ok(Self { encrypted: Some(encrypted), ..self })
+    }
+
+    /// With other limits for connections than the default.
     pub fn with_tcp_limits(self, limits: TcpLimits) -> Self {
         Self { limits, ..self }
     }
@@ -75,29 +135,35 @@ impl Bound {
         self.sockets.iter().map(|sockets| sockets.address).collect()
     }
 
+    /// Those of encrypted ways, likewise.
+    pub fn encrypted_addresses(&self) -> io::Result<EncryptedAddresses> {
+        let Some(Encrypted { tls, https, quic, shown: _ }) = &self.encrypted else {
+            return Ok(EncryptedAddresses::default());
+        };
+        let of = |listeners: &[TcpListener]| listeners.iter().map(TcpListener::local_addr).collect::<Result<_, _>>();
+        let quic = quic.iter().map(UdpSocket::local_addr).collect::<Result<_, _>>()?;
+        Ok(EncryptedAddresses { tls: of(tls)?, https: of(https)?, quic })
+    }
+
     /// Answers from what is `published`, on threads of its own and on the tokio runtime that this is called in. Fails when the
     /// system has no threads or descriptors left.
     pub fn start(self, published: Arc<ArcSwap<Snapshot>>, rotation: Arc<Rotation>) -> io::Result<Running> {
+        let Self { sockets, encrypted, limits } = self;
         let (stopping, stop) = watch::channel(());
-        let running = Running {
-            seats: Arc::new(Seats::new(self.limits.connections, self.limits.connections_per_client)),
-            stopping,
-        };
-        let source = Source { published, rotation };
-        for sockets in self.sockets {
+        let seats = Arc::new(Seats::new(limits.connections, limits.connections_per_client));
+        let shown = encrypted.as_ref().map(|encrypted| encrypted.shown.clone());
+        let running = Running { seats: seats.clone(), shown, stopping };
+        let service = Service { published, rotation, limits, seats, stopping: stop };
+        for sockets in sockets {
             for (socket, number) in sockets.udp.into_iter().zip(0..) {
-                let (published, rotation) = (source.published.clone(), source.rotation.clone());
-                let worker = UdpWorker::new(socket, published, rotation, stop.clone());
+                let (published, rotation) = (service.published.clone(), service.rotation.clone());
+                let worker = UdpWorker::new(socket, published, rotation, service.stopping.clone());
                 spawn(number, worker)?;
             }
-            let acceptor = Acceptor {
-                listener: tokio::net::TcpListener::from_std(sockets.tcp)?,
-                source: source.clone(),
-                seats: running.seats.clone(),
-                limits: self.limits,
-                stopping: stop.clone(),
-            };
-            tokio::spawn(acceptor.run());
+            accept(sockets.tcp, Protocol::Dns, &service)?;
+        }
+        if let Some(encrypted) = encrypted {
+            encrypted.start(&service)?;
         }
         Ok(running)
     }
@@ -108,12 +174,43 @@ fn unix_time() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
+impl Encrypted {
+    fn start(self, service: &Service) -> io::Result<()> {
+        let acceptor = |protocols| TlsAcceptor::from(tls::over_tcp(&self.shown, protocols));
+        let over_tls = Protocol::DnsOverTls(acceptor(tls::DOT));
+        let over_https = Protocol::DnsOverHttps(acceptor(tls::HTTP));
+        for listener in self.tls {
+            accept(listener, over_tls.clone(), service)?;
+        }
+        for listener in self.https {
+            accept(listener, over_https.clone(), service)?;
+        }
+        for socket in self.quic {
+            tokio::spawn(QuicAcceptor::new(socket, &self.shown, service.clone())?.run());
+        }
+        Ok(())
+    }
+}
+
+/// Starts a listener's task.
+fn accept(listener: TcpListener, protocol: Protocol, service: &Service) -> io::Result<()> {
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    tokio::spawn(Acceptor { listener, protocol, service: service.clone() }.run());
+    Ok(())
+}
+
 /// Starts a worker's thread, named `udp-0` and so on for each address.
 fn spawn(number: usize, worker: UdpWorker) -> io::Result<()> {
     std::thread::Builder::new().name(format!("udp-{number}")).spawn(|| worker.run()).map(drop)
 }
 
 impl Running {
+    /// Shows this certificate from now on to whoever connects; connections that are there go on. Whether it is another one.
+    /// Without encrypted ways nobody sees it.
+    pub fn show(&self, credentials: Arc<CertifiedKey>) -> bool {
+        self.shown.as_ref().is_some_and(|shown| shown.exchange(credentials))
+    }
+
     /// Answers what has come, closes everything and returns when the ports are free: at once if no client is in the midst of a
     /// message, at the latest after [`GRACE`] and [`LAST_GRACE`].
     pub async fn stop(self) {

@@ -137,17 +137,18 @@ fn the_samples_are_without_fault() {
     assert_eq!(config.warnings.render(false), "");
     assert_eq!(config.world.zones.len(), 2);
     assert_eq!(config.world.ecs, Ecs::default());
-    assert_eq!(config.server.dns, ["127.0.0.1:5300".parse().unwrap(), "[::1]:5300".parse().unwrap()]);
+    assert_eq!(config.server.listen.dns, ["127.0.0.1:5300".parse().unwrap(), "[::1]:5300".parse().unwrap()]);
 }
 
 #[test]
 fn the_server_file_is_taken_over() {
-    let Config { server, world, warnings, watched } = whole();
+    let Config { server, credentials, world, warnings, watched } = whole();
+    assert!(credentials.is_none());
     // The only zone has one of its own.
     assert_eq!(lines(&warnings), ["25:10 warning: region `default` is never used | nothing refers to it"]);
     let folder = server.zones.parent().unwrap();
     assert_eq!(server.state, Path::new("/var/lib/truenorth"));
-    assert_eq!(server.dns, ["192.0.2.53:53".parse().unwrap()]);
+    assert_eq!(server.listen.dns, ["192.0.2.53:53".parse().unwrap()]);
     assert_eq!(server.databases, [folder.join("country.mmdb")]);
     assert_eq!(watched, [folder.join("truenorth.toml"), folder.join("zones"), folder.join("country.mmdb")]);
     assert_eq!(&*world.node, "iad");

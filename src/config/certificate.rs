@@ -1,0 +1,106 @@
+//! The certificate that clients see, and its private key: two PEM files, read whole and checked against each other.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rustls::crypto::ring::sign::any_supported_type;
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::{CertifiedKey, SigningKey};
+use rustls::{Error, InconsistentKeys};
+use x509_parser::certificate::Validity;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use super::decode::Placed;
+use super::fault::{Fault, Faults};
+
+/// A certificate that ends sooner is warned of: whoever renews it automatically does so a month ahead (Let's Encrypt's
+/// recommendation for its 90 days), so with a week left nobody has.
+const ENDS_SOON: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Reads a chain, the server's own certificate first, and its key. What is wrong is told where the file is named.
+pub(super) fn read(
+    certificate: &Placed<PathBuf>,
+    key: &Placed<PathBuf>,
+    faults: &mut Faults,
+) -> Option<Arc<CertifiedKey>> {
+    let chain = read_chain(certificate, faults);
+    let signing = read_key(key, faults);
+    let credentials = CertifiedKey::new(chain?, signing?);
+    match credentials.keys_match() {
+        // A key that cannot tell its public half is taken at its word.
+        Ok(()) | Err(Error::InconsistentKeys(InconsistentKeys::Unknown)) => Some(Arc::new(credentials)),
+        Err(Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
+            let message = format!("{} is not the key of {}", key.value.display(), certificate.value.display());
+            let fault = Fault::error(&key.place, message, "another certificate's key");
+            faults.push(fault.related(&certificate.place, "the certificate"));
+            None
+        }
+        Err(error) => refuse(certificate, &format!("holds no certificate that can be used: {error}"), faults),
+    }
+}
+
+fn read_chain(file: &Placed<PathBuf>, faults: &mut Faults) -> Option<Vec<CertificateDer<'static>>> {
+    let octets = read_file(file, faults)?;
+    let chain: Vec<CertificateDer<'static>> = match CertificateDer::pem_slice_iter(&octets).collect() {
+        Ok(chain) => chain,
+        Err(error) => return refuse(file, &format!("is not PEM: {error}"), faults),
+    };
+    let Some(first) = chain.first() else { return refuse(file, "holds no certificate in PEM", faults) };
+    match X509Certificate::from_der(first) {
+        Ok((_, first)) => check_dates(file, first.validity(), faults),
+        Err(error) => return refuse(file, &format!("holds no certificate that can be read: {error}"), faults),
+    }
+    Some(chain)
+}
+
+/// Warns of a certificate that clients refuse, or soon will. It may be all there is, and who does not verify it is still
+/// served.
+fn check_dates(file: &Placed<PathBuf>, validity: &Validity, faults: &mut Faults) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let (from, to) = (validity.not_before, validity.not_after);
+    let seconds = |time: x509_parser::time::ASN1Time| time.timestamp();
+    let now_seconds = now.as_secs().cast_signed();
+    let label = if seconds(to) < now_seconds {
+        "has expired"
+    } else if seconds(from) > now_seconds {
+        "is not valid yet"
+    } else if seconds(to) < (now + ENDS_SOON).as_secs().cast_signed() {
+        "expires soon"
+    } else {
+        return;
+    };
+    let message = format!("the certificate in {} {label}: it is valid from {from} to {to}", file.value.display());
+    faults.push(Fault::warning(&file.place, message, label));
+}
+
+fn read_key(file: &Placed<PathBuf>, faults: &mut Faults) -> Option<Arc<dyn SigningKey>> {
+    let octets = read_file(file, faults)?;
+    let key = match PrivateKeyDer::from_pem_slice(&octets) {
+        Ok(key) => key,
+        Err(pem::Error::NoItemsFound) => return refuse(file, "holds no private key in PEM", faults),
+        Err(error) => return refuse(file, &format!("is not PEM: {error}"), faults),
+    };
+    match any_supported_type(&key) {
+        Ok(key) => Some(key),
+        Err(_) => refuse(file, "holds a key of no kind that is known: RSA, ECDSA P-256 and P-384, Ed25519 are", faults),
+    }
+}
+
+fn read_file(file: &Placed<PathBuf>, faults: &mut Faults) -> Option<Vec<u8>> {
+    match fs::read(&file.value) {
+        Ok(octets) => Some(octets),
+        Err(error) => {
+            let message = format!("cannot read {}: {error}", file.value.display());
+            faults.push(Fault::error(&file.place, message, ""));
+            None
+        }
+    }
+}
+
+fn refuse<T>(file: &Placed<PathBuf>, why: &str, faults: &mut Faults) -> Option<T> {
+    faults.push(Fault::error(&file.place, format!("{} {why}", file.value.display()), ""));
+    None
+}

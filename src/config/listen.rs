@@ -1,0 +1,143 @@
+//! `[listen]`: which addresses are served, by which way, and the certificate for those that are encrypted.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::sign::CertifiedKey;
+
+use super::certificate;
+use super::decode::{Placed, Table, Value};
+use super::fault::{Fault, Faults, Place};
+
+/// Where DNS is served if the file does not say: a port that needs no privilege, on loopback.
+const DEFAULT_PORT: u16 = 5300;
+
+/// The ways that need a certificate.
+const ENCRYPTED: [&str; 3] = ["tls", "https", "quic"];
+
+/// Ways that share the ports of one protocol below, with its name.
+const SHARED_PORTS: [(&str, &[&str]); 2] = [("TCP", &["dns", "tls", "https"]), ("UDP", &["dns", "quic"])];
+
+/// The addresses that are served; at least one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listen {
+    /// Plain DNS, over UDP and TCP.
+    pub dns: Vec<SocketAddr>,
+    /// DNS over TLS (RFC 7858).
+    pub tls: Vec<SocketAddr>,
+    /// DNS over HTTPS (RFC 8484).
+    pub https: Vec<SocketAddr>,
+    /// DNS over QUIC (RFC 9250).
+    pub quic: Vec<SocketAddr>,
+}
+
+/// What `[listen]` says.
+pub(super) struct ListenSection {
+    pub(super) listen: Listen,
+    pub(super) credentials: Option<Arc<CertifiedKey>>,
+    /// The files of certificate and key.
+    pub(super) files: Vec<PathBuf>,
+}
+
+/// Addresses, and the key they stand under.
+type Addresses = (&'static str, Vec<Placed<SocketAddr>>);
+
+/// Reads `[listen]`. Relative paths continue `folder`.
+pub(super) fn read(value: Option<Value<'_>>, folder: &Path, faults: &mut Faults) -> ListenSection {
+    let default = vec![(Ipv4Addr::LOCALHOST, DEFAULT_PORT).into(), (Ipv6Addr::LOCALHOST, DEFAULT_PORT).into()];
+    let Some(mut table) = value.and_then(|value| value.table("`[listen]`", faults)) else {
+        let listen = Listen { dns: default, ..Listen::default() };
+        return ListenSection { listen, credentials: None, files: Vec::new() };
+    };
+    let dns = table.take("dns");
+    let has_dns = dns.is_some();
+    let plain: Addresses = ("dns", dns.map(|value| read_addresses(&value, 53, faults)).unwrap_or_default());
+    let mut encrypted: Vec<(Value<'_>, Addresses)> = Vec::new();
+    for (key, port) in ENCRYPTED.into_iter().zip([853, 443, 853]) {
+        if let Some(value) = table.take(key) {
+            let addresses = read_addresses(&value, port, faults);
+            encrypted.push((value, (key, addresses)));
+        }
+    }
+    let needs_certificate = encrypted.first().map(|(value, _)| (value.key, value.anchor()));
+    let (credentials, files) = read_credentials(&mut table, needs_certificate, folder, faults);
+    table.finish(&[], faults);
+
+    let all: Vec<Addresses> = std::iter::once(plain).chain(encrypted.into_iter().map(|(_, read)| read)).collect();
+    check_shared_ports(&all, faults);
+    let of = |key| {
+        let found = all.iter().find(|(other, _)| *other == key);
+        found.map(|(_, read)| read.iter().map(|address| address.value).collect()).unwrap_or_default()
+    };
+    let dns = if has_dns { of("dns") } else { default };
+    ListenSection { listen: Listen { dns, tls: of("tls"), https: of("https"), quic: of("quic") }, credentials, files }
+}
+
+/// Addresses with ports; `port` is the one that is usual for this way.
+fn read_addresses(value: &Value<'_>, port: u16, faults: &mut Faults) -> Vec<Placed<SocketAddr>> {
+    let mut addresses: Vec<Placed<SocketAddr>> = Vec::new();
+    let expected = format!("addresses with a port, such as \"192.0.2.53:{port}\" or \"[2001:db8::53]:{port}\"");
+    for item in value.items(&format!("`{}` needs an address", value.key), faults) {
+        let Some(address) = item.parsed(&expected, faults, |text| text.parse().ok()) else { continue };
+        if addresses.iter().any(|other| other.value == address.value) {
+            let message = format!("`{}` names {} twice", value.key, address.value);
+            faults.push(Fault::error(&address.place, message, "again"));
+        } else {
+            addresses.push(address);
+        }
+    }
+    addresses
+}
+
+/// Tells of ports that two ways would need. Port 0 is another one each time.
+fn check_shared_ports(all: &[Addresses], faults: &mut Faults) {
+    for (protocol, keys) in SHARED_PORTS {
+        let mut taken: Vec<(&str, &Placed<SocketAddr>)> = Vec::new();
+        let sharing = all.iter().filter(|(key, _)| keys.contains(key));
+        for (key, address) in sharing.flat_map(|(key, read)| read.iter().map(move |address| (*key, address))) {
+            if address.value.port() == 0 {
+                continue;
+            }
+            match taken.iter().find(|(_, other)| other.value == address.value) {
+                Some((other_key, other)) => {
+                    let message = format!("`{key}` and `{other_key}` both need {} over {protocol}", address.value);
+                    faults.push(Fault::error(&address.place, message, "taken").related(&other.place, "first here"));
+                }
+                None => taken.push((key, address)),
+            }
+        }
+    }
+}
+
+/// The certificate with its key, and the files they stand in. `needed_by` is the first key that needs them, if any does.
+fn read_credentials(
+    table: &mut Table<'_>,
+    needed_by: Option<(&str, Place)>,
+    folder: &Path,
+    faults: &mut Faults,
+) -> (Option<Arc<CertifiedKey>>, Vec<PathBuf>) {
+    let mut path = |key| {
+        let value = table.take(key)?;
+        let anchor = value.anchor();
+        Some((anchor, value.string(faults).map(|text| text.with(folder.join(&text.value)))))
+    };
+    let given = [("certificate", path("certificate")), ("key", path("key"))];
+    if let Some((way, place)) = needed_by {
+        for (key, value) in &given {
+            if value.is_none() {
+                let message = format!("`{way}` needs `certificate` and `key`");
+                faults.push(Fault::error(&place, message, format!("`{key}` is missing beside it")));
+            }
+        }
+    } else {
+        for (key, anchor) in given.iter().filter_map(|(key, value)| Some((key, &value.as_ref()?.0))) {
+            let message = format!("`{key}` is not used: there is no `tls`, `https` or `quic`");
+            faults.push(Fault::warning(anchor, message, ""));
+        }
+        return (None, Vec::new());
+    }
+    let [(_, Some((_, Some(certificate)))), (_, Some((_, Some(key))))] = given else { return (None, Vec::new()) };
+    let credentials = certificate::read(&certificate, &key, faults);
+    (credentials, vec![certificate.value, key.value])
+}

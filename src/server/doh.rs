@@ -1,0 +1,213 @@
+//! DNS in HTTP (RFC 8484): which requests carry a query, and what carries its answer.
+//!
+//! Answers are `private`: a cache that many share keys by the URL alone, and an answer here depends on who asks.
+
+use bytes::Bytes;
+use data_encoding::BASE64URL_NOPAD;
+use domain::base::iana::Rcode;
+use domain::base::{Message, Rtype};
+use domain::rdata::Soa;
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode};
+
+use crate::wire::{HEADER_LENGTH, MAX_MESSAGE};
+
+/// Where queries are taken. RFC 8484 leaves it to the server; this is what its examples have, and clients by default.
+const PATH: &str = "/dns-query";
+
+/// The variable of the URI template that holds a query (RFC 8484, section 6).
+const VARIABLE: &str = "dns";
+
+/// RFC 8484, section 6.
+const MEDIA_TYPE: &str = "application/dns-message";
+
+/// What can be asked with.
+const METHODS: &str = "GET, HEAD, POST";
+
+/// Why a request gets no answer of DNS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rejection {
+    /// Another path than [`PATH`].
+    NotFound,
+    /// Neither GET, HEAD nor POST.
+    Method,
+    /// A GET without exactly one `dns`, or with one that is not base64url without padding.
+    Variable,
+    /// A POST of something else than [`MEDIA_TYPE`].
+    MediaType,
+    /// Longer than a message can be.
+    TooLarge,
+    /// The body did not come in time.
+    Timeout,
+    /// The body was cut.
+    Cut,
+    /// What was sent is not a query.
+    NotAQuery,
+}
+
+impl Rejection {
+    fn status(self) -> StatusCode {
+        match self {
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Variable | Self::Cut | Self::NotAQuery => StatusCode::BAD_REQUEST,
+            Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Timeout => StatusCode::REQUEST_TIMEOUT,
+        }
+    }
+
+    fn reason(self) -> &'static str {
+        match self {
+            Self::NotFound => "DNS is served at /dns-query\n",
+            Self::Method => "GET and POST are served\n",
+            Self::Variable => "one variable `dns` is needed: a message in base64url without padding\n",
+            Self::MediaType => "a body of application/dns-message is needed\n",
+            Self::TooLarge => "a message has 65535 octets at most\n",
+            Self::Timeout => "the body took too long\n",
+            Self::Cut => "the body was cut\n",
+            Self::NotAQuery => "this is not a query of DNS\n",
+        }
+    }
+
+    /// The response that says so.
+    pub(super) fn response(self, is_head: bool) -> Response<Full<Bytes>> {
+        let mut response = with_body(Bytes::from_static(self.reason().as_bytes()), is_head);
+        *response.status_mut() = self.status();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+        if self == Self::Method {
+            // RFC 9110, section 15.5.6: "The origin server MUST generate an Allow header field in a 405 response".
+            headers.insert(ALLOW, HeaderValue::from_static(METHODS));
+        }
+        response
+    }
+}
+
+/// The query that a request carries.
+pub(super) async fn read_query(request: Request<Incoming>) -> Result<Bytes, Rejection> {
+    if request.uri().path() != PATH {
+        return Err(Rejection::NotFound);
+    }
+    let query = match *request.method() {
+        Method::GET | Method::HEAD => read_variable(request.uri().query().unwrap_or_default())?,
+        Method::POST if is_message(&request) => read_body(request.into_body()).await?,
+        Method::POST => return Err(Rejection::MediaType),
+        _ => return Err(Rejection::Method),
+    };
+    match query.len() {
+        0..HEADER_LENGTH => Err(Rejection::NotAQuery),
+        HEADER_LENGTH..=MAX_MESSAGE => Ok(query),
+        _ => Err(Rejection::TooLarge),
+    }
+}
+
+fn is_message(request: &Request<Incoming>) -> bool {
+    let media_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    media_type.split(';').next().is_some_and(|essence| essence.trim().eq_ignore_ascii_case(MEDIA_TYPE))
+}
+
+/// RFC 8484, section 6: "padding characters for base64url MUST NOT be included".
+fn read_variable(query: &str) -> Result<Bytes, Rejection> {
+    let mut values = query.split('&').filter_map(|pair| pair.split_once('=')).filter(|(name, _)| *name == VARIABLE);
+    let (Some((_, value)), None) = (values.next(), values.next()) else { return Err(Rejection::Variable) };
+    let message = BASE64URL_NOPAD.decode(value.as_bytes()).map_err(|_| Rejection::Variable)?;
+    Ok(message.into())
+}
+
+async fn read_body(body: Incoming) -> Result<Bytes, Rejection> {
+    match Limited::new(body, MAX_MESSAGE).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(Rejection::TooLarge),
+        Err(_) => Err(Rejection::Cut),
+    }
+}
+
+/// The response that carries an answer.
+pub(super) fn response(answer: Bytes, is_head: bool) -> Response<Full<Bytes>> {
+    let cache_control = match freshness(&answer) {
+        Some(seconds) => format!("private, max-age={seconds}"),
+        None => "no-store".to_owned(),
+    };
+    let mut response = with_body(answer, is_head);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+    if let Ok(value) = HeaderValue::from_str(&cache_control) {
+        headers.insert(CACHE_CONTROL, value);
+    }
+    response
+}
+
+/// RFC 9110, section 9.3.2: HEAD has the header fields of GET and no content.
+fn with_body(body: Bytes, is_head: bool) -> Response<Full<Bytes>> {
+    let length = HeaderValue::from(body.len());
+    let mut response = Response::new(Full::new(if is_head { Bytes::new() } else { body }));
+    response.headers_mut().insert(CONTENT_LENGTH, length);
+    response
+}
+
+/// Seconds that an answer may be kept: RFC 8484, section 5.1, has them "less than or equal to the smallest TTL in the Answer
+/// section" and, for an answer that is negative, the SOA's MINIMUM; the SOA's own TTL limits that further (RFC 2308, section
+/// 5). `None` for what is not to be kept: failures and referrals.
+fn freshness(answer: &[u8]) -> Option<u32> {
+    let message = Message::from_slice(answer).ok()?;
+    if !matches!(message.header().rcode(), Rcode::NOERROR | Rcode::NXDOMAIN) {
+        return None;
+    }
+    let answers = message.answer().ok()?.flatten().map(|record| record.ttl().as_secs()).min();
+    let authority = message.authority().ok()?.flatten().filter(|record| record.rtype() == Rtype::SOA);
+    let negative = authority.filter_map(|record| {
+        let ttl = record.ttl();
+        let soa = record.into_record::<Soa<_>>().ok()??;
+        Some(soa.data().minimum().min(ttl).as_secs())
+    });
+    answers.into_iter().chain(negative).min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rfc8484_6_the_variable_is_base64url_without_padding_and_stands_there_once() {
+        assert_eq!(read_variable("dns=AAE-_w").unwrap().as_ref(), [0, 1, 0x3e, 0xff]);
+        assert_eq!(read_variable("ct=x&dns=AAE").unwrap().as_ref(), [0, 1]);
+        for query in ["", "dns", "dn=AAE", "dns=AAE=", "dns=AA+/", "dns=AAE&dns=AAE", "dns=A", "DNS=AAE"] {
+            assert_eq!(read_variable(query), Err(Rejection::Variable), "{query}");
+        }
+    }
+
+    /// A message with these counts and sections behind an empty question section.
+    fn message(rcode: u8, answers: u8, authorities: u8, sections: &[&[u8]]) -> Vec<u8> {
+        let header = [0, 0, 0x84, rcode, 0, 0, 0, answers, 0, authorities, 0, 0];
+        [&[&header[..]], sections].concat().concat()
+    }
+
+    fn address(ttl: u8) -> Vec<u8> {
+        vec![0, 0, 1, 0, 1, 0, 0, 0, ttl, 0, 4, 192, 0, 2, 1]
+    }
+
+    fn soa(ttl: u8, minimum: u8) -> Vec<u8> {
+        let mut record = vec![0, 0, 6, 0, 1, 0, 0, 0, ttl, 0, 22, 0, 0];
+        record.extend([0; 19]);
+        record.push(minimum);
+        record
+    }
+
+    #[test]
+    fn rfc8484_5_1_an_answer_is_fresh_as_long_as_its_least_ttl() {
+        assert_eq!(freshness(&message(0, 2, 0, &[&address(60), &address(30)])), Some(30));
+        assert_eq!(freshness(&message(3, 0, 1, &[&soa(60, 20)])), Some(20));
+        assert_eq!(freshness(&message(0, 0, 1, &[&soa(10, 20)])), Some(10));
+        assert_eq!(freshness(&message(0, 1, 1, &[&address(30), &soa(10, 20)])), Some(10));
+    }
+
+    #[test]
+    fn failures_and_referrals_are_not_kept() {
+        assert_eq!(freshness(&message(2, 0, 0, &[])), None);
+        assert_eq!(freshness(&message(5, 0, 0, &[])), None);
+        assert_eq!(freshness(&message(0, 0, 0, &[])), None);
+    }
+}

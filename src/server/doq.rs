@@ -1,0 +1,137 @@
+//! One query of DNS over QUIC and its answer, which have a stream to themselves (RFC 9250, section 4.2).
+//!
+//! What the client did wrong on one stream ends all of its connection, where RFC 9250, section 4.3.3, says so.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use domain::base::Message;
+use domain::base::opt::TcpKeepalive;
+use quinn::{ReadToEndError, RecvStream, SendStream, VarInt};
+use tokio::time::timeout;
+
+use super::service::{LENGTH, SharedDesk, TcpLimits};
+use crate::answer::{Asker, Transport};
+use crate::wire::{HEADER_LENGTH, MAX_MESSAGE};
+
+/// RFC 9250, section 8.4: "No error. This is used when the connection or stream needs to be closed, but there is no error to
+/// signal."
+pub(super) const DOQ_NO_ERROR: VarInt = VarInt::from_u32(0);
+
+/// "The DoQ implementation encountered a protocol error and is forcibly aborting the connection."
+pub(super) const DOQ_PROTOCOL_ERROR: VarInt = VarInt::from_u32(2);
+
+/// "A DoQ implementation uses this to signal when closing a connection due to excessive load."
+pub(super) const DOQ_EXCESSIVE_LOAD: VarInt = VarInt::from_u32(4);
+
+/// "A DoQ implementation uses this in the absence of a more specific error code": a message that takes too long.
+const DOQ_UNSPECIFIED_ERROR: VarInt = VarInt::from_u32(5);
+
+/// The client breaks the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ProtocolError;
+
+/// A query and its answer.
+pub(super) struct Exchange {
+    pub(super) send: SendStream,
+    pub(super) receive: RecvStream,
+    pub(super) client: IpAddr,
+    pub(super) limits: TcpLimits,
+}
+
+impl Exchange {
+    /// Answers, and returns when the client has the answer or has gone.
+    pub(super) async fn run(mut self, desk: Arc<SharedDesk>) -> Result<(), ProtocolError> {
+        if self.answer(&desk).await? && timeout(self.limits.answer, self.send.stopped()).await.is_err() {
+            self.give_up();
+        }
+        Ok(())
+    }
+
+    /// Reads the query to its end and answers it, when it has its turn. Whether an answer is on its way.
+    async fn answer(&mut self, desk: &SharedDesk) -> Result<bool, ProtocolError> {
+        let _turn = desk.turn().await;
+        let stream = match timeout(self.limits.query, self.receive.read_to_end(LENGTH + MAX_MESSAGE)).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(ReadToEndError::TooLong)) => return Err(ProtocolError),
+            // The client thought better of it, or went.
+            Ok(Err(ReadToEndError::Read(_))) => return Ok(false),
+            Err(_) => {
+                self.give_up();
+                return Ok(false);
+            }
+        };
+        let asker = Asker { address: self.client, transport: Transport::Quic, idle: None };
+        // Only what is no query gets no answer.
+        let answer = desk.answer(query(&stream)?, asker).ok_or(ProtocolError)?;
+        let mut framed = [Bytes::copy_from_slice(&(answer.len() as u16).to_be_bytes()), answer];
+        match timeout(self.limits.answer, self.send.write_all_chunks(&mut framed)).await {
+            // RFC 9250, section 4.2: the server "MUST indicate through the STREAM FIN mechanism that no further data will be
+            // sent on that stream".
+            Ok(Ok(())) => Ok(self.send.finish().is_ok()),
+            Ok(Err(_)) => Ok(false),
+            Err(_) => {
+                self.give_up();
+                Ok(false)
+            }
+        }
+    }
+
+    /// Either half may be closed by now, which is as good.
+    fn give_up(&mut self) {
+        let _ = self.receive.stop(DOQ_UNSPECIFIED_ERROR);
+        let _ = self.send.reset(DOQ_UNSPECIFIED_ERROR);
+    }
+}
+
+/// The query of a stream that has ended. RFC 9250, section 4.3.3, names what is wrong: an end "before all the bytes for a
+/// message indicated in the 2-octet length field", more than one query, a Message ID other than 0 (section 4.2.1), and the
+/// option edns-tcp-keepalive (section 5.5.2).
+fn query(stream: &[u8]) -> Result<&[u8], ProtocolError> {
+    let (length, query) = stream.split_first_chunk::<LENGTH>().ok_or(ProtocolError)?;
+    if query.len() != usize::from(u16::from_be_bytes(*length)) || query.len() < HEADER_LENGTH {
+        return Err(ProtocolError);
+    }
+    if query[..2] != [0, 0] || keeps_alive(query) {
+        return Err(ProtocolError);
+    }
+    Ok(query)
+}
+
+/// Whether it has the option edns-tcp-keepalive (RFC 7828).
+fn keeps_alive(query: &[u8]) -> bool {
+    let opt = Message::from_slice(query).ok().and_then(Message::opt);
+    opt.is_some_and(|opt| opt.opt().iter::<TcpKeepalive>().next().is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A query for the root's NS with these additional records.
+    fn framed(id: u8, additional: &[&[u8]]) -> Vec<u8> {
+        let header = [0, id, 0, 0, 0, 1, 0, 0, 0, 0, 0, additional.len() as u8];
+        let message = [&header[..], &[0, 0, 2, 0, 1], &additional.concat()].concat();
+        [&(message.len() as u16).to_be_bytes()[..], &message].concat()
+    }
+
+    #[test]
+    fn rfc9250_4_2_a_stream_is_one_query_behind_its_length() {
+        let sound = framed(0, &[]);
+        assert_eq!(query(&sound), Ok(&sound[2..]));
+        for end in 0..sound.len() {
+            assert_eq!(query(&sound[..end]), Err(ProtocolError), "{end}");
+        }
+        assert_eq!(query(&sound.repeat(2)), Err(ProtocolError));
+    }
+
+    #[test]
+    fn rfc9250_4_3_3_what_ends_a_connection() {
+        assert_eq!(query(&framed(1, &[])), Err(ProtocolError));
+        let opt = |options: &[u8]| [&[0, 0, 41, 4, 208, 0, 0, 0, 0, 0, options.len() as u8], options].concat();
+        assert!(query(&framed(0, &[&opt(&[])])).is_ok());
+        assert_eq!(query(&framed(0, &[&opt(&[0, 11, 0, 0])])), Err(ProtocolError));
+        assert_eq!(query(&framed(0, &[&opt(&[0, 11, 0, 2, 0, 1])])), Err(ProtocolError));
+    }
+}

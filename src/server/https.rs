@@ -1,0 +1,144 @@
+//! Connections of DNS over HTTPS (RFC 8484): HTTP/1.1 and HTTP/2, as the client chose in its handshake.
+//!
+//! A connection ends when it has asked nothing for a while, as one of DNS does. What it takes up is bounded: headers by
+//! [`MAX_HEADERS`], bodies by the number that are read at once, answers by the number of streams.
+
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_rustls::server::TlsStream;
+
+use super::doh::{self, Rejection};
+use super::seats::Seat;
+use super::service::{Service, SharedDesk, TcpLimits};
+use super::tls::HTTP_2;
+use crate::answer::Asker;
+
+/// Octets of a request's head: a path with a query of a few hundred octets, and what browsers add.
+const MAX_HEADERS: usize = 16 * 1024;
+
+/// Requests of a connection at once (RFC 9113, section 6.5.2, recommends at least 100).
+const MAX_STREAMS: u32 = 100;
+
+/// Octets that a client may send before they are wanted: for each stream, and for a connection.
+const STREAM_WINDOW: u32 = 16 * 1024;
+const CONNECTION_WINDOW: u32 = 128 * 1024;
+
+/// Serves a connection until one side has had enough.
+pub(super) async fn converse(stream: TlsStream<TcpStream>, asker: Asker, mut service: Service, seat: &Seat) {
+    let is_http_2 = stream.get_ref().1.alpn_protocol() == Some(HTTP_2);
+    let limits = service.limits;
+    let session = Arc::new(Session {
+        asker,
+        limits,
+        desk: SharedDesk::new(service.desk()),
+        activity: Mutex::new(Activity { requests: 0, since: Instant::now() }),
+    });
+    let serve = service_fn(|request| {
+        seat.touch();
+        session.clone().respond(request)
+    });
+    let builder = builder(is_http_2, limits.query);
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), serve));
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        () = session.idle() => {}
+        _ = service.stopping.changed() => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    // Who does not read its last answers is left.
+    let _ = timeout(limits.answer, connection).await;
+}
+
+fn builder(is_http_2: bool, head_time: Duration) -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(head_time).max_buf_size(MAX_HEADERS);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_header_list_size(MAX_HEADERS as u32)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW);
+    if is_http_2 { builder.http2_only() } else { builder.http1_only() }
+}
+
+/// What the requests of one connection share.
+struct Session {
+    asker: Asker,
+    limits: TcpLimits,
+    desk: SharedDesk,
+    activity: Mutex<Activity>,
+}
+
+struct Activity {
+    /// Under way.
+    requests: usize,
+    /// When the last of them began or ended.
+    since: Instant,
+}
+
+impl Session {
+    async fn respond(self: Arc<Self>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+        let _busy = Busy::begin(&self);
+        let is_head = request.method() == hyper::Method::HEAD;
+        let reading = async {
+            let _turn = self.desk.turn().await;
+            doh::read_query(request).await
+        };
+        let query = timeout(self.limits.query, reading).await.unwrap_or(Err(Rejection::Timeout));
+        let answer = query.and_then(|query| self.desk.answer(&query, self.asker).ok_or(Rejection::NotAQuery));
+        Ok(match answer {
+            Ok(answer) => doh::response(answer, is_head),
+            Err(rejection) => rejection.response(is_head),
+        })
+    }
+
+    /// Returns when no request was under way for a while.
+    async fn idle(&self) {
+        loop {
+            let deadline = {
+                let activity = self.activity();
+                let since = if activity.requests > 0 { Instant::now() } else { activity.since };
+                since + self.limits.idle
+            };
+            if deadline <= Instant::now() {
+                return;
+            }
+            sleep_until(deadline).await;
+        }
+    }
+
+    fn activity(&self) -> MutexGuard<'_, Activity> {
+        self.activity.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A request is under way.
+struct Busy<'a>(&'a Session);
+
+impl<'a> Busy<'a> {
+    fn begin(session: &'a Session) -> Self {
+        session.activity().requests += 1;
+        Self(session)
+    }
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        let mut activity = self.0.activity();
+        activity.requests -= 1;
+        activity.since = Instant::now();
+    }
+}

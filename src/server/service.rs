@@ -1,0 +1,120 @@
+//! What every connection shares, whatever carries it: where answers come from, the limits, and the word that it is time to
+//! end.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
+
+use super::seats::Seats;
+use crate::answer::{Asker, Outcome, Rotation, Worker, answer};
+use crate::snapshot::Snapshot;
+use crate::wire::MAX_MESSAGE;
+
+/// Octets of a message's length, which goes before it on a stream (RFC 1035, section 4.2.2; RFC 9250, section 4.2).
+pub(super) const LENGTH: usize = 2;
+
+/// Messages of one connection that are read, answered and written at once, where its protocol has many streams: each has a
+/// buffer of its own, and a client that completes none keeps no one waiting but itself.
+const MESSAGES_AT_ONCE: usize = 16;
+
+/// What clients may take up, over TCP, TLS, HTTPS and QUIC together. The default is what suits resolvers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TcpLimits {
+    /// Connections in all.
+    pub connections: usize,
+    /// Connections of one client: an IPv4 address or an IPv6 /64.
+    pub connections_per_client: usize,
+    /// How long a handshake of TLS or QUIC may take.
+    pub handshake: Duration,
+    /// How long a connection without a query stays open.
+    pub idle: Duration,
+    /// How long a message may take from its first octet to its last one.
+    pub query: Duration,
+    /// How long a client may take to make room for an answer.
+    pub answer: Duration,
+}
+
+impl Default for TcpLimits {
+    /// 512 connections leave half of the 1024 descriptors that a process usually has. RFC 7766, section 6.2.2, allows limits
+    /// for each client; section 6.2.3 recommends an idle time "of the order of a few seconds".
+    fn default() -> Self {
+        Self {
+            connections: 512,
+            connections_per_client: 64,
+            handshake: Duration::from_secs(5),
+            idle: Duration::from_secs(10),
+            query: Duration::from_secs(5),
+            answer: Duration::from_secs(5),
+        }
+    }
+}
+
+/// What connections are served with.
+#[derive(Clone, Debug)]
+pub(super) struct Service {
+    pub(super) published: Arc<ArcSwap<Snapshot>>,
+    pub(super) rotation: Arc<Rotation>,
+    pub(super) limits: TcpLimits,
+    pub(super) seats: Arc<Seats>,
+    /// Changed or closed: time to end. Held as long as there is a socket.
+    pub(super) stopping: watch::Receiver<()>,
+}
+
+impl Service {
+    /// What one connection makes its answers with.
+    pub(super) fn desk(&self) -> Desk {
+        Desk {
+            published: self.published.clone(),
+            worker: Worker::new(self.rotation.clone()),
+            outbox: vec![0; LENGTH + MAX_MESSAGE].into(),
+        }
+    }
+}
+
+/// Makes a connection's answers, one at a time.
+#[derive(Debug)]
+pub(super) struct Desk {
+    published: Arc<ArcSwap<Snapshot>>,
+    worker: Worker,
+    /// An answer behind its length.
+    outbox: Box<[u8]>,
+}
+
+impl Desk {
+    /// The answer behind its length; `None` to what gets none.
+    pub(super) fn answer(&mut self, query: &[u8], asker: Asker) -> Option<&[u8]> {
+        let (length, message) = self.outbox.split_at_mut(LENGTH);
+        let outcome = answer(&self.published.load(), &mut self.worker, query, asker, super::unix_time(), message);
+        let Outcome::Reply { length: written, .. } = outcome else { return None };
+        length.copy_from_slice(&(written as u16).to_be_bytes());
+        Some(&self.outbox[..LENGTH + written])
+    }
+}
+
+/// Makes the answers of a connection whose queries come side by side.
+#[derive(Debug)]
+pub(super) struct SharedDesk {
+    desk: Mutex<Desk>,
+    turns: Semaphore,
+}
+
+impl SharedDesk {
+    pub(super) fn new(desk: Desk) -> Self {
+        Self { desk: Mutex::new(desk), turns: Semaphore::new(MESSAGES_AT_ONCE) }
+    }
+
+    /// Waits until one message more may be read.
+    pub(super) async fn turn(&self) -> SemaphorePermit<'_> {
+        self.turns.acquire().await.expect("nothing closes the semaphore")
+    }
+
+    /// The answer, without a length; `None` to what gets none.
+    pub(super) fn answer(&self, query: &[u8], asker: Asker) -> Option<Bytes> {
+        // What a panic could leave half-made is an answer that is not sent.
+        let mut desk = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
+        desk.answer(query, asker).map(|answer| Bytes::copy_from_slice(&answer[LENGTH..]))
+    }
+}

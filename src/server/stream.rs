@@ -1,0 +1,144 @@
+//! DNS on a stream, plain (RFC 7766) or inside of TLS (RFC 7858).
+//!
+//! A connection asks as often as it likes, one query behind the other without waiting; its answers come in order. RFC 7766,
+//! section 7, lets them overtake each other so that one that waits for another server holds up none; here none waits for
+//! anything. While an answer cannot be written, nothing more is read: what a connection takes up is its two buffers,
+//! whatever its client does.
+
+use std::io;
+use std::ops::Range;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::seats::Seat;
+use super::service::{Desk, LENGTH, Service};
+use crate::answer::Asker;
+use crate::wire::{HEADER_LENGTH, MAX_MESSAGE};
+
+/// One connection, handshakes behind it.
+pub(super) struct Conversation<S> {
+    stream: S,
+    asker: Asker,
+    inbox: Inbox,
+    desk: Desk,
+    service: Service,
+}
+
+/// A connection is to be closed: its client went, took too long, or does not speak DNS.
+struct Over;
+
+impl From<io::Error> for Over {
+    fn from(_: io::Error) -> Self {
+        Self
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
+    pub(super) fn new(stream: S, asker: Asker, service: Service) -> Self {
+        Self { stream, asker, inbox: Inbox::new(), desk: service.desk(), service }
+    }
+
+    /// Answers until one side has had enough, and says goodbye.
+    pub(super) async fn run(mut self, seat: &Seat) {
+        let Over = self.converse(seat).await;
+        // RFC 8446, section 6.1: each side sends `close_notify`, or the other takes the end for a cut. Who makes no room for
+        // it does without.
+        let _ = timeout(self.service.limits.answer, self.stream.shutdown()).await;
+    }
+
+    async fn converse(&mut self, seat: &Seat) -> Over {
+        loop {
+            let Ok(query) = self.next_query().await else { return Over };
+            seat.touch();
+            if let Err(over) = self.answer(query).await {
+                return over;
+            }
+        }
+    }
+
+    /// Where in the inbox the next query stands.
+    async fn next_query(&mut self) -> Result<Range<usize>, Over> {
+        let limits = self.service.limits;
+        let mut began = !self.inbox.is_empty();
+        let mut deadline = Instant::now() + if began { limits.query } else { limits.idle };
+        loop {
+            if let Some(query) = self.inbox.take()? {
+                return Ok(query);
+            }
+            let read = tokio::select! {
+                // What can be read is read, even at the end.
+                biased;
+                read = self.stream.read(self.inbox.room()) => read?,
+                () = sleep_until(deadline) => return Err(Over),
+                // What has begun may be completed; whoever ends all of this sets a limit.
+                _ = self.service.stopping.changed(), if !began => return Err(Over),
+            };
+            if read == 0 {
+                return Err(Over);
+            }
+            self.inbox.end += read;
+            if !began {
+                began = true;
+                deadline = Instant::now() + limits.query;
+            }
+        }
+    }
+
+    /// Writes length and answer together: in two segments they would cost the client two wake-ups (RFC 7766, section 8).
+    async fn answer(&mut self, query: Range<usize>) -> Result<(), Over> {
+        let Some(answer) = self.desk.answer(&self.inbox.octets[query], self.asker) else { return Ok(()) };
+        let stream = &mut self.stream;
+        let writing = async {
+            stream.write_all(answer).await?;
+            // TLS keeps what the socket did not take.
+            stream.flush().await
+        };
+        timeout(self.service.limits.answer, writing).await.map_err(|_| Over)?.map_err(Over::from)
+    }
+}
+
+/// What was read and not answered yet; there is room for one message of any length.
+struct Inbox {
+    octets: Box<[u8]>,
+    start: usize,
+    end: usize,
+}
+
+impl Inbox {
+    fn new() -> Self {
+        Self { octets: vec![0; LENGTH + MAX_MESSAGE].into(), start: 0, end: 0 }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    /// Where the next message stands, if all of it is there. One that is shorter than a header is no DNS message, and
+    /// nothing after it can be trusted.
+    fn take(&mut self) -> Result<Option<Range<usize>>, Over> {
+        let Some((length, rest)) = self.octets[self.start..self.end].split_first_chunk::<LENGTH>() else {
+            return Ok(None);
+        };
+        let length = usize::from(u16::from_be_bytes(*length));
+        if length < HEADER_LENGTH {
+            return Err(Over);
+        }
+        if rest.len() < length {
+            return Ok(None);
+        }
+        let message = self.start + LENGTH..self.start + LENGTH + length;
+        self.start = message.end;
+        Ok(Some(message))
+    }
+
+    /// Room to read into; never empty while no whole message is there.
+    fn room(&mut self) -> &mut [u8] {
+        if self.start > 0 {
+            self.octets.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+        }
+        &mut self.octets[self.end..]
+    }
+}
