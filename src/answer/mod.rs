@@ -82,11 +82,39 @@ pub enum Outcome {
         length: usize,
         /// What it says.
         rcode: Rcode,
+        /// What kind of response it is.
+        class: ResponseClass,
         /// Whether the asker has shown by a cookie that the address is its own.
         has_valid_cookie: bool,
     },
     /// It is none that gets an answer.
     Silence,
+}
+
+/// What kind of response a client gets, as far as a limit on its rate tells them apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ResponseClass {
+    /// There are records in the answer section.
+    Answer,
+    /// There are none, but the name exists: an empty answer, or a referral.
+    Empty,
+    /// NXDOMAIN.
+    NxDomain,
+    /// Any other code.
+    Error,
+}
+
+impl ResponseClass {
+    fn of(rcode: Rcode, header: &[u8]) -> Self {
+        /// Where the number of answers stands (RFC 1035, section 4.1.1).
+        const ANCOUNT: std::ops::Range<usize> = 6..8;
+        match rcode {
+            Rcode::NoError if header[ANCOUNT] == [0, 0] => Self::Empty,
+            Rcode::NoError => Self::Answer,
+            Rcode::NxDomain => Self::NxDomain,
+            _ => Self::Error,
+        }
+    }
 }
 
 /// Answers one message at the time `now`, in Unix seconds. `out` holds at least [`MAX_PLAIN_UDP`](crate::wire::MAX_PLAIN_UDP)
@@ -113,7 +141,17 @@ pub fn answer(
             resolve(snapshot, worker, question, &client, asker, reply)
         }
     };
-    Outcome::Reply { length, rcode, has_valid_cookie: exchange.has_valid_cookie() }
+    let has_valid_cookie = exchange.has_valid_cookie();
+    Outcome::Reply { length, rcode, class: ResponseClass::of(rcode, out), has_valid_cookie }
+}
+
+/// Answers one message with nothing but TC: whoever asked may ask again over a stream. EDNS and cookies are answered as
+/// ever, so that an asker who speaks of cookies has one the next time.
+pub fn truncate(snapshot: &Snapshot, message: &[u8], asker: Asker, now: u64, out: &mut [u8]) -> Option<usize> {
+    let query = Query::parse(message)?;
+    let mut reply = Exchange::new(snapshot, &query, asker, now).reply(out);
+    reply.set_truncated();
+    Some(reply.finish(Rcode::NoError))
 }
 
 fn resolve(

@@ -1,18 +1,23 @@
-//! `[edns]`, `[cookies]` and `[identity]` of the server file.
+//! `[edns]`, `[cookies]`, `[identity]` and `[rate_limit]` of the server file.
 
-use crate::snapshot::{Cookies, Identity, MAX_IDENTITY, MAX_SECRETS, Protocol};
+use std::num::NonZeroU32;
+
+use ipnet::IpNet;
+
+use crate::snapshot::{Cookies, Identity, MAX_IDENTITY, MAX_SECRETS, MAX_WINDOW, Protocol, RateLimit};
 use crate::wire::{CookieSecret, MAX_PLAIN_UDP, MAX_UDP_PAYLOAD};
 
 use super::decode::{Placed, Table, Value};
 use super::fault::{Fault, Faults};
 
-/// Reads the three sections.
+/// Reads the four sections.
 pub(super) fn read(table: &mut Table<'_>, faults: &mut Faults) -> Protocol {
     let default = Protocol::default();
     Protocol {
         payload: read_payload(table.take("edns"), faults).unwrap_or(default.payload),
         cookies: read_cookies(table.take("cookies"), faults),
         identity: read_identity(table.take("identity"), faults),
+        rate_limit: read_rate_limit(table.take("rate_limit"), faults),
     }
 }
 
@@ -68,4 +73,56 @@ fn read_identity(value: Option<Value<'_>>, faults: &mut Faults) -> Identity {
     let identity = Identity { nsid: text("nsid"), id: text("id"), version: text("version") };
     table.finish(&[], faults);
     identity
+}
+
+/// Seconds, as in BIND: a client may be sent at once what it could be sent in them.
+const DEFAULT_WINDOW: NonZeroU32 = NonZeroU32::new(15).unwrap();
+
+/// Every other response over the limit is cut instead of not being sent, as in BIND, Knot and NSD.
+const DEFAULT_SLIP: u32 = 2;
+
+/// The networks that providers give to one customer at least.
+const DEFAULT_PREFIX_V4: u8 = 24;
+const DEFAULT_PREFIX_V6: u8 = 56;
+
+/// `[rate_limit]`: no limit without `responses_per_second`.
+fn read_rate_limit(value: Option<Value<'_>>, faults: &mut Faults) -> Option<RateLimit> {
+    let value = value?;
+    let anchor = value.anchor();
+    let mut table = value.table("`[rate_limit]`", faults)?;
+    let mut number = |key, range| table.take(key).and_then(|value| value.integer(range, faults)).map(|it| it.value);
+    let [all, nxdomains, errors] =
+        ["responses_per_second", "nxdomains_per_second", "errors_per_second"].map(|key| number(key, 1..=u32::MAX));
+    let window = number("window", 1..=MAX_WINDOW);
+    let slip = number("slip", 0..=u32::MAX);
+    let v4 = table.take("prefix_v4").and_then(|value| value.integer(1..=32, faults));
+    let v6 = table.take("prefix_v6").and_then(|value| value.integer(1..=128, faults));
+    let exempt = table.take("exempt").map(|list| list.each(faults, read_network)).unwrap_or_default();
+    table.finish(&[], faults);
+    let Some(responses_per_second) = all.and_then(NonZeroU32::new) else {
+        let message = "`[rate_limit]` needs `responses_per_second`";
+        faults.push(Fault::error(&anchor, message, "how many a client's network is sent of each class"));
+        return None;
+    };
+    Some(RateLimit {
+        responses_per_second,
+        nxdomains_per_second: nxdomains.and_then(NonZeroU32::new),
+        errors_per_second: errors.and_then(NonZeroU32::new),
+        window: window.and_then(NonZeroU32::new).unwrap_or(DEFAULT_WINDOW),
+        slip: slip.unwrap_or(DEFAULT_SLIP),
+        prefix_v4: v4.map_or(DEFAULT_PREFIX_V4, |length| length.value),
+        prefix_v6: v6.map_or(DEFAULT_PREFIX_V6, |length| length.value),
+        exempt,
+    })
+}
+
+fn read_network(item: &Value<'_>, faults: &mut Faults) -> Option<IpNet> {
+    let network = item.parsed("prefixes, such as \"192.0.2.0/24\"", faults, |text| text.parse::<IpNet>().ok())?;
+    if network.value == network.value.trunc() {
+        return Some(network.value);
+    }
+    let fault =
+        Fault::error(&network.place, format!("`{}` has host bits set", network.value), "bits behind the prefix");
+    faults.push(fault.help(format!("the network is {}", network.value.trunc())));
+    None
 }

@@ -23,6 +23,7 @@ mod doh;
 mod doq;
 mod https;
 mod quic;
+mod rate_limit;
 mod seats;
 mod service;
 mod stream;
@@ -47,6 +48,7 @@ use crate::snapshot::Snapshot;
 use bind::Sockets;
 pub use bind::{BindError, BindFailure};
 use quic::QuicAcceptor;
+use rate_limit::RateLimiter;
 use seats::Seats;
 use service::Service;
 pub use service::TcpLimits;
@@ -154,10 +156,12 @@ impl Bound {
         let shown = encrypted.as_ref().map(|encrypted| encrypted.shown.clone());
         let running = Running { seats: seats.clone(), shown, stopping };
         let service = Service { published, rotation, limits, seats, stopping: stop };
+        let limiter = Arc::new(RateLimiter::new());
+        tokio::spawn(rate_limit::tell(limiter.clone(), service.stopping.clone()));
         for sockets in sockets {
             for (socket, number) in sockets.udp.into_iter().zip(0..) {
                 let (published, rotation) = (service.published.clone(), service.rotation.clone());
-                let worker = UdpWorker::new(socket, published, rotation, service.stopping.clone());
+                let worker = UdpWorker::new(socket, published, rotation, limiter.clone(), service.stopping.clone());
                 spawn(number, worker)?;
             }
             accept(sockets.tcp, Protocol::Dns, &service)?;

@@ -20,7 +20,8 @@ use std::os::fd::AsFd;
 use tokio::sync::watch;
 
 use super::batch::{BATCH, Batch, Wait};
-use crate::answer::{Asker, Outcome, Rotation, Transport, Worker, answer};
+use super::rate_limit::{RateLimiter, Verdict};
+use crate::answer::{Asker, Outcome, Rotation, Transport, Worker, answer, truncate};
 use crate::snapshot::Snapshot;
 
 /// How long a worker waits for a query until it looks for a new snapshot, and whether to stop.
@@ -39,6 +40,7 @@ pub(super) struct UdpWorker {
     batch: Batch,
     snapshots: Cache<Arc<ArcSwap<Snapshot>>, Arc<Snapshot>>,
     worker: Worker,
+    limiter: Arc<RateLimiter>,
     /// Changed or closed: time to end.
     stopping: watch::Receiver<()>,
 }
@@ -48,10 +50,11 @@ impl UdpWorker {
         socket: Socket,
         published: Arc<ArcSwap<Snapshot>>,
         rotation: Arc<Rotation>,
+        limiter: Arc<RateLimiter>,
         stopping: watch::Receiver<()>,
     ) -> Self {
         let worker = Worker::new(rotation);
-        Self { socket, batch: Batch::new(), snapshots: Cache::new(published), worker, stopping }
+        Self { socket, batch: Batch::new(), snapshots: Cache::new(published), worker, limiter, stopping }
     }
 
     /// Answers until told to end, then what has come by then.
@@ -89,10 +92,18 @@ impl UdpWorker {
         }
         let worker = &mut self.worker;
         let now = super::unix_time();
+        let limit = snapshot.world().protocol.rate_limit.as_ref().map(|limit| (limit, self.limiter.now()));
         self.batch.answer_each(|address, query, out| {
             let asker = Asker { address, transport: Transport::Udp, idle: None };
             unless_it_panics(|| match answer(snapshot, worker, query, asker, now, out) {
-                Outcome::Reply { length, .. } => length,
+                Outcome::Reply { length, class, has_valid_cookie, .. } => match limit {
+                    Some((limit, time)) if !has_valid_cookie => match self.limiter.count(limit, address, class, time) {
+                        Verdict::Send => length,
+                        Verdict::Slip => truncate(snapshot, query, asker, now, out).unwrap_or(0),
+                        Verdict::Drop => 0,
+                    },
+                    _ => length,
+                },
                 Outcome::Silence => 0,
             })
         });

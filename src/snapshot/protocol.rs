@@ -1,5 +1,9 @@
 //! How messages are exchanged, whatever they ask for.
 
+use std::num::NonZeroU32;
+
+use ipnet::IpNet;
+
 use crate::wire::{CookieSecret, DEFAULT_UDP_PAYLOAD};
 
 /// Octets of each string by which a node tells who it is: with all other options they leave room for the longest question in
@@ -18,13 +22,44 @@ pub struct Protocol {
     pub cookies: Cookies,
     /// What the node says of itself.
     pub identity: Identity,
+    /// How fast clients are answered over UDP at most, if there is a limit.
+    pub rate_limit: Option<RateLimit>,
 }
 
 impl Default for Protocol {
     fn default() -> Self {
-        Self { payload: DEFAULT_UDP_PAYLOAD, cookies: Cookies::default(), identity: Identity::default() }
+        Self {
+            payload: DEFAULT_UDP_PAYLOAD,
+            cookies: Cookies::default(),
+            identity: Identity::default(),
+            rate_limit: None,
+        }
     }
 }
+
+/// How fast a client's network is sent responses over UDP at most. Whoever holds a valid cookie is not limited.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RateLimit {
+    /// Responses of each class in a second.
+    pub responses_per_second: NonZeroU32,
+    /// In place of that for names that do not exist.
+    pub nxdomains_per_second: Option<NonZeroU32>,
+    /// In place of that for errors.
+    pub errors_per_second: Option<NonZeroU32>,
+    /// Seconds for which a client that was quiet may be sent at once what it could be sent in them; 1 to 3600.
+    pub window: NonZeroU32,
+    /// One in so many responses over the limit is cut to a header with TC instead of not being sent; 0 for none.
+    pub slip: u32,
+    /// Bits of an IPv4 address that make a network, 1-32.
+    pub prefix_v4: u8,
+    /// Bits of an IPv6 address, 1-128.
+    pub prefix_v6: u8,
+    /// Networks without a limit.
+    pub exempt: Vec<IpNet>,
+}
+
+/// Seconds of [`RateLimit::window`] at most.
+pub const MAX_WINDOW: u32 = 3600;
 
 /// DNS cookies (RFC 7873).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

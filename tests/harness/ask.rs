@@ -53,6 +53,22 @@ impl Asker {
         }
     }
 
+    /// The cookie that comes back for this one: the client's 8 octets, or all of it.
+    #[track_caller]
+    pub(crate) fn ask_with_cookie(&mut self, name: &str, cookie: &[u8]) -> Vec<u8> {
+        assert!(self.send(&query_with_cookie(0, name, cookie)));
+        let reply = Message::from_vec(&self.receive().expect("an answer")).expect("what comes back is a message");
+        match reply.edns.as_ref().and_then(|edns| edns.option(EdnsCode::Cookie)) {
+            Some(EdnsOption::Unknown(_, octets)) => octets.clone(),
+            other => panic!("a cookie, not {other:?}"),
+        }
+    }
+
+    /// Waits for datagrams no longer than this from now on.
+    pub(crate) fn wait_at_most(&self, time: Duration) {
+        self.socket.set_read_timeout(Some(time)).expect("the time-out is above 0");
+    }
+
     /// Sends octets as they are; whether it could.
     pub(crate) fn send(&self, octets: &[u8]) -> bool {
         // An error tells that an earlier datagram was refused.
@@ -74,6 +90,16 @@ impl Asker {
             }
         }
     }
+}
+
+/// A query for A with a COOKIE option (RFC 7873).
+pub(crate) fn query_with_cookie(id: u16, name: &str, cookie: &[u8]) -> Vec<u8> {
+    let mut message = Message::new(id, MessageType::Query, OpCode::Query);
+    message.add_query(Query::query(Name::from_ascii(name).expect("a name"), RecordType::A));
+    let mut edns = Edns::new();
+    edns.options_mut().insert(EdnsOption::Unknown(EdnsCode::Cookie.into(), cookie.to_vec()));
+    message.set_edns(edns);
+    message.to_vec().expect("a question fits into a message")
 }
 
 /// A query in wire format.

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-pub(crate) use ask::{Asker, addresses, scope, ttl};
+pub(crate) use ask::{Asker, addresses, query, query_with_cookie, scope, ttl};
 pub(crate) use dig::Reply;
 pub(crate) use load::Load;
 pub(crate) use log::Log;

@@ -11,6 +11,7 @@ mod balance;
 mod command;
 mod health;
 mod hostile;
+mod limits;
 mod process;
 mod reload;
 mod statics;

@@ -1,0 +1,71 @@
+//! Response rate limiting, as a victim of spoofed queries would see it.
+
+use hickory_proto::rr::RecordType;
+
+use crate::harness::{Asker, Files, Node, SERVER, query};
+
+const ZONE: &str = "[nameservers]\nns1 = [\"127.0.0.1\"]\n[records.www]\nA = [\"192.0.2.1\"]\n";
+
+/// Ten at once and ten a second; every other one above is cut.
+const LIMIT: &str = "[rate_limit]\nresponses_per_second = 10\nwindow = 1\nslip = 2\n";
+
+/// Queries of the flood; sent within a second by any machine, but if it takes two, ten more are answered.
+const FLOOD: u16 = 300;
+
+const TC: u8 = 0x02;
+
+fn serve(more: &str) -> Node {
+    Files::new(&format!("{SERVER}{LIMIT}{more}"), &[("example.com.toml", ZONE)]).serve()
+}
+
+/// How many responses to a flood are whole, and how many are cut.
+fn flood(node: &Node, octets: impl Fn(u16) -> Vec<u8>) -> (u16, u16) {
+    let asker = Asker::new(node.address());
+    let (mut whole, mut cut) = (0, 0);
+    for id in 0..FLOOD {
+        assert!(asker.send(&octets(id)));
+    }
+    asker.wait_at_most(std::time::Duration::from_millis(500));
+    while let Some(reply) = asker.receive() {
+        match reply[2] & TC {
+            0 => whole += 1,
+            _ => cut += 1,
+        }
+    }
+    (whole, cut)
+}
+
+fn question(id: u16) -> Vec<u8> {
+    query(id, "www.example.com.", RecordType::A, None)
+}
+
+#[test]
+fn a_flood_is_answered_at_its_rate_and_told() {
+    let mut node = serve("");
+    let (whole, cut) = flood(&node, question);
+    assert!((10..=40).contains(&whole), "{whole}");
+    assert!((120..=150).contains(&cut), "every other one of the rest: {cut}");
+    node.log.wait_for("responses over the rate limit");
+    // Over TCP the address is the asker's own.
+    assert_eq!(node.dig("www.example.com +tcp").status, "NOERROR");
+}
+
+#[test]
+fn classes_are_limited_apart() {
+    let node = serve("");
+    flood(&node, question);
+    let (whole, _) = flood(&node, |id| query(id, "nothing.example.com.", RecordType::A, None));
+    assert!(whole >= 10, "{whole}");
+}
+
+#[test]
+fn exempt_networks_and_cookie_holders_are_not_limited() {
+    let node = serve("exempt = [\"127.0.0.0/8\"]\n");
+    assert_eq!(flood(&node, question), (FLOOD, 0));
+
+    let node = serve("");
+    let reply = node.asker().ask_with_cookie("www.example.com.", &[1, 2, 3, 4, 5, 6, 7, 8]);
+    assert_eq!(reply.len(), 24, "16 octets of the server stand behind the client's 8");
+    let (whole, cut) = flood(&node, |id| crate::harness::query_with_cookie(id, "www.example.com.", &reply));
+    assert_eq!((whole, cut), (FLOOD, 0));
+}
