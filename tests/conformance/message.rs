@@ -44,7 +44,7 @@ pub(crate) const PLAIN: usize = 512;
 
 /// Names for the tests, behind [`ZONE`](crate::scene::ZONE): a steered one, and RRsets of 400, 1,000 and 3,000 octets.
 pub(crate) fn names() -> String {
-    let strings = |count: u8| (0..count).map(|n| format!("\"{:a<97}\"", n)).collect::<Vec<_>>().join(", ");
+    let strings = |count: u8| (0..count).map(|n| format!("\"{n:a<97}\"")).collect::<Vec<_>>().join(", ");
     format!(
         "[names.www]\npools = [\"web\"]\n[records.some]\nTXT = [{}]\n[records.more]\nTXT = [{}]\n[records.most]\nTXT = [{}]\n",
         strings(3),
@@ -260,7 +260,7 @@ impl Seen {
         assert_eq!(flags & QR, QR);
         let upper = opt.as_ref().map_or(0, |(upper, _)| *upper);
         let (rcode, opt) = (flags & 0x0f | upper << 4, opt.map(|(_, opt)| opt));
-        Self { flags, rcode, counts, question, records, opt, octets, has_valid_cookie }
+        Self { octets, flags, rcode, counts, question, records, opt, has_valid_cookie }
     }
 
     /// The only option with this code.

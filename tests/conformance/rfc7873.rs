@@ -1,6 +1,10 @@
 //! RFC 7873: cookies, whatever a server puts into them.
 
+use std::sync::Arc;
+
 use truenorth::answer::Transport;
+use truenorth::geo::Locations;
+use truenorth::snapshot::{Blueprint, Snapshot, Standing, World};
 
 use crate::message::*;
 use crate::scene::Scene;
@@ -145,4 +149,16 @@ fn section_5_4_a_query_without_a_question_asks_about_the_cookie() {
 fn section_6_each_node_without_a_secret_has_its_own() {
     let cookie = learn(&mut node());
     assert!(!node().see(&ask_with(&cookie)).has_valid_cookie);
+}
+
+/// A reload makes no cookie invalid.
+#[test]
+fn section_6_a_nodes_own_secret_outlives_a_reload() {
+    let compile = |previous: Option<&Snapshot>| {
+        let blueprint = Blueprint::compile(World::default(), Arc::new(Locations::unknown()), previous).unwrap();
+        Snapshot::new(Arc::new(blueprint), |_, _| Standing::CALM, previous)
+    };
+    let first = compile(None);
+    assert_eq!(compile(Some(&first)).cookie_secrets(), first.cookie_secrets());
+    assert_ne!(compile(None).cookie_secrets(), first.cookie_secrets());
 }
