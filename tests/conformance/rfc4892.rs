@@ -8,8 +8,8 @@ fn ask_ch(name: &str) -> Asked {
     ask(name, TXT).class(CH)
 }
 
-/// 2: "the BIND implementation of DNS supports [...] a query for a TXT Resource Record in class CH for the domain name
-/// "HOSTNAME.BIND."" and "ID.SERVER"; 3: "the TTL of the record SHOULD be 0".
+/// 2 tells of TXT records of class CH at HOSTNAME.BIND. and ID.SERVER.; `version` has the same two forms. What holds for one node
+/// of many behind an address is not to be kept: the TTL is 0.
 #[test]
 fn section_2_the_node_tells_its_name_and_version() {
     let mut node = node_with(IDENTITY);
@@ -26,7 +26,7 @@ fn section_2_the_node_tells_its_name_and_version() {
     }
 }
 
-/// 4: "a server administrator should be able to disable" it, or say something else: unless told to, nothing is said.
+/// 4 sees a risk in telling: unless the operator says what, nothing is told.
 #[test]
 fn section_4_nothing_is_told_unless_the_operator_says_so() {
     let mut node = node();

@@ -84,8 +84,8 @@ fn section_6_1_2_options_that_run_past_the_record_are_a_format_error() {
     }
 }
 
-/// 6.1.3: "If a responder does not implement the VERSION level of the request, then it MUST respond with RCODE=BADVERS." and
-/// "All responses [...] MUST be [...] with the highest version" it knows: 0. Options of an unknown version mean nothing.
+/// 6.1.3: "If a responder does not implement the VERSION level of the request, then it MUST respond with RCODE=BADVERS." The
+/// version of the response is the highest one known: 0. Options of an unknown version mean nothing.
 #[test]
 fn section_6_1_3_other_versions_are_badvers() {
     let mut node = node();

@@ -52,8 +52,7 @@ fn section_7_2_1_malformed_options_are_format_errors_that_say_why() {
     }
 }
 
-/// 7.1.2: "a SOURCE PREFIX-LENGTH of 0 [...] indicates that the Recursive Resolver MUST NOT add the client's address
-/// information": nobody is located by it. FAMILY may be 0 then, as it is with no address.
+/// 7.1.2: with a source prefix of 0 the client wishes not to be located. FAMILY may be 0 then, as it is with no address.
 #[test]
 fn section_7_1_2_a_source_prefix_of_0_is_valid_for_every_family() {
     for family in 0..3 {

@@ -49,8 +49,7 @@ fn section_2_plain_answers_have_none() {
     }
 }
 
-/// 3: "the sender MUST [...] ensure that the extended error information does not cause truncation": when room is short it is what
-/// is left out.
+/// 3: an explanation is no reason for truncation: when room is short it is what is left out.
 #[test]
 fn section_3_it_is_dropped_before_anything_is_truncated() {
     let strings: Vec<String> = (0..30).map(|n| format!("\"192.0.2.{}\"", 100 + n)).collect();
