@@ -5,6 +5,7 @@ mod scene;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use hickory_proto::rr::RecordType::{A, AAAA, ANY, MX, NS, TXT};
@@ -32,6 +33,16 @@ unsafe impl GlobalAlloc for Counting {
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
+
+const SERVER: &str = r#"
+[cookies]
+require = true
+secrets = ["e5e973e5a6b2a43f48e7dc849e37bfcf", "445536bcd2513298075a5d379663c962"]
+[identity]
+nsid = "fra-1"
+id = "fra-1"
+version = "north"
+"#;
 
 const NAMES: &str = r#"
 [pools.green]
@@ -70,7 +81,7 @@ A = ["192.0.2.77"]
 
 #[test]
 fn no_query_allocates() {
-    let mut scene = scene::Scene::new(NAMES);
+    let mut scene = scene::Scene::with_server(SERVER, NAMES);
     scene.down(&["198.51.100.1", "203.0.113.1"]);
     let snapshot = scene.snapshot();
     let mut worker = Worker::new(Arc::new(Rotation::default()));
@@ -97,18 +108,65 @@ fn no_query_allocates() {
             }
         }
     }
+    queries.extend(odd_queries());
     let whole = queries[7].clone();
     queries.extend((0..whole.len()).map(|length| whole[..length].to_vec()));
     let mut longer = 0;
-    for transport in [Transport::Udp, Transport::Tcp] {
+    let mut rcodes = BTreeSet::new();
+    for transport in [Transport::Udp, Transport::Tcp, Transport::Tls] {
         for query in &queries {
             let asker = Asker { address: "10.9.9.9".parse().unwrap(), transport, idle: Some(scene::IDLE) };
             let before = ALLOCATIONS.with(Cell::get);
             let outcome = answer::answer(&snapshot, &mut worker, query, asker, scene::START, &mut out);
             let after = ALLOCATIONS.with(Cell::get);
             assert_eq!(before, after, "{outcome:?} for {query:02x?}");
+            if let answer::Outcome::Reply { rcode, .. } = outcome {
+                rcodes.insert(rcode.as_str());
+            }
             longer += usize::from(matches!(outcome, answer::Outcome::Reply { length, .. } if length > query.len()));
         }
     }
-    assert!(longer > 400, "most were answered: {longer}");
+    assert!(longer > 600, "most were answered: {longer}");
+    let all = ["BADCOOKIE", "BADVERS", "FORMERR", "NOERROR", "NOTAUTH", "NOTIMP", "NXDOMAIN", "REFUSED"];
+    assert!(rcodes.iter().eq(&all), "every path was taken: {rcodes:?}");
+}
+
+/// Every option, sound and not; classes, types and opcodes that no zone answers; a signature.
+fn odd_queries() -> Vec<Vec<u8>> {
+    const EVERY_OPTION: &[u8] = &[
+        0, 3, 0, 0, 0, 8, 0, 7, 0, 1, 24, 0, 10, 1, 7, 0, 11, 0, 0, 0, 12, 0, 2, 0, 0, 0, 10, 0, 24, 0x24, 0x64, 0xc4,
+        0xab, 0xcf, 0x10, 0xc9, 0x57, 1, 0, 0, 0, 0x5c, 0xf7, 0x9f, 0x11, 0x1f, 0x81, 0x30, 0xc3, 0xee, 0xe2, 0x94,
+        0x80,
+    ];
+    const BAD_SUBNET: &[u8] = &[0, 8, 0, 4, 0, 9, 0, 0];
+    const BAD_COOKIE: &[u8] = &[0, 10, 0, 2, 7, 7];
+    const SIGNATURE: &[u8] = b"\x03key\x00\x00\xfa\x00\xff\x00\x00\x00\x00\x00\x13\x01m\x00\
+        \x00\x00\x00\x00\x00\x00\x01\x2c\x00\x00\x00\x07\x00\x00\x00\x00";
+    let questions: [(&[u8], [u8; 4]); 8] = [
+        (b"\x03www\x07example\x03com\x00", [0, 1, 0, 1]),
+        (b"\x02id\x06server\x00", [0, 16, 0, 3]),
+        (b"\x07version\x04bind\x00", [0, 16, 0, 3]),
+        (b"\x07authors\x04bind\x00", [0, 16, 0, 3]),
+        (b"\x07example\x03com\x00", [0, 252, 0, 1]),
+        (b"\x07example\x03com\x00", [0, 254, 0, 1]),
+        (b"\x07example\x03com\x00", [0, 1, 0, 4]),
+        (b"\x04else\x04test\x00", [0, 1, 0, 1]),
+    ];
+    let mut queries = Vec::new();
+    for opcode in [0, 5 << 3] {
+        for (name, fields) in questions {
+            for options in [EVERY_OPTION, BAD_SUBNET, BAD_COOKIE, &[0, 3]] {
+                for (version, signature) in [(0, &[][..]), (1, &[]), (0, SIGNATURE)] {
+                    let additional = 1 + u8::from(!signature.is_empty());
+                    let header = [0, 7, opcode, 0, 0, 1, 0, 0, 0, 0, 0, additional];
+                    let opt = [0, 0, 41, 4, 208, 0, version, 0x80, 0, 0, options.len() as u8];
+                    queries.push([&header, name, &fields, &opt, options, signature].concat());
+                }
+            }
+        }
+        // A cookie alone.
+        let opt = [0, 0, 41, 4, 208, 0, 0, 0, 0, 0, EVERY_OPTION.len() as u8];
+        queries.push([&[0, 7, opcode, 0, 0, 0, 0, 0, 0, 0, 0, 1][..], &opt, EVERY_OPTION].concat());
+    }
+    queries
 }

@@ -8,10 +8,11 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use hickory_proto::op::{Edns, Message, MessageType, ResponseCode};
 use hickory_proto::rr::RecordType;
+use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
 use served::{
     ADDRESSES, BIG_RECORDS, PATIENCE, Server, addresses, ask_tcp, ask_udp, assert_closed, connect, connect_from,
     framed, next_answer, query, snapshot, strings, udp_socket, version,
@@ -165,6 +166,29 @@ mod tcp {
         assert_eq!(next_answer(&mut stream).metadata.id, second.metadata.id);
         // The connection is good for another one after that.
         ask_tcp(&mut stream, &query("ns1", RecordType::A));
+        server.stop().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_idle_time_is_told_and_cookies_bear_the_time() {
+        let server = start(TcpLimits { idle: Duration::from_secs(7), ..limits() });
+        let mut query = query("ns1", RecordType::A);
+        let mut edns = Edns::new();
+        edns.options_mut().insert(EdnsOption::Unknown(EdnsCode::Keepalive.into(), Vec::new()));
+        edns.options_mut().insert(EdnsOption::Unknown(EdnsCode::Cookie.into(), vec![7; 8]));
+        query.set_edns(edns);
+        let answer = ask_tcp(&mut connect(server.address()), &query);
+        let option = |answer: &Message, code| match answer.edns.as_ref().unwrap().option(code) {
+            Some(EdnsOption::Unknown(_, octets)) => octets.clone(),
+            other => panic!("{other:?} are no octets"),
+        };
+        assert_eq!(option(&answer, EdnsCode::Keepalive), 70_u16.to_be_bytes());
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+        for answer in [answer, ask_udp(server.address(), &query).0] {
+            let cookie = option(&answer, EdnsCode::Cookie);
+            let made = u32::from_be_bytes(cookie[12..16].try_into().unwrap());
+            assert!(now.abs_diff(made.into()) < 60, "{made} at {now}");
+        }
         server.stop().await;
     }
 

@@ -3,7 +3,7 @@
 use crate::snapshot::Identity;
 use crate::wire::{CLASS_CH, ExtendedError, InfoCode, Message, Owner, Question, Rcode, Rtype, Section};
 
-/// RFC 4892, section 3: "the TTL of the record SHOULD be 0".
+/// It holds for one node, and another one behind the same address may be asked next.
 const TTL: u32 = 0;
 
 /// Answers a question of class CH. What the operator has not told to say is hidden: REFUSED, as for any other name.

@@ -171,6 +171,49 @@ fn the_server_file_is_checked() {
 }
 
 #[test]
+fn edns_cookies_and_identity_are_checked() {
+    let told = |server: &str| {
+        let server = format!("{server}[datacenters]\nfra = {{ latitude = 50.11, longitude = 8.68 }}\n");
+        let faults = told_of(&[("truenorth.toml", server.as_bytes()), ("zones/a.example.toml", SMALL)]);
+        faults.into_iter().filter(|line| line.contains("error")).collect::<Vec<_>>()
+    };
+    for payload in ["511", "4097"] {
+        let line = format!("truenorth.toml 2:11 error: `payload` takes a whole number from 512 to 4096 | {payload}");
+        assert_eq!(told(&format!("[edns]\npayload = {payload}\n")), [line]);
+    }
+    let secrets = "`secrets` takes secrets of 32 hexadecimal digits, such as `openssl rand -hex 16` makes";
+    for broken in
+        ["+5e973e5a6b2a43f48e7dc849e37bfcf", "e5e973e5a6b2a43f48e7dc849e37bfc", "not hexadecimal digits, but 32 o"]
+    {
+        let line = format!("truenorth.toml 2:12 error: {secrets}");
+        assert_eq!(told(&format!("[cookies]\nsecrets = [\"{broken}\"]\n")), [line]);
+    }
+    assert_eq!(
+        told("[cookies]\nsecrets = []\nrequired = true\n"),
+        [
+            "truenorth.toml 2:11 error: `secrets` needs a secret; without the key a random one is made | none",
+            "truenorth.toml 3:1 error: `[cookies]` has no key `required` | did you mean `require`?",
+        ]
+    );
+    let twice = "[cookies]\nsecrets = [\"000102030405060708090a0b0c0d0e0f\", \"000102030405060708090A0B0C0D0E0F\"]\n";
+    assert_eq!(
+        told(twice),
+        ["truenorth.toml 2:48 error: `secrets` has the same secret twice | again | 2:12 first here"]
+    );
+    let many: Vec<String> = (0..9).map(|n| format!("\"{n:032x}\"")).collect();
+    let many = format!("[cookies]\nsecrets = [{}]\n", many.join(", "));
+    assert_eq!(told(&many), ["truenorth.toml 2:300 error: `secrets` takes at most 8 | one too many"]);
+    let long = format!("[identity]\nid = \"\"\nnsid = \"{}\"\n", "n".repeat(129));
+    assert_eq!(
+        told(&long),
+        [
+            "truenorth.toml 2:6 error: `id` takes 1 to 128 octets of text | an empty string",
+            "truenorth.toml 3:8 error: `nsid` takes 1 to 128 octets of text",
+        ]
+    );
+}
+
+#[test]
 fn there_is_one_soa() {
     let zone = b"@ SOA ns1 host 1 2 3 4 5\n@ SOA ns1 host 2 2 3 4 5\n@ NS ns1\nns1 A 192.0.2.1\n";
     let told = r"a.example.zone 2:1 error: a.example. has two SOA records | another one | 1:1 the SOA";

@@ -10,9 +10,11 @@ use crate::health::{
     BodyMatch, Check, DEFAULT_INTERVAL, DEFAULT_TIMEOUT, HttpCheck, Monitor, Pattern, StatusRange, Target, TlsCheck,
 };
 use crate::name::Name;
-use crate::snapshot::{Datacenter, Ecs, Endpoint, Members, PoolSpec, PoolUse, SteeredName, Steering, World, ZoneSpec};
+use crate::snapshot::{
+    Cookies, Datacenter, Ecs, Endpoint, Identity, Members, PoolSpec, PoolUse, SteeredName, Steering, World, ZoneSpec,
+};
 use crate::steering::{AllDown, Pick, Step};
-use crate::wire::Rtype;
+use crate::wire::{CookieSecret, Rtype};
 
 use super::*;
 
@@ -30,6 +32,18 @@ databases = ["country.mmdb"]
 enabled = false
 max_source_v4 = 20
 max_source_v6 = 48
+
+[edns]
+payload = 4096
+
+[cookies]
+secrets = ["E5e973e5a6b2a43f48e7dc849e37bfcf", "000102030405060708090a0b0c0d0e0f"]
+require = true
+
+[identity]
+nsid = "iad-1"
+id = "iad"
+version = "north"
 
 [datacenters]
 fra = { latitude = 50.11, longitude = 8.68, country = "de" }
@@ -145,7 +159,7 @@ fn the_server_file_is_taken_over() {
     let Config { server, credentials, world, warnings, watched } = whole();
     assert!(credentials.is_none());
     // The only zone has one of its own.
-    assert_eq!(lines(&warnings), ["25:10 warning: region `default` is never used | nothing refers to it"]);
+    assert_eq!(lines(&warnings), ["37:10 warning: region `default` is never used | nothing refers to it"]);
     let folder = server.zones.parent().unwrap();
     assert_eq!(server.state, Path::new("/var/lib/truenorth"));
     assert_eq!(server.listen.dns, ["192.0.2.53:53".parse().unwrap()]);
@@ -153,6 +167,12 @@ fn the_server_file_is_taken_over() {
     assert_eq!(watched, [folder.join("truenorth.toml"), folder.join("zones"), folder.join("country.mmdb")]);
     assert_eq!(&*world.node, "iad");
     assert_eq!(world.ecs, Ecs { enabled: false, max_source_v4: 20, max_source_v6: 48 });
+    assert_eq!(world.protocol.payload, 4096);
+    let secrets = [0xe5e9_73e5_a6b2_a43f_48e7_dc84_9e37_bfcf_u128, 0x0001_0203_0405_0607_0809_0a0b_0c0d_0e0f];
+    let secrets = secrets.map(|secret| CookieSecret::new(secret.to_be_bytes())).to_vec();
+    assert_eq!(world.protocol.cookies, Cookies { secrets, are_required: true });
+    let [nsid, id, version] = ["iad-1", "iad", "north"].map(|text| Some(text.into()));
+    assert_eq!(world.protocol.identity, Identity { nsid, id, version });
     let datacenter = |name: &str, latitude, longitude, country| Datacenter {
         name: name.into(),
         coordinates: Coordinates::try_new(latitude, longitude).unwrap(),
