@@ -438,7 +438,7 @@ mod doq {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn rfc9250_4_1_1_a_client_that_wants_another_protocol_is_refused() {
+    async fn rfc9250_4_1_a_client_that_wants_another_protocol_is_refused() {
         let server = Server::start(limits());
         let refused = quic_endpoint(&server.identity, "h3").connect(server.quic, NAME).unwrap().await.unwrap_err();
         assert!(

@@ -3,7 +3,6 @@
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustls::crypto::ring::sign::any_supported_type;
 use rustls::pki_types::pem::{self, PemObject};
@@ -12,13 +11,14 @@ use rustls::sign::{CertifiedKey, SigningKey};
 use rustls::{Error, InconsistentKeys};
 use x509_parser::certificate::Validity;
 use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::time::ASN1Time;
 
 use super::decode::Placed;
 use super::fault::{Fault, Faults};
 
-/// A certificate that ends sooner is warned of: whoever renews it automatically does so a month ahead (Let's Encrypt's
+/// A certificate that ends within so many seconds is warned of: whoever renews it automatically does so a month ahead (Let's Encrypt's
 /// recommendation for its 90 days), so with a week left nobody has.
-const ENDS_SOON: Duration = Duration::from_secs(7 * 24 * 3600);
+const ENDS_SOON: i64 = 7 * 24 * 3600;
 
 /// Reads a chain, the server's own certificate first, and its key. What is wrong is told where the file is named.
 pub(super) fn read(
@@ -59,15 +59,12 @@ fn read_chain(file: &Placed<PathBuf>, faults: &mut Faults) -> Option<Vec<Certifi
 /// Warns of a certificate that clients refuse, or soon will. It may be all there is, and who does not verify it is still
 /// served.
 fn check_dates(file: &Placed<PathBuf>, validity: &Validity, faults: &mut Faults) {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let (from, to) = (validity.not_before, validity.not_after);
-    let seconds = |time: x509_parser::time::ASN1Time| time.timestamp();
-    let now_seconds = now.as_secs() as i64;
-    let label = if seconds(to) < now_seconds {
+    let (from, to, now) = (validity.not_before, validity.not_after, ASN1Time::now());
+    let label = if to < now {
         "has expired"
-    } else if seconds(from) > now_seconds {
+    } else if from > now {
         "is not valid yet"
-    } else if seconds(to) < (now + ENDS_SOON).as_secs() as i64 {
+    } else if to.timestamp() < now.timestamp() + ENDS_SOON {
         "expires soon"
     } else {
         return;
