@@ -104,20 +104,30 @@ mod dot {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn many_half_open_handshakes_of_one_client_keep_nobody_waiting() {
+        const FLOOD: usize = 300;
         let server = Server::start(limits());
         let mut other_client = connect_from("127.0.0.9", server.dns);
         ask_tcp(&mut other_client, &ns1());
         for address in [server.tls, server.https] {
-            let mut half_open: Vec<_> = (0..300).map(|_| connect(address)).collect();
+            let mut half_open: Vec<_> = (0..FLOOD).map(|_| connect(address)).collect();
             for stream in &mut half_open {
                 // Those that had to go already refuse it.
                 let _ = stream.write_all(&[22, 3, 1, 2, 0, 1]);
             }
+            // Another client, in the midst of it.
+            let began = Instant::now();
+            let stream = connect_from("127.0.0.10", server.tls);
+            ask(&mut tls(stream, trusting(&[&server.identity], &["dot"])).unwrap(), &ns1());
+            assert!(began.elapsed() < AT_ONCE, "{:?}", began.elapsed());
+
+            // The client itself, when it has as many as it may: all others were closed.
+            let kept = TcpLimits::default().connections_per_client;
+            assert_closed(&mut half_open[0]);
+            assert_closed(&mut half_open[FLOOD - kept - 1]);
             let began = Instant::now();
             ask(&mut server.tls(&["dot"]), &ns1());
             assert_eq!(http(&mut server.https(), &get(&ns1()), b"").status, 200);
             assert!(began.elapsed() < AT_ONCE, "{:?}", began.elapsed());
-            assert_closed(&mut half_open[0]);
         }
         ask_tcp(&mut other_client, &ns1());
         server.running.stop().await;
@@ -438,7 +448,7 @@ mod doq {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn rfc9250_4_1_1_a_client_that_wants_another_protocol_is_refused() {
+    async fn rfc9250_4_1_a_client_that_wants_another_protocol_is_refused() {
         let server = Server::start(limits());
         let refused = quic_endpoint(&server.identity, "h3").connect(server.quic, NAME).unwrap().await.unwrap_err();
         assert!(

@@ -3,7 +3,6 @@
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustls::crypto::ring::sign::any_supported_type;
 use rustls::pki_types::pem::{self, PemObject};
@@ -12,13 +11,14 @@ use rustls::sign::{CertifiedKey, SigningKey};
 use rustls::{Error, InconsistentKeys};
 use x509_parser::certificate::Validity;
 use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::time::ASN1Time;
 
 use super::decode::Placed;
 use super::fault::{Fault, Faults};
 
-/// A certificate that ends sooner is warned of: whoever renews it automatically does so a month ahead (Let's Encrypt's
+/// A certificate that ends within so many seconds is warned of: whoever renews it automatically does so a month ahead (Let's Encrypt's
 /// recommendation for its 90 days), so with a week left nobody has.
-const ENDS_SOON: Duration = Duration::from_secs(7 * 24 * 3600);
+const ENDS_SOON: i64 = 7 * 24 * 3600;
 
 /// Reads a chain, the server's own certificate first, and its key. What is wrong is told where the file is named.
 pub(super) fn read(
@@ -65,7 +65,7 @@ fn check_dates(file: &Placed<PathBuf>, validity: &Validity, faults: &mut Faults)
     let now_seconds = now.as_secs().cast_signed();
     let label = if seconds(to) < now_seconds {
         "has expired"
-    } else if seconds(from) > now_seconds {
+    } else if from > now {
         "is not valid yet"
     } else if seconds(to) < (now + ENDS_SOON).as_secs().cast_signed() {
         "expires soon"

@@ -16,6 +16,13 @@ const DEFAULT_PORT: u16 = 5300;
 /// The ways that need a certificate.
 const ENCRYPTED: [&str; 3] = ["tls", "https", "quic"];
 
+/// Ports that are kept for other ways, and by what.
+const FORBIDDEN: [(&str, u16, &str); 3] = [
+    ("dns", 853, "is never for plain DNS (RFC 7858, section 3.1)"),
+    ("tls", 53, "is never for DNS over TLS (RFC 7858, section 3.1)"),
+    ("quic", 53, "is never for DNS over QUIC (RFC 9250, section 4.1.1)"),
+];
+
 /// Ways that share the ports of one protocol below, with its name.
 const SHARED_PORTS: [(&str, &[&str]); 2] = [("TCP", &["dns", "tls", "https"]), ("UDP", &["dns", "quic"])];
 
@@ -83,9 +90,14 @@ fn read_addresses(value: &Value<'_>, port: u16, faults: &mut Faults) -> Vec<Plac
         if addresses.iter().any(|other| other.value == address.value) {
             let message = format!("`{}` names {} twice", value.key, address.value);
             faults.push(Fault::error(&address.place, message, "again"));
-        } else {
-            addresses.push(address);
+            continue;
         }
+        let port = address.value.port();
+        if let Some((.., why)) = FORBIDDEN.iter().find(|(key, forbidden, _)| *key == value.key && *forbidden == port) {
+            faults.push(Fault::error(&address.place, format!("port {port} {why}"), ""));
+            continue;
+        }
+        addresses.push(address);
     }
     addresses
 }

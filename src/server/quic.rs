@@ -155,7 +155,7 @@ async fn handshake(incoming: Incoming, service: &Service) -> Option<Connection> 
 async fn converse(connection: Connection, service: Service, seat: Seat) {
     let code = tokio::select! {
         code = answer_streams(&connection, service, &seat) => code,
-        // RFC 9250, section 4.3: "a DoQ implementation wants to close the connection due to excessive load".
+        // There are more who want one than there are.
         () = seat.evicted() => DOQ_EXCESSIVE_LOAD,
     };
     connection.close(code, b"");

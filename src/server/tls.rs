@@ -15,8 +15,7 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
 
-/// ALPN's name of DNS over TLS (RFC 7858, section 6, as registered). Clients that name no protocol are served too: RFC 7858 asks
-/// for none.
+/// ALPN's name of DNS over TLS, as IANA has it. Clients that name no protocol are served too: RFC 7858 asks for none.
 pub(super) const DOT: &[&[u8]] = &[b"dot"];
 
 /// ALPN's names of HTTP, the better one first (RFC 9113, section 3.2).
@@ -25,7 +24,7 @@ pub(super) const HTTP: &[&[u8]] = &[HTTP_2, b"http/1.1"];
 /// ALPN's name of HTTP/2.
 pub(super) const HTTP_2: &[u8] = b"h2";
 
-/// ALPN's name of DNS over QUIC (RFC 9250, section 4.1.1).
+/// ALPN's name of DNS over QUIC (RFC 9250, section 4.1).
 pub(super) const DOQ: &[&[u8]] = &[b"doq"];
 
 /// The certificate that is shown, with its key.

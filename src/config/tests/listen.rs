@@ -1,16 +1,24 @@
 //! `[listen]`: addresses of every way, and the certificate with its key.
 
 use super::*;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 
 const SMALL: &[u8] = b"[nameservers]\nns1 = [\"192.0.2.53\"]\n";
 
 /// A certificate of these years and its key, in PEM.
 fn certificate(years: std::ops::Range<i32>) -> [String; 2] {
+    certificate_with(|params| {
+        params.not_before = date_time_ymd(years.start, 1, 1);
+        params.not_after = date_time_ymd(years.end, 1, 1);
+    })
+}
+
+fn certificate_with(set_dates: impl FnOnce(&mut CertificateParams)) -> [String; 2] {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(["dns.example.com".to_owned()]).unwrap();
-    params.not_before = date_time_ymd(years.start, 1, 1);
-    params.not_after = date_time_ymd(years.end, 1, 1);
+    set_dates(&mut params);
     [params.self_signed(&key).unwrap().pem(), key.serialize_pem()]
 }
 
@@ -56,13 +64,28 @@ fn every_way_has_its_addresses_and_the_certificate_is_watched() {
 #[test]
 fn ways_that_share_a_port_are_told() {
     let [certificate, key] = certificate(2020..2100);
-    let listen = "dns = [\"127.0.0.1:53\", \"127.0.0.1:0\"]\ntls = [\"127.0.0.1:53\", \"127.0.0.1:0\"]\n\
-                  quic = [\"127.0.0.1:53\"]\ncertificate = \"a.pem\"\nkey = \"a.key\"\n";
+    let listen = "dns = [\"127.0.0.1:54\", \"127.0.0.1:0\"]\ntls = [\"127.0.0.1:54\", \"127.0.0.1:0\"]\n\
+                  quic = [\"127.0.0.1:54\"]\ncertificate = \"a.pem\"\nkey = \"a.key\"\n";
     assert_eq!(
         told_of(listen, &certificate, &key),
         [
-            "3:8 error: `tls` and `dns` both need 127.0.0.1:53 over TCP | taken | 2:8 first here",
-            "4:9 error: `quic` and `dns` both need 127.0.0.1:53 over UDP | taken | 2:8 first here",
+            "3:8 error: `tls` and `dns` both need 127.0.0.1:54 over TCP | taken | 2:8 first here",
+            "4:9 error: `quic` and `dns` both need 127.0.0.1:54 over UDP | taken | 2:8 first here",
+        ]
+    );
+}
+
+#[test]
+fn ports_of_other_ways_are_told() {
+    let [certificate, key] = certificate(2020..2100);
+    let listen = "dns = [\"127.0.0.1:853\"]\ntls = [\"127.0.0.1:53\"]\nquic = [\"[::1]:53\"]\n\
+                  certificate = \"a.pem\"\nkey = \"a.key\"\n";
+    assert_eq!(
+        told_of(listen, &certificate, &key),
+        [
+            "2:8 error: port 853 is never for plain DNS (RFC 7858, section 3.1)",
+            "3:8 error: port 53 is never for DNS over TLS (RFC 7858, section 3.1)",
+            "4:9 error: port 53 is never for DNS over QUIC (RFC 9250, section 4.1.1)",
         ]
     );
 }
@@ -125,5 +148,18 @@ fn a_certificate_that_is_not_valid_now_is_warned_of_and_served() {
         let [warning] = &config.warnings.0[..] else { panic!("one warning is expected") };
         assert_eq!((warning.severity, &*warning.label), (Severity::Warning, label));
         assert!(warning.message.contains(" 1 00:00:00 "), "{}", warning.message);
+    }
+}
+
+#[test]
+fn a_certificate_that_ends_soon_is_warned_of() {
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+    let today = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    for (days, is_told) in [(6, true), (8, false)] {
+        let [certificate, key] =
+            certificate_with(|params| params.not_after = date_time_ymd(1970, 1, 1) + today + days * DAY);
+        let labels: Vec<String> =
+            load_listen(TLS, &certificate, &key).unwrap().warnings.0.into_iter().map(|fault| fault.label).collect();
+        assert_eq!(labels == ["expires soon"], is_told, "{labels:?}");
     }
 }
