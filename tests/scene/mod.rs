@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query};
 use hickory_proto::rr::rdata::opt::{ClientSubnet, EdnsCode, EdnsOption};
-use hickory_proto::rr::{Name, RData, RecordType};
+use hickory_proto::rr::{Name, RData, Record, RecordType};
 use truenorth::answer::{self, Asker, Outcome, Rotation, Transport, Worker};
 use truenorth::config::{Config, Faults};
 use truenorth::geo::Locations;
@@ -53,6 +53,9 @@ endpoints.sin = ["203.0.113.1"]
 
 /// The origin of the zone.
 pub const ORIGIN: &str = "example.com.";
+
+/// DNAME (RFC 6672).
+pub const DNAME: u16 = 39;
 
 /// A node without sockets.
 pub struct Scene {
@@ -139,11 +142,18 @@ impl Scene {
 
     /// The same from another source.
     pub fn send_from(&mut self, source: IpAddr, message: &[u8], transport: Transport) -> Option<Reply> {
+        let octets = self.octets(source, message, transport)?;
+        Some(Reply { message: Message::from_vec(&octets).unwrap(), octets: octets.len() })
+    }
+
+    /// The reply as it is.
+    pub fn octets(&mut self, source: IpAddr, message: &[u8], transport: Transport) -> Option<Vec<u8>> {
         let mut out = vec![0; truenorth::wire::MAX_MESSAGE];
         let asker = Asker { address: source, transport };
         match answer::answer(&self.snapshot, &mut self.worker, message, asker, &mut out) {
             Outcome::Reply { length, .. } => {
-                Some(Reply { message: Message::from_vec(&out[..length]).unwrap(), octets: length })
+                out.truncate(length);
+                Some(out)
             }
             Outcome::Silence => None,
         }
@@ -177,6 +187,23 @@ pub fn query(name: &str, rtype: RecordType, client: &str) -> Message {
     message
 }
 
+/// A record in presentation format. The parser knows DNAME by its number only.
+fn presentation(record: &Record) -> String {
+    let target = match &record.data {
+        RData::Unknown { code, rdata } if u16::from(*code) == DNAME => rdata.anything.as_slice(),
+        _ => return record.to_string(),
+    };
+    let mut name = String::new();
+    let mut rest = target;
+    while let [length @ 1..=u8::MAX, behind @ ..] = rest {
+        let (label, behind) = behind.split_at(usize::from(*length));
+        name += &format!("{}.", String::from_utf8_lossy(label));
+        rest = behind;
+    }
+    let name = if name.is_empty() { "." } else { &name };
+    format!("{} {} {} DNAME {name}", record.name, record.ttl, record.dns_class)
+}
+
 impl Reply {
     /// The addresses of the answer section, in order; canonical names as they are.
     pub fn data(&self) -> Vec<String> {
@@ -192,17 +219,17 @@ impl Reply {
 
     /// The records of the answer section in presentation format, in order.
     pub fn answers(&self) -> Vec<String> {
-        self.message.answers.iter().map(ToString::to_string).collect()
+        self.message.answers.iter().map(presentation).collect()
     }
 
     /// The same of the authority section.
     pub fn authorities(&self) -> Vec<String> {
-        self.message.authorities.iter().map(ToString::to_string).collect()
+        self.message.authorities.iter().map(presentation).collect()
     }
 
     /// The same of the additional section, without the OPT record.
     pub fn additionals(&self) -> Vec<String> {
-        self.message.additionals.iter().map(ToString::to_string).collect()
+        self.message.additionals.iter().map(presentation).collect()
     }
 
     /// Whether AA is set.
