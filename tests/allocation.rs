@@ -66,7 +66,22 @@ CNAME = ["www"]
 NS = ["ns.sub"]
 [records."ns.sub"]
 A = ["192.0.2.77"]
+[records.moved]
+DNAME = ["apps"]
+[records.grows]
+DNAME = ["deep.grows"]
+[records.loop]
+CNAME = ["pool"]
+[records.pool]
+CNAME = ["loop"]
+[records.far]
+DNAME = ["label-that-makes-it-long.label-that-makes-it-long.example.net."]
 "#;
+
+/// Whose DNAME makes a name of more than 255 octets.
+const LONG: &str = "a-label-of-some-length-as-there-are-many.a-label-of-some-length-as-there-are-many.\
+                    a-label-of-some-length-as-there-are-many.a-label-of-some-length-as-there-are-many.\
+                    a-label-of-some-length-as-there-are-many.far";
 
 #[test]
 fn no_query_allocates() {
@@ -84,6 +99,10 @@ fn no_query_allocates() {
         "whoami",
         "example.com.",
         "chain",
+        "X.y.Moved",
+        "x.grows",
+        "loop",
+        LONG,
         "x.sub",
         "nowhere",
         "a.b.c.d",

@@ -197,7 +197,8 @@ fn presentation(record: &Record) -> String {
     let mut rest = target;
     while let [length @ 1..=u8::MAX, behind @ ..] = rest {
         let (label, behind) = behind.split_at(usize::from(*length));
-        name += &format!("{}.", String::from_utf8_lossy(label));
+        name += &String::from_utf8_lossy(label);
+        name.push('.');
         rest = behind;
     }
     let name = if name.is_empty() { "." } else { &name };
