@@ -80,7 +80,8 @@ pub(super) fn read(rtype: Rtype, fields: &[Field], tokens: &[Token<'_>]) -> Resu
         let wrong = |reason: &str| fault(Some(at), reason);
         match field {
             Field::U8(words) => {
-                rdata.push(number(token, words).ok_or_else(|| wrong("a number up to 255 stands here"))?)
+                let value = number(token, words).ok_or_else(|| wrong("a number up to 255 stands here"))?;
+                rdata.push(value);
             }
             Field::U16(words) => {
                 let value = number(token, words).ok_or_else(|| wrong("a number up to 65535 stands here"))?;
@@ -91,8 +92,8 @@ pub(super) fn read(rtype: Rtype, fields: &[Field], tokens: &[Token<'_>]) -> Resu
                 rdata.extend_from_slice(&address.octets());
             }
             Field::Groups { count, octets, separator } => {
-                groups(token.text, *count, *octets, *separator, &mut rdata)
-                    .ok_or_else(|| wrong("hexadecimal digits in groups stand here"))?
+                let read = groups(token.text, *count, *octets, *separator);
+                rdata.extend(read.ok_or_else(|| wrong("hexadecimal digits in groups stand here"))?);
             }
             Field::Base64 => {
                 let text: String = rest.iter().map(|token| token.text).collect();
@@ -123,17 +124,16 @@ fn number<T: std::str::FromStr + Copy>(token: &Token<'_>, words: &[(&str, T)]) -
     word.map(|&(_, value)| value).or_else(|| token.text.parse().ok().filter(|_| is_number))
 }
 
-fn groups(text: &str, count: usize, octets: usize, separator: char, rdata: &mut Vec<u8>) -> Option<()> {
+fn groups(text: &str, count: usize, octets: usize, separator: char) -> Option<Vec<u8>> {
     let digits = 2 * octets;
-    let mut found = 0;
+    let mut read = Vec::with_capacity(count * octets);
     for group in text.split(separator) {
         let has_length = group.len() == digits || (separator == ':' && (1..digits).contains(&group.len()));
         if !has_length || !group.bytes().all(|octet| octet.is_ascii_hexdigit()) {
             return None;
         }
         let value = u16::from_str_radix(group, 16).ok()?.to_be_bytes();
-        rdata.extend_from_slice(&value[value.len() - octets..]);
-        found += 1;
+        read.extend_from_slice(&value[value.len() - octets..]);
     }
-    (found == count).then_some(())
+    (read.len() == count * octets).then_some(read)
 }
