@@ -77,7 +77,22 @@ CNAME = ["www"]
 NS = ["ns.sub"]
 [records."ns.sub"]
 A = ["192.0.2.77"]
+[records.moved]
+DNAME = ["apps"]
+[records.grows]
+DNAME = ["deep.grows"]
+[records.loop]
+CNAME = ["pool"]
+[records.pool]
+CNAME = ["loop"]
+[records.far]
+DNAME = ["label-that-makes-it-long.label-that-makes-it-long.example.net."]
 "#;
+
+/// Whose DNAME makes a name of more than 255 octets.
+const LONG: &str = "a-label-of-some-length-as-there-are-many.a-label-of-some-length-as-there-are-many.\
+                    a-label-of-some-length-as-there-are-many.a-label-of-some-length-as-there-are-many.\
+                    a-label-of-some-length-as-there-are-many.far";
 
 #[test]
 fn no_query_allocates() {
@@ -95,6 +110,10 @@ fn no_query_allocates() {
         "whoami",
         "example.com.",
         "chain",
+        "X.y.Moved",
+        "x.grows",
+        "loop",
+        LONG,
         "x.sub",
         "nowhere",
         "a.b.c.d",
@@ -127,7 +146,7 @@ fn no_query_allocates() {
         }
     }
     assert!(longer > 600, "most were answered: {longer}");
-    let all = ["BADCOOKIE", "BADVERS", "FORMERR", "NOERROR", "NOTAUTH", "NOTIMP", "NXDOMAIN", "REFUSED"];
+    let all = ["BADCOOKIE", "BADVERS", "FORMERR", "NOERROR", "NOTAUTH", "NOTIMP", "NXDOMAIN", "REFUSED", "YXDOMAIN"];
     assert!(rcodes.iter().eq(&all), "every path was taken: {rcodes:?}");
 }
 

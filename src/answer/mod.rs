@@ -4,6 +4,7 @@
 //! lock, allocates nothing, reads no clock and writes no log. It follows RFC 1034, section 4.3.2; what that algorithm
 //! would find out on its way down the tree stands at the tree's nodes already.
 
+mod chain;
 mod client;
 mod exchange;
 mod identity;

@@ -4,14 +4,12 @@
 //! The message itself is the memory of a chain: a name that is looked up is one that the message holds, be it the
 //! question's or the target of the CNAME record before.
 
+use super::chain::Chain;
 use super::{Asker, Client, Worker, reflect, steered};
 use crate::name::{MAX_NAME_LENGTH, Name, suffixes};
 use crate::snapshot::{ServedZone, Snapshot};
 use crate::wire::{Message, Owner, Rcode, RrsetWriter, Rtype, Section, Truncated};
 use crate::zone::{FIXED_FIELDS, Found, Node, POINTER_LENGTH, Rrset, Special, TTL_OFFSET, below};
-
-/// CNAME records that an answer follows at most, synthesised ones included. BIND follows 11, Knot 20.
-const MAX_CHAIN: usize = 16;
 
 /// What ANY is answered with where there is no static RRset to give (RFC 8482, section 4.2).
 const HINFO_RFC8482: &[u8] = b"\x07RFC8482\x00";
@@ -54,39 +52,6 @@ pub(super) enum Next {
     Done(Rcode),
     /// It goes on with the target of a CNAME record, which the message holds there.
     Follow(Owner),
-}
-
-/// What a chain has met so far, so that no record is given twice.
-#[derive(Default)]
-struct Chain<'s> {
-    names: [Option<Owner>; MAX_CHAIN],
-    dnames: [Option<&'s Rrset>; MAX_CHAIN],
-    length: usize,
-}
-
-impl<'s> Chain<'s> {
-    /// Remembers a name that was looked up, and the DNAME that redirected it.
-    fn push(&mut self, name: Owner, dname: Option<&'s Rrset>) {
-        self.names[self.length] = Some(name);
-        self.dnames[self.length] = dname;
-        self.length += 1;
-    }
-
-    fn is_full(&self) -> bool {
-        self.length == MAX_CHAIN
-    }
-
-    fn has_name(&self, message: &Message<'_>, name: &[u8]) -> bool {
-        let mut key = [0; MAX_NAME_LENGTH];
-        self.names.iter().flatten().any(|&seen| {
-            let length = message.read_name(seen, &mut key);
-            key[..length] == *name
-        })
-    }
-
-    fn has_dname(&self, dname: &Rrset) -> bool {
-        self.dnames.iter().flatten().any(|seen| std::ptr::eq(*seen, dname))
-    }
 }
 
 impl<'s> Response<'_, 's> {

@@ -59,15 +59,12 @@ fn read_chain(file: &Placed<PathBuf>, faults: &mut Faults) -> Option<Vec<Certifi
 /// Warns of a certificate that clients refuse, or soon will. It may be all there is, and who does not verify it is still
 /// served.
 fn check_dates(file: &Placed<PathBuf>, validity: &Validity, faults: &mut Faults) {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let (from, to) = (validity.not_before, validity.not_after);
-    let seconds = |time: x509_parser::time::ASN1Time| time.timestamp();
-    let now_seconds = now.as_secs().cast_signed();
-    let label = if seconds(to) < now_seconds {
+    let (from, to, now) = (validity.not_before, validity.not_after, ASN1Time::now());
+    let label = if to < now {
         "has expired"
     } else if from > now {
         "is not valid yet"
-    } else if seconds(to) < (now + ENDS_SOON).as_secs().cast_signed() {
+    } else if to.timestamp() < now.timestamp() + ENDS_SOON {
         "expires soon"
     } else {
         return;

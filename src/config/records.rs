@@ -1,8 +1,10 @@
 //! RDATA from presentation format.
 //!
-//! `domain` reads the text of each type it knows. A type whose data looks exactly like another's is read as that one;
-//! every type is read as `\# length hex` (RFC 3597, section 5), and what is written so for a known type must be what its
+//! `domain` reads the text of each type it knows. A type whose data looks exactly like another's is read as that one, and
+//! one whose data is a row of simple fields by its [`layout`]; every type is read as `\# length hex` (RFC 3597, section 5), and what is written so for a known type must be what its
 //! text could have said.
+
+mod layout;
 
 use domain::base::rdata::{ComposeRecordData, ParseRecordData};
 use domain::base::{ParsedName, iana};
@@ -19,6 +21,9 @@ const MAX_RDATA_LENGTH: usize = 65_535;
 
 /// Fields of an SOA before its times, which may be written in units: MNAME, RNAME and SERIAL.
 const SOA_FIELDS_BEFORE_TIMES: usize = 3;
+
+/// What stands before data of any type in octets (RFC 3597, section 5).
+const GENERIC: &str = "\\#";
 
 /// Why tokens are no data of a type.
 #[derive(Debug, PartialEq, Eq)]
@@ -66,6 +71,9 @@ pub(super) fn rdata_from_tokens(rtype: Rtype, tokens: &[Token<'_>], origin: &Nam
     if tokens.is_empty() {
         return Err(RdataError { token: None, message: format!("no {rtype} data: {}", ScanError::Missing) });
     }
+    if let Some(fields) = layout::of(rtype).filter(|_| tokens[0].quoted || tokens[0].text != GENERIC) {
+        return check_length(layout::read(rtype, fields, tokens)?);
+    }
     let before_times = if rtype == Rtype::SOA { SOA_FIELDS_BEFORE_TIMES } else { usize::MAX };
     let mut scanner = TokenScanner::new(tokens, origin, before_times);
     let format = iana::Rtype::from_int(same_format(rtype).0);
@@ -87,14 +95,19 @@ pub(super) fn rdata_from_tokens(rtype: Rtype, tokens: &[Token<'_>], origin: &Nam
     if read < tokens.len() {
         return Err(RdataError { token: Some(read), message: format!("nothing may follow this {rtype} data") });
     }
-    if rdata.len() > MAX_RDATA_LENGTH {
-        return Err(RdataError { token: Some(0), message: "a record holds at most 65535 octets".to_owned() });
-    }
+    let rdata = check_length(rdata.into())?;
     // Octets can be anything, and of some texts, such as a ZONEMD digest's, `domain` does not look at the length.
     if !is_wire_format(format, &rdata) {
         return Err(RdataError { token: Some(0), message: format!("this is no {rtype} data") });
     }
-    Ok(rdata.into())
+    Ok(rdata)
+}
+
+fn check_length(rdata: Box<[u8]>) -> Result<Box<[u8]>, RdataError> {
+    if rdata.len() > MAX_RDATA_LENGTH {
+        return Err(RdataError { token: Some(0), message: "a record holds at most 65535 octets".to_owned() });
+    }
+    Ok(rdata)
 }
 
 /// The RDATA of a TXT record whose whole text is `text`: split at 255 octets, nothing escaped, nothing split at blanks.

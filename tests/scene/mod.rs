@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query};
 use hickory_proto::rr::rdata::opt::{ClientSubnet, EdnsCode, EdnsOption};
-use hickory_proto::rr::{Name, RData, RecordType};
+use hickory_proto::rr::{Name, RData, Record, RecordType};
 use truenorth::answer::{self, Asker, Outcome, Rotation, Transport, Worker};
 use truenorth::config::{Config, Faults};
 use truenorth::geo::Locations;
@@ -60,6 +60,9 @@ pub const IDLE: Duration = Duration::from_secs(10);
 
 /// The origin of the zone.
 pub const ORIGIN: &str = "example.com.";
+
+/// DNAME (RFC 6672).
+pub const DNAME: u16 = 39;
 
 /// A node without sockets.
 pub struct Scene {
@@ -161,7 +164,12 @@ impl Scene {
         Some(Reply { message: Message::from_vec(&octets).unwrap(), octets: octets.len() })
     }
 
-    /// The reply's octets, and whether the asker held a valid cookie.
+    /// The reply as it is.
+    pub fn octets(&mut self, source: IpAddr, message: &[u8], transport: Transport) -> Option<Vec<u8>> {
+        self.exchange(source, message, transport).map(|(octets, _)| octets)
+    }
+
+    /// The same, and whether the asker held a valid cookie.
     pub fn exchange(&mut self, source: IpAddr, message: &[u8], transport: Transport) -> Option<(Vec<u8>, bool)> {
         let mut out = vec![0; truenorth::wire::MAX_MESSAGE];
         let asker = Asker { address: source, transport, idle: transport.is_stream().then_some(IDLE) };
@@ -202,6 +210,24 @@ pub fn query(name: &str, rtype: RecordType, client: &str) -> Message {
     message
 }
 
+/// A record in presentation format. The parser knows DNAME by its number only.
+fn presentation(record: &Record) -> String {
+    let target = match &record.data {
+        RData::Unknown { code, rdata } if u16::from(*code) == DNAME => rdata.anything.as_slice(),
+        _ => return record.to_string(),
+    };
+    let mut name = String::new();
+    let mut rest = target;
+    while let [length @ 1..=u8::MAX, behind @ ..] = rest {
+        let (label, behind) = behind.split_at(usize::from(*length));
+        name += &String::from_utf8_lossy(label);
+        name.push('.');
+        rest = behind;
+    }
+    let name = if name.is_empty() { "." } else { &name };
+    format!("{} {} {} DNAME {name}", record.name, record.ttl, record.dns_class)
+}
+
 impl Reply {
     /// The addresses of the answer section, in order; canonical names as they are.
     pub fn data(&self) -> Vec<String> {
@@ -217,17 +243,17 @@ impl Reply {
 
     /// The records of the answer section in presentation format, in order.
     pub fn answers(&self) -> Vec<String> {
-        self.message.answers.iter().map(ToString::to_string).collect()
+        self.message.answers.iter().map(presentation).collect()
     }
 
     /// The same of the authority section.
     pub fn authorities(&self) -> Vec<String> {
-        self.message.authorities.iter().map(ToString::to_string).collect()
+        self.message.authorities.iter().map(presentation).collect()
     }
 
     /// The same of the additional section, without the OPT record.
     pub fn additionals(&self) -> Vec<String> {
-        self.message.additionals.iter().map(ToString::to_string).collect()
+        self.message.additionals.iter().map(presentation).collect()
     }
 
     /// Whether AA is set.
