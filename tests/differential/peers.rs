@@ -127,7 +127,8 @@ impl Peer {
 impl Drop for Peer {
     /// Ends the server and whatever it started: NSD's children end with their parent's terminal signal.
     fn drop(&mut self) {
-        let _ = Command::new("kill").arg(self.process.id().to_string()).status();
+        // The shell's own: a bare Debian has no other.
+        let _ = Command::new("sh").arg("-c").arg(format!("kill {}", self.process.id())).status();
         let end = Instant::now() + START;
         while matches!(self.process.try_wait(), Ok(None)) && Instant::now() < end {
             thread::sleep(Duration::from_millis(20));
