@@ -176,11 +176,12 @@ impl Files {
         let other = |error: crate::store::StoreError| StartError::Other(error.to_string());
         let mut loader = Loader::new(path);
         // Where the state folder is stands in the configuration, and the last serials stand in the state folder.
-        let loaded = loader.load(&|_| None, None)?;
-        let store = Store::open(&loaded.server.state).map_err(other)?;
+        // What else was loaded is let go at once: big zones need not stand in memory twice.
+        let Loaded { server, watched, .. } = loader.load(&|_| None, None)?;
+        let store = Store::open(&server.state).map_err(other)?;
         let serials = store.serials().map_err(other)?;
-        let watch = FileWatch::new(&loaded.watched).map_err(|error| StartError::Other(error.to_string()))?;
-        let mut files = Self { loader, store, serials, server: loaded.server, watch };
+        let watch = FileWatch::new(&watched).map_err(|error| StartError::Other(error.to_string()))?;
+        let mut files = Self { loader, store, serials, server, watch };
         let loaded = files.load(None)?;
         Ok((files, loaded))
     }

@@ -277,6 +277,8 @@ impl Builder {
 
     fn finish(mut self) -> Result<Zone, ZoneError> {
         self.mark_ends();
+        // Most names hold one RRset, and a growing list begins with room for four.
+        self.nodes.iter_mut().for_each(|node| node.rrsets.shrink_to_fit());
         let soa = self.nodes[0].rrset(Rtype::SOA).filter(|soa| soa.len() == 1).ok_or(ZoneError::NoSoa)?;
         let negative_soa = soa.with_ttl(soa.ttl().min(soa_minimum(soa)));
         let depth = self.names.iter().map(Name::label_count).max().unwrap_or(0);

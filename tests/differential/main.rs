@@ -20,7 +20,7 @@ use truenorth::answer::Transport;
 use zones::Zone;
 
 /// Zones that are made and asked about.
-const ZONES: u64 = 24;
+const ZONES: u64 = 50;
 
 /// The parser of the tests knows it by its number only.
 const DNAME: RecordType = RecordType::Unknown(39);
@@ -41,6 +41,9 @@ const TYPES: [RecordType; 14] = [
     RecordType::Unknown(65280),
     DNAME,
 ];
+
+/// CNAME records that Knot follows, synthesized ones included.
+const KNOTS_CHAIN: usize = 5;
 
 /// What is compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,6 +93,9 @@ enum Accepted {
     /// "A DNS responder can choose to select one or a larger subset of the available RRsets at the QNAME" (RFC 8482,
     /// section 4), and each chooses another.
     AnyChoosesFreely,
+    /// Knot follows five aliases, NSD and this server more: "fairly long chains of DNAMEs may be valid" (RFC 6672, section
+    /// 2.2).
+    LongChain,
     /// A DNAME whose target lies below its owner redirects for ever. Knot gives up after five rounds, NSD and this server
     /// after one: "servers should be cautious in devoting resources to a query" (RFC 6672, section 2.2).
     DnameBelowItself,
@@ -97,10 +103,14 @@ enum Accepted {
 
 impl Case {
     fn accepted(&self, peers: &[Peer; 2]) -> Option<Accepted> {
-        let further = self.knot.answer.difference(&self.ours.answer);
-        let rounds = further.filter(|record| record.contains(" cname ")).count();
-        if self.ours == self.nsd && rounds >= 3 && self.ours.answer.is_subset(&self.knot.answer) {
-            return Some(Accepted::DnameBelowItself);
+        let aliases = |said: &Said| said.answer.iter().filter(|record| record.contains(" cname ")).count();
+        if self.ours == self.nsd && aliases(&self.knot) == KNOTS_CHAIN {
+            if self.knot.answer.is_subset(&self.ours.answer) {
+                return Some(Accepted::LongChain);
+            }
+            if self.ours.answer.is_subset(&self.knot.answer) {
+                return Some(Accepted::DnameBelowItself);
+            }
         }
         let is_any = self.rtype == RecordType::ANY && self.any_is_whole(peers);
         is_any.then_some(Accepted::AnyChoosesFreely)
@@ -140,5 +150,5 @@ fn knot_and_nsd_answer_the_same() {
         }
     }
     println!("{asked} questions; accepted differences: {accepted:?}");
-    assert!(asked > 20_000, "so many questions have to be asked: {asked}");
+    assert!(asked > 100_000, "so many questions have to be asked: {asked}");
 }
