@@ -1,18 +1,21 @@
-//! `[edns]`, `[cookies]` and `[identity]` of the server file.
+//! `[edns]`, `[cookies]`, `[identity]` and `[transfer]` of the server file.
 
-use crate::snapshot::{Cookies, Identity, MAX_IDENTITY, MAX_SECRETS, Protocol};
+use ipnet::IpNet;
+
+use crate::snapshot::{Cookies, Identity, MAX_IDENTITY, MAX_SECRETS, Protocol, Transfers};
 use crate::wire::{CookieSecret, MAX_PLAIN_UDP, MAX_UDP_PAYLOAD};
 
 use super::decode::{Placed, Table, Value};
 use super::fault::{Fault, Faults};
 
-/// Reads the three sections.
+/// Reads the sections.
 pub(super) fn read(table: &mut Table<'_>, faults: &mut Faults) -> Protocol {
     let default = Protocol::default();
     Protocol {
         payload: read_payload(table.take("edns"), faults).unwrap_or(default.payload),
         cookies: read_cookies(table.take("cookies"), faults),
         identity: read_identity(table.take("identity"), faults),
+        transfers: read_transfers(table.take("transfer"), faults),
     }
 }
 
@@ -68,4 +71,26 @@ fn read_identity(value: Option<Value<'_>>, faults: &mut Faults) -> Identity {
     let identity = Identity { nsid: text("nsid"), id: text("id"), version: text("version") };
     table.finish(&[], faults);
     identity
+}
+
+fn read_transfers(value: Option<Value<'_>>, faults: &mut Faults) -> Transfers {
+    let Some(mut table) = value.and_then(|value| value.table("`[transfer]`", faults)) else {
+        return Transfers::default();
+    };
+    let allow = table.take("allow").map(|allow| allow.each(faults, |item, faults| read_network(item, faults)));
+    table.finish(&[], faults);
+    Transfers { allow: allow.unwrap_or_default() }
+}
+
+fn read_network(item: &Value<'_>, faults: &mut Faults) -> Option<IpNet> {
+    let accept = |text: &str| text.parse::<IpNet>().ok();
+    let network = item.parsed("prefixes such as 192.0.2.0/24 or 2001:db8::/32", faults, accept)?;
+    let trunc = network.value.trunc();
+    if network.value != trunc {
+        let fault =
+            Fault::error(&network.place, format!("`{}` has host bits set", network.value), "bits behind the prefix");
+        faults.push(fault.help(format!("the network is {trunc}")));
+        return None;
+    }
+    Some(trunc)
 }

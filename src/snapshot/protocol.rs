@@ -1,5 +1,9 @@
 //! How messages are exchanged, whatever they ask for.
 
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
 use crate::wire::{CookieSecret, DEFAULT_UDP_PAYLOAD};
 
 /// Octets of each string by which a node tells who it is: with all other options they leave room for the longest question in
@@ -18,11 +22,18 @@ pub struct Protocol {
     pub cookies: Cookies,
     /// What the node says of itself.
     pub identity: Identity,
+    /// Who may copy whole zones.
+    pub transfers: Transfers,
 }
 
 impl Default for Protocol {
     fn default() -> Self {
-        Self { payload: DEFAULT_UDP_PAYLOAD, cookies: Cookies::default(), identity: Identity::default() }
+        Self {
+            payload: DEFAULT_UDP_PAYLOAD,
+            cookies: Cookies::default(),
+            identity: Identity::default(),
+            transfers: Transfers::default(),
+        }
     }
 }
 
@@ -44,4 +55,19 @@ pub struct Identity {
     pub id: Option<Box<str>>,
     /// To `version.server.` and `version.bind.`, class CH.
     pub version: Option<Box<str>>,
+}
+
+/// Who may copy whole zones (RFC 5936); nobody unless told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Transfers {
+    /// Networks, without host bits.
+    pub allow: Vec<IpNet>,
+}
+
+impl Transfers {
+    /// Whether an asker with this address may; an IPv4 address within IPv6 counts as IPv4.
+    pub fn allows(&self, asker: IpAddr) -> bool {
+        let asker = asker.to_canonical();
+        self.allow.iter().any(|network| network.contains(&asker))
+    }
 }
