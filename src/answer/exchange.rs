@@ -7,7 +7,7 @@
 //!   a required cookie ── BADCOOKIE    the question's type and class ── FORMERR, NOTIMP or REFUSED
 //! ```
 
-use super::{Asker, Transport};
+use super::{Asker, Transport, transfer};
 use crate::snapshot::Snapshot;
 use crate::wire::{
     CLASS_CH, CLASS_IN, ClientSubnet, Cookie, CookieSecret, ExtendedError, InfoCode, MAX_MESSAGE, MAX_PLAIN_UDP,
@@ -53,7 +53,10 @@ impl<'a> Exchange<'a> {
     }
 
     /// Begins the reply.
-    pub(super) fn reply(&self, out: &'a mut [u8]) -> Message<'a> {
+    pub(super) fn reply<'b>(&self, out: &'b mut [u8]) -> Message<'b>
+    where
+        'a: 'b,
+    {
         let mut reply = Message::begin(out, self.limit(), self.query);
         // RFC 6891, section 6.1.1: "If an OPT record is present in a received request, compliant responders MUST include an
         // OPT record in their respective responses."
@@ -116,7 +119,20 @@ impl<'a> Exchange<'a> {
     }
 
     /// The question, if it is one that a zone or the node itself can answer; otherwise the code that ends it here.
-    pub(super) fn admit(&self, reply: &mut Message<'a>) -> Result<&'a Question<'a>, Rcode> {
+    pub(super) fn admit<'b>(&self, reply: &mut Message<'b>) -> Result<&'a Question<'a>, Rcode>
+    where
+        'a: 'b,
+    {
+        let question = self.admit_message(reply)?;
+        self.check_question(question, reply)?;
+        Ok(question)
+    }
+
+    /// The same, whatever the question asks for.
+    pub(super) fn admit_message<'b>(&self, reply: &mut Message<'b>) -> Result<&'a Question<'a>, Rcode>
+    where
+        'a: 'b,
+    {
         if self.query.edns.is_some_and(|edns| edns.version > EDNS_VERSION) {
             return Err(Rcode::BadVers);
         }
@@ -135,7 +151,6 @@ impl<'a> Exchange<'a> {
         }
         let question = question.as_ref().ok_or_else(|| self.without_question())?;
         self.check_cookie()?;
-        self.check_question(question, reply)?;
         Ok(question)
     }
 
@@ -181,8 +196,11 @@ impl<'a> Exchange<'a> {
             // RFC 1035, section 4.2: transfers need a stream; IXFR may be tried without (RFC 1995, section 2).
             Rtype::AXFR if !self.asker.transport.is_stream() => return Err(Rcode::FormErr),
             Rtype::AXFR | Rtype::IXFR => {
-                reply.explain(not_supported("zone transfer"));
-                return Err(Rcode::Refused);
+                let refusal = transfer::find_zone(self.snapshot, self.query, question, self.asker).err();
+                // What is allowed takes more than one message, which a `Transfer` writes.
+                let refusal = refusal.unwrap_or(transfer::Refusal::TRANSPORT);
+                reply.explain(refusal.why);
+                return Err(refusal.rcode);
             }
             Rtype::ANY => {}
             rtype if rtype.is_meta() => {

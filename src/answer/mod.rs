@@ -11,6 +11,7 @@ mod identity;
 mod reflect;
 mod response;
 mod steered;
+mod transfer;
 mod worker;
 
 use std::net::IpAddr;
@@ -19,6 +20,7 @@ use std::time::Duration;
 pub use client::Client;
 use exchange::Exchange;
 use response::Response;
+pub use transfer::Transfer;
 pub use worker::{Rotation, Worker};
 
 use crate::snapshot::Snapshot;

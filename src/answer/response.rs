@@ -286,7 +286,7 @@ impl<'s> Response<'_, 's> {
 }
 
 /// Writes RDATA with pointers to the apex put in where they belong.
-fn push_rdata(
+pub(super) fn push_rdata(
     writer: &mut RrsetWriter<'_, '_>,
     record: &[u8],
     pointers: impl Iterator<Item = usize>,

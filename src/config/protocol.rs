@@ -1,16 +1,16 @@
-//! `[edns]`, `[cookies]`, `[identity]` and `[rate_limit]` of the server file.
+//! `[edns]`, `[cookies]`, `[identity]`, `[rate_limit]` and `[transfer]` of the server file.
 
 use std::num::NonZeroU32;
 
 use ipnet::IpNet;
 
-use crate::snapshot::{Cookies, Identity, MAX_IDENTITY, MAX_SECRETS, MAX_WINDOW, Protocol, RateLimit};
+use crate::snapshot::{Cookies, Identity, MAX_IDENTITY, MAX_SECRETS, MAX_WINDOW, Protocol, RateLimit, Transfers};
 use crate::wire::{CookieSecret, MAX_PLAIN_UDP, MAX_UDP_PAYLOAD};
 
 use super::decode::{Placed, Table, Value};
 use super::fault::{Fault, Faults};
 
-/// Reads the four sections.
+/// Reads the sections.
 pub(super) fn read(table: &mut Table<'_>, faults: &mut Faults) -> Protocol {
     let default = Protocol::default();
     Protocol {
@@ -18,6 +18,7 @@ pub(super) fn read(table: &mut Table<'_>, faults: &mut Faults) -> Protocol {
         cookies: read_cookies(table.take("cookies"), faults),
         identity: read_identity(table.take("identity"), faults),
         rate_limit: read_rate_limit(table.take("rate_limit"), faults),
+        transfers: read_transfers(table.take("transfer"), faults),
     }
 }
 
@@ -116,13 +117,24 @@ fn read_rate_limit(value: Option<Value<'_>>, faults: &mut Faults) -> Option<Rate
     })
 }
 
+fn read_transfers(value: Option<Value<'_>>, faults: &mut Faults) -> Transfers {
+    let Some(mut table) = value.and_then(|value| value.table("`[transfer]`", faults)) else {
+        return Transfers::default();
+    };
+    let allow = table.take("allow").map(|allow| allow.each(faults, |item, faults| read_network(item, faults)));
+    table.finish(&[], faults);
+    Transfers { allow: allow.unwrap_or_default() }
+}
+
 fn read_network(item: &Value<'_>, faults: &mut Faults) -> Option<IpNet> {
-    let network = item.parsed("prefixes, such as \"192.0.2.0/24\"", faults, |text| text.parse::<IpNet>().ok())?;
-    if network.value == network.value.trunc() {
-        return Some(network.value);
+    let accept = |text: &str| text.parse::<IpNet>().ok();
+    let network = item.parsed("prefixes such as 192.0.2.0/24 or 2001:db8::/32", faults, accept)?;
+    let trunc = network.value.trunc();
+    if network.value != trunc {
+        let fault =
+            Fault::error(&network.place, format!("`{}` has host bits set", network.value), "bits behind the prefix");
+        faults.push(fault.help(format!("the network is {trunc}")));
+        return None;
     }
-    let fault =
-        Fault::error(&network.place, format!("`{}` has host bits set", network.value), "bits behind the prefix");
-    faults.push(fault.help(format!("the network is {}", network.value.trunc())));
-    None
+    Some(trunc)
 }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
 use super::seats::Seats;
-use crate::answer::{Asker, Outcome, Rotation, Worker, answer};
+use crate::answer::{Asker, Outcome, Rotation, Transfer, Worker, answer};
 use crate::snapshot::Snapshot;
 use crate::wire::MAX_MESSAGE;
 
@@ -89,6 +89,19 @@ impl Desk {
         let (length, message) = self.outbox.split_at_mut(LENGTH);
         let outcome = answer(&self.published.load(), &mut self.worker, query, asker, super::unix_time(), message);
         let Outcome::Reply { length: written, .. } = outcome else { return None };
+        length.copy_from_slice(&(written as u16).to_be_bytes());
+        Some(&self.outbox[..LENGTH + written])
+    }
+
+    /// What is published now, to be copied from as long as that takes.
+    pub(super) fn snapshot(&self) -> Arc<Snapshot> {
+        self.published.load_full()
+    }
+
+    /// The next message of a transfer behind its length; `None` behind the last one.
+    pub(super) fn next_of(&mut self, transfer: &mut Transfer<'_>) -> Option<&[u8]> {
+        let (length, message) = self.outbox.split_at_mut(LENGTH);
+        let written = transfer.next(message)?;
         length.copy_from_slice(&(written as u16).to_be_bytes());
         Some(&self.outbox[..LENGTH + written])
     }

@@ -2,19 +2,20 @@
 //!
 //! A connection asks as often as it likes, one query behind the other without waiting; its answers come in order. RFC 7766,
 //! section 7, lets them overtake each other so that one that waits for another server holds up none; here none waits for
-//! anything. While an answer cannot be written, nothing more is read: what a connection takes up is its two buffers,
+//! anything: a zone transfer takes as many messages as it takes, and what was asked behind it comes behind it. While an answer cannot be written, nothing more is read: what a connection takes up is its two buffers,
 //! whatever its client does.
 
 use std::io;
 use std::ops::Range;
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::seats::Seat;
 use super::service::{Desk, LENGTH, Service};
-use crate::answer::Asker;
-use crate::wire::{HEADER_LENGTH, MAX_MESSAGE};
+use crate::answer::{Asker, Transfer};
+use crate::wire::{HEADER_LENGTH, MAX_MESSAGE, Query};
 
 /// One connection, handshakes behind it.
 pub(super) struct Conversation<S> {
@@ -51,7 +52,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
         loop {
             let Ok(query) = self.next_query().await else { return Over };
             seat.touch();
-            if let Err(over) = self.answer(query).await {
+            if let Err(over) = self.answer(query, seat).await {
                 return over;
             }
         }
@@ -85,17 +86,35 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
         }
     }
 
-    /// Writes length and answer together: in two segments they would cost the client two wake-ups (RFC 7766, section 8).
-    async fn answer(&mut self, query: Range<usize>) -> Result<(), Over> {
-        let Some(answer) = self.desk.answer(&self.inbox.octets[query], self.asker) else { return Ok(()) };
-        let stream = &mut self.stream;
-        let writing = async {
-            stream.write_all(answer).await?;
-            // TLS keeps what the socket did not take.
-            stream.flush().await
+    async fn answer(&mut self, query: Range<usize>, seat: &Seat) -> Result<(), Over> {
+        let octets = &self.inbox.octets[query];
+        let limit = self.service.limits.answer;
+        let query = Query::parse(octets).filter(Query::asks_for_transfer);
+        // The transfer holds on to the snapshot that it began with; ordinary questions take none along.
+        let copied = query.as_ref().map(|query| (self.desk.snapshot(), query));
+        let now = super::unix_time();
+        let transfer = copied.as_ref().and_then(|(snapshot, query)| Transfer::find(snapshot, query, self.asker, now));
+        let Some(mut transfer) = transfer else {
+            let Some(answer) = self.desk.answer(octets, self.asker) else { return Ok(()) };
+            return write(&mut self.stream, answer, limit).await;
         };
-        timeout(self.service.limits.answer, writing).await.map_err(|_| Over)?.map_err(Over::from)
+        while let Some(message) = self.desk.next_of(&mut transfer) {
+            write(&mut self.stream, message, limit).await?;
+            // Who reads on is not idle.
+            seat.touch();
+        }
+        Ok(())
     }
+}
+
+/// Writes length and answer together: in two segments they would cost the client two wake-ups (RFC 7766, section 8).
+async fn write(stream: &mut (impl AsyncWrite + Unpin), answer: &[u8], limit: Duration) -> Result<(), Over> {
+    let writing = async {
+        stream.write_all(answer).await?;
+        // TLS keeps what the socket did not take.
+        stream.flush().await
+    };
+    timeout(limit, writing).await.map_err(|_| Over)?.map_err(Over::from)
 }
 
 /// What was read and not answered yet; there is room for one message of any length.

@@ -1,5 +1,6 @@
 //! How messages are exchanged, whatever they ask for.
 
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 
 use ipnet::IpNet;
@@ -24,6 +25,8 @@ pub struct Protocol {
     pub identity: Identity,
     /// How fast clients are answered over UDP at most, if there is a limit.
     pub rate_limit: Option<RateLimit>,
+    /// Who may copy whole zones.
+    pub transfers: Transfers,
 }
 
 impl Default for Protocol {
@@ -33,6 +36,7 @@ impl Default for Protocol {
             cookies: Cookies::default(),
             identity: Identity::default(),
             rate_limit: None,
+            transfers: Transfers::default(),
         }
     }
 }
@@ -79,4 +83,19 @@ pub struct Identity {
     pub id: Option<Box<str>>,
     /// To `version.server.` and `version.bind.`, class CH.
     pub version: Option<Box<str>>,
+}
+
+/// Who may copy whole zones (RFC 5936); nobody unless told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Transfers {
+    /// Networks, without host bits.
+    pub allow: Vec<IpNet>,
+}
+
+impl Transfers {
+    /// Whether an asker with this address may; an IPv4 address within IPv6 counts as IPv4.
+    pub fn allows(&self, asker: IpAddr) -> bool {
+        let asker = asker.to_canonical();
+        self.allow.iter().any(|network| network.contains(&asker))
+    }
 }

@@ -115,6 +115,12 @@ impl<'a> Message<'a> {
         self.buffer[2] |= TC;
     }
 
+    /// Octets that are written so far.
+    #[allow(clippy::len_without_is_empty, reason = "a message has a header at least")]
+    pub fn len(&self) -> usize {
+        self.length
+    }
+
     /// How many records the answer section holds.
     pub fn answer_count(&self) -> u16 {
         let at = Section::Answer as usize;

@@ -49,6 +49,7 @@ pub struct ExtendedError {
 #[allow(missing_docs, reason = "RFC 8914, section 4, has the words")]
 pub enum InfoCode {
     Other = 0,
+    Prohibited = 18,
     NotAuthoritative = 20,
     NotSupported = 21,
 }

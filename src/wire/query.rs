@@ -28,6 +28,8 @@ pub struct Query<'a> {
     pub recursion_desired: bool,
     /// The question, if there is one and no other.
     pub question: Result<Option<Question<'a>>, Malformed>,
+    /// The serial of the last SOA record in the authority section: what an IXFR client has (RFC 1995, section 3).
+    pub serial: Option<u32>,
     /// The OPT record, if one was met before anything malformed was.
     pub edns: Option<Edns<'a>>,
     /// The TSIG record likewise.
@@ -71,6 +73,7 @@ impl<'a> Query<'a> {
             opcode: header[2] >> 3 & 0x0f,
             recursion_desired: header[2] & RD != 0,
             question: Err(Malformed),
+            serial: None,
             edns: None,
             tsig: None,
             records: Err(Malformed),
@@ -91,6 +94,11 @@ impl<'a> Query<'a> {
             query.records = reader.records(&mut query, [count(6), count(8), count(10)]);
         }
         Some(query)
+    }
+
+    /// Whether the question asks for a copy of a zone.
+    pub fn asks_for_transfer(&self) -> bool {
+        matches!(&self.question, Ok(Some(question)) if question.rtype.is_transfer())
     }
 }
 
@@ -119,6 +127,12 @@ pub(super) fn expand_name(message: &[u8], mut at: usize, name: &mut [u8; MAX_NAM
             return Ok(length);
         }
     }
+}
+
+/// The first of the five numbers at the end of an SOA record (RFC 1035, section 3.3.13).
+fn soa_serial(rdata: &[u8]) -> Result<u32, Malformed> {
+    let numbers: &[u8; 5 * size_of::<u32>()] = rdata.last_chunk().ok_or(Malformed)?;
+    numbers.first_chunk().map(|serial| u32::from_be_bytes(*serial)).ok_or(Malformed)
 }
 
 struct Reader<'a> {
@@ -183,10 +197,12 @@ impl<'a> Reader<'a> {
     /// query message with more than one OPT RR is received, a FORMERR [...] MUST be returned. The placement flexibility for
     /// the OPT RR does not override the need for the TSIG [...] to be last".
     fn records(&mut self, query: &mut Query<'a>, [answer, authority, additional]: [u16; 3]) -> Result<(), Malformed> {
-        for _ in 0..u32::from(answer) + u32::from(authority) {
+        for number in 0..u32::from(answer) + u32::from(authority) {
             let record = self.record()?;
-            if matches!(record.rtype, Rtype::OPT | Rtype::TSIG) {
-                return Err(Malformed);
+            match record.rtype {
+                Rtype::OPT | Rtype::TSIG => return Err(Malformed),
+                Rtype::SOA if number >= u32::from(answer) => query.serial = Some(soa_serial(record.rdata)?),
+                _ => {}
             }
         }
         for left in (0..additional).rev() {

@@ -28,6 +28,11 @@ impl Rtype {
 }
 
 impl Rtype {
+    /// Whether it asks for a copy of a zone.
+    pub fn is_transfer(self) -> bool {
+        matches!(self, Self::AXFR | Self::IXFR)
+    }
+
     /// Whether it stands for no records of its own: 128-255 are types of questions and of records about messages (RFC 6895,
     /// section 3.1), and OPT is one of the latter.
     pub fn is_meta(self) -> bool {

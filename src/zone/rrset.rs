@@ -125,6 +125,12 @@ impl Rrset {
         &self.targets
     }
 
+    /// The serial, if these records are an SOA: the first of the five numbers at its end (RFC 1035, section 3.3.13).
+    pub fn soa_serial(&self) -> Option<u32> {
+        let numbers: &[u8; 5 * size_of::<u32>()] = self.records.last_chunk().filter(|_| self.rtype == Rtype::SOA)?;
+        numbers.first_chunk().map(|serial| u32::from_be_bytes(*serial))
+    }
+
     /// The same records with another TTL.
     pub fn with_ttl(&self, ttl: u32) -> Self {
         let mut other = self.clone();

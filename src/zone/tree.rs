@@ -25,6 +25,8 @@ pub struct Zone {
     by_name: HashMap<Box<[u8]>, NodeId, foldhash::fast::RandomState>,
     /// Labels of the deepest node, so that longer names need no look-up at their full length.
     depth: usize,
+    /// Whether no name has anything special.
+    is_static: bool,
     /// The SOA as negative answers hold it (RFC 2308, section 3).
     negative_soa: Rrset,
 }
@@ -151,6 +153,19 @@ impl Zone {
     /// How many names exist.
     pub fn node_count(&self) -> usize {
         self.nodes.len()
+    }
+
+    /// Whether its records are all there is to it: no name is answered from anything else.
+    pub fn is_static(&self) -> bool {
+        self.is_static
+    }
+
+    /// All static RRsets, each once, those below cuts too, with their owners in lower case. Those of one owner come together;
+    /// owners come in no order, but in the same one each time.
+    pub fn rrsets(&self) -> impl Iterator<Item = (&[u8], &Rrset)> {
+        self.by_name
+            .iter()
+            .flat_map(|(owner, &id)| self.nodes[id as usize].rrsets.iter().map(move |rrset| (&**owner, rrset)))
     }
 
     /// The node of the apex.
@@ -282,7 +297,8 @@ impl Builder {
         let soa = self.nodes[0].rrset(Rtype::SOA).filter(|soa| soa.len() == 1).ok_or(ZoneError::NoSoa)?;
         let negative_soa = soa.with_ttl(soa.ttl().min(soa_minimum(soa)));
         let depth = self.names.iter().map(Name::label_count).max().unwrap_or(0);
-        Ok(Zone { apex: self.apex, nodes: self.nodes.into(), by_name: self.by_name, depth, negative_soa })
+        let is_static = self.nodes.iter().all(|node| node.special == Special::None);
+        Ok(Zone { apex: self.apex, nodes: self.nodes.into(), by_name: self.by_name, depth, is_static, negative_soa })
     }
 
     /// Writes at every node the topmost cut or DNAME at or above it.

@@ -107,6 +107,11 @@ impl Node {
         self.address
     }
 
+    /// The process's number.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Asks with `dig`. The words stand as on its command line, without the server.
     pub(crate) fn dig(&self, words: &str) -> Reply {
         let mut replies = self.dig_all(words);
