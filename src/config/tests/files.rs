@@ -163,21 +163,126 @@ fn the_server_file_is_checked() {
             "a.example.toml 4:1 warning: datacenter `fra` is never used | nothing refers to it",
         ],
     );
-    assert_told(&[("truenorth.toml", b"site = { latitude = 1, longitude = 2 }\n[admin]\nlisten = \"127.0.0.1:8053\"\n[listen]\ntls = []\ndns = [\"127.0.0.1\", \"[::1]:53\", \"[::1]:53\"]\n"),("zones/a.example.toml", SMALL)], &["truenorth.toml 1:1 error: a `site` outside of a datacenter is not known yet: a later version will read it | name a datacenter","truenorth.toml 2:2 error: `admin` is not known yet: a later version will read it","truenorth.toml 5:1 error: `tls` needs `certificate` and `key` | `certificate` is missing beside it","truenorth.toml 5:1 error: `tls` needs `certificate` and `key` | `key` is missing beside it","truenorth.toml 5:7 error: `tls` needs an address | none",r#"truenorth.toml 6:8 error: `dns` takes addresses with a port, such as "192.0.2.53:53" or "[2001:db8::53]:53""#,"truenorth.toml 6:33 error: `dns` names [::1]:53 twice | again","a.example.toml 4:1 warning: datacenter `fra` is never used | nothing refers to it"]);
-    assert_told(&[("truenorth.toml", b"site = \"fra\"\n[ecs]\nmax_source_v4 = 33\nmax_source_v6 = 129\nenabled = 1\n[listen]\ndns = []\n[geoip]\ndatabases = \"x\"\n"),("zones/a.example.toml", SMALL)], &["truenorth.toml 3:17 error: `max_source_v4` takes a whole number from 0 to 32 | 33","truenorth.toml 4:17 error: `max_source_v6` takes a whole number from 0 to 128 | 129","truenorth.toml 5:11 error: `enabled` takes true or false | 1","truenorth.toml 7:7 error: `dns` needs an address | none","truenorth.toml 9:13 error: `databases` takes a list | a string"]);
     assert_told(
         &[
-            ("truenorth.toml", b"[transfer]\nallow = [\"192.0.2.1/24\", \"everyone\", \"2001:db8::/32\"]\n"),
+            (
+                "truenorth.toml",
+                b"site = { latitude = 1, longitude = 2 }\n\
+                  [admin]\n\
+                  listen = \"127.0.0.1:8053\"\n\
+                  [listen]\n\
+                  tls = []\n\
+                  dns = [\"127.0.0.1\", \"[::1]:53\", \"[::1]:53\"]\n",
+            ),
             ("zones/a.example.toml", SMALL),
         ],
         &[
-            "truenorth.toml 2:10 error: `192.0.2.1/24` has host bits set | bits behind the prefix | help: the network is 192.0.2.0/24",
-            "truenorth.toml 2:26 error: `allow` takes prefixes such as 192.0.2.0/24 or 2001:db8::/32",
+            "truenorth.toml 1:1 error: a `site` outside of a datacenter is not known yet: a later version will read it | name a datacenter",
+            "truenorth.toml 2:2 error: `admin` is not known yet: a later version will read it",
+            "truenorth.toml 5:1 error: `tls` needs `certificate` and `key` | `certificate` is missing beside it",
+            "truenorth.toml 5:1 error: `tls` needs `certificate` and `key` | `key` is missing beside it",
+            "truenorth.toml 5:7 error: `tls` needs an address | none",
+            r#"truenorth.toml 6:8 error: `dns` takes addresses with a port, such as "192.0.2.53:53" or "[2001:db8::53]:53""#,
+            "truenorth.toml 6:33 error: `dns` names [::1]:53 twice | again",
+            "a.example.toml 4:1 warning: datacenter `fra` is never used | nothing refers to it",
         ],
     );
-    assert_told(&[("truenorth.toml", b"site = \"fra\"\n[pools.p]\nendpoints = [{ cname = \"www\" }]\n[regions.a]\nclients = [\"asn:1\"]\nprefer = [\"fra\"]\n"),("zones/a.example.toml", SMALL)], &["truenorth.toml 3:24 error: `www` is relative, but the server file has no origin | end it with a dot","truenorth.toml 6:11 error: there is no datacenter `fra` | not a datacenter | help: no datacenter is defined here or in the server file"]);
-    assert_told(&[("truenorth.toml", b"site = \"fra\"\n[datacenters]\nfra = { latitude = 50.11, longitude = 8.68 }\n[regions.a]\nclients = [\"asn:1\"]\nprefer = [\"fra\"]\n[regions.b]\nclients = [\"asn:1\"]\nprefer = [\"fra\"]\n"),("zones/a.example.toml", SMALL)], &["truenorth.toml 8:12 error: the clients asn:1 are named twice | again | 5:12 first named here"]);
-    assert_told(&[("truenorth.toml", b"site = \"fra\"\n[datacenters]\nfra = { latitude = 50.11, longitude = 8.68 }\n[regions.a]\nclients = [\"asn:1\"]\nprefer = [\"fra\"]\n[regions.b]\nclients = [\"asn:2\"]\nprefer = [\"fra\"]\n[pools.p]\nendpoints = [\"192.0.2.1\"]\n"),("zones/a.example.toml", &[SMALL, &b"[regions.a]\nclients = [\"asn:2\"]\nprefer = [\"fra\"]\n"[..]].concat())], &["a.example.toml 6:12 error: the clients asn:2 are named twice | again | 8:12 first named here"]);
+    assert_told(
+        &[
+            (
+                "truenorth.toml",
+                b"site = \"fra\"\n\
+                  [ecs]\n\
+                  max_source_v4 = 33\n\
+                  max_source_v6 = 129\n\
+                  enabled = 1\n\
+                  [listen]\n\
+                  dns = []\n\
+                  [geoip]\n\
+                  databases = \"x\"\n",
+            ),
+            ("zones/a.example.toml", SMALL),
+        ],
+        &[
+            "truenorth.toml 3:17 error: `max_source_v4` takes a whole number from 0 to 32 | 33",
+            "truenorth.toml 4:17 error: `max_source_v6` takes a whole number from 0 to 128 | 129",
+            "truenorth.toml 5:11 error: `enabled` takes true or false | 1",
+            "truenorth.toml 7:7 error: `dns` needs an address | none",
+            "truenorth.toml 9:13 error: `databases` takes a list | a string",
+        ],
+    );
+    assert_told(
+        &[
+            (
+                "truenorth.toml",
+                b"site = \"fra\"\n[transfer]\nallow = [\"192.0.2.1/24\", \"everyone\", \"2001:db8::/32\"]\n",
+            ),
+            ("zones/a.example.toml", SMALL),
+        ],
+        &[
+            "truenorth.toml 3:10 error: `192.0.2.1/24` has host bits set | bits behind the prefix | help: the network is 192.0.2.0/24",
+            "truenorth.toml 3:26 error: `allow` takes prefixes such as 192.0.2.0/24 or 2001:db8::/32",
+        ],
+    );
+    assert_told(
+        &[
+            (
+                "truenorth.toml",
+                b"site = \"fra\"\n\
+                  [pools.p]\n\
+                  endpoints = [{ cname = \"www\" }]\n\
+                  [regions.a]\n\
+                  clients = [\"asn:1\"]\n\
+                  prefer = [\"fra\"]\n",
+            ),
+            ("zones/a.example.toml", SMALL),
+        ],
+        &[
+            "truenorth.toml 3:24 error: `www` is relative, but the server file has no origin | end it with a dot",
+            "truenorth.toml 6:11 error: there is no datacenter `fra` | not a datacenter | help: no datacenter is defined here or in the server file",
+        ],
+    );
+    assert_told(
+        &[
+            (
+                "truenorth.toml",
+                b"site = \"fra\"\n\
+                  [datacenters]\n\
+                  fra = { latitude = 50.11, longitude = 8.68 }\n\
+                  [regions.a]\n\
+                  clients = [\"asn:1\"]\n\
+                  prefer = [\"fra\"]\n\
+                  [regions.b]\n\
+                  clients = [\"asn:1\"]\n\
+                  prefer = [\"fra\"]\n",
+            ),
+            ("zones/a.example.toml", SMALL),
+        ],
+        &["truenorth.toml 8:12 error: the clients asn:1 are named twice | again | 5:12 first named here"],
+    );
+    assert_told(
+        &[
+            (
+                "truenorth.toml",
+                b"site = \"fra\"\n\
+                  [datacenters]\n\
+                  fra = { latitude = 50.11, longitude = 8.68 }\n\
+                  [regions.a]\n\
+                  clients = [\"asn:1\"]\n\
+                  prefer = [\"fra\"]\n\
+                  [regions.b]\n\
+                  clients = [\"asn:2\"]\n\
+                  prefer = [\"fra\"]\n\
+                  [pools.p]\n\
+                  endpoints = [\"192.0.2.1\"]\n",
+            ),
+            (
+                "zones/a.example.toml",
+                &[SMALL, &b"[regions.a]\nclients = [\"asn:2\"]\nprefer = [\"fra\"]\n"[..]].concat(),
+            ),
+        ],
+        &["a.example.toml 6:12 error: the clients asn:2 are named twice | again | 8:12 first named here"],
+    );
 }
 
 #[test]
