@@ -8,6 +8,7 @@ mod chain;
 mod client;
 mod exchange;
 mod identity;
+mod lookup;
 mod reflect;
 mod response;
 mod steered;

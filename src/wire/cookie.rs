@@ -11,7 +11,7 @@ use std::net::IpAddr;
 
 use siphasher::sip::SipHasher24;
 
-use super::query::Malformed;
+use super::Malformed;
 
 /// Octets of a client cookie (RFC 7873, section 4.1).
 const CLIENT_LENGTH: usize = 8;

@@ -1,7 +1,7 @@
 //! EDNS in queries (RFC 6891): the OPT record and the options that are understood here.
 
+use super::Malformed;
 use super::client_subnet::BadSubnet;
-use super::query::Malformed;
 use super::{ClientSubnet, Cookie, read_u16};
 
 /// Option codes of IANA's registry.

@@ -3,14 +3,12 @@
 //! A response is written from front to back into a buffer that is as long as the asker takes. Room for the OPT record is
 //! set aside first; an RRset is written whole or not at all.
 
+use super::pointer::{POINTER, POINTER_TARGET};
 use super::{CLASS_IN, ExtendedError, HEADER_LENGTH, Opt, Query, Rcode, Rtype, Tsig};
 use crate::name::MAX_NAME_LENGTH;
 
-/// A pointer's offset has 14 bits (RFC 1035, section 4.1.4).
-const MAX_POINTER: usize = 0x3fff;
-
-/// First octet of a pointer at least; labels are at most 63 octets long (RFC 1035, section 4.1.4).
-const POINTER: u8 = 0xc0;
+/// The farthest octet that a pointer leads to.
+const MAX_POINTER: usize = POINTER_TARGET as usize;
 
 const QR: u8 = 0x80;
 const AA: u8 = 0x04;

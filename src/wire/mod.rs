@@ -6,6 +6,7 @@ mod edns;
 mod fold;
 mod message;
 mod opt;
+mod pointer;
 mod query;
 mod rtype;
 mod tsig;
@@ -16,9 +17,13 @@ pub use edns::{Edns, Options};
 pub use fold::Fold;
 pub use message::{Message, Owner, RrsetWriter, Section, Truncated};
 pub use opt::{ExtendedError, InfoCode, Opt, PADDING_BLOCK};
-pub use query::{Malformed, Query, Question};
+pub use query::{Query, Question};
 pub use rtype::Rtype;
 pub use tsig::Tsig;
+
+/// What came is not what RFC 1035 allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Malformed;
 
 /// Octets of a message's header.
 pub const HEADER_LENGTH: usize = 12;

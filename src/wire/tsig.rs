@@ -1,6 +1,7 @@
 //! TSIG (RFC 8945), as far as a server without keys needs it: it knows no key, and says so.
 
-use super::query::{Malformed, expand_name};
+use super::Malformed;
+use super::pointer::expand_name;
 use super::{Rtype, read_u16};
 use crate::name::MAX_NAME_LENGTH;
 

@@ -211,6 +211,10 @@ fn the_server_file_is_checked() {
             "truenorth.toml 9:13 error: `databases` takes a list | a string",
         ],
     );
+}
+
+#[test]
+fn the_server_files_sections_are_checked() {
     assert_told(
         &[
             (
