@@ -173,6 +173,7 @@ fn the_server_file_is_checked() {
         &[
             "truenorth.toml 2:10 error: `192.0.2.1/24` has host bits set | bits behind the prefix | help: the network is 192.0.2.0/24",
             "truenorth.toml 2:26 error: `allow` takes prefixes such as 192.0.2.0/24 or 2001:db8::/32",
+            "a.example.toml 4:1 warning: datacenter `fra` is never used | nothing refers to it",
         ],
     );
     assert_told(&[("truenorth.toml", b"site = \"fra\"\n[pools.p]\nendpoints = [{ cname = \"www\" }]\n[regions.a]\nclients = [\"asn:1\"]\nprefer = [\"fra\"]\n"),("zones/a.example.toml", SMALL)], &["truenorth.toml 3:24 error: `www` is relative, but the server file has no origin | end it with a dot","truenorth.toml 6:11 error: there is no datacenter `fra` | not a datacenter | help: no datacenter is defined here or in the server file"]);
