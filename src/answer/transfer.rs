@@ -9,8 +9,7 @@
 //! come in no order (section 2.2: only the SOA's places count).
 //!
 //! Whoever asks for the changes alone (IXFR) gets the whole zone too, as RFC 1995, section 4, allows, or only the SOA if there
-//! are none. Steered and reflecting names have no contents that could be
-//! copied, so zones with such names are refused.
+//! are none. Steered and reflecting names have no contents that could be copied, so zones with such names are refused.
 
 use std::iter;
 
