@@ -25,6 +25,7 @@ mod names;
 mod nesting;
 mod owners;
 mod pools;
+mod prefix;
 mod presentation;
 mod protocol;
 mod records;

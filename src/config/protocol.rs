@@ -9,6 +9,7 @@ use crate::wire::{CookieSecret, MAX_PLAIN_UDP, MAX_UDP_PAYLOAD};
 
 use super::decode::{Placed, Table, Value};
 use super::fault::{Fault, Faults};
+use super::prefix::without_host_bits;
 
 /// Reads the sections.
 pub(super) fn read(table: &mut Table<'_>, faults: &mut Faults) -> Protocol {
@@ -121,7 +122,7 @@ fn read_transfers(value: Option<Value<'_>>, faults: &mut Faults) -> Transfers {
     let Some(mut table) = value.and_then(|value| value.table("`[transfer]`", faults)) else {
         return Transfers::default();
     };
-    let allow = table.take("allow").map(|allow| allow.each(faults, |item, faults| read_network(item, faults)));
+    let allow = table.take("allow").map(|allow| allow.each(faults, read_network));
     table.finish(&[], faults);
     Transfers { allow: allow.unwrap_or_default() }
 }
@@ -129,12 +130,5 @@ fn read_transfers(value: Option<Value<'_>>, faults: &mut Faults) -> Transfers {
 fn read_network(item: &Value<'_>, faults: &mut Faults) -> Option<IpNet> {
     let accept = |text: &str| text.parse::<IpNet>().ok();
     let network = item.parsed("prefixes such as 192.0.2.0/24 or 2001:db8::/32", faults, accept)?;
-    let trunc = network.value.trunc();
-    if network.value != trunc {
-        let fault =
-            Fault::error(&network.place, format!("`{}` has host bits set", network.value), "bits behind the prefix");
-        faults.push(fault.help(format!("the network is {trunc}")));
-        return None;
-    }
-    Some(trunc)
+    without_host_bits(network.value, &network.place).map_err(|fault| faults.push(*fault)).ok()
 }

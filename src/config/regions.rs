@@ -10,6 +10,7 @@ use crate::geo::{ClientMatch, Continent, CountryCode, DatacenterId, Region, Subd
 use super::datacenters::{check_country, is_word};
 use super::decode::{Placed, Value, entries};
 use super::fault::{Fault, Faults, Place};
+use super::prefix::without_host_bits;
 use super::scope::{Definitions, View};
 use super::suggest::did_you_mean;
 
@@ -126,11 +127,7 @@ fn parse_prefix(text: &Placed<String>) -> Result<ClientMatch, Box<Fault>> {
         let help = address.map_or(CLIENT_HELP.to_owned(), |net| format!("one address is the prefix {net}"));
         return Err(Box::new(fault.help(help)));
     };
-    if net != net.trunc() {
-        let fault = Fault::error(&text.place, format!("`{net}` has host bits set"), "bits behind the prefix");
-        return Err(Box::new(fault.help(format!("the network is {}", net.trunc()))));
-    }
-    Ok(ClientMatch::Prefix(net))
+    without_host_bits(net, &text.place).map(ClientMatch::Prefix)
 }
 
 /// Reads `prefer`: datacenters, best first; an inner list is a tie.

@@ -57,13 +57,6 @@ pub enum Failure {
     Io(String),
 }
 
-impl Failure {
-    /// Whether the cause may lie with this node rather than with the endpoint: nobody there was heard.
-    pub fn may_be_ours(&self) -> bool {
-        matches!(self, Self::TimedOut(_) | Self::Unreachable | Self::NoDescriptors)
-    }
-}
-
 impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -63,11 +63,6 @@ impl Map {
         }
     }
 
-    /// How many runs the map holds for IPv4 and for IPv6.
-    pub fn run_counts(&self) -> (usize, usize) {
-        (self.v4.len(), self.v6.len())
-    }
-
     fn place<B: Bits>(&self, runs: &Runs<B>, address: B) -> Placement<'_> {
         let run = runs.look_up(address);
         Placement { ranking: &self.rankings[run.value as usize], scope: run.scope(address) }

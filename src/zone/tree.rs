@@ -150,11 +150,6 @@ impl Zone {
         &self.negative_soa
     }
 
-    /// How many names exist.
-    pub fn node_count(&self) -> usize {
-        self.nodes.len()
-    }
-
     /// Whether its records are all there is to it: no name is answered from anything else.
     pub fn is_static(&self) -> bool {
         self.is_static
