@@ -1,5 +1,7 @@
 //! Static data, steered names in odd places and both transports, as `dig` sees them.
 
+use std::process::Command;
+
 use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::RecordType;
 
@@ -249,4 +251,29 @@ fn rfc8482_any_gets_one_rrset_and_transfers_and_other_classes_are_refused() {
         assert_eq!(reply.metadata.response_code, code);
     }
     assert_eq!(node.dig("version.bind TXT CH").status, "REFUSED");
+}
+
+#[test]
+fn dig_and_delv_find_nothing_to_warn_about() {
+    let node = serve();
+    let (address, port) = (format!("@{}", node.address().ip()), node.address().port().to_string());
+    for question in ["gslb.example.com SOA", "gslb.example.com NS", "www.gslb.example.com A", "mail.gslb.example.com A"]
+    {
+        for (tool, options) in [
+            ("dig", &["+norecurse", "+subnet=198.51.100.0/24"][..]),
+            ("dig", &["+norecurse", "+tcp", "+nsid", "+dnssec"]),
+            // Without a chain of trust from the root, which no test can have.
+            ("delv", &["-i"]),
+        ] {
+            let mut command = Command::new(tool);
+            command.args([&address, "-p", &port]).args(options).args(question.split(' '));
+            let output = command.output().expect("bind9-dnsutils is installed");
+            let text =
+                [output.stdout, output.stderr].map(|octets| String::from_utf8_lossy(&octets).to_lowercase()).concat();
+            assert!(output.status.success() && text.contains("gslb.example.com."), "{tool} {question}: {text}");
+            for word in ["warning", "malformed", "mismatch", "bad", "failed", "error:"] {
+                assert!(!text.contains(word), "{tool} {question}: {text}");
+            }
+        }
+    }
 }
