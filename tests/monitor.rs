@@ -26,13 +26,7 @@ fn target(address: SocketAddr, check: Check, timeout: Duration) -> Target {
 }
 
 fn get() -> HttpCheck {
-    HttpCheck {
-        method: "GET".into(),
-        path: "/healthz".into(),
-        headers: Vec::new(),
-        expect_status: vec![StatusRange { first: 200, last: 399 }],
-        expect_body: None,
-    }
+    HttpCheck { path: "/healthz".into(), ..HttpCheck::default() }
 }
 
 fn expecting(text: &str) -> HttpCheck {
@@ -441,7 +435,7 @@ mod https {
     }
 
     fn https(endpoint: &Endpoint, host: &str, sni: Option<&str>, verify: bool) -> Target {
-        let tls = TlsCheck { sni: sni.map(Into::into), verify };
+        let tls = TlsCheck { sni: sni.map(Into::into), verify, ..TlsCheck::default() };
         let mut target = target(endpoint.address(), Check::Https(expecting("well"), tls), PATIENCE);
         target.host = host.into();
         target
@@ -541,7 +535,7 @@ mod https {
         let key = KeyPair::generate().unwrap();
         let certificate = params("www.example.com").signed_by(&key, &authority).unwrap();
         let mut config = Arc::unwrap_or_clone(server_config(certificate.into(), &key));
-        config.alpn_protocols = vec![b"h2".to_vec()];
+        config.alpn_protocols = vec![b"acme-tls/1".to_vec()];
         let endpoint = Endpoint::start_tls(ANY_PORT, Script::status(200), Arc::new(config));
         let why = tls_failure(prober(&authority).probe(&https(&endpoint, "www.example.com", None, true)).await);
         assert_eq!(why, "alert: no_application_protocol");
@@ -582,7 +576,7 @@ mod https {
     #[tokio::test]
     async fn times_out_in_the_handshake() {
         let endpoint = Endpoint::start(ANY_PORT, Script::hang());
-        let tls = TlsCheck { sni: None, verify: false };
+        let tls = TlsCheck { verify: false, ..TlsCheck::default() };
         let target = target(endpoint.address(), Check::Https(get(), tls), IMPATIENCE);
         let outcome = prober(&authority("Trusted")).probe(&target).await;
         assert_eq!(failure(outcome), Failure::TimedOut(Stage::Handshake));
