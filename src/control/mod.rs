@@ -12,6 +12,7 @@
 //! of what is served, if anything is. So the first answer knows what is up, and an endpoint that comes with a reload is
 //! not handed out unseen.
 
+mod expiry;
 mod run;
 
 use std::collections::{BTreeSet, HashMap, HashSet};

@@ -1,11 +1,14 @@
 //! Control with a clock, a channel and tasks.
 
+use std::collections::HashSet;
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
+use super::expiry::Expiries;
 use super::{Control, Effect, Event, Turn};
 use crate::health::{State, Target};
 use crate::snapshot::Snapshot;
@@ -23,6 +26,8 @@ impl Retired {
 /// How often retired snapshots are looked through, if nothing else happens.
 const SWEEP: std::time::Duration = std::time::Duration::from_secs(1);
 
+const SECONDS_A_DAY: u64 = 86_400;
+
 /// Runs until all senders of events are gone. `probe` starts a probe whose outcome comes back as an event; `publish`
 /// makes a snapshot the one that queries are answered from, and gives back the one before.
 pub async fn run(
@@ -33,6 +38,7 @@ pub async fn run(
 ) {
     let start = Instant::now();
     let mut retired = Retired::default();
+    let mut expiries = Expiries::default();
     loop {
         let sweep_at = start.elapsed() + SWEEP;
         let wake_at = control.wake_at().map_or(sweep_at, |at| at.min(sweep_at));
@@ -43,6 +49,7 @@ pub async fn run(
             },
             () = tokio::time::sleep_until((start + wake_at).into()) => Event::Tick,
         };
+        tell_of_certificates(&mut expiries, &event);
         for effect in control.step(event, start.elapsed()) {
             match effect {
                 Effect::Probe(target) => probe(target),
@@ -51,6 +58,25 @@ pub async fn run(
             }
         }
         retired.free_unused();
+    }
+}
+
+/// Warns of certificates that end soon.
+fn tell_of_certificates(expiries: &mut Expiries, event: &Event) {
+    match event {
+        Event::Outcome(target, outcome) => {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            if let Some(left) = expiries.observe(target, outcome, now) {
+                let days = left.as_secs() / SECONDS_A_DAY;
+                warn!(endpoint = %target.address, host = %target.host, days, "certificate expires soon");
+            }
+        }
+        Event::Adopt(blueprint) => {
+            let targets = blueprint.world().pools.iter().flat_map(|pool| pool.members.targets());
+            let addresses: HashSet<SocketAddr> = targets.map(|target| target.address).collect();
+            expiries.retain(|address| addresses.contains(&address));
+        }
+        Event::Tick => {}
     }
 }
 
