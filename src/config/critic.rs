@@ -16,6 +16,9 @@ use super::regions::PlacedRegion;
 use super::scope::View;
 use super::suggest::list_of;
 
+/// Whether a pool has addresses of a family, by whether it has IPv4 and IPv6 ones.
+type Has = fn(&(bool, bool)) -> bool;
+
 /// So many pools are listed by name; more would hide the fault itself.
 const MAX_LISTED: usize = 4;
 
@@ -209,7 +212,6 @@ impl Critique<'_> {
         };
         let pools: Vec<(PoolId, (bool, bool))> =
             self.name.steering.pools.iter().filter_map(|used| Some((used.pool, families(used.pool)?))).collect();
-        type Has = fn(&(bool, bool)) -> bool;
         let kinds: [(&str, Has); 2] = [("IPv4", |has| has.0), ("IPv6", |has| has.1)];
         for (family, has) in kinds {
             let without: Vec<PoolId> = pools.iter().filter(|(_, of)| !has(of)).map(|&(id, _)| id).collect();
