@@ -158,7 +158,7 @@ impl Node {
             let _ = self.events.send(Event::Stop).await;
             let _ = (&mut self.control).await;
         });
-        let (_, stopped) = tokio::join!(self.running.stop(), stopped);
+        let ((), stopped) = tokio::join!(self.running.stop(), stopped);
         if stopped.is_err() {
             self.control.abort();
             warn!("the last changes of health may not be kept");

@@ -243,7 +243,9 @@ fn what_is_too_old_or_from_the_future_is_not_believed() {
     for now in [oldest + BELIEVED_FOR + KEEP_EVERY, Duration::ZERO] {
         let mut kept = before.kept.clone();
         if now.is_zero() {
-            kept.values_mut().for_each(|kept| kept.confirmed += BELIEVED_FOR);
+            for kept in kept.values_mut() {
+                kept.confirmed += BELIEVED_FOR;
+            }
         }
         let mut scene = Scene::restarted(kept, now);
         scene.happen(Event::Adopt(blueprint(&ADDRESSES)));

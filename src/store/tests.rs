@@ -163,7 +163,9 @@ fn no_flipped_bit_and_no_missing_end_ends_the_process_or_makes_up_a_row() {
     let (_folder, state) = folder();
     let store = Store::open(&state).unwrap();
     let mut batch = Batch::default();
-    rows.iter().for_each(|(key, value)| batch.put(&NUMBERS, key, value));
+    for (key, value) in &rows {
+        batch.put(&NUMBERS, key, value);
+    }
     store.write(batch);
     drop(store);
     let path = state.join("state.redb");

@@ -14,7 +14,7 @@ use truenorth::store::{HEALTH, SERIALS, Store};
 use crate::endpoint::{Endpoint, Script};
 use crate::harness::{Asker, Files, Node, SERVER, addresses, ttl};
 
-const INTERVAL: Duration = Duration::from_millis(1000);
+const INTERVAL: Duration = Duration::from_secs(1);
 const TIMEOUT: Duration = Duration::from_millis(900);
 
 /// What the machine may take beside, busy as it is with other tests.
