@@ -2,6 +2,7 @@
 
 mod condition;
 mod http;
+mod kept;
 mod load;
 mod machine;
 mod monitor;
@@ -11,6 +12,7 @@ mod tls;
 
 pub use condition::{Condition, Verdict};
 pub use http::{BodyMatch, Degraded, HttpCheck, HttpVersion, Pattern, StatusRange};
+pub use kept::Kept;
 pub use load::Load;
 pub use machine::{Health, State, Transition};
 pub use monitor::{Check, DEFAULT_FALL, DEFAULT_INTERVAL, DEFAULT_RISE, DEFAULT_TIMEOUT, Monitor, Target};

@@ -5,6 +5,8 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
+use siphasher::sip128::{Hasher128, SipHasher24};
+
 /// How long before its end a certificate is warned of: who renews 90-day certificates does so a month ahead, so half of
 /// that month has gone by without a renewal.
 pub const DEFAULT_EXPIRY_WARNING: Duration = Duration::from_secs(14 * 24 * 3600);
@@ -33,7 +35,10 @@ impl Default for TlsCheck {
 
 /// X.509 certificates in DER, shared by all who hold them.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Certificates(Arc<[Box<[u8]>]>);
+pub struct Certificates {
+    digest: u128,
+    list: Arc<[Box<[u8]>]>,
+}
 
 /// A certificate with its chain, its own first, and its private key.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -46,51 +51,59 @@ pub struct ClientIdentity {
 
 /// A private key in DER: PKCS #8, PKCS #1 or SEC 1.
 #[derive(Clone, PartialEq, Eq)]
-pub struct PrivateKey(Arc<[u8]>);
+pub struct PrivateKey {
+    digest: u128,
+    der: Arc<[u8]>,
+}
+
+/// Stands for a content where it is hashed: a target is hashed at every probe, and a bundle of authorities is long.
+fn digest(content: impl Hash) -> u128 {
+    let mut hasher = SipHasher24::new();
+    content.hash(&mut hasher);
+    hasher.finish128().as_u128()
+}
 
 impl Certificates {
     /// Each in DER.
     pub fn new(certificates: impl IntoIterator<Item = Box<[u8]>>) -> Self {
-        Self(certificates.into_iter().collect())
+        let list: Arc<[Box<[u8]>]> = certificates.into_iter().collect();
+        Self { digest: digest(&list), list }
     }
 
     /// Each in DER.
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        self.0.iter().map(|certificate| &**certificate)
+        self.list.iter().map(|certificate| &**certificate)
     }
 }
 
 impl Hash for Certificates {
-    /// A target is hashed at every probe, and a bundle is long: lengths tell those few apart that there are.
     fn hash<H: Hasher>(&self, state: &mut H) {
-        for certificate in self.iter() {
-            certificate.len().hash(state);
-        }
+        self.digest.hash(state);
     }
 }
 
 impl fmt::Debug for Certificates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} certificates", self.0.len())
+        write!(f, "{} certificates", self.list.len())
     }
 }
 
 impl PrivateKey {
     /// A key in DER.
     pub fn new(der: impl Into<Arc<[u8]>>) -> Self {
-        Self(der.into())
+        let der = der.into();
+        Self { digest: digest(&der), der }
     }
 
     /// The key in DER.
     pub fn der(&self) -> &[u8] {
-        &self.0
+        &self.der
     }
 }
 
 impl Hash for PrivateKey {
-    /// As for certificates; and nothing of a secret goes where it need not.
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.len().hash(state);
+        self.digest.hash(state);
     }
 }
 
@@ -123,5 +136,7 @@ mod tests {
         assert_eq!(with(b"ab"), with(b"ab"));
         assert_ne!(with(b"ab"), with(b"ac"));
         assert_ne!(with(b"ab"), TlsCheck::default());
+        assert_eq!(digest(with(b"ab")), digest(with(b"ab")));
+        assert_ne!(digest(with(b"ab")), digest(with(b"ac")));
     }
 }
