@@ -444,10 +444,6 @@ mod share {
 mod load {
     use super::*;
 
-    fn used(thousandths: u64) -> Option<Load> {
-        Some(Load { used: thousandths, capacity: None })
-    }
-
     #[tokio::test]
     async fn comes_in_a_field_or_in_the_body() {
         let fields = "X-Load: 350/1000\r\nendpoint-load-metrics: TEXT cpu_utilization=0.3\r\n";
@@ -456,8 +452,9 @@ mod load {
         let endpoint = Endpoint::start(ANY_PORT, Script::say(format!("{head}{fields}\r\n{body}")));
         let load = finding(probe(&endpoint, get(), PATIENCE).await).load;
         assert_eq!(load, Some(Load { used: 350_000, capacity: Some(1_000_000) }));
+        let used = Some(Load { used: 17_000, capacity: None });
         let in_body = |pointer: &str| HttpCheck { load_json: Some(pointer.into()), ..expecting("busy") };
-        assert_eq!(finding(probe(&endpoint, in_body("/workers/busy"), PATIENCE).await).load, used(17_000));
+        assert_eq!(finding(probe(&endpoint, in_body("/workers/busy"), PATIENCE).await).load, used);
         assert_eq!(finding(probe(&endpoint, in_body("/workers/idle"), PATIENCE).await).load, load);
         endpoint.play(Script::respond(200, "busy"));
         assert_eq!(finding(probe(&endpoint, in_body("/workers/busy"), PATIENCE).await).load, None);

@@ -117,12 +117,9 @@ mod tests {
         of_headers(&fields.iter().map(field).collect())
     }
 
-    fn part(used: u64) -> Option<Load> {
-        Some(Load { used, capacity: Some(1000) })
-    }
-
     #[test]
     fn orca_reports_say_how_much_of_the_whole_is_used() {
+        let part = |used| Some(Load { used, capacity: Some(1000) });
         for (report, load) in [
             ("TEXT cpu_utilization=0.3,mem_utilization=0.8,rps_fractional=10.0,named_metrics.x=0.4", part(300)),
             ("TEXT application_utilization=0.5, cpu_utilization=0.3", part(500)),
@@ -167,7 +164,7 @@ mod tests {
         let both = [("x-load", "1"), ("endpoint-load-metrics", "TEXT cpu_utilization=0.3")];
         assert_eq!(of(&both), load(1000, None));
         let broken = [("x-load", "?"), ("endpoint-load-metrics", "TEXT cpu_utilization=0.3")];
-        assert_eq!(of(&broken), part(300));
+        assert_eq!(of(&broken), load(300, Some(1000)));
     }
 
     #[test]

@@ -38,7 +38,12 @@ pub(super) fn read(table: &mut Table<'_>, files: &mut BTreeSet<PathBuf>, faults:
             read_authorities(&value, files, faults).map(Some)
         }
     };
-    let identity = read_identity(table, files, faults);
+    let identity = match (table.take("certificate"), table.take("key")) {
+        (None, None) => Some(None),
+        (Some(certificate), Some(key)) => read_identity(&certificate, &key, files, faults).map(Some),
+        (Some(alone), None) => lone(&alone, "key", faults),
+        (None, Some(alone)) => lone(&alone, "certificate", faults),
+    };
     Some(TlsCheck {
         sni,
         verify,
@@ -66,23 +71,18 @@ fn read_authorities(value: &Value<'_>, files: &mut BTreeSet<PathBuf>, faults: &m
     certificate::read_authorities(&file, faults).map(certificates)
 }
 
-/// The certificate that is shown, and its key: both or neither.
 fn read_identity(
-    table: &mut Table<'_>,
+    certificate: &Value<'_>,
+    key: &Value<'_>,
     files: &mut BTreeSet<PathBuf>,
     faults: &mut Faults,
-) -> Option<Option<ClientIdentity>> {
-    let (certificate, key) = match (table.take("certificate"), table.take("key")) {
-        (None, None) => return Some(None),
-        (Some(certificate), Some(key)) => (certificate.path(faults), key.path(faults)),
-        (Some(alone), None) => return lone(&alone, "key", faults),
-        (None, Some(alone)) => return lone(&alone, "certificate", faults),
-    };
+) -> Option<ClientIdentity> {
+    let (certificate, key) = (certificate.path(faults), key.path(faults));
     let (certificate, key) = (certificate?, key?);
     files.extend([certificate.value.clone(), key.value.clone()]);
     let credentials = certificate::read(&certificate, &key, faults)?;
     let chain = certificates(credentials.certified.cert.iter().cloned());
-    Some(Some(ClientIdentity { chain, key: PrivateKey::new(credentials.key.secret_der()) }))
+    Some(ClientIdentity { chain, key: PrivateKey::new(credentials.key.secret_der()) })
 }
 
 fn lone<T>(value: &Value<'_>, other: &str, faults: &mut Faults) -> Option<T> {

@@ -52,7 +52,8 @@ impl Connection {
     {
         let mut driver = Driver::default();
         let spawner = driver.spawner();
-        let opening = async {
+        // On the heap: what hyper's handshakes hold of both versions would make every probe as large.
+        let opening = Box::pin(async {
             let stream = TokioIo::new(stream);
             // What a connection has to say, its end included, it hands to the response or to its body.
             match version {
@@ -69,7 +70,7 @@ impl Connection {
                     Ok(Sender::Http2(sender))
                 }
             }
-        };
+        });
         let opened: Result<Sender, hyper::Error> = budget.within(Stage::Response, driver.along(opening)).await?;
         let sender = opened.map_err(|error| failure::from_http(&error, Stage::Response))?;
         Ok(Self { sender, driver, times: Times::UNKNOWN, certificate_expires: None })
