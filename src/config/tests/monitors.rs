@@ -55,7 +55,9 @@ impl Files {
     fn told(&self, keys: &str) -> Vec<String> {
         let mut faults = told(self.load(keys));
         for fault in &mut faults.0 {
-            let words = fault.message.split(' ').map(|word| word.rsplit_once('/').map_or(word, |(_, file)| file));
+            let file = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
+            let words = fault.message.split(' ');
+            let words = words.map(|word| if word.starts_with('/') { file(word) } else { word.to_owned() });
             fault.message = words.collect::<Vec<_>>().join(" ");
         }
         let from_head = |line: String| {
