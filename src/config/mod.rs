@@ -125,6 +125,7 @@ fn load_all(
         datacenters: drafts.places.list,
         pools: targets::finish(drafts.pools, faults),
         zones: zones.into_iter().map(|zone| zone.finish(&mut regions)).collect(),
+        windows: Vec::new(),
         ecs: server.ecs,
         protocol: server.protocol.clone(),
         node,

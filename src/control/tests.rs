@@ -35,12 +35,13 @@ struct Scene {
     probes: Vec<Arc<Target>>,
     serving: Option<Arc<Snapshot>>,
     turns: Vec<(IpAddr, State)>,
+    changes: Vec<Change>,
 }
 
 impl Scene {
     fn new() -> Self {
         let control = Control::new(7);
-        Self { control, now: Duration::ZERO, probes: Vec::new(), serving: None, turns: Vec::new() }
+        Self { control, now: Duration::ZERO, probes: Vec::new(), serving: None, turns: Vec::new(), changes: Vec::new() }
     }
 
     fn happen(&mut self, event: Event) {
@@ -49,6 +50,8 @@ impl Scene {
                 Effect::Probe(target) => self.probes.push(target),
                 Effect::Publish(snapshot) => self.serving = Some(snapshot),
                 Effect::Report(turn) => self.turns.push((turn.target.address.ip(), turn.to)),
+                Effect::Overridden(change) => self.changes.push(change),
+                Effect::Reply(reply) => reply.send(),
             }
         }
     }
