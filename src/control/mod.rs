@@ -186,7 +186,7 @@ impl Control {
         let before = self.serving.as_ref().map(|serving| &*serving.snapshot);
         let standing = overrides::standing(&self.watch, self.overrides.rulings(), blueprint.world());
         let snapshot = Snapshot::new(blueprint.clone(), standing, before);
-        let snapshot = Arc::new(overrides::overlaid(snapshot, self.overrides.rulings()));
+        let snapshot = Arc::new(snapshot.overlaid(self.overrides.rulings()));
         self.serving = Some(Serving {
             snapshot: snapshot.clone(),
             pools_of,
@@ -205,7 +205,7 @@ impl Control {
         let rulings = self.overrides.rulings();
         let mut snapshot = before.with_pools(&changed, overrides::standing(&self.watch, rulings, before.world()));
         if std::mem::take(&mut serving.names_changed) {
-            snapshot = overrides::overlaid(snapshot, rulings);
+            snapshot = snapshot.overlaid(rulings);
         }
         serving.snapshot = Arc::new(snapshot);
         Some(Effect::Publish(serving.snapshot.clone()))

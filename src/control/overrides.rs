@@ -9,8 +9,8 @@ use tokio::sync::oneshot;
 
 use super::{Control, Effect, Serving};
 use crate::health::{Health, Target};
-use crate::overrides::{Book, Change, Happening, Order, Override, Refusal, Rulings, Selector, TargetKind, canonical};
-use crate::snapshot::{PoolId, PoolSpec, Snapshot, Standing, World};
+use crate::overrides::{Book, Change, Happening, Order, Override, Refusal, Rulings, Selector, TargetKind};
+use crate::snapshot::{PoolId, PoolSpec, Standing, World};
 use crate::watch::Watch;
 
 /// What an operator, or what was kept from the last run, says of overrides.
@@ -84,7 +84,7 @@ impl Control {
             condition.each_target(&mut |target| probes.push((target, self.watch.health(target))));
         }
         let probed = self.watch.standing(condition);
-        let ruling = ruling(self.overrides.rulings(), world, pool, place);
+        let ruling = world.ruling(self.overrides.rulings(), pool, place);
         EndpointView { pool, place, probes, probed, standing: ruled(probed, ruling), ruling }
     }
 
@@ -165,20 +165,8 @@ pub(super) fn standing<'a>(
 ) -> impl Fn(PoolId, usize) -> Standing + 'a {
     |id, place| {
         let pool = &world.pools[id as usize];
-        ruled(watch.standing(pool.members.condition(place)), ruling(rulings, world, pool, place))
+        ruled(watch.standing(pool.members.condition(place)), world.ruling(rulings, pool, place))
     }
-}
-
-/// A snapshot with what is said of names.
-pub(super) fn overlaid(snapshot: Snapshot, rulings: &Rulings) -> Snapshot {
-    if !rulings.rules_names() {
-        return snapshot.overlaid(|_| None);
-    }
-    snapshot.overlaid(|name| rulings.of_name(&canonical(name)).map(|ruling| ruling.order.mode))
-}
-
-fn ruling<'a>(rulings: &'a Rulings, world: &World, pool: &PoolSpec, place: usize) -> Option<&'a Override> {
-    rulings.of_endpoint(world.datacenter_of(pool), &pool.name, || pool.members.text(place))
 }
 
 fn ruled(probed: Standing, ruling: Option<&Override>) -> Standing {

@@ -8,7 +8,7 @@ use tracing::{info, warn};
 
 use super::{Control, Effect, Event, Turn};
 use crate::health::{State, Target};
-use crate::overrides::{Change, Happening, Override};
+use crate::overrides::{Change, Happening, Override, rfc3339};
 use crate::snapshot::Snapshot;
 
 /// Snapshots that workers may still hold. They are freed here, not by whichever worker lets go last.
@@ -74,6 +74,6 @@ fn report_override(change: &Change) {
         _ => &order.who,
     };
     let (mode, target, reason) = (order.mode, &order.target, &order.reason);
-    let (from, until) = (order.from.map(|at| at.as_secs()), order.until.map(|at| at.as_secs()));
+    let (from, until) = (order.from.map(rfc3339), order.until.map(rfc3339));
     info!(%id, %mode, %target, who, from, until, reason, "override {}", happening.as_str());
 }

@@ -13,6 +13,7 @@
 //! a name goes by the same rules, among what is said of names.
 
 mod book;
+mod moment;
 mod rulings;
 mod target;
 
@@ -22,6 +23,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 pub use book::{Book, Change, Happening, MAX_OVERRIDES, MAX_REASON, MAX_WHO, Refusal, Selector};
+pub use moment::{Civil, rfc3339};
 pub use rulings::Rulings;
 pub use target::{TargetKind, TargetPattern, TargetPatternError, canonical};
 

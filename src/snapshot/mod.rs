@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use crate::geo::{Locations, Regions};
 use crate::name::{Name, labels, suffixes};
-use crate::overrides::Mode;
+use crate::overrides::{Rulings, canonical};
 use crate::steering::Map;
 use crate::wire::{CookieSecret, Rtype};
 use crate::zone::{NameId, PlanId, Special, Zone, ZoneError};
@@ -150,8 +150,12 @@ impl Snapshot {
         Self { generation, blueprint: self.blueprint.clone(), pools, plans, overlay }
     }
 
-    /// The same snapshot, before it is published, with what the operator says of steered names by their owners.
-    pub fn overlaid(self, mode: impl Fn(&Name) -> Option<Mode>) -> Self {
+    /// The same snapshot, before it is published, with what the operator says of steered names.
+    pub fn overlaid(self, rulings: &Rulings) -> Self {
+        if !rulings.rules_names() {
+            return Self { overlay: Overlay::default(), ..self };
+        }
+        let mode = |owner: &Name| rulings.of_name(&canonical(owner)).map(|ruling| ruling.order.mode);
         let names = self.blueprint.world.steered_names().zip(&self.blueprint.plan_of_name);
         let modes = names.map(|(owner, &plan)| (mode(owner), plan));
         let overlay = Overlay::new(modes, &self.blueprint.rules, &self.pools);

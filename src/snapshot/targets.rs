@@ -2,7 +2,7 @@
 
 use super::world::{Members, PoolId, PoolSpec, World};
 use crate::name::Name;
-use crate::overrides::{TargetKind, TargetPattern, canonical};
+use crate::overrides::{Override, Rulings, TargetKind, TargetPattern, canonical};
 use crate::suggest::did_you_mean;
 
 impl Members {
@@ -29,6 +29,11 @@ impl World {
             TargetKind::Endpoint => target.means(&pool.members.text(place)),
             TargetKind::Name => false,
         }
+    }
+
+    /// What counts for the endpoint in this place of a pool.
+    pub fn ruling<'a>(&self, rulings: &'a Rulings, pool: &PoolSpec, place: usize) -> Option<&'a Override> {
+        rulings.of_endpoint(self.datacenter_of(pool), &pool.name, || pool.members.text(place))
     }
 
     /// The pools with endpoints that a target means.
