@@ -19,7 +19,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use overrides::{EndpointView, OverrideEvent, OverrideReply};
+pub use overrides::{EndpointView, OverrideEvent, OverrideReply, Reply};
 pub use run::run;
 
 use crate::health::{Outcome, State, Target, Transition};

@@ -16,30 +16,28 @@ use crate::watch::Watch;
 /// What an operator, or what was kept from the last run, says of overrides.
 #[derive(Debug)]
 pub enum OverrideEvent {
-    /// One more. Whoever waits is told under which id, or why not.
-    Place(Order, oneshot::Sender<Result<Override, Refusal>>),
-    /// Some less; who says so. Whoever waits is told which.
-    Lift(Selector, Box<str>, oneshot::Sender<Result<Vec<Override>, Refusal>>),
+    /// One more. Whoever asks is told what that changed, or why nothing; an `open` of what is open changes nothing.
+    Place(Order, Reply),
+    /// Some less; who says so.
+    Lift(Selector, Box<str>, Reply),
     /// What the last run had placed. It is taken as it is: what it means may come with a later configuration.
     Restore(Vec<Override>),
 }
 
-/// What whoever placed or lifted overrides is told, and where.
+/// Where whoever placed or lifted overrides waits.
+pub type Reply = oneshot::Sender<Result<Vec<Change>, Refusal>>;
+
+/// What whoever placed or lifted overrides is told.
 #[derive(Debug)]
-pub enum OverrideReply {
-    /// About [`OverrideEvent::Place`].
-    Placed(oneshot::Sender<Result<Override, Refusal>>, Result<Override, Refusal>),
-    /// About [`OverrideEvent::Lift`].
-    Lifted(oneshot::Sender<Result<Vec<Override>, Refusal>>, Result<Vec<Override>, Refusal>),
+pub struct OverrideReply {
+    to: Reply,
+    result: Result<Vec<Change>, Refusal>,
 }
 
 impl OverrideReply {
     /// Tells it, if somebody still waits.
     pub fn send(self) {
-        match self {
-            Self::Placed(to, result) => _ = to.send(result),
-            Self::Lifted(to, result) => _ = to.send(result),
-        }
+        let _ = self.to.send(self.result);
     }
 }
 
@@ -89,36 +87,26 @@ impl Control {
     }
 
     pub(super) fn take_override(&mut self, event: OverrideEvent, now: Duration) -> Vec<Effect> {
-        match event {
-            OverrideEvent::Place(order, to) => {
-                let (result, changes) = match self.place(order, now) {
-                    Ok((item, changes)) => (Ok(item), changes),
-                    Err(refusal) => (Err(refusal), Vec::new()),
-                };
-                self.tell(changes, Some(OverrideReply::Placed(to, result)), now)
-            }
-            OverrideEvent::Lift(which, who, to) => {
-                let result = self.overrides.lift(&which, &who, now);
-                let changes = result.as_ref().map_or_else(|_| Vec::new(), Clone::clone);
-                let result = result.map(|changes| changes.into_iter().map(|change| change.item).collect());
-                self.tell(changes, Some(OverrideReply::Lifted(to, result)), now)
-            }
-            OverrideEvent::Restore(kept) => {
-                let changes = self.overrides.restore(kept, now);
-                self.tell(changes, None, now)
-            }
-        }
+        let mut effects = self.advance_overrides(now);
+        let (result, to) = match event {
+            OverrideEvent::Place(order, to) => (self.place(order, now), Some(to)),
+            OverrideEvent::Lift(which, who, to) => (self.overrides.lift(&which, &who, now), Some(to)),
+            OverrideEvent::Restore(kept) => (Ok(self.overrides.restore(kept, now)), None),
+        };
+        effects.extend(self.tell(result.clone().unwrap_or_default(), now));
+        effects.extend(to.map(|to| Effect::Reply(OverrideReply { to, result })));
+        effects
     }
 
-    fn place(&mut self, order: Order, now: Duration) -> Result<(Override, Vec<Change>), Refusal> {
+    fn place(&mut self, order: Order, now: Duration) -> Result<Vec<Change>, Refusal> {
         let serving = self.serving.as_ref().map(|serving| serving.snapshot.world());
         let world = serving.or_else(|| self.next.as_ref().map(|next| next.blueprint.world()));
         let target = order.target.clone();
         if let Some(world) = world {
             world.find(&target).map_err(|meant| Refusal::Unknown(target.clone(), meant))?;
         }
-        let is_excepted = |other: &Override| world.is_some_and(|world| world.overlap(&target, &other.order.target));
-        self.overrides.place(order, now, is_excepted)
+        let overlaps = |other: &Override| world.is_some_and(|world| world.overlap(&target, &other.order.target));
+        self.overrides.place(order, now, overlaps)
     }
 
     /// What begins and ends by itself.
@@ -127,18 +115,17 @@ impl Control {
             return Vec::new();
         }
         let changes = self.overrides.advance(now);
-        self.tell(changes, None, now)
+        self.tell(changes, now)
     }
 
     /// Has what changed published, and tells of it.
-    fn tell(&mut self, changes: Vec<Change>, reply: Option<OverrideReply>, now: Duration) -> Vec<Effect> {
+    fn tell(&mut self, changes: Vec<Change>, now: Duration) -> Vec<Effect> {
         if let Some(serving) = &mut self.serving {
             for change in &changes {
                 serving.touch(change, now);
             }
         }
-        let told = changes.into_iter().map(Effect::Overridden);
-        told.chain(reply.map(Effect::Reply)).collect()
+        changes.into_iter().map(Effect::Overridden).collect()
     }
 }
 
@@ -263,7 +250,7 @@ mod tests {
             self.now = end;
         }
 
-        fn place(&mut self, mode: Mode, target: &str, times: [Option<Duration>; 2]) -> Result<Override, Refusal> {
+        fn place(&mut self, mode: Mode, target: &str, times: [Option<Duration>; 2]) -> Result<Vec<Change>, Refusal> {
             let [from, until] = times;
             let target = target.parse().unwrap();
             let order = Order { mode, target, from, until, reason: "test".into(), who: "ada".into() };
@@ -272,7 +259,7 @@ mod tests {
             answer.try_recv().expect("an answer comes with the step")
         }
 
-        fn lift(&mut self, target: &str) -> Result<Vec<Override>, Refusal> {
+        fn lift(&mut self, target: &str) -> Result<Vec<Change>, Refusal> {
             let (to, mut answer) = oneshot::channel();
             let which = Selector::Target(target.parse().unwrap());
             self.happen(Event::Override(OverrideEvent::Lift(which, "ada".into(), to)));
@@ -291,12 +278,12 @@ mod tests {
         let mut scene = Scene::serving("");
         let before = scene.snapshot.clone().unwrap();
         let placed = scene.place(Mode::Drain, "dc:fra", [None, None]).unwrap();
-        assert_eq!((&*placed.order.who, placed.made_at), ("ada", START));
+        assert_eq!((&*placed[0].item.order.who, placed[0].item.made_at), ("ada", START));
         assert_eq!((scene.is_open(0), scene.is_open(1)), (false, true));
         let after = scene.snapshot.clone().unwrap();
         assert!(Arc::ptr_eq(&before.pools()[1], &after.pools()[1]));
         assert_eq!(after.generation(), before.generation() + 1, "one snapshot");
-        assert_eq!(scene.lift("dc:fra").unwrap(), [placed]);
+        assert_eq!(scene.lift("dc:fra").unwrap()[0].item, placed[0].item);
         assert!(scene.is_open(0));
         assert_eq!(scene.told, ["placed drain dc:fra", "lifted drain dc:fra"]);
     }

@@ -136,17 +136,20 @@ impl Book {
         self.change_at
     }
 
-    /// Takes an order. What was placed on exactly its target before and is in force gives way to it, if it is in force
-    /// itself. An `open` that leaves nothing to be excepted from is not kept: nothing would ever lift it.
+    /// Takes an order, and says what that changed. What was placed on exactly its target before and is in force gives way to
+    /// it, if it is in force itself.
     ///
-    /// Whether the target means anything is for the caller to know, and `is_excepted` tells whether one of the others means
-    /// any of what it means.
+    /// An `open` is kept only as an exception from something less specific that is in force, and ends with that: one that
+    /// nobody remembers must not keep later windows from their effect.
+    ///
+    /// Whether the target means anything is for the caller to know, and `overlaps` tells whether another override means any
+    /// of what it means.
     pub fn place(
         &mut self,
         order: Order,
         now: Duration,
-        is_excepted: impl Fn(&Override) -> bool,
-    ) -> Result<(Override, Vec<Change>), Refusal> {
+        overlaps: impl Fn(&Override) -> bool,
+    ) -> Result<Vec<Change>, Refusal> {
         if order.is_over(now) || order.from.zip(order.until).is_some_and(|(from, until)| until <= from) {
             return Err(Refusal::Over);
         }
@@ -160,17 +163,28 @@ impl Book {
             return Err(Refusal::TooMany);
         }
         let mut changes: Vec<Change> = replaced.iter().filter_map(|id| self.take(*id, &order.who)).collect();
-        self.last += 1;
-        let item = Override { id: OverrideId::Placed(self.last), made_at: now, order };
-        let is_needed = item.order.mode != Mode::Open || !is_now || self.all().any(is_excepted);
-        if is_needed {
+        let mut item = Override { id: OverrideId::Placed(self.last + 1), made_at: now, order };
+        if item.order.mode != Mode::Open || !is_now || self.is_exception(&mut item, overlaps) {
+            self.last += 1;
             self.placed.insert(item.id, item.clone());
             self.in_force.extend(is_now.then_some(item.id));
-            changes.push(Change { happening: Happening::Placed, item: item.clone() });
+            changes.push(Change { happening: Happening::Placed, item });
         }
-        changes.extend(self.advance(now));
         self.settle(now);
-        Ok((item, changes))
+        Ok(changes)
+    }
+
+    /// Whether an `open` is an exception from anything in force. One without an end gets the end of that.
+    fn is_exception(&self, open: &mut Override, overlaps: impl Fn(&Override) -> bool) -> bool {
+        let in_force = self.all().filter(|other| self.in_force.contains(&other.id));
+        let excepted = in_force.filter(|other| other.cmp_precedence(open).is_lt() && overlaps(other));
+        let ends: Vec<Option<Duration>> = excepted.map(|other| other.order.until).collect();
+        let is_exception = !ends.is_empty();
+        if open.order.until.is_none() {
+            let ends: Option<Vec<Duration>> = ends.into_iter().collect();
+            open.order.until = ends.and_then(|ends| ends.into_iter().max());
+        }
+        is_exception
     }
 
     /// Takes overrides back.
@@ -279,8 +293,7 @@ mod tests {
     }
 
     fn place(book: &mut Book, order: Order, now: Duration) -> Vec<String> {
-        let (_, changes) = book.place(order, now, |_| true).unwrap();
-        told(&changes)
+        told(&book.place(order, now, |_| true).unwrap())
     }
 
     fn told(changes: &[Change]) -> Vec<String> {
@@ -331,11 +344,35 @@ mod tests {
     fn open_undoes_and_is_kept_only_as_an_exception() {
         let mut book = Book::default();
         place(&mut book, order(Mode::Drain, "pool:web/fra"), NOW);
-        let (_, changes) = book.place(order(Mode::Open, "pool:web/fra"), NOW, |_| true).unwrap();
-        assert_eq!((told(&changes), book.all().count()), (vec!["lifted 1 drain pool:web/fra".to_owned()], 0));
+        place(&mut book, order(Mode::ForceDown, "endpoint:192.0.2.9"), NOW);
+        assert_eq!(place(&mut book, order(Mode::Open, "pool:web/fra"), NOW), ["lifted 1 drain pool:web/fra"]);
+        assert!(place(&mut book, order(Mode::Open, "pool:web/fra"), NOW).is_empty(), "it is open");
         place(&mut book, order(Mode::Drain, "dc:fra"), NOW);
         place(&mut book, order(Mode::Open, "pool:web/fra"), NOW);
-        assert_eq!((ruling(&book, "192.0.2.1"), book.all().count()), (Some(Mode::Open), 2));
+        assert_eq!((ruling(&book, "192.0.2.1"), book.change_at()), (Some(Mode::Open), None));
+        let apart = book.place(order(Mode::Open, "pool:web/iad"), NOW, |_| false).unwrap();
+        assert!(apart.is_empty(), "what drains elsewhere needs no exception here");
+    }
+
+    #[test]
+    fn an_exception_ends_with_what_it_is_an_exception_from() {
+        let mut book = Book::default();
+        let window = |hours: std::ops::Range<u32>| {
+            let (from, until) = (Some(NOW + HOUR * hours.start), Some(NOW + HOUR * hours.end));
+            Order { from, until, ..order(Mode::Drain, "dc:fra") }
+        };
+        book.set_windows(&[window(0..2), window(5..6)], NOW);
+        place(&mut book, Order { until: Some(NOW + HOUR), ..order(Mode::Drain, "dc:f*") }, NOW);
+        place(&mut book, order(Mode::Open, "dc:fra"), NOW);
+        assert_eq!(ruling(&book, "192.0.2.1"), Some(Mode::Open));
+        book.advance(NOW + HOUR * 2);
+        assert_eq!(ruling(&book, "192.0.2.1"), None);
+        book.advance(NOW + HOUR * 5);
+        assert_eq!(ruling(&book, "192.0.2.1"), Some(Mode::Drain), "the next window has its effect");
+        let own = Order { until: Some(NOW + HOUR * 9), ..order(Mode::Open, "dc:fra") };
+        place(&mut book, own, NOW + HOUR * 5);
+        book.advance(NOW + HOUR * 7);
+        assert_eq!(book.change_at(), Some(NOW + HOUR * 9), "its own end counts");
     }
 
     #[test]
