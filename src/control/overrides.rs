@@ -233,7 +233,7 @@ mod tests {
                         self.told.push(format!("{} {} {}", happening.as_str(), item.order.mode, item.order.target));
                     }
                     Effect::Reply(reply) => reply.send(),
-                    _ => {}
+                    Effect::Report(_) => {}
                 }
             }
             for target in probes {

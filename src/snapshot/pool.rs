@@ -120,9 +120,11 @@ impl<T: Clone + PartialEq> Lists<T> {
         let all = if on_duty.is_empty() { list(&|standing| standing.duty == Duty::Draining, &full) } else { on_duty };
         let is_off =
             |value: &T| members.iter().any(|(member, standing)| standing.duty == Duty::Off && member.value == *value);
-        let recent: Arc<[_]> = match members.iter().any(|(_, standing)| standing.duty == Duty::Off) {
-            true => remembered.iter().filter(|member| !is_off(&member.value)).cloned().collect(),
-            false => remembered.clone(),
+        let any_off = members.iter().any(|(_, standing)| standing.duty == Duty::Off);
+        let recent: Arc<[_]> = if any_off {
+            remembered.iter().filter(|member| !is_off(&member.value)).cloned().collect()
+        } else {
+            remembered.clone()
         };
         let recent = if recent.is_empty() { all.clone() } else { recent };
         Self { given: members.len(), on_duty: count, open, draining, all, recent, remembered, is_degraded }

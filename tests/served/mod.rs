@@ -46,6 +46,7 @@ pub(crate) fn snapshot(version: &str) -> Arc<Snapshot> {
         })],
         zones: vec![zone(version)],
         datacenters: Vec::new(),
+        windows: Vec::new(),
         ecs: Ecs::default(),
         protocol: truenorth::snapshot::Protocol::default(),
         node: "test".into(),
