@@ -4,6 +4,7 @@
 //! shares zones and maps, a new configuration shares the maps whose criteria it repeats.
 
 mod compile;
+mod odds;
 mod plan;
 mod pool;
 mod protocol;
@@ -19,6 +20,7 @@ use crate::steering::Map;
 use crate::wire::{CookieSecret, Rtype};
 use crate::zone::{PlanId, Special, Zone, ZoneError};
 use compile::Compiler;
+pub use odds::Shares;
 pub use plan::{Choice, Plan, Rule, Rung, Verdict};
 pub use pool::{Family, Kind, Lists, Member, OPEN_NOW, PerFamily, Pool, Selection, Standing};
 pub use protocol::{Cookies, Identity, MAX_IDENTITY, MAX_SECRETS, MAX_WINDOW, Protocol, RateLimit, Transfers};

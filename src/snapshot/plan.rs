@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use super::pool::{Family, Kind, PerFamily, Pool, Selection};
 use super::world::PoolId;
-use crate::steering::{AllDown, Course, Map, Pick, Ranking, Set, Walk, members};
+use crate::steering::{AllDown, Course, Map, Pick, Ranking, Set, Walk, by_weight, members};
 
 /// What of a steered name does not depend on health. Names with equal rules share it.
 #[derive(Debug)]
@@ -164,7 +164,17 @@ impl Plan {
     }
 
     /// What a client with this ranking is answered. `draw` gives a uniform random number below its argument.
-    pub fn choose(&self, ranking: &Ranking, family: Family, mut draw: impl FnMut(u32) -> u32) -> Choice {
+    pub fn choose(&self, ranking: &Ranking, family: Family, draw: impl FnMut(u32) -> u32) -> Choice {
+        self.choose_by(ranking, family, by_weight(draw))
+    }
+
+    /// The same; `draw` gives one of these pools in proportion to these weights.
+    pub(super) fn choose_by(
+        &self,
+        ranking: &Ranking,
+        family: Family,
+        mut draw: impl FnMut(Set, &[u16]) -> usize,
+    ) -> Choice {
         let mut seen = Seen { plan: self, reached: 0, fallback: false };
         let rungs = [(Rung::Usable, self.usable), (Rung::BelowMinimum, self.open)];
         for (rung, available) in rungs {
@@ -206,7 +216,7 @@ impl Plan {
         mut seen: Seen<'_>,
         ranking: &Ranking,
         family: Family,
-        mut draw: impl FnMut(u32) -> u32,
+        mut draw: impl FnMut(Set, &[u16]) -> usize,
     ) -> Choice {
         let of_family = |sets: PerFamily<Set>| sets[family as usize];
         for (rung, available) in [(Rung::Usable, of_family(self.usable)), (Rung::BelowMinimum, of_family(self.open))] {
@@ -252,7 +262,7 @@ struct Seen<'a> {
 }
 
 impl Seen<'_> {
-    fn walk(&mut self, ranking: &Ranking, available: Set, draw: impl FnMut(u32) -> u32) -> Set {
+    fn walk(&mut self, ranking: &Ranking, available: Set, draw: impl FnMut(Set, &[u16]) -> usize) -> Set {
         let Walk { chosen, reached } = self.plan.rule.course.walk(ranking, available, draw);
         self.reached |= reached;
         chosen
@@ -263,7 +273,7 @@ impl Seen<'_> {
         ranking: &Ranking,
         available: PerFamily<Set>,
         family: Family,
-        draw: impl FnMut(u32) -> u32,
+        draw: impl FnMut(Set, &[u16]) -> usize,
     ) -> Place {
         let [v4, v6] = available;
         let place = self.walk(ranking, v4 | v6, draw);

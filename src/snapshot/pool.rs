@@ -187,6 +187,18 @@ impl Pool {
         }
     }
 
+    /// The weights of the endpoints of this family that answer.
+    pub(super) fn weights(&self, family: Family, selection: Selection) -> Vec<u16> {
+        fn of<T>(members: &[Member<T>]) -> Vec<u16> {
+            members.iter().map(|member| member.weight).collect()
+        }
+        match (&self.kind, family) {
+            (Kind::Addresses(v4, _), Family::V4) => of(v4.select(selection)),
+            (Kind::Addresses(_, v6), Family::V6) => of(v6.select(selection)),
+            (Kind::Cname(name), _) => of(name.select(selection)),
+        }
+    }
+
     fn count(&self, family: Family, selection: Selection) -> usize {
         match (&self.kind, family) {
             (Kind::Addresses(v4, _), Family::V4) => v4.select(selection).len(),
