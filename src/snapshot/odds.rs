@@ -13,6 +13,8 @@ use crate::steering::{Outcomes, Ranking, outcomes};
 pub struct Shares {
     /// By pool, fallback too; `None` for clients that are given no endpoint. Above 0, together 1.
     pub by_pool: BTreeMap<Option<PoolId>, f64>,
+    /// The share that is sent to endpoints that are down, for want of others.
+    pub stranded: f64,
     /// Whether they are computed from all draws there are; otherwise from a random sample of them.
     pub are_exact: bool,
 }
@@ -41,12 +43,16 @@ impl Plan {
     pub fn shares(&self, pools: &[Arc<Pool>], ranking: &Ranking, families: &[Family]) -> Shares {
         let outcomes = self.odds(ranking, families);
         let mut by_pool = BTreeMap::new();
+        let mut stranded = 0.0;
         for ((family, choice), probability) in outcomes.ways {
+            if matches!(choice.verdict, Verdict::Pools(_, Selection::All | Selection::Recent)) {
+                stranded += probability;
+            }
             for (pool, part) in self.split(pools, family, choice.verdict) {
                 *by_pool.entry(pool).or_default() += probability * part;
             }
         }
-        Shares { by_pool, are_exact: outcomes.are_exact }
+        Shares { by_pool, stranded, are_exact: outcomes.are_exact }
     }
 
     /// The parts of one outcome's clients that its pools get.

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use super::pool::{Family, Kind, PerFamily, Pool, Selection};
 use super::world::PoolId;
 use crate::steering::{AllDown, Course, Map, Pick, Ranking, Set, Walk, by_weight, members};
+use crate::wire::Rtype;
 
 /// What of a steered name does not depend on health. Names with equal rules share it.
 #[derive(Debug)]
@@ -77,7 +78,7 @@ pub enum Rung {
 }
 
 /// What to answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Verdict {
     /// Members of these pools of the rule, together.
     Pools(Set, Selection),
@@ -140,22 +141,20 @@ impl Plan {
         &self.rule
     }
 
-    /// Whether answers to types other than A and AAAA depend on steering: a CNAME stands for every type.
-    pub fn may_be_cname(&self, pools: &[Arc<Pool>]) -> bool {
-        let first = &pools[self.rule.pools[0] as usize];
-        matches!(first.kind(), Kind::Cname(_)) || self.fallback.is_some_and(|fallback| fallback.is_cname)
+    /// The family whose endpoints answer a question for this type; `None` if it is left to the name's static records.
+    pub fn family(&self, rtype: Rtype, pools: &[Arc<Pool>]) -> Option<Family> {
+        match rtype {
+            Rtype::A => Some(Family::V4),
+            Rtype::AAAA => Some(Family::V6),
+            // A CNAME stands for every type. A pool with one has it in both families.
+            _ => self.may_be_cname(pools).then_some(Family::V4),
+        }
     }
 
-    /// The pools that could have been chosen on the rung that this choice was made on.
-    pub fn available(&self, choice: &Choice) -> Set {
-        let [v4, v6] = match (choice.rung, self.rule.all_down) {
-            (Rung::Usable, _) => self.usable,
-            (Rung::BelowMinimum, _) => self.open,
-            (Rung::AllDown, AllDown::All) => self.given,
-            (Rung::AllDown, AllDown::LastHealthy) => self.recent,
-            (Rung::AllDown, AllDown::Nodata | AllDown::Servfail) | (Rung::Fallback, _) => [0, 0],
-        };
-        v4 | v6
+    /// Whether any answer of it is a CNAME.
+    fn may_be_cname(&self, pools: &[Arc<Pool>]) -> bool {
+        let first = &pools[self.rule.pools[0] as usize];
+        matches!(first.kind(), Kind::Cname(_)) || self.fallback.is_some_and(|fallback| fallback.is_cname)
     }
 
     /// Seconds for an answer that came about so.

@@ -7,7 +7,7 @@ use super::world::{Endpoint, Members, PoolSpec};
 use crate::name::Name;
 
 /// An address family, as an index into pairs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Family {
     /// IPv4, asked for by type A.
     V4 = 0,
@@ -50,7 +50,7 @@ pub struct Lists<T> {
 }
 
 /// Which of a pool's members answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Selection {
     /// Those open now.
     Open,

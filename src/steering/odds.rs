@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_second_draw_depends_on_the_first() {
-        // 1/2 * 1/3 + 1/6 * 3/5; 1/2 * 2/3 + 1/3 * 3/4; 1/3 * 1/4 + 1/6 * 2/5
+        // 1/2 * 2/3 + 1/3 * 3/4, 1/2 * 1/3 + 1/6 * 3/5, 1/3 * 1/4 + 1/6 * 2/5
         let expected = [(0b011, 7.0 / 12.0), (0b101, 4.0 / 15.0), (0b110, 3.0 / 20.0)];
         for ((set, probability), (expected_set, expected)) in drawn(&[3, 2, 1], 2).0.into_iter().zip(expected) {
             assert_eq!(set, expected_set);

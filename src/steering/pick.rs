@@ -6,7 +6,9 @@ impl Pick {
     /// What each endpoint is first in an answer in proportion to, over the answers to many askers.
     pub fn stakes(self, weights: &[u16]) -> Vec<u32> {
         match self {
-            Self::Weighted if weights.iter().any(|&weight| weight > 0) => weights.iter().copied().map(u32::from).collect(),
+            Self::Weighted if weights.iter().any(|&weight| weight > 0) => {
+                weights.iter().copied().map(u32::from).collect()
+            }
             Self::Rotate | Self::Random | Self::Weighted => vec![1; weights.len()],
         }
     }
