@@ -8,7 +8,7 @@ use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::health::{Health, Target, Transition};
+use crate::health::{Condition, Health, Share, Target, Transition, Verdict};
 use crate::snapshot::Standing;
 
 /// The least part of its interval, in per cent, after which a probe starts again.
@@ -81,10 +81,11 @@ impl Watch {
         due
     }
 
-    /// Takes in the end of a probe; that of a target no longer watched changes nothing.
-    pub fn observe(&mut self, target: &Target, success: bool) -> Transition {
+    /// Takes in the end of a probe, the share of clients that a success asks for; that of a target no longer watched
+    /// changes nothing.
+    pub fn observe(&mut self, target: &Target, outcome: Option<Share>, now: Duration) -> Transition {
         match self.probes.get_mut(target) {
-            Some(probe) => probe.health.observe(success, &target.monitor),
+            Some(probe) => probe.health.observe(outcome, &target.monitor, now),
             None => Transition::None,
         }
     }
@@ -94,11 +95,11 @@ impl Watch {
         self.probes.get(target).map_or(Health::UNKNOWN, |probe| probe.health)
     }
 
-    /// What answers may make of an endpoint with this target.
-    pub fn standing(&self, target: Option<&Target>) -> Standing {
-        target.map_or(Standing::CALM, |target| {
-            let health = self.health(target);
-            Standing { open: health.is_open(), restless: health.is_restless() }
+    /// What answers may make of an endpoint with this condition.
+    pub fn standing(&self, condition: Option<&Condition>) -> Standing {
+        condition.map_or(Standing::CALM, |condition| {
+            let Verdict { share, restless } = condition.verdict(&|target| self.health(target));
+            Standing { share, restless }
         })
     }
 
@@ -134,19 +135,12 @@ impl Ord for Due {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::health::{Check, DEFAULT_FALL, DEFAULT_RISE, Monitor, State};
+    use crate::health::{Check, Monitor, State};
 
     const INTERVAL: Duration = Duration::from_secs(5);
 
     fn target(port: u16) -> Arc<Target> {
-        let monitor = Monitor {
-            check: Check::Tcp,
-            interval: INTERVAL,
-            timeout: Duration::from_secs(2),
-            rise: DEFAULT_RISE,
-            fall: DEFAULT_FALL,
-            port,
-        };
+        let monitor = Monitor { interval: INTERVAL, ..Monitor::new(Check::Tcp, port) };
         Arc::new(Target { address: ([127, 0, 0, 1], port).into(), host: "a".into(), monitor: monitor.into() })
     }
 
@@ -183,14 +177,14 @@ mod tests {
         watch.add(&stays, Duration::ZERO);
         watch.add(&goes, Duration::ZERO);
         watch.take_due(Duration::ZERO);
-        watch.observe(&stays, true);
-        watch.observe(&goes, false);
+        watch.observe(&stays, Some(Share::FULL), Duration::ZERO);
+        watch.observe(&goes, None, Duration::ZERO);
         watch.retain(|target| *target == *stays);
         watch.add(&target(1), Duration::from_secs(1));
         assert_eq!(watch.health(&stays).state(), State::Up);
         assert_eq!(watch.health(&goes).state(), State::Unknown);
         assert!(watch.next_due().unwrap() >= INTERVAL * 9 / 10);
         assert_eq!(watch.take_due(INTERVAL).len(), 1);
-        assert_eq!(watch.observe(&goes, true), Transition::None);
+        assert_eq!(watch.observe(&goes, Some(Share::FULL), INTERVAL), Transition::None);
     }
 }

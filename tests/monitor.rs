@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use endpoint::{ANY_PORT, Endpoint, Script, Step};
 use truenorth::health::{
-    BodyMatch, Check, Failure, HttpCheck, Monitor, Outcome, Pattern, Stage, StatusRange, Target, TlsCheck,
+    BodyMatch, Check, Failure, Finding, HttpCheck, Monitor, Outcome, Pattern, Stage, StatusRange, Target, TlsCheck,
 };
 use truenorth::monitor::Prober;
 
@@ -20,7 +20,8 @@ const IMPATIENCE: Duration = Duration::from_millis(300);
 
 fn target(address: SocketAddr, check: Check, timeout: Duration) -> Target {
     let once = NonZeroU8::MIN;
-    let monitor = Monitor { check, interval: timeout * 2, timeout, rise: once, fall: once, port: address.port() };
+    let monitor =
+        Monitor { interval: timeout * 2, timeout, rise: once, fall: once, ..Monitor::new(check, address.port()) };
     Target { address, host: "www.example.com".into(), monitor: Arc::new(monitor) }
 }
 
@@ -70,7 +71,7 @@ mod request {
     async fn is_what_the_check_says_and_goes_to_the_address() {
         let endpoint = Endpoint::start("127.0.0.7:0".parse().unwrap(), Script::status(200));
         let outcome = probe(&endpoint, get(), PATIENCE).await;
-        assert!(matches!(outcome, Outcome::Success(time) if time < PATIENCE), "{outcome}");
+        assert!(matches!(outcome, Outcome::Success(Finding { took, .. }) if took < PATIENCE), "{outcome}");
         let port = endpoint.address().port();
         let version = env!("CARGO_PKG_VERSION");
         assert_eq!(

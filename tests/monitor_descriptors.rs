@@ -33,8 +33,13 @@ fn target(address: SocketAddr, tls: Option<TlsCheck>) -> Target {
         None => Check::Http(http),
     };
     let once = NonZeroU8::MIN;
-    let monitor =
-        Monitor { check, interval: TIMEOUT * 2, timeout: TIMEOUT, rise: once, fall: once, port: address.port() };
+    let monitor = Monitor {
+        interval: TIMEOUT * 2,
+        timeout: TIMEOUT,
+        rise: once,
+        fall: once,
+        ..Monitor::new(check, address.port())
+    };
     Target { address, host: "www.example.com".into(), monitor: Arc::new(monitor) }
 }
 

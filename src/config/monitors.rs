@@ -21,6 +21,9 @@ const INTERVAL: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration
 /// What `timeout` may be; it is below `interval` besides.
 const TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(3600);
 
+/// What `hold_down` may be.
+const HOLD_DOWN: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(86_400);
+
 /// Ports that the protocols have by themselves.
 const HTTP_PORT: u16 = 80;
 const HTTPS_PORT: u16 = 443;
@@ -64,6 +67,7 @@ fn read_monitor(value: &Value<'_>, faults: &mut Faults) -> Option<PlacedMonitor>
     let count = |value: Value<'_>, faults: &mut Faults| value.integer(1..=u8::MAX, faults);
     let rise = table.take("rise").and_then(|value| count(value, faults));
     let fall = table.take("fall").and_then(|value| count(value, faults));
+    let hold_down = table.take("hold_down").and_then(|value| value.duration(HOLD_DOWN, faults));
 
     if !matches!(kind, Kind::Https) {
         table.refuse(&["sni", "verify"], "is for monitors of type https", faults);
@@ -91,6 +95,7 @@ fn read_monitor(value: &Value<'_>, faults: &mut Faults) -> Option<PlacedMonitor>
         timeout,
         rise: nonzero(rise, DEFAULT_RISE),
         fall: nonzero(fall, DEFAULT_FALL),
+        hold_down: hold_down.map_or(Duration::ZERO, |hold_down| hold_down.value),
         port: port?,
     };
     Some(PlacedMonitor { monitor: Arc::new(monitor), host })

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use crate::health::{Check, Target};
+use crate::health::{Check, Condition, Target};
 use crate::snapshot::{Endpoint, Members, PoolSpec};
 
 use super::fault::{Fault, Faults, Place};
@@ -57,12 +57,14 @@ fn finish_endpoint<T>(
 ) -> Endpoint<T> {
     let DraftEndpoint { value, weight, check_address, check_port } = endpoint;
     // A CNAME with a monitor has a check address; its reader saw to that.
-    let target = monitor.zip(check_address.or(own_address)).map(|(monitor, address)| Target {
-        address: SocketAddr::new(address, check_port.unwrap_or(monitor.monitor.port)),
-        host: host.map_or_else(|| address.to_string().into(), Into::into),
-        monitor: monitor.monitor.clone(),
+    let condition = monitor.zip(check_address.or(own_address)).map(|(monitor, address)| {
+        Condition::Probe(Target {
+            address: SocketAddr::new(address, check_port.unwrap_or(monitor.monitor.port)),
+            host: host.map_or_else(|| address.to_string().into(), Into::into),
+            monitor: monitor.monitor.clone(),
+        })
     });
-    Endpoint { value, weight, target }
+    Endpoint { value, weight, condition }
 }
 
 /// The host that a pool's probes ask for: the monitor's, else the only name that uses the pool; `None` for the check

@@ -133,7 +133,7 @@ impl Control {
 
     fn observe(&mut self, target: &Arc<Target>, seen: Outcome, now: Duration) -> Option<Effect> {
         let from = self.watch.health(target).state();
-        let transition = self.watch.observe(target, seen.is_success());
+        let transition = self.watch.observe(target, seen.share(), now);
         if let Some(next) = &mut self.next {
             next.unprobed.remove(target);
         }
@@ -183,7 +183,7 @@ impl Control {
 
 /// What the watch says of each pool's endpoints, by their place in its spec.
 fn standing<'a>(watch: &'a Watch, world: &'a World) -> impl Fn(PoolId, usize) -> Standing + 'a {
-    |id, endpoint| watch.standing(world.pools[id as usize].members.target(endpoint))
+    |id, endpoint| watch.standing(world.pools[id as usize].members.condition(endpoint))
 }
 
 /// The pools that hold each target.

@@ -59,6 +59,7 @@ fn report(turn: &Turn) {
     let pools = pools.join(", ");
     match to {
         State::Down => warn!(endpoint = %target.address, %pools, %seen, "endpoint is down"),
+        State::Degraded(share) => warn!(endpoint = %target.address, %pools, %seen, %share, "endpoint is degraded"),
         State::Up | State::Unknown => info!(endpoint = %target.address, %pools, %seen, "endpoint is up"),
     }
 }

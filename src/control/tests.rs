@@ -1,29 +1,21 @@
 //! Scenarios of the machine: no sockets, no clock.
 
 use std::net::IpAddr;
-use std::num::NonZeroU8;
 
 use super::*;
 use crate::geo::Locations;
-use crate::health::{Check, Failure, Monitor};
+use crate::health::{Check, Condition, Failure, Finding, Monitor};
 use crate::snapshot::{Endpoint, Family, Members, PoolSpec};
 
 const INTERVAL: Duration = Duration::from_secs(5);
 const ADDRESSES: [&str; 2] = ["127.0.0.1", "127.0.0.2"];
 
 fn blueprint(addresses: &[&str]) -> Arc<Blueprint> {
-    let monitor = Arc::new(Monitor {
-        check: Check::Tcp,
-        interval: INTERVAL,
-        timeout: Duration::from_secs(2),
-        rise: NonZeroU8::new(2).unwrap(),
-        fall: NonZeroU8::new(3).unwrap(),
-        port: 80,
-    });
+    let monitor = Arc::new(Monitor { interval: INTERVAL, ..Monitor::new(Check::Tcp, 80) });
     let endpoint = |text: &&str| {
         let value: IpAddr = text.parse().unwrap();
         let target = Target { address: (value, 80).into(), host: (*text).into(), monitor: monitor.clone() };
-        Endpoint { value, weight: 1, target: Some(target) }
+        Endpoint { value, weight: 1, condition: Some(Condition::Probe(target)) }
     };
     let pool = PoolSpec {
         name: "web".into(),
@@ -74,7 +66,8 @@ impl Scene {
     fn answer_probes(&mut self, is_up: impl Fn(&str) -> bool) {
         for target in std::mem::take(&mut self.probes) {
             let up = is_up(&target.address.ip().to_string());
-            let outcome = if up { Outcome::Success(Duration::ZERO) } else { Outcome::Failure(Failure::Refused) };
+            let outcome =
+                if up { Outcome::Success(Finding::full(Duration::ZERO)) } else { Outcome::Failure(Failure::Refused) };
             self.happen(Event::Outcome(target, outcome));
         }
     }
@@ -93,7 +86,7 @@ fn nothing_is_served_before_the_first_round_is_over() {
     scene.happen(Event::Adopt(blueprint(&ADDRESSES)));
     assert_eq!(scene.probes.len(), 2);
     let (first, second) = (scene.probes[0].clone(), scene.probes[1].clone());
-    scene.happen(Event::Outcome(first, Outcome::Success(Duration::ZERO)));
+    scene.happen(Event::Outcome(first, Outcome::Success(Finding::full(Duration::ZERO))));
     assert!(scene.serving.is_none());
     let down = second.address.ip().to_string();
     scene.happen(Event::Outcome(second, Outcome::Failure(Failure::Refused)));

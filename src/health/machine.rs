@@ -1,17 +1,29 @@
-//! Up and down.
+//! Up, degraded and down.
+//!
+//! An outcome is a failure, a success, or a success that asks for less than all clients. Four rows are counted: failures,
+//! outcomes worse than a full success, successes of either kind, and full successes, each without a break until now.
 //!
 //! ```text
-//!             first success                      fall failures in a row
-//!   unknown ────────────────► up ─────────────────────────────────────────► down
-//!      │                      ▲   a success clears the failures counted      │
-//!      │                      │                                              │
-//!      │                      └──────────────────────────────────────────────┘
-//!      └─ first failure ─► down          rise successes in a row
+//!                   worse in a row: fall                 failures in a row: fall
+//!        ┌─────────────────────────────────► degraded ──────────────────────────────┐
+//!        │  ┌────────── full in a row: rise ───┘  ▲ └─ keeps a share of its clients │
+//!        │  ▼                                     │                                 ▼
+//!        up ◄─────────────────────────────────────┼─────────────────────────────── down
+//!        │          full in a row: rise           └── successes in a row: rise ─────┤
+//!        └─────────────────────────────────────────────────────────────────────────►┘
+//!                                 failures in a row: fall
+//!
+//!   unknown ── the first outcome ──► up, degraded or down
 //! ```
 //!
 //! `unknown` is served as up once the first round's deadline has passed: nothing speaks against the endpoint.
+//!
+//! **Hold-down.** An endpoint that fell stays down for `hold_down` at least, whatever it says meanwhile. Each fall that
+//! follows so soon after a rise that the hold would still have lasted doubles the next hold, up to sixteen times.
 
-use super::Monitor;
+use std::time::Duration;
+
+use super::{Monitor, Share};
 
 /// What an endpoint is taken to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +32,9 @@ pub enum State {
     Unknown,
     /// It serves.
     Up,
-    /// It does not.
+    /// It serves, and asks for no more than this share of its clients.
+    Degraded(Share),
+    /// It does not serve.
     Down,
 }
 
@@ -28,9 +42,35 @@ pub enum State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Health {
     state: State,
-    /// Outcomes in a row unlike `state`; below `rise` or `fall`.
-    contrary: u8,
+    rows: Rows,
+    hold: Hold,
 }
+
+/// Outcomes in a row, up to the last one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Rows {
+    failures: u8,
+    /// Failures, and successes that ask for less than all.
+    worse: u8,
+    /// Successes of either kind.
+    successes: u8,
+    /// Successes that ask for all.
+    full: u8,
+}
+
+/// What keeps an endpoint that goes up and down from doing so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Hold {
+    /// Until when it stays down.
+    until: Duration,
+    /// When it came up last.
+    risen: Duration,
+    /// How often the hold was doubled.
+    doublings: u8,
+}
+
+/// A hold is `hold_down` times 2 to the power of this at most.
+const MAX_DOUBLINGS: u8 = 4;
 
 /// What an outcome changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,108 +85,227 @@ pub enum Transition {
 
 impl Health {
     /// Not probed yet.
-    pub const UNKNOWN: Self = Self { state: State::Unknown, contrary: 0 };
+    pub const UNKNOWN: Self = Self::settled(State::Unknown);
+
+    /// A state that nothing speaks against.
+    pub const fn settled(state: State) -> Self {
+        Self {
+            state,
+            rows: Rows { failures: 0, worse: 0, successes: 0, full: 0 },
+            hold: Hold { until: Duration::ZERO, risen: Duration::ZERO, doublings: 0 },
+        }
+    }
 
     /// What the endpoint is taken to be.
     pub fn state(self) -> State {
         self.state
     }
 
-    /// Whether answers may hold the endpoint: only a confirmed failure takes it out.
-    pub fn is_open(self) -> bool {
-        self.state != State::Down
+    /// The share of its clients that it keeps: only a confirmed failure takes it out.
+    pub fn share(self) -> Share {
+        match self.state {
+            State::Unknown | State::Up => Share::FULL,
+            State::Degraded(share) => share,
+            State::Down => Share::NONE,
+        }
     }
 
     /// Whether an unconfirmed outcome speaks against the state.
     pub fn is_restless(self) -> bool {
-        self.contrary > 0
+        match self.state {
+            State::Unknown => false,
+            State::Up => self.rows.worse > 0,
+            State::Degraded(_) => self.rows.failures > 0 || self.rows.full > 0,
+            State::Down => self.rows.successes > 0,
+        }
     }
 
-    /// Takes in one outcome.
-    pub fn observe(&mut self, success: bool, monitor: &Monitor) -> Transition {
-        let was_restless = self.is_restless();
-        let (agreeing, opposite, needed) = match self.state {
-            State::Unknown => {
-                self.state = if success { State::Up } else { State::Down };
-                return Transition::Changed;
-            }
-            State::Up => (true, State::Down, monitor.fall),
-            State::Down => (false, State::Up, monitor.rise),
-        };
-        if success == agreeing {
-            self.contrary = 0;
-        } else {
-            self.contrary += 1;
-            if self.contrary == needed.get() {
-                *self = Self { state: opposite, contrary: 0 };
-                return Transition::Changed;
-            }
+    /// Until when it stays down whatever it says, on the clock of [`Health::observe`]; the past if nothing holds it.
+    pub fn held_until(self) -> Duration {
+        self.hold.until
+    }
+
+    /// Takes in one outcome: the share of clients that a success asks for, or `None` for a failure. `now` never runs
+    /// backwards.
+    pub fn observe(&mut self, outcome: Option<Share>, monitor: &Monitor, now: Duration) -> Transition {
+        let before = *self;
+        self.rows.count(outcome);
+        self.state = self.next(outcome, monitor, now);
+        match (before.state, self.state) {
+            (State::Unknown, _) => self.rows = Rows::default(),
+            (State::Up | State::Degraded(_), State::Down) => self.fall(monitor, now),
+            (State::Down, State::Up | State::Degraded(_)) => self.hold.risen = now,
+            _ => {}
         }
-        if self.is_restless() == was_restless { Transition::None } else { Transition::Restless }
+        if self.state != before.state {
+            Transition::Changed
+        } else if self.is_restless() != before.is_restless() {
+            Transition::Restless
+        } else {
+            Transition::None
+        }
+    }
+
+    fn next(&self, outcome: Option<Share>, monitor: &Monitor, now: Duration) -> State {
+        let (rise, fall) = (monitor.rise.get(), monitor.fall.get());
+        let Rows { failures, worse, successes, full } = self.rows;
+        let served = |share: Share| if share.is_full() { State::Up } else { State::Degraded(share) };
+        match (self.state, outcome) {
+            (State::Unknown, None) => State::Down,
+            (State::Unknown, Some(share)) => served(share),
+            (State::Up | State::Degraded(_), None) if failures >= fall => State::Down,
+            (State::Up, Some(share)) if !share.is_full() && worse >= fall => State::Degraded(share),
+            (State::Degraded(_), Some(share)) if share.is_full() && full >= rise => State::Up,
+            // How much it asks for may change from one outcome to the next; that it is degraded is confirmed.
+            (State::Degraded(_), Some(share)) if !share.is_full() => State::Degraded(share),
+            (State::Down, Some(share)) if now >= self.hold.until => {
+                if share.is_full() && full >= rise {
+                    State::Up
+                } else if !share.is_full() && successes >= rise {
+                    State::Degraded(share)
+                } else {
+                    State::Down
+                }
+            }
+            (state, _) => state,
+        }
+    }
+
+    fn fall(&mut self, monitor: &Monitor, now: Duration) {
+        let held = monitor.hold_down * (1 << self.hold.doublings);
+        let again = self.hold.risen > Duration::ZERO && now.saturating_sub(self.hold.risen) < held;
+        self.hold.doublings = if again { (self.hold.doublings + 1).min(MAX_DOUBLINGS) } else { 0 };
+        self.hold.until = now + monitor.hold_down * (1 << self.hold.doublings);
+    }
+}
+
+impl Rows {
+    fn count(&mut self, outcome: Option<Share>) {
+        let row = |row: &mut u8, goes_on: bool| *row = if goes_on { row.saturating_add(1) } else { 0 };
+        let is_full = outcome.is_some_and(Share::is_full);
+        row(&mut self.failures, outcome.is_none());
+        row(&mut self.worse, !is_full);
+        row(&mut self.successes, outcome.is_some());
+        row(&mut self.full, is_full);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::health::{Check, DEFAULT_FALL, DEFAULT_INTERVAL, DEFAULT_RISE, DEFAULT_TIMEOUT};
+    use crate::health::{Check, DEFAULT_FALL, DEFAULT_RISE};
     use proptest::prelude::*;
 
+    const QUARTER: Share = Share::from_thousandths(250);
+    const MINUTE: Duration = Duration::from_secs(60);
+
     fn monitor() -> Monitor {
-        Monitor {
-            check: Check::Tcp,
-            interval: DEFAULT_INTERVAL,
-            timeout: DEFAULT_TIMEOUT,
-            rise: DEFAULT_RISE,
-            fall: DEFAULT_FALL,
-            port: 80,
+        Monitor::new(Check::Tcp, 80)
+    }
+
+    /// `+` a success, `-` a failure, `d` a success that asks for a quarter.
+    fn outcome(letter: char) -> Option<Share> {
+        match letter {
+            '+' => Some(Share::FULL),
+            'd' => Some(QUARTER),
+            _ => None,
         }
     }
 
-    #[test]
-    fn the_first_outcome_sets_the_state() {
-        for (success, state) in [(true, State::Up), (false, State::Down)] {
-            let mut health = Health::UNKNOWN;
-            assert_eq!(health.observe(success, &monitor()), Transition::Changed);
-            assert_eq!(health.state(), state);
-        }
-    }
-
-    #[test]
-    fn fall_failures_in_a_row_take_it_down_and_rise_successes_bring_it_up() {
+    fn after(outcomes: &str) -> Health {
         let mut health = Health::UNKNOWN;
-        let steps = [
-            (true, Transition::Changed, State::Up),
-            (false, Transition::Restless, State::Up),
-            (false, Transition::None, State::Up),
-            (true, Transition::Restless, State::Up),
-            (false, Transition::Restless, State::Up),
-            (false, Transition::None, State::Up),
-            (false, Transition::Changed, State::Down),
-            (false, Transition::None, State::Down),
-            (true, Transition::Restless, State::Down),
-            (true, Transition::Changed, State::Up),
-        ];
-        for (success, transition, state) in steps {
-            assert_eq!(health.observe(success, &monitor()), transition);
-            assert_eq!(health.state(), state);
+        for letter in outcomes.chars() {
+            health.observe(outcome(letter), &monitor(), Duration::ZERO);
         }
-        assert!(!health.is_restless());
+        health
+    }
+
+    #[test]
+    fn states_and_whether_something_speaks_against_them() {
+        let degraded = State::Degraded(QUARTER);
+        for (outcomes, state, restless) in [
+            ("", State::Unknown, false),
+            ("+", State::Up, false),
+            ("-", State::Down, false),
+            ("d", degraded, false),
+            ("+-", State::Up, true),
+            ("+--", State::Up, true),
+            ("+--+", State::Up, false),
+            ("+---", State::Down, false),
+            ("+---+", State::Down, true),
+            ("+---+-", State::Down, false),
+            ("+---++", State::Up, false),
+            ("+dd", State::Up, true),
+            ("+ddd", degraded, false),
+            ("+d-d", degraded, false),
+            // The third in a row is worse, but only the second failure: it waits for a success to say how much is left.
+            ("+d--", State::Up, true),
+            ("+d---", State::Down, false),
+            ("+ddd-", degraded, true),
+            ("+ddd---", State::Down, false),
+            ("+ddd+", degraded, true),
+            ("+ddd++", State::Up, false),
+            ("+---dd", degraded, false),
+            ("+---+d", degraded, false),
+            ("+---d+", State::Down, true),
+            ("+---d++", State::Up, false),
+        ] {
+            let health = after(outcomes);
+            assert_eq!((health.state(), health.is_restless()), (state, restless), "{outcomes}");
+        }
+    }
+
+    #[test]
+    fn a_degraded_endpoint_may_ask_for_another_share_at_any_time() {
+        let mut health = after("+ddd");
+        let half = Share::from_thousandths(500);
+        assert_eq!(health.observe(Some(half), &monitor(), Duration::ZERO), Transition::Changed);
+        assert_eq!(health.share(), half);
+    }
+
+    #[test]
+    fn what_fell_stays_down_for_its_hold_and_longer_each_time_it_falls_soon_again() {
+        let monitor = Monitor { hold_down: MINUTE, ..monitor() };
+        let mut health = Health::UNKNOWN;
+        let mut now = MINUTE;
+        let observe = |health: &mut Health, letters: &str, now: Duration| {
+            letters.chars().for_each(|letter| _ = health.observe(outcome(letter), &monitor, now));
+        };
+        observe(&mut health, "+---", now);
+        for doubling in [1, 2, 4, 8, 16, 16] {
+            assert_eq!(health.held_until(), now + MINUTE * doubling);
+            now = health.held_until() - Duration::from_secs(1);
+            observe(&mut health, "+++", now);
+            assert_eq!(health.state(), State::Down);
+            assert!(health.is_restless());
+            now = health.held_until();
+            observe(&mut health, "+", now);
+            assert_eq!(health.state(), State::Up);
+            observe(&mut health, "---", now);
+        }
+        now = health.held_until();
+        observe(&mut health, "++", now);
+        now = health.held_until() + MINUTE * 16;
+        observe(&mut health, "---", now);
+        assert_eq!(health.held_until(), now + MINUTE);
     }
 
     proptest! {
         #[test]
-        fn no_shorter_row_than_fall_or_rise_changes_the_state(outcomes in proptest::collection::vec(any::<bool>(), 1..200)) {
+        fn no_shorter_row_than_fall_takes_it_down_and_none_shorter_than_rise_brings_it_up(letters in "[+d-]{1,200}") {
             let mut health = Health::UNKNOWN;
-            health.observe(outcomes[0], &monitor());
-            let mut row = 0;
-            for outcome in outcomes {
+            let (mut failures, mut successes) = (0, 0);
+            for (place, letter) in letters.chars().enumerate() {
                 let before = health.state();
-                row = if outcome == (before == State::Up) { 0 } else { row + 1 };
-                health.observe(outcome, &monitor());
-                let needed = if before == State::Up { DEFAULT_FALL } else { DEFAULT_RISE };
-                prop_assert_eq!(health.state() != before, row == needed.get());
-                row = if health.state() == before { row } else { 0 };
+                health.observe(outcome(letter), &monitor(), Duration::ZERO);
+                (failures, successes) = if letter == '-' { (failures + 1, 0) } else { (0, successes + 1) };
+                if place == 0 {
+                    (failures, successes) = (0, 0);
+                    continue;
+                }
+                let (was_down, is_down) = (before == State::Down, health.state() == State::Down);
+                prop_assert_eq!(!was_down && is_down, !was_down && failures >= DEFAULT_FALL.get());
+                prop_assert!(!was_down || is_down || successes >= DEFAULT_RISE.get());
             }
         }
     }

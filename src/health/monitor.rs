@@ -28,8 +28,25 @@ pub struct Monitor {
     pub rise: NonZeroU8,
     /// Failures in a row that take it down.
     pub fall: NonZeroU8,
+    /// What fell stays down for so long at least; longer each time it falls soon after it rose. 0 for as short as it may be.
+    pub hold_down: Duration,
     /// Where it listens, unless the endpoint has a `check_port`.
     pub port: u16,
+}
+
+impl Monitor {
+    /// A check with the defaults of everything else.
+    pub const fn new(check: Check, port: u16) -> Self {
+        Self {
+            check,
+            interval: DEFAULT_INTERVAL,
+            timeout: DEFAULT_TIMEOUT,
+            rise: DEFAULT_RISE,
+            fall: DEFAULT_FALL,
+            hold_down: Duration::ZERO,
+            port,
+        }
+    }
 }
 
 /// The protocol of a probe and what it expects.

@@ -3,11 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::Share;
+
 /// The end of one probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The endpoint did what its monitor asks, in this time from start to end.
-    Success(Duration),
+    /// The endpoint did what its monitor asks.
+    Success(Finding),
     /// It did not.
     Failure(Failure),
 }
@@ -16,6 +18,30 @@ impl Outcome {
     /// Whether the endpoint did what its monitor asks.
     pub fn is_success(&self) -> bool {
         matches!(self, Self::Success(_))
+    }
+
+    /// The share of its clients that the endpoint asks for, if it did what its monitor asks.
+    pub fn share(&self) -> Option<Share> {
+        match self {
+            Self::Success(finding) => Some(finding.share),
+            Self::Failure(_) => None,
+        }
+    }
+}
+
+/// What a probe learnt of an endpoint that did what its monitor asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// From the probe's start to its end.
+    pub took: Duration,
+    /// The share of its clients that the endpoint asks for.
+    pub share: Share,
+}
+
+impl Finding {
+    /// An endpoint that asks for all of its clients.
+    pub const fn full(took: Duration) -> Self {
+        Self { took, share: Share::FULL }
     }
 }
 
@@ -88,7 +114,10 @@ impl fmt::Display for Failure {
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Success(time) => write!(f, "ok in {:.1} ms", time.as_secs_f64() * 1000.0),
+            Self::Success(Finding { took, share }) => {
+                write!(f, "ok in {:.1} ms", took.as_secs_f64() * 1000.0)?;
+                if share.is_full() { Ok(()) } else { write!(f, ", asks for {share} of its clients") }
+            }
             Self::Failure(failure) => failure.fmt(f),
         }
     }

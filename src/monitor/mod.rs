@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use crate::health::{Check, Failure, HttpCheck, Outcome, Stage, Target, TlsCheck};
+use crate::health::{Check, Failure, Finding, HttpCheck, Outcome, Stage, Target, TlsCheck};
 
 /// Probes targets; cheap to clone, shared by all probes. Runs on tokio, with its I/O and its time enabled.
 #[derive(Clone)]
@@ -57,7 +57,7 @@ impl Prober {
             Check::Https(check, tls) => self.probe_http(target, check, Some(tls), budget).await,
         };
         match verdict {
-            Ok(()) => Outcome::Success(budget.started.elapsed()),
+            Ok(()) => Outcome::Success(Finding::full(budget.started.elapsed())),
             Err(failure) => Outcome::Failure(failure),
         }
     }

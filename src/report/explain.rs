@@ -14,6 +14,7 @@ use super::owners;
 use super::text::Percent;
 use crate::answer::{self, Asker, Client, Rotation, Transport, Worker};
 use crate::geo::{ClientMatch, Location};
+use crate::health::Share;
 use crate::name::Name;
 use crate::snapshot::{Choice, Family, Plan, PoolId, PoolSpec, Rung, ServedZone, Snapshot, Standing, Verdict, World};
 use crate::steering::{self, AllDown, Criterion, Outcomes, Ranking, Set, members};
@@ -83,7 +84,8 @@ impl Down {
         }
         Ok(|id, endpoint| {
             let pool = &world.pools[id as usize];
-            Standing { open: !down.iter().any(|target| target.takes(world, pool, endpoint)), restless: false }
+            let is_down = down.iter().any(|target| target.takes(world, pool, endpoint));
+            Standing { share: if is_down { Share::NONE } else { Share::FULL }, restless: false }
         })
     }
 }

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::world::{Endpoint, Members, PoolSpec};
+use crate::health::Share;
 use crate::name::Name;
 
 /// An address family, as an index into pairs.
@@ -21,15 +22,15 @@ pub type PerFamily<T> = [T; 2];
 /// What health says of one endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {
-    /// Whether answers may hold it.
-    pub open: bool,
+    /// The share of its clients that it keeps; answers may hold it if that is anything.
+    pub share: Share,
     /// Whether an unconfirmed outcome speaks against that.
     pub restless: bool,
 }
 
 impl Standing {
     /// Of an endpoint that nobody watches.
-    pub const CALM: Self = Self { open: true, restless: false };
+    pub const CALM: Self = Self { share: Share::FULL, restless: false };
 }
 
 /// One thing that can be handed out, with its weight.
@@ -63,7 +64,7 @@ pub enum Selection {
 impl<T: Clone> Lists<T> {
     fn new(members: Vec<(Member<T>, Standing)>, previous: Option<&Self>) -> Self {
         let open: Arc<[_]> =
-            members.iter().filter(|(_, standing)| standing.open).map(|(member, _)| member.clone()).collect();
+            members.iter().filter(|(_, standing)| standing.share.is_some()).map(|(member, _)| member.clone()).collect();
         let all: Arc<[_]> = members.into_iter().map(|(member, _)| member).collect();
         let recent = match previous {
             _ if !open.is_empty() => open.clone(),
@@ -229,7 +230,7 @@ mod tests {
     use super::*;
 
     fn spec(min_healthy: f64) -> Arc<PoolSpec> {
-        let endpoint = |text: &str| Endpoint { value: text.parse().unwrap(), weight: 1, target: None };
+        let endpoint = |text: &str| Endpoint { value: text.parse().unwrap(), weight: 1, condition: None };
         let members = ["192.0.2.1", "192.0.2.2", "192.0.2.3", "2001:db8::1"].map(endpoint);
         Arc::new(PoolSpec {
             name: "web".into(),
@@ -241,7 +242,8 @@ mod tests {
     }
 
     fn with_open(open: &[usize], min_healthy: f64, previous: Option<&Pool>) -> Pool {
-        let standing = |endpoint| Standing { open: open.contains(&endpoint), restless: false };
+        let share = |endpoint| if open.contains(&endpoint) { Share::FULL } else { Share::NONE };
+        let standing = |endpoint| Standing { share: share(endpoint), restless: false };
         Pool::new(spec(min_healthy), standing, 9, previous)
     }
 

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::geo::{Coordinates, CountryCode, DatacenterId, Regions};
-use crate::health::Target;
+use crate::health::{Condition, Target};
 use crate::name::Name;
 use crate::steering::{AllDown, Pick, Step};
 use crate::wire::Rtype;
@@ -112,16 +112,20 @@ impl Members {
         }
     }
 
-    /// All that is probed for this pool.
-    pub fn targets(&self) -> impl Iterator<Item = &Target> {
-        (0..self.len()).filter_map(|place| self.target(place))
+    /// All that is probed for this pool. What several endpoints depend on comes several times.
+    pub fn targets(&self) -> Vec<&Target> {
+        let mut targets = Vec::with_capacity(self.len());
+        for condition in (0..self.len()).filter_map(|place| self.condition(place)) {
+            condition.each_target(&mut |target| targets.push(target));
+        }
+        targets
     }
 
     /// What tells whether the endpoint in this place is up, if anything does.
-    pub fn target(&self, place: usize) -> Option<&Target> {
+    pub fn condition(&self, place: usize) -> Option<&Condition> {
         match self {
-            Self::Addresses(endpoints) => endpoints.get(place)?.target.as_ref(),
-            Self::Cname(endpoint) => endpoint.target.as_ref(),
+            Self::Addresses(endpoints) => endpoints.get(place)?.condition.as_ref(),
+            Self::Cname(endpoint) => endpoint.condition.as_ref(),
         }
     }
 }
@@ -134,7 +138,7 @@ pub struct Endpoint<T> {
     /// For `weighted` draws; 0 only when no other is left.
     pub weight: u16,
     /// What tells whether it is up; without one it always is.
-    pub target: Option<Target>,
+    pub condition: Option<Condition>,
 }
 
 /// One zone.

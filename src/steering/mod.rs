@@ -6,6 +6,7 @@ mod map;
 mod odds;
 mod pick;
 mod ranking;
+mod rendezvous;
 
 pub use chain::{AllDown, Pick, Step};
 pub use choice::{Course, Walk, by_weight};
@@ -13,3 +14,4 @@ pub use map::{Map, Placement};
 pub use odds::{Lots, Outcomes, outcomes};
 pub use pick::{MAX_ANSWERS, Picks};
 pub use ranking::{Client, Criteria, Criterion, Ranking, RegionTiers, Set, members};
+pub use rendezvous::{HashKey, winner};

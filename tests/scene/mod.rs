@@ -14,7 +14,8 @@ use hickory_proto::rr::{Name, RData, Record, RecordType};
 use truenorth::answer::{self, Asker, Outcome, Rotation, Transport, Worker};
 use truenorth::config::{Config, Faults};
 use truenorth::geo::Locations;
-use truenorth::snapshot::{Blueprint, PoolId, Snapshot, Standing};
+use truenorth::health::Share;
+use truenorth::snapshot::{Blueprint, Members, PoolId, Snapshot, Standing};
 
 /// Three places, regions by prefix, a pool in each place; tests append names.
 pub const ZONE: &str = r#"
@@ -140,9 +141,10 @@ impl Scene {
         let all: Vec<PoolId> = (0..world.pools.len() as PoolId).collect();
         let standing = |id: PoolId, endpoint: usize| {
             let pool = &world.pools[id as usize].members;
-            let address = pool.address(endpoint).or_else(|| pool.target(endpoint).map(|target| target.address.ip()));
+            let address = pool.address(endpoint).or_else(|| probed_address(pool, endpoint));
             let is_in = |set: &HashSet<IpAddr>| address.is_some_and(|address| set.contains(&address));
-            Standing { open: !is_in(&self.down), restless: is_in(&self.restless) }
+            let share = if is_in(&self.down) { Share::NONE } else { Share::FULL };
+            Standing { share, restless: is_in(&self.restless) }
         };
         self.snapshot = Arc::new(self.snapshot.with_pools(&all, standing));
     }
@@ -291,4 +293,11 @@ impl Reply {
         let soa = self.message.authorities.iter().any(|record| matches!(record.data, RData::SOA(_)));
         self.rcode() == 0 && self.message.answers.is_empty() && soa
     }
+}
+
+/// Where an endpoint without an address of its own is probed.
+fn probed_address(pool: &Members, endpoint: usize) -> Option<IpAddr> {
+    let mut address = None;
+    pool.condition(endpoint)?.each_target(&mut |target| _ = address.get_or_insert(target.address.ip()));
+    address
 }

@@ -63,7 +63,7 @@ fn v6(n: u8) -> IpAddr {
 }
 
 fn endpoint(value: IpAddr) -> Endpoint<IpAddr> {
-    Endpoint { value, weight: 1, target: None }
+    Endpoint { value, weight: 1, condition: None }
 }
 
 fn zone(version: &str) -> ZoneSpec {

@@ -6,9 +6,7 @@ use std::time::Duration;
 use regex::bytes::Regex;
 
 use crate::geo::{ClientMatch, Continent, Coordinates, CountryCode, Region};
-use crate::health::{
-    BodyMatch, Check, DEFAULT_INTERVAL, DEFAULT_TIMEOUT, HttpCheck, Monitor, Pattern, StatusRange, Target, TlsCheck,
-};
+use crate::health::{BodyMatch, Check, Condition, HttpCheck, Monitor, Pattern, StatusRange, Target, TlsCheck};
 use crate::name::Name;
 use crate::snapshot::{
     Cookies, Datacenter, Ecs, Endpoint, Identity, Members, PoolSpec, PoolUse, SteeredName, Steering, World, ZoneSpec,
@@ -158,8 +156,12 @@ fn the_samples_are_without_fault() {
 fn the_server_file_is_taken_over() {
     let Config { server, credentials, world, warnings, watched } = whole();
     assert!(credentials.is_none());
-    // The only zone has one of its own.
-    assert_eq!(lines(&warnings), ["37:10 warning: region `default` is never used | nothing refers to it"]);
+    let expected = [
+        // The only zone has one of its own.
+        "37:10 warning: region `default` is never used | nothing refers to it",
+        "42:8 warning: pools `web/sin`, `shared` of www.example.com. have no IPv6 addresses | its other pools have some | help: clients that are sent there get no IPv6 address at all",
+    ];
+    assert_eq!(lines(&warnings), expected);
     let folder = server.zones.parent().unwrap();
     assert_eq!(server.state, Path::new("/var/lib/truenorth"));
     assert_eq!(server.listen.dns, ["192.0.2.53:53".parse().unwrap()]);
@@ -190,28 +192,25 @@ fn the_server_file_is_taken_over() {
 fn pools_know_their_targets() {
     let world = whole().world;
     let pools: Vec<&PoolSpec> = world.pools.iter().map(|pool| &**pool).collect();
-    let tcp = Arc::new(Monitor {
-        check: Check::Tcp,
-        interval: DEFAULT_INTERVAL,
-        timeout: DEFAULT_TIMEOUT,
-        rise: 2.try_into().unwrap(),
-        fall: 3.try_into().unwrap(),
-        port: 22,
-    });
+    let tcp = Arc::new(Monitor::new(Check::Tcp, 22));
     let target = Target { address: "192.0.2.200:2222".parse().unwrap(), host: "192.0.2.200".into(), monitor: tcp };
     let shared = PoolSpec {
         name: "shared".into(),
         zone: None,
         datacenter: Some(1),
         min_healthy: 0.0,
-        members: Members::Addresses(vec![Endpoint { value: address("192.0.2.1"), weight: 1, target: Some(target) }]),
+        members: Members::Addresses(vec![Endpoint {
+            value: address("192.0.2.1"),
+            weight: 1,
+            condition: Some(Condition::Probe(target)),
+        }]),
     };
     let https = Arc::new(https_monitor());
     let web = |value: &str, weight| {
         let monitor = https.clone();
         let address = std::net::SocketAddr::new(address(value), 443);
-        let target = Some(Target { address, host: "www.example.com".into(), monitor });
-        Endpoint { value: address.ip(), weight, target }
+        let target = Target { address, host: "www.example.com".into(), monitor };
+        Endpoint { value: address.ip(), weight, condition: Some(Condition::Probe(target)) }
     };
     let in_zone = |name: &str, datacenter, members| PoolSpec {
         name: name.into(),
@@ -220,7 +219,7 @@ fn pools_know_their_targets() {
         min_healthy: if name.starts_with("web") { 0.25 } else { 0.0 },
         members,
     };
-    let away = Endpoint { value: name("away.example.com."), weight: 1, target: None };
+    let away = Endpoint { value: name("away.example.com."), weight: 1, condition: None };
     let fra = Members::Addresses(vec![web("198.51.100.10", 1), web("2001:db8::10", 3)]);
     let expected = [
         shared,
@@ -240,12 +239,11 @@ fn https_monitor() -> Monitor {
         expect_body: Some(BodyMatch::Pattern(Pattern(Regex::new("^o+k$").unwrap()))),
     };
     Monitor {
-        check: Check::Https(http, TlsCheck { sni: Some("sni.example.com".into()), verify: false }),
         interval: Duration::from_millis(500),
         timeout: Duration::from_millis(100),
         rise: 1.try_into().unwrap(),
         fall: 5.try_into().unwrap(),
-        port: 443,
+        ..Monitor::new(Check::Https(http, TlsCheck { sni: Some("sni.example.com".into()), verify: false }), 443)
     }
 }
 

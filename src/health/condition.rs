@@ -1,0 +1,136 @@
+//! What must hold for an endpoint to answer: one probe, or so many of several.
+//!
+//! An endpoint's *verdict* is the share that its condition leaves it. `all`, `any` and `at_least = N` are one rule: the
+//! N-th best share of the parts, so that a failure is a share of nothing and a degraded part degrades only what needs it.
+
+use super::{Health, Share, Target};
+
+/// What tells whether an endpoint answers.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Condition {
+    /// This probe.
+    Probe(Target),
+    /// At least so many of these, at least 1 and not more than there are: all of them, any, or a number in between.
+    AtLeast(u8, Box<[Condition]>),
+}
+
+/// What a condition comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// What is left to the endpoint.
+    pub share: Share,
+    /// Whether outcomes that are not confirmed yet could change that.
+    pub restless: bool,
+}
+
+/// The share as it is, and the least and the most that unconfirmed outcomes could make of it.
+#[derive(Clone, Copy)]
+struct Bounds {
+    share: Share,
+    least: Share,
+    most: Share,
+}
+
+impl Condition {
+    /// Tells `visit` of every probe.
+    pub fn each_target<'a>(&'a self, visit: &mut impl FnMut(&'a Target)) {
+        match self {
+            Self::Probe(target) => visit(target),
+            Self::AtLeast(_, parts) => parts.iter().for_each(|part| part.each_target(visit)),
+        }
+    }
+
+    /// What the probes' health comes to.
+    pub fn verdict(&self, health: &impl Fn(&Target) -> Health) -> Verdict {
+        let Bounds { share, least, most } = self.bounds(health);
+        Verdict { share, restless: least != most }
+    }
+
+    fn bounds(&self, health: &impl Fn(&Target) -> Health) -> Bounds {
+        match self {
+            Self::Probe(target) => {
+                let health = health(target);
+                let share = health.share();
+                let other = match (health.is_restless(), share.is_some()) {
+                    (false, _) => share,
+                    (true, true) => Share::NONE,
+                    (true, false) => Share::FULL,
+                };
+                Bounds { share, least: share.min(other), most: share.max(other) }
+            }
+            Self::AtLeast(needed, parts) => {
+                let parts: Vec<Bounds> = parts.iter().map(|part| part.bounds(health)).collect();
+                let nth_best = |of: fn(&Bounds) -> Share| {
+                    let mut shares: Vec<Share> = parts.iter().map(of).collect();
+                    shares.sort_unstable_by(|a, b| b.cmp(a));
+                    shares.get(usize::from(*needed).saturating_sub(1)).copied().unwrap_or(Share::NONE)
+                };
+                Bounds {
+                    share: nth_best(|part| part.share),
+                    least: nth_best(|part| part.least),
+                    most: nth_best(|part| part.most),
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::health::{Check, Monitor};
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    fn target(port: u16) -> Target {
+        let monitor = Monitor::new(Check::Tcp, port);
+        Target { address: ([127, 0, 0, 1], port).into(), host: "a".into(), monitor: Arc::new(monitor) }
+    }
+
+    /// Each letter is a probe: up, down, (d)egraded to a quarter, (r)estless but up, (s) restless but down.
+    fn verdict(needed: u8, probes: &str) -> Verdict {
+        let parts = (1..=probes.len() as u16).map(|port| Condition::Probe(target(port))).collect();
+        let health = |target: &Target| {
+            let quarter = Some(Share::from_thousandths(250));
+            let outcomes: &[Option<Share>] = match probes.as_bytes()[usize::from(target.address.port()) - 1] {
+                b'u' => &[Some(Share::FULL)],
+                b'd' => &[quarter],
+                b'r' => &[Some(Share::FULL), None],
+                b's' => &[None, Some(Share::FULL)],
+                _ => &[None],
+            };
+            let mut health = Health::UNKNOWN;
+            for &outcome in outcomes {
+                health.observe(outcome, &target.monitor, Duration::ZERO);
+            }
+            health
+        };
+        Condition::AtLeast(needed, parts).verdict(&health)
+    }
+
+    #[test]
+    fn all_any_and_at_least_are_the_nth_best_share() {
+        let quarter = Share::from_thousandths(250);
+        for (needed, probes, share) in [
+            (3, "uuu", Share::FULL),
+            (3, "uxu", Share::NONE),
+            (2, "uxu", Share::FULL),
+            (1, "xxu", Share::FULL),
+            (1, "xxx", Share::NONE),
+            (3, "udu", quarter),
+            (2, "udu", Share::FULL),
+            (2, "xdu", quarter),
+        ] {
+            assert_eq!(verdict(needed, probes), Verdict { share, restless: false }, "{needed} of {probes}");
+        }
+    }
+
+    #[test]
+    fn a_condition_is_restless_only_where_an_unconfirmed_outcome_could_change_it() {
+        for (needed, probes, restless) in
+            [(1, "ru", false), (2, "ru", true), (1, "rx", true), (2, "rx", false), (2, "su", true), (1, "su", false)]
+        {
+            assert_eq!(verdict(needed, probes).restless, restless, "{needed} of {probes}");
+        }
+    }
+}
