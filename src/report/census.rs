@@ -138,7 +138,9 @@ mod tests {
 
     fn runs<B: Bits>(starts: &[(B, u32)]) -> Runs<B> {
         let mut builder = RunsBuilder::default();
-        starts.iter().for_each(|&(start, value)| builder.push(start, value));
+        for &(start, value) in starts {
+            builder.push(start, value);
+        }
         builder.finish()
     }
 

@@ -74,7 +74,7 @@ impl<'a> Comparison<'a> {
             ipv4: moves.iter().fold(0.0, |sum, one| sum + one.ipv4),
             ipv6: moves.iter().map(|one| one.ipv6).try_fold(0.0, |sum, share| Some(sum + share?)),
             exact: old_is_exact && new_is_exact,
-            moves,
+            list: moves,
         }
     }
 

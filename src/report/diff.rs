@@ -45,7 +45,8 @@ pub(super) struct Moves {
     /// Whether all draws were computed; otherwise shares are estimates.
     pub(super) exact: bool,
     /// From where to where, the most first.
-    pub(super) moves: Vec<Move>,
+    #[serde(rename = "moves")]
+    pub(super) list: Vec<Move>,
 }
 
 /// What moves from one place to another, as shares of the same wholes.
@@ -85,7 +86,7 @@ impl Diff {
         for (key, _, old_plan) in olds {
             let Some((name, new_plan)) = new_plans.get(&key) else { continue };
             let moves = comparison.moves(old_plan, *new_plan);
-            if moves.moves.is_empty() {
+            if moves.list.is_empty() {
                 unmoved.push(name.clone());
             } else if let Some(equal) = moved.iter_mut().find(|other| other.moves == *moves) {
                 equal.names.push(name.clone());
@@ -131,11 +132,11 @@ impl fmt::Display for Diff {
 
 impl fmt::Display for Moved {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Moves { ipv4, ipv6, exact, moves } = &self.moves;
+        let Moves { ipv4, ipv6, exact, list } = &self.moves;
         writeln!(f, "\n{}", Few(&self.names))?;
         let about = if *exact { "" } else { "about " };
         writeln!(f, "  {about}{} moves", Families(Some(*ipv4), *ipv6))?;
-        for Move { from, to, ipv4, ipv6, countries } in moves {
+        for Move { from, to, ipv4, ipv6, countries } in list {
             writeln!(f, "  {from} -> {to}: {}", Families(Some(*ipv4), *ipv6))?;
             countries_of(countries).iter().take(LINES).try_for_each(|line| writeln!(f, "    {line}"))?;
         }

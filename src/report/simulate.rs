@@ -196,12 +196,12 @@ impl<'a> Tally<'a> {
 
 impl fmt::Display for Simulation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.left_out {
-            None => write!(f, "each IPv4 address that the database has in a country counts as one client")?,
-            Some(0) => write!(f, "each query of the log counts")?,
-            Some(left_out) => {
-                write!(f, "each query of the log counts, but {left_out} for what is not steered or not asked about")?
-            }
+        f.write_str(match self.left_out {
+            None => "each IPv4 address that the database has in a country counts as one client",
+            Some(_) => "each query of the log counts as one client",
+        })?;
+        if let Some(left_out @ 1..) = self.left_out {
+            write!(f, "; {left_out} for what is not steered or not asked about are left out")?;
         }
         if !self.down.is_empty() {
             write!(f, "\ndown: {}", self.down.join(", "))?;
