@@ -10,19 +10,23 @@
 //!
 //! Start and reload are one path: a blueprint waits as *next*, its new targets are probed, and then it takes the place
 //! of what is served, if anything is. So the first answer knows what is up, and an endpoint that comes with a reload is
-//! not handed out unseen.
+//! not handed out unseen. What the last run found of a target, if that was not long ago, counts as a probe: with
+//! `Restore` before the first `Adopt`, a node that was restarted answers at once, and as before.
 
+mod keeping;
 mod run;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use keeping::{BELIEVED_FOR, CONFIRM_EVERY, KEEP_EVERY, KEPT_FOR, Keep};
 pub use run::run;
 
-use crate::health::{Outcome, State, Target, Transition};
+use crate::health::{Kept, Outcome, State, Target, Transition};
 use crate::snapshot::{Blueprint, PoolId, Snapshot, Standing, World};
 use crate::watch::Watch;
+use keeping::Keeping;
 
 /// How long a new configuration waits for the first outcomes of its new targets; what is unprobed then is up.
 pub const FIRST_ROUND: Duration = Duration::from_secs(5);
@@ -33,12 +37,16 @@ pub const PUBLISH_WINDOW: Duration = Duration::from_millis(5);
 /// Something that happened.
 #[derive(Debug)]
 pub enum Event {
+    /// What the last run kept of its targets' health, by fingerprint. It comes before the first configuration.
+    Restore(HashMap<u128, Kept>),
     /// A new configuration was read and compiled.
     Adopt(Arc<Blueprint>),
     /// A probe ended.
     Outcome(Arc<Target>, Outcome),
     /// Time passed.
     Tick,
+    /// The node stops: what waits to be kept is kept now.
+    Stop,
 }
 
 /// Something to do.
@@ -50,6 +58,8 @@ pub enum Effect {
     Publish(Arc<Snapshot>),
     /// Tell the operator that an endpoint went up or down, once.
     Report(Turn),
+    /// Keep this for the next run.
+    Keep(Keep),
 }
 
 /// An endpoint's state changed.
@@ -71,6 +81,7 @@ pub struct Turn {
 #[derive(Debug)]
 pub struct Control {
     watch: Watch,
+    keeping: Keeping,
     serving: Option<Serving>,
     next: Option<Next>,
 }
@@ -98,25 +109,29 @@ struct Next {
 impl Control {
     /// Nothing is served yet. `seed` makes the probes' jitter repeatable.
     pub fn new(seed: u64) -> Self {
-        Self { watch: Watch::new(seed), serving: None, next: None }
+        Self { watch: Watch::new(seed), keeping: Keeping::default(), serving: None, next: None }
     }
 
     /// When something is to be done next, if nothing happens before.
     pub fn wake_at(&mut self) -> Option<Duration> {
         let publish_at = self.serving.as_ref().and_then(|serving| serving.publish_at);
         let deadline = self.next.as_ref().map(|next| next.deadline);
-        [self.watch.next_due(), publish_at, deadline].into_iter().flatten().min()
+        [self.watch.next_due(), publish_at, deadline, self.keeping.due()].into_iter().flatten().min()
     }
 
-    /// Takes in an event at a time that never runs backwards, counted from any beginning.
+    /// Takes in an event at a time that never runs backwards: the time since the Unix epoch, as what is kept is compared
+    /// with it in another run.
     pub fn step(&mut self, event: Event, now: Duration) -> Vec<Effect> {
         let mut effects = Vec::new();
         match event {
+            Event::Restore(kept) => self.keeping.restore(kept),
             Event::Adopt(blueprint) => self.prepare(blueprint, now),
             Event::Outcome(target, outcome) => effects.extend(self.observe(&target, outcome, now)),
             Event::Tick => {}
+            Event::Stop => effects.extend(self.keeping.take().map(Effect::Keep)),
         }
         effects.extend(self.adopt(now).or_else(|| self.publish(now)).map(Effect::Publish));
+        effects.extend(self.keeping.take_due(now).map(Effect::Keep));
         effects.extend(self.watch.take_due(now).into_iter().map(Effect::Probe));
         effects
     }
@@ -125,6 +140,9 @@ impl Control {
         let pools_of = pools_of(blueprint.world());
         for target in pools_of.keys() {
             self.watch.add(target, now);
+            if let Some(state) = self.keeping.state(target, now) {
+                self.watch.restore(target, state);
+            }
         }
         let is_unprobed = |target: &&Arc<Target>| self.watch.health(target).state() == State::Unknown;
         let unprobed = pools_of.keys().filter(is_unprobed).cloned().collect();
@@ -144,7 +162,9 @@ impl Control {
             serving.changed.extend(ids);
             serving.publish_at.get_or_insert(now + PUBLISH_WINDOW);
         }
-        let to = self.watch.health(target).state();
+        let health = self.watch.health(target);
+        let to = health.state();
+        self.keeping.observe(target, health, now);
         (from != to)
             .then(|| Effect::Report(Turn { target: target.clone(), pools: self.pool_names(target), from, to, seen }))
     }
@@ -164,6 +184,7 @@ impl Control {
         let Next { blueprint, pools_of, .. } =
             self.next.take_if(|next| next.unprobed.is_empty() || next.deadline <= now)?;
         self.watch.retain(|target| pools_of.contains_key(target));
+        self.keeping.retain(pools_of.keys().map(|target| &**target), now);
         let before = self.serving.as_ref().map(|serving| &*serving.snapshot);
         let snapshot = Arc::new(Snapshot::new(blueprint.clone(), standing(&self.watch, blueprint.world()), before));
         self.serving =
