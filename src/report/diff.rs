@@ -121,11 +121,11 @@ impl fmt::Display for Diff {
         if self.moved.is_empty() {
             return f.write_str("nothing moves");
         }
-        writeln!(f, "shares are of all IPv4 addresses, and of the IPv6 /48s that the new database locates")?;
-        self.moved.iter().try_for_each(|moved| moved.fmt(f))?;
+        f.write_str("shares are of all IPv4 addresses, and of the IPv6 /48s that the new database locates")?;
+        self.moved.iter().try_for_each(|moved| write!(f, "\n\n{moved}"))?;
         match self.unmoved.as_slice() {
             [] => Ok(()),
-            names => write!(f, "\nnothing moves for {}", Few(names)),
+            names => write!(f, "\n\nnothing moves for {}", Few(names)),
         }
     }
 }
@@ -133,12 +133,15 @@ impl fmt::Display for Diff {
 impl fmt::Display for Moved {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Moves { ipv4, ipv6, exact, list } = &self.moves;
-        writeln!(f, "\n{}", Few(&self.names))?;
         let about = if *exact { "" } else { "about " };
-        writeln!(f, "  {about}{} moves", Families(Some(*ipv4), *ipv6))?;
+        write!(f, "{}\n  {about}{} moves", Few(&self.names), Families(Some(*ipv4), *ipv6))?;
         for Move { from, to, ipv4, ipv6, countries } in list {
-            writeln!(f, "  {from} -> {to}: {}", Families(Some(*ipv4), *ipv6))?;
-            countries_of(countries).iter().take(LINES).try_for_each(|line| writeln!(f, "    {line}"))?;
+            write!(f, "\n  {from} -> {to}: {}", Families(Some(*ipv4), *ipv6))?;
+            let lines = countries_of(countries);
+            lines.iter().take(LINES).try_for_each(|line| write!(f, "\n    {line}"))?;
+            if let Some(more @ 1..) = lines.len().checked_sub(LINES) {
+                write!(f, "\n    and {more} smaller shares")?;
+            }
         }
         Ok(())
     }
