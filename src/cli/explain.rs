@@ -10,7 +10,8 @@ use hickory_proto::rr::RecordType;
 
 use super::load::Loader;
 use crate::name::Name;
-use crate::report::{self, Down, Explanation, Network, Question};
+use crate::overrides::TargetPattern;
+use crate::report::{self, Explanation, Network, Question};
 use crate::snapshot::Snapshot;
 
 #[derive(Debug, Args)]
@@ -26,7 +27,7 @@ pub(super) struct Arguments {
     client: Network,
     /// What if this were down: dc:NAME, pool:NAME or endpoint:ADDRESS; may be given several times
     #[arg(long, value_name = "TARGET")]
-    down: Vec<Down>,
+    down: Vec<TargetPattern>,
     /// The server file
     #[arg(long, value_name = "FILE", default_value = "truenorth.toml")]
     config: PathBuf,
@@ -51,7 +52,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     let network = arguments.client;
     let (client, length) = (network.address, network.length());
     let question = Question { name: arguments.name.clone(), rtype: arguments.rtype, client, length };
-    let explanation = Down::standing(&arguments.down, loaded.blueprint.world()).and_then(|standing| {
+    let explanation = report::standing_without(&arguments.down, loaded.blueprint.world()).and_then(|standing| {
         let snapshot = Snapshot::new(Arc::clone(&loaded.blueprint), standing, None);
         Explanation::new(&snapshot, &question, &arguments.down)
     });

@@ -10,7 +10,8 @@ use clap::Args;
 
 use super::load::Loader;
 use crate::name::Name;
-use crate::report::{self, Audience, Down, Simulation};
+use crate::overrides::TargetPattern;
+use crate::report::{self, Audience, Simulation, standing_without};
 use crate::snapshot::{Blueprint, Snapshot, Standing};
 
 #[derive(Debug, Args)]
@@ -23,7 +24,7 @@ pub(super) struct Arguments {
     log: Option<PathBuf>,
     /// What fails: dc:NAME, pool:NAME or endpoint:ADDRESS; may be given several times
     #[arg(long, value_name = "TARGET")]
-    down: Vec<Down>,
+    down: Vec<TargetPattern>,
     #[command(flatten)]
     config: super::ConfigFile,
     /// Print JSON
@@ -45,7 +46,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 fn simulate(arguments: &Arguments, blueprint: &Arc<Blueprint>) -> Result<String, String> {
     let Arguments { names, log, down, config: _, json } = arguments;
     let up = Snapshot::new(Arc::clone(blueprint), |_, _| Standing::CALM, None);
-    let failing = Snapshot::new(Arc::clone(blueprint), Down::standing(down, blueprint.world())?, Some(&up));
+    let failing = Snapshot::new(Arc::clone(blueprint), standing_without(down, blueprint.world())?, Some(&up));
     let audience = match log {
         Some(path) => {
             let file = File::open(path).map_err(|error| format!("{}: {error}", path.display()))?;

@@ -10,6 +10,7 @@
 //! Names with equal plans are compared once, and names with equal maps share what was counted.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ptr;
 use std::sync::Arc;
 
 use super::census::{Cell, Census, Count, Domicile};
@@ -17,7 +18,6 @@ use super::diff::{CountryMove, Move, Moves};
 use super::places::{EITHER, Place, Placed, flows, placed};
 use crate::snapshot::{Plan, Snapshot};
 use crate::steering::Map;
-use crate::zone::PlanId;
 
 /// All IPv4 addresses.
 const IPV4_SPACE: f64 = 4_294_967_296.0;
@@ -30,7 +30,8 @@ pub(super) struct Comparison<'a> {
     totals: BTreeMap<Domicile, Count>,
     /// By where two maps lie in memory.
     cells: HashMap<(*const Map, *const Map), Vec<Cell>>,
-    moves: HashMap<(PlanId, PlanId), Moves>,
+    /// By where two plans do.
+    moves: HashMap<(*const Plan, *const Plan), Moves>,
 }
 
 /// What flows from one place to another: addresses by where they are and by the share of their clients that flows. They are summed as
@@ -46,12 +47,13 @@ impl<'a> Comparison<'a> {
     }
 
     /// What moves for a name with these plans.
-    pub(super) fn moves(&mut self, old: PlanId, new: PlanId) -> &Moves {
-        if !self.moves.contains_key(&(old, new)) {
-            let moves = self.compare(self.old.plan(old), self.new.plan(new));
-            self.moves.insert((old, new), moves);
+    pub(super) fn moves(&mut self, old: &'a Plan, new: &'a Plan) -> &Moves {
+        let key = (ptr::from_ref(old), ptr::from_ref(new));
+        if !self.moves.contains_key(&key) {
+            let moves = self.compare(old, new);
+            self.moves.insert(key, moves);
         }
-        &self.moves[&(old, new)]
+        &self.moves[&key]
     }
 
     fn compare(&mut self, old: &Plan, new: &Plan) -> Moves {

@@ -9,8 +9,7 @@ use super::comparison::Comparison;
 use super::owners::Owners;
 use super::text::{Families, Few};
 use crate::name::Name;
-use crate::snapshot::Snapshot;
-use crate::zone::PlanId;
+use crate::snapshot::{Plan, Snapshot};
 
 /// Lines of countries that are told for a move; `--json` has all.
 const LINES: usize = 8;
@@ -75,7 +74,7 @@ impl Diff {
         if let Some(name) = name.filter(|_| olds.is_empty() && news.is_empty()) {
             return Err(format!("neither of the two steers {name}"));
         }
-        let alone = |these: &Named, those: &Named| -> Vec<String> {
+        let alone = |these: &Named<'_>, those: &Named<'_>| -> Vec<String> {
             let those: HashSet<_> = those.iter().map(|(key, ..)| key).collect();
             these.iter().filter(|(key, ..)| !those.contains(key)).map(|(_, name, _)| name.clone()).collect()
         };
@@ -85,7 +84,7 @@ impl Diff {
         let (mut moved, mut unmoved): (Vec<Moved>, _) = (Vec::new(), Vec::new());
         for (key, _, old_plan) in olds {
             let Some((name, new_plan)) = new_plans.get(&key) else { continue };
-            let moves = comparison.moves(old_plan, *new_plan);
+            let moves = comparison.moves(old_plan, new_plan);
             if moves.list.is_empty() {
                 unmoved.push(name.clone());
             } else if let Some(equal) = moved.iter_mut().find(|other| other.moves == *moves) {
@@ -100,14 +99,14 @@ impl Diff {
 }
 
 /// Names as they are known, as they are written, and their plans.
-type Named = Vec<(Box<[u8]>, String, PlanId)>;
+type Named<'a> = Vec<(Box<[u8]>, String, &'a Plan)>;
 
-fn plans(snapshot: &Snapshot, only: Option<&Name>) -> Named {
+fn plans<'a>(snapshot: &'a Snapshot, only: Option<&Name>) -> Named<'a> {
     let owners = Owners::new(snapshot);
-    let named = |name: &Name, plan| (name.to_key(), name.to_string(), plan);
+    let named = |name: &Name, place| (name.to_key(), name.to_string(), owners.plan(place));
     match only {
-        Some(name) => owners.find(name).map(|place| named(name, owners.list[place].plan)).into_iter().collect(),
-        None => owners.list.iter().map(|owner| named(owner.name, owner.plan)).collect(),
+        Some(name) => owners.find(name).map(|place| named(name, place)).into_iter().collect(),
+        None => (0..).zip(&owners.list).map(|(place, owner)| named(owner.name, place)).collect(),
     }
 }
 

@@ -20,7 +20,7 @@ use serde::Serialize;
 pub use audience::Audience;
 pub use check::{Check, Summary};
 pub use diff::Diff;
-pub use explain::{Down, Explanation, Question};
+pub use explain::{Explanation, Question, standing_without};
 pub use network::Network;
 pub use simulate::Simulation;
 

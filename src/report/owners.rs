@@ -6,13 +6,14 @@ use std::ptr;
 use crate::name::Name;
 use crate::snapshot::{Plan, Snapshot};
 use crate::wire::Rtype;
-use crate::zone::{Found, Node, PlanId, Special};
+use crate::zone::{Found, NameId, Node, PlanId, Special};
 
 /// An owner name that is steered.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Owner<'a> {
     pub(super) name: &'a Name,
-    pub(super) plan: PlanId,
+    /// Its plan, and its number among all of them, in every snapshot of this world.
+    pub(super) steered: (PlanId, NameId),
 }
 
 /// All of them, in the order of the configuration.
@@ -27,12 +28,10 @@ impl<'a> Owners<'a> {
         let mut owners = Self { snapshot, list: Vec::new(), by_node: HashMap::new() };
         for (served, spec) in snapshot.zones().iter().zip(&snapshot.world().zones) {
             for name in &spec.names {
-                if let Some((node, plan)) =
-                    served.zone.node(&name.owner.to_key()).and_then(|node| Some((node, plan(node)?)))
-                {
-                    owners.by_node.insert(ptr::from_ref(node), owners.list.len());
-                    owners.list.push(Owner { name: &name.owner, plan });
-                }
+                let Some(node) = served.zone.node(&name.owner.to_key()) else { continue };
+                let Some(steered) = steered(node) else { continue };
+                owners.by_node.insert(ptr::from_ref(node), owners.list.len());
+                owners.list.push(Owner { name: &name.owner, steered });
             }
         }
         owners
@@ -53,14 +52,15 @@ impl<'a> Owners<'a> {
     }
 
     pub(super) fn plan(&self, place: usize) -> &'a Plan {
-        self.snapshot.plan(self.list[place].plan)
+        let (plan, name) = self.list[place].steered;
+        self.snapshot.plan(plan, name)
     }
 }
 
 /// What a node is steered by, if it is.
-pub(super) fn plan(node: &Node) -> Option<PlanId> {
+pub(super) fn steered(node: &Node) -> Option<(PlanId, NameId)> {
     match node.special() {
-        Special::Steered(plan) => Some(plan),
+        Special::Steered(plan, name) => Some((plan, name)),
         Special::Reflect | Special::None => None,
     }
 }

@@ -9,9 +9,9 @@ use std::fmt;
 use serde::Serialize;
 
 use super::audience::{Asking, Audience, Source};
-use super::explain::Down;
 use super::places::{EITHER, Flow, Place, flows, placed};
 use super::text::{Few, Percent};
+use crate::overrides::TargetPattern;
 use crate::snapshot::{Family, PoolId, Snapshot};
 
 /// Where an audience goes.
@@ -73,7 +73,7 @@ struct Move {
 
 impl Simulation {
     /// `up` and `failing` are snapshots of one world, made for the same audience; `down` says in what they differ.
-    pub fn new(up: &Snapshot, failing: &Snapshot, audience: &Audience<'_>, down: &[Down]) -> Self {
+    pub fn new(up: &Snapshot, failing: &Snapshot, audience: &Audience<'_>, down: &[TargetPattern]) -> Self {
         let mut tallies: BTreeMap<usize, Tally<'_>> = BTreeMap::new();
         let mut all = Tally::new(up);
         for (asking, &clients) in &audience.clients {
@@ -94,7 +94,7 @@ impl Simulation {
             Source::Addresses => ("ipv4-addresses", None),
             Source::Log { left_out } => ("queries", Some(left_out)),
         };
-        let down = down.iter().map(Down::to_string).collect();
+        let down = down.iter().map(TargetPattern::to_string).collect();
         Self { clients, left_out, down, names, all: by_log.then(|| all.shift()) }
     }
 }
@@ -112,14 +112,14 @@ struct Answered<'a> {
 
 impl<'a> Answered<'a> {
     fn new(up: &'a Snapshot, failing: &'a Snapshot, audience: &Audience<'_>, asking: &Asking) -> Self {
-        let plan = audience.owners.list[asking.owner].plan;
+        let (plan, name) = audience.owners.list[asking.owner].steered;
         let families = match asking.family {
             Some(Family::V4) => &EITHER[..1],
             Some(Family::V6) => &EITHER[1..],
             None => EITHER,
         };
         let shares = |snapshot: &Snapshot| {
-            let plan = snapshot.plan(plan);
+            let plan = snapshot.plan(plan, name);
             let ranking = &plan.rule().map.rankings()[asking.ranking as usize];
             plan.shares(snapshot.pools(), ranking, families)
         };

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::plan::{Choice, Plan, Verdict};
-use super::pool::{Family, Pool, Selection};
+use super::plan::{Choice, Plan, Rung, Verdict};
+use super::pool::{Family, Pool};
 use super::world::PoolId;
 use crate::steering::{Outcomes, Ranking, outcomes};
 
@@ -45,7 +45,7 @@ impl Plan {
         let mut by_pool = BTreeMap::new();
         let mut stranded = 0.0;
         for ((family, choice), probability) in outcomes.ways {
-            if matches!(choice.verdict, Verdict::Pools(_, Selection::All | Selection::Recent)) {
+            if choice.rung == Rung::AllDown && matches!(choice.verdict, Verdict::Pools(..)) {
                 stranded += probability;
             }
             for (pool, part) in self.split(pools, family, choice.verdict) {
@@ -60,20 +60,20 @@ impl Plan {
         let rule = self.rule();
         let (ids, selection): (Vec<PoolId>, _) = match verdict {
             Verdict::Pools(set, selection) => (rule.pools_of(set).collect(), selection),
-            Verdict::Fallback => (rule.fallback.into_iter().collect(), Selection::Open),
+            Verdict::Fallback(selection) => (rule.fallback.into_iter().collect(), selection),
             Verdict::Nodata | Verdict::Servfail => return vec![(None, 1.0)],
         };
         let endpoints = ids.iter().flat_map(|&id| {
             let weights = pools[id as usize].weights(family, selection);
             weights.into_iter().map(move |weight| (id, weight))
         });
-        let (owners, weights): (Vec<PoolId>, Vec<u16>) = endpoints.unzip();
+        let (owners, weights): (Vec<PoolId>, Vec<_>) = endpoints.unzip();
         let stakes = rule.pick.stakes(&weights);
-        let sum: u32 = stakes.iter().sum();
-        let mut parts: BTreeMap<PoolId, u32> = BTreeMap::new();
+        let sum: u64 = stakes.iter().sum();
+        let mut parts: BTreeMap<PoolId, u64> = BTreeMap::new();
         for (id, stake) in owners.into_iter().zip(stakes).filter(|(_, stake)| *stake > 0) {
             *parts.entry(id).or_default() += stake;
         }
-        parts.into_iter().map(|(id, part)| (Some(id), f64::from(part) / f64::from(sum))).collect()
+        parts.into_iter().map(|(id, part)| (Some(id), part as f64 / sum as f64)).collect()
     }
 }

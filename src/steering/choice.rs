@@ -18,7 +18,7 @@ pub struct Course {
     pub slots: Box<[Set]>,
     /// Where each pool stands.
     pub datacenters: Box<[Option<DatacenterId>]>,
-    /// Each pool's weight, if the chain draws one pool of a tie (the step `weight`).
+    /// Each pool's weight as the operator wrote it, if the chain draws one pool of a tie (the step `weight`).
     pub weights: Option<Box<[u16]>>,
     /// From the best pools of how many datacenters; at least 1.
     pub take: u8,
@@ -35,15 +35,22 @@ pub struct Walk {
 
 impl Course {
     /// Walks down the tiers until pools of `take` datacenters are chosen. Tied pools are chosen together, unless weights
-    /// draw one of them: `draw` gives one of these pools in proportion to these weights.
-    pub fn walk(&self, ranking: &Ranking, available: Set, mut draw: impl FnMut(Set, &[u16]) -> usize) -> Walk {
+    /// draw one of them: a number for each pool, which need not be those that the operator wrote. `draw` gives one of these
+    /// pools in proportion to these weights.
+    pub fn walk(
+        &self,
+        ranking: &Ranking,
+        available: Set,
+        weights: Option<&[u32]>,
+        mut draw: impl FnMut(Set, &[u32]) -> usize,
+    ) -> Walk {
         let mut walk = Walk::default();
         for &tier in ranking.tiers() {
             let pools = members(tier).fold(0, |pools, slot| pools | self.slots[slot]);
             walk.reached |= pools;
             let mut left = pools & available;
             while left != 0 {
-                let best = match &self.weights {
+                let best = match weights {
                     Some(weights) => 1 << draw(left, weights),
                     None => left,
                 };
@@ -81,7 +88,7 @@ impl Course {
 
 /// A draw from random numbers: one of some pools in proportion to some weights. `number` gives a uniform random number below
 /// its argument.
-pub fn by_weight(mut number: impl FnMut(u32) -> u32) -> impl FnMut(Set, &[u16]) -> usize {
+pub fn by_weight(mut number: impl FnMut(u32) -> u32) -> impl FnMut(Set, &[u32]) -> usize {
     move |pools, weights| {
         let stake = stakes(pools, weights);
         let mut drawn = number(members(pools).map(&stake).sum());
@@ -96,9 +103,9 @@ pub fn by_weight(mut number: impl FnMut(u32) -> u32) -> impl FnMut(Set, &[u16]) 
 }
 
 /// What each of `pools` is drawn in proportion to: its weight; those of weight 0 only when there is no other, evenly then.
-pub(super) fn stakes(pools: Set, weights: &[u16]) -> impl Fn(usize) -> u32 {
+pub(super) fn stakes(pools: Set, weights: &[u32]) -> impl Fn(usize) -> u32 {
     let is_even = members(pools).all(|pool| weights[pool] == 0);
-    move |pool| if is_even { 1 } else { u32::from(weights[pool]) }
+    move |pool| if is_even { 1 } else { weights[pool] }
 }
 
 #[cfg(test)]
@@ -115,7 +122,7 @@ mod tests {
         Course { slots, datacenters: datacenters.into(), weights: None, take: 1 }
     }
 
-    fn nothing_to_draw(pools: Set, weights: &[u16]) -> usize {
+    fn nothing_to_draw(pools: Set, weights: &[u32]) -> usize {
         unreachable!("{pools:b} of {weights:?} are drawn from")
     }
 
@@ -129,40 +136,40 @@ mod tests {
     fn the_first_tier_with_something_available_answers() {
         let course = course(&[FRA, IAD, SIN]);
         let ranking = ranking(&[0b001, 0b110]);
-        assert_eq!(course.walk(&ranking, 0b111, nothing_to_draw), Walk { chosen: 0b001, reached: 0b001 });
-        assert_eq!(course.walk(&ranking, 0b110, nothing_to_draw), Walk { chosen: 0b110, reached: 0b111 });
-        assert_eq!(course.walk(&ranking, 0, nothing_to_draw), Walk { chosen: 0, reached: 0b111 });
+        assert_eq!(course.walk(&ranking, 0b111, None, nothing_to_draw), Walk { chosen: 0b001, reached: 0b001 });
+        assert_eq!(course.walk(&ranking, 0b110, None, nothing_to_draw), Walk { chosen: 0b110, reached: 0b111 });
+        assert_eq!(course.walk(&ranking, 0, None, nothing_to_draw), Walk { chosen: 0, reached: 0b111 });
     }
 
     #[test]
     fn take_goes_on_until_enough_datacenters_answer() {
         let course = Course { take: 2, ..course(&[FRA, FRA, IAD, SIN]) };
         let ranking = ranking(&[0b0001, 0b0010, 0b0100, 0b1000]);
-        assert_eq!(course.walk(&ranking, 0b1111, nothing_to_draw).chosen, 0b0111);
-        assert_eq!(course.walk(&ranking, 0b1001, nothing_to_draw).chosen, 0b1001);
+        assert_eq!(course.walk(&ranking, 0b1111, None, nothing_to_draw).chosen, 0b0111);
+        assert_eq!(course.walk(&ranking, 0b1001, None, nothing_to_draw).chosen, 0b1001);
     }
 
     #[test]
     fn weights_draw_one_pool_of_a_tie() {
-        let course = Course { weights: Some([90, 10, 0].into()), ..course(&[FRA, FRA, IAD]) };
+        let (course, weights) = (course(&[FRA, FRA, IAD]), Some(&[90, 10, 0][..]));
         let ranking = ranking(&[0b111]);
         let drawn = |number: u32| {
             let number = |sum| {
                 assert_eq!(sum, 100);
                 number
             };
-            course.walk(&ranking, 0b111, by_weight(number))
+            course.walk(&ranking, 0b111, weights, by_weight(number))
         };
         assert_eq!(drawn(89).chosen, 0b001);
         assert_eq!(drawn(90).chosen, 0b010);
-        assert_eq!(course.walk(&ranking, 0b100, by_weight(|_| 0)).chosen, 0b100);
+        assert_eq!(course.walk(&ranking, 0b100, weights, by_weight(|_| 0)).chosen, 0b100);
     }
 
     #[test]
     fn a_draw_for_two_datacenters_draws_again_without_the_first() {
-        let course = Course { weights: Some([1, 1, 1].into()), take: 2, ..course(&[FRA, FRA, IAD]) };
+        let course = Course { take: 2, ..course(&[FRA, FRA, IAD]) };
         let mut numbers = [1, 0].into_iter();
         let draw = by_weight(|_| numbers.next().unwrap());
-        assert_eq!(course.walk(&ranking(&[0b111]), 0b111, draw).chosen, 0b110);
+        assert_eq!(course.walk(&ranking(&[0b111]), 0b111, Some(&[1; 3]), draw).chosen, 0b110);
     }
 }

@@ -80,7 +80,7 @@ fn random_ways<T>(decide: &mut impl FnMut(&mut Lots) -> T) -> Outcomes<T> {
 
 impl Lots {
     /// One of `pools`, which are not empty, in proportion to their `weights`.
-    pub fn draw(&mut self, pools: Set, weights: &[u16]) -> usize {
+    pub fn draw(&mut self, pools: Set, weights: &[u32]) -> usize {
         if self.met == self.forks.len() {
             self.forks.push(Fork::new(pools, weights, self.chance.as_mut()));
         }
@@ -113,7 +113,7 @@ impl Lots {
 }
 
 impl Fork {
-    fn new(pools: Set, weights: &[u16], chance: Option<&mut fastrand::Rng>) -> Self {
+    fn new(pools: Set, weights: &[u32], chance: Option<&mut fastrand::Rng>) -> Self {
         let stake = stakes(pools, weights);
         let sum: u32 = members(pools).map(&stake).sum();
         let drawn = members(pools).filter(|&pool| stake(pool) > 0);
@@ -135,7 +135,7 @@ mod tests {
     use super::*;
 
     /// The probability of each set of pools that `count` draws come to, none drawn twice.
-    fn drawn(weights: &[u16], count: u32) -> (Vec<(Set, f64)>, bool) {
+    fn drawn(weights: &[u32], count: u32) -> (Vec<(Set, f64)>, bool) {
         let all = (1 << weights.len()) - 1;
         let outcomes = outcomes(|lots| (0..count).fold(0, |set: Set, _| set | 1 << lots.draw(all & !set, weights)));
         let mut sets: std::collections::BTreeMap<Set, f64> = std::collections::BTreeMap::new();
