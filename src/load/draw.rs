@@ -10,11 +10,11 @@
 /// The weight of the endpoint that is drawn most often.
 pub const FULL_WEIGHT: u16 = 1000;
 
-/// How far weights move in a round towards where they should be, in an empty pool.
+/// How much of what they are off by weights move in a round.
 const GAIN: f64 = 0.5;
 
-/// What a weight changes by at least to be published; to nothing it always may.
-const BAND: u16 = 50;
+/// What a weight is off by at least for weights to move, as a part of the largest.
+const BAND: f64 = 0.05;
 
 /// Below this, in seconds, response times say more of the prober than of the endpoint.
 const NOTICEABLE: f64 = 0.001;
@@ -33,9 +33,10 @@ pub struct Seat {
 /// How often each endpoint of a pool is drawn.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Draw {
-    /// Of open endpoints, together 1.
+    /// Of open endpoints, together 1. They stay as they are while what they are off by lies within the band: parts that crept
+    /// on unseen would leave it again and again.
     parts: Vec<Option<f64>>,
-    published: Vec<u16>,
+    weights: Vec<u16>,
 }
 
 /// Where parts are to go.
@@ -44,49 +45,35 @@ struct Aim {
     stakes: Vec<Option<f64>>,
     /// What parts begin at, in the same way.
     first: Vec<Option<f64>>,
-    gain: f64,
+    /// How much of the way is what parts are off by: the rest is what they bring about themselves.
+    slope: f64,
 }
 
 impl Draw {
     /// An endpoint's weight: at most [`FULL_WEIGHT`], 0 for one without room.
     pub fn weight(&self, place: usize) -> u16 {
-        self.published.get(place).copied().unwrap_or(FULL_WEIGHT)
+        self.weights.get(place).copied().unwrap_or(FULL_WEIGHT)
     }
 
     /// Takes in what is known of all endpoints; whether weights are others now.
     pub fn round(&mut self, seats: &[Seat]) -> bool {
-        self.parts.resize(seats.len(), None);
         let open: Vec<usize> = (0..seats.len()).filter(|&place| seats[place].is_open).collect();
         let aim = Aim::by_load(seats, &open).or_else(|| Aim::by_response(seats, &open));
         let mut parts = vec![None; seats.len()];
-        if let Some(Aim { stakes, first, gain }) = aim {
-            let aims = in_proportion(&stakes);
-            let firsts = in_proportion(&first);
-            let before: Vec<_> =
-                open.iter().zip(firsts).map(|(&place, first)| Some(self.parts[place].unwrap_or(first))).collect();
-            for ((&place, before), aim) in open.iter().zip(in_proportion(&before)).zip(aims) {
-                parts[place] = Some(before + gain * (aim - before));
-            }
+        if let Some(aim) = aim {
+            let before = |&place: &usize| self.parts.get(place).copied().flatten();
+            let moved = aim.approach(&open.iter().map(before).collect::<Vec<_>>());
+            open.iter().zip(moved).for_each(|(&place, part)| parts[place] = Some(part));
         }
         self.parts = parts;
-        self.publish()
-    }
-
-    fn publish(&mut self) -> bool {
         let most = self.parts.iter().flatten().copied().fold(0.0, f64::max);
         let weight = |part: &Option<f64>| match part {
             Some(part) if most > 0.0 => (part / most * f64::from(FULL_WEIGHT)).round() as u16,
             _ => FULL_WEIGHT,
         };
         let weights: Vec<u16> = self.parts.iter().map(weight).collect();
-        let is_news = |(place, &weight): (usize, &u16)| {
-            let before = self.weight(place);
-            weight.abs_diff(before) >= BAND || (weight == 0) != (before == 0)
-        };
-        let changed = weights.iter().enumerate().any(is_news);
-        if changed {
-            self.published = weights;
-        }
+        let changed = (0..seats.len()).any(|place| weights[place] != self.weight(place));
+        self.weights = weights;
         changed
     }
 }
@@ -100,14 +87,31 @@ impl Aim {
         let rooms = of_open(&|(used, capacity)| (capacity - used).max(0.0));
         let capacities = of_open(&|(_, capacity)| capacity);
         let (room, capacity): (f64, f64) = (rooms.iter().flatten().sum(), capacities.iter().flatten().sum());
-        (capacity > 0.0).then(|| Self { stakes: rooms, first: capacities, gain: GAIN * room / capacity })
+        (capacity > 0.0).then(|| Self { stakes: rooms, first: capacities, slope: room / capacity })
     }
 
     /// By response time, if any is known.
     fn by_response(seats: &[Seat], open: &[usize]) -> Option<Self> {
         let speed = |&place: &usize| seats[place].response.map(|response| 1.0 / (response + NOTICEABLE));
         let stakes: Vec<Option<f64>> = open.iter().map(speed).collect();
-        stakes.iter().any(Option::is_some).then(|| Self { first: stakes.clone(), stakes, gain: GAIN })
+        stakes.iter().any(Option::is_some).then(|| Self { first: stakes.clone(), stakes, slope: 1.0 })
+    }
+
+    /// The parts after a round that began with these.
+    fn approach(&self, before: &[Option<f64>]) -> Vec<f64> {
+        let begun = before.iter().zip(in_proportion(&self.first)).map(|(part, first)| Some(part.unwrap_or(first)));
+        let before = in_proportion(&begun.collect::<Vec<_>>());
+        let aims = in_proportion(&self.stakes);
+        let band = BAND * before.iter().copied().fold(0.0, f64::max);
+        let is_to_vanish = |(&part, &aim): (&f64, &f64)| part > 0.0 && aim == 0.0 && self.slope > 0.0;
+        let is_off = |(part, aim): (&f64, &f64)| self.slope * (aim - part).abs() >= band || is_to_vanish((part, aim));
+        if !before.iter().zip(&aims).any(is_off) {
+            return before;
+        }
+        let moved = before.iter().zip(&aims).map(|(&part, &aim)| {
+            if is_to_vanish((&part, &aim)) && part < band { 0.0 } else { part + GAIN * self.slope * (aim - part) }
+        });
+        moved.collect()
     }
 }
 
@@ -166,7 +170,7 @@ mod tests {
             let seen = run(&mut draw, demand, &[(100.0, 0.0), (200.0, 0.0), (100.0, 50.0)], 100);
             assert!(seen[40..].windows(2).all(|pair| pair[0] == pair[1]), "{demand}: {:?}", &seen[40..]);
             for (found, expected) in seen[99].iter().zip([500, 1000, 250_u16]) {
-                assert!(found.abs_diff(expected) <= 2 * BAND, "{demand}: {:?}", seen[99]);
+                assert!(found.abs_diff(expected) <= 100, "{demand}: {:?}", seen[99]);
             }
         }
     }
