@@ -18,6 +18,7 @@ mod decode;
 mod fault;
 mod files;
 mod http_check;
+mod https;
 mod json;
 mod listen;
 mod master;

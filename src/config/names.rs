@@ -9,6 +9,7 @@ use crate::steering::{AllDown, MAX_ANSWERS, Pick, Step};
 
 use super::decode::{Table, Value, entries};
 use super::fault::{Fault, Faults, Place};
+use super::https;
 use super::owners::read_owner;
 use super::pools::{self, DraftMembers, PoolDraft, PoolEntry};
 use super::regions::{PlacedRegion, read_tiers};
@@ -82,11 +83,11 @@ struct NameReader<'r, 'a> {
 }
 
 /// The keys that make a table a steered name's, whatever else stands in it.
-const KEYS: [&str; 10] =
-    ["pools", "steer", "pick", "answers", "take", "prefer", "fallback", "all_down", "ttl", "reflect"];
+const KEYS: [&str; 11] =
+    ["pools", "steer", "pick", "answers", "take", "prefer", "fallback", "all_down", "ttl", "https", "reflect"];
 
 /// The keys that later versions will read.
-const LATER: [&str; 4] = ["https", "latency_tolerance", "sticky_v4", "sticky_v6"];
+const LATER: [&str; 3] = ["latency_tolerance", "sticky_v4", "sticky_v6"];
 
 impl NameReader<'_, '_> {
     fn read(mut self, value: &Value<'_>, owner: Name) -> Option<OwnerKind> {
@@ -119,10 +120,17 @@ impl NameReader<'_, '_> {
         let fallback = table.take("fallback").and_then(|value| self.read_fallback(&value, &owner));
         let all_down = self.read_all_down(table.take("all_down"));
         let ttl = table.take("ttl").and_then(|value| value.integer(0..=MAX_TTL, self.faults));
+        let https = table.take("https");
+        let https_place = https.as_ref().map(Value::anchor);
+        let https = https.and_then(|value| https::read(&value, self.faults));
         table.finish(&LATER, self.faults);
 
         let pools = pools?;
         let cname_pools = self.kind_of(&pools)?;
+        if let Some(place) = https_place.filter(|_| cname_pools) {
+            let message = format!("`https` has no place at {owner}: its pools hold a CNAME, which stands alone");
+            self.faults.push(Fault::error(&place, message, "never answered"));
+        }
         let cname_fallback = fallback.is_some_and(|id| self.is_cname(id));
         self.warn_dead_failover(&steer, &pools, &steer_place);
         let weights_differ = pools.iter().any(|(used, _)| has_different_weights(&self.drafts[used.pool as usize]));
@@ -140,6 +148,7 @@ impl NameReader<'_, '_> {
             all_down,
             ttl,
             ttl_min: self.scope.ttl_min.min(ttl),
+            https,
         };
         let name = SteeredName { owner, steering };
         Some(OwnerKind::Steered { name, cname: cname_pools || cname_fallback })

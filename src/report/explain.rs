@@ -333,9 +333,14 @@ impl AnswerShape {
     }
 }
 
-/// A record as a zone file would hold it. hickory writes the strings of TXT without quotes, one behind the other.
+/// A record as a zone file would hold it. hickory writes the strings of TXT without quotes, one behind the other, and a
+/// comma behind each member of a list in HTTPS.
 fn in_presentation_format(record: &ProtoRecord) -> String {
-    let RData::TXT(txt) = &record.data else { return record.to_string() };
+    let txt = match &record.data {
+        RData::TXT(txt) => txt,
+        RData::HTTPS(_) => return format!("{record} ").replace(", ", " ").trim_end().to_owned(),
+        _ => return record.to_string(),
+    };
     let strings: Vec<String> = txt.txt_data.iter().map(|string| quoted(string)).collect();
     let ProtoRecord { name, ttl, dns_class, .. } = record;
     format!("{name} {ttl} {dns_class} TXT {}", strings.join(" "))

@@ -56,6 +56,7 @@ impl<'a> Compiler<'a> {
             all_down: steering.all_down,
             ttl: steering.ttl,
             ttl_min: steering.ttl_min,
+            https: steering.https.clone(),
         }
     }
 

@@ -22,6 +22,7 @@ use super::world::PoolId;
 use crate::health::Share;
 use crate::overrides::Mode;
 use crate::steering::{AllDown, Course, Map, Pick, Ranking, Set, Walk, members};
+use crate::wire::SvcParams;
 
 /// What of a steered name does not depend on health. Names with equal rules share it.
 #[derive(Debug)]
@@ -44,6 +45,8 @@ pub struct Rule {
     pub ttl: u32,
     /// Seconds, while something is unconfirmed.
     pub ttl_min: u32,
+    /// What its HTTPS record says besides addresses, if it has one.
+    pub https: Option<SvcParams>,
 }
 
 /// A rule with the state of its pools.

@@ -176,6 +176,24 @@ pub enum Kind {
     Cname(Lists<Name>),
 }
 
+impl Kind {
+    /// The addresses of each family, if it is addresses.
+    pub fn addresses(&self) -> Option<(&Lists<[u8; 4]>, &Lists<[u8; 16]>)> {
+        match self {
+            Self::Addresses(v4, v6) => Some((v4, v6)),
+            Self::Cname(_) => None,
+        }
+    }
+
+    /// The canonical name, if it is one.
+    pub fn cname(&self) -> Option<&Lists<Name>> {
+        match self {
+            Self::Addresses(..) => None,
+            Self::Cname(name) => Some(name),
+        }
+    }
+}
+
 /// [`Pool::last_open`] of a pool that is open.
 pub const OPEN_NOW: u64 = u64::MAX;
 
@@ -192,10 +210,7 @@ impl Pool {
             Members::Addresses(endpoints) => addresses(endpoints, &standing, previous),
             Members::Cname(endpoint) => {
                 let member = Member { value: endpoint.value.clone(), weight: endpoint.weight, share: Share::FULL };
-                let before = previous.and_then(|pool| match &pool.kind {
-                    Kind::Cname(lists) => Some(lists),
-                    Kind::Addresses(..) => None,
-                });
+                let before = previous.and_then(|pool| pool.kind.cname());
                 Kind::Cname(Lists::new(&[(member, standing(0))], before))
             }
         };
@@ -315,10 +330,7 @@ fn addresses(endpoints: &[Endpoint<IpAddr>], standing: &impl Fn(usize) -> Standi
             IpAddr::V6(address) => v6.push((Member { value: address.octets(), weight, share }, standing)),
         }
     }
-    let (before_v4, before_v6) = match previous.map(|pool| &pool.kind) {
-        Some(Kind::Addresses(v4, v6)) => (Some(v4), Some(v6)),
-        _ => (None, None),
-    };
+    let (before_v4, before_v6) = previous.and_then(|pool| pool.kind.addresses()).unzip();
     Kind::Addresses(Lists::new(&v4, before_v4), Lists::new(&v6, before_v6))
 }
 

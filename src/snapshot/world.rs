@@ -11,7 +11,7 @@ use crate::health::{Condition, Target};
 use crate::name::Name;
 use crate::overrides::Order;
 use crate::steering::{AllDown, Pick, Step};
-use crate::wire::Rtype;
+use crate::wire::{Rtype, SvcParams};
 use crate::zone::Record;
 
 use super::Protocol;
@@ -200,6 +200,8 @@ pub struct Steering {
     pub ttl: u32,
     /// Seconds, while something is unconfirmed; not above `ttl`.
     pub ttl_min: u32,
+    /// What the name's HTTPS record says besides addresses, if it has one.
+    pub https: Option<SvcParams>,
 }
 
 /// A pool in a name's `pools`.

@@ -84,7 +84,7 @@ impl Picks {
     }
 
     /// The places, first to last.
-    pub fn iter(&self) -> impl Iterator<Item = usize> {
+    pub fn iter(&self) -> impl Iterator<Item = usize> + Clone {
         self.places[..usize::from(self.count)].iter().map(|&place| usize::from(place))
     }
 

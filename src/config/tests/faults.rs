@@ -130,8 +130,8 @@ fn keys_that_nobody_reads_are_refused() {
         &["22:1 error: `slow_start` is not known yet: a later version will read it"],
     );
     assert_told(
-        &changed(r#"fallback = "sorry""#, "fallback = \"sorry\"\nhttps = { alpn = [\"h2\"] }"),
-        &["34:1 error: `https` is not known yet: a later version will read it"],
+        &changed(r#"fallback = "sorry""#, "fallback = \"sorry\"\nlatency_tolerance = 20"),
+        &["34:1 error: `latency_tolerance` is not known yet: a later version will read it"],
     );
     assert_told(
         &changed(r#"fallback = "sorry""#, "fallback = \"sorry\"\nsteer = [\"latency\", \"weight\"]\npick = \"sticky\""),
@@ -776,5 +776,35 @@ fn a_zone_in_a_zone_is_delegated_by_it() {
     assert_told(
         &nested("@ DNAME example.net.\n"),
         &["1:1 error: the zone sub.example.com. stands below a DNAME of example.com. | 4:1 the DNAME"],
+    );
+}
+
+#[test]
+fn https_says_what_a_record_can_hold_where_there_is_one() {
+    let with = |https: &str| changed(r#"fallback = "sorry""#, &format!("fallback = \"sorry\"\nhttps = {https}"));
+    assert_told(&with("{ alpn = [\"h2\"], port = 8443, no_default_alpn = true, ech = \"AAb+DQACBwc=\" }"), &[]);
+    assert_told(
+        &with("{ alpn = [\"h2\", \"http2\"] }"),
+        &[
+            "34:25 warning: `http2` is no protocol that browsers speak | not one of IANA's names | help: they speak `http/1.1`, `h2`, `h3`",
+        ],
+    );
+    assert_told(&with("{ alpn = [\"h2\", \"h2\"] }"), &["34:25 error: a protocol stands in `alpn` once | again"]);
+    assert_told(
+        &with("{ no_default_alpn = true }"),
+        &["34:29 error: `no_default_alpn` without `alpn` leaves no protocol at all | needs `alpn`"],
+    );
+    assert_told(&with("{ ech = \"AAb+\" }"), &["34:17 error: this is no ECHConfigList (RFC 9849, section 4)"]);
+    assert_told(&with("{ ech = \"*\" }"), &["34:17 error: `ech` takes an ECHConfigList in Base64 (RFC 9848)"]);
+    assert_told(&with("{ alpm = [\"h2\"] }"), &["34:11 error: `https` has no key `alpm` | did you mean `alpn`?"]);
+    assert_told(
+        &with("{}\n[records.www]\nHTTPS = \"1 . alpn=h2\""),
+        &["36:9 error: www.example.com. is steered and has a static HTTPS record | static | 31:8 steered here"],
+    );
+    assert_told(
+        &changed(r#"pools = ["elsewhere"]"#, "pools = [\"elsewhere\"]\nhttps = {}"),
+        &[
+            "37:1 error: `https` has no place at alias.example.com.: its pools hold a CNAME, which stands alone | never answered",
+        ],
     );
 }

@@ -274,6 +274,7 @@ fn names_know_their_pools() {
             all_down: AllDown::LastHealthy,
             ttl: 3,
             ttl_min: 3,
+            https: None,
         },
     };
     let apps = SteeredName {
@@ -289,6 +290,7 @@ fn names_know_their_pools() {
             all_down: AllDown::All,
             ttl: 20,
             ttl_min: 5,
+            https: None,
         },
     };
     assert_eq!(*names, [www, apps]);
