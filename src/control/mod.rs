@@ -13,6 +13,7 @@
 //! not handed out unseen. What the last run found of a target, if that was not long ago, counts as a probe: with
 //! `Restore` before the first `Adopt`, a node that was restarted answers at once, and as before.
 
+mod expiry;
 mod keeping;
 mod overrides;
 mod run;
