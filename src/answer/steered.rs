@@ -4,7 +4,7 @@ use super::https;
 use super::offer::{Chosen, Offer};
 use super::response::{Next, Response, Subject};
 use crate::name::Name;
-use crate::snapshot::{Choice, Family, Plan, Rule, Rung, Verdict};
+use crate::snapshot::{Choice, Plan, Rule, Rung, Verdict};
 use crate::steering::{AllDown, Placement, Ranking};
 use crate::wire::{ExtendedError, InfoCode, Rcode, RrsetWriter, Rtype, Section, Truncated};
 
@@ -18,13 +18,7 @@ pub(super) fn answer<'s>(
     if let Some(params) = rule.https.as_ref().filter(|_| response.rtype == Rtype::HTTPS) {
         return https::answer(response, subject, plan, params).map(Some);
     }
-    let family = match response.rtype {
-        Rtype::A => Family::V4,
-        Rtype::AAAA => Family::V6,
-        // A CNAME stands for every type. A pool with one has it in both families.
-        _ if plan.may_be_cname(pools) => Family::V4,
-        _ => return Ok(None),
-    };
+    let Some(family) = plan.family(response.rtype, pools) else { return Ok(None) };
     let ranking = rank(response, rule);
     let worker = &mut *response.worker;
     let choice = plan.choose(ranking, family, |below| worker.draw(below));
