@@ -62,6 +62,17 @@ https = {}
 pools = ["web"]
 pick = "random"
 take = 2
+[names.spare]
+pools = ["web"]
+take = 2
+spare = true
+https = {}
+[names.sticky]
+pools = ["web", "green"]
+steer = ["sticky"]
+pick = "sticky"
+answers = 2
+https = {}
 [names."*.apps"]
 pools = ["web"]
 fallback = "green"
@@ -107,6 +118,8 @@ fn no_query_allocates() {
         "www",
         "api",
         "random",
+        "spare",
+        "sticky",
         "x.apps",
         "old",
         "whoami",

@@ -5,7 +5,7 @@
 use super::offer::{Chosen, Offer};
 use super::response::{Next, Response, Subject};
 use super::steered;
-use crate::snapshot::{Family, Plan, Rule, Verdict};
+use crate::snapshot::{Family, Plan, Verdict};
 use crate::steering::Picks;
 use crate::wire::{Rcode, Rtype, Section, SvcParams, Truncated};
 
@@ -18,24 +18,25 @@ pub(super) fn answer<'s>(
 ) -> Result<Next, Truncated> {
     let (rule, pools) = (plan.rule(), response.snapshot.pools());
     let ranking = steered::rank(response, rule);
+    let key = rule.client_key(response.client.address, subject.key());
     // Both families see the same numbers, so that a draw comes to the same place.
     let numbers = response.worker.numbers();
     let choices = [Family::V4, Family::V6].map(|family| {
         let mut numbers = numbers.clone();
-        plan.choose(ranking, family, |below| numbers.u32(..below))
+        plan.choose(ranking, family, key, |below| numbers.u32(..below))
     });
     choices.iter().for_each(|choice| steered::explain(response, rule, choice));
     let ttl = plan.ttl(&choices[0]).min(plan.ttl(&choices[1]));
     let [v4, v6] = choices.each_ref().map(|choice| Chosen::of(choice, rule, pools));
     match v4.or(v6) {
-        Some(chosen) if chosen.is_cname() => return steered::cname(response, subject, rule, &chosen.cname(), ttl),
+        Some(chosen) if chosen.is_cname() => return steered::cname(response, subject, &chosen.cname(key), ttl),
         Some(_) => {}
         None if choices[0].verdict == Verdict::Servfail => return Ok(Next::Done(Rcode::ServFail)),
         None => return response.negative(subject, Rcode::NoError, ttl),
     }
     let turn = response.turn(subject);
-    let v4 = v4.map(|chosen| Hints::new(chosen.v4(), response, rule, turn));
-    let v6 = v6.map(|chosen| Hints::new(chosen.v6(), response, rule, turn));
+    let v4 = v4.map(|chosen| Hints::new(chosen.v4(key), response, turn));
+    let v6 = v6.map(|chosen| Hints::new(chosen.v6(key), response, turn));
     let counts = (v4.as_ref().map_or(0, Hints::count), v6.as_ref().map_or(0, Hints::count));
     response.message.push_rrset(Section::Answer, |rrset| {
         rrset.fields(subject.owner, Rtype::HTTPS, ttl, params.length(counts.0, counts.1))?;
@@ -55,8 +56,8 @@ struct Hints<'s, const LENGTH: usize> {
 }
 
 impl<'s, const LENGTH: usize> Hints<'s, LENGTH> {
-    fn new(offer: Offer<'s, [u8; LENGTH]>, response: &mut Response<'_, 's>, rule: &Rule, turn: u32) -> Self {
-        let picks = offer.pick(response.worker, rule, rule.answers, turn);
+    fn new(offer: Offer<'s, [u8; LENGTH]>, response: &mut Response<'_, 's>, turn: u32) -> Self {
+        let picks = offer.pick(response.worker, turn);
         Self { offer, picks }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Worker;
 use crate::name::Name;
 use crate::snapshot::{Choice, Kind, Lists, MAX_POOLS, Member, Pool, PoolId, Rule, Selection, Verdict};
-use crate::steering::{Picks, Set};
+use crate::steering::{HashKey, Pick, Picks, Set};
 
 /// The pools that answer.
 #[derive(Clone, Copy)]
@@ -38,24 +38,26 @@ impl<'s> Chosen<'s> {
         matches!(self.kinds().next(), Some(Kind::Cname(_)))
     }
 
-    /// Its IPv4 addresses.
-    pub(super) fn v4(&self) -> Offer<'s, [u8; 4]> {
-        Offer::new(self.selection, self.kinds().filter_map(|kind| kind.addresses().map(|(v4, _)| v4)))
+    /// Its IPv4 addresses, for a client with this key.
+    pub(super) fn v4(&self, key: Option<HashKey>) -> Offer<'s, [u8; 4]> {
+        Offer::new(self, key, self.kinds().filter_map(|kind| kind.addresses().map(|(v4, _)| v4)))
     }
 
     /// Its IPv6 addresses.
-    pub(super) fn v6(&self) -> Offer<'s, [u8; 16]> {
-        Offer::new(self.selection, self.kinds().filter_map(|kind| kind.addresses().map(|(_, v6)| v6)))
+    pub(super) fn v6(&self, key: Option<HashKey>) -> Offer<'s, [u8; 16]> {
+        Offer::new(self, key, self.kinds().filter_map(|kind| kind.addresses().map(|(_, v6)| v6)))
     }
 
-    /// Its canonical name.
-    pub(super) fn cname(&self) -> Offer<'s, Name> {
-        Offer::new(self.selection, self.kinds().filter_map(Kind::cname))
+    /// Its canonical names, of which one is given at most.
+    pub(super) fn cname(&self, key: Option<HashKey>) -> Offer<'s, Name> {
+        Offer::new(self, key, self.kinds().filter_map(Kind::cname))
     }
 }
 
 /// Everything that could be handed out: the members of the chosen pools, one pool behind the other.
 pub(super) struct Offer<'s, T> {
+    rule: &'s Rule,
+    key: Option<HashKey>,
     lists: [&'s [Member<T>]; MAX_POOLS],
     count: usize,
     /// Whether some keep only a share of their clients.
@@ -63,10 +65,10 @@ pub(super) struct Offer<'s, T> {
 }
 
 impl<'s, T: Clone + PartialEq> Offer<'s, T> {
-    fn new(selection: Selection, pools: impl Iterator<Item = &'s Lists<T>>) -> Self {
-        let mut offer = Self { lists: [&[]; MAX_POOLS], count: 0, is_degraded: false };
+    fn new(chosen: &Chosen<'s>, key: Option<HashKey>, pools: impl Iterator<Item = &'s Lists<T>>) -> Self {
+        let mut offer = Self { rule: chosen.rule, key, lists: [&[]; MAX_POOLS], count: 0, is_degraded: false };
         for (list, pool) in offer.lists.iter_mut().zip(pools) {
-            *list = pool.select(selection);
+            *list = pool.select(chosen.selection);
             offer.count += list.len();
             offer.is_degraded |= pool.is_degraded();
         }
@@ -85,14 +87,22 @@ impl<'s, T: Clone + PartialEq> Offer<'s, T> {
         }
     }
 
-    /// The places of those that are handed out, at most `answers`. `turn` counts the answers to one asker.
-    pub(super) fn pick(&self, worker: &mut Worker, rule: &Rule, answers: u16, turn: u32) -> Picks {
+    /// The places of those that are handed out. `turn` counts the answers to one asker.
+    pub(super) fn pick(&self, worker: &mut Worker, turn: u32) -> Picks {
+        let Rule { pick, answers, .. } = *self.rule;
+        if let Some(client) = self.key.filter(|_| pick == Pick::Sticky) {
+            let candidate = |place| {
+                let Member { key, weight, share, .. } = self.get(place);
+                (*key, u32::from(*weight) * u32::from(share.thousandths()))
+            };
+            return Picks::sticky(client, self.count, answers, candidate);
+        }
         let weight = |place| self.get(place).weight;
         let draw = |below| worker.draw(below);
         if self.is_degraded {
             let share = |place| self.get(place).share.thousandths();
-            return Picks::degraded(rule.pick, self.count, answers, turn, weight, share, draw);
+            return Picks::degraded(pick, self.count, answers, turn, weight, share, draw);
         }
-        Picks::new(rule.pick, self.count, answers, turn, weight, draw)
+        Picks::new(pick, self.count, answers, turn, weight, draw)
     }
 }

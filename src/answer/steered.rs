@@ -18,10 +18,11 @@ pub(super) fn answer<'s>(
     if let Some(params) = rule.https.as_ref().filter(|_| response.rtype == Rtype::HTTPS) {
         return https::answer(response, subject, plan, params).map(Some);
     }
-    let Some(family) = plan.family(response.rtype, pools) else { return Ok(None) };
+    let Some(&family) = plan.families(response.rtype, pools).first() else { return Ok(None) };
     let ranking = rank(response, rule);
+    let key = rule.client_key(response.client.address, subject.key());
     let worker = &mut *response.worker;
-    let choice = plan.choose(ranking, family, |below| worker.draw(below));
+    let choice = plan.choose(ranking, family, key, |below| worker.draw(below));
     let ttl = plan.ttl(&choice);
     explain(response, rule, &choice);
     let Some(chosen) = Chosen::of(&choice, rule, pools) else {
@@ -32,18 +33,20 @@ pub(super) fn answer<'s>(
         };
     };
     match response.rtype {
-        _ if chosen.is_cname() => cname(response, subject, rule, &chosen.cname(), ttl).map(Some),
-        Rtype::A => addresses(response, subject, rule, &chosen.v4(), ttl).map(Some),
-        Rtype::AAAA => addresses(response, subject, rule, &chosen.v6(), ttl).map(Some),
+        _ if chosen.is_cname() => cname(response, subject, &chosen.cname(key), ttl).map(Some),
+        Rtype::A => addresses(response, subject, &chosen.v4(key), ttl).map(Some),
+        Rtype::AAAA => addresses(response, subject, &chosen.v6(key), ttl).map(Some),
         _ => Ok(None),
     }
 }
 
-/// The ranking for the client; the scope on which it holds is told.
+/// The ranking for the client; the scope on which it holds, and on which the client's hash does, is told.
 pub(super) fn rank<'s>(response: &mut Response<'_, 's>, rule: &'s Rule) -> &'s Ranking {
-    let Placement { ranking, scope } = rule.map.look_up(response.client.address);
-    if !rule.map.is_uniform() {
-        response.message.widen_scope(response.client.scope(scope));
+    let client = response.client;
+    let Placement { ranking, scope } = rule.map.look_up(client.address);
+    let sticky = rule.sticky_length(client.address);
+    if sticky.is_some() || !rule.map.is_uniform() {
+        response.message.widen_scope(client.scope(scope.max(sticky.unwrap_or(0))));
     }
     ranking
 }
@@ -67,12 +70,11 @@ fn why_all_down(all_down: AllDown) -> &'static str {
 fn addresses<'s, const LENGTH: usize>(
     response: &mut Response<'_, 's>,
     subject: &Subject<'s>,
-    rule: &Rule,
     offer: &Offer<'s, [u8; LENGTH]>,
     ttl: u32,
 ) -> Result<Next, Truncated> {
     let turn = response.turn(subject);
-    let picks = offer.pick(response.worker, rule, rule.answers, turn);
+    let picks = offer.pick(response.worker, turn);
     let rtype = response.rtype;
     response.message.push_rrset(Section::Answer, |rrset| {
         picks.iter().try_for_each(|place| rrset.record(subject.owner, rtype, ttl, &offer.get(place).value))
@@ -84,14 +86,12 @@ fn addresses<'s, const LENGTH: usize>(
 pub(super) fn cname<'s>(
     response: &mut Response<'_, 's>,
     subject: &Subject<'s>,
-    rule: &Rule,
     offer: &Offer<'s, Name>,
     ttl: u32,
 ) -> Result<Next, Truncated> {
-    /// An owner has one canonical name (RFC 2181, section 10.1).
-    const ONE: u16 = 1;
     let turn = response.turn(subject);
-    let Some(place) = offer.pick(response.worker, rule, ONE, turn).iter().next() else {
+    // An owner has one canonical name (RFC 2181, section 10.1).
+    let Some(place) = offer.pick(response.worker, turn).iter().next() else {
         return response.negative(subject, Rcode::NoError, ttl);
     };
     let target = &offer.get(place).value;

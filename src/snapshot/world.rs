@@ -15,6 +15,7 @@ use crate::wire::{Rtype, SvcParams};
 use crate::zone::Record;
 
 use super::Protocol;
+use super::pool::PerFamily;
 
 /// Pools that a name uses at most, so that a set of them fits one machine word. `web/fra` and `web/iad` are two.
 pub const MAX_POOLS: usize = 64;
@@ -190,6 +191,11 @@ pub struct Steering {
     pub answers: u16,
     /// From the best pools of how many different datacenters; at least 1.
     pub take: u8,
+    /// Whether the last of them, of two at least, is drawn from all others.
+    pub spare: bool,
+    /// Bits of a client's address of each family that `sticky` goes by, if a step or `pick` says so; not above
+    /// [`Ecs`]'s maxima.
+    pub sticky: Option<PerFamily<u8>>,
     /// This name's own tiers for a region, in place of the region's: `prefer = { europe = [...] }`. `only` stays the region's.
     pub prefer: Vec<(Box<str>, Vec<Vec<DatacenterId>>)>,
     /// What answers when no pool can.
