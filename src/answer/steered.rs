@@ -40,13 +40,11 @@ pub(super) fn answer<'s>(
     }
 }
 
-/// The ranking for the client; the scope on which it holds, and on which the client's hash does, is told.
+/// The ranking for the client; the scope of what is answered for it is told.
 pub(super) fn rank<'s>(response: &mut Response<'_, 's>, rule: &'s Rule) -> &'s Ranking {
-    let client = response.client;
-    let Placement { ranking, scope } = rule.map.look_up(client.address);
-    let sticky = rule.sticky_length(client.address);
-    if sticky.is_some() || !rule.map.is_uniform() {
-        response.message.widen_scope(client.scope(scope.max(sticky.unwrap_or(0))));
+    let Placement { ranking, scope } = rule.place(response.client.address);
+    if !rule.is_uniform() {
+        response.message.widen_scope(response.client.scope(scope));
     }
     ranking
 }

@@ -187,7 +187,7 @@ impl SteeringShape {
         location: &Location,
     ) -> Self {
         let rule = plan.rule();
-        let placement = rule.map.look_up(client.address);
+        let placement = rule.place(client.address);
         let families = match plan.families(Rtype(question.rtype.into()), snapshot.pools()) {
             [] => &[Family::V4],
             families => families,
@@ -317,13 +317,12 @@ fn why_ttl(snapshot: &Snapshot, plan: &Plan, choice: &Choice) -> String {
 }
 
 fn why_scope(client: &Client, scope: u8, rule: &Rule) -> String {
-    let sticky = rule.sticky_length(client.address);
-    let told = client.scope(sticky.map_or(scope, |length| length.max(scope)));
+    let told = client.scope(scope);
     let max = client.subnet.map_or(0, |subnet| subnet.max_scope);
-    if sticky.is_some_and(|length| length >= scope) {
-        format!("{told}: the prefix that the client's hash goes by")
-    } else if rule.map.is_uniform() {
+    if rule.is_uniform() {
         "0: the same for every client".to_owned()
+    } else if rule.sticky_length(client.address) == Some(scope) {
+        format!("{told}: the prefix that the client's hash goes by")
     } else if scope > max {
         format!("{told}: the ranking changes within /{max}, which is as far as this server looks")
     } else {

@@ -22,7 +22,9 @@ use super::pool::{Family, Kind, PerFamily, Pool, Selection};
 use super::world::PoolId;
 use crate::health::Share;
 use crate::overrides::Mode;
-use crate::steering::{AllDown, Course, Draw, HashKey, Map, Pick, Ranking, Set, Walk, by_hash, by_weight, members};
+use crate::steering::{
+    AllDown, Course, Draw, HashKey, Map, Pick, Placement, Ranking, Set, Walk, by_hash, by_weight, members,
+};
 use crate::wire::{Rtype, SvcParams};
 
 /// What of a steered name does not depend on health. Names with equal rules share it.
@@ -407,6 +409,18 @@ impl Seen<'_> {
 }
 
 impl Rule {
+    /// The ranking for a client, and the length of the shortest prefix around it on which that and the client's hash are the
+    /// same, whatever the health.
+    pub fn place(&self, client: IpAddr) -> Placement<'_> {
+        let Placement { ranking, scope } = self.map.look_up(client);
+        Placement { ranking, scope: scope.max(self.sticky_length(client).unwrap_or(0)) }
+    }
+
+    /// Whether all clients are placed alike.
+    pub fn is_uniform(&self) -> bool {
+        self.sticky.is_none() && self.map.is_uniform()
+    }
+
     /// Bits of this address that its client's hash goes by, if there is one.
     pub fn sticky_length(&self, client: IpAddr) -> Option<u8> {
         let family = if client.is_ipv4() { Family::V4 } else { Family::V6 };
