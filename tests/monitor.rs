@@ -370,34 +370,6 @@ mod misbehaviour {
     }
 }
 
-mod tcp {
-    use super::*;
-
-    #[tokio::test]
-    async fn succeeds_if_the_connection_is_accepted_and_says_nothing() {
-        let mut endpoint = Endpoint::start(ANY_PORT, Script::hang());
-        let target = target(endpoint.address(), Check::Tcp, PATIENCE);
-        let prober = Prober::with_roots([]);
-        assert!(prober.probe(&target).await.is_success());
-        assert_left_alone(&endpoint);
-        assert_eq!(endpoint.requests(), [""; 0]);
-        endpoint.stop_listening();
-        assert_eq!(failure(prober.probe(&target).await), Failure::Refused);
-    }
-
-    #[tokio::test]
-    async fn times_out_while_connecting() {
-        // Once the queue of a listener that never accepts is full, the kernel drops further SYNs.
-        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-        socket.bind(&"127.0.0.1:0".parse::<SocketAddr>().unwrap().into()).unwrap();
-        socket.listen(0).unwrap();
-        let address = socket.local_addr().unwrap().as_socket().unwrap();
-        let _queued = std::net::TcpStream::connect(address).unwrap();
-        let outcome = Prober::with_roots([]).probe(&target(address, Check::Tcp, IMPATIENCE)).await;
-        assert_eq!(failure(outcome), Failure::TimedOut(Stage::Connect));
-    }
-}
-
 mod https {
     use super::*;
     use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};

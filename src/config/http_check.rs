@@ -33,7 +33,7 @@ pub(super) fn read(table: &mut Table<'_>, faults: &mut Faults) -> Option<HttpChe
     };
     let expect_body = match table.take("expect_body") {
         None => Some(None),
-        Some(value) => read_body(&value, faults).map(Some),
+        Some(value) => read_match(&value, faults).map(Some),
     };
     Some(HttpCheck { method: method?, path: path?, headers, expect_status, expect_body: expect_body? })
 }
@@ -103,7 +103,7 @@ fn read_status(value: &Value<'_>, faults: &mut Faults) -> Option<StatusRange> {
 }
 
 /// `/a regular expression/`, or text that stands in the body as it is.
-fn read_body(value: &Value<'_>, faults: &mut Faults) -> Option<BodyMatch> {
+pub(super) fn read_match(value: &Value<'_>, faults: &mut Faults) -> Option<BodyMatch> {
     let text = value.string(faults)?;
     let pattern = text.value.strip_prefix('/').and_then(|rest| rest.strip_suffix('/'));
     match pattern {
@@ -112,11 +112,12 @@ fn read_body(value: &Value<'_>, faults: &mut Faults) -> Option<BodyMatch> {
             Err(error) => {
                 let reason = error.to_string();
                 let reason = reason.lines().last().unwrap_or_default().trim_start_matches("error: ");
-                faults.push(Fault::error(&text.place, "`expect_body` is not a regular expression", reason));
+                let message = format!("`{}` is not a regular expression", value.key);
+                faults.push(Fault::error(&text.place, message, reason));
                 None
             }
         },
-        _ if text.value.is_empty() || pattern.is_some() => value.unexpected("text that a body can lack", faults),
+        _ if text.value.is_empty() || pattern.is_some() => value.unexpected("text that an answer can lack", faults),
         _ => Some(BodyMatch::Substring(text.value.into())),
     }
 }

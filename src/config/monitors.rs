@@ -1,4 +1,6 @@
-//! `[monitors]`: how endpoints are probed.
+//! `[monitors]`: how endpoints are probed. What each type asks stands in a file of its own.
+
+mod tcp;
 
 use std::num::NonZeroU8;
 use std::ops::RangeInclusive;
@@ -28,8 +30,19 @@ const HOLD_DOWN: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs
 const HTTP_PORT: u16 = 80;
 const HTTPS_PORT: u16 = 443;
 
-/// The keys that only make sense with a request.
-const HTTP_KEYS: [&str; 6] = ["method", "path", "host", "headers", "expect_status", "expect_body"];
+/// Keys that not every type has, and the types that have them.
+const KEYS_OF_TYPES: [(&str, &str); 10] = [
+    ("method", "http and https"),
+    ("path", "http and https"),
+    ("headers", "http and https"),
+    ("expect_status", "http and https"),
+    ("expect_body", "http and https"),
+    ("host", "http and https"),
+    ("sni", "https"),
+    ("verify", "https"),
+    ("send", "tcp"),
+    ("expect", "tcp"),
+];
 
 /// A monitor and the host it asks for, if it says so itself.
 #[derive(Clone)]
@@ -69,14 +82,8 @@ fn read_monitor(value: &Value<'_>, faults: &mut Faults) -> Option<PlacedMonitor>
     let fall = table.take("fall").and_then(|value| count(value, faults));
     let hold_down = table.take("hold_down").and_then(|value| value.duration(HOLD_DOWN, faults));
 
-    if !matches!(kind, Kind::Https) {
-        table.refuse(&["sni", "verify"], "is for monitors of type https", faults);
-    }
     let (check, host) = match kind {
-        Kind::Tcp => {
-            table.refuse(&HTTP_KEYS, "is for monitors of type http and https", faults);
-            (Some(Check::Tcp), None)
-        }
+        Kind::Tcp => (tcp::read(&mut table, faults).map(Check::Tcp), None),
         Kind::Http => {
             let host = read_host(&mut table, "host", faults);
             (http_check::read(&mut table, faults).map(Check::Http), host)
@@ -87,6 +94,10 @@ fn read_monitor(value: &Value<'_>, faults: &mut Faults) -> Option<PlacedMonitor>
             (http_check::read(&mut table, faults).map(|http: HttpCheck| Check::Https(http, tls)), host)
         }
     };
+    // Those of its own type have been taken.
+    for (key, types) in KEYS_OF_TYPES {
+        table.refuse(&[key], &format!("is for monitors of type {types}"), faults);
+    }
     table.finish(&[], faults);
     let nonzero = |count: Option<Placed<u8>>, default| count.and_then(|c| NonZeroU8::new(c.value)).unwrap_or(default);
     let monitor = Monitor {

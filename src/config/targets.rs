@@ -68,9 +68,9 @@ fn finish_endpoint<T>(
 }
 
 /// The host that a pool's probes ask for: the monitor's, else the only name that uses the pool; `None` for the check
-/// address. A bare connection asks for none: there the address lets pools share a probe.
+/// address.
 fn host(draft: &PoolDraft) -> Option<Box<str>> {
-    let monitor = draft.monitor.as_ref().filter(|monitor| monitor.monitor.check != Check::Tcp)?;
+    let monitor = draft.monitor.as_ref().filter(|monitor| asks_for_host(&monitor.monitor.check))?;
     if let Some(host) = &monitor.host {
         return Some(host.clone());
     }
@@ -78,6 +78,14 @@ fn host(draft: &PoolDraft) -> Option<Box<str>> {
     match (names.next(), names.next()) {
         (Some(only), None) => Some(only.to_string().trim_end_matches('.').into()),
         _ => None,
+    }
+}
+
+/// Whether probes name a host. A bare connection names none: there the address lets pools share a probe.
+fn asks_for_host(check: &Check) -> bool {
+    match check {
+        Check::Http(_) | Check::Https(..) => true,
+        Check::Tcp(_) => false,
     }
 }
 
@@ -93,7 +101,7 @@ fn host_fault(draft: &PoolDraft) -> Option<Fault> {
     }
     let label = format!("used by {}", users.join(", "));
     match &monitor.monitor.check {
-        Check::Tcp => None,
+        Check::Tcp(_) => None,
         Check::Https(_, tls) if tls.verify && tls.sni.is_none() => {
             let message = format!("no name to verify the certificates of pool `{}` for", draft.name);
             Some(Fault::error(&draft.place, message, label).help("give its monitor a `host`, or an `sni`"))

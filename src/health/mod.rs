@@ -1,11 +1,13 @@
 //! How endpoints are watched, what a probe found, and what follows from it.
 
+mod checks;
 mod condition;
 mod machine;
 mod monitor;
 mod outcome;
 mod share;
 
+pub use checks::TcpCheck;
 pub use condition::{Condition, Verdict};
 pub use machine::{Health, State, Transition};
 pub use monitor::{

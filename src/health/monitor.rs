@@ -6,6 +6,8 @@ use std::num::NonZeroU8;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::TcpCheck;
+
 /// From the start of one probe to the start of the next.
 pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(5);
 /// What a probe may take.
@@ -52,8 +54,8 @@ impl Monitor {
 /// The protocol of a probe and what it expects.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Check {
-    /// A connection that is accepted.
-    Tcp,
+    /// A connection that is accepted, and what is said on it.
+    Tcp(TcpCheck),
     /// An HTTP/1.1 response that is as expected.
     Http(HttpCheck),
     /// The same inside of TLS.

@@ -77,6 +77,8 @@ pub enum Failure {
     Status(u16),
     /// The body, or its first 64 KiB, does not hold what it should.
     Body,
+    /// What came on a connection does not hold what it should.
+    Reply,
     /// What came is not what the protocol allows.
     Protocol(String),
     /// Any other error of the operating system.
@@ -105,6 +107,7 @@ impl fmt::Display for Failure {
             Self::Tls(why) => write!(f, "TLS: {why}"),
             Self::Status(code) => write!(f, "status {code}"),
             Self::Body => f.write_str("body does not match"),
+            Self::Reply => f.write_str("reply does not match"),
             Self::Protocol(why) => write!(f, "protocol error: {why}"),
             Self::Io(why) => f.write_str(why),
         }

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use hyper::body::{Body, Bytes};
 use tokio::time::{Instant, timeout_at};
 
 use crate::health::BodyMatch;
@@ -18,12 +18,18 @@ const BODY_LIMIT: usize = 64 * 1024;
 const LOOK_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Whether the first 64 KiB of the body hold what they should.
-pub(super) async fn holds(body: &mut Incoming, wanted: &BodyMatch) -> Result<bool, hyper::Error> {
+pub(super) async fn holds<B>(body: &mut B, wanted: &BodyMatch) -> Result<bool, B::Error>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
     let mut beginning = Vec::new();
     let mut looked_at = 0;
-    let mut next_look = Instant::now() + LOOK_INTERVAL;
+    // What comes in one piece, as most bodies do, is looked at when it is there.
+    let mut next_look = Instant::now();
     loop {
-        match timeout_at(next_look, body.frame()).await {
+        let has_news = beginning.len() > looked_at;
+        let next = if has_news { timeout_at(next_look, body.frame()).await } else { Ok(body.frame().await) };
+        match next {
             Ok(Some(Ok(frame))) => {
                 let Ok(octets) = frame.into_data() else { continue };
                 let room = BODY_LIMIT - beginning.len();
@@ -36,7 +42,7 @@ pub(super) async fn holds(body: &mut Incoming, wanted: &BodyMatch) -> Result<boo
             // Had there been a look in time, the body would not have been read as far as to its error.
             Ok(Some(Err(error))) => return if is_surely_in(wanted, &mut beginning) { Ok(true) } else { Err(error) },
             Err(_) => {
-                if beginning.len() > looked_at && is_surely_in(wanted, &mut beginning) {
+                if is_surely_in(wanted, &mut beginning) {
                     return Ok(true);
                 }
                 looked_at = beginning.len();

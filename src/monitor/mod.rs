@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   connect ──► handshake ──► response ──► body
-//!     tcp         https         http         expect_body
+//!     tcp         https       http, tcp      expect_body
 //!   ◄──────────────── timeout ────────────────────────►
 //! ```
 //!
@@ -13,6 +13,7 @@
 mod body;
 mod failure;
 mod http;
+mod tcp;
 mod tls;
 
 use std::net::SocketAddr;
@@ -52,7 +53,7 @@ impl Prober {
     pub async fn probe(&self, target: &Target) -> Outcome {
         let budget = Budget { started: Instant::now(), timeout: target.monitor.timeout };
         let verdict = match &target.monitor.check {
-            Check::Tcp => connect(target.address, budget).await.map(drop),
+            Check::Tcp(check) => tcp::probe(target.address, check, budget).await,
             Check::Http(check) => self.probe_http(target, check, None, budget).await,
             Check::Https(check, tls) => self.probe_http(target, check, Some(tls), budget).await,
         };

@@ -6,7 +6,9 @@ use std::time::Duration;
 use regex::bytes::Regex;
 
 use crate::geo::{ClientMatch, Continent, Coordinates, CountryCode, Region};
-use crate::health::{BodyMatch, Check, Condition, HttpCheck, Monitor, Pattern, StatusRange, Target, TlsCheck};
+use crate::health::{
+    BodyMatch, Check, Condition, HttpCheck, Monitor, Pattern, StatusRange, Target, TcpCheck, TlsCheck,
+};
 use crate::name::Name;
 use crate::snapshot::{
     Cookies, Datacenter, Ecs, Endpoint, Identity, Members, PoolSpec, PoolUse, SteeredName, Steering, World, ZoneSpec,
@@ -188,7 +190,7 @@ fn the_server_file_is_taken_over() {
 fn pools_know_their_targets() {
     let world = whole().world;
     let pools: Vec<&PoolSpec> = world.pools.iter().map(|pool| &**pool).collect();
-    let tcp = Arc::new(Monitor::new(Check::Tcp, 22));
+    let tcp = Arc::new(Monitor::new(Check::Tcp(TcpCheck::default()), 22));
     let target = Target { address: "192.0.2.200:2222".parse().unwrap(), host: "192.0.2.200".into(), monitor: tcp };
     let shared = PoolSpec {
         name: "shared".into(),
