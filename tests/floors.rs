@@ -29,7 +29,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("serde", &["config", "geoip", "store", "report"]),
     ("serde_json", &["store", "report"]),
     ("toml", &["config"]),
-    ("hickory_proto", &["report", "cli"]),
+    ("hickory_proto", &["monitor", "report", "cli"]),
     ("tokio", &["monitor", "control", "server", "cli"]),
     ("std::fs", &["config", "geoip", "store", "cli"]),
     ("std::time::Instant", &["monitor", "control", "server", "cli"]),

@@ -1,5 +1,6 @@
 //! `[monitors]`: how endpoints are probed. What each type asks stands in a file of its own.
 
+mod dns;
 mod tcp;
 
 use std::num::NonZeroU8;
@@ -29,9 +30,10 @@ const HOLD_DOWN: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs
 /// Ports that the protocols have by themselves.
 const HTTP_PORT: u16 = 80;
 const HTTPS_PORT: u16 = 443;
+const DNS_PORT: u16 = 53;
 
 /// Keys that not every type has, and the types that have them.
-const KEYS_OF_TYPES: [(&str, &str); 10] = [
+const KEYS_OF_TYPES: [(&str, &str); 15] = [
     ("method", "http and https"),
     ("path", "http and https"),
     ("headers", "http and https"),
@@ -41,7 +43,12 @@ const KEYS_OF_TYPES: [(&str, &str); 10] = [
     ("sni", "https"),
     ("verify", "https"),
     ("send", "tcp"),
-    ("expect", "tcp"),
+    ("expect", "tcp and dns"),
+    ("query", "dns"),
+    ("qtype", "dns"),
+    ("transport", "dns"),
+    ("recursion", "dns"),
+    ("expect_rcode", "dns"),
 ];
 
 /// A monitor and the host it asks for, if it says so itself.
@@ -56,6 +63,7 @@ enum Kind {
     Http,
     Https,
     Tcp,
+    Dns,
 }
 
 /// Reads a file's `[monitors]`.
@@ -70,8 +78,8 @@ pub(super) fn read(section: Option<&Value<'_>>, faults: &mut Faults) -> Definiti
 
 fn read_monitor(value: &Value<'_>, faults: &mut Faults) -> Option<PlacedMonitor> {
     let mut table = value.table("a monitor", faults)?;
-    let kinds = [("http", Kind::Http), ("https", Kind::Https), ("tcp", Kind::Tcp)];
-    let later = ["tls", "dns", "grpc", "icmp", "exec", "push"];
+    let kinds = [("http", Kind::Http), ("https", Kind::Https), ("tcp", Kind::Tcp), ("dns", Kind::Dns)];
+    let later = ["tls", "grpc", "icmp", "exec", "push"];
     // Without its type nothing else about it can be judged.
     let kind = table.require("type", faults)?.word(&kinds, &later, faults)?.value;
 
@@ -84,6 +92,7 @@ fn read_monitor(value: &Value<'_>, faults: &mut Faults) -> Option<PlacedMonitor>
 
     let (check, host) = match kind {
         Kind::Tcp => (tcp::read(&mut table, faults).map(Check::Tcp), None),
+        Kind::Dns => (dns::read(&mut table, faults).map(Check::Dns), None),
         Kind::Http => {
             let host = read_host(&mut table, "host", faults);
             (http_check::read(&mut table, faults).map(Check::Http), host)
@@ -117,6 +126,7 @@ fn read_port(table: &mut Table<'_>, kind: Kind, faults: &mut Faults) -> Option<u
     let default = match kind {
         Kind::Http => HTTP_PORT,
         Kind::Https => HTTPS_PORT,
+        Kind::Dns => DNS_PORT,
         Kind::Tcp => {
             return table.require("port", faults)?.integer(1..=u16::MAX, faults).map(|port| port.value);
         }

@@ -85,7 +85,7 @@ fn host(draft: &PoolDraft) -> Option<Box<str>> {
 fn asks_for_host(check: &Check) -> bool {
     match check {
         Check::Http(_) | Check::Https(..) => true,
-        Check::Tcp(_) => false,
+        Check::Tcp(_) | Check::Dns(_) => false,
     }
 }
 
@@ -101,7 +101,7 @@ fn host_fault(draft: &PoolDraft) -> Option<Fault> {
     }
     let label = format!("used by {}", users.join(", "));
     match &monitor.monitor.check {
-        Check::Tcp(_) => None,
+        Check::Tcp(_) | Check::Dns(_) => None,
         Check::Https(_, tls) if tls.verify && tls.sni.is_none() => {
             let message = format!("no name to verify the certificates of pool `{}` for", draft.name);
             Some(Fault::error(&draft.place, message, label).help("give its monitor a `host`, or an `sni`"))

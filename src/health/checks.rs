@@ -10,3 +10,38 @@ pub struct TcpCheck {
     /// What the first 64 KiB that come must hold; without it a connection that is accepted is enough.
     pub expect: Option<BodyMatch>,
 }
+
+/// A DNS question and the answer that counts as success.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct DnsCheck {
+    /// The name that is asked for, in wire format.
+    pub query: Box<[u8]>,
+    /// The type that is asked for.
+    pub qtype: u16,
+    /// How the question travels.
+    pub transport: DnsTransport,
+    /// Whether the endpoint is asked to ask others (RD).
+    pub recursion: bool,
+    /// Response codes that count as success, 0-15; never empty.
+    pub expect_rcode: Vec<u8>,
+    /// Records of type `qtype` that all have to be in the answer.
+    pub expect: Vec<ExpectedRecord>,
+}
+
+/// How a DNS question travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DnsTransport {
+    /// Over UDP; over TCP as well if the answer is cut and what it lacks matters.
+    Udp,
+    /// Over TCP alone.
+    Tcp,
+}
+
+/// The data of a record that an answer has to hold.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ExpectedRecord {
+    /// As the operator wrote it.
+    pub text: Box<str>,
+    /// In wire format, uncompressed.
+    pub rdata: Box<[u8]>,
+}

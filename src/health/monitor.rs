@@ -6,7 +6,7 @@ use std::num::NonZeroU8;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::TcpCheck;
+use super::{DnsCheck, TcpCheck};
 
 /// From the start of one probe to the start of the next.
 pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(5);
@@ -60,6 +60,8 @@ pub enum Check {
     Http(HttpCheck),
     /// The same inside of TLS.
     Https(HttpCheck, TlsCheck),
+    /// A DNS answer that is as expected.
+    Dns(DnsCheck),
 }
 
 /// An HTTP request and the response that counts as success. Redirects are not followed.

@@ -79,6 +79,10 @@ pub enum Failure {
     Body,
     /// What came on a connection does not hold what it should.
     Reply,
+    /// The DNS response code, by its mnemonic, is not among the expected ones.
+    Rcode(String),
+    /// The DNS answer lacks this record.
+    Record(String),
     /// What came is not what the protocol allows.
     Protocol(String),
     /// Any other error of the operating system.
@@ -108,6 +112,8 @@ impl fmt::Display for Failure {
             Self::Status(code) => write!(f, "status {code}"),
             Self::Body => f.write_str("body does not match"),
             Self::Reply => f.write_str("reply does not match"),
+            Self::Rcode(code) => write!(f, "answered {code}"),
+            Self::Record(text) => write!(f, "no record {text} in the answer"),
             Self::Protocol(why) => write!(f, "protocol error: {why}"),
             Self::Io(why) => f.write_str(why),
         }

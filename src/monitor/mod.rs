@@ -11,6 +11,7 @@
 //! is left. A connection serves one request: an endpoint that keeps old connections but takes no new ones is down.
 
 mod body;
+mod dns;
 mod failure;
 mod http;
 mod tcp;
@@ -54,6 +55,7 @@ impl Prober {
         let budget = Budget { started: Instant::now(), timeout: target.monitor.timeout };
         let verdict = match &target.monitor.check {
             Check::Tcp(check) => tcp::probe(target.address, check, budget).await,
+            Check::Dns(check) => dns::probe(target.address, check, budget).await,
             Check::Http(check) => self.probe_http(target, check, None, budget).await,
             Check::Https(check, tls) => self.probe_http(target, check, Some(tls), budget).await,
         };

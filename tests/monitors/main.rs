@@ -3,6 +3,7 @@
 #[path = "../endpoint/mod.rs"]
 mod endpoint;
 
+mod dns;
 mod tcp;
 
 use std::net::SocketAddr;

@@ -1,7 +1,7 @@
 //! Monitors of each type: what they are read as, and what is told of broken ones.
 
 use super::*;
-use crate::health::{BodyMatch, Check, Monitor, Pattern, TcpCheck};
+use crate::health::{BodyMatch, Check, DnsCheck, DnsTransport, ExpectedRecord, Monitor, Pattern, TcpCheck};
 
 /// A zone around a monitor, whose keys begin on line 2.
 fn zone(monitor: &str) -> String {
@@ -54,6 +54,62 @@ fn tcp_is_told_what_it_cannot_send_or_expect() {
         [
             "4:8 error: `send` is longer than 4096 octets | 4097 octets",
             "5:10 error: `expect` is not a regular expression | unclosed group",
+        ]
+    );
+}
+
+#[test]
+fn dns_asks_and_expects_records() {
+    let www = DnsCheck {
+        query: b"\x03www\x07example\x03com\0"[..].into(),
+        qtype: 1,
+        transport: DnsTransport::Udp,
+        recursion: false,
+        expect_rcode: vec![0],
+        expect: vec![],
+    };
+    let text = "type = \"dns\"\nquery = \"www.example.com\"";
+    assert_eq!(monitor(text), Monitor::new(Check::Dns(www.clone()), 53));
+    let mail = ExpectedRecord { text: "10 mail".into(), rdata: b"\0\x0a\x04mail\0"[..].into() };
+    let mx = DnsCheck {
+        qtype: 15,
+        transport: DnsTransport::Tcp,
+        recursion: true,
+        expect_rcode: vec![0, 3],
+        expect: vec![mail],
+        ..www.clone()
+    };
+    let keys = "qtype = \"mx\"\ntransport = \"tcp\"\nport = 5353\nrecursion = true\n\
+                expect_rcode = [\"NOERROR\", \"NXDOMAIN\"]\nexpect = \"10 mail\"";
+    assert_eq!(monitor(&format!("{text}\n{keys}")), Monitor::new(Check::Dns(mx), 5353));
+    let blanks = ExpectedRecord { text: "a b".into(), rdata: b"\x03a b"[..].into() };
+    let txt = DnsCheck { qtype: 16, expect: vec![blanks], ..www };
+    let keys = "qtype = \"TXT\"\nexpect = [\"a b\"]";
+    assert_eq!(monitor(&format!("{text}\n{keys}")), Monitor::new(Check::Dns(txt), 53));
+}
+
+#[test]
+fn dns_is_told_what_it_cannot_ask_or_expect() {
+    assert_eq!(
+        faults("type = \"dns\"\nqtype = \"AXFR\"\ntransport = \"quic\"\nexpect_rcode = []\nsend = \"x\""),
+        [
+            "1:11 error: a monitor needs `query` | `query` is missing here",
+            "3:9 error: `qtype` takes a record type such as \"A\"",
+            "4:13 error: `transport` takes one of `udp`, `tcp` | not one of them",
+            "5:16 error: `expect_rcode` needs a response code | none",
+            "6:1 error: `send` is for monitors of type tcp",
+        ]
+    );
+    assert_eq!(
+        faults(
+            "type = \"dns\"\nquery = \"a..b\"\nexpect_rcode = [\"NOERR\"]\nrecursion = 1\nexpect = [\"192.0.2\", 1]"
+        ),
+        [
+            "3:9 error: `query` takes a name such as \"www.example.com\"",
+            "4:17 error: `expect_rcode` takes a response code such as \"NOERROR\"",
+            "5:13 error: `recursion` takes true or false | 1",
+            "6:11 error: no A data: expected IPv4 address",
+            "6:22 error: `expect` takes a string | 1",
         ]
     );
 }
