@@ -21,6 +21,7 @@ const FLOORS: &[&[&str]] = &[
 const DOORS: &[(&str, &[&str])] = &[
     ("maxminddb", &["geoip"]),
     ("hyper", &["monitor", "server", "cli"]),
+    ("h2", &["monitor"]),
     ("rustls", &["monitor", "config", "server", "cli"]),
     ("tokio_rustls", &["monitor", "server"]),
     ("quinn", &["server"]),

@@ -1,6 +1,7 @@
 //! `[monitors]`: how endpoints are probed. What each type asks stands in a file of its own.
 
 mod dns;
+mod grpc;
 mod tcp;
 
 use std::num::NonZeroU8;
@@ -33,15 +34,15 @@ const HTTPS_PORT: u16 = 443;
 const DNS_PORT: u16 = 53;
 
 /// Keys that not every type has, and the types that have them.
-const KEYS_OF_TYPES: [(&str, &str); 15] = [
+const KEYS_OF_TYPES: [(&str, &str); 17] = [
     ("method", "http and https"),
     ("path", "http and https"),
     ("headers", "http and https"),
     ("expect_status", "http and https"),
     ("expect_body", "http and https"),
-    ("host", "http and https"),
-    ("sni", "https"),
-    ("verify", "https"),
+    ("host", "http, https and grpc"),
+    ("sni", "https and grpc"),
+    ("verify", "https and grpc"),
     ("send", "tcp"),
     ("expect", "tcp and dns"),
     ("query", "dns"),
@@ -49,6 +50,8 @@ const KEYS_OF_TYPES: [(&str, &str); 15] = [
     ("transport", "dns"),
     ("recursion", "dns"),
     ("expect_rcode", "dns"),
+    ("service", "grpc"),
+    ("tls", "grpc"),
 ];
 
 /// A monitor and the host it asks for, if it says so itself.
@@ -64,6 +67,7 @@ enum Kind {
     Https,
     Tcp,
     Dns,
+    Grpc,
 }
 
 /// Reads a file's `[monitors]`.
@@ -78,8 +82,9 @@ pub(super) fn read(section: Option<&Value<'_>>, faults: &mut Faults) -> Definiti
 
 fn read_monitor(value: &Value<'_>, faults: &mut Faults) -> Option<PlacedMonitor> {
     let mut table = value.table("a monitor", faults)?;
-    let kinds = [("http", Kind::Http), ("https", Kind::Https), ("tcp", Kind::Tcp), ("dns", Kind::Dns)];
-    let later = ["tls", "grpc", "icmp", "exec", "push"];
+    let kinds =
+        [("http", Kind::Http), ("https", Kind::Https), ("tcp", Kind::Tcp), ("dns", Kind::Dns), ("grpc", Kind::Grpc)];
+    let later = ["tls", "icmp", "exec", "push"];
     // Without its type nothing else about it can be judged.
     let kind = table.require("type", faults)?.word(&kinds, &later, faults)?.value;
 
@@ -93,6 +98,10 @@ fn read_monitor(value: &Value<'_>, faults: &mut Faults) -> Option<PlacedMonitor>
     let (check, host) = match kind {
         Kind::Tcp => (tcp::read(&mut table, faults).map(Check::Tcp), None),
         Kind::Dns => (dns::read(&mut table, faults).map(Check::Dns), None),
+        Kind::Grpc => {
+            let host = read_host(&mut table, "host", faults);
+            (grpc::read(&mut table, faults).map(Check::Grpc), host)
+        }
         Kind::Http => {
             let host = read_host(&mut table, "host", faults);
             (http_check::read(&mut table, faults).map(Check::Http), host)
@@ -127,7 +136,7 @@ fn read_port(table: &mut Table<'_>, kind: Kind, faults: &mut Faults) -> Option<u
         Kind::Http => HTTP_PORT,
         Kind::Https => HTTPS_PORT,
         Kind::Dns => DNS_PORT,
-        Kind::Tcp => {
+        Kind::Tcp | Kind::Grpc => {
             return table.require("port", faults)?.integer(1..=u16::MAX, faults).map(|port| port.value);
         }
     };

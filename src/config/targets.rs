@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use crate::health::{Check, Condition, Target};
+use crate::health::{Check, Condition, GrpcCheck, Target};
 use crate::snapshot::{Endpoint, Members, PoolSpec};
 
 use super::fault::{Fault, Faults, Place};
@@ -84,7 +84,7 @@ fn host(draft: &PoolDraft) -> Option<Box<str>> {
 /// Whether probes name a host. A bare connection names none: there the address lets pools share a probe.
 fn asks_for_host(check: &Check) -> bool {
     match check {
-        Check::Http(_) | Check::Https(..) => true,
+        Check::Http(_) | Check::Https(..) | Check::Grpc(_) => true,
         Check::Tcp(_) | Check::Dns(_) => false,
     }
 }
@@ -102,11 +102,11 @@ fn host_fault(draft: &PoolDraft) -> Option<Fault> {
     let label = format!("used by {}", users.join(", "));
     match &monitor.monitor.check {
         Check::Tcp(_) | Check::Dns(_) => None,
-        Check::Https(_, tls) if tls.verify && tls.sni.is_none() => {
+        Check::Https(_, tls) | Check::Grpc(GrpcCheck { tls: Some(tls), .. }) if tls.verify && tls.sni.is_none() => {
             let message = format!("no name to verify the certificates of pool `{}` for", draft.name);
             Some(Fault::error(&draft.place, message, label).help("give its monitor a `host`, or an `sni`"))
         }
-        Check::Http(_) | Check::Https(..) => {
+        Check::Http(_) | Check::Https(..) | Check::Grpc(_) => {
             let message = format!("probes of pool `{}` ask for its addresses, not for a host name", draft.name);
             Some(Fault::warning(&draft.place, message, label).help("give its monitor a `host`"))
         }

@@ -1,6 +1,6 @@
 //! What probes of each protocol ask, and what they take for success.
 
-use super::BodyMatch;
+use super::{BodyMatch, TlsCheck};
 
 /// A connection, and what is said on it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -44,4 +44,13 @@ pub struct ExpectedRecord {
     pub text: Box<str>,
     /// In wire format, uncompressed.
     pub rdata: Box<[u8]>,
+}
+
+/// A question to a gRPC health service (`grpc.health.v1.Health/Check`).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct GrpcCheck {
+    /// The service whose health is asked for; all of the endpoint's if empty.
+    pub service: Box<str>,
+    /// How TLS is spoken, if it is.
+    pub tls: Option<TlsCheck>,
 }

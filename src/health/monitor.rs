@@ -6,7 +6,7 @@ use std::num::NonZeroU8;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{DnsCheck, TcpCheck};
+use super::{DnsCheck, GrpcCheck, TcpCheck};
 
 /// From the start of one probe to the start of the next.
 pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(5);
@@ -62,6 +62,8 @@ pub enum Check {
     Https(HttpCheck, TlsCheck),
     /// A DNS answer that is as expected.
     Dns(DnsCheck),
+    /// A gRPC health service that says SERVING.
+    Grpc(GrpcCheck),
 }
 
 /// An HTTP request and the response that counts as success. Redirects are not followed.
@@ -129,7 +131,7 @@ pub struct TlsCheck {
 pub struct Target {
     /// Where the connection goes.
     pub address: SocketAddr,
-    /// The `Host` field of HTTP and, without an `sni`, the name for TLS. A host name or an address, without a port.
+    /// The `Host` field of HTTP, the authority of gRPC and, without an `sni`, the name for TLS. A host name or an address, without a port.
     pub host: Box<str>,
     /// How it is probed.
     pub monitor: Arc<Monitor>,

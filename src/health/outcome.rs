@@ -83,6 +83,10 @@ pub enum Failure {
     Rcode(String),
     /// The DNS answer lacks this record.
     Record(String),
+    /// The health service says something else than SERVING: this.
+    NotServing(&'static str),
+    /// The gRPC call failed with this status.
+    Grpc(String),
     /// What came is not what the protocol allows.
     Protocol(String),
     /// Any other error of the operating system.
@@ -114,6 +118,8 @@ impl fmt::Display for Failure {
             Self::Reply => f.write_str("reply does not match"),
             Self::Rcode(code) => write!(f, "answered {code}"),
             Self::Record(text) => write!(f, "no record {text} in the answer"),
+            Self::NotServing(status) => write!(f, "health service says {status}"),
+            Self::Grpc(status) => write!(f, "grpc-status {status}"),
             Self::Protocol(why) => write!(f, "protocol error: {why}"),
             Self::Io(why) => f.write_str(why),
         }

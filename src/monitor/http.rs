@@ -54,7 +54,7 @@ pub(super) fn request(
 }
 
 /// RFC 9110 section 7.2: `Host = uri-host [ ":" port ]`, where RFC 3986 section 3.2.2 has IPv6 addresses in brackets.
-fn host_field(host: &str, port: u16, default_port: u16) -> String {
+pub(super) fn host_field(host: &str, port: u16, default_port: u16) -> String {
     let host = if host.parse::<Ipv6Addr>().is_ok() { format!("[{host}]") } else { host.to_owned() };
     if port == default_port { host } else { format!("{host}:{port}") }
 }

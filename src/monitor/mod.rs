@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   connect ──► handshake ──► response ──► body
-//!     tcp         https       http, tcp      expect_body
+//!      all     https, grpc      all but a   expect_body
+//!                  with tls     bare tcp
 //!   ◄──────────────── timeout ────────────────────────►
 //! ```
 //!
@@ -13,7 +14,9 @@
 mod body;
 mod dns;
 mod failure;
+mod grpc;
 mod http;
+mod said;
 mod tcp;
 mod tls;
 
@@ -22,8 +25,9 @@ use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
-use crate::health::{Check, Failure, Finding, HttpCheck, Outcome, Stage, Target, TlsCheck};
+use crate::health::{Check, Failure, Finding, GrpcCheck, HttpCheck, Outcome, Stage, Target, TlsCheck};
 
 /// Probes targets; cheap to clone, shared by all probes. Runs on tokio, with its I/O and its time enabled.
 #[derive(Clone)]
@@ -56,6 +60,7 @@ impl Prober {
         let verdict = match &target.monitor.check {
             Check::Tcp(check) => tcp::probe(target.address, check, budget).await,
             Check::Dns(check) => dns::probe(target.address, check, budget).await,
+            Check::Grpc(check) => self.probe_grpc(target, check, budget).await,
             Check::Http(check) => self.probe_http(target, check, None, budget).await,
             Check::Https(check, tls) => self.probe_http(target, check, Some(tls), budget).await,
         };
@@ -78,13 +83,35 @@ impl Prober {
         let Some(tls) = tls else {
             return http::exchange(stream, request, check, budget).await;
         };
+        let stream = self.handshake(stream, tls, tls::HTTP_1_1, target, budget).await?;
+        http::exchange(stream, request, check, budget).await
+    }
+
+    async fn probe_grpc(&self, target: &Target, check: &GrpcCheck, budget: Budget) -> Result<(), Failure> {
+        let request = grpc::request(check, &target.host, target.address.port())?;
+        let stream = connect(target.address, budget).await?;
+        let Some(tls) = &check.tls else {
+            return grpc::exchange(stream, request, check, budget).await;
+        };
+        let stream = self.handshake(stream, tls, tls::H2, target, budget).await?;
+        grpc::exchange(stream, request, check, budget).await
+    }
+
+    async fn handshake(
+        &self,
+        stream: TcpStream,
+        tls: &TlsCheck,
+        alpn: &[u8],
+        target: &Target,
+        budget: Budget,
+    ) -> Result<TlsStream<TcpStream>, Failure> {
         // Else the request waits until the last octets of the handshake are acknowledged: a round trip or 40 ms more.
         stream.set_nodelay(true).map_err(|error| failure::from_io(&error, Stage::Handshake))?;
         let connector = if tls.verify { &self.verifying } else { &self.unverifying };
+        let connector = connector.with_alpn(vec![alpn.to_vec()]);
         let name = tls::server_name(tls.sni.as_deref().unwrap_or(&target.host))?;
         let stream = budget.within(Stage::Handshake, connector.connect(name, stream)).await?;
-        let stream = stream.map_err(|error| failure::from_io(&error, Stage::Handshake))?;
-        http::exchange(stream, request, check, budget).await
+        stream.map_err(|error| failure::from_io(&error, Stage::Handshake))
     }
 }
 

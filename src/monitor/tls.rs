@@ -15,8 +15,9 @@ use tracing::warn;
 
 use crate::health::Failure;
 
-/// ALPN's name of the only protocol spoken here (RFC 7301 section 6).
-const HTTP_1_1: &[u8] = b"http/1.1";
+/// ALPN's names of the protocols that probes speak (RFC 7301 section 6, RFC 9113 section 3.1).
+pub(super) const HTTP_1_1: &[u8] = b"http/1.1";
+pub(super) const H2: &[u8] = b"h2";
 
 /// Certificate authorities.
 pub(super) type Roots = Arc<RootCertStore>;
@@ -69,7 +70,6 @@ fn builder() -> ConfigBuilder<ClientConfig, WantsVerifier> {
 
 fn connector(mut config: ClientConfig) -> TlsConnector {
     config.resumption = Resumption::disabled();
-    config.alpn_protocols = vec![HTTP_1_1.to_vec()];
     TlsConnector::from(Arc::new(config))
 }
 

@@ -4,6 +4,7 @@
 mod endpoint;
 
 mod dns;
+mod grpc;
 mod tcp;
 
 use std::net::SocketAddr;

@@ -1,14 +1,15 @@
 //! Monitors of each type: what they are read as, and what is told of broken ones.
 
 use super::*;
-use crate::health::{BodyMatch, Check, DnsCheck, DnsTransport, ExpectedRecord, Monitor, Pattern, TcpCheck};
+use crate::health::{
+    BodyMatch, Check, DnsCheck, DnsTransport, ExpectedRecord, GrpcCheck, Monitor, Pattern, TcpCheck, TlsCheck,
+};
 
 /// A zone around a monitor, whose keys begin on line 2.
 fn zone(monitor: &str) -> String {
     format!(
         "[monitors.m]\n{monitor}\n\
          [nameservers]\nns1 = [\"192.0.2.53\"]\n[datacenters]\nfra = {{ latitude = 50, longitude = 8 }}\n\
-         [regions.default]\nprefer = [\"fra\"]\n\
          [pools.web]\ndatacenter = \"fra\"\nmonitor = \"m\"\nendpoints = [\"192.0.2.1\"]\n\
          [names.www]\npools = [\"web\"]\nsteer = []\n"
     )
@@ -46,7 +47,7 @@ fn tcp_is_told_what_it_cannot_send_or_expect() {
             "3:8 error: `send` takes a string | 1",
             "4:10 error: `expect` takes text that an answer can lack | an empty string",
             "5:1 error: `path` is for monitors of type http and https",
-            "6:1 error: `host` is for monitors of type http and https",
+            "6:1 error: `host` is for monitors of type http, https and grpc",
         ]
     );
     assert_eq!(
@@ -112,4 +113,54 @@ fn dns_is_told_what_it_cannot_ask_or_expect() {
             "6:22 error: `expect` takes a string | 1",
         ]
     );
+}
+
+#[test]
+fn grpc_asks_a_service_plain_or_over_tls() {
+    let plain = GrpcCheck { service: "".into(), tls: None };
+    assert_eq!(monitor("type = \"grpc\"\nport = 50051"), Monitor::new(Check::Grpc(plain), 50_051));
+    let tls = TlsCheck { sni: Some("edge.example.net".into()), verify: false };
+    let cart = GrpcCheck { service: "shop.Cart".into(), tls: Some(tls) };
+    let keys = "port = 443\nservice = \"shop.Cart\"\ntls = true\nsni = \"edge.example.net\"\nverify = false";
+    assert_eq!(monitor(&format!("type = \"grpc\"\n{keys}")), Monitor::new(Check::Grpc(cart), 443));
+}
+
+#[test]
+fn grpc_is_told_what_it_cannot_ask() {
+    assert_eq!(
+        faults("type = \"grpc\"\nsni = \"a\"\nservice = 1\npath = \"/\""),
+        [
+            "1:11 error: a monitor needs `port` | `port` is missing here",
+            "3:1 error: `sni` needs `tls = true`",
+            "4:11 error: `service` takes a string | 1",
+            "5:1 error: `path` is for monitors of type http and https",
+        ]
+    );
+    let long = "x".repeat(256);
+    assert_eq!(
+        faults(&format!("type = \"grpc\"\nport = 1\nservice = \"{long}\"\ntls = 1")),
+        ["4:11 error: the name of a service has at most 255 octets", "5:7 error: `tls` takes true or false | 1",]
+    );
+}
+
+#[test]
+fn grpc_over_tls_needs_a_name_to_verify() {
+    let shared = |monitor: &str| {
+        let zone = zone(&format!("type = \"grpc\"\nport = 443\n{monitor}"));
+        lines(&told(load_zone(&format!("{zone}[names.other]\npools = [\"web\"]\nsteer = []\n"))))
+    };
+    let used = "used by www.example.com., other.example.com.";
+    assert_eq!(
+        shared("tls = true"),
+        [format!(
+            "9:8 error: no name to verify the certificates of pool `web` for | {used} | help: give its monitor a `host`, or an `sni`"
+        )]
+    );
+    assert_eq!(
+        shared(""),
+        [format!(
+            "9:8 warning: probes of pool `web` ask for its addresses, not for a host name | {used} | help: give its monitor a `host`"
+        )]
+    );
+    assert_eq!(shared("host = \"www.example.com\""), [""; 0]);
 }
