@@ -190,6 +190,9 @@ impl Files {
         let serials = &self.serials;
         let last_serial = |origin: &Name| serials.get(&origin.to_string()).copied();
         let loaded = self.loader.load(&last_serial, previous)?;
+        if loaded.forbidden.has_errors() {
+            return Err(loaded.forbidden);
+        }
         self.keep_serials(&loaded);
         let fixed = |server: &Server| (server.state.clone(), server.listen.clone());
         if previous.is_some() && fixed(&loaded.server) != fixed(&self.server) {

@@ -74,6 +74,8 @@ pub struct Config {
     pub warnings: Faults,
     /// Files and folders whose change asks for a reload.
     pub watched: Vec<PathBuf>,
+    /// The names of the monitors that send ICMP echoes, and where they stand: not every process may do so.
+    pub icmp: Vec<(String, Place)>,
 }
 
 /// Reads the server file at `path` and all zones. `last_serial` tells the serial that a zone was last served with, so that
@@ -83,11 +85,11 @@ pub fn load(path: &Path, last_serial: &dyn Fn(&Name) -> Option<u32>) -> Result<C
     let loaded = load_all(path, last_serial, &mut faults);
     faults.sort();
     match loaded {
-        Some((ServerFile { server, credentials, credential_files, .. }, world)) if !faults.has_errors() => {
+        Some((ServerFile { server, credentials, credential_files, .. }, world, icmp)) if !faults.has_errors() => {
             let mut watched = vec![path.to_owned(), server.zones.clone()];
             watched.extend(server.databases.iter().cloned());
             watched.extend(credential_files);
-            Ok(Config { server, credentials, world, warnings: faults, watched })
+            Ok(Config { server, credentials, world, warnings: faults, watched, icmp })
         }
         _ => Err(faults),
     }
@@ -97,7 +99,7 @@ fn load_all(
     path: &Path,
     last_serial: &dyn Fn(&Name) -> Option<u32>,
     faults: &mut Faults,
-) -> Option<(ServerFile, World)> {
+) -> Option<(ServerFile, World, Vec<(String, Place)>)> {
     let mut drafts = Drafts::default();
     let folder = path.parent().unwrap_or(Path::new(""));
     let source = files::read_file(path, faults)?.source;
@@ -120,6 +122,9 @@ fn load_all(
         }
         None => host_name(),
     };
+    let sections = zones.iter().filter_map(|zone| zone.sections.as_ref()).chain([&server.sections]);
+    let icmp = sections.flat_map(|sections| monitors::icmp(&sections.monitors));
+    let icmp = icmp.map(|Placed { value, place }| (value, place)).collect();
     let mut regions = HashSet::new();
     let world = World {
         datacenters: drafts.places.list,
@@ -129,7 +134,7 @@ fn load_all(
         protocol: server.protocol.clone(),
         node,
     };
-    Some((server, world))
+    Some((server, world, icmp))
 }
 
 /// Tells what can be told of zones without a server file: whether they are TOML.

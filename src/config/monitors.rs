@@ -33,6 +33,9 @@ const HTTP_PORT: u16 = 80;
 const HTTPS_PORT: u16 = 443;
 const DNS_PORT: u16 = 53;
 
+/// Where there are none.
+const NO_PORT: u16 = 0;
+
 /// Keys that not every type has, and the types that have them.
 const KEYS_OF_TYPES: [(&str, &str); 17] = [
     ("method", "http and https"),
@@ -68,6 +71,7 @@ enum Kind {
     Tcp,
     Dns,
     Grpc,
+    Icmp,
 }
 
 /// Reads a file's `[monitors]`.
@@ -80,11 +84,26 @@ pub(super) fn read(section: Option<&Value<'_>>, faults: &mut Faults) -> Definiti
     definitions
 }
 
+/// The monitors of a file that send ICMP echoes.
+pub(super) fn icmp(monitors: &Definitions<PlacedMonitor>) -> impl Iterator<Item = Placed<String>> {
+    let is_icmp = |placed: &PlacedMonitor| placed.monitor.check == Check::Icmp;
+    monitors
+        .iter()
+        .filter(move |monitor| monitor.value.as_ref().is_some_and(is_icmp))
+        .map(|monitor| monitor.name.clone())
+}
+
 fn read_monitor(value: &Value<'_>, faults: &mut Faults) -> Option<PlacedMonitor> {
     let mut table = value.table("a monitor", faults)?;
-    let kinds =
-        [("http", Kind::Http), ("https", Kind::Https), ("tcp", Kind::Tcp), ("dns", Kind::Dns), ("grpc", Kind::Grpc)];
-    let later = ["tls", "icmp", "exec", "push"];
+    let kinds = [
+        ("http", Kind::Http),
+        ("https", Kind::Https),
+        ("tcp", Kind::Tcp),
+        ("dns", Kind::Dns),
+        ("grpc", Kind::Grpc),
+        ("icmp", Kind::Icmp),
+    ];
+    let later = ["tls", "exec", "push"];
     // Without its type nothing else about it can be judged.
     let kind = table.require("type", faults)?.word(&kinds, &later, faults)?.value;
 
@@ -102,6 +121,7 @@ fn read_monitor(value: &Value<'_>, faults: &mut Faults) -> Option<PlacedMonitor>
             let host = read_host(&mut table, "host", faults);
             (grpc::read(&mut table, faults).map(Check::Grpc), host)
         }
+        Kind::Icmp => (Some(Check::Icmp), None),
         Kind::Http => {
             let host = read_host(&mut table, "host", faults);
             (http_check::read(&mut table, faults).map(Check::Http), host)
@@ -136,6 +156,10 @@ fn read_port(table: &mut Table<'_>, kind: Kind, faults: &mut Faults) -> Option<u
         Kind::Http => HTTP_PORT,
         Kind::Https => HTTPS_PORT,
         Kind::Dns => DNS_PORT,
+        Kind::Icmp => {
+            table.refuse(&["port"], "is for monitors of other types: icmp has no ports", faults);
+            return Some(NO_PORT);
+        }
         Kind::Tcp | Kind::Grpc => {
             return table.require("port", faults)?.integer(1..=u16::MAX, faults).map(|port| port.value);
         }

@@ -58,8 +58,10 @@ fn finish_endpoint<T>(
     let DraftEndpoint { value, weight, check_address, check_port } = endpoint;
     // A CNAME with a monitor has a check address; its reader saw to that.
     let condition = monitor.zip(check_address.or(own_address)).map(|(monitor, address)| {
+        // What has no ports is the same target whatever port the endpoint names for other monitors.
+        let own_port = check_port.filter(|_| monitor.monitor.check != Check::Icmp);
         Condition::Probe(Target {
-            address: SocketAddr::new(address, check_port.unwrap_or(monitor.monitor.port)),
+            address: SocketAddr::new(address, own_port.unwrap_or(monitor.monitor.port)),
             host: host.map_or_else(|| address.to_string().into(), Into::into),
             monitor: monitor.monitor.clone(),
         })
@@ -85,7 +87,7 @@ fn host(draft: &PoolDraft) -> Option<Box<str>> {
 fn asks_for_host(check: &Check) -> bool {
     match check {
         Check::Http(_) | Check::Https(..) | Check::Grpc(_) => true,
-        Check::Tcp(_) | Check::Dns(_) => false,
+        Check::Tcp(_) | Check::Dns(_) | Check::Icmp => false,
     }
 }
 
@@ -101,7 +103,7 @@ fn host_fault(draft: &PoolDraft) -> Option<Fault> {
     }
     let label = format!("used by {}", users.join(", "));
     match &monitor.monitor.check {
-        Check::Tcp(_) | Check::Dns(_) => None,
+        Check::Tcp(_) | Check::Dns(_) | Check::Icmp => None,
         Check::Https(_, tls) | Check::Grpc(GrpcCheck { tls: Some(tls), .. }) if tls.verify && tls.sni.is_none() => {
             let message = format!("no name to verify the certificates of pool `{}` for", draft.name);
             Some(Fault::error(&draft.place, message, label).help("give its monitor a `host`, or an `sni`"))

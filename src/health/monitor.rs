@@ -1,5 +1,6 @@
 //! Monitors: how endpoints are probed, and what counts as success.
 
+use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::net::SocketAddr;
 use std::num::NonZeroU8;
@@ -32,7 +33,7 @@ pub struct Monitor {
     pub fall: NonZeroU8,
     /// What fell stays down for so long at least; longer each time it falls soon after it rose. 0 for as short as it may be.
     pub hold_down: Duration,
-    /// Where it listens, unless the endpoint has a `check_port`.
+    /// Where it listens, unless the endpoint has a `check_port`; 0 where there are no ports.
     pub port: u16,
 }
 
@@ -64,6 +65,8 @@ pub enum Check {
     Dns(DnsCheck),
     /// A gRPC health service that says SERVING.
     Grpc(GrpcCheck),
+    /// An ICMP echo that comes back.
+    Icmp,
 }
 
 /// An HTTP request and the response that counts as success. Redirects are not followed.
@@ -135,4 +138,11 @@ pub struct Target {
     pub host: Box<str>,
     /// How it is probed.
     pub monitor: Arc<Monitor>,
+}
+
+/// Where the connection goes.
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.address.port() == 0 { self.address.ip().fmt(f) } else { self.address.fmt(f) }
+    }
 }

@@ -16,6 +16,7 @@ mod dns;
 mod failure;
 mod grpc;
 mod http;
+mod icmp;
 mod said;
 mod tcp;
 mod tls;
@@ -28,6 +29,8 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::health::{Check, Failure, Finding, GrpcCheck, HttpCheck, Outcome, Stage, Target, TlsCheck};
+
+pub use icmp::is_allowed as icmp_is_allowed;
 
 /// Probes targets; cheap to clone, shared by all probes. Runs on tokio, with its I/O and its time enabled.
 #[derive(Clone)]
@@ -61,6 +64,7 @@ impl Prober {
             Check::Tcp(check) => tcp::probe(target.address, check, budget).await,
             Check::Dns(check) => dns::probe(target.address, check, budget).await,
             Check::Grpc(check) => self.probe_grpc(target, check, budget).await,
+            Check::Icmp => icmp::probe(target.address.ip(), budget).await,
             Check::Http(check) => self.probe_http(target, check, None, budget).await,
             Check::Https(check, tls) => self.probe_http(target, check, Some(tls), budget).await,
         };

@@ -5,6 +5,7 @@ mod endpoint;
 
 mod dns;
 mod grpc;
+mod icmp;
 mod tcp;
 
 use std::net::SocketAddr;

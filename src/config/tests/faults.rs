@@ -141,9 +141,9 @@ fn keys_that_nobody_reads_are_refused() {
         ],
     );
     assert_told(
-        &changed(r#"type = "http""#, r#"type = "icmp""#),
+        &changed(r#"type = "http""#, r#"type = "push""#),
         &[
-            "17:8 error: `icmp` is not known yet: a later version will offer it | `type` takes `http`, `https`, `tcp`, `dns`, `grpc` now",
+            "17:8 error: `push` is not known yet: a later version will offer it | `type` takes `http`, `https`, `tcp`, `dns`, `grpc`, `icmp` now",
         ],
     );
     assert_told(

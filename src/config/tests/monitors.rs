@@ -164,3 +164,32 @@ fn grpc_over_tls_needs_a_name_to_verify() {
     );
     assert_eq!(shared("host = \"www.example.com\""), [""; 0]);
 }
+
+#[test]
+fn icmp_has_no_port() {
+    assert_eq!(monitor("type = \"icmp\""), Monitor::new(Check::Icmp, 0));
+    assert_eq!(
+        faults("type = \"icmp\"\nport = 7\nhost = \"a\""),
+        [
+            "3:1 error: `port` is for monitors of other types: icmp has no ports",
+            "4:1 error: `host` is for monitors of type http, https and grpc",
+        ]
+    );
+}
+
+#[test]
+fn icmp_monitors_are_known_wherever_they_stand() {
+    let server = format!("{SERVER}[monitors.shared]\ntype = \"icmp\"\n[monitors.other]\ntype = \"http\"\n");
+    let zone = zone("type = \"icmp\"");
+    let files = [("truenorth.toml", server.as_bytes()), ("zones/example.com.toml", zone.as_bytes())];
+    let icmp = load_files(&files).unwrap().icmp;
+    let icmp: Vec<_> = icmp.iter().map(|(name, place)| (name.as_str(), place.line(), place.column())).collect();
+    assert_eq!(icmp, [("m", 1, 11), ("shared", 3, 11)]);
+}
+
+#[test]
+fn icmp_has_one_target_whatever_the_port() {
+    let zone = zone("type = \"icmp\"").replace("[\"192.0.2.1\"]", "[{ address = \"192.0.2.1\", check_port = 80 }]");
+    let config = load_zone(&zone).unwrap_or_else(|faults| panic!("{}", faults.render(false)));
+    assert_eq!(config.world.pools[0].members.targets()[0].to_string(), "192.0.2.1");
+}

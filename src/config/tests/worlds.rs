@@ -156,7 +156,7 @@ fn the_samples_are_without_fault() {
 
 #[test]
 fn the_server_file_is_taken_over() {
-    let Config { server, credentials, world, warnings, watched } = whole();
+    let Config { server, credentials, world, warnings, watched, icmp } = whole();
     assert!(credentials.is_none());
     // The only zone has one of its own.
     assert_eq!(lines(&warnings), ["37:10 warning: region `default` is never used | nothing refers to it"]);
@@ -164,6 +164,7 @@ fn the_server_file_is_taken_over() {
     assert_eq!(server.state, Path::new("/var/lib/truenorth"));
     assert_eq!(server.listen.dns, ["192.0.2.53:53".parse().unwrap()]);
     assert_eq!(server.databases, [folder.join("country.mmdb")]);
+    assert_eq!(icmp, []);
     assert_eq!(watched, [folder.join("truenorth.toml"), folder.join("zones"), folder.join("country.mmdb")]);
     assert_eq!(&*world.node, "iad");
     assert_eq!(world.ecs, Ecs { enabled: false, max_source_v4: 20, max_source_v6: 48 });
