@@ -1,6 +1,7 @@
 //! `[monitors]`: how endpoints are probed. What each type asks stands in a file of its own.
 
 mod dns;
+mod exec;
 mod grpc;
 mod tcp;
 
@@ -37,13 +38,13 @@ const DNS_PORT: u16 = 53;
 const NO_PORT: u16 = 0;
 
 /// Keys that not every type has, and the types that have them.
-const KEYS_OF_TYPES: [(&str, &str); 17] = [
+const KEYS_OF_TYPES: [(&str, &str); 18] = [
     ("method", "http and https"),
     ("path", "http and https"),
     ("headers", "http and https"),
     ("expect_status", "http and https"),
     ("expect_body", "http and https"),
-    ("host", "http, https and grpc"),
+    ("host", "http, https, grpc and exec"),
     ("sni", "https and grpc"),
     ("verify", "https and grpc"),
     ("send", "tcp"),
@@ -55,6 +56,7 @@ const KEYS_OF_TYPES: [(&str, &str); 17] = [
     ("expect_rcode", "dns"),
     ("service", "grpc"),
     ("tls", "grpc"),
+    ("command", "exec"),
 ];
 
 /// A monitor and the host it asks for, if it says so itself.
@@ -64,6 +66,17 @@ pub(super) struct PlacedMonitor {
     pub(super) host: Option<Box<str>>,
 }
 
+/// What `type` may say.
+const KINDS: [(&str, Kind); 7] = [
+    ("http", Kind::Http),
+    ("https", Kind::Https),
+    ("tcp", Kind::Tcp),
+    ("dns", Kind::Dns),
+    ("grpc", Kind::Grpc),
+    ("icmp", Kind::Icmp),
+    ("exec", Kind::Exec),
+];
+
 #[derive(Clone, Copy)]
 enum Kind {
     Http,
@@ -72,6 +85,7 @@ enum Kind {
     Dns,
     Grpc,
     Icmp,
+    Exec,
 }
 
 /// Reads a file's `[monitors]`.
@@ -95,17 +109,9 @@ pub(super) fn icmp(monitors: &Definitions<PlacedMonitor>) -> impl Iterator<Item 
 
 fn read_monitor(value: &Value<'_>, faults: &mut Faults) -> Option<PlacedMonitor> {
     let mut table = value.table("a monitor", faults)?;
-    let kinds = [
-        ("http", Kind::Http),
-        ("https", Kind::Https),
-        ("tcp", Kind::Tcp),
-        ("dns", Kind::Dns),
-        ("grpc", Kind::Grpc),
-        ("icmp", Kind::Icmp),
-    ];
-    let later = ["tls", "exec", "push"];
+    let later = ["tls", "push"];
     // Without its type nothing else about it can be judged.
-    let kind = table.require("type", faults)?.word(&kinds, &later, faults)?.value;
+    let kind = table.require("type", faults)?.word(&KINDS, &later, faults)?.value;
 
     let port = read_port(&mut table, kind, faults);
     let (interval, timeout) = read_times(&mut table, faults);
@@ -122,6 +128,10 @@ fn read_monitor(value: &Value<'_>, faults: &mut Faults) -> Option<PlacedMonitor>
             (grpc::read(&mut table, faults).map(Check::Grpc), host)
         }
         Kind::Icmp => (Some(Check::Icmp), None),
+        Kind::Exec => {
+            let host = read_host(&mut table, "host", faults);
+            (exec::read(&mut table, port != Some(NO_PORT), faults).map(Check::Exec), host)
+        }
         Kind::Http => {
             let host = read_host(&mut table, "host", faults);
             (http_check::read(&mut table, faults).map(Check::Http), host)
@@ -156,6 +166,7 @@ fn read_port(table: &mut Table<'_>, kind: Kind, faults: &mut Faults) -> Option<u
         Kind::Http => HTTP_PORT,
         Kind::Https => HTTPS_PORT,
         Kind::Dns => DNS_PORT,
+        Kind::Exec => NO_PORT,
         Kind::Icmp => {
             table.refuse(&["port"], "is for monitors of other types: icmp has no ports", faults);
             return Some(NO_PORT);

@@ -86,7 +86,7 @@ fn host(draft: &PoolDraft) -> Option<Box<str>> {
 /// Whether probes name a host. A bare connection names none: there the address lets pools share a probe.
 fn asks_for_host(check: &Check) -> bool {
     match check {
-        Check::Http(_) | Check::Https(..) | Check::Grpc(_) => true,
+        Check::Http(_) | Check::Https(..) | Check::Grpc(_) | Check::Exec(_) => true,
         Check::Tcp(_) | Check::Dns(_) | Check::Icmp => false,
     }
 }
@@ -103,7 +103,7 @@ fn host_fault(draft: &PoolDraft) -> Option<Fault> {
     }
     let label = format!("used by {}", users.join(", "));
     match &monitor.monitor.check {
-        Check::Tcp(_) | Check::Dns(_) | Check::Icmp => None,
+        Check::Tcp(_) | Check::Dns(_) | Check::Icmp | Check::Exec(_) => None,
         Check::Https(_, tls) | Check::Grpc(GrpcCheck { tls: Some(tls), .. }) if tls.verify && tls.sni.is_none() => {
             let message = format!("no name to verify the certificates of pool `{}` for", draft.name);
             Some(Fault::error(&draft.place, message, label).help("give its monitor a `host`, or an `sni`"))

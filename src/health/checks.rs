@@ -1,5 +1,7 @@
 //! What probes of each protocol ask, and what they take for success.
 
+use std::path::Path;
+
 use super::{BodyMatch, TlsCheck};
 
 /// A connection, and what is said on it.
@@ -53,4 +55,13 @@ pub struct GrpcCheck {
     pub service: Box<str>,
     /// How TLS is spoken, if it is.
     pub tls: Option<TlsCheck>,
+}
+
+/// A program that is run, with the exit codes of Nagios' plug-ins: 0 is good, 1 a warning, all others are failures.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ExecCheck {
+    /// Where the program is; with a slash in it.
+    pub program: Box<Path>,
+    /// What it is given, in which `{address}`, `{port}` and `{host}` stand for the target's.
+    pub arguments: Vec<Box<str>>,
 }

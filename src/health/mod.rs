@@ -7,7 +7,7 @@ mod monitor;
 mod outcome;
 mod share;
 
-pub use checks::{DnsCheck, DnsTransport, ExpectedRecord, GrpcCheck, TcpCheck};
+pub use checks::{DnsCheck, DnsTransport, ExecCheck, ExpectedRecord, GrpcCheck, TcpCheck};
 pub use condition::{Condition, Verdict};
 pub use machine::{Health, State, Transition};
 pub use monitor::{

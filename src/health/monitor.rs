@@ -7,7 +7,7 @@ use std::num::NonZeroU8;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{DnsCheck, GrpcCheck, TcpCheck};
+use super::{DnsCheck, ExecCheck, GrpcCheck, TcpCheck};
 
 /// From the start of one probe to the start of the next.
 pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(5);
@@ -67,6 +67,8 @@ pub enum Check {
     Grpc(GrpcCheck),
     /// An ICMP echo that comes back.
     Icmp,
+    /// A program that finds the endpoint well.
+    Exec(ExecCheck),
 }
 
 /// An HTTP request and the response that counts as success. Redirects are not followed.

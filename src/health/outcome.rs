@@ -56,6 +56,8 @@ pub enum Stage {
     Response,
     /// Waiting for the part of the body that is looked at.
     Body,
+    /// Waiting for the program's end.
+    Exit,
 }
 
 /// Why a probe failed.
@@ -87,6 +89,14 @@ pub enum Failure {
     NotServing(&'static str),
     /// The gRPC call failed with this status.
     Grpc(String),
+    /// The program ended with this code, and said this in its first line.
+    Exit(i32, String),
+    /// The program was ended by this signal, and not by the probe.
+    Signal(i32),
+    /// The program cannot be run on this node.
+    Unrunnable(String),
+    /// Too many programs were running already on this node, until it was too late.
+    NoTurn,
     /// What came is not what the protocol allows.
     Protocol(String),
     /// Any other error of the operating system.
@@ -100,6 +110,7 @@ impl fmt::Display for Stage {
             Self::Handshake => "in the TLS handshake",
             Self::Response => "waiting for the response",
             Self::Body => "reading the body",
+            Self::Exit => "waiting for the program",
         })
     }
 }
@@ -120,6 +131,11 @@ impl fmt::Display for Failure {
             Self::Record(text) => write!(f, "no record {text} in the answer"),
             Self::NotServing(status) => write!(f, "health service says {status}"),
             Self::Grpc(status) => write!(f, "grpc-status {status}"),
+            Self::Exit(code, said) if said.is_empty() => write!(f, "exit code {code}"),
+            Self::Exit(code, said) => write!(f, "exit code {code}: {said}"),
+            Self::Signal(signal) => write!(f, "program ended by signal {signal}"),
+            Self::Unrunnable(why) => write!(f, "cannot run {why}"),
+            Self::NoTurn => f.write_str("too many programs run on this node"),
             Self::Protocol(why) => write!(f, "protocol error: {why}"),
             Self::Io(why) => f.write_str(why),
         }

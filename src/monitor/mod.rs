@@ -13,6 +13,7 @@
 
 mod body;
 mod dns;
+mod exec;
 mod failure;
 mod grpc;
 mod http;
@@ -22,6 +23,7 @@ mod tcp;
 mod tls;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
@@ -30,6 +32,7 @@ use tokio_rustls::client::TlsStream;
 
 use crate::health::{Check, Failure, Finding, GrpcCheck, HttpCheck, Outcome, Stage, Target, TlsCheck};
 
+use exec::Programs;
 pub use icmp::is_allowed as icmp_is_allowed;
 
 /// Probes targets; cheap to clone, shared by all probes. Runs on tokio, with its I/O and its time enabled.
@@ -39,6 +42,8 @@ pub struct Prober {
     verifying: TlsConnector,
     /// Accepts any certificate.
     unverifying: TlsConnector,
+    /// Runs programs, not too many at once.
+    programs: Arc<Programs>,
 }
 
 impl Prober {
@@ -54,7 +59,7 @@ impl Prober {
     }
 
     fn trusting(roots: &tls::Roots) -> Self {
-        Self { verifying: tls::verifying(roots), unverifying: tls::unverifying() }
+        Self { verifying: tls::verifying(roots), unverifying: tls::unverifying(), programs: Arc::default() }
     }
 
     /// Asks the target what its monitor asks, and waits no longer than the monitor's `timeout`.
@@ -65,6 +70,9 @@ impl Prober {
             Check::Dns(check) => dns::probe(target.address, check, budget).await,
             Check::Grpc(check) => self.probe_grpc(target, check, budget).await,
             Check::Icmp => icmp::probe(target.address.ip(), budget).await,
+            Check::Exec(check) => {
+                return self.programs.probe(target, check).await.map_or_else(Outcome::Failure, Outcome::Success);
+            }
             Check::Http(check) => self.probe_http(target, check, None, budget).await,
             Check::Https(check, tls) => self.probe_http(target, check, Some(tls), budget).await,
         };

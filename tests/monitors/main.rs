@@ -4,6 +4,7 @@
 mod endpoint;
 
 mod dns;
+mod exec;
 mod grpc;
 mod icmp;
 mod tcp;

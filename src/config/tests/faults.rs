@@ -143,7 +143,7 @@ fn keys_that_nobody_reads_are_refused() {
     assert_told(
         &changed(r#"type = "http""#, r#"type = "push""#),
         &[
-            "17:8 error: `push` is not known yet: a later version will offer it | `type` takes `http`, `https`, `tcp`, `dns`, `grpc`, `icmp` now",
+            "17:8 error: `push` is not known yet: a later version will offer it | `type` takes `http`, `https`, `tcp`, `dns`, `grpc`, `icmp`, `exec` now",
         ],
     );
     assert_told(

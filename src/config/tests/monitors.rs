@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::health::{
-    BodyMatch, Check, DnsCheck, DnsTransport, ExpectedRecord, GrpcCheck, Monitor, Pattern, TcpCheck, TlsCheck,
+    BodyMatch, Check, DnsCheck, DnsTransport, ExecCheck, ExpectedRecord, GrpcCheck, Monitor, Pattern, TcpCheck,
+    TlsCheck,
 };
 
 /// A zone around a monitor, whose keys begin on line 2.
@@ -47,7 +48,7 @@ fn tcp_is_told_what_it_cannot_send_or_expect() {
             "3:8 error: `send` takes a string | 1",
             "4:10 error: `expect` takes text that an answer can lack | an empty string",
             "5:1 error: `path` is for monitors of type http and https",
-            "6:1 error: `host` is for monitors of type http, https and grpc",
+            "6:1 error: `host` is for monitors of type http, https, grpc and exec",
         ]
     );
     assert_eq!(
@@ -172,7 +173,7 @@ fn icmp_has_no_port() {
         faults("type = \"icmp\"\nport = 7\nhost = \"a\""),
         [
             "3:1 error: `port` is for monitors of other types: icmp has no ports",
-            "4:1 error: `host` is for monitors of type http, https and grpc",
+            "4:1 error: `host` is for monitors of type http, https, grpc and exec",
         ]
     );
 }
@@ -192,4 +193,74 @@ fn icmp_has_one_target_whatever_the_port() {
     let zone = zone("type = \"icmp\"").replace("[\"192.0.2.1\"]", "[{ address = \"192.0.2.1\", check_port = 80 }]");
     let config = load_zone(&zone).unwrap_or_else(|faults| panic!("{}", faults.render(false)));
     assert_eq!(config.world.pools[0].members.targets()[0].to_string(), "192.0.2.1");
+}
+
+#[test]
+fn exec_runs_a_program_that_is_there() {
+    let shell = |arguments: &[&str]| ExecCheck {
+        program: Path::new("/bin/sh").into(),
+        arguments: arguments.iter().map(|&argument| argument.into()).collect(),
+    };
+    let bare = Monitor::new(Check::Exec(shell(&[])), 0);
+    assert_eq!(monitor("type = \"exec\"\ncommand = [\"/bin/sh\"]"), bare);
+    let with_port = Monitor::new(Check::Exec(shell(&["-H", "{address}:{port}", ""])), 8080);
+    let keys = "port = 8080\ncommand = [\"/bin/sh\", \"-H\", \"{address}:{port}\", \"\"]";
+    assert_eq!(monitor(&format!("type = \"exec\"\n{keys}")), with_port);
+}
+
+#[test]
+fn exec_is_given_a_host_if_there_is_one() {
+    let host = |text: &str| {
+        let config = load_zone(&zone(text)).unwrap_or_else(|faults| panic!("{}", faults.render(false)));
+        config.world.pools[0].members.targets()[0].host.clone()
+    };
+    assert_eq!(&*host("type = \"exec\"\ncommand = [\"/bin/sh\"]"), "www.example.com");
+    assert_eq!(&*host("type = \"exec\"\ncommand = [\"/bin/sh\"]\nhost = \"example.net\""), "example.net");
+}
+
+#[test]
+fn exec_programs_are_found_from_the_folder_of_their_file() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("zones")).unwrap();
+    fs::write(folder.path().join("truenorth.toml"), SERVER).unwrap();
+    fs::write(folder.path().join("zones/check"), "").unwrap();
+    let text = zone("type = \"exec\"\ncommand = [\"./check\"]");
+    fs::write(folder.path().join("zones/example.com.toml"), text).unwrap();
+    let config = load(&folder.path().join("truenorth.toml"), &|_| None).unwrap();
+    let Check::Exec(exec) = &config.world.pools[0].members.targets()[0].monitor.check else { panic!() };
+    assert_eq!(*exec.program, *folder.path().join("zones/./check"));
+    assert_eq!(lines(&config.warnings), ["3:12 warning: `./check` cannot be run | nobody may run it"]);
+}
+
+#[test]
+fn exec_is_told_what_it_cannot_run() {
+    assert_eq!(
+        faults("type = \"exec\"\nport = 0"),
+        [
+            "1:11 error: a monitor needs `command` | `command` is missing here",
+            "3:8 error: `port` takes a whole number from 1 to 65535 | 0",
+        ]
+    );
+    assert_eq!(
+        faults("type = \"exec\"\ncommand = []\nquery = \"a\""),
+        ["3:11 error: `command` needs a program | none", "4:1 error: `query` is for monitors of type dns"]
+    );
+    assert_eq!(
+        faults("type = \"exec\"\ncommand = \"/bin/sh -c true\""),
+        ["3:11 error: `command` takes a list | a string"]
+    );
+    assert_eq!(
+        faults("type = \"exec\"\ncommand = [\"check\", \"{port}\", \"a\\u0000\"]"),
+        [
+            "3:12 error: `check` is no path of a program | no slash | help: write where it is: from the root, or from the folder of this file as in \"./check\"",
+            "3:21 error: `{port}` stands for nothing | the monitor has no `port`",
+            "3:31 error: no program can be given the character U+0000",
+        ]
+    );
+    assert_eq!(faults("type = \"exec\"\ncommand = [\"/bin/sh\", 1]"), ["3:23 error: `command` takes a string | 1"]);
+    assert_eq!(
+        faults("type = \"exec\"\ncommand = [\"/nowhere/check\"]"),
+        ["3:12 warning: `/nowhere/check` cannot be run | No such file or directory (os error 2)"]
+    );
+    assert_eq!(faults("type = \"exec\"\ncommand = [\"/\"]"), ["3:12 warning: `/` cannot be run | it is no file"]);
 }
