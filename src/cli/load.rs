@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use rustls::sign::CertifiedKey;
 
-use crate::config::{self, Config, Fault, Faults, Place, Server};
+use crate::config::{self, Config, Fault, Faults, IcmpMonitor, Server};
 use crate::geo::Locations;
 use crate::geoip;
 use crate::monitor;
@@ -77,11 +77,11 @@ impl Loader {
 }
 
 /// Tells of monitors that send ICMP echoes, if this process may not.
-fn forbidden(icmp: Vec<(String, Place)>) -> Faults {
+fn forbidden(icmp: Vec<IcmpMonitor>) -> Faults {
     if icmp.is_empty() || monitor::icmp_is_allowed() {
         return Faults::default();
     }
-    let fault = |(name, place): (String, Place)| {
+    let fault = |IcmpMonitor { name, place }| {
         let message = format!("monitor `{name}` sends ICMP echoes, which this process may not");
         let help = "icmp monitors need the capability CAP_NET_RAW, or the process's group in net.ipv4.ping_group_range";
         Fault::error(&place, message, "of type icmp").help(help)

@@ -12,6 +12,7 @@
 
 mod certificate;
 mod checks;
+mod critic;
 mod datacenters;
 mod decode;
 mod fault;
@@ -40,6 +41,7 @@ mod suggest;
 mod targets;
 #[cfg(test)]
 mod tests;
+mod windows;
 mod zone;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -74,8 +76,17 @@ pub struct Config {
     pub warnings: Faults,
     /// Files and folders whose change asks for a reload.
     pub watched: Vec<PathBuf>,
-    /// The names of the monitors that send ICMP echoes, and where they stand: not every process may do so.
-    pub icmp: Vec<(String, Place)>,
+    /// The monitors that send ICMP echoes: not every process may do so.
+    pub icmp: Vec<IcmpMonitor>,
+}
+
+/// A monitor that sends ICMP echoes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IcmpMonitor {
+    /// What the operator calls it.
+    pub name: String,
+    /// Where that stands.
+    pub place: Place,
 }
 
 /// Reads the server file at `path` and all zones. `last_serial` tells the serial that a zone was last served with, so that
@@ -99,7 +110,7 @@ fn load_all(
     path: &Path,
     last_serial: &dyn Fn(&Name) -> Option<u32>,
     faults: &mut Faults,
-) -> Option<(ServerFile, World, Vec<(String, Place)>)> {
+) -> Option<(ServerFile, World, Vec<IcmpMonitor>)> {
     let mut drafts = Drafts::default();
     let folder = path.parent().unwrap_or(Path::new(""));
     let source = files::read_file(path, faults)?.source;
@@ -109,7 +120,7 @@ fn load_all(
         return None;
     };
     let files = files::read_zones(&server.server.zones, server.zones_place.as_ref(), faults);
-    let reader = ZoneReader { folder: &server.server.zones, shared: &server.sections, last_serial };
+    let reader = ZoneReader { folder: &server.server.zones, shared: &server.sections, ecs: server.ecs, last_serial };
     let zones = read_zones(&reader, &files, &mut drafts, faults);
     warn_unused(&server, &zones, faults);
     let node = match &server.site {
@@ -123,17 +134,21 @@ fn load_all(
         None => host_name(),
     };
     let sections = zones.iter().filter_map(|zone| zone.sections.as_ref()).chain([&server.sections]);
-    let icmp = sections.flat_map(|sections| monitors::icmp(&sections.monitors));
-    let icmp = icmp.map(|Placed { value, place }| (value, place)).collect();
+    let icmp = sections.flat_map(|sections| monitors::icmp(&sections.monitors)).collect();
     let mut regions = HashSet::new();
     let world = World {
         datacenters: drafts.places.list,
         pools: targets::finish(drafts.pools, faults),
         zones: zones.into_iter().map(|zone| zone.finish(&mut regions)).collect(),
+        windows: server.windows.iter().map(|window| window.value.clone()).collect(),
         ecs: server.ecs,
         protocol: server.protocol.clone(),
         node,
     };
+    // What could not be read is not known.
+    if !faults.has_errors() {
+        windows::check(&server.windows, &world, faults);
+    }
     Some((server, world, icmp))
 }
 

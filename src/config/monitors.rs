@@ -14,6 +14,7 @@ use crate::health::{
     Check, DEFAULT_FALL, DEFAULT_INTERVAL, DEFAULT_RISE, DEFAULT_TIMEOUT, HttpCheck, Monitor, TlsCheck,
 };
 
+use super::IcmpMonitor;
 use super::datacenters::is_word;
 use super::decode::{Placed, Table, Value, entries};
 use super::fault::{Fault, Faults};
@@ -99,12 +100,10 @@ pub(super) fn read(section: Option<&Value<'_>>, faults: &mut Faults) -> Definiti
 }
 
 /// The monitors of a file that send ICMP echoes.
-pub(super) fn icmp(monitors: &Definitions<PlacedMonitor>) -> impl Iterator<Item = Placed<String>> {
+pub(super) fn icmp(monitors: &Definitions<PlacedMonitor>) -> impl Iterator<Item = IcmpMonitor> {
     let is_icmp = |placed: &PlacedMonitor| placed.monitor.check == Check::Icmp;
-    monitors
-        .iter()
-        .filter(move |monitor| monitor.value.as_ref().is_some_and(is_icmp))
-        .map(|monitor| monitor.name.clone())
+    let icmp = monitors.iter().filter(move |monitor| monitor.value.as_ref().is_some_and(is_icmp));
+    icmp.map(|monitor| IcmpMonitor { name: monitor.name.value.clone(), place: monitor.name.place.clone() })
 }
 
 fn read_monitor(value: &Value<'_>, faults: &mut Faults) -> Option<PlacedMonitor> {

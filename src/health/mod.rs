@@ -2,6 +2,7 @@
 
 mod checks;
 mod condition;
+mod kept;
 mod machine;
 mod monitor;
 mod outcome;
@@ -9,6 +10,7 @@ mod share;
 
 pub use checks::{DnsCheck, DnsTransport, ExecCheck, ExpectedRecord, GrpcCheck, TcpCheck};
 pub use condition::{Condition, Verdict};
+pub use kept::Kept;
 pub use machine::{Health, State, Transition};
 pub use monitor::{
     BodyMatch, Check, DEFAULT_FALL, DEFAULT_INTERVAL, DEFAULT_RISE, DEFAULT_TIMEOUT, HttpCheck, Monitor, Pattern,

@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{Budget, failure, http, said};
 use crate::health::{Failure, GrpcCheck, Stage};
-use message::Serving;
+use message::Status;
 
 /// The method of the health service.
 const PATH: &str = "/grpc.health.v1.Health/Check";
@@ -115,7 +115,7 @@ async fn call(sender: SendRequest<Bytes>, request: Request<()>, message: Vec<u8>
     let trailers = body.trailers().await.map_err(failed)?;
     judge_status(&trailers.or(Some(head.headers)).unwrap_or_default())?;
     match message::response(&message).map_err(protocol)? {
-        Serving::Serving => Ok(()),
+        Status::Serving => Ok(()),
         other => Err(Failure::NotServing(other.as_str())),
     }
 }
@@ -151,16 +151,9 @@ fn percent_decoded(text: &[u8]) -> Vec<u8> {
     let mut rest = text;
     while let Some((&octet, behind)) = rest.split_first() {
         let digits = behind.get(..2).filter(|digits| octet == b'%' && digits.iter().all(u8::is_ascii_hexdigit));
-        match digits.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()) {
-            Some(encoded) => {
-                octets.push(encoded);
-                rest = &behind[2..];
-            }
-            None => {
-                octets.push(octet);
-                rest = behind;
-            }
-        }
+        let encoded = digits.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
+        octets.push(encoded.unwrap_or(octet));
+        rest = if encoded.is_some() { &behind[2..] } else { behind };
     }
     octets
 }

@@ -57,10 +57,10 @@ mod knot {
         fn start() -> Self {
             let folder = tempfile::tempdir().unwrap();
             let here = folder.path().display();
-            let long: String = (0..4).map(|n| format!("long TXT {}\n", format!("{n}").repeat(LONG))).collect();
+            let long = ["0", "1", "2", "3"].map(|digit| format!("long TXT {}", digit.repeat(LONG))).join("\n");
             let zone = format!(
                 "$TTL 60\n@ SOA ns hostmaster 1 3600 600 604800 60\n@ NS ns\nns A 127.0.0.1\n\
-                 www A 192.0.2.1\nwww A 192.0.2.2\nalias CNAME www\n@ MX 10 Mail\n{long}"
+                 www A 192.0.2.1\nwww A 192.0.2.2\nalias CNAME www\n@ MX 10 Mail\n{long}\n"
             );
             fs::write(folder.path().join("example.com.zone"), zone).unwrap();
             let port = free_port();

@@ -1,6 +1,7 @@
 //! Monitors of each type: what they are read as, and what is told of broken ones.
 
 use super::*;
+use crate::config::IcmpMonitor;
 use crate::health::{
     BodyMatch, Check, DnsCheck, DnsTransport, ExecCheck, ExpectedRecord, GrpcCheck, Monitor, Pattern, TcpCheck,
     TlsCheck,
@@ -184,7 +185,8 @@ fn icmp_monitors_are_known_wherever_they_stand() {
     let zone = zone("type = \"icmp\"");
     let files = [("truenorth.toml", server.as_bytes()), ("zones/example.com.toml", zone.as_bytes())];
     let icmp = load_files(&files).unwrap().icmp;
-    let icmp: Vec<_> = icmp.iter().map(|(name, place)| (name.as_str(), place.line(), place.column())).collect();
+    let icmp: Vec<_> =
+        icmp.iter().map(|IcmpMonitor { name, place }| (name.as_str(), place.line(), place.column())).collect();
     assert_eq!(icmp, [("m", 1, 11), ("shared", 3, 11)]);
 }
 

@@ -53,7 +53,7 @@ impl Program {
             command.env("TRUENORTH_PORT", &port);
         }
         let child = tokio::process::Command::from(command).spawn().map_err(unrunnable)?;
-        let group = child.id().and_then(|id| Pid::from_raw(id as i32));
+        let group = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
         Ok(Self { child, group, output })
     }
 

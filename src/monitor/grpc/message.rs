@@ -21,7 +21,7 @@ const FIXED_32: u64 = 5;
 
 /// `ServingStatus` as the service defines it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Serving {
+pub(super) enum Status {
     Unknown,
     Serving,
     NotServing,
@@ -30,7 +30,7 @@ pub(super) enum Serving {
     Undefined,
 }
 
-impl Serving {
+impl Status {
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Unknown => "UNKNOWN",
@@ -55,7 +55,7 @@ pub(super) fn request(service: &str) -> Vec<u8> {
 }
 
 /// The status in a framed response; else why there is none.
-pub(super) fn response(body: &[u8]) -> Result<Serving, &'static str> {
+pub(super) fn response(body: &[u8]) -> Result<Status, &'static str> {
     let (prefix, message) = body.split_first_chunk::<PREFIX>().ok_or("no message came")?;
     let [compressed, length @ ..] = prefix;
     if *compressed != 0 {
@@ -67,7 +67,7 @@ pub(super) fn response(body: &[u8]) -> Result<Serving, &'static str> {
     status(message).ok_or("the message is not a HealthCheckResponse")
 }
 
-fn status(mut message: &[u8]) -> Option<Serving> {
+fn status(mut message: &[u8]) -> Option<Status> {
     // What is left out has its default; what comes twice is what it was last.
     let mut status = 0;
     while !message.is_empty() {
@@ -78,11 +78,11 @@ fn status(mut message: &[u8]) -> Option<Serving> {
         }
     }
     Some(match status {
-        0 => Serving::Unknown,
-        1 => Serving::Serving,
-        2 => Serving::NotServing,
-        3 => Serving::ServiceUnknown,
-        _ => Serving::Undefined,
+        0 => Status::Unknown,
+        1 => Status::Serving,
+        2 => Status::NotServing,
+        3 => Status::ServiceUnknown,
+        _ => Status::Undefined,
     })
 }
 
@@ -139,15 +139,15 @@ mod tests {
     #[test]
     fn responses_hold_a_status_among_what_else_there_may_be() {
         for (message, status) in [
-            (&b""[..], Serving::Unknown),
-            (b"\x08\x01", Serving::Serving),
-            (b"\x08\x02", Serving::NotServing),
-            (b"\x08\x03", Serving::ServiceUnknown),
-            (b"\x08\x04", Serving::Undefined),
+            (&b""[..], Status::Unknown),
+            (b"\x08\x01", Status::Serving),
+            (b"\x08\x02", Status::NotServing),
+            (b"\x08\x03", Status::ServiceUnknown),
+            (b"\x08\x04", Status::Undefined),
             // An enum below zero has ten octets.
-            (b"\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", Serving::Undefined),
-            (b"\x08\x02\x08\x01", Serving::Serving),
-            (b"\x12\x03abc\x08\x01\x1d1234\x2112345678\x28\x96\x01", Serving::Serving),
+            (b"\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", Status::Undefined),
+            (b"\x08\x02\x08\x01", Status::Serving),
+            (b"\x12\x03abc\x08\x01\x1d1234\x2112345678\x28\x96\x01", Status::Serving),
         ] {
             assert_eq!(response(&framed(message)), Ok(status), "{message:?}");
         }
