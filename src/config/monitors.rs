@@ -1,24 +1,25 @@
-//! `[monitors]`: how endpoints are probed. What each type asks stands in a file of its own.
+//! `[monitors]`: how endpoints are probed. Here stands what all types share; each type's own keys have their own file.
 
 mod dns;
 mod exec;
 mod grpc;
+mod http;
 mod tcp;
+mod tls;
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU8;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::health::{
-    Check, DEFAULT_FALL, DEFAULT_INTERVAL, DEFAULT_RISE, DEFAULT_TIMEOUT, HttpCheck, Monitor, TlsCheck,
-};
+use crate::health::{Check, DEFAULT_FALL, DEFAULT_INTERVAL, DEFAULT_RISE, DEFAULT_TIMEOUT, Monitor};
 
 use super::IcmpMonitor;
 use super::datacenters::is_word;
 use super::decode::{Placed, Table, Value, entries};
 use super::fault::{Fault, Faults};
-use super::http_check;
 use super::scope::Definitions;
 
 /// What `interval` may be: below it endpoints would be attacked rather than probed, above it health means nothing.
@@ -38,28 +39,6 @@ const DNS_PORT: u16 = 53;
 /// Where there are none.
 const NO_PORT: u16 = 0;
 
-/// Keys that not every type has, and the types that have them.
-const KEYS_OF_TYPES: [(&str, &str); 18] = [
-    ("method", "http and https"),
-    ("path", "http and https"),
-    ("headers", "http and https"),
-    ("expect_status", "http and https"),
-    ("expect_body", "http and https"),
-    ("host", "http, https, grpc and exec"),
-    ("sni", "https and grpc"),
-    ("verify", "https and grpc"),
-    ("send", "tcp"),
-    ("expect", "tcp and dns"),
-    ("query", "dns"),
-    ("qtype", "dns"),
-    ("transport", "dns"),
-    ("recursion", "dns"),
-    ("expect_rcode", "dns"),
-    ("service", "grpc"),
-    ("tls", "grpc"),
-    ("command", "exec"),
-];
-
 /// A monitor and the host it asks for, if it says so itself.
 #[derive(Clone)]
 pub(super) struct PlacedMonitor {
@@ -67,21 +46,12 @@ pub(super) struct PlacedMonitor {
     pub(super) host: Option<Box<str>>,
 }
 
-/// What `type` may say.
-const KINDS: [(&str, Kind); 7] = [
-    ("http", Kind::Http),
-    ("https", Kind::Https),
-    ("tcp", Kind::Tcp),
-    ("dns", Kind::Dns),
-    ("grpc", Kind::Grpc),
-    ("icmp", Kind::Icmp),
-    ("exec", Kind::Exec),
-];
-
-#[derive(Clone, Copy)]
+/// What a monitor asks.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Http,
     Https,
+    Tls,
     Tcp,
     Dns,
     Grpc,
@@ -89,12 +59,44 @@ enum Kind {
     Exec,
 }
 
-/// Reads a file's `[monitors]`.
-pub(super) fn read(section: Option<&Value<'_>>, faults: &mut Faults) -> Definitions<PlacedMonitor> {
+/// What `type` may say.
+const KINDS: [(&str, Kind); 8] = [
+    ("http", Kind::Http),
+    ("https", Kind::Https),
+    ("tls", Kind::Tls),
+    ("tcp", Kind::Tcp),
+    ("dns", Kind::Dns),
+    ("grpc", Kind::Grpc),
+    ("icmp", Kind::Icmp),
+    ("exec", Kind::Exec),
+];
+
+/// Keys that only some types have, and how these are told.
+const OWN_KEYS: [(&[&str], &[Kind], &str); 9] = [
+    (&["host"], &HOST_KINDS, "http, https, tls, grpc and exec"),
+    (&http::KEYS, &[Kind::Http, Kind::Https], "http and https"),
+    (&tls::KEYS, &[Kind::Https, Kind::Tls, Kind::Grpc], "https, tls and grpc"),
+    (&["alpn"], &[Kind::Tls], "tls"),
+    (&["send"], &[Kind::Tcp], "tcp"),
+    (&["expect"], &[Kind::Tcp, Kind::Dns], "tcp and dns"),
+    (&dns::KEYS, &[Kind::Dns], "dns"),
+    (&grpc::KEYS, &[Kind::Grpc], "grpc"),
+    (&["command"], &[Kind::Exec], "exec"),
+];
+
+/// The types whose probes name a host.
+const HOST_KINDS: [Kind; 5] = [Kind::Http, Kind::Https, Kind::Tls, Kind::Grpc, Kind::Exec];
+
+/// Reads a file's `[monitors]`. The files that they name are added to `files`.
+pub(super) fn read(
+    section: Option<&Value<'_>>,
+    files: &mut BTreeSet<PathBuf>,
+    faults: &mut Faults,
+) -> Definitions<PlacedMonitor> {
     let mut definitions = Definitions::new("monitor");
     for value in entries(section, "monitors", faults) {
         is_word(&value.name(), faults);
-        definitions.push(value.name(), read_monitor(&value, faults));
+        definitions.push(value.name(), read_monitor(&value, files, faults));
     }
     definitions
 }
@@ -106,11 +108,14 @@ pub(super) fn icmp(monitors: &Definitions<PlacedMonitor>) -> impl Iterator<Item 
     icmp.map(|monitor| IcmpMonitor { name: monitor.name.value.clone(), place: monitor.name.place.clone() })
 }
 
-fn read_monitor(value: &Value<'_>, faults: &mut Faults) -> Option<PlacedMonitor> {
+fn read_monitor(value: &Value<'_>, files: &mut BTreeSet<PathBuf>, faults: &mut Faults) -> Option<PlacedMonitor> {
     let mut table = value.table("a monitor", faults)?;
-    let later = ["tls", "push"];
+    let later = ["push"];
     // Without its type nothing else about it can be judged.
     let kind = table.require("type", faults)?.word(&KINDS, &later, faults)?.value;
+    for (keys, _, types) in OWN_KEYS.iter().filter(|(_, kinds, _)| !kinds.contains(&kind)) {
+        table.refuse(keys, &format!("is for monitors of type {types}"), faults);
+    }
 
     let port = read_port(&mut table, kind, faults);
     let (interval, timeout) = read_times(&mut table, faults);
@@ -119,32 +124,23 @@ fn read_monitor(value: &Value<'_>, faults: &mut Faults) -> Option<PlacedMonitor>
     let fall = table.take("fall").and_then(|value| count(value, faults));
     let hold_down = table.take("hold_down").and_then(|value| value.duration(HOLD_DOWN, faults));
 
-    let (check, host) = match kind {
-        Kind::Tcp => (tcp::read(&mut table, faults).map(Check::Tcp), None),
-        Kind::Dns => (dns::read(&mut table, faults).map(Check::Dns), None),
-        Kind::Grpc => {
-            let host = read_host(&mut table, "host", faults);
-            (grpc::read(&mut table, faults).map(Check::Grpc), host)
-        }
-        Kind::Icmp => (Some(Check::Icmp), None),
-        Kind::Exec => {
-            let host = read_host(&mut table, "host", faults);
-            (exec::read(&mut table, port != Some(NO_PORT), faults).map(Check::Exec), host)
-        }
-        Kind::Http => {
-            let host = read_host(&mut table, "host", faults);
-            (http_check::read(&mut table, faults).map(Check::Http), host)
-        }
+    let host = if HOST_KINDS.contains(&kind) { read_host(&mut table, "host", faults) } else { None };
+    let check = match kind {
+        Kind::Tcp => tcp::read(&mut table, faults).map(Check::Tcp),
+        Kind::Dns => dns::read(&mut table, faults).map(Check::Dns),
+        Kind::Grpc => grpc::read(&mut table, files, faults).map(Check::Grpc),
+        Kind::Icmp => Some(Check::Icmp),
+        Kind::Exec => exec::read(&mut table, port != Some(NO_PORT), faults).map(Check::Exec),
+        Kind::Http => http::read(&mut table, timeout, faults).map(http::without_tls).map(Check::Http),
         Kind::Https => {
-            let host = read_host(&mut table, "host", faults);
-            let tls = read_tls(&mut table, faults);
-            (http_check::read(&mut table, faults).map(|http: HttpCheck| Check::Https(http, tls)), host)
+            let (http, tls) = (http::read(&mut table, timeout, faults), tls::read(&mut table, files, faults));
+            http.zip(tls).map(|(http, tls)| Check::Https(http, tls))
+        }
+        Kind::Tls => {
+            let (alpn, tls) = (tls::read_alpn(&mut table, faults), tls::read(&mut table, files, faults));
+            alpn.zip(tls).map(|(alpn, tls)| Check::Tls(tls, alpn))
         }
     };
-    // Those of its own type have been taken.
-    for (key, types) in KEYS_OF_TYPES {
-        table.refuse(&[key], &format!("is for monitors of type {types}"), faults);
-    }
     table.finish(&[], faults);
     let nonzero = |count: Option<Placed<u8>>, default| count.and_then(|c| NonZeroU8::new(c.value)).unwrap_or(default);
     let monitor = Monitor {
@@ -170,7 +166,7 @@ fn read_port(table: &mut Table<'_>, kind: Kind, faults: &mut Faults) -> Option<u
             table.refuse(&["port"], "is for monitors of other types: icmp has no ports", faults);
             return Some(NO_PORT);
         }
-        Kind::Tcp | Kind::Grpc => {
+        Kind::Tcp | Kind::Tls | Kind::Grpc => {
             return table.require("port", faults)?.integer(1..=u16::MAX, faults).map(|port| port.value);
         }
     };
@@ -193,12 +189,6 @@ fn read_times(table: &mut Table<'_>, faults: &mut Faults) -> (Duration, Duration
         faults.push(Fault::error(&place, message, "").help(help));
     }
     times
-}
-
-fn read_tls(table: &mut Table<'_>, faults: &mut Faults) -> TlsCheck {
-    let sni = read_host(table, "sni", faults);
-    let verify = table.take("verify").and_then(|value| value.boolean(faults));
-    TlsCheck { sni, verify: verify.is_none_or(|verify| verify.value) }
 }
 
 /// A host name or an address, as a `Host` field has it, without a port.

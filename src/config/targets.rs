@@ -70,7 +70,7 @@ fn finish_endpoint<T>(
 }
 
 /// The host that a pool's probes ask for: the monitor's, else the only name that uses the pool; `None` for the check
-/// address.
+/// address. Some checks ask for none: there the address lets pools share a probe.
 fn host(draft: &PoolDraft) -> Option<Box<str>> {
     let monitor = draft.monitor.as_ref().filter(|monitor| asks_for_host(&monitor.monitor.check))?;
     if let Some(host) = &monitor.host {
@@ -83,18 +83,20 @@ fn host(draft: &PoolDraft) -> Option<Box<str>> {
     }
 }
 
-/// Whether probes name a host. A bare connection names none: there the address lets pools share a probe.
 fn asks_for_host(check: &Check) -> bool {
     match check {
-        Check::Http(_) | Check::Https(..) | Check::Grpc(_) | Check::Exec(_) => true,
         Check::Tcp(_) | Check::Dns(_) | Check::Icmp => false,
+        Check::Tls(tls, _) => tls.sni.is_none(),
+        Check::Http(_) | Check::Https(..) | Check::Grpc(_) | Check::Exec(_) => true,
     }
 }
 
 /// What is wrong with asking for a check address as host, if that is what the probes would do.
 fn host_fault(draft: &PoolDraft) -> Option<Fault> {
     let monitor = draft.monitor.as_ref()?;
-    if draft.users.is_empty() || host(draft).is_some() {
+    let check = &monitor.monitor.check;
+    // A program need not make anything of the host.
+    if draft.users.is_empty() || host(draft).is_some() || !asks_for_host(check) || matches!(check, Check::Exec(_)) {
         return None;
     }
     let mut users: Vec<String> = draft.users.iter().take(MAX_LISTED).map(ToString::to_string).collect();
@@ -102,15 +104,16 @@ fn host_fault(draft: &PoolDraft) -> Option<Fault> {
         users.push("...".to_owned());
     }
     let label = format!("used by {}", users.join(", "));
-    match &monitor.monitor.check {
-        Check::Tcp(_) | Check::Dns(_) | Check::Icmp | Check::Exec(_) => None,
-        Check::Https(_, tls) | Check::Grpc(GrpcCheck { tls: Some(tls), .. }) if tls.verify && tls.sni.is_none() => {
+    Some(match check {
+        Check::Https(_, tls) | Check::Tls(tls, _) | Check::Grpc(GrpcCheck { tls: Some(tls), .. })
+            if tls.verify && tls.sni.is_none() =>
+        {
             let message = format!("no name to verify the certificates of pool `{}` for", draft.name);
-            Some(Fault::error(&draft.place, message, label).help("give its monitor a `host`, or an `sni`"))
+            Fault::error(&draft.place, message, label).help("give its monitor a `host`, or an `sni`")
         }
-        Check::Http(_) | Check::Https(..) | Check::Grpc(_) => {
+        _ => {
             let message = format!("probes of pool `{}` ask for its addresses, not for a host name", draft.name);
-            Some(Fault::warning(&draft.place, message, label).help("give its monitor a `host`"))
+            Fault::warning(&draft.place, message, label).help("give its monitor a `host`")
         }
-    }
+    })
 }

@@ -13,6 +13,7 @@
 //! not handed out unseen. What the last run found of a target, if that was not long ago, counts as a probe: with
 //! `Restore` before the first `Adopt`, a node that was restarted answers at once, and as before.
 
+mod expiry;
 mod keeping;
 mod overrides;
 mod run;
@@ -22,7 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use keeping::{BELIEVED_FOR, CONFIRM_EVERY, KEEP_EVERY, KEPT_FOR, Keep};
-pub use overrides::{EndpointView, OverrideEvent, OverrideReply};
+pub use overrides::{EndpointView, OverrideEvent, OverrideReply, Reply};
 pub use run::run;
 
 use crate::health::{Kept, Outcome, State, Target, Transition};

@@ -1,11 +1,14 @@
 //! Control with a clock, a channel and tasks.
 
+use std::collections::HashSet;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
+use super::expiry::Expiries;
 use super::{Control, Effect, Event, Keep, Turn};
 use crate::health::{State, Target};
 use crate::overrides::{Change, Happening, Override, rfc3339};
@@ -23,6 +26,8 @@ impl Retired {
 
 /// How often retired snapshots are looked through, if nothing else happens.
 const SWEEP: Duration = Duration::from_secs(1);
+
+const SECONDS_A_DAY: u64 = 86_400;
 
 /// Time since the Unix epoch that never runs backwards nor jumps: the wall clock is read once.
 #[derive(Clone, Copy, Debug)]
@@ -59,6 +64,7 @@ pub async fn run(
 ) {
     let clock = Clock::new();
     let mut retired = Retired::default();
+    let mut expiries = Expiries::default();
     loop {
         let sweep_at = clock.now() + SWEEP;
         let wake_at = control.wake_at().map_or(sweep_at, |at| at.min(sweep_at));
@@ -70,6 +76,7 @@ pub async fn run(
             () = tokio::time::sleep_until(clock.instant(wake_at).into()) => Event::Tick,
         };
         let is_last = matches!(event, Event::Stop);
+        tell_of_certificates(&mut expiries, &event, clock.now());
         for effect in control.step(event, clock.now()) {
             match effect {
                 Effect::Probe(target) => probe(target),
@@ -84,6 +91,24 @@ pub async fn run(
             return;
         }
         retired.free_unused();
+    }
+}
+
+/// Warns of certificates that end soon. `now` is the time since the Unix epoch.
+fn tell_of_certificates(expiries: &mut Expiries, event: &Event, now: Duration) {
+    match event {
+        Event::Outcome(target, outcome) => {
+            if let Some(left) = expiries.observe(target, outcome, now) {
+                let days = left.as_secs() / SECONDS_A_DAY;
+                warn!(endpoint = %target.address, host = %target.host, days, "certificate expires soon");
+            }
+        }
+        Event::Adopt(blueprint) => {
+            let targets = blueprint.world().pools.iter().flat_map(|pool| pool.members.targets());
+            let addresses: HashSet<SocketAddr> = targets.map(|target| target.address).collect();
+            expiries.retain(|address| addresses.contains(&address));
+        }
+        _ => {}
     }
 }
 

@@ -18,11 +18,16 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UdpSocket;
 
 use super::{Budget, connect, failure};
-use crate::health::{DnsCheck, DnsTransport, ExpectedRecord, Failure, Stage};
+use crate::health::{DnsCheck, DnsTransport, ExpectedRecord, Failure, Finding, Stage};
 use crate::wire::MAX_UDP_PAYLOAD;
 
 /// Asks the question and judges the answer.
-pub(super) async fn probe(address: SocketAddr, check: &DnsCheck, budget: Budget) -> Result<(), Failure> {
+pub(super) async fn probe(address: SocketAddr, check: &DnsCheck, budget: Budget) -> Result<Finding, Failure> {
+    ask(address, check, budget).await?;
+    Ok(Finding::full(budget.started.elapsed()))
+}
+
+async fn ask(address: SocketAddr, check: &DnsCheck, budget: Budget) -> Result<(), Failure> {
     let question = Question::new(check)?;
     if check.transport == DnsTransport::Udp {
         let answer = budget.within(Stage::Response, question.ask_over_udp(address)).await??;
@@ -31,7 +36,7 @@ pub(super) async fn probe(address: SocketAddr, check: &DnsCheck, budget: Budget)
             return verdict;
         }
     }
-    let stream = connect(address, budget).await?;
+    let (stream, _) = connect(address, budget).await?;
     let answer = budget.within(Stage::Response, question.ask_over_tcp(stream)).await??;
     judge(&answer, check)
 }

@@ -7,6 +7,7 @@ mod message;
 
 use std::fmt::Display;
 use std::pin::pin;
+use std::time::{Duration, Instant};
 
 use h2::RecvStream;
 use h2::client::{Builder, SendRequest};
@@ -24,8 +25,6 @@ use message::Status;
 const PATH: &str = "/grpc.health.v1.Health/Check";
 /// What gRPC's content type is, or begins with.
 const GRPC: &str = "application/grpc";
-/// What endpoints write to their access logs.
-const PRODUCT: &str = concat!("truenorth/", env!("CARGO_PKG_VERSION"));
 
 /// Octets of a list of header fields, at most: what gRPC's own clients take by default.
 const HEADER_LIMIT: u32 = 8 * 1024;
@@ -67,17 +66,17 @@ pub(super) fn request(check: &GrpcCheck, host: &str, port: u16) -> Result<Reques
     let headers = request.headers_mut();
     headers.insert(TE, HeaderValue::from_static("trailers"));
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(GRPC));
-    headers.insert(USER_AGENT, HeaderValue::from_static(PRODUCT));
+    headers.insert(USER_AGENT, HeaderValue::from_static(http::PRODUCT));
     Ok(request)
 }
 
-/// Calls the health service and judges what it says.
+/// Calls the health service and judges what it says. Tells how long the response's head took.
 pub(super) async fn exchange<S>(
     stream: S,
     request: Request<()>,
     check: &GrpcCheck,
     budget: Budget,
-) -> Result<(), Failure>
+) -> Result<Duration, Failure>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -95,12 +94,14 @@ where
     }
 }
 
-async fn call(sender: SendRequest<Bytes>, request: Request<()>, message: Vec<u8>) -> Result<(), Failure> {
+async fn call(sender: SendRequest<Bytes>, request: Request<()>, message: Vec<u8>) -> Result<Duration, Failure> {
     let failed = |error: h2::Error| from_h2(&error);
     let mut sender = sender.ready().await.map_err(failed)?;
     let (response, mut body) = sender.send_request(request, false).map_err(failed)?;
     body.send_data(message.into(), true).map_err(failed)?;
+    let asked = Instant::now();
     let (head, mut body) = response.await.map_err(failed)?.into_parts();
+    let first_byte = asked.elapsed();
     if head.status != StatusCode::OK {
         return Err(Failure::Status(head.status.as_u16()));
     }
@@ -115,7 +116,7 @@ async fn call(sender: SendRequest<Bytes>, request: Request<()>, message: Vec<u8>
     let trailers = body.trailers().await.map_err(failed)?;
     judge_status(&trailers.or(Some(head.headers)).unwrap_or_default())?;
     match message::response(&message).map_err(protocol)? {
-        Status::Serving => Ok(()),
+        Status::Serving => Ok(first_byte),
         other => Err(Failure::NotServing(other.as_str())),
     }
 }

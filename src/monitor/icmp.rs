@@ -16,7 +16,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 
 use super::{Budget, failure};
-use crate::health::{Failure, Stage};
+use crate::health::{Failure, Finding, Stage};
 
 /// Octets of the header before the token.
 const HEADER: usize = 8;
@@ -36,7 +36,7 @@ pub fn is_allowed() -> bool {
 }
 
 /// Sends a request and waits for its reply.
-pub(super) async fn probe(address: IpAddr, budget: Budget) -> Result<(), Failure> {
+pub(super) async fn probe(address: IpAddr, budget: Budget) -> Result<Finding, Failure> {
     let failed = |error: io::Error| failure::from_io(&error, Stage::Response);
     let EchoSocket { socket, kind } = EchoSocket::open(address).map_err(failed)?;
     socket.connect(&SocketAddr::new(address, 0).into()).map_err(failed)?;
@@ -49,7 +49,8 @@ pub(super) async fn probe(address: IpAddr, budget: Budget) -> Result<(), Failure
         Kind::Raw => u16::from_be_bytes([token[0], token[1]]),
     };
     let echo = Echo { address, identifier, token };
-    budget.within(Stage::Response, echo.exchange(&socket, kind)).await?.map_err(failed)
+    budget.within(Stage::Response, echo.exchange(&socket, kind)).await?.map_err(failed)?;
+    Ok(Finding::full(budget.started.elapsed()))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,35 +5,38 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use hyper::body::{Body, Bytes, Frame};
+use hyper::body::{self, Bytes, Frame};
 use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::{Budget, body, connect, failure};
-use crate::health::{Failure, Stage, TcpCheck};
+use super::body::Body;
+use super::{Budget, connect, failure};
+use crate::health::{Failure, Finding, Stage, TcpCheck, Times};
 
 /// Octets that are taken from a connection at once.
 const PIECE: usize = 4096;
 
 /// Connects, sends and reads what the check asks for.
-pub(super) async fn probe(address: SocketAddr, check: &TcpCheck, budget: Budget) -> Result<(), Failure> {
-    let mut stream = connect(address, budget).await?;
+pub(super) async fn probe(address: SocketAddr, check: &TcpCheck, budget: Budget) -> Result<Finding, Failure> {
+    let (mut stream, connect) = connect(address, budget).await?;
     if !check.send.is_empty() {
         let sent = budget.within(Stage::Response, stream.write_all(&check.send)).await?;
         sent.map_err(|error| failure::from_io(&error, Stage::Response))?;
     }
-    let Some(wanted) = &check.expect else { return Ok(()) };
-    match budget.within(Stage::Response, body::holds(&mut Reply(stream), wanted)).await? {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(Failure::Reply),
-        Err(error) => Err(failure::from_io(&error, Stage::Response)),
+    if let Some(wanted) = &check.expect {
+        let holds = budget.within(Stage::Response, Body::new(Reply(stream)).holds(wanted)).await?;
+        if !holds.map_err(|error| failure::from_io(&error, Stage::Response))? {
+            return Err(Failure::Reply);
+        }
     }
+    let times = Times { connect: Some(connect), ..Times::UNKNOWN };
+    Ok(Finding { times, ..Finding::full(budget.started.elapsed()) })
 }
 
 /// What comes on a connection, read as a body is.
 struct Reply(TcpStream);
 
-impl Body for Reply {
+impl body::Body for Reply {
     type Data = Bytes;
     type Error = io::Error;
 

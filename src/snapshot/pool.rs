@@ -85,7 +85,7 @@ pub struct Lists<T> {
     is_degraded: bool,
 }
 
-/// Which of a pool's members answer. None holds what is off duty.
+/// Which of a pool's members answer. None holds what is forced down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Selection {
     /// Those on duty that are up.
@@ -120,9 +120,11 @@ impl<T: Clone + PartialEq> Lists<T> {
         let all = if on_duty.is_empty() { list(&|standing| standing.duty == Duty::Draining, &full) } else { on_duty };
         let is_off =
             |value: &T| members.iter().any(|(member, standing)| standing.duty == Duty::Off && member.value == *value);
-        let recent: Arc<[_]> = match members.iter().any(|(_, standing)| standing.duty == Duty::Off) {
-            true => remembered.iter().filter(|member| !is_off(&member.value)).cloned().collect(),
-            false => remembered.clone(),
+        let any_off = members.iter().any(|(_, standing)| standing.duty == Duty::Off);
+        let recent: Arc<[_]> = if any_off {
+            remembered.iter().filter(|member| !is_off(&member.value)).cloned().collect()
+        } else {
+            remembered.clone()
         };
         let recent = if recent.is_empty() { all.clone() } else { recent };
         Self { given: members.len(), on_duty: count, open, draining, all, recent, remembered, is_degraded }
@@ -188,19 +190,20 @@ impl Pool {
         generation: u64,
         previous: Option<&Self>,
     ) -> Self {
+        let standings: Vec<Standing> = (0..spec.members.len()).map(standing).collect();
         let kind = match &spec.members {
-            Members::Addresses(endpoints) => addresses(endpoints, &standing, previous),
+            Members::Addresses(endpoints) => addresses(endpoints, &standings, previous),
             Members::Cname(endpoint) => {
                 let member = Member { value: endpoint.value.clone(), weight: endpoint.weight, share: Share::FULL };
                 let before = previous.and_then(|pool| match &pool.kind {
                     Kind::Cname(lists) => Some(lists),
                     Kind::Addresses(..) => None,
                 });
-                Kind::Cname(Lists::new(&[(member, standing(0))], before))
+                Kind::Cname(Lists::new(&[(member, standings[0])], before))
             }
         };
-        let draining = (0..spec.members.len()).any(|endpoint| standing(endpoint).duty == Duty::Draining);
-        let restless = draining || (0..spec.members.len()).any(|endpoint| standing(endpoint).restless);
+        let draining = standings.iter().any(|standing| standing.duty == Duty::Draining);
+        let restless = draining || standings.iter().any(|standing| standing.restless);
         let share = share(&kind);
         let mut pool = Self { spec, kind, share, restless, draining, last_open: [0; 2] };
         pool.last_open = [Family::V4, Family::V6].map(|family| {
@@ -305,11 +308,11 @@ impl Pool {
     }
 }
 
-fn addresses(endpoints: &[Endpoint<IpAddr>], standing: &impl Fn(usize) -> Standing, previous: Option<&Pool>) -> Kind {
+fn addresses(endpoints: &[Endpoint<IpAddr>], standings: &[Standing], previous: Option<&Pool>) -> Kind {
     let (mut v4, mut v6) = (Vec::new(), Vec::new());
     let share = Share::FULL;
-    for (number, endpoint) in endpoints.iter().enumerate() {
-        let (weight, standing) = (endpoint.weight, standing(number));
+    for (endpoint, &standing) in endpoints.iter().zip(standings) {
+        let weight = endpoint.weight;
         match endpoint.value {
             IpAddr::V4(address) => v4.push((Member { value: address.octets(), weight, share }, standing)),
             IpAddr::V6(address) => v6.push((Member { value: address.octets(), weight, share }, standing)),

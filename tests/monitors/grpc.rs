@@ -108,7 +108,7 @@ mod tonic_says {
 
         let prober = Prober::with_roots([authority.der().to_vec()]);
         let over_tls = |sni: Option<&str>, verify| -> Target {
-            let tls = Some(TlsCheck { sni: sni.map(Into::into), verify });
+            let tls = Some(TlsCheck { sni: sni.map(Into::into), verify, ..TlsCheck::default() });
             target(tonic.address, Check::Grpc(GrpcCheck { service: "".into(), tls }), PATIENCE)
         };
         let found = prober.probe(&over_tls(None, true)).await;

@@ -10,6 +10,9 @@ use super::super::decode::{Table, Value};
 use super::super::fault::{Fault, Faults};
 use super::super::records::{parse_rdata, parse_rtype, txt_rdata};
 
+/// The keys that are read here, but for `expect`, which other types have as well.
+pub(super) const KEYS: [&str; 5] = ["query", "qtype", "transport", "recursion", "expect_rcode"];
+
 /// Takes the keys of a question and its answer out of a monitor's table; `None` if any is faulty, which has been told.
 pub(super) fn read(table: &mut Table<'_>, faults: &mut Faults) -> Option<DnsCheck> {
     let query = table.require("query", faults).and_then(|value| {

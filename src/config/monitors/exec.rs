@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::health::ExecCheck;
 
-use super::super::decode::{Placed, Table};
+use super::super::decode::{Placed, Table, Value};
 use super::super::fault::{Fault, Faults};
 
 /// Permissions that let someone run a file.
@@ -28,20 +28,19 @@ pub(super) fn read(table: &mut Table<'_>, has_port: bool, faults: &mut Faults) -
         let fault = Fault::error(&argument.place, "`{port}` stands for nothing", "the monitor has no `port`");
         faults.push(fault);
     }
-    let program = read_program(program, faults)?;
+    let program = read_program(&items[0], program, faults)?;
     Some(ExecCheck { program, arguments: arguments.iter().map(|argument| argument.value.as_str().into()).collect() })
 }
 
 /// The program's path, from the folder of the file that names it.
-fn read_program(program: &Placed<String>, faults: &mut Faults) -> Option<Box<Path>> {
+fn read_program(item: &Value<'_>, program: &Placed<String>, faults: &mut Faults) -> Option<Box<Path>> {
     // Found in PATH, it would be another one on another day.
     if !program.value.contains('/') {
         let fault = Fault::error(&program.place, format!("`{}` is no path of a program", program.value), "no slash");
         faults.push(fault.help("write where it is: from the root, or from the folder of this file as in \"./check\""));
         return None;
     }
-    let folder = program.place.source.path.parent().unwrap_or(Path::new(""));
-    let path = folder.join(&program.value);
+    let path = item.path(faults)?.value;
     // It may be installed later, so the configuration can be used.
     let problem = match fs::metadata(&path) {
         Err(error) => Some(error.to_string()),

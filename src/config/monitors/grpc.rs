@@ -1,16 +1,22 @@
 //! What a monitor of type grpc asks a health service.
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
 use crate::health::GrpcCheck;
 
 use super::super::decode::Table;
 use super::super::fault::{Fault, Faults};
-use super::read_tls;
+use super::tls;
+
+/// The keys that are read here, but for those of TLS.
+pub(super) const KEYS: [&str; 2] = ["service", "tls"];
 
 /// Octets of a service's name, at most: full names of services are paths of packages.
 const MAX_SERVICE: usize = 255;
 
 /// Takes the keys of a health service out of a monitor's table; `None` if any is faulty, which has been told.
-pub(super) fn read(table: &mut Table<'_>, faults: &mut Faults) -> Option<GrpcCheck> {
+pub(super) fn read(table: &mut Table<'_>, files: &mut BTreeSet<PathBuf>, faults: &mut Faults) -> Option<GrpcCheck> {
     let service = match table.take("service") {
         None => Some(String::new()),
         Some(value) => value.string(faults).and_then(|service| {
@@ -22,13 +28,15 @@ pub(super) fn read(table: &mut Table<'_>, faults: &mut Faults) -> Option<GrpcChe
             None
         }),
     };
-    let tls = match table.take("tls") {
-        None => Some(false),
-        Some(value) => value.boolean(faults).map(|tls| tls.value),
+    let speaks_tls = match table.take("tls") {
+        None => false,
+        Some(value) => value.boolean(faults)?.value,
     };
-    let tls = tls?.then(|| read_tls(table, faults));
-    if tls.is_none() {
-        table.refuse(&["sni", "verify"], "needs `tls = true`", faults);
-    }
-    Some(GrpcCheck { service: service?.into(), tls })
+    let tls = if speaks_tls {
+        tls::read(table, files, faults).map(Some)
+    } else {
+        table.refuse(&tls::KEYS, "needs `tls = true`", faults);
+        Some(None)
+    };
+    Some(GrpcCheck { service: service?.into(), tls: tls? })
 }

@@ -4,7 +4,7 @@ use crate::health::TcpCheck;
 
 use super::super::decode::Table;
 use super::super::fault::{Fault, Faults};
-use super::super::http_check;
+use super::http;
 
 /// Octets that are sent, at most: they fit the buffers of any connection, whether the endpoint reads or not.
 const MAX_SEND: usize = 4096;
@@ -12,7 +12,7 @@ const MAX_SEND: usize = 4096;
 /// Takes `send` and `expect` out of a monitor's table; `None` if any is faulty, which has been told.
 pub(super) fn read(table: &mut Table<'_>, faults: &mut Faults) -> Option<TcpCheck> {
     let send = table.take("send").map(|value| value.string(faults));
-    let expect = table.take("expect").map(|value| http_check::read_match(&value, faults));
+    let expect = table.take("expect").map(|value| http::read_match(&value, faults));
     let send = match send {
         None => Box::default(),
         Some(send) => {

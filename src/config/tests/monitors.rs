@@ -1,268 +1,243 @@
-//! Monitors of each type: what they are read as, and what is told of broken ones.
+//! `[monitors]` of type http, https and tls: every key, the files that they name, and what is told of those.
 
-use super::*;
-use crate::config::IcmpMonitor;
+use std::time::Duration;
+
+use rcgen::{CertificateParams, KeyPair};
+
 use crate::health::{
-    BodyMatch, Check, DnsCheck, DnsTransport, ExecCheck, ExpectedRecord, GrpcCheck, Monitor, Pattern, TcpCheck,
-    TlsCheck,
+    Certificates, Check, Degraded, HttpCheck, HttpVersion, Monitor, PrivateKey, Share, StatusRange, TlsCheck,
 };
 
-/// A zone around a monitor, whose keys begin on line 2.
-fn zone(monitor: &str) -> String {
+use super::*;
+
+/// A zone with one monitor, `web`, which has these keys.
+fn zone(keys: &str) -> String {
     format!(
-        "[monitors.m]\n{monitor}\n\
-         [nameservers]\nns1 = [\"192.0.2.53\"]\n[datacenters]\nfra = {{ latitude = 50, longitude = 8 }}\n\
-         [pools.web]\ndatacenter = \"fra\"\nmonitor = \"m\"\nendpoints = [\"192.0.2.1\"]\n\
-         [names.www]\npools = [\"web\"]\nsteer = []\n"
+        "nameservers = {{ ns1 = [\"192.0.2.53\"] }}\n[names.www]\npools = [\"web\"]\nsteer = []\n[pools.web]\n\
+         monitor = \"web\"\nendpoints = [\"192.0.2.1\"]\n[monitors.web]\n{keys}"
     )
 }
 
-/// What a good monitor is read as.
-fn monitor(text: &str) -> Monitor {
-    let config = load_zone(&zone(text)).unwrap_or_else(|faults| panic!("{}", faults.render(false)));
-    let target = config.world.pools[0].members.targets()[0].clone();
-    Arc::unwrap_or_clone(target.monitor)
+/// The line before a monitor's first key.
+const HEAD: usize = 8;
+
+struct Files {
+    authority: String,
+    certificate: String,
+    key: String,
 }
 
-/// What is told of a monitor that may be broken.
-fn faults(text: &str) -> Vec<String> {
-    lines(&told(load_zone(&zone(text))))
+impl Files {
+    fn new() -> Self {
+        let key = KeyPair::generate().unwrap();
+        let certificate = CertificateParams::new(["probe.example.com".to_owned()]).unwrap().self_signed(&key).unwrap();
+        let pem = certificate.pem();
+        Self { authority: pem.clone(), certificate: pem, key: key.serialize_pem() }
+    }
+
+    fn load(&self, keys: &str) -> Result<Config, Faults> {
+        load_files(&[
+            ("truenorth.toml", b""),
+            ("zones/example.com.toml", zone(keys).as_bytes()),
+            ("zones/ca.pem", self.authority.as_bytes()),
+            ("probe.pem", self.certificate.as_bytes()),
+            ("probe.key", self.key.as_bytes()),
+        ])
+    }
+
+    fn monitor(&self, keys: &str) -> Monitor {
+        let config = self.load(keys).unwrap_or_else(|faults| panic!("{}", faults.render(false)));
+        let target = config.world.pools[0].members.targets()[0];
+        (*target.monitor).clone()
+    }
+
+    /// What is told, lines counted from the monitor's first key, paths without their folder.
+    fn told(&self, keys: &str) -> Vec<String> {
+        let mut faults = told(self.load(keys));
+        for fault in &mut faults.0 {
+            let file = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
+            let words = fault.message.split(' ');
+            let words = words.map(|word| if word.starts_with('/') { file(word) } else { word.to_owned() });
+            fault.message = words.collect::<Vec<_>>().join(" ");
+        }
+        let from_head = |line: String| {
+            let (number, rest) = line.split_once(':').unwrap();
+            format!("{}:{rest}", number.parse::<usize>().unwrap() - HEAD)
+        };
+        lines(&faults).into_iter().map(from_head).collect()
+    }
 }
+
+fn der(pem: &str) -> Box<[u8]> {
+    let body: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
+    data_encoding::BASE64.decode(body.as_bytes()).unwrap().into()
+}
+
+const SECURED: &str = "ca = \"ca.pem\"\ncertificate = \"../probe.pem\"\nkey = \"../probe.key\"\n";
 
 #[test]
-fn tcp_sends_octets_and_expects_text_or_a_pattern() {
-    assert_eq!(monitor("type = \"tcp\"\nport = 22"), Monitor::new(Check::Tcp(TcpCheck::default()), 22));
-    let redis = TcpCheck { send: b"PING\r\n"[..].into(), expect: Some(BodyMatch::Substring("+PONG".into())) };
-    let text = "type = \"tcp\"\nport = 6379\nsend = \"PING\\r\\n\"\nexpect = \"+PONG\"";
-    assert_eq!(monitor(text), Monitor::new(Check::Tcp(redis), 6379));
-    let pattern = Pattern(regex::bytes::Regex::new("^220 ").unwrap());
-    let smtp = TcpCheck { send: Box::default(), expect: Some(BodyMatch::Pattern(pattern)) };
-    assert_eq!(monitor("type = \"tcp\"\nport = 25\nexpect = \"/^220 /\""), Monitor::new(Check::Tcp(smtp), 25));
-}
-
-#[test]
-fn tcp_is_told_what_it_cannot_send_or_expect() {
-    assert_eq!(
-        faults("type = \"tcp\"\nsend = 1\nexpect = \"\"\npath = \"/\"\nhost = \"a\""),
-        [
-            "1:11 error: a monitor needs `port` | `port` is missing here",
-            "3:8 error: `send` takes a string | 1",
-            "4:10 error: `expect` takes text that an answer can lack | an empty string",
-            "5:1 error: `path` is for monitors of type http and https",
-            "6:1 error: `host` is for monitors of type http, https, grpc and exec",
-        ]
-    );
-    assert_eq!(
-        faults(&format!("type = \"tcp\"\nport = 1\nsend = \"{}\"\nexpect = \"/(/\"", "x".repeat(4097))),
-        [
-            "4:8 error: `send` is longer than 4096 octets | 4097 octets",
-            "5:10 error: `expect` is not a regular expression | unclosed group",
-        ]
-    );
-}
-
-#[test]
-fn dns_asks_and_expects_records() {
-    let www = DnsCheck {
-        query: b"\x03www\x07example\x03com\0"[..].into(),
-        qtype: 1,
-        transport: DnsTransport::Udp,
-        recursion: false,
-        expect_rcode: vec![0],
-        expect: vec![],
+fn every_key_of_http_is_taken_over() {
+    let keys = "type = \"https\"\nversion = \"2\"\nreuse = true\nweight_header = \"X-Weight\"\nload_json = \"workers.busy\"\n\
+                degraded = { expect_status = [429, \"500-599\"], above = \"300ms\", share = 0.25 }\nexpiry_warning = \"30d\"";
+    let ranges = [(429, 429), (500, 599)].map(|(first, last)| StatusRange { first, last });
+    let http = HttpCheck {
+        version: Some(HttpVersion::Http2),
+        degraded: Some(Degraded {
+            expect_status: ranges.to_vec(),
+            above: Some(Duration::from_millis(300)),
+            share: Share::from_thousandths(250),
+        }),
+        weight_header: Some("X-Weight".into()),
+        load_json: Some("/workers/busy".into()),
+        reuse: true,
+        ..HttpCheck::default()
     };
-    let text = "type = \"dns\"\nquery = \"www.example.com\"";
-    assert_eq!(monitor(text), Monitor::new(Check::Dns(www.clone()), 53));
-    let mail = ExpectedRecord { text: "10 mail".into(), rdata: b"\0\x0a\x04mail\0"[..].into() };
-    let mx = DnsCheck {
-        qtype: 15,
-        transport: DnsTransport::Tcp,
-        recursion: true,
-        expect_rcode: vec![0, 3],
-        expect: vec![mail],
-        ..www.clone()
-    };
-    let keys = "qtype = \"mx\"\ntransport = \"tcp\"\nport = 5353\nrecursion = true\n\
-                expect_rcode = [\"NOERROR\", \"NXDOMAIN\"]\nexpect = \"10 mail\"";
-    assert_eq!(monitor(&format!("{text}\n{keys}")), Monitor::new(Check::Dns(mx), 5353));
-    let blanks = ExpectedRecord { text: "a b".into(), rdata: b"\x03a b"[..].into() };
-    let txt = DnsCheck { qtype: 16, expect: vec![blanks], ..www };
-    let keys = "qtype = \"TXT\"\nexpect = [\"a b\"]";
-    assert_eq!(monitor(&format!("{text}\n{keys}")), Monitor::new(Check::Dns(txt), 53));
+    let tls = TlsCheck { expiry_warning: Duration::from_secs(30 * 86_400), ..TlsCheck::default() };
+    assert_eq!(Files::new().monitor(keys), Monitor::new(Check::Https(http, tls), 443));
 }
 
 #[test]
-fn dns_is_told_what_it_cannot_ask_or_expect() {
-    assert_eq!(
-        faults("type = \"dns\"\nqtype = \"AXFR\"\ntransport = \"quic\"\nexpect_rcode = []\nsend = \"x\""),
-        [
-            "1:11 error: a monitor needs `query` | `query` is missing here",
-            "3:9 error: `qtype` takes a record type such as \"A\"",
-            "4:13 error: `transport` takes one of `udp`, `tcp` | not one of them",
-            "5:16 error: `expect_rcode` needs a response code | none",
-            "6:1 error: `send` is for monitors of type tcp",
-        ]
-    );
-    assert_eq!(
-        faults(
-            "type = \"dns\"\nquery = \"a..b\"\nexpect_rcode = [\"NOERR\"]\nrecursion = 1\nexpect = [\"192.0.2\", 1]"
+fn what_is_not_said_is_usual() {
+    let files = Files::new();
+    let plain = HttpCheck { version: Some(HttpVersion::Http1), ..HttpCheck::default() };
+    assert_eq!(files.monitor("type = \"http\""), Monitor::new(Check::Http(plain), 80));
+    assert_eq!(files.monitor("type = \"http\""), files.monitor("type = \"http\"\nversion = \"1.1\""));
+    let https = Check::Https(HttpCheck::default(), TlsCheck::default());
+    assert_eq!(files.monitor("type = \"https\""), Monitor::new(https, 443));
+    let tls = Check::Tls(TlsCheck::default(), Vec::new());
+    assert_eq!(files.monitor("type = \"tls\"\nport = 853"), Monitor::new(tls, 853));
+    let Check::Http(HttpCheck { degraded: Some(degraded), .. }) =
+        files.monitor("type = \"http\"\ndegraded = { above = \"1s\" }").check
+    else {
+        panic!("it is degraded")
+    };
+    let above = Some(Duration::from_secs(1));
+    assert_eq!(degraded, Degraded { expect_status: Vec::new(), above, share: Share::from_thousandths(500) });
+}
+
+#[test]
+fn paths_into_json_are_pointers() {
+    for (path, pointer) in [("/a/b~1c/0", "/a/b~1c/0"), ("a", "/a"), ("a.0.b c", "/a/0/b c"), ("a~b.c/d", "/a~0b/c~1d")]
+    {
+        let monitor = Files::new().monitor(&format!("type = \"http\"\nload_json = \"{path}\""));
+        assert!(matches!(monitor.check, Check::Http(http) if http.load_json.as_deref() == Some(pointer)), "{path}");
+    }
+}
+
+#[test]
+fn files_stand_where_the_zone_stands_and_are_watched() {
+    let files = Files::new();
+    let keys = format!("type = \"tls\"\nport = 853\nalpn = [\"dot\"]\n{SECURED}");
+    let Check::Tls(tls, alpn) = files.monitor(&keys).check else { panic!("it is tls") };
+    assert_eq!(alpn, ["dot".into()]);
+    assert_eq!(tls.authorities, Some(Certificates::new([der(&files.authority)])));
+    let identity = tls.identity.unwrap();
+    assert_eq!(identity.chain, Certificates::new([der(&files.certificate)]));
+    assert_eq!(identity.key, PrivateKey::new(&*der(&files.key)));
+    let watched = files.load(&keys).unwrap().watched;
+    for file in ["zones/ca.pem", "probe.pem", "probe.key"] {
+        assert!(watched.iter().any(|path| path.ends_with(file)), "{file} in {watched:?}");
+    }
+}
+
+#[test]
+fn another_content_of_a_file_is_another_monitor() {
+    let keys = format!("type = \"https\"\n{SECURED}");
+    let mut files = Files::new();
+    let before = files.monitor(&keys);
+    assert_eq!(files.monitor(&keys), before);
+    files.authority = Files::new().authority;
+    assert_ne!(files.monitor(&keys), before);
+}
+
+#[test]
+fn keys_of_http_and_tls_say_what_they_take() {
+    let files = Files::new();
+    for (keys, told) in [
+        ("type = \"http\"\nversion = \"3\"", "2:11 error: `version` takes one of `1.1`, `2` | did you mean `2`?"),
+        ("type = \"http\"\nca = \"ca.pem\"", "2:1 error: `ca` is for monitors of type https and tls"),
+        ("type = \"https\"\nalpn = [\"h2\"]", "2:1 error: `alpn` is for monitors of type tls"),
+        ("type = \"tls\"\nport = 1\nreuse = true", "3:1 error: `reuse` is for monitors of type http and https"),
+        ("type = \"tls\"", "0:11 error: a monitor needs `port` | `port` is missing here"),
+        ("type = \"tls\"\nport = 1\nalpn = []", "3:8 error: `alpn` needs a protocol | none"),
+        ("type = \"tls\"\nport = 1\nalpn = [\"h 2\"]", "3:9 error: `alpn` takes protocols such as \"h2\""),
+        (
+            "type = \"http\"\ndegraded = { share = 0.5 }",
+            "2:1 error: `degraded` needs `expect_status` or `above` | when is an endpoint degraded?",
         ),
-        [
-            "3:9 error: `query` takes a name such as \"www.example.com\"",
-            "4:17 error: `expect_rcode` takes a response code such as \"NOERROR\"",
-            "5:13 error: `recursion` takes true or false | 1",
-            "6:11 error: no A data: expected IPv4 address",
-            "6:22 error: `expect` takes a string | 1",
-        ]
-    );
+        (
+            "type = \"http\"\ndegraded = { above = \"2s\" }",
+            "2:22 error: `above` (2s) is not below the timeout (2s) | no response takes so long",
+        ),
+        (
+            "type = \"http\"\ndegraded = { above = \"1s\", share = 2 }",
+            "2:36 error: `share` takes a number from 0 to 1 | 2",
+        ),
+        (
+            "type = \"http\"\ndegraded = { expect_status = 700 }",
+            "2:30 error: `expect_status` takes a whole number from 100 to 599 | 700",
+        ),
+        ("type = \"http\"\nweight_header = \"a b\"", "2:17 error: `weight_header` takes the name of a header field"),
+        (
+            "type = \"http\"\nload_json = \"a..b\"",
+            "2:13 error: `load_json` takes a path such as \"workers.busy\" or \"/workers/busy\"",
+        ),
+        (
+            "type = \"http\"\nload_json = \"/a~2\"",
+            "2:13 error: `load_json` takes a path such as \"workers.busy\" or \"/workers/busy\"",
+        ),
+        ("type = \"http\"\nreuse = 1", "2:9 error: `reuse` takes true or false | 1"),
+        (
+            "type = \"https\"\nexpiry_warning = \"14\"",
+            "2:18 error: `expiry_warning` takes a duration such as \"5s\", from 0ns to 34387200s",
+        ),
+        (
+            "type = \"https\"\ncertificate = \"../probe.pem\"",
+            "2:1 error: `certificate` needs `key` | `key` is missing beside it",
+        ),
+        (
+            "type = \"https\"\nkey = \"../probe.key\"",
+            "2:1 error: `key` needs `certificate` | `certificate` is missing beside it",
+        ),
+        (
+            "type = \"https\"\nverify = false\nca = \"ca.pem\"",
+            "3:1 warning: `ca` is not used: the monitor has `verify = false`",
+        ),
+    ] {
+        assert_eq!(files.told(keys), [told], "{keys}");
+    }
 }
 
 #[test]
-fn grpc_asks_a_service_plain_or_over_tls() {
-    let plain = GrpcCheck { service: "".into(), tls: None };
-    assert_eq!(monitor("type = \"grpc\"\nport = 50051"), Monitor::new(Check::Grpc(plain), 50_051));
-    let tls = TlsCheck { sni: Some("edge.example.net".into()), verify: false };
-    let cart = GrpcCheck { service: "shop.Cart".into(), tls: Some(tls) };
-    let keys = "port = 443\nservice = \"shop.Cart\"\ntls = true\nsni = \"edge.example.net\"\nverify = false";
-    assert_eq!(monitor(&format!("type = \"grpc\"\n{keys}")), Monitor::new(Check::Grpc(cart), 443));
-}
-
-#[test]
-fn grpc_is_told_what_it_cannot_ask() {
-    assert_eq!(
-        faults("type = \"grpc\"\nsni = \"a\"\nservice = 1\npath = \"/\""),
-        [
-            "1:11 error: a monitor needs `port` | `port` is missing here",
-            "3:1 error: `sni` needs `tls = true`",
-            "4:11 error: `service` takes a string | 1",
-            "5:1 error: `path` is for monitors of type http and https",
-        ]
-    );
-    let long = "x".repeat(256);
-    assert_eq!(
-        faults(&format!("type = \"grpc\"\nport = 1\nservice = \"{long}\"\ntls = 1")),
-        ["4:11 error: the name of a service has at most 255 octets", "5:7 error: `tls` takes true or false | 1",]
-    );
-}
-
-#[test]
-fn grpc_over_tls_needs_a_name_to_verify() {
-    let shared = |monitor: &str| {
-        let zone = zone(&format!("type = \"grpc\"\nport = 443\n{monitor}"));
-        lines(&told(load_zone(&format!("{zone}[names.other]\npools = [\"web\"]\nsteer = []\n"))))
+fn broken_files_are_told_where_they_are_named() {
+    let good = Files::new();
+    let with = |change: fn(&mut Files)| {
+        let mut files =
+            Files { authority: good.authority.clone(), certificate: good.certificate.clone(), key: good.key.clone() };
+        change(&mut files);
+        files.told(&format!("type = \"https\"\n{SECURED}"))
     };
-    let used = "used by www.example.com., other.example.com.";
-    assert_eq!(
-        shared("tls = true"),
-        [format!(
-            "9:8 error: no name to verify the certificates of pool `web` for | {used} | help: give its monitor a `host`, or an `sni`"
-        )]
+    let not_a_certificate = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
+    assert_eq!(with(|_| {}), [""; 0]);
+    assert_eq!(with(|files| files.authority = "x".into()), ["2:6 error: ca.pem holds no certificate in PEM"]);
+    assert_eq!(with(|files| files.key = "x".into()), ["4:7 error: probe.key holds no private key in PEM"]);
+    let told = with(|files| files.authority = "-----BEGIN CERTIFICATE-----\n".into());
+    assert!(told[0].starts_with("2:6 error: ca.pem is not PEM: "), "{told:?}");
+    let mut files = Files::new();
+    files.authority = not_a_certificate.to_owned();
+    let told = files.told(&format!("type = \"https\"\n{SECURED}"));
+    assert!(told[0].starts_with("2:6 error: ca.pem holds no certificate that can be read: "), "{told:?}");
+    files.authority = format!("{}{not_a_certificate}", good.authority);
+    let told = files.told(&format!("type = \"https\"\n{SECURED}"));
+    assert!(
+        told[0].starts_with("2:6 error: ca.pem holds a certificate, the 2. of it, that cannot be used: "),
+        "{told:?}"
     );
+    files = Files { key: good.key.clone(), ..Files::new() };
     assert_eq!(
-        shared(""),
-        [format!(
-            "9:8 warning: probes of pool `web` ask for its addresses, not for a host name | {used} | help: give its monitor a `host`"
-        )]
+        files.told(&format!("type = \"https\"\n{SECURED}")),
+        ["4:7 error: probe.key is not the key of probe.pem | another certificate's key | 11:15 the certificate"]
     );
-    assert_eq!(shared("host = \"www.example.com\""), [""; 0]);
-}
-
-#[test]
-fn icmp_has_no_port() {
-    assert_eq!(monitor("type = \"icmp\""), Monitor::new(Check::Icmp, 0));
-    assert_eq!(
-        faults("type = \"icmp\"\nport = 7\nhost = \"a\""),
-        [
-            "3:1 error: `port` is for monitors of other types: icmp has no ports",
-            "4:1 error: `host` is for monitors of type http, https, grpc and exec",
-        ]
-    );
-}
-
-#[test]
-fn icmp_monitors_are_known_wherever_they_stand() {
-    let server = format!("{SERVER}[monitors.shared]\ntype = \"icmp\"\n[monitors.other]\ntype = \"http\"\n");
-    let zone = zone("type = \"icmp\"");
-    let files = [("truenorth.toml", server.as_bytes()), ("zones/example.com.toml", zone.as_bytes())];
-    let icmp = load_files(&files).unwrap().icmp;
-    let icmp: Vec<_> =
-        icmp.iter().map(|IcmpMonitor { name, place }| (name.as_str(), place.line(), place.column())).collect();
-    assert_eq!(icmp, [("m", 1, 11), ("shared", 3, 11)]);
-}
-
-#[test]
-fn icmp_has_one_target_whatever_the_port() {
-    let zone = zone("type = \"icmp\"").replace("[\"192.0.2.1\"]", "[{ address = \"192.0.2.1\", check_port = 80 }]");
-    let config = load_zone(&zone).unwrap_or_else(|faults| panic!("{}", faults.render(false)));
-    assert_eq!(config.world.pools[0].members.targets()[0].to_string(), "192.0.2.1");
-}
-
-#[test]
-fn exec_runs_a_program_that_is_there() {
-    let shell = |arguments: &[&str]| ExecCheck {
-        program: Path::new("/bin/sh").into(),
-        arguments: arguments.iter().map(|&argument| argument.into()).collect(),
-    };
-    let bare = Monitor::new(Check::Exec(shell(&[])), 0);
-    assert_eq!(monitor("type = \"exec\"\ncommand = [\"/bin/sh\"]"), bare);
-    let with_port = Monitor::new(Check::Exec(shell(&["-H", "{address}:{port}", ""])), 8080);
-    let keys = "port = 8080\ncommand = [\"/bin/sh\", \"-H\", \"{address}:{port}\", \"\"]";
-    assert_eq!(monitor(&format!("type = \"exec\"\n{keys}")), with_port);
-}
-
-#[test]
-fn exec_is_given_a_host_if_there_is_one() {
-    let host = |text: &str| {
-        let config = load_zone(&zone(text)).unwrap_or_else(|faults| panic!("{}", faults.render(false)));
-        config.world.pools[0].members.targets()[0].host.clone()
-    };
-    assert_eq!(&*host("type = \"exec\"\ncommand = [\"/bin/sh\"]"), "www.example.com");
-    assert_eq!(&*host("type = \"exec\"\ncommand = [\"/bin/sh\"]\nhost = \"example.net\""), "example.net");
-}
-
-#[test]
-fn exec_programs_are_found_from_the_folder_of_their_file() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::create_dir(folder.path().join("zones")).unwrap();
-    fs::write(folder.path().join("truenorth.toml"), SERVER).unwrap();
-    fs::write(folder.path().join("zones/check"), "").unwrap();
-    let text = zone("type = \"exec\"\ncommand = [\"./check\"]");
-    fs::write(folder.path().join("zones/example.com.toml"), text).unwrap();
-    let config = load(&folder.path().join("truenorth.toml"), &|_| None).unwrap();
-    let Check::Exec(exec) = &config.world.pools[0].members.targets()[0].monitor.check else { panic!() };
-    assert_eq!(*exec.program, *folder.path().join("zones/./check"));
-    assert_eq!(lines(&config.warnings), ["3:12 warning: `./check` cannot be run | nobody may run it"]);
-}
-
-#[test]
-fn exec_is_told_what_it_cannot_run() {
-    assert_eq!(
-        faults("type = \"exec\"\nport = 0"),
-        [
-            "1:11 error: a monitor needs `command` | `command` is missing here",
-            "3:8 error: `port` takes a whole number from 1 to 65535 | 0",
-        ]
-    );
-    assert_eq!(
-        faults("type = \"exec\"\ncommand = []\nquery = \"a\""),
-        ["3:11 error: `command` needs a program | none", "4:1 error: `query` is for monitors of type dns"]
-    );
-    assert_eq!(
-        faults("type = \"exec\"\ncommand = \"/bin/sh -c true\""),
-        ["3:11 error: `command` takes a list | a string"]
-    );
-    assert_eq!(
-        faults("type = \"exec\"\ncommand = [\"check\", \"{port}\", \"a\\u0000\"]"),
-        [
-            "3:12 error: `check` is no path of a program | no slash | help: write where it is: from the root, or from the folder of this file as in \"./check\"",
-            "3:21 error: `{port}` stands for nothing | the monitor has no `port`",
-            "3:31 error: no program can be given the character U+0000",
-        ]
-    );
-    assert_eq!(faults("type = \"exec\"\ncommand = [\"/bin/sh\", 1]"), ["3:23 error: `command` takes a string | 1"]);
-    assert_eq!(
-        faults("type = \"exec\"\ncommand = [\"/nowhere/check\"]"),
-        ["3:12 warning: `/nowhere/check` cannot be run | No such file or directory (os error 2)"]
-    );
-    assert_eq!(faults("type = \"exec\"\ncommand = [\"/\"]"), ["3:12 warning: `/` cannot be run | it is no file"]);
+    let told = files.told("type = \"https\"\nca = \"nowhere.pem\"");
+    assert_eq!(told, ["2:6 error: cannot read nowhere.pem: No such file or directory (os error 2)"]);
 }
