@@ -1,9 +1,11 @@
 //! Configurations as an operator writes them, whole or broken.
 
+mod checks;
 mod faults;
 mod files;
 mod listen;
 mod monitors;
+mod windows;
 mod worlds;
 
 use std::fs;

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use keeping::{BELIEVED_FOR, CONFIRM_EVERY, KEEP_EVERY, KEPT_FOR, Keep};
-pub use overrides::{EndpointView, OverrideEvent, OverrideReply};
+pub use overrides::{EndpointView, OverrideEvent, OverrideReply, Reply};
 pub use run::run;
 
 use crate::health::{Kept, Outcome, State, Target, Transition};

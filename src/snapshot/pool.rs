@@ -88,7 +88,7 @@ pub struct Lists<T> {
     is_degraded: bool,
 }
 
-/// Which of a pool's members answer. None holds what is off duty.
+/// Which of a pool's members answer. None holds what is forced down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Selection {
     /// Those on duty that are up.
@@ -123,9 +123,11 @@ impl<T: Clone + PartialEq> Lists<T> {
         let all = if on_duty.is_empty() { list(&|standing| standing.duty == Duty::Draining, &full) } else { on_duty };
         let is_off =
             |value: &T| members.iter().any(|(member, standing)| standing.duty == Duty::Off && member.value == *value);
-        let recent: Arc<[_]> = match members.iter().any(|(_, standing)| standing.duty == Duty::Off) {
-            true => remembered.iter().filter(|member| !is_off(&member.value)).cloned().collect(),
-            false => remembered.clone(),
+        let any_off = members.iter().any(|(_, standing)| standing.duty == Duty::Off);
+        let recent: Arc<[_]> = if any_off {
+            remembered.iter().filter(|member| !is_off(&member.value)).cloned().collect()
+        } else {
+            remembered.clone()
         };
         let recent = if recent.is_empty() { all.clone() } else { recent };
         Self { given: members.len(), on_duty: count, open, draining, all, recent, remembered, is_degraded }
@@ -209,17 +211,18 @@ impl Pool {
         generation: u64,
         previous: Option<&Self>,
     ) -> Self {
+        let standings: Vec<Standing> = (0..spec.members.len()).map(standing).collect();
         let kind = match &spec.members {
-            Members::Addresses(endpoints) => addresses(endpoints, &standing, previous),
+            Members::Addresses(endpoints) => addresses(endpoints, &standings, previous),
             Members::Cname(endpoint) => {
                 let key = HashKey::of_candidate(endpoint.value.as_wire());
                 let member = Member { value: endpoint.value.clone(), weight: endpoint.weight, share: Share::FULL, key };
                 let before = previous.and_then(|pool| pool.kind.cname());
-                Kind::Cname(Lists::new(&[(member, standing(0))], before))
+                Kind::Cname(Lists::new(&[(member, standings[0])], before))
             }
         };
-        let draining = (0..spec.members.len()).any(|endpoint| standing(endpoint).duty == Duty::Draining);
-        let restless = draining || (0..spec.members.len()).any(|endpoint| standing(endpoint).restless);
+        let draining = standings.iter().any(|standing| standing.duty == Duty::Draining);
+        let restless = draining || standings.iter().any(|standing| standing.restless);
         let share = share(&kind);
         let mut pool = Self { spec, kind, share, restless, draining, last_open: [0; 2] };
         pool.last_open = [Family::V4, Family::V6].map(|family| {
@@ -336,10 +339,10 @@ impl Pool {
     }
 }
 
-fn addresses(endpoints: &[Endpoint<IpAddr>], standing: &impl Fn(usize) -> Standing, previous: Option<&Pool>) -> Kind {
+fn addresses(endpoints: &[Endpoint<IpAddr>], standings: &[Standing], previous: Option<&Pool>) -> Kind {
     let (mut v4, mut v6) = (Vec::new(), Vec::new());
-    for (number, endpoint) in endpoints.iter().enumerate() {
-        let (weight, standing) = (endpoint.weight, standing(number));
+    for (endpoint, &standing) in endpoints.iter().zip(standings) {
+        let weight = endpoint.weight;
         match endpoint.value {
             IpAddr::V4(address) => v4.push((address_member(address.octets(), weight), standing)),
             IpAddr::V6(address) => v6.push((address_member(address.octets(), weight), standing)),

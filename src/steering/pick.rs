@@ -225,7 +225,9 @@ mod tests {
             for turn in 0..ANSWERS {
                 let picked = places(&degraded(pick, 8, turn, &mut random));
                 first[picked[0]] += 1;
-                picked.iter().for_each(|place| seen[*place] += 1);
+                for place in picked {
+                    seen[place] += 1;
+                }
             }
             for (place, (_, share)) in ENDPOINTS.into_iter().enumerate() {
                 let (share, count) = (f64::from(share) / 1000.0, f64::from(ANSWERS));
