@@ -8,6 +8,7 @@
 
 use std::io;
 use std::path::Path;
+use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -15,18 +16,20 @@ use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
+use super::descriptors;
 use super::load::{Loaded, Loader};
 use super::log_faults;
 use super::watch_files::FileWatch;
 use crate::answer::Rotation;
 use crate::config::{Faults, Listen, Server};
 use crate::control::{self, Control, Event};
-use crate::health::Target;
+use crate::health::{Outcome, Target};
 use crate::monitor::Prober;
 use crate::name::Name;
 use crate::server::{Bound, EncryptedAddresses, Running};
 use crate::snapshot::Snapshot;
 use crate::store::{Serials, Store};
+use crate::watch::Lateness;
 
 /// Events that wait for control at most: more than it can be behind by in any test or attack; senders wait then.
 const EVENT_QUEUE: usize = 1024;
@@ -80,6 +83,7 @@ pub(super) struct Node {
     published: Arc<ArcSwap<Snapshot>>,
     events: mpsc::Sender<Event>,
     control: tokio::task::JoinHandle<()>,
+    lateness: Arc<Lateness>,
     addresses: Vec<std::net::SocketAddr>,
     signals: Signals,
     encrypted: EncryptedAddresses,
@@ -114,12 +118,13 @@ impl Node {
 
         let (events, received) = mpsc::channel(EVENT_QUEUE);
         let (first, first_published) = oneshot::channel();
-        let control =
-            tokio::spawn(control::run(Control::new(fastrand::u64(..)), received, prober(&events), publisher(first)));
+        let control = Control::new(fastrand::u64(..), descriptors::for_probes());
+        let lateness = control.lateness();
+        let control = tokio::spawn(control::run(control, received, prober(), publisher(first)));
         events.send(Event::Adopt(loaded.blueprint)).await.map_err(|error| other(&error))?;
         let published = first_published.await.map_err(|error| other(&error))?;
         let running = bound.start(published.clone(), Arc::new(Rotation::default())).map_err(|error| other(&error))?;
-        Ok(Self { files, running, published, events, control, addresses, signals, encrypted })
+        Ok(Self { files, running, published, events, control, lateness, addresses, signals, encrypted })
     }
 
     /// Where DNS is answered.
@@ -145,7 +150,9 @@ impl Node {
             };
             self.reload(reason).await;
         }
-        info!("stopping");
+        let late = |share| tracing::field::debug(self.lateness.quantile(share));
+        let (p50, p99, longest) = (late(0.5), late(0.99), self.lateness.longest());
+        info!(probes = self.lateness.count(), late_p50 = p50, late_p99 = p99, late_max = ?longest, "stopping");
         self.running.stop().await;
         self.control.abort();
     }
@@ -238,16 +245,12 @@ fn publisher(first: oneshot::Sender<Arc<ArcSwap<Snapshot>>>) -> impl FnMut(Arc<S
     }
 }
 
-/// Probes a target in a task of its own, and sends what was found.
-fn prober(events: &mpsc::Sender<Event>) -> impl Fn(Arc<Target>) + use<> {
-    let (prober, events) = (Prober::new(), events.clone());
+/// Probes a target.
+fn prober() -> impl Fn(Arc<Target>) -> Pin<Box<dyn Future<Output = Outcome> + Send>> {
+    let prober = Prober::new();
     move |target| {
-        let (prober, events) = (prober.clone(), events.clone());
-        tokio::spawn(async move {
-            let outcome = prober.probe(&target).await;
-            // Control is gone only when the node stops.
-            let _ = events.send(Event::Outcome(target, outcome)).await;
-        });
+        let prober = prober.clone();
+        Box::pin(async move { prober.probe(&target).await })
     }
 }
 

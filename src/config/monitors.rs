@@ -9,6 +9,7 @@ use crate::health::{
     Check, DEFAULT_FALL, DEFAULT_INTERVAL, DEFAULT_RISE, DEFAULT_TIMEOUT, HttpCheck, Monitor, TlsCheck,
 };
 
+use super::aggregates::{self, MonitorTree, Needed, Written};
 use super::datacenters::is_word;
 use super::decode::{Placed, Table, Value, entries};
 use super::fault::{Fault, Faults};
@@ -28,6 +29,12 @@ const HOLD_DOWN: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs
 const HTTP_PORT: u16 = 80;
 const HTTPS_PORT: u16 = 443;
 
+/// Of what is not probed.
+const NO_PORT: u16 = 0;
+
+/// How long nothing need be heard of an endpoint, if its monitor does not say.
+const DEFAULT_DEADLINE: Duration = Duration::from_secs(30);
+
 /// The keys that only make sense with a request.
 const HTTP_KEYS: [&str; 6] = ["method", "path", "host", "headers", "expect_status", "expect_body"];
 
@@ -43,27 +50,55 @@ enum Kind {
     Http,
     Https,
     Tcp,
+    Push,
+    Aggregate(Needed),
 }
 
-/// Reads a file's `[monitors]`.
-pub(super) fn read(section: Option<&Value<'_>>, faults: &mut Faults) -> Definitions<PlacedMonitor> {
-    let mut definitions = Definitions::new("monitor");
+/// Reads a file's `[monitors]`. `shared` are the server file's, for a zone file.
+pub(super) fn read(
+    section: Option<&Value<'_>>,
+    shared: Option<&Definitions<MonitorTree>>,
+    faults: &mut Faults,
+) -> Definitions<MonitorTree> {
+    let mut written = Vec::new();
     for value in entries(section, "monitors", faults) {
         is_word(&value.name(), faults);
-        definitions.push(value.name(), read_monitor(&value, faults));
+        written.push((value.name(), read_written(&value, faults)));
     }
-    definitions
+    aggregates::resolve(written, shared, faults)
 }
 
-fn read_monitor(value: &Value<'_>, faults: &mut Faults) -> Option<PlacedMonitor> {
+fn read_written(value: &Value<'_>, faults: &mut Faults) -> Option<Written> {
     let mut table = value.table("a monitor", faults)?;
-    let kinds = [("http", Kind::Http), ("https", Kind::Https), ("tcp", Kind::Tcp)];
-    let later = ["tls", "dns", "grpc", "icmp", "exec", "push"];
+    let kinds = [
+        ("http", Kind::Http),
+        ("https", Kind::Https),
+        ("tcp", Kind::Tcp),
+        ("push", Kind::Push),
+        ("all", Kind::Aggregate(Needed::All)),
+        ("any", Kind::Aggregate(Needed::Any)),
+        ("at_least", Kind::Aggregate(Needed::Count)),
+    ];
+    let later = ["tls", "dns", "grpc", "icmp", "exec"];
     // Without its type nothing else about it can be judged.
     let kind = table.require("type", faults)?.word(&kinds, &later, faults)?.value;
+    match kind {
+        Kind::Aggregate(needed) => aggregates::read(table, needed, faults).map(Written::Aggregate),
+        _ => read_monitor(table, kind, faults).map(Written::One),
+    }
+}
+
+fn read_monitor(mut table: Table<'_>, kind: Kind, faults: &mut Faults) -> Option<PlacedMonitor> {
+    table.refuse(&["of", "count"], "is for monitors of type all, any and at_least", faults);
 
     let port = read_port(&mut table, kind, faults);
-    let (interval, timeout) = read_times(&mut table, faults);
+    let (interval, timeout) = match kind {
+        Kind::Push => read_deadline(&mut table, faults),
+        _ => {
+            table.refuse(&["deadline"], "is for monitors of type push", faults);
+            read_times(&mut table, faults)
+        }
+    };
     let count = |value: Value<'_>, faults: &mut Faults| value.integer(1..=u8::MAX, faults);
     let rise = table.take("rise").and_then(|value| count(value, faults));
     let fall = table.take("fall").and_then(|value| count(value, faults));
@@ -73,9 +108,9 @@ fn read_monitor(value: &Value<'_>, faults: &mut Faults) -> Option<PlacedMonitor>
         table.refuse(&["sni", "verify"], "is for monitors of type https", faults);
     }
     let (check, host) = match kind {
-        Kind::Tcp => {
+        Kind::Tcp | Kind::Push | Kind::Aggregate(_) => {
             table.refuse(&HTTP_KEYS, "is for monitors of type http and https", faults);
-            (Some(Check::Tcp), None)
+            (Some(if matches!(kind, Kind::Tcp) { Check::Tcp } else { Check::Push }), None)
         }
         Kind::Http => {
             let host = read_host(&mut table, "host", faults);
@@ -106,6 +141,10 @@ fn read_port(table: &mut Table<'_>, kind: Kind, faults: &mut Faults) -> Option<u
     let default = match kind {
         Kind::Http => HTTP_PORT,
         Kind::Https => HTTPS_PORT,
+        Kind::Push | Kind::Aggregate(_) => {
+            table.refuse(&["port"], "is for monitors that probe", faults);
+            return Some(NO_PORT);
+        }
         Kind::Tcp => {
             return table.require("port", faults)?.integer(1..=u16::MAX, faults).map(|port| port.value);
         }
@@ -129,6 +168,13 @@ fn read_times(table: &mut Table<'_>, faults: &mut Faults) -> (Duration, Duration
         faults.push(Fault::error(&place, message, "").help(help));
     }
     times
+}
+
+/// A push monitor's interval is the time that an endpoint may be silent; nothing times out besides.
+fn read_deadline(table: &mut Table<'_>, faults: &mut Faults) -> (Duration, Duration) {
+    table.refuse(&["interval", "timeout"], "is for monitors that probe: a push monitor has a `deadline`", faults);
+    let deadline = table.take("deadline").and_then(|value| value.duration(INTERVAL, faults));
+    (deadline.map_or(DEFAULT_DEADLINE, |deadline| deadline.value), Duration::ZERO)
 }
 
 fn read_tls(table: &mut Table<'_>, faults: &mut Faults) -> TlsCheck {

@@ -3,10 +3,11 @@
 use crate::geo::DatacenterId;
 use crate::name::Name;
 
+use super::aggregates::MonitorTree;
 use super::datacenters::{self, Places};
 use super::decode::Table;
 use super::fault::Faults;
-use super::monitors::{self, PlacedMonitor};
+use super::monitors;
 use super::pools::{self, PoolDraft, PoolEntry, PoolScope};
 use super::regions::{self, PlacedRegion};
 use super::scope::{Definitions, View};
@@ -15,7 +16,7 @@ use super::scope::{Definitions, View};
 pub(super) struct Sections {
     pub(super) datacenters: Definitions<DatacenterId>,
     pub(super) regions: Definitions<PlacedRegion>,
-    pub(super) monitors: Definitions<PlacedMonitor>,
+    pub(super) monitors: Definitions<MonitorTree>,
     pub(super) pools: Definitions<PoolEntry>,
 }
 
@@ -36,7 +37,8 @@ impl Sections {
         faults: &mut Faults,
     ) -> Self {
         let datacenters = datacenters::read(table.take("datacenters").as_ref(), &mut drafts.places, faults);
-        let monitors = monitors::read(table.take("monitors").as_ref(), faults);
+        let monitors = 
+            monitors::read(table.take("monitors").as_ref(), shared.map(|shared| &shared.monitors), faults);
         let seen_datacenters = View { own: &datacenters, shared: shared.map(|shared| &shared.datacenters) };
         let regions = regions::read(table.take("regions").as_ref(), seen_datacenters, faults);
         let scope = PoolScope {

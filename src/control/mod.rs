@@ -5,30 +5,39 @@
 //! ```text
 //!   Adopt(blueprint) ─► next ── every target probed once, or 5 s passed ──► serving ─► Publish
 //!                                                                             ▲
-//!   Outcome(target) ─► health ── its pools changed ── 5 ms ───────────────────┘
+//!   Outcome, Push ─► health ── its pools changed ── 5 ms ─────────────────────┘
 //! ```
 //!
 //! Start and reload are one path: a blueprint waits as *next*, its new targets are probed, and then it takes the place
 //! of what is served, if anything is. So the first answer knows what is up, and an endpoint that comes with a reload is
 //! not handed out unseen.
 
+mod push;
 mod run;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
+
+pub use push::{MAX_REASON, Push, Refusal, Reply, Said};
 pub use run::run;
 
-use crate::health::{Outcome, State, Target, Transition};
+use crate::geo::DatacenterId;
+use crate::health::{Failure, Outcome, State, Target, Transition};
 use crate::snapshot::{Blueprint, PoolId, Snapshot, Standing, World};
-use crate::watch::Watch;
+use crate::watch::{Call, Doubted, Lateness, Observed, Restored, Watch};
 
 /// How long a new configuration waits for the first outcomes of its new targets; what is unprobed then is up.
 pub const FIRST_ROUND: Duration = Duration::from_secs(5);
 
 /// Changes of health within this time are published together.
 pub const PUBLISH_WINDOW: Duration = Duration::from_millis(5);
+
+/// Probes in flight at most, however many descriptors there are: each takes a descriptor, a port and some 10 KiB.
+pub const MAX_IN_FLIGHT: usize = 16_384;
 
 /// Something that happened.
 #[derive(Debug)]
@@ -37,6 +46,10 @@ pub enum Event {
     Adopt(Arc<Blueprint>),
     /// A probe ended.
     Outcome(Arc<Target>, Outcome),
+    /// A probe ended without an outcome.
+    Lost(Arc<Target>),
+    /// Somebody reports an endpoint, and waits to be told what became of that.
+    Push(Push, Reply),
     /// Time passed.
     Tick,
 }
@@ -46,10 +59,14 @@ pub enum Event {
 pub enum Effect {
     /// Probe this target now, and tell the outcome.
     Probe(Arc<Target>),
+    /// The probe of this target that runs is of no interest any more; there will be no outcome.
+    Stop(Arc<Target>),
     /// Answer queries from this snapshot from now on.
     Publish(Arc<Snapshot>),
     /// Tell the operator that an endpoint went up or down, once.
     Report(Turn),
+    /// Tell the operator that the node began, or ceased, to doubt its own probes.
+    Doubt(Doubted),
 }
 
 /// An endpoint's state changed.
@@ -75,11 +92,16 @@ pub struct Control {
     next: Option<Next>,
 }
 
+/// The pools that hold each target.
+type PoolsOf = HashMap<Arc<Target>, Vec<PoolId>, RandomState>;
+
 /// What queries are answered from.
 #[derive(Debug)]
 struct Serving {
     snapshot: Arc<Snapshot>,
-    pools_of: HashMap<Arc<Target>, Vec<PoolId>>,
+    pools_of: PoolsOf,
+    /// Where endpoints stand, for those who report them.
+    places: HashMap<IpAddr, Vec<push::Place>>,
     /// Pools whose change is not published yet, and when it is to be.
     changed: BTreeSet<PoolId>,
     publish_at: Option<Duration>,
@@ -89,16 +111,22 @@ struct Serving {
 #[derive(Debug)]
 struct Next {
     blueprint: Arc<Blueprint>,
-    pools_of: HashMap<Arc<Target>, Vec<PoolId>>,
-    /// Its targets that were never probed.
+    pools_of: PoolsOf,
+    /// Its targets that are to be probed and never were.
     unprobed: HashSet<Arc<Target>>,
     deadline: Duration,
 }
 
 impl Control {
-    /// Nothing is served yet. `seed` makes the probes' jitter repeatable.
-    pub fn new(seed: u64) -> Self {
-        Self { watch: Watch::new(seed), serving: None, next: None }
+    /// Nothing is served yet. `seed` makes the probes' jitter repeatable; at most `in_flight` of them are, and no more than
+    /// [`MAX_IN_FLIGHT`].
+    pub fn new(seed: u64, in_flight: usize) -> Self {
+        Self { watch: Watch::new(seed, in_flight.min(MAX_IN_FLIGHT)), serving: None, next: None }
+    }
+
+    /// How late probes started so far; it goes on counting.
+    pub fn lateness(&self) -> Arc<Lateness> {
+        self.watch.lateness().clone()
     }
 
     /// When something is to be done next, if nothing happens before.
@@ -113,11 +141,28 @@ impl Control {
         let mut effects = Vec::new();
         match event {
             Event::Adopt(blueprint) => self.prepare(blueprint, now),
-            Event::Outcome(target, outcome) => effects.extend(self.observe(&target, outcome, now)),
+            Event::Outcome(target, outcome) => self.observe(&target, outcome, now, &mut effects),
+            Event::Lost(target) => {
+                self.watch.lose(&target, now);
+                self.await_no_longer(&target);
+            }
+            Event::Push(push, reply) => {
+                // Whoever asked may be gone.
+                let _ = reply.send(self.take_in(&push, now, &mut effects));
+            }
             Event::Tick => {}
         }
-        effects.extend(self.adopt(now).or_else(|| self.publish(now)).map(Effect::Publish));
-        effects.extend(self.watch.take_due(now).into_iter().map(Effect::Probe));
+        if let Some(over) = self.watch.end_doubt(now) {
+            self.tell_doubt(over, now, &mut effects);
+        }
+        for call in self.watch.take_due(now) {
+            match call {
+                Call::Probe(target) => effects.push(Effect::Probe(target)),
+                Call::Silence(target) => self.hear(&target, &Outcome::Failure(Failure::Silent), now, &mut effects),
+            }
+        }
+        self.adopt(now, &mut effects);
+        effects.extend(self.publish(now).map(Effect::Publish));
         effects
     }
 
@@ -126,27 +171,86 @@ impl Control {
         for target in pools_of.keys() {
             self.watch.add(target, now);
         }
-        let is_unprobed = |target: &&Arc<Target>| self.watch.health(target).state() == State::Unknown;
+        let is_unprobed =
+            |target: &&Arc<Target>| target.is_probed() && self.watch.health(target).state() == State::Unknown;
         let unprobed = pools_of.keys().filter(is_unprobed).cloned().collect();
         self.next = Some(Next { blueprint, pools_of, unprobed, deadline: now + FIRST_ROUND });
     }
 
-    fn observe(&mut self, target: &Arc<Target>, seen: Outcome, now: Duration) -> Option<Effect> {
+    fn observe(&mut self, target: &Arc<Target>, seen: Outcome, now: Duration, effects: &mut Vec<Effect>) {
         let from = self.watch.health(target).state();
-        let transition = self.watch.observe(target, seen.share(), now);
+        let serving = self.serving.as_ref();
+        let datacenters = |target: &Target| serving.map_or_else(Vec::new, |serving| serving.datacenters(target));
+        let Observed { transition, doubt } = self.watch.observe(target, &seen, now, datacenters);
+        self.await_no_longer(target);
+        self.follow(target, from, transition, &seen, now, effects);
+        if let Some(doubt) = doubt {
+            self.tell_doubt(doubt, now, effects);
+        }
+    }
+
+    /// Takes in what was not seen by a probe of this node.
+    fn hear(&mut self, target: &Arc<Target>, said: &Outcome, now: Duration, effects: &mut Vec<Effect>) {
+        let from = self.watch.health(target).state();
+        let transition = self.watch.hear(target, said, now);
+        self.follow(target, from, transition, said, now, effects);
+    }
+
+    fn take_in(&mut self, push: &Push, now: Duration, effects: &mut Vec<Effect>) -> Result<usize, Refusal> {
+        let Some(serving) = &self.serving else { return Err(Refusal::UnknownEndpoint(push.endpoint)) };
+        let places = serving.places.get(&push.endpoint).map_or(&[][..], Vec::as_slice);
+        let targets = push.addressees(serving.snapshot.world(), places)?;
+        let (said, times) = push.outcome();
+        for target in &targets {
+            (0..times).for_each(|_| self.hear(target, &said, now, effects));
+        }
+        Ok(targets.len())
+    }
+
+    /// What waits to be served need not wait for this target any longer.
+    fn await_no_longer(&mut self, target: &Arc<Target>) {
         if let Some(next) = &mut self.next {
             next.unprobed.remove(target);
         }
-        if let Some(serving) = &mut self.serving
-            && transition != Transition::None
+    }
+
+    /// Publishes and tells what an outcome changed.
+    fn follow(
+        &mut self,
+        target: &Arc<Target>,
+        from: State,
+        transition: Transition,
+        seen: &Outcome,
+        now: Duration,
+        effects: &mut Vec<Effect>,
+    ) {
+        if let Some(serving) = self.serving.as_mut().filter(|_| transition != Transition::None)
             && let Some(ids) = serving.pools_of.get(target)
         {
             serving.changed.extend(ids);
             serving.publish_at.get_or_insert(now + PUBLISH_WINDOW);
         }
         let to = self.watch.health(target).state();
-        (from != to)
-            .then(|| Effect::Report(Turn { target: target.clone(), pools: self.pool_names(target), from, to, seen }))
+        if from != to {
+            let (pools, seen) = (self.pool_names(target), seen.clone());
+            effects.push(Effect::Report(Turn { target: target.clone(), pools, from, to, seen }));
+        }
+    }
+
+    /// Publishes and tells that all that probes say is held, or no longer.
+    fn tell_doubt(&mut self, doubt: Doubted, now: Duration, effects: &mut Vec<Effect>) {
+        if let Some(serving) = &mut self.serving {
+            serving.changed.extend(serving.pools_of.values().flatten());
+            serving.publish_at.get_or_insert(now + PUBLISH_WINDOW);
+        }
+        let restored = match &doubt {
+            Doubted::Began { restored, .. } => restored.clone(),
+            Doubted::Answered(_) | Doubted::Ended => Vec::new(),
+        };
+        effects.push(Effect::Doubt(doubt));
+        for Restored { target, from, seen } in restored {
+            self.follow(&target, from, Transition::Changed, &seen, now, effects);
+        }
     }
 
     /// The pools that hold a target, those that wait to be served before those that are.
@@ -160,15 +264,21 @@ impl Control {
     }
 
     /// Puts what waits in the place of what is served, if it need not wait any longer.
-    fn adopt(&mut self, now: Duration) -> Option<Arc<Snapshot>> {
-        let Next { blueprint, pools_of, .. } =
-            self.next.take_if(|next| next.unprobed.is_empty() || next.deadline <= now)?;
-        self.watch.retain(|target| pools_of.contains_key(target));
+    fn adopt(&mut self, now: Duration, effects: &mut Vec<Effect>) {
+        let Some(Next { blueprint, pools_of, .. }) =
+            self.next.take_if(|next| next.unprobed.is_empty() || next.deadline <= now)
+        else {
+            return;
+        };
+        let world = blueprint.world();
+        let stopped = self.watch.retain(|target| pools_of.contains_key(target));
+        effects.extend(stopped.into_iter().map(Effect::Stop));
+        self.watch.set_hold(world.probing.hold);
         let before = self.serving.as_ref().map(|serving| &*serving.snapshot);
-        let snapshot = Arc::new(Snapshot::new(blueprint.clone(), standing(&self.watch, blueprint.world()), before));
-        self.serving =
-            Some(Serving { snapshot: snapshot.clone(), pools_of, changed: BTreeSet::new(), publish_at: None });
-        Some(snapshot)
+        let snapshot = Arc::new(Snapshot::new(blueprint.clone(), standing(&self.watch, world), before));
+        effects.push(Effect::Publish(snapshot.clone()));
+        let places = push::places(world);
+        self.serving = Some(Serving { snapshot, pools_of, places, changed: BTreeSet::new(), publish_at: None });
     }
 
     fn publish(&mut self, now: Duration) -> Option<Arc<Snapshot>> {
@@ -181,14 +291,22 @@ impl Control {
     }
 }
 
+impl Serving {
+    /// Where a target stands.
+    fn datacenters(&self, target: &Target) -> Vec<DatacenterId> {
+        let ids = self.pools_of.get(target).map_or(&[][..], Vec::as_slice);
+        ids.iter().filter_map(|&id| self.snapshot.world().pools[id as usize].datacenter).collect()
+    }
+}
+
 /// What the watch says of each pool's endpoints, by their place in its spec.
 fn standing<'a>(watch: &'a Watch, world: &'a World) -> impl Fn(PoolId, usize) -> Standing + 'a {
     |id, endpoint| watch.standing(world.pools[id as usize].members.condition(endpoint))
 }
 
-/// The pools that hold each target.
-fn pools_of(world: &World) -> HashMap<Arc<Target>, Vec<PoolId>> {
-    let mut pools_of: HashMap<Arc<Target>, Vec<PoolId>> = HashMap::new();
+/// The pools that hold each target, in their order: targets begin in it.
+fn pools_of(world: &World) -> PoolsOf {
+    let mut pools_of = PoolsOf::default();
     for (id, spec) in (0..).zip(&world.pools) {
         for target in spec.members.targets() {
             match pools_of.get_mut(target) {

@@ -58,6 +58,8 @@ pub enum Check {
     Http(HttpCheck),
     /// The same inside of TLS.
     Https(HttpCheck, TlsCheck),
+    /// Nothing: the endpoint, or whoever watches it, reports. A monitor's `interval` is how long it may be silent.
+    Push,
 }
 
 /// An HTTP request and the response that counts as success. Redirects are not followed.
@@ -129,4 +131,11 @@ pub struct Target {
     pub host: Box<str>,
     /// How it is probed.
     pub monitor: Arc<Monitor>,
+}
+
+impl Target {
+    /// Whether this node sends probes to it, rather than waiting for reports. Only then its failures may be this node's own.
+    pub fn is_probed(&self) -> bool {
+        !matches!(self.monitor.check, Check::Push)
+    }
 }

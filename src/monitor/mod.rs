@@ -55,6 +55,8 @@ impl Prober {
             Check::Tcp => connect(target.address, budget).await.map(drop),
             Check::Http(check) => self.probe_http(target, check, None, budget).await,
             Check::Https(check, tls) => self.probe_http(target, check, Some(tls), budget).await,
+            // There is nothing to ask: what is known of it was reported.
+            Check::Push => Err(Failure::Silent),
         };
         match verdict {
             Ok(()) => Outcome::Success(Finding::full(budget.started.elapsed())),
