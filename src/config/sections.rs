@@ -37,8 +37,7 @@ impl Sections {
         faults: &mut Faults,
     ) -> Self {
         let datacenters = datacenters::read(table.take("datacenters").as_ref(), &mut drafts.places, faults);
-        let monitors = 
-            monitors::read(table.take("monitors").as_ref(), shared.map(|shared| &shared.monitors), faults);
+        let monitors = monitors::read(table.take("monitors").as_ref(), shared.map(|shared| &shared.monitors), faults);
         let seen_datacenters = View { own: &datacenters, shared: shared.map(|shared| &shared.datacenters) };
         let regions = regions::read(table.take("regions").as_ref(), seen_datacenters, faults);
         let scope = PoolScope {

@@ -124,20 +124,18 @@ mod tests {
 
     #[test]
     fn a_condition_is_restless_only_where_an_unconfirmed_outcome_could_change_it() {
-        for (needed, probes, restless) in
-            [
-                (1, "ru", false),
-                (2, "ru", true),
-                (1, "rx", true),
-                (2, "rx", false),
-                (2, "su", true),
-                (1, "su", false),
-                (1, "de", true),
-                (1, "eu", false),
-                (2, "eu", true),
-                (2, "de", false),
-            ]
-        {
+        for (needed, probes, restless) in [
+            (1, "ru", false),
+            (2, "ru", true),
+            (1, "rx", true),
+            (2, "rx", false),
+            (2, "su", true),
+            (1, "su", false),
+            (1, "de", true),
+            (1, "eu", false),
+            (2, "eu", true),
+            (2, "de", false),
+        ] {
             assert_eq!(verdict(needed, probes).restless, restless, "{needed} of {probes}");
         }
     }

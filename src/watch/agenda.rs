@@ -140,9 +140,7 @@ impl Agenda {
 
     /// Forgets the targets that are not to be kept, and gives those whose probes are in flight.
     pub(super) fn retain(&mut self, keep: impl Fn(&Target) -> bool) -> Vec<Arc<Target>> {
-        let in_flight = |turn: &Turn| {
-            matches!(turn.kind, Kind::Probed { flight, .. } if flight != Flight::None)
-        };
+        let in_flight = |turn: &Turn| matches!(turn.kind, Kind::Probed { flight, .. } if flight != Flight::None);
         let gone = self.turns.extract_if(|target, _| !keep(target));
         let stopped: Vec<_> = gone.filter(|(_, turn)| in_flight(turn)).map(|(target, _)| target).collect();
         self.in_flight -= stopped.len();

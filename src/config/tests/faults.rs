@@ -143,7 +143,7 @@ fn keys_that_nobody_reads_are_refused() {
     assert_told(
         &changed(r#"type = "http""#, r#"type = "icmp""#),
         &[
-            "17:8 error: `icmp` is not known yet: a later version will offer it | `type` takes `http`, `https`, `tcp` now",
+            "17:8 error: `icmp` is not known yet: a later version will offer it | `type` takes `http`, `https`, `tcp`, `push`, `all`, `any`, `at_least` now",
         ],
     );
     assert_told(

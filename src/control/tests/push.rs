@@ -8,7 +8,12 @@ const DEADLINE: Duration = Duration::from_secs(30);
 const ONE: &str = "127.0.0.1";
 
 fn pushed() -> Monitor {
-    Monitor { interval: DEADLINE, timeout: Duration::ZERO, fall: NonZeroU8::new(2).unwrap(), ..Monitor::new(Check::Push, 0) }
+    Monitor {
+        interval: DEADLINE,
+        timeout: Duration::ZERO,
+        fall: NonZeroU8::new(2).unwrap(),
+        ..Monitor::new(Check::Push, 0)
+    }
 }
 
 fn bad(failures: u8) -> Said {
