@@ -116,7 +116,7 @@ fn report_doubt(doubt: &Doubted) {
     match doubt {
         Doubted::Began { targets, datacenters, .. } => error!(
             targets,
-            datacenters, "everything stopped to answer at once: this node may be the sick one, last states are held"
+            datacenters, "everything stopped answering at once: this node may be the sick one, last states are held"
         ),
         Doubted::Answered(target) => {
             warn!(endpoint = %target.address, "an endpoint was heard of again: states are held no longer");

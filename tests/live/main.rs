@@ -9,10 +9,12 @@ mod harness;
 
 mod balance;
 mod command;
+mod falls;
 mod health;
 mod hostile;
 mod limits;
 mod process;
 mod reload;
+mod sick;
 mod statics;
 mod steering;
