@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::decode::{Placed, Table};
+use super::decode::{Placed, Table, Value};
 use super::fault::{Fault, Faults, Place};
 use super::monitors::PlacedMonitor;
 use super::scope::{self, Definition, Definitions};
@@ -58,7 +58,7 @@ impl MonitorTree {
 pub(super) fn read(mut table: Table<'_>, needed: Needed, faults: &mut Faults) -> Option<Aggregate> {
     let place = table.place();
     let of = table.require("of", faults).map(|value| {
-        let names = value.each(faults, |item, faults| item.string(faults));
+        let names = value.each(faults, Value::string);
         if names.len() < 2 {
             let message = "an aggregate is made of two monitors at least";
             faults.push(Fault::error(&value.place(), message, format!("{}", names.len())));

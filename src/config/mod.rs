@@ -13,6 +13,7 @@
 mod aggregates;
 mod certificate;
 mod checks;
+mod critic;
 mod datacenters;
 mod decode;
 mod fault;
@@ -41,6 +42,7 @@ mod suggest;
 mod targets;
 #[cfg(test)]
 mod tests;
+mod windows;
 mod zone;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -108,7 +110,7 @@ fn load_all(
         return None;
     };
     let files = files::read_zones(&server.server.zones, server.zones_place.as_ref(), faults);
-    let reader = ZoneReader { folder: &server.server.zones, shared: &server.sections, last_serial };
+    let reader = ZoneReader { folder: &server.server.zones, shared: &server.sections, ecs: server.ecs, last_serial };
     let zones = read_zones(&reader, &files, &mut drafts, faults);
     warn_unused(&server, &zones, faults);
     let node = match &server.site {
@@ -126,11 +128,16 @@ fn load_all(
         datacenters: drafts.places.list,
         pools: targets::finish(drafts.pools, faults),
         zones: zones.into_iter().map(|zone| zone.finish(&mut regions)).collect(),
+        windows: server.windows.iter().map(|window| window.value.clone()).collect(),
         ecs: server.ecs,
         protocol: server.protocol.clone(),
         probing: server.probing,
         node,
     };
+    // What could not be read is not known.
+    if !faults.has_errors() {
+        windows::check(&server.windows, &world, faults);
+    }
     Some((server, world))
 }
 

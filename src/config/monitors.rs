@@ -92,12 +92,11 @@ fn read_monitor(mut table: Table<'_>, kind: Kind, faults: &mut Faults) -> Option
     table.refuse(&["of", "count"], "is for monitors of type all, any and at_least", faults);
 
     let port = read_port(&mut table, kind, faults);
-    let (interval, timeout) = match kind {
-        Kind::Push => read_deadline(&mut table, faults),
-        _ => {
-            table.refuse(&["deadline"], "is for monitors of type push", faults);
-            read_times(&mut table, faults)
-        }
+    let (interval, timeout) = if matches!(kind, Kind::Push) {
+        read_deadline(&mut table, faults)
+    } else {
+        table.refuse(&["deadline"], "is for monitors of type push", faults);
+        read_times(&mut table, faults)
     };
     let count = |value: Value<'_>, faults: &mut Faults| value.integer(1..=u8::MAX, faults);
     let rise = table.take("rise").and_then(|value| count(value, faults));

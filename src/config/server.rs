@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use rustls::sign::CertifiedKey;
 
+use crate::overrides::Order;
 use crate::snapshot::{Ecs, Probing, Protocol};
 
 use super::decode::{Placed, Table, Value};
 use super::fault::{Fault, Faults, Place};
 use super::listen::{self, Listen, ListenSection};
+use super::scope::View;
 use super::sections::{Drafts, Sections};
 
 /// The folder of the zones, if the file does not say.
@@ -51,6 +53,7 @@ pub(super) struct ServerFile {
     /// The datacenter where this node stands.
     pub(super) site: Option<Placed<String>>,
     pub(super) sections: Sections,
+    pub(super) windows: Vec<Placed<Order>>,
 }
 
 /// Reads the server file. Relative paths continue `folder`.
@@ -63,13 +66,26 @@ pub(super) fn read(mut table: Table<'_>, folder: &Path, drafts: &mut Drafts, fau
     let ecs = read_ecs(table.take("ecs"), faults);
     let protocol = super::protocol::read(&mut table, faults);
     let probing = read_probes(table.take("probes"), faults);
+    let windows = super::windows::read(table.take("windows"), faults);
     let sections = Sections::read(&mut table, None, None, drafts, faults);
     super::regions::check_own(&sections.regions, faults);
+    super::critic::check_matches(View { own: &sections.regions, shared: None }, ecs, faults);
     table.finish(&["admin"], faults);
     let path = |text: Option<&Placed<String>>, default: &str| folder.join(text.map_or(default, |text| &text.value));
     let server = Server { zones: path(zones.as_ref(), ZONES), state: path(state.as_ref(), STATE), listen, databases };
     let zones_place = zones.map(|zones| zones.place);
-    ServerFile { server, credentials, credential_files: files, zones_place, ecs, protocol, probing, site, sections }
+    ServerFile {
+        server,
+        credentials,
+        credential_files: files,
+        zones_place,
+        ecs,
+        protocol,
+        probing,
+        site,
+        sections,
+        windows,
+    }
 }
 
 fn read_probes(value: Option<Value<'_>>, faults: &mut Faults) -> Probing {

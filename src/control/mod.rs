@@ -10,8 +10,11 @@
 //!
 //! Start and reload are one path: a blueprint waits as *next*, its new targets are probed, and then it takes the place
 //! of what is served, if anything is. So the first answer knows what is up, and an endpoint that comes with a reload is
-//! not handed out unseen.
+//! not handed out unseen. What the last run found of a target, if that was not long ago, counts as a probe: with
+//! `Restore` before the first `Adopt`, a node that was restarted answers at once, and as before.
 
+mod keeping;
+mod overrides;
 mod push;
 mod run;
 
@@ -22,13 +25,17 @@ use std::time::Duration;
 
 use foldhash::fast::RandomState;
 
-pub use push::{MAX_REASON, Push, Refusal, Reply, Said};
+pub use keeping::{BELIEVED_FOR, CONFIRM_EVERY, KEEP_EVERY, KEPT_FOR, Keep};
+pub use overrides::{EndpointView, OverrideEvent, OverrideReply};
+pub use push::{MAX_REASON, Push, PushRefusal, PushReply, Said};
 pub use run::run;
 
 use crate::geo::DatacenterId;
-use crate::health::{Failure, Outcome, State, Target, Transition};
-use crate::snapshot::{Blueprint, PoolId, Snapshot, Standing, World};
+use crate::health::{Failure, Kept, Outcome, State, Target, Transition};
+use crate::overrides::{Book, Change};
+use crate::snapshot::{Blueprint, PoolId, Snapshot, World};
 use crate::watch::{Call, Doubted, Lateness, Observed, Restored, Watch};
+use keeping::Keeping;
 
 /// How long a new configuration waits for the first outcomes of its new targets; what is unprobed then is up.
 pub const FIRST_ROUND: Duration = Duration::from_secs(5);
@@ -42,6 +49,8 @@ pub const MAX_IN_FLIGHT: usize = 16_384;
 /// Something that happened.
 #[derive(Debug)]
 pub enum Event {
+    /// What the last run kept of its targets' health, by fingerprint. It comes before the first configuration.
+    Restore(HashMap<u128, Kept>),
     /// A new configuration was read and compiled.
     Adopt(Arc<Blueprint>),
     /// A probe ended.
@@ -49,9 +58,13 @@ pub enum Event {
     /// A probe ended without an outcome.
     Lost(Arc<Target>),
     /// Somebody reports an endpoint, and waits to be told what became of that.
-    Push(Push, Reply),
+    Push(Push, PushReply),
+    /// The operator says what is to answer.
+    Override(OverrideEvent),
     /// Time passed.
     Tick,
+    /// The node stops: what waits to be kept is kept now.
+    Stop,
 }
 
 /// Something to do.
@@ -67,6 +80,14 @@ pub enum Effect {
     Report(Turn),
     /// Tell the operator that the node began, or ceased, to doubt its own probes.
     Doubt(Doubted),
+    /// Tell whoever reported what became of that.
+    Pushed(PushReply, Result<usize, PushRefusal>),
+    /// Keep this for the next run.
+    Keep(Keep),
+    /// Tell the operator what became of an override, and keep it over a restart or forget it.
+    Overridden(Change),
+    /// Tell whoever asked for an override.
+    Reply(OverrideReply),
 }
 
 /// An endpoint's state changed.
@@ -88,6 +109,8 @@ pub struct Turn {
 #[derive(Debug)]
 pub struct Control {
     watch: Watch,
+    keeping: Keeping,
+    overrides: Book,
     serving: Option<Serving>,
     next: Option<Next>,
 }
@@ -105,6 +128,8 @@ struct Serving {
     /// Pools whose change is not published yet, and when it is to be.
     changed: BTreeSet<PoolId>,
     publish_at: Option<Duration>,
+    /// Whether something else is said of names, and is not published yet.
+    names_changed: bool,
 }
 
 /// What will be served next.
@@ -121,7 +146,13 @@ impl Control {
     /// Nothing is served yet. `seed` makes the probes' jitter repeatable; at most `in_flight` of them are, and no more than
     /// [`MAX_IN_FLIGHT`].
     pub fn new(seed: u64, in_flight: usize) -> Self {
-        Self { watch: Watch::new(seed, in_flight.min(MAX_IN_FLIGHT)), serving: None, next: None }
+        Self {
+            watch: Watch::new(seed, in_flight.min(MAX_IN_FLIGHT)),
+            keeping: Keeping::default(),
+            overrides: Book::default(),
+            serving: None,
+            next: None,
+        }
     }
 
     /// How late probes started so far; it goes on counting.
@@ -133,36 +164,44 @@ impl Control {
     pub fn wake_at(&mut self) -> Option<Duration> {
         let publish_at = self.serving.as_ref().and_then(|serving| serving.publish_at);
         let deadline = self.next.as_ref().map(|next| next.deadline);
-        [self.watch.next_due(), publish_at, deadline].into_iter().flatten().min()
+        let overrides_at = self.overrides.change_at();
+        let times = [self.watch.next_due(), publish_at, deadline, self.keeping.due(), overrides_at];
+        times.into_iter().flatten().min()
     }
 
-    /// Takes in an event at a time that never runs backwards, counted from any beginning.
+    /// Takes in an event at a time that never runs backwards: the time since the Unix epoch, as what is kept is compared
+    /// with it in another run.
     pub fn step(&mut self, event: Event, now: Duration) -> Vec<Effect> {
         let mut effects = Vec::new();
         match event {
+            Event::Restore(kept) => self.keeping.restore(kept),
             Event::Adopt(blueprint) => self.prepare(blueprint, now),
-            Event::Outcome(target, outcome) => self.observe(&target, outcome, now, &mut effects),
+            Event::Outcome(target, outcome) => self.observe(&target, &outcome, now, &mut effects),
             Event::Lost(target) => {
                 self.watch.lose(&target, now);
                 self.await_no_longer(&target);
             }
             Event::Push(push, reply) => {
-                // Whoever asked may be gone.
-                let _ = reply.send(self.take_in(&push, now, &mut effects));
+                let result = self.take_in(&push, now, &mut effects);
+                effects.push(Effect::Pushed(reply, result));
             }
+            Event::Override(event) => effects.extend(self.take_override(event, now)),
             Event::Tick => {}
+            Event::Stop => effects.extend(self.keeping.take().map(Effect::Keep)),
         }
         if let Some(over) = self.watch.end_doubt(now) {
             self.tell_doubt(over, now, &mut effects);
         }
+        effects.extend(self.advance_overrides(now));
+        self.adopt(now, &mut effects);
+        effects.extend(self.publish(now));
+        effects.extend(self.keeping.take_due(now).map(Effect::Keep));
         for call in self.watch.take_due(now) {
             match call {
                 Call::Probe(target) => effects.push(Effect::Probe(target)),
                 Call::Silence(target) => self.hear(&target, &Outcome::Failure(Failure::Silent), now, &mut effects),
             }
         }
-        self.adopt(now, &mut effects);
-        effects.extend(self.publish(now).map(Effect::Publish));
         effects
     }
 
@@ -170,6 +209,9 @@ impl Control {
         let pools_of = pools_of(blueprint.world());
         for target in pools_of.keys() {
             self.watch.add(target, now);
+            if let Some(state) = self.keeping.state(target, now) {
+                self.watch.restore(target, state);
+            }
         }
         let is_unprobed =
             |target: &&Arc<Target>| target.is_probed() && self.watch.health(target).state() == State::Unknown;
@@ -177,13 +219,14 @@ impl Control {
         self.next = Some(Next { blueprint, pools_of, unprobed, deadline: now + FIRST_ROUND });
     }
 
-    fn observe(&mut self, target: &Arc<Target>, seen: Outcome, now: Duration, effects: &mut Vec<Effect>) {
+    fn observe(&mut self, target: &Arc<Target>, seen: &Outcome, now: Duration, effects: &mut Vec<Effect>) {
         let from = self.watch.health(target).state();
         let serving = self.serving.as_ref();
         let datacenters = |target: &Target| serving.map_or_else(Vec::new, |serving| serving.datacenters(target));
-        let Observed { transition, doubt } = self.watch.observe(target, &seen, now, datacenters);
+        let observed = self.watch.observe(target, seen, now, datacenters);
         self.await_no_longer(target);
-        self.follow(target, from, transition, &seen, now, effects);
+        let Some(Observed { transition, doubt }) = observed else { return };
+        self.follow(target, from, transition, seen, now, effects);
         if let Some(doubt) = doubt {
             self.tell_doubt(doubt, now, effects);
         }
@@ -196,8 +239,8 @@ impl Control {
         self.follow(target, from, transition, said, now, effects);
     }
 
-    fn take_in(&mut self, push: &Push, now: Duration, effects: &mut Vec<Effect>) -> Result<usize, Refusal> {
-        let Some(serving) = &self.serving else { return Err(Refusal::UnknownEndpoint(push.endpoint)) };
+    fn take_in(&mut self, push: &Push, now: Duration, effects: &mut Vec<Effect>) -> Result<usize, PushRefusal> {
+        let Some(serving) = &self.serving else { return Err(PushRefusal::UnknownEndpoint(push.endpoint)) };
         let places = serving.places.get(&push.endpoint).map_or(&[][..], Vec::as_slice);
         let targets = push.addressees(serving.snapshot.world(), places)?;
         let (said, times) = push.outcome();
@@ -230,7 +273,9 @@ impl Control {
             serving.changed.extend(ids);
             serving.publish_at.get_or_insert(now + PUBLISH_WINDOW);
         }
-        let to = self.watch.health(target).state();
+        let health = self.watch.health(target);
+        let to = health.state();
+        self.keeping.observe(target, health, now);
         if from != to {
             let (pools, seen) = (self.pool_names(target), seen.clone());
             effects.push(Effect::Report(Turn { target: target.clone(), pools, from, to, seen }));
@@ -274,20 +319,36 @@ impl Control {
         let stopped = self.watch.retain(|target| pools_of.contains_key(target));
         effects.extend(stopped.into_iter().map(Effect::Stop));
         self.watch.set_hold(world.probing.hold);
+        self.keeping.retain(pools_of.keys().map(|target| &**target), now);
+        let windows = self.overrides.set_windows(&world.windows, now);
+        effects.extend(windows.into_iter().map(Effect::Overridden));
         let before = self.serving.as_ref().map(|serving| &*serving.snapshot);
-        let snapshot = Arc::new(Snapshot::new(blueprint.clone(), standing(&self.watch, world), before));
+        let standing = overrides::standing(&self.watch, self.overrides.rulings(), world);
+        let snapshot = Snapshot::new(blueprint.clone(), standing, before);
+        let snapshot = Arc::new(snapshot.overlaid(self.overrides.rulings()));
         effects.push(Effect::Publish(snapshot.clone()));
-        let places = push::places(world);
-        self.serving = Some(Serving { snapshot, pools_of, places, changed: BTreeSet::new(), publish_at: None });
+        self.serving = Some(Serving {
+            snapshot,
+            places: push::places(world),
+            pools_of,
+            changed: BTreeSet::new(),
+            publish_at: None,
+            names_changed: false,
+        });
     }
 
-    fn publish(&mut self, now: Duration) -> Option<Arc<Snapshot>> {
+    fn publish(&mut self, now: Duration) -> Option<Effect> {
         let serving = self.serving.as_mut()?;
         serving.publish_at.take_if(|at| *at <= now)?;
         let changed: Vec<PoolId> = std::mem::take(&mut serving.changed).into_iter().collect();
-        let before = serving.snapshot.clone();
-        serving.snapshot = Arc::new(before.with_pools(&changed, standing(&self.watch, before.world())));
-        Some(serving.snapshot.clone())
+        let before = &serving.snapshot;
+        let rulings = self.overrides.rulings();
+        let mut snapshot = before.with_pools(&changed, overrides::standing(&self.watch, rulings, before.world()));
+        if std::mem::take(&mut serving.names_changed) {
+            snapshot = snapshot.overlaid(rulings);
+        }
+        serving.snapshot = Arc::new(snapshot);
+        Some(Effect::Publish(serving.snapshot.clone()))
     }
 }
 
@@ -299,12 +360,7 @@ impl Serving {
     }
 }
 
-/// What the watch says of each pool's endpoints, by their place in its spec.
-fn standing<'a>(watch: &'a Watch, world: &'a World) -> impl Fn(PoolId, usize) -> Standing + 'a {
-    |id, endpoint| watch.standing(world.pools[id as usize].members.condition(endpoint))
-}
-
-/// The pools that hold each target, in their order: targets begin in it.
+/// The pools that hold each target, in their order.
 fn pools_of(world: &World) -> PoolsOf {
     let mut pools_of = PoolsOf::default();
     for (id, spec) in (0..).zip(&world.pools) {

@@ -44,7 +44,7 @@ pub enum Said {
 }
 
 /// Where the answer to a report goes: how many monitors it counted for, or why for none.
-pub type Reply = oneshot::Sender<Result<usize, Refusal>>;
+pub type PushReply = oneshot::Sender<Result<usize, PushRefusal>>;
 
 /// Where an endpoint stands: its pool, and its place there.
 pub(super) type Place = (PoolId, usize);
@@ -65,7 +65,7 @@ pub(super) fn places(world: &World) -> HashMap<IpAddr, Vec<Place>> {
 
 /// Why a report counts for nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum PushRefusal {
     /// No pool holds the endpoint.
     UnknownEndpoint(IpAddr),
     /// Pools do, but not this one.
@@ -76,7 +76,7 @@ pub enum Refusal {
     Probed(IpAddr),
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for PushRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UnknownEndpoint(endpoint) => write!(f, "no pool holds {endpoint}"),
@@ -89,7 +89,7 @@ impl fmt::Display for Refusal {
     }
 }
 
-impl std::error::Error for Refusal {}
+impl std::error::Error for PushRefusal {}
 
 impl Push {
     /// What counts, and how often.
@@ -104,14 +104,14 @@ impl Push {
     }
 
     /// The targets that it counts for, among the endpoints of its address that stand in these places.
-    pub(super) fn addressees(&self, world: &World, places: &[Place]) -> Result<Vec<Arc<Target>>, Refusal> {
+    pub(super) fn addressees(&self, world: &World, places: &[Place]) -> Result<Vec<Arc<Target>>, PushRefusal> {
         if places.is_empty() {
-            return Err(Refusal::UnknownEndpoint(self.endpoint));
+            return Err(PushRefusal::UnknownEndpoint(self.endpoint));
         }
         let specs = places.iter().map(|&(id, place)| (&*world.pools[id as usize], place));
         let named: Vec<_> = specs.filter(|(spec, _)| self.names(spec)).collect();
         if let (Some(pool), true) = (&self.pool, named.is_empty()) {
-            return Err(Refusal::NotInPool(self.endpoint, pool.clone()));
+            return Err(PushRefusal::NotInPool(self.endpoint, pool.clone()));
         }
         let mut targets: Vec<&Target> = Vec::new();
         for condition in named.iter().filter_map(|(spec, place)| spec.members.condition(*place)) {
@@ -122,12 +122,12 @@ impl Push {
             });
         }
         if targets.is_empty() {
-            return Err(Refusal::Unwatched(self.endpoint));
+            return Err(PushRefusal::Unwatched(self.endpoint));
         }
         if targets.iter().any(|target| !target.is_probed()) {
             targets.retain(|target| !target.is_probed());
         } else if matches!(self.said, Said::Good(_)) {
-            return Err(Refusal::Probed(self.endpoint));
+            return Err(PushRefusal::Probed(self.endpoint));
         }
         Ok(targets.into_iter().cloned().map(Arc::new).collect())
     }

@@ -2,14 +2,15 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::mpsc;
 use tokio::task::{self, AbortHandle, JoinError, JoinSet};
 use tracing::{error, info, warn};
 
-use super::{Control, Effect, Event, Turn};
+use super::{Control, Effect, Event, Keep, Turn};
 use crate::health::{Outcome, State, Target};
+use crate::overrides::{Change, Happening, Override, rfc3339};
 use crate::snapshot::Snapshot;
 use crate::watch::Doubted;
 
@@ -24,7 +25,7 @@ impl Retired {
 }
 
 /// How often retired snapshots are looked through, if nothing else happens.
-const SWEEP: std::time::Duration = std::time::Duration::from_secs(1);
+const SWEEP: Duration = Duration::from_secs(1);
 
 /// Probes in flight, each in a task of its own.
 #[derive(Default)]
@@ -67,19 +68,44 @@ impl Probes {
     }
 }
 
-/// Runs until all senders of events are gone. `probe` asks a target and ends with the outcome; `publish` makes a snapshot the
-/// one that queries are answered from, and gives back the one before.
+/// Time since the Unix epoch that never runs backwards nor jumps: the wall clock is read once.
+#[derive(Clone, Copy, Debug)]
+struct Clock {
+    start: Instant,
+    /// When `start` was, since the Unix epoch.
+    epoch: Duration,
+}
+
+impl Clock {
+    fn new() -> Self {
+        // A clock that stands before the epoch is as wrong as one at it.
+        Self { start: Instant::now(), epoch: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() }
+    }
+
+    fn now(self) -> Duration {
+        self.epoch + self.start.elapsed()
+    }
+
+    fn instant(self, time: Duration) -> Instant {
+        self.start + time.saturating_sub(self.epoch)
+    }
+}
+
+/// Runs until it is told to stop or all senders of events are gone. `probe` asks a target and ends with the outcome;
+/// `publish` makes a snapshot the one that queries are answered from, and gives back the one before; `keep` keeps rows for
+/// the next run, and does not wait for a disk.
 pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
     mut control: Control,
     mut events: mpsc::Receiver<Event>,
     probe: impl Fn(Arc<Target>) -> P,
     mut publish: impl FnMut(Arc<Snapshot>) -> Option<Arc<Snapshot>>,
+    keep: impl Fn(Keep),
 ) {
-    let start = Instant::now();
+    let clock = Clock::new();
     let mut retired = Retired::default();
     let mut probes = Probes::default();
     loop {
-        let sweep_at = start.elapsed() + SWEEP;
+        let sweep_at = clock.now() + SWEEP;
         let wake_at = control.wake_at().map_or(sweep_at, |at| at.min(sweep_at));
         let event = tokio::select! {
             event = events.recv() => match event {
@@ -87,16 +113,25 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
                 None => return,
             },
             event = probes.next() => event,
-            () = tokio::time::sleep_until((start + wake_at).into()) => Event::Tick,
+            () = tokio::time::sleep_until(clock.instant(wake_at).into()) => Event::Tick,
         };
-        for effect in control.step(event, start.elapsed()) {
+        let is_last = matches!(event, Event::Stop);
+        for effect in control.step(event, clock.now()) {
             match effect {
                 Effect::Probe(target) => probes.start(target.clone(), probe(target)),
                 Effect::Stop(target) => probes.stop(&target),
                 Effect::Publish(snapshot) => retired.0.extend(publish(snapshot)),
                 Effect::Report(turn) => report(&turn),
                 Effect::Doubt(doubt) => report_doubt(&doubt),
+                // Whoever reported may be gone.
+                Effect::Pushed(reply, result) => _ = reply.send(result),
+                Effect::Keep(rows) => keep(rows),
+                Effect::Overridden(change) => report_override(&change),
+                Effect::Reply(reply) => reply.send(),
             }
+        }
+        if is_last {
+            return;
         }
         retired.free_unused();
     }
@@ -123,4 +158,15 @@ fn report_doubt(doubt: &Doubted) {
         }
         Doubted::Ended => error!("still nothing answers: states are held no longer"),
     }
+}
+
+fn report_override(change: &Change) {
+    let Change { happening, item: Override { id, order, .. } } = change;
+    let who = match happening {
+        Happening::Lifted { by } => by,
+        _ => &order.who,
+    };
+    let (mode, target, reason) = (order.mode, &order.target, &order.reason);
+    let (from, until) = (order.from.map(rfc3339), order.until.map(rfc3339));
+    info!(%id, %mode, %target, who, from, until, reason, "override {}", happening.as_str());
 }

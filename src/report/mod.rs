@@ -6,7 +6,7 @@ mod explain;
 use serde::Serialize;
 
 pub use check::{Check, Summary};
-pub use explain::{Down, Explanation, Question};
+pub use explain::{Explanation, Question, standing_without};
 
 /// Pretty JSON. The shapes here always have one.
 pub fn to_json(shape: &impl Serialize) -> String {

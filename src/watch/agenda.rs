@@ -287,7 +287,9 @@ mod tests {
     fn with_targets(count: u16, bound: usize) -> (Agenda, Vec<Arc<Target>>) {
         let mut agenda = Agenda::new(1, bound);
         let targets: Vec<_> = (1..=count).map(target).collect();
-        targets.iter().for_each(|target| agenda.add(target, Duration::ZERO));
+        for target in &targets {
+            agenda.add(target, Duration::ZERO);
+        }
         (agenda, targets)
     }
 

@@ -76,6 +76,11 @@ impl Doubt {
         self.began.take().is_some()
     }
 
+    /// A target was good when an earlier run ended.
+    pub(super) fn trust(&mut self, target: &Arc<Target>) {
+        self.good.insert(target.clone());
+    }
+
     /// Takes in an outcome of a target that was in this health before. If the node is in doubt from now on, tells who was held
     /// to be what. `datacenters` tells where a target stands.
     pub(super) fn observe(
@@ -90,7 +95,7 @@ impl Doubt {
             Outcome::Success(_) => {
                 self.suspects.remove(target);
                 if !self.good.contains(target) {
-                    self.good.insert(target.clone());
+                    self.trust(target);
                 }
                 None
             }

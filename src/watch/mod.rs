@@ -92,6 +92,15 @@ impl Watch {
         }
     }
 
+    /// Takes a target that was never probed for what an earlier run found it to be.
+    pub fn restore(&mut self, target: &Arc<Target>, state: State) {
+        let Some(health) = self.health.get_mut(target).filter(|health| **health == Health::UNKNOWN) else { return };
+        *health = Health::settled(state);
+        if health.share().is_some() && target.is_probed() {
+            self.doubt.trust(target);
+        }
+    }
+
     /// Forgets the targets that are not to be kept, and gives those whose probes are in flight: they are to be stopped.
     pub fn retain(&mut self, keep: impl Fn(&Target) -> bool) -> Vec<Arc<Target>> {
         self.health.retain(|target, _| keep(target));
@@ -115,27 +124,25 @@ impl Watch {
         (is_over && self.doubt.end()).then_some(Doubted::Ended)
     }
 
-    /// Takes in the end of a probe; that of a target no longer watched changes nothing. `datacenters` tells where a target
-    /// stands.
+    /// Takes in the end of a probe; `None` if it counts for nothing, because the target is not watched any more or because the
+    /// node doubts what it says. `datacenters` tells where a target stands.
     pub fn observe(
         &mut self,
         target: &Arc<Target>,
         outcome: &Outcome,
         now: Duration,
         datacenters: impl Fn(&Target) -> Vec<DatacenterId>,
-    ) -> Observed {
+    ) -> Option<Observed> {
         self.agenda.finish(target, now);
-        let Some(health) = self.health.get_mut(target) else {
-            return Observed { transition: Transition::None, doubt: None };
-        };
+        let health = self.health.get_mut(target)?;
         if self.doubt.is_on() && outcome.may_be_ours() {
-            return Observed { transition: Transition::None, doubt: None };
+            return None;
         }
         let before = *health;
         let transition = health.observe(outcome.share(), &target.monitor, now);
         let ended = self.doubt.end().then(|| Doubted::Answered(target.clone()));
         let held = self.doubt.observe(target, outcome, before, now, datacenters);
-        Observed { transition, doubt: held.map(|held| self.hold(held, target)).or(ended) }
+        Some(Observed { transition, doubt: held.map(|held| self.hold(held, target)).or(ended) })
     }
 
     /// A probe ended without telling anything.
@@ -166,7 +173,7 @@ impl Watch {
             if self.doubt.is_on() {
                 condition.each_target(&mut |target| is_held |= target.is_probed());
             }
-            Standing { share, restless: restless || is_held }
+            Standing { share, restless: restless || is_held, ..Standing::CALM }
         })
     }
 

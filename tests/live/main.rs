@@ -15,6 +15,7 @@ mod hostile;
 mod limits;
 mod process;
 mod reload;
+mod restart;
 mod sick;
 mod statics;
 mod steering;

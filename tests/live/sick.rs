@@ -103,7 +103,9 @@ fn when_everything_hangs_states_are_held_for_as_long_as_they_may() {
     let mut node = serve(&endpoints, &format!("{SERVER}[probes]\nhold = \"2s\"\n"));
     let mut asker = node.asker();
     let before = sight(&mut asker);
-    endpoints.iter().for_each(|endpoint| endpoint.play(Script::hang()));
+    for endpoint in &endpoints {
+        endpoint.play(Script::hang());
+    }
     node.log.wait_for(BEGAN);
     let began = Instant::now();
     wait_for_falls();
@@ -119,7 +121,9 @@ fn when_everything_hangs_states_are_held_for_as_long_as_they_may() {
 fn a_datacenter_that_hangs_alone_falls() {
     let endpoints = three();
     let mut node = serve(&endpoints, SERVER);
-    endpoints[..2].iter().for_each(|endpoint| endpoint.play(Script::hang()));
+    for endpoint in &endpoints[..2] {
+        endpoint.play(Script::hang());
+    }
     let mut asker = node.asker();
     wait_until("the other one answers", || sight(&mut asker) == (vec![endpoints[2].address().ip()], TTL));
     assert!(node.log.lines().iter().all(|line| !line.contains(BEGAN)));

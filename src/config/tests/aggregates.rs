@@ -80,7 +80,7 @@ fn a_zone_aggregates_what_the_server_file_defines() {
 fn a_push_monitor_has_a_deadline() {
     let of = |rest: &str| match condition(&format!("[monitors.top]\ntype = \"push\"\n{rest}")) {
         Condition::Probe(target) => target,
-        other => panic!("{other:?}"),
+        other @ Condition::AtLeast(..) => panic!("{other:?}"),
     };
     let plain = of("");
     assert_eq!((&plain.monitor.check, plain.monitor.interval), (&Check::Push, Duration::from_secs(30)));
@@ -145,24 +145,22 @@ fn a_monitor_is_not_part_of_itself() {
 
 #[test]
 fn an_endpoint_has_so_many_probes_at_most() {
+    let aggregate = |kind: &str, name: &str, of: [&str; 2]| {
+        format!("[monitors.{name}]\ntype = \"{kind}\"\nof = [\"{}\", \"{}\"]\n", of[0], of[1])
+    };
     // Each doubles the one before.
-    let mut chain = String::from("[monitors.top]\ntype = \"all\"\nof = [\"m1\", \"web\"]\n");
-    for number in 1..=12 {
+    let doubled = (1..=12).map(|number| {
         let next = if number == 12 { "web".to_owned() } else { format!("m{}", number + 1) };
-        let again = format!("a{number}");
-        chain += &format!("[monitors.m{number}]\ntype = \"all\"\nof = [\"{next}\", \"{again}\"]\n");
-        chain += &format!("[monitors.{again}]\ntype = \"any\"\nof = [\"{next}\", \"db\"]\n");
-    }
-    let found = told_of(&format!("{chain}{PARTS}"));
+        let (one, other) = (format!("m{number}"), format!("a{number}"));
+        aggregate("all", &one, [&next, &other]) + &aggregate("any", &other, [&next, "db"])
+    });
+    let found = told_of(&(aggregate("all", "top", ["m1", "web"]) + &doubled.collect::<String>() + PARTS));
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(found[0].contains("error: an endpoint has at most 32 probes"), "{found:?}");
 
-    let mut deep = String::new();
-    for number in 0..10_000 {
-        deep += &format!("[monitors.m{number}]\ntype = \"all\"\nof = [\"m{}\", \"web\"]\n", number + 1);
-    }
-    let found =
-        told_of(&format!("{}{deep}[monitors.m10000]\ntype = \"push\"\n{PARTS}", "[monitors.top]\ntype = \"push\"\n"));
+    let deep = (0..10_000).map(|number| aggregate("all", &format!("m{number}"), [&format!("m{}", number + 1), "web"]));
+    let ends = "[monitors.top]\ntype = \"push\"\n[monitors.m10000]\ntype = \"push\"\n";
+    let found = told_of(&(deep.collect::<String>() + ends + PARTS));
     assert!(found.iter().any(|line| line.contains("an endpoint has at most 32 probes")), "{found:?}");
 }
 

@@ -146,3 +146,28 @@ fn what_comes_while_the_node_doubts_is_up_until_it_can_be_seen() {
     assert_eq!(scene.open_in(0).len(), 3);
     assert!(scene.pool(0).is_restless());
 }
+
+#[test]
+fn a_node_that_restarts_behind_a_pulled_cable_answers_as_before() {
+    let mut before = Scene::serving(world(tcp(), SOME));
+    before.pass(at(10), but("127.0.0.2"));
+    before.pass(at(30), but("127.0.0.2"));
+    before.happen(Event::Stop);
+    let pools: &[&[&str]] = &[&["127.0.0.1", "127.0.0.2"], &["127.0.0.3"], &["127.0.0.4"]];
+    let mut scene = Scene::restarted(before.kept.clone(), at(60));
+    scene.happen(compile(world(tcp(), pools)));
+    scene.pass(at(90), |address| if address == "127.0.0.4" { WELL } else { TIMED_OUT });
+    assert!(scene.doubts.is_empty(), "one of them answers");
+
+    let mut before = Scene::serving(world(tcp(), SOME));
+    before.pass(at(30), |_| WELL);
+    before.happen(Event::Stop);
+    let confirmed: Vec<_> = before.kept.values().map(|kept| kept.confirmed).collect();
+    let mut scene = Scene::restarted(before.kept, at(60));
+    scene.happen(compile(world(tcp(), SOME)));
+    scene.pass(at(110), |_| TIMED_OUT);
+    assert!(began(&scene) && all_open(&scene));
+    scene.happen(Event::Stop);
+    let still: Vec<_> = scene.kept.values().map(|kept| kept.confirmed).filter(|time| *time > at(65)).collect();
+    assert!(still.is_empty(), "what does not count confirms nothing: {confirmed:?}, {still:?}");
+}

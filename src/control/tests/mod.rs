@@ -1,6 +1,7 @@
 //! Scenarios of the machine: no sockets, no clock.
 
 mod doubt;
+mod keeping;
 mod push;
 mod random;
 
@@ -76,6 +77,10 @@ struct Scene {
     serving: Option<Arc<Snapshot>>,
     turns: Vec<(IpAddr, State)>,
     doubts: Vec<Doubted>,
+    /// What is kept for the next run.
+    kept: HashMap<u128, Kept>,
+    /// When rows were handed over to be kept.
+    kept_at: Vec<Duration>,
 }
 
 impl Scene {
@@ -88,7 +93,17 @@ impl Scene {
             serving: None,
             turns: Vec::new(),
             doubts: Vec::new(),
+            kept: HashMap::new(),
+            kept_at: Vec::new(),
         }
+    }
+
+    /// A node that begins later with what another one kept.
+    fn restarted(kept: HashMap<u128, Kept>, now: Duration) -> Self {
+        let mut scene = Self { now, ..Self::new() };
+        scene.kept = kept.clone();
+        scene.happen(Event::Restore(kept));
+        scene
     }
 
     /// One that serves, and whose endpoints are all up.
@@ -108,6 +123,18 @@ impl Scene {
                 Effect::Publish(snapshot) => self.serving = Some(snapshot),
                 Effect::Report(turn) => self.turns.push((turn.target.address.ip(), turn.to)),
                 Effect::Doubt(doubt) => self.doubts.push(doubt),
+                Effect::Pushed(reply, result) => _ = reply.send(result),
+                Effect::Keep(rows) => {
+                    self.kept_at.push(self.now);
+                    for (target, kept) in rows {
+                        match kept {
+                            Some(kept) => _ = self.kept.insert(target, kept),
+                            None => _ = self.kept.remove(&target),
+                        }
+                    }
+                }
+                Effect::Overridden(_) => {}
+                Effect::Reply(reply) => reply.send(),
             }
         }
     }

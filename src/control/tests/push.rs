@@ -21,7 +21,7 @@ fn bad(failures: u8) -> Said {
 }
 
 impl Scene {
-    fn push(&mut self, endpoint: &str, pool: Option<&str>, said: Said) -> Result<usize, Refusal> {
+    fn push(&mut self, endpoint: &str, pool: Option<&str>, said: Said) -> Result<usize, PushRefusal> {
         let (reply, mut answer) = tokio::sync::oneshot::channel();
         let push = Push { endpoint: endpoint.parse().unwrap(), pool: pool.map(Into::into), said };
         self.happen(Event::Push(push, reply));
@@ -79,7 +79,7 @@ fn a_report_may_tell_of_several_failures_or_of_a_share() {
 #[test]
 fn bad_reports_of_probed_endpoints_count_beside_their_probes_and_good_ones_do_not() {
     let mut scene = Scene::serving(world(tcp(), &[&ADDRESSES]));
-    assert_eq!(scene.push(ONE, None, Said::Good(Share::FULL)), Err(Refusal::Probed(ONE.parse().unwrap())));
+    assert_eq!(scene.push(ONE, None, Said::Good(Share::FULL)), Err(PushRefusal::Probed(ONE.parse().unwrap())));
     assert_eq!(scene.push(ONE, Some("web"), bad(1)), Ok(1));
     scene.settle();
     assert!(scene.pool(0).is_restless());
@@ -112,7 +112,7 @@ fn reports_of_what_is_not_watched_are_refused() {
     endpoints[0].condition = None;
     let mut scene = Scene::serving(world);
     let [one, two, three]: [IpAddr; 3] = ["127.0.0.1", "127.0.0.2", "127.0.0.3"].map(|text| text.parse().unwrap());
-    assert_eq!(scene.push("127.0.0.3", None, bad(1)), Err(Refusal::UnknownEndpoint(three)));
-    assert_eq!(scene.push("127.0.0.2", None, bad(1)), Err(Refusal::Unwatched(two)));
-    assert_eq!(scene.push("127.0.0.1", Some("web/1"), bad(1)), Err(Refusal::NotInPool(one, "web/1".into())));
+    assert_eq!(scene.push("127.0.0.3", None, bad(1)), Err(PushRefusal::UnknownEndpoint(three)));
+    assert_eq!(scene.push("127.0.0.2", None, bad(1)), Err(PushRefusal::Unwatched(two)));
+    assert_eq!(scene.push("127.0.0.1", Some("web/1"), bad(1)), Err(PushRefusal::NotInPool(one, "web/1".into())));
 }
