@@ -1,19 +1,21 @@
-//! `[monitors]`: how endpoints are probed.
+//! `[monitors]`: how endpoints are probed. Here stands what all types share; each type's own keys have their own file.
 
+mod http;
+mod tls;
+
+use std::collections::BTreeSet;
 use std::num::NonZeroU8;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::health::{
-    Check, DEFAULT_FALL, DEFAULT_INTERVAL, DEFAULT_RISE, DEFAULT_TIMEOUT, HttpCheck, Monitor, TlsCheck,
-};
+use crate::health::{Check, DEFAULT_FALL, DEFAULT_INTERVAL, DEFAULT_RISE, DEFAULT_TIMEOUT, Monitor};
 
 use super::aggregates::{self, MonitorTree, Needed, Written};
 use super::datacenters::is_word;
 use super::decode::{Placed, Table, Value, entries};
 use super::fault::{Fault, Faults};
-use super::http_check;
 use super::scope::Definitions;
 
 /// What `interval` may be: below it endpoints would be attacked rather than probed, above it health means nothing.
@@ -35,9 +37,6 @@ const NO_PORT: u16 = 0;
 /// How long nothing need be heard of an endpoint, if its monitor does not say.
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(30);
 
-/// The keys that only make sense with a request.
-const HTTP_KEYS: [&str; 6] = ["method", "path", "host", "headers", "expect_status", "expect_body"];
-
 /// A monitor and the host it asks for, if it says so itself.
 #[derive(Clone)]
 pub(super) struct PlacedMonitor {
@@ -45,80 +44,93 @@ pub(super) struct PlacedMonitor {
     pub(super) host: Option<Box<str>>,
 }
 
-#[derive(Clone, Copy)]
+/// What a monitor asks.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Http,
     Https,
     Tcp,
+    Tls,
     Push,
     Aggregate(Needed),
 }
 
-/// Reads a file's `[monitors]`. `shared` are the server file's, for a zone file.
+/// Keys that only some types have, and how these are told.
+const OWN_KEYS: [(&[&str], &[Kind], &str); 5] = [
+    (&["host"], &[Kind::Http, Kind::Https, Kind::Tls], "http, https and tls"),
+    (&http::KEYS, &[Kind::Http, Kind::Https], "http and https"),
+    (&tls::KEYS, &[Kind::Https, Kind::Tls], "https and tls"),
+    (&["alpn"], &[Kind::Tls], "tls"),
+    (&["deadline"], &[Kind::Push], "push"),
+];
+
+/// Reads a file's `[monitors]`. `shared` are the server file's, for a zone file. The files that they name are added to `files`.
 pub(super) fn read(
     section: Option<&Value<'_>>,
     shared: Option<&Definitions<MonitorTree>>,
+    files: &mut BTreeSet<PathBuf>,
     faults: &mut Faults,
 ) -> Definitions<MonitorTree> {
     let mut written = Vec::new();
     for value in entries(section, "monitors", faults) {
         is_word(&value.name(), faults);
-        written.push((value.name(), read_written(&value, faults)));
+        written.push((value.name(), read_written(&value, files, faults)));
     }
     aggregates::resolve(written, shared, faults)
 }
 
-fn read_written(value: &Value<'_>, faults: &mut Faults) -> Option<Written> {
+fn read_written(value: &Value<'_>, files: &mut BTreeSet<PathBuf>, faults: &mut Faults) -> Option<Written> {
     let mut table = value.table("a monitor", faults)?;
     let kinds = [
         ("http", Kind::Http),
         ("https", Kind::Https),
         ("tcp", Kind::Tcp),
+        ("tls", Kind::Tls),
         ("push", Kind::Push),
         ("all", Kind::Aggregate(Needed::All)),
         ("any", Kind::Aggregate(Needed::Any)),
         ("at_least", Kind::Aggregate(Needed::Count)),
     ];
-    let later = ["tls", "dns", "grpc", "icmp", "exec"];
+    let later = ["dns", "grpc", "icmp", "exec"];
     // Without its type nothing else about it can be judged.
     let kind = table.require("type", faults)?.word(&kinds, &later, faults)?.value;
     match kind {
         Kind::Aggregate(needed) => aggregates::read(table, needed, faults).map(Written::Aggregate),
-        _ => read_monitor(table, kind, faults).map(Written::One),
+        _ => read_monitor(table, kind, files, faults).map(Written::One),
     }
 }
 
-fn read_monitor(mut table: Table<'_>, kind: Kind, faults: &mut Faults) -> Option<PlacedMonitor> {
+fn read_monitor(
+    mut table: Table<'_>,
+    kind: Kind,
+    files: &mut BTreeSet<PathBuf>,
+    faults: &mut Faults,
+) -> Option<PlacedMonitor> {
     table.refuse(&["of", "count"], "is for monitors of type all, any and at_least", faults);
+    for (keys, _, types) in OWN_KEYS.iter().filter(|(_, kinds, _)| !kinds.contains(&kind)) {
+        table.refuse(keys, &format!("is for monitors of type {types}"), faults);
+    }
 
     let port = read_port(&mut table, kind, faults);
-    let (interval, timeout) = if matches!(kind, Kind::Push) {
-        read_deadline(&mut table, faults)
-    } else {
-        table.refuse(&["deadline"], "is for monitors of type push", faults);
-        read_times(&mut table, faults)
-    };
+    let (interval, timeout) =
+        if kind == Kind::Push { read_deadline(&mut table, faults) } else { read_times(&mut table, faults) };
     let count = |value: Value<'_>, faults: &mut Faults| value.integer(1..=u8::MAX, faults);
     let rise = table.take("rise").and_then(|value| count(value, faults));
     let fall = table.take("fall").and_then(|value| count(value, faults));
     let hold_down = table.take("hold_down").and_then(|value| value.duration(HOLD_DOWN, faults));
 
-    if !matches!(kind, Kind::Https) {
-        table.refuse(&["sni", "verify"], "is for monitors of type https", faults);
-    }
-    let (check, host) = match kind {
-        Kind::Tcp | Kind::Push | Kind::Aggregate(_) => {
-            table.refuse(&HTTP_KEYS, "is for monitors of type http and https", faults);
-            (Some(if matches!(kind, Kind::Tcp) { Check::Tcp } else { Check::Push }), None)
-        }
-        Kind::Http => {
-            let host = read_host(&mut table, "host", faults);
-            (http_check::read(&mut table, faults).map(Check::Http), host)
-        }
+    let host = if matches!(kind, Kind::Tcp | Kind::Push) { None } else { read_host(&mut table, "host", faults) };
+    let check = match kind {
+        Kind::Tcp => Some(Check::Tcp),
+        Kind::Push | Kind::Aggregate(_) => Some(Check::Push),
+        Kind::Http => http::read(&mut table, timeout, faults).map(http::without_tls).map(Check::Http),
         Kind::Https => {
-            let host = read_host(&mut table, "host", faults);
-            let tls = read_tls(&mut table, faults);
-            (http_check::read(&mut table, faults).map(|http: HttpCheck| Check::Https(http, tls)), host)
+            let (http, tls) = (http::read(&mut table, timeout, faults), tls::read(&mut table, files, faults));
+            http.zip(tls).map(|(http, tls)| Check::Https(http, tls))
+        }
+        Kind::Tls => {
+            let (alpn, tls) = (tls::read_alpn(&mut table, faults), tls::read(&mut table, files, faults));
+            alpn.zip(tls).map(|(alpn, tls)| Check::Tls(tls, alpn))
         }
     };
     table.finish(&[], faults);
@@ -144,7 +156,7 @@ fn read_port(table: &mut Table<'_>, kind: Kind, faults: &mut Faults) -> Option<u
             table.refuse(&["port"], "is for monitors that probe", faults);
             return Some(NO_PORT);
         }
-        Kind::Tcp => {
+        Kind::Tcp | Kind::Tls => {
             return table.require("port", faults)?.integer(1..=u16::MAX, faults).map(|port| port.value);
         }
     };
@@ -174,12 +186,6 @@ fn read_deadline(table: &mut Table<'_>, faults: &mut Faults) -> (Duration, Durat
     table.refuse(&["interval", "timeout"], "is for monitors that probe: a push monitor has a `deadline`", faults);
     let deadline = table.take("deadline").and_then(|value| value.duration(INTERVAL, faults));
     (deadline.map_or(DEFAULT_DEADLINE, |deadline| deadline.value), Duration::ZERO)
-}
-
-fn read_tls(table: &mut Table<'_>, faults: &mut Faults) -> TlsCheck {
-    let sni = read_host(table, "sni", faults);
-    let verify = table.take("verify").and_then(|value| value.boolean(faults));
-    TlsCheck { sni, verify: verify.is_none_or(|verify| verify.value) }
 }
 
 /// A host name or an address, as a `Host` field has it, without a port.

@@ -1,5 +1,8 @@
 //! The sections that may stand in the server file, for all zones, and in a zone file: a zone's own entry wins.
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
 use crate::geo::DatacenterId;
 use crate::name::Name;
 
@@ -25,6 +28,8 @@ pub(super) struct Sections {
 pub(super) struct Drafts {
     pub(super) places: Places,
     pub(super) pools: Vec<PoolDraft>,
+    /// Files that monitors name.
+    pub(super) files: BTreeSet<PathBuf>,
 }
 
 impl Sections {
@@ -37,13 +42,14 @@ impl Sections {
         faults: &mut Faults,
     ) -> Self {
         let datacenters = datacenters::read(table.take("datacenters").as_ref(), &mut drafts.places, faults);
-        let monitors = monitors::read(table.take("monitors").as_ref(), shared.map(|shared| &shared.monitors), faults);
+        let shared_monitors = shared.map(|shared| &shared.monitors);
+        let monitors = monitors::read(table.take("monitors").as_ref(), shared_monitors, &mut drafts.files, faults);
         let seen_datacenters = View { own: &datacenters, shared: shared.map(|shared| &shared.datacenters) };
         let regions = regions::read(table.take("regions").as_ref(), seen_datacenters, faults);
         let scope = PoolScope {
             origin,
             datacenters: seen_datacenters,
-            monitors: View { own: &monitors, shared: shared.map(|shared| &shared.monitors) },
+            monitors: View { own: &monitors, shared: shared_monitors },
         };
         let pools = pools::read(table.take("pools").as_ref(), &scope, &mut drafts.pools, faults);
         Self { datacenters, regions, monitors, pools }

@@ -82,9 +82,9 @@ impl Finish<'_> {
 }
 
 /// The host that a pool's probes ask for: the monitor's, else the only name that uses the pool; `None` for the check
-/// address. A bare connection asks for none, nor does a report: there the address lets pools share a probe.
+/// address. Some checks ask for none: there the address lets pools share a probe.
 fn host(placed: &PlacedMonitor, users: &[Name]) -> Option<Box<str>> {
-    if matches!(placed.monitor.check, Check::Tcp | Check::Push) {
+    if !asks_for_host(&placed.monitor.check) {
         return None;
     }
     if let Some(host) = &placed.host {
@@ -97,6 +97,14 @@ fn host(placed: &PlacedMonitor, users: &[Name]) -> Option<Box<str>> {
     }
 }
 
+fn asks_for_host(check: &Check) -> bool {
+    match check {
+        Check::Tcp | Check::Push => false,
+        Check::Tls(tls, _) => tls.sni.is_none(),
+        Check::Http(_) | Check::Https(..) => true,
+    }
+}
+
 /// What is wrong with asking for a check address as host, if that is what the probes would do: an error of one of the pool's
 /// monitors, else a warning.
 fn host_fault(draft: &PoolDraft) -> Option<Fault> {
@@ -106,7 +114,8 @@ fn host_fault(draft: &PoolDraft) -> Option<Fault> {
 }
 
 fn monitor_host_fault(monitor: &PlacedMonitor, draft: &PoolDraft) -> Option<Fault> {
-    if draft.users.is_empty() || host(monitor, &draft.users).is_some() {
+    let check = &monitor.monitor.check;
+    if draft.users.is_empty() || host(monitor, &draft.users).is_some() || !asks_for_host(check) {
         return None;
     }
     let mut users: Vec<String> = draft.users.iter().take(MAX_LISTED).map(ToString::to_string).collect();
@@ -114,15 +123,14 @@ fn monitor_host_fault(monitor: &PlacedMonitor, draft: &PoolDraft) -> Option<Faul
         users.push("...".to_owned());
     }
     let label = format!("used by {}", users.join(", "));
-    match &monitor.monitor.check {
-        Check::Tcp | Check::Push => None,
-        Check::Https(_, tls) if tls.verify && tls.sni.is_none() => {
+    Some(match check {
+        Check::Https(_, tls) | Check::Tls(tls, _) if tls.verify && tls.sni.is_none() => {
             let message = format!("no name to verify the certificates of pool `{}` for", draft.name);
-            Some(Fault::error(&draft.place, message, label).help("give its monitor a `host`, or an `sni`"))
+            Fault::error(&draft.place, message, label).help("give its monitor a `host`, or an `sni`")
         }
-        Check::Http(_) | Check::Https(..) => {
+        _ => {
             let message = format!("probes of pool `{}` ask for its addresses, not for a host name", draft.name);
-            Some(Fault::warning(&draft.place, message, label).help("give its monitor a `host`"))
+            Fault::warning(&draft.place, message, label).help("give its monitor a `host`")
         }
-    }
+    })
 }

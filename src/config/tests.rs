@@ -4,6 +4,8 @@ mod aggregates;
 mod faults;
 mod files;
 mod listen;
+mod monitors;
+mod windows;
 mod worlds;
 
 use std::fs;

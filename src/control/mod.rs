@@ -13,6 +13,7 @@
 //! not handed out unseen. What the last run found of a target, if that was not long ago, counts as a probe: with
 //! `Restore` before the first `Adopt`, a node that was restarted answers at once, and as before.
 
+mod expiry;
 mod keeping;
 mod overrides;
 mod push;
@@ -26,7 +27,7 @@ use std::time::Duration;
 use foldhash::fast::RandomState;
 
 pub use keeping::{BELIEVED_FOR, CONFIRM_EVERY, KEEP_EVERY, KEPT_FOR, Keep};
-pub use overrides::{EndpointView, OverrideEvent, OverrideReply};
+pub use overrides::{EndpointView, OverrideEvent, OverrideReply, Reply};
 pub use push::{MAX_REASON, Push, PushRefusal, PushReply, Said};
 pub use run::run;
 

@@ -95,7 +95,7 @@ impl Push {
     /// What counts, and how often.
     pub(super) fn outcome(&self) -> (Outcome, u8) {
         match &self.said {
-            Said::Good(share) => (Outcome::Success(Finding { took: Duration::ZERO, share: *share }), 1),
+            Said::Good(share) => (Outcome::Success(Finding { share: *share, ..Finding::full(Duration::ZERO) }), 1),
             Said::Bad { failures, reason } => {
                 let reason = reason.as_deref().map(|reason| reason.chars().take(MAX_REASON).collect());
                 (Outcome::Failure(Failure::Reported(reason)), failures.get())

@@ -1,6 +1,7 @@
 //! Control with a clock, a channel and tasks.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -8,6 +9,7 @@ use tokio::sync::mpsc;
 use tokio::task::{self, AbortHandle, JoinError, JoinSet};
 use tracing::{error, info, warn};
 
+use super::expiry::Expiries;
 use super::{Control, Effect, Event, Keep, Turn};
 use crate::health::{Outcome, State, Target};
 use crate::overrides::{Change, Happening, Override, rfc3339};
@@ -26,6 +28,8 @@ impl Retired {
 
 /// How often retired snapshots are looked through, if nothing else happens.
 const SWEEP: Duration = Duration::from_secs(1);
+
+const SECONDS_A_DAY: u64 = 86_400;
 
 /// Probes in flight, each in a task of its own.
 #[derive(Default)]
@@ -104,6 +108,7 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
     let clock = Clock::new();
     let mut retired = Retired::default();
     let mut probes = Probes::default();
+    let mut expiries = Expiries::default();
     loop {
         let sweep_at = clock.now() + SWEEP;
         let wake_at = control.wake_at().map_or(sweep_at, |at| at.min(sweep_at));
@@ -116,6 +121,7 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
             () = tokio::time::sleep_until(clock.instant(wake_at).into()) => Event::Tick,
         };
         let is_last = matches!(event, Event::Stop);
+        tell_of_certificates(&mut expiries, &event, clock.now());
         for effect in control.step(event, clock.now()) {
             match effect {
                 Effect::Probe(target) => probes.start(target.clone(), probe(target)),
@@ -134,6 +140,24 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
             return;
         }
         retired.free_unused();
+    }
+}
+
+/// Warns of certificates that end soon. `now` is the time since the Unix epoch.
+fn tell_of_certificates(expiries: &mut Expiries, event: &Event, now: Duration) {
+    match event {
+        Event::Outcome(target, outcome) => {
+            if let Some(left) = expiries.observe(target, outcome, now) {
+                let days = left.as_secs() / SECONDS_A_DAY;
+                warn!(endpoint = %target.address, host = %target.host, days, "certificate expires soon");
+            }
+        }
+        Event::Adopt(blueprint) => {
+            let targets = blueprint.world().pools.iter().flat_map(|pool| pool.members.targets());
+            let addresses: HashSet<SocketAddr> = targets.map(|target| target.address).collect();
+            expiries.retain(|address| addresses.contains(&address));
+        }
+        _ => {}
     }
 }
 

@@ -302,7 +302,7 @@ fn a_probe_that_broke_off_is_not_waited_for_and_comes_again() {
 #[test]
 fn an_endpoint_that_asks_for_less_is_degraded_and_told_so() {
     let half = Share::from_thousandths(500);
-    let asks = |share| Outcome::Success(Finding { took: Duration::ZERO, share });
+    let asks = |share| Outcome::Success(Finding { share, ..Finding::full(Duration::ZERO) });
     let mut scene = Scene::serving(world(tcp(), &[&ADDRESSES]));
     scene.turns.clear();
     scene.pass(scene.now + INTERVAL * 3, |address| asks(if address == "127.0.0.2" { half } else { Share::FULL }));

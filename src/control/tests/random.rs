@@ -8,7 +8,7 @@ use crate::snapshot::{Kind, Selection};
 const POOLS: &[&[&str]] = &[&["127.0.0.1", "127.0.0.2", "127.0.0.3"], &["127.0.0.3", "127.0.0.4"]];
 
 fn outcome() -> impl Strategy<Value = Outcome> {
-    let asks = Outcome::Success(Finding { took: Duration::ZERO, share: Share::from_thousandths(250) });
+    let asks = Outcome::Success(Finding { share: Share::from_thousandths(250), ..Finding::full(Duration::ZERO) });
     prop_oneof![4 => Just(WELL), 1 => Just(asks), 2 => Just(REFUSED), 6 => Just(TIMED_OUT)]
 }
 
