@@ -4,6 +4,7 @@
 //! shares zones and maps, a new configuration shares the maps whose criteria it repeats.
 
 mod compile;
+mod odds;
 mod overlay;
 mod plan;
 mod pool;
@@ -22,6 +23,7 @@ use crate::steering::Map;
 use crate::wire::{CookieSecret, Rtype};
 use crate::zone::{NameId, PlanId, Special, Zone, ZoneError};
 use compile::Compiler;
+pub use odds::Shares;
 use overlay::Overlay;
 pub use plan::{Choice, Plan, Rule, Rung, Verdict};
 pub use pool::{Duty, Family, Kind, Lists, Member, OPEN_NOW, PerFamily, Pool, Selection, Standing};

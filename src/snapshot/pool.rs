@@ -9,7 +9,7 @@ use crate::name::Name;
 use crate::overrides::Mode;
 
 /// An address family, as an index into pairs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Family {
     /// IPv4, asked for by type A.
     V4 = 0,
@@ -86,7 +86,7 @@ pub struct Lists<T> {
 }
 
 /// Which of a pool's members answer. None holds what is forced down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Selection {
     /// Those on duty that are up.
     Open,
@@ -296,6 +296,18 @@ impl Pool {
             (Kind::Addresses(v4, _), Family::V4) => v4.is_usable(share),
             (Kind::Addresses(_, v6), Family::V6) => v6.is_usable(share),
             (Kind::Cname(name), _) => name.is_usable(share),
+        }
+    }
+
+    /// The weights and shares of the endpoints of this family that answer.
+    pub(super) fn weights(&self, family: Family, selection: Selection) -> Vec<(u16, Share)> {
+        fn of<T>(members: &[Member<T>]) -> Vec<(u16, Share)> {
+            members.iter().map(|member| (member.weight, member.share)).collect()
+        }
+        match (&self.kind, family) {
+            (Kind::Addresses(v4, _), Family::V4) => of(v4.select(selection)),
+            (Kind::Addresses(_, v6), Family::V6) => of(v6.select(selection)),
+            (Kind::Cname(name), _) => of(name.select(selection)),
         }
     }
 

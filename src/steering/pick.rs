@@ -1,6 +1,20 @@
 //! Which of the endpoints that could answer do.
 
 use super::chain::Pick;
+use crate::health::Share;
+
+impl Pick {
+    /// What each of some endpoints, by weight and share, is first in an answer in proportion to, over the answers to many
+    /// askers. Where some keep only a share of their clients, all but `weighted` come close to it.
+    pub fn stakes(self, endpoints: &[(u16, Share)]) -> Vec<u64> {
+        let by_weight = match self {
+            Self::Weighted => endpoints.iter().any(|(weight, _)| *weight > 0),
+            Self::Rotate | Self::Random => false,
+        };
+        let weight = |weight: u16| if by_weight { u64::from(weight) } else { 1 };
+        endpoints.iter().map(|&(own, share)| weight(own) * u64::from(share.thousandths())).collect()
+    }
+}
 
 /// Endpoints that an answer holds at most.
 pub const MAX_ANSWERS: usize = 64;
