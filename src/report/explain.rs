@@ -257,6 +257,7 @@ fn steps(
             Criterion::Region(..) => "region",
             Criterion::Distance(_) => "distance",
             Criterion::Failover(_) => "failover",
+            Criterion::Load => "load",
         };
         shapes.push(StepShape { step, tiers: tiers.iter().map(|&tier| names(tier)).collect() });
     }

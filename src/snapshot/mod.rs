@@ -17,6 +17,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::geo::{Locations, Regions};
+use crate::load::Allowance;
 use crate::name::{Name, labels, suffixes};
 use crate::overrides::{Rulings, canonical};
 use crate::steering::Map;
@@ -25,7 +26,7 @@ use crate::zone::{NameId, PlanId, Special, Zone, ZoneError};
 use compile::Compiler;
 pub use odds::Shares;
 use overlay::Overlay;
-pub use plan::{Choice, Plan, Rule, Rung, Verdict};
+pub use plan::{Choice, LoadKeys, Plan, Rule, Rung, Verdict};
 pub use pool::{Duty, Family, Kind, Lists, Member, OPEN_NOW, PerFamily, Pool, Selection, Standing};
 pub use protocol::{Cookies, Identity, MAX_IDENTITY, MAX_SECRETS, MAX_WINDOW, Protocol, RateLimit, Transfers};
 pub use world::{
@@ -150,6 +151,25 @@ impl Snapshot {
         }
         let overlay = self.overlay.over(&pools);
         Self { generation, blueprint: self.blueprint.clone(), pools, plans, overlay }
+    }
+
+    /// The same snapshot, before it is published, with the loads of these pools.
+    pub fn loaded(mut self, loads: &[(PoolId, Allowance)]) -> Self {
+        if loads.is_empty() {
+            return self;
+        }
+        for &(id, allowance) in loads {
+            self.pools[id as usize] = Arc::new(self.pools[id as usize].loaded(allowance));
+        }
+        let mut plans: Vec<PlanId> =
+            loads.iter().flat_map(|&(id, _)| &self.blueprint.plans_of[id as usize]).copied().collect();
+        plans.sort_unstable();
+        plans.dedup();
+        for plan in plans {
+            self.plans[plan as usize] = Plan::new(self.plans[plan as usize].rule().clone(), &self.pools, None);
+        }
+        let overlay = self.overlay.over(&self.pools);
+        Self { overlay, ..self }
     }
 
     /// The same snapshot, before it is published, with what the operator says of steered names.

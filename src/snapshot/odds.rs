@@ -1,12 +1,13 @@
 //! How many of many clients get which answer: the choice that a query makes, with every draw taken every way.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::plan::{Choice, Plan, Rung, Verdict};
 use super::pool::{Family, Pool};
 use super::world::PoolId;
-use crate::steering::{Outcomes, Ranking, outcomes};
+use crate::steering::{Draw, HashKey, Outcomes, Ranking, Set, outcomes};
 
 /// Which share of clients is sent to which pool.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,20 +22,35 @@ pub struct Shares {
 
 impl Plan {
     /// What clients with this ranking can be answered, and how probable each answer is. They ask for the families one after
-    /// the other until one has something to give, and draws go the same way for all of them.
+    /// the other until one has something to give, and draws go the same way for all of them. What a hash decides is a draw
+    /// too, for many clients.
     pub fn odds(&self, ranking: &Ranking, families: &[Family]) -> Outcomes<(Family, Choice)> {
         outcomes(|lots| {
-            let mut ask = |family| {
+            let lots = RefCell::new(lots);
+            let draw = |pools: Set, weights: &[u32]| lots.borrow_mut().draw(pools, weights);
+            ask_in_turn(families, |family| {
+                lots.borrow_mut().again();
+                self.spill_by(ranking, draw, |spill| self.choose_by(ranking, family, spill, draw))
+            })
+        })
+    }
+
+    /// The same for the one client with this key: nothing is left to chance but what queries leave to it.
+    pub fn odds_for(
+        &self,
+        ranking: &Ranking,
+        families: &[Family],
+        client: Option<HashKey>,
+    ) -> Outcomes<(Family, Choice)> {
+        let rule = self.rule();
+        outcomes(|lots| {
+            ask_in_turn(families, |family| {
                 lots.again();
-                (family, self.choose_by(ranking, family, |pools, weights| lots.draw(pools, weights)))
-            };
-            let mut last = ask(families[0]);
-            for &family in &families[1..] {
-                if last.1.verdict == Verdict::Nodata {
-                    last = ask(family);
-                }
-            }
-            last
+                self.spill(client, |spill| match (&rule.course.draw, client) {
+                    (Some(Draw::Sticky(_)), Some(_)) => self.choose(ranking, family, client, |_| 0),
+                    _ => self.choose_by(ranking, family, spill, |pools, weights| lots.draw(pools, weights)),
+                })
+            })
         })
     }
 
@@ -64,7 +80,7 @@ impl Plan {
             Verdict::Nodata | Verdict::Servfail => return vec![(None, 1.0)],
         };
         let endpoints = ids.iter().flat_map(|&id| {
-            let weights = pools[id as usize].weights(family, selection);
+            let weights = pools[id as usize].weights(family, selection, rule.pick);
             weights.into_iter().map(move |weight| (id, weight))
         });
         let (owners, weights): (Vec<PoolId>, Vec<_>) = endpoints.unzip();
@@ -76,4 +92,15 @@ impl Plan {
         }
         parts.into_iter().map(|(id, part)| (Some(id), part as f64 / sum as f64)).collect()
     }
+}
+
+/// What comes of asking for one family after the other until one has something to give.
+fn ask_in_turn(families: &[Family], mut ask: impl FnMut(Family) -> Choice) -> (Family, Choice) {
+    let mut last = (families[0], ask(families[0]));
+    for &family in &families[1..] {
+        if last.1.verdict == Verdict::Nodata {
+            last = (family, ask(family));
+        }
+    }
+    last
 }

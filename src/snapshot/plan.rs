@@ -21,9 +21,10 @@ use std::sync::Arc;
 use super::pool::{Family, Kind, PerFamily, Pool, Selection};
 use super::world::PoolId;
 use crate::health::Share;
+use crate::load::Allowance;
 use crate::overrides::Mode;
 use crate::steering::{
-    AllDown, Course, Draw, HashKey, Map, Pick, Placement, Ranking, Set, Walk, by_hash, by_weight, members,
+    AllDown, Course, Draw, HashKey, Map, Pick, Placement, Ranking, Set, Spill, Walk, by_hash, by_weight, members,
 };
 use crate::wire::{Rtype, SvcParams};
 
@@ -42,6 +43,8 @@ pub struct Rule {
     pub answers: u16,
     /// Bits of a client's address of each family that its hash goes by, if pools or endpoints are chosen by hash.
     pub sticky: Option<PerFamily<u8>>,
+    /// What its pools are hashed by for the step `load`, if the chain has it.
+    pub load: Option<LoadKeys>,
     /// What answers when no pool can.
     pub fallback: Option<PoolId>,
     /// What is answered when that cannot either.
@@ -54,6 +57,15 @@ pub struct Rule {
     pub https: Option<SvcParams>,
 }
 
+/// What a rule's pools are hashed by for the step `load`. The two differ, so that who has to go goes to each of the others.
+#[derive(Clone, Debug)]
+pub struct LoadKeys {
+    /// For whether a client stays.
+    pub stay: Box<[HashKey]>,
+    /// For where it goes otherwise.
+    pub go: Box<[HashKey]>,
+}
+
 /// A rule with the state of its pools.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -62,6 +74,8 @@ pub struct Plan {
     mode: Option<Mode>,
     /// What pools are drawn by, if any are: weights, or weights times shares where a pool keeps only a share of its clients.
     weights: Option<Arc<[u32]>>,
+    /// What the step `load` goes by, if the chain has it.
+    loads: Option<Arc<Loads>>,
     /// Pools with endpoints of a family, as the operator wrote them.
     given: PerFamily<Set>,
     usable: PerFamily<Set>,
@@ -159,6 +173,7 @@ impl Plan {
         Self {
             mode,
             weights: rule.course.draws().then(|| drawn_weights(&rule, pools)),
+            loads: rule.load.is_some().then(|| Loads::new(&rule, pools)),
             given: sets(&Pool::is_given),
             usable,
             open,
@@ -214,20 +229,50 @@ impl Plan {
         key: Option<HashKey>,
         number: impl FnMut(u32) -> u32,
     ) -> Choice {
-        match (&self.rule.course.draw, key) {
-            (Some(Draw::Sticky(pools)), Some(client)) => self.choose_by(ranking, family, by_hash(client, pools)),
-            _ => self.choose_by(ranking, family, by_weight(number)),
-        }
+        self.spill(key, |spill| match (&self.rule.course.draw, key) {
+            (Some(Draw::Sticky(pools)), Some(client)) => self.choose_by(ranking, family, spill, by_hash(client, pools)),
+            _ => self.choose_by(ranking, family, spill, by_weight(number)),
+        })
     }
 
-    /// The same; `draw` gives one of these pools in proportion to these weights.
+    /// Tells `choose` what loads make of rankings for the client with this key.
+    pub(super) fn spill<T>(&self, key: Option<HashKey>, choose: impl FnOnce(&Spill<'_>) -> T) -> T {
+        let (Some(loads), Some(keys), Some(client)) = (&self.loads, &self.rule.load, key) else {
+            return choose(&Spill::NONE);
+        };
+        let stays = |&pool: &usize| client.is_within(keys.stay[pool], loads.keep[pool].thousandths());
+        let keep = members(loads.shedding).filter(stays).fold(!loads.shedding, |keep, pool| keep | 1 << pool);
+        let next = |pools| by_hash(client, &keys.go)(pools, &loads.rooms);
+        choose(&Spill { keep, roomy: loads.roomy, next: &next })
+    }
+
+    /// The same where draws decide for many clients.
+    pub(super) fn spill_by<T>(
+        &self,
+        ranking: &Ranking,
+        draw: impl Fn(Set, &[u32]) -> usize,
+        choose: impl FnOnce(&Spill<'_>) -> T,
+    ) -> T {
+        let Some(loads) = &self.loads else { return choose(&Spill::NONE) };
+        let stays = |&pool: &usize| {
+            let share = u32::from(loads.keep[pool].thousandths());
+            share > 0 && draw(0b11, &[share, u32::from(Share::FULL.thousandths()) - share]) == 0
+        };
+        let asked = members(loads.shedding & self.rule.course.home(ranking));
+        let keep = asked.filter(stays).fold(!loads.shedding, |keep, pool| keep | 1 << pool);
+        choose(&Spill { keep, roomy: loads.roomy, next: &|pools| draw(pools, &loads.rooms) })
+    }
+
+    /// What a client with this ranking is answered; `spill` is what loads make of it, `draw` gives one of these pools in
+    /// proportion to these weights.
     pub(super) fn choose_by(
         &self,
         ranking: &Ranking,
         family: Family,
+        spill: &Spill<'_>,
         mut draw: impl FnMut(Set, &[u32]) -> usize,
     ) -> Choice {
-        let mut seen = Seen { plan: self, reached: 0, fallback: false };
+        let mut seen = Seen { plan: self, spill, reached: 0, fallback: false };
         if let Some(Mode::Drain | Mode::ForceDown) = self.mode {
             if let Some(choice) = self.fall_back(&mut seen, family) {
                 return choice;
@@ -279,7 +324,7 @@ impl Plan {
     }
 
     /// What `fallback` makes of it, if it can answer in any family.
-    fn fall_back(&self, seen: &mut Seen<'_>, family: Family) -> Option<Choice> {
+    fn fall_back(&self, seen: &mut Seen<'_, '_>, family: Family) -> Option<Choice> {
         let fallback = self.fallback?;
         seen.fallback = true;
         if let Some(selection) = fallback.answers[family as usize] {
@@ -294,7 +339,7 @@ impl Plan {
     /// does not fail.
     fn choose_alone(
         &self,
-        mut seen: Seen<'_>,
+        mut seen: Seen<'_, '_>,
         ranking: &Ranking,
         family: Family,
         mut draw: impl FnMut(Set, &[u32]) -> usize,
@@ -352,6 +397,39 @@ fn drawn_weights(rule: &Rule, pools: &[Arc<Pool>]) -> Arc<[u32]> {
     rule.course.weights.iter().zip(shares).map(drawn).collect()
 }
 
+/// What is known of the loads of a rule's pools.
+#[derive(Debug)]
+struct Loads {
+    /// The share of its clients that each keeps.
+    keep: Box<[Share]>,
+    /// Pools that do not keep all.
+    shedding: Set,
+    /// What each can take of others, in a unit in which all of it together fits 32 bits.
+    rooms: Box<[u32]>,
+    /// Pools that can take anything.
+    roomy: Set,
+}
+
+impl Loads {
+    fn new(rule: &Rule, pools: &[Arc<Pool>]) -> Arc<Self> {
+        let allowances = || rule.pools.iter().map(|&id| pools[id as usize].allowance());
+        let set = |holds: fn(&Allowance) -> bool| {
+            let held = allowances().enumerate().filter(|(_, allowance)| holds(allowance));
+            held.fold(0, |set: Set, (place, _)| set | 1 << place)
+        };
+        let total = allowances().fold(0_u64, |sum, allowance| sum.saturating_add(allowance.room));
+        // One bit to spare, as what is left of a room never becomes nothing.
+        let surplus = (u64::BITS - total.leading_zeros()).saturating_sub(u32::BITS - 1);
+        let room = |allowance: &Allowance| ((allowance.room >> surplus) as u32).max(u32::from(allowance.room > 0));
+        Arc::new(Self {
+            keep: allowances().map(|allowance| allowance.keep).collect(),
+            shedding: set(|allowance| !allowance.keep.is_full()),
+            rooms: allowances().map(room).collect(),
+            roomy: set(|allowance| allowance.room > 0),
+        })
+    }
+}
+
 /// Where a walk for both families ended, seen from one of them.
 enum Place {
     /// No pool of the ranking is available in any family.
@@ -365,16 +443,17 @@ enum Place {
 }
 
 /// What walks have looked at so far.
-struct Seen<'a> {
+struct Seen<'a, 's> {
     plan: &'a Plan,
+    spill: &'a Spill<'s>,
     reached: Set,
     fallback: bool,
 }
 
-impl Seen<'_> {
+impl Seen<'_, '_> {
     fn walk(&mut self, ranking: &Ranking, available: Set, draw: impl FnMut(Set, &[u32]) -> usize) -> Set {
-        let Walk { chosen, reached } =
-            self.plan.rule.course.walk(ranking, available, self.plan.weights.as_deref().unwrap_or_default(), draw);
+        let weights = self.plan.weights.as_deref().unwrap_or_default();
+        let Walk { chosen, reached } = self.plan.rule.course.walk(ranking, available, self.spill, weights, draw);
         self.reached |= reached;
         chosen
     }

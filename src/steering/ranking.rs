@@ -28,12 +28,20 @@ pub fn members(set: Set) -> impl Iterator<Item = usize> + Clone {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Ranking {
     tiers: Box<[Set]>,
+    /// How many of them, from the first, the steps before `load` leave tied; 0 without that step.
+    home: u8,
 }
 
 impl Ranking {
     /// Disjoint sets, none of them empty.
     pub fn tiers(&self) -> &[Set] {
         &self.tiers
+    }
+
+    /// The tiers of slots whose clients these are, and those behind them. Without the step `load` there are none of the first
+    /// kind.
+    pub fn by_home(&self) -> (&[Set], &[Set]) {
+        self.tiers.split_at(usize::from(self.home))
     }
 }
 
@@ -55,6 +63,9 @@ pub enum Criterion {
     Distance(Box<[Option<Coordinates>]>),
     /// Tiers that are the same for every client.
     Failover(Box<[Set]>),
+    /// It ranks by what is known when a query comes, and here splits nothing. What stands before it says whose clients are
+    /// whose.
+    Load,
 }
 
 /// A region's tiers, as sets of slots.
@@ -78,11 +89,12 @@ impl Criteria {
     /// are left out.
     pub fn new(slots: u8, steps: Vec<Criterion>) -> Self {
         let mut kept = Vec::new();
+        let mut settled = false;
         for step in steps {
-            let settles = step.settles(slots);
-            kept.push(step);
-            if settles {
-                break;
+            // Who is alone in the first tier may have too many clients all the same.
+            if !settled || step == Criterion::Load {
+                settled |= step.settles(slots);
+                kept.push(step);
             }
         }
         Self { slots, steps: kept.into() }
@@ -92,7 +104,7 @@ impl Criteria {
     pub fn regions(&self) -> Option<&Arc<Regions>> {
         self.steps.iter().find_map(|step| match step {
             Criterion::Region(regions, _) => Some(regions),
-            Criterion::Distance(_) | Criterion::Failover(_) => None,
+            Criterion::Distance(_) | Criterion::Failover(_) | Criterion::Load => None,
         })
     }
 
@@ -110,10 +122,15 @@ impl Criteria {
     pub fn rank(&self, client: &Client) -> Ranking {
         let all = if self.slots == 64 { Set::MAX } else { (1 << self.slots) - 1 };
         let mut tiers = vec![all];
+        let mut home = 0;
         for step in &self.steps {
+            if *step == Criterion::Load {
+                home = tiers.first().copied().unwrap_or(0);
+            }
             tiers = tiers.iter().flat_map(|&tier| step.split(tier, client)).collect();
         }
-        Ranking { tiers: tiers.into() }
+        let home = tiers.iter().take_while(|&tier| tier & home != 0).count() as u8;
+        Ranking { tiers: tiers.into(), home }
     }
 }
 
@@ -130,6 +147,7 @@ impl Criterion {
                 None => vec![tier],
             },
             Self::Failover(tiers) => split_by(tier, tiers, false),
+            Self::Load => vec![tier],
         }
     }
 
@@ -137,7 +155,7 @@ impl Criterion {
     fn settles(&self, slots: u8) -> bool {
         match self {
             Self::Failover(tiers) => tiers.len() == usize::from(slots),
-            Self::Region(..) | Self::Distance(_) => false,
+            Self::Region(..) | Self::Distance(_) | Self::Load => false,
         }
     }
 }
@@ -204,6 +222,24 @@ mod tests {
         let failover = Criterion::Failover([0b10, 0b01].into());
         let criteria = Criteria::new(2, vec![failover, Criterion::Distance([None, None].into())]);
         assert!(!criteria.measures_distance());
+    }
+
+    #[test]
+    fn steps_before_load_say_whose_clients_are_whose() {
+        let failover = Criterion::Failover([0b1100, 0b0011].into());
+        let home = |steps: &[&Criterion]| {
+            let criteria = Criteria::new(4, steps.iter().copied().cloned().collect());
+            let ranking = criteria.rank(&at(48.9, 2.3));
+            let (home, rest) = ranking.by_home();
+            (home.to_vec(), rest.to_vec())
+        };
+        let (load, distance) = (Criterion::Load, places());
+        assert_eq!(home(&[&failover, &load]), (vec![0b1100], vec![0b0011]));
+        assert_eq!(home(&[&failover, &load, &distance]), (vec![0b0100, 0b1000], vec![0b0001, 0b0010]));
+        assert_eq!(home(&[&load, &failover]), (vec![0b1100, 0b0011], vec![]));
+        assert_eq!(home(&[&failover]), (vec![], vec![0b1100, 0b0011]));
+        let settled = Criterion::Failover([0b1, 0b10, 0b100, 0b1000].into());
+        assert_eq!(home(&[&settled, &load]).0, [0b1]);
     }
 
     #[test]

@@ -49,6 +49,12 @@ impl HashKey {
         Self(hasher.finish())
     }
 
+    /// Whether the two belong together for a share of all clients, in thousandths. Whoever does for a share does for every
+    /// larger one.
+    pub fn is_within(self, other: Self, thousandths: u16) -> bool {
+        (u128::from(self.with(other)) * 1000) >> 64 < u128::from(thousandths)
+    }
+
     /// A uniform number that belongs to the two together.
     pub fn with(self, other: Self) -> u64 {
         mix(self.0 ^ mix(other.0))
@@ -257,6 +263,21 @@ mod tests {
         }
         assert!(before.iter().zip(&after).all(|(before, after)| before == after || *after == 2));
         assert!((share(&after, 2) - 0.5).abs() < 0.01);
+    }
+
+    #[test]
+    fn a_smaller_share_is_part_of_every_larger_one() {
+        let other = HashKey::of_candidate(b"stays");
+        let within = |thousandths| (0..CLIENTS).filter(move |&it| client(it).is_within(other, thousandths));
+        let mut before: Vec<u32> = Vec::new();
+        for thousandths in [0, 100, 500, 800, 1000] {
+            let now: Vec<u32> = within(thousandths).collect();
+            let share = now.len() as f64 / f64::from(CLIENTS);
+            assert!((share - f64::from(thousandths) / 1000.0).abs() < 0.01, "{share}");
+            assert!(before.iter().all(|client| now.binary_search(client).is_ok()));
+            before = now;
+        }
+        assert_eq!(before.len(), CLIENTS as usize);
     }
 
     #[test]
