@@ -1,10 +1,12 @@
 //! The command line.
 
+mod ask;
 mod check;
 mod demo;
 mod explain;
 mod load;
 mod serve;
+mod status;
 mod watch_files;
 
 use std::io::IsTerminal;
@@ -41,6 +43,13 @@ enum Command {
     },
     /// Tells why a client gets the answer it gets
     Explain(explain::Arguments),
+    /// Tells how the running node, its names, its pools and their endpoints stand
+    Status(status::StatusArguments),
+    /// Has the running node read its files again
+    Reload(ask::Ask),
+    /// Sets and takes away TXT records of the running node, for ACME's dns-01
+    #[command(subcommand)]
+    Txt(status::Txt),
 }
 
 /// Where the configuration begins.
@@ -64,6 +73,9 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Check { config, json } => check::run(&config.config, json),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Status(arguments) => status::status(&arguments),
+        Command::Reload(ask) => status::reload(&ask),
+        Command::Txt(command) => status::txt(&command),
     }
 }
 

@@ -1,10 +1,14 @@
 //! `truenorth serve`: wires files, probes, control and sockets together, and keeps them so until it is told to stop.
 //!
 //! ```text
-//!   SIGHUP, a changed file ──► reload ──► Adopt ──► control ──► Publish ──► the snapshot that workers load
-//!                                                   ▲     │
-//!                                         Outcome ──┘     └──► Probe ──► monitor
+//!   SIGHUP, a changed file, an order ──► reload ──► Adopt ──► control ──► Publish ──► the snapshot that workers load
+//!   a TXT record, its end ─────────────► amend ───► Amend ──►  ▲   │
+//!                                                    Outcome ──┘   └──► Probe ──► monitor
 //! ```
+//!
+//! Configurations are made in one loop, one after another, so that none is made of what is no longer the last one.
+
+mod orders;
 
 use std::io;
 use std::path::Path;
@@ -12,24 +16,24 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tracing::{error, info, warn};
 
 use super::load::{Loaded, Loader};
 use super::log_faults;
 use super::watch_files::FileWatch;
+use crate::admin::{self, Journal};
 use crate::answer::Rotation;
-use crate::config::{Faults, Listen, Server};
-use crate::control::{self, Control, Event};
+use crate::config::{Faults, Listen, Server, Severity};
+use crate::control::{self, Control, DynamicTxt, Event, Handle, Turn};
 use crate::health::Target;
 use crate::monitor::Prober;
 use crate::name::Name;
+use crate::report::{News, Summary};
 use crate::server::{Bound, EncryptedAddresses, Running};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Blueprint, Snapshot};
 use crate::store::{Serials, Store};
-
-/// Events that wait for control at most: more than it can be behind by in any test or attack; senders wait then.
-const EVENT_QUEUE: usize = 1024;
+use orders::Orders;
 
 /// Why serving did not begin.
 pub(super) enum StartError {
@@ -78,11 +82,17 @@ pub(super) struct Node {
     files: Files,
     running: Running,
     published: Arc<ArcSwap<Snapshot>>,
-    events: mpsc::Sender<Event>,
-    control: tokio::task::JoinHandle<()>,
+    control: Handle,
+    control_task: tokio::task::JoinHandle<()>,
     addresses: Vec<std::net::SocketAddr>,
     signals: Signals,
     encrypted: EncryptedAddresses,
+    /// The configuration adopted last, with the TXT records that are set.
+    latest: Arc<Blueprint>,
+    txt: DynamicTxt,
+    journal: Arc<Journal>,
+    admin: Option<admin::Running>,
+    orders: Orders,
 }
 
 /// What a reload reads from and writes to.
@@ -111,15 +121,40 @@ impl Node {
         }
         let addresses = bound.addresses();
         let encrypted = bound.encrypted_addresses().map_err(|error| other(&error))?;
+        let admin = loaded.server.admin;
+        let admin = admin.map(|admin| Ok((admin::Bound::new(&admin.listen)?, admin))).transpose();
+        let admin = admin.map_err(|error: admin::BindError| other(&error))?;
 
-        let (events, received) = mpsc::channel(EVENT_QUEUE);
+        let journal = Arc::new(Journal::new());
+        let (control, received) = Handle::new();
         let (first, first_published) = oneshot::channel();
-        let control =
-            tokio::spawn(control::run(Control::new(fastrand::u64(..)), received, prober(&events), publisher(first)));
-        events.send(Event::Adopt(loaded.blueprint)).await.map_err(|error| other(&error))?;
+        let (machine, probe) = (Control::new(fastrand::u64(..)), prober(&control));
+        let control_task = tokio::spawn(control::run(machine, received, probe, publisher(first), teller(&journal)));
+        let latest = loaded.blueprint;
+        control.tell(Event::Adopt(latest.clone())).await;
         let published = first_published.await.map_err(|error| other(&error))?;
         let running = bound.start(published.clone(), Arc::new(Rotation::default())).map_err(|error| other(&error))?;
-        Ok(Self { files, running, published, events, control, addresses, signals, encrypted })
+        let started = admin.map(|(bound, admin)| {
+            let (published, control) = (published.clone(), control.clone());
+            let node = admin::Node { published, control, journal: journal.clone(), dns: addresses.clone() };
+            bound.start(&admin, node)
+        });
+        let (admin, orders) = started.transpose().map_err(|error| other(&error))?.unzip();
+        Ok(Self {
+            files,
+            running,
+            published,
+            control,
+            control_task,
+            addresses,
+            signals,
+            encrypted,
+            latest,
+            txt: DynamicTxt::default(),
+            journal,
+            admin,
+            orders: Orders::new(orders),
+        })
     }
 
     /// Where DNS is answered.
@@ -135,6 +170,11 @@ impl Node {
         if self.encrypted != EncryptedAddresses::default() {
             info!(?tls, ?https, ?quic, "answering encrypted");
         }
+        if let Some(admin) = &self.admin {
+            info!(addresses = ?admin.addresses(), "admin server listening");
+        }
+        let node = self.latest.world().node.to_string();
+        self.journal.tell(News::Start { node, zones });
         loop {
             let reason = tokio::select! {
                 signal = self.signals.next() => match signal {
@@ -142,32 +182,51 @@ impl Node {
                     Signal::Stop => break,
                 },
                 () = self.files.watch.changed() => "file changed",
+                order = self.orders.next() => {
+                    self.obey(order).await;
+                    continue;
+                }
+                () = orders::expiry(&self.txt) => {
+                    self.expire().await;
+                    continue;
+                }
             };
-            self.reload(reason).await;
+            // What is wrong was told.
+            let _ = self.reload(reason).await;
         }
         info!("stopping");
-        self.running.stop().await;
-        self.control.abort();
+        self.journal.tell(News::Stop {});
+        let admin = async {
+            if let Some(admin) = self.admin {
+                admin.stop().await;
+            }
+        };
+        tokio::join!(admin, self.running.stop());
+        self.control_task.abort();
     }
 
-    async fn reload(&mut self, reason: &str) {
+    /// The faults that keep the old configuration, or what is about to be served.
+    async fn reload(&mut self, reason: &str) -> admin::Reloaded {
         let previous = self.published.load_full();
         // Reading and compiling take a while; probes and answers go on meanwhile.
-        match tokio::task::block_in_place(|| self.files.load(Some(&previous))) {
-            Ok(loaded) => {
-                log_faults(&loaded.warnings);
-                if loaded.credentials.is_some_and(|credentials| self.running.show(credentials)) {
-                    info!("certificate exchanged");
-                }
-                info!(reason, zones = loaded.blueprint.world().zones.len(), "configuration reloaded");
-                // Control lives as long as the node does.
-                let _ = self.events.send(Event::Adopt(loaded.blueprint)).await;
-            }
-            Err(faults) => {
-                log_faults(&faults);
-                error!(reason, "configuration not reloaded: the old one goes on");
-            }
+        let loaded = tokio::task::block_in_place(|| self.files.load(Some(&previous), &self.txt));
+        let faults = loaded.as_ref().map_or_else(|faults| faults, |loaded| &loaded.warnings);
+        log_faults(faults);
+        let errors = faults.0.iter().filter(|fault| fault.severity == Severity::Error).count();
+        let (warnings, taken) = (faults.0.len() - errors, loaded.is_ok());
+        self.journal.tell(News::Reload { reason: reason.to_owned(), taken, errors, warnings });
+        let loaded = loaded.inspect_err(|_| error!(reason, "configuration not reloaded: the old one goes on"))?;
+        if loaded.credentials.is_some_and(|credentials| self.running.show(credentials)) {
+            info!("certificate exchanged");
         }
+        if let Some((running, admin)) = self.admin.as_ref().zip(loaded.server.admin.as_ref()) {
+            running.admit(admin);
+        }
+        let summary = Summary::of(loaded.blueprint.world());
+        info!(reason, zones = loaded.blueprint.zones().len(), "configuration reloaded");
+        self.latest = loaded.blueprint;
+        let served = self.control.adopt(self.latest.clone()).await;
+        Ok(admin::Loaded { warnings: loaded.warnings, summary, served })
     }
 }
 
@@ -182,16 +241,23 @@ impl Files {
         let serials = store.serials().map_err(other)?;
         let watch = FileWatch::new(&watched).map_err(|error| StartError::Other(error.to_string()))?;
         let mut files = Self { loader, store, serials, server, watch };
-        let loaded = files.load(None)?;
+        let loaded = files.load(None, &DynamicTxt::default())?;
         Ok((files, loaded))
     }
 
-    fn load(&mut self, previous: Option<&Snapshot>) -> Result<Loaded, Faults> {
+    /// Reads everything; the TXT records that are set are part of it.
+    fn load(&mut self, previous: Option<&Snapshot>, txt: &DynamicTxt) -> Result<Loaded, Faults> {
         let serials = &self.serials;
         let last_serial = |origin: &Name| serials.get(&origin.to_string()).copied();
-        let loaded = self.loader.load(&last_serial, previous)?;
-        self.keep_serials(&loaded);
-        let fixed = |server: &Server| (server.state.clone(), server.listen.clone());
+        let mut loaded = self.loader.load(&last_serial, previous)?;
+        let (blueprint, left_out) = txt.apply(&loaded.blueprint);
+        loaded.blueprint = Arc::new(blueprint);
+        for (name, why) in left_out {
+            warn!(%name, %why, "TXT records that were set are left out");
+        }
+        self.keep_serials(&loaded.blueprint);
+        let admin = |server: &Server| server.admin.as_ref().map(|admin| admin.listen.clone());
+        let fixed = |server: &Server| (server.state.clone(), server.listen.clone(), admin(server));
         if previous.is_some() && fixed(&loaded.server) != fixed(&self.server) {
             warn!("the state folder and the listening addresses change only with a restart");
         }
@@ -202,9 +268,8 @@ impl Files {
     }
 
     /// A full or broken disk does not keep the node from answering.
-    fn keep_serials(&mut self, loaded: &Loaded) {
-        let serials =
-            loaded.blueprint.world().zones.iter().filter_map(|zone| Some((zone.origin.to_string(), zone.serial()?)));
+    fn keep_serials(&mut self, blueprint: &Blueprint) {
+        let serials = blueprint.zones().iter().map(|served| (served.zone.apex().to_string(), served.serial()));
         let mut serials: Serials = serials.collect();
         for (origin, serial) in &self.serials {
             // A zone that is gone may come back.
@@ -239,16 +304,21 @@ fn publisher(first: oneshot::Sender<Arc<ArcSwap<Snapshot>>>) -> impl FnMut(Arc<S
 }
 
 /// Probes a target in a task of its own, and sends what was found.
-fn prober(events: &mpsc::Sender<Event>) -> impl Fn(Arc<Target>) + use<> {
-    let (prober, events) = (Prober::new(), events.clone());
+fn prober(control: &Handle) -> impl Fn(Arc<Target>) + use<> {
+    let (prober, control) = (Prober::new(), control.clone());
     move |target| {
-        let (prober, events) = (prober.clone(), events.clone());
+        let (prober, control) = (prober.clone(), control.clone());
         tokio::spawn(async move {
             let outcome = prober.probe(&target).await;
-            // Control is gone only when the node stops.
-            let _ = events.send(Event::Outcome(target, outcome)).await;
+            control.tell(Event::Outcome(target, outcome)).await;
         });
     }
+}
+
+/// Writes every turn into the journal.
+fn teller(journal: &Arc<Journal>) -> impl Fn(&Turn) + use<> {
+    let journal = journal.clone();
+    move |Turn { target, pools, from, to, seen }| journal.tell(News::endpoint(target, pools, *from, *to, seen))
 }
 
 /// What the operator's signals ask for.

@@ -5,22 +5,27 @@
 //! ```text
 //!   Adopt(blueprint) ─► next ── every target probed once, or 5 s passed ──► serving ─► Publish
 //!                                                                             ▲
-//!   Outcome(target) ─► health ── its pools changed ── 5 ms ───────────────────┘
+//!   Outcome(target) ─► health ── its pools changed ── 5 ms ───────────────────┤
+//!   Amend(blueprint) ── into next, or at once ────────────────────────────────┘
 //! ```
 //!
 //! Start and reload are one path: a blueprint waits as *next*, its new targets are probed, and then it takes the place
 //! of what is served, if anything is. So the first answer knows what is up, and an endpoint that comes with a reload is
 //! not handed out unseen.
 
+mod handle;
 mod run;
+mod txt;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use handle::{Handle, Message};
 pub use run::run;
+pub use txt::{DynamicTxt, MAX_TXT_LIFETIME, MAX_VALUES, TxtError, TxtValue};
 
-use crate::health::{Outcome, State, Target, Transition};
+use crate::health::{Outcome, Sighting, State, Survey, Target, Transition};
 use crate::snapshot::{Blueprint, PoolId, Snapshot, Standing, World};
 use crate::watch::Watch;
 
@@ -35,6 +40,8 @@ pub const PUBLISH_WINDOW: Duration = Duration::from_millis(5);
 pub enum Event {
     /// A new configuration was read and compiled.
     Adopt(Arc<Blueprint>),
+    /// The configuration adopted last has other records: what [`Blueprint::amended`] made of it.
+    Amend(Arc<Blueprint>),
     /// A probe ended.
     Outcome(Arc<Target>, Outcome),
     /// Time passed.
@@ -71,6 +78,8 @@ pub struct Turn {
 #[derive(Debug)]
 pub struct Control {
     watch: Watch,
+    /// What was seen of the targets that are watched.
+    sightings: HashMap<Arc<Target>, Sighting>,
     serving: Option<Serving>,
     next: Option<Next>,
 }
@@ -98,7 +107,7 @@ struct Next {
 impl Control {
     /// Nothing is served yet. `seed` makes the probes' jitter repeatable.
     pub fn new(seed: u64) -> Self {
-        Self { watch: Watch::new(seed), serving: None, next: None }
+        Self { watch: Watch::new(seed), sightings: HashMap::new(), serving: None, next: None }
     }
 
     /// When something is to be done next, if nothing happens before.
@@ -113,12 +122,18 @@ impl Control {
         let mut effects = Vec::new();
         match event {
             Event::Adopt(blueprint) => self.prepare(blueprint, now),
+            Event::Amend(blueprint) => effects.extend(self.amend(blueprint).map(Effect::Publish)),
             Event::Outcome(target, outcome) => effects.extend(self.observe(&target, outcome, now)),
             Event::Tick => {}
         }
         effects.extend(self.adopt(now).or_else(|| self.publish(now)).map(Effect::Publish));
         effects.extend(self.watch.take_due(now).into_iter().map(Effect::Probe));
         effects
+    }
+
+    /// All targets as they stand.
+    pub fn survey(&self, now: Duration) -> Survey {
+        Survey { now, sightings: self.sightings.clone() }
     }
 
     fn prepare(&mut self, blueprint: Arc<Blueprint>, now: Duration) {
@@ -129,6 +144,17 @@ impl Control {
         let is_unprobed = |target: &&Arc<Target>| self.watch.health(target).state() == State::Unknown;
         let unprobed = pools_of.keys().filter(is_unprobed).cloned().collect();
         self.next = Some(Next { blueprint, pools_of, unprobed, deadline: now + FIRST_ROUND });
+    }
+
+    /// What waits goes on waiting, for its probes are the same; what is served is served with the other records at once.
+    fn amend(&mut self, blueprint: Arc<Blueprint>) -> Option<Arc<Snapshot>> {
+        if let Some(next) = &mut self.next {
+            next.blueprint = blueprint;
+            return None;
+        }
+        let serving = self.serving.as_mut()?;
+        serving.snapshot = Arc::new(serving.snapshot.amended(blueprint));
+        Some(serving.snapshot.clone())
     }
 
     fn observe(&mut self, target: &Arc<Target>, seen: Outcome, now: Duration) -> Option<Effect> {
@@ -145,8 +171,20 @@ impl Control {
             serving.publish_at.get_or_insert(now + PUBLISH_WINDOW);
         }
         let to = self.watch.health(target).state();
+        self.note(target, seen.clone(), from != to, now);
         (from != to)
             .then(|| Effect::Report(Turn { target: target.clone(), pools: self.pool_names(target), from, to, seen }))
+    }
+
+    fn note(&mut self, target: &Arc<Target>, seen: Outcome, is_turn: bool, now: Duration) {
+        let health = self.watch.health(target);
+        if health.state() == State::Unknown {
+            // It is watched no more.
+            return;
+        }
+        let since = self.sightings.get(target).map_or(now, |before| before.since);
+        let since = if is_turn { now } else { since };
+        self.sightings.insert(target.clone(), Sighting { health, since, seen, seen_at: now });
     }
 
     /// The pools that hold a target, those that wait to be served before those that are.
@@ -164,6 +202,7 @@ impl Control {
         let Next { blueprint, pools_of, .. } =
             self.next.take_if(|next| next.unprobed.is_empty() || next.deadline <= now)?;
         self.watch.retain(|target| pools_of.contains_key(target));
+        self.sightings.retain(|target, _| pools_of.contains_key(target));
         let before = self.serving.as_ref().map(|serving| &*serving.snapshot);
         let snapshot = Arc::new(Snapshot::new(blueprint.clone(), standing(&self.watch, blueprint.world()), before));
         self.serving =

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
-use super::{Control, Effect, Event, Turn};
+use super::{Control, Effect, Event, Message, Turn};
 use crate::health::{State, Target};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Blueprint, Snapshot};
 
 /// Snapshots that workers may still hold. They are freed here, not by whichever worker lets go last.
 #[derive(Debug, Default)]
@@ -23,31 +23,68 @@ impl Retired {
 /// How often retired snapshots are looked through, if nothing else happens.
 const SWEEP: std::time::Duration = std::time::Duration::from_secs(1);
 
-/// Runs until all senders of events are gone. `probe` starts a probe whose outcome comes back as an event; `publish`
-/// makes a snapshot the one that queries are answered from, and gives back the one before.
+/// Who waits for a configuration to be served.
+#[derive(Debug, Default)]
+struct Waiting(Vec<(Arc<Blueprint>, oneshot::Sender<Arc<Snapshot>>)>);
+
+impl Waiting {
+    /// Tells those who waited for this, and all who waited for what it goes before: that is never served.
+    fn tell(&mut self, snapshot: &Arc<Snapshot>) {
+        let Some(last) = self.0.iter().rposition(|(blueprint, _)| snapshot.is_of(blueprint)) else { return };
+        for (blueprint, reply) in self.0.drain(..=last) {
+            if snapshot.is_of(&blueprint) {
+                // Who asked may have gone.
+                let _ = reply.send(snapshot.clone());
+            }
+        }
+    }
+}
+
+/// Runs until all handles are gone. `probe` starts a probe whose outcome comes back as an event; `publish` makes a snapshot
+/// the one that queries are answered from, and gives back the one before; `tell` hears of every turn.
 pub async fn run(
     mut control: Control,
-    mut events: mpsc::Receiver<Event>,
+    mut messages: mpsc::Receiver<Message>,
     probe: impl Fn(Arc<Target>),
     mut publish: impl FnMut(Arc<Snapshot>) -> Option<Arc<Snapshot>>,
+    tell: impl Fn(&Turn),
 ) {
     let start = Instant::now();
     let mut retired = Retired::default();
+    let mut waiting = Waiting::default();
     loop {
         let sweep_at = start.elapsed() + SWEEP;
         let wake_at = control.wake_at().map_or(sweep_at, |at| at.min(sweep_at));
-        let event = tokio::select! {
-            event = events.recv() => match event {
-                Some(event) => event,
+        let message = tokio::select! {
+            message = messages.recv() => match message {
+                Some(message) => message,
                 None => return,
             },
-            () = tokio::time::sleep_until((start + wake_at).into()) => Event::Tick,
+            () = tokio::time::sleep_until((start + wake_at).into()) => Message::Event(Event::Tick),
+        };
+        let event = match message {
+            Message::Event(event) => event,
+            Message::Serve(event, blueprint, reply) => {
+                waiting.0.push((blueprint, reply));
+                event
+            }
+            Message::Survey(reply) => {
+                // Who asked may have gone.
+                let _ = reply.send(control.survey(start.elapsed()));
+                Event::Tick
+            }
         };
         for effect in control.step(event, start.elapsed()) {
             match effect {
                 Effect::Probe(target) => probe(target),
-                Effect::Publish(snapshot) => retired.0.extend(publish(snapshot)),
-                Effect::Report(turn) => report(&turn),
+                Effect::Publish(snapshot) => {
+                    retired.0.extend(publish(snapshot.clone()));
+                    waiting.tell(&snapshot);
+                }
+                Effect::Report(turn) => {
+                    report(&turn);
+                    tell(&turn);
+                }
             }
         }
         retired.free_unused();

@@ -5,6 +5,7 @@ mod machine;
 mod monitor;
 mod outcome;
 mod share;
+mod sighting;
 
 pub use condition::{Condition, Verdict};
 pub use machine::{Health, State, Transition};
@@ -14,3 +15,4 @@ pub use monitor::{
 };
 pub use outcome::{Failure, Finding, Outcome, Stage};
 pub use share::Share;
+pub use sighting::{Sighting, Survey};

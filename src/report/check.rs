@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::snapshot::{SteeredName, World};
 
@@ -17,7 +17,7 @@ pub struct Check<F> {
 }
 
 /// What a configuration holds.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Summary {
     zones: usize,
     names: usize,

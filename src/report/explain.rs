@@ -1,5 +1,6 @@
 //! Why a client gets the answer it gets: every step as the serving code takes it, and the answer that it really gives.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -7,16 +8,43 @@ use std::sync::Arc;
 use hickory_proto::op::{Edns, Message, OpCode, Query};
 use hickory_proto::rr::rdata::opt::{ClientSubnet, EdnsCode, EdnsOption};
 use hickory_proto::rr::{Name as ProtoName, RData, Record as ProtoRecord, RecordType};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::answer::{self, Asker, Client, Rotation, Transport, Worker};
 use crate::geo::{ClientMatch, Location};
-use crate::health::Share;
 use crate::name::Name;
 use crate::snapshot::{Choice, Family, Plan, PoolId, PoolSpec, Rung, ServedZone, Snapshot, Standing, Verdict, World};
 use crate::steering::{self, AllDown, Criterion, Ranking, Set, members};
 use crate::wire::{MAX_MESSAGE, Rtype};
 use crate::zone::{Found, Special};
+
+/// A client's address, and how many of its bits a resolver would tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// The address.
+    pub address: IpAddr,
+    /// 1 to 32 or 128.
+    pub length: u8,
+}
+
+impl std::str::FromStr for Network {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (address, length) = text.split_once('/').map_or((text, None), |(address, length)| (address, Some(length)));
+        let address: IpAddr = address.parse().map_err(|_| format!("`{address}` is no address"))?;
+        let width = if address.is_ipv4() { 32 } else { 128 };
+        let length = match length {
+            None => width,
+            Some(length) => length
+                .parse()
+                .ok()
+                .filter(|length| (1..=width).contains(length))
+                .ok_or_else(|| format!("`{length}` is no prefix length from 1 to {width}"))?,
+        };
+        Ok(Self { address, length })
+    }
+}
 
 /// What is asked, for whom.
 #[derive(Clone, Debug)]
@@ -26,9 +54,19 @@ pub struct Question {
     /// A type that hickory-proto knows by this name.
     pub rtype: RecordType,
     /// The client's network.
-    pub client: IpAddr,
-    /// Bits of it that a resolver would tell.
-    pub length: u8,
+    pub client: Network,
+}
+
+impl Question {
+    /// A name as a person writes it: absolute whether it ends with a dot or not.
+    pub fn parse_name(text: &str) -> Result<Name, String> {
+        Name::parse(text, &Name::root()).map_err(|error| error.to_string())
+    }
+
+    /// A type as a person writes it, in upper or lower case.
+    pub fn parse_type(text: &str) -> Result<RecordType, String> {
+        text.to_ascii_uppercase().parse().map_err(|_| format!("`{text}` is no record type"))
+    }
 }
 
 /// Something taken to be down for the sake of the question.
@@ -70,6 +108,26 @@ impl Down {
 
     /// The standing of endpoints in a world where nothing but these is down. A name that nothing bears is an error.
     pub fn standing<'a>(down: &'a [Self], world: &'a World) -> Result<impl Fn(PoolId, usize) -> Standing + 'a, String> {
+        Self::check(down, world)?;
+        Ok(|id, endpoint| if Self::any_takes(down, world, id, endpoint) { Standing::DOWN } else { Standing::CALM })
+    }
+
+    /// What would be answered from if these went down now. A name that nothing bears is an error.
+    pub fn what_if(down: &[Self], snapshot: &Snapshot) -> Result<Snapshot, String> {
+        let world = snapshot.world();
+        Self::check(down, world)?;
+        let is_taken = |id: PoolId, endpoint| Self::any_takes(down, world, id, endpoint);
+        let taken: Vec<PoolId> = (0..)
+            .zip(&world.pools)
+            .filter(|(id, pool)| (0..pool.members.len()).any(|endpoint| is_taken(*id, endpoint)))
+            .map(|(id, _)| id)
+            .collect();
+        Ok(snapshot.with_pools(&taken, |id, endpoint| {
+            if is_taken(id, endpoint) { Standing::DOWN } else { snapshot.pools()[id as usize].standing(endpoint) }
+        }))
+    }
+
+    fn check(down: &[Self], world: &World) -> Result<(), String> {
         for target in down {
             let takes =
                 |pool: &Arc<PoolSpec>| (0..pool.members.len()).any(|endpoint| target.takes(world, pool, endpoint));
@@ -77,11 +135,11 @@ impl Down {
                 return Err(format!("nothing is named {target}"));
             }
         }
-        Ok(|id, endpoint| {
-            let pool = &world.pools[id as usize];
-            let is_down = down.iter().any(|target| target.takes(world, pool, endpoint));
-            Standing { share: if is_down { Share::NONE } else { Share::FULL }, restless: false }
-        })
+        Ok(())
+    }
+
+    fn any_takes(down: &[Self], world: &World, id: PoolId, endpoint: usize) -> bool {
+        down.iter().any(|target| target.takes(world, &world.pools[id as usize], endpoint))
     }
 }
 
@@ -96,10 +154,13 @@ impl fmt::Display for Down {
 }
 
 /// The story of one answer.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Explanation {
     /// Whether no running node was asked: all is taken as up but what the question takes down.
     offline: bool,
+    /// The node that was asked, and the generation that it answered from.
+    node: Option<String>,
+    generation: Option<u64>,
     down: Vec<String>,
     name: String,
     #[serde(rename = "type")]
@@ -110,7 +171,7 @@ pub struct Explanation {
     answer: AnswerShape,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct ClientShape {
     network: String,
     looked_up_as: String,
@@ -119,11 +180,11 @@ struct ClientShape {
     region_match: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct SteeringShape {
     steps: Vec<StepShape>,
     pools: Vec<PoolShape>,
-    rung: &'static str,
+    rung: Cow<'static, str>,
     chosen: Vec<String>,
     /// Whether the place had no open endpoint of the asked family, so that it was chosen for this family alone.
     for_this_family_alone: bool,
@@ -132,13 +193,13 @@ struct SteeringShape {
 }
 
 /// A step and the order of pools behind it: tiers, best first.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct StepShape {
-    step: &'static str,
+    step: Cow<'static, str>,
     tiers: Vec<Vec<String>>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct PoolShape {
     pool: String,
     open_v4: usize,
@@ -149,9 +210,9 @@ struct PoolShape {
     share: Option<f64>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct AnswerShape {
-    rcode: &'static str,
+    rcode: Cow<'static, str>,
     records: Vec<String>,
     ttl: Option<u32>,
     scope: Option<u8>,
@@ -159,8 +220,20 @@ struct AnswerShape {
 
 impl Explanation {
     /// Answers the question from a snapshot made without a running node, with these things down.
-    pub fn new(snapshot: &Snapshot, question: &Question, down: &[Down]) -> Result<Self, String> {
-        let client = Client::of_network(&snapshot.world().ecs, question.client, question.length);
+    pub fn offline(snapshot: &Snapshot, question: &Question, down: &[Down]) -> Result<Self, String> {
+        Self::new(snapshot, question, down, true)
+    }
+
+    /// Answers the question from what this node answers from, or would with these things down besides.
+    pub fn live(snapshot: &Snapshot, question: &Question, down: &[Down]) -> Result<Self, String> {
+        match down {
+            [] => Self::new(snapshot, question, down, false),
+            _ => Self::new(&Down::what_if(down, snapshot)?, question, down, false),
+        }
+    }
+
+    fn new(snapshot: &Snapshot, question: &Question, down: &[Down], offline: bool) -> Result<Self, String> {
+        let client = Client::of_network(&snapshot.world().ecs, question.client.address, question.client.length);
         let key = question.name.to_key();
         let zone = snapshot.find_zone(&key);
         let location = snapshot.locations().look_up(client.address);
@@ -173,7 +246,9 @@ impl Explanation {
             Found::Cut { .. } | Found::Dname { .. } | Found::Nothing => None,
         });
         Ok(Self {
-            offline: true,
+            offline,
+            node: (!offline).then(|| snapshot.world().node.to_string()),
+            generation: (!offline).then(|| snapshot.generation()),
             down: down.iter().map(Down::to_string).collect(),
             name: question.name.to_string(),
             rtype: question.rtype.to_string(),
@@ -193,10 +268,10 @@ impl ClientShape {
             let id = zone.regions.of(client.address, location);
             zone.regions.get(id)
         });
-        let length = client.subnet.map_or(question.length, |subnet| subnet.length);
+        let length = client.subnet.map_or(question.client.length, |subnet| subnet.length);
         let matching = region.and_then(|region| region.best_match(client.address, location));
         Self {
-            network: format!("{}/{}", question.client, question.length),
+            network: format!("{}/{}", question.client.address, question.client.length),
             looked_up_as: format!("{}/{length}", client.address),
             location: location.to_string(),
             region: region.map(|region| region.name.to_string()),
@@ -238,7 +313,7 @@ impl SteeringShape {
         Self {
             steps,
             pools: pools.collect(),
-            rung: rung(&choice, rule.all_down),
+            rung: rung(&choice, rule.all_down).into(),
             chosen,
             for_this_family_alone: choice.alone,
             why_ttl: if choice.restless {
@@ -269,10 +344,13 @@ fn steps(
             Criterion::Distance(_) => "distance",
             Criterion::Failover(_) => "failover",
         };
-        shapes.push(StepShape { step, tiers: tiers.iter().map(|&tier| names(tier)).collect() });
+        shapes.push(StepShape { step: step.into(), tiers: tiers.iter().map(|&tier| names(tier)).collect() });
     }
     if rule.course.weights.is_some() {
-        shapes.push(StepShape { step: "weight", tiers: ranking.tiers().iter().map(|&tier| names(tier)).collect() });
+        shapes.push(StepShape {
+            step: "weight".into(),
+            tiers: ranking.tiers().iter().map(|&tier| names(tier)).collect(),
+        });
     }
     shapes
 }
@@ -338,24 +416,25 @@ impl AnswerShape {
         let name = ProtoName::from_ascii(question.name.to_string()).map_err(|error| error.to_string())?;
         let mut query = Message::new(0, hickory_proto::op::MessageType::Query, OpCode::Query);
         query.add_query(Query::query(name, question.rtype));
-        let masked = ipnet::IpNet::new(question.client, question.length).map_err(|error| error.to_string())?.network();
+        let Network { address: client, length } = question.client;
+        let masked = ipnet::IpNet::new(client, length).map_err(|error| error.to_string())?.network();
         let mut edns = Edns::new();
-        edns.options_mut().insert(EdnsOption::Subnet(ClientSubnet::new(masked, question.length, 0)));
+        edns.options_mut().insert(EdnsOption::Subnet(ClientSubnet::new(masked, length, 0)));
         query.set_edns(edns);
         let query = query.to_vec().map_err(|error| error.to_string())?;
 
         let mut worker = Worker::new(Arc::new(Rotation::default()));
-        let asker = Asker { address: question.client, transport: Transport::Tcp, idle: None };
+        let asker = Asker { address: client, transport: Transport::Tcp, idle: None };
         let mut out = vec![0; MAX_MESSAGE];
         // No cookie is asked for, so the time does not matter.
         let outcome = answer::answer(snapshot, &mut worker, &query, asker, 0, &mut out);
-        let answer::Outcome::Reply { length, rcode, .. } = outcome else {
+        let answer::Outcome::Reply { length: written, rcode, .. } = outcome else {
             return Err("the question gets no answer".to_owned());
         };
-        let reply = Message::from_vec(&out[..length]).map_err(|error| error.to_string())?;
+        let reply = Message::from_vec(&out[..written]).map_err(|error| error.to_string())?;
         let subnet = reply.edns.as_ref().and_then(|edns| edns.option(EdnsCode::Subnet));
         Ok(Self {
-            rcode: rcode.as_str(),
+            rcode: rcode.as_str().into(),
             ttl: reply.answers.iter().map(|record| record.ttl).min(),
             records: reply.answers.iter().map(in_presentation_format).collect(),
             scope: subnet.and_then(|option| match option {
@@ -386,11 +465,11 @@ fn quoted(octets: &[u8]) -> String {
 
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.offline {
-            match self.down.as_slice() {
-                [] => writeln!(f, "offline: all taken as up")?,
-                down => writeln!(f, "offline: all taken as up but {}", down.join(", "))?,
-            }
+        match (&self.node, self.down.as_slice()) {
+            (None, []) => writeln!(f, "offline: all taken as up")?,
+            (None, down) => writeln!(f, "offline: all taken as up but {}", down.join(", "))?,
+            (Some(node), []) => writeln!(f, "live: as {node} answers now")?,
+            (Some(node), down) => writeln!(f, "live: as {node} would answer without {}", down.join(", "))?,
         }
         writeln!(f, "{} {} for {}", self.name, self.rtype, self.client.network)?;
         let ClientShape { looked_up_as, location, region, region_match, .. } = &self.client;

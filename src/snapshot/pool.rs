@@ -31,6 +31,9 @@ pub struct Standing {
 impl Standing {
     /// Of an endpoint that nobody watches.
     pub const CALM: Self = Self { share: Share::FULL, restless: false };
+
+    /// Of an endpoint that is surely down.
+    pub const DOWN: Self = Self { share: Share::NONE, restless: false };
 }
 
 /// One thing that can be handed out, with its weight.
@@ -94,6 +97,8 @@ impl<T: Clone> Lists<T> {
 pub struct Pool {
     spec: Arc<PoolSpec>,
     kind: Kind,
+    /// By the endpoints' places in the spec.
+    standings: Box<[Standing]>,
     restless: bool,
     last_open: PerFamily<u64>,
 }
@@ -119,6 +124,8 @@ impl Pool {
         generation: u64,
         previous: Option<&Self>,
     ) -> Self {
+        let standings: Box<[Standing]> = (0..spec.members.len()).map(standing).collect();
+        let standing = |endpoint: usize| standings[endpoint];
         let kind = match &spec.members {
             Members::Addresses(endpoints) => addresses(endpoints, &standing, previous),
             Members::Cname(endpoint) => {
@@ -130,8 +137,8 @@ impl Pool {
                 Kind::Cname(Lists::new(vec![(member, standing(0))], before))
             }
         };
-        let restless = (0..spec.members.len()).any(|endpoint| standing(endpoint).restless);
-        let mut pool = Self { spec, kind, restless, last_open: [0; 2] };
+        let restless = standings.iter().any(|standing| standing.restless);
+        let mut pool = Self { spec, kind, standings, restless, last_open: [0; 2] };
         pool.last_open = [Family::V4, Family::V6].map(|family| {
             let was_open = previous.map_or(0, |pool| pool.last_open[family as usize]);
             match was_open {
@@ -151,6 +158,11 @@ impl Pool {
     /// What it hands out.
     pub fn kind(&self) -> &Kind {
         &self.kind
+    }
+
+    /// What answers make of the endpoint in this place of the spec.
+    pub fn standing(&self, endpoint: usize) -> Standing {
+        self.standings[endpoint]
     }
 
     /// Whether an unconfirmed outcome speaks against one of its endpoints' states.
