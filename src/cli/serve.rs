@@ -170,11 +170,11 @@ impl Node {
         if self.encrypted != EncryptedAddresses::default() {
             info!(?tls, ?https, ?quic, "answering encrypted");
         }
+        let node = self.latest.world().node.to_string();
+        self.journal.tell(News::Start { node, zones });
         if let Some(admin) = &self.admin {
             info!(addresses = ?admin.addresses(), "admin server listening");
         }
-        let node = self.latest.world().node.to_string();
-        self.journal.tell(News::Start { node, zones });
         loop {
             let reason = tokio::select! {
                 signal = self.signals.next() => match signal {

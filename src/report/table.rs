@@ -1,7 +1,7 @@
 //! A node's status as a person reads it, at 80 columns.
 //!
 //! ```text
-//!   fra answers since 3 h, generation 12, truenorth 0.1.0
+//!   fra: up 3 h, generation 12, truenorth 0.1.0
 //!
 //!   POOL     ENDPOINT       STATE     FOR   LAST SEEN
 //!   web/fra  198.51.100.10  up        3 h   ok in 0.5 ms
@@ -64,7 +64,7 @@ impl Status {
     pub fn table(&self, for_terminal: bool) -> String {
         let mut out = String::new();
         let Self { node, version, uptime, generation, .. } = self;
-        let _ = writeln!(out, "{node} answers since {}, generation {generation}, truenorth {version}\n", span(*uptime));
+        let _ = writeln!(out, "{node}: up {}, generation {generation}, truenorth {version}\n", span(*uptime));
         self.zones_table().print(for_terminal, &mut out);
         self.names_table().print(for_terminal, &mut out);
         self.pools_table().print(for_terminal, &mut out);
