@@ -29,6 +29,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("hickory_server", &["server"]),
     ("subtle", &["config"]),
     ("x509_parser", &["config"]),
+    ("redb", &["store"]),
     ("serde", &["config", "geoip", "store", "report"]),
     ("serde_json", &["store", "report"]),
     ("toml", &["config"]),

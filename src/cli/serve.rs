@@ -3,7 +3,8 @@
 //! ```text
 //!   SIGHUP, a changed file, an order ──► reload ──► Adopt ──► control ──► Publish ──► the snapshot that workers load
 //!   a TXT record, its end ─────────────► amend ───► Amend ──►  ▲   │
-//!                                                    Outcome ──┘   └──► Probe ──► monitor
+//!                                                    Outcome ──┘   ├──► Probe ──► monitor
+//!                                       last run ──► Restore       └──► Keep ──► store
 //! ```
 //!
 //! Configurations are made in one loop, one after another, so that none is made of what is no longer the last one.
@@ -14,6 +15,7 @@ use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::oneshot;
@@ -25,15 +27,18 @@ use super::watch_files::FileWatch;
 use crate::admin::{self, Journal};
 use crate::answer::Rotation;
 use crate::config::{Faults, Listen, Server, Severity};
-use crate::control::{self, Control, DynamicTxt, Event, Handle, Turn};
-use crate::health::Target;
+use crate::control::{self, Control, DynamicTxt, Event, Handle, Keep, Turn};
+use crate::health::{Kept, Target};
 use crate::monitor::Prober;
 use crate::name::Name;
 use crate::report::{News, Summary};
 use crate::server::{Bound, EncryptedAddresses, Running};
 use crate::snapshot::{Blueprint, Snapshot};
-use crate::store::{Serials, Store};
+use crate::store::{Batch, HEALTH, HealthRecord, SERIALS, Store};
 use orders::Orders;
+
+/// How long control may take to hand over what is to be kept when the node stops; milliseconds, unless it hangs.
+const LAST_EVENT: Duration = Duration::from_millis(500);
 
 /// Why serving did not begin.
 pub(super) enum StartError {
@@ -98,8 +103,7 @@ pub(super) struct Node {
 /// What a reload reads from and writes to.
 struct Files {
     loader: Loader,
-    store: Store,
-    serials: Serials,
+    store: Arc<Store>,
     server: Server,
     watch: FileWatch,
 }
@@ -110,7 +114,7 @@ impl Node {
         let other = |error: &dyn std::fmt::Display| StartError::Other(error.to_string());
         // First of all: a signal that comes from now on is not lost.
         let signals = Signals::new().map_err(|error| other(&error))?;
-        let (files, loaded) = Files::open(path)?;
+        let (files, loaded, txt) = Files::open(path)?;
         log_faults(&loaded.warnings);
         let workers = std::thread::available_parallelism().map_err(|error| other(&error))?;
         let Listen { dns, tls, https, quic } = loaded.server.listen.clone();
@@ -128,8 +132,11 @@ impl Node {
         let journal = Arc::new(Journal::new());
         let (control, received) = Handle::new();
         let (first, first_published) = oneshot::channel();
-        let (machine, probe) = (Control::new(fastrand::u64(..)), prober(&control));
-        let control_task = tokio::spawn(control::run(machine, received, probe, publisher(first), teller(&journal)));
+        let (machine, probe, keep) = (Control::new(fastrand::u64(..)), prober(&control), keeper(files.store.clone()));
+        let running = control::run(machine, received, probe, publisher(first), keep, teller(&journal));
+        let control_task = tokio::spawn(running);
+        let kept = files.store.all(&HEALTH).into_iter().map(|(target, record)| (target, Kept::from(record)));
+        control.tell(Event::Restore(kept.collect())).await;
         let latest = loaded.blueprint;
         control.tell(Event::Adopt(latest.clone())).await;
         let published = first_published.await.map_err(|error| other(&error))?;
@@ -150,7 +157,7 @@ impl Node {
             signals,
             encrypted,
             latest,
-            txt: DynamicTxt::default(),
+            txt,
             journal,
             admin,
             orders: Orders::new(orders),
@@ -201,8 +208,16 @@ impl Node {
                 admin.stop().await;
             }
         };
-        tokio::join!(admin, self.running.stop());
-        self.control_task.abort();
+        // What is kept comes to disk while the last queries are answered.
+        let stopped = tokio::time::timeout(LAST_EVENT, async {
+            self.control.tell(Event::Stop).await;
+            let _ = (&mut self.control_task).await;
+        });
+        let ((), (), stopped) = tokio::join!(admin, self.running.stop(), stopped);
+        if stopped.is_err() {
+            self.control_task.abort();
+            warn!("the last changes of health may not be kept");
+        }
     }
 
     /// The faults that keep the old configuration, or what is about to be served.
@@ -231,24 +246,23 @@ impl Node {
 }
 
 impl Files {
-    fn open(path: &Path) -> Result<(Self, Loaded), StartError> {
-        let other = |error: crate::store::StoreError| StartError::Other(error.to_string());
+    fn open(path: &Path) -> Result<(Self, Loaded, DynamicTxt), StartError> {
         let mut loader = Loader::new(path);
         // Where the state folder is stands in the configuration, and the last serials stand in the state folder.
         // What else was loaded is let go at once: big zones need not stand in memory twice.
         let Loaded { server, watched, .. } = loader.load(&|_| None, None)?;
-        let store = Store::open(&server.state).map_err(other)?;
-        let serials = store.serials().map_err(other)?;
+        let store = Store::open(&server.state).map_err(|error| StartError::Other(error.to_string()))?;
         let watch = FileWatch::new(&watched).map_err(|error| StartError::Other(error.to_string()))?;
-        let mut files = Self { loader, store, serials, server, watch };
-        let loaded = files.load(None, &DynamicTxt::default())?;
-        Ok((files, loaded))
+        let mut files = Self { loader, store: Arc::new(store), server, watch };
+        let txt = files.kept_txt();
+        let loaded = files.load(None, &txt)?;
+        Ok((files, loaded, txt))
     }
 
     /// Reads everything; the TXT records that are set are part of it.
     fn load(&mut self, previous: Option<&Snapshot>, txt: &DynamicTxt) -> Result<Loaded, Faults> {
-        let serials = &self.serials;
-        let last_serial = |origin: &Name| serials.get(&origin.to_string()).copied();
+        let store = &self.store;
+        let last_serial = |origin: &Name| store.get(&SERIALS, &origin.to_string());
         let mut loaded = self.loader.load(&last_serial, previous)?;
         let (blueprint, left_out) = txt.apply(&loaded.blueprint);
         loaded.blueprint = Arc::new(blueprint);
@@ -267,21 +281,13 @@ impl Files {
         Ok(loaded)
     }
 
-    /// A full or broken disk does not keep the node from answering.
-    fn keep_serials(&mut self, blueprint: &Blueprint) {
-        let serials = blueprint.zones().iter().map(|served| (served.zone.apex().to_string(), served.serial()));
-        let mut serials: Serials = serials.collect();
-        for (origin, serial) in &self.serials {
-            // A zone that is gone may come back.
-            serials.entry(origin.clone()).or_insert(*serial);
+    /// A zone that is gone keeps its serial: it may come back.
+    fn keep_serials(&self, blueprint: &Blueprint) {
+        let mut serials = Batch::default();
+        for served in blueprint.zones() {
+            serials.put(&SERIALS, &served.zone.apex().to_string(), &served.serial());
         }
-        if serials == self.serials {
-            return;
-        }
-        if let Err(error) = self.store.keep_serials(&serials) {
-            warn!(%error, "serials are not kept");
-        }
-        self.serials = serials;
+        self.store.write(serials);
     }
 }
 
@@ -319,6 +325,20 @@ fn prober(control: &Handle) -> impl Fn(Arc<Target>) + use<> {
 fn teller(journal: &Arc<Journal>) -> impl Fn(&Turn) + use<> {
     let journal = journal.clone();
     move |Turn { target, pools, from, to, seen }| journal.tell(News::endpoint(target, pools, *from, *to, seen))
+}
+
+/// Keeps what control says of targets' health.
+fn keeper(store: Arc<Store>) -> impl Fn(Keep) {
+    move |rows| {
+        let mut batch = Batch::default();
+        for (target, kept) in rows {
+            match kept.and_then(HealthRecord::new) {
+                Some(record) => batch.put(&HEALTH, &target, &record),
+                None => batch.delete(&HEALTH, &target),
+            }
+        }
+        store.write(batch);
+    }
 }
 
 /// What the operator's signals ask for.

@@ -11,9 +11,11 @@
 //!
 //! Start and reload are one path: a blueprint waits as *next*, its new targets are probed, and then it takes the place
 //! of what is served, if anything is. So the first answer knows what is up, and an endpoint that comes with a reload is
-//! not handed out unseen.
+//! not handed out unseen. What the last run found of a target, if that was not long ago, counts as a probe: with
+//! `Restore` before the first `Adopt`, a node that was restarted answers at once, and as before.
 
 mod handle;
+mod keeping;
 mod run;
 mod txt;
 
@@ -22,12 +24,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use handle::{Handle, Message};
+pub use keeping::{BELIEVED_FOR, CONFIRM_EVERY, KEEP_EVERY, KEPT_FOR, Keep};
 pub use run::run;
 pub use txt::{DynamicTxt, MAX_TXT_LIFETIME, MAX_VALUES, TxtError, TxtValue};
 
-use crate::health::{Outcome, Sighting, State, Survey, Target, Transition};
+use crate::health::{Health, Kept, Outcome, Sighting, State, Survey, Target, Transition};
 use crate::snapshot::{Blueprint, PoolId, Snapshot, Standing, World};
 use crate::watch::Watch;
+use keeping::Keeping;
 
 /// How long a new configuration waits for the first outcomes of its new targets; what is unprobed then is up.
 pub const FIRST_ROUND: Duration = Duration::from_secs(5);
@@ -38,6 +42,8 @@ pub const PUBLISH_WINDOW: Duration = Duration::from_millis(5);
 /// Something that happened.
 #[derive(Debug)]
 pub enum Event {
+    /// What the last run kept of its targets' health, by fingerprint. It comes before the first configuration.
+    Restore(HashMap<u128, Kept>),
     /// A new configuration was read and compiled.
     Adopt(Arc<Blueprint>),
     /// The configuration adopted last has other records: what [`Blueprint::amended`] made of it.
@@ -46,6 +52,8 @@ pub enum Event {
     Outcome(Arc<Target>, Outcome),
     /// Time passed.
     Tick,
+    /// The node stops: what waits to be kept is kept now.
+    Stop,
 }
 
 /// Something to do.
@@ -57,6 +65,8 @@ pub enum Effect {
     Publish(Arc<Snapshot>),
     /// Tell the operator that an endpoint went up or down, once.
     Report(Turn),
+    /// Keep this for the next run.
+    Keep(Keep),
 }
 
 /// An endpoint's state changed.
@@ -79,7 +89,8 @@ pub struct Turn {
 pub struct Control {
     watch: Watch,
     /// What was seen of the targets that are watched.
-    sightings: HashMap<Arc<Target>, Sighting>,
+    sightings: Survey,
+    keeping: Keeping,
     serving: Option<Serving>,
     next: Option<Next>,
 }
@@ -107,39 +118,48 @@ struct Next {
 impl Control {
     /// Nothing is served yet. `seed` makes the probes' jitter repeatable.
     pub fn new(seed: u64) -> Self {
-        Self { watch: Watch::new(seed), sightings: HashMap::new(), serving: None, next: None }
+        let keeping = Keeping::default();
+        Self { watch: Watch::new(seed), sightings: Survey::new(), keeping, serving: None, next: None }
     }
 
     /// When something is to be done next, if nothing happens before.
     pub fn wake_at(&mut self) -> Option<Duration> {
         let publish_at = self.serving.as_ref().and_then(|serving| serving.publish_at);
         let deadline = self.next.as_ref().map(|next| next.deadline);
-        [self.watch.next_due(), publish_at, deadline].into_iter().flatten().min()
+        [self.watch.next_due(), publish_at, deadline, self.keeping.due()].into_iter().flatten().min()
     }
 
-    /// Takes in an event at a time that never runs backwards, counted from any beginning.
+    /// Takes in an event at a time that never runs backwards: the time since the Unix epoch, as what is kept is compared
+    /// with it in another run.
     pub fn step(&mut self, event: Event, now: Duration) -> Vec<Effect> {
         let mut effects = Vec::new();
         match event {
+            Event::Restore(kept) => self.keeping.restore(kept),
             Event::Adopt(blueprint) => self.prepare(blueprint, now),
             Event::Amend(blueprint) => effects.extend(self.amend(blueprint).map(Effect::Publish)),
             Event::Outcome(target, outcome) => effects.extend(self.observe(&target, outcome, now)),
             Event::Tick => {}
+            Event::Stop => effects.extend(self.keeping.take().map(Effect::Keep)),
         }
         effects.extend(self.adopt(now).or_else(|| self.publish(now)).map(Effect::Publish));
+        effects.extend(self.keeping.take_due(now).map(Effect::Keep));
         effects.extend(self.watch.take_due(now).into_iter().map(Effect::Probe));
         effects
     }
 
     /// All targets as they stand.
-    pub fn survey(&self, now: Duration) -> Survey {
-        Survey { now, sightings: self.sightings.clone() }
+    pub fn survey(&self) -> Survey {
+        self.sightings.clone()
     }
 
     fn prepare(&mut self, blueprint: Arc<Blueprint>, now: Duration) {
         let pools_of = pools_of(blueprint.world());
         for target in pools_of.keys() {
             self.watch.add(target, now);
+            if let Some(state) = self.keeping.state(target, now) {
+                self.watch.restore(target, state);
+                self.note(target, self.watch.health(target), None, now);
+            }
         }
         let is_unprobed = |target: &&Arc<Target>| self.watch.health(target).state() == State::Unknown;
         let unprobed = pools_of.keys().filter(is_unprobed).cloned().collect();
@@ -170,21 +190,24 @@ impl Control {
             serving.changed.extend(ids);
             serving.publish_at.get_or_insert(now + PUBLISH_WINDOW);
         }
-        let to = self.watch.health(target).state();
-        self.note(target, seen.clone(), from != to, now);
+        let health = self.watch.health(target);
+        let to = health.state();
+        self.keeping.observe(target, health, now);
+        self.note(target, health, Some(seen.clone()), now);
         (from != to)
             .then(|| Effect::Report(Turn { target: target.clone(), pools: self.pool_names(target), from, to, seen }))
     }
 
-    fn note(&mut self, target: &Arc<Target>, seen: Outcome, is_turn: bool, now: Duration) {
-        let health = self.watch.health(target);
+    /// Writes down how a watched target stands.
+    fn note(&mut self, target: &Arc<Target>, health: Health, seen: Option<Outcome>, now: Duration) {
         if health.state() == State::Unknown {
             // It is watched no more.
             return;
         }
-        let since = self.sightings.get(target).map_or(now, |before| before.since);
-        let since = if is_turn { now } else { since };
-        self.sightings.insert(target.clone(), Sighting { health, since, seen, seen_at: now });
+        let before = self.sightings.get(target).filter(|before| before.health.state() == health.state());
+        let since = before.map_or(now, |before| before.since);
+        let sighting = Sighting { health, since, seen: seen.map(|outcome| (outcome, now)) };
+        self.sightings.insert(target.clone(), sighting);
     }
 
     /// The pools that hold a target, those that wait to be served before those that are.
@@ -203,6 +226,7 @@ impl Control {
             self.next.take_if(|next| next.unprobed.is_empty() || next.deadline <= now)?;
         self.watch.retain(|target| pools_of.contains_key(target));
         self.sightings.retain(|target, _| pools_of.contains_key(target));
+        self.keeping.retain(pools_of.keys().map(|target| &**target), now);
         let before = self.serving.as_ref().map(|serving| &*serving.snapshot);
         let snapshot = Arc::new(Snapshot::new(blueprint.clone(), standing(&self.watch, blueprint.world()), before));
         self.serving =

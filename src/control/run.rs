@@ -1,12 +1,12 @@
 //! Control with a clock, a channel and tasks.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
-use super::{Control, Effect, Event, Message, Turn};
+use super::{Control, Effect, Event, Keep, Message, Turn};
 use crate::health::{State, Target};
 use crate::snapshot::{Blueprint, Snapshot};
 
@@ -21,14 +21,14 @@ impl Retired {
 }
 
 /// How often retired snapshots are looked through, if nothing else happens.
-const SWEEP: std::time::Duration = std::time::Duration::from_secs(1);
+const SWEEP: Duration = Duration::from_secs(1);
 
 /// Who waits for a configuration to be served.
 #[derive(Debug, Default)]
 struct Waiting(Vec<(Arc<Blueprint>, oneshot::Sender<Arc<Snapshot>>)>);
 
 impl Waiting {
-    /// Tells those who waited for this, and all who waited for what it goes before: that is never served.
+    /// Tells those who waited for this, and lets those go who waited for what it went before: that is never served.
     fn tell(&mut self, snapshot: &Arc<Snapshot>) {
         let Some(last) = self.0.iter().rposition(|(blueprint, _)| snapshot.is_of(blueprint)) else { return };
         for (blueprint, reply) in self.0.drain(..=last) {
@@ -40,27 +40,52 @@ impl Waiting {
     }
 }
 
-/// Runs until all handles are gone. `probe` starts a probe whose outcome comes back as an event; `publish` makes a snapshot
-/// the one that queries are answered from, and gives back the one before; `tell` hears of every turn.
+/// Time since the Unix epoch that never runs backwards nor jumps: the wall clock is read once.
+#[derive(Clone, Copy, Debug)]
+struct Clock {
+    start: Instant,
+    /// When `start` was, since the Unix epoch.
+    epoch: Duration,
+}
+
+impl Clock {
+    fn new() -> Self {
+        // A clock that stands before the epoch is as wrong as one at it.
+        Self { start: Instant::now(), epoch: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() }
+    }
+
+    fn now(self) -> Duration {
+        self.epoch + self.start.elapsed()
+    }
+
+    fn instant(self, time: Duration) -> Instant {
+        self.start + time.saturating_sub(self.epoch)
+    }
+}
+
+/// Runs until it is told to stop or all handles are gone. `probe` starts a probe whose outcome comes back as an event; `publish`
+/// makes a snapshot the one that queries are answered from, and gives back the one before; `keep` keeps rows for the next run, and does
+/// not wait for a disk; `tell` hears of every turn.
 pub async fn run(
     mut control: Control,
     mut messages: mpsc::Receiver<Message>,
     probe: impl Fn(Arc<Target>),
     mut publish: impl FnMut(Arc<Snapshot>) -> Option<Arc<Snapshot>>,
+    keep: impl Fn(Keep),
     tell: impl Fn(&Turn),
 ) {
-    let start = Instant::now();
+    let clock = Clock::new();
     let mut retired = Retired::default();
     let mut waiting = Waiting::default();
     loop {
-        let sweep_at = start.elapsed() + SWEEP;
+        let sweep_at = clock.now() + SWEEP;
         let wake_at = control.wake_at().map_or(sweep_at, |at| at.min(sweep_at));
         let message = tokio::select! {
             message = messages.recv() => match message {
                 Some(message) => message,
                 None => return,
             },
-            () = tokio::time::sleep_until((start + wake_at).into()) => Message::Event(Event::Tick),
+            () = tokio::time::sleep_until(clock.instant(wake_at).into()) => Message::Event(Event::Tick),
         };
         let event = match message {
             Message::Event(event) => event,
@@ -70,11 +95,12 @@ pub async fn run(
             }
             Message::Survey(reply) => {
                 // Who asked may have gone.
-                let _ = reply.send(control.survey(start.elapsed()));
+                let _ = reply.send(control.survey());
                 Event::Tick
             }
         };
-        for effect in control.step(event, start.elapsed()) {
+        let is_last = matches!(event, Event::Stop);
+        for effect in control.step(event, clock.now()) {
             match effect {
                 Effect::Probe(target) => probe(target),
                 Effect::Publish(snapshot) => {
@@ -85,7 +111,11 @@ pub async fn run(
                     report(&turn);
                     tell(&turn);
                 }
+                Effect::Keep(rows) => keep(rows),
             }
+        }
+        if is_last {
+            return;
         }
         retired.free_unused();
     }

@@ -1,6 +1,7 @@
 //! How endpoints are watched, what a probe found, and what follows from it.
 
 mod condition;
+mod kept;
 mod machine;
 mod monitor;
 mod outcome;
@@ -8,6 +9,7 @@ mod share;
 mod sighting;
 
 pub use condition::{Condition, Verdict};
+pub use kept::Kept;
 pub use machine::{Health, State, Transition};
 pub use monitor::{
     BodyMatch, Check, DEFAULT_FALL, DEFAULT_INTERVAL, DEFAULT_RISE, DEFAULT_TIMEOUT, HttpCheck, Monitor, Pattern,

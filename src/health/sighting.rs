@@ -6,24 +6,16 @@ use std::time::Duration;
 
 use super::{Health, Outcome, Target};
 
-/// What is known of a target that was probed. Times count from where those of [`Health::observe`] do.
+/// What is known of a target. Times count from where those of [`Health::observe`] do.
 #[derive(Clone, Debug)]
 pub struct Sighting {
     /// What it is taken to be.
     pub health: Health,
-    /// When it came to be that.
+    /// Since when it is.
     pub since: Duration,
-    /// What was seen last.
-    pub seen: Outcome,
-    /// And when.
-    pub seen_at: Duration,
+    /// What was seen last, and when; nothing yet if it is known from an earlier run.
+    pub seen: Option<(Outcome, Duration)>,
 }
 
-/// All targets as they stand at one time.
-#[derive(Clone, Debug, Default)]
-pub struct Survey {
-    /// That time, counted as those of the sightings.
-    pub now: Duration,
-    /// What is known of those that were probed at least once.
-    pub sightings: HashMap<Arc<Target>, Sighting>,
-}
+/// All targets of which something is known.
+pub type Survey = HashMap<Arc<Target>, Sighting>;

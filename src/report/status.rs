@@ -147,7 +147,7 @@ pub struct ProbeStatus {
 }
 
 impl Status {
-    /// Of what is answered from, and what is known of its endpoints.
+    /// Of what is answered from, and what is known of its endpoints; their times are counted from the Unix epoch.
     pub fn new(snapshot: &Snapshot, survey: &Survey, filter: &Filter, when: When) -> Self {
         let world = snapshot.world();
         let pool_is_meant = |pool: &PoolSpec| filter.pool.as_ref().is_none_or(|meant| is_named(pool, meant));
@@ -171,7 +171,7 @@ impl Status {
             generation: snapshot.generation(),
             zones: snapshot.zones().iter().zip(&world.zones).map(|(served, spec)| zone(served, spec)).collect(),
             more_names: names.len().saturating_sub(limit),
-            pools: pools.map(|(_, pool)| PoolStatus::new(pool, snapshot, survey, when)).collect(),
+            pools: pools.map(|(_, pool)| PoolStatus::new(pool, snapshot, survey)).collect(),
             names: names.into_iter().take(limit).map(|name| NameStatus::new(name, snapshot)).collect(),
         }
     }
@@ -211,7 +211,7 @@ impl NameStatus {
 }
 
 impl PoolStatus {
-    fn new(pool: &Pool, snapshot: &Snapshot, survey: &Survey, when: When) -> Self {
+    fn new(pool: &Pool, snapshot: &Snapshot, survey: &Survey) -> Self {
         let spec = pool.spec();
         let ((open_v4, given_v4), (open_v6, given_v6)) = (pool.counts(Family::V4), pool.counts(Family::V6));
         let datacenter = spec.datacenter.map(|id| snapshot.world().datacenters[usize::from(id)].name.to_string());
@@ -225,13 +225,13 @@ impl PoolStatus {
             given_v4,
             open_v6,
             given_v6,
-            endpoints: (0..spec.members.len()).map(|place| EndpointStatus::new(pool, place, survey, when)).collect(),
+            endpoints: (0..spec.members.len()).map(|place| EndpointStatus::new(pool, place, survey)).collect(),
         }
     }
 }
 
 impl EndpointStatus {
-    fn new(pool: &Pool, place: usize, survey: &Survey, when: When) -> Self {
+    fn new(pool: &Pool, place: usize, survey: &Survey) -> Self {
         let members = &pool.spec().members;
         let (endpoint, weight) = match members {
             Members::Addresses(endpoints) => (endpoints[place].value.to_string(), endpoints[place].weight),
@@ -253,15 +253,15 @@ impl EndpointStatus {
             state: word(state).to_owned(),
             share: f64::from(standing.share.thousandths()) / 1000.0,
             restless: standing.restless,
-            probes: targets.into_iter().map(|target| ProbeStatus::new(target, survey, when)).collect(),
+            probes: targets.into_iter().map(|target| ProbeStatus::new(target, survey)).collect(),
         }
     }
 }
 
 impl ProbeStatus {
-    fn new(target: &Target, survey: &Survey, when: When) -> Self {
-        let sighting: Option<&Sighting> = survey.sightings.get(target);
-        let unix_time = |at: Duration| when.unix_time.saturating_sub(survey.now.saturating_sub(at).as_secs());
+    fn new(target: &Target, survey: &Survey) -> Self {
+        let sighting: Option<&Sighting> = survey.get(target);
+        let seen = sighting.and_then(|sighting| sighting.seen.as_ref());
         let (failures, successes) = sighting.map_or((0, 0), |sighting| sighting.health.in_a_row());
         let check = match &target.monitor.check {
             Check::Tcp => "tcp",
@@ -273,9 +273,9 @@ impl ProbeStatus {
             check: check.to_owned(),
             host: target.host.to_string(),
             state: word(sighting.map_or(State::Unknown, |sighting| sighting.health.state())).to_owned(),
-            since: sighting.map(|sighting| unix_time(sighting.since)),
-            seen: sighting.map(|sighting| sighting.seen.to_string()),
-            seen_at: sighting.map(|sighting| unix_time(sighting.seen_at)),
+            since: sighting.map(|sighting| sighting.since.as_secs()),
+            seen: seen.map(|(outcome, _)| outcome.to_string()),
+            seen_at: seen.map(|(_, at)| at.as_secs()),
             failures,
             successes,
         }

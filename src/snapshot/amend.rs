@@ -147,7 +147,7 @@ CNAME = ["www"]
         fs::write(folder.path().join("truenorth.toml"), "").unwrap();
         fs::write(folder.path().join("zones/example.com.toml"), ZONE).unwrap();
         let config = config::load(&folder.path().join("truenorth.toml"), &|_| None).unwrap();
-        Blueprint::compile(config.world, Arc::default(), None).unwrap()
+        Blueprint::compile(config.world, Arc::new(crate::geo::Locations::unknown()), None).unwrap()
     }
 
     fn name(text: &str) -> Name {

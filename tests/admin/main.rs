@@ -44,7 +44,10 @@ struct Scene {
 
 impl Scene {
     fn new(server: &str, zones: &[(&str, &str)]) -> Self {
-        let files = Files::new(server, zones);
+        Self::of(Files::new(server, zones))
+    }
+
+    fn of(files: Files) -> Self {
         let mut node = files.serve();
         let line = node.log.wait_for("admin server listening addresses=[");
         let address = line.rsplit_once('[').and_then(|(_, rest)| rest.split([',', ']']).next());

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::harness::Reply;
 use crate::http::{PATIENCE, ask, get, post};
-use crate::{SERVER, Scene};
+use crate::{SERVER, Scene, eventually};
 
 const ZONE: &str = r#"
 [nameservers]
@@ -186,6 +186,35 @@ fn a_reload_keeps_it_and_a_zone_that_comes_back_has_it_again() {
     scene.files.write("zones/example.com.toml", ZONE);
     assert_eq!(post(scene.admin, "/v1/reload", "").status, 200);
     assert_eq!(scene.node.dig("kept.example.com TXT").data(), ["\"kept\""]);
+}
+
+#[test]
+fn a_restart_keeps_it_and_the_serial_and_its_end() {
+    let scene = scene();
+    set(&scene, "Kept.example.com", "kept");
+    let until = |scene: &Scene| get(scene.admin, "/v1/txt").json()["records"][0]["until"].clone();
+    let before = (serial(&scene), until(&scene));
+    let Scene { files, node, .. } = scene;
+    assert_eq!(node.terminate().code(), Some(0));
+    let scene = Scene::of(files);
+    assert_eq!(scene.node.dig("kept.example.com TXT").data(), ["\"kept\""]);
+    assert_eq!((serial(&scene), until(&scene)), before);
+
+    // What has its time meanwhile is gone, which is a change.
+    let soon = json!({"name": "soon.example.com", "value": "gone", "for": "2s"}).to_string();
+    assert_eq!(post(scene.admin, "/v1/txt", &soon).status, 200);
+    let Scene { files, node, .. } = scene;
+    assert_eq!(node.terminate().code(), Some(0));
+    thread::sleep(Duration::from_secs(2));
+    let scene = Scene::of(files);
+    eventually(|| scene.node.dig("soon.example.com TXT").status == "NXDOMAIN");
+    assert_eq!(serial(&scene), before.0 + 2);
+    // It is the same record, whatever case its name has.
+    set(&scene, "KEPT.example.com", "kept");
+    unset(&scene, &json!({"name": "kept.EXAMPLE.com", "value": "kept"}));
+    let Scene { files, node, .. } = scene;
+    assert_eq!(node.terminate().code(), Some(0));
+    assert_eq!(Scene::of(files).node.dig("kept.example.com TXT").status, "NXDOMAIN");
 }
 
 #[test]

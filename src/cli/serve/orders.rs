@@ -6,12 +6,13 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info};
 
-use super::Node;
+use super::{Files, Node};
 use crate::admin::{Order, TxtDone, TxtOrder};
 use crate::control::{DynamicTxt, TxtError, TxtValue};
 use crate::name::Name;
 use crate::report::News;
 use crate::snapshot::Snapshot;
+use crate::store::{Batch, TXT, TxtRecord};
 
 /// Where orders come from; nowhere without an admin server.
 pub(super) struct Orders(Option<mpsc::Receiver<Order>>);
@@ -72,10 +73,16 @@ impl Node {
         self.latest.place_for_txt(&new.name).map_err(TxtError::Unfit)?;
         let (name, value) = (new.name.clone(), new.value.clone());
         let before = self.txt.clone();
-        if !self.txt.set(new)? {
-            return Ok(None);
+        let is_new = self.txt.set(new.clone())?;
+        let served = if is_new {
+            self.amend(std::slice::from_ref(&name)).await.inspect_err(|_| self.txt = before)?
+        } else {
+            None
+        };
+        self.files.keep_txt(&[new]);
+        if !is_new {
+            return Ok(served);
         }
-        let served = self.amend(std::slice::from_ref(&name)).await.inspect_err(|_| self.txt = before)?;
         info!(%name, "TXT record set");
         self.journal.tell(News::Txt { name: name.to_string(), value, set: true });
         Ok(served)
@@ -92,6 +99,7 @@ impl Node {
     }
 
     fn tell_gone(&self, gone: &[TxtValue]) {
+        self.files.forget_txt(gone);
         for TxtValue { name, value, .. } in gone {
             info!(%name, "TXT record gone");
             self.journal.tell(News::Txt { name: name.to_string(), value: value.clone(), set: false });
@@ -109,6 +117,34 @@ impl Node {
         self.files.keep_serials(&self.latest);
         Ok(Some(self.control.amend(self.latest.clone()).await))
     }
+}
+
+impl Files {
+    /// The TXT records that an earlier run left. Those that had their time meanwhile go as all do, so that serials count it.
+    pub(super) fn kept_txt(&self) -> DynamicTxt {
+        let value = |record: TxtRecord| {
+            let name = Name::parse(&record.name, &Name::root()).ok()?;
+            Some(TxtValue { name, value: record.value, until: record.until })
+        };
+        DynamicTxt::new(self.store.all(&TXT).into_values().filter_map(value).collect())
+    }
+
+    fn keep_txt(&self, values: &[TxtValue]) {
+        let mut batch = Batch::default();
+        values.iter().map(record).for_each(|record| batch.put(&TXT, &record.key(), &record));
+        self.store.write(batch);
+    }
+
+    fn forget_txt(&self, values: &[TxtValue]) {
+        let mut batch = Batch::default();
+        values.iter().map(record).for_each(|record| batch.delete(&TXT, &record.key()));
+        self.store.write(batch);
+    }
+}
+
+fn record(TxtValue { name, value, until }: &TxtValue) -> TxtRecord {
+    // Names are the same in any case, and so is the row.
+    TxtRecord { name: name.to_string().to_ascii_lowercase(), value: value.clone(), until: *until }
 }
 
 fn names(values: &[TxtValue]) -> Vec<Name> {
