@@ -58,7 +58,7 @@ async fn read(request: Request) -> Result<(Name, TxtChange), Refusal> {
 async fn obey(office: &Office, order: TxtOrder) -> Result<Response, Refusal> {
     let (reply, done) = oneshot::channel();
     office.order(Order::Txt(order, reply))?;
-    let TxtDone { records, served } = done.await.map_err(|_| Refusal::stopping())?.map_err(refuse)?;
+    let TxtDone { records, served } = done.await.map_err(|_| Refusal::stopping())?.map_err(|error| refuse(&error))?;
     let generation = match served {
         None => None,
         Some(served) => served.await.ok().map(|snapshot| snapshot.generation()),
@@ -68,7 +68,7 @@ async fn obey(office: &Office, order: TxtOrder) -> Result<Response, Refusal> {
     Ok(json(StatusCode::OK, report::to_json(&list)))
 }
 
-fn refuse(error: TxtError) -> Refusal {
+fn refuse(error: &TxtError) -> Refusal {
     let status = match error {
         TxtError::BadLength(_) => StatusCode::BAD_REQUEST,
         TxtError::Unfit(_) | TxtError::Zone(_) => StatusCode::CONFLICT,

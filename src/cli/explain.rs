@@ -55,9 +55,8 @@ fn ask_node(arguments: &Arguments) -> Option<Result<Explanation, AskError>> {
     ];
     query.extend(arguments.down.iter().map(|down| ("down", down.to_string())));
     match arguments.ask.get("/v1/explain", &query).and_then(Answer::shape) {
-        Err(AskError::NoNode(_) | AskError::Silent { .. }) => None,
         // What is wrong with the files is told by whoever reads all of them.
-        Err(AskError::Faults(_)) => None,
+        Err(AskError::NoNode(_) | AskError::Silent { .. } | AskError::Faults(_)) => None,
         told => Some(told),
     }
 }

@@ -69,7 +69,7 @@ impl News {
     pub fn endpoint(target: &Target, pools: &[Box<str>], from: State, to: State, seen: &Outcome) -> Self {
         Self::Endpoint {
             endpoint: target.address.to_string(),
-            pools: pools.iter().map(|pool| pool.to_string()).collect(),
+            pools: pools.iter().map(ToString::to_string).collect(),
             from: word(from).to_owned(),
             to: word(to).to_owned(),
             seen: seen.to_string(),
