@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 /// The rooms from the ground up. Rooms on one line do not know each other.
 const FLOORS: &[&[&str]] = &[
-    &["name", "geo", "health"],
-    &["wire", "steering"],
+    &["name", "geo", "health", "suggest"],
+    &["wire", "steering", "overrides"],
     &["zone"],
     &["snapshot"],
     &["answer", "watch"],

@@ -15,7 +15,8 @@ use tokio::sync::oneshot;
 
 use super::refusal::{Refusal, json};
 use super::{Loaded, Office, Order, events, gate, healthz, txt, unix_time};
-use crate::report::{self, Down, Explanation, Filter, Network, Question, Reload, Status, When};
+use crate::overrides::TargetPattern;
+use crate::report::{self, Explanation, Filter, Network, Question, Reload, Status, When};
 
 /// All routes, behind the gate.
 pub(super) fn all(office: Arc<Office>) -> Router {
@@ -89,7 +90,7 @@ async fn explain(State(office): State<Arc<Office>>, query: QueryPairs) -> Result
     let name = parameters.take("name", Question::parse_name)?;
     let rtype = parameters.take("type", Question::parse_type)?.unwrap_or(RecordType::A);
     let client = parameters.take("client", Network::from_str)?;
-    let down = parameters.take_all("down", Down::from_str)?;
+    let down = parameters.take_all("down", |text| TargetPattern::from_str(text).map_err(|error| error.to_string()))?;
     parameters.finish()?;
     let (Some(name), Some(client)) = (name, client) else {
         return Err(Refusal::bad(

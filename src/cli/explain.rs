@@ -9,7 +9,8 @@ use hickory_proto::rr::RecordType;
 use super::ask::{Answer, Ask, AskError};
 use super::load::Loader;
 use crate::name::Name;
-use crate::report::{Down, Explanation, Network, Question};
+use crate::overrides::TargetPattern;
+use crate::report::{self, Explanation, Network, Question};
 use crate::snapshot::Snapshot;
 
 #[derive(Debug, Args)]
@@ -25,7 +26,7 @@ pub(super) struct Arguments {
     client: Network,
     /// What if this were down: dc:NAME, pool:NAME or endpoint:ADDRESS; may be given several times
     #[arg(long, value_name = "TARGET")]
-    down: Vec<Down>,
+    down: Vec<TargetPattern>,
     /// Ask no running node: read the files and take everything as up
     #[arg(long)]
     offline: bool,
@@ -64,7 +65,7 @@ fn ask_node(arguments: &Arguments) -> Option<Result<Explanation, AskError>> {
 fn explain_offline(arguments: &Arguments) -> Result<Explanation, AskError> {
     let loaded = Loader::new(arguments.ask.config()).load(&|_| None, None).map_err(AskError::Faults)?;
     let question = Question { name: arguments.name.clone(), rtype: arguments.rtype, client: arguments.client };
-    let standing = Down::standing(&arguments.down, loaded.blueprint.world()).map_err(AskError::Refused)?;
+    let standing = report::standing_without(&arguments.down, loaded.blueprint.world()).map_err(AskError::Refused)?;
     let snapshot = Snapshot::new(Arc::clone(&loaded.blueprint), standing, None);
     Explanation::offline(&snapshot, &question, &arguments.down).map_err(AskError::Refused)
 }

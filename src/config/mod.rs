@@ -42,6 +42,7 @@ mod suggest;
 mod targets;
 #[cfg(test)]
 mod tests;
+mod windows;
 mod zone;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -140,10 +141,15 @@ fn load_all(
         datacenters: drafts.places.list,
         pools: targets::finish(drafts.pools, faults),
         zones: zones.into_iter().map(|zone| zone.finish(&mut regions)).collect(),
+        windows: server.windows.iter().map(|window| window.value.clone()).collect(),
         ecs: server.ecs,
         protocol: server.protocol.clone(),
         node,
     };
+    // What could not be read is not known.
+    if !faults.has_errors() {
+        windows::check(&server.windows, &world, faults);
+    }
     Some((server, world))
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rustls::sign::CertifiedKey;
 
+use crate::overrides::Order;
 use crate::snapshot::{Ecs, Protocol};
 
 use super::admin::{self, Admin, AdminSection};
@@ -49,6 +50,7 @@ pub(super) struct ServerFile {
     /// The datacenter where this node stands.
     pub(super) site: Option<Placed<String>>,
     pub(super) sections: Sections,
+    pub(super) windows: Vec<Placed<Order>>,
 }
 
 /// Reads the server file. Relative paths continue `folder`.
@@ -62,6 +64,7 @@ pub(super) fn read(mut table: Table<'_>, folder: &Path, drafts: &mut Drafts, fau
     let databases = read_databases(table.take("geoip"), folder, faults);
     let ecs = read_ecs(table.take("ecs"), faults);
     let protocol = super::protocol::read(&mut table, faults);
+    let windows = super::windows::read(table.take("windows"), faults);
     let sections = Sections::read(&mut table, None, None, drafts, faults);
     super::regions::check_own(&sections.regions, faults);
     super::critic::check_matches(View { own: &sections.regions, shared: None }, ecs, faults);
@@ -70,7 +73,7 @@ pub(super) fn read(mut table: Table<'_>, folder: &Path, drafts: &mut Drafts, fau
     let (zones_folder, state) = (path(zones.as_ref(), ZONES), path(state.as_ref(), STATE));
     let server = Server { zones: zones_folder, state, listen, admin, databases };
     let zones_place = zones.map(|zones| zones.place);
-    ServerFile { server, credentials, credential_files: files, zones_place, ecs, protocol, site, sections }
+    ServerFile { server, credentials, credential_files: files, zones_place, ecs, protocol, site, sections, windows }
 }
 
 fn read_site(value: &Value<'_>, faults: &mut Faults) -> Option<Placed<String>> {

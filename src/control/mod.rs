@@ -16,6 +16,7 @@
 
 mod handle;
 mod keeping;
+mod overrides;
 mod run;
 mod txt;
 
@@ -25,11 +26,13 @@ use std::time::Duration;
 
 pub use handle::{Handle, Message};
 pub use keeping::{BELIEVED_FOR, CONFIRM_EVERY, KEEP_EVERY, KEPT_FOR, Keep};
+pub use overrides::{EndpointView, OverrideEvent, OverrideReply};
 pub use run::run;
 pub use txt::{DynamicTxt, MAX_TXT_LIFETIME, MAX_VALUES, TxtError, TxtValue};
 
 use crate::health::{Health, Kept, Outcome, Sighting, State, Survey, Target, Transition};
-use crate::snapshot::{Blueprint, PoolId, Snapshot, Standing, World};
+use crate::overrides::{Book, Change};
+use crate::snapshot::{Blueprint, PoolId, Snapshot, World};
 use crate::watch::Watch;
 use keeping::Keeping;
 
@@ -50,6 +53,8 @@ pub enum Event {
     Amend(Arc<Blueprint>),
     /// A probe ended.
     Outcome(Arc<Target>, Outcome),
+    /// The operator says what is to answer.
+    Override(OverrideEvent),
     /// Time passed.
     Tick,
     /// The node stops: what waits to be kept is kept now.
@@ -67,6 +72,10 @@ pub enum Effect {
     Report(Turn),
     /// Keep this for the next run.
     Keep(Keep),
+    /// Tell the operator what became of an override, and keep it over a restart or forget it.
+    Overridden(Change),
+    /// Tell whoever asked for an override.
+    Reply(OverrideReply),
 }
 
 /// An endpoint's state changed.
@@ -91,6 +100,7 @@ pub struct Control {
     /// What was seen of the targets that are watched.
     sightings: Survey,
     keeping: Keeping,
+    overrides: Book,
     serving: Option<Serving>,
     next: Option<Next>,
 }
@@ -103,6 +113,8 @@ struct Serving {
     /// Pools whose change is not published yet, and when it is to be.
     changed: BTreeSet<PoolId>,
     publish_at: Option<Duration>,
+    /// Whether something else is said of names, and is not published yet.
+    names_changed: bool,
 }
 
 /// What will be served next.
@@ -118,15 +130,23 @@ struct Next {
 impl Control {
     /// Nothing is served yet. `seed` makes the probes' jitter repeatable.
     pub fn new(seed: u64) -> Self {
-        let keeping = Keeping::default();
-        Self { watch: Watch::new(seed), sightings: Survey::new(), keeping, serving: None, next: None }
+        Self {
+            watch: Watch::new(seed),
+            sightings: Survey::new(),
+            keeping: Keeping::default(),
+            overrides: Book::default(),
+            serving: None,
+            next: None,
+        }
     }
 
     /// When something is to be done next, if nothing happens before.
     pub fn wake_at(&mut self) -> Option<Duration> {
         let publish_at = self.serving.as_ref().and_then(|serving| serving.publish_at);
         let deadline = self.next.as_ref().map(|next| next.deadline);
-        [self.watch.next_due(), publish_at, deadline, self.keeping.due()].into_iter().flatten().min()
+        let overrides_at = self.overrides.change_at();
+        let times = [self.watch.next_due(), publish_at, deadline, self.keeping.due(), overrides_at];
+        times.into_iter().flatten().min()
     }
 
     /// Takes in an event at a time that never runs backwards: the time since the Unix epoch, as what is kept is compared
@@ -138,10 +158,13 @@ impl Control {
             Event::Adopt(blueprint) => self.prepare(blueprint, now),
             Event::Amend(blueprint) => effects.extend(self.amend(blueprint).map(Effect::Publish)),
             Event::Outcome(target, outcome) => effects.extend(self.observe(&target, outcome, now)),
+            Event::Override(event) => effects.extend(self.take_override(event, now)),
             Event::Tick => {}
             Event::Stop => effects.extend(self.keeping.take().map(Effect::Keep)),
         }
-        effects.extend(self.adopt(now).or_else(|| self.publish(now)).map(Effect::Publish));
+        effects.extend(self.advance_overrides(now));
+        effects.extend(self.adopt(now));
+        effects.extend(self.publish(now));
         effects.extend(self.keeping.take_due(now).map(Effect::Keep));
         effects.extend(self.watch.take_due(now).into_iter().map(Effect::Probe));
         effects
@@ -221,32 +244,43 @@ impl Control {
     }
 
     /// Puts what waits in the place of what is served, if it need not wait any longer.
-    fn adopt(&mut self, now: Duration) -> Option<Arc<Snapshot>> {
-        let Next { blueprint, pools_of, .. } =
-            self.next.take_if(|next| next.unprobed.is_empty() || next.deadline <= now)?;
+    fn adopt(&mut self, now: Duration) -> Vec<Effect> {
+        let Some(Next { blueprint, pools_of, .. }) =
+            self.next.take_if(|next| next.unprobed.is_empty() || next.deadline <= now)
+        else {
+            return Vec::new();
+        };
         self.watch.retain(|target| pools_of.contains_key(target));
         self.sightings.retain(|target, _| pools_of.contains_key(target));
         self.keeping.retain(pools_of.keys().map(|target| &**target), now);
+        let windows = self.overrides.set_windows(&blueprint.world().windows, now);
         let before = self.serving.as_ref().map(|serving| &*serving.snapshot);
-        let snapshot = Arc::new(Snapshot::new(blueprint.clone(), standing(&self.watch, blueprint.world()), before));
-        self.serving =
-            Some(Serving { snapshot: snapshot.clone(), pools_of, changed: BTreeSet::new(), publish_at: None });
-        Some(snapshot)
+        let standing = overrides::standing(&self.watch, self.overrides.rulings(), blueprint.world());
+        let snapshot = Snapshot::new(blueprint.clone(), standing, before);
+        let snapshot = Arc::new(snapshot.overlaid(self.overrides.rulings()));
+        self.serving = Some(Serving {
+            snapshot: snapshot.clone(),
+            pools_of,
+            changed: BTreeSet::new(),
+            publish_at: None,
+            names_changed: false,
+        });
+        windows.into_iter().map(Effect::Overridden).chain([Effect::Publish(snapshot)]).collect()
     }
 
-    fn publish(&mut self, now: Duration) -> Option<Arc<Snapshot>> {
+    fn publish(&mut self, now: Duration) -> Option<Effect> {
         let serving = self.serving.as_mut()?;
         serving.publish_at.take_if(|at| *at <= now)?;
         let changed: Vec<PoolId> = std::mem::take(&mut serving.changed).into_iter().collect();
-        let before = serving.snapshot.clone();
-        serving.snapshot = Arc::new(before.with_pools(&changed, standing(&self.watch, before.world())));
-        Some(serving.snapshot.clone())
+        let before = &serving.snapshot;
+        let rulings = self.overrides.rulings();
+        let mut snapshot = before.with_pools(&changed, overrides::standing(&self.watch, rulings, before.world()));
+        if std::mem::take(&mut serving.names_changed) {
+            snapshot = snapshot.overlaid(rulings);
+        }
+        serving.snapshot = Arc::new(snapshot);
+        Some(Effect::Publish(serving.snapshot.clone()))
     }
-}
-
-/// What the watch says of each pool's endpoints, by their place in its spec.
-fn standing<'a>(watch: &'a Watch, world: &'a World) -> impl Fn(PoolId, usize) -> Standing + 'a {
-    |id, endpoint| watch.standing(world.pools[id as usize].members.condition(endpoint))
 }
 
 /// The pools that hold each target.

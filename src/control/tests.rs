@@ -39,6 +39,7 @@ struct Scene {
     kept: HashMap<u128, Kept>,
     /// When rows were handed over to be kept.
     kept_at: Vec<Duration>,
+    changes: Vec<Change>,
 }
 
 impl Scene {
@@ -50,6 +51,7 @@ impl Scene {
             probes: Vec::new(),
             serving: None,
             turns: Vec::new(),
+            changes: Vec::new(),
             kept: HashMap::new(),
             kept_at: Vec::new(),
         }
@@ -78,6 +80,8 @@ impl Scene {
                         }
                     }
                 }
+                Effect::Overridden(change) => self.changes.push(change),
+                Effect::Reply(reply) => reply.send(),
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Why a client gets the answer it gets: every step as the serving code takes it, and the answer that it really gives.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -12,8 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::answer::{self, Asker, Client, Rotation, Transport, Worker};
 use crate::geo::{ClientMatch, Location};
+use crate::health::Share;
 use crate::name::Name;
-use crate::snapshot::{Choice, Family, Plan, PoolId, PoolSpec, Rung, ServedZone, Snapshot, Standing, Verdict, World};
+use crate::overrides::{Mode, Refusal, TargetKind, TargetPattern};
+use crate::snapshot::{Choice, Family, Plan, PoolId, Rung, ServedZone, Snapshot, Standing, Verdict, World};
 use crate::steering::{self, AllDown, Criterion, Ranking, Set, members};
 use crate::wire::{MAX_MESSAGE, Rtype};
 use crate::zone::{Found, Special};
@@ -69,88 +72,41 @@ impl Question {
     }
 }
 
-/// Something taken to be down for the sake of the question.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Down {
-    /// `dc:fra`: every pool there.
-    Datacenter(String),
-    /// `pool:web/fra`, or `pool:web` for all of its datacenters.
-    Pool(String),
-    /// `endpoint:192.0.2.10`.
-    Endpoint(IpAddr),
+/// The standing of endpoints in a world where probes find nothing down but what these targets mean. One that means nothing
+/// is an error.
+pub fn standing_without<'a>(
+    down: &'a [TargetPattern],
+    world: &'a World,
+) -> Result<impl Fn(PoolId, usize) -> Standing + 'a, String> {
+    check_meant(down, world)?;
+    Ok(|id, endpoint| without(down, world, id, endpoint, Standing::CALM))
 }
 
-impl std::str::FromStr for Down {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (kind, what) = text.split_once(':').unwrap_or_default();
-        match kind {
-            "dc" => Ok(Self::Datacenter(what.to_owned())),
-            "pool" => Ok(Self::Pool(what.to_owned())),
-            "endpoint" => what.parse().map(Self::Endpoint).map_err(|_| format!("`{what}` is no address")),
-            _ => Err("a target is dc:NAME, pool:NAME or endpoint:ADDRESS".to_owned()),
-        }
-    }
+/// What would be answered from if what these targets mean went down now. One that means nothing is an error.
+fn snapshot_without(down: &[TargetPattern], snapshot: &Snapshot) -> Result<Snapshot, String> {
+    let world = snapshot.world();
+    check_meant(down, world)?;
+    let changed: BTreeSet<PoolId> = down.iter().flat_map(|target| world.pools_meant(target)).collect();
+    let changed: Vec<PoolId> = changed.into_iter().collect();
+    let standing = |id: PoolId, endpoint| snapshot.pools()[id as usize].standing(endpoint);
+    Ok(snapshot.with_pools(&changed, |id, endpoint| without(down, world, id, endpoint, standing(id, endpoint))))
 }
 
-impl Down {
-    /// Whether the endpoint in this place of a pool is meant.
-    fn takes(&self, world: &World, pool: &PoolSpec, endpoint: usize) -> bool {
-        match self {
-            Self::Datacenter(name) => {
-                pool.datacenter.is_some_and(|id| *world.datacenters[usize::from(id)].name == **name)
-            }
-            Self::Pool(name) => *pool.name == **name || pool.name.split('/').next() == Some(name),
-            Self::Endpoint(address) => pool.members.address(endpoint) == Some(*address),
+fn check_meant(down: &[TargetPattern], world: &World) -> Result<(), String> {
+    for target in down {
+        if target.kind() == TargetKind::Name {
+            return Err(format!("{target} is not probed: what may be down is dc:NAME, pool:NAME or endpoint:ADDRESS"));
         }
+        world.find(target).map_err(|meant| Refusal::Unknown(target.clone(), meant).to_string())?;
     }
-
-    /// The standing of endpoints in a world where nothing but these is down. A name that nothing bears is an error.
-    pub fn standing<'a>(down: &'a [Self], world: &'a World) -> Result<impl Fn(PoolId, usize) -> Standing + 'a, String> {
-        Self::check(down, world)?;
-        Ok(|id, endpoint| if Self::any_takes(down, world, id, endpoint) { Standing::DOWN } else { Standing::CALM })
-    }
-
-    /// What would be answered from if these went down now. A name that nothing bears is an error.
-    pub fn what_if(down: &[Self], snapshot: &Snapshot) -> Result<Snapshot, String> {
-        let world = snapshot.world();
-        Self::check(down, world)?;
-        let is_taken = |id: PoolId, endpoint| Self::any_takes(down, world, id, endpoint);
-        let taken: Vec<PoolId> = (0..)
-            .zip(&world.pools)
-            .filter(|(id, pool)| (0..pool.members.len()).any(|endpoint| is_taken(*id, endpoint)))
-            .map(|(id, _)| id)
-            .collect();
-        Ok(snapshot.with_pools(&taken, |id, endpoint| {
-            if is_taken(id, endpoint) { Standing::DOWN } else { snapshot.pools()[id as usize].standing(endpoint) }
-        }))
-    }
-
-    fn check(down: &[Self], world: &World) -> Result<(), String> {
-        for target in down {
-            let takes =
-                |pool: &Arc<PoolSpec>| (0..pool.members.len()).any(|endpoint| target.takes(world, pool, endpoint));
-            if !world.pools.iter().any(takes) {
-                return Err(format!("nothing is named {target}"));
-            }
-        }
-        Ok(())
-    }
-
-    fn any_takes(down: &[Self], world: &World, id: PoolId, endpoint: usize) -> bool {
-        down.iter().any(|target| target.takes(world, &world.pools[id as usize], endpoint))
-    }
+    Ok(())
 }
 
-impl fmt::Display for Down {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Datacenter(name) => write!(f, "dc:{name}"),
-            Self::Pool(name) => write!(f, "pool:{name}"),
-            Self::Endpoint(address) => write!(f, "endpoint:{address}"),
-        }
-    }
+/// The standing of an endpoint that is down if one of the targets means it, and else stands so.
+fn without(down: &[TargetPattern], world: &World, id: PoolId, endpoint: usize, so: Standing) -> Standing {
+    let pool = &world.pools[id as usize];
+    let is_down = down.iter().any(|target| world.is_meant(target, pool, endpoint));
+    if is_down { Standing { share: Share::NONE, restless: false, ..so } } else { so }
 }
 
 /// The story of one answer.
@@ -220,19 +176,19 @@ struct AnswerShape {
 
 impl Explanation {
     /// Answers the question from a snapshot made without a running node, with these things down.
-    pub fn offline(snapshot: &Snapshot, question: &Question, down: &[Down]) -> Result<Self, String> {
+    pub fn offline(snapshot: &Snapshot, question: &Question, down: &[TargetPattern]) -> Result<Self, String> {
         Self::new(snapshot, question, down, true)
     }
 
     /// Answers the question from what this node answers from, or would with these things down besides.
-    pub fn live(snapshot: &Snapshot, question: &Question, down: &[Down]) -> Result<Self, String> {
+    pub fn live(snapshot: &Snapshot, question: &Question, down: &[TargetPattern]) -> Result<Self, String> {
         match down {
             [] => Self::new(snapshot, question, down, false),
-            _ => Self::new(&Down::what_if(down, snapshot)?, question, down, false),
+            _ => Self::new(&snapshot_without(down, snapshot)?, question, down, false),
         }
     }
 
-    fn new(snapshot: &Snapshot, question: &Question, down: &[Down], offline: bool) -> Result<Self, String> {
+    fn new(snapshot: &Snapshot, question: &Question, down: &[TargetPattern], offline: bool) -> Result<Self, String> {
         let client = Client::of_network(&snapshot.world().ecs, question.client.address, question.client.length);
         let key = question.name.to_key();
         let zone = snapshot.find_zone(&key);
@@ -240,7 +196,7 @@ impl Explanation {
         let answer = AnswerShape::ask(snapshot, question)?;
         let plan = zone.and_then(|zone| match zone.zone.look_up(&key, Rtype(question.rtype.into())) {
             Found::Node(node) => match node.special() {
-                Special::Steered(plan) => Some(snapshot.plan(plan)),
+                Special::Steered(plan, name) => Some(snapshot.plan(plan, name)),
                 Special::Reflect | Special::None => None,
             },
             Found::Cut { .. } | Found::Dname { .. } | Found::Nothing => None,
@@ -249,7 +205,7 @@ impl Explanation {
             offline,
             node: (!offline).then(|| snapshot.world().node.to_string()),
             generation: (!offline).then(|| snapshot.generation()),
-            down: down.iter().map(Down::to_string).collect(),
+            down: down.iter().map(TargetPattern::to_string).collect(),
             name: question.name.to_string(),
             rtype: question.rtype.to_string(),
             client: ClientShape::new(question, &client, &location, zone),
@@ -304,7 +260,7 @@ impl SteeringShape {
         let chosen = match choice.verdict {
             Verdict::Pools(..) if best.0.len() > 1 => best.0.iter().flat_map(|(place, _)| names(1 << place)).collect(),
             Verdict::Pools(set, _) => names(set),
-            Verdict::Fallback => {
+            Verdict::Fallback(_) => {
                 rule.fallback.iter().map(|&id| snapshot.world().pools[id as usize].name.to_string()).collect()
             }
             Verdict::Nodata | Verdict::Servfail => Vec::new(),
@@ -316,11 +272,7 @@ impl SteeringShape {
             rung: rung(&choice, rule.all_down).into(),
             chosen,
             for_this_family_alone: choice.alone,
-            why_ttl: if choice.restless {
-                format!("{} s: an endpoint's state is unconfirmed", rule.ttl_min)
-            } else {
-                format!("{} s: all is calm", rule.ttl)
-            },
+            why_ttl: why_ttl(snapshot, plan, &choice),
             why_scope: why_scope(client, placement.scope, rule.map.is_uniform()),
         }
     }
@@ -361,7 +313,7 @@ struct Draw(Vec<(usize, f64)>);
 impl Draw {
     fn new(plan: &Plan, choice: &Choice, ranking: &Ranking) -> Self {
         let rule = plan.rule();
-        let (Some(weights), Verdict::Pools(set, _)) = (&rule.course.weights, choice.verdict) else {
+        let (Some(weights), Verdict::Pools(set, _)) = (plan.weights(), choice.verdict) else {
             return Self(Vec::new());
         };
         let tier_of = |slots: Set| members(slots).fold(0, |pools, slot| pools | rule.course.slots[slot]);
@@ -382,12 +334,27 @@ fn rung(choice: &Choice, all_down: AllDown) -> &'static str {
     match (choice.rung, all_down) {
         (Rung::Usable, _) => "usable",
         (Rung::BelowMinimum, _) => "below min_healthy",
+        (Rung::Draining, _) => "draining",
         (Rung::Fallback, _) => "fallback",
+        (Rung::ForcedDown, _) => "forced down",
         (Rung::AllDown, AllDown::All) => "all down: all",
         (Rung::AllDown, AllDown::LastHealthy) => "all down: last-healthy",
         (Rung::AllDown, AllDown::Nodata) => "all down: nodata",
         (Rung::AllDown, AllDown::Servfail) => "all down: servfail",
     }
+}
+
+fn why_ttl(snapshot: &Snapshot, plan: &Plan, choice: &Choice) -> String {
+    let rule = plan.rule();
+    let mut reached = rule.pools_of(choice.reached).chain(rule.fallback);
+    let mut drains =
+        || reached.any(|id| snapshot.pools()[id as usize].has_draining()) || plan.mode() == Some(Mode::Drain);
+    let why = match choice.restless {
+        false => "all is calm",
+        true if drains() => "something drains",
+        true => "an endpoint's state is unconfirmed",
+    };
+    format!("{} s: {why}", plan.ttl(choice))
 }
 
 fn why_scope(client: &Client, scope: u8, uniform: bool) -> String {

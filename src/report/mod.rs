@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use check::{Check, Summary};
-pub use explain::{Down, Explanation, Network, Question};
+pub use explain::{Explanation, Network, Question, standing_without};
 pub use notice::{News, Notice};
 pub use problem::{Problem, SelfCheck};
 pub use reload::{Reload, ToldFault};

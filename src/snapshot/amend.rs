@@ -68,9 +68,9 @@ impl Blueprint {
         if let Some(node) = served.zone.node(&key) {
             match node.special() {
                 Special::Reflect => return Err(Unfit::Reflects),
-                Special::Steered(plan) if self.may_be_cname(plan) => return Err(Unfit::Cname),
+                Special::Steered(plan, _) if self.may_be_cname(plan) => return Err(Unfit::Cname),
                 _ if node.rrset(Rtype::CNAME).is_some() => return Err(Unfit::Cname),
-                Special::Steered(_) | Special::None => {}
+                Special::Steered(..) | Special::None => {}
             }
         }
         Ok(served.zone.apex())

@@ -5,9 +5,11 @@
 
 mod amend;
 mod compile;
+mod overlay;
 mod plan;
 mod pool;
 mod protocol;
+mod targets;
 mod world;
 
 use std::collections::HashMap;
@@ -16,13 +18,15 @@ use std::sync::Arc;
 
 use crate::geo::{Locations, Regions};
 use crate::name::{Name, labels, suffixes};
+use crate::overrides::{Rulings, canonical};
 use crate::steering::Map;
 use crate::wire::{CookieSecret, Rtype};
-use crate::zone::{PlanId, Special, Zone, ZoneError};
+use crate::zone::{NameId, PlanId, Special, Zone, ZoneError};
 pub use amend::Unfit;
 use compile::Compiler;
+use overlay::Overlay;
 pub use plan::{Choice, Plan, Rule, Rung, Verdict};
-pub use pool::{Family, Kind, Lists, Member, OPEN_NOW, PerFamily, Pool, Selection, Standing};
+pub use pool::{Duty, Family, Kind, Lists, Member, OPEN_NOW, PerFamily, Pool, Selection, Standing};
 pub use protocol::{Cookies, Identity, MAX_IDENTITY, MAX_SECRETS, MAX_WINDOW, Protocol, RateLimit, Transfers};
 pub use world::{
     Datacenter, Ecs, Endpoint, MAX_ENDPOINTS, MAX_POOLS, Members, PoolId, PoolSpec, PoolUse, SteeredName, Steering,
@@ -36,6 +40,7 @@ pub struct Snapshot {
     blueprint: Arc<Blueprint>,
     pools: Box<[Arc<Pool>]>,
     plans: Box<[Plan]>,
+    overlay: Overlay,
 }
 
 /// A compiled world: what health does not change. It takes time to make, so it is made aside.
@@ -51,6 +56,8 @@ pub struct Blueprint {
     apex_depth: usize,
     /// By [`PlanId`].
     rules: Arc<[Arc<Rule>]>,
+    /// The plan of each steered name, by [`NameId`], in the order of the world.
+    plan_of_name: Arc<[PlanId]>,
     /// The plans that hold a pool, by [`PoolId`].
     plans_of: Arc<[Vec<PlanId>]>,
     /// What cookies are made with where the operator gave no secret.
@@ -90,7 +97,7 @@ impl Blueprint {
         locations: Arc<Locations>,
         previous: Option<&Snapshot>,
     ) -> Result<Self, Vec<CompileError>> {
-        let (zones, rules) = compile_zones(&world, &locations, previous)?;
+        let Zones { zones, rules, plan_of_name } = compile_zones(&world, &locations, previous)?;
         let by_apex = zones.iter().zip(0..).map(|(served, id)| (served.zone.apex().to_key(), id)).collect();
         let apex_depth = zones.iter().map(|served| served.zone.apex().label_count()).max().unwrap_or(0);
         let plans_of = plans_of(world.pools.len(), &rules);
@@ -102,6 +109,7 @@ impl Blueprint {
             by_apex: Arc::new(by_apex),
             apex_depth,
             rules: rules.into(),
+            plan_of_name: plan_of_name.into(),
             plans_of,
             own_secret,
         })
@@ -138,11 +146,11 @@ impl Snapshot {
     ) -> Self {
         let generation = previous.map_or(1, |snapshot| snapshot.generation + 1);
         let pools = make_pools(&blueprint.world, generation, standing, previous);
-        let plans = blueprint.rules.iter().map(|rule| Plan::new(rule.clone(), &pools)).collect();
-        Self { generation, blueprint, pools, plans }
+        let plans = blueprint.rules.iter().map(|rule| Plan::new(rule.clone(), &pools, None)).collect();
+        Self { generation, blueprint, pools, plans, overlay: Overlay::default() }
     }
 
-    /// The same world after the health of endpoints of these pools changed.
+    /// The same world after the standing of endpoints of these pools changed. What is said of names stays said.
     pub fn with_pools(&self, changed: &[PoolId], standing: impl Fn(PoolId, usize) -> Standing) -> Self {
         let generation = self.generation + 1;
         let mut pools = self.pools.clone();
@@ -154,15 +162,29 @@ impl Snapshot {
         }
         for &id in changed {
             for &plan in &self.blueprint.plans_of[id as usize] {
-                plans[plan as usize] = Plan::new(self.plans[plan as usize].rule().clone(), &pools);
+                plans[plan as usize] = Plan::new(self.plans[plan as usize].rule().clone(), &pools, None);
             }
         }
-        Self { generation, blueprint: self.blueprint.clone(), pools, plans }
+        let overlay = self.overlay.over(&pools);
+        Self { generation, blueprint: self.blueprint.clone(), pools, plans, overlay }
+    }
+
+    /// The same snapshot, before it is published, with what the operator says of steered names.
+    pub fn overlaid(self, rulings: &Rulings) -> Self {
+        if !rulings.rules_names() {
+            return Self { overlay: Overlay::default(), ..self };
+        }
+        let mode = |owner: &Name| rulings.of_name(&canonical(owner)).map(|ruling| ruling.order.mode);
+        let names = self.blueprint.world.steered_names().zip(self.blueprint.plan_of_name.iter());
+        let modes = names.map(|(owner, &plan)| (mode(owner), plan));
+        let overlay = Overlay::new(modes, &self.blueprint.rules, &self.pools);
+        Self { overlay, ..self }
     }
 
     /// The same health, and the same world with other records: what [`Blueprint::amended`] made of its blueprint.
     pub fn amended(&self, blueprint: Arc<Blueprint>) -> Self {
-        Self { generation: self.generation + 1, blueprint, pools: self.pools.clone(), plans: self.plans.clone() }
+        let (pools, plans, overlay) = (self.pools.clone(), self.plans.clone(), self.overlay.clone());
+        Self { generation: self.generation + 1, blueprint, pools, plans, overlay }
     }
 
     /// Whether it is one of this blueprint.
@@ -224,12 +246,12 @@ impl Snapshot {
         &self.pools
     }
 
-    /// The plan of a steered name.
-    pub fn plan(&self, id: PlanId) -> &Plan {
-        &self.plans[id as usize]
+    /// The plan of a steered name, with what the operator says of that name.
+    pub fn plan(&self, id: PlanId, name: NameId) -> &Plan {
+        self.overlay.get(name).unwrap_or(&self.plans[id as usize])
     }
 
-    /// All plans.
+    /// All plans, as they are for names of which nothing is said.
     pub fn plans(&self) -> &[Plan] {
         &self.plans
     }
@@ -242,7 +264,12 @@ fn random_secret() -> CookieSecret {
     CookieSecret::new(octets)
 }
 
-type Zones = (Vec<ServedZone>, Vec<Arc<Rule>>);
+#[derive(Default)]
+struct Zones {
+    zones: Vec<ServedZone>,
+    rules: Vec<Arc<Rule>>,
+    plan_of_name: Vec<PlanId>,
+}
 
 fn compile_zones(
     world: &World,
@@ -250,8 +277,7 @@ fn compile_zones(
     previous: Option<&Snapshot>,
 ) -> Result<Zones, Vec<CompileError>> {
     let mut compiler = Compiler::new(world, locations, maps(previous, locations));
-    let mut rules = Vec::new();
-    let mut zones = Vec::new();
+    let Zones { mut zones, mut rules, mut plan_of_name } = Zones::default();
     let mut errors = Vec::new();
     for spec in &world.zones {
         let mut known: HashMap<&Steering, PlanId> = HashMap::new();
@@ -261,7 +287,8 @@ fn compile_zones(
                 rules.push(Arc::new(compiler.rule(&name.steering, &spec.regions)));
                 rules.len() as PlanId - 1
             });
-            specials.push((name.owner.clone(), Special::Steered(plan)));
+            specials.push((name.owner.clone(), Special::Steered(plan, plan_of_name.len() as NameId)));
+            plan_of_name.push(plan);
         }
         specials.extend(spec.reflect.iter().map(|owner| (owner.clone(), Special::Reflect)));
         match Zone::build(&spec.origin, &spec.records, specials) {
@@ -269,7 +296,7 @@ fn compile_zones(
             Err(error) => errors.push(CompileError { origin: spec.origin.clone(), error }),
         }
     }
-    if errors.is_empty() { Ok((zones, rules)) } else { Err(errors) }
+    if errors.is_empty() { Ok(Zones { zones, rules, plan_of_name }) } else { Err(errors) }
 }
 
 /// The maps that exist already, if clients are still where they were.

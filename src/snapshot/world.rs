@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::geo::{Coordinates, CountryCode, DatacenterId, Regions};
 use crate::health::{Condition, Target};
 use crate::name::Name;
+use crate::overrides::Order;
 use crate::steering::{AllDown, Pick, Step};
 use crate::zone::Record;
 
@@ -29,6 +30,8 @@ pub struct World {
     pub pools: Vec<Arc<PoolSpec>>,
     /// All zones; origins are unique.
     pub zones: Vec<ZoneSpec>,
+    /// What the operator wrote of times at which something is to drain, or the like.
+    pub windows: Vec<Order>,
     /// How EDNS Client Subnet is used.
     pub ecs: Ecs,
     /// How messages are exchanged.

@@ -48,6 +48,7 @@ pub(crate) fn snapshot(version: &str) -> Arc<Snapshot> {
         datacenters: Vec::new(),
         ecs: Ecs::default(),
         protocol: truenorth::snapshot::Protocol::default(),
+        windows: Vec::new(),
         node: "test".into(),
     };
     let blueprint = Blueprint::compile(world, Arc::new(Locations::unknown()), None).unwrap();
