@@ -17,6 +17,7 @@ mod events;
 mod gate;
 mod healthz;
 mod journal;
+mod overrides;
 mod refusal;
 mod routes;
 mod txt;

@@ -5,6 +5,7 @@ mod check;
 mod demo;
 mod explain;
 mod load;
+mod overrides;
 mod serve;
 mod status;
 mod watch_files;
@@ -18,6 +19,7 @@ use tracing::{error, warn};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{Fault, Faults, Severity};
+use crate::overrides::Mode;
 
 /// An authoritative DNS server that sends every client to the best datacenter that is alive.
 #[derive(Debug, Parser)]
@@ -47,6 +49,18 @@ enum Command {
     Status(status::StatusArguments),
     /// Has the running node read its files again
     Reload(ask::Ask),
+    /// Gives no answers with what a target means while another is left
+    Drain(overrides::PlaceArguments),
+    /// Keeps what a target means in service although something less specific takes it out
+    Open(overrides::PlaceArguments),
+    /// Takes what a target means for up, whatever probes say
+    ForceUp(overrides::PlaceArguments),
+    /// Takes what a target means for down, whatever probes say
+    ForceDown(overrides::PlaceArguments),
+    /// Takes overrides back
+    Lift(overrides::LiftArguments),
+    /// Lists overrides, and the windows of the server file
+    Overrides(ask::Ask),
     /// Sets and takes away TXT records of the running node, for ACME's dns-01
     #[command(subcommand)]
     Txt(status::Txt),
@@ -75,6 +89,12 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Status(arguments) => status::status(&arguments),
         Command::Reload(ask) => status::reload(&ask),
+        Command::Drain(arguments) => overrides::place(Mode::Drain, &arguments),
+        Command::Open(arguments) => overrides::place(Mode::Open, &arguments),
+        Command::ForceUp(arguments) => overrides::place(Mode::ForceUp, &arguments),
+        Command::ForceDown(arguments) => overrides::place(Mode::ForceDown, &arguments),
+        Command::Lift(arguments) => overrides::lift(&arguments),
+        Command::Overrides(ask) => overrides::list(&ask),
         Command::Txt(command) => status::txt(&command),
     }
 }

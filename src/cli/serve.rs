@@ -27,14 +27,15 @@ use super::watch_files::FileWatch;
 use crate::admin::{self, Journal};
 use crate::answer::Rotation;
 use crate::config::{Faults, Listen, Server, Severity};
-use crate::control::{self, Control, DynamicTxt, Event, Handle, Keep, Turn};
+use crate::control::{self, Control, DynamicTxt, Event, Handle, Keep, OverrideEvent, Told, Turn};
 use crate::health::{Kept, Target};
 use crate::monitor::Prober;
 use crate::name::Name;
+use crate::overrides::{Change, Happening};
 use crate::report::{News, Summary};
 use crate::server::{Bound, EncryptedAddresses, Running};
 use crate::snapshot::{Blueprint, Snapshot};
-use crate::store::{Batch, HEALTH, HealthRecord, SERIALS, Store};
+use crate::store::{Batch, HEALTH, HealthRecord, OVERRIDES, OverrideRecord, SERIALS, Store};
 use orders::Orders;
 
 /// How long control may take to hand over what is to be kept when the node stops; milliseconds, unless it hangs.
@@ -133,10 +134,14 @@ impl Node {
         let (control, received) = Handle::new();
         let (first, first_published) = oneshot::channel();
         let (machine, probe, keep) = (Control::new(fastrand::u64(..)), prober(&control), keeper(files.store.clone()));
-        let running = control::run(machine, received, probe, publisher(first), keep, teller(&journal));
+        let tell = teller(&journal, &files.store);
+        let running = control::run(machine, received, probe, publisher(first), keep, tell);
         let control_task = tokio::spawn(running);
         let kept = files.store.all(&HEALTH).into_iter().map(|(target, record)| (target, Kept::from(record)));
         control.tell(Event::Restore(kept.collect())).await;
+        let placed = files.store.all(&OVERRIDES).into_iter();
+        let placed = placed.filter_map(|(key, record)| record.into_override(key)).collect();
+        control.tell(Event::Override(OverrideEvent::Restore(placed))).await;
         let latest = loaded.blueprint;
         control.tell(Event::Adopt(latest.clone())).await;
         let published = first_published.await.map_err(|error| other(&error))?;
@@ -321,10 +326,30 @@ fn prober(control: &Handle) -> impl Fn(Arc<Target>) + use<> {
     }
 }
 
-/// Writes every turn into the journal.
-fn teller(journal: &Arc<Journal>) -> impl Fn(&Turn) + use<> {
-    let journal = journal.clone();
-    move |Turn { target, pools, from, to, seen }| journal.tell(News::endpoint(target, pools, *from, *to, seen))
+/// Writes what happens into the journal; overrides are kept besides.
+fn teller(journal: &Arc<Journal>, store: &Arc<Store>) -> impl Fn(Told<'_>) + use<> {
+    let (journal, store) = (journal.clone(), store.clone());
+    move |told| match told {
+        Told::Turn(Turn { target, pools, from, to, seen }) => {
+            journal.tell(News::endpoint(target, pools, *from, *to, seen));
+        }
+        Told::Override(change) => {
+            keep_override(&store, change);
+            journal
+                .tell(News::Override { happening: change.happening.as_str().to_owned(), shape: (&change.item).into() });
+        }
+    }
+}
+
+fn keep_override(store: &Store, change: &Change) {
+    let Some((key, record)) = OverrideRecord::new(&change.item) else { return };
+    let mut batch = Batch::default();
+    match change.happening {
+        Happening::Placed => batch.put(&OVERRIDES, &key, &record),
+        Happening::Began => return,
+        Happening::Ended | Happening::Lifted { .. } => batch.delete(&OVERRIDES, &key),
+    }
+    store.write(batch);
 }
 
 /// Keeps what control says of targets' health.

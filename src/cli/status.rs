@@ -57,7 +57,7 @@ pub(super) enum Txt {
     },
 }
 
-fn parse_lifetime(text: &str) -> Result<String, String> {
+pub(super) fn parse_lifetime(text: &str) -> Result<String, String> {
     match parse_duration(text) {
         Some(_) => Ok(text.to_owned()),
         None => Err("a duration is 30s, 10m or 2h, for example".to_owned()),

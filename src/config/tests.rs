@@ -3,6 +3,7 @@
 mod faults;
 mod files;
 mod listen;
+mod monitors;
 mod worlds;
 
 use std::fs;

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::Event;
+use super::{Event, OverrideEvent};
 use crate::health::Survey;
+use crate::overrides::{Order, Override, Refusal, Selector};
 use crate::snapshot::{Blueprint, Snapshot};
 
 /// Messages that wait for control at most: more than it can be behind by in any test or attack; senders wait then.
@@ -20,6 +21,8 @@ pub enum Message {
     Serve(Event, Arc<Blueprint>, oneshot::Sender<Arc<Snapshot>>),
     /// How do all targets stand?
     Survey(oneshot::Sender<Survey>),
+    /// Which overrides and windows are there, and is each in force?
+    Overrides(oneshot::Sender<Vec<(Override, bool)>>),
 }
 
 /// Sends messages to control; cheap to clone. What is asked is `None` when control is gone, as it is while a node stops.
@@ -55,6 +58,27 @@ impl Handle {
     pub async fn survey(&self) -> Option<Survey> {
         let (reply, answer) = oneshot::channel();
         self.messages.send(Message::Survey(reply)).await.ok()?;
+        answer.await.ok()
+    }
+
+    /// All overrides and windows, and whether each is in force.
+    pub async fn overrides(&self) -> Option<Vec<(Override, bool)>> {
+        let (reply, answer) = oneshot::channel();
+        self.messages.send(Message::Overrides(reply)).await.ok()?;
+        answer.await.ok()
+    }
+
+    /// Places an override.
+    pub async fn place(&self, order: Order) -> Option<Result<Override, Refusal>> {
+        let (reply, answer) = oneshot::channel();
+        self.tell(Event::Override(OverrideEvent::Place(order, reply))).await;
+        answer.await.ok()
+    }
+
+    /// Lifts overrides, and says who does.
+    pub async fn lift(&self, which: Selector, who: Box<str>) -> Option<Result<Vec<Override>, Refusal>> {
+        let (reply, answer) = oneshot::channel();
+        self.tell(Event::Override(OverrideEvent::Lift(which, who, reply))).await;
         answer.await.ok()
     }
 

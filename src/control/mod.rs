@@ -14,6 +14,7 @@
 //! not handed out unseen. What the last run found of a target, if that was not long ago, counts as a probe: with
 //! `Restore` before the first `Adopt`, a node that was restarted answers at once, and as before.
 
+mod expiry;
 mod handle;
 mod keeping;
 mod overrides;
@@ -91,6 +92,15 @@ pub struct Turn {
     pub to: State,
     /// What was seen last.
     pub seen: Outcome,
+}
+
+/// What whoever follows the node may want to hear.
+#[derive(Clone, Copy, Debug)]
+pub enum Told<'a> {
+    /// An endpoint's state changed.
+    Turn(&'a Turn),
+    /// An override was placed, began, ended or was lifted.
+    Override(&'a Change),
 }
 
 /// The state of the node.

@@ -1,12 +1,15 @@
 //! Control with a clock, a channel and tasks.
 
+use std::collections::HashSet;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
-use super::{Control, Effect, Event, Keep, Message, Turn};
+use super::expiry::Expiries;
+use super::{Control, Effect, Event, Keep, Message, Told, Turn};
 use crate::health::{State, Target};
 use crate::overrides::{Change, Happening, Override, rfc3339};
 use crate::snapshot::{Blueprint, Snapshot};
@@ -23,6 +26,8 @@ impl Retired {
 
 /// How often retired snapshots are looked through, if nothing else happens.
 const SWEEP: Duration = Duration::from_secs(1);
+
+const SECONDS_A_DAY: u64 = 86_400;
 
 /// Who waits for a configuration to be served.
 #[derive(Debug, Default)]
@@ -66,18 +71,20 @@ impl Clock {
 
 /// Runs until it is told to stop or all handles are gone. `probe` starts a probe whose outcome comes back as an event; `publish`
 /// makes a snapshot the one that queries are answered from, and gives back the one before; `keep` keeps rows for the next run, and does
-/// not wait for a disk; `tell` hears of every turn.
+/// not wait for a disk; `tell` hears of every turn and of
+/// every change of overrides.
 pub async fn run(
     mut control: Control,
     mut messages: mpsc::Receiver<Message>,
     probe: impl Fn(Arc<Target>),
     mut publish: impl FnMut(Arc<Snapshot>) -> Option<Arc<Snapshot>>,
     keep: impl Fn(Keep),
-    tell: impl Fn(&Turn),
+    tell: impl Fn(Told<'_>),
 ) {
     let clock = Clock::new();
     let mut retired = Retired::default();
     let mut waiting = Waiting::default();
+    let mut expiries = Expiries::default();
     loop {
         let sweep_at = clock.now() + SWEEP;
         let wake_at = control.wake_at().map_or(sweep_at, |at| at.min(sweep_at));
@@ -99,8 +106,14 @@ pub async fn run(
                 let _ = reply.send(control.survey());
                 Event::Tick
             }
+            Message::Overrides(reply) => {
+                let book = control.overrides();
+                let _ = reply.send(book.all().map(|item| (item.clone(), book.is_in_force(item.id))).collect());
+                Event::Tick
+            }
         };
         let is_last = matches!(event, Event::Stop);
+        tell_of_certificates(&mut expiries, &event, clock.now());
         for effect in control.step(event, clock.now()) {
             match effect {
                 Effect::Probe(target) => probe(target),
@@ -110,10 +123,13 @@ pub async fn run(
                 }
                 Effect::Report(turn) => {
                     report(&turn);
-                    tell(&turn);
+                    tell(Told::Turn(&turn));
                 }
                 Effect::Keep(rows) => keep(rows),
-                Effect::Overridden(change) => report_override(&change),
+                Effect::Overridden(change) => {
+                    report_override(&change);
+                    tell(Told::Override(&change));
+                }
                 Effect::Reply(reply) => reply.send(),
             }
         }
@@ -121,6 +137,24 @@ pub async fn run(
             return;
         }
         retired.free_unused();
+    }
+}
+
+/// Warns of certificates that end soon. `now` is the time since the Unix epoch.
+fn tell_of_certificates(expiries: &mut Expiries, event: &Event, now: Duration) {
+    match event {
+        Event::Outcome(target, outcome) => {
+            if let Some(left) = expiries.observe(target, outcome, now) {
+                let days = left.as_secs() / SECONDS_A_DAY;
+                warn!(endpoint = %target.address, host = %target.host, days, "certificate expires soon");
+            }
+        }
+        Event::Adopt(blueprint) => {
+            let targets = blueprint.world().pools.iter().flat_map(|pool| pool.members.targets());
+            let addresses: HashSet<SocketAddr> = targets.map(|target| target.address).collect();
+            expiries.retain(|address| addresses.contains(&address));
+        }
+        _ => {}
     }
 }
 

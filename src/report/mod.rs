@@ -3,6 +3,7 @@
 mod check;
 mod explain;
 mod notice;
+mod overrides;
 mod problem;
 mod reload;
 mod status;
@@ -15,6 +16,7 @@ use serde::de::DeserializeOwned;
 pub use check::{Check, Summary};
 pub use explain::{Explanation, Network, Question, standing_without};
 pub use notice::{News, Notice};
+pub use overrides::{OverrideList, OverrideOrder, OverrideSelector, OverrideShape};
 pub use problem::{Problem, SelfCheck};
 pub use reload::{Reload, ToldFault};
 pub use status::{Filter, Status, When};

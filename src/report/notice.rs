@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::OverrideShape;
 use crate::health::{Outcome, State, Target};
 
 /// One thing that happened.
@@ -51,6 +52,14 @@ pub enum News {
         /// How many warnings.
         warnings: usize,
     },
+    /// Something happened to an override.
+    Override {
+        /// `placed`, `began`, `ended` or `lifted`.
+        happening: String,
+        /// To which.
+        #[serde(flatten)]
+        shape: OverrideShape,
+    },
     /// A TXT record was set, or went.
     Txt {
         /// Its owner.
@@ -82,6 +91,7 @@ impl News {
             Self::Start { .. } => "start",
             Self::Endpoint { .. } => "endpoint",
             Self::Reload { .. } => "reload",
+            Self::Override { .. } => "override",
             Self::Txt { .. } => "txt",
             Self::Stop {} => "stop",
         }

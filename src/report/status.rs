@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::notice::word;
 use crate::health::{Check, Sighting, State, Survey, Target};
 use crate::name::Name;
-use crate::snapshot::{Family, Members, Pool, PoolId, PoolSpec, ServedZone, Snapshot, SteeredName, ZoneSpec};
+use crate::snapshot::{Duty, Family, Members, Pool, PoolId, PoolSpec, ServedZone, Snapshot, SteeredName, ZoneSpec};
 
 /// Steered names that are told at most if nobody asks for another number: a page of them, not all of a million.
 const NAMES: usize = 1000;
@@ -113,7 +113,7 @@ pub struct EndpointStatus {
     pub endpoint: String,
     /// For draws.
     pub weight: u16,
-    /// `up`, `degraded` or `down`, as answers have it.
+    /// `up`, `degraded`, `draining`, `down` or `forced down`, as answers have it.
     pub state: String,
     /// The share of its clients that it keeps, 0-1.
     pub share: f64,
@@ -238,10 +238,12 @@ impl EndpointStatus {
             Members::Cname(endpoint) => (endpoint.value.to_string(), endpoint.weight),
         };
         let standing = pool.standing(place);
-        let state = match standing.share {
-            share if share.is_full() => State::Up,
-            share if share.is_some() => State::Degraded(share),
-            _ => State::Down,
+        let state = match (standing.duty, standing.share) {
+            (Duty::Off, _) => "forced down",
+            (_, share) if !share.is_some() => word(State::Down),
+            (Duty::Draining, _) => "draining",
+            (Duty::On, share) if share.is_full() => word(State::Up),
+            (Duty::On, share) => word(State::Degraded(share)),
         };
         let mut targets = Vec::new();
         if let Some(condition) = members.condition(place) {
@@ -250,7 +252,7 @@ impl EndpointStatus {
         Self {
             endpoint,
             weight,
-            state: word(state).to_owned(),
+            state: state.to_owned(),
             share: f64::from(standing.share.thousandths()) / 1000.0,
             restless: standing.restless,
             probes: targets.into_iter().map(|target| ProbeStatus::new(target, survey)).collect(),
@@ -267,6 +269,7 @@ impl ProbeStatus {
             Check::Tcp => "tcp",
             Check::Http(_) => "http",
             Check::Https(..) => "https",
+            Check::Tls(..) => "tls",
         };
         Self {
             target: target.address.to_string(),

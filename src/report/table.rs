@@ -22,23 +22,24 @@ const BOLD: &str = "\x1b[1m";
 const PLAIN: &str = "\x1b[0m";
 
 /// Rows of cells. All columns but the last are as wide as their widest cell.
-struct Table {
+pub(super) struct Table {
     rows: Vec<(Vec<String>, &'static str)>,
 }
 
 impl Table {
-    fn new(heads: &[&str]) -> Self {
+    pub(super) fn new(heads: &[&str]) -> Self {
         Self { rows: vec![(heads.iter().map(ToString::to_string).collect(), BOLD)] }
     }
 
-    fn push(&mut self, cells: Vec<String>, color: &'static str) {
+    pub(super) fn push(&mut self, cells: Vec<String>, color: &'static str) {
         self.rows.push((cells, color));
     }
 
     /// Nothing if it has no row but its head.
-    fn print(&self, for_terminal: bool, out: &mut String) {
+    pub(super) fn text(&self, for_terminal: bool) -> String {
+        let mut out = String::new();
         if self.rows.len() == 1 {
-            return;
+            return out;
         }
         let columns = self.rows[0].0.len();
         let width = |column: usize| self.rows.iter().map(|(cells, _)| cells[column].chars().count()).max().unwrap_or(0);
@@ -56,6 +57,7 @@ impl Table {
             }
         }
         out.push('\n');
+        out
     }
 }
 
@@ -65,9 +67,9 @@ impl Status {
         let mut out = String::new();
         let Self { node, version, uptime, generation, .. } = self;
         let _ = writeln!(out, "{node}: up {}, generation {generation}, truenorth {version}\n", span(*uptime));
-        self.zones_table().print(for_terminal, &mut out);
-        self.names_table().print(for_terminal, &mut out);
-        self.pools_table().print(for_terminal, &mut out);
+        for table in [self.zones_table(), self.names_table(), self.pools_table()] {
+            out.push_str(&table.text(for_terminal));
+        }
         out.truncate(out.trim_end().len());
         out
     }
@@ -100,8 +102,8 @@ impl Status {
             for (place, endpoint) in endpoints.iter().enumerate() {
                 let pool = if place == 0 { pool.clone() } else { String::new() };
                 let color = match endpoint.state.as_str() {
-                    "down" => RED,
-                    "degraded" => YELLOW,
+                    "down" | "forced down" => RED,
+                    "degraded" | "draining" => YELLOW,
                     _ if endpoint.restless => YELLOW,
                     _ => "",
                 };

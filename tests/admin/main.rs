@@ -10,6 +10,7 @@ mod events;
 mod gate;
 mod http;
 mod limits;
+mod overrides;
 mod routes;
 mod txt;
 
