@@ -28,7 +28,7 @@ pub(super) async fn place(State(office): State<Arc<Office>>, request: Request) -
     let text = body::read(request, body::MAX_BODY).await?;
     let order: OverrideOrder = report::from_json(&text).map_err(|why| Refusal::bad(format!("the body: {why}")))?;
     let placed = office.control.place(read_order(order)?).await.ok_or_else(Refusal::stopping)?;
-    Ok(answer(vec![(&placed.map_err(|error| refuse(&error))?).into()]))
+    Ok(answer(placed.map_err(|error| refuse(&error))?.iter().map(Into::into).collect()))
 }
 
 /// `DELETE /v1/overrides` with `{"override": ...}` or `{"target": ...}`.

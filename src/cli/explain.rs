@@ -16,7 +16,7 @@ use crate::snapshot::Snapshot;
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// The name to resolve; absolute whether it ends with a dot or not
-    #[arg(value_parser = Question::parse_name)]
+    #[arg(value_parser = super::parse_name)]
     name: Name,
     /// The type to ask for
     #[arg(default_value = "A", value_parser = Question::parse_type)]
@@ -48,7 +48,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 
 /// What the running node says; `None` if none is to be asked, or none answers.
 fn ask_node(arguments: &Arguments) -> Option<Result<Explanation, AskError>> {
-    let Network { address, length } = arguments.client;
+    let (address, length) = (arguments.client.address, arguments.client.length());
     let mut query = vec![
         ("name", arguments.name.to_string()),
         ("type", arguments.rtype.to_string()),

@@ -3,10 +3,12 @@
 mod ask;
 mod check;
 mod demo;
+mod diff;
 mod explain;
 mod load;
 mod overrides;
 mod serve;
+mod simulate;
 mod status;
 mod watch_files;
 
@@ -19,6 +21,7 @@ use tracing::{error, warn};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{Fault, Faults, Severity};
+use crate::name::Name;
 use crate::overrides::Mode;
 
 /// An authoritative DNS server that sends every client to the best datacenter that is alive.
@@ -45,6 +48,10 @@ enum Command {
     },
     /// Tells why a client gets the answer it gets
     Explain(explain::Arguments),
+    /// Tells which share of the clients a change moves from which datacenter to which
+    Diff(diff::Arguments),
+    /// Tells which share of the clients goes where, and where it would go if something failed
+    Simulate(simulate::Arguments),
     /// Tells how the running node, its names, its pools and their endpoints stand
     Status(status::StatusArguments),
     /// Has the running node read its files again
@@ -87,6 +94,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Check { config, json } => check::run(&config.config, json),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Diff(arguments) => diff::run(&arguments),
+        Command::Simulate(arguments) => simulate::run(&arguments),
         Command::Status(arguments) => status::status(&arguments),
         Command::Reload(ask) => status::reload(&ask),
         Command::Drain(arguments) => overrides::place(Mode::Drain, &arguments),
@@ -97,6 +106,23 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Overrides(ask) => overrides::list(&ask),
         Command::Txt(command) => status::txt(&command),
     }
+}
+
+/// An absolute name, whether it ends with a dot or not.
+fn parse_name(text: &str) -> Result<Name, String> {
+    Name::parse(text, &Name::root()).map_err(|error| error.to_string())
+}
+
+/// Prints what was found out, or why nothing can be.
+fn print(report: Result<String, String>) -> ExitCode {
+    match report {
+        Ok(report) => println!("{report}"),
+        Err(why) => {
+            eprintln!("truenorth: {why}");
+            return ExitCode::from(BAD);
+        }
+    }
+    ExitCode::SUCCESS
 }
 
 /// One line an event; `RUST_LOG` chooses which.

@@ -335,8 +335,7 @@ fn teller(journal: &Arc<Journal>, store: &Arc<Store>) -> impl Fn(Told<'_>) + use
         }
         Told::Override(change) => {
             keep_override(&store, change);
-            journal
-                .tell(News::Override { happening: change.happening.as_str().to_owned(), shape: (&change.item).into() });
+            journal.tell(News::Override(change.into()));
         }
     }
 }

@@ -4,6 +4,7 @@ mod faults;
 mod files;
 mod listen;
 mod monitors;
+mod windows;
 mod worlds;
 
 use std::fs;

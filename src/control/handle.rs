@@ -6,7 +6,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{Event, OverrideEvent};
 use crate::health::Survey;
-use crate::overrides::{Order, Override, Refusal, Selector};
+use crate::overrides::{Change, Order, Override, Refusal, Selector};
 use crate::snapshot::{Blueprint, Snapshot};
 
 /// Messages that wait for control at most: more than it can be behind by in any test or attack; senders wait then.
@@ -68,15 +68,15 @@ impl Handle {
         answer.await.ok()
     }
 
-    /// Places an override.
-    pub async fn place(&self, order: Order) -> Option<Result<Override, Refusal>> {
+    /// Places an override; all that follows from it is told.
+    pub async fn place(&self, order: Order) -> Option<Result<Vec<Change>, Refusal>> {
         let (reply, answer) = oneshot::channel();
         self.tell(Event::Override(OverrideEvent::Place(order, reply))).await;
         answer.await.ok()
     }
 
-    /// Lifts overrides, and says who does.
-    pub async fn lift(&self, which: Selector, who: Box<str>) -> Option<Result<Vec<Override>, Refusal>> {
+    /// Lifts overrides, and says who does; all that follows from it is told.
+    pub async fn lift(&self, which: Selector, who: Box<str>) -> Option<Result<Vec<Change>, Refusal>> {
         let (reply, answer) = oneshot::channel();
         self.tell(Event::Override(OverrideEvent::Lift(which, who, reply))).await;
         answer.await.ok()

@@ -27,7 +27,7 @@ use std::time::Duration;
 
 pub use handle::{Handle, Message};
 pub use keeping::{BELIEVED_FOR, CONFIRM_EVERY, KEEP_EVERY, KEPT_FOR, Keep};
-pub use overrides::{EndpointView, OverrideEvent, OverrideReply};
+pub use overrides::{EndpointView, OverrideEvent, OverrideReply, Reply};
 pub use run::run;
 pub use txt::{DynamicTxt, MAX_TXT_LIFETIME, MAX_VALUES, TxtError, TxtValue};
 

@@ -1,30 +1,51 @@
 //! What the command prints and the admin server says, as shapes for JSON and as text.
 
+mod audience;
+mod census;
 mod check;
+mod comparison;
+mod diff;
 mod explain;
+mod network;
 mod notice;
 mod overrides;
+mod owners;
+mod places;
 mod problem;
+mod query_log;
 mod reload;
+mod simulate;
 mod status;
 mod table;
+mod text;
 mod txt;
+
+use std::fmt::Display;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use audience::Audience;
 pub use check::{Check, Summary};
-pub use explain::{Explanation, Network, Question, standing_without};
+pub use diff::Diff;
+pub use explain::{Explanation, Question, standing_without};
+pub use network::Network;
 pub use notice::{News, Notice};
 pub use overrides::{OverrideList, OverrideOrder, OverrideSelector, OverrideShape};
 pub use problem::{Problem, SelfCheck};
 pub use reload::{Reload, ToldFault};
+pub use simulate::Simulation;
 pub use status::{Filter, Status, When};
 pub use txt::{TxtChange, TxtList, TxtShape};
 
 /// Pretty JSON. The shapes here always have one.
 pub fn to_json(shape: &impl Serialize) -> String {
     serde_json::to_string_pretty(shape).expect("shapes have string keys and finite numbers")
+}
+
+/// For a machine or for a person.
+pub fn render(shape: &(impl Serialize + Display), json: bool) -> String {
+    if json { to_json(shape) } else { shape.to_string() }
 }
 
 /// What JSON is made of and becomes again.

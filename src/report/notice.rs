@@ -53,13 +53,7 @@ pub enum News {
         warnings: usize,
     },
     /// Something happened to an override.
-    Override {
-        /// `placed`, `began`, `ended` or `lifted`.
-        happening: String,
-        /// To which.
-        #[serde(flatten)]
-        shape: OverrideShape,
-    },
+    Override(OverrideShape),
     /// A TXT record was set, or went.
     Txt {
         /// Its owner.
@@ -91,7 +85,7 @@ impl News {
             Self::Start { .. } => "start",
             Self::Endpoint { .. } => "endpoint",
             Self::Reload { .. } => "reload",
-            Self::Override { .. } => "override",
+            Self::Override(_) => "override",
             Self::Txt { .. } => "txt",
             Self::Stop {} => "stop",
         }

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::table::{Table, span};
-use crate::overrides::Override;
+use crate::overrides::{Change, Override};
 
 /// An override, or a window of the server file. Times are Unix times in seconds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,7 +25,10 @@ pub struct OverrideShape {
     pub reason: String,
     /// Who asked for it.
     pub who: String,
-    /// Whether it is in force; absent where that is not what is told.
+    /// What happened to it: `placed`, `began`, `ended` or `lifted`; absent where that is not what is told.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub happening: Option<String>,
+    /// Whether it is in force; absent likewise.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub in_force: Option<bool>,
 }
@@ -40,12 +43,19 @@ impl From<&Override> for OverrideShape {
             until: order.until.map(|time| time.as_secs()),
             reason: order.reason.to_string(),
             who: order.who.to_string(),
+            happening: None,
             in_force: None,
         }
     }
 }
 
-/// Overrides: all of them, or those that were placed or lifted.
+impl From<&Change> for OverrideShape {
+    fn from(Change { happening, item }: &Change) -> Self {
+        Self { happening: Some(happening.as_str().to_owned()), ..item.into() }
+    }
+}
+
+/// Overrides: all of them, or those to which something happened.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OverrideList {
     /// Windows first, in the order in which they were made.
@@ -94,16 +104,18 @@ pub struct OverrideSelector {
 impl fmt::Display for OverrideList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.overrides.is_empty() {
-            return f.write_str("no override is placed");
+            return f.write_str("none");
         }
         let mut table = Table::new(&["OVERRIDE", "", "TARGET", "STATE", "WHO", "REASON"]);
         for item in &self.overrides {
             let until =
                 item.until.map_or_else(String::new, |at| format!(", {} left", span(at.saturating_sub(self.time))));
-            let state = match (item.from.filter(|from| *from > self.time), item.in_force) {
-                (Some(from), _) => format!("in {}", span(from - self.time)),
-                (None, Some(false)) => "over".to_owned(),
-                (None, _) => format!("in force{until}"),
+            let coming = item.from.filter(|from| *from > self.time);
+            let state = match (&item.happening, coming, item.in_force) {
+                (Some(happening), ..) => happening.clone(),
+                (None, Some(from), _) => format!("in {}", span(from - self.time)),
+                (None, None, Some(false)) => "over".to_owned(),
+                (None, None, _) => format!("in force{until}"),
             };
             let OverrideShape { number, mode, target, who, reason, .. } = item.clone();
             table.push(vec![number, mode, target, state, who, reason], "");

@@ -5,6 +5,7 @@
 
 mod amend;
 mod compile;
+mod odds;
 mod overlay;
 mod plan;
 mod pool;
@@ -24,6 +25,7 @@ use crate::wire::{CookieSecret, Rtype};
 use crate::zone::{NameId, PlanId, Special, Zone, ZoneError};
 pub use amend::Unfit;
 use compile::Compiler;
+pub use odds::Shares;
 use overlay::Overlay;
 pub use plan::{Choice, Plan, Rule, Rung, Verdict};
 pub use pool::{Duty, Family, Kind, Lists, Member, OPEN_NOW, PerFamily, Pool, Selection, Standing};
@@ -97,7 +99,7 @@ impl Blueprint {
         locations: Arc<Locations>,
         previous: Option<&Snapshot>,
     ) -> Result<Self, Vec<CompileError>> {
-        let Zones { zones, rules, plan_of_name } = compile_zones(&world, &locations, previous)?;
+        let Zones { served: zones, rules, plan_of_name } = compile_zones(&world, &locations, previous)?;
         let by_apex = zones.iter().zip(0..).map(|(served, id)| (served.zone.apex().to_key(), id)).collect();
         let apex_depth = zones.iter().map(|served| served.zone.apex().label_count()).max().unwrap_or(0);
         let plans_of = plans_of(world.pools.len(), &rules);
@@ -266,7 +268,7 @@ fn random_secret() -> CookieSecret {
 
 #[derive(Default)]
 struct Zones {
-    zones: Vec<ServedZone>,
+    served: Vec<ServedZone>,
     rules: Vec<Arc<Rule>>,
     plan_of_name: Vec<PlanId>,
 }
@@ -277,7 +279,7 @@ fn compile_zones(
     previous: Option<&Snapshot>,
 ) -> Result<Zones, Vec<CompileError>> {
     let mut compiler = Compiler::new(world, locations, maps(previous, locations));
-    let Zones { mut zones, mut rules, mut plan_of_name } = Zones::default();
+    let Zones { mut served, mut rules, mut plan_of_name } = Zones::default();
     let mut errors = Vec::new();
     for spec in &world.zones {
         let mut known: HashMap<&Steering, PlanId> = HashMap::new();
@@ -292,11 +294,11 @@ fn compile_zones(
         }
         specials.extend(spec.reflect.iter().map(|owner| (owner.clone(), Special::Reflect)));
         match Zone::build(&spec.origin, &spec.records, specials) {
-            Ok(zone) => zones.push(ServedZone { zone, regions: spec.regions.clone() }),
+            Ok(zone) => served.push(ServedZone { zone, regions: spec.regions.clone() }),
             Err(error) => errors.push(CompileError { origin: spec.origin.clone(), error }),
         }
     }
-    if errors.is_empty() { Ok(Zones { zones, rules, plan_of_name }) } else { Err(errors) }
+    if errors.is_empty() { Ok(Zones { served, rules, plan_of_name }) } else { Err(errors) }
 }
 
 /// The maps that exist already, if clients are still where they were.

@@ -68,7 +68,7 @@ pub(crate) fn receive(mut stream: TcpStream) -> Option<Response> {
 /// A request with these fields besides `Host`, and this body.
 #[track_caller]
 pub(crate) fn ask(admin: SocketAddr, line: &str, fields: &[&str], body: &str) -> Response {
-    let fields: String = fields.iter().map(|field| format!("{field}\r\n")).collect();
+    let fields = fields.iter().map(|field| format!("{field}\r\n")).collect::<Vec<_>>().concat();
     let length = if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
     let request = format!("{line} HTTP/1.1\r\nHost: {admin}\r\n{fields}{length}\r\n{body}");
     send(admin, request).unwrap_or_else(|| panic!("{line} has a response"))

@@ -111,7 +111,7 @@ fn a_reload_and_a_restart_keep_it_and_numbers_go_on() {
     assert_eq!(run(&scene, "lift dc:fra").code, Some(0));
     answers_with(&scene, "127.0.0.1");
     assert_eq!(run(&scene, "lift 2").code, Some(0));
-    assert_eq!(run(&scene, "overrides").stdout, "no override is placed\n");
+    assert_eq!(run(&scene, "overrides").stdout, "none\n");
     assert_eq!(run(&scene, "lift 2").code, Some(1));
     assert_eq!(run(&scene, "lift fra").code, Some(2));
 }

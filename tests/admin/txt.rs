@@ -256,7 +256,9 @@ fn many_at_once_are_all_served() {
             })
         })
         .collect();
-    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    for thread in threads {
+        thread.join().unwrap();
+    }
     for number in 0..8 {
         assert_eq!(scene.node.dig(&format!("n{number}.example.com TXT")).answer.len(), 5);
     }
