@@ -16,7 +16,7 @@ use crate::snapshot::Snapshot;
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// The name to resolve; absolute whether it ends with a dot or not
-    #[arg(value_parser = super::parse_name)]
+    #[arg(value_parser = Question::parse_name)]
     name: Name,
     /// The type to ask for
     #[arg(default_value = "A", value_parser = Question::parse_type)]

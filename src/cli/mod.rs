@@ -21,7 +21,6 @@ use tracing::{error, warn};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{Fault, Faults, Severity};
-use crate::name::Name;
 use crate::overrides::Mode;
 
 /// An authoritative DNS server that sends every client to the best datacenter that is alive.
@@ -106,11 +105,6 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Overrides(ask) => overrides::list(&ask),
         Command::Txt(command) => status::txt(&command),
     }
-}
-
-/// An absolute name, whether it ends with a dot or not.
-fn parse_name(text: &str) -> Result<Name, String> {
-    Name::parse(text, &Name::root()).map_err(|error| error.to_string())
 }
 
 /// Prints what was found out, or why nothing can be.
