@@ -213,6 +213,7 @@ fn rule(map: Map, sticky: Option<[u8; 2]>) -> Rule {
         pick: Pick::Rotate,
         answers: 1,
         sticky,
+        load: None,
         fallback: None,
         all_down: AllDown::All,
         ttl: 30,

@@ -206,6 +206,7 @@ fn pools_know_their_targets() {
         members: Members::Addresses(vec![Endpoint {
             value: address("192.0.2.1"),
             weight: 1,
+            capacity: None,
             condition: Some(Condition::Probe(target)),
         }]),
     };
@@ -221,6 +222,7 @@ fn pools_know_their_targets() {
         zone: Some(self::name("example.com.")),
         datacenter,
         min_healthy: if name.starts_with("web") { 0.25 } else { 0.0 },
+        capacity: None,
         members,
     };
     let away = Endpoint { value: name("away.example.com."), weight: 1, capacity: None, condition: None };
