@@ -264,9 +264,9 @@ impl SteeringShape {
             steps,
             pools: pools.collect(),
             rung: rung(&choice, rule.all_down).into(),
-            chosen: pools_of(match is_hashed {
-                true => choice.verdict,
-                false => outcomes.iter().fold(choice.verdict, |all, (verdict, _)| together(all, *verdict)),
+            chosen: pools_of(match outcomes.as_slice() {
+                drawn if !is_hashed => drawn.iter().fold(choice.verdict, |all, (verdict, _)| together(all, *verdict)),
+                _ => choice.verdict,
             }),
             hashed: is_hashed,
             sticky: rule.sticky_length(client.address).and_then(|length| {
