@@ -269,6 +269,9 @@ impl Files {
         let store = &self.store;
         let last_serial = |origin: &Name| store.get(&SERIALS, &origin.to_string());
         let mut loaded = self.loader.load(&last_serial, previous)?;
+        if loaded.forbidden.has_errors() {
+            return Err(loaded.forbidden);
+        }
         let (blueprint, left_out) = txt.apply(&loaded.blueprint);
         loaded.blueprint = Arc::new(blueprint);
         for (name, why) in left_out {

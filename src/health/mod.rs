@@ -1,5 +1,6 @@
 //! How endpoints are watched, what a probe found, and what follows from it.
 
+mod checks;
 mod condition;
 mod http;
 mod kept;
@@ -11,6 +12,7 @@ mod share;
 mod sighting;
 mod tls;
 
+pub use checks::{DnsCheck, DnsTransport, ExecCheck, ExpectedRecord, GrpcCheck, TcpCheck};
 pub use condition::{Condition, Verdict};
 pub use http::{BodyMatch, Degraded, HttpCheck, HttpVersion, Pattern, StatusRange};
 pub use kept::Kept;

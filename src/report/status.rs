@@ -266,10 +266,14 @@ impl ProbeStatus {
         let seen = sighting.and_then(|sighting| sighting.seen.as_ref());
         let (failures, successes) = sighting.map_or((0, 0), |sighting| sighting.health.in_a_row());
         let check = match &target.monitor.check {
-            Check::Tcp => "tcp",
+            Check::Tcp(_) => "tcp",
             Check::Http(_) => "http",
             Check::Https(..) => "https",
             Check::Tls(..) => "tls",
+            Check::Dns(_) => "dns",
+            Check::Grpc(_) => "grpc",
+            Check::Icmp => "icmp",
+            Check::Exec(_) => "exec",
         };
         Self {
             target: target.address.to_string(),
