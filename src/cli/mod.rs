@@ -3,6 +3,7 @@
 mod ask;
 mod check;
 mod demo;
+mod descriptors;
 mod diff;
 mod explain;
 mod load;

@@ -13,6 +13,7 @@ mod orders;
 
 use std::io;
 use std::path::Path;
+use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::oneshot;
 use tracing::{error, info, warn};
 
+use super::descriptors;
 use super::load::{Loaded, Loader};
 use super::log_faults;
 use super::watch_files::FileWatch;
@@ -28,7 +30,7 @@ use crate::admin::{self, Journal};
 use crate::answer::Rotation;
 use crate::config::{Faults, Listen, Server, Severity};
 use crate::control::{self, Control, DynamicTxt, Event, Handle, Keep, OverrideEvent, Told, Turn};
-use crate::health::{Kept, Target};
+use crate::health::{Kept, Outcome, Target};
 use crate::monitor::Prober;
 use crate::name::Name;
 use crate::overrides::{Change, Happening};
@@ -36,6 +38,7 @@ use crate::report::{News, Summary};
 use crate::server::{Bound, EncryptedAddresses, Running};
 use crate::snapshot::{Blueprint, Snapshot};
 use crate::store::{Batch, HEALTH, HealthRecord, OVERRIDES, OverrideRecord, SERIALS, Store};
+use crate::watch::Lateness;
 use orders::Orders;
 
 /// How long control may take to hand over what is to be kept when the node stops; milliseconds, unless it hangs.
@@ -90,6 +93,7 @@ pub(super) struct Node {
     published: Arc<ArcSwap<Snapshot>>,
     control: Handle,
     control_task: tokio::task::JoinHandle<()>,
+    lateness: Arc<Lateness>,
     addresses: Vec<std::net::SocketAddr>,
     signals: Signals,
     encrypted: EncryptedAddresses,
@@ -133,9 +137,10 @@ impl Node {
         let journal = Arc::new(Journal::new());
         let (control, received) = Handle::new();
         let (first, first_published) = oneshot::channel();
-        let (machine, probe, keep) = (Control::new(fastrand::u64(..)), prober(&control), keeper(files.store.clone()));
-        let tell = teller(&journal, &files.store);
-        let running = control::run(machine, received, probe, publisher(first), keep, tell);
+        let machine = Control::new(fastrand::u64(..), descriptors::for_probes());
+        let lateness = machine.lateness();
+        let (keep, tell) = (keeper(files.store.clone()), teller(&journal, &files.store));
+        let running = control::run(machine, received, prober(), publisher(first), keep, tell);
         let control_task = tokio::spawn(running);
         let kept = files.store.all(&HEALTH).into_iter().map(|(target, record)| (target, Kept::from(record)));
         control.tell(Event::Restore(kept.collect())).await;
@@ -158,6 +163,7 @@ impl Node {
             published,
             control,
             control_task,
+            lateness,
             addresses,
             signals,
             encrypted,
@@ -206,7 +212,9 @@ impl Node {
             // What is wrong was told.
             let _ = self.reload(reason).await;
         }
-        info!("stopping");
+        let late = |share| tracing::field::debug(self.lateness.quantile(share));
+        let (p50, p99, longest) = (late(0.5), late(0.99), self.lateness.longest());
+        info!(probes = self.lateness.count(), late_p50 = p50, late_p99 = p99, late_max = ?longest, "stopping");
         self.journal.tell(News::Stop {});
         let admin = async {
             if let Some(admin) = self.admin {
@@ -317,15 +325,12 @@ fn publisher(first: oneshot::Sender<Arc<ArcSwap<Snapshot>>>) -> impl FnMut(Arc<S
     }
 }
 
-/// Probes a target in a task of its own, and sends what was found.
-fn prober(control: &Handle) -> impl Fn(Arc<Target>) + use<> {
-    let (prober, control) = (Prober::new(), control.clone());
+/// Probes a target.
+fn prober() -> impl Fn(Arc<Target>) -> Pin<Box<dyn Future<Output = Outcome> + Send>> {
+    let prober = Prober::new();
     move |target| {
-        let (prober, control) = (prober.clone(), control.clone());
-        tokio::spawn(async move {
-            let outcome = prober.probe(&target).await;
-            control.tell(Event::Outcome(target, outcome)).await;
-        });
+        let prober = prober.clone();
+        Box::pin(async move { prober.probe(&target).await })
     }
 }
 

@@ -11,6 +11,7 @@
 //! A world comes out only if nothing was faulty; [`Faults::render`] draws what was.
 
 mod admin;
+mod aggregates;
 mod certificate;
 mod checks;
 mod critic;
@@ -158,6 +159,7 @@ fn load_all(
         windows: server.windows.iter().map(|window| window.value.clone()).collect(),
         ecs: server.ecs,
         protocol: server.protocol.clone(),
+        probing: server.probing,
         node,
     };
     // What could not be read is not known.

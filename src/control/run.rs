@@ -1,18 +1,20 @@
 //! Control with a clock, a channel and tasks.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, oneshot};
-use tracing::{info, warn};
+use tokio::task::{self, AbortHandle, JoinError, JoinSet};
+use tracing::{error, info, warn};
 
 use super::expiry::Expiries;
 use super::{Control, Effect, Event, Keep, Message, Told, Turn};
-use crate::health::{State, Target};
+use crate::health::{Outcome, State, Target};
 use crate::overrides::{Change, Happening, Override, rfc3339};
 use crate::snapshot::{Blueprint, Snapshot};
+use crate::watch::Doubted;
 
 /// Snapshots that workers may still hold. They are freed here, not by whichever worker lets go last.
 #[derive(Debug, Default)]
@@ -28,6 +30,47 @@ impl Retired {
 const SWEEP: Duration = Duration::from_secs(1);
 
 const SECONDS_A_DAY: u64 = 86_400;
+
+/// Probes in flight, each in a task of its own.
+#[derive(Default)]
+struct Probes {
+    tasks: JoinSet<Outcome>,
+    targets: HashMap<task::Id, Arc<Target>>,
+    running: HashMap<Arc<Target>, AbortHandle>,
+}
+
+impl Probes {
+    fn start(&mut self, target: Arc<Target>, probe: impl Future<Output = Outcome> + Send + 'static) {
+        let task = self.tasks.spawn(probe);
+        self.targets.insert(task.id(), target.clone());
+        self.running.insert(target, task);
+    }
+
+    /// Drops a probe, its socket with it. What it found just now is not told either.
+    fn stop(&mut self, target: &Arc<Target>) {
+        if let Some(task) = self.running.remove(target) {
+            self.targets.remove(&task.id());
+            task.abort();
+        }
+    }
+
+    /// Waits for the end of a probe; never ends while none runs.
+    async fn next(&mut self) -> Event {
+        loop {
+            let Some(ended) = self.tasks.join_next_with_id().await else { return std::future::pending().await };
+            let id = ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
+            let Some(target) = self.targets.remove(&id) else { continue };
+            self.running.remove(&target);
+            match ended {
+                Ok((_, outcome)) => return Event::Outcome(target, outcome),
+                Err(error) => {
+                    error!(endpoint = %target.address, %error, "a probe broke off");
+                    return Event::Lost(target);
+                }
+            }
+        }
+    }
+}
 
 /// Who waits for a configuration to be served.
 #[derive(Debug, Default)]
@@ -69,20 +112,20 @@ impl Clock {
     }
 }
 
-/// Runs until it is told to stop or all handles are gone. `probe` starts a probe whose outcome comes back as an event; `publish`
-/// makes a snapshot the one that queries are answered from, and gives back the one before; `keep` keeps rows for the next run, and does
-/// not wait for a disk; `tell` hears of every turn and of
-/// every change of overrides.
-pub async fn run(
+/// Runs until it is told to stop or all handles are gone. `probe` asks a target and ends with the outcome; `publish` makes a
+/// snapshot the one that queries are answered from, and gives back the one before; `keep` keeps rows for the next run, and
+/// does not wait for a disk; `tell` hears of every turn and of every change of overrides.
+pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
     mut control: Control,
     mut messages: mpsc::Receiver<Message>,
-    probe: impl Fn(Arc<Target>),
+    probe: impl Fn(Arc<Target>) -> P,
     mut publish: impl FnMut(Arc<Snapshot>) -> Option<Arc<Snapshot>>,
     keep: impl Fn(Keep),
     tell: impl Fn(Told<'_>),
 ) {
     let clock = Clock::new();
     let mut retired = Retired::default();
+    let mut probes = Probes::default();
     let mut waiting = Waiting::default();
     let mut expiries = Expiries::default();
     loop {
@@ -93,6 +136,7 @@ pub async fn run(
                 Some(message) => message,
                 None => return,
             },
+            event = probes.next() => Message::Event(event),
             () = tokio::time::sleep_until(clock.instant(wake_at).into()) => Message::Event(Event::Tick),
         };
         let event = match message {
@@ -116,7 +160,8 @@ pub async fn run(
         tell_of_certificates(&mut expiries, &event, clock.now());
         for effect in control.step(event, clock.now()) {
             match effect {
-                Effect::Probe(target) => probe(target),
+                Effect::Probe(target) => probes.start(target.clone(), probe(target)),
+                Effect::Stop(target) => probes.stop(&target),
                 Effect::Publish(snapshot) => {
                     retired.0.extend(publish(snapshot.clone()));
                     waiting.tell(&snapshot);
@@ -125,6 +170,9 @@ pub async fn run(
                     report(&turn);
                     tell(Told::Turn(&turn));
                 }
+                Effect::Doubt(doubt) => report_doubt(&doubt),
+                // Whoever reported may be gone.
+                Effect::Pushed(reply, result) => _ = reply.send(result),
                 Effect::Keep(rows) => keep(rows),
                 Effect::Overridden(change) => {
                     report_override(&change);
@@ -165,6 +213,19 @@ fn report(turn: &Turn) {
         State::Down => warn!(endpoint = %target, %pools, %seen, "endpoint is down"),
         State::Degraded(share) => warn!(endpoint = %target, %pools, %seen, %share, "endpoint is degraded"),
         State::Up | State::Unknown => info!(endpoint = %target, %pools, %seen, "endpoint is up"),
+    }
+}
+
+fn report_doubt(doubt: &Doubted) {
+    match doubt {
+        Doubted::Began { targets, datacenters, .. } => error!(
+            targets,
+            datacenters, "everything stopped answering at once: this node may be the sick one, last states are held"
+        ),
+        Doubted::Answered(target) => {
+            warn!(endpoint = %target.address, "an endpoint was heard of again: states are held no longer");
+        }
+        Doubted::Ended => error!("still nothing answers: states are held no longer"),
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::notice::word;
-use crate::health::{Check, Sighting, State, Survey, Target};
+use crate::health::{Sighting, State, Survey, Target};
 use crate::name::Name;
 use crate::snapshot::{Duty, Family, Members, Pool, PoolId, PoolSpec, ServedZone, Snapshot, SteeredName, ZoneSpec};
 
@@ -265,19 +265,9 @@ impl ProbeStatus {
         let sighting: Option<&Sighting> = survey.get(target);
         let seen = sighting.and_then(|sighting| sighting.seen.as_ref());
         let (failures, successes) = sighting.map_or((0, 0), |sighting| sighting.health.in_a_row());
-        let check = match &target.monitor.check {
-            Check::Tcp(_) => "tcp",
-            Check::Http(_) => "http",
-            Check::Https(..) => "https",
-            Check::Tls(..) => "tls",
-            Check::Dns(_) => "dns",
-            Check::Grpc(_) => "grpc",
-            Check::Icmp => "icmp",
-            Check::Exec(_) => "exec",
-        };
         Self {
             target: target.address.to_string(),
-            check: check.to_owned(),
+            check: target.monitor.check.as_str().to_owned(),
             host: target.host.to_string(),
             state: word(sighting.map_or(State::Unknown, |sighting| sighting.health.state())).to_owned(),
             since: sighting.map(|sighting| sighting.since.as_secs()),
