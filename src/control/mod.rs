@@ -6,6 +6,7 @@
 //!   Adopt(blueprint) ─► next ── every target probed once, or 5 s passed ──► serving ─► Publish
 //!                                                                             ▲
 //!   Outcome, Push ─► health ── its pools changed ── 5 ms ─────────────────────┤
+//!              └───► loads ─── a round ── its pools changed ── 5 ms ──────────┤
 //!   Amend(blueprint) ── into next, or at once ────────────────────────────────┘
 //! ```
 //!
@@ -17,6 +18,7 @@
 mod expiry;
 mod handle;
 mod keeping;
+mod loads;
 mod overrides;
 mod push;
 mod run;
@@ -38,10 +40,12 @@ pub use txt::{DynamicTxt, MAX_TXT_LIFETIME, MAX_VALUES, TxtError, TxtValue};
 
 use crate::geo::DatacenterId;
 use crate::health::{Failure, Health, Kept, Outcome, Sighting, State, Survey, Target, Transition};
-use crate::overrides::{Book, Change};
-use crate::snapshot::{Blueprint, PoolId, Snapshot, World};
+use crate::load::Allowance;
+use crate::overrides::{Book, Change, Rulings};
+use crate::snapshot::{Blueprint, PoolId, Snapshot, Standing, World};
 use crate::watch::{Call, Doubted, Lateness, Observed, Restored, Watch};
 use keeping::Keeping;
+use loads::Loads;
 
 /// How long a new configuration waits for the first outcomes of its new targets; what is unprobed then is up.
 pub const FIRST_ROUND: Duration = Duration::from_secs(5);
@@ -130,6 +134,7 @@ pub struct Control {
     watch: Watch,
     /// What was seen of the targets that are watched.
     sightings: HashMap<Arc<Target>, Sighting>,
+    loads: Loads,
     keeping: Keeping,
     overrides: Book,
     serving: Option<Serving>,
@@ -149,6 +154,8 @@ struct Serving {
     /// Pools whose change is not published yet, and when it is to be.
     changed: BTreeSet<PoolId>,
     publish_at: Option<Duration>,
+    /// Loads of pools that are not published yet.
+    allowances: Vec<(PoolId, Allowance)>,
     /// Whether something else is said of names, and is not published yet.
     names_changed: bool,
 }
@@ -170,6 +177,7 @@ impl Control {
         Self {
             watch: Watch::new(seed, in_flight.min(MAX_IN_FLIGHT)),
             sightings: HashMap::new(),
+            loads: Loads::default(),
             keeping: Keeping::default(),
             overrides: Book::default(),
             serving: None,
@@ -187,7 +195,7 @@ impl Control {
         let publish_at = self.serving.as_ref().and_then(|serving| serving.publish_at);
         let deadline = self.next.as_ref().map(|next| next.deadline);
         let overrides_at = self.overrides.change_at();
-        let times = [self.watch.next_due(), publish_at, deadline, self.keeping.due(), overrides_at];
+        let times = [self.watch.next_due(), publish_at, deadline, self.keeping.due(), overrides_at, self.loads.due()];
         times.into_iter().flatten().min()
     }
 
@@ -217,6 +225,7 @@ impl Control {
         }
         effects.extend(self.advance_overrides(now));
         self.adopt(now, &mut effects);
+        self.have_rounds(now);
         effects.extend(self.publish(now));
         effects.extend(self.keeping.take_due(now).map(Effect::Keep));
         for call in self.watch.take_due(now) {
@@ -282,12 +291,18 @@ impl Control {
     fn take_in(&mut self, push: &Push, now: Duration, effects: &mut Vec<Effect>) -> Result<usize, PushRefusal> {
         let Some(serving) = &self.serving else { return Err(PushRefusal::UnknownEndpoint(push.endpoint)) };
         let places = serving.places.get(&push.endpoint).map_or(&[][..], Vec::as_slice);
-        let targets = push.addressees(serving.snapshot.world(), places)?;
-        let (said, times) = push.outcome();
-        for target in &targets {
-            (0..times).for_each(|_| self.hear(target, &said, now, effects));
+        let named = push.named(serving.snapshot.world(), places)?;
+        let targets = push.addressees(serving.snapshot.world(), &named)?;
+        let weighed = push.load.map(|load| named.iter().filter(|&&place| self.loads.take_in(place, load, now)).count());
+        if push.said.is_none() && weighed == Some(0) {
+            return Err(PushRefusal::Unweighed(push.endpoint));
         }
-        Ok(targets.len())
+        if let Some((said, times)) = push.outcome() {
+            for target in &targets {
+                (0..times).for_each(|_| self.hear(target, &said, now, effects));
+            }
+        }
+        Ok(targets.len().max(weighed.unwrap_or(0)))
     }
 
     /// What waits to be served need not wait for this target any longer.
@@ -313,6 +328,7 @@ impl Control {
             serving.changed.extend(ids);
             serving.publish_at.get_or_insert(now + PUBLISH_WINDOW);
         }
+        self.loads.hear(target, seen, now);
         let health = self.watch.health(target);
         let to = health.state();
         self.keeping.observe(target, health, now);
@@ -377,8 +393,9 @@ impl Control {
         let windows = self.overrides.set_windows(&world.windows, now);
         effects.extend(windows.into_iter().map(Effect::Overridden));
         let before = self.serving.as_ref().map(|serving| &*serving.snapshot);
-        let standing = overrides::standing(&self.watch, self.overrides.rulings(), world);
-        let snapshot = Snapshot::new(blueprint.clone(), standing, before);
+        self.loads = Loads::new(world, &self.loads, &self.sightings, now);
+        let standing = standing(&self.watch, &self.loads, self.overrides.rulings(), world);
+        let snapshot = Snapshot::new(blueprint.clone(), standing, before).loaded(&self.loads.allowances());
         let snapshot = Arc::new(snapshot.overlaid(self.overrides.rulings()));
         effects.push(Effect::Publish(snapshot.clone()));
         self.serving = Some(Serving {
@@ -387,8 +404,23 @@ impl Control {
             pools_of,
             changed: BTreeSet::new(),
             publish_at: None,
+            allowances: Vec::new(),
             names_changed: false,
         });
+    }
+
+    /// Has loads compared whose time has come, and what comes of it published.
+    fn have_rounds(&mut self, now: Duration) {
+        let Some(serving) = &mut self.serving else { return };
+        if self.loads.due().is_none_or(|due| due > now) {
+            return;
+        }
+        let rounded = self.loads.round(&serving.snapshot, now);
+        if !rounded.allowances.is_empty() || !rounded.drawn.is_empty() {
+            serving.allowances.extend(rounded.allowances);
+            serving.changed.extend(rounded.drawn);
+            serving.publish_at.get_or_insert(now + PUBLISH_WINDOW);
+        }
     }
 
     fn publish(&mut self, now: Duration) -> Option<Effect> {
@@ -397,7 +429,9 @@ impl Control {
         let changed: Vec<PoolId> = std::mem::take(&mut serving.changed).into_iter().collect();
         let before = &serving.snapshot;
         let rulings = self.overrides.rulings();
-        let mut snapshot = before.with_pools(&changed, overrides::standing(&self.watch, rulings, before.world()));
+        let standing = standing(&self.watch, &self.loads, rulings, before.world());
+        let allowances = std::mem::take(&mut serving.allowances);
+        let mut snapshot = before.with_pools(&changed, standing).loaded(&allowances);
         if std::mem::take(&mut serving.names_changed) {
             snapshot = snapshot.overlaid(rulings);
         }
@@ -412,6 +446,17 @@ impl Serving {
         let ids = self.pools_of.get(target).map_or(&[][..], Vec::as_slice);
         ids.iter().filter_map(|&id| self.snapshot.world().pools[id as usize].datacenter).collect()
     }
+}
+
+/// What probes, overrides and loads together say of each pool's endpoints, by their place in its spec.
+fn standing<'a>(
+    watch: &'a Watch,
+    loads: &'a Loads,
+    rulings: &'a Rulings,
+    world: &'a World,
+) -> impl Fn(PoolId, usize) -> Standing + 'a {
+    let ruled = overrides::standing(watch, rulings, world);
+    move |pool, place| Standing { room: loads.weight(pool, place), ..ruled(pool, place) }
 }
 
 /// The pools that hold each target, in their order.

@@ -11,7 +11,7 @@ use hickory_proto::rr::{Name as ProtoName, RData, Record as ProtoRecord, RecordT
 use serde::{Deserialize, Serialize};
 
 use super::text::Percent;
-use super::{Network, owners};
+use super::{Network, PoolLoad, owners};
 use crate::answer::{self, Asker, Client, Rotation, Transport, Worker};
 use crate::geo::{ClientMatch, Location};
 use crate::health::Share;
@@ -120,7 +120,7 @@ struct SteeringShape {
     sticky: Option<String>,
     /// All pools that can be; where a draw decides, `outcomes` tells which together. Where a hash does, these it is.
     chosen: Vec<String>,
-    /// Whether the step `sticky` chose them.
+    /// Whether hashes alone chose them.
     hashed: bool,
     /// What draws can come to, the most probable first; none without a draw. Of a hash, what it comes to for many clients.
     outcomes: Vec<OutcomeShape>,
@@ -148,6 +148,9 @@ struct PoolShape {
     given_v6: usize,
     /// What the chain draws by, if it draws.
     weight: Option<u16>,
+    /// If it makes a difference.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    load: Option<PoolLoad>,
 }
 
 /// Pools that answer together.
@@ -238,36 +241,37 @@ impl SteeringShape {
             families => families,
         };
         let odds = plan.odds(placement.ranking, families);
-        let is_hashed = matches!(rule.course.draw, Some(Draw::Sticky(_)));
-        let choice = match rule.client_key(client.address, &question.name.to_key()).filter(|_| is_hashed) {
-            Some(key) => plan.choose(placement.ranking, families[0], Some(key), |_| 0),
-            None => odds.ways[0].0.1,
-        };
+        let key = rule.client_key(client.address, &question.name.to_key());
+        let own = plan.odds_for(placement.ranking, families, key);
+        let (choice, own) = (own.ways[0].0.1, by_probability(&own));
+        let is_hashed = own.is_empty() && (rule.load.is_some() || matches!(rule.course.draw, Some(Draw::Sticky(_))));
         let names = |set: Set| -> Vec<String> {
             rule.pools_of(set).map(|id| snapshot.world().pools[id as usize].name.to_string()).collect()
         };
         let pools_of_slots = |slots: Set| members(slots).fold(0, |set, slot| set | rule.course.slots[slot]);
         let ranked =
             steering::Client { region: zone.regions.of(client.address, location), coordinates: location.coordinates };
-        let steps = steps(plan, &ranked, placement.ranking, |slots| names(pools_of_slots(slots)));
+        let mut steps = steps(plan, &ranked, placement.ranking, |slots| names(pools_of_slots(slots)));
+        if rule.load.is_some() {
+            let order = plan.spill(key, |spill| rule.course.order(placement.ranking, spill));
+            let tiers = order.into_iter().map(names).collect();
+            steps.push(StepShape { step: "load, for this client".into(), tiers });
+        }
         let fallback = || rule.fallback.map(|id| snapshot.world().pools[id as usize].name.to_string());
         let pools_of = |verdict: Verdict| match verdict {
             Verdict::Pools(set, _) => names(set),
             Verdict::Fallback(_) => fallback().into_iter().collect(),
             Verdict::Nodata | Verdict::Servfail => Vec::new(),
         };
-        let outcomes = by_probability(&odds);
+        let outcomes = if is_hashed { by_probability(&odds) } else { own.clone() };
         let pools = rule.pools.iter().enumerate();
         let weight = |place: usize| rule.course.draws().then(|| rule.course.weights[place]);
-        let pools = pools.map(|(place, &id)| PoolShape::new(snapshot, id, weight(place)));
+        let pools = pools.map(|(place, &id)| PoolShape::new(snapshot, id, weight(place), rule));
         Self {
             steps,
             pools: pools.collect(),
             rung: rung(&choice, rule.all_down).into(),
-            chosen: pools_of(match outcomes.as_slice() {
-                drawn if !is_hashed => drawn.iter().fold(choice.verdict, |all, (verdict, _)| together(all, *verdict)),
-                _ => choice.verdict,
-            }),
+            chosen: pools_of(own.iter().fold(choice.verdict, |all, (verdict, _)| together(all, *verdict))),
             hashed: is_hashed,
             sticky: rule.sticky_length(client.address).and_then(|length| {
                 let network = ipnet::IpNet::new(client.address, length).ok()?;
@@ -302,7 +306,8 @@ fn steps(
             Criterion::Region(..) => "region",
             Criterion::Distance(_) => "distance",
             Criterion::Failover(_) => "failover",
-            Criterion::Load => "load",
+            // It ranks by what is known now, and is told of behind the others.
+            Criterion::Load => continue,
         };
         shapes.push(StepShape { step: step.into(), tiers: tiers.iter().map(|&tier| names(tier)).collect() });
     }
@@ -378,10 +383,11 @@ fn why_scope(client: &Client, scope: u8, rule: &Rule) -> String {
 }
 
 impl PoolShape {
-    fn new(snapshot: &Snapshot, id: PoolId, weight: Option<u16>) -> Self {
+    fn new(snapshot: &Snapshot, id: PoolId, weight: Option<u16>, rule: &Rule) -> Self {
         let pool = &snapshot.pools()[id as usize];
         let ((open_v4, given_v4), (open_v6, given_v6)) = (pool.counts(Family::V4), pool.counts(Family::V6));
-        Self { pool: pool.spec().name.to_string(), open_v4, given_v4, open_v6, given_v6, weight }
+        let load = rule.load.is_some().then(|| PoolLoad::new(pool.allowance()));
+        Self { pool: pool.spec().name.to_string(), open_v4, given_v4, open_v6, given_v6, weight, load }
     }
 }
 
@@ -490,8 +496,11 @@ impl fmt::Display for SteeringShape {
             let counts: Vec<String> =
                 counts.map(|(family, open, given)| format!("{open} of {given} {family} open")).collect();
             write!(f, "{}", counts.join(", "))?;
-            match pool.weight {
-                Some(weight) => writeln!(f, ", weight {weight}")?,
+            if let Some(weight) = pool.weight {
+                write!(f, ", weight {weight}")?;
+            }
+            match &pool.load {
+                Some(load) => writeln!(f, "; {load}")?,
                 None => writeln!(f)?,
             }
         }

@@ -236,7 +236,7 @@ impl Plan {
     }
 
     /// Tells `choose` what loads make of rankings for the client with this key.
-    pub(super) fn spill<T>(&self, key: Option<HashKey>, choose: impl FnOnce(&Spill<'_>) -> T) -> T {
+    pub fn spill<T>(&self, key: Option<HashKey>, choose: impl FnOnce(&Spill<'_>) -> T) -> T {
         let (Some(loads), Some(keys), Some(client)) = (&self.loads, &self.rule.load, key) else {
             return choose(&Spill::NONE);
         };

@@ -144,6 +144,14 @@ impl Members {
         targets
     }
 
+    /// What the endpoint in this place can take, if the operator says it.
+    pub fn capacity(&self, place: usize) -> Option<f64> {
+        match self {
+            Self::Addresses(endpoints) => endpoints.get(place)?.capacity,
+            Self::Cname(endpoint) => endpoint.capacity,
+        }
+    }
+
     /// What tells whether the endpoint in this place is up, if anything does.
     pub fn condition(&self, place: usize) -> Option<&Condition> {
         match self {

@@ -146,6 +146,12 @@ impl Course {
         of(home, keep).chain(moved).chain(of(home, !keep)).chain(of(rest, !roomy))
     }
 
+    /// The order of pools for a client of which loads make this, if all pools are available. Sets are not empty.
+    pub fn order(&self, ranking: &Ranking, spill: &Spill<'_>) -> Vec<Set> {
+        let tiers = self.tiers(ranking, Set::MAX, spill).map(|tier| tier.pools);
+        tiers.filter(|&pools| pools != 0).collect()
+    }
+
     /// Draws one more datacenter, which counts with the weights of its best pools.
     fn add_spare(
         &self,
