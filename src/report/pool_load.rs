@@ -72,7 +72,7 @@ mod tests {
         assert_eq!(told(1000, 40_500, Some(59_500), Some(59_500), Some(100_000)), "59.5 of 100 used, room for 40.5");
         assert_eq!(
             told(660, 0, Some(101_000), Some(150_000), Some(100_000)),
-            "101 of 100 used, demand 150, keeps 66.0 % of its clients"
+            "101 of 100 used, demand 150, keeps 66.00 % of its clients"
         );
         assert_eq!(told(1000, 0, Some(5000), Some(5000), None), "5 used, capacity unknown");
     }

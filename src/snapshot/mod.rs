@@ -153,7 +153,8 @@ impl Snapshot {
         Self { generation, blueprint, pools, plans, overlay: Overlay::default() }
     }
 
-    /// The same world after the standing of endpoints of these pools changed. What is said of names stays said.
+    /// The same world after the standing of endpoints of these pools changed. What is said of names stays said, and loads
+    /// stay what they are.
     pub fn with_pools(&self, changed: &[PoolId], standing: impl Fn(PoolId, usize) -> Standing) -> Self {
         let generation = self.generation + 1;
         let mut pools = self.pools.clone();
@@ -161,7 +162,8 @@ impl Snapshot {
         for &id in changed {
             let before = &self.pools[id as usize];
             let standing = |endpoint| standing(id, endpoint);
-            pools[id as usize] = Arc::new(Pool::new(before.spec().clone(), standing, generation, Some(before)));
+            let pool = Pool::new(before.spec().clone(), standing, generation, Some(before));
+            pools[id as usize] = Arc::new(pool.loaded(*before.allowance()));
         }
         for &id in changed {
             for &plan in &self.blueprint.plans_of[id as usize] {
@@ -178,7 +180,7 @@ impl Snapshot {
             return self;
         }
         for &(id, allowance) in loads {
-            self.pools[id as usize] = Arc::new(self.pools[id as usize].loaded(allowance));
+            self.pools[id as usize] = Arc::new(Pool::clone(&self.pools[id as usize]).loaded(allowance));
         }
         let mut plans: Vec<PlanId> =
             loads.iter().flat_map(|&(id, _)| &self.blueprint.plans_of[id as usize]).copied().collect();

@@ -233,7 +233,7 @@ pub const OPEN_NOW: u64 = u64::MAX;
 
 impl Pool {
     /// The pool with endpoints in these standings, in the order of its spec. `generation` is that of the snapshot it is
-    /// made for; `previous` is the same pool as it was, if it was there, and its load is what it was.
+    /// made for; `previous` is the same pool as it was, if it was there. Of its load nothing is known.
     pub fn new(
         spec: Arc<PoolSpec>,
         standing: impl Fn(usize) -> Standing,
@@ -254,7 +254,7 @@ impl Pool {
         let draining = standings.iter().any(|standing| standing.duty == Duty::Draining);
         let restless = draining || standings.iter().any(|standing| standing.restless);
         let share = share(&kind);
-        let allowance = previous.map_or(Allowance::UNKNOWN, |pool| pool.allowance);
+        let allowance = Allowance::UNKNOWN;
         let mut pool = Self { spec, kind, standings, share, allowance, restless, draining, last_open: [0; 2] };
         pool.last_open = [Family::V4, Family::V6].map(|family| {
             let was_open = previous.map_or(0, |pool| pool.last_open[family as usize]);
@@ -268,8 +268,8 @@ impl Pool {
     }
 
     /// The same pool with another load.
-    pub(super) fn loaded(&self, allowance: Allowance) -> Self {
-        Self { allowance, ..self.clone() }
+    pub(super) fn loaded(self, allowance: Allowance) -> Self {
+        Self { allowance, ..self }
     }
 
     /// How many of its clients it keeps, and what it can take of others'.

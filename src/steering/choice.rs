@@ -347,6 +347,64 @@ mod tests {
         }
     }
 
+    /// A ranking whose first tiers, these, are home by the steps before `load`.
+    fn at_home(home: &[Set], rest: &[Set]) -> Ranking {
+        let all: Set = home.iter().chain(rest).fold(0, |all, tier| all | tier);
+        let home_first = [home.iter().fold(0, |all, tier| all | tier)].into_iter().chain(rest.iter().copied());
+        let fine = home.iter().chain(rest).copied().collect();
+        let client = Client { region: crate::geo::Regions::NOWHERE, coordinates: None };
+        let steps = vec![Criterion::Failover(home_first.collect()), Criterion::Load, Criterion::Failover(fine)];
+        Criteria::new(all.count_ones() as u8, steps).rank(&client)
+    }
+
+    #[test]
+    fn who_is_not_kept_goes_where_there_is_room_then_stays_then_goes_on() {
+        let course = course(&[FRA, IAD, SIN, Some(3)]);
+        let ranking = at_home(&[0b0001], &[0b0010, 0b1100]);
+        let walk = |available, keep, roomy| {
+            let next = |pools: Set| 63 - pools.leading_zeros() as usize;
+            course.walk(&ranking, available, &Spill { keep, roomy, next: &next }, &[], nothing_to_draw)
+        };
+        assert_eq!(walk(0b1111, !0, 0b0110), Walk { chosen: 0b0001, reached: 0b0001 }, "it is kept");
+        assert_eq!(walk(0b1111, !1, 0b0110), Walk { chosen: 0b0100, reached: 0b0111 });
+        assert_eq!(walk(0b1011, !1, 0b0110).chosen, 0b0010, "the next one with room that is there");
+        assert_eq!(walk(0b1110, !0, 0b0110).chosen, 0b0100, "home is dead");
+        assert_eq!(walk(0b1111, !1, 0).chosen, 0b0001, "nobody has room");
+        assert_eq!(walk(0b1001, !1, 0b0110).chosen, 0b0001, "nobody who has room is there");
+        assert_eq!(walk(0b1110, !1, 0).chosen, 0b0010, "home is dead and nobody has room: the usual next tier");
+        assert_eq!(walk(0b1000, !1, 0b0110).chosen, 0b1000);
+    }
+
+    #[test]
+    fn tied_pools_are_home_together_and_those_that_keep_a_client_answer_it() {
+        let course = course(&[FRA, IAD, SIN]);
+        let tied = at_home(&[0b011], &[0b100]);
+        let next = |_| 2;
+        let walk = |ranking: &Ranking, keep| {
+            course.walk(ranking, 0b111, &Spill { keep, roomy: 0b100, next: &next }, &[], nothing_to_draw).chosen
+        };
+        assert_eq!([walk(&tied, !0), walk(&tied, !1), walk(&tied, !2), walk(&tied, !3)], [0b011, 0b010, 0b001, 0b100]);
+        // Later steps rank among those that keep it.
+        let ranked = at_home(&[0b001, 0b010], &[0b100]);
+        assert_eq!([walk(&ranked, !0), walk(&ranked, !1), walk(&ranked, !3)], [0b001, 0b010, 0b100]);
+        // With `load` first there is nobody else to go to.
+        let all = at_home(&[0b111], &[]);
+        assert_eq!([walk(&all, !0), walk(&all, !5), walk(&all, !7)], [0b111, 0b010, 0b111]);
+    }
+
+    #[test]
+    fn a_second_place_has_room_too() {
+        let course = Course { take: 2, ..course(&[FRA, IAD, SIN, Some(3)]) };
+        let ranking = at_home(&[0b0001], &[0b0010, 0b0100, 0b1000]);
+        let next = |pools: Set| 63 - pools.leading_zeros() as usize;
+        let walk = |keep| {
+            course.walk(&ranking, 0b1111, &Spill { keep, roomy: 0b0110, next: &next }, &[], nothing_to_draw).chosen
+        };
+        assert_eq!([walk(!0), walk(!1)], [0b0101, 0b0110]);
+        let order = course.order(&ranking, &Spill { keep: !1, roomy: 0b0110, next: &next });
+        assert_eq!(order, [0b0100, 0b0010, 0b0001, 0b1000]);
+    }
+
     #[test]
     fn a_hash_draws_the_same_pool_as_long_as_it_is_there() {
         let keys: Box<[HashKey]> = [b"a", b"b", b"c"].map(|name| HashKey::of_candidate(name)).into();

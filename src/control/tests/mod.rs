@@ -3,6 +3,7 @@
 mod amend;
 mod doubt;
 mod keeping;
+mod loads;
 mod push;
 mod random;
 
