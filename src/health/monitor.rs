@@ -86,16 +86,21 @@ pub struct Target {
     pub monitor: Arc<Monitor>,
 }
 
+impl Target {
+    /// Whether this node sends probes to it, rather than waiting for reports.
+    pub fn is_probed(&self) -> bool {
+        !matches!(self.monitor.check, Check::Push)
+    }
+
+    /// Whether its failures may be this node's own: reports come from elsewhere, and programs may look at anything.
+    pub fn tells_of_this_node(&self) -> bool {
+        !matches!(self.monitor.check, Check::Push | Check::Exec(_))
+    }
+}
+
 /// Where the connection goes.
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.address.port() == 0 { self.address.ip().fmt(f) } else { self.address.fmt(f) }
-    }
-}
-
-impl Target {
-    /// Whether this node sends probes to it, rather than waiting for reports. Only then its failures may be this node's own.
-    pub fn is_probed(&self) -> bool {
-        !matches!(self.monitor.check, Check::Push)
     }
 }
