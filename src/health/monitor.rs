@@ -104,3 +104,20 @@ impl fmt::Display for Target {
         if self.address.port() == 0 { self.address.ip().fmt(f) } else { self.address.fmt(f) }
     }
 }
+
+impl Check {
+    /// Its name in a zone file.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Tcp(_) => "tcp",
+            Self::Http(_) => "http",
+            Self::Https(..) => "https",
+            Self::Tls(..) => "tls",
+            Self::Dns(_) => "dns",
+            Self::Grpc(_) => "grpc",
+            Self::Icmp => "icmp",
+            Self::Exec(_) => "exec",
+            Self::Push => "push",
+        }
+    }
+}
