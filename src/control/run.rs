@@ -64,7 +64,7 @@ impl Probes {
             match ended {
                 Ok((_, outcome)) => return Event::Outcome(target, outcome),
                 Err(error) => {
-                    error!(endpoint = %target.address, %error, "a probe broke off");
+                    error!(endpoint = %target, %error, "a probe broke off");
                     return Event::Lost(target);
                 }
             }
@@ -223,7 +223,7 @@ fn report_doubt(doubt: &Doubted) {
             datacenters, "everything stopped answering at once: this node may be the sick one, last states are held"
         ),
         Doubted::Answered(target) => {
-            warn!(endpoint = %target.address, "an endpoint was heard of again: states are held no longer");
+            warn!(endpoint = %target, "an endpoint was heard of again: states are held no longer");
         }
         Doubted::Ended => error!("still nothing answers: states are held no longer"),
     }
