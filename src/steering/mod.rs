@@ -9,7 +9,7 @@ mod ranking;
 mod rendezvous;
 
 pub use chain::{AllDown, Pick, Step};
-pub use choice::{Course, Walk, by_weight};
+pub use choice::{Course, Draw, Walk, by_hash, by_weight};
 pub use map::{Map, Placement};
 pub use odds::{Lots, Outcomes, outcomes};
 pub use pick::{MAX_ANSWERS, Picks};
