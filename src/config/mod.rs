@@ -12,6 +12,7 @@
 
 mod certificate;
 mod checks;
+mod critic;
 mod datacenters;
 mod decode;
 mod fault;
@@ -107,7 +108,7 @@ fn load_all(
         return None;
     };
     let files = files::read_zones(&server.server.zones, server.zones_place.as_ref(), faults);
-    let reader = ZoneReader { folder: &server.server.zones, shared: &server.sections, last_serial };
+    let reader = ZoneReader { folder: &server.server.zones, shared: &server.sections, ecs: server.ecs, last_serial };
     let zones = read_zones(&reader, &files, &mut drafts, faults);
     warn_unused(&server, &zones, faults);
     let node = match &server.site {

@@ -24,6 +24,13 @@ pub(super) struct PlacedRegion {
     only: bool,
 }
 
+impl PlacedRegion {
+    /// Who belongs to it.
+    pub(super) fn clients(&self) -> &[Placed<ClientMatch>] {
+        &self.clients
+    }
+}
+
 /// Reads a file's `[regions]`.
 pub(super) fn read(
     section: Option<&Value<'_>>,

@@ -10,6 +10,7 @@ use crate::snapshot::{Ecs, Protocol};
 use super::decode::{Placed, Table, Value};
 use super::fault::{Fault, Faults, Place};
 use super::listen::{self, Listen, ListenSection};
+use super::scope::View;
 use super::sections::{Drafts, Sections};
 
 /// The folder of the zones, if the file does not say.
@@ -58,6 +59,7 @@ pub(super) fn read(mut table: Table<'_>, folder: &Path, drafts: &mut Drafts, fau
     let protocol = super::protocol::read(&mut table, faults);
     let sections = Sections::read(&mut table, None, None, drafts, faults);
     super::regions::check_own(&sections.regions, faults);
+    super::critic::check_matches(View { own: &sections.regions, shared: None }, ecs, faults);
     table.finish(&["admin"], faults);
     let path = |text: Option<&Placed<String>>, default: &str| folder.join(text.map_or(default, |text| &text.value));
     let server = Server { zones: path(zones.as_ref(), ZONES), state: path(state.as_ref(), STATE), listen, databases };

@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use crate::geo::{DatacenterId, Region, Regions};
 use crate::name::Name;
-use crate::snapshot::{SteeredName, ZoneSpec};
+use crate::snapshot::{Ecs, SteeredName, ZoneSpec};
 use crate::steering::Step;
 use crate::wire::Rtype;
 
 use super::checks::ZoneCheck;
+use super::critic;
 use super::decode::{Placed, Table, Value, read_document};
 use super::fault::{Fault, Faults, Place};
 use super::files::ZoneFiles;
@@ -47,6 +48,8 @@ pub(super) struct ZoneReader<'a> {
     pub(super) folder: &'a Path,
     /// What the server file defines for all zones.
     pub(super) shared: &'a Sections,
+    /// How Client Subnet is used.
+    pub(super) ecs: Ecs,
     /// The serial that a zone was last served with.
     pub(super) last_serial: &'a dyn Fn(&Name) -> Option<u32>,
 }
@@ -109,6 +112,8 @@ impl ZoneReader<'_> {
         let owners = names::read(table.take("names").as_ref(), &scope, &mut drafts.pools, faults);
         let regions = regions::resolve(region_view, faults);
         check_regions_are_used(region_view, &owners, &drafts.pools, faults);
+        critic::check_matches(region_view, self.ecs, faults);
+        critic::Names { owners: &owners, pools: &drafts.pools, regions: &regions }.check(faults);
         let records = self.read_records(&origin, &mut table, files, faults);
         table.finish(&[], faults);
         Some(ZoneDraft { origin, place, regions, records, owners, sections: Some(sections) }.checked(before, faults))

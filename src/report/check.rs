@@ -5,7 +5,10 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::snapshot::{SteeredName, World};
+use crate::geo::Location;
+use crate::geo::countries::{self, Country};
+use crate::snapshot::{SteeredName, World, ZoneSpec};
+use crate::steering::Step;
 
 /// What is wrong, and what is there if nothing is.
 #[derive(Debug, Serialize)]
@@ -27,7 +30,19 @@ pub struct Summary {
     probes_a_second: f64,
     /// Seconds for which a client may hold a dead address: `interval * fall + timeout + ttl` of the slowest pairing.
     worst_case_exposure: Option<f64>,
+    /// Zones that steer by region and leave countries to `default`.
+    defaulted: Vec<Defaulted>,
 }
+
+/// Countries that no region of a zone names, by country or by continent.
+#[derive(Debug, Serialize)]
+struct Defaulted {
+    zone: String,
+    countries: Vec<String>,
+}
+
+/// So many countries are listed for a person; `--json` has them all.
+const MAX_LISTED: usize = 12;
 
 impl Summary {
     /// Of a world that can be served.
@@ -44,8 +59,25 @@ impl Summary {
             // An empty sum of floats is -0.0.
             probes_a_second: targets.iter().fold(0.0, |sum, target| sum + 1.0 / target.monitor.interval.as_secs_f64()),
             worst_case_exposure: exposures.reduce(f64::max),
+            defaulted: world.zones.iter().filter_map(defaulted).collect(),
         }
     }
+}
+
+/// The countries that a zone's regions do not name, if any of its names asks for regions.
+fn defaulted(zone: &ZoneSpec) -> Option<Defaulted> {
+    let by_region = zone.names.iter().any(|name| name.steering.steer.contains(&Step::Region));
+    if !by_region || zone.regions.list().is_empty() {
+        return None;
+    }
+    let has_none = |country: &Country| {
+        let (code, continent) = (Some(country.code), Some(country.continent));
+        let region = zone.regions.of_location(&Location { country: code, continent, ..Location::default() });
+        zone.regions.get(region).is_none_or(|region| region.clients.is_empty())
+    };
+    let countries: Vec<String> =
+        countries::countries().filter(has_none).map(|country| country.code.to_string()).collect();
+    (!countries.is_empty()).then(|| Defaulted { zone: zone.origin.to_string(), countries })
 }
 
 /// Seconds from an endpoint's last breath until no client holds its address, if its name is probed at all.
@@ -73,9 +105,16 @@ impl fmt::Display for Summary {
             write!(f, "{count} {what}{}, ", if count == 1 { "" } else { "s" })?;
         }
         write!(f, "{:.1} probes a second", self.probes_a_second)?;
-        match self.worst_case_exposure {
-            Some(seconds) => write!(f, "\na client holds a dead address for at most {seconds:.0} s"),
-            None => Ok(()),
+        if let Some(seconds) = self.worst_case_exposure {
+            write!(f, "\na client holds a dead address for at most {seconds:.0} s")?;
         }
+        for Defaulted { zone, countries } in &self.defaulted {
+            let listed = countries.iter().take(MAX_LISTED).map(String::as_str).collect::<Vec<_>>().join(" ");
+            let more = if countries.len() > MAX_LISTED { " ..." } else { "" };
+            let count = countries.len();
+            let (countries, are) = if count == 1 { ("country", "is") } else { ("countries", "are") };
+            write!(f, "\n{count} {countries} {are} in no region of {zone} and left to its default: {listed}{more}")?;
+        }
+        Ok(())
     }
 }

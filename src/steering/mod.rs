@@ -5,9 +5,11 @@ mod choice;
 mod map;
 mod pick;
 mod ranking;
+mod rendezvous;
 
 pub use chain::{AllDown, Pick, Step};
 pub use choice::{Course, Walk};
 pub use map::{Map, Placement};
 pub use pick::{MAX_ANSWERS, Picks};
 pub use ranking::{Client, Criteria, Criterion, Ranking, RegionTiers, Set, members};
+pub use rendezvous::{HashKey, winner};

@@ -625,6 +625,74 @@ fn nameservers_of_the_apex() {
 }
 
 #[test]
+fn matches_that_never_decide_are_told() {
+    let europe = |clients: &str| changed(r#"clients = ["continent:EU"]"#, &format!("clients = [{clients}]"));
+    assert_eq!(
+        europe(r#""192.0.2.0/24", "192.0.2.0/25", "192.0.2.128/25""#),
+        [
+            "10:12 warning: 192.0.2.0/24 never decides: longer prefixes cover all of it | shadowed",
+            "10:28 warning: 192.0.2.0/25 is longer than `max_source_v4` (24) | finer than Client Subnet is looked at | help: the lowest address of a client's network decides for all of it: lengthen the maximum or shorten this",
+            "10:44 warning: 192.0.2.128/25 is longer than `max_source_v4` (24) | finer than Client Subnet is looked at | help: the lowest address of a client's network decides for all of it: lengthen the maximum or shorten this",
+        ]
+    );
+    assert_eq!(
+        europe(r#""continent:AN", "country:AQ", "country:BV", "country:GS", "country:HM", "country:TF""#),
+        ["10:12 warning: `continent:AN` never decides: all its countries are named | shadowed"]
+    );
+    assert_eq!(europe(r#""continent:AN", "country:AQ""#), [""; 0]);
+}
+
+#[test]
+fn pools_that_nobody_is_sent_to_are_told() {
+    let zone = ZONE
+        .replace("prefer = [\"fra\"]", "prefer = [\"fra\"]\nonly = true")
+        .replace("prefer = [\"iad\"]", "prefer = [\"fra\"]\nonly = true");
+    assert_eq!(
+        lines(&told(load_zone(&zone))),
+        [
+            "33:8 warning: no client of www.example.com. is ever sent to pool `web/iad` | every region says `only`, and none lists them",
+            // A pool that stands nowhere is listed by none.
+            "37:8 warning: no client of alias.example.com. is ever sent to pool `elsewhere` | every region says `only`, and none lists them"
+        ]
+    );
+}
+
+#[test]
+fn weights_without_effect_are_told() {
+    let pools = r#"pools = [{ pool = "web/fra", weight = 3 }, "web/iad"]"#;
+    assert_eq!(
+        changed(r#"pools = ["web"]"#, &format!("{pools}\nsteer = [\"region\"]")),
+        ["31:8 warning: the weights of www.example.com.'s pools have no effect | no step of `steer` looks at weights"]
+    );
+    assert_eq!(
+        changed(r#"pools = ["web"]"#, pools),
+        [
+            "31:8 warning: the weights of www.example.com.'s pools have no effect | no region leaves a tie between them | help: an inner list in a region's `prefer` is a tie, which weights break"
+        ]
+    );
+    assert_eq!(changed(r#"pools = ["web"]"#, &format!("{pools}\nsteer = [\"weight\"]")), [""; 0]);
+    let weighted = r#"endpoints.fra = ["198.51.100.10", { address = "198.51.100.11", weight = 3 }]"#;
+    assert_eq!(changed(r#"endpoints.fra = ["198.51.100.10"]"#, weighted), [""; 0]);
+    let zone = ZONE.replace(r#"endpoints.fra = ["198.51.100.10"]"#, weighted);
+    assert_eq!(
+        lines(&told(load_zone(&zone.replace("fallback = \"sorry\"", "fallback = \"sorry\"\npick = \"rotate\"")))),
+        [
+            "20:8 warning: the weights of the endpoints of pool `web/fra` have no effect | no name's `pick` looks at weights | help: names that use it take `pick = \"weighted\"` to draw by weight"
+        ]
+    );
+}
+
+#[test]
+fn families_that_differ_are_told() {
+    assert_eq!(
+        changed(r#"endpoints.fra = ["198.51.100.10"]"#, r#"endpoints.fra = ["198.51.100.10", "2001:db8::10"]"#),
+        [
+            "31:8 warning: pool `web/iad` of www.example.com. has no IPv6 addresses | its other pools have some | help: clients that are sent there get no IPv6 address at all"
+        ]
+    );
+}
+
+#[test]
 fn what_is_never_used_is_told() {
     assert_told(
         &added(

@@ -156,8 +156,12 @@ fn the_samples_are_without_fault() {
 fn the_server_file_is_taken_over() {
     let Config { server, credentials, world, warnings, watched } = whole();
     assert!(credentials.is_none());
-    // The only zone has one of its own.
-    assert_eq!(lines(&warnings), ["37:10 warning: region `default` is never used | nothing refers to it"]);
+    let expected = [
+        // The only zone has one of its own.
+        "37:10 warning: region `default` is never used | nothing refers to it",
+        "42:8 warning: pools `web/sin`, `shared` of www.example.com. have no IPv6 addresses | its other pools have some | help: clients that are sent there get no IPv6 address at all",
+    ];
+    assert_eq!(lines(&warnings), expected);
     let folder = server.zones.parent().unwrap();
     assert_eq!(server.state, Path::new("/var/lib/truenorth"));
     assert_eq!(server.listen.dns, ["192.0.2.53:53".parse().unwrap()]);

@@ -1,0 +1,250 @@
+//! Weighted rendezvous hashing: a client and its candidates, the same choice on every node and after every restart.
+//!
+//! Each candidate draws a lot from the client's key and its own, and the shortest lot wins. With a uniform `u` in (0, 1)
+//! the lot is `-log2(u) / weight`: such lots are exponential, so a candidate wins in proportion to its weight, and
+//! whether one of two wins over the other does not depend on any third. So
+//!
+//! * when a candidate leaves, its clients go to the others in proportion to their weights, and nobody else moves;
+//! * when a weight changes, only the difference moves, from or to that candidate.
+//!
+//! All of it is integer arithmetic, so that nodes of different versions and processors agree. The lots and keys are a
+//! promise to those nodes: the golden vectors in the tests below must never change.
+
+use std::hash::Hasher;
+use std::net::IpAddr;
+
+use siphasher::sip::SipHasher24;
+
+/// The key of all hashes. Nothing is hidden behind it: it is fixed so that nodes agree.
+const KEY: [u8; 16] = *b"truenorth sticky";
+
+/// What a candidate's or a client's identity comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct HashKey(u64);
+
+impl HashKey {
+    /// The key of a client's network, cut to its `length` leading bits, for one name in wire format and lower case.
+    pub fn of_client(network: IpAddr, length: u8, name: &[u8]) -> Self {
+        let mut hasher = SipHasher24::new_with_key(&KEY);
+        match network {
+            IpAddr::V4(address) => {
+                let mask = u32::MAX.checked_shl(32 - u32::from(length.min(32))).unwrap_or(0);
+                hasher.write(&[4, length]);
+                hasher.write(&(address.to_bits() & mask).to_be_bytes());
+            }
+            IpAddr::V6(address) => {
+                let mask = u128::MAX.checked_shl(128 - u32::from(length.min(128))).unwrap_or(0);
+                hasher.write(&[6, length]);
+                hasher.write(&(address.to_bits() & mask).to_be_bytes());
+            }
+        }
+        hasher.write(name);
+        Self(hasher.finish())
+    }
+
+    /// The key of a candidate: a pool's name, or an endpoint's octets.
+    pub fn of_candidate(identity: &[u8]) -> Self {
+        let mut hasher = SipHasher24::new_with_key(&KEY);
+        hasher.write(identity);
+        Self(hasher.finish())
+    }
+
+    /// A uniform number that belongs to the two together.
+    pub fn with(self, other: Self) -> u64 {
+        mix(self.0 ^ mix(other.0))
+    }
+}
+
+/// The finalizer of SplitMix64: every bit of the input reaches every bit of the output.
+const fn mix(mut number: u64) -> u64 {
+    number = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    number ^ (number >> 31)
+}
+
+/// The candidate with the shortest lot, by its place. Those of weight 0 win only when there is no other, evenly then.
+pub fn winner(client: HashKey, candidates: impl Iterator<Item = (HashKey, u32)> + Clone) -> Option<usize> {
+    let none_weighs = candidates.clone().all(|(_, weight)| weight == 0);
+    let mut best: Option<(usize, u64, u32)> = None;
+    for (place, (key, weight)) in candidates.enumerate() {
+        let weight = if none_weighs { 1 } else { weight };
+        if weight == 0 {
+            continue;
+        }
+        let length = minus_log2(client.with(key));
+        // length / weight < best length / best weight, without a division
+        let is_shorter = best.is_none_or(|(_, other, other_weight)| {
+            u128::from(length) * u128::from(other_weight) < u128::from(other) * u128::from(weight)
+        });
+        if is_shorter {
+            best = Some((place, length, weight));
+        }
+    }
+    best.map(|(place, ..)| place)
+}
+
+/// Binary digits behind the point of a logarithm.
+const FRACTION: u32 = 32;
+
+/// The table below has an entry for each value of so many leading digits of a number.
+const TABLE_BITS: u32 = 8;
+
+/// `log2(1 + place / 256)`, so that a straight line between two entries is off by less than 3e-6.
+static LOGARITHMS: [u64; (1 << TABLE_BITS) + 1] = {
+    let mut table = [0; (1 << TABLE_BITS) + 1];
+    let mut place = 0;
+    while place < table.len() - 1 {
+        table[place] = log2_by_squaring((1 << TABLE_BITS) + place as u64);
+        place += 1;
+    }
+    table[place] = 1 << FRACTION;
+    table
+};
+
+/// The logarithm of `1 <= number / 256 < 2`, one binary digit at a time: squaring a number doubles its logarithm.
+const fn log2_by_squaring(number: u64) -> u64 {
+    /// 1.0 as `number` is scaled below.
+    const ONE: u128 = 1 << 62;
+    let mut x = (number as u128) << (62 - TABLE_BITS);
+    let mut logarithm = 0;
+    let mut digit = FRACTION;
+    while digit > 0 {
+        digit -= 1;
+        x = (x * x) >> 62;
+        if x >= 2 * ONE {
+            x >>= 1;
+            logarithm |= 1 << digit;
+        }
+    }
+    logarithm
+}
+
+/// `-log2((number + 1) / 2^64)`, with [`FRACTION`] binary digits; at least one of the last digit, so that no lot is 0.
+fn minus_log2(number: u64) -> u64 {
+    let number = number.max(1);
+    let zeros = number.leading_zeros();
+    // The digits behind the leading one, moved to the front.
+    let digits = (number << zeros) << 1;
+    let place = (digits >> (64 - TABLE_BITS)) as usize;
+    let beyond = (digits << TABLE_BITS) >> 32;
+    let (low, high) = (LOGARITHMS[place], LOGARITHMS[place + 1]);
+    let logarithm = low + (((high - low) * beyond) >> 32);
+    ((u64::from(zeros) + 1) << FRACTION).saturating_sub(logarithm).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    const CLIENTS: u32 = 100_000;
+
+    fn client(number: u32) -> HashKey {
+        HashKey::of_client(Ipv4Addr::from_bits(0x0a00_0000 | number << 8).into(), 24, b"\x03www\x07example\0")
+    }
+
+    fn pool(number: usize) -> HashKey {
+        HashKey::of_candidate(format!("web/dc{number}").as_bytes())
+    }
+
+    /// Where each client goes among pools of these weights; a weight of `None` is a pool that left.
+    fn choices(weights: &[Option<u32>]) -> Vec<usize> {
+        let present: Vec<(usize, u32)> =
+            weights.iter().enumerate().filter_map(|(place, weight)| Some((place, (*weight)?))).collect();
+        let candidates = present.iter().map(|&(place, weight)| (pool(place), weight));
+        (0..CLIENTS).map(|number| present[winner(client(number), candidates.clone()).unwrap()].0).collect()
+    }
+
+    fn share(choices: &[usize], place: usize) -> f64 {
+        choices.iter().filter(|&&choice| choice == place).count() as f64 / f64::from(CLIENTS)
+    }
+
+    #[test]
+    fn golden_vectors() {
+        let v6 = "2001:db8:1:2::".parse().unwrap();
+        let name = b"\x03www\x07example\0";
+        assert_eq!(HashKey::of_client(Ipv4Addr::new(192, 0, 2, 77).into(), 24, name).0, GOLDEN[0]);
+        assert_eq!(HashKey::of_client(v6, 56, name).0, GOLDEN[1]);
+        assert_eq!(HashKey::of_candidate(b"web/fra").0, GOLDEN[2]);
+        assert_eq!(client(7).with(pool(3)), GOLDEN[3]);
+        for (number, logarithm) in [
+            (0, 64 << 32),
+            (1, 64 << 32),
+            (u64::MAX, 1),
+            (1 << 63, 1 << 32),
+            (0xc000_0000_0000_0000, 1_782_572_487),
+            (0x0123_4567_89ab_cdef, 33_559_941_884),
+        ] {
+            assert_eq!(minus_log2(number), logarithm, "{number:#x}");
+        }
+        let first: String =
+            choices(&[Some(1), Some(2), Some(3), Some(0)])[..40].iter().map(ToString::to_string).collect();
+        assert_eq!(first, GOLDEN_CHOICES);
+    }
+
+    /// Two clients, a candidate, and a client with a candidate, from another implementation of the same rule.
+    const GOLDEN: [u64; 4] =
+        [2_704_814_506_690_930_556, 16_414_294_565_221_617_648, 7_384_446_069_792_744_696, 16_972_625_065_662_181_728];
+    const GOLDEN_CHOICES: &str = "1120222120211112021211011222120002012221";
+
+    #[test]
+    fn the_logarithm_is_right_to_five_digits() {
+        let mut number: u64 = 1;
+        for step in 1..5000_u64 {
+            number = mix(number ^ step) >> (step % 60);
+            let right = 64.0 - (number.max(1) as f64).log2();
+            let found = minus_log2(number) as f64 / 2_f64.powi(32);
+            assert!((right - found).abs() < 4e-6, "{number}: {right} {found}");
+        }
+    }
+
+    #[test]
+    fn clients_that_share_the_prefix_share_the_choice() {
+        let name = b"\x01a\0";
+        let key = |text: &str, length| HashKey::of_client(text.parse().unwrap(), length, name);
+        assert_eq!(key("192.0.2.1", 24), key("192.0.2.200", 24));
+        assert_ne!(key("192.0.2.1", 24), key("192.0.3.1", 24));
+        assert_eq!(key("2001:db8::1", 56), key("2001:db8:0:ff::", 56));
+        assert_ne!(key("2001:db8::1", 56), key("2001:db8:0:100::", 56));
+        assert_eq!(key("192.0.2.1", 0), key("8.8.8.8", 0));
+    }
+
+    #[test]
+    fn when_one_of_ten_leaves_only_its_tenth_moves() {
+        let ten = [Some(1); 10];
+        let before = choices(&ten);
+        for leaves in 0..10 {
+            let mut nine = ten;
+            nine[leaves] = None;
+            let after = choices(&nine);
+            let moved = before.iter().zip(&after).filter(|(before, after)| before != after);
+            assert!(moved.clone().all(|(&before, _)| before == leaves));
+            let moved = moved.count() as f64 / f64::from(CLIENTS);
+            assert!((moved - 0.1).abs() < 0.01, "{moved}");
+            for stays in (0..10).filter(|&place| place != leaves) {
+                let share = share(&after, stays);
+                assert!((share - 1.0 / 9.0).abs() < 0.01, "{share}");
+            }
+        }
+    }
+
+    #[test]
+    fn when_a_weight_changes_only_the_difference_moves() {
+        let before = choices(&[Some(50), Some(30), Some(20)]);
+        let after = choices(&[Some(50), Some(30), Some(80)]);
+        for (place, weight) in [(0, 0.5), (1, 0.3), (2, 0.2)] {
+            let share = share(&before, place);
+            assert!((share - weight).abs() < 0.01, "{share}");
+        }
+        assert!(before.iter().zip(&after).all(|(before, after)| before == after || *after == 2));
+        assert!((share(&after, 2) - 0.5).abs() < 0.01);
+    }
+
+    #[test]
+    fn weight_zero_wins_only_when_there_is_no_other() {
+        assert!(choices(&[Some(0), Some(1)]).iter().all(|&choice| choice == 1));
+        assert!((share(&choices(&[Some(0), Some(0)]), 0) - 0.5).abs() < 0.01);
+        assert_eq!(winner(client(1), std::iter::empty()), None);
+    }
+}
