@@ -14,6 +14,7 @@ use super::pools::{self, DraftMembers, PoolDraft, PoolEntry};
 use super::regions::{PlacedRegion, read_tiers};
 use super::scope::View;
 use super::suggest::list_of;
+use super::tolerance;
 
 /// Addresses an answer holds at most unless the name says otherwise; one where a weighted draw picks.
 const DEFAULT_ANSWERS: u16 = 8;
@@ -82,11 +83,22 @@ struct NameReader<'r, 'a> {
 }
 
 /// The keys that make a table a steered name's, whatever else stands in it.
-const KEYS: [&str; 10] =
-    ["pools", "steer", "pick", "answers", "take", "prefer", "fallback", "all_down", "ttl", "reflect"];
+const KEYS: [&str; 11] = [
+    "pools",
+    "steer",
+    "latency_tolerance",
+    "pick",
+    "answers",
+    "take",
+    "prefer",
+    "fallback",
+    "all_down",
+    "ttl",
+    "reflect",
+];
 
 /// The keys that later versions will read.
-const LATER: [&str; 4] = ["https", "latency_tolerance", "sticky_v4", "sticky_v6"];
+const LATER: [&str; 3] = ["https", "sticky_v4", "sticky_v6"];
 
 impl NameReader<'_, '_> {
     fn read(mut self, value: &Value<'_>, owner: Name) -> Option<OwnerKind> {
@@ -112,6 +124,8 @@ impl NameReader<'_, '_> {
         let anchor = table.place();
         let pools = table.require("pools", self.faults).map(|value| self.read_pools(&value, &owner));
         let (steer, steer_place) = self.read_steer(table.take("steer"), &anchor);
+        let tolerance = table.take("latency_tolerance");
+        let latency_tolerance = tolerance.and_then(|value| tolerance::read(&value, &steer, self.faults));
         let pick = self.read_pick(table.take("pick"));
         let answers = table.take("answers").and_then(|value| value.integer(1..=MAX_ANSWERS as u16, self.faults));
         let take = table.take("take").and_then(|value| value.integer(1..=MAX_POOLS as u8, self.faults));
@@ -132,6 +146,7 @@ impl NameReader<'_, '_> {
         let steering = Steering {
             pools: pools.into_iter().map(|(used, _)| used).collect(),
             steer,
+            latency_tolerance: latency_tolerance.unwrap_or_default(),
             pick,
             answers: answers.map_or(default_answers, |answers| answers.value),
             take: take.map_or(1, |take| take.value),
@@ -203,7 +218,7 @@ impl NameReader<'_, '_> {
     /// The chain, and where to point for it.
     fn read_steer(&mut self, value: Option<Value<'_>>, anchor: &Place) -> (Vec<Step>, Place) {
         let Some(value) = value else { return (DEFAULT_STEER.to_vec(), anchor.clone()) };
-        let later = ["latency", "load", "sticky"];
+        let later = ["load", "sticky"];
         let steps = value.each(self.faults, |item, faults| item.word(&Step::ALL, &later, faults));
         for (position, step) in steps.iter().enumerate() {
             let before = &steps[..position];

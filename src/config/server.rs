@@ -8,10 +8,11 @@ use rustls::sign::CertifiedKey;
 use crate::snapshot::{Ecs, Protocol};
 
 use super::decode::{Placed, Table, Value};
-use super::fault::{Fault, Faults, Place};
+use super::fault::{Faults, Place};
 use super::listen::{self, Listen, ListenSection};
 use super::scope::View;
 use super::sections::{Drafts, Sections};
+use super::site::{self, Site};
 
 /// The folder of the zones, if the file does not say.
 pub(super) const ZONES: &str = "zones";
@@ -43,8 +44,8 @@ pub(super) struct ServerFile {
     pub(super) zones_place: Option<Place>,
     pub(super) ecs: Ecs,
     pub(super) protocol: Protocol,
-    /// The datacenter where this node stands.
-    pub(super) site: Option<Placed<String>>,
+    /// Where this node stands.
+    pub(super) site: Option<Site>,
     pub(super) sections: Sections,
 }
 
@@ -52,7 +53,7 @@ pub(super) struct ServerFile {
 pub(super) fn read(mut table: Table<'_>, folder: &Path, drafts: &mut Drafts, faults: &mut Faults) -> ServerFile {
     let mut path = |key| table.take(key).and_then(|value| value.string(faults));
     let (zones, state) = (path("zones"), path("state"));
-    let site = table.take("site").and_then(|value| read_site(&value, faults));
+    let site = table.take("site").and_then(|value| site::read(&value, faults));
     let ListenSection { listen, credentials, files } = listen::read(table.take("listen"), folder, faults);
     let databases = read_databases(table.take("geoip"), folder, faults);
     let ecs = read_ecs(table.take("ecs"), faults);
@@ -65,15 +66,6 @@ pub(super) fn read(mut table: Table<'_>, folder: &Path, drafts: &mut Drafts, fau
     let server = Server { zones: path(zones.as_ref(), ZONES), state: path(state.as_ref(), STATE), listen, databases };
     let zones_place = zones.map(|zones| zones.place);
     ServerFile { server, credentials, credential_files: files, zones_place, ecs, protocol, site, sections }
-}
-
-fn read_site(value: &Value<'_>, faults: &mut Faults) -> Option<Placed<String>> {
-    if value.is_table() {
-        let message = "a `site` outside of a datacenter is not known yet: a later version will read it";
-        faults.push(Fault::error(&value.anchor(), message, "name a datacenter"));
-        return None;
-    }
-    value.string(faults)
 }
 
 fn read_databases(value: Option<Value<'_>>, folder: &Path, faults: &mut Faults) -> Vec<PathBuf> {

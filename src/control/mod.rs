@@ -5,24 +5,29 @@
 //! ```text
 //!   Adopt(blueprint) ─► next ── every target probed once, or 5 s passed ──► serving ─► Publish
 //!                                                                             ▲
-//!   Outcome(target) ─► health ── its pools changed ── 5 ms ───────────────────┘
+//!   Outcome(target) ─► health ── its pools changed ── 5 ms ───────────────────┤
+//!   Latency(samples) ─► table ── something settled ─► Remap ─► Remapped(maps) ┘
 //! ```
 //!
 //! Start and reload are one path: a blueprint waits as *next*, its new targets are probed, and then it takes the place
 //! of what is served, if anything is. So the first answer knows what is up, and an endpoint that comes with a reload is
 //! not handed out unseen.
 
+mod latency;
 mod run;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use latency::REMAP_INTERVAL;
 pub use run::run;
 
 use crate::health::{Outcome, State, Target, Transition};
-use crate::snapshot::{Blueprint, PoolId, Snapshot, Standing, World};
+use crate::latency::{Record, Sample, Table};
+use crate::snapshot::{Blueprint, PoolId, Remapped, Snapshot, Standing, World};
 use crate::watch::Watch;
+use latency::Latency;
 
 /// How long a new configuration waits for the first outcomes of its new targets; what is unprobed then is up.
 pub const FIRST_ROUND: Duration = Duration::from_secs(5);
@@ -37,6 +42,12 @@ pub enum Event {
     Adopt(Arc<Blueprint>),
     /// A probe ended.
     Outcome(Arc<Target>, Outcome),
+    /// Clients, or their datacenters, measured round trips.
+    Latency(Vec<Sample>),
+    /// Measures that an earlier run kept. They are told after the first snapshot.
+    KeptLatency(Vec<Record>),
+    /// Maps were made of a latency table, for this configuration.
+    Remapped(Arc<Blueprint>, Remapped),
     /// Time passed.
     Tick,
 }
@@ -48,6 +59,8 @@ pub enum Effect {
     Probe(Arc<Target>),
     /// Answer queries from this snapshot from now on.
     Publish(Arc<Snapshot>),
+    /// Make maps of this table, beside, and tell them.
+    Remap(Arc<Blueprint>, Table),
     /// Tell the operator that an endpoint went up or down, once.
     Report(Turn),
 }
@@ -73,6 +86,7 @@ pub struct Control {
     watch: Watch,
     serving: Option<Serving>,
     next: Option<Next>,
+    latency: Latency,
 }
 
 /// What queries are answered from.
@@ -98,14 +112,15 @@ struct Next {
 impl Control {
     /// Nothing is served yet. `seed` makes the probes' jitter repeatable.
     pub fn new(seed: u64) -> Self {
-        Self { watch: Watch::new(seed), serving: None, next: None }
+        Self { watch: Watch::new(seed), serving: None, next: None, latency: Latency::default() }
     }
 
     /// When something is to be done next, if nothing happens before.
     pub fn wake_at(&mut self) -> Option<Duration> {
         let publish_at = self.serving.as_ref().and_then(|serving| serving.publish_at);
         let deadline = self.next.as_ref().map(|next| next.deadline);
-        [self.watch.next_due(), publish_at, deadline].into_iter().flatten().min()
+        let latency_at = self.latency.wake_at(self.serving.as_ref().map(|serving| &*serving.snapshot));
+        [self.watch.next_due(), publish_at, deadline, latency_at].into_iter().flatten().min()
     }
 
     /// Takes in an event at a time that never runs backwards, counted from any beginning.
@@ -114,10 +129,18 @@ impl Control {
         match event {
             Event::Adopt(blueprint) => self.prepare(blueprint, now),
             Event::Outcome(target, outcome) => effects.extend(self.observe(&target, outcome, now)),
+            Event::Latency(samples) => {
+                if let Some(serving) = &self.serving {
+                    self.latency.feed(&samples, &serving.snapshot, now);
+                }
+            }
+            Event::KeptLatency(records) => self.latency.restore(records, now),
+            Event::Remapped(blueprint, maps) => effects.extend(self.exchange_maps(&blueprint, &maps, now)),
             Event::Tick => {}
         }
         effects.extend(self.adopt(now).or_else(|| self.publish(now)).map(Effect::Publish));
         effects.extend(self.watch.take_due(now).into_iter().map(Effect::Probe));
+        effects.extend(self.remap(now));
         effects
     }
 
@@ -164,11 +187,27 @@ impl Control {
         let Next { blueprint, pools_of, .. } =
             self.next.take_if(|next| next.unprobed.is_empty() || next.deadline <= now)?;
         self.watch.retain(|target| pools_of.contains_key(target));
+        self.latency.adopt(&blueprint);
         let before = self.serving.as_ref().map(|serving| &*serving.snapshot);
         let snapshot = Arc::new(Snapshot::new(blueprint.clone(), standing(&self.watch, blueprint.world()), before));
         self.serving =
             Some(Serving { snapshot: snapshot.clone(), pools_of, changed: BTreeSet::new(), publish_at: None });
         Some(snapshot)
+    }
+
+    /// Asks for maps of the table as it is, if those that are served were made of another one.
+    fn remap(&mut self, now: Duration) -> Option<Effect> {
+        let snapshot = &self.serving.as_ref()?.snapshot;
+        let table = self.latency.pass(snapshot, now)?;
+        Some(Effect::Remap(snapshot.blueprint().clone(), table))
+    }
+
+    /// Serves new maps, unless another configuration came between.
+    fn exchange_maps(&mut self, made_for: &Arc<Blueprint>, maps: &Remapped, now: Duration) -> Option<Effect> {
+        self.latency.end_remap(now);
+        let serving = self.serving.as_mut().filter(|serving| Arc::ptr_eq(made_for, serving.snapshot.blueprint()))?;
+        serving.snapshot = Arc::new(serving.snapshot.with_maps(maps));
+        Some(Effect::Publish(serving.snapshot.clone()))
     }
 
     fn publish(&mut self, now: Duration) -> Option<Arc<Snapshot>> {

@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::mpsc;
-use tracing::{info, warn};
+use tokio::task::JoinHandle;
+use tracing::{error, info, warn};
 
 use super::{Control, Effect, Event, Turn};
 use crate::health::{State, Target};
-use crate::snapshot::Snapshot;
+use crate::latency::Table;
+use crate::snapshot::{Blueprint, Remapped, Snapshot};
 
 /// Snapshots that workers may still hold. They are freed here, not by whichever worker lets go last.
 #[derive(Debug, Default)]
@@ -17,6 +19,35 @@ struct Retired(Vec<Arc<Snapshot>>);
 impl Retired {
     fn free_unused(&mut self) {
         self.0.retain(|snapshot| Arc::strong_count(snapshot) > 1);
+    }
+}
+
+/// Maps in the making, on a thread of their own.
+#[derive(Default)]
+struct Remapping(Option<JoinHandle<(Arc<Blueprint>, Remapped)>>);
+
+impl Remapping {
+    fn begin(&mut self, blueprint: Arc<Blueprint>, table: Table) {
+        let make = move || {
+            let maps = Remapped::new(&blueprint, table);
+            (blueprint, maps)
+        };
+        self.0 = Some(tokio::task::spawn_blocking(make));
+    }
+
+    /// Waits for their end; never ends while none are made.
+    async fn ended(&mut self) -> Event {
+        let Some(task) = &mut self.0 else { return std::future::pending().await };
+        let ended = task.await;
+        self.0 = None;
+        match ended {
+            Ok((blueprint, maps)) => Event::Remapped(blueprint, maps),
+            Err(error) => {
+                // Control goes on to think that it runs, and does not ask for what would break off again.
+                error!(%error, "no maps were made for new round trip times");
+                std::future::pending().await
+            }
+        }
     }
 }
 
@@ -33,6 +64,7 @@ pub async fn run(
 ) {
     let start = Instant::now();
     let mut retired = Retired::default();
+    let mut remapping = Remapping::default();
     loop {
         let sweep_at = start.elapsed() + SWEEP;
         let wake_at = control.wake_at().map_or(sweep_at, |at| at.min(sweep_at));
@@ -41,12 +73,14 @@ pub async fn run(
                 Some(event) => event,
                 None => return,
             },
+            event = remapping.ended() => event,
             () = tokio::time::sleep_until((start + wake_at).into()) => Event::Tick,
         };
         for effect in control.step(event, start.elapsed()) {
             match effect {
                 Effect::Probe(target) => probe(target),
                 Effect::Publish(snapshot) => retired.0.extend(publish(snapshot)),
+                Effect::Remap(blueprint, table) => remapping.begin(blueprint, table),
                 Effect::Report(turn) => report(&turn),
             }
         }

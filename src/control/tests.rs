@@ -1,5 +1,7 @@
 //! Scenarios of the machine: no sockets, no clock.
 
+mod latency;
+
 use std::net::IpAddr;
 
 use super::*;
@@ -35,12 +37,15 @@ struct Scene {
     probes: Vec<Arc<Target>>,
     serving: Option<Arc<Snapshot>>,
     turns: Vec<(IpAddr, State)>,
+    /// Maps that are to be made, and since when.
+    remaps: Vec<(Duration, Arc<Blueprint>, Table)>,
 }
 
 impl Scene {
     fn new() -> Self {
         let control = Control::new(7);
-        Self { control, now: Duration::ZERO, probes: Vec::new(), serving: None, turns: Vec::new() }
+        let (probes, turns, remaps) = (Vec::new(), Vec::new(), Vec::new());
+        Self { control, now: Duration::ZERO, probes, serving: None, turns, remaps }
     }
 
     fn happen(&mut self, event: Event) {
@@ -48,6 +53,7 @@ impl Scene {
             match effect {
                 Effect::Probe(target) => self.probes.push(target),
                 Effect::Publish(snapshot) => self.serving = Some(snapshot),
+                Effect::Remap(blueprint, table) => self.remaps.push((self.now, blueprint, table)),
                 Effect::Report(turn) => self.turns.push((turn.target.address.ip(), turn.to)),
             }
         }

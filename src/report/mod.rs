@@ -2,6 +2,7 @@
 
 mod check;
 mod explain;
+mod latency;
 
 use serde::Serialize;
 

@@ -1,7 +1,8 @@
 //! The immutable compiled state that queries are answered from, and what it is compiled from.
 //!
 //! A [`Snapshot`] is never changed. What the world does makes a new one, which shares all that stayed: a change of health
-//! shares zones and maps, a new configuration shares the maps whose criteria it repeats.
+//! shares zones and maps, a new configuration shares the maps whose criteria it repeats, round trips that settled anew share
+//! all but the maps that ask for them.
 
 mod compile;
 mod plan;
@@ -14,11 +15,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::geo::{Locations, Regions};
+use crate::latency::{Table, Vantages};
 use crate::name::{Name, labels, suffixes};
-use crate::steering::Map;
 use crate::wire::{CookieSecret, Rtype};
 use crate::zone::{PlanId, Special, Zone, ZoneError};
-use compile::Compiler;
+use compile::{Compiler, Maps};
+pub use compile::Remapped;
 pub use plan::{Choice, Plan, Rule, Rung, Verdict};
 pub use pool::{Family, Kind, Lists, Member, OPEN_NOW, PerFamily, Pool, Selection, Standing};
 pub use protocol::{Cookies, Identity, MAX_IDENTITY, MAX_SECRETS, MAX_WINDOW, Protocol, RateLimit, Transfers};
@@ -32,6 +34,7 @@ pub use world::{
 pub struct Snapshot {
     generation: u64,
     blueprint: Arc<Blueprint>,
+    vantages: Option<Arc<Vantages>>,
     pools: Box<[Arc<Pool>]>,
     plans: Box<[Plan]>,
 }
@@ -41,6 +44,8 @@ pub struct Snapshot {
 pub struct Blueprint {
     world: World,
     locations: Arc<Locations>,
+    /// What was known of round trips then, if any chain asks for it.
+    vantages: Option<Arc<Vantages>>,
     zones: Box<[ServedZone]>,
     by_apex: HashMap<Box<[u8]>, u32, foldhash::fast::RandomState>,
     /// Labels of the longest apex, so that longer names need no look-up at their full length.
@@ -86,7 +91,9 @@ impl Blueprint {
         locations: Arc<Locations>,
         previous: Option<&Snapshot>,
     ) -> Result<Self, Vec<CompileError>> {
-        let (zones, rules) = compile_zones(&world, &locations, previous)?;
+        let vantages = compile::vantages(&world, &locations, previous);
+        let maps = Maps::new(&locations, vantages.as_ref(), previous);
+        let (zones, rules) = compile_zones(&world, maps)?;
         let by_apex = zones.iter().zip(0..).map(|(served, id)| (served.zone.apex().to_key(), id)).collect();
         let apex_depth = zones.iter().map(|served| served.zone.apex().label_count()).max().unwrap_or(0);
         let plans_of = plans_of(world.pools.len(), &rules);
@@ -94,6 +101,7 @@ impl Blueprint {
         Ok(Self {
             world,
             locations,
+            vantages,
             zones: zones.into(),
             by_apex,
             apex_depth,
@@ -106,6 +114,11 @@ impl Blueprint {
     /// What the operator wrote.
     pub fn world(&self) -> &World {
         &self.world
+    }
+
+    /// Makes a latency table one of this world's datacenters and networks.
+    pub fn adopt(&self, table: &mut Table) {
+        compile::adopt(table, &self.world);
     }
 }
 
@@ -120,7 +133,8 @@ impl Snapshot {
         let generation = previous.map_or(1, |snapshot| snapshot.generation + 1);
         let pools = make_pools(&blueprint.world, generation, standing, previous);
         let plans = blueprint.rules.iter().map(|rule| Plan::new(rule.clone(), &pools)).collect();
-        Self { generation, blueprint, pools, plans }
+        let vantages = blueprint.vantages.clone();
+        Self { generation, blueprint, vantages, pools, plans }
     }
 
     /// The same world after the health of endpoints of these pools changed.
@@ -138,7 +152,19 @@ impl Snapshot {
                 plans[plan as usize] = Plan::new(self.plans[plan as usize].rule().clone(), &pools);
             }
         }
-        Self { generation, blueprint: self.blueprint.clone(), pools, plans }
+        let (blueprint, vantages) = (self.blueprint.clone(), self.vantages.clone());
+        Self { generation, blueprint, vantages, pools, plans }
+    }
+
+    /// The same world and health, with maps made of its blueprint.
+    pub fn with_maps(&self, remapped: &Remapped) -> Self {
+        Self {
+            generation: self.generation + 1,
+            blueprint: self.blueprint.clone(),
+            vantages: Some(remapped.vantages.clone()),
+            pools: self.pools.clone(),
+            plans: remapped.rules.iter().map(|rule| Plan::new(rule.clone(), &self.pools)).collect(),
+        }
     }
 
     /// Counts up by one from snapshot to snapshot, beginning with 1.
@@ -154,6 +180,16 @@ impl Snapshot {
     /// Where clients are.
     pub fn locations(&self) -> &Arc<Locations> {
         &self.blueprint.locations
+    }
+
+    /// What it was compiled from.
+    pub fn blueprint(&self) -> &Arc<Blueprint> {
+        &self.blueprint
+    }
+
+    /// What is known of round trips, if any chain asks for it.
+    pub fn vantages(&self) -> Option<&Arc<Vantages>> {
+        self.vantages.as_ref()
     }
 
     /// All zones.
@@ -216,12 +252,8 @@ fn random_secret() -> CookieSecret {
 
 type Zones = (Vec<ServedZone>, Vec<Arc<Rule>>);
 
-fn compile_zones(
-    world: &World,
-    locations: &Arc<Locations>,
-    previous: Option<&Snapshot>,
-) -> Result<Zones, Vec<CompileError>> {
-    let mut compiler = Compiler::new(world, locations, maps(previous, locations));
+fn compile_zones(world: &World, maps: Maps<'_>) -> Result<Zones, Vec<CompileError>> {
+    let mut compiler = Compiler::new(world, maps);
     let mut rules = Vec::new();
     let mut zones = Vec::new();
     let mut errors = Vec::new();
@@ -242,12 +274,6 @@ fn compile_zones(
         }
     }
     if errors.is_empty() { Ok((zones, rules)) } else { Err(errors) }
-}
-
-/// The maps that exist already, if clients are still where they were.
-fn maps(previous: Option<&Snapshot>, locations: &Arc<Locations>) -> Vec<Arc<Map>> {
-    let same_places = previous.filter(|snapshot| Arc::ptr_eq(snapshot.locations(), locations));
-    same_places.map_or_else(Vec::new, |snapshot| snapshot.plans.iter().map(|plan| plan.rule().map.clone()).collect())
 }
 
 fn make_pools(

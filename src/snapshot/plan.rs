@@ -18,7 +18,7 @@ use super::world::PoolId;
 use crate::steering::{AllDown, Course, Map, Pick, Ranking, Set, Walk, members};
 
 /// What of a steered name does not depend on health. Names with equal rules share it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Rule {
     /// The name's pools; sets of them are [`Set`]s of places in this list.
     pub pools: Box<[PoolId]>,

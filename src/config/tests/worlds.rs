@@ -7,6 +7,7 @@ use regex::bytes::Regex;
 
 use crate::geo::{ClientMatch, Continent, Coordinates, CountryCode, Region};
 use crate::health::{BodyMatch, Check, Condition, HttpCheck, Monitor, Pattern, StatusRange, Target, TlsCheck};
+use crate::latency::Tolerance;
 use crate::name::Name;
 use crate::snapshot::{
     Cookies, Datacenter, Ecs, Endpoint, Identity, Members, PoolSpec, PoolUse, SteeredName, Steering, World, ZoneSpec,
@@ -266,6 +267,7 @@ fn names_know_their_pools() {
                 PoolUse { pool: 1, weight: 1, order: 1 },
             ],
             steer: vec![Step::Region, Step::Failover, Step::Weight],
+            latency_tolerance: Tolerance::default(),
             pick: Pick::Weighted,
             answers: 1,
             take: 2,
@@ -281,6 +283,7 @@ fn names_know_their_pools() {
         steering: Steering {
             pools: vec![PoolUse { pool: 0, weight: 1, order: 0 }],
             steer: vec![Step::Region, Step::Weight],
+            latency_tolerance: Tolerance::default(),
             pick: Pick::Rotate,
             answers: 8,
             take: 1,

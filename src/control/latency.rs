@@ -1,0 +1,89 @@
+//! The latency table, and when maps are made of it.
+//!
+//! ```text
+//!   samples, probes ─► table ── something settled anew ─► Remap ─► (beside) ─► Remapped ─► Publish
+//!                                  not sooner than 5 s after the last
+//! ```
+//!
+//! Whether maps are stale is not kept but seen: the table that those served were made of had another generation.
+
+use std::time::Duration;
+
+use crate::geo::DatacenterId;
+use crate::latency::{Record, Sample, Table};
+use crate::snapshot::{Blueprint, Snapshot};
+
+/// From new maps to the next ones at least: making them takes a while where a million networks were measured.
+pub const REMAP_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How often measures are looked through for those that are too old.
+pub(super) const FADE_INTERVAL: Duration = Duration::from_secs(5 * 60);
+
+/// The table, and what is under way with it.
+#[derive(Debug, Default)]
+pub(super) struct Latency {
+    table: Table,
+    /// Maps are being made.
+    is_remapping: bool,
+    remap_at: Duration,
+    fade_at: Duration,
+}
+
+impl Latency {
+    /// When something is to be done next; `snapshot` is what is served.
+    pub(super) fn wake_at(&self, snapshot: Option<&Snapshot>) -> Option<Duration> {
+        let fade_at = (!self.table.is_empty()).then_some(self.fade_at);
+        let remap_at = snapshot.filter(|snapshot| self.is_due(snapshot)).map(|_| self.remap_at);
+        [fade_at, remap_at].into_iter().flatten().min()
+    }
+
+    /// A world begins to be served.
+    pub(super) fn adopt(&mut self, blueprint: &Blueprint) {
+        blueprint.adopt(&mut self.table);
+    }
+
+    /// Takes in what clients measured.
+    pub(super) fn feed(&mut self, samples: &[Sample], snapshot: &Snapshot, now: Duration) {
+        for sample in samples {
+            let location = snapshot.locations().look_up(sample.client().network());
+            self.table.feed(sample, &location, now);
+        }
+    }
+
+    /// Takes in what a probe of this node measured to endpoints in these datacenters.
+    pub(super) fn feed_probe(&mut self, rtt: Duration, places: &[DatacenterId], snapshot: &Snapshot, now: Duration) {
+        if let Some(country) = snapshot.world().site_country {
+            places.iter().for_each(|&place| self.table.feed_probe(country, place, rtt, now));
+        }
+    }
+
+    /// Takes in what was kept from an earlier run.
+    pub(super) fn restore(&mut self, records: Vec<Record>, now: Duration) {
+        self.table.restore(records, now);
+    }
+
+    /// New maps were made, of whatever.
+    pub(super) fn end_remap(&mut self, now: Duration) {
+        self.is_remapping = false;
+        self.remap_at = now + REMAP_INTERVAL;
+    }
+
+    /// Lets time pass. Gives the table if maps are to be made of it now.
+    pub(super) fn pass(&mut self, snapshot: &Snapshot, now: Duration) -> Option<Table> {
+        if self.fade_at <= now {
+            self.table.fade(now);
+            self.fade_at = now + FADE_INTERVAL;
+        }
+        if self.remap_at > now || !self.is_due(snapshot) {
+            return None;
+        }
+        self.is_remapping = true;
+        Some(self.table.clone())
+    }
+
+    /// Whether the maps of a snapshot were made of another table, and none are being made.
+    fn is_due(&self, snapshot: &Snapshot) -> bool {
+        let is_stale = |made_of: &Table| made_of.generation() != self.table.generation();
+        !self.is_remapping && snapshot.vantages().is_some_and(|vantages| is_stale(vantages.table()))
+    }
+}
