@@ -18,11 +18,8 @@ pub(super) fn read(value: &Value<'_>, steer: &[Step], faults: &mut Faults) -> Op
         let message = "`latency_tolerance` has no effect: `steer` has no step `latency`";
         faults.push(Fault::warning(&value.anchor(), message, ""));
     }
-    let items = if value.is_list() {
-        value.items("a tolerance needs a share or a time", faults)
-    } else {
-        vec![value.clone()]
-    };
+    let items =
+        if value.is_list() { value.items("a tolerance needs a share or a time", faults) } else { vec![value.clone()] };
     let (mut per_mille, mut tenths) = (None, None);
     for item in &items {
         let part = item.parsed("a share such as \"20%\" or a time such as \"10ms\"", faults, parse)?;
