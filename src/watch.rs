@@ -8,7 +8,7 @@ use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::health::{Condition, Health, Share, Target, Transition, Verdict};
+use crate::health::{Condition, Health, Share, State, Target, Transition, Verdict};
 use crate::snapshot::Standing;
 
 /// The least part of its interval, in per cent, after which a probe starts again.
@@ -50,6 +50,13 @@ impl Watch {
         if !self.probes.contains_key(target) {
             self.probes.insert(target.clone(), Probe { health: Health::UNKNOWN, entry: 0 });
             self.schedule(target, now);
+        }
+    }
+
+    /// Takes a target that was never probed for what an earlier run found it to be.
+    pub fn restore(&mut self, target: &Target, state: State) {
+        if let Some(probe) = self.probes.get_mut(target).filter(|probe| probe.health == Health::UNKNOWN) {
+            probe.health = Health::settled(state);
         }
     }
 
@@ -135,7 +142,7 @@ impl Ord for Due {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::health::{Check, Monitor, State};
+    use crate::health::{Check, Monitor};
 
     const INTERVAL: Duration = Duration::from_secs(5);
 

@@ -27,6 +27,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("quinn", &["server"]),
     ("hickory_server", &["server"]),
     ("x509_parser", &["config"]),
+    ("redb", &["store"]),
     ("serde", &["config", "geoip", "store", "report"]),
     ("serde_json", &["store", "report"]),
     ("toml", &["config"]),

@@ -3,13 +3,15 @@
 //! ```text
 //!   SIGHUP, a changed file ──► reload ──► Adopt ──► control ──► Publish ──► the snapshot that workers load
 //!                                                   ▲     │
-//!                                         Outcome ──┘     └──► Probe ──► monitor
+//!                                         Outcome ──┘     ├──► Probe ──► monitor
+//!                             last run ──► Restore        └──► Keep ──► store
 //! ```
 
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
@@ -20,16 +22,19 @@ use super::log_faults;
 use super::watch_files::FileWatch;
 use crate::answer::Rotation;
 use crate::config::{Faults, Listen, Server};
-use crate::control::{self, Control, Event};
-use crate::health::Target;
+use crate::control::{self, Control, Event, Keep};
+use crate::health::{Kept, Target};
 use crate::monitor::Prober;
 use crate::name::Name;
 use crate::server::{Bound, EncryptedAddresses, Running};
 use crate::snapshot::Snapshot;
-use crate::store::{Serials, Store};
+use crate::store::{Batch, HEALTH, HealthRecord, SERIALS, Store};
 
 /// Events that wait for control at most: more than it can be behind by in any test or attack; senders wait then.
 const EVENT_QUEUE: usize = 1024;
+
+/// How long control may take to hand over what is to be kept when the node stops; milliseconds, unless it hangs.
+const LAST_EVENT: Duration = Duration::from_millis(500);
 
 /// Why serving did not begin.
 pub(super) enum StartError {
@@ -88,8 +93,7 @@ pub(super) struct Node {
 /// What a reload reads from and writes to.
 struct Files {
     loader: Loader,
-    store: Store,
-    serials: Serials,
+    store: Arc<Store>,
     server: Server,
     watch: FileWatch,
 }
@@ -114,8 +118,11 @@ impl Node {
 
         let (events, received) = mpsc::channel(EVENT_QUEUE);
         let (first, first_published) = oneshot::channel();
-        let control =
-            tokio::spawn(control::run(Control::new(fastrand::u64(..)), received, prober(&events), publisher(first)));
+        let control = Control::new(fastrand::u64(..));
+        let control = control::run(control, received, prober(&events), publisher(first), keeper(files.store.clone()));
+        let control = tokio::spawn(control);
+        let kept = files.store.all(&HEALTH).into_iter().map(|(target, record)| (target, Kept::from(record)));
+        events.send(Event::Restore(kept.collect())).await.map_err(|error| other(&error))?;
         events.send(Event::Adopt(loaded.blueprint)).await.map_err(|error| other(&error))?;
         let published = first_published.await.map_err(|error| other(&error))?;
         let running = bound.start(published.clone(), Arc::new(Rotation::default())).map_err(|error| other(&error))?;
@@ -146,8 +153,16 @@ impl Node {
             self.reload(reason).await;
         }
         info!("stopping");
-        self.running.stop().await;
-        self.control.abort();
+        // What is kept comes to disk while the last queries are answered.
+        let stopped = tokio::time::timeout(LAST_EVENT, async {
+            let _ = self.events.send(Event::Stop).await;
+            let _ = (&mut self.control).await;
+        });
+        let ((), stopped) = tokio::join!(self.running.stop(), stopped);
+        if stopped.is_err() {
+            self.control.abort();
+            warn!("the last changes of health may not be kept");
+        }
     }
 
     async fn reload(&mut self, reason: &str) {
@@ -173,22 +188,20 @@ impl Node {
 
 impl Files {
     fn open(path: &Path) -> Result<(Self, Loaded), StartError> {
-        let other = |error: crate::store::StoreError| StartError::Other(error.to_string());
         let mut loader = Loader::new(path);
         // Where the state folder is stands in the configuration, and the last serials stand in the state folder.
         // What else was loaded is let go at once: big zones need not stand in memory twice.
         let Loaded { server, watched, .. } = loader.load(&|_| None, None)?;
-        let store = Store::open(&server.state).map_err(other)?;
-        let serials = store.serials().map_err(other)?;
+        let store = Store::open(&server.state).map_err(|error| StartError::Other(error.to_string()))?;
         let watch = FileWatch::new(&watched).map_err(|error| StartError::Other(error.to_string()))?;
-        let mut files = Self { loader, store, serials, server, watch };
+        let mut files = Self { loader, store: Arc::new(store), server, watch };
         let loaded = files.load(None)?;
         Ok((files, loaded))
     }
 
     fn load(&mut self, previous: Option<&Snapshot>) -> Result<Loaded, Faults> {
-        let serials = &self.serials;
-        let last_serial = |origin: &Name| serials.get(&origin.to_string()).copied();
+        let store = &self.store;
+        let last_serial = |origin: &Name| store.get(&SERIALS, &origin.to_string());
         let loaded = self.loader.load(&last_serial, previous)?;
         self.keep_serials(&loaded);
         let fixed = |server: &Server| (server.state.clone(), server.listen.clone());
@@ -201,22 +214,15 @@ impl Files {
         Ok(loaded)
     }
 
-    /// A full or broken disk does not keep the node from answering.
-    fn keep_serials(&mut self, loaded: &Loaded) {
-        let serials =
-            loaded.blueprint.world().zones.iter().filter_map(|zone| Some((zone.origin.to_string(), zone.serial()?)));
-        let mut serials: Serials = serials.collect();
-        for (origin, serial) in &self.serials {
-            // A zone that is gone may come back.
-            serials.entry(origin.clone()).or_insert(*serial);
+    /// A zone that is gone keeps its serial: it may come back.
+    fn keep_serials(&self, loaded: &Loaded) {
+        let mut serials = Batch::default();
+        for zone in &loaded.blueprint.world().zones {
+            if let Some(serial) = zone.serial() {
+                serials.put(&SERIALS, &zone.origin.to_string(), &serial);
+            }
         }
-        if serials == self.serials {
-            return;
-        }
-        if let Err(error) = self.store.keep_serials(&serials) {
-            warn!(%error, "serials are not kept");
-        }
-        self.serials = serials;
+        self.store.write(serials);
     }
 }
 
@@ -248,6 +254,20 @@ fn prober(events: &mpsc::Sender<Event>) -> impl Fn(Arc<Target>) + use<> {
             // Control is gone only when the node stops.
             let _ = events.send(Event::Outcome(target, outcome)).await;
         });
+    }
+}
+
+/// Keeps what control says of targets' health.
+fn keeper(store: Arc<Store>) -> impl Fn(Keep) {
+    move |rows| {
+        let mut batch = Batch::default();
+        for (target, kept) in rows {
+            match kept.and_then(HealthRecord::new) {
+                Some(record) => batch.put(&HEALTH, &target, &record),
+                None => batch.delete(&HEALTH, &target),
+            }
+        }
+        store.write(batch);
     }
 }
 

@@ -11,8 +11,10 @@
 //!
 //! Start and reload are one path: a blueprint waits as *next*, its new targets are probed, and then it takes the place
 //! of what is served, if anything is. So the first answer knows what is up, and an endpoint that comes with a reload is
-//! not handed out unseen.
+//! not handed out unseen. What the last run found of a target, if that was not long ago, counts as a probe: with
+//! `Restore` before the first `Adopt`, a node that was restarted answers at once, and as before.
 
+mod keeping;
 mod latency;
 mod run;
 
@@ -20,13 +22,15 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use keeping::{BELIEVED_FOR, CONFIRM_EVERY, KEEP_EVERY, KEPT_FOR, Keep};
 pub use latency::REMAP_INTERVAL;
 pub use run::run;
 
-use crate::health::{Outcome, State, Target, Transition};
+use crate::health::{Kept, Outcome, State, Target, Transition};
 use crate::latency::{Record, Sample, Table};
 use crate::snapshot::{Blueprint, PoolId, Remapped, Snapshot, Standing, World};
 use crate::watch::Watch;
+use keeping::Keeping;
 use latency::Latency;
 
 /// How long a new configuration waits for the first outcomes of its new targets; what is unprobed then is up.
@@ -38,6 +42,8 @@ pub const PUBLISH_WINDOW: Duration = Duration::from_millis(5);
 /// Something that happened.
 #[derive(Debug)]
 pub enum Event {
+    /// What the last run kept of its targets' health, by fingerprint. It comes before the first configuration.
+    Restore(HashMap<u128, Kept>),
     /// A new configuration was read and compiled.
     Adopt(Arc<Blueprint>),
     /// A probe ended.
@@ -50,6 +56,8 @@ pub enum Event {
     Remapped(Arc<Blueprint>, Remapped),
     /// Time passed.
     Tick,
+    /// The node stops: what waits to be kept is kept now.
+    Stop,
 }
 
 /// Something to do.
@@ -63,6 +71,8 @@ pub enum Effect {
     Remap(Arc<Blueprint>, Table),
     /// Tell the operator that an endpoint went up or down, once.
     Report(Turn),
+    /// Keep this for the next run.
+    Keep(Keep),
 }
 
 /// An endpoint's state changed.
@@ -84,6 +94,7 @@ pub struct Turn {
 #[derive(Debug)]
 pub struct Control {
     watch: Watch,
+    keeping: Keeping,
     serving: Option<Serving>,
     next: Option<Next>,
     latency: Latency,
@@ -112,7 +123,8 @@ struct Next {
 impl Control {
     /// Nothing is served yet. `seed` makes the probes' jitter repeatable.
     pub fn new(seed: u64) -> Self {
-        Self { watch: Watch::new(seed), serving: None, next: None, latency: Latency::default() }
+        let (keeping, latency) = (Keeping::default(), Latency::default());
+        Self { watch: Watch::new(seed), keeping, serving: None, next: None, latency }
     }
 
     /// When something is to be done next, if nothing happens before.
@@ -120,13 +132,15 @@ impl Control {
         let publish_at = self.serving.as_ref().and_then(|serving| serving.publish_at);
         let deadline = self.next.as_ref().map(|next| next.deadline);
         let latency_at = self.latency.wake_at(self.serving.as_ref().map(|serving| &*serving.snapshot));
-        [self.watch.next_due(), publish_at, deadline, latency_at].into_iter().flatten().min()
+        [self.watch.next_due(), publish_at, deadline, self.keeping.due(), latency_at].into_iter().flatten().min()
     }
 
-    /// Takes in an event at a time that never runs backwards, counted from any beginning.
+    /// Takes in an event at a time that never runs backwards: the time since the Unix epoch, as what is kept is compared
+    /// with it in another run.
     pub fn step(&mut self, event: Event, now: Duration) -> Vec<Effect> {
         let mut effects = Vec::new();
         match event {
+            Event::Restore(kept) => self.keeping.restore(kept),
             Event::Adopt(blueprint) => self.prepare(blueprint, now),
             Event::Outcome(target, outcome) => effects.extend(self.observe(&target, outcome, now)),
             Event::Latency(samples) => {
@@ -137,8 +151,10 @@ impl Control {
             Event::KeptLatency(records) => self.latency.restore(records, now),
             Event::Remapped(blueprint, maps) => effects.extend(self.exchange_maps(&blueprint, &maps, now)),
             Event::Tick => {}
+            Event::Stop => effects.extend(self.keeping.take().map(Effect::Keep)),
         }
         effects.extend(self.adopt(now).or_else(|| self.publish(now)).map(Effect::Publish));
+        effects.extend(self.keeping.take_due(now).map(Effect::Keep));
         effects.extend(self.watch.take_due(now).into_iter().map(Effect::Probe));
         effects.extend(self.remap(now));
         effects
@@ -148,6 +164,9 @@ impl Control {
         let pools_of = pools_of(blueprint.world());
         for target in pools_of.keys() {
             self.watch.add(target, now);
+            if let Some(state) = self.keeping.state(target, now) {
+                self.watch.restore(target, state);
+            }
         }
         let is_unprobed = |target: &&Arc<Target>| self.watch.health(target).state() == State::Unknown;
         let unprobed = pools_of.keys().filter(is_unprobed).cloned().collect();
@@ -167,7 +186,9 @@ impl Control {
             serving.changed.extend(ids);
             serving.publish_at.get_or_insert(now + PUBLISH_WINDOW);
         }
-        let to = self.watch.health(target).state();
+        let health = self.watch.health(target);
+        let to = health.state();
+        self.keeping.observe(target, health, now);
         (from != to)
             .then(|| Effect::Report(Turn { target: target.clone(), pools: self.pool_names(target), from, to, seen }))
     }
@@ -188,6 +209,7 @@ impl Control {
             self.next.take_if(|next| next.unprobed.is_empty() || next.deadline <= now)?;
         self.watch.retain(|target| pools_of.contains_key(target));
         self.latency.adopt(&blueprint);
+        self.keeping.retain(pools_of.keys().map(|target| &**target), now);
         let before = self.serving.as_ref().map(|serving| &*serving.snapshot);
         let snapshot = Arc::new(Snapshot::new(blueprint.clone(), standing(&self.watch, blueprint.world()), before));
         self.serving =

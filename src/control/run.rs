@@ -1,13 +1,13 @@
 //! Control with a clock, a channel and tasks.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
 
-use super::{Control, Effect, Event, Turn};
+use super::{Control, Effect, Event, Keep, Turn};
 use crate::health::{State, Target};
 use crate::latency::Table;
 use crate::snapshot::{Blueprint, Remapped, Snapshot};
@@ -52,21 +52,46 @@ impl Remapping {
 }
 
 /// How often retired snapshots are looked through, if nothing else happens.
-const SWEEP: std::time::Duration = std::time::Duration::from_secs(1);
+const SWEEP: Duration = Duration::from_secs(1);
 
-/// Runs until all senders of events are gone. `probe` starts a probe whose outcome comes back as an event; `publish`
-/// makes a snapshot the one that queries are answered from, and gives back the one before.
+/// Time since the Unix epoch that never runs backwards nor jumps: the wall clock is read once.
+#[derive(Clone, Copy, Debug)]
+struct Clock {
+    start: Instant,
+    /// When `start` was, since the Unix epoch.
+    epoch: Duration,
+}
+
+impl Clock {
+    fn new() -> Self {
+        // A clock that stands before the epoch is as wrong as one at it.
+        Self { start: Instant::now(), epoch: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() }
+    }
+
+    fn now(self) -> Duration {
+        self.epoch + self.start.elapsed()
+    }
+
+    fn instant(self, time: Duration) -> Instant {
+        self.start + time.saturating_sub(self.epoch)
+    }
+}
+
+/// Runs until it is told to stop or all senders of events are gone. `probe` starts a probe whose outcome comes back as an event; `publish`
+/// makes a snapshot the one that queries are answered from, and gives back the one before; `keep` keeps rows for the next run, and does
+/// not wait for a disk.
 pub async fn run(
     mut control: Control,
     mut events: mpsc::Receiver<Event>,
     probe: impl Fn(Arc<Target>),
     mut publish: impl FnMut(Arc<Snapshot>) -> Option<Arc<Snapshot>>,
+    keep: impl Fn(Keep),
 ) {
-    let start = Instant::now();
+    let clock = Clock::new();
     let mut retired = Retired::default();
     let mut remapping = Remapping::default();
     loop {
-        let sweep_at = start.elapsed() + SWEEP;
+        let sweep_at = clock.now() + SWEEP;
         let wake_at = control.wake_at().map_or(sweep_at, |at| at.min(sweep_at));
         let event = tokio::select! {
             event = events.recv() => match event {
@@ -74,15 +99,20 @@ pub async fn run(
                 None => return,
             },
             event = remapping.ended() => event,
-            () = tokio::time::sleep_until((start + wake_at).into()) => Event::Tick,
+            () = tokio::time::sleep_until(clock.instant(wake_at).into()) => Event::Tick,
         };
-        for effect in control.step(event, start.elapsed()) {
+        let is_last = matches!(event, Event::Stop);
+        for effect in control.step(event, clock.now()) {
             match effect {
                 Effect::Probe(target) => probe(target),
                 Effect::Publish(snapshot) => retired.0.extend(publish(snapshot)),
                 Effect::Remap(blueprint, table) => remapping.begin(blueprint, table),
                 Effect::Report(turn) => report(&turn),
+                Effect::Keep(rows) => keep(rows),
             }
+        }
+        if is_last {
+            return;
         }
         retired.free_unused();
     }

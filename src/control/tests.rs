@@ -39,13 +39,33 @@ struct Scene {
     turns: Vec<(IpAddr, State)>,
     /// Maps that are to be made, and since when.
     remaps: Vec<(Duration, Arc<Blueprint>, Table)>,
+    /// What is kept for the next run.
+    kept: HashMap<u128, Kept>,
+    /// When rows were handed over to be kept.
+    kept_at: Vec<Duration>,
 }
 
 impl Scene {
     fn new() -> Self {
         let control = Control::new(7);
-        let (probes, turns, remaps) = (Vec::new(), Vec::new(), Vec::new());
-        Self { control, now: Duration::ZERO, probes, serving: None, turns, remaps }
+        Self {
+            control,
+            now: Duration::ZERO,
+            probes: Vec::new(),
+            serving: None,
+            turns: Vec::new(),
+            kept: HashMap::new(),
+            kept_at: Vec::new(),
+            remaps: Vec::new(),
+        }
+    }
+
+    /// A node that begins later with what another one kept.
+    fn restarted(kept: HashMap<u128, Kept>, now: Duration) -> Self {
+        let mut scene = Self { now, ..Self::new() };
+        scene.kept = kept.clone();
+        scene.happen(Event::Restore(kept));
+        scene
     }
 
     fn happen(&mut self, event: Event) {
@@ -55,6 +75,15 @@ impl Scene {
                 Effect::Publish(snapshot) => self.serving = Some(snapshot),
                 Effect::Remap(blueprint, table) => self.remaps.push((self.now, blueprint, table)),
                 Effect::Report(turn) => self.turns.push((turn.target.address.ip(), turn.to)),
+                Effect::Keep(rows) => {
+                    self.kept_at.push(self.now);
+                    for (target, kept) in rows {
+                        match kept {
+                            Some(kept) => _ = self.kept.insert(target, kept),
+                            None => _ = self.kept.remove(&target),
+                        }
+                    }
+                }
             }
         }
     }
@@ -184,4 +213,95 @@ fn when_all_died_a_pool_knows_how_long_it_was_open() {
     let pool = &scene.serving.as_ref().unwrap().pools()[0];
     assert!(!pool.is_open(Family::V4));
     assert!(pool.last_open(Family::V4) > 0);
+}
+
+/// What a node kept whose second endpoint is down, a while after it began.
+fn kept_with_the_second_down() -> Scene {
+    let mut scene = Scene::new();
+    scene.happen(Event::Adopt(blueprint(&ADDRESSES)));
+    scene.answer_probes(|_| true);
+    scene.pass(INTERVAL * 4, |address| address != "127.0.0.2");
+    assert_eq!(scene.open(), ["127.0.0.1"]);
+    scene.happen(Event::Stop);
+    scene
+}
+
+#[test]
+fn a_node_that_was_restarted_answers_at_once_and_as_before() {
+    let before = kept_with_the_second_down();
+    let mut scene = Scene::restarted(before.kept, before.now + BELIEVED_FOR - CONFIRM_EVERY);
+    scene.happen(Event::Adopt(blueprint(&ADDRESSES)));
+    assert_eq!(scene.open(), ["127.0.0.1"], "no probe has ended");
+    assert_eq!(scene.probes.len(), 2, "all are probed at once");
+    scene.answer_probes(|_| true);
+    scene.pass(scene.now + PUBLISH_WINDOW, |_| true);
+    assert_eq!(scene.open(), ["127.0.0.1"], "one success is no rise");
+    scene.pass(scene.now + INTERVAL, |_| true);
+    assert_eq!(scene.open(), ADDRESSES);
+    let second: IpAddr = "127.0.0.2".parse().unwrap();
+    assert_eq!(scene.turns, [(second, State::Up)]);
+}
+
+#[test]
+fn what_is_too_old_or_from_the_future_is_not_believed() {
+    let before = kept_with_the_second_down();
+    let oldest = before.kept.values().map(|kept| kept.confirmed).max().unwrap();
+    for now in [oldest + BELIEVED_FOR + KEEP_EVERY, Duration::ZERO] {
+        let mut kept = before.kept.clone();
+        if now.is_zero() {
+            for kept in kept.values_mut() {
+                kept.confirmed += BELIEVED_FOR;
+            }
+        }
+        let mut scene = Scene::restarted(kept, now);
+        scene.happen(Event::Adopt(blueprint(&ADDRESSES)));
+        assert!(scene.serving.is_none());
+        scene.answer_probes(|_| true);
+        assert_eq!(scene.open(), ADDRESSES, "the first outcome sets the state");
+    }
+}
+
+#[test]
+fn what_is_kept_is_what_changed_and_each_minute_what_was_confirmed() {
+    let mut scene = Scene::new();
+    scene.happen(Event::Adopt(blueprint(&ADDRESSES)));
+    scene.pass(CONFIRM_EVERY * 10, |_| true);
+    // In ten minutes ten times for each of two targets, whose probes drift apart.
+    assert!((10..=22).contains(&scene.kept_at.len()), "{:?}", scene.kept_at);
+    assert!(scene.kept_at.windows(2).all(|pair| pair[1] - pair[0] >= KEEP_EVERY), "{:?}", scene.kept_at);
+    let is_recent = |kept: &Kept| scene.now - kept.confirmed <= CONFIRM_EVERY + INTERVAL;
+    assert!(scene.kept.values().all(|kept| kept.state == State::Up && is_recent(kept)), "{:?}", scene.kept);
+
+    // A failure that is not confirmed confirms nothing either; one that is is kept within a second.
+    let died = scene.now;
+    scene.pass(died + INTERVAL * 2, |_| false);
+    assert!(scene.kept.values().all(|kept| kept.state == State::Up && kept.confirmed <= died), "{:?}", scene.kept);
+    scene.pass(died + INTERVAL * 3 + KEEP_EVERY, |_| false);
+    assert!(scene.kept.values().all(|kept| kept.state == State::Down && kept.confirmed > died), "{:?}", scene.kept);
+}
+
+#[test]
+fn rows_of_targets_that_are_gone_and_of_yesterday_are_removed() {
+    let before = kept_with_the_second_down();
+    assert_eq!(before.kept.len(), 2);
+    let mut scene = Scene::restarted(before.kept.clone(), before.now);
+    scene.happen(Event::Adopt(blueprint(&["127.0.0.1"])));
+    scene.happen(Event::Stop);
+    assert_eq!(scene.kept.len(), 1);
+
+    let mut scene = Scene::restarted(before.kept, before.now + KEPT_FOR * 2);
+    scene.happen(Event::Adopt(blueprint(&ADDRESSES)));
+    // No probe ends, so nothing is found anew.
+    scene.now += FIRST_ROUND;
+    scene.happen(Event::Tick);
+    assert_eq!(scene.kept.len(), 0);
+}
+
+#[test]
+fn a_stop_hands_over_what_waits() {
+    let mut scene = Scene::new();
+    scene.happen(Event::Adopt(blueprint(&ADDRESSES)));
+    scene.answer_probes(|_| true);
+    scene.happen(Event::Stop);
+    assert_eq!(scene.kept.len(), 2);
 }

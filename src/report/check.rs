@@ -5,8 +5,8 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::geo::Location;
 use crate::geo::countries::{self, Country};
+use crate::geo::{ClientMatch, Location};
 use crate::snapshot::{SteeredName, World, ZoneSpec};
 use crate::steering::Step;
 
@@ -67,7 +67,9 @@ impl Summary {
 /// The countries that a zone's regions do not name, if any of its names asks for regions.
 fn defaulted(zone: &ZoneSpec) -> Option<Defaulted> {
     let by_region = zone.names.iter().any(|name| name.steering.steer.contains(&Step::Region));
-    if !by_region || zone.regions.list().is_empty() {
+    let is_area = |client: &ClientMatch| matches!(client, ClientMatch::Country(_) | ClientMatch::Continent(_));
+    // Regions of prefixes alone are not meant to hold the world.
+    if !by_region || !zone.regions.list().iter().any(|region| region.clients.iter().any(is_area)) {
         return None;
     }
     let has_none = |country: &Country| {

@@ -1,117 +1,119 @@
 //! The state folder: what a node keeps from run to run.
 //!
-//! One process at a time holds it. `lock` is locked by that process as long as it lives, however it ends; `serials.json`
-//! holds the SOA serial last served for each zone, so that a serial never runs backwards.
+//! One process at a time holds it: `lock` is locked by that process as long as it lives, however it ends. `state.redb` holds
+//! [tables](Table) of rows. They are all in memory as well: [`Store::write`] changes them there and returns, and a thread of
+//! its own brings the file to it. So nobody waits for a disk, and a disk that is full, broken or read-only costs what a
+//! restart would know, and nothing else.
+//!
+//! ```text
+//!   mod      the folder, as others see it           contents  all rows, and which of them the file lacks
+//!   table    typed tables, batches of changes       writer    the thread, what it does about a broken disk
+//!   records  the tables that there are              file      redb
+//! ```
+//!
+//! Another table is a constant of [`Table`] beside those of `records`, and a shape for its rows.
+
+mod contents;
+mod file;
+mod lock;
+mod records;
+mod table;
+mod writer;
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::fs::{self, File, TryLockError};
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
-/// The state folder, held by this process.
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tracing::warn;
+
+use lock::NotHeld;
+use writer::{Desk, Writer};
+
+pub use lock::Held;
+pub use records::{HEALTH, HealthRecord, SERIALS};
+pub use table::{Batch, Key, Table};
+
+/// How long the start waits for what an earlier process left; a disk that hangs is not waited for.
+const FIRST_READ: Duration = Duration::from_secs(5);
+
+/// How long a stop waits for the last changes to be on disk.
+const LAST_WRITE: Duration = Duration::from_secs(1);
+
+/// The state folder, held by this process. When it is dropped, what was written last is brought to disk, within a second.
 #[derive(Debug)]
 pub struct Store {
-    folder: PathBuf,
-    /// Locked until it is closed.
-    _lock: File,
+    desk: Arc<Desk>,
 }
-
-/// Why the state folder cannot be used.
-#[derive(Debug)]
-pub enum StoreError {
-    /// Another process holds it.
-    Held(PathBuf),
-    /// It, or a file in it, cannot be made, read or written.
-    Unusable(PathBuf, io::Error),
-    /// A file in it holds what truenorth did not write.
-    Corrupt(PathBuf, serde_json::Error),
-}
-
-impl fmt::Display for StoreError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Held(folder) => {
-                write!(f, "{}: another truenorth runs on this state folder", folder.display())
-            }
-            Self::Unusable(path, error) => write!(f, "{}: {error}", path.display()),
-            Self::Corrupt(path, error) => {
-                write!(f, "{}: {error}; delete the file to begin without it", path.display())
-            }
-        }
-    }
-}
-
-impl std::error::Error for StoreError {}
-
-/// The serial last served, by origin.
-pub type Serials = BTreeMap<String, u32>;
 
 impl Store {
-    /// Takes hold of a folder, which is made if it is not there.
-    pub fn open(folder: &Path) -> Result<Self, StoreError> {
-        let unusable = |path: &Path| {
-            let path = path.to_owned();
-            move |error| StoreError::Unusable(path, error)
+    /// Takes hold of a folder, which is made if it is not there, and reads what an earlier process left. Whatever is wrong
+    /// with the folder but that another process holds it is told to the log, and the store works as if nothing had been left.
+    pub fn open(folder: &Path) -> Result<Self, Held> {
+        let lock = match lock::hold(folder) {
+            Ok(lock) => Some(lock),
+            Err(NotHeld::Taken(held)) => return Err(held),
+            // The writer tries again, and tells.
+            Err(NotHeld::Unusable(..)) => None,
         };
-        fs::create_dir_all(folder).map_err(unusable(folder))?;
-        let path = folder.join("lock");
-        let lock = File::options().create(true).truncate(false).write(true).open(&path).map_err(unusable(&path))?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self { folder: folder.to_owned(), _lock: lock }),
-            Err(TryLockError::WouldBlock) => Err(StoreError::Held(folder.to_owned())),
-            Err(TryLockError::Error(error)) => Err(StoreError::Unusable(path, error)),
+        let desk = Arc::new(Desk::default());
+        let writer = Writer::new(folder, lock, desk.clone());
+        match thread::Builder::new().name("state".to_owned()).spawn(move || writer.run()) {
+            Ok(_) => desk.wait_while(FIRST_READ, |papers| !papers.is_read),
+            Err(error) => {
+                warn!(%error, "state is not kept: no thread for it");
+                desk.change(|papers| papers.has_ended = true);
+            }
         }
+        Ok(Self { desk })
     }
 
-    /// The serials last served; none in a new folder.
-    pub fn serials(&self) -> Result<Serials, StoreError> {
-        let path = self.serials_path();
-        match fs::read(&path) {
-            Ok(text) => serde_json::from_slice(&text).map_err(|error| StoreError::Corrupt(path, error)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Serials::new()),
-            Err(error) => Err(StoreError::Unusable(path, error)),
+    /// All rows of a table. One that cannot be read is told and taken away.
+    pub fn all<K: Key, V: Serialize + DeserializeOwned>(&self, table: &Table<K, V>) -> BTreeMap<K, V> {
+        let mut rows = BTreeMap::new();
+        let mut unreadable = Batch::default();
+        for (key, value) in self.desk.papers().contents.table(table.name) {
+            match Table::row(key, value) {
+                Some((key, value)) => _ = rows.insert(key, value),
+                None => unreadable.delete_octets(table, key),
+            }
         }
+        if !unreadable.is_empty() {
+            warn!(
+                table = table.name,
+                rows = unreadable.0.len(),
+                "rows of the state file cannot be read, and are taken away"
+            );
+            self.write(unreadable);
+        }
+        rows
     }
 
-    /// Keeps the serials. What was kept before stays whole until the new file is.
-    pub fn keep_serials(&self, serials: &Serials) -> Result<(), StoreError> {
-        let path = self.serials_path();
-        let beside = path.with_extension("new");
-        let text = serde_json::to_vec_pretty(serials).map_err(|error| StoreError::Corrupt(path.clone(), error))?;
-        fs::write(&beside, text)
-            .and_then(|()| File::open(&beside)?.sync_all())
-            .and_then(|()| fs::rename(&beside, &path))
-            .map_err(|error| StoreError::Unusable(path, error))
+    /// A row of a table; `None` for one that is not there, or cannot be read.
+    pub fn get<K: Key, V: Serialize + DeserializeOwned>(&self, table: &Table<K, V>, key: &K) -> Option<V> {
+        let papers = self.desk.papers();
+        let key = key.to_octets();
+        Table::<K, V>::row(&key, papers.contents.row(table.name, &key)?).map(|(_, value)| value)
     }
 
-    fn serials_path(&self) -> PathBuf {
-        self.folder.join("serials.json")
+    /// Keeps changes. They are seen by whoever reads the store when this returns, and on disk soon after.
+    pub fn write(&self, Batch(changes): Batch) {
+        self.desk.change(|papers| papers.contents.change(changes));
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.desk.change(|papers| papers.is_stopping = true);
+        self.desk.wait_while(LAST_WRITE, |papers| !papers.has_ended);
+        if !self.desk.papers().has_ended {
+            warn!("the last changes of state may not be kept: the disk takes too long");
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_folder_has_one_holder() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("state")).unwrap();
-        assert!(matches!(Store::open(&folder.path().join("state")), Err(StoreError::Held(_))));
-        drop(store);
-        assert!(Store::open(&folder.path().join("state")).is_ok());
-    }
-
-    #[test]
-    fn serials_are_kept_and_a_corrupt_file_is_told() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path()).unwrap();
-        assert!(store.serials().unwrap().is_empty());
-        let serials = Serials::from([("example.com.".to_owned(), 7)]);
-        store.keep_serials(&serials).unwrap();
-        assert_eq!(store.serials().unwrap(), serials);
-        fs::write(folder.path().join("serials.json"), "{").unwrap();
-        assert!(matches!(store.serials(), Err(StoreError::Corrupt(..))));
-    }
-}
+mod tests;

@@ -92,16 +92,33 @@ impl Files {
     pub(crate) fn serve(&self) -> Node {
         let mut command = truenorth();
         command.args(["serve", "--config"]).arg(self.path("truenorth.toml"));
+        Node::start(command)
+    }
+
+    /// The same in a world of its own, whose file systems are mounted as a shell is told to in the folder.
+    pub(crate) fn serve_with_mounts(&self, mounts: &str) -> Node {
+        let truenorth = truenorth();
+        let mut command = Command::new("unshare");
+        command.args(["--map-root-user", "--mount", "sh", "-c"]);
+        command.arg(format!("{mounts} && exec \"$0\" serve --config truenorth.toml")).arg(truenorth.get_program());
+        for (name, value) in truenorth.get_envs() {
+            value.map(|value| command.env(name, value));
+        }
+        command.current_dir(self.folder.path());
+        Node::start(command)
+    }
+}
+
+impl Node {
+    fn start(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the binary runs");
         let mut log = Log::read(child.stderr.take().expect("it is piped"));
         let line = log.wait_for("answering addresses=");
         let address = line.split_once('[').and_then(|(_, rest)| rest.split([',', ']']).next());
         let address = address.and_then(|address| address.parse().ok()).expect("the line holds the addresses");
-        Node { child, address, log }
+        Self { child, address, log }
     }
-}
 
-impl Node {
     /// Where it answers.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
@@ -110,6 +127,12 @@ impl Node {
     /// The process's number.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// A path of the world that it runs in.
+    pub(crate) fn its_path(&self, path: &Path) -> PathBuf {
+        let root = PathBuf::from(format!("/proc/{}/root", self.pid()));
+        root.join(path.strip_prefix("/").expect("paths of a test are absolute"))
     }
 
     /// Asks with `dig`. The words stand as on its command line, without the server.

@@ -14,5 +14,6 @@ mod hostile;
 mod limits;
 mod process;
 mod reload;
+mod restart;
 mod statics;
 mod steering;

@@ -1,0 +1,93 @@
+//! What of the targets' health is kept for the next run, and what of the last run's is still believed.
+//!
+//! A row is written when the state changes, and again once a minute while probes confirm it: its age is then right to a
+//! minute, at a sixtieth of the writing. Rows that changed are handed over together, once a second at most.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use crate::health::{Health, Kept, State, Target};
+
+/// What was confirmed longer ago is not believed any more.
+pub const BELIEVED_FOR: Duration = Duration::from_secs(10 * 60);
+
+/// From one batch of rows to the next, at least.
+pub const KEEP_EVERY: Duration = Duration::from_secs(1);
+
+/// While a state stays as it is, its row is written so often.
+pub const CONFIRM_EVERY: Duration = Duration::from_secs(60);
+
+/// Rows that nothing confirmed for so long are removed.
+pub const KEPT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Rows by fingerprint: what each is to be from now on; `None` for one to be removed.
+pub type Keep = BTreeMap<u128, Option<Kept>>;
+
+/// The rows that are kept, and changes that are not handed over yet.
+#[derive(Debug, Default)]
+pub(super) struct Keeping {
+    kept: HashMap<u128, Kept>,
+    changed: Keep,
+    handed_over: Duration,
+}
+
+impl Keeping {
+    /// What the last run kept.
+    pub(super) fn restore(&mut self, kept: HashMap<u128, Kept>) {
+        self.kept = kept;
+    }
+
+    /// What a target was found to be, if that is still to be believed.
+    pub(super) fn state(&self, target: &Target, now: Duration) -> Option<State> {
+        let kept = self.kept.get(&target.fingerprint())?;
+        // One that is from the future was written by a clock that was wrong, or is.
+        (kept.confirmed.abs_diff(now) <= BELIEVED_FOR).then_some(kept.state)
+    }
+
+    /// Takes in what a target is after a probe.
+    pub(super) fn observe(&mut self, target: &Target, health: Health, now: Duration) {
+        let fingerprint = target.fingerprint();
+        let state = health.state();
+        let is_fresh = |kept: &Kept| kept.state == state && now.abs_diff(kept.confirmed) < CONFIRM_EVERY;
+        // What an outcome speaks against is not confirmed by it, and of what is not watched nothing is known.
+        if state == State::Unknown || health.is_restless() || self.kept.get(&fingerprint).is_some_and(is_fresh) {
+            return;
+        }
+        let kept = Kept { state, confirmed: now };
+        self.kept.insert(fingerprint, kept);
+        self.changed.insert(fingerprint, Some(kept));
+    }
+
+    /// Removes the rows of targets that are not watched any more, and those that are too old.
+    pub(super) fn retain<'a>(&mut self, watched: impl Iterator<Item = &'a Target>, now: Duration) {
+        let mut kept = HashMap::new();
+        for fingerprint in watched.map(Target::fingerprint) {
+            if let Some(row) = self.kept.remove(&fingerprint) {
+                if row.confirmed.abs_diff(now) <= KEPT_FOR {
+                    kept.insert(fingerprint, row);
+                } else {
+                    self.changed.insert(fingerprint, None);
+                }
+            }
+        }
+        let gone = std::mem::replace(&mut self.kept, kept);
+        self.changed.extend(gone.into_keys().map(|fingerprint| (fingerprint, None)));
+    }
+
+    /// When changes are to be handed over, if there are any.
+    pub(super) fn due(&self) -> Option<Duration> {
+        (!self.changed.is_empty()).then_some(self.handed_over + KEEP_EVERY)
+    }
+
+    /// The changes, if it is time for them.
+    pub(super) fn take_due(&mut self, now: Duration) -> Option<Keep> {
+        self.due().filter(|due| *due <= now)?;
+        self.handed_over = now;
+        Some(std::mem::take(&mut self.changed))
+    }
+
+    /// The changes, whenever the last ones were handed over.
+    pub(super) fn take(&mut self) -> Option<Keep> {
+        Some(std::mem::take(&mut self.changed)).filter(|changed| !changed.is_empty())
+    }
+}

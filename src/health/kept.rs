@@ -1,0 +1,45 @@
+//! What of a target outlives the process that probed it.
+
+use std::hash::Hash;
+use std::time::Duration;
+
+use siphasher::sip128::{Hasher128, SipHasher24};
+
+use super::{State, Target};
+
+/// A target's state as it was found to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// What it was taken to be.
+    pub state: State,
+    /// When a probe last agreed with that, since the Unix epoch.
+    pub confirmed: Duration,
+}
+
+impl Target {
+    /// What the target is known by from run to run: equal targets have equal ones on one kind of machine, others differ.
+    pub fn fingerprint(&self) -> u128 {
+        /// SipHash-2-4 with a key that does not change. It need not be secret: whoever writes targets writes the configuration.
+        const KEY: &[u8; 16] = b"truenorth target";
+        let mut hasher = SipHasher24::new_with_key(KEY);
+        self.hash(&mut hasher);
+        hasher.finish128().as_u128()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::health::{Check, Monitor};
+
+    #[test]
+    fn a_fingerprint_tells_targets_apart_and_outlives_the_process() {
+        let target = |port, interval| {
+            let monitor = Monitor { interval: Duration::from_secs(interval), ..Monitor::new(Check::Tcp, port) };
+            Target { address: ([127, 0, 0, 1], port).into(), host: "a".into(), monitor: monitor.into() }
+        };
+        assert_eq!(target(80, 5).fingerprint(), target(80, 5).fingerprint());
+        assert_ne!(target(80, 5).fingerprint(), target(81, 5).fingerprint());
+        assert_ne!(target(80, 5).fingerprint(), target(80, 6).fingerprint());
+    }
+}

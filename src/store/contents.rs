@@ -1,0 +1,132 @@
+//! What is to be on disk, and which part of it may not be there yet.
+//!
+//! The rows stand here in full, so a file that breaks is made anew from them. What waits to be written is known by its keys
+//! alone: a row that changes often is written once, as it is then, and no more can wait than there are rows.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::table::Change;
+
+/// Rows by table and key.
+pub(super) type Rows = BTreeMap<String, BTreeMap<Vec<u8>, Vec<u8>>>;
+
+/// Rows that went may wait to be taken away as well; with more of them than rows there are, and this many beside, the file is
+/// made anew instead.
+const MOST_UNWRITTEN_BESIDE: usize = 4096;
+
+/// All rows, and which of them the file lacks.
+#[derive(Debug)]
+pub(super) struct Contents {
+    rows: Rows,
+    /// The table and key of each row that changed since; `None` for too many to be told one by one.
+    unwritten: Option<BTreeSet<(String, Vec<u8>)>>,
+}
+
+impl Default for Contents {
+    fn default() -> Self {
+        Self { rows: Rows::new(), unwritten: Some(BTreeSet::new()) }
+    }
+}
+
+impl Contents {
+    pub(super) fn table(&self, name: &str) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.rows.get(name).into_iter().flatten().map(|(key, value)| (&key[..], &value[..]))
+    }
+
+    pub(super) fn row(&self, table: &str, key: &[u8]) -> Option<&[u8]> {
+        self.rows.get(table)?.get(key).map(Vec::as_slice)
+    }
+
+    /// Takes in changes; those that change nothing are not written.
+    pub(super) fn change(&mut self, changes: Vec<Change>) {
+        for Change { table, key, value } in changes {
+            let rows = self.rows.entry(table.clone()).or_default();
+            let before = match &value {
+                Some(value) => rows.insert(key.clone(), value.clone()),
+                None => rows.remove(&key),
+            };
+            if let Some(keys) = &mut self.unwritten
+                && before != value
+            {
+                keys.insert((table, key));
+            }
+        }
+        let most = self.rows.values().map(BTreeMap::len).sum::<usize>() + MOST_UNWRITTEN_BESIDE;
+        self.unwritten.take_if(|keys| keys.len() > most);
+    }
+
+    /// Takes in what an earlier process left. A row that is there already is newer.
+    pub(super) fn merge(&mut self, earlier: Rows) {
+        for (table, rows) in earlier {
+            let here = self.rows.entry(table).or_default();
+            for (key, value) in rows {
+                here.entry(key).or_insert(value);
+            }
+        }
+    }
+
+    pub(super) fn is_unwritten(&self) -> bool {
+        self.unwritten.as_ref().is_none_or(|keys| !keys.is_empty())
+    }
+
+    /// Hands over what changed since the last time, as it is now; `None` for so much that the file is to be made anew.
+    pub(super) fn take_changes(&mut self) -> Option<Vec<Change>> {
+        let keys = self.unwritten.replace(BTreeSet::new())?;
+        Some(keys.into_iter().map(|key| self.as_it_is(key)).collect())
+    }
+
+    pub(super) fn rows(&self) -> &Rows {
+        &self.rows
+    }
+
+    fn as_it_is(&self, (table, key): (String, Vec<u8>)) -> Change {
+        let value = self.row(&table, &key).map(ToOwned::to_owned);
+        Change { table, key, value }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(key: &str, value: Option<&str>) -> Change {
+        Change { table: "t".to_owned(), key: key.into(), value: value.map(Into::into) }
+    }
+
+    #[test]
+    fn what_changed_is_told_once_and_as_it_is_then() {
+        let mut contents = Contents::default();
+        contents.change(vec![change("a", Some("1")), change("b", Some("1"))]);
+        assert_eq!(contents.take_changes(), Some(vec![change("a", Some("1")), change("b", Some("1"))]));
+        assert!(!contents.is_unwritten());
+        contents.change(vec![change("a", Some("1")), change("c", None)]);
+        assert!(!contents.is_unwritten(), "nothing changed");
+        contents.change(vec![change("b", Some("2")), change("a", None), change("b", Some("3"))]);
+        assert_eq!(contents.take_changes(), Some(vec![change("a", None), change("b", Some("3"))]));
+    }
+
+    #[test]
+    fn what_was_left_does_not_take_the_place_of_what_is_newer() {
+        let mut contents = Contents::default();
+        contents.change(vec![change("a", Some("new"))]);
+        let left = BTreeMap::from([("a".into(), "old".into()), ("b".into(), "2".into())]);
+        contents.merge(Rows::from([("t".to_owned(), left)]));
+        assert_eq!(contents.row("t", b"a"), Some(&b"new"[..]));
+        assert_eq!(contents.row("t", b"b"), Some(&b"2"[..]));
+    }
+
+    #[test]
+    fn however_much_comes_and_goes_what_waits_is_bounded() {
+        let mut contents = Contents::default();
+        let mut waited = 0;
+        for number in 0..10 * MOST_UNWRITTEN_BESIDE {
+            let key = number.to_string();
+            contents.change(vec![change(&key, Some("1")), change(&key, None)]);
+            waited = waited.max(contents.unwritten.as_ref().map_or(0, BTreeSet::len));
+        }
+        assert_eq!(waited, MOST_UNWRITTEN_BESIDE);
+        assert!(contents.is_unwritten());
+        assert_eq!(contents.take_changes(), None);
+        assert!(!contents.is_unwritten());
+    }
+}

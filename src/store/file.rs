@@ -1,0 +1,174 @@
+//! The file `state.redb`: read once, and made anew by each process.
+//!
+//! What an earlier process left is read from a copy in memory, and what is read goes into a new file that takes the old
+//! one's place when it is whole. So an old file is never made worse, whatever state it is in, and no file grows from run to
+//! run.
+//!
+//! redb panics on some contents that it did not write. That is no reason to end a process that answers queries, so every call
+//! into it is fenced.
+
+use std::any::Any;
+use std::fmt;
+use std::fs::{self, File};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use redb::backends::InMemoryBackend;
+use redb::{Builder, Database, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition, TableHandle};
+
+use super::contents::Rows;
+use super::table::Change;
+
+/// Pages that redb may hold in memory, in octets; what is kept fits in several times.
+const CACHE: usize = 16 << 20;
+
+/// Every table as redb sees it.
+type Octets<'a> = TableDefinition<'a, &'static [u8], &'static [u8]>;
+
+/// Why nothing comes of a file.
+#[derive(Debug)]
+pub(super) enum Damage {
+    /// It cannot be read.
+    Unusable(String),
+    /// It holds what truenorth did not write.
+    Corrupt(String),
+}
+
+/// A file that takes in changes.
+pub(super) struct StateFile(Option<Database>);
+
+impl StateFile {
+    /// A new file with these rows, in the place of any other. An error says why there is none.
+    pub(super) fn create(path: &Path, rows: &Rows) -> Result<Self, String> {
+        let beside = path.with_extension("redb.new");
+        let created = fenced(|| {
+            let file = File::options().read(true).write(true).create(true).truncate(true).open(&beside)?;
+            let created = Self(Some(builder().create_file(file)?));
+            created.write(rows.iter().map(|(table, rows)| {
+                let rows = rows.iter().map(|(key, value)| (key.as_slice(), Some(value.as_slice())));
+                (table.as_str(), rows)
+            }))?;
+            fs::rename(&beside, path)?;
+            sync_folder(path)?;
+            Ok(created)
+        });
+        // A part of a file takes up room, and there may be none.
+        created.inspect_err(|_| _ = fs::remove_file(&beside))
+    }
+
+    /// The file with these changes, all of them on disk. With an error none may be, and the file is closed.
+    pub(super) fn with(self, changes: &[Change]) -> Result<Self, String> {
+        if changes.is_empty() {
+            return Ok(self);
+        }
+        let tables = changes.chunk_by(|one, next| one.table == next.table).map(|changes| {
+            let rows = changes.iter().map(|Change { key, value, .. }| (key.as_slice(), value.as_deref()));
+            (changes[0].table.as_str(), rows)
+        });
+        fenced(|| self.write(tables))?;
+        Ok(self)
+    }
+
+    fn write<'a, R>(&self, tables: impl Iterator<Item = (&'a str, R)>) -> Result<(), Failure>
+    where
+        R: Iterator<Item = (&'a [u8], Option<&'a [u8]>)>,
+    {
+        let Some(database) = &self.0 else { return Ok(()) };
+        let transaction = database.begin_write()?;
+        for (table, rows) in tables {
+            let mut table = transaction.open_table(Octets::new(table))?;
+            for (key, value) in rows {
+                match value {
+                    Some(value) => _ = table.insert(key, value)?,
+                    None => _ = table.remove(key)?,
+                }
+            }
+        }
+        Ok(transaction.commit()?)
+    }
+}
+
+impl Drop for StateFile {
+    fn drop(&mut self) {
+        let database = self.0.take();
+        // It writes as it closes; if it cannot, the next process reads what was committed.
+        let _ = fenced(|| {
+            drop(database);
+            Ok(())
+        });
+    }
+}
+
+/// What stands in a file; no rows if there is none. The file itself is left alone.
+pub(super) fn read(path: &Path) -> Result<Rows, Damage> {
+    match fs::read(path) {
+        Ok(octets) => fenced(|| rows(octets)).map_err(Damage::Corrupt),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Rows::new()),
+        Err(error) => Err(Damage::Unusable(error.to_string())),
+    }
+}
+
+fn rows(mut octets: Vec<u8>) -> Result<Rows, Failure> {
+    distrust(&mut octets);
+    let memory = InMemoryBackend::new();
+    memory.set_len(octets.len() as u64)?;
+    memory.write(0, &octets)?;
+    let database = builder().create_with_backend(memory)?;
+    let transaction = database.begin_read()?;
+    let mut rows = Rows::new();
+    for handle in transaction.list_tables()? {
+        let table = transaction.open_table(Octets::new(handle.name()))?;
+        let in_table = rows.entry(handle.name().to_owned()).or_default();
+        for row in table.iter()? {
+            let (key, value) = row?;
+            in_table.insert(key.value().to_owned(), value.value().to_owned());
+        }
+    }
+    Ok(rows)
+}
+
+/// Has redb verify every checksum before it believes a page: marks the contents as those of a process that did not end well.
+/// It takes those of one that did at their word, and would allocate whatever a flipped bit asks for. The two flags are in the
+/// octet behind the magic number (redb's design.md, "Database header").
+fn distrust(octets: &mut [u8]) {
+    const FLAGS: usize = 9;
+    const RECOVERY_REQUIRED: u8 = 2;
+    const TWO_PHASE_COMMIT: u8 = 4;
+    if let Some(flags) = octets.get_mut(FLAGS) {
+        *flags = (*flags | RECOVERY_REQUIRED) & !TWO_PHASE_COMMIT;
+    }
+}
+
+fn builder() -> Builder {
+    let mut builder = Builder::new();
+    builder.set_cache_size(CACHE);
+    builder
+}
+
+/// A file that was renamed is there after a crash when its folder is on disk.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+}
+
+/// Any error inside of the fence.
+struct Failure(String);
+
+impl<E: fmt::Display> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// What came of it; a panic is an error like others.
+fn fenced<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, String> {
+    let told = |panic: Box<dyn Any + Send>| {
+        let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+        text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
+    };
+    // What it may have left half done is dropped: the database, and rows that nobody else holds.
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(result) => result.map_err(|Failure(why)| why),
+        Err(panic) => Err(format!("the database gave up: {}", told(panic))),
+    }
+}

@@ -1,0 +1,53 @@
+//! The file `lock`: one process at a time holds a state folder.
+
+use std::fmt;
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+const LOCK: &str = "lock";
+
+/// Why a folder is not held.
+#[derive(Debug)]
+pub(super) enum NotHeld {
+    /// Another process holds it.
+    Taken(Held),
+    /// It, or the file in it, cannot be made or locked.
+    Unusable(PathBuf, io::Error),
+}
+
+/// Another process holds the state folder.
+#[derive(Debug)]
+pub struct Held(PathBuf);
+
+impl fmt::Display for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: another truenorth runs on this state folder", self.0.display())
+    }
+}
+
+impl std::error::Error for Held {}
+
+impl fmt::Display for NotHeld {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Taken(held) => held.fmt(f),
+            Self::Unusable(path, error) => write!(f, "{}: {error}", path.display()),
+        }
+    }
+}
+
+/// Takes hold of a folder, which is made if it is not there, until the file is closed.
+pub(super) fn hold(folder: &Path) -> Result<File, NotHeld> {
+    fs::create_dir_all(folder).map_err(|error| NotHeld::Unusable(folder.to_owned(), error))?;
+    let path = folder.join(LOCK);
+    let opened = File::options().create(true).truncate(false).write(true).open(&path);
+    // A folder that can only be read may have the file from an earlier run.
+    let opened = opened.or_else(|error| File::open(&path).map_err(|_| error));
+    let lock = opened.map_err(|error| NotHeld::Unusable(path.clone(), error))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(NotHeld::Taken(Held(folder.to_owned()))),
+        Err(TryLockError::Error(error)) => Err(NotHeld::Unusable(path, error)),
+    }
+}

@@ -1,0 +1,63 @@
+//! The tables, and the shapes of their rows.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::table::Table;
+use crate::health::{Kept, Share, State};
+
+/// The SOA serial last served, by origin.
+pub const SERIALS: Table<String, u32> = Table::new("serials");
+
+/// What probes found, by the target's fingerprint.
+pub const HEALTH: Table<u128, HealthRecord> = Table::new("health");
+
+/// A target's state, and when a probe confirmed it last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HealthRecord {
+    /// The share of its clients that it keeps, in thousandths: 1000 is up, 0 is down.
+    share: u16,
+    /// Unix seconds.
+    confirmed: u64,
+}
+
+impl HealthRecord {
+    /// What is to be kept of this; nothing of a state that no probe found.
+    pub fn new(kept: Kept) -> Option<Self> {
+        let share = match kept.state {
+            State::Unknown => return None,
+            State::Up => Share::FULL,
+            State::Degraded(share) => share,
+            State::Down => Share::NONE,
+        };
+        Some(Self { share: share.thousandths(), confirmed: kept.confirmed.as_secs() })
+    }
+}
+
+impl From<HealthRecord> for Kept {
+    fn from(HealthRecord { share, confirmed }: HealthRecord) -> Self {
+        let state = match Share::from_thousandths(share) {
+            Share::NONE => State::Down,
+            Share::FULL => State::Up,
+            share => State::Degraded(share),
+        };
+        Self { state, confirmed: Duration::from_secs(confirmed) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_comes_back_as_it_was() {
+        let states = [State::Up, State::Down, State::Degraded(Share::from_thousandths(250))];
+        for state in states {
+            let kept = Kept { state, confirmed: Duration::from_secs(1_790_000_000) };
+            assert_eq!(HealthRecord::new(kept).map(Kept::from), Some(kept));
+        }
+        let unknown = Kept { state: State::Unknown, confirmed: Duration::ZERO };
+        assert_eq!(HealthRecord::new(unknown), None);
+    }
+}

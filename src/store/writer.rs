@@ -1,0 +1,214 @@
+//! The thread that owns the file, and the desk where others leave changes for it.
+//!
+//! ```text
+//!   write ──► desk ──► writer ──► state.redb
+//!             │  ▲       │
+//!             │  └───────┘ what an earlier process left, once
+//!             ▼
+//!        all, get
+//! ```
+//!
+//! A lock on the desk is held for as long as rows are moved in memory, never while a disk is waited for. When something is
+//! wrong with the disk the writer says so once, lets the file go, and tries with a new one every five seconds; once that
+//! works it says so too.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tracing::{info, warn};
+
+use super::contents::Contents;
+use super::file::{self, Damage, StateFile};
+use super::lock;
+
+/// From one attempt to the next, while nothing can be kept.
+pub(super) const RETRY: Duration = Duration::from_secs(5);
+
+/// Files that were set aside and are left to be looked at; older ones go.
+const MOST_ASIDE: usize = 3;
+
+const STATE: &str = "state.redb";
+/// The name of a file that was set aside, up to the Unix second when it was.
+const ASIDE: &str = "state.redb.corrupt-";
+
+/// Where callers and the writer meet.
+#[derive(Debug, Default)]
+pub(super) struct Desk {
+    papers: Mutex<Papers>,
+    changed: Condvar,
+}
+
+/// What lies on the desk.
+#[derive(Debug, Default)]
+pub(super) struct Papers {
+    pub(super) contents: Contents,
+    /// What an earlier process left was read, as far as it could be.
+    pub(super) is_read: bool,
+    /// The writer is to write what lies here and end.
+    pub(super) is_stopping: bool,
+    /// It did.
+    pub(super) has_ended: bool,
+}
+
+impl Desk {
+    pub(super) fn papers(&self) -> MutexGuard<'_, Papers> {
+        // Whoever panicked with it had moved a row or had not; both are whole.
+        self.papers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes what lies there, and tells whoever waits for it.
+    pub(super) fn change<T>(&self, change: impl FnOnce(&mut Papers) -> T) -> T {
+        let result = change(&mut self.papers());
+        self.changed.notify_all();
+        result
+    }
+
+    /// Waits while something is so, for so long at most.
+    pub(super) fn wait_while(&self, limit: Duration, is_so: impl Fn(&Papers) -> bool) {
+        // Whether the time ran out is seen by looking.
+        let _ = self.changed.wait_timeout_while(self.papers(), limit, |papers| is_so(papers));
+    }
+}
+
+/// The thread's own.
+pub(super) struct Writer {
+    folder: PathBuf,
+    desk: Arc<Desk>,
+    lock: Option<File>,
+    file: Option<StateFile>,
+    /// What an earlier process left is on the desk, or set aside.
+    is_read: bool,
+    /// The last attempt failed, which was told.
+    in_trouble: bool,
+}
+
+impl Writer {
+    pub(super) fn new(folder: &Path, lock: Option<File>, desk: Arc<Desk>) -> Self {
+        Self { folder: folder.to_owned(), desk, lock, file: None, is_read: false, in_trouble: false }
+    }
+
+    /// Writes until it is told to stop; what lies there then is written before it ends.
+    pub(super) fn run(mut self) {
+        // Whether that went well is told with the first attempt to write.
+        let _ = self.read();
+        self.desk.change(|papers| papers.is_read = true);
+        loop {
+            let is_stopping = self.desk.papers().is_stopping;
+            let result = self.write();
+            self.tell(result);
+            if is_stopping {
+                break;
+            }
+            self.wait();
+        }
+        let Self { file, lock, desk, .. } = self;
+        // The file first: whoever finds the folder free finds the file closed.
+        drop(file);
+        drop(lock);
+        desk.change(|papers| papers.has_ended = true);
+    }
+
+    /// Waits for work or, after an attempt that failed, for the time of the next one.
+    fn wait(&self) {
+        if self.in_trouble {
+            self.desk.wait_while(RETRY, |papers| !papers.is_stopping);
+        } else {
+            self.desk.wait_while(Duration::MAX, |papers| !papers.is_stopping && !papers.contents.is_unwritten());
+        }
+    }
+
+    /// Brings the file to what lies on the desk. Without a file one is made of all that lies there.
+    fn write(&mut self) -> Result<(), String> {
+        self.read()?;
+        self.take_hold()?;
+        let changes = self.desk.papers().contents.take_changes();
+        let written = match (self.file.take(), changes) {
+            (Some(file), Some(changes)) => file.with(&changes),
+            (old, _) => {
+                drop(old);
+                let rows = self.desk.papers().contents.rows().clone();
+                StateFile::create(&self.path(), &rows)
+            }
+        };
+        self.file = Some(written.map_err(|why| self.told(&why))?);
+        Ok(())
+    }
+
+    /// Reads what an earlier process left, if that was not done. A corrupt file is set aside.
+    fn read(&mut self) -> Result<(), String> {
+        if self.is_read {
+            return Ok(());
+        }
+        match file::read(&self.path()) {
+            Ok(rows) => self.desk.papers().contents.merge(rows),
+            Err(Damage::Corrupt(why)) => {
+                self.take_hold()?;
+                self.set_aside(&why)?;
+            }
+            Err(Damage::Unusable(why)) => return Err(self.told(&why)),
+        }
+        self.is_read = true;
+        Ok(())
+    }
+
+    fn set_aside(&self, why: &str) -> Result<(), String> {
+        let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let aside = self.folder.join(format!("{ASIDE}{seconds}"));
+        fs::rename(self.path(), &aside)
+            .map_err(|error| self.told(&format!("corrupt ({why}), and it cannot be set aside: {error}")))?;
+        warn!(
+            file = %self.path().display(), aside = %aside.display(), error = why,
+            "the state file is corrupt: it is set aside and a new one begins; what it kept is lost"
+        );
+        self.remove_oldest();
+        Ok(())
+    }
+
+    /// Leaves the latest of the files that were set aside. What cannot be removed is left as well.
+    fn remove_oldest(&self) {
+        let Ok(entries) = fs::read_dir(&self.folder) else { return };
+        let seconds = |name: &str| name.strip_prefix(ASIDE)?.parse::<u64>().ok();
+        let mut aside: Vec<_> = entries
+            .filter_map(|entry| {
+                let entry = entry.ok()?;
+                Some((seconds(entry.file_name().to_str()?)?, entry.path()))
+            })
+            .collect();
+        aside.sort_unstable();
+        let surplus = aside.len().saturating_sub(MOST_ASIDE);
+        for (_, path) in &aside[..surplus] {
+            let _ = fs::remove_file(path);
+        }
+    }
+
+    /// Nothing is written to a folder that another process may hold.
+    fn take_hold(&mut self) -> Result<(), String> {
+        if self.lock.is_none() {
+            self.lock = Some(lock::hold(&self.folder).map_err(|error| error.to_string())?);
+        }
+        Ok(())
+    }
+
+    /// Says that nothing can be kept, or that it can be again; each once.
+    fn tell(&mut self, result: Result<(), String>) {
+        let was_in_trouble = std::mem::replace(&mut self.in_trouble, result.is_err());
+        match result {
+            Err(error) if !was_in_trouble => warn!(
+                error, retry = ?RETRY,
+                "state is not kept: a restart would begin without what is known now; answers go on"
+            ),
+            Ok(()) if was_in_trouble => info!(file = %self.path().display(), "state is kept again"),
+            Ok(()) | Err(_) => {}
+        }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.join(STATE)
+    }
+
+    fn told(&self, why: &str) -> String {
+        format!("{}: {why}", self.path().display())
+    }
+}

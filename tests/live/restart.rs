@@ -1,0 +1,219 @@
+//! What a node knows after it was killed, and what a broken state folder costs.
+
+use std::fs;
+use std::io;
+use std::net::IpAddr;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use hickory_proto::rr::RecordType;
+use truenorth::health::{Kept, State};
+use truenorth::store::{HEALTH, SERIALS, Store};
+
+use crate::endpoint::{Endpoint, Script};
+use crate::harness::{Asker, Files, Node, SERVER, addresses, ttl};
+
+const INTERVAL: Duration = Duration::from_secs(1);
+const TIMEOUT: Duration = Duration::from_millis(900);
+
+/// What the machine may take beside, busy as it is with other tests.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+const LOOK: Duration = Duration::from_millis(20);
+
+const TTL: u32 = 30;
+
+const ZONE: &str = "[nameservers]\nns1 = [\"127.0.0.1\"]\n[records.www]\nA = [\"192.0.2.1\"]\n";
+
+/// Two endpoints that are probed, in one pool.
+struct Scene {
+    files: Files,
+    one: Endpoint,
+    two: Endpoint,
+}
+
+impl Scene {
+    fn start(network: u8) -> Self {
+        let start = |host: u8| Endpoint::start((IpAddr::from([127, 22, network, host]), 0).into(), Script::status(200));
+        let (one, two) = (start(1), start(2));
+        let member = |endpoint: &Endpoint| {
+            let at = endpoint.address();
+            format!("{{ address = \"{}\", check_port = {} }}", at.ip(), at.port())
+        };
+        let zone = format!(
+            "ttl = {TTL}\n[soa]\nserial = 1\n[nameservers]\nns1 = [\"127.0.0.1\"]\n\
+             [monitors.web]\ntype = \"http\"\ninterval = \"{}ms\"\ntimeout = \"{}ms\"\nfall = 2\nrise = 2\n\
+             [pools.web]\nmonitor = \"web\"\nendpoints = [{}, {}]\n[names.www]\npools = [\"web\"]\n",
+            INTERVAL.as_millis(),
+            TIMEOUT.as_millis(),
+            member(&one),
+            member(&two)
+        );
+        Self { files: Files::new(SERVER, &[("example.com.toml", &zone)]), one, two }
+    }
+
+    /// Runs a node until it has kept that the first endpoint is down, and kills it.
+    fn leave_with_one_down(&mut self) {
+        let mut node = self.files.serve();
+        self.one.stop_listening();
+        node.log.wait_for("endpoint is down");
+        let start = Instant::now();
+        while !self.kept_states().contains(&State::Down) {
+            assert!(start.elapsed() < PATIENCE, "{:?}", self.kept_states());
+            thread::sleep(LOOK);
+        }
+        // SIGKILL.
+        drop(node);
+        self.one.listen_again();
+    }
+
+    /// The states that a node would find if this one were killed now.
+    fn kept_states(&self) -> Vec<State> {
+        copy(&self.files.path("state")).all(&HEALTH).into_values().map(|record| Kept::from(record).state).collect()
+    }
+
+    fn hang(&self) {
+        for endpoint in [&self.one, &self.two] {
+            endpoint.play(Script::hang());
+        }
+    }
+
+    /// No probe can have ended: the first answers are those of before.
+    #[track_caller]
+    fn assert_as_before(&self, node: &mut Node) {
+        let lines = node.log.lines();
+        assert!(!lines.iter().any(|line| line.contains("endpoint is")), "{lines:?}");
+        assert_eq!(sight(&mut node.asker()), (vec![self.two.address().ip()], TTL));
+    }
+}
+
+/// What a node would find if the one that holds this folder were killed now.
+fn copy(state: &Path) -> Store {
+    let copy = tempfile::tempdir().unwrap();
+    // Before the first write there is no file.
+    let _ = fs::copy(state.join("state.redb"), copy.path().join("state.redb"));
+    Store::open(copy.path()).unwrap()
+}
+
+/// The line with these words, whether it came before the first answer or comes now.
+#[track_caller]
+fn told(node: &mut Node, words: &str) -> String {
+    let start = Instant::now();
+    loop {
+        let line = node.log.lines().iter().find(|line| line.contains(words));
+        if let Some(line) = line {
+            return line.clone();
+        }
+        assert!(start.elapsed() < PATIENCE, "no `{words}` in {:?}", node.log.lines());
+        thread::sleep(LOOK);
+    }
+}
+
+fn sight(asker: &mut Asker) -> (Vec<IpAddr>, u32) {
+    let reply = asker.ask("www.example.com.", RecordType::A, None);
+    let mut addresses = addresses(&reply);
+    addresses.sort();
+    (addresses, ttl(&reply).expect("every answer here has a TTL"))
+}
+
+#[test]
+fn a_node_that_was_killed_answers_at_once_as_before() {
+    let mut scene = Scene::start(0);
+    scene.leave_with_one_down();
+    scene.hang();
+    let mut node = scene.files.serve();
+    scene.assert_as_before(&mut node);
+    // From here on it is health as always: what was down comes up with as many successes as at any time.
+    let mut asker = node.asker();
+    for endpoint in [&scene.one, &scene.two] {
+        endpoint.play(Script::status(200));
+    }
+    let start = Instant::now();
+    let both = vec![scene.one.address().ip(), scene.two.address().ip()];
+    while sight(&mut asker) != (both.clone(), TTL) {
+        assert!(start.elapsed() < PATIENCE, "{:?}", sight(&mut asker));
+        thread::sleep(LOOK);
+    }
+    // Killed again at once, and again all is known: a second is enough for a change to be kept.
+    while scene.kept_states() != [State::Up, State::Up] {
+        assert!(start.elapsed() < PATIENCE, "{:?}", scene.kept_states());
+        thread::sleep(LOOK);
+    }
+}
+
+#[test]
+fn a_state_folder_that_can_only_be_read_is_read() {
+    let mut scene = Scene::start(1);
+    scene.leave_with_one_down();
+    scene.hang();
+    let mut node = scene.files.serve_with_mounts("mount --bind state state && mount -o remount,bind,ro state");
+    scene.assert_as_before(&mut node);
+    let line = told(&mut node, "state is not kept");
+    assert!(line.contains("state.redb") && line.contains("Read-only file system"), "{line}");
+    assert_eq!(node.terminate().code(), Some(0));
+}
+
+#[test]
+fn a_full_disk_is_told_once_and_so_is_that_there_is_room_again() {
+    let zone = |serial: u32| format!("{ZONE}[soa]\nserial = {serial}\n");
+    let files = Files::new(SERVER, &[("example.com.toml", &zone(1))]);
+    let mut node = files.serve_with_mounts(
+        "mkdir state && mount -t tmpfs -o size=8m none state && ! head -c 9m /dev/zero > state/filler",
+    );
+    let state = node.its_path(&files.path("state"));
+    assert_eq!(node.dig("www.example.com").data(), ["192.0.2.1"]);
+    // Another attempt is made meanwhile, and is not told.
+    thread::sleep(Duration::from_secs(6));
+    let lines = node.log.lines();
+    assert_eq!(lines.iter().filter(|line| line.contains("state is not kept")).count(), 1, "{lines:?}");
+    assert!(!state.join("state.redb").exists());
+    fs::remove_file(state.join("filler")).unwrap();
+    node.log.wait_for("state is kept again");
+    assert_eq!(serials(&state), [1]);
+
+    // It fills up under a file that there is.
+    assert!(io::copy(&mut io::repeat(0), &mut fs::File::create(state.join("filler")).unwrap()).is_err());
+    files.write("zones/example.com.toml", zone(2));
+    let line = node.log.wait_for("state is not kept");
+    assert!(line.contains("state/state.redb: ") && line.contains("No space left on device"), "{line}");
+    assert_eq!(node.dig("www.example.com").data(), ["192.0.2.1"]);
+    assert_eq!(serials(&state), [1], "the file that there is stays whole");
+    fs::remove_file(state.join("filler")).unwrap();
+    node.log.wait_for("state is kept again");
+    assert_eq!(serials(&state), [2]);
+    assert_eq!(node.terminate().code(), Some(0));
+}
+
+/// The serials that a node would find if this one were killed now.
+fn serials(state: &Path) -> Vec<u32> {
+    copy(state).all(&SERIALS).into_values().collect()
+}
+
+#[test]
+fn a_corrupt_file_is_set_aside_and_answers_begin() {
+    let mut scene = Scene::start(2);
+    scene.leave_with_one_down();
+    fs::write(scene.files.path("state/state.redb"), "garbage").unwrap();
+    let mut node = scene.files.serve();
+    let line = told(&mut node, "the state file is corrupt");
+    assert!(line.contains(scene.files.path("state/state.redb.corrupt-").to_str().unwrap()), "{line}");
+    // Nothing of before is known: the first outcomes set the state.
+    let both = vec![scene.one.address().ip(), scene.two.address().ip()];
+    assert_eq!(sight(&mut node.asker()), (both, TTL));
+    let start = Instant::now();
+    while scene.kept_states() != [State::Up, State::Up] {
+        assert!(start.elapsed() < PATIENCE, "{:?}", scene.kept_states());
+        thread::sleep(LOOK);
+    }
+}
+
+#[test]
+fn a_state_folder_that_cannot_be_made_does_not_keep_a_node_from_answering() {
+    let files = Files::new(&format!("state = \"/proc/truenorth\"\n{SERVER}"), &[("example.com.toml", ZONE)]);
+    let mut node = files.serve();
+    assert_eq!(node.dig("www.example.com").data(), ["192.0.2.1"]);
+    let line = told(&mut node, "WARN state is not kept");
+    assert!(line.contains("/proc/truenorth"), "{line}");
+    assert_eq!(node.terminate().code(), Some(0));
+}
