@@ -1,8 +1,9 @@
-//! The promise of the scope, for random regions, prefixes and databases: every address inside of it has the same ranking,
-//! and one bit less would not do, unless the scope is at its cap or 0.
+//! The promise of the scope, for random regions, prefixes, databases and round trips: every address inside of it has the
+//! same ranking, and one bit less would not do, unless the scope is at its cap or 0.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use ipnet::IpNet;
 use proptest::prelude::*;
@@ -10,11 +11,15 @@ use truenorth::answer::Client;
 use truenorth::geo::{
     Bits, ClientMatch, Continent, Coordinates, CountryCode, Location, Locations, Prefix, Region, Regions, nest,
 };
+use truenorth::latency::{MIN_SAMPLES, Rtt, Sample, Table, Tolerance, Vantages, Widths};
 use truenorth::snapshot::Ecs;
 use truenorth::steering::{self, Criteria, Criterion, Map, Ranking, RegionTiers};
 
 /// Slots that rankings order.
 const SLOTS: u8 = 4;
+
+/// The datacenter of each slot.
+const DATACENTERS: [&str; SLOTS as usize] = ["fra", "iad", "sin", "gru"];
 
 /// A world in which everything is drawn.
 #[derive(Clone, Debug)]
@@ -26,6 +31,11 @@ struct Draft {
     steps: Vec<u8>,
     places: Vec<Option<(i32, i32)>>,
     failover: Vec<usize>,
+    /// Bits of addresses that make a network.
+    widths: (u8, u8),
+    /// Round trips that clients measured to a slot's datacenter, in milliseconds.
+    round_trips: Vec<(IpAddr, usize, u16)>,
+    tolerance: (u16, u16),
 }
 
 #[derive(Clone, Debug)]
@@ -87,17 +97,28 @@ fn any_region() -> impl Strategy<Value = DraftRegion> {
     (clients, order, any::<bool>()).prop_map(|(clients, order, only)| DraftRegion { clients, order, only })
 }
 
+fn any_round_trip() -> impl Strategy<Value = (IpAddr, usize, u16)> {
+    let v4 = any_v4().prop_map(|address| Ipv4Addr::from_bits(address).into());
+    let v6 = any_v6().prop_map(|address| Ipv6Addr::from_bits(address).into());
+    (prop_oneof![v4, v6], 0usize..usize::from(SLOTS), 1u16..60)
+}
+
 fn any_draft() -> impl Strategy<Value = Draft> {
+    let latency = ((0u8..=24, 0u8..=48), proptest::collection::vec(any_round_trip(), 0..40), (0u16..300, 0u16..100));
     (
         proptest::collection::vec(any_location(), 1..8),
         proptest::collection::vec((any_v4(), 0u8..=32, any::<usize>()), 0..30),
         proptest::collection::vec((any_v6(), 0u8..=128, any::<usize>()), 0..30),
         proptest::collection::vec(any_region(), 0..4),
-        proptest::collection::vec(0u8..3, 0..4),
+        proptest::collection::vec(0u8..4, 0..4),
         proptest::collection::vec(proptest::option::of((-9i32..=9, -18i32..=18)), usize::from(SLOTS)),
         proptest::collection::vec(0usize..3, usize::from(SLOTS)),
+        latency,
     )
-        .prop_map(|(locations, v4, v6, regions, steps, places, failover)| Draft {
+        .prop_map(|(locations, v4, v6, regions, steps, places, failover, latency)| Draft {
+            widths: latency.0,
+            round_trips: latency.1,
+            tolerance: latency.2,
             locations,
             v4,
             v6,
@@ -173,41 +194,78 @@ impl Draft {
                     .map(|region| RegionTiers { tiers: by_number(&region.order), only: region.only });
                 Criterion::Region(regions.clone(), tiers.collect())
             }
-            1 => {
-                let place = |place: &Option<(i32, i32)>| {
-                    place
-                        .and_then(|(north, east)| Coordinates::try_new(f64::from(north) * 10.0, f64::from(east) * 10.0))
-                };
-                Criterion::Distance(self.places.iter().map(place).collect())
+            1 => Criterion::Distance(self.places.iter().map(place).collect()),
+            2 => {
+                // Slots without a place have no datacenter.
+                let datacenter = |(slot, place): (usize, &Option<_>)| place.map(|_| slot as u8);
+                let tolerance = Tolerance::try_new(self.tolerance.0, self.tolerance.1).unwrap();
+                Criterion::Latency(self.places.iter().enumerate().map(datacenter).collect(), tolerance)
             }
             _ => Criterion::Failover(by_number(&self.failover)),
         });
         Criteria::new(SLOTS, steps.collect())
     }
+
+    /// Where each slot's datacenter stands.
+    fn sites(&self) -> Box<[Coordinates]> {
+        let origin = Coordinates::try_new(0.0, 0.0).unwrap();
+        self.places.iter().map(|draft| place(draft).unwrap_or(origin)).collect()
+    }
+
+    fn table(&self, locations: &Locations) -> Table {
+        let mut table = Table::default();
+        table.adopt(DATACENTERS, Widths::new(self.widths.0, self.widths.1));
+        for &(client, slot, ms) in &self.round_trips {
+            let sample = Sample::try_new(client.into(), DATACENTERS[slot], f64::from(ms)).unwrap();
+            for _ in 0..MIN_SAMPLES {
+                table.feed(&sample, &locations.look_up(client), Duration::ZERO);
+            }
+        }
+        table
+    }
+
+    fn world(&self) -> Drawn {
+        let (locations, criteria) = (self.locations(), self.criteria());
+        let (table, sites) = (self.table(&locations), self.sites());
+        let vantages = Vantages::new(table.clone(), sites.clone(), &locations);
+        let map = Map::build(criteria.clone(), &locations, Some(&vantages));
+        Drawn { locations, criteria, table, sites, map }
+    }
 }
 
-/// The ranking by definition: the client's location, its region, and the chain over them.
-fn by_definition(criteria: &Criteria, locations: &Locations, address: IpAddr) -> Ranking {
-    let location = locations.look_up(address);
-    let region = criteria.regions().map_or(Regions::NOWHERE, |regions| regions.of(address, &location));
-    criteria.rank(&steering::Client { region, coordinates: location.coordinates })
+fn place(draft: &Option<(i32, i32)>) -> Option<Coordinates> {
+    draft.and_then(|(north, east)| Coordinates::try_new(f64::from(north) * 10.0, f64::from(east) * 10.0))
 }
 
-fn hold<B: Bits>(
-    address: fn(B) -> IpAddr,
-    map: &Map,
-    criteria: &Criteria,
-    locations: &Locations,
-    here: B,
-    others: &[B],
-) -> Result<(), TestCaseError> {
+/// A world, and the map that was made of it.
+struct Drawn {
+    locations: Locations,
+    criteria: Criteria,
+    table: Table,
+    sites: Box<[Coordinates]>,
+    map: Map,
+}
+
+impl Drawn {
+    /// The ranking by definition: the client's location, its region, its round trips, and the chain over them.
+    fn by_definition(&self, address: IpAddr) -> Ranking {
+        let location = self.locations.look_up(address);
+        let region = self.criteria.regions().map_or(Regions::NOWHERE, |regions| regions.of(address, &location));
+        let readings = self.table.readings(address, &location, &self.sites);
+        let rtts: Vec<Rtt> = readings.iter().map(|reading| reading.rtt).collect();
+        self.criteria.rank(&steering::Client { region, coordinates: location.coordinates, rtts: &rtts })
+    }
+}
+
+fn hold<B: Bits>(address: fn(B) -> IpAddr, world: &Drawn, here: B, others: &[B]) -> Result<(), TestCaseError> {
+    let map = &world.map;
     let placement = map.look_up(address(here));
-    prop_assert_eq!(placement.ranking, &by_definition(criteria, locations, address(here)));
+    prop_assert_eq!(placement.ranking, &world.by_definition(address(here)));
     let mask = B::host_mask(placement.scope);
     let inside = others.iter().map(|other| here.without(mask).with(other.without(B::MAX.without(mask))));
     for other in inside.chain([here.without(mask), here.with(mask)]) {
         prop_assert_eq!(map.look_up(address(other)).ranking, placement.ranking);
-        prop_assert_eq!(placement.ranking, &by_definition(criteria, locations, address(other)));
+        prop_assert_eq!(placement.ranking, &world.by_definition(address(other)));
     }
     if placement.scope > 0 {
         // The half that one bit less would add holds an address with another ranking: the run's edge lies there.
@@ -243,14 +301,12 @@ proptest! {
         v4 in proptest::collection::vec(any_v4(), 6),
         v6 in proptest::collection::vec(any_v6(), 6),
     ) {
-        let locations = draft.locations();
-        let criteria = draft.criteria();
-        let map = Map::build(criteria.clone(), &locations);
+        let world = draft.world();
         for &here in &v4 {
-            hold(|number| Ipv4Addr::from_bits(number).into(), &map, &criteria, &locations, here, &v4)?;
+            hold(|number| Ipv4Addr::from_bits(number).into(), &world, here, &v4)?;
         }
         for &here in &v6 {
-            hold(|number| Ipv6Addr::from_bits(number).into(), &map, &criteria, &locations, here, &v6)?;
+            hold(|number| Ipv6Addr::from_bits(number).into(), &world, here, &v6)?;
         }
     }
 
@@ -261,7 +317,7 @@ proptest! {
         others in proptest::collection::vec(any::<u32>(), 6),
         cap in 0u8..=32,
     ) {
-        let map = Map::build(draft.criteria(), &draft.locations());
+        let map = draft.world().map;
         let ecs = Ecs { max_source_v4: cap, ..Ecs::default() };
         let client = |number| Client::of_network(&ecs, Ipv4Addr::from_bits(number).into(), 32);
         let placement = map.look_up(client(here).address);
