@@ -106,7 +106,7 @@ impl Watch {
     pub fn standing(&self, condition: Option<&Condition>) -> Standing {
         condition.map_or(Standing::CALM, |condition| {
             let Verdict { share, restless } = condition.verdict(&|target| self.health(target));
-            Standing { share, restless }
+            Standing { share, restless, ..Standing::CALM }
         })
     }
 

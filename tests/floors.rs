@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 /// The rooms from the ground up. Rooms on one line do not know each other.
 const FLOORS: &[&[&str]] = &[
-    &["name", "geo", "health"],
+    &["name", "geo", "health", "suggest"],
     &["latency"],
-    &["wire", "steering"],
+    &["wire", "steering", "overrides"],
     &["zone"],
     &["snapshot"],
     &["answer", "watch"],

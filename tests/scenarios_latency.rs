@@ -145,3 +145,16 @@ fn explain_tells_each_round_trip_and_how_it_is_known() {
     assert_eq!(measured["rtt_ms"], 30.0);
     assert_eq!(measured["clients"], "10.5.1.0/24");
 }
+
+#[test]
+fn what_the_operator_says_of_a_name_stays_said_over_new_maps() {
+    let mut scene = Scene::new("[names.www]\npools = [\"web\"]\nsteer = [\"latency\"]\n");
+    scene.order("drain name:www.example.com.");
+    scene.measure(&[("10.4.7.0/24", "fra", 80.0), ("10.4.7.0/24", "iad", 20.0), ("10.4.7.0/24", "sin", 200.0)]);
+    let reply = scene.ask("www", A, "10.4.7.0/24");
+    assert_eq!(reply.data(), [IAD], "all of it is draining, so it still answers, by the new maps");
+    assert_eq!(reply.ttl(), 5, "but not for long");
+    scene.lift("name:www.example.com.");
+    let reply = scene.ask("www", A, "10.4.7.0/24");
+    assert_eq!((reply.data(), reply.ttl()), (vec![IAD.to_owned()], 30));
+}

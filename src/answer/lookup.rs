@@ -71,8 +71,8 @@ impl<'s> Response<'_, 's> {
             return self.cname(subject, cname);
         }
         match node.special() {
-            Special::Steered(plan) => {
-                if let Some(next) = steered::answer(self, subject, self.snapshot.plan(plan))? {
+            Special::Steered(plan, name) => {
+                if let Some(next) = steered::answer(self, subject, self.snapshot.plan(plan, name))? {
                     return Ok(next);
                 }
             }
@@ -134,7 +134,7 @@ impl<'s> Response<'_, 's> {
         match (node.rrsets().first(), node.special()) {
             (Some(rrset), _) => _ = self.push(Section::Answer, subject.owner, subject.apex, rrset, rrset.ttl())?,
             (None, Special::None) => return self.negative(subject, Rcode::NoError, u32::MAX),
-            (None, Special::Steered(_) | Special::Reflect) => self.message.push_rrset(Section::Answer, |rrset| {
+            (None, Special::Steered(..) | Special::Reflect) => self.message.push_rrset(Section::Answer, |rrset| {
                 rrset.record(subject.owner, Rtype::HINFO, HINFO_TTL, HINFO_RFC8482)
             })?,
         }

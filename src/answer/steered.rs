@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::response::{Next, Response, Subject};
 use crate::name::Name;
-use crate::snapshot::{Family, Kind, MAX_POOLS, Member, Plan, Pool, PoolId, Rule, Rung, Selection, Verdict};
+use crate::snapshot::{Family, Kind, Lists, MAX_POOLS, Member, Plan, Pool, PoolId, Rule, Rung, Selection, Verdict};
 use crate::steering::{AllDown, Picks, Placement};
 use crate::wire::{ExtendedError, InfoCode, Rcode, RrsetWriter, Rtype, Section, Truncated};
 
@@ -35,32 +35,32 @@ pub(super) fn answer<'s>(
     }
     let (chosen, selection) = match choice.verdict {
         Verdict::Pools(set, selection) => (set, selection),
-        Verdict::Fallback => (0, Selection::Open),
+        Verdict::Fallback(selection) => (0, selection),
         // For every type: where a CNAME might stand there are no static records.
         Verdict::Nodata => return response.negative(subject, Rcode::NoError, ttl).map(Some),
         Verdict::Servfail => return Ok(Some(Next::Done(Rcode::ServFail))),
     };
-    let fallback = rule.fallback.filter(|_| choice.verdict == Verdict::Fallback);
+    let fallback = rule.fallback.filter(|_| matches!(choice.verdict, Verdict::Fallback(_)));
     let ids = rule.pools_of(chosen).chain(fallback);
     match (kind(pools, ids.clone()), response.rtype) {
         (Some(Kind::Cname(_)), _) => {
-            let offer = Offer::new(pools, ids, |kind| match kind {
-                Kind::Cname(name) => name.select(selection),
-                Kind::Addresses(..) => &[],
+            let offer = Offer::new(pools, ids, selection, |kind| match kind {
+                Kind::Cname(name) => Some(name),
+                Kind::Addresses(..) => None,
             });
             cname(response, subject, rule, &offer, ttl).map(Some)
         }
         (Some(Kind::Addresses(..)), Rtype::A) => {
-            let offer = Offer::new(pools, ids, |kind| match kind {
-                Kind::Addresses(v4, _) => v4.select(selection),
-                Kind::Cname(_) => &[],
+            let offer = Offer::new(pools, ids, selection, |kind| match kind {
+                Kind::Addresses(v4, _) => Some(v4),
+                Kind::Cname(_) => None,
             });
             addresses(response, subject, rule, &offer, ttl).map(Some)
         }
         (Some(Kind::Addresses(..)), Rtype::AAAA) => {
-            let offer = Offer::new(pools, ids, |kind| match kind {
-                Kind::Addresses(_, v6) => v6.select(selection),
-                Kind::Cname(_) => &[],
+            let offer = Offer::new(pools, ids, selection, |kind| match kind {
+                Kind::Addresses(_, v6) => Some(v6),
+                Kind::Cname(_) => None,
             });
             addresses(response, subject, rule, &offer, ttl).map(Some)
         }
@@ -86,18 +86,23 @@ fn kind(pools: &[Arc<Pool>], mut ids: impl Iterator<Item = PoolId>) -> Option<&K
 struct Offer<'s, T> {
     lists: [&'s [Member<T>]; MAX_POOLS],
     count: usize,
+    /// Whether some keep only a share of their clients.
+    is_degraded: bool,
 }
 
-impl<'s, T> Offer<'s, T> {
+impl<'s, T: Clone + PartialEq> Offer<'s, T> {
     fn new(
         pools: &'s [Arc<Pool>],
         ids: impl Iterator<Item = PoolId>,
-        members: impl Fn(&'s Kind) -> &'s [Member<T>],
+        selection: Selection,
+        of_kind: impl Fn(&'s Kind) -> Option<&'s Lists<T>>,
     ) -> Self {
-        let mut offer = Self { lists: [&[]; MAX_POOLS], count: 0 };
+        let mut offer = Self { lists: [&[]; MAX_POOLS], count: 0, is_degraded: false };
         for (list, id) in offer.lists.iter_mut().zip(ids) {
-            *list = members(pools[id as usize].kind());
+            let Some(lists) = of_kind(pools[id as usize].kind()) else { continue };
+            *list = lists.select(selection);
             offer.count += list.len();
+            offer.is_degraded |= lists.is_degraded();
         }
         offer
     }
@@ -117,7 +122,12 @@ impl<'s, T> Offer<'s, T> {
         let worker = &mut *response.worker;
         let turn = worker.turn(response.asker.address, subject.key(), response.rtype);
         let weight = |place| self.get(place).weight;
-        Picks::new(rule.pick, self.count, answers, turn, weight, |below| worker.draw(below))
+        let draw = |below| worker.draw(below);
+        if self.is_degraded {
+            let share = |place| self.get(place).share.thousandths();
+            return Picks::degraded(rule.pick, self.count, answers, turn, weight, share, draw);
+        }
+        Picks::new(rule.pick, self.count, answers, turn, weight, draw)
     }
 }
 

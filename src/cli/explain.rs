@@ -11,7 +11,8 @@ use hickory_proto::rr::RecordType;
 
 use super::load::Loader;
 use crate::name::Name;
-use crate::report::{self, Down, Explanation, Question};
+use crate::overrides::TargetPattern;
+use crate::report::{self, Explanation, Question};
 use crate::snapshot::Snapshot;
 
 #[derive(Debug, Args)]
@@ -27,7 +28,7 @@ pub(super) struct Arguments {
     client: Network,
     /// What if this were down: dc:NAME, pool:NAME or endpoint:ADDRESS; may be given several times
     #[arg(long, value_name = "TARGET")]
-    down: Vec<Down>,
+    down: Vec<TargetPattern>,
     /// The server file
     #[arg(long, value_name = "FILE", default_value = "truenorth.toml")]
     config: PathBuf,
@@ -81,7 +82,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     };
     let Network { address: client, length } = arguments.client;
     let question = Question { name: arguments.name.clone(), rtype: arguments.rtype, client, length };
-    let explanation = Down::standing(&arguments.down, loaded.blueprint.world()).and_then(|standing| {
+    let explanation = report::standing_without(&arguments.down, loaded.blueprint.world()).and_then(|standing| {
         let snapshot = Snapshot::new(Arc::clone(&loaded.blueprint), standing, None);
         Explanation::new(&snapshot, &question, &arguments.down)
     });

@@ -257,6 +257,14 @@ impl<'d> Value<'d> {
         }
     }
 
+    /// A date, a time or both, if one stands there.
+    pub(super) fn datetime(&self) -> Option<toml::value::Datetime> {
+        match self.content.get_ref() {
+            DeValue::Datetime(value) => Some(*value),
+            _ => None,
+        }
+    }
+
     /// A duration such as `"500ms"`, `"5s"`, `"1m"` or `"1h"`.
     pub(super) fn duration(&self, range: RangeInclusive<Duration>, faults: &mut Faults) -> Option<Placed<Duration>> {
         let expected = format!("a duration such as \"5s\", from {:?} to {:?}", range.start(), range.end());

@@ -43,6 +43,7 @@ mod targets;
 #[cfg(test)]
 mod tests;
 mod tolerance;
+mod windows;
 mod zone;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -124,12 +125,17 @@ fn load_all(
         datacenters: drafts.places.list,
         pools: targets::finish(drafts.pools, faults),
         zones: zones.into_iter().map(|zone| zone.finish(&mut regions)).collect(),
+        windows: server.windows.iter().map(|window| window.value.clone()).collect(),
         ecs: server.ecs,
         protocol: server.protocol.clone(),
         node,
         site_country: None,
     };
     world.site_country = server.site.as_ref().and_then(|site| site.country(&world, faults));
+    // What could not be read is not known.
+    if !faults.has_errors() {
+        windows::check(&server.windows, &world, faults);
+    }
     Some((server, world))
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rustls::sign::CertifiedKey;
 
+use crate::overrides::Order;
 use crate::snapshot::{Ecs, Protocol};
 
 use super::decode::{Placed, Table, Value};
@@ -47,6 +48,7 @@ pub(super) struct ServerFile {
     /// Where this node stands.
     pub(super) site: Option<Site>,
     pub(super) sections: Sections,
+    pub(super) windows: Vec<Placed<Order>>,
 }
 
 /// Reads the server file. Relative paths continue `folder`.
@@ -58,6 +60,7 @@ pub(super) fn read(mut table: Table<'_>, folder: &Path, drafts: &mut Drafts, fau
     let databases = read_databases(table.take("geoip"), folder, faults);
     let ecs = read_ecs(table.take("ecs"), faults);
     let protocol = super::protocol::read(&mut table, faults);
+    let windows = super::windows::read(table.take("windows"), faults);
     let sections = Sections::read(&mut table, None, None, drafts, faults);
     super::regions::check_own(&sections.regions, faults);
     super::critic::check_matches(View { own: &sections.regions, shared: None }, ecs, faults);
@@ -65,7 +68,7 @@ pub(super) fn read(mut table: Table<'_>, folder: &Path, drafts: &mut Drafts, fau
     let path = |text: Option<&Placed<String>>, default: &str| folder.join(text.map_or(default, |text| &text.value));
     let server = Server { zones: path(zones.as_ref(), ZONES), state: path(state.as_ref(), STATE), listen, databases };
     let zones_place = zones.map(|zones| zones.place);
-    ServerFile { server, credentials, credential_files: files, zones_place, ecs, protocol, site, sections }
+    ServerFile { server, credentials, credential_files: files, zones_place, ecs, protocol, site, sections, windows }
 }
 
 fn read_databases(value: Option<Value<'_>>, folder: &Path, faults: &mut Faults) -> Vec<PathBuf> {

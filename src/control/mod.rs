@@ -16,6 +16,7 @@
 
 mod keeping;
 mod latency;
+mod overrides;
 mod run;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -24,11 +25,13 @@ use std::time::Duration;
 
 pub use keeping::{BELIEVED_FOR, CONFIRM_EVERY, KEEP_EVERY, KEPT_FOR, Keep};
 pub use latency::REMAP_INTERVAL;
+pub use overrides::{EndpointView, OverrideEvent, OverrideReply};
 pub use run::run;
 
 use crate::health::{Kept, Outcome, State, Target, Transition};
 use crate::latency::{Record, Sample, Table};
-use crate::snapshot::{Blueprint, PoolId, Remapped, Snapshot, Standing, World};
+use crate::overrides::{Book, Change};
+use crate::snapshot::{Blueprint, PoolId, Remapped, Snapshot, World};
 use crate::watch::Watch;
 use keeping::Keeping;
 use latency::Latency;
@@ -54,6 +57,8 @@ pub enum Event {
     KeptLatency(Vec<Record>),
     /// Maps were made of a latency table, for this configuration.
     Remapped(Arc<Blueprint>, Remapped),
+    /// The operator says what is to answer.
+    Override(OverrideEvent),
     /// Time passed.
     Tick,
     /// The node stops: what waits to be kept is kept now.
@@ -73,6 +78,10 @@ pub enum Effect {
     Report(Turn),
     /// Keep this for the next run.
     Keep(Keep),
+    /// Tell the operator what became of an override, and keep it over a restart or forget it.
+    Overridden(Change),
+    /// Tell whoever asked for an override.
+    Reply(OverrideReply),
 }
 
 /// An endpoint's state changed.
@@ -95,6 +104,7 @@ pub struct Turn {
 pub struct Control {
     watch: Watch,
     keeping: Keeping,
+    overrides: Book,
     serving: Option<Serving>,
     next: Option<Next>,
     latency: Latency,
@@ -108,6 +118,8 @@ struct Serving {
     /// Pools whose change is not published yet, and when it is to be.
     changed: BTreeSet<PoolId>,
     publish_at: Option<Duration>,
+    /// Whether something else is said of names, and is not published yet.
+    names_changed: bool,
 }
 
 /// What will be served next.
@@ -123,16 +135,24 @@ struct Next {
 impl Control {
     /// Nothing is served yet. `seed` makes the probes' jitter repeatable.
     pub fn new(seed: u64) -> Self {
-        let (keeping, latency) = (Keeping::default(), Latency::default());
-        Self { watch: Watch::new(seed), keeping, serving: None, next: None, latency }
+        Self {
+            watch: Watch::new(seed),
+            keeping: Keeping::default(),
+            overrides: Book::default(),
+            serving: None,
+            next: None,
+            latency: Latency::default(),
+        }
     }
 
     /// When something is to be done next, if nothing happens before.
     pub fn wake_at(&mut self) -> Option<Duration> {
         let publish_at = self.serving.as_ref().and_then(|serving| serving.publish_at);
         let deadline = self.next.as_ref().map(|next| next.deadline);
+        let overrides_at = self.overrides.change_at();
         let latency_at = self.latency.wake_at(self.serving.as_ref().map(|serving| &*serving.snapshot));
-        [self.watch.next_due(), publish_at, deadline, self.keeping.due(), latency_at].into_iter().flatten().min()
+        let times = [self.watch.next_due(), publish_at, deadline, self.keeping.due(), overrides_at, latency_at];
+        times.into_iter().flatten().min()
     }
 
     /// Takes in an event at a time that never runs backwards: the time since the Unix epoch, as what is kept is compared
@@ -150,10 +170,13 @@ impl Control {
             }
             Event::KeptLatency(records) => self.latency.restore(records, now),
             Event::Remapped(blueprint, maps) => effects.extend(self.exchange_maps(&blueprint, &maps, now)),
+            Event::Override(event) => effects.extend(self.take_override(event, now)),
             Event::Tick => {}
             Event::Stop => effects.extend(self.keeping.take().map(Effect::Keep)),
         }
-        effects.extend(self.adopt(now).or_else(|| self.publish(now)).map(Effect::Publish));
+        effects.extend(self.advance_overrides(now));
+        effects.extend(self.adopt(now));
+        effects.extend(self.publish(now));
         effects.extend(self.keeping.take_due(now).map(Effect::Keep));
         effects.extend(self.watch.take_due(now).into_iter().map(Effect::Probe));
         effects.extend(self.remap(now));
@@ -204,17 +227,28 @@ impl Control {
     }
 
     /// Puts what waits in the place of what is served, if it need not wait any longer.
-    fn adopt(&mut self, now: Duration) -> Option<Arc<Snapshot>> {
-        let Next { blueprint, pools_of, .. } =
-            self.next.take_if(|next| next.unprobed.is_empty() || next.deadline <= now)?;
+    fn adopt(&mut self, now: Duration) -> Vec<Effect> {
+        let Some(Next { blueprint, pools_of, .. }) =
+            self.next.take_if(|next| next.unprobed.is_empty() || next.deadline <= now)
+        else {
+            return Vec::new();
+        };
         self.watch.retain(|target| pools_of.contains_key(target));
         self.latency.adopt(&blueprint);
         self.keeping.retain(pools_of.keys().map(|target| &**target), now);
+        let windows = self.overrides.set_windows(&blueprint.world().windows, now);
         let before = self.serving.as_ref().map(|serving| &*serving.snapshot);
-        let snapshot = Arc::new(Snapshot::new(blueprint.clone(), standing(&self.watch, blueprint.world()), before));
-        self.serving =
-            Some(Serving { snapshot: snapshot.clone(), pools_of, changed: BTreeSet::new(), publish_at: None });
-        Some(snapshot)
+        let standing = overrides::standing(&self.watch, self.overrides.rulings(), blueprint.world());
+        let snapshot = Snapshot::new(blueprint.clone(), standing, before);
+        let snapshot = Arc::new(snapshot.overlaid(self.overrides.rulings()));
+        self.serving = Some(Serving {
+            snapshot: snapshot.clone(),
+            pools_of,
+            changed: BTreeSet::new(),
+            publish_at: None,
+            names_changed: false,
+        });
+        windows.into_iter().map(Effect::Overridden).chain([Effect::Publish(snapshot)]).collect()
     }
 
     /// Asks for maps of the table as it is, if those that are served were made of another one.
@@ -228,23 +262,23 @@ impl Control {
     fn exchange_maps(&mut self, made_for: &Arc<Blueprint>, maps: &Remapped, now: Duration) -> Option<Effect> {
         self.latency.end_remap(now);
         let serving = self.serving.as_mut().filter(|serving| Arc::ptr_eq(made_for, serving.snapshot.blueprint()))?;
-        serving.snapshot = Arc::new(serving.snapshot.with_maps(maps));
+        serving.snapshot = Arc::new(serving.snapshot.with_maps(maps, self.overrides.rulings()));
         Some(Effect::Publish(serving.snapshot.clone()))
     }
 
-    fn publish(&mut self, now: Duration) -> Option<Arc<Snapshot>> {
+    fn publish(&mut self, now: Duration) -> Option<Effect> {
         let serving = self.serving.as_mut()?;
         serving.publish_at.take_if(|at| *at <= now)?;
         let changed: Vec<PoolId> = std::mem::take(&mut serving.changed).into_iter().collect();
-        let before = serving.snapshot.clone();
-        serving.snapshot = Arc::new(before.with_pools(&changed, standing(&self.watch, before.world())));
-        Some(serving.snapshot.clone())
+        let before = &serving.snapshot;
+        let rulings = self.overrides.rulings();
+        let mut snapshot = before.with_pools(&changed, overrides::standing(&self.watch, rulings, before.world()));
+        if std::mem::take(&mut serving.names_changed) {
+            snapshot = snapshot.overlaid(rulings);
+        }
+        serving.snapshot = Arc::new(snapshot);
+        Some(Effect::Publish(serving.snapshot.clone()))
     }
-}
-
-/// What the watch says of each pool's endpoints, by their place in its spec.
-fn standing<'a>(watch: &'a Watch, world: &'a World) -> impl Fn(PoolId, usize) -> Standing + 'a {
-    |id, endpoint| watch.standing(world.pools[id as usize].members.condition(endpoint))
 }
 
 /// The pools that hold each target.

@@ -10,6 +10,7 @@ use tracing::{error, info, warn};
 use super::{Control, Effect, Event, Keep, Turn};
 use crate::health::{State, Target};
 use crate::latency::Table;
+use crate::overrides::{Change, Happening, Override, rfc3339};
 use crate::snapshot::{Blueprint, Remapped, Snapshot};
 
 /// Snapshots that workers may still hold. They are freed here, not by whichever worker lets go last.
@@ -109,6 +110,8 @@ pub async fn run(
                 Effect::Remap(blueprint, table) => remapping.begin(blueprint, table),
                 Effect::Report(turn) => report(&turn),
                 Effect::Keep(rows) => keep(rows),
+                Effect::Overridden(change) => report_override(&change),
+                Effect::Reply(reply) => reply.send(),
             }
         }
         if is_last {
@@ -126,4 +129,15 @@ fn report(turn: &Turn) {
         State::Degraded(share) => warn!(endpoint = %target.address, %pools, %seen, %share, "endpoint is degraded"),
         State::Up | State::Unknown => info!(endpoint = %target.address, %pools, %seen, "endpoint is up"),
     }
+}
+
+fn report_override(change: &Change) {
+    let Change { happening, item: Override { id, order, .. } } = change;
+    let who = match happening {
+        Happening::Lifted { by } => by,
+        _ => &order.who,
+    };
+    let (mode, target, reason) = (order.mode, &order.target, &order.reason);
+    let (from, until) = (order.from.map(rfc3339), order.until.map(rfc3339));
+    info!(%id, %mode, %target, who, from, until, reason, "override {}", happening.as_str());
 }

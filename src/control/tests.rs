@@ -43,6 +43,7 @@ struct Scene {
     kept: HashMap<u128, Kept>,
     /// When rows were handed over to be kept.
     kept_at: Vec<Duration>,
+    changes: Vec<Change>,
 }
 
 impl Scene {
@@ -54,6 +55,7 @@ impl Scene {
             probes: Vec::new(),
             serving: None,
             turns: Vec::new(),
+            changes: Vec::new(),
             kept: HashMap::new(),
             kept_at: Vec::new(),
             remaps: Vec::new(),
@@ -84,6 +86,8 @@ impl Scene {
                         }
                     }
                 }
+                Effect::Overridden(change) => self.changes.push(change),
+                Effect::Reply(reply) => reply.send(),
             }
         }
     }

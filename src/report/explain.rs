@@ -15,7 +15,8 @@ use crate::answer::{self, Asker, Client, Rotation, Transport, Worker};
 use crate::geo::{ClientMatch, DatacenterId, Location};
 use crate::health::Share;
 use crate::name::Name;
-use crate::snapshot::{Choice, Family, Plan, PoolId, PoolSpec, Rung, ServedZone, Snapshot, Standing, Verdict, World};
+use crate::overrides::{Mode, Refusal, TargetKind, TargetPattern};
+use crate::snapshot::{Choice, Family, Plan, PoolId, Rung, ServedZone, Snapshot, Standing, Verdict, World};
 use crate::steering::{self, AllDown, Criterion, Ranking, Set, members};
 use crate::wire::{MAX_MESSAGE, Rtype};
 use crate::zone::{Found, Special};
@@ -33,68 +34,23 @@ pub struct Question {
     pub length: u8,
 }
 
-/// Something taken to be down for the sake of the question.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Down {
-    /// `dc:fra`: every pool there.
-    Datacenter(String),
-    /// `pool:web/fra`, or `pool:web` for all of its datacenters.
-    Pool(String),
-    /// `endpoint:192.0.2.10`.
-    Endpoint(IpAddr),
-}
-
-impl std::str::FromStr for Down {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (kind, what) = text.split_once(':').unwrap_or_default();
-        match kind {
-            "dc" => Ok(Self::Datacenter(what.to_owned())),
-            "pool" => Ok(Self::Pool(what.to_owned())),
-            "endpoint" => what.parse().map(Self::Endpoint).map_err(|_| format!("`{what}` is no address")),
-            _ => Err("a target is dc:NAME, pool:NAME or endpoint:ADDRESS".to_owned()),
+/// The standing of endpoints in a world where probes find nothing down but what these targets mean. One that means nothing
+/// is an error.
+pub fn standing_without<'a>(
+    down: &'a [TargetPattern],
+    world: &'a World,
+) -> Result<impl Fn(PoolId, usize) -> Standing + 'a, String> {
+    for target in down {
+        if target.kind() == TargetKind::Name {
+            return Err(format!("{target} is not probed: what may be down is dc:NAME, pool:NAME or endpoint:ADDRESS"));
         }
+        world.find(target).map_err(|meant| Refusal::Unknown(target.clone(), meant).to_string())?;
     }
-}
-
-impl Down {
-    /// Whether the endpoint in this place of a pool is meant.
-    fn takes(&self, world: &World, pool: &PoolSpec, endpoint: usize) -> bool {
-        match self {
-            Self::Datacenter(name) => {
-                pool.datacenter.is_some_and(|id| *world.datacenters[usize::from(id)].name == **name)
-            }
-            Self::Pool(name) => *pool.name == **name || pool.name.split('/').next() == Some(name),
-            Self::Endpoint(address) => pool.members.address(endpoint) == Some(*address),
-        }
-    }
-
-    /// The standing of endpoints in a world where nothing but these is down. A name that nothing bears is an error.
-    pub fn standing<'a>(down: &'a [Self], world: &'a World) -> Result<impl Fn(PoolId, usize) -> Standing + 'a, String> {
-        for target in down {
-            let takes =
-                |pool: &Arc<PoolSpec>| (0..pool.members.len()).any(|endpoint| target.takes(world, pool, endpoint));
-            if !world.pools.iter().any(takes) {
-                return Err(format!("nothing is named {target}"));
-            }
-        }
-        Ok(|id, endpoint| {
-            let pool = &world.pools[id as usize];
-            let is_down = down.iter().any(|target| target.takes(world, pool, endpoint));
-            Standing { share: if is_down { Share::NONE } else { Share::FULL }, restless: false }
-        })
-    }
-}
-
-impl fmt::Display for Down {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Datacenter(name) => write!(f, "dc:{name}"),
-            Self::Pool(name) => write!(f, "pool:{name}"),
-            Self::Endpoint(address) => write!(f, "endpoint:{address}"),
-        }
-    }
+    Ok(|id, endpoint| {
+        let pool = &world.pools[id as usize];
+        let is_down = down.iter().any(|target| world.is_meant(target, pool, endpoint));
+        Standing { share: if is_down { Share::NONE } else { Share::FULL }, ..Standing::CALM }
+    })
 }
 
 /// The story of one answer.
@@ -164,7 +120,7 @@ struct AnswerShape {
 
 impl Explanation {
     /// Answers the question from a snapshot made without a running node, with these things down.
-    pub fn new(snapshot: &Snapshot, question: &Question, down: &[Down]) -> Result<Self, String> {
+    pub fn new(snapshot: &Snapshot, question: &Question, down: &[TargetPattern]) -> Result<Self, String> {
         let client = Client::of_network(&snapshot.world().ecs, question.client, question.length);
         let key = question.name.to_key();
         let zone = snapshot.find_zone(&key);
@@ -172,14 +128,14 @@ impl Explanation {
         let answer = AnswerShape::ask(snapshot, question)?;
         let plan = zone.and_then(|zone| match zone.zone.look_up(&key, Rtype(question.rtype.into())) {
             Found::Node(node) => match node.special() {
-                Special::Steered(plan) => Some(snapshot.plan(plan)),
+                Special::Steered(plan, name) => Some(snapshot.plan(plan, name)),
                 Special::Reflect | Special::None => None,
             },
             Found::Cut { .. } | Found::Dname { .. } | Found::Nothing => None,
         });
         Ok(Self {
             offline: true,
-            down: down.iter().map(Down::to_string).collect(),
+            down: down.iter().map(TargetPattern::to_string).collect(),
             name: question.name.to_string(),
             rtype: question.rtype.to_string(),
             client: ClientShape::new(question, &client, &location, zone),
@@ -238,7 +194,7 @@ impl SteeringShape {
         let chosen = match choice.verdict {
             Verdict::Pools(..) if best.0.len() > 1 => best.0.iter().flat_map(|(place, _)| names(1 << place)).collect(),
             Verdict::Pools(set, _) => names(set),
-            Verdict::Fallback => {
+            Verdict::Fallback(_) => {
                 rule.fallback.iter().map(|&id| snapshot.world().pools[id as usize].name.to_string()).collect()
             }
             Verdict::Nodata | Verdict::Servfail => Vec::new(),
@@ -250,11 +206,7 @@ impl SteeringShape {
             rung: rung(&choice, rule.all_down),
             chosen,
             for_this_family_alone: choice.alone,
-            why_ttl: if choice.restless {
-                format!("{} s: an endpoint's state is unconfirmed", rule.ttl_min)
-            } else {
-                format!("{} s: all is calm", rule.ttl)
-            },
+            why_ttl: why_ttl(snapshot, plan, &choice),
             why_scope: why_scope(client, placement.scope, rule.map.is_uniform()),
         }
     }
@@ -313,7 +265,7 @@ struct Draw(Vec<(usize, f64)>);
 impl Draw {
     fn new(plan: &Plan, choice: &Choice, ranking: &Ranking) -> Self {
         let rule = plan.rule();
-        let (Some(weights), Verdict::Pools(set, _)) = (&rule.course.weights, choice.verdict) else {
+        let (Some(weights), Verdict::Pools(set, _)) = (plan.weights(), choice.verdict) else {
             return Self(Vec::new());
         };
         let tier_of = |slots: Set| members(slots).fold(0, |pools, slot| pools | rule.course.slots[slot]);
@@ -334,12 +286,27 @@ fn rung(choice: &Choice, all_down: AllDown) -> &'static str {
     match (choice.rung, all_down) {
         (Rung::Usable, _) => "usable",
         (Rung::BelowMinimum, _) => "below min_healthy",
+        (Rung::Draining, _) => "draining",
         (Rung::Fallback, _) => "fallback",
+        (Rung::ForcedDown, _) => "forced down",
         (Rung::AllDown, AllDown::All) => "all down: all",
         (Rung::AllDown, AllDown::LastHealthy) => "all down: last-healthy",
         (Rung::AllDown, AllDown::Nodata) => "all down: nodata",
         (Rung::AllDown, AllDown::Servfail) => "all down: servfail",
     }
+}
+
+fn why_ttl(snapshot: &Snapshot, plan: &Plan, choice: &Choice) -> String {
+    let rule = plan.rule();
+    let mut reached = rule.pools_of(choice.reached).chain(rule.fallback);
+    let mut drains =
+        || reached.any(|id| snapshot.pools()[id as usize].has_draining()) || plan.mode() == Some(Mode::Drain);
+    let why = match choice.restless {
+        false => "all is calm",
+        true if drains() => "something drains",
+        true => "an endpoint's state is unconfirmed",
+    };
+    format!("{} s: {why}", plan.ttl(choice))
 }
 
 fn why_scope(client: &Client, scope: u8, uniform: bool) -> String {

@@ -7,7 +7,7 @@ mod latency;
 use serde::Serialize;
 
 pub use check::{Check, Summary};
-pub use explain::{Down, Explanation, Question};
+pub use explain::{Explanation, Question, standing_without};
 
 /// Pretty JSON. The shapes here always have one.
 pub fn to_json(shape: &impl Serialize) -> String {

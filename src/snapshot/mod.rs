@@ -5,9 +5,11 @@
 //! all but the maps that ask for them.
 
 mod compile;
+mod overlay;
 mod plan;
 mod pool;
 mod protocol;
+mod targets;
 mod world;
 
 use std::collections::HashMap;
@@ -17,12 +19,14 @@ use std::sync::Arc;
 use crate::geo::{Locations, Regions};
 use crate::latency::{Table, Vantages};
 use crate::name::{Name, labels, suffixes};
+use crate::overrides::{Rulings, canonical};
 use crate::wire::{CookieSecret, Rtype};
-use crate::zone::{PlanId, Special, Zone, ZoneError};
+use crate::zone::{NameId, PlanId, Special, Zone, ZoneError};
 pub use compile::Remapped;
 use compile::{Compiler, Maps};
+use overlay::Overlay;
 pub use plan::{Choice, Plan, Rule, Rung, Verdict};
-pub use pool::{Family, Kind, Lists, Member, OPEN_NOW, PerFamily, Pool, Selection, Standing};
+pub use pool::{Duty, Family, Kind, Lists, Member, OPEN_NOW, PerFamily, Pool, Selection, Standing};
 pub use protocol::{Cookies, Identity, MAX_IDENTITY, MAX_SECRETS, MAX_WINDOW, Protocol, RateLimit, Transfers};
 pub use world::{
     Datacenter, Ecs, Endpoint, MAX_ENDPOINTS, MAX_POOLS, Members, PoolId, PoolSpec, PoolUse, SteeredName, Steering,
@@ -37,6 +41,7 @@ pub struct Snapshot {
     vantages: Option<Arc<Vantages>>,
     pools: Box<[Arc<Pool>]>,
     plans: Box<[Plan]>,
+    overlay: Overlay,
 }
 
 /// A compiled world: what health does not change. It takes time to make, so it is made aside.
@@ -52,6 +57,8 @@ pub struct Blueprint {
     apex_depth: usize,
     /// By [`PlanId`].
     rules: Box<[Arc<Rule>]>,
+    /// The plan of each steered name, by [`NameId`], in the order of the world.
+    plan_of_name: Box<[PlanId]>,
     /// The plans that hold a pool, by [`PoolId`].
     plans_of: Box<[Vec<PlanId>]>,
     /// What cookies are made with where the operator gave no secret.
@@ -93,7 +100,7 @@ impl Blueprint {
     ) -> Result<Self, Vec<CompileError>> {
         let vantages = compile::vantages(&world, &locations, previous);
         let maps = Maps::new(&locations, vantages.as_ref(), previous);
-        let (zones, rules) = compile_zones(&world, maps)?;
+        let Zones { zones, rules, plan_of_name } = compile_zones(&world, maps)?;
         let by_apex = zones.iter().zip(0..).map(|(served, id)| (served.zone.apex().to_key(), id)).collect();
         let apex_depth = zones.iter().map(|served| served.zone.apex().label_count()).max().unwrap_or(0);
         let plans_of = plans_of(world.pools.len(), &rules);
@@ -106,6 +113,7 @@ impl Blueprint {
             by_apex,
             apex_depth,
             rules: rules.into(),
+            plan_of_name: plan_of_name.into(),
             plans_of,
             own_secret,
         })
@@ -132,12 +140,12 @@ impl Snapshot {
     ) -> Self {
         let generation = previous.map_or(1, |snapshot| snapshot.generation + 1);
         let pools = make_pools(&blueprint.world, generation, standing, previous);
-        let plans = blueprint.rules.iter().map(|rule| Plan::new(rule.clone(), &pools)).collect();
+        let plans = blueprint.rules.iter().map(|rule| Plan::new(rule.clone(), &pools, None)).collect();
         let vantages = blueprint.vantages.clone();
-        Self { generation, blueprint, vantages, pools, plans }
+        Self { generation, blueprint, vantages, pools, plans, overlay: Overlay::default() }
     }
 
-    /// The same world after the health of endpoints of these pools changed.
+    /// The same world after the standing of endpoints of these pools changed. What is said of names stays said.
     pub fn with_pools(&self, changed: &[PoolId], standing: impl Fn(PoolId, usize) -> Standing) -> Self {
         let generation = self.generation + 1;
         let mut pools = self.pools.clone();
@@ -149,22 +157,38 @@ impl Snapshot {
         }
         for &id in changed {
             for &plan in &self.blueprint.plans_of[id as usize] {
-                plans[plan as usize] = Plan::new(self.plans[plan as usize].rule().clone(), &pools);
+                plans[plan as usize] = Plan::new(self.plans[plan as usize].rule().clone(), &pools, None);
             }
         }
+        let overlay = self.overlay.over(&pools);
         let (blueprint, vantages) = (self.blueprint.clone(), self.vantages.clone());
-        Self { generation, blueprint, vantages, pools, plans }
+        Self { generation, blueprint, vantages, pools, plans, overlay }
     }
 
-    /// The same world and health, with maps made of its blueprint.
-    pub fn with_maps(&self, remapped: &Remapped) -> Self {
-        Self {
+    /// The same world and standing, with maps made of its blueprint, and with what the operator says of steered names.
+    pub fn with_maps(&self, remapped: &Remapped, rulings: &Rulings) -> Self {
+        let plans = remapped.rules.iter().map(|rule| Plan::new(rule.clone(), &self.pools, None));
+        let snapshot = Self {
             generation: self.generation + 1,
             blueprint: self.blueprint.clone(),
             vantages: Some(remapped.vantages.clone()),
             pools: self.pools.clone(),
-            plans: remapped.rules.iter().map(|rule| Plan::new(rule.clone(), &self.pools)).collect(),
+            plans: plans.collect(),
+            overlay: Overlay::default(),
+        };
+        snapshot.overlaid(rulings)
+    }
+
+    /// The same snapshot, before it is published, with what the operator says of steered names.
+    pub fn overlaid(self, rulings: &Rulings) -> Self {
+        if !rulings.rules_names() {
+            return Self { overlay: Overlay::default(), ..self };
         }
+        let mode = |owner: &Name| rulings.of_name(&canonical(owner)).map(|ruling| ruling.order.mode);
+        let names = self.blueprint.world.steered_names().zip(&self.blueprint.plan_of_name);
+        let modes = names.map(|(owner, &plan)| (mode(owner), plan));
+        let overlay = Overlay::new(modes, &self.plans, &self.pools);
+        Self { overlay, ..self }
     }
 
     /// Counts up by one from snapshot to snapshot, beginning with 1.
@@ -232,12 +256,12 @@ impl Snapshot {
         &self.pools
     }
 
-    /// The plan of a steered name.
-    pub fn plan(&self, id: PlanId) -> &Plan {
-        &self.plans[id as usize]
+    /// The plan of a steered name, with what the operator says of that name.
+    pub fn plan(&self, id: PlanId, name: NameId) -> &Plan {
+        self.overlay.get(name).unwrap_or(&self.plans[id as usize])
     }
 
-    /// All plans.
+    /// All plans, as they are for names of which nothing is said.
     pub fn plans(&self) -> &[Plan] {
         &self.plans
     }
@@ -250,12 +274,16 @@ fn random_secret() -> CookieSecret {
     CookieSecret::new(octets)
 }
 
-type Zones = (Vec<ServedZone>, Vec<Arc<Rule>>);
+#[derive(Default)]
+struct Zones {
+    zones: Vec<ServedZone>,
+    rules: Vec<Arc<Rule>>,
+    plan_of_name: Vec<PlanId>,
+}
 
 fn compile_zones(world: &World, maps: Maps<'_>) -> Result<Zones, Vec<CompileError>> {
     let mut compiler = Compiler::new(world, maps);
-    let mut rules = Vec::new();
-    let mut zones = Vec::new();
+    let Zones { mut zones, mut rules, mut plan_of_name } = Zones::default();
     let mut errors = Vec::new();
     for spec in &world.zones {
         let mut known: HashMap<&Steering, PlanId> = HashMap::new();
@@ -265,7 +293,8 @@ fn compile_zones(world: &World, maps: Maps<'_>) -> Result<Zones, Vec<CompileErro
                 rules.push(Arc::new(compiler.rule(&name.steering, &spec.regions)));
                 rules.len() as PlanId - 1
             });
-            specials.push((name.owner.clone(), Special::Steered(plan)));
+            specials.push((name.owner.clone(), Special::Steered(plan, plan_of_name.len() as NameId)));
+            plan_of_name.push(plan);
         }
         specials.extend(spec.reflect.iter().map(|owner| (owner.clone(), Special::Reflect)));
         match Zone::build(&spec.origin, &spec.records, specials) {
@@ -273,7 +302,7 @@ fn compile_zones(world: &World, maps: Maps<'_>) -> Result<Zones, Vec<CompileErro
             Err(error) => errors.push(CompileError { origin: spec.origin.clone(), error }),
         }
     }
-    if errors.is_empty() { Ok((zones, rules)) } else { Err(errors) }
+    if errors.is_empty() { Ok(Zones { zones, rules, plan_of_name }) } else { Err(errors) }
 }
 
 fn make_pools(

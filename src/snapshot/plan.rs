@@ -3,6 +3,7 @@
 //! ```text
 //!   usable             pools with min_healthy of their endpoints open
 //!   below the minimum  pools with any endpoint open
+//!   draining           pools with any endpoint that is up but draining
 //!   fallback           the pool named by it
 //!   all down           all | last-healthy | nodata | servfail
 //! ```
@@ -10,11 +11,16 @@
 //! The place is one for A and AAAA: on each rung the walk looks for pools that can answer in *any* family. If the chosen
 //! ones have endpoints of the asked family but none to give, the walk is made once more for that family alone; if they
 //! were never given any, the answer is empty.
+//!
+//! What the operator says of a name changes its ladder: a drained name begins with `fallback`, one forced down has no other
+//! rung, and for one forced up probes are ignored from the first rung on. On no rung stands an endpoint that is forced down.
 
 use std::sync::Arc;
 
 use super::pool::{Family, Kind, PerFamily, Pool, Selection};
 use super::world::PoolId;
+use crate::health::Share;
+use crate::overrides::Mode;
 use crate::steering::{AllDown, Course, Map, Pick, Ranking, Set, Walk, members};
 
 /// What of a steered name does not depend on health. Names with equal rules share it.
@@ -44,10 +50,19 @@ pub struct Rule {
 #[derive(Clone, Debug)]
 pub struct Plan {
     rule: Arc<Rule>,
-    /// Pools with endpoints of a family, whatever their health.
+    /// What the operator says of the name.
+    mode: Option<Mode>,
+    /// What the step `weight` draws by: weights, or weights times shares where a pool keeps only a share of its clients.
+    weights: Option<Arc<[u32]>>,
+    /// Pools with endpoints of a family, as the operator wrote them.
     given: PerFamily<Set>,
     usable: PerFamily<Set>,
     open: PerFamily<Set>,
+    draining: PerFamily<Set>,
+    /// Pools with endpoints on duty, whatever probes say.
+    on_duty: PerFamily<Set>,
+    /// Pools with endpoints that are not forced down, whatever probes say.
+    left: PerFamily<Set>,
     /// Pools that were open last, all of them at the same time.
     recent: PerFamily<Set>,
     restless: Set,
@@ -59,7 +74,8 @@ pub struct Plan {
 struct Fallback {
     is_cname: bool,
     given: PerFamily<bool>,
-    open: PerFamily<bool>,
+    /// Which of its members answer, if any can.
+    answers: PerFamily<Option<Selection>>,
     is_restless: bool,
 }
 
@@ -70,10 +86,14 @@ pub enum Rung {
     Usable,
     /// A pool has an endpoint open, but fewer than `min_healthy` asks for.
     BelowMinimum,
+    /// A pool has an endpoint that is up, but draining.
+    Draining,
     /// `fallback` answers.
     Fallback,
     /// `all_down` decides.
     AllDown,
+    /// The name is forced down, and `fallback` cannot answer.
+    ForcedDown,
 }
 
 /// What to answer.
@@ -81,8 +101,8 @@ pub enum Rung {
 pub enum Verdict {
     /// Members of these pools of the rule, together.
     Pools(Set, Selection),
-    /// Members of the fallback pool that are open.
-    Fallback,
+    /// Members of the fallback pool.
+    Fallback(Selection),
     /// Nothing: the place has no address of this family, or `all_down` says so.
     Nodata,
     /// SERVFAIL.
@@ -100,37 +120,46 @@ pub struct Choice {
     pub alone: bool,
     /// All pools of the tiers that were looked at.
     pub reached: Set,
-    /// Whether something that was looked at is unconfirmed.
+    /// Whether something that was looked at is unconfirmed or draining.
     pub restless: bool,
 }
 
 const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
 
 impl Plan {
-    /// The rule over pools in their present state.
-    pub fn new(rule: Arc<Rule>, pools: &[Arc<Pool>]) -> Self {
+    /// The rule over pools in their present state, for names of which the operator says this.
+    pub fn new(rule: Arc<Rule>, pools: &[Arc<Pool>], mode: Option<Mode>) -> Self {
         let pool = |place: usize| &pools[rule.pools[place] as usize];
         let set = |holds: &dyn Fn(&Pool) -> bool| {
             (0..rule.pools.len()).filter(|&place| holds(pool(place))).fold(0, |set, place| set | 1 << place)
         };
+        let sets = |holds: &dyn Fn(&Pool, Family) -> bool| FAMILIES.map(|family| set(&|pool| holds(pool, family)));
         let recent = FAMILIES.map(|family| {
-            let latest = rule.pools.iter().map(|&id| &pools[id as usize]).filter(|pool| pool.is_given(family));
+            let latest = rule.pools.iter().map(|&id| &pools[id as usize]).filter(|pool| pool.is_left(family));
             let latest = latest.map(|pool| pool.last_open(family)).max();
-            set(&|pool| pool.is_given(family) && Some(pool.last_open(family)) == latest)
+            set(&|pool| pool.is_left(family) && Some(pool.last_open(family)) == latest)
         });
-        let fallback = rule.fallback.map(|id| &pools[id as usize]).map(|pool| Fallback {
-            is_cname: matches!(pool.kind(), Kind::Cname(_)),
-            given: FAMILIES.map(|family| pool.is_given(family)),
-            open: FAMILIES.map(|family| pool.is_open(family)),
-            is_restless: pool.is_restless(),
-        });
+        let (on_duty, left) = (sets(&Pool::is_on_duty), sets(&Pool::is_left));
+        let (usable, open, draining) = match mode {
+            Some(Mode::ForceUp) => (on_duty, on_duty, left),
+            _ => (sets(&Pool::is_usable), sets(&Pool::is_open), sets(&Pool::is_draining)),
+        };
+        let restless = match mode {
+            Some(Mode::ForceUp) => set(&Pool::has_draining),
+            _ => set(&Pool::is_restless),
+        };
         Self {
-            given: FAMILIES.map(|family| set(&|pool| pool.is_given(family))),
-            usable: FAMILIES.map(|family| set(&|pool| pool.is_usable(family))),
-            open: FAMILIES.map(|family| set(&|pool| pool.is_open(family))),
+            mode,
+            weights: rule.course.weights.as_ref().map(|weights| drawn_weights(weights, &rule, pools)),
+            given: sets(&Pool::is_given),
+            usable,
+            open,
+            draining,
+            on_duty,
+            left,
             recent,
-            restless: set(&Pool::is_restless),
-            fallback,
+            restless,
+            fallback: rule.fallback.map(|id| Fallback::new(&pools[id as usize])),
             rule,
         }
     }
@@ -146,14 +175,28 @@ impl Plan {
         matches!(first.kind(), Kind::Cname(_)) || self.fallback.is_some_and(|fallback| fallback.is_cname)
     }
 
+    /// What the operator says of the name.
+    pub fn mode(&self) -> Option<Mode> {
+        self.mode
+    }
+
+    /// What the step `weight` draws by, if the chain has one: a number for each pool of the rule.
+    pub fn weights(&self) -> Option<&[u32]> {
+        self.weights.as_deref()
+    }
+
     /// The pools that could have been chosen on the rung that this choice was made on.
     pub fn available(&self, choice: &Choice) -> Set {
+        let is_any =
+            |[v4, v6]: PerFamily<Set>| matches!(choice.verdict, Verdict::Pools(set, _) if set & (v4 | v6) != 0);
         let [v4, v6] = match (choice.rung, self.rule.all_down) {
             (Rung::Usable, _) => self.usable,
             (Rung::BelowMinimum, _) => self.open,
-            (Rung::AllDown, AllDown::All) => self.given,
+            (Rung::Draining, _) => self.draining,
+            (Rung::AllDown, AllDown::All) if is_any(self.on_duty) => self.on_duty,
+            (Rung::AllDown, AllDown::All) => self.left,
             (Rung::AllDown, AllDown::LastHealthy) => self.recent,
-            (Rung::AllDown, AllDown::Nodata | AllDown::Servfail) | (Rung::Fallback, _) => [0, 0],
+            (Rung::AllDown, AllDown::Nodata | AllDown::Servfail) | (Rung::Fallback | Rung::ForcedDown, _) => [0, 0],
         };
         v4 | v6
     }
@@ -166,36 +209,65 @@ impl Plan {
     /// What a client with this ranking is answered. `draw` gives a uniform random number below its argument.
     pub fn choose(&self, ranking: &Ranking, family: Family, mut draw: impl FnMut(u32) -> u32) -> Choice {
         let mut seen = Seen { plan: self, reached: 0, fallback: false };
-        let rungs = [(Rung::Usable, self.usable), (Rung::BelowMinimum, self.open)];
-        for (rung, available) in rungs {
+        if let Some(Mode::Drain | Mode::ForceDown) = self.mode {
+            if let Some(choice) = self.fall_back(&mut seen, family) {
+                return choice;
+            }
+            if self.mode == Some(Mode::ForceDown) {
+                return seen.choice(Verdict::Nodata, Rung::ForcedDown, false);
+            }
+        }
+        for (rung, available) in self.rungs() {
             match seen.place(ranking, available, family, &mut draw) {
                 Place::None => {}
-                Place::Chosen(pools) => return seen.choice(Verdict::Pools(pools, Selection::Open), rung, false),
+                Place::Chosen(pools) => return seen.choice(Verdict::Pools(pools, self.selection(rung)), rung, false),
                 Place::WithoutFamily => return seen.choice(Verdict::Nodata, rung, false),
                 Place::FamilyDown => return self.choose_alone(seen, ranking, family, draw),
             }
         }
-        if let Some(fallback) = self.fallback {
-            seen.fallback = true;
-            if fallback.open[family as usize] {
-                return seen.choice(Verdict::Fallback, Rung::Fallback, false);
-            }
-            if fallback.open.contains(&true) && !fallback.given[family as usize] {
-                return seen.choice(Verdict::Nodata, Rung::Fallback, false);
-            }
+        if let Some(choice) = self.fall_back(&mut seen, family) {
+            return choice;
         }
-        let (available, selection) = match self.rule.all_down {
-            AllDown::All => (self.given, Selection::All),
-            AllDown::LastHealthy => (self.recent, Selection::Recent),
+        let (last, selection) = match self.rule.all_down {
+            AllDown::All => ([self.on_duty, self.left], Selection::All),
+            AllDown::LastHealthy => ([self.recent; 2], Selection::Recent),
             AllDown::Nodata => return seen.choice(Verdict::Nodata, Rung::AllDown, false),
             AllDown::Servfail => return seen.choice(Verdict::Servfail, Rung::AllDown, false),
         };
-        let verdict = match seen.place(ranking, available, family, &mut draw) {
-            Place::Chosen(pools) => Verdict::Pools(pools, selection),
-            Place::None | Place::WithoutFamily => Verdict::Nodata,
-            Place::FamilyDown => return self.choose_alone(seen, ranking, family, draw),
-        };
-        seen.choice(verdict, Rung::AllDown, false)
+        for available in last {
+            match seen.place(ranking, available, family, &mut draw) {
+                Place::None => {}
+                Place::Chosen(pools) => return seen.choice(Verdict::Pools(pools, selection), Rung::AllDown, false),
+                Place::WithoutFamily => return seen.choice(Verdict::Nodata, Rung::AllDown, false),
+                Place::FamilyDown => return self.choose_alone(seen, ranking, family, draw),
+            }
+        }
+        seen.choice(Verdict::Nodata, Rung::AllDown, false)
+    }
+
+    /// The rungs on which the name's own pools answer by what probes say.
+    fn rungs(&self) -> [(Rung, PerFamily<Set>); 3] {
+        [(Rung::Usable, self.usable), (Rung::BelowMinimum, self.open), (Rung::Draining, self.draining)]
+    }
+
+    /// Which members answer on one of these rungs.
+    fn selection(&self, rung: Rung) -> Selection {
+        match (rung, self.mode) {
+            (_, Some(Mode::ForceUp)) => Selection::All,
+            (Rung::Draining, _) => Selection::Draining,
+            _ => Selection::Open,
+        }
+    }
+
+    /// What `fallback` makes of it, if it can answer in any family.
+    fn fall_back(&self, seen: &mut Seen<'_>, family: Family) -> Option<Choice> {
+        let fallback = self.fallback?;
+        seen.fallback = true;
+        if let Some(selection) = fallback.answers[family as usize] {
+            return Some(seen.choice(Verdict::Fallback(selection), Rung::Fallback, false));
+        }
+        let is_elsewhere = fallback.answers.iter().any(Option::is_some) && !fallback.given[family as usize];
+        is_elsewhere.then(|| seen.choice(Verdict::Nodata, Rung::Fallback, false))
     }
 
     /// The other family has a place that is alive, this one has endpoints there but none open: the next pools that have
@@ -209,27 +281,56 @@ impl Plan {
         mut draw: impl FnMut(u32) -> u32,
     ) -> Choice {
         let of_family = |sets: PerFamily<Set>| sets[family as usize];
-        for (rung, available) in [(Rung::Usable, of_family(self.usable)), (Rung::BelowMinimum, of_family(self.open))] {
-            let chosen = seen.walk(ranking, available, &mut draw);
+        for (rung, available) in self.rungs() {
+            let chosen = seen.walk(ranking, of_family(available), &mut draw);
             if chosen != 0 {
-                return seen.choice(Verdict::Pools(chosen, Selection::Open), rung, true);
+                return seen.choice(Verdict::Pools(chosen, self.selection(rung)), rung, true);
             }
         }
         if let Some(fallback) = self.fallback.filter(|fallback| !fallback.is_cname) {
             seen.fallback = true;
-            if fallback.open[family as usize] {
-                return seen.choice(Verdict::Fallback, Rung::Fallback, true);
+            if let Some(selection) = fallback.answers[family as usize] {
+                return seen.choice(Verdict::Fallback(selection), Rung::Fallback, true);
             }
         }
-        let (available, selection) = match self.rule.all_down {
-            AllDown::All => (of_family(self.given), Selection::All),
-            AllDown::LastHealthy => (of_family(self.recent), Selection::Recent),
+        let (last, selection) = match self.rule.all_down {
+            AllDown::All => ([self.on_duty, self.left], Selection::All),
+            AllDown::LastHealthy => ([self.recent; 2], Selection::Recent),
             AllDown::Nodata | AllDown::Servfail => return seen.choice(Verdict::Nodata, Rung::AllDown, true),
         };
-        let chosen = seen.walk(ranking, available, &mut draw);
-        let verdict = if chosen == 0 { Verdict::Nodata } else { Verdict::Pools(chosen, selection) };
-        seen.choice(verdict, Rung::AllDown, true)
+        for available in last {
+            let chosen = seen.walk(ranking, of_family(available), &mut draw);
+            if chosen != 0 {
+                return seen.choice(Verdict::Pools(chosen, selection), Rung::AllDown, true);
+            }
+        }
+        seen.choice(Verdict::Nodata, Rung::AllDown, true)
     }
+}
+
+impl Fallback {
+    fn new(pool: &Pool) -> Self {
+        let answers = |family| {
+            let draining = pool.is_draining(family).then_some(Selection::Draining);
+            if pool.is_open(family) { Some(Selection::Open) } else { draining }
+        };
+        Self {
+            is_cname: matches!(pool.kind(), Kind::Cname(_)),
+            given: FAMILIES.map(|family| pool.is_given(family)),
+            answers: FAMILIES.map(answers),
+            is_restless: pool.is_restless(),
+        }
+    }
+}
+
+/// A pool that keeps a share of its clients is drawn that much less often. As long as all keep all of them the shares cancel
+/// out, and weights are drawn by as they are.
+fn drawn_weights(weights: &[u16], rule: &Rule, pools: &[Arc<Pool>]) -> Arc<[u32]> {
+    let shares: Vec<Share> = rule.pools.iter().map(|&id| pools[id as usize].share()).collect();
+    let are_full = shares.iter().all(|share| share.is_full());
+    let drawn =
+        |(&weight, share): (&u16, Share)| u32::from(weight) * if are_full { 1 } else { u32::from(share.thousandths()) };
+    weights.iter().zip(shares).map(drawn).collect()
 }
 
 /// Where a walk for both families ended, seen from one of them.
@@ -253,7 +354,8 @@ struct Seen<'a> {
 
 impl Seen<'_> {
     fn walk(&mut self, ranking: &Ranking, available: Set, draw: impl FnMut(u32) -> u32) -> Set {
-        let Walk { chosen, reached } = self.plan.rule.course.walk(ranking, available, draw);
+        let Walk { chosen, reached } =
+            self.plan.rule.course.walk(ranking, available, self.plan.weights.as_deref(), draw);
         self.reached |= reached;
         chosen
     }
@@ -281,7 +383,8 @@ impl Seen<'_> {
 
     fn choice(&self, verdict: Verdict, rung: Rung, alone: bool) -> Choice {
         let fallback_restless = self.fallback && self.plan.fallback.is_some_and(|fallback| fallback.is_restless);
-        let restless = self.reached & self.plan.restless != 0 || fallback_restless;
+        let drains = self.plan.mode == Some(Mode::Drain);
+        let restless = self.reached & self.plan.restless != 0 || fallback_restless || drains;
         Choice { verdict, rung, alone, reached: self.reached, restless }
     }
 }

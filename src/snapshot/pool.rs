@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::world::{Endpoint, Members, PoolSpec};
 use crate::health::Share;
 use crate::name::Name;
+use crate::overrides::Mode;
 
 /// An address family, as an index into pairs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -19,18 +20,42 @@ pub enum Family {
 /// Something for each address family, indexed by [`Family`].
 pub type PerFamily<T> = [T; 2];
 
-/// What health says of one endpoint.
+/// What probes and the operator say of one endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {
     /// The share of its clients that it keeps; answers may hold it if that is anything.
     pub share: Share,
     /// Whether an unconfirmed outcome speaks against that.
     pub restless: bool,
+    /// Whether it is to answer at all.
+    pub duty: Duty,
+}
+
+/// Whether an endpoint is to answer, as the operator will have it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Duty {
+    /// Yes.
+    #[default]
+    On,
+    /// Only while no other is left.
+    Draining,
+    /// Never, whatever is ignored besides.
+    Off,
 }
 
 impl Standing {
     /// Of an endpoint that nobody watches.
-    pub const CALM: Self = Self { share: Share::FULL, restless: false };
+    pub const CALM: Self = Self { share: Share::FULL, restless: false, duty: Duty::On };
+
+    /// What probes say, with what the operator says of it. What is forced is calm: no outcome will change it.
+    pub fn under(self, mode: Option<Mode>) -> Self {
+        match mode {
+            None | Some(Mode::Open) => self,
+            Some(Mode::Drain) => Self { duty: Duty::Draining, ..self },
+            Some(Mode::ForceUp) => Self::CALM,
+            Some(Mode::ForceDown) => Self { share: Share::NONE, restless: false, duty: Duty::Off },
+        }
+    }
 }
 
 /// One thing that can be handed out, with its weight.
@@ -40,52 +65,94 @@ pub struct Member<T> {
     pub value: T,
     /// For draws; 0 only when no other is left.
     pub weight: u16,
+    /// How much of what its weight gives it; never nothing.
+    pub share: Share,
 }
 
-/// A pool's members of one kind: all, those open now, and those that were open last.
+/// A pool's members of one kind, as the rungs of the ladder take them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lists<T> {
-    all: Arc<[Member<T>]>,
+    /// How many the operator wrote.
+    given: usize,
+    /// How many of them are on duty.
+    on_duty: usize,
     open: Arc<[Member<T>]>,
+    draining: Arc<[Member<T>]>,
+    all: Arc<[Member<T>]>,
     recent: Arc<[Member<T>]>,
+    /// What was open last, those included that are off duty now and may come back.
+    remembered: Arc<[Member<T>]>,
+    is_degraded: bool,
 }
 
-/// Which of a pool's members answer.
+/// Which of a pool's members answer. None holds what is off duty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Selection {
-    /// Those open now.
+    /// Those on duty that are up.
     Open,
-    /// All, whatever their health.
+    /// Those draining that are up.
+    Draining,
+    /// Those on duty, whatever probes say; those draining, if no other is left.
     All,
-    /// Those that were open last.
+    /// Those that were open last; all, if none of them is left.
     Recent,
 }
 
-impl<T: Clone> Lists<T> {
-    fn new(members: Vec<(Member<T>, Standing)>, previous: Option<&Self>) -> Self {
-        let open: Arc<[_]> =
-            members.iter().filter(|(_, standing)| standing.share.is_some()).map(|(member, _)| member.clone()).collect();
-        let all: Arc<[_]> = members.into_iter().map(|(member, _)| member).collect();
-        let recent = match previous {
-            _ if !open.is_empty() => open.clone(),
-            Some(previous) => previous.recent.clone(),
-            None => all.clone(),
+impl<T: Clone + PartialEq> Lists<T> {
+    fn new(members: &[(Member<T>, Standing)], previous: Option<&Self>) -> Self {
+        let list = |holds: &dyn Fn(&Standing) -> bool, share: &dyn Fn(&Standing) -> Share| -> Arc<[Member<T>]> {
+            let held = members.iter().filter(|(_, standing)| holds(standing));
+            held.map(|(member, standing)| Member { share: share(standing), ..member.clone() }).collect()
         };
-        Self { all, open, recent }
+        let is_up = |duty: Duty| move |standing: &Standing| standing.duty == duty && standing.share.is_some();
+        let probed = |standing: &Standing| standing.share;
+        let full = |_: &Standing| Share::FULL;
+        let open = list(&is_up(Duty::On), &probed);
+        let draining = list(&is_up(Duty::Draining), &probed);
+        let on_duty = list(&|standing| standing.duty == Duty::On, &full);
+        let remembered = match previous {
+            _ if !open.is_empty() => list(&is_up(Duty::On), &full),
+            Some(previous) => previous.remembered.clone(),
+            None => list(&|_| true, &full),
+        };
+        let is_degraded = open.iter().chain(&*draining).any(|member| !member.share.is_full());
+        let count = on_duty.len();
+        let all = if on_duty.is_empty() { list(&|standing| standing.duty == Duty::Draining, &full) } else { on_duty };
+        let is_off =
+            |value: &T| members.iter().any(|(member, standing)| standing.duty == Duty::Off && member.value == *value);
+        let recent: Arc<[_]> = match members.iter().any(|(_, standing)| standing.duty == Duty::Off) {
+            true => remembered.iter().filter(|member| !is_off(&member.value)).cloned().collect(),
+            false => remembered.clone(),
+        };
+        let recent = if recent.is_empty() { all.clone() } else { recent };
+        Self { given: members.len(), on_duty: count, open, draining, all, recent, remembered, is_degraded }
     }
 
     /// The members that answer.
     pub fn select(&self, selection: Selection) -> &[Member<T>] {
         match selection {
             Selection::Open => &self.open,
+            Selection::Draining => &self.draining,
             Selection::All => &self.all,
             Selection::Recent => &self.recent,
         }
     }
 
-    /// Whether the share of open members suffices.
+    /// Whether a member that answers keeps only a share of its clients.
+    pub fn is_degraded(&self) -> bool {
+        self.is_degraded
+    }
+
+    /// Whether the share of open members suffices. What the operator took off duty is not missed: to drain one of two does
+    /// not topple the pool.
     fn is_usable(&self, min_healthy: f64) -> bool {
-        !self.open.is_empty() && self.open.len() as f64 >= self.all.len() as f64 * min_healthy
+        !self.open.is_empty() && self.open.len() as f64 >= self.on_duty as f64 * min_healthy
+    }
+
+    /// The weights of open members, and the weights with their shares in thousandths.
+    fn weigh(&self, weight: impl Fn(&Member<T>) -> u64) -> (u64, u64) {
+        let open = self.open.iter().map(|member| (weight(member), u64::from(member.share.thousandths())));
+        open.fold((0, 0), |(sum, kept), (weight, share)| (sum + weight, kept + weight * share))
     }
 }
 
@@ -94,7 +161,9 @@ impl<T: Clone> Lists<T> {
 pub struct Pool {
     spec: Arc<PoolSpec>,
     kind: Kind,
+    share: Share,
     restless: bool,
+    draining: bool,
     last_open: PerFamily<u64>,
 }
 
@@ -122,16 +191,18 @@ impl Pool {
         let kind = match &spec.members {
             Members::Addresses(endpoints) => addresses(endpoints, &standing, previous),
             Members::Cname(endpoint) => {
-                let member = Member { value: endpoint.value.clone(), weight: endpoint.weight };
+                let member = Member { value: endpoint.value.clone(), weight: endpoint.weight, share: Share::FULL };
                 let before = previous.and_then(|pool| match &pool.kind {
                     Kind::Cname(lists) => Some(lists),
                     Kind::Addresses(..) => None,
                 });
-                Kind::Cname(Lists::new(vec![(member, standing(0))], before))
+                Kind::Cname(Lists::new(&[(member, standing(0))], before))
             }
         };
-        let restless = (0..spec.members.len()).any(|endpoint| standing(endpoint).restless);
-        let mut pool = Self { spec, kind, restless, last_open: [0; 2] };
+        let draining = (0..spec.members.len()).any(|endpoint| standing(endpoint).duty == Duty::Draining);
+        let restless = draining || (0..spec.members.len()).any(|endpoint| standing(endpoint).restless);
+        let share = share(&kind);
+        let mut pool = Self { spec, kind, share, restless, draining, last_open: [0; 2] };
         pool.last_open = [Family::V4, Family::V6].map(|family| {
             let was_open = previous.map_or(0, |pool| pool.last_open[family as usize]);
             match was_open {
@@ -153,9 +224,21 @@ impl Pool {
         &self.kind
     }
 
-    /// Whether an unconfirmed outcome speaks against one of its endpoints' states.
+    /// Whether an unconfirmed outcome speaks against one of its endpoints' states, or one drains: what is answered now may
+    /// soon be wrong.
     pub fn is_restless(&self) -> bool {
         self.restless
+    }
+
+    /// Whether the operator drains one of its endpoints.
+    pub fn has_draining(&self) -> bool {
+        self.draining
+    }
+
+    /// The mean share of its open endpoints by weight: how much of what the step `weight` gives it. Above nothing; all, if
+    /// none is open.
+    pub fn share(&self) -> Share {
+        self.share
     }
 
     /// The generation that last had an endpoint of this family open: [`OPEN_NOW`] for the current one, 0 for none yet.
@@ -163,19 +246,44 @@ impl Pool {
         self.last_open[family as usize]
     }
 
-    /// How many endpoints of the family are open, and of how many.
+    /// How many endpoints of the family are open, and of how many that the operator wrote.
     pub fn counts(&self, family: Family) -> (usize, usize) {
-        (self.count(family, Selection::Open), self.count(family, Selection::All))
+        let given = match (&self.kind, family) {
+            (Kind::Addresses(v4, _), Family::V4) => v4.given,
+            (Kind::Addresses(_, v6), Family::V6) => v6.given,
+            (Kind::Cname(name), _) => name.given,
+        };
+        (self.count(family, Selection::Open), given)
     }
 
-    /// Whether it has endpoints of the family, whatever their health.
+    /// Whether it has endpoints of the family, as the operator wrote it.
     pub fn is_given(&self, family: Family) -> bool {
-        self.count(family, Selection::All) > 0
+        self.counts(family).1 > 0
     }
 
     /// Whether any endpoint of the family is open.
     pub fn is_open(&self, family: Family) -> bool {
         self.count(family, Selection::Open) > 0
+    }
+
+    /// Whether any endpoint of the family drains and is up.
+    pub fn is_draining(&self, family: Family) -> bool {
+        self.count(family, Selection::Draining) > 0
+    }
+
+    /// Whether any endpoint of the family is not forced down.
+    pub fn is_left(&self, family: Family) -> bool {
+        self.count(family, Selection::All) > 0
+    }
+
+    /// Whether any endpoint of the family is neither forced down nor draining.
+    pub fn is_on_duty(&self, family: Family) -> bool {
+        let on_duty = match (&self.kind, family) {
+            (Kind::Addresses(v4, _), Family::V4) => v4.on_duty,
+            (Kind::Addresses(_, v6), Family::V6) => v6.on_duty,
+            (Kind::Cname(name), _) => name.on_duty,
+        };
+        on_duty > 0
     }
 
     /// Whether so many endpoints of the family are open as `min_healthy` asks for.
@@ -199,18 +307,38 @@ impl Pool {
 
 fn addresses(endpoints: &[Endpoint<IpAddr>], standing: &impl Fn(usize) -> Standing, previous: Option<&Pool>) -> Kind {
     let (mut v4, mut v6) = (Vec::new(), Vec::new());
+    let share = Share::FULL;
     for (number, endpoint) in endpoints.iter().enumerate() {
         let (weight, standing) = (endpoint.weight, standing(number));
         match endpoint.value {
-            IpAddr::V4(address) => v4.push((Member { value: address.octets(), weight }, standing)),
-            IpAddr::V6(address) => v6.push((Member { value: address.octets(), weight }, standing)),
+            IpAddr::V4(address) => v4.push((Member { value: address.octets(), weight, share }, standing)),
+            IpAddr::V6(address) => v6.push((Member { value: address.octets(), weight, share }, standing)),
         }
     }
     let (before_v4, before_v6) = match previous.map(|pool| &pool.kind) {
         Some(Kind::Addresses(v4, v6)) => (Some(v4), Some(v6)),
         _ => (None, None),
     };
-    Kind::Addresses(Lists::new(v4, before_v4), Lists::new(v6, before_v6))
+    Kind::Addresses(Lists::new(&v4, before_v4), Lists::new(&v6, before_v6))
+}
+
+/// The mean share of open members of both families; evenly if none has a weight.
+fn share(kind: &Kind) -> Share {
+    fn weigh<T: Clone + PartialEq>(lists: &Lists<T>, is_even: bool) -> (u64, u64) {
+        lists.weigh(|member| if is_even { 1 } else { u64::from(member.weight) })
+    }
+    let mean = |is_even: bool| {
+        let (sum, kept) = match kind {
+            Kind::Addresses(v4, v6) => {
+                let ((sum_v4, kept_v4), (sum_v6, kept_v6)) = (weigh(v4, is_even), weigh(v6, is_even));
+                (sum_v4 + sum_v6, kept_v4 + kept_v6)
+            }
+            Kind::Cname(name) => weigh(name, is_even),
+        };
+        // A share above nothing is not rounded to nothing.
+        (sum > 0).then(|| Share::from_thousandths(kept.div_ceil(sum) as u16))
+    };
+    mean(false).or_else(|| mean(true)).unwrap_or(Share::FULL)
 }
 
 #[cfg(test)]
@@ -231,7 +359,7 @@ mod tests {
 
     fn with_open(open: &[usize], min_healthy: f64, previous: Option<&Pool>) -> Pool {
         let share = |endpoint| if open.contains(&endpoint) { Share::FULL } else { Share::NONE };
-        let standing = |endpoint| Standing { share: share(endpoint), restless: false };
+        let standing = |endpoint| Standing { share: share(endpoint), ..Standing::CALM };
         Pool::new(spec(min_healthy), standing, 9, previous)
     }
 
@@ -250,7 +378,7 @@ mod tests {
         let second = with_open(&[2], 0.0, Some(&first));
         let third = with_open(&[], 0.0, Some(&second));
         let Kind::Addresses(v4, v6) = third.kind() else { panic!("no addresses") };
-        assert_eq!(v4.select(Selection::Recent), [Member { value: [192, 0, 2, 3], weight: 1 }]);
+        assert_eq!(v4.select(Selection::Recent), [Member { value: [192, 0, 2, 3], weight: 1, share: Share::FULL }]);
         assert_eq!(v6.select(Selection::Recent).len(), 1);
         assert_eq!((second.last_open(Family::V4), third.last_open(Family::V4)), (OPEN_NOW, 9));
         assert_eq!(third.last_open(Family::V6), 0);

@@ -10,6 +10,7 @@ use crate::geo::{Coordinates, CountryCode, DatacenterId, Regions};
 use crate::health::{Condition, Target};
 use crate::latency::Tolerance;
 use crate::name::Name;
+use crate::overrides::Order;
 use crate::steering::{AllDown, Pick, Step};
 use crate::wire::Rtype;
 use crate::zone::Record;
@@ -31,6 +32,8 @@ pub struct World {
     pub pools: Vec<Arc<PoolSpec>>,
     /// All zones; origins are unique.
     pub zones: Vec<ZoneSpec>,
+    /// What the operator wrote of times at which something is to drain, or the like.
+    pub windows: Vec<Order>,
     /// How EDNS Client Subnet is used.
     pub ecs: Ecs,
     /// How messages are exchanged.

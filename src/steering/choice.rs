@@ -18,7 +18,7 @@ pub struct Course {
     pub slots: Box<[Set]>,
     /// Where each pool stands.
     pub datacenters: Box<[Option<DatacenterId>]>,
-    /// Each pool's weight, if the chain draws one pool of a tie (the step `weight`).
+    /// Each pool's weight as the operator wrote it, if the chain draws one pool of a tie (the step `weight`).
     pub weights: Option<Box<[u16]>>,
     /// From the best pools of how many datacenters; at least 1.
     pub take: u8,
@@ -35,15 +35,22 @@ pub struct Walk {
 
 impl Course {
     /// Walks down the tiers until pools of `take` datacenters are chosen. Tied pools are chosen together, unless weights
-    /// draw one of them. `draw` gives a uniform random number below its argument.
-    pub fn walk(&self, ranking: &Ranking, available: Set, mut draw: impl FnMut(u32) -> u32) -> Walk {
+    /// draw one of them: a number for each pool, which need not be those that the operator wrote. `draw` gives a uniform
+    /// random number below its argument.
+    pub fn walk(
+        &self,
+        ranking: &Ranking,
+        available: Set,
+        weights: Option<&[u32]>,
+        mut draw: impl FnMut(u32) -> u32,
+    ) -> Walk {
         let mut walk = Walk::default();
         for &tier in ranking.tiers() {
             let pools = members(tier).fold(0, |pools, slot| pools | self.slots[slot]);
             walk.reached |= pools;
             let mut left = pools & available;
             while left != 0 {
-                let best = match &self.weights {
+                let best = match weights {
                     Some(weights) => 1 << draw_weighted(left, weights, &mut draw),
                     None => left,
                 };
@@ -80,9 +87,9 @@ impl Course {
 }
 
 /// Draws one of `pools` in proportion to weight; those of weight 0 only when there is no other, evenly then.
-fn draw_weighted(pools: Set, weights: &[u16], draw: &mut impl FnMut(u32) -> u32) -> usize {
-    let total: u32 = members(pools).map(|pool| u32::from(weights[pool])).sum();
-    let weight = |pool: usize| if total == 0 { 1 } else { u32::from(weights[pool]) };
+fn draw_weighted(pools: Set, weights: &[u32], draw: &mut impl FnMut(u32) -> u32) -> usize {
+    let total: u32 = members(pools).map(|pool| weights[pool]).sum();
+    let weight = |pool: usize| if total == 0 { 1 } else { weights[pool] };
     let sum = if total == 0 { pools.count_ones() } else { total };
     let mut drawn = draw(sum);
     members(pools)
@@ -118,38 +125,39 @@ mod tests {
     fn the_first_tier_with_something_available_answers() {
         let course = course(&[FRA, IAD, SIN]);
         let ranking = ranking(&[0b001, 0b110]);
-        assert_eq!(course.walk(&ranking, 0b111, |_| 0), Walk { chosen: 0b001, reached: 0b001 });
-        assert_eq!(course.walk(&ranking, 0b110, |_| 0), Walk { chosen: 0b110, reached: 0b111 });
-        assert_eq!(course.walk(&ranking, 0, |_| 0), Walk { chosen: 0, reached: 0b111 });
+        assert_eq!(course.walk(&ranking, 0b111, None, |_| 0), Walk { chosen: 0b001, reached: 0b001 });
+        assert_eq!(course.walk(&ranking, 0b110, None, |_| 0), Walk { chosen: 0b110, reached: 0b111 });
+        assert_eq!(course.walk(&ranking, 0, None, |_| 0), Walk { chosen: 0, reached: 0b111 });
     }
 
     #[test]
     fn take_goes_on_until_enough_datacenters_answer() {
         let course = Course { take: 2, ..course(&[FRA, FRA, IAD, SIN]) };
         let ranking = ranking(&[0b0001, 0b0010, 0b0100, 0b1000]);
-        assert_eq!(course.walk(&ranking, 0b1111, |_| 0).chosen, 0b0111);
-        assert_eq!(course.walk(&ranking, 0b1001, |_| 0).chosen, 0b1001);
+        assert_eq!(course.walk(&ranking, 0b1111, None, |_| 0).chosen, 0b0111);
+        assert_eq!(course.walk(&ranking, 0b1001, None, |_| 0).chosen, 0b1001);
     }
 
     #[test]
     fn weights_draw_one_pool_of_a_tie() {
-        let course = Course { weights: Some([90, 10, 0].into()), ..course(&[FRA, FRA, IAD]) };
+        let (course, weights) = (course(&[FRA, FRA, IAD]), Some(&[90, 10, 0][..]));
         let ranking = ranking(&[0b111]);
         let drawn = |number: u32| {
-            course.walk(&ranking, 0b111, |sum| {
+            course.walk(&ranking, 0b111, weights, |sum| {
                 assert_eq!(sum, 100);
                 number
             })
         };
         assert_eq!(drawn(89).chosen, 0b001);
         assert_eq!(drawn(90).chosen, 0b010);
-        assert_eq!(course.walk(&ranking, 0b100, |_| 0).chosen, 0b100);
+        assert_eq!(course.walk(&ranking, 0b100, weights, |_| 0).chosen, 0b100);
     }
 
     #[test]
     fn a_draw_for_two_datacenters_draws_again_without_the_first() {
-        let course = Course { weights: Some([1, 1, 1].into()), take: 2, ..course(&[FRA, FRA, IAD]) };
+        let course = Course { take: 2, ..course(&[FRA, FRA, IAD]) };
         let mut numbers = [1, 0].into_iter();
-        assert_eq!(course.walk(&ranking(&[0b111]), 0b111, |_| numbers.next().unwrap()).chosen, 0b110);
+        let walk = course.walk(&ranking(&[0b111]), 0b111, Some(&[1; 3]), |_| numbers.next().unwrap());
+        assert_eq!(walk.chosen, 0b110);
     }
 }

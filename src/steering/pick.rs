@@ -5,6 +5,9 @@ use super::chain::Pick;
 /// Endpoints that an answer holds at most.
 pub const MAX_ANSWERS: usize = 64;
 
+/// A share that is all.
+const WHOLE: u64 = 1000;
+
 /// The endpoints picked, by their place among those that could answer, in the order in which they stand in the answer.
 #[derive(Clone, Debug)]
 pub struct Picks {
@@ -39,6 +42,47 @@ impl Picks {
         picks
     }
 
+    /// The same where some keep only a share of their clients, in thousandths: a share above 0 and at most 1000 for each. A
+    /// weighted draw takes weights times shares. Otherwise an endpoint stands in an answer with its share as probability;
+    /// where all would be left out, all stay.
+    pub fn degraded(
+        pick: Pick,
+        count: usize,
+        answers: u16,
+        turn: u32,
+        weight: impl Fn(usize) -> u16,
+        share: impl Fn(usize) -> u16,
+        mut draw: impl FnMut(u32) -> u32,
+    ) -> Self {
+        let wanted = count.min(usize::from(answers)).min(MAX_ANSWERS);
+        let mut picks = Self { places: [0; MAX_ANSWERS], count: wanted as u8 };
+        if pick == Pick::Weighted {
+            let even = (0..count).all(|place| weight(place) == 0);
+            let weight = |place| u64::from(if even { 1 } else { weight(place) }) * u64::from(share(place));
+            // Draws have 32 bits. What does not fit loses low bits, of which it has plenty.
+            let total: u64 = (0..count).map(weight).sum();
+            let surplus = u32::BITS.saturating_sub(total.leading_zeros());
+            picks.draw(count, |place| (weight(place) >> surplus) as u32, draw);
+            return picks;
+        }
+        let seed = u64::from(draw(u32::MAX));
+        let stays = |place: &usize| scatter(seed, *place as u64) % WHOLE < u64::from(share(*place));
+        let staying = (0..count).filter(stays).count();
+        if staying == 0 {
+            return Self::new(pick, count, answers, turn, weight, draw);
+        }
+        picks.count = wanted.min(staying) as u8;
+        if pick == Pick::Random {
+            picks.draw(count, |place| u32::from(stays(&place)), draw);
+            return picks;
+        }
+        let in_turn = (0..count).filter(stays).cycle().skip(turn as usize % staying);
+        for (place, picked) in picks.places[..usize::from(picks.count)].iter_mut().zip(in_turn) {
+            *place = picked as u16;
+        }
+        picks
+    }
+
     /// The places, first to last.
     pub fn iter(&self) -> impl Iterator<Item = usize> {
         self.places[..usize::from(self.count)].iter().map(|&place| usize::from(place))
@@ -64,6 +108,15 @@ impl Picks {
             left -= weight(place);
         }
     }
+}
+
+/// A number for each place that looks random from seed to seed: the same twice, so that nothing has to be remembered of
+/// thousands of places. It is SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).
+fn scatter(seed: u64, place: u64) -> u64 {
+    let mut z = (seed << 32 | place).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
 }
 
 #[cfg(test)]
@@ -109,5 +162,58 @@ mod tests {
     fn a_random_order_holds_each_once() {
         let picks = Picks::new(Pick::Random, 4, 8, 0, |_| 9, |below| below - 1);
         assert_eq!(places(&picks), [3, 2, 1, 0]);
+    }
+
+    const ENDPOINTS: [(u16, u16); 4] = [(1, 1000), (3, 250), (2, 500), (0, 1)];
+
+    fn degraded(pick: Pick, answers: u16, turn: u32, random: &mut fastrand::Rng) -> Picks {
+        let (weight, share) = (|place: usize| ENDPOINTS[place].0, |place: usize| ENDPOINTS[place].1);
+        Picks::degraded(pick, ENDPOINTS.len(), answers, turn, weight, share, |below| random.u32(..below))
+    }
+
+    #[test]
+    fn a_degraded_endpoint_stands_in_an_answer_with_its_share_as_probability() {
+        const ANSWERS: u32 = 40_000;
+        let mut random = fastrand::Rng::with_seed(7);
+        for pick in [Pick::Rotate, Pick::Random] {
+            let (mut seen, mut first) = ([0; 4], [0; 4]);
+            for turn in 0..ANSWERS {
+                let picked = places(&degraded(pick, 8, turn, &mut random));
+                first[picked[0]] += 1;
+                picked.iter().for_each(|place| seen[*place] += 1);
+            }
+            for (place, (_, share)) in ENDPOINTS.into_iter().enumerate() {
+                let (share, count) = (f64::from(share) / 1000.0, f64::from(ANSWERS));
+                let error = (f64::from(seen[place]) - count * share).abs();
+                // Four standard deviations of a binomial distribution.
+                assert!(error <= 4.0 * (count * share * (1.0 - share)).sqrt(), "{pick:?} {place}: {}", seen[place]);
+            }
+            // Alone, with the second, with the third, or with both: 3/8, 1/8, 3/8, 1/8, each place first as often.
+            let expected = f64::from(ANSWERS) * (3.0 / 8.0 + 1.0 / 16.0 + 3.0 / 16.0 + 1.0 / 24.0);
+            assert!((f64::from(first[0]) - expected).abs() < 400.0, "{pick:?}: {first:?}");
+        }
+    }
+
+    #[test]
+    fn a_weighted_draw_takes_weights_times_shares() {
+        let mut random = fastrand::Rng::with_seed(7);
+        let mut seen = [0_u32; 4];
+        (0..27_500).for_each(|turn| seen[places(&degraded(Pick::Weighted, 1, turn, &mut random))[0]] += 1);
+        // 1000 to 750 to 1000 to 0; the standard deviation is 80.
+        for (place, expected) in [(0, 10_000), (1, 7_500), (2, 10_000), (3, 0_u32)] {
+            assert!(seen[place].abs_diff(expected) < 320, "{seen:?}");
+        }
+        let heavy = Picks::degraded(Pick::Weighted, 1000, 1, 0, |_| u16::MAX, |_| 999, |below| below - 1);
+        assert_eq!(places(&heavy), [999], "a sum beyond 32 bits is drawn by too");
+    }
+
+    #[test]
+    fn where_all_would_be_left_out_all_stay() {
+        let picks = |seed: u32| {
+            let mut numbers = std::iter::once(seed).chain(std::iter::repeat(0));
+            Picks::degraded(Pick::Rotate, 2, 8, 1, |_| 1, |_| 1, |_| numbers.next().unwrap())
+        };
+        let whole = (0..200).filter(|&seed| places(&picks(seed)) == [1, 0]).count();
+        assert!(whole > 190, "{whole}");
     }
 }

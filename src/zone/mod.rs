@@ -6,4 +6,4 @@ mod tree;
 
 pub use record::Record;
 pub use rrset::{FIXED_FIELDS, POINTER_LENGTH, Rrset, TTL_OFFSET, TooLarge, below};
-pub use tree::{Found, Node, NodeId, PlanId, Special, Zone, ZoneError};
+pub use tree::{Found, NameId, Node, NodeId, PlanId, Special, Zone, ZoneError};

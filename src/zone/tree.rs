@@ -17,6 +17,9 @@ pub type NodeId = u32;
 /// What is steered at a node, by its place in the snapshot's list.
 pub type PlanId = u32;
 
+/// A steered name, by its place among all of the snapshot's.
+pub type NameId = u32;
+
 /// An immutable zone.
 #[derive(Debug)]
 pub struct Zone {
@@ -58,8 +61,8 @@ pub enum Special {
     /// Nothing.
     #[default]
     None,
-    /// Addresses chosen for each client.
-    Steered(PlanId),
+    /// Addresses chosen for each client: how, and for which name.
+    Steered(PlanId, NameId),
     /// TXT with what is known of the asker.
     Reflect,
 }
@@ -335,7 +338,7 @@ mod tests {
         let soa = [name("ns1").as_wire(), name("hostmaster").as_wire(), &[0; 16], &60u32.to_be_bytes()].concat();
         let mut all = vec![record("@", Rtype::SOA, &soa), record("@", Rtype::NS, name("ns1").as_wire())];
         all.extend_from_slice(records);
-        Zone::build(&name("@"), &all, [(name("*.apps"), Special::Steered(7))]).unwrap()
+        Zone::build(&name("@"), &all, [(name("*.apps"), Special::Steered(7, 3))]).unwrap()
     }
 
     fn look_up<'a>(zone: &'a Zone, text: &str) -> Found<'a> {
@@ -360,8 +363,8 @@ mod tests {
             Found::Node(node) => node.special(),
             Found::Cut { .. } | Found::Dname { .. } | Found::Nothing => panic!("{text} is not found"),
         };
-        assert_eq!(special("any.apps"), Special::Steered(7));
-        assert_eq!(special("deep.any.apps"), Special::Steered(7));
+        assert_eq!(special("any.apps"), Special::Steered(7, 3));
+        assert_eq!(special("deep.any.apps"), Special::Steered(7, 3));
         assert_eq!(special("there.apps"), Special::None);
         // RFC 4592, section 2.2.1: the closest encloser is an existing name, so its own wildcard would be asked.
         assert!(matches!(look_up(&zone, "x.there.apps"), Found::Nothing));

@@ -2,7 +2,7 @@
 //! No sockets, no clock.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses what it needs of the scene")]
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -16,6 +16,7 @@ use truenorth::config::{Config, Faults};
 use truenorth::geo::Locations;
 use truenorth::health::Share;
 use truenorth::latency::{MIN_SAMPLES, Sample, Table};
+use truenorth::overrides::{Book, Order, Selector};
 use truenorth::snapshot::{Blueprint, Members, PoolId, Remapped, Snapshot, Standing};
 
 /// Three places, regions by prefix, a pool in each place; tests append names.
@@ -73,6 +74,8 @@ pub struct Scene {
     down: HashSet<IpAddr>,
     restless: HashSet<IpAddr>,
     latency: Table,
+    degraded: HashMap<IpAddr, Share>,
+    overrides: Book,
     /// Unix seconds; it moves when a test moves it.
     pub now: u64,
 }
@@ -121,7 +124,16 @@ impl Scene {
         blueprint.adopt(&mut latency);
         let snapshot = Arc::new(Snapshot::new(Arc::new(blueprint), |_, _| Standing::CALM, None));
         let worker = Worker::new(Arc::new(Rotation::default()));
-        Self { snapshot, worker, down: HashSet::new(), restless: HashSet::new(), latency, now: START }
+        Self {
+            snapshot,
+            worker,
+            down: HashSet::new(),
+            restless: HashSet::new(),
+            degraded: HashMap::new(),
+            overrides: Book::default(),
+            latency,
+            now: START,
+        }
     }
 
     /// These endpoints go down, confirmed.
@@ -153,7 +165,31 @@ impl Scene {
             (0..MIN_SAMPLES).for_each(|_| self.latency.feed(&sample, &location, Duration::from_secs(self.now)));
         }
         let maps = Remapped::new(self.snapshot.blueprint(), self.latency.clone());
-        self.snapshot = Arc::new(self.snapshot.with_maps(&maps));
+        self.snapshot = Arc::new(self.snapshot.with_maps(&maps, self.overrides.rulings()));
+    }
+
+    /// These endpoints ask for no more than so many thousandths of their clients, confirmed.
+    pub fn degraded(&mut self, addresses: &[&str], thousandths: u16) {
+        let share = Share::from_thousandths(thousandths);
+        self.degraded.extend(addresses.iter().map(|text| (text.parse::<IpAddr>().unwrap(), share)));
+        self.publish();
+    }
+
+    /// The operator's command: `drain dc:fra`.
+    pub fn order(&mut self, command: &str) {
+        let (mode, target) = command.split_once(' ').unwrap();
+        let (mode, target) = (mode.parse().unwrap(), target.parse().unwrap());
+        self.snapshot.world().find(&target).unwrap();
+        let order = Order { mode, target, from: None, until: None, reason: "a test".into(), who: "tests".into() };
+        self.overrides.place(order, Duration::from_secs(self.now), |_| true).unwrap();
+        self.publish();
+    }
+
+    /// Takes a command back, by its target.
+    pub fn lift(&mut self, target: &str) {
+        let which = Selector::Target(target.parse().unwrap());
+        self.overrides.lift(&which, "tests", Duration::from_secs(self.now)).unwrap();
+        self.publish();
     }
 
     /// What questions are answered from now.
@@ -165,13 +201,17 @@ impl Scene {
         let world = self.snapshot.world();
         let all: Vec<PoolId> = (0..world.pools.len() as PoolId).collect();
         let standing = |id: PoolId, endpoint: usize| {
-            let pool = &world.pools[id as usize].members;
-            let address = pool.address(endpoint).or_else(|| probed_address(pool, endpoint));
+            let pool = &world.pools[id as usize];
+            let address = pool.members.address(endpoint).or_else(|| probed_address(&pool.members, endpoint));
             let is_in = |set: &HashSet<IpAddr>| address.is_some_and(|address| set.contains(&address));
-            let share = if is_in(&self.down) { Share::NONE } else { Share::FULL };
-            Standing { share, restless: is_in(&self.restless) }
+            let share = address.and_then(|address| self.degraded.get(&address)).copied().unwrap_or(Share::FULL);
+            let share = if is_in(&self.down) { Share::NONE } else { share };
+            let ruling = world.ruling(self.overrides.rulings(), pool, endpoint);
+            let probed = Standing { share, restless: is_in(&self.restless), ..Standing::CALM };
+            probed.under(ruling.map(|ruling| ruling.order.mode))
         };
-        self.snapshot = Arc::new(self.snapshot.with_pools(&all, standing));
+        let snapshot = self.snapshot.with_pools(&all, standing);
+        self.snapshot = Arc::new(snapshot.overlaid(self.overrides.rulings()));
     }
 
     /// A question over UDP; `client` is a Client Subnet prefix such as `10.1.2.0/24`, or empty for none.

@@ -49,6 +49,7 @@ pub(crate) fn snapshot(version: &str) -> Arc<Snapshot> {
         datacenters: Vec::new(),
         ecs: Ecs::default(),
         protocol: truenorth::snapshot::Protocol::default(),
+        windows: Vec::new(),
         node: "test".into(),
         site_country: None,
     };

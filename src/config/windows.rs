@@ -1,0 +1,97 @@
+//! `[[windows]]`: times at which something is to drain, or the like.
+
+use std::time::Duration;
+
+use toml::value::{Datetime, Offset};
+
+use crate::overrides::{Civil, MAX_OVERRIDES, MAX_REASON, Mode, Order, TargetPattern};
+use crate::snapshot::World;
+
+use super::decode::{Placed, Value};
+use super::fault::{Fault, Faults};
+
+/// Who asks for what stands in the server file.
+const WHO: &str = "server file";
+
+/// What a time has to look like.
+const TIME: &str = "a time with an offset, such as 2026-12-01T02:00:00Z";
+
+/// Windows, each with the place of its target.
+pub(super) fn read(value: Option<Value<'_>>, faults: &mut Faults) -> Vec<Placed<Order>> {
+    let Some(value) = value else { return Vec::new() };
+    let windows = value.each(faults, read_window);
+    if windows.len() > MAX_OVERRIDES {
+        faults.push(Fault::error(&value.anchor(), format!("there are more than {MAX_OVERRIDES} windows"), ""));
+    }
+    windows
+}
+
+fn read_window(value: &Value<'_>, faults: &mut Faults) -> Option<Placed<Order>> {
+    let mut table = value.table("a window", faults)?;
+    let target = table.require("target", faults).and_then(|value| read_target(&value, faults));
+    let mode = table.require("mode", faults).and_then(|value| value.word(&Mode::ALL, &[], faults));
+    let from = table.require("from", faults).and_then(|value| read_time(&value, faults));
+    let until = table.require("until", faults).and_then(|value| read_time(&value, faults));
+    let reason = table.take("reason").and_then(|value| {
+        let expected = format!("a text of 1 to {MAX_REASON} octets");
+        value.parsed(&expected, faults, |text| (text.len() <= MAX_REASON).then(|| text.to_owned()))
+    });
+    table.finish(&[], faults);
+    let (target, mode, from, until) = (target?, mode?.value, from?, until?);
+    if until.value <= from.value {
+        let fault = Fault::error(&until.place, "the window ends before it begins", "not after `from`");
+        faults.push(fault.related(&from.place, "it begins here"));
+        return None;
+    }
+    let reason = reason.map_or_else(String::new, |reason| reason.value).into();
+    let (from, until) = (Some(from.value), Some(until.value));
+    Some(target.with(Order { mode, target: target.value.clone(), from, until, reason, who: WHO.into() }))
+}
+
+/// Tells of windows that mean nothing.
+pub(super) fn check(windows: &[Placed<Order>], world: &World, faults: &mut Faults) {
+    for window in windows {
+        if let Err(meant) = world.find(&window.value.target) {
+            let label = meant.map_or_else(|| "not there".to_owned(), |meant| format!("did you mean `{meant}`?"));
+            faults.push(Fault::error(&window.place, format!("nothing is named `{}`", window.value.target), label));
+        }
+    }
+}
+
+fn read_target(value: &Value<'_>, faults: &mut Faults) -> Option<Placed<TargetPattern>> {
+    let text = value.string(faults)?;
+    match text.value.parse() {
+        Ok(target) => Some(text.with(target)),
+        Err(error) => {
+            let error: crate::overrides::TargetPatternError = error;
+            faults.push(Fault::error(&text.place, error.to_string(), "not a target"));
+            None
+        }
+    }
+}
+
+fn read_time(value: &Value<'_>, faults: &mut Faults) -> Option<Placed<Duration>> {
+    match value.datetime().and_then(since_epoch) {
+        Some(time) => Some(Placed { value: time, place: value.place() }),
+        None => value.unexpected(TIME, faults),
+    }
+}
+
+/// A time without an offset would mean another moment on every node.
+fn since_epoch(Datetime { date, time, offset }: Datetime) -> Option<Duration> {
+    let (date, time) = (date?, time?);
+    let offset = match offset? {
+        Offset::Z => 0,
+        Offset::Custom { minutes } => minutes,
+    };
+    Civil {
+        year: date.year,
+        month: date.month,
+        day: date.day,
+        hour: time.hour,
+        minute: time.minute,
+        second: time.second.unwrap_or(0),
+        offset,
+    }
+    .since_epoch()
+}

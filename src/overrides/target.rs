@@ -1,0 +1,308 @@
+//! What an operator means: `dc:fra`, `pool:web/fra`, `endpoint:192.0.2.10`, `name:www.gslb.example.com`.
+//!
+//! ```text
+//!   dc:fra                  every endpoint in that datacenter
+//!   pool:web/fra            that pool; pool:web is all of its datacenters
+//!   endpoint:192.0.2.10     that address in every pool; endpoint:www.example.net is a CNAME's target
+//!   name:www.example.com    that steered name; a wildcard's owner is written name:\*.apps.example.com
+//! ```
+//!
+//! `*` stands for any text, dots and slashes too, and `?` for any one character; behind a backslash they stand for
+//! themselves. Zones may have pools of the same name: they are meant together.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use crate::name::{Name, NameError};
+
+/// What kind of thing is meant, the least specific first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TargetKind {
+    /// All that stands in a datacenter.
+    Datacenter,
+    /// A pool.
+    Pool,
+    /// An endpoint, by its address or canonical name.
+    Endpoint,
+    /// A steered name. Never compared with the others: it says nothing of endpoints.
+    Name,
+}
+
+impl TargetKind {
+    const ALL: [(&'static str, Self); 4] =
+        [("dc", Self::Datacenter), ("pool", Self::Pool), ("endpoint", Self::Endpoint), ("name", Self::Name)];
+
+    /// As it stands before the colon.
+    pub fn as_str(self) -> &'static str {
+        Self::ALL[self as usize].0
+    }
+}
+
+/// A pattern of things of one kind.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct TargetPattern {
+    kind: TargetKind,
+    /// Addresses as [`IpAddr`] writes them, names in lower case and without their final dot.
+    text: Box<str>,
+    tokens: Box<[Token]>,
+}
+
+/// A piece of a pattern.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Token {
+    This(char),
+    AnyOne,
+    AnyMany,
+}
+
+/// How exactly a pattern says what it means, the least exactly first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Exactness {
+    Glob,
+    /// A pool without its datacenter.
+    Whole,
+    Exact,
+}
+
+/// Why a text is no target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TargetPatternError {
+    /// It does not begin with a kind and a colon.
+    NoKind,
+    /// Nothing stands behind the colon.
+    Empty,
+    /// It looks like an address and is none.
+    BadAddress(Box<str>),
+    /// It is no domain name.
+    BadName(Box<str>, NameError),
+}
+
+impl fmt::Display for TargetPatternError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoKind => f.write_str("a target is dc:NAME, pool:NAME, endpoint:ADDRESS or name:NAME"),
+            Self::Empty => f.write_str("a target needs something behind its colon"),
+            Self::BadAddress(text) => write!(f, "`{text}` is no address"),
+            Self::BadName(text, error) => write!(f, "`{text}` is no name: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for TargetPatternError {}
+
+impl FromStr for TargetPattern {
+    type Err = TargetPatternError;
+
+    fn from_str(text: &str) -> Result<Self, TargetPatternError> {
+        let (kind, text) = text.split_once(':').ok_or(TargetPatternError::NoKind)?;
+        let known = TargetKind::ALL.iter().find(|(name, _)| *name == kind);
+        let &(_, kind) = known.ok_or(TargetPatternError::NoKind)?;
+        if text.is_empty() {
+            return Err(TargetPatternError::Empty);
+        }
+        let is_glob = tokens(text).any(|token| !matches!(token, Token::This(_)));
+        let text = match kind {
+            TargetKind::Datacenter | TargetKind::Pool => text.to_owned(),
+            TargetKind::Endpoint | TargetKind::Name if is_glob => without_final_dot(text).to_ascii_lowercase(),
+            TargetKind::Endpoint => endpoint_text(text)?,
+            TargetKind::Name => name_text(text)?,
+        };
+        Ok(Self { kind, tokens: tokens(&text).collect(), text: text.into() })
+    }
+}
+
+impl fmt::Display for TargetPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.kind.as_str(), self.text)
+    }
+}
+
+impl TargetPattern {
+    /// What kind of thing is meant.
+    pub fn kind(&self) -> TargetKind {
+        self.kind
+    }
+
+    /// What stands behind the colon.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether it may mean more than it names.
+    pub fn is_glob(&self) -> bool {
+        self.tokens.iter().any(|token| !matches!(token, Token::This(_)))
+    }
+
+    /// Whether something of its kind is meant: a datacenter or pool by its name, an address as [`IpAddr`] writes it, a
+    /// domain name by its [`canonical`] text.
+    pub fn means(&self, text: &str) -> bool {
+        let whole_pool = || {
+            let pool = text.split_once('/').map(|(pool, _)| pool);
+            self.names_no_datacenter() && pool.is_some_and(|pool| matches(&self.tokens, pool))
+        };
+        matches(&self.tokens, text) || (self.kind == TargetKind::Pool && whole_pool())
+    }
+
+    pub(super) fn exactness(&self) -> Exactness {
+        match self.kind {
+            _ if self.is_glob() => Exactness::Glob,
+            TargetKind::Pool if self.names_no_datacenter() => Exactness::Whole,
+            _ => Exactness::Exact,
+        }
+    }
+
+    fn names_no_datacenter(&self) -> bool {
+        !self.text.contains('/')
+    }
+}
+
+/// A name as patterns know it: in lower case and without its final dot.
+pub fn canonical(name: &Name) -> String {
+    without_final_dot(&name.to_string()).to_ascii_lowercase()
+}
+
+/// The pieces of a pattern. Behind a backslash `*` and `?` are plain characters; before others it is one itself, for so do
+/// names write a dot inside of a label.
+fn tokens(text: &str) -> impl Iterator<Item = Token> {
+    let mut rest = text.chars().peekable();
+    std::iter::from_fn(move || {
+        Some(match rest.next()? {
+            '*' => Token::AnyMany,
+            '?' => Token::AnyOne,
+            '\\' => Token::This(rest.next_if(|next| matches!(next, '*' | '?')).unwrap_or('\\')),
+            other => Token::This(other),
+        })
+    })
+}
+
+/// Whether a pattern matches the whole text. After a mismatch the last `*` takes one character more, so it ends after
+/// pattern times text steps at most.
+fn matches(pattern: &[Token], text: &str) -> bool {
+    let (mut at, mut rest) = (0, text.chars());
+    let mut last_many = None;
+    loop {
+        let before = rest.clone();
+        match (pattern.get(at), rest.next()) {
+            (None, None) => return true,
+            (Some(Token::AnyMany), _) => {
+                at += 1;
+                rest = before.clone();
+                last_many = Some((at, before));
+                continue;
+            }
+            (Some(Token::AnyOne), Some(_)) => at += 1,
+            (Some(Token::This(wanted)), Some(found)) if *wanted == found => at += 1,
+            _ => {
+                let Some((behind, text)) = &mut last_many else { return false };
+                if text.next().is_none() {
+                    return false;
+                }
+                (at, rest) = (*behind, text.clone());
+            }
+        }
+    }
+}
+
+fn without_final_dot(text: &str) -> &str {
+    match text.strip_suffix('.') {
+        Some(rest) if !rest.is_empty() && !rest.ends_with('\\') => rest,
+        _ => text,
+    }
+}
+
+fn endpoint_text(text: &str) -> Result<String, TargetPatternError> {
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Ok(address.to_string());
+    }
+    if text.contains(':') || text.bytes().all(|octet| octet.is_ascii_digit() || octet == b'.') {
+        return Err(TargetPatternError::BadAddress(text.into()));
+    }
+    name_text(text)
+}
+
+/// A name written out: what would be a glob's piece in it is escaped, for that is how it was written.
+fn name_text(text: &str) -> Result<String, TargetPatternError> {
+    let name = Name::parse(text, &Name::root()).map_err(|error| TargetPatternError::BadName(text.into(), error))?;
+    Ok(canonical(&name).replace('*', "\\*").replace('?', "\\?"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn pattern(text: &str) -> TargetPattern {
+        text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
+    }
+
+    #[test]
+    fn what_is_meant() {
+        for (target, text, is_meant) in [
+            ("dc:fra", "fra", true),
+            ("dc:fra", "fra2", false),
+            ("dc:fra*", "fra2", true),
+            ("dc:fr?", "fra", true),
+            ("dc:fr?", "fr", false),
+            ("pool:web/fra", "web/fra", true),
+            ("pool:web/fra", "web/iad", false),
+            ("pool:web", "web/iad", true),
+            ("pool:web", "web", true),
+            ("pool:web", "webs/iad", false),
+            ("pool:we?", "web/iad", true),
+            ("pool:web/*", "web/iad", true),
+            ("pool:web/*", "web", false),
+            ("pool:*/fra", "web/fra", true),
+            ("endpoint:192.0.2.*", "192.0.2.10", true),
+            ("endpoint:192.0.2.*", "192.0.20.1", false),
+            ("endpoint:2001:DB8:0::1", "2001:db8::1", true),
+            ("endpoint:Status.Example.net.", "status.example.net", true),
+            ("name:www.Example.com.", "www.example.com", true),
+            ("name:*.example.com", "a.b.example.com", true),
+            ("name:*.example.com", "example.com", false),
+            (r"name:\*.example.com", "*.example.com", true),
+            (r"name:\*.example.com", "a.example.com", false),
+            (r"name:a\.b.example.com", r"a\.b.example.com", true),
+            ("name:*a*b*", "xaxxbxb", true),
+            ("name:*a*b", "xaxxbx", false),
+        ] {
+            assert_eq!(pattern(target).means(text), is_meant, "{target} {text}");
+        }
+    }
+
+    #[test]
+    fn a_wildcards_owner_is_written_out_with_a_backslash() {
+        assert!(!pattern(r"name:\*.example.com").is_glob());
+        assert_eq!(pattern(r"name:\*.Example.com").to_string(), r"name:\*.example.com");
+    }
+
+    #[test]
+    fn what_is_no_target() {
+        for (text, told) in [
+            ("fra", "a target is dc:NAME, pool:NAME, endpoint:ADDRESS or name:NAME"),
+            ("datacenter:fra", "a target is dc:NAME, pool:NAME, endpoint:ADDRESS or name:NAME"),
+            ("dc:", "a target needs something behind its colon"),
+            ("endpoint:192.0.2.300", "`192.0.2.300` is no address"),
+            ("endpoint:2001:db8::g", "`2001:db8::g` is no address"),
+            ("name:a..b", "`a..b` is no name: a label may not be empty"),
+        ] {
+            assert_eq!(text.parse::<TargetPattern>().map_err(|error| error.to_string()), Err(told.to_owned()));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_again(text in "(dc|pool|endpoint|name):[a-z0-9*?./\\\\:]{0,12}") {
+            if let Ok(target) = text.parse::<TargetPattern>() {
+                prop_assert_eq!(target.to_string().parse::<TargetPattern>(), Ok(target));
+            }
+        }
+
+        #[test]
+        fn globs_match_as_regular_expressions_do(glob in "[ab*?]{0,8}", text in "[ab]{0,8}") {
+            let regex = glob.replace('*', ".*").replace('?', ".");
+            let regex = regex::Regex::new(&format!("^{regex}$")).unwrap();
+            prop_assert_eq!(matches(&tokens(&glob).collect::<Vec<_>>(), &text), regex.is_match(&text));
+        }
+    }
+}

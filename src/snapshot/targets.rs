@@ -1,0 +1,150 @@
+//! What of a world an operator's target means.
+
+use super::world::{Members, PoolId, PoolSpec, World};
+use crate::name::Name;
+use crate::overrides::{Override, Rulings, TargetKind, TargetPattern, canonical};
+use crate::suggest::did_you_mean;
+
+impl Members {
+    /// What the endpoint in this place hands out, as targets know it.
+    pub fn text(&self, place: usize) -> String {
+        match self {
+            Self::Addresses(endpoints) => endpoints.get(place).map_or_else(String::new, |it| it.value.to_string()),
+            Self::Cname(endpoint) => canonical(&endpoint.value),
+        }
+    }
+}
+
+impl World {
+    /// The name of the datacenter that a pool stands in.
+    pub fn datacenter_of(&self, pool: &PoolSpec) -> Option<&str> {
+        pool.datacenter.map(|id| &*self.datacenters[usize::from(id)].name)
+    }
+
+    /// Whether a target means the endpoint in this place of a pool.
+    pub fn is_meant(&self, target: &TargetPattern, pool: &PoolSpec, place: usize) -> bool {
+        match target.kind() {
+            TargetKind::Datacenter => self.datacenter_of(pool).is_some_and(|name| target.means(name)),
+            TargetKind::Pool => target.means(&pool.name),
+            TargetKind::Endpoint => target.means(&pool.members.text(place)),
+            TargetKind::Name => false,
+        }
+    }
+
+    /// What counts for the endpoint in this place of a pool.
+    pub fn ruling<'a>(&self, rulings: &'a Rulings, pool: &PoolSpec, place: usize) -> Option<&'a Override> {
+        rulings.of_endpoint(self.datacenter_of(pool), &pool.name, || pool.members.text(place))
+    }
+
+    /// The pools with endpoints that a target means.
+    pub fn pools_meant(&self, target: &TargetPattern) -> Vec<PoolId> {
+        let meant = (0..).zip(&self.pools).filter(|(_, pool)| {
+            // Only endpoints differ within a pool, and no pool is empty.
+            let places = if target.kind() == TargetKind::Endpoint { pool.members.len() } else { 1 };
+            (0..places).any(|place| self.is_meant(target, pool, place))
+        });
+        meant.map(|(id, _)| id).collect()
+    }
+
+    /// The owners of all steered names.
+    pub fn steered_names(&self) -> impl Iterator<Item = &Name> {
+        self.zones.iter().flat_map(|zone| zone.names.iter().map(|name| &name.owner))
+    }
+
+    /// Whether a target means anything here; if not, what may have been meant.
+    pub fn find(&self, target: &TargetPattern) -> Result<(), Option<TargetPattern>> {
+        let known: Vec<String> = match target.kind() {
+            TargetKind::Datacenter => self.datacenters.iter().map(|place| place.name.to_string()).collect(),
+            TargetKind::Pool => self.pools.iter().map(|pool| pool.name.to_string()).collect(),
+            TargetKind::Endpoint => {
+                let texts = self.pools.iter().flat_map(|pool| (0..pool.members.len()).map(|it| pool.members.text(it)));
+                texts.collect()
+            }
+            TargetKind::Name => self.steered_names().map(canonical).collect(),
+        };
+        if known.iter().any(|text| target.means(text)) {
+            return Ok(());
+        }
+        let meant = did_you_mean(target.text(), known.iter().map(String::as_str));
+        Err(meant.and_then(|text| format!("{}:{text}", target.kind().as_str()).parse().ok()))
+    }
+
+    /// Whether two targets mean anything in common.
+    pub fn overlap(&self, one: &TargetPattern, other: &TargetPattern) -> bool {
+        if one.kind() == TargetKind::Name || other.kind() == TargetKind::Name {
+            let texts = || self.steered_names().map(canonical);
+            return one.kind() == other.kind() && texts().any(|text| one.means(&text) && other.means(&text));
+        }
+        self.pools_meant(one).into_iter().any(|id| {
+            let pool = &self.pools[id as usize];
+            (0..pool.members.len()).any(|it| self.is_meant(one, pool, it) && self.is_meant(other, pool, it))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::geo::Coordinates;
+    use crate::snapshot::{Datacenter, Endpoint};
+    use std::sync::Arc;
+
+    fn world() -> World {
+        let datacenter = |name: &str| Datacenter {
+            name: name.into(),
+            coordinates: Coordinates::try_new(0.0, 0.0).unwrap(),
+            country: None,
+        };
+        let pool = |name: &str, datacenter, address: &str| {
+            let value = address.parse().unwrap();
+            let members = Members::Addresses(vec![Endpoint { value, weight: 1, condition: None }]);
+            Arc::new(PoolSpec { name: name.into(), zone: None, datacenter, min_healthy: 0.0, members })
+        };
+        World {
+            datacenters: ["fra", "iad"].map(datacenter).into(),
+            pools: vec![
+                pool("web/fra", Some(0), "192.0.2.1"),
+                pool("web/iad", Some(1), "192.0.2.2"),
+                pool("sorry", None, "192.0.2.1"),
+            ],
+            ..World::default()
+        }
+    }
+
+    #[test]
+    fn targets_mean_pools() {
+        for (target, pools) in [
+            ("dc:fra", vec![0]),
+            ("dc:*", vec![0, 1]),
+            ("pool:web", vec![0, 1]),
+            ("pool:web/iad", vec![1]),
+            ("endpoint:192.0.2.1", vec![0, 2]),
+            ("name:www.example.com", vec![]),
+        ] {
+            assert_eq!(world().pools_meant(&target.parse().unwrap()), pools, "{target}");
+        }
+    }
+
+    #[test]
+    fn what_means_nothing_may_have_been_meant_otherwise() {
+        for (target, meant) in [
+            ("dc:fro", Some("dc:fra")),
+            ("pool:web/ida", Some("pool:web/iad")),
+            ("endpoint:192.0.2.22", Some("endpoint:192.0.2.2")),
+            ("pool:something/else", None),
+            ("dc:x*", None),
+        ] {
+            let meant = meant.map(|text| text.parse().unwrap());
+            assert_eq!(world().find(&target.parse().unwrap()), Err(meant), "{target}");
+        }
+    }
+
+    #[test]
+    fn targets_have_things_in_common_or_not() {
+        let overlap = |one: &str, other: &str| world().overlap(&one.parse().unwrap(), &other.parse().unwrap());
+        assert!(overlap("dc:fra", "pool:web"));
+        assert!(overlap("endpoint:192.0.2.1", "pool:sorry"));
+        assert!(!overlap("dc:fra", "pool:web/iad"));
+        assert!(!overlap("dc:fra", "name:*"));
+    }
+}
