@@ -81,7 +81,8 @@ fn latency(criterion: &mut Criterion) {
 
     let begun = Instant::now();
     let vantages_anew = Vantages::new(table.clone(), sites(), &locations);
-    let maps: Vec<Map> = chains.iter().map(|chain| Map::build(chain.clone(), &locations, Some(&vantages_anew))).collect();
+    let maps: Vec<Map> =
+        chains.iter().map(|chain| Map::build(chain.clone(), &locations, Some(&vantages_anew))).collect();
     println!("a remap of {} chains: {:?}", maps.len(), begun.elapsed());
 
     let mut group = criterion.benchmark_group("latency");

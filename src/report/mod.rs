@@ -3,11 +3,13 @@
 mod check;
 mod explain;
 mod latency;
+mod measurements;
 
 use serde::Serialize;
 
 pub use check::{Check, Summary};
 pub use explain::{Explanation, Question, standing_without};
+pub use measurements::Measurements;
 
 /// Pretty JSON. The shapes here always have one.
 pub fn to_json(shape: &impl Serialize) -> String {
