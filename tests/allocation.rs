@@ -98,6 +98,9 @@ const LONG: &str = "a-label-of-some-length-as-there-are-many.a-label-of-some-len
 fn no_query_allocates() {
     let mut scene = scene::Scene::with_server(SERVER, NAMES);
     scene.down(&["198.51.100.1", "203.0.113.1"]);
+    scene.degraded(&["198.51.100.2", "192.0.2.1", "198.51.100.20"], 500);
+    scene.order("drain pool:web/sin");
+    scene.order(r"drain name:\*.apps.example.com");
     let snapshot = scene.snapshot();
     let mut worker = Worker::new(Arc::new(Rotation::default()));
     let mut out = vec![0; truenorth::wire::MAX_MESSAGE];

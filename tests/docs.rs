@@ -50,11 +50,15 @@ fn load(files: &[(&str, &str)]) -> Result<Config, Faults> {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("zones")).unwrap();
     fs::write(folder.path().join("truenorth.toml"), "").unwrap();
-    // The one that examples name.
+    // Those that examples name.
     let certified = rcgen::generate_simple_self_signed(["ns1.example.com".to_owned()]).unwrap();
     fs::create_dir(folder.path().join("tls")).unwrap();
-    fs::write(folder.path().join("tls/fullchain.pem"), certified.cert.pem()).unwrap();
-    fs::write(folder.path().join("tls/privkey.pem"), certified.signing_key.serialize_pem()).unwrap();
+    for path in ["tls/fullchain.pem", "tls/ca.pem", "tls/probe.pem"] {
+        fs::write(folder.path().join(path), certified.cert.pem()).unwrap();
+    }
+    for path in ["tls/privkey.pem", "tls/probe.key"] {
+        fs::write(folder.path().join(path), certified.signing_key.serialize_pem()).unwrap();
+    }
     for (path, text) in files {
         fs::write(folder.path().join(path), text).unwrap();
     }

@@ -3,36 +3,18 @@
 mod endpoint;
 
 use std::net::SocketAddr;
-use std::num::NonZeroU8;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use endpoint::probing::{IMPATIENCE, PATIENCE, failure, finding, target};
 use endpoint::{ANY_PORT, Endpoint, Script, Step};
 use truenorth::health::{
-    BodyMatch, Check, Failure, Finding, HttpCheck, Monitor, Outcome, Pattern, Stage, StatusRange, Target, TlsCheck,
+    BodyMatch, Check, Degraded, Failure, Finding, HttpCheck, HttpVersion, Load, Outcome, Pattern, Share, Stage,
+    StatusRange, Times,
 };
 use truenorth::monitor::Prober;
 
-/// What a probe may take where it is expected to end by itself.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// What a probe may take where it is expected to time out.
-const IMPATIENCE: Duration = Duration::from_millis(300);
-
-fn target(address: SocketAddr, check: Check, timeout: Duration) -> Target {
-    let once = NonZeroU8::MIN;
-    let monitor =
-        Monitor { interval: timeout * 2, timeout, rise: once, fall: once, ..Monitor::new(check, address.port()) };
-    Target { address, host: "www.example.com".into(), monitor: Arc::new(monitor) }
-}
-
 fn get() -> HttpCheck {
-    HttpCheck {
-        method: "GET".into(),
-        path: "/healthz".into(),
-        headers: Vec::new(),
-        expect_status: vec![StatusRange { first: 200, last: 399 }],
-        expect_body: None,
-    }
+    HttpCheck { path: "/healthz".into(), ..HttpCheck::default() }
 }
 
 fn expecting(text: &str) -> HttpCheck {
@@ -46,13 +28,6 @@ fn matching(pattern: &str) -> HttpCheck {
 
 async fn probe(endpoint: &Endpoint, check: HttpCheck, timeout: Duration) -> Outcome {
     Prober::with_roots([]).probe(&target(endpoint.address(), Check::Http(check), timeout)).await
-}
-
-fn failure(outcome: Outcome) -> Failure {
-    match outcome {
-        Outcome::Failure(failure) => failure,
-        Outcome::Success(_) => panic!("a failure was expected"),
-    }
 }
 
 /// The endpoint notices that a probe is gone only when it reads or writes.
@@ -398,194 +373,284 @@ mod tcp {
     }
 }
 
-mod https {
+mod share {
     use super::*;
-    use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
-    use rustls::ServerConfig;
-    use rustls::crypto::ring;
-    use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
-    use rustls::server::WebPkiClientVerifier;
 
-    type Authority = CertifiedIssuer<'static, KeyPair>;
+    const HALF: Share = Share::from_thousandths(500);
 
-    fn authority(name: &str) -> Authority {
-        let mut params = CertificateParams::default();
-        params.distinguished_name.push(DnType::CommonName, name);
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+    fn respond(code: u16, fields: &str) -> Script {
+        Script::say(format!("HTTP/1.1 {code} Scripted\r\nContent-Length: 2\r\n{fields}\r\nok"))
     }
 
-    fn prober(trusted: &Authority) -> Prober {
-        Prober::with_roots([trusted.der().to_vec()])
+    async fn share(endpoint: &Endpoint, check: HttpCheck) -> Share {
+        finding(probe(endpoint, check, PATIENCE).await).share
     }
 
-    fn params(name: &str) -> CertificateParams {
-        CertificateParams::new([name.to_owned()]).unwrap()
+    fn degraded(above: Option<Duration>) -> HttpCheck {
+        let expect_status = vec![StatusRange { first: 429, last: 429 }, StatusRange { first: 500, last: 599 }];
+        HttpCheck { degraded: Some(Degraded { expect_status, above, share: HALF }), ..expecting("ok") }
     }
 
-    fn server_config(certificate: CertificateDer<'static>, key: &KeyPair) -> Arc<ServerConfig> {
-        let key = PrivatePkcs8KeyDer::from(key.serialize_der());
-        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate], key.into())
-            .unwrap();
-        Arc::new(config)
+    #[tokio::test]
+    async fn is_less_with_a_status_that_says_so() {
+        let endpoint = Endpoint::start(ANY_PORT, respond(200, ""));
+        assert_eq!(share(&endpoint, degraded(None)).await, Share::FULL);
+        endpoint.play(respond(429, ""));
+        assert_eq!(share(&endpoint, degraded(None)).await, HALF);
+        // An apology need not hold what a good answer does.
+        endpoint.play(Script::respond(503, "sorry"));
+        assert_eq!(share(&endpoint, degraded(None)).await, HALF);
+        endpoint.play(respond(404, ""));
+        assert_eq!(failure(probe(&endpoint, degraded(None), PATIENCE).await), Failure::Status(404));
+        endpoint.play(Script::respond(200, "sorry"));
+        assert_eq!(failure(probe(&endpoint, degraded(None), PATIENCE).await), Failure::Body);
     }
 
-    fn endpoint_with(params: &CertificateParams, issuer: &Authority) -> Endpoint {
-        let key = KeyPair::generate().unwrap();
-        let certificate = params.signed_by(&key, issuer).unwrap();
-        Endpoint::start_tls(ANY_PORT, Script::respond(200, "secretly well"), server_config(certificate.into(), &key))
-    }
-
-    fn https(endpoint: &Endpoint, host: &str, sni: Option<&str>, verify: bool) -> Target {
-        let tls = TlsCheck { sni: sni.map(Into::into), verify };
-        let mut target = target(endpoint.address(), Check::Https(expecting("well"), tls), PATIENCE);
-        target.host = host.into();
-        target
-    }
-
-    fn tls_failure(outcome: Outcome) -> String {
-        match failure(outcome) {
-            Failure::Tls(why) => why,
-            other => panic!("a failure of TLS was expected, not {other}"),
+    #[tokio::test]
+    async fn is_less_when_the_response_took_too_long() {
+        let above = Duration::from_millis(200);
+        let endpoint = Endpoint::start(ANY_PORT, respond(200, ""));
+        assert_eq!(share(&endpoint, degraded(Some(above * 20))).await, Share::FULL);
+        let [head, body] = ["HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", "ok"].map(|text| Step::Say(text.into()));
+        endpoint.play(Script::answer([head.clone(), body.clone(), Step::Pause(above * 2)]));
+        assert_eq!(share(&endpoint, degraded(Some(above))).await, Share::FULL, "it pauses behind its body");
+        for steps in [[Step::Pause(above), head.clone(), body.clone()], [head, Step::Pause(above), body]] {
+            endpoint.play(Script::answer(steps));
+            assert_eq!(share(&endpoint, degraded(Some(above))).await, HALF);
         }
     }
 
     #[tokio::test]
-    async fn accepts_a_certificate_that_a_root_vouches_for() {
-        let authority = authority("Trusted");
-        let endpoint = endpoint_with(&params("www.example.com"), &authority);
-        let prober = prober(&authority);
-        for _ in 0..2 {
-            let outcome = prober.probe(&https(&endpoint, "www.example.com", None, true)).await;
-            assert!(outcome.is_success(), "{outcome}");
-        }
-        assert_eq!(endpoint.server_names(), [Some("www.example.com".to_owned()), Some("www.example.com".to_owned())]);
-        let field = format!("\r\nhost: www.example.com:{}\r\n", endpoint.address().port());
-        assert!(endpoint.requests()[0].contains(&field));
-    }
-
-    #[tokio::test]
-    async fn asks_for_the_sni_apart_from_the_host() {
-        let authority = authority("Trusted");
-        let endpoint = endpoint_with(&params("edge.example.net"), &authority);
-        let target = https(&endpoint, "www.example.com", Some("edge.example.net"), true);
-        assert!(prober(&authority).probe(&target).await.is_success());
-        assert_eq!(endpoint.server_names(), [Some("edge.example.net".to_owned())]);
-        assert!(endpoint.requests()[0].contains("\r\nhost: www.example.com:"));
-    }
-
-    #[tokio::test]
-    async fn verifies_an_address_as_an_address() {
-        let authority = authority("Trusted");
-        let endpoint = endpoint_with(&params("127.0.0.1"), &authority);
-        let prober = prober(&authority);
-        assert!(prober.probe(&https(&endpoint, "127.0.0.1", None, true)).await.is_success());
-        assert_eq!(endpoint.server_names(), [None]);
-        let why = tls_failure(prober.probe(&https(&endpoint, "127.0.0.2", None, true)).await);
-        assert_eq!(why, "certificate is not valid for name 127.0.0.2");
-    }
-
-    #[tokio::test]
-    async fn refuses_what_does_not_hold_unless_told_not_to_look() {
-        let (trusted, foreign) = (authority("Trusted"), authority("Foreign"));
-        let mut expired = params("www.example.com");
-        (expired.not_before, expired.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
-        let mut early = params("www.example.com");
-        (early.not_before, early.not_after) = (date_time_ymd(4000, 1, 1), date_time_ymd(4001, 1, 1));
-        let wrong_name = params("www.example.net");
-        for (params, issuer, expected) in [
-            (&expired, &trusted, "certificate expired"),
-            (&early, &trusted, "certificate is not valid yet"),
-            (&wrong_name, &trusted, "certificate is not valid for name www.example.com"),
-            (&params("www.example.com"), &foreign, "unknown issuer"),
+    async fn is_what_the_endpoint_asks_for() {
+        let check = HttpCheck { weight_header: Some("X-Weight".into()), ..degraded(None) };
+        let endpoint = Endpoint::start(ANY_PORT, respond(200, ""));
+        for (code, field, thousandths) in [
+            (200, "", 1000),
+            (200, "x-weight: 100\r\n", 1000),
+            (200, "X-Weight: 30\r\n", 300),
+            (200, "X-Weight: 0\r\n", 0),
+            (200, "X-Weight: 101\r\n", 1000),
+            (200, "X-Weight: much\r\n", 1000),
+            (429, "X-Weight: 30\r\n", 300),
+            (429, "X-Weight: 70\r\n", 500),
         ] {
-            let endpoint = endpoint_with(params, issuer);
-            let prober = prober(&trusted);
-            let why = tls_failure(prober.probe(&https(&endpoint, "www.example.com", None, true)).await);
-            assert_eq!(why, expected);
-            assert_eq!(endpoint.requests(), [""; 0]);
-            let unverified = prober.probe(&https(&endpoint, "www.example.com", None, false)).await;
-            assert!(unverified.is_success(), "{expected}: {unverified}");
+            endpoint.play(respond(code, field));
+            let share = share(&endpoint, check.clone()).await;
+            assert_eq!(share, Share::from_thousandths(thousandths), "{code} {field}");
+        }
+    }
+}
+
+mod load {
+    use super::*;
+
+    #[tokio::test]
+    async fn comes_in_a_field_or_in_the_body() {
+        let fields = "X-Load: 350/1000\r\nendpoint-load-metrics: TEXT cpu_utilization=0.3\r\n";
+        let body = r#"{"workers": {"busy": 17}}"#;
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n", body.len());
+        let endpoint = Endpoint::start(ANY_PORT, Script::say(format!("{head}{fields}\r\n{body}")));
+        let load = finding(probe(&endpoint, get(), PATIENCE).await).load;
+        assert_eq!(load, Some(Load { used: 350_000, capacity: Some(1_000_000) }));
+        let used = Some(Load { used: 17_000, capacity: None });
+        let in_body = |pointer: &str| HttpCheck { load_json: Some(pointer.into()), ..expecting("busy") };
+        assert_eq!(finding(probe(&endpoint, in_body("/workers/busy"), PATIENCE).await).load, used);
+        assert_eq!(finding(probe(&endpoint, in_body("/workers/idle"), PATIENCE).await).load, load);
+        endpoint.play(Script::respond(200, "busy"));
+        assert_eq!(finding(probe(&endpoint, in_body("/workers/busy"), PATIENCE).await).load, None);
+    }
+
+    #[tokio::test]
+    async fn in_a_body_without_end_is_none_and_in_one_that_stalls_a_failure() {
+        let check = HttpCheck { load_json: Some("/busy".into()), ..get() };
+        let head = Step::Say(b"HTTP/1.1 200 OK\r\n\r\n[1".to_vec());
+        let endpoint = Endpoint::start(ANY_PORT, Script::answer([head.clone(), Step::Forever(b",1".repeat(1000))]));
+        assert_eq!(finding(probe(&endpoint, check.clone(), PATIENCE).await).load, None);
+        assert_left_alone(&endpoint);
+        endpoint.play(Script::answer([head, Step::Hang]));
+        assert_eq!(failure(probe(&endpoint, check, IMPATIENCE).await), Failure::TimedOut(Stage::Body));
+        assert_left_alone(&endpoint);
+    }
+}
+
+mod times {
+    use super::*;
+
+    #[tokio::test]
+    async fn are_told_apart() {
+        let pause = Duration::from_millis(150);
+        let respond = Step::Say(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_vec());
+        let endpoint = Endpoint::start(ANY_PORT, Script::answer([Step::Pause(pause), respond]));
+        let Finding { took, times, .. } = finding(probe(&endpoint, get(), PATIENCE).await);
+        let Times { connect: Some(connect), handshake: None, first_byte: Some(first_byte) } = times else {
+            panic!("{times:?}")
+        };
+        assert!(connect < pause && first_byte >= pause && took >= connect + first_byte, "{took:?}: {times:?}");
+    }
+
+    #[tokio::test]
+    async fn of_a_bare_connection_are_its_own() {
+        let endpoint = Endpoint::start(ANY_PORT, Script::hang());
+        let outcome = Prober::with_roots([]).probe(&target(endpoint.address(), Check::Tcp, PATIENCE)).await;
+        let Finding { took, times, .. } = finding(outcome);
+        assert!(times.connect.is_some_and(|connect| connect <= took), "{took:?}: {times:?}");
+        assert_eq!(Times { connect: None, ..times }, Times::UNKNOWN);
+    }
+}
+
+mod reuse {
+    use super::*;
+
+    const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+    fn reusing() -> HttpCheck {
+        HttpCheck { reuse: true, ..expecting("ok") }
+    }
+
+    /// Answers so many requests on one connection, then closes it.
+    fn answers(count: usize) -> Script {
+        Script((0..count).flat_map(|_| [Step::Read, Step::Say(OK.to_vec())]).collect())
+    }
+
+    #[tokio::test]
+    async fn keeps_the_connection_between_probes() {
+        let endpoint = Endpoint::start(ANY_PORT, answers(9));
+        let prober = Prober::with_roots([]);
+        let target = target(endpoint.address(), Check::Http(reusing()), PATIENCE);
+        for round in 0..9 {
+            let times = finding(prober.probe(&target).await).times;
+            assert_eq!(times.connect.is_some(), round == 0, "{round}: {times:?}");
+        }
+        assert_eq!((endpoint.connections(), endpoint.requests().len()), (1, 9));
+        assert!(!endpoint.requests()[0].contains("connection:"), "{}", endpoint.requests()[0]);
+    }
+
+    #[tokio::test]
+    async fn never_lends_a_connection_to_another_target() {
+        let endpoint = Endpoint::start(ANY_PORT, answers(9));
+        let prober = Prober::with_roots([]);
+        let one = target(endpoint.address(), Check::Http(reusing()), PATIENCE);
+        let mut other = one.clone();
+        other.host = "other.example.com".into();
+        for target in [&one, &other, &one, &other] {
+            assert!(prober.probe(target).await.is_success());
+        }
+        assert_eq!((endpoint.connections(), endpoint.requests().len()), (2, 4));
+    }
+
+    #[tokio::test]
+    async fn connects_again_when_the_connection_died_meanwhile() {
+        let mut endpoint = Endpoint::start(ANY_PORT, answers(1));
+        let prober = Prober::with_roots([]);
+        let target = target(endpoint.address(), Check::Http(reusing()), PATIENCE);
+        let read_and = |step| Script(vec![Step::Read, Step::Say(OK.to_vec()), Step::Read, step]);
+        for script in [answers(1), read_and(Step::Reset), read_and(Step::Pause(Duration::ZERO))] {
+            endpoint.play(script);
+            for _ in 0..3 {
+                assert!(prober.probe(&target).await.is_success());
+            }
+        }
+        endpoint.stop_listening();
+        assert_eq!(failure(prober.probe(&target).await), Failure::Refused);
+        endpoint.listen_again();
+        endpoint.play(answers(2));
+        assert!(prober.probe(&target).await.is_success());
+    }
+
+    #[tokio::test]
+    async fn has_one_timeout_for_the_old_connection_and_the_new() {
+        let endpoint = Endpoint::start(ANY_PORT, Script(vec![Step::Read, Step::Say(OK.to_vec()), Step::Hang]));
+        let prober = Prober::with_roots([]);
+        let target = target(endpoint.address(), Check::Http(reusing()), IMPATIENCE);
+        assert!(prober.probe(&target).await.is_success());
+        let started = Instant::now();
+        assert_eq!(failure(prober.probe(&target).await), Failure::TimedOut(Stage::Response));
+        assert!(started.elapsed() < IMPATIENCE * 10, "{:?}", started.elapsed());
+        assert_left_alone(&endpoint);
+        assert!(prober.probe(&target).await.is_success(), "a connection that did not answer is not kept");
+        assert_eq!(endpoint.connections(), 2);
+    }
+
+    #[tokio::test]
+    async fn keeps_nothing_that_cannot_be_used_again() {
+        let endless = [Step::Say(b"HTTP/1.1 200 OK\r\n\r\nok".to_vec()), Step::Forever(b"x".repeat(1000))];
+        let stalling = [Step::Say(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok".to_vec()), Step::Hang];
+        let closing =
+            [Step::Say(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok".to_vec()), Step::Hang];
+        for steps in [endless, stalling, closing] {
+            let endpoint = Endpoint::start(ANY_PORT, Script::answer(steps));
+            let prober = Prober::with_roots([]);
+            let target = target(endpoint.address(), Check::Http(reusing()), PATIENCE);
+            for count in 1..=2 {
+                let started = Instant::now();
+                assert!(prober.probe(&target).await.is_success());
+                assert!(started.elapsed() < PATIENCE / 2, "{:?}", started.elapsed());
+                assert_left_alone(&endpoint);
+                assert_eq!(endpoint.connections(), count);
+            }
         }
     }
 
     #[tokio::test]
-    async fn refuses_a_certificate_that_vouches_for_itself() {
-        let rcgen::CertifiedKey { cert, signing_key } =
-            rcgen::generate_simple_self_signed(["www.example.com".to_owned()]).unwrap();
-        let config = server_config(cert.into(), &signing_key);
-        let endpoint = Endpoint::start_tls(ANY_PORT, Script::respond(200, "well"), config);
-        let prober = Prober::new();
-        let why = tls_failure(prober.probe(&https(&endpoint, "www.example.com", None, true)).await);
-        assert_eq!(why, "unknown issuer");
-        assert!(prober.probe(&https(&endpoint, "www.example.com", None, false)).await.is_success());
-    }
-
-    #[tokio::test]
-    async fn cannot_ask_for_what_is_no_name() {
-        let authority = authority("Trusted");
-        let endpoint = endpoint_with(&params("www.example.com"), &authority);
-        for verify in [true, false] {
-            let target = https(&endpoint, "www.example.com", Some("no name"), verify);
-            assert_eq!(tls_failure(prober(&authority).probe(&target).await), "\"no name\" is no host name");
+    async fn ends_when_no_probe_comes_any_more() {
+        let endpoint = Endpoint::start(ANY_PORT, answers(2));
+        let prober = Prober::with_roots([]);
+        let target = target(endpoint.address(), Check::Http(reusing()), IMPATIENCE);
+        assert!(prober.probe(&target).await.is_success());
+        assert_eq!(endpoint.open_connections(), 1);
+        // The interval is twice the timeout, and two of them are waited for.
+        tokio::time::sleep(IMPATIENCE * 4).await;
+        let deadline = Instant::now() + PATIENCE;
+        while endpoint.open_connections() > 0 {
+            assert!(Instant::now() < deadline, "the connection is still open");
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
 
     #[tokio::test]
-    async fn tells_what_the_endpoint_alerts_to() {
-        let authority = authority("Trusted");
-        let key = KeyPair::generate().unwrap();
-        let certificate = params("www.example.com").signed_by(&key, &authority).unwrap();
-        let mut config = Arc::unwrap_or_clone(server_config(certificate.into(), &key));
-        config.alpn_protocols = vec![b"h2".to_vec()];
-        let endpoint = Endpoint::start_tls(ANY_PORT, Script::status(200), Arc::new(config));
-        let why = tls_failure(prober(&authority).probe(&https(&endpoint, "www.example.com", None, true)).await);
-        assert_eq!(why, "alert: no_application_protocol");
+    async fn ends_with_the_prober() {
+        let endpoint = Endpoint::start(ANY_PORT, answers(2));
+        let prober = Prober::with_roots([]);
+        assert!(prober.probe(&target(endpoint.address(), Check::Http(reusing()), PATIENCE)).await.is_success());
+        assert_eq!(endpoint.open_connections(), 1);
+        drop(prober);
+        assert_left_alone(&endpoint);
+    }
+}
+
+mod http_2 {
+    use super::*;
+
+    fn prior_knowledge() -> HttpCheck {
+        HttpCheck { version: Some(HttpVersion::Http2), ..get() }
     }
 
     #[tokio::test]
-    async fn hears_of_a_missing_client_certificate_after_the_handshake() {
-        let authority = authority("Trusted");
-        let key = KeyPair::generate().unwrap();
-        let certificate = params("www.example.com").signed_by(&key, &authority).unwrap();
-        let provider = Arc::new(ring::default_provider());
-        let mut roots = rustls::RootCertStore::empty();
-        roots.add(authority.der().clone()).unwrap();
-        let verifier =
-            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build().unwrap();
-        let config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_client_cert_verifier(verifier)
-            .with_single_cert(vec![certificate.into()], PrivatePkcs8KeyDer::from(key.serialize_der()).into())
-            .unwrap();
-        let endpoint = Endpoint::start_tls(ANY_PORT, Script::status(200), Arc::new(config));
-        let why = tls_failure(prober(&authority).probe(&https(&endpoint, "www.example.com", None, true)).await);
-        assert_eq!(why, "alert: certificate_required");
+    async fn begins_with_its_preface_and_times_out_in_silence() {
+        let endpoint = Endpoint::start(ANY_PORT, Script::hang());
+        assert_eq!(failure(probe(&endpoint, prior_knowledge(), IMPATIENCE).await), Failure::TimedOut(Stage::Response));
+        assert_eq!(endpoint.requests(), ["PRI * HTTP/2.0\r\n\r\n"], "RFC 9113 section 3.4");
+        assert_left_alone(&endpoint);
     }
 
     #[tokio::test]
     async fn is_not_spoken_by_every_endpoint() {
-        let bad_request = Step::Say(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec());
-        let endpoint = Endpoint::start(ANY_PORT, Script(vec![bad_request, Step::Hang]));
-        let prober = prober(&authority("Trusted"));
-        let why = tls_failure(prober.probe(&https(&endpoint, "www.example.com", None, true)).await);
-        assert_eq!(why, "the answer is not TLS");
-        endpoint.play(Script(vec![Step::Reset]));
-        assert_eq!(failure(prober.probe(&https(&endpoint, "www.example.com", None, true)).await), Failure::Reset);
+        let endpoint = Endpoint::start(ANY_PORT, Script::status(200));
+        let failure = failure(probe(&endpoint, prior_knowledge(), PATIENCE).await);
+        assert!(matches!(failure, Failure::Protocol(_)), "{failure}");
+        assert_left_alone(&endpoint);
     }
 
     #[tokio::test]
-    async fn times_out_in_the_handshake() {
-        let endpoint = Endpoint::start(ANY_PORT, Script::hang());
-        let tls = TlsCheck { sni: None, verify: false };
-        let target = target(endpoint.address(), Check::Https(get(), tls), IMPATIENCE);
-        let outcome = prober(&authority("Trusted")).probe(&target).await;
-        assert_eq!(failure(outcome), Failure::TimedOut(Stage::Handshake));
+    async fn ends_with_a_reset_or_by_a_goaway() {
+        // A SETTINGS frame without settings, then GOAWAY for stream 0 with ENHANCE_YOUR_CALM (RFC 9113, section 6).
+        let settings = b"\0\0\0\x04\0\0\0\0\0".to_vec();
+        let goaway = b"\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\x0b".to_vec();
+        let endpoint = Endpoint::start(ANY_PORT, Script::answer([Step::Say(settings.clone()), Step::Reset]));
+        assert_eq!(failure(probe(&endpoint, prior_knowledge(), PATIENCE).await), Failure::Reset);
+        endpoint.play(Script::answer([Step::Say(settings), Step::Say(goaway), Step::Hang]));
+        let failure = failure(probe(&endpoint, prior_knowledge(), PATIENCE).await);
+        assert!(matches!(&failure, Failure::Protocol(why) if why.contains("excessive load")), "{failure}");
         assert_left_alone(&endpoint);
     }
 }

@@ -22,11 +22,9 @@ fn open_descriptors() -> usize {
 
 fn target(address: SocketAddr, tls: Option<TlsCheck>) -> Target {
     let http = HttpCheck {
-        method: "GET".into(),
-        path: "/".into(),
-        headers: Vec::new(),
         expect_status: vec![StatusRange { first: 200, last: 200 }],
         expect_body: Some(BodyMatch::Substring("needle".into())),
+        ..HttpCheck::default()
     };
     let check = match tls {
         Some(tls) => Check::Https(http, tls),
@@ -53,7 +51,7 @@ async fn failing_probes_leave_no_descriptor_open() {
     refusing.stop_listening();
     let targets = [
         target(silent.address(), None),
-        target(silent.address(), Some(TlsCheck { sni: None, verify: false })),
+        target(silent.address(), Some(TlsCheck { verify: false, ..TlsCheck::default() })),
         target(resetting.address(), None),
         target(stalling.address(), None),
         target(refusing.address(), None),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::response::{Next, Response, Subject};
 use crate::name::Name;
-use crate::snapshot::{Family, Kind, Lists, MAX_POOLS, Member, Plan, Pool, PoolId, Rule, Rung, Selection, Verdict};
+use crate::snapshot::{Kind, Lists, MAX_POOLS, Member, Plan, Pool, PoolId, Rule, Rung, Selection, Verdict};
 use crate::steering::{AllDown, Picks, Placement};
 use crate::wire::{ExtendedError, InfoCode, Rcode, RrsetWriter, Rtype, Section, Truncated};
 
@@ -15,13 +15,7 @@ pub(super) fn answer<'s>(
     plan: &'s Plan,
 ) -> Result<Option<Next>, Truncated> {
     let pools = response.snapshot.pools();
-    let family = match response.rtype {
-        Rtype::A => Family::V4,
-        Rtype::AAAA => Family::V6,
-        // A CNAME stands for every type. A pool with one has it in both families.
-        _ if plan.may_be_cname(pools) => Family::V4,
-        _ => return Ok(None),
-    };
+    let Some(family) = plan.family(response.rtype, pools) else { return Ok(None) };
     let rule = plan.rule();
     let Placement { ranking, scope } = rule.map.look_up(response.client.address);
     if !rule.map.is_uniform() {

@@ -1,6 +1,5 @@
 //! `truenorth explain`: why a client gets the answer it gets.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
@@ -12,13 +11,13 @@ use hickory_proto::rr::RecordType;
 use super::load::Loader;
 use crate::name::Name;
 use crate::overrides::TargetPattern;
-use crate::report::{self, Explanation, Question};
+use crate::report::{self, Explanation, Network, Question};
 use crate::snapshot::Snapshot;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// The name to resolve; absolute whether it ends with a dot or not
-    #[arg(value_parser = parse_name)]
+    #[arg(value_parser = super::parse_name)]
     name: Name,
     /// The type to ask for
     #[arg(default_value = "A", value_parser = parse_type)]
@@ -37,36 +36,6 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-/// An address and how many of its bits are known.
-#[derive(Clone, Copy, Debug)]
-struct Network {
-    address: IpAddr,
-    length: u8,
-}
-
-impl FromStr for Network {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (address, length) = text.split_once('/').map_or((text, None), |(address, length)| (address, Some(length)));
-        let address: IpAddr = address.parse().map_err(|_| format!("`{address}` is no address"))?;
-        let width = if address.is_ipv4() { 32 } else { 128 };
-        let length = match length {
-            None => width,
-            Some(length) => length
-                .parse()
-                .ok()
-                .filter(|length| (1..=width).contains(length))
-                .ok_or_else(|| format!("`{length}` is no prefix length from 1 to {width}"))?,
-        };
-        Ok(Self { address, length })
-    }
-}
-
-fn parse_name(text: &str) -> Result<Name, String> {
-    Name::parse(text, &Name::root()).map_err(|error| error.to_string())
-}
-
 fn parse_type(text: &str) -> Result<RecordType, String> {
     RecordType::from_str(&text.to_ascii_uppercase()).map_err(|_| format!("`{text}` is no record type"))
 }
@@ -80,19 +49,12 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
             return ExitCode::from(super::BAD);
         }
     };
-    let Network { address: client, length } = arguments.client;
+    let network = arguments.client;
+    let (client, length) = (network.address, network.length());
     let question = Question { name: arguments.name.clone(), rtype: arguments.rtype, client, length };
     let explanation = report::standing_without(&arguments.down, loaded.blueprint.world()).and_then(|standing| {
         let snapshot = Snapshot::new(Arc::clone(&loaded.blueprint), standing, None);
         Explanation::new(&snapshot, &question, &arguments.down)
     });
-    match explanation {
-        Ok(explanation) if arguments.json => println!("{}", report::to_json(&explanation)),
-        Ok(explanation) => println!("{explanation}"),
-        Err(why) => {
-            eprintln!("truenorth: {why}");
-            return ExitCode::from(super::BAD);
-        }
-    }
-    ExitCode::SUCCESS
+    super::print(explanation.map(|explanation| report::render(&explanation, arguments.json)))
 }

@@ -2,9 +2,11 @@
 
 mod check;
 mod demo;
+mod diff;
 mod explain;
 mod load;
 mod serve;
+mod simulate;
 mod watch_files;
 
 use std::io::IsTerminal;
@@ -16,6 +18,7 @@ use tracing::{error, warn};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{Fault, Faults, Severity};
+use crate::name::Name;
 
 /// An authoritative DNS server that sends every client to the best datacenter that is alive.
 #[derive(Debug, Parser)]
@@ -41,6 +44,10 @@ enum Command {
     },
     /// Tells why a client gets the answer it gets
     Explain(explain::Arguments),
+    /// Tells which share of the clients a change moves from which datacenter to which
+    Diff(diff::Arguments),
+    /// Tells which share of the clients goes where, and where it would go if something failed
+    Simulate(simulate::Arguments),
 }
 
 /// Where the configuration begins.
@@ -64,7 +71,26 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Check { config, json } => check::run(&config.config, json),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Diff(arguments) => diff::run(&arguments),
+        Command::Simulate(arguments) => simulate::run(&arguments),
     }
+}
+
+/// An absolute name, whether it ends with a dot or not.
+fn parse_name(text: &str) -> Result<Name, String> {
+    Name::parse(text, &Name::root()).map_err(|error| error.to_string())
+}
+
+/// Prints what was found out, or why nothing can be.
+fn print(report: Result<String, String>) -> ExitCode {
+    match report {
+        Ok(report) => println!("{report}"),
+        Err(why) => {
+            eprintln!("truenorth: {why}");
+            return ExitCode::from(BAD);
+        }
+    }
+    ExitCode::SUCCESS
 }
 
 /// One line an event; `RUST_LOG` chooses which.

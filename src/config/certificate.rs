@@ -1,4 +1,5 @@
-//! The certificate that clients see, and its private key: two PEM files, read whole and checked against each other.
+//! Certificates in PEM files, read whole: those that are shown, with their private keys and checked against them, and
+//! those of authorities.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,7 +9,7 @@ use rustls::crypto::ring::sign::any_supported_type;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::{CertifiedKey, SigningKey};
-use rustls::{Error, InconsistentKeys};
+use rustls::{Error, InconsistentKeys, RootCertStore};
 use x509_parser::certificate::Validity;
 use x509_parser::prelude::{FromDer, X509Certificate};
 use x509_parser::time::ASN1Time;
@@ -20,18 +21,24 @@ use super::fault::{Fault, Faults};
 /// recommendation for its 90 days), so with a week left nobody has.
 const ENDS_SOON: i64 = 7 * 24 * 3600;
 
-/// Reads a chain, the server's own certificate first, and its key. What is wrong is told where the file is named.
-pub(super) fn read(
-    certificate: &Placed<PathBuf>,
-    key: &Placed<PathBuf>,
-    faults: &mut Faults,
-) -> Option<Arc<CertifiedKey>> {
+/// A certificate with its chain and its private key.
+pub(super) struct Credentials {
+    /// Ready to be shown.
+    pub(super) certified: Arc<CertifiedKey>,
+    /// The key as it stands in its file.
+    pub(super) key: PrivateKeyDer<'static>,
+}
+
+/// Reads a chain, the certificate that is shown first, and its key. What is wrong is told where the file is named.
+pub(super) fn read(certificate: &Placed<PathBuf>, key: &Placed<PathBuf>, faults: &mut Faults) -> Option<Credentials> {
     let chain = read_chain(certificate, faults);
-    let signing = read_key(key, faults);
-    let credentials = CertifiedKey::new(chain?, signing?);
-    match credentials.keys_match() {
+    let (der, signing) = read_key(key, faults).unzip();
+    let certified = CertifiedKey::new(chain?, signing?);
+    match certified.keys_match() {
         // A key that cannot tell its public half is taken at its word.
-        Ok(()) | Err(Error::InconsistentKeys(InconsistentKeys::Unknown)) => Some(Arc::new(credentials)),
+        Ok(()) | Err(Error::InconsistentKeys(InconsistentKeys::Unknown)) => {
+            Some(Credentials { certified: Arc::new(certified), key: der? })
+        }
         Err(Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
             let message = format!("{} is not the key of {}", key.value.display(), certificate.value.display());
             let fault = Fault::error(&key.place, message, "another certificate's key");
@@ -40,6 +47,22 @@ pub(super) fn read(
         }
         Err(error) => refuse(certificate, &format!("holds no certificate that can be used: {error}"), faults),
     }
+}
+
+/// Reads the certificates of authorities; at least one.
+pub(super) fn read_authorities(file: &Placed<PathBuf>, faults: &mut Faults) -> Option<Vec<CertificateDer<'static>>> {
+    let chain = read_chain(file, faults)?;
+    let mut store = RootCertStore::empty();
+    for (number, certificate) in (1..).zip(&chain) {
+        if let Err(error) = store.add(certificate.clone()) {
+            return refuse(
+                file,
+                &format!("holds a certificate, the {number}. of it, that cannot be used: {error}"),
+                faults,
+            );
+        }
+    }
+    Some(chain)
 }
 
 fn read_chain(file: &Placed<PathBuf>, faults: &mut Faults) -> Option<Vec<CertificateDer<'static>>> {
@@ -73,7 +96,7 @@ fn check_dates(file: &Placed<PathBuf>, validity: &Validity, faults: &mut Faults)
     faults.push(Fault::warning(&file.place, message, label));
 }
 
-fn read_key(file: &Placed<PathBuf>, faults: &mut Faults) -> Option<Arc<dyn SigningKey>> {
+fn read_key(file: &Placed<PathBuf>, faults: &mut Faults) -> Option<(PrivateKeyDer<'static>, Arc<dyn SigningKey>)> {
     let octets = read_file(file, faults)?;
     let key = match PrivateKeyDer::from_pem_slice(&octets) {
         Ok(key) => key,
@@ -81,7 +104,7 @@ fn read_key(file: &Placed<PathBuf>, faults: &mut Faults) -> Option<Arc<dyn Signi
         Err(error) => return refuse(file, &format!("is not PEM: {error}"), faults),
     };
     match any_supported_type(&key) {
-        Ok(key) => Some(key),
+        Ok(signing) => Some((key, signing)),
         Err(_) => refuse(file, "holds a key of no kind that is known: RSA, ECDSA P-256 and P-384, Ed25519 are", faults),
     }
 }

@@ -5,6 +5,7 @@
 //! asked for. So one run finds all there is to find, and no key is ever ignored.
 
 use std::ops::{Range, RangeInclusive};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -221,6 +222,13 @@ impl<'d> Value<'d> {
         None
     }
 
+    /// A path; a relative one continues the folder of the file that it stands in.
+    pub(super) fn path(&self, faults: &mut Faults) -> Option<Placed<PathBuf>> {
+        let text = self.parsed("a path", faults, |text| Some(PathBuf::from(text)))?;
+        let folder = self.source.path.parent().unwrap_or(Path::new(""));
+        Some(text.with(folder.join(&text.value)))
+    }
+
     /// A whole number in a range.
     pub(super) fn integer<T>(&self, range: RangeInclusive<T>, faults: &mut Faults) -> Option<Placed<T>>
     where
@@ -265,7 +273,7 @@ impl<'d> Value<'d> {
         }
     }
 
-    /// A duration such as `"500ms"`, `"5s"`, `"1m"` or `"1h"`.
+    /// A duration such as `"500ms"`, `"5s"`, `"1m"`, `"1h"` or `"1d"`.
     pub(super) fn duration(&self, range: RangeInclusive<Duration>, faults: &mut Faults) -> Option<Placed<Duration>> {
         let expected = format!("a duration such as \"5s\", from {:?} to {:?}", range.start(), range.end());
         self.parsed(&expected, faults, |text| parse_duration(text).filter(|value| range.contains(value)))
@@ -341,6 +349,7 @@ fn parse_duration(text: &str) -> Option<Duration> {
         "s" => Some(Duration::from_secs(number)),
         "m" => number.checked_mul(60).map(Duration::from_secs),
         "h" => number.checked_mul(3600).map(Duration::from_secs),
+        "d" => number.checked_mul(86_400).map(Duration::from_secs),
         _ => None,
     }
 }

@@ -151,5 +151,5 @@ fn read_credentials(
     }
     let [(_, Some((_, Some(certificate)))), (_, Some((_, Some(key))))] = given else { return (None, Vec::new()) };
     let credentials = certificate::read(&certificate, &key, faults);
-    (credentials, vec![certificate.value, key.value])
+    (credentials.map(|read| read.certified), vec![certificate.value, key.value])
 }

@@ -17,7 +17,6 @@ mod datacenters;
 mod decode;
 mod fault;
 mod files;
-mod http_check;
 mod json;
 mod listen;
 mod master;
@@ -85,13 +84,15 @@ pub struct Config {
 /// a new one is never smaller. All that is wrong is told together, warnings included.
 pub fn load(path: &Path, last_serial: &dyn Fn(&Name) -> Option<u32>) -> Result<Config, Faults> {
     let mut faults = Faults::default();
-    let loaded = load_all(path, last_serial, &mut faults);
+    let mut drafts = Drafts::default();
+    let loaded = load_all(path, last_serial, &mut drafts, &mut faults);
     faults.sort();
     match loaded {
         Some((ServerFile { server, credentials, credential_files, .. }, world)) if !faults.has_errors() => {
             let mut watched = vec![path.to_owned(), server.zones.clone()];
             watched.extend(server.databases.iter().cloned());
             watched.extend(credential_files);
+            watched.extend(drafts.files);
             Ok(Config { server, credentials, world, warnings: faults, watched })
         }
         _ => Err(faults),
@@ -101,19 +102,19 @@ pub fn load(path: &Path, last_serial: &dyn Fn(&Name) -> Option<u32>) -> Result<C
 fn load_all(
     path: &Path,
     last_serial: &dyn Fn(&Name) -> Option<u32>,
+    drafts: &mut Drafts,
     faults: &mut Faults,
 ) -> Option<(ServerFile, World)> {
-    let mut drafts = Drafts::default();
     let folder = path.parent().unwrap_or(Path::new(""));
     let source = files::read_file(path, faults)?.source;
-    let read = |table: Table<'_>, faults: &mut Faults| server::read(table, folder, &mut drafts, faults);
+    let read = |table: Table<'_>, faults: &mut Faults| server::read(table, folder, drafts, faults);
     let Some(server) = read_document(&source, "the server file", faults, read) else {
         check_syntax(&folder.join(server::ZONES), faults);
         return None;
     };
     let files = files::read_zones(&server.server.zones, server.zones_place.as_ref(), faults);
     let reader = ZoneReader { folder: &server.server.zones, shared: &server.sections, ecs: server.ecs, last_serial };
-    let zones = read_zones(&reader, &files, &mut drafts, faults);
+    let zones = read_zones(&reader, &files, drafts, faults);
     warn_unused(&server, &zones, faults);
     // What a file defines that could not be read is not known.
     if let Some(site) = server.site.as_ref().filter(|_| zones.len() == files.len()) {
@@ -122,8 +123,8 @@ fn load_all(
     let node = server.site.as_ref().and_then(Site::datacenter).map_or_else(host_name, Into::into);
     let mut regions = HashSet::new();
     let mut world = World {
-        datacenters: drafts.places.list,
-        pools: targets::finish(drafts.pools, faults),
+        datacenters: std::mem::take(&mut drafts.places.list),
+        pools: targets::finish(std::mem::take(&mut drafts.pools), faults),
         zones: zones.into_iter().map(|zone| zone.finish(&mut regions)).collect(),
         windows: server.windows.iter().map(|window| window.value.clone()).collect(),
         ecs: server.ecs,

@@ -1,18 +1,20 @@
-//! `[monitors]`: how endpoints are probed.
+//! `[monitors]`: how endpoints are probed. Here stands what all types share; each type's own keys have their own file.
 
+mod http;
+mod tls;
+
+use std::collections::BTreeSet;
 use std::num::NonZeroU8;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::health::{
-    Check, DEFAULT_FALL, DEFAULT_INTERVAL, DEFAULT_RISE, DEFAULT_TIMEOUT, HttpCheck, Monitor, TlsCheck,
-};
+use crate::health::{Check, DEFAULT_FALL, DEFAULT_INTERVAL, DEFAULT_RISE, DEFAULT_TIMEOUT, Monitor};
 
 use super::datacenters::is_word;
 use super::decode::{Placed, Table, Value, entries};
 use super::fault::{Fault, Faults};
-use super::http_check;
 use super::scope::Definitions;
 
 /// What `interval` may be: below it endpoints would be attacked rather than probed, above it health means nothing.
@@ -28,9 +30,6 @@ const HOLD_DOWN: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs
 const HTTP_PORT: u16 = 80;
 const HTTPS_PORT: u16 = 443;
 
-/// The keys that only make sense with a request.
-const HTTP_KEYS: [&str; 6] = ["method", "path", "host", "headers", "expect_status", "expect_body"];
-
 /// A monitor and the host it asks for, if it says so itself.
 #[derive(Clone)]
 pub(super) struct PlacedMonitor {
@@ -38,29 +37,46 @@ pub(super) struct PlacedMonitor {
     pub(super) host: Option<Box<str>>,
 }
 
-#[derive(Clone, Copy)]
+/// What a monitor asks.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Http,
     Https,
     Tcp,
+    Tls,
 }
 
-/// Reads a file's `[monitors]`.
-pub(super) fn read(section: Option<&Value<'_>>, faults: &mut Faults) -> Definitions<PlacedMonitor> {
+/// Keys that only some types have, and how these are told.
+const OWN_KEYS: [(&[&str], &[Kind], &str); 4] = [
+    (&["host"], &[Kind::Http, Kind::Https, Kind::Tls], "http, https and tls"),
+    (&http::KEYS, &[Kind::Http, Kind::Https], "http and https"),
+    (&tls::KEYS, &[Kind::Https, Kind::Tls], "https and tls"),
+    (&["alpn"], &[Kind::Tls], "tls"),
+];
+
+/// Reads a file's `[monitors]`. The files that they name are added to `files`.
+pub(super) fn read(
+    section: Option<&Value<'_>>,
+    files: &mut BTreeSet<PathBuf>,
+    faults: &mut Faults,
+) -> Definitions<PlacedMonitor> {
     let mut definitions = Definitions::new("monitor");
     for value in entries(section, "monitors", faults) {
         is_word(&value.name(), faults);
-        definitions.push(value.name(), read_monitor(&value, faults));
+        definitions.push(value.name(), read_monitor(&value, files, faults));
     }
     definitions
 }
 
-fn read_monitor(value: &Value<'_>, faults: &mut Faults) -> Option<PlacedMonitor> {
+fn read_monitor(value: &Value<'_>, files: &mut BTreeSet<PathBuf>, faults: &mut Faults) -> Option<PlacedMonitor> {
     let mut table = value.table("a monitor", faults)?;
-    let kinds = [("http", Kind::Http), ("https", Kind::Https), ("tcp", Kind::Tcp)];
-    let later = ["tls", "dns", "grpc", "icmp", "exec", "push"];
+    let kinds = [("http", Kind::Http), ("https", Kind::Https), ("tcp", Kind::Tcp), ("tls", Kind::Tls)];
+    let later = ["dns", "grpc", "icmp", "exec", "push"];
     // Without its type nothing else about it can be judged.
     let kind = table.require("type", faults)?.word(&kinds, &later, faults)?.value;
+    for (keys, _, types) in OWN_KEYS.iter().filter(|(_, kinds, _)| !kinds.contains(&kind)) {
+        table.refuse(keys, &format!("is for monitors of type {types}"), faults);
+    }
 
     let port = read_port(&mut table, kind, faults);
     let (interval, timeout) = read_times(&mut table, faults);
@@ -69,22 +85,17 @@ fn read_monitor(value: &Value<'_>, faults: &mut Faults) -> Option<PlacedMonitor>
     let fall = table.take("fall").and_then(|value| count(value, faults));
     let hold_down = table.take("hold_down").and_then(|value| value.duration(HOLD_DOWN, faults));
 
-    if !matches!(kind, Kind::Https) {
-        table.refuse(&["sni", "verify"], "is for monitors of type https", faults);
-    }
-    let (check, host) = match kind {
-        Kind::Tcp => {
-            table.refuse(&HTTP_KEYS, "is for monitors of type http and https", faults);
-            (Some(Check::Tcp), None)
-        }
-        Kind::Http => {
-            let host = read_host(&mut table, "host", faults);
-            (http_check::read(&mut table, faults).map(Check::Http), host)
-        }
+    let host = if kind == Kind::Tcp { None } else { read_host(&mut table, "host", faults) };
+    let check = match kind {
+        Kind::Tcp => Some(Check::Tcp),
+        Kind::Http => http::read(&mut table, timeout, faults).map(http::without_tls).map(Check::Http),
         Kind::Https => {
-            let host = read_host(&mut table, "host", faults);
-            let tls = read_tls(&mut table, faults);
-            (http_check::read(&mut table, faults).map(|http: HttpCheck| Check::Https(http, tls)), host)
+            let (http, tls) = (http::read(&mut table, timeout, faults), tls::read(&mut table, files, faults));
+            http.zip(tls).map(|(http, tls)| Check::Https(http, tls))
+        }
+        Kind::Tls => {
+            let (alpn, tls) = (tls::read_alpn(&mut table, faults), tls::read(&mut table, files, faults));
+            alpn.zip(tls).map(|(alpn, tls)| Check::Tls(tls, alpn))
         }
     };
     table.finish(&[], faults);
@@ -106,7 +117,7 @@ fn read_port(table: &mut Table<'_>, kind: Kind, faults: &mut Faults) -> Option<u
     let default = match kind {
         Kind::Http => HTTP_PORT,
         Kind::Https => HTTPS_PORT,
-        Kind::Tcp => {
+        Kind::Tcp | Kind::Tls => {
             return table.require("port", faults)?.integer(1..=u16::MAX, faults).map(|port| port.value);
         }
     };
@@ -129,12 +140,6 @@ fn read_times(table: &mut Table<'_>, faults: &mut Faults) -> (Duration, Duration
         faults.push(Fault::error(&place, message, "").help(help));
     }
     times
-}
-
-fn read_tls(table: &mut Table<'_>, faults: &mut Faults) -> TlsCheck {
-    let sni = read_host(table, "sni", faults);
-    let verify = table.take("verify").and_then(|value| value.boolean(faults));
-    TlsCheck { sni, verify: verify.is_none_or(|verify| verify.value) }
 }
 
 /// A host name or an address, as a `Host` field has it, without a port.

@@ -1,5 +1,8 @@
 //! The sections that may stand in the server file, for all zones, and in a zone file: a zone's own entry wins.
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
 use crate::geo::DatacenterId;
 use crate::name::Name;
 
@@ -24,6 +27,8 @@ pub(super) struct Sections {
 pub(super) struct Drafts {
     pub(super) places: Places,
     pub(super) pools: Vec<PoolDraft>,
+    /// Files that monitors name.
+    pub(super) files: BTreeSet<PathBuf>,
 }
 
 impl Sections {
@@ -36,7 +41,7 @@ impl Sections {
         faults: &mut Faults,
     ) -> Self {
         let datacenters = datacenters::read(table.take("datacenters").as_ref(), &mut drafts.places, faults);
-        let monitors = monitors::read(table.take("monitors").as_ref(), faults);
+        let monitors = monitors::read(table.take("monitors").as_ref(), &mut drafts.files, faults);
         let seen_datacenters = View { own: &datacenters, shared: shared.map(|shared| &shared.datacenters) };
         let regions = regions::read(table.take("regions").as_ref(), seen_datacenters, faults);
         let scope = PoolScope {

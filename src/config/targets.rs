@@ -68,9 +68,9 @@ fn finish_endpoint<T>(
 }
 
 /// The host that a pool's probes ask for: the monitor's, else the only name that uses the pool; `None` for the check
-/// address. A bare connection asks for none: there the address lets pools share a probe.
+/// address. Some checks ask for none: there the address lets pools share a probe.
 fn host(draft: &PoolDraft) -> Option<Box<str>> {
-    let monitor = draft.monitor.as_ref().filter(|monitor| monitor.monitor.check != Check::Tcp)?;
+    let monitor = draft.monitor.as_ref().filter(|monitor| asks_for_host(&monitor.monitor.check))?;
     if let Some(host) = &monitor.host {
         return Some(host.clone());
     }
@@ -81,10 +81,19 @@ fn host(draft: &PoolDraft) -> Option<Box<str>> {
     }
 }
 
+fn asks_for_host(check: &Check) -> bool {
+    match check {
+        Check::Tcp => false,
+        Check::Tls(tls, _) => tls.sni.is_none(),
+        Check::Http(_) | Check::Https(..) => true,
+    }
+}
+
 /// What is wrong with asking for a check address as host, if that is what the probes would do.
 fn host_fault(draft: &PoolDraft) -> Option<Fault> {
     let monitor = draft.monitor.as_ref()?;
-    if draft.users.is_empty() || host(draft).is_some() {
+    let check = &monitor.monitor.check;
+    if draft.users.is_empty() || host(draft).is_some() || !asks_for_host(check) {
         return None;
     }
     let mut users: Vec<String> = draft.users.iter().take(MAX_LISTED).map(ToString::to_string).collect();
@@ -92,15 +101,14 @@ fn host_fault(draft: &PoolDraft) -> Option<Fault> {
         users.push("...".to_owned());
     }
     let label = format!("used by {}", users.join(", "));
-    match &monitor.monitor.check {
-        Check::Tcp => None,
-        Check::Https(_, tls) if tls.verify && tls.sni.is_none() => {
+    Some(match check {
+        Check::Https(_, tls) | Check::Tls(tls, _) if tls.verify && tls.sni.is_none() => {
             let message = format!("no name to verify the certificates of pool `{}` for", draft.name);
-            Some(Fault::error(&draft.place, message, label).help("give its monitor a `host`, or an `sni`"))
+            Fault::error(&draft.place, message, label).help("give its monitor a `host`, or an `sni`")
         }
-        Check::Http(_) | Check::Https(..) => {
+        _ => {
             let message = format!("probes of pool `{}` ask for its addresses, not for a host name", draft.name);
-            Some(Fault::warning(&draft.place, message, label).help("give its monitor a `host`"))
+            Fault::warning(&draft.place, message, label).help("give its monitor a `host`")
         }
-    }
+    })
 }

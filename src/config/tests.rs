@@ -3,6 +3,8 @@
 mod faults;
 mod files;
 mod listen;
+mod monitors;
+mod windows;
 mod worlds;
 
 use std::fs;

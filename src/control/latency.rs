@@ -51,9 +51,15 @@ impl Latency {
     }
 
     /// Takes in what a probe of this node measured to endpoints in these datacenters.
-    pub(super) fn feed_probe(&mut self, rtt: Duration, places: &[DatacenterId], snapshot: &Snapshot, now: Duration) {
+    pub(super) fn feed_probe(
+        &mut self,
+        rtt: Duration,
+        places: impl IntoIterator<Item = DatacenterId>,
+        snapshot: &Snapshot,
+        now: Duration,
+    ) {
         if let Some(country) = snapshot.world().site_country {
-            places.iter().for_each(|&place| self.table.feed_probe(country, place, rtt, now));
+            places.into_iter().for_each(|place| self.table.feed_probe(country, place, rtt, now));
         }
     }
 

@@ -14,6 +14,7 @@
 //! not handed out unseen. What the last run found of a target, if that was not long ago, counts as a probe: with
 //! `Restore` before the first `Adopt`, a node that was restarted answers at once, and as before.
 
+mod expiry;
 mod keeping;
 mod latency;
 mod overrides;
@@ -25,10 +26,11 @@ use std::time::Duration;
 
 pub use keeping::{BELIEVED_FOR, CONFIRM_EVERY, KEEP_EVERY, KEPT_FOR, Keep};
 pub use latency::REMAP_INTERVAL;
-pub use overrides::{EndpointView, OverrideEvent, OverrideReply};
+pub use overrides::{EndpointView, OverrideEvent, OverrideReply, Reply};
 pub use run::run;
 
-use crate::health::{Kept, Outcome, State, Target, Transition};
+use crate::geo::DatacenterId;
+use crate::health::{Finding, Kept, Outcome, State, Target, Times, Transition};
 use crate::latency::{Record, Sample, Table};
 use crate::overrides::{Book, Change};
 use crate::snapshot::{Blueprint, PoolId, Remapped, Snapshot, World};
@@ -162,7 +164,10 @@ impl Control {
         match event {
             Event::Restore(kept) => self.keeping.restore(kept),
             Event::Adopt(blueprint) => self.prepare(blueprint, now),
-            Event::Outcome(target, outcome) => effects.extend(self.observe(&target, outcome, now)),
+            Event::Outcome(target, outcome) => {
+                self.time(&target, &outcome, now);
+                effects.extend(self.observe(&target, outcome, now));
+            }
             Event::Latency(samples) => {
                 if let Some(serving) = &self.serving {
                     self.latency.feed(&samples, &serving.snapshot, now);
@@ -214,6 +219,18 @@ impl Control {
         self.keeping.observe(target, health, now);
         (from != to)
             .then(|| Effect::Report(Turn { target: target.clone(), pools: self.pool_names(target), from, to, seen }))
+    }
+
+    /// How long a probe's connection took is a round trip to the datacenters of its target.
+    fn time(&mut self, target: &Arc<Target>, seen: &Outcome, now: Duration) {
+        if let Some(serving) = &self.serving
+            && let Outcome::Success(Finding { times: Times { connect: Some(rtt), .. }, .. }) = seen
+            && let Some(ids) = serving.pools_of.get(target)
+        {
+            let pools = &serving.snapshot.world().pools;
+            let places: BTreeSet<DatacenterId> = ids.iter().filter_map(|&id| pools[id as usize].datacenter).collect();
+            self.latency.feed_probe(*rtt, places, &serving.snapshot, now);
+        }
     }
 
     /// The pools that hold a target, those that wait to be served before those that are.

@@ -16,30 +16,28 @@ use crate::watch::Watch;
 /// What an operator, or what was kept from the last run, says of overrides.
 #[derive(Debug)]
 pub enum OverrideEvent {
-    /// One more. Whoever waits is told under which id, or why not.
-    Place(Order, oneshot::Sender<Result<Override, Refusal>>),
-    /// Some less; who says so. Whoever waits is told which.
-    Lift(Selector, Box<str>, oneshot::Sender<Result<Vec<Override>, Refusal>>),
+    /// One more. Whoever asks is told what that changed, or why nothing; an `open` of what is open changes nothing.
+    Place(Order, Reply),
+    /// Some less; who says so.
+    Lift(Selector, Box<str>, Reply),
     /// What the last run had placed. It is taken as it is: what it means may come with a later configuration.
     Restore(Vec<Override>),
 }
 
-/// What whoever placed or lifted overrides is told, and where.
+/// Where whoever placed or lifted overrides waits.
+pub type Reply = oneshot::Sender<Result<Vec<Change>, Refusal>>;
+
+/// What whoever placed or lifted overrides is told.
 #[derive(Debug)]
-pub enum OverrideReply {
-    /// About [`OverrideEvent::Place`].
-    Placed(oneshot::Sender<Result<Override, Refusal>>, Result<Override, Refusal>),
-    /// About [`OverrideEvent::Lift`].
-    Lifted(oneshot::Sender<Result<Vec<Override>, Refusal>>, Result<Vec<Override>, Refusal>),
+pub struct OverrideReply {
+    to: Reply,
+    result: Result<Vec<Change>, Refusal>,
 }
 
 impl OverrideReply {
     /// Tells it, if somebody still waits.
     pub fn send(self) {
-        match self {
-            Self::Placed(to, result) => _ = to.send(result),
-            Self::Lifted(to, result) => _ = to.send(result),
-        }
+        let _ = self.to.send(self.result);
     }
 }
 
@@ -89,36 +87,26 @@ impl Control {
     }
 
     pub(super) fn take_override(&mut self, event: OverrideEvent, now: Duration) -> Vec<Effect> {
-        match event {
-            OverrideEvent::Place(order, to) => {
-                let (result, changes) = match self.place(order, now) {
-                    Ok((item, changes)) => (Ok(item), changes),
-                    Err(refusal) => (Err(refusal), Vec::new()),
-                };
-                self.tell(changes, Some(OverrideReply::Placed(to, result)), now)
-            }
-            OverrideEvent::Lift(which, who, to) => {
-                let result = self.overrides.lift(&which, &who, now);
-                let changes = result.as_ref().map_or_else(|_| Vec::new(), Clone::clone);
-                let result = result.map(|changes| changes.into_iter().map(|change| change.item).collect());
-                self.tell(changes, Some(OverrideReply::Lifted(to, result)), now)
-            }
-            OverrideEvent::Restore(kept) => {
-                let changes = self.overrides.restore(kept, now);
-                self.tell(changes, None, now)
-            }
-        }
+        let mut effects = self.advance_overrides(now);
+        let (result, to) = match event {
+            OverrideEvent::Place(order, to) => (self.place(order, now), Some(to)),
+            OverrideEvent::Lift(which, who, to) => (self.overrides.lift(&which, &who, now), Some(to)),
+            OverrideEvent::Restore(kept) => (Ok(self.overrides.restore(kept, now)), None),
+        };
+        effects.extend(self.tell(result.clone().unwrap_or_default(), now));
+        effects.extend(to.map(|to| Effect::Reply(OverrideReply { to, result })));
+        effects
     }
 
-    fn place(&mut self, order: Order, now: Duration) -> Result<(Override, Vec<Change>), Refusal> {
+    fn place(&mut self, order: Order, now: Duration) -> Result<Vec<Change>, Refusal> {
         let serving = self.serving.as_ref().map(|serving| serving.snapshot.world());
         let world = serving.or_else(|| self.next.as_ref().map(|next| next.blueprint.world()));
         let target = order.target.clone();
         if let Some(world) = world {
             world.find(&target).map_err(|meant| Refusal::Unknown(target.clone(), meant))?;
         }
-        let is_excepted = |other: &Override| world.is_some_and(|world| world.overlap(&target, &other.order.target));
-        self.overrides.place(order, now, is_excepted)
+        let overlaps = |other: &Override| world.is_some_and(|world| world.overlap(&target, &other.order.target));
+        self.overrides.place(order, now, overlaps)
     }
 
     /// What begins and ends by itself.
@@ -127,18 +115,17 @@ impl Control {
             return Vec::new();
         }
         let changes = self.overrides.advance(now);
-        self.tell(changes, None, now)
+        self.tell(changes, now)
     }
 
     /// Has what changed published, and tells of it.
-    fn tell(&mut self, changes: Vec<Change>, reply: Option<OverrideReply>, now: Duration) -> Vec<Effect> {
+    fn tell(&mut self, changes: Vec<Change>, now: Duration) -> Vec<Effect> {
         if let Some(serving) = &mut self.serving {
             for change in &changes {
                 serving.touch(change, now);
             }
         }
-        let told = changes.into_iter().map(Effect::Overridden);
-        told.chain(reply.map(Effect::Reply)).collect()
+        changes.into_iter().map(Effect::Overridden).collect()
     }
 }
 
@@ -171,4 +158,226 @@ pub(super) fn standing<'a>(
 
 fn ruled(probed: Standing, ruling: Option<&Override>) -> Standing {
     probed.under(ruling.map(|ruling| ruling.order.mode))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::control::{Event, PUBLISH_WINDOW};
+    use crate::geo::Locations;
+    use crate::health::{Failure, Finding, Outcome, State};
+    use crate::overrides::Mode;
+    use crate::snapshot::{Blueprint, Duty, Snapshot};
+
+    /// 2026-12-01T01:00:00Z.
+    const START: Duration = Duration::from_secs(1_796_086_800);
+    const HOUR: Duration = Duration::from_secs(3600);
+    const WINDOW: &str = "[[windows]]\ntarget = \"dc:fra\"\nmode = \"drain\"\n\
+                          from = 2026-12-01T02:00:00Z\nuntil = 2026-12-01T04:00:00Z\nreason = \"new switches\"\n";
+    const ZONE: &str = r#"
+        [nameservers]
+        ns1 = ["192.0.2.53"]
+        [datacenters]
+        fra = { latitude = 50.11, longitude = 8.68 }
+        iad = { latitude = 38.95, longitude = -77.45 }
+        [monitors.web]
+        type = "tcp"
+        port = 80
+        [pools.web]
+        monitor = "web"
+        endpoints.fra = ["127.0.0.1"]
+        endpoints.iad = ["127.0.0.2"]
+        [names.www]
+        pools = ["web"]
+        steer = ["failover"]
+    "#;
+
+    /// A node that serves [`ZONE`], and everything it told.
+    struct Scene {
+        control: Control,
+        now: Duration,
+        snapshot: Option<Arc<Snapshot>>,
+        told: Vec<String>,
+    }
+
+    fn blueprint(server: &str) -> Arc<Blueprint> {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("zones")).unwrap();
+        std::fs::write(folder.path().join("truenorth.toml"), server).unwrap();
+        std::fs::write(folder.path().join("zones/example.com.toml"), ZONE).unwrap();
+        let config = crate::config::load(&folder.path().join("truenorth.toml"), &|_| None).unwrap();
+        Arc::new(Blueprint::compile(config.world, Arc::new(Locations::unknown()), None).unwrap())
+    }
+
+    impl Scene {
+        fn new() -> Self {
+            Self { control: Control::new(7), now: START, snapshot: None, told: Vec::new() }
+        }
+
+        fn serving(server: &str) -> Self {
+            let mut scene = Self::new();
+            scene.happen(Event::Adopt(blueprint(server)));
+            scene
+        }
+
+        /// Every probe succeeds at once.
+        fn happen(&mut self, event: Event) {
+            let mut probes = Vec::new();
+            for effect in self.control.step(event, self.now) {
+                match effect {
+                    Effect::Probe(target) => probes.push(target),
+                    Effect::Publish(snapshot) => self.snapshot = Some(snapshot),
+                    Effect::Overridden(Change { happening, item }) => {
+                        self.told.push(format!("{} {} {}", happening.as_str(), item.order.mode, item.order.target));
+                    }
+                    Effect::Reply(reply) => reply.send(),
+                    Effect::Report(_) | Effect::Keep(_) | Effect::Remap(..) => {}
+                }
+            }
+            for target in probes {
+                self.happen(Event::Outcome(target, Outcome::Success(Finding::full(Duration::ZERO))));
+            }
+        }
+
+        fn pass(&mut self, time: Duration) {
+            let end = self.now + time;
+            while let Some(at) = self.control.wake_at().filter(|at| *at <= end) {
+                self.now = at;
+                self.happen(Event::Tick);
+            }
+            self.now = end;
+        }
+
+        fn place(&mut self, mode: Mode, target: &str, times: [Option<Duration>; 2]) -> Result<Vec<Change>, Refusal> {
+            let [from, until] = times;
+            let target = target.parse().unwrap();
+            let order = Order { mode, target, from, until, reason: "test".into(), who: "ada".into() };
+            let (to, mut answer) = oneshot::channel();
+            self.happen(Event::Override(OverrideEvent::Place(order, to)));
+            answer.try_recv().expect("an answer comes with the step")
+        }
+
+        fn lift(&mut self, target: &str) -> Result<Vec<Change>, Refusal> {
+            let (to, mut answer) = oneshot::channel();
+            let which = Selector::Target(target.parse().unwrap());
+            self.happen(Event::Override(OverrideEvent::Lift(which, "ada".into(), to)));
+            answer.try_recv().expect("an answer comes with the step")
+        }
+
+        /// Whether a pool is open, after what happened was published.
+        fn is_open(&mut self, pool: usize) -> bool {
+            self.pass(PUBLISH_WINDOW);
+            self.snapshot.as_ref().unwrap().pools()[pool].is_open(crate::snapshot::Family::V4)
+        }
+    }
+
+    #[test]
+    fn an_override_changes_the_pools_that_it_means_and_no_others() {
+        let mut scene = Scene::serving("");
+        let before = scene.snapshot.clone().unwrap();
+        let placed = scene.place(Mode::Drain, "dc:fra", [None, None]).unwrap();
+        assert_eq!((&*placed[0].item.order.who, placed[0].item.made_at), ("ada", START));
+        assert_eq!((scene.is_open(0), scene.is_open(1)), (false, true));
+        let after = scene.snapshot.clone().unwrap();
+        assert!(Arc::ptr_eq(&before.pools()[1], &after.pools()[1]));
+        assert_eq!(after.generation(), before.generation() + 1, "one snapshot");
+        assert_eq!(scene.lift("dc:fra").unwrap()[0].item, placed[0].item);
+        assert!(scene.is_open(0));
+        assert_eq!(scene.told, ["placed drain dc:fra", "lifted drain dc:fra"]);
+    }
+
+    #[test]
+    fn it_begins_and_ends_when_its_time_comes() {
+        let mut scene = Scene::serving("");
+        let times = [Some(START + HOUR), Some(START + HOUR * 2)];
+        scene.place(Mode::ForceDown, "pool:web/iad", times).unwrap();
+        assert!(scene.is_open(1));
+        scene.pass(HOUR);
+        assert!(!scene.is_open(1));
+        scene.pass(HOUR);
+        assert!(scene.is_open(1));
+        let expected = ["placed", "began", "ended"].map(|what| format!("{what} force-down pool:web/iad"));
+        assert_eq!(scene.told, expected);
+    }
+
+    #[test]
+    fn the_server_files_windows_act_by_themselves_and_go_with_the_file() {
+        let mut scene = Scene::serving(WINDOW);
+        assert!(scene.is_open(0));
+        scene.pass(HOUR);
+        assert!(!scene.is_open(0));
+        scene.happen(Event::Adopt(blueprint("")));
+        assert!(scene.is_open(0));
+        scene.happen(Event::Adopt(blueprint(WINDOW)));
+        assert!(!scene.is_open(0));
+        scene.pass(HOUR * 2);
+        assert!(scene.is_open(0));
+        assert_eq!(scene.told.iter().filter(|told| *told == "ended drain dc:fra").count(), 2);
+    }
+
+    #[test]
+    fn what_means_nothing_is_refused_with_what_may_have_been_meant() {
+        let mut scene = Scene::serving("");
+        for (target, told) in [
+            ("dc:frd", "nothing is named dc:frd: did you mean dc:fra?"),
+            ("pool:shop", "nothing is named pool:shop"),
+            ("endpoint:192.0.2.*", "nothing is named endpoint:192.0.2.*"),
+            ("name:ww.example.com", "nothing is named name:ww.example.com: did you mean name:www.example.com?"),
+        ] {
+            let refusal = scene.place(Mode::Drain, target, [None, None]).unwrap_err();
+            assert_eq!(refusal.to_string(), told);
+        }
+        assert_eq!(scene.lift("dc:fra").unwrap_err().to_string(), "no override is placed on dc:fra");
+        assert!(scene.told.is_empty());
+    }
+
+    #[test]
+    fn what_is_said_of_a_name_stays_said_when_pools_change() {
+        let mut scene = Scene::serving("");
+        scene.place(Mode::ForceDown, "name:www.*", [None, None]).unwrap();
+        let mode = |scene: &mut Scene| {
+            scene.pass(PUBLISH_WINDOW);
+            scene.snapshot.as_ref().unwrap().plan(0, 0).mode()
+        };
+        assert_eq!(mode(&mut scene), Some(Mode::ForceDown));
+        scene.place(Mode::Drain, "dc:fra", [None, None]).unwrap();
+        assert_eq!(mode(&mut scene), Some(Mode::ForceDown));
+        scene.happen(Event::Adopt(blueprint(WINDOW)));
+        assert_eq!(mode(&mut scene), Some(Mode::ForceDown));
+        scene.lift("name:www.*").unwrap();
+        assert_eq!(mode(&mut scene), None);
+    }
+
+    #[test]
+    fn the_probed_state_is_told_beside_the_forced_one() {
+        let mut scene = Scene::serving("");
+        let target = scene.control.endpoints().next().unwrap().probes[0].0.clone();
+        scene.place(Mode::ForceUp, "endpoint:127.0.0.1", [None, None]).unwrap();
+        for _ in 0..3 {
+            scene.happen(Event::Outcome(Arc::new(target.clone()), Outcome::Failure(Failure::Refused)));
+        }
+        assert!(scene.is_open(0));
+        let views: Vec<_> = scene.control.endpoints().collect();
+        assert_eq!(views[0].probes[0].1.state(), State::Down);
+        assert!(!views[0].probed.share.is_some());
+        assert_eq!(views[0].standing, Standing::CALM);
+        assert_eq!(views[0].ruling.map(|ruling| ruling.order.mode), Some(Mode::ForceUp));
+        assert_eq!((views[1].ruling, views[1].standing.duty), (None, Duty::On));
+        drop(views);
+        scene.lift("endpoint:127.0.0.1").unwrap();
+        assert!(!scene.is_open(0), "what probes found meanwhile counts at once");
+    }
+
+    #[test]
+    fn what_the_last_run_placed_counts_from_the_first_answer_on() {
+        let mut before = Scene::serving("");
+        before.place(Mode::Drain, "dc:fra", [None, None]).unwrap();
+        let kept = before.control.overrides().placed().cloned().collect();
+        let mut scene = Scene::new();
+        scene.happen(Event::Override(OverrideEvent::Restore(kept)));
+        scene.happen(Event::Adopt(blueprint("")));
+        assert!(!scene.snapshot.as_ref().unwrap().pools()[0].is_open(crate::snapshot::Family::V4));
+    }
 }

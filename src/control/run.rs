@@ -1,5 +1,7 @@
 //! Control with a clock, a channel and tasks.
 
+use std::collections::HashSet;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -7,6 +9,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
 
+use super::expiry::Expiries;
 use super::{Control, Effect, Event, Keep, Turn};
 use crate::health::{State, Target};
 use crate::latency::Table;
@@ -55,6 +58,8 @@ impl Remapping {
 /// How often retired snapshots are looked through, if nothing else happens.
 const SWEEP: Duration = Duration::from_secs(1);
 
+const SECONDS_A_DAY: u64 = 86_400;
+
 /// Time since the Unix epoch that never runs backwards nor jumps: the wall clock is read once.
 #[derive(Clone, Copy, Debug)]
 struct Clock {
@@ -91,6 +96,7 @@ pub async fn run(
     let clock = Clock::new();
     let mut retired = Retired::default();
     let mut remapping = Remapping::default();
+    let mut expiries = Expiries::default();
     loop {
         let sweep_at = clock.now() + SWEEP;
         let wake_at = control.wake_at().map_or(sweep_at, |at| at.min(sweep_at));
@@ -103,6 +109,7 @@ pub async fn run(
             () = tokio::time::sleep_until(clock.instant(wake_at).into()) => Event::Tick,
         };
         let is_last = matches!(event, Event::Stop);
+        tell_of_certificates(&mut expiries, &event, clock.now());
         for effect in control.step(event, clock.now()) {
             match effect {
                 Effect::Probe(target) => probe(target),
@@ -118,6 +125,24 @@ pub async fn run(
             return;
         }
         retired.free_unused();
+    }
+}
+
+/// Warns of certificates that end soon. `now` is the time since the Unix epoch.
+fn tell_of_certificates(expiries: &mut Expiries, event: &Event, now: Duration) {
+    match event {
+        Event::Outcome(target, outcome) => {
+            if let Some(left) = expiries.observe(target, outcome, now) {
+                let days = left.as_secs() / SECONDS_A_DAY;
+                warn!(endpoint = %target.address, host = %target.host, days, "certificate expires soon");
+            }
+        }
+        Event::Adopt(blueprint) => {
+            let targets = blueprint.world().pools.iter().flat_map(|pool| pool.members.targets());
+            let addresses: HashSet<SocketAddr> = targets.map(|target| target.address).collect();
+            expiries.retain(|address| addresses.contains(&address));
+        }
+        _ => {}
     }
 }
 

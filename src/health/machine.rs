@@ -115,7 +115,8 @@ impl Health {
         match self.state {
             State::Unknown => false,
             State::Up => self.rows.worse > 0,
-            State::Degraded(_) => self.rows.failures > 0 || self.rows.full > 0,
+            // One that keeps nothing has nothing to lose.
+            State::Degraded(share) => (share.is_some() && self.rows.failures > 0) || self.rows.full > 0,
             State::Down => self.rows.successes > 0,
         }
     }
@@ -203,11 +204,12 @@ mod tests {
         Monitor::new(Check::Tcp, 80)
     }
 
-    /// `+` a success, `-` a failure, `d` a success that asks for a quarter.
+    /// `+` a success, `-` a failure, `d` a success that asks for a quarter, `n` one that asks for nothing.
     fn outcome(letter: char) -> Option<Share> {
         match letter {
             '+' => Some(Share::FULL),
             'd' => Some(QUARTER),
+            'n' => Some(Share::NONE),
             _ => None,
         }
     }
@@ -218,6 +220,14 @@ mod tests {
             health.observe(outcome(letter), &monitor(), Duration::ZERO);
         }
         health
+    }
+
+    #[test]
+    fn one_that_asks_for_nothing_gets_nothing_and_is_not_down() {
+        let drained = after("+nnn");
+        assert_eq!(drained.share(), Share::NONE);
+        assert_ne!(drained.state(), State::Down);
+        assert_eq!(drained.held_until(), Duration::ZERO, "it did not fall");
     }
 
     #[test]
@@ -249,6 +259,14 @@ mod tests {
             ("+---+d", degraded, false),
             ("+---d+", State::Down, true),
             ("+---d++", State::Up, false),
+            ("n", State::Degraded(Share::NONE), false),
+            ("+nn", State::Up, true),
+            ("+nnn", State::Degraded(Share::NONE), false),
+            ("+nnn-", State::Degraded(Share::NONE), false),
+            ("+nnn+", State::Degraded(Share::NONE), true),
+            ("+nnn++", State::Up, false),
+            ("+nnnd", degraded, false),
+            ("+---nn", State::Degraded(Share::NONE), false),
         ] {
             let health = after(outcomes);
             assert_eq!((health.state(), health.is_restless()), (state, restless), "{outcomes}");

@@ -1,18 +1,21 @@
 //! How endpoints are watched, what a probe found, and what follows from it.
 
 mod condition;
+mod http;
 mod kept;
+mod load;
 mod machine;
 mod monitor;
 mod outcome;
 mod share;
+mod tls;
 
 pub use condition::{Condition, Verdict};
+pub use http::{BodyMatch, Degraded, HttpCheck, HttpVersion, Pattern, StatusRange};
 pub use kept::Kept;
+pub use load::Load;
 pub use machine::{Health, State, Transition};
-pub use monitor::{
-    BodyMatch, Check, DEFAULT_FALL, DEFAULT_INTERVAL, DEFAULT_RISE, DEFAULT_TIMEOUT, HttpCheck, Monitor, Pattern,
-    StatusRange, Target, TlsCheck,
-};
-pub use outcome::{Failure, Finding, Outcome, Stage};
+pub use monitor::{Check, DEFAULT_FALL, DEFAULT_INTERVAL, DEFAULT_RISE, DEFAULT_TIMEOUT, Monitor, Target};
+pub use outcome::{Failure, Finding, Outcome, Stage, Times};
 pub use share::Share;
+pub use tls::{Certificates, ClientIdentity, DEFAULT_EXPIRY_WARNING, PrivateKey, TlsCheck};

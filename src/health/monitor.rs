@@ -1,10 +1,11 @@
 //! Monitors: how endpoints are probed, and what counts as success.
 
-use std::hash::{Hash, Hasher};
 use std::net::SocketAddr;
 use std::num::NonZeroU8;
 use std::sync::Arc;
 use std::time::Duration;
+
+use super::{HttpCheck, TlsCheck};
 
 /// From the start of one probe to the start of the next.
 pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(5);
@@ -54,70 +55,13 @@ impl Monitor {
 pub enum Check {
     /// A connection that is accepted.
     Tcp,
-    /// An HTTP/1.1 response that is as expected.
+    /// An HTTP response that is as expected.
     Http(HttpCheck),
     /// The same inside of TLS.
     Https(HttpCheck, TlsCheck),
-}
-
-/// An HTTP request and the response that counts as success. Redirects are not followed.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct HttpCheck {
-    /// `GET`, `HEAD`, ...: a valid token.
-    pub method: Box<str>,
-    /// Path and query, beginning with a slash.
-    pub path: Box<str>,
-    /// Further header fields, valid for the wire, `Host` not among them.
-    pub headers: Vec<(Box<str>, Box<str>)>,
-    /// Status codes that count as success; never empty.
-    pub expect_status: Vec<StatusRange>,
-    /// What the first 64 KiB of the body must hold.
-    pub expect_body: Option<BodyMatch>,
-}
-
-/// Status codes from `first` to `last`, both included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct StatusRange {
-    /// 100-599, not above `last`.
-    pub first: u16,
-    /// 100-599.
-    pub last: u16,
-}
-
-/// What a body must hold.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum BodyMatch {
-    /// These octets, anywhere.
-    Substring(Box<str>),
-    /// A match of this pattern, anywhere.
-    Pattern(Pattern),
-}
-
-/// A compiled regular expression; equal if its text is.
-#[derive(Clone, Debug)]
-pub struct Pattern(pub regex::bytes::Regex);
-
-impl PartialEq for Pattern {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.as_str() == other.0.as_str()
-    }
-}
-
-impl Eq for Pattern {}
-
-impl Hash for Pattern {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.as_str().hash(state);
-    }
-}
-
-/// How the endpoint's certificate is looked at.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct TlsCheck {
-    /// The name for SNI and for the certificate; the target's host if absent.
-    pub sni: Option<Box<str>>,
-    /// Whether the certificate must hold: chain, name and dates.
-    pub verify: bool,
+    /// A TLS handshake that ends well, and in which the endpoint agrees on one of these protocols of ALPN (RFC 7301),
+    /// if there are any.
+    Tls(TlsCheck, Vec<Box<str>>),
 }
 
 /// One thing to probe. Pools that would ask the same share one probe: targets are equal then.

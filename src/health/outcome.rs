@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::Share;
+use super::{Load, Share};
 
 /// The end of one probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,17 +32,39 @@ impl Outcome {
 /// What a probe learnt of an endpoint that did what its monitor asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// From the probe's start to its end.
+    /// From the probe's start to its verdict.
     pub took: Duration,
+    /// How long its parts took.
+    pub times: Times,
     /// The share of its clients that the endpoint asks for.
     pub share: Share,
+    /// What the endpoint says of its load, if it does.
+    pub load: Option<Load>,
+    /// Until when the certificate is valid that it showed, since the Unix epoch.
+    pub certificate_expires: Option<Duration>,
 }
 
 impl Finding {
-    /// An endpoint that asks for all of its clients.
+    /// An endpoint that asks for all of its clients, and of which nothing else is known.
     pub const fn full(took: Duration) -> Self {
-        Self { took, share: Share::FULL }
+        Self { took, times: Times::UNKNOWN, share: Share::FULL, load: None, certificate_expires: None }
     }
+}
+
+/// How long the parts of a probe took, each on its own; those are absent that it did not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Times {
+    /// Until the TCP connection stood: a round trip.
+    pub connect: Option<Duration>,
+    /// From there to the end of the TLS handshake.
+    pub handshake: Option<Duration>,
+    /// From the request to the head of the response.
+    pub first_byte: Option<Duration>,
+}
+
+impl Times {
+    /// None of them.
+    pub const UNKNOWN: Self = Self { connect: None, handshake: None, first_byte: None };
 }
 
 /// How far a probe came before its time was over.
@@ -114,7 +136,7 @@ impl fmt::Display for Failure {
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Success(Finding { took, share }) => {
+            Self::Success(Finding { took, share, .. }) => {
                 write!(f, "ok in {:.1} ms", took.as_secs_f64() * 1000.0)?;
                 if share.is_full() { Ok(()) } else { write!(f, ", asks for {share} of its clients") }
             }

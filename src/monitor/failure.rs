@@ -48,7 +48,11 @@ pub(super) fn from_http(error: &hyper::Error, stage: Stage) -> Failure {
     if error.is_incomplete_message() || error.is_canceled() || error.is_closed() {
         return Failure::Reset;
     }
-    Failure::Protocol(error.to_string())
+    // "http2 error" alone says nothing; its cause does.
+    match error.source() {
+        Some(cause) => Failure::Protocol(format!("{error}: {cause}")),
+        None => Failure::Protocol(error.to_string()),
+    }
 }
 
 fn io_cause(error: &hyper::Error) -> Option<&io::Error> {

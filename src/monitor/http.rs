@@ -1,128 +1,132 @@
-//! One request and one response of HTTP/1.1 over a connected stream, plain or TLS.
+//! One request and one response of HTTP, over a connection of its own or one that was kept.
+//!
+//! ```text
+//!   kept? ──► request ──► dead: once more, on a new one
+//!     └─ no ─► connect ─► handshake ─► request ──► verdict ──► keep, if the monitor says so
+//! ```
 
-use std::fmt::Display;
-use std::net::Ipv6Addr;
-use std::pin::pin;
+mod body;
+mod connection;
+mod driver;
+mod kept;
+mod request;
+mod verdict;
+
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Empty;
-use hyper::client::conn::http1;
-use hyper::header::{ACCEPT, CONNECTION, CONTENT_LENGTH, HOST, HeaderName, HeaderValue, USER_AGENT};
-use hyper::{Method, Request};
-use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
+use hyper::Request;
+use hyper::http::uri::Scheme;
 
-use super::{Budget, body, failure};
-use crate::health::{Failure, HttpCheck, Stage};
+use super::tls::{self, Secured};
+use super::{Budget, Prober, connect};
+use crate::health::{Failure, Finding, HttpCheck, HttpVersion, Target, Times, TlsCheck};
+use body::Body;
+use connection::{Answer, Connection};
+use verdict::Verdict;
 
-/// RFC 9110 section 4.2.1.
-pub(super) const HTTP_PORT: u16 = 80;
-/// RFC 9110 section 4.2.2.
-pub(super) const HTTPS_PORT: u16 = 443;
+pub(super) use kept::Kept;
 
-/// Octets of a response's head, at most; four times what common servers let an application send.
-const HEAD_LIMIT: usize = 32 * 1024;
-/// What endpoints write to their access logs.
-const PRODUCT: &str = concat!("truenorth/", env!("CARGO_PKG_VERSION"));
+/// What the rest of a response may take until a connection is given up that was to be kept.
+const DRAIN: Duration = Duration::from_millis(100);
 
-/// The request that a check asks for.
-pub(super) fn request(
-    check: &HttpCheck,
-    host: &str,
-    port: u16,
-    default_port: u16,
-) -> Result<Request<Empty<Bytes>>, Failure> {
-    let mut request = Request::new(Empty::new());
-    *request.method_mut() = Method::from_bytes(check.method.as_bytes()).map_err(unsendable)?;
-    *request.uri_mut() = check.path.parse().map_err(unsendable)?;
-    let host = HeaderValue::try_from(host_field(host, port, default_port)).map_err(unsendable)?;
-    let headers = request.headers_mut();
-    headers.insert(HOST, host);
-    for (name, value) in &check.headers {
-        let name = HeaderName::from_bytes(name.as_bytes()).map_err(unsendable)?;
-        headers.append(name, HeaderValue::from_str(value).map_err(unsendable)?);
-    }
-    headers.entry(USER_AGENT).or_insert(HeaderValue::from_static(PRODUCT));
-    headers.entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
-    headers.entry(CONNECTION).or_insert(HeaderValue::from_static("close"));
-    if matches!(check.method.as_ref(), "POST" | "PUT" | "PATCH") {
-        // RFC 9110 section 8.6: "A user agent SHOULD send Content-Length in a request when the method defines a meaning
-        // for enclosed content and it is not sending Transfer-Encoding." Some answer 411 otherwise.
-        headers.entry(CONTENT_LENGTH).or_insert(HeaderValue::from_static("0"));
-    }
-    Ok(request)
+/// A target, and what is asked of it.
+pub(super) struct Inquiry<'a> {
+    pub(super) prober: &'a Prober,
+    pub(super) target: &'a Target,
+    pub(super) check: &'a HttpCheck,
+    /// How TLS is spoken, if it is.
+    pub(super) tls: Option<&'a TlsCheck>,
+    pub(super) budget: Budget,
 }
 
-/// RFC 9110 section 7.2: `Host = uri-host [ ":" port ]`, where RFC 3986 section 3.2.2 has IPv6 addresses in brackets.
-fn host_field(host: &str, port: u16, default_port: u16) -> String {
-    let host = if host.parse::<Ipv6Addr>().is_ok() { format!("[{host}]") } else { host.to_owned() };
-    if port == default_port { host } else { format!("{host}:{port}") }
-}
-
-fn unsendable(error: impl Display) -> Failure {
-    Failure::Protocol(format!("the request cannot be sent: {error}"))
-}
-
-/// Sends the request and judges the response.
-pub(super) async fn exchange<S>(
-    stream: S,
-    request: Request<Empty<Bytes>>,
-    check: &HttpCheck,
-    budget: Budget,
-) -> Result<(), Failure>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let (mut sender, connection) = http1::Builder::new()
-        .max_buf_size(HEAD_LIMIT)
-        .handshake(TokioIo::new(stream))
-        .await
-        .map_err(|error| failure::from_http(&error, Stage::Response))?;
-    let mut verdict = pin!(judge(&mut sender, request, check, budget));
-    tokio::select! {
-        biased;
-        verdict = &mut verdict => verdict,
-        // Whatever the connection has to say, its end included, it hands to the response or to its body.
-        _ = connection => verdict.await,
-    }
-}
-
-async fn judge(
-    sender: &mut http1::SendRequest<Empty<Bytes>>,
-    request: Request<Empty<Bytes>>,
-    check: &HttpCheck,
-    budget: Budget,
-) -> Result<(), Failure> {
-    let response = budget.within(Stage::Response, sender.send_request(request)).await?;
-    let mut response = response.map_err(|error| failure::from_http(&error, Stage::Response))?;
-    let status = response.status().as_u16();
-    if !check.expect_status.iter().any(|range| (range.first..=range.last).contains(&status)) {
-        return Err(Failure::Status(status));
-    }
-    let Some(wanted) = &check.expect_body else { return Ok(()) };
-    let holds = budget.within(Stage::Body, body::holds(response.body_mut(), wanted)).await?;
-    match holds {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(Failure::Body),
-        Err(error) => Err(failure::from_http(&error, Stage::Body)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_host_field_names_a_port_only_where_it_must() {
-        for (host, port, default, field) in [
-            ("www.example.com", 80, HTTP_PORT, "www.example.com"),
-            ("www.example.com", 8080, HTTP_PORT, "www.example.com:8080"),
-            ("www.example.com", 80, HTTPS_PORT, "www.example.com:80"),
-            ("192.0.2.1", 443, HTTPS_PORT, "192.0.2.1"),
-            ("2001:db8::1", 443, HTTPS_PORT, "[2001:db8::1]"),
-            ("2001:db8::1", 8443, HTTPS_PORT, "[2001:db8::1]:8443"),
-        ] {
-            assert_eq!(host_field(host, port, default), field);
+impl Inquiry<'_> {
+    /// Asks, and judges the response.
+    pub(super) async fn probe(&self) -> Result<Finding, Failure> {
+        let scheme = if self.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
+        let port = self.target.address.port();
+        let request = request::for_http1(self.check, &self.target.host, port, &scheme)?;
+        let (mut connection, answer) = self.ask(&request, &scheme).await?;
+        let judging = verdict::judge(answer, self.check, self.budget);
+        let Verdict { share, load, first_byte, body } = connection.wait(judging).await?;
+        let finding = Finding {
+            took: self.budget.started.elapsed(),
+            times: Times { first_byte: Some(first_byte), ..connection.times },
+            share,
+            load,
+            certificate_expires: connection.certificate_expires,
+        };
+        if self.check.reuse {
+            self.keep(connection, body).await;
         }
+        Ok(finding)
+    }
+
+    async fn ask(&self, request: &Request<Empty<Bytes>>, scheme: &Scheme) -> Result<(Connection, Answer), Failure> {
+        if let Some(mut connection) = self.kept() {
+            match connection.ask(request, scheme, self.budget).await {
+                Ok(answer) => return Ok((connection, answer)),
+                Err(over @ Failure::TimedOut(_)) => return Err(over),
+                // Connections that idle die, by a peer's time-out or its restart; that says nothing of what is there now.
+                Err(_) => {}
+            }
+        }
+        let mut connection = self.open().await?;
+        let answer = connection.ask(request, scheme, self.budget).await?;
+        Ok((connection, answer))
+    }
+
+    /// The connection that was kept, unless its certificate has expired since.
+    fn kept(&self) -> Option<Connection> {
+        let connection = self.check.reuse.then(|| self.prober.kept.take(self.target))??;
+        let is_verified = self.tls.is_some_and(|tls| tls.verify);
+        let holds = !is_verified || connection.certificate_expires.is_none_or(|expires| expires > tls::unix_time());
+        holds.then_some(connection)
+    }
+
+    async fn open(&self) -> Result<Connection, Failure> {
+        let (stream, connect) = connect(self.target.address, self.budget).await?;
+        let Some(tls) = self.tls else {
+            let version = self.check.version.unwrap_or(HttpVersion::Http1);
+            let mut connection = Connection::speak(stream, version, self.budget).await?;
+            connection.times.connect = Some(connect);
+            return Ok(connection);
+        };
+        let offered = match self.check.version {
+            None => &[tls::H2, tls::HTTP_1_1][..],
+            Some(HttpVersion::Http1) => &[tls::HTTP_1_1],
+            Some(HttpVersion::Http2) => &[tls::H2],
+        };
+        let secured = self.prober.tls.handshake(stream, tls, offered, &self.target.host, self.budget).await?;
+        let version = agreed(&secured, self.check.version)?;
+        let Secured { stream, took, certificate_expires } = secured;
+        let mut connection = Connection::speak(stream, version, self.budget).await?;
+        connection.times = Times { connect: Some(connect), handshake: Some(took), first_byte: None };
+        connection.certificate_expires = certificate_expires;
+        Ok(connection)
+    }
+
+    /// Keeps a connection for the next probe, if what is left of the response ends soon.
+    async fn keep(&self, mut connection: Connection, mut body: Body) {
+        let rest = async {
+            let read = connection.wait(body.whole()).await.is_ok();
+            drop(body);
+            read && connection.is_ready().await
+        };
+        let left = self.budget.left().min(DRAIN);
+        if tokio::time::timeout(left, rest).await == Ok(true) {
+            connection.times = Times::UNKNOWN;
+            self.prober.kept.keep(self.target, connection);
+        }
+    }
+}
+
+/// The version that a handshake came to. An endpoint that knows nothing of ALPN speaks HTTP/1.1.
+fn agreed(secured: &Secured, wanted: Option<HttpVersion>) -> Result<HttpVersion, Failure> {
+    let version = if secured.protocol() == Some(tls::H2) { HttpVersion::Http2 } else { HttpVersion::Http1 };
+    match wanted {
+        Some(HttpVersion::Http2) if version != HttpVersion::Http2 => Err(tls::no_agreement(&[tls::H2])),
+        _ => Ok(version),
     }
 }

@@ -1,137 +1,112 @@
-//! TLS for probes: whom to trust, and which name to ask for.
-//!
-//! Every handshake is a full one. A resumed session carries no certificate, and one that expired in the meantime would go
-//! unnoticed.
+//! TLS for probes: the handshake, and what it shows of the endpoint's certificate.
 
-use std::sync::Arc;
+mod any_certificate;
+mod connectors;
 
-use rustls::client::Resumption;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, ConfigBuilder, DigitallySignedStruct, RootCertStore, SignatureScheme, WantsVerifier};
-use tokio_rustls::TlsConnector;
-use tracing::warn;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::health::Failure;
+use rustls::ProtocolVersion;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
+use x509_parser::prelude::{FromDer, X509Certificate};
 
-/// ALPN's name of the only protocol spoken here (RFC 7301 section 6).
-const HTTP_1_1: &[u8] = b"http/1.1";
+use super::{Budget, failure};
+use crate::health::{Failure, Stage, TlsCheck};
 
-/// Certificate authorities.
-pub(super) type Roots = Arc<RootCertStore>;
+pub(super) use connectors::{Connectors, Roots, roots, system_roots};
 
-/// The certificate authorities of the system.
-pub(super) fn system_roots() -> Roots {
-    let found = rustls_native_certs::load_native_certs();
-    for error in &found.errors {
-        warn!(%error, "cannot read a part of the trust store");
+/// ALPN's names of the protocols that probes speak (RFC 7301 section 6, RFC 9113 section 3.1).
+pub(super) const HTTP_1_1: &str = "http/1.1";
+pub(super) const H2: &str = "h2";
+
+/// How long an endpoint may take to say that it refuses the monitor's certificate: a long round trip.
+const REFUSAL: Duration = Duration::from_millis(250);
+
+/// A stream that a handshake came to.
+pub(super) struct Secured {
+    pub(super) stream: TlsStream<TcpStream>,
+    /// How long the handshake took.
+    pub(super) took: Duration,
+    /// Until when the endpoint's certificate is valid, since the Unix epoch; absent if it cannot be read.
+    pub(super) certificate_expires: Option<Duration>,
+}
+
+impl Connectors {
+    /// Makes a handshake over a connected stream: offers these protocols, and asks for the check's name or else for `host`.
+    pub(super) async fn handshake(
+        &self,
+        stream: TcpStream,
+        check: &TlsCheck,
+        alpn: &[impl AsRef<str>],
+        host: &str,
+        budget: Budget,
+    ) -> Result<Secured, Failure> {
+        let connector = self.get(check, alpn)?;
+        let name = server_name(check.sni.as_deref().unwrap_or(host))?;
+        // Else the request waits until the last octets of the handshake are acknowledged: a round trip or 40 ms more.
+        stream.set_nodelay(true).map_err(|error| failure::from_io(&error, Stage::Handshake))?;
+        let started = Instant::now();
+        let stream = budget.within(Stage::Handshake, connector.connect(name, stream)).await?;
+        let stream = stream.map_err(|error| failure::from_io(&error, Stage::Handshake))?;
+        let certificates = stream.get_ref().1.peer_certificates();
+        let certificate_expires = certificates.and_then(|chain| expiry(chain.first()?));
+        Ok(Secured { stream, took: started.elapsed(), certificate_expires })
     }
-    let roots = store(found.certs);
-    if roots.is_empty() {
-        warn!("the trust store is empty: https monitors fail unless they have `verify = false`");
+}
+
+impl Secured {
+    /// The protocol that the endpoint chose of those that were offered.
+    pub(super) fn protocol(&self) -> Option<&str> {
+        self.stream.get_ref().1.alpn_protocol().and_then(|protocol| std::str::from_utf8(protocol).ok())
     }
-    roots
-}
 
-/// These certificate authorities, each in DER.
-pub(super) fn roots(certificates: impl IntoIterator<Item = Vec<u8>>) -> Roots {
-    store(certificates.into_iter().map(CertificateDer::from))
-}
-
-fn store(certificates: impl IntoIterator<Item = CertificateDer<'static>>) -> Roots {
-    let mut store = RootCertStore::empty();
-    let (_, ignored) = store.add_parsable_certificates(certificates);
-    if ignored > 0 {
-        warn!(ignored, "the trust store holds what is not a certificate");
+    /// Says goodbye, and hears whether the endpoint refuses the monitor's certificate. In TLS 1.3 the handshake is over
+    /// for a client before the endpoint has seen that certificate (RFC 8446 section 2).
+    pub(super) async fn close(mut self, budget: Budget) -> Result<(), Failure> {
+        if self.stream.get_ref().1.protocol_version() != Some(ProtocolVersion::TLSv1_3) {
+            return Ok(());
+        }
+        let answer = async {
+            self.stream.shutdown().await?;
+            self.stream.read(&mut [0]).await
+        };
+        match tokio::time::timeout(REFUSAL.min(budget.left()), answer).await {
+            // How the connection ends is the endpoint's own affair, unless it ends by an alert.
+            Ok(Err(error)) => match failure::from_io(&error, Stage::Handshake) {
+                refused @ Failure::Tls(_) => Err(refused),
+                _ => Ok(()),
+            },
+            _ => Ok(()),
+        }
     }
-    Arc::new(store)
 }
 
-/// Accepts a certificate that a root vouches for, within its dates and for the name that is asked for.
-pub(super) fn verifying(roots: &Roots) -> TlsConnector {
-    connector(builder().with_root_certificates(Arc::clone(roots)).with_no_client_auth())
+/// What is told when the endpoint chose none of the protocols that it had to.
+pub(super) fn no_agreement(wanted: &[impl AsRef<str>]) -> Failure {
+    let wanted: Vec<&str> = wanted.iter().map(AsRef::as_ref).collect();
+    Failure::Tls(format!("no agreement on {} by ALPN", wanted.join(" or ")))
 }
 
-/// Accepts any certificate.
-pub(super) fn unverifying() -> TlsConnector {
-    let verifier = Arc::new(AnyCertificate);
-    connector(builder().dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
+/// The time since the Unix epoch.
+pub(super) fn unix_time() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
-fn builder() -> ConfigBuilder<ClientConfig, WantsVerifier> {
-    // Named rather than taken from the process, so that a probe works whatever else is linked in or installed.
-    let provider: Arc<CryptoProvider> = Arc::new(ring::default_provider());
-    ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("ring has cipher suites for TLS 1.2 and 1.3")
-}
-
-fn connector(mut config: ClientConfig) -> TlsConnector {
-    config.resumption = Resumption::disabled();
-    config.alpn_protocols = vec![HTTP_1_1.to_vec()];
-    TlsConnector::from(Arc::new(config))
+/// Until when a certificate in DER is valid, since the Unix epoch.
+fn expiry(certificate: &[u8]) -> Option<Duration> {
+    let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
+    // What ended before the epoch ended there.
+    Some(Duration::from_secs(u64::try_from(certificate.validity().not_after.timestamp()).unwrap_or(0)))
 }
 
 /// The name for SNI and for the certificate. An address goes into no SNI (RFC 6066 section 3), but the certificate must
 /// be valid for it.
-pub(super) fn server_name(name: &str) -> Result<ServerName<'static>, Failure> {
+fn server_name(name: &str) -> Result<ServerName<'static>, Failure> {
     // RFC 6066 section 3: "The hostname is represented as a byte string using ASCII encoding without a trailing dot."
     let relative = name.strip_suffix('.').unwrap_or(name);
     ServerName::try_from(relative.to_owned()).map_err(|_| Failure::Tls(format!("{name:?} is no host name")))
-}
-
-/// Looks at no certificate and hence at no signature either: what proves the possession of a key that is not trusted
-/// proves nothing.
-#[derive(Debug)]
-struct AnyCertificate;
-
-impl ServerCertVerifier for AnyCertificate {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _message: &[u8],
-        _certificate: &CertificateDer<'_>,
-        _signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _message: &[u8],
-        _certificate: &CertificateDer<'_>,
-        _signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    /// All that an endpoint may sign with, those that ring cannot check included.
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        vec![
-            SignatureScheme::ECDSA_NISTP256_SHA256,
-            SignatureScheme::ECDSA_NISTP384_SHA384,
-            SignatureScheme::ECDSA_NISTP521_SHA512,
-            SignatureScheme::ED25519,
-            SignatureScheme::ED448,
-            SignatureScheme::RSA_PSS_SHA256,
-            SignatureScheme::RSA_PSS_SHA384,
-            SignatureScheme::RSA_PSS_SHA512,
-            SignatureScheme::RSA_PKCS1_SHA256,
-            SignatureScheme::RSA_PKCS1_SHA384,
-            SignatureScheme::RSA_PKCS1_SHA512,
-        ]
-    }
 }
 
 #[cfg(test)]

@@ -136,17 +136,20 @@ impl Book {
         self.change_at
     }
 
-    /// Takes an order. What was placed on exactly its target before and is in force gives way to it, if it is in force
-    /// itself. An `open` that leaves nothing to be excepted from is not kept: nothing would ever lift it.
+    /// Takes an order, and says what that changed. What was placed on exactly its target before and is in force gives way to
+    /// it, if it is in force itself.
     ///
-    /// Whether the target means anything is for the caller to know, and `is_excepted` tells whether one of the others means
-    /// any of what it means.
+    /// An `open` is kept only as an exception from something less specific that is in force, and ends with that: one that
+    /// nobody remembers must not keep later windows from their effect.
+    ///
+    /// Whether the target means anything is for the caller to know, and `overlaps` tells whether another override means any
+    /// of what it means.
     pub fn place(
         &mut self,
         order: Order,
         now: Duration,
-        is_excepted: impl Fn(&Override) -> bool,
-    ) -> Result<(Override, Vec<Change>), Refusal> {
+        overlaps: impl Fn(&Override) -> bool,
+    ) -> Result<Vec<Change>, Refusal> {
         if order.is_over(now) || order.from.zip(order.until).is_some_and(|(from, until)| until <= from) {
             return Err(Refusal::Over);
         }
@@ -160,17 +163,28 @@ impl Book {
             return Err(Refusal::TooMany);
         }
         let mut changes: Vec<Change> = replaced.iter().filter_map(|id| self.take(*id, &order.who)).collect();
-        self.last += 1;
-        let item = Override { id: OverrideId::Placed(self.last), made_at: now, order };
-        let is_needed = item.order.mode != Mode::Open || !is_now || self.all().any(is_excepted);
-        if is_needed {
+        let mut item = Override { id: OverrideId::Placed(self.last + 1), made_at: now, order };
+        if item.order.mode != Mode::Open || !is_now || self.is_exception(&mut item, overlaps) {
+            self.last += 1;
             self.placed.insert(item.id, item.clone());
             self.in_force.extend(is_now.then_some(item.id));
-            changes.push(Change { happening: Happening::Placed, item: item.clone() });
+            changes.push(Change { happening: Happening::Placed, item });
         }
-        changes.extend(self.advance(now));
         self.settle(now);
-        Ok((item, changes))
+        Ok(changes)
+    }
+
+    /// Whether an `open` is an exception from anything in force. One without an end gets the end of that.
+    fn is_exception(&self, open: &mut Override, overlaps: impl Fn(&Override) -> bool) -> bool {
+        let in_force = self.all().filter(|other| self.in_force.contains(&other.id));
+        let excepted = in_force.filter(|other| other.cmp_precedence(open).is_lt() && overlaps(other));
+        let ends: Vec<Option<Duration>> = excepted.map(|other| other.order.until).collect();
+        let is_exception = !ends.is_empty();
+        if open.order.until.is_none() {
+            let ends: Option<Vec<Duration>> = ends.into_iter().collect();
+            open.order.until = ends.and_then(|ends| ends.into_iter().max());
+        }
+        is_exception
     }
 
     /// Takes overrides back.
@@ -263,5 +277,163 @@ impl Book {
         self.rulings = Rulings::new(self.windows.values().chain(self.placed.values()).filter(in_force));
         let borders = self.all().flat_map(|item| [item.order.from, item.order.until]).flatten();
         self.change_at = borders.filter(|at| *at > now).min();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Duration = Duration::from_secs(1_796_090_400);
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    fn order(mode: Mode, target: &str) -> Order {
+        let target = target.parse().unwrap();
+        Order { mode, target, from: None, until: None, reason: "test".into(), who: "ada".into() }
+    }
+
+    fn place(book: &mut Book, order: Order, now: Duration) -> Vec<String> {
+        told(&book.place(order, now, |_| true).unwrap())
+    }
+
+    fn told(changes: &[Change]) -> Vec<String> {
+        let tell = |Change { happening, item }: &Change| {
+            format!("{} {} {} {}", happening.as_str(), item.id, item.order.mode, item.order.target)
+        };
+        changes.iter().map(tell).collect()
+    }
+
+    fn ruling(book: &Book, endpoint: &str) -> Option<Mode> {
+        book.rulings().of_endpoint(Some("fra"), "web/fra", || endpoint.to_owned()).map(|item| item.order.mode)
+    }
+
+    #[test]
+    fn what_is_placed_counts_until_it_ends() {
+        let mut book = Book::default();
+        let drain = Order { until: Some(NOW + HOUR), ..order(Mode::Drain, "dc:fra") };
+        assert_eq!(place(&mut book, drain, NOW), ["placed 1 drain dc:fra"]);
+        assert_eq!(ruling(&book, "192.0.2.1"), Some(Mode::Drain));
+        assert_eq!(book.change_at(), Some(NOW + HOUR));
+        assert!(book.advance(NOW + HOUR - Duration::from_nanos(1)).is_empty());
+        assert_eq!(told(&book.advance(NOW + HOUR)), ["ended 1 drain dc:fra"]);
+        assert_eq!((ruling(&book, "192.0.2.1"), book.change_at(), book.all().count()), (None, None, 0));
+    }
+
+    #[test]
+    fn what_is_scheduled_waits_for_its_time() {
+        let mut book = Book::default();
+        let later = Order { from: Some(NOW + HOUR), until: Some(NOW + HOUR * 2), ..order(Mode::Drain, "dc:fra") };
+        assert_eq!(place(&mut book, later, NOW), ["placed 1 drain dc:fra"]);
+        assert_eq!((ruling(&book, "192.0.2.1"), book.change_at()), (None, Some(NOW + HOUR)));
+        place(&mut book, order(Mode::ForceUp, "dc:fra"), NOW);
+        assert_eq!(book.all().count(), 2, "what waits does not give way");
+        assert_eq!(told(&book.advance(NOW + HOUR)), ["began 1 drain dc:fra"]);
+        assert_eq!(ruling(&book, "192.0.2.1"), Some(Mode::ForceUp), "the one made last");
+        assert_eq!(told(&book.advance(NOW + HOUR * 2)), ["ended 1 drain dc:fra"]);
+    }
+
+    #[test]
+    fn what_was_said_of_the_same_target_gives_way() {
+        let mut book = Book::default();
+        place(&mut book, order(Mode::Drain, "dc:fra"), NOW);
+        let told = place(&mut book, order(Mode::ForceDown, "dc:fra"), NOW);
+        assert_eq!(told, ["lifted 1 drain dc:fra", "placed 2 force-down dc:fra"]);
+    }
+
+    #[test]
+    fn open_undoes_and_is_kept_only_as_an_exception() {
+        let mut book = Book::default();
+        place(&mut book, order(Mode::Drain, "pool:web/fra"), NOW);
+        place(&mut book, order(Mode::ForceDown, "endpoint:192.0.2.9"), NOW);
+        assert_eq!(place(&mut book, order(Mode::Open, "pool:web/fra"), NOW), ["lifted 1 drain pool:web/fra"]);
+        assert!(place(&mut book, order(Mode::Open, "pool:web/fra"), NOW).is_empty(), "it is open");
+        place(&mut book, order(Mode::Drain, "dc:fra"), NOW);
+        place(&mut book, order(Mode::Open, "pool:web/fra"), NOW);
+        assert_eq!((ruling(&book, "192.0.2.1"), book.change_at()), (Some(Mode::Open), None));
+        let apart = book.place(order(Mode::Open, "pool:web/iad"), NOW, |_| false).unwrap();
+        assert!(apart.is_empty(), "what drains elsewhere needs no exception here");
+    }
+
+    #[test]
+    fn an_exception_ends_with_what_it_is_an_exception_from() {
+        let mut book = Book::default();
+        let window = |hours: std::ops::Range<u32>| {
+            let (from, until) = (Some(NOW + HOUR * hours.start), Some(NOW + HOUR * hours.end));
+            Order { from, until, ..order(Mode::Drain, "dc:fra") }
+        };
+        book.set_windows(&[window(0..2), window(5..6)], NOW);
+        place(&mut book, Order { until: Some(NOW + HOUR), ..order(Mode::Drain, "dc:f*") }, NOW);
+        place(&mut book, order(Mode::Open, "dc:fra"), NOW);
+        assert_eq!(ruling(&book, "192.0.2.1"), Some(Mode::Open));
+        book.advance(NOW + HOUR * 2);
+        assert_eq!(ruling(&book, "192.0.2.1"), None);
+        book.advance(NOW + HOUR * 5);
+        assert_eq!(ruling(&book, "192.0.2.1"), Some(Mode::Drain), "the next window has its effect");
+        let own = Order { until: Some(NOW + HOUR * 9), ..order(Mode::Open, "dc:fra") };
+        place(&mut book, own, NOW + HOUR * 5);
+        book.advance(NOW + HOUR * 7);
+        assert_eq!(book.change_at(), Some(NOW + HOUR * 9), "its own end counts");
+    }
+
+    #[test]
+    fn what_is_not_taken() {
+        let mut book = Book::default();
+        let drain = || order(Mode::Drain, "dc:fra");
+        let refusal = |book: &mut Book, order| book.place(order, NOW, |_| true).unwrap_err();
+        assert_eq!(refusal(&mut book, Order { until: Some(NOW), ..drain() }), Refusal::Over);
+        let (from, until) = (Some(NOW + HOUR), Some(NOW + HOUR));
+        assert_eq!(refusal(&mut book, Order { from, until, ..drain() }), Refusal::Over);
+        let reason = "r".repeat(MAX_REASON + 1).into();
+        assert_eq!(refusal(&mut book, Order { reason, ..drain() }), Refusal::TooLong);
+        let who = "w".repeat(MAX_WHO + 1).into();
+        assert_eq!(refusal(&mut book, Order { who, ..drain() }), Refusal::TooLong);
+        let full = (1..=MAX_OVERRIDES as u64).map(|number| Override {
+            id: OverrideId::Placed(number),
+            made_at: NOW,
+            order: order(Mode::Drain, &format!("endpoint:2001:db8::{number:x}")),
+        });
+        book.restore(full, NOW);
+        assert_eq!(refusal(&mut book, drain()), Refusal::TooMany);
+        place(&mut book, order(Mode::Open, "endpoint:2001:db8::7"), NOW);
+        assert_eq!(ruling(&book, "2001:db8::7"), Some(Mode::Open), "one that replaces another has room");
+    }
+
+    #[test]
+    fn windows_stand_beside_what_is_placed_and_commands_go_before_them() {
+        let mut book = Book::default();
+        let window = Order { from: Some(NOW), until: Some(NOW + HOUR), ..order(Mode::Drain, "dc:fra") };
+        assert_eq!(told(&book.set_windows(std::slice::from_ref(&window), NOW)), ["began window-1 drain dc:fra"]);
+        assert!(book.set_windows(std::slice::from_ref(&window), NOW).is_empty(), "a reload that changes nothing");
+        let id = OverrideId::Window(1);
+        assert_eq!(book.lift(&Selector::Id(id), "ada", NOW), Err(Refusal::IsWindow(id)));
+        place(&mut book, order(Mode::Open, "dc:fra"), NOW);
+        assert_eq!(ruling(&book, "192.0.2.1"), Some(Mode::Open));
+        book.lift(&Selector::Target("dc:fra".parse().unwrap()), "ada", NOW).unwrap();
+        assert_eq!(ruling(&book, "192.0.2.1"), Some(Mode::Drain));
+        assert_eq!(told(&book.set_windows(&[], NOW)), ["ended window-1 drain dc:fra"]);
+        assert_eq!(told(&book.set_windows(&[window], NOW + HOUR)), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_kept_over_a_restart_counts_and_its_numbers_are_not_given_again() {
+        let mut book = Book::default();
+        let short = Order { until: Some(NOW + HOUR), ..order(Mode::Drain, "dc:fra") };
+        place(&mut book, short, NOW);
+        place(&mut book, order(Mode::ForceDown, "endpoint:192.0.2.1"), NOW);
+        let kept: Vec<Override> = book.placed().cloned().collect();
+        let mut next = Book::default();
+        let changes = next.restore(kept, NOW + HOUR);
+        assert_eq!(told(&changes), ["ended 1 drain dc:fra", "began 2 force-down endpoint:192.0.2.1"]);
+        assert_eq!(ruling(&next, "192.0.2.1"), Some(Mode::ForceDown));
+        assert_eq!(place(&mut next, order(Mode::Drain, "dc:fra"), NOW), ["placed 3 drain dc:fra"]);
+        let nowhere = Selector::Id(OverrideId::Placed(9));
+        assert_eq!(next.lift(&nowhere, "ada", NOW), Err(Refusal::NotPlaced(nowhere)));
+    }
+
+    #[test]
+    fn ids_are_read_as_they_are_written() {
+        for id in [OverrideId::Window(3), OverrideId::Placed(12)] {
+            assert_eq!(id.to_string().parse(), Ok(id));
+        }
     }
 }

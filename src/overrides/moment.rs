@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-const MINUTE: u64 = 60;
-const HOUR: u64 = 60 * MINUTE;
-const DAY: u64 = 24 * HOUR;
+const MINUTE: i64 = 60;
+const HOUR: i64 = 60 * MINUTE;
+const DAY: i64 = 24 * HOUR;
 
 /// A date and a time of day, `offset` minutes ahead of UTC: every field in the range that RFC 3339, section 5.6, gives it.
 /// A leap second is the second after it.
@@ -30,17 +30,18 @@ impl Civil {
     /// The time since the Unix epoch; `None` for what was before it.
     pub fn since_epoch(&self) -> Option<Duration> {
         let Self { year, month, day, hour, minute, second, offset } = *self;
-        let of_day = u64::from(hour) * HOUR + u64::from(minute) * MINUTE + u64::from(second);
-        let local = days_before(year, month, day).checked_mul(DAY as i64)?.checked_add_unsigned(of_day)?;
-        u64::try_from(local - i64::from(offset) * MINUTE as i64).ok().map(Duration::from_secs)
+        let of_day = i64::from(hour) * HOUR + i64::from(minute) * MINUTE + i64::from(second);
+        let local = days_before(year, month, day) * DAY + of_day;
+        u64::try_from(local - i64::from(offset) * MINUTE).ok().map(Duration::from_secs)
     }
 }
 
 /// A moment in RFC 3339, in UTC and whole seconds: `2026-12-01T02:00:00Z`.
 pub fn rfc3339(since_epoch: Duration) -> String {
-    let seconds = since_epoch.as_secs();
-    let (year, month, day) = date((seconds / DAY) as i64);
-    let (hour, minute, second) = (seconds % DAY / HOUR, seconds % HOUR / MINUTE, seconds % MINUTE);
+    let seconds = since_epoch.as_secs().cast_signed();
+    let (year, month, day) = date(seconds.div_euclid(DAY));
+    let seconds = seconds.rem_euclid(DAY);
+    let (hour, minute, second) = (seconds / HOUR, seconds % HOUR / MINUTE, seconds % MINUTE);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 

@@ -189,7 +189,6 @@ fn matches(pattern: &[Token], text: &str) -> bool {
                 at += 1;
                 rest = before.clone();
                 last_many = Some((at, before));
-                continue;
             }
             (Some(Token::AnyOne), Some(_)) => at += 1,
             (Some(Token::This(wanted)), Some(found)) if *wanted == found => at += 1,

@@ -1,6 +1,6 @@
 //! Why a client gets the answer it gets: every step as the serving code takes it, and the answer that it really gives.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,15 +11,19 @@ use hickory_proto::rr::{Name as ProtoName, RData, Record as ProtoRecord, RecordT
 use serde::Serialize;
 
 use super::latency::LatencyShape;
+use super::owners;
+use super::text::Percent;
 use crate::answer::{self, Asker, Client, Rotation, Transport, Worker};
 use crate::geo::{ClientMatch, DatacenterId, Location};
 use crate::health::Share;
 use crate::name::Name;
 use crate::overrides::{Mode, Refusal, TargetKind, TargetPattern};
 use crate::snapshot::{Choice, Family, Plan, PoolId, Rung, ServedZone, Snapshot, Standing, Verdict, World};
-use crate::steering::{self, AllDown, Criterion, Ranking, Set, members};
+use crate::steering::{self, AllDown, Criterion, Outcomes, Ranking, Set, members};
 use crate::wire::{MAX_MESSAGE, Rtype};
-use crate::zone::{Found, Special};
+
+/// Outcomes of a draw that are told; `--json` has all.
+const OUTCOMES: usize = 12;
 
 /// What is asked, for whom.
 #[derive(Clone, Debug)]
@@ -82,7 +86,12 @@ struct SteeringShape {
     steps: Vec<StepShape>,
     pools: Vec<PoolShape>,
     rung: &'static str,
+    /// All pools that can be; where a draw decides, `outcomes` tells which together.
     chosen: Vec<String>,
+    /// What the draws of the step `weight` can come to, the most probable first; none without a draw.
+    outcomes: Vec<OutcomeShape>,
+    /// Whether these are all that the draws can come to; otherwise they are a sample.
+    exact: bool,
     /// Whether the place had no open endpoint of the asked family, so that it was chosen for this family alone.
     for_this_family_alone: bool,
     why_ttl: String,
@@ -106,8 +115,15 @@ struct PoolShape {
     given_v4: usize,
     open_v6: usize,
     given_v6: usize,
-    /// The chance to be drawn where the step `weight` draws among all tied pools with something open.
-    share: Option<f64>,
+    /// For the step `weight`, if the chain has it.
+    weight: Option<u16>,
+}
+
+/// Pools that answer together.
+#[derive(Debug, Serialize)]
+struct OutcomeShape {
+    chosen: Vec<String>,
+    probability: f64,
 }
 
 #[derive(Debug, Serialize)]
@@ -126,13 +142,8 @@ impl Explanation {
         let zone = snapshot.find_zone(&key);
         let location = snapshot.locations().look_up(client.address);
         let answer = AnswerShape::ask(snapshot, question)?;
-        let plan = zone.and_then(|zone| match zone.zone.look_up(&key, Rtype(question.rtype.into())) {
-            Found::Node(node) => match node.special() {
-                Special::Steered(plan, name) => Some(snapshot.plan(plan, name)),
-                Special::Reflect | Special::None => None,
-            },
-            Found::Cut { .. } | Found::Dname { .. } | Found::Nothing => None,
-        });
+        let node = owners::find_node(snapshot, &key, Rtype(question.rtype.into()));
+        let plan = node.and_then(owners::steered).map(|(plan, name)| snapshot.plan(plan, name));
         Ok(Self {
             offline: true,
             down: down.iter().map(TargetPattern::to_string).collect(),
@@ -178,7 +189,8 @@ impl SteeringShape {
         let rule = plan.rule();
         let placement = rule.map.look_up(client.address);
         let family = if question.rtype == RecordType::AAAA { Family::V6 } else { Family::V4 };
-        let choice = plan.choose(placement.ranking, family, |_| 0);
+        let odds = plan.odds(placement.ranking, &[family]);
+        let choice = odds.ways[0].0.1;
         let names = |set: Set| -> Vec<String> {
             rule.pools_of(set).map(|id| snapshot.world().pools[id as usize].name.to_string()).collect()
         };
@@ -190,21 +202,26 @@ impl SteeringShape {
         };
         let round_trips = |places: &[Option<DatacenterId>]| round_trips(snapshot, client, location, places);
         let steps = steps(plan, &ranked, placement.ranking, |slots| names(pools_of_slots(slots)), round_trips);
-        let best = Draw::new(plan, &choice, placement.ranking);
-        let chosen = match choice.verdict {
-            Verdict::Pools(..) if best.0.len() > 1 => best.0.iter().flat_map(|(place, _)| names(1 << place)).collect(),
+        let fallback = || rule.fallback.map(|id| snapshot.world().pools[id as usize].name.to_string());
+        let pools_of = |verdict: Verdict| match verdict {
             Verdict::Pools(set, _) => names(set),
-            Verdict::Fallback(_) => {
-                rule.fallback.iter().map(|&id| snapshot.world().pools[id as usize].name.to_string()).collect()
-            }
+            Verdict::Fallback(_) => fallback().into_iter().collect(),
             Verdict::Nodata | Verdict::Servfail => Vec::new(),
         };
-        let pools = rule.pools.iter().enumerate().map(|(place, &id)| PoolShape::new(snapshot, id, best.share(place)));
+        let outcomes = by_probability(&odds);
+        let pools = rule.pools.iter().enumerate();
+        let weight = |place: usize| rule.course.weights.as_ref().map(|weights| weights[place]);
+        let pools = pools.map(|(place, &id)| PoolShape::new(snapshot, id, weight(place)));
         Self {
             steps,
             pools: pools.collect(),
             rung: rung(&choice, rule.all_down),
-            chosen,
+            chosen: pools_of(outcomes.iter().fold(choice.verdict, |all, (verdict, _)| together(all, *verdict))),
+            outcomes: outcomes
+                .into_iter()
+                .map(|(verdict, probability)| OutcomeShape { chosen: pools_of(verdict), probability })
+                .collect(),
+            exact: odds.are_exact,
             for_this_family_alone: choice.alone,
             why_ttl: why_ttl(snapshot, plan, &choice),
             why_scope: why_scope(client, placement.scope, rule.map.is_uniform()),
@@ -259,26 +276,23 @@ fn round_trips(
     places.iter().map(|&place| LatencyShape::new(name(place), &readings[usize::from(place)])).collect()
 }
 
-/// The pools that a weighted draw chooses among, with their chances; none without a draw.
-struct Draw(Vec<(usize, f64)>);
-
-impl Draw {
-    fn new(plan: &Plan, choice: &Choice, ranking: &Ranking) -> Self {
-        let rule = plan.rule();
-        let (Some(weights), Verdict::Pools(set, _)) = (plan.weights(), choice.verdict) else {
-            return Self(Vec::new());
-        };
-        let tier_of = |slots: Set| members(slots).fold(0, |pools, slot| pools | rule.course.slots[slot]);
-        let tier = ranking.tiers().iter().map(|&slots| tier_of(slots)).find(|pools| pools & set != 0).unwrap_or(0);
-        let open: Vec<usize> = members(tier & plan.available(choice)).collect();
-        let total: f64 = open.iter().map(|&place| f64::from(weights[place])).sum();
-        let even = 1.0 / open.len() as f64;
-        let chance = |place: usize| if total > 0.0 { f64::from(weights[place]) / total } else { even };
-        Self(open.into_iter().map(|place| (place, chance(place))).filter(|(_, chance)| *chance > 0.0).collect())
+/// What draws can come to, each once and the most probable first; nothing where there is one outcome.
+fn by_probability(odds: &Outcomes<(Family, Choice)>) -> Vec<(Verdict, f64)> {
+    let mut verdicts: HashMap<Verdict, f64> = HashMap::new();
+    for ((_, choice), probability) in &odds.ways {
+        *verdicts.entry(choice.verdict).or_default() += probability;
     }
+    let mut outcomes: Vec<_> = verdicts.into_iter().filter(|_| odds.ways.len() > 1).collect();
+    outcomes.sort_by(|(a, one), (b, other)| other.total_cmp(one).then(a.cmp(b)));
+    outcomes
+}
 
-    fn share(&self, place: usize) -> Option<f64> {
-        self.0.iter().find(|(drawn, _)| *drawn == place).map(|&(_, chance)| chance)
+/// The pools of both.
+fn together(one: Verdict, other: Verdict) -> Verdict {
+    match (one, other) {
+        (Verdict::Pools(one, selection), Verdict::Pools(other, _)) => Verdict::Pools(one | other, selection),
+        (Verdict::Pools(..), _) => one,
+        _ => other,
     }
 }
 
@@ -322,10 +336,10 @@ fn why_scope(client: &Client, scope: u8, uniform: bool) -> String {
 }
 
 impl PoolShape {
-    fn new(snapshot: &Snapshot, id: PoolId, share: Option<f64>) -> Self {
+    fn new(snapshot: &Snapshot, id: PoolId, weight: Option<u16>) -> Self {
         let pool = &snapshot.pools()[id as usize];
         let ((open_v4, given_v4), (open_v6, given_v6)) = (pool.counts(Family::V4), pool.counts(Family::V6));
-        Self { pool: pool.spec().name.to_string(), open_v4, given_v4, open_v6, given_v6, share }
+        Self { pool: pool.spec().name.to_string(), open_v4, given_v4, open_v6, given_v6, weight }
     }
 }
 
@@ -429,15 +443,31 @@ impl fmt::Display for SteeringShape {
             let counts: Vec<String> =
                 counts.map(|(family, open, given)| format!("{open} of {given} {family} open")).collect();
             write!(f, "{}", counts.join(", "))?;
-            match pool.share {
-                Some(share) => writeln!(f, ", drawn for {:.1} % of the queries", share * 100.0)?,
+            match pool.weight {
+                Some(weight) => writeln!(f, ", weight {weight}")?,
                 None => writeln!(f)?,
             }
         }
         let alone = if self.for_this_family_alone { ", for this family alone" } else { "" };
-        let chosen = if self.chosen.is_empty() { "none".to_owned() } else { self.chosen.join(" and ") };
-        writeln!(f, "  chosen    {chosen} ({}{alone})", self.rung)?;
+        match self.outcomes.as_slice() {
+            [] => writeln!(f, "  chosen    {} ({}{alone})", told(&self.chosen), self.rung)?,
+            outcomes => {
+                let about = if self.exact { "" } else { ", about" };
+                writeln!(f, "  chosen    by a draw ({}{alone}{about})", self.rung)?;
+                for OutcomeShape { chosen, probability } in outcomes.iter().take(OUTCOMES) {
+                    writeln!(f, "    {:>8}  {}", Percent(*probability), told(chosen))?;
+                }
+                if let Some(more @ 1..) = outcomes.len().checked_sub(OUTCOMES) {
+                    writeln!(f, "    and {more} less probable ones")?;
+                }
+            }
+        }
         writeln!(f, "  ttl       {}", self.why_ttl)?;
         writeln!(f, "  scope     {}", self.why_scope)
     }
+}
+
+/// Pools that answer together.
+fn told(chosen: &[String]) -> String {
+    if chosen.is_empty() { "none".to_owned() } else { chosen.join(" and ") }
 }

@@ -5,6 +5,7 @@
 //! all but the maps that ask for them.
 
 mod compile;
+mod odds;
 mod overlay;
 mod plan;
 mod pool;
@@ -24,6 +25,7 @@ use crate::wire::{CookieSecret, Rtype};
 use crate::zone::{NameId, PlanId, Special, Zone, ZoneError};
 pub use compile::Remapped;
 use compile::{Compiler, Maps};
+pub use odds::Shares;
 use overlay::Overlay;
 pub use plan::{Choice, Plan, Rule, Rung, Verdict};
 pub use pool::{Duty, Family, Kind, Lists, Member, OPEN_NOW, PerFamily, Pool, Selection, Standing};
@@ -100,7 +102,7 @@ impl Blueprint {
     ) -> Result<Self, Vec<CompileError>> {
         let vantages = compile::vantages(&world, &locations, previous);
         let maps = Maps::new(&locations, vantages.as_ref(), previous);
-        let Zones { zones, rules, plan_of_name } = compile_zones(&world, maps)?;
+        let Zones { served: zones, rules, plan_of_name } = compile_zones(&world, maps)?;
         let by_apex = zones.iter().zip(0..).map(|(served, id)| (served.zone.apex().to_key(), id)).collect();
         let apex_depth = zones.iter().map(|served| served.zone.apex().label_count()).max().unwrap_or(0);
         let plans_of = plans_of(world.pools.len(), &rules);
@@ -276,14 +278,14 @@ fn random_secret() -> CookieSecret {
 
 #[derive(Default)]
 struct Zones {
-    zones: Vec<ServedZone>,
+    served: Vec<ServedZone>,
     rules: Vec<Arc<Rule>>,
     plan_of_name: Vec<PlanId>,
 }
 
 fn compile_zones(world: &World, maps: Maps<'_>) -> Result<Zones, Vec<CompileError>> {
     let mut compiler = Compiler::new(world, maps);
-    let Zones { mut zones, mut rules, mut plan_of_name } = Zones::default();
+    let Zones { mut served, mut rules, mut plan_of_name } = Zones::default();
     let mut errors = Vec::new();
     for spec in &world.zones {
         let mut known: HashMap<&Steering, PlanId> = HashMap::new();
@@ -298,11 +300,11 @@ fn compile_zones(world: &World, maps: Maps<'_>) -> Result<Zones, Vec<CompileErro
         }
         specials.extend(spec.reflect.iter().map(|owner| (owner.clone(), Special::Reflect)));
         match Zone::build(&spec.origin, &spec.records, specials) {
-            Ok(zone) => zones.push(ServedZone { zone, regions: spec.regions.clone() }),
+            Ok(zone) => served.push(ServedZone { zone, regions: spec.regions.clone() }),
             Err(error) => errors.push(CompileError { origin: spec.origin.clone(), error }),
         }
     }
-    if errors.is_empty() { Ok(Zones { zones, rules, plan_of_name }) } else { Err(errors) }
+    if errors.is_empty() { Ok(Zones { served, rules, plan_of_name }) } else { Err(errors) }
 }
 
 fn make_pools(

@@ -21,7 +21,8 @@ use super::pool::{Family, Kind, PerFamily, Pool, Selection};
 use super::world::PoolId;
 use crate::health::Share;
 use crate::overrides::Mode;
-use crate::steering::{AllDown, Course, Map, Pick, Ranking, Set, Walk, members};
+use crate::steering::{AllDown, Course, Map, Pick, Ranking, Set, Walk, by_weight, members};
+use crate::wire::Rtype;
 
 /// What of a steered name does not depend on health. Names with equal rules share it.
 #[derive(Clone, Debug)]
@@ -97,7 +98,7 @@ pub enum Rung {
 }
 
 /// What to answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Verdict {
     /// Members of these pools of the rule, together.
     Pools(Set, Selection),
@@ -169,8 +170,18 @@ impl Plan {
         &self.rule
     }
 
-    /// Whether answers to types other than A and AAAA depend on steering: a CNAME stands for every type.
-    pub fn may_be_cname(&self, pools: &[Arc<Pool>]) -> bool {
+    /// The family whose endpoints answer a question for this type; `None` if it is left to the name's static records.
+    pub fn family(&self, rtype: Rtype, pools: &[Arc<Pool>]) -> Option<Family> {
+        match rtype {
+            Rtype::A => Some(Family::V4),
+            Rtype::AAAA => Some(Family::V6),
+            // A CNAME stands for every type. A pool with one has it in both families.
+            _ => self.may_be_cname(pools).then_some(Family::V4),
+        }
+    }
+
+    /// Whether any answer of it is a CNAME.
+    fn may_be_cname(&self, pools: &[Arc<Pool>]) -> bool {
         let first = &pools[self.rule.pools[0] as usize];
         matches!(first.kind(), Kind::Cname(_)) || self.fallback.is_some_and(|fallback| fallback.is_cname)
     }
@@ -180,34 +191,23 @@ impl Plan {
         self.mode
     }
 
-    /// What the step `weight` draws by, if the chain has one: a number for each pool of the rule.
-    pub fn weights(&self) -> Option<&[u32]> {
-        self.weights.as_deref()
-    }
-
-    /// The pools that could have been chosen on the rung that this choice was made on.
-    pub fn available(&self, choice: &Choice) -> Set {
-        let is_any =
-            |[v4, v6]: PerFamily<Set>| matches!(choice.verdict, Verdict::Pools(set, _) if set & (v4 | v6) != 0);
-        let [v4, v6] = match (choice.rung, self.rule.all_down) {
-            (Rung::Usable, _) => self.usable,
-            (Rung::BelowMinimum, _) => self.open,
-            (Rung::Draining, _) => self.draining,
-            (Rung::AllDown, AllDown::All) if is_any(self.on_duty) => self.on_duty,
-            (Rung::AllDown, AllDown::All) => self.left,
-            (Rung::AllDown, AllDown::LastHealthy) => self.recent,
-            (Rung::AllDown, AllDown::Nodata | AllDown::Servfail) | (Rung::Fallback | Rung::ForcedDown, _) => [0, 0],
-        };
-        v4 | v6
-    }
-
     /// Seconds for an answer that came about so.
     pub fn ttl(&self, choice: &Choice) -> u32 {
         if choice.restless { self.rule.ttl_min } else { self.rule.ttl }
     }
 
     /// What a client with this ranking is answered. `draw` gives a uniform random number below its argument.
-    pub fn choose(&self, ranking: &Ranking, family: Family, mut draw: impl FnMut(u32) -> u32) -> Choice {
+    pub fn choose(&self, ranking: &Ranking, family: Family, draw: impl FnMut(u32) -> u32) -> Choice {
+        self.choose_by(ranking, family, by_weight(draw))
+    }
+
+    /// The same; `draw` gives one of these pools in proportion to these weights.
+    pub(super) fn choose_by(
+        &self,
+        ranking: &Ranking,
+        family: Family,
+        mut draw: impl FnMut(Set, &[u32]) -> usize,
+    ) -> Choice {
         let mut seen = Seen { plan: self, reached: 0, fallback: false };
         if let Some(Mode::Drain | Mode::ForceDown) = self.mode {
             if let Some(choice) = self.fall_back(&mut seen, family) {
@@ -278,7 +278,7 @@ impl Plan {
         mut seen: Seen<'_>,
         ranking: &Ranking,
         family: Family,
-        mut draw: impl FnMut(u32) -> u32,
+        mut draw: impl FnMut(Set, &[u32]) -> usize,
     ) -> Choice {
         let of_family = |sets: PerFamily<Set>| sets[family as usize];
         for (rung, available) in self.rungs() {
@@ -353,7 +353,7 @@ struct Seen<'a> {
 }
 
 impl Seen<'_> {
-    fn walk(&mut self, ranking: &Ranking, available: Set, draw: impl FnMut(u32) -> u32) -> Set {
+    fn walk(&mut self, ranking: &Ranking, available: Set, draw: impl FnMut(Set, &[u32]) -> usize) -> Set {
         let Walk { chosen, reached } =
             self.plan.rule.course.walk(ranking, available, self.plan.weights.as_deref(), draw);
         self.reached |= reached;
@@ -365,7 +365,7 @@ impl Seen<'_> {
         ranking: &Ranking,
         available: PerFamily<Set>,
         family: Family,
-        draw: impl FnMut(u32) -> u32,
+        draw: impl FnMut(Set, &[u32]) -> usize,
     ) -> Place {
         let [v4, v6] = available;
         let place = self.walk(ranking, v4 | v6, draw);

@@ -9,7 +9,7 @@ use crate::name::Name;
 use crate::overrides::Mode;
 
 /// An address family, as an index into pairs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Family {
     /// IPv4, asked for by type A.
     V4 = 0,
@@ -85,8 +85,8 @@ pub struct Lists<T> {
     is_degraded: bool,
 }
 
-/// Which of a pool's members answer. None holds what is off duty.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// Which of a pool's members answer. None holds what is forced down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Selection {
     /// Those on duty that are up.
     Open,
@@ -120,9 +120,11 @@ impl<T: Clone + PartialEq> Lists<T> {
         let all = if on_duty.is_empty() { list(&|standing| standing.duty == Duty::Draining, &full) } else { on_duty };
         let is_off =
             |value: &T| members.iter().any(|(member, standing)| standing.duty == Duty::Off && member.value == *value);
-        let recent: Arc<[_]> = match members.iter().any(|(_, standing)| standing.duty == Duty::Off) {
-            true => remembered.iter().filter(|member| !is_off(&member.value)).cloned().collect(),
-            false => remembered.clone(),
+        let any_off = members.iter().any(|(_, standing)| standing.duty == Duty::Off);
+        let recent: Arc<[_]> = if any_off {
+            remembered.iter().filter(|member| !is_off(&member.value)).cloned().collect()
+        } else {
+            remembered.clone()
         };
         let recent = if recent.is_empty() { all.clone() } else { recent };
         Self { given: members.len(), on_duty: count, open, draining, all, recent, remembered, is_degraded }
@@ -188,19 +190,20 @@ impl Pool {
         generation: u64,
         previous: Option<&Self>,
     ) -> Self {
+        let standings: Vec<Standing> = (0..spec.members.len()).map(standing).collect();
         let kind = match &spec.members {
-            Members::Addresses(endpoints) => addresses(endpoints, &standing, previous),
+            Members::Addresses(endpoints) => addresses(endpoints, &standings, previous),
             Members::Cname(endpoint) => {
                 let member = Member { value: endpoint.value.clone(), weight: endpoint.weight, share: Share::FULL };
                 let before = previous.and_then(|pool| match &pool.kind {
                     Kind::Cname(lists) => Some(lists),
                     Kind::Addresses(..) => None,
                 });
-                Kind::Cname(Lists::new(&[(member, standing(0))], before))
+                Kind::Cname(Lists::new(&[(member, standings[0])], before))
             }
         };
-        let draining = (0..spec.members.len()).any(|endpoint| standing(endpoint).duty == Duty::Draining);
-        let restless = draining || (0..spec.members.len()).any(|endpoint| standing(endpoint).restless);
+        let draining = standings.iter().any(|standing| standing.duty == Duty::Draining);
+        let restless = draining || standings.iter().any(|standing| standing.restless);
         let share = share(&kind);
         let mut pool = Self { spec, kind, share, restless, draining, last_open: [0; 2] };
         pool.last_open = [Family::V4, Family::V6].map(|family| {
@@ -296,6 +299,18 @@ impl Pool {
         }
     }
 
+    /// The weights and shares of the endpoints of this family that answer.
+    pub(super) fn weights(&self, family: Family, selection: Selection) -> Vec<(u16, Share)> {
+        fn of<T>(members: &[Member<T>]) -> Vec<(u16, Share)> {
+            members.iter().map(|member| (member.weight, member.share)).collect()
+        }
+        match (&self.kind, family) {
+            (Kind::Addresses(v4, _), Family::V4) => of(v4.select(selection)),
+            (Kind::Addresses(_, v6), Family::V6) => of(v6.select(selection)),
+            (Kind::Cname(name), _) => of(name.select(selection)),
+        }
+    }
+
     fn count(&self, family: Family, selection: Selection) -> usize {
         match (&self.kind, family) {
             (Kind::Addresses(v4, _), Family::V4) => v4.select(selection).len(),
@@ -305,11 +320,11 @@ impl Pool {
     }
 }
 
-fn addresses(endpoints: &[Endpoint<IpAddr>], standing: &impl Fn(usize) -> Standing, previous: Option<&Pool>) -> Kind {
+fn addresses(endpoints: &[Endpoint<IpAddr>], standings: &[Standing], previous: Option<&Pool>) -> Kind {
     let (mut v4, mut v6) = (Vec::new(), Vec::new());
     let share = Share::FULL;
-    for (number, endpoint) in endpoints.iter().enumerate() {
-        let (weight, standing) = (endpoint.weight, standing(number));
+    for (endpoint, &standing) in endpoints.iter().zip(standings) {
+        let weight = endpoint.weight;
         match endpoint.value {
             IpAddr::V4(address) => v4.push((Member { value: address.octets(), weight, share }, standing)),
             IpAddr::V6(address) => v6.push((Member { value: address.octets(), weight, share }, standing)),

@@ -35,14 +35,14 @@ pub struct Walk {
 
 impl Course {
     /// Walks down the tiers until pools of `take` datacenters are chosen. Tied pools are chosen together, unless weights
-    /// draw one of them: a number for each pool, which need not be those that the operator wrote. `draw` gives a uniform
-    /// random number below its argument.
+    /// draw one of them: a number for each pool, which need not be those that the operator wrote. `draw` gives one of these
+    /// pools in proportion to these weights.
     pub fn walk(
         &self,
         ranking: &Ranking,
         available: Set,
         weights: Option<&[u32]>,
-        mut draw: impl FnMut(u32) -> u32,
+        mut draw: impl FnMut(Set, &[u32]) -> usize,
     ) -> Walk {
         let mut walk = Walk::default();
         for &tier in ranking.tiers() {
@@ -51,7 +51,7 @@ impl Course {
             let mut left = pools & available;
             while left != 0 {
                 let best = match weights {
-                    Some(weights) => 1 << draw_weighted(left, weights, &mut draw),
+                    Some(weights) => 1 << draw(left, weights),
                     None => left,
                 };
                 walk.chosen |= best;
@@ -86,19 +86,26 @@ impl Course {
     }
 }
 
-/// Draws one of `pools` in proportion to weight; those of weight 0 only when there is no other, evenly then.
-fn draw_weighted(pools: Set, weights: &[u32], draw: &mut impl FnMut(u32) -> u32) -> usize {
-    let total: u32 = members(pools).map(|pool| weights[pool]).sum();
-    let weight = |pool: usize| if total == 0 { 1 } else { weights[pool] };
-    let sum = if total == 0 { pools.count_ones() } else { total };
-    let mut drawn = draw(sum);
-    members(pools)
-        .find(|&pool| {
-            let here = drawn < weight(pool);
-            drawn = drawn.saturating_sub(weight(pool));
-            here
-        })
-        .unwrap_or(pools.trailing_zeros() as usize)
+/// A draw from random numbers: one of some pools in proportion to some weights. `number` gives a uniform random number below
+/// its argument.
+pub fn by_weight(mut number: impl FnMut(u32) -> u32) -> impl FnMut(Set, &[u32]) -> usize {
+    move |pools, weights| {
+        let stake = stakes(pools, weights);
+        let mut drawn = number(members(pools).map(&stake).sum());
+        members(pools)
+            .find(|&pool| {
+                let here = drawn < stake(pool);
+                drawn = drawn.saturating_sub(stake(pool));
+                here
+            })
+            .unwrap_or(pools.trailing_zeros() as usize)
+    }
+}
+
+/// What each of `pools` is drawn in proportion to: its weight; those of weight 0 only when there is no other, evenly then.
+pub(super) fn stakes(pools: Set, weights: &[u32]) -> impl Fn(usize) -> u32 {
+    let is_even = members(pools).all(|pool| weights[pool] == 0);
+    move |pool| if is_even { 1 } else { weights[pool] }
 }
 
 #[cfg(test)]
@@ -115,6 +122,10 @@ mod tests {
         Course { slots, datacenters: datacenters.into(), weights: None, take: 1 }
     }
 
+    fn nothing_to_draw(pools: Set, weights: &[u32]) -> usize {
+        unreachable!("{pools:b} of {weights:?} are drawn from")
+    }
+
     fn ranking(tiers: &[Set]) -> Ranking {
         let slots = tiers.iter().map(|tier| tier.count_ones() as u8).sum();
         let client = Client { region: crate::geo::Regions::NOWHERE, coordinates: None, rtts: &[] };
@@ -125,17 +136,17 @@ mod tests {
     fn the_first_tier_with_something_available_answers() {
         let course = course(&[FRA, IAD, SIN]);
         let ranking = ranking(&[0b001, 0b110]);
-        assert_eq!(course.walk(&ranking, 0b111, None, |_| 0), Walk { chosen: 0b001, reached: 0b001 });
-        assert_eq!(course.walk(&ranking, 0b110, None, |_| 0), Walk { chosen: 0b110, reached: 0b111 });
-        assert_eq!(course.walk(&ranking, 0, None, |_| 0), Walk { chosen: 0, reached: 0b111 });
+        assert_eq!(course.walk(&ranking, 0b111, None, nothing_to_draw), Walk { chosen: 0b001, reached: 0b001 });
+        assert_eq!(course.walk(&ranking, 0b110, None, nothing_to_draw), Walk { chosen: 0b110, reached: 0b111 });
+        assert_eq!(course.walk(&ranking, 0, None, nothing_to_draw), Walk { chosen: 0, reached: 0b111 });
     }
 
     #[test]
     fn take_goes_on_until_enough_datacenters_answer() {
         let course = Course { take: 2, ..course(&[FRA, FRA, IAD, SIN]) };
         let ranking = ranking(&[0b0001, 0b0010, 0b0100, 0b1000]);
-        assert_eq!(course.walk(&ranking, 0b1111, None, |_| 0).chosen, 0b0111);
-        assert_eq!(course.walk(&ranking, 0b1001, None, |_| 0).chosen, 0b1001);
+        assert_eq!(course.walk(&ranking, 0b1111, None, nothing_to_draw).chosen, 0b0111);
+        assert_eq!(course.walk(&ranking, 0b1001, None, nothing_to_draw).chosen, 0b1001);
     }
 
     #[test]
@@ -143,21 +154,22 @@ mod tests {
         let (course, weights) = (course(&[FRA, FRA, IAD]), Some(&[90, 10, 0][..]));
         let ranking = ranking(&[0b111]);
         let drawn = |number: u32| {
-            course.walk(&ranking, 0b111, weights, |sum| {
+            let number = |sum| {
                 assert_eq!(sum, 100);
                 number
-            })
+            };
+            course.walk(&ranking, 0b111, weights, by_weight(number))
         };
         assert_eq!(drawn(89).chosen, 0b001);
         assert_eq!(drawn(90).chosen, 0b010);
-        assert_eq!(course.walk(&ranking, 0b100, weights, |_| 0).chosen, 0b100);
+        assert_eq!(course.walk(&ranking, 0b100, weights, by_weight(|_| 0)).chosen, 0b100);
     }
 
     #[test]
     fn a_draw_for_two_datacenters_draws_again_without_the_first() {
         let course = Course { take: 2, ..course(&[FRA, FRA, IAD]) };
         let mut numbers = [1, 0].into_iter();
-        let walk = course.walk(&ranking(&[0b111]), 0b111, Some(&[1; 3]), |_| numbers.next().unwrap());
-        assert_eq!(walk.chosen, 0b110);
+        let draw = by_weight(|_| numbers.next().unwrap());
+        assert_eq!(course.walk(&ranking(&[0b111]), 0b111, Some(&[1; 3]), draw).chosen, 0b110);
     }
 }

@@ -59,6 +59,21 @@ impl Map {
         self.v4.len() == 1 && self.v6.len() == 1 && self.v4.value(0) == self.v6.value(0)
     }
 
+    /// All rankings there are, by the numbers that runs have for values.
+    pub fn rankings(&self) -> &[Ranking] {
+        &self.rankings
+    }
+
+    /// The number of a ranking for every IPv4 address.
+    pub fn v4(&self) -> &Runs<u32> {
+        &self.v4
+    }
+
+    /// The number of a ranking for every IPv6 address.
+    pub fn v6(&self) -> &Runs<u128> {
+        &self.v6
+    }
+
     /// The ranking for a client and the scope on which it holds.
     pub fn look_up(&self, client: IpAddr) -> Placement<'_> {
         match client {

@@ -3,13 +3,15 @@
 mod chain;
 mod choice;
 mod map;
+mod odds;
 mod pick;
 mod ranking;
 mod rendezvous;
 
 pub use chain::{AllDown, Pick, Step};
-pub use choice::{Course, Walk};
+pub use choice::{Course, Walk, by_weight};
 pub use map::{Map, Placement};
+pub use odds::{Lots, Outcomes, outcomes};
 pub use pick::{MAX_ANSWERS, Picks};
 pub use ranking::{Client, Criteria, Criterion, Ranking, RegionTiers, Set, members};
 pub use rendezvous::{HashKey, winner};

@@ -1,6 +1,20 @@
 //! Which of the endpoints that could answer do.
 
 use super::chain::Pick;
+use crate::health::Share;
+
+impl Pick {
+    /// What each of some endpoints, by weight and share, is first in an answer in proportion to, over the answers to many
+    /// askers. Where some keep only a share of their clients, all but `weighted` come close to it.
+    pub fn stakes(self, endpoints: &[(u16, Share)]) -> Vec<u64> {
+        let by_weight = match self {
+            Self::Weighted => endpoints.iter().any(|(weight, _)| *weight > 0),
+            Self::Rotate | Self::Random => false,
+        };
+        let weight = |weight: u16| if by_weight { u64::from(weight) } else { 1 };
+        endpoints.iter().map(|&(own, share)| weight(own) * u64::from(share.thousandths())).collect()
+    }
+}
 
 /// Endpoints that an answer holds at most.
 pub const MAX_ANSWERS: usize = 64;
@@ -180,7 +194,9 @@ mod tests {
             for turn in 0..ANSWERS {
                 let picked = places(&degraded(pick, 8, turn, &mut random));
                 first[picked[0]] += 1;
-                picked.iter().for_each(|place| seen[*place] += 1);
+                for place in picked {
+                    seen[place] += 1;
+                }
             }
             for (place, (_, share)) in ENDPOINTS.into_iter().enumerate() {
                 let (share, count) = (f64::from(share) / 1000.0, f64::from(ANSWERS));

@@ -47,9 +47,9 @@ pub(crate) fn snapshot(version: &str) -> Arc<Snapshot> {
         })],
         zones: vec![zone(version)],
         datacenters: Vec::new(),
+        windows: Vec::new(),
         ecs: Ecs::default(),
         protocol: truenorth::snapshot::Protocol::default(),
-        windows: Vec::new(),
         node: "test".into(),
         site_country: None,
     };

@@ -116,7 +116,7 @@ fn keys_that_nobody_reads_are_refused() {
     );
     assert_told(
         &changed(r#"host = "example.com""#, "host = \"example.com\"\nverify = true"),
-        &["19:1 error: `verify` is for monitors of type https"],
+        &["19:1 error: `verify` is for monitors of type https and tls"],
     );
     assert_told(
         &changed(r#"pools = ["web"]"#, r#"pool = ["web"]"#),
@@ -143,7 +143,7 @@ fn keys_that_nobody_reads_are_refused() {
     assert_told(
         &changed(r#"type = "http""#, r#"type = "icmp""#),
         &[
-            "17:8 error: `icmp` is not known yet: a later version will offer it | `type` takes `http`, `https`, `tcp` now",
+            "17:8 error: `icmp` is not known yet: a later version will offer it | `type` takes `http`, `https`, `tcp`, `tls` now",
         ],
     );
     assert_told(

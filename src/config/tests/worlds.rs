@@ -238,13 +238,15 @@ fn https_monitor() -> Monitor {
         headers: vec![("X-Probe".into(), "truenorth".into())],
         expect_status: vec![StatusRange { first: 200, last: 299 }, StatusRange { first: 404, last: 404 }],
         expect_body: Some(BodyMatch::Pattern(Pattern(Regex::new("^o+k$").unwrap()))),
+        ..HttpCheck::default()
     };
+    let tls = TlsCheck { sni: Some("sni.example.com".into()), verify: false, ..TlsCheck::default() };
     Monitor {
         interval: Duration::from_millis(500),
         timeout: Duration::from_millis(100),
         rise: 1.try_into().unwrap(),
         fall: 5.try_into().unwrap(),
-        ..Monitor::new(Check::Https(http, TlsCheck { sni: Some("sni.example.com".into()), verify: false }), 443)
+        ..Monitor::new(Check::Https(http, tls), 443)
     }
 }
 

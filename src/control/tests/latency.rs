@@ -3,7 +3,7 @@
 use ipnet::IpNet;
 
 use super::*;
-use crate::geo::{Coordinates, Regions};
+use crate::geo::{Coordinates, CountryCode, Location, Regions};
 use crate::latency::{MIN_SAMPLES, Rtt};
 use crate::snapshot::{Datacenter, PoolUse, SteeredName, Steering, ZoneSpec};
 use crate::steering::{AllDown, Pick, Step};
@@ -14,6 +14,10 @@ const NETWORK: &str = "198.51.100.0/24";
 
 /// A name that is steered by `steer` among a pool without monitor in each of these datacenters.
 fn world(datacenters: &[&str], steer: Step) -> Arc<Blueprint> {
+    Arc::new(Blueprint::compile(draft(datacenters, steer), Arc::new(Locations::unknown()), None).unwrap())
+}
+
+fn draft(datacenters: &[&str], steer: Step) -> World {
     let origin = crate::name::Name::parse("example.com.", &crate::name::Name::root()).unwrap();
     let pool = |(id, name): (u8, &&str)| {
         let endpoint = Endpoint { value: IpAddr::from([127, 0, 0, id]), weight: 1, condition: None };
@@ -52,13 +56,12 @@ fn world(datacenters: &[&str], steer: Step) -> Arc<Blueprint> {
         names: vec![SteeredName { owner: origin.clone(), steering }],
         reflect: Vec::new(),
     };
-    let world = World {
+    World {
         datacenters: datacenters.iter().map(place).collect(),
         pools: (0..).zip(datacenters).map(pool).collect(),
         zones: vec![zone],
         ..World::default()
-    };
-    Arc::new(Blueprint::compile(world, Arc::new(Locations::unknown()), None).unwrap())
+    }
 }
 
 fn samples(datacenter: &str, ms: f64, count: u16) -> Event {
@@ -181,6 +184,40 @@ fn nobody_asks_so_nothing_is_mapped_but_it_is_known_when_somebody_does() {
     scene.happen(Event::Adopt(world(&["fra", "iad"], Step::Latency)));
     remap(&mut scene, Duration::ZERO);
     assert_eq!(scene.ranking(), FRA_FIRST);
+}
+
+#[test]
+fn a_probes_connection_is_a_round_trip_for_the_country_of_the_site() {
+    let monitor = Arc::new(Monitor { interval: INTERVAL, ..Monitor::new(Check::Tcp, 80) });
+    let mut world = draft(&["fra", "iad"], Step::Latency);
+    for pool in &mut world.pools {
+        let Members::Addresses(endpoints) = &mut Arc::make_mut(pool).members else { panic!("no addresses") };
+        let host = "a".into();
+        let target = Target { address: (endpoints[0].value, 80).into(), host, monitor: monitor.clone() };
+        endpoints[0].condition = Some(Condition::Probe(target));
+    }
+    world.site_country = CountryCode::parse("DE");
+    let here = Location { country: world.site_country, ..Location::default() };
+    let locations = Locations { table: [here].into(), ..Locations::unknown() };
+    let mut scene = Scene::new();
+    scene.happen(Event::Adopt(Arc::new(Blueprint::compile(world, Arc::new(locations), None).unwrap())));
+    // What a probe does not tell is not taken for something else.
+    scene.answer_probes(|_| true);
+    for round in 1..=u32::from(MIN_SAMPLES) {
+        scene.now = INTERVAL * round;
+        scene.happen(Event::Tick);
+        for target in std::mem::take(&mut scene.probes) {
+            let ms = if target.address.ip().to_string() == "127.0.0.0" { 90 } else { 3 };
+            let connect = Some(Duration::from_millis(ms));
+            let finding = Finding::full(Duration::from_secs(1));
+            let finding = Finding { times: Times { connect, ..Times::UNKNOWN }, ..finding };
+            scene.happen(Event::Outcome(target, Outcome::Success(finding)));
+        }
+    }
+    remap(&mut scene, Duration::ZERO);
+    scene.pass(scene.now + REMAP_INTERVAL, |_| true);
+    remap(&mut scene, Duration::ZERO);
+    assert_eq!(scene.ranking(), IAD_FIRST);
 }
 
 #[test]

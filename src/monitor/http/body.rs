@@ -1,8 +1,9 @@
-//! What the beginning of a body holds.
+//! The beginning of a body, and what it holds.
 //!
-//! Reading stops at a match, at 64 KiB or at the end of the body. Octets are looked at when the body ends or the limit is
-//! reached and, before that, at most once in `LOOK_INTERVAL`: a body in thousands of tiny pieces then costs no more than
-//! one in a few large ones, and a body that never ends is still found to match soon after it does.
+//! No more than 64 KiB are read of any body. A search stops at a match, at that limit or at the end of the body. Octets
+//! are looked at when the body ends or the limit is reached and, before that, at most once in `LOOK_INTERVAL`: a body in
+//! thousands of tiny pieces then costs no more than one in a few large ones, and a body that never ends is still found to
+//! match soon after it does.
 
 use std::time::Duration;
 
@@ -17,32 +18,61 @@ const BODY_LIMIT: usize = 64 * 1024;
 /// From one look at an unfinished body to the next.
 const LOOK_INTERVAL: Duration = Duration::from_millis(10);
 
-/// Whether the first 64 KiB of the body hold what they should.
-pub(super) async fn holds(body: &mut Incoming, wanted: &BodyMatch) -> Result<bool, hyper::Error> {
-    let mut beginning = Vec::new();
-    let mut looked_at = 0;
-    let mut next_look = Instant::now() + LOOK_INTERVAL;
-    loop {
-        match timeout_at(next_look, body.frame()).await {
-            Ok(Some(Ok(frame))) => {
-                let Ok(octets) = frame.into_data() else { continue };
-                let room = BODY_LIMIT - beginning.len();
-                beginning.extend_from_slice(&octets[..octets.len().min(room)]);
-                if beginning.len() == BODY_LIMIT {
-                    return Ok(is_in(wanted, &beginning));
+/// A body and what has been read of it.
+pub(super) struct Body {
+    incoming: Incoming,
+    beginning: Vec<u8>,
+    ended: bool,
+}
+
+impl Body {
+    /// Nothing of it has been read.
+    pub(super) fn new(incoming: Incoming) -> Self {
+        Self { incoming, beginning: Vec::new(), ended: false }
+    }
+
+    /// Whether the first 64 KiB hold what they should; reads no further than it must.
+    pub(super) async fn holds(&mut self, wanted: &BodyMatch) -> Result<bool, hyper::Error> {
+        let mut looked_at = 0;
+        let mut next_look = Instant::now() + LOOK_INTERVAL;
+        loop {
+            match timeout_at(next_look, self.read()).await {
+                Ok(Ok(true)) => {}
+                Ok(Ok(false)) => return Ok(is_in(wanted, &self.beginning)),
+                // Had there been a look in time, the body would not have been read as far as to its error.
+                Ok(Err(error)) => return if is_surely_in(wanted, &mut self.beginning) { Ok(true) } else { Err(error) },
+                Err(_) => {
+                    if self.beginning.len() > looked_at && is_surely_in(wanted, &mut self.beginning) {
+                        return Ok(true);
+                    }
+                    looked_at = self.beginning.len();
+                    next_look = Instant::now() + LOOK_INTERVAL;
                 }
-            }
-            Ok(None) => return Ok(is_in(wanted, &beginning)),
-            // Had there been a look in time, the body would not have been read as far as to its error.
-            Ok(Some(Err(error))) => return if is_surely_in(wanted, &mut beginning) { Ok(true) } else { Err(error) },
-            Err(_) => {
-                if beginning.len() > looked_at && is_surely_in(wanted, &mut beginning) {
-                    return Ok(true);
-                }
-                looked_at = beginning.len();
-                next_look = Instant::now() + LOOK_INTERVAL;
             }
         }
+    }
+
+    /// The whole body, or its first 64 KiB.
+    pub(super) async fn whole(&mut self) -> Result<&[u8], hyper::Error> {
+        while self.read().await? {}
+        Ok(&self.beginning)
+    }
+
+    /// Reads one more piece; `false` once there is nothing left to read.
+    async fn read(&mut self) -> Result<bool, hyper::Error> {
+        if self.ended || self.beginning.len() == BODY_LIMIT {
+            return Ok(false);
+        }
+        match self.incoming.frame().await {
+            None => self.ended = true,
+            Some(frame) => {
+                if let Ok(octets) = frame?.into_data() {
+                    let room = BODY_LIMIT - self.beginning.len();
+                    self.beginning.extend_from_slice(&octets[..octets.len().min(room)]);
+                }
+            }
+        }
+        Ok(true)
     }
 }
 

@@ -1,0 +1,53 @@
+//! `truenorth diff`: what a change of the configuration moves.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::thread;
+
+use clap::Args;
+
+use super::load::Loader;
+use crate::config::Faults;
+use crate::name::Name;
+use crate::report::{self, Diff};
+use crate::snapshot::{Snapshot, Standing};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The server file as it was
+    #[arg(value_name = "OLD")]
+    old: PathBuf,
+    /// The server file as it is to be
+    #[arg(value_name = "NEW")]
+    new: PathBuf,
+    /// Of this name alone; absolute whether it ends with a dot or not
+    #[arg(long, value_name = "NAME", value_parser = super::parse_name)]
+    name: Option<Name>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Exit code 1 if one of the two cannot be served, or if neither steers the name.
+pub(super) fn run(arguments: &Arguments) -> ExitCode {
+    let (old, new) = thread::scope(|scope| {
+        let old = scope.spawn(|| snapshot(&arguments.old));
+        let new = snapshot(&arguments.new);
+        (old.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), new)
+    });
+    let (old, new) = match (old, new) {
+        (Ok(old), Ok(new)) => (old, new),
+        (old, new) => {
+            [old.err(), new.err()].iter().flatten().for_each(super::print_faults);
+            return ExitCode::from(super::BAD);
+        }
+    };
+    let diff = Diff::new(&old, &new, arguments.name.as_ref());
+    super::print(diff.map(|diff| report::render(&diff, arguments.json)))
+}
+
+/// What would be served, everything up.
+fn snapshot(path: &Path) -> Result<Snapshot, Faults> {
+    let loaded = Loader::new(path).load(&|_| None, None)?;
+    Ok(Snapshot::new(loaded.blueprint, |_, _| Standing::CALM, None))
+}

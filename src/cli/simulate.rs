@@ -1,0 +1,58 @@
+//! `truenorth simulate`: where clients go, and where they would go if something failed.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::load::Loader;
+use crate::name::Name;
+use crate::overrides::TargetPattern;
+use crate::report::{self, Audience, Simulation, standing_without};
+use crate::snapshot::{Blueprint, Snapshot, Standing};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The names to ask for, all steered ones by default; absolute whether they end with a dot or not
+    #[arg(value_name = "NAME", value_parser = super::parse_name)]
+    names: Vec<Name>,
+    /// Queries to replay, a JSON object a line; by default each IPv4 address with a country asks once
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
+    /// What fails: dc:NAME, pool:NAME or endpoint:ADDRESS; may be given several times
+    #[arg(long, value_name = "TARGET")]
+    down: Vec<TargetPattern>,
+    #[command(flatten)]
+    config: super::ConfigFile,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Exit code 1 if the configuration, the log or a name is bad.
+pub(super) fn run(arguments: &Arguments) -> ExitCode {
+    match Loader::new(&arguments.config.config).load(&|_| None, None) {
+        Ok(loaded) => super::print(simulate(arguments, &loaded.blueprint)),
+        Err(faults) => {
+            super::print_faults(&faults);
+            ExitCode::from(super::BAD)
+        }
+    }
+}
+
+fn simulate(arguments: &Arguments, blueprint: &Arc<Blueprint>) -> Result<String, String> {
+    let Arguments { names, log, down, config: _, json } = arguments;
+    let up = Snapshot::new(Arc::clone(blueprint), |_, _| Standing::CALM, None);
+    let failing = Snapshot::new(Arc::clone(blueprint), standing_without(down, blueprint.world())?, Some(&up));
+    let audience = match log {
+        Some(path) => {
+            let file = File::open(path).map_err(|error| format!("{}: {error}", path.display()))?;
+            Audience::of_log(&up, names, BufReader::new(file), &path.display().to_string())?
+        }
+        None => Audience::of_addresses(&up, names)?,
+    };
+    Ok(report::render(&Simulation::new(&up, &failing, &audience, down), *json))
+}

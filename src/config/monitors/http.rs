@@ -1,0 +1,222 @@
+//! What a monitor of type http or https asks, and what it takes for success.
+
+use std::time::Duration;
+
+use regex::bytes::Regex;
+
+use crate::health::{BodyMatch, Degraded, HttpCheck, HttpVersion, Pattern, Share, StatusRange};
+
+use super::super::decode::{Table, Value};
+use super::super::fault::{Fault, Faults};
+
+/// The keys that are read here.
+pub(super) const KEYS: [&str; 10] = [
+    "version",
+    "method",
+    "path",
+    "headers",
+    "expect_status",
+    "expect_body",
+    "degraded",
+    "weight_header",
+    "load_json",
+    "reuse",
+];
+
+/// Status codes that a response may have (RFC 9110, section 15).
+const STATUS: std::ops::RangeInclusive<u16> = 100..=599;
+
+/// Header fields that a probe sets by itself.
+const RESERVED: [&str; 4] = ["host", "connection", "content-length", "transfer-encoding"];
+
+/// The share that a degraded endpoint keeps, unless the monitor says another.
+const DEGRADED_SHARE: Share = Share::from_thousandths(500);
+
+/// Takes the keys of a request and its response out of a monitor's table; `None` if any is faulty, which has been told.
+pub(super) fn read(table: &mut Table<'_>, timeout: Duration, faults: &mut Faults) -> Option<HttpCheck> {
+    let default = HttpCheck::default();
+    let version = optional(table, "version", None, faults, |value, faults| {
+        let versions = [("1.1", HttpVersion::Http1), ("2", HttpVersion::Http2)];
+        value.word(&versions, &[], faults).map(|version| Some(version.value))
+    });
+    let method = optional(table, "method", default.method, faults, |value, faults| {
+        parsed(value, "a method such as GET", faults, |text| is_token(text).then(|| text.into()))
+    });
+    let path = optional(table, "path", default.path, faults, |value, faults| {
+        parsed(value, "a path that begins with a slash, blanks as %20", faults, |text| {
+            (text.starts_with('/') && text.bytes().all(|c| c.is_ascii_graphic() && c != b'#')).then(|| text.into())
+        })
+    });
+    let headers = table.take("headers").map_or_else(Vec::new, |value| read_headers(&value, faults));
+    let expect_status = table.take("expect_status").map(|value| read_statuses(&value, faults));
+    let expect_body = optional(table, "expect_body", None, faults, |value, faults| read_body(value, faults).map(Some));
+    let degraded =
+        optional(table, "degraded", None, faults, |value, faults| read_degraded(value, timeout, faults).map(Some));
+    let weight_header = optional(table, "weight_header", None, faults, |value, faults| {
+        parsed(value, "the name of a header field", faults, |text| is_token(text).then(|| Some(text.into())))
+    });
+    let load_json = optional(table, "load_json", None, faults, |value, faults| {
+        let expected = "a path such as \"workers.busy\" or \"/workers/busy\"";
+        parsed(value, expected, faults, |text| pointer(text).map(Some))
+    });
+    let reuse = optional(table, "reuse", false, faults, |value, faults| value.boolean(faults).map(|reuse| reuse.value));
+    Some(HttpCheck {
+        version: version?,
+        method: method?,
+        path: path?,
+        headers,
+        expect_status: expect_status.unwrap_or(default.expect_status),
+        expect_body: expect_body?,
+        degraded: degraded?,
+        weight_header: weight_header?,
+        load_json: load_json?,
+        reuse: reuse?,
+    })
+}
+
+/// The same without TLS, where nothing is negotiated: who asks for HTTP/1.1 asks for what others get.
+pub(super) fn without_tls(check: HttpCheck) -> HttpCheck {
+    HttpCheck { version: check.version.or(Some(HttpVersion::Http1)), ..check }
+}
+
+/// A key's value or its default; `None` if it is faulty.
+fn optional<T>(
+    table: &mut Table<'_>,
+    key: &'static str,
+    default: T,
+    faults: &mut Faults,
+    read: impl FnOnce(&Value<'_>, &mut Faults) -> Option<T>,
+) -> Option<T> {
+    match table.take(key) {
+        None => Some(default),
+        Some(value) => read(&value, faults),
+    }
+}
+
+fn parsed<T>(
+    value: &Value<'_>,
+    expected: &str,
+    faults: &mut Faults,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> Option<T> {
+    value.parsed(expected, faults, parse).map(|placed| placed.value)
+}
+
+fn read_degraded(value: &Value<'_>, timeout: Duration, faults: &mut Faults) -> Option<Degraded> {
+    let mut table = value.table("`degraded`", faults)?;
+    let anchor = table.place();
+    let expect_status = table.take("expect_status").map(|value| read_statuses(&value, faults));
+    let above = table.take("above").map(|value| read_above(&value, timeout, faults));
+    let share = table.take("share").map(|value| value.number(0.0..=1.0, faults));
+    table.finish(&[], faults);
+    if expect_status.is_none() && above.is_none() {
+        let message = "`degraded` needs `expect_status` or `above`";
+        faults.push(Fault::error(&anchor, message, "when is an endpoint degraded?"));
+        return None;
+    }
+    let share = share
+        .map_or(Some(DEGRADED_SHARE), |share| Some(Share::from_thousandths((share?.value * 1000.0).round() as u16)));
+    Some(Degraded {
+        expect_status: expect_status.unwrap_or_default(),
+        above: above.map_or(Some(None), |above| above.map(Some))?,
+        share: share?,
+    })
+}
+
+/// A response that takes as long as the probe may is none.
+fn read_above(value: &Value<'_>, timeout: Duration, faults: &mut Faults) -> Option<Duration> {
+    let above = value.duration(Duration::from_millis(1)..=Duration::from_secs(3600), faults)?;
+    if above.value >= timeout {
+        let message = format!("`above` ({:?}) is not below the timeout ({timeout:?})", above.value);
+        faults.push(Fault::error(&above.place, message, "no response takes so long"));
+        return None;
+    }
+    Some(above.value)
+}
+
+/// A JSON pointer (RFC 6901), or keys with dots between them, which are made one.
+fn pointer(text: &str) -> Option<Box<str>> {
+    if text.starts_with('/') {
+        // RFC 6901, section 3: "~" is only part of "~0" and "~1".
+        let escapes_are_whole = text.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
+        return escapes_are_whole.then(|| text.into());
+    }
+    let mut pointer = String::new();
+    for key in text.split('.') {
+        if key.is_empty() {
+            return None;
+        }
+        pointer.push('/');
+        pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
+    }
+    Some(pointer.into())
+}
+
+fn read_headers(value: &Value<'_>, faults: &mut Faults) -> Vec<(Box<str>, Box<str>)> {
+    let mut headers = Vec::new();
+    for field in value.table("headers", faults).into_iter().flat_map(Table::into_values) {
+        if !is_token(field.key) {
+            let message = format!("`{}` is not the name of a header field", field.key.escape_debug());
+            faults.push(Fault::error(&field.anchor(), message, "not a token of RFC 9110"));
+        } else if RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(field.key)) {
+            let fault = Fault::error(&field.anchor(), format!("a probe sets `{}` by itself", field.key), "not here");
+            let is_host = field.key.eq_ignore_ascii_case("host");
+            faults.push(if is_host { fault.help("use the monitor's own key `host`") } else { fault });
+        } else if let Some(text) = field.parsed("text in ASCII, without control characters", faults, field_value) {
+            headers.push((field.key.into(), text.value));
+        }
+    }
+    headers
+}
+
+/// RFC 9110, section 5.5: visible characters, blanks and tabs between them.
+fn field_value(text: &str) -> Option<Box<str>> {
+    let valid = text.bytes().all(|c| c.is_ascii_graphic() || c == b' ' || c == b'\t');
+    (valid && text.trim() == text).then(|| text.into())
+}
+
+/// RFC 9110, section 5.6.2.
+fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|c| c.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&c))
+}
+
+/// One status or a list of them: `204`, `"200-299"`.
+fn read_statuses(value: &Value<'_>, faults: &mut Faults) -> Vec<StatusRange> {
+    if !value.is_list() {
+        return read_status(value, faults).into_iter().collect();
+    }
+    let items = value.items("`expect_status` needs a status code", faults);
+    items.iter().filter_map(|item| read_status(item, faults)).collect()
+}
+
+fn read_status(value: &Value<'_>, faults: &mut Faults) -> Option<StatusRange> {
+    if !value.is_string() {
+        let code = value.integer(STATUS, faults)?.value;
+        return Some(StatusRange { first: code, last: code });
+    }
+    let range = value.parsed("a status code such as 204 or a range such as \"200-299\"", faults, |text| {
+        let (first, last) = text.split_once('-').unwrap_or((text, text));
+        let range = StatusRange { first: first.parse().ok()?, last: last.parse().ok()? };
+        (STATUS.contains(&range.first) && STATUS.contains(&range.last) && range.first <= range.last).then_some(range)
+    });
+    range.map(|range| range.value)
+}
+
+/// `/a regular expression/`, or text that stands in the body as it is.
+fn read_body(value: &Value<'_>, faults: &mut Faults) -> Option<BodyMatch> {
+    let text = value.string(faults)?;
+    let pattern = text.value.strip_prefix('/').and_then(|rest| rest.strip_suffix('/'));
+    match pattern {
+        Some(pattern) if !pattern.is_empty() => match Regex::new(pattern) {
+            Ok(regex) => Some(BodyMatch::Pattern(Pattern(regex))),
+            Err(error) => {
+                let reason = error.to_string();
+                let reason = reason.lines().last().unwrap_or_default().trim_start_matches("error: ");
+                faults.push(Fault::error(&text.place, "`expect_body` is not a regular expression", reason));
+                None
+            }
+        },
+        _ if text.value.is_empty() || pattern.is_some() => value.unexpected("text that a body can lack", faults),
+        _ => Some(BodyMatch::Substring(text.value.into())),
+    }
+}

@@ -1,0 +1,96 @@
+//! What a monitor of type https or tls makes of certificates, and which it shows.
+
+use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rustls::pki_types::CertificateDer;
+
+use crate::health::{Certificates, ClientIdentity, DEFAULT_EXPIRY_WARNING, PrivateKey, TlsCheck};
+
+use super::super::certificate;
+use super::super::decode::{Table, Value};
+use super::super::fault::{Fault, Faults};
+use super::read_host;
+
+/// The keys that are read here, but for `alpn`.
+pub(super) const KEYS: [&str; 6] = ["sni", "verify", "ca", "certificate", "key", "expiry_warning"];
+
+/// What `expiry_warning` may be: no certificate that is verified by browsers lives longer than the last of them.
+const EXPIRY_WARNING: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(398 * 86_400);
+
+/// Octets of a protocol's name (RFC 7301, section 3.1).
+const PROTOCOL_NAME: RangeInclusive<usize> = 1..=255;
+
+/// Takes the keys of TLS out of a monitor's table; `None` if a file that they name is faulty, which has been told.
+pub(super) fn read(table: &mut Table<'_>, files: &mut BTreeSet<PathBuf>, faults: &mut Faults) -> Option<TlsCheck> {
+    let sni = read_host(table, "sni", faults);
+    let verify = table.take("verify").and_then(|value| value.boolean(faults)).is_none_or(|verify| verify.value);
+    let warning = table.take("expiry_warning").and_then(|value| value.duration(EXPIRY_WARNING, faults));
+    let authorities = match table.take("ca") {
+        None => Some(None),
+        Some(value) => {
+            if !verify {
+                let message = "`ca` is not used: the monitor has `verify = false`";
+                faults.push(Fault::warning(&value.anchor(), message, ""));
+            }
+            read_authorities(&value, files, faults).map(Some)
+        }
+    };
+    let identity = match (table.take("certificate"), table.take("key")) {
+        (None, None) => Some(None),
+        (Some(certificate), Some(key)) => read_identity(&certificate, &key, files, faults).map(Some),
+        (Some(alone), None) => lone(&alone, "key", faults),
+        (None, Some(alone)) => lone(&alone, "certificate", faults),
+    };
+    Some(TlsCheck {
+        sni,
+        verify,
+        authorities: authorities?,
+        identity: identity?,
+        expiry_warning: warning.map_or(DEFAULT_EXPIRY_WARNING, |warning| warning.value),
+    })
+}
+
+/// The protocols that an endpoint has to agree on one of; `None` if they are faulty.
+pub(super) fn read_alpn(table: &mut Table<'_>, faults: &mut Faults) -> Option<Vec<Box<str>>> {
+    let Some(value) = table.take("alpn") else { return Some(Vec::new()) };
+    let items = value.items("`alpn` needs a protocol", faults);
+    let protocols = items.iter().map(|item| {
+        let is_name = |text: &str| PROTOCOL_NAME.contains(&text.len()) && text.bytes().all(|c| c.is_ascii_graphic());
+        item.parsed("protocols such as \"h2\"", faults, |text| is_name(text).then(|| Box::from(text)))
+    });
+    let protocols: Option<Vec<_>> = protocols.collect();
+    Some(protocols?.into_iter().map(|protocol| protocol.value).collect())
+}
+
+fn read_authorities(value: &Value<'_>, files: &mut BTreeSet<PathBuf>, faults: &mut Faults) -> Option<Certificates> {
+    let file = value.path(faults)?;
+    files.insert(file.value.clone());
+    certificate::read_authorities(&file, faults).map(certificates)
+}
+
+fn read_identity(
+    certificate: &Value<'_>,
+    key: &Value<'_>,
+    files: &mut BTreeSet<PathBuf>,
+    faults: &mut Faults,
+) -> Option<ClientIdentity> {
+    let (certificate, key) = (certificate.path(faults), key.path(faults));
+    let (certificate, key) = (certificate?, key?);
+    files.extend([certificate.value.clone(), key.value.clone()]);
+    let credentials = certificate::read(&certificate, &key, faults)?;
+    let chain = certificates(credentials.certified.cert.iter().cloned());
+    Some(ClientIdentity { chain, key: PrivateKey::new(credentials.key.secret_der()) })
+}
+
+fn lone<T>(value: &Value<'_>, other: &str, faults: &mut Faults) -> Option<T> {
+    let message = format!("`{}` needs `{other}`", value.key);
+    faults.push(Fault::error(&value.anchor(), message, format!("`{other}` is missing beside it")));
+    None
+}
+
+fn certificates(certificates: impl IntoIterator<Item = CertificateDer<'static>>) -> Certificates {
+    Certificates::new(certificates.into_iter().map(|certificate| Box::from(&*certificate)))
+}

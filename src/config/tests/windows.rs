@@ -1,0 +1,80 @@
+//! `[[windows]]` of the server file.
+
+use super::*;
+use crate::overrides::{Mode, rfc3339};
+
+const ZONE: &[u8] = b"[nameservers]\nns1 = [\"192.0.2.53\"]\n\
+    [datacenters]\nfra = { latitude = 50.11, longitude = 8.68 }\n\
+    [pools.web]\nendpoints.fra = [\"192.0.2.1\"]\n[names.www]\npools = [\"web\"]\nsteer = []\n";
+
+fn load_windows(windows: &str) -> Result<Config, Faults> {
+    load_files(&[("truenorth.toml", windows.as_bytes()), ("zones/example.com.toml", ZONE)])
+}
+
+#[test]
+fn windows_are_orders_with_times() {
+    let config = load_windows(
+        "[[windows]]\ntarget = \"dc:fra\"\nmode = \"drain\"\n\
+         from = 2026-12-01T02:00:00Z\nuntil = 2026-12-01 06:00:00+02:00\nreason = \"new switches\"\n\
+         [[windows]]\ntarget = \"name:www.example.com.\"\nmode = \"force-down\"\n\
+         from = 2026-12-02T02:00:00-00:30\nuntil = 2026-12-02T04:00:00Z\n",
+    )
+    .unwrap();
+    let told = config.world.windows.iter().map(|order| {
+        let time = |time: Option<std::time::Duration>| rfc3339(time.unwrap());
+        (order.mode, order.target.to_string(), time(order.from), time(order.until), &*order.reason)
+    });
+    let expected = [
+        (Mode::Drain, "dc:fra", "2026-12-01T02:00:00Z", "2026-12-01T04:00:00Z", "new switches"),
+        (Mode::ForceDown, "name:www.example.com", "2026-12-02T02:30:00Z", "2026-12-02T04:00:00Z", ""),
+    ];
+    let expected = expected.map(|(mode, target, from, until, reason)| {
+        (mode, target.to_owned(), from.to_owned(), until.to_owned(), reason)
+    });
+    assert_eq!(told.collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn what_is_wrong_with_a_window_is_told() {
+    let time = "`from` takes a time with an offset, such as 2026-12-01T02:00:00Z";
+    let window = |target: &str, mode: &str, from: &str, until: &str| {
+        format!("[[windows]]\ntarget = \"{target}\"\nmode = \"{mode}\"\nfrom = {from}\nuntil = {until}\n")
+    };
+    let (from, until) = ("2026-12-01T02:00:00Z", "2026-12-01T04:00:00Z");
+    for (windows, expected) in [
+        (
+            window("dc:fro", "drain", from, until),
+            "2:10 error: nothing is named `dc:fro` | did you mean `dc:fra`?".to_owned(),
+        ),
+        (
+            window("pool:web/iad*", "drain", from, until),
+            "2:10 error: nothing is named `pool:web/iad*` | not there".to_owned(),
+        ),
+        (
+            window("fra", "drain", from, until),
+            "2:10 error: a target is dc:NAME, pool:NAME, endpoint:ADDRESS or name:NAME | not a target".to_owned(),
+        ),
+        (
+            window("dc:fra", "drian", from, until),
+            "3:8 error: `mode` takes one of `drain`, `open`, `force-up`, `force-down` | did you mean `drain`?"
+                .to_owned(),
+        ),
+        (window("dc:fra", "drain", "2026-12-01T02:00:00", until), format!("4:8 error: {time} | a date or time")),
+        (window("dc:fra", "drain", "02:00:00", until), format!("4:8 error: {time} | a date or time")),
+        (window("dc:fra", "drain", "\"tomorrow\"", until), format!("4:8 error: {time} | a string")),
+        (window("dc:fra", "drain", "1960-01-01T02:00:00Z", until), format!("4:8 error: {time} | a date or time")),
+        (
+            window("dc:fra", "drain", until, from),
+            "5:9 error: the window ends before it begins | not after `from` | 4:8 it begins here".to_owned(),
+        ),
+        ("[[windows]]\n".to_owned(), "1:1 error: a window needs `target` | `target` is missing here".to_owned()),
+        ("windows = 3\n".to_owned(), "1:11 error: `windows` takes a list | 3".to_owned()),
+    ] {
+        let told = lines(&load_windows(&windows).unwrap_err());
+        assert_eq!(told.first(), Some(&expected), "{windows}");
+    }
+    let why = "w".repeat(513);
+    let long = format!("{}reason = \"{why}\"\n", window("dc:fra", "drain", from, until));
+    let told = lines(&load_windows(&long).unwrap_err());
+    assert_eq!(told, ["6:10 error: `reason` takes a text of 1 to 512 octets"]);
+}

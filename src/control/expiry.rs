@@ -1,0 +1,97 @@
+//! Certificates that end soon: which of them the operator was told of.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::health::{Check, Finding, Outcome, Target};
+
+/// So many certificates of an endpoint are remembered: more than it has names that are asked for, as a rule. One that shows
+/// another at every handshake is told of again and again, but fills no memory.
+const REMEMBERED: usize = 16;
+
+/// The ends of the certificates that were told, since the Unix epoch, by endpoint.
+#[derive(Debug, Default)]
+pub(super) struct Expiries(HashMap<SocketAddr, Vec<Duration>>);
+
+impl Expiries {
+    /// How long the certificate is still valid that a probe met, if that is worth telling: once for each, when less is left
+    /// than the monitor warns of. 0 if it has expired. `now` is the time since the Unix epoch.
+    pub(super) fn observe(&mut self, target: &Target, outcome: &Outcome, now: Duration) -> Option<Duration> {
+        let (Check::Https(_, tls) | Check::Tls(tls, _)) = &target.monitor.check else { return None };
+        let Outcome::Success(Finding { certificate_expires: Some(expires), .. }) = outcome else { return None };
+        let left = expires.saturating_sub(now);
+        if left >= tls.expiry_warning {
+            return None;
+        }
+        let told = self.0.entry(target.address).or_default();
+        if told.contains(expires) {
+            return None;
+        }
+        if told.len() == REMEMBERED {
+            told.remove(0);
+        }
+        told.push(*expires);
+        Some(left)
+    }
+
+    /// Forgets the endpoints that are not to be kept.
+    pub(super) fn retain(&mut self, keep: impl Fn(SocketAddr) -> bool) {
+        self.0.retain(|&address, _| keep(address));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::health::{Failure, HttpCheck, Monitor, TlsCheck};
+
+    const DAY: Duration = Duration::from_secs(86_400);
+    const NOW: Duration = Duration::from_secs(20_000 * 86_400);
+
+    fn target(check: Check) -> Target {
+        Target { address: ([127, 0, 0, 1], 443).into(), host: "a".into(), monitor: Monitor::new(check, 443).into() }
+    }
+
+    fn met(expires: Duration) -> Outcome {
+        Outcome::Success(Finding { certificate_expires: Some(expires), ..Finding::full(Duration::ZERO) })
+    }
+
+    #[test]
+    fn a_certificate_is_told_once_when_its_end_is_near() {
+        let mut expiries = Expiries::default();
+        let target = target(Check::Tls(TlsCheck::default(), Vec::new()));
+        let end = NOW + DAY * 20;
+        assert_eq!(expiries.observe(&target, &met(end), NOW), None);
+        assert_eq!(expiries.observe(&target, &met(end), NOW + DAY * 7), Some(DAY * 13));
+        assert_eq!(expiries.observe(&target, &met(end), NOW + DAY * 8), None);
+        assert_eq!(expiries.observe(&target, &met(end + DAY), NOW + DAY * 8), Some(DAY * 13), "another one");
+        assert_eq!(expiries.observe(&target, &met(NOW), NOW + DAY), Some(Duration::ZERO), "one that has expired");
+        expiries.retain(|_| false);
+        assert_eq!(expiries.observe(&target, &met(end), NOW + DAY * 9), Some(DAY * 11));
+    }
+
+    #[test]
+    fn what_shows_no_certificate_is_told_nothing_of_and_0_is_never() {
+        let mut expiries = Expiries::default();
+        let never = TlsCheck { expiry_warning: Duration::ZERO, ..TlsCheck::default() };
+        for (check, outcome) in [
+            (Check::Tcp, met(NOW)),
+            (Check::Https(HttpCheck::default(), never), met(NOW)),
+            (Check::Tls(TlsCheck::default(), Vec::new()), Outcome::Failure(Failure::Refused)),
+            (Check::Tls(TlsCheck::default(), Vec::new()), Outcome::Success(Finding::full(DAY))),
+        ] {
+            assert_eq!(expiries.observe(&target(check), &outcome, NOW), None, "{outcome}");
+        }
+    }
+
+    #[test]
+    fn an_endpoint_with_ever_new_certificates_fills_no_memory() {
+        let mut expiries = Expiries::default();
+        let target = target(Check::Tls(TlsCheck::default(), Vec::new()));
+        for second in 0..100 {
+            assert!(expiries.observe(&target, &met(NOW + Duration::from_secs(second)), NOW).is_some());
+        }
+        assert_eq!(expiries.0[&target.address].len(), REMEMBERED);
+    }
+}

@@ -1,0 +1,109 @@
+//! What a response says of the endpoint: whether it is well, for how many of its clients, and its load.
+
+use std::time::Duration;
+
+use hyper::HeaderMap;
+use tracing::debug;
+
+use super::super::load::{self, thousandths};
+use super::super::{Budget, failure};
+use super::body::Body;
+use super::connection::Answer;
+use crate::health::{Degraded, Failure, HttpCheck, Load, Share, Stage, StatusRange};
+
+/// What came of a request.
+pub(super) struct Verdict {
+    pub(super) share: Share,
+    pub(super) load: Option<Load>,
+    pub(super) first_byte: Duration,
+    /// What is left of the body.
+    pub(super) body: Body,
+}
+
+/// Judges a response by its status, its body, its fields and the time that it took.
+pub(super) async fn judge(answer: Answer, check: &HttpCheck, budget: Budget) -> Result<Verdict, Failure> {
+    let (head, incoming) = answer.response.into_parts();
+    let mut body = Body::new(incoming);
+    let status = head.status.as_u16();
+    let includes = |ranges: &[StatusRange]| ranges.iter().any(|range| range.contains(status));
+    let says_degraded = check.degraded.as_ref().is_some_and(|degraded| includes(&degraded.expect_status));
+    if !says_degraded {
+        if !includes(&check.expect_status) {
+            return Err(Failure::Status(status));
+        }
+        if let Some(wanted) = &check.expect_body {
+            let holds = budget.within(Stage::Body, body.holds(wanted)).await?;
+            if !holds.map_err(|error| failure::from_http(&error, Stage::Body))? {
+                return Err(Failure::Body);
+            }
+        }
+    }
+    let of_body = match &check.load_json {
+        Some(pointer) => {
+            let whole = budget.within(Stage::Body, body.whole()).await?;
+            load::of_json(whole.map_err(|error| failure::from_http(&error, Stage::Body))?, pointer)
+        }
+        None => None,
+    };
+    let is_slow = |degraded: &Degraded| degraded.above.is_some_and(|above| answer.asked.elapsed() > above);
+    let degraded = check.degraded.as_ref().filter(|degraded| says_degraded || is_slow(degraded));
+    let own = check.weight_header.as_ref().and_then(|field| read_share(&head.headers, field));
+    // Each of them is the most that the endpoint can take.
+    let share = degraded.map_or(Share::FULL, |degraded| degraded.share).min(own.unwrap_or(Share::FULL));
+    let load = of_body.or_else(|| load::of_headers(&head.headers));
+    Ok(Verdict { share, load, first_byte: answer.first_byte, body })
+}
+
+/// A share in per cent, as the endpoint has it in a field; what is none changes nothing.
+fn read_share(headers: &HeaderMap, field: &str) -> Option<Share> {
+    let value = headers.get(field)?;
+    let share = value.to_str().ok().and_then(parse_share);
+    if share.is_none() {
+        debug!(field, ?value, "this is no share from 0 to 100");
+    }
+    share
+}
+
+/// `75`, `12.5` or `75%`.
+fn parse_share(text: &str) -> Option<Share> {
+    let percent = text.trim().strip_suffix('%').unwrap_or(text).trim();
+    let of_a_thousand = thousandths(percent)? / 100;
+    u16::try_from(of_a_thousand).ok().filter(|&share| share <= Share::FULL.thousandths()).map(Share::from_thousandths)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_share_is_a_number_of_per_cent() {
+        for (text, share) in [
+            ("0", Some(0)),
+            ("100", Some(1000)),
+            (" 75 ", Some(750)),
+            ("75 %", Some(750)),
+            ("12.5%", Some(125)),
+            ("100.1", None),
+            ("-1", None),
+            ("", None),
+            ("half", None),
+            ("NaN", None),
+            ("inf", None),
+        ] {
+            assert_eq!(parse_share(text).map(Share::thousandths), share, "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_whole_share_is_read_back(percent in 0_u16..=100) {
+            prop_assert_eq!(parse_share(&percent.to_string()), Some(Share::from_thousandths(percent * 10)));
+        }
+
+        #[test]
+        fn no_text_is_more_than_all(text in "[ -~]{0,12}") {
+            prop_assert!(parse_share(&text).is_none_or(|share| share <= Share::FULL));
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Who asks, as a simulation takes it: the queries of a log, or the addresses of all countries.
+
+use std::collections::BTreeMap;
+use std::io::BufRead;
+use std::net::IpAddr;
+
+use super::census::{Census, Domicile};
+use super::owners::Owners;
+use super::query_log::{self, Logged};
+use crate::answer::Client;
+use crate::name::Name;
+use crate::snapshot::{Family, Snapshot};
+use crate::steering::Map;
+
+/// Clients of steered names, counted by all that their answers depend on.
+pub struct Audience<'a> {
+    pub(super) owners: Owners<'a>,
+    pub(super) clients: BTreeMap<Asking, u64>,
+    pub(super) source: Source,
+}
+
+/// Who asks what: those who have all of it in common are answered alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Asking {
+    /// The name's place in [`Owners`].
+    pub(super) owner: usize,
+    /// The family they ask for; without one IPv4, and where there is none IPv6.
+    pub(super) family: Option<Family>,
+    /// The number of their ranking in the name's map.
+    pub(super) ranking: u32,
+}
+
+/// Where the clients come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// Every IPv4 address that the database has in some country is one.
+    Addresses,
+    /// Every query of a log is one, but for these, which are for other names or types.
+    Log { left_out: u64 },
+}
+
+impl<'a> Audience<'a> {
+    /// Every IPv4 address with a country asks once for each of these names, for all names if none is given.
+    pub fn of_addresses(snapshot: &'a Snapshot, names: &[Name]) -> Result<Self, String> {
+        let owners = Owners::new(snapshot);
+        let chosen = owners.choose(names)?;
+        let census = Census::new(snapshot.locations());
+        let mut counted: BTreeMap<*const Map, Vec<(u32, u64)>> = BTreeMap::new();
+        let mut clients = BTreeMap::new();
+        for owner in chosen {
+            let map = &*owners.plan(owner).rule().map;
+            let counted = counted.entry(map).or_insert_with(|| in_countries(&census, map));
+            for &(ranking, count) in counted.iter() {
+                *clients.entry(Asking { owner, family: None, ranking }).or_default() += count;
+            }
+        }
+        Ok(Self { owners, clients, source: Source::Addresses })
+    }
+
+    /// The queries of the log with this name for these names, for all names if none is given.
+    pub fn of_log(snapshot: &'a Snapshot, names: &[Name], log: impl BufRead, log_name: &str) -> Result<Self, String> {
+        let owners = Owners::new(snapshot);
+        let chosen = owners.choose(names)?;
+        let mut clients = BTreeMap::new();
+        let mut left_out = 0;
+        query_log::read(log, |logged| {
+            let count = u64::from(logged.count.get());
+            match asking(snapshot, &owners, &logged).filter(|asking| chosen.contains(&asking.owner)) {
+                Some(asking) => *clients.entry(asking).or_default() += count,
+                None => left_out += count,
+            }
+        })
+        .map_err(|error| error.render(log_name))?;
+        Ok(Self { owners, clients, source: Source::Log { left_out } })
+    }
+}
+
+/// `None` for what is not steered here.
+fn asking(snapshot: &Snapshot, owners: &Owners<'_>, logged: &Logged) -> Option<Asking> {
+    let owner = owners.find(&logged.name)?;
+    let plan = owners.plan(owner);
+    let family = plan.family(logged.rtype, snapshot.pools())?;
+    let address = logged.client.address;
+    let client = match logged.client.prefix {
+        Some(length) => Client::of_network(&snapshot.world().ecs, address, length),
+        None => Client::find(&snapshot.world().ecs, None, address),
+    };
+    let map = &plan.rule().map;
+    let ranking = match client.address {
+        IpAddr::V4(address) => map.v4().value(address.to_bits()),
+        IpAddr::V6(address) => map.v6().value(address.to_bits()),
+    };
+    Some(Asking { owner, family: Some(family), ranking })
+}
+
+/// The rankings of IPv4 addresses that the database has in a country, and how many have each.
+fn in_countries(census: &Census, map: &Map) -> Vec<(u32, u64)> {
+    let cells = census.cells(map, map).into_iter();
+    let cells = cells.filter(|cell| matches!(cell.domicile, Domicile::Country(_)) && cell.count.v4 > 0);
+    cells.map(|cell| (cell.before, cell.count.v4)).collect()
+}

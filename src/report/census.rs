@@ -1,0 +1,178 @@
+//! Addresses, counted: how many of them two maps rank in which ways, in which country.
+//!
+//! Maps and databases cut the address space into runs. One sweep over the runs of all three meets every address there is,
+//! so counts are exact.
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
+
+use crate::geo::{Bits, CountryCode, Location, Locations, Runs};
+use crate::steering::Map;
+
+/// Where addresses are, as far as it is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Domicile {
+    Country(CountryCode),
+    /// The database knows something, but no country.
+    Stateless,
+    /// The database does not know the address.
+    Unlocated,
+}
+
+/// How many addresses of each family.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Count {
+    pub(super) v4: u64,
+    /// One short where it is all there are.
+    pub(super) v6: u128,
+}
+
+/// Addresses that are alike.
+#[derive(Debug)]
+pub(super) struct Cell {
+    /// The number of their ranking in the one map.
+    pub(super) before: u32,
+    /// And in the other.
+    pub(super) after: u32,
+    pub(super) domicile: Domicile,
+    pub(super) count: Count,
+}
+
+/// The address space by country.
+pub(super) struct Census {
+    domiciles: Numbers<Domicile>,
+    v4: Runs<u32>,
+    v6: Runs<u128>,
+}
+
+impl Census {
+    pub(super) fn new(locations: &Locations) -> Self {
+        let mut domiciles = Numbers::default();
+        let numbers: Vec<u32> =
+            locations.table.iter().map(|location| domiciles.number(Domicile::of(location))).collect();
+        let number = |location: u32| numbers[location as usize];
+        Self { v4: locations.v4.map(number), v6: locations.v6.map(number), domiciles }
+    }
+
+    /// How many addresses there are in each place.
+    pub(super) fn totals(&self) -> BTreeMap<Domicile, Count> {
+        let mut counts = vec![Count::default(); self.domiciles.values.len()];
+        tally(&mut counts, &self.v4, &self.v6);
+        self.domiciles.values.iter().copied().zip(counts).collect()
+    }
+
+    /// All addresses, by what the two maps make of them.
+    pub(super) fn cells(&self, before: &Map, after: &Map) -> Vec<Cell> {
+        let mut pairs = Numbers::default();
+        let mut pair = |before: u32, after: u32| pairs.number((before, after));
+        let (v4, v6) = (before.v4().join(after.v4(), &mut pair), before.v6().join(after.v6(), &mut pair));
+        let mut keys = Numbers::default();
+        let mut key = |pair: u32, domicile: u32| keys.number((pair, domicile));
+        let (v4, v6) = (v4.join(&self.v4, &mut key), v6.join(&self.v6, &mut key));
+        let mut counts = vec![Count::default(); keys.values.len()];
+        tally(&mut counts, &v4, &v6);
+        let cells = keys.values.iter().zip(counts).map(|(&(pair, domicile), count)| {
+            let (before, after) = pairs.values[pair as usize];
+            Cell { before, after, domicile: self.domiciles.values[domicile as usize], count }
+        });
+        cells.collect()
+    }
+}
+
+impl Domicile {
+    fn of(location: &Location) -> Self {
+        match location.country {
+            Some(country) => Self::Country(country),
+            None if *location == Location::default() => Self::Unlocated,
+            None => Self::Stateless,
+        }
+    }
+}
+
+impl Count {
+    pub(super) fn plus(self, other: Self) -> Self {
+        Self { v4: self.v4 + other.v4, v6: self.v6.saturating_add(other.v6) }
+    }
+}
+
+/// Adds the addresses of each run to the count that its value numbers.
+fn tally(counts: &mut [Count], v4: &Runs<u32>, v6: &Runs<u128>) {
+    fn runs<B: Bits>(runs: &Runs<B>) -> impl Iterator<Item = (usize, B, B)> {
+        runs.iter().map(|run| (run.value as usize, run.first, run.last))
+    }
+    for (number, first, last) in runs(v4) {
+        counts[number].v4 += u64::from(last - first) + 1;
+    }
+    for (number, first, last) in runs(v6) {
+        counts[number].v6 = counts[number].v6.saturating_add((last - first).saturating_add(1));
+    }
+}
+
+/// Values, numbered in the order they came.
+#[derive(Debug)]
+struct Numbers<T> {
+    numbers: HashMap<T, u32, foldhash::fast::FixedState>,
+    values: Vec<T>,
+}
+
+impl<T> Default for Numbers<T> {
+    fn default() -> Self {
+        Self { numbers: HashMap::default(), values: Vec::new() }
+    }
+}
+
+impl<T: Copy + Eq + Hash> Numbers<T> {
+    fn number(&mut self, value: T) -> u32 {
+        *self.numbers.entry(value).or_insert_with(|| {
+            self.values.push(value);
+            self.values.len() as u32 - 1
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::geo::RunsBuilder;
+    use crate::steering::{Criteria, Criterion};
+
+    fn runs<B: Bits>(starts: &[(B, u32)]) -> Runs<B> {
+        let mut builder = RunsBuilder::default();
+        for &(start, value) in starts {
+            builder.push(start, value);
+        }
+        builder.finish()
+    }
+
+    /// 10.0.0.0/8 is Germany's, so is 2001:db8::/32; of 11.0.0.0 alone the continent is known.
+    fn locations() -> Locations {
+        let germany = Location { country: CountryCode::parse("DE"), ..Location::default() };
+        let asia = Location { continent: crate::geo::Continent::parse("AS"), ..Location::default() };
+        Locations {
+            v4: runs(&[(0, 0), (10 << 24, 1), (11 << 24, 2), ((11 << 24) + 1, 0)]),
+            v6: runs(&[(0, 0), (0x2001_0db8 << 96, 1), (0x2001_0db9 << 96, 0)]),
+            table: [Location::default(), germany, asia].into(),
+        }
+    }
+
+    #[test]
+    fn every_address_is_counted_once() {
+        let germany = Domicile::Country(CountryCode::parse("DE").unwrap());
+        let totals = Census::new(&locations()).totals();
+        assert_eq!(totals[&germany], Count { v4: 1 << 24, v6: 1 << 96 });
+        assert_eq!(totals[&Domicile::Stateless], Count { v4: 1, v6: 0 });
+        let rest = Count { v4: (1 << 32) - (1 << 24) - 1, v6: u128::MAX - (1 << 96) + 1 };
+        assert_eq!(totals[&Domicile::Unlocated], rest);
+    }
+
+    #[test]
+    fn cells_add_up_to_the_totals() {
+        let locations = locations();
+        let census = Census::new(&locations);
+        let map = Map::build(Criteria::new(2, vec![Criterion::Failover([0b01, 0b10].into())]), &locations, None);
+        let cells = census.cells(&map, &map);
+        assert!(cells.iter().all(|cell| (cell.before, cell.after) == (0, 0)), "{cells:?}");
+        let told: BTreeMap<Domicile, Count> = cells.iter().map(|cell| (cell.domicile, cell.count)).collect();
+        assert_eq!(told, census.totals());
+    }
+}

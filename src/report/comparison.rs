@@ -1,0 +1,135 @@
+//! Two snapshots side by side: the whole address space, seen by the maps and plans of both.
+//!
+//! ```text
+//!   steered name ─► plan of the old one, plan of the new one
+//!   address ─► ranking in the old map, ranking in the new one, country      counted by the census, exactly
+//!   ranking ─► the shares of clients that a plan sends to each place
+//!   two such shares ─► what flows from where to where
+//! ```
+//!
+//! Names with equal plans are compared once, and names with equal maps share what was counted.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ptr;
+use std::sync::Arc;
+
+use super::census::{Cell, Census, Count, Domicile};
+use super::diff::{CountryMove, Move, Moves};
+use super::places::{EITHER, Place, Placed, flows, placed};
+use crate::snapshot::{Plan, Snapshot};
+use crate::steering::Map;
+
+/// All IPv4 addresses.
+const IPV4_SPACE: f64 = 4_294_967_296.0;
+
+/// Two snapshots, and what was found of them so far.
+pub(super) struct Comparison<'a> {
+    old: &'a Snapshot,
+    new: &'a Snapshot,
+    census: Census,
+    totals: BTreeMap<Domicile, Count>,
+    /// By where two maps lie in memory.
+    cells: HashMap<(*const Map, *const Map), Vec<Cell>>,
+    /// By where two plans do.
+    moves: HashMap<(*const Plan, *const Plan), Moves>,
+}
+
+/// What flows from one place to another: addresses by where they are and by the share of their clients that flows. They are summed as
+/// whole numbers, so the order in which they are met does not matter.
+type Flowing = BTreeMap<(Domicile, u64), Count>;
+
+impl<'a> Comparison<'a> {
+    /// Countries are those of the new one's database.
+    pub(super) fn new(old: &'a Snapshot, new: &'a Snapshot) -> Self {
+        let census = Census::new(new.locations());
+        let totals = census.totals();
+        Self { old, new, census, totals, cells: HashMap::new(), moves: HashMap::new() }
+    }
+
+    /// What moves for a name with these plans.
+    pub(super) fn moves(&mut self, old: &'a Plan, new: &'a Plan) -> &Moves {
+        let key = (ptr::from_ref(old), ptr::from_ref(new));
+        if !self.moves.contains_key(&key) {
+            let moves = self.compare(old, new);
+            self.moves.insert(key, moves);
+        }
+        &self.moves[&key]
+    }
+
+    fn compare(&mut self, old: &Plan, new: &Plan) -> Moves {
+        let (before, after) = (&old.rule().map, &new.rule().map);
+        let key = (Arc::as_ptr(before), Arc::as_ptr(after));
+        let cells = self.cells.entry(key).or_insert_with(|| self.census.cells(before, after));
+        let (before, old_is_exact) = by_ranking(self.old, old);
+        let (after, new_is_exact) = by_ranking(self.new, new);
+        let mut flowing: BTreeMap<(Place<'_>, Place<'_>), Flowing> = BTreeMap::new();
+        for Cell { before: here, after: there, domicile, count } in cells.iter() {
+            for flow in flows(&before[*here as usize], &after[*there as usize]) {
+                let flowing = flowing.entry((flow.from, flow.to)).or_default();
+                let sum = flowing.entry((*domicile, flow.share.to_bits())).or_default();
+                *sum = sum.plus(*count);
+            }
+        }
+        let mut moves: Vec<Move> = flowing.iter().map(|(way, flowing)| self.a_move(*way, flowing)).collect();
+        moves.sort_by(|a, b| b.ipv4.total_cmp(&a.ipv4));
+        Moves {
+            ipv4: moves.iter().fold(0.0, |sum, one| sum + one.ipv4),
+            ipv6: moves.iter().map(|one| one.ipv6).try_fold(0.0, |sum, share| Some(sum + share?)),
+            exact: old_is_exact && new_is_exact,
+            list: moves,
+        }
+    }
+
+    fn a_move(&self, (from, to): (Place<'_>, Place<'_>), flowing: &Flowing) -> Move {
+        let (v4, _) = amount(flowing, |_| true);
+        let (_, v6) = amount(flowing, is_located);
+        let located = self.totals.iter().filter(|(domicile, _)| is_located(**domicile));
+        let located = located.fold(Count::default(), |sum, (_, count)| sum.plus(*count));
+        Move {
+            from: from.to_string(),
+            to: to.to_string(),
+            ipv4: v4 / IPV4_SPACE,
+            ipv6: share(v6, located.v6 as f64),
+            countries: self.countries(flowing),
+        }
+    }
+
+    fn countries(&self, flowing: &Flowing) -> Vec<CountryMove> {
+        let mut countries: Vec<(f64, CountryMove)> = Vec::new();
+        for (domicile, total) in &self.totals {
+            let Domicile::Country(code) = domicile else { continue };
+            let (v4, v6) = amount(flowing, |other| other == *domicile);
+            let (ipv4, ipv6) = (share(v4, total.v4 as f64), share(v6, total.v6 as f64));
+            if v4 + v6 > 0.0 {
+                countries.push((v4, CountryMove { country: code.to_string(), ipv4, ipv6 }));
+            }
+        }
+        countries.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+        countries.into_iter().map(|(_, country)| country).collect()
+    }
+}
+
+/// Where a plan sends the clients of each ranking of its map, and whether that is exact.
+fn by_ranking<'a>(snapshot: &'a Snapshot, plan: &Plan) -> (Vec<Placed<'a>>, bool) {
+    let rankings = plan.rule().map.rankings().iter();
+    let shares: Vec<_> = rankings.map(|ranking| plan.shares(snapshot.pools(), ranking, EITHER)).collect();
+    let are_exact = shares.iter().all(|shares| shares.are_exact);
+    (shares.iter().map(|shares| placed(snapshot, shares)).collect(), are_exact)
+}
+
+/// How many clients flow, IPv4 and IPv6.
+fn amount(flowing: &Flowing, counts: impl Fn(Domicile) -> bool) -> (f64, f64) {
+    let counted = flowing.iter().filter(|((domicile, _), _)| counts(*domicile));
+    counted.fold((0.0, 0.0), |(v4, v6), ((_, share), count)| {
+        let share = f64::from_bits(*share);
+        (v4 + share * count.v4 as f64, v6 + share * count.v6 as f64)
+    })
+}
+
+fn share(part: f64, whole: f64) -> Option<f64> {
+    (whole > 0.0).then(|| part / whole)
+}
+
+fn is_located(domicile: Domicile) -> bool {
+    domicile != Domicile::Unlocated
+}

@@ -1,0 +1,160 @@
+//! What a change of the configuration moves: of every steered name, which share of the address space from where to where.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+
+use serde::Serialize;
+
+use super::comparison::Comparison;
+use super::owners::Owners;
+use super::text::{Families, Few};
+use crate::name::Name;
+use crate::snapshot::{Plan, Snapshot};
+
+/// Lines of countries that are told for a move; `--json` has all.
+const LINES: usize = 8;
+
+/// What moves between two configurations.
+#[derive(Debug, Serialize)]
+pub struct Diff {
+    /// Steered names that only the new one has.
+    added: Vec<String>,
+    /// Those that only the old one has.
+    removed: Vec<String>,
+    /// Those of both for which some client moves, the most first. Names whose moves are equal stand together.
+    moved: Vec<Moved>,
+    /// Those of both for which none does.
+    unmoved: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Moved {
+    names: Vec<String>,
+    #[serde(flatten)]
+    moves: Moves,
+}
+
+/// What moves for a name.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(super) struct Moves {
+    /// Of all IPv4 addresses.
+    pub(super) ipv4: f64,
+    /// Of the IPv6 /48s that the new database locates; none if it locates none. Parts of a /48 count as such.
+    pub(super) ipv6: Option<f64>,
+    /// Whether all draws were computed; otherwise shares are estimates.
+    pub(super) exact: bool,
+    /// From where to where, the most first.
+    #[serde(rename = "moves")]
+    pub(super) list: Vec<Move>,
+}
+
+/// What moves from one place to another, as shares of the same wholes.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(super) struct Move {
+    pub(super) from: String,
+    pub(super) to: String,
+    pub(super) ipv4: f64,
+    pub(super) ipv6: Option<f64>,
+    /// The most IPv4 addresses first.
+    pub(super) countries: Vec<CountryMove>,
+}
+
+/// Which share of a country's addresses moves; none where it has none of the family.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(super) struct CountryMove {
+    pub(super) country: String,
+    pub(super) ipv4: Option<f64>,
+    pub(super) ipv6: Option<f64>,
+}
+
+impl Diff {
+    /// Of all steered names, or of one; that none of the two steers it is an error.
+    pub fn new(old: &Snapshot, new: &Snapshot, name: Option<&Name>) -> Result<Self, String> {
+        let (olds, news) = (plans(old, name), plans(new, name));
+        if let Some(name) = name.filter(|_| olds.is_empty() && news.is_empty()) {
+            return Err(format!("neither of the two steers {name}"));
+        }
+        let alone = |these: &Named<'_>, those: &Named<'_>| -> Vec<String> {
+            let those: HashSet<_> = those.iter().map(|(key, ..)| key).collect();
+            these.iter().filter(|(key, ..)| !those.contains(key)).map(|(_, name, _)| name.clone()).collect()
+        };
+        let (added, removed) = (alone(&news, &olds), alone(&olds, &news));
+        let mut comparison = Comparison::new(old, new);
+        let new_plans: HashMap<_, _> = news.into_iter().map(|(key, name, plan)| (key, (name, plan))).collect();
+        let (mut moved, mut unmoved): (Vec<Moved>, _) = (Vec::new(), Vec::new());
+        for (key, _, old_plan) in olds {
+            let Some((name, new_plan)) = new_plans.get(&key) else { continue };
+            let moves = comparison.moves(old_plan, new_plan);
+            if moves.list.is_empty() {
+                unmoved.push(name.clone());
+            } else if let Some(equal) = moved.iter_mut().find(|other| other.moves == *moves) {
+                equal.names.push(name.clone());
+            } else {
+                moved.push(Moved { names: vec![name.clone()], moves: moves.clone() });
+            }
+        }
+        moved.sort_by(|a, b| b.moves.ipv4.total_cmp(&a.moves.ipv4));
+        Ok(Self { added, removed, moved, unmoved })
+    }
+}
+
+/// Names as they are known, as they are written, and their plans.
+type Named<'a> = Vec<(Box<[u8]>, String, &'a Plan)>;
+
+fn plans<'a>(snapshot: &'a Snapshot, only: Option<&Name>) -> Named<'a> {
+    let owners = Owners::new(snapshot);
+    let named = |name: &Name, place| (name.to_key(), name.to_string(), owners.plan(place));
+    match only {
+        Some(name) => owners.find(name).map(|place| named(name, place)).into_iter().collect(),
+        None => (0..).zip(&owners.list).map(|(place, owner)| named(owner.name, place)).collect(),
+    }
+}
+
+impl fmt::Display for Diff {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (what, names) in [("added", &self.added), ("removed", &self.removed)] {
+            if !names.is_empty() {
+                writeln!(f, "{what}: {}", Few(names))?;
+            }
+        }
+        if self.moved.is_empty() {
+            return f.write_str("nothing moves");
+        }
+        f.write_str("shares are of all IPv4 addresses, and of the IPv6 /48s that the new database locates")?;
+        self.moved.iter().try_for_each(|moved| write!(f, "\n\n{moved}"))?;
+        match self.unmoved.as_slice() {
+            [] => Ok(()),
+            names => write!(f, "\n\nnothing moves for {}", Few(names)),
+        }
+    }
+}
+
+impl fmt::Display for Moved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Moves { ipv4, ipv6, exact, list } = &self.moves;
+        let about = if *exact { "" } else { "about " };
+        write!(f, "{}\n  {about}{} moves", Few(&self.names), Families(Some(*ipv4), *ipv6))?;
+        for Move { from, to, ipv4, ipv6, countries } in list {
+            write!(f, "\n  {from} -> {to}: {}", Families(Some(*ipv4), *ipv6))?;
+            let lines = countries_of(countries);
+            lines.iter().take(LINES).try_for_each(|line| write!(f, "\n    {line}"))?;
+            if let Some(more @ 1..) = lines.len().checked_sub(LINES) {
+                write!(f, "\n    and {more} smaller shares")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A line for each share, with the countries of which so much moves; the line of the largest country first.
+fn countries_of(countries: &[CountryMove]) -> Vec<String> {
+    let mut lines: Vec<(String, Vec<String>)> = Vec::new();
+    for CountryMove { country, ipv4, ipv6 } in countries {
+        let shares = Families(*ipv4, *ipv6).to_string();
+        match lines.iter_mut().find(|(other, _)| *other == shares) {
+            Some((_, countries)) => countries.push(country.clone()),
+            None => lines.push((shares, vec![country.clone()])),
+        }
+    }
+    lines.into_iter().map(|(shares, countries)| format!("{}: {shares}", Few(&countries))).collect()
+}

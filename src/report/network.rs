@@ -1,0 +1,38 @@
+//! A client as it is written.
+
+use std::net::IpAddr;
+use std::str::FromStr;
+
+/// An address and how many of its bits are known: `192.0.2.7` or `192.0.2.0/24`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// The address, host bits included if some were written.
+    pub address: IpAddr,
+    /// The prefix length, at least 1, if one was written.
+    pub prefix: Option<u8>,
+}
+
+impl Network {
+    /// Bits of the address that are known.
+    pub fn length(&self) -> u8 {
+        self.prefix.unwrap_or(width(self.address))
+    }
+}
+
+impl FromStr for Network {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (address, prefix) = text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
+        let address: IpAddr = address.parse().map_err(|_| format!("`{address}` is no address"))?;
+        let width = width(address);
+        let length = |text: &str| text.parse().ok().filter(|length| (1..=width).contains(length));
+        let no_length = |text: &str| format!("`{text}` is no prefix length from 1 to {width}");
+        let prefix = prefix.map(|text| length(text).ok_or_else(|| no_length(text))).transpose()?;
+        Ok(Self { address, prefix })
+    }
+}
+
+fn width(address: IpAddr) -> u8 {
+    if address.is_ipv4() { 32 } else { 128 }
+}

@@ -1,0 +1,74 @@
+//! The steered names of a snapshot.
+
+use std::collections::{BTreeSet, HashMap};
+use std::ptr;
+
+use crate::name::Name;
+use crate::snapshot::{Plan, Snapshot};
+use crate::wire::Rtype;
+use crate::zone::{Found, NameId, Node, PlanId, Special};
+
+/// An owner name that is steered.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Owner<'a> {
+    pub(super) name: &'a Name,
+    /// Its plan, and its number among all of them, in every snapshot of this world.
+    pub(super) steered: (PlanId, NameId),
+}
+
+/// All of them, in the order of the configuration.
+pub(super) struct Owners<'a> {
+    snapshot: &'a Snapshot,
+    pub(super) list: Vec<Owner<'a>>,
+    by_node: HashMap<*const Node, usize>,
+}
+
+impl<'a> Owners<'a> {
+    pub(super) fn new(snapshot: &'a Snapshot) -> Self {
+        let mut owners = Self { snapshot, list: Vec::new(), by_node: HashMap::new() };
+        for (served, spec) in snapshot.zones().iter().zip(&snapshot.world().zones) {
+            for name in &spec.names {
+                let Some(node) = served.zone.node(&name.owner.to_key()) else { continue };
+                let Some(steered) = steered(node) else { continue };
+                owners.by_node.insert(ptr::from_ref(node), owners.list.len());
+                owners.list.push(Owner { name: &name.owner, steered });
+            }
+        }
+        owners
+    }
+
+    /// The place in the list of the owner that answers for a name: the name itself, or the wildcard that it falls under.
+    pub(super) fn find(&self, name: &Name) -> Option<usize> {
+        let node = find_node(self.snapshot, &name.to_key(), Rtype::A)?;
+        self.by_node.get(&ptr::from_ref(node)).copied()
+    }
+
+    /// The places of those that answer for these names, of all for none.
+    pub(super) fn choose(&self, names: &[Name]) -> Result<BTreeSet<usize>, String> {
+        if names.is_empty() {
+            return Ok((0..self.list.len()).collect());
+        }
+        names.iter().map(|name| self.find(name).ok_or_else(|| format!("{name} is not steered here"))).collect()
+    }
+
+    pub(super) fn plan(&self, place: usize) -> &'a Plan {
+        let (plan, name) = self.list[place].steered;
+        self.snapshot.plan(plan, name)
+    }
+}
+
+/// What a node is steered by, if it is.
+pub(super) fn steered(node: &Node) -> Option<(PlanId, NameId)> {
+    match node.special() {
+        Special::Steered(plan, name) => Some((plan, name)),
+        Special::Reflect | Special::None => None,
+    }
+}
+
+/// The node that answers questions for this name and type here.
+pub(super) fn find_node<'a>(snapshot: &'a Snapshot, key: &[u8], rtype: Rtype) -> Option<&'a Node> {
+    match snapshot.find_zone(key)?.zone.look_up(key, rtype) {
+        Found::Node(node) => Some(node),
+        Found::Cut { .. } | Found::Dname { .. } | Found::Nothing => None,
+    }
+}

@@ -1,0 +1,255 @@
+//! Where clients go, and where they would go if something failed.
+//!
+//! Two snapshots of one world, in one of which things are down, answer the same clients. Their rankings are the same, for rankings hold
+//! no health; what is chosen differs. Draws are taken every way, so shares are expected ones and not a throw of dice.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Serialize;
+
+use super::audience::{Asking, Audience, Source};
+use super::places::{EITHER, Flow, Place, flows, placed};
+use super::text::{Few, Percent};
+use crate::overrides::TargetPattern;
+use crate::snapshot::{Family, PoolId, Snapshot};
+
+/// Where an audience goes.
+#[derive(Debug, Serialize)]
+pub struct Simulation {
+    /// What a client is: `queries` of a log, or `ipv4-addresses` that the database has in a country.
+    clients: &'static str,
+    /// Queries of the log that are left out: their names or types are not steered here, or were not asked about.
+    left_out: Option<u64>,
+    down: Vec<String>,
+    /// Names that somebody asks for. Without a log those whose shares are equal stand together.
+    names: Vec<Simulated>,
+    /// All queries of a log together.
+    all: Option<Shift>,
+}
+
+#[derive(Debug, Serialize)]
+struct Simulated {
+    names: Vec<String>,
+    #[serde(flatten)]
+    shift: Shift,
+}
+
+/// Shares of clients, before and with what is down.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct Shift {
+    clients: u64,
+    /// The share that would be sent to endpoints that are down, for want of others.
+    stranded: f64,
+    /// Whether all draws were computed; otherwise shares are estimates.
+    exact: bool,
+    places: Vec<PlaceShift>,
+    /// What moves, as shares of all clients, the most first.
+    moves: Vec<Move>,
+}
+
+/// A datacenter, or a pool that stands in none, or `nowhere`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct PlaceShift {
+    place: String,
+    before: f64,
+    after: f64,
+    pools: Vec<PoolShift>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct PoolShift {
+    pool: String,
+    before: f64,
+    after: f64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct Move {
+    from: String,
+    to: String,
+    share: f64,
+}
+
+impl Simulation {
+    /// `up` and `failing` are snapshots of one world, made for the same audience; `down` says in what they differ.
+    pub fn new(up: &Snapshot, failing: &Snapshot, audience: &Audience<'_>, down: &[TargetPattern]) -> Self {
+        let mut tallies: BTreeMap<usize, Tally<'_>> = BTreeMap::new();
+        let mut all = Tally::new(up);
+        for (asking, &clients) in &audience.clients {
+            let answered = Answered::new(up, failing, audience, asking);
+            tallies.entry(asking.owner).or_insert_with(|| Tally::new(up)).add(&answered, clients);
+            all.add(&answered, clients);
+        }
+        let by_log = matches!(audience.source, Source::Log { .. });
+        let mut names: Vec<Simulated> = Vec::new();
+        for (owner, tally) in tallies {
+            let (name, shift) = (audience.owners.list[owner].name.to_string(), tally.shift());
+            match names.iter_mut().find(|other| !by_log && other.shift == shift) {
+                Some(equal) => equal.names.push(name),
+                None => names.push(Simulated { names: vec![name], shift }),
+            }
+        }
+        let (clients, left_out) = match audience.source {
+            Source::Addresses => ("ipv4-addresses", None),
+            Source::Log { left_out } => ("queries", Some(left_out)),
+        };
+        let down = down.iter().map(TargetPattern::to_string).collect();
+        Self { clients, left_out, down, names, all: by_log.then(|| all.shift()) }
+    }
+}
+
+/// Shares of clients by pool: as it is, and as it would be.
+type Pair = (f64, f64);
+
+/// How clients that are alike are answered.
+struct Answered<'a> {
+    pools: BTreeMap<Option<PoolId>, Pair>,
+    flows: Vec<Flow<'a>>,
+    stranded: f64,
+    are_exact: bool,
+}
+
+impl<'a> Answered<'a> {
+    fn new(up: &'a Snapshot, failing: &'a Snapshot, audience: &Audience<'_>, asking: &Asking) -> Self {
+        let (plan, name) = audience.owners.list[asking.owner].steered;
+        let families = match asking.family {
+            Some(Family::V4) => &EITHER[..1],
+            Some(Family::V6) => &EITHER[1..],
+            None => EITHER,
+        };
+        let shares = |snapshot: &Snapshot| {
+            let plan = snapshot.plan(plan, name);
+            let ranking = &plan.rule().map.rankings()[asking.ranking as usize];
+            plan.shares(snapshot.pools(), ranking, families)
+        };
+        let (before, after) = (shares(up), shares(failing));
+        let mut pools: BTreeMap<_, Pair> = BTreeMap::new();
+        for (&pool, &share) in &before.by_pool {
+            pools.entry(pool).or_default().0 = share;
+        }
+        for (&pool, &share) in &after.by_pool {
+            pools.entry(pool).or_default().1 = share;
+        }
+        let flows = flows(&placed(up, &before), &placed(failing, &after));
+        Self { pools, flows, stranded: after.stranded, are_exact: before.are_exact && after.are_exact }
+    }
+}
+
+/// Clients, summed up.
+struct Tally<'a> {
+    snapshot: &'a Snapshot,
+    clients: u64,
+    stranded: f64,
+    are_exact: bool,
+    pools: BTreeMap<Option<PoolId>, Pair>,
+    flows: BTreeMap<(Place<'a>, Place<'a>), f64>,
+}
+
+impl<'a> Tally<'a> {
+    fn new(snapshot: &'a Snapshot) -> Self {
+        Self { snapshot, clients: 0, stranded: 0.0, are_exact: true, pools: BTreeMap::new(), flows: BTreeMap::new() }
+    }
+
+    fn add(&mut self, answered: &Answered<'a>, clients: u64) {
+        self.clients += clients;
+        self.are_exact &= answered.are_exact;
+        let clients = clients as f64;
+        self.stranded += answered.stranded * clients;
+        for (&pool, &(before, after)) in &answered.pools {
+            let sum = self.pools.entry(pool).or_default();
+            *sum = (sum.0 + before * clients, sum.1 + after * clients);
+        }
+        for Flow { from, to, share } in &answered.flows {
+            *self.flows.entry((*from, *to)).or_default() += share * clients;
+        }
+    }
+
+    fn shift(self) -> Shift {
+        let clients = self.clients as f64;
+        let mut places: BTreeMap<Place<'_>, PlaceShift> = BTreeMap::new();
+        for (&pool, &(before, after)) in &self.pools {
+            let (before, after) = (before / clients, after / clients);
+            let place = Place::of(self.snapshot, pool);
+            let empty = || PlaceShift { place: place.to_string(), before: 0.0, after: 0.0, pools: Vec::new() };
+            let sum = places.entry(place).or_insert_with(empty);
+            (sum.before, sum.after) = (sum.before + before, sum.after + after);
+            if let Some(id) = pool {
+                let pool = self.snapshot.world().pools[id as usize].name.to_string();
+                sum.pools.push(PoolShift { pool, before, after });
+            }
+        }
+        let moves = self.flows.iter();
+        let moves =
+            moves.map(|((from, to), flow)| Move { from: from.to_string(), to: to.to_string(), share: flow / clients });
+        let mut moves: Vec<Move> = moves.collect();
+        moves.sort_by(|a, b| b.share.total_cmp(&a.share));
+        Shift {
+            clients: self.clients,
+            stranded: self.stranded / clients,
+            exact: self.are_exact,
+            places: places.into_values().collect(),
+            moves,
+        }
+    }
+}
+
+impl fmt::Display for Simulation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.left_out {
+            None => "each IPv4 address that the database has in a country counts as one client",
+            Some(_) => "each query of the log counts as one client",
+        })?;
+        if let Some(left_out @ 1..) = self.left_out {
+            write!(f, "; {left_out} for what is not steered or not asked about are left out")?;
+        }
+        if !self.down.is_empty() {
+            write!(f, "\ndown: {}", self.down.join(", "))?;
+        }
+        if self.names.is_empty() {
+            write!(f, "\nno clients")?;
+        }
+        for Simulated { names, shift } in &self.names {
+            write!(f, "\n\n{}, {} {}", Few(names), shift.clients, self.unit())?;
+            self.draw(shift, f)?;
+        }
+        match self.all.as_ref().filter(|_| self.names.len() > 1) {
+            Some(all) => {
+                write!(f, "\n\nall names, {} {}", all.clients, self.unit())?;
+                self.draw(all, f)
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+impl Simulation {
+    /// What clients are counted in.
+    fn unit(&self) -> &'static str {
+        if self.left_out.is_some() { "queries" } else { "IPv4 addresses" }
+    }
+
+    fn draw(&self, shift: &Shift, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut line = |name: &str, before: f64, after: f64| {
+            write!(f, "\n  {name:<20}{:>10}", Percent(before))?;
+            if self.down.is_empty() { Ok(()) } else { write!(f, "  -> {:>8}", Percent(after)) }
+        };
+        for PlaceShift { place, before, after, pools } in &shift.places {
+            line(place, *before, *after)?;
+            for PoolShift { pool, before, after } in pools.iter().filter(|pool| format!("pool:{}", pool.pool) != *place)
+            {
+                line(&format!("  {pool}"), *before, *after)?;
+            }
+        }
+        if !shift.exact {
+            write!(f, "\n  estimates: there are too many ways in which draws can go")?;
+        }
+        if shift.stranded > 0.0 {
+            write!(f, "\n  {} would be sent to endpoints that are down", Percent(shift.stranded))?;
+        }
+        for Move { from, to, share } in &shift.moves {
+            write!(f, "\n  {} moves from {from} to {to}", Percent(*share))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,69 @@
+//! How shares and lists are told to a person.
+
+use std::fmt;
+
+/// A share as a person reads it. What rounds to nothing or to all without being it is told so.
+pub(super) struct Percent(pub(super) f64);
+
+/// The first of some words, and how many there are beyond.
+pub(super) struct Few<'a>(pub(super) &'a [String]);
+
+/// Shares of IPv4 and of IPv6, of what there is; equal ones are told together.
+pub(super) struct Families(pub(super) Option<f64>, pub(super) Option<f64>);
+
+/// Words that are told; `--json` has all.
+const FEW: usize = 12;
+
+/// Shares closer to 0 or 1 than this are 0 or 1: what is left is rounding.
+const ROUNDING: f64 = 1e-9;
+
+impl fmt::Display for Percent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let percent = self.0 * 100.0;
+        let text = match self.0 {
+            share if share < ROUNDING => "0 %".to_owned(),
+            share if share > 1.0 - ROUNDING => "100 %".to_owned(),
+            _ if percent < 0.01 => "<0.01 %".to_owned(),
+            _ if percent > 99.99 => ">99.99 %".to_owned(),
+            _ => format!("{percent:.2} %"),
+        };
+        f.pad(&text)
+    }
+}
+
+impl fmt::Display for Families {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self(Some(v4), Some(v6)) if Percent(*v4).to_string() == Percent(*v6).to_string() => {
+                write!(f, "{}", Percent(*v4))
+            }
+            Self(Some(v4), Some(v6)) => write!(f, "{} of IPv4, {} of IPv6", Percent(*v4), Percent(*v6)),
+            Self(Some(v4), None) => write!(f, "{} of IPv4", Percent(*v4)),
+            Self(None, Some(v6)) => write!(f, "{} of IPv6", Percent(*v6)),
+            Self(None, None) => f.write_str("0 %"),
+        }
+    }
+}
+
+impl fmt::Display for Few<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let told = &self.0[..self.0.len().min(FEW)];
+        f.write_str(&told.join(", "))?;
+        match self.0.len() - told.len() {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_that_is_not_all_or_nothing_never_reads_so() {
+        let told = [0.0, 0.000_000_1, 0.003_906_25, 0.4, 0.999_999, 1.0 - f64::EPSILON]
+            .map(|share| Percent(share).to_string());
+        assert_eq!(told, ["0 %", "<0.01 %", "0.39 %", "40.00 %", ">99.99 %", "100 %"]);
+    }
+}

@@ -1,0 +1,188 @@
+//! What chance can come to.
+//!
+//! A decision that draws is made once for every way in which its draws can go. So its odds are those of the very code
+//! that answers queries, and no rule of it is told twice.
+//!
+//! ```text
+//!   a run          its draws                                         its probability
+//!   first          {fra 9, iad 1, sin 0} -> fra, {iad 1, sin 0} -> iad     0.9 * 1
+//!   second         {fra 9, iad 1, sin 0} -> iad, {fra 9, sin 0} -> fra     0.1 * 1
+//! ```
+//!
+//! Each run repeats the draws of the one before it up to the last that can still go another way.
+
+use super::choice::stakes;
+use super::ranking::{Set, members};
+
+/// Ways that are all gone. Drawing 3 of 64 pools has 249,984; drawing 2 of them, or 5 of 10, stays below. Where there are
+/// more, so many random ones stand for all: their shares are then true to about 0.2 %.
+const MAX_WAYS: usize = 1 << 16;
+
+/// The seed of random ways, so that the same question has the same answer.
+const SEED: u64 = 0;
+
+/// What a decision can come to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcomes<T> {
+    /// Each way in which draws can go: its outcome and its probability. Ways may have equal outcomes.
+    pub ways: Vec<(T, f64)>,
+    /// Whether these are all ways; otherwise they are a random sample.
+    pub are_exact: bool,
+}
+
+/// The draws of one run.
+#[derive(Debug, Default)]
+pub struct Lots {
+    forks: Vec<Fork>,
+    /// How many of them this run has come to.
+    met: usize,
+    /// What chooses where ways are random.
+    chance: Option<fastrand::Rng>,
+}
+
+/// One draw: the pools that can be drawn, and the one that is.
+#[derive(Debug)]
+struct Fork {
+    pools: Vec<(usize, f64)>,
+    taken: usize,
+}
+
+/// All that `decide` can come to, which is to draw by [`Lots::draw`] and by nothing else.
+pub fn outcomes<T>(mut decide: impl FnMut(&mut Lots) -> T) -> Outcomes<T> {
+    every_way(&mut decide).unwrap_or_else(|| random_ways(&mut decide))
+}
+
+/// `None` if there are more than [`MAX_WAYS`].
+fn every_way<T>(decide: &mut impl FnMut(&mut Lots) -> T) -> Option<Outcomes<T>> {
+    let mut lots = Lots::default();
+    let mut ways = Vec::new();
+    loop {
+        let outcome = decide(&mut lots);
+        ways.push((outcome, lots.probability()));
+        if !lots.turn() {
+            return Some(Outcomes { ways, are_exact: true });
+        }
+        if ways.len() == MAX_WAYS {
+            return None;
+        }
+    }
+}
+
+fn random_ways<T>(decide: &mut impl FnMut(&mut Lots) -> T) -> Outcomes<T> {
+    let mut lots = Lots { chance: Some(fastrand::Rng::with_seed(SEED)), ..Lots::default() };
+    let way = |_| {
+        lots.forks.clear();
+        lots.again();
+        (decide(&mut lots), 1.0 / MAX_WAYS as f64)
+    };
+    Outcomes { ways: (0..MAX_WAYS).map(way).collect(), are_exact: false }
+}
+
+impl Lots {
+    /// One of `pools`, which are not empty, in proportion to their `weights`.
+    pub fn draw(&mut self, pools: Set, weights: &[u32]) -> usize {
+        if self.met == self.forks.len() {
+            self.forks.push(Fork::new(pools, weights, self.chance.as_mut()));
+        }
+        let fork = &self.forks[self.met];
+        self.met += 1;
+        fork.pools[fork.taken].0
+    }
+
+    /// From here on the draws of this run once more, from the first: for a decision that asks twice and must be told the same.
+    pub fn again(&mut self) {
+        self.met = 0;
+    }
+
+    fn probability(&self) -> f64 {
+        self.forks.iter().map(|fork| fork.pools[fork.taken].1).product()
+    }
+
+    /// Turns to the next way; `false` if this was the last.
+    fn turn(&mut self) -> bool {
+        self.again();
+        while let Some(last) = self.forks.last_mut() {
+            last.taken += 1;
+            if last.taken < last.pools.len() {
+                return true;
+            }
+            self.forks.pop();
+        }
+        false
+    }
+}
+
+impl Fork {
+    fn new(pools: Set, weights: &[u32], chance: Option<&mut fastrand::Rng>) -> Self {
+        let stake = stakes(pools, weights);
+        let sum: u32 = members(pools).map(&stake).sum();
+        let drawn = members(pools).filter(|&pool| stake(pool) > 0);
+        let pools: Vec<_> = drawn.map(|pool| (pool, f64::from(stake(pool)) / f64::from(sum))).collect();
+        let taken = chance.map_or(0, |chance| {
+            let mut left = chance.f64();
+            let found = pools.iter().position(|&(_, probability)| {
+                left -= probability;
+                left < 0.0
+            });
+            found.unwrap_or(pools.len() - 1)
+        });
+        Self { pools, taken }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The probability of each set of pools that `count` draws come to, none drawn twice.
+    fn drawn(weights: &[u32], count: u32) -> (Vec<(Set, f64)>, bool) {
+        let all = (1 << weights.len()) - 1;
+        let outcomes = outcomes(|lots| (0..count).fold(0, |set: Set, _| set | 1 << lots.draw(all & !set, weights)));
+        let mut sets: std::collections::BTreeMap<Set, f64> = std::collections::BTreeMap::new();
+        for (set, probability) in outcomes.ways {
+            *sets.entry(set).or_default() += probability;
+        }
+        (sets.into_iter().collect(), outcomes.are_exact)
+    }
+
+    #[test]
+    fn what_does_not_draw_has_one_outcome() {
+        assert_eq!(outcomes(|_| "fra"), Outcomes { ways: vec![("fra", 1.0)], are_exact: true });
+    }
+
+    #[test]
+    fn a_draw_is_in_proportion_to_weight_and_takes_weight_zero_only_when_nothing_else_is_left() {
+        assert_eq!(drawn(&[90, 10, 0], 1).0, [(0b001, 0.9), (0b010, 0.1)]);
+        assert_eq!(drawn(&[0, 0], 1).0, [(0b01, 0.5), (0b10, 0.5)]);
+        assert_eq!(drawn(&[90, 10, 0], 3).0, [(0b111, 1.0)]);
+    }
+
+    #[test]
+    fn a_second_draw_depends_on_the_first() {
+        // 1/2 * 2/3 + 1/3 * 3/4, 1/2 * 1/3 + 1/6 * 3/5, 1/3 * 1/4 + 1/6 * 2/5
+        let expected = [(0b011, 7.0 / 12.0), (0b101, 4.0 / 15.0), (0b110, 3.0 / 20.0)];
+        for ((set, probability), (expected_set, expected)) in drawn(&[3, 2, 1], 2).0.into_iter().zip(expected) {
+            assert_eq!(set, expected_set);
+            assert!((probability - expected).abs() < 1e-12, "{set:b}: {probability}");
+        }
+    }
+
+    #[test]
+    fn the_same_draws_can_be_had_again() {
+        let both = outcomes(|lots| {
+            let first = lots.draw(0b11, &[1, 3]);
+            lots.again();
+            (first, lots.draw(0b11, &[1, 3]))
+        });
+        assert_eq!(both.ways, [((0, 0), 0.25), ((1, 1), 0.75)]);
+    }
+
+    #[test]
+    fn too_many_ways_are_sampled_and_that_is_told() {
+        assert!(drawn(&[1; 40], 2).1);
+        let (sets, are_exact) = drawn(&[1; 40], 4);
+        assert!(!are_exact);
+        let with_first: f64 = sets.iter().filter(|(set, _)| set & 1 != 0).map(|(_, probability)| probability).sum();
+        assert!((with_first - 0.1).abs() < 0.01, "{with_first}");
+    }
+}

@@ -1,0 +1,328 @@
+//! Probes of type https and tls against endpoints with certificates of every kind.
+
+mod endpoint;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use endpoint::certificates::{Authority, authority, demanding, identity, params, prober, server_config};
+use endpoint::probing::{IMPATIENCE, PATIENCE, failure, finding, target, tls_failure};
+use endpoint::{ANY_PORT, Endpoint, Script, Step};
+use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+use truenorth::health::{BodyMatch, Certificates, Check, Failure, HttpCheck, Stage, Target, TlsCheck};
+use truenorth::monitor::Prober;
+
+/// 2021-01-01 since the Unix epoch.
+const NEW_YEAR_2021: Duration = Duration::from_secs(1_609_459_200);
+
+fn expecting_well() -> HttpCheck {
+    HttpCheck { expect_body: Some(BodyMatch::Substring("well".into())), ..HttpCheck::default() }
+}
+
+fn endpoint_with(params: &CertificateParams, issuer: &Authority) -> Endpoint {
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.signed_by(&key, issuer).unwrap();
+    Endpoint::start_tls(ANY_PORT, Script::respond(200, "secretly well"), server_config(certificate.into(), &key))
+}
+
+fn https(endpoint: &Endpoint, host: &str, sni: Option<&str>, verify: bool) -> Target {
+    let tls = TlsCheck { sni: sni.map(Into::into), verify, ..TlsCheck::default() };
+    let mut target = target(endpoint.address(), Check::Https(expecting_well(), tls), PATIENCE);
+    target.host = host.into();
+    target
+}
+
+#[tokio::test]
+async fn accepts_a_certificate_that_a_root_vouches_for() {
+    let authority = authority("Trusted");
+    let endpoint = endpoint_with(&params("www.example.com"), &authority);
+    let prober = prober(&authority);
+    for _ in 0..2 {
+        let outcome = prober.probe(&https(&endpoint, "www.example.com", None, true)).await;
+        assert!(outcome.is_success(), "{outcome}");
+    }
+    assert_eq!(endpoint.server_names(), [Some("www.example.com".to_owned()), Some("www.example.com".to_owned())]);
+    let field = format!("\r\nhost: www.example.com:{}\r\n", endpoint.address().port());
+    assert!(endpoint.requests()[0].contains(&field));
+}
+
+#[tokio::test]
+async fn asks_for_the_sni_apart_from_the_host() {
+    let authority = authority("Trusted");
+    let endpoint = endpoint_with(&params("edge.example.net"), &authority);
+    let target = https(&endpoint, "www.example.com", Some("edge.example.net"), true);
+    assert!(prober(&authority).probe(&target).await.is_success());
+    assert_eq!(endpoint.server_names(), [Some("edge.example.net".to_owned())]);
+    assert!(endpoint.requests()[0].contains("\r\nhost: www.example.com:"));
+}
+
+#[tokio::test]
+async fn verifies_an_address_as_an_address() {
+    let authority = authority("Trusted");
+    let endpoint = endpoint_with(&params("127.0.0.1"), &authority);
+    let prober = prober(&authority);
+    assert!(prober.probe(&https(&endpoint, "127.0.0.1", None, true)).await.is_success());
+    assert_eq!(endpoint.server_names(), [None]);
+    let why = tls_failure(prober.probe(&https(&endpoint, "127.0.0.2", None, true)).await);
+    assert_eq!(why, "certificate is not valid for name 127.0.0.2");
+}
+
+#[tokio::test]
+async fn refuses_what_does_not_hold_unless_told_not_to_look() {
+    let (trusted, foreign) = (authority("Trusted"), authority("Foreign"));
+    let mut expired = params("www.example.com");
+    (expired.not_before, expired.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
+    let mut early = params("www.example.com");
+    (early.not_before, early.not_after) = (date_time_ymd(4000, 1, 1), date_time_ymd(4001, 1, 1));
+    let wrong_name = params("www.example.net");
+    for (params, issuer, expected) in [
+        (&expired, &trusted, "certificate expired"),
+        (&early, &trusted, "certificate is not valid yet"),
+        (&wrong_name, &trusted, "certificate is not valid for name www.example.com"),
+        (&params("www.example.com"), &foreign, "unknown issuer"),
+    ] {
+        let endpoint = endpoint_with(params, issuer);
+        let prober = prober(&trusted);
+        let why = tls_failure(prober.probe(&https(&endpoint, "www.example.com", None, true)).await);
+        assert_eq!(why, expected);
+        assert_eq!(endpoint.requests(), [""; 0]);
+        let unverified = prober.probe(&https(&endpoint, "www.example.com", None, false)).await;
+        assert!(unverified.is_success(), "{expected}: {unverified}");
+    }
+}
+
+#[tokio::test]
+async fn refuses_a_certificate_that_vouches_for_itself() {
+    let rcgen::CertifiedKey { cert, signing_key } =
+        rcgen::generate_simple_self_signed(["www.example.com".to_owned()]).unwrap();
+    let config = server_config(cert.into(), &signing_key);
+    let endpoint = Endpoint::start_tls(ANY_PORT, Script::respond(200, "well"), config);
+    let prober = Prober::new();
+    let why = tls_failure(prober.probe(&https(&endpoint, "www.example.com", None, true)).await);
+    assert_eq!(why, "unknown issuer");
+    assert!(prober.probe(&https(&endpoint, "www.example.com", None, false)).await.is_success());
+}
+
+#[tokio::test]
+async fn cannot_ask_for_what_is_no_name() {
+    let authority = authority("Trusted");
+    let endpoint = endpoint_with(&params("www.example.com"), &authority);
+    for verify in [true, false] {
+        let target = https(&endpoint, "www.example.com", Some("no name"), verify);
+        assert_eq!(tls_failure(prober(&authority).probe(&target).await), "\"no name\" is no host name");
+    }
+}
+
+#[tokio::test]
+async fn tells_what_the_endpoint_alerts_to() {
+    let authority = authority("Trusted");
+    let key = KeyPair::generate().unwrap();
+    let certificate = params("www.example.com").signed_by(&key, &authority).unwrap();
+    let mut config = Arc::unwrap_or_clone(server_config(certificate.into(), &key));
+    config.alpn_protocols = vec![b"acme-tls/1".to_vec()];
+    let endpoint = Endpoint::start_tls(ANY_PORT, Script::status(200), Arc::new(config));
+    let why = tls_failure(prober(&authority).probe(&https(&endpoint, "www.example.com", None, true)).await);
+    assert_eq!(why, "alert: no_application_protocol");
+}
+
+#[tokio::test]
+async fn hears_of_a_missing_client_certificate_after_the_handshake() {
+    let authority = authority("Trusted");
+    let endpoint = Endpoint::start_tls(ANY_PORT, Script::status(200), demanding(&authority));
+    let why = tls_failure(prober(&authority).probe(&https(&endpoint, "www.example.com", None, true)).await);
+    assert_eq!(why, "alert: certificate_required");
+}
+
+#[tokio::test]
+async fn is_not_spoken_by_every_endpoint() {
+    let bad_request = Step::Say(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec());
+    let endpoint = Endpoint::start(ANY_PORT, Script(vec![bad_request, Step::Hang]));
+    let prober = prober(&authority("Trusted"));
+    let why = tls_failure(prober.probe(&https(&endpoint, "www.example.com", None, true)).await);
+    assert_eq!(why, "the answer is not TLS");
+    endpoint.play(Script(vec![Step::Reset]));
+    assert_eq!(failure(prober.probe(&https(&endpoint, "www.example.com", None, true)).await), Failure::Reset);
+}
+
+#[tokio::test]
+async fn times_out_in_the_handshake() {
+    let endpoint = Endpoint::start(ANY_PORT, Script::hang());
+    let tls = TlsCheck { verify: false, ..TlsCheck::default() };
+    let target = target(endpoint.address(), Check::Https(HttpCheck::default(), tls), IMPATIENCE);
+    let outcome = prober(&authority("Trusted")).probe(&target).await;
+    assert_eq!(failure(outcome), Failure::TimedOut(Stage::Handshake));
+}
+
+mod expiry {
+    use super::*;
+
+    #[tokio::test]
+    async fn is_told_of_whatever_certificate_there_is() {
+        let authority = authority("Trusted");
+        let mut expired = params("www.example.com");
+        (expired.not_before, expired.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
+        let endpoint = endpoint_with(&expired, &authority);
+        let unverified = finding(prober(&authority).probe(&https(&endpoint, "www.example.com", None, false)).await);
+        assert_eq!(unverified.certificate_expires, Some(NEW_YEAR_2021));
+
+        let mut valid = params("www.example.com");
+        valid.not_after = date_time_ymd(4000, 1, 1);
+        let endpoint = endpoint_with(&valid, &authority);
+        let found = finding(prober(&authority).probe(&https(&endpoint, "www.example.com", None, true)).await);
+        assert_eq!(found.certificate_expires, Some(Duration::from_secs(64_060_588_800)));
+        assert!(found.times.handshake.is_some_and(|handshake| handshake <= found.took), "{found:?}");
+    }
+}
+
+mod own_authority {
+    use super::*;
+
+    #[tokio::test]
+    async fn is_trusted_instead_of_those_of_the_system() {
+        let (system, own) = (authority("System"), authority("Own"));
+        let by_own = endpoint_with(&params("www.example.com"), &own);
+        let by_system = endpoint_with(&params("www.example.com"), &system);
+        let trusting_own = |endpoint: &Endpoint| {
+            let authorities = Some(Certificates::new([Box::from(&**own.der())]));
+            let tls = TlsCheck { authorities, ..TlsCheck::default() };
+            target(endpoint.address(), Check::Https(expecting_well(), tls), PATIENCE)
+        };
+        let prober = prober(&system);
+        for _ in 0..2 {
+            assert!(prober.probe(&trusting_own(&by_own)).await.is_success());
+            assert_eq!(tls_failure(prober.probe(&trusting_own(&by_system)).await), "unknown issuer");
+            assert!(prober.probe(&https(&by_system, "www.example.com", None, true)).await.is_success());
+            let why = tls_failure(prober.probe(&https(&by_own, "www.example.com", None, true)).await);
+            assert_eq!(why, "unknown issuer");
+        }
+    }
+}
+
+mod own_certificate {
+    use super::*;
+
+    async fn probe(tls: TlsCheck, trusted: &Authority) -> truenorth::health::Outcome {
+        let endpoint = Endpoint::start_tls(ANY_PORT, Script::respond(200, "well"), demanding(trusted));
+        prober(trusted).probe(&target(endpoint.address(), Check::Https(expecting_well(), tls), PATIENCE)).await
+    }
+
+    #[tokio::test]
+    async fn is_shown_to_an_endpoint_that_demands_one() {
+        let (trusted, foreign) = (authority("Trusted"), authority("Foreign"));
+        let showing = |issuer| TlsCheck { identity: Some(identity(issuer)), ..TlsCheck::default() };
+        assert!(probe(showing(&trusted), &trusted).await.is_success());
+        let unverified = TlsCheck { verify: false, ..showing(&trusted) };
+        assert!(probe(unverified, &trusted).await.is_success());
+        let why = tls_failure(probe(showing(&foreign), &trusted).await);
+        assert!(why.starts_with("alert: "), "{why}");
+    }
+}
+
+mod bare {
+    use super::*;
+
+    fn bare(endpoint: &Endpoint, tls: TlsCheck, alpn: &[&str]) -> Target {
+        let alpn = alpn.iter().map(|&protocol| protocol.into()).collect();
+        target(endpoint.address(), Check::Tls(tls, alpn), PATIENCE)
+    }
+
+    #[tokio::test]
+    async fn handshake_is_all_that_is_asked() {
+        let authority = authority("Trusted");
+        let endpoint = endpoint_with(&params("www.example.com"), &authority);
+        let found = finding(prober(&authority).probe(&bare(&endpoint, TlsCheck::default(), &[])).await);
+        assert_eq!(endpoint.requests(), [""; 0]);
+        assert_eq!(endpoint.server_names(), [Some("www.example.com".to_owned())]);
+        assert!(found.times.connect.is_some() && found.times.handshake.is_some(), "{found:?}");
+        assert!(found.times.first_byte.is_none() && found.certificate_expires.is_some(), "{found:?}");
+    }
+
+    #[tokio::test]
+    async fn handshake_verifies_as_https_does() {
+        let (trusted, foreign) = (authority("Trusted"), authority("Foreign"));
+        let mut expired = params("www.example.com");
+        (expired.not_before, expired.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
+        for (params, issuer, expected) in [
+            (&expired, &trusted, "certificate expired"),
+            (&params("www.example.net"), &trusted, "certificate is not valid for name www.example.com"),
+            (&params("www.example.com"), &foreign, "unknown issuer"),
+        ] {
+            let endpoint = endpoint_with(params, issuer);
+            let prober = prober(&trusted);
+            assert_eq!(tls_failure(prober.probe(&bare(&endpoint, TlsCheck::default(), &[])).await), expected);
+            let unverified = TlsCheck { verify: false, ..TlsCheck::default() };
+            assert!(prober.probe(&bare(&endpoint, unverified, &[])).await.is_success(), "{expected}");
+        }
+    }
+
+    #[tokio::test]
+    async fn handshake_comes_to_a_protocol_if_some_are_named() {
+        let authority = authority("Trusted");
+        let key = KeyPair::generate().unwrap();
+        let certificate = params("www.example.com").signed_by(&key, &authority).unwrap();
+        let mut config = Arc::unwrap_or_clone(server_config(certificate.into(), &key));
+        config.alpn_protocols = vec![b"dot".to_vec()];
+        let endpoint = Endpoint::start_tls(ANY_PORT, Script::hang(), Arc::new(config));
+        let prober = prober(&authority);
+        assert!(prober.probe(&bare(&endpoint, TlsCheck::default(), &["h2", "dot"])).await.is_success());
+        let why = tls_failure(prober.probe(&bare(&endpoint, TlsCheck::default(), &["h2"])).await);
+        assert_eq!(why, "alert: no_application_protocol");
+        // It never heard of ALPN, and ignores it.
+        let ignorant = endpoint_with(&params("www.example.com"), &authority);
+        let why = tls_failure(prober.probe(&bare(&ignorant, TlsCheck::default(), &["h2", "dot"])).await);
+        assert_eq!(why, "no agreement on h2 or dot by ALPN");
+    }
+
+    #[tokio::test]
+    async fn handshake_waits_for_what_the_endpoint_says_of_the_monitors_certificate() {
+        let (trusted, foreign) = (authority("Trusted"), authority("Foreign"));
+        let endpoint = Endpoint::start_tls(ANY_PORT, Script::hang(), demanding(&trusted));
+        let showing = |identity| TlsCheck { identity, ..TlsCheck::default() };
+        let prober = prober(&trusted);
+        assert!(prober.probe(&bare(&endpoint, showing(Some(identity(&trusted))), &[])).await.is_success());
+        let why = tls_failure(prober.probe(&bare(&endpoint, showing(None), &[])).await);
+        assert_eq!(why, "alert: certificate_required");
+        let why = tls_failure(prober.probe(&bare(&endpoint, showing(Some(identity(&foreign))), &[])).await);
+        assert!(why.starts_with("alert: "), "{why}");
+    }
+
+    #[tokio::test]
+    async fn handshake_fails_as_connections_do() {
+        let endpoint = Endpoint::start(ANY_PORT, Script(vec![Step::Reset]));
+        let prober = Prober::with_roots([]);
+        assert_eq!(failure(prober.probe(&bare(&endpoint, TlsCheck::default(), &[])).await), Failure::Reset);
+        endpoint.play(Script(vec![Step::Read, Step::Hang]));
+        let target = target(endpoint.address(), Check::Tls(TlsCheck::default(), Vec::new()), IMPATIENCE);
+        assert_eq!(failure(prober.probe(&target).await), Failure::TimedOut(Stage::Handshake));
+    }
+}
+
+#[tokio::test]
+async fn a_kept_connection_is_not_used_beyond_its_certificate() {
+    let authority = authority("Trusted");
+    let ok = Step::Say(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nwell".to_vec());
+    let key = KeyPair::generate().unwrap();
+    let mut short = params("www.example.com");
+    short.not_after = (std::time::SystemTime::now() + Duration::from_secs(3)).into();
+    let certificate = short.signed_by(&key, &authority).unwrap();
+    let script = Script([Step::Read, ok].into_iter().cycle().take(6).collect());
+    let endpoint = Endpoint::start_tls(ANY_PORT, script, server_config(certificate.into(), &key));
+    let check = HttpCheck { reuse: true, ..expecting_well() };
+    let target = target(endpoint.address(), Check::Https(check, TlsCheck::default()), PATIENCE);
+    let prober = prober(&authority);
+    assert!(prober.probe(&target).await.is_success());
+    assert!(prober.probe(&target).await.is_success());
+    assert_eq!(endpoint.connections(), 1);
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert_eq!(tls_failure(prober.probe(&target).await), "certificate expired");
+}
+
+#[tokio::test]
+async fn http_2_may_be_demanded() {
+    let authority = authority("Trusted");
+    let endpoint = endpoint_with(&params("www.example.com"), &authority);
+    let check = HttpCheck { version: Some(truenorth::health::HttpVersion::Http2), ..expecting_well() };
+    let target = target(endpoint.address(), Check::Https(check, TlsCheck::default()), PATIENCE);
+    let why = tls_failure(prober(&authority).probe(&target).await);
+    assert_eq!(why, "no agreement on h2 by ALPN");
+}

@@ -1,0 +1,172 @@
+//! Where clients go, and where they would go.
+
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+use crate::{Files, Ran, ZONE, assert_near, edited, told, world};
+
+/// The shares before and after of a name's places, or of its pools.
+fn shares(simulated: &Value, pools: bool) -> Vec<(String, f64, f64)> {
+    let list = |value: &Value| value.as_array().cloned().expect("a list");
+    let places = list(&simulated["places"]);
+    let rows = if pools { places.iter().flat_map(|place| list(&place["pools"])).collect() } else { places };
+    let text = |row: &Value| row[if pools { "pool" } else { "place" }].as_str().expect("a name").to_owned();
+    let number = |row: &Value, key| (row[key].as_f64().expect("a share") * 9e6).round() / 9e6;
+    rows.iter().map(|row| (text(row), number(row, "before"), number(row, "after"))).collect()
+}
+
+#[track_caller]
+fn expect(simulated: &Value, pools: bool, expected: &[(&str, f64, f64)]) {
+    let expected: Vec<_> = expected.iter().map(|&(name, before, after)| (name.to_owned(), before, after)).collect();
+    let near = |a: f64, b: f64| (a - b).abs() < 1e-6;
+    let found = shares(simulated, pools);
+    let is_expected = found.len() == expected.len()
+        && found.iter().zip(&expected).all(|(a, b)| a.0 == b.0 && near(a.1, b.1) && near(a.2, b.2));
+    assert!(is_expected, "{found:?}, not {expected:?}");
+}
+
+fn simulate(files: &Files, words: &str) -> Value {
+    told(&files.run(&format!("simulate --json {words}")))
+}
+
+fn replay(zone: &str, log: &str, words: &str) -> Ran {
+    let files = world(zone);
+    files.write("queries.jsonl", log);
+    let log = files.path("queries.jsonl");
+    files.run(&format!("simulate --log {} {words}", log.display()))
+}
+
+#[test]
+fn if_a_datacenter_dies_its_clients_go_where_the_regions_second_tier_says() {
+    let simulation = simulate(&world(ZONE), "--down dc:fra www.gslb.example.com");
+    assert_eq!((&simulation["clients"], &simulation["down"]), (&json!("ipv4-addresses"), &json!(["dc:fra"])));
+    let www = &simulation["names"][0];
+    // Germany has 4, the United States 2, Japan and Turkey 3 of 9 halves of a /8.
+    assert_eq!(www["clients"], 9 << 23);
+    let expected = [("fra", 4.0 / 9.0, 0.0), ("iad", 2.0 / 9.0, 6.0 / 9.0), ("sin", 3.0 / 9.0, 3.0 / 9.0)];
+    expect(www, false, &expected);
+    let pools = ["web/fra", "web/iad", "web/sin"].into_iter().zip(expected);
+    expect(www, true, &pools.map(|(pool, (_, before, after))| (pool, before, after)).collect::<Vec<_>>());
+    assert_eq!(www["moves"].as_array().map(Vec::len), Some(1));
+    assert_near(&www["moves"][0]["share"], 4.0 / 9.0);
+    assert_eq!(www["stranded"], 0.0);
+}
+
+#[test]
+fn ties_of_the_second_tier_are_broken_by_the_next_step() {
+    let simulation = simulate(&world(ZONE), "--down pool:web/sin www.gslb.example.com");
+    // Of fra and iad, Turkey is nearer to the first, and so is Japan: 9,400 km against 10,900 km.
+    let expected = [("fra", 4.0 / 9.0, 7.0 / 9.0), ("iad", 2.0 / 9.0, 2.0 / 9.0), ("sin", 3.0 / 9.0, 0.0)];
+    expect(&simulation["names"][0], false, &expected);
+}
+
+#[test]
+fn names_that_fare_alike_are_told_together_and_draws_are_expected_shares() {
+    let simulation = simulate(&world(ZONE), "--down endpoint:127.2.0.9");
+    let names: Vec<&Value> = simulation["names"].as_array().expect("a list").iter().map(|one| &one["names"]).collect();
+    assert_eq!(
+        names,
+        [&json!(["www.gslb.example.com.", "mirror.gslb.example.com."]), &json!(["api.gslb.example.com."])]
+    );
+    expect(&simulation["names"][1], true, &[("web/fra", 0.9, 1.0), ("green", 0.1, 0.0)]);
+    let ran = world(ZONE).run("simulate --down endpoint:127.2.0.9 api.gslb.example.com");
+    let expected = "\
+each IPv4 address that the database has in a country counts as one client
+down: endpoint:127.2.0.9
+
+api.gslb.example.com., 75497472 IPv4 addresses
+  fra                    90.00 %  ->    100 %
+    web/fra              90.00 %  ->    100 %
+  iad                    10.00 %  ->      0 %
+    green                10.00 %  ->      0 %
+  10.00 % moves from iad to fra
+";
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), expected));
+}
+
+#[test]
+fn who_is_left_with_dead_endpoints_or_with_the_fallback_is_told() {
+    let zone = edited(
+        "[names.api]",
+        "[names.safe]\npools = [\"web\"]\nfallback = \"sorry\"\n[names.none]\npools = [\"web\"]\nall_down = \"nodata\"\n[names.api]",
+    );
+    let simulation =
+        simulate(&world(&zone), "--down pool:web safe.gslb.example.com none.gslb.example.com www.gslb.example.com");
+    let of = |name: &str| {
+        let mut names = simulation["names"].as_array().expect("a list").iter();
+        names.find(|one| one["names"][0] == format!("{name}.gslb.example.com.")).expect("it is told")
+    };
+    let places = [("fra", 4.0 / 9.0, 0.0), ("iad", 2.0 / 9.0, 0.0), ("sin", 3.0 / 9.0, 0.0)];
+    expect(of("safe"), false, &[&places[..], &[("pool:sorry", 0.0, 1.0)]].concat());
+    expect(of("none"), false, &[&places[..], &[("nowhere", 0.0, 1.0)]].concat());
+    // Health is ignored, so nobody moves.
+    assert_eq!((&of("www")["stranded"], &of("www")["moves"]), (&json!(1.0), &json!([])));
+    assert_eq!(of("safe")["stranded"], 0.0);
+}
+
+#[test]
+fn a_log_is_replayed() {
+    let log = "\
+{\"client\": \"10.1.2.3\", \"name\": \"www.gslb.example.com\", \"count\": 60, \"time\": \"09:00\"}
+{\"client\": \"20.1.2.0/24\", \"name\": \"WWW.gslb.example.com.\", \"type\": \"AAAA\", \"count\": 30}
+
+{\"client\": \"2001:db8::/48\", \"name\": \"www.gslb.example.com\", \"type\": \"A\", \"count\": 10}
+{\"client\": \"10.1.2.3\", \"name\": \"api.gslb.example.com\", \"count\": 100}
+{\"client\": \"10.1.2.3\", \"name\": \"www.gslb.example.com\", \"type\": \"MX\", \"count\": 3}
+{\"client\": \"10.1.2.3\", \"name\": \"example.net\", \"count\": 4}
+";
+    let simulation = told(&replay(ZONE, log, "--down dc:fra --json"));
+    assert_eq!((&simulation["clients"], &simulation["left_out"]), (&json!("queries"), &json!(7)));
+    let names = simulation["names"].as_array().expect("a list");
+    assert_eq!(names.len(), 2, "nobody asks for mirror: {names:?}");
+    expect(&names[0], false, &[("fra", 0.7, 0.0), ("iad", 0.3, 1.0)]);
+    expect(&names[1], false, &[("fra", 0.9, 0.0), ("iad", 0.1, 1.0)]);
+    assert_eq!(simulation["all"]["clients"], 200);
+    expect(&simulation["all"], true, &[("web/fra", 0.8, 0.0), ("web/iad", 0.15, 0.5), ("green", 0.05, 0.5)]);
+    // One name alone.
+    let simulation = told(&replay(ZONE, log, "--json api.gslb.example.com"));
+    assert_eq!((&simulation["names"][0]["clients"], &simulation["left_out"]), (&json!(100), &json!(107)));
+}
+
+#[test]
+fn a_family_that_a_place_was_never_given_is_answered_nothing() {
+    let log = "{\"client\": \"10.1.2.3\", \"name\": \"api.gslb.example.com\", \"type\": \"AAAA\"}";
+    let simulation = told(&replay(ZONE, log, "--json"));
+    expect(&simulation["names"][0], false, &[("fra", 0.9, 0.9), ("nowhere", 0.1, 0.1)]);
+}
+
+#[test]
+fn bad_lines_of_a_log_are_told_with_their_places() {
+    let good = "{\"client\": \"10.1.2.3\", \"name\": \"www.gslb.example.com\"}\n";
+    let ran =
+        replay(ZONE, &format!("{good}client=10.1.2.3\n{good}{{\"client\": \"10.1.2\", \"name\": \"www\"}}\n"), "");
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{ran:?}");
+    assert!(ran.stderr.contains("queries.jsonl:2: expected value"), "{ran:?}");
+    assert!(ran.stderr.contains("queries.jsonl:4: `10.1.2` is no address"), "{ran:?}");
+    let mut bad = String::new();
+    for _ in 0..10_000 {
+        writeln!(bad, "{}", "x".repeat(1000)).expect("memory takes it");
+    }
+    let ran = replay(ZONE, &bad, "");
+    assert!(ran.code == Some(1) && ran.stderr.len() < 4000, "{} octets", ran.stderr.len());
+    let ran = world(ZONE).run("simulate --log /nowhere/queries.jsonl");
+    assert!(ran.code == Some(1) && ran.stderr.contains("/nowhere/queries.jsonl"), "{ran:?}");
+}
+
+#[test]
+fn what_is_not_there_is_bad_and_what_is_not_understood_is_usage() {
+    let files = world(ZONE);
+    for (words, code, told) in [
+        ("simulate nobody.gslb.example.com", 1, "nobody.gslb.example.com."),
+        ("simulate --down dc:mars", 1, "dc:mars"),
+        ("simulate --down fra", 2, "--down"),
+        ("simulate --lgo x", 2, "--lgo"),
+    ] {
+        let ran = files.run(words);
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(code), ""), "{words}: {ran:?}");
+        assert!(ran.stderr.contains(told), "{words}: {ran:?}");
+    }
+    let ran = world("[names.www]\npools = [\"wbe\"]\n").run("simulate");
+    assert!(ran.code == Some(1) && ran.stderr.contains("gslb.example.com.toml:2:10"), "{ran:?}");
+}
