@@ -50,9 +50,14 @@ impl Rtt {
         f64::from(self.0) / UNITS_PER_MS
     }
 
-    /// As a number that any node reads alike: tenths of a millisecond.
+    /// In tenths of a millisecond, as it is kept.
     pub fn to_tenths(self) -> u16 {
         self.0
+    }
+
+    /// From tenths of a millisecond; `None` for what no known one has.
+    pub fn from_tenths(tenths: u16) -> Option<Self> {
+        (1..u16::MAX).contains(&tenths).then_some(Self(tenths))
     }
 }
 

@@ -267,15 +267,16 @@ impl Table {
         Some(Reading { rtt: measure.settled(), source: ReadingSource::Measured(clients, measure.told(self.now)) })
     }
 
-    /// All that is to be kept.
-    pub fn records(&self) -> impl Iterator<Item = Record> {
+    /// All that is to be kept, its ages counted up to `now`.
+    pub fn records(&self, now: Duration) -> impl Iterator<Item = Record> {
+        let now = Minute::of(now);
         let v4 = self.v4.iter().map(|cell| (Clients::Network(self.network_v4(cell.key)), cell.measure));
         let v6 = self.v6.iter().map(|cell| (Clients::Network(self.network_v6(cell.key)), cell.measure));
         let areas = self.areas.iter().map(|cell| (Clients::Area(cell.key), cell.measure));
-        v4.chain(v6).chain(areas).map(|(clients, measure)| Record {
+        v4.chain(v6).chain(areas).map(move |(clients, measure)| Record {
             clients,
             datacenter: self.places[usize::from(measure.place)].clone(),
-            measured: measure.told(self.now),
+            measured: measure.told(now),
         })
     }
 

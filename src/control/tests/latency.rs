@@ -226,7 +226,7 @@ fn what_an_earlier_run_kept_counts_and_what_is_old_is_forgotten() {
     earlier.happen(Event::Adopt(world(&["fra", "iad"], Step::Latency)));
     measure(&mut earlier, 20.0);
     let (.., table) = earlier.remaps.pop().unwrap();
-    let records: Vec<Record> = table.records().collect();
+    let records: Vec<Record> = table.records(Duration::ZERO).collect();
     assert_eq!(records[0].measured.mean, Rtt::from_ms(20.0));
 
     let mut scene = Scene::new();
