@@ -4,6 +4,7 @@ mod check;
 mod demo;
 mod diff;
 mod explain;
+mod kept_latency;
 mod load;
 mod serve;
 mod simulate;

@@ -17,6 +17,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
+use super::kept_latency::KeptLatency;
 use super::load::{Loaded, Loader};
 use super::log_faults;
 use super::watch_files::FileWatch;
@@ -119,12 +120,16 @@ impl Node {
         let (events, received) = mpsc::channel(EVENT_QUEUE);
         let (first, first_published) = oneshot::channel();
         let control = Control::new(fastrand::u64(..));
-        let control = control::run(control, received, prober(&events), publisher(first), keeper(files.store.clone()));
+        let latency = KeptLatency::new(files.store.clone());
+        let (keep, keep_latency) = (keeper(files.store.clone()), latency.clone());
+        let keep_latency = move |table, now| keep_latency.keep(table, now);
+        let control = control::run(control, received, prober(&events), publisher(first), keep, keep_latency);
         let control = tokio::spawn(control);
         let kept = files.store.all(&HEALTH).into_iter().map(|(target, record)| (target, Kept::from(record)));
         events.send(Event::Restore(kept.collect())).await.map_err(|error| other(&error))?;
         events.send(Event::Adopt(loaded.blueprint)).await.map_err(|error| other(&error))?;
         let published = first_published.await.map_err(|error| other(&error))?;
+        latency.recall(&events);
         let running = bound.start(published.clone(), Arc::new(Rotation::default())).map_err(|error| other(&error))?;
         Ok(Self { files, running, published, events, control, addresses, signals, encrypted })
     }

@@ -19,6 +19,9 @@ pub const REMAP_INTERVAL: Duration = Duration::from_secs(5);
 /// How often measures are looked through for those that are too old.
 pub(super) const FADE_INTERVAL: Duration = Duration::from_secs(5 * 60);
 
+/// From one time that the table is kept to the next.
+pub const KEEP_LATENCY_EVERY: Duration = Duration::from_secs(10 * 60);
+
 /// The table, and what is under way with it.
 #[derive(Debug, Default)]
 pub(super) struct Latency {
@@ -27,6 +30,8 @@ pub(super) struct Latency {
     is_remapping: bool,
     remap_at: Duration,
     fade_at: Duration,
+    /// When the table is to be kept, since it was fed.
+    keep_at: Option<Duration>,
 }
 
 impl Latency {
@@ -34,7 +39,7 @@ impl Latency {
     pub(super) fn wake_at(&self, snapshot: Option<&Snapshot>) -> Option<Duration> {
         let fade_at = (!self.table.is_empty()).then_some(self.fade_at);
         let remap_at = snapshot.filter(|snapshot| self.is_due(snapshot)).map(|_| self.remap_at);
-        [fade_at, remap_at].into_iter().flatten().min()
+        [fade_at, remap_at, self.keep_at].into_iter().flatten().min()
     }
 
     /// A world begins to be served.
@@ -44,6 +49,7 @@ impl Latency {
 
     /// Takes in what clients measured.
     pub(super) fn feed(&mut self, samples: &[Sample], snapshot: &Snapshot, now: Duration) {
+        self.keep_at.get_or_insert(now + KEEP_LATENCY_EVERY);
         for sample in samples {
             let location = snapshot.locations().look_up(sample.client().network());
             self.table.feed(sample, &location, now);
@@ -59,6 +65,7 @@ impl Latency {
         now: Duration,
     ) {
         if let Some(country) = snapshot.world().site_country {
+            self.keep_at.get_or_insert(now + KEEP_LATENCY_EVERY);
             places.into_iter().for_each(|place| self.table.feed_probe(country, place, rtt, now));
         }
     }
@@ -85,6 +92,16 @@ impl Latency {
         }
         self.is_remapping = true;
         Some(self.table.clone())
+    }
+
+    /// The table, if it is time to keep it.
+    pub(super) fn take_kept(&mut self, now: Duration) -> Option<Table> {
+        self.keep_at.take_if(|at| *at <= now).map(|_| self.table.clone())
+    }
+
+    /// The table, if it was fed since it was kept last.
+    pub(super) fn take_unkept(&mut self) -> Option<Table> {
+        self.keep_at.take().map(|_| self.table.clone())
     }
 
     /// Whether the maps of a snapshot were made of another table, and none are being made.

@@ -25,7 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use keeping::{BELIEVED_FOR, CONFIRM_EVERY, KEEP_EVERY, KEPT_FOR, Keep};
-pub use latency::REMAP_INTERVAL;
+pub use latency::{KEEP_LATENCY_EVERY, REMAP_INTERVAL};
 pub use overrides::{EndpointView, OverrideEvent, OverrideReply, Reply};
 pub use run::run;
 
@@ -80,6 +80,8 @@ pub enum Effect {
     Report(Turn),
     /// Keep this for the next run.
     Keep(Keep),
+    /// Keep this as well, beside: it may be big.
+    KeepLatency(Table),
     /// Tell the operator what became of an override, and keep it over a restart or forget it.
     Overridden(Change),
     /// Tell whoever asked for an override.
@@ -177,7 +179,10 @@ impl Control {
             Event::Remapped(blueprint, maps) => effects.extend(self.exchange_maps(&blueprint, &maps, now)),
             Event::Override(event) => effects.extend(self.take_override(event, now)),
             Event::Tick => {}
-            Event::Stop => effects.extend(self.keeping.take().map(Effect::Keep)),
+            Event::Stop => {
+                effects.extend(self.keeping.take().map(Effect::Keep));
+                effects.extend(self.latency.take_unkept().map(Effect::KeepLatency));
+            }
         }
         effects.extend(self.advance_overrides(now));
         effects.extend(self.adopt(now));
@@ -185,6 +190,7 @@ impl Control {
         effects.extend(self.keeping.take_due(now).map(Effect::Keep));
         effects.extend(self.watch.take_due(now).into_iter().map(Effect::Probe));
         effects.extend(self.remap(now));
+        effects.extend(self.latency.take_kept(now).map(Effect::KeepLatency));
         effects
     }
 

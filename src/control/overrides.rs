@@ -233,7 +233,7 @@ mod tests {
                         self.told.push(format!("{} {} {}", happening.as_str(), item.order.mode, item.order.target));
                     }
                     Effect::Reply(reply) => reply.send(),
-                    Effect::Report(_) | Effect::Keep(_) | Effect::Remap(..) => {}
+                    Effect::Report(_) | Effect::Keep(_) | Effect::Remap(..) | Effect::KeepLatency(_) => {}
                 }
             }
             for target in probes {

@@ -84,14 +84,15 @@ impl Clock {
 }
 
 /// Runs until it is told to stop or all senders of events are gone. `probe` starts a probe whose outcome comes back as an event; `publish`
-/// makes a snapshot the one that queries are answered from, and gives back the one before; `keep` keeps rows for the next run, and does
-/// not wait for a disk.
+/// makes a snapshot the one that queries are answered from, and gives back the one before; `keep` keeps rows for the next run, and
+/// `keep_latency` a table at a time since the Unix epoch; neither waits for a disk.
 pub async fn run(
     mut control: Control,
     mut events: mpsc::Receiver<Event>,
     probe: impl Fn(Arc<Target>),
     mut publish: impl FnMut(Arc<Snapshot>) -> Option<Arc<Snapshot>>,
     keep: impl Fn(Keep),
+    keep_latency: impl Fn(Table, Duration),
 ) {
     let clock = Clock::new();
     let mut retired = Retired::default();
@@ -117,6 +118,7 @@ pub async fn run(
                 Effect::Remap(blueprint, table) => remapping.begin(blueprint, table),
                 Effect::Report(turn) => report(&turn),
                 Effect::Keep(rows) => keep(rows),
+                Effect::KeepLatency(table) => keep_latency(table, clock.now()),
                 Effect::Overridden(change) => report_override(&change),
                 Effect::Reply(reply) => reply.send(),
             }

@@ -39,6 +39,8 @@ struct Scene {
     turns: Vec<(IpAddr, State)>,
     /// Maps that are to be made, and since when.
     remaps: Vec<(Duration, Arc<Blueprint>, Table)>,
+    /// Latency tables that are to be kept, and when.
+    kept_tables: Vec<(Duration, Table)>,
     /// What is kept for the next run.
     kept: HashMap<u128, Kept>,
     /// When rows were handed over to be kept.
@@ -59,6 +61,7 @@ impl Scene {
             kept: HashMap::new(),
             kept_at: Vec::new(),
             remaps: Vec::new(),
+            kept_tables: Vec::new(),
         }
     }
 
@@ -75,6 +78,7 @@ impl Scene {
             match effect {
                 Effect::Probe(target) => self.probes.push(target),
                 Effect::Publish(snapshot) => self.serving = Some(snapshot),
+                Effect::KeepLatency(table) => self.kept_tables.push((self.now, table)),
                 Effect::Remap(blueprint, table) => self.remaps.push((self.now, blueprint, table)),
                 Effect::Report(turn) => self.turns.push((turn.target.address.ip(), turn.to)),
                 Effect::Keep(rows) => {

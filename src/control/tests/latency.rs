@@ -3,6 +3,7 @@
 use ipnet::IpNet;
 
 use super::*;
+use crate::control::latency::FADE_INTERVAL;
 use crate::geo::{Coordinates, CountryCode, Location, Regions};
 use crate::latency::{MIN_SAMPLES, Rtt};
 use crate::snapshot::{Datacenter, PoolUse, SteeredName, Steering, ZoneSpec};
@@ -121,7 +122,7 @@ fn what_settles_is_mapped_beside_and_published() {
     let after = scene.serving.clone().unwrap();
     assert!(Arc::ptr_eq(before.blueprint(), after.blueprint()));
     assert!(before.pools().iter().zip(after.pools()).all(|(one, other)| Arc::ptr_eq(one, other)));
-    assert_eq!(scene.control.wake_at(), Some(super::super::latency::FADE_INTERVAL), "nothing else is due");
+    assert_eq!(scene.control.wake_at(), Some(FADE_INTERVAL), "nothing else is due soon");
 }
 
 #[test]
@@ -218,6 +219,26 @@ fn a_probes_connection_is_a_round_trip_for_the_country_of_the_site() {
     scene.pass(scene.now + REMAP_INTERVAL, |_| true);
     remap(&mut scene, Duration::ZERO);
     assert_eq!(scene.ranking(), IAD_FIRST);
+}
+
+#[test]
+fn what_was_fed_is_kept_now_and_then_and_in_the_end() {
+    let mut scene = Scene::new();
+    scene.happen(Event::Adopt(world(&["fra", "iad"], Step::Distance)));
+    scene.pass(KEEP_LATENCY_EVERY * 2, |_| true);
+    assert!(scene.kept_tables.is_empty(), "there is nothing to be kept");
+    let fed = scene.now;
+    measure(&mut scene, 20.0);
+    measure(&mut scene, 20.0);
+    scene.pass(fed + KEEP_LATENCY_EVERY * 3, |_| true);
+    assert_eq!(scene.kept_tables.len(), 1);
+    assert_eq!(scene.kept_tables[0].0, fed + KEEP_LATENCY_EVERY);
+    assert_eq!(scene.kept_tables[0].1.len(), 2);
+    scene.happen(Event::Stop);
+    assert_eq!(scene.kept_tables.len(), 1, "that is on disk already");
+    scene.happen(samples("fra", 20.0, 1));
+    scene.happen(Event::Stop);
+    assert_eq!(scene.kept_tables.len(), 2);
 }
 
 #[test]
