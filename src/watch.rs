@@ -142,12 +142,12 @@ impl Ord for Due {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::health::{Check, Monitor};
+    use crate::health::{Check, Monitor, TcpCheck};
 
     const INTERVAL: Duration = Duration::from_secs(5);
 
     fn target(port: u16) -> Arc<Target> {
-        let monitor = Monitor { interval: INTERVAL, ..Monitor::new(Check::Tcp, port) };
+        let monitor = Monitor { interval: INTERVAL, ..Monitor::new(Check::Tcp(TcpCheck::default()), port) };
         Arc::new(Target { address: ([127, 0, 0, 1], port).into(), host: "a".into(), monitor: monitor.into() })
     }
 

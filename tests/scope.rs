@@ -194,7 +194,7 @@ impl Draft {
                     .map(|region| RegionTiers { tiers: by_number(&region.order), only: region.only });
                 Criterion::Region(regions.clone(), tiers.collect())
             }
-            1 => Criterion::Distance(self.places.iter().map(place).collect()),
+            1 => Criterion::Distance(self.places.iter().copied().map(place).collect()),
             2 => {
                 // Slots without a place have no datacenter.
                 let datacenter = |(slot, place): (usize, &Option<_>)| place.map(|_| slot as u8);
@@ -209,7 +209,7 @@ impl Draft {
     /// Where each slot's datacenter stands.
     fn sites(&self) -> Box<[Coordinates]> {
         let origin = Coordinates::try_new(0.0, 0.0).unwrap();
-        self.places.iter().map(|draft| place(draft).unwrap_or(origin)).collect()
+        self.places.iter().map(|&draft| place(draft).unwrap_or(origin)).collect()
     }
 
     fn table(&self, locations: &Locations) -> Table {
@@ -233,7 +233,7 @@ impl Draft {
     }
 }
 
-fn place(draft: &Option<(i32, i32)>) -> Option<Coordinates> {
+fn place(draft: Option<(i32, i32)>) -> Option<Coordinates> {
     draft.and_then(|(north, east)| Coordinates::try_new(f64::from(north) * 10.0, f64::from(east) * 10.0))
 }
 

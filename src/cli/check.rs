@@ -3,14 +3,18 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use super::load::Loader;
-use crate::config::Faults;
+use super::load::{Loaded, Loader};
+use crate::config::{Fault, Faults, Severity};
 use crate::report;
 
 /// Exit code 1 if the configuration cannot be served.
 pub(super) fn run(path: &Path, json: bool) -> ExitCode {
     let (faults, summary): (Faults, Option<report::Summary>) = match Loader::new(path).load(&|_| None, None) {
-        Ok(loaded) => (loaded.warnings, Some(report::Summary::of(loaded.blueprint.world()))),
+        Ok(Loaded { warnings, forbidden, blueprint, .. }) => {
+            // The process that serves may be allowed what this one is not.
+            let forbidden = forbidden.0.into_iter().map(|fault| Fault { severity: Severity::Warning, ..fault });
+            (Faults(warnings.0.into_iter().chain(forbidden).collect()), Some(report::Summary::of(blueprint.world())))
+        }
         Err(faults) => (faults, None),
     };
     let good = summary.is_some();
@@ -27,7 +31,7 @@ pub(super) fn run(path: &Path, json: bool) -> ExitCode {
 }
 
 fn count(faults: &Faults) -> String {
-    let errors = faults.0.iter().filter(|fault| fault.severity == crate::config::Severity::Error).count();
+    let errors = faults.0.iter().filter(|fault| fault.severity == Severity::Error).count();
     let warnings = faults.0.len() - errors;
     format!("\n{errors} error(s), {warnings} warning(s)")
 }

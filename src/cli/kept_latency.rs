@@ -107,7 +107,7 @@ mod tests {
         let second = open();
         run(async { second.keep(table(&["192.0.2.0/24"]), NOW) });
         run(async {
-            assert_eq!(recalled(&second).await, ["198.51.100.0/24", "2001:db8::/48"], "nothing was written before")
+            assert_eq!(recalled(&second).await, ["198.51.100.0/24", "2001:db8::/48"], "nothing was written before");
         });
     }
 }

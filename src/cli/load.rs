@@ -7,9 +7,10 @@ use std::time::SystemTime;
 
 use rustls::sign::CertifiedKey;
 
-use crate::config::{self, Config, Fault, Faults, Server};
+use crate::config::{self, Config, Fault, Faults, IcmpMonitor, Server};
 use crate::geo::Locations;
 use crate::geoip;
+use crate::monitor;
 use crate::name::Name;
 use crate::snapshot::{Blueprint, Snapshot};
 
@@ -38,6 +39,8 @@ pub(super) struct Loaded {
     pub(super) blueprint: Arc<Blueprint>,
     pub(super) warnings: Faults,
     pub(super) watched: Vec<PathBuf>,
+    /// What this process may not do and would have to.
+    pub(super) forbidden: Faults,
 }
 
 impl Loader {
@@ -52,11 +55,12 @@ impl Loader {
         last_serial: &dyn Fn(&Name) -> Option<u32>,
         previous: Option<&Snapshot>,
     ) -> Result<Loaded, Faults> {
-        let Config { server, credentials, world, warnings, watched } = config::load(&self.path, last_serial)?;
+        let Config { server, credentials, world, warnings, watched, icmp } = config::load(&self.path, last_serial)?;
         let locations = self.locations(&server.databases)?;
         let blueprint = Blueprint::compile(world, locations, previous)
             .map_err(|errors| Faults(errors.iter().map(|error| Fault::without_place(error.to_string())).collect()))?;
-        Ok(Loaded { server, credentials, blueprint: Arc::new(blueprint), warnings, watched })
+        let forbidden = forbidden(icmp);
+        Ok(Loaded { server, credentials, blueprint: Arc::new(blueprint), warnings, watched, forbidden })
     }
 
     fn locations(&mut self, paths: &[PathBuf]) -> Result<Arc<Locations>, Faults> {
@@ -70,6 +74,19 @@ impl Loader {
         self.databases = Some(Databases { files, locations: locations.clone() });
         Ok(locations)
     }
+}
+
+/// Tells of monitors that send ICMP echoes, if this process may not.
+fn forbidden(icmp: Vec<IcmpMonitor>) -> Faults {
+    if icmp.is_empty() || monitor::icmp_is_allowed() {
+        return Faults::default();
+    }
+    let fault = |IcmpMonitor { name, place }| {
+        let message = format!("monitor `{name}` sends ICMP echoes, which this process may not");
+        let help = "icmp monitors need the capability CAP_NET_RAW, or the process's group in net.ipv4.ping_group_range";
+        Fault::error(&place, message, "of type icmp").help(help)
+    };
+    Faults(icmp.into_iter().map(fault).collect())
 }
 
 fn version(path: &Path) -> Option<Version> {

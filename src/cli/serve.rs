@@ -208,6 +208,9 @@ impl Files {
         let store = &self.store;
         let last_serial = |origin: &Name| store.get(&SERIALS, &origin.to_string());
         let loaded = self.loader.load(&last_serial, previous)?;
+        if loaded.forbidden.has_errors() {
+            return Err(loaded.forbidden);
+        }
         self.keep_serials(&loaded);
         let fixed = |server: &Server| (server.state.clone(), server.listen.clone());
         if previous.is_some() && fixed(&loaded.server) != fixed(&self.server) {

@@ -78,6 +78,17 @@ pub struct Config {
     pub warnings: Faults,
     /// Files and folders whose change asks for a reload.
     pub watched: Vec<PathBuf>,
+    /// The monitors that send ICMP echoes: not every process may do so.
+    pub icmp: Vec<IcmpMonitor>,
+}
+
+/// A monitor that sends ICMP echoes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IcmpMonitor {
+    /// What the operator calls it.
+    pub name: String,
+    /// Where that stands.
+    pub place: Place,
 }
 
 /// Reads the server file at `path` and all zones. `last_serial` tells the serial that a zone was last served with, so that
@@ -88,12 +99,12 @@ pub fn load(path: &Path, last_serial: &dyn Fn(&Name) -> Option<u32>) -> Result<C
     let loaded = load_all(path, last_serial, &mut drafts, &mut faults);
     faults.sort();
     match loaded {
-        Some((ServerFile { server, credentials, credential_files, .. }, world)) if !faults.has_errors() => {
+        Some((ServerFile { server, credentials, credential_files, .. }, world, icmp)) if !faults.has_errors() => {
             let mut watched = vec![path.to_owned(), server.zones.clone()];
             watched.extend(server.databases.iter().cloned());
             watched.extend(credential_files);
             watched.extend(drafts.files);
-            Ok(Config { server, credentials, world, warnings: faults, watched })
+            Ok(Config { server, credentials, world, warnings: faults, watched, icmp })
         }
         _ => Err(faults),
     }
@@ -104,7 +115,7 @@ fn load_all(
     last_serial: &dyn Fn(&Name) -> Option<u32>,
     drafts: &mut Drafts,
     faults: &mut Faults,
-) -> Option<(ServerFile, World)> {
+) -> Option<(ServerFile, World, Vec<IcmpMonitor>)> {
     let folder = path.parent().unwrap_or(Path::new(""));
     let source = files::read_file(path, faults)?.source;
     let read = |table: Table<'_>, faults: &mut Faults| server::read(table, folder, drafts, faults);
@@ -121,6 +132,7 @@ fn load_all(
         site.check(sections(&server, &zones), faults);
     }
     let node = server.site.as_ref().and_then(Site::datacenter).map_or_else(host_name, Into::into);
+    let icmp = sections(&server, &zones).flat_map(|sections| monitors::icmp(&sections.monitors)).collect();
     let mut regions = HashSet::new();
     let mut world = World {
         datacenters: std::mem::take(&mut drafts.places.list),
@@ -137,7 +149,7 @@ fn load_all(
     if !faults.has_errors() {
         windows::check(&server.windows, &world, faults);
     }
-    Some((server, world))
+    Some((server, world, icmp))
 }
 
 /// Tells what can be told of zones without a server file: whether they are TOML.

@@ -1,6 +1,10 @@
 //! `[monitors]`: how endpoints are probed. Here stands what all types share; each type's own keys have their own file.
 
+mod dns;
+mod exec;
+mod grpc;
 mod http;
+mod tcp;
 mod tls;
 
 use std::collections::BTreeSet;
@@ -12,6 +16,7 @@ use std::time::Duration;
 
 use crate::health::{Check, DEFAULT_FALL, DEFAULT_INTERVAL, DEFAULT_RISE, DEFAULT_TIMEOUT, Monitor};
 
+use super::IcmpMonitor;
 use super::datacenters::is_word;
 use super::decode::{Placed, Table, Value, entries};
 use super::fault::{Fault, Faults};
@@ -29,6 +34,10 @@ const HOLD_DOWN: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs
 /// Ports that the protocols have by themselves.
 const HTTP_PORT: u16 = 80;
 const HTTPS_PORT: u16 = 443;
+const DNS_PORT: u16 = 53;
+
+/// Where there are none.
+const NO_PORT: u16 = 0;
 
 /// A monitor and the host it asks for, if it says so itself.
 #[derive(Clone)]
@@ -42,17 +51,41 @@ pub(super) struct PlacedMonitor {
 enum Kind {
     Http,
     Https,
-    Tcp,
     Tls,
+    Tcp,
+    Dns,
+    Grpc,
+    Icmp,
+    Exec,
 }
 
-/// Keys that only some types have, and how these are told.
-const OWN_KEYS: [(&[&str], &[Kind], &str); 4] = [
-    (&["host"], &[Kind::Http, Kind::Https, Kind::Tls], "http, https and tls"),
-    (&http::KEYS, &[Kind::Http, Kind::Https], "http and https"),
-    (&tls::KEYS, &[Kind::Https, Kind::Tls], "https and tls"),
-    (&["alpn"], &[Kind::Tls], "tls"),
+/// What `type` may say.
+const KINDS: [(&str, Kind); 8] = [
+    ("http", Kind::Http),
+    ("https", Kind::Https),
+    ("tls", Kind::Tls),
+    ("tcp", Kind::Tcp),
+    ("dns", Kind::Dns),
+    ("grpc", Kind::Grpc),
+    ("icmp", Kind::Icmp),
+    ("exec", Kind::Exec),
 ];
+
+/// Keys that only some types have, and how these are told.
+const OWN_KEYS: [(&[&str], &[Kind], &str); 9] = [
+    (&["host"], &HOST_KINDS, "http, https, tls, grpc and exec"),
+    (&http::KEYS, &[Kind::Http, Kind::Https], "http and https"),
+    (&tls::KEYS, &[Kind::Https, Kind::Tls, Kind::Grpc], "https, tls and grpc"),
+    (&["alpn"], &[Kind::Tls], "tls"),
+    (&["send"], &[Kind::Tcp], "tcp"),
+    (&["expect"], &[Kind::Tcp, Kind::Dns], "tcp and dns"),
+    (&dns::KEYS, &[Kind::Dns], "dns"),
+    (&grpc::KEYS, &[Kind::Grpc], "grpc"),
+    (&["command"], &[Kind::Exec], "exec"),
+];
+
+/// The types whose probes name a host.
+const HOST_KINDS: [Kind; 5] = [Kind::Http, Kind::Https, Kind::Tls, Kind::Grpc, Kind::Exec];
 
 /// Reads a file's `[monitors]`. The files that they name are added to `files`.
 pub(super) fn read(
@@ -68,12 +101,18 @@ pub(super) fn read(
     definitions
 }
 
+/// The monitors of a file that send ICMP echoes.
+pub(super) fn icmp(monitors: &Definitions<PlacedMonitor>) -> impl Iterator<Item = IcmpMonitor> {
+    let is_icmp = |placed: &PlacedMonitor| placed.monitor.check == Check::Icmp;
+    let icmp = monitors.iter().filter(move |monitor| monitor.value.as_ref().is_some_and(is_icmp));
+    icmp.map(|monitor| IcmpMonitor { name: monitor.name.value.clone(), place: monitor.name.place.clone() })
+}
+
 fn read_monitor(value: &Value<'_>, files: &mut BTreeSet<PathBuf>, faults: &mut Faults) -> Option<PlacedMonitor> {
     let mut table = value.table("a monitor", faults)?;
-    let kinds = [("http", Kind::Http), ("https", Kind::Https), ("tcp", Kind::Tcp), ("tls", Kind::Tls)];
-    let later = ["dns", "grpc", "icmp", "exec", "push"];
+    let later = ["push"];
     // Without its type nothing else about it can be judged.
-    let kind = table.require("type", faults)?.word(&kinds, &later, faults)?.value;
+    let kind = table.require("type", faults)?.word(&KINDS, &later, faults)?.value;
     for (keys, _, types) in OWN_KEYS.iter().filter(|(_, kinds, _)| !kinds.contains(&kind)) {
         table.refuse(keys, &format!("is for monitors of type {types}"), faults);
     }
@@ -85,9 +124,13 @@ fn read_monitor(value: &Value<'_>, files: &mut BTreeSet<PathBuf>, faults: &mut F
     let fall = table.take("fall").and_then(|value| count(value, faults));
     let hold_down = table.take("hold_down").and_then(|value| value.duration(HOLD_DOWN, faults));
 
-    let host = if kind == Kind::Tcp { None } else { read_host(&mut table, "host", faults) };
+    let host = if HOST_KINDS.contains(&kind) { read_host(&mut table, "host", faults) } else { None };
     let check = match kind {
-        Kind::Tcp => Some(Check::Tcp),
+        Kind::Tcp => tcp::read(&mut table, faults).map(Check::Tcp),
+        Kind::Dns => dns::read(&mut table, faults).map(Check::Dns),
+        Kind::Grpc => grpc::read(&mut table, files, faults).map(Check::Grpc),
+        Kind::Icmp => Some(Check::Icmp),
+        Kind::Exec => exec::read(&mut table, port != Some(NO_PORT), faults).map(Check::Exec),
         Kind::Http => http::read(&mut table, timeout, faults).map(http::without_tls).map(Check::Http),
         Kind::Https => {
             let (http, tls) = (http::read(&mut table, timeout, faults), tls::read(&mut table, files, faults));
@@ -117,7 +160,13 @@ fn read_port(table: &mut Table<'_>, kind: Kind, faults: &mut Faults) -> Option<u
     let default = match kind {
         Kind::Http => HTTP_PORT,
         Kind::Https => HTTPS_PORT,
-        Kind::Tcp | Kind::Tls => {
+        Kind::Dns => DNS_PORT,
+        Kind::Exec => NO_PORT,
+        Kind::Icmp => {
+            table.refuse(&["port"], "is for monitors of other types: icmp has no ports", faults);
+            return Some(NO_PORT);
+        }
+        Kind::Tcp | Kind::Tls | Kind::Grpc => {
             return table.require("port", faults)?.integer(1..=u16::MAX, faults).map(|port| port.value);
         }
     };

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use crate::health::{Check, Condition, Target};
+use crate::health::{Check, Condition, GrpcCheck, Target};
 use crate::snapshot::{Endpoint, Members, PoolSpec};
 
 use super::fault::{Fault, Faults, Place};
@@ -58,8 +58,10 @@ fn finish_endpoint<T>(
     let DraftEndpoint { value, weight, check_address, check_port } = endpoint;
     // A CNAME with a monitor has a check address; its reader saw to that.
     let condition = monitor.zip(check_address.or(own_address)).map(|(monitor, address)| {
+        // What has no ports is the same target whatever port the endpoint names for other monitors.
+        let own_port = check_port.filter(|_| monitor.monitor.check != Check::Icmp);
         Condition::Probe(Target {
-            address: SocketAddr::new(address, check_port.unwrap_or(monitor.monitor.port)),
+            address: SocketAddr::new(address, own_port.unwrap_or(monitor.monitor.port)),
             host: host.map_or_else(|| address.to_string().into(), Into::into),
             monitor: monitor.monitor.clone(),
         })
@@ -83,9 +85,9 @@ fn host(draft: &PoolDraft) -> Option<Box<str>> {
 
 fn asks_for_host(check: &Check) -> bool {
     match check {
-        Check::Tcp => false,
+        Check::Tcp(_) | Check::Dns(_) | Check::Icmp => false,
         Check::Tls(tls, _) => tls.sni.is_none(),
-        Check::Http(_) | Check::Https(..) => true,
+        Check::Http(_) | Check::Https(..) | Check::Grpc(_) | Check::Exec(_) => true,
     }
 }
 
@@ -93,7 +95,8 @@ fn asks_for_host(check: &Check) -> bool {
 fn host_fault(draft: &PoolDraft) -> Option<Fault> {
     let monitor = draft.monitor.as_ref()?;
     let check = &monitor.monitor.check;
-    if draft.users.is_empty() || host(draft).is_some() || !asks_for_host(check) {
+    // A program need not make anything of the host.
+    if draft.users.is_empty() || host(draft).is_some() || !asks_for_host(check) || matches!(check, Check::Exec(_)) {
         return None;
     }
     let mut users: Vec<String> = draft.users.iter().take(MAX_LISTED).map(ToString::to_string).collect();
@@ -102,7 +105,9 @@ fn host_fault(draft: &PoolDraft) -> Option<Fault> {
     }
     let label = format!("used by {}", users.join(", "));
     Some(match check {
-        Check::Https(_, tls) | Check::Tls(tls, _) if tls.verify && tls.sni.is_none() => {
+        Check::Https(_, tls) | Check::Tls(tls, _) | Check::Grpc(GrpcCheck { tls: Some(tls), .. })
+            if tls.verify && tls.sni.is_none() =>
+        {
             let message = format!("no name to verify the certificates of pool `{}` for", draft.name);
             Fault::error(&draft.place, message, label).help("give its monitor a `host`, or an `sni`")
         }

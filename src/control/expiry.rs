@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::health::{Check, Finding, Outcome, Target};
+use crate::health::{Check, Finding, GrpcCheck, Outcome, Target};
 
 /// So many certificates of an endpoint are remembered: more than it has names that are asked for, as a rule. One that shows
 /// another at every handshake is told of again and again, but fills no memory.
@@ -18,7 +18,11 @@ impl Expiries {
     /// How long the certificate is still valid that a probe met, if that is worth telling: once for each, when less is left
     /// than the monitor warns of. 0 if it has expired. `now` is the time since the Unix epoch.
     pub(super) fn observe(&mut self, target: &Target, outcome: &Outcome, now: Duration) -> Option<Duration> {
-        let (Check::Https(_, tls) | Check::Tls(tls, _)) = &target.monitor.check else { return None };
+        let (Check::Https(_, tls) | Check::Tls(tls, _) | Check::Grpc(GrpcCheck { tls: Some(tls), .. })) =
+            &target.monitor.check
+        else {
+            return None;
+        };
         let Outcome::Success(Finding { certificate_expires: Some(expires), .. }) = outcome else { return None };
         let left = expires.saturating_sub(now);
         if left >= tls.expiry_warning {
@@ -44,7 +48,7 @@ impl Expiries {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::health::{Failure, HttpCheck, Monitor, TlsCheck};
+    use crate::health::{Failure, HttpCheck, Monitor, TcpCheck, TlsCheck};
 
     const DAY: Duration = Duration::from_secs(86_400);
     const NOW: Duration = Duration::from_secs(20_000 * 86_400);
@@ -76,7 +80,7 @@ mod tests {
         let mut expiries = Expiries::default();
         let never = TlsCheck { expiry_warning: Duration::ZERO, ..TlsCheck::default() };
         for (check, outcome) in [
-            (Check::Tcp, met(NOW)),
+            (Check::Tcp(TcpCheck::default()), met(NOW)),
             (Check::Https(HttpCheck::default(), never), met(NOW)),
             (Check::Tls(TlsCheck::default(), Vec::new()), Outcome::Failure(Failure::Refused)),
             (Check::Tls(TlsCheck::default(), Vec::new()), Outcome::Success(Finding::full(DAY))),

@@ -152,9 +152,9 @@ fn report(turn: &Turn) {
     let Turn { target, pools, to, seen, .. } = turn;
     let pools = pools.join(", ");
     match to {
-        State::Down => warn!(endpoint = %target.address, %pools, %seen, "endpoint is down"),
-        State::Degraded(share) => warn!(endpoint = %target.address, %pools, %seen, %share, "endpoint is degraded"),
-        State::Up | State::Unknown => info!(endpoint = %target.address, %pools, %seen, "endpoint is up"),
+        State::Down => warn!(endpoint = %target, %pools, %seen, "endpoint is down"),
+        State::Degraded(share) => warn!(endpoint = %target, %pools, %seen, %share, "endpoint is degraded"),
+        State::Up | State::Unknown => info!(endpoint = %target, %pools, %seen, "endpoint is up"),
     }
 }
 

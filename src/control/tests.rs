@@ -6,14 +6,14 @@ use std::net::IpAddr;
 
 use super::*;
 use crate::geo::Locations;
-use crate::health::{Check, Condition, Failure, Finding, Monitor};
+use crate::health::{Check, Condition, Failure, Finding, Monitor, TcpCheck};
 use crate::snapshot::{Endpoint, Family, Members, PoolSpec};
 
 const INTERVAL: Duration = Duration::from_secs(5);
 const ADDRESSES: [&str; 2] = ["127.0.0.1", "127.0.0.2"];
 
 fn blueprint(addresses: &[&str]) -> Arc<Blueprint> {
-    let monitor = Arc::new(Monitor { interval: INTERVAL, ..Monitor::new(Check::Tcp, 80) });
+    let monitor = Arc::new(Monitor { interval: INTERVAL, ..Monitor::new(Check::Tcp(TcpCheck::default()), 80) });
     let endpoint = |text: &&str| {
         let value: IpAddr = text.parse().unwrap();
         let target = Target { address: (value, 80).into(), host: (*text).into(), monitor: monitor.clone() };

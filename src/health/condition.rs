@@ -78,12 +78,12 @@ impl Condition {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::health::{Check, Monitor};
+    use crate::health::{Check, Monitor, TcpCheck};
     use std::sync::Arc;
     use std::time::Duration;
 
     fn target(port: u16) -> Target {
-        let monitor = Monitor::new(Check::Tcp, port);
+        let monitor = Monitor::new(Check::Tcp(TcpCheck::default()), port);
         Target { address: ([127, 0, 0, 1], port).into(), host: "a".into(), monitor: Arc::new(monitor) }
     }
 

@@ -30,12 +30,15 @@ impl Target {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::health::{Check, Monitor};
+    use crate::health::{Check, Monitor, TcpCheck};
 
     #[test]
     fn a_fingerprint_tells_targets_apart_and_outlives_the_process() {
         let target = |port, interval| {
-            let monitor = Monitor { interval: Duration::from_secs(interval), ..Monitor::new(Check::Tcp, port) };
+            let monitor = Monitor {
+                interval: Duration::from_secs(interval),
+                ..Monitor::new(Check::Tcp(TcpCheck::default()), port)
+            };
             Target { address: ([127, 0, 0, 1], port).into(), host: "a".into(), monitor: monitor.into() }
         };
         assert_eq!(target(80, 5).fingerprint(), target(80, 5).fingerprint());

@@ -194,14 +194,14 @@ impl Rows {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::health::{Check, DEFAULT_FALL, DEFAULT_RISE};
+    use crate::health::{Check, DEFAULT_FALL, DEFAULT_RISE, TcpCheck};
     use proptest::prelude::*;
 
     const QUARTER: Share = Share::from_thousandths(250);
     const MINUTE: Duration = Duration::from_secs(60);
 
     fn monitor() -> Monitor {
-        Monitor::new(Check::Tcp, 80)
+        Monitor::new(Check::Tcp(TcpCheck::default()), 80)
     }
 
     /// `+` a success, `-` a failure, `d` a success that asks for a quarter, `n` one that asks for nothing.

@@ -1,5 +1,6 @@
 //! How endpoints are watched, what a probe found, and what follows from it.
 
+mod checks;
 mod condition;
 mod http;
 mod kept;
@@ -10,6 +11,7 @@ mod outcome;
 mod share;
 mod tls;
 
+pub use checks::{DnsCheck, DnsTransport, ExecCheck, ExpectedRecord, GrpcCheck, TcpCheck};
 pub use condition::{Condition, Verdict};
 pub use http::{BodyMatch, Degraded, HttpCheck, HttpVersion, Pattern, StatusRange};
 pub use kept::Kept;

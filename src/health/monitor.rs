@@ -1,11 +1,12 @@
 //! Monitors: how endpoints are probed, and what counts as success.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::num::NonZeroU8;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{HttpCheck, TlsCheck};
+use super::{DnsCheck, ExecCheck, GrpcCheck, HttpCheck, TcpCheck, TlsCheck};
 
 /// From the start of one probe to the start of the next.
 pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(5);
@@ -31,7 +32,7 @@ pub struct Monitor {
     pub fall: NonZeroU8,
     /// What fell stays down for so long at least; longer each time it falls soon after it rose. 0 for as short as it may be.
     pub hold_down: Duration,
-    /// Where it listens, unless the endpoint has a `check_port`.
+    /// Where it listens, unless the endpoint has a `check_port`; 0 where there are no ports.
     pub port: u16,
 }
 
@@ -53,8 +54,8 @@ impl Monitor {
 /// The protocol of a probe and what it expects.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Check {
-    /// A connection that is accepted.
-    Tcp,
+    /// A connection that is accepted, and what is said on it.
+    Tcp(TcpCheck),
     /// An HTTP response that is as expected.
     Http(HttpCheck),
     /// The same inside of TLS.
@@ -62,6 +63,14 @@ pub enum Check {
     /// A TLS handshake that ends well, and in which the endpoint agrees on one of these protocols of ALPN (RFC 7301),
     /// if there are any.
     Tls(TlsCheck, Vec<Box<str>>),
+    /// A DNS answer that is as expected.
+    Dns(DnsCheck),
+    /// A gRPC health service that says SERVING.
+    Grpc(GrpcCheck),
+    /// An ICMP echo that comes back.
+    Icmp,
+    /// A program that finds the endpoint well.
+    Exec(ExecCheck),
 }
 
 /// One thing to probe. Pools that would ask the same share one probe: targets are equal then.
@@ -69,8 +78,15 @@ pub enum Check {
 pub struct Target {
     /// Where the connection goes.
     pub address: SocketAddr,
-    /// The `Host` field of HTTP and, without an `sni`, the name for TLS. A host name or an address, without a port.
+    /// The `Host` field of HTTP, the authority of gRPC and, without an `sni`, the name for TLS. A host name or an address, without a port.
     pub host: Box<str>,
     /// How it is probed.
     pub monitor: Arc<Monitor>,
+}
+
+/// Where the connection goes.
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.address.port() == 0 { self.address.ip().fmt(f) } else { self.address.fmt(f) }
+    }
 }

@@ -78,6 +78,8 @@ pub enum Stage {
     Response,
     /// Waiting for the part of the body that is looked at.
     Body,
+    /// Waiting for the program's end.
+    Exit,
 }
 
 /// Why a probe failed.
@@ -99,6 +101,24 @@ pub enum Failure {
     Status(u16),
     /// The body, or its first 64 KiB, does not hold what it should.
     Body,
+    /// What came on a connection does not hold what it should.
+    Reply,
+    /// The DNS response code, by its mnemonic, is not among the expected ones.
+    Rcode(String),
+    /// The DNS answer lacks this record.
+    Record(String),
+    /// The health service says something else than SERVING: this.
+    NotServing(&'static str),
+    /// The gRPC call failed with this status.
+    Grpc(String),
+    /// The program ended with this code, and said this in its first line.
+    Exit(i32, String),
+    /// The program was ended by this signal, and not by the probe.
+    Signal(i32),
+    /// The program cannot be run on this node.
+    Unrunnable(String),
+    /// Too many programs were running already on this node, until it was too late.
+    NoTurn,
     /// What came is not what the protocol allows.
     Protocol(String),
     /// Any other error of the operating system.
@@ -112,6 +132,7 @@ impl fmt::Display for Stage {
             Self::Handshake => "in the TLS handshake",
             Self::Response => "waiting for the response",
             Self::Body => "reading the body",
+            Self::Exit => "waiting for the program",
         })
     }
 }
@@ -127,6 +148,16 @@ impl fmt::Display for Failure {
             Self::Tls(why) => write!(f, "TLS: {why}"),
             Self::Status(code) => write!(f, "status {code}"),
             Self::Body => f.write_str("body does not match"),
+            Self::Reply => f.write_str("reply does not match"),
+            Self::Rcode(code) => write!(f, "answered {code}"),
+            Self::Record(text) => write!(f, "no record {text} in the answer"),
+            Self::NotServing(status) => write!(f, "health service says {status}"),
+            Self::Grpc(status) => write!(f, "grpc-status {status}"),
+            Self::Exit(code, said) if said.is_empty() => write!(f, "exit code {code}"),
+            Self::Exit(code, said) => write!(f, "exit code {code}: {said}"),
+            Self::Signal(signal) => write!(f, "program ended by signal {signal}"),
+            Self::Unrunnable(why) => write!(f, "cannot run {why}"),
+            Self::NoTurn => f.write_str("too many programs run on this node"),
             Self::Protocol(why) => write!(f, "protocol error: {why}"),
             Self::Io(why) => f.write_str(why),
         }

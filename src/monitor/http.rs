@@ -5,7 +5,6 @@
 //!     └─ no ─► connect ─► handshake ─► request ──► verdict ──► keep, if the monitor says so
 //! ```
 
-mod body;
 mod connection;
 mod driver;
 mod kept;
@@ -19,14 +18,15 @@ use http_body_util::Empty;
 use hyper::Request;
 use hyper::http::uri::Scheme;
 
+use super::body::Body;
 use super::tls::{self, Secured};
 use super::{Budget, Prober, connect};
 use crate::health::{Failure, Finding, HttpCheck, HttpVersion, Target, Times, TlsCheck};
-use body::Body;
 use connection::{Answer, Connection};
 use verdict::Verdict;
 
 pub(super) use kept::Kept;
+pub(super) use request::{HTTP_PORT, HTTPS_PORT, PRODUCT, host_field};
 
 /// What the rest of a response may take until a connection is given up that was to be kept.
 const DRAIN: Duration = Duration::from_millis(100);

@@ -13,9 +13,16 @@
 //! A connection serves one probe: an endpoint that keeps old connections but takes no new ones is down. Only a monitor
 //! that says `reuse` has its connections kept from one probe to the next.
 
+mod body;
+mod dns;
+mod exec;
 mod failure;
+mod grpc;
 mod http;
+mod icmp;
 mod load;
+mod said;
+mod tcp;
 mod tls;
 
 use std::net::SocketAddr;
@@ -24,9 +31,12 @@ use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 
-use crate::health::{Check, Failure, Finding, HttpCheck, Outcome, Stage, Target, Times, TlsCheck};
+use crate::health::{Check, Failure, Finding, GrpcCheck, HttpCheck, Outcome, Stage, Target, Times, TlsCheck};
+use exec::Programs;
 use http::{Inquiry, Kept};
 use tls::Connectors;
+
+pub use icmp::is_allowed as icmp_is_allowed;
 
 /// Probes targets; cheap to clone, shared by all probes. Runs on tokio, with its I/O and its time enabled.
 #[derive(Clone)]
@@ -34,6 +44,8 @@ pub struct Prober {
     tls: Arc<Connectors>,
     /// Connections that wait for their target's next probe.
     kept: Arc<Kept>,
+    /// Runs programs, not too many at once.
+    programs: Arc<Programs>,
 }
 
 impl Prober {
@@ -49,17 +61,21 @@ impl Prober {
     }
 
     fn trusting(roots: tls::Roots) -> Self {
-        Self { tls: Arc::new(Connectors::new(roots)), kept: Arc::default() }
+        Self { tls: Arc::new(Connectors::new(roots)), kept: Arc::default(), programs: Arc::default() }
     }
 
     /// Asks the target what its monitor asks, and waits no longer than the monitor's `timeout`.
     pub async fn probe(&self, target: &Target) -> Outcome {
         let budget = Budget { started: Instant::now(), timeout: target.monitor.timeout };
         let found = match &target.monitor.check {
-            Check::Tcp => probe_tcp(target, budget).await,
+            Check::Tcp(check) => tcp::probe(target.address, check, budget).await,
             Check::Http(check) => self.probe_http(target, check, None, budget).await,
             Check::Https(check, tls) => self.probe_http(target, check, Some(tls), budget).await,
             Check::Tls(check, alpn) => self.probe_tls(target, check, alpn, budget).await,
+            Check::Dns(check) => dns::probe(target.address, check, budget).await,
+            Check::Grpc(check) => self.probe_grpc(target, check, budget).await,
+            Check::Icmp => icmp::probe(target.address.ip(), budget).await,
+            Check::Exec(check) => self.programs.probe(target, check).await,
         };
         found.map_or_else(Outcome::Failure, Outcome::Success)
     }
@@ -92,12 +108,21 @@ impl Prober {
         secured.close(budget).await?;
         Ok(Finding { times, certificate_expires, ..Finding::full(took) })
     }
-}
 
-async fn probe_tcp(target: &Target, budget: Budget) -> Result<Finding, Failure> {
-    let (_, connect) = connect(target.address, budget).await?;
-    let times = Times { connect: Some(connect), ..Times::UNKNOWN };
-    Ok(Finding { times, ..Finding::full(budget.started.elapsed()) })
+    async fn probe_grpc(&self, target: &Target, check: &GrpcCheck, budget: Budget) -> Result<Finding, Failure> {
+        let request = grpc::request(check, &target.host, target.address.port())?;
+        let (stream, connect) = connect(target.address, budget).await?;
+        let Some(tls) = &check.tls else {
+            let first_byte = grpc::exchange(stream, request, check, budget).await?;
+            let times = Times { connect: Some(connect), handshake: None, first_byte: Some(first_byte) };
+            return Ok(Finding { times, ..Finding::full(budget.started.elapsed()) });
+        };
+        let secured = self.tls.handshake(stream, tls, &[tls::H2], &target.host, budget).await?;
+        let first_byte = grpc::exchange(secured.stream, request, check, budget).await?;
+        let times = Times { connect: Some(connect), handshake: Some(secured.took), first_byte: Some(first_byte) };
+        let certificate_expires = secured.certificate_expires;
+        Ok(Finding { times, certificate_expires, ..Finding::full(budget.started.elapsed()) })
+    }
 }
 
 impl Default for Prober {

@@ -243,7 +243,9 @@ fn steps(
     let mut shapes = Vec::new();
     for criterion in rule.map.criteria().steps() {
         let mut split = Vec::new();
-        tiers.iter().for_each(|&tier| criterion.split(tier, client, &mut split));
+        for &tier in &tiers {
+            criterion.split(tier, client, &mut split);
+        }
         tiers = split;
         let (step, latency) = match criterion {
             Criterion::Region(..) => ("region", Vec::new()),

@@ -138,7 +138,7 @@ mod tests {
             ),
             (r#"{"client": "198.51.100.7", "datacenter": "fra"}"#, "missing field `rtt_ms` at line 1 column 47"),
         ];
-        let text: String = bad.iter().map(|(line, _)| format!("{line}\n{good}\n")).collect();
+        let text = bad.map(|(line, _)| [line, good].join("\n")).join("\n");
         let read = read(&text);
         assert_eq!(read.samples.len(), bad.len());
         assert_eq!((read.taken, read.refused), (bad.len(), bad.len()));

@@ -199,7 +199,9 @@ mod tests {
         let mut back: Vec<Record> =
             json.iter().flat_map(|(block, record)| record.unpack(block, later).collect::<Vec<_>>()).collect();
         let mut expected = records;
-        expected.iter_mut().for_each(|record| record.measured.age += Duration::from_secs(600));
+        for record in &mut expected {
+            record.measured.age += Duration::from_secs(600);
+        }
         let order = |record: &Record| (record.clients.to_string(), record.datacenter.clone());
         back.sort_by_key(order);
         expected.sort_by_key(order);

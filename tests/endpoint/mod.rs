@@ -32,6 +32,8 @@ pub(crate) struct Script(pub(crate) Vec<Step>);
 pub(crate) enum Step {
     /// Reads the head of a request, up to its empty line.
     Read,
+    /// Reads a line.
+    ReadLine,
     /// Writes these octets.
     Say(Vec<u8>),
     /// Writes these octets one at a time, waiting before each.
@@ -265,8 +267,9 @@ fn play(mut stream: impl Conversation, number: usize, stage: &Stage) -> io::Resu
     let Script(steps) = stage.script.lock().unwrap().clone();
     for step in steps {
         match step {
-            Step::Read => {
-                let head = read_head(&mut stream)?;
+            Step::Read | Step::ReadLine => {
+                let end: &[u8] = if matches!(step, Step::Read) { b"\r\n\r\n" } else { b"\n" };
+                let head = read_until(end, &mut stream)?;
                 if !head.is_empty() {
                     stage.seen().requests.push(head);
                 }
@@ -299,11 +302,11 @@ fn write(stream: &mut impl Conversation, octets: &[u8]) -> io::Result<()> {
     stream.flush()
 }
 
-/// The request's head up to its empty line, or what came of it before the peer left.
-fn read_head(stream: &mut impl Conversation) -> io::Result<String> {
+/// What the peer says up to this end, or before it left.
+fn read_until(end: &[u8], stream: &mut impl Conversation) -> io::Result<String> {
     let mut head = Vec::new();
     let mut octet = [0];
-    while !head.ends_with(b"\r\n\r\n") {
+    while !head.ends_with(end) {
         if stream.read(&mut octet)? == 0 {
             break;
         }

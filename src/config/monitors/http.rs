@@ -49,7 +49,7 @@ pub(super) fn read(table: &mut Table<'_>, timeout: Duration, faults: &mut Faults
     });
     let headers = table.take("headers").map_or_else(Vec::new, |value| read_headers(&value, faults));
     let expect_status = table.take("expect_status").map(|value| read_statuses(&value, faults));
-    let expect_body = optional(table, "expect_body", None, faults, |value, faults| read_body(value, faults).map(Some));
+    let expect_body = optional(table, "expect_body", None, faults, |value, faults| read_match(value, faults).map(Some));
     let degraded =
         optional(table, "degraded", None, faults, |value, faults| read_degraded(value, timeout, faults).map(Some));
     let weight_header = optional(table, "weight_header", None, faults, |value, faults| {
@@ -203,7 +203,7 @@ fn read_status(value: &Value<'_>, faults: &mut Faults) -> Option<StatusRange> {
 }
 
 /// `/a regular expression/`, or text that stands in the body as it is.
-fn read_body(value: &Value<'_>, faults: &mut Faults) -> Option<BodyMatch> {
+pub(super) fn read_match(value: &Value<'_>, faults: &mut Faults) -> Option<BodyMatch> {
     let text = value.string(faults)?;
     let pattern = text.value.strip_prefix('/').and_then(|rest| rest.strip_suffix('/'));
     match pattern {
@@ -212,11 +212,12 @@ fn read_body(value: &Value<'_>, faults: &mut Faults) -> Option<BodyMatch> {
             Err(error) => {
                 let reason = error.to_string();
                 let reason = reason.lines().last().unwrap_or_default().trim_start_matches("error: ");
-                faults.push(Fault::error(&text.place, "`expect_body` is not a regular expression", reason));
+                let message = format!("`{}` is not a regular expression", value.key);
+                faults.push(Fault::error(&text.place, message, reason));
                 None
             }
         },
-        _ if text.value.is_empty() || pattern.is_some() => value.unexpected("text that a body can lack", faults),
+        _ if text.value.is_empty() || pattern.is_some() => value.unexpected("text that an answer can lack", faults),
         _ => Some(BodyMatch::Substring(text.value.into())),
     }
 }

@@ -116,7 +116,7 @@ fn keys_that_nobody_reads_are_refused() {
     );
     assert_told(
         &changed(r#"host = "example.com""#, "host = \"example.com\"\nverify = true"),
-        &["19:1 error: `verify` is for monitors of type https and tls"],
+        &["19:1 error: `verify` is for monitors of type https, tls and grpc"],
     );
     assert_told(
         &changed(r#"pools = ["web"]"#, r#"pool = ["web"]"#),
@@ -141,9 +141,9 @@ fn keys_that_nobody_reads_are_refused() {
         ],
     );
     assert_told(
-        &changed(r#"type = "http""#, r#"type = "icmp""#),
+        &changed(r#"type = "http""#, r#"type = "push""#),
         &[
-            "17:8 error: `icmp` is not known yet: a later version will offer it | `type` takes `http`, `https`, `tcp`, `tls` now",
+            "17:8 error: `push` is not known yet: a later version will offer it | `type` takes `http`, `https`, `tls`, `tcp`, `dns`, `grpc`, `icmp`, `exec` now",
         ],
     );
     assert_told(

@@ -6,7 +6,9 @@ use std::time::Duration;
 use regex::bytes::Regex;
 
 use crate::geo::{ClientMatch, Continent, Coordinates, CountryCode, Region};
-use crate::health::{BodyMatch, Check, Condition, HttpCheck, Monitor, Pattern, StatusRange, Target, TlsCheck};
+use crate::health::{
+    BodyMatch, Check, Condition, HttpCheck, Monitor, Pattern, StatusRange, Target, TcpCheck, TlsCheck,
+};
 use crate::latency::Tolerance;
 use crate::name::Name;
 use crate::snapshot::{
@@ -155,7 +157,7 @@ fn the_samples_are_without_fault() {
 
 #[test]
 fn the_server_file_is_taken_over() {
-    let Config { server, credentials, world, warnings, watched } = whole();
+    let Config { server, credentials, world, warnings, watched, icmp } = whole();
     assert!(credentials.is_none());
     let expected = [
         // The only zone has one of its own.
@@ -167,6 +169,7 @@ fn the_server_file_is_taken_over() {
     assert_eq!(server.state, Path::new("/var/lib/truenorth"));
     assert_eq!(server.listen.dns, ["192.0.2.53:53".parse().unwrap()]);
     assert_eq!(server.databases, [folder.join("country.mmdb")]);
+    assert_eq!(icmp, []);
     assert_eq!(watched, [folder.join("truenorth.toml"), folder.join("zones"), folder.join("country.mmdb")]);
     assert_eq!(&*world.node, "iad");
     assert_eq!(world.ecs, Ecs { enabled: false, max_source_v4: 20, max_source_v6: 48 });
@@ -193,7 +196,7 @@ fn the_server_file_is_taken_over() {
 fn pools_know_their_targets() {
     let world = whole().world;
     let pools: Vec<&PoolSpec> = world.pools.iter().map(|pool| &**pool).collect();
-    let tcp = Arc::new(Monitor::new(Check::Tcp, 22));
+    let tcp = Arc::new(Monitor::new(Check::Tcp(TcpCheck::default()), 22));
     let target = Target { address: "192.0.2.200:2222".parse().unwrap(), host: "192.0.2.200".into(), monitor: tcp };
     let shared = PoolSpec {
         name: "shared".into(),

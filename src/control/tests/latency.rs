@@ -189,7 +189,7 @@ fn nobody_asks_so_nothing_is_mapped_but_it_is_known_when_somebody_does() {
 
 #[test]
 fn a_probes_connection_is_a_round_trip_for_the_country_of_the_site() {
-    let monitor = Arc::new(Monitor { interval: INTERVAL, ..Monitor::new(Check::Tcp, 80) });
+    let monitor = Arc::new(Monitor { interval: INTERVAL, ..Monitor::new(Check::Tcp(TcpCheck::default()), 80) });
     let mut world = draft(&["fra", "iad"], Step::Latency);
     for pool in &mut world.pools {
         let Members::Addresses(endpoints) = &mut Arc::make_mut(pool).members else { panic!("no addresses") };

@@ -12,11 +12,11 @@ use hyper::{Method, Request};
 use crate::health::{Failure, HttpCheck};
 
 /// RFC 9110 section 4.2.1.
-const HTTP_PORT: u16 = 80;
+pub(in super::super) const HTTP_PORT: u16 = 80;
 /// RFC 9110 section 4.2.2.
-const HTTPS_PORT: u16 = 443;
+pub(in super::super) const HTTPS_PORT: u16 = 443;
 /// What endpoints write to their access logs.
-const PRODUCT: &str = concat!("truenorth/", env!("CARGO_PKG_VERSION"));
+pub(in super::super) const PRODUCT: &str = concat!("truenorth/", env!("CARGO_PKG_VERSION"));
 
 /// The request, as HTTP/1.1 has it.
 pub(super) fn for_http1(
@@ -64,7 +64,7 @@ pub(super) fn for_http2(mut request: Request<Empty<Bytes>>, scheme: &Scheme) -> 
 }
 
 /// RFC 9110 section 7.2: `Host = uri-host [ ":" port ]`, where RFC 3986 section 3.2.2 has IPv6 addresses in brackets.
-fn host_field(host: &str, port: u16, default_port: u16) -> String {
+pub(in super::super) fn host_field(host: &str, port: u16, default_port: u16) -> String {
     let host = if host.parse::<Ipv6Addr>().is_ok() { format!("[{host}]") } else { host.to_owned() };
     if port == default_port { host } else { format!("{host}:{port}") }
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 use hyper::HeaderMap;
 use tracing::debug;
 
+use super::super::body::Body;
 use super::super::load::{self, thousandths};
 use super::super::{Budget, failure};
-use super::body::Body;
 use super::connection::Answer;
 use crate::health::{Degraded, Failure, HttpCheck, Load, Share, Stage, StatusRange};
 

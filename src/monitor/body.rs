@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use hyper::body::{self, Bytes, Incoming};
 use tokio::time::{Instant, timeout_at};
 
 use crate::health::BodyMatch;
@@ -18,31 +18,34 @@ const BODY_LIMIT: usize = 64 * 1024;
 /// From one look at an unfinished body to the next.
 const LOOK_INTERVAL: Duration = Duration::from_millis(10);
 
-/// A body and what has been read of it.
-pub(super) struct Body {
-    incoming: Incoming,
+/// A body, or what else comes in pieces, and what has been read of it.
+pub(super) struct Body<B = Incoming> {
+    incoming: B,
     beginning: Vec<u8>,
     ended: bool,
 }
 
-impl Body {
+impl<B: body::Body<Data = Bytes> + Unpin> Body<B> {
     /// Nothing of it has been read.
-    pub(super) fn new(incoming: Incoming) -> Self {
+    pub(super) fn new(incoming: B) -> Self {
         Self { incoming, beginning: Vec::new(), ended: false }
     }
 
     /// Whether the first 64 KiB hold what they should; reads no further than it must.
-    pub(super) async fn holds(&mut self, wanted: &BodyMatch) -> Result<bool, hyper::Error> {
+    pub(super) async fn holds(&mut self, wanted: &BodyMatch) -> Result<bool, B::Error> {
         let mut looked_at = 0;
-        let mut next_look = Instant::now() + LOOK_INTERVAL;
+        // What comes in one piece, as most bodies do, is looked at when it is there.
+        let mut next_look = Instant::now();
         loop {
-            match timeout_at(next_look, self.read()).await {
+            let has_news = self.beginning.len() > looked_at;
+            let read = if has_news { timeout_at(next_look, self.read()).await } else { Ok(self.read().await) };
+            match read {
                 Ok(Ok(true)) => {}
                 Ok(Ok(false)) => return Ok(is_in(wanted, &self.beginning)),
                 // Had there been a look in time, the body would not have been read as far as to its error.
                 Ok(Err(error)) => return if is_surely_in(wanted, &mut self.beginning) { Ok(true) } else { Err(error) },
                 Err(_) => {
-                    if self.beginning.len() > looked_at && is_surely_in(wanted, &mut self.beginning) {
+                    if is_surely_in(wanted, &mut self.beginning) {
                         return Ok(true);
                     }
                     looked_at = self.beginning.len();
@@ -53,13 +56,13 @@ impl Body {
     }
 
     /// The whole body, or its first 64 KiB.
-    pub(super) async fn whole(&mut self) -> Result<&[u8], hyper::Error> {
+    pub(super) async fn whole(&mut self) -> Result<&[u8], B::Error> {
         while self.read().await? {}
         Ok(&self.beginning)
     }
 
     /// Reads one more piece; `false` once there is nothing left to read.
-    async fn read(&mut self) -> Result<bool, hyper::Error> {
+    async fn read(&mut self) -> Result<bool, B::Error> {
         if self.ended || self.beginning.len() == BODY_LIMIT {
             return Ok(false);
         }

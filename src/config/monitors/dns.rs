@@ -1,0 +1,87 @@
+//! What a monitor of type dns asks, and what it takes for an answer.
+
+use domain::base::iana;
+
+use crate::health::{DnsCheck, DnsTransport, ExpectedRecord};
+use crate::name::Name;
+use crate::wire::{Rcode, Rtype};
+
+use super::super::decode::{Table, Value};
+use super::super::fault::{Fault, Faults};
+use super::super::records::{parse_rdata, parse_rtype, txt_rdata};
+
+/// The keys that are read here, but for `expect`, which other types have as well.
+pub(super) const KEYS: [&str; 5] = ["query", "qtype", "transport", "recursion", "expect_rcode"];
+
+/// Takes the keys of a question and its answer out of a monitor's table; `None` if any is faulty, which has been told.
+pub(super) fn read(table: &mut Table<'_>, faults: &mut Faults) -> Option<DnsCheck> {
+    let query = table.require("query", faults).and_then(|value| {
+        // Nothing stands around a monitor that a relative name could continue with.
+        value.parsed("a name such as \"www.example.com\"", faults, |text| Name::parse(text, &Name::root()).ok())
+    });
+    let qtype = match table.take("qtype") {
+        None => Some(Rtype::A),
+        Some(value) => value.parsed("a record type such as \"A\"", faults, parse_rtype).map(|rtype| rtype.value),
+    };
+    let transport = match table.take("transport") {
+        None => Some(DnsTransport::Udp),
+        Some(value) => {
+            let transports = [("udp", DnsTransport::Udp), ("tcp", DnsTransport::Tcp)];
+            value.word(&transports, &[], faults).map(|transport| transport.value)
+        }
+    };
+    let recursion = table.take("recursion").and_then(|value| value.boolean(faults));
+    let expect_rcode = match table.take("expect_rcode") {
+        None => vec![Rcode::NoError as u8],
+        Some(value) => read_rcodes(&value, faults),
+    };
+    let expect = table.take("expect");
+    // What data of a type looks like is known only once the type is.
+    let qtype = qtype?;
+    let expect = expect.map_or_else(Vec::new, |value| read_records(&value, qtype, faults));
+    Some(DnsCheck {
+        query: query?.value.as_wire().into(),
+        qtype: qtype.0,
+        transport: transport?,
+        recursion: recursion.is_some_and(|recursion| recursion.value),
+        expect_rcode,
+        expect,
+    })
+}
+
+/// One response code or a list of them.
+fn read_rcodes(value: &Value<'_>, faults: &mut Faults) -> Vec<u8> {
+    one_or_more(value, "`expect_rcode` needs a response code", faults, |item, faults| {
+        let rcode = item
+            .parsed("a response code such as \"NOERROR\"", faults, |text| text.parse().ok().map(iana::Rcode::to_int));
+        rcode.map(|rcode| rcode.value)
+    })
+}
+
+fn read_records(value: &Value<'_>, qtype: Rtype, faults: &mut Faults) -> Vec<ExpectedRecord> {
+    one_or_more(value, "`expect` needs the data of a record", faults, |item, faults| {
+        let text = item.string(faults)?;
+        let rdata = match qtype {
+            Rtype::TXT => Ok(txt_rdata(&text.value)),
+            _ => parse_rdata(qtype, &text.value, &Name::root()),
+        };
+        match rdata {
+            Ok(rdata) => Some(ExpectedRecord { text: text.value.into(), rdata }),
+            Err(reason) => {
+                faults.push(Fault::error(&text.place, reason, ""));
+                None
+            }
+        }
+    })
+}
+
+/// What `read` makes of a list's values, or of the one that stands without a list around it.
+fn one_or_more<T>(
+    value: &Value<'_>,
+    needed: &str,
+    faults: &mut Faults,
+    mut read: impl FnMut(&Value<'_>, &mut Faults) -> Option<T>,
+) -> Vec<T> {
+    let items = if value.is_list() { value.items(needed, faults) } else { vec![value.clone()] };
+    items.iter().filter_map(|item| read(item, faults)).collect()
+}

@@ -1,0 +1,55 @@
+//! What program a monitor of type exec runs.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use crate::health::ExecCheck;
+
+use super::super::decode::{Placed, Table, Value};
+use super::super::fault::{Fault, Faults};
+
+/// Permissions that let someone run a file.
+const ANYONE_RUNS: u32 = 0o111;
+
+/// Takes `command` out of a monitor's table; `None` if it is faulty, which has been told. `has_port` says whether `{port}`
+/// stands for anything.
+pub(super) fn read(table: &mut Table<'_>, has_port: bool, faults: &mut Faults) -> Option<ExecCheck> {
+    let command = table.require("command", faults)?;
+    let items = command.items("`command` needs a program", faults);
+    // One that is faulty leaves the others where they are.
+    let words: Vec<_> = items.iter().map(|item| item.string(faults)).collect();
+    let words = words.into_iter().collect::<Option<Vec<_>>>()?;
+    let (program, arguments) = words.split_first()?;
+    for word in words.iter().filter(|word| word.value.contains('\0')) {
+        faults.push(Fault::error(&word.place, "no program can be given the character U+0000", ""));
+    }
+    for argument in arguments.iter().filter(|argument| argument.value.contains("{port}") && !has_port) {
+        let fault = Fault::error(&argument.place, "`{port}` stands for nothing", "the monitor has no `port`");
+        faults.push(fault);
+    }
+    let program = read_program(&items[0], program, faults)?;
+    Some(ExecCheck { program, arguments: arguments.iter().map(|argument| argument.value.as_str().into()).collect() })
+}
+
+/// The program's path, from the folder of the file that names it.
+fn read_program(item: &Value<'_>, program: &Placed<String>, faults: &mut Faults) -> Option<Box<Path>> {
+    // Found in PATH, it would be another one on another day.
+    if !program.value.contains('/') {
+        let fault = Fault::error(&program.place, format!("`{}` is no path of a program", program.value), "no slash");
+        faults.push(fault.help("write where it is: from the root, or from the folder of this file as in \"./check\""));
+        return None;
+    }
+    let path = item.path(faults)?.value;
+    // It may be installed later, so the configuration can be used.
+    let problem = match fs::metadata(&path) {
+        Err(error) => Some(error.to_string()),
+        Ok(metadata) if !metadata.is_file() => Some("it is no file".to_owned()),
+        Ok(metadata) if metadata.permissions().mode() & ANYONE_RUNS == 0 => Some("nobody may run it".to_owned()),
+        Ok(_) => None,
+    };
+    if let Some(problem) = problem {
+        faults.push(Fault::warning(&program.place, format!("`{}` cannot be run", program.value), problem));
+    }
+    Some(path.into())
+}

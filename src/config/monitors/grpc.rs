@@ -1,0 +1,42 @@
+//! What a monitor of type grpc asks a health service.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use crate::health::GrpcCheck;
+
+use super::super::decode::Table;
+use super::super::fault::{Fault, Faults};
+use super::tls;
+
+/// The keys that are read here, but for those of TLS.
+pub(super) const KEYS: [&str; 2] = ["service", "tls"];
+
+/// Octets of a service's name, at most: full names of services are paths of packages.
+const MAX_SERVICE: usize = 255;
+
+/// Takes the keys of a health service out of a monitor's table; `None` if any is faulty, which has been told.
+pub(super) fn read(table: &mut Table<'_>, files: &mut BTreeSet<PathBuf>, faults: &mut Faults) -> Option<GrpcCheck> {
+    let service = match table.take("service") {
+        None => Some(String::new()),
+        Some(value) => value.string(faults).and_then(|service| {
+            if service.value.len() <= MAX_SERVICE {
+                return Some(service.value);
+            }
+            let message = format!("the name of a service has at most {MAX_SERVICE} octets");
+            faults.push(Fault::error(&service.place, message, ""));
+            None
+        }),
+    };
+    let speaks_tls = match table.take("tls") {
+        None => false,
+        Some(value) => value.boolean(faults)?.value,
+    };
+    let tls = if speaks_tls {
+        tls::read(table, files, faults).map(Some)
+    } else {
+        table.refuse(&tls::KEYS, "needs `tls = true`", faults);
+        Some(None)
+    };
+    Some(GrpcCheck { service: service?.into(), tls: tls? })
+}

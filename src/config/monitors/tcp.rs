@@ -1,0 +1,32 @@
+//! What a monitor of type tcp sends and expects.
+
+use crate::health::TcpCheck;
+
+use super::super::decode::Table;
+use super::super::fault::{Fault, Faults};
+use super::http;
+
+/// Octets that are sent, at most: they fit the buffers of any connection, whether the endpoint reads or not.
+const MAX_SEND: usize = 4096;
+
+/// Takes `send` and `expect` out of a monitor's table; `None` if any is faulty, which has been told.
+pub(super) fn read(table: &mut Table<'_>, faults: &mut Faults) -> Option<TcpCheck> {
+    let send = table.take("send").map(|value| value.string(faults));
+    let expect = table.take("expect").map(|value| http::read_match(&value, faults));
+    let send = match send {
+        None => Box::default(),
+        Some(send) => {
+            let send = send?;
+            if send.value.len() > MAX_SEND {
+                let message = format!("`send` is longer than {MAX_SEND} octets");
+                faults.push(Fault::error(&send.place, message, format!("{} octets", send.value.len())));
+            }
+            send.value.into_bytes().into()
+        }
+    };
+    let expect = match expect {
+        None => None,
+        Some(expect) => Some(expect?),
+    };
+    Some(TcpCheck { send, expect })
+}

@@ -1,0 +1,98 @@
+//! One run of a program, from its start to the last of its processes.
+
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::process::Child;
+
+use super::output::Output;
+use crate::health::{ExecCheck, Failure, Target};
+
+/// Where programs look for others if this process does not know.
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// How long a killed program is waited for. One that hangs in the kernel for longer is left to the runtime to reap.
+const LAST_BREATH: Duration = Duration::from_secs(1);
+
+/// A program that runs or ran, with all of its process group.
+pub(super) struct Program {
+    child: Child,
+    /// `None` once it has been killed.
+    group: Option<Pid>,
+    output: Output,
+}
+
+impl Program {
+    /// Starts the program with the target in its arguments and in its environment, which holds nothing else but `PATH`.
+    pub(super) fn start(check: &ExecCheck, target: &Target) -> Result<Self, Failure> {
+        let unrunnable = |error: io::Error| match error.raw_os_error() {
+            Some(libc::EMFILE | libc::ENFILE) => Failure::NoDescriptors,
+            _ => Failure::Unrunnable(format!("{}: {error}", check.program.display())),
+        };
+        let (output, input) = Output::pipe().map_err(unrunnable)?;
+        let address = target.address.ip().to_string();
+        let port = target.address.port().to_string();
+        let filled = |argument: &str| {
+            argument.replace("{address}", &address).replace("{port}", &port).replace("{host}", &target.host)
+        };
+        let mut command = Command::new(&*check.program);
+        command
+            .args(check.arguments.iter().map(|argument| filled(argument)))
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_else(|| DEFAULT_PATH.into()))
+            .env("TRUENORTH_ADDRESS", &address)
+            .env("TRUENORTH_HOST", &*target.host)
+            .stdin(Stdio::null())
+            .stdout(input)
+            .stderr(Stdio::null())
+            .process_group(0);
+        if target.address.port() != 0 {
+            command.env("TRUENORTH_PORT", &port);
+        }
+        let child = tokio::process::Command::from(command).spawn().map_err(unrunnable)?;
+        let group = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+        Ok(Self { child, group, output })
+    }
+
+    /// Waits until the program ends, and takes in what it says.
+    pub(super) async fn end(&mut self) -> io::Result<ExitStatus> {
+        let status = tokio::select! {
+            status = self.child.wait() => status,
+            never = self.output.take_in() => match never {},
+        };
+        // What it left behind may hold the pipe open for ever.
+        self.kill_group();
+        self.output.take_rest();
+        status
+    }
+
+    /// The beginning of what the program said.
+    pub(super) fn said(&self) -> &[u8] {
+        self.output.beginning()
+    }
+
+    /// Ends all of the group, and reaps the program.
+    pub(super) async fn kill(&mut self) {
+        self.kill_group();
+        // What cannot be waited for now is reaped once it can be.
+        let _ = tokio::time::timeout(LAST_BREATH, self.child.wait()).await;
+    }
+
+    fn kill_group(&mut self) {
+        if let Some(group) = self.group.take() {
+            // That nothing is left of the group is what is wanted. Nor is its number another's by now: the kernel hands
+            // numbers out in turn, and none that a group still has.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
+}
+
+impl Drop for Program {
+    /// A probe that is dropped leaves nothing running.
+    fn drop(&mut self) {
+        self.kill_group();
+    }
+}

@@ -1,0 +1,191 @@
+//! One call of a gRPC health service over a connected stream, plain or TLS.
+//!
+//! The connection is h2's own rather than hyper's, whose client wants an executor for tasks that go on when a probe is
+//! over; here all of it is polled inside of the probe.
+
+mod message;
+
+use std::fmt::Display;
+use std::pin::pin;
+use std::time::{Duration, Instant};
+
+use h2::RecvStream;
+use h2::client::{Builder, SendRequest};
+use hyper::body::Bytes;
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, TE, USER_AGENT};
+use hyper::http::uri::Scheme;
+use hyper::{Method, Request, StatusCode, Uri};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::{Budget, failure, http, said};
+use crate::health::{Failure, GrpcCheck, Stage};
+use message::Status;
+
+/// The method of the health service.
+const PATH: &str = "/grpc.health.v1.Health/Check";
+/// What gRPC's content type is, or begins with.
+const GRPC: &str = "application/grpc";
+
+/// Octets of a list of header fields, at most: what gRPC's own clients take by default.
+const HEADER_LIMIT: u32 = 8 * 1024;
+/// Octets of a response, at most. There are seven in those that say something.
+const RESPONSE_LIMIT: usize = 4 * 1024;
+
+const STATUS: HeaderName = HeaderName::from_static("grpc-status");
+const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+
+/// The codes that a call may end with, by their number.
+const CODES: [&str; 17] = [
+    "OK",
+    "CANCELLED",
+    "UNKNOWN",
+    "INVALID_ARGUMENT",
+    "DEADLINE_EXCEEDED",
+    "NOT_FOUND",
+    "ALREADY_EXISTS",
+    "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED",
+    "FAILED_PRECONDITION",
+    "ABORTED",
+    "OUT_OF_RANGE",
+    "UNIMPLEMENTED",
+    "INTERNAL",
+    "UNAVAILABLE",
+    "DATA_LOSS",
+    "UNAUTHENTICATED",
+];
+
+/// The call's head.
+pub(super) fn request(check: &GrpcCheck, host: &str, port: u16) -> Result<Request<()>, Failure> {
+    let (scheme, default_port) =
+        if check.tls.is_some() { (Scheme::HTTPS, http::HTTPS_PORT) } else { (Scheme::HTTP, http::HTTP_PORT) };
+    let uri = Uri::builder().scheme(scheme).authority(http::host_field(host, port, default_port)).path_and_query(PATH);
+    let mut request = Request::new(());
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = uri.build().map_err(|error| protocol(format!("the request cannot be sent: {error}")))?;
+    let headers = request.headers_mut();
+    headers.insert(TE, HeaderValue::from_static("trailers"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(GRPC));
+    headers.insert(USER_AGENT, HeaderValue::from_static(http::PRODUCT));
+    Ok(request)
+}
+
+/// Calls the health service and judges what it says. Tells how long the response's head took.
+pub(super) async fn exchange<S>(
+    stream: S,
+    request: Request<()>,
+    check: &GrpcCheck,
+    budget: Budget,
+) -> Result<Duration, Failure>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut builder = Builder::new();
+    builder.enable_push(false).max_header_list_size(HEADER_LIMIT);
+    let opened = budget.within(Stage::Response, builder.handshake(stream)).await?;
+    let (sender, connection) = opened.map_err(|error| from_h2(&error))?;
+    let verdict = budget.within(Stage::Response, call(sender, request, message::request(&check.service)));
+    let mut verdict = pin!(verdict);
+    tokio::select! {
+        biased;
+        verdict = &mut verdict => verdict?,
+        // Whatever the connection has to say, its end included, it hands to the call.
+        _ = connection => verdict.await?,
+    }
+}
+
+async fn call(sender: SendRequest<Bytes>, request: Request<()>, message: Vec<u8>) -> Result<Duration, Failure> {
+    let failed = |error: h2::Error| from_h2(&error);
+    let mut sender = sender.ready().await.map_err(failed)?;
+    let (response, mut body) = sender.send_request(request, false).map_err(failed)?;
+    body.send_data(message.into(), true).map_err(failed)?;
+    let asked = Instant::now();
+    let (head, mut body) = response.await.map_err(failed)?.into_parts();
+    let first_byte = asked.elapsed();
+    if head.status != StatusCode::OK {
+        return Err(Failure::Status(head.status.as_u16()));
+    }
+    // A call that fails at once has its status in the head and no more.
+    if head.headers.contains_key(STATUS) {
+        judge_status(&head.headers)?;
+    }
+    if !head.headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(GRPC.as_bytes())) {
+        return Err(protocol(format!("the content type is not {GRPC}")));
+    }
+    let message = read(&mut body).await?;
+    let trailers = body.trailers().await.map_err(failed)?;
+    judge_status(&trailers.or(Some(head.headers)).unwrap_or_default())?;
+    match message::response(&message).map_err(protocol)? {
+        Status::Serving => Ok(first_byte),
+        other => Err(Failure::NotServing(other.as_str())),
+    }
+}
+
+async fn read(body: &mut RecvStream) -> Result<Vec<u8>, Failure> {
+    let mut message = Vec::new();
+    while let Some(piece) = body.data().await {
+        message.extend_from_slice(&piece.map_err(|error| from_h2(&error))?);
+        if message.len() > RESPONSE_LIMIT {
+            return Err(protocol(format!("the response is longer than {RESPONSE_LIMIT} octets")));
+        }
+    }
+    Ok(message)
+}
+
+/// How the call ended.
+fn judge_status(fields: &HeaderMap) -> Result<(), Failure> {
+    let status = fields.get(STATUS).ok_or_else(|| protocol("the call ends without grpc-status"))?;
+    let code: Option<usize> = status.to_str().ok().and_then(|status| status.parse().ok());
+    let code = code.ok_or_else(|| protocol("grpc-status is not a number"))?;
+    if code == 0 {
+        return Ok(());
+    }
+    let name = CODES.get(code).map(|name| format!(" {name}")).unwrap_or_default();
+    let message = fields.get(MESSAGE).map(|message| said::first_line(&percent_decoded(message.as_bytes())));
+    let message = message.filter(|message| !message.is_empty()).map(|message| format!(": {message}"));
+    Err(Failure::Grpc(format!("{code}{name}{}", message.unwrap_or_default())))
+}
+
+/// gRPC over HTTP/2, "Responses": whoever decodes a message "must not error due to invalid values".
+fn percent_decoded(text: &[u8]) -> Vec<u8> {
+    let mut octets = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((&octet, behind)) = rest.split_first() {
+        let digits = behind.get(..2).filter(|digits| octet == b'%' && digits.iter().all(u8::is_ascii_hexdigit));
+        let encoded = digits.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
+        octets.push(encoded.unwrap_or(octet));
+        rest = if encoded.is_some() { &behind[2..] } else { behind };
+    }
+    octets
+}
+
+fn from_h2(error: &h2::Error) -> Failure {
+    match error.get_io() {
+        Some(error) => failure::from_io(error, Stage::Response),
+        None => protocol(error),
+    }
+}
+
+fn protocol(why: impl Display) -> Failure {
+    Failure::Protocol(why.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_decoded_whatever_they_are() {
+        for (encoded, decoded) in [
+            ("a%20b", &b"a b"[..]),
+            ("100%", b"100%"),
+            ("%", b"%"),
+            ("%4", b"%4"),
+            ("%+4", b"%+4"),
+            ("%zz%41", b"%zzA"),
+            ("%C3%BC", "ü".as_bytes()),
+        ] {
+            assert_eq!(percent_decoded(encoded.as_bytes()), decoded, "{encoded}");
+        }
+    }
+}
