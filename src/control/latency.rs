@@ -7,11 +7,15 @@
 //!
 //! Whether maps are stale is not kept but seen: the table that those served were made of had another generation.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::{Control, Effect};
 use crate::geo::DatacenterId;
+use crate::health::{Finding, Outcome, Target, Times};
 use crate::latency::{Record, Sample, Table};
-use crate::snapshot::{Blueprint, Snapshot};
+use crate::snapshot::{Blueprint, Remapped, Snapshot};
 
 /// From new maps to the next ones at least: making them takes a while where a million networks were measured.
 pub const REMAP_INTERVAL: Duration = Duration::from_secs(5);
@@ -34,6 +38,47 @@ pub(super) struct Latency {
     keep_at: Option<Duration>,
 }
 
+impl Control {
+    /// Takes in what clients measured; where they are is known as soon as something is served.
+    pub(super) fn feed(&mut self, samples: &[Sample], now: Duration) {
+        if let Some(serving) = &self.serving {
+            self.latency.feed(samples, &serving.snapshot, now);
+        }
+    }
+
+    /// How long a probe's connection took is a round trip to the datacenters of its target.
+    pub(super) fn time(&mut self, target: &Arc<Target>, seen: &Outcome, now: Duration) {
+        if let Some(serving) = &self.serving
+            && let Outcome::Success(Finding { times: Times { connect: Some(rtt), .. }, .. }) = seen
+            && let Some(ids) = serving.pools_of.get(target)
+        {
+            let pools = &serving.snapshot.world().pools;
+            let places: BTreeSet<DatacenterId> = ids.iter().filter_map(|&id| pools[id as usize].datacenter).collect();
+            self.latency.feed_probe(*rtt, places, &serving.snapshot, now);
+        }
+    }
+
+    /// Asks for maps of the table as it is, if those that are served were made of another one.
+    pub(super) fn remap(&mut self, now: Duration) -> Option<Effect> {
+        let snapshot = &self.serving.as_ref()?.snapshot;
+        let table = self.latency.pass(snapshot, now)?;
+        Some(Effect::Remap(snapshot.blueprint().clone(), table))
+    }
+
+    /// Serves new maps, unless another configuration came between.
+    pub(super) fn exchange_maps(
+        &mut self,
+        made_for: &Arc<Blueprint>,
+        maps: &Remapped,
+        now: Duration,
+    ) -> Option<Effect> {
+        self.latency.end_remap(now);
+        let serving = self.serving.as_mut().filter(|serving| Arc::ptr_eq(made_for, serving.snapshot.blueprint()))?;
+        serving.snapshot = Arc::new(serving.snapshot.with_maps(maps, self.overrides.rulings()));
+        Some(Effect::Publish(serving.snapshot.clone()))
+    }
+}
+
 impl Latency {
     /// When something is to be done next; `snapshot` is what is served.
     pub(super) fn wake_at(&self, snapshot: Option<&Snapshot>) -> Option<Duration> {
@@ -48,7 +93,7 @@ impl Latency {
     }
 
     /// Takes in what clients measured.
-    pub(super) fn feed(&mut self, samples: &[Sample], snapshot: &Snapshot, now: Duration) {
+    fn feed(&mut self, samples: &[Sample], snapshot: &Snapshot, now: Duration) {
         self.keep_at.get_or_insert(now + KEEP_LATENCY_EVERY);
         for sample in samples {
             let location = snapshot.locations().look_up(sample.client().network());
@@ -57,7 +102,7 @@ impl Latency {
     }
 
     /// Takes in what a probe of this node measured to endpoints in these datacenters.
-    pub(super) fn feed_probe(
+    fn feed_probe(
         &mut self,
         rtt: Duration,
         places: impl IntoIterator<Item = DatacenterId>,
@@ -76,13 +121,13 @@ impl Latency {
     }
 
     /// New maps were made, of whatever.
-    pub(super) fn end_remap(&mut self, now: Duration) {
+    fn end_remap(&mut self, now: Duration) {
         self.is_remapping = false;
         self.remap_at = now + REMAP_INTERVAL;
     }
 
     /// Lets time pass. Gives the table if maps are to be made of it now.
-    pub(super) fn pass(&mut self, snapshot: &Snapshot, now: Duration) -> Option<Table> {
+    fn pass(&mut self, snapshot: &Snapshot, now: Duration) -> Option<Table> {
         if self.fade_at <= now {
             self.table.fade(now);
             self.fade_at = now + FADE_INTERVAL;

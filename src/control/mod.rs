@@ -5,7 +5,7 @@
 //! ```text
 //!   Adopt(blueprint) ─► next ── every target probed once, or 5 s passed ──► serving ─► Publish
 //!                                                                             ▲
-//!   Outcome(target) ─► health ── its pools changed ── 5 ms ───────────────────┤
+//!   Outcome, Push ─► health ── its pools changed ── 5 ms ─────────────────────┤
 //!   Latency(samples) ─► table ── something settled ─► Remap ─► Remapped(maps) ┘
 //! ```
 //!
@@ -18,23 +18,28 @@ mod expiry;
 mod keeping;
 mod latency;
 mod overrides;
+mod push;
 mod run;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
+
+use foldhash::fast::RandomState;
 
 pub use keeping::{BELIEVED_FOR, CONFIRM_EVERY, KEEP_EVERY, KEPT_FOR, Keep};
 pub use latency::{KEEP_LATENCY_EVERY, REMAP_INTERVAL};
 pub use overrides::{EndpointView, OverrideEvent, OverrideReply, Reply};
+pub use push::{MAX_REASON, Push, PushRefusal, PushReply, Said};
 pub use run::run;
 
 use crate::geo::DatacenterId;
-use crate::health::{Finding, Kept, Outcome, State, Target, Times, Transition};
+use crate::health::{Failure, Kept, Outcome, State, Target, Transition};
 use crate::latency::{Record, Sample, Table};
 use crate::overrides::{Book, Change};
 use crate::snapshot::{Blueprint, PoolId, Remapped, Snapshot, World};
-use crate::watch::Watch;
+use crate::watch::{Call, Doubted, Lateness, Observed, Restored, Watch};
 use keeping::Keeping;
 use latency::Latency;
 
@@ -43,6 +48,9 @@ pub const FIRST_ROUND: Duration = Duration::from_secs(5);
 
 /// Changes of health within this time are published together.
 pub const PUBLISH_WINDOW: Duration = Duration::from_millis(5);
+
+/// Probes in flight at most, however many descriptors there are: each takes a descriptor, a port and some 10 KiB.
+pub const MAX_IN_FLIGHT: usize = 16_384;
 
 /// Something that happened.
 #[derive(Debug)]
@@ -53,6 +61,10 @@ pub enum Event {
     Adopt(Arc<Blueprint>),
     /// A probe ended.
     Outcome(Arc<Target>, Outcome),
+    /// A probe ended without an outcome.
+    Lost(Arc<Target>),
+    /// Somebody reports an endpoint, and waits to be told what became of that.
+    Push(Push, PushReply),
     /// Clients, or their datacenters, measured round trips.
     Latency(Vec<Sample>),
     /// Measures that an earlier run kept. They are told after the first snapshot.
@@ -72,12 +84,18 @@ pub enum Event {
 pub enum Effect {
     /// Probe this target now, and tell the outcome.
     Probe(Arc<Target>),
+    /// The probe of this target that runs is of no interest any more; there will be no outcome.
+    Stop(Arc<Target>),
     /// Answer queries from this snapshot from now on.
     Publish(Arc<Snapshot>),
     /// Make maps of this table, beside, and tell them.
     Remap(Arc<Blueprint>, Table),
     /// Tell the operator that an endpoint went up or down, once.
     Report(Turn),
+    /// Tell the operator that the node began, or ceased, to doubt its own probes.
+    Doubt(Doubted),
+    /// Tell whoever reported what became of that.
+    Pushed(PushReply, Result<usize, PushRefusal>),
     /// Keep this for the next run.
     Keep(Keep),
     /// Keep this as well, beside: it may be big.
@@ -114,11 +132,16 @@ pub struct Control {
     latency: Latency,
 }
 
+/// The pools that hold each target.
+type PoolsOf = HashMap<Arc<Target>, Vec<PoolId>, RandomState>;
+
 /// What queries are answered from.
 #[derive(Debug)]
 struct Serving {
     snapshot: Arc<Snapshot>,
-    pools_of: HashMap<Arc<Target>, Vec<PoolId>>,
+    pools_of: PoolsOf,
+    /// Where endpoints stand, for those who report them.
+    places: HashMap<IpAddr, Vec<push::Place>>,
     /// Pools whose change is not published yet, and when it is to be.
     changed: BTreeSet<PoolId>,
     publish_at: Option<Duration>,
@@ -130,23 +153,29 @@ struct Serving {
 #[derive(Debug)]
 struct Next {
     blueprint: Arc<Blueprint>,
-    pools_of: HashMap<Arc<Target>, Vec<PoolId>>,
-    /// Its targets that were never probed.
+    pools_of: PoolsOf,
+    /// Its targets that are to be probed and never were.
     unprobed: HashSet<Arc<Target>>,
     deadline: Duration,
 }
 
 impl Control {
-    /// Nothing is served yet. `seed` makes the probes' jitter repeatable.
-    pub fn new(seed: u64) -> Self {
+    /// Nothing is served yet. `seed` makes the probes' jitter repeatable; at most `in_flight` of them are, and no more than
+    /// [`MAX_IN_FLIGHT`].
+    pub fn new(seed: u64, in_flight: usize) -> Self {
         Self {
-            watch: Watch::new(seed),
+            watch: Watch::new(seed, in_flight.min(MAX_IN_FLIGHT)),
             keeping: Keeping::default(),
             overrides: Book::default(),
             serving: None,
             next: None,
             latency: Latency::default(),
         }
+    }
+
+    /// How late probes started so far; it goes on counting.
+    pub fn lateness(&self) -> Arc<Lateness> {
+        self.watch.lateness().clone()
     }
 
     /// When something is to be done next, if nothing happens before.
@@ -168,13 +197,17 @@ impl Control {
             Event::Adopt(blueprint) => self.prepare(blueprint, now),
             Event::Outcome(target, outcome) => {
                 self.time(&target, &outcome, now);
-                effects.extend(self.observe(&target, outcome, now));
+                self.observe(&target, &outcome, now, &mut effects);
             }
-            Event::Latency(samples) => {
-                if let Some(serving) = &self.serving {
-                    self.latency.feed(&samples, &serving.snapshot, now);
-                }
+            Event::Lost(target) => {
+                self.watch.lose(&target, now);
+                self.await_no_longer(&target);
             }
+            Event::Push(push, reply) => {
+                let result = self.take_in(&push, now, &mut effects);
+                effects.push(Effect::Pushed(reply, result));
+            }
+            Event::Latency(samples) => self.feed(&samples, now),
             Event::KeptLatency(records) => self.latency.restore(records, now),
             Event::Remapped(blueprint, maps) => effects.extend(self.exchange_maps(&blueprint, &maps, now)),
             Event::Override(event) => effects.extend(self.take_override(event, now)),
@@ -184,11 +217,19 @@ impl Control {
                 effects.extend(self.latency.take_unkept().map(Effect::KeepLatency));
             }
         }
+        if let Some(over) = self.watch.end_doubt(now) {
+            self.tell_doubt(over, now, &mut effects);
+        }
         effects.extend(self.advance_overrides(now));
-        effects.extend(self.adopt(now));
+        self.adopt(now, &mut effects);
         effects.extend(self.publish(now));
         effects.extend(self.keeping.take_due(now).map(Effect::Keep));
-        effects.extend(self.watch.take_due(now).into_iter().map(Effect::Probe));
+        for call in self.watch.take_due(now) {
+            match call {
+                Call::Probe(target) => effects.push(Effect::Probe(target)),
+                Call::Silence(target) => self.hear(&target, &Outcome::Failure(Failure::Silent), now, &mut effects),
+            }
+        }
         effects.extend(self.remap(now));
         effects.extend(self.latency.take_kept(now).map(Effect::KeepLatency));
         effects
@@ -202,19 +243,61 @@ impl Control {
                 self.watch.restore(target, state);
             }
         }
-        let is_unprobed = |target: &&Arc<Target>| self.watch.health(target).state() == State::Unknown;
+        let is_unprobed =
+            |target: &&Arc<Target>| target.is_probed() && self.watch.health(target).state() == State::Unknown;
         let unprobed = pools_of.keys().filter(is_unprobed).cloned().collect();
         self.next = Some(Next { blueprint, pools_of, unprobed, deadline: now + FIRST_ROUND });
     }
 
-    fn observe(&mut self, target: &Arc<Target>, seen: Outcome, now: Duration) -> Option<Effect> {
+    fn observe(&mut self, target: &Arc<Target>, seen: &Outcome, now: Duration, effects: &mut Vec<Effect>) {
         let from = self.watch.health(target).state();
-        let transition = self.watch.observe(target, seen.share(), now);
+        let serving = self.serving.as_ref();
+        let datacenters = |target: &Target| serving.map_or_else(Vec::new, |serving| serving.datacenters(target));
+        let observed = self.watch.observe(target, seen, now, datacenters);
+        self.await_no_longer(target);
+        let Some(Observed { transition, doubt }) = observed else { return };
+        self.follow(target, from, transition, seen, now, effects);
+        if let Some(doubt) = doubt {
+            self.tell_doubt(doubt, now, effects);
+        }
+    }
+
+    /// Takes in what was not seen by a probe of this node.
+    fn hear(&mut self, target: &Arc<Target>, said: &Outcome, now: Duration, effects: &mut Vec<Effect>) {
+        let from = self.watch.health(target).state();
+        let transition = self.watch.hear(target, said, now);
+        self.follow(target, from, transition, said, now, effects);
+    }
+
+    fn take_in(&mut self, push: &Push, now: Duration, effects: &mut Vec<Effect>) -> Result<usize, PushRefusal> {
+        let Some(serving) = &self.serving else { return Err(PushRefusal::UnknownEndpoint(push.endpoint)) };
+        let places = serving.places.get(&push.endpoint).map_or(&[][..], Vec::as_slice);
+        let targets = push.addressees(serving.snapshot.world(), places)?;
+        let (said, times) = push.outcome();
+        for target in &targets {
+            (0..times).for_each(|_| self.hear(target, &said, now, effects));
+        }
+        Ok(targets.len())
+    }
+
+    /// What waits to be served need not wait for this target any longer.
+    fn await_no_longer(&mut self, target: &Arc<Target>) {
         if let Some(next) = &mut self.next {
             next.unprobed.remove(target);
         }
-        if let Some(serving) = &mut self.serving
-            && transition != Transition::None
+    }
+
+    /// Publishes and tells what an outcome changed.
+    fn follow(
+        &mut self,
+        target: &Arc<Target>,
+        from: State,
+        transition: Transition,
+        seen: &Outcome,
+        now: Duration,
+        effects: &mut Vec<Effect>,
+    ) {
+        if let Some(serving) = self.serving.as_mut().filter(|_| transition != Transition::None)
             && let Some(ids) = serving.pools_of.get(target)
         {
             serving.changed.extend(ids);
@@ -223,19 +306,25 @@ impl Control {
         let health = self.watch.health(target);
         let to = health.state();
         self.keeping.observe(target, health, now);
-        (from != to)
-            .then(|| Effect::Report(Turn { target: target.clone(), pools: self.pool_names(target), from, to, seen }))
+        if from != to {
+            let (pools, seen) = (self.pool_names(target), seen.clone());
+            effects.push(Effect::Report(Turn { target: target.clone(), pools, from, to, seen }));
+        }
     }
 
-    /// How long a probe's connection took is a round trip to the datacenters of its target.
-    fn time(&mut self, target: &Arc<Target>, seen: &Outcome, now: Duration) {
-        if let Some(serving) = &self.serving
-            && let Outcome::Success(Finding { times: Times { connect: Some(rtt), .. }, .. }) = seen
-            && let Some(ids) = serving.pools_of.get(target)
-        {
-            let pools = &serving.snapshot.world().pools;
-            let places: BTreeSet<DatacenterId> = ids.iter().filter_map(|&id| pools[id as usize].datacenter).collect();
-            self.latency.feed_probe(*rtt, places, &serving.snapshot, now);
+    /// Publishes and tells that all that probes say is held, or no longer.
+    fn tell_doubt(&mut self, doubt: Doubted, now: Duration, effects: &mut Vec<Effect>) {
+        if let Some(serving) = &mut self.serving {
+            serving.changed.extend(serving.pools_of.values().flatten());
+            serving.publish_at.get_or_insert(now + PUBLISH_WINDOW);
+        }
+        let restored = match &doubt {
+            Doubted::Began { restored, .. } => restored.clone(),
+            Doubted::Answered(_) | Doubted::Ended => Vec::new(),
+        };
+        effects.push(Effect::Doubt(doubt));
+        for Restored { target, from, seen } in restored {
+            self.follow(&target, from, Transition::Changed, &seen, now, effects);
         }
     }
 
@@ -250,43 +339,33 @@ impl Control {
     }
 
     /// Puts what waits in the place of what is served, if it need not wait any longer.
-    fn adopt(&mut self, now: Duration) -> Vec<Effect> {
+    fn adopt(&mut self, now: Duration, effects: &mut Vec<Effect>) {
         let Some(Next { blueprint, pools_of, .. }) =
             self.next.take_if(|next| next.unprobed.is_empty() || next.deadline <= now)
         else {
-            return Vec::new();
+            return;
         };
-        self.watch.retain(|target| pools_of.contains_key(target));
+        let world = blueprint.world();
+        let stopped = self.watch.retain(|target| pools_of.contains_key(target));
+        effects.extend(stopped.into_iter().map(Effect::Stop));
+        self.watch.set_hold(world.probing.hold);
         self.latency.adopt(&blueprint);
         self.keeping.retain(pools_of.keys().map(|target| &**target), now);
-        let windows = self.overrides.set_windows(&blueprint.world().windows, now);
+        let windows = self.overrides.set_windows(&world.windows, now);
+        effects.extend(windows.into_iter().map(Effect::Overridden));
         let before = self.serving.as_ref().map(|serving| &*serving.snapshot);
-        let standing = overrides::standing(&self.watch, self.overrides.rulings(), blueprint.world());
+        let standing = overrides::standing(&self.watch, self.overrides.rulings(), world);
         let snapshot = Snapshot::new(blueprint.clone(), standing, before);
         let snapshot = Arc::new(snapshot.overlaid(self.overrides.rulings()));
+        effects.push(Effect::Publish(snapshot.clone()));
         self.serving = Some(Serving {
-            snapshot: snapshot.clone(),
+            snapshot,
+            places: push::places(world),
             pools_of,
             changed: BTreeSet::new(),
             publish_at: None,
             names_changed: false,
         });
-        windows.into_iter().map(Effect::Overridden).chain([Effect::Publish(snapshot)]).collect()
-    }
-
-    /// Asks for maps of the table as it is, if those that are served were made of another one.
-    fn remap(&mut self, now: Duration) -> Option<Effect> {
-        let snapshot = &self.serving.as_ref()?.snapshot;
-        let table = self.latency.pass(snapshot, now)?;
-        Some(Effect::Remap(snapshot.blueprint().clone(), table))
-    }
-
-    /// Serves new maps, unless another configuration came between.
-    fn exchange_maps(&mut self, made_for: &Arc<Blueprint>, maps: &Remapped, now: Duration) -> Option<Effect> {
-        self.latency.end_remap(now);
-        let serving = self.serving.as_mut().filter(|serving| Arc::ptr_eq(made_for, serving.snapshot.blueprint()))?;
-        serving.snapshot = Arc::new(serving.snapshot.with_maps(maps, self.overrides.rulings()));
-        Some(Effect::Publish(serving.snapshot.clone()))
     }
 
     fn publish(&mut self, now: Duration) -> Option<Effect> {
@@ -304,9 +383,17 @@ impl Control {
     }
 }
 
-/// The pools that hold each target.
-fn pools_of(world: &World) -> HashMap<Arc<Target>, Vec<PoolId>> {
-    let mut pools_of: HashMap<Arc<Target>, Vec<PoolId>> = HashMap::new();
+impl Serving {
+    /// Where a target stands.
+    fn datacenters(&self, target: &Target) -> Vec<DatacenterId> {
+        let ids = self.pools_of.get(target).map_or(&[][..], Vec::as_slice);
+        ids.iter().filter_map(|&id| self.snapshot.world().pools[id as usize].datacenter).collect()
+    }
+}
+
+/// The pools that hold each target, in their order.
+fn pools_of(world: &World) -> PoolsOf {
+    let mut pools_of = PoolsOf::default();
     for (id, spec) in (0..).zip(&world.pools) {
         for target in spec.members.targets() {
             match pools_of.get_mut(target) {

@@ -5,6 +5,7 @@ use ipnet::IpNet;
 use super::*;
 use crate::control::latency::FADE_INTERVAL;
 use crate::geo::{Coordinates, CountryCode, Location, Regions};
+use crate::health::Times;
 use crate::latency::{MIN_SAMPLES, Rtt};
 use crate::snapshot::{Datacenter, PoolUse, SteeredName, Steering, ZoneSpec};
 use crate::steering::{AllDown, Pick, Step};
@@ -14,7 +15,7 @@ use crate::zone::Record as ZoneRecord;
 const NETWORK: &str = "198.51.100.0/24";
 
 /// A name that is steered by `steer` among a pool without monitor in each of these datacenters.
-fn world(datacenters: &[&str], steer: Step) -> Arc<Blueprint> {
+fn steered(datacenters: &[&str], steer: Step) -> Arc<Blueprint> {
     Arc::new(Blueprint::compile(draft(datacenters, steer), Arc::new(Locations::unknown()), None).unwrap())
 }
 
@@ -101,7 +102,7 @@ const TIE: [u64; 1] = [0b11];
 #[test]
 fn what_settles_is_mapped_beside_and_published() {
     let mut scene = Scene::new();
-    scene.happen(Event::Adopt(world(&["fra", "iad"], Step::Latency)));
+    scene.happen(Event::Adopt(steered(&["fra", "iad"], Step::Latency)));
     assert_eq!(scene.ranking(), TIE);
     let before = scene.serving.clone().unwrap();
 
@@ -116,7 +117,7 @@ fn what_settles_is_mapped_beside_and_published() {
     // The table went on while the first maps were made of what was known then: `fra` alone.
     assert_eq!(scene.serving.as_ref().unwrap().generation(), before.generation() + 1);
     assert!(scene.remaps.is_empty());
-    scene.pass(scene.now + REMAP_INTERVAL, |_| true);
+    scene.pass(scene.now + REMAP_INTERVAL, |_| WELL);
     remap(&mut scene, Duration::ZERO);
     assert_eq!(scene.ranking(), FRA_FIRST);
     let after = scene.serving.clone().unwrap();
@@ -128,10 +129,10 @@ fn what_settles_is_mapped_beside_and_published() {
 #[test]
 fn however_often_round_trips_change_maps_are_made_every_5_seconds_at_most() {
     let mut scene = Scene::new();
-    scene.happen(Event::Adopt(world(&["fra", "iad"], Step::Latency)));
+    scene.happen(Event::Adopt(steered(&["fra", "iad"], Step::Latency)));
     let mut made = Vec::new();
     for second in 0..60 {
-        scene.pass(Duration::from_secs(second), |_| true);
+        scene.pass(Duration::from_secs(second), |_| WELL);
         measure(&mut scene, if second % 2 == 0 { 20.0 } else { 500.0 });
         while let Some((at, ..)) = scene.remaps.last() {
             made.push(*at);
@@ -140,7 +141,7 @@ fn however_often_round_trips_change_maps_are_made_every_5_seconds_at_most() {
     }
     assert!(made.len() >= 10, "{made:?}");
     assert!(made.windows(2).all(|pair| pair[1] - pair[0] >= REMAP_INTERVAL), "{made:?}");
-    scene.pass(scene.now + REMAP_INTERVAL, |_| true);
+    scene.pass(scene.now + REMAP_INTERVAL, |_| WELL);
     remap(&mut scene, Duration::ZERO);
     assert_eq!(scene.ranking(), IAD_FIRST, "the last word counts");
 }
@@ -148,13 +149,13 @@ fn however_often_round_trips_change_maps_are_made_every_5_seconds_at_most() {
 #[test]
 fn maps_that_another_configuration_overtook_are_thrown_away() {
     let mut scene = Scene::new();
-    scene.happen(Event::Adopt(world(&["fra", "iad"], Step::Latency)));
+    scene.happen(Event::Adopt(steered(&["fra", "iad"], Step::Latency)));
     measure(&mut scene, 20.0);
     // Other numbers for the same datacenters.
-    scene.happen(Event::Adopt(world(&["iad", "fra"], Step::Latency)));
+    scene.happen(Event::Adopt(steered(&["iad", "fra"], Step::Latency)));
     remap(&mut scene, Duration::ZERO);
     assert_eq!(scene.ranking(), TIE);
-    scene.pass(scene.now + REMAP_INTERVAL, |_| true);
+    scene.pass(scene.now + REMAP_INTERVAL, |_| WELL);
     remap(&mut scene, Duration::ZERO);
     assert_eq!(scene.ranking(), IAD_FIRST, "slots are by datacenter, and fra is the second now");
 }
@@ -162,10 +163,10 @@ fn maps_that_another_configuration_overtook_are_thrown_away() {
 #[test]
 fn a_reload_takes_over_maps_and_measures() {
     let mut scene = Scene::new();
-    scene.happen(Event::Adopt(world(&["fra", "iad"], Step::Latency)));
+    scene.happen(Event::Adopt(steered(&["fra", "iad"], Step::Latency)));
     measure(&mut scene, 20.0);
     remap(&mut scene, Duration::ZERO);
-    scene.pass(scene.now + REMAP_INTERVAL, |_| true);
+    scene.pass(scene.now + REMAP_INTERVAL, |_| WELL);
     remap(&mut scene, Duration::ZERO);
     let before = scene.serving.clone().unwrap();
     let locations = before.locations().clone();
@@ -179,23 +180,21 @@ fn a_reload_takes_over_maps_and_measures() {
 #[test]
 fn nobody_asks_so_nothing_is_mapped_but_it_is_known_when_somebody_does() {
     let mut scene = Scene::new();
-    scene.happen(Event::Adopt(world(&["fra", "iad"], Step::Distance)));
+    scene.happen(Event::Adopt(steered(&["fra", "iad"], Step::Distance)));
     measure(&mut scene, 20.0);
     assert!(scene.remaps.is_empty());
-    scene.happen(Event::Adopt(world(&["fra", "iad"], Step::Latency)));
+    scene.happen(Event::Adopt(steered(&["fra", "iad"], Step::Latency)));
     remap(&mut scene, Duration::ZERO);
     assert_eq!(scene.ranking(), FRA_FIRST);
 }
 
 #[test]
 fn a_probes_connection_is_a_round_trip_for_the_country_of_the_site() {
-    let monitor = Arc::new(Monitor { interval: INTERVAL, ..Monitor::new(Check::Tcp(TcpCheck::default()), 80) });
+    let monitor = Arc::new(tcp());
     let mut world = draft(&["fra", "iad"], Step::Latency);
     for pool in &mut world.pools {
         let Members::Addresses(endpoints) = &mut Arc::make_mut(pool).members else { panic!("no addresses") };
-        let host = "a".into();
-        let target = Target { address: (endpoints[0].value, 80).into(), host, monitor: monitor.clone() };
-        endpoints[0].condition = Some(Condition::Probe(target));
+        endpoints[0].condition = Some(Condition::Probe(target(endpoints[0].value, &monitor)));
     }
     world.site_country = CountryCode::parse("DE");
     let here = Location { country: world.site_country, ..Location::default() };
@@ -203,7 +202,7 @@ fn a_probes_connection_is_a_round_trip_for_the_country_of_the_site() {
     let mut scene = Scene::new();
     scene.happen(Event::Adopt(Arc::new(Blueprint::compile(world, Arc::new(locations), None).unwrap())));
     // What a probe does not tell is not taken for something else.
-    scene.answer_probes(|_| true);
+    scene.answer_probes(|_| WELL);
     for round in 1..=u32::from(MIN_SAMPLES) {
         scene.now = INTERVAL * round;
         scene.happen(Event::Tick);
@@ -216,7 +215,7 @@ fn a_probes_connection_is_a_round_trip_for_the_country_of_the_site() {
         }
     }
     remap(&mut scene, Duration::ZERO);
-    scene.pass(scene.now + REMAP_INTERVAL, |_| true);
+    scene.pass(scene.now + REMAP_INTERVAL, |_| WELL);
     remap(&mut scene, Duration::ZERO);
     assert_eq!(scene.ranking(), IAD_FIRST);
 }
@@ -224,13 +223,13 @@ fn a_probes_connection_is_a_round_trip_for_the_country_of_the_site() {
 #[test]
 fn what_was_fed_is_kept_now_and_then_and_in_the_end() {
     let mut scene = Scene::new();
-    scene.happen(Event::Adopt(world(&["fra", "iad"], Step::Distance)));
-    scene.pass(KEEP_LATENCY_EVERY * 2, |_| true);
+    scene.happen(Event::Adopt(steered(&["fra", "iad"], Step::Distance)));
+    scene.pass(KEEP_LATENCY_EVERY * 2, |_| WELL);
     assert!(scene.kept_tables.is_empty(), "there is nothing to be kept");
     let fed = scene.now;
     measure(&mut scene, 20.0);
     measure(&mut scene, 20.0);
-    scene.pass(fed + KEEP_LATENCY_EVERY * 3, |_| true);
+    scene.pass(fed + KEEP_LATENCY_EVERY * 3, |_| WELL);
     assert_eq!(scene.kept_tables.len(), 1);
     assert_eq!(scene.kept_tables[0].0, fed + KEEP_LATENCY_EVERY);
     assert_eq!(scene.kept_tables[0].1.len(), 2);
@@ -244,22 +243,22 @@ fn what_was_fed_is_kept_now_and_then_and_in_the_end() {
 #[test]
 fn what_an_earlier_run_kept_counts_and_what_is_old_is_forgotten() {
     let mut earlier = Scene::new();
-    earlier.happen(Event::Adopt(world(&["fra", "iad"], Step::Latency)));
+    earlier.happen(Event::Adopt(steered(&["fra", "iad"], Step::Latency)));
     measure(&mut earlier, 20.0);
     let (.., table) = earlier.remaps.pop().unwrap();
     let records: Vec<Record> = table.records(Duration::ZERO).collect();
     assert_eq!(records[0].measured.mean, Rtt::from_ms(20.0));
 
     let mut scene = Scene::new();
-    scene.happen(Event::Adopt(world(&["fra", "iad"], Step::Latency)));
+    scene.happen(Event::Adopt(steered(&["fra", "iad"], Step::Latency)));
     scene.happen(Event::KeptLatency(records));
     scene.happen(samples("iad", 100.0, MIN_SAMPLES));
     remap(&mut scene, Duration::ZERO);
-    scene.pass(REMAP_INTERVAL, |_| true);
+    scene.pass(REMAP_INTERVAL, |_| WELL);
     remap(&mut scene, Duration::ZERO);
     assert_eq!(scene.ranking(), FRA_FIRST);
 
-    scene.pass(Duration::from_secs(8 * 24 * 60 * 60), |_| true);
+    scene.pass(Duration::from_secs(8 * 24 * 60 * 60), |_| WELL);
     remap(&mut scene, Duration::ZERO);
     assert_eq!(scene.ranking(), TIE);
 }
