@@ -9,6 +9,7 @@
 //! after is a pure function of them, so an answer's scope is exact.
 
 mod measure;
+mod reading;
 mod rows;
 mod rtt;
 mod sample;
@@ -16,7 +17,8 @@ mod table;
 mod vantage;
 
 pub use measure::{MIN_SAMPLES, Measured};
+pub use reading::{Area, Clients, Reading, ReadingSource};
 pub use rtt::{Rtt, Tolerance};
 pub use sample::{MAX_SAMPLE_MS, Sample, SampleError, Widths};
-pub use table::{Area, CAPACITY, Clients, Reading, ReadingSource, Record, Table};
+pub use table::{CAPACITY, Record, Table};
 pub use vantage::{Vantage, Vantages};

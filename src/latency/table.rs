@@ -8,7 +8,6 @@
 //!   network ─► autonomous system, in the country ─► country ─► own probes ─► continent ─► estimate
 //! ```
 
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,10 +15,11 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::measure::{AREA_MEMORY, Measure, Measured, Minute, NETWORK_MEMORY};
+use super::reading::{Area, Clients, Reading, ReadingSource, areas_of, fallback_of, fill};
 use super::rows::{Cell, Rows};
 use super::rtt::Rtt;
 use super::sample::{Sample, Widths};
-use crate::geo::{Continent, Coordinates, CountryCode, DatacenterId, Location};
+use crate::geo::{Coordinates, CountryCode, DatacenterId, Location};
 
 /// Measures that a table holds at most: a million networks and four datacenters. Those of IPv4 take 64 MB, and half as much
 /// again while a map is made of them; those of IPv6 half as much more.
@@ -27,50 +27,6 @@ pub const CAPACITY: usize = 4_000_000;
 
 /// Of a full table the measures that were fed least recently make room: a sixteenth at a time.
 const EVICTED_SHARE: usize = 16;
-
-/// Networks that share a row where they have none of their own, from the smallest to the largest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Area {
-    /// Those of an autonomous system in a country.
-    Asn(u32, CountryCode),
-    /// Those in a country.
-    Country(CountryCode),
-    /// Those in the country of this node's site, as its own probes measure.
-    Probed(CountryCode),
-    /// Those on a continent.
-    Continent(Continent),
-}
-
-/// Whose row it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Clients {
-    /// Those in this network.
-    Network(IpNet),
-    /// Those in this area.
-    Area(Area),
-}
-
-/// What is known of the round trip between a client and a datacenter.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Reading {
-    /// What rankings are made of.
-    pub rtt: Rtt,
-    /// How it is known.
-    pub source: ReadingSource,
-}
-
-/// How a round trip time is known.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum ReadingSource {
-    /// It was measured for these clients.
-    Measured(Clients, Measured),
-    /// From the distance.
-    Estimated,
-    /// Not even the distance is known: the median of the other datacenters.
-    Median,
-    /// Nothing is known of any datacenter.
-    Unknown,
-}
 
 /// A measure as it is kept on disk.
 #[derive(Clone, Debug, PartialEq)]
@@ -341,23 +297,6 @@ impl Table {
     }
 }
 
-/// Where no round trip was measured: the estimate, or without coordinates the median of the others.
-pub(super) fn fill(rtts: &mut [Rtt], client: Option<Coordinates>, sites: &[Coordinates]) {
-    if let Some(client) = client {
-        for (rtt, &site) in rtts.iter_mut().zip(sites).filter(|(rtt, _)| !rtt.is_known()) {
-            *rtt = Rtt::estimate(client, site);
-        }
-        return;
-    }
-    if rtts.iter().all(|rtt| rtt.is_known()) {
-        return;
-    }
-    let mut known: Vec<Rtt> = rtts.iter().copied().filter(|rtt| rtt.is_known()).collect();
-    known.sort_unstable();
-    let median = Rtt::median(&known);
-    rtts.iter_mut().filter(|rtt| !rtt.is_known()).for_each(|rtt| *rtt = median);
-}
-
 /// A row's key, which says in which of the three lists it is.
 enum Key {
     V4(u32),
@@ -377,32 +316,6 @@ fn memory_of(clients: Clients) -> u16 {
     match clients {
         Clients::Network(_) => NETWORK_MEMORY,
         Clients::Area(_) => AREA_MEMORY,
-    }
-}
-
-/// The areas that a sample from here feeds.
-fn areas_of(location: &Location) -> impl Iterator<Item = Area> {
-    fallback_of(location).filter(|area| !matches!(area, Area::Probed(_)))
-}
-
-/// The areas that are asked for clients here, the smallest first.
-fn fallback_of(location: &Location) -> impl Iterator<Item = Area> + use<> {
-    let asn = location.asn.zip(location.country).map(|(asn, country)| Area::Asn(asn, country));
-    let country = location.country;
-    let areas = [asn, country.map(Area::Country), country.map(Area::Probed), location.continent.map(Area::Continent)];
-    areas.into_iter().flatten()
-}
-
-/// As an operator reads it: `198.51.100.0/24`, `AS3320 in DE`, `DE`, `EU`.
-impl fmt::Display for Clients {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Network(net) => net.fmt(f),
-            Self::Area(Area::Asn(asn, country)) => write!(f, "AS{asn} in {country}"),
-            Self::Area(Area::Country(country)) => country.fmt(f),
-            Self::Area(Area::Probed(country)) => write!(f, "own probes, for {country}"),
-            Self::Area(Area::Continent(continent)) => continent.fmt(f),
-        }
     }
 }
 

@@ -11,9 +11,10 @@
 
 use std::net::IpAddr;
 
+use super::reading::{Reading, fill};
 use super::rows::Cell;
 use super::rtt::Rtt;
-use super::table::{Reading, Table, fill};
+use super::table::Table;
 use crate::geo::{Bits, Coordinates, Location, Locations, Runs, RunsBuilder};
 
 /// No row: the location alone says what is known.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::geo::{Locations, Prefix, nest};
+use crate::geo::{Continent, Locations, Prefix, nest};
 use crate::latency::{MIN_SAMPLES, Vantages};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
