@@ -125,10 +125,9 @@ fn explain_tells_each_round_trip_and_how_it_is_known() {
     let question = Question {
         name: truenorth::name::Name::parse("www.example.com.", &truenorth::name::Name::root()).unwrap(),
         rtype: A,
-        client: "10.5.1.9".parse().unwrap(),
-        length: 24,
+        client: "10.5.1.9/24".parse().unwrap(),
     };
-    let explanation = Explanation::new(&scene.snapshot(), &question, &[]).unwrap();
+    let explanation = Explanation::live(&scene.snapshot(), &question, &[]).unwrap();
     let text = explanation.to_string();
     for line in [
         "  step      latency: web/fra > web/iad > web/sin",

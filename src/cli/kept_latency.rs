@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::control::Event;
+use crate::control::{Event, Handle};
 use crate::latency::{Record, Table};
 use crate::store::{Batch, LATENCY, LatencyRecord, Store};
 
@@ -26,23 +26,27 @@ impl KeptLatency {
     }
 
     /// Tells control what an earlier process kept.
-    pub(super) fn recall(&self, events: &mpsc::Sender<Event>) {
-        let (kept, events) = (self.clone(), events.clone());
-        tokio::task::spawn_blocking(move || {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            let blocks = kept.store.all(&LATENCY);
-            let records: Vec<Record> = blocks.iter().flat_map(|(block, record)| record.unpack(block, now)).collect();
-            // Control is gone only when the node stops.
-            if events.blocking_send(Event::KeptLatency(records)).is_ok() {
+    pub(super) fn recall(&self, control: &Handle) -> JoinHandle<()> {
+        let (kept, control) = (self.clone(), control.clone());
+        tokio::spawn(async move {
+            let read = spawn_blocking(move || {
+                let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                let blocks = kept.store.all(&LATENCY);
+                let records: Vec<Record> =
+                    blocks.iter().flat_map(|(block, record)| record.unpack(block, now)).collect();
                 *kept.blocks() = Some(blocks.into_keys().collect());
+                records
+            });
+            if let Ok(records) = read.await {
+                control.tell(Event::KeptLatency(records)).await;
             }
-        });
+        })
     }
 
     /// Puts a table in the place of the one that is kept.
     pub(super) fn keep(&self, table: Table, now: Duration) {
         let kept = self.clone();
-        tokio::task::spawn_blocking(move || {
+        spawn_blocking(move || {
             let mut known = kept.blocks();
             let Some(blocks) = &mut *known else { return };
             let packed = LatencyRecord::pack(table.records(now), now);
@@ -66,6 +70,7 @@ impl KeptLatency {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::control::Message;
     use crate::latency::{Sample, Widths};
 
     const NOW: Duration = Duration::from_secs(1_790_000_000);
@@ -82,10 +87,12 @@ mod tests {
 
     /// What a node that begins with this folder is told.
     async fn recalled(kept: &KeptLatency) -> Vec<String> {
-        let (events, mut received) = mpsc::channel(1);
-        kept.recall(&events);
+        let (control, mut received) = Handle::new();
+        kept.recall(&control).await.unwrap();
         match received.recv().await {
-            Some(Event::KeptLatency(records)) => records.iter().map(|record| record.clients.to_string()).collect(),
+            Some(Message::Event(Event::KeptLatency(records))) => {
+                records.iter().map(|record| record.clients.to_string()).collect()
+            }
             other => panic!("{other:?}"),
         }
     }

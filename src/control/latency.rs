@@ -73,7 +73,7 @@ impl Control {
         now: Duration,
     ) -> Option<Effect> {
         self.latency.end_remap(now);
-        let serving = self.serving.as_mut().filter(|serving| Arc::ptr_eq(made_for, serving.snapshot.blueprint()))?;
+        let serving = self.serving.as_mut().filter(|serving| serving.snapshot.blueprint().is_like(made_for))?;
         serving.snapshot = Arc::new(serving.snapshot.with_maps(maps, self.overrides.rulings()));
         Some(Effect::Publish(serving.snapshot.clone()))
     }

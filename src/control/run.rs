@@ -5,12 +5,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::{self, AbortHandle, JoinError, JoinHandle, JoinSet};
 use tracing::{error, info, warn};
 
 use super::expiry::Expiries;
-use super::{Control, Effect, Event, Keep, Turn};
+use super::{Control, Effect, Event, Keep, Message, Told, Turn};
 use crate::health::{Outcome, State, Target};
 use crate::latency::Table;
 use crate::overrides::{Change, Happening, Override, rfc3339};
@@ -102,6 +102,23 @@ impl Probes {
     }
 }
 
+/// Who waits for a configuration to be served.
+#[derive(Debug, Default)]
+struct Waiting(Vec<(Arc<Blueprint>, oneshot::Sender<Arc<Snapshot>>)>);
+
+impl Waiting {
+    /// Tells those who waited for this, and lets those go who waited for what it went before: that is never served.
+    fn tell(&mut self, snapshot: &Arc<Snapshot>) {
+        let Some(last) = self.0.iter().rposition(|(blueprint, _)| snapshot.is_of(blueprint)) else { return };
+        for (blueprint, reply) in self.0.drain(..=last) {
+            if snapshot.is_of(&blueprint) {
+                // Who asked may have gone.
+                let _ = reply.send(snapshot.clone());
+            }
+        }
+    }
+}
+
 /// Time since the Unix epoch that never runs backwards nor jumps: the wall clock is read once.
 #[derive(Clone, Copy, Debug)]
 struct Clock {
@@ -125,33 +142,52 @@ impl Clock {
     }
 }
 
-/// Runs until it is told to stop or all senders of events are gone. `probe` asks a target and ends with the outcome;
-/// `publish` makes a snapshot the one that queries are answered from, and gives back the one before; `keep` keeps rows for
-/// the next run, and `keep_latency` a table at a time since the Unix epoch; neither waits for a disk.
+/// Runs until it is told to stop or all handles are gone. `probe` asks a target and ends with the outcome; `publish` makes a
+/// snapshot the one that queries are answered from, and gives back the one before; `keep` keeps rows for the next run, and
+/// does not wait for a disk; `tell` hears of every turn and of every change of overrides, and of round
+/// trips that are to be kept.
 pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
     mut control: Control,
-    mut events: mpsc::Receiver<Event>,
+    mut messages: mpsc::Receiver<Message>,
     probe: impl Fn(Arc<Target>) -> P,
     mut publish: impl FnMut(Arc<Snapshot>) -> Option<Arc<Snapshot>>,
     keep: impl Fn(Keep),
-    keep_latency: impl Fn(Table, Duration),
+    tell: impl Fn(Told<'_>),
 ) {
     let clock = Clock::new();
     let mut retired = Retired::default();
     let mut probes = Probes::default();
     let mut remapping = Remapping::default();
+    let mut waiting = Waiting::default();
     let mut expiries = Expiries::default();
     loop {
         let sweep_at = clock.now() + SWEEP;
         let wake_at = control.wake_at().map_or(sweep_at, |at| at.min(sweep_at));
-        let event = tokio::select! {
-            event = events.recv() => match event {
-                Some(event) => event,
+        let message = tokio::select! {
+            message = messages.recv() => match message {
+                Some(message) => message,
                 None => return,
             },
-            event = probes.next() => event,
-            event = remapping.ended() => event,
-            () = tokio::time::sleep_until(clock.instant(wake_at).into()) => Event::Tick,
+            event = probes.next() => Message::Event(event),
+            event = remapping.ended() => Message::Event(event),
+            () = tokio::time::sleep_until(clock.instant(wake_at).into()) => Message::Event(Event::Tick),
+        };
+        let event = match message {
+            Message::Event(event) => event,
+            Message::Serve(event, blueprint, reply) => {
+                waiting.0.push((blueprint, reply));
+                event
+            }
+            Message::Survey(reply) => {
+                // Who asked may have gone.
+                let _ = reply.send(control.survey());
+                Event::Tick
+            }
+            Message::Overrides(reply) => {
+                let book = control.overrides();
+                let _ = reply.send(book.all().map(|item| (item.clone(), book.is_in_force(item.id))).collect());
+                Event::Tick
+            }
         };
         let is_last = matches!(event, Event::Stop);
         tell_of_certificates(&mut expiries, &event, clock.now());
@@ -159,15 +195,24 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
             match effect {
                 Effect::Probe(target) => probes.start(target.clone(), probe(target)),
                 Effect::Stop(target) => probes.stop(&target),
-                Effect::Publish(snapshot) => retired.0.extend(publish(snapshot)),
+                Effect::Publish(snapshot) => {
+                    retired.0.extend(publish(snapshot.clone()));
+                    waiting.tell(&snapshot);
+                }
                 Effect::Remap(blueprint, table) => remapping.begin(blueprint, table),
-                Effect::Report(turn) => report(&turn),
+                Effect::Report(turn) => {
+                    report(&turn);
+                    tell(Told::Turn(&turn));
+                }
                 Effect::Doubt(doubt) => report_doubt(&doubt),
                 // Whoever reported may be gone.
                 Effect::Pushed(reply, result) => _ = reply.send(result),
                 Effect::Keep(rows) => keep(rows),
-                Effect::KeepLatency(table) => keep_latency(table, clock.now()),
-                Effect::Overridden(change) => report_override(&change),
+                Effect::KeepLatency(table) => tell(Told::Latency(&table, clock.now())),
+                Effect::Overridden(change) => {
+                    report_override(&change);
+                    tell(Told::Override(&change));
+                }
                 Effect::Reply(reply) => reply.send(),
             }
         }

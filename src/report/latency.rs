@@ -1,24 +1,25 @@
 //! How far datacenters are from a client, and how that is known.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::latency::{Reading, ReadingSource};
 
 /// The round trip to one datacenter.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct LatencyShape {
     datacenter: String,
     /// What rankings are made of; absent if nothing is known.
     rtt_ms: Option<f64>,
-    source: &'static str,
+    source: Cow<'static, str>,
     /// Absent if it was not measured.
     #[serde(flatten)]
     measured: Option<MeasuredShape>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct MeasuredShape {
     /// For whom it was measured, such as `198.51.100.0/24`, `AS3320 in DE` or `EU`.
     clients: String,
@@ -45,7 +46,7 @@ impl LatencyShape {
             ReadingSource::Unknown => ("unknown", None),
         };
         let rtt_ms = reading.rtt.is_known().then(|| reading.rtt.ms());
-        Self { datacenter: datacenter.to_owned(), rtt_ms, source, measured }
+        Self { datacenter: datacenter.to_owned(), rtt_ms, source: source.into(), measured }
     }
 }
 
@@ -55,7 +56,7 @@ impl fmt::Display for LatencyShape {
         if let Some(rtt) = self.rtt_ms {
             write!(f, "{rtt:.1} ms, ")?;
         }
-        f.write_str(self.source)?;
+        f.write_str(&self.source)?;
         if let Some(MeasuredShape { clients, mean_ms, samples, age_s }) = &self.measured {
             write!(f, " for {clients}: mean {mean_ms:.1} ms of {samples} samples, {} min old", age_s / 60)?;
         }

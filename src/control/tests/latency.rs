@@ -57,6 +57,7 @@ fn draft(datacenters: &[&str], steer: Step) -> World {
         records: vec![record(Rtype::SOA, soa), record(Rtype::NS, origin.as_wire().to_vec())],
         names: vec![SteeredName { owner: origin.clone(), steering }],
         reflect: Vec::new(),
+        counts_serial: false,
     };
     World {
         datacenters: datacenters.iter().map(place).collect(),
