@@ -23,6 +23,7 @@ use tokio::sync::oneshot;
 use tracing::{error, info, warn};
 
 use super::descriptors;
+use super::kept_latency::KeptLatency;
 use super::load::{Loaded, Loader};
 use super::log_faults;
 use super::watch_files::FileWatch;
@@ -140,7 +141,8 @@ impl Node {
         let (first, first_published) = oneshot::channel();
         let machine = Control::new(fastrand::u64(..), descriptors::for_probes());
         let lateness = machine.lateness();
-        let (keep, tell) = (keeper(files.store.clone()), teller(&journal, &files.store));
+        let latency = KeptLatency::new(files.store.clone());
+        let (keep, tell) = (keeper(files.store.clone()), teller(&journal, &files.store, &latency));
         let running = control::run(machine, received, prober(), publisher(first), keep, tell);
         let control_task = tokio::spawn(running);
         let kept = files.store.all(&HEALTH).into_iter().map(|(target, record)| (target, Kept::from(record)));
@@ -151,6 +153,7 @@ impl Node {
         let latest = loaded.blueprint;
         control.tell(Event::Adopt(latest.clone())).await;
         let published = first_published.await.map_err(|error| other(&error))?;
+        latency.recall(&control);
         let running = bound.start(published.clone(), Arc::new(Rotation::default())).map_err(|error| other(&error))?;
         let started = admin.map(|(bound, admin)| {
             let (published, control) = (published.clone(), control.clone());
@@ -335,9 +338,9 @@ fn prober() -> impl Fn(Arc<Target>) -> Pin<Box<dyn Future<Output = Outcome> + Se
     }
 }
 
-/// Writes what happens into the journal; overrides are kept besides.
-fn teller(journal: &Arc<Journal>, store: &Arc<Store>) -> impl Fn(Told<'_>) + use<> {
-    let (journal, store) = (journal.clone(), store.clone());
+/// Writes what happens into the journal; overrides and round trips are kept besides.
+fn teller(journal: &Arc<Journal>, store: &Arc<Store>, latency: &KeptLatency) -> impl Fn(Told<'_>) + use<> {
+    let (journal, store, latency) = (journal.clone(), store.clone(), latency.clone());
     move |told| match told {
         Told::Turn(Turn { target, pools, from, to, seen }) => {
             journal.tell(News::endpoint(target, pools, *from, *to, seen));
@@ -347,6 +350,7 @@ fn teller(journal: &Arc<Journal>, store: &Arc<Store>) -> impl Fn(Told<'_>) + use
             keep_override(&store, change);
             journal.tell(News::Override(change.into()));
         }
+        Told::Latency(table, now) => latency.keep(table.clone(), now),
     }
 }
 

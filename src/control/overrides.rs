@@ -234,6 +234,8 @@ mod tests {
                     }
                     Effect::Reply(reply) => reply.send(),
                     Effect::Report(_) | Effect::Keep(_) | Effect::Stop(_) | Effect::Doubt(_) | Effect::Pushed(..) => {}
+                    // Nobody steers by them here.
+                    Effect::Remap(..) | Effect::KeepLatency(_) => panic!("round trips without a probe that tells one"),
                 }
             }
             for target in probes {

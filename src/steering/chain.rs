@@ -5,6 +5,8 @@
 pub enum Step {
     /// By the tiers of the client's region.
     Region,
+    /// By measured round trip time to the client's network.
+    Latency,
     /// By great circle from the client's coordinates.
     Distance,
     /// By the order in `pools`.
@@ -20,8 +22,9 @@ pub enum Step {
 
 impl Step {
     /// All of them, with their names in a zone file.
-    pub const ALL: [(&'static str, Self); 6] = [
+    pub const ALL: [(&'static str, Self); 7] = [
         ("region", Self::Region),
+        ("latency", Self::Latency),
         ("distance", Self::Distance),
         ("failover", Self::Failover),
         ("load", Self::Load),

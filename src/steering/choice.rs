@@ -253,7 +253,7 @@ mod tests {
 
     fn ranking(tiers: &[Set]) -> Ranking {
         let slots = tiers.iter().map(|tier| tier.count_ones() as u8).sum();
-        let client = Client { region: crate::geo::Regions::NOWHERE, coordinates: None };
+        let client = Client { region: crate::geo::Regions::NOWHERE, coordinates: None, rtts: &[] };
         Criteria::new(slots, vec![Criterion::Failover(tiers.into())]).rank(&client)
     }
 
@@ -352,7 +352,7 @@ mod tests {
         let all: Set = home.iter().chain(rest).fold(0, |all, tier| all | tier);
         let home_first = [home.iter().fold(0, |all, tier| all | tier)].into_iter().chain(rest.iter().copied());
         let fine = home.iter().chain(rest).copied().collect();
-        let client = Client { region: crate::geo::Regions::NOWHERE, coordinates: None };
+        let client = Client { region: crate::geo::Regions::NOWHERE, coordinates: None, rtts: &[] };
         let steps = vec![Criterion::Failover(home_first.collect()), Criterion::Load, Criterion::Failover(fine)];
         Criteria::new(all.count_ones() as u8, steps).rank(&client)
     }

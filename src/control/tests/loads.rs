@@ -3,6 +3,7 @@
 use super::*;
 use crate::geo::Regions;
 use crate::health::Load;
+use crate::latency::Tolerance;
 use crate::load::{BELIEVED_FOR, FULL_WEIGHT};
 use crate::name::Name;
 use crate::snapshot::{PoolUse, SteeredName, Steering, ZoneSpec};
@@ -37,6 +38,7 @@ fn named(pools: &[&[&str]], steer: &[Step], pick: Pick) -> World {
         spare: false,
         sticky: Some([24, 56]),
         prefer: Vec::new(),
+        latency_tolerance: Tolerance::default(),
         fallback: None,
         all_down: AllDown::All,
         ttl: TTL,

@@ -3,6 +3,7 @@
 mod amend;
 mod doubt;
 mod keeping;
+mod latency;
 mod loads;
 mod push;
 mod random;
@@ -88,6 +89,10 @@ struct Scene {
     kept: HashMap<u128, Kept>,
     /// When rows were handed over to be kept.
     kept_at: Vec<Duration>,
+    /// Maps that are to be made, and since when.
+    remaps: Vec<(Duration, Arc<Blueprint>, Table)>,
+    /// Latency tables that are to be kept, and when.
+    kept_tables: Vec<(Duration, Table)>,
 }
 
 impl Scene {
@@ -102,6 +107,8 @@ impl Scene {
             doubts: Vec::new(),
             kept: HashMap::new(),
             kept_at: Vec::new(),
+            remaps: Vec::new(),
+            kept_tables: Vec::new(),
         }
     }
 
@@ -140,6 +147,8 @@ impl Scene {
                         }
                     }
                 }
+                Effect::KeepLatency(table) => self.kept_tables.push((self.now, table)),
+                Effect::Remap(blueprint, table) => self.remaps.push((self.now, blueprint, table)),
                 Effect::Overridden(_) => {}
                 Effect::Reply(reply) => reply.send(),
             }
