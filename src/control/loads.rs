@@ -183,7 +183,8 @@ impl Circle {
         let places: HashMap<PoolId, usize> = ids.iter().zip(0..).map(|(&id, place)| (id, place)).collect();
         let names = connected.names.iter().map(|pools| pools.iter().map(|id| places[id]).collect());
         let pools = known.iter().map(|known| known.map(|(circle, place)| circle.group.pool(place)).unwrap_or_default());
-        let intervals = specs.iter().flat_map(|spec| spec.members.targets()).map(|target| target.monitor.interval);
+        let targets = specs.iter().flat_map(|spec| spec.members.targets()).filter(|target| target.is_probed());
+        let intervals = targets.map(|target| target.monitor.interval);
         let interval = intervals.max().unwrap_or_default();
         let ttl = ids.iter().filter_map(|id| uses.ttl.get(id)).max().copied().unwrap_or(0);
         let round = (Duration::from_secs(u64::from(ttl)) + interval).max(SHORTEST_ROUND);

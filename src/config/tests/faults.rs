@@ -129,7 +129,13 @@ fn keys_that_nobody_reads_are_refused() {
         &changed(r#"monitor = "web""#, "monitor = \"web\"\nslow_start = \"1m\""),
         &["22:1 error: `slow_start` is not known yet: a later version will read it"],
     );
-    assert_told(&changed(r#"fallback = "sorry""#, "fallback = \"sorry\"\nsteer = [\"lod\"]\npick = \"least\""), &[]);
+    assert_told(
+        &changed(r#"fallback = "sorry""#, "fallback = \"sorry\"\nsteer = [\"lod\"]\npick = \"least\""),
+        &[
+            "34:10 error: `steer` takes one of `region`, `latency`, `distance`, `failover`, `load`, `weight`, `sticky` | did you mean `load`?",
+            "35:8 error: `pick` takes one of `rotate`, `weighted`, `random`, `sticky`, `least-load` | not one of them",
+        ],
+    );
     assert_told(
         &changed(r#"type = "http""#, r#"type = "snmp""#),
         &[
