@@ -4,7 +4,7 @@
 //! all that are connected by such names. A pool whose endpoints are drawn by `least-load` has rounds of its own if it is not
 //! among them. Nothing is kept of pools whose load makes no difference.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,8 +13,7 @@ use foldhash::fast::RandomState;
 use crate::health::{Finding, Load, Outcome, Sighting, Target};
 use crate::load::{Allowance, BELIEVED_FOR, Draw, Gauge, Group, Reading, SHORTEST_ROUND, Seat, Stand};
 use crate::name::Name;
-use crate::snapshot::{Duty, Family, Pool, PoolId, PoolSpec, Snapshot, World};
-use crate::steering::Pick;
+use crate::snapshot::{Circle, Duty, Family, Pool, PoolId, PoolSpec, Snapshot, World};
 
 /// Reports are smoothed over this part of a round, so that its end counts, when most clients know what was decided.
 const SMOOTHED_PART: u32 = 4;
@@ -25,7 +24,7 @@ const BELIEVED_INTERVALS: u32 = 3;
 /// The loads of all pools that are served, as far as they make a difference.
 #[derive(Debug, Default)]
 pub(super) struct Loads {
-    circles: Vec<Circle>,
+    rounds: Vec<Rounds>,
     /// Which circle each pool belongs to, and its place there.
     seats: HashMap<PoolId, (usize, usize), RandomState>,
     /// The endpoints that each target tells of.
@@ -34,7 +33,7 @@ pub(super) struct Loads {
 
 /// Pools that have their rounds together.
 #[derive(Debug)]
-struct Circle {
+struct Rounds {
     pools: Vec<Stock>,
     group: Group,
     /// From one to the next.
@@ -65,17 +64,16 @@ pub(super) struct Rounded {
 impl Loads {
     /// Of what is served from now on. What is known of pools and endpoints that stay is taken over from `before`.
     pub(super) fn new(world: &World, before: &Self, sightings: &HashMap<Arc<Target>, Sighting>, now: Duration) -> Self {
-        let uses = Uses::of(world);
         let known = before.by_name();
         let mut loads = Self::default();
-        for connected in uses.connected() {
-            for (place, &id) in connected.pools.iter().enumerate() {
-                loads.seats.insert(id, (loads.circles.len(), place));
+        for circle in world.circles() {
+            for (place, &id) in circle.pools.iter().enumerate() {
+                loads.seats.insert(id, (loads.rounds.len(), place));
             }
-            loads.circles.push(Circle::new(world, &connected, &uses, &known, now));
+            loads.rounds.push(Rounds::new(world, &circle, &known, now));
         }
         for (&id, &(circle, place)) in &loads.seats {
-            let spec = &loads.circles[circle].pools[place].spec;
+            let spec = &loads.rounds[circle].pools[place].spec;
             for endpoint in 0..spec.members.len() {
                 let Some(condition) = spec.members.condition(endpoint) else { continue };
                 condition.each_target(&mut |target| match loads.places.get_mut(target) {
@@ -100,7 +98,7 @@ impl Loads {
         let Some(places) = self.places.get(target) else { return };
         for &(id, endpoint) in places {
             let (circle, place) = self.seats[&id];
-            let circle = &mut self.circles[circle];
+            let circle = &mut self.rounds[circle];
             let smoothing = circle.round / SMOOTHED_PART;
             let gauge = &mut circle.pools[place].gauges[endpoint];
             if let Some(load) = load {
@@ -115,7 +113,7 @@ impl Loads {
     /// Takes in what somebody says of the load of an endpoint; whether that makes a difference.
     pub(super) fn take_in(&mut self, (id, endpoint): (PoolId, usize), load: Load, now: Duration) -> bool {
         let Some(&(circle, place)) = self.seats.get(&id) else { return false };
-        let circle = &mut self.circles[circle];
+        let circle = &mut self.rounds[circle];
         let smoothing = circle.round / SMOOTHED_PART;
         circle.pools[place].gauges[endpoint].hear(load, now, smoothing, BELIEVED_FOR);
         true
@@ -123,13 +121,13 @@ impl Loads {
 
     /// When the next round is.
     pub(super) fn due(&self) -> Option<Duration> {
-        self.circles.iter().map(|circle| circle.due).min()
+        self.rounds.iter().map(|circle| circle.due).min()
     }
 
     /// Has the rounds whose time has come.
     pub(super) fn round(&mut self, snapshot: &Snapshot, now: Duration) -> Rounded {
         let mut rounded = Rounded::default();
-        for circle in self.circles.iter_mut().filter(|circle| circle.due <= now) {
+        for circle in self.rounds.iter_mut().filter(|circle| circle.due <= now) {
             circle.round(snapshot.pools(), now, &mut rounded);
         }
         rounded
@@ -137,7 +135,7 @@ impl Loads {
 
     /// All allowances that are not unknown.
     pub(super) fn allowances(&self) -> Vec<(PoolId, Allowance)> {
-        let all = self.circles.iter().flat_map(|circle| {
+        let all = self.rounds.iter().flat_map(|circle| {
             circle.pools.iter().enumerate().map(|(place, stock)| (stock.id, circle.group.allowance(place)))
         });
         all.filter(|(_, allowance)| *allowance != Allowance::UNKNOWN).collect()
@@ -145,33 +143,33 @@ impl Loads {
 
     /// How often `least-load` draws an endpoint.
     pub(super) fn weight(&self, pool: PoolId, endpoint: usize) -> u16 {
-        let stock = self.seats.get(&pool).map(|&(circle, place)| &self.circles[circle].pools[place]);
+        let stock = self.seats.get(&pool).map(|&(circle, place)| &self.rounds[circle].pools[place]);
         let drawn = stock.and_then(|stock| stock.draw.as_ref());
         drawn.map_or(crate::load::FULL_WEIGHT, |draw| draw.weight(endpoint))
     }
 
     fn by_name(&self) -> Known<'_> {
-        let places = self.circles.iter().flat_map(|circle| (0..circle.pools.len()).map(move |place| (circle, place)));
+        let places = self.rounds.iter().flat_map(|circle| (0..circle.pools.len()).map(move |place| (circle, place)));
         places.map(|(circle, place)| (identity(&circle.pools[place].spec), (circle, place))).collect()
     }
 }
 
 /// What outlives a change of the configuration, by pool: its circle, and its place there.
-type Known<'a> = HashMap<(Option<&'a Name>, &'a str), (&'a Circle, usize)>;
+type Known<'a> = HashMap<(Option<&'a Name>, &'a str), (&'a Rounds, usize)>;
 
 fn identity(spec: &PoolSpec) -> (Option<&Name>, &str) {
     (spec.zone.as_ref(), &spec.name)
 }
 
-impl Circle {
-    fn new(world: &World, connected: &Connected, uses: &Uses, before: &Known<'_>, now: Duration) -> Self {
-        let ids = &connected.pools;
+impl Rounds {
+    fn new(world: &World, circle: &Circle, before: &Known<'_>, now: Duration) -> Self {
+        let ids = &circle.pools;
         let specs: Vec<&Arc<PoolSpec>> = ids.iter().map(|&id| &world.pools[id as usize]).collect();
         let known: Vec<_> = specs.iter().map(|spec| before.get(&identity(spec)).copied()).collect();
         let stocks = ids.iter().zip(&specs).zip(&known).map(|((&id, &spec), known)| {
-            let stock = known.map(|(circle, place)| &circle.pools[place]);
+            let stock = known.map(|(rounds, place)| &rounds.pools[place]);
             let gauge = |endpoint| stock.and_then(|stock| stock.gauge_of(spec, endpoint)).unwrap_or_default();
-            let draws = uses.are_drawn.contains(&id);
+            let draws = circle.drawn.contains(&id);
             let same = stock.filter(|stock| stock.spec.members == spec.members);
             Stock {
                 id,
@@ -180,19 +178,18 @@ impl Circle {
                 draw: draws.then(|| same.and_then(|stock| stock.draw.clone()).unwrap_or_default()),
             }
         });
-        let places: HashMap<PoolId, usize> = ids.iter().zip(0..).map(|(&id, place)| (id, place)).collect();
-        let names = connected.names.iter().map(|pools| pools.iter().map(|id| places[id]).collect());
         let pools = known.iter().map(|known| known.map(|(circle, place)| circle.group.pool(place)).unwrap_or_default());
         let targets = specs.iter().flat_map(|spec| spec.members.targets()).filter(|target| target.is_probed());
         let intervals = targets.map(|target| target.monitor.interval);
         let interval = intervals.max().unwrap_or_default();
-        let ttl = ids.iter().filter_map(|id| uses.ttl.get(id)).max().copied().unwrap_or(0);
-        let round = (Duration::from_secs(u64::from(ttl)) + interval).max(SHORTEST_ROUND);
+        let round = (Duration::from_secs(u64::from(circle.ttl)) + interval).max(SHORTEST_ROUND);
         // Nothing is decided yet that clients would have to hear of: the first round waits for reports alone.
-        let is_new = known.iter().all(Option::is_none);
-        let due = now + if is_new { interval.max(SHORTEST_ROUND) } else { round };
-        let group = Group::new(pools.collect(), &names.collect::<Vec<_>>());
-        Self { pools: stocks.collect(), group, round, last: now, due }
+        let first = now + interval.max(SHORTEST_ROUND);
+        let known_rounds = || known.iter().flatten().map(|(rounds, _)| rounds);
+        let due = known_rounds().map(|rounds| rounds.due.min(now + round)).min().unwrap_or(first);
+        let last = known_rounds().map(|rounds| rounds.last).min().unwrap_or(now);
+        let group = Group::new(pools.collect(), &circle.names);
+        Self { pools: stocks.collect(), group, round, last, due }
     }
 
     fn round(&mut self, pools: &[Arc<Pool>], now: Duration, rounded: &mut Rounded) {
@@ -245,77 +242,4 @@ impl Stock {
         };
         self.stands(pool).iter().map(seat).collect()
     }
-}
-
-/// Pools in ascending order, and those of each name that connects them.
-struct Connected {
-    pools: Vec<PoolId>,
-    names: Vec<Vec<PoolId>>,
-}
-
-/// What names make of the loads of pools.
-struct Uses {
-    /// Pools of names that take one another's clients, each list once.
-    spilling: BTreeSet<Vec<PoolId>>,
-    /// Pools whose endpoints are drawn by load.
-    are_drawn: HashSet<PoolId>,
-    /// How long answers live at most that go by a pool's load, in seconds.
-    ttl: HashMap<PoolId, u32>,
-}
-
-impl Uses {
-    fn of(world: &World) -> Self {
-        let mut uses = Self { spilling: BTreeSet::new(), are_drawn: HashSet::new(), ttl: HashMap::new() };
-        let steerings = world.zones.iter().flat_map(|zone| zone.names.iter().map(|name| &name.steering));
-        for steering in steerings.filter(|steering| steering.goes_by_load()) {
-            let draws = steering.pick == Pick::LeastLoad;
-            let pools = steering.pools.iter().map(|used| used.pool);
-            let pools: Vec<PoolId> = pools.chain(steering.fallback.filter(|_| draws)).collect();
-            for &id in &pools {
-                let ttl = uses.ttl.entry(id).or_default();
-                *ttl = steering.ttl.max(*ttl);
-            }
-            if steering.spills() {
-                uses.spilling.insert(steering.pools.iter().map(|used| used.pool).collect());
-            }
-            if draws {
-                uses.are_drawn.extend(pools);
-            }
-        }
-        uses
-    }
-
-    /// Pools that are connected by names that spill, each of the others alone.
-    fn connected(&self) -> Vec<Connected> {
-        let mut leader: HashMap<PoolId, PoolId> = self.ttl.keys().map(|&id| (id, id)).collect();
-        for name in &self.spilling {
-            let first = lead(&leader, name[0]);
-            for &id in name {
-                let other = lead(&leader, id);
-                leader.insert(other, first);
-                leader.insert(id, first);
-            }
-        }
-        let mut connected: BTreeMap<PoolId, Connected> = BTreeMap::new();
-        for &id in leader.keys() {
-            let led = connected.entry(lead(&leader, id));
-            led.or_insert_with(|| Connected { pools: Vec::new(), names: Vec::new() }).pools.push(id);
-        }
-        for name in &self.spilling {
-            if let Some(led) = connected.get_mut(&lead(&leader, name[0])) {
-                led.names.push(name.clone());
-            }
-        }
-        let mut connected: Vec<Connected> = connected.into_values().collect();
-        connected.iter_mut().for_each(|led| led.pools.sort_unstable());
-        connected
-    }
-}
-
-/// The pool that leads the circle of this one.
-fn lead(leader: &HashMap<PoolId, PoolId>, mut id: PoolId) -> PoolId {
-    while leader[&id] != id {
-        id = leader[&id];
-    }
-    id
 }

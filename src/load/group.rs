@@ -101,6 +101,23 @@ impl Group {
         Self { others: others.collect(), pools }
     }
 
+    /// What pools come to in the end whose own clients use as much as these readings say; `down` of them are dead then.
+    pub fn settled(demands: &[Reading], names: &[Vec<usize>], down: &[bool]) -> Self {
+        /// Keep rises from nothing to all in fewer rounds.
+        const ROUNDS: usize = 8;
+        let mut group = Self::new(vec![Pool::default(); demands.len()], names);
+        let alive: Vec<Reading> = demands.iter().map(|reading| Reading { is_alive: true, ..*reading }).collect();
+        group.round(&alive);
+        let later = demands.iter().zip(down);
+        // What is used then is not known, and not needed: demands stay.
+        let later: Vec<Reading> =
+            later.map(|(reading, down)| Reading { is_alive: !down, is_fresh: false, ..*reading }).collect();
+        for _ in 0..ROUNDS {
+            group.round(&later);
+        }
+        group
+    }
+
     /// What is believed of a pool, for a group that takes this one's place.
     pub fn pool(&self, place: usize) -> Pool {
         self.pools[place]
@@ -489,6 +506,24 @@ mod tests {
         town.alive[0] = false;
         town.pass_rounds(10);
         assert!((0..3).all(|pool| town.keep(pool) == 1000 && town.group.allowance(pool).room == 0));
+    }
+
+    #[test]
+    fn what_pools_come_to_can_be_known_beforehand() {
+        let reading =
+            |used, capacity| Reading { is_alive: true, used: Some(used), capacity: Some(capacity), is_fresh: true };
+        let demands = [reading(1500.0, 1000.0), reading(900.0, 1000.0), reading(400.0, 1000.0)];
+        let names = [vec![0, 1, 2]];
+        let told = |down: [bool; 3]| {
+            let group = Group::settled(&demands, &names, &down);
+            (0..3)
+                .map(|pool| (group.allowance(pool).keep.thousandths(), group.allowance(pool).room / 1000))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(told([false; 3]), [(670, 0), (1000, 100), (1000, 600)]);
+        assert_eq!(told([true, false, false]), [(0, 0), (1000, 100), (1000, 600)]);
+        // What the dead one had fills the last one more than whole: nothing is left to move.
+        assert_eq!(told([false, false, true]), [(1000, 0), (1000, 100), (0, 0)]);
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod audience;
 mod census;
 mod check;
 mod comparison;
+mod demands;
 mod diff;
 mod explain;
 mod latency;
@@ -31,6 +32,7 @@ use serde::de::DeserializeOwned;
 
 pub use audience::Audience;
 pub use check::{Check, Summary};
+pub use demands::{Demand, Demands, find_demands, with_demands};
 pub use diff::Diff;
 pub use explain::{Explanation, Question, standing_without};
 pub use measurements::Measurements;

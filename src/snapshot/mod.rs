@@ -5,6 +5,7 @@
 //! all but the maps that ask for them.
 
 mod amend;
+mod circles;
 mod compile;
 mod odds;
 mod overlay;
@@ -26,6 +27,7 @@ use crate::overrides::{Rulings, canonical};
 use crate::wire::{CookieSecret, Rtype};
 use crate::zone::{NameId, PlanId, Special, Zone, ZoneError};
 pub use amend::Unfit;
+pub use circles::Circle;
 pub use compile::Remapped;
 use compile::{Compiler, Maps};
 pub use odds::Shares;
