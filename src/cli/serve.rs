@@ -23,12 +23,12 @@ use super::watch_files::FileWatch;
 use crate::answer::Rotation;
 use crate::config::{Faults, Listen, Server};
 use crate::control::{self, Control, Event, Keep};
-use crate::health::{Kept, Target};
+use crate::health::{Comeback, Kept, Target};
 use crate::monitor::Prober;
 use crate::name::Name;
 use crate::server::{Bound, EncryptedAddresses, Running};
 use crate::snapshot::Snapshot;
-use crate::store::{Batch, HEALTH, HealthRecord, SERIALS, Store};
+use crate::store::{Batch, COMEBACKS, HEALTH, HealthRecord, SERIALS, Store};
 
 /// Events that wait for control at most: more than it can be behind by in any test or attack; senders wait then.
 const EVENT_QUEUE: usize = 1024;
@@ -123,6 +123,8 @@ impl Node {
         let control = tokio::spawn(control);
         let kept = files.store.all(&HEALTH).into_iter().map(|(target, record)| (target, Kept::from(record)));
         events.send(Event::Restore(kept.collect())).await.map_err(|error| other(&error))?;
+        let comebacks = files.store.all(&COMEBACKS).into_iter().map(|(key, record)| (key, Comeback::from(record)));
+        events.send(Event::Resume(comebacks.collect())).await.map_err(|error| other(&error))?;
         events.send(Event::Adopt(loaded.blueprint)).await.map_err(|error| other(&error))?;
         let published = first_published.await.map_err(|error| other(&error))?;
         let running = bound.start(published.clone(), Arc::new(Rotation::default())).map_err(|error| other(&error))?;
@@ -260,14 +262,20 @@ fn prober(events: &mpsc::Sender<Event>) -> impl Fn(Arc<Target>) + use<> {
     }
 }
 
-/// Keeps what control says of targets' health.
+/// Keeps what control says of targets' health, and of what comes back.
 fn keeper(store: Arc<Store>) -> impl Fn(Keep) {
-    move |rows| {
+    move |Keep { health, comebacks }| {
         let mut batch = Batch::default();
-        for (target, kept) in rows {
+        for (target, kept) in health {
             match kept.and_then(HealthRecord::new) {
                 Some(record) => batch.put(&HEALTH, &target, &record),
                 None => batch.delete(&HEALTH, &target),
+            }
+        }
+        for (key, comeback) in comebacks {
+            match comeback {
+                Some(comeback) => batch.put(&COMEBACKS, &key, &comeback.into()),
+                None => batch.delete(&COMEBACKS, &key),
             }
         }
         store.write(batch);

@@ -32,7 +32,7 @@ pub(super) fn finish(drafts: Vec<PoolDraft>, faults: &mut Faults) -> Vec<Arc<Poo
 
 fn finish_pool(draft: PoolDraft) -> PoolSpec {
     let host = host(&draft);
-    let PoolDraft { name, place: _, zone, datacenter, min_healthy, members, monitor, users: _ } = draft;
+    let PoolDraft { name, place: _, zone, datacenter, min_healthy, recovery, members, monitor, users: _ } = draft;
     let members = match members {
         DraftMembers::Addresses(list) => Members::Addresses(
             list.into_iter()
@@ -46,7 +46,7 @@ fn finish_pool(draft: PoolDraft) -> PoolSpec {
             Members::Cname(finish_endpoint(endpoint, None, monitor.as_ref(), host.as_deref()))
         }
     };
-    PoolSpec { name, zone, datacenter, min_healthy, members }
+    PoolSpec { name, zone, datacenter, min_healthy, recovery, members }
 }
 
 fn finish_endpoint<T>(

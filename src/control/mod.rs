@@ -16,6 +16,7 @@
 mod expiry;
 mod keeping;
 mod overrides;
+mod ramps;
 mod run;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -24,13 +25,15 @@ use std::time::Duration;
 
 pub use keeping::{BELIEVED_FOR, CONFIRM_EVERY, KEEP_EVERY, KEPT_FOR, Keep};
 pub use overrides::{EndpointView, OverrideEvent, OverrideReply, Reply};
+pub use ramps::{Comebacks, TICK};
 pub use run::run;
 
-use crate::health::{Kept, Outcome, State, Target, Transition};
+use crate::health::{Comeback, Kept, Outcome, State, Target, Transition};
 use crate::overrides::{Book, Change};
-use crate::snapshot::{Blueprint, PoolId, Snapshot, World};
+use crate::snapshot::{Blueprint, PoolId, PoolSpec, Snapshot, Standing, World};
 use crate::watch::Watch;
 use keeping::Keeping;
+use ramps::{Ramps, Sayings};
 
 /// How long a new configuration waits for the first outcomes of its new targets; what is unprobed then is up.
 pub const FIRST_ROUND: Duration = Duration::from_secs(5);
@@ -43,6 +46,8 @@ pub const PUBLISH_WINDOW: Duration = Duration::from_millis(5);
 pub enum Event {
     /// What the last run kept of its targets' health, by fingerprint. It comes before the first configuration.
     Restore(HashMap<u128, Kept>),
+    /// What the last run kept of what was coming back. It comes before the first configuration too.
+    Resume(HashMap<String, Comeback>),
     /// A new configuration was read and compiled.
     Adopt(Arc<Blueprint>),
     /// A probe ended.
@@ -93,6 +98,7 @@ pub struct Control {
     watch: Watch,
     keeping: Keeping,
     overrides: Book,
+    ramps: Ramps,
     serving: Option<Serving>,
     next: Option<Next>,
 }
@@ -126,6 +132,7 @@ impl Control {
             watch: Watch::new(seed),
             keeping: Keeping::default(),
             overrides: Book::default(),
+            ramps: Ramps::default(),
             serving: None,
             next: None,
         }
@@ -136,7 +143,7 @@ impl Control {
         let publish_at = self.serving.as_ref().and_then(|serving| serving.publish_at);
         let deadline = self.next.as_ref().map(|next| next.deadline);
         let overrides_at = self.overrides.change_at();
-        let times = [self.watch.next_due(), publish_at, deadline, self.keeping.due(), overrides_at];
+        let times = [self.watch.next_due(), publish_at, deadline, self.keeping.due(), overrides_at, self.ramps.due()];
         times.into_iter().flatten().min()
     }
 
@@ -146,14 +153,19 @@ impl Control {
         let mut effects = Vec::new();
         match event {
             Event::Restore(kept) => self.keeping.restore(kept),
+            Event::Resume(kept) => self.ramps.restore(kept),
             Event::Adopt(blueprint) => self.prepare(blueprint, now),
             Event::Outcome(target, outcome) => effects.extend(self.observe(&target, outcome, now)),
             Event::Override(event) => effects.extend(self.take_override(event, now)),
             Event::Tick => {}
-            Event::Stop => effects.extend(self.keeping.take().map(Effect::Keep)),
+            Event::Stop => {
+                self.keeping.note(self.ramps.take_changed());
+                effects.extend(self.keeping.take().map(Effect::Keep));
+            }
         }
         effects.extend(self.advance_overrides(now));
         effects.extend(self.adopt(now));
+        self.advance_ramps(now);
         effects.extend(self.publish(now));
         effects.extend(self.keeping.take_due(now).map(Effect::Keep));
         effects.extend(self.watch.take_due(now).into_iter().map(Effect::Probe));
@@ -214,7 +226,10 @@ impl Control {
         self.keeping.retain(pools_of.keys().map(|target| &**target), now);
         let windows = self.overrides.set_windows(&blueprint.world().windows, now);
         let before = self.serving.as_ref().map(|serving| &*serving.snapshot);
-        let standing = overrides::standing(&self.watch, self.overrides.rulings(), blueprint.world());
+        let sayings = sayings(&self.watch, &self.overrides, blueprint.world());
+        self.ramps.adopt(&sayings, now);
+        self.keeping.note(self.ramps.take_changed());
+        let standing = overrides::standing(&sayings, &self.ramps);
         let snapshot = Snapshot::new(blueprint.clone(), standing, before);
         let snapshot = Arc::new(snapshot.overlaid(self.overrides.rulings()));
         self.serving = Some(Serving {
@@ -227,19 +242,41 @@ impl Control {
         windows.into_iter().map(Effect::Overridden).chain([Effect::Publish(snapshot)]).collect()
     }
 
+    /// Has published what time has changed.
+    fn advance_ramps(&mut self, now: Duration) {
+        let Some(serving) = &mut self.serving else { return };
+        let changed = self.ramps.take_due(now);
+        if !changed.is_empty() {
+            serving.changed.extend(changed);
+            serving.publish_at.get_or_insert(now);
+        }
+    }
+
     fn publish(&mut self, now: Duration) -> Option<Effect> {
         let serving = self.serving.as_mut()?;
         serving.publish_at.take_if(|at| *at <= now)?;
         let changed: Vec<PoolId> = std::mem::take(&mut serving.changed).into_iter().collect();
-        let before = &serving.snapshot;
-        let rulings = self.overrides.rulings();
-        let mut snapshot = before.with_pools(&changed, overrides::standing(&self.watch, rulings, before.world()));
+        let before = serving.snapshot.clone();
+        let sayings = sayings(&self.watch, &self.overrides, before.world());
+        self.ramps.observe(changed.iter().copied(), &sayings, now);
+        self.keeping.note(self.ramps.take_changed());
+        let mut snapshot = before.with_pools(&changed, overrides::standing(&sayings, &self.ramps));
         if std::mem::take(&mut serving.names_changed) {
-            snapshot = snapshot.overlaid(rulings);
+            snapshot = snapshot.overlaid(self.overrides.rulings());
         }
         serving.snapshot = Arc::new(snapshot);
         Some(Effect::Publish(serving.snapshot.clone()))
     }
+}
+
+/// What probes and operators say of endpoints.
+fn sayings<'a>(
+    watch: &'a Watch,
+    overrides: &'a Book,
+    world: &'a World,
+) -> Sayings<'a, impl Fn(&PoolSpec, usize) -> Standing + 'a> {
+    let probed = |pool: &PoolSpec, place| watch.standing(pool.members.condition(place));
+    Sayings { world, rulings: overrides.rulings(), probed }
 }
 
 /// The pools that hold each target.

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::*;
 use crate::geo::Locations;
-use crate::health::{Check, Condition, Failure, Finding, Monitor, TcpCheck};
+use crate::health::{Check, Condition, Failure, Finding, Monitor, Recovery, TcpCheck};
 use crate::snapshot::{Endpoint, Family, Members, PoolSpec};
 
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -22,6 +22,7 @@ fn blueprint(addresses: &[&str]) -> Arc<Blueprint> {
         zone: None,
         datacenter: None,
         min_healthy: 0.0,
+        recovery: Recovery::default(),
         members: Members::Addresses(addresses.iter().map(endpoint).collect()),
     };
     let world = World { pools: vec![Arc::new(pool)], ..World::default() };
@@ -73,7 +74,7 @@ impl Scene {
                 Effect::Report(turn) => self.turns.push((turn.target.address.ip(), turn.to)),
                 Effect::Keep(rows) => {
                     self.kept_at.push(self.now);
-                    for (target, kept) in rows {
+                    for (target, kept) in rows.health {
                         match kept {
                             Some(kept) => _ = self.kept.insert(target, kept),
                             None => _ = self.kept.remove(&target),

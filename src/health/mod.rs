@@ -8,6 +8,7 @@ mod load;
 mod machine;
 mod monitor;
 mod outcome;
+mod recovery;
 mod share;
 mod tls;
 
@@ -19,5 +20,6 @@ pub use load::Load;
 pub use machine::{Health, State, Transition};
 pub use monitor::{Check, DEFAULT_FALL, DEFAULT_INTERVAL, DEFAULT_RISE, DEFAULT_TIMEOUT, Monitor, Target};
 pub use outcome::{Failure, Finding, Outcome, Stage, Times};
+pub use recovery::{Comeback, FIRST_SHARE, Failback, Ramp, Recovery, SHARE_STEP};
 pub use share::Share;
 pub use tls::{Certificates, ClientIdentity, DEFAULT_EXPIRY_WARNING, PrivateKey, TlsCheck};

@@ -3,6 +3,7 @@
 //! ```text
 //!   usable             pools with min_healthy of their endpoints open
 //!   below the minimum  pools with any endpoint open
+//!   held back          pools with any endpoint up that failback holds back
 //!   draining           pools with any endpoint that is up but draining
 //!   fallback           the pool named by it
 //!   all down           all | last-healthy | nodata | servfail
@@ -12,13 +13,16 @@
 //! ones have endpoints of the asked family but none to give, the walk is made once more for that family alone; if they
 //! were never given any, the answer is empty.
 //!
+//! A pool that comes back slowly, or leaves slowly, takes a part of the queries that it would get as a usable one, by a draw for
+//! each query; for the others it is not there, as long as another usable pool is.
+//!
 //! What the operator says of a name changes its ladder: a drained name begins with `fallback`, one forced down has no other
 //! rung, and for one forced up probes are ignored from the first rung on. On no rung stands an endpoint that is forced down.
 
 use std::sync::Arc;
 
 use super::pool::{Family, Kind, PerFamily, Pool, Selection};
-use super::world::PoolId;
+use super::world::{MAX_POOLS, PoolId};
 use crate::health::Share;
 use crate::overrides::Mode;
 use crate::steering::{AllDown, Course, Map, Pick, Ranking, Set, Walk, by_weight, members};
@@ -55,10 +59,13 @@ pub struct Plan {
     mode: Option<Mode>,
     /// What the step `weight` draws by: weights, or weights times shares where a pool keeps only a share of its clients.
     weights: Option<Arc<[u32]>>,
+    /// How far each pool has come, if one is on its way back or out.
+    ramps: Option<Arc<[Share]>>,
     /// Pools with endpoints of a family, as the operator wrote them.
     given: PerFamily<Set>,
     usable: PerFamily<Set>,
     open: PerFamily<Set>,
+    held: PerFamily<Set>,
     draining: PerFamily<Set>,
     /// Pools with endpoints on duty, whatever probes say.
     on_duty: PerFamily<Set>,
@@ -87,6 +94,8 @@ pub enum Rung {
     Usable,
     /// A pool has an endpoint open, but fewer than `min_healthy` asks for.
     BelowMinimum,
+    /// A pool has an endpoint that is up, but `failback` holds the pool back.
+    Held,
     /// A pool has an endpoint that is up, but draining.
     Draining,
     /// `fallback` answers.
@@ -121,9 +130,12 @@ pub struct Choice {
     pub alone: bool,
     /// All pools of the tiers that were looked at.
     pub reached: Set,
-    /// Whether something that was looked at is unconfirmed or draining.
+    /// Whether something that was looked at is unconfirmed, draining or ramping.
     pub restless: bool,
 }
+
+/// Rungs on which the name's own pools answer, and the pools that stand on each.
+type Rungs = [(Rung, PerFamily<Set>); 4];
 
 const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
 
@@ -149,12 +161,16 @@ impl Plan {
             Some(Mode::ForceUp) => set(&Pool::has_draining),
             _ => set(&Pool::is_restless),
         };
+        let ramps: Vec<Share> = rule.pools.iter().map(|&id| pools[id as usize].ramp()).collect();
+        let ramp = mode != Some(Mode::ForceUp) && ramps.iter().any(|ramp| !ramp.is_full());
         Self {
             mode,
             weights: rule.course.weights.as_ref().map(|weights| drawn_weights(weights, &rule, pools)),
+            ramps: ramp.then(|| ramps.into()),
             given: sets(&Pool::is_given),
             usable,
             open,
+            held: sets(&Pool::is_held),
             draining,
             on_duty,
             left,
@@ -217,12 +233,13 @@ impl Plan {
                 return seen.choice(Verdict::Nodata, Rung::ForcedDown, false);
             }
         }
-        for (rung, available) in self.rungs() {
+        let rungs = self.rungs(ranking, &mut draw);
+        for (rung, available) in rungs {
             match seen.place(ranking, available, family, &mut draw) {
                 Place::None => {}
                 Place::Chosen(pools) => return seen.choice(Verdict::Pools(pools, self.selection(rung)), rung, false),
                 Place::WithoutFamily => return seen.choice(Verdict::Nodata, rung, false),
-                Place::FamilyDown => return self.choose_alone(seen, ranking, family, draw),
+                Place::FamilyDown => return self.choose_alone(seen, &rungs, ranking, family, draw),
             }
         }
         if let Some(choice) = self.fall_back(&mut seen, family) {
@@ -239,21 +256,40 @@ impl Plan {
                 Place::None => {}
                 Place::Chosen(pools) => return seen.choice(Verdict::Pools(pools, selection), Rung::AllDown, false),
                 Place::WithoutFamily => return seen.choice(Verdict::Nodata, Rung::AllDown, false),
-                Place::FamilyDown => return self.choose_alone(seen, ranking, family, draw),
+                Place::FamilyDown => return self.choose_alone(seen, &rungs, ranking, family, draw),
             }
         }
         seen.choice(Verdict::Nodata, Rung::AllDown, false)
     }
 
     /// The rungs on which the name's own pools answer by what probes say.
-    fn rungs(&self) -> [(Rung, PerFamily<Set>); 3] {
-        [(Rung::Usable, self.usable), (Rung::BelowMinimum, self.open), (Rung::Draining, self.draining)]
+    fn rungs(&self, ranking: &Ranking, draw: impl FnMut(Set, &[u32]) -> usize) -> Rungs {
+        [
+            (Rung::Usable, self.takers(ranking, draw)),
+            (Rung::BelowMinimum, self.open),
+            (Rung::Held, self.held),
+            (Rung::Draining, self.draining),
+        ]
+    }
+
+    /// The usable pools, without those that leave this query to others because they ramp. None does where no other is left.
+    fn takers(&self, ranking: &Ranking, mut draw: impl FnMut(Set, &[u32]) -> usize) -> PerFamily<Set> {
+        let Some(ramps) = &self.ramps else { return self.usable };
+        let [v4, v6] = self.usable;
+        let ranked = (v4 | v6) & self.rule.course.pools_in(ranking);
+        let mut leaves = |&pool: &usize| {
+            let others = ranked & !(1 << pool);
+            !ramps[pool].is_full() && others != 0 && !takes(pool, ramps[pool], others, &mut draw)
+        };
+        let left = members(ranked).filter(&mut leaves).fold(!0, |left: Set, pool| left & !(1 << pool));
+        self.usable.map(|usable| if usable & ranked & left == 0 { usable } else { usable & left })
     }
 
     /// Which members answer on one of these rungs.
     fn selection(&self, rung: Rung) -> Selection {
         match (rung, self.mode) {
             (_, Some(Mode::ForceUp)) => Selection::All,
+            (Rung::Held, _) => Selection::Held,
             (Rung::Draining, _) => Selection::Draining,
             _ => Selection::Open,
         }
@@ -276,12 +312,13 @@ impl Plan {
     fn choose_alone(
         &self,
         mut seen: Seen<'_>,
+        rungs: &Rungs,
         ranking: &Ranking,
         family: Family,
         mut draw: impl FnMut(Set, &[u32]) -> usize,
     ) -> Choice {
         let of_family = |sets: PerFamily<Set>| sets[family as usize];
-        for (rung, available) in self.rungs() {
+        for &(rung, available) in rungs {
             let chosen = seen.walk(ranking, of_family(available), &mut draw);
             if chosen != 0 {
                 return seen.choice(Verdict::Pools(chosen, self.selection(rung)), rung, true);
@@ -311,8 +348,12 @@ impl Plan {
 impl Fallback {
     fn new(pool: &Pool) -> Self {
         let answers = |family| {
-            let draining = pool.is_draining(family).then_some(Selection::Draining);
-            if pool.is_open(family) { Some(Selection::Open) } else { draining }
+            let rungs: [(_, fn(&Pool, Family) -> bool); 3] = [
+                (Selection::Open, Pool::is_open),
+                (Selection::Held, Pool::is_held),
+                (Selection::Draining, Pool::is_draining),
+            ];
+            rungs.into_iter().find(|(_, has_any)| has_any(pool, family)).map(|(selection, _)| selection)
         };
         Self {
             is_cname: matches!(pool.kind(), Kind::Cname(_)),
@@ -331,6 +372,15 @@ fn drawn_weights(weights: &[u16], rule: &Rule, pools: &[Arc<Pool>]) -> Arc<[u32]
     let drawn =
         |(&weight, share): (&u16, Share)| u32::from(weight) * if are_full { 1 } else { u32::from(share.thousandths()) };
     weights.iter().zip(shares).map(drawn).collect()
+}
+
+/// Whether a pool that has come so far takes a query, by a draw against any of the others.
+fn takes(pool: usize, ramp: Share, others: Set, mut draw: impl FnMut(Set, &[u32]) -> usize) -> bool {
+    let other = others.trailing_zeros() as usize;
+    let mut stakes = [0; MAX_POOLS];
+    stakes[pool] = u32::from(ramp.thousandths());
+    stakes[other] = u32::from(Share::FULL.thousandths() - ramp.thousandths());
+    draw(1 << pool | 1 << other, &stakes) == pool
 }
 
 /// Where a walk for both families ended, seen from one of them.

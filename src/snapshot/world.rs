@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::geo::{Coordinates, CountryCode, DatacenterId, Regions};
-use crate::health::{Condition, Target};
+use crate::health::{Condition, Recovery, Target};
 use crate::name::Name;
 use crate::overrides::Order;
 use crate::steering::{AllDown, Pick, Step};
@@ -84,6 +84,8 @@ pub struct PoolSpec {
     pub datacenter: Option<DatacenterId>,
     /// The share of a family's endpoints, 0-1, that must be open for the pool to be usable; 0 asks for any.
     pub min_healthy: f64,
+    /// How it comes back after it was down.
+    pub recovery: Recovery,
     /// What it hands out.
     pub members: Members,
 }

@@ -64,6 +64,11 @@ impl Course {
         walk
     }
 
+    /// All pools that a ranking holds.
+    pub fn pools_in(&self, ranking: &Ranking) -> Set {
+        ranking.tiers().iter().flat_map(|&tier| members(tier)).fold(0, |pools, slot| pools | self.slots[slot])
+    }
+
     /// Whether the pools stand in `take` datacenters. Those without one count as one.
     fn is_enough(&self, pools: Set) -> bool {
         if self.take <= 1 {

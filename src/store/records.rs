@@ -5,13 +5,49 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::table::Table;
-use crate::health::{Kept, Share, State};
+use crate::health::{Comeback, Kept, Share, State};
 
 /// The SOA serial last served, by origin.
 pub const SERIALS: Table<String, u32> = Table::new("serials");
 
 /// What probes found, by the target's fingerprint.
 pub const HEALTH: Table<u128, HealthRecord> = Table::new("health");
+
+/// What comes back slowly or is held back, by the name of the endpoint or pool.
+pub const COMEBACKS: Table<String, ComebackRecord> = Table::new("comebacks");
+
+/// What comes back. Times are Unix milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ComebackRecord {
+    /// An endpoint takes more and more of its clients since then.
+    Rising(u64),
+    /// A pool is unusable, and will be held back.
+    Failed,
+    /// A pool is held back since then.
+    Held(u64),
+}
+
+impl From<Comeback> for ComebackRecord {
+    fn from(comeback: Comeback) -> Self {
+        let milliseconds = |time: Duration| time.as_millis() as u64;
+        match comeback {
+            Comeback::Rising(since) => Self::Rising(milliseconds(since)),
+            Comeback::Failed => Self::Failed,
+            Comeback::Held(since) => Self::Held(milliseconds(since)),
+        }
+    }
+}
+
+impl From<ComebackRecord> for Comeback {
+    fn from(record: ComebackRecord) -> Self {
+        match record {
+            ComebackRecord::Rising(since) => Self::Rising(Duration::from_millis(since)),
+            ComebackRecord::Failed => Self::Failed,
+            ComebackRecord::Held(since) => Self::Held(Duration::from_millis(since)),
+        }
+    }
+}
 
 /// A target's state, and when a probe confirmed it last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,5 +95,13 @@ mod tests {
         }
         let unknown = Kept { state: State::Unknown, confirmed: Duration::ZERO };
         assert_eq!(HealthRecord::new(unknown), None);
+    }
+
+    #[test]
+    fn what_comes_back_does_so_as_it_was() {
+        let time = Duration::from_millis(1_790_000_000_123);
+        for comeback in [Comeback::Rising(time), Comeback::Failed, Comeback::Held(time)] {
+            assert_eq!(Comeback::from(ComebackRecord::from(comeback)), comeback);
+        }
     }
 }

@@ -154,7 +154,8 @@ impl Scene {
         let (mode, target) = command.split_once(' ').unwrap();
         let (mode, target) = (mode.parse().unwrap(), target.parse().unwrap());
         self.snapshot.world().find(&target).unwrap();
-        let order = Order { mode, target, from: None, until: None, reason: "a test".into(), who: "tests".into() };
+        let order =
+            Order { mode, target, from: None, until: None, over: None, reason: "a test".into(), who: "tests".into() };
         self.overrides.place(order, Duration::from_secs(self.now), |_| true).unwrap();
         self.publish();
     }

@@ -202,6 +202,7 @@ fn pools_know_their_targets() {
         zone: None,
         datacenter: Some(1),
         min_healthy: 0.0,
+        recovery: Recovery::default(),
         members: Members::Addresses(vec![Endpoint {
             value: address("192.0.2.1"),
             weight: 1,
@@ -220,6 +221,7 @@ fn pools_know_their_targets() {
         zone: Some(self::name("example.com.")),
         datacenter,
         min_healthy: if name.starts_with("web") { 0.25 } else { 0.0 },
+        recovery: Recovery::default(),
         members,
     };
     let away = Endpoint { value: name("away.example.com."), weight: 1, condition: None };
