@@ -12,10 +12,10 @@ use crate::health::Recovery;
 use crate::name::Name;
 use crate::snapshot::{MAX_ENDPOINTS, PoolId};
 
+use super::aggregates::MonitorTree;
 use super::datacenters::is_word;
 use super::decode::{Placed, Table, Value, entries};
 use super::fault::{Fault, Faults, Place};
-use super::monitors::PlacedMonitor;
 use super::owners::parse_name;
 use super::recovery;
 use super::scope::{Definition, Definitions, View};
@@ -36,7 +36,7 @@ pub(super) struct PoolDraft {
     pub(super) min_healthy: f64,
     pub(super) recovery: Recovery,
     pub(super) members: DraftMembers,
-    pub(super) monitor: Option<PlacedMonitor>,
+    pub(super) monitor: Option<MonitorTree>,
     /// The names that use it, `fallback` included.
     pub(super) users: Vec<Name>,
 }
@@ -60,7 +60,7 @@ pub(super) struct PoolScope<'a> {
     /// The origin that relative names continue with; `None` in the server file.
     pub(super) origin: Option<&'a Name>,
     pub(super) datacenters: View<'a, DatacenterId>,
-    pub(super) monitors: View<'a, PlacedMonitor>,
+    pub(super) monitors: View<'a, MonitorTree>,
 }
 
 /// Reads a file's `[pools]`; the pools themselves go to `drafts`.

@@ -230,7 +230,7 @@ mod tests {
 
     impl Scene {
         fn new() -> Self {
-            Self { control: Control::new(7), now: START, snapshot: None, told: Vec::new() }
+            Self { control: Control::new(7, super::super::MAX_IN_FLIGHT), now: START, snapshot: None, told: Vec::new() }
         }
 
         fn serving(server: &str) -> Self {
@@ -250,7 +250,7 @@ mod tests {
                         self.told.push(format!("{} {} {}", happening.as_str(), item.order.mode, item.order.target));
                     }
                     Effect::Reply(reply) => reply.send(),
-                    Effect::Report(_) | Effect::Keep(_) => {}
+                    Effect::Report(_) | Effect::Keep(_) | Effect::Stop(_) | Effect::Doubt(_) | Effect::Pushed(..) => {}
                 }
             }
             for target in probes {

@@ -15,7 +15,7 @@
 //! Endpoints and pools are known by what is written of them, so a reload changes nothing, and what is kept for the next run
 //! is what stands here.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use crate::health::{Comeback, Failback, Ramp, Share};
@@ -36,6 +36,8 @@ pub(super) struct Ramps {
     endpoints: HashMap<String, Endpoint>,
     pools: HashMap<String, PoolStage>,
     moving: BTreeMap<PoolId, Moving>,
+    /// Pools in which something only seemed to be down.
+    forgiven: BTreeSet<PoolId>,
     /// When shares were worked out last.
     at: Duration,
     ticked_at: Duration,
@@ -101,8 +103,14 @@ impl Ramps {
         self.pools.retain(|key, _| held.contains(key));
         self.endpoints.retain(|key, _| slow.contains(key));
         self.moving.clear();
+        self.forgiven.clear();
         self.none_from_the_future(now);
         self.observe(0..pools.len() as PoolId, sayings, now);
+    }
+
+    /// What these pools' endpoints recover from now was no failure: the node had doubts about its own probes.
+    pub(super) fn forgive(&mut self, pools: impl IntoIterator<Item = PoolId>) {
+        self.forgiven.extend(pools);
     }
 
     /// What a clock that went ahead has left begins now.
@@ -129,6 +137,9 @@ impl Ramps {
         self.at = now;
         for id in pools {
             let pool = &*sayings.world.pools[id as usize];
+            if self.forgiven.remove(&id) {
+                self.forgive_one(pool, sayings);
+            }
             if !pool.recovery.slow_start.is_zero() {
                 (0..pool.members.len()).for_each(|place| self.observe_endpoint(pool, place, sayings, now));
             }
@@ -145,6 +156,19 @@ impl Ramps {
             }
         }
         self.schedule();
+    }
+
+    fn forgive_one<P: Fn(&PoolSpec, usize) -> Standing>(&mut self, pool: &PoolSpec, sayings: &Sayings<'_, P>) {
+        for place in 0..pool.members.len() {
+            let key = endpoint_key(pool, place);
+            let is_up = (sayings.probed)(pool, place).share.is_some();
+            if is_up && self.endpoints.get(&key) == Some(&Endpoint::Down) {
+                self.set_endpoint(key, None);
+            }
+        }
+        if sayings.is_usable(pool) == Some(true) && self.stage(pool) == Some(PoolStage::Failed) {
+            self.set_pool(pool_key(pool), PoolStage::Usable);
+        }
     }
 
     fn observe_endpoint<P: Fn(&PoolSpec, usize) -> Standing>(

@@ -7,7 +7,7 @@ use regex::bytes::Regex;
 
 use crate::geo::{ClientMatch, Continent, Coordinates, CountryCode, Region};
 use crate::health::{
-    BodyMatch, Check, Condition, HttpCheck, Monitor, Pattern, StatusRange, Target, TcpCheck, TlsCheck,
+    BodyMatch, Check, Condition, HttpCheck, Monitor, Pattern, Recovery, StatusRange, Target, TcpCheck, TlsCheck,
 };
 use crate::name::Name;
 use crate::snapshot::{
