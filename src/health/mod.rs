@@ -10,6 +10,7 @@ mod monitor;
 mod outcome;
 mod recovery;
 mod share;
+mod sighting;
 mod tls;
 
 pub use checks::{DnsCheck, DnsTransport, ExecCheck, ExpectedRecord, GrpcCheck, TcpCheck};
@@ -22,4 +23,5 @@ pub use monitor::{Check, DEFAULT_FALL, DEFAULT_INTERVAL, DEFAULT_RISE, DEFAULT_T
 pub use outcome::{Failure, Finding, Outcome, Stage, Times};
 pub use recovery::{Comeback, FIRST_SHARE, Failback, Ramp, Recovery, SHARE_STEP};
 pub use share::Share;
+pub use sighting::{Sighting, Survey};
 pub use tls::{Certificates, ClientIdentity, DEFAULT_EXPIRY_WARNING, PrivateKey, TlsCheck};

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::table::Table;
 use crate::health::{Comeback, Kept, Share, State};
+use crate::overrides::{Order, Override, OverrideId};
 
 /// The SOA serial last served, by origin.
 pub const SERIALS: Table<String, u32> = Table::new("serials");
@@ -49,6 +50,74 @@ impl From<ComebackRecord> for Comeback {
     }
 }
 
+/// TXT records that were set while the node ran, by their owner and value with a blank between.
+pub const TXT: Table<String, TxtRecord> = Table::new("txt");
+
+/// Overrides that were placed, by their number.
+pub const OVERRIDES: Table<u128, OverrideRecord> = Table::new("overrides");
+
+/// An override that was placed. Times are Unix milliseconds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OverrideRecord {
+    mode: String,
+    target: String,
+    from: Option<u64>,
+    until: Option<u64>,
+    #[serde(default)]
+    over: Option<u64>,
+    reason: Box<str>,
+    who: Box<str>,
+    made_at: u64,
+}
+
+impl OverrideRecord {
+    /// The row of an override and its key; none for a window, which stands in the server file.
+    pub fn new(item: &Override) -> Option<(u128, Self)> {
+        let OverrideId::Placed(number) = item.id else { return None };
+        let Order { mode, target, from, until, over, reason, who } = item.order.clone();
+        let milliseconds = |time: Duration| time.as_millis() as u64;
+        let record = Self {
+            mode: mode.to_string(),
+            target: target.to_string(),
+            from: from.map(milliseconds),
+            until: until.map(milliseconds),
+            over: over.map(milliseconds),
+            reason,
+            who,
+            made_at: milliseconds(item.made_at),
+        };
+        Some((number.into(), record))
+    }
+
+    /// The override of a row, if it can be read.
+    pub fn into_override(self, key: u128) -> Option<Override> {
+        let Self { mode, target, from, until, over, reason, who, made_at } = self;
+        let [from, until, over] = [from, until, over].map(|time| time.map(Duration::from_millis));
+        let order = Order { mode: mode.parse().ok()?, target: target.parse().ok()?, from, until, over, reason, who };
+        let id = OverrideId::Placed(key.try_into().ok()?);
+        Some(Override { id, made_at: Duration::from_millis(made_at), order })
+    }
+}
+
+/// A TXT record that goes by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TxtRecord {
+    /// Its owner in presentation format.
+    pub name: String,
+    /// What it says.
+    pub value: String,
+    /// Unix seconds.
+    pub until: u64,
+}
+
+impl TxtRecord {
+    /// What its row is found by.
+    pub fn key(&self) -> String {
+        // No name has a blank in it that is not written as an escape.
+        format!("{} {}", self.name, self.value)
+    }
+}
+
 /// A target's state, and when a probe confirmed it last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HealthRecord {
@@ -85,6 +154,23 @@ impl From<HealthRecord> for Kept {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_override_comes_back_as_it_was_and_a_window_is_not_kept() {
+        let order = Order {
+            mode: crate::overrides::Mode::Drain,
+            target: "pool:web/*".parse().unwrap(),
+            from: None,
+            until: Some(Duration::from_millis(1_790_000_000_123)),
+            over: Some(Duration::from_secs(300)),
+            reason: "new kernel".into(),
+            who: "me".into(),
+        };
+        let item = Override { id: OverrideId::Placed(7), made_at: Duration::from_secs(1_790_000_000), order };
+        let (key, record) = OverrideRecord::new(&item).unwrap();
+        assert_eq!(record.into_override(key), Some(item.clone()));
+        assert_eq!(OverrideRecord::new(&Override { id: OverrideId::Window(1), ..item }), None);
+    }
 
     #[test]
     fn a_state_comes_back_as_it_was() {
