@@ -34,7 +34,7 @@ pub use handle::{Handle, Message};
 pub use keeping::{BELIEVED_FOR, CONFIRM_EVERY, KEEP_EVERY, KEPT_FOR, Keep};
 pub use overrides::{EndpointView, OverrideEvent, OverrideReply, Reply};
 pub use push::{MAX_REASON, Push, PushRefusal, PushReply, Said};
-pub use ramps::{Comebacks, TICK};
+pub use ramps::{Comebacks, HoldTurn, TICK};
 pub use run::run;
 pub use txt::{DynamicTxt, MAX_TXT_LIFETIME, MAX_VALUES, TxtError, TxtValue};
 
@@ -95,6 +95,8 @@ pub enum Effect {
     Doubt(Doubted),
     /// Tell whoever reported what became of that.
     Pushed(PushReply, Result<usize, PushRefusal>),
+    /// Tell the operator that a pool is held back after it was down, or is no longer.
+    Hold(HoldTurn),
     /// Keep this for the next run.
     Keep(Keep),
     /// Tell the operator what became of an override, and keep it over a restart or forget it.
@@ -228,6 +230,7 @@ impl Control {
         self.adopt(now, &mut effects);
         self.advance_ramps(now);
         effects.extend(self.publish(now));
+        effects.extend(self.ramps.take_turns().into_iter().map(Effect::Hold));
         effects.extend(self.keeping.take_due(now).map(Effect::Keep));
         for call in self.watch.take_due(now) {
             match call {

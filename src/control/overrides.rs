@@ -250,7 +250,12 @@ mod tests {
                         self.told.push(format!("{} {} {}", happening.as_str(), item.order.mode, item.order.target));
                     }
                     Effect::Reply(reply) => reply.send(),
-                    Effect::Report(_) | Effect::Keep(_) | Effect::Stop(_) | Effect::Doubt(_) | Effect::Pushed(..) => {}
+                    Effect::Report(_)
+                    | Effect::Hold(_)
+                    | Effect::Keep(_)
+                    | Effect::Stop(_)
+                    | Effect::Doubt(_)
+                    | Effect::Pushed(..) => {}
                 }
             }
             for target in probes {

@@ -30,6 +30,15 @@ const TICKS_A_RAMP: u32 = 20;
 /// What comes back, by endpoint or pool; `None` for what does no longer.
 pub type Comebacks = BTreeMap<String, Option<Comeback>>;
 
+/// A pool began, or ceased, to be held back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HoldTurn {
+    /// `web/fra`.
+    pub pool: Box<str>,
+    /// Whether it is held back now.
+    pub is_held: bool,
+}
+
 /// All that comes back, or leaves, with time.
 #[derive(Debug, Default)]
 pub(super) struct Ramps {
@@ -44,6 +53,8 @@ pub(super) struct Ramps {
     tick_at: Option<Duration>,
     /// What is to be kept, and was not handed over yet.
     changed: Comebacks,
+    /// What the operator was not told yet.
+    turns: Vec<HoldTurn>,
 }
 
 /// An endpoint that is not simply up.
@@ -200,7 +211,10 @@ impl Ramps {
         match (before, is_usable) {
             (None, true) => _ = self.pools.insert(key, PoolStage::Usable),
             (Some(PoolStage::Usable | PoolStage::Held(_)), false) => self.set_pool(key, PoolStage::Failed),
-            (Some(PoolStage::Failed), true) => self.set_pool(key, PoolStage::Held(now)),
+            (Some(PoolStage::Failed), true) => {
+                self.set_pool(key, PoolStage::Held(now));
+                self.turns.push(HoldTurn { pool: pool.name.clone(), is_held: true });
+            }
             (Some(PoolStage::Held(since)), true) if release_at(pool, since).is_some_and(|at| at <= now) => {
                 self.let_go(pool, now);
             }
@@ -219,6 +233,7 @@ impl Ramps {
     /// A pool that was held back had no clients, so with a slow start that begins only now.
     fn let_go(&mut self, pool: &PoolSpec, now: Duration) {
         self.set_pool(pool_key(pool), PoolStage::Usable);
+        self.turns.push(HoldTurn { pool: pool.name.clone(), is_held: false });
         if pool.recovery.slow_start.is_zero() {
             return;
         }
@@ -265,6 +280,11 @@ impl Ramps {
     /// What is to be kept from now on, and what no longer.
     pub(super) fn take_changed(&mut self) -> Comebacks {
         std::mem::take(&mut self.changed)
+    }
+
+    /// What the operator is to be told.
+    pub(super) fn take_turns(&mut self) -> Vec<HoldTurn> {
+        std::mem::take(&mut self.turns)
     }
 
     fn movement<P: Fn(&PoolSpec, usize) -> Standing>(

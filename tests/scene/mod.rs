@@ -16,7 +16,7 @@ use truenorth::config::{Config, Faults};
 use truenorth::geo::Locations;
 use truenorth::health::Share;
 use truenorth::overrides::{Book, Order, Selector};
-use truenorth::snapshot::{Blueprint, Members, PoolId, Snapshot, Standing};
+use truenorth::snapshot::{Blueprint, Duty, Members, PoolId, Snapshot, Standing};
 
 /// Three places, regions by prefix, a pool in each place; tests append names.
 pub const ZONE: &str = r#"
@@ -73,6 +73,8 @@ pub struct Scene {
     down: HashSet<IpAddr>,
     restless: HashSet<IpAddr>,
     degraded: HashMap<IpAddr, Share>,
+    ramping: HashMap<IpAddr, Share>,
+    held: HashSet<IpAddr>,
     overrides: Book,
     /// Unix seconds; it moves when a test moves it.
     pub now: u64,
@@ -117,6 +119,8 @@ impl Scene {
             down: HashSet::new(),
             restless: HashSet::new(),
             degraded: HashMap::new(),
+            ramping: HashMap::new(),
+            held: HashSet::new(),
             overrides: Book::default(),
             now: START,
         }
@@ -146,6 +150,19 @@ impl Scene {
     pub fn degraded(&mut self, addresses: &[&str], thousandths: u16) {
         let share = Share::from_thousandths(thousandths);
         self.degraded.extend(addresses.iter().map(|text| (text.parse::<IpAddr>().unwrap(), share)));
+        self.publish();
+    }
+
+    /// These endpoints have come so far, in thousandths, on their way back or out.
+    pub fn ramp(&mut self, addresses: &[&str], thousandths: u16) {
+        let share = Share::from_thousandths(thousandths);
+        self.ramping.extend(addresses.iter().map(|text| (text.parse::<IpAddr>().unwrap(), share)));
+        self.publish();
+    }
+
+    /// `failback` holds exactly these endpoints' pools back.
+    pub fn hold(&mut self, addresses: &[&str]) {
+        self.held = addresses.iter().map(|text| text.parse().unwrap()).collect();
         self.publish();
     }
 
@@ -182,7 +199,9 @@ impl Scene {
             let share = address.and_then(|address| self.degraded.get(&address)).copied().unwrap_or(Share::FULL);
             let share = if is_in(&self.down) { Share::NONE } else { share };
             let ruling = world.ruling(self.overrides.rulings(), pool, endpoint);
-            let probed = Standing { share, restless: is_in(&self.restless), ..Standing::CALM };
+            let ramp = address.and_then(|address| self.ramping.get(&address)).copied().unwrap_or(Share::FULL);
+            let duty = if is_in(&self.held) { Duty::Held } else { Duty::On };
+            let probed = Standing { share, restless: is_in(&self.restless), duty, ramp };
             probed.under(ruling.map(|ruling| ruling.order.mode))
         };
         let snapshot = self.snapshot.with_pools(&all, standing);

@@ -89,6 +89,8 @@ struct Scene {
     /// When rows were handed over to be kept.
     kept_at: Vec<Duration>,
     comebacks: HashMap<String, Comeback>,
+    /// Whether a pool began to be held back, or ceased to.
+    holds: Vec<bool>,
     /// How often something was published.
     publications: usize,
 }
@@ -106,6 +108,7 @@ impl Scene {
             kept: HashMap::new(),
             kept_at: Vec::new(),
             comebacks: HashMap::new(),
+            holds: Vec::new(),
             publications: 0,
         }
     }
@@ -154,6 +157,7 @@ impl Scene {
                         }
                     }
                 }
+                Effect::Hold(turn) => self.holds.push(turn.is_held),
                 Effect::Overridden(_) => {}
                 Effect::Reply(reply) => reply.send(),
             }

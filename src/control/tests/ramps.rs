@@ -230,7 +230,9 @@ fn failback_manual_waits_for_the_operator() {
         assert!(scene.is_held());
         scene.order(Mode::Open, "pool:web/1", None);
         assert!(scene.is_held(), "another one was opened");
+        assert_eq!(scene.holds, [true]);
         scene.order(Mode::Open, target, None);
+        assert_eq!(scene.holds, [true, false]);
         assert!(!scene.is_held() && scene.open().len() == 2, "{target}");
         scene.elapse(TURN, &FIRST);
         scene.elapse(TURN, &[]);
