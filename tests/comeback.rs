@@ -18,8 +18,8 @@ const WWW: &str = "[names.www]\npools = [\"web\"]\n";
 /// Questions whose answers are counted.
 const COUNT: u32 = 20_000;
 
-/// The chi-square statistic of one degree of freedom that is exceeded once in a thousand times.
-const CRITICAL: f64 = 10.83;
+/// The chi-square statistic of one degree of freedom that is exceeded once in a million times.
+const CRITICAL: f64 = 23.93;
 
 /// How often each set of addresses answered.
 fn counted(scene: &mut Scene, name: &str) -> BTreeMap<Vec<String>, u32> {
