@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use hickory_proto::rr::RecordType::{A, AAAA, ANY, MX, NS, TXT};
+use hickory_proto::rr::RecordType::{A, AAAA, ANY, HTTPS, MX, NS, TXT};
 use truenorth::answer::{self, Asker, Rotation, Transport, Worker};
 
 thread_local! {
@@ -53,13 +53,26 @@ endpoints = [{ cname = "www.example.com." }]
 [names.www]
 pools = ["web"]
 steer = ["region", "distance", "weight"]
+https = { alpn = ["h2", "h3"], port = 8443, ech = "AAb+DQACBwc=" }
 [names.api]
 pools = [{ pool = "web/fra", weight = 90 }, { pool = "green", weight = 10 }]
 steer = ["weight"]
+https = {}
 [names.random]
 pools = ["web"]
 pick = "random"
 take = 2
+[names.spare]
+pools = ["web"]
+take = 2
+spare = true
+https = {}
+[names.sticky]
+pools = ["web", "green"]
+steer = ["sticky"]
+pick = "sticky"
+answers = 2
+https = {}
 [names."*.apps"]
 pools = ["web"]
 fallback = "green"
@@ -108,6 +121,8 @@ fn no_query_allocates() {
         "www",
         "api",
         "random",
+        "spare",
+        "sticky",
         "x.apps",
         "old",
         "whoami",
@@ -124,7 +139,7 @@ fn no_query_allocates() {
     ];
     let mut queries = Vec::new();
     for name in names {
-        for rtype in [A, AAAA, TXT, MX, NS, ANY] {
+        for rtype in [A, AAAA, HTTPS, TXT, MX, NS, ANY] {
             for client in ["", "10.1.7.0/24", "10.3.7.0/24", "2001:db8:1::/56", "2002:a03:700::/40"] {
                 queries.push(scene::query(name, rtype, client).to_vec().unwrap());
             }

@@ -95,6 +95,27 @@ fn weights_are_taken_with_the_share() {
 }
 
 #[test]
+fn sticky_clients_join_a_pool_that_comes_back_and_stay() {
+    let mut scene = Scene::new(&format!("{WWW}steer = [\"region\", \"sticky\"]\n"));
+    let mut before = 0;
+    for percent in [5_u16, 30, 60, 100] {
+        scene.ramp(&FRA, percent * 10);
+        let mut joined = 0;
+        for network in 0..200_u32 {
+            let client = format!("10.1.{network}.0/24");
+            let answer = scene.ask("www", A, &client).sorted();
+            assert_eq!(scene.ask("www", A, &client).sorted(), answer, "the same each time");
+            let is_there = answer == FRA_V4;
+            let family = scene.ask("www", AAAA, &client).data();
+            assert_eq!(family, if is_there { &FRA[2..] } else { &IAD[1..] }, "the same place in both families");
+            joined += u16::from(is_there);
+        }
+        assert!(joined >= before && joined.abs_diff(percent * 2) < 30, "{percent}: {joined}");
+        before = joined;
+    }
+}
+
+#[test]
 fn one_endpoint_among_others_stands_in_its_share_of_the_answers() {
     let mut scene = Scene::new(WWW);
     scene.ramp(&FRA_V4[1..], 300);

@@ -1,5 +1,5 @@
 //! The promise of the scope, for random regions, prefixes and databases: every address inside of it has the same ranking,
-//! and one bit less would not do, unless the scope is at its cap or 0.
+//! and the same hash where the name is sticky, and one bit less would not do, unless the scope is at its cap or 0.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -10,8 +10,8 @@ use truenorth::answer::Client;
 use truenorth::geo::{
     Bits, ClientMatch, Continent, Coordinates, CountryCode, Location, Locations, Prefix, Region, Regions, nest,
 };
-use truenorth::snapshot::Ecs;
-use truenorth::steering::{self, Criteria, Criterion, Map, Ranking, RegionTiers};
+use truenorth::snapshot::{Ecs, Rule};
+use truenorth::steering::{self, AllDown, Course, Criteria, Criterion, Draw, HashKey, Map, Pick, Ranking, RegionTiers};
 
 /// Slots that rankings order.
 const SLOTS: u8 = 4;
@@ -193,28 +193,60 @@ fn by_definition(criteria: &Criteria, locations: &Locations, address: IpAddr) ->
     criteria.rank(&steering::Client { region, coordinates: location.coordinates })
 }
 
+/// A name in wire format that is hashed with clients.
+const NAME: &[u8] = b"\x03www\x07example\0";
+
+/// A name's rule over this map, sticky by this many bits if it is.
+fn rule(map: Map, sticky: Option<[u8; 2]>) -> Rule {
+    let course = Course {
+        slots: (0..SLOTS).map(|slot| 1 << slot).collect(),
+        datacenters: (0..SLOTS).map(Some).collect(),
+        weights: vec![1; usize::from(SLOTS)].into(),
+        draw: sticky.map(|_| Draw::Sticky((0..SLOTS).map(|slot| HashKey::of_candidate(&[slot])).collect())),
+        take: 1,
+        spare: false,
+    };
+    Rule {
+        pools: (0..u32::from(SLOTS)).collect(),
+        map: Arc::new(map),
+        course,
+        pick: Pick::Rotate,
+        answers: 1,
+        sticky,
+        fallback: None,
+        all_down: AllDown::All,
+        ttl: 30,
+        ttl_min: 5,
+        https: None,
+    }
+}
+
 fn hold<B: Bits>(
     address: fn(B) -> IpAddr,
-    map: &Map,
+    rule: &Rule,
     criteria: &Criteria,
     locations: &Locations,
     here: B,
     others: &[B],
 ) -> Result<(), TestCaseError> {
-    let placement = map.look_up(address(here));
+    let placement = rule.place(address(here));
+    let key = |other: B| rule.client_key(address(other), NAME);
     prop_assert_eq!(placement.ranking, &by_definition(criteria, locations, address(here)));
     let mask = B::host_mask(placement.scope);
     let inside = others.iter().map(|other| here.without(mask).with(other.without(B::MAX.without(mask))));
     for other in inside.chain([here.without(mask), here.with(mask)]) {
-        prop_assert_eq!(map.look_up(address(other)).ranking, placement.ranking);
+        prop_assert_eq!(rule.place(address(other)), placement);
         prop_assert_eq!(placement.ranking, &by_definition(criteria, locations, address(other)));
+        prop_assert_eq!(key(other), key(here));
     }
     if placement.scope > 0 {
-        // The half that one bit less would add holds an address with another ranking: the run's edge lies there.
+        // The half that one bit less would add holds an address with another ranking: the run's edge lies there; or one with
+        // another hash.
         let wider = B::host_mask(placement.scope - 1);
-        let differs = |other: B| map.look_up(address(other)).ranking != placement.ranking;
+        let differs = |other: B| rule.place(address(other)).ranking != placement.ranking || key(other) != key(here);
         let (first, last) = (here.without(wider), here.with(wider));
-        let beside = edges(address, map, first, last);
+        let mut beside = edges(address, &rule.map, first, last);
+        beside.push(last);
         prop_assert!(beside.into_iter().any(differs), "/{} is too narrow at {:?}", placement.scope, here);
     }
     Ok(())
@@ -238,19 +270,20 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_scope_holds_one_ranking_and_one_bit_less_would_not_do(
+    fn a_scope_holds_one_ranking_and_one_hash_and_one_bit_less_would_not_do(
         draft in any_draft(),
+        sticky in proptest::option::of((0u8..=32, 0u8..=128)),
         v4 in proptest::collection::vec(any_v4(), 6),
         v6 in proptest::collection::vec(any_v6(), 6),
     ) {
         let locations = draft.locations();
         let criteria = draft.criteria();
-        let map = Map::build(criteria.clone(), &locations);
+        let rule = rule(Map::build(criteria.clone(), &locations), sticky.map(|(v4, v6)| [v4, v6]));
         for &here in &v4 {
-            hold(|number| Ipv4Addr::from_bits(number).into(), &map, &criteria, &locations, here, &v4)?;
+            hold(|number| Ipv4Addr::from_bits(number).into(), &rule, &criteria, &locations, here, &v4)?;
         }
         for &here in &v6 {
-            hold(|number| Ipv6Addr::from_bits(number).into(), &map, &criteria, &locations, here, &v6)?;
+            hold(|number| Ipv6Addr::from_bits(number).into(), &rule, &criteria, &locations, here, &v6)?;
         }
     }
 
@@ -260,18 +293,23 @@ proptest! {
         here in any_v4(),
         others in proptest::collection::vec(any::<u32>(), 6),
         cap in 0u8..=32,
+        sticky in proptest::option::of(0u8..=32),
     ) {
-        let map = Map::build(draft.criteria(), &draft.locations());
+        // A configuration with a longer one is refused.
+        let sticky = sticky.map(|length| [length.min(cap), 0]);
+        let rule = rule(Map::build(draft.criteria(), &draft.locations()), sticky);
         let ecs = Ecs { max_source_v4: cap, ..Ecs::default() };
         let client = |number| Client::of_network(&ecs, Ipv4Addr::from_bits(number).into(), 32);
-        let placement = map.look_up(client(here).address);
+        let placement = rule.place(client(here).address);
         let told = client(here).scope(placement.scope);
         prop_assert!(told <= cap);
         // All that share the told prefix, cut as this server cuts, are answered alike.
         let mask = u32::host_mask(told);
         for other in others {
             let other = here.without(mask).with(other.without(!mask));
-            prop_assert_eq!(map.look_up(client(other).address).ranking, placement.ranking);
+            prop_assert_eq!(rule.place(client(other).address).ranking, placement.ranking);
+            let key = |number| rule.client_key(client(number).address, NAME);
+            prop_assert_eq!(key(other), key(here));
         }
     }
 }

@@ -7,8 +7,10 @@
 mod chain;
 mod client;
 mod exchange;
+mod https;
 mod identity;
 mod lookup;
+mod offer;
 mod reflect;
 mod response;
 mod steered;

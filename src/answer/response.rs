@@ -60,6 +60,11 @@ impl<'s> Response<'_, 's> {
         Some(Subject { zone, owner: self.message.ancestor(owner, 0), apex, key, length })
     }
 
+    /// How many answers this asker had to this question before.
+    pub(super) fn turn(&mut self, subject: &Subject<'s>) -> u32 {
+        self.worker.turn(self.asker.address, subject.key(), self.rtype)
+    }
+
     /// A CNAME record to a name of so many octets of labels and what follows them, and on to it.
     pub(super) fn push_cname(
         &mut self,

@@ -1,11 +1,11 @@
 //! Answers that are chosen for the client.
 
-use std::sync::Arc;
-
+use super::https;
+use super::offer::{Chosen, Offer};
 use super::response::{Next, Response, Subject};
 use crate::name::Name;
-use crate::snapshot::{Kind, Lists, MAX_POOLS, Member, Plan, Pool, PoolId, Rule, Rung, Selection, Verdict};
-use crate::steering::{AllDown, Picks, Placement};
+use crate::snapshot::{Choice, Plan, Rule, Rung, Verdict};
+use crate::steering::{AllDown, Placement, Ranking};
 use crate::wire::{ExtendedError, InfoCode, Rcode, RrsetWriter, Rtype, Section, Truncated};
 
 /// Answers for a steered name. `None` if the asked type is left to the name's static records.
@@ -14,55 +14,48 @@ pub(super) fn answer<'s>(
     subject: &Subject<'s>,
     plan: &'s Plan,
 ) -> Result<Option<Next>, Truncated> {
-    let pools = response.snapshot.pools();
-    let Some(family) = plan.family(response.rtype, pools) else { return Ok(None) };
-    let rule = plan.rule();
-    let Placement { ranking, scope } = rule.map.look_up(response.client.address);
-    if !rule.map.is_uniform() {
-        response.message.widen_scope(response.client.scope(scope));
+    let (rule, pools) = (plan.rule(), response.snapshot.pools());
+    if let Some(params) = rule.https.as_ref().filter(|_| response.rtype == Rtype::HTTPS) {
+        return https::answer(response, subject, plan, params).map(Some);
     }
+    let Some(&family) = plan.families(response.rtype, pools).first() else { return Ok(None) };
+    let ranking = rank(response, rule);
+    let key = rule.client_key(response.client.address, subject.key());
     let worker = &mut *response.worker;
-    let choice = plan.choose(ranking, family, |below| worker.draw(below));
+    let choice = plan.choose(ranking, family, key, |below| worker.draw(below));
     let ttl = plan.ttl(&choice);
-    if choice.rung == Rung::AllDown {
-        response.message.explain(ExtendedError { code: InfoCode::Other, text: why_all_down(rule.all_down) });
-    }
-    let (chosen, selection) = match choice.verdict {
-        Verdict::Pools(set, selection) => (set, selection),
-        Verdict::Fallback(selection) => (0, selection),
+    explain(response, rule, &choice);
+    let Some(chosen) = Chosen::of(&choice, rule, pools) else {
         // For every type: where a CNAME might stand there are no static records.
-        Verdict::Nodata => return response.negative(subject, Rcode::NoError, ttl).map(Some),
-        Verdict::Servfail => return Ok(Some(Next::Done(Rcode::ServFail))),
+        return match choice.verdict {
+            Verdict::Servfail => Ok(Some(Next::Done(Rcode::ServFail))),
+            _ => response.negative(subject, Rcode::NoError, ttl).map(Some),
+        };
     };
-    let fallback = rule.fallback.filter(|_| matches!(choice.verdict, Verdict::Fallback(_)));
-    let ids = rule.pools_of(chosen).chain(fallback);
-    match (kind(pools, ids.clone()), response.rtype) {
-        (Some(Kind::Cname(_)), _) => {
-            let offer = Offer::new(pools, ids, selection, |kind| match kind {
-                Kind::Cname(name) => Some(name),
-                Kind::Addresses(..) => None,
-            });
-            cname(response, subject, rule, &offer, ttl).map(Some)
-        }
-        (Some(Kind::Addresses(..)), Rtype::A) => {
-            let offer = Offer::new(pools, ids, selection, |kind| match kind {
-                Kind::Addresses(v4, _) => Some(v4),
-                Kind::Cname(_) => None,
-            });
-            addresses(response, subject, rule, &offer, ttl).map(Some)
-        }
-        (Some(Kind::Addresses(..)), Rtype::AAAA) => {
-            let offer = Offer::new(pools, ids, selection, |kind| match kind {
-                Kind::Addresses(_, v6) => Some(v6),
-                Kind::Cname(_) => None,
-            });
-            addresses(response, subject, rule, &offer, ttl).map(Some)
-        }
+    match response.rtype {
+        _ if chosen.is_cname() => cname(response, subject, &chosen.cname(key), ttl).map(Some),
+        Rtype::A => addresses(response, subject, &chosen.v4(key), ttl).map(Some),
+        Rtype::AAAA => addresses(response, subject, &chosen.v6(key), ttl).map(Some),
         _ => Ok(None),
     }
 }
 
-/// What an operator who wonders about an answer is told.
+/// The ranking for the client; the scope of what is answered for it is told.
+pub(super) fn rank<'s>(response: &mut Response<'_, 's>, rule: &'s Rule) -> &'s Ranking {
+    let Placement { ranking, scope } = rule.place(response.client.address);
+    if !rule.is_uniform() {
+        response.message.widen_scope(response.client.scope(scope));
+    }
+    ranking
+}
+
+/// Tells an operator who wonders about the answer when health was no help.
+pub(super) fn explain(response: &mut Response<'_, '_>, rule: &Rule, choice: &Choice) {
+    if choice.rung == Rung::AllDown {
+        response.message.explain(ExtendedError { code: InfoCode::Other, text: why_all_down(rule.all_down) });
+    }
+}
+
 fn why_all_down(all_down: AllDown) -> &'static str {
     match all_down {
         AllDown::All => "all down: all",
@@ -72,67 +65,14 @@ fn why_all_down(all_down: AllDown) -> &'static str {
     }
 }
 
-fn kind(pools: &[Arc<Pool>], mut ids: impl Iterator<Item = PoolId>) -> Option<&Kind> {
-    ids.next().map(|id| pools[id as usize].kind())
-}
-
-/// Everything that could be handed out: the members of the chosen pools, one pool behind the other.
-struct Offer<'s, T> {
-    lists: [&'s [Member<T>]; MAX_POOLS],
-    count: usize,
-    /// Whether some keep only a share of their clients.
-    is_degraded: bool,
-}
-
-impl<'s, T: Clone + PartialEq> Offer<'s, T> {
-    fn new(
-        pools: &'s [Arc<Pool>],
-        ids: impl Iterator<Item = PoolId>,
-        selection: Selection,
-        of_kind: impl Fn(&'s Kind) -> Option<&'s Lists<T>>,
-    ) -> Self {
-        let mut offer = Self { lists: [&[]; MAX_POOLS], count: 0, is_degraded: false };
-        for (list, id) in offer.lists.iter_mut().zip(ids) {
-            let Some(lists) = of_kind(pools[id as usize].kind()) else { continue };
-            *list = lists.select(selection);
-            offer.count += list.len();
-            offer.is_degraded |= lists.is_degraded();
-        }
-        offer
-    }
-
-    fn get(&self, mut place: usize) -> &'s Member<T> {
-        let mut lists = self.lists.iter();
-        loop {
-            let list = lists.next().expect("a place is below the count");
-            match list.get(place) {
-                Some(member) => return member,
-                None => place -= list.len(),
-            }
-        }
-    }
-
-    fn pick(&self, response: &mut Response<'_, '_>, subject: &Subject<'_>, rule: &Rule, answers: u16) -> Picks {
-        let worker = &mut *response.worker;
-        let turn = worker.turn(response.asker.address, subject.key(), response.rtype);
-        let weight = |place| self.get(place).weight;
-        let draw = |below| worker.draw(below);
-        if self.is_degraded {
-            let share = |place| self.get(place).share.thousandths();
-            return Picks::degraded(rule.pick, self.count, answers, turn, weight, share, draw);
-        }
-        Picks::new(rule.pick, self.count, answers, turn, weight, draw)
-    }
-}
-
 fn addresses<'s, const LENGTH: usize>(
     response: &mut Response<'_, 's>,
     subject: &Subject<'s>,
-    rule: &Rule,
     offer: &Offer<'s, [u8; LENGTH]>,
     ttl: u32,
 ) -> Result<Next, Truncated> {
-    let picks = offer.pick(response, subject, rule, rule.answers);
+    let turn = response.turn(subject);
+    let picks = offer.pick(response.worker, turn);
     let rtype = response.rtype;
     response.message.push_rrset(Section::Answer, |rrset| {
         picks.iter().try_for_each(|place| rrset.record(subject.owner, rtype, ttl, &offer.get(place).value))
@@ -140,16 +80,16 @@ fn addresses<'s, const LENGTH: usize>(
     Ok(Next::Done(Rcode::NoError))
 }
 
-fn cname<'s>(
+/// A CNAME record, and on to its target.
+pub(super) fn cname<'s>(
     response: &mut Response<'_, 's>,
     subject: &Subject<'s>,
-    rule: &Rule,
     offer: &Offer<'s, Name>,
     ttl: u32,
 ) -> Result<Next, Truncated> {
-    /// An owner has one canonical name (RFC 2181, section 10.1).
-    const ONE: u16 = 1;
-    let Some(place) = offer.pick(response, subject, rule, ONE).iter().next() else {
+    let turn = response.turn(subject);
+    // An owner has one canonical name (RFC 2181, section 10.1).
+    let Some(place) = offer.pick(response.worker, turn).iter().next() else {
         return response.negative(subject, Rcode::NoError, ttl);
     };
     let target = &offer.get(place).value;

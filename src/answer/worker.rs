@@ -53,6 +53,11 @@ impl Worker {
         self.rotation.next(asker, name, rtype)
     }
 
+    /// Random numbers for a decision that is made more than once: a clone gives the same ones again.
+    pub(super) fn numbers(&mut self) -> fastrand::Rng {
+        self.random.fork()
+    }
+
     /// A uniform random number below `bound`.
     pub(super) fn draw(&mut self, bound: u32) -> u32 {
         self.random.u32(..bound)

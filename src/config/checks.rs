@@ -81,8 +81,10 @@ impl<'a> ZoneCheck<'a> {
                     faults.push(Fault::error(&other.place, message, label).related(&owner.place, related));
                 }
             }
-            OwnerKind::Steered { cname: false, .. } => {
-                if let Some(other) = conflict(&[Rtype::A, Rtype::AAAA, Rtype::CNAME]) {
+            OwnerKind::Steered { cname: false, name } => {
+                let https = name.steering.https.as_ref().map(|_| Rtype::HTTPS);
+                let answered: Vec<Rtype> = [Rtype::A, Rtype::AAAA, Rtype::CNAME].into_iter().chain(https).collect();
+                if let Some(other) = conflict(&answered) {
                     let message = format!("{} is steered and has a static {} record", owner.name, other.record.rtype);
                     faults.push(Fault::error(&other.place, message, "static").related(&owner.place, "steered here"));
                 }

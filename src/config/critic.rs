@@ -172,7 +172,11 @@ impl Critique<'_> {
         if !differ {
             return;
         }
-        if !self.has(Step::Weight) {
+        // A spare is drawn by weight from all that the ranking holds.
+        if steering.spare {
+            return;
+        }
+        if !steering.steer.iter().any(|step| step.draws()) {
             let message = format!("the weights of {}'s pools have no effect", self.name.owner);
             self.warn(message, "no step of `steer` looks at weights", None, faults);
         } else if self.has(Step::Region) && !self.names.regions.is_empty() && !self.ties_anywhere() {

@@ -19,6 +19,7 @@ mod datacenters;
 mod decode;
 mod fault;
 mod files;
+mod https;
 mod json;
 mod listen;
 mod master;

@@ -4,22 +4,27 @@ use std::collections::HashMap;
 
 use crate::geo::DatacenterId;
 use crate::name::Name;
-use crate::snapshot::{MAX_POOLS, PoolId, PoolUse, SteeredName, Steering};
+use crate::snapshot::{Ecs, MAX_POOLS, PerFamily, PoolId, PoolUse, SteeredName, Steering};
 use crate::steering::{AllDown, MAX_ANSWERS, Pick, Step};
 
 use super::decode::{Table, Value, entries};
 use super::fault::{Fault, Faults, Place};
+use super::https;
 use super::owners::read_owner;
 use super::pools::{self, DraftMembers, PoolDraft, PoolEntry};
 use super::regions::{PlacedRegion, read_tiers};
 use super::scope::View;
 use super::suggest::list_of;
 
-/// Addresses an answer holds at most unless the name says otherwise; one where a weighted draw picks.
+/// Addresses an answer holds at most unless the name says otherwise; one where weights or a hash pick.
 const DEFAULT_ANSWERS: u16 = 8;
 
 /// The chain of a name that gives none.
 const DEFAULT_STEER: [Step; 2] = [Step::Region, Step::Weight];
+
+/// Bits of an IPv4 and an IPv6 client address that `sticky` goes by unless the name says otherwise: what RFC 7871, section
+/// 11.1, has resolvers tell. Where less is looked at, that.
+const DEFAULT_STICKY: PerFamily<u8> = [24, 56];
 
 /// Seconds that a TTL takes at most (RFC 2181, section 8).
 pub(super) const MAX_TTL: u32 = (1 << 31) - 1;
@@ -49,6 +54,7 @@ pub(super) struct NameScope<'a> {
     pub(super) origin: &'a Name,
     pub(super) ttl: u32,
     pub(super) ttl_min: u32,
+    pub(super) ecs: Ecs,
     pub(super) datacenters: View<'a, DatacenterId>,
     pub(super) regions: View<'a, PlacedRegion>,
     pub(super) pools: View<'a, PoolEntry>,
@@ -82,11 +88,25 @@ struct NameReader<'r, 'a> {
 }
 
 /// The keys that make a table a steered name's, whatever else stands in it.
-const KEYS: [&str; 10] =
-    ["pools", "steer", "pick", "answers", "take", "prefer", "fallback", "all_down", "ttl", "reflect"];
+const KEYS: [&str; 14] = [
+    "pools",
+    "steer",
+    "pick",
+    "answers",
+    "take",
+    "spare",
+    "prefer",
+    "fallback",
+    "all_down",
+    "ttl",
+    "https",
+    "sticky_v4",
+    "sticky_v6",
+    "reflect",
+];
 
 /// The keys that later versions will read.
-const LATER: [&str; 4] = ["https", "latency_tolerance", "sticky_v4", "sticky_v6"];
+const LATER: [&str; 1] = ["latency_tolerance"];
 
 impl NameReader<'_, '_> {
     fn read(mut self, value: &Value<'_>, owner: Name) -> Option<OwnerKind> {
@@ -115,31 +135,44 @@ impl NameReader<'_, '_> {
         let pick = self.read_pick(table.take("pick"));
         let answers = table.take("answers").and_then(|value| value.integer(1..=MAX_ANSWERS as u16, self.faults));
         let take = table.take("take").and_then(|value| value.integer(1..=MAX_POOLS as u8, self.faults));
+        let take = take.map_or(1, |take| take.value);
+        let spare = table.take("spare").is_some_and(|value| self.read_spare(&value, take));
+        let sticky = self.read_sticky(&mut table, steer.contains(&Step::Sticky) || pick == Some(Pick::Sticky));
         let prefer = table.take("prefer").map(|value| self.read_prefer(&value, &steer)).unwrap_or_default();
         let fallback = table.take("fallback").and_then(|value| self.read_fallback(&value, &owner));
         let all_down = self.read_all_down(table.take("all_down"));
         let ttl = table.take("ttl").and_then(|value| value.integer(0..=MAX_TTL, self.faults));
+        let https = table.take("https");
+        let https_place = https.as_ref().map(Value::anchor);
+        let https = https.and_then(|value| https::read(&value, self.faults));
         table.finish(&LATER, self.faults);
 
         let pools = pools?;
         let cname_pools = self.kind_of(&pools)?;
+        if let Some(place) = https_place.filter(|_| cname_pools) {
+            let message = format!("`https` has no place at {owner}: its pools hold a CNAME, which stands alone");
+            self.faults.push(Fault::error(&place, message, "never answered"));
+        }
         let cname_fallback = fallback.is_some_and(|id| self.is_cname(id));
         self.warn_dead_failover(&steer, &pools, &steer_place);
         let weights_differ = pools.iter().any(|(used, _)| has_different_weights(&self.drafts[used.pool as usize]));
         let pick = pick.unwrap_or(if weights_differ { Pick::Weighted } else { Pick::Rotate });
-        let default_answers = if pick == Pick::Weighted { 1 } else { DEFAULT_ANSWERS };
+        let default_answers = if matches!(pick, Pick::Weighted | Pick::Sticky) { 1 } else { DEFAULT_ANSWERS };
         let ttl = ttl.map_or(self.scope.ttl, |ttl| ttl.value);
         let steering = Steering {
             pools: pools.into_iter().map(|(used, _)| used).collect(),
             steer,
             pick,
             answers: answers.map_or(default_answers, |answers| answers.value),
-            take: take.map_or(1, |take| take.value),
+            take,
+            spare,
+            sticky,
             prefer,
             fallback,
             all_down,
             ttl,
             ttl_min: self.scope.ttl_min.min(ttl),
+            https,
         };
         let name = SteeredName { owner, steering };
         Some(OwnerKind::Steered { name, cname: cname_pools || cname_fallback })
@@ -203,7 +236,7 @@ impl NameReader<'_, '_> {
     /// The chain, and where to point for it.
     fn read_steer(&mut self, value: Option<Value<'_>>, anchor: &Place) -> (Vec<Step>, Place) {
         let Some(value) = value else { return (DEFAULT_STEER.to_vec(), anchor.clone()) };
-        let later = ["latency", "load", "sticky"];
+        let later = ["latency", "load"];
         let steps = value.each(self.faults, |item, faults| item.word(&Step::ALL, &later, faults));
         for (position, step) in steps.iter().enumerate() {
             let before = &steps[..position];
@@ -211,7 +244,7 @@ impl NameReader<'_, '_> {
                 let message = format!("step `{}` stands there twice", step.value.as_str());
                 let fault = Fault::warning(&step.place, message, "ranks nothing anew");
                 self.faults.push(fault.related(&first.place, "first here"));
-            } else if let Some(last) = before.iter().find(|other| other.value == Step::Weight) {
+            } else if let Some(last) = before.iter().find(|other| other.value.draws()) {
                 let message = format!("step `{}` is dead", step.value.as_str());
                 let fault = Fault::warning(&step.place, message, "never decides anything");
                 self.faults.push(fault.related(&last.place, "leaves no ties"));
@@ -229,8 +262,48 @@ impl NameReader<'_, '_> {
     }
 
     fn read_pick(&mut self, value: Option<Value<'_>>) -> Option<Pick> {
-        let words = [("rotate", Pick::Rotate), ("weighted", Pick::Weighted), ("random", Pick::Random)];
-        value?.word(&words, &["sticky", "least-load"], self.faults).map(|pick| pick.value)
+        let words = [
+            ("rotate", Pick::Rotate),
+            ("weighted", Pick::Weighted),
+            ("random", Pick::Random),
+            ("sticky", Pick::Sticky),
+        ];
+        value?.word(&words, &["least-load"], self.faults).map(|pick| pick.value)
+    }
+
+    /// `spare = true`, where there are datacenters for the ranking and one more.
+    fn read_spare(&mut self, value: &Value<'_>, take: u8) -> bool {
+        let spare = value.boolean(self.faults).is_some_and(|spare| spare.value);
+        if spare && take < 2 {
+            let message = format!("`spare` is the last of several datacenters, `take` is {take}");
+            let fault = Fault::error(&value.anchor(), message, "spares nothing");
+            self.faults.push(fault.help("`take = 2` is the nearest datacenter and a spare one"));
+        }
+        spare
+    }
+
+    /// `sticky_v4` and `sticky_v6`, if `is_used`: bits that resolvers' networks are not cut shorter than.
+    fn read_sticky(&mut self, table: &mut Table<'_>, is_used: bool) -> Option<PerFamily<u8>> {
+        let Ecs { max_source_v4, max_source_v6, .. } = self.scope.ecs;
+        let families = [
+            ("sticky_v4", "max_source_v4", max_source_v4, 32, DEFAULT_STICKY[0]),
+            ("sticky_v6", "max_source_v6", max_source_v6, 128, DEFAULT_STICKY[1]),
+        ];
+        let lengths = families.map(|(key, limit, max, width, default)| {
+            let Some(value) = table.take(key) else { return default.min(max) };
+            if !is_used {
+                let message = format!("`{key}` has no effect: neither `steer` nor `pick` is sticky");
+                self.faults.push(Fault::warning(&value.anchor(), message, ""));
+            }
+            let Some(length) = value.integer(0..=width, self.faults) else { return max };
+            if length.value > max {
+                let message = format!("`{key}` ({}) is longer than `{limit}` ({max})", length.value);
+                let fault = Fault::error(&length.place, message, "finer than clients are looked at");
+                self.faults.push(fault.help(format!("`{limit}` stands in the server file, in `[ecs]`")));
+            }
+            length.value
+        });
+        is_used.then_some(lengths)
     }
 
     fn read_all_down(&mut self, value: Option<Value<'_>>) -> AllDown {

@@ -115,6 +115,7 @@ impl ZoneReader<'_> {
             origin: &origin,
             ttl,
             ttl_min,
+            ecs: self.ecs,
             datacenters: View { own: &sections.datacenters, shared: Some(&self.shared.datacenters) },
             regions: region_view,
             pools: View { own: &sections.pools, shared: Some(&self.shared.pools) },

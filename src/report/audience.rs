@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use super::census::{Census, Domicile};
 use super::owners::Owners;
+use super::places::EITHER;
 use super::query_log::{self, Logged};
 use crate::answer::Client;
 use crate::name::Name;
@@ -24,8 +25,8 @@ pub struct Audience<'a> {
 pub(super) struct Asking {
     /// The name's place in [`Owners`].
     pub(super) owner: usize,
-    /// The family they ask for; without one IPv4, and where there is none IPv6.
-    pub(super) family: Option<Family>,
+    /// The families they ask for: the second where the first has nothing to give.
+    pub(super) families: &'static [Family],
     /// The number of their ranking in the name's map.
     pub(super) ranking: u32,
 }
@@ -51,7 +52,7 @@ impl<'a> Audience<'a> {
             let map = &*owners.plan(owner).rule().map;
             let counted = counted.entry(map).or_insert_with(|| in_countries(&census, map));
             for &(ranking, count) in counted.iter() {
-                *clients.entry(Asking { owner, family: None, ranking }).or_default() += count;
+                *clients.entry(Asking { owner, families: EITHER, ranking }).or_default() += count;
             }
         }
         Ok(Self { owners, clients, source: Source::Addresses })
@@ -79,7 +80,10 @@ impl<'a> Audience<'a> {
 fn asking(snapshot: &Snapshot, owners: &Owners<'_>, logged: &Logged) -> Option<Asking> {
     let owner = owners.find(&logged.name)?;
     let plan = owners.plan(owner);
-    let family = plan.family(logged.rtype, snapshot.pools())?;
+    let families = plan.families(logged.rtype, snapshot.pools());
+    if families.is_empty() {
+        return None;
+    }
     let address = logged.client.address;
     let client = match logged.client.prefix {
         Some(length) => Client::of_network(&snapshot.world().ecs, address, length),
@@ -90,7 +94,7 @@ fn asking(snapshot: &Snapshot, owners: &Owners<'_>, logged: &Logged) -> Option<A
         IpAddr::V4(address) => map.v4().value(address.to_bits()),
         IpAddr::V6(address) => map.v6().value(address.to_bits()),
     };
-    Some(Asking { owner, family: Some(family), ranking })
+    Some(Asking { owner, families, ranking })
 }
 
 /// The rankings of IPv4 addresses that the database has in a country, and how many have each.

@@ -17,8 +17,8 @@ use crate::geo::{ClientMatch, Location};
 use crate::health::Share;
 use crate::name::Name;
 use crate::overrides::{Mode, Refusal, TargetKind, TargetPattern};
-use crate::snapshot::{Choice, Family, Plan, Pool, PoolId, Rung, ServedZone, Snapshot, Standing, Verdict, World};
-use crate::steering::{self, AllDown, Criterion, Outcomes, Ranking, Set, members};
+use crate::snapshot::{Choice, Family, Plan, Pool, PoolId, Rule, Rung, ServedZone, Snapshot, Standing, Verdict, World};
+use crate::steering::{self, AllDown, Criterion, Draw, Outcomes, Ranking, Set, members};
 use crate::wire::{MAX_MESSAGE, Rtype};
 
 /// Outcomes of a draw that are told; `--json` has all.
@@ -116,9 +116,13 @@ struct SteeringShape {
     steps: Vec<StepShape>,
     pools: Vec<PoolShape>,
     rung: Cow<'static, str>,
-    /// All pools that can be; where a draw decides, `outcomes` tells which together.
+    /// What the client's hash goes by, if pools or endpoints are chosen by it.
+    sticky: Option<String>,
+    /// All pools that can be; where a draw decides, `outcomes` tells which together. Where a hash does, these it is.
     chosen: Vec<String>,
-    /// What the draws of the step `weight` can come to, the most probable first; none without a draw.
+    /// Whether the step `sticky` chose them.
+    hashed: bool,
+    /// What draws can come to, the most probable first; none without a draw. Of a hash, what it comes to for many clients.
     outcomes: Vec<OutcomeShape>,
     /// Whether these are all that the draws can come to; otherwise they are a sample.
     exact: bool,
@@ -146,7 +150,7 @@ struct PoolShape {
     held_back: bool,
     /// The part of its queries that it takes while it comes back, or leaves, slowly.
     ramp: Option<f64>,
-    /// For the step `weight`, if the chain has it.
+    /// What the chain draws by, if it draws.
     weight: Option<u16>,
 }
 
@@ -232,10 +236,17 @@ impl SteeringShape {
         location: &Location,
     ) -> Self {
         let rule = plan.rule();
-        let placement = rule.map.look_up(client.address);
-        let family = if question.rtype == RecordType::AAAA { Family::V6 } else { Family::V4 };
-        let odds = plan.odds(placement.ranking, &[family]);
-        let choice = odds.ways[0].0.1;
+        let placement = rule.place(client.address);
+        let families = match plan.families(Rtype(question.rtype.into()), snapshot.pools()) {
+            [] => &[Family::V4],
+            families => families,
+        };
+        let odds = plan.odds(placement.ranking, families);
+        let is_hashed = matches!(rule.course.draw, Some(Draw::Sticky(_)));
+        let choice = match rule.client_key(client.address, &question.name.to_key()).filter(|_| is_hashed) {
+            Some(key) => plan.choose(placement.ranking, families[0], Some(key), |_| 0),
+            None => odds.ways[0].0.1,
+        };
         let names = |set: Set| -> Vec<String> {
             rule.pools_of(set).map(|id| snapshot.world().pools[id as usize].name.to_string()).collect()
         };
@@ -251,13 +262,21 @@ impl SteeringShape {
         };
         let outcomes = by_probability(&odds);
         let pools = rule.pools.iter().enumerate();
-        let weight = |place: usize| rule.course.weights.as_ref().map(|weights| weights[place]);
+        let weight = |place: usize| rule.course.draws().then(|| rule.course.weights[place]);
         let pools = pools.map(|(place, &id)| PoolShape::new(snapshot, id, weight(place)));
         Self {
             steps,
             pools: pools.collect(),
             rung: rung(&choice, rule.all_down).into(),
-            chosen: pools_of(outcomes.iter().fold(choice.verdict, |all, (verdict, _)| together(all, *verdict))),
+            chosen: pools_of(match outcomes.as_slice() {
+                drawn if !is_hashed => drawn.iter().fold(choice.verdict, |all, (verdict, _)| together(all, *verdict)),
+                _ => choice.verdict,
+            }),
+            hashed: is_hashed,
+            sticky: rule.sticky_length(client.address).and_then(|length| {
+                let network = ipnet::IpNet::new(client.address, length).ok()?;
+                Some(network.trunc().to_string())
+            }),
             outcomes: outcomes
                 .into_iter()
                 .map(|(verdict, probability)| OutcomeShape { chosen: pools_of(verdict), probability })
@@ -265,7 +284,7 @@ impl SteeringShape {
             exact: odds.are_exact,
             for_this_family_alone: choice.alone,
             why_ttl: why_ttl(snapshot, plan, &choice),
-            why_scope: why_scope(client, placement.scope, rule.map.is_uniform()),
+            why_scope: why_scope(client, placement.scope, rule),
         }
     }
 }
@@ -290,12 +309,12 @@ fn steps(
         };
         shapes.push(StepShape { step: step.into(), tiers: tiers.iter().map(|&tier| names(tier)).collect() });
     }
-    if rule.course.weights.is_some() {
-        shapes.push(StepShape {
-            step: "weight".into(),
-            tiers: ranking.tiers().iter().map(|&tier| names(tier)).collect(),
-        });
-    }
+    let step = match rule.course.draw {
+        Some(Draw::Chance) => "weight",
+        Some(Draw::Sticky(_)) => "sticky",
+        None => return shapes,
+    };
+    shapes.push(StepShape { step: step.into(), tiers: ranking.tiers().iter().map(|&tier| names(tier)).collect() });
     shapes
 }
 
@@ -348,11 +367,13 @@ fn why_ttl(snapshot: &Snapshot, plan: &Plan, choice: &Choice) -> String {
     format!("{} s: {why}", plan.ttl(choice))
 }
 
-fn why_scope(client: &Client, scope: u8, uniform: bool) -> String {
+fn why_scope(client: &Client, scope: u8, rule: &Rule) -> String {
     let told = client.scope(scope);
     let max = client.subnet.map_or(0, |subnet| subnet.max_scope);
-    if uniform {
+    if rule.is_uniform() {
         "0: the same for every client".to_owned()
+    } else if rule.sticky_length(client.address) == Some(scope) {
+        format!("{told}: the prefix that the client's hash goes by")
     } else if scope > max {
         format!("{told}: the ranking changes within /{max}, which is as far as this server looks")
     } else {
@@ -407,9 +428,14 @@ impl AnswerShape {
     }
 }
 
-/// A record as a zone file would hold it. hickory writes the strings of TXT without quotes, one behind the other.
+/// A record as a zone file would hold it. hickory writes the strings of TXT without quotes, one behind the other, and a
+/// comma behind each member of a list in HTTPS.
 fn in_presentation_format(record: &ProtoRecord) -> String {
-    let RData::TXT(txt) = &record.data else { return record.to_string() };
+    let txt = match &record.data {
+        RData::TXT(txt) => txt,
+        RData::HTTPS(_) => return format!("{record} ").replace(", ", " ").trim_end().to_owned(),
+        _ => return record.to_string(),
+    };
     let strings: Vec<String> = txt.txt_data.iter().map(|string| quoted(string)).collect();
     let ProtoRecord { name, ttl, dns_class, .. } = record;
     format!("{name} {ttl} {dns_class} TXT {}", strings.join(" "))
@@ -484,12 +510,24 @@ impl fmt::Display for SteeringShape {
                 None => writeln!(f)?,
             }
         }
+        if let Some(network) = &self.sticky {
+            writeln!(f, "  sticky    by the hash of {network} and the name")?;
+        }
         let alone = if self.for_this_family_alone { ", for this family alone" } else { "" };
         match self.outcomes.as_slice() {
             [] => writeln!(f, "  chosen    {} ({}{alone})", told(&self.chosen), self.rung)?,
             outcomes => {
                 let about = if self.exact { "" } else { ", about" };
-                writeln!(f, "  chosen    by a draw ({}{alone}{about})", self.rung)?;
+                if self.hashed {
+                    writeln!(
+                        f,
+                        "  chosen    {} ({}{alone}{about}), of many clients for",
+                        told(&self.chosen),
+                        self.rung
+                    )?;
+                } else {
+                    writeln!(f, "  chosen    by a draw ({}{alone}{about})", self.rung)?;
+                }
                 for OutcomeShape { chosen, probability } in outcomes.iter().take(OUTCOMES) {
                     writeln!(f, "    {:>8}  {}", Percent(*probability), told(chosen))?;
                 }

@@ -9,10 +9,10 @@ use std::fmt;
 use serde::Serialize;
 
 use super::audience::{Asking, Audience, Source};
-use super::places::{EITHER, Flow, Place, flows, placed};
+use super::places::{Flow, Place, flows, placed};
 use super::text::{Few, Percent};
 use crate::overrides::TargetPattern;
-use crate::snapshot::{Family, PoolId, Snapshot};
+use crate::snapshot::{PoolId, Snapshot};
 
 /// Where an audience goes.
 #[derive(Debug, Serialize)]
@@ -113,15 +113,10 @@ struct Answered<'a> {
 impl<'a> Answered<'a> {
     fn new(up: &'a Snapshot, failing: &'a Snapshot, audience: &Audience<'_>, asking: &Asking) -> Self {
         let (plan, name) = audience.owners.list[asking.owner].steered;
-        let families = match asking.family {
-            Some(Family::V4) => &EITHER[..1],
-            Some(Family::V6) => &EITHER[1..],
-            None => EITHER,
-        };
         let shares = |snapshot: &Snapshot| {
             let plan = snapshot.plan(plan, name);
             let ranking = &plan.rule().map.rankings()[asking.ranking as usize];
-            plan.shares(snapshot.pools(), ranking, families)
+            plan.shares(snapshot.pools(), ranking, asking.families)
         };
         let (before, after) = (shares(up), shares(failing));
         let mut pools: BTreeMap<_, Pair> = BTreeMap::new();

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::plan::Rule;
-use super::world::{Steering, World};
+use super::world::{PoolId, Steering, World};
 use crate::geo::{DatacenterId, Locations, Region, Regions};
-use crate::steering::{Course, Criteria, Criterion, Map, RegionTiers, Set, Step};
+use crate::steering::{Course, Criteria, Criterion, Draw, HashKey, Map, RegionTiers, Set, Step};
 
 /// Makes rules, and the maps behind them, each once.
 pub(super) struct Compiler<'a> {
@@ -28,7 +28,7 @@ impl<'a> Compiler<'a> {
 
     /// The rule for a name's steering among a zone's regions.
     pub(super) fn rule(&mut self, steering: &Steering, regions: &Arc<Regions>) -> Rule {
-        let ranked = steering.steer.iter().take_while(|&&step| step != Step::Weight);
+        let ranked = steering.steer.iter().take_while(|step| !step.draws());
         let by_order = ranked.clone().any(|&step| step == Step::Failover);
         let slot_of: Vec<Slot> = steering
             .pools
@@ -40,23 +40,34 @@ impl<'a> Compiler<'a> {
         slots.dedup();
         let steps = ranked.map(|step| self.criterion(*step, &slots, steering, regions)).collect();
         let map = self.map(Criteria::new(slots.len() as u8, steps));
-        let draws = steering.steer.contains(&Step::Weight);
+        let draw = steering.steer.iter().copied().find(|step| step.draws()).map(|step| match step {
+            Step::Sticky => Draw::Sticky(steering.pools.iter().map(|used| self.key(used.pool)).collect()),
+            _ => Draw::Chance,
+        });
         Rule {
             pools: steering.pools.iter().map(|used| used.pool).collect(),
             map,
             course: Course {
                 slots: slots.iter().map(|slot| set_of(&slot_of, |other| other == slot)).collect(),
                 datacenters: slot_of.iter().map(|&(_, datacenter)| datacenter).collect(),
-                weights: draws.then(|| steering.pools.iter().map(|used| used.weight).collect()),
+                weights: steering.pools.iter().map(|used| used.weight).collect(),
+                draw,
                 take: steering.take,
+                spare: steering.spare,
             },
             pick: steering.pick,
             answers: steering.answers,
+            sticky: steering.sticky,
             fallback: steering.fallback,
             all_down: steering.all_down,
             ttl: steering.ttl,
             ttl_min: steering.ttl_min,
+            https: steering.https.clone(),
         }
+    }
+
+    fn key(&self, pool: PoolId) -> HashKey {
+        HashKey::of_candidate(self.world.pools[pool as usize].name.as_bytes())
     }
 
     fn map(&mut self, criteria: Criteria) -> Arc<Map> {
@@ -78,7 +89,7 @@ impl<'a> Compiler<'a> {
                 let place = |id: DatacenterId| self.world.datacenters[usize::from(id)].coordinates;
                 Criterion::Distance(slots.iter().map(|&(_, datacenter)| datacenter.map(place)).collect())
             }
-            Step::Failover | Step::Weight => {
+            Step::Failover | Step::Weight | Step::Sticky => {
                 let tiers = slots.chunk_by(|a, b| a.0 == b.0);
                 Criterion::Failover(tiers.map(|tier| set_of(slots, |slot| slot.0 == tier[0].0)).collect())
             }

@@ -19,14 +19,17 @@
 //! What the operator says of a name changes its ladder: a drained name begins with `fallback`, one forced down has no other
 //! rung, and for one forced up probes are ignored from the first rung on. On no rung stands an endpoint that is forced down.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::pool::{Family, Kind, PerFamily, Pool, Selection};
-use super::world::{MAX_POOLS, PoolId};
+use super::world::PoolId;
 use crate::health::Share;
 use crate::overrides::Mode;
-use crate::steering::{AllDown, Course, Map, Pick, Ranking, Set, Walk, by_weight, members};
-use crate::wire::Rtype;
+use crate::steering::{
+    AllDown, Course, Draw, HashKey, Map, Pick, Placement, Ranking, Set, Walk, by_hash, by_weight, is_among, members,
+};
+use crate::wire::{Rtype, SvcParams};
 
 /// What of a steered name does not depend on health. Names with equal rules share it.
 #[derive(Debug)]
@@ -41,6 +44,8 @@ pub struct Rule {
     pub pick: Pick,
     /// How many at most.
     pub answers: u16,
+    /// Bits of a client's address of each family that its hash goes by, if pools or endpoints are chosen by hash.
+    pub sticky: Option<PerFamily<u8>>,
     /// What answers when no pool can.
     pub fallback: Option<PoolId>,
     /// What is answered when that cannot either.
@@ -49,6 +54,8 @@ pub struct Rule {
     pub ttl: u32,
     /// Seconds, while something is unconfirmed.
     pub ttl_min: u32,
+    /// What its HTTPS record says besides addresses, if it has one.
+    pub https: Option<SvcParams>,
 }
 
 /// A rule with the state of its pools.
@@ -57,7 +64,7 @@ pub struct Plan {
     rule: Arc<Rule>,
     /// What the operator says of the name.
     mode: Option<Mode>,
-    /// What the step `weight` draws by: weights, or weights times shares where a pool keeps only a share of its clients.
+    /// What pools are drawn by, if any are: weights, or weights times shares where a pool keeps only a share of its clients.
     weights: Option<Arc<[u32]>>,
     /// How far each pool has come, if one is on its way back or out.
     ramps: Option<Arc<[Share]>>,
@@ -137,6 +144,9 @@ pub struct Choice {
 /// Rungs on which the name's own pools answer, and the pools that stand on each.
 type Rungs = [(Rung, PerFamily<Set>); 4];
 
+/// All of a share, in thousandths.
+const FULL: u16 = Share::FULL.thousandths();
+
 const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
 
 impl Plan {
@@ -165,7 +175,7 @@ impl Plan {
         let ramp = mode != Some(Mode::ForceUp) && ramps.iter().any(|ramp| !ramp.is_full());
         Self {
             mode,
-            weights: rule.course.weights.as_ref().map(|weights| drawn_weights(weights, &rule, pools)),
+            weights: rule.course.draws().then(|| drawn_weights(&rule, pools)),
             ramps: ramp.then(|| ramps.into()),
             given: sets(&Pool::is_given),
             usable,
@@ -186,13 +196,15 @@ impl Plan {
         &self.rule
     }
 
-    /// The family whose endpoints answer a question for this type; `None` if it is left to the name's static records.
-    pub fn family(&self, rtype: Rtype, pools: &[Arc<Pool>]) -> Option<Family> {
+    /// The families whose endpoints answer a question for this type; none if it is left to the name's static records.
+    pub fn families(&self, rtype: Rtype, pools: &[Arc<Pool>]) -> &'static [Family] {
         match rtype {
-            Rtype::A => Some(Family::V4),
-            Rtype::AAAA => Some(Family::V6),
+            Rtype::A => &FAMILIES[..1],
+            Rtype::AAAA => &FAMILIES[1..],
+            Rtype::HTTPS if self.rule.https.is_some() => &FAMILIES,
             // A CNAME stands for every type. A pool with one has it in both families.
-            _ => self.may_be_cname(pools).then_some(Family::V4),
+            _ if self.may_be_cname(pools) => &FAMILIES[..1],
+            _ => &[],
         }
     }
 
@@ -212,16 +224,34 @@ impl Plan {
         if choice.restless { self.rule.ttl_min } else { self.rule.ttl }
     }
 
-    /// What a client with this ranking is answered. `draw` gives a uniform random number below its argument.
-    pub fn choose(&self, ranking: &Ranking, family: Family, draw: impl FnMut(u32) -> u32) -> Choice {
-        self.choose_by(ranking, family, by_weight(draw))
+    /// What a client with this ranking is answered. `key` is that of the client, if the rule [has one](Rule::client_key);
+    /// `number` gives a uniform random number below its argument.
+    pub fn choose(
+        &self,
+        ranking: &Ranking,
+        family: Family,
+        key: Option<HashKey>,
+        mut number: impl FnMut(u32) -> u32,
+    ) -> Choice {
+        match (&self.rule.course.draw, key) {
+            (Some(Draw::Sticky(pools)), Some(client)) => {
+                let takers = self.takers(ranking, |pool, part| is_among(client, pools[pool], part));
+                self.choose_by(ranking, family, takers, by_hash(client, pools))
+            }
+            _ => {
+                let takers = self.takers(ranking, |_, part| number(u32::from(FULL)) < u32::from(part));
+                self.choose_by(ranking, family, takers, by_weight(number))
+            }
+        }
     }
 
-    /// The same; `draw` gives one of these pools in proportion to these weights.
+    /// The same; `takers` are the usable pools that [take](Self::takers) this query, and `draw` gives one of these pools in
+    /// proportion to these weights.
     pub(super) fn choose_by(
         &self,
         ranking: &Ranking,
         family: Family,
+        takers: PerFamily<Set>,
         mut draw: impl FnMut(Set, &[u32]) -> usize,
     ) -> Choice {
         let mut seen = Seen { plan: self, reached: 0, fallback: false };
@@ -233,7 +263,7 @@ impl Plan {
                 return seen.choice(Verdict::Nodata, Rung::ForcedDown, false);
             }
         }
-        let rungs = self.rungs(ranking, &mut draw);
+        let rungs = self.rungs(takers);
         for (rung, available) in rungs {
             match seen.place(ranking, available, family, &mut draw) {
                 Place::None => {}
@@ -263,9 +293,9 @@ impl Plan {
     }
 
     /// The rungs on which the name's own pools answer by what probes say.
-    fn rungs(&self, ranking: &Ranking, draw: impl FnMut(Set, &[u32]) -> usize) -> Rungs {
+    fn rungs(&self, takers: PerFamily<Set>) -> Rungs {
         [
-            (Rung::Usable, self.takers(ranking, draw)),
+            (Rung::Usable, takers),
             (Rung::BelowMinimum, self.open),
             (Rung::Held, self.held),
             (Rung::Draining, self.draining),
@@ -273,15 +303,16 @@ impl Plan {
     }
 
     /// The usable pools, without those that leave this query to others because they ramp. None does where no other is left.
-    fn takers(&self, ranking: &Ranking, mut draw: impl FnMut(Set, &[u32]) -> usize) -> PerFamily<Set> {
+    /// `takes` says whether a pool is to take this one, when it takes such a part of them, in thousandths.
+    pub(super) fn takers(&self, ranking: &Ranking, mut takes: impl FnMut(usize, u16) -> bool) -> PerFamily<Set> {
         let Some(ramps) = &self.ramps else { return self.usable };
         let [v4, v6] = self.usable;
         let ranked = (v4 | v6) & self.rule.course.pools_in(ranking);
-        let mut leaves = |&pool: &usize| {
-            let others = ranked & !(1 << pool);
-            !ramps[pool].is_full() && others != 0 && !takes(pool, ramps[pool], others, &mut draw)
-        };
-        let left = members(ranked).filter(&mut leaves).fold(!0, |left: Set, pool| left & !(1 << pool));
+        if ranked.count_ones() <= 1 {
+            return self.usable;
+        }
+        let leaves = |&pool: &usize| !ramps[pool].is_full() && !takes(pool, ramps[pool].thousandths());
+        let left = members(ranked).filter(leaves).fold(!0, |left: Set, pool| left & !(1 << pool));
         self.usable.map(|usable| if usable & ranked & left == 0 { usable } else { usable & left })
     }
 
@@ -366,21 +397,12 @@ impl Fallback {
 
 /// A pool that keeps a share of its clients is drawn that much less often. As long as all keep all of them the shares cancel
 /// out, and weights are drawn by as they are.
-fn drawn_weights(weights: &[u16], rule: &Rule, pools: &[Arc<Pool>]) -> Arc<[u32]> {
+fn drawn_weights(rule: &Rule, pools: &[Arc<Pool>]) -> Arc<[u32]> {
     let shares: Vec<Share> = rule.pools.iter().map(|&id| pools[id as usize].share()).collect();
     let are_full = shares.iter().all(|share| share.is_full());
     let drawn =
         |(&weight, share): (&u16, Share)| u32::from(weight) * if are_full { 1 } else { u32::from(share.thousandths()) };
-    weights.iter().zip(shares).map(drawn).collect()
-}
-
-/// Whether a pool that has come so far takes a query, by a draw against any of the others.
-fn takes(pool: usize, ramp: Share, others: Set, mut draw: impl FnMut(Set, &[u32]) -> usize) -> bool {
-    let other = others.trailing_zeros() as usize;
-    let mut stakes = [0; MAX_POOLS];
-    stakes[pool] = u32::from(ramp.thousandths());
-    stakes[other] = u32::from(Share::FULL.thousandths() - ramp.thousandths());
-    draw(1 << pool | 1 << other, &stakes) == pool
+    rule.course.weights.iter().zip(shares).map(drawn).collect()
 }
 
 /// Where a walk for both families ended, seen from one of them.
@@ -405,7 +427,7 @@ struct Seen<'a> {
 impl Seen<'_> {
     fn walk(&mut self, ranking: &Ranking, available: Set, draw: impl FnMut(Set, &[u32]) -> usize) -> Set {
         let Walk { chosen, reached } =
-            self.plan.rule.course.walk(ranking, available, self.plan.weights.as_deref(), draw);
+            self.plan.rule.course.walk(ranking, available, self.plan.weights.as_deref().unwrap_or_default(), draw);
         self.reached |= reached;
         chosen
     }
@@ -440,6 +462,29 @@ impl Seen<'_> {
 }
 
 impl Rule {
+    /// The ranking for a client, and the length of the shortest prefix around it on which that and the client's hash are the
+    /// same, whatever the health.
+    pub fn place(&self, client: IpAddr) -> Placement<'_> {
+        let Placement { ranking, scope } = self.map.look_up(client);
+        Placement { ranking, scope: scope.max(self.sticky_length(client).unwrap_or(0)) }
+    }
+
+    /// Whether all clients are placed alike.
+    pub fn is_uniform(&self) -> bool {
+        self.sticky.is_none() && self.map.is_uniform()
+    }
+
+    /// Bits of this address that its client's hash goes by, if there is one.
+    pub fn sticky_length(&self, client: IpAddr) -> Option<u8> {
+        let family = if client.is_ipv4() { Family::V4 } else { Family::V6 };
+        self.sticky.map(|lengths| lengths[family as usize])
+    }
+
+    /// What a client is hashed by for a name in wire format and lower case, if pools or endpoints are chosen by hash.
+    pub fn client_key(&self, client: IpAddr, name: &[u8]) -> Option<HashKey> {
+        self.sticky_length(client).map(|length| HashKey::of_client(client, length, name))
+    }
+
     /// The pools of a set.
     pub fn pools_of(&self, set: Set) -> impl Iterator<Item = PoolId> + Clone {
         members(set).map(|place| self.pools[place])

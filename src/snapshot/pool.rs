@@ -7,6 +7,7 @@ use super::world::{Endpoint, Members, PoolSpec};
 use crate::health::Share;
 use crate::name::Name;
 use crate::overrides::Mode;
+use crate::steering::HashKey;
 
 /// An address family, as an index into pairs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -83,6 +84,8 @@ pub struct Member<T> {
     pub weight: u16,
     /// How much of what its weight gives it; never nothing.
     pub share: Share,
+    /// What it is hashed by.
+    pub key: HashKey,
 }
 
 /// A pool's members of one kind, as the rungs of the ladder take them.
@@ -198,6 +201,32 @@ pub enum Kind {
     Cname(Lists<Name>),
 }
 
+impl Kind {
+    /// The IPv4 addresses, if it is addresses.
+    pub fn v4(&self) -> Option<&Lists<[u8; 4]>> {
+        match self {
+            Self::Addresses(v4, _) => Some(v4),
+            Self::Cname(_) => None,
+        }
+    }
+
+    /// The IPv6 addresses, if it is addresses.
+    pub fn v6(&self) -> Option<&Lists<[u8; 16]>> {
+        match self {
+            Self::Addresses(_, v6) => Some(v6),
+            Self::Cname(_) => None,
+        }
+    }
+
+    /// The canonical name, if it is one.
+    pub fn cname(&self) -> Option<&Lists<Name>> {
+        match self {
+            Self::Addresses(..) => None,
+            Self::Cname(name) => Some(name),
+        }
+    }
+}
+
 /// [`Pool::last_open`] of a pool that is open.
 pub const OPEN_NOW: u64 = u64::MAX;
 
@@ -214,11 +243,9 @@ impl Pool {
         let kind = match &spec.members {
             Members::Addresses(endpoints) => addresses(endpoints, &standings, previous),
             Members::Cname(endpoint) => {
-                let member = Member { value: endpoint.value.clone(), weight: endpoint.weight, share: Share::FULL };
-                let before = previous.and_then(|pool| match &pool.kind {
-                    Kind::Cname(lists) => Some(lists),
-                    Kind::Addresses(..) => None,
-                });
+                let key = HashKey::of_candidate(endpoint.value.as_wire());
+                let member = Member { value: endpoint.value.clone(), weight: endpoint.weight, share: Share::FULL, key };
+                let before = previous.and_then(|pool| pool.kind.cname());
                 Kind::Cname(Lists::new(&[(member, standings[0])], before))
             }
         };
@@ -363,19 +390,19 @@ impl Pool {
 
 fn addresses(endpoints: &[Endpoint<IpAddr>], standings: &[Standing], previous: Option<&Pool>) -> Kind {
     let (mut v4, mut v6) = (Vec::new(), Vec::new());
-    let share = Share::FULL;
     for (endpoint, &standing) in endpoints.iter().zip(standings) {
         let weight = endpoint.weight;
         match endpoint.value {
-            IpAddr::V4(address) => v4.push((Member { value: address.octets(), weight, share }, standing)),
-            IpAddr::V6(address) => v6.push((Member { value: address.octets(), weight, share }, standing)),
+            IpAddr::V4(address) => v4.push((address_member(address.octets(), weight), standing)),
+            IpAddr::V6(address) => v6.push((address_member(address.octets(), weight), standing)),
         }
     }
-    let (before_v4, before_v6) = match previous.map(|pool| &pool.kind) {
-        Some(Kind::Addresses(v4, v6)) => (Some(v4), Some(v6)),
-        _ => (None, None),
-    };
-    Kind::Addresses(Lists::new(&v4, before_v4), Lists::new(&v6, before_v6))
+    let before = previous.map(|pool| &pool.kind);
+    Kind::Addresses(Lists::new(&v4, before.and_then(Kind::v4)), Lists::new(&v6, before.and_then(Kind::v6)))
+}
+
+fn address_member<const LENGTH: usize>(value: [u8; LENGTH], weight: u16) -> Member<[u8; LENGTH]> {
+    Member { value, weight, share: Share::FULL, key: HashKey::of_candidate(&value) }
 }
 
 /// The mean share of open endpoints of both families; evenly if none has a weight. Ramps are left out: that an endpoint comes
@@ -441,7 +468,7 @@ mod tests {
         let second = with_open(&[2], 0.0, Some(&first));
         let third = with_open(&[], 0.0, Some(&second));
         let Kind::Addresses(v4, v6) = third.kind() else { panic!("no addresses") };
-        assert_eq!(v4.select(Selection::Recent), [Member { value: [192, 0, 2, 3], weight: 1, share: Share::FULL }]);
+        assert_eq!(v4.select(Selection::Recent), [address_member([192, 0, 2, 3], 1)]);
         assert_eq!(v6.select(Selection::Recent).len(), 1);
         assert_eq!((second.last_open(Family::V4), third.last_open(Family::V4)), (OPEN_NOW, 9));
         assert_eq!(third.last_open(Family::V6), 0);

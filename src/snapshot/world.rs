@@ -12,9 +12,11 @@ use crate::health::{Condition, Recovery, Target};
 use crate::name::Name;
 use crate::overrides::Order;
 use crate::steering::{AllDown, Pick, Step};
+use crate::wire::SvcParams;
 use crate::zone::Record;
 
 use super::Protocol;
+use super::pool::PerFamily;
 
 /// Pools that a name uses at most, so that a set of them fits one machine word. `web/fra` and `web/iad` are two.
 pub const MAX_POOLS: usize = 64;
@@ -201,6 +203,11 @@ pub struct Steering {
     pub answers: u16,
     /// From the best pools of how many different datacenters; at least 1.
     pub take: u8,
+    /// Whether the last of them, of two at least, is drawn from all others.
+    pub spare: bool,
+    /// Bits of a client's address of each family that `sticky` goes by, if a step or `pick` says so; not above
+    /// [`Ecs`]'s maxima.
+    pub sticky: Option<PerFamily<u8>>,
     /// This name's own tiers for a region, in place of the region's: `prefer = { europe = [...] }`. `only` stays the region's.
     pub prefer: Vec<(Box<str>, Vec<Vec<DatacenterId>>)>,
     /// What answers when no pool can.
@@ -211,6 +218,8 @@ pub struct Steering {
     pub ttl: u32,
     /// Seconds, while something is unconfirmed; not above `ttl`.
     pub ttl_min: u32,
+    /// What the name's HTTPS record says besides addresses, if it has one.
+    pub https: Option<SvcParams>,
 }
 
 /// A pool in a name's `pools`.

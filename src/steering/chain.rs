@@ -11,20 +11,28 @@ pub enum Step {
     Failover,
     /// One pool drawn for each query in proportion to weight. It leaves no ties.
     Weight,
+    /// One pool by weighted rendezvous hash of the client's prefix and the name. It leaves no ties.
+    Sticky,
 }
 
 impl Step {
     /// All of them, with their names in a zone file.
-    pub const ALL: [(&'static str, Self); 4] = [
+    pub const ALL: [(&'static str, Self); 5] = [
         ("region", Self::Region),
         ("distance", Self::Distance),
         ("failover", Self::Failover),
         ("weight", Self::Weight),
+        ("sticky", Self::Sticky),
     ];
 
     /// Its name in a zone file.
     pub fn as_str(self) -> &'static str {
         Self::ALL[self as usize].0
+    }
+
+    /// Whether it draws one pool of a tie, so that it leaves none.
+    pub fn draws(self) -> bool {
+        matches!(self, Self::Weight | Self::Sticky)
     }
 }
 
@@ -37,6 +45,8 @@ pub enum Pick {
     Weighted,
     /// All, in random order.
     Random,
+    /// By weighted rendezvous hash of the client's prefix, the name and the endpoint.
+    Sticky,
 }
 
 /// What is answered when nothing is left, `fallback` included.

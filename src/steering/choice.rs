@@ -7,8 +7,12 @@
 //! ```
 //!
 //! The same walk serves every rung of the ladder; only what counts as available differs from one to the next.
+//!
+//! With a spare the last place is not the next best but any other one: when something breaks that the best places share,
+//! clients still hold an address elsewhere.
 
 use super::ranking::{Ranking, Set, members};
+use super::rendezvous::{HashKey, winner};
 use crate::geo::DatacenterId;
 
 /// How a name's pools are walked: what of a rule the walk needs.
@@ -18,10 +22,23 @@ pub struct Course {
     pub slots: Box<[Set]>,
     /// Where each pool stands.
     pub datacenters: Box<[Option<DatacenterId>]>,
-    /// Each pool's weight as the operator wrote it, if the chain draws one pool of a tie (the step `weight`).
-    pub weights: Option<Box<[u16]>>,
+    /// Each pool's weight as the operator wrote it.
+    pub weights: Box<[u16]>,
+    /// How the chain draws one pool of a tie; without a draw tied pools answer together.
+    pub draw: Option<Draw>,
     /// From the best pools of how many datacenters; at least 1.
     pub take: u8,
+    /// Whether the last of several datacenters is drawn from all others that the ranking holds.
+    pub spare: bool,
+}
+
+/// How one of several pools is drawn, in proportion to weight.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Draw {
+    /// By chance, for each query (the step `weight`).
+    Chance,
+    /// By rendezvous hash (the step `sticky`): the keys of the pools.
+    Sticky(Box<[HashKey]>),
 }
 
 /// What a walk down a ranking came to.
@@ -34,28 +51,34 @@ pub struct Walk {
 }
 
 impl Course {
-    /// Walks down the tiers until pools of `take` datacenters are chosen. Tied pools are chosen together, unless weights
-    /// draw one of them: a number for each pool, which need not be those that the operator wrote. `draw` gives one of these
-    /// pools in proportion to these weights.
+    /// Whether anything is drawn in proportion to weight.
+    pub fn draws(&self) -> bool {
+        self.draw.is_some() || self.spare
+    }
+
+    /// Walks down the tiers until pools of `take` datacenters are chosen. Tied pools are chosen together, unless the chain
+    /// draws one of them. `weights` has a number for each pool, which need not be the one that the operator wrote; it may be
+    /// empty where nothing is drawn. `draw` gives one of these pools in proportion to these weights.
     pub fn walk(
         &self,
         ranking: &Ranking,
         available: Set,
-        weights: Option<&[u32]>,
+        weights: &[u32],
         mut draw: impl FnMut(Set, &[u32]) -> usize,
     ) -> Walk {
+        let ranked = if self.spare { self.take - 1 } else { self.take };
         let mut walk = Walk::default();
         for &tier in ranking.tiers() {
-            let pools = members(tier).fold(0, |pools, slot| pools | self.slots[slot]);
+            let pools = self.pools_of(tier);
             walk.reached |= pools;
             let mut left = pools & available;
             while left != 0 {
-                let best = match weights {
-                    Some(weights) => 1 << draw(left, weights),
-                    None => left,
-                };
+                let best = if self.draw.is_some() { 1 << draw(left, weights) } else { left };
                 walk.chosen |= best;
-                if self.is_enough(walk.chosen) {
+                if self.is_enough(walk.chosen, ranked) {
+                    if self.spare {
+                        self.add_spare(&mut walk, ranking, available, weights, draw);
+                    }
                     return walk;
                 }
                 left &= !self.beside(best);
@@ -66,18 +89,46 @@ impl Course {
 
     /// All pools that a ranking holds.
     pub fn pools_in(&self, ranking: &Ranking) -> Set {
-        ranking.tiers().iter().flat_map(|&tier| members(tier)).fold(0, |pools, slot| pools | self.slots[slot])
+        ranking.tiers().iter().fold(0, |pools, &tier| pools | self.pools_of(tier))
     }
 
-    /// Whether the pools stand in `take` datacenters. Those without one count as one.
-    fn is_enough(&self, pools: Set) -> bool {
-        if self.take <= 1 {
+    /// Draws one more datacenter, which counts with the weights of its best pools.
+    fn add_spare(
+        &self,
+        walk: &mut Walk,
+        ranking: &Ranking,
+        available: Set,
+        weights: &[u32],
+        mut draw: impl FnMut(Set, &[u32]) -> usize,
+    ) {
+        let (mut best, mut taken) = (0, self.beside(walk.chosen));
+        for &tier in ranking.tiers() {
+            let pools = self.pools_of(tier);
+            walk.reached |= pools;
+            let here = pools & available & !taken;
+            best |= here;
+            taken |= self.beside(here);
+        }
+        if best != 0 {
+            let drawn = 1 << draw(best, weights);
+            walk.chosen |= if self.draw.is_some() { drawn } else { best & self.beside(drawn) };
+        }
+    }
+
+    /// The pools of a set of slots.
+    fn pools_of(&self, slots: Set) -> Set {
+        members(slots).fold(0, |pools, slot| pools | self.slots[slot])
+    }
+
+    /// Whether the pools stand in so many datacenters. Those without one count as one.
+    fn is_enough(&self, pools: Set, datacenters: u8) -> bool {
+        if datacenters <= 1 {
             return true;
         }
         let first_of_its_kind = |&pool: &usize| {
             !members(pools).take_while(|&other| other < pool).any(|other| self.are_together(pool, other))
         };
-        members(pools).filter(first_of_its_kind).count() >= usize::from(self.take)
+        members(pools).filter(first_of_its_kind).count() >= usize::from(datacenters)
     }
 
     /// All pools that stand in the same datacenters as these.
@@ -107,6 +158,14 @@ pub fn by_weight(mut number: impl FnMut(u32) -> u32) -> impl FnMut(Set, &[u32]) 
     }
 }
 
+/// The same from hashes of a client and of all pools: the same pool each time, and as long as that is among them.
+pub fn by_hash(client: HashKey, keys: &[HashKey]) -> impl FnMut(Set, &[u32]) -> usize {
+    move |pools, weights| {
+        let place = winner(client, members(pools).map(|pool| (keys[pool], weights[pool])));
+        place.and_then(|place| members(pools).nth(place)).unwrap_or(pools.trailing_zeros() as usize)
+    }
+}
+
 /// What each of `pools` is drawn in proportion to: its weight; those of weight 0 only when there is no other, evenly then.
 pub(super) fn stakes(pools: Set, weights: &[u32]) -> impl Fn(usize) -> u32 {
     let is_even = members(pools).all(|pool| weights[pool] == 0);
@@ -124,7 +183,8 @@ mod tests {
 
     fn course(datacenters: &[Option<DatacenterId>]) -> Course {
         let slots = (0..datacenters.len()).map(|pool| 1 << pool).collect();
-        Course { slots, datacenters: datacenters.into(), weights: None, take: 1 }
+        let weights = vec![1; datacenters.len()].into();
+        Course { slots, datacenters: datacenters.into(), weights, draw: None, take: 1, spare: false }
     }
 
     fn nothing_to_draw(pools: Set, weights: &[u32]) -> usize {
@@ -141,22 +201,23 @@ mod tests {
     fn the_first_tier_with_something_available_answers() {
         let course = course(&[FRA, IAD, SIN]);
         let ranking = ranking(&[0b001, 0b110]);
-        assert_eq!(course.walk(&ranking, 0b111, None, nothing_to_draw), Walk { chosen: 0b001, reached: 0b001 });
-        assert_eq!(course.walk(&ranking, 0b110, None, nothing_to_draw), Walk { chosen: 0b110, reached: 0b111 });
-        assert_eq!(course.walk(&ranking, 0, None, nothing_to_draw), Walk { chosen: 0, reached: 0b111 });
+        assert_eq!(course.walk(&ranking, 0b111, &[], nothing_to_draw), Walk { chosen: 0b001, reached: 0b001 });
+        assert_eq!(course.walk(&ranking, 0b110, &[], nothing_to_draw), Walk { chosen: 0b110, reached: 0b111 });
+        assert_eq!(course.walk(&ranking, 0, &[], nothing_to_draw), Walk { chosen: 0, reached: 0b111 });
     }
 
     #[test]
     fn take_goes_on_until_enough_datacenters_answer() {
         let course = Course { take: 2, ..course(&[FRA, FRA, IAD, SIN]) };
         let ranking = ranking(&[0b0001, 0b0010, 0b0100, 0b1000]);
-        assert_eq!(course.walk(&ranking, 0b1111, None, nothing_to_draw).chosen, 0b0111);
-        assert_eq!(course.walk(&ranking, 0b1001, None, nothing_to_draw).chosen, 0b1001);
+        assert_eq!(course.walk(&ranking, 0b1111, &[], nothing_to_draw).chosen, 0b0111);
+        assert_eq!(course.walk(&ranking, 0b1001, &[], nothing_to_draw).chosen, 0b1001);
     }
 
     #[test]
     fn weights_draw_one_pool_of_a_tie() {
-        let (course, weights) = (course(&[FRA, FRA, IAD]), Some(&[90, 10, 0][..]));
+        let course = Course { draw: Some(Draw::Chance), ..course(&[FRA, FRA, IAD]) };
+        let weights = &[90, 10, 0];
         let ranking = ranking(&[0b111]);
         let drawn = |number: u32| {
             let number = |sum| {
@@ -172,9 +233,66 @@ mod tests {
 
     #[test]
     fn a_draw_for_two_datacenters_draws_again_without_the_first() {
-        let course = Course { take: 2, ..course(&[FRA, FRA, IAD]) };
+        let course = Course { take: 2, draw: Some(Draw::Chance), ..course(&[FRA, FRA, IAD]) };
         let mut numbers = [1, 0].into_iter();
         let draw = by_weight(|_| numbers.next().unwrap());
-        assert_eq!(course.walk(&ranking(&[0b111]), 0b111, Some(&[1; 3]), draw).chosen, 0b110);
+        assert_eq!(course.walk(&ranking(&[0b111]), 0b111, &[1; 3], draw).chosen, 0b110);
+    }
+
+    #[test]
+    fn a_spare_is_one_of_all_others_by_the_weights_of_its_best_pools() {
+        let gru = Some(3);
+        // fra, fra | iad | sin, fra | sin, gru, gru
+        let datacenters = [FRA, FRA, IAD, SIN, FRA, SIN, gru, gru];
+        let course = Course { take: 2, spare: true, ..course(&datacenters) };
+        let ranking = ranking(&[0b0000_0011, 0b0000_0100, 0b0001_1000, 0b1110_0000]);
+        let weights = [9, 9, 1, 2, 9, 9, 3, 4];
+        let drawn = |number: u32| {
+            let number = |sum| {
+                assert_eq!(sum, 1 + 2 + 3 + 4);
+                number
+            };
+            course.walk(&ranking, 0b1111_1111, &weights, by_weight(number))
+        };
+        assert_eq!(drawn(0), Walk { chosen: 0b0000_0111, reached: 0b1111_1111 });
+        assert_eq!([drawn(1), drawn(2)].map(|walk| walk.chosen), [0b0000_1011; 2]);
+        assert_eq!([drawn(3), drawn(9)].map(|walk| walk.chosen), [0b1100_0011; 2], "tied pools of one place together");
+        let nobody = course.walk(&ranking, 0b0001_0011, &weights, nothing_to_draw);
+        assert_eq!(nobody.chosen, 0b0000_0011, "there is no other place");
+        let one_pool = Course { draw: Some(Draw::Chance), ..course };
+        let mut numbers = [10, 9].into_iter();
+        let draw = by_weight(|_| numbers.next().unwrap());
+        assert_eq!(one_pool.walk(&ranking, 0b1111_1111, &weights, draw).chosen, 0b1000_0010);
+    }
+
+    #[test]
+    fn three_places_are_the_two_best_and_a_spare() {
+        let course = Course { take: 3, spare: true, ..course(&[FRA, IAD, SIN, Some(3), Some(4)]) };
+        let (ranked, tied) = (ranking(&[0b1, 0b10, 0b100, 0b1000, 0b1_0000]), ranking(&[0b111, 0b1_1000]));
+        for (number, spare) in [(0, 0b100), (1, 0b1000), (2, 0b1_0000)] {
+            assert_eq!(course.walk(&ranked, 0b1_1111, &[1; 5], by_weight(|_| number)).chosen, 0b11 | spare);
+        }
+        for (number, spare) in [(0, 0b1000), (1, 0b1_0000)] {
+            let walk = course.walk(&tied, 0b1_1111, &[1; 5], by_weight(|_| number));
+            assert_eq!(walk.chosen, 0b111 | spare, "a tie answers whole, the spare is one place");
+        }
+    }
+
+    #[test]
+    fn a_hash_draws_the_same_pool_as_long_as_it_is_there() {
+        let keys: Box<[HashKey]> = [b"a", b"b", b"c"].map(|name| HashKey::of_candidate(name)).into();
+        let course = Course { draw: Some(Draw::Sticky(keys.clone())), take: 2, ..course(&[FRA, IAD, SIN]) };
+        let mut seen = 0;
+        for number in 0..50_u8 {
+            let client = HashKey::of_client([10, 0, number, 0].into(), 24, b"\0");
+            let choose = |available| course.walk(&ranking(&[0b111]), available, &[1; 3], by_hash(client, &keys)).chosen;
+            let first = 1 << by_hash(client, &keys)(0b111, &[1; 3]);
+            let second = 1 << by_hash(client, &keys)(0b111 & !first, &[1; 3]);
+            assert_eq!(choose(0b111), first | second);
+            assert_eq!(choose(first | second), first | second, "the third is not missed");
+            assert_eq!(choose(0b111 & !first), 0b111 & !first);
+            seen |= first;
+        }
+        assert_eq!(seen, 0b111);
     }
 }

@@ -9,9 +9,9 @@ mod ranking;
 mod rendezvous;
 
 pub use chain::{AllDown, Pick, Step};
-pub use choice::{Course, Walk, by_weight};
+pub use choice::{Course, Draw, Walk, by_hash, by_weight};
 pub use map::{Map, Placement};
 pub use odds::{Lots, Outcomes, outcomes};
 pub use pick::{MAX_ANSWERS, Picks};
 pub use ranking::{Client, Criteria, Criterion, Ranking, RegionTiers, Set, members};
-pub use rendezvous::{HashKey, winner};
+pub use rendezvous::{HashKey, is_among, winner};

@@ -1,6 +1,7 @@
 //! Which of the endpoints that could answer do.
 
 use super::chain::Pick;
+use super::rendezvous::{HashKey, Lot};
 use crate::health::Share;
 
 impl Pick {
@@ -8,7 +9,7 @@ impl Pick {
     /// askers. Where some keep only a share of their clients, all but `weighted` come close to it.
     pub fn stakes(self, endpoints: &[(u16, Share)]) -> Vec<u64> {
         let by_weight = match self {
-            Self::Weighted => endpoints.iter().any(|(weight, _)| *weight > 0),
+            Self::Weighted | Self::Sticky => endpoints.iter().any(|(weight, _)| *weight > 0),
             Self::Rotate | Self::Random => false,
         };
         let weight = |weight: u16| if by_weight { u64::from(weight) } else { 1 };
@@ -31,7 +32,7 @@ pub struct Picks {
 
 impl Picks {
     /// Picks at most `answers` of `count` endpoints. `turn` counts the answers to one asker; `weight` is an endpoint's;
-    /// `draw` gives a uniform random number below its argument.
+    /// `draw` gives a uniform random number below its argument. A sticky pick for nobody in particular is a weighted draw.
     pub fn new(
         pick: Pick,
         count: usize,
@@ -50,8 +51,38 @@ impl Picks {
                 }
             }
             Pick::Random => picks.draw(count, |_| 1, draw),
-            Pick::Weighted if (0..count).all(|place| weight(place) == 0) => picks.draw(count, |_| 1, draw),
-            Pick::Weighted => picks.draw(count, |place| u32::from(weight(place)), draw),
+            Pick::Weighted | Pick::Sticky if (0..count).all(|place| weight(place) == 0) => {
+                picks.draw(count, |_| 1, draw);
+            }
+            Pick::Weighted | Pick::Sticky => picks.draw(count, |place| u32::from(weight(place)), draw),
+        }
+        picks
+    }
+
+    /// Picks at most `answers` of `count` endpoints by rendezvous hash: those with the shortest lots, the shortest first.
+    /// `candidate` is an endpoint's key and its weight; those of weight 0 are picked only when there is no other.
+    pub fn sticky(client: HashKey, count: usize, answers: u16, candidate: impl Fn(usize) -> (HashKey, u32)) -> Self {
+        let wanted = count.min(usize::from(answers)).min(MAX_ANSWERS);
+        let mut picks = Self { places: [0; MAX_ANSWERS], count: 0 };
+        let none_weighs = (0..count).all(|place| candidate(place).1 == 0);
+        let mut lots = [Lot::LONGEST; MAX_ANSWERS];
+        for place in 0..count {
+            let (key, weight) = candidate(place);
+            let weight = if none_weighs { 1 } else { weight };
+            if weight == 0 {
+                continue;
+            }
+            let lot = Lot::draw(client, key, weight);
+            let picked = usize::from(picks.count);
+            let rank = lots[..picked].iter().position(|other| lot.is_shorter(*other)).unwrap_or(picked);
+            if rank < wanted {
+                let last = picked.min(wanted - 1);
+                lots.copy_within(rank..last, rank + 1);
+                picks.places.copy_within(rank..last, rank + 1);
+                lots[rank] = lot;
+                picks.places[rank] = place as u16;
+                picks.count = last as u8 + 1;
+            }
         }
         picks
     }
@@ -70,7 +101,7 @@ impl Picks {
     ) -> Self {
         let wanted = count.min(usize::from(answers)).min(MAX_ANSWERS);
         let mut picks = Self { places: [0; MAX_ANSWERS], count: wanted as u8 };
-        if pick == Pick::Weighted {
+        if matches!(pick, Pick::Weighted | Pick::Sticky) {
             let even = (0..count).all(|place| weight(place) == 0);
             let weight = |place| u64::from(if even { 1 } else { weight(place) }) * u64::from(share(place));
             // Draws have 32 bits. What does not fit loses low bits, of which it has plenty.
@@ -98,7 +129,7 @@ impl Picks {
     }
 
     /// The places, first to last.
-    pub fn iter(&self) -> impl Iterator<Item = usize> {
+    pub fn iter(&self) -> impl Iterator<Item = usize> + Clone {
         self.places[..usize::from(self.count)].iter().map(|&place| usize::from(place))
     }
 
@@ -231,5 +262,47 @@ mod tests {
         };
         let whole = (0..200).filter(|&seed| places(&picks(seed)) == [1, 0]).count();
         assert!(whole > 190, "{whole}");
+    }
+
+    const CLIENTS: u32 = 20_000;
+
+    /// What a client is given of endpoints with these weights, by their numbers.
+    fn sticky(client: u32, endpoints: &[(u8, u32)], answers: u16) -> Vec<u8> {
+        let network = std::net::Ipv4Addr::from_bits(client << 8).into();
+        let client = HashKey::of_client(network, 24, b"\x03www\x07example\0");
+        let candidate = |place: usize| {
+            let (number, weight) = endpoints[place];
+            (HashKey::of_candidate(&[192, 0, 2, number]), weight)
+        };
+        let picks = Picks::sticky(client, endpoints.len(), answers, candidate);
+        places(&picks).into_iter().map(|place| endpoints[place].0).collect()
+    }
+
+    #[test]
+    fn a_sticky_pick_is_the_order_in_which_endpoints_would_win() {
+        let all = [(1, 1), (2, 3), (3, 1), (4, 0), (5, 2)];
+        for client in 0..200 {
+            let order = sticky(client, &all, 8);
+            assert_eq!(sticky(client, &all, 2), order[..2]);
+            let mut left = all.to_vec();
+            for first in order {
+                assert_eq!(sticky(client, &left, 1), [first]);
+                left.retain(|&(number, _)| number != first);
+            }
+            assert_eq!(left, [(4, 0)], "weight 0 only when there is no other");
+        }
+        assert!((0..50).any(|client| sticky(client, &[(4, 0), (6, 0)], 1) == [6]));
+        assert!(sticky(0, &[], 1).is_empty());
+    }
+
+    #[test]
+    fn when_an_endpoint_leaves_only_its_clients_move() {
+        let all = [(1, 1), (2, 3), (3, 1), (5, 2)];
+        let without = [all[0], all[2], all[3]];
+        let both = (0..CLIENTS).map(|client| (sticky(client, &all, 1), sticky(client, &without, 1)));
+        let moved: Vec<_> = both.filter(|(before, after)| before != after).collect();
+        assert!(moved.iter().all(|(before, _)| *before == [2]));
+        let share = moved.len() as f64 / f64::from(CLIENTS);
+        assert!((share - 3.0 / 7.0).abs() < 0.015, "{share}");
     }
 }

@@ -63,26 +63,54 @@ const fn mix(mut number: u64) -> u64 {
     number ^ (number >> 31)
 }
 
+/// What a candidate draws.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lot {
+    length: u64,
+    weight: u32,
+}
+
+impl Lot {
+    /// A lot that none is longer than.
+    pub(super) const LONGEST: Self = Self { length: u64::MAX, weight: 1 };
+
+    /// The lot of a candidate of this weight, which is not 0.
+    pub(super) fn draw(client: HashKey, candidate: HashKey, weight: u32) -> Self {
+        Self { length: minus_log2(client.with(candidate)), weight }
+    }
+
+    /// Whether it wins over another: `length / weight` is less, without a division.
+    pub(super) fn is_shorter(self, other: Self) -> bool {
+        u128::from(self.length) * u128::from(other.weight) < u128::from(other.length) * u128::from(self.weight)
+    }
+}
+
 /// The candidate with the shortest lot, by its place. Those of weight 0 win only when there is no other, evenly then.
 pub fn winner(client: HashKey, candidates: impl Iterator<Item = (HashKey, u32)> + Clone) -> Option<usize> {
     let none_weighs = candidates.clone().all(|(_, weight)| weight == 0);
-    let mut best: Option<(usize, u64, u32)> = None;
+    let mut best: Option<(usize, Lot)> = None;
     for (place, (key, weight)) in candidates.enumerate() {
         let weight = if none_weighs { 1 } else { weight };
         if weight == 0 {
             continue;
         }
-        let length = minus_log2(client.with(key));
-        // length / weight < best length / best weight, without a division
-        let is_shorter = best.is_none_or(|(_, other, other_weight)| {
-            u128::from(length) * u128::from(other_weight) < u128::from(other) * u128::from(weight)
-        });
-        if is_shorter {
-            best = Some((place, length, weight));
+        let lot = Lot::draw(client, key, weight);
+        if best.is_none_or(|(_, shortest)| lot.is_shorter(shortest)) {
+            best = Some((place, lot));
         }
     }
-    best.map(|(place, ..)| place)
+    best.map(|(place, _)| place)
 }
+
+/// Whether a client is one of those who go along with a candidate when a part of them does, in thousandths. As the part grows
+/// clients only join, and it has nothing to do with the lots that they draw.
+pub fn is_among(client: HashKey, candidate: HashKey, part: u16) -> bool {
+    let number = mix(!client.with(candidate));
+    (u128::from(number) * WHOLE) >> u64::BITS < u128::from(part)
+}
+
+/// A part that is all, in thousandths.
+const WHOLE: u128 = 1000;
 
 /// Binary digits behind the point of a logarithm.
 const FRACTION: u32 = 32;
@@ -239,6 +267,24 @@ mod tests {
         }
         assert!(before.iter().zip(&after).all(|(before, after)| before == after || *after == 2));
         assert!((share(&after, 2) - 0.5).abs() < 0.01);
+    }
+
+    #[test]
+    fn a_part_of_the_clients_goes_along_and_others_only_join() {
+        let places = choices(&[Some(1), Some(3)]);
+        let mut before = vec![false; CLIENTS as usize];
+        for part in [0, 50, 500, 950, 1000] {
+            let after: Vec<bool> = (0..CLIENTS).map(|number| is_among(client(number), pool(0), part)).collect();
+            assert!(before.iter().zip(&after).all(|(before, after)| before <= after));
+            let share = |of: usize| {
+                let chosen = places.iter().zip(&after).filter(|(place, _)| **place == of);
+                chosen.clone().filter(|(_, is_among)| **is_among).count() as f64 / chosen.count() as f64
+            };
+            for place in [0, 1] {
+                assert!((share(place) - f64::from(part) / 1000.0).abs() < 0.01, "{part} of {place}: {}", share(place));
+            }
+            before = after;
+        }
     }
 
     #[test]

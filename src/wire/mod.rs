@@ -9,6 +9,7 @@ mod opt;
 mod pointer;
 mod query;
 mod rtype;
+mod svcb;
 mod tsig;
 
 pub use client_subnet::{BadSubnet, ClientSubnet};
@@ -19,6 +20,7 @@ pub use message::{Message, Owner, RrsetWriter, Section, Truncated};
 pub use opt::{ExtendedError, InfoCode, Opt, PADDING_BLOCK};
 pub use query::{Query, Question};
 pub use rtype::Rtype;
+pub use svcb::{BadSvcParams, SvcParams};
 pub use tsig::Tsig;
 
 /// What came is not what RFC 1035 allows.

@@ -29,5 +29,6 @@ mod rfc8482;
 mod rfc8914;
 mod rfc8945;
 mod rfc9018;
+mod rfc9460;
 mod rfc9471;
 mod rfc9619;

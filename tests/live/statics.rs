@@ -35,6 +35,7 @@ pools = ["web"]
 pools = ["web"]
 [names."*.apps"]
 pools = ["web"]
+https = { alpn = ["h2", "h3"], port = 8443 }
 [names.elsewhere]
 pools = ["sorry"]
 [names.whoami]
@@ -213,6 +214,24 @@ fn one_connection_carries_several_questions() {
     assert_eq!(statuses, ["NOERROR", "NOERROR", "NOERROR", "NXDOMAIN"]);
     let answers: Vec<usize> = replies.iter().map(|reply| reply.answer.len()).collect();
     assert_eq!(answers, [1, 1, STRINGS, 0]);
+}
+
+#[test]
+fn rfc9460_https_records_hint_at_the_addresses() {
+    let node = serve();
+    let rdata = "1 . alpn=\"h2,h3\" port=8443 ipv4hint=198.51.100.10 ipv6hint=2001:db8:f::10";
+    let reply = node.dig("shop.apps.gslb.example.com HTTPS");
+    expect_answer(&reply, &[&format!("shop.apps.gslb.example.com. 30 HTTPS {rdata}")]);
+    let addresses =
+        ["shop.apps.gslb.example.com. 30 A 198.51.100.10", "shop.apps.gslb.example.com. 30 AAAA 2001:db8:f::10"];
+    assert_eq!(Reply::lines(&reply.additional), addresses);
+    expect_negative(&node.dig("www.gslb.example.com HTTPS"), "NOERROR");
+    let (address, port) = (format!("@{}", node.address().ip()), node.address().port().to_string());
+    let mut kdig = Command::new("kdig");
+    kdig.args([&address, "-p", &port, "+short", "shop.apps.gslb.example.com", "HTTPS"]);
+    let output = kdig.output().expect("kdig of Debian's knot-dnsutils is needed");
+    let text = String::from_utf8(output.stdout).expect("kdig writes ASCII");
+    assert_eq!(text.trim().replace('"', ""), rdata.replace('"', ""));
 }
 
 #[test]

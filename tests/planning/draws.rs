@@ -41,6 +41,60 @@ fn two_datacenters_are_drawn_one_after_the_other() {
     assert_near(probability(json!(["web/iad", "web/sin"])), 3.0 / 20.0);
 }
 
+#[test]
+fn explain_tells_what_sticks_and_what_it_comes_to_for_many() {
+    let zone = edited("steer = [\"weight\"]", "steer = [\"sticky\"]\nsticky_v4 = 20\npick = \"sticky\"");
+    let files = world(&zone);
+    let question = "explain api.gslb.example.com --client 10.1.23.0/24";
+    let ran = files.run(question);
+    for line in [
+        "step      sticky: web/fra = green\n",
+        "sticky    by the hash of 10.1.16.0/20 and the name\n",
+        " (usable), of many clients for\n",
+        " 90.00 %  web/fra\n",
+        " 10.00 %  green\n",
+        "scope     20: the prefix that the client's hash goes by\n",
+    ] {
+        assert!(ran.stdout.contains(line), "{line} is not told in:\n{}", ran.stdout);
+    }
+    let mut chosen = std::collections::BTreeMap::new();
+    for third in (0..256).step_by(16) {
+        let explained = told(&files.run(&format!("explain --json api.gslb.example.com --client 10.1.{third}.0/24")));
+        let place = explained["steering"]["chosen"][0].as_str().expect("one pool").to_owned();
+        let address = explained["answer"]["records"][0].as_str().expect("one record").to_owned();
+        let is_green = address.ends_with(" 127.2.0.9");
+        assert_eq!((place == "green", explained["steering"]["chosen"][1].is_null()), (is_green, true), "{explained}");
+        *chosen.entry(place).or_insert(0) += 1;
+    }
+    assert!(chosen["web/fra"] > 8, "{chosen:?}");
+    // For many clients shares are those of weights, and what moves is the least that can.
+    let simulated = told(&files.run("simulate --json --down pool:green api.gslb.example.com"));
+    let places = &simulated["names"][0]["places"];
+    assert_near(&places[0]["before"], 0.9);
+    assert_near(&places[0]["after"], 1.0);
+}
+
+#[test]
+fn explain_tells_the_odds_of_a_spare() {
+    let zone = edited(
+        "steer = [\"region\", \"distance\"]\n[names.mirror]",
+        "steer = [\"region\"]\ntake = 2\nspare = true\n[names.mirror]",
+    );
+    let explained = told(&world(&zone).run("explain www.gslb.example.com --client 10.1.2.3 --json"));
+    let outcomes = explained["steering"]["outcomes"].clone();
+    let half = |spare: &str| json!({ "chosen": ["web/fra", spare], "probability": 0.5 });
+    assert_eq!(outcomes, json!([half("web/iad"), half("web/sin")]));
+}
+
+#[test]
+fn explain_tells_an_https_record_as_a_zone_file_would_hold_it() {
+    let zone = edited("steer = [\"weight\"]", "steer = [\"weight\"]\nhttps = { alpn = [\"h2\", \"h3\"], port = 8443 }");
+    let zone = zone.replace("{ pool = \"web/fra\", weight = 90 }, ", "");
+    let ran = world(&zone).run("explain api.gslb.example.com HTTPS --client 10.1.2.3");
+    let record = "api.gslb.example.com. 30 IN HTTPS 1 . alpn=h2,h3 port=8443 ipv4hint=127.2.0.9";
+    assert!(ran.stdout.trim_end().ends_with(record), "{}", ran.stdout);
+}
+
 /// The shares that are computed are those of the answers that are given.
 #[test]
 fn what_a_node_answers_is_what_was_computed() {

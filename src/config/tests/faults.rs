@@ -130,20 +130,23 @@ fn keys_that_nobody_reads_are_refused() {
         &["22:1 error: `slow_start` is not known yet: a later version will read it"],
     );
     assert_told(
-        &changed(r#"fallback = "sorry""#, "fallback = \"sorry\"\nhttps = { alpn = [\"h2\"] }"),
-        &["34:1 error: `https` is not known yet: a later version will read it"],
+        &changed(r#"fallback = "sorry""#, "fallback = \"sorry\"\nlatency_tolerance = 20"),
+        &["34:1 error: `latency_tolerance` is not known yet: a later version will read it"],
     );
     assert_told(
-        &changed(r#"fallback = "sorry""#, "fallback = \"sorry\"\nsteer = [\"latency\", \"weight\"]\npick = \"sticky\""),
+        &changed(
+            r#"fallback = "sorry""#,
+            "fallback = \"sorry\"\nsteer = [\"latency\", \"weight\"]\npick = \"least-load\"",
+        ),
         &[
-            "34:10 error: `latency` is not known yet: a later version will offer it | `steer` takes `region`, `distance`, `failover`, `weight` now",
-            "35:8 error: `sticky` is not known yet: a later version will offer it | `pick` takes `rotate`, `weighted`, `random` now",
+            "34:10 error: `latency` is not known yet: a later version will offer it | `steer` takes `region`, `distance`, `failover`, `weight`, `sticky` now",
+            "35:8 error: `least-load` is not known yet: a later version will offer it | `pick` takes `rotate`, `weighted`, `random`, `sticky` now",
         ],
     );
     assert_told(
         &changed(r#"type = "http""#, r#"type = "snmp""#),
         &[
-            "17:8 error: there is no `snmp` | `type` takes `http`, `https`, `tls`, `tcp`, `dns`, `grpc`, `icmp`, `exec`, `push`, `all`, `any`, `at_least`",
+            "17:8 error: `type` takes one of `http`, `https`, `tls`, `tcp`, `dns`, `grpc`, `icmp`, `exec`, `push`, `all`, `any`, `at_least` | not one of them",
         ],
     );
     assert_told(
@@ -777,4 +780,95 @@ fn a_zone_in_a_zone_is_delegated_by_it() {
         &nested("@ DNAME example.net.\n"),
         &["1:1 error: the zone sub.example.com. stands below a DNAME of example.com. | 4:1 the DNAME"],
     );
+}
+
+#[test]
+fn https_says_what_a_record_can_hold_where_there_is_one() {
+    let with = |https: &str| changed(r#"fallback = "sorry""#, &format!("fallback = \"sorry\"\nhttps = {https}"));
+    assert_told(&with("{ alpn = [\"h2\"], port = 8443, no_default_alpn = true, ech = \"AAb+DQACBwc=\" }"), &[]);
+    assert_told(
+        &with("{ alpn = [\"h2\", \"http2\"] }"),
+        &[
+            "34:25 warning: `http2` is no protocol that browsers speak | not one of IANA's names | help: they speak `http/1.1`, `h2`, `h3`",
+        ],
+    );
+    assert_told(&with("{ alpn = [\"h2\", \"h2\"] }"), &["34:25 error: a protocol stands in `alpn` once | again"]);
+    assert_told(
+        &with("{ no_default_alpn = true }"),
+        &["34:29 error: `no_default_alpn` without `alpn` leaves no protocol at all | needs `alpn`"],
+    );
+    assert_told(&with("{ ech = \"AAb+\" }"), &["34:17 error: this is no ECHConfigList (RFC 9849, section 4)"]);
+    assert_told(&with("{ ech = \"*\" }"), &["34:17 error: `ech` takes an ECHConfigList in Base64 (RFC 9848)"]);
+    assert_told(&with("{ alpm = [\"h2\"] }"), &["34:11 error: `https` has no key `alpm` | did you mean `alpn`?"]);
+    assert_told(
+        &with("{}\n[records.www]\nHTTPS = \"1 . alpn=h2\""),
+        &["36:9 error: www.example.com. is steered and has a static HTTPS record | static | 31:8 steered here"],
+    );
+    assert_told(
+        &changed(r#"pools = ["elsewhere"]"#, "pools = [\"elsewhere\"]\nhttps = {}"),
+        &[
+            "37:1 error: `https` has no place at alias.example.com.: its pools hold a CNAME, which stands alone | never answered",
+        ],
+    );
+}
+
+#[test]
+fn sticky_is_no_finer_than_clients_are_looked_at() {
+    let with = |keys: &str| changed(r#"fallback = "sorry""#, &format!("fallback = \"sorry\"\n{keys}"));
+    assert_told(&with("steer = [\"sticky\"]\nsticky_v4 = 24\nsticky_v6 = 56"), &[]);
+    assert_told(&with("pick = \"sticky\"\nsticky_v4 = 0\nsticky_v6 = 0"), &[]);
+    assert_told(
+        &with("steer = [\"sticky\"]\nsticky_v4 = 25\nsticky_v6 = 57"),
+        &[
+            "35:13 error: `sticky_v4` (25) is longer than `max_source_v4` (24) | finer than clients are looked at | help: `max_source_v4` stands in the server file, in `[ecs]`",
+            "36:13 error: `sticky_v6` (57) is longer than `max_source_v6` (56) | finer than clients are looked at | help: `max_source_v6` stands in the server file, in `[ecs]`",
+        ],
+    );
+    assert_told(
+        &with("steer = [\"sticky\"]\nsticky_v4 = 33"),
+        &["35:13 error: `sticky_v4` takes a whole number from 0 to 32 | 33"],
+    );
+    assert_told(
+        &with("sticky_v4 = 20"),
+        &["34:1 warning: `sticky_v4` has no effect: neither `steer` nor `pick` is sticky"],
+    );
+    assert_told(
+        &with("steer = [\"sticky\", \"weight\", \"region\"]"),
+        &[
+            "34:20 warning: step `weight` is dead | never decides anything | 34:10 leaves no ties",
+            "34:30 warning: step `region` is dead | never decides anything | 34:10 leaves no ties",
+        ],
+    );
+    let shorter = format!("{SERVER}[ecs]\nmax_source_v4 = 20\nmax_source_v6 = 48\n");
+    let zone = format!("{ZONE}[names.near]\npools = [\"web\"]\nsteer = [\"region\", \"sticky\"]\n");
+    let files = [("truenorth.toml", shorter.as_bytes()), ("zones/example.com.toml", zone.as_bytes())];
+    let world = load_files(&files).unwrap().world;
+    assert_eq!(world.zones[0].names[2].steering.sticky, Some([20, 48]), "the default is no finer either");
+    assert_eq!(world.zones[0].names[0].steering.sticky, None);
+}
+
+#[test]
+fn a_spare_needs_a_place_to_spare() {
+    let with = |keys: &str| changed(r#"fallback = "sorry""#, &format!("fallback = \"sorry\"\n{keys}"));
+    assert_told(&with("take = 2\nspare = true"), &[]);
+    assert_told(&with("spare = false"), &[]);
+    let fault = "34:1 error: `spare` is the last of several datacenters, `take` is 1 | spares nothing | help: `take = 2` is the nearest datacenter and a spare one";
+    assert_told(&with("spare = true"), &[fault]);
+    assert_told(&with("spare = true\ntake = 1"), &[fault]);
+}
+
+#[test]
+fn weights_have_an_effect_where_a_hash_or_a_spare_goes_by_them() {
+    let pools = "pools = [{ pool = \"web/fra\", weight = 3 }, \"web/iad\"]";
+    let with = |keys: &str| changed("pools = [\"web\"]\nfallback", &format!("{pools}\n{keys}\nfallback"));
+    assert_told(&with("steer = [\"sticky\"]"), &[]);
+    assert_told(&with("steer = [\"region\"]\ntake = 2\nspare = true"), &[]);
+    assert_eq!(with("steer = [\"failover\"]").len(), 1);
+    let endpoints = "endpoints.fra = [{ address = \"198.51.100.10\", weight = 2 }, { address = \"198.51.100.11\" }]";
+    let with = |pick: &str| {
+        let zone = ZONE.replace("endpoints.fra = [\"198.51.100.10\"]", endpoints);
+        lines(&told(load_zone(&zone.replace("fallback =", &format!("pick = \"{pick}\"\nfallback =")))))
+    };
+    assert_told(&with("sticky"), &[]);
+    assert_eq!(with("rotate").len(), 1);
 }

@@ -276,11 +276,14 @@ fn names_know_their_pools() {
             pick: Pick::Weighted,
             answers: 1,
             take: 2,
+            spare: false,
+            sticky: None,
             prefer: vec![("europe".into(), vec![vec![2], vec![0, 1]])],
             fallback: Some(3),
             all_down: AllDown::LastHealthy,
             ttl: 3,
             ttl_min: 3,
+            https: None,
         },
     };
     let apps = SteeredName {
@@ -291,11 +294,14 @@ fn names_know_their_pools() {
             pick: Pick::Rotate,
             answers: 8,
             take: 1,
+            spare: false,
+            sticky: None,
             prefer: vec![],
             fallback: None,
             all_down: AllDown::All,
             ttl: 20,
             ttl_min: 5,
+            https: None,
         },
     };
     assert_eq!(*names, [www, apps]);
