@@ -226,7 +226,9 @@ impl Ramps {
     pub(super) fn release(&mut self, pools: &[PoolId], world: &World, now: Duration) -> Vec<PoolId> {
         let is_held = |id: &PoolId| self.is_held(&world.pools[*id as usize]);
         let held: Vec<PoolId> = pools.iter().copied().filter(is_held).collect();
-        held.iter().for_each(|&id| self.let_go(&world.pools[id as usize], now));
+        for &id in &held {
+            self.let_go(&world.pools[id as usize], now);
+        }
         held
     }
 

@@ -124,10 +124,8 @@ impl fmt::Display for OverrideList {
                 (None, None, Some(false)) => "over".to_owned(),
                 (None, None, _) => format!("in force{until}"),
             };
-            let OverrideShape { number, mut mode, target, over, who, reason, .. } = item.clone();
-            if let Some(over) = over {
-                mode += &format!(" over {}", span(over));
-            }
+            let OverrideShape { number, mode, target, over, who, reason, .. } = item.clone();
+            let mode = over.map_or_else(|| mode.clone(), |over| format!("{mode} over {}", span(over)));
             table.push(vec![number, mode, target, state, who, reason], "");
         }
         f.write_str(table.text(false).trim_end())

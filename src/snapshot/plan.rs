@@ -233,16 +233,12 @@ impl Plan {
         key: Option<HashKey>,
         mut number: impl FnMut(u32) -> u32,
     ) -> Choice {
-        match (&self.rule.course.draw, key) {
-            (Some(Draw::Sticky(pools)), Some(client)) => {
-                let takers = self.takers(ranking, |pool, part| is_among(client, pools[pool], part));
-                self.choose_by(ranking, family, takers, by_hash(client, pools))
-            }
-            _ => {
-                let takers = self.takers(ranking, |_, part| number(u32::from(FULL)) < u32::from(part));
-                self.choose_by(ranking, family, takers, by_weight(number))
-            }
+        if let (Some(Draw::Sticky(pools)), Some(client)) = (&self.rule.course.draw, key) {
+            let takers = self.takers(ranking, |pool, part| is_among(client, pools[pool], part));
+            return self.choose_by(ranking, family, takers, by_hash(client, pools));
         }
+        let takers = self.takers(ranking, |_, part| number(u32::from(FULL)) < u32::from(part));
+        self.choose_by(ranking, family, takers, by_weight(number))
     }
 
     /// The same; `takers` are the usable pools that [take](Self::takers) this query, and `draw` gives one of these pools in
@@ -379,12 +375,12 @@ impl Plan {
 impl Fallback {
     fn new(pool: &Pool) -> Self {
         let answers = |family| {
-            let rungs: [(_, fn(&Pool, Family) -> bool); 3] = [
-                (Selection::Open, Pool::is_open),
-                (Selection::Held, Pool::is_held),
-                (Selection::Draining, Pool::is_draining),
+            let rungs = [
+                (Selection::Open, pool.is_open(family)),
+                (Selection::Held, pool.is_held(family)),
+                (Selection::Draining, pool.is_draining(family)),
             ];
-            rungs.into_iter().find(|(_, has_any)| has_any(pool, family)).map(|(selection, _)| selection)
+            rungs.into_iter().find(|(_, has_any)| *has_any).map(|(selection, _)| selection)
         };
         Self {
             is_cname: matches!(pool.kind(), Kind::Cname(_)),

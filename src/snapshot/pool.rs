@@ -62,13 +62,13 @@ impl Standing {
         }
     }
 
-    fn is_open(&self) -> bool {
+    fn is_open(self) -> bool {
         self.duty == Duty::On && self.share.is_some()
     }
 
     /// The share among others of which the one that has come farthest has come so far: as much less as it has come less far.
     /// How far they all are is the pool's business.
-    fn share_beside(&self, highest: Share) -> Share {
+    fn share_beside(self, highest: Share) -> Share {
         let part = u32::from(self.share.thousandths()) * u32::from(self.ramp.thousandths());
         // A share above nothing is not rounded to nothing.
         Share::from_thousandths(part.div_ceil(u32::from(highest.thousandths()).max(1)) as u16)

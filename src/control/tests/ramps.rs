@@ -112,7 +112,7 @@ fn a_pool_that_recovered_takes_more_and_more_over_its_slow_start() {
     for second in 1..60 {
         scene.elapse(at(1), &[]);
         let percent = scene.percent();
-        let linear = 5.0 + 95.0 * second as f64 / 60.0;
+        let linear = 5.0 + 95.0 * f64::from(second) / 60.0;
         // The endpoint that came first leads; shares are a second old at most, and rounded down.
         assert!((linear - 3.0..linear + 0.1).contains(&f64::from(percent)), "{second}: {percent}");
         assert!(percent >= last);
