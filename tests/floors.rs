@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: &[&[&str]] = &[
     &["name", "geo", "health", "suggest"],
     &["wire", "steering", "overrides"],
-    &["zone"],
+    &["zone", "rollout"],
     &["snapshot"],
     &["answer", "watch"],
     &["config", "geoip", "monitor", "control", "store", "report"],
