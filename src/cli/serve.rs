@@ -9,6 +9,7 @@
 
 use std::io;
 use std::path::Path;
+use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,18 +18,20 @@ use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
+use super::descriptors;
 use super::load::{Loaded, Loader};
 use super::log_faults;
 use super::watch_files::FileWatch;
 use crate::answer::Rotation;
 use crate::config::{Faults, Listen, Server};
 use crate::control::{self, Control, Event, Keep};
-use crate::health::{Kept, Target};
+use crate::health::{Kept, Outcome, Target};
 use crate::monitor::Prober;
 use crate::name::Name;
 use crate::server::{Bound, EncryptedAddresses, Running};
 use crate::snapshot::Snapshot;
 use crate::store::{Batch, HEALTH, HealthRecord, SERIALS, Store};
+use crate::watch::Lateness;
 
 /// Events that wait for control at most: more than it can be behind by in any test or attack; senders wait then.
 const EVENT_QUEUE: usize = 1024;
@@ -85,6 +88,7 @@ pub(super) struct Node {
     published: Arc<ArcSwap<Snapshot>>,
     events: mpsc::Sender<Event>,
     control: tokio::task::JoinHandle<()>,
+    lateness: Arc<Lateness>,
     addresses: Vec<std::net::SocketAddr>,
     signals: Signals,
     encrypted: EncryptedAddresses,
@@ -118,15 +122,16 @@ impl Node {
 
         let (events, received) = mpsc::channel(EVENT_QUEUE);
         let (first, first_published) = oneshot::channel();
-        let control = Control::new(fastrand::u64(..));
-        let control = control::run(control, received, prober(&events), publisher(first), keeper(files.store.clone()));
+        let control = Control::new(fastrand::u64(..), descriptors::for_probes());
+        let lateness = control.lateness();
+        let control = control::run(control, received, prober(), publisher(first), keeper(files.store.clone()));
         let control = tokio::spawn(control);
         let kept = files.store.all(&HEALTH).into_iter().map(|(target, record)| (target, Kept::from(record)));
         events.send(Event::Restore(kept.collect())).await.map_err(|error| other(&error))?;
         events.send(Event::Adopt(loaded.blueprint)).await.map_err(|error| other(&error))?;
         let published = first_published.await.map_err(|error| other(&error))?;
         let running = bound.start(published.clone(), Arc::new(Rotation::default())).map_err(|error| other(&error))?;
-        Ok(Self { files, running, published, events, control, addresses, signals, encrypted })
+        Ok(Self { files, running, published, events, control, lateness, addresses, signals, encrypted })
     }
 
     /// Where DNS is answered.
@@ -152,7 +157,9 @@ impl Node {
             };
             self.reload(reason).await;
         }
-        info!("stopping");
+        let late = |share| tracing::field::debug(self.lateness.quantile(share));
+        let (p50, p99, longest) = (late(0.5), late(0.99), self.lateness.longest());
+        info!(probes = self.lateness.count(), late_p50 = p50, late_p99 = p99, late_max = ?longest, "stopping");
         // What is kept comes to disk while the last queries are answered.
         let stopped = tokio::time::timeout(LAST_EVENT, async {
             let _ = self.events.send(Event::Stop).await;
@@ -247,16 +254,12 @@ fn publisher(first: oneshot::Sender<Arc<ArcSwap<Snapshot>>>) -> impl FnMut(Arc<S
     }
 }
 
-/// Probes a target in a task of its own, and sends what was found.
-fn prober(events: &mpsc::Sender<Event>) -> impl Fn(Arc<Target>) + use<> {
-    let (prober, events) = (Prober::new(), events.clone());
+/// Probes a target.
+fn prober() -> impl Fn(Arc<Target>) -> Pin<Box<dyn Future<Output = Outcome> + Send>> {
+    let prober = Prober::new();
     move |target| {
-        let (prober, events) = (prober.clone(), events.clone());
-        tokio::spawn(async move {
-            let outcome = prober.probe(&target).await;
-            // Control is gone only when the node stops.
-            let _ = events.send(Event::Outcome(target, outcome)).await;
-        });
+        let prober = prober.clone();
+        Box::pin(async move { prober.probe(&target).await })
     }
 }
 

@@ -10,6 +10,7 @@
 //! A faulty part is told and left out, and what refers to it is not blamed, so that one run finds what there is to find.
 //! A world comes out only if nothing was faulty; [`Faults::render`] draws what was.
 
+mod aggregates;
 mod certificate;
 mod checks;
 mod critic;
@@ -145,6 +146,7 @@ fn load_all(
         windows: server.windows.iter().map(|window| window.value.clone()).collect(),
         ecs: server.ecs,
         protocol: server.protocol.clone(),
+        probing: server.probing,
         node,
     };
     // What could not be read is not known.

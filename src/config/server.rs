@@ -1,12 +1,14 @@
 //! `truenorth.toml`: where things are, and what holds for all zones.
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::sign::CertifiedKey;
 
 use crate::overrides::Order;
-use crate::snapshot::{Ecs, Protocol};
+use crate::snapshot::{Ecs, Probing, Protocol};
 
 use super::decode::{Placed, Table, Value};
 use super::fault::{Fault, Faults, Place};
@@ -19,6 +21,9 @@ pub(super) const ZONES: &str = "zones";
 
 /// The folder of run-time state, if the file does not say.
 const STATE: &str = "state";
+
+/// What `hold` may be: a node that doubts itself for longer than an hour is no use.
+const HOLD: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(3600);
 
 /// Where this process finds and keeps its files, and where it listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +49,7 @@ pub(super) struct ServerFile {
     pub(super) zones_place: Option<Place>,
     pub(super) ecs: Ecs,
     pub(super) protocol: Protocol,
+    pub(super) probing: Probing,
     /// The datacenter where this node stands.
     pub(super) site: Option<Placed<String>>,
     pub(super) sections: Sections,
@@ -59,6 +65,7 @@ pub(super) fn read(mut table: Table<'_>, folder: &Path, drafts: &mut Drafts, fau
     let databases = read_databases(table.take("geoip"), folder, faults);
     let ecs = read_ecs(table.take("ecs"), faults);
     let protocol = super::protocol::read(&mut table, faults);
+    let probing = read_probes(table.take("probes"), faults);
     let windows = super::windows::read(table.take("windows"), faults);
     let sections = Sections::read(&mut table, None, None, drafts, faults);
     super::regions::check_own(&sections.regions, faults);
@@ -67,7 +74,26 @@ pub(super) fn read(mut table: Table<'_>, folder: &Path, drafts: &mut Drafts, fau
     let path = |text: Option<&Placed<String>>, default: &str| folder.join(text.map_or(default, |text| &text.value));
     let server = Server { zones: path(zones.as_ref(), ZONES), state: path(state.as_ref(), STATE), listen, databases };
     let zones_place = zones.map(|zones| zones.place);
-    ServerFile { server, credentials, credential_files: files, zones_place, ecs, protocol, site, sections, windows }
+    ServerFile {
+        server,
+        credentials,
+        credential_files: files,
+        zones_place,
+        ecs,
+        protocol,
+        probing,
+        site,
+        sections,
+        windows,
+    }
+}
+
+fn read_probes(value: Option<Value<'_>>, faults: &mut Faults) -> Probing {
+    let default = Probing::default();
+    let Some(mut table) = value.and_then(|value| value.table("`[probes]`", faults)) else { return default };
+    let hold = table.take("hold").and_then(|value| value.duration(HOLD, faults));
+    table.finish(&[], faults);
+    Probing { hold: hold.map_or(default.hold, |hold| hold.value) }
 }
 
 fn read_site(value: &Value<'_>, faults: &mut Faults) -> Option<Placed<String>> {

@@ -1,18 +1,20 @@
 //! Control with a clock, a channel and tasks.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::mpsc;
-use tracing::{info, warn};
+use tokio::task::{self, AbortHandle, JoinError, JoinSet};
+use tracing::{error, info, warn};
 
 use super::expiry::Expiries;
 use super::{Control, Effect, Event, Keep, Turn};
-use crate::health::{State, Target};
+use crate::health::{Outcome, State, Target};
 use crate::overrides::{Change, Happening, Override, rfc3339};
 use crate::snapshot::Snapshot;
+use crate::watch::Doubted;
 
 /// Snapshots that workers may still hold. They are freed here, not by whichever worker lets go last.
 #[derive(Debug, Default)]
@@ -28,6 +30,47 @@ impl Retired {
 const SWEEP: Duration = Duration::from_secs(1);
 
 const SECONDS_A_DAY: u64 = 86_400;
+
+/// Probes in flight, each in a task of its own.
+#[derive(Default)]
+struct Probes {
+    tasks: JoinSet<Outcome>,
+    targets: HashMap<task::Id, Arc<Target>>,
+    running: HashMap<Arc<Target>, AbortHandle>,
+}
+
+impl Probes {
+    fn start(&mut self, target: Arc<Target>, probe: impl Future<Output = Outcome> + Send + 'static) {
+        let task = self.tasks.spawn(probe);
+        self.targets.insert(task.id(), target.clone());
+        self.running.insert(target, task);
+    }
+
+    /// Drops a probe, its socket with it. What it found just now is not told either.
+    fn stop(&mut self, target: &Arc<Target>) {
+        if let Some(task) = self.running.remove(target) {
+            self.targets.remove(&task.id());
+            task.abort();
+        }
+    }
+
+    /// Waits for the end of a probe; never ends while none runs.
+    async fn next(&mut self) -> Event {
+        loop {
+            let Some(ended) = self.tasks.join_next_with_id().await else { return std::future::pending().await };
+            let id = ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
+            let Some(target) = self.targets.remove(&id) else { continue };
+            self.running.remove(&target);
+            match ended {
+                Ok((_, outcome)) => return Event::Outcome(target, outcome),
+                Err(error) => {
+                    error!(endpoint = %target.address, %error, "a probe broke off");
+                    return Event::Lost(target);
+                }
+            }
+        }
+    }
+}
 
 /// Time since the Unix epoch that never runs backwards nor jumps: the wall clock is read once.
 #[derive(Clone, Copy, Debug)]
@@ -52,18 +95,19 @@ impl Clock {
     }
 }
 
-/// Runs until it is told to stop or all senders of events are gone. `probe` starts a probe whose outcome comes back as an event; `publish`
-/// makes a snapshot the one that queries are answered from, and gives back the one before; `keep` keeps rows for the next run, and does
-/// not wait for a disk.
-pub async fn run(
+/// Runs until it is told to stop or all senders of events are gone. `probe` asks a target and ends with the outcome;
+/// `publish` makes a snapshot the one that queries are answered from, and gives back the one before; `keep` keeps rows for
+/// the next run, and does not wait for a disk.
+pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
     mut control: Control,
     mut events: mpsc::Receiver<Event>,
-    probe: impl Fn(Arc<Target>),
+    probe: impl Fn(Arc<Target>) -> P,
     mut publish: impl FnMut(Arc<Snapshot>) -> Option<Arc<Snapshot>>,
     keep: impl Fn(Keep),
 ) {
     let clock = Clock::new();
     let mut retired = Retired::default();
+    let mut probes = Probes::default();
     let mut expiries = Expiries::default();
     loop {
         let sweep_at = clock.now() + SWEEP;
@@ -73,15 +117,20 @@ pub async fn run(
                 Some(event) => event,
                 None => return,
             },
+            event = probes.next() => event,
             () = tokio::time::sleep_until(clock.instant(wake_at).into()) => Event::Tick,
         };
         let is_last = matches!(event, Event::Stop);
         tell_of_certificates(&mut expiries, &event, clock.now());
         for effect in control.step(event, clock.now()) {
             match effect {
-                Effect::Probe(target) => probe(target),
+                Effect::Probe(target) => probes.start(target.clone(), probe(target)),
+                Effect::Stop(target) => probes.stop(&target),
                 Effect::Publish(snapshot) => retired.0.extend(publish(snapshot)),
                 Effect::Report(turn) => report(&turn),
+                Effect::Doubt(doubt) => report_doubt(&doubt),
+                // Whoever reported may be gone.
+                Effect::Pushed(reply, result) => _ = reply.send(result),
                 Effect::Keep(rows) => keep(rows),
                 Effect::Overridden(change) => report_override(&change),
                 Effect::Reply(reply) => reply.send(),
@@ -119,6 +168,19 @@ fn report(turn: &Turn) {
         State::Down => warn!(endpoint = %target, %pools, %seen, "endpoint is down"),
         State::Degraded(share) => warn!(endpoint = %target, %pools, %seen, %share, "endpoint is degraded"),
         State::Up | State::Unknown => info!(endpoint = %target, %pools, %seen, "endpoint is up"),
+    }
+}
+
+fn report_doubt(doubt: &Doubted) {
+    match doubt {
+        Doubted::Began { targets, datacenters, .. } => error!(
+            targets,
+            datacenters, "everything stopped answering at once: this node may be the sick one, last states are held"
+        ),
+        Doubted::Answered(target) => {
+            warn!(endpoint = %target.address, "an endpoint was heard of again: states are held no longer");
+        }
+        Doubted::Ended => error!("still nothing answers: states are held no longer"),
     }
 }
 

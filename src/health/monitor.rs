@@ -71,6 +71,8 @@ pub enum Check {
     Icmp,
     /// A program that finds the endpoint well.
     Exec(ExecCheck),
+    /// Nothing: the endpoint, or whoever watches it, reports. A monitor's `interval` is how long it may be silent.
+    Push,
 }
 
 /// One thing to probe. Pools that would ask the same share one probe: targets are equal then.
@@ -88,5 +90,12 @@ pub struct Target {
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.address.port() == 0 { self.address.ip().fmt(f) } else { self.address.fmt(f) }
+    }
+}
+
+impl Target {
+    /// Whether this node sends probes to it, rather than waiting for reports. Only then its failures may be this node's own.
+    pub fn is_probed(&self) -> bool {
+        !matches!(self.monitor.check, Check::Push)
     }
 }

@@ -57,7 +57,10 @@ impl Summary {
             pools: world.pools.len(),
             endpoints: world.pools.iter().map(|pool| pool.members.len()).sum(),
             // An empty sum of floats is -0.0.
-            probes_a_second: targets.iter().fold(0.0, |sum, target| sum + 1.0 / target.monitor.interval.as_secs_f64()),
+            probes_a_second: targets
+                .iter()
+                .filter(|target| target.is_probed())
+                .fold(0.0, |sum, target| sum + 1.0 / target.monitor.interval.as_secs_f64()),
             worst_case_exposure: exposures.reduce(f64::max),
             defaulted: world.zones.iter().filter_map(defaulted).collect(),
         }

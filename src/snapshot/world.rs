@@ -5,6 +5,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::geo::{Coordinates, CountryCode, DatacenterId, Regions};
 use crate::health::{Condition, Target};
@@ -38,6 +39,8 @@ pub struct World {
     pub ecs: Ecs,
     /// How messages are exchanged.
     pub protocol: Protocol,
+    /// What holds for all probes.
+    pub probing: Probing,
     /// What this node calls itself: its `site`, else its host name.
     pub node: Box<str>,
 }
@@ -57,6 +60,20 @@ impl Default for Ecs {
     /// RFC 7871, section 11.1, recommends 24 and 56 as what resolvers send at most.
     fn default() -> Self {
         Self { enabled: true, max_source_v4: 24, max_source_v6: 56 }
+    }
+}
+
+/// What holds for all probes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Probing {
+    /// How long the last states are held when everything seems to fail at once; zero for not at all.
+    pub hold: Duration,
+}
+
+impl Default for Probing {
+    /// Long enough for a switch to start again, short enough for a datacenter whose neighbours died with it.
+    fn default() -> Self {
+        Self { hold: Duration::from_secs(60) }
     }
 }
 

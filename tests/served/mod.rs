@@ -49,6 +49,7 @@ pub(crate) fn snapshot(version: &str) -> Arc<Snapshot> {
         windows: Vec::new(),
         ecs: Ecs::default(),
         protocol: truenorth::snapshot::Protocol::default(),
+        probing: truenorth::snapshot::Probing::default(),
         node: "test".into(),
     };
     let blueprint = Blueprint::compile(world, Arc::new(Locations::unknown()), None).unwrap();
