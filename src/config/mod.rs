@@ -33,6 +33,7 @@ mod protocol;
 mod records;
 mod regions;
 mod render;
+mod rollouts;
 mod scanner;
 mod scope;
 mod sections;

@@ -11,6 +11,7 @@ use hickory_proto::rr::{Name as ProtoName, RData, Record as ProtoRecord, RecordT
 use serde::Serialize;
 
 use super::owners;
+use super::split::SplitShape;
 use super::text::Percent;
 use crate::answer::{self, Asker, Client, Rotation, Transport, Worker};
 use crate::geo::{ClientMatch, Location};
@@ -85,6 +86,8 @@ struct SteeringShape {
     steps: Vec<StepShape>,
     pools: Vec<PoolShape>,
     rung: &'static str,
+    /// How a roll-out divides the pools, if one does.
+    rollout: Option<SplitShape>,
     /// What the client's hash goes by, if pools or endpoints are chosen by it.
     sticky: Option<String>,
     /// All pools that can be; where a draw decides, `outcomes` tells which together. Where a hash does, these it is.
@@ -192,9 +195,10 @@ impl SteeringShape {
             [] => &[Family::V4],
             families => families,
         };
-        let odds = plan.odds(placement.ranking, families);
+        let key = rule.client_key(client.address, &question.name.to_key());
+        let odds = plan.odds(placement.ranking, families, key);
         let is_hashed = matches!(rule.course.draw, Some(Draw::Sticky(_)));
-        let choice = match rule.client_key(client.address, &question.name.to_key()).filter(|_| is_hashed) {
+        let choice = match key.filter(|_| is_hashed) {
             Some(key) => plan.choose(placement.ranking, families[0], Some(key), |_| 0),
             None => odds.ways[0].0.1,
         };
@@ -224,6 +228,7 @@ impl SteeringShape {
                 false => outcomes.iter().fold(choice.verdict, |all, (verdict, _)| together(all, *verdict)),
             }),
             hashed: is_hashed,
+            rollout: SplitShape::new(snapshot, plan, key),
             sticky: rule.sticky_length(client.address).and_then(|length| {
                 let network = ipnet::IpNet::new(client.address, length).ok()?;
                 Some(network.trunc().to_string())
@@ -293,6 +298,7 @@ fn rung(choice: &Choice, all_down: AllDown) -> &'static str {
     match (choice.rung, all_down) {
         (Rung::Usable, _) => "usable",
         (Rung::BelowMinimum, _) => "below min_healthy",
+        (Rung::Ready, _) => "held ready",
         (Rung::Draining, _) => "draining",
         (Rung::Fallback, _) => "fallback",
         (Rung::ForcedDown, _) => "forced down",
@@ -311,6 +317,7 @@ fn why_ttl(snapshot: &Snapshot, plan: &Plan, choice: &Choice) -> String {
     let why = match choice.restless {
         false => "all is calm",
         true if drains() => "something drains",
+        true if plan.split().is_some_and(|split| split.is_ramping) => "a roll-out is under way",
         true => "an endpoint's state is unconfirmed",
     };
     format!("{} s: {why}", plan.ttl(choice))
@@ -446,6 +453,9 @@ impl fmt::Display for SteeringShape {
                 Some(weight) => writeln!(f, ", weight {weight}")?,
                 None => writeln!(f)?,
             }
+        }
+        if let Some(rollout) = &self.rollout {
+            writeln!(f, "  rollout   {rollout}")?;
         }
         if let Some(network) = &self.sticky {
             writeln!(f, "  sticky    by the hash of {network} and the name")?;

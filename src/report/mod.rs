@@ -11,6 +11,7 @@ mod owners;
 mod places;
 mod query_log;
 mod simulate;
+mod split;
 mod text;
 
 use std::fmt::Display;

@@ -140,9 +140,10 @@ pub struct Change {
     pub who: Box<str>,
     /// Why; may be empty.
     pub reason: Box<str>,
-    /// What is to be kept of it; nothing more if `None`.
-    pub kept: Option<Kept>,
 }
+
+/// Rows for the next run, by roll-out: what each is to be from now on; `None` for one to be removed.
+pub type Rows = BTreeMap<RolloutId, Option<Kept>>;
 
 /// A roll-out as it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -232,7 +233,7 @@ impl std::error::Error for Refusal {}
 #[derive(Debug, Default)]
 pub struct Book {
     rollouts: BTreeMap<RolloutId, Rollout>,
-    /// What the last run kept, until the first configuration.
+    /// What is kept for the next run.
     kept: BTreeMap<RolloutId, Kept>,
 }
 
@@ -257,12 +258,12 @@ impl Book {
     /// The files were read, and have these.
     pub fn adopt(&mut self, drafts: impl IntoIterator<Item = Draft>, now: Duration) -> Vec<Change> {
         let mut before = std::mem::take(&mut self.rollouts);
-        let mut kept = std::mem::take(&mut self.kept);
         let mut changes = Vec::new();
         for Draft { id, spec, pools } in drafts {
             let old = before.remove(&id);
             let stood = old.as_ref().map(Rollout::stand);
-            let course = Course::follow(old.map(|old| old.course), &spec, kept.remove(&id), now);
+            let kept = self.kept.get(&id).filter(|_| old.is_none()).cloned();
+            let course = Course::follow(old.map(|old| old.course), &spec, kept, now);
             let new = Rollout { pools, course };
             changes.extend(new.adopted(&id, stood, now));
             self.rollouts.insert(id, new);
@@ -270,6 +271,17 @@ impl Book {
         // What is gone is forgotten: if it comes back, it begins anew.
         changes.extend(before.into_iter().map(|(id, old)| old.ended(id)));
         changes
+    }
+
+    /// What of what is kept changed since this was asked last.
+    pub fn unsaved(&mut self) -> Rows {
+        let kept = self.rollouts.iter().filter_map(|(id, rollout)| Some((id.clone(), rollout.kept()?)));
+        let kept: BTreeMap<RolloutId, Kept> = kept.collect();
+        let gone = self.kept.keys().filter(|id| !kept.contains_key(id)).map(|id| (id.clone(), None));
+        let new = kept.iter().filter(|(id, row)| self.kept.get(id) != Some(row));
+        let rows = gone.chain(new.map(|(id, row)| (id.clone(), Some(row.clone())))).collect();
+        self.kept = kept;
+        rows
     }
 
     /// Where clients are sent, and whether that may soon be otherwise.
@@ -434,14 +446,13 @@ impl Rollout {
 
     fn ended(self, id: RolloutId) -> Change {
         let stand = self.stand();
-        let change = self.change(id, Happening::Ended, stand, ITSELF, "the configuration has none");
-        Change { kept: None, ..change }
+        self.change(id, Happening::Ended, stand, ITSELF, "the configuration has none")
     }
 
     fn change(&self, id: RolloutId, happening: Happening, from: Stand, who: &str, reason: &str) -> Change {
         let pool = self.canary().map(|progress| progress.canary().pool.clone());
         let (who, reason) = (who.into(), reason.into());
-        Change { id, pool, happening, from, to: self.stand(), who, reason, kept: self.kept() }
+        Change { id, pool, happening, from, to: self.stand(), who, reason }
     }
 
     fn obey(&mut self, order: &Order, now: Duration) -> Result<Happening, Refusal> {

@@ -69,7 +69,9 @@ impl Steps {
         let before = [0].iter().chain(percents);
         match percents.iter().zip(before).position(|(step, before)| step <= before) {
             Some(place) => Err(StepsError::NotAscending(place)),
-            None => Ok(Self(percents.iter().map(|&percent| Share::from_thousandths(u16::from(percent) * 10)).collect())),
+            None => {
+                Ok(Self(percents.iter().map(|&percent| Share::from_thousandths(u16::from(percent) * 10)).collect()))
+            }
         }
     }
 
@@ -143,6 +145,9 @@ mod tests {
         assert_eq!(Steps::try_new(&[5, 25, 25]), Err(StepsError::NotAscending(2)));
         assert_eq!(Steps::try_new(&[1; 40]), Err(StepsError::TooMany(40)));
         let steps = Steps::try_new(&[5, 100]).unwrap();
-        assert_eq!((steps.share(0), steps.share(1), steps.share(9)), (Share::from_thousandths(50), Share::FULL, Share::FULL));
+        assert_eq!(
+            (steps.share(0), steps.share(1), steps.share(9)),
+            (Share::from_thousandths(50), Share::FULL, Share::FULL)
+        );
     }
 }

@@ -16,9 +16,7 @@ mod progress;
 mod switch;
 mod window;
 
-pub use book::{
-    Book, Change, Command, Draft, Happening, Kept, Order, Refusal, RolloutId, Stand, View, ViewKind,
-};
+pub use book::{Book, Change, Command, Draft, Happening, Kept, Order, Refusal, RolloutId, Rows, Stand, View, ViewKind};
 pub use canary::{Bounds, Canary, LatencyBound, MAX_STEPS, Spec, Steps, StepsError};
 pub use evidence::{Breach, MIN_PROBES, MIN_REQUESTS, PATIENCE, Side, Signals, WINDOW};
 pub use progress::{Action, KeptCanary, Phase};

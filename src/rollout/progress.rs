@@ -130,7 +130,9 @@ impl Progress {
                 let next_at = next_at.map(|at| at.clamp(now + canary.hold.min(super::WINDOW), now + canary.hold));
                 Phase::Running { step: step.min(canary.steps.len() - 1), since: since.min(now), next_at }
             }
-            Phase::Paused { step, since, left } => Phase::Paused { step: step.min(canary.steps.len() - 1), since, left },
+            Phase::Paused { step, since, left } => {
+                Phase::Paused { step: step.min(canary.steps.len() - 1), since, left }
+            }
             phase => phase,
         };
         Some(Self { canary, phase, evidence })

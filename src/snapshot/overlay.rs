@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::plan::{Plan, Rule};
+use super::plan::Plan;
 use super::pool::Pool;
 use crate::overrides::Mode;
 use crate::zone::{NameId, PlanId};
@@ -20,7 +20,7 @@ impl Overlay {
     /// `names` are all steered names by [`NameId`]: what is said of them, and the plan that they have else.
     pub(super) fn new(
         names: impl Iterator<Item = (Option<Mode>, PlanId)>,
-        rules: &[Arc<Rule>],
+        shared: &[Plan],
         pools: &[Arc<Pool>],
     ) -> Self {
         let mut overlay = Self::default();
@@ -29,7 +29,8 @@ impl Overlay {
             // An exception from what is said of more names is nothing said.
             let Some(mode) = mode.filter(|mode| *mode != Mode::Open) else { continue };
             let place = *known.entry((plan, mode)).or_insert_with(|| {
-                overlay.plans.push(Plan::new(rules[plan as usize].clone(), pools, Some(mode)));
+                let shared = &shared[plan as usize];
+                overlay.plans.push(Plan::new(shared.rule().clone(), pools, Some(mode)).divided(shared.split()));
                 overlay.plans.len() - 1
             });
             overlay.by_name.insert(name, place);
@@ -39,7 +40,8 @@ impl Overlay {
 
     /// The same over pools in another state.
     pub(super) fn over(&self, pools: &[Arc<Pool>]) -> Self {
-        let plans = self.plans.iter().map(|plan| Plan::new(plan.rule().clone(), pools, plan.mode())).collect();
+        let renew = |plan: &Plan| Plan::new(plan.rule().clone(), pools, plan.mode()).divided(plan.split());
+        let plans = self.plans.iter().map(renew).collect();
         Self { by_name: self.by_name.clone(), plans }
     }
 

@@ -3,6 +3,7 @@
 //! ```text
 //!   usable             pools with min_healthy of their endpoints open
 //!   below the minimum  pools with any endpoint open
+//!   ready              usable pools of another part of a roll-out
 //!   draining           pools with any endpoint that is up but draining
 //!   fallback           the pool named by it
 //!   all down           all | last-healthy | nodata | servfail
@@ -11,6 +12,9 @@
 //! The place is one for A and AAAA: on each rung the walk looks for pools that can answer in *any* family. If the chosen
 //! ones have endpoints of the asked family but none to give, the walk is made once more for that family alone; if they
 //! were never given any, the answer is empty.
+//!
+//! A roll-out divides the pools, and each client belongs to one part: on the rungs above `ready` the others do not count. While
+//! clients are sent to both parts, below the minimum comes behind `ready`.
 //!
 //! What the operator says of a name changes its ladder: a drained name begins with `fallback`, one forced down has no other
 //! rung, and for one forced up probes are ignored from the first rung on. On no rung stands an endpoint that is forced down.
@@ -23,7 +27,7 @@ use super::world::PoolId;
 use crate::health::Share;
 use crate::overrides::Mode;
 use crate::steering::{
-    AllDown, Course, Draw, HashKey, Map, Pick, Placement, Ranking, Set, Walk, by_hash, by_weight, members,
+    AllDown, Course, Draw, HashKey, Map, Pick, Placement, Ranking, Set, Split, Walk, by_hash, by_weight, members,
 };
 use crate::wire::{Rtype, SvcParams};
 
@@ -52,6 +56,8 @@ pub struct Rule {
     pub ttl_min: u32,
     /// What its HTTPS record says besides addresses, if it has one.
     pub https: Option<SvcParams>,
+    /// How its pools are divided as long as nobody says otherwise, if they are.
+    pub split: Option<Split>,
 }
 
 /// A rule with the state of its pools.
@@ -60,6 +66,8 @@ pub struct Plan {
     rule: Arc<Rule>,
     /// What the operator says of the name.
     mode: Option<Mode>,
+    /// How its pools are divided, if they are.
+    split: Option<Split>,
     /// What pools are drawn by, if any are: weights, or weights times shares where a pool keeps only a share of its clients.
     weights: Option<Arc<[u32]>>,
     /// Pools with endpoints of a family, as the operator wrote them.
@@ -94,6 +102,8 @@ pub enum Rung {
     Usable,
     /// A pool has an endpoint open, but fewer than `min_healthy` asks for.
     BelowMinimum,
+    /// A pool of another part of a roll-out is usable.
+    Ready,
     /// A pool has an endpoint that is up, but draining.
     Draining,
     /// `fallback` answers.
@@ -128,7 +138,7 @@ pub struct Choice {
     pub alone: bool,
     /// All pools of the tiers that were looked at.
     pub reached: Set,
-    /// Whether something that was looked at is unconfirmed or draining.
+    /// Whether something that was looked at is unconfirmed or draining, or clients are on the move.
     pub restless: bool,
 }
 
@@ -158,6 +168,7 @@ impl Plan {
         };
         Self {
             mode,
+            split: rule.split,
             weights: rule.course.draws().then(|| drawn_weights(&rule, pools)),
             given: sets(&Pool::is_given),
             usable,
@@ -170,6 +181,16 @@ impl Plan {
             fallback: rule.fallback.map(|id| Fallback::new(&pools[id as usize])),
             rule,
         }
+    }
+
+    /// The same with its pools divided in this way.
+    pub fn divided(self, split: Option<Split>) -> Self {
+        Self { split, ..self }
+    }
+
+    /// How its pools are divided, if they are.
+    pub fn split(&self) -> Option<Split> {
+        self.split
     }
 
     /// What does not depend on health.
@@ -212,22 +233,24 @@ impl Plan {
         ranking: &Ranking,
         family: Family,
         key: Option<HashKey>,
-        number: impl FnMut(u32) -> u32,
+        mut number: impl FnMut(u32) -> u32,
     ) -> Choice {
+        let part = self.split.map_or(Set::MAX, |split| split.pools(key, &mut number));
         match (&self.rule.course.draw, key) {
-            (Some(Draw::Sticky(pools)), Some(client)) => self.choose_by(ranking, family, by_hash(client, pools)),
-            _ => self.choose_by(ranking, family, by_weight(number)),
+            (Some(Draw::Sticky(pools)), Some(client)) => self.choose_by(ranking, family, part, by_hash(client, pools)),
+            _ => self.choose_by(ranking, family, part, by_weight(number)),
         }
     }
 
-    /// The same; `draw` gives one of these pools in proportion to these weights.
+    /// The same for a client of these pools; `draw` gives one of some pools in proportion to some weights.
     pub(super) fn choose_by(
         &self,
         ranking: &Ranking,
         family: Family,
+        part: Set,
         mut draw: impl FnMut(Set, &[u32]) -> usize,
     ) -> Choice {
-        let mut seen = Seen { plan: self, reached: 0, fallback: false };
+        let mut seen = Seen { plan: self, part, among: part, reached: 0, fallback: false };
         if let Some(Mode::Drain | Mode::ForceDown) = self.mode {
             if let Some(choice) = self.fall_back(&mut seen, family) {
                 return choice;
@@ -236,7 +259,8 @@ impl Plan {
                 return seen.choice(Verdict::Nodata, Rung::ForcedDown, false);
             }
         }
-        for (rung, available) in self.rungs() {
+        for (rung, available) in self.rungs(part) {
+            seen.come_to(rung);
             match seen.place(ranking, available, family, &mut draw) {
                 Place::None => {}
                 Place::Chosen(pools) => return seen.choice(Verdict::Pools(pools, self.selection(rung)), rung, false),
@@ -248,8 +272,8 @@ impl Plan {
             return choice;
         }
         let (last, selection) = match self.rule.all_down {
-            AllDown::All => ([self.on_duty, self.left], Selection::All),
-            AllDown::LastHealthy => ([self.recent; 2], Selection::Recent),
+            AllDown::All => ([within(self.on_duty, part), self.on_duty, self.left], Selection::All),
+            AllDown::LastHealthy => ([within(self.recent, part), self.recent, self.recent], Selection::Recent),
             AllDown::Nodata => return seen.choice(Verdict::Nodata, Rung::AllDown, false),
             AllDown::Servfail => return seen.choice(Verdict::Servfail, Rung::AllDown, false),
         };
@@ -264,9 +288,19 @@ impl Plan {
         seen.choice(Verdict::Nodata, Rung::AllDown, false)
     }
 
-    /// The rungs on which the name's own pools answer by what probes say.
-    fn rungs(&self) -> [(Rung, PerFamily<Set>); 3] {
-        [(Rung::Usable, self.usable), (Rung::BelowMinimum, self.open), (Rung::Draining, self.draining)]
+    /// The rungs on which the name's own pools answer by what probes say to a client of these.
+    fn rungs(&self, part: Set) -> [(Rung, PerFamily<Set>); 5] {
+        // Where everybody is sent to one part, the other is what is left when that is down. Where both are at work, each stands
+        // in for the other as soon as that is not usable.
+        let both_work = self.split.is_some_and(|split| !split.is_whole());
+        let below_minimum = if both_work { [0; 2] } else { within(self.open, part) };
+        [
+            (Rung::Usable, within(self.usable, part)),
+            (Rung::BelowMinimum, below_minimum),
+            (Rung::Ready, self.usable),
+            (Rung::BelowMinimum, self.open),
+            (Rung::Draining, self.draining),
+        ]
     }
 
     /// Which members answer on one of these rungs.
@@ -300,7 +334,8 @@ impl Plan {
         mut draw: impl FnMut(Set, &[u32]) -> usize,
     ) -> Choice {
         let of_family = |sets: PerFamily<Set>| sets[family as usize];
-        for (rung, available) in self.rungs() {
+        for (rung, available) in self.rungs(seen.part) {
+            seen.come_to(rung);
             let chosen = seen.walk(ranking, of_family(available), &mut draw);
             if chosen != 0 {
                 return seen.choice(Verdict::Pools(chosen, self.selection(rung)), rung, true);
@@ -313,8 +348,8 @@ impl Plan {
             }
         }
         let (last, selection) = match self.rule.all_down {
-            AllDown::All => ([self.on_duty, self.left], Selection::All),
-            AllDown::LastHealthy => ([self.recent; 2], Selection::Recent),
+            AllDown::All => ([within(self.on_duty, seen.part), self.on_duty, self.left], Selection::All),
+            AllDown::LastHealthy => ([within(self.recent, seen.part), self.recent, self.recent], Selection::Recent),
             AllDown::Nodata | AllDown::Servfail => return seen.choice(Verdict::Nodata, Rung::AllDown, true),
         };
         for available in last {
@@ -352,6 +387,11 @@ fn drawn_weights(rule: &Rule, pools: &[Arc<Pool>]) -> Arc<[u32]> {
     rule.course.weights.iter().zip(shares).map(drawn).collect()
 }
 
+/// Those of these pools that are of this part.
+fn within(sets: PerFamily<Set>, part: Set) -> PerFamily<Set> {
+    sets.map(|set| set & part)
+}
+
 /// Where a walk for both families ended, seen from one of them.
 enum Place {
     /// No pool of the ranking is available in any family.
@@ -367,15 +407,25 @@ enum Place {
 /// What walks have looked at so far.
 struct Seen<'a> {
     plan: &'a Plan,
+    /// The pools that the client belongs to.
+    part: Set,
+    /// Those that are looked at now: these, and then all.
+    among: Set,
     reached: Set,
     fallback: bool,
 }
 
 impl Seen<'_> {
+    fn come_to(&mut self, rung: Rung) {
+        if rung == Rung::Ready {
+            self.among = Set::MAX;
+        }
+    }
+
     fn walk(&mut self, ranking: &Ranking, available: Set, draw: impl FnMut(Set, &[u32]) -> usize) -> Set {
         let Walk { chosen, reached } =
             self.plan.rule.course.walk(ranking, available, self.plan.weights.as_deref().unwrap_or_default(), draw);
-        self.reached |= reached;
+        self.reached |= reached & self.among;
         chosen
     }
 
@@ -403,7 +453,8 @@ impl Seen<'_> {
     fn choice(&self, verdict: Verdict, rung: Rung, alone: bool) -> Choice {
         let fallback_restless = self.fallback && self.plan.fallback.is_some_and(|fallback| fallback.is_restless);
         let drains = self.plan.mode == Some(Mode::Drain);
-        let restless = self.reached & self.plan.restless != 0 || fallback_restless || drains;
+        let ramps = self.plan.split.is_some_and(|split| split.is_ramping);
+        let restless = self.reached & self.plan.restless != 0 || fallback_restless || drains || ramps;
         Choice { verdict, rung, alone, reached: self.reached, restless }
     }
 }

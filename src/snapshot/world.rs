@@ -11,6 +11,7 @@ use crate::geo::{Coordinates, CountryCode, DatacenterId, Regions};
 use crate::health::{Condition, Target};
 use crate::name::Name;
 use crate::overrides::Order;
+use crate::rollout;
 use crate::steering::{AllDown, Pick, Step};
 use crate::wire::{Rtype, SvcParams};
 use crate::zone::Record;
@@ -225,6 +226,8 @@ pub struct Steering {
     pub ttl_min: u32,
     /// What the name's HTTPS record says besides addresses, if it has one.
     pub https: Option<SvcParams>,
+    /// How its clients move from some of its pools to others, if they do.
+    pub rollout: Option<rollout::Spec>,
 }
 
 /// A pool in a name's `pools`.
