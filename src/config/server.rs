@@ -10,6 +10,7 @@ use rustls::sign::CertifiedKey;
 use crate::overrides::Order;
 use crate::snapshot::{Ecs, Probing, Protocol};
 
+use super::admin::{self, Admin, AdminSection};
 use super::decode::{Placed, Table, Value};
 use super::fault::{Fault, Faults, Place};
 use super::listen::{self, Listen, ListenSection};
@@ -34,6 +35,8 @@ pub struct Server {
     pub state: PathBuf,
     /// Where DNS is served.
     pub listen: Listen,
+    /// The admin HTTP server, if there is to be one.
+    pub admin: Option<Admin>,
     /// MMDB files; later ones fill in what earlier ones lack.
     pub databases: Vec<PathBuf>,
 }
@@ -43,7 +46,7 @@ pub(super) struct ServerFile {
     pub(super) server: Server,
     /// The certificate for encrypted ways, with its key.
     pub(super) credentials: Option<Arc<CertifiedKey>>,
-    /// The files it stands in.
+    /// The files it stands in, and the admin server's token.
     pub(super) credential_files: Vec<PathBuf>,
     /// Where the zones' folder is named.
     pub(super) zones_place: Option<Place>,
@@ -61,7 +64,9 @@ pub(super) fn read(mut table: Table<'_>, folder: &Path, drafts: &mut Drafts, fau
     let mut path = |key| table.take(key).and_then(|value| value.string(faults));
     let (zones, state) = (path("zones"), path("state"));
     let site = table.take("site").and_then(|value| read_site(&value, faults));
-    let ListenSection { listen, credentials, files } = listen::read(table.take("listen"), folder, faults);
+    let ListenSection { listen, credentials, mut files } = listen::read(table.take("listen"), folder, faults);
+    let AdminSection { admin, file } = admin::read(table.take("admin"), folder, faults);
+    files.extend(file);
     let databases = read_databases(table.take("geoip"), folder, faults);
     let ecs = read_ecs(table.take("ecs"), faults);
     let protocol = super::protocol::read(&mut table, faults);
@@ -70,9 +75,10 @@ pub(super) fn read(mut table: Table<'_>, folder: &Path, drafts: &mut Drafts, fau
     let sections = Sections::read(&mut table, None, None, drafts, faults);
     super::regions::check_own(&sections.regions, faults);
     super::critic::check_matches(View { own: &sections.regions, shared: None }, ecs, faults);
-    table.finish(&["admin"], faults);
+    table.finish(&[], faults);
     let path = |text: Option<&Placed<String>>, default: &str| folder.join(text.map_or(default, |text| &text.value));
-    let server = Server { zones: path(zones.as_ref(), ZONES), state: path(state.as_ref(), STATE), listen, databases };
+    let (zones_folder, state) = (path(zones.as_ref(), ZONES), path(state.as_ref(), STATE));
+    let server = Server { zones: zones_folder, state, listen, admin, databases };
     let zones_place = zones.map(|zones| zones.place);
     ServerFile {
         server,

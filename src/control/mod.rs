@@ -5,7 +5,8 @@
 //! ```text
 //!   Adopt(blueprint) ─► next ── every target probed once, or 5 s passed ──► serving ─► Publish
 //!                                                                             ▲
-//!   Outcome, Push ─► health ── its pools changed ── 5 ms ─────────────────────┘
+//!   Outcome, Push ─► health ── its pools changed ── 5 ms ─────────────────────┤
+//!   Amend(blueprint) ── into next, or at once ────────────────────────────────┘
 //! ```
 //!
 //! Start and reload are one path: a blueprint waits as *next*, its new targets are probed, and then it takes the place
@@ -14,10 +15,12 @@
 //! `Restore` before the first `Adopt`, a node that was restarted answers at once, and as before.
 
 mod expiry;
+mod handle;
 mod keeping;
 mod overrides;
 mod push;
 mod run;
+mod txt;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
@@ -26,13 +29,15 @@ use std::time::Duration;
 
 use foldhash::fast::RandomState;
 
+pub use handle::{Handle, Message};
 pub use keeping::{BELIEVED_FOR, CONFIRM_EVERY, KEEP_EVERY, KEPT_FOR, Keep};
 pub use overrides::{EndpointView, OverrideEvent, OverrideReply, Reply};
 pub use push::{MAX_REASON, Push, PushRefusal, PushReply, Said};
 pub use run::run;
+pub use txt::{DynamicTxt, MAX_TXT_LIFETIME, MAX_VALUES, TxtError, TxtValue};
 
 use crate::geo::DatacenterId;
-use crate::health::{Failure, Kept, Outcome, State, Target, Transition};
+use crate::health::{Failure, Health, Kept, Outcome, Sighting, State, Survey, Target, Transition};
 use crate::overrides::{Book, Change};
 use crate::snapshot::{Blueprint, PoolId, Snapshot, World};
 use crate::watch::{Call, Doubted, Lateness, Observed, Restored, Watch};
@@ -54,6 +59,8 @@ pub enum Event {
     Restore(HashMap<u128, Kept>),
     /// A new configuration was read and compiled.
     Adopt(Arc<Blueprint>),
+    /// The configuration adopted last has other records: what [`Blueprint::amended`] made of it.
+    Amend(Arc<Blueprint>),
     /// A probe ended.
     Outcome(Arc<Target>, Outcome),
     /// A probe ended without an outcome.
@@ -106,10 +113,21 @@ pub struct Turn {
     pub seen: Outcome,
 }
 
+/// What whoever follows the node may want to hear.
+#[derive(Clone, Copy, Debug)]
+pub enum Told<'a> {
+    /// An endpoint's state changed.
+    Turn(&'a Turn),
+    /// An override was placed, began, ended or was lifted.
+    Override(&'a Change),
+}
+
 /// The state of the node.
 #[derive(Debug)]
 pub struct Control {
     watch: Watch,
+    /// What was seen of the targets that are watched.
+    sightings: Survey,
     keeping: Keeping,
     overrides: Book,
     serving: Option<Serving>,
@@ -149,6 +167,7 @@ impl Control {
     pub fn new(seed: u64, in_flight: usize) -> Self {
         Self {
             watch: Watch::new(seed, in_flight.min(MAX_IN_FLIGHT)),
+            sightings: Survey::new(),
             keeping: Keeping::default(),
             overrides: Book::default(),
             serving: None,
@@ -177,6 +196,7 @@ impl Control {
         match event {
             Event::Restore(kept) => self.keeping.restore(kept),
             Event::Adopt(blueprint) => self.prepare(blueprint, now),
+            Event::Amend(blueprint) => effects.extend(self.amend(blueprint).map(Effect::Publish)),
             Event::Outcome(target, outcome) => self.observe(&target, &outcome, now, &mut effects),
             Event::Lost(target) => {
                 self.watch.lose(&target, now);
@@ -206,18 +226,35 @@ impl Control {
         effects
     }
 
+    /// All targets as they stand.
+    pub fn survey(&self) -> Survey {
+        self.sightings.clone()
+    }
+
     fn prepare(&mut self, blueprint: Arc<Blueprint>, now: Duration) {
         let pools_of = pools_of(blueprint.world());
         for target in pools_of.keys() {
             self.watch.add(target, now);
             if let Some(state) = self.keeping.state(target, now) {
                 self.watch.restore(target, state);
+                self.note(target, self.watch.health(target), None, now);
             }
         }
         let is_unprobed =
             |target: &&Arc<Target>| target.is_probed() && self.watch.health(target).state() == State::Unknown;
         let unprobed = pools_of.keys().filter(is_unprobed).cloned().collect();
         self.next = Some(Next { blueprint, pools_of, unprobed, deadline: now + FIRST_ROUND });
+    }
+
+    /// What waits goes on waiting, for its probes are the same; what is served is served with the other records at once.
+    fn amend(&mut self, blueprint: Arc<Blueprint>) -> Option<Arc<Snapshot>> {
+        if let Some(next) = &mut self.next {
+            next.blueprint = blueprint;
+            return None;
+        }
+        let serving = self.serving.as_mut()?;
+        serving.snapshot = Arc::new(serving.snapshot.amended(blueprint));
+        Some(serving.snapshot.clone())
     }
 
     fn observe(&mut self, target: &Arc<Target>, seen: &Outcome, now: Duration, effects: &mut Vec<Effect>) {
@@ -277,6 +314,7 @@ impl Control {
         let health = self.watch.health(target);
         let to = health.state();
         self.keeping.observe(target, health, now);
+        self.note(target, health, Some(seen.clone()), now);
         if from != to {
             let (pools, seen) = (self.pool_names(target), seen.clone());
             effects.push(Effect::Report(Turn { target: target.clone(), pools, from, to, seen }));
@@ -297,6 +335,18 @@ impl Control {
         for Restored { target, from, seen } in restored {
             self.follow(&target, from, Transition::Changed, &seen, now, effects);
         }
+    }
+
+    /// Writes down how a watched target stands.
+    fn note(&mut self, target: &Arc<Target>, health: Health, seen: Option<Outcome>, now: Duration) {
+        if health.state() == State::Unknown {
+            // It is watched no more.
+            return;
+        }
+        let before = self.sightings.get(target).filter(|before| before.health.state() == health.state());
+        let since = before.map_or(now, |before| before.since);
+        let sighting = Sighting { health, since, seen: seen.map(|outcome| (outcome, now)) };
+        self.sightings.insert(target.clone(), sighting);
     }
 
     /// The pools that hold a target, those that wait to be served before those that are.
@@ -320,6 +370,7 @@ impl Control {
         let stopped = self.watch.retain(|target| pools_of.contains_key(target));
         effects.extend(stopped.into_iter().map(Effect::Stop));
         self.watch.set_hold(world.probing.hold);
+        self.sightings.retain(|target, _| pools_of.contains_key(target));
         self.keeping.retain(pools_of.keys().map(|target| &**target), now);
         let windows = self.overrides.set_windows(&world.windows, now);
         effects.extend(windows.into_iter().map(Effect::Overridden));

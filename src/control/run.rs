@@ -5,15 +5,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::{self, AbortHandle, JoinError, JoinSet};
 use tracing::{error, info, warn};
 
 use super::expiry::Expiries;
-use super::{Control, Effect, Event, Keep, Turn};
+use super::{Control, Effect, Event, Keep, Message, Told, Turn};
 use crate::health::{Outcome, State, Target};
 use crate::overrides::{Change, Happening, Override, rfc3339};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Blueprint, Snapshot};
 use crate::watch::Doubted;
 
 /// Snapshots that workers may still hold. They are freed here, not by whichever worker lets go last.
@@ -72,6 +72,23 @@ impl Probes {
     }
 }
 
+/// Who waits for a configuration to be served.
+#[derive(Debug, Default)]
+struct Waiting(Vec<(Arc<Blueprint>, oneshot::Sender<Arc<Snapshot>>)>);
+
+impl Waiting {
+    /// Tells those who waited for this, and lets those go who waited for what it went before: that is never served.
+    fn tell(&mut self, snapshot: &Arc<Snapshot>) {
+        let Some(last) = self.0.iter().rposition(|(blueprint, _)| snapshot.is_of(blueprint)) else { return };
+        for (blueprint, reply) in self.0.drain(..=last) {
+            if snapshot.is_of(&blueprint) {
+                // Who asked may have gone.
+                let _ = reply.send(snapshot.clone());
+            }
+        }
+    }
+}
+
 /// Time since the Unix epoch that never runs backwards nor jumps: the wall clock is read once.
 #[derive(Clone, Copy, Debug)]
 struct Clock {
@@ -95,30 +112,49 @@ impl Clock {
     }
 }
 
-/// Runs until it is told to stop or all senders of events are gone. `probe` asks a target and ends with the outcome;
-/// `publish` makes a snapshot the one that queries are answered from, and gives back the one before; `keep` keeps rows for
-/// the next run, and does not wait for a disk.
+/// Runs until it is told to stop or all handles are gone. `probe` asks a target and ends with the outcome; `publish` makes a
+/// snapshot the one that queries are answered from, and gives back the one before; `keep` keeps rows for the next run, and
+/// does not wait for a disk; `tell` hears of every turn and of every change of overrides.
 pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
     mut control: Control,
-    mut events: mpsc::Receiver<Event>,
+    mut messages: mpsc::Receiver<Message>,
     probe: impl Fn(Arc<Target>) -> P,
     mut publish: impl FnMut(Arc<Snapshot>) -> Option<Arc<Snapshot>>,
     keep: impl Fn(Keep),
+    tell: impl Fn(Told<'_>),
 ) {
     let clock = Clock::new();
     let mut retired = Retired::default();
     let mut probes = Probes::default();
+    let mut waiting = Waiting::default();
     let mut expiries = Expiries::default();
     loop {
         let sweep_at = clock.now() + SWEEP;
         let wake_at = control.wake_at().map_or(sweep_at, |at| at.min(sweep_at));
-        let event = tokio::select! {
-            event = events.recv() => match event {
-                Some(event) => event,
+        let message = tokio::select! {
+            message = messages.recv() => match message {
+                Some(message) => message,
                 None => return,
             },
-            event = probes.next() => event,
-            () = tokio::time::sleep_until(clock.instant(wake_at).into()) => Event::Tick,
+            event = probes.next() => Message::Event(event),
+            () = tokio::time::sleep_until(clock.instant(wake_at).into()) => Message::Event(Event::Tick),
+        };
+        let event = match message {
+            Message::Event(event) => event,
+            Message::Serve(event, blueprint, reply) => {
+                waiting.0.push((blueprint, reply));
+                event
+            }
+            Message::Survey(reply) => {
+                // Who asked may have gone.
+                let _ = reply.send(control.survey());
+                Event::Tick
+            }
+            Message::Overrides(reply) => {
+                let book = control.overrides();
+                let _ = reply.send(book.all().map(|item| (item.clone(), book.is_in_force(item.id))).collect());
+                Event::Tick
+            }
         };
         let is_last = matches!(event, Event::Stop);
         tell_of_certificates(&mut expiries, &event, clock.now());
@@ -126,13 +162,22 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
             match effect {
                 Effect::Probe(target) => probes.start(target.clone(), probe(target)),
                 Effect::Stop(target) => probes.stop(&target),
-                Effect::Publish(snapshot) => retired.0.extend(publish(snapshot)),
-                Effect::Report(turn) => report(&turn),
+                Effect::Publish(snapshot) => {
+                    retired.0.extend(publish(snapshot.clone()));
+                    waiting.tell(&snapshot);
+                }
+                Effect::Report(turn) => {
+                    report(&turn);
+                    tell(Told::Turn(&turn));
+                }
                 Effect::Doubt(doubt) => report_doubt(&doubt),
                 // Whoever reported may be gone.
                 Effect::Pushed(reply, result) => _ = reply.send(result),
                 Effect::Keep(rows) => keep(rows),
-                Effect::Overridden(change) => report_override(&change),
+                Effect::Overridden(change) => {
+                    report_override(&change);
+                    tell(Told::Override(&change));
+                }
                 Effect::Reply(reply) => reply.send(),
             }
         }

@@ -137,6 +137,11 @@ impl Health {
         self.hold.until
     }
 
+    /// Failures in a row and successes in a row, up to the last outcome: one of them is 0. Both are after the first one.
+    pub fn in_a_row(self) -> (u8, u8) {
+        (self.rows.failures, self.rows.successes)
+    }
+
     /// Takes in one outcome: the share of clients that a success asks for, or `None` for a failure. `now` never runs
     /// backwards.
     pub fn observe(&mut self, outcome: Option<Share>, monitor: &Monitor, now: Duration) -> Transition {

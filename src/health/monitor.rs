@@ -93,6 +93,23 @@ impl fmt::Display for Target {
     }
 }
 
+impl Check {
+    /// Its name in a zone file.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Tcp(_) => "tcp",
+            Self::Http(_) => "http",
+            Self::Https(..) => "https",
+            Self::Tls(..) => "tls",
+            Self::Dns(_) => "dns",
+            Self::Grpc(_) => "grpc",
+            Self::Icmp => "icmp",
+            Self::Exec(_) => "exec",
+            Self::Push => "push",
+        }
+    }
+}
+
 impl Target {
     /// Whether this node sends probes to it, rather than waiting for reports. Only then its failures may be this node's own.
     pub fn is_probed(&self) -> bool {

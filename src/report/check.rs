@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::geo::countries::{self, Country};
 use crate::geo::{ClientMatch, Location};
@@ -20,7 +20,7 @@ pub struct Check<F> {
 }
 
 /// What a configuration holds.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Summary {
     zones: usize,
     names: usize,
@@ -35,7 +35,7 @@ pub struct Summary {
 }
 
 /// Countries that no region of a zone names, by country or by continent.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Defaulted {
     zone: String,
     countries: Vec<String>,

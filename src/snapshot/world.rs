@@ -13,7 +13,7 @@ use crate::name::Name;
 use crate::overrides::Order;
 use crate::rollout;
 use crate::steering::{AllDown, Pick, Step};
-use crate::wire::{Rtype, SvcParams};
+use crate::wire::SvcParams;
 use crate::zone::Record;
 
 use super::Protocol;
@@ -176,15 +176,8 @@ pub struct ZoneSpec {
     pub names: Vec<SteeredName>,
     /// Names that answer TXT with what is known of the asker.
     pub reflect: Vec<Name>,
-}
-
-impl ZoneSpec {
-    /// SERIAL of the SOA (RFC 1035, section 3.3.13): its RDATA ends with five numbers of 32 bits.
-    pub fn serial(&self) -> Option<u32> {
-        let soa = self.records.iter().find(|record| record.rtype == Rtype::SOA)?;
-        let numbers: &[u8; 20] = soa.rdata.last_chunk()?;
-        numbers.first_chunk().map(|serial| u32::from_be_bytes(*serial))
-    }
+    /// Whether the SOA's serial is truenorth's to count: the operator gave none.
+    pub counts_serial: bool,
 }
 
 /// A name whose addresses are chosen for each client.

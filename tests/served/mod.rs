@@ -101,6 +101,7 @@ fn zone(version: &str) -> ZoneSpec {
         records,
         names: vec![SteeredName { owner: name("www"), steering }],
         reflect: Vec::new(),
+        counts_serial: false,
         origin,
     }
 }

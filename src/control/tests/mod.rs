@@ -1,5 +1,6 @@
 //! Scenarios of the machine: no sockets, no clock.
 
+mod amend;
 mod doubt;
 mod keeping;
 mod push;
@@ -60,8 +61,12 @@ fn world(monitor: Monitor, pools: &[&[&str]]) -> World {
     }
 }
 
+fn blueprint(world: World) -> Arc<Blueprint> {
+    Arc::new(Blueprint::compile(world, Arc::new(Locations::unknown()), None).unwrap())
+}
+
 fn compile(world: World) -> Event {
-    Event::Adopt(Arc::new(Blueprint::compile(world, Arc::new(Locations::unknown()), None).unwrap()))
+    Event::Adopt(blueprint(world))
 }
 
 fn adopt(addresses: &[&str]) -> Event {
