@@ -19,6 +19,7 @@ mod handle;
 mod keeping;
 mod overrides;
 mod push;
+mod rollouts;
 mod run;
 mod txt;
 
@@ -33,15 +34,18 @@ pub use handle::{Handle, Message};
 pub use keeping::{BELIEVED_FOR, CONFIRM_EVERY, KEEP_EVERY, KEPT_FOR, Keep};
 pub use overrides::{EndpointView, OverrideEvent, OverrideReply, Reply};
 pub use push::{MAX_REASON, Push, PushRefusal, PushReply, Said};
+pub use rollouts::{Requests, RequestsRefusal, RolloutEvent, RolloutReply};
 pub use run::run;
 pub use txt::{DynamicTxt, MAX_TXT_LIFETIME, MAX_VALUES, TxtError, TxtValue};
 
 use crate::geo::DatacenterId;
 use crate::health::{Failure, Health, Kept, Outcome, Sighting, State, Survey, Target, Transition};
 use crate::overrides::{Book, Change};
+use crate::rollout;
 use crate::snapshot::{Blueprint, PoolId, Snapshot, World};
 use crate::watch::{Call, Doubted, Lateness, Observed, Restored, Watch};
 use keeping::Keeping;
+use rollouts::Rollouts;
 
 /// How long a new configuration waits for the first outcomes of its new targets; what is unprobed then is up.
 pub const FIRST_ROUND: Duration = Duration::from_secs(5);
@@ -69,6 +73,8 @@ pub enum Event {
     Push(Push, PushReply),
     /// The operator says what is to answer.
     Override(OverrideEvent),
+    /// Something is said of roll-outs.
+    Rollout(RolloutEvent),
     /// Time passed.
     Tick,
     /// The node stops: what waits to be kept is kept now.
@@ -96,6 +102,12 @@ pub enum Effect {
     Overridden(Change),
     /// Tell whoever asked for an override.
     Reply(OverrideReply),
+    /// Tell the operator that clients are sent elsewhere.
+    RolledOut(rollout::Change),
+    /// Keep this of roll-outs for the next run.
+    KeepRollouts(rollout::Rows),
+    /// Tell whoever spoke of roll-outs.
+    RolloutReply(RolloutReply),
 }
 
 /// An endpoint's state changed.
@@ -120,6 +132,10 @@ pub enum Told<'a> {
     Turn(&'a Turn),
     /// An override was placed, began, ended or was lifted.
     Override(&'a Change),
+    /// Something happened to a roll-out.
+    Rollout(&'a rollout::Change),
+    /// This of roll-outs is to be kept for the next run.
+    RolloutRows(&'a rollout::Rows),
 }
 
 /// The state of the node.
@@ -130,6 +146,7 @@ pub struct Control {
     sightings: Survey,
     keeping: Keeping,
     overrides: Book,
+    rollouts: Rollouts,
     serving: Option<Serving>,
     next: Option<Next>,
 }
@@ -149,6 +166,8 @@ struct Serving {
     publish_at: Option<Duration>,
     /// Whether something else is said of names, and is not published yet.
     names_changed: bool,
+    /// Whether clients are to be sent elsewhere, and are not yet.
+    rollouts_changed: bool,
 }
 
 /// What will be served next.
@@ -170,6 +189,7 @@ impl Control {
             sightings: Survey::new(),
             keeping: Keeping::default(),
             overrides: Book::default(),
+            rollouts: Rollouts::default(),
             serving: None,
             next: None,
         }
@@ -185,7 +205,8 @@ impl Control {
         let publish_at = self.serving.as_ref().and_then(|serving| serving.publish_at);
         let deadline = self.next.as_ref().map(|next| next.deadline);
         let overrides_at = self.overrides.change_at();
-        let times = [self.watch.next_due(), publish_at, deadline, self.keeping.due(), overrides_at];
+        let rollouts_at = self.rollouts.wake_at();
+        let times = [self.watch.next_due(), publish_at, deadline, self.keeping.due(), overrides_at, rollouts_at];
         times.into_iter().flatten().min()
     }
 
@@ -207,6 +228,7 @@ impl Control {
                 effects.push(Effect::Pushed(reply, result));
             }
             Event::Override(event) => effects.extend(self.take_override(event, now)),
+            Event::Rollout(event) => self.take_rollout(event, now, &mut effects),
             Event::Tick => {}
             Event::Stop => effects.extend(self.keeping.take().map(Effect::Keep)),
         }
@@ -216,6 +238,7 @@ impl Control {
         effects.extend(self.advance_overrides(now));
         self.adopt(now, &mut effects);
         effects.extend(self.publish(now));
+        self.advance_rollouts(now, &mut effects);
         effects.extend(self.keeping.take_due(now).map(Effect::Keep));
         for call in self.watch.take_due(now) {
             match call {
@@ -311,6 +334,9 @@ impl Control {
             serving.changed.extend(ids);
             serving.publish_at.get_or_insert(now + PUBLISH_WINDOW);
         }
+        if let Some(ids) = self.serving.as_ref().and_then(|serving| serving.pools_of.get(target)) {
+            self.rollouts.see_outcome(ids, seen, now);
+        }
         let health = self.watch.health(target);
         let to = health.state();
         self.keeping.observe(target, health, now);
@@ -376,7 +402,8 @@ impl Control {
         effects.extend(windows.into_iter().map(Effect::Overridden));
         let before = self.serving.as_ref().map(|serving| &*serving.snapshot);
         let standing = overrides::standing(&self.watch, self.overrides.rulings(), world);
-        let snapshot = Snapshot::new(blueprint.clone(), standing, before);
+        let rolled_out = self.rollouts.adopt(world, now);
+        let snapshot = Snapshot::new(blueprint.clone(), standing, before).divided(self.rollouts.splits(world));
         let snapshot = Arc::new(snapshot.overlaid(self.overrides.rulings()));
         effects.push(Effect::Publish(snapshot.clone()));
         self.serving = Some(Serving {
@@ -386,7 +413,11 @@ impl Control {
             changed: BTreeSet::new(),
             publish_at: None,
             names_changed: false,
+            rollouts_changed: false,
         });
+        effects.extend(rolled_out.into_iter().map(Effect::RolledOut));
+        self.keep_rollouts(effects);
+        self.look_at_new_pools(now);
     }
 
     fn publish(&mut self, now: Duration) -> Option<Effect> {
@@ -395,8 +426,14 @@ impl Control {
         let changed: Vec<PoolId> = std::mem::take(&mut serving.changed).into_iter().collect();
         let before = &serving.snapshot;
         let rulings = self.overrides.rulings();
-        let mut snapshot = before.with_pools(&changed, overrides::standing(&self.watch, rulings, before.world()));
-        if std::mem::take(&mut serving.names_changed) {
+        let standing = overrides::standing(&self.watch, rulings, before.world());
+        let mut snapshot = before.with_pools(&changed, &standing);
+        self.rollouts.see_open(Some(&changed), before.world(), standing, now);
+        let rollouts_changed = std::mem::take(&mut serving.rollouts_changed);
+        if rollouts_changed {
+            snapshot = snapshot.divided(self.rollouts.splits(before.world()));
+        }
+        if std::mem::take(&mut serving.names_changed) || rollouts_changed {
             snapshot = snapshot.overlaid(rulings);
         }
         serving.snapshot = Arc::new(snapshot);

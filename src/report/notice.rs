@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::OverrideShape;
+use super::{OverrideShape, RolloutChange};
 use crate::health::{Outcome, State, Target};
 
 /// One thing that happened.
@@ -54,6 +54,8 @@ pub enum News {
     },
     /// Something happened to an override.
     Override(OverrideShape),
+    /// Something happened to a roll-out.
+    Rollout(RolloutChange),
     /// A TXT record was set, or went.
     Txt {
         /// Its owner.
@@ -86,6 +88,7 @@ impl News {
             Self::Endpoint { .. } => "endpoint",
             Self::Reload { .. } => "reload",
             Self::Override(_) => "override",
+            Self::Rollout(_) => "rollout",
             Self::Txt { .. } => "txt",
             Self::Stop {} => "stop",
         }

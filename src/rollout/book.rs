@@ -49,10 +49,8 @@ pub enum Kept {
 pub enum Command {
     /// This pool is to answer.
     Switch(Box<str>),
-    /// The pool is to answer that did before the last switch.
-    SwitchBack,
-    /// What is to become of a canary.
-    Canary(Action),
+    /// What is to become of a canary. `back` also has the pool answer that did before the last switch.
+    Act(Action),
 }
 
 /// What an operator asks for.
@@ -170,6 +168,8 @@ pub enum ViewKind {
     Canary {
         /// The new pool.
         pool: Box<str>,
+        /// The share of clients that is sent there.
+        share: Share,
         /// The shares of its steps.
         steps: Vec<Share>,
         /// Where it is.
@@ -464,10 +464,10 @@ impl Rollout {
                 }
                 switch.to(pool, now).then_some(Happening::Switched).ok_or_else(|| Refusal::Already(pool.clone()))
             }
-            (Course::Switch(switch), Command::SwitchBack) => {
+            (Course::Switch(switch), Command::Act(Action::Back)) => {
                 switch.back(now).then_some(Happening::Switched).ok_or(Refusal::NeverSwitched)
             }
-            (Course::Canary(progress), Command::Canary(action)) => {
+            (Course::Canary(progress), Command::Act(action)) => {
                 let was = progress.phase().as_str();
                 if !progress.obey(*action, &order.reason, now) {
                     return Err(Refusal::Phase(*action, was));
@@ -480,10 +480,8 @@ impl Rollout {
                     Action::Back => Happening::RolledBack,
                 })
             }
-            (Course::Switch(_), Command::Canary(_)) => Err(Refusal::NoCanary(order.owner.clone())),
-            (Course::Canary(_), Command::Switch(_) | Command::SwitchBack) => {
-                Err(Refusal::NoSwitch(order.owner.clone()))
-            }
+            (Course::Switch(_), Command::Act(_)) => Err(Refusal::NoCanary(order.owner.clone())),
+            (Course::Canary(_), Command::Switch(_)) => Err(Refusal::NoSwitch(order.owner.clone())),
         }
     }
 
@@ -494,6 +492,7 @@ impl Rollout {
                 let steps = &progress.canary().steps;
                 ViewKind::Canary {
                     pool: progress.canary().pool.clone(),
+                    share: progress.share(),
                     steps: (0..steps.len()).map(|step| steps.share(step)).collect(),
                     phase: progress.phase().clone(),
                     signals: progress.signals(now),

@@ -79,6 +79,16 @@ impl Action {
 }
 
 impl Phase {
+    /// Since when it is so.
+    pub fn since(&self) -> Duration {
+        match *self {
+            Self::Running { since, .. }
+            | Self::Paused { since, .. }
+            | Self::Complete { since }
+            | Self::Back { since, .. } => since,
+        }
+    }
+
     /// A word for it.
     pub fn as_str(&self) -> &'static str {
         match self {

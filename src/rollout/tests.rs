@@ -119,7 +119,7 @@ impl Scene {
     }
 
     fn act(&mut self, action: Action) -> Result<(), String> {
-        self.order(Command::Canary(action))
+        self.order(Command::Act(action))
     }
 
     fn stand(&self) -> String {
@@ -257,7 +257,7 @@ fn an_operator_pauses_advances_takes_back_and_resumes() {
     scene.act(Action::Resume).unwrap();
     assert_eq!(scene.told.last().unwrap(), "began 0 % -> 5 % by ada: because");
     assert_eq!(
-        scene.order(Command::SwitchBack).unwrap_err(),
+        scene.order(Command::Switch("next".into())).unwrap_err(),
         "api.example.com has no `active`: `rollout` moves its `canary`"
     );
 }
@@ -333,7 +333,7 @@ fn blue_and_green_are_switched_and_switched_back() {
     let blue = || Spec::Active("stable".into());
     let mut scene = Scene::new(blue());
     assert!(scene.told.is_empty() && !scene.is_ramping());
-    assert_eq!(scene.order(Command::SwitchBack).unwrap_err(), "nobody switched it, so there is no way back");
+    assert_eq!(scene.act(Action::Back).unwrap_err(), "nobody switched it, so there is no way back");
     scene.order(Command::Switch("next".into())).unwrap();
     assert_eq!(scene.order(Command::Switch("next".into())).unwrap_err(), "next answers already");
     let refusal = scene.order(Command::Switch("stabel".into())).unwrap_err();
@@ -343,8 +343,8 @@ fn blue_and_green_are_switched_and_switched_back() {
     assert_eq!(scene.stand(), "next");
     scene.adopt(blue());
     assert_eq!(scene.stand(), "next", "the file says what it said");
-    scene.order(Command::SwitchBack).unwrap();
-    scene.order(Command::SwitchBack).unwrap();
+    scene.act(Action::Back).unwrap();
+    scene.act(Action::Back).unwrap();
     scene.adopt(Spec::Active("next".into()));
     assert_eq!(scene.stand(), "next");
     assert!(scene.kept.is_empty(), "the file speaks for itself");
@@ -355,8 +355,12 @@ fn blue_and_green_are_switched_and_switched_back() {
 #[test]
 fn names_without_a_roll_out_are_told() {
     let mut book = Scene::well(all_bounds()).book;
-    let order =
-        |owner: &str| Order { owner: owner.into(), command: Command::SwitchBack, reason: "".into(), who: "".into() };
+    let order = |owner: &str| Order {
+        owner: owner.into(),
+        command: Command::Act(Action::Back),
+        reason: "".into(),
+        who: "".into(),
+    };
     let refusal = book.order(&order("app.example.com"), START).unwrap_err();
     assert_eq!(refusal.to_string(), "app.example.com has no roll-out: did you mean api.example.com?");
     let long = Order { reason: "x".repeat(513).into(), ..order("api.example.com") };

@@ -17,6 +17,7 @@ mod contents;
 mod file;
 mod lock;
 mod records;
+mod rollouts;
 mod table;
 mod writer;
 
@@ -35,6 +36,7 @@ use writer::{Desk, Writer};
 
 pub use lock::Held;
 pub use records::{HEALTH, HealthRecord, OVERRIDES, OverrideRecord, SERIALS, TXT, TxtRecord};
+pub use rollouts::{ROLLOUTS, RolloutRecord};
 pub use table::{Batch, Key, Table};
 
 /// How long the start waits for what an earlier process left; a disk that hangs is not waited for.
