@@ -11,10 +11,9 @@ use scene::Scene;
 /// Ten places, each with an address of either family that ends in its number, tied for everybody.
 fn ten(name: &str) -> String {
     let places = 1..=10;
-    let datacenters: String =
-        places.clone().map(|n| format!("dc{n} = {{ latitude = {n}, longitude = {n} }}\n")).collect();
-    let endpoints: String =
-        places.map(|n| format!("endpoints.dc{n} = [\"192.0.2.{n}\", \"2001:db8::{n}\"]\n")).collect();
+    let joined = |lines: &mut dyn Iterator<Item = String>| lines.collect::<Vec<_>>().concat();
+    let datacenters = joined(&mut places.clone().map(|n| format!("dc{n} = {{ latitude = {n}, longitude = {n} }}\n")));
+    let endpoints = joined(&mut places.map(|n| format!("endpoints.dc{n} = [\"192.0.2.{n}\", \"2001:db8::{n}\"]\n")));
     format!(
         "[soa]\nserial = 1\n[nameservers]\nns1 = [\"192.0.2.53\"]\n[datacenters]\n{datacenters}[pools.web]\nmonitor = \"tcp\"\n{endpoints}\
          [monitors.tcp]\ntype = \"tcp\"\nport = 80\n{name}"
@@ -76,8 +75,8 @@ fn when_one_of_ten_pools_leaves_only_its_clients_move_and_they_come_back() {
 #[test]
 fn when_a_weight_or_a_share_changes_only_the_difference_moves() {
     let name = |weight| {
-        let uses = (1..=9).map(|n| format!("\"web/dc{n}\", ")).collect::<String>();
-        format!("[names.www]\npools = [{uses}{{ pool = \"web/dc10\", weight = {weight} }}]\nsteer = [\"sticky\"]\n")
+        let uses = (1..=9).map(|n| format!("\"web/dc{n}\"")).collect::<Vec<_>>().join(", ");
+        format!("[names.www]\npools = [{uses}, {{ pool = \"web/dc10\", weight = {weight} }}]\nsteer = [\"sticky\"]\n")
     };
     let mut even = Scene::of_zone(&ten(&name(1)));
     let before = choices(&mut even, "www");

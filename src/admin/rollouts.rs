@@ -53,10 +53,9 @@ pub(super) async fn order(
 }
 
 /// `POST /v1/reports` with `{"endpoint": ..., "pool": ..., "requests": ..., "errors": ...}`.
-pub(super) async fn report(State(office): State<Arc<Office>>, request: Request) -> Result<Response, Refusal> {
-    let text = body::read(request, body::MAX_BODY).await?;
+pub(super) async fn report(office: &Office, text: &str) -> Result<Response, Refusal> {
     let RequestsReport { endpoint, pool, requests, errors } =
-        report::from_json(&text).map_err(|why| Refusal::bad(format!("the body: {why}")))?;
+        report::from_json(text).map_err(|why| Refusal::bad(format!("the body: {why}")))?;
     if errors > requests {
         return Err(Refusal::bad("`errors`: more than `requests`"));
     }

@@ -25,7 +25,9 @@ pub(super) fn answer<'s>(
         let mut numbers = numbers.clone();
         plan.choose(ranking, family, key, |below| numbers.u32(..below))
     });
-    choices.iter().for_each(|choice| steered::explain(response, rule, choice));
+    for choice in &choices {
+        steered::explain(response, rule, choice);
+    }
     let ttl = plan.ttl(&choices[0]).min(plan.ttl(&choices[1]));
     let [v4, v6] = choices.each_ref().map(|choice| Chosen::of(choice, rule, pools));
     match v4.or(v6) {

@@ -40,12 +40,12 @@ impl<'s> Chosen<'s> {
 
     /// Its IPv4 addresses, for a client with this key.
     pub(super) fn v4(&self, key: Option<HashKey>) -> Offer<'s, [u8; 4]> {
-        Offer::new(self, key, self.kinds().filter_map(|kind| kind.addresses().map(|(v4, _)| v4)))
+        Offer::new(self, key, self.kinds().filter_map(Kind::v4))
     }
 
     /// Its IPv6 addresses.
     pub(super) fn v6(&self, key: Option<HashKey>) -> Offer<'s, [u8; 16]> {
-        Offer::new(self, key, self.kinds().filter_map(|kind| kind.addresses().map(|(_, v6)| v6)))
+        Offer::new(self, key, self.kinds().filter_map(Kind::v6))
     }
 
     /// Its canonical names, of which one is given at most.

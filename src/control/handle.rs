@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Event, OverrideEvent, Requests, RequestsRefusal, RolloutEvent};
+use super::{Event, OverrideEvent, Push, PushRefusal, Requests, RequestsRefusal, RolloutEvent};
 use crate::health::Survey;
 use crate::overrides::{Change, Order, Override, Refusal, Selector};
 use crate::rollout::{self, View};
@@ -103,6 +103,13 @@ impl Handle {
     pub async fn report(&self, requests: Requests) -> Option<Result<usize, RequestsRefusal>> {
         let (reply, answer) = oneshot::channel();
         self.tell(Event::Rollout(RolloutEvent::Requests(requests, reply))).await;
+        answer.await.ok()
+    }
+
+    /// Hands in a report; how many monitors it counts for is told, or why for none.
+    pub async fn push(&self, push: Push) -> Option<Result<usize, PushRefusal>> {
+        let (reply, answer) = oneshot::channel();
+        self.tell(Event::Push(push, reply)).await;
         answer.await.ok()
     }
 

@@ -136,6 +136,8 @@ pub enum Told<'a> {
     Rollout(&'a rollout::Change),
     /// This of roll-outs is to be kept for the next run.
     RolloutRows(&'a rollout::Rows),
+    /// The node began, or ceased, to doubt its own probes.
+    Doubt(&'a Doubted),
 }
 
 /// The state of the node.
@@ -143,7 +145,7 @@ pub enum Told<'a> {
 pub struct Control {
     watch: Watch,
     /// What was seen of the targets that are watched.
-    sightings: Survey,
+    sightings: HashMap<Arc<Target>, Sighting>,
     keeping: Keeping,
     overrides: Book,
     rollouts: Rollouts,
@@ -186,7 +188,7 @@ impl Control {
     pub fn new(seed: u64, in_flight: usize) -> Self {
         Self {
             watch: Watch::new(seed, in_flight.min(MAX_IN_FLIGHT)),
-            sightings: Survey::new(),
+            sightings: HashMap::new(),
             keeping: Keeping::default(),
             overrides: Book::default(),
             rollouts: Rollouts::default(),
@@ -251,7 +253,7 @@ impl Control {
 
     /// All targets as they stand.
     pub fn survey(&self) -> Survey {
-        self.sightings.clone()
+        Survey { sightings: self.sightings.clone(), held_until: self.watch.held_until() }
     }
 
     fn prepare(&mut self, blueprint: Arc<Blueprint>, now: Duration) {

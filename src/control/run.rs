@@ -65,7 +65,7 @@ impl Probes {
             match ended {
                 Ok((_, outcome)) => return Event::Outcome(target, outcome),
                 Err(error) => {
-                    error!(endpoint = %target.address, %error, "a probe broke off");
+                    error!(endpoint = %target, %error, "a probe broke off");
                     return Event::Lost(target);
                 }
             }
@@ -115,7 +115,7 @@ impl Clock {
 
 /// Runs until it is told to stop or all handles are gone. `probe` asks a target and ends with the outcome; `publish` makes a
 /// snapshot the one that queries are answered from, and gives back the one before; `keep` keeps rows for the next run, and
-/// does not wait for a disk; `tell` hears of every turn and of every change of overrides and roll-outs.
+/// does not wait for a disk; `tell` hears of every turn, of every change of overrides and roll-outs, and of doubts.
 pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
     mut control: Control,
     mut messages: mpsc::Receiver<Message>,
@@ -175,7 +175,10 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
                     report(&turn);
                     tell(Told::Turn(&turn));
                 }
-                Effect::Doubt(doubt) => report_doubt(&doubt),
+                Effect::Doubt(doubt) => {
+                    report_doubt(&doubt);
+                    tell(Told::Doubt(&doubt));
+                }
                 // Whoever reported may be gone.
                 Effect::Pushed(reply, result) => _ = reply.send(result),
                 Effect::Keep(rows) => keep(rows),
@@ -234,7 +237,7 @@ fn report_doubt(doubt: &Doubted) {
             datacenters, "everything stopped answering at once: this node may be the sick one, last states are held"
         ),
         Doubted::Answered(target) => {
-            warn!(endpoint = %target.address, "an endpoint was heard of again: states are held no longer");
+            warn!(endpoint = %target, "an endpoint was heard of again: states are held no longer");
         }
         Doubted::Ended => error!("still nothing answers: states are held no longer"),
     }

@@ -86,6 +86,18 @@ pub struct Target {
     pub monitor: Arc<Monitor>,
 }
 
+impl Target {
+    /// Whether this node sends probes to it, rather than waiting for reports.
+    pub fn is_probed(&self) -> bool {
+        !matches!(self.monitor.check, Check::Push)
+    }
+
+    /// Whether its failures may be this node's own: reports come from elsewhere, and programs may look at anything.
+    pub fn tells_of_this_node(&self) -> bool {
+        !matches!(self.monitor.check, Check::Push | Check::Exec(_))
+    }
+}
+
 /// Where the connection goes.
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -107,12 +119,5 @@ impl Check {
             Self::Exec(_) => "exec",
             Self::Push => "push",
         }
-    }
-}
-
-impl Target {
-    /// Whether this node sends probes to it, rather than waiting for reports. Only then its failures may be this node's own.
-    pub fn is_probed(&self) -> bool {
-        !matches!(self.monitor.check, Check::Push)
     }
 }

@@ -268,9 +268,9 @@ impl SteeringShape {
             steps,
             pools: pools.collect(),
             rung: rung(&choice, rule.all_down).into(),
-            chosen: pools_of(match is_hashed {
-                true => choice.verdict,
-                false => outcomes.iter().fold(choice.verdict, |all, (verdict, _)| together(all, *verdict)),
+            chosen: pools_of(match outcomes.as_slice() {
+                drawn if !is_hashed => drawn.iter().fold(choice.verdict, |all, (verdict, _)| together(all, *verdict)),
+                _ => choice.verdict,
             }),
             hashed: is_hashed,
             rollout: SplitShape::new(snapshot, plan, key),
@@ -315,8 +315,7 @@ fn steps(
         Some(Draw::Sticky(_)) => "sticky",
         None => return shapes,
     };
-    let tiers = ranking.tiers().iter().map(|&tier| names(tier)).collect();
-    shapes.push(StepShape { step: step.into(), tiers });
+    shapes.push(StepShape { step: step.into(), tiers: ranking.tiers().iter().map(|&tier| names(tier)).collect() });
     shapes
 }
 

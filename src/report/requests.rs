@@ -20,6 +20,12 @@ pub struct RequestsReport {
     pub errors: u64,
 }
 
+/// Whether a body is such a report; one that is no JSON is not.
+pub fn is_of_requests(json: &str) -> bool {
+    let value: Option<serde_json::Value> = serde_json::from_str(json).ok();
+    value.is_some_and(|value| value.get("requests").is_some())
+}
+
 /// What became of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReportTaken {

@@ -184,10 +184,18 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The addresses of each family, if it is addresses.
-    pub fn addresses(&self) -> Option<(&Lists<[u8; 4]>, &Lists<[u8; 16]>)> {
+    /// The IPv4 addresses, if it is addresses.
+    pub fn v4(&self) -> Option<&Lists<[u8; 4]>> {
         match self {
-            Self::Addresses(v4, v6) => Some((v4, v6)),
+            Self::Addresses(v4, _) => Some(v4),
+            Self::Cname(_) => None,
+        }
+    }
+
+    /// The IPv6 addresses, if it is addresses.
+    pub fn v6(&self) -> Option<&Lists<[u8; 16]>> {
+        match self {
+            Self::Addresses(_, v6) => Some(v6),
             Self::Cname(_) => None,
         }
     }
@@ -355,8 +363,8 @@ fn addresses(endpoints: &[Endpoint<IpAddr>], standings: &[Standing], previous: O
             IpAddr::V6(address) => v6.push((address_member(address.octets(), weight), standing)),
         }
     }
-    let (before_v4, before_v6) = previous.and_then(|pool| pool.kind.addresses()).unzip();
-    Kind::Addresses(Lists::new(&v4, before_v4), Lists::new(&v6, before_v6))
+    let before = previous.map(|pool| &pool.kind);
+    Kind::Addresses(Lists::new(&v4, before.and_then(Kind::v4)), Lists::new(&v6, before.and_then(Kind::v6)))
 }
 
 fn address_member<const LENGTH: usize>(value: [u8; LENGTH], weight: u16) -> Member<[u8; LENGTH]> {

@@ -96,7 +96,7 @@ impl Watch {
     pub fn restore(&mut self, target: &Arc<Target>, state: State) {
         let Some(health) = self.health.get_mut(target).filter(|health| **health == Health::UNKNOWN) else { return };
         *health = Health::settled(state);
-        if health.share().is_some() && target.is_probed() {
+        if health.share().is_some() && target.tells_of_this_node() {
             self.doubt.trust(target);
         }
     }
@@ -118,6 +118,11 @@ impl Watch {
         self.agenda.take_due(now)
     }
 
+    /// Until when last states are held at most; `None` while probes are believed.
+    pub fn held_until(&self) -> Option<Duration> {
+        self.doubt.ends_at()
+    }
+
     /// Ends a doubt that lasted as long as it may.
     pub fn end_doubt(&mut self, now: Duration) -> Option<Doubted> {
         let is_over = self.doubt.ends_at().is_some_and(|at| at <= now);
@@ -135,11 +140,14 @@ impl Watch {
     ) -> Option<Observed> {
         self.agenda.finish(target, now);
         let health = self.health.get_mut(target)?;
-        if self.doubt.is_on() && outcome.may_be_ours() {
+        if self.doubt.is_on() && target.tells_of_this_node() && outcome.may_be_ours() {
             return None;
         }
         let before = *health;
         let transition = health.observe(outcome.share(), &target.monitor, now);
+        if !target.tells_of_this_node() {
+            return Some(Observed { transition, doubt: None });
+        }
         let ended = self.doubt.end().then(|| Doubted::Answered(target.clone()));
         let held = self.doubt.observe(target, outcome, before, now, datacenters);
         Some(Observed { transition, doubt: held.map(|held| self.hold(held, target)).or(ended) })
@@ -171,7 +179,7 @@ impl Watch {
             let Verdict { share, restless } = condition.verdict(&|target| self.health(target));
             let mut is_held = false;
             if self.doubt.is_on() {
-                condition.each_target(&mut |target| is_held |= target.is_probed());
+                condition.each_target(&mut |target| is_held |= target.tells_of_this_node());
             }
             Standing { share, restless: restless || is_held, ..Standing::CALM }
         })

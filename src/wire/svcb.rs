@@ -172,7 +172,7 @@ mod tests {
         for ech in [&ECH_LIST[..7], &[0, 0], &[0, 3, 0xfe, 0x0d, 0], &[0, 4, 0xfe, 0x0d, 0, 1], &[7]] {
             assert_eq!(SvcParams::try_new(&[], false, None, ech), Err(BadSvcParams::Ech), "{ech:?}");
         }
-        let mut long = [&[0x7f, 0xfe, 0xfe, 0x0d, 0x7f, 0xfa][..], &[0; 0x7ffa]].concat();
+        let mut long = [&[0x7f, 0xfe, 0xfe, 0x0d, 0x7f, 0xfa][..], &vec![0; 0x7ffa]].concat();
         assert!(SvcParams::try_new(&[], false, None, &long).is_ok());
         assert_eq!(SvcParams::try_new(&[b"h2"], false, None, &long), Err(BadSvcParams::TooLong));
         long.push(0);

@@ -94,7 +94,7 @@ fn scene_subnet(client: &str) -> Vec<u8> {
 /// octets.
 #[test]
 fn section_4_1_without_room_the_answer_is_whole_all_the_same() {
-    let addresses = |count: u8| -> String { (1..=count).map(|n| format!("\"192.0.2.{n}\", ")).collect() };
+    let addresses = |count: u8| (1..=count).map(|n| format!("\"192.0.2.{n}\"")).collect::<Vec<_>>().join(", ");
     let zone = |count| {
         let name = "[names.many]\npools = [\"many\"]\nsteer = []\nanswers = 64\nhttps = { alpn = [\"h2\"] }\n";
         Scene::new(&format!("[pools.many]\nendpoints = [{}]\n{name}", addresses(count)))

@@ -137,6 +137,16 @@ fn a_family_that_a_place_was_never_given_is_answered_nothing() {
 }
 
 #[test]
+fn who_asks_for_https_gets_either_family() {
+    let log = "{\"client\": \"10.1.2.3\", \"name\": \"www.gslb.example.com\", \"type\": \"HTTPS\"}";
+    assert_eq!(told(&replay(ZONE, log, "--json"))["left_out"], 1, "the name has no such record");
+    let only_v6 = edited("endpoints.fra = [\"127.1.0.1\", \"127.1.0.2\", \"::1\"]", "endpoints.fra = [\"::1\"]");
+    let zone = only_v6.replacen("steer = [\"region\", \"distance\"]", "steer = [\"region\"]\nhttps = {}", 1);
+    let simulation = told(&replay(&zone, log, "--json"));
+    expect(&simulation["names"][0], false, &[("fra", 1.0, 1.0)]);
+}
+
+#[test]
 fn bad_lines_of_a_log_are_told_with_their_places() {
     let good = "{\"client\": \"10.1.2.3\", \"name\": \"www.gslb.example.com\"}\n";
     let ran =

@@ -90,11 +90,14 @@ fn zone(version: &str) -> ZoneSpec {
         pick: Pick::Rotate,
         answers: ADDRESSES.into(),
         take: 1,
+        spare: false,
+        sticky: None,
         prefer: Vec::new(),
         fallback: None,
         all_down: AllDown::All,
         ttl: 30,
         ttl_min: 5,
+        https: None,
     };
     ZoneSpec {
         regions: Arc::new(Regions::new(Vec::new())),

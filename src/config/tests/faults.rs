@@ -146,7 +146,7 @@ fn keys_that_nobody_reads_are_refused() {
     assert_told(
         &changed(r#"type = "http""#, r#"type = "snmp""#),
         &[
-            "17:8 error: there is no `snmp` | `type` takes `http`, `https`, `tls`, `tcp`, `dns`, `grpc`, `icmp`, `exec`, `push`, `all`, `any`, `at_least`",
+            "17:8 error: `type` takes one of `http`, `https`, `tls`, `tcp`, `dns`, `grpc`, `icmp`, `exec`, `push`, `all`, `any`, `at_least` | not one of them",
         ],
     );
     assert_told(

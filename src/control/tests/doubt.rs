@@ -1,6 +1,7 @@
 //! When all stop to answer at once.
 
 use super::*;
+use crate::health::ExecCheck;
 
 /// Three endpoints in two datacenters.
 const SOME: &[&[&str]] = &[&["127.0.0.1", "127.0.0.2"], &["127.0.0.3"]];
@@ -170,4 +171,23 @@ fn a_node_that_restarts_behind_a_pulled_cable_answers_as_before() {
     scene.happen(Event::Stop);
     let still: Vec<_> = scene.kept.values().map(|kept| kept.confirmed).filter(|time| *time > at(65)).collect();
     assert!(still.is_empty(), "what does not count confirms nothing: {confirmed:?}, {still:?}");
+}
+
+#[test]
+fn what_programs_find_neither_makes_a_doubt_nor_ends_it() {
+    let program = ExecCheck { program: std::path::Path::new("/bin/true").into(), arguments: Vec::new() };
+    let exec = Monitor { interval: INTERVAL, ..Monitor::new(Check::Exec(program), 0) };
+    let with_program = |sent: &[&[&str]], run: &[&[&str]]| {
+        let (mut both, more) = (world(tcp(), sent), world(exec.clone(), run));
+        both.pools.extend(more.pools);
+        both
+    };
+    let mut scene = Scene::serving(with_program(SOME, &[&["127.0.0.9"]]));
+    scene.pass(at(30), |address| if address == "127.0.0.9" { WELL } else { TIMED_OUT });
+    assert!(began(&scene) && scene.doubts.len() == 1, "{:?}", scene.doubts);
+
+    let mut scene = Scene::serving(with_program(&[&["127.0.0.1"], &["127.0.0.2"]], &[&["127.0.0.8"], &["127.0.0.9"]]));
+    scene.pass(at(30), |_| TIMED_OUT);
+    assert!(scene.doubts.is_empty(), "two probes are too few");
+    assert!((0..4).all(|pool| scene.open_in(pool).is_empty()));
 }
