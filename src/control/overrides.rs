@@ -234,6 +234,7 @@ mod tests {
                     }
                     Effect::Reply(reply) => reply.send(),
                     Effect::Report(_) | Effect::Keep(_) | Effect::Stop(_) | Effect::Doubt(_) | Effect::Pushed(..) => {}
+                    Effect::RolledOut(_) | Effect::KeepRollouts(_) | Effect::RolloutReply(_) => {}
                 }
             }
             for target in probes {

@@ -5,7 +5,9 @@ mod doubt;
 mod keeping;
 mod push;
 mod random;
+mod rollouts;
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::*;
@@ -86,6 +88,9 @@ struct Scene {
     kept: HashMap<u128, Kept>,
     /// When rows were handed over to be kept.
     kept_at: Vec<Duration>,
+    rolled_out: Vec<String>,
+    /// What of roll-outs is kept for the next run.
+    rows: BTreeMap<rollout::RolloutId, rollout::Kept>,
 }
 
 impl Scene {
@@ -100,6 +105,8 @@ impl Scene {
             doubts: Vec::new(),
             kept: HashMap::new(),
             kept_at: Vec::new(),
+            rolled_out: Vec::new(),
+            rows: BTreeMap::new(),
         }
     }
 
@@ -140,6 +147,19 @@ impl Scene {
                 }
                 Effect::Overridden(_) => {}
                 Effect::Reply(reply) => reply.send(),
+                Effect::RolledOut(change) => {
+                    let rollout::Change { happening, from, to, reason, .. } = change;
+                    self.rolled_out.push(format!("{} {from} -> {to}: {reason}", happening.as_str()));
+                }
+                Effect::KeepRollouts(rows) => {
+                    for (id, row) in rows {
+                        match row {
+                            Some(row) => _ = self.rows.insert(id, row),
+                            None => _ = self.rows.remove(&id),
+                        }
+                    }
+                }
+                Effect::RolloutReply(reply) => reply.send(),
             }
         }
     }
