@@ -79,7 +79,7 @@ fn what_is_held_ready_does_not_make_the_ttl_restless() {
 #[test]
 fn a_canary_takes_its_share_of_queries_and_the_ttl_is_short_meanwhile() {
     let mut scene = canary("");
-    let mut drawn = |scene: &mut Scene| {
+    let drawn = |scene: &mut Scene| {
         let is_green = |_: &u32| scene.ask("shop", A, EUROPE).data().len() == 2;
         (0..4000).filter(is_green).count()
     };

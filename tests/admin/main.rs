@@ -12,6 +12,7 @@ mod http;
 mod limits;
 mod overrides;
 mod reports;
+mod rollouts;
 mod routes;
 mod txt;
 
