@@ -83,8 +83,7 @@ fn a_canary_takes_all_its_steps_and_they_are_told() {
 #[test]
 fn an_endpoint_that_fails_takes_a_canary_back() {
     let (old, mut new) = (well(), well());
-    let mut scene = scene(&old, &new, &canary("[99, 100]", "2s"));
-    scene.node.log.wait_for("roll-out began");
+    let mut scene = scene(&old, &new, &canary("[99, 100]", "5s"));
     new.stop_listening();
     let line = scene.node.log.wait_for("roll-out rolled back");
     assert!(line.contains("WARN") && line.contains("0 % of its endpoints are open, less than 90 %"), "{line}");
