@@ -150,3 +150,12 @@ fn names_that_are_written_alike_roll_out_each_for_itself() {
     assert_eq!(scene.ask("shop", A, EUROPE).data(), ["198.51.100.10"]);
     assert_eq!(scene.ask("store", A, EUROPE).sorted(), green());
 }
+
+#[test]
+fn a_switch_stays_when_maps_are_made_of_new_round_trips() {
+    let names = SHOP.replace("active = \"green\"", "active = \"green\"\nsteer = [\"latency\"]");
+    let mut scene = Scene::new(&format!("{POOLS}{names}"));
+    scene.roll_out("shop.example.com", &Stand::Active("blue".into()), false);
+    scene.measure(&[("10.1.2.0/24", "iad", 10.0), ("10.1.2.0/24", "fra", 90.0)]);
+    assert_eq!(scene.ask("shop", A, EUROPE).data(), ["192.0.2.10"]);
+}

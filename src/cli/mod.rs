@@ -6,6 +6,7 @@ mod demo;
 mod descriptors;
 mod diff;
 mod explain;
+mod kept_latency;
 mod load;
 mod overrides;
 mod rollouts;

@@ -23,6 +23,7 @@ use tokio::sync::oneshot;
 use tracing::{error, info, warn};
 
 use super::descriptors;
+use super::kept_latency::KeptLatency;
 use super::load::{Loaded, Loader};
 use super::log_faults;
 use super::watch_files::FileWatch;
@@ -141,7 +142,8 @@ impl Node {
         let (first, first_published) = oneshot::channel();
         let machine = Control::new(fastrand::u64(..), descriptors::for_probes());
         let lateness = machine.lateness();
-        let (keep, tell) = (keeper(files.store.clone()), teller(&journal, &files.store));
+        let latency = KeptLatency::new(files.store.clone());
+        let (keep, tell) = (keeper(files.store.clone()), teller(&journal, &files.store, &latency));
         let running = control::run(machine, received, prober(), publisher(first), keep, tell);
         let control_task = tokio::spawn(running);
         let kept = files.store.all(&HEALTH).into_iter().map(|(target, record)| (target, Kept::from(record)));
@@ -155,6 +157,7 @@ impl Node {
         let latest = loaded.blueprint;
         control.tell(Event::Adopt(latest.clone())).await;
         let published = first_published.await.map_err(|error| other(&error))?;
+        latency.recall(&control);
         let running = bound.start(published.clone(), Arc::new(Rotation::default())).map_err(|error| other(&error))?;
         let started = admin.map(|(bound, admin)| {
             let (published, control) = (published.clone(), control.clone());
@@ -339,9 +342,9 @@ fn prober() -> impl Fn(Arc<Target>) -> Pin<Box<dyn Future<Output = Outcome> + Se
     }
 }
 
-/// Writes what happens into the journal; overrides are kept besides.
-fn teller(journal: &Arc<Journal>, store: &Arc<Store>) -> impl Fn(Told<'_>) + use<> {
-    let (journal, store) = (journal.clone(), store.clone());
+/// Writes what happens into the journal; overrides and round trips are kept besides.
+fn teller(journal: &Arc<Journal>, store: &Arc<Store>, latency: &KeptLatency) -> impl Fn(Told<'_>) + use<> {
+    let (journal, store, latency) = (journal.clone(), store.clone(), latency.clone());
     move |told| match told {
         Told::Turn(Turn { target, pools, from, to, seen }) => {
             journal.tell(News::endpoint(target, pools, *from, *to, seen));
@@ -353,6 +356,7 @@ fn teller(journal: &Arc<Journal>, store: &Arc<Store>) -> impl Fn(Told<'_>) + use
         }
         Told::Rollout(change) => journal.tell(News::Rollout(change.into())),
         Told::RolloutRows(rows) => keep_rollouts(&store, rows),
+        Told::Latency(table, now) => latency.keep(table.clone(), now),
     }
 }
 

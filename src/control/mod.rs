@@ -6,6 +6,7 @@
 //!   Adopt(blueprint) ─► next ── every target probed once, or 5 s passed ──► serving ─► Publish
 //!                                                                             ▲
 //!   Outcome, Push ─► health ── its pools changed ── 5 ms ─────────────────────┤
+//!   Latency(samples) ─► table ── something settled ─► Remap ─► Remapped(maps) ┤
 //!   Amend(blueprint) ── into next, or at once ────────────────────────────────┘
 //! ```
 //!
@@ -17,6 +18,7 @@
 mod expiry;
 mod handle;
 mod keeping;
+mod latency;
 mod overrides;
 mod push;
 mod rollouts;
@@ -32,6 +34,7 @@ use foldhash::fast::RandomState;
 
 pub use handle::{Handle, Message};
 pub use keeping::{BELIEVED_FOR, CONFIRM_EVERY, KEEP_EVERY, KEPT_FOR, Keep};
+pub use latency::{KEEP_LATENCY_EVERY, REMAP_INTERVAL};
 pub use overrides::{EndpointView, OverrideEvent, OverrideReply, Reply};
 pub use push::{MAX_REASON, Push, PushRefusal, PushReply, Said};
 pub use rollouts::{Requests, RequestsRefusal, RolloutEvent, RolloutReply};
@@ -40,11 +43,13 @@ pub use txt::{DynamicTxt, MAX_TXT_LIFETIME, MAX_VALUES, TxtError, TxtValue};
 
 use crate::geo::DatacenterId;
 use crate::health::{Failure, Health, Kept, Outcome, Sighting, State, Survey, Target, Transition};
+use crate::latency::{Record, Sample, Table};
 use crate::overrides::{Book, Change};
 use crate::rollout;
-use crate::snapshot::{Blueprint, PoolId, Snapshot, World};
+use crate::snapshot::{Blueprint, PoolId, Remapped, Snapshot, World};
 use crate::watch::{Call, Doubted, Lateness, Observed, Restored, Watch};
 use keeping::Keeping;
+use latency::Latency;
 use rollouts::Rollouts;
 
 /// How long a new configuration waits for the first outcomes of its new targets; what is unprobed then is up.
@@ -71,6 +76,12 @@ pub enum Event {
     Lost(Arc<Target>),
     /// Somebody reports an endpoint, and waits to be told what became of that.
     Push(Push, PushReply),
+    /// Clients, or their datacenters, measured round trips.
+    Latency(Vec<Sample>),
+    /// Measures that an earlier run kept. They are told after the first snapshot.
+    KeptLatency(Vec<Record>),
+    /// Maps were made of a latency table, for this configuration.
+    Remapped(Arc<Blueprint>, Remapped),
     /// The operator says what is to answer.
     Override(OverrideEvent),
     /// Something is said of roll-outs.
@@ -90,6 +101,8 @@ pub enum Effect {
     Stop(Arc<Target>),
     /// Answer queries from this snapshot from now on.
     Publish(Arc<Snapshot>),
+    /// Make maps of this table, beside, and tell them.
+    Remap(Arc<Blueprint>, Table),
     /// Tell the operator that an endpoint went up or down, once.
     Report(Turn),
     /// Tell the operator that the node began, or ceased, to doubt its own probes.
@@ -98,6 +111,8 @@ pub enum Effect {
     Pushed(PushReply, Result<usize, PushRefusal>),
     /// Keep this for the next run.
     Keep(Keep),
+    /// Keep these round trips as well, beside: they may be many.
+    KeepLatency(Table),
     /// Tell the operator what became of an override, and keep it over a restart or forget it.
     Overridden(Change),
     /// Tell whoever asked for an override.
@@ -138,6 +153,8 @@ pub enum Told<'a> {
     RolloutRows(&'a rollout::Rows),
     /// The node began, or ceased, to doubt its own probes.
     Doubt(&'a Doubted),
+    /// Round trips that are to be kept, as they were measured up to this time since the Unix epoch.
+    Latency(&'a Table, Duration),
 }
 
 /// The state of the node.
@@ -151,6 +168,7 @@ pub struct Control {
     rollouts: Rollouts,
     serving: Option<Serving>,
     next: Option<Next>,
+    latency: Latency,
 }
 
 /// The pools that hold each target.
@@ -194,6 +212,7 @@ impl Control {
             rollouts: Rollouts::default(),
             serving: None,
             next: None,
+            latency: Latency::default(),
         }
     }
 
@@ -208,7 +227,9 @@ impl Control {
         let deadline = self.next.as_ref().map(|next| next.deadline);
         let overrides_at = self.overrides.change_at();
         let rollouts_at = self.rollouts.wake_at();
-        let times = [self.watch.next_due(), publish_at, deadline, self.keeping.due(), overrides_at, rollouts_at];
+        let latency_at = self.latency.wake_at(self.serving.as_ref().map(|serving| &*serving.snapshot));
+        let times =
+            [self.watch.next_due(), publish_at, deadline, self.keeping.due(), overrides_at, rollouts_at, latency_at];
         times.into_iter().flatten().min()
     }
 
@@ -220,7 +241,10 @@ impl Control {
             Event::Restore(kept) => self.keeping.restore(kept),
             Event::Adopt(blueprint) => self.prepare(blueprint, now),
             Event::Amend(blueprint) => effects.extend(self.amend(blueprint).map(Effect::Publish)),
-            Event::Outcome(target, outcome) => self.observe(&target, &outcome, now, &mut effects),
+            Event::Outcome(target, outcome) => {
+                self.time(&target, &outcome, now);
+                self.observe(&target, &outcome, now, &mut effects);
+            }
             Event::Lost(target) => {
                 self.watch.lose(&target, now);
                 self.await_no_longer(&target);
@@ -229,10 +253,16 @@ impl Control {
                 let result = self.take_in(&push, now, &mut effects);
                 effects.push(Effect::Pushed(reply, result));
             }
+            Event::Latency(samples) => self.feed(&samples, now),
+            Event::KeptLatency(records) => self.latency.restore(records, now),
+            Event::Remapped(blueprint, maps) => effects.extend(self.exchange_maps(&blueprint, &maps, now)),
             Event::Override(event) => effects.extend(self.take_override(event, now)),
             Event::Rollout(event) => self.take_rollout(event, now, &mut effects),
             Event::Tick => {}
-            Event::Stop => effects.extend(self.keeping.take().map(Effect::Keep)),
+            Event::Stop => {
+                effects.extend(self.keeping.take().map(Effect::Keep));
+                effects.extend(self.latency.take_unkept().map(Effect::KeepLatency));
+            }
         }
         if let Some(over) = self.watch.end_doubt(now) {
             self.tell_doubt(over, now, &mut effects);
@@ -248,6 +278,8 @@ impl Control {
                 Call::Silence(target) => self.hear(&target, &Outcome::Failure(Failure::Silent), now, &mut effects),
             }
         }
+        effects.extend(self.remap(now));
+        effects.extend(self.latency.take_kept(now).map(Effect::KeepLatency));
         effects
     }
 
@@ -398,6 +430,7 @@ impl Control {
         let stopped = self.watch.retain(|target| pools_of.contains_key(target));
         effects.extend(stopped.into_iter().map(Effect::Stop));
         self.watch.set_hold(world.probing.hold);
+        self.latency.adopt(&blueprint);
         self.sightings.retain(|target, _| pools_of.contains_key(target));
         self.keeping.retain(pools_of.keys().map(|target| &**target), now);
         let windows = self.overrides.set_windows(&world.windows, now);

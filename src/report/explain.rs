@@ -10,11 +10,12 @@ use hickory_proto::rr::rdata::opt::{ClientSubnet, EdnsCode, EdnsOption};
 use hickory_proto::rr::{Name as ProtoName, RData, Record as ProtoRecord, RecordType};
 use serde::{Deserialize, Serialize};
 
+use super::latency::LatencyShape;
 use super::split::SplitShape;
 use super::text::Percent;
 use super::{Network, owners};
 use crate::answer::{self, Asker, Client, Rotation, Transport, Worker};
-use crate::geo::{ClientMatch, Location};
+use crate::geo::{ClientMatch, DatacenterId, Location};
 use crate::health::Share;
 use crate::name::Name;
 use crate::overrides::{Mode, Refusal, TargetKind, TargetPattern};
@@ -140,6 +141,9 @@ struct SteeringShape {
 struct StepShape {
     step: Cow<'static, str>,
     tiers: Vec<Vec<String>>,
+    /// Round trips to the pools' datacenters, the lowest first, where the step goes by them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    latency: Vec<LatencyShape>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -251,9 +255,13 @@ impl SteeringShape {
             rule.pools_of(set).map(|id| snapshot.world().pools[id as usize].name.to_string()).collect()
         };
         let pools_of_slots = |slots: Set| members(slots).fold(0, |set, slot| set | rule.course.slots[slot]);
-        let ranked =
-            steering::Client { region: zone.regions.of(client.address, location), coordinates: location.coordinates };
-        let steps = steps(plan, &ranked, placement.ranking, |slots| names(pools_of_slots(slots)));
+        let ranked = steering::Client {
+            region: zone.regions.of(client.address, location),
+            coordinates: location.coordinates,
+            rtts: snapshot.vantages().map_or(&[], |vantages| vantages.look_up(client.address)),
+        };
+        let round_trips = |places: &[Option<DatacenterId>]| round_trips(snapshot, client, location, places);
+        let steps = steps(plan, &ranked, placement.ranking, |slots| names(pools_of_slots(slots)), round_trips);
         let fallback = || rule.fallback.map(|id| snapshot.world().pools[id as usize].name.to_string());
         let pools_of = |verdict: Verdict| match verdict {
             Verdict::Pools(set, _) => names(set),
@@ -293,30 +301,54 @@ impl SteeringShape {
 /// What each step of the chain makes of the tiers before it; the last shows the ranking as queries find it.
 fn steps(
     plan: &Plan,
-    client: &steering::Client,
+    client: &steering::Client<'_>,
     ranking: &Ranking,
     names: impl Fn(Set) -> Vec<String>,
+    round_trips: impl Fn(&[Option<DatacenterId>]) -> Vec<LatencyShape>,
 ) -> Vec<StepShape> {
     let rule = plan.rule();
     let all = rule.course.slots.iter().enumerate().fold(0, |set: Set, (slot, _)| set | 1 << slot);
     let mut tiers = vec![all];
     let mut shapes = Vec::new();
     for criterion in rule.map.criteria().steps() {
-        tiers = tiers.iter().flat_map(|&tier| criterion.split(tier, client)).collect();
-        let step = match criterion {
-            Criterion::Region(..) => "region",
-            Criterion::Distance(_) => "distance",
-            Criterion::Failover(_) => "failover",
+        let mut split = Vec::new();
+        for &tier in &tiers {
+            criterion.split(tier, client, &mut split);
+        }
+        tiers = split;
+        let (step, latency) = match criterion {
+            Criterion::Region(..) => ("region", Vec::new()),
+            Criterion::Latency(places, _) => ("latency", round_trips(places)),
+            Criterion::Distance(_) => ("distance", Vec::new()),
+            Criterion::Failover(_) => ("failover", Vec::new()),
         };
-        shapes.push(StepShape { step: step.into(), tiers: tiers.iter().map(|&tier| names(tier)).collect() });
+        let tiers = tiers.iter().map(|&tier| names(tier)).collect();
+        shapes.push(StepShape { step: step.into(), tiers, latency });
     }
     let step = match rule.course.draw {
         Some(Draw::Chance) => "weight",
         Some(Draw::Sticky(_)) => "sticky",
         None => return shapes,
     };
-    shapes.push(StepShape { step: step.into(), tiers: ranking.tiers().iter().map(|&tier| names(tier)).collect() });
+    let tiers = ranking.tiers().iter().map(|&tier| names(tier)).collect();
+    shapes.push(StepShape { step: step.into(), tiers, latency: Vec::new() });
     shapes
+}
+
+/// The round trips from a client to these datacenters, each once, the lowest first.
+fn round_trips(
+    snapshot: &Snapshot,
+    client: &Client,
+    location: &Location,
+    places: &[Option<DatacenterId>],
+) -> Vec<LatencyShape> {
+    let Some(vantages) = snapshot.vantages() else { return Vec::new() };
+    let readings = vantages.readings(client.address, location);
+    let places: BTreeSet<DatacenterId> = places.iter().copied().flatten().collect();
+    let mut places: Vec<DatacenterId> = places.into_iter().collect();
+    places.sort_by_key(|&place| readings[usize::from(place)].rtt);
+    let name = |place: DatacenterId| &snapshot.world().datacenters[usize::from(place)].name;
+    places.iter().map(|&place| LatencyShape::new(name(place), &readings[usize::from(place)])).collect()
 }
 
 /// What draws can come to, each once and the most probable first; nothing where there is one outcome.
@@ -480,13 +512,14 @@ impl fmt::Display for Explanation {
 
 impl fmt::Display for SteeringShape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for StepShape { step, tiers } in &self.steps {
+        for StepShape { step, tiers, latency } in &self.steps {
             let tiers: Vec<String> = tiers.iter().map(|tier| tier.join(" = ")).collect();
             writeln!(
                 f,
                 "  step      {step}: {}",
                 if tiers.is_empty() { "none".to_owned() } else { tiers.join(" > ") }
             )?;
+            latency.iter().try_for_each(|round_trip| writeln!(f, "            {round_trip}"))?;
         }
         for pool in &self.pools {
             write!(f, "  pool      {}: ", pool.pool)?;

@@ -17,7 +17,8 @@ pub(super) struct Overlay {
 }
 
 impl Overlay {
-    /// `names` are all steered names by [`NameId`]: what is said of them, and the plan that they have else.
+    /// `names` are all steered names by [`NameId`]: what is said of them, and which of the `shared` plans they
+    /// have else.
     pub(super) fn new(
         names: impl Iterator<Item = (Option<Mode>, PlanId)>,
         shared: &[Plan],

@@ -32,7 +32,7 @@ use crate::steering::{
 use crate::wire::{Rtype, SvcParams};
 
 /// What of a steered name does not depend on health. Names with equal rules share it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Rule {
     /// The name's pools; sets of them are [`Set`]s of places in this list.
     pub pools: Box<[PoolId]>,

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::geo::{Coordinates, CountryCode, DatacenterId, Regions};
 use crate::health::{Condition, Target};
+use crate::latency::Tolerance;
 use crate::name::Name;
 use crate::overrides::Order;
 use crate::rollout;
@@ -44,6 +45,8 @@ pub struct World {
     pub probing: Probing,
     /// What this node calls itself: its `site`, else its host name.
     pub node: Box<str>,
+    /// The country of its `site`: its own probes measure round trips for the clients there, and for no others.
+    pub site_country: Option<CountryCode>,
 }
 
 /// How EDNS Client Subnet (RFC 7871) is used.
@@ -196,6 +199,8 @@ pub struct Steering {
     pub pools: Vec<PoolUse>,
     /// The chain, as written.
     pub steer: Vec<Step>,
+    /// What the step `latency` takes for a tie.
+    pub latency_tolerance: Tolerance,
     /// Which endpoints of a pool.
     pub pick: Pick,
     /// How many addresses an answer holds at most; at least 1.

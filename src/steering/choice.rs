@@ -188,7 +188,7 @@ mod tests {
 
     fn ranking(tiers: &[Set]) -> Ranking {
         let slots = tiers.iter().map(|tier| tier.count_ones() as u8).sum();
-        let client = Client { region: crate::geo::Regions::NOWHERE, coordinates: None };
+        let client = Client { region: crate::geo::Regions::NOWHERE, coordinates: None, rtts: &[] };
         Criteria::new(slots, vec![Criterion::Failover(tiers.into())]).rank(&client)
     }
 

@@ -9,6 +9,7 @@ mod commands;
 mod events;
 mod gate;
 mod http;
+mod latency;
 mod limits;
 mod overrides;
 mod reports;

@@ -15,9 +15,10 @@ use truenorth::answer::{self, Asker, Outcome, Rotation, Transport, Worker};
 use truenorth::config::{Config, Faults};
 use truenorth::geo::Locations;
 use truenorth::health::Share;
+use truenorth::latency::{MIN_SAMPLES, Sample, Table};
 use truenorth::overrides::{Book, Order, Selector};
 use truenorth::rollout::Stand;
-use truenorth::snapshot::{Blueprint, Members, PoolId, Snapshot, Standing};
+use truenorth::snapshot::{Blueprint, Members, PoolId, Remapped, Snapshot, Standing};
 
 /// Three places, regions by prefix, a pool in each place; tests append names.
 pub const ZONE: &str = r#"
@@ -73,6 +74,7 @@ pub struct Scene {
     worker: Worker,
     down: HashSet<IpAddr>,
     restless: HashSet<IpAddr>,
+    latency: Table,
     degraded: HashMap<IpAddr, Share>,
     overrides: Book,
     /// Unix seconds; it moves when a test moves it.
@@ -107,9 +109,20 @@ impl Scene {
         Self::of_all("", files)
     }
 
+    /// [`ZONE`] with more behind it, asked by clients who can be located.
+    pub fn with_locations(locations: Locations, more: &str) -> Self {
+        Self::of_world("", &[("example.com.toml", &format!("{ZONE}{more}"))], locations)
+    }
+
     fn of_all(server: &str, files: &[(&str, &str)]) -> Self {
+        Self::of_world(server, files, Locations::unknown())
+    }
+
+    fn of_world(server: &str, files: &[(&str, &str)], locations: Locations) -> Self {
         let config = load(server, files).unwrap_or_else(|faults| panic!("{}", faults.render(false)));
-        let blueprint = Blueprint::compile(config.world, Arc::new(Locations::unknown()), None).unwrap();
+        let blueprint = Blueprint::compile(config.world, Arc::new(locations), None).unwrap();
+        let mut latency = Table::default();
+        blueprint.adopt(&mut latency);
         let snapshot = Arc::new(Snapshot::new(Arc::new(blueprint), |_, _| Standing::CALM, None));
         let worker = Worker::new(Arc::new(Rotation::default()));
         Self {
@@ -119,6 +132,7 @@ impl Scene {
             restless: HashSet::new(),
             degraded: HashMap::new(),
             overrides: Book::default(),
+            latency,
             now: START,
         }
     }
@@ -141,6 +155,18 @@ impl Scene {
     pub fn restless(&mut self, addresses: &[&str]) {
         self.restless = addresses.iter().map(|text| text.parse().unwrap()).collect();
         self.publish();
+    }
+
+    /// Clients measured round trips to datacenters, often enough to count, and maps were made of it. Of each: a network, a
+    /// datacenter, milliseconds.
+    pub fn measure(&mut self, round_trips: &[(&str, &str, f64)]) {
+        for &(client, datacenter, ms) in round_trips {
+            let sample = Sample::try_new(client.parse().unwrap(), datacenter, ms).unwrap();
+            let location = self.snapshot.locations().look_up(sample.client().network());
+            (0..MIN_SAMPLES).for_each(|_| self.latency.feed(&sample, &location, Duration::from_secs(self.now)));
+        }
+        let maps = Remapped::new(self.snapshot.blueprint(), self.latency.clone());
+        self.snapshot = Arc::new(self.snapshot.with_maps(&maps, self.overrides.rulings()));
     }
 
     /// These endpoints ask for no more than so many thousandths of their clients, confirmed.

@@ -3,6 +3,7 @@
 mod amend;
 mod doubt;
 mod keeping;
+mod latency;
 mod push;
 mod random;
 mod rollouts;
@@ -91,6 +92,10 @@ struct Scene {
     rolled_out: Vec<String>,
     /// What of roll-outs is kept for the next run.
     rows: BTreeMap<rollout::RolloutId, rollout::Kept>,
+    /// Maps that are to be made, and since when.
+    remaps: Vec<(Duration, Arc<Blueprint>, Table)>,
+    /// Latency tables that are to be kept, and when.
+    kept_tables: Vec<(Duration, Table)>,
 }
 
 impl Scene {
@@ -107,6 +112,8 @@ impl Scene {
             kept_at: Vec::new(),
             rolled_out: Vec::new(),
             rows: BTreeMap::new(),
+            remaps: Vec::new(),
+            kept_tables: Vec::new(),
         }
     }
 
@@ -145,6 +152,8 @@ impl Scene {
                         }
                     }
                 }
+                Effect::KeepLatency(table) => self.kept_tables.push((self.now, table)),
+                Effect::Remap(blueprint, table) => self.remaps.push((self.now, blueprint, table)),
                 Effect::Overridden(_) => {}
                 Effect::Reply(reply) => reply.send(),
                 Effect::RolledOut(change) => {
