@@ -181,7 +181,7 @@ impl NameReader<'_, '_> {
             ttl,
             ttl_min: self.scope.ttl_min.min(ttl),
             https,
-            rollout,
+            rollout: rollout.map(Box::new),
         };
         let name = SteeredName { owner, steering };
         Some(OwnerKind::Steered { name, cname: cname_pools || cname_fallback })

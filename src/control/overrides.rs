@@ -234,7 +234,8 @@ mod tests {
                     }
                     Effect::Reply(reply) => reply.send(),
                     Effect::Report(_) | Effect::Keep(_) | Effect::Stop(_) | Effect::Doubt(_) | Effect::Pushed(..) => {}
-                    Effect::RolledOut(_) | Effect::KeepRollouts(_) | Effect::RolloutReply(_) => {}
+                    // Nothing here is rolled out.
+                    Effect::RolledOut(_) | Effect::KeepRollouts(_) | Effect::RolloutReply(_) => panic!("no roll-out"),
                     // Nobody steers by them here.
                     Effect::Remap(..) | Effect::KeepLatency(_) => panic!("round trips without a probe that tells one"),
                 }

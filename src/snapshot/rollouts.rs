@@ -23,7 +23,7 @@ impl World {
     pub fn rollouts(&self) -> impl Iterator<Item = RolledOut<'_>> {
         let names = self.zones.iter().flat_map(|zone| zone.names.iter().map(|name| (&zone.origin, name)));
         (0..).zip(names).filter_map(|(number, (origin, name))| {
-            let spec = name.steering.rollout.clone()?;
+            let spec = Spec::clone(name.steering.rollout.as_ref()?);
             let id = RolloutId { zone: canonical(origin).into(), owner: canonical(&name.owner).into() };
             let draft = Draft { id, spec, pools: self.references(&name.steering) };
             Some(RolledOut { name: number, draft, steering: &name.steering })
@@ -32,7 +32,7 @@ impl World {
 
     /// How a name's pools are divided where its roll-out stands so.
     pub fn split(&self, steering: &Steering, stand: &Stand, is_ramping: bool) -> Option<Split> {
-        match (stand, steering.rollout.as_ref()?) {
+        match (stand, steering.rollout.as_deref()?) {
             (Stand::Active(pool), _) => Some(Split::new(self.part(steering, pool), Share::FULL, is_ramping, pool)),
             (Stand::Share(share), Spec::Canary(canary)) => {
                 Some(Split::new(self.part(steering, &canary.pool), *share, is_ramping, &canary.pool))
@@ -43,7 +43,7 @@ impl World {
 
     /// How a name's pools are divided when its roll-out begins.
     pub(super) fn first_split(&self, steering: &Steering) -> Option<Split> {
-        let (stand, is_ramping) = match steering.rollout.as_ref()? {
+        let (stand, is_ramping) = match steering.rollout.as_deref()? {
             Spec::Active(pool) => (Stand::Active(pool.clone()), false),
             Spec::Canary(canary) => (Stand::Share(canary.steps.share(0)), true),
         };

@@ -225,7 +225,7 @@ pub struct Steering {
     /// What the name's HTTPS record says besides addresses, if it has one.
     pub https: Option<SvcParams>,
     /// How its clients move from some of its pools to others, if they do.
-    pub rollout: Option<rollout::Spec>,
+    pub rollout: Option<Box<rollout::Spec>>,
 }
 
 /// A pool in a name's `pools`.
