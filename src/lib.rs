@@ -1,5 +1,6 @@
 //! An authoritative DNS server that does global server load balancing.
 
+pub mod admin;
 pub mod answer;
 pub mod cli;
 pub mod config;

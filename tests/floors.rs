@@ -13,28 +13,31 @@ const FLOORS: &[&[&str]] = &[
     &["snapshot"],
     &["answer", "watch"],
     &["config", "geoip", "monitor", "control", "store", "report"],
-    &["server"],
+    &["server", "admin"],
     &["cli"],
 ];
 
 /// Who may use what comes from outside.
 const DOORS: &[(&str, &[&str])] = &[
     ("maxminddb", &["geoip"]),
-    ("hyper", &["monitor", "server", "cli"]),
+    ("axum", &["admin"]),
+    ("hyper", &["monitor", "server", "admin", "cli"]),
     ("h2", &["monitor"]),
+    ("reqwest", &["cli"]),
     ("rustls", &["monitor", "config", "server", "cli"]),
     ("tokio_rustls", &["monitor", "server"]),
     ("quinn", &["server"]),
     ("hickory_server", &["server"]),
+    ("subtle", &["config"]),
     ("x509_parser", &["monitor", "config"]),
     ("redb", &["store"]),
     ("serde", &["config", "geoip", "store", "report"]),
     ("serde_json", &["monitor", "store", "report"]),
     ("toml", &["config"]),
-    ("hickory_proto", &["monitor", "report", "cli"]),
-    ("tokio", &["monitor", "control", "server", "cli"]),
+    ("hickory_proto", &["monitor", "report", "admin", "cli"]),
+    ("tokio", &["monitor", "control", "server", "admin", "cli"]),
     ("std::fs", &["config", "geoip", "store", "cli"]),
-    ("std::time::Instant", &["monitor", "control", "server", "cli"]),
+    ("std::time::Instant", &["monitor", "control", "server", "admin", "cli"]),
     ("std::net::UdpSocket", &["server"]),
 ];
 

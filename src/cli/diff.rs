@@ -21,7 +21,7 @@ pub(super) struct Arguments {
     #[arg(value_name = "NEW")]
     new: PathBuf,
     /// Of this name alone; absolute whether it ends with a dot or not
-    #[arg(long, value_name = "NAME", value_parser = super::parse_name)]
+    #[arg(long, value_name = "NAME", value_parser = crate::report::Question::parse_name)]
     name: Option<Name>,
     /// Print JSON
     #[arg(long)]

@@ -1,13 +1,12 @@
-//! `truenorth explain`: why a client gets the answer it gets.
+//! `truenorth explain`: why a client gets the answer it gets. The running node is asked if there is one.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use clap::Args;
 use hickory_proto::rr::RecordType;
 
+use super::ask::{Answer, Ask, AskError};
 use super::load::Loader;
 use crate::name::Name;
 use crate::overrides::TargetPattern;
@@ -17,10 +16,10 @@ use crate::snapshot::Snapshot;
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// The name to resolve; absolute whether it ends with a dot or not
-    #[arg(value_parser = super::parse_name)]
+    #[arg(value_parser = Question::parse_name)]
     name: Name,
     /// The type to ask for
-    #[arg(default_value = "A", value_parser = parse_type)]
+    #[arg(default_value = "A", value_parser = Question::parse_type)]
     rtype: RecordType,
     /// The client's address, or its network as a resolver would tell it
     #[arg(long, value_name = "ADDR[/LEN]")]
@@ -28,33 +27,45 @@ pub(super) struct Arguments {
     /// What if this were down: dc:NAME, pool:NAME or endpoint:ADDRESS; may be given several times
     #[arg(long, value_name = "TARGET")]
     down: Vec<TargetPattern>,
-    /// The server file
-    #[arg(long, value_name = "FILE", default_value = "truenorth.toml")]
-    config: PathBuf,
-    /// Print JSON
+    /// Ask no running node: read the files and take everything as up
     #[arg(long)]
-    json: bool,
-}
-
-fn parse_type(text: &str) -> Result<RecordType, String> {
-    RecordType::from_str(&text.to_ascii_uppercase()).map_err(|_| format!("`{text}` is no record type"))
+    offline: bool,
+    #[command(flatten)]
+    ask: Ask,
 }
 
 /// Exit code 1 if there is no answer to explain.
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    let loaded = match Loader::new(&arguments.config).load(&|_| None, None) {
-        Ok(loaded) => loaded,
-        Err(faults) => {
-            super::print_faults(&faults);
-            return ExitCode::from(super::BAD);
+    let live = if arguments.offline { None } else { ask_node(arguments) };
+    match live.unwrap_or_else(|| explain_offline(arguments)) {
+        Ok(explanation) => {
+            arguments.ask.print(&explanation, ToString::to_string);
+            ExitCode::SUCCESS
         }
-    };
-    let network = arguments.client;
-    let (client, length) = (network.address, network.length());
-    let question = Question { name: arguments.name.clone(), rtype: arguments.rtype, client, length };
-    let explanation = report::standing_without(&arguments.down, loaded.blueprint.world()).and_then(|standing| {
-        let snapshot = Snapshot::new(Arc::clone(&loaded.blueprint), standing, None);
-        Explanation::new(&snapshot, &question, &arguments.down)
-    });
-    super::print(explanation.map(|explanation| report::render(&explanation, arguments.json)))
+        Err(failure) => failure.exit(),
+    }
+}
+
+/// What the running node says; `None` if none is to be asked, or none answers.
+fn ask_node(arguments: &Arguments) -> Option<Result<Explanation, AskError>> {
+    let (address, length) = (arguments.client.address, arguments.client.length());
+    let mut query = vec![
+        ("name", arguments.name.to_string()),
+        ("type", arguments.rtype.to_string()),
+        ("client", format!("{address}/{length}")),
+    ];
+    query.extend(arguments.down.iter().map(|down| ("down", down.to_string())));
+    match arguments.ask.get("/v1/explain", &query).and_then(Answer::shape) {
+        // What is wrong with the files is told by whoever reads all of them.
+        Err(AskError::NoNode(_) | AskError::Silent { .. } | AskError::Faults(_)) => None,
+        told => Some(told),
+    }
+}
+
+fn explain_offline(arguments: &Arguments) -> Result<Explanation, AskError> {
+    let loaded = Loader::new(arguments.ask.config()).load(&|_| None, None).map_err(AskError::Faults)?;
+    let question = Question { name: arguments.name.clone(), rtype: arguments.rtype, client: arguments.client };
+    let standing = report::standing_without(&arguments.down, loaded.blueprint.world()).map_err(AskError::Refused)?;
+    let snapshot = Snapshot::new(Arc::clone(&loaded.blueprint), standing, None);
+    Explanation::offline(&snapshot, &question, &arguments.down).map_err(AskError::Refused)
 }

@@ -1,12 +1,16 @@
 //! The command line.
 
+mod ask;
 mod check;
 mod demo;
+mod descriptors;
 mod diff;
 mod explain;
 mod load;
+mod overrides;
 mod serve;
 mod simulate;
+mod status;
 mod watch_files;
 
 use std::io::IsTerminal;
@@ -18,7 +22,7 @@ use tracing::{error, warn};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{Fault, Faults, Severity};
-use crate::name::Name;
+use crate::overrides::Mode;
 
 /// An authoritative DNS server that sends every client to the best datacenter that is alive.
 #[derive(Debug, Parser)]
@@ -48,6 +52,25 @@ enum Command {
     Diff(diff::Arguments),
     /// Tells which share of the clients goes where, and where it would go if something failed
     Simulate(simulate::Arguments),
+    /// Tells how the running node, its names, its pools and their endpoints stand
+    Status(status::StatusArguments),
+    /// Has the running node read its files again
+    Reload(ask::Ask),
+    /// Gives no answers with what a target means while another is left
+    Drain(overrides::PlaceArguments),
+    /// Keeps what a target means in service although something less specific takes it out
+    Open(overrides::PlaceArguments),
+    /// Takes what a target means for up, whatever probes say
+    ForceUp(overrides::PlaceArguments),
+    /// Takes what a target means for down, whatever probes say
+    ForceDown(overrides::PlaceArguments),
+    /// Takes overrides back
+    Lift(overrides::LiftArguments),
+    /// Lists overrides, and the windows of the server file
+    Overrides(ask::Ask),
+    /// Sets and takes away TXT records of the running node, for ACME's dns-01
+    #[command(subcommand)]
+    Txt(status::Txt),
 }
 
 /// Where the configuration begins.
@@ -73,12 +96,16 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Simulate(arguments) => simulate::run(&arguments),
+        Command::Status(arguments) => status::status(&arguments),
+        Command::Reload(ask) => status::reload(&ask),
+        Command::Drain(arguments) => overrides::place(Mode::Drain, &arguments),
+        Command::Open(arguments) => overrides::place(Mode::Open, &arguments),
+        Command::ForceUp(arguments) => overrides::place(Mode::ForceUp, &arguments),
+        Command::ForceDown(arguments) => overrides::place(Mode::ForceDown, &arguments),
+        Command::Lift(arguments) => overrides::lift(&arguments),
+        Command::Overrides(ask) => overrides::list(&ask),
+        Command::Txt(command) => status::txt(&command),
     }
-}
-
-/// An absolute name, whether it ends with a dot or not.
-fn parse_name(text: &str) -> Result<Name, String> {
-    Name::parse(text, &Name::root()).map_err(|error| error.to_string())
 }
 
 /// Prints what was found out, or why nothing can be.

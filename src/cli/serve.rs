@@ -1,37 +1,45 @@
 //! `truenorth serve`: wires files, probes, control and sockets together, and keeps them so until it is told to stop.
 //!
 //! ```text
-//!   SIGHUP, a changed file ──► reload ──► Adopt ──► control ──► Publish ──► the snapshot that workers load
-//!                                                   ▲     │
-//!                                         Outcome ──┘     ├──► Probe ──► monitor
-//!                             last run ──► Restore        └──► Keep ──► store
+//!   SIGHUP, a changed file, an order ──► reload ──► Adopt ──► control ──► Publish ──► the snapshot that workers load
+//!   a TXT record, its end ─────────────► amend ───► Amend ──►  ▲   │
+//!                                                    Outcome ──┘   ├──► Probe ──► monitor
+//!                                       last run ──► Restore       └──► Keep ──► store
 //! ```
+//!
+//! Configurations are made in one loop, one after another, so that none is made of what is no longer the last one.
+
+mod orders;
 
 use std::io;
 use std::path::Path;
+use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tracing::{error, info, warn};
 
+use super::descriptors;
 use super::load::{Loaded, Loader};
 use super::log_faults;
 use super::watch_files::FileWatch;
+use crate::admin::{self, Journal};
 use crate::answer::Rotation;
-use crate::config::{Faults, Listen, Server};
-use crate::control::{self, Control, Event, Keep};
-use crate::health::{Kept, Target};
+use crate::config::{Faults, Listen, Server, Severity};
+use crate::control::{self, Control, DynamicTxt, Event, Handle, Keep, OverrideEvent, Told, Turn};
+use crate::health::{Kept, Outcome, Target};
 use crate::monitor::Prober;
 use crate::name::Name;
+use crate::overrides::{Change, Happening};
+use crate::report::{News, Summary};
 use crate::server::{Bound, EncryptedAddresses, Running};
-use crate::snapshot::Snapshot;
-use crate::store::{Batch, HEALTH, HealthRecord, SERIALS, Store};
-
-/// Events that wait for control at most: more than it can be behind by in any test or attack; senders wait then.
-const EVENT_QUEUE: usize = 1024;
+use crate::snapshot::{Blueprint, Snapshot};
+use crate::store::{Batch, HEALTH, HealthRecord, OVERRIDES, OverrideRecord, SERIALS, Store};
+use crate::watch::Lateness;
+use orders::Orders;
 
 /// How long control may take to hand over what is to be kept when the node stops; milliseconds, unless it hangs.
 const LAST_EVENT: Duration = Duration::from_millis(500);
@@ -83,11 +91,18 @@ pub(super) struct Node {
     files: Files,
     running: Running,
     published: Arc<ArcSwap<Snapshot>>,
-    events: mpsc::Sender<Event>,
-    control: tokio::task::JoinHandle<()>,
+    control: Handle,
+    control_task: tokio::task::JoinHandle<()>,
+    lateness: Arc<Lateness>,
     addresses: Vec<std::net::SocketAddr>,
     signals: Signals,
     encrypted: EncryptedAddresses,
+    /// The configuration adopted last, with the TXT records that are set.
+    latest: Arc<Blueprint>,
+    txt: DynamicTxt,
+    journal: Arc<Journal>,
+    admin: Option<admin::Running>,
+    orders: Orders,
 }
 
 /// What a reload reads from and writes to.
@@ -104,7 +119,7 @@ impl Node {
         let other = |error: &dyn std::fmt::Display| StartError::Other(error.to_string());
         // First of all: a signal that comes from now on is not lost.
         let signals = Signals::new().map_err(|error| other(&error))?;
-        let (files, loaded) = Files::open(path)?;
+        let (files, loaded, txt) = Files::open(path)?;
         log_faults(&loaded.warnings);
         let workers = std::thread::available_parallelism().map_err(|error| other(&error))?;
         let Listen { dns, tls, https, quic } = loaded.server.listen.clone();
@@ -115,18 +130,49 @@ impl Node {
         }
         let addresses = bound.addresses();
         let encrypted = bound.encrypted_addresses().map_err(|error| other(&error))?;
+        let admin = loaded.server.admin;
+        let admin = admin.map(|admin| Ok((admin::Bound::new(&admin.listen)?, admin))).transpose();
+        let admin = admin.map_err(|error: admin::BindError| other(&error))?;
 
-        let (events, received) = mpsc::channel(EVENT_QUEUE);
+        let journal = Arc::new(Journal::new());
+        let (control, received) = Handle::new();
         let (first, first_published) = oneshot::channel();
-        let control = Control::new(fastrand::u64(..));
-        let control = control::run(control, received, prober(&events), publisher(first), keeper(files.store.clone()));
-        let control = tokio::spawn(control);
+        let machine = Control::new(fastrand::u64(..), descriptors::for_probes());
+        let lateness = machine.lateness();
+        let (keep, tell) = (keeper(files.store.clone()), teller(&journal, &files.store));
+        let running = control::run(machine, received, prober(), publisher(first), keep, tell);
+        let control_task = tokio::spawn(running);
         let kept = files.store.all(&HEALTH).into_iter().map(|(target, record)| (target, Kept::from(record)));
-        events.send(Event::Restore(kept.collect())).await.map_err(|error| other(&error))?;
-        events.send(Event::Adopt(loaded.blueprint)).await.map_err(|error| other(&error))?;
+        control.tell(Event::Restore(kept.collect())).await;
+        let placed = files.store.all(&OVERRIDES).into_iter();
+        let placed = placed.filter_map(|(key, record)| record.into_override(key)).collect();
+        control.tell(Event::Override(OverrideEvent::Restore(placed))).await;
+        let latest = loaded.blueprint;
+        control.tell(Event::Adopt(latest.clone())).await;
         let published = first_published.await.map_err(|error| other(&error))?;
         let running = bound.start(published.clone(), Arc::new(Rotation::default())).map_err(|error| other(&error))?;
-        Ok(Self { files, running, published, events, control, addresses, signals, encrypted })
+        let started = admin.map(|(bound, admin)| {
+            let (published, control) = (published.clone(), control.clone());
+            let node = admin::Node { published, control, journal: journal.clone(), dns: addresses.clone() };
+            bound.start(&admin, node)
+        });
+        let (admin, orders) = started.transpose().map_err(|error| other(&error))?.unzip();
+        Ok(Self {
+            files,
+            running,
+            published,
+            control,
+            control_task,
+            lateness,
+            addresses,
+            signals,
+            encrypted,
+            latest,
+            txt,
+            journal,
+            admin,
+            orders: Orders::new(orders),
+        })
     }
 
     /// Where DNS is answered.
@@ -142,6 +188,11 @@ impl Node {
         if self.encrypted != EncryptedAddresses::default() {
             info!(?tls, ?https, ?quic, "answering encrypted");
         }
+        let node = self.latest.world().node.to_string();
+        self.journal.tell(News::Start { node, zones });
+        if let Some(admin) = &self.admin {
+            info!(addresses = ?admin.addresses(), "admin server listening");
+        }
         loop {
             let reason = tokio::select! {
                 signal = self.signals.next() => match signal {
@@ -149,45 +200,66 @@ impl Node {
                     Signal::Stop => break,
                 },
                 () = self.files.watch.changed() => "file changed",
+                order = self.orders.next() => {
+                    self.obey(order).await;
+                    continue;
+                }
+                () = orders::expiry(&self.txt) => {
+                    self.expire().await;
+                    continue;
+                }
             };
-            self.reload(reason).await;
+            // What is wrong was told.
+            let _ = self.reload(reason).await;
         }
-        info!("stopping");
+        let late = |share| tracing::field::debug(self.lateness.quantile(share));
+        let (p50, p99, longest) = (late(0.5), late(0.99), self.lateness.longest());
+        info!(probes = self.lateness.count(), late_p50 = p50, late_p99 = p99, late_max = ?longest, "stopping");
+        self.journal.tell(News::Stop {});
+        let admin = async {
+            if let Some(admin) = self.admin {
+                admin.stop().await;
+            }
+        };
         // What is kept comes to disk while the last queries are answered.
         let stopped = tokio::time::timeout(LAST_EVENT, async {
-            let _ = self.events.send(Event::Stop).await;
-            let _ = (&mut self.control).await;
+            self.control.tell(Event::Stop).await;
+            let _ = (&mut self.control_task).await;
         });
-        let ((), stopped) = tokio::join!(self.running.stop(), stopped);
+        let ((), (), stopped) = tokio::join!(admin, self.running.stop(), stopped);
         if stopped.is_err() {
-            self.control.abort();
+            self.control_task.abort();
             warn!("the last changes of health may not be kept");
         }
     }
 
-    async fn reload(&mut self, reason: &str) {
+    /// The faults that keep the old configuration, or what is about to be served.
+    async fn reload(&mut self, reason: &str) -> admin::Reloaded {
         let previous = self.published.load_full();
         // Reading and compiling take a while; probes and answers go on meanwhile.
-        match tokio::task::block_in_place(|| self.files.load(Some(&previous))) {
-            Ok(loaded) => {
-                log_faults(&loaded.warnings);
-                if loaded.credentials.is_some_and(|credentials| self.running.show(credentials)) {
-                    info!("certificate exchanged");
-                }
-                info!(reason, zones = loaded.blueprint.world().zones.len(), "configuration reloaded");
-                // Control lives as long as the node does.
-                let _ = self.events.send(Event::Adopt(loaded.blueprint)).await;
-            }
-            Err(faults) => {
-                log_faults(&faults);
-                error!(reason, "configuration not reloaded: the old one goes on");
-            }
+        let loaded = tokio::task::block_in_place(|| self.files.load(Some(&previous), &self.txt));
+        let faults = loaded.as_ref().map_or_else(|faults| faults, |loaded| &loaded.warnings);
+        log_faults(faults);
+        let errors = faults.0.iter().filter(|fault| fault.severity == Severity::Error).count();
+        let (warnings, taken) = (faults.0.len() - errors, loaded.is_ok());
+        self.journal.tell(News::Reload { reason: reason.to_owned(), taken, errors, warnings });
+        let loaded = loaded.inspect_err(|_| error!(reason, "configuration not reloaded: the old one goes on"))?;
+        if loaded.credentials.is_some_and(|credentials| self.running.show(credentials)) {
+            info!("certificate exchanged");
         }
+        if let Some((running, admin)) = self.admin.as_ref().zip(loaded.server.admin.as_ref()) {
+            running.admit(admin);
+        }
+        let summary = Summary::of(loaded.blueprint.world());
+        info!(reason, zones = loaded.blueprint.zones().len(), "configuration reloaded");
+        self.latest = loaded.blueprint;
+        let served = self.control.adopt(self.latest.clone()).await;
+        Ok(admin::Loaded { warnings: loaded.warnings, summary, served })
     }
 }
 
 impl Files {
-    fn open(path: &Path) -> Result<(Self, Loaded), StartError> {
+    fn open(path: &Path) -> Result<(Self, Loaded, DynamicTxt), StartError> {
         let mut loader = Loader::new(path);
         // Where the state folder is stands in the configuration, and the last serials stand in the state folder.
         // What else was loaded is let go at once: big zones need not stand in memory twice.
@@ -195,19 +267,27 @@ impl Files {
         let store = Store::open(&server.state).map_err(|error| StartError::Other(error.to_string()))?;
         let watch = FileWatch::new(&watched).map_err(|error| StartError::Other(error.to_string()))?;
         let mut files = Self { loader, store: Arc::new(store), server, watch };
-        let loaded = files.load(None)?;
-        Ok((files, loaded))
+        let txt = files.kept_txt();
+        let loaded = files.load(None, &txt)?;
+        Ok((files, loaded, txt))
     }
 
-    fn load(&mut self, previous: Option<&Snapshot>) -> Result<Loaded, Faults> {
+    /// Reads everything; the TXT records that are set are part of it.
+    fn load(&mut self, previous: Option<&Snapshot>, txt: &DynamicTxt) -> Result<Loaded, Faults> {
         let store = &self.store;
         let last_serial = |origin: &Name| store.get(&SERIALS, &origin.to_string());
-        let loaded = self.loader.load(&last_serial, previous)?;
+        let mut loaded = self.loader.load(&last_serial, previous)?;
         if loaded.forbidden.has_errors() {
             return Err(loaded.forbidden);
         }
-        self.keep_serials(&loaded);
-        let fixed = |server: &Server| (server.state.clone(), server.listen.clone());
+        let (blueprint, left_out) = txt.apply(&loaded.blueprint);
+        loaded.blueprint = Arc::new(blueprint);
+        for (name, why) in left_out {
+            warn!(%name, %why, "TXT records that were set are left out");
+        }
+        self.keep_serials(&loaded.blueprint);
+        let admin = |server: &Server| server.admin.as_ref().map(|admin| admin.listen.clone());
+        let fixed = |server: &Server| (server.state.clone(), server.listen.clone(), admin(server));
         if previous.is_some() && fixed(&loaded.server) != fixed(&self.server) {
             warn!("the state folder and the listening addresses change only with a restart");
         }
@@ -218,12 +298,10 @@ impl Files {
     }
 
     /// A zone that is gone keeps its serial: it may come back.
-    fn keep_serials(&self, loaded: &Loaded) {
+    fn keep_serials(&self, blueprint: &Blueprint) {
         let mut serials = Batch::default();
-        for zone in &loaded.blueprint.world().zones {
-            if let Some(serial) = zone.serial() {
-                serials.put(&SERIALS, &zone.origin.to_string(), &serial);
-            }
+        for served in blueprint.zones() {
+            serials.put(&SERIALS, &served.zone.apex().to_string(), &served.serial());
         }
         self.store.write(serials);
     }
@@ -247,17 +325,38 @@ fn publisher(first: oneshot::Sender<Arc<ArcSwap<Snapshot>>>) -> impl FnMut(Arc<S
     }
 }
 
-/// Probes a target in a task of its own, and sends what was found.
-fn prober(events: &mpsc::Sender<Event>) -> impl Fn(Arc<Target>) + use<> {
-    let (prober, events) = (Prober::new(), events.clone());
+/// Probes a target.
+fn prober() -> impl Fn(Arc<Target>) -> Pin<Box<dyn Future<Output = Outcome> + Send>> {
+    let prober = Prober::new();
     move |target| {
-        let (prober, events) = (prober.clone(), events.clone());
-        tokio::spawn(async move {
-            let outcome = prober.probe(&target).await;
-            // Control is gone only when the node stops.
-            let _ = events.send(Event::Outcome(target, outcome)).await;
-        });
+        let prober = prober.clone();
+        Box::pin(async move { prober.probe(&target).await })
     }
+}
+
+/// Writes what happens into the journal; overrides are kept besides.
+fn teller(journal: &Arc<Journal>, store: &Arc<Store>) -> impl Fn(Told<'_>) + use<> {
+    let (journal, store) = (journal.clone(), store.clone());
+    move |told| match told {
+        Told::Turn(Turn { target, pools, from, to, seen }) => {
+            journal.tell(News::endpoint(target, pools, *from, *to, seen));
+        }
+        Told::Override(change) => {
+            keep_override(&store, change);
+            journal.tell(News::Override(change.into()));
+        }
+    }
+}
+
+fn keep_override(store: &Store, change: &Change) {
+    let Some((key, record)) = OverrideRecord::new(&change.item) else { return };
+    let mut batch = Batch::default();
+    match change.happening {
+        Happening::Placed => batch.put(&OVERRIDES, &key, &record),
+        Happening::Began => return,
+        Happening::Ended | Happening::Lifted { .. } => batch.delete(&OVERRIDES, &key),
+    }
+    store.write(batch);
 }
 
 /// Keeps what control says of targets' health.

@@ -17,7 +17,7 @@ use crate::snapshot::{Blueprint, Snapshot, Standing};
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// The names to ask for, all steered ones by default; absolute whether they end with a dot or not
-    #[arg(value_name = "NAME", value_parser = super::parse_name)]
+    #[arg(value_name = "NAME", value_parser = crate::report::Question::parse_name)]
     names: Vec<Name>,
     /// Queries to replay, a JSON object a line; by default each IPv4 address with a country asks once
     #[arg(long, value_name = "FILE")]

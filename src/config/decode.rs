@@ -339,8 +339,8 @@ impl<'d> Value<'d> {
     }
 }
 
-/// Digits and a unit, nothing between.
-fn parse_duration(text: &str) -> Option<Duration> {
+/// Digits and a unit, nothing between: `500ms`, `5s`, `1m` or `1h`.
+pub fn parse_duration(text: &str) -> Option<Duration> {
     let digits = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at(digits);
     let number: u64 = number.parse().ok()?;

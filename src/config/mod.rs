@@ -10,6 +10,8 @@
 //! A faulty part is told and left out, and what refers to it is not blamed, so that one run finds what there is to find.
 //! A world comes out only if nothing was faulty; [`Faults::render`] draws what was.
 
+mod admin;
+mod aggregates;
 mod certificate;
 mod checks;
 mod critic;
@@ -59,6 +61,8 @@ use sections::Drafts;
 use server::ServerFile;
 use zone::{ZoneDraft, ZoneReader};
 
+pub use admin::{Admin, Token};
+pub use decode::parse_duration;
 pub use fault::{Fault, Faults, Place, Severity, Source};
 pub use listen::Listen;
 pub use server::Server;
@@ -108,6 +112,17 @@ pub fn load(path: &Path, last_serial: &dyn Fn(&Name) -> Option<u32>) -> Result<C
     }
 }
 
+/// Reads `[admin]` of the server file at `path` and nothing else: where a running node is asked. What else is wrong with the
+/// file does not matter for that.
+pub fn load_admin(path: &Path) -> Result<Option<Admin>, Faults> {
+    let mut faults = Faults::default();
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let read = |mut table: Table<'_>, faults: &mut Faults| admin::read(table.take("admin"), folder, faults).admin;
+    let source = files::read_file(path, &mut faults).map(|file| file.source);
+    let admin = source.and_then(|source| read_document(&source, "the server file", &mut faults, read));
+    if faults.has_errors() { Err(faults) } else { Ok(admin.flatten()) }
+}
+
 fn load_all(
     path: &Path,
     last_serial: &dyn Fn(&Name) -> Option<u32>,
@@ -145,6 +160,7 @@ fn load_all(
         windows: server.windows.iter().map(|window| window.value.clone()).collect(),
         ecs: server.ecs,
         protocol: server.protocol.clone(),
+        probing: server.probing,
         node,
     };
     // What could not be read is not known.

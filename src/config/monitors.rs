@@ -17,6 +17,7 @@ use std::time::Duration;
 use crate::health::{Check, DEFAULT_FALL, DEFAULT_INTERVAL, DEFAULT_RISE, DEFAULT_TIMEOUT, Monitor};
 
 use super::IcmpMonitor;
+use super::aggregates::{self, MonitorTree, Needed, Written};
 use super::datacenters::is_word;
 use super::decode::{Placed, Table, Value, entries};
 use super::fault::{Fault, Faults};
@@ -36,8 +37,11 @@ const HTTP_PORT: u16 = 80;
 const HTTPS_PORT: u16 = 443;
 const DNS_PORT: u16 = 53;
 
-/// Where there are none.
+/// Where there are none, and of what is not probed.
 const NO_PORT: u16 = 0;
+
+/// How long nothing need be heard of an endpoint, if its monitor does not say.
+const DEFAULT_DEADLINE: Duration = Duration::from_secs(30);
 
 /// A monitor and the host it asks for, if it says so itself.
 #[derive(Clone)]
@@ -57,10 +61,12 @@ enum Kind {
     Grpc,
     Icmp,
     Exec,
+    Push,
+    Aggregate(Needed),
 }
 
 /// What `type` may say.
-const KINDS: [(&str, Kind); 8] = [
+const KINDS: [(&str, Kind); 12] = [
     ("http", Kind::Http),
     ("https", Kind::Https),
     ("tls", Kind::Tls),
@@ -69,10 +75,14 @@ const KINDS: [(&str, Kind); 8] = [
     ("grpc", Kind::Grpc),
     ("icmp", Kind::Icmp),
     ("exec", Kind::Exec),
+    ("push", Kind::Push),
+    ("all", Kind::Aggregate(Needed::All)),
+    ("any", Kind::Aggregate(Needed::Any)),
+    ("at_least", Kind::Aggregate(Needed::Count)),
 ];
 
 /// Keys that only some types have, and how these are told.
-const OWN_KEYS: [(&[&str], &[Kind], &str); 9] = [
+const OWN_KEYS: [(&[&str], &[Kind], &str); 10] = [
     (&["host"], &HOST_KINDS, "http, https, tls, grpc and exec"),
     (&http::KEYS, &[Kind::Http, Kind::Https], "http and https"),
     (&tls::KEYS, &[Kind::Https, Kind::Tls, Kind::Grpc], "https, tls and grpc"),
@@ -82,43 +92,59 @@ const OWN_KEYS: [(&[&str], &[Kind], &str); 9] = [
     (&dns::KEYS, &[Kind::Dns], "dns"),
     (&grpc::KEYS, &[Kind::Grpc], "grpc"),
     (&["command"], &[Kind::Exec], "exec"),
+    (&["deadline"], &[Kind::Push], "push"),
 ];
 
 /// The types whose probes name a host.
 const HOST_KINDS: [Kind; 5] = [Kind::Http, Kind::Https, Kind::Tls, Kind::Grpc, Kind::Exec];
 
-/// Reads a file's `[monitors]`. The files that they name are added to `files`.
+/// Reads a file's `[monitors]`. `shared` are the server file's, for a zone file. The files that they name are added to
+/// `files`.
 pub(super) fn read(
     section: Option<&Value<'_>>,
+    shared: Option<&Definitions<MonitorTree>>,
     files: &mut BTreeSet<PathBuf>,
     faults: &mut Faults,
-) -> Definitions<PlacedMonitor> {
-    let mut definitions = Definitions::new("monitor");
+) -> Definitions<MonitorTree> {
+    let mut written = Vec::new();
     for value in entries(section, "monitors", faults) {
         is_word(&value.name(), faults);
-        definitions.push(value.name(), read_monitor(&value, files, faults));
+        written.push((value.name(), read_written(&value, files, faults)));
     }
-    definitions
+    aggregates::resolve(written, shared, faults)
 }
 
 /// The monitors of a file that send ICMP echoes.
-pub(super) fn icmp(monitors: &Definitions<PlacedMonitor>) -> impl Iterator<Item = IcmpMonitor> {
-    let is_icmp = |placed: &PlacedMonitor| placed.monitor.check == Check::Icmp;
+pub(super) fn icmp(monitors: &Definitions<MonitorTree>) -> impl Iterator<Item = IcmpMonitor> {
+    let is_icmp = |tree: &MonitorTree| matches!(tree, MonitorTree::One(placed) if placed.monitor.check == Check::Icmp);
     let icmp = monitors.iter().filter(move |monitor| monitor.value.as_ref().is_some_and(is_icmp));
     icmp.map(|monitor| IcmpMonitor { name: monitor.name.value.clone(), place: monitor.name.place.clone() })
 }
 
-fn read_monitor(value: &Value<'_>, files: &mut BTreeSet<PathBuf>, faults: &mut Faults) -> Option<PlacedMonitor> {
+fn read_written(value: &Value<'_>, files: &mut BTreeSet<PathBuf>, faults: &mut Faults) -> Option<Written> {
     let mut table = value.table("a monitor", faults)?;
-    let later = ["push"];
     // Without its type nothing else about it can be judged.
-    let kind = table.require("type", faults)?.word(&KINDS, &later, faults)?.value;
+    let kind = table.require("type", faults)?.word(&KINDS, &[], faults)?.value;
+    match kind {
+        Kind::Aggregate(needed) => aggregates::read(table, needed, faults).map(Written::Aggregate),
+        _ => read_monitor(table, kind, files, faults).map(Written::One),
+    }
+}
+
+fn read_monitor(
+    mut table: Table<'_>,
+    kind: Kind,
+    files: &mut BTreeSet<PathBuf>,
+    faults: &mut Faults,
+) -> Option<PlacedMonitor> {
+    table.refuse(&["of", "count"], "is for monitors of type all, any and at_least", faults);
     for (keys, _, types) in OWN_KEYS.iter().filter(|(_, kinds, _)| !kinds.contains(&kind)) {
         table.refuse(keys, &format!("is for monitors of type {types}"), faults);
     }
 
     let port = read_port(&mut table, kind, faults);
-    let (interval, timeout) = read_times(&mut table, faults);
+    let (interval, timeout) =
+        if kind == Kind::Push { read_deadline(&mut table, faults) } else { read_times(&mut table, faults) };
     let count = |value: Value<'_>, faults: &mut Faults| value.integer(1..=u8::MAX, faults);
     let rise = table.take("rise").and_then(|value| count(value, faults));
     let fall = table.take("fall").and_then(|value| count(value, faults));
@@ -130,6 +156,7 @@ fn read_monitor(value: &Value<'_>, files: &mut BTreeSet<PathBuf>, faults: &mut F
         Kind::Dns => dns::read(&mut table, faults).map(Check::Dns),
         Kind::Grpc => grpc::read(&mut table, files, faults).map(Check::Grpc),
         Kind::Icmp => Some(Check::Icmp),
+        Kind::Push | Kind::Aggregate(_) => Some(Check::Push),
         Kind::Exec => exec::read(&mut table, port != Some(NO_PORT), faults).map(Check::Exec),
         Kind::Http => http::read(&mut table, timeout, faults).map(http::without_tls).map(Check::Http),
         Kind::Https => {
@@ -166,6 +193,10 @@ fn read_port(table: &mut Table<'_>, kind: Kind, faults: &mut Faults) -> Option<u
             table.refuse(&["port"], "is for monitors of other types: icmp has no ports", faults);
             return Some(NO_PORT);
         }
+        Kind::Push | Kind::Aggregate(_) => {
+            table.refuse(&["port"], "is for monitors that probe", faults);
+            return Some(NO_PORT);
+        }
         Kind::Tcp | Kind::Tls | Kind::Grpc => {
             return table.require("port", faults)?.integer(1..=u16::MAX, faults).map(|port| port.value);
         }
@@ -189,6 +220,13 @@ fn read_times(table: &mut Table<'_>, faults: &mut Faults) -> (Duration, Duration
         faults.push(Fault::error(&place, message, "").help(help));
     }
     times
+}
+
+/// A push monitor's interval is the time that an endpoint may be silent; nothing times out besides.
+fn read_deadline(table: &mut Table<'_>, faults: &mut Faults) -> (Duration, Duration) {
+    table.refuse(&["interval", "timeout"], "is for monitors that probe: a push monitor has a `deadline`", faults);
+    let deadline = table.take("deadline").and_then(|value| value.duration(INTERVAL, faults));
+    (deadline.map_or(DEFAULT_DEADLINE, |deadline| deadline.value), Duration::ZERO)
 }
 
 /// A host name or an address, as a `Host` field has it, without a port.

@@ -11,10 +11,10 @@ use crate::geo::DatacenterId;
 use crate::name::Name;
 use crate::snapshot::{MAX_ENDPOINTS, PoolId};
 
+use super::aggregates::MonitorTree;
 use super::datacenters::is_word;
 use super::decode::{Placed, Table, Value, entries};
 use super::fault::{Fault, Faults, Place};
-use super::monitors::PlacedMonitor;
 use super::owners::parse_name;
 use super::scope::{Definition, Definitions, View};
 use super::suggest::{did_you_mean, list_of};
@@ -33,7 +33,7 @@ pub(super) struct PoolDraft {
     pub(super) datacenter: Option<DatacenterId>,
     pub(super) min_healthy: f64,
     pub(super) members: DraftMembers,
-    pub(super) monitor: Option<PlacedMonitor>,
+    pub(super) monitor: Option<MonitorTree>,
     /// The names that use it, `fallback` included.
     pub(super) users: Vec<Name>,
 }
@@ -57,7 +57,7 @@ pub(super) struct PoolScope<'a> {
     /// The origin that relative names continue with; `None` in the server file.
     pub(super) origin: Option<&'a Name>,
     pub(super) datacenters: View<'a, DatacenterId>,
-    pub(super) monitors: View<'a, PlacedMonitor>,
+    pub(super) monitors: View<'a, MonitorTree>,
 }
 
 /// Reads a file's `[pools]`; the pools themselves go to `drafts`.

@@ -41,7 +41,8 @@ impl<T> Definitions<T> {
         self.entries.iter()
     }
 
-    fn get(&self, name: &str) -> Option<&Definition<T>> {
+    /// What the file defines under this name.
+    pub(super) fn get(&self, name: &str) -> Option<&Definition<T>> {
         self.by_name.get(name).map(|&position| &self.entries[position])
     }
 
@@ -60,6 +61,11 @@ impl<T> Definitions<T> {
 }
 
 impl<T> Definition<T> {
+    /// Its name.
+    pub(super) fn text(&self) -> &str {
+        &self.name.value
+    }
+
     /// Something refers to it.
     pub(super) fn mark_used(&self) {
         self.used.set(true);
@@ -100,18 +106,21 @@ impl<'a, T> View<'a, T> {
     }
 
     fn missing(self, name: &Placed<String>) -> Fault {
-        let kind = self.own.kind;
-        let names = self.visible().map(|definition| definition.name.value.as_str());
-        let label = match did_you_mean(&name.value, names) {
-            Some(meant) => format!("did you mean `{meant}`?"),
-            None => format!("not a {kind}"),
-        };
-        let fault = Fault::error(&name.place, format!("there is no {kind} `{}`", name.value), label);
-        let names: Vec<&str> = self.visible().map(|definition| definition.name.value.as_str()).collect();
-        match names.len() {
-            0 => fault.help(format!("no {kind} is defined here or in the server file")),
-            1..=MAX_LISTED => fault.help(format!("there is {}", list_of(&names))),
-            _ => fault,
-        }
+        let names: Vec<&str> = self.visible().map(Definition::text).collect();
+        missing(self.own.kind, name, &names)
+    }
+}
+
+/// That `name` refers to nothing, where there are these.
+pub(super) fn missing(kind: &str, name: &Placed<String>, names: &[&str]) -> Fault {
+    let label = match did_you_mean(&name.value, names.iter().copied()) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => format!("not a {kind}"),
+    };
+    let fault = Fault::error(&name.place, format!("there is no {kind} `{}`", name.value), label);
+    match names.len() {
+        0 => fault.help(format!("no {kind} is defined here or in the server file")),
+        1..=MAX_LISTED => fault.help(format!("there is {}", list_of(names))),
+        _ => fault,
     }
 }

@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use crate::geo::DatacenterId;
 use crate::name::Name;
 
+use super::aggregates::MonitorTree;
 use super::datacenters::{self, Places};
 use super::decode::Table;
 use super::fault::Faults;
-use super::monitors::{self, PlacedMonitor};
+use super::monitors;
 use super::pools::{self, PoolDraft, PoolEntry, PoolScope};
 use super::regions::{self, PlacedRegion};
 use super::scope::{Definitions, View};
@@ -18,7 +19,7 @@ use super::scope::{Definitions, View};
 pub(super) struct Sections {
     pub(super) datacenters: Definitions<DatacenterId>,
     pub(super) regions: Definitions<PlacedRegion>,
-    pub(super) monitors: Definitions<PlacedMonitor>,
+    pub(super) monitors: Definitions<MonitorTree>,
     pub(super) pools: Definitions<PoolEntry>,
 }
 
@@ -41,13 +42,14 @@ impl Sections {
         faults: &mut Faults,
     ) -> Self {
         let datacenters = datacenters::read(table.take("datacenters").as_ref(), &mut drafts.places, faults);
-        let monitors = monitors::read(table.take("monitors").as_ref(), &mut drafts.files, faults);
+        let shared_monitors = shared.map(|shared| &shared.monitors);
+        let monitors = monitors::read(table.take("monitors").as_ref(), shared_monitors, &mut drafts.files, faults);
         let seen_datacenters = View { own: &datacenters, shared: shared.map(|shared| &shared.datacenters) };
         let regions = regions::read(table.take("regions").as_ref(), seen_datacenters, faults);
         let scope = PoolScope {
             origin,
             datacenters: seen_datacenters,
-            monitors: View { own: &monitors, shared: shared.map(|shared| &shared.monitors) },
+            monitors: View { own: &monitors, shared: shared_monitors },
         };
         let pools = pools::read(table.take("pools").as_ref(), &scope, &mut drafts.pools, faults);
         Self { datacenters, regions, monitors, pools }

@@ -1,13 +1,16 @@
 //! `truenorth.toml`: where things are, and what holds for all zones.
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::sign::CertifiedKey;
 
 use crate::overrides::Order;
-use crate::snapshot::{Ecs, Protocol};
+use crate::snapshot::{Ecs, Probing, Protocol};
 
+use super::admin::{self, Admin, AdminSection};
 use super::decode::{Placed, Table, Value};
 use super::fault::{Fault, Faults, Place};
 use super::listen::{self, Listen, ListenSection};
@@ -20,6 +23,9 @@ pub(super) const ZONES: &str = "zones";
 /// The folder of run-time state, if the file does not say.
 const STATE: &str = "state";
 
+/// What `hold` may be: a node that doubts itself for longer than an hour is no use.
+const HOLD: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(3600);
+
 /// Where this process finds and keeps its files, and where it listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {
@@ -29,6 +35,8 @@ pub struct Server {
     pub state: PathBuf,
     /// Where DNS is served.
     pub listen: Listen,
+    /// The admin HTTP server, if there is to be one.
+    pub admin: Option<Admin>,
     /// MMDB files; later ones fill in what earlier ones lack.
     pub databases: Vec<PathBuf>,
 }
@@ -38,12 +46,13 @@ pub(super) struct ServerFile {
     pub(super) server: Server,
     /// The certificate for encrypted ways, with its key.
     pub(super) credentials: Option<Arc<CertifiedKey>>,
-    /// The files it stands in.
+    /// The files it stands in, and the admin server's token.
     pub(super) credential_files: Vec<PathBuf>,
     /// Where the zones' folder is named.
     pub(super) zones_place: Option<Place>,
     pub(super) ecs: Ecs,
     pub(super) protocol: Protocol,
+    pub(super) probing: Probing,
     /// The datacenter where this node stands.
     pub(super) site: Option<Placed<String>>,
     pub(super) sections: Sections,
@@ -55,19 +64,42 @@ pub(super) fn read(mut table: Table<'_>, folder: &Path, drafts: &mut Drafts, fau
     let mut path = |key| table.take(key).and_then(|value| value.string(faults));
     let (zones, state) = (path("zones"), path("state"));
     let site = table.take("site").and_then(|value| read_site(&value, faults));
-    let ListenSection { listen, credentials, files } = listen::read(table.take("listen"), folder, faults);
+    let ListenSection { listen, credentials, mut files } = listen::read(table.take("listen"), folder, faults);
+    let AdminSection { admin, file } = admin::read(table.take("admin"), folder, faults);
+    files.extend(file);
     let databases = read_databases(table.take("geoip"), folder, faults);
     let ecs = read_ecs(table.take("ecs"), faults);
     let protocol = super::protocol::read(&mut table, faults);
+    let probing = read_probes(table.take("probes"), faults);
     let windows = super::windows::read(table.take("windows"), faults);
     let sections = Sections::read(&mut table, None, None, drafts, faults);
     super::regions::check_own(&sections.regions, faults);
     super::critic::check_matches(View { own: &sections.regions, shared: None }, ecs, faults);
-    table.finish(&["admin"], faults);
+    table.finish(&[], faults);
     let path = |text: Option<&Placed<String>>, default: &str| folder.join(text.map_or(default, |text| &text.value));
-    let server = Server { zones: path(zones.as_ref(), ZONES), state: path(state.as_ref(), STATE), listen, databases };
+    let (zones_folder, state) = (path(zones.as_ref(), ZONES), path(state.as_ref(), STATE));
+    let server = Server { zones: zones_folder, state, listen, admin, databases };
     let zones_place = zones.map(|zones| zones.place);
-    ServerFile { server, credentials, credential_files: files, zones_place, ecs, protocol, site, sections, windows }
+    ServerFile {
+        server,
+        credentials,
+        credential_files: files,
+        zones_place,
+        ecs,
+        protocol,
+        probing,
+        site,
+        sections,
+        windows,
+    }
+}
+
+fn read_probes(value: Option<Value<'_>>, faults: &mut Faults) -> Probing {
+    let default = Probing::default();
+    let Some(mut table) = value.and_then(|value| value.table("`[probes]`", faults)) else { return default };
+    let hold = table.take("hold").and_then(|value| value.duration(HOLD, faults));
+    table.finish(&[], faults);
+    Probing { hold: hold.map_or(default.hold, |hold| hold.value) }
 }
 
 fn read_site(value: &Value<'_>, faults: &mut Faults) -> Option<Placed<String>> {

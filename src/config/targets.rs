@@ -4,9 +4,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use crate::health::{Check, Condition, GrpcCheck, Target};
+use crate::name::Name;
 use crate::snapshot::{Endpoint, Members, PoolSpec};
 
-use super::fault::{Fault, Faults, Place};
+use super::aggregates::MonitorTree;
+use super::fault::{Fault, Faults, Place, Severity};
 use super::monitors::PlacedMonitor;
 use super::pools::{DraftEndpoint, DraftMembers, PoolDraft};
 
@@ -31,52 +33,65 @@ pub(super) fn finish(drafts: Vec<PoolDraft>, faults: &mut Faults) -> Vec<Arc<Poo
 }
 
 fn finish_pool(draft: PoolDraft) -> PoolSpec {
-    let host = host(&draft);
-    let PoolDraft { name, place: _, zone, datacenter, min_healthy, members, monitor, users: _ } = draft;
+    let PoolDraft { name, place: _, zone, datacenter, min_healthy, members, monitor, users } = draft;
+    let finish = Finish { monitor: monitor.as_ref(), users: &users };
     let members = match members {
         DraftMembers::Addresses(list) => Members::Addresses(
             list.into_iter()
                 .map(|endpoint| {
                     let own = Some(endpoint.value);
-                    finish_endpoint(endpoint, own, monitor.as_ref(), host.as_deref())
+                    finish.endpoint(endpoint, own)
                 })
                 .collect(),
         ),
-        DraftMembers::Cname(endpoint) => {
-            Members::Cname(finish_endpoint(endpoint, None, monitor.as_ref(), host.as_deref()))
-        }
+        DraftMembers::Cname(endpoint) => Members::Cname(finish.endpoint(endpoint, None)),
     };
     PoolSpec { name, zone, datacenter, min_healthy, members }
 }
 
-fn finish_endpoint<T>(
-    endpoint: DraftEndpoint<T>,
-    own_address: Option<IpAddr>,
-    monitor: Option<&PlacedMonitor>,
-    host: Option<&str>,
-) -> Endpoint<T> {
-    let DraftEndpoint { value, weight, check_address, check_port } = endpoint;
-    // A CNAME with a monitor has a check address; its reader saw to that.
-    let condition = monitor.zip(check_address.or(own_address)).map(|(monitor, address)| {
-        // What has no ports is the same target whatever port the endpoint names for other monitors.
-        let own_port = check_port.filter(|_| monitor.monitor.check != Check::Icmp);
-        Condition::Probe(Target {
-            address: SocketAddr::new(address, own_port.unwrap_or(monitor.monitor.port)),
-            host: host.map_or_else(|| address.to_string().into(), Into::into),
-            monitor: monitor.monitor.clone(),
-        })
-    });
-    Endpoint { value, weight, condition }
+/// What a pool's endpoints have in common.
+struct Finish<'a> {
+    monitor: Option<&'a MonitorTree>,
+    users: &'a [Name],
+}
+
+impl Finish<'_> {
+    fn endpoint<T>(&self, endpoint: DraftEndpoint<T>, own_address: Option<IpAddr>) -> Endpoint<T> {
+        let DraftEndpoint { value, weight, check_address, check_port } = endpoint;
+        // A CNAME with a monitor has a check address; its reader saw to that.
+        let address = check_address.or(own_address);
+        let condition = self.monitor.zip(address).map(|(tree, address)| self.condition(tree, address, check_port));
+        Endpoint { value, weight, condition }
+    }
+
+    fn condition(&self, tree: &MonitorTree, address: IpAddr, check_port: Option<u16>) -> Condition {
+        match tree {
+            MonitorTree::One(placed) => {
+                let monitor = placed.monitor.clone();
+                // What has no port is the same target whatever port the endpoint names for other monitors.
+                let has_port = !matches!(monitor.check, Check::Push | Check::Icmp);
+                let port = check_port.filter(|_| has_port).unwrap_or(monitor.port);
+                let host = host(placed, self.users).unwrap_or_else(|| address.to_string().into());
+                Condition::Probe(Target { address: SocketAddr::new(address, port), host, monitor })
+            }
+            MonitorTree::AtLeast(needed, parts) => {
+                let parts = parts.iter().map(|part| self.condition(part, address, check_port));
+                Condition::AtLeast(*needed, parts.collect())
+            }
+        }
+    }
 }
 
 /// The host that a pool's probes ask for: the monitor's, else the only name that uses the pool; `None` for the check
 /// address. Some checks ask for none: there the address lets pools share a probe.
-fn host(draft: &PoolDraft) -> Option<Box<str>> {
-    let monitor = draft.monitor.as_ref().filter(|monitor| asks_for_host(&monitor.monitor.check))?;
-    if let Some(host) = &monitor.host {
+fn host(placed: &PlacedMonitor, users: &[Name]) -> Option<Box<str>> {
+    if !asks_for_host(&placed.monitor.check) {
+        return None;
+    }
+    if let Some(host) = &placed.host {
         return Some(host.clone());
     }
-    let mut names = draft.users.iter().filter(|name| !name.is_wildcard());
+    let mut names = users.iter().filter(|name| !name.is_wildcard());
     match (names.next(), names.next()) {
         (Some(only), None) => Some(only.to_string().trim_end_matches('.').into()),
         _ => None,
@@ -85,18 +100,25 @@ fn host(draft: &PoolDraft) -> Option<Box<str>> {
 
 fn asks_for_host(check: &Check) -> bool {
     match check {
-        Check::Tcp(_) | Check::Dns(_) | Check::Icmp => false,
+        Check::Tcp(_) | Check::Dns(_) | Check::Icmp | Check::Push => false,
         Check::Tls(tls, _) => tls.sni.is_none(),
         Check::Http(_) | Check::Https(..) | Check::Grpc(_) | Check::Exec(_) => true,
     }
 }
 
-/// What is wrong with asking for a check address as host, if that is what the probes would do.
+/// What is wrong with asking for a check address as host, if that is what the probes would do: an error of one of the pool's
+/// monitors, else a warning.
 fn host_fault(draft: &PoolDraft) -> Option<Fault> {
-    let monitor = draft.monitor.as_ref()?;
+    let monitors = draft.monitor.as_ref()?.monitors();
+    let faults = monitors.into_iter().filter_map(|monitor| monitor_host_fault(monitor, draft));
+    faults.max_by_key(|fault| fault.severity == Severity::Error)
+}
+
+fn monitor_host_fault(monitor: &PlacedMonitor, draft: &PoolDraft) -> Option<Fault> {
     let check = &monitor.monitor.check;
     // A program need not make anything of the host.
-    if draft.users.is_empty() || host(draft).is_some() || !asks_for_host(check) || matches!(check, Check::Exec(_)) {
+    let need_not = !asks_for_host(check) || matches!(check, Check::Exec(_));
+    if draft.users.is_empty() || host(monitor, &draft.users).is_some() || need_not {
         return None;
     }
     let mut users: Vec<String> = draft.users.iter().take(MAX_LISTED).map(ToString::to_string).collect();

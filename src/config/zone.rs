@@ -40,6 +40,8 @@ pub(super) struct ZoneDraft {
     pub(super) owners: Vec<Owner>,
     /// What its file defines; `None` for a master file alone.
     pub(super) sections: Option<Sections>,
+    /// Whether the SOA's serial is truenorth's to count.
+    counts_serial: bool,
 }
 
 /// What a zone is read with.
@@ -77,8 +79,16 @@ impl ZoneReader<'_> {
         let origin = origin_of_stem(stem, &place, faults)?;
         let records = self.read_master(&origin, files, faults);
         Some(
-            ZoneDraft { origin, place, regions: Vec::new(), records, owners: Vec::new(), sections: None }
-                .checked(before, faults),
+            ZoneDraft {
+                origin,
+                place,
+                regions: Vec::new(),
+                records,
+                owners: Vec::new(),
+                sections: None,
+                counts_serial: false,
+            }
+            .checked(before, faults),
         )
     }
 
@@ -115,19 +125,21 @@ impl ZoneReader<'_> {
         check_regions_are_used(region_view, &owners, &drafts.pools, faults);
         critic::check_matches(region_view, self.ecs, faults);
         critic::Names { owners: &owners, pools: &drafts.pools, regions: &regions }.check(faults);
-        let records = self.read_records(&origin, &mut table, files, faults);
+        let (records, counts_serial) = self.read_records(&origin, &mut table, files, faults);
         table.finish(&[], faults);
-        Some(ZoneDraft { origin, place, regions, records, owners, sections: Some(sections) }.checked(before, faults))
+        let draft = ZoneDraft { origin, place, regions, records, owners, sections: Some(sections), counts_serial };
+        Some(draft.checked(before, faults))
     }
 
-    /// All static records: the master file's, and those of the zone file's sections.
+    /// All static records: the master file's, and those of the zone file's sections. The second value is whether the SOA's
+    /// serial is truenorth's to count.
     fn read_records(
         &self,
         origin: &Name,
         table: &mut Table<'_>,
         files: &ZoneFiles,
         faults: &mut Faults,
-    ) -> Vec<Located> {
+    ) -> (Vec<Located>, bool) {
         let anchor = table.place();
         let nameservers_section = table.take("nameservers");
         let soa_section = table.take("soa");
@@ -147,6 +159,7 @@ impl ZoneReader<'_> {
             let fault = Fault::error(&place, format!("the zone {origin} has no nameservers"), "");
             faults.push(fault.help(help));
         }
+        let mut counts_serial = false;
         if master_soa.is_none() {
             let mname = ns.first().map(|located| Name::from_wire(&located.record.rdata));
             let serial = self.serial(origin, files);
@@ -158,11 +171,12 @@ impl ZoneReader<'_> {
                 faults.push(fault.help("give one in `[soa]`, so that the nameservers agree"));
             }
             records.extend(soa);
+            counts_serial = !has_serial;
         }
         // What stands in both has been told as that.
         records.extend(nameservers.into_iter().filter(|l| master_ns.is_none() || l.record.rtype != Rtype::NS));
         records.extend(statics::read_records(table.take("records").as_ref(), origin, faults));
-        records
+        (records, counts_serial)
     }
 
     /// The larger of the files' time and the serial last served, as RFC 1982 compares them.
@@ -222,7 +236,7 @@ impl ZoneDraft {
             }
         }
         let records = self.records.into_iter().map(|located| located.record).collect();
-        ZoneSpec { origin: self.origin, regions, records, names, reflect }
+        ZoneSpec { origin: self.origin, regions, records, names, reflect, counts_serial: self.counts_serial }
     }
 }
 

@@ -5,7 +5,8 @@
 //! ```text
 //!   Adopt(blueprint) ─► next ── every target probed once, or 5 s passed ──► serving ─► Publish
 //!                                                                             ▲
-//!   Outcome(target) ─► health ── its pools changed ── 5 ms ───────────────────┘
+//!   Outcome, Push ─► health ── its pools changed ── 5 ms ─────────────────────┤
+//!   Amend(blueprint) ── into next, or at once ────────────────────────────────┘
 //! ```
 //!
 //! Start and reload are one path: a blueprint waits as *next*, its new targets are probed, and then it takes the place
@@ -14,22 +15,32 @@
 //! `Restore` before the first `Adopt`, a node that was restarted answers at once, and as before.
 
 mod expiry;
+mod handle;
 mod keeping;
 mod overrides;
+mod push;
 mod run;
+mod txt;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
+
+pub use handle::{Handle, Message};
 pub use keeping::{BELIEVED_FOR, CONFIRM_EVERY, KEEP_EVERY, KEPT_FOR, Keep};
 pub use overrides::{EndpointView, OverrideEvent, OverrideReply, Reply};
+pub use push::{MAX_REASON, Push, PushRefusal, PushReply, Said};
 pub use run::run;
+pub use txt::{DynamicTxt, MAX_TXT_LIFETIME, MAX_VALUES, TxtError, TxtValue};
 
-use crate::health::{Kept, Outcome, State, Target, Transition};
+use crate::geo::DatacenterId;
+use crate::health::{Failure, Health, Kept, Outcome, Sighting, State, Survey, Target, Transition};
 use crate::overrides::{Book, Change};
 use crate::snapshot::{Blueprint, PoolId, Snapshot, World};
-use crate::watch::Watch;
+use crate::watch::{Call, Doubted, Lateness, Observed, Restored, Watch};
 use keeping::Keeping;
 
 /// How long a new configuration waits for the first outcomes of its new targets; what is unprobed then is up.
@@ -38,6 +49,9 @@ pub const FIRST_ROUND: Duration = Duration::from_secs(5);
 /// Changes of health within this time are published together.
 pub const PUBLISH_WINDOW: Duration = Duration::from_millis(5);
 
+/// Probes in flight at most, however many descriptors there are: each takes a descriptor, a port and some 10 KiB.
+pub const MAX_IN_FLIGHT: usize = 16_384;
+
 /// Something that happened.
 #[derive(Debug)]
 pub enum Event {
@@ -45,8 +59,14 @@ pub enum Event {
     Restore(HashMap<u128, Kept>),
     /// A new configuration was read and compiled.
     Adopt(Arc<Blueprint>),
+    /// The configuration adopted last has other records: what [`Blueprint::amended`] made of it.
+    Amend(Arc<Blueprint>),
     /// A probe ended.
     Outcome(Arc<Target>, Outcome),
+    /// A probe ended without an outcome.
+    Lost(Arc<Target>),
+    /// Somebody reports an endpoint, and waits to be told what became of that.
+    Push(Push, PushReply),
     /// The operator says what is to answer.
     Override(OverrideEvent),
     /// Time passed.
@@ -60,10 +80,16 @@ pub enum Event {
 pub enum Effect {
     /// Probe this target now, and tell the outcome.
     Probe(Arc<Target>),
+    /// The probe of this target that runs is of no interest any more; there will be no outcome.
+    Stop(Arc<Target>),
     /// Answer queries from this snapshot from now on.
     Publish(Arc<Snapshot>),
     /// Tell the operator that an endpoint went up or down, once.
     Report(Turn),
+    /// Tell the operator that the node began, or ceased, to doubt its own probes.
+    Doubt(Doubted),
+    /// Tell whoever reported what became of that.
+    Pushed(PushReply, Result<usize, PushRefusal>),
     /// Keep this for the next run.
     Keep(Keep),
     /// Tell the operator what became of an override, and keep it over a restart or forget it.
@@ -87,21 +113,37 @@ pub struct Turn {
     pub seen: Outcome,
 }
 
+/// What whoever follows the node may want to hear.
+#[derive(Clone, Copy, Debug)]
+pub enum Told<'a> {
+    /// An endpoint's state changed.
+    Turn(&'a Turn),
+    /// An override was placed, began, ended or was lifted.
+    Override(&'a Change),
+}
+
 /// The state of the node.
 #[derive(Debug)]
 pub struct Control {
     watch: Watch,
+    /// What was seen of the targets that are watched.
+    sightings: Survey,
     keeping: Keeping,
     overrides: Book,
     serving: Option<Serving>,
     next: Option<Next>,
 }
 
+/// The pools that hold each target.
+type PoolsOf = HashMap<Arc<Target>, Vec<PoolId>, RandomState>;
+
 /// What queries are answered from.
 #[derive(Debug)]
 struct Serving {
     snapshot: Arc<Snapshot>,
-    pools_of: HashMap<Arc<Target>, Vec<PoolId>>,
+    pools_of: PoolsOf,
+    /// Where endpoints stand, for those who report them.
+    places: HashMap<IpAddr, Vec<push::Place>>,
     /// Pools whose change is not published yet, and when it is to be.
     changed: BTreeSet<PoolId>,
     publish_at: Option<Duration>,
@@ -113,22 +155,29 @@ struct Serving {
 #[derive(Debug)]
 struct Next {
     blueprint: Arc<Blueprint>,
-    pools_of: HashMap<Arc<Target>, Vec<PoolId>>,
-    /// Its targets that were never probed.
+    pools_of: PoolsOf,
+    /// Its targets that are to be probed and never were.
     unprobed: HashSet<Arc<Target>>,
     deadline: Duration,
 }
 
 impl Control {
-    /// Nothing is served yet. `seed` makes the probes' jitter repeatable.
-    pub fn new(seed: u64) -> Self {
+    /// Nothing is served yet. `seed` makes the probes' jitter repeatable; at most `in_flight` of them are, and no more than
+    /// [`MAX_IN_FLIGHT`].
+    pub fn new(seed: u64, in_flight: usize) -> Self {
         Self {
-            watch: Watch::new(seed),
+            watch: Watch::new(seed, in_flight.min(MAX_IN_FLIGHT)),
+            sightings: Survey::new(),
             keeping: Keeping::default(),
             overrides: Book::default(),
             serving: None,
             next: None,
         }
+    }
+
+    /// How late probes started so far; it goes on counting.
+    pub fn lateness(&self) -> Arc<Lateness> {
+        self.watch.lateness().clone()
     }
 
     /// When something is to be done next, if nothing happens before.
@@ -147,17 +196,39 @@ impl Control {
         match event {
             Event::Restore(kept) => self.keeping.restore(kept),
             Event::Adopt(blueprint) => self.prepare(blueprint, now),
-            Event::Outcome(target, outcome) => effects.extend(self.observe(&target, outcome, now)),
+            Event::Amend(blueprint) => effects.extend(self.amend(blueprint).map(Effect::Publish)),
+            Event::Outcome(target, outcome) => self.observe(&target, &outcome, now, &mut effects),
+            Event::Lost(target) => {
+                self.watch.lose(&target, now);
+                self.await_no_longer(&target);
+            }
+            Event::Push(push, reply) => {
+                let result = self.take_in(&push, now, &mut effects);
+                effects.push(Effect::Pushed(reply, result));
+            }
             Event::Override(event) => effects.extend(self.take_override(event, now)),
             Event::Tick => {}
             Event::Stop => effects.extend(self.keeping.take().map(Effect::Keep)),
         }
+        if let Some(over) = self.watch.end_doubt(now) {
+            self.tell_doubt(over, now, &mut effects);
+        }
         effects.extend(self.advance_overrides(now));
-        effects.extend(self.adopt(now));
+        self.adopt(now, &mut effects);
         effects.extend(self.publish(now));
         effects.extend(self.keeping.take_due(now).map(Effect::Keep));
-        effects.extend(self.watch.take_due(now).into_iter().map(Effect::Probe));
+        for call in self.watch.take_due(now) {
+            match call {
+                Call::Probe(target) => effects.push(Effect::Probe(target)),
+                Call::Silence(target) => self.hear(&target, &Outcome::Failure(Failure::Silent), now, &mut effects),
+            }
+        }
         effects
+    }
+
+    /// All targets as they stand.
+    pub fn survey(&self) -> Survey {
+        self.sightings.clone()
     }
 
     fn prepare(&mut self, blueprint: Arc<Blueprint>, now: Duration) {
@@ -166,21 +237,75 @@ impl Control {
             self.watch.add(target, now);
             if let Some(state) = self.keeping.state(target, now) {
                 self.watch.restore(target, state);
+                self.note(target, self.watch.health(target), None, now);
             }
         }
-        let is_unprobed = |target: &&Arc<Target>| self.watch.health(target).state() == State::Unknown;
+        let is_unprobed =
+            |target: &&Arc<Target>| target.is_probed() && self.watch.health(target).state() == State::Unknown;
         let unprobed = pools_of.keys().filter(is_unprobed).cloned().collect();
         self.next = Some(Next { blueprint, pools_of, unprobed, deadline: now + FIRST_ROUND });
     }
 
-    fn observe(&mut self, target: &Arc<Target>, seen: Outcome, now: Duration) -> Option<Effect> {
+    /// What waits goes on waiting, for its probes are the same; what is served is served with the other records at once.
+    fn amend(&mut self, blueprint: Arc<Blueprint>) -> Option<Arc<Snapshot>> {
+        if let Some(next) = &mut self.next {
+            next.blueprint = blueprint;
+            return None;
+        }
+        let serving = self.serving.as_mut()?;
+        serving.snapshot = Arc::new(serving.snapshot.amended(blueprint));
+        Some(serving.snapshot.clone())
+    }
+
+    fn observe(&mut self, target: &Arc<Target>, seen: &Outcome, now: Duration, effects: &mut Vec<Effect>) {
         let from = self.watch.health(target).state();
-        let transition = self.watch.observe(target, seen.share(), now);
+        let serving = self.serving.as_ref();
+        let datacenters = |target: &Target| serving.map_or_else(Vec::new, |serving| serving.datacenters(target));
+        let observed = self.watch.observe(target, seen, now, datacenters);
+        self.await_no_longer(target);
+        let Some(Observed { transition, doubt }) = observed else { return };
+        self.follow(target, from, transition, seen, now, effects);
+        if let Some(doubt) = doubt {
+            self.tell_doubt(doubt, now, effects);
+        }
+    }
+
+    /// Takes in what was not seen by a probe of this node.
+    fn hear(&mut self, target: &Arc<Target>, said: &Outcome, now: Duration, effects: &mut Vec<Effect>) {
+        let from = self.watch.health(target).state();
+        let transition = self.watch.hear(target, said, now);
+        self.follow(target, from, transition, said, now, effects);
+    }
+
+    fn take_in(&mut self, push: &Push, now: Duration, effects: &mut Vec<Effect>) -> Result<usize, PushRefusal> {
+        let Some(serving) = &self.serving else { return Err(PushRefusal::UnknownEndpoint(push.endpoint)) };
+        let places = serving.places.get(&push.endpoint).map_or(&[][..], Vec::as_slice);
+        let targets = push.addressees(serving.snapshot.world(), places)?;
+        let (said, times) = push.outcome();
+        for target in &targets {
+            (0..times).for_each(|_| self.hear(target, &said, now, effects));
+        }
+        Ok(targets.len())
+    }
+
+    /// What waits to be served need not wait for this target any longer.
+    fn await_no_longer(&mut self, target: &Arc<Target>) {
         if let Some(next) = &mut self.next {
             next.unprobed.remove(target);
         }
-        if let Some(serving) = &mut self.serving
-            && transition != Transition::None
+    }
+
+    /// Publishes and tells what an outcome changed.
+    fn follow(
+        &mut self,
+        target: &Arc<Target>,
+        from: State,
+        transition: Transition,
+        seen: &Outcome,
+        now: Duration,
+        effects: &mut Vec<Effect>,
+    ) {
+        if let Some(serving) = self.serving.as_mut().filter(|_| transition != Transition::None)
             && let Some(ids) = serving.pools_of.get(target)
         {
             serving.changed.extend(ids);
@@ -189,8 +314,39 @@ impl Control {
         let health = self.watch.health(target);
         let to = health.state();
         self.keeping.observe(target, health, now);
-        (from != to)
-            .then(|| Effect::Report(Turn { target: target.clone(), pools: self.pool_names(target), from, to, seen }))
+        self.note(target, health, Some(seen.clone()), now);
+        if from != to {
+            let (pools, seen) = (self.pool_names(target), seen.clone());
+            effects.push(Effect::Report(Turn { target: target.clone(), pools, from, to, seen }));
+        }
+    }
+
+    /// Publishes and tells that all that probes say is held, or no longer.
+    fn tell_doubt(&mut self, doubt: Doubted, now: Duration, effects: &mut Vec<Effect>) {
+        if let Some(serving) = &mut self.serving {
+            serving.changed.extend(serving.pools_of.values().flatten());
+            serving.publish_at.get_or_insert(now + PUBLISH_WINDOW);
+        }
+        let restored = match &doubt {
+            Doubted::Began { restored, .. } => restored.clone(),
+            Doubted::Answered(_) | Doubted::Ended => Vec::new(),
+        };
+        effects.push(Effect::Doubt(doubt));
+        for Restored { target, from, seen } in restored {
+            self.follow(&target, from, Transition::Changed, &seen, now, effects);
+        }
+    }
+
+    /// Writes down how a watched target stands.
+    fn note(&mut self, target: &Arc<Target>, health: Health, seen: Option<Outcome>, now: Duration) {
+        if health.state() == State::Unknown {
+            // It is watched no more.
+            return;
+        }
+        let before = self.sightings.get(target).filter(|before| before.health.state() == health.state());
+        let since = before.map_or(now, |before| before.since);
+        let sighting = Sighting { health, since, seen: seen.map(|outcome| (outcome, now)) };
+        self.sightings.insert(target.clone(), sighting);
     }
 
     /// The pools that hold a target, those that wait to be served before those that are.
@@ -204,27 +360,33 @@ impl Control {
     }
 
     /// Puts what waits in the place of what is served, if it need not wait any longer.
-    fn adopt(&mut self, now: Duration) -> Vec<Effect> {
+    fn adopt(&mut self, now: Duration, effects: &mut Vec<Effect>) {
         let Some(Next { blueprint, pools_of, .. }) =
             self.next.take_if(|next| next.unprobed.is_empty() || next.deadline <= now)
         else {
-            return Vec::new();
+            return;
         };
-        self.watch.retain(|target| pools_of.contains_key(target));
+        let world = blueprint.world();
+        let stopped = self.watch.retain(|target| pools_of.contains_key(target));
+        effects.extend(stopped.into_iter().map(Effect::Stop));
+        self.watch.set_hold(world.probing.hold);
+        self.sightings.retain(|target, _| pools_of.contains_key(target));
         self.keeping.retain(pools_of.keys().map(|target| &**target), now);
-        let windows = self.overrides.set_windows(&blueprint.world().windows, now);
+        let windows = self.overrides.set_windows(&world.windows, now);
+        effects.extend(windows.into_iter().map(Effect::Overridden));
         let before = self.serving.as_ref().map(|serving| &*serving.snapshot);
-        let standing = overrides::standing(&self.watch, self.overrides.rulings(), blueprint.world());
+        let standing = overrides::standing(&self.watch, self.overrides.rulings(), world);
         let snapshot = Snapshot::new(blueprint.clone(), standing, before);
         let snapshot = Arc::new(snapshot.overlaid(self.overrides.rulings()));
+        effects.push(Effect::Publish(snapshot.clone()));
         self.serving = Some(Serving {
-            snapshot: snapshot.clone(),
+            snapshot,
+            places: push::places(world),
             pools_of,
             changed: BTreeSet::new(),
             publish_at: None,
             names_changed: false,
         });
-        windows.into_iter().map(Effect::Overridden).chain([Effect::Publish(snapshot)]).collect()
     }
 
     fn publish(&mut self, now: Duration) -> Option<Effect> {
@@ -242,9 +404,17 @@ impl Control {
     }
 }
 
-/// The pools that hold each target.
-fn pools_of(world: &World) -> HashMap<Arc<Target>, Vec<PoolId>> {
-    let mut pools_of: HashMap<Arc<Target>, Vec<PoolId>> = HashMap::new();
+impl Serving {
+    /// Where a target stands.
+    fn datacenters(&self, target: &Target) -> Vec<DatacenterId> {
+        let ids = self.pools_of.get(target).map_or(&[][..], Vec::as_slice);
+        ids.iter().filter_map(|&id| self.snapshot.world().pools[id as usize].datacenter).collect()
+    }
+}
+
+/// The pools that hold each target, in their order.
+fn pools_of(world: &World) -> PoolsOf {
+    let mut pools_of = PoolsOf::default();
     for (id, spec) in (0..).zip(&world.pools) {
         for target in spec.members.targets() {
             match pools_of.get_mut(target) {

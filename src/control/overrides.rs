@@ -213,7 +213,7 @@ mod tests {
 
     impl Scene {
         fn new() -> Self {
-            Self { control: Control::new(7), now: START, snapshot: None, told: Vec::new() }
+            Self { control: Control::new(7, super::super::MAX_IN_FLIGHT), now: START, snapshot: None, told: Vec::new() }
         }
 
         fn serving(server: &str) -> Self {
@@ -233,7 +233,7 @@ mod tests {
                         self.told.push(format!("{} {} {}", happening.as_str(), item.order.mode, item.order.target));
                     }
                     Effect::Reply(reply) => reply.send(),
-                    Effect::Report(_) | Effect::Keep(_) => {}
+                    Effect::Report(_) | Effect::Keep(_) | Effect::Stop(_) | Effect::Doubt(_) | Effect::Pushed(..) => {}
                 }
             }
             for target in probes {

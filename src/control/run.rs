@@ -1,18 +1,20 @@
 //! Control with a clock, a channel and tasks.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use tokio::sync::mpsc;
-use tracing::{info, warn};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{self, AbortHandle, JoinError, JoinSet};
+use tracing::{error, info, warn};
 
 use super::expiry::Expiries;
-use super::{Control, Effect, Event, Keep, Turn};
-use crate::health::{State, Target};
+use super::{Control, Effect, Event, Keep, Message, Told, Turn};
+use crate::health::{Outcome, State, Target};
 use crate::overrides::{Change, Happening, Override, rfc3339};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Blueprint, Snapshot};
+use crate::watch::Doubted;
 
 /// Snapshots that workers may still hold. They are freed here, not by whichever worker lets go last.
 #[derive(Debug, Default)]
@@ -28,6 +30,64 @@ impl Retired {
 const SWEEP: Duration = Duration::from_secs(1);
 
 const SECONDS_A_DAY: u64 = 86_400;
+
+/// Probes in flight, each in a task of its own.
+#[derive(Default)]
+struct Probes {
+    tasks: JoinSet<Outcome>,
+    targets: HashMap<task::Id, Arc<Target>>,
+    running: HashMap<Arc<Target>, AbortHandle>,
+}
+
+impl Probes {
+    fn start(&mut self, target: Arc<Target>, probe: impl Future<Output = Outcome> + Send + 'static) {
+        let task = self.tasks.spawn(probe);
+        self.targets.insert(task.id(), target.clone());
+        self.running.insert(target, task);
+    }
+
+    /// Drops a probe, its socket with it. What it found just now is not told either.
+    fn stop(&mut self, target: &Arc<Target>) {
+        if let Some(task) = self.running.remove(target) {
+            self.targets.remove(&task.id());
+            task.abort();
+        }
+    }
+
+    /// Waits for the end of a probe; never ends while none runs.
+    async fn next(&mut self) -> Event {
+        loop {
+            let Some(ended) = self.tasks.join_next_with_id().await else { return std::future::pending().await };
+            let id = ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
+            let Some(target) = self.targets.remove(&id) else { continue };
+            self.running.remove(&target);
+            match ended {
+                Ok((_, outcome)) => return Event::Outcome(target, outcome),
+                Err(error) => {
+                    error!(endpoint = %target, %error, "a probe broke off");
+                    return Event::Lost(target);
+                }
+            }
+        }
+    }
+}
+
+/// Who waits for a configuration to be served.
+#[derive(Debug, Default)]
+struct Waiting(Vec<(Arc<Blueprint>, oneshot::Sender<Arc<Snapshot>>)>);
+
+impl Waiting {
+    /// Tells those who waited for this, and lets those go who waited for what it went before: that is never served.
+    fn tell(&mut self, snapshot: &Arc<Snapshot>) {
+        let Some(last) = self.0.iter().rposition(|(blueprint, _)| snapshot.is_of(blueprint)) else { return };
+        for (blueprint, reply) in self.0.drain(..=last) {
+            if snapshot.is_of(&blueprint) {
+                // Who asked may have gone.
+                let _ = reply.send(snapshot.clone());
+            }
+        }
+    }
+}
 
 /// Time since the Unix epoch that never runs backwards nor jumps: the wall clock is read once.
 #[derive(Clone, Copy, Debug)]
@@ -52,38 +112,72 @@ impl Clock {
     }
 }
 
-/// Runs until it is told to stop or all senders of events are gone. `probe` starts a probe whose outcome comes back as an event; `publish`
-/// makes a snapshot the one that queries are answered from, and gives back the one before; `keep` keeps rows for the next run, and does
-/// not wait for a disk.
-pub async fn run(
+/// Runs until it is told to stop or all handles are gone. `probe` asks a target and ends with the outcome; `publish` makes a
+/// snapshot the one that queries are answered from, and gives back the one before; `keep` keeps rows for the next run, and
+/// does not wait for a disk; `tell` hears of every turn and of every change of overrides.
+pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
     mut control: Control,
-    mut events: mpsc::Receiver<Event>,
-    probe: impl Fn(Arc<Target>),
+    mut messages: mpsc::Receiver<Message>,
+    probe: impl Fn(Arc<Target>) -> P,
     mut publish: impl FnMut(Arc<Snapshot>) -> Option<Arc<Snapshot>>,
     keep: impl Fn(Keep),
+    tell: impl Fn(Told<'_>),
 ) {
     let clock = Clock::new();
     let mut retired = Retired::default();
+    let mut probes = Probes::default();
+    let mut waiting = Waiting::default();
     let mut expiries = Expiries::default();
     loop {
         let sweep_at = clock.now() + SWEEP;
         let wake_at = control.wake_at().map_or(sweep_at, |at| at.min(sweep_at));
-        let event = tokio::select! {
-            event = events.recv() => match event {
-                Some(event) => event,
+        let message = tokio::select! {
+            message = messages.recv() => match message {
+                Some(message) => message,
                 None => return,
             },
-            () = tokio::time::sleep_until(clock.instant(wake_at).into()) => Event::Tick,
+            event = probes.next() => Message::Event(event),
+            () = tokio::time::sleep_until(clock.instant(wake_at).into()) => Message::Event(Event::Tick),
+        };
+        let event = match message {
+            Message::Event(event) => event,
+            Message::Serve(event, blueprint, reply) => {
+                waiting.0.push((blueprint, reply));
+                event
+            }
+            Message::Survey(reply) => {
+                // Who asked may have gone.
+                let _ = reply.send(control.survey());
+                Event::Tick
+            }
+            Message::Overrides(reply) => {
+                let book = control.overrides();
+                let _ = reply.send(book.all().map(|item| (item.clone(), book.is_in_force(item.id))).collect());
+                Event::Tick
+            }
         };
         let is_last = matches!(event, Event::Stop);
         tell_of_certificates(&mut expiries, &event, clock.now());
         for effect in control.step(event, clock.now()) {
             match effect {
-                Effect::Probe(target) => probe(target),
-                Effect::Publish(snapshot) => retired.0.extend(publish(snapshot)),
-                Effect::Report(turn) => report(&turn),
+                Effect::Probe(target) => probes.start(target.clone(), probe(target)),
+                Effect::Stop(target) => probes.stop(&target),
+                Effect::Publish(snapshot) => {
+                    retired.0.extend(publish(snapshot.clone()));
+                    waiting.tell(&snapshot);
+                }
+                Effect::Report(turn) => {
+                    report(&turn);
+                    tell(Told::Turn(&turn));
+                }
+                Effect::Doubt(doubt) => report_doubt(&doubt),
+                // Whoever reported may be gone.
+                Effect::Pushed(reply, result) => _ = reply.send(result),
                 Effect::Keep(rows) => keep(rows),
-                Effect::Overridden(change) => report_override(&change),
+                Effect::Overridden(change) => {
+                    report_override(&change);
+                    tell(Told::Override(&change));
+                }
                 Effect::Reply(reply) => reply.send(),
             }
         }
@@ -119,6 +213,19 @@ fn report(turn: &Turn) {
         State::Down => warn!(endpoint = %target, %pools, %seen, "endpoint is down"),
         State::Degraded(share) => warn!(endpoint = %target, %pools, %seen, %share, "endpoint is degraded"),
         State::Up | State::Unknown => info!(endpoint = %target, %pools, %seen, "endpoint is up"),
+    }
+}
+
+fn report_doubt(doubt: &Doubted) {
+    match doubt {
+        Doubted::Began { targets, datacenters, .. } => error!(
+            targets,
+            datacenters, "everything stopped answering at once: this node may be the sick one, last states are held"
+        ),
+        Doubted::Answered(target) => {
+            warn!(endpoint = %target, "an endpoint was heard of again: states are held no longer");
+        }
+        Doubted::Ended => error!("still nothing answers: states are held no longer"),
     }
 }
 

@@ -50,13 +50,8 @@ impl Condition {
         match self {
             Self::Probe(target) => {
                 let health = health(target);
-                let share = health.share();
-                let other = match (health.is_restless(), share.is_some()) {
-                    (false, _) => share,
-                    (true, true) => Share::NONE,
-                    (true, false) => Share::FULL,
-                };
-                Bounds { share, least: share.min(other), most: share.max(other) }
+                let (least, most) = health.prospects();
+                Bounds { share: health.share(), least, most }
             }
             Self::AtLeast(needed, parts) => {
                 let parts: Vec<Bounds> = parts.iter().map(|part| part.bounds(health)).collect();
@@ -87,7 +82,8 @@ mod tests {
         Target { address: ([127, 0, 0, 1], port).into(), host: "a".into(), monitor: Arc::new(monitor) }
     }
 
-    /// Each letter is a probe: up, down, (d)egraded to a quarter, (r)estless but up, (s) restless but down.
+    /// Each letter is a probe: up, down, (d)egraded to a quarter, (r)estless but up, (s) restless but down, (e) degraded and
+    /// about to be up.
     fn verdict(needed: u8, probes: &str) -> Verdict {
         let parts = (1..=probes.len() as u16).map(|port| Condition::Probe(target(port))).collect();
         let health = |target: &Target| {
@@ -95,6 +91,7 @@ mod tests {
             let outcomes: &[Option<Share>] = match probes.as_bytes()[usize::from(target.address.port()) - 1] {
                 b'u' => &[Some(Share::FULL)],
                 b'd' => &[quarter],
+                b'e' => &[quarter, Some(Share::FULL)],
                 b'r' => &[Some(Share::FULL), None],
                 b's' => &[None, Some(Share::FULL)],
                 _ => &[None],
@@ -127,9 +124,18 @@ mod tests {
 
     #[test]
     fn a_condition_is_restless_only_where_an_unconfirmed_outcome_could_change_it() {
-        for (needed, probes, restless) in
-            [(1, "ru", false), (2, "ru", true), (1, "rx", true), (2, "rx", false), (2, "su", true), (1, "su", false)]
-        {
+        for (needed, probes, restless) in [
+            (1, "ru", false),
+            (2, "ru", true),
+            (1, "rx", true),
+            (2, "rx", false),
+            (2, "su", true),
+            (1, "su", false),
+            (1, "de", true),
+            (1, "eu", false),
+            (2, "eu", true),
+            (2, "de", false),
+        ] {
             assert_eq!(verdict(needed, probes).restless, restless, "{needed} of {probes}");
         }
     }

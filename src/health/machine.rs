@@ -112,18 +112,34 @@ impl Health {
 
     /// Whether an unconfirmed outcome speaks against the state.
     pub fn is_restless(self) -> bool {
-        match self.state {
-            State::Unknown => false,
+        let (least, most) = self.prospects();
+        least != most
+    }
+
+    /// The least and the most that unconfirmed outcomes could leave it; both are its share if there are none.
+    pub fn prospects(self) -> (Share, Share) {
+        let share = self.share();
+        let falls = match self.state {
             State::Up => self.rows.worse > 0,
-            // One that keeps nothing has nothing to lose.
-            State::Degraded(share) => (share.is_some() && self.rows.failures > 0) || self.rows.full > 0,
+            State::Degraded(_) => self.rows.failures > 0,
+            State::Unknown | State::Down => false,
+        };
+        let rises = match self.state {
+            State::Degraded(_) => self.rows.full > 0,
             State::Down => self.rows.successes > 0,
-        }
+            State::Unknown | State::Up => false,
+        };
+        (if falls { Share::NONE } else { share }, if rises { Share::FULL } else { share })
     }
 
     /// Until when it stays down whatever it says, on the clock of [`Health::observe`]; the past if nothing holds it.
     pub fn held_until(self) -> Duration {
         self.hold.until
+    }
+
+    /// Failures in a row and successes in a row, up to the last outcome: one of them is 0. Both are after the first one.
+    pub fn in_a_row(self) -> (u8, u8) {
+        (self.rows.failures, self.rows.successes)
     }
 
     /// Takes in one outcome: the share of clients that a success asks for, or `None` for a failure. `now` never runs

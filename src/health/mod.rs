@@ -9,6 +9,7 @@ mod machine;
 mod monitor;
 mod outcome;
 mod share;
+mod sighting;
 mod tls;
 
 pub use checks::{DnsCheck, DnsTransport, ExecCheck, ExpectedRecord, GrpcCheck, TcpCheck};
@@ -20,4 +21,5 @@ pub use machine::{Health, State, Transition};
 pub use monitor::{Check, DEFAULT_FALL, DEFAULT_INTERVAL, DEFAULT_RISE, DEFAULT_TIMEOUT, Monitor, Target};
 pub use outcome::{Failure, Finding, Outcome, Stage, Times};
 pub use share::Share;
+pub use sighting::{Sighting, Survey};
 pub use tls::{Certificates, ClientIdentity, DEFAULT_EXPIRY_WARNING, PrivateKey, TlsCheck};

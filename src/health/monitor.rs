@@ -71,6 +71,8 @@ pub enum Check {
     Icmp,
     /// A program that finds the endpoint well.
     Exec(ExecCheck),
+    /// Nothing: the endpoint, or whoever watches it, reports. A monitor's `interval` is how long it may be silent.
+    Push,
 }
 
 /// One thing to probe. Pools that would ask the same share one probe: targets are equal then.
@@ -84,9 +86,38 @@ pub struct Target {
     pub monitor: Arc<Monitor>,
 }
 
+impl Target {
+    /// Whether this node sends probes to it, rather than waiting for reports.
+    pub fn is_probed(&self) -> bool {
+        !matches!(self.monitor.check, Check::Push)
+    }
+
+    /// Whether its failures may be this node's own: reports come from elsewhere, and programs may look at anything.
+    pub fn tells_of_this_node(&self) -> bool {
+        !matches!(self.monitor.check, Check::Push | Check::Exec(_))
+    }
+}
+
 /// Where the connection goes.
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.address.port() == 0 { self.address.ip().fmt(f) } else { self.address.fmt(f) }
+    }
+}
+
+impl Check {
+    /// Its name in a zone file.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Tcp(_) => "tcp",
+            Self::Http(_) => "http",
+            Self::Https(..) => "https",
+            Self::Tls(..) => "tls",
+            Self::Dns(_) => "dns",
+            Self::Grpc(_) => "grpc",
+            Self::Icmp => "icmp",
+            Self::Exec(_) => "exec",
+            Self::Push => "push",
+        }
     }
 }

@@ -27,6 +27,11 @@ impl Outcome {
             Self::Failure(_) => None,
         }
     }
+
+    /// Whether it is a failure that could be this node's own.
+    pub fn may_be_ours(&self) -> bool {
+        matches!(self, Self::Failure(failure) if failure.may_be_ours())
+    }
 }
 
 /// What a probe learnt of an endpoint that did what its monitor asks.
@@ -123,6 +128,18 @@ pub enum Failure {
     Protocol(String),
     /// Any other error of the operating system.
     Io(String),
+    /// Nothing was heard of it for as long as its monitor waits.
+    Silent,
+    /// Somebody reported it, and maybe said why.
+    Reported(Option<Box<str>>),
+}
+
+impl Failure {
+    /// Whether it could be this node's own: what no sign of the endpoint or its network came with. A refusal, an alert or a
+    /// status comes from somewhere else.
+    pub fn may_be_ours(&self) -> bool {
+        matches!(self, Self::TimedOut(_) | Self::Unreachable | Self::NoDescriptors)
+    }
 }
 
 impl fmt::Display for Stage {
@@ -160,6 +177,9 @@ impl fmt::Display for Failure {
             Self::NoTurn => f.write_str("too many programs run on this node"),
             Self::Protocol(why) => write!(f, "protocol error: {why}"),
             Self::Io(why) => f.write_str(why),
+            Self::Silent => f.write_str("no report in time"),
+            Self::Reported(None) => f.write_str("reported"),
+            Self::Reported(Some(why)) => write!(f, "reported: {why}"),
         }
     }
 }

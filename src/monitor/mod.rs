@@ -76,6 +76,8 @@ impl Prober {
             Check::Grpc(check) => self.probe_grpc(target, check, budget).await,
             Check::Icmp => icmp::probe(target.address.ip(), budget).await,
             Check::Exec(check) => self.programs.probe(target, check).await,
+            // There is nothing to ask: what is known of it was reported.
+            Check::Push => Err(Failure::Silent),
         };
         found.map_or_else(Outcome::Failure, Outcome::Success)
     }

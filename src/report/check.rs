@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::geo::countries::{self, Country};
 use crate::geo::{ClientMatch, Location};
@@ -20,7 +20,7 @@ pub struct Check<F> {
 }
 
 /// What a configuration holds.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Summary {
     zones: usize,
     names: usize,
@@ -35,7 +35,7 @@ pub struct Summary {
 }
 
 /// Countries that no region of a zone names, by country or by continent.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Defaulted {
     zone: String,
     countries: Vec<String>,
@@ -57,7 +57,10 @@ impl Summary {
             pools: world.pools.len(),
             endpoints: world.pools.iter().map(|pool| pool.members.len()).sum(),
             // An empty sum of floats is -0.0.
-            probes_a_second: targets.iter().fold(0.0, |sum, target| sum + 1.0 / target.monitor.interval.as_secs_f64()),
+            probes_a_second: targets
+                .iter()
+                .filter(|target| target.is_probed())
+                .fold(0.0, |sum, target| sum + 1.0 / target.monitor.interval.as_secs_f64()),
             worst_case_exposure: exposures.reduce(f64::max),
             defaulted: world.zones.iter().filter_map(defaulted).collect(),
         }

@@ -1,17 +1,17 @@
 //! Why a client gets the answer it gets: every step as the serving code takes it, and the answer that it really gives.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use hickory_proto::op::{Edns, Message, OpCode, Query};
 use hickory_proto::rr::rdata::opt::{ClientSubnet, EdnsCode, EdnsOption};
 use hickory_proto::rr::{Name as ProtoName, RData, Record as ProtoRecord, RecordType};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::owners;
 use super::text::Percent;
+use super::{Network, owners};
 use crate::answer::{self, Asker, Client, Rotation, Transport, Worker};
 use crate::geo::{ClientMatch, Location};
 use crate::health::Share;
@@ -32,9 +32,19 @@ pub struct Question {
     /// A type that hickory-proto knows by this name.
     pub rtype: RecordType,
     /// The client's network.
-    pub client: IpAddr,
-    /// Bits of it that a resolver would tell.
-    pub length: u8,
+    pub client: Network,
+}
+
+impl Question {
+    /// A name as a person writes it: absolute whether it ends with a dot or not.
+    pub fn parse_name(text: &str) -> Result<Name, String> {
+        Name::parse(text, &Name::root()).map_err(|error| error.to_string())
+    }
+
+    /// A type as a person writes it, in upper or lower case.
+    pub fn parse_type(text: &str) -> Result<RecordType, String> {
+        text.to_ascii_uppercase().parse().map_err(|_| format!("`{text}` is no record type"))
+    }
 }
 
 /// The standing of endpoints in a world where probes find nothing down but what these targets mean. One that means nothing
@@ -43,24 +53,45 @@ pub fn standing_without<'a>(
     down: &'a [TargetPattern],
     world: &'a World,
 ) -> Result<impl Fn(PoolId, usize) -> Standing + 'a, String> {
+    check_meant(down, world)?;
+    Ok(|id, endpoint| without(down, world, id, endpoint, Standing::CALM))
+}
+
+/// What would be answered from if what these targets mean went down now. One that means nothing is an error.
+fn snapshot_without(down: &[TargetPattern], snapshot: &Snapshot) -> Result<Snapshot, String> {
+    let world = snapshot.world();
+    check_meant(down, world)?;
+    let changed: BTreeSet<PoolId> = down.iter().flat_map(|target| world.pools_meant(target)).collect();
+    let changed: Vec<PoolId> = changed.into_iter().collect();
+    let standing = |id: PoolId, endpoint| snapshot.pools()[id as usize].standing(endpoint);
+    Ok(snapshot.with_pools(&changed, |id, endpoint| without(down, world, id, endpoint, standing(id, endpoint))))
+}
+
+fn check_meant(down: &[TargetPattern], world: &World) -> Result<(), String> {
     for target in down {
         if target.kind() == TargetKind::Name {
             return Err(format!("{target} is not probed: what may be down is dc:NAME, pool:NAME or endpoint:ADDRESS"));
         }
         world.find(target).map_err(|meant| Refusal::Unknown(target.clone(), meant).to_string())?;
     }
-    Ok(|id, endpoint| {
-        let pool = &world.pools[id as usize];
-        let is_down = down.iter().any(|target| world.is_meant(target, pool, endpoint));
-        Standing { share: if is_down { Share::NONE } else { Share::FULL }, ..Standing::CALM }
-    })
+    Ok(())
+}
+
+/// The standing of an endpoint that is down if one of the targets means it, and else stands so.
+fn without(down: &[TargetPattern], world: &World, id: PoolId, endpoint: usize, so: Standing) -> Standing {
+    let pool = &world.pools[id as usize];
+    let is_down = down.iter().any(|target| world.is_meant(target, pool, endpoint));
+    if is_down { Standing { share: Share::NONE, restless: false, ..so } } else { so }
 }
 
 /// The story of one answer.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Explanation {
     /// Whether no running node was asked: all is taken as up but what the question takes down.
     offline: bool,
+    /// The node that was asked, and the generation that it answered from.
+    node: Option<String>,
+    generation: Option<u64>,
     down: Vec<String>,
     name: String,
     #[serde(rename = "type")]
@@ -71,7 +102,7 @@ pub struct Explanation {
     answer: AnswerShape,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct ClientShape {
     network: String,
     looked_up_as: String,
@@ -80,11 +111,11 @@ struct ClientShape {
     region_match: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct SteeringShape {
     steps: Vec<StepShape>,
     pools: Vec<PoolShape>,
-    rung: &'static str,
+    rung: Cow<'static, str>,
     /// What the client's hash goes by, if pools or endpoints are chosen by it.
     sticky: Option<String>,
     /// All pools that can be; where a draw decides, `outcomes` tells which together. Where a hash does, these it is.
@@ -102,13 +133,13 @@ struct SteeringShape {
 }
 
 /// A step and the order of pools behind it: tiers, best first.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct StepShape {
-    step: &'static str,
+    step: Cow<'static, str>,
     tiers: Vec<Vec<String>>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct PoolShape {
     pool: String,
     open_v4: usize,
@@ -120,15 +151,15 @@ struct PoolShape {
 }
 
 /// Pools that answer together.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct OutcomeShape {
     chosen: Vec<String>,
     probability: f64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct AnswerShape {
-    rcode: &'static str,
+    rcode: Cow<'static, str>,
     records: Vec<String>,
     ttl: Option<u32>,
     scope: Option<u8>,
@@ -136,8 +167,20 @@ struct AnswerShape {
 
 impl Explanation {
     /// Answers the question from a snapshot made without a running node, with these things down.
-    pub fn new(snapshot: &Snapshot, question: &Question, down: &[TargetPattern]) -> Result<Self, String> {
-        let client = Client::of_network(&snapshot.world().ecs, question.client, question.length);
+    pub fn offline(snapshot: &Snapshot, question: &Question, down: &[TargetPattern]) -> Result<Self, String> {
+        Self::new(snapshot, question, down, true)
+    }
+
+    /// Answers the question from what this node answers from, or would with these things down besides.
+    pub fn live(snapshot: &Snapshot, question: &Question, down: &[TargetPattern]) -> Result<Self, String> {
+        match down {
+            [] => Self::new(snapshot, question, down, false),
+            _ => Self::new(&snapshot_without(down, snapshot)?, question, down, false),
+        }
+    }
+
+    fn new(snapshot: &Snapshot, question: &Question, down: &[TargetPattern], offline: bool) -> Result<Self, String> {
+        let client = Client::of_network(&snapshot.world().ecs, question.client.address, question.client.length());
         let key = question.name.to_key();
         let zone = snapshot.find_zone(&key);
         let location = snapshot.locations().look_up(client.address);
@@ -145,7 +188,9 @@ impl Explanation {
         let node = owners::find_node(snapshot, &key, Rtype(question.rtype.into()));
         let plan = node.and_then(owners::steered).map(|(plan, name)| snapshot.plan(plan, name));
         Ok(Self {
-            offline: true,
+            offline,
+            node: (!offline).then(|| snapshot.world().node.to_string()),
+            generation: (!offline).then(|| snapshot.generation()),
             down: down.iter().map(TargetPattern::to_string).collect(),
             name: question.name.to_string(),
             rtype: question.rtype.to_string(),
@@ -165,10 +210,10 @@ impl ClientShape {
             let id = zone.regions.of(client.address, location);
             zone.regions.get(id)
         });
-        let length = client.subnet.map_or(question.length, |subnet| subnet.length);
+        let length = client.subnet.map_or(question.client.length(), |subnet| subnet.length);
         let matching = region.and_then(|region| region.best_match(client.address, location));
         Self {
-            network: format!("{}/{}", question.client, question.length),
+            network: format!("{}/{}", question.client.address, question.client.length()),
             looked_up_as: format!("{}/{length}", client.address),
             location: location.to_string(),
             region: region.map(|region| region.name.to_string()),
@@ -218,7 +263,7 @@ impl SteeringShape {
         Self {
             steps,
             pools: pools.collect(),
-            rung: rung(&choice, rule.all_down),
+            rung: rung(&choice, rule.all_down).into(),
             chosen: pools_of(match outcomes.as_slice() {
                 drawn if !is_hashed => drawn.iter().fold(choice.verdict, |all, (verdict, _)| together(all, *verdict)),
                 _ => choice.verdict,
@@ -258,14 +303,14 @@ fn steps(
             Criterion::Distance(_) => "distance",
             Criterion::Failover(_) => "failover",
         };
-        shapes.push(StepShape { step, tiers: tiers.iter().map(|&tier| names(tier)).collect() });
+        shapes.push(StepShape { step: step.into(), tiers: tiers.iter().map(|&tier| names(tier)).collect() });
     }
     let step = match rule.course.draw {
         Some(Draw::Chance) => "weight",
         Some(Draw::Sticky(_)) => "sticky",
         None => return shapes,
     };
-    shapes.push(StepShape { step, tiers: ranking.tiers().iter().map(|&tier| names(tier)).collect() });
+    shapes.push(StepShape { step: step.into(), tiers: ranking.tiers().iter().map(|&tier| names(tier)).collect() });
     shapes
 }
 
@@ -344,24 +389,25 @@ impl AnswerShape {
         let name = ProtoName::from_ascii(question.name.to_string()).map_err(|error| error.to_string())?;
         let mut query = Message::new(0, hickory_proto::op::MessageType::Query, OpCode::Query);
         query.add_query(Query::query(name, question.rtype));
-        let masked = ipnet::IpNet::new(question.client, question.length).map_err(|error| error.to_string())?.network();
+        let (client, length) = (question.client.address, question.client.length());
+        let masked = ipnet::IpNet::new(client, length).map_err(|error| error.to_string())?.network();
         let mut edns = Edns::new();
-        edns.options_mut().insert(EdnsOption::Subnet(ClientSubnet::new(masked, question.length, 0)));
+        edns.options_mut().insert(EdnsOption::Subnet(ClientSubnet::new(masked, length, 0)));
         query.set_edns(edns);
         let query = query.to_vec().map_err(|error| error.to_string())?;
 
         let mut worker = Worker::new(Arc::new(Rotation::default()));
-        let asker = Asker { address: question.client, transport: Transport::Tcp, idle: None };
+        let asker = Asker { address: client, transport: Transport::Tcp, idle: None };
         let mut out = vec![0; MAX_MESSAGE];
         // No cookie is asked for, so the time does not matter.
         let outcome = answer::answer(snapshot, &mut worker, &query, asker, 0, &mut out);
-        let answer::Outcome::Reply { length, rcode, .. } = outcome else {
+        let answer::Outcome::Reply { length: written, rcode, .. } = outcome else {
             return Err("the question gets no answer".to_owned());
         };
-        let reply = Message::from_vec(&out[..length]).map_err(|error| error.to_string())?;
+        let reply = Message::from_vec(&out[..written]).map_err(|error| error.to_string())?;
         let subnet = reply.edns.as_ref().and_then(|edns| edns.option(EdnsCode::Subnet));
         Ok(Self {
-            rcode: rcode.as_str(),
+            rcode: rcode.as_str().into(),
             ttl: reply.answers.iter().map(|record| record.ttl).min(),
             records: reply.answers.iter().map(in_presentation_format).collect(),
             scope: subnet.and_then(|option| match option {
@@ -397,11 +443,11 @@ fn quoted(octets: &[u8]) -> String {
 
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.offline {
-            match self.down.as_slice() {
-                [] => writeln!(f, "offline: all taken as up")?,
-                down => writeln!(f, "offline: all taken as up but {}", down.join(", "))?,
-            }
+        match (&self.node, self.down.as_slice()) {
+            (None, []) => writeln!(f, "offline: all taken as up")?,
+            (None, down) => writeln!(f, "offline: all taken as up but {}", down.join(", "))?,
+            (Some(node), []) => writeln!(f, "live: as {node} answers now")?,
+            (Some(node), down) => writeln!(f, "live: as {node} would answer without {}", down.join(", "))?,
         }
         writeln!(f, "{} {} for {}", self.name, self.rtype, self.client.network)?;
         let ClientShape { looked_up_as, location, region, region_match, .. } = &self.client;

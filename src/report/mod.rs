@@ -1,4 +1,4 @@
-//! What the command prints, as shapes for `--json` and as text.
+//! What the command prints and the admin server says, as shapes for JSON and as text.
 
 mod audience;
 mod census;
@@ -7,22 +7,36 @@ mod comparison;
 mod diff;
 mod explain;
 mod network;
+mod notice;
+mod overrides;
 mod owners;
 mod places;
+mod problem;
 mod query_log;
+mod reload;
 mod simulate;
+mod status;
+mod table;
 mod text;
+mod txt;
 
 use std::fmt::Display;
 
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 pub use audience::Audience;
 pub use check::{Check, Summary};
 pub use diff::Diff;
 pub use explain::{Explanation, Question, standing_without};
 pub use network::Network;
+pub use notice::{News, Notice};
+pub use overrides::{OverrideList, OverrideOrder, OverrideSelector, OverrideShape};
+pub use problem::{Problem, SelfCheck};
+pub use reload::{Reload, ToldFault};
 pub use simulate::Simulation;
+pub use status::{Filter, Status, When};
+pub use txt::{TxtChange, TxtList, TxtShape};
 
 /// Pretty JSON. The shapes here always have one.
 pub fn to_json(shape: &impl Serialize) -> String {
@@ -32,4 +46,19 @@ pub fn to_json(shape: &impl Serialize) -> String {
 /// For a machine or for a person.
 pub fn render(shape: &(impl Serialize + Display), json: bool) -> String {
     if json { to_json(shape) } else { shape.to_string() }
+}
+
+/// What JSON is made of and becomes again.
+pub trait Shape: Serialize + DeserializeOwned {}
+
+impl<T: Serialize + DeserializeOwned> Shape for T {}
+
+/// A shape from JSON, or what is wrong with it.
+pub fn from_json<T: Shape>(json: &str) -> Result<T, String> {
+    serde_json::from_str(json).map_err(|error| error.to_string())
+}
+
+/// JSON without a line break.
+pub fn to_json_line(shape: &impl Serialize) -> String {
+    serde_json::to_string(shape).expect("shapes have string keys and finite numbers")
 }

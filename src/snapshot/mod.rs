@@ -3,6 +3,7 @@
 //! A [`Snapshot`] is never changed. What the world does makes a new one, which shares all that stayed: a change of health
 //! shares zones and maps, a new configuration shares the maps whose criteria it repeats.
 
+mod amend;
 mod compile;
 mod odds;
 mod overlay;
@@ -22,6 +23,7 @@ use crate::overrides::{Rulings, canonical};
 use crate::steering::Map;
 use crate::wire::{CookieSecret, Rtype};
 use crate::zone::{NameId, PlanId, Special, Zone, ZoneError};
+pub use amend::Unfit;
 use compile::Compiler;
 pub use odds::Shares;
 use overlay::Overlay;
@@ -29,8 +31,8 @@ pub use plan::{Choice, Plan, Rule, Rung, Verdict};
 pub use pool::{Duty, Family, Kind, Lists, Member, OPEN_NOW, PerFamily, Pool, Selection, Standing};
 pub use protocol::{Cookies, Identity, MAX_IDENTITY, MAX_SECRETS, MAX_WINDOW, Protocol, RateLimit, Transfers};
 pub use world::{
-    Datacenter, Ecs, Endpoint, MAX_ENDPOINTS, MAX_POOLS, Members, PoolId, PoolSpec, PoolUse, SteeredName, Steering,
-    World, ZoneSpec,
+    Datacenter, Ecs, Endpoint, MAX_ENDPOINTS, MAX_POOLS, Members, PoolId, PoolSpec, PoolUse, Probing, SteeredName,
+    Steering, World, ZoneSpec,
 };
 
 /// All that queries are answered from.
@@ -44,20 +46,22 @@ pub struct Snapshot {
 }
 
 /// A compiled world: what health does not change. It takes time to make, so it is made aside.
-#[derive(Debug)]
+///
+/// All of it is shared: a copy with another zone costs as little as a list of the zones.
+#[derive(Clone, Debug)]
 pub struct Blueprint {
-    world: World,
+    world: Arc<World>,
     locations: Arc<Locations>,
-    zones: Box<[ServedZone]>,
-    by_apex: HashMap<Box<[u8]>, u32, foldhash::fast::RandomState>,
+    zones: Box<[Arc<ServedZone>]>,
+    by_apex: Arc<HashMap<Box<[u8]>, u32, foldhash::fast::RandomState>>,
     /// Labels of the longest apex, so that longer names need no look-up at their full length.
     apex_depth: usize,
     /// By [`PlanId`].
-    rules: Box<[Arc<Rule>]>,
+    rules: Arc<[Arc<Rule>]>,
     /// The plan of each steered name, by [`NameId`], in the order of the world.
-    plan_of_name: Box<[PlanId]>,
+    plan_of_name: Arc<[PlanId]>,
     /// The plans that hold a pool, by [`PoolId`].
-    plans_of: Box<[Vec<PlanId>]>,
+    plans_of: Arc<[Vec<PlanId>]>,
     /// What cookies are made with where the operator gave no secret.
     own_secret: [CookieSecret; 1],
 }
@@ -101,10 +105,10 @@ impl Blueprint {
         let plans_of = plans_of(world.pools.len(), &rules);
         let own_secret = previous.map_or_else(|| [random_secret()], |snapshot| snapshot.blueprint.own_secret);
         Ok(Self {
-            world,
+            world: Arc::new(world),
             locations,
-            zones: zones.into(),
-            by_apex,
+            zones: zones.into_iter().map(Arc::new).collect(),
+            by_apex: Arc::new(by_apex),
             apex_depth,
             rules: rules.into(),
             plan_of_name: plan_of_name.into(),
@@ -116,6 +120,21 @@ impl Blueprint {
     /// What the operator wrote.
     pub fn world(&self) -> &World {
         &self.world
+    }
+
+    /// All zones, in the order of the world's.
+    pub fn zones(&self) -> &[Arc<ServedZone>] {
+        &self.zones
+    }
+
+    /// The zone with the longest apex at or above a name in wire format and lower case.
+    pub fn find_zone(&self, key: &[u8]) -> Option<&ServedZone> {
+        self.find_zone_id(key).map(|id| &*self.zones[id as usize])
+    }
+
+    fn find_zone_id(&self, key: &[u8]) -> Option<u32> {
+        let surplus = labels(key).count().saturating_sub(self.apex_depth);
+        suffixes(key).skip(surplus).find_map(|suffix| self.by_apex.get(suffix).copied())
     }
 }
 
@@ -158,10 +177,21 @@ impl Snapshot {
             return Self { overlay: Overlay::default(), ..self };
         }
         let mode = |owner: &Name| rulings.of_name(&canonical(owner)).map(|ruling| ruling.order.mode);
-        let names = self.blueprint.world.steered_names().zip(&self.blueprint.plan_of_name);
+        let names = self.blueprint.world.steered_names().zip(self.blueprint.plan_of_name.iter());
         let modes = names.map(|(owner, &plan)| (mode(owner), plan));
         let overlay = Overlay::new(modes, &self.blueprint.rules, &self.pools);
         Self { overlay, ..self }
+    }
+
+    /// The same health, and the same world with other records: what [`Blueprint::amended`] made of its blueprint.
+    pub fn amended(&self, blueprint: Arc<Blueprint>) -> Self {
+        let (pools, plans, overlay) = (self.pools.clone(), self.plans.clone(), self.overlay.clone());
+        Self { generation: self.generation + 1, blueprint, pools, plans, overlay }
+    }
+
+    /// Whether it is one of this blueprint.
+    pub fn is_of(&self, blueprint: &Arc<Blueprint>) -> bool {
+        Arc::ptr_eq(&self.blueprint, blueprint)
     }
 
     /// Counts up by one from snapshot to snapshot, beginning with 1.
@@ -180,14 +210,13 @@ impl Snapshot {
     }
 
     /// All zones.
-    pub fn zones(&self) -> &[ServedZone] {
-        &self.blueprint.zones
+    pub fn zones(&self) -> &[Arc<ServedZone>] {
+        self.blueprint.zones()
     }
 
     /// The zone with the longest apex at or above a name in wire format and lower case.
     pub fn find_zone(&self, key: &[u8]) -> Option<&ServedZone> {
-        let surplus = labels(key).count().saturating_sub(self.blueprint.apex_depth);
-        suffixes(key).skip(surplus).find_map(|suffix| self.zone_at(suffix))
+        self.blueprint.find_zone(key)
     }
 
     /// The zone that answers questions for a name in wire format and lower case: the deepest one. Of the types only DS
@@ -203,7 +232,7 @@ impl Snapshot {
 
     /// The zone with this apex.
     pub fn zone_at(&self, apex: &[u8]) -> Option<&ServedZone> {
-        self.blueprint.by_apex.get(apex).map(|&id| &self.blueprint.zones[id as usize])
+        self.blueprint.by_apex.get(apex).map(|&id| &*self.blueprint.zones[id as usize])
     }
 
     /// The secrets of cookies: the first makes them, all verify.
@@ -297,7 +326,7 @@ fn make_pools(
     pools.collect()
 }
 
-fn plans_of(pools: usize, rules: &[Arc<Rule>]) -> Box<[Vec<PlanId>]> {
+fn plans_of(pools: usize, rules: &[Arc<Rule>]) -> Arc<[Vec<PlanId>]> {
     let mut plans_of = vec![Vec::new(); pools];
     for (plan, rule) in (0..).zip(rules) {
         for &pool in rule.pools.iter().chain(&rule.fallback) {

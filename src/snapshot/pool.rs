@@ -166,6 +166,8 @@ impl<T: Clone + PartialEq> Lists<T> {
 pub struct Pool {
     spec: Arc<PoolSpec>,
     kind: Kind,
+    /// By the endpoints' places in the spec.
+    standings: Box<[Standing]>,
     share: Share,
     restless: bool,
     draining: bool,
@@ -219,7 +221,7 @@ impl Pool {
         generation: u64,
         previous: Option<&Self>,
     ) -> Self {
-        let standings: Vec<Standing> = (0..spec.members.len()).map(standing).collect();
+        let standings: Box<[Standing]> = (0..spec.members.len()).map(standing).collect();
         let kind = match &spec.members {
             Members::Addresses(endpoints) => addresses(endpoints, &standings, previous),
             Members::Cname(endpoint) => {
@@ -232,7 +234,7 @@ impl Pool {
         let draining = standings.iter().any(|standing| standing.duty == Duty::Draining);
         let restless = draining || standings.iter().any(|standing| standing.restless);
         let share = share(&kind);
-        let mut pool = Self { spec, kind, share, restless, draining, last_open: [0; 2] };
+        let mut pool = Self { spec, kind, standings, share, restless, draining, last_open: [0; 2] };
         pool.last_open = [Family::V4, Family::V6].map(|family| {
             let was_open = previous.map_or(0, |pool| pool.last_open[family as usize]);
             match was_open {
@@ -252,6 +254,11 @@ impl Pool {
     /// What it hands out.
     pub fn kind(&self) -> &Kind {
         &self.kind
+    }
+
+    /// What answers make of the endpoint in this place of the spec.
+    pub fn standing(&self, endpoint: usize) -> Standing {
+        self.standings[endpoint]
     }
 
     /// Whether an unconfirmed outcome speaks against one of its endpoints' states, or one drains: what is answered now may

@@ -5,13 +5,14 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::geo::{Coordinates, CountryCode, DatacenterId, Regions};
 use crate::health::{Condition, Target};
 use crate::name::Name;
 use crate::overrides::Order;
 use crate::steering::{AllDown, Pick, Step};
-use crate::wire::{Rtype, SvcParams};
+use crate::wire::SvcParams;
 use crate::zone::Record;
 
 use super::Protocol;
@@ -38,6 +39,8 @@ pub struct World {
     pub ecs: Ecs,
     /// How messages are exchanged.
     pub protocol: Protocol,
+    /// What holds for all probes.
+    pub probing: Probing,
     /// What this node calls itself: its `site`, else its host name.
     pub node: Box<str>,
 }
@@ -57,6 +60,20 @@ impl Default for Ecs {
     /// RFC 7871, section 11.1, recommends 24 and 56 as what resolvers send at most.
     fn default() -> Self {
         Self { enabled: true, max_source_v4: 24, max_source_v6: 56 }
+    }
+}
+
+/// What holds for all probes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Probing {
+    /// How long the last states are held when everything seems to fail at once; zero for not at all.
+    pub hold: Duration,
+}
+
+impl Default for Probing {
+    /// Long enough for a switch to start again, short enough for a datacenter whose neighbours died with it.
+    fn default() -> Self {
+        Self { hold: Duration::from_secs(60) }
     }
 }
 
@@ -158,15 +175,8 @@ pub struct ZoneSpec {
     pub names: Vec<SteeredName>,
     /// Names that answer TXT with what is known of the asker.
     pub reflect: Vec<Name>,
-}
-
-impl ZoneSpec {
-    /// SERIAL of the SOA (RFC 1035, section 3.3.13): its RDATA ends with five numbers of 32 bits.
-    pub fn serial(&self) -> Option<u32> {
-        let soa = self.records.iter().find(|record| record.rtype == Rtype::SOA)?;
-        let numbers: &[u8; 20] = soa.rdata.last_chunk()?;
-        numbers.first_chunk().map(|serial| u32::from_be_bytes(*serial))
-    }
+    /// Whether the SOA's serial is truenorth's to count: the operator gave none.
+    pub counts_serial: bool,
 }
 
 /// A name whose addresses are chosen for each client.

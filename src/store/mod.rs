@@ -34,7 +34,7 @@ use lock::NotHeld;
 use writer::{Desk, Writer};
 
 pub use lock::Held;
-pub use records::{HEALTH, HealthRecord, SERIALS};
+pub use records::{HEALTH, HealthRecord, OVERRIDES, OverrideRecord, SERIALS, TXT, TxtRecord};
 pub use table::{Batch, Key, Table};
 
 /// How long the start waits for what an earlier process left; a disk that hangs is not waited for.

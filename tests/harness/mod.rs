@@ -90,7 +90,18 @@ impl Files {
 
     /// Starts to serve; returns once it answers.
     pub(crate) fn serve(&self) -> Node {
-        let mut command = truenorth();
+        self.serve_by(truenorth())
+    }
+
+    /// The same inside of a network namespace.
+    pub(crate) fn serve_in(&self, namespace: &str) -> Node {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", namespace, env!("CARGO_BIN_EXE_truenorth")]);
+        command.env("RUST_LOG", "info").stdin(Stdio::null());
+        self.serve_by(command)
+    }
+
+    fn serve_by(&self, mut command: Command) -> Node {
         command.args(["serve", "--config"]).arg(self.path("truenorth.toml"));
         Node::start(command)
     }

@@ -9,11 +9,13 @@ mod harness;
 
 mod balance;
 mod command;
+mod falls;
 mod health;
 mod hostile;
 mod limits;
 mod process;
 mod reload;
 mod restart;
+mod sick;
 mod statics;
 mod steering;

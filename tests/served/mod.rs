@@ -49,6 +49,7 @@ pub(crate) fn snapshot(version: &str) -> Arc<Snapshot> {
         windows: Vec::new(),
         ecs: Ecs::default(),
         protocol: truenorth::snapshot::Protocol::default(),
+        probing: truenorth::snapshot::Probing::default(),
         node: "test".into(),
     };
     let blueprint = Blueprint::compile(world, Arc::new(Locations::unknown()), None).unwrap();
@@ -103,6 +104,7 @@ fn zone(version: &str) -> ZoneSpec {
         records,
         names: vec![SteeredName { owner: name("www"), steering }],
         reflect: Vec::new(),
+        counts_serial: false,
         origin,
     }
 }

@@ -144,9 +144,9 @@ fn keys_that_nobody_reads_are_refused() {
         ],
     );
     assert_told(
-        &changed(r#"type = "http""#, r#"type = "push""#),
+        &changed(r#"type = "http""#, r#"type = "snmp""#),
         &[
-            "17:8 error: `push` is not known yet: a later version will offer it | `type` takes `http`, `https`, `tls`, `tcp`, `dns`, `grpc`, `icmp`, `exec` now",
+            "17:8 error: `type` takes one of `http`, `https`, `tls`, `tcp`, `dns`, `grpc`, `icmp`, `exec`, `push`, `all`, `any`, `at_least` | not one of them",
         ],
     );
     assert_told(

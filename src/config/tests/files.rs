@@ -169,7 +169,7 @@ fn the_server_file_is_checked() {
                 "truenorth.toml",
                 b"site = { latitude = 1, longitude = 2 }\n\
                   [admin]\n\
-                  listen = \"127.0.0.1:8053\"\n\
+                  listen = [\"127.0.0.1:8053\", \"192.0.2.1\"]\n\
                   [listen]\n\
                   tls = []\n\
                   dns = [\"127.0.0.1\", \"[::1]:53\", \"[::1]:53\"]\n",
@@ -178,7 +178,7 @@ fn the_server_file_is_checked() {
         ],
         &[
             "truenorth.toml 1:1 error: a `site` outside of a datacenter is not known yet: a later version will read it | name a datacenter",
-            "truenorth.toml 2:2 error: `admin` is not known yet: a later version will read it",
+            r#"truenorth.toml 3:29 error: `listen` takes an address with a port, such as "127.0.0.1:8053" or "[::1]:8053""#,
             "truenorth.toml 5:1 error: `tls` needs `certificate` and `key` | `certificate` is missing beside it",
             "truenorth.toml 5:1 error: `tls` needs `certificate` and `key` | `key` is missing beside it",
             "truenorth.toml 5:7 error: `tls` needs an address | none",

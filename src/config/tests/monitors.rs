@@ -155,7 +155,7 @@ fn keys_of_http_and_tls_say_what_they_take() {
     let files = Files::new();
     for (keys, told) in [
         ("type = \"http\"\nversion = \"3\"", "2:11 error: `version` takes one of `1.1`, `2` | did you mean `2`?"),
-        ("type = \"http\"\nca = \"ca.pem\"", "2:1 error: `ca` is for monitors of type https and tls"),
+        ("type = \"http\"\nca = \"ca.pem\"", "2:1 error: `ca` is for monitors of type https, tls and grpc"),
         ("type = \"https\"\nalpn = [\"h2\"]", "2:1 error: `alpn` is for monitors of type tls"),
         ("type = \"tls\"\nport = 1\nreuse = true", "3:1 error: `reuse` is for monitors of type http and https"),
         ("type = \"tls\"", "0:11 error: a monitor needs `port` | `port` is missing here"),

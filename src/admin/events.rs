@@ -1,0 +1,105 @@
+//! `/v1/events`: what happens, as it happens (server-sent events, HTML Living Standard, section 9.2).
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Extension;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{OwnedSemaphorePermit, watch};
+
+use super::Office;
+use super::journal::Following;
+use super::refusal::Refusal;
+use crate::report::{self, Notice};
+
+/// Who follows at once; others are refused. Fewer than there are connections, so that other requests go on.
+pub(super) const FOLLOWERS: usize = 16;
+
+/// How often something is sent even if nothing happens, so that a connection that broke is found out.
+const PING: Duration = Duration::from_secs(15);
+
+/// Set for a connection whose answer has no end.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Endless(Arc<AtomicBool>);
+
+impl Endless {
+    pub(super) fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// One who follows.
+struct Follower {
+    following: Following,
+    stopping: watch::Receiver<()>,
+    is_done: bool,
+    _seat: OwnedSemaphorePermit,
+}
+
+/// `GET /v1/events`. Who sends `Last-Event-ID` gets what it missed first.
+pub(super) async fn follow(
+    State(office): State<Arc<Office>>,
+    Extension(endless): Extension<Endless>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let last = match headers.get("last-event-id") {
+        None => None,
+        Some(id) => {
+            let id = id.to_str().ok().and_then(|id| id.parse().ok());
+            Some(id.ok_or_else(|| Refusal::bad("Last-Event-ID is no number"))?)
+        }
+    };
+    let seat = office.followers.clone().try_acquire_owned();
+    let seat = seat.map_err(|_| Refusal::unavailable(format!("{FOLLOWERS} follow the events already")))?;
+    endless.0.store(true, Ordering::Relaxed);
+    let follower = Follower {
+        following: office.journal.follow(last),
+        stopping: office.stopping.clone(),
+        is_done: false,
+        _seat: seat,
+    };
+    let events = stream::unfold(follower, |mut follower| async {
+        let event = follower.next().await?;
+        Some((Ok::<_, Infallible>(event), follower))
+    });
+    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(PING)).into_response())
+}
+
+impl Follower {
+    async fn next(&mut self) -> Option<Event> {
+        if self.is_done {
+            return None;
+        }
+        if std::mem::take(&mut self.following.has_gap) {
+            return Some(Event::default().comment("some of what you missed is no longer kept"));
+        }
+        if let Some(notice) = self.following.missed.pop_front() {
+            return Some(event(&notice));
+        }
+        let received = tokio::select! {
+            biased;
+            received = self.following.coming.recv() => received,
+            _ = self.stopping.changed() => return None,
+        };
+        match received {
+            Ok(notice) => Some(event(&notice)),
+            Err(RecvError::Lagged(count)) => {
+                self.is_done = true;
+                Some(Event::default().comment(format!("too slow: {count} events were lost; come back")))
+            }
+            Err(RecvError::Closed) => None,
+        }
+    }
+}
+
+fn event(notice: &Notice) -> Event {
+    // One line: a line break would end the field.
+    Event::default().id(notice.id.to_string()).event(notice.news.kind()).data(report::to_json_line(notice))
+}

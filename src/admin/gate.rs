@@ -1,0 +1,182 @@
+//! Who may come in: requests to this server, from no foreign page, with the token.
+//!
+//! A browser on the operator's machine reaches loopback too, and runs any page's scripts. A name of that page's may lead to
+//! 127.0.0.1 (DNS rebinding), so `Host` must be an address, `localhost` or a name from the configuration. A page may send
+//! requests that it cannot read the answers to (CSRF), so an `Origin` must be this server's own.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::Office;
+use super::refusal::Refusal;
+use crate::config::{Admin, Token};
+
+/// The only path that asks for no token: what an anycast speaker or a load balancer asks has nothing to hide.
+const OPEN: &str = "/healthz";
+
+/// Who may come in.
+#[derive(Debug)]
+pub(super) struct Gate {
+    token: Option<Token>,
+    hosts: Vec<Box<str>>,
+}
+
+impl Gate {
+    pub(super) fn new(admin: &Admin) -> Self {
+        Self { token: admin.token.clone(), hosts: admin.hosts.clone() }
+    }
+
+    fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
+        let host = self.check_host(uri, headers)?;
+        check_origin(host, headers)?;
+        if uri.path() == OPEN { Ok(()) } else { self.check_token(headers) }
+    }
+
+    /// The request's authority (RFC 9112, section 3.2), if it is one of this server's.
+    fn check_host<'a>(&self, uri: &'a Uri, headers: &'a HeaderMap) -> Result<&'a str, Refusal> {
+        let mut fields = headers.get_all(header::HOST).iter();
+        // "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message that lacks a Host header
+        // field and to any request message that contains more than one Host header field line" (as above).
+        let (Some(field), None) = (fields.next(), fields.next()) else {
+            return Err(Refusal::bad("a request has one Host field"));
+        };
+        let field = field.to_str().map_err(|_| Refusal::bad("the Host field is no host"))?;
+        let named = uri.authority().map_or(field, |authority| authority.as_str());
+        for host in [field, named] {
+            if !self.is_ours(host) {
+                let why = format!("the host `{host}` is neither an address nor among `hosts` of [admin]");
+                return Err(Refusal::new(StatusCode::MISDIRECTED_REQUEST, why));
+            }
+        }
+        Ok(named)
+    }
+
+    fn is_ours(&self, host: &str) -> bool {
+        let name = without_port(host);
+        let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
+        let is_address = match address {
+            Some(v6) => v6.parse::<Ipv6Addr>().is_ok(),
+            None => name.parse::<IpAddr>().is_ok_and(|address| address.is_ipv4()),
+        };
+        let name = name.strip_suffix('.').unwrap_or(name);
+        is_address || name.eq_ignore_ascii_case("localhost") || self.hosts.iter().any(|h| h.eq_ignore_ascii_case(name))
+    }
+
+    fn check_token(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        let Some(token) = &self.token else { return Ok(()) };
+        let Some(shown) = headers.get(header::AUTHORIZATION) else {
+            return Err(Refusal::new(StatusCode::UNAUTHORIZED, "a token is needed: Authorization: Bearer TOKEN"));
+        };
+        if bearer(shown).is_some_and(|shown| token.is(shown)) {
+            return Ok(());
+        }
+        Err(Refusal::new(StatusCode::UNAUTHORIZED, "this is not the token"))
+    }
+}
+
+/// Browsers send the field with every write and with every request of a script to another origin.
+fn check_origin(host: &str, headers: &HeaderMap) -> Result<(), Refusal> {
+    for origin in headers.get_all(header::ORIGIN) {
+        let authority =
+            origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, authority)| authority);
+        if authority.is_none_or(|authority| !authority.eq_ignore_ascii_case(host)) {
+            return Err(Refusal::new(StatusCode::FORBIDDEN, "the request comes from another site's page"));
+        }
+    }
+    Ok(())
+}
+
+/// The token behind `Bearer` (RFC 6750, section 2.1); schemes are compared without case (RFC 9110, section 11.1).
+fn bearer(field: &HeaderValue) -> Option<&[u8]> {
+    let (scheme, token) = field.as_bytes().split_at_checked(b"Bearer ".len())?;
+    scheme.eq_ignore_ascii_case(b"Bearer ").then(|| token.trim_ascii())
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|octet| octet.is_ascii_digit()) => name,
+        _ => host,
+    }
+}
+
+/// Lets a request through to its route, or answers it; nothing that is answered is kept by anybody.
+pub(super) async fn keep(State(office): State<Arc<Office>>, request: Request, next: Next) -> Response {
+    let checked = office.gate.load().check(request.uri(), request.headers());
+    let mut response = match checked {
+        Ok(()) => next.run(request).await,
+        Err(refusal) => refusal.into_response(),
+    };
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gate() -> Gate {
+        Gate { token: None, hosts: vec!["ns1.example.com".into()] }
+    }
+
+    fn status(uri: &str, fields: &[(header::HeaderName, &str)]) -> Option<u16> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(name, HeaderValue::from_str(value).unwrap());
+        }
+        let refused = gate().check(&uri.parse().unwrap(), &headers).err()?;
+        Some(refused.into_response().status().as_u16())
+    }
+
+    #[test]
+    fn hosts_are_addresses_localhost_and_what_is_configured() {
+        for host in [
+            "127.0.0.1",
+            "127.0.0.1:8053",
+            "[::1]",
+            "[::1]:8053",
+            "localhost",
+            "LocalHost:8053",
+            "localhost.",
+            "ns1.example.com",
+            "NS1.example.com.:80",
+        ] {
+            assert_eq!(status("/", &[(header::HOST, host)]), None, "{host}");
+        }
+        for host in
+            ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "::1", "[::1", "", ":80", "2130706433"]
+        {
+            assert_eq!(status("/", &[(header::HOST, host)]), Some(421), "{host}");
+        }
+        assert_eq!(status("/", &[]), Some(400));
+        assert_eq!(status("/", &[(header::HOST, "localhost"), (header::HOST, "localhost")]), Some(400));
+        assert_eq!(status("http://evil.example/", &[(header::HOST, "localhost")]), Some(421));
+    }
+
+    #[test]
+    fn an_origin_is_this_server() {
+        for (host, origin, refused) in [
+            ("localhost:8053", "http://localhost:8053", None),
+            ("localhost:8053", "https://LOCALHOST:8053", None),
+            ("localhost:8053", "http://localhost:8054", Some(403)),
+            ("localhost:8053", "http://evil.example", Some(403)),
+            ("localhost:8053", "null", Some(403)),
+        ] {
+            assert_eq!(status("/", &[(header::HOST, host), (header::ORIGIN, origin)]), refused, "{host} {origin}");
+        }
+    }
+
+    #[test]
+    fn a_bearer_token_is_what_stands_behind_the_scheme() {
+        let token = |text: &str| bearer(&HeaderValue::from_str(text).unwrap()).map(<[u8]>::to_vec);
+        assert_eq!(token("Bearer abc"), Some(b"abc".to_vec()));
+        assert_eq!(token("bearer  abc "), Some(b"abc".to_vec()));
+        assert_eq!(token("Basic abc"), None);
+        assert_eq!(token("Bearer"), None);
+    }
+}

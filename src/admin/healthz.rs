@@ -1,0 +1,202 @@
+//! `/healthz`: the node asks itself, as a resolver would, over UDP and TCP at each of its addresses. Who withdraws a route by
+//! it withdraws a node that does not answer, never one whose endpoints are down: those are for its answers to avoid.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query, ResponseCode};
+use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
+use hickory_proto::rr::{Name, RecordType};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpStream, UdpSocket};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::Office;
+use super::refusal::json;
+use crate::report::{self, SelfCheck};
+
+/// How long one exchange may take.
+const EXCHANGE: Duration = Duration::from_millis(500);
+
+/// How often UDP is asked before it counts as silent: under load a datagram is lost now and then.
+const UDP_ATTEMPTS: usize = 3;
+
+/// How long a result counts, so that asking for it is no way to keep the node busy.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// Octets of a client cookie (RFC 7873, section 4.1).
+const CLIENT_COOKIE: usize = 8;
+
+/// Octets of an answer at most.
+const MAX_ANSWER: usize = 65_535;
+
+/// The addresses that are asked, and what they answered last.
+#[derive(Debug)]
+pub(super) struct SelfChecks {
+    addresses: Vec<Arc<Address>>,
+    last: tokio::sync::Mutex<Option<(Instant, Vec<String>)>>,
+}
+
+/// Where DNS is answered.
+#[derive(Debug)]
+struct Address {
+    /// As a client on this machine reaches it.
+    address: SocketAddr,
+    /// The COOKIE option to ask with: rate limiting lets those through that it knows.
+    cookie: Mutex<Vec<u8>>,
+}
+
+impl SelfChecks {
+    pub(super) fn new(addresses: Vec<SocketAddr>) -> Self {
+        let address = |listening: SocketAddr| {
+            let ip = match listening.ip() {
+                IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+                IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
+                ip => ip,
+            };
+            let cookie = Mutex::new(fastrand::u64(..).to_be_bytes().to_vec());
+            Arc::new(Address { address: (ip, listening.port()).into(), cookie })
+        };
+        Self { addresses: addresses.into_iter().map(address).collect(), last: tokio::sync::Mutex::default() }
+    }
+
+    /// What failed, now or within the last second. Who asks meanwhile waits for the same result.
+    async fn failures(&self, apex: Option<Name>) -> Vec<String> {
+        let mut last = self.last.lock().await;
+        if let Some((at, failures)) = &*last
+            && at.elapsed() < FRESH
+        {
+            return failures.clone();
+        }
+        let failures = match apex {
+            None => vec!["no zone is served".to_owned()],
+            Some(apex) => self.ask_all(&apex).await,
+        };
+        *last = Some((Instant::now(), failures.clone()));
+        failures
+    }
+
+    async fn ask_all(&self, apex: &Name) -> Vec<String> {
+        let mut asking = JoinSet::new();
+        for address in &self.addresses {
+            let (over_udp, over_tcp) = (address.clone(), address.clone());
+            let (of_udp, of_tcp) = (apex.clone(), apex.clone());
+            asking.spawn(async move { over_udp.ask_udp(&of_udp).await.map_err(|why| over_udp.tell("UDP", &why)) });
+            asking.spawn(async move { over_tcp.ask_tcp(&of_tcp).await.map_err(|why| over_tcp.tell("TCP", &why)) });
+        }
+        let mut failures: Vec<String> = asking.join_all().await.into_iter().filter_map(Result::err).collect();
+        failures.sort_unstable();
+        failures
+    }
+}
+
+impl Address {
+    fn tell(&self, transport: &str, why: &str) -> String {
+        format!("{} over {transport}: {why}", self.address)
+    }
+
+    async fn ask_udp(&self, apex: &Name) -> Result<(), String> {
+        let mut verdict = Err("no answer".to_owned());
+        for _ in 0..UDP_ATTEMPTS {
+            match timeout(EXCHANGE, self.exchange_udp(&self.query(apex))).await {
+                Ok(Ok(reply)) => {
+                    verdict = self.judge(&reply, apex);
+                    if verdict.is_ok() {
+                        break;
+                    }
+                }
+                Ok(Err(error)) => verdict = Err(error.to_string()),
+                Err(_) => verdict = Err("no answer".to_owned()),
+            }
+        }
+        verdict
+    }
+
+    async fn ask_tcp(&self, apex: &Name) -> Result<(), String> {
+        match timeout(EXCHANGE, self.exchange_tcp(&self.query(apex))).await {
+            Ok(Ok(reply)) => self.judge(&reply, apex),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err("no answer".to_owned()),
+        }
+    }
+
+    fn query(&self, apex: &Name) -> Message {
+        let mut message = Message::new(fastrand::u16(..), MessageType::Query, OpCode::Query);
+        message.add_query(Query::query(apex.clone(), RecordType::SOA));
+        let mut edns = Edns::new();
+        let cookie = self.cookie.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        edns.options_mut().insert(EdnsOption::Unknown(EdnsCode::Cookie.into(), cookie));
+        message.set_edns(edns);
+        message
+    }
+
+    async fn exchange_udp(&self, query: &Message) -> std::io::Result<Message> {
+        let any: IpAddr =
+            if self.address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+        let socket = UdpSocket::bind((any, 0)).await?;
+        socket.connect(self.address).await?;
+        socket.send(&encode(query)?).await?;
+        let mut octets = vec![0; MAX_ANSWER];
+        loop {
+            let length = socket.recv(&mut octets).await?;
+            if let Ok(reply) = Message::from_vec(&octets[..length])
+                && reply.metadata.id == query.metadata.id
+            {
+                return Ok(reply);
+            }
+        }
+    }
+
+    async fn exchange_tcp(&self, query: &Message) -> std::io::Result<Message> {
+        let mut stream = TcpStream::connect(self.address).await?;
+        let query = encode(query)?;
+        stream.write_all(&[&(query.len() as u16).to_be_bytes()[..], &query].concat()).await?;
+        let length = stream.read_u16().await?;
+        let mut octets = vec![0; length.into()];
+        stream.read_exact(&mut octets).await?;
+        Message::from_vec(&octets).map_err(std::io::Error::other)
+    }
+
+    /// What is wrong with an answer. Its cookie is kept for the next question.
+    fn judge(&self, reply: &Message, apex: &Name) -> Result<(), String> {
+        let cookie = reply.edns.as_ref().and_then(|edns| edns.option(EdnsCode::Cookie));
+        if let Some(EdnsOption::Unknown(_, octets)) = cookie {
+            let mut ours = self.cookie.lock().unwrap_or_else(PoisonError::into_inner);
+            if octets.get(..CLIENT_COOKIE) == ours.get(..CLIENT_COOKIE) {
+                ours.clone_from(octets);
+            }
+        }
+        let code = reply.metadata.response_code;
+        if code != ResponseCode::NoError {
+            return Err(format!("answers {code}"));
+        }
+        let is_soa =
+            |record: &hickory_proto::rr::Record| record.record_type() == RecordType::SOA && record.name == *apex;
+        if !reply.metadata.authoritative || !reply.answers.iter().any(is_soa) {
+            return Err(format!("answers without the SOA of {apex}"));
+        }
+        Ok(())
+    }
+}
+
+fn encode(query: &Message) -> std::io::Result<Vec<u8>> {
+    query.to_vec().map_err(std::io::Error::other)
+}
+
+/// `GET /healthz`.
+pub(super) async fn get(State(office): State<Arc<Office>>) -> Response {
+    let apex = {
+        let snapshot = office.published.load();
+        let apex = snapshot.zones().first().map(|served| served.zone.apex().to_string());
+        apex.and_then(|apex| Name::from_ascii(apex).ok())
+    };
+    let failed = office.self_checks.failures(apex).await;
+    let ok = failed.is_empty();
+    let status = if ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    json(status, report::to_json(&SelfCheck { ok, failed }))
+}

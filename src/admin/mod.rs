@@ -1,0 +1,214 @@
+//! The admin HTTP server: what a node tells of itself, and what it may be told.
+//!
+//! ```text
+//!   listener ─► seat ─► head ─► gate ──────────────────────► route ─► answer
+//!                16      5 s    host, origin, token           │
+//!                                                             ├─ reads: the published snapshot, control's survey
+//!                                                             ├─ orders: to the loop that reads files, each with a reply
+//!                                                             └─ events: the journal, as it is written
+//! ```
+//!
+//! Whoever it may face, it is bounded in everything: connections, the size and the time of each part of a request, followers
+//! of events. A connection serves one request. DNS is answered by other threads and tasks, which share nothing with it.
+
+mod body;
+mod connection;
+mod events;
+mod gate;
+mod healthz;
+mod journal;
+mod overrides;
+mod refusal;
+mod routes;
+mod txt;
+
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use arc_swap::ArcSwap;
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::time::timeout;
+
+use crate::config::{Admin, Faults};
+use crate::control::{DynamicTxt, Handle, TxtError};
+use crate::name::Name;
+use crate::report::Summary;
+use crate::snapshot::Snapshot;
+use connection::Acceptor;
+use gate::Gate;
+use healthz::SelfChecks;
+
+pub use journal::Journal;
+
+/// How long stopping waits for answers that are under way.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Orders that wait for the loop that obeys them; those beyond are refused.
+const ORDERS: usize = 16;
+
+/// What is to be done where files are read and configurations are made: one thing after another.
+#[derive(Debug)]
+pub enum Order {
+    /// Read all files again.
+    Reload(oneshot::Sender<Reloaded>),
+    /// Look at, or change, the TXT records that are set.
+    Txt(TxtOrder, oneshot::Sender<Result<TxtDone, TxtError>>),
+}
+
+/// What became of a reload: the faults that keep the old configuration.
+pub type Reloaded = Result<Loaded, Faults>;
+
+/// A configuration that is about to be served.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What works, but probably not as meant.
+    pub warnings: Faults,
+    /// What there is.
+    pub summary: Summary,
+    /// Receives the first snapshot of it; nothing if another one goes before it.
+    pub served: oneshot::Receiver<Arc<Snapshot>>,
+}
+
+/// What is to be done with TXT records.
+#[derive(Debug)]
+pub enum TxtOrder {
+    /// Nothing: tell them.
+    List,
+    /// Set a value, until this Unix time in seconds.
+    Set(Name, String, u64),
+    /// Take one value away, or all.
+    Unset(Name, Option<String>),
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct TxtDone {
+    /// All that is set.
+    pub records: DynamicTxt,
+    /// Receives the first snapshot with the change, if there was one.
+    pub served: Option<oneshot::Receiver<Arc<Snapshot>>>,
+}
+
+/// What requests are answered from.
+#[derive(Debug)]
+struct Office {
+    published: Arc<ArcSwap<Snapshot>>,
+    control: Handle,
+    orders: mpsc::Sender<Order>,
+    journal: Arc<Journal>,
+    gate: ArcSwap<Gate>,
+    self_checks: SelfChecks,
+    followers: Arc<Semaphore>,
+    started: Instant,
+    /// Changed or closed: time to end.
+    stopping: watch::Receiver<()>,
+}
+
+/// Sockets that nothing is answered on yet.
+#[derive(Debug)]
+pub struct Bound {
+    listeners: Vec<(SocketAddr, TcpListener)>,
+}
+
+/// Why an address cannot be listened on.
+#[derive(Debug)]
+pub struct BindError {
+    address: SocketAddr,
+    error: io::Error,
+}
+
+impl fmt::Display for BindError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the admin server cannot listen on {}: {}", self.address, self.error)
+    }
+}
+
+impl std::error::Error for BindError {}
+
+/// The node that the server is of.
+#[derive(Debug)]
+pub struct Node {
+    /// What queries are answered from.
+    pub published: Arc<ArcSwap<Snapshot>>,
+    /// The way to control.
+    pub control: Handle,
+    /// What is told to whoever follows events.
+    pub journal: Arc<Journal>,
+    /// Where DNS is answered.
+    pub dns: Vec<SocketAddr>,
+}
+
+/// A server that answers. Dropped, it stops as well, without waiting for it.
+#[derive(Debug)]
+pub struct Running {
+    office: Arc<Office>,
+    addresses: Vec<SocketAddr>,
+    /// Listeners and connections hold a receiver as long as they have a socket.
+    stopping: watch::Sender<()>,
+}
+
+impl Bound {
+    /// Binds every address. Port 0 is one that the kernel chooses.
+    pub fn new(addresses: &[SocketAddr]) -> Result<Self, BindError> {
+        let bind = |&address: &SocketAddr| connection::bind(address).map_err(|error| BindError { address, error });
+        Ok(Self { listeners: addresses.iter().map(bind).collect::<Result<_, _>>()? })
+    }
+
+    /// Answers on the tokio runtime that this is called in. What is ordered comes out of the receiver.
+    pub fn start(self, admin: &Admin, node: Node) -> io::Result<(Running, mpsc::Receiver<Order>)> {
+        let (stopping, stop) = watch::channel(());
+        let (orders, received) = mpsc::channel(ORDERS);
+        let Node { published, control, journal, dns } = node;
+        let office = Arc::new(Office {
+            published,
+            control,
+            orders,
+            journal,
+            gate: ArcSwap::from_pointee(Gate::new(admin)),
+            self_checks: SelfChecks::new(dns),
+            followers: Arc::new(Semaphore::new(events::FOLLOWERS)),
+            started: Instant::now(),
+            stopping: stop,
+        });
+        let seats = Arc::new(Semaphore::new(connection::CONNECTIONS));
+        let mut addresses = Vec::new();
+        for (address, listener) in self.listeners {
+            addresses.push(address);
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            tokio::spawn(
+                Acceptor::new(listener, routes::all(office.clone()), seats.clone(), stopping.subscribe()).run(),
+            );
+        }
+        Ok((Running { office, addresses, stopping }, received))
+    }
+}
+
+impl Running {
+    /// The addresses in the order given, with the ports that the kernel chose.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Admits from now on whom this section admits.
+    pub fn admit(&self, admin: &Admin) {
+        self.office.gate.store(Arc::new(Gate::new(admin)));
+    }
+
+    /// Answers what is asked already, closes everything and returns when the ports are free; at the latest after a second.
+    pub async fn stop(self) {
+        let Self { office, addresses: _, stopping } = self;
+        // It holds a receiver itself.
+        drop(office);
+        stopping.send_replace(());
+        // What is left after that ends with the process.
+        let _ = timeout(GRACE, stopping.closed()).await;
+    }
+}
+
+/// Seconds since 1970; a clock that stands before that is taken to stand there.
+fn unix_time() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}

@@ -1,0 +1,93 @@
+//! `/v1/overrides`: what an operator says is to answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use super::refusal::{Refusal, json};
+use super::{Office, body, unix_time};
+use crate::config::parse_duration;
+use crate::overrides::{self, Order, Override, Selector, TargetPattern};
+use crate::report::{self, OverrideList, OverrideOrder, OverrideSelector, OverrideShape};
+
+/// Who asks, if nobody says.
+const SOMEBODY: &str = "admin API";
+
+/// `GET /v1/overrides`.
+pub(super) async fn list(State(office): State<Arc<Office>>) -> Result<Response, Refusal> {
+    let all = office.control.overrides().await.ok_or_else(Refusal::stopping)?;
+    let shape = |(item, in_force): &(Override, bool)| OverrideShape { in_force: Some(*in_force), ..item.into() };
+    Ok(answer(all.iter().map(shape).collect()))
+}
+
+/// `POST /v1/overrides` with `{"mode": ..., "target": ..., "for": ..., "reason": ...}`.
+pub(super) async fn place(State(office): State<Arc<Office>>, request: Request) -> Result<Response, Refusal> {
+    let text = body::read(request, body::MAX_BODY).await?;
+    let order: OverrideOrder = report::from_json(&text).map_err(|why| Refusal::bad(format!("the body: {why}")))?;
+    let placed = office.control.place(read_order(order)?).await.ok_or_else(Refusal::stopping)?;
+    Ok(answer(placed.map_err(|error| refuse(&error))?.iter().map(Into::into).collect()))
+}
+
+/// `DELETE /v1/overrides` with `{"override": ...}` or `{"target": ...}`.
+pub(super) async fn lift(State(office): State<Arc<Office>>, request: Request) -> Result<Response, Refusal> {
+    let text = body::read(request, body::MAX_BODY).await?;
+    let selector: OverrideSelector =
+        report::from_json(&text).map_err(|why| Refusal::bad(format!("the body: {why}")))?;
+    let which = match (selector.number, selector.target) {
+        (Some(number), None) => {
+            Selector::Id(number.parse().map_err(|_| Refusal::bad(format!("`override`: `{number}` is no number")))?)
+        }
+        (None, Some(target)) => Selector::Target(read_target(&target)?),
+        _ => return Err(Refusal::bad("one of `override` and `target` is needed")),
+    };
+    let lifted = office.control.lift(which, who(selector.who)).await.ok_or_else(Refusal::stopping)?;
+    Ok(answer(lifted.map_err(|error| refuse(&error))?.iter().map(Into::into).collect()))
+}
+
+fn read_order(
+    OverrideOrder { mode, target, lifetime, from, reason, who: by }: OverrideOrder,
+) -> Result<Order, Refusal> {
+    let lifetime = match lifetime {
+        None => None,
+        Some(text) => {
+            let parsed = parse_duration(&text).filter(|time| !time.is_zero());
+            Some(parsed.ok_or_else(|| Refusal::bad("`for` takes a duration such as \"2h\""))?)
+        }
+    };
+    let from = from.map(Duration::from_secs);
+    let begin = from.unwrap_or_else(|| Duration::from_secs(unix_time()));
+    let until = lifetime.map(|lifetime| begin.checked_add(lifetime).ok_or_else(|| Refusal::bad("`for` is too long")));
+    Ok(Order {
+        mode: mode.parse().map_err(|error: overrides::UnknownMode| Refusal::bad(format!("`mode`: {error}")))?,
+        target: read_target(&target)?,
+        from,
+        until: until.transpose()?,
+        reason: reason.into(),
+        who: who(by),
+    })
+}
+
+fn read_target(text: &str) -> Result<TargetPattern, Refusal> {
+    text.parse().map_err(|error: overrides::TargetPatternError| Refusal::bad(format!("`target`: {error}")))
+}
+
+fn who(said: String) -> Box<str> {
+    if said.is_empty() { SOMEBODY.into() } else { said.into() }
+}
+
+fn refuse(refusal: &overrides::Refusal) -> Refusal {
+    let status = match refusal {
+        overrides::Refusal::Unknown(..) | overrides::Refusal::NotPlaced(_) => StatusCode::NOT_FOUND,
+        overrides::Refusal::Over | overrides::Refusal::TooLong => StatusCode::BAD_REQUEST,
+        overrides::Refusal::TooMany => StatusCode::INSUFFICIENT_STORAGE,
+        overrides::Refusal::IsWindow(_) => StatusCode::CONFLICT,
+    };
+    Refusal::new(status, refusal.to_string())
+}
+
+fn answer(overrides: Vec<OverrideShape>) -> Response {
+    json(StatusCode::OK, report::to_json(&OverrideList { overrides, time: unix_time() }))
+}

@@ -1,0 +1,132 @@
+//! What can be asked and ordered.
+
+use std::str::FromStr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::middleware;
+use axum::response::Response;
+use axum::routing::{get, post};
+use hickory_proto::rr::RecordType;
+use tokio::sync::oneshot;
+
+use super::refusal::{Refusal, json};
+use super::{Loaded, Office, Order, events, gate, healthz, overrides, txt, unix_time};
+use crate::overrides::TargetPattern;
+use crate::report::{self, Explanation, Filter, Network, Question, Reload, Status, When};
+
+/// All routes, behind the gate.
+pub(super) fn all(office: Arc<Office>) -> Router {
+    Router::new()
+        .route("/healthz", get(healthz::get))
+        .route("/v1/status", get(status))
+        .route("/v1/explain", get(explain))
+        .route("/v1/reload", post(reload))
+        .route("/v1/overrides", get(overrides::list).post(overrides::place).delete(overrides::lift))
+        .route("/v1/events", get(events::follow))
+        .route("/v1/txt", get(txt::list).post(txt::set).delete(txt::unset))
+        .fallback(async || Refusal::new(StatusCode::NOT_FOUND, "there is no such path"))
+        .method_not_allowed_fallback(async || {
+            Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "the path does not take this method")
+        })
+        .layer(middleware::from_fn_with_state(office.clone(), gate::keep))
+        .with_state(office)
+}
+
+/// A query's parameters, taken one by one. What is left is unknown.
+struct Parameters(Vec<(String, String)>);
+
+type QueryPairs = Result<Query<Vec<(String, String)>>, QueryRejection>;
+
+impl Parameters {
+    fn new(query: QueryPairs) -> Result<Self, Refusal> {
+        query.map(|Query(pairs)| Self(pairs)).map_err(|error| Refusal::bad(error.body_text()))
+    }
+
+    fn take_all<T>(&mut self, key: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, Refusal> {
+        let taken = self.0.extract_if(.., |(name, _)| name == key);
+        let parsed = taken.map(|(_, value)| parse(&value).map_err(|why| Refusal::bad(format!("`{key}`: {why}"))));
+        parsed.collect()
+    }
+
+    fn take<T>(&mut self, key: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Option<T>, Refusal> {
+        let mut values = self.take_all(key, parse)?;
+        if values.len() > 1 {
+            return Err(Refusal::bad(format!("`{key}` is given twice")));
+        }
+        Ok(values.pop())
+    }
+
+    fn finish(self) -> Result<(), Refusal> {
+        match self.0.first() {
+            Some((key, _)) => Err(Refusal::bad(format!("there is no parameter `{key}` here"))),
+            None => Ok(()),
+        }
+    }
+}
+
+fn number(text: &str) -> Result<usize, String> {
+    usize::from_str(text).map_err(|_| format!("`{text}` is no number"))
+}
+
+/// `GET /v1/status?name=&pool=&limit=`.
+async fn status(State(office): State<Arc<Office>>, query: QueryPairs) -> Result<Response, Refusal> {
+    let mut parameters = Parameters::new(query)?;
+    let name = parameters.take("name", Question::parse_name)?;
+    let pool = parameters.take("pool", |text| Ok(text.to_owned()))?;
+    let limit = parameters.take("limit", number)?;
+    parameters.finish()?;
+    let survey = office.control.survey().await.ok_or_else(Refusal::stopping)?;
+    let when = When { unix_time: unix_time(), uptime: office.started.elapsed() };
+    let status = Status::new(&office.published.load_full(), &survey, &Filter { name, pool, limit }, when);
+    Ok(json(StatusCode::OK, report::to_json(&status)))
+}
+
+/// `GET /v1/explain?name=&type=&client=&down=`.
+async fn explain(State(office): State<Arc<Office>>, query: QueryPairs) -> Result<Response, Refusal> {
+    let mut parameters = Parameters::new(query)?;
+    let name = parameters.take("name", Question::parse_name)?;
+    let rtype = parameters.take("type", Question::parse_type)?.unwrap_or(RecordType::A);
+    let client = parameters.take("client", Network::from_str)?;
+    let down = parameters.take_all("down", |text| TargetPattern::from_str(text).map_err(|error| error.to_string()))?;
+    parameters.finish()?;
+    let (Some(name), Some(client)) = (name, client) else {
+        return Err(Refusal::bad(
+            "`name` and `client` are needed: /v1/explain?name=www.example.com&client=192.0.2.0/24",
+        ));
+    };
+    let snapshot = office.published.load_full();
+    match Explanation::live(&snapshot, &Question { name, rtype, client }, &down) {
+        Ok(explanation) => Ok(json(StatusCode::OK, report::to_json(&explanation))),
+        Err(why) => Err(Refusal::bad(why)),
+    }
+}
+
+/// `POST /v1/reload`. The answer comes when the new configuration is served, or will not be.
+async fn reload(State(office): State<Arc<Office>>) -> Result<Response, Refusal> {
+    let (reply, reloaded) = oneshot::channel();
+    office.order(Order::Reload(reply))?;
+    match reloaded.await.map_err(|_| Refusal::stopping())? {
+        Ok(Loaded { warnings, summary, served }) => {
+            // Another configuration that comes meanwhile goes before it.
+            let generation = served.await.ok().map(|snapshot| snapshot.generation());
+            let shape = Reload { error: None, faults: warnings, summary: Some(summary), generation };
+            Ok(json(StatusCode::OK, report::to_json(&shape)))
+        }
+        Err(faults) => {
+            let error = Some("the configuration has errors: the old one goes on".to_owned());
+            let shape = Reload { error, faults, summary: None, generation: None };
+            Ok(json(StatusCode::UNPROCESSABLE_ENTITY, report::to_json(&shape)))
+        }
+    }
+}
+
+impl Office {
+    /// Hands an order to the loop that obeys it; refused while too many wait.
+    pub(super) fn order(&self, order: Order) -> Result<(), Refusal> {
+        self.orders.try_send(order).map_err(|_| Refusal::unavailable("the node has too much to do: ask again"))
+    }
+}

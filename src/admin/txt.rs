@@ -1,0 +1,82 @@
+//! `/v1/txt`: TXT records that are set while the node runs, for ACME's dns-01.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use tokio::sync::oneshot;
+
+use super::refusal::{Refusal, json};
+use super::{Office, Order, TxtDone, TxtOrder, body, unix_time};
+use crate::config::parse_duration;
+use crate::control::{MAX_TXT_LIFETIME, TxtError, TxtValue};
+use crate::name::Name;
+use crate::report::{self, Question, TxtChange, TxtList, TxtShape};
+
+/// How long a value stays if nobody says: longer than any certificate authority takes to look.
+const DEFAULT_LIFETIME: Duration = Duration::from_secs(10 * 60);
+
+/// `GET /v1/txt`.
+pub(super) async fn list(State(office): State<Arc<Office>>) -> Result<Response, Refusal> {
+    obey(&office, TxtOrder::List).await
+}
+
+/// `POST /v1/txt` with `{"name": ..., "value": ..., "for": ...}`. The answer comes when the record is served.
+pub(super) async fn set(State(office): State<Arc<Office>>, request: Request) -> Result<Response, Refusal> {
+    let (name, TxtChange { value, lifetime, .. }) = read(request).await?;
+    let value = value.ok_or_else(|| Refusal::bad("`value` is needed"))?;
+    let lifetime = match &lifetime {
+        None => DEFAULT_LIFETIME,
+        Some(text) => {
+            let lifetime = parse_duration(text);
+            let whole = lifetime.filter(|time| (Duration::from_secs(1)..=MAX_TXT_LIFETIME).contains(time));
+            whole.ok_or_else(|| Refusal::bad("`for` takes a duration from 1s to 168h, such as \"10m\""))?
+        }
+    };
+    obey(&office, TxtOrder::Set(name, value, unix_time() + lifetime.as_secs())).await
+}
+
+/// `DELETE /v1/txt` with `{"name": ..., "value": ...}`; without a value all of the name's go. What is not there is as good as
+/// gone.
+pub(super) async fn unset(State(office): State<Arc<Office>>, request: Request) -> Result<Response, Refusal> {
+    let (name, TxtChange { value, lifetime, .. }) = read(request).await?;
+    if lifetime.is_some() {
+        return Err(Refusal::bad("`for` is for records that are set"));
+    }
+    obey(&office, TxtOrder::Unset(name, value)).await
+}
+
+async fn read(request: Request) -> Result<(Name, TxtChange), Refusal> {
+    let text = body::read(request, body::MAX_BODY).await?;
+    let change: TxtChange = report::from_json(&text).map_err(|why| Refusal::bad(format!("the body: {why}")))?;
+    let name = Question::parse_name(&change.name).map_err(|why| Refusal::bad(format!("`name`: {why}")))?;
+    Ok((name, change))
+}
+
+async fn obey(office: &Office, order: TxtOrder) -> Result<Response, Refusal> {
+    let (reply, done) = oneshot::channel();
+    office.order(Order::Txt(order, reply))?;
+    let TxtDone { records, served } = done.await.map_err(|_| Refusal::stopping())?.map_err(|error| refuse(&error))?;
+    let generation = match served {
+        None => None,
+        Some(served) => served.await.ok().map(|snapshot| snapshot.generation()),
+    };
+    let records = records.values().iter().map(shape).collect();
+    let list = TxtList { records, time: unix_time(), generation };
+    Ok(json(StatusCode::OK, report::to_json(&list)))
+}
+
+fn refuse(error: &TxtError) -> Refusal {
+    let status = match error {
+        TxtError::BadLength(_) => StatusCode::BAD_REQUEST,
+        TxtError::Unfit(_) | TxtError::Zone(_) => StatusCode::CONFLICT,
+        TxtError::Full => StatusCode::INSUFFICIENT_STORAGE,
+    };
+    Refusal::new(status, error.to_string())
+}
+
+fn shape(TxtValue { name, value, until }: &TxtValue) -> TxtShape {
+    TxtShape { name: name.to_string(), value: value.clone(), until: *until }
+}

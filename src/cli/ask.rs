@@ -1,0 +1,194 @@
+//! Asks the running node over its admin server, which the server file names.
+
+use std::error::Error;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use reqwest::{Client, Method, RequestBuilder, Url};
+
+use crate::config::{self, Admin, Faults};
+use crate::report::{self, Problem, Shape};
+
+/// How long a connection may take.
+const CONNECT: Duration = Duration::from_secs(2);
+
+/// How long an answer may take: as long as the server works on one at most.
+const ANSWER: Duration = Duration::from_secs(60);
+
+/// Which node is asked, and how its answer is printed.
+#[derive(Debug, Args)]
+pub(super) struct Ask {
+    /// The server file: its [admin] says where the node is asked, and with which token
+    #[arg(long, value_name = "FILE", default_value = "truenorth.toml")]
+    config: PathBuf,
+    /// Where the node is asked instead, such as 127.0.0.1:8053; the token is still the server file's
+    #[arg(long, value_name = "ADDR:PORT")]
+    node: Option<SocketAddr>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What the node said.
+pub(super) struct Answer {
+    url: Url,
+    is_success: bool,
+    text: String,
+}
+
+/// Why nothing good came of it.
+pub(super) enum AskError {
+    /// The server file names no node.
+    NoNode(String),
+    /// Nobody answers there.
+    Silent { url: Url, why: String },
+    /// The node, or the question itself, says no.
+    Refused(String),
+    /// The files have faults.
+    Faults(Faults),
+}
+
+impl fmt::Display for AskError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoNode(why) | Self::Refused(why) => f.write_str(why),
+            Self::Silent { url, why } => write!(f, "no node answers at {}: {why}", url.origin().ascii_serialization()),
+            Self::Faults(_) => f.write_str("the configuration has faults"),
+        }
+    }
+}
+
+impl AskError {
+    /// Tells it; the exit code is that of what is bad.
+    pub(super) fn exit(&self) -> ExitCode {
+        match self {
+            Self::Faults(faults) => super::print_faults(faults),
+            other => eprintln!("truenorth: {other}"),
+        }
+        ExitCode::from(super::BAD)
+    }
+}
+
+impl Answer {
+    /// What the node said in JSON; what it refuses is an error.
+    pub(super) fn shape<T: Shape>(self) -> Result<T, AskError> {
+        if !self.is_success {
+            return Err(AskError::Refused(self.problem()));
+        }
+        self.shape_of_any()
+    }
+
+    /// What the node said in JSON, good or bad.
+    pub(super) fn shape_of_any<T: Shape>(self) -> Result<T, AskError> {
+        report::from_json(&self.text).map_err(|why| {
+            AskError::Refused(match report::from_json::<Problem>(&self.text) {
+                Ok(_) => self.problem(),
+                Err(_) => format!("{} says what is not understood: {why}", self.url),
+            })
+        })
+    }
+
+    fn problem(&self) -> String {
+        let problem = report::from_json::<Problem>(&self.text);
+        problem.map_or_else(|_| format!("{} refuses and does not say why", self.url), |problem| problem.error)
+    }
+}
+
+impl Ask {
+    /// The server file.
+    pub(super) fn config(&self) -> &Path {
+        &self.config
+    }
+
+    /// Asks with these parameters.
+    pub(super) fn get(&self, path: &str, query: &[(&str, String)]) -> Result<Answer, AskError> {
+        self.send(Method::GET, path, query, None)
+    }
+
+    /// Sends an order with this body.
+    pub(super) fn order(&self, method: Method, path: &str, body: Option<&impl Shape>) -> Result<Answer, AskError> {
+        self.send(method, path, &[], body.map(report::to_json_line))
+    }
+
+    /// Prints a shape, as JSON if that is wanted.
+    pub(super) fn print<T: Shape>(&self, shape: &T, text: impl FnOnce(&T) -> String) {
+        println!("{}", if self.json { report::to_json(shape) } else { text(shape) });
+    }
+
+    fn send(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(&str, String)],
+        body: Option<String>,
+    ) -> Result<Answer, AskError> {
+        let admin = match config::load_admin(&self.config) {
+            // Another node than the file's may be asked without one.
+            Err(faults) if self.node.is_none() || self.config.exists() => return Err(AskError::Faults(faults)),
+            Err(_) => None,
+            Ok(admin) => admin,
+        };
+        let address = self.node.or_else(|| admin.as_ref().and_then(|admin| admin.listen.first().copied()));
+        let Some(address) = address else {
+            let why = format!("{} has no [admin], so no node can be asked", self.config.display());
+            return Err(AskError::NoNode(why));
+        };
+        let mut url = Url::parse(&format!("http://{}{path}", reachable(address)))
+            .map_err(|error| AskError::Refused(error.to_string()))?;
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let silent = |error: &reqwest::Error| AskError::Silent { url: url.clone(), why: root_cause(error) };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| AskError::Refused(error.to_string()))?;
+        runtime.block_on(async {
+            let request = request(method, url.clone(), admin.as_ref(), body).map_err(|error| silent(&error))?;
+            let response = request.send().await.map_err(|error| silent(&error))?;
+            let is_success = response.status().is_success();
+            let text = response.text().await.map_err(|error| silent(&error))?;
+            Ok(Answer { url: url.clone(), is_success, text })
+        })
+    }
+}
+
+/// A node that listens everywhere is reached on loopback.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    (ip, address.port()).into()
+}
+
+fn request(method: Method, url: Url, admin: Option<&Admin>, body: Option<String>) -> reqwest::Result<RequestBuilder> {
+    // A proxy has no business between an operator and a node, and must not see the token.
+    let client = Client::builder().no_proxy().connect_timeout(CONNECT).timeout(ANSWER).build()?;
+    let mut request = client.request(method, url);
+    if let Some(token) = admin.and_then(|admin| admin.token.as_ref()) {
+        request = request.bearer_auth(token.reveal());
+    }
+    Ok(match body {
+        Some(body) => request.header("Content-Type", "application/json").body(body),
+        None => request,
+    })
+}
+
+/// The innermost error says what happened; those around it say that something did.
+fn root_cause(error: &reqwest::Error) -> String {
+    let mut cause: &dyn Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    if error.is_timeout() {
+        return "timed out".to_owned();
+    }
+    match cause.downcast_ref::<std::io::Error>() {
+        Some(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
+        _ => cause.to_string(),
+    }
+}

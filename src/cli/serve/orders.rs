@@ -1,0 +1,152 @@
+//! What the admin server orders, and the TXT records that are set and go.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::{mpsc, oneshot};
+use tracing::{error, info};
+
+use super::{Files, Node};
+use crate::admin::{Order, TxtDone, TxtOrder};
+use crate::control::{DynamicTxt, TxtError, TxtValue};
+use crate::name::Name;
+use crate::report::News;
+use crate::snapshot::Snapshot;
+use crate::store::{Batch, TXT, TxtRecord};
+
+/// Where orders come from; nowhere without an admin server.
+pub(super) struct Orders(Option<mpsc::Receiver<Order>>);
+
+impl Orders {
+    pub(super) fn new(receiver: Option<mpsc::Receiver<Order>>) -> Self {
+        Self(receiver)
+    }
+
+    /// Waits for the next one.
+    pub(super) async fn next(&mut self) -> Order {
+        match &mut self.0 {
+            Some(receiver) => match receiver.recv().await {
+                Some(order) => order,
+                None => std::future::pending().await,
+            },
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// Waits until a TXT record has had its time.
+pub(super) async fn expiry(txt: &DynamicTxt) {
+    match txt.next_expiry() {
+        Some(until) => tokio::time::sleep(Duration::from_secs(until.saturating_sub(unix_time()))).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Seconds since 1970; a clock that stands before that is taken to stand there.
+fn unix_time() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+impl Node {
+    /// Does what is ordered. Who ordered it may have gone meanwhile.
+    pub(super) async fn obey(&mut self, order: Order) {
+        match order {
+            Order::Reload(reply) => _ = reply.send(self.reload("order").await),
+            Order::Txt(order, reply) => _ = reply.send(self.obey_txt(order).await),
+        }
+    }
+
+    async fn obey_txt(&mut self, order: TxtOrder) -> Result<TxtDone, TxtError> {
+        let served = match order {
+            TxtOrder::List => None,
+            TxtOrder::Set(name, value, until) => self.set_txt(TxtValue { name, value, until }).await?,
+            TxtOrder::Unset(name, value) => {
+                let gone = self.txt.unset(&name, value.as_deref());
+                self.tell_gone(&gone);
+                self.amend(&names(&gone)).await?
+            }
+        };
+        Ok(TxtDone { records: self.txt.clone(), served })
+    }
+
+    async fn set_txt(&mut self, new: TxtValue) -> Result<Option<oneshot::Receiver<Arc<Snapshot>>>, TxtError> {
+        self.latest.place_for_txt(&new.name).map_err(TxtError::Unfit)?;
+        let (name, value) = (new.name.clone(), new.value.clone());
+        let before = self.txt.clone();
+        let is_new = self.txt.set(new.clone())?;
+        let served = if is_new {
+            self.amend(std::slice::from_ref(&name)).await.inspect_err(|_| self.txt = before)?
+        } else {
+            None
+        };
+        self.files.keep_txt(&[new]);
+        if !is_new {
+            return Ok(served);
+        }
+        info!(%name, "TXT record set");
+        self.journal.tell(News::Txt { name: name.to_string(), value, set: true });
+        Ok(served)
+    }
+
+    /// Takes away the TXT records that have had their time.
+    pub(super) async fn expire(&mut self) {
+        let gone = self.txt.expire(unix_time());
+        self.tell_gone(&gone);
+        // Fewer records fit where more did.
+        if let Err(error) = self.amend(&names(&gone)).await {
+            error!(%error, "TXT records stay although their time is over");
+        }
+    }
+
+    fn tell_gone(&self, gone: &[TxtValue]) {
+        self.files.forget_txt(gone);
+        for TxtValue { name, value, .. } in gone {
+            info!(%name, "TXT record gone");
+            self.journal.tell(News::Txt { name: name.to_string(), value: value.clone(), set: false });
+        }
+    }
+
+    /// Has the zones of these names served as their TXT records are now.
+    async fn amend(&mut self, names: &[Name]) -> Result<Option<oneshot::Receiver<Arc<Snapshot>>>, TxtError> {
+        if names.is_empty() {
+            return Ok(None);
+        }
+        // A big zone takes a while.
+        let amended = tokio::task::block_in_place(|| self.txt.amend(&self.latest, names))?;
+        self.latest = Arc::new(amended);
+        self.files.keep_serials(&self.latest);
+        Ok(Some(self.control.amend(self.latest.clone()).await))
+    }
+}
+
+impl Files {
+    /// The TXT records that an earlier run left. Those that had their time meanwhile go as all do, so that serials count it.
+    pub(super) fn kept_txt(&self) -> DynamicTxt {
+        let value = |record: TxtRecord| {
+            let name = Name::parse(&record.name, &Name::root()).ok()?;
+            Some(TxtValue { name, value: record.value, until: record.until })
+        };
+        DynamicTxt::new(self.store.all(&TXT).into_values().filter_map(value).collect())
+    }
+
+    fn keep_txt(&self, values: &[TxtValue]) {
+        let mut batch = Batch::default();
+        values.iter().map(record).for_each(|record| batch.put(&TXT, &record.key(), &record));
+        self.store.write(batch);
+    }
+
+    fn forget_txt(&self, values: &[TxtValue]) {
+        let mut batch = Batch::default();
+        values.iter().map(record).for_each(|record| batch.delete(&TXT, &record.key()));
+        self.store.write(batch);
+    }
+}
+
+fn record(TxtValue { name, value, until }: &TxtValue) -> TxtRecord {
+    // Names are the same in any case, and so is the row.
+    TxtRecord { name: name.to_string().to_ascii_lowercase(), value: value.clone(), until: *until }
+}
+
+fn names(values: &[TxtValue]) -> Vec<Name> {
+    values.iter().map(|value| value.name.clone()).collect()
+}

@@ -1,0 +1,118 @@
+//! `truenorth status`, `reload` and `txt`: what the running node says, and what it is told.
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use reqwest::Method;
+
+use super::ask::{Answer, Ask, AskError};
+use crate::config::parse_duration;
+use crate::name::Name;
+use crate::report::{Question, Reload, Status, ToldFault, TxtChange, TxtList};
+
+/// `status`.
+#[derive(Debug, Args)]
+pub(super) struct StatusArguments {
+    /// This steered name and its pools only
+    #[arg(long, value_parser = Question::parse_name)]
+    name: Option<Name>,
+    /// This pool only, such as web/fra, or web for all of its datacenters
+    #[arg(long)]
+    pool: Option<String>,
+    #[command(flatten)]
+    ask: Ask,
+}
+
+/// `txt`.
+#[derive(Debug, Subcommand)]
+pub(super) enum Txt {
+    /// Sets a TXT record, which goes by itself; returns when it is served
+    Set {
+        /// The owner; absolute whether it ends with a dot or not
+        #[arg(value_parser = Question::parse_name)]
+        name: Name,
+        /// What it says
+        value: String,
+        /// How long it stays: 1s to 168h
+        #[arg(long = "for", value_name = "TIME", default_value = "10m", value_parser = parse_lifetime)]
+        lifetime: String,
+        #[command(flatten)]
+        ask: Ask,
+    },
+    /// Takes a TXT record away, or all of a name's that were set
+    Unset {
+        /// The owner; absolute whether it ends with a dot or not
+        #[arg(value_parser = Question::parse_name)]
+        name: Name,
+        /// What it says
+        value: Option<String>,
+        #[command(flatten)]
+        ask: Ask,
+    },
+    /// Lists the TXT records that were set
+    List {
+        #[command(flatten)]
+        ask: Ask,
+    },
+}
+
+pub(super) fn parse_lifetime(text: &str) -> Result<String, String> {
+    match parse_duration(text) {
+        Some(_) => Ok(text.to_owned()),
+        None => Err("a duration is 30s, 10m or 2h, for example".to_owned()),
+    }
+}
+
+/// Exit code 1 if no node answers.
+pub(super) fn status(arguments: &StatusArguments) -> ExitCode {
+    let mut query = Vec::new();
+    query.extend(arguments.name.as_ref().map(|name| ("name", name.to_string())));
+    query.extend(arguments.pool.as_ref().map(|pool| ("pool", pool.clone())));
+    let told: Result<Status, AskError> = arguments.ask.get("/v1/status", &query).and_then(Answer::shape);
+    match told {
+        Ok(status) => {
+            arguments.ask.print(&status, |status| status.table(std::io::stdout().is_terminal()));
+            ExitCode::SUCCESS
+        }
+        Err(error) => error.exit(),
+    }
+}
+
+/// Exit code 1 if the old configuration goes on.
+pub(super) fn reload(ask: &Ask) -> ExitCode {
+    let body: Option<&()> = None;
+    let answer = ask.order(Method::POST, "/v1/reload", body);
+    let told: Reload<Vec<ToldFault>> = match answer.and_then(Answer::shape_of_any) {
+        Ok(told) => told,
+        Err(error) => return error.exit(),
+    };
+    ask.print(&told, ToString::to_string);
+    if told.error.is_none() { ExitCode::SUCCESS } else { ExitCode::from(super::BAD) }
+}
+
+/// Exit code 1 if it cannot be, or no node answers.
+pub(super) fn txt(command: &Txt) -> ExitCode {
+    let change = |name: &Name, value: Option<&String>, lifetime: Option<&String>| TxtChange {
+        name: name.to_string(),
+        value: value.cloned(),
+        lifetime: lifetime.cloned(),
+    };
+    let (ask, answer) = match command {
+        Txt::Set { name, value, lifetime, ask } => {
+            (ask, ask.order(Method::POST, "/v1/txt", Some(&change(name, Some(value), Some(lifetime)))))
+        }
+        Txt::Unset { name, value, ask } => {
+            (ask, ask.order(Method::DELETE, "/v1/txt", Some(&change(name, value.as_ref(), None))))
+        }
+        Txt::List { ask } => (ask, ask.get("/v1/txt", &[])),
+    };
+    let told: Result<TxtList, AskError> = answer.and_then(Answer::shape);
+    match told {
+        Ok(list) => {
+            ask.print(&list, ToString::to_string);
+            ExitCode::SUCCESS
+        }
+        Err(error) => error.exit(),
+    }
+}

@@ -1,0 +1,173 @@
+//! `[admin]`: where the admin HTTP server listens, and who may use it.
+
+use std::fmt;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use subtle::ConstantTimeEq;
+
+use super::decode::{Placed, Table, Value};
+use super::fault::{Fault, Faults, Place};
+
+/// The port that DESIGN gives the admin server.
+const PORT: u16 = 8053;
+
+/// Octets of a token. 16 hexadecimal digits are 64 bits, more than anybody guesses over a network.
+const TOKEN_LENGTH: std::ops::RangeInclusive<usize> = 16..=1024;
+
+/// How long a host name is at most, in characters.
+const MAX_HOST: usize = 253;
+
+/// The admin HTTP server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admin {
+    /// Where it listens; at least one.
+    pub listen: Vec<SocketAddr>,
+    /// What requests must show; there wherever it listens off loopback.
+    pub token: Option<Token>,
+    /// Names that requests may be sent to besides address literals and `localhost`, in lower case.
+    pub hosts: Vec<Box<str>>,
+}
+
+/// A secret that requests show. It is printed by nothing.
+#[derive(Clone)]
+pub struct Token(Arc<str>);
+
+impl Token {
+    /// The secret itself, to be shown to a node.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether this is it, told in a time that says no more than how long it is.
+    pub fn is(&self, shown: &[u8]) -> bool {
+        self.0.as_bytes().ct_eq(shown).into()
+    }
+}
+
+impl PartialEq for Token {
+    fn eq(&self, other: &Self) -> bool {
+        self.is(other.0.as_bytes())
+    }
+}
+
+impl Eq for Token {}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(..)")
+    }
+}
+
+/// What `[admin]` says.
+#[derive(Default)]
+pub(super) struct AdminSection {
+    /// `None` where the section is absent, or faulty.
+    pub(super) admin: Option<Admin>,
+    /// The file of the token.
+    pub(super) file: Option<PathBuf>,
+}
+
+/// Reads `[admin]`. Relative paths continue `folder`.
+pub(super) fn read(value: Option<Value<'_>>, folder: &Path, faults: &mut Faults) -> AdminSection {
+    let Some(value) = value else { return AdminSection::default() };
+    let anchor = value.anchor();
+    let before = faults.0.len();
+    let Some(mut table) = value.table("`[admin]`", faults) else { return AdminSection::default() };
+    let listen = table.require("listen", faults).map(|value| read_addresses(&value, faults)).unwrap_or_default();
+    let (token, file) = read_token(&mut table, folder, faults);
+    let hosts = table.take("hosts").map(|value| value.each(faults, read_host)).unwrap_or_default();
+    table.finish(&[], faults);
+    // A token that is faulty is told of already.
+    if token.is_none() && !faults.has_errors_since(before) {
+        check_loopback(&listen, &anchor, faults);
+    }
+    let listen: Vec<SocketAddr> = listen.into_iter().map(|address| address.value).collect();
+    let admin = (!listen.is_empty()).then_some(Admin { listen, token, hosts });
+    AdminSection { admin, file }
+}
+
+/// An address, or a list of them.
+fn read_addresses(value: &Value<'_>, faults: &mut Faults) -> Vec<Placed<SocketAddr>> {
+    let items = if value.is_string() {
+        vec![value.clone()]
+    } else {
+        value.items("`listen` needs an address; without `[admin]` there is no admin server", faults)
+    };
+    let expected = format!("an address with a port, such as \"127.0.0.1:{PORT}\" or \"[::1]:{PORT}\"");
+    let mut addresses: Vec<Placed<SocketAddr>> = Vec::new();
+    for item in items {
+        let Some(address) = item.parsed(&expected, faults, |text| text.parse().ok()) else { continue };
+        if addresses.iter().any(|other| other.value == address.value) {
+            let message = format!("`listen` names {} twice", address.value);
+            faults.push(Fault::error(&address.place, message, "again"));
+            continue;
+        }
+        addresses.push(address);
+    }
+    addresses
+}
+
+/// The token, and the file that it stands in.
+fn read_token(table: &mut Table<'_>, folder: &Path, faults: &mut Faults) -> (Option<Token>, Option<PathBuf>) {
+    let (token, file) = (table.take("token"), table.take("token_file"));
+    let expected = format!(
+        "{} to {} visible characters of ASCII, such as `openssl rand -hex 32` makes",
+        TOKEN_LENGTH.start(),
+        TOKEN_LENGTH.end()
+    );
+    match (token, file) {
+        (Some(token), Some(file)) => {
+            let fault = Fault::error(&file.anchor(), "`token` and `token_file` both give the token", "the second one");
+            faults.push(fault.related(&token.anchor(), "the first one"));
+            (None, None)
+        }
+        (Some(token), None) => (token.parsed(&expected, faults, parse_token).map(|token| token.value), None),
+        (None, Some(file)) => {
+            let Some(path) = file.string(faults).map(|text| text.with(folder.join(&text.value))) else {
+                return (None, None);
+            };
+            let token = match fs::read_to_string(&path.value) {
+                Ok(text) => {
+                    let token = parse_token(text.trim());
+                    if token.is_none() {
+                        let message = format!("{} does not hold {expected}", path.value.display());
+                        faults.push(Fault::error(&path.place, message, ""));
+                    }
+                    token
+                }
+                Err(error) => {
+                    let message = format!("cannot read {}: {error}", path.value.display());
+                    faults.push(Fault::error(&path.place, message, ""));
+                    None
+                }
+            };
+            (token, Some(path.value))
+        }
+        (None, None) => (None, None),
+    }
+}
+
+fn parse_token(text: &str) -> Option<Token> {
+    let is_visible = text.bytes().all(|octet| octet.is_ascii_graphic());
+    (TOKEN_LENGTH.contains(&text.len()) && is_visible).then(|| Token(text.into()))
+}
+
+fn read_host(item: &Value<'_>, faults: &mut Faults) -> Option<Box<str>> {
+    let is_part = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.' | b'_');
+    let accept = |text: &str| {
+        (text.len() <= MAX_HOST && text.bytes().all(is_part)).then(|| Box::from(text.to_ascii_lowercase()))
+    };
+    item.parsed("host names without a port, such as \"ns1.example.com\"", faults, accept).map(|host| host.value)
+}
+
+/// Whoever reaches the server rules the node. Loopback is reached by those who are on the machine already.
+fn check_loopback(listen: &[Placed<SocketAddr>], anchor: &Place, faults: &mut Faults) {
+    for address in listen.iter().filter(|address| !address.value.ip().to_canonical().is_loopback()) {
+        let message = format!("{} is not on loopback, so `[admin]` needs `token` or `token_file`", address.value.ip());
+        let fault = Fault::error(&address.place, message, "others can reach it");
+        faults.push(fault.related(anchor, "no token here"));
+    }
+}

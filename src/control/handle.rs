@@ -1,0 +1,90 @@
+//! The way to control for everybody else: events, and questions that it answers between two of them.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Event, OverrideEvent};
+use crate::health::Survey;
+use crate::overrides::{Change, Order, Override, Refusal, Selector};
+use crate::snapshot::{Blueprint, Snapshot};
+
+/// Messages that wait for control at most: more than it can be behind by in any test or attack; senders wait then.
+const QUEUE: usize = 1024;
+
+/// What control is sent.
+#[derive(Debug)]
+pub enum Message {
+    /// Something happened.
+    Event(Event),
+    /// The same; the receiver is told of the first snapshot that is published of this blueprint.
+    Serve(Event, Arc<Blueprint>, oneshot::Sender<Arc<Snapshot>>),
+    /// How do all targets stand?
+    Survey(oneshot::Sender<Survey>),
+    /// Which overrides and windows are there, and is each in force?
+    Overrides(oneshot::Sender<Vec<(Override, bool)>>),
+}
+
+/// Sends messages to control; cheap to clone. What is asked is `None` when control is gone, as it is while a node stops.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    messages: mpsc::Sender<Message>,
+}
+
+impl Handle {
+    /// A handle, and what [`run`](super::run) receives its messages from.
+    pub fn new() -> (Self, mpsc::Receiver<Message>) {
+        let (messages, received) = mpsc::channel(QUEUE);
+        (Self { messages }, received)
+    }
+
+    /// Tells that something happened.
+    pub async fn tell(&self, event: Event) {
+        // Control is gone only when the node stops.
+        let _ = self.messages.send(Message::Event(event)).await;
+    }
+
+    /// Has a configuration served. What is received is the first snapshot of it; nothing if another configuration came first.
+    pub async fn adopt(&self, blueprint: Arc<Blueprint>) -> oneshot::Receiver<Arc<Snapshot>> {
+        self.serve(Event::Adopt(blueprint.clone()), blueprint).await
+    }
+
+    /// Has the configuration adopted last served with other records; the rest is as for [`Handle::adopt`].
+    pub async fn amend(&self, blueprint: Arc<Blueprint>) -> oneshot::Receiver<Arc<Snapshot>> {
+        self.serve(Event::Amend(blueprint.clone()), blueprint).await
+    }
+
+    /// How all targets stand.
+    pub async fn survey(&self) -> Option<Survey> {
+        let (reply, answer) = oneshot::channel();
+        self.messages.send(Message::Survey(reply)).await.ok()?;
+        answer.await.ok()
+    }
+
+    /// All overrides and windows, and whether each is in force.
+    pub async fn overrides(&self) -> Option<Vec<(Override, bool)>> {
+        let (reply, answer) = oneshot::channel();
+        self.messages.send(Message::Overrides(reply)).await.ok()?;
+        answer.await.ok()
+    }
+
+    /// Places an override; all that follows from it is told.
+    pub async fn place(&self, order: Order) -> Option<Result<Vec<Change>, Refusal>> {
+        let (reply, answer) = oneshot::channel();
+        self.tell(Event::Override(OverrideEvent::Place(order, reply))).await;
+        answer.await.ok()
+    }
+
+    /// Lifts overrides, and says who does; all that follows from it is told.
+    pub async fn lift(&self, which: Selector, who: Box<str>) -> Option<Result<Vec<Change>, Refusal>> {
+        let (reply, answer) = oneshot::channel();
+        self.tell(Event::Override(OverrideEvent::Lift(which, who, reply))).await;
+        answer.await.ok()
+    }
+
+    async fn serve(&self, event: Event, blueprint: Arc<Blueprint>) -> oneshot::Receiver<Arc<Snapshot>> {
+        let (reply, served) = oneshot::channel();
+        let _ = self.messages.send(Message::Serve(event, blueprint, reply)).await;
+        served
+    }
+}

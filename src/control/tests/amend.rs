@@ -1,0 +1,59 @@
+//! Other records of the same configuration, and what is told of targets.
+
+use super::*;
+
+#[test]
+fn other_records_are_served_at_once_and_health_stays() {
+    let mut scene = Scene::new();
+    let first = blueprint(world(tcp(), &[&ADDRESSES]));
+    scene.happen(Event::Adopt(first.clone()));
+    scene.answer_probes(but(ADDRESSES[1]));
+    let before = scene.serving.clone().unwrap();
+    let amended = Arc::new(Blueprint::clone(&first));
+    scene.happen(Event::Amend(amended.clone()));
+    let after = scene.serving.clone().unwrap();
+    assert!(after.is_of(&amended) && !after.is_of(&first));
+    assert_eq!(after.generation(), before.generation() + 1);
+    assert!(Arc::ptr_eq(&after.pools()[0], &before.pools()[0]));
+}
+
+#[test]
+fn other_records_of_what_waits_wait_with_it_and_no_longer() {
+    let mut scene = Scene::new();
+    let first = blueprint(world(tcp(), &[&ADDRESSES]));
+    scene.happen(Event::Adopt(first.clone()));
+    scene.now += FIRST_ROUND / 2;
+    let amended = Arc::new(Blueprint::clone(&first));
+    scene.happen(Event::Amend(amended.clone()));
+    assert!(scene.serving.is_none());
+    scene.now += FIRST_ROUND / 2;
+    scene.happen(Event::Tick);
+    assert!(scene.serving.as_ref().is_some_and(|snapshot| snapshot.is_of(&amended)));
+}
+
+#[test]
+fn a_survey_tells_since_when_and_what_was_seen() {
+    let mut scene = Scene::new();
+    scene.now = Duration::from_secs(1);
+    scene.happen(Event::Adopt(blueprint(world(tcp(), &[&ADDRESSES]))));
+    assert!(scene.control.survey().is_empty());
+    let target = scene.probes[0].clone();
+    scene.happen(Event::Outcome(target.clone(), WELL));
+    scene.now = Duration::from_secs(2);
+    scene.happen(Event::Outcome(target.clone(), REFUSED));
+    let survey = scene.control.survey();
+    assert_eq!(survey.len(), 1);
+    let sighting = &survey[&target];
+    assert_eq!((sighting.health.state(), sighting.health.in_a_row()), (State::Up, (1, 0)));
+    assert_eq!(sighting.since, Duration::from_secs(1));
+    assert_eq!(sighting.seen, Some((REFUSED, Duration::from_secs(2))));
+    // A target that goes is forgotten.
+    scene.happen(Event::Adopt(blueprint(world(tcp(), &[&[]]))));
+    assert!(scene.control.survey().is_empty());
+    // What an earlier run found is known before anything is seen.
+    let kept = HashMap::from([(target.fingerprint(), Kept { state: State::Down, confirmed: scene.now })]);
+    let mut restarted = Scene::restarted(kept, scene.now);
+    restarted.happen(Event::Adopt(blueprint(world(tcp(), &[&ADDRESSES]))));
+    let sighting = &restarted.control.survey()[&target];
+    assert_eq!((sighting.health.state(), &sighting.seen), (State::Down, &None));
+}

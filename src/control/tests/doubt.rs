@@ -1,0 +1,193 @@
+//! When all stop to answer at once.
+
+use super::*;
+use crate::health::ExecCheck;
+
+/// Three endpoints in two datacenters.
+const SOME: &[&[&str]] = &[&["127.0.0.1", "127.0.0.2"], &["127.0.0.3"]];
+const NO_ROUTE: Outcome = Outcome::Failure(Failure::Unreachable);
+const NO_DESCRIPTORS: Outcome = Outcome::Failure(Failure::NoDescriptors);
+
+/// Whatever was seen, every probe has been made since.
+const ROUND: Duration = Duration::from_millis(5100);
+
+fn began(scene: &Scene) -> bool {
+    matches!(scene.doubts.first(), Some(Doubted::Began { targets: 3, datacenters: 2, .. }))
+}
+
+fn all_open(scene: &Scene) -> bool {
+    scene.open_in(0).len() + scene.open_in(1).len() == 3
+}
+
+#[test]
+fn a_pulled_cable_takes_nothing_out_and_is_told() {
+    for outcome in [TIMED_OUT, NO_ROUTE, NO_DESCRIPTORS] {
+        let mut scene = Scene::serving(world(tcp(), SOME));
+        scene.turns.clear();
+        scene.pass(at(50), |_| outcome.clone());
+        assert!(began(&scene), "{outcome}: {:?}", scene.doubts);
+        assert!(all_open(&scene), "{outcome}");
+        assert!(scene.pool(0).is_restless() && scene.pool(1).is_restless(), "the TTL is short meanwhile");
+
+        scene.pass(at(50) + ROUND, |_| WELL);
+        assert!(matches!(scene.doubts[1..], [Doubted::Answered(_)]));
+        assert!(all_open(&scene));
+        assert!(!scene.pool(0).is_restless() && !scene.pool(1).is_restless());
+        assert!(scene.turns.is_empty(), "{:?}", scene.turns);
+    }
+}
+
+#[test]
+fn what_falls_at_the_first_failure_is_put_back() {
+    let monitor = Monitor { fall: std::num::NonZeroU8::MIN, ..tcp() };
+    let mut scene = Scene::serving(world(monitor, SOME));
+    scene.turns.clear();
+    scene.pass(at(1) + ROUND, |_| TIMED_OUT);
+    assert!(began(&scene));
+    assert!(all_open(&scene));
+    let downs = scene.turns.iter().filter(|turn| turn.1 == State::Down).count();
+    let ups = scene.turns.iter().filter(|turn| turn.1 == State::Up).count();
+    assert_eq!((downs, ups), (2, 2), "what was told is taken back");
+}
+
+#[test]
+fn a_hold_ends_by_itself_and_the_usual_rule_goes_on() {
+    let mut scene = Scene::serving(world(tcp(), SOME));
+    scene.pass(at(1) + ROUND, |_| TIMED_OUT);
+    assert!(began(&scene));
+    scene.pass(at(61), |_| TIMED_OUT);
+    assert!(all_open(&scene));
+    scene.pass(at(61) + ROUND * 4, |_| TIMED_OUT);
+    assert_eq!(scene.doubts[1..], [Doubted::Ended]);
+    assert!(scene.open_in(0).is_empty() && scene.open_in(1).is_empty());
+    // It does not begin again before they have answered.
+    scene.pass(at(600), |_| TIMED_OUT);
+    assert_eq!(scene.doubts.len(), 2);
+    scene.pass(at(700), |_| WELL);
+    scene.pass(at(720), |_| TIMED_OUT);
+    assert_eq!(scene.doubts.len(), 3);
+    assert!(all_open(&scene));
+}
+
+#[test]
+fn a_datacenter_that_dies_alone_falls_as_usual() {
+    let mut scene = Scene::serving(world(tcp(), SOME));
+    scene.pass(at(30), |address| if address == "127.0.0.3" { WELL } else { TIMED_OUT });
+    assert!(scene.doubts.is_empty());
+    assert_eq!((scene.open_in(0).len(), scene.open_in(1).len()), (0, 1));
+    // And when the rest follows later, that is one target alone.
+    scene.pass(at(60), |_| TIMED_OUT);
+    assert!(scene.doubts.is_empty());
+    assert!(scene.open_in(1).is_empty());
+}
+
+#[test]
+fn few_endpoints_or_one_datacenter_are_no_reason_to_doubt() {
+    let two: &[&[&str]] = &[&["127.0.0.1"], &["127.0.0.2"]];
+    let one: &[&[&str]] = &[&["127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4"]];
+    for pools in [two, one] {
+        let mut scene = Scene::serving(world(tcp(), pools));
+        scene.pass(at(30), |_| TIMED_OUT);
+        assert!(scene.doubts.is_empty());
+        assert!(scene.open_in(0).is_empty());
+    }
+}
+
+#[test]
+fn those_that_refuse_fall_as_usual() {
+    let mut scene = Scene::serving(world(tcp(), SOME));
+    scene.pass(at(20), |_| REFUSED);
+    assert!(scene.doubts.is_empty());
+    assert!(scene.open_in(0).is_empty() && scene.open_in(1).is_empty());
+}
+
+#[test]
+fn a_refusal_ends_a_hold_and_counts() {
+    let mut scene = Scene::serving(world(tcp(), SOME));
+    scene.pass(at(30), |_| TIMED_OUT);
+    assert!(began(&scene));
+    scene.pass(at(30) + ROUND * 4, |address| if address == "127.0.0.1" { REFUSED } else { TIMED_OUT });
+    assert!(matches!(scene.doubts[1..], [Doubted::Answered(_)]));
+    assert!(scene.open_in(0).is_empty() && scene.open_in(1).is_empty());
+}
+
+#[test]
+fn those_that_died_long_ago_do_not_count_and_those_that_were_down_do_not_matter() {
+    let pools: &[&[&str]] = &[&["127.0.0.1", "127.0.0.2"], &["127.0.0.3", "127.0.0.4"]];
+    let mut scene = Scene::serving(world(tcp(), pools));
+    let two_died = |address: &str| if matches!(address, "127.0.0.1" | "127.0.0.3") { TIMED_OUT } else { WELL };
+    scene.pass(at(100), two_died);
+    scene.pass(at(130), |_| TIMED_OUT);
+    assert!(scene.doubts.is_empty(), "two turned now, two long ago");
+
+    let mut scene = Scene::serving(world(tcp(), pools));
+    scene.pass(at(100), but("127.0.0.1"));
+    scene.pass(at(130), |address| if address == "127.0.0.1" { REFUSED } else { TIMED_OUT });
+    // The one that is down goes on to refuse: this node is heard.
+    assert!(matches!(scene.doubts[..], [Doubted::Began { .. }, Doubted::Answered(_)]), "{:?}", scene.doubts);
+}
+
+#[test]
+fn without_a_hold_there_is_no_doubt() {
+    let mut without = world(tcp(), SOME);
+    without.probing.hold = Duration::ZERO;
+    let mut scene = Scene::serving(without);
+    scene.pass(at(30), |_| TIMED_OUT);
+    assert!(scene.doubts.is_empty());
+    assert!(scene.open_in(0).is_empty());
+}
+
+#[test]
+fn what_comes_while_the_node_doubts_is_up_until_it_can_be_seen() {
+    let mut scene = Scene::serving(world(tcp(), SOME));
+    scene.pass(at(20), |_| TIMED_OUT);
+    assert!(began(&scene));
+    scene.happen(compile(world(tcp(), &[&["127.0.0.1", "127.0.0.2", "127.0.0.9"], &["127.0.0.3"]])));
+    scene.pass(at(30), |_| TIMED_OUT);
+    assert_eq!(scene.open_in(0).len(), 3);
+    assert!(scene.pool(0).is_restless());
+}
+
+#[test]
+fn a_node_that_restarts_behind_a_pulled_cable_answers_as_before() {
+    let mut before = Scene::serving(world(tcp(), SOME));
+    before.pass(at(10), but("127.0.0.2"));
+    before.pass(at(30), but("127.0.0.2"));
+    before.happen(Event::Stop);
+    let pools: &[&[&str]] = &[&["127.0.0.1", "127.0.0.2"], &["127.0.0.3"], &["127.0.0.4"]];
+    let mut scene = Scene::restarted(before.kept.clone(), at(60));
+    scene.happen(compile(world(tcp(), pools)));
+    scene.pass(at(90), |address| if address == "127.0.0.4" { WELL } else { TIMED_OUT });
+    assert!(scene.doubts.is_empty(), "one of them answers");
+
+    let mut before = Scene::serving(world(tcp(), SOME));
+    before.pass(at(30), |_| WELL);
+    before.happen(Event::Stop);
+    let confirmed: Vec<_> = before.kept.values().map(|kept| kept.confirmed).collect();
+    let mut scene = Scene::restarted(before.kept, at(60));
+    scene.happen(compile(world(tcp(), SOME)));
+    scene.pass(at(110), |_| TIMED_OUT);
+    assert!(began(&scene) && all_open(&scene));
+    scene.happen(Event::Stop);
+    let still: Vec<_> = scene.kept.values().map(|kept| kept.confirmed).filter(|time| *time > at(65)).collect();
+    assert!(still.is_empty(), "what does not count confirms nothing: {confirmed:?}, {still:?}");
+}
+
+#[test]
+fn what_programs_find_neither_makes_a_doubt_nor_ends_it() {
+    let program = ExecCheck { program: std::path::Path::new("/bin/true").into(), arguments: Vec::new() };
+    let exec = Monitor { interval: INTERVAL, ..Monitor::new(Check::Exec(program), 0) };
+    let with_program = |sent: &[&[&str]], run: &[&[&str]]| {
+        let (mut both, more) = (world(tcp(), sent), world(exec.clone(), run));
+        both.pools.extend(more.pools);
+        both
+    };
+    let mut scene = Scene::serving(with_program(SOME, &[&["127.0.0.9"]]));
+    scene.pass(at(30), |address| if address == "127.0.0.9" { WELL } else { TIMED_OUT });
+    assert!(began(&scene) && scene.doubts.len() == 1, "{:?}", scene.doubts);
+
+    let mut scene = Scene::serving(with_program(&[&["127.0.0.1"], &["127.0.0.2"]], &[&["127.0.0.8"], &["127.0.0.9"]]));
+    scene.pass(at(30), |_| TIMED_OUT);
+    assert!(scene.doubts.is_empty(), "two probes are too few");
+    assert!((0..4).all(|pool| scene.open_in(pool).is_empty()));
+}

@@ -1,0 +1,94 @@
+//! What outlives a node's process.
+
+use super::*;
+
+/// What a node kept whose second endpoint is down, a while after it began.
+fn kept_with_the_second_down() -> Scene {
+    let mut scene = Scene::new();
+    scene.happen(adopt(&ADDRESSES));
+    scene.answer_probes(|_| WELL);
+    scene.pass(INTERVAL * 4, but("127.0.0.2"));
+    assert_eq!(scene.open(), ["127.0.0.1"]);
+    scene.happen(Event::Stop);
+    scene
+}
+
+#[test]
+fn a_node_that_was_restarted_answers_at_once_and_as_before() {
+    let before = kept_with_the_second_down();
+    let mut scene = Scene::restarted(before.kept, before.now + BELIEVED_FOR - CONFIRM_EVERY);
+    scene.happen(adopt(&ADDRESSES));
+    assert_eq!(scene.open(), ["127.0.0.1"], "no probe has ended");
+    assert_eq!(scene.probes.len(), 2, "all are probed at once");
+    scene.answer_probes(|_| WELL);
+    scene.pass(scene.now + PUBLISH_WINDOW, |_| WELL);
+    assert_eq!(scene.open(), ["127.0.0.1"], "one success is no rise");
+    scene.pass(scene.now + INTERVAL, |_| WELL);
+    assert_eq!(scene.open(), ADDRESSES);
+    let second: IpAddr = "127.0.0.2".parse().unwrap();
+    assert_eq!(scene.turns, [(second, State::Up)]);
+}
+
+#[test]
+fn what_is_too_old_or_from_the_future_is_not_believed() {
+    let before = kept_with_the_second_down();
+    let oldest = before.kept.values().map(|kept| kept.confirmed).max().unwrap();
+    for now in [oldest + BELIEVED_FOR + KEEP_EVERY, Duration::ZERO] {
+        let mut kept = before.kept.clone();
+        if now.is_zero() {
+            for kept in kept.values_mut() {
+                kept.confirmed += BELIEVED_FOR;
+            }
+        }
+        let mut scene = Scene::restarted(kept, now);
+        scene.happen(adopt(&ADDRESSES));
+        assert!(scene.serving.is_none());
+        scene.answer_probes(|_| WELL);
+        assert_eq!(scene.open(), ADDRESSES, "the first outcome sets the state");
+    }
+}
+
+#[test]
+fn what_is_kept_is_what_changed_and_each_minute_what_was_confirmed() {
+    let mut scene = Scene::new();
+    scene.happen(adopt(&ADDRESSES));
+    scene.pass(CONFIRM_EVERY * 10, |_| WELL);
+    // In ten minutes ten times for each of two targets, whose probes drift apart.
+    assert!((10..=22).contains(&scene.kept_at.len()), "{:?}", scene.kept_at);
+    assert!(scene.kept_at.windows(2).all(|pair| pair[1] - pair[0] >= KEEP_EVERY), "{:?}", scene.kept_at);
+    let is_recent = |kept: &Kept| scene.now - kept.confirmed <= CONFIRM_EVERY + INTERVAL;
+    assert!(scene.kept.values().all(|kept| kept.state == State::Up && is_recent(kept)), "{:?}", scene.kept);
+
+    // A failure that is not confirmed confirms nothing either; one that is is kept within a second.
+    let died = scene.now;
+    scene.pass(died + INTERVAL * 2, |_| REFUSED);
+    assert!(scene.kept.values().all(|kept| kept.state == State::Up && kept.confirmed <= died), "{:?}", scene.kept);
+    scene.pass(died + INTERVAL * 3 + KEEP_EVERY, |_| REFUSED);
+    assert!(scene.kept.values().all(|kept| kept.state == State::Down && kept.confirmed > died), "{:?}", scene.kept);
+}
+
+#[test]
+fn rows_of_targets_that_are_gone_and_of_yesterday_are_removed() {
+    let before = kept_with_the_second_down();
+    assert_eq!(before.kept.len(), 2);
+    let mut scene = Scene::restarted(before.kept.clone(), before.now);
+    scene.happen(adopt(&["127.0.0.1"]));
+    scene.happen(Event::Stop);
+    assert_eq!(scene.kept.len(), 1);
+
+    let mut scene = Scene::restarted(before.kept, before.now + KEPT_FOR * 2);
+    scene.happen(adopt(&ADDRESSES));
+    // No probe ends, so nothing is found anew.
+    scene.now += FIRST_ROUND;
+    scene.happen(Event::Tick);
+    assert_eq!(scene.kept.len(), 0);
+}
+
+#[test]
+fn a_stop_hands_over_what_waits() {
+    let mut scene = Scene::new();
+    scene.happen(adopt(&ADDRESSES));
+    scene.answer_probes(|_| WELL);
+    scene.happen(Event::Stop);
+    assert_eq!(scene.kept.len(), 2);
+}

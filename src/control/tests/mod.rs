@@ -1,0 +1,331 @@
+//! Scenarios of the machine: no sockets, no clock.
+
+mod amend;
+mod doubt;
+mod keeping;
+mod push;
+mod random;
+
+use std::net::IpAddr;
+
+use super::*;
+use crate::geo::{Coordinates, Locations};
+use crate::health::{Check, Condition, Failure, Finding, Monitor, Share, Stage, TcpCheck};
+use crate::snapshot::{Datacenter, Endpoint, Family, Members, PoolSpec};
+
+const INTERVAL: Duration = Duration::from_secs(5);
+const ADDRESSES: [&str; 2] = ["127.0.0.1", "127.0.0.2"];
+const TIMED_OUT: Outcome = Outcome::Failure(Failure::TimedOut(Stage::Connect));
+const REFUSED: Outcome = Outcome::Failure(Failure::Refused);
+const WELL: Outcome = Outcome::Success(Finding::full(Duration::ZERO));
+
+/// Seconds.
+const fn at(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn tcp() -> Monitor {
+    Monitor { interval: INTERVAL, ..Monitor::new(Check::Tcp(TcpCheck::default()), 80) }
+}
+
+fn target(address: IpAddr, monitor: &Arc<Monitor>) -> Target {
+    Target { address: (address, monitor.port).into(), host: "a".into(), monitor: monitor.clone() }
+}
+
+/// A pool for each list of addresses, `web/0` and so on, each in a datacenter of its own.
+fn world(monitor: Monitor, pools: &[&[&str]]) -> World {
+    let monitor = Arc::new(monitor);
+    let condition = |value| Some(Condition::Probe(target(value, &monitor)));
+    let endpoint = |text: &&str| {
+        let value: IpAddr = text.parse().unwrap();
+        Endpoint { value, weight: 1, condition: condition(value) }
+    };
+    let pool = |(place, addresses): (usize, &&[&str])| {
+        Arc::new(PoolSpec {
+            name: format!("web/{place}").into(),
+            zone: None,
+            datacenter: Some(place as DatacenterId),
+            min_healthy: 0.0,
+            members: Members::Addresses(addresses.iter().map(endpoint).collect()),
+        })
+    };
+    let datacenter = |place: usize| Datacenter {
+        name: place.to_string().into(),
+        coordinates: Coordinates::try_new(0.0, place as f64).unwrap(),
+        country: None,
+    };
+    World {
+        pools: pools.iter().enumerate().map(pool).collect(),
+        datacenters: (0..pools.len()).map(datacenter).collect(),
+        ..World::default()
+    }
+}
+
+fn blueprint(world: World) -> Arc<Blueprint> {
+    Arc::new(Blueprint::compile(world, Arc::new(Locations::unknown()), None).unwrap())
+}
+
+fn compile(world: World) -> Event {
+    Event::Adopt(blueprint(world))
+}
+
+fn adopt(addresses: &[&str]) -> Event {
+    compile(world(tcp(), &[addresses]))
+}
+
+/// A conversation with a control: what it wants probed, what it serves, what it tells.
+struct Scene {
+    control: Control,
+    now: Duration,
+    probes: Vec<Arc<Target>>,
+    stopped: Vec<Arc<Target>>,
+    serving: Option<Arc<Snapshot>>,
+    turns: Vec<(IpAddr, State)>,
+    doubts: Vec<Doubted>,
+    /// What is kept for the next run.
+    kept: HashMap<u128, Kept>,
+    /// When rows were handed over to be kept.
+    kept_at: Vec<Duration>,
+}
+
+impl Scene {
+    fn new() -> Self {
+        Self {
+            control: Control::new(7, MAX_IN_FLIGHT),
+            now: Duration::ZERO,
+            probes: Vec::new(),
+            stopped: Vec::new(),
+            serving: None,
+            turns: Vec::new(),
+            doubts: Vec::new(),
+            kept: HashMap::new(),
+            kept_at: Vec::new(),
+        }
+    }
+
+    /// A node that begins later with what another one kept.
+    fn restarted(kept: HashMap<u128, Kept>, now: Duration) -> Self {
+        let mut scene = Self { now, ..Self::new() };
+        scene.kept = kept.clone();
+        scene.happen(Event::Restore(kept));
+        scene
+    }
+
+    /// One that serves, and whose endpoints are all up.
+    fn serving(world: World) -> Self {
+        let mut scene = Self::new();
+        scene.happen(compile(world));
+        scene.pass(at(1), |_| WELL);
+        assert!(scene.serving.is_some());
+        scene
+    }
+
+    fn happen(&mut self, event: Event) {
+        for effect in self.control.step(event, self.now) {
+            match effect {
+                Effect::Probe(target) => self.probes.push(target),
+                Effect::Stop(target) => self.stopped.push(target),
+                Effect::Publish(snapshot) => self.serving = Some(snapshot),
+                Effect::Report(turn) => self.turns.push((turn.target.address.ip(), turn.to)),
+                Effect::Doubt(doubt) => self.doubts.push(doubt),
+                Effect::Pushed(reply, result) => _ = reply.send(result),
+                Effect::Keep(rows) => {
+                    self.kept_at.push(self.now);
+                    for (target, kept) in rows {
+                        match kept {
+                            Some(kept) => _ = self.kept.insert(target, kept),
+                            None => _ = self.kept.remove(&target),
+                        }
+                    }
+                }
+                Effect::Overridden(_) => {}
+                Effect::Reply(reply) => reply.send(),
+            }
+        }
+    }
+
+    /// Lets time pass up to `time`, and answers every probe as `outcome` says of its address.
+    fn pass(&mut self, time: Duration, outcome: impl Fn(&str) -> Outcome) {
+        self.answer_probes(&outcome);
+        while let Some(at) = self.control.wake_at().filter(|at| *at <= time) {
+            self.now = at.max(self.now);
+            self.happen(Event::Tick);
+            self.answer_probes(&outcome);
+        }
+        self.now = time;
+    }
+
+    fn answer_probes(&mut self, outcome: impl Fn(&str) -> Outcome) {
+        for target in std::mem::take(&mut self.probes) {
+            let outcome = outcome(&target.address.ip().to_string());
+            self.happen(Event::Outcome(target, outcome));
+        }
+    }
+
+    fn pool(&self, place: usize) -> &crate::snapshot::Pool {
+        &self.serving.as_ref().expect("something is served").pools()[place]
+    }
+
+    fn open_in(&self, place: usize) -> Vec<String> {
+        let crate::snapshot::Kind::Addresses(v4, _) = self.pool(place).kind() else { panic!("no addresses") };
+        let open = v4.select(crate::snapshot::Selection::Open).iter();
+        open.map(|member| IpAddr::from(member.value).to_string()).collect()
+    }
+
+    fn open(&self) -> Vec<String> {
+        self.open_in(0)
+    }
+}
+
+/// All are up but this one.
+fn but(down: &str) -> impl Fn(&str) -> Outcome {
+    move |address| if address == down { REFUSED } else { WELL }
+}
+
+#[test]
+fn nothing_is_served_before_the_first_round_is_over() {
+    let mut scene = Scene::new();
+    scene.happen(adopt(&ADDRESSES));
+    assert_eq!(scene.probes.len(), 2);
+    let (first, second) = (scene.probes[0].clone(), scene.probes[1].clone());
+    scene.happen(Event::Outcome(first, WELL));
+    assert!(scene.serving.is_none());
+    let down = second.address.ip().to_string();
+    scene.happen(Event::Outcome(second, REFUSED));
+    assert_eq!(scene.open().len(), 1);
+    assert!(!scene.open().contains(&down));
+}
+
+#[test]
+fn what_is_unprobed_at_the_deadline_is_up() {
+    let mut scene = Scene::new();
+    scene.happen(adopt(&ADDRESSES));
+    scene.probes.clear();
+    scene.now = FIRST_ROUND;
+    scene.happen(Event::Tick);
+    assert_eq!(scene.open(), ADDRESSES);
+}
+
+#[test]
+fn a_world_without_monitors_is_served_at_once() {
+    let mut scene = Scene::new();
+    scene.happen(adopt(&[]));
+    assert!(scene.serving.is_some());
+}
+
+#[test]
+fn an_endpoint_leaves_within_its_falls_and_returns_after_its_rises() {
+    let mut scene = Scene::new();
+    scene.happen(adopt(&ADDRESSES));
+    scene.answer_probes(|_| WELL);
+    assert_eq!(scene.open(), ADDRESSES);
+
+    let died = Duration::from_secs(1);
+    scene.pass(died, |_| WELL);
+    scene.pass(died + INTERVAL * 3 + PUBLISH_WINDOW, but("127.0.0.2"));
+    assert_eq!(scene.open(), ["127.0.0.1"]);
+
+    let mended = scene.now;
+    scene.pass(mended + INTERVAL * 2 + PUBLISH_WINDOW, |_| WELL);
+    assert_eq!(scene.open(), ADDRESSES);
+    let second: IpAddr = "127.0.0.2".parse().unwrap();
+    let of_second: Vec<_> = scene.turns.iter().filter(|turn| turn.0 == second).map(|turn| turn.1).collect();
+    assert_eq!(of_second, [State::Up, State::Down, State::Up], "each transition is told once");
+}
+
+#[test]
+fn the_first_unconfirmed_failure_is_published() {
+    let mut scene = Scene::new();
+    scene.happen(adopt(&ADDRESSES));
+    scene.answer_probes(|_| WELL);
+    assert!(!scene.pool(0).is_restless());
+    scene.pass(INTERVAL + PUBLISH_WINDOW, but("127.0.0.2"));
+    assert!(scene.pool(0).is_restless());
+    assert_eq!(scene.open(), ADDRESSES);
+}
+
+#[test]
+fn a_reload_keeps_health_and_waits_for_what_is_new() {
+    let mut scene = Scene::new();
+    scene.happen(adopt(&ADDRESSES));
+    scene.answer_probes(but("127.0.0.2"));
+    assert_eq!(scene.open(), ["127.0.0.1"]);
+
+    scene.happen(adopt(&["127.0.0.1", "127.0.0.2", "127.0.0.3"]));
+    assert_eq!(scene.probes.len(), 1, "only the new one is probed at once");
+    assert_eq!(scene.serving.as_ref().unwrap().generation(), 1, "the old configuration goes on");
+    scene.answer_probes(|_| REFUSED);
+    assert_eq!(scene.open(), ["127.0.0.1"]);
+    assert_eq!(scene.serving.as_ref().unwrap().generation(), 2);
+}
+
+#[test]
+fn a_removed_endpoint_is_probed_no_more() {
+    let mut scene = Scene::new();
+    scene.happen(adopt(&ADDRESSES));
+    scene.answer_probes(|_| WELL);
+    scene.happen(adopt(&["127.0.0.1"]));
+    assert_eq!(scene.open(), ["127.0.0.1"]);
+    scene.now = INTERVAL;
+    scene.happen(Event::Tick);
+    assert_eq!(scene.probes.len(), 1);
+}
+
+#[test]
+fn when_all_died_a_pool_knows_how_long_it_was_open() {
+    let mut scene = Scene::new();
+    scene.happen(adopt(&ADDRESSES));
+    scene.answer_probes(|_| WELL);
+    scene.pass(INTERVAL * 4, |_| REFUSED);
+    let pool = scene.pool(0);
+    assert!(!pool.is_open(Family::V4));
+    assert!(pool.last_open(Family::V4) > 0);
+}
+
+#[test]
+fn a_probe_that_runs_is_stopped_when_its_endpoint_goes() {
+    let mut scene = Scene::serving(world(tcp(), &[&ADDRESSES]));
+    scene.now = INTERVAL;
+    scene.happen(Event::Tick);
+    assert_eq!(scene.probes.len(), 2);
+    scene.happen(adopt(&["127.0.0.1"]));
+    let stopped: Vec<_> = scene.stopped.iter().map(|target| target.address.ip().to_string()).collect();
+    assert_eq!(stopped, ["127.0.0.2"]);
+}
+
+#[test]
+fn a_probe_that_broke_off_is_not_waited_for_and_comes_again() {
+    let mut scene = Scene::new();
+    scene.happen(adopt(&["127.0.0.1"]));
+    let target = scene.probes.pop().unwrap();
+    scene.happen(Event::Lost(target));
+    assert_eq!(scene.open(), ["127.0.0.1"], "nothing speaks against it");
+    scene.pass(INTERVAL, |_| REFUSED);
+    assert!(scene.open().is_empty());
+}
+
+#[test]
+fn an_endpoint_that_asks_for_less_is_degraded_and_told_so() {
+    let half = Share::from_thousandths(500);
+    let asks = |share| Outcome::Success(Finding { share, ..Finding::full(Duration::ZERO) });
+    let mut scene = Scene::serving(world(tcp(), &[&ADDRESSES]));
+    scene.turns.clear();
+    scene.pass(scene.now + INTERVAL * 3, |address| asks(if address == "127.0.0.2" { half } else { Share::FULL }));
+    assert_eq!(scene.turns, [("127.0.0.2".parse().unwrap(), State::Degraded(half))]);
+    assert_eq!(scene.open(), ADDRESSES, "it still answers");
+    scene.pass(scene.now + INTERVAL * 3, |_| WELL);
+    assert_eq!(scene.turns.last().unwrap().1, State::Up);
+}
+
+#[test]
+fn what_is_held_down_comes_back_with_the_first_good_outcome_after_it() {
+    let hold_down = at(60);
+    let mut scene = Scene::serving(world(Monitor { hold_down, ..tcp() }, &[&ADDRESSES]));
+    scene.pass(INTERVAL * 4, but("127.0.0.2"));
+    assert_eq!(scene.open(), ["127.0.0.1"]);
+    scene.pass(hold_down, |_| WELL);
+    assert_eq!(scene.open(), ["127.0.0.1"]);
+    scene.pass(INTERVAL * 4 + hold_down + INTERVAL + PUBLISH_WINDOW, |_| WELL);
+    assert_eq!(scene.open(), ADDRESSES);
+    assert!(!scene.pool(0).is_restless());
+}

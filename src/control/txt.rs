@@ -1,0 +1,216 @@
+//! TXT records that are set while the node runs, and go by themselves: what ACME's dns-01 asks for (RFC 8555, section 8.4).
+//!
+//! They belong to names, not to a configuration: a reload keeps them, and a zone that comes back has them again.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::name::Name;
+use crate::snapshot::{Blueprint, Unfit};
+use crate::wire::Rtype;
+use crate::zone::{Record, ZoneError};
+
+/// Values at once, of all names: a certificate for a hundred names asks for two hundred.
+pub const MAX_VALUES: usize = 1024;
+
+/// Octets of a value. What dns-01 asks for has 43.
+const MAX_VALUE: usize = 1024;
+
+/// How long a value stays at most.
+pub const MAX_TXT_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Seconds. Whoever looks may look again soon, and finds what was set meanwhile.
+const TTL: u32 = 5;
+
+/// Octets of a character string (RFC 1035, section 3.3).
+const MAX_STRING: usize = 255;
+
+/// A value at a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TxtValue {
+    /// The owner.
+    pub name: Name,
+    /// The text.
+    pub value: String,
+    /// When it goes: Unix time in seconds.
+    pub until: u64,
+}
+
+/// All values that are set.
+#[derive(Clone, Debug, Default)]
+pub struct DynamicTxt {
+    values: Vec<TxtValue>,
+}
+
+/// Why a value cannot be set.
+#[derive(Debug)]
+pub enum TxtError {
+    /// The name cannot hold it.
+    Unfit(Unfit),
+    /// All that are set at the name fit no message together.
+    Zone(ZoneError),
+    /// It is empty, or longer than a thousand octets.
+    BadLength(usize),
+    /// [`MAX_VALUES`] are set already.
+    Full,
+}
+
+impl fmt::Display for TxtError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unfit(unfit) => unfit.fmt(f),
+            Self::Zone(error) => error.fmt(f),
+            Self::BadLength(length) => write!(f, "a value has 1 to {MAX_VALUE} octets, not {length}"),
+            Self::Full => write!(f, "{MAX_VALUES} values are set already"),
+        }
+    }
+}
+
+impl std::error::Error for TxtError {}
+
+impl DynamicTxt {
+    /// Those that were kept.
+    pub fn new(values: Vec<TxtValue>) -> Self {
+        Self { values }
+    }
+
+    /// All, in the order in which they were set.
+    pub fn values(&self) -> &[TxtValue] {
+        &self.values
+    }
+
+    /// Sets a value, or lets one that is set stay until then. Whether it is a new one.
+    pub fn set(&mut self, new: TxtValue) -> Result<bool, TxtError> {
+        if !(1..=MAX_VALUE).contains(&new.value.len()) {
+            return Err(TxtError::BadLength(new.value.len()));
+        }
+        if let Some(same) = self.values.iter_mut().find(|old| old.name == new.name && old.value == new.value) {
+            same.until = new.until;
+            return Ok(false);
+        }
+        if self.values.len() >= MAX_VALUES {
+            return Err(TxtError::Full);
+        }
+        self.values.push(new);
+        Ok(true)
+    }
+
+    /// Takes away a value of a name, or all of its values. What went is given back.
+    pub fn unset(&mut self, name: &Name, value: Option<&str>) -> Vec<TxtValue> {
+        self.take(|old| old.name == *name && value.is_none_or(|value| old.value == value))
+    }
+
+    /// Takes away what has had its time.
+    pub fn expire(&mut self, unix_time: u64) -> Vec<TxtValue> {
+        self.take(|old| old.until <= unix_time)
+    }
+
+    /// When the next one goes.
+    pub fn next_expiry(&self) -> Option<u64> {
+        self.values.iter().map(|value| value.until).min()
+    }
+
+    /// A configuration with all values in it. Those that it cannot hold are left out, and told of.
+    pub fn apply(&self, blueprint: &Blueprint) -> (Blueprint, Vec<(Name, TxtError)>) {
+        let mut left_out = Vec::new();
+        let mut origins: Vec<&Name> = Vec::new();
+        for value in &self.values {
+            match blueprint.place_for_txt(&value.name) {
+                Ok(origin) if origins.contains(&origin) => {}
+                Ok(origin) => origins.push(origin),
+                Err(unfit) => left_out.push((value.name.clone(), TxtError::Unfit(unfit))),
+            }
+        }
+        let mut applied = blueprint.clone();
+        for origin in origins {
+            match applied.amended(origin, &self.records_in(blueprint, origin), None) {
+                Ok(amended) => applied = amended,
+                Err(error) => left_out.push((origin.clone(), TxtError::Zone(error))),
+            }
+        }
+        (applied, left_out)
+    }
+
+    /// A configuration after the values of these names changed. Zones that hold the names and count their own serials get the
+    /// next one.
+    pub fn amend(&self, blueprint: &Blueprint, names: &[Name]) -> Result<Blueprint, TxtError> {
+        let mut origins: Vec<&Name> = Vec::new();
+        for zone in names.iter().filter_map(|name| blueprint.find_zone(&name.to_key())) {
+            let origin = zone.zone.apex();
+            if !origins.contains(&origin) {
+                origins.push(origin);
+            }
+        }
+        origins.into_iter().try_fold(blueprint.clone(), |amended, origin| {
+            let records = self.records_in(blueprint, origin);
+            amended.amended(origin, &records, next_serial(blueprint, origin)).map_err(TxtError::Zone)
+        })
+    }
+
+    fn records_in(&self, blueprint: &Blueprint, origin: &Name) -> Vec<Record> {
+        let is_there = |value: &&TxtValue| blueprint.place_for_txt(&value.name).is_ok_and(|place| place == origin);
+        self.values.iter().filter(is_there).map(TxtValue::record).collect()
+    }
+
+    fn take(&mut self, is_meant: impl Fn(&TxtValue) -> bool) -> Vec<TxtValue> {
+        let (gone, left) = std::mem::take(&mut self.values).into_iter().partition(is_meant);
+        self.values = left;
+        gone
+    }
+}
+
+impl TxtValue {
+    fn record(&self) -> Record {
+        let strings = self.value.as_bytes().chunks(MAX_STRING);
+        let rdata: Vec<u8> = strings.flat_map(|string| [&[string.len() as u8], string].concat()).collect();
+        Record { owner: self.name.clone(), rtype: Rtype::TXT, ttl: TTL, rdata: rdata.into() }
+    }
+}
+
+/// The serial after the one that is served; `None` where the operator counts.
+fn next_serial(blueprint: &Blueprint, origin: &Name) -> Option<u32> {
+    let mut zones = blueprint.zones().iter().zip(&blueprint.world().zones);
+    let (served, _) = zones.find(|(_, spec)| spec.origin == *origin && spec.counts_serial)?;
+    Some(served.serial().wrapping_add(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(name: &str, value: &str, until: u64) -> TxtValue {
+        TxtValue { name: Name::parse(name, &Name::root()).unwrap(), value: value.to_owned(), until }
+    }
+
+    #[test]
+    fn a_value_is_set_once_and_stays_until_it_was_last_asked_to() {
+        let mut txt = DynamicTxt::default();
+        assert!(txt.set(value("a.example", "x", 10)).unwrap());
+        assert!(!txt.set(value("A.example", "x", 20)).unwrap());
+        assert!(txt.set(value("a.example", "X", 5)).unwrap());
+        assert_eq!(txt.next_expiry(), Some(5));
+        assert_eq!(txt.expire(10), [value("a.example", "X", 5)]);
+        assert_eq!(txt.next_expiry(), Some(20));
+        assert_eq!(txt.unset(&value("a.example", "", 0).name, Some("y")), []);
+        assert_eq!(txt.unset(&value("a.example", "", 0).name, None).len(), 1);
+        assert_eq!(txt.next_expiry(), None);
+    }
+
+    #[test]
+    fn what_is_too_long_or_too_much_is_refused() {
+        let mut txt = DynamicTxt::default();
+        assert!(matches!(txt.set(value("a.example", "", 1)), Err(TxtError::BadLength(0))));
+        assert!(matches!(txt.set(value("a.example", &"x".repeat(1025), 1)), Err(TxtError::BadLength(1025))));
+        for number in 0..MAX_VALUES {
+            txt.set(value("a.example", &number.to_string(), 1)).unwrap();
+        }
+        assert!(matches!(txt.set(value("a.example", "x", 1)), Err(TxtError::Full)));
+        assert!(!txt.set(value("a.example", "0", 2)).unwrap());
+    }
+
+    #[test]
+    fn a_long_value_is_several_strings_of_one_record() {
+        let record = value("a.example", &"x".repeat(300), 1).record();
+        assert_eq!((record.rdata.len(), record.rdata[0], record.rdata[256]), (302, 255, 45));
+    }
+}

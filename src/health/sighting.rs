@@ -1,0 +1,21 @@
+//! What is known of all that is probed, for whoever wants to look at it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Health, Outcome, Target};
+
+/// What is known of a target. Times count from where those of [`Health::observe`] do.
+#[derive(Clone, Debug)]
+pub struct Sighting {
+    /// What it is taken to be.
+    pub health: Health,
+    /// Since when it is.
+    pub since: Duration,
+    /// What was seen last, and when; nothing yet if it is known from an earlier run.
+    pub seen: Option<(Outcome, Duration)>,
+}
+
+/// All targets of which something is known.
+pub type Survey = HashMap<Arc<Target>, Sighting>;

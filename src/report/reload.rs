@@ -1,0 +1,60 @@
+//! What became of a reload.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::Summary;
+
+/// What was loaded, or why nothing was. `F` are faults.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Reload<F> {
+    /// Why nothing was loaded; absent if it was.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub error: Option<String>,
+    /// All that is wrong with the files.
+    pub faults: F,
+    /// What is served now.
+    pub summary: Option<Summary>,
+    /// The first generation that it is served with.
+    pub generation: Option<u64>,
+}
+
+/// A fault as JSON tells it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ToldFault {
+    severity: String,
+    message: String,
+    file: Option<String>,
+    line: Option<usize>,
+    column: Option<usize>,
+    label: String,
+    help: Option<String>,
+}
+
+impl fmt::Display for ToldFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.severity, self.message)?;
+        if let (Some(file), Some(line), Some(column)) = (&self.file, self.line, self.column) {
+            write!(f, "\n  --> {file}:{line}:{column}")?;
+        }
+        if !self.label.is_empty() {
+            write!(f, "\n  = {}", self.label)?;
+        }
+        match &self.help {
+            Some(help) => write!(f, "\n  = help: {help}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Reload<Vec<ToldFault>> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.faults.iter().try_for_each(|fault| writeln!(f, "{fault}\n"))?;
+        match (&self.error, &self.summary) {
+            (Some(error), _) => f.write_str(error),
+            (None, Some(summary)) => summary.fmt(f),
+            (None, None) => f.write_str("reloaded"),
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! A node's status as a person reads it, at 80 columns.
+//!
+//! ```text
+//!   fra: up 3 h, generation 12, truenorth 0.1.0
+//!
+//!   POOL     ENDPOINT       STATE     FOR   LAST SEEN
+//!   web/fra  198.51.100.10  up        3 h   ok in 0.5 ms
+//!            198.51.100.11  down      12 s  connection refused
+//! ```
+
+use std::fmt::Write;
+
+use super::status::{EndpointStatus, NameStatus, PoolStatus, Status, ZoneStatus};
+
+/// How wide a terminal is taken to be, in characters.
+const WIDTH: usize = 80;
+
+/// SGR (ECMA-48, section 8.3.117).
+const RED: &str = "\x1b[31m";
+const YELLOW: &str = "\x1b[33m";
+const BOLD: &str = "\x1b[1m";
+const PLAIN: &str = "\x1b[0m";
+
+/// Rows of cells. All columns but the last are as wide as their widest cell.
+pub(super) struct Table {
+    rows: Vec<(Vec<String>, &'static str)>,
+}
+
+impl Table {
+    pub(super) fn new(heads: &[&str]) -> Self {
+        Self { rows: vec![(heads.iter().map(ToString::to_string).collect(), BOLD)] }
+    }
+
+    pub(super) fn push(&mut self, cells: Vec<String>, color: &'static str) {
+        self.rows.push((cells, color));
+    }
+
+    /// Nothing if it has no row but its head.
+    pub(super) fn text(&self, for_terminal: bool) -> String {
+        let mut out = String::new();
+        if self.rows.len() == 1 {
+            return out;
+        }
+        let columns = self.rows[0].0.len();
+        let width = |column: usize| self.rows.iter().map(|(cells, _)| cells[column].chars().count()).max().unwrap_or(0);
+        let widths: Vec<usize> = (0..columns).map(width).collect();
+        for (cells, color) in &self.rows {
+            let padded = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+            let line = padded.collect::<Vec<_>>().join("  ");
+            let line = line.trim_end();
+            if for_terminal {
+                let cut: String = line.chars().take(WIDTH).collect();
+                let end = if color.is_empty() { "" } else { PLAIN };
+                let _ = writeln!(out, "{color}{cut}{end}");
+            } else {
+                let _ = writeln!(out, "{line}");
+            }
+        }
+        out.push('\n');
+        out
+    }
+}
+
+impl Status {
+    /// Text. On a terminal it has colours, and lines that are not too long for it.
+    pub fn table(&self, for_terminal: bool) -> String {
+        let mut out = String::new();
+        let Self { node, version, uptime, generation, .. } = self;
+        let _ = writeln!(out, "{node}: up {}, generation {generation}, truenorth {version}\n", span(*uptime));
+        for table in [self.zones_table(), self.names_table(), self.pools_table()] {
+            out.push_str(&table.text(for_terminal));
+        }
+        out.truncate(out.trim_end().len());
+        out
+    }
+
+    fn zones_table(&self) -> Table {
+        let mut table = Table::new(&["ZONE", "SERIAL", "STEERED", "RECORDS"]);
+        for ZoneStatus { origin, serial, names, records } in &self.zones {
+            table.push(vec![origin.clone(), serial.to_string(), names.to_string(), records.to_string()], "");
+        }
+        table
+    }
+
+    fn names_table(&self) -> Table {
+        let mut table = Table::new(&["NAME", "USABLE", "POOLS"]);
+        for NameStatus { name, pools, usable, fallback } in &self.names {
+            let fallback = fallback.as_ref().map_or_else(String::new, |fallback| format!(", else {fallback}"));
+            let color = if *usable == 0 { RED } else { "" };
+            let count = format!("{usable} of {}", pools.len());
+            table.push(vec![name.clone(), count, format!("{}{fallback}", pools.join(" "))], color);
+        }
+        if self.more_names > 0 {
+            table.push(vec![format!("and {} more", self.more_names), String::new(), String::new()], "");
+        }
+        table
+    }
+
+    fn pools_table(&self) -> Table {
+        let mut table = Table::new(&["POOL", "ENDPOINT", "STATE", "FOR", "LAST SEEN"]);
+        for PoolStatus { pool, endpoints, .. } in &self.pools {
+            for (place, endpoint) in endpoints.iter().enumerate() {
+                let pool = if place == 0 { pool.clone() } else { String::new() };
+                let color = match endpoint.state.as_str() {
+                    "down" | "forced down" => RED,
+                    "degraded" | "draining" => YELLOW,
+                    _ if endpoint.restless => YELLOW,
+                    _ => "",
+                };
+                let (since, seen) = self.last_seen(endpoint);
+                table.push(vec![pool, endpoint.endpoint.clone(), state(endpoint), since, seen], color);
+            }
+        }
+        table
+    }
+
+    /// For how long, and what was seen: of the probe that turned last.
+    fn last_seen(&self, endpoint: &EndpointStatus) -> (String, String) {
+        if endpoint.probes.is_empty() {
+            return (String::new(), "not probed".to_owned());
+        }
+        let Some(probe) = endpoint.probes.iter().max_by_key(|probe| probe.since) else { return Default::default() };
+        let since = probe.since.map_or_else(String::new, |since| span(self.time.saturating_sub(since)));
+        (since, probe.seen.clone().unwrap_or_else(|| "nothing yet".to_owned()))
+    }
+}
+
+fn state(endpoint: &EndpointStatus) -> String {
+    let doubt = if endpoint.restless { "?" } else { "" };
+    match endpoint.state.as_str() {
+        "degraded" => format!("{:.0} %{doubt}", endpoint.share * 100.0),
+        state => format!("{state}{doubt}"),
+    }
+}
+
+/// Seconds in the largest unit that they fill.
+pub(super) fn span(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min", seconds / 60),
+        3600..86_400 => format!("{} h", seconds / 3600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}

@@ -1,0 +1,203 @@
+//! Records that come to a zone while it is served: TXT, for whoever has to show that a name is theirs (RFC 8555, section 8.4).
+//!
+//! The zone concerned is built anew from its spec and the extra records; everything else is shared. So the extra records are
+//! records like all others: empty non-terminals, wildcards, NXDOMAIN and transfers come out right by themselves.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::world::Members;
+use super::{Blueprint, ServedZone};
+use crate::name::Name;
+use crate::wire::Rtype;
+use crate::zone::{Found, Record, Special, Zone, ZoneError};
+
+/// Why a name can hold no extra TXT records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unfit {
+    /// No zone here holds it.
+    NoZone,
+    /// It stands at or below this zone cut: the records there are another's.
+    Delegated(Name),
+    /// It stands below this DNAME (RFC 6672, section 2.4: "Resource records MUST NOT exist at any subdomain of the owner of a
+    /// DNAME RR").
+    BelowDname(Name),
+    /// It has a CNAME, or may be answered with one (RFC 1034, section 3.6.2: "If a CNAME RR is present at a node, no other data
+    /// should be present").
+    Cname,
+    /// It answers TXT with what is known of the asker.
+    Reflects,
+}
+
+impl fmt::Display for Unfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoZone => f.write_str("no zone here holds the name"),
+            Self::Delegated(cut) => write!(f, "{cut} is delegated: what stands there is not this zone's"),
+            Self::BelowDname(owner) => write!(f, "nothing may stand below the DNAME of {owner}"),
+            Self::Cname => f.write_str("nothing may stand beside the CNAME that the name has or may be answered with"),
+            Self::Reflects => f.write_str("the name answers TXT with what it knows of the asker"),
+        }
+    }
+}
+
+impl std::error::Error for Unfit {}
+
+impl ServedZone {
+    /// SERIAL of the SOA as it is served (RFC 1035, section 3.3.13): a record ends with five numbers of 32 bits.
+    pub fn serial(&self) -> u32 {
+        let soa = self.zone.apex_node().rrset(Rtype::SOA).and_then(|soa| soa.records().next());
+        let numbers: Option<&[u8; 20]> = soa.and_then(|(record, _)| record.last_chunk());
+        numbers.and_then(|numbers| numbers.first_chunk()).map_or(0, |serial| u32::from_be_bytes(*serial))
+    }
+}
+
+impl Blueprint {
+    /// The origin of the zone that a name's extra TXT records belong to, if it may have any.
+    pub fn place_for_txt(&self, name: &Name) -> Result<&Name, Unfit> {
+        let key = name.to_key();
+        let served = self.find_zone(&key).ok_or(Unfit::NoZone)?;
+        // A name above the match, as long as the look-up says.
+        let above = |length: usize| Name::from_wire(&name.as_wire()[key.len() - length..]);
+        match served.zone.look_up(&key, Rtype::TXT) {
+            Found::Cut { length, .. } => return Err(Unfit::Delegated(above(length))),
+            Found::Dname { length, .. } => return Err(Unfit::BelowDname(above(length))),
+            Found::Node(_) | Found::Nothing => {}
+        }
+        // What a wildcard would answer with does not count: the name is there on its own from now on.
+        if let Some(node) = served.zone.node(&key) {
+            match node.special() {
+                Special::Reflect => return Err(Unfit::Reflects),
+                Special::Steered(plan, _) if self.may_be_cname(plan) => return Err(Unfit::Cname),
+                _ if node.rrset(Rtype::CNAME).is_some() => return Err(Unfit::Cname),
+                Special::Steered(..) | Special::None => {}
+            }
+        }
+        Ok(served.zone.apex())
+    }
+
+    /// The same with these records in a zone besides those of its spec, in the place of all extra ones that it had, and with
+    /// this serial, if it is to be another one. An origin that is not served changes nothing.
+    pub fn amended(&self, origin: &Name, extra: &[Record], serial: Option<u32>) -> Result<Self, ZoneError> {
+        let mut blueprint = self.clone();
+        let Some(&id) = self.by_apex.get(&origin.to_key()) else { return Ok(blueprint) };
+        let before = &self.zones[id as usize];
+        let spec = &self.world.zones[id as usize];
+        let serial = serial.unwrap_or_else(|| before.serial());
+        let records = spec.records.iter().map(|record| with_serial(record, serial)).chain(extra.iter().cloned());
+        let records: Vec<Record> = records.collect();
+        let owners = spec.names.iter().map(|name| &name.owner).chain(&spec.reflect);
+        let specials = owners.filter_map(|owner| Some((owner.clone(), before.zone.node(&owner.to_key())?.special())));
+        let zone = Zone::build(&spec.origin, &records, specials)?;
+        blueprint.zones[id as usize] = Arc::new(ServedZone { zone, regions: before.regions.clone() });
+        Ok(blueprint)
+    }
+
+    fn may_be_cname(&self, plan: crate::zone::PlanId) -> bool {
+        let rule = &self.rules[plan as usize];
+        let mut pools = rule.pools.iter().chain(&rule.fallback);
+        pools.any(|&id| matches!(self.world.pools[id as usize].members, Members::Cname(_)))
+    }
+}
+
+/// The record; of a SOA, with this serial.
+fn with_serial(record: &Record, serial: u32) -> Record {
+    let mut record = record.clone();
+    if record.rtype == Rtype::SOA
+        && let Some(numbers) = record.rdata.last_chunk_mut::<20>()
+    {
+        numbers[..4].copy_from_slice(&serial.to_be_bytes());
+    }
+    record
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+    use std::fs;
+
+    const ZONE: &str = r#"
+[nameservers]
+ns1 = ["127.0.0.1"]
+[pools.web]
+endpoints = ["192.0.2.1"]
+[pools.sorry]
+endpoints = [{ cname = "sorry.example.net." }]
+[names.www]
+pools = ["web"]
+[names.api]
+pools = ["web"]
+fallback = "sorry"
+[names.whoami]
+reflect = true
+[records.alias]
+CNAME = ["www"]
+[records.sub]
+NS = ["ns.example.net."]
+[records.tree]
+DNAME = ["example.net."]
+[records."*.wild"]
+CNAME = ["www"]
+"#;
+
+    fn blueprint() -> Blueprint {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("zones")).unwrap();
+        fs::write(folder.path().join("truenorth.toml"), "").unwrap();
+        fs::write(folder.path().join("zones/example.com.toml"), ZONE).unwrap();
+        let config = config::load(&folder.path().join("truenorth.toml"), &|_| None).unwrap();
+        Blueprint::compile(config.world, Arc::new(crate::geo::Locations::unknown()), None).unwrap()
+    }
+
+    fn name(text: &str) -> Name {
+        Name::parse(text, &Name::parse("example.com.", &Name::root()).unwrap()).unwrap()
+    }
+
+    fn txt(owner: &str, value: &str) -> Record {
+        let rdata = [&[value.len() as u8], value.as_bytes()].concat().into();
+        Record { owner: name(owner), rtype: Rtype::TXT, ttl: 5, rdata }
+    }
+
+    #[test]
+    fn a_name_is_fit_unless_an_rfc_or_the_zone_says_otherwise() {
+        let blueprint = blueprint();
+        for fit in ["@", "www", "new", "_acme-challenge.alias", "a.b.c", "sub2", "tree", "x.wild"] {
+            assert_eq!(blueprint.place_for_txt(&name(fit)), Ok(&name("@")), "{fit}");
+        }
+        for (owner, why) in [
+            ("example.org.", Unfit::NoZone),
+            ("alias", Unfit::Cname),
+            ("*.wild", Unfit::Cname),
+            ("api", Unfit::Cname),
+            ("whoami", Unfit::Reflects),
+            ("sub", Unfit::Delegated(name("sub"))),
+            ("_acme-challenge.www.SUB", Unfit::Delegated(name("sub"))),
+            ("x.tree", Unfit::BelowDname(name("tree"))),
+        ] {
+            assert_eq!(blueprint.place_for_txt(&name(owner)), Err(why), "{owner}");
+        }
+    }
+
+    #[test]
+    fn an_amended_zone_is_the_only_one_that_is_new_and_keeps_what_is_steered() {
+        let before = blueprint();
+        let serial = before.zones()[0].serial();
+        let extra = [txt("_acme-challenge.new", "a"), txt("_acme-challenge.new", "b")];
+        let after = before.amended(&name("@"), &extra, Some(serial + 1)).unwrap();
+        let zone = &after.zones()[0];
+        assert_eq!(zone.serial(), serial + 1);
+        let node =
+            |zone: &ServedZone, owner: &str| zone.zone.node(&name(owner).to_key()).map(|node| node.rrsets().len());
+        assert_eq!(node(zone, "_acme-challenge.new"), Some(1));
+        assert_eq!(node(zone, "new"), Some(0), "an empty non-terminal");
+        assert_eq!(node(&before.zones()[0], "new"), None);
+        let special = |zone: &ServedZone, owner: &str| zone.zone.node(&name(owner).to_key()).unwrap().special();
+        for owner in ["www", "api", "whoami"] {
+            assert_eq!(special(zone, owner), special(&before.zones()[0], owner), "{owner}");
+        }
+        let again = after.amended(&name("@"), &[], None).unwrap();
+        assert_eq!((node(&again.zones()[0], "new"), again.zones()[0].serial()), (None, serial + 1));
+        assert!(Arc::ptr_eq(&again.world, &before.world));
+    }
+}

@@ -1,0 +1,404 @@
+//! When each target's turn comes.
+//!
+//! ```text
+//!   add ─ paced ─► due ─ room ─► in flight ─► due again
+//!                   ▲      └ no room: waits in order
+//!                   └── evenly spread after the first, then 90-100 % of the interval after each start
+//! ```
+//!
+//! **Ten thousand targets.** Their first probes begin a quarter of a millisecond apart, so that all of them have begun in
+//! half of the first round; a handful begins at once. The second one of each comes at a place of its own within the
+//! interval, in a sequence that leaves no gaps however many there are, and what remains in step drifts apart later.
+//!
+//! **A bound on probes in flight** keeps descriptors for whoever asks. What is due beyond it waits in order; how late a
+//! probe starts is measured. Probes of one target never overlap: one that is due while another is in flight starts when
+//! that ends.
+//!
+//! **Targets that report** are not probed: their turn comes when nothing was heard of them for an interval.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use foldhash::fast::RandomState;
+
+use super::Lateness;
+use crate::health::Target;
+
+/// From the start of one new target's first probe to that of the next: 10,000 within 2.5 s.
+const PACE: Duration = Duration::from_micros(250);
+
+/// So many new targets begin at once before the pace counts.
+const BURST: u32 = 64;
+
+/// The least part of its interval, in per cent, after which a probe starts again.
+const SHORTEST_INTERVAL_PERCENT: u32 = 90;
+
+/// The golden ratio's fraction in 64 bits: its multiples fill the circle evenly, however many of them (Weyl's sequence).
+const GOLDEN_STEP: u64 = 0x9E37_79B9_7F4A_7C15;
+
+/// What the time has come for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// To probe it.
+    Probe(Arc<Target>),
+    /// To count its silence: it should have reported.
+    Silence(Arc<Target>),
+}
+
+/// The turns of all targets.
+#[derive(Debug)]
+pub(super) struct Agenda {
+    turns: HashMap<Arc<Target>, Turn, RandomState>,
+    /// The earliest first. Entries of targets that are gone, or due at another time, are stale.
+    due: BinaryHeap<Reverse<Due>>,
+    /// Due, but there is no room yet.
+    waiting: VecDeque<Due>,
+    in_flight: usize,
+    bound: usize,
+    random: fastrand::Rng,
+    /// When the next new target's first probe starts if there is no burst left.
+    pace: Duration,
+    /// Where in its interval the last new target was placed, as a fraction of 2^64.
+    phase: u64,
+    /// Numbers entries, so that equal times keep their order.
+    count: u64,
+    lateness: Arc<Lateness>,
+}
+
+#[derive(Debug)]
+struct Turn {
+    /// The entry that counts.
+    entry: u64,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Probed {
+        /// How long after its start the first probe is followed by the second.
+        first_gap: Option<Duration>,
+        flight: Flight,
+    },
+    /// It is silent from here on.
+    Reports { deadline: Duration },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flight {
+    None,
+    /// A probe runs.
+    One,
+    /// A probe runs, and the next is due already.
+    Overdue,
+}
+
+#[derive(Debug)]
+struct Due {
+    at: Duration,
+    entry: u64,
+    target: Arc<Target>,
+}
+
+impl Agenda {
+    /// Nothing is planned. At most `bound` probes are in flight, at least one.
+    pub(super) fn new(seed: u64, bound: usize) -> Self {
+        Self {
+            turns: HashMap::default(),
+            due: BinaryHeap::new(),
+            waiting: VecDeque::new(),
+            in_flight: 0,
+            bound: bound.max(1),
+            random: fastrand::Rng::with_seed(seed),
+            pace: Duration::ZERO,
+            phase: 0,
+            count: 0,
+            lateness: Arc::default(),
+        }
+    }
+
+    pub(super) fn lateness(&self) -> &Arc<Lateness> {
+        &self.lateness
+    }
+
+    /// One more target, whose first turn comes soon.
+    pub(super) fn add(&mut self, target: &Arc<Target>, now: Duration) {
+        let interval = target.monitor.interval;
+        let (at, kind) = if target.is_probed() {
+            self.pace = self.pace.max(now) + PACE;
+            self.phase = self.phase.wrapping_add(GOLDEN_STEP);
+            let first_gap = Some(interval.mul_f64(self.phase as f64 / 2f64.powi(64)));
+            let at = now.max(self.pace.saturating_sub(PACE * BURST));
+            (at, Kind::Probed { first_gap, flight: Flight::None })
+        } else {
+            (now + interval, Kind::Reports { deadline: now + interval })
+        };
+        self.turns.insert(target.clone(), Turn { entry: 0, kind });
+        self.schedule(target.clone(), at);
+    }
+
+    /// Forgets the targets that are not to be kept, and gives those whose probes are in flight.
+    pub(super) fn retain(&mut self, keep: impl Fn(&Target) -> bool) -> Vec<Arc<Target>> {
+        let in_flight = |turn: &Turn| matches!(turn.kind, Kind::Probed { flight, .. } if flight != Flight::None);
+        let gone = self.turns.extract_if(|target, _| !keep(target));
+        let stopped: Vec<_> = gone.filter(|(_, turn)| in_flight(turn)).map(|(target, _)| target).collect();
+        self.in_flight -= stopped.len();
+        let turns = &self.turns;
+        self.waiting.retain(|due| due.is_current(turns));
+        stopped
+    }
+
+    /// When the next turn comes; not before there is room for it.
+    pub(super) fn next_due(&mut self) -> Option<Duration> {
+        let waiting = self.waiting.front().filter(|_| self.in_flight < self.bound).map(|due| due.at);
+        while let Some(Reverse(due)) = self.due.peek() {
+            if due.is_current(&self.turns) {
+                let next = due.at;
+                return Some(waiting.map_or(next, |at| at.min(next)));
+            }
+            self.due.pop();
+        }
+        waiting
+    }
+
+    /// Those whose turn has come.
+    pub(super) fn take_due(&mut self, now: Duration) -> Vec<Call> {
+        let mut calls = Vec::new();
+        while let Some(due) = self.pop_due(now) {
+            let Some(Turn { kind, .. }) = self.turns.get_mut(&due.target) else { continue };
+            match kind {
+                Kind::Probed { flight: Flight::None, .. } => self.waiting.push_back(due),
+                Kind::Probed { flight, .. } => *flight = Flight::Overdue,
+                // It was heard of since this entry was made.
+                Kind::Reports { deadline } if *deadline > now => {
+                    let deadline = *deadline;
+                    self.schedule(due.target, deadline);
+                }
+                Kind::Reports { deadline } => {
+                    *deadline = now + due.target.monitor.interval;
+                    let deadline = *deadline;
+                    calls.push(Call::Silence(due.target.clone()));
+                    self.schedule(due.target, deadline);
+                }
+            }
+        }
+        while self.in_flight < self.bound
+            && let Some(due) = self.waiting.pop_front()
+        {
+            calls.push(Call::Probe(due.target.clone()));
+            self.start(due, now);
+        }
+        calls
+    }
+
+    /// A probe ended, whatever came of it.
+    pub(super) fn finish(&mut self, target: &Arc<Target>, now: Duration) {
+        let Some(Turn { kind: Kind::Probed { flight, .. }, .. }) = self.turns.get_mut(target) else { return };
+        let ended = std::mem::replace(flight, Flight::None);
+        if ended != Flight::None {
+            self.in_flight -= 1;
+        }
+        if ended == Flight::Overdue {
+            self.schedule(target.clone(), now);
+        }
+    }
+
+    /// A target was heard of: if it reports, its silence begins anew.
+    pub(super) fn hear(&mut self, target: &Arc<Target>, now: Duration) {
+        if let Some(Turn { kind: Kind::Reports { deadline }, .. }) = self.turns.get_mut(target) {
+            // The entry stays where it is and moves when its time comes: an entry for each report would pile up.
+            *deadline = now + target.monitor.interval;
+        }
+    }
+
+    fn pop_due(&mut self, now: Duration) -> Option<Due> {
+        while self.due.peek().is_some_and(|Reverse(due)| due.at <= now) {
+            let Reverse(due) = self.due.pop()?;
+            if due.is_current(&self.turns) {
+                return Some(due);
+            }
+        }
+        None
+    }
+
+    fn start(&mut self, Due { at, target, .. }: Due, now: Duration) {
+        let interval = target.monitor.interval;
+        let Some(Turn { kind: Kind::Probed { first_gap, flight }, .. }) = self.turns.get_mut(&target) else { return };
+        let jittered = interval * self.random.u32(SHORTEST_INTERVAL_PERCENT..=100) / 100;
+        let gap = first_gap.take().unwrap_or(jittered);
+        *flight = Flight::One;
+        self.in_flight += 1;
+        self.lateness.record(now - at);
+        self.schedule(target, now + gap);
+    }
+
+    fn schedule(&mut self, target: Arc<Target>, at: Duration) {
+        self.count += 1;
+        if let Some(turn) = self.turns.get_mut(&target) {
+            turn.entry = self.count;
+        }
+        self.due.push(Reverse(Due { at, entry: self.count, target }));
+    }
+}
+
+impl Due {
+    fn is_current(&self, turns: &HashMap<Arc<Target>, Turn, RandomState>) -> bool {
+        turns.get(&self.target).is_some_and(|turn| turn.entry == self.entry)
+    }
+}
+
+impl PartialEq for Due {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Due {}
+
+impl PartialOrd for Due {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Due {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.at, self.entry).cmp(&(other.at, other.entry))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::health::{Check, Monitor, TcpCheck};
+
+    const INTERVAL: Duration = Duration::from_secs(5);
+
+    fn target_of(check: Check, number: u16) -> Arc<Target> {
+        let monitor = Monitor { interval: INTERVAL, ..Monitor::new(check, 80) };
+        Arc::new(Target { address: ([127, 0, 0, 1], number).into(), host: "a".into(), monitor: monitor.into() })
+    }
+
+    fn target(number: u16) -> Arc<Target> {
+        target_of(Check::Tcp(TcpCheck::default()), number)
+    }
+
+    fn with_targets(count: u16, bound: usize) -> (Agenda, Vec<Arc<Target>>) {
+        let mut agenda = Agenda::new(1, bound);
+        let targets: Vec<_> = (1..=count).map(target).collect();
+        for target in &targets {
+            agenda.add(target, Duration::ZERO);
+        }
+        (agenda, targets)
+    }
+
+    /// Starts probes that end at once, up to a time, and tells when each one started.
+    fn run(agenda: &mut Agenda, until: Duration) -> Vec<(Duration, Arc<Target>)> {
+        let mut starts = Vec::new();
+        while let Some(now) = agenda.next_due().filter(|at| *at <= until) {
+            for call in agenda.take_due(now) {
+                let Call::Probe(target) = call else { panic!("{call:?}") };
+                agenda.finish(&target, now);
+                starts.push((now, target));
+            }
+        }
+        starts
+    }
+
+    #[test]
+    fn a_handful_begins_at_once_and_ten_thousand_within_half_of_the_first_round() {
+        let (mut agenda, _) = with_targets(5, 100);
+        assert_eq!(agenda.take_due(Duration::ZERO).len(), 5);
+
+        let (mut agenda, _) = with_targets(10_000, 100);
+        let starts = run(&mut agenda, Duration::from_millis(2500));
+        let first: std::collections::HashSet<_> = starts.iter().map(|(_, target)| target).collect();
+        assert_eq!(first.len(), 10_000);
+        let early = starts.iter().filter(|(at, _)| *at <= Duration::from_millis(100)).count();
+        assert!(early <= 500, "{early} in the first tenth of a second");
+    }
+
+    #[test]
+    fn after_the_first_probe_turns_are_spread_evenly_and_gaps_are_never_longer_than_the_interval() {
+        let (mut agenda, targets) = with_targets(1000, 2000);
+        let starts = run(&mut agenda, INTERVAL * 12);
+        let mut seen: HashMap<&Arc<Target>, Duration> = HashMap::new();
+        for (at, target) in &starts {
+            if let Some(before) = seen.insert(target, *at) {
+                assert!(*at - before <= INTERVAL, "{:?}", *at - before);
+            }
+        }
+        assert_eq!(seen.len(), targets.len());
+        // From the second interval on, each tenth of it holds about a tenth of all probes.
+        for tenth in 20..110 {
+            let (from, to) = (INTERVAL * tenth / 10, INTERVAL * (tenth + 1) / 10);
+            let count = starts.iter().filter(|(at, _)| (from..to).contains(at)).count();
+            assert!((80..=140).contains(&count), "{count} in tenth {tenth}");
+        }
+    }
+
+    #[test]
+    fn later_gaps_are_a_tenth_shorter_at_most() {
+        let (mut agenda, _) = with_targets(1, 1);
+        let starts = run(&mut agenda, INTERVAL * 100);
+        assert!(starts.len() > 100);
+        for pair in starts[1..].windows(2) {
+            assert!((INTERVAL * 9 / 10..=INTERVAL).contains(&(pair[1].0 - pair[0].0)));
+        }
+    }
+
+    #[test]
+    fn beyond_the_bound_probes_wait_in_order_and_their_lateness_is_measured() {
+        let (mut agenda, targets) = with_targets(4, 2);
+        let probe = |at: usize| Call::Probe(targets[at].clone());
+        assert_eq!(agenda.take_due(Duration::ZERO), [probe(0), probe(1)]);
+        assert_eq!(agenda.next_due().map(|at| at > Duration::ZERO), Some(true), "nothing to do before one ends");
+        let later = Duration::from_millis(300);
+        agenda.finish(&targets[1], later);
+        assert_eq!(agenda.next_due(), Some(Duration::ZERO));
+        assert_eq!(agenda.take_due(later)[0], probe(2));
+        agenda.finish(&targets[0], later);
+        assert_eq!(agenda.take_due(later)[0], probe(3));
+        assert_eq!((agenda.lateness().count(), agenda.lateness().longest()), (4, later));
+    }
+
+    #[test]
+    fn probes_of_one_target_never_overlap() {
+        let (mut agenda, targets) = with_targets(1, 10);
+        assert_eq!(agenda.take_due(Duration::ZERO).len(), 1);
+        assert!(agenda.take_due(INTERVAL).is_empty());
+        assert_eq!(agenda.next_due(), None);
+        agenda.finish(&targets[0], INTERVAL * 2);
+        assert_eq!(agenda.take_due(INTERVAL * 2).len(), 1);
+        assert_eq!(agenda.lateness().longest(), Duration::ZERO, "its own slowness is not the agenda's");
+    }
+
+    #[test]
+    fn what_goes_gives_its_room_and_its_place_in_the_queue_free() {
+        let (mut agenda, targets) = with_targets(4, 2);
+        agenda.take_due(Duration::ZERO);
+        let stopped = agenda.retain(|target| target.address.port() > 2 && target.address.port() != 3);
+        assert_eq!(stopped.len(), 2);
+        assert_eq!(agenda.take_due(Duration::ZERO), [Call::Probe(targets[3].clone())]);
+        // An outcome that was on its way frees nothing twice.
+        agenda.finish(&targets[0], Duration::ZERO);
+        agenda.finish(&targets[3], Duration::ZERO);
+        agenda.finish(&targets[3], Duration::ZERO);
+        assert_eq!(agenda.in_flight, 0);
+    }
+
+    #[test]
+    fn silence_is_counted_each_interval_after_the_last_report_even_if_no_probe_may_start() {
+        let (mut agenda, _) = with_targets(2, 1);
+        let pushed = target_of(Check::Push, 1);
+        agenda.add(&pushed, Duration::ZERO);
+        assert_eq!(agenda.take_due(Duration::ZERO).len(), 1, "the probed ones");
+        agenda.hear(&pushed, Duration::from_secs(3));
+        assert!(agenda.take_due(INTERVAL).is_empty());
+        let silent = Duration::from_secs(8);
+        assert_eq!(agenda.next_due(), Some(silent));
+        assert_eq!(agenda.take_due(silent), [Call::Silence(pushed.clone())]);
+        assert_eq!(agenda.take_due(silent + INTERVAL), [Call::Silence(pushed)]);
+    }
+}

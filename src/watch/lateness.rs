@@ -1,0 +1,111 @@
+//! How late probes start.
+//!
+//! Counted in buckets of one eighth of a power of two, in microseconds: fine enough for percentiles, and of one size
+//! however many probes there were. Whoever shows it reads it while it grows.
+
+use std::array;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+/// Buckets for each power of two, as bits: 8, so that a bucket's bounds are 12.5 % apart.
+const FINENESS: u32 = 3;
+
+/// Enough for 2^36 microseconds, 19 hours; what is later is counted there.
+const BUCKETS: usize = (36 - FINENESS as usize + 1) << FINENESS;
+
+/// So many probes were so late: the time from when each was due to when it started.
+#[derive(Debug)]
+pub struct Lateness {
+    buckets: [AtomicU64; BUCKETS],
+    /// Microseconds.
+    longest: AtomicU64,
+}
+
+impl Default for Lateness {
+    fn default() -> Self {
+        Self { buckets: array::from_fn(|_| AtomicU64::new(0)), longest: AtomicU64::new(0) }
+    }
+}
+
+impl Lateness {
+    /// One more probe started.
+    pub fn record(&self, late: Duration) {
+        let micros = u64::try_from(late.as_micros()).unwrap_or(u64::MAX);
+        self.buckets[bucket(micros)].fetch_add(1, Relaxed);
+        self.longest.fetch_max(micros, Relaxed);
+    }
+
+    /// How many probes started.
+    pub fn count(&self) -> u64 {
+        self.buckets.iter().map(|bucket| bucket.load(Relaxed)).sum()
+    }
+
+    /// The latest of all.
+    pub fn longest(&self) -> Duration {
+        Duration::from_micros(self.longest.load(Relaxed))
+    }
+
+    /// So late was this share of all probes at most, 0-1; an eighth too much at worst.
+    pub fn quantile(&self, share: f64) -> Duration {
+        let counts: Vec<u64> = self.buckets.iter().map(|bucket| bucket.load(Relaxed)).collect();
+        let wanted = (counts.iter().sum::<u64>() as f64 * share).ceil() as u64;
+        let mut seen = 0;
+        let found = counts.iter().position(|count| {
+            seen += count;
+            seen >= wanted
+        });
+        Duration::from_micros(found.map_or(0, upper_bound)).min(self.longest())
+    }
+}
+
+/// Below 2^FINENESS each microsecond has its own bucket; above, the leading bits choose.
+fn bucket(micros: u64) -> usize {
+    let power = micros.checked_ilog2().unwrap_or(0);
+    if power < FINENESS {
+        return micros as usize;
+    }
+    let shift = power - FINENESS;
+    let within = (micros >> shift) as usize - (1 << FINENESS);
+    ((((shift + 1) as usize) << FINENESS) + within).min(BUCKETS - 1)
+}
+
+/// The most microseconds that a bucket counts.
+fn upper_bound(bucket: usize) -> u64 {
+    let (row, within) = (bucket >> FINENESS, bucket & ((1 << FINENESS) - 1));
+    match row.checked_sub(1) {
+        None => within as u64,
+        Some(shift) => (((1 << FINENESS) + within as u64 + 1) << shift) - 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn percentiles_of_a_hundred() {
+        let lateness = Lateness::default();
+        assert_eq!((lateness.count(), lateness.quantile(0.99)), (0, Duration::ZERO));
+        for millis in 1..=100 {
+            lateness.record(Duration::from_millis(millis));
+        }
+        assert_eq!((lateness.count(), lateness.longest()), (100, Duration::from_millis(100)));
+        for (share, millis) in [(0.5, 50), (0.9, 90), (0.99, 99)] {
+            let (found, exact) = (lateness.quantile(share), Duration::from_millis(millis));
+            assert!(found >= exact && found <= exact * 9 / 8, "{share}: {found:?}");
+        }
+        assert_eq!(lateness.quantile(1.0), lateness.longest());
+    }
+
+    proptest! {
+        #[test]
+        fn buckets_follow_each_other_and_hold_what_they_say(power in 0..36u32, low in any::<u64>()) {
+            let micros = (1 << power) | (low & ((1 << power) - 1));
+            let found = bucket(micros);
+            prop_assert!(found < BUCKETS);
+            prop_assert!(micros <= upper_bound(found));
+            prop_assert!(found == 0 || micros > upper_bound(found - 1));
+        }
+    }
+}

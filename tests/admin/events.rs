@@ -1,0 +1,151 @@
+//! What happens, as it happens.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::endpoint::Script;
+use crate::http::{connect, get, post};
+use crate::{Scene, ZONE, well};
+
+/// Followers at once, as src/admin/events.rs has it.
+const FOLLOWERS: usize = 16;
+
+/// One who follows.
+struct Follower {
+    lines: BufReader<TcpStream>,
+}
+
+impl Follower {
+    fn new(admin: SocketAddr, last: Option<u64>) -> Self {
+        let mut stream = connect(admin);
+        let last = last.map_or_else(String::new, |id| format!("Last-Event-ID: {id}\r\n"));
+        stream.write_all(format!("GET /v1/events HTTP/1.1\r\nHost: {admin}\r\n{last}\r\n").as_bytes()).unwrap();
+        let mut follower = Self { lines: BufReader::new(stream) };
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            assert_ne!(follower.lines.read_line(&mut head).expect("a head"), 0, "{head}");
+        }
+        assert!(head.starts_with("HTTP/1.1 200") && head.contains("content-type: text/event-stream"), "{head}");
+        follower
+    }
+
+    /// The next event; its three fields agree.
+    #[track_caller]
+    fn next(&mut self) -> Value {
+        let mut fields = Vec::new();
+        loop {
+            let mut line = String::new();
+            assert_ne!(self.lines.read_line(&mut line).expect("a line comes"), 0, "the stream ended");
+            if let Some((name, value)) = line.trim_end().split_once(": ") {
+                fields.push((name.to_owned(), value.to_owned()));
+                if name == "data" {
+                    break;
+                }
+            }
+        }
+        let of = |name: &str| fields.iter().find(|(field, _)| field == name).map(|(_, value)| value.clone());
+        let data: Value = serde_json::from_str(&of("data").unwrap()).expect("JSON");
+        assert_eq!((of("id"), of("event").as_deref()), (Some(data["id"].to_string()), data["event"].as_str()));
+        data
+    }
+
+    /// The next event of this kind.
+    #[track_caller]
+    fn next_of(&mut self, kind: &str) -> Value {
+        loop {
+            let event = self.next();
+            if event["event"] == kind {
+                return event;
+            }
+        }
+    }
+}
+
+#[test]
+fn turns_reloads_and_records_are_told_in_order() {
+    let (fra, iad) = (well(), well());
+    let scene = Scene::probed(&fra, &iad);
+    let mut follower = Follower::new(scene.admin, None);
+    fra.play(Script::status(500));
+    let down = follower.next();
+    assert_eq!(down["endpoint"], fra.address().to_string());
+    assert_eq!((&down["pools"], &down["from"], &down["to"]), (&json!(["web/fra"]), &json!("up"), &json!("down")));
+    assert_eq!(down["seen"], "status 500");
+    fra.play(Script::status(200));
+    assert_eq!(follower.next()["to"], "up");
+    assert_eq!(post(scene.admin, "/v1/reload", "").status, 200);
+    let reload = follower.next();
+    assert_eq!((&reload["event"], &reload["taken"], &reload["errors"]), (&json!("reload"), &json!(true), &json!(0)));
+    scene.files.write("zones/example.com.toml", "x");
+    let reload = follower.next_of("reload");
+    assert_eq!(
+        (&reload["taken"], &reload["errors"], &reload["reason"]),
+        (&json!(false), &json!(1), &json!("file changed"))
+    );
+
+    // Who comes back gets what it missed, and nothing twice.
+    let first = down["id"].as_u64().unwrap();
+    let mut back = Follower::new(scene.admin, Some(first));
+    let missed: Vec<Value> = (0..3).map(|_| back.next()).collect();
+    assert_eq!(missed.iter().map(|event| event["id"].as_u64().unwrap() - first).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(missed[2], reload);
+}
+
+#[test]
+fn the_end_of_the_node_is_told_and_does_not_wait_for_followers() {
+    let scene = Scene::plain();
+    let mut follower = Follower::new(scene.admin, None);
+    // One that never reads.
+    let _stuck = Follower::new(scene.admin, None);
+    let start = Instant::now();
+    assert_eq!(scene.node.terminate().code(), Some(0));
+    assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
+    assert_eq!(follower.next()["event"], "stop");
+    let mut rest = String::new();
+    follower.lines.read_to_string(&mut rest).unwrap();
+    assert!(!rest.contains("data"), "{rest}");
+}
+
+#[test]
+fn numbers_grow_over_a_restart() {
+    let scene = Scene::plain();
+    let mut follower = Follower::new(scene.admin, Some(0));
+    let before = follower.next()["id"].as_u64().unwrap();
+    drop(scene);
+    let scene = Scene::plain();
+    let mut follower = Follower::new(scene.admin, Some(before));
+    let start = follower.next();
+    assert_eq!(start["event"], "start");
+    assert!(start["id"].as_u64().unwrap() > before, "{start}");
+}
+
+#[test]
+fn followers_are_counted_and_leave_their_seats() {
+    let scene = Scene::plain();
+    let followers: Vec<Follower> = (0..FOLLOWERS).map(|_| Follower::new(scene.admin, None)).collect();
+    let refused = get(scene.admin, "/v1/events");
+    assert_eq!((refused.status, refused.error().as_str()), (503, "16 follow the events already"));
+    assert_eq!(get(scene.admin, "/healthz").status, 200);
+    drop(followers);
+    // A seat is free when something was to be sent, and could not be.
+    let start = Instant::now();
+    let mut last = ZONE.to_owned();
+    loop {
+        last.push('\n');
+        scene.files.write("zones/example.com.toml", &last);
+        assert_eq!(post(scene.admin, "/v1/reload", "").status, 200);
+        let mut stream = connect(scene.admin);
+        write!(stream, "GET /v1/events HTTP/1.1\r\nHost: {}\r\n\r\n", scene.admin).unwrap();
+        let mut head = [0; 12];
+        stream.read_exact(&mut head).unwrap();
+        if &head == b"HTTP/1.1 200" {
+            break;
+        }
+        assert!(start.elapsed() < crate::http::PATIENCE, "no seat became free");
+    }
+    let bad = crate::http::ask(scene.admin, "GET /v1/events", &["Last-Event-ID: x"], "");
+    assert_eq!(bad.status, 400);
+}

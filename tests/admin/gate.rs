@@ -1,0 +1,111 @@
+//! Who is let in.
+
+use crate::harness::Files;
+use crate::http::{ask, get, send};
+use crate::{SERVER, Scene, TOKEN, ZONE};
+
+const PATHS: [&str; 4] = ["GET /v1/status", "GET /v1/txt", "POST /v1/reload", "GET /no/such/path"];
+
+#[test]
+fn a_token_is_asked_for_wherever_one_is_set_except_by_healthz() {
+    let scene = Scene::new(&format!("{SERVER}token = \"{TOKEN}\"\n"), &[("example.com.toml", ZONE)]);
+    let right = format!("Authorization: Bearer {TOKEN}");
+    for line in PATHS {
+        for wrong in
+            ["X: y", "Authorization: Bearer 0123456789abcdeX", "Authorization: Bearer", "Authorization: Basic eDp5"]
+        {
+            let response = ask(scene.admin, line, &[wrong], "");
+            assert_eq!(response.status, 401, "{line} {wrong}");
+            assert!(response.head.contains("www-authenticate: bearer"), "{response:?}");
+            assert!(response.error().contains("token"), "{response:?}");
+        }
+        assert_ne!(ask(scene.admin, line, &[&right], "").status, 401, "{line}");
+    }
+    assert_eq!(get(scene.admin, "/healthz").status, 200);
+    assert!(scene.node.dig("www.example.com").data() == ["127.0.0.1"]);
+}
+
+#[test]
+fn a_reload_changes_the_token_and_nothing_prints_it() {
+    let mut scene = Scene::new(&format!("{SERVER}token = \"{TOKEN}\"\n"), &[("example.com.toml", ZONE)]);
+    let status = |scene: &Scene, token: &str| {
+        ask(scene.admin, "GET /v1/status", &[&format!("Authorization: Bearer {token}")], "").status
+    };
+    let other = "another-token-of-24-octets";
+    scene.files.write("token", format!("{other}\n"));
+    scene.files.write("truenorth.toml", format!("{SERVER}token_file = \"token\"\n"));
+    scene.node.log.wait_for("configuration reloaded");
+    assert_eq!((status(&scene, TOKEN), status(&scene, other)), (401, 200));
+    // Its file is watched like the others.
+    scene.files.write("token", TOKEN);
+    scene.node.log.wait_for("configuration reloaded");
+    assert_eq!((status(&scene, TOKEN), status(&scene, other)), (200, 401));
+    // What keeps a reload from being taken keeps the token, too.
+    scene.files.write("token", "short");
+    scene.node.log.wait_for("configuration not reloaded");
+    assert_eq!(status(&scene, TOKEN), 200);
+    // An address changes with a restart.
+    let moved = SERVER.replace("listen = \"127.0.0.1:0\"", "listen = \"127.0.0.1:1\"");
+    scene.files.write("truenorth.toml", format!("{moved}token = \"{TOKEN}\"\n"));
+    scene.node.log.wait_for("the listening addresses change only with a restart");
+    assert_eq!(status(&scene, TOKEN), 200);
+    let log = scene.node.log.lines().join("\n");
+    assert!(!log.contains(TOKEN) && !log.contains(other), "{log}");
+}
+
+#[test]
+fn off_loopback_there_is_no_server_without_a_token() {
+    let server = SERVER.replace("\"127.0.0.1:0\"\n", "[\"127.0.0.1:0\", \"192.0.2.1:8053\", \"[::]:8053\"]\n");
+    let files = Files::new(&server, &[("example.com.toml", ZONE)]);
+    let ran = files.run("check");
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    for told in ["truenorth.toml:4:26", "192.0.2.1 is not on loopback", "truenorth.toml:4:44", ":: is not on loopback"]
+    {
+        assert!(ran.stderr.contains(told), "{told} is not told in:\n{}", ran.stderr);
+    }
+    files.write("truenorth.toml", format!("{server}token = \"{TOKEN}\"\n"));
+    assert_eq!(files.run("check").code, Some(0));
+}
+
+#[test]
+fn tokens_that_are_none_are_faults_and_not_printed() {
+    for (given, told) in [
+        ("token = \"short\"", "`token` takes 16 to 1024 visible characters"),
+        ("token_file = \"nowhere\"", "nowhere: No such file"),
+        ("token_file = \"bad\"", "bad does not hold 16 to 1024 visible characters"),
+        ("token = \"0123456789abcdef\"\ntoken_file = \"good\"", "both give the token"),
+        ("hosts = [\"a b\"]", "`hosts` takes host names"),
+    ] {
+        let files = Files::new(&format!("{SERVER}{given}\n"), &[("example.com.toml", ZONE)]);
+        files.write("bad", "a secret that has blanks");
+        files.write("good", TOKEN);
+        let ran = files.run("check --json");
+        assert_eq!(ran.code, Some(1), "{given}: {ran:?}");
+        assert!(ran.stdout.contains(told), "{given}: {ran:?}");
+        assert!(!ran.stdout.contains("secret") && !ran.stdout.contains(TOKEN), "{given}: {ran:?}");
+    }
+}
+
+#[test]
+fn a_name_that_leads_here_and_a_page_from_elsewhere_are_refused() {
+    let scene = Scene::new(&format!("{SERVER}hosts = [\"ns1.example.com\"]\n"), &[("example.com.toml", ZONE)]);
+    let status = |head: &str| send(scene.admin, format!("{head}\r\n\r\n")).expect("a response").status;
+    for host in ["127.0.0.1", "[::1]:80", "localhost:1", "ns1.example.com:8053"] {
+        assert_eq!(status(&format!("GET /v1/status HTTP/1.1\r\nHost: {host}")), 200, "{host}");
+    }
+    for path in ["/v1/status", "/healthz", "/"] {
+        let rebound =
+            send(scene.admin, format!("GET {path} HTTP/1.1\r\nHost: evil.example\r\n\r\n")).expect("a response");
+        assert_eq!(rebound.status, 421, "{path}");
+        assert!(rebound.error().contains("evil.example"), "{rebound:?}");
+        assert!(rebound.head.contains("cache-control: no-store"), "{rebound:?}");
+    }
+    assert_eq!(status("GET /v1/status HTTP/1.1"), 400);
+    let origin = format!("Origin: http://{}", scene.admin);
+    assert_eq!(ask(scene.admin, "POST /v1/reload", &[&origin], "").status, 200);
+    for origin in ["Origin: http://evil.example", "Origin: null", "Origin: http://127.0.0.1:1"] {
+        for line in ["POST /v1/reload", "POST /v1/txt", "GET /v1/events"] {
+            assert_eq!(ask(scene.admin, line, &[origin], "").status, 403, "{line} {origin}");
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! The admin server and the commands that ask it: the real binary, real sockets, Debian's `dig`.
+
+#[path = "../endpoint/mod.rs"]
+mod endpoint;
+#[path = "../harness/mod.rs"]
+mod harness;
+
+mod commands;
+mod events;
+mod gate;
+mod http;
+mod limits;
+mod overrides;
+mod routes;
+mod txt;
+
+use std::net::SocketAddr;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use endpoint::{ANY_PORT, Endpoint, Script};
+use harness::{Files, Node};
+
+/// What a token is like.
+const TOKEN: &str = "0123456789abcdef";
+
+/// A server file with an admin server on loopback, at a port that the kernel chooses.
+const SERVER: &str = "[listen]\ndns = [\"127.0.0.1:0\", \"[::1]:0\"]\n[admin]\nlisten = \"127.0.0.1:0\"\n";
+
+const ZONE: &str = r#"
+[nameservers]
+ns1 = ["127.0.0.1"]
+[pools.web]
+endpoints = ["127.0.0.1"]
+[names.www]
+pools = ["web"]
+"#;
+
+/// A node with an admin server.
+struct Scene {
+    files: Files,
+    node: Node,
+    admin: SocketAddr,
+}
+
+impl Scene {
+    fn new(server: &str, zones: &[(&str, &str)]) -> Self {
+        Self::of(Files::new(server, zones))
+    }
+
+    fn of(files: Files) -> Self {
+        let mut node = files.serve();
+        let line = node.log.wait_for("admin server listening addresses=[");
+        let address = line.rsplit_once('[').and_then(|(_, rest)| rest.split([',', ']']).next());
+        let admin = address.and_then(|address| address.parse().ok()).expect("the line holds the addresses");
+        Self { files, node, admin }
+    }
+
+    /// One zone, nothing probed, no token.
+    fn plain() -> Self {
+        Self::new(SERVER, &[("example.com.toml", ZONE)])
+    }
+
+    /// One zone with an endpoint in each of two datacenters; they are probed ten times a second.
+    fn probed(fra: &Endpoint, iad: &Endpoint) -> Self {
+        let member = |endpoint: &Endpoint| {
+            let at = endpoint.address();
+            format!("[{{ address = \"{}\", check_port = {} }}]", at.ip(), at.port())
+        };
+        let zone = format!(
+            "[nameservers]\nns1 = [\"127.0.0.1\"]\n[datacenters]\nfra = {{ latitude = 50.11, longitude = 8.68 }}\n\
+             iad = {{ latitude = 38.95, longitude = -77.45 }}\n[regions.default]\nprefer = [\"fra\", \"iad\"]\n\
+             [monitors.web]\ntype = \"http\"\ninterval = \"100ms\"\ntimeout = \"90ms\"\n[pools.web]\n\
+             monitor = \"web\"\nendpoints.fra = {}\nendpoints.iad = {}\n[names.www]\npools = [\"web\"]\n",
+            member(fra),
+            member(iad)
+        );
+        Self::new(SERVER, &[("example.com.toml", &zone)])
+    }
+}
+
+fn well() -> Endpoint {
+    Endpoint::start(ANY_PORT, Script::status(200))
+}
+
+/// Waits until this holds.
+#[track_caller]
+fn eventually(mut holds: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < http::PATIENCE, "it does not come to that");
+        thread::sleep(Duration::from_millis(20));
+    }
+}

@@ -1,0 +1,117 @@
+//! What an operator orders, over the API and by commands.
+
+use serde_json::json;
+
+use crate::http::{ask, get, post};
+use crate::{SERVER, Scene, eventually};
+
+const ZONE: &str = r#"
+[nameservers]
+ns1 = ["127.0.0.1"]
+[datacenters]
+fra = { latitude = 50.11, longitude = 8.68 }
+iad = { latitude = 38.95, longitude = -77.45 }
+[regions.default]
+prefer = ["fra", "iad"]
+[pools.web]
+endpoints.fra = ["127.0.0.1"]
+endpoints.iad = ["127.0.0.2"]
+[names.www]
+pools = ["web"]
+"#;
+
+fn scene() -> Scene {
+    Scene::new(SERVER, &[("example.com.toml", ZONE)])
+}
+
+#[track_caller]
+fn answers_with(scene: &Scene, address: &str) {
+    eventually(|| scene.node.dig("www.example.com").data() == [address]);
+}
+
+#[test]
+fn an_override_is_placed_told_and_lifted() {
+    let scene = scene();
+    let order = json!({"mode": "drain", "target": "dc:fra", "for": "2h", "reason": "new kernel", "who": "me"});
+    let placed = post(scene.admin, "/v1/overrides", &order.to_string());
+    assert_eq!(placed.status, 200, "{placed:?}");
+    let item = &placed.json()["overrides"][0];
+    assert_eq!((&item["override"], &item["mode"], &item["target"]), (&json!("1"), &json!("drain"), &json!("dc:fra")));
+    answers_with(&scene, "127.0.0.2");
+    let listed = get(scene.admin, "/v1/overrides").json();
+    let item = &listed["overrides"][0];
+    assert_eq!((&item["in_force"], &item["reason"], &item["who"]), (&json!(true), &json!("new kernel"), &json!("me")));
+    let left = item["until"].as_u64().unwrap() - listed["time"].as_u64().unwrap();
+    assert!((7190..=7200).contains(&left), "{listed}");
+    let status = get(scene.admin, "/v1/status").json();
+    assert_eq!(status["pools"][0]["endpoints"][0]["state"], "draining");
+    // What is said of names and what would be down go together with it.
+    let explained = get(scene.admin, "/v1/explain?name=www.example.com&client=192.0.2.1&down=dc:iad").json();
+    assert_eq!(
+        (&explained["steering"]["rung"], &explained["steering"]["chosen"]),
+        (&json!("draining"), &json!(["web/fra"]))
+    );
+
+    let lifted = ask(scene.admin, "DELETE /v1/overrides", &[], &json!({"override": "1"}).to_string());
+    assert_eq!((lifted.status, &lifted.json()["overrides"][0]["target"]), (200, &json!("dc:fra")));
+    answers_with(&scene, "127.0.0.1");
+}
+
+#[test]
+fn what_cannot_be_ordered_is_refused() {
+    let scene = scene();
+    for (body, status, why) in [
+        (json!({"mode": "drain", "target": "dc:mars"}), 404, "nothing is named dc:mars"),
+        (json!({"mode": "drain", "target": "fra"}), 400, "`target`: "),
+        (json!({"mode": "drian", "target": "dc:fra"}), 400, "`mode`: "),
+        (json!({"mode": "drain", "target": "dc:fra", "for": "long"}), 400, "`for`"),
+        (json!({"mode": "drain", "target": "dc:fra", "for": "18446744073709551615s"}), 400, "`for` is too long"),
+        (json!({"mode": "drain", "target": "dc:fra", "for": "1h", "from": 1}), 400, "over before it begins"),
+        (json!({"mode": "drain", "target": "dc:fra", "reason": "x".repeat(513)}), 400, "at most 512"),
+        (json!({"mode": "drain"}), 400, "target"),
+    ] {
+        let refused = post(scene.admin, "/v1/overrides", &body.to_string());
+        assert_eq!(refused.status, status, "{body}: {refused:?}");
+        assert!(refused.error().contains(why), "{body}: {refused:?}");
+    }
+    for (body, status) in [
+        (json!({"override": "7"}), 404),
+        (json!({"target": "dc:fra"}), 404),
+        (json!({"override": "x"}), 400),
+        (json!({"override": "1", "target": "dc:fra"}), 400),
+        (json!({}), 400),
+    ] {
+        assert_eq!(ask(scene.admin, "DELETE /v1/overrides", &[], &body.to_string()).status, status, "{body}");
+    }
+    assert_eq!(get(scene.admin, "/v1/overrides").json()["overrides"], json!([]));
+}
+
+#[test]
+fn a_reload_and_a_restart_keep_it_and_numbers_go_on() {
+    let scene = scene();
+    let run = |scene: &Scene, words: &str| scene.files.run(&format!("{words} --node {}", scene.admin));
+    assert_eq!(run(&scene, "drain dc:fra --reason kernel").code, Some(0));
+    answers_with(&scene, "127.0.0.2");
+    assert_eq!(post(scene.admin, "/v1/reload", "").status, 200);
+    answers_with(&scene, "127.0.0.2");
+    let Scene { files, node, .. } = scene;
+    assert_eq!(node.terminate().code(), Some(0));
+    let scene = Scene::of(files);
+    // From the first answer on.
+    assert_eq!(scene.node.dig("www.example.com").data(), ["127.0.0.2"]);
+    let ran = run(&scene, "force-down endpoint:127.0.0.9");
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.stderr.contains("did you mean endpoint:127.0.0."), "{ran:?}");
+    let ran = run(&scene, "force-up pool:web/iad --for 1h --json");
+    assert!(ran.stdout.contains("\"override\": \"2\""), "{ran:?}");
+    let ran = run(&scene, "overrides");
+    let rows: Vec<Vec<&str>> = ran.stdout.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(rows[1][..5], ["1", "drain", "dc:fra", "in", "force"], "{ran:?}");
+    assert!(ran.stdout.contains("kernel") && ran.stdout.contains(" left"), "{ran:?}");
+    assert_eq!(run(&scene, "lift dc:fra").code, Some(0));
+    answers_with(&scene, "127.0.0.1");
+    assert_eq!(run(&scene, "lift 2").code, Some(0));
+    assert_eq!(run(&scene, "overrides").stdout, "none\n");
+    assert_eq!(run(&scene, "lift 2").code, Some(1));
+    assert_eq!(run(&scene, "lift fra").code, Some(2));
+}

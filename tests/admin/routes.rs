@@ -1,0 +1,188 @@
+//! What is asked and ordered, good and bad.
+
+use std::collections::BTreeSet;
+use std::net::TcpListener;
+use std::thread;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::endpoint::Script;
+use crate::http::{get, post};
+use crate::{SERVER, Scene, ZONE, eventually, well};
+
+#[test]
+fn what_is_not_there_is_told_in_json() {
+    let scene = Scene::plain();
+    for path in ["/", "/v1", "/v1/", "/v1/status/", "/v2/status", "/%2e%2e/etc/passwd"] {
+        let response = get(scene.admin, path);
+        assert_eq!((response.status, response.error().as_str()), (404, "there is no such path"), "{path}");
+    }
+    for (line, allowed) in [("DELETE /v1/status", "get,head"), ("GET /v1/reload", "post"), ("PUT /v1/txt", "post")] {
+        let response = crate::http::ask(scene.admin, line, &[], "");
+        assert_eq!(response.status, 405, "{line}");
+        assert!(response.error().contains("method") && response.head.contains("allow: "), "{response:?}");
+        assert!(response.head.contains(allowed), "{response:?}");
+    }
+}
+
+#[test]
+fn healthz_is_about_the_node_and_not_about_endpoints() {
+    let mut ill = well();
+    ill.stop_listening();
+    let scene = Scene::probed(&ill, &ill);
+    for _ in 0..50 {
+        let response = get(scene.admin, "/healthz");
+        assert_eq!((response.status, response.json()), (200, json!({"ok": true})));
+    }
+}
+
+#[test]
+fn healthz_asks_with_cookies_where_they_are_required_and_is_not_rate_limited() {
+    let hard = "[cookies]\nrequire = true\n[rate_limit]\nresponses_per_second = 1\nwindow = 1\nslip = 0\n";
+    let scene = Scene::new(&format!("{SERVER}{hard}"), &[("example.com.toml", ZONE)]);
+    for _ in 0..3 {
+        let response = get(scene.admin, "/healthz");
+        assert_eq!((response.status, response.json()), (200, json!({"ok": true})));
+        // A result is good for a second.
+        thread::sleep(Duration::from_millis(1050));
+    }
+}
+
+#[test]
+fn a_node_without_a_zone_is_not_healthy() {
+    let scene = Scene::new(SERVER, &[]);
+    let response = get(scene.admin, "/healthz");
+    assert_eq!((response.status, response.json()), (503, json!({"ok": false, "failed": ["no zone is served"]})));
+    assert_eq!(get(scene.admin, "/v1/status").json()["zones"], json!([]));
+}
+
+#[test]
+fn status_tells_how_everything_stands() {
+    let (fra, iad) = (well(), well());
+    let scene = Scene::probed(&fra, &iad);
+    let status = get(scene.admin, "/v1/status").json();
+    let of = |status: &serde_json::Value, pool: usize| status["pools"][pool].clone();
+    assert_eq!(status["zones"][0]["origin"], "example.com.");
+    let serial: u64 = scene.node.dig("example.com SOA").data()[0].split(' ').nth(2).unwrap().parse().unwrap();
+    assert_eq!(status["zones"][0]["serial"], serial);
+    let name = json!({"name": "www.example.com.", "pools": ["web/fra", "web/iad"], "usable": 2, "fallback": null});
+    assert_eq!(status["names"], json!([name]));
+    let first = of(&status, 0);
+    assert_eq!((&first["pool"], &first["datacenter"]), (&json!("web/fra"), &json!("fra")));
+    assert_eq!((&first["usable_v4"], &first["open_v4"], &first["given_v6"]), (&json!(true), &json!(1), &json!(0)));
+    let endpoint = &first["endpoints"][0];
+    assert_eq!((&endpoint["state"], &endpoint["share"]), (&json!("up"), &json!(1.0)));
+    let probe = &endpoint["probes"][0];
+    assert_eq!(probe["target"], fra.address().to_string());
+    assert_eq!((&probe["check"], &probe["state"], &probe["failures"]), (&json!("http"), &json!("up"), &json!(0)));
+    assert!(probe["seen"].as_str().unwrap().starts_with("ok in "), "{probe}");
+    let now = status["time"].as_u64().unwrap();
+    assert!((now - 30..=now).contains(&probe["since"].as_u64().unwrap()), "{status}");
+
+    iad.play(Script::status(500));
+    eventually(|| of(&get(scene.admin, "/v1/status").json(), 1)["endpoints"][0]["state"] == "down");
+    let status = get(scene.admin, "/v1/status").json();
+    assert_eq!(status["names"][0]["usable"], 1);
+    let probe = &of(&status, 1)["endpoints"][0]["probes"][0];
+    assert_eq!((&probe["state"], &probe["seen"]), (&json!("down"), &json!("status 500")));
+    assert!(probe["failures"].as_u64() >= Some(3), "{probe}");
+    assert!(status["generation"].as_u64() >= Some(2), "{status}");
+}
+
+#[test]
+fn status_can_be_asked_for_a_part() {
+    let zone = "[nameservers]\nns1 = [\"127.0.0.1\"]\n[pools]\na.endpoints = [\"127.0.0.1\"]\nb.endpoints = [\"127.0.0.2\"]\n\
+                [names]\none.pools = [\"a\"]\ntwo.pools = [\"b\"]\nboth.pools = [\"a\", \"b\"]\n";
+    let scene = Scene::new(SERVER, &[("example.com.toml", zone)]);
+    let told = |query: &str| {
+        let status = get(scene.admin, &format!("/v1/status?{query}")).json();
+        let of = |list: &str, key: &str| -> BTreeSet<String> {
+            let list = status[list].as_array().expect("a list");
+            list.iter().map(|item| item[key].as_str().expect("a name").replace(".example.com.", "")).collect()
+        };
+        let words = |set: BTreeSet<String>| set.into_iter().collect::<Vec<_>>().join(" ");
+        (words(of("names", "name")), words(of("pools", "pool")), status["more_names"].as_u64().expect("a number"))
+    };
+    let expect = |names: &str, pools: &str, more| (names.to_owned(), pools.to_owned(), more);
+    assert_eq!(told(""), expect("both one two", "a b", 0));
+    assert_eq!(told("name=one.example.com"), expect("one", "a", 0));
+    assert_eq!(told("name=ONE.example.com."), expect("one", "a", 0));
+    assert_eq!(told("name=none.example.com"), expect("", "", 0));
+    assert_eq!(told("pool=b"), expect("both two", "b", 0));
+    assert_eq!(told("limit=1").2, 2);
+    for bad in ["name=", "name=a..b", "limit=x", "limit=1&limit=2", "nmae=one"] {
+        assert_eq!(get(scene.admin, &format!("/v1/status?{bad}")).status, 400, "{bad}");
+    }
+}
+
+#[test]
+fn explain_is_of_what_the_node_answers_from() {
+    let (fra, iad) = (well(), well());
+    let scene = Scene::probed(&fra, &iad);
+    let path = "/v1/explain?name=www.example.com&client=192.0.2.0/24";
+    let explanation = get(scene.admin, path).json();
+    assert_eq!((&explanation["offline"], &explanation["steering"]["chosen"]), (&json!(false), &json!(["web/fra"])));
+    let explanation = get(scene.admin, &format!("{path}&down=dc:fra")).json();
+    assert_eq!(explanation["steering"]["chosen"], json!(["web/iad"]));
+    assert_eq!(explanation["down"], json!(["dc:fra"]));
+    fra.play(Script::status(500));
+    eventually(|| get(scene.admin, path).json()["steering"]["chosen"] == json!(["web/iad"]));
+    let all_down = get(scene.admin, &format!("{path}&down=pool:web/iad&type=a")).json();
+    assert_eq!(all_down["steering"]["rung"], "all down: all");
+    for bad in [
+        "/v1/explain",
+        "/v1/explain?name=www.example.com",
+        "/v1/explain?name=www.example.com&client=192.0.2.0/33",
+        "/v1/explain?name=www.example.com&client=192.0.2.0&type=NOPE",
+        "/v1/explain?name=www.example.com&client=192.0.2.0&down=dc:mars",
+        "/v1/explain?name=www.example.com&client=192.0.2.0&down=fra",
+        "/v1/explain?name=www.example.com&client=192.0.2.0&x=y",
+    ] {
+        let response = get(scene.admin, bad);
+        assert_eq!(response.status, 400, "{bad}");
+        assert!(!response.error().is_empty());
+    }
+}
+
+#[test]
+fn reload_answers_when_the_new_configuration_is_served_or_tells_its_faults() {
+    let mut scene = Scene::plain();
+    scene
+        .files
+        .write("zones/example.com.toml", ZONE.replace("endpoints = [\"127.0.0.1\"]", "endpoints = [\"127.0.0.2\"]"));
+    let told = post(scene.admin, "/v1/reload", "").json();
+    assert_eq!(scene.node.dig("www.example.com").data(), ["127.0.0.2"]);
+    assert_eq!((&told["summary"]["zones"], &told["faults"]), (&json!(1), &json!([])));
+    assert!(told["generation"].as_u64() >= Some(2), "{told}");
+
+    scene.files.write("zones/example.com.toml", ZONE.replace("pools = [\"web\"]", "pools = [\"wbe\"]"));
+    let response = post(scene.admin, "/v1/reload", "");
+    assert_eq!(response.status, 422);
+    assert!(response.error().contains("the old one goes on"), "{response:?}");
+    let fault = &response.json()["faults"][0];
+    assert_eq!((&fault["severity"], &fault["line"], &fault["column"]), (&json!("error"), &json!(7), &json!(10)));
+    assert!(fault["file"].as_str().unwrap().ends_with("zones/example.com.toml"), "{fault}");
+    assert_eq!(scene.node.dig("www.example.com").data(), ["127.0.0.2"]);
+    assert!(scene.node.is_running());
+}
+
+#[test]
+fn reloads_side_by_side_are_all_answered() {
+    let scene = Scene::plain();
+    let admin = scene.admin;
+    let threads: Vec<_> = (0..8).map(|_| thread::spawn(move || post(admin, "/v1/reload", "").status)).collect();
+    for thread in threads {
+        assert_eq!(thread.join().unwrap(), 200);
+    }
+}
+
+#[test]
+fn a_port_that_is_taken_keeps_the_node_from_starting() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let server = SERVER.replace("listen = \"127.0.0.1:0\"", &format!("listen = \"{address}\""));
+    let ran = crate::harness::Files::new(&server, &[("example.com.toml", ZONE)]).run("serve");
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.stderr.contains(&format!("the admin server cannot listen on {address}")), "{ran:?}");
+}

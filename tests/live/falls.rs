@@ -1,0 +1,105 @@
+//! How long an endpoint that died is still answered.
+
+use std::net::IpAddr;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use hickory_proto::rr::RecordType;
+
+use crate::endpoint::{Endpoint, Script};
+use crate::harness::{Asker, Files, SERVER, addresses};
+
+const INTERVAL: Duration = Duration::from_millis(200);
+const TIMEOUT: Duration = Duration::from_millis(100);
+const FALL: u32 = 2;
+
+/// What a node may take beside what its monitor says, on a machine with nothing else to do.
+const CALM_SLACK: Duration = Duration::from_millis(100);
+
+/// The same while other tests run.
+const BUSY_SLACK: Duration = Duration::from_secs(1);
+
+/// How long a test waits for what must come, whatever the bound.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Two endpoints, one of which dies and comes back.
+struct Pair {
+    mortal: Endpoint,
+    _other: Endpoint,
+    asker: Asker,
+    _node: crate::harness::Node,
+}
+
+impl Pair {
+    fn start() -> Self {
+        let start =
+            |address: &str| Endpoint::start((address.parse::<IpAddr>().unwrap(), 0).into(), Script::status(200));
+        let (mortal, other) = (start("127.23.0.1"), start("127.23.0.2"));
+        let member = |endpoint: &Endpoint| {
+            let at = endpoint.address();
+            format!("{{ address = \"{}\", check_port = {} }}", at.ip(), at.port())
+        };
+        let zone = format!(
+            "[nameservers]\nns1 = [\"127.0.0.1\"]\n[monitors.web]\ntype = \"http\"\ninterval = \"{}ms\"\ntimeout = \"{}ms\"\n\
+             fall = {FALL}\nrise = 1\n[pools.web]\nmonitor = \"web\"\nendpoints = [{}, {}]\n[names.www]\npools = [\"web\"]\n",
+            INTERVAL.as_millis(),
+            TIMEOUT.as_millis(),
+            member(&mortal),
+            member(&other)
+        );
+        let node = Files::new(SERVER, &[("example.com.toml", &zone)]).serve();
+        Self { mortal, _other: other, asker: node.asker(), _node: node }
+    }
+
+    fn is_answered(&mut self) -> bool {
+        let reply = self.asker.ask("www.example.com.", RecordType::A, None);
+        addresses(&reply).contains(&self.mortal.address().ip())
+    }
+
+    /// From its last breath to the last answer that holds it.
+    fn fall(&mut self, die: impl Fn(&mut Endpoint)) -> Duration {
+        let begun = Instant::now();
+        while !self.is_answered() {
+            assert!(begun.elapsed() < PATIENCE, "it does not come back");
+            thread::sleep(INTERVAL / 10);
+        }
+        // It may die at any moment between two probes.
+        thread::sleep(INTERVAL.mul_f64(fastrand::f64()));
+        die(&mut self.mortal);
+        let died = Instant::now();
+        let mut last = Duration::ZERO;
+        while self.is_answered() {
+            last = died.elapsed();
+            assert!(last < PATIENCE, "it stays in the answers");
+        }
+        last
+    }
+}
+
+/// Refusing and hanging in turn; the longest that it took.
+fn longest_of(falls: u32) -> Duration {
+    let mut pair = Pair::start();
+    let mut longest = Duration::ZERO;
+    for number in 0..falls {
+        if number % 2 == 0 {
+            longest = longest.max(pair.fall(Endpoint::stop_listening));
+            pair.mortal.listen_again();
+        } else {
+            longest = longest.max(pair.fall(|endpoint| endpoint.play(Script::hang())));
+            pair.mortal.play(Script::status(200));
+        }
+    }
+    println!("the longest of {falls} falls took {longest:?}");
+    longest
+}
+
+#[test]
+fn an_endpoint_that_died_leaves_the_answers_in_time() {
+    assert!(longest_of(6) <= INTERVAL * FALL + TIMEOUT + BUSY_SLACK);
+}
+
+#[test]
+#[ignore = "half a minute, and it wants the machine for itself: cargo test --release --test live fifty -- --ignored"]
+fn fifty_deaths_and_none_is_answered_for_longer_than_the_monitor_says() {
+    assert!(longest_of(50) <= INTERVAL * FALL + TIMEOUT + CALM_SLACK);
+}

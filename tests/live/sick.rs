@@ -1,0 +1,209 @@
+//! A node that is sick itself goes on to answer what it answered before.
+
+use std::net::IpAddr;
+use std::process::{Command, id};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use hickory_proto::rr::RecordType;
+
+use crate::endpoint::{Endpoint, Script};
+use crate::harness::{Asker, Files, Node, SERVER, addresses, ttl};
+
+const INTERVAL: Duration = Duration::from_millis(300);
+const FALL: u32 = 2;
+const TTL: u32 = 30;
+const TTL_MIN: u32 = 5;
+const BEGAN: &str = "everything stopped answering at once";
+const HEARD: &str = "an endpoint was heard of again";
+
+/// How long a test waits for what must come.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// `fra` and `iad` are the endpoints there, as a pool lists them.
+fn zone(monitor: &str, fra: &str, iad: &str) -> String {
+    format!(
+        "ttl = {TTL}\nttl_min = {TTL_MIN}\n[nameservers]\nns1 = [\"127.0.0.1\"]\n\
+         [datacenters]\nfra = {{ latitude = 50, longitude = 8 }}\niad = {{ latitude = 38, longitude = -77 }}\n\
+         [regions.default]\nprefer = [\"fra\", \"iad\"]\n\
+         [monitors.web]\n{monitor}interval = \"{}ms\"\ntimeout = \"200ms\"\nfall = {FALL}\nrise = 1\n\
+         [pools.web]\nmonitor = \"web\"\nendpoints.fra = [{fra}]\nendpoints.iad = [{iad}]\n\
+         [names.www]\npools = [\"web\"]\nsteer = [\"region\"]\n",
+        INTERVAL.as_millis()
+    )
+}
+
+fn three() -> [Endpoint; 3] {
+    ["127.24.0.1", "127.24.0.2", "127.24.0.3"].map(|address| {
+        let address: IpAddr = address.parse().expect("an address");
+        Endpoint::start((address, 0).into(), Script::status(200))
+    })
+}
+
+fn serve(endpoints: &[Endpoint; 3], server: &str) -> Node {
+    let [one, two, three] = endpoints.each_ref().map(|endpoint| {
+        let at = endpoint.address();
+        format!("{{ address = \"{}\", check_port = {} }}", at.ip(), at.port())
+    });
+    let zone = zone("type = \"http\"\n", &format!("{one}, {two}"), &three);
+    Files::new(server, &[("example.com.toml", &zone)]).serve()
+}
+
+fn sight(asker: &mut Asker) -> (Vec<IpAddr>, u32) {
+    let reply = asker.ask("www.example.com.", RecordType::A, None);
+    let mut addresses = addresses(&reply);
+    addresses.sort();
+    (addresses, ttl(&reply).expect("there is an answer"))
+}
+
+#[track_caller]
+fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < PATIENCE, "{what}");
+        thread::sleep(INTERVAL / 20);
+    }
+}
+
+/// Long enough for everything to fall several times over.
+fn wait_for_falls() {
+    thread::sleep(INTERVAL * FALL * 3);
+}
+
+fn soft_limit(node: &Node, limit: &str) {
+    let limit = format!("--nofile={limit}:");
+    let set =
+        Command::new("prlimit").args(["--pid", &node.pid().to_string(), &limit]).status().expect("there is prlimit");
+    assert!(set.success());
+}
+
+#[test]
+fn without_descriptors_it_answers_what_it_did_and_says_so() {
+    let endpoints = three();
+    let mut node = serve(&endpoints, SERVER);
+    let mut asker = node.asker();
+    let fra = vec![endpoints[0].address().ip(), endpoints[1].address().ip()];
+    assert_eq!(sight(&mut asker), (fra.clone(), TTL));
+    // What is open stays open; nothing else can be opened.
+    soft_limit(&node, "3");
+    let line = node.log.wait_for(BEGAN);
+    assert!(line.contains("ERROR") && line.contains("targets=3 datacenters=2"), "{line}");
+    wait_for_falls();
+    assert_eq!(sight(&mut asker), (fra.clone(), TTL_MIN));
+    soft_limit(&node, "1024");
+    node.log.wait_for(HEARD);
+    wait_until("it is calm again", || sight(&mut asker) == (fra.clone(), TTL));
+    let downs = node.log.lines().iter().filter(|line| line.contains("endpoint is down")).count();
+    assert_eq!(downs, 0);
+}
+
+#[test]
+fn when_everything_hangs_states_are_held_for_as_long_as_they_may() {
+    let endpoints = three();
+    let mut node = serve(&endpoints, &format!("{SERVER}[probes]\nhold = \"2s\"\n"));
+    let mut asker = node.asker();
+    let before = sight(&mut asker);
+    for endpoint in &endpoints {
+        endpoint.play(Script::hang());
+    }
+    node.log.wait_for(BEGAN);
+    let began = Instant::now();
+    wait_for_falls();
+    assert_eq!(sight(&mut asker), (before.0, TTL_MIN));
+    node.log.wait_for("still nothing answers");
+    assert!(began.elapsed() >= Duration::from_secs(2) - INTERVAL);
+    for _ in 0..endpoints.len() {
+        node.log.wait_for("endpoint is down");
+    }
+}
+
+#[test]
+fn a_datacenter_that_hangs_alone_falls() {
+    let endpoints = three();
+    let mut node = serve(&endpoints, SERVER);
+    for endpoint in &endpoints[..2] {
+        endpoint.play(Script::hang());
+    }
+    let mut asker = node.asker();
+    wait_until("the other one answers", || sight(&mut asker) == (vec![endpoints[2].address().ip()], TTL));
+    assert!(node.log.lines().iter().all(|line| !line.contains(BEGAN)));
+}
+
+/// Two network namespaces with a cable between; they vanish with it.
+struct Cable {
+    here: String,
+    there: String,
+}
+
+impl Cable {
+    /// `None` where this is not permitted.
+    fn lay() -> Option<Self> {
+        let [here, there] = ["here", "there"].map(|end| format!("truenorth-{end}-{}", id()));
+        let cable = Self { here, there };
+        let Self { here, there } = &cable;
+        let permitted = ip(&format!("netns add {here}")) && ip(&format!("netns add {there}"));
+        let laid = permitted
+            && ip(&format!("-n {here} link add wire type veth peer name wire netns {there}"))
+            && ip(&format!("-n {here} address add 10.77.0.1/24 dev wire"))
+            && ["10.77.0.11/24", "10.77.0.12/24", "10.77.0.13/24"]
+                .iter()
+                .all(|address| ip(&format!("-n {there} address add {address} dev wire")))
+            && [here, there]
+                .iter()
+                .all(|end| ip(&format!("-n {end} link set lo up")) && ip(&format!("-n {end} link set wire up")));
+        laid.then_some(cable)
+    }
+
+    fn set(&self, state: &str) {
+        assert!(ip(&format!("-n {} link set wire {state}", self.there)));
+    }
+
+    /// What a node here answers: addresses, sorted, and the TTL.
+    fn ask(&self, node: &Node) -> (Vec<String>, u32) {
+        let at = node.address();
+        let words =
+            format!("netns exec {} dig @{} -p {} +noall +answer www.example.com A", self.here, at.ip(), at.port());
+        let output = Command::new("ip").args(words.split(' ')).output().expect("there is ip");
+        let text = String::from_utf8(output.stdout).expect("text");
+        let fields = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        let mut addresses: Vec<String> = text.lines().map(|line| fields(line)[4].clone()).collect();
+        addresses.sort();
+        let ttl = text.lines().next().map(|line| fields(line)[1].parse().expect("a TTL"));
+        (addresses, ttl.unwrap_or_else(|| panic!("no answer: {text}")))
+    }
+}
+
+impl Drop for Cable {
+    fn drop(&mut self) {
+        for end in [&self.here, &self.there] {
+            ip(&format!("netns delete {end}"));
+        }
+    }
+}
+
+fn ip(words: &str) -> bool {
+    Command::new("ip").args(words.split(' ')).output().is_ok_and(|output| output.status.success())
+}
+
+#[test]
+fn a_pulled_cable_changes_no_answer() {
+    let Some(cable) = Cable::lay() else {
+        println!("network namespaces need root and iproute2: nothing was tried");
+        return;
+    };
+    // What listens at the other end is a node too: its TCP port takes connections.
+    let listen = "[listen]\ndns = [\"127.0.0.1:0\", \"10.77.0.11:5353\", \"10.77.0.12:5353\", \"10.77.0.13:5353\"]\n";
+    let far = Files::new(listen, &[]);
+    let _endpoints = far.serve_in(&cable.there);
+    let zone = zone("type = \"tcp\"\nport = 5353\n", "\"10.77.0.11\", \"10.77.0.12\"", "\"10.77.0.13\"");
+    let mut node = Files::new(SERVER, &[("example.com.toml", &zone)]).serve_in(&cable.here);
+    let fra = vec!["10.77.0.11".to_owned(), "10.77.0.12".to_owned()];
+    assert_eq!(cable.ask(&node), (fra.clone(), TTL));
+    cable.set("down");
+    node.log.wait_for(BEGAN);
+    wait_for_falls();
+    assert_eq!(cable.ask(&node), (fra.clone(), TTL_MIN));
+    cable.set("up");
+    node.log.wait_for(HEARD);
+    wait_until("it is calm again", || cable.ask(&node) == (fra.clone(), TTL));
+}
