@@ -19,6 +19,7 @@ mod healthz;
 mod journal;
 mod overrides;
 mod refusal;
+mod reports;
 mod routes;
 mod txt;
 

@@ -38,6 +38,7 @@ use crate::report::{News, Summary};
 use crate::server::{Bound, EncryptedAddresses, Running};
 use crate::snapshot::{Blueprint, Snapshot};
 use crate::store::{Batch, HEALTH, HealthRecord, OVERRIDES, OverrideRecord, SERIALS, Store};
+use crate::watch::Doubted;
 use crate::watch::Lateness;
 use orders::Orders;
 
@@ -341,6 +342,7 @@ fn teller(journal: &Arc<Journal>, store: &Arc<Store>) -> impl Fn(Told<'_>) + use
         Told::Turn(Turn { target, pools, from, to, seen }) => {
             journal.tell(News::endpoint(target, pools, *from, *to, seen));
         }
+        Told::Doubt(doubted) => journal.tell(News::Hold { began: matches!(doubted, Doubted::Began { .. }) }),
         Told::Override(change) => {
             keep_override(&store, change);
             journal.tell(News::Override(change.into()));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Event, OverrideEvent};
+use super::{Event, OverrideEvent, Push, PushRefusal};
 use crate::health::Survey;
 use crate::overrides::{Change, Order, Override, Refusal, Selector};
 use crate::snapshot::{Blueprint, Snapshot};
@@ -79,6 +79,13 @@ impl Handle {
     pub async fn lift(&self, which: Selector, who: Box<str>) -> Option<Result<Vec<Change>, Refusal>> {
         let (reply, answer) = oneshot::channel();
         self.tell(Event::Override(OverrideEvent::Lift(which, who, reply))).await;
+        answer.await.ok()
+    }
+
+    /// Hands in a report; how many monitors it counts for is told, or why for none.
+    pub async fn push(&self, push: Push) -> Option<Result<usize, PushRefusal>> {
+        let (reply, answer) = oneshot::channel();
+        self.tell(Event::Push(push, reply)).await;
         answer.await.ok()
     }
 

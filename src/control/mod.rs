@@ -120,6 +120,8 @@ pub enum Told<'a> {
     Turn(&'a Turn),
     /// An override was placed, began, ended or was lifted.
     Override(&'a Change),
+    /// The node began, or ceased, to doubt its own probes.
+    Doubt(&'a Doubted),
 }
 
 /// The state of the node.
@@ -127,7 +129,7 @@ pub enum Told<'a> {
 pub struct Control {
     watch: Watch,
     /// What was seen of the targets that are watched.
-    sightings: Survey,
+    sightings: HashMap<Arc<Target>, Sighting>,
     keeping: Keeping,
     overrides: Book,
     serving: Option<Serving>,
@@ -167,7 +169,7 @@ impl Control {
     pub fn new(seed: u64, in_flight: usize) -> Self {
         Self {
             watch: Watch::new(seed, in_flight.min(MAX_IN_FLIGHT)),
-            sightings: Survey::new(),
+            sightings: HashMap::new(),
             keeping: Keeping::default(),
             overrides: Book::default(),
             serving: None,
@@ -228,7 +230,7 @@ impl Control {
 
     /// All targets as they stand.
     pub fn survey(&self) -> Survey {
-        self.sightings.clone()
+        Survey { sightings: self.sightings.clone(), held_until: self.watch.held_until() }
     }
 
     fn prepare(&mut self, blueprint: Arc<Blueprint>, now: Duration) {

@@ -114,7 +114,7 @@ impl Clock {
 
 /// Runs until it is told to stop or all handles are gone. `probe` asks a target and ends with the outcome; `publish` makes a
 /// snapshot the one that queries are answered from, and gives back the one before; `keep` keeps rows for the next run, and
-/// does not wait for a disk; `tell` hears of every turn and of every change of overrides.
+/// does not wait for a disk; `tell` hears of every turn, of every change of overrides, and of doubts.
 pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
     mut control: Control,
     mut messages: mpsc::Receiver<Message>,
@@ -170,7 +170,10 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
                     report(&turn);
                     tell(Told::Turn(&turn));
                 }
-                Effect::Doubt(doubt) => report_doubt(&doubt),
+                Effect::Doubt(doubt) => {
+                    report_doubt(&doubt);
+                    tell(Told::Doubt(&doubt));
+                }
                 // Whoever reported may be gone.
                 Effect::Pushed(reply, result) => _ = reply.send(result),
                 Effect::Keep(rows) => keep(rows),

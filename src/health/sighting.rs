@@ -17,5 +17,11 @@ pub struct Sighting {
     pub seen: Option<(Outcome, Duration)>,
 }
 
-/// All targets of which something is known.
-pub type Survey = HashMap<Arc<Target>, Sighting>;
+/// All that is probed.
+#[derive(Clone, Debug, Default)]
+pub struct Survey {
+    /// The targets of which something is known.
+    pub sightings: HashMap<Arc<Target>, Sighting>,
+    /// Until when last states are held at most, because the node doubts its own probes.
+    pub held_until: Option<Duration>,
+}

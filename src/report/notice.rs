@@ -52,6 +52,11 @@ pub enum News {
         /// How many warnings.
         warnings: usize,
     },
+    /// Everything stopped answering at once, and last states are held; or they are no longer.
+    Hold {
+        /// Whether it began.
+        began: bool,
+    },
     /// Something happened to an override.
     Override(OverrideShape),
     /// A TXT record was set, or went.
@@ -85,6 +90,7 @@ impl News {
             Self::Start { .. } => "start",
             Self::Endpoint { .. } => "endpoint",
             Self::Reload { .. } => "reload",
+            Self::Hold { .. } => "hold",
             Self::Override(_) => "override",
             Self::Txt { .. } => "txt",
             Self::Stop {} => "stop",

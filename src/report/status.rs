@@ -45,6 +45,8 @@ pub struct Status {
     pub uptime: u64,
     /// Of the snapshot that it answers from.
     pub generation: u64,
+    /// Until when last states are held at most, because the node doubts its own probes; absent while it does not.
+    pub held_until: Option<u64>,
     /// All zones.
     pub zones: Vec<ZoneStatus>,
     /// Steered names.
@@ -169,6 +171,7 @@ impl Status {
             time: when.unix_time,
             uptime: when.uptime.as_secs(),
             generation: snapshot.generation(),
+            held_until: survey.held_until.map(|until| until.as_secs()),
             zones: snapshot.zones().iter().zip(&world.zones).map(|(served, spec)| zone(served, spec)).collect(),
             more_names: names.len().saturating_sub(limit),
             pools: pools.map(|(_, pool)| PoolStatus::new(pool, snapshot, survey)).collect(),
@@ -262,7 +265,7 @@ impl EndpointStatus {
 
 impl ProbeStatus {
     fn new(target: &Target, survey: &Survey) -> Self {
-        let sighting: Option<&Sighting> = survey.get(target);
+        let sighting: Option<&Sighting> = survey.sightings.get(target);
         let seen = sighting.and_then(|sighting| sighting.seen.as_ref());
         let (failures, successes) = sighting.map_or((0, 0), |sighting| sighting.health.in_a_row());
         Self {

@@ -67,6 +67,9 @@ impl Status {
         let mut out = String::new();
         let Self { node, version, uptime, generation, .. } = self;
         let _ = writeln!(out, "{node}: up {}, generation {generation}, truenorth {version}\n", span(*uptime));
+        if self.held_until.is_some() {
+            out.push_str("everything stopped answering at once: last states are held\n\n");
+        }
         for table in [self.zones_table(), self.names_table(), self.pools_table()] {
             out.push_str(&table.text(for_terminal));
         }

@@ -118,6 +118,11 @@ impl Watch {
         self.agenda.take_due(now)
     }
 
+    /// Until when last states are held at most; `None` while probes are believed.
+    pub fn held_until(&self) -> Option<Duration> {
+        self.doubt.ends_at()
+    }
+
     /// Ends a doubt that lasted as long as it may.
     pub fn end_doubt(&mut self, now: Duration) -> Option<Doubted> {
         let is_over = self.doubt.ends_at().is_some_and(|at| at <= now);

@@ -11,6 +11,7 @@ mod gate;
 mod http;
 mod limits;
 mod overrides;
+mod reports;
 mod routes;
 mod txt;
 

@@ -1,0 +1,78 @@
+//! `/v1/reports`: how endpoints are, as others see them.
+
+use std::num::NonZeroU8;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use super::refusal::{Refusal, json};
+use super::{Office, body};
+use crate::control::{Push, PushRefusal, Said};
+use crate::health::Share;
+use crate::report::{self, PushRefused, PushResult, PushShape};
+
+/// Octets of a body: the reports of all that a watcher of ten thousand endpoints sees.
+const MAX_REPORTS: usize = 1024 * 1024;
+
+/// `POST /v1/reports` with a report or a list of them. Each counts, or does not, by itself; a list in which something is
+/// written wrong counts for nothing.
+pub(super) async fn push(State(office): State<Arc<Office>>, request: Request) -> Result<Response, Refusal> {
+    let text = body::read(request, MAX_REPORTS).await?;
+    // Told apart by its first character, so that what is wrong is told of the one that is meant.
+    let reports: Result<Vec<PushShape>, String> = if text.trim_start().starts_with('[') {
+        report::from_json(&text)
+    } else {
+        report::from_json(&text).map(|report| vec![report])
+    };
+    let reports = reports.map_err(|why| Refusal::bad(format!("the body: {why}")))?;
+    let read = reports
+        .into_iter()
+        .enumerate()
+        .map(|(place, shape)| read(shape).map_err(|why| Refusal::bad(format!("report {place}: {why}"))));
+    let pushes: Vec<Push> = read.collect::<Result<_, _>>()?;
+    let mut result = PushResult::default();
+    let mut first_refusal = None;
+    for (report, push) in pushes.into_iter().enumerate() {
+        match office.control.push(push).await.ok_or_else(Refusal::stopping)? {
+            Ok(count) => result.counted += count,
+            Err(refusal) => {
+                result.refused.push(PushRefused { report, error: refusal.to_string() });
+                first_refusal.get_or_insert(refusal);
+            }
+        }
+    }
+    let status = match first_refusal.filter(|_| result.counted == 0) {
+        None => StatusCode::OK,
+        Some(refusal) => {
+            result.error = Some(refusal.to_string());
+            match refusal {
+                PushRefusal::UnknownEndpoint(_) | PushRefusal::NotInPool(..) => StatusCode::NOT_FOUND,
+                PushRefusal::Unwatched(_) | PushRefusal::Probed(_) => StatusCode::CONFLICT,
+            }
+        }
+    };
+    Ok(json(status, report::to_json(&result)))
+}
+
+fn read(PushShape { endpoint, pool, ok, failures, weight, reason }: PushShape) -> Result<Push, String> {
+    let said = if ok {
+        if failures.is_some() || reason.is_some() {
+            return Err("`failures` and `reason` are for what is not `ok`".to_owned());
+        }
+        let percent = weight.unwrap_or(100.0);
+        if !(0.0..=100.0).contains(&percent) {
+            return Err("`weight` is a share from 0 to 100 per cent".to_owned());
+        }
+        Said::Good(Share::from_thousandths((percent * 10.0).round() as u16))
+    } else {
+        if weight.is_some() {
+            return Err("`weight` is for what is `ok`".to_owned());
+        }
+        let failures = NonZeroU8::new(failures.unwrap_or(1)).ok_or("`failures` is 1 to 255")?;
+        Said::Bad { failures, reason: reason.map(Into::into) }
+    };
+    let endpoint = endpoint.parse().map_err(|_| format!("`{endpoint}` is no address"))?;
+    Ok(Push { endpoint, pool: pool.map(Into::into), said })
+}

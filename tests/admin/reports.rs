@@ -1,0 +1,86 @@
+//! Reports of endpoints.
+
+use serde_json::json;
+
+use crate::http::{get, post};
+use crate::{SERVER, Scene, eventually};
+
+const ZONE: &str = r#"
+[nameservers]
+ns1 = ["127.0.0.1"]
+[monitors.told]
+type = "push"
+deadline = "1h"
+fall = 2
+[pools.web]
+monitor = "told"
+endpoints = ["127.0.0.1", "127.0.0.2"]
+[pools.unwatched]
+endpoints = ["127.0.0.3"]
+[names.www]
+pools = ["web"]
+[names.other]
+pools = ["unwatched"]
+"#;
+
+fn scene() -> Scene {
+    Scene::new(SERVER, &[("example.com.toml", ZONE)])
+}
+
+fn state(scene: &Scene, place: usize) -> String {
+    let status = get(scene.admin, "/v1/status?pool=web").json();
+    status["pools"][0]["endpoints"][place]["state"].as_str().expect("a word").to_owned()
+}
+
+#[test]
+fn reports_take_endpoints_out_and_bring_them_back() {
+    let scene = scene();
+    let push = |body: serde_json::Value| post(scene.admin, "/v1/reports", &body.to_string());
+    let well = json!([{"endpoint": "127.0.0.1", "ok": true}, {"endpoint": "127.0.0.2", "pool": "web", "ok": true}]);
+    let told = push(well.clone());
+    assert_eq!((told.status, told.json()), (200, json!({"counted": 2})));
+    let bad = json!({"endpoint": "127.0.0.1", "ok": false, "failures": 2, "reason": "disk full"});
+    assert_eq!(push(bad).status, 200);
+    eventually(|| scene.node.dig("www.example.com").data() == ["127.0.0.2"]);
+    let probe = get(scene.admin, "/v1/status?pool=web").json()["pools"][0]["endpoints"][0]["probes"][0].clone();
+    assert_eq!((&probe["check"], &probe["state"]), (&json!("push"), &json!("down")));
+    assert!(probe["seen"].as_str().is_some_and(|seen| seen.contains("disk full")), "{probe}");
+    assert_eq!(push(well.clone()).status, 200);
+    assert_eq!(push(well).status, 200);
+    eventually(|| state(&scene, 0) == "up");
+    let half = json!({"endpoint": "127.0.0.1", "ok": true, "weight": 50});
+    assert_eq!((push(half.clone()).status, push(half).status), (200, 200));
+    eventually(|| state(&scene, 0) == "degraded");
+}
+
+#[test]
+fn what_counts_for_nothing_is_told() {
+    let scene = scene();
+    let push = |body: &str| post(scene.admin, "/v1/reports", body);
+    for (body, status) in [
+        (r#"{"endpoint": "127.0.0.9", "ok": true}"#, 404),
+        (r#"{"endpoint": "127.0.0.1", "pool": "unwatched", "ok": true}"#, 404),
+        (r#"{"endpoint": "127.0.0.3", "ok": true}"#, 409),
+        (r#"{"endpoint": "www", "ok": true}"#, 400),
+        (r#"{"endpoint": "127.0.0.1"}"#, 400),
+        (r#"{"endpoint": "127.0.0.1", "ok": true, "failures": 1}"#, 400),
+        (r#"{"endpoint": "127.0.0.1", "ok": true, "weight": 101}"#, 400),
+        (r#"{"endpoint": "127.0.0.1", "ok": false, "weight": 10}"#, 400),
+        (r#"{"endpoint": "127.0.0.1", "ok": false, "failures": 0}"#, 400),
+        (r#"{"endpoint": "127.0.0.1", "ok": false, "failures": 256}"#, 400),
+        (r#"{"endpoint": "127.0.0.1", "ok": true, "colour": 1}"#, 400),
+        (r#"[{"endpoint": "127.0.0.1", "ok": true}, 1]"#, 400),
+    ] {
+        let told = push(body);
+        assert_eq!(told.status, status, "{body}: {told:?}");
+        assert!(!told.error().is_empty());
+    }
+    let told = push(r#"[{"endpoint": "127.0.0.9", "ok": true}, {"endpoint": "127.0.0.1", "ok": true}]"#);
+    assert_eq!((told.status, &told.json()["counted"]), (200, &json!(1)));
+    assert_eq!(told.json()["refused"], json!([{"report": 0, "error": "no pool holds 127.0.0.9"}]));
+    assert_eq!(push("[]").json(), json!({"counted": 0}));
+    // Longer than other bodies may be, and shorter than too long.
+    let many = vec![r#"{"endpoint": "127.0.0.1", "ok": true}"#; 5000].join(",");
+    assert_eq!(push(&format!("[{many}]")).json(), json!({"counted": 5000}));
+    assert_eq!(push(&" ".repeat(1024 * 1024 + 1)).status, 413);
+}
