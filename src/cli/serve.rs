@@ -23,6 +23,7 @@ use tokio::sync::oneshot;
 use tracing::{error, info, warn};
 
 use super::descriptors;
+use super::kept_latency::KeptLatency;
 use super::load::{Loaded, Loader};
 use super::log_faults;
 use super::watch_files::FileWatch;
@@ -30,14 +31,14 @@ use crate::admin::{self, Journal};
 use crate::answer::Rotation;
 use crate::config::{Faults, Listen, Server, Severity};
 use crate::control::{self, Control, DynamicTxt, Event, Handle, Keep, OverrideEvent, Told, Turn};
-use crate::health::{Kept, Outcome, Target};
+use crate::health::{Comeback, Kept, Outcome, Target};
 use crate::monitor::Prober;
 use crate::name::Name;
 use crate::overrides::{Change, Happening};
 use crate::report::{News, Summary};
 use crate::server::{Bound, EncryptedAddresses, Running};
 use crate::snapshot::{Blueprint, Snapshot};
-use crate::store::{Batch, HEALTH, HealthRecord, OVERRIDES, OverrideRecord, SERIALS, Store};
+use crate::store::{Batch, COMEBACKS, HEALTH, HealthRecord, OVERRIDES, OverrideRecord, SERIALS, Store};
 use crate::watch::Doubted;
 use crate::watch::Lateness;
 use orders::Orders;
@@ -140,17 +141,21 @@ impl Node {
         let (first, first_published) = oneshot::channel();
         let machine = Control::new(fastrand::u64(..), descriptors::for_probes());
         let lateness = machine.lateness();
-        let (keep, tell) = (keeper(files.store.clone()), teller(&journal, &files.store));
+        let latency = KeptLatency::new(files.store.clone());
+        let (keep, tell) = (keeper(files.store.clone()), teller(&journal, &files.store, &latency));
         let running = control::run(machine, received, prober(), publisher(first), keep, tell);
         let control_task = tokio::spawn(running);
         let kept = files.store.all(&HEALTH).into_iter().map(|(target, record)| (target, Kept::from(record)));
         control.tell(Event::Restore(kept.collect())).await;
+        let comebacks = files.store.all(&COMEBACKS).into_iter().map(|(key, record)| (key, Comeback::from(record)));
+        control.tell(Event::Resume(comebacks.collect())).await;
         let placed = files.store.all(&OVERRIDES).into_iter();
         let placed = placed.filter_map(|(key, record)| record.into_override(key)).collect();
         control.tell(Event::Override(OverrideEvent::Restore(placed))).await;
         let latest = loaded.blueprint;
         control.tell(Event::Adopt(latest.clone())).await;
         let published = first_published.await.map_err(|error| other(&error))?;
+        latency.recall(&control);
         let running = bound.start(published.clone(), Arc::new(Rotation::default())).map_err(|error| other(&error))?;
         let started = admin.map(|(bound, admin)| {
             let (published, control) = (published.clone(), control.clone());
@@ -335,9 +340,9 @@ fn prober() -> impl Fn(Arc<Target>) -> Pin<Box<dyn Future<Output = Outcome> + Se
     }
 }
 
-/// Writes what happens into the journal; overrides are kept besides.
-fn teller(journal: &Arc<Journal>, store: &Arc<Store>) -> impl Fn(Told<'_>) + use<> {
-    let (journal, store) = (journal.clone(), store.clone());
+/// Writes what happens into the journal; overrides and round trips are kept besides.
+fn teller(journal: &Arc<Journal>, store: &Arc<Store>, latency: &KeptLatency) -> impl Fn(Told<'_>) + use<> {
+    let (journal, store, latency) = (journal.clone(), store.clone(), latency.clone());
     move |told| match told {
         Told::Turn(Turn { target, pools, from, to, seen }) => {
             journal.tell(News::endpoint(target, pools, *from, *to, seen));
@@ -347,6 +352,7 @@ fn teller(journal: &Arc<Journal>, store: &Arc<Store>) -> impl Fn(Told<'_>) + use
             keep_override(&store, change);
             journal.tell(News::Override(change.into()));
         }
+        Told::Latency(table, now) => latency.keep(table.clone(), now),
     }
 }
 
@@ -361,14 +367,20 @@ fn keep_override(store: &Store, change: &Change) {
     store.write(batch);
 }
 
-/// Keeps what control says of targets' health.
+/// Keeps what control says of targets' health, and of what comes back.
 fn keeper(store: Arc<Store>) -> impl Fn(Keep) {
-    move |rows| {
+    move |Keep { health, comebacks }| {
         let mut batch = Batch::default();
-        for (target, kept) in rows {
+        for (target, kept) in health {
             match kept.and_then(HealthRecord::new) {
                 Some(record) => batch.put(&HEALTH, &target, &record),
                 None => batch.delete(&HEALTH, &target),
+            }
+        }
+        for (key, comeback) in comebacks {
+            match comeback {
+                Some(comeback) => batch.put(&COMEBACKS, &key, &comeback.into()),
+                None => batch.delete(&COMEBACKS, &key),
             }
         }
         store.write(batch);
