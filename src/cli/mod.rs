@@ -9,6 +9,7 @@ mod explain;
 mod kept_latency;
 mod load;
 mod overrides;
+mod rollouts;
 mod serve;
 mod simulate;
 mod status;
@@ -58,7 +59,7 @@ enum Command {
     /// Has the running node read its files again
     Reload(ask::Ask),
     /// Gives no answers with what a target means while another is left
-    Drain(overrides::PlaceArguments),
+    Drain(overrides::DrainArguments),
     /// Keeps what a target means in service although something less specific takes it out
     Open(overrides::PlaceArguments),
     /// Takes what a target means for up, whatever probes say
@@ -69,6 +70,10 @@ enum Command {
     Lift(overrides::LiftArguments),
     /// Lists overrides, and the windows of the server file
     Overrides(ask::Ask),
+    /// Has another pool of a blue-green name answer
+    Switch(rollouts::SwitchArguments),
+    /// Tells how clients move to new pools, and moves them on or back
+    Rollout(rollouts::RolloutArguments),
     /// Sets and takes away TXT records of the running node, for ACME's dns-01
     #[command(subcommand)]
     Txt(status::Txt),
@@ -99,12 +104,14 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Simulate(arguments) => simulate::run(&arguments),
         Command::Status(arguments) => status::status(&arguments),
         Command::Reload(ask) => status::reload(&ask),
-        Command::Drain(arguments) => overrides::place(Mode::Drain, &arguments),
+        Command::Drain(arguments) => overrides::drain(&arguments),
         Command::Open(arguments) => overrides::place(Mode::Open, &arguments),
         Command::ForceUp(arguments) => overrides::place(Mode::ForceUp, &arguments),
         Command::ForceDown(arguments) => overrides::place(Mode::ForceDown, &arguments),
         Command::Lift(arguments) => overrides::lift(&arguments),
         Command::Overrides(ask) => overrides::list(&ask),
+        Command::Switch(arguments) => rollouts::switch(&arguments),
+        Command::Rollout(arguments) => rollouts::rollout(&arguments),
         Command::Txt(command) => status::txt(&command),
     }
 }

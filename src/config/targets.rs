@@ -33,7 +33,8 @@ pub(super) fn finish(drafts: Vec<PoolDraft>, faults: &mut Faults) -> Vec<Arc<Poo
 }
 
 fn finish_pool(draft: PoolDraft) -> PoolSpec {
-    let PoolDraft { name, place: _, zone, datacenter, min_healthy, capacity, members, monitor, users } = draft;
+    let PoolDraft { name, place: _, zone, datacenter, min_healthy, capacity, recovery, members, monitor, users } =
+        draft;
     let finish = Finish { monitor: monitor.as_ref(), users: &users };
     let members = match members {
         DraftMembers::Addresses(list) => Members::Addresses(
@@ -46,7 +47,7 @@ fn finish_pool(draft: PoolDraft) -> PoolSpec {
         ),
         DraftMembers::Cname(endpoint) => Members::Cname(finish.endpoint(endpoint, None)),
     };
-    PoolSpec { name, zone, datacenter, min_healthy, capacity, members }
+    PoolSpec { name, zone, datacenter, min_healthy, capacity, recovery, members }
 }
 
 /// What a pool's endpoints have in common.

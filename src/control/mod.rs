@@ -23,6 +23,8 @@ mod latency;
 mod loads;
 mod overrides;
 mod push;
+mod ramps;
+mod rollouts;
 mod run;
 mod txt;
 
@@ -38,19 +40,24 @@ pub use keeping::{BELIEVED_FOR, CONFIRM_EVERY, KEEP_EVERY, KEPT_FOR, Keep};
 pub use latency::{KEEP_LATENCY_EVERY, REMAP_INTERVAL};
 pub use overrides::{EndpointView, OverrideEvent, OverrideReply, Reply};
 pub use push::{MAX_REASON, Push, PushRefusal, PushReply, Said};
+pub use ramps::{Comebacks, HoldTurn, TICK};
+pub use rollouts::{Requests, RequestsRefusal, RolloutEvent, RolloutReply};
 pub use run::run;
 pub use txt::{DynamicTxt, MAX_TXT_LIFETIME, MAX_VALUES, TxtError, TxtValue};
 
 use crate::geo::DatacenterId;
-use crate::health::{Failure, Health, Kept, Outcome, Sighting, State, Survey, Target, Transition};
+use crate::health::{Comeback, Failure, Health, Kept, Outcome, Sighting, State, Survey, Target, Transition};
 use crate::latency::{Record, Sample, Table};
 use crate::load::Allowance;
-use crate::overrides::{Book, Change, Rulings};
-use crate::snapshot::{Blueprint, PoolId, Remapped, Snapshot, Standing, World};
+use crate::overrides::{Book, Change};
+use crate::rollout;
+use crate::snapshot::{Blueprint, PoolId, PoolSpec, Remapped, Snapshot, Standing, World};
 use crate::watch::{Call, Doubted, Lateness, Observed, Restored, Watch};
 use keeping::Keeping;
 use latency::Latency;
 use loads::Loads;
+use ramps::{Ramps, Sayings};
+use rollouts::Rollouts;
 
 /// How long a new configuration waits for the first outcomes of its new targets; what is unprobed then is up.
 pub const FIRST_ROUND: Duration = Duration::from_secs(5);
@@ -66,6 +73,8 @@ pub const MAX_IN_FLIGHT: usize = 16_384;
 pub enum Event {
     /// What the last run kept of its targets' health, by fingerprint. It comes before the first configuration.
     Restore(HashMap<u128, Kept>),
+    /// What the last run kept of what was coming back. It comes before the first configuration too.
+    Resume(HashMap<String, Comeback>),
     /// A new configuration was read and compiled.
     Adopt(Arc<Blueprint>),
     /// The configuration adopted last has other records: what [`Blueprint::amended`] made of it.
@@ -84,6 +93,8 @@ pub enum Event {
     Remapped(Arc<Blueprint>, Remapped),
     /// The operator says what is to answer.
     Override(OverrideEvent),
+    /// Something is said of roll-outs.
+    Rollout(RolloutEvent),
     /// Time passed.
     Tick,
     /// The node stops: what waits to be kept is kept now.
@@ -107,6 +118,8 @@ pub enum Effect {
     Doubt(Doubted),
     /// Tell whoever reported what became of that.
     Pushed(PushReply, Result<usize, PushRefusal>),
+    /// Tell the operator that a pool is held back after it was down, or is no longer.
+    Hold(HoldTurn),
     /// Keep this for the next run.
     Keep(Keep),
     /// Keep these round trips as well, beside: they may be many.
@@ -115,6 +128,12 @@ pub enum Effect {
     Overridden(Change),
     /// Tell whoever asked for an override.
     Reply(OverrideReply),
+    /// Tell the operator that clients are sent elsewhere.
+    RolledOut(rollout::Change),
+    /// Keep this of roll-outs for the next run.
+    KeepRollouts(rollout::Rows),
+    /// Tell whoever spoke of roll-outs.
+    RolloutReply(RolloutReply),
 }
 
 /// An endpoint's state changed.
@@ -139,6 +158,10 @@ pub enum Told<'a> {
     Turn(&'a Turn),
     /// An override was placed, began, ended or was lifted.
     Override(&'a Change),
+    /// Something happened to a roll-out.
+    Rollout(&'a rollout::Change),
+    /// This of roll-outs is to be kept for the next run.
+    RolloutRows(&'a rollout::Rows),
     /// The node began, or ceased, to doubt its own probes.
     Doubt(&'a Doubted),
     /// Round trips that are to be kept, as they were measured up to this time since the Unix epoch.
@@ -154,6 +177,8 @@ pub struct Control {
     loads: Loads,
     keeping: Keeping,
     overrides: Book,
+    ramps: Ramps,
+    rollouts: Rollouts,
     serving: Option<Serving>,
     next: Option<Next>,
     latency: Latency,
@@ -176,6 +201,8 @@ struct Serving {
     allowances: Vec<(PoolId, Allowance)>,
     /// Whether something else is said of names, and is not published yet.
     names_changed: bool,
+    /// Whether clients are to be sent elsewhere, and are not yet.
+    rollouts_changed: bool,
 }
 
 /// What will be served next.
@@ -198,6 +225,8 @@ impl Control {
             loads: Loads::default(),
             keeping: Keeping::default(),
             overrides: Book::default(),
+            ramps: Ramps::default(),
+            rollouts: Rollouts::default(),
             serving: None,
             next: None,
             latency: Latency::default(),
@@ -214,10 +243,12 @@ impl Control {
         let publish_at = self.serving.as_ref().and_then(|serving| serving.publish_at);
         let deadline = self.next.as_ref().map(|next| next.deadline);
         let overrides_at = self.overrides.change_at();
+        let rollouts_at = self.rollouts.wake_at();
         let latency_at = self.latency.wake_at(self.serving.as_ref().map(|serving| &*serving.snapshot));
-        let (kept_at, loads_at) = (self.keeping.due(), self.loads.due());
-        let times = [self.watch.next_due(), publish_at, deadline, kept_at, overrides_at, latency_at, loads_at];
-        times.into_iter().flatten().min()
+        let (kept_at, ramps_at) = (self.keeping.due(), self.ramps.due());
+        let steered_at = [overrides_at, rollouts_at, latency_at, ramps_at, self.loads.due()];
+        let times = [self.watch.next_due(), publish_at, deadline, kept_at].into_iter().chain(steered_at);
+        times.flatten().min()
     }
 
     /// Takes in an event at a time that never runs backwards: the time since the Unix epoch, as what is kept is compared
@@ -226,6 +257,7 @@ impl Control {
         let mut effects = Vec::new();
         match event {
             Event::Restore(kept) => self.keeping.restore(kept),
+            Event::Resume(kept) => self.ramps.restore(kept),
             Event::Adopt(blueprint) => self.prepare(blueprint, now),
             Event::Amend(blueprint) => effects.extend(self.amend(blueprint).map(Effect::Publish)),
             Event::Outcome(target, outcome) => {
@@ -244,8 +276,10 @@ impl Control {
             Event::KeptLatency(records) => self.latency.restore(records, now),
             Event::Remapped(blueprint, maps) => effects.extend(self.exchange_maps(&blueprint, &maps, now)),
             Event::Override(event) => effects.extend(self.take_override(event, now)),
+            Event::Rollout(event) => self.take_rollout(event, now, &mut effects),
             Event::Tick => {}
             Event::Stop => {
+                self.keeping.note(self.ramps.take_changed());
                 effects.extend(self.keeping.take().map(Effect::Keep));
                 effects.extend(self.latency.take_unkept().map(Effect::KeepLatency));
             }
@@ -255,8 +289,11 @@ impl Control {
         }
         effects.extend(self.advance_overrides(now));
         self.adopt(now, &mut effects);
+        self.advance_ramps(now);
         self.have_rounds(now);
         effects.extend(self.publish(now));
+        effects.extend(self.ramps.take_turns().into_iter().map(Effect::Hold));
+        self.advance_rollouts(now, &mut effects);
         effects.extend(self.keeping.take_due(now).map(Effect::Keep));
         for call in self.watch.take_due(now) {
             match call {
@@ -361,6 +398,9 @@ impl Control {
             serving.publish_at.get_or_insert(now + PUBLISH_WINDOW);
         }
         self.loads.hear(target, seen, now);
+        if let Some(ids) = self.serving.as_ref().and_then(|serving| serving.pools_of.get(target)) {
+            self.rollouts.see_outcome(ids, seen, now);
+        }
         let health = self.watch.health(target);
         let to = health.state();
         self.keeping.observe(target, health, now);
@@ -381,6 +421,10 @@ impl Control {
             Doubted::Began { restored, .. } => restored.clone(),
             Doubted::Answered(_) | Doubted::Ended => Vec::new(),
         };
+        if let Some(serving) = &self.serving {
+            let restored = restored.iter().filter_map(|restored| serving.pools_of.get(&restored.target));
+            self.ramps.forgive(restored.flatten().copied());
+        }
         effects.push(Effect::Doubt(doubt));
         for Restored { target, from, seen } in restored {
             self.follow(&target, from, Transition::Changed, &seen, now, effects);
@@ -427,8 +471,14 @@ impl Control {
         effects.extend(windows.into_iter().map(Effect::Overridden));
         let before = self.serving.as_ref().map(|serving| &*serving.snapshot);
         self.loads = Loads::new(world, &self.loads, &self.sightings, now);
-        let standing = standing(&self.watch, &self.loads, self.overrides.rulings(), world);
-        let snapshot = Snapshot::new(blueprint.clone(), standing, before).loaded(&self.loads.allowances());
+        let snapshot = {
+            let sayings = sayings(&self.watch, &self.overrides, world);
+            self.ramps.adopt(&sayings, now);
+            Snapshot::new(blueprint.clone(), overrides::standing(&sayings, &self.ramps, &self.loads), before)
+        };
+        self.keeping.note(self.ramps.take_changed());
+        let rolled_out = self.rollouts.adopt(world, now);
+        let snapshot = snapshot.loaded(&self.loads.allowances()).divided(self.rollouts.splits(world));
         let snapshot = Arc::new(snapshot.overlaid(self.overrides.rulings()));
         effects.push(Effect::Publish(snapshot.clone()));
         self.serving = Some(Serving {
@@ -439,7 +489,21 @@ impl Control {
             publish_at: None,
             allowances: Vec::new(),
             names_changed: false,
+            rollouts_changed: false,
         });
+        effects.extend(rolled_out.into_iter().map(Effect::RolledOut));
+        self.keep_rollouts(effects);
+        self.look_at_new_pools(now);
+    }
+
+    /// Has published what time has changed.
+    fn advance_ramps(&mut self, now: Duration) {
+        let Some(serving) = &mut self.serving else { return };
+        let changed = self.ramps.take_due(now);
+        if !changed.is_empty() {
+            serving.changed.extend(changed);
+            serving.publish_at.get_or_insert(now);
+        }
     }
 
     /// Has loads compared whose time has come, and what comes of it published.
@@ -460,13 +524,20 @@ impl Control {
         let serving = self.serving.as_mut()?;
         serving.publish_at.take_if(|at| *at <= now)?;
         let changed: Vec<PoolId> = std::mem::take(&mut serving.changed).into_iter().collect();
-        let before = &serving.snapshot;
-        let rulings = self.overrides.rulings();
-        let standing = standing(&self.watch, &self.loads, rulings, before.world());
+        let before = serving.snapshot.clone();
+        let sayings = sayings(&self.watch, &self.overrides, before.world());
+        self.ramps.observe(changed.iter().copied(), &sayings, now);
+        self.keeping.note(self.ramps.take_changed());
+        let standing = overrides::standing(&sayings, &self.ramps, &self.loads);
         let allowances = std::mem::take(&mut serving.allowances);
-        let mut snapshot = before.with_pools(&changed, standing).loaded(&allowances);
-        if std::mem::take(&mut serving.names_changed) {
-            snapshot = snapshot.overlaid(rulings);
+        let mut snapshot = before.with_pools(&changed, &standing).loaded(&allowances);
+        self.rollouts.see_open(Some(&changed), before.world(), standing, now);
+        let rollouts_changed = std::mem::take(&mut serving.rollouts_changed);
+        if rollouts_changed {
+            snapshot = snapshot.divided(self.rollouts.splits(before.world()));
+        }
+        if std::mem::take(&mut serving.names_changed) || rollouts_changed {
+            snapshot = snapshot.overlaid(self.overrides.rulings());
         }
         serving.snapshot = Arc::new(snapshot);
         Some(Effect::Publish(serving.snapshot.clone()))
@@ -481,15 +552,14 @@ impl Serving {
     }
 }
 
-/// What probes, overrides and loads together say of each pool's endpoints, by their place in its spec.
-fn standing<'a>(
+/// What probes and operators say of endpoints.
+fn sayings<'a>(
     watch: &'a Watch,
-    loads: &'a Loads,
-    rulings: &'a Rulings,
+    overrides: &'a Book,
     world: &'a World,
-) -> impl Fn(PoolId, usize) -> Standing + 'a {
-    let ruled = overrides::standing(watch, rulings, world);
-    move |pool, place| Standing { room: loads.weight(pool, place), ..ruled(pool, place) }
+) -> Sayings<'a, impl Fn(&PoolSpec, usize) -> Standing + 'a> {
+    let probed = |pool: &PoolSpec, place| watch.standing(pool.members.condition(place));
+    Sayings { world, rulings: overrides.rulings(), probed }
 }
 
 /// The pools that hold each target, in their order.

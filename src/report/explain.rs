@@ -11,6 +11,7 @@ use hickory_proto::rr::{Name as ProtoName, RData, Record as ProtoRecord, RecordT
 use serde::{Deserialize, Serialize};
 
 use super::latency::LatencyShape;
+use super::split::SplitShape;
 use super::text::Percent;
 use super::{Network, PoolLoad, owners};
 use crate::answer::{self, Asker, Client, Rotation, Transport, Worker};
@@ -18,7 +19,7 @@ use crate::geo::{ClientMatch, DatacenterId, Location};
 use crate::health::Share;
 use crate::name::Name;
 use crate::overrides::{Mode, Refusal, TargetKind, TargetPattern};
-use crate::snapshot::{Choice, Family, Plan, PoolId, Rule, Rung, ServedZone, Snapshot, Standing, Verdict, World};
+use crate::snapshot::{Choice, Family, Plan, Pool, PoolId, Rule, Rung, ServedZone, Snapshot, Standing, Verdict, World};
 use crate::steering::{self, AllDown, Criterion, Draw, Outcomes, Ranking, Set, members};
 use crate::wire::{MAX_MESSAGE, Rtype};
 
@@ -117,6 +118,8 @@ struct SteeringShape {
     steps: Vec<StepShape>,
     pools: Vec<PoolShape>,
     rung: Cow<'static, str>,
+    /// How a roll-out divides the pools, if one does.
+    rollout: Option<SplitShape>,
     /// What the client's hash goes by, if pools or endpoints are chosen by it.
     sticky: Option<String>,
     /// All pools that can be; where a draw decides, `outcomes` tells which together. Where a hash does, these it is.
@@ -150,6 +153,10 @@ struct PoolShape {
     given_v4: usize,
     open_v6: usize,
     given_v6: usize,
+    /// Whether `failback` holds it back.
+    held_back: bool,
+    /// The part of its queries that it takes while it comes back, or leaves, slowly.
+    ramp: Option<f64>,
     /// What the chain draws by, if it draws.
     weight: Option<u16>,
     /// If it makes a difference.
@@ -244,8 +251,8 @@ impl SteeringShape {
             [] => &[Family::V4],
             families => families,
         };
-        let odds = plan.odds(placement.ranking, families);
         let key = rule.client_key(client.address, &question.name.to_key());
+        let odds = plan.odds(placement.ranking, families, key);
         let own = plan.odds_for(placement.ranking, families, key);
         let (choice, own) = (own.ways[0].0.1, by_probability(&own));
         let is_hashed = own.is_empty() && (rule.load.is_some() || matches!(rule.course.draw, Some(Draw::Sticky(_))));
@@ -281,6 +288,7 @@ impl SteeringShape {
             rung: rung(&choice, rule.all_down).into(),
             chosen: pools_of(own.iter().fold(choice.verdict, |all, (verdict, _)| together(all, *verdict))),
             hashed: is_hashed,
+            rollout: SplitShape::new(snapshot, plan, key),
             sticky: rule.sticky_length(client.address).and_then(|length| {
                 let network = ipnet::IpNet::new(client.address, length).ok()?;
                 Some(network.trunc().to_string())
@@ -376,6 +384,8 @@ fn rung(choice: &Choice, all_down: AllDown) -> &'static str {
     match (choice.rung, all_down) {
         (Rung::Usable, _) => "usable",
         (Rung::BelowMinimum, _) => "below min_healthy",
+        (Rung::Ready, _) => "held ready",
+        (Rung::Held, _) => "held back by failback",
         (Rung::Draining, _) => "draining",
         (Rung::Fallback, _) => "fallback",
         (Rung::ForcedDown, _) => "forced down",
@@ -388,12 +398,14 @@ fn rung(choice: &Choice, all_down: AllDown) -> &'static str {
 
 fn why_ttl(snapshot: &Snapshot, plan: &Plan, choice: &Choice) -> String {
     let rule = plan.rule();
-    let mut reached = rule.pools_of(choice.reached).chain(rule.fallback);
-    let mut drains =
-        || reached.any(|id| snapshot.pools()[id as usize].has_draining()) || plan.mode() == Some(Mode::Drain);
+    let reached = rule.pools_of(choice.reached).chain(rule.fallback);
+    let any = |holds: fn(&Pool) -> bool| reached.clone().any(|id| holds(&snapshot.pools()[id as usize]));
+    let drains = any(Pool::has_draining) || plan.mode() == Some(Mode::Drain);
     let why = match choice.restless {
         false => "all is calm",
-        true if drains() => "something drains",
+        true if drains => "something drains",
+        true if any(Pool::is_ramping) => "something comes back, or leaves, slowly",
+        true if plan.split().is_some_and(|split| split.is_ramping) => "a roll-out is under way",
         true => "an endpoint's state is unconfirmed",
     };
     format!("{} s: {why}", plan.ttl(choice))
@@ -417,8 +429,12 @@ impl PoolShape {
     fn new(snapshot: &Snapshot, id: PoolId, weight: Option<u16>, rule: &Rule) -> Self {
         let pool = &snapshot.pools()[id as usize];
         let ((open_v4, given_v4), (open_v6, given_v6)) = (pool.counts(Family::V4), pool.counts(Family::V6));
+        let held_back = [Family::V4, Family::V6].into_iter().any(|family| pool.is_held(family));
+        let ramp =
+            pool.is_ramping().then(|| f64::from(pool.ramp().thousandths()) / f64::from(Share::FULL.thousandths()));
         let load = rule.load.is_some().then(|| PoolLoad::new(pool.allowance()));
-        Self { pool: pool.spec().name.to_string(), open_v4, given_v4, open_v6, given_v6, weight, load }
+        let pool = pool.spec().name.to_string();
+        Self { pool, open_v4, given_v4, open_v6, given_v6, held_back, ramp, weight, load }
     }
 }
 
@@ -531,10 +547,21 @@ impl fmt::Display for SteeringShape {
             if let Some(weight) = pool.weight {
                 write!(f, ", weight {weight}")?;
             }
+            if pool.held_back {
+                write!(f, ", held back by failback")?;
+            }
+            match pool.ramp {
+                Some(1.0) => write!(f, ", an endpoint ramps")?,
+                Some(part) => write!(f, ", takes {} while it ramps", Percent(part))?,
+                None => {}
+            }
             match &pool.load {
                 Some(load) => writeln!(f, "; {load}")?,
                 None => writeln!(f)?,
             }
+        }
+        if let Some(rollout) = &self.rollout {
+            writeln!(f, "  rollout   {rollout}")?;
         }
         if let Some(network) = &self.sticky {
             writeln!(f, "  sticky    by the hash of {network} and the name")?;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::plan::{Choice, Plan, Rung, Verdict};
 use super::pool::{Family, Pool};
 use super::world::PoolId;
+use crate::health::Share;
 use crate::steering::{Draw, HashKey, Outcomes, Ranking, Set, outcomes};
 
 /// Which share of clients is sent to which pool.
@@ -24,32 +25,33 @@ impl Plan {
     /// What clients with this ranking can be answered, and how probable each answer is. They ask for the families one after
     /// the other until one has something to give, and draws go the same way for all of them. What a hash decides is a draw
     /// too, for many clients.
-    pub fn odds(&self, ranking: &Ranking, families: &[Family]) -> Outcomes<(Family, Choice)> {
+    ///
+    /// `key` is that of one client: which part of a roll-out it belongs to is then no draw.
+    pub fn odds(&self, ranking: &Ranking, families: &[Family], key: Option<HashKey>) -> Outcomes<(Family, Choice)> {
         outcomes(|lots| {
             let lots = RefCell::new(lots);
             let draw = |pools: Set, weights: &[u32]| lots.borrow_mut().draw(pools, weights);
             ask_in_turn(families, |family| {
                 lots.borrow_mut().again();
-                self.spill_by(ranking, draw, |spill| self.choose_by(ranking, family, spill, draw))
+                let part = self.part(key, draw);
+                let takers = self.takers(ranking, part, |_, share| draw(BOTH, &shares(share)) == 0);
+                self.spill_by(ranking, part, draw, |spill| self.choose_by(ranking, family, takers, spill, draw))
             })
         })
     }
 
     /// The same for the one client with this key: nothing is left to chance but what queries leave to it.
-    pub fn odds_for(
-        &self,
-        ranking: &Ranking,
-        families: &[Family],
-        client: Option<HashKey>,
-    ) -> Outcomes<(Family, Choice)> {
-        let rule = self.rule();
+    pub fn odds_for(&self, ranking: &Ranking, families: &[Family], key: Option<HashKey>) -> Outcomes<(Family, Choice)> {
         outcomes(|lots| {
+            let lots = RefCell::new(lots);
+            let draw = |pools: Set, weights: &[u32]| lots.borrow_mut().draw(pools, weights);
             ask_in_turn(families, |family| {
-                lots.again();
-                self.spill(client, |spill| match (&rule.course.draw, client) {
-                    (Some(Draw::Sticky(_)), Some(_)) => self.choose(ranking, family, client, |_| 0),
-                    _ => self.choose_by(ranking, family, spill, |pools, weights| lots.draw(pools, weights)),
-                })
+                lots.borrow_mut().again();
+                if matches!(self.rule().course.draw, Some(Draw::Sticky(_))) && key.is_some() {
+                    return self.choose(ranking, family, key, |_| 0);
+                }
+                let takers = self.takers(ranking, self.part(key, draw), |_, share| draw(BOTH, &shares(share)) == 0);
+                self.spill(key, |spill| self.choose_by(ranking, family, takers, spill, draw))
             })
         })
     }
@@ -57,22 +59,31 @@ impl Plan {
     /// Where clients with this ranking are sent; `families` as for [`odds`](Self::odds). Where pools answer together, a client
     /// goes to the endpoint that stands first.
     pub fn shares(&self, pools: &[Arc<Pool>], ranking: &Ranking, families: &[Family]) -> Shares {
-        let outcomes = self.odds(ranking, families);
+        let outcomes = self.odds(ranking, families, None);
         let mut by_pool = BTreeMap::new();
         let mut stranded = 0.0;
         for ((family, choice), probability) in outcomes.ways {
             if choice.rung == Rung::AllDown && matches!(choice.verdict, Verdict::Pools(..)) {
                 stranded += probability;
             }
-            for (pool, part) in self.split(pools, family, choice.verdict) {
+            for (pool, part) in self.parts(pools, family, choice.verdict) {
                 *by_pool.entry(pool).or_default() += probability * part;
             }
         }
         Shares { by_pool, stranded, are_exact: outcomes.are_exact }
     }
 
+    /// The pools that a client belongs to, by its key or by a draw.
+    fn part(&self, key: Option<HashKey>, draw: impl Fn(Set, &[u32]) -> usize) -> Set {
+        let Some(split) = self.split() else { return Set::MAX };
+        if key.is_some() || split.is_whole() {
+            return split.pools(key, |_| 0);
+        }
+        split.side(draw(BOTH, &shares(split.share.thousandths())) == 0)
+    }
+
     /// The parts of one outcome's clients that its pools get.
-    fn split(&self, pools: &[Arc<Pool>], family: Family, verdict: Verdict) -> Vec<(Option<PoolId>, f64)> {
+    fn parts(&self, pools: &[Arc<Pool>], family: Family, verdict: Verdict) -> Vec<(Option<PoolId>, f64)> {
         let rule = self.rule();
         let (ids, selection): (Vec<PoolId>, _) = match verdict {
             Verdict::Pools(set, selection) => (rule.pools_of(set).collect(), selection),
@@ -92,6 +103,14 @@ impl Plan {
         }
         parts.into_iter().map(|(id, part)| (Some(id), part as f64 / sum as f64)).collect()
     }
+}
+
+/// Two ways, as if they were pools.
+const BOTH: Set = 0b11;
+
+/// What is drawn for one of them with this probability, in thousandths.
+fn shares(first: u16) -> [u32; 2] {
+    [first, Share::FULL.thousandths() - first].map(u32::from)
 }
 
 /// What comes of asking for one family after the other until one has something to give.

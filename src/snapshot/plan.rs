@@ -3,6 +3,8 @@
 //! ```text
 //!   usable             pools with min_healthy of their endpoints open
 //!   below the minimum  pools with any endpoint open
+//!   ready              usable pools of another part of a roll-out
+//!   held back          pools with any endpoint up that failback holds back
 //!   draining           pools with any endpoint that is up but draining
 //!   fallback           the pool named by it
 //!   all down           all | last-healthy | nodata | servfail
@@ -11,6 +13,12 @@
 //! The place is one for A and AAAA: on each rung the walk looks for pools that can answer in *any* family. If the chosen
 //! ones have endpoints of the asked family but none to give, the walk is made once more for that family alone; if they
 //! were never given any, the answer is empty.
+//!
+//! A pool that comes back slowly, or leaves slowly, takes a part of the queries that it would get as a usable one, by a draw for
+//! each query; for the others it is not there, as long as another usable pool is.
+//!
+//! A roll-out divides the pools, and each client belongs to one part: on the rungs above `ready` the others do not count. While
+//! clients are sent to both parts, below the minimum comes behind `ready`.
 //!
 //! What the operator says of a name changes its ladder: a drained name begins with `fallback`, one forced down has no other
 //! rung, and for one forced up probes are ignored from the first rung on. On no rung stands an endpoint that is forced down.
@@ -24,7 +32,8 @@ use crate::health::Share;
 use crate::load::Allowance;
 use crate::overrides::Mode;
 use crate::steering::{
-    AllDown, Course, Draw, HashKey, Map, Pick, Placement, Ranking, Set, Spill, Walk, by_hash, by_weight, members,
+    AllDown, Course, Draw, HashKey, Map, Pick, Placement, Ranking, Set, Spill, Split, Walk, by_hash, by_weight,
+    is_among, members,
 };
 use crate::wire::{Rtype, SvcParams};
 
@@ -55,6 +64,8 @@ pub struct Rule {
     pub ttl_min: u32,
     /// What its HTTPS record says besides addresses, if it has one.
     pub https: Option<SvcParams>,
+    /// How its pools are divided as long as nobody says otherwise, if they are.
+    pub split: Option<Split>,
 }
 
 /// What a rule's pools are hashed by for the step `load`. The two differ, so that who has to go goes to each of the others.
@@ -72,14 +83,19 @@ pub struct Plan {
     rule: Arc<Rule>,
     /// What the operator says of the name.
     mode: Option<Mode>,
+    /// How its pools are divided, if they are.
+    split: Option<Split>,
     /// What pools are drawn by, if any are: weights, or weights times shares where a pool keeps only a share of its clients.
     weights: Option<Arc<[u32]>>,
     /// What the step `load` goes by, if the chain has it.
     loads: Option<Arc<Loads>>,
+    /// How far each pool has come, if one is on its way back or out.
+    ramps: Option<Arc<[Share]>>,
     /// Pools with endpoints of a family, as the operator wrote them.
     given: PerFamily<Set>,
     usable: PerFamily<Set>,
     open: PerFamily<Set>,
+    held: PerFamily<Set>,
     draining: PerFamily<Set>,
     /// Pools with endpoints on duty, whatever probes say.
     on_duty: PerFamily<Set>,
@@ -108,6 +124,10 @@ pub enum Rung {
     Usable,
     /// A pool has an endpoint open, but fewer than `min_healthy` asks for.
     BelowMinimum,
+    /// A pool of another part of a roll-out is usable.
+    Ready,
+    /// A pool has an endpoint that is up, but `failback` holds the pool back.
+    Held,
     /// A pool has an endpoint that is up, but draining.
     Draining,
     /// `fallback` answers.
@@ -142,9 +162,24 @@ pub struct Choice {
     pub alone: bool,
     /// All pools of the tiers that were looked at.
     pub reached: Set,
-    /// Whether something that was looked at is unconfirmed or draining.
+    /// Whether something that was looked at is unconfirmed, draining or ramping, or clients are on the move.
     pub restless: bool,
 }
+
+/// Rungs on which the name's own pools answer, and the pools that stand on each.
+type Rungs = [(Rung, PerFamily<Set>); 6];
+
+/// The pools that a query may be sent to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Takers {
+    /// The part of a roll-out that it belongs to; all pools where there is none.
+    part: Set,
+    /// The usable pools of that part that take it.
+    usable: PerFamily<Set>,
+}
+
+/// All of a share, in thousandths.
+const FULL: u16 = Share::FULL.thousandths();
 
 const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
 
@@ -170,13 +205,18 @@ impl Plan {
             Some(Mode::ForceUp) => set(&Pool::has_draining),
             _ => set(&Pool::is_restless),
         };
+        let ramps: Vec<Share> = rule.pools.iter().map(|&id| pools[id as usize].ramp()).collect();
+        let ramp = mode != Some(Mode::ForceUp) && ramps.iter().any(|ramp| !ramp.is_full());
         Self {
             mode,
+            split: rule.split,
             weights: rule.course.draws().then(|| drawn_weights(&rule, pools)),
             loads: rule.load.is_some().then(|| Loads::new(&rule, pools)),
+            ramps: ramp.then(|| ramps.into()),
             given: sets(&Pool::is_given),
             usable,
             open,
+            held: sets(&Pool::is_held),
             draining,
             on_duty,
             left,
@@ -185,6 +225,16 @@ impl Plan {
             fallback: rule.fallback.map(|id| Fallback::new(&pools[id as usize])),
             rule,
         }
+    }
+
+    /// The same with its pools divided in this way.
+    pub fn divided(self, split: Option<Split>) -> Self {
+        Self { split, ..self }
+    }
+
+    /// How its pools are divided, if they are.
+    pub fn split(&self) -> Option<Split> {
+        self.split
     }
 
     /// What does not depend on health.
@@ -227,11 +277,16 @@ impl Plan {
         ranking: &Ranking,
         family: Family,
         key: Option<HashKey>,
-        number: impl FnMut(u32) -> u32,
+        mut number: impl FnMut(u32) -> u32,
     ) -> Choice {
-        self.spill(key, |spill| match (&self.rule.course.draw, key) {
-            (Some(Draw::Sticky(pools)), Some(client)) => self.choose_by(ranking, family, spill, by_hash(client, pools)),
-            _ => self.choose_by(ranking, family, spill, by_weight(number)),
+        let part = self.split.map_or(Set::MAX, |split| split.pools(key, &mut number));
+        self.spill(key, |spill| {
+            if let (Some(Draw::Sticky(pools)), Some(client)) = (&self.rule.course.draw, key) {
+                let takers = self.takers(ranking, part, |pool, share| is_among(client, pools[pool], share));
+                return self.choose_by(ranking, family, takers, spill, by_hash(client, pools));
+            }
+            let takers = self.takers(ranking, part, |_, share| number(u32::from(FULL)) < u32::from(share));
+            self.choose_by(ranking, family, takers, spill, by_weight(number))
         })
     }
 
@@ -240,39 +295,42 @@ impl Plan {
         let (Some(loads), Some(keys), Some(client)) = (&self.loads, &self.rule.load, key) else {
             return choose(&Spill::NONE);
         };
-        let stays = |&pool: &usize| client.is_within(keys.stay[pool], loads.keep[pool].thousandths());
+        let stays = |&pool: &usize| is_among(client, keys.stay[pool], loads.keep[pool].thousandths());
         let keep = members(loads.shedding).filter(stays).fold(!loads.shedding, |keep, pool| keep | 1 << pool);
         let next = |pools| by_hash(client, &keys.go)(pools, &loads.rooms);
-        choose(&Spill { keep, roomy: loads.roomy, next: &next })
+        choose(&Spill { keep, roomy: loads.roomy, next: &next, ..Spill::NONE })
     }
 
-    /// The same where draws decide for many clients.
+    /// The same for many clients who belong to this part, where `draw` decides.
     pub(super) fn spill_by<T>(
         &self,
         ranking: &Ranking,
+        part: Set,
         draw: impl Fn(Set, &[u32]) -> usize,
         choose: impl FnOnce(&Spill<'_>) -> T,
     ) -> T {
         let Some(loads) = &self.loads else { return choose(&Spill::NONE) };
         let stays = |&pool: &usize| {
             let share = u32::from(loads.keep[pool].thousandths());
-            share > 0 && draw(0b11, &[share, u32::from(Share::FULL.thousandths()) - share]) == 0
+            share > 0 && draw(0b11, &[share, u32::from(FULL) - share]) == 0
         };
-        let asked = members(loads.shedding & self.rule.course.home(ranking));
+        let asked = members(loads.shedding & self.rule.course.home(ranking, part));
         let keep = asked.filter(stays).fold(!loads.shedding, |keep, pool| keep | 1 << pool);
-        choose(&Spill { keep, roomy: loads.roomy, next: &|pools| draw(pools, &loads.rooms) })
+        choose(&Spill { keep, roomy: loads.roomy, next: &|pools| draw(pools, &loads.rooms), ..Spill::NONE })
     }
 
-    /// What a client with this ranking is answered; `spill` is what loads make of it, `draw` gives one of these pools in
-    /// proportion to these weights.
+    /// What a client with this ranking is answered; `takers` are the pools that [take](Self::takers) this query, `spill` is what
+    /// loads make of the ranking, and `draw` gives one of these pools in proportion to these weights.
     pub(super) fn choose_by(
         &self,
         ranking: &Ranking,
         family: Family,
+        takers: Takers,
         spill: &Spill<'_>,
         mut draw: impl FnMut(Set, &[u32]) -> usize,
     ) -> Choice {
-        let mut seen = Seen { plan: self, spill, reached: 0, fallback: false };
+        let part = takers.part;
+        let mut seen = Seen { plan: self, spill, part, among: part, reached: 0, fallback: false };
         if let Some(Mode::Drain | Mode::ForceDown) = self.mode {
             if let Some(choice) = self.fall_back(&mut seen, family) {
                 return choice;
@@ -281,20 +339,22 @@ impl Plan {
                 return seen.choice(Verdict::Nodata, Rung::ForcedDown, false);
             }
         }
-        for (rung, available) in self.rungs() {
+        let rungs = self.rungs(takers);
+        for (rung, available) in rungs {
+            seen.come_to(rung);
             match seen.place(ranking, available, family, &mut draw) {
                 Place::None => {}
                 Place::Chosen(pools) => return seen.choice(Verdict::Pools(pools, self.selection(rung)), rung, false),
                 Place::WithoutFamily => return seen.choice(Verdict::Nodata, rung, false),
-                Place::FamilyDown => return self.choose_alone(seen, ranking, family, draw),
+                Place::FamilyDown => return self.choose_alone(seen, &rungs, ranking, family, draw),
             }
         }
         if let Some(choice) = self.fall_back(&mut seen, family) {
             return choice;
         }
         let (last, selection) = match self.rule.all_down {
-            AllDown::All => ([self.on_duty, self.left], Selection::All),
-            AllDown::LastHealthy => ([self.recent; 2], Selection::Recent),
+            AllDown::All => ([within(self.on_duty, part), self.on_duty, self.left], Selection::All),
+            AllDown::LastHealthy => ([within(self.recent, part), self.recent, self.recent], Selection::Recent),
             AllDown::Nodata => return seen.choice(Verdict::Nodata, Rung::AllDown, false),
             AllDown::Servfail => return seen.choice(Verdict::Servfail, Rung::AllDown, false),
         };
@@ -303,21 +363,50 @@ impl Plan {
                 Place::None => {}
                 Place::Chosen(pools) => return seen.choice(Verdict::Pools(pools, selection), Rung::AllDown, false),
                 Place::WithoutFamily => return seen.choice(Verdict::Nodata, Rung::AllDown, false),
-                Place::FamilyDown => return self.choose_alone(seen, ranking, family, draw),
+                Place::FamilyDown => return self.choose_alone(seen, &rungs, ranking, family, draw),
             }
         }
         seen.choice(Verdict::Nodata, Rung::AllDown, false)
     }
 
-    /// The rungs on which the name's own pools answer by what probes say.
-    fn rungs(&self) -> [(Rung, PerFamily<Set>); 3] {
-        [(Rung::Usable, self.usable), (Rung::BelowMinimum, self.open), (Rung::Draining, self.draining)]
+    /// The rungs on which the name's own pools answer a query by what probes say.
+    fn rungs(&self, takers: Takers) -> Rungs {
+        // Where everybody is sent to one part, the other is what is left when that is down. Where both are at work, each stands
+        // in for the other as soon as that is not usable.
+        let both_work = self.split.is_some_and(|split| !split.is_whole());
+        let below_minimum = if both_work { [0; 2] } else { within(self.open, takers.part) };
+        [
+            (Rung::Usable, takers.usable),
+            (Rung::BelowMinimum, below_minimum),
+            (Rung::Ready, self.usable),
+            (Rung::BelowMinimum, self.open),
+            (Rung::Held, self.held),
+            (Rung::Draining, self.draining),
+        ]
+    }
+
+    /// The usable pools of a part, without those that leave this query to others because they ramp. None does where no other
+    /// is left. `takes` says whether a pool is to take this one, when it takes such a share of them, in thousandths.
+    pub(super) fn takers(&self, ranking: &Ranking, part: Set, mut takes: impl FnMut(usize, u16) -> bool) -> Takers {
+        let usable = within(self.usable, part);
+        let all = Takers { part, usable };
+        let Some(ramps) = &self.ramps else { return all };
+        let [v4, v6] = usable;
+        let ranked = (v4 | v6) & self.rule.course.pools_in(ranking);
+        if ranked.count_ones() <= 1 {
+            return all;
+        }
+        let leaves = |&pool: &usize| !ramps[pool].is_full() && !takes(pool, ramps[pool].thousandths());
+        let left = members(ranked).filter(leaves).fold(!0, |left: Set, pool| left & !(1 << pool));
+        let stays = |usable: Set| if usable & ranked & left == 0 { usable } else { usable & left };
+        Takers { part, usable: usable.map(stays) }
     }
 
     /// Which members answer on one of these rungs.
     fn selection(&self, rung: Rung) -> Selection {
         match (rung, self.mode) {
             (_, Some(Mode::ForceUp)) => Selection::All,
+            (Rung::Held, _) => Selection::Held,
             (Rung::Draining, _) => Selection::Draining,
             _ => Selection::Open,
         }
@@ -340,12 +429,14 @@ impl Plan {
     fn choose_alone(
         &self,
         mut seen: Seen<'_, '_>,
+        rungs: &Rungs,
         ranking: &Ranking,
         family: Family,
         mut draw: impl FnMut(Set, &[u32]) -> usize,
     ) -> Choice {
         let of_family = |sets: PerFamily<Set>| sets[family as usize];
-        for (rung, available) in self.rungs() {
+        for &(rung, available) in rungs {
+            seen.come_to(rung);
             let chosen = seen.walk(ranking, of_family(available), &mut draw);
             if chosen != 0 {
                 return seen.choice(Verdict::Pools(chosen, self.selection(rung)), rung, true);
@@ -358,8 +449,8 @@ impl Plan {
             }
         }
         let (last, selection) = match self.rule.all_down {
-            AllDown::All => ([self.on_duty, self.left], Selection::All),
-            AllDown::LastHealthy => ([self.recent; 2], Selection::Recent),
+            AllDown::All => ([within(self.on_duty, seen.part), self.on_duty, self.left], Selection::All),
+            AllDown::LastHealthy => ([within(self.recent, seen.part), self.recent, self.recent], Selection::Recent),
             AllDown::Nodata | AllDown::Servfail => return seen.choice(Verdict::Nodata, Rung::AllDown, true),
         };
         for available in last {
@@ -375,8 +466,12 @@ impl Plan {
 impl Fallback {
     fn new(pool: &Pool) -> Self {
         let answers = |family| {
-            let draining = pool.is_draining(family).then_some(Selection::Draining);
-            if pool.is_open(family) { Some(Selection::Open) } else { draining }
+            let rungs = [
+                (Selection::Open, pool.is_open(family)),
+                (Selection::Held, pool.is_held(family)),
+                (Selection::Draining, pool.is_draining(family)),
+            ];
+            rungs.into_iter().find(|(_, has_any)| *has_any).map(|(selection, _)| selection)
         };
         Self {
             is_cname: matches!(pool.kind(), Kind::Cname(_)),
@@ -430,6 +525,11 @@ impl Loads {
     }
 }
 
+/// Those of these pools that are of this part.
+fn within(sets: PerFamily<Set>, part: Set) -> PerFamily<Set> {
+    sets.map(|set| set & part)
+}
+
 /// Where a walk for both families ended, seen from one of them.
 enum Place {
     /// No pool of the ranking is available in any family.
@@ -446,15 +546,26 @@ enum Place {
 struct Seen<'a, 's> {
     plan: &'a Plan,
     spill: &'a Spill<'s>,
+    /// The pools that the client belongs to.
+    part: Set,
+    /// Those that are looked at now: these, and then all.
+    among: Set,
     reached: Set,
     fallback: bool,
 }
 
 impl Seen<'_, '_> {
+    fn come_to(&mut self, rung: Rung) {
+        if rung == Rung::Ready {
+            self.among = Set::MAX;
+        }
+    }
+
     fn walk(&mut self, ranking: &Ranking, available: Set, draw: impl FnMut(Set, &[u32]) -> usize) -> Set {
         let weights = self.plan.weights.as_deref().unwrap_or_default();
-        let Walk { chosen, reached } = self.plan.rule.course.walk(ranking, available, self.spill, weights, draw);
-        self.reached |= reached;
+        let spill = Spill { part: self.among, ..*self.spill };
+        let Walk { chosen, reached } = self.plan.rule.course.walk(ranking, available, &spill, weights, draw);
+        self.reached |= reached & self.among;
         chosen
     }
 
@@ -482,7 +593,8 @@ impl Seen<'_, '_> {
     fn choice(&self, verdict: Verdict, rung: Rung, alone: bool) -> Choice {
         let fallback_restless = self.fallback && self.plan.fallback.is_some_and(|fallback| fallback.is_restless);
         let drains = self.plan.mode == Some(Mode::Drain);
-        let restless = self.reached & self.plan.restless != 0 || fallback_restless || drains;
+        let ramps = self.plan.split.is_some_and(|split| split.is_ramping);
+        let restless = self.reached & self.plan.restless != 0 || fallback_restless || drains || ramps;
         Choice { verdict, rung, alone, reached: self.reached, restless }
     }
 }

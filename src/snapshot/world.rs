@@ -8,10 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::geo::{Coordinates, CountryCode, DatacenterId, Regions};
-use crate::health::{Condition, Target};
+use crate::health::{Condition, Recovery, Target};
 use crate::latency::Tolerance;
 use crate::name::Name;
 use crate::overrides::Order;
+use crate::rollout;
 use crate::steering::{AllDown, Pick, Step};
 use crate::wire::SvcParams;
 use crate::zone::Record;
@@ -107,6 +108,8 @@ pub struct PoolSpec {
     pub min_healthy: f64,
     /// The most that all of it can take, in a unit of the operator's, above 0.
     pub capacity: Option<f64>,
+    /// How it comes back after it was down.
+    pub recovery: Recovery,
     /// What it hands out.
     pub members: Members,
 }
@@ -235,6 +238,8 @@ pub struct Steering {
     pub ttl_min: u32,
     /// What the name's HTTPS record says besides addresses, if it has one.
     pub https: Option<SvcParams>,
+    /// How its clients move from some of its pools to others, if they do.
+    pub rollout: Option<Box<rollout::Spec>>,
 }
 
 impl Steering {

@@ -58,6 +58,8 @@ pub enum Draw {
 /// A pool that keeps all of its clients keeps every client, so without loads the order is that of the ranking.
 #[derive(Clone, Copy)]
 pub struct Spill<'a> {
+    /// Pools that the client may be one of.
+    pub part: Set,
     /// Pools that keep this client if it is theirs.
     pub keep: Set,
     /// Pools that can take clients of others.
@@ -68,7 +70,8 @@ pub struct Spill<'a> {
 
 impl Spill<'static> {
     /// All keep their clients.
-    pub const NONE: Self = Self { keep: Set::MAX, roomy: 0, next: &|pools| pools.trailing_zeros() as usize };
+    pub const NONE: Self =
+        Self { part: Set::MAX, keep: Set::MAX, roomy: 0, next: &|pools| pools.trailing_zeros() as usize };
 }
 
 /// What a walk down a ranking came to.
@@ -86,9 +89,9 @@ impl Course {
         self.draw.is_some() || self.spare
     }
 
-    /// The pools whose clients those of this ranking are, by the steps before `load`.
-    pub fn home(&self, ranking: &Ranking) -> Set {
-        ranking.by_home().0.iter().fold(0, |pools, &tier| pools | self.pools_of(tier))
+    /// The pools of a part whose clients those of this ranking are, by the steps before `load`.
+    pub fn home(&self, ranking: &Ranking, part: Set) -> Set {
+        self.by_home(ranking, part).0.iter().fold(0, |pools, &tier| pools | self.pools_of(tier))
     }
 
     /// Walks down the tiers until pools of `take` datacenters are chosen. Tied pools are chosen together, unless the chain
@@ -129,14 +132,14 @@ impl Course {
         available: Set,
         spill: &'a Spill<'_>,
     ) -> impl Iterator<Item = Tier> + 'a {
-        let Spill { keep, roomy, next } = *spill;
-        let (home, rest) = ranking.by_home();
+        let Spill { part, keep, roomy, next } = *spill;
+        let (home, rest) = self.by_home(ranking, part);
         let of = |tiers: &'a [Set], among: Set| {
             let tiers = tiers.iter().map(|&tier| self.pools_of(tier));
             tiers.map(move |pools| Tier { pools: pools & among, looked_at: pools })
         };
-        let roomy =
-            rest.iter().fold(0, |pools, &tier| pools | self.pools_of(tier)) & if home.is_empty() { 0 } else { roomy };
+        let others = rest.iter().fold(0, |pools, &tier| pools | self.pools_of(tier));
+        let roomy = if home.is_empty() { 0 } else { others & roomy };
         let mut left = roomy & available;
         let moved = std::iter::from_fn(move || {
             let pool = (left != 0).then(|| 1 << next(left))?;
@@ -146,10 +149,20 @@ impl Course {
         of(home, keep).chain(moved).chain(of(home, !keep)).chain(of(rest, !roomy))
     }
 
+    /// The tiers whose pools' clients these are, and those behind them.
+    fn by_home<'a>(&self, ranking: &'a Ranking, part: Set) -> (&'a [Set], &'a [Set]) {
+        ranking.by_home(|tier| self.pools_of(tier) & part != 0)
+    }
+
     /// The order of pools for a client of which loads make this, if all pools are available. Sets are not empty.
     pub fn order(&self, ranking: &Ranking, spill: &Spill<'_>) -> Vec<Set> {
-        let tiers = self.tiers(ranking, Set::MAX, spill).map(|tier| tier.pools);
+        let tiers = self.tiers(ranking, Set::MAX, spill).map(|tier| tier.pools & spill.part);
         tiers.filter(|&pools| pools != 0).collect()
+    }
+
+    /// All pools that a ranking holds.
+    pub fn pools_in(&self, ranking: &Ranking) -> Set {
+        ranking.tiers().iter().fold(0, |pools, &tier| pools | self.pools_of(tier))
     }
 
     /// Draws one more datacenter, which counts with the weights of its best pools.
@@ -363,7 +376,7 @@ mod tests {
         let ranking = at_home(&[0b0001], &[0b0010, 0b1100]);
         let walk = |available, keep, roomy| {
             let next = |pools: Set| 63 - pools.leading_zeros() as usize;
-            course.walk(&ranking, available, &Spill { keep, roomy, next: &next }, &[], nothing_to_draw)
+            course.walk(&ranking, available, &Spill { part: !0, keep, roomy, next: &next }, &[], nothing_to_draw)
         };
         assert_eq!(walk(0b1111, !0, 0b0110), Walk { chosen: 0b0001, reached: 0b0001 }, "it is kept");
         assert_eq!(walk(0b1111, !1, 0b0110), Walk { chosen: 0b0100, reached: 0b0111 });
@@ -381,7 +394,9 @@ mod tests {
         let tied = at_home(&[0b011], &[0b100]);
         let next = |_| 2;
         let walk = |ranking: &Ranking, keep| {
-            course.walk(ranking, 0b111, &Spill { keep, roomy: 0b100, next: &next }, &[], nothing_to_draw).chosen
+            course
+                .walk(ranking, 0b111, &Spill { part: !0, keep, roomy: 0b100, next: &next }, &[], nothing_to_draw)
+                .chosen
         };
         assert_eq!([walk(&tied, !0), walk(&tied, !1), walk(&tied, !2), walk(&tied, !3)], [0b011, 0b010, 0b001, 0b100]);
         // Later steps rank among those that keep it.
@@ -398,10 +413,12 @@ mod tests {
         let ranking = at_home(&[0b0001], &[0b0010, 0b0100, 0b1000]);
         let next = |pools: Set| 63 - pools.leading_zeros() as usize;
         let walk = |keep| {
-            course.walk(&ranking, 0b1111, &Spill { keep, roomy: 0b0110, next: &next }, &[], nothing_to_draw).chosen
+            course
+                .walk(&ranking, 0b1111, &Spill { part: !0, keep, roomy: 0b0110, next: &next }, &[], nothing_to_draw)
+                .chosen
         };
         assert_eq!([walk(!0), walk(!1)], [0b0101, 0b0110]);
-        let order = course.order(&ranking, &Spill { keep: !1, roomy: 0b0110, next: &next });
+        let order = course.order(&ranking, &Spill { part: !0, keep: !1, roomy: 0b0110, next: &next });
         assert_eq!(order, [0b0100, 0b0010, 0b0001, 0b1000]);
     }
 

@@ -7,6 +7,7 @@ mod odds;
 mod pick;
 mod ranking;
 mod rendezvous;
+mod split;
 
 pub use chain::{AllDown, Pick, Step};
 pub use choice::{Course, Draw, Spill, Walk, by_hash, by_weight};
@@ -14,4 +15,5 @@ pub use map::{Map, Placement};
 pub use odds::{Lots, Outcomes, outcomes};
 pub use pick::{MAX_ANSWERS, Picks};
 pub use ranking::{Client, Criteria, Criterion, Ranking, RegionTiers, Set, members};
-pub use rendezvous::{HashKey, winner};
+pub use rendezvous::{HashKey, is_among, winner};
+pub use split::Split;

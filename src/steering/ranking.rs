@@ -33,8 +33,8 @@ pub struct Ranking {
 }
 
 impl Ranking {
-    /// Disjoint sets. None of them is empty, but where the chain has the step `load` an empty one stands among them: behind
-    /// those that the steps before it leave tied as the first.
+    /// Disjoint sets. None of them is empty, but where the chain has the step `load` an empty one stands behind those that the
+    /// steps before it leave tied.
     pub fn tiers(&self) -> &[Set] {
         &self.tiers
     }
@@ -43,17 +43,23 @@ impl Ranking {
         Self { tiers: tiers.into() }
     }
 
-    /// The tiers of slots whose clients these are, and those behind them; without the step `load` none are of the first kind.
-    pub fn by_home(&self) -> (&[Set], &[Set]) {
-        match self.tiers.iter().position(|&tier| tier == HOME_ENDS) {
-            Some(end) => (&self.tiers[..end], &self.tiers[end + 1..]),
-            None => (&[], &self.tiers),
+    /// The tiers of slots whose clients these are, and those behind them: the first that the steps before `load` leave tied and
+    /// of which any `counts`. Without that step none are of the first kind.
+    pub fn by_home(&self, counts: impl Fn(Set) -> bool) -> (&[Set], &[Set]) {
+        let mut rest = &*self.tiers;
+        while let Some(end) = rest.iter().position(|&tier| tier == TIE_ENDS) {
+            let (home, behind) = (&rest[..end], &rest[end + 1..]);
+            if home.iter().any(|&tier| counts(tier)) {
+                return (home, behind);
+            }
+            rest = behind;
         }
+        (&[], &self.tiers)
     }
 }
 
-/// Stands behind the tiers of slots whose clients these are.
-const HOME_ENDS: Set = 0;
+/// Stands behind tiers that the steps before `load` leave tied.
+const TIE_ENDS: Set = 0;
 
 /// Rankings are found by their tiers: both hash alike.
 impl Borrow<[Set]> for Ranking {
@@ -155,10 +161,10 @@ impl Criteria {
     pub(super) fn rank_into(&self, client: &Client<'_>, tiers: &mut Vec<Set>, spare: &mut Vec<Set>) {
         tiers.clear();
         tiers.push(if self.slots == 64 { Set::MAX } else { (1 << self.slots) - 1 });
-        let mut home = None;
+        let mut ties = None;
         for step in &self.steps {
-            if *step == Criterion::Load {
-                home = home.or(tiers.first().copied());
+            if *step == Criterion::Load && ties.is_none() {
+                ties = Some(tiers.clone());
             }
             spare.clear();
             for &tier in &*tiers {
@@ -166,9 +172,15 @@ impl Criteria {
             }
             std::mem::swap(tiers, spare);
         }
-        if let Some(home) = home {
-            let end = tiers.iter().take_while(|&tier| tier & home != 0).count();
-            tiers.insert(end, HOME_ENDS);
+        let Some(ties) = ties else { return };
+        std::mem::swap(tiers, spare);
+        tiers.clear();
+        let mut rest = &**spare;
+        for tie in ties {
+            let (tied, behind) = rest.split_at(rest.iter().take_while(|&tier| tier & tie != 0).count());
+            tiers.extend_from_slice(tied);
+            tiers.push(TIE_ENDS);
+            rest = behind;
         }
     }
 }
@@ -288,8 +300,9 @@ mod tests {
         let home = |steps: &[&Criterion]| {
             let criteria = Criteria::new(4, steps.iter().copied().cloned().collect());
             let ranking = criteria.rank(&at(48.9, 2.3));
-            let (home, rest) = ranking.by_home();
-            (home.to_vec(), rest.to_vec())
+            let (home, rest) = ranking.by_home(|_| true);
+            let sets = |tiers: &[Set]| tiers.iter().copied().filter(|&tier| tier != 0).collect::<Vec<_>>();
+            (sets(home), sets(rest))
         };
         let (load, distance) = (Criterion::Load, places());
         assert_eq!(home(&[&failover, &load]), (vec![0b1100], vec![0b0011]));
@@ -298,6 +311,10 @@ mod tests {
         assert_eq!(home(&[&failover]), (vec![], vec![0b1100, 0b0011]));
         let settled = Criterion::Failover([0b1, 0b10, 0b100, 0b1000].into());
         assert_eq!(home(&[&settled, &load]).0, [0b1]);
+        let criteria = Criteria::new(4, vec![settled, load]);
+        let ranking = criteria.rank(&nowhere());
+        assert_eq!(ranking.by_home(|tier| tier > 0b10).0, [0b100], "the first of which any counts");
+        assert_eq!(ranking.by_home(|_| false).0, [0; 0]);
     }
 
     #[test]

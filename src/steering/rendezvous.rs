@@ -49,12 +49,6 @@ impl HashKey {
         Self(hasher.finish())
     }
 
-    /// Whether the two belong together for a share of all clients, in thousandths. Whoever does for a share does for every
-    /// larger one.
-    pub fn is_within(self, other: Self, thousandths: u16) -> bool {
-        (u128::from(self.with(other)) * 1000) >> 64 < u128::from(thousandths)
-    }
-
     /// A uniform number that belongs to the two together.
     pub fn with(self, other: Self) -> u64 {
         mix(self.0 ^ mix(other.0))
@@ -107,6 +101,16 @@ pub fn winner(client: HashKey, candidates: impl Iterator<Item = (HashKey, u32)> 
     }
     best.map(|(place, _)| place)
 }
+
+/// Whether a client is one of those who go along with a candidate when a part of them does, in thousandths. As the part grows
+/// clients only join, and it has nothing to do with the lots that they draw.
+pub fn is_among(client: HashKey, candidate: HashKey, part: u16) -> bool {
+    let number = mix(!client.with(candidate));
+    (u128::from(number) * WHOLE) >> u64::BITS < u128::from(part)
+}
+
+/// A part that is all, in thousandths.
+const WHOLE: u128 = 1000;
 
 /// Binary digits behind the point of a logarithm.
 const FRACTION: u32 = 32;
@@ -266,18 +270,21 @@ mod tests {
     }
 
     #[test]
-    fn a_smaller_share_is_part_of_every_larger_one() {
-        let other = HashKey::of_candidate(b"stays");
-        let within = |thousandths| (0..CLIENTS).filter(move |&it| client(it).is_within(other, thousandths));
-        let mut before: Vec<u32> = Vec::new();
-        for thousandths in [0, 100, 500, 800, 1000] {
-            let now: Vec<u32> = within(thousandths).collect();
-            let share = now.len() as f64 / f64::from(CLIENTS);
-            assert!((share - f64::from(thousandths) / 1000.0).abs() < 0.01, "{share}");
-            assert!(before.iter().all(|client| now.binary_search(client).is_ok()));
-            before = now;
+    fn a_part_of_the_clients_goes_along_and_others_only_join() {
+        let places = choices(&[Some(1), Some(3)]);
+        let mut before = vec![false; CLIENTS as usize];
+        for part in [0, 50, 500, 950, 1000] {
+            let after: Vec<bool> = (0..CLIENTS).map(|number| is_among(client(number), pool(0), part)).collect();
+            assert!(before.iter().zip(&after).all(|(before, after)| before <= after));
+            let share = |of: usize| {
+                let chosen = places.iter().zip(&after).filter(|(place, _)| **place == of);
+                chosen.clone().filter(|(_, is_among)| **is_among).count() as f64 / chosen.count() as f64
+            };
+            for place in [0, 1] {
+                assert!((share(place) - f64::from(part) / 1000.0).abs() < 0.01, "{part} of {place}: {}", share(place));
+            }
+            before = after;
         }
-        assert_eq!(before.len(), CLIENTS as usize);
     }
 
     #[test]

@@ -12,7 +12,9 @@ mod http;
 mod latency;
 mod limits;
 mod overrides;
+mod ramps;
 mod reports;
+mod rollouts;
 mod routes;
 mod txt;
 

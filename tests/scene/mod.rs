@@ -18,7 +18,8 @@ use truenorth::health::Share;
 use truenorth::latency::{MIN_SAMPLES, Sample, Table};
 use truenorth::load::{Allowance, FULL_WEIGHT, Told};
 use truenorth::overrides::{Book, Order, Selector};
-use truenorth::snapshot::{Blueprint, Members, PoolId, Remapped, Snapshot, Standing};
+use truenorth::rollout::Stand;
+use truenorth::snapshot::{Blueprint, Duty, Members, PoolId, Remapped, Snapshot, Standing};
 
 /// Three places, regions by prefix, a pool in each place; tests append names.
 pub const ZONE: &str = r#"
@@ -77,6 +78,8 @@ pub struct Scene {
     latency: Table,
     degraded: HashMap<IpAddr, Share>,
     rooms: HashMap<IpAddr, u16>,
+    ramping: HashMap<IpAddr, Share>,
+    held: HashSet<IpAddr>,
     overrides: Book,
     /// Unix seconds; it moves when a test moves it.
     pub now: u64,
@@ -133,6 +136,8 @@ impl Scene {
             restless: HashSet::new(),
             degraded: HashMap::new(),
             rooms: HashMap::new(),
+            ramping: HashMap::new(),
+            held: HashSet::new(),
             overrides: Book::default(),
             latency,
             now: START,
@@ -196,12 +201,26 @@ impl Scene {
         self.publish();
     }
 
+    /// These endpoints have come so far, in thousandths, on their way back or out.
+    pub fn ramp(&mut self, addresses: &[&str], thousandths: u16) {
+        let share = Share::from_thousandths(thousandths);
+        self.ramping.extend(addresses.iter().map(|text| (text.parse::<IpAddr>().unwrap(), share)));
+        self.publish();
+    }
+
+    /// `failback` holds exactly these endpoints' pools back.
+    pub fn hold(&mut self, addresses: &[&str]) {
+        self.held = addresses.iter().map(|text| text.parse().unwrap()).collect();
+        self.publish();
+    }
+
     /// The operator's command: `drain dc:fra`.
     pub fn order(&mut self, command: &str) {
         let (mode, target) = command.split_once(' ').unwrap();
         let (mode, target) = (mode.parse().unwrap(), target.parse().unwrap());
         self.snapshot.world().find(&target).unwrap();
-        let order = Order { mode, target, from: None, until: None, reason: "a test".into(), who: "tests".into() };
+        let order =
+            Order { mode, target, from: None, until: None, over: None, reason: "a test".into(), who: "tests".into() };
         self.overrides.place(order, Duration::from_secs(self.now), |_| true).unwrap();
         self.publish();
     }
@@ -210,6 +229,16 @@ impl Scene {
     pub fn lift(&mut self, target: &str) {
         let which = Selector::Target(target.parse().unwrap());
         self.overrides.lift(&which, "tests", Duration::from_secs(self.now)).unwrap();
+        self.publish();
+    }
+
+    /// The roll-out of a name comes to this.
+    pub fn roll_out(&mut self, owner: &str, stand: &Stand, is_ramping: bool) {
+        let world = self.snapshot.world();
+        let meant = world.rollouts().find(|it| *it.draft.id.owner == *owner).expect("the name has a roll-out");
+        let split = world.split(meant.steering, stand, is_ramping).expect("it is of that kind");
+        let all = self.snapshot.with_pools(&[], |_, _| Standing::CALM);
+        self.snapshot = Arc::new(all.divided([(meant.name, split)]));
         self.publish();
     }
 
@@ -229,7 +258,9 @@ impl Scene {
             let share = if is_in(&self.down) { Share::NONE } else { share };
             let ruling = world.ruling(self.overrides.rulings(), pool, endpoint);
             let room = address.and_then(|address| self.rooms.get(&address)).copied().unwrap_or(FULL_WEIGHT);
-            let probed = Standing { share, restless: is_in(&self.restless), room, ..Standing::CALM };
+            let ramp = address.and_then(|address| self.ramping.get(&address)).copied().unwrap_or(Share::FULL);
+            let duty = if is_in(&self.held) { Duty::Held } else { Duty::On };
+            let probed = Standing { share, restless: is_in(&self.restless), duty, ramp, room };
             probed.under(ruling.map(|ruling| ruling.order.mode))
         };
         let snapshot = self.snapshot.with_pools(&all, standing);

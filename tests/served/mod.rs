@@ -44,6 +44,7 @@ pub(crate) fn snapshot(version: &str) -> Arc<Snapshot> {
             datacenter: None,
             min_healthy: 0.0,
             capacity: None,
+            recovery: truenorth::health::Recovery::default(),
             members: Members::Addresses((1..=ADDRESSES).flat_map(|n| [v4(n), v6(n)]).map(endpoint).collect()),
         })],
         zones: vec![zone(version)],
@@ -102,6 +103,7 @@ fn zone(version: &str) -> ZoneSpec {
         ttl: 30,
         ttl_min: 5,
         https: None,
+        rollout: None,
     };
     ZoneSpec {
         regions: Arc::new(Regions::new(Vec::new())),

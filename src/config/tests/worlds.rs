@@ -7,7 +7,7 @@ use regex::bytes::Regex;
 
 use crate::geo::{ClientMatch, Continent, Coordinates, CountryCode, Region};
 use crate::health::{
-    BodyMatch, Check, Condition, HttpCheck, Monitor, Pattern, StatusRange, Target, TcpCheck, TlsCheck,
+    BodyMatch, Check, Condition, HttpCheck, Monitor, Pattern, Recovery, StatusRange, Target, TcpCheck, TlsCheck,
 };
 use crate::latency::Tolerance;
 use crate::name::Name;
@@ -204,6 +204,7 @@ fn pools_know_their_targets() {
         datacenter: Some(1),
         min_healthy: 0.0,
         capacity: None,
+        recovery: Recovery::default(),
         members: Members::Addresses(vec![Endpoint {
             value: address("192.0.2.1"),
             weight: 1,
@@ -224,6 +225,7 @@ fn pools_know_their_targets() {
         datacenter,
         min_healthy: if name.starts_with("web") { 0.25 } else { 0.0 },
         capacity: None,
+        recovery: Recovery::default(),
         members,
     };
     let away = Endpoint { value: name("away.example.com."), weight: 1, capacity: None, condition: None };
@@ -287,6 +289,7 @@ fn names_know_their_pools() {
             ttl: 3,
             ttl_min: 3,
             https: None,
+            rollout: None,
         },
     };
     let apps = SteeredName {
@@ -306,6 +309,7 @@ fn names_know_their_pools() {
             ttl: 20,
             ttl_min: 5,
             https: None,
+            rollout: None,
         },
     };
     assert_eq!(*names, [www, apps]);

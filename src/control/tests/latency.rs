@@ -29,6 +29,7 @@ fn draft(datacenters: &[&str], steer: Step) -> World {
             datacenter: Some(id),
             min_healthy: 0.0,
             capacity: None,
+            recovery: crate::health::Recovery::default(),
             members: Members::Addresses(vec![endpoint]),
         })
     };
@@ -44,6 +45,7 @@ fn draft(datacenters: &[&str], steer: Step) -> World {
         spare: false,
         sticky: None,
         https: None,
+        rollout: None,
         prefer: Vec::new(),
         fallback: None,
         all_down: AllDown::All,

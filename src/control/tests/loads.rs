@@ -44,6 +44,7 @@ fn named(pools: &[&[&str]], steer: &[Step], pick: Pick) -> World {
         ttl: TTL,
         ttl_min: 5,
         https: None,
+        rollout: None,
     };
     world.zones = vec![ZoneSpec {
         origin: origin.clone(),

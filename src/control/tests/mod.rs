@@ -6,13 +6,16 @@ mod keeping;
 mod latency;
 mod loads;
 mod push;
+mod ramps;
 mod random;
+mod rollouts;
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::*;
 use crate::geo::{Coordinates, Locations};
-use crate::health::{Check, Condition, Failure, Finding, Monitor, Share, Stage, TcpCheck};
+use crate::health::{Check, Condition, Failure, Finding, Monitor, Recovery, Share, Stage, TcpCheck};
 use crate::snapshot::{Datacenter, Endpoint, Family, Members, PoolSpec};
 
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -49,6 +52,7 @@ fn world(monitor: Monitor, pools: &[&[&str]]) -> World {
             datacenter: Some(place as DatacenterId),
             min_healthy: 0.0,
             capacity: None,
+            recovery: Recovery::default(),
             members: Members::Addresses(addresses.iter().map(endpoint).collect()),
         })
     };
@@ -89,10 +93,18 @@ struct Scene {
     kept: HashMap<u128, Kept>,
     /// When rows were handed over to be kept.
     kept_at: Vec<Duration>,
+    rolled_out: Vec<String>,
+    /// What of roll-outs is kept for the next run.
+    rows: BTreeMap<rollout::RolloutId, rollout::Kept>,
     /// Maps that are to be made, and since when.
     remaps: Vec<(Duration, Arc<Blueprint>, Table)>,
     /// Latency tables that are to be kept, and when.
     kept_tables: Vec<(Duration, Table)>,
+    comebacks: HashMap<String, Comeback>,
+    /// Whether a pool began to be held back, or ceased to.
+    holds: Vec<bool>,
+    /// How often something was published.
+    publications: usize,
 }
 
 impl Scene {
@@ -107,8 +119,13 @@ impl Scene {
             doubts: Vec::new(),
             kept: HashMap::new(),
             kept_at: Vec::new(),
+            rolled_out: Vec::new(),
+            rows: BTreeMap::new(),
             remaps: Vec::new(),
             kept_tables: Vec::new(),
+            comebacks: HashMap::new(),
+            holds: Vec::new(),
+            publications: 0,
         }
     }
 
@@ -134,23 +151,46 @@ impl Scene {
             match effect {
                 Effect::Probe(target) => self.probes.push(target),
                 Effect::Stop(target) => self.stopped.push(target),
-                Effect::Publish(snapshot) => self.serving = Some(snapshot),
+                Effect::Publish(snapshot) => {
+                    self.serving = Some(snapshot);
+                    self.publications += 1;
+                }
                 Effect::Report(turn) => self.turns.push((turn.target.address.ip(), turn.to)),
                 Effect::Doubt(doubt) => self.doubts.push(doubt),
                 Effect::Pushed(reply, result) => _ = reply.send(result),
                 Effect::Keep(rows) => {
                     self.kept_at.push(self.now);
-                    for (target, kept) in rows {
+                    for (target, kept) in rows.health {
                         match kept {
                             Some(kept) => _ = self.kept.insert(target, kept),
                             None => _ = self.kept.remove(&target),
                         }
                     }
+                    for (key, comeback) in rows.comebacks {
+                        match comeback {
+                            Some(comeback) => _ = self.comebacks.insert(key, comeback),
+                            None => _ = self.comebacks.remove(&key),
+                        }
+                    }
                 }
                 Effect::KeepLatency(table) => self.kept_tables.push((self.now, table)),
                 Effect::Remap(blueprint, table) => self.remaps.push((self.now, blueprint, table)),
+                Effect::Hold(turn) => self.holds.push(turn.is_held),
                 Effect::Overridden(_) => {}
                 Effect::Reply(reply) => reply.send(),
+                Effect::RolledOut(change) => {
+                    let rollout::Change { happening, from, to, reason, .. } = change;
+                    self.rolled_out.push(format!("{} {from} -> {to}: {reason}", happening.as_str()));
+                }
+                Effect::KeepRollouts(rows) => {
+                    for (id, row) in rows {
+                        match row {
+                            Some(row) => _ = self.rows.insert(id, row),
+                            None => _ = self.rows.remove(&id),
+                        }
+                    }
+                }
+                Effect::RolloutReply(reply) => reply.send(),
             }
         }
     }
