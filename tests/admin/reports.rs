@@ -70,6 +70,10 @@ fn loads_are_reported_alone_or_beside() {
     eventually(|| told() != json!(null));
     let expected = json!({"used": 40.5, "demand": 40.5, "capacity": 100.0, "keep": 1.0, "room": 59.5});
     assert_eq!(told(), expected);
+    let explained = get(scene.admin, "/v1/explain?name=weighed.example.com&client=192.0.2.0/24").json();
+    assert_eq!(explained["steering"]["pools"][0]["load"], expected);
+    assert_eq!(explained["steering"]["steps"][0]["step"], "load, for this client");
+    assert_eq!(explained["answer"]["scope"], 24, "whatever the loads, clients are told apart");
     let beside = json!({"endpoint": "127.0.0.1", "ok": true, "load": {"used": 1, "capacity": 2}});
     assert_eq!(push(beside).json(), json!({"counted": 1}), "how it is counts, though no name goes by its load");
 }
