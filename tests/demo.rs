@@ -89,13 +89,13 @@ impl Demo {
 
     async fn post(&self, address: &str, path: &str) -> String {
         let url = format!("http://{address}:{}{path}", self.http);
-        let response = reqwest::Client::new().post(url).send().await.unwrap();
+        let response = client().post(url).send().await.unwrap();
         assert!(response.status().is_success());
         response.text().await.unwrap()
     }
 
     async fn get(&self, address: &str, path: &str) -> (u16, String) {
-        let response = reqwest::get(format!("http://{address}:{}{path}", self.http)).await.unwrap();
+        let response = client().get(format!("http://{address}:{}{path}", self.http)).send().await.unwrap();
         (response.status().as_u16(), response.text().await.unwrap())
     }
 

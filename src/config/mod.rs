@@ -43,6 +43,7 @@ mod suggest;
 mod targets;
 #[cfg(test)]
 mod tests;
+mod webhooks;
 mod windows;
 mod zone;
 
@@ -66,6 +67,7 @@ pub use decode::parse_duration;
 pub use fault::{Fault, Faults, Place, Severity, Source};
 pub use listen::Listen;
 pub use server::Server;
+pub use webhooks::{EVENTS, FIELDS, Template, Webhook};
 
 /// A configuration without errors.
 #[derive(Debug)]

@@ -114,14 +114,36 @@ pub struct Turn {
 }
 
 /// What whoever follows the node may want to hear.
-#[derive(Clone, Copy, Debug)]
-pub enum Told<'a> {
+#[derive(Clone, Debug)]
+pub enum Told {
     /// An endpoint's state changed.
-    Turn(&'a Turn),
+    Turn(Turn),
     /// An override was placed, began, ended or was lifted.
-    Override(&'a Change),
+    Override(Change),
     /// The node began, or ceased, to doubt its own probes.
-    Doubt(&'a Doubted),
+    Doubt(Doubted),
+    /// A certificate that an endpoint shows ends soon.
+    Certificate(Expiring),
+}
+
+/// A certificate that ends soon.
+#[derive(Clone, Debug)]
+pub struct Expiring {
+    /// Whose it is.
+    pub target: Arc<Target>,
+    /// How long it is still valid; 0 if it has expired.
+    pub left: Duration,
+    /// When it ends, since the Unix epoch.
+    pub expires: Duration,
+}
+
+/// What queries were answered from, and what they are answered from now: one world in two states.
+#[derive(Clone, Debug)]
+pub struct Publication {
+    /// Until now.
+    pub before: Arc<Snapshot>,
+    /// From now on.
+    pub after: Arc<Snapshot>,
 }
 
 /// The state of the node.
@@ -226,6 +248,11 @@ impl Control {
             }
         }
         effects
+    }
+
+    /// Whether something happened that answers do not show yet, but soon will.
+    pub fn will_publish(&self) -> bool {
+        self.serving.as_ref().is_some_and(|serving| serving.publish_at.is_some())
     }
 
     /// All targets as they stand.
