@@ -248,3 +248,13 @@ fn a_database_that_is_not_there_is_told_with_what_to_do() {
     assert_eq!(output.status.code(), Some(1));
     assert!(told.contains("nowhere.mmdb") && told.contains("--geoip FILE"), "{told}");
 }
+
+/// What speaks plain HTTP and trusts nobody.
+fn client() -> reqwest::Client {
+    let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    reqwest::Client::builder().tls_backend_preconfigured(tls).build().unwrap()
+}

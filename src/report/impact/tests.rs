@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::geo::{CountryCode, Locations, RunsBuilder, countries::country};
+use crate::health::Share;
 use crate::overrides::{Book, Order};
 use crate::snapshot::{Blueprint, Members, Standing};
 
@@ -36,7 +37,7 @@ prefer = ["iad", "fra"]
 /// A database that knows a few countries.
 fn locations() -> Arc<Locations> {
     let mut table = vec![Location::default()];
-    let mut runs = RunsBuilder::new();
+    let mut runs = RunsBuilder::default();
     for (first, code) in
         [(0_u32, None), (1 << 24, Some("DE")), (2 << 24, Some("US")), (3 << 24, Some("JP")), (4 << 24, None)]
     {
@@ -67,7 +68,7 @@ fn standing(snapshot: &Snapshot, down: &[&str]) -> impl Fn(PoolId, usize) -> Sta
     let down: Vec<IpAddr> = down.iter().map(|text| text.parse().unwrap()).collect();
     move |pool, place| {
         let is_down = members[pool as usize].address(place).is_some_and(|address| down.contains(&address));
-        Standing { share: (!is_down).then_some(crate::health::Share::FULL), ..Standing::CALM }
+        Standing { share: if is_down { Share::NONE } else { Share::FULL }, ..Standing::CALM }
     }
 }
 
