@@ -129,7 +129,7 @@ fn maps(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("map");
     group.sample_size(20).measurement_time(Duration::from_secs(5));
     group.bench_function("two million networks, region and distance", |bencher| {
-        bencher.iter(|| Map::build(black_box(criteria.clone()), snapshot.locations()));
+        bencher.iter(|| Map::build(black_box(criteria.clone()), snapshot.locations(), None));
     });
     group.finish();
 }

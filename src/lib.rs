@@ -8,6 +8,7 @@ pub mod control;
 pub mod geo;
 pub mod geoip;
 pub mod health;
+pub mod latency;
 pub mod monitor;
 pub mod name;
 pub mod overrides;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 /// The rooms from the ground up. Rooms on one line do not know each other.
 const FLOORS: &[&[&str]] = &[
     &["name", "geo", "health", "suggest"],
+    &["latency"],
     &["wire", "steering", "overrides"],
     &["zone"],
     &["snapshot"],

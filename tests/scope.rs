@@ -1,8 +1,10 @@
-//! The promise of the scope, for random regions, prefixes and databases: every address inside of it has the same ranking,
-//! and the same hash where the name is sticky, and one bit less would not do, unless the scope is at its cap or 0.
+//! The promise of the scope, for random regions, prefixes, databases and round trips: every address inside of it has the
+//! same ranking, and the same hash where the name is sticky, and one bit less would not do, unless the scope is at its cap
+//! or 0.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use ipnet::IpNet;
 use proptest::prelude::*;
@@ -10,11 +12,15 @@ use truenorth::answer::Client;
 use truenorth::geo::{
     Bits, ClientMatch, Continent, Coordinates, CountryCode, Location, Locations, Prefix, Region, Regions, nest,
 };
+use truenorth::latency::{MIN_SAMPLES, Rtt, Sample, Table, Tolerance, Vantages, Widths};
 use truenorth::snapshot::{Ecs, Rule};
 use truenorth::steering::{self, AllDown, Course, Criteria, Criterion, Draw, HashKey, Map, Pick, Ranking, RegionTiers};
 
 /// Slots that rankings order.
 const SLOTS: u8 = 4;
+
+/// The datacenter of each slot.
+const DATACENTERS: [&str; SLOTS as usize] = ["fra", "iad", "sin", "gru"];
 
 /// A world in which everything is drawn.
 #[derive(Clone, Debug)]
@@ -26,6 +32,11 @@ struct Draft {
     steps: Vec<u8>,
     places: Vec<Option<(i32, i32)>>,
     failover: Vec<usize>,
+    /// Bits of addresses that make a network.
+    widths: (u8, u8),
+    /// Round trips that clients measured to a slot's datacenter, in milliseconds.
+    round_trips: Vec<(IpAddr, usize, u16)>,
+    tolerance: (u16, u16),
 }
 
 #[derive(Clone, Debug)]
@@ -87,17 +98,28 @@ fn any_region() -> impl Strategy<Value = DraftRegion> {
     (clients, order, any::<bool>()).prop_map(|(clients, order, only)| DraftRegion { clients, order, only })
 }
 
+fn any_round_trip() -> impl Strategy<Value = (IpAddr, usize, u16)> {
+    let v4 = any_v4().prop_map(|address| Ipv4Addr::from_bits(address).into());
+    let v6 = any_v6().prop_map(|address| Ipv6Addr::from_bits(address).into());
+    (prop_oneof![v4, v6], 0usize..usize::from(SLOTS), 1u16..60)
+}
+
 fn any_draft() -> impl Strategy<Value = Draft> {
+    let latency = ((0u8..=24, 0u8..=48), proptest::collection::vec(any_round_trip(), 0..40), (0u16..300, 0u16..100));
     (
         proptest::collection::vec(any_location(), 1..8),
         proptest::collection::vec((any_v4(), 0u8..=32, any::<usize>()), 0..30),
         proptest::collection::vec((any_v6(), 0u8..=128, any::<usize>()), 0..30),
         proptest::collection::vec(any_region(), 0..4),
-        proptest::collection::vec(0u8..3, 0..4),
+        proptest::collection::vec(0u8..4, 0..4),
         proptest::collection::vec(proptest::option::of((-9i32..=9, -18i32..=18)), usize::from(SLOTS)),
         proptest::collection::vec(0usize..3, usize::from(SLOTS)),
+        latency,
     )
-        .prop_map(|(locations, v4, v6, regions, steps, places, failover)| Draft {
+        .prop_map(|(locations, v4, v6, regions, steps, places, failover, latency)| Draft {
+            widths: latency.0,
+            round_trips: latency.1,
+            tolerance: latency.2,
             locations,
             v4,
             v6,
@@ -173,31 +195,54 @@ impl Draft {
                     .map(|region| RegionTiers { tiers: by_number(&region.order), only: region.only });
                 Criterion::Region(regions.clone(), tiers.collect())
             }
-            1 => {
-                let place = |place: &Option<(i32, i32)>| {
-                    place
-                        .and_then(|(north, east)| Coordinates::try_new(f64::from(north) * 10.0, f64::from(east) * 10.0))
-                };
-                Criterion::Distance(self.places.iter().map(place).collect())
+            1 => Criterion::Distance(self.places.iter().copied().map(place).collect()),
+            2 => {
+                // Slots without a place have no datacenter.
+                let datacenter = |(slot, place): (usize, &Option<_>)| place.map(|_| slot as u8);
+                let tolerance = Tolerance::try_new(self.tolerance.0, self.tolerance.1).unwrap();
+                Criterion::Latency(self.places.iter().enumerate().map(datacenter).collect(), tolerance)
             }
             _ => Criterion::Failover(by_number(&self.failover)),
         });
         Criteria::new(SLOTS, steps.collect())
     }
+
+    /// Where each slot's datacenter stands.
+    fn sites(&self) -> Box<[Coordinates]> {
+        let origin = Coordinates::try_new(0.0, 0.0).unwrap();
+        self.places.iter().map(|&draft| place(draft).unwrap_or(origin)).collect()
+    }
+
+    fn table(&self, locations: &Locations) -> Table {
+        let mut table = Table::default();
+        table.adopt(DATACENTERS, Widths::new(self.widths.0, self.widths.1));
+        for &(client, slot, ms) in &self.round_trips {
+            let sample = Sample::try_new(client.into(), DATACENTERS[slot], f64::from(ms)).unwrap();
+            for _ in 0..MIN_SAMPLES {
+                table.feed(&sample, &locations.look_up(client), Duration::ZERO);
+            }
+        }
+        table
+    }
+
+    fn world(&self) -> Drawn {
+        let (locations, criteria) = (self.locations(), self.criteria());
+        let (table, sites) = (self.table(&locations), self.sites());
+        let vantages = Vantages::new(table.clone(), sites.clone(), &locations);
+        let map = Map::build(criteria.clone(), &locations, Some(&vantages));
+        Drawn { locations, criteria, table, sites, map: Arc::new(map) }
+    }
 }
 
-/// The ranking by definition: the client's location, its region, and the chain over them.
-fn by_definition(criteria: &Criteria, locations: &Locations, address: IpAddr) -> Ranking {
-    let location = locations.look_up(address);
-    let region = criteria.regions().map_or(Regions::NOWHERE, |regions| regions.of(address, &location));
-    criteria.rank(&steering::Client { region, coordinates: location.coordinates })
+fn place(draft: Option<(i32, i32)>) -> Option<Coordinates> {
+    draft.and_then(|(north, east)| Coordinates::try_new(f64::from(north) * 10.0, f64::from(east) * 10.0))
 }
 
 /// A name in wire format that is hashed with clients.
 const NAME: &[u8] = b"\x03www\x07example\0";
 
 /// A name's rule over this map, sticky by this many bits if it is.
-fn rule(map: Map, sticky: Option<[u8; 2]>) -> Rule {
+fn rule(map: Arc<Map>, sticky: Option<[u8; 2]>) -> Rule {
     let course = Course {
         slots: (0..SLOTS).map(|slot| 1 << slot).collect(),
         datacenters: (0..SLOTS).map(Some).collect(),
@@ -208,7 +253,7 @@ fn rule(map: Map, sticky: Option<[u8; 2]>) -> Rule {
     };
     Rule {
         pools: (0..u32::from(SLOTS)).collect(),
-        map: Arc::new(map),
+        map,
         course,
         pick: Pick::Rotate,
         answers: 1,
@@ -221,22 +266,41 @@ fn rule(map: Map, sticky: Option<[u8; 2]>) -> Rule {
     }
 }
 
+/// A world, and the map that was made of it.
+struct Drawn {
+    locations: Locations,
+    criteria: Criteria,
+    table: Table,
+    sites: Box<[Coordinates]>,
+    map: Arc<Map>,
+}
+
+impl Drawn {
+    /// The ranking by definition: the client's location, its region, its round trips, and the chain over them.
+    fn by_definition(&self, address: IpAddr) -> Ranking {
+        let location = self.locations.look_up(address);
+        let region = self.criteria.regions().map_or(Regions::NOWHERE, |regions| regions.of(address, &location));
+        let readings = self.table.readings(address, &location, &self.sites);
+        let rtts: Vec<Rtt> = readings.iter().map(|reading| reading.rtt).collect();
+        self.criteria.rank(&steering::Client { region, coordinates: location.coordinates, rtts: &rtts })
+    }
+}
+
 fn hold<B: Bits>(
     address: fn(B) -> IpAddr,
+    world: &Drawn,
     rule: &Rule,
-    criteria: &Criteria,
-    locations: &Locations,
     here: B,
     others: &[B],
 ) -> Result<(), TestCaseError> {
     let placement = rule.place(address(here));
     let key = |other: B| rule.client_key(address(other), NAME);
-    prop_assert_eq!(placement.ranking, &by_definition(criteria, locations, address(here)));
+    prop_assert_eq!(placement.ranking, &world.by_definition(address(here)));
     let mask = B::host_mask(placement.scope);
     let inside = others.iter().map(|other| here.without(mask).with(other.without(B::MAX.without(mask))));
     for other in inside.chain([here.without(mask), here.with(mask)]) {
         prop_assert_eq!(rule.place(address(other)), placement);
-        prop_assert_eq!(placement.ranking, &by_definition(criteria, locations, address(other)));
+        prop_assert_eq!(placement.ranking, &world.by_definition(address(other)));
         prop_assert_eq!(key(other), key(here));
     }
     if placement.scope > 0 {
@@ -276,14 +340,13 @@ proptest! {
         v4 in proptest::collection::vec(any_v4(), 6),
         v6 in proptest::collection::vec(any_v6(), 6),
     ) {
-        let locations = draft.locations();
-        let criteria = draft.criteria();
-        let rule = rule(Map::build(criteria.clone(), &locations), sticky.map(|(v4, v6)| [v4, v6]));
+        let world = draft.world();
+        let rule = rule(world.map.clone(), sticky.map(|(v4, v6)| [v4, v6]));
         for &here in &v4 {
-            hold(|number| Ipv4Addr::from_bits(number).into(), &rule, &criteria, &locations, here, &v4)?;
+            hold(|number| Ipv4Addr::from_bits(number).into(), &world, &rule, here, &v4)?;
         }
         for &here in &v6 {
-            hold(|number| Ipv6Addr::from_bits(number).into(), &rule, &criteria, &locations, here, &v6)?;
+            hold(|number| Ipv6Addr::from_bits(number).into(), &world, &rule, here, &v6)?;
         }
     }
 
@@ -297,7 +360,7 @@ proptest! {
     ) {
         // A configuration with a longer one is refused.
         let sticky = sticky.map(|length| [length.min(cap), 0]);
-        let rule = rule(Map::build(draft.criteria(), &draft.locations()), sticky);
+        let rule = rule(draft.world().map, sticky);
         let ecs = Ecs { max_source_v4: cap, ..Ecs::default() };
         let client = |number| Client::of_network(&ecs, Ipv4Addr::from_bits(number).into(), 32);
         let placement = rule.place(client(here).address);

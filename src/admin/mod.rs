@@ -17,6 +17,7 @@ mod events;
 mod gate;
 mod healthz;
 mod journal;
+mod latency;
 mod overrides;
 mod refusal;
 mod reports;

@@ -24,21 +24,22 @@ use tokio::sync::oneshot;
 use tracing::{error, info, warn};
 
 use super::descriptors;
+use super::kept_latency::KeptLatency;
 use super::load::{Loaded, Loader};
 use super::log_faults;
 use super::watch_files::FileWatch;
 use crate::admin::{self, Journal};
 use crate::answer::Rotation;
 use crate::config::{Faults, Listen, Server, Severity};
-use crate::control::{self, Control, DynamicTxt, Event, Handle, Keep, OverrideEvent};
-use crate::health::{Kept, Outcome, Target};
+use crate::control::{self, Control, DynamicTxt, Event, Handle, Keep, Lasting, OverrideEvent};
+use crate::health::{Comeback, Kept, Outcome, Target};
 use crate::monitor::Prober;
 use crate::name::Name;
 use crate::overrides::{Change, Happening};
 use crate::report::{News, Summary};
 use crate::server::{Bound, EncryptedAddresses, Running};
 use crate::snapshot::{Blueprint, Snapshot};
-use crate::store::{Batch, HEALTH, HealthRecord, OVERRIDES, OverrideRecord, SERIALS, Store};
+use crate::store::{Batch, COMEBACKS, HEALTH, HealthRecord, OVERRIDES, OverrideRecord, SERIALS, Store};
 use crate::watch::Lateness;
 use herald::Herald;
 use orders::Orders;
@@ -143,17 +144,21 @@ impl Node {
         let (first, first_published) = oneshot::channel();
         let machine = Control::new(fastrand::u64(..), descriptors::for_probes());
         let lateness = machine.lateness();
-        let (keep, keep_override) = (keeper(files.store.clone()), override_keeper(files.store.clone()));
-        let running = control::run(machine, received, prober(), publisher(first), keep, keep_override, herald.teller());
+        let latency = KeptLatency::new(files.store.clone());
+        let (keep, keep_aside) = (keeper(files.store.clone()), aside_keeper(files.store.clone(), latency.clone()));
+        let running = control::run(machine, received, prober(), publisher(first), keep, keep_aside, herald.teller());
         let control_task = tokio::spawn(running);
         let kept = files.store.all(&HEALTH).into_iter().map(|(target, record)| (target, Kept::from(record)));
         control.tell(Event::Restore(kept.collect())).await;
+        let comebacks = files.store.all(&COMEBACKS).into_iter().map(|(key, record)| (key, Comeback::from(record)));
+        control.tell(Event::Resume(comebacks.collect())).await;
         let placed = files.store.all(&OVERRIDES).into_iter();
         let placed = placed.filter_map(|(key, record)| record.into_override(key)).collect();
         control.tell(Event::Override(OverrideEvent::Restore(placed))).await;
         let latest = loaded.blueprint;
         control.tell(Event::Adopt(latest.clone())).await;
         let published = first_published.await.map_err(|error| other(&error))?;
+        latency.recall(&control);
         let running = bound.start(published.clone(), Arc::new(Rotation::default())).map_err(|error| other(&error))?;
         let started = admin.map(|(bound, admin)| {
             let (published, control) = (published.clone(), control.clone());
@@ -340,28 +345,39 @@ fn prober() -> impl Fn(Arc<Target>) -> Pin<Box<dyn Future<Output = Outcome> + Se
     }
 }
 
-/// Keeps the overrides that an operator placed.
-fn override_keeper(store: Arc<Store>) -> impl Fn(&Change) {
-    move |change| {
-        let Some((key, record)) = OverrideRecord::new(&change.item) else { return };
-        let mut batch = Batch::default();
-        match change.happening {
-            Happening::Placed => batch.put(&OVERRIDES, &key, &record),
-            Happening::Began => return,
-            Happening::Ended | Happening::Lifted { .. } => batch.delete(&OVERRIDES, &key),
-        }
-        store.write(batch);
+/// Keeps the overrides that an operator placed, and round trips.
+fn aside_keeper(store: Arc<Store>, latency: KeptLatency) -> impl Fn(Lasting<'_>) {
+    move |lasting| match lasting {
+        Lasting::Override(change) => keep_override(&store, change),
+        Lasting::Latency(table, now) => latency.keep(table.clone(), now),
     }
 }
 
-/// Keeps what control says of targets' health.
+fn keep_override(store: &Store, change: &Change) {
+    let Some((key, record)) = OverrideRecord::new(&change.item) else { return };
+    let mut batch = Batch::default();
+    match change.happening {
+        Happening::Placed => batch.put(&OVERRIDES, &key, &record),
+        Happening::Began => return,
+        Happening::Ended | Happening::Lifted { .. } => batch.delete(&OVERRIDES, &key),
+    }
+    store.write(batch);
+}
+
+/// Keeps what control says of targets' health, and of what comes back.
 fn keeper(store: Arc<Store>) -> impl Fn(Keep) {
-    move |rows| {
+    move |Keep { health, comebacks }| {
         let mut batch = Batch::default();
-        for (target, kept) in rows {
+        for (target, kept) in health {
             match kept.and_then(HealthRecord::new) {
                 Some(record) => batch.put(&HEALTH, &target, &record),
                 None => batch.delete(&HEALTH, &target),
+            }
+        }
+        for (key, comeback) in comebacks {
+            match comeback {
+                Some(comeback) => batch.put(&COMEBACKS, &key, &comeback.into()),
+                None => batch.delete(&COMEBACKS, &key),
             }
         }
         store.write(batch);

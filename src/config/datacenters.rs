@@ -43,7 +43,8 @@ fn read_datacenter(value: &Value<'_>, faults: &mut Faults) -> Option<Datacenter>
     })
 }
 
-fn read_country(value: &Value<'_>, faults: &mut Faults) -> Option<CountryCode> {
+/// An ISO 3166-1 code.
+pub(super) fn read_country(value: &Value<'_>, faults: &mut Faults) -> Option<CountryCode> {
     let code = value.parsed("a country's two letters, such as \"DE\"", faults, CountryCode::parse)?;
     check_country(code.value, &code.place, faults);
     Some(code.value)

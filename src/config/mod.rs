@@ -32,17 +32,20 @@ mod prefix;
 mod presentation;
 mod protocol;
 mod records;
+mod recovery;
 mod regions;
 mod render;
 mod scanner;
 mod scope;
 mod sections;
 mod server;
+mod site;
 mod statics;
 mod suggest;
 mod targets;
 #[cfg(test)]
 mod tests;
+mod tolerance;
 mod webhooks;
 mod windows;
 mod zone;
@@ -56,10 +59,11 @@ use rustls::sign::CertifiedKey;
 use crate::name::Name;
 use crate::snapshot::World;
 
-use decode::{Placed, Table, read_document};
+use decode::{Table, read_document};
 use files::ZoneFiles;
-use sections::Drafts;
+use sections::{Drafts, Sections};
 use server::ServerFile;
+use site::Site;
 use zone::{ZoneDraft, ZoneReader};
 
 pub use admin::{Admin, Token};
@@ -142,20 +146,14 @@ fn load_all(
     let reader = ZoneReader { folder: &server.server.zones, shared: &server.sections, ecs: server.ecs, last_serial };
     let zones = read_zones(&reader, &files, drafts, faults);
     warn_unused(&server, &zones, faults);
-    let node = match &server.site {
-        Some(site) => {
-            // What a file defines that could not be read is not known.
-            if zones.len() == files.len() {
-                check_site(site, &server, &zones, faults);
-            }
-            site.value.as_str().into()
-        }
-        None => host_name(),
-    };
-    let sections = zones.iter().filter_map(|zone| zone.sections.as_ref()).chain([&server.sections]);
-    let icmp = sections.flat_map(|sections| monitors::icmp(&sections.monitors)).collect();
+    // What a file defines that could not be read is not known.
+    if let Some(site) = server.site.as_ref().filter(|_| zones.len() == files.len()) {
+        site.check(sections(&server, &zones), faults);
+    }
+    let node = server.site.as_ref().and_then(Site::datacenter).map_or_else(host_name, Into::into);
+    let icmp = sections(&server, &zones).flat_map(|sections| monitors::icmp(&sections.monitors)).collect();
     let mut regions = HashSet::new();
-    let world = World {
+    let mut world = World {
         datacenters: std::mem::take(&mut drafts.places.list),
         pools: targets::finish(std::mem::take(&mut drafts.pools), faults),
         zones: zones.into_iter().map(|zone| zone.finish(&mut regions)).collect(),
@@ -164,7 +162,9 @@ fn load_all(
         protocol: server.protocol.clone(),
         probing: server.probing,
         node,
+        site_country: None,
     };
+    world.site_country = server.site.as_ref().and_then(|site| site.country(&world, faults));
     // What could not be read is not known.
     if !faults.has_errors() {
         windows::check(&server.windows, &world, faults);
@@ -207,7 +207,7 @@ fn read_zones(
 
 /// Warns of what is never used, where no fault may be the reason: what is faulty refers to nothing.
 fn warn_unused(server: &ServerFile, zones: &[ZoneDraft], faults: &mut Faults) {
-    let site = server.site.as_ref().map(|site| site.value.as_str());
+    let site = server.site.as_ref().and_then(Site::datacenter);
     let any_errors = faults.has_errors();
     for zone in zones {
         if let Some(sections) = zone.sections.as_ref().filter(|_| !faults.has_errors_in(&zone.place.source)) {
@@ -219,16 +219,8 @@ fn warn_unused(server: &ServerFile, zones: &[ZoneDraft], faults: &mut Faults) {
     }
 }
 
-fn check_site(site: &Placed<String>, server: &ServerFile, zones: &[ZoneDraft], faults: &mut Faults) {
-    let sections = zones.iter().filter_map(|zone| zone.sections.as_ref()).chain([&server.sections]);
-    let datacenters: Vec<_> = sections.map(|sections| &sections.datacenters).collect();
-    if datacenters.iter().any(|definitions| definitions.contains(&site.value)) {
-        return;
-    }
-    let names = datacenters.iter().flat_map(|definitions| definitions.iter());
-    let label = suggest::did_you_mean(&site.value, names.map(|definition| definition.name.value.as_str()));
-    let label = label.map_or("not a datacenter".to_owned(), |meant| format!("did you mean `{meant}`?"));
-    faults.push(Fault::error(&site.place, format!("there is no datacenter `{}`", site.value), label));
+fn sections<'a>(server: &'a ServerFile, zones: &'a [ZoneDraft]) -> impl Iterator<Item = &'a Sections> {
+    zones.iter().filter_map(|zone| zone.sections.as_ref()).chain([&server.sections])
 }
 
 /// What this node calls itself without a `site`.

@@ -15,6 +15,7 @@ use super::pools::{self, DraftMembers, PoolDraft, PoolEntry};
 use super::regions::{PlacedRegion, read_tiers};
 use super::scope::View;
 use super::suggest::list_of;
+use super::tolerance;
 
 /// Addresses an answer holds at most unless the name says otherwise; one where weights or a hash pick.
 const DEFAULT_ANSWERS: u16 = 8;
@@ -88,9 +89,10 @@ struct NameReader<'r, 'a> {
 }
 
 /// The keys that make a table a steered name's, whatever else stands in it.
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 15] = [
     "pools",
     "steer",
+    "latency_tolerance",
     "pick",
     "answers",
     "take",
@@ -105,9 +107,6 @@ const KEYS: [&str; 14] = [
     "reflect",
 ];
 
-/// The keys that later versions will read.
-const LATER: [&str; 1] = ["latency_tolerance"];
-
 impl NameReader<'_, '_> {
     fn read(mut self, value: &Value<'_>, owner: Name) -> Option<OwnerKind> {
         let mut table = value.table("a name", self.faults)?;
@@ -121,7 +120,7 @@ impl NameReader<'_, '_> {
             let reflects = reflect.boolean(self.faults)?.value;
             if reflects {
                 table.refuse(&KEYS, "has no place beside `reflect`: such a name answers TXT only", self.faults);
-                table.finish(&LATER, self.faults);
+                table.finish(&[], self.faults);
                 return Some(OwnerKind::Reflect);
             }
         }
@@ -132,6 +131,8 @@ impl NameReader<'_, '_> {
         let anchor = table.place();
         let pools = table.require("pools", self.faults).map(|value| self.read_pools(&value, &owner));
         let (steer, steer_place) = self.read_steer(table.take("steer"), &anchor);
+        let tolerance = table.take("latency_tolerance");
+        let latency_tolerance = tolerance.and_then(|value| tolerance::read(&value, &steer, self.faults));
         let pick = self.read_pick(table.take("pick"));
         let answers = table.take("answers").and_then(|value| value.integer(1..=MAX_ANSWERS as u16, self.faults));
         let take = table.take("take").and_then(|value| value.integer(1..=MAX_POOLS as u8, self.faults));
@@ -145,7 +146,7 @@ impl NameReader<'_, '_> {
         let https = table.take("https");
         let https_place = https.as_ref().map(Value::anchor);
         let https = https.and_then(|value| https::read(&value, self.faults));
-        table.finish(&LATER, self.faults);
+        table.finish(&[], self.faults);
 
         let pools = pools?;
         let cname_pools = self.kind_of(&pools)?;
@@ -162,6 +163,7 @@ impl NameReader<'_, '_> {
         let steering = Steering {
             pools: pools.into_iter().map(|(used, _)| used).collect(),
             steer,
+            latency_tolerance: latency_tolerance.unwrap_or_default(),
             pick,
             answers: answers.map_or(default_answers, |answers| answers.value),
             take,
@@ -236,7 +238,7 @@ impl NameReader<'_, '_> {
     /// The chain, and where to point for it.
     fn read_steer(&mut self, value: Option<Value<'_>>, anchor: &Place) -> (Vec<Step>, Place) {
         let Some(value) = value else { return (DEFAULT_STEER.to_vec(), anchor.clone()) };
-        let later = ["latency", "load"];
+        let later = ["load"];
         let steps = value.each(self.faults, |item, faults| item.word(&Step::ALL, &later, faults));
         for (position, step) in steps.iter().enumerate() {
             let before = &steps[..position];
@@ -380,8 +382,7 @@ fn has_different_weights(pool: &PoolDraft) -> bool {
 
 /// The name that was meant by `[names.a.b]`: a table that has none of a name's keys but holds a table.
 fn unquoted_name(key: &str, table: &Table<'_>) -> Option<String> {
-    let known = |key: &str| KEYS.contains(&key) || LATER.contains(&key);
-    if table.rest().iter().any(|value| known(value.key)) {
+    if table.rest().iter().any(|value| KEYS.contains(&value.key)) {
         return None;
     }
     let inner = table.rest().iter().find(|value| value.is_table())?;

@@ -12,10 +12,11 @@ use crate::snapshot::{Ecs, Probing, Protocol};
 
 use super::admin::{self, Admin, AdminSection};
 use super::decode::{Placed, Table, Value};
-use super::fault::{Fault, Faults, Place};
+use super::fault::{Faults, Place};
 use super::listen::{self, Listen, ListenSection};
 use super::scope::View;
 use super::sections::{Drafts, Sections};
+use super::site::{self, Site};
 use super::webhooks::{self, Webhook};
 
 /// The folder of the zones, if the file does not say.
@@ -56,8 +57,8 @@ pub(super) struct ServerFile {
     pub(super) ecs: Ecs,
     pub(super) protocol: Protocol,
     pub(super) probing: Probing,
-    /// The datacenter where this node stands.
-    pub(super) site: Option<Placed<String>>,
+    /// Where this node stands.
+    pub(super) site: Option<Site>,
     pub(super) sections: Sections,
     pub(super) windows: Vec<Placed<Order>>,
 }
@@ -66,7 +67,7 @@ pub(super) struct ServerFile {
 pub(super) fn read(mut table: Table<'_>, folder: &Path, drafts: &mut Drafts, faults: &mut Faults) -> ServerFile {
     let mut path = |key| table.take(key).and_then(|value| value.string(faults));
     let (zones, state) = (path("zones"), path("state"));
-    let site = table.take("site").and_then(|value| read_site(&value, faults));
+    let site = table.take("site").and_then(|value| site::read(&value, faults));
     let ListenSection { listen, credentials, mut files } = listen::read(table.take("listen"), folder, faults);
     let AdminSection { admin, file } = admin::read(table.take("admin"), folder, faults);
     files.extend(file);
@@ -104,15 +105,6 @@ fn read_probes(value: Option<Value<'_>>, faults: &mut Faults) -> Probing {
     let hold = table.take("hold").and_then(|value| value.duration(HOLD, faults));
     table.finish(&[], faults);
     Probing { hold: hold.map_or(default.hold, |hold| hold.value) }
-}
-
-fn read_site(value: &Value<'_>, faults: &mut Faults) -> Option<Placed<String>> {
-    if value.is_table() {
-        let message = "a `site` outside of a datacenter is not known yet: a later version will read it";
-        faults.push(Fault::error(&value.anchor(), message, "name a datacenter"));
-        return None;
-    }
-    value.string(faults)
 }
 
 fn read_databases(value: Option<Value<'_>>, folder: &Path, faults: &mut Faults) -> Vec<PathBuf> {

@@ -6,6 +6,7 @@
 //!   Adopt(blueprint) ─► next ── every target probed once, or 5 s passed ──► serving ─► Publish
 //!                                                                             ▲
 //!   Outcome, Push ─► health ── its pools changed ── 5 ms ─────────────────────┤
+//!   Latency(samples) ─► table ── something settled ─► Remap ─► Remapped(maps) ┤
 //!   Amend(blueprint) ── into next, or at once ────────────────────────────────┘
 //! ```
 //!
@@ -17,8 +18,10 @@
 mod expiry;
 mod handle;
 mod keeping;
+mod latency;
 mod overrides;
 mod push;
+mod ramps;
 mod run;
 mod txt;
 
@@ -31,17 +34,22 @@ use foldhash::fast::RandomState;
 
 pub use handle::{Handle, Message};
 pub use keeping::{BELIEVED_FOR, CONFIRM_EVERY, KEEP_EVERY, KEPT_FOR, Keep};
+pub use latency::{KEEP_LATENCY_EVERY, REMAP_INTERVAL};
 pub use overrides::{EndpointView, OverrideEvent, OverrideReply, Reply};
 pub use push::{MAX_REASON, Push, PushRefusal, PushReply, Said};
+pub use ramps::{Comebacks, HoldTurn, TICK};
 pub use run::run;
 pub use txt::{DynamicTxt, MAX_TXT_LIFETIME, MAX_VALUES, TxtError, TxtValue};
 
 use crate::geo::DatacenterId;
-use crate::health::{Failure, Health, Kept, Outcome, Sighting, State, Survey, Target, Transition};
+use crate::health::{Comeback, Failure, Health, Kept, Outcome, Sighting, State, Survey, Target, Transition};
+use crate::latency::{Record, Sample, Table};
 use crate::overrides::{Book, Change};
-use crate::snapshot::{Blueprint, PoolId, Snapshot, World};
+use crate::snapshot::{Blueprint, PoolId, PoolSpec, Remapped, Snapshot, Standing, World};
 use crate::watch::{Call, Doubted, Lateness, Observed, Restored, Watch};
 use keeping::Keeping;
+use latency::Latency;
+use ramps::{Ramps, Sayings};
 
 /// How long a new configuration waits for the first outcomes of its new targets; what is unprobed then is up.
 pub const FIRST_ROUND: Duration = Duration::from_secs(5);
@@ -57,6 +65,8 @@ pub const MAX_IN_FLIGHT: usize = 16_384;
 pub enum Event {
     /// What the last run kept of its targets' health, by fingerprint. It comes before the first configuration.
     Restore(HashMap<u128, Kept>),
+    /// What the last run kept of what was coming back. It comes before the first configuration too.
+    Resume(HashMap<String, Comeback>),
     /// A new configuration was read and compiled.
     Adopt(Arc<Blueprint>),
     /// The configuration adopted last has other records: what [`Blueprint::amended`] made of it.
@@ -67,6 +77,12 @@ pub enum Event {
     Lost(Arc<Target>),
     /// Somebody reports an endpoint, and waits to be told what became of that.
     Push(Push, PushReply),
+    /// Clients, or their datacenters, measured round trips.
+    Latency(Vec<Sample>),
+    /// Measures that an earlier run kept. They are told after the first snapshot.
+    KeptLatency(Vec<Record>),
+    /// Maps were made of a latency table, for this configuration.
+    Remapped(Arc<Blueprint>, Remapped),
     /// The operator says what is to answer.
     Override(OverrideEvent),
     /// Time passed.
@@ -84,14 +100,20 @@ pub enum Effect {
     Stop(Arc<Target>),
     /// Answer queries from this snapshot from now on.
     Publish(Arc<Snapshot>),
+    /// Make maps of this table, beside, and tell them.
+    Remap(Arc<Blueprint>, Table),
     /// Tell the operator that an endpoint went up or down, once.
     Report(Turn),
     /// Tell the operator that the node began, or ceased, to doubt its own probes.
     Doubt(Doubted),
     /// Tell whoever reported what became of that.
     Pushed(PushReply, Result<usize, PushRefusal>),
+    /// Tell the operator that a pool is held back after it was down, or is no longer.
+    Hold(HoldTurn),
     /// Keep this for the next run.
     Keep(Keep),
+    /// Keep these round trips as well, beside: they may be many.
+    KeepLatency(Table),
     /// Tell the operator what became of an override, and keep it over a restart or forget it.
     Overridden(Change),
     /// Tell whoever asked for an override.
@@ -126,6 +148,15 @@ pub enum Told {
     Certificate(Expiring),
 }
 
+/// What is kept for the next run beside health.
+#[derive(Clone, Copy, Debug)]
+pub enum Lasting<'a> {
+    /// What became of an override.
+    Override(&'a Change),
+    /// Round trips, as they were measured up to this time since the Unix epoch.
+    Latency(&'a Table, Duration),
+}
+
 /// A certificate that ends soon.
 #[derive(Clone, Debug)]
 pub struct Expiring {
@@ -154,8 +185,10 @@ pub struct Control {
     sightings: HashMap<Arc<Target>, Sighting>,
     keeping: Keeping,
     overrides: Book,
+    ramps: Ramps,
     serving: Option<Serving>,
     next: Option<Next>,
+    latency: Latency,
 }
 
 /// The pools that hold each target.
@@ -194,8 +227,10 @@ impl Control {
             sightings: HashMap::new(),
             keeping: Keeping::default(),
             overrides: Book::default(),
+            ramps: Ramps::default(),
             serving: None,
             next: None,
+            latency: Latency::default(),
         }
     }
 
@@ -209,7 +244,9 @@ impl Control {
         let publish_at = self.serving.as_ref().and_then(|serving| serving.publish_at);
         let deadline = self.next.as_ref().map(|next| next.deadline);
         let overrides_at = self.overrides.change_at();
-        let times = [self.watch.next_due(), publish_at, deadline, self.keeping.due(), overrides_at];
+        let latency_at = self.latency.wake_at(self.serving.as_ref().map(|serving| &*serving.snapshot));
+        let (kept_at, ramps_at) = (self.keeping.due(), self.ramps.due());
+        let times = [self.watch.next_due(), publish_at, deadline, kept_at, overrides_at, latency_at, ramps_at];
         times.into_iter().flatten().min()
     }
 
@@ -219,9 +256,13 @@ impl Control {
         let mut effects = Vec::new();
         match event {
             Event::Restore(kept) => self.keeping.restore(kept),
+            Event::Resume(kept) => self.ramps.restore(kept),
             Event::Adopt(blueprint) => self.prepare(blueprint, now),
             Event::Amend(blueprint) => effects.extend(self.amend(blueprint).map(Effect::Publish)),
-            Event::Outcome(target, outcome) => self.observe(&target, &outcome, now, &mut effects),
+            Event::Outcome(target, outcome) => {
+                self.time(&target, &outcome, now);
+                self.observe(&target, &outcome, now, &mut effects);
+            }
             Event::Lost(target) => {
                 self.watch.lose(&target, now);
                 self.await_no_longer(&target);
@@ -230,16 +271,25 @@ impl Control {
                 let result = self.take_in(&push, now, &mut effects);
                 effects.push(Effect::Pushed(reply, result));
             }
+            Event::Latency(samples) => self.feed(&samples, now),
+            Event::KeptLatency(records) => self.latency.restore(records, now),
+            Event::Remapped(blueprint, maps) => effects.extend(self.exchange_maps(&blueprint, &maps, now)),
             Event::Override(event) => effects.extend(self.take_override(event, now)),
             Event::Tick => {}
-            Event::Stop => effects.extend(self.keeping.take().map(Effect::Keep)),
+            Event::Stop => {
+                self.keeping.note(self.ramps.take_changed());
+                effects.extend(self.keeping.take().map(Effect::Keep));
+                effects.extend(self.latency.take_unkept().map(Effect::KeepLatency));
+            }
         }
         if let Some(over) = self.watch.end_doubt(now) {
             self.tell_doubt(over, now, &mut effects);
         }
         effects.extend(self.advance_overrides(now));
         self.adopt(now, &mut effects);
+        self.advance_ramps(now);
         effects.extend(self.publish(now));
+        effects.extend(self.ramps.take_turns().into_iter().map(Effect::Hold));
         effects.extend(self.keeping.take_due(now).map(Effect::Keep));
         for call in self.watch.take_due(now) {
             match call {
@@ -247,6 +297,8 @@ impl Control {
                 Call::Silence(target) => self.hear(&target, &Outcome::Failure(Failure::Silent), now, &mut effects),
             }
         }
+        effects.extend(self.remap(now));
+        effects.extend(self.latency.take_kept(now).map(Effect::KeepLatency));
         effects
     }
 
@@ -360,6 +412,10 @@ impl Control {
             Doubted::Began { restored, .. } => restored.clone(),
             Doubted::Answered(_) | Doubted::Ended => Vec::new(),
         };
+        if let Some(serving) = &self.serving {
+            let restored = restored.iter().filter_map(|restored| serving.pools_of.get(&restored.target));
+            self.ramps.forgive(restored.flatten().copied());
+        }
         effects.push(Effect::Doubt(doubt));
         for Restored { target, from, seen } in restored {
             self.follow(&target, from, Transition::Changed, &seen, now, effects);
@@ -399,12 +455,16 @@ impl Control {
         let stopped = self.watch.retain(|target| pools_of.contains_key(target));
         effects.extend(stopped.into_iter().map(Effect::Stop));
         self.watch.set_hold(world.probing.hold);
+        self.latency.adopt(&blueprint);
         self.sightings.retain(|target, _| pools_of.contains_key(target));
         self.keeping.retain(pools_of.keys().map(|target| &**target), now);
         let windows = self.overrides.set_windows(&world.windows, now);
         effects.extend(windows.into_iter().map(Effect::Overridden));
         let before = self.serving.as_ref().map(|serving| &*serving.snapshot);
-        let standing = overrides::standing(&self.watch, self.overrides.rulings(), world);
+        let sayings = sayings(&self.watch, &self.overrides, world);
+        self.ramps.adopt(&sayings, now);
+        self.keeping.note(self.ramps.take_changed());
+        let standing = overrides::standing(&sayings, &self.ramps);
         let snapshot = Snapshot::new(blueprint.clone(), standing, before);
         let snapshot = Arc::new(snapshot.overlaid(self.overrides.rulings()));
         effects.push(Effect::Publish(snapshot.clone()));
@@ -418,15 +478,27 @@ impl Control {
         });
     }
 
+    /// Has published what time has changed.
+    fn advance_ramps(&mut self, now: Duration) {
+        let Some(serving) = &mut self.serving else { return };
+        let changed = self.ramps.take_due(now);
+        if !changed.is_empty() {
+            serving.changed.extend(changed);
+            serving.publish_at.get_or_insert(now);
+        }
+    }
+
     fn publish(&mut self, now: Duration) -> Option<Effect> {
         let serving = self.serving.as_mut()?;
         serving.publish_at.take_if(|at| *at <= now)?;
         let changed: Vec<PoolId> = std::mem::take(&mut serving.changed).into_iter().collect();
-        let before = &serving.snapshot;
-        let rulings = self.overrides.rulings();
-        let mut snapshot = before.with_pools(&changed, overrides::standing(&self.watch, rulings, before.world()));
+        let before = serving.snapshot.clone();
+        let sayings = sayings(&self.watch, &self.overrides, before.world());
+        self.ramps.observe(changed.iter().copied(), &sayings, now);
+        self.keeping.note(self.ramps.take_changed());
+        let mut snapshot = before.with_pools(&changed, overrides::standing(&sayings, &self.ramps));
         if std::mem::take(&mut serving.names_changed) {
-            snapshot = snapshot.overlaid(rulings);
+            snapshot = snapshot.overlaid(self.overrides.rulings());
         }
         serving.snapshot = Arc::new(snapshot);
         Some(Effect::Publish(serving.snapshot.clone()))
@@ -439,6 +511,16 @@ impl Serving {
         let ids = self.pools_of.get(target).map_or(&[][..], Vec::as_slice);
         ids.iter().filter_map(|&id| self.snapshot.world().pools[id as usize].datacenter).collect()
     }
+}
+
+/// What probes and operators say of endpoints.
+fn sayings<'a>(
+    watch: &'a Watch,
+    overrides: &'a Book,
+    world: &'a World,
+) -> Sayings<'a, impl Fn(&PoolSpec, usize) -> Standing + 'a> {
+    let probed = |pool: &PoolSpec, place| watch.standing(pool.members.condition(place));
+    Sayings { world, rulings: overrides.rulings(), probed }
 }
 
 /// The pools that hold each target, in their order.

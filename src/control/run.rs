@@ -6,14 +6,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::{self, AbortHandle, JoinError, JoinSet};
+use tokio::task::{self, AbortHandle, JoinError, JoinHandle, JoinSet};
 use tracing::{error, info, warn};
 
 use super::expiry::Expiries;
-use super::{Control, Effect, Event, Expiring, Keep, Message, Publication, Told, Turn};
+use super::{Control, Effect, Event, Expiring, HoldTurn, Keep, Lasting, Message, Publication, Told, Turn};
 use crate::health::{Finding, Outcome, State, Target};
+use crate::latency::Table;
 use crate::overrides::{Change, Happening, Override, rfc3339};
-use crate::snapshot::{Blueprint, Snapshot};
+use crate::snapshot::{Blueprint, Remapped, Snapshot};
 use crate::watch::Doubted;
 
 /// Snapshots that workers may still hold. They are freed here, not by whichever worker lets go last.
@@ -23,6 +24,35 @@ struct Retired(Vec<Arc<Snapshot>>);
 impl Retired {
     fn free_unused(&mut self) {
         self.0.retain(|snapshot| Arc::strong_count(snapshot) > 1);
+    }
+}
+
+/// Maps in the making, on a thread of their own.
+#[derive(Default)]
+struct Remapping(Option<JoinHandle<(Arc<Blueprint>, Remapped)>>);
+
+impl Remapping {
+    fn begin(&mut self, blueprint: Arc<Blueprint>, table: Table) {
+        let make = move || {
+            let maps = Remapped::new(&blueprint, table);
+            (blueprint, maps)
+        };
+        self.0 = Some(tokio::task::spawn_blocking(make));
+    }
+
+    /// Waits for their end; never ends while none are made.
+    async fn ended(&mut self) -> Event {
+        let Some(task) = &mut self.0 else { return std::future::pending().await };
+        let ended = task.await;
+        self.0 = None;
+        match ended {
+            Ok((blueprint, maps)) => Event::Remapped(blueprint, maps),
+            Err(error) => {
+                // Control goes on to think that it runs, and does not ask for what would break off again.
+                error!(%error, "no maps were made for new round trip times");
+                std::future::pending().await
+            }
+        }
     }
 }
 
@@ -114,20 +144,21 @@ impl Clock {
 
 /// Runs until it is told to stop or all handles are gone. `probe` asks a target and ends with the outcome; `publish` makes a
 /// snapshot the one that queries are answered from, and gives back the one before; `keep` keeps rows for the next run, and
-/// does not wait for a disk, and `keep_override` what became of an override; `tell` hears what happened once answers show it,
-/// with what was published then.
+/// does not wait for a disk, and so does `keep_aside` with what is kept beside health; `tell` hears what happened once answers show
+/// it, with what was published then.
 pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
     mut control: Control,
     mut messages: mpsc::Receiver<Message>,
     probe: impl Fn(Arc<Target>) -> P,
     mut publish: impl FnMut(Arc<Snapshot>) -> Option<Arc<Snapshot>>,
     keep: impl Fn(Keep),
-    keep_override: impl Fn(&Change),
+    keep_aside: impl Fn(Lasting<'_>),
     tell: impl Fn(Vec<Told>, Option<Publication>),
 ) {
     let clock = Clock::new();
     let mut retired = Retired::default();
     let mut probes = Probes::default();
+    let mut remapping = Remapping::default();
     let mut waiting = Waiting::default();
     let mut expiries = Expiries::default();
     let mut untold = Vec::new();
@@ -140,6 +171,7 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
                 None => return,
             },
             event = probes.next() => Message::Event(event),
+            event = remapping.ended() => Message::Event(event),
             () = tokio::time::sleep_until(clock.instant(wake_at).into()) => Message::Event(Event::Tick),
         };
         let event = match message {
@@ -168,7 +200,7 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
                 Effect::Publish(snapshot) => {
                     let before = publish(snapshot.clone());
                     waiting.tell(&snapshot);
-                    // Other records, or another world, say nothing of what happened in this one.
+                    // Other records, other maps or another world say nothing of what happened in this one.
                     if !untold.is_empty()
                         && let Some(before) = before.clone().filter(|before| before.shares_world(&snapshot))
                     {
@@ -176,6 +208,8 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
                     }
                     retired.0.extend(before);
                 }
+                Effect::Remap(blueprint, table) => remapping.begin(blueprint, table),
+                Effect::Hold(turn) => report_hold(&turn),
                 Effect::Report(turn) => {
                     report(&turn);
                     untold.push(Told::Turn(turn));
@@ -187,9 +221,10 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
                 // Whoever reported may be gone.
                 Effect::Pushed(reply, result) => _ = reply.send(result),
                 Effect::Keep(rows) => keep(rows),
+                Effect::KeepLatency(table) => keep_aside(Lasting::Latency(&table, clock.now())),
                 Effect::Overridden(change) => {
                     report_override(&change);
-                    keep_override(&change);
+                    keep_aside(Lasting::Override(&change));
                     untold.push(Told::Override(change));
                 }
                 Effect::Reply(reply) => reply.send(),
@@ -232,6 +267,14 @@ fn report(turn: &Turn) {
         State::Down => warn!(endpoint = %target, %pools, %seen, "endpoint is down"),
         State::Degraded(share) => warn!(endpoint = %target, %pools, %seen, %share, "endpoint is degraded"),
         State::Up | State::Unknown => info!(endpoint = %target, %pools, %seen, "endpoint is up"),
+    }
+}
+
+fn report_hold(HoldTurn { pool, is_held }: &HoldTurn) {
+    if *is_held {
+        warn!(%pool, "pool is usable again, and held back by failback");
+    } else {
+        info!(%pool, "pool is held back no longer");
     }
 }
 

@@ -169,7 +169,7 @@ mod tests {
     fn cells_add_up_to_the_totals() {
         let locations = locations();
         let census = Census::new(&locations);
-        let map = Map::build(Criteria::new(2, vec![Criterion::Failover([0b01, 0b10].into())]), &locations);
+        let map = Map::build(Criteria::new(2, vec![Criterion::Failover([0b01, 0b10].into())]), &locations, None);
         let cells = census.cells(&map, &map);
         assert!(cells.iter().all(|cell| (cell.before, cell.after) == (0, 0)), "{cells:?}");
         let told: BTreeMap<Domicile, Count> = cells.iter().map(|cell| (cell.domicile, cell.count)).collect();

@@ -10,14 +10,15 @@ use hickory_proto::rr::rdata::opt::{ClientSubnet, EdnsCode, EdnsOption};
 use hickory_proto::rr::{Name as ProtoName, RData, Record as ProtoRecord, RecordType};
 use serde::{Deserialize, Serialize};
 
+use super::latency::LatencyShape;
 use super::text::Percent;
 use super::{Network, owners};
 use crate::answer::{self, Asker, Client, Rotation, Transport, Worker};
-use crate::geo::{ClientMatch, Location};
+use crate::geo::{ClientMatch, DatacenterId, Location};
 use crate::health::Share;
 use crate::name::Name;
 use crate::overrides::{Mode, Refusal, TargetKind, TargetPattern};
-use crate::snapshot::{Choice, Family, Plan, PoolId, Rule, Rung, ServedZone, Snapshot, Standing, Verdict, World};
+use crate::snapshot::{Choice, Family, Plan, Pool, PoolId, Rule, Rung, ServedZone, Snapshot, Standing, Verdict, World};
 use crate::steering::{self, AllDown, Criterion, Draw, Outcomes, Ranking, Set, members};
 use crate::wire::{MAX_MESSAGE, Rtype};
 
@@ -137,6 +138,9 @@ struct SteeringShape {
 struct StepShape {
     step: Cow<'static, str>,
     tiers: Vec<Vec<String>>,
+    /// Round trips to the pools' datacenters, the lowest first, where the step goes by them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    latency: Vec<LatencyShape>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -146,6 +150,10 @@ struct PoolShape {
     given_v4: usize,
     open_v6: usize,
     given_v6: usize,
+    /// Whether `failback` holds it back.
+    held_back: bool,
+    /// The part of its queries that it takes while it comes back, or leaves, slowly.
+    ramp: Option<f64>,
     /// What the chain draws by, if it draws.
     weight: Option<u16>,
 }
@@ -247,9 +255,13 @@ impl SteeringShape {
             rule.pools_of(set).map(|id| snapshot.world().pools[id as usize].name.to_string()).collect()
         };
         let pools_of_slots = |slots: Set| members(slots).fold(0, |set, slot| set | rule.course.slots[slot]);
-        let ranked =
-            steering::Client { region: zone.regions.of(client.address, location), coordinates: location.coordinates };
-        let steps = steps(plan, &ranked, placement.ranking, |slots| names(pools_of_slots(slots)));
+        let ranked = steering::Client {
+            region: zone.regions.of(client.address, location),
+            coordinates: location.coordinates,
+            rtts: snapshot.vantages().map_or(&[], |vantages| vantages.look_up(client.address)),
+        };
+        let round_trips = |places: &[Option<DatacenterId>]| round_trips(snapshot, client, location, places);
+        let steps = steps(plan, &ranked, placement.ranking, |slots| names(pools_of_slots(slots)), round_trips);
         let fallback = || rule.fallback.map(|id| snapshot.world().pools[id as usize].name.to_string());
         let pools_of = |verdict: Verdict| match verdict {
             Verdict::Pools(set, _) => names(set),
@@ -288,30 +300,54 @@ impl SteeringShape {
 /// What each step of the chain makes of the tiers before it; the last shows the ranking as queries find it.
 fn steps(
     plan: &Plan,
-    client: &steering::Client,
+    client: &steering::Client<'_>,
     ranking: &Ranking,
     names: impl Fn(Set) -> Vec<String>,
+    round_trips: impl Fn(&[Option<DatacenterId>]) -> Vec<LatencyShape>,
 ) -> Vec<StepShape> {
     let rule = plan.rule();
     let all = rule.course.slots.iter().enumerate().fold(0, |set: Set, (slot, _)| set | 1 << slot);
     let mut tiers = vec![all];
     let mut shapes = Vec::new();
     for criterion in rule.map.criteria().steps() {
-        tiers = tiers.iter().flat_map(|&tier| criterion.split(tier, client)).collect();
-        let step = match criterion {
-            Criterion::Region(..) => "region",
-            Criterion::Distance(_) => "distance",
-            Criterion::Failover(_) => "failover",
+        let mut split = Vec::new();
+        for &tier in &tiers {
+            criterion.split(tier, client, &mut split);
+        }
+        tiers = split;
+        let (step, latency) = match criterion {
+            Criterion::Region(..) => ("region", Vec::new()),
+            Criterion::Latency(places, _) => ("latency", round_trips(places)),
+            Criterion::Distance(_) => ("distance", Vec::new()),
+            Criterion::Failover(_) => ("failover", Vec::new()),
         };
-        shapes.push(StepShape { step: step.into(), tiers: tiers.iter().map(|&tier| names(tier)).collect() });
+        let tiers = tiers.iter().map(|&tier| names(tier)).collect();
+        shapes.push(StepShape { step: step.into(), tiers, latency });
     }
     let step = match rule.course.draw {
         Some(Draw::Chance) => "weight",
         Some(Draw::Sticky(_)) => "sticky",
         None => return shapes,
     };
-    shapes.push(StepShape { step: step.into(), tiers: ranking.tiers().iter().map(|&tier| names(tier)).collect() });
+    let tiers = ranking.tiers().iter().map(|&tier| names(tier)).collect();
+    shapes.push(StepShape { step: step.into(), tiers, latency: Vec::new() });
     shapes
+}
+
+/// The round trips from a client to these datacenters, each once, the lowest first.
+fn round_trips(
+    snapshot: &Snapshot,
+    client: &Client,
+    location: &Location,
+    places: &[Option<DatacenterId>],
+) -> Vec<LatencyShape> {
+    let Some(vantages) = snapshot.vantages() else { return Vec::new() };
+    let readings = vantages.readings(client.address, location);
+    let places: BTreeSet<DatacenterId> = places.iter().copied().flatten().collect();
+    let mut places: Vec<DatacenterId> = places.into_iter().collect();
+    places.sort_by_key(|&place| readings[usize::from(place)].rtt);
+    let name = |place: DatacenterId| &snapshot.world().datacenters[usize::from(place)].name;
+    places.iter().map(|&place| LatencyShape::new(name(place), &readings[usize::from(place)])).collect()
 }
 
 /// What draws can come to, each once and the most probable first; nothing where there is one outcome.
@@ -338,6 +374,7 @@ fn rung(choice: &Choice, all_down: AllDown) -> &'static str {
     match (choice.rung, all_down) {
         (Rung::Usable, _) => "usable",
         (Rung::BelowMinimum, _) => "below min_healthy",
+        (Rung::Held, _) => "held back by failback",
         (Rung::Draining, _) => "draining",
         (Rung::Fallback, _) => "fallback",
         (Rung::ForcedDown, _) => "forced down",
@@ -350,12 +387,13 @@ fn rung(choice: &Choice, all_down: AllDown) -> &'static str {
 
 fn why_ttl(snapshot: &Snapshot, plan: &Plan, choice: &Choice) -> String {
     let rule = plan.rule();
-    let mut reached = rule.pools_of(choice.reached).chain(rule.fallback);
-    let mut drains =
-        || reached.any(|id| snapshot.pools()[id as usize].has_draining()) || plan.mode() == Some(Mode::Drain);
+    let reached = rule.pools_of(choice.reached).chain(rule.fallback);
+    let any = |holds: fn(&Pool) -> bool| reached.clone().any(|id| holds(&snapshot.pools()[id as usize]));
+    let drains = any(Pool::has_draining) || plan.mode() == Some(Mode::Drain);
     let why = match choice.restless {
         false => "all is calm",
-        true if drains() => "something drains",
+        true if drains => "something drains",
+        true if any(Pool::is_ramping) => "something comes back, or leaves, slowly",
         true => "an endpoint's state is unconfirmed",
     };
     format!("{} s: {why}", plan.ttl(choice))
@@ -379,7 +417,11 @@ impl PoolShape {
     fn new(snapshot: &Snapshot, id: PoolId, weight: Option<u16>) -> Self {
         let pool = &snapshot.pools()[id as usize];
         let ((open_v4, given_v4), (open_v6, given_v6)) = (pool.counts(Family::V4), pool.counts(Family::V6));
-        Self { pool: pool.spec().name.to_string(), open_v4, given_v4, open_v6, given_v6, weight }
+        let held_back = [Family::V4, Family::V6].into_iter().any(|family| pool.is_held(family));
+        let ramp =
+            pool.is_ramping().then(|| f64::from(pool.ramp().thousandths()) / f64::from(Share::FULL.thousandths()));
+        let pool = pool.spec().name.to_string();
+        Self { pool, open_v4, given_v4, open_v6, given_v6, held_back, ramp, weight }
     }
 }
 
@@ -473,13 +515,14 @@ impl fmt::Display for Explanation {
 
 impl fmt::Display for SteeringShape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for StepShape { step, tiers } in &self.steps {
+        for StepShape { step, tiers, latency } in &self.steps {
             let tiers: Vec<String> = tiers.iter().map(|tier| tier.join(" = ")).collect();
             writeln!(
                 f,
                 "  step      {step}: {}",
                 if tiers.is_empty() { "none".to_owned() } else { tiers.join(" > ") }
             )?;
+            latency.iter().try_for_each(|round_trip| writeln!(f, "            {round_trip}"))?;
         }
         for pool in &self.pools {
             write!(f, "  pool      {}: ", pool.pool)?;
@@ -488,8 +531,15 @@ impl fmt::Display for SteeringShape {
             let counts: Vec<String> =
                 counts.map(|(family, open, given)| format!("{open} of {given} {family} open")).collect();
             write!(f, "{}", counts.join(", "))?;
-            match pool.weight {
-                Some(weight) => writeln!(f, ", weight {weight}")?,
+            if let Some(weight) = pool.weight {
+                write!(f, ", weight {weight}")?;
+            }
+            if pool.held_back {
+                write!(f, ", held back by failback")?;
+            }
+            match pool.ramp {
+                Some(1.0) => writeln!(f, ", an endpoint ramps")?,
+                Some(part) => writeln!(f, ", takes {} while it ramps", Percent(part))?,
                 None => writeln!(f)?,
             }
         }

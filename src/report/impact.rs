@@ -8,8 +8,9 @@
 //!
 //! It is told beside the change, so what it costs is bounded: names beyond the bound are counted and not looked at.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
+use std::net::IpAddr;
 use std::ptr;
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::owners::Owners;
 use super::places::{EITHER, flows, placed};
 use crate::geo::countries::countries;
-use crate::geo::{Continent, Location, RegionId, Regions};
+use crate::geo::{Continent, CountryCode, Location, Locations, RegionId, Regions};
 use crate::health::Target;
 use crate::overrides::Mode;
 use crate::snapshot::{Plan, PoolId, Snapshot};
@@ -35,6 +36,10 @@ const MAX_CLIENTS: usize = 12;
 
 /// Countries that are told of a group of which only a part moves.
 const FEW_COUNTRIES: usize = 4;
+
+/// Networks of a country with one ranking that are looked at, where they are told apart by what was measured: they may lie in
+/// several regions.
+const SAMPLES: usize = 4;
 
 /// Ways of draws and clients that are looked at for one change, before and after together: less than a second of one processor.
 const BUDGET: usize = 1 << 18;
@@ -189,7 +194,11 @@ impl<'a> Changes<'a> {
     }
 
     fn find(&mut self, before: &Plan, after: &Plan) -> Option<Vec<Movement>> {
-        let groups = Group::all(&after.rule().map);
+        let map = &after.rule().map;
+        // Where networks are told apart by measurements, all of them are walked through.
+        self.budget =
+            self.budget.checked_sub(if map.criteria().measures_latency() { map.v4().len() / 16 } else { 0 })?;
+        let groups = Group::all(map, self.after.locations());
         let mut turnovers: HashMap<&Ranking, Turnover> = HashMap::new();
         let mut movements: Vec<(Turnover, Vec<String>, usize)> = Vec::new();
         for group in &groups {
@@ -202,6 +211,7 @@ impl<'a> Changes<'a> {
                 }
                 let turnover = &turnovers[ranking];
                 match parts.iter_mut().find(|(other, _)| other == turnover) {
+                    Some((_, parts)) if parts.contains(&part.as_str()) => {}
                     Some((_, parts)) => parts.push(part),
                     None => parts.push((turnover.clone(), vec![part])),
                 }
@@ -254,12 +264,15 @@ struct Group {
 
 impl Group {
     /// The groups of all clients of a map: regions where it knows them, else continents.
-    fn all(map: &Map) -> Vec<Self> {
+    fn all(map: &Map, locations: &Locations) -> Vec<Self> {
         if map.is_uniform() {
             let ranking = map.rankings()[map.v4().value(0) as usize].clone();
             return vec![Self { name: EVERYBODY.to_owned(), clients: vec![(String::new(), ranking)] }];
         }
         let criteria = map.criteria();
+        if criteria.measures_latency() {
+            return Self::networks(map, locations);
+        }
         let Some(regions) = criteria.regions() else { return Self::continents(map) };
         let mut groups: Vec<(RegionId, Self)> = Vec::new();
         let mut add = |region: RegionId, part: &str, client: Client| {
@@ -274,21 +287,46 @@ impl Group {
             let location = Location { continent, country: Some(country.code), coordinates, ..Location::default() };
             let region = regions.of_location(&location);
             let coordinates = coordinates.filter(|_| criteria.measures_distance());
-            add(region, country.code.as_str(), Client { region, coordinates });
+            add(region, country.code.as_str(), Client { region, coordinates, rtts: &[] });
         }
         // Those of prefixes, networks or subdivisions alone are nowhere in particular.
         let found: HashSet<RegionId> = groups.iter().map(|(region, _)| *region).collect();
         for region in (0..regions.list().len() as RegionId).filter(|region| !found.contains(region)) {
-            let client = ("elsewhere".to_owned(), criteria.rank(&Client { region, coordinates: None }));
+            let client = ("elsewhere".to_owned(), criteria.rank(&Client { region, coordinates: None, rtts: &[] }));
             groups.push((region, Self { name: name_of(regions, region), clients: vec![client] }));
         }
         groups.sort_by_key(|(region, _)| *region);
         groups.into_iter().map(|(_, group)| group).collect()
     }
 
+    /// The same from addresses: what was measured of a network stands in the map alone.
+    fn networks(map: &Map, locations: &Locations) -> Vec<Self> {
+        let mut groups: BTreeMap<String, Self> = BTreeMap::new();
+        let mut seen: HashMap<(Option<CountryCode>, u32), usize> = HashMap::new();
+        for run in map.v4().iter() {
+            let address = IpAddr::V4(run.first.into());
+            let location = locations.look_up(address);
+            let samples = seen.entry((location.country, run.value)).or_default();
+            if *samples == SAMPLES {
+                continue;
+            }
+            *samples += 1;
+            let name = match (map.criteria().regions(), location.continent) {
+                (Some(regions), _) => name_of(regions, regions.of(address, &location)),
+                (None, Some(continent)) => words(continent).to_owned(),
+                (None, None) => "networks of no known place".to_owned(),
+            };
+            let part = location.country.map_or_else(|| address.to_string(), |country| country.to_string());
+            let client = (part, map.rankings()[run.value as usize].clone());
+            let group = groups.entry(name.clone()).or_insert_with(|| Self { name, clients: Vec::new() });
+            group.clients.push(client);
+        }
+        groups.into_values().collect()
+    }
+
     fn continents(map: &Map) -> Vec<Self> {
         let group = |continent: Continent| {
-            let client = |coordinates| Client { region: Regions::NOWHERE, coordinates };
+            let client = |coordinates| Client { region: Regions::NOWHERE, coordinates, rtts: &[] };
             let there = countries().filter(|country| country.continent == continent);
             let clients =
                 there.map(|country| (country.code.to_string(), map.criteria().rank(&client(Some(country.centroid)))));

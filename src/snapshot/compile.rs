@@ -5,14 +5,22 @@ use std::sync::Arc;
 
 use super::plan::Rule;
 use super::world::{PoolId, Steering, World};
-use crate::geo::{DatacenterId, Locations, Region, Regions};
+use super::{Blueprint, Snapshot};
+use crate::geo::{Coordinates, DatacenterId, Locations, Region, Regions};
+use crate::latency::{Table, Vantages, Widths};
 use crate::steering::{Course, Criteria, Criterion, Draw, HashKey, Map, RegionTiers, Set, Step};
 
 /// Makes rules, and the maps behind them, each once.
 pub(super) struct Compiler<'a> {
     world: &'a World,
+    maps: Maps<'a>,
+}
+
+/// Maps over the same locations and vantages, each made once.
+pub(super) struct Maps<'a> {
     locations: &'a Locations,
-    maps: HashMap<Criteria, Arc<Map>>,
+    vantages: Option<&'a Vantages>,
+    known: HashMap<Criteria, Arc<Map>>,
 }
 
 /// What pools have in common that the chain's steps cannot tell apart: their place in the `failover` order, or 0 where the
@@ -20,10 +28,8 @@ pub(super) struct Compiler<'a> {
 type Slot = (u8, Option<DatacenterId>);
 
 impl<'a> Compiler<'a> {
-    /// `maps` are those that exist already for the same locations.
-    pub(super) fn new(world: &'a World, locations: &'a Locations, maps: impl IntoIterator<Item = Arc<Map>>) -> Self {
-        let maps = maps.into_iter().map(|map| (map.criteria().clone(), map)).collect();
-        Self { world, locations, maps }
+    pub(super) fn new(world: &'a World, maps: Maps<'a>) -> Self {
+        Self { world, maps }
     }
 
     /// The rule for a name's steering among a zone's regions.
@@ -39,7 +45,7 @@ impl<'a> Compiler<'a> {
         slots.sort_unstable();
         slots.dedup();
         let steps = ranked.map(|step| self.criterion(*step, &slots, steering, regions)).collect();
-        let map = self.map(Criteria::new(slots.len() as u8, steps));
+        let map = self.maps.get(&Criteria::new(slots.len() as u8, steps));
         let draw = steering.steer.iter().copied().find(|step| step.draws()).map(|step| match step {
             Step::Sticky => Draw::Sticky(steering.pools.iter().map(|used| self.key(used.pool)).collect()),
             _ => Draw::Chance,
@@ -70,20 +76,15 @@ impl<'a> Compiler<'a> {
         HashKey::of_candidate(self.world.pools[pool as usize].name.as_bytes())
     }
 
-    fn map(&mut self, criteria: Criteria) -> Arc<Map> {
-        if let Some(map) = self.maps.get(&criteria) {
-            return map.clone();
-        }
-        let map = Arc::new(Map::build(criteria.clone(), self.locations));
-        self.maps.insert(criteria, map.clone());
-        map
-    }
-
     fn criterion(&self, step: Step, slots: &[Slot], steering: &Steering, regions: &Arc<Regions>) -> Criterion {
         match step {
             Step::Region => {
                 let tiers = regions.list().iter().map(|region| region_tiers(region, steering, slots));
                 Criterion::Region(regions.clone(), tiers.collect())
+            }
+            Step::Latency => {
+                let places = slots.iter().map(|&(_, datacenter)| datacenter);
+                Criterion::Latency(places.collect(), steering.latency_tolerance)
             }
             Step::Distance => {
                 let place = |id: DatacenterId| self.world.datacenters[usize::from(id)].coordinates;
@@ -94,6 +95,89 @@ impl<'a> Compiler<'a> {
                 Criterion::Failover(tiers.map(|tier| set_of(slots, |slot| slot.0 == tier[0].0)).collect())
             }
         }
+    }
+}
+
+impl<'a> Maps<'a> {
+    /// Those that `previous` has and that still hold are taken over.
+    pub(super) fn new(
+        locations: &'a Arc<Locations>,
+        vantages: Option<&'a Arc<Vantages>>,
+        previous: Option<&Snapshot>,
+    ) -> Self {
+        let previous = previous.filter(|snapshot| Arc::ptr_eq(snapshot.locations(), locations));
+        let same_vantages = previous.is_some_and(|snapshot| match (snapshot.vantages(), vantages) {
+            (Some(before), Some(now)) => Arc::ptr_eq(before, now),
+            _ => false,
+        });
+        let before = previous.map_or(&[][..], Snapshot::plans).iter().map(|plan| &plan.rule().map);
+        let known = before.filter(|map| same_vantages || !map.criteria().measures_latency());
+        let known = known.map(|map| (map.criteria().clone(), map.clone())).collect();
+        Self { locations, vantages: vantages.map(|vantages| &**vantages), known }
+    }
+
+    /// The map of these criteria.
+    pub(super) fn get(&mut self, criteria: &Criteria) -> Arc<Map> {
+        if let Some(map) = self.known.get(criteria) {
+            return map.clone();
+        }
+        let map = Arc::new(Map::build(criteria.clone(), self.locations, self.vantages));
+        self.known.insert(criteria.clone(), map.clone());
+        map
+    }
+}
+
+/// What is known of round trips, if any chain asks for it. `previous` has it if nothing changed that it depends on.
+pub(super) fn vantages(
+    world: &World,
+    locations: &Arc<Locations>,
+    previous: Option<&Snapshot>,
+) -> Option<Arc<Vantages>> {
+    let mut names = world.zones.iter().flat_map(|zone| &zone.names);
+    if !names.any(|name| name.steering.steer.contains(&Step::Latency)) {
+        return None;
+    }
+    let known = previous.and_then(Snapshot::vantages);
+    let mut table = known.map_or_else(Table::default, |vantages| vantages.table().clone());
+    adopt(&mut table, world);
+    let sites = sites(world);
+    let same_places = previous.is_some_and(|snapshot| Arc::ptr_eq(snapshot.locations(), locations));
+    let still_holds =
+        |before: &&Arc<Vantages>| before.table().generation() == table.generation() && *before.sites() == *sites;
+    let vantages = known.filter(|_| same_places).filter(still_holds).cloned();
+    vantages.or_else(|| Some(Arc::new(Vantages::new(table, sites, locations))))
+}
+
+/// Makes a table one of this world's datacenters and networks.
+pub(super) fn adopt(table: &mut Table, world: &World) {
+    let names = world.datacenters.iter().map(|datacenter| &*datacenter.name);
+    table.adopt(names, Widths::new(world.ecs.max_source_v4, world.ecs.max_source_v6));
+}
+
+fn sites(world: &World) -> Box<[Coordinates]> {
+    world.datacenters.iter().map(|datacenter| datacenter.coordinates).collect()
+}
+
+/// Rules with new maps, for round trips that settled anew.
+#[derive(Debug)]
+pub struct Remapped {
+    pub(super) vantages: Arc<Vantages>,
+    /// By plan.
+    pub(super) rules: Box<[Arc<Rule>]>,
+}
+
+impl Remapped {
+    /// Takes a while, so it is made aside. Maps that do not ask for round trips stay.
+    pub fn new(blueprint: &Blueprint, table: Table) -> Self {
+        let Blueprint { world, locations, rules, .. } = blueprint;
+        let vantages = Arc::new(Vantages::new(table, sites(world), locations));
+        let mut maps = Maps::new(locations, Some(&vantages), None);
+        let rules = rules.iter().map(|rule| match rule.map.criteria() {
+            criteria if criteria.measures_latency() => Arc::new(Rule { map: maps.get(criteria), ..(**rule).clone() }),
+            _ => rule.clone(),
+        });
+        let rules = rules.collect();
+        Self { vantages, rules }
     }
 }
 

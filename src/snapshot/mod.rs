@@ -1,7 +1,8 @@
 //! The immutable compiled state that queries are answered from, and what it is compiled from.
 //!
 //! A [`Snapshot`] is never changed. What the world does makes a new one, which shares all that stayed: a change of health
-//! shares zones and maps, a new configuration shares the maps whose criteria it repeats.
+//! shares zones and maps, a new configuration shares the maps whose criteria it repeats, round trips that settled anew share
+//! all but the maps that ask for them.
 
 mod amend;
 mod compile;
@@ -18,13 +19,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::geo::{Locations, Regions};
+use crate::latency::{Table, Vantages};
 use crate::name::{Name, labels, suffixes};
 use crate::overrides::{Rulings, canonical};
-use crate::steering::Map;
 use crate::wire::{CookieSecret, Rtype};
 use crate::zone::{NameId, PlanId, Special, Zone, ZoneError};
 pub use amend::Unfit;
-use compile::Compiler;
+pub use compile::Remapped;
+use compile::{Compiler, Maps};
 pub use odds::Shares;
 use overlay::Overlay;
 pub use plan::{Choice, Plan, Rule, Rung, Verdict};
@@ -40,6 +42,7 @@ pub use world::{
 pub struct Snapshot {
     generation: u64,
     blueprint: Arc<Blueprint>,
+    vantages: Option<Arc<Vantages>>,
     pools: Box<[Arc<Pool>]>,
     plans: Box<[Plan]>,
     overlay: Overlay,
@@ -52,6 +55,8 @@ pub struct Snapshot {
 pub struct Blueprint {
     world: Arc<World>,
     locations: Arc<Locations>,
+    /// What was known of round trips then, if any chain asks for it.
+    vantages: Option<Arc<Vantages>>,
     zones: Box<[Arc<ServedZone>]>,
     by_apex: Arc<HashMap<Box<[u8]>, u32, foldhash::fast::RandomState>>,
     /// Labels of the longest apex, so that longer names need no look-up at their full length.
@@ -99,7 +104,9 @@ impl Blueprint {
         locations: Arc<Locations>,
         previous: Option<&Snapshot>,
     ) -> Result<Self, Vec<CompileError>> {
-        let Zones { served: zones, rules, plan_of_name } = compile_zones(&world, &locations, previous)?;
+        let vantages = compile::vantages(&world, &locations, previous);
+        let maps = Maps::new(&locations, vantages.as_ref(), previous);
+        let Zones { served: zones, rules, plan_of_name } = compile_zones(&world, maps)?;
         let by_apex = zones.iter().zip(0..).map(|(served, id)| (served.zone.apex().to_key(), id)).collect();
         let apex_depth = zones.iter().map(|served| served.zone.apex().label_count()).max().unwrap_or(0);
         let plans_of = plans_of(world.pools.len(), &rules);
@@ -107,6 +114,7 @@ impl Blueprint {
         Ok(Self {
             world: Arc::new(world),
             locations,
+            vantages,
             zones: zones.into_iter().map(Arc::new).collect(),
             by_apex: Arc::new(by_apex),
             apex_depth,
@@ -120,6 +128,16 @@ impl Blueprint {
     /// What the operator wrote.
     pub fn world(&self) -> &World {
         &self.world
+    }
+
+    /// Makes a latency table one of this world's datacenters and networks.
+    pub fn adopt(&self, table: &mut Table) {
+        compile::adopt(table, &self.world);
+    }
+
+    /// Whether it is the same but for extra records, so that maps made for one fit the other.
+    pub fn is_like(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.world, &other.world)
     }
 
     /// All zones, in the order of the world's.
@@ -149,7 +167,8 @@ impl Snapshot {
         let generation = previous.map_or(1, |snapshot| snapshot.generation + 1);
         let pools = make_pools(&blueprint.world, generation, standing, previous);
         let plans = blueprint.rules.iter().map(|rule| Plan::new(rule.clone(), &pools, None)).collect();
-        Self { generation, blueprint, pools, plans, overlay: Overlay::default() }
+        let vantages = blueprint.vantages.clone();
+        Self { generation, blueprint, vantages, pools, plans, overlay: Overlay::default() }
     }
 
     /// The same world after the standing of endpoints of these pools changed. What is said of names stays said.
@@ -168,7 +187,22 @@ impl Snapshot {
             }
         }
         let overlay = self.overlay.over(&pools);
-        Self { generation, blueprint: self.blueprint.clone(), pools, plans, overlay }
+        let (blueprint, vantages) = (self.blueprint.clone(), self.vantages.clone());
+        Self { generation, blueprint, vantages, pools, plans, overlay }
+    }
+
+    /// The same world and standing, with maps made of its blueprint, and with what the operator says of steered names.
+    pub fn with_maps(&self, remapped: &Remapped, rulings: &Rulings) -> Self {
+        let plans = remapped.rules.iter().map(|rule| Plan::new(rule.clone(), &self.pools, None));
+        let snapshot = Self {
+            generation: self.generation + 1,
+            blueprint: self.blueprint.clone(),
+            vantages: Some(remapped.vantages.clone()),
+            pools: self.pools.clone(),
+            plans: plans.collect(),
+            overlay: Overlay::default(),
+        };
+        snapshot.overlaid(rulings)
     }
 
     /// The same snapshot, before it is published, with what the operator says of steered names.
@@ -179,14 +213,14 @@ impl Snapshot {
         let mode = |owner: &Name| rulings.of_name(&canonical(owner)).map(|ruling| ruling.order.mode);
         let names = self.blueprint.world.steered_names().zip(self.blueprint.plan_of_name.iter());
         let modes = names.map(|(owner, &plan)| (mode(owner), plan));
-        let overlay = Overlay::new(modes, &self.blueprint.rules, &self.pools);
+        let overlay = Overlay::new(modes, &self.plans, &self.pools);
         Self { overlay, ..self }
     }
 
     /// The same health, and the same world with other records: what [`Blueprint::amended`] made of its blueprint.
     pub fn amended(&self, blueprint: Arc<Blueprint>) -> Self {
         let (pools, plans, overlay) = (self.pools.clone(), self.plans.clone(), self.overlay.clone());
-        Self { generation: self.generation + 1, blueprint, pools, plans, overlay }
+        Self { generation: self.generation + 1, blueprint, vantages: self.vantages.clone(), pools, plans, overlay }
     }
 
     /// Whether it is one of this blueprint.
@@ -196,7 +230,8 @@ impl Snapshot {
 
     /// Whether the other one differs in health alone, and in what the operator says.
     pub fn shares_world(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.blueprint, &other.blueprint)
+        let vantages = |snapshot: &Self| snapshot.vantages.as_ref().map(Arc::as_ptr);
+        Arc::ptr_eq(&self.blueprint, &other.blueprint) && vantages(self) == vantages(other)
     }
 
     /// Counts up by one from snapshot to snapshot, beginning with 1.
@@ -212,6 +247,16 @@ impl Snapshot {
     /// Where clients are.
     pub fn locations(&self) -> &Arc<Locations> {
         &self.blueprint.locations
+    }
+
+    /// What it is one of.
+    pub fn blueprint(&self) -> &Arc<Blueprint> {
+        &self.blueprint
+    }
+
+    /// What is known of round trips, if any chain asks for it.
+    pub fn vantages(&self) -> Option<&Arc<Vantages>> {
+        self.vantages.as_ref()
     }
 
     /// All zones.
@@ -278,12 +323,8 @@ struct Zones {
     plan_of_name: Vec<PlanId>,
 }
 
-fn compile_zones(
-    world: &World,
-    locations: &Arc<Locations>,
-    previous: Option<&Snapshot>,
-) -> Result<Zones, Vec<CompileError>> {
-    let mut compiler = Compiler::new(world, locations, maps(previous, locations));
+fn compile_zones(world: &World, maps: Maps<'_>) -> Result<Zones, Vec<CompileError>> {
+    let mut compiler = Compiler::new(world, maps);
     let Zones { mut served, mut rules, mut plan_of_name } = Zones::default();
     let mut errors = Vec::new();
     for spec in &world.zones {
@@ -304,12 +345,6 @@ fn compile_zones(
         }
     }
     if errors.is_empty() { Ok(Zones { served, rules, plan_of_name }) } else { Err(errors) }
-}
-
-/// The maps that exist already, if clients are still where they were.
-fn maps(previous: Option<&Snapshot>, locations: &Arc<Locations>) -> Vec<Arc<Map>> {
-    let same_places = previous.filter(|snapshot| Arc::ptr_eq(snapshot.locations(), locations));
-    same_places.map_or_else(Vec::new, |snapshot| snapshot.plans.iter().map(|plan| plan.rule().map.clone()).collect())
 }
 
 fn make_pools(

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::plan::{Plan, Rule};
+use super::plan::Plan;
 use super::pool::Pool;
 use crate::overrides::Mode;
 use crate::zone::{NameId, PlanId};
@@ -17,10 +17,11 @@ pub(super) struct Overlay {
 }
 
 impl Overlay {
-    /// `names` are all steered names by [`NameId`]: what is said of them, and the plan that they have else.
+    /// `names` are all steered names by [`NameId`]: what is said of them, and which of the `shared` plans they
+    /// have else.
     pub(super) fn new(
         names: impl Iterator<Item = (Option<Mode>, PlanId)>,
-        rules: &[Arc<Rule>],
+        shared: &[Plan],
         pools: &[Arc<Pool>],
     ) -> Self {
         let mut overlay = Self::default();
@@ -29,7 +30,7 @@ impl Overlay {
             // An exception from what is said of more names is nothing said.
             let Some(mode) = mode.filter(|mode| *mode != Mode::Open) else { continue };
             let place = *known.entry((plan, mode)).or_insert_with(|| {
-                overlay.plans.push(Plan::new(rules[plan as usize].clone(), pools, Some(mode)));
+                overlay.plans.push(Plan::new(shared[plan as usize].rule().clone(), pools, Some(mode)));
                 overlay.plans.len() - 1
             });
             overlay.by_name.insert(name, place);

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::geo::{Coordinates, CountryCode, DatacenterId, Regions};
-use crate::health::{Condition, Target};
+use crate::health::{Condition, Recovery, Target};
+use crate::latency::Tolerance;
 use crate::name::Name;
 use crate::overrides::Order;
 use crate::steering::{AllDown, Pick, Step};
@@ -43,6 +44,8 @@ pub struct World {
     pub probing: Probing,
     /// What this node calls itself: its `site`, else its host name.
     pub node: Box<str>,
+    /// The country of its `site`: its own probes measure round trips for the clients there, and for no others.
+    pub site_country: Option<CountryCode>,
 }
 
 /// How EDNS Client Subnet (RFC 7871) is used.
@@ -102,6 +105,8 @@ pub struct PoolSpec {
     pub datacenter: Option<DatacenterId>,
     /// The share of a family's endpoints, 0-1, that must be open for the pool to be usable; 0 asks for any.
     pub min_healthy: f64,
+    /// How it comes back after it was down.
+    pub recovery: Recovery,
     /// What it hands out.
     pub members: Members,
 }
@@ -195,6 +200,8 @@ pub struct Steering {
     pub pools: Vec<PoolUse>,
     /// The chain, as written.
     pub steer: Vec<Step>,
+    /// What the step `latency` takes for a tie.
+    pub latency_tolerance: Tolerance,
     /// Which endpoints of a pool.
     pub pick: Pick,
     /// How many addresses an answer holds at most; at least 1.

@@ -5,6 +5,8 @@
 pub enum Step {
     /// By the tiers of the client's region.
     Region,
+    /// By measured round trip time to the client's network.
+    Latency,
     /// By great circle from the client's coordinates.
     Distance,
     /// By the order in `pools`.
@@ -17,8 +19,9 @@ pub enum Step {
 
 impl Step {
     /// All of them, with their names in a zone file.
-    pub const ALL: [(&'static str, Self); 5] = [
+    pub const ALL: [(&'static str, Self); 6] = [
         ("region", Self::Region),
+        ("latency", Self::Latency),
         ("distance", Self::Distance),
         ("failover", Self::Failover),
         ("weight", Self::Weight),

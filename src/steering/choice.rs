@@ -87,6 +87,11 @@ impl Course {
         walk
     }
 
+    /// All pools that a ranking holds.
+    pub fn pools_in(&self, ranking: &Ranking) -> Set {
+        ranking.tiers().iter().fold(0, |pools, &tier| pools | self.pools_of(tier))
+    }
+
     /// Draws one more datacenter, which counts with the weights of its best pools.
     fn add_spare(
         &self,
@@ -188,7 +193,7 @@ mod tests {
 
     fn ranking(tiers: &[Set]) -> Ranking {
         let slots = tiers.iter().map(|tier| tier.count_ones() as u8).sum();
-        let client = Client { region: crate::geo::Regions::NOWHERE, coordinates: None };
+        let client = Client { region: crate::geo::Regions::NOWHERE, coordinates: None, rtts: &[] };
         Criteria::new(slots, vec![Criterion::Failover(tiers.into())]).rank(&client)
     }
 

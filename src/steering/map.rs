@@ -1,13 +1,14 @@
 //! Client address to ranking, for all addresses there are.
 //!
-//! A map is made by one sweep over what tells clients apart: runs of locations and the prefixes of regions. It is looked
-//! up by every query and never changes; a changed world makes a new one.
+//! A map is made by one sweep over what tells clients apart: runs of locations, or of vantages where round trips count, and
+//! the prefixes of regions. It is looked up by every query and never changes; a changed world makes a new one.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use super::ranking::{Client, Criteria, Ranking};
+use super::ranking::{Client, Criteria, Ranking, Set};
 use crate::geo::{Bits, Locations, RegionId, Regions, Runs};
+use crate::latency::Vantages;
 
 /// For every address the ranking of a name's slots.
 #[derive(Debug)]
@@ -28,24 +29,27 @@ pub struct Placement<'a> {
 }
 
 impl Map {
-    /// Sweeps over the address space. Costs milliseconds for a million networks.
-    pub fn build(criteria: Criteria, locations: &Locations) -> Self {
-        let mut sweep = Sweep::new(&criteria, locations);
+    /// Sweeps over the address space. Costs milliseconds for a million networks. `vantages` were made of the same locations;
+    /// without them nothing is known of round trips.
+    pub fn build(criteria: Criteria, locations: &Locations, vantages: Option<&Vantages>) -> Self {
+        let vantages = vantages.filter(|_| criteria.measures_latency());
+        let mut sweep = Sweep::new(&criteria, locations, vantages);
+        let (v4, v6) = match vantages {
+            Some(vantages) => (vantages.v4(), vantages.v6()),
+            None => (&locations.v4, &locations.v6),
+        };
         let (v4, v6) = match criteria.regions() {
             Some(regions) => (
-                regions.overlay_v4(&locations.v4, |region, location| sweep.ranking(region, location)),
-                regions.overlay_v6(&locations.v6, |region, location| sweep.ranking(region, location)),
+                regions.overlay_v4(v4, |region, spot| sweep.ranking(region, spot)),
+                regions.overlay_v6(v6, |region, spot| sweep.ranking(region, spot)),
             ),
-            None => (
-                locations.v4.map(|location| sweep.ranking(None, location)),
-                locations.v6.map(|location| sweep.ranking(None, location)),
-            ),
+            None => (v4.map(|spot| sweep.ranking(None, spot)), v6.map(|spot| sweep.ranking(None, spot))),
         };
         let rankings = sweep.rankings.into();
         Self { criteria, rankings, v4, v6 }
     }
 
-    /// What the rankings depend on; maps with equal criteria over the same locations are equal.
+    /// What the rankings depend on; maps with equal criteria over the same locations and vantages are equal.
     pub fn criteria(&self) -> &Criteria {
         &self.criteria
     }
@@ -84,60 +88,84 @@ impl Map {
     }
 }
 
-/// The rankings met so far, each once.
+/// The rankings met so far, each once. A *spot* is where clients stand: a location, or a vantage.
 struct Sweep<'a> {
     criteria: &'a Criteria,
-    /// Clients at each location that no prefix names.
-    clients: Vec<Client>,
-    /// Numbers of their rankings; [`UNRANKED`] for those not met yet.
-    by_location: Vec<u32>,
-    by_client: HashMap<Client, u32, foldhash::fast::FixedState>,
-    numbers: HashMap<Ranking, u32>,
+    vantages: Option<&'a Vantages>,
+    /// Clients at each location that no prefix names, without their round trips.
+    clients: Vec<Client<'a>>,
+    /// Numbers of rankings at each spot; [`UNRANKED`] for those not met yet.
+    by_spot: Vec<u32>,
+    by_client: HashMap<Client<'a>, u32, foldhash::fast::FixedState>,
+    numbers: HashMap<Ranking, u32, foldhash::fast::FixedState>,
     rankings: Vec<Ranking>,
+    tiers: Vec<Set>,
+    spare: Vec<Set>,
 }
 
 const UNRANKED: u32 = u32::MAX;
 
 impl<'a> Sweep<'a> {
-    fn new(criteria: &'a Criteria, locations: &Locations) -> Self {
+    fn new(criteria: &'a Criteria, locations: &Locations, vantages: Option<&'a Vantages>) -> Self {
         let regions = criteria.regions();
         let clients = locations.table.iter().map(|location| Client {
             region: regions.map_or(Regions::NOWHERE, |regions| regions.of_location(location)),
             coordinates: location.coordinates.filter(|_| criteria.measures_distance()),
+            rtts: &[],
         });
         Self {
             criteria,
+            vantages,
             clients: clients.collect(),
-            by_location: vec![UNRANKED; locations.table.len()],
+            by_spot: vec![UNRANKED; vantages.map_or(locations.table.len(), Vantages::len)],
             by_client: HashMap::default(),
-            numbers: HashMap::new(),
+            numbers: HashMap::default(),
             rankings: Vec::new(),
+            tiers: Vec::new(),
+            spare: Vec::new(),
         }
     }
 
-    /// Number of the ranking for clients at `location`, in `region` if a prefix says so.
-    fn ranking(&mut self, region: Option<RegionId>, location: u32) -> u32 {
-        let client = self.clients[location as usize];
+    /// Number of the ranking for clients at `spot`, in `region` if a prefix says so.
+    fn ranking(&mut self, region: Option<RegionId>, spot: u32) -> u32 {
         if let Some(region) = region {
+            let client = self.client(spot);
             return self.ranking_of(Client { region, ..client });
         }
-        if self.by_location[location as usize] == UNRANKED {
-            self.by_location[location as usize] = self.ranking_of(client);
+        if self.by_spot[spot as usize] == UNRANKED {
+            self.by_spot[spot as usize] = self.ranking_of(self.client(spot));
         }
-        self.by_location[location as usize]
+        self.by_spot[spot as usize]
     }
 
-    fn ranking_of(&mut self, client: Client) -> u32 {
+    fn client(&self, spot: u32) -> Client<'a> {
+        let Some(vantages) = self.vantages else { return self.clients[spot as usize] };
+        let vantage = vantages.get(spot);
+        Client { rtts: vantage.rtts, ..self.clients[vantage.location as usize] }
+    }
+
+    fn ranking_of(&mut self, client: Client<'a>) -> u32 {
+        // Many locations have clients that are equal; hardly two vantages have.
+        if !client.rtts.is_empty() {
+            return self.rank(&client);
+        }
         if let Some(&number) = self.by_client.get(&client) {
             return number;
         }
-        let ranking = self.criteria.rank(&client);
-        let next = self.rankings.len() as u32;
-        let number = *self.numbers.entry(ranking).or_insert_with_key(|ranking| {
-            self.rankings.push(ranking.clone());
-            next
-        });
+        let number = self.rank(&client);
         self.by_client.insert(client, number);
+        number
+    }
+
+    fn rank(&mut self, client: &Client<'a>) -> u32 {
+        self.criteria.rank_into(client, &mut self.tiers, &mut self.spare);
+        if let Some(&number) = self.numbers.get(&*self.tiers) {
+            return number;
+        }
+        let ranking = Ranking::of(&self.tiers);
+        let number = self.rankings.len() as u32;
+        self.rankings.push(ranking.clone());
+        self.numbers.insert(ranking, number);
         number
     }
 }

@@ -7,9 +7,11 @@
 //! criterion splits every tier that the ones before it left. That is the lexicographic order of the steps. Names with
 //! equal criteria rank all clients alike, so they share one map.
 
+use std::borrow::Borrow;
 use std::sync::Arc;
 
-use crate::geo::{Coordinates, RegionId, Regions};
+use crate::geo::{Coordinates, DatacenterId, RegionId, Regions};
+use crate::latency::{Rtt, Tolerance};
 
 /// A set of up to 64 slots, or of a name's pools: bit `n` stands for the `n`th.
 pub type Set = u64;
@@ -35,15 +37,28 @@ impl Ranking {
     pub fn tiers(&self) -> &[Set] {
         &self.tiers
     }
+
+    pub(super) fn of(tiers: &[Set]) -> Self {
+        Self { tiers: tiers.into() }
+    }
+}
+
+/// Rankings are found by their tiers: both hash alike.
+impl Borrow<[Set]> for Ranking {
+    fn borrow(&self) -> &[Set] {
+        &self.tiers
+    }
 }
 
 /// What rankings know of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Client {
+pub struct Client<'a> {
     /// Its region, or [`Regions::NOWHERE`].
     pub region: RegionId,
     /// Its coordinates, if any criterion asks for them.
     pub coordinates: Option<Coordinates>,
+    /// Its round trip times by datacenter, if any criterion asks for them; else empty.
+    pub rtts: &'a [Rtt],
 }
 
 /// One step of a chain that ranks without a draw, made ready for a set of slots.
@@ -51,6 +66,8 @@ pub struct Client {
 pub enum Criterion {
     /// The tiers of each region, by [`RegionId`].
     Region(Arc<Regions>, Box<[RegionTiers]>),
+    /// Each slot's datacenter; `None` is ranked behind all others. And what is one tie.
+    Latency(Box<[Option<DatacenterId>]>, Tolerance),
     /// Where each slot stands; `None` for one without a datacenter, which is ranked behind all others.
     Distance(Box<[Option<Coordinates>]>),
     /// Tiers that are the same for every client.
@@ -92,7 +109,7 @@ impl Criteria {
     pub fn regions(&self) -> Option<&Arc<Regions>> {
         self.steps.iter().find_map(|step| match step {
             Criterion::Region(regions, _) => Some(regions),
-            Criterion::Distance(_) | Criterion::Failover(_) => None,
+            Criterion::Latency(..) | Criterion::Distance(_) | Criterion::Failover(_) => None,
         })
     }
 
@@ -101,35 +118,51 @@ impl Criteria {
         self.steps.iter().any(|step| matches!(step, Criterion::Distance(_)))
     }
 
+    /// Whether clients are told apart by their round trip times.
+    pub fn measures_latency(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step, Criterion::Latency(..)))
+    }
+
     /// The steps that are left, in order.
     pub fn steps(&self) -> &[Criterion] {
         &self.steps
     }
 
     /// The ranking for a client.
-    pub fn rank(&self, client: &Client) -> Ranking {
-        let all = if self.slots == 64 { Set::MAX } else { (1 << self.slots) - 1 };
-        let mut tiers = vec![all];
-        for step in &self.steps {
-            tiers = tiers.iter().flat_map(|&tier| step.split(tier, client)).collect();
-        }
+    pub fn rank(&self, client: &Client<'_>) -> Ranking {
+        let mut tiers = Vec::new();
+        self.rank_into(client, &mut tiers, &mut Vec::new());
         Ranking { tiers: tiers.into() }
+    }
+
+    /// The same as tiers; `tiers` and `spare` give the room.
+    pub(super) fn rank_into(&self, client: &Client<'_>, tiers: &mut Vec<Set>, spare: &mut Vec<Set>) {
+        tiers.clear();
+        tiers.push(if self.slots == 64 { Set::MAX } else { (1 << self.slots) - 1 });
+        for step in &self.steps {
+            spare.clear();
+            for &tier in &*tiers {
+                step.split(tier, client, spare);
+            }
+            std::mem::swap(tiers, spare);
+        }
     }
 }
 
 impl Criterion {
-    /// The tiers that this step makes of one tier of the steps before it.
-    pub fn split(&self, tier: Set, client: &Client) -> Vec<Set> {
+    /// Puts the tiers that this step makes of one tier of the steps before it behind `tiers`.
+    pub fn split(&self, tier: Set, client: &Client<'_>, tiers: &mut Vec<Set>) {
         match self {
             Self::Region(_, regions) => match regions.get(client.region as usize) {
-                Some(region) => split_by(tier, &region.tiers, region.only),
-                None => vec![tier],
+                Some(region) => split_by(tier, &region.tiers, region.only, tiers),
+                None => tiers.push(tier),
             },
+            Self::Latency(places, tolerance) => split_by_latency(tier, places, *tolerance, client.rtts, tiers),
             Self::Distance(places) => match client.coordinates {
-                Some(here) => split_by_distance(tier, places, here),
-                None => vec![tier],
+                Some(here) => split_by_distance(tier, places, here, tiers),
+                None => tiers.push(tier),
             },
-            Self::Failover(tiers) => split_by(tier, tiers, false),
+            Self::Failover(order) => split_by(tier, order, false, tiers),
         }
     }
 
@@ -137,38 +170,56 @@ impl Criterion {
     fn settles(&self, slots: u8) -> bool {
         match self {
             Self::Failover(tiers) => tiers.len() == usize::from(slots),
-            Self::Region(..) | Self::Distance(_) => false,
+            Self::Region(..) | Self::Latency(..) | Self::Distance(_) => false,
         }
     }
 }
 
-fn split_by(tier: Set, order: &[Set], only: bool) -> Vec<Set> {
+fn split_by(tier: Set, order: &[Set], only: bool, tiers: &mut Vec<Set>) {
     let listed = order.iter().map(|set| tier & set);
     let rest = if only { 0 } else { order.iter().fold(tier, |rest, set| rest & !set) };
-    listed.chain([rest]).filter(|&set| set != 0).collect()
+    tiers.extend(listed.chain([rest]).filter(|&set| set != 0));
 }
 
-fn split_by_distance(tier: Set, places: &[Option<Coordinates>], here: Coordinates) -> Vec<Set> {
+/// From the lowest round trip time up, whatever is as good as a group's lowest is one tie.
+fn split_by_latency(
+    tier: Set,
+    places: &[Option<DatacenterId>],
+    tolerance: Tolerance,
+    rtts: &[Rtt],
+    tiers: &mut Vec<Set>,
+) {
+    let rtt = |slot: usize| places[slot].and_then(|place| rtts.get(usize::from(place)));
+    let mut rest = tier;
+    while let Some(lowest) = members(rest).filter_map(rtt).min() {
+        let limit = tolerance.limit(*lowest);
+        let as_good = members(rest).filter(|&slot| rtt(slot).is_some_and(|rtt| *rtt <= limit));
+        let group = as_good.fold(0, |set, slot| set | 1 << slot);
+        tiers.push(group);
+        rest &= !group;
+    }
+    tiers.extend((rest != 0).then_some(rest));
+}
+
+fn split_by_distance(tier: Set, places: &[Option<Coordinates>], here: Coordinates, tiers: &mut Vec<Set>) {
     /// Farther than any place on Earth, in metres.
     const NOWHERE: u64 = u64::MAX;
     let metres = |place: Coordinates| (here.distance_km(place) * 1000.0).round() as u64;
     let mut slots: Vec<(u64, usize)> = members(tier).map(|slot| (places[slot].map_or(NOWHERE, metres), slot)).collect();
     slots.sort_unstable();
-    slots
-        .chunk_by(|nearer, farther| nearer.0 == farther.0)
-        .map(|tied| tied.iter().fold(0, |set, (_, slot)| set | 1 << slot))
-        .collect()
+    let tied = slots.chunk_by(|nearer, farther| nearer.0 == farther.0);
+    tiers.extend(tied.map(|tied| tied.iter().fold(0, |set: Set, (_, slot)| set | 1 << slot)));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn nowhere() -> Client {
-        Client { region: Regions::NOWHERE, coordinates: None }
+    fn nowhere() -> Client<'static> {
+        Client { region: Regions::NOWHERE, coordinates: None, rtts: &[] }
     }
 
-    fn at(latitude: f64, longitude: f64) -> Client {
+    fn at(latitude: f64, longitude: f64) -> Client<'static> {
         Client { coordinates: Coordinates::try_new(latitude, longitude), ..nowhere() }
     }
 
@@ -208,8 +259,36 @@ mod tests {
 
     #[test]
     fn unlisted_slots_are_the_last_tier_or_out() {
-        assert_eq!(split_by(0b1111, &[0b0010, 0b0001], false), [0b0010, 0b0001, 0b1100]);
-        assert_eq!(split_by(0b1111, &[0b0010, 0b0001], true), [0b0010, 0b0001]);
-        assert_eq!(split_by(0b1000, &[0b0010], true), Vec::<Set>::new());
+        let split = |tier, order: &[Set], only| {
+            let mut tiers = Vec::new();
+            split_by(tier, order, only, &mut tiers);
+            tiers
+        };
+        assert_eq!(split(0b1111, &[0b0010, 0b0001], false), [0b0010, 0b0001, 0b1100]);
+        assert_eq!(split(0b1111, &[0b0010, 0b0001], true), [0b0010, 0b0001]);
+        assert_eq!(split(0b1000, &[0b0010], true), Vec::<Set>::new());
+    }
+
+    fn by_latency(tolerance: Tolerance, ms: &[f64]) -> Vec<Set> {
+        let rtts: Vec<Rtt> = ms.iter().map(|&ms| if ms.is_nan() { Rtt::UNKNOWN } else { Rtt::from_ms(ms) }).collect();
+        let places = (0..4).map(Some).chain([None]).collect();
+        let criteria = Criteria::new(5, vec![Criterion::Latency(places, tolerance)]);
+        criteria.rank(&Client { rtts: &rtts, ..nowhere() }).tiers().to_vec()
+    }
+
+    #[test]
+    fn what_is_as_good_as_a_groups_lowest_is_one_tie() {
+        let tolerance = Tolerance::default();
+        assert_eq!(by_latency(tolerance, &[100.0, 30.0, 34.9, 115.0]), [0b00110, 0b01001, 0b10000]);
+        // Counted from the lowest, not from neighbour to neighbour.
+        assert_eq!(by_latency(tolerance, &[20.0, 24.0, 28.0, 32.0]), [0b00011, 0b01100, 0b10000]);
+        let none = Tolerance::try_new(0, 0).unwrap();
+        assert_eq!(by_latency(none, &[20.0, 20.0, 20.1, 19.9]), [0b01000, 0b00011, 0b00100, 0b10000]);
+    }
+
+    #[test]
+    fn places_of_which_nothing_is_known_tie_and_pools_without_a_place_are_last() {
+        assert_eq!(by_latency(Tolerance::default(), &[f64::NAN; 4]), [0b01111, 0b10000]);
+        assert_eq!(by_latency(Tolerance::default(), &[]), [0b11111], "nothing is known of the client");
     }
 }

@@ -9,12 +9,14 @@
 //!   mod      the folder, as others see it           contents  all rows, and which of them the file lacks
 //!   table    typed tables, batches of changes       writer    the thread, what it does about a broken disk
 //!   records  the tables that there are              file      redb
+//!   latency  one of them, in blocks
 //! ```
 //!
 //! Another table is a constant of [`Table`] beside those of `records`, and a shape for its rows.
 
 mod contents;
 mod file;
+mod latency;
 mod lock;
 mod records;
 mod table;
@@ -33,8 +35,11 @@ use tracing::warn;
 use lock::NotHeld;
 use writer::{Desk, Writer};
 
+pub use latency::{LATENCY, LatencyRecord};
 pub use lock::Held;
-pub use records::{HEALTH, HealthRecord, OVERRIDES, OverrideRecord, SERIALS, TXT, TxtRecord};
+pub use records::{
+    COMEBACKS, ComebackRecord, HEALTH, HealthRecord, OVERRIDES, OverrideRecord, SERIALS, TXT, TxtRecord,
+};
 pub use table::{Batch, Key, Table};
 
 /// How long the start waits for what an earlier process left; a disk that hangs is not waited for.

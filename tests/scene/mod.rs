@@ -15,8 +15,9 @@ use truenorth::answer::{self, Asker, Outcome, Rotation, Transport, Worker};
 use truenorth::config::{Config, Faults};
 use truenorth::geo::Locations;
 use truenorth::health::Share;
+use truenorth::latency::{MIN_SAMPLES, Sample, Table};
 use truenorth::overrides::{Book, Order, Selector};
-use truenorth::snapshot::{Blueprint, Members, PoolId, Snapshot, Standing};
+use truenorth::snapshot::{Blueprint, Duty, Members, PoolId, Remapped, Snapshot, Standing};
 
 /// Three places, regions by prefix, a pool in each place; tests append names.
 pub const ZONE: &str = r#"
@@ -72,7 +73,10 @@ pub struct Scene {
     worker: Worker,
     down: HashSet<IpAddr>,
     restless: HashSet<IpAddr>,
+    latency: Table,
     degraded: HashMap<IpAddr, Share>,
+    ramping: HashMap<IpAddr, Share>,
+    held: HashSet<IpAddr>,
     overrides: Book,
     /// Unix seconds; it moves when a test moves it.
     pub now: u64,
@@ -106,9 +110,20 @@ impl Scene {
         Self::of_all("", files)
     }
 
+    /// [`ZONE`] with more behind it, asked by clients who can be located.
+    pub fn with_locations(locations: Locations, more: &str) -> Self {
+        Self::of_world("", &[("example.com.toml", &format!("{ZONE}{more}"))], locations)
+    }
+
     fn of_all(server: &str, files: &[(&str, &str)]) -> Self {
+        Self::of_world(server, files, Locations::unknown())
+    }
+
+    fn of_world(server: &str, files: &[(&str, &str)], locations: Locations) -> Self {
         let config = load(server, files).unwrap_or_else(|faults| panic!("{}", faults.render(false)));
-        let blueprint = Blueprint::compile(config.world, Arc::new(Locations::unknown()), None).unwrap();
+        let blueprint = Blueprint::compile(config.world, Arc::new(locations), None).unwrap();
+        let mut latency = Table::default();
+        blueprint.adopt(&mut latency);
         let snapshot = Arc::new(Snapshot::new(Arc::new(blueprint), |_, _| Standing::CALM, None));
         let worker = Worker::new(Arc::new(Rotation::default()));
         Self {
@@ -117,7 +132,10 @@ impl Scene {
             down: HashSet::new(),
             restless: HashSet::new(),
             degraded: HashMap::new(),
+            ramping: HashMap::new(),
+            held: HashSet::new(),
             overrides: Book::default(),
+            latency,
             now: START,
         }
     }
@@ -142,10 +160,35 @@ impl Scene {
         self.publish();
     }
 
+    /// Clients measured round trips to datacenters, often enough to count, and maps were made of it. Of each: a network, a
+    /// datacenter, milliseconds.
+    pub fn measure(&mut self, round_trips: &[(&str, &str, f64)]) {
+        for &(client, datacenter, ms) in round_trips {
+            let sample = Sample::try_new(client.parse().unwrap(), datacenter, ms).unwrap();
+            let location = self.snapshot.locations().look_up(sample.client().network());
+            (0..MIN_SAMPLES).for_each(|_| self.latency.feed(&sample, &location, Duration::from_secs(self.now)));
+        }
+        let maps = Remapped::new(self.snapshot.blueprint(), self.latency.clone());
+        self.snapshot = Arc::new(self.snapshot.with_maps(&maps, self.overrides.rulings()));
+    }
+
     /// These endpoints ask for no more than so many thousandths of their clients, confirmed.
     pub fn degraded(&mut self, addresses: &[&str], thousandths: u16) {
         let share = Share::from_thousandths(thousandths);
         self.degraded.extend(addresses.iter().map(|text| (text.parse::<IpAddr>().unwrap(), share)));
+        self.publish();
+    }
+
+    /// These endpoints have come so far, in thousandths, on their way back or out.
+    pub fn ramp(&mut self, addresses: &[&str], thousandths: u16) {
+        let share = Share::from_thousandths(thousandths);
+        self.ramping.extend(addresses.iter().map(|text| (text.parse::<IpAddr>().unwrap(), share)));
+        self.publish();
+    }
+
+    /// `failback` holds exactly these endpoints' pools back.
+    pub fn hold(&mut self, addresses: &[&str]) {
+        self.held = addresses.iter().map(|text| text.parse().unwrap()).collect();
         self.publish();
     }
 
@@ -154,7 +197,8 @@ impl Scene {
         let (mode, target) = command.split_once(' ').unwrap();
         let (mode, target) = (mode.parse().unwrap(), target.parse().unwrap());
         self.snapshot.world().find(&target).unwrap();
-        let order = Order { mode, target, from: None, until: None, reason: "a test".into(), who: "tests".into() };
+        let order =
+            Order { mode, target, from: None, until: None, over: None, reason: "a test".into(), who: "tests".into() };
         self.overrides.place(order, Duration::from_secs(self.now), |_| true).unwrap();
         self.publish();
     }
@@ -181,7 +225,9 @@ impl Scene {
             let share = address.and_then(|address| self.degraded.get(&address)).copied().unwrap_or(Share::FULL);
             let share = if is_in(&self.down) { Share::NONE } else { share };
             let ruling = world.ruling(self.overrides.rulings(), pool, endpoint);
-            let probed = Standing { share, restless: is_in(&self.restless), ..Standing::CALM };
+            let ramp = address.and_then(|address| self.ramping.get(&address)).copied().unwrap_or(Share::FULL);
+            let duty = if is_in(&self.held) { Duty::Held } else { Duty::On };
+            let probed = Standing { share, restless: is_in(&self.restless), duty, ramp };
             probed.under(ruling.map(|ruling| ruling.order.mode))
         };
         let snapshot = self.snapshot.with_pools(&all, standing);

@@ -15,6 +15,7 @@ use hickory_proto::rr::{RData, RecordType};
 use socket2::{Domain, Socket, Type};
 use truenorth::answer::Rotation;
 use truenorth::geo::{Locations, Regions};
+use truenorth::latency::Tolerance;
 use truenorth::name::Name;
 use truenorth::server::{Bound, Running, TcpLimits};
 use truenorth::snapshot::{
@@ -42,6 +43,7 @@ pub(crate) fn snapshot(version: &str) -> Arc<Snapshot> {
             zone: None,
             datacenter: None,
             min_healthy: 0.0,
+            recovery: truenorth::health::Recovery::default(),
             members: Members::Addresses((1..=ADDRESSES).flat_map(|n| [v4(n), v6(n)]).map(endpoint).collect()),
         })],
         zones: vec![zone(version)],
@@ -51,6 +53,7 @@ pub(crate) fn snapshot(version: &str) -> Arc<Snapshot> {
         protocol: truenorth::snapshot::Protocol::default(),
         probing: truenorth::snapshot::Probing::default(),
         node: "test".into(),
+        site_country: None,
     };
     let blueprint = Blueprint::compile(world, Arc::new(Locations::unknown()), None).unwrap();
     Arc::new(Snapshot::new(Arc::new(blueprint), |_, _| Standing::CALM, None))
@@ -87,6 +90,7 @@ fn zone(version: &str) -> ZoneSpec {
     let steering = Steering {
         pools: vec![PoolUse { pool: 0, weight: 1, order: 0 }],
         steer: Vec::new(),
+        latency_tolerance: Tolerance::default(),
         pick: Pick::Rotate,
         answers: ADDRESSES.into(),
         take: 1,

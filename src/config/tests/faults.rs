@@ -126,20 +126,16 @@ fn keys_that_nobody_reads_are_refused() {
         ],
     );
     assert_told(
-        &changed(r#"monitor = "web""#, "monitor = \"web\"\nslow_start = \"1m\""),
-        &["22:1 error: `slow_start` is not known yet: a later version will read it"],
-    );
-    assert_told(
-        &changed(r#"fallback = "sorry""#, "fallback = \"sorry\"\nlatency_tolerance = 20"),
-        &["34:1 error: `latency_tolerance` is not known yet: a later version will read it"],
+        &changed(r#"monitor = "web""#, "monitor = \"web\"\ncapacity = 5"),
+        &["22:1 error: `capacity` is not known yet: a later version will read it"],
     );
     assert_told(
         &changed(
             r#"fallback = "sorry""#,
-            "fallback = \"sorry\"\nsteer = [\"latency\", \"weight\"]\npick = \"least-load\"",
+            "fallback = \"sorry\"\nsteer = [\"load\", \"weight\"]\npick = \"least-load\"",
         ),
         &[
-            "34:10 error: `latency` is not known yet: a later version will offer it | `steer` takes `region`, `distance`, `failover`, `weight`, `sticky` now",
+            "34:10 error: `load` is not known yet: a later version will offer it | `steer` takes `region`, `latency`, `distance`, `failover`, `weight`, `sticky` now",
             "35:8 error: `least-load` is not known yet: a later version will offer it | `pick` takes `rotate`, `weighted`, `random`, `sticky` now",
         ],
     );
@@ -406,11 +402,45 @@ fn steps_that_decide_nothing_are_told() {
         &["35:1 warning: `prefer` has no effect: `steer` has no step `region`"],
     );
     assert_told(
+        &changed(r#"fallback = "sorry""#, "fallback = \"sorry\"\nlatency_tolerance = \"10ms\""),
+        &["34:1 warning: `latency_tolerance` has no effect: `steer` has no step `latency`"],
+    );
+    assert_told(
         &changed("[regions.default]\nprefer = [\"iad\"]\n", ""),
         &[
             "29:8 warning: there is no `[regions.default]` | steers by region | help: clients that no region names are sent to any datacenter",
         ],
     );
+}
+
+#[test]
+fn probes_of_a_site_without_a_country_measure_for_nobody() {
+    assert_told(
+        &changed(r#"fallback = "sorry""#, "fallback = \"sorry\"\nsteer = [\"latency\"]"),
+        &[
+            "2:8 warning: datacenter `fra` has no `country` | its probes measure round trips for nobody | help: what this node's own probes measure counts for the clients of its site's country",
+        ],
+    );
+}
+
+#[test]
+fn a_tolerance_is_a_share_or_a_time() {
+    let told = |tolerance: &str, told: &[&str]| {
+        let name = format!("fallback = \"sorry\"\nsteer = [\"region\", \"latency\"]\nlatency_tolerance = {tolerance}");
+        let zone = ZONE.replace("longitude = 8.68 }", "longitude = 8.68, country = \"DE\" }");
+        assert_told(&lines(&super::told(load_zone(&zone.replace(r#"fallback = "sorry""#, &name)))), told);
+    };
+    for good in [r#""20%""#, r#""7.5%""#, r#""0ms""#, r#""1000ms""#, r#"["100%", "2.5ms"]"#] {
+        told(good, &[]);
+    }
+    let expected = "error: `latency_tolerance` takes a share such as \"20%\" or a time such as \"10ms\"";
+    for bad in [r#""20""#, r#""20 %""#, r#""101%""#, r#""1001ms""#, r#""-1ms""#, r#""1.25ms""#, r#"".5ms""#, r#""5s""#]
+    {
+        told(bad, &[&format!("35:21 {expected}")]);
+    }
+    told("15", &[&format!("35:21 {expected} | 15")]);
+    told("[]", &["35:21 error: a tolerance needs a share or a time | none"]);
+    told(r#"["20%", "10%"]"#, &["35:29 error: `latency_tolerance` is one share and one time at most | again"]);
 }
 
 #[test]

@@ -177,7 +177,7 @@ fn the_server_file_is_checked() {
             ("zones/a.example.toml", SMALL),
         ],
         &[
-            "truenorth.toml 1:1 error: a `site` outside of a datacenter is not known yet: a later version will read it | name a datacenter",
+            "truenorth.toml 1:1 error: a site needs `country` | `country` is missing here",
             r#"truenorth.toml 3:29 error: `listen` takes an address with a port, such as "127.0.0.1:8053" or "[::1]:8053""#,
             "truenorth.toml 5:1 error: `tls` needs `certificate` and `key` | `certificate` is missing beside it",
             "truenorth.toml 5:1 error: `tls` needs `certificate` and `key` | `key` is missing beside it",

@@ -7,8 +7,9 @@ use regex::bytes::Regex;
 
 use crate::geo::{ClientMatch, Continent, Coordinates, CountryCode, Region};
 use crate::health::{
-    BodyMatch, Check, Condition, HttpCheck, Monitor, Pattern, StatusRange, Target, TcpCheck, TlsCheck,
+    BodyMatch, Check, Condition, HttpCheck, Monitor, Pattern, Recovery, StatusRange, Target, TcpCheck, TlsCheck,
 };
+use crate::latency::Tolerance;
 use crate::name::Name;
 use crate::snapshot::{
     Cookies, Datacenter, Ecs, Endpoint, Identity, Members, PoolSpec, PoolUse, SteeredName, Steering, World, ZoneSpec,
@@ -202,6 +203,7 @@ fn pools_know_their_targets() {
         zone: None,
         datacenter: Some(1),
         min_healthy: 0.0,
+        recovery: Recovery::default(),
         members: Members::Addresses(vec![Endpoint {
             value: address("192.0.2.1"),
             weight: 1,
@@ -220,6 +222,7 @@ fn pools_know_their_targets() {
         zone: Some(self::name("example.com.")),
         datacenter,
         min_healthy: if name.starts_with("web") { 0.25 } else { 0.0 },
+        recovery: Recovery::default(),
         members,
     };
     let away = Endpoint { value: name("away.example.com."), weight: 1, condition: None };
@@ -271,6 +274,7 @@ fn names_know_their_pools() {
                 PoolUse { pool: 1, weight: 1, order: 1 },
             ],
             steer: vec![Step::Region, Step::Failover, Step::Weight],
+            latency_tolerance: Tolerance::default(),
             pick: Pick::Weighted,
             answers: 1,
             take: 2,
@@ -289,6 +293,7 @@ fn names_know_their_pools() {
         steering: Steering {
             pools: vec![PoolUse { pool: 0, weight: 1, order: 0 }],
             steer: vec![Step::Region, Step::Weight],
+            latency_tolerance: Tolerance::default(),
             pick: Pick::Rotate,
             answers: 8,
             take: 1,
@@ -363,4 +368,35 @@ fn zones_with_equal_regions_share_them() {
     let zones = config.unwrap_or_else(|faults| panic!("{}", faults.render(false))).world.zones;
     assert!(Arc::ptr_eq(&zones[0].regions, &zones[1].regions));
     assert_eq!(zones[0].regions.list().len(), 2);
+}
+
+#[test]
+fn a_site_says_for_whose_clients_its_probes_measure() {
+    let load = |site: &str| {
+        let server =
+            format!("site = {site}\n[datacenters]\nfra = {{ latitude = 50, longitude = 8, country = \"DE\" }}\n");
+        load_files(&[("truenorth.toml", server.as_bytes())]).unwrap().world
+    };
+    let fra = load("\"fra\"");
+    assert_eq!((&*fra.node, fra.site_country), ("fra", CountryCode::parse("DE")));
+    let elsewhere = load("{ latitude = 48.2, longitude = 16.4, country = \"at\" }");
+    assert_eq!(elsewhere.site_country, CountryCode::parse("AT"));
+}
+
+#[test]
+fn names_say_which_round_trips_tie() {
+    let zone = |tolerance: &str| {
+        let name = format!("[names.www]\npools = [\"shared\"]\nsteer = [\"latency\"]\n{tolerance}\n");
+        let zone = format!("[nameservers]\nns1 = [\"192.0.2.53\"]\n{name}");
+        let world =
+            load_files(&[("truenorth.toml", WHOLE_SERVER.as_bytes()), ("zones/a.example.toml", zone.as_bytes())]);
+        world.unwrap().world.zones[0].names[0].steering.clone()
+    };
+    let by_default = zone("");
+    assert_eq!(by_default.steer, [Step::Latency]);
+    assert_eq!(by_default.latency_tolerance, Tolerance::try_new(150, 50).unwrap());
+    for (text, per_mille, tenths) in [("\"20%\"", 200, 0), ("\"2.5ms\"", 0, 25), ("[\"12.5%\", \"10ms\"]", 125, 100)] {
+        let tolerance = zone(&format!("latency_tolerance = {text}")).latency_tolerance;
+        assert_eq!(tolerance, Tolerance::try_new(per_mille, tenths).unwrap(), "{text}");
+    }
 }

@@ -1,0 +1,127 @@
+//! A million networks that measured their round trips, over a million networks of a database: what it costs to keep them, to
+//! make maps of them, and to look a client up.
+
+use std::hint::black_box;
+use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use ipnet::{IpNet, Ipv4Net};
+use truenorth::geo::{Coordinates, Location, Locations, RunsBuilder, countries};
+use truenorth::latency::{Clients, Measured, Record, Rtt, Sample, Table, Tolerance, Vantages, Widths};
+use truenorth::steering::{Criteria, Criterion as Step, Map};
+
+const NETWORKS: u32 = 1_000_000;
+const CHAINS: u16 = 20;
+const DATACENTERS: [&str; 3] = ["fra", "iad", "sin"];
+
+fn sites() -> Box<[Coordinates]> {
+    [(50.11, 8.68), (38.95, -77.45), (1.35, 103.99)].map(|(n, e)| Coordinates::try_new(n, e).unwrap()).into()
+}
+
+/// Scatters numbers, so that no pattern is followed.
+fn scattered(number: u32) -> u32 {
+    number.wrapping_mul(2_654_435_761)
+}
+
+/// A million networks of 4,096 addresses, each in another country than its neighbours.
+fn locations() -> Locations {
+    let table: Vec<Location> = countries::countries()
+        .map(|country| Location {
+            continent: Some(country.continent),
+            country: Some(country.code),
+            coordinates: Some(country.centroid),
+            ..Location::default()
+        })
+        .collect();
+    let step = u32::MAX / NETWORKS;
+    let (mut v4, mut v6) = (RunsBuilder::default(), RunsBuilder::default());
+    for network in 0..NETWORKS {
+        let country = scattered(network) % table.len() as u32;
+        v4.push(network * step, country);
+        v6.push(u128::from(network * step) << 96, country);
+    }
+    Locations { v4: v4.finish(), v6: v6.finish(), table: table.into() }
+}
+
+/// Every sixteenth /24 measured the way to each datacenter.
+fn table() -> Table {
+    let mut table = Table::default();
+    table.adopt(DATACENTERS, Widths::default());
+    let records = (0..NETWORKS).flat_map(|number| {
+        let network = Ipv4Net::new(Ipv4Addr::from_bits(number << 12), 24).unwrap();
+        (0..).zip(DATACENTERS).map(move |(place, datacenter)| Record {
+            clients: Clients::Network(IpNet::V4(network)),
+            datacenter: datacenter.into(),
+            measured: Measured {
+                mean: Rtt::from_ms(f64::from(scattered(number * 3 + place) >> 20) / 10.0),
+                samples: 100,
+                age: Duration::ZERO,
+            },
+        })
+    });
+    table.restore(records, Duration::ZERO);
+    table
+}
+
+/// Chains that no two names share.
+fn chains() -> Vec<Criteria> {
+    let chain = |number| {
+        let tolerance = Tolerance::try_new(100 + number, 50).unwrap();
+        Criteria::new(3, vec![Step::Latency([Some(0), Some(1), Some(2)].into(), tolerance)])
+    };
+    (0..CHAINS).map(chain).collect()
+}
+
+fn latency(criterion: &mut Criterion) {
+    let (locations, table) = (locations(), table());
+    assert_eq!(table.len(), NETWORKS as usize * DATACENTERS.len());
+    let vantages = Vantages::new(table.clone(), sites(), &locations);
+    let chains = chains();
+
+    let begun = Instant::now();
+    let vantages_anew = Vantages::new(table.clone(), sites(), &locations);
+    let maps: Vec<Map> =
+        chains.iter().map(|chain| Map::build(chain.clone(), &locations, Some(&vantages_anew))).collect();
+    println!("a remap of {} chains: {:?}", maps.len(), begun.elapsed());
+
+    let mut group = criterion.benchmark_group("latency");
+    group.sample_size(10).measurement_time(Duration::from_secs(5));
+    group.bench_function("vantages of a million rows", |bencher| {
+        bencher.iter(|| Vantages::new(black_box(table.clone()), sites(), &locations));
+    });
+    group.bench_function("map of one chain", |bencher| {
+        bencher.iter(|| Map::build(black_box(chains[0].clone()), &locations, Some(&vantages)));
+    });
+    let mut turn = 0;
+    let by_distance = Criteria::new(3, vec![Step::Distance(sites().iter().copied().map(Some).collect())]);
+    let by_distance = Map::build(by_distance, &locations, None);
+    let mut look_up = |name: &str, map: &Map| {
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                turn += 1;
+                black_box(map.look_up(Ipv4Addr::from_bits(scattered(turn)).into()));
+            });
+        });
+    };
+    look_up("look-up by distance", &by_distance);
+    look_up("look-up by latency", &maps[0]);
+    let mut table = table;
+    group.bench_function("a thousand samples, while maps are made", |bencher| {
+        bencher.iter(|| {
+            let held = table.clone();
+            for _ in 0..1000 {
+                turn += 1;
+                let client = IpNet::V4(Ipv4Net::new(Ipv4Addr::from_bits(scattered(turn)), 32).unwrap());
+                let sample = Sample::try_new(client, DATACENTERS[turn as usize % 3], 20.0).unwrap();
+                table.feed(&sample, &locations.look_up(client.addr()), Duration::ZERO);
+            }
+            held
+        });
+    });
+    group.bench_function("fading", |bencher| bencher.iter(|| table.fade(black_box(Duration::from_secs(60)))));
+    group.finish();
+}
+
+criterion_group!(benches, latency);
+criterion_main!(benches);

@@ -1,0 +1,120 @@
+//! Measured round trips, from control to the state folder and back.
+//!
+//! A million networks take a second or so to be packed, so that is done on a thread of its own.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use crate::control::{Event, Handle};
+use crate::latency::{Record, Table};
+use crate::store::{Batch, LATENCY, LatencyRecord, Store};
+
+/// What the state folder holds of the latency table.
+#[derive(Clone, Debug)]
+pub(super) struct KeptLatency {
+    store: Arc<Store>,
+    /// The blocks that are there, once they were read; nothing is written over what was not. Whoever writes holds them.
+    blocks: Arc<Mutex<Option<BTreeSet<String>>>>,
+}
+
+impl KeptLatency {
+    pub(super) fn new(store: Arc<Store>) -> Self {
+        Self { store, blocks: Arc::default() }
+    }
+
+    /// Tells control what an earlier process kept.
+    pub(super) fn recall(&self, control: &Handle) -> JoinHandle<()> {
+        let (kept, control) = (self.clone(), control.clone());
+        tokio::spawn(async move {
+            let read = spawn_blocking(move || {
+                let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                let blocks = kept.store.all(&LATENCY);
+                let records: Vec<Record> =
+                    blocks.iter().flat_map(|(block, record)| record.unpack(block, now)).collect();
+                *kept.blocks() = Some(blocks.into_keys().collect());
+                records
+            });
+            if let Ok(records) = read.await {
+                control.tell(Event::KeptLatency(records)).await;
+            }
+        })
+    }
+
+    /// Puts a table in the place of the one that is kept.
+    pub(super) fn keep(&self, table: Table, now: Duration) {
+        let kept = self.clone();
+        spawn_blocking(move || {
+            let mut known = kept.blocks();
+            let Some(blocks) = &mut *known else { return };
+            let packed = LatencyRecord::pack(table.records(now), now);
+            let mut batch = Batch::default();
+            for gone in blocks.iter().filter(|block| !packed.contains_key(*block)) {
+                batch.delete(&LATENCY, gone);
+            }
+            for (block, record) in &packed {
+                batch.put(&LATENCY, block, record);
+            }
+            kept.store.write(batch);
+            *blocks = packed.into_keys().collect();
+        });
+    }
+
+    fn blocks(&self) -> MutexGuard<'_, Option<BTreeSet<String>>> {
+        self.blocks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::Message;
+    use crate::latency::{Sample, Widths};
+
+    const NOW: Duration = Duration::from_secs(1_790_000_000);
+
+    fn table(networks: &[&str]) -> Table {
+        let mut table = Table::default();
+        table.adopt(["fra"], Widths::default());
+        for network in networks {
+            let sample = Sample::try_new(network.parse().unwrap(), "fra", 20.0).unwrap();
+            table.feed(&sample, &crate::geo::Location::default(), NOW);
+        }
+        table
+    }
+
+    /// What a node that begins with this folder is told.
+    async fn recalled(kept: &KeptLatency) -> Vec<String> {
+        let (control, mut received) = Handle::new();
+        kept.recall(&control).await.unwrap();
+        match received.recv().await {
+            Some(Message::Event(Event::KeptLatency(records))) => {
+                records.iter().map(|record| record.clients.to_string()).collect()
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Lets the threads that write come to an end.
+    fn run(test: impl Future<Output = ()>) {
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(test);
+    }
+
+    #[test]
+    fn the_last_table_is_what_is_recalled() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || KeptLatency::new(Arc::new(Store::open(folder.path()).unwrap()));
+        let first = open();
+        run(async { assert_eq!(recalled(&first).await, Vec::<String>::new()) });
+        run(async { first.keep(table(&["198.51.100.0/24", "203.0.113.0/24"]), NOW) });
+        run(async { first.keep(table(&["198.51.100.0/24", "2001:db8::/48"]), NOW) });
+        drop(first);
+        let second = open();
+        run(async { second.keep(table(&["192.0.2.0/24"]), NOW) });
+        run(async {
+            assert_eq!(recalled(&second).await, ["198.51.100.0/24", "2001:db8::/48"], "nothing was written before");
+        });
+    }
+}

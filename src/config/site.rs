@@ -1,0 +1,71 @@
+//! `site`: where this node stands. What its probes measure is true of the clients around it.
+
+use crate::geo::CountryCode;
+use crate::snapshot::World;
+use crate::steering::Step;
+
+use super::datacenters::read_country;
+use super::decode::{Placed, Value};
+use super::fault::{Fault, Faults};
+use super::sections::Sections;
+use super::suggest::did_you_mean;
+
+/// Where this node stands.
+pub(super) enum Site {
+    /// In this datacenter.
+    Datacenter(Placed<String>),
+    /// Elsewhere, in this country.
+    Elsewhere(CountryCode),
+}
+
+/// `"fra"` or `{ latitude = 50.11, longitude = 8.68, country = "DE" }`.
+pub(super) fn read(value: &Value<'_>, faults: &mut Faults) -> Option<Site> {
+    if !value.is_table() {
+        return value.string(faults).map(Site::Datacenter);
+    }
+    let mut table = value.table("a site", faults)?;
+    let latitude = table.require("latitude", faults).and_then(|value| value.number(-90.0..=90.0, faults));
+    let longitude = table.require("longitude", faults).and_then(|value| value.number(-180.0..=180.0, faults));
+    let country = table.require("country", faults).and_then(|value| read_country(&value, faults));
+    table.finish(&[], faults);
+    latitude.and(longitude).and(country).map(Site::Elsewhere)
+}
+
+impl Site {
+    /// The name of its datacenter.
+    pub(super) fn datacenter(&self) -> Option<&str> {
+        match self {
+            Self::Datacenter(name) => Some(&name.value),
+            Self::Elsewhere(_) => None,
+        }
+    }
+
+    /// Tells of a datacenter that no section defines.
+    pub(super) fn check<'a>(&self, sections: impl Iterator<Item = &'a Sections>, faults: &mut Faults) {
+        let Self::Datacenter(name) = self else { return };
+        let datacenters: Vec<_> = sections.map(|sections| &sections.datacenters).collect();
+        if datacenters.iter().any(|definitions| definitions.contains(&name.value)) {
+            return;
+        }
+        let names = datacenters.iter().flat_map(|definitions| definitions.iter());
+        let label = did_you_mean(&name.value, names.map(|definition| definition.name.value.as_str()));
+        let label = label.map_or("not a datacenter".to_owned(), |meant| format!("did you mean `{meant}`?"));
+        faults.push(Fault::error(&name.place, format!("there is no datacenter `{}`", name.value), label));
+    }
+
+    /// The country that it is in. Where round trips count, one that is not known is warned of.
+    pub(super) fn country(&self, world: &World, faults: &mut Faults) -> Option<CountryCode> {
+        let name = match self {
+            Self::Datacenter(name) => name,
+            Self::Elsewhere(country) => return Some(*country),
+        };
+        let datacenter = world.datacenters.iter().find(|datacenter| *datacenter.name == *name.value)?;
+        let mut names = world.zones.iter().flat_map(|zone| &zone.names);
+        if datacenter.country.is_none() && names.any(|name| name.steering.steer.contains(&Step::Latency)) {
+            let message = format!("datacenter `{}` has no `country`", name.value);
+            let fault = Fault::warning(&name.place, message, "its probes measure round trips for nobody");
+            faults.push(fault.help("what this node's own probes measure counts for the clients of its site's country"));
+        }
+        datacenter.country
+    }
+}

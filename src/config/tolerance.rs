@@ -1,0 +1,54 @@
+//! `latency_tolerance`: what the step `latency` takes for a tie.
+
+use crate::latency::Tolerance;
+use crate::steering::Step;
+
+use super::decode::Value;
+use super::fault::{Fault, Faults};
+
+/// A share or a time.
+enum Part {
+    PerMille(u16),
+    Tenths(u16),
+}
+
+/// `"20%"`, `"10ms"`, or both in a list, of which whichever is more counts.
+pub(super) fn read(value: &Value<'_>, steer: &[Step], faults: &mut Faults) -> Option<Tolerance> {
+    if !steer.contains(&Step::Latency) {
+        let message = "`latency_tolerance` has no effect: `steer` has no step `latency`";
+        faults.push(Fault::warning(&value.anchor(), message, ""));
+    }
+    let items =
+        if value.is_list() { value.items("a tolerance needs a share or a time", faults) } else { vec![value.clone()] };
+    let (mut per_mille, mut tenths) = (None, None);
+    for item in &items {
+        let part = item.parsed("a share such as \"20%\" or a time such as \"10ms\"", faults, parse)?;
+        let (known, number) = match part.value {
+            Part::PerMille(number) => (&mut per_mille, number),
+            Part::Tenths(number) => (&mut tenths, number),
+        };
+        if known.replace(number).is_some() {
+            faults.push(Fault::error(&part.place, "`latency_tolerance` is one share and one time at most", "again"));
+        }
+    }
+    Tolerance::try_new(per_mille.unwrap_or(0), tenths.unwrap_or(0))
+}
+
+/// With a digit behind the point at most: `"7.5%"`.
+fn parse(text: &str) -> Option<Part> {
+    let (digits, is_share) = match text.strip_suffix('%') {
+        Some(digits) => (digits, true),
+        None => (text.strip_suffix("ms")?, false),
+    };
+    let (whole, tenth) = digits.split_once('.').unwrap_or((digits, "0"));
+    let all_digits = |text: &str| !text.is_empty() && text.bytes().all(|octet| octet.is_ascii_digit());
+    if !all_digits(whole) || !all_digits(tenth) || tenth.len() != 1 {
+        return None;
+    }
+    let tenths = format!("{whole}{tenth}").parse::<u16>().ok()?;
+    if is_share {
+        (tenths <= Tolerance::MAX_PER_MILLE).then_some(Part::PerMille(tenths))
+    } else {
+        (tenths <= Tolerance::MAX_TENTHS).then_some(Part::Tenths(tenths))
+    }
+}

@@ -1,0 +1,157 @@
+//! The latency table, and when maps are made of it.
+//!
+//! ```text
+//!   samples, probes ─► table ── something settled anew ─► Remap ─► (beside) ─► Remapped ─► Publish
+//!                                  not sooner than 5 s after the last
+//! ```
+//!
+//! Whether maps are stale is not kept but seen: the table that those served were made of had another generation.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Control, Effect};
+use crate::geo::DatacenterId;
+use crate::health::{Finding, Outcome, Target, Times};
+use crate::latency::{Record, Sample, Table};
+use crate::snapshot::{Blueprint, Remapped, Snapshot};
+
+/// From new maps to the next ones at least: making them takes a while where a million networks were measured.
+pub const REMAP_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How often measures are looked through for those that are too old.
+pub(super) const FADE_INTERVAL: Duration = Duration::from_secs(5 * 60);
+
+/// From one time that the table is kept to the next.
+pub const KEEP_LATENCY_EVERY: Duration = Duration::from_secs(10 * 60);
+
+/// The table, and what is under way with it.
+#[derive(Debug, Default)]
+pub(super) struct Latency {
+    table: Table,
+    /// Maps are being made.
+    is_remapping: bool,
+    remap_at: Duration,
+    fade_at: Duration,
+    /// When the table is to be kept, since it was fed.
+    keep_at: Option<Duration>,
+}
+
+impl Control {
+    /// Takes in what clients measured; where they are is known as soon as something is served.
+    pub(super) fn feed(&mut self, samples: &[Sample], now: Duration) {
+        if let Some(serving) = &self.serving {
+            self.latency.feed(samples, &serving.snapshot, now);
+        }
+    }
+
+    /// How long a probe's connection took is a round trip to the datacenters of its target.
+    pub(super) fn time(&mut self, target: &Arc<Target>, seen: &Outcome, now: Duration) {
+        if let Some(serving) = &self.serving
+            && let Outcome::Success(Finding { times: Times { connect: Some(rtt), .. }, .. }) = seen
+            && let Some(ids) = serving.pools_of.get(target)
+        {
+            let pools = &serving.snapshot.world().pools;
+            let places: BTreeSet<DatacenterId> = ids.iter().filter_map(|&id| pools[id as usize].datacenter).collect();
+            self.latency.feed_probe(*rtt, places, &serving.snapshot, now);
+        }
+    }
+
+    /// Asks for maps of the table as it is, if those that are served were made of another one.
+    pub(super) fn remap(&mut self, now: Duration) -> Option<Effect> {
+        let snapshot = &self.serving.as_ref()?.snapshot;
+        let table = self.latency.pass(snapshot, now)?;
+        Some(Effect::Remap(snapshot.blueprint().clone(), table))
+    }
+
+    /// Serves new maps, unless another configuration came between.
+    pub(super) fn exchange_maps(
+        &mut self,
+        made_for: &Arc<Blueprint>,
+        maps: &Remapped,
+        now: Duration,
+    ) -> Option<Effect> {
+        self.latency.end_remap(now);
+        let serving = self.serving.as_mut().filter(|serving| serving.snapshot.blueprint().is_like(made_for))?;
+        serving.snapshot = Arc::new(serving.snapshot.with_maps(maps, self.overrides.rulings()));
+        Some(Effect::Publish(serving.snapshot.clone()))
+    }
+}
+
+impl Latency {
+    /// When something is to be done next; `snapshot` is what is served.
+    pub(super) fn wake_at(&self, snapshot: Option<&Snapshot>) -> Option<Duration> {
+        let fade_at = (!self.table.is_empty()).then_some(self.fade_at);
+        let remap_at = snapshot.filter(|snapshot| self.is_due(snapshot)).map(|_| self.remap_at);
+        [fade_at, remap_at, self.keep_at].into_iter().flatten().min()
+    }
+
+    /// A world begins to be served.
+    pub(super) fn adopt(&mut self, blueprint: &Blueprint) {
+        blueprint.adopt(&mut self.table);
+    }
+
+    /// Takes in what clients measured.
+    fn feed(&mut self, samples: &[Sample], snapshot: &Snapshot, now: Duration) {
+        self.keep_at.get_or_insert(now + KEEP_LATENCY_EVERY);
+        for sample in samples {
+            let location = snapshot.locations().look_up(sample.client().network());
+            self.table.feed(sample, &location, now);
+        }
+    }
+
+    /// Takes in what a probe of this node measured to endpoints in these datacenters.
+    fn feed_probe(
+        &mut self,
+        rtt: Duration,
+        places: impl IntoIterator<Item = DatacenterId>,
+        snapshot: &Snapshot,
+        now: Duration,
+    ) {
+        if let Some(country) = snapshot.world().site_country {
+            self.keep_at.get_or_insert(now + KEEP_LATENCY_EVERY);
+            places.into_iter().for_each(|place| self.table.feed_probe(country, place, rtt, now));
+        }
+    }
+
+    /// Takes in what was kept from an earlier run.
+    pub(super) fn restore(&mut self, records: Vec<Record>, now: Duration) {
+        self.table.restore(records, now);
+    }
+
+    /// New maps were made, of whatever.
+    fn end_remap(&mut self, now: Duration) {
+        self.is_remapping = false;
+        self.remap_at = now + REMAP_INTERVAL;
+    }
+
+    /// Lets time pass. Gives the table if maps are to be made of it now.
+    fn pass(&mut self, snapshot: &Snapshot, now: Duration) -> Option<Table> {
+        if self.fade_at <= now {
+            self.table.fade(now);
+            self.fade_at = now + FADE_INTERVAL;
+        }
+        if self.remap_at > now || !self.is_due(snapshot) {
+            return None;
+        }
+        self.is_remapping = true;
+        Some(self.table.clone())
+    }
+
+    /// The table, if it is time to keep it.
+    pub(super) fn take_kept(&mut self, now: Duration) -> Option<Table> {
+        self.keep_at.take_if(|at| *at <= now).map(|_| self.table.clone())
+    }
+
+    /// The table, if it was fed since it was kept last.
+    pub(super) fn take_unkept(&mut self) -> Option<Table> {
+        self.keep_at.take().map(|_| self.table.clone())
+    }
+
+    /// Whether the maps of a snapshot were made of another table, and none are being made.
+    fn is_due(&self, snapshot: &Snapshot) -> bool {
+        let is_stale = |made_of: &Table| made_of.generation() != self.table.generation();
+        !self.is_remapping && snapshot.vantages().is_some_and(|vantages| is_stale(vantages.table()))
+    }
+}

@@ -1,0 +1,24 @@
+//! How far datacenters are from clients, in milliseconds.
+//!
+//! ```text
+//!   samples ─► Table ── what is settled changed ─► Vantages ─► maps
+//!              rows of measures: network, area     runs of equal round trip times
+//! ```
+//!
+//! The hysteresis lives in the table: a row's *settled* round trip times change only when a margin is crossed. All that comes
+//! after is a pure function of them, so an answer's scope is exact.
+
+mod measure;
+mod reading;
+mod rows;
+mod rtt;
+mod sample;
+mod table;
+mod vantage;
+
+pub use measure::{MIN_SAMPLES, Measured};
+pub use reading::{Area, Clients, Reading, ReadingSource};
+pub use rtt::{Rtt, Tolerance};
+pub use sample::{MAX_SAMPLE_MS, Sample, SampleError, Widths};
+pub use table::{CAPACITY, Record, Table};
+pub use vantage::{Vantage, Vantages};

@@ -1,0 +1,96 @@
+//! One measurement that was pushed.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+/// Milliseconds that a sample takes at most: longer ones measure a client that slept.
+pub const MAX_SAMPLE_MS: f64 = 6000.0;
+
+/// The round trip time that a client measured to a datacenter, or that a datacenter measured to a client.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sample {
+    client: IpNet,
+    datacenter: Box<str>,
+    ms: f32,
+}
+
+/// Why a measurement is none; whoever pushed it is to blame.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SampleError {
+    /// No round trip takes so long, or so short.
+    OutOfRange(f64),
+}
+
+impl Sample {
+    /// `client` is an address or a prefix, `ms` is above 0 and at most [`MAX_SAMPLE_MS`].
+    pub fn try_new(client: IpNet, datacenter: impl Into<Box<str>>, ms: f64) -> Result<Self, SampleError> {
+        if !(ms > 0.0 && ms <= MAX_SAMPLE_MS) {
+            return Err(SampleError::OutOfRange(ms));
+        }
+        Ok(Self { client, datacenter: datacenter.into(), ms: ms as f32 })
+    }
+
+    /// Whose it is.
+    pub fn client(&self) -> IpNet {
+        self.client
+    }
+
+    /// The name of the datacenter.
+    pub fn datacenter(&self) -> &str {
+        &self.datacenter
+    }
+
+    /// In milliseconds.
+    pub fn ms(&self) -> f32 {
+        self.ms
+    }
+}
+
+impl fmt::Display for SampleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OutOfRange(ms) => write!(f, "{ms} ms is not above 0 and at most {MAX_SAMPLE_MS} ms"),
+        }
+    }
+}
+
+impl std::error::Error for SampleError {}
+
+/// How many bits of a client's address make its network: what is measured for longer prefixes counts for all of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Widths {
+    v4: u8,
+    v6: u8,
+}
+
+/// What RFC 7871, section 11.1, recommends resolvers to send of IPv4 addresses at most: finer rows would never be asked for.
+const MAX_WIDTH_V4: u8 = 24;
+
+/// What a site is assigned at least (RFC 6177, section 2, has /48 as the usual size).
+const MAX_WIDTH_V6: u8 = 48;
+
+impl Widths {
+    /// Of clients whose addresses count up to these lengths: never longer than /24 and /48.
+    pub fn new(max_source_v4: u8, max_source_v6: u8) -> Self {
+        Self { v4: max_source_v4.min(MAX_WIDTH_V4), v6: max_source_v6.min(MAX_WIDTH_V6) }
+    }
+
+    /// The length of the network that an address is in.
+    pub fn of(self, address: IpAddr) -> u8 {
+        if address.is_ipv4() { self.v4 } else { self.v6 }
+    }
+
+    /// The network that these clients are in; `None` if they are in more than one.
+    pub fn network(self, client: IpNet) -> Option<IpNet> {
+        let width = self.of(client.addr());
+        (client.prefix_len() >= width).then(|| IpNet::new_assert(client.addr(), width).trunc())
+    }
+}
+
+impl Default for Widths {
+    fn default() -> Self {
+        Self::new(MAX_WIDTH_V4, MAX_WIDTH_V6)
+    }
+}

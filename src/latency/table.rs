@@ -1,0 +1,323 @@
+//! The latency table: rows by network, and by the areas that a network lies in.
+//!
+//! A sample feeds the row of its client's network and the rows of the areas around it, so that a network without samples
+//! of its own has those of its neighbours. What this node's own probes measure feeds one row alone, that of the clients of
+//! its country. A reading goes from the near to the far, datacenter by datacenter:
+//!
+//! ```text
+//!   network ─► autonomous system, in the country ─► country ─► own probes ─► continent ─► estimate
+//! ```
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use super::measure::{AREA_MEMORY, Measure, Measured, Minute, NETWORK_MEMORY};
+use super::reading::{Area, Clients, Reading, ReadingSource, areas_of, fallback_of, fill};
+use super::rows::{Cell, Rows};
+use super::rtt::Rtt;
+use super::sample::{Sample, Widths};
+use crate::geo::{Coordinates, CountryCode, DatacenterId, Location};
+
+/// Measures that a table holds at most: a million networks and four datacenters. Those of IPv4 take 64 MB, and half as much
+/// again while a map is made of them; those of IPv6 half as much more.
+pub const CAPACITY: usize = 4_000_000;
+
+/// Of a full table the measures that were fed least recently make room: a sixteenth at a time.
+const EVICTED_SHARE: usize = 16;
+
+/// A measure as it is kept on disk.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// Whose.
+    pub clients: Clients,
+    /// The name of the datacenter.
+    pub datacenter: Box<str>,
+    /// What was measured.
+    pub measured: Measured,
+}
+
+/// All measures. A clone is cheap and stays as it is.
+#[derive(Clone, Debug)]
+pub struct Table {
+    /// Datacenters by id.
+    places: Arc<[Box<str>]>,
+    widths: Widths,
+    v4: Rows<u32>,
+    /// By the first half of the address.
+    v6: Rows<u64>,
+    areas: Rows<Area>,
+    capacity: usize,
+    /// Changes of what is settled, counted.
+    generation: u64,
+    now: Minute,
+}
+
+impl Default for Table {
+    /// An empty one that knows no datacenter.
+    fn default() -> Self {
+        Self::with_capacity(CAPACITY)
+    }
+}
+
+impl Table {
+    /// An empty one for so many measures.
+    pub fn with_capacity(capacity: usize) -> Self {
+        Self {
+            places: Arc::default(),
+            widths: Widths::default(),
+            v4: Rows::default(),
+            v6: Rows::default(),
+            areas: Rows::default(),
+            capacity,
+            generation: 0,
+            now: Minute::default(),
+        }
+    }
+
+    /// The world has these datacenters now, by id, and networks are so wide. Measures of datacenters that are gone are
+    /// forgotten, and those of networks if their width changed.
+    pub fn adopt<'a>(&mut self, places: impl IntoIterator<Item = &'a str>, widths: Widths) {
+        let places: Arc<[Box<str>]> = places.into_iter().map(Into::into).collect();
+        if self.places == places && self.widths == widths {
+            return;
+        }
+        if self.widths != widths {
+            (self.v4, self.v6) = (Rows::default(), Rows::default());
+        }
+        let before = std::mem::replace(&mut self.places, places);
+        let number = |place: DatacenterId| self.place(&before[usize::from(place)]);
+        let (mut v4, mut v6, mut areas) = (self.v4.clone(), self.v6.clone(), self.areas.clone());
+        v4.renumber(number);
+        v6.renumber(number);
+        areas.renumber(number);
+        (self.v4, self.v6, self.areas) = (v4, v6, areas);
+        self.widths = widths;
+        self.generation += 1;
+    }
+
+    /// Takes in a sample of a client at `location`. Nothing comes of one for a datacenter that is not there. Clients in more
+    /// than one network feed the areas alone.
+    pub fn feed(&mut self, sample: &Sample, location: &Location, now: Duration) {
+        let Some(place) = self.place(sample.datacenter()) else { return };
+        if let Some(network) = self.widths.network(sample.client()) {
+            self.feed_row(Clients::Network(network), place, sample.ms(), now);
+        }
+        for area in areas_of(location) {
+            self.feed_row(Clients::Area(area), place, sample.ms(), now);
+        }
+    }
+
+    /// Takes in what a probe of this node measured, for the clients of the node's country.
+    pub fn feed_probe(&mut self, country: CountryCode, place: DatacenterId, rtt: Duration, now: Duration) {
+        let ms = rtt.as_secs_f32() * 1000.0;
+        self.feed_row(Clients::Area(Area::Probed(country)), place, ms, now);
+    }
+
+    fn feed_row(&mut self, clients: Clients, place: DatacenterId, ms: f32, now: Duration) {
+        self.now = Minute::of(now);
+        let minute = self.now;
+        let memory = memory_of(clients);
+        let new = || Measure::new(place, minute);
+        let feed = |measure: &mut Measure| measure.feed(ms, memory, minute);
+        let changed = match key(clients) {
+            Key::V4(network) => self.v4.update(network, place, new, feed),
+            Key::V6(network) => self.v6.update(network, place, new, feed),
+            Key::Area(area) => self.areas.update(area, place, new, feed),
+        };
+        self.generation += u64::from(changed);
+        if self.len() > self.capacity {
+            self.evict();
+        }
+    }
+
+    /// Lets measures grow old: those that do not count any more are not settled, those that are too old are gone.
+    pub fn fade(&mut self, now: Duration) {
+        self.now = Minute::of(now);
+        let now = self.now;
+        let mut changed = false;
+        let mut faded = |measure: &Measure, memory| {
+            let after = measure.faded(memory, now);
+            changed |= after.map_or(Rtt::UNKNOWN, |after| after.settled()) != measure.settled();
+            after
+        };
+        self.v4.edit(|cell| faded(&cell.measure, NETWORK_MEMORY));
+        self.v6.edit(|cell| faded(&cell.measure, NETWORK_MEMORY));
+        self.areas.edit(|cell| faded(&cell.measure, AREA_MEMORY));
+        self.generation += u64::from(changed);
+    }
+
+    /// Makes room. Which of those that were fed in the same minute stay does not matter.
+    fn evict(&mut self) {
+        let now = self.now;
+        let ages = self.v4.iter().map(|cell| cell.measure.age(now));
+        let ages = ages.chain(self.v6.iter().map(|cell| cell.measure.age(now)));
+        let mut ages: Vec<u16> = ages.chain(self.areas.iter().map(|cell| cell.measure.age(now))).collect();
+        let mut surplus = self.len() - (self.capacity - self.capacity / EVICTED_SHARE);
+        let oldest = ages.len() - surplus;
+        let (_, &mut limit, _) = ages.select_nth_unstable(oldest);
+        // First those that are older than the limit, then as many of those on it as are still too many.
+        let mut evict = |is_old: &dyn Fn(u16) -> bool| {
+            let mut keep = |measure: &Measure| {
+                let goes = surplus > 0 && is_old(measure.age(now));
+                surplus -= usize::from(goes);
+                (!goes).then_some(*measure)
+            };
+            self.v4.edit(|cell| keep(&cell.measure));
+            self.v6.edit(|cell| keep(&cell.measure));
+            self.areas.edit(|cell| keep(&cell.measure));
+        };
+        evict(&|age| age > limit);
+        evict(&|age| age == limit);
+        self.generation += 1;
+    }
+
+    /// How many measures there are.
+    pub fn len(&self) -> usize {
+        self.v4.len() + self.v6.len() + self.areas.len()
+    }
+
+    /// Whether there is no measure.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Differs whenever what is settled does.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// What is known of a client's round trips to all datacenters, by id. `sites` is where those stand.
+    pub fn readings(&self, client: IpAddr, location: &Location, sites: &[Coordinates]) -> Vec<Reading> {
+        let network = self.widths.network(client.into());
+        let clients = network.map(Clients::Network).into_iter();
+        let clients: Vec<Clients> = clients.chain(fallback_of(location).map(Clients::Area)).collect();
+        let measured =
+            (0..).zip(sites).map(|(place, _)| clients.iter().find_map(|&clients| self.reading(clients, place)));
+        let mut readings: Vec<Option<Reading>> = measured.collect();
+        let mut rtts: Vec<Rtt> =
+            readings.iter().map(|reading| reading.map_or(Rtt::UNKNOWN, |reading| reading.rtt)).collect();
+        fill(&mut rtts, location.coordinates, sites);
+        let source = |rtt: Rtt| match (location.coordinates, rtt.is_known()) {
+            (Some(_), _) => ReadingSource::Estimated,
+            (None, true) => ReadingSource::Median,
+            (None, false) => ReadingSource::Unknown,
+        };
+        readings
+            .iter_mut()
+            .zip(rtts)
+            .map(|(reading, rtt)| reading.unwrap_or(Reading { rtt, source: source(rtt) }))
+            .collect()
+    }
+
+    fn reading(&self, clients: Clients, place: DatacenterId) -> Option<Reading> {
+        let of_place = |measure: &&Measure| measure.place == place;
+        let measure = match key(clients) {
+            Key::V4(network) => self.v4.row(network).find(of_place),
+            Key::V6(network) => self.v6.row(network).find(of_place),
+            Key::Area(area) => self.areas.row(area).find(of_place),
+        };
+        let measure = measure.filter(|measure| measure.settled().is_known())?;
+        Some(Reading { rtt: measure.settled(), source: ReadingSource::Measured(clients, measure.told(self.now)) })
+    }
+
+    /// All that is to be kept, its ages counted up to `now`.
+    pub fn records(&self, now: Duration) -> impl Iterator<Item = Record> {
+        let now = Minute::of(now);
+        let v4 = self.v4.iter().map(|cell| (Clients::Network(self.network_v4(cell.key)), cell.measure));
+        let v6 = self.v6.iter().map(|cell| (Clients::Network(self.network_v6(cell.key)), cell.measure));
+        let areas = self.areas.iter().map(|cell| (Clients::Area(cell.key), cell.measure));
+        v4.chain(v6).chain(areas).map(move |(clients, measure)| Record {
+            clients,
+            datacenter: self.places[usize::from(measure.place)].clone(),
+            measured: measure.told(now),
+        })
+    }
+
+    /// Takes in what was kept, their ages counted up to `now`. What is too old is left out, and so is what other widths made
+    /// or belongs to a datacenter that is gone.
+    pub fn restore(&mut self, records: impl IntoIterator<Item = Record>, now: Duration) {
+        self.now = Minute::of(now);
+        let now = self.now;
+        for Record { clients, datacenter, measured } in records {
+            let Some(place) = self.place(&datacenter) else { continue };
+            if matches!(clients, Clients::Network(net) if net.prefix_len() != self.widths.of(net.addr())) {
+                continue;
+            }
+            let Some(restored) = Measure::restore(place, &measured, memory_of(clients), now) else { continue };
+            let put = |measure: &mut Measure| *measure = restored;
+            match key(clients) {
+                Key::V4(network) => self.v4.update(network, place, || restored, put),
+                Key::V6(network) => self.v6.update(network, place, || restored, put),
+                Key::Area(area) => self.areas.update(area, place, || restored, put),
+            }
+            if self.len() > self.capacity {
+                self.evict();
+            }
+        }
+        self.generation += 1;
+    }
+
+    fn place(&self, name: &str) -> Option<DatacenterId> {
+        self.places.iter().position(|place| **place == *name).map(|place| place as DatacenterId)
+    }
+
+    pub(super) fn rows_v4(&self) -> impl Iterator<Item = &Cell<u32>> {
+        self.v4.iter()
+    }
+
+    pub(super) fn rows_v6(&self) -> impl Iterator<Item = &Cell<u64>> {
+        self.v6.iter()
+    }
+
+    pub(super) fn widths(&self) -> Widths {
+        self.widths
+    }
+
+    /// What is settled for the clients of this area that have no network of their own.
+    pub(super) fn settled_around(&self, location: &Location, rtts: &mut [Rtt]) {
+        for area in fallback_of(location) {
+            for measure in self.areas.row(area) {
+                if let Some(rtt) = rtts.get_mut(usize::from(measure.place)).filter(|rtt| !rtt.is_known()) {
+                    *rtt = measure.settled();
+                }
+            }
+        }
+    }
+
+    fn network_v4(&self, key: u32) -> IpNet {
+        IpNet::new_assert(Ipv4Addr::from_bits(key).into(), self.widths.of(Ipv4Addr::UNSPECIFIED.into()))
+    }
+
+    fn network_v6(&self, key: u64) -> IpNet {
+        let address = Ipv6Addr::from_bits(u128::from(key) << 64);
+        IpNet::new_assert(address.into(), self.widths.of(Ipv6Addr::UNSPECIFIED.into()))
+    }
+}
+
+/// A row's key, which says in which of the three lists it is.
+enum Key {
+    V4(u32),
+    V6(u64),
+    Area(Area),
+}
+
+fn key(clients: Clients) -> Key {
+    match clients {
+        Clients::Network(IpNet::V4(net)) => Key::V4(net.network().to_bits()),
+        Clients::Network(IpNet::V6(net)) => Key::V6((net.network().to_bits() >> 64) as u64),
+        Clients::Area(area) => Key::Area(area),
+    }
+}
+
+fn memory_of(clients: Clients) -> u16 {
+    match clients {
+        Clients::Network(_) => NETWORK_MEMORY,
+        Clients::Area(_) => AREA_MEMORY,
+    }
+}
+
+#[cfg(test)]
+mod tests;

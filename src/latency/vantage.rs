@@ -1,0 +1,171 @@
+//! The address space cut by what is known of its round trips: what maps are made of where a chain has the step `latency`.
+//!
+//! ```text
+//!   locations   DE              DE              FR
+//!   rows               .--/24--.
+//!   vantages    1      2        1               3        each with its location and a round trip time for each datacenter
+//! ```
+//!
+//! It is made of settled measures alone, so it holds until one of those changes, and it is a pure function of table,
+//! locations and sites.
+
+use std::net::IpAddr;
+
+use super::reading::{Reading, fill};
+use super::rows::Cell;
+use super::rtt::Rtt;
+use super::table::Table;
+use crate::geo::{Bits, Coordinates, Location, Locations, Runs, RunsBuilder};
+
+/// No row: the location alone says what is known.
+const NO_ROW: u32 = u32::MAX;
+
+/// What is known of the round trips of every address.
+#[derive(Debug)]
+pub struct Vantages {
+    v4: Runs<u32>,
+    v6: Runs<u128>,
+    /// The number of each vantage's location.
+    locations: Box<[u32]>,
+    /// For each vantage a round trip time to each datacenter, by id.
+    rtts: Box<[Rtt]>,
+    sites: Box<[Coordinates]>,
+    /// What it was made of.
+    table: Table,
+}
+
+/// Where clients stand on the net.
+#[derive(Clone, Copy, Debug)]
+pub struct Vantage<'a> {
+    /// The number of their location.
+    pub location: u32,
+    /// Round trip times to each datacenter, by id.
+    pub rtts: &'a [Rtt],
+}
+
+impl Vantages {
+    /// Sweeps over a table and the locations of clients. `sites` is where the table's datacenters stand, by id.
+    pub fn new(table: Table, sites: Box<[Coordinates]>, locations: &Locations) -> Self {
+        let mut sweep = Sweep::new(&table, &sites, locations);
+        let width = |address: IpAddr| table.widths().of(address);
+        let v4_width = width(std::net::Ipv4Addr::UNSPECIFIED.into());
+        let v6_width = width(std::net::Ipv6Addr::UNSPECIFIED.into());
+        let v4 = sweep.over(&locations.v4, table.rows_v4(), |key| key, v4_width);
+        let v6 = sweep.over(&locations.v6, table.rows_v6(), |key| u128::from(key) << 64, v6_width);
+        let Sweep { locations, rtts, .. } = sweep;
+        Self { v4, v6, locations: locations.into(), rtts: rtts.into(), sites, table }
+    }
+
+    /// Number of a vantage for every IPv4 address.
+    pub fn v4(&self) -> &Runs<u32> {
+        &self.v4
+    }
+
+    /// Number of a vantage for every IPv6 address.
+    pub fn v6(&self) -> &Runs<u128> {
+        &self.v6
+    }
+
+    /// How many vantages there are.
+    #[allow(clippy::len_without_is_empty, reason = "the whole space is always covered")]
+    pub fn len(&self) -> usize {
+        self.locations.len()
+    }
+
+    /// The vantage with this number.
+    pub fn get(&self, number: u32) -> Vantage<'_> {
+        let (number, places) = (number as usize, self.sites.len());
+        Vantage { location: self.locations[number], rtts: &self.rtts[number * places..][..places] }
+    }
+
+    /// Round trip times of an address to each datacenter, by id.
+    pub fn look_up(&self, client: IpAddr) -> &[Rtt] {
+        let number = match client {
+            IpAddr::V4(address) => self.v4.value(address.to_bits()),
+            IpAddr::V6(address) => self.v6.value(address.to_bits()),
+        };
+        self.get(number).rtts
+    }
+
+    /// How the round trip times of a client at `location` are known, by datacenter.
+    pub fn readings(&self, client: IpAddr, location: &Location) -> Vec<Reading> {
+        self.table.readings(client, location, &self.sites)
+    }
+
+    /// The table as it was.
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// Where the datacenters stand, by id.
+    pub fn sites(&self) -> &[Coordinates] {
+        &self.sites
+    }
+}
+
+struct Sweep<'a> {
+    table: &'a Table,
+    sites: &'a [Coordinates],
+    places: &'a [Location],
+    /// The vantage at each location where there is no row, once it was met.
+    by_location: Vec<Option<u32>>,
+    locations: Vec<u32>,
+    rtts: Vec<Rtt>,
+}
+
+impl<'a> Sweep<'a> {
+    fn new(table: &'a Table, sites: &'a [Coordinates], locations: &'a Locations) -> Self {
+        let places = &locations.table;
+        Self { table, sites, places, by_location: vec![None; places.len()], locations: Vec::new(), rtts: Vec::new() }
+    }
+
+    /// The vantages of one address family. `first` gives a key's lowest address.
+    fn over<'c, B: Bits, K: Copy + Eq + 'c>(
+        &mut self,
+        locations: &Runs<B>,
+        cells: impl Iterator<Item = &'c Cell<K>>,
+        first: impl Fn(K) -> B,
+        width: u8,
+    ) -> Runs<B> {
+        let settled: Vec<Cell<K>> = cells.filter(|cell| cell.measure.settled().is_known()).copied().collect();
+        let rows: Vec<&[Cell<K>]> = settled.chunk_by(|one, next| one.key == next.key).collect();
+        let mut builder = RunsBuilder::default();
+        builder.push(B::ZERO, NO_ROW);
+        for (number, row) in (0..).zip(&rows) {
+            let start = first(row[0].key);
+            builder.push(start, number);
+            if let Some(behind) = start.with(B::host_mask(width)).next() {
+                builder.push(behind, NO_ROW);
+            }
+        }
+        locations.join(&builder.finish(), |location, row| match rows.get(row as usize) {
+            Some(row) => self.vantage(location, row),
+            None => self.vantage_without_row(location),
+        })
+    }
+
+    fn vantage_without_row(&mut self, location: u32) -> u32 {
+        if let Some(number) = self.by_location[location as usize] {
+            return number;
+        }
+        let number = self.vantage::<u32>(location, &[]);
+        self.by_location[location as usize] = Some(number);
+        number
+    }
+
+    fn vantage<K>(&mut self, location: u32, row: &[Cell<K>]) -> u32 {
+        let number = self.locations.len();
+        self.locations.push(location);
+        self.rtts.resize((number + 1) * self.sites.len(), Rtt::UNKNOWN);
+        let rtts = &mut self.rtts[number * self.sites.len()..];
+        for Cell { measure, .. } in row {
+            rtts[usize::from(measure.place)] = measure.settled();
+        }
+        if rtts.iter().any(|rtt| !rtt.is_known()) {
+            let place = &self.places[location as usize];
+            self.table.settled_around(place, rtts);
+            fill(rtts, place.coordinates, self.sites);
+        }
+        number as u32
+    }
+}

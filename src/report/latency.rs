@@ -1,0 +1,65 @@
+//! How far datacenters are from a client, and how that is known.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::latency::{Reading, ReadingSource};
+
+/// The round trip to one datacenter.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct LatencyShape {
+    datacenter: String,
+    /// What rankings are made of; absent if nothing is known.
+    rtt_ms: Option<f64>,
+    source: Cow<'static, str>,
+    /// Absent if it was not measured.
+    #[serde(flatten)]
+    measured: Option<MeasuredShape>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct MeasuredShape {
+    /// For whom it was measured, such as `198.51.100.0/24`, `AS3320 in DE` or `EU`.
+    clients: String,
+    mean_ms: f64,
+    samples: u16,
+    /// Since the last sample, when the map was made.
+    age_s: u64,
+}
+
+impl LatencyShape {
+    pub(super) fn new(datacenter: &str, reading: &Reading) -> Self {
+        let (source, measured) = match &reading.source {
+            ReadingSource::Measured(clients, measured) => {
+                let measured = MeasuredShape {
+                    clients: clients.to_string(),
+                    mean_ms: measured.mean.ms(),
+                    samples: measured.samples,
+                    age_s: measured.age.as_secs(),
+                };
+                ("measured", Some(measured))
+            }
+            ReadingSource::Estimated => ("estimated from the distance", None),
+            ReadingSource::Median => ("not measured, so taken as the median", None),
+            ReadingSource::Unknown => ("unknown", None),
+        };
+        let rtt_ms = reading.rtt.is_known().then(|| reading.rtt.ms());
+        Self { datacenter: datacenter.to_owned(), rtt_ms, source: source.into(), measured }
+    }
+}
+
+impl fmt::Display for LatencyShape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ", self.datacenter)?;
+        if let Some(rtt) = self.rtt_ms {
+            write!(f, "{rtt:.1} ms, ")?;
+        }
+        f.write_str(&self.source)?;
+        if let Some(MeasuredShape { clients, mean_ms, samples, age_s }) = &self.measured {
+            write!(f, " for {clients}: mean {mean_ms:.1} ms of {samples} samples, {} min old", age_s / 60)?;
+        }
+        Ok(())
+    }
+}
