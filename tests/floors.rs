@@ -35,7 +35,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("serde", &["config", "geoip", "store", "report"]),
     ("serde_json", &["monitor", "store", "report", "config"]),
     ("toml", &["config"]),
-    ("url", &["config"]),
+    ("url::Url", &["config"]),
     ("hickory_proto", &["monitor", "report", "admin", "cli"]),
     ("tokio", &["monitor", "control", "server", "admin", "webhook", "cli"]),
     ("std::fs", &["config", "geoip", "store", "cli"]),

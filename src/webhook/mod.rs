@@ -250,6 +250,7 @@ mod tests {
             target: text(),
             from: None,
             until: None,
+            over: None,
             reason: text(),
             who: text(),
             happening: Some("placed".to_owned()),

@@ -163,6 +163,7 @@ fn what_is_said_of_a_name_moves_that_name_alone() {
         target: "name:one.example.com".parse().unwrap(),
         from: None,
         until: None,
+        over: None,
         reason: "".into(),
         who: "".into(),
     };
