@@ -15,9 +15,10 @@ use super::suggest::{did_you_mean, list_of};
 pub use template::{FIELDS, Template};
 
 /// What is told. The words are those of notices.
-pub const EVENTS: [(&str, &str); 8] = [
+pub const EVENTS: [(&str, &str); 9] = [
     ("endpoint", "endpoint"),
     ("override", "override"),
+    ("rollout", "rollout"),
     ("doubt", "doubt"),
     ("certificate", "certificate"),
     ("reload", "reload"),

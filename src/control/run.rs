@@ -14,6 +14,7 @@ use super::{Control, Effect, Event, Expiring, HoldTurn, Keep, Lasting, Message, 
 use crate::health::{Finding, Outcome, State, Target};
 use crate::latency::Table;
 use crate::overrides::{Change, Happening, Override, rfc3339};
+use crate::rollout;
 use crate::snapshot::{Blueprint, Remapped, Snapshot};
 use crate::watch::Doubted;
 
@@ -185,6 +186,10 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
                 let _ = reply.send(control.survey());
                 Event::Tick
             }
+            Message::Rollouts(reply) => {
+                let _ = reply.send(control.rollouts(clock.now()));
+                Event::Tick
+            }
             Message::Overrides(reply) => {
                 let book = control.overrides();
                 let _ = reply.send(book.all().map(|item| (item.clone(), book.is_in_force(item.id))).collect());
@@ -228,6 +233,12 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
                     untold.push(Told::Override(change));
                 }
                 Effect::Reply(reply) => reply.send(),
+                Effect::RolledOut(change) => {
+                    report_rollout(&change);
+                    untold.push(Told::Rollout(change));
+                }
+                Effect::KeepRollouts(rows) => keep_aside(Lasting::Rollouts(&rows)),
+                Effect::RolloutReply(reply) => reply.send(),
             }
         }
         if !untold.is_empty() && (is_last || !control.will_publish()) {
@@ -300,4 +311,14 @@ fn report_override(change: &Change) {
     let (mode, target, reason) = (order.mode, &order.target, &order.reason);
     let (from, until) = (order.from.map(rfc3339), order.until.map(rfc3339));
     info!(%id, %mode, %target, who, from, until, reason, "override {}", happening.as_str());
+}
+
+fn report_rollout(change: &rollout::Change) {
+    let rollout::Change { id, pool, happening, from, to, who, reason } = change;
+    let (name, what) = (&id.owner, happening.as_str());
+    if *happening == rollout::Happening::RolledBack {
+        warn!(%name, pool, %from, %to, who, reason, "roll-out {what}");
+    } else {
+        info!(%name, pool, %from, %to, who, reason, "roll-out {what}");
+    }
 }

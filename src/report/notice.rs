@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Impact, OverrideShape, Seen};
+use super::{Impact, OverrideShape, RolloutChange, Seen};
 use crate::health::{Outcome, State, Target};
 
 /// One thing that happened.
@@ -70,6 +70,15 @@ pub enum News {
         /// To which one, and what.
         #[serde(flatten)]
         change: OverrideShape,
+        /// Which clients it moves; absent where it takes no effect now.
+        #[serde(flatten)]
+        impact: Option<Impact>,
+    },
+    /// Something happened to a roll-out.
+    Rollout {
+        /// To which one, and what.
+        #[serde(flatten)]
+        change: RolloutChange,
         /// Which clients it moves; absent where it takes no effect now.
         #[serde(flatten)]
         impact: Option<Impact>,
@@ -151,6 +160,7 @@ impl News {
             Self::Reload { .. } => "reload",
             Self::Doubt { .. } => "doubt",
             Self::Override { .. } => "override",
+            Self::Rollout { .. } => "rollout",
             Self::Certificate { .. } => "certificate",
             Self::Txt { .. } => "txt",
             Self::Stop {} => "stop",
@@ -164,6 +174,7 @@ impl News {
             Self::Reload { taken: false, .. } => Severity::Error,
             Self::Endpoint { to, .. } if to == word(State::Down) => Severity::Error,
             Self::Endpoint { to, .. } if to == DEGRADED => Severity::Warning,
+            Self::Rollout { change, .. } if change.happening == ROLLED_BACK => Severity::Warning,
             Self::Certificate { .. } => Severity::Warning,
             _ => Severity::Info,
         }
@@ -174,6 +185,7 @@ impl News {
         match self {
             Self::Endpoint { .. } | Self::Reload { .. } | Self::Doubt { .. } => self.severity() == Severity::Info,
             Self::Override { change, .. } => matches!(change.happening.as_deref(), Some("ended" | "lifted")),
+            Self::Rollout { change, .. } => matches!(change.happening.as_str(), "completed" | "ended"),
             Self::Txt { set, .. } => !set,
             Self::Start { .. } => true,
             Self::Certificate { .. } | Self::Stop {} => false,
@@ -185,6 +197,7 @@ impl News {
         match self {
             Self::Endpoint { endpoint, pools, .. } => format!("endpoint {endpoint} {}", pools.join(" ")),
             Self::Override { change, .. } => format!("override {}", change.number),
+            Self::Rollout { change, .. } => format!("rollout {}", change.name),
             Self::Certificate { endpoint, host, expires, .. } => format!("certificate {endpoint} {host} {expires}"),
             Self::Txt { name, value, .. } => format!("txt {name} {value}"),
             Self::Start { .. } | Self::Stop {} => "node".to_owned(),
@@ -195,7 +208,9 @@ impl News {
     /// Which clients it moves, if that is known.
     pub fn impact(&self) -> Option<&Impact> {
         match self {
-            Self::Endpoint { impact, .. } | Self::Override { impact, .. } => impact.as_ref(),
+            Self::Endpoint { impact, .. } | Self::Override { impact, .. } | Self::Rollout { impact, .. } => {
+                impact.as_ref()
+            }
             _ => None,
         }
     }
@@ -228,6 +243,13 @@ impl fmt::Display for News {
                     write!(f, ": {reason}")?;
                 }
             }
+            Self::Rollout { change, .. } => {
+                let RolloutChange { name, happening, from, to, who, reason, pool: _ } = change;
+                write!(f, "roll-out of {name} {happening}: {from} -> {to}, by {who}")?;
+                if !reason.is_empty() {
+                    write!(f, ": {reason}")?;
+                }
+            }
             Self::Certificate { endpoint, host, days, .. } => {
                 write!(f, "the certificate of {endpoint} for {host} ends in {days} days")?;
             }
@@ -240,6 +262,9 @@ impl fmt::Display for News {
 
 /// What `word` says of any degraded state.
 const DEGRADED: &str = "degraded";
+
+/// What happened to a roll-out that went wrong.
+const ROLLED_BACK: &str = "rolled back";
 
 /// A state in a word.
 pub(super) fn word(state: State) -> &'static str {

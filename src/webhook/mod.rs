@@ -239,7 +239,7 @@ async fn deliver(mailbox: &Mailbox, notice: &Arc<Notice>, client: &Client, seats
 mod tests {
     use super::*;
     use crate::config::{EVENTS, FIELDS};
-    use crate::report::{Impact, News, OverrideShape};
+    use crate::report::{Impact, News, OverrideShape, RolloutChange};
 
     /// One of each kind.
     fn all() -> Vec<News> {
@@ -255,6 +255,15 @@ mod tests {
             who: text(),
             happening: Some("placed".to_owned()),
             in_force: None,
+        };
+        let rollout = RolloutChange {
+            name: text(),
+            pool: None,
+            happening: text(),
+            from: text(),
+            to: text(),
+            who: text(),
+            reason: text(),
         };
         let impact = Some(Impact { moves: Vec::new(), more: 1 });
         let sight = crate::report::Seen {
@@ -272,7 +281,8 @@ mod tests {
             News::Endpoint { endpoint, pools, from, to, seen, sight, impact: impact.clone() },
             News::Reload { reason: text(), taken: true, errors: 0, warnings: 0 },
             News::Doubt { began: true },
-            News::Override { change, impact },
+            News::Override { change, impact: impact.clone() },
+            News::Rollout { change: rollout, impact },
             News::Certificate { endpoint: text(), host: text(), days: 1, expires: 1 },
             News::Txt { name: text(), value: text(), set: true },
             News::Stop {},

@@ -138,6 +138,10 @@ fn all_news(told: &[Told], mut changes: Option<&mut Changes<'_>>) -> Vec<News> {
             let impact = changes.as_mut().map(|changes| changes.impact());
             News::Override { change: OverrideShape::from(change), impact }
         }
+        Told::Rollout(change) => {
+            let impact = changes.as_mut().map(|changes| changes.impact());
+            News::Rollout { change: change.into(), impact }
+        }
         Told::Certificate(Expiring { target, left, expires }) => News::Certificate {
             endpoint: target.address.to_string(),
             host: target.host.to_string(),

@@ -17,7 +17,7 @@ fn a_url_is_enough() {
     let webhooks = load_webhooks("[[webhooks]]\nurl = \"http://127.0.0.1:9000/hook\"\n").unwrap();
     let [webhook] = &webhooks[..] else { panic!("{webhooks:?}") };
     assert_eq!((webhook.url(), webhook.label().as_str()), ("http://127.0.0.1:9000/hook", "http://127.0.0.1:9000"));
-    assert_eq!((webhook.events.len(), webhook.timeout, webhook.retries), (8, Duration::from_secs(5), 5));
+    assert_eq!((webhook.events.len(), webhook.timeout, webhook.retries), (9, Duration::from_secs(5), 5));
     assert_eq!(webhook.headers, [("content-type".to_owned(), "application/json".to_owned())]);
     assert_eq!(webhook.body, None);
 }
@@ -52,7 +52,7 @@ fn what_is_wrong_with_a_webhook_is_told_and_no_secret_with_it() {
         ),
         (
             with("events = [\"endpiont\"]"),
-            "3:11 error: `events` takes one of `endpoint`, `override`, `doubt`, `certificate`, `reload`, `txt`, `start`, \
+            "3:11 error: `events` takes one of `endpoint`, `override`, `rollout`, `doubt`, `certificate`, `reload`, `txt`, `start`, \
              `stop` | did you mean `endpoint`?",
         ),
         (with("events = []"), "3:10 error: `events` needs an event; without it all are told | none"),

@@ -3,7 +3,7 @@
 use serde::de::IgnoredAny;
 
 /// What may stand in a placeholder. A notice that has no such field leaves it empty.
-pub const FIELDS: [&str; 41] = [
+pub const FIELDS: [&str; 42] = [
     "summary",
     "event",
     "id",
@@ -35,6 +35,7 @@ pub const FIELDS: [&str; 41] = [
     "began",
     "happening",
     "override",
+    "pool",
     "mode",
     "target",
     "until",
