@@ -351,12 +351,12 @@ fn prober() -> impl Fn(Arc<Target>) -> Pin<Box<dyn Future<Output = Outcome> + Se
     }
 }
 
-/// Keeps the overrides that an operator placed, roll-outs, and round trips.
+/// Keeps the overrides that an operator placed, roll-outs and round trips.
 fn aside_keeper(store: Arc<Store>, latency: KeptLatency) -> impl Fn(Lasting<'_>) {
     move |lasting| match lasting {
         Lasting::Override(change) => keep_override(&store, change),
-        Lasting::Rollouts(rows) => keep_rollouts(&store, rows),
         Lasting::Latency(table, now) => latency.keep(table.clone(), now),
+        Lasting::Rollouts(rows) => keep_rollouts(&store, rows),
     }
 }
 

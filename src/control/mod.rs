@@ -167,7 +167,7 @@ pub enum Told {
 pub enum Lasting<'a> {
     /// What became of an override.
     Override(&'a Change),
-    /// Roll-outs.
+    /// This of roll-outs.
     Rollouts(&'a rollout::Rows),
     /// Round trips, as they were measured up to this time since the Unix epoch.
     Latency(&'a Table, Duration),

@@ -145,8 +145,8 @@ impl Clock {
 
 /// Runs until it is told to stop or all handles are gone. `probe` asks a target and ends with the outcome; `publish` makes a
 /// snapshot the one that queries are answered from, and gives back the one before; `keep` keeps rows for the next run, and
-/// does not wait for a disk, and so does `keep_aside` with what is kept beside health; `tell` hears what happened once answers
-/// show it, with what was published then.
+/// does not wait for a disk, and so does `keep_aside` with what is kept beside health; `tell` hears what happened once answers show
+/// it, with what was published then.
 pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
     mut control: Control,
     mut messages: mpsc::Receiver<Message>,

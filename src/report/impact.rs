@@ -23,7 +23,7 @@ use crate::geo::{Continent, CountryCode, Location, Locations, RegionId, Regions}
 use crate::health::Target;
 use crate::overrides::Mode;
 use crate::snapshot::{Plan, PoolId, Snapshot};
-use crate::steering::{AllDown, Client, Course, Map, Pick, Ranking};
+use crate::steering::{AllDown, Client, Course, Map, Pick, Ranking, Set};
 
 /// Names that are told of one move; the others are counted.
 const MAX_NAMES: usize = 8;
@@ -99,6 +99,7 @@ struct Way<'a> {
     all_down: AllDown,
     pick: Pick,
     modes: [Option<Mode>; 2],
+    splits: [Option<(Set, u16)>; 2],
 }
 
 /// Some clients that move alike.
@@ -154,7 +155,8 @@ impl<'a> Changes<'a> {
             let name = self.owners.list[place].name;
             let (before, after) = self.plans(place);
             let uses = |id: &PoolId| pools.as_ref().map_or(self.changed.contains(id), |pools| pools.contains(id));
-            let is_ruled_anew = pools.is_none() && before.mode() != after.mode();
+            let is_ruled_anew =
+                pools.is_none() && (before.mode() != after.mode() || division(before) != division(after));
             let rule = after.rule();
             if !is_ruled_anew && !rule.pools.iter().chain(&rule.fallback).any(uses) {
                 continue;
@@ -184,6 +186,7 @@ impl<'a> Changes<'a> {
             all_down: rule.all_down,
             pick: rule.pick,
             modes: [before.mode(), after.mode()],
+            splits: [before, after].map(division),
         };
         if !self.known.contains_key(&way) {
             let found = self.find(before, after).map(Arc::from);
@@ -251,6 +254,11 @@ impl<'a> Changes<'a> {
         let told = |places: BTreeSet<super::places::Place<'_>>| places.iter().map(ToString::to_string).collect();
         Some((told(from), told(to)))
     }
+}
+
+/// How the pools are divided, and which thousandths of the clients belong to the first part.
+fn division(plan: &Plan) -> Option<(Set, u16)> {
+    plan.split().map(|split| (split.part, split.share.thousandths()))
 }
 
 const EVERYBODY: &str = "everybody";

@@ -74,6 +74,15 @@ pub enum News {
         #[serde(flatten)]
         impact: Option<Impact>,
     },
+    /// Something happened to a roll-out.
+    Rollout {
+        /// To which one, and what.
+        #[serde(flatten)]
+        change: RolloutChange,
+        /// Which clients it moves; absent where it takes no effect now.
+        #[serde(flatten)]
+        impact: Option<Impact>,
+    },
     /// A certificate ends soon that an endpoint shows.
     Certificate {
         /// Where it was met.
@@ -84,15 +93,6 @@ pub enum News {
         days: u64,
         /// When it ends: Unix time in seconds.
         expires: u64,
-    },
-    /// Something happened to a roll-out.
-    Rollout {
-        /// To which one, and what.
-        #[serde(flatten)]
-        change: RolloutChange,
-        /// Which clients it moves, if that is known.
-        #[serde(flatten)]
-        impact: Option<Impact>,
     },
     /// A TXT record was set, or went.
     Txt {
@@ -160,8 +160,8 @@ impl News {
             Self::Reload { .. } => "reload",
             Self::Doubt { .. } => "doubt",
             Self::Override { .. } => "override",
-            Self::Certificate { .. } => "certificate",
             Self::Rollout { .. } => "rollout",
+            Self::Certificate { .. } => "certificate",
             Self::Txt { .. } => "txt",
             Self::Stop {} => "stop",
         }
@@ -174,8 +174,8 @@ impl News {
             Self::Reload { taken: false, .. } => Severity::Error,
             Self::Endpoint { to, .. } if to == word(State::Down) => Severity::Error,
             Self::Endpoint { to, .. } if to == DEGRADED => Severity::Warning,
+            Self::Rollout { change, .. } if change.happening == ROLLED_BACK => Severity::Warning,
             Self::Certificate { .. } => Severity::Warning,
-            Self::Rollout { change, .. } if change.happening == ROLLED_BACK => Severity::Error,
             _ => Severity::Info,
         }
     }
@@ -185,7 +185,7 @@ impl News {
         match self {
             Self::Endpoint { .. } | Self::Reload { .. } | Self::Doubt { .. } => self.severity() == Severity::Info,
             Self::Override { change, .. } => matches!(change.happening.as_deref(), Some("ended" | "lifted")),
-            Self::Rollout { change, .. } => change.happening != ROLLED_BACK,
+            Self::Rollout { change, .. } => matches!(change.happening.as_str(), "completed" | "ended"),
             Self::Txt { set, .. } => !set,
             Self::Start { .. } => true,
             Self::Certificate { .. } | Self::Stop {} => false,
@@ -244,7 +244,7 @@ impl fmt::Display for News {
                 }
             }
             Self::Rollout { change, .. } => {
-                let RolloutChange { name, happening, from, to, who, reason, .. } = change;
+                let RolloutChange { name, happening, from, to, who, reason, pool: _ } = change;
                 write!(f, "roll-out of {name} {happening}: {from} -> {to}, by {who}")?;
                 if !reason.is_empty() {
                     write!(f, ": {reason}")?;
@@ -260,11 +260,11 @@ impl fmt::Display for News {
     }
 }
 
-/// What is said of a roll-out that went back by itself.
-const ROLLED_BACK: &str = "rolled back";
-
 /// What `word` says of any degraded state.
 const DEGRADED: &str = "degraded";
+
+/// What happened to a roll-out that went wrong.
+const ROLLED_BACK: &str = "rolled back";
 
 /// A state in a word.
 pub(super) fn word(state: State) -> &'static str {

@@ -239,7 +239,7 @@ async fn deliver(mailbox: &Mailbox, notice: &Arc<Notice>, client: &Client, seats
 mod tests {
     use super::*;
     use crate::config::{EVENTS, FIELDS};
-    use crate::report::{Impact, News, OverrideShape};
+    use crate::report::{Impact, News, OverrideShape, RolloutChange};
 
     /// One of each kind.
     fn all() -> Vec<News> {
@@ -256,7 +256,7 @@ mod tests {
             happening: Some("placed".to_owned()),
             in_force: None,
         };
-        let rollout = crate::report::RolloutChange {
+        let rollout = RolloutChange {
             name: text(),
             pool: Some(text()),
             happening: text(),

@@ -17,7 +17,7 @@ use tracing::error;
 use crate::admin::Journal;
 use crate::config::Webhook;
 use crate::control::{Expiring, Publication, Told, Turn};
-use crate::report::{Changes, News, OverrideShape, RolloutChange};
+use crate::report::{Changes, News, OverrideShape};
 use crate::watch::Doubted;
 use crate::webhook::Hooks;
 
@@ -140,7 +140,7 @@ fn all_news(told: &[Told], mut changes: Option<&mut Changes<'_>>) -> Vec<News> {
         }
         Told::Rollout(change) => {
             let impact = changes.as_mut().map(|changes| changes.impact());
-            News::Rollout { change: RolloutChange::from(change), impact }
+            News::Rollout { change: change.into(), impact }
         }
         Told::Certificate(Expiring { target, left, expires }) => News::Certificate {
             endpoint: target.address.to_string(),
