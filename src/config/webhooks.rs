@@ -147,12 +147,12 @@ fn read_headers(table: &mut Table<'_>, faults: &mut Faults) -> Vec<(String, Stri
         // RFC 9110, section 5.5. What stands there may be a secret, so the name is pointed at.
         let is_visible = |octet: u8| octet.is_ascii_graphic() || octet == b' ';
         let mut unseen = Faults::default();
-        match value.string(&mut unseen).filter(|text| !text.value.is_empty() && text.value.bytes().all(is_visible)) {
-            Some(text) => headers.push((lower, text.value)),
-            None => {
-                let message = format!("the header {} takes visible characters of ASCII", name.value);
-                faults.push(Fault::error(&name.place, message, ""));
-            }
+        let text = value.string(&mut unseen).map(|text| text.value);
+        if let Some(text) = text.filter(|text| !text.is_empty() && text.bytes().all(is_visible)) {
+            headers.push((lower, text));
+        } else {
+            let message = format!("the header {} takes visible characters of ASCII", name.value);
+            faults.push(Fault::error(&name.place, message, ""));
         }
     }
     if !headers.iter().any(|(name, _)| name == CONTENT_TYPE) {

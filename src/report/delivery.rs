@@ -18,14 +18,11 @@ impl Delivery {
     /// What a node sends; `lost` notices before it could not be delivered.
     pub fn new(notice: &Arc<Notice>, node: &str, lost: u64) -> Self {
         let news = &notice.news;
-        let mut fields = match serde_json::to_value(&**notice) {
-            Ok(Value::Object(fields)) => fields,
-            _ => unreachable!("a notice is an object"),
+        let Ok(Value::Object(mut fields)) = serde_json::to_value(&**notice) else {
+            unreachable!("a notice is an object")
         };
-        let mut summary = format!("{node}: {news}");
-        if lost > 0 {
-            summary.push_str(&format!(" ({lost} earlier notices were lost)"));
-        }
+        let losses = if lost > 0 { format!(" ({lost} earlier notices were lost)") } else { String::new() };
+        let summary = format!("{node}: {news}{losses}");
         let key = format!("truenorth {node} {}", news.subject());
         let action = if news.is_good() { "resolve" } else { "trigger" };
         fields.insert("summary".to_owned(), summary.into());

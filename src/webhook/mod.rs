@@ -35,7 +35,7 @@ const GRACE: Duration = Duration::from_secs(1);
 /// All hooks. Dropped, it delivers nothing more.
 #[derive(Debug)]
 pub struct Hooks {
-    hooks: Vec<Hook>,
+    list: Vec<Hook>,
     seats: Arc<Semaphore>,
     /// Made for the first hook: reading the system's certificate authorities takes a while.
     client: Option<Client>,
@@ -67,48 +67,47 @@ struct State {
 impl Hooks {
     /// None yet.
     pub fn new() -> Self {
-        Self { hooks: Vec::new(), seats: Arc::new(Semaphore::new(SEATS)), client: None }
+        Self { list: Vec::new(), seats: Arc::new(Semaphore::new(SEATS)), client: None }
     }
 
     /// Posts to these from now on. One that leads to the same place as before keeps what it has not delivered yet. Runs on the
     /// tokio runtime that this is called in.
     pub fn set(&mut self, webhooks: Vec<Webhook>, node: &str) {
-        let mut before = std::mem::take(&mut self.hooks);
+        let mut before = std::mem::take(&mut self.list);
         for webhook in webhooks {
-            let hook = match before.iter().position(|hook| hook.mailbox.leads_to(webhook.url())) {
-                Some(place) => {
-                    let hook = before.remove(place);
-                    hook.mailbox.exchange(webhook, node);
-                    hook
-                }
-                None => {
-                    let client = self.client.get_or_insert_with(client).clone();
-                    let mailbox = Arc::new(Mailbox::new(webhook, node));
-                    let task = tokio::spawn(deliver_all(mailbox.clone(), client, self.seats.clone()));
-                    Hook { mailbox, task }
-                }
-            };
-            self.hooks.push(hook);
+            let same = before.iter().position(|hook| hook.mailbox.leads_to(webhook.url()));
+            if let Some(place) = same {
+                let hook = before.remove(place);
+                hook.mailbox.exchange(webhook, node);
+                self.list.push(hook);
+            } else {
+                let client = self.client.get_or_insert_with(client).clone();
+                let mailbox = Arc::new(Mailbox::new(webhook, node));
+                let task = tokio::spawn(deliver_all(mailbox.clone(), client, self.seats.clone()));
+                self.list.push(Hook { mailbox, task });
+            }
         }
-        before.iter().for_each(|hook| hook.mailbox.tell_left("a webhook is gone"));
+        for hook in before {
+            hook.mailbox.tell_left("a webhook is gone");
+        }
     }
 
     /// Puts a notice into the queue of every hook that wants to hear it.
     pub fn tell(&self, notice: &Arc<Notice>) {
-        self.hooks.iter().for_each(|hook| hook.mailbox.put(notice));
+        self.list.iter().for_each(|hook| hook.mailbox.put(notice));
     }
 
     /// Delivers what waits if that takes no longer than a second; what is left then is lost.
     pub async fn stop(&mut self) {
-        for hook in &self.hooks {
+        for hook in &self.list {
             hook.mailbox.close();
         }
         let deadline = tokio::time::Instant::now() + GRACE;
-        for hook in &mut self.hooks {
+        for hook in &mut self.list {
             // It ends when its queue is empty. One that does not is dropped with its request.
             let _ = tokio::time::timeout_at(deadline, &mut hook.task).await;
         }
-        self.hooks.drain(..).for_each(|hook| hook.mailbox.tell_left("a webhook did not take all before the end"));
+        self.list.drain(..).for_each(|hook| hook.mailbox.tell_left("a webhook did not take all before the end"));
     }
 }
 
@@ -294,7 +293,8 @@ mod tests {
         let all = all();
         let mut kinds: Vec<&str> = all.iter().map(News::kind).collect();
         let mut events = EVENTS.map(|(_, event)| event).to_vec();
-        (kinds.sort_unstable(), events.sort_unstable());
+        kinds.sort_unstable();
+        events.sort_unstable();
         assert_eq!(kinds, events);
         let notices = all.into_iter().map(|news| Arc::new(Notice { id: 1, time: 1, news }));
         let all: String = notices.map(|notice| Delivery::new(&notice, "fra", 0).to_json()).collect();

@@ -43,7 +43,7 @@ impl Receiver {
         let listener = TcpListener::bind(ANY_PORT).unwrap();
         let address = listener.local_addr().unwrap();
         let (posts, received) = channel();
-        let mut statuses = statuses.to_vec().into_iter();
+        let mut statuses = statuses.iter().copied();
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let post = take(&stream, statuses.next().unwrap_or(200));
