@@ -48,15 +48,10 @@ pub(super) async fn lift(State(office): State<Arc<Office>>, request: Request) ->
 }
 
 fn read_order(
-    OverrideOrder { mode, target, lifetime, from, reason, who: by }: OverrideOrder,
+    OverrideOrder { mode, target, lifetime, from, over, reason, who: by }: OverrideOrder,
 ) -> Result<Order, Refusal> {
-    let lifetime = match lifetime {
-        None => None,
-        Some(text) => {
-            let parsed = parse_duration(&text).filter(|time| !time.is_zero());
-            Some(parsed.ok_or_else(|| Refusal::bad("`for` takes a duration such as \"2h\""))?)
-        }
-    };
+    let lifetime = lifetime.map(|text| read_duration("for", &text)).transpose()?;
+    let over = over.map(|text| read_duration("over", &text)).transpose()?;
     let from = from.map(Duration::from_secs);
     let begin = from.unwrap_or_else(|| Duration::from_secs(unix_time()));
     let until = lifetime.map(|lifetime| begin.checked_add(lifetime).ok_or_else(|| Refusal::bad("`for` is too long")));
@@ -65,9 +60,15 @@ fn read_order(
         target: read_target(&target)?,
         from,
         until: until.transpose()?,
+        over,
         reason: reason.into(),
         who: who(by),
     })
+}
+
+fn read_duration(key: &str, text: &str) -> Result<Duration, Refusal> {
+    let parsed = parse_duration(text).filter(|time| !time.is_zero());
+    parsed.ok_or_else(|| Refusal::bad(format!("`{key}` takes a duration such as \"2h\"")))
 }
 
 fn read_target(text: &str) -> Result<TargetPattern, Refusal> {
@@ -81,7 +82,9 @@ fn who(said: String) -> Box<str> {
 fn refuse(refusal: &overrides::Refusal) -> Refusal {
     let status = match refusal {
         overrides::Refusal::Unknown(..) | overrides::Refusal::NotPlaced(_) => StatusCode::NOT_FOUND,
-        overrides::Refusal::Over | overrides::Refusal::TooLong => StatusCode::BAD_REQUEST,
+        overrides::Refusal::Over | overrides::Refusal::NotGradual | overrides::Refusal::TooLong => {
+            StatusCode::BAD_REQUEST
+        }
         overrides::Refusal::TooMany => StatusCode::INSUFFICIENT_STORAGE,
         overrides::Refusal::IsWindow(_) => StatusCode::CONFLICT,
     };

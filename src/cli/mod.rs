@@ -58,7 +58,7 @@ enum Command {
     /// Has the running node read its files again
     Reload(ask::Ask),
     /// Gives no answers with what a target means while another is left
-    Drain(overrides::PlaceArguments),
+    Drain(overrides::DrainArguments),
     /// Keeps what a target means in service although something less specific takes it out
     Open(overrides::PlaceArguments),
     /// Takes what a target means for up, whatever probes say
@@ -99,7 +99,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Simulate(arguments) => simulate::run(&arguments),
         Command::Status(arguments) => status::status(&arguments),
         Command::Reload(ask) => status::reload(&ask),
-        Command::Drain(arguments) => overrides::place(Mode::Drain, &arguments),
+        Command::Drain(arguments) => overrides::drain(&arguments),
         Command::Open(arguments) => overrides::place(Mode::Open, &arguments),
         Command::ForceUp(arguments) => overrides::place(Mode::ForceUp, &arguments),
         Command::ForceDown(arguments) => overrides::place(Mode::ForceDown, &arguments),

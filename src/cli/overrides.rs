@@ -27,6 +27,16 @@ pub(super) struct PlaceArguments {
     ask: Ask,
 }
 
+/// `drain`.
+#[derive(Debug, Args)]
+pub(super) struct DrainArguments {
+    /// How long it takes until nothing is left; at once without it
+    #[arg(long, value_name = "TIME", value_parser = parse_lifetime)]
+    over: Option<String>,
+    #[command(flatten)]
+    place: PlaceArguments,
+}
+
 /// `lift`.
 #[derive(Debug, Args)]
 pub(super) struct LiftArguments {
@@ -57,13 +67,23 @@ impl std::str::FromStr for Which {
 }
 
 /// Exit code 1 if it cannot be, or no node answers.
+pub(super) fn drain(DrainArguments { over, place }: &DrainArguments) -> ExitCode {
+    order(Mode::Drain, place, over.clone())
+}
+
+/// Exit code 1 if it cannot be, or no node answers.
 pub(super) fn place(mode: Mode, arguments: &PlaceArguments) -> ExitCode {
+    order(mode, arguments, None)
+}
+
+fn order(mode: Mode, arguments: &PlaceArguments, over: Option<String>) -> ExitCode {
     let PlaceArguments { target, lifetime, reason, ask } = arguments;
     let order = OverrideOrder {
         mode: mode.to_string(),
         target: target.to_string(),
         lifetime: lifetime.clone(),
         from: None,
+        over,
         reason: reason.clone(),
         who: who(),
     };

@@ -31,14 +31,14 @@ use crate::admin::{self, Journal};
 use crate::answer::Rotation;
 use crate::config::{Faults, Listen, Server, Severity};
 use crate::control::{self, Control, DynamicTxt, Event, Handle, Keep, OverrideEvent, Told, Turn};
-use crate::health::{Kept, Outcome, Target};
+use crate::health::{Comeback, Kept, Outcome, Target};
 use crate::monitor::Prober;
 use crate::name::Name;
 use crate::overrides::{Change, Happening};
 use crate::report::{News, Summary};
 use crate::server::{Bound, EncryptedAddresses, Running};
 use crate::snapshot::{Blueprint, Snapshot};
-use crate::store::{Batch, HEALTH, HealthRecord, OVERRIDES, OverrideRecord, SERIALS, Store};
+use crate::store::{Batch, COMEBACKS, HEALTH, HealthRecord, OVERRIDES, OverrideRecord, SERIALS, Store};
 use crate::watch::Doubted;
 use crate::watch::Lateness;
 use orders::Orders;
@@ -147,6 +147,8 @@ impl Node {
         let control_task = tokio::spawn(running);
         let kept = files.store.all(&HEALTH).into_iter().map(|(target, record)| (target, Kept::from(record)));
         control.tell(Event::Restore(kept.collect())).await;
+        let comebacks = files.store.all(&COMEBACKS).into_iter().map(|(key, record)| (key, Comeback::from(record)));
+        control.tell(Event::Resume(comebacks.collect())).await;
         let placed = files.store.all(&OVERRIDES).into_iter();
         let placed = placed.filter_map(|(key, record)| record.into_override(key)).collect();
         control.tell(Event::Override(OverrideEvent::Restore(placed))).await;
@@ -365,14 +367,20 @@ fn keep_override(store: &Store, change: &Change) {
     store.write(batch);
 }
 
-/// Keeps what control says of targets' health.
+/// Keeps what control says of targets' health, and of what comes back.
 fn keeper(store: Arc<Store>) -> impl Fn(Keep) {
-    move |rows| {
+    move |Keep { health, comebacks }| {
         let mut batch = Batch::default();
-        for (target, kept) in rows {
+        for (target, kept) in health {
             match kept.and_then(HealthRecord::new) {
                 Some(record) => batch.put(&HEALTH, &target, &record),
                 None => batch.delete(&HEALTH, &target),
+            }
+        }
+        for (key, comeback) in comebacks {
+            match comeback {
+                Some(comeback) => batch.put(&COMEBACKS, &key, &comeback.into()),
+                None => batch.delete(&COMEBACKS, &key),
             }
         }
         store.write(batch);

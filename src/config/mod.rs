@@ -32,6 +32,7 @@ mod prefix;
 mod presentation;
 mod protocol;
 mod records;
+mod recovery;
 mod regions;
 mod render;
 mod scanner;

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use crate::geo::DatacenterId;
+use crate::health::Recovery;
 use crate::name::Name;
 use crate::snapshot::{MAX_ENDPOINTS, PoolId};
 
@@ -16,6 +17,7 @@ use super::datacenters::is_word;
 use super::decode::{Placed, Table, Value, entries};
 use super::fault::{Fault, Faults, Place};
 use super::owners::parse_name;
+use super::recovery;
 use super::scope::{Definition, Definitions, View};
 use super::suggest::{did_you_mean, list_of};
 
@@ -32,6 +34,7 @@ pub(super) struct PoolDraft {
     pub(super) zone: Option<Name>,
     pub(super) datacenter: Option<DatacenterId>,
     pub(super) min_healthy: f64,
+    pub(super) recovery: Recovery,
     pub(super) members: DraftMembers,
     pub(super) monitor: Option<MonitorTree>,
     /// The names that use it, `fallback` included.
@@ -88,8 +91,9 @@ fn read_entry(
     let datacenter = table.take("datacenter").and_then(|value| value.string(faults));
     let monitor = table.take("monitor").and_then(|value| value.string(faults));
     let min_healthy = table.take("min_healthy").and_then(|value| value.number(0.0..=1.0, faults));
+    let recovery = recovery::read(&mut table, monitor.as_ref(), faults);
     let endpoints = table.require("endpoints", faults);
-    table.finish(&["capacity", "slow_start", "failback"], faults);
+    table.finish(&["capacity"], faults);
 
     let at = datacenter.as_ref().and_then(|name| Some((name.clone(), scope.datacenters.find(name, faults)?.value?)));
     let monitor_value = monitor.as_ref().map(|name| scope.monitors.find(name, faults).and_then(|m| m.value.clone()));
@@ -126,6 +130,7 @@ fn read_entry(
             zone: scope.origin.cloned(),
             datacenter: place.map(|(_, id)| id),
             min_healthy: min_healthy.as_ref().map_or(0.0, |share| share.value),
+            recovery,
             members,
             monitor: monitor.clone(),
             users: Vec::new(),

@@ -33,7 +33,7 @@ pub(super) fn finish(drafts: Vec<PoolDraft>, faults: &mut Faults) -> Vec<Arc<Poo
 }
 
 fn finish_pool(draft: PoolDraft) -> PoolSpec {
-    let PoolDraft { name, place: _, zone, datacenter, min_healthy, members, monitor, users } = draft;
+    let PoolDraft { name, place: _, zone, datacenter, min_healthy, recovery, members, monitor, users } = draft;
     let finish = Finish { monitor: monitor.as_ref(), users: &users };
     let members = match members {
         DraftMembers::Addresses(list) => Members::Addresses(
@@ -46,7 +46,7 @@ fn finish_pool(draft: PoolDraft) -> PoolSpec {
         ),
         DraftMembers::Cname(endpoint) => Members::Cname(finish.endpoint(endpoint, None)),
     };
-    PoolSpec { name, zone, datacenter, min_healthy, members }
+    PoolSpec { name, zone, datacenter, min_healthy, recovery, members }
 }
 
 /// What a pool's endpoints have in common.

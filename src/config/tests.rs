@@ -6,6 +6,7 @@ mod faults;
 mod files;
 mod listen;
 mod monitors;
+mod recovery;
 mod windows;
 mod worlds;
 

@@ -1,5 +1,6 @@
 //! `[[windows]]`: times at which something is to drain, or the like.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use toml::value::{Datetime, Offset};
@@ -12,6 +13,9 @@ use super::fault::{Fault, Faults};
 
 /// Who asks for what stands in the server file.
 const WHO: &str = "server file";
+
+/// How long a drain may take.
+const OVER: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(24 * 60 * 60);
 
 /// What a time has to look like.
 const TIME: &str = "a time with an offset, such as 2026-12-01T02:00:00Z";
@@ -32,6 +36,7 @@ fn read_window(value: &Value<'_>, faults: &mut Faults) -> Option<Placed<Order>> 
     let mode = table.require("mode", faults).and_then(|value| value.word(&Mode::ALL, &[], faults));
     let from = table.require("from", faults).and_then(|value| read_time(&value, faults));
     let until = table.require("until", faults).and_then(|value| read_time(&value, faults));
+    let over = table.take("over").and_then(|value| value.duration(OVER, faults));
     let reason = table.take("reason").and_then(|value| {
         let expected = format!("a text of 1 to {MAX_REASON} octets");
         value.parsed(&expected, faults, |text| (text.len() <= MAX_REASON).then(|| text.to_owned()))
@@ -45,7 +50,20 @@ fn read_window(value: &Value<'_>, faults: &mut Faults) -> Option<Placed<Order>> 
     }
     let reason = reason.map_or_else(String::new, |reason| reason.value).into();
     let (from, until) = (Some(from.value), Some(until.value));
-    Some(target.with(Order { mode, target: target.value.clone(), from, until, reason, who: WHO.into() }))
+    let order = Order {
+        mode,
+        target: target.value.clone(),
+        from,
+        until,
+        over: over.as_ref().map(|over| over.value),
+        reason,
+        who: WHO.into(),
+    };
+    if let Some(over) = over.filter(|_| !order.is_well_timed()) {
+        faults.push(Fault::error(&over.place, "only the drain of a dc:, pool: or endpoint: takes time", "not gradual"));
+        return None;
+    }
+    Some(target.with(order))
 }
 
 /// Tells of windows that mean nothing.

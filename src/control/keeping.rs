@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use super::Comebacks;
 use crate::health::{Health, Kept, State, Target};
 
 /// What was confirmed longer ago is not believed any more.
@@ -20,8 +21,20 @@ pub const CONFIRM_EVERY: Duration = Duration::from_secs(60);
 /// Rows that nothing confirmed for so long are removed.
 pub const KEPT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Rows by fingerprint: what each is to be from now on; `None` for one to be removed.
-pub type Keep = BTreeMap<u128, Option<Kept>>;
+/// Rows: what each is to be from now on; `None` for one to be removed.
+#[derive(Debug, Default)]
+pub struct Keep {
+    /// Of targets' health, by fingerprint.
+    pub health: BTreeMap<u128, Option<Kept>>,
+    /// Of what comes back.
+    pub comebacks: Comebacks,
+}
+
+impl Keep {
+    fn is_empty(&self) -> bool {
+        self.health.is_empty() && self.comebacks.is_empty()
+    }
+}
 
 /// The rows that are kept, and changes that are not handed over yet.
 #[derive(Debug, Default)]
@@ -55,7 +68,7 @@ impl Keeping {
         }
         let kept = Kept { state, confirmed: now };
         self.kept.insert(fingerprint, kept);
-        self.changed.insert(fingerprint, Some(kept));
+        self.changed.health.insert(fingerprint, Some(kept));
     }
 
     /// Removes the rows of targets that are not watched any more, and those that are too old.
@@ -66,12 +79,17 @@ impl Keeping {
                 if row.confirmed.abs_diff(now) <= KEPT_FOR {
                     kept.insert(fingerprint, row);
                 } else {
-                    self.changed.insert(fingerprint, None);
+                    self.changed.health.insert(fingerprint, None);
                 }
             }
         }
         let gone = std::mem::replace(&mut self.kept, kept);
-        self.changed.extend(gone.into_keys().map(|fingerprint| (fingerprint, None)));
+        self.changed.health.extend(gone.into_keys().map(|fingerprint| (fingerprint, None)));
+    }
+
+    /// Takes in what is to be kept besides.
+    pub(super) fn note(&mut self, comebacks: Comebacks) {
+        self.changed.comebacks.extend(comebacks);
     }
 
     /// When changes are to be handed over, if there are any.

@@ -21,6 +21,7 @@ mod keeping;
 mod latency;
 mod overrides;
 mod push;
+mod ramps;
 mod run;
 mod txt;
 
@@ -36,17 +37,19 @@ pub use keeping::{BELIEVED_FOR, CONFIRM_EVERY, KEEP_EVERY, KEPT_FOR, Keep};
 pub use latency::{KEEP_LATENCY_EVERY, REMAP_INTERVAL};
 pub use overrides::{EndpointView, OverrideEvent, OverrideReply, Reply};
 pub use push::{MAX_REASON, Push, PushRefusal, PushReply, Said};
+pub use ramps::{Comebacks, HoldTurn, TICK};
 pub use run::run;
 pub use txt::{DynamicTxt, MAX_TXT_LIFETIME, MAX_VALUES, TxtError, TxtValue};
 
 use crate::geo::DatacenterId;
-use crate::health::{Failure, Health, Kept, Outcome, Sighting, State, Survey, Target, Transition};
+use crate::health::{Comeback, Failure, Health, Kept, Outcome, Sighting, State, Survey, Target, Transition};
 use crate::latency::{Record, Sample, Table};
 use crate::overrides::{Book, Change};
-use crate::snapshot::{Blueprint, PoolId, Remapped, Snapshot, World};
+use crate::snapshot::{Blueprint, PoolId, PoolSpec, Remapped, Snapshot, Standing, World};
 use crate::watch::{Call, Doubted, Lateness, Observed, Restored, Watch};
 use keeping::Keeping;
 use latency::Latency;
+use ramps::{Ramps, Sayings};
 
 /// How long a new configuration waits for the first outcomes of its new targets; what is unprobed then is up.
 pub const FIRST_ROUND: Duration = Duration::from_secs(5);
@@ -62,6 +65,8 @@ pub const MAX_IN_FLIGHT: usize = 16_384;
 pub enum Event {
     /// What the last run kept of its targets' health, by fingerprint. It comes before the first configuration.
     Restore(HashMap<u128, Kept>),
+    /// What the last run kept of what was coming back. It comes before the first configuration too.
+    Resume(HashMap<String, Comeback>),
     /// A new configuration was read and compiled.
     Adopt(Arc<Blueprint>),
     /// The configuration adopted last has other records: what [`Blueprint::amended`] made of it.
@@ -103,6 +108,8 @@ pub enum Effect {
     Doubt(Doubted),
     /// Tell whoever reported what became of that.
     Pushed(PushReply, Result<usize, PushRefusal>),
+    /// Tell the operator that a pool is held back after it was down, or is no longer.
+    Hold(HoldTurn),
     /// Keep this for the next run.
     Keep(Keep),
     /// Keep these round trips as well, beside: they may be many.
@@ -149,6 +156,7 @@ pub struct Control {
     sightings: HashMap<Arc<Target>, Sighting>,
     keeping: Keeping,
     overrides: Book,
+    ramps: Ramps,
     serving: Option<Serving>,
     next: Option<Next>,
     latency: Latency,
@@ -190,6 +198,7 @@ impl Control {
             sightings: HashMap::new(),
             keeping: Keeping::default(),
             overrides: Book::default(),
+            ramps: Ramps::default(),
             serving: None,
             next: None,
             latency: Latency::default(),
@@ -207,7 +216,8 @@ impl Control {
         let deadline = self.next.as_ref().map(|next| next.deadline);
         let overrides_at = self.overrides.change_at();
         let latency_at = self.latency.wake_at(self.serving.as_ref().map(|serving| &*serving.snapshot));
-        let times = [self.watch.next_due(), publish_at, deadline, self.keeping.due(), overrides_at, latency_at];
+        let (kept_at, ramps_at) = (self.keeping.due(), self.ramps.due());
+        let times = [self.watch.next_due(), publish_at, deadline, kept_at, overrides_at, latency_at, ramps_at];
         times.into_iter().flatten().min()
     }
 
@@ -217,6 +227,7 @@ impl Control {
         let mut effects = Vec::new();
         match event {
             Event::Restore(kept) => self.keeping.restore(kept),
+            Event::Resume(kept) => self.ramps.restore(kept),
             Event::Adopt(blueprint) => self.prepare(blueprint, now),
             Event::Amend(blueprint) => effects.extend(self.amend(blueprint).map(Effect::Publish)),
             Event::Outcome(target, outcome) => {
@@ -237,6 +248,7 @@ impl Control {
             Event::Override(event) => effects.extend(self.take_override(event, now)),
             Event::Tick => {}
             Event::Stop => {
+                self.keeping.note(self.ramps.take_changed());
                 effects.extend(self.keeping.take().map(Effect::Keep));
                 effects.extend(self.latency.take_unkept().map(Effect::KeepLatency));
             }
@@ -246,7 +258,9 @@ impl Control {
         }
         effects.extend(self.advance_overrides(now));
         self.adopt(now, &mut effects);
+        self.advance_ramps(now);
         effects.extend(self.publish(now));
+        effects.extend(self.ramps.take_turns().into_iter().map(Effect::Hold));
         effects.extend(self.keeping.take_due(now).map(Effect::Keep));
         for call in self.watch.take_due(now) {
             match call {
@@ -364,6 +378,10 @@ impl Control {
             Doubted::Began { restored, .. } => restored.clone(),
             Doubted::Answered(_) | Doubted::Ended => Vec::new(),
         };
+        if let Some(serving) = &self.serving {
+            let restored = restored.iter().filter_map(|restored| serving.pools_of.get(&restored.target));
+            self.ramps.forgive(restored.flatten().copied());
+        }
         effects.push(Effect::Doubt(doubt));
         for Restored { target, from, seen } in restored {
             self.follow(&target, from, Transition::Changed, &seen, now, effects);
@@ -409,7 +427,10 @@ impl Control {
         let windows = self.overrides.set_windows(&world.windows, now);
         effects.extend(windows.into_iter().map(Effect::Overridden));
         let before = self.serving.as_ref().map(|serving| &*serving.snapshot);
-        let standing = overrides::standing(&self.watch, self.overrides.rulings(), world);
+        let sayings = sayings(&self.watch, &self.overrides, world);
+        self.ramps.adopt(&sayings, now);
+        self.keeping.note(self.ramps.take_changed());
+        let standing = overrides::standing(&sayings, &self.ramps);
         let snapshot = Snapshot::new(blueprint.clone(), standing, before);
         let snapshot = Arc::new(snapshot.overlaid(self.overrides.rulings()));
         effects.push(Effect::Publish(snapshot.clone()));
@@ -423,15 +444,27 @@ impl Control {
         });
     }
 
+    /// Has published what time has changed.
+    fn advance_ramps(&mut self, now: Duration) {
+        let Some(serving) = &mut self.serving else { return };
+        let changed = self.ramps.take_due(now);
+        if !changed.is_empty() {
+            serving.changed.extend(changed);
+            serving.publish_at.get_or_insert(now);
+        }
+    }
+
     fn publish(&mut self, now: Duration) -> Option<Effect> {
         let serving = self.serving.as_mut()?;
         serving.publish_at.take_if(|at| *at <= now)?;
         let changed: Vec<PoolId> = std::mem::take(&mut serving.changed).into_iter().collect();
-        let before = &serving.snapshot;
-        let rulings = self.overrides.rulings();
-        let mut snapshot = before.with_pools(&changed, overrides::standing(&self.watch, rulings, before.world()));
+        let before = serving.snapshot.clone();
+        let sayings = sayings(&self.watch, &self.overrides, before.world());
+        self.ramps.observe(changed.iter().copied(), &sayings, now);
+        self.keeping.note(self.ramps.take_changed());
+        let mut snapshot = before.with_pools(&changed, overrides::standing(&sayings, &self.ramps));
         if std::mem::take(&mut serving.names_changed) {
-            snapshot = snapshot.overlaid(rulings);
+            snapshot = snapshot.overlaid(self.overrides.rulings());
         }
         serving.snapshot = Arc::new(snapshot);
         Some(Effect::Publish(serving.snapshot.clone()))
@@ -444,6 +477,16 @@ impl Serving {
         let ids = self.pools_of.get(target).map_or(&[][..], Vec::as_slice);
         ids.iter().filter_map(|&id| self.snapshot.world().pools[id as usize].datacenter).collect()
     }
+}
+
+/// What probes and operators say of endpoints.
+fn sayings<'a>(
+    watch: &'a Watch,
+    overrides: &'a Book,
+    world: &'a World,
+) -> Sayings<'a, impl Fn(&PoolSpec, usize) -> Standing + 'a> {
+    let probed = |pool: &PoolSpec, place| watch.standing(pool.members.condition(place));
+    Sayings { world, rulings: overrides.rulings(), probed }
 }
 
 /// The pools that hold each target, in their order.

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use super::ramps::{Ramps, Sayings};
 use super::{Control, Effect, Serving};
 use crate::health::{Health, Target};
-use crate::overrides::{Book, Change, Happening, Order, Override, Refusal, Rulings, Selector, TargetKind};
+use crate::overrides::{Book, Change, Happening, Mode, Order, Override, Refusal, Selector, TargetKind, TargetPattern};
 use crate::snapshot::{PoolId, PoolSpec, Standing, World};
-use crate::watch::Watch;
 
 /// What an operator, or what was kept from the last run, says of overrides.
 #[derive(Debug)]
@@ -83,7 +83,8 @@ impl Control {
         }
         let probed = self.watch.standing(condition);
         let ruling = world.ruling(self.overrides.rulings(), pool, place);
-        EndpointView { pool, place, probes, probed, standing: ruled(probed, ruling), ruling }
+        let standing = self.ramps.standing(pool, place, probed, ruling);
+        EndpointView { pool, place, probes, probed, standing, ruling }
     }
 
     pub(super) fn take_override(&mut self, event: OverrideEvent, now: Duration) -> Vec<Effect> {
@@ -106,7 +107,23 @@ impl Control {
             world.find(&target).map_err(|meant| Refusal::Unknown(target.clone(), meant))?;
         }
         let overlaps = |other: &Override| world.is_some_and(|world| world.overlap(&target, &other.order.target));
-        self.overrides.place(order, now, overlaps)
+        let opens = order.mode == Mode::Open && order.is_in_force(now);
+        let changes = self.overrides.place(order, now, overlaps)?;
+        if opens {
+            self.release(&target, now);
+        }
+        Ok(changes)
+    }
+
+    /// Pools that are held back answer again.
+    fn release(&mut self, target: &TargetPattern, now: Duration) {
+        let Some(serving) = &mut self.serving else { return };
+        let world = serving.snapshot.world();
+        let released = self.ramps.release(&world.pools_meant(target), world, now);
+        if !released.is_empty() {
+            serving.changed.extend(released);
+            serving.publish_at.get_or_insert(now + super::PUBLISH_WINDOW);
+        }
     }
 
     /// What begins and ends by itself.
@@ -123,6 +140,11 @@ impl Control {
         if let Some(serving) = &mut self.serving {
             for change in &changes {
                 serving.touch(change, now);
+            }
+        }
+        for Change { happening, item } in &changes {
+            if *happening == Happening::Began && item.order.mode == Mode::Open {
+                self.release(&item.order.target, now);
             }
         }
         changes.into_iter().map(Effect::Overridden).collect()
@@ -144,20 +166,16 @@ impl Serving {
     }
 }
 
-/// What probes and overrides together say of each pool's endpoints, by their place in its spec.
+/// What probes and overrides together, and time, make of each pool's endpoints, by their place in its spec.
 pub(super) fn standing<'a>(
-    watch: &'a Watch,
-    rulings: &'a Rulings,
-    world: &'a World,
+    sayings: &'a Sayings<'a, impl Fn(&PoolSpec, usize) -> Standing>,
+    ramps: &'a Ramps,
 ) -> impl Fn(PoolId, usize) -> Standing + 'a {
     |id, place| {
-        let pool = &world.pools[id as usize];
-        ruled(watch.standing(pool.members.condition(place)), world.ruling(rulings, pool, place))
+        let pool = &sayings.world.pools[id as usize];
+        let ruling = sayings.world.ruling(sayings.rulings, pool, place);
+        ramps.standing(pool, place, (sayings.probed)(pool, place), ruling)
     }
-}
-
-fn ruled(probed: Standing, ruling: Option<&Override>) -> Standing {
-    probed.under(ruling.map(|ruling| ruling.order.mode))
 }
 
 #[cfg(test)]
@@ -168,7 +186,6 @@ mod tests {
     use crate::control::{Event, PUBLISH_WINDOW};
     use crate::geo::Locations;
     use crate::health::{Failure, Finding, Outcome, State};
-    use crate::overrides::Mode;
     use crate::snapshot::{Blueprint, Duty, Snapshot};
 
     /// 2026-12-01T01:00:00Z.
@@ -233,7 +250,12 @@ mod tests {
                         self.told.push(format!("{} {} {}", happening.as_str(), item.order.mode, item.order.target));
                     }
                     Effect::Reply(reply) => reply.send(),
-                    Effect::Report(_) | Effect::Keep(_) | Effect::Stop(_) | Effect::Doubt(_) | Effect::Pushed(..) => {}
+                    Effect::Report(_)
+                    | Effect::Hold(_)
+                    | Effect::Keep(_)
+                    | Effect::Stop(_)
+                    | Effect::Doubt(_)
+                    | Effect::Pushed(..) => {}
                     // Nobody steers by them here.
                     Effect::Remap(..) | Effect::KeepLatency(_) => panic!("round trips without a probe that tells one"),
                 }
@@ -255,7 +277,7 @@ mod tests {
         fn place(&mut self, mode: Mode, target: &str, times: [Option<Duration>; 2]) -> Result<Vec<Change>, Refusal> {
             let [from, until] = times;
             let target = target.parse().unwrap();
-            let order = Order { mode, target, from, until, reason: "test".into(), who: "ada".into() };
+            let order = Order { mode, target, from, until, over: None, reason: "test".into(), who: "ada".into() };
             let (to, mut answer) = oneshot::channel();
             self.happen(Event::Override(OverrideEvent::Place(order, to)));
             answer.try_recv().expect("an answer comes with the step")

@@ -10,7 +10,7 @@ use tokio::task::{self, AbortHandle, JoinError, JoinHandle, JoinSet};
 use tracing::{error, info, warn};
 
 use super::expiry::Expiries;
-use super::{Control, Effect, Event, Keep, Message, Told, Turn};
+use super::{Control, Effect, Event, HoldTurn, Keep, Message, Told, Turn};
 use crate::health::{Outcome, State, Target};
 use crate::latency::Table;
 use crate::overrides::{Change, Happening, Override, rfc3339};
@@ -200,6 +200,7 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
                     waiting.tell(&snapshot);
                 }
                 Effect::Remap(blueprint, table) => remapping.begin(blueprint, table),
+                Effect::Hold(turn) => report_hold(&turn),
                 Effect::Report(turn) => {
                     report(&turn);
                     tell(Told::Turn(&turn));
@@ -251,6 +252,14 @@ fn report(turn: &Turn) {
         State::Down => warn!(endpoint = %target, %pools, %seen, "endpoint is down"),
         State::Degraded(share) => warn!(endpoint = %target, %pools, %seen, %share, "endpoint is degraded"),
         State::Up | State::Unknown => info!(endpoint = %target, %pools, %seen, "endpoint is up"),
+    }
+}
+
+fn report_hold(HoldTurn { pool, is_held }: &HoldTurn) {
+    if *is_held {
+        warn!(%pool, "pool is usable again, and held back by failback");
+    } else {
+        info!(%pool, "pool is held back no longer");
     }
 }
 

@@ -81,6 +81,8 @@ pub enum Refusal {
     Unknown(TargetPattern, Option<TargetPattern>),
     /// It would end before it begins, or has ended already.
     Over,
+    /// It is to take time, and is no drain of endpoints.
+    NotGradual,
     /// [`MAX_OVERRIDES`] are placed.
     TooMany,
     /// Its reason is longer than [`MAX_REASON`], or its author than [`MAX_WHO`].
@@ -97,6 +99,7 @@ impl fmt::Display for Refusal {
             Self::Unknown(target, None) => write!(f, "nothing is named {target}"),
             Self::Unknown(target, Some(meant)) => write!(f, "nothing is named {target}: did you mean {meant}?"),
             Self::Over => f.write_str("it would be over before it begins"),
+            Self::NotGradual => f.write_str("only the drain of a dc:, pool: or endpoint: takes time"),
             Self::TooMany => write!(f, "{MAX_OVERRIDES} overrides are placed, and that is the limit: lift some first"),
             Self::TooLong => {
                 write!(f, "a reason has at most {MAX_REASON} octets, and who gives it at most {MAX_WHO}")
@@ -152,6 +155,9 @@ impl Book {
     ) -> Result<Vec<Change>, Refusal> {
         if order.is_over(now) || order.from.zip(order.until).is_some_and(|(from, until)| until <= from) {
             return Err(Refusal::Over);
+        }
+        if !order.is_well_timed() {
+            return Err(Refusal::NotGradual);
         }
         if order.reason.len() > MAX_REASON || order.who.len() > MAX_WHO {
             return Err(Refusal::TooLong);
@@ -289,7 +295,7 @@ mod tests {
 
     fn order(mode: Mode, target: &str) -> Order {
         let target = target.parse().unwrap();
-        Order { mode, target, from: None, until: None, reason: "test".into(), who: "ada".into() }
+        Order { mode, target, from: None, until: None, over: None, reason: "test".into(), who: "ada".into() }
     }
 
     fn place(book: &mut Book, order: Order, now: Duration) -> Vec<String> {
@@ -383,6 +389,12 @@ mod tests {
         assert_eq!(refusal(&mut book, Order { until: Some(NOW), ..drain() }), Refusal::Over);
         let (from, until) = (Some(NOW + HOUR), Some(NOW + HOUR));
         assert_eq!(refusal(&mut book, Order { from, until, ..drain() }), Refusal::Over);
+        let over = Some(HOUR);
+        for order in [order(Mode::ForceDown, "dc:fra"), order(Mode::Drain, "name:www.example.com")] {
+            assert_eq!(refusal(&mut book, Order { over, ..order }), Refusal::NotGradual);
+        }
+        let at_once = Order { over: Some(Duration::ZERO), ..drain() };
+        assert_eq!(refusal(&mut book, at_once), Refusal::NotGradual);
         let reason = "r".repeat(MAX_REASON + 1).into();
         assert_eq!(refusal(&mut book, Order { reason, ..drain() }), Refusal::TooLong);
         let who = "w".repeat(MAX_WHO + 1).into();

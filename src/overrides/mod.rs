@@ -88,6 +88,8 @@ pub struct Order {
     pub from: Option<Duration>,
     /// Until when, that moment excluded; until it is lifted without it.
     pub until: Option<Duration>,
+    /// How long a drain takes, from its beginning until nothing is left; nothing but that takes time.
+    pub over: Option<Duration>,
     /// Why, in the operator's words; may be empty.
     pub reason: Box<str>,
     /// Who asks.
@@ -98,6 +100,12 @@ impl Order {
     /// Whether it holds at this time.
     pub fn is_in_force(&self, now: Duration) -> bool {
         self.from.is_none_or(|from| from <= now) && !self.is_over(now)
+    }
+
+    /// Whether it may take the time that it wants to take: a share can be taken from endpoints, not from a name.
+    pub fn is_well_timed(&self) -> bool {
+        self.over
+            .is_none_or(|over| self.mode == Mode::Drain && self.target.kind() != TargetKind::Name && !over.is_zero())
     }
 
     /// Whether it will never hold again.
@@ -147,6 +155,11 @@ pub struct Override {
 }
 
 impl Override {
+    /// When it begins, or began.
+    pub fn begins_at(&self) -> Duration {
+        self.order.from.unwrap_or(self.made_at)
+    }
+
     /// The greater of two counts.
     fn cmp_precedence(&self, other: &Self) -> Ordering {
         let key = |item: &Self| (item.order.target.kind(), item.order.target.exactness(), item.made_at, item.id);

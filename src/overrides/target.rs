@@ -205,7 +205,7 @@ fn matches(pattern: &[Token], text: &str) -> bool {
 
 fn without_final_dot(text: &str) -> &str {
     match text.strip_suffix('.') {
-        Some(rest) if !rest.is_empty() && !rest.ends_with('\\') => rest,
+        Some(rest) if !rest.is_empty() && !rest.ends_with(['\\', '.']) => rest,
         _ => text,
     }
 }
@@ -286,6 +286,17 @@ mod tests {
             ("name:a..b", "`a..b` is no name: a label may not be empty"),
         ] {
             assert_eq!(text.parse::<TargetPattern>().map_err(|error| error.to_string()), Err(told.to_owned()));
+        }
+    }
+
+    #[test]
+    fn dots_that_end_a_glob_are_one_or_all_left() {
+        for (text, told) in
+            [("endpoint:*.", "endpoint:*"), ("endpoint:*..", "endpoint:*.."), ("name:a*\\.", "name:a*\\.")]
+        {
+            let target: TargetPattern = text.parse().unwrap();
+            assert_eq!(target.to_string(), told);
+            assert_eq!(told.parse(), Ok(target));
         }
     }
 

@@ -18,7 +18,7 @@ use crate::geo::{ClientMatch, DatacenterId, Location};
 use crate::health::Share;
 use crate::name::Name;
 use crate::overrides::{Mode, Refusal, TargetKind, TargetPattern};
-use crate::snapshot::{Choice, Family, Plan, PoolId, Rule, Rung, ServedZone, Snapshot, Standing, Verdict, World};
+use crate::snapshot::{Choice, Family, Plan, Pool, PoolId, Rule, Rung, ServedZone, Snapshot, Standing, Verdict, World};
 use crate::steering::{self, AllDown, Criterion, Draw, Outcomes, Ranking, Set, members};
 use crate::wire::{MAX_MESSAGE, Rtype};
 
@@ -150,6 +150,10 @@ struct PoolShape {
     given_v4: usize,
     open_v6: usize,
     given_v6: usize,
+    /// Whether `failback` holds it back.
+    held_back: bool,
+    /// The part of its queries that it takes while it comes back, or leaves, slowly.
+    ramp: Option<f64>,
     /// What the chain draws by, if it draws.
     weight: Option<u16>,
 }
@@ -370,6 +374,7 @@ fn rung(choice: &Choice, all_down: AllDown) -> &'static str {
     match (choice.rung, all_down) {
         (Rung::Usable, _) => "usable",
         (Rung::BelowMinimum, _) => "below min_healthy",
+        (Rung::Held, _) => "held back by failback",
         (Rung::Draining, _) => "draining",
         (Rung::Fallback, _) => "fallback",
         (Rung::ForcedDown, _) => "forced down",
@@ -382,12 +387,13 @@ fn rung(choice: &Choice, all_down: AllDown) -> &'static str {
 
 fn why_ttl(snapshot: &Snapshot, plan: &Plan, choice: &Choice) -> String {
     let rule = plan.rule();
-    let mut reached = rule.pools_of(choice.reached).chain(rule.fallback);
-    let mut drains =
-        || reached.any(|id| snapshot.pools()[id as usize].has_draining()) || plan.mode() == Some(Mode::Drain);
+    let reached = rule.pools_of(choice.reached).chain(rule.fallback);
+    let any = |holds: fn(&Pool) -> bool| reached.clone().any(|id| holds(&snapshot.pools()[id as usize]));
+    let drains = any(Pool::has_draining) || plan.mode() == Some(Mode::Drain);
     let why = match choice.restless {
         false => "all is calm",
-        true if drains() => "something drains",
+        true if drains => "something drains",
+        true if any(Pool::is_ramping) => "something comes back, or leaves, slowly",
         true => "an endpoint's state is unconfirmed",
     };
     format!("{} s: {why}", plan.ttl(choice))
@@ -411,7 +417,11 @@ impl PoolShape {
     fn new(snapshot: &Snapshot, id: PoolId, weight: Option<u16>) -> Self {
         let pool = &snapshot.pools()[id as usize];
         let ((open_v4, given_v4), (open_v6, given_v6)) = (pool.counts(Family::V4), pool.counts(Family::V6));
-        Self { pool: pool.spec().name.to_string(), open_v4, given_v4, open_v6, given_v6, weight }
+        let held_back = [Family::V4, Family::V6].into_iter().any(|family| pool.is_held(family));
+        let ramp =
+            pool.is_ramping().then(|| f64::from(pool.ramp().thousandths()) / f64::from(Share::FULL.thousandths()));
+        let pool = pool.spec().name.to_string();
+        Self { pool, open_v4, given_v4, open_v6, given_v6, held_back, ramp, weight }
     }
 }
 
@@ -521,8 +531,15 @@ impl fmt::Display for SteeringShape {
             let counts: Vec<String> =
                 counts.map(|(family, open, given)| format!("{open} of {given} {family} open")).collect();
             write!(f, "{}", counts.join(", "))?;
-            match pool.weight {
-                Some(weight) => writeln!(f, ", weight {weight}")?,
+            if let Some(weight) = pool.weight {
+                write!(f, ", weight {weight}")?;
+            }
+            if pool.held_back {
+                write!(f, ", held back by failback")?;
+            }
+            match pool.ramp {
+                Some(1.0) => writeln!(f, ", an endpoint ramps")?,
+                Some(part) => writeln!(f, ", takes {} while it ramps", Percent(part))?,
                 None => writeln!(f)?,
             }
         }

@@ -21,6 +21,9 @@ pub struct OverrideShape {
     pub from: Option<u64>,
     /// Until when; until it is lifted without it.
     pub until: Option<u64>,
+    /// How many seconds a drain takes, from its beginning on; at once without it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub over: Option<u64>,
     /// Why.
     pub reason: String,
     /// Who asked for it.
@@ -41,6 +44,7 @@ impl From<&Override> for OverrideShape {
             target: order.target.to_string(),
             from: order.from.map(|time| time.as_secs()),
             until: order.until.map(|time| time.as_secs()),
+            over: order.over.map(|time| time.as_secs()),
             reason: order.reason.to_string(),
             who: order.who.to_string(),
             happening: None,
@@ -78,6 +82,9 @@ pub struct OverrideOrder {
     /// From when on: Unix time in seconds.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub from: Option<u64>,
+    /// How long a drain takes, such as `5m`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub over: Option<String>,
     /// Why.
     #[serde(default)]
     pub reason: String,
@@ -117,7 +124,8 @@ impl fmt::Display for OverrideList {
                 (None, None, Some(false)) => "over".to_owned(),
                 (None, None, _) => format!("in force{until}"),
             };
-            let OverrideShape { number, mode, target, who, reason, .. } = item.clone();
+            let OverrideShape { number, mode, target, over, who, reason, .. } = item.clone();
+            let mode = over.map_or_else(|| mode.clone(), |over| format!("{mode} over {}", span(over)));
             table.push(vec![number, mode, target, state, who, reason], "");
         }
         f.write_str(table.text(false).trim_end())

@@ -115,10 +115,12 @@ pub struct EndpointStatus {
     pub endpoint: String,
     /// For draws.
     pub weight: u16,
-    /// `up`, `degraded`, `draining`, `down` or `forced down`, as answers have it.
+    /// `up`, `degraded`, `held back`, `draining`, `down` or `forced down`, as answers have it.
     pub state: String,
     /// The share of its clients that it keeps, 0-1.
     pub share: f64,
+    /// The part of that which it takes while it comes back, or leaves, slowly; 1 otherwise.
+    pub ramp: f64,
     /// Whether an outcome that is not confirmed yet speaks against that.
     pub restless: bool,
     /// What tells so; none where nobody watches.
@@ -244,6 +246,7 @@ impl EndpointStatus {
         let state = match (standing.duty, standing.share) {
             (Duty::Off, _) => "forced down",
             (_, share) if !share.is_some() => word(State::Down),
+            (Duty::Held, _) => "held back",
             (Duty::Draining, _) => "draining",
             (Duty::On, share) if share.is_full() => word(State::Up),
             (Duty::On, share) => word(State::Degraded(share)),
@@ -257,6 +260,7 @@ impl EndpointStatus {
             weight,
             state: state.to_owned(),
             share: f64::from(standing.share.thousandths()) / 1000.0,
+            ramp: f64::from(standing.ramp.thousandths()) / 1000.0,
             restless: standing.restless,
             probes: targets.into_iter().map(|target| ProbeStatus::new(target, survey)).collect(),
         }

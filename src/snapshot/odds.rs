@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::plan::{Choice, Plan, Rung, Verdict};
 use super::pool::{Family, Pool};
 use super::world::PoolId;
+use crate::health::Share;
 use crate::steering::{Outcomes, Ranking, outcomes};
 
 /// Which share of clients is sent to which pool.
@@ -26,7 +27,9 @@ impl Plan {
         outcomes(|lots| {
             let mut ask = |family| {
                 lots.again();
-                (family, self.choose_by(ranking, family, |pools, weights| lots.draw(pools, weights)))
+                let parts = |part: u16| [u32::from(part), u32::from(Share::FULL.thousandths() - part)];
+                let takers = self.takers(ranking, |_, part| lots.draw(0b11, &parts(part)) == 0);
+                (family, self.choose_by(ranking, family, takers, |pools, weights| lots.draw(pools, weights)))
             };
             let mut last = ask(families[0]);
             for &family in &families[1..] {

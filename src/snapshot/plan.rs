@@ -3,6 +3,7 @@
 //! ```text
 //!   usable             pools with min_healthy of their endpoints open
 //!   below the minimum  pools with any endpoint open
+//!   held back          pools with any endpoint up that failback holds back
 //!   draining           pools with any endpoint that is up but draining
 //!   fallback           the pool named by it
 //!   all down           all | last-healthy | nodata | servfail
@@ -11,6 +12,9 @@
 //! The place is one for A and AAAA: on each rung the walk looks for pools that can answer in *any* family. If the chosen
 //! ones have endpoints of the asked family but none to give, the walk is made once more for that family alone; if they
 //! were never given any, the answer is empty.
+//!
+//! A pool that comes back slowly, or leaves slowly, takes a part of the queries that it would get as a usable one, by a draw for
+//! each query; for the others it is not there, as long as another usable pool is.
 //!
 //! What the operator says of a name changes its ladder: a drained name begins with `fallback`, one forced down has no other
 //! rung, and for one forced up probes are ignored from the first rung on. On no rung stands an endpoint that is forced down.
@@ -23,7 +27,7 @@ use super::world::PoolId;
 use crate::health::Share;
 use crate::overrides::Mode;
 use crate::steering::{
-    AllDown, Course, Draw, HashKey, Map, Pick, Placement, Ranking, Set, Walk, by_hash, by_weight, members,
+    AllDown, Course, Draw, HashKey, Map, Pick, Placement, Ranking, Set, Walk, by_hash, by_weight, is_among, members,
 };
 use crate::wire::{Rtype, SvcParams};
 
@@ -62,10 +66,13 @@ pub struct Plan {
     mode: Option<Mode>,
     /// What pools are drawn by, if any are: weights, or weights times shares where a pool keeps only a share of its clients.
     weights: Option<Arc<[u32]>>,
+    /// How far each pool has come, if one is on its way back or out.
+    ramps: Option<Arc<[Share]>>,
     /// Pools with endpoints of a family, as the operator wrote them.
     given: PerFamily<Set>,
     usable: PerFamily<Set>,
     open: PerFamily<Set>,
+    held: PerFamily<Set>,
     draining: PerFamily<Set>,
     /// Pools with endpoints on duty, whatever probes say.
     on_duty: PerFamily<Set>,
@@ -94,6 +101,8 @@ pub enum Rung {
     Usable,
     /// A pool has an endpoint open, but fewer than `min_healthy` asks for.
     BelowMinimum,
+    /// A pool has an endpoint that is up, but `failback` holds the pool back.
+    Held,
     /// A pool has an endpoint that is up, but draining.
     Draining,
     /// `fallback` answers.
@@ -128,9 +137,15 @@ pub struct Choice {
     pub alone: bool,
     /// All pools of the tiers that were looked at.
     pub reached: Set,
-    /// Whether something that was looked at is unconfirmed or draining.
+    /// Whether something that was looked at is unconfirmed, draining or ramping.
     pub restless: bool,
 }
+
+/// Rungs on which the name's own pools answer, and the pools that stand on each.
+type Rungs = [(Rung, PerFamily<Set>); 4];
+
+/// All of a share, in thousandths.
+const FULL: u16 = Share::FULL.thousandths();
 
 const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
 
@@ -156,12 +171,16 @@ impl Plan {
             Some(Mode::ForceUp) => set(&Pool::has_draining),
             _ => set(&Pool::is_restless),
         };
+        let ramps: Vec<Share> = rule.pools.iter().map(|&id| pools[id as usize].ramp()).collect();
+        let ramp = mode != Some(Mode::ForceUp) && ramps.iter().any(|ramp| !ramp.is_full());
         Self {
             mode,
             weights: rule.course.draws().then(|| drawn_weights(&rule, pools)),
+            ramps: ramp.then(|| ramps.into()),
             given: sets(&Pool::is_given),
             usable,
             open,
+            held: sets(&Pool::is_held),
             draining,
             on_duty,
             left,
@@ -212,19 +231,23 @@ impl Plan {
         ranking: &Ranking,
         family: Family,
         key: Option<HashKey>,
-        number: impl FnMut(u32) -> u32,
+        mut number: impl FnMut(u32) -> u32,
     ) -> Choice {
-        match (&self.rule.course.draw, key) {
-            (Some(Draw::Sticky(pools)), Some(client)) => self.choose_by(ranking, family, by_hash(client, pools)),
-            _ => self.choose_by(ranking, family, by_weight(number)),
+        if let (Some(Draw::Sticky(pools)), Some(client)) = (&self.rule.course.draw, key) {
+            let takers = self.takers(ranking, |pool, part| is_among(client, pools[pool], part));
+            return self.choose_by(ranking, family, takers, by_hash(client, pools));
         }
+        let takers = self.takers(ranking, |_, part| number(u32::from(FULL)) < u32::from(part));
+        self.choose_by(ranking, family, takers, by_weight(number))
     }
 
-    /// The same; `draw` gives one of these pools in proportion to these weights.
+    /// The same; `takers` are the usable pools that [take](Self::takers) this query, and `draw` gives one of these pools in
+    /// proportion to these weights.
     pub(super) fn choose_by(
         &self,
         ranking: &Ranking,
         family: Family,
+        takers: PerFamily<Set>,
         mut draw: impl FnMut(Set, &[u32]) -> usize,
     ) -> Choice {
         let mut seen = Seen { plan: self, reached: 0, fallback: false };
@@ -236,12 +259,13 @@ impl Plan {
                 return seen.choice(Verdict::Nodata, Rung::ForcedDown, false);
             }
         }
-        for (rung, available) in self.rungs() {
+        let rungs = self.rungs(takers);
+        for (rung, available) in rungs {
             match seen.place(ranking, available, family, &mut draw) {
                 Place::None => {}
                 Place::Chosen(pools) => return seen.choice(Verdict::Pools(pools, self.selection(rung)), rung, false),
                 Place::WithoutFamily => return seen.choice(Verdict::Nodata, rung, false),
-                Place::FamilyDown => return self.choose_alone(seen, ranking, family, draw),
+                Place::FamilyDown => return self.choose_alone(seen, &rungs, ranking, family, draw),
             }
         }
         if let Some(choice) = self.fall_back(&mut seen, family) {
@@ -258,21 +282,41 @@ impl Plan {
                 Place::None => {}
                 Place::Chosen(pools) => return seen.choice(Verdict::Pools(pools, selection), Rung::AllDown, false),
                 Place::WithoutFamily => return seen.choice(Verdict::Nodata, Rung::AllDown, false),
-                Place::FamilyDown => return self.choose_alone(seen, ranking, family, draw),
+                Place::FamilyDown => return self.choose_alone(seen, &rungs, ranking, family, draw),
             }
         }
         seen.choice(Verdict::Nodata, Rung::AllDown, false)
     }
 
     /// The rungs on which the name's own pools answer by what probes say.
-    fn rungs(&self) -> [(Rung, PerFamily<Set>); 3] {
-        [(Rung::Usable, self.usable), (Rung::BelowMinimum, self.open), (Rung::Draining, self.draining)]
+    fn rungs(&self, takers: PerFamily<Set>) -> Rungs {
+        [
+            (Rung::Usable, takers),
+            (Rung::BelowMinimum, self.open),
+            (Rung::Held, self.held),
+            (Rung::Draining, self.draining),
+        ]
+    }
+
+    /// The usable pools, without those that leave this query to others because they ramp. None does where no other is left.
+    /// `takes` says whether a pool is to take this one, when it takes such a part of them, in thousandths.
+    pub(super) fn takers(&self, ranking: &Ranking, mut takes: impl FnMut(usize, u16) -> bool) -> PerFamily<Set> {
+        let Some(ramps) = &self.ramps else { return self.usable };
+        let [v4, v6] = self.usable;
+        let ranked = (v4 | v6) & self.rule.course.pools_in(ranking);
+        if ranked.count_ones() <= 1 {
+            return self.usable;
+        }
+        let leaves = |&pool: &usize| !ramps[pool].is_full() && !takes(pool, ramps[pool].thousandths());
+        let left = members(ranked).filter(leaves).fold(!0, |left: Set, pool| left & !(1 << pool));
+        self.usable.map(|usable| if usable & ranked & left == 0 { usable } else { usable & left })
     }
 
     /// Which members answer on one of these rungs.
     fn selection(&self, rung: Rung) -> Selection {
         match (rung, self.mode) {
             (_, Some(Mode::ForceUp)) => Selection::All,
+            (Rung::Held, _) => Selection::Held,
             (Rung::Draining, _) => Selection::Draining,
             _ => Selection::Open,
         }
@@ -295,12 +339,13 @@ impl Plan {
     fn choose_alone(
         &self,
         mut seen: Seen<'_>,
+        rungs: &Rungs,
         ranking: &Ranking,
         family: Family,
         mut draw: impl FnMut(Set, &[u32]) -> usize,
     ) -> Choice {
         let of_family = |sets: PerFamily<Set>| sets[family as usize];
-        for (rung, available) in self.rungs() {
+        for &(rung, available) in rungs {
             let chosen = seen.walk(ranking, of_family(available), &mut draw);
             if chosen != 0 {
                 return seen.choice(Verdict::Pools(chosen, self.selection(rung)), rung, true);
@@ -330,8 +375,12 @@ impl Plan {
 impl Fallback {
     fn new(pool: &Pool) -> Self {
         let answers = |family| {
-            let draining = pool.is_draining(family).then_some(Selection::Draining);
-            if pool.is_open(family) { Some(Selection::Open) } else { draining }
+            let rungs = [
+                (Selection::Open, pool.is_open(family)),
+                (Selection::Held, pool.is_held(family)),
+                (Selection::Draining, pool.is_draining(family)),
+            ];
+            rungs.into_iter().find(|(_, has_any)| *has_any).map(|(selection, _)| selection)
         };
         Self {
             is_cname: matches!(pool.kind(), Kind::Cname(_)),

@@ -30,6 +30,8 @@ pub struct Standing {
     pub restless: bool,
     /// Whether it is to answer at all.
     pub duty: Duty,
+    /// How far it has come on its way back, or on its way out: above nothing. What it keeps is the share of that share.
+    pub ramp: Share,
 }
 
 /// Whether an endpoint is to answer, as the operator will have it.
@@ -38,6 +40,8 @@ pub enum Duty {
     /// Yes.
     #[default]
     On,
+    /// Only while no pool that is not held back has any: its pool was down, and `failback` holds it back.
+    Held,
     /// Only while no other is left.
     Draining,
     /// Never, whatever is ignored besides.
@@ -46,7 +50,7 @@ pub enum Duty {
 
 impl Standing {
     /// Of an endpoint that nobody watches.
-    pub const CALM: Self = Self { share: Share::FULL, restless: false, duty: Duty::On };
+    pub const CALM: Self = Self { share: Share::FULL, restless: false, duty: Duty::On, ramp: Share::FULL };
 
     /// What probes say, with what the operator says of it. What is forced is calm: no outcome will change it.
     pub fn under(self, mode: Option<Mode>) -> Self {
@@ -54,8 +58,20 @@ impl Standing {
             None | Some(Mode::Open) => self,
             Some(Mode::Drain) => Self { duty: Duty::Draining, ..self },
             Some(Mode::ForceUp) => Self::CALM,
-            Some(Mode::ForceDown) => Self { share: Share::NONE, restless: false, duty: Duty::Off },
+            Some(Mode::ForceDown) => Self { share: Share::NONE, duty: Duty::Off, ..Self::CALM },
         }
+    }
+
+    fn is_open(self) -> bool {
+        self.duty == Duty::On && self.share.is_some()
+    }
+
+    /// The share among others of which the one that has come farthest has come so far: as much less as it has come less far.
+    /// How far they all are is the pool's business.
+    fn share_beside(self, highest: Share) -> Share {
+        let part = u32::from(self.share.thousandths()) * u32::from(self.ramp.thousandths());
+        // A share above nothing is not rounded to nothing.
+        Share::from_thousandths(part.div_ceil(u32::from(highest.thousandths()).max(1)) as u16)
     }
 }
 
@@ -77,9 +93,10 @@ pub struct Member<T> {
 pub struct Lists<T> {
     /// How many the operator wrote.
     given: usize,
-    /// How many of them are on duty.
+    /// How many of them are on duty, held back or not.
     on_duty: usize,
     open: Arc<[Member<T>]>,
+    held: Arc<[Member<T>]>,
     draining: Arc<[Member<T>]>,
     all: Arc<[Member<T>]>,
     recent: Arc<[Member<T>]>,
@@ -93,6 +110,8 @@ pub struct Lists<T> {
 pub enum Selection {
     /// Those on duty that are up.
     Open,
+    /// Those held back that are up.
+    Held,
     /// Those draining that are up.
     Draining,
     /// Those on duty, whatever probes say; those draining, if no other is left.
@@ -109,16 +128,18 @@ impl<T: Clone + PartialEq> Lists<T> {
         };
         let is_up = |duty: Duty| move |standing: &Standing| standing.duty == duty && standing.share.is_some();
         let probed = |standing: &Standing| standing.share;
+        let highest = highest_ramp(members.iter().map(|(_, standing)| standing));
         let full = |_: &Standing| Share::FULL;
-        let open = list(&is_up(Duty::On), &probed);
+        let open = list(&is_up(Duty::On), &|standing| standing.share_beside(highest));
+        let held = list(&is_up(Duty::Held), &probed);
         let draining = list(&is_up(Duty::Draining), &probed);
-        let on_duty = list(&|standing| standing.duty == Duty::On, &full);
+        let on_duty = list(&|standing| matches!(standing.duty, Duty::On | Duty::Held), &full);
         let remembered = match previous {
             _ if !open.is_empty() => list(&is_up(Duty::On), &full),
             Some(previous) => previous.remembered.clone(),
             None => list(&|_| true, &full),
         };
-        let is_degraded = open.iter().chain(&*draining).any(|member| !member.share.is_full());
+        let is_degraded = open.iter().chain(&*held).chain(&*draining).any(|member| !member.share.is_full());
         let count = on_duty.len();
         let all = if on_duty.is_empty() { list(&|standing| standing.duty == Duty::Draining, &full) } else { on_duty };
         let is_off =
@@ -130,13 +151,14 @@ impl<T: Clone + PartialEq> Lists<T> {
             remembered.clone()
         };
         let recent = if recent.is_empty() { all.clone() } else { recent };
-        Self { given: members.len(), on_duty: count, open, draining, all, recent, remembered, is_degraded }
+        Self { given: members.len(), on_duty: count, open, held, draining, all, recent, remembered, is_degraded }
     }
 
     /// The members that answer.
     pub fn select(&self, selection: Selection) -> &[Member<T>] {
         match selection {
             Selection::Open => &self.open,
+            Selection::Held => &self.held,
             Selection::Draining => &self.draining,
             Selection::All => &self.all,
             Selection::Recent => &self.recent,
@@ -153,12 +175,6 @@ impl<T: Clone + PartialEq> Lists<T> {
     fn is_usable(&self, min_healthy: f64) -> bool {
         !self.open.is_empty() && self.open.len() as f64 >= self.on_duty as f64 * min_healthy
     }
-
-    /// The weights of open members, and the weights with their shares in thousandths.
-    fn weigh(&self, weight: impl Fn(&Member<T>) -> u64) -> (u64, u64) {
-        let open = self.open.iter().map(|member| (weight(member), u64::from(member.share.thousandths())));
-        open.fold((0, 0), |(sum, kept), (weight, share)| (sum + weight, kept + weight * share))
-    }
 }
 
 /// A pool's state: immutable, replaced when the health of an endpoint changes.
@@ -169,8 +185,10 @@ pub struct Pool {
     /// By the endpoints' places in the spec.
     standings: Box<[Standing]>,
     share: Share,
+    ramp: Share,
     restless: bool,
     draining: bool,
+    ramping: bool,
     last_open: PerFamily<u64>,
 }
 
@@ -232,9 +250,10 @@ impl Pool {
             }
         };
         let draining = standings.iter().any(|standing| standing.duty == Duty::Draining);
-        let restless = draining || standings.iter().any(|standing| standing.restless);
-        let share = share(&kind);
-        let mut pool = Self { spec, kind, standings, share, restless, draining, last_open: [0; 2] };
+        let ramping = standings.iter().any(|standing| standing.is_open() && !standing.ramp.is_full());
+        let restless = draining || ramping || standings.iter().any(|standing| standing.restless);
+        let (share, ramp) = (share(&spec.members, &standings), highest_ramp(&standings));
+        let mut pool = Self { spec, kind, standings, share, ramp, restless, draining, ramping, last_open: [0; 2] };
         pool.last_open = [Family::V4, Family::V6].map(|family| {
             let was_open = previous.map_or(0, |pool| pool.last_open[family as usize]);
             match was_open {
@@ -261,8 +280,8 @@ impl Pool {
         self.standings[endpoint]
     }
 
-    /// Whether an unconfirmed outcome speaks against one of its endpoints' states, or one drains: what is answered now may
-    /// soon be wrong.
+    /// Whether an unconfirmed outcome speaks against one of its endpoints' states, or one drains or ramps: what is answered
+    /// now may soon be wrong.
     pub fn is_restless(&self) -> bool {
         self.restless
     }
@@ -272,10 +291,20 @@ impl Pool {
         self.draining
     }
 
-    /// The mean share of its open endpoints by weight: how much of what the step `weight` gives it. Above nothing; all, if
-    /// none is open.
+    /// Whether one of its endpoints comes back slowly, or leaves slowly.
+    pub fn is_ramping(&self) -> bool {
+        self.ramping
+    }
+
+    /// The mean share of its open endpoints by weight, ramps apart: how much of what the step `weight` gives it. Above
+    /// nothing; all, if none is open.
     pub fn share(&self) -> Share {
         self.share
+    }
+
+    /// How far the pool has come on its way back or out: as far as the endpoint that takes most. Above nothing.
+    pub fn ramp(&self) -> Share {
+        self.ramp
     }
 
     /// The generation that last had an endpoint of this family open: [`OPEN_NOW`] for the current one, 0 for none yet.
@@ -301,6 +330,11 @@ impl Pool {
     /// Whether any endpoint of the family is open.
     pub fn is_open(&self, family: Family) -> bool {
         self.count(family, Selection::Open) > 0
+    }
+
+    /// Whether any endpoint of the family is up and held back.
+    pub fn is_held(&self, family: Family) -> bool {
+        self.count(family, Selection::Held) > 0
     }
 
     /// Whether any endpoint of the family drains and is up.
@@ -371,23 +405,29 @@ fn address_member<const LENGTH: usize>(value: [u8; LENGTH], weight: u16) -> Memb
     Member { value, weight, share: Share::FULL, key: HashKey::of_candidate(&value) }
 }
 
-/// The mean share of open members of both families; evenly if none has a weight.
-fn share(kind: &Kind) -> Share {
-    fn weigh<T: Clone + PartialEq>(lists: &Lists<T>, is_even: bool) -> (u64, u64) {
-        lists.weigh(|member| if is_even { 1 } else { u64::from(member.weight) })
-    }
+/// The mean share of open endpoints of both families; evenly if none has a weight. Ramps are left out: that an endpoint comes
+/// back is no reason to send less to those that were there.
+fn share(members: &Members, standings: &[Standing]) -> Share {
+    let weight = |place: usize| match members {
+        Members::Addresses(endpoints) => endpoints[place].weight,
+        Members::Cname(endpoint) => endpoint.weight,
+    };
     let mean = |is_even: bool| {
-        let (sum, kept) = match kind {
-            Kind::Addresses(v4, v6) => {
-                let ((sum_v4, kept_v4), (sum_v6, kept_v6)) = (weigh(v4, is_even), weigh(v6, is_even));
-                (sum_v4 + sum_v6, kept_v4 + kept_v6)
-            }
-            Kind::Cname(name) => weigh(name, is_even),
-        };
+        let open = standings.iter().enumerate().filter(|(_, standing)| standing.is_open());
+        let (sum, kept) = open.fold((0, 0), |(sum, kept), (place, standing)| {
+            let weight = if is_even { 1 } else { u64::from(weight(place)) };
+            (sum + weight, kept + weight * u64::from(standing.share.thousandths()))
+        });
         // A share above nothing is not rounded to nothing.
         (sum > 0).then(|| Share::from_thousandths(kept.div_ceil(sum) as u16))
     };
     mean(false).or_else(|| mean(true)).unwrap_or(Share::FULL)
+}
+
+/// How far the open endpoint has come that has come farthest; all, if none is open.
+fn highest_ramp<'a>(standings: impl IntoIterator<Item = &'a Standing>) -> Share {
+    let open = standings.into_iter().filter(|standing| standing.is_open());
+    open.map(|standing| standing.ramp).max().unwrap_or(Share::FULL)
 }
 
 #[cfg(test)]
@@ -402,6 +442,7 @@ mod tests {
             zone: None,
             datacenter: None,
             min_healthy,
+            recovery: crate::health::Recovery::default(),
             members: Members::Addresses(members.into()),
         })
     }

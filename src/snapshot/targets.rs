@@ -86,6 +86,7 @@ impl World {
 mod tests {
     use super::*;
     use crate::geo::Coordinates;
+    use crate::health::Recovery;
     use crate::snapshot::{Datacenter, Endpoint};
     use std::sync::Arc;
 
@@ -98,7 +99,14 @@ mod tests {
         let pool = |name: &str, datacenter, address: &str| {
             let value = address.parse().unwrap();
             let members = Members::Addresses(vec![Endpoint { value, weight: 1, condition: None }]);
-            Arc::new(PoolSpec { name: name.into(), zone: None, datacenter, min_healthy: 0.0, members })
+            Arc::new(PoolSpec {
+                name: name.into(),
+                zone: None,
+                datacenter,
+                min_healthy: 0.0,
+                recovery: Recovery::default(),
+                members,
+            })
         };
         World {
             datacenters: ["fra", "iad"].map(datacenter).into(),

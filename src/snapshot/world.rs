@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::geo::{Coordinates, CountryCode, DatacenterId, Regions};
-use crate::health::{Condition, Target};
+use crate::health::{Condition, Recovery, Target};
 use crate::latency::Tolerance;
 use crate::name::Name;
 use crate::overrides::Order;
@@ -105,6 +105,8 @@ pub struct PoolSpec {
     pub datacenter: Option<DatacenterId>,
     /// The share of a family's endpoints, 0-1, that must be open for the pool to be usable; 0 asks for any.
     pub min_healthy: f64,
+    /// How it comes back after it was down.
+    pub recovery: Recovery,
     /// What it hands out.
     pub members: Members,
 }

@@ -87,6 +87,11 @@ impl Course {
         walk
     }
 
+    /// All pools that a ranking holds.
+    pub fn pools_in(&self, ranking: &Ranking) -> Set {
+        ranking.tiers().iter().fold(0, |pools, &tier| pools | self.pools_of(tier))
+    }
+
     /// Draws one more datacenter, which counts with the weights of its best pools.
     fn add_spare(
         &self,

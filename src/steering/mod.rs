@@ -14,4 +14,4 @@ pub use map::{Map, Placement};
 pub use odds::{Lots, Outcomes, outcomes};
 pub use pick::{MAX_ANSWERS, Picks};
 pub use ranking::{Client, Criteria, Criterion, Ranking, RegionTiers, Set, members};
-pub use rendezvous::{HashKey, winner};
+pub use rendezvous::{HashKey, is_among, winner};

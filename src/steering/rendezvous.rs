@@ -102,6 +102,16 @@ pub fn winner(client: HashKey, candidates: impl Iterator<Item = (HashKey, u32)> 
     best.map(|(place, _)| place)
 }
 
+/// Whether a client is one of those who go along with a candidate when a part of them does, in thousandths. As the part grows
+/// clients only join, and it has nothing to do with the lots that they draw.
+pub fn is_among(client: HashKey, candidate: HashKey, part: u16) -> bool {
+    let number = mix(!client.with(candidate));
+    (u128::from(number) * WHOLE) >> u64::BITS < u128::from(part)
+}
+
+/// A part that is all, in thousandths.
+const WHOLE: u128 = 1000;
+
 /// Binary digits behind the point of a logarithm.
 const FRACTION: u32 = 32;
 
@@ -257,6 +267,24 @@ mod tests {
         }
         assert!(before.iter().zip(&after).all(|(before, after)| before == after || *after == 2));
         assert!((share(&after, 2) - 0.5).abs() < 0.01);
+    }
+
+    #[test]
+    fn a_part_of_the_clients_goes_along_and_others_only_join() {
+        let places = choices(&[Some(1), Some(3)]);
+        let mut before = vec![false; CLIENTS as usize];
+        for part in [0, 50, 500, 950, 1000] {
+            let after: Vec<bool> = (0..CLIENTS).map(|number| is_among(client(number), pool(0), part)).collect();
+            assert!(before.iter().zip(&after).all(|(before, after)| before <= after));
+            let share = |of: usize| {
+                let chosen = places.iter().zip(&after).filter(|(place, _)| **place == of);
+                chosen.clone().filter(|(_, is_among)| **is_among).count() as f64 / chosen.count() as f64
+            };
+            for place in [0, 1] {
+                assert!((share(place) - f64::from(part) / 1000.0).abs() < 0.01, "{part} of {place}: {}", share(place));
+            }
+            before = after;
+        }
     }
 
     #[test]

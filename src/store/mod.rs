@@ -37,7 +37,9 @@ use writer::{Desk, Writer};
 
 pub use latency::{LATENCY, LatencyRecord};
 pub use lock::Held;
-pub use records::{HEALTH, HealthRecord, OVERRIDES, OverrideRecord, SERIALS, TXT, TxtRecord};
+pub use records::{
+    COMEBACKS, ComebackRecord, HEALTH, HealthRecord, OVERRIDES, OverrideRecord, SERIALS, TXT, TxtRecord,
+};
 pub use table::{Batch, Key, Table};
 
 /// How long the start waits for what an earlier process left; a disk that hangs is not waited for.

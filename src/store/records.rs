@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::table::Table;
-use crate::health::{Kept, Share, State};
+use crate::health::{Comeback, Kept, Share, State};
 use crate::overrides::{Order, Override, OverrideId};
 
 /// The SOA serial last served, by origin.
@@ -13,6 +13,42 @@ pub const SERIALS: Table<String, u32> = Table::new("serials");
 
 /// What probes found, by the target's fingerprint.
 pub const HEALTH: Table<u128, HealthRecord> = Table::new("health");
+
+/// What comes back slowly or is held back, by the name of the endpoint or pool.
+pub const COMEBACKS: Table<String, ComebackRecord> = Table::new("comebacks");
+
+/// What comes back. Times are Unix milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ComebackRecord {
+    /// An endpoint takes more and more of its clients since then.
+    Rising(u64),
+    /// A pool is unusable, and will be held back.
+    Failed,
+    /// A pool is held back since then.
+    Held(u64),
+}
+
+impl From<Comeback> for ComebackRecord {
+    fn from(comeback: Comeback) -> Self {
+        let milliseconds = |time: Duration| time.as_millis() as u64;
+        match comeback {
+            Comeback::Rising(since) => Self::Rising(milliseconds(since)),
+            Comeback::Failed => Self::Failed,
+            Comeback::Held(since) => Self::Held(milliseconds(since)),
+        }
+    }
+}
+
+impl From<ComebackRecord> for Comeback {
+    fn from(record: ComebackRecord) -> Self {
+        match record {
+            ComebackRecord::Rising(since) => Self::Rising(Duration::from_millis(since)),
+            ComebackRecord::Failed => Self::Failed,
+            ComebackRecord::Held(since) => Self::Held(Duration::from_millis(since)),
+        }
+    }
+}
 
 /// TXT records that were set while the node ran, by their owner and value with a blank between.
 pub const TXT: Table<String, TxtRecord> = Table::new("txt");
@@ -27,6 +63,8 @@ pub struct OverrideRecord {
     target: String,
     from: Option<u64>,
     until: Option<u64>,
+    #[serde(default)]
+    over: Option<u64>,
     reason: Box<str>,
     who: Box<str>,
     made_at: u64,
@@ -36,13 +74,14 @@ impl OverrideRecord {
     /// The row of an override and its key; none for a window, which stands in the server file.
     pub fn new(item: &Override) -> Option<(u128, Self)> {
         let OverrideId::Placed(number) = item.id else { return None };
-        let Order { mode, target, from, until, reason, who } = item.order.clone();
+        let Order { mode, target, from, until, over, reason, who } = item.order.clone();
         let milliseconds = |time: Duration| time.as_millis() as u64;
         let record = Self {
             mode: mode.to_string(),
             target: target.to_string(),
             from: from.map(milliseconds),
             until: until.map(milliseconds),
+            over: over.map(milliseconds),
             reason,
             who,
             made_at: milliseconds(item.made_at),
@@ -52,9 +91,9 @@ impl OverrideRecord {
 
     /// The override of a row, if it can be read.
     pub fn into_override(self, key: u128) -> Option<Override> {
-        let Self { mode, target, from, until, reason, who, made_at } = self;
-        let (from, until) = (from.map(Duration::from_millis), until.map(Duration::from_millis));
-        let order = Order { mode: mode.parse().ok()?, target: target.parse().ok()?, from, until, reason, who };
+        let Self { mode, target, from, until, over, reason, who, made_at } = self;
+        let [from, until, over] = [from, until, over].map(|time| time.map(Duration::from_millis));
+        let order = Order { mode: mode.parse().ok()?, target: target.parse().ok()?, from, until, over, reason, who };
         let id = OverrideId::Placed(key.try_into().ok()?);
         Some(Override { id, made_at: Duration::from_millis(made_at), order })
     }
@@ -123,6 +162,7 @@ mod tests {
             target: "pool:web/*".parse().unwrap(),
             from: None,
             until: Some(Duration::from_millis(1_790_000_000_123)),
+            over: Some(Duration::from_secs(300)),
             reason: "new kernel".into(),
             who: "me".into(),
         };
@@ -141,5 +181,13 @@ mod tests {
         }
         let unknown = Kept { state: State::Unknown, confirmed: Duration::ZERO };
         assert_eq!(HealthRecord::new(unknown), None);
+    }
+
+    #[test]
+    fn what_comes_back_does_so_as_it_was() {
+        let time = Duration::from_millis(1_790_000_000_123);
+        for comeback in [Comeback::Rising(time), Comeback::Failed, Comeback::Held(time)] {
+            assert_eq!(Comeback::from(ComebackRecord::from(comeback)), comeback);
+        }
     }
 }

@@ -12,6 +12,7 @@ mod http;
 mod latency;
 mod limits;
 mod overrides;
+mod ramps;
 mod reports;
 mod routes;
 mod txt;

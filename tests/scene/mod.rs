@@ -17,7 +17,7 @@ use truenorth::geo::Locations;
 use truenorth::health::Share;
 use truenorth::latency::{MIN_SAMPLES, Sample, Table};
 use truenorth::overrides::{Book, Order, Selector};
-use truenorth::snapshot::{Blueprint, Members, PoolId, Remapped, Snapshot, Standing};
+use truenorth::snapshot::{Blueprint, Duty, Members, PoolId, Remapped, Snapshot, Standing};
 
 /// Three places, regions by prefix, a pool in each place; tests append names.
 pub const ZONE: &str = r#"
@@ -75,6 +75,8 @@ pub struct Scene {
     restless: HashSet<IpAddr>,
     latency: Table,
     degraded: HashMap<IpAddr, Share>,
+    ramping: HashMap<IpAddr, Share>,
+    held: HashSet<IpAddr>,
     overrides: Book,
     /// Unix seconds; it moves when a test moves it.
     pub now: u64,
@@ -135,6 +137,8 @@ impl Scene {
             down: HashSet::new(),
             restless: HashSet::new(),
             degraded: HashMap::new(),
+            ramping: HashMap::new(),
+            held: HashSet::new(),
             overrides: Book::default(),
             latency,
             now: START,
@@ -180,12 +184,26 @@ impl Scene {
         self.publish();
     }
 
+    /// These endpoints have come so far, in thousandths, on their way back or out.
+    pub fn ramp(&mut self, addresses: &[&str], thousandths: u16) {
+        let share = Share::from_thousandths(thousandths);
+        self.ramping.extend(addresses.iter().map(|text| (text.parse::<IpAddr>().unwrap(), share)));
+        self.publish();
+    }
+
+    /// `failback` holds exactly these endpoints' pools back.
+    pub fn hold(&mut self, addresses: &[&str]) {
+        self.held = addresses.iter().map(|text| text.parse().unwrap()).collect();
+        self.publish();
+    }
+
     /// The operator's command: `drain dc:fra`.
     pub fn order(&mut self, command: &str) {
         let (mode, target) = command.split_once(' ').unwrap();
         let (mode, target) = (mode.parse().unwrap(), target.parse().unwrap());
         self.snapshot.world().find(&target).unwrap();
-        let order = Order { mode, target, from: None, until: None, reason: "a test".into(), who: "tests".into() };
+        let order =
+            Order { mode, target, from: None, until: None, over: None, reason: "a test".into(), who: "tests".into() };
         self.overrides.place(order, Duration::from_secs(self.now), |_| true).unwrap();
         self.publish();
     }
@@ -212,7 +230,9 @@ impl Scene {
             let share = address.and_then(|address| self.degraded.get(&address)).copied().unwrap_or(Share::FULL);
             let share = if is_in(&self.down) { Share::NONE } else { share };
             let ruling = world.ruling(self.overrides.rulings(), pool, endpoint);
-            let probed = Standing { share, restless: is_in(&self.restless), ..Standing::CALM };
+            let ramp = address.and_then(|address| self.ramping.get(&address)).copied().unwrap_or(Share::FULL);
+            let duty = if is_in(&self.held) { Duty::Held } else { Duty::On };
+            let probed = Standing { share, restless: is_in(&self.restless), duty, ramp };
             probed.under(ruling.map(|ruling| ruling.order.mode))
         };
         let snapshot = self.snapshot.with_pools(&all, standing);

@@ -43,6 +43,7 @@ pub(crate) fn snapshot(version: &str) -> Arc<Snapshot> {
             zone: None,
             datacenter: None,
             min_healthy: 0.0,
+            recovery: truenorth::health::Recovery::default(),
             members: Members::Addresses((1..=ADDRESSES).flat_map(|n| [v4(n), v6(n)]).map(endpoint).collect()),
         })],
         zones: vec![zone(version)],

@@ -126,8 +126,8 @@ fn keys_that_nobody_reads_are_refused() {
         ],
     );
     assert_told(
-        &changed(r#"monitor = "web""#, "monitor = \"web\"\nslow_start = \"1m\""),
-        &["22:1 error: `slow_start` is not known yet: a later version will read it"],
+        &changed(r#"monitor = "web""#, "monitor = \"web\"\ncapacity = 5"),
+        &["22:1 error: `capacity` is not known yet: a later version will read it"],
     );
     assert_told(
         &changed(

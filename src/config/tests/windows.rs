@@ -35,6 +35,28 @@ fn windows_are_orders_with_times() {
 }
 
 #[test]
+fn a_window_may_drain_slowly_and_nothing_else_may() {
+    let window = |target: &str, mode: &str, over: &str| {
+        format!(
+            "[[windows]]\ntarget = \"{target}\"\nmode = \"{mode}\"\nfrom = 2026-12-01T02:00:00Z\n\
+             until = 2026-12-01T04:00:00Z\nover = \"{over}\"\n"
+        )
+    };
+    let config = load_windows(&window("dc:fra", "drain", "5m")).unwrap();
+    assert_eq!(config.world.windows[0].over, Some(std::time::Duration::from_secs(300)));
+    let only = "6:8 error: only the drain of a dc:, pool: or endpoint: takes time | not gradual";
+    let bounds = "6:8 error: `over` takes a duration such as \"5s\", from 1s to 86400s";
+    for (windows, told) in [
+        (window("dc:fra", "force-down", "5m"), only),
+        (window("name:www.example.com", "drain", "5m"), only),
+        (window("dc:fra", "drain", "0s"), bounds),
+        (window("dc:fra", "drain", "2d"), bounds),
+    ] {
+        assert_eq!(lines(&load_windows(&windows).unwrap_err()), [told], "{windows}");
+    }
+}
+
+#[test]
 fn what_is_wrong_with_a_window_is_told() {
     let time = "`from` takes a time with an offset, such as 2026-12-01T02:00:00Z";
     let window = |target: &str, mode: &str, from: &str, until: &str| {

@@ -7,7 +7,7 @@ use regex::bytes::Regex;
 
 use crate::geo::{ClientMatch, Continent, Coordinates, CountryCode, Region};
 use crate::health::{
-    BodyMatch, Check, Condition, HttpCheck, Monitor, Pattern, StatusRange, Target, TcpCheck, TlsCheck,
+    BodyMatch, Check, Condition, HttpCheck, Monitor, Pattern, Recovery, StatusRange, Target, TcpCheck, TlsCheck,
 };
 use crate::latency::Tolerance;
 use crate::name::Name;
@@ -203,6 +203,7 @@ fn pools_know_their_targets() {
         zone: None,
         datacenter: Some(1),
         min_healthy: 0.0,
+        recovery: Recovery::default(),
         members: Members::Addresses(vec![Endpoint {
             value: address("192.0.2.1"),
             weight: 1,
@@ -221,6 +222,7 @@ fn pools_know_their_targets() {
         zone: Some(self::name("example.com.")),
         datacenter,
         min_healthy: if name.starts_with("web") { 0.25 } else { 0.0 },
+        recovery: Recovery::default(),
         members,
     };
     let away = Endpoint { value: name("away.example.com."), weight: 1, condition: None };

@@ -28,6 +28,7 @@ fn draft(datacenters: &[&str], steer: Step) -> World {
             zone: None,
             datacenter: Some(id),
             min_healthy: 0.0,
+            recovery: crate::health::Recovery::default(),
             members: Members::Addresses(vec![endpoint]),
         })
     };

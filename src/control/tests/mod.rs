@@ -5,13 +5,14 @@ mod doubt;
 mod keeping;
 mod latency;
 mod push;
+mod ramps;
 mod random;
 
 use std::net::IpAddr;
 
 use super::*;
 use crate::geo::{Coordinates, Locations};
-use crate::health::{Check, Condition, Failure, Finding, Monitor, Share, Stage, TcpCheck};
+use crate::health::{Check, Condition, Failure, Finding, Monitor, Recovery, Share, Stage, TcpCheck};
 use crate::snapshot::{Datacenter, Endpoint, Family, Members, PoolSpec};
 
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -47,6 +48,7 @@ fn world(monitor: Monitor, pools: &[&[&str]]) -> World {
             zone: None,
             datacenter: Some(place as DatacenterId),
             min_healthy: 0.0,
+            recovery: Recovery::default(),
             members: Members::Addresses(addresses.iter().map(endpoint).collect()),
         })
     };
@@ -91,6 +93,11 @@ struct Scene {
     remaps: Vec<(Duration, Arc<Blueprint>, Table)>,
     /// Latency tables that are to be kept, and when.
     kept_tables: Vec<(Duration, Table)>,
+    comebacks: HashMap<String, Comeback>,
+    /// Whether a pool began to be held back, or ceased to.
+    holds: Vec<bool>,
+    /// How often something was published.
+    publications: usize,
 }
 
 impl Scene {
@@ -107,6 +114,9 @@ impl Scene {
             kept_at: Vec::new(),
             remaps: Vec::new(),
             kept_tables: Vec::new(),
+            comebacks: HashMap::new(),
+            holds: Vec::new(),
+            publications: 0,
         }
     }
 
@@ -132,21 +142,31 @@ impl Scene {
             match effect {
                 Effect::Probe(target) => self.probes.push(target),
                 Effect::Stop(target) => self.stopped.push(target),
-                Effect::Publish(snapshot) => self.serving = Some(snapshot),
+                Effect::Publish(snapshot) => {
+                    self.serving = Some(snapshot);
+                    self.publications += 1;
+                }
                 Effect::Report(turn) => self.turns.push((turn.target.address.ip(), turn.to)),
                 Effect::Doubt(doubt) => self.doubts.push(doubt),
                 Effect::Pushed(reply, result) => _ = reply.send(result),
                 Effect::Keep(rows) => {
                     self.kept_at.push(self.now);
-                    for (target, kept) in rows {
+                    for (target, kept) in rows.health {
                         match kept {
                             Some(kept) => _ = self.kept.insert(target, kept),
                             None => _ = self.kept.remove(&target),
                         }
                     }
+                    for (key, comeback) in rows.comebacks {
+                        match comeback {
+                            Some(comeback) => _ = self.comebacks.insert(key, comeback),
+                            None => _ = self.comebacks.remove(&key),
+                        }
+                    }
                 }
                 Effect::KeepLatency(table) => self.kept_tables.push((self.now, table)),
                 Effect::Remap(blueprint, table) => self.remaps.push((self.now, blueprint, table)),
+                Effect::Hold(turn) => self.holds.push(turn.is_held),
                 Effect::Overridden(_) => {}
                 Effect::Reply(reply) => reply.send(),
             }

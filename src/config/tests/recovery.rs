@@ -1,0 +1,52 @@
+//! `slow_start` and `failback` of a pool.
+
+use std::time::Duration;
+
+use super::*;
+use crate::health::{Failback, Recovery};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// What is told of a zone whose pool has these keys, and how that comes back.
+fn pool_with(keys: &str) -> Result<(Recovery, Vec<String>), Vec<String>> {
+    let zone = format!(
+        "[nameservers]\nns1 = [\"192.0.2.53\"]\n[monitors.web]\ntype = \"tcp\"\nport = 80\n\
+         [pools.web]\nendpoints = [\"192.0.2.1\"]\n{keys}[names.www]\npools = [\"web\"]\nsteer = []\n"
+    );
+    let files = [("truenorth.toml", &b""[..]), ("zones/example.com.toml", zone.as_bytes())];
+    let config = load_files(&files).map_err(|faults| lines(&faults))?;
+    Ok((config.world.pools[0].recovery, lines(&config.warnings)))
+}
+
+#[test]
+fn a_pool_says_how_it_comes_back() {
+    let at_once = Recovery::default();
+    for (keys, recovery) in [
+        ("", at_once),
+        ("slow_start = \"0s\"\nfailback = \"auto\"\n", at_once),
+        ("slow_start = \"60s\"\n", Recovery { slow_start: MINUTE, ..at_once }),
+        ("failback = \"manual\"\n", Recovery { failback: Failback::Manual, ..at_once }),
+        ("failback = \"10m\"\n", Recovery { failback: Failback::After(MINUTE * 10), ..at_once }),
+    ] {
+        assert_eq!(pool_with(&format!("monitor = \"web\"\n{keys}")), Ok((recovery, Vec::new())), "{keys}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_that_is_told() {
+    let failback =
+        "9:12 error: `failback` takes \"auto\", \"manual\" or a duration such as \"10m\", from 1s to 2592000s";
+    for (keys, told) in [
+        ("slow_start = \"2d\"\n", "9:14 error: `slow_start` takes a duration such as \"5s\", from 0ns to 86400s"),
+        ("failback = \"never\"\n", failback),
+        ("failback = \"0s\"\n", failback),
+        ("failback = 5\n", &format!("{failback} | 5")),
+    ] {
+        assert_eq!(pool_with(&format!("monitor = \"web\"\n{keys}")), Err(vec![told.to_owned()]), "{keys}");
+    }
+    let why = "nothing comes back that never goes: the pool has no monitor | of no effect";
+    let unused = "3:11 warning: monitor `web` is never used | nothing refers to it".to_owned();
+    let warnings = vec![unused, format!("8:1 warning: {why}"), format!("9:1 warning: {why}")];
+    let recovery = Recovery { slow_start: MINUTE, failback: Failback::Manual };
+    assert_eq!(pool_with("slow_start = \"1m\"\nfailback = \"manual\"\n"), Ok((recovery, warnings)));
+}

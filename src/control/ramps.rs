@@ -1,0 +1,420 @@
+//! What changes with time alone: slow starts, pools that `failback` holds back, and drains that take their time.
+//!
+//! ```text
+//!   endpoint   up ── probes find it down ──► down ── up again ──► rising ── slow_start is over ──► up
+//!
+//!   pool       usable ──► failed ── usable again ──► held ── its time is over, or `open` ──► usable, all endpoints rising
+//!                           ▲                          │
+//!                           └────── unusable again ────┘
+//! ```
+//!
+//! Both go by what probes say, and an endpoint that nobody saw going down does not come back slowly: none does at the first
+//! round, and none that is new. What operators say acts at once, but for a drain that was told to take its time. A pool that
+//! operators alone have emptied has not failed.
+//!
+//! Endpoints and pools are known by what is written of them, so a reload changes nothing, and what is kept for the next run
+//! is what stands here.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::time::Duration;
+
+use crate::health::{Comeback, Failback, Ramp, Share};
+use crate::overrides::{Mode, Override, Rulings};
+use crate::snapshot::{Duty, PoolId, PoolSpec, Standing, World};
+
+/// From one change of shares to the next, at least; a twentieth of the shortest ramp where that is less.
+pub const TICK: Duration = Duration::from_secs(1);
+
+const TICKS_A_RAMP: u32 = 20;
+
+/// What comes back, by endpoint or pool; `None` for what does no longer.
+pub type Comebacks = BTreeMap<String, Option<Comeback>>;
+
+/// A pool began, or ceased, to be held back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HoldTurn {
+    /// `web/fra`.
+    pub pool: Box<str>,
+    /// Whether it is held back now.
+    pub is_held: bool,
+}
+
+/// All that comes back, or leaves, with time.
+#[derive(Debug, Default)]
+pub(super) struct Ramps {
+    endpoints: HashMap<String, Endpoint>,
+    pools: HashMap<String, PoolStage>,
+    moving: BTreeMap<PoolId, Moving>,
+    /// Pools in which something only seemed to be down.
+    forgiven: BTreeSet<PoolId>,
+    /// When shares were worked out last.
+    at: Duration,
+    ticked_at: Duration,
+    tick_at: Option<Duration>,
+    /// What is to be kept, and was not handed over yet.
+    changed: Comebacks,
+    /// What the operator was not told yet.
+    turns: Vec<HoldTurn>,
+}
+
+/// An endpoint that is not simply up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Endpoint {
+    Down,
+    Rising(Duration),
+}
+
+/// A pool with `failback` that was usable once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PoolStage {
+    Usable,
+    Failed,
+    Held(Duration),
+}
+
+/// What of a pool changes with time.
+#[derive(Debug, Default)]
+struct Moving {
+    ramps: Vec<Ramp>,
+    release_at: Option<Duration>,
+    /// When this was worked out.
+    at: Duration,
+}
+
+/// What is said of endpoints: by probes, whatever operators say; and by operators.
+pub(super) struct Sayings<'a, P> {
+    pub(super) world: &'a World,
+    pub(super) rulings: &'a Rulings,
+    pub(super) probed: P,
+}
+
+impl Ramps {
+    /// Takes in what the last run left.
+    pub(super) fn restore(&mut self, kept: HashMap<String, Comeback>) {
+        for (key, comeback) in kept {
+            match comeback {
+                Comeback::Rising(since) => _ = self.endpoints.insert(key, Endpoint::Rising(since)),
+                Comeback::Failed => _ = self.pools.insert(key, PoolStage::Failed),
+                Comeback::Held(since) => _ = self.pools.insert(key, PoolStage::Held(since)),
+            }
+        }
+    }
+
+    /// Takes in a world that is served from now on: what is not in it is forgotten.
+    pub(super) fn adopt<P: Fn(&PoolSpec, usize) -> Standing>(&mut self, sayings: &Sayings<'_, P>, now: Duration) {
+        let pools = &sayings.world.pools;
+        let held = pools.iter().filter(|pool| pool.recovery.failback != Failback::Auto);
+        let held: HashSet<String> = held.map(|pool| pool_key(pool)).collect();
+        let slow = pools.iter().filter(|pool| !pool.recovery.slow_start.is_zero());
+        let slow = slow.flat_map(|pool| (0..pool.members.len()).map(|place| endpoint_key(pool, place)));
+        let slow: HashSet<String> = slow.collect();
+        let gone = self.pools.keys().filter(|key| !held.contains(*key));
+        let gone = gone.chain(self.endpoints.keys().filter(|key| !slow.contains(*key)));
+        self.changed.extend(gone.map(|key| (key.clone(), None)));
+        self.pools.retain(|key, _| held.contains(key));
+        self.endpoints.retain(|key, _| slow.contains(key));
+        self.moving.clear();
+        self.forgiven.clear();
+        self.none_from_the_future(now);
+        self.observe(0..pools.len() as PoolId, sayings, now);
+    }
+
+    /// What these pools' endpoints recover from now was no failure: the node had doubts about its own probes.
+    pub(super) fn forgive(&mut self, pools: impl IntoIterator<Item = PoolId>) {
+        self.forgiven.extend(pools);
+    }
+
+    /// What a clock that went ahead has left begins now.
+    fn none_from_the_future(&mut self, now: Duration) {
+        for endpoint in self.endpoints.values_mut() {
+            if let Endpoint::Rising(since) = endpoint {
+                *since = now.min(*since);
+            }
+        }
+        for stage in self.pools.values_mut() {
+            if let PoolStage::Held(since) = stage {
+                *since = now.min(*since);
+            }
+        }
+    }
+
+    /// Takes in what is said of these pools now.
+    pub(super) fn observe<P: Fn(&PoolSpec, usize) -> Standing>(
+        &mut self,
+        pools: impl IntoIterator<Item = PoolId>,
+        sayings: &Sayings<'_, P>,
+        now: Duration,
+    ) {
+        self.at = now;
+        for id in pools {
+            let pool = &*sayings.world.pools[id as usize];
+            if self.forgiven.remove(&id) {
+                self.forgive_one(pool, sayings);
+            }
+            if !pool.recovery.slow_start.is_zero() {
+                (0..pool.members.len()).for_each(|place| self.observe_endpoint(pool, place, sayings, now));
+            }
+            if pool.recovery.failback != Failback::Auto
+                && let Some(is_usable) = sayings.is_usable(pool)
+            {
+                self.observe_pool(pool, is_usable, now);
+            }
+            let moving = self.movement(pool, sayings, now);
+            if moving.ramps.is_empty() && moving.release_at.is_none() {
+                self.moving.remove(&id);
+            } else {
+                self.moving.insert(id, moving);
+            }
+        }
+        self.schedule();
+    }
+
+    fn forgive_one<P: Fn(&PoolSpec, usize) -> Standing>(&mut self, pool: &PoolSpec, sayings: &Sayings<'_, P>) {
+        for place in 0..pool.members.len() {
+            let key = endpoint_key(pool, place);
+            let is_up = (sayings.probed)(pool, place).share.is_some();
+            if is_up && self.endpoints.get(&key) == Some(&Endpoint::Down) {
+                self.set_endpoint(key, None);
+            }
+        }
+        if sayings.is_usable(pool) == Some(true) && self.stage(pool) == Some(PoolStage::Failed) {
+            self.set_pool(pool_key(pool), PoolStage::Usable);
+        }
+    }
+
+    fn observe_endpoint<P: Fn(&PoolSpec, usize) -> Standing>(
+        &mut self,
+        pool: &PoolSpec,
+        place: usize,
+        sayings: &Sayings<'_, P>,
+        now: Duration,
+    ) {
+        let key = endpoint_key(pool, place);
+        let before = self.endpoints.get(&key).copied();
+        let is_up = (sayings.probed)(pool, place).share.is_some();
+        let after = match before {
+            _ if !is_up => Some(Endpoint::Down),
+            Some(Endpoint::Down) => Some(Endpoint::Rising(now)),
+            Some(Endpoint::Rising(since)) => {
+                Some(Endpoint::Rising(since)).filter(|_| !slow_start(pool, since).is_over(now))
+            }
+            None => None,
+        };
+        if after != before {
+            self.set_endpoint(key, after);
+        }
+    }
+
+    fn observe_pool(&mut self, pool: &PoolSpec, is_usable: bool, now: Duration) {
+        let key = pool_key(pool);
+        let before = self.pools.get(&key).copied();
+        match (before, is_usable) {
+            (None, true) => _ = self.pools.insert(key, PoolStage::Usable),
+            (Some(PoolStage::Usable | PoolStage::Held(_)), false) => self.set_pool(key, PoolStage::Failed),
+            (Some(PoolStage::Failed), true) => {
+                self.set_pool(key, PoolStage::Held(now));
+                self.turns.push(HoldTurn { pool: pool.name.clone(), is_held: true });
+            }
+            (Some(PoolStage::Held(since)), true) if release_at(pool, since).is_some_and(|at| at <= now) => {
+                self.let_go(pool, now);
+            }
+            _ => {}
+        }
+    }
+
+    /// The operator opens these pools: those that are held back answer from now on. These are they.
+    pub(super) fn release(&mut self, pools: &[PoolId], world: &World, now: Duration) -> Vec<PoolId> {
+        let is_held = |id: &PoolId| self.is_held(&world.pools[*id as usize]);
+        let held: Vec<PoolId> = pools.iter().copied().filter(is_held).collect();
+        for &id in &held {
+            self.let_go(&world.pools[id as usize], now);
+        }
+        held
+    }
+
+    /// A pool that was held back had no clients, so with a slow start that begins only now.
+    fn let_go(&mut self, pool: &PoolSpec, now: Duration) {
+        self.set_pool(pool_key(pool), PoolStage::Usable);
+        self.turns.push(HoldTurn { pool: pool.name.clone(), is_held: false });
+        if pool.recovery.slow_start.is_zero() {
+            return;
+        }
+        for key in (0..pool.members.len()).map(|place| endpoint_key(pool, place)) {
+            if self.endpoints.get(&key) != Some(&Endpoint::Down) {
+                self.set_endpoint(key, Some(Endpoint::Rising(now)));
+            }
+        }
+    }
+
+    /// What answers make of an endpoint of which probes say this, and operators that.
+    pub(super) fn standing(
+        &self,
+        pool: &PoolSpec,
+        place: usize,
+        probed: Standing,
+        ruling: Option<&Override>,
+    ) -> Standing {
+        let is_held = self.is_held(pool);
+        let duty = if is_held { Duty::Held } else { probed.duty };
+        let rising = self.rising(pool, place).filter(|_| !is_held);
+        let standing = Standing { duty, ramp: rising.map_or(probed.ramp, |ramp| ramp.share(self.at)), ..probed };
+        match ruling.and_then(falling).filter(|ramp| !ramp.is_over(self.at)) {
+            Some(ramp) => Standing { ramp: at_least_something(standing.ramp.of(ramp.share(self.at))), ..standing },
+            None => standing.under(ruling.map(|ruling| ruling.order.mode)),
+        }
+    }
+
+    /// When something changes next.
+    pub(super) fn due(&self) -> Option<Duration> {
+        self.tick_at
+    }
+
+    /// The pools in which something has changed, if it is time for that. They are to be observed then.
+    pub(super) fn take_due(&mut self, now: Duration) -> Vec<PoolId> {
+        if self.tick_at.take_if(|at| *at <= now).is_none() {
+            return Vec::new();
+        }
+        self.ticked_at = now;
+        let due = self.moving.iter().filter(|(_, moving)| moving.next_change().is_some_and(|at| at <= now));
+        due.map(|(&id, _)| id).collect()
+    }
+
+    /// What is to be kept from now on, and what no longer.
+    pub(super) fn take_changed(&mut self) -> Comebacks {
+        std::mem::take(&mut self.changed)
+    }
+
+    /// What the operator is to be told.
+    pub(super) fn take_turns(&mut self) -> Vec<HoldTurn> {
+        std::mem::take(&mut self.turns)
+    }
+
+    fn movement<P: Fn(&PoolSpec, usize) -> Standing>(
+        &self,
+        pool: &PoolSpec,
+        sayings: &Sayings<'_, P>,
+        now: Duration,
+    ) -> Moving {
+        let stage = self.stage(pool);
+        let release_at = match stage {
+            Some(PoolStage::Held(since)) => release_at(pool, since),
+            _ => None,
+        };
+        let places = 0..pool.members.len();
+        let rising = places.clone().filter_map(|place| self.rising(pool, place));
+        let rising = rising.filter(|_| !matches!(stage, Some(PoolStage::Held(_))));
+        let falling = places.filter_map(|place| falling(sayings.world.ruling(sayings.rulings, pool, place)?));
+        let ramps = rising.chain(falling.filter(|ramp| !ramp.is_over(now)));
+        Moving { ramps: ramps.collect(), release_at, at: now }
+    }
+
+    fn schedule(&mut self) {
+        let shortest = self.moving.values().flat_map(|moving| &moving.ramps).map(|ramp| ramp.over).min();
+        let tick = shortest.map_or(TICK, |over| TICK.min(over / TICKS_A_RAMP));
+        let changes = self.moving.values().filter_map(Moving::next_change);
+        self.tick_at = changes.min().map(|at| at.max(self.ticked_at + tick));
+    }
+
+    fn stage(&self, pool: &PoolSpec) -> Option<PoolStage> {
+        // Mostly there is nothing to look up.
+        if pool.recovery.failback == Failback::Auto {
+            return None;
+        }
+        self.pools.get(&pool_key(pool)).copied()
+    }
+
+    fn is_held(&self, pool: &PoolSpec) -> bool {
+        matches!(self.stage(pool), Some(PoolStage::Held(_)))
+    }
+
+    fn rising(&self, pool: &PoolSpec, place: usize) -> Option<Ramp> {
+        if pool.recovery.slow_start.is_zero() || self.endpoints.is_empty() {
+            return None;
+        }
+        match self.endpoints.get(&endpoint_key(pool, place)) {
+            Some(&Endpoint::Rising(since)) => Some(slow_start(pool, since)),
+            _ => None,
+        }
+    }
+
+    fn set_endpoint(&mut self, key: String, endpoint: Option<Endpoint>) {
+        let kept = match endpoint {
+            Some(Endpoint::Rising(since)) => Some(Comeback::Rising(since)),
+            Some(Endpoint::Down) | None => None,
+        };
+        self.changed.insert(key.clone(), kept);
+        match endpoint {
+            Some(endpoint) => _ = self.endpoints.insert(key, endpoint),
+            None => _ = self.endpoints.remove(&key),
+        }
+    }
+
+    fn set_pool(&mut self, key: String, stage: PoolStage) {
+        let kept = match stage {
+            PoolStage::Usable => None,
+            PoolStage::Failed => Some(Comeback::Failed),
+            PoolStage::Held(since) => Some(Comeback::Held(since)),
+        };
+        self.changed.insert(key.clone(), kept);
+        self.pools.insert(key, stage);
+    }
+}
+
+impl Moving {
+    fn next_change(&self) -> Option<Duration> {
+        self.ramps.iter().map(|ramp| ramp.next_change(self.at)).chain(self.release_at).min()
+    }
+}
+
+impl<P: Fn(&PoolSpec, usize) -> Standing> Sayings<'_, P> {
+    /// Whether probes find enough of a family's endpoints up, among those that operators leave on duty; `None` if they leave
+    /// none.
+    fn is_usable(&self, pool: &PoolSpec) -> Option<bool> {
+        // Endpoints on duty, and those of them that are up, by family.
+        let mut counts = [(0_u32, 0_u32); 2];
+        for place in 0..pool.members.len() {
+            let mode = self.world.ruling(self.rulings, pool, place).map(|ruling| ruling.order.mode);
+            let standing = (self.probed)(pool, place).under(mode);
+            let family = usize::from(pool.members.address(place).is_some_and(|address| address.is_ipv6()));
+            if standing.duty == Duty::On {
+                counts[family].0 += 1;
+                counts[family].1 += u32::from(standing.share.is_some());
+            }
+        }
+        let is_enough = |&(on_duty, up): &(u32, u32)| up > 0 && f64::from(up) >= f64::from(on_duty) * pool.min_healthy;
+        counts.iter().any(|(on_duty, _)| *on_duty > 0).then(|| counts.iter().any(is_enough))
+    }
+}
+
+fn slow_start(pool: &PoolSpec, since: Duration) -> Ramp {
+    Ramp { since, over: pool.recovery.slow_start, rises: true }
+}
+
+/// When a pool that is held back since then answers again by itself.
+fn release_at(pool: &PoolSpec, since: Duration) -> Option<Duration> {
+    match pool.recovery.failback {
+        Failback::Auto => Some(since),
+        Failback::After(time) => Some(since + time),
+        Failback::Manual => None,
+    }
+}
+
+/// A drain that takes its time.
+fn falling(ruling: &Override) -> Option<Ramp> {
+    let over = ruling.order.over.filter(|_| ruling.order.mode == Mode::Drain)?;
+    Some(Ramp { since: ruling.begins_at(), over, rises: false })
+}
+
+fn at_least_something(share: Share) -> Share {
+    share.max(Share::from_thousandths(1))
+}
+
+/// A pool as it is known from world to world, and from run to run. Names of pools have no blanks in them.
+fn pool_key(pool: &PoolSpec) -> String {
+    let zone = pool.zone.as_ref().map(ToString::to_string).unwrap_or_default();
+    format!("{zone} {}", pool.name)
+}
+
+fn endpoint_key(pool: &PoolSpec, place: usize) -> String {
+    format!("{} {}", pool_key(pool), pool.members.text(place))
+}

@@ -1,0 +1,154 @@
+//! How what was down comes back, and how what is to go leaves: shares that change with time.
+//!
+//! ```text
+//!   all ┤          ┌──── slow start          ┌────┐
+//!       │       ┌──┘                              └──┐
+//!       │    ┌──┘                                    └──┐
+//!   5 % ┤  ┌─┘                                          └──┐ drain --over
+//!       └──┴──────────────► time             ──────────────┴──► time
+//! ```
+//!
+//! A share goes in steps, so that a change of time is a change of answers only now and then.
+
+use std::time::Duration;
+
+use super::Share;
+
+/// What a pool's endpoints get when they are up again, and the pool when it is usable again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Recovery {
+    /// From an endpoint's recovery to its full share; 0 is at once.
+    pub slow_start: Duration,
+    /// When the pool answers again.
+    pub failback: Failback,
+}
+
+/// When a pool that had become unusable answers again once it is usable.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Failback {
+    /// At once.
+    #[default]
+    Auto,
+    /// After it was usable for so long without a break.
+    After(Duration),
+    /// When the operator opens it.
+    Manual,
+}
+
+/// What of a recovery outlives the process. Times are counted from the Unix epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comeback {
+    /// An endpoint has taken more and more of its clients since then.
+    Rising(Duration),
+    /// A pool has become unusable, and will be held back.
+    Failed,
+    /// A pool has been usable again since then, and is held back.
+    Held(Duration),
+}
+
+/// A share that changes with time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ramp {
+    /// When it begins.
+    pub since: Duration,
+    /// How long it takes; more than nothing.
+    pub over: Duration,
+    /// Whether it ends with all, or with nothing.
+    pub rises: bool,
+}
+
+/// What an endpoint that recovered begins with, in thousandths: enough to warm up by, and little enough to survive cold.
+pub const FIRST_SHARE: u16 = 50;
+
+/// Shares change by so many thousandths at a time.
+pub const SHARE_STEP: u16 = 10;
+
+const FULL: u16 = Share::FULL.thousandths();
+
+impl Ramp {
+    /// The share at a time. Before the end a falling one is more than nothing.
+    pub fn share(&self, now: Duration) -> Share {
+        let gone = self.gone(now);
+        let thousandths = if self.rises {
+            let risen = FIRST_SHARE + self.part(FULL - FIRST_SHARE, gone);
+            risen - risen % SHARE_STEP
+        } else {
+            (FULL - self.part(FULL, gone)).next_multiple_of(SHARE_STEP)
+        };
+        if gone == self.over && !self.rises { Share::NONE } else { Share::from_thousandths(thousandths) }
+    }
+
+    /// Whether it has come to its end.
+    pub fn is_over(&self, now: Duration) -> bool {
+        self.gone(now) == self.over
+    }
+
+    /// When the share is another one than now; its end, where nothing changes before.
+    pub fn next_change(&self, now: Duration) -> Duration {
+        let share = self.share(now).thousandths();
+        let (steps, of) = if self.rises {
+            (share + SHARE_STEP - FIRST_SHARE, FULL - FIRST_SHARE)
+        } else {
+            (FULL + SHARE_STEP - share, FULL)
+        };
+        let after = (self.over.as_nanos() * u128::from(steps)).div_ceil(u128::from(of));
+        self.since + Duration::from_nanos(u64::try_from(after).unwrap_or(u64::MAX)).min(self.over)
+    }
+
+    /// How much of its time is gone. A clock that was set back finds it at its beginning.
+    fn gone(&self, now: Duration) -> Duration {
+        now.saturating_sub(self.since).min(self.over)
+    }
+
+    /// The part of a number that goes with that, rounded down.
+    fn part(&self, whole: u16, gone: Duration) -> u16 {
+        (u128::from(whole) * gone.as_nanos()).checked_div(self.over.as_nanos()).map_or(whole, |part| part as u16)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const SINCE: Duration = Duration::from_secs(1_790_000_000);
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn percent(rises: bool, after: Duration) -> u16 {
+        Ramp { since: SINCE, over: MINUTE, rises }.share(SINCE + after).thousandths() / 10
+    }
+
+    #[test]
+    fn a_slow_start_goes_from_a_small_share_to_all() {
+        let shares = [0, 15, 30, 59, 60, 90].map(|second| percent(true, Duration::from_secs(second)));
+        assert_eq!(shares, [5, 28, 52, 98, 100, 100]);
+    }
+
+    #[test]
+    fn a_drain_goes_from_all_to_nothing_at_its_very_end() {
+        let shares = [0, 15, 30, 59, 60, 90].map(|second| percent(false, Duration::from_secs(second)));
+        assert_eq!(shares, [100, 75, 50, 2, 0, 0]);
+        assert_eq!(percent(false, MINUTE - Duration::from_nanos(1)), 1);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_finds_a_ramp_at_its_beginning() {
+        let ramp = Ramp { since: SINCE, over: MINUTE, rises: true };
+        assert_eq!(ramp.share(SINCE - MINUTE * 9).thousandths(), FIRST_SHARE);
+    }
+
+    proptest! {
+        #[test]
+        fn the_share_changes_just_when_it_is_said_to(over in 1_u64..10_000_000, part in 0.0..1.0, rises: bool) {
+            let over = Duration::from_millis(over);
+            let ramp = Ramp { since: SINCE, over, rises };
+            let now = SINCE + over.mul_f64(part);
+            prop_assume!(!ramp.is_over(now));
+            let next = ramp.next_change(now);
+            prop_assert!(next > now && next <= SINCE + over);
+            prop_assert_eq!(ramp.share(next - Duration::from_nanos(1)), ramp.share(now));
+            prop_assert_ne!(ramp.share(next), ramp.share(now));
+            prop_assert_eq!(ramp.share(next) > ramp.share(now), rises);
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! What leaves and comes back with time, over a `kill -9` too: the real command, real time.
+
+use std::thread;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::endpoint::{Endpoint, Script};
+use crate::harness::Files;
+use crate::http::get;
+use crate::{SERVER, Scene, eventually, well};
+
+/// The state is on disk a second after a change at the latest.
+const KEPT: Duration = Duration::from_millis(1500);
+
+/// A pool in fra that comes back so, and one in iad.
+fn scene(fra: &Endpoint, iad: &Endpoint, recovery: &str) -> Scene {
+    let member = |endpoint: &Endpoint| {
+        let at = endpoint.address();
+        format!("[{{ address = \"{}\", check_port = {} }}]", at.ip(), at.port())
+    };
+    let zone = format!(
+        "[nameservers]\nns1 = [\"127.0.0.1\"]\n[datacenters]\nfra = {{ latitude = 50.11, longitude = 8.68 }}\n\
+         iad = {{ latitude = 38.95, longitude = -77.45 }}\n[regions.default]\nprefer = [\"fra\", \"iad\"]\n\
+         [monitors.web]\ntype = \"http\"\ninterval = \"100ms\"\ntimeout = \"90ms\"\n[pools.web]\n\
+         monitor = \"web\"\n{recovery}endpoints.fra = {}\nendpoints.iad = {}\n[names.www]\npools = [\"web\"]\n",
+        member(fra),
+        member(iad)
+    );
+    Scene::of(Files::new(SERVER, &[("example.com.toml", &zone)]))
+}
+
+impl Scene {
+    fn first_endpoint(&self) -> Value {
+        get(self.admin, "/v1/status").json()["pools"][0]["endpoints"][0].clone()
+    }
+
+    fn state(&self) -> String {
+        self.first_endpoint()["state"].as_str().expect("a word").to_owned()
+    }
+
+    fn ramp(&self) -> f64 {
+        self.first_endpoint()["ramp"].as_f64().expect("a number")
+    }
+
+    /// The next run on the same files, after `kill -9`.
+    fn killed(self) -> Self {
+        thread::sleep(KEPT);
+        let Self { files, node, .. } = self;
+        drop(node);
+        Self::of(files)
+    }
+
+    fn command(&self, words: &str) -> String {
+        let ran = self.files.run(&format!("{words} --node {}", self.admin));
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        ran.stdout
+    }
+}
+
+#[test]
+fn a_drain_goes_on_after_a_kill() {
+    let (fra, iad) = (well(), well());
+    let scene = scene(&fra, &iad, "");
+    assert!(scene.command("drain dc:fra --over 2h").contains("drain over 2 h"));
+    let scene = scene.killed();
+    assert!(scene.command("overrides").contains("drain over 2 h"));
+    scene.command("drain dc:fra --over 6s");
+    eventually(|| (0.1..0.9).contains(&scene.ramp()));
+    let scene = scene.killed();
+    eventually(|| scene.state() == "draining");
+    let scene = scene.killed();
+    // From the first answer on.
+    assert_eq!(scene.node.dig("www.example.com").data(), [iad.address().ip().to_string()]);
+    assert_eq!(scene.state(), "draining");
+    scene.command("open dc:fra");
+    eventually(|| scene.state() == "up" && scene.ramp() >= 1.0);
+}
+
+#[test]
+fn what_is_held_back_stays_so_after_a_kill_until_it_is_opened_and_starts_slowly_then() {
+    let (fra, iad) = (well(), well());
+    let mut scene = scene(&fra, &iad, "slow_start = \"6s\"\nfailback = \"manual\"\n");
+    assert_eq!((scene.state().as_str(), scene.ramp()), ("up", 1.0));
+    fra.play(Script::status(503));
+    eventually(|| scene.state() == "down");
+    fra.play(Script::status(200));
+    scene.node.log.wait_for("pool is usable again, and held back by failback");
+    eventually(|| scene.state() == "held back");
+    let scene = scene.killed();
+    assert_eq!(scene.state(), "held back");
+    assert_eq!(scene.node.dig("www.example.com").data(), [iad.address().ip().to_string()]);
+    let told = scene.command("explain www.example.com --client 192.0.2.1");
+    assert!(told.contains("web/fra: 0 of 1 A open, weight 1, held back by failback"), "{told}");
+    scene.command("open pool:web/fra");
+    eventually(|| scene.state() == "up" && scene.ramp() < 0.5);
+    let told = scene.command("explain www.example.com --client 192.0.2.1");
+    assert!(told.contains("while it ramps") && told.contains("something comes back, or leaves, slowly"), "{told}");
+    eventually(|| scene.ramp() >= 1.0);
+    assert_eq!(scene.node.dig("www.example.com").data(), [fra.address().ip().to_string()]);
+}
