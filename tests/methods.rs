@@ -11,6 +11,8 @@
 //! # down 192.0.2.1         # up 192.0.2.1          these addresses, confirmed
 //! # doubt 192.0.2.1                                one outcome that is not confirmed yet speaks against exactly these
 //! # degrade 192.0.2.1 25%                          it asks for no more than this share of its clients
+//! # ramp 192.0.2.1 25%                           so far has it come on its way back
+//! # hold 192.0.2.1                               `failback` holds exactly these addresses' pools back
 //! # measure 193.0.6.0/24 fra 80 iad 20             round trips in milliseconds
 //! # drain dc:fra           # lift dc:fra           what an operator orders, and takes back
 //! ```
@@ -172,6 +174,12 @@ fn prefix(text: &str) -> (u32, u8) {
     (address.parse::<Ipv4Addr>().unwrap().to_bits(), length.parse().unwrap())
 }
 
+/// `198.51.100.10 25%`, in thousandths.
+fn address_and_share(text: &str) -> (&str, u16) {
+    let (address, share) = text.split_once(' ').expect("an address and a share");
+    (address, share.strip_suffix('%').expect("per cent").parse::<u16>().unwrap() * 10)
+}
+
 /// The page's examples, in order.
 fn examples() -> Vec<Example<'static>> {
     let mut examples = Vec::new();
@@ -232,10 +240,14 @@ fn play(scene: &mut Scene, step: &str) -> Result<(), String> {
         "up" => scene.up(&words(rest)),
         "doubt" => scene.restless(&words(rest)),
         "degrade" => {
-            let (address, share) = rest.split_once(' ').expect("an address and a share");
-            let share: u16 = share.strip_suffix('%').expect("per cent").parse().unwrap();
-            scene.degraded(&[address], share * 10);
+            let (address, thousandths) = address_and_share(rest);
+            scene.degraded(&[address], thousandths);
         }
+        "ramp" => {
+            let (address, thousandths) = address_and_share(rest);
+            scene.ramp(&[address], thousandths);
+        }
+        "hold" => scene.hold(&words(rest)),
         "measure" => {
             let (client, times) = rest.split_once(' ').expect("a network and its round trips");
             let times = words(times);
