@@ -13,6 +13,7 @@ pub mod monitor;
 pub mod name;
 pub mod overrides;
 pub mod report;
+pub mod rollout;
 pub mod server;
 pub mod snapshot;
 pub mod steering;

@@ -10,7 +10,7 @@ const FLOORS: &[&[&str]] = &[
     &["name", "geo", "health", "suggest"],
     &["latency"],
     &["wire", "steering", "overrides"],
-    &["zone"],
+    &["zone", "rollout"],
     &["snapshot"],
     &["answer", "watch"],
     &["config", "geoip", "monitor", "control", "store", "report"],

@@ -263,6 +263,7 @@ fn rule(map: Arc<Map>, sticky: Option<[u8; 2]>) -> Rule {
         ttl: 30,
         ttl_min: 5,
         https: None,
+        split: None,
     }
 }
 

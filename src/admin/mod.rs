@@ -21,6 +21,7 @@ mod latency;
 mod overrides;
 mod refusal;
 mod reports;
+mod rollouts;
 mod routes;
 mod txt;
 

@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::refusal::{Refusal, json};
-use super::{Office, body};
+use super::{Office, body, rollouts};
 use crate::control::{Push, PushRefusal, Said};
 use crate::health::Share;
 use crate::report::{self, PushRefused, PushResult, PushShape};
@@ -16,15 +16,20 @@ use crate::report::{self, PushRefused, PushResult, PushShape};
 /// Octets of a body: the reports of all that a watcher of ten thousand endpoints sees.
 const MAX_REPORTS: usize = 1024 * 1024;
 
-/// `POST /v1/reports` with a report or a list of them. Each counts, or does not, by itself; a list in which something is
-/// written wrong counts for nothing.
-pub(super) async fn push(State(office): State<Arc<Office>>, request: Request) -> Result<Response, Refusal> {
+/// `POST /v1/reports`: of endpoints, or of the requests that they served.
+pub(super) async fn take(State(office): State<Arc<Office>>, request: Request) -> Result<Response, Refusal> {
     let text = body::read(request, MAX_REPORTS).await?;
+    if report::is_of_requests(&text) { rollouts::report(&office, &text).await } else { push(&office, &text).await }
+}
+
+/// A report or a list of them. Each counts, or does not, by itself; a list in which something is written wrong counts for
+/// nothing.
+async fn push(office: &Office, text: &str) -> Result<Response, Refusal> {
     // Told apart by its first character, so that what is wrong is told of the one that is meant.
     let reports: Result<Vec<PushShape>, String> = if text.trim_start().starts_with('[') {
-        report::from_json(&text)
+        report::from_json(text)
     } else {
-        report::from_json(&text).map(|report| vec![report])
+        report::from_json(text).map(|report| vec![report])
     };
     let reports = reports.map_err(|why| Refusal::bad(format!("the body: {why}")))?;
     let read = reports

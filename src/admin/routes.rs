@@ -14,7 +14,7 @@ use hickory_proto::rr::RecordType;
 use tokio::sync::oneshot;
 
 use super::refusal::{Refusal, json};
-use super::{Loaded, Office, Order, events, gate, healthz, latency, overrides, reports, txt, unix_time};
+use super::{Loaded, Office, Order, events, gate, healthz, latency, overrides, reports, rollouts, txt, unix_time};
 use crate::overrides::TargetPattern;
 use crate::report::{self, Explanation, Filter, Network, Question, Reload, Status, When};
 
@@ -26,7 +26,9 @@ pub(super) fn all(office: Arc<Office>) -> Router {
         .route("/v1/explain", get(explain))
         .route("/v1/reload", post(reload))
         .route("/v1/overrides", get(overrides::list).post(overrides::place).delete(overrides::lift))
-        .route("/v1/reports", post(reports::push))
+        .route("/v1/rollouts", get(rollouts::list))
+        .route("/v1/rollouts/{name}", get(rollouts::show).post(rollouts::order))
+        .route("/v1/reports", post(reports::take))
         .route("/v1/latency", post(latency::push))
         .route("/v1/events", get(events::follow))
         .route("/v1/txt", get(txt::list).post(txt::set).delete(txt::unset))

@@ -58,7 +58,9 @@ impl<'s> Chosen<'s> {
 pub(super) struct Offer<'s, T> {
     rule: &'s Rule,
     key: Option<HashKey>,
-    lists: [&'s [Member<T>]; MAX_POOLS],
+    first: &'s [Member<T>],
+    /// Those of further pools. One alone answers mostly, and room for all of them takes longer to clear than to fill.
+    more: Option<[&'s [Member<T>]; MAX_POOLS]>,
     count: usize,
     /// Whether some keep only a share of their clients.
     is_degraded: bool,
@@ -66,18 +68,30 @@ pub(super) struct Offer<'s, T> {
 
 impl<'s, T: Clone + PartialEq> Offer<'s, T> {
     fn new(chosen: &Chosen<'s>, key: Option<HashKey>, pools: impl Iterator<Item = &'s Lists<T>>) -> Self {
-        let mut offer = Self { rule: chosen.rule, key, lists: [&[]; MAX_POOLS], count: 0, is_degraded: false };
-        for (list, pool) in offer.lists.iter_mut().zip(pools) {
-            *list = pool.select(chosen.selection);
-            offer.count += list.len();
-            offer.is_degraded |= pool.is_degraded();
-        }
-        offer
+        let (mut count, mut is_degraded) = (0, false);
+        let mut lists = pools.map(|pool| {
+            let list = pool.select(chosen.selection);
+            count += list.len();
+            is_degraded |= pool.is_degraded();
+            list
+        });
+        let first = lists.next().unwrap_or_default();
+        let more = lists.next().map(|second| {
+            let mut more: [&[_]; MAX_POOLS] = [&[]; MAX_POOLS];
+            more[0] = second;
+            more[1..].iter_mut().zip(&mut lists).for_each(|(to, list)| *to = list);
+            more
+        });
+        Self { rule: chosen.rule, key, first, more, count, is_degraded }
     }
 
     /// The member in this place.
-    pub(super) fn get(&self, mut place: usize) -> &'s Member<T> {
-        let mut lists = self.lists.iter();
+    pub(super) fn get(&self, place: usize) -> &'s Member<T> {
+        if let Some(member) = self.first.get(place) {
+            return member;
+        }
+        let mut place = place - self.first.len();
+        let mut lists = self.more.iter().flatten();
         loop {
             let list = lists.next().expect("a place is below the count");
             match list.get(place) {

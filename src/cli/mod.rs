@@ -9,6 +9,7 @@ mod explain;
 mod kept_latency;
 mod load;
 mod overrides;
+mod rollouts;
 mod serve;
 mod simulate;
 mod status;
@@ -69,6 +70,10 @@ enum Command {
     Lift(overrides::LiftArguments),
     /// Lists overrides, and the windows of the server file
     Overrides(ask::Ask),
+    /// Has another pool of a blue-green name answer
+    Switch(rollouts::SwitchArguments),
+    /// Tells how clients move to new pools, and moves them on or back
+    Rollout(rollouts::RolloutArguments),
     /// Sets and takes away TXT records of the running node, for ACME's dns-01
     #[command(subcommand)]
     Txt(status::Txt),
@@ -105,6 +110,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::ForceDown(arguments) => overrides::place(Mode::ForceDown, &arguments),
         Command::Lift(arguments) => overrides::lift(&arguments),
         Command::Overrides(ask) => overrides::list(&ask),
+        Command::Switch(arguments) => rollouts::switch(&arguments),
+        Command::Rollout(arguments) => rollouts::rollout(&arguments),
         Command::Txt(command) => status::txt(&command),
     }
 }

@@ -115,7 +115,7 @@ fn tell(ask: &Ask, answer: Result<Answer, AskError>) -> ExitCode {
 }
 
 /// Whoever is logged in, as far as the environment says.
-fn who() -> String {
+pub(super) fn who() -> String {
     let named = ["SUDO_USER", "USER", "LOGNAME"].into_iter().filter_map(|key| std::env::var(key).ok());
     named.into_iter().find(|name| !name.is_empty()).unwrap_or_default()
 }

@@ -30,15 +30,18 @@ use super::watch_files::FileWatch;
 use crate::admin::{self, Journal};
 use crate::answer::Rotation;
 use crate::config::{Faults, Listen, Server, Severity};
-use crate::control::{self, Control, DynamicTxt, Event, Handle, Keep, OverrideEvent, Told, Turn};
+use crate::control::{self, Control, DynamicTxt, Event, Handle, Keep, OverrideEvent, RolloutEvent, Told, Turn};
 use crate::health::{Comeback, Kept, Outcome, Target};
 use crate::monitor::Prober;
 use crate::name::Name;
 use crate::overrides::{Change, Happening};
 use crate::report::{News, Summary};
+use crate::rollout;
 use crate::server::{Bound, EncryptedAddresses, Running};
 use crate::snapshot::{Blueprint, Snapshot};
-use crate::store::{Batch, COMEBACKS, HEALTH, HealthRecord, OVERRIDES, OverrideRecord, SERIALS, Store};
+use crate::store::{
+    Batch, COMEBACKS, HEALTH, HealthRecord, OVERRIDES, OverrideRecord, ROLLOUTS, RolloutRecord, SERIALS, Store,
+};
 use crate::watch::Doubted;
 use crate::watch::Lateness;
 use orders::Orders;
@@ -152,6 +155,9 @@ impl Node {
         let placed = files.store.all(&OVERRIDES).into_iter();
         let placed = placed.filter_map(|(key, record)| record.into_override(key)).collect();
         control.tell(Event::Override(OverrideEvent::Restore(placed))).await;
+        let rolled_out = files.store.all(&ROLLOUTS).into_iter();
+        let rolled_out = rolled_out.filter_map(|(key, record)| record.into_kept(&key)).collect();
+        control.tell(Event::Rollout(RolloutEvent::Restore(rolled_out))).await;
         let latest = loaded.blueprint;
         control.tell(Event::Adopt(latest.clone())).await;
         let published = first_published.await.map_err(|error| other(&error))?;
@@ -352,6 +358,8 @@ fn teller(journal: &Arc<Journal>, store: &Arc<Store>, latency: &KeptLatency) -> 
             keep_override(&store, change);
             journal.tell(News::Override(change.into()));
         }
+        Told::Rollout(change) => journal.tell(News::Rollout(change.into())),
+        Told::RolloutRows(rows) => keep_rollouts(&store, rows),
         Told::Latency(table, now) => latency.keep(table.clone(), now),
     }
 }
@@ -363,6 +371,18 @@ fn keep_override(store: &Store, change: &Change) {
         Happening::Placed => batch.put(&OVERRIDES, &key, &record),
         Happening::Began => return,
         Happening::Ended | Happening::Lifted { .. } => batch.delete(&OVERRIDES, &key),
+    }
+    store.write(batch);
+}
+
+fn keep_rollouts(store: &Store, rows: &rollout::Rows) {
+    let mut batch = Batch::default();
+    for (id, kept) in rows {
+        let key = RolloutRecord::key(id);
+        match kept {
+            Some(kept) => batch.put(&ROLLOUTS, &key, &RolloutRecord::new(kept)),
+            None => batch.delete(&ROLLOUTS, &key),
+        }
     }
     store.write(batch);
 }

@@ -35,6 +35,7 @@ mod records;
 mod recovery;
 mod regions;
 mod render;
+mod rollouts;
 mod scanner;
 mod scope;
 mod sections;

@@ -13,6 +13,7 @@ use super::https;
 use super::owners::read_owner;
 use super::pools::{self, DraftMembers, PoolDraft, PoolEntry};
 use super::regions::{PlacedRegion, read_tiers};
+use super::rollouts;
 use super::scope::View;
 use super::suggest::list_of;
 use super::tolerance;
@@ -89,7 +90,7 @@ struct NameReader<'r, 'a> {
 }
 
 /// The keys that make a table a steered name's, whatever else stands in it.
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 17] = [
     "pools",
     "steer",
     "latency_tolerance",
@@ -102,6 +103,8 @@ const KEYS: [&str; 15] = [
     "all_down",
     "ttl",
     "https",
+    "active",
+    "canary",
     "sticky_v4",
     "sticky_v6",
     "reflect",
@@ -144,11 +147,14 @@ impl NameReader<'_, '_> {
         let all_down = self.read_all_down(table.take("all_down"));
         let ttl = table.take("ttl").and_then(|value| value.integer(0..=MAX_TTL, self.faults));
         let https = table.take("https");
+        let rollout = rollouts::Draft::take(&mut table);
         let https_place = https.as_ref().map(Value::anchor);
         let https = https.and_then(|value| https::read(&value, self.faults));
         table.finish(&[], self.faults);
 
         let pools = pools?;
+        let ids: Vec<PoolId> = pools.iter().map(|(used, _)| used.pool).collect();
+        let rollout = rollout.read(&ids, self.scope.pools, self.faults);
         let cname_pools = self.kind_of(&pools)?;
         if let Some(place) = https_place.filter(|_| cname_pools) {
             let message = format!("`https` has no place at {owner}: its pools hold a CNAME, which stands alone");
@@ -175,6 +181,7 @@ impl NameReader<'_, '_> {
             ttl,
             ttl_min: self.scope.ttl_min.min(ttl),
             https,
+            rollout: rollout.map(Box::new),
         };
         let name = SteeredName { owner, steering };
         Some(OwnerKind::Steered { name, cname: cname_pools || cname_fallback })

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Event, OverrideEvent, Push, PushRefusal};
+use super::{Event, OverrideEvent, Push, PushRefusal, Requests, RequestsRefusal, RolloutEvent};
 use crate::health::Survey;
 use crate::overrides::{Change, Order, Override, Refusal, Selector};
+use crate::rollout::{self, View};
 use crate::snapshot::{Blueprint, Snapshot};
 
 /// Messages that wait for control at most: more than it can be behind by in any test or attack; senders wait then.
@@ -23,6 +24,8 @@ pub enum Message {
     Survey(oneshot::Sender<Survey>),
     /// Which overrides and windows are there, and is each in force?
     Overrides(oneshot::Sender<Vec<(Override, bool)>>),
+    /// How do all roll-outs stand?
+    Rollouts(oneshot::Sender<Vec<View>>),
 }
 
 /// Sends messages to control; cheap to clone. What is asked is `None` when control is gone, as it is while a node stops.
@@ -79,6 +82,27 @@ impl Handle {
     pub async fn lift(&self, which: Selector, who: Box<str>) -> Option<Result<Vec<Change>, Refusal>> {
         let (reply, answer) = oneshot::channel();
         self.tell(Event::Override(OverrideEvent::Lift(which, who, reply))).await;
+        answer.await.ok()
+    }
+
+    /// All roll-outs, as they stand.
+    pub async fn rollouts(&self) -> Option<Vec<View>> {
+        let (reply, answer) = oneshot::channel();
+        self.messages.send(Message::Rollouts(reply)).await.ok()?;
+        answer.await.ok()
+    }
+
+    /// Does something with a roll-out.
+    pub async fn roll_out(&self, order: rollout::Order) -> Option<Result<rollout::Change, rollout::Refusal>> {
+        let (reply, answer) = oneshot::channel();
+        self.tell(Event::Rollout(RolloutEvent::Order(order, reply))).await;
+        answer.await.ok()
+    }
+
+    /// Tells how requests went; for how many roll-outs that counts.
+    pub async fn report(&self, requests: Requests) -> Option<Result<usize, RequestsRefusal>> {
+        let (reply, answer) = oneshot::channel();
+        self.tell(Event::Rollout(RolloutEvent::Requests(requests, reply))).await;
         answer.await.ok()
     }
 

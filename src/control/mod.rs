@@ -22,6 +22,7 @@ mod latency;
 mod overrides;
 mod push;
 mod ramps;
+mod rollouts;
 mod run;
 mod txt;
 
@@ -38,6 +39,7 @@ pub use latency::{KEEP_LATENCY_EVERY, REMAP_INTERVAL};
 pub use overrides::{EndpointView, OverrideEvent, OverrideReply, Reply};
 pub use push::{MAX_REASON, Push, PushRefusal, PushReply, Said};
 pub use ramps::{Comebacks, HoldTurn, TICK};
+pub use rollouts::{Requests, RequestsRefusal, RolloutEvent, RolloutReply};
 pub use run::run;
 pub use txt::{DynamicTxt, MAX_TXT_LIFETIME, MAX_VALUES, TxtError, TxtValue};
 
@@ -45,11 +47,13 @@ use crate::geo::DatacenterId;
 use crate::health::{Comeback, Failure, Health, Kept, Outcome, Sighting, State, Survey, Target, Transition};
 use crate::latency::{Record, Sample, Table};
 use crate::overrides::{Book, Change};
+use crate::rollout;
 use crate::snapshot::{Blueprint, PoolId, PoolSpec, Remapped, Snapshot, Standing, World};
 use crate::watch::{Call, Doubted, Lateness, Observed, Restored, Watch};
 use keeping::Keeping;
 use latency::Latency;
 use ramps::{Ramps, Sayings};
+use rollouts::Rollouts;
 
 /// How long a new configuration waits for the first outcomes of its new targets; what is unprobed then is up.
 pub const FIRST_ROUND: Duration = Duration::from_secs(5);
@@ -85,6 +89,8 @@ pub enum Event {
     Remapped(Arc<Blueprint>, Remapped),
     /// The operator says what is to answer.
     Override(OverrideEvent),
+    /// Something is said of roll-outs.
+    Rollout(RolloutEvent),
     /// Time passed.
     Tick,
     /// The node stops: what waits to be kept is kept now.
@@ -118,6 +124,12 @@ pub enum Effect {
     Overridden(Change),
     /// Tell whoever asked for an override.
     Reply(OverrideReply),
+    /// Tell the operator that clients are sent elsewhere.
+    RolledOut(rollout::Change),
+    /// Keep this of roll-outs for the next run.
+    KeepRollouts(rollout::Rows),
+    /// Tell whoever spoke of roll-outs.
+    RolloutReply(RolloutReply),
 }
 
 /// An endpoint's state changed.
@@ -142,6 +154,10 @@ pub enum Told<'a> {
     Turn(&'a Turn),
     /// An override was placed, began, ended or was lifted.
     Override(&'a Change),
+    /// Something happened to a roll-out.
+    Rollout(&'a rollout::Change),
+    /// This of roll-outs is to be kept for the next run.
+    RolloutRows(&'a rollout::Rows),
     /// The node began, or ceased, to doubt its own probes.
     Doubt(&'a Doubted),
     /// Round trips that are to be kept, as they were measured up to this time since the Unix epoch.
@@ -157,6 +173,7 @@ pub struct Control {
     keeping: Keeping,
     overrides: Book,
     ramps: Ramps,
+    rollouts: Rollouts,
     serving: Option<Serving>,
     next: Option<Next>,
     latency: Latency,
@@ -177,6 +194,8 @@ struct Serving {
     publish_at: Option<Duration>,
     /// Whether something else is said of names, and is not published yet.
     names_changed: bool,
+    /// Whether clients are to be sent elsewhere, and are not yet.
+    rollouts_changed: bool,
 }
 
 /// What will be served next.
@@ -199,6 +218,7 @@ impl Control {
             keeping: Keeping::default(),
             overrides: Book::default(),
             ramps: Ramps::default(),
+            rollouts: Rollouts::default(),
             serving: None,
             next: None,
             latency: Latency::default(),
@@ -215,10 +235,12 @@ impl Control {
         let publish_at = self.serving.as_ref().and_then(|serving| serving.publish_at);
         let deadline = self.next.as_ref().map(|next| next.deadline);
         let overrides_at = self.overrides.change_at();
+        let rollouts_at = self.rollouts.wake_at();
         let latency_at = self.latency.wake_at(self.serving.as_ref().map(|serving| &*serving.snapshot));
         let (kept_at, ramps_at) = (self.keeping.due(), self.ramps.due());
-        let times = [self.watch.next_due(), publish_at, deadline, kept_at, overrides_at, latency_at, ramps_at];
-        times.into_iter().flatten().min()
+        let steered_at = [overrides_at, rollouts_at, latency_at, ramps_at];
+        let times = [self.watch.next_due(), publish_at, deadline, kept_at].into_iter().chain(steered_at);
+        times.flatten().min()
     }
 
     /// Takes in an event at a time that never runs backwards: the time since the Unix epoch, as what is kept is compared
@@ -246,6 +268,7 @@ impl Control {
             Event::KeptLatency(records) => self.latency.restore(records, now),
             Event::Remapped(blueprint, maps) => effects.extend(self.exchange_maps(&blueprint, &maps, now)),
             Event::Override(event) => effects.extend(self.take_override(event, now)),
+            Event::Rollout(event) => self.take_rollout(event, now, &mut effects),
             Event::Tick => {}
             Event::Stop => {
                 self.keeping.note(self.ramps.take_changed());
@@ -261,6 +284,7 @@ impl Control {
         self.advance_ramps(now);
         effects.extend(self.publish(now));
         effects.extend(self.ramps.take_turns().into_iter().map(Effect::Hold));
+        self.advance_rollouts(now, &mut effects);
         effects.extend(self.keeping.take_due(now).map(Effect::Keep));
         for call in self.watch.take_due(now) {
             match call {
@@ -358,6 +382,9 @@ impl Control {
             serving.changed.extend(ids);
             serving.publish_at.get_or_insert(now + PUBLISH_WINDOW);
         }
+        if let Some(ids) = self.serving.as_ref().and_then(|serving| serving.pools_of.get(target)) {
+            self.rollouts.see_outcome(ids, seen, now);
+        }
         let health = self.watch.health(target);
         let to = health.state();
         self.keeping.observe(target, health, now);
@@ -427,11 +454,14 @@ impl Control {
         let windows = self.overrides.set_windows(&world.windows, now);
         effects.extend(windows.into_iter().map(Effect::Overridden));
         let before = self.serving.as_ref().map(|serving| &*serving.snapshot);
-        let sayings = sayings(&self.watch, &self.overrides, world);
-        self.ramps.adopt(&sayings, now);
+        let snapshot = {
+            let sayings = sayings(&self.watch, &self.overrides, world);
+            self.ramps.adopt(&sayings, now);
+            Snapshot::new(blueprint.clone(), overrides::standing(&sayings, &self.ramps), before)
+        };
         self.keeping.note(self.ramps.take_changed());
-        let standing = overrides::standing(&sayings, &self.ramps);
-        let snapshot = Snapshot::new(blueprint.clone(), standing, before);
+        let rolled_out = self.rollouts.adopt(world, now);
+        let snapshot = snapshot.divided(self.rollouts.splits(world));
         let snapshot = Arc::new(snapshot.overlaid(self.overrides.rulings()));
         effects.push(Effect::Publish(snapshot.clone()));
         self.serving = Some(Serving {
@@ -441,7 +471,11 @@ impl Control {
             changed: BTreeSet::new(),
             publish_at: None,
             names_changed: false,
+            rollouts_changed: false,
         });
+        effects.extend(rolled_out.into_iter().map(Effect::RolledOut));
+        self.keep_rollouts(effects);
+        self.look_at_new_pools(now);
     }
 
     /// Has published what time has changed.
@@ -462,8 +496,14 @@ impl Control {
         let sayings = sayings(&self.watch, &self.overrides, before.world());
         self.ramps.observe(changed.iter().copied(), &sayings, now);
         self.keeping.note(self.ramps.take_changed());
-        let mut snapshot = before.with_pools(&changed, overrides::standing(&sayings, &self.ramps));
-        if std::mem::take(&mut serving.names_changed) {
+        let standing = overrides::standing(&sayings, &self.ramps);
+        let mut snapshot = before.with_pools(&changed, &standing);
+        self.rollouts.see_open(Some(&changed), before.world(), standing, now);
+        let rollouts_changed = std::mem::take(&mut serving.rollouts_changed);
+        if rollouts_changed {
+            snapshot = snapshot.divided(self.rollouts.splits(before.world()));
+        }
+        if std::mem::take(&mut serving.names_changed) || rollouts_changed {
             snapshot = snapshot.overlaid(self.overrides.rulings());
         }
         serving.snapshot = Arc::new(snapshot);

@@ -256,6 +256,8 @@ mod tests {
                     | Effect::Stop(_)
                     | Effect::Doubt(_)
                     | Effect::Pushed(..) => {}
+                    // Nothing here is rolled out.
+                    Effect::RolledOut(_) | Effect::KeepRollouts(_) | Effect::RolloutReply(_) => panic!("no roll-out"),
                     // Nobody steers by them here.
                     Effect::Remap(..) | Effect::KeepLatency(_) => panic!("round trips without a probe that tells one"),
                 }

@@ -14,6 +14,7 @@ use super::{Control, Effect, Event, HoldTurn, Keep, Message, Told, Turn};
 use crate::health::{Outcome, State, Target};
 use crate::latency::Table;
 use crate::overrides::{Change, Happening, Override, rfc3339};
+use crate::rollout;
 use crate::snapshot::{Blueprint, Remapped, Snapshot};
 use crate::watch::Doubted;
 
@@ -144,8 +145,8 @@ impl Clock {
 
 /// Runs until it is told to stop or all handles are gone. `probe` asks a target and ends with the outcome; `publish` makes a
 /// snapshot the one that queries are answered from, and gives back the one before; `keep` keeps rows for the next run, and
-/// does not wait for a disk; `tell` hears of every turn, of every change of overrides, of doubts, and of round trips that are
-/// to be kept.
+/// does not wait for a disk; `tell` hears of every turn, of every change of overrides and roll-outs, of doubts, and of round
+/// trips that are to be kept.
 pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
     mut control: Control,
     mut messages: mpsc::Receiver<Message>,
@@ -183,6 +184,10 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
                 let _ = reply.send(control.survey());
                 Event::Tick
             }
+            Message::Rollouts(reply) => {
+                let _ = reply.send(control.rollouts(clock.now()));
+                Event::Tick
+            }
             Message::Overrides(reply) => {
                 let book = control.overrides();
                 let _ = reply.send(book.all().map(|item| (item.clone(), book.is_in_force(item.id))).collect());
@@ -218,6 +223,12 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
                     tell(Told::Override(&change));
                 }
                 Effect::Reply(reply) => reply.send(),
+                Effect::RolledOut(change) => {
+                    report_rollout(&change);
+                    tell(Told::Rollout(&change));
+                }
+                Effect::KeepRollouts(rows) => tell(Told::RolloutRows(&rows)),
+                Effect::RolloutReply(reply) => reply.send(),
             }
         }
         if is_last {
@@ -285,4 +296,14 @@ fn report_override(change: &Change) {
     let (mode, target, reason) = (order.mode, &order.target, &order.reason);
     let (from, until) = (order.from.map(rfc3339), order.until.map(rfc3339));
     info!(%id, %mode, %target, who, from, until, reason, "override {}", happening.as_str());
+}
+
+fn report_rollout(change: &rollout::Change) {
+    let rollout::Change { id, pool, happening, from, to, who, reason } = change;
+    let (name, what) = (&id.owner, happening.as_str());
+    if *happening == rollout::Happening::RolledBack {
+        warn!(%name, pool, %from, %to, who, reason, "roll-out {what}");
+    } else {
+        info!(%name, pool, %from, %to, who, reason, "roll-out {what}");
+    }
 }

@@ -11,6 +11,7 @@ use hickory_proto::rr::{Name as ProtoName, RData, Record as ProtoRecord, RecordT
 use serde::{Deserialize, Serialize};
 
 use super::latency::LatencyShape;
+use super::split::SplitShape;
 use super::text::Percent;
 use super::{Network, owners};
 use crate::answer::{self, Asker, Client, Rotation, Transport, Worker};
@@ -117,6 +118,8 @@ struct SteeringShape {
     steps: Vec<StepShape>,
     pools: Vec<PoolShape>,
     rung: Cow<'static, str>,
+    /// How a roll-out divides the pools, if one does.
+    rollout: Option<SplitShape>,
     /// What the client's hash goes by, if pools or endpoints are chosen by it.
     sticky: Option<String>,
     /// All pools that can be; where a draw decides, `outcomes` tells which together. Where a hash does, these it is.
@@ -245,9 +248,10 @@ impl SteeringShape {
             [] => &[Family::V4],
             families => families,
         };
-        let odds = plan.odds(placement.ranking, families);
+        let key = rule.client_key(client.address, &question.name.to_key());
+        let odds = plan.odds(placement.ranking, families, key);
         let is_hashed = matches!(rule.course.draw, Some(Draw::Sticky(_)));
-        let choice = match rule.client_key(client.address, &question.name.to_key()).filter(|_| is_hashed) {
+        let choice = match key.filter(|_| is_hashed) {
             Some(key) => plan.choose(placement.ranking, families[0], Some(key), |_| 0),
             None => odds.ways[0].0.1,
         };
@@ -281,6 +285,7 @@ impl SteeringShape {
                 _ => choice.verdict,
             }),
             hashed: is_hashed,
+            rollout: SplitShape::new(snapshot, plan, key),
             sticky: rule.sticky_length(client.address).and_then(|length| {
                 let network = ipnet::IpNet::new(client.address, length).ok()?;
                 Some(network.trunc().to_string())
@@ -374,6 +379,7 @@ fn rung(choice: &Choice, all_down: AllDown) -> &'static str {
     match (choice.rung, all_down) {
         (Rung::Usable, _) => "usable",
         (Rung::BelowMinimum, _) => "below min_healthy",
+        (Rung::Ready, _) => "held ready",
         (Rung::Held, _) => "held back by failback",
         (Rung::Draining, _) => "draining",
         (Rung::Fallback, _) => "fallback",
@@ -394,6 +400,7 @@ fn why_ttl(snapshot: &Snapshot, plan: &Plan, choice: &Choice) -> String {
         false => "all is calm",
         true if drains => "something drains",
         true if any(Pool::is_ramping) => "something comes back, or leaves, slowly",
+        true if plan.split().is_some_and(|split| split.is_ramping) => "a roll-out is under way",
         true => "an endpoint's state is unconfirmed",
     };
     format!("{} s: {why}", plan.ttl(choice))
@@ -542,6 +549,9 @@ impl fmt::Display for SteeringShape {
                 Some(part) => writeln!(f, ", takes {} while it ramps", Percent(part))?,
                 None => writeln!(f)?,
             }
+        }
+        if let Some(rollout) = &self.rollout {
+            writeln!(f, "  rollout   {rollout}")?;
         }
         if let Some(network) = &self.sticky {
             writeln!(f, "  sticky    by the hash of {network} and the name")?;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::OverrideShape;
+use super::{OverrideShape, RolloutChange};
 use crate::health::{Outcome, State, Target};
 
 /// One thing that happened.
@@ -59,6 +59,8 @@ pub enum News {
     },
     /// Something happened to an override.
     Override(OverrideShape),
+    /// Something happened to a roll-out.
+    Rollout(RolloutChange),
     /// A TXT record was set, or went.
     Txt {
         /// Its owner.
@@ -92,6 +94,7 @@ impl News {
             Self::Reload { .. } => "reload",
             Self::Hold { .. } => "hold",
             Self::Override(_) => "override",
+            Self::Rollout(_) => "rollout",
             Self::Txt { .. } => "txt",
             Self::Stop {} => "stop",
         }

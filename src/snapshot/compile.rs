@@ -69,6 +69,7 @@ impl<'a> Compiler<'a> {
             ttl: steering.ttl,
             ttl_min: steering.ttl_min,
             https: steering.https.clone(),
+            split: self.world.first_split(steering),
         }
     }
 

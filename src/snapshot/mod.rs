@@ -11,6 +11,7 @@ mod overlay;
 mod plan;
 mod pool;
 mod protocol;
+mod rollouts;
 mod targets;
 mod world;
 
@@ -22,6 +23,7 @@ use crate::geo::{Locations, Regions};
 use crate::latency::{Table, Vantages};
 use crate::name::{Name, labels, suffixes};
 use crate::overrides::{Rulings, canonical};
+use crate::steering::Split;
 use crate::wire::{CookieSecret, Rtype};
 use crate::zone::{NameId, PlanId, Special, Zone, ZoneError};
 pub use amend::Unfit;
@@ -32,6 +34,7 @@ use overlay::Overlay;
 pub use plan::{Choice, Plan, Rule, Rung, Verdict};
 pub use pool::{Duty, Family, Kind, Lists, Member, OPEN_NOW, PerFamily, Pool, Selection, Standing};
 pub use protocol::{Cookies, Identity, MAX_IDENTITY, MAX_SECRETS, MAX_WINDOW, Protocol, RateLimit, Transfers};
+pub use rollouts::RolledOut;
 pub use world::{
     Datacenter, Ecs, Endpoint, MAX_ENDPOINTS, MAX_POOLS, Members, PoolId, PoolSpec, PoolUse, Probing, SteeredName,
     Steering, World, ZoneSpec,
@@ -183,7 +186,8 @@ impl Snapshot {
         }
         for &id in changed {
             for &plan in &self.blueprint.plans_of[id as usize] {
-                plans[plan as usize] = Plan::new(self.plans[plan as usize].rule().clone(), &pools, None);
+                let before = &self.plans[plan as usize];
+                plans[plan as usize] = Plan::new(before.rule().clone(), &pools, None).divided(before.split());
             }
         }
         let overlay = self.overlay.over(&pools);
@@ -193,7 +197,8 @@ impl Snapshot {
 
     /// The same world and standing, with maps made of its blueprint, and with what the operator says of steered names.
     pub fn with_maps(&self, remapped: &Remapped, rulings: &Rulings) -> Self {
-        let plans = remapped.rules.iter().map(|rule| Plan::new(rule.clone(), &self.pools, None));
+        let rules = remapped.rules.iter().zip(&self.plans);
+        let plans = rules.map(|(rule, before)| Plan::new(rule.clone(), &self.pools, None).divided(before.split()));
         let snapshot = Self {
             generation: self.generation + 1,
             blueprint: self.blueprint.clone(),
@@ -215,6 +220,16 @@ impl Snapshot {
         let modes = names.map(|(owner, &plan)| (mode(owner), plan));
         let overlay = Overlay::new(modes, &self.plans, &self.pools);
         Self { overlay, ..self }
+    }
+
+    /// The same snapshot, before it is published, with the pools of names divided as roll-outs stand. What is said of names is to
+    /// be laid over it again.
+    pub fn divided(mut self, splits: impl IntoIterator<Item = (NameId, Split)>) -> Self {
+        for (name, split) in splits {
+            let plan = &mut self.plans[self.blueprint.plan_of_name[name as usize] as usize];
+            *plan = plan.clone().divided(Some(split));
+        }
+        self
     }
 
     /// The same health, and the same world with other records: what [`Blueprint::amended`] made of its blueprint.
@@ -325,10 +340,13 @@ fn compile_zones(world: &World, maps: Maps<'_>) -> Result<Zones, Vec<CompileErro
         let mut known: HashMap<&Steering, PlanId> = HashMap::new();
         let mut specials = Vec::new();
         for name in &spec.names {
-            let plan = *known.entry(&name.steering).or_insert_with(|| {
+            let mut new = || {
                 rules.push(Arc::new(compiler.rule(&name.steering, &spec.regions)));
                 rules.len() as PlanId - 1
-            });
+            };
+            // Roll-outs go their ways name by name.
+            let is_alone = name.steering.rollout.is_some();
+            let plan = if is_alone { new() } else { *known.entry(&name.steering).or_insert_with(new) };
             specials.push((name.owner.clone(), Special::Steered(plan, plan_of_name.len() as NameId)));
             plan_of_name.push(plan);
         }

@@ -7,7 +7,7 @@ use super::plan::{Choice, Plan, Rung, Verdict};
 use super::pool::{Family, Pool};
 use super::world::PoolId;
 use crate::health::Share;
-use crate::steering::{Outcomes, Ranking, outcomes};
+use crate::steering::{HashKey, Lots, Outcomes, Ranking, Set, outcomes};
 
 /// Which share of clients is sent to which pool.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,12 +23,15 @@ pub struct Shares {
 impl Plan {
     /// What clients with this ranking can be answered, and how probable each answer is. They ask for the families one after
     /// the other until one has something to give, and draws go the same way for all of them.
-    pub fn odds(&self, ranking: &Ranking, families: &[Family]) -> Outcomes<(Family, Choice)> {
+    ///
+    /// `key` is that of one client: which part of a roll-out it belongs to is then no draw.
+    pub fn odds(&self, ranking: &Ranking, families: &[Family], key: Option<HashKey>) -> Outcomes<(Family, Choice)> {
         outcomes(|lots| {
             let mut ask = |family| {
                 lots.again();
-                let parts = |part: u16| [u32::from(part), u32::from(Share::FULL.thousandths() - part)];
-                let takers = self.takers(ranking, |_, part| lots.draw(0b11, &parts(part)) == 0);
+                let part = self.part(key, lots);
+                let shares = |share: u16| [u32::from(share), u32::from(Share::FULL.thousandths() - share)];
+                let takers = self.takers(ranking, part, |_, share| lots.draw(0b11, &shares(share)) == 0);
                 (family, self.choose_by(ranking, family, takers, |pools, weights| lots.draw(pools, weights)))
             };
             let mut last = ask(families[0]);
@@ -44,22 +47,35 @@ impl Plan {
     /// Where clients with this ranking are sent; `families` as for [`odds`](Self::odds). Where pools answer together, a client
     /// goes to the endpoint that stands first.
     pub fn shares(&self, pools: &[Arc<Pool>], ranking: &Ranking, families: &[Family]) -> Shares {
-        let outcomes = self.odds(ranking, families);
+        let outcomes = self.odds(ranking, families, None);
         let mut by_pool = BTreeMap::new();
         let mut stranded = 0.0;
         for ((family, choice), probability) in outcomes.ways {
             if choice.rung == Rung::AllDown && matches!(choice.verdict, Verdict::Pools(..)) {
                 stranded += probability;
             }
-            for (pool, part) in self.split(pools, family, choice.verdict) {
+            for (pool, part) in self.parts(pools, family, choice.verdict) {
                 *by_pool.entry(pool).or_default() += probability * part;
             }
         }
         Shares { by_pool, stranded, are_exact: outcomes.are_exact }
     }
 
+    /// The pools that a client belongs to, by its key or by a draw.
+    fn part(&self, key: Option<HashKey>, lots: &mut Lots) -> Set {
+        /// The two parts, as if they were pools.
+        const BOTH: Set = 0b11;
+        let Some(split) = self.split() else { return Set::MAX };
+        if key.is_some() || split.is_whole() {
+            return split.pools(key, |_| 0);
+        }
+        let first = split.share.thousandths();
+        let weights = [first, Share::FULL.thousandths() - first].map(u32::from);
+        split.side(lots.draw(BOTH, &weights) == 0)
+    }
+
     /// The parts of one outcome's clients that its pools get.
-    fn split(&self, pools: &[Arc<Pool>], family: Family, verdict: Verdict) -> Vec<(Option<PoolId>, f64)> {
+    fn parts(&self, pools: &[Arc<Pool>], family: Family, verdict: Verdict) -> Vec<(Option<PoolId>, f64)> {
         let rule = self.rule();
         let (ids, selection): (Vec<PoolId>, _) = match verdict {
             Verdict::Pools(set, selection) => (rule.pools_of(set).collect(), selection),

@@ -30,7 +30,8 @@ impl Overlay {
             // An exception from what is said of more names is nothing said.
             let Some(mode) = mode.filter(|mode| *mode != Mode::Open) else { continue };
             let place = *known.entry((plan, mode)).or_insert_with(|| {
-                overlay.plans.push(Plan::new(shared[plan as usize].rule().clone(), pools, Some(mode)));
+                let shared = &shared[plan as usize];
+                overlay.plans.push(Plan::new(shared.rule().clone(), pools, Some(mode)).divided(shared.split()));
                 overlay.plans.len() - 1
             });
             overlay.by_name.insert(name, place);
@@ -40,7 +41,8 @@ impl Overlay {
 
     /// The same over pools in another state.
     pub(super) fn over(&self, pools: &[Arc<Pool>]) -> Self {
-        let plans = self.plans.iter().map(|plan| Plan::new(plan.rule().clone(), pools, plan.mode())).collect();
+        let renew = |plan: &Plan| Plan::new(plan.rule().clone(), pools, plan.mode()).divided(plan.split());
+        let plans = self.plans.iter().map(renew).collect();
         Self { by_name: self.by_name.clone(), plans }
     }
 

@@ -3,6 +3,7 @@
 //! ```text
 //!   usable             pools with min_healthy of their endpoints open
 //!   below the minimum  pools with any endpoint open
+//!   ready              usable pools of another part of a roll-out
 //!   held back          pools with any endpoint up that failback holds back
 //!   draining           pools with any endpoint that is up but draining
 //!   fallback           the pool named by it
@@ -16,6 +17,9 @@
 //! A pool that comes back slowly, or leaves slowly, takes a part of the queries that it would get as a usable one, by a draw for
 //! each query; for the others it is not there, as long as another usable pool is.
 //!
+//! A roll-out divides the pools, and each client belongs to one part: on the rungs above `ready` the others do not count. While
+//! clients are sent to both parts, below the minimum comes behind `ready`.
+//!
 //! What the operator says of a name changes its ladder: a drained name begins with `fallback`, one forced down has no other
 //! rung, and for one forced up probes are ignored from the first rung on. On no rung stands an endpoint that is forced down.
 
@@ -27,7 +31,8 @@ use super::world::PoolId;
 use crate::health::Share;
 use crate::overrides::Mode;
 use crate::steering::{
-    AllDown, Course, Draw, HashKey, Map, Pick, Placement, Ranking, Set, Walk, by_hash, by_weight, is_among, members,
+    AllDown, Course, Draw, HashKey, Map, Pick, Placement, Ranking, Set, Split, Walk, by_hash, by_weight, is_among,
+    members,
 };
 use crate::wire::{Rtype, SvcParams};
 
@@ -56,6 +61,8 @@ pub struct Rule {
     pub ttl_min: u32,
     /// What its HTTPS record says besides addresses, if it has one.
     pub https: Option<SvcParams>,
+    /// How its pools are divided as long as nobody says otherwise, if they are.
+    pub split: Option<Split>,
 }
 
 /// A rule with the state of its pools.
@@ -64,6 +71,8 @@ pub struct Plan {
     rule: Arc<Rule>,
     /// What the operator says of the name.
     mode: Option<Mode>,
+    /// How its pools are divided, if they are.
+    split: Option<Split>,
     /// What pools are drawn by, if any are: weights, or weights times shares where a pool keeps only a share of its clients.
     weights: Option<Arc<[u32]>>,
     /// How far each pool has come, if one is on its way back or out.
@@ -101,6 +110,8 @@ pub enum Rung {
     Usable,
     /// A pool has an endpoint open, but fewer than `min_healthy` asks for.
     BelowMinimum,
+    /// A pool of another part of a roll-out is usable.
+    Ready,
     /// A pool has an endpoint that is up, but `failback` holds the pool back.
     Held,
     /// A pool has an endpoint that is up, but draining.
@@ -137,12 +148,21 @@ pub struct Choice {
     pub alone: bool,
     /// All pools of the tiers that were looked at.
     pub reached: Set,
-    /// Whether something that was looked at is unconfirmed, draining or ramping.
+    /// Whether something that was looked at is unconfirmed, draining or ramping, or clients are on the move.
     pub restless: bool,
 }
 
 /// Rungs on which the name's own pools answer, and the pools that stand on each.
-type Rungs = [(Rung, PerFamily<Set>); 4];
+type Rungs = [(Rung, PerFamily<Set>); 6];
+
+/// The pools that a query may be sent to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Takers {
+    /// The part of a roll-out that it belongs to; all pools where there is none.
+    part: Set,
+    /// The usable pools of that part that take it.
+    usable: PerFamily<Set>,
+}
 
 /// All of a share, in thousandths.
 const FULL: u16 = Share::FULL.thousandths();
@@ -175,6 +195,7 @@ impl Plan {
         let ramp = mode != Some(Mode::ForceUp) && ramps.iter().any(|ramp| !ramp.is_full());
         Self {
             mode,
+            split: rule.split,
             weights: rule.course.draws().then(|| drawn_weights(&rule, pools)),
             ramps: ramp.then(|| ramps.into()),
             given: sets(&Pool::is_given),
@@ -189,6 +210,16 @@ impl Plan {
             fallback: rule.fallback.map(|id| Fallback::new(&pools[id as usize])),
             rule,
         }
+    }
+
+    /// The same with its pools divided in this way.
+    pub fn divided(self, split: Option<Split>) -> Self {
+        Self { split, ..self }
+    }
+
+    /// How its pools are divided, if they are.
+    pub fn split(&self) -> Option<Split> {
+        self.split
     }
 
     /// What does not depend on health.
@@ -233,24 +264,26 @@ impl Plan {
         key: Option<HashKey>,
         mut number: impl FnMut(u32) -> u32,
     ) -> Choice {
+        let part = self.split.map_or(Set::MAX, |split| split.pools(key, &mut number));
         if let (Some(Draw::Sticky(pools)), Some(client)) = (&self.rule.course.draw, key) {
-            let takers = self.takers(ranking, |pool, part| is_among(client, pools[pool], part));
+            let takers = self.takers(ranking, part, |pool, share| is_among(client, pools[pool], share));
             return self.choose_by(ranking, family, takers, by_hash(client, pools));
         }
-        let takers = self.takers(ranking, |_, part| number(u32::from(FULL)) < u32::from(part));
+        let takers = self.takers(ranking, part, |_, share| number(u32::from(FULL)) < u32::from(share));
         self.choose_by(ranking, family, takers, by_weight(number))
     }
 
-    /// The same; `takers` are the usable pools that [take](Self::takers) this query, and `draw` gives one of these pools in
-    /// proportion to these weights.
+    /// The same; `takers` are the pools that [take](Self::takers) this query, and `draw` gives one of these pools in proportion
+    /// to these weights.
     pub(super) fn choose_by(
         &self,
         ranking: &Ranking,
         family: Family,
-        takers: PerFamily<Set>,
+        takers: Takers,
         mut draw: impl FnMut(Set, &[u32]) -> usize,
     ) -> Choice {
-        let mut seen = Seen { plan: self, reached: 0, fallback: false };
+        let part = takers.part;
+        let mut seen = Seen { plan: self, part, among: part, reached: 0, fallback: false };
         if let Some(Mode::Drain | Mode::ForceDown) = self.mode {
             if let Some(choice) = self.fall_back(&mut seen, family) {
                 return choice;
@@ -261,6 +294,7 @@ impl Plan {
         }
         let rungs = self.rungs(takers);
         for (rung, available) in rungs {
+            seen.come_to(rung);
             match seen.place(ranking, available, family, &mut draw) {
                 Place::None => {}
                 Place::Chosen(pools) => return seen.choice(Verdict::Pools(pools, self.selection(rung)), rung, false),
@@ -272,8 +306,8 @@ impl Plan {
             return choice;
         }
         let (last, selection) = match self.rule.all_down {
-            AllDown::All => ([self.on_duty, self.left], Selection::All),
-            AllDown::LastHealthy => ([self.recent; 2], Selection::Recent),
+            AllDown::All => ([within(self.on_duty, part), self.on_duty, self.left], Selection::All),
+            AllDown::LastHealthy => ([within(self.recent, part), self.recent, self.recent], Selection::Recent),
             AllDown::Nodata => return seen.choice(Verdict::Nodata, Rung::AllDown, false),
             AllDown::Servfail => return seen.choice(Verdict::Servfail, Rung::AllDown, false),
         };
@@ -288,28 +322,37 @@ impl Plan {
         seen.choice(Verdict::Nodata, Rung::AllDown, false)
     }
 
-    /// The rungs on which the name's own pools answer by what probes say.
-    fn rungs(&self, takers: PerFamily<Set>) -> Rungs {
+    /// The rungs on which the name's own pools answer a query by what probes say.
+    fn rungs(&self, takers: Takers) -> Rungs {
+        // Where everybody is sent to one part, the other is what is left when that is down. Where both are at work, each stands
+        // in for the other as soon as that is not usable.
+        let both_work = self.split.is_some_and(|split| !split.is_whole());
+        let below_minimum = if both_work { [0; 2] } else { within(self.open, takers.part) };
         [
-            (Rung::Usable, takers),
+            (Rung::Usable, takers.usable),
+            (Rung::BelowMinimum, below_minimum),
+            (Rung::Ready, self.usable),
             (Rung::BelowMinimum, self.open),
             (Rung::Held, self.held),
             (Rung::Draining, self.draining),
         ]
     }
 
-    /// The usable pools, without those that leave this query to others because they ramp. None does where no other is left.
-    /// `takes` says whether a pool is to take this one, when it takes such a part of them, in thousandths.
-    pub(super) fn takers(&self, ranking: &Ranking, mut takes: impl FnMut(usize, u16) -> bool) -> PerFamily<Set> {
-        let Some(ramps) = &self.ramps else { return self.usable };
-        let [v4, v6] = self.usable;
+    /// The usable pools of a part, without those that leave this query to others because they ramp. None does where no other
+    /// is left. `takes` says whether a pool is to take this one, when it takes such a share of them, in thousandths.
+    pub(super) fn takers(&self, ranking: &Ranking, part: Set, mut takes: impl FnMut(usize, u16) -> bool) -> Takers {
+        let usable = within(self.usable, part);
+        let all = Takers { part, usable };
+        let Some(ramps) = &self.ramps else { return all };
+        let [v4, v6] = usable;
         let ranked = (v4 | v6) & self.rule.course.pools_in(ranking);
         if ranked.count_ones() <= 1 {
-            return self.usable;
+            return all;
         }
         let leaves = |&pool: &usize| !ramps[pool].is_full() && !takes(pool, ramps[pool].thousandths());
         let left = members(ranked).filter(leaves).fold(!0, |left: Set, pool| left & !(1 << pool));
-        self.usable.map(|usable| if usable & ranked & left == 0 { usable } else { usable & left })
+        let stays = |usable: Set| if usable & ranked & left == 0 { usable } else { usable & left };
+        Takers { part, usable: usable.map(stays) }
     }
 
     /// Which members answer on one of these rungs.
@@ -346,6 +389,7 @@ impl Plan {
     ) -> Choice {
         let of_family = |sets: PerFamily<Set>| sets[family as usize];
         for &(rung, available) in rungs {
+            seen.come_to(rung);
             let chosen = seen.walk(ranking, of_family(available), &mut draw);
             if chosen != 0 {
                 return seen.choice(Verdict::Pools(chosen, self.selection(rung)), rung, true);
@@ -358,8 +402,8 @@ impl Plan {
             }
         }
         let (last, selection) = match self.rule.all_down {
-            AllDown::All => ([self.on_duty, self.left], Selection::All),
-            AllDown::LastHealthy => ([self.recent; 2], Selection::Recent),
+            AllDown::All => ([within(self.on_duty, seen.part), self.on_duty, self.left], Selection::All),
+            AllDown::LastHealthy => ([within(self.recent, seen.part), self.recent, self.recent], Selection::Recent),
             AllDown::Nodata | AllDown::Servfail => return seen.choice(Verdict::Nodata, Rung::AllDown, true),
         };
         for available in last {
@@ -401,6 +445,11 @@ fn drawn_weights(rule: &Rule, pools: &[Arc<Pool>]) -> Arc<[u32]> {
     rule.course.weights.iter().zip(shares).map(drawn).collect()
 }
 
+/// Those of these pools that are of this part.
+fn within(sets: PerFamily<Set>, part: Set) -> PerFamily<Set> {
+    sets.map(|set| set & part)
+}
+
 /// Where a walk for both families ended, seen from one of them.
 enum Place {
     /// No pool of the ranking is available in any family.
@@ -416,15 +465,25 @@ enum Place {
 /// What walks have looked at so far.
 struct Seen<'a> {
     plan: &'a Plan,
+    /// The pools that the client belongs to.
+    part: Set,
+    /// Those that are looked at now: these, and then all.
+    among: Set,
     reached: Set,
     fallback: bool,
 }
 
 impl Seen<'_> {
+    fn come_to(&mut self, rung: Rung) {
+        if rung == Rung::Ready {
+            self.among = Set::MAX;
+        }
+    }
+
     fn walk(&mut self, ranking: &Ranking, available: Set, draw: impl FnMut(Set, &[u32]) -> usize) -> Set {
         let Walk { chosen, reached } =
             self.plan.rule.course.walk(ranking, available, self.plan.weights.as_deref().unwrap_or_default(), draw);
-        self.reached |= reached;
+        self.reached |= reached & self.among;
         chosen
     }
 
@@ -452,7 +511,8 @@ impl Seen<'_> {
     fn choice(&self, verdict: Verdict, rung: Rung, alone: bool) -> Choice {
         let fallback_restless = self.fallback && self.plan.fallback.is_some_and(|fallback| fallback.is_restless);
         let drains = self.plan.mode == Some(Mode::Drain);
-        let restless = self.reached & self.plan.restless != 0 || fallback_restless || drains;
+        let ramps = self.plan.split.is_some_and(|split| split.is_ramping);
+        let restless = self.reached & self.plan.restless != 0 || fallback_restless || drains || ramps;
         Choice { verdict, rung, alone, reached: self.reached, restless }
     }
 }

@@ -12,6 +12,7 @@ use crate::health::{Condition, Recovery, Target};
 use crate::latency::Tolerance;
 use crate::name::Name;
 use crate::overrides::Order;
+use crate::rollout;
 use crate::steering::{AllDown, Pick, Step};
 use crate::wire::SvcParams;
 use crate::zone::Record;
@@ -225,6 +226,8 @@ pub struct Steering {
     pub ttl_min: u32,
     /// What the name's HTTPS record says besides addresses, if it has one.
     pub https: Option<SvcParams>,
+    /// How its clients move from some of its pools to others, if they do.
+    pub rollout: Option<Box<rollout::Spec>>,
 }
 
 /// A pool in a name's `pools`.

@@ -7,6 +7,7 @@ mod odds;
 mod pick;
 mod ranking;
 mod rendezvous;
+mod split;
 
 pub use chain::{AllDown, Pick, Step};
 pub use choice::{Course, Draw, Walk, by_hash, by_weight};
@@ -15,3 +16,4 @@ pub use odds::{Lots, Outcomes, outcomes};
 pub use pick::{MAX_ANSWERS, Picks};
 pub use ranking::{Client, Criteria, Criterion, Ranking, RegionTiers, Set, members};
 pub use rendezvous::{HashKey, is_among, winner};
+pub use split::Split;

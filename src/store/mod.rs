@@ -19,6 +19,7 @@ mod file;
 mod latency;
 mod lock;
 mod records;
+mod rollouts;
 mod table;
 mod writer;
 
@@ -40,6 +41,7 @@ pub use lock::Held;
 pub use records::{
     COMEBACKS, ComebackRecord, HEALTH, HealthRecord, OVERRIDES, OverrideRecord, SERIALS, TXT, TxtRecord,
 };
+pub use rollouts::{ROLLOUTS, RolloutRecord};
 pub use table::{Batch, Key, Table};
 
 /// How long the start waits for what an earlier process left; a disk that hangs is not waited for.

@@ -14,6 +14,7 @@ mod limits;
 mod overrides;
 mod ramps;
 mod reports;
+mod rollouts;
 mod routes;
 mod txt;
 

@@ -180,3 +180,25 @@ fn what_is_not_there_is_bad_and_what_is_not_understood_is_usage() {
     let ran = world("[names.www]\npools = [\"wbe\"]\n").run("simulate");
     assert!(ran.code == Some(1) && ran.stderr.contains("gslb.example.com.toml:2:10"), "{ran:?}");
 }
+
+#[test]
+fn a_canary_takes_its_first_share_and_a_blue_green_name_sends_everybody_to_one_pool() {
+    let canary = "[names.rolled]\npools = [\"web\", \"green\"]\ncanary = { pool = \"green\", steps = [5, 100] }\n";
+    let simulation = simulate(&world(&format!("{ZONE}{canary}")), "rolled.gslb.example.com");
+    let expected = [("web/fra", 4.0 / 9.0), ("green", 0.0), ("web/iad", 2.0 / 9.0), ("web/sin", 3.0 / 9.0)];
+    let shares = expected.map(|(pool, share)| (pool, if pool == "green" { 0.05 } else { share * 0.95 }));
+    let found = shares_of(&simulation["names"][0]);
+    for (pool, share) in shares {
+        assert!((found[pool] - share).abs() < 1e-6, "{found:?}");
+    }
+    let active = "[names.rolled]\npools = [\"web\", \"green\"]\nactive = \"green\"\n";
+    let simulation = simulate(&world(&format!("{ZONE}{active}")), "--down pool:green rolled.gslb.example.com");
+    let api = &simulation["names"][0];
+    assert!((shares_of(api)["green"] - 1.0).abs() < 1e-9);
+    assert_eq!(api["stranded"], 0.0, "the other is ready");
+}
+
+/// The shares of pools as they are.
+fn shares_of(simulated: &Value) -> std::collections::HashMap<String, f64> {
+    shares(simulated, true).into_iter().map(|(pool, before, _)| (pool, before)).collect()
+}

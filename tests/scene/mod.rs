@@ -17,6 +17,7 @@ use truenorth::geo::Locations;
 use truenorth::health::Share;
 use truenorth::latency::{MIN_SAMPLES, Sample, Table};
 use truenorth::overrides::{Book, Order, Selector};
+use truenorth::rollout::Stand;
 use truenorth::snapshot::{Blueprint, Duty, Members, PoolId, Remapped, Snapshot, Standing};
 
 /// Three places, regions by prefix, a pool in each place; tests append names.
@@ -212,6 +213,16 @@ impl Scene {
     pub fn lift(&mut self, target: &str) {
         let which = Selector::Target(target.parse().unwrap());
         self.overrides.lift(&which, "tests", Duration::from_secs(self.now)).unwrap();
+        self.publish();
+    }
+
+    /// The roll-out of a name comes to this.
+    pub fn roll_out(&mut self, owner: &str, stand: &Stand, is_ramping: bool) {
+        let world = self.snapshot.world();
+        let meant = world.rollouts().find(|it| *it.draft.id.owner == *owner).expect("the name has a roll-out");
+        let split = world.split(meant.steering, stand, is_ramping).expect("it is of that kind");
+        let all = self.snapshot.with_pools(&[], |_, _| Standing::CALM);
+        self.snapshot = Arc::new(all.divided([(meant.name, split)]));
         self.publish();
     }
 

@@ -102,6 +102,7 @@ fn zone(version: &str) -> ZoneSpec {
         ttl: 30,
         ttl_min: 5,
         https: None,
+        rollout: None,
     };
     ZoneSpec {
         regions: Arc::new(Regions::new(Vec::new())),

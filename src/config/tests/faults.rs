@@ -902,3 +902,60 @@ fn weights_have_an_effect_where_a_hash_or_a_spare_goes_by_them() {
     assert_told(&with("sticky"), &[]);
     assert_eq!(with("rotate").len(), 1);
 }
+
+#[test]
+fn roll_outs_are_told_where_they_cannot_be() {
+    const NEXT: &str = "[pools.next]\nendpoints = [\"192.0.2.77\"]\n[names.api]\npools = [\"web/fra\", \"next\"]\n";
+    for (keys, expected) in [
+        ("active = \"next\"", &[][..]),
+        (
+            "canary = { pool = \"next\", steps = [5, 100], hold = \"1s\", rollback = { healthy = 1, errors = 0, latency = \"150%\" } }",
+            &[],
+        ),
+        (
+            "active = \"nxt\"",
+            &[
+                "5:10 error: there is no pool `nxt` | did you mean `next`? | help: there is `web`, `sorry`, `elsewhere`, `next`",
+            ],
+        ),
+        ("active = \"sorry\"", &["5:10 error: the name's `pools` do not hold `sorry` | add it there"]),
+        (
+            "active = \"next\"\ncanary = { pool = \"next\", steps = [5] }",
+            &[
+                "6:1 error: `canary` and `active` exclude each other | moves clients too | 5:1 says where all of them are",
+            ],
+        ),
+        ("canary = { pool = \"next\" }", &["5:1 error: a canary needs `steps` | `steps` is missing here"]),
+        ("canary = { pool = \"next\", steps = [] }", &["5:35 error: a canary takes at least one step"]),
+        ("canary = { pool = \"next\", steps = [5, 5] }", &["5:39 error: each step is above the one before it"]),
+        (
+            "canary = { pool = \"next\", steps = [5, 101] }",
+            &["5:39 error: `steps` takes a whole number from 1 to 100 | 101"],
+        ),
+        (
+            "canary = { pool = \"next\", steps = [5], hold = \"10ms\" }",
+            &["5:47 error: `hold` takes a duration such as \"5s\", from 1s to 604800s"],
+        ),
+        (
+            "canary = { pool = \"next\", steps = [5], rollback = { latency = \"50%\" } }",
+            &[
+                "5:63 error: `latency` takes a duration such as \"250ms\", from 1ms to 60s, or a share such as \"150%\", from 100% to 1000%",
+            ],
+        ),
+        (
+            "canary = { pool = \"next\", steps = [5], rollback = { helthy = 0.9 } }",
+            &["5:53 error: a canary's rollback has no key `helthy` | did you mean `healthy`?"],
+        ),
+    ] {
+        assert_told(&added(&format!("{NEXT}{keys}\n")), expected);
+    }
+    let alone = "[names.api]\npools = [\"web\"]\n";
+    assert_told(
+        &added(&format!("{alone}canary = {{ pool = \"web\", steps = [5] }}\n")),
+        &["3:19 error: the canary's pool is all of `pools` | no other is left for those who are not sent to it"],
+    );
+    assert_told(
+        &added(&format!("{alone}active = \"web\"\n")),
+        &["3:10 warning: `active` has no effect: it is all of `pools` | no other is held ready"],
+    );
+}

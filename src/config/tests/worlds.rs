@@ -286,6 +286,7 @@ fn names_know_their_pools() {
             ttl: 3,
             ttl_min: 3,
             https: None,
+            rollout: None,
         },
     };
     let apps = SteeredName {
@@ -305,6 +306,7 @@ fn names_know_their_pools() {
             ttl: 20,
             ttl_min: 5,
             https: None,
+            rollout: None,
         },
     };
     assert_eq!(*names, [www, apps]);

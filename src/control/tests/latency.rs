@@ -44,6 +44,7 @@ fn draft(datacenters: &[&str], steer: Step) -> World {
         spare: false,
         sticky: None,
         https: None,
+        rollout: None,
         prefer: Vec::new(),
         fallback: None,
         all_down: AllDown::All,

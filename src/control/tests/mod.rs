@@ -7,7 +7,9 @@ mod latency;
 mod push;
 mod ramps;
 mod random;
+mod rollouts;
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::*;
@@ -89,6 +91,9 @@ struct Scene {
     kept: HashMap<u128, Kept>,
     /// When rows were handed over to be kept.
     kept_at: Vec<Duration>,
+    rolled_out: Vec<String>,
+    /// What of roll-outs is kept for the next run.
+    rows: BTreeMap<rollout::RolloutId, rollout::Kept>,
     /// Maps that are to be made, and since when.
     remaps: Vec<(Duration, Arc<Blueprint>, Table)>,
     /// Latency tables that are to be kept, and when.
@@ -112,6 +117,8 @@ impl Scene {
             doubts: Vec::new(),
             kept: HashMap::new(),
             kept_at: Vec::new(),
+            rolled_out: Vec::new(),
+            rows: BTreeMap::new(),
             remaps: Vec::new(),
             kept_tables: Vec::new(),
             comebacks: HashMap::new(),
@@ -169,6 +176,19 @@ impl Scene {
                 Effect::Hold(turn) => self.holds.push(turn.is_held),
                 Effect::Overridden(_) => {}
                 Effect::Reply(reply) => reply.send(),
+                Effect::RolledOut(change) => {
+                    let rollout::Change { happening, from, to, reason, .. } = change;
+                    self.rolled_out.push(format!("{} {from} -> {to}: {reason}", happening.as_str()));
+                }
+                Effect::KeepRollouts(rows) => {
+                    for (id, row) in rows {
+                        match row {
+                            Some(row) => _ = self.rows.insert(id, row),
+                            None => _ = self.rows.remove(&id),
+                        }
+                    }
+                }
+                Effect::RolloutReply(reply) => reply.send(),
             }
         }
     }

@@ -1,0 +1,127 @@
+//! `truenorth switch` and `truenorth rollout`: which pools a name's clients are sent to.
+
+use std::fmt::Write;
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use reqwest::Method;
+
+use super::ask::{Answer, Ask, AskError};
+use super::overrides::who;
+use crate::report::{RolloutList, RolloutOrder};
+use crate::rollout::Action;
+
+const PATH: &str = "/v1/rollouts";
+
+/// `switch`.
+#[derive(Debug, Args)]
+pub(super) struct SwitchArguments {
+    /// A steered name with `active`
+    name: String,
+    /// The pool that is to answer, as in the name's `pools`
+    #[arg(required_unless_present = "back", conflicts_with = "back")]
+    pool: Option<String>,
+    /// The pool that answered before the last switch
+    #[arg(long)]
+    back: bool,
+    /// Why, for those who find it
+    #[arg(long, default_value = "")]
+    reason: String,
+    #[command(flatten)]
+    ask: Ask,
+}
+
+/// `rollout`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct RolloutArguments {
+    #[command(subcommand)]
+    action: Option<RolloutAction>,
+    /// A steered name with `canary` or `active`; all without it
+    name: Option<String>,
+    #[command(flatten)]
+    ask: Ask,
+}
+
+#[derive(Debug, Subcommand)]
+enum RolloutAction {
+    /// Stays at the step
+    Pause(ActionArguments),
+    /// Goes on; after it was taken back, from the first step
+    Resume(ActionArguments),
+    /// Takes the next step now
+    Advance(ActionArguments),
+    /// Sends no more clients to the new pool
+    Back(ActionArguments),
+}
+
+#[derive(Debug, Args)]
+struct ActionArguments {
+    /// A steered name with `canary`
+    name: String,
+    /// Why, for those who find it
+    #[arg(long, default_value = "")]
+    reason: String,
+    #[command(flatten)]
+    ask: Ask,
+}
+
+/// Exit code 1 if it cannot be, or no node answers.
+pub(super) fn switch(arguments: &SwitchArguments) -> ExitCode {
+    let SwitchArguments { name, pool, back, reason, ask } = arguments;
+    let action = back.then(|| Action::Back.as_str().to_owned());
+    let order = RolloutOrder { active: pool.clone(), action, reason: reason.clone(), who: who() };
+    tell(ask, ask.order(Method::POST, &path(name), Some(&order)))
+}
+
+/// Exit code 1 if it cannot be, or no node answers.
+pub(super) fn rollout(RolloutArguments { action, name, ask }: &RolloutArguments) -> ExitCode {
+    let (action, arguments) = match action {
+        None => {
+            let path = name.as_ref().map_or_else(|| PATH.to_owned(), |name| path(name));
+            return tell(ask, ask.get(&path, &[]));
+        }
+        Some(RolloutAction::Pause(arguments)) => (Action::Pause, arguments),
+        Some(RolloutAction::Resume(arguments)) => (Action::Resume, arguments),
+        Some(RolloutAction::Advance(arguments)) => (Action::Advance, arguments),
+        Some(RolloutAction::Back(arguments)) => (Action::Back, arguments),
+    };
+    let ActionArguments { name, reason, ask } = arguments;
+    let action = Some(action.as_str().to_owned());
+    let order = RolloutOrder { active: None, action, reason: reason.clone(), who: who() };
+    tell(ask, ask.order(Method::POST, &path(name), Some(&order)))
+}
+
+fn tell(ask: &Ask, answer: Result<Answer, AskError>) -> ExitCode {
+    match answer.and_then(Answer::shape::<RolloutList>) {
+        Ok(list) => {
+            ask.print(&list, ToString::to_string);
+            ExitCode::SUCCESS
+        }
+        Err(error) => error.exit(),
+    }
+}
+
+/// The path of a name's roll-out. A name may hold what means something else in a URL (RFC 3986, section 2.1).
+fn path(name: &str) -> String {
+    let mut path = format!("{PATH}/");
+    for &octet in name.as_bytes() {
+        if octet.is_ascii_alphanumeric() || b"-._~*".contains(&octet) {
+            path.push(char::from(octet));
+        } else {
+            let _ = write!(path, "%{octet:02X}");
+        }
+    }
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_written_into_paths_so_that_they_come_out_again() {
+        assert_eq!(path("*.apps.example.com"), "/v1/rollouts/*.apps.example.com");
+        assert_eq!(path("a\\046b/c.example.com"), "/v1/rollouts/a%5C046b%2Fc.example.com");
+    }
+}

@@ -1,0 +1,264 @@
+//! Roll-outs, as control takes them in: what probes and others say of new pools is brought to the [`Book`], and what that
+//! decides is published with all else of the same 5 ms.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::{Control, Effect, PUBLISH_WINDOW, Serving, push};
+use crate::health::{Finding, Outcome, Share};
+use crate::rollout::{Book, Change, Kept, Order, Refusal, RolloutId, Side, Spec, View};
+use crate::snapshot::{Duty, PoolId, Standing, World};
+use crate::steering::Split;
+use crate::zone::NameId;
+
+/// What is said of roll-outs.
+#[derive(Debug)]
+pub enum RolloutEvent {
+    /// By what was kept from the last run. It comes before the first configuration.
+    Restore(Vec<(RolloutId, Kept)>),
+    /// By an operator, who is told what that changed, or why nothing.
+    Order(Order, oneshot::Sender<Result<Change, Refusal>>),
+    /// By whoever serves clients, who is told for how many roll-outs that counts, or why for none.
+    Requests(Requests, oneshot::Sender<Result<usize, RequestsRefusal>>),
+}
+
+/// How requests went since the last report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Requests {
+    /// Those that this endpoint served; all of its pool without it.
+    pub endpoint: Option<IpAddr>,
+    /// Those that were served in this pool, as `web/fra` or `web`; without it in every pool that holds the endpoint.
+    pub pool: Option<Box<str>>,
+    /// How many there were.
+    pub requests: u64,
+    /// How many of them failed.
+    pub errors: u64,
+}
+
+/// Why a report of requests counts for nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RequestsRefusal {
+    /// It names neither an endpoint nor a pool.
+    NoSubject,
+    /// No pool holds the endpoint, or the pool that is named does not.
+    UnknownEndpoint(IpAddr),
+    /// There is no such pool.
+    UnknownPool(Box<str>),
+}
+
+impl fmt::Display for RequestsRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoSubject => f.write_str("a report is of an `endpoint` or of a `pool`"),
+            Self::UnknownEndpoint(endpoint) => write!(f, "no pool that is meant holds {endpoint}"),
+            Self::UnknownPool(pool) => write!(f, "there is no pool `{pool}`"),
+        }
+    }
+}
+
+impl std::error::Error for RequestsRefusal {}
+
+/// What whoever spoke of roll-outs is told.
+#[derive(Debug)]
+pub enum RolloutReply {
+    /// Of an order.
+    Order(oneshot::Sender<Result<Change, Refusal>>, Result<Change, Refusal>),
+    /// Of a report.
+    Requests(oneshot::Sender<Result<usize, RequestsRefusal>>, Result<usize, RequestsRefusal>),
+}
+
+impl RolloutReply {
+    /// Tells it, if somebody still waits.
+    pub fn send(self) {
+        match self {
+            Self::Order(to, result) => _ = to.send(result),
+            Self::Requests(to, result) => _ = to.send(result),
+        }
+    }
+}
+
+/// All roll-outs, and what they have to do with what is served.
+#[derive(Debug, Default)]
+pub(super) struct Rollouts {
+    book: Book,
+    /// The canaries that something said of a pool counts for.
+    canaries_of: HashMap<PoolId, Vec<(RolloutId, Side)>>,
+    /// The new pools of each canary.
+    new_pools: Vec<(RolloutId, Vec<PoolId>)>,
+    /// Whether something was seen of which nothing was concluded yet.
+    seen: bool,
+}
+
+impl Rollouts {
+    pub(super) fn wake_at(&self) -> Option<Duration> {
+        self.book.wake_at()
+    }
+
+    /// A configuration is about to be served.
+    pub(super) fn adopt(&mut self, world: &World, now: Duration) -> Vec<Change> {
+        self.canaries_of.clear();
+        self.new_pools.clear();
+        let mut drafts = Vec::new();
+        for rolled_out in world.rollouts() {
+            if let Spec::Canary(canary) = &rolled_out.draft.spec {
+                let pools = rolled_out.steering.pools.iter().map(|used| used.pool);
+                let (new, old): (Vec<_>, Vec<_>) = pools.partition(|&pool| world.is_referred_to(pool, &canary.pool));
+                let sides =
+                    new.iter().map(|&pool| (pool, Side::New)).chain(old.into_iter().map(|pool| (pool, Side::Old)));
+                for (pool, side) in sides {
+                    self.canaries_of.entry(pool).or_default().push((rolled_out.draft.id.clone(), side));
+                }
+                self.new_pools.push((rolled_out.draft.id.clone(), new));
+            }
+            drafts.push(rolled_out.draft);
+        }
+        self.seen = true;
+        self.book.adopt(drafts, now)
+    }
+
+    /// How the pools of names are divided now.
+    pub(super) fn splits(&self, world: &World) -> Vec<(NameId, Split)> {
+        let split = |rolled_out: crate::snapshot::RolledOut<'_>| {
+            let (stand, is_ramping) = self.book.stand(&rolled_out.draft.id)?;
+            Some((rolled_out.name, world.split(rolled_out.steering, &stand, is_ramping)?))
+        };
+        world.rollouts().filter_map(split).collect()
+    }
+
+    /// What is open of the new pools, of those whose pools changed or, without that, of all.
+    pub(super) fn see_open(
+        &mut self,
+        changed: Option<&[PoolId]>,
+        world: &World,
+        standing: impl Fn(PoolId, usize) -> Standing,
+        now: Duration,
+    ) {
+        for (id, pools) in &self.new_pools {
+            if changed.is_some_and(|changed| !pools.iter().any(|pool| changed.contains(pool))) {
+                continue;
+            }
+            let endpoints = pools.iter().flat_map(|&pool| {
+                let places = 0..world.pools[pool as usize].members.len();
+                places.map(move |place| (pool, place))
+            });
+            // What the operator took off duty is not missed.
+            let on_duty = endpoints.map(|(pool, place)| standing(pool, place)).filter(|it| it.duty == Duty::On);
+            let (count, open) = on_duty
+                .fold((0, 0), |(count, open), standing| (count + 1, open + usize::from(standing.share.is_some())));
+            let thousandths = |count| Share::from_thousandths((open * 1000 / count) as u16);
+            self.book.see_open(id, (count > 0).then(|| thousandths(count)), now);
+            self.seen = true;
+        }
+    }
+
+    /// A target in these pools was probed.
+    pub(super) fn see_outcome(&mut self, pools: &[PoolId], outcome: &Outcome, now: Duration) {
+        let Outcome::Success(Finding { took, .. }) = outcome else { return };
+        for (id, side) in pools.iter().filter_map(|pool| self.canaries_of.get(pool)).flatten() {
+            self.book.see_probe(id, *side, *took, now);
+            self.seen = true;
+        }
+    }
+
+    fn see_requests(&mut self, pools: &[PoolId], said: &Requests, now: Duration) -> usize {
+        let canaries = pools.iter().filter_map(|pool| self.canaries_of.get(pool)).flatten();
+        let new = canaries.filter(|(_, side)| *side == Side::New);
+        let ids: BTreeSet<&RolloutId> = new.map(|(id, _)| id).collect();
+        for id in &ids {
+            self.book.see_requests(id, said.errors, said.requests, now);
+        }
+        self.seen |= !ids.is_empty();
+        ids.len()
+    }
+}
+
+impl Control {
+    /// All roll-outs, as they stand.
+    pub fn rollouts(&self, now: Duration) -> Vec<View> {
+        self.rollouts.book.views(now)
+    }
+
+    pub(super) fn take_rollout(&mut self, event: RolloutEvent, now: Duration, effects: &mut Vec<Effect>) {
+        match event {
+            RolloutEvent::Restore(kept) => self.rollouts.book.restore(kept),
+            RolloutEvent::Order(order, to) => {
+                let result = self.rollouts.book.order(&order, now);
+                self.tell_rollouts(result.clone().ok(), now, effects);
+                self.look_at_new_pools(now);
+                effects.push(Effect::RolloutReply(RolloutReply::Order(to, result)));
+            }
+            RolloutEvent::Requests(requests, to) => {
+                let pools = self.pools_reported(&requests);
+                let result = pools.map(|pools| self.rollouts.see_requests(&pools, &requests, now));
+                effects.push(Effect::RolloutReply(RolloutReply::Requests(to, result)));
+            }
+        }
+    }
+
+    /// Draws conclusions from what was seen and from the time.
+    pub(super) fn advance_rollouts(&mut self, now: Duration, effects: &mut Vec<Effect>) {
+        let is_due = self.rollouts.wake_at().is_some_and(|at| at <= now);
+        if std::mem::take(&mut self.rollouts.seen) || is_due {
+            let changes = self.rollouts.book.advance(now);
+            self.tell_rollouts(changes, now, effects);
+        }
+    }
+
+    /// Has what changed published, told and kept.
+    pub(super) fn tell_rollouts(
+        &mut self,
+        changes: impl IntoIterator<Item = Change>,
+        now: Duration,
+        effects: &mut Vec<Effect>,
+    ) {
+        let before = effects.len();
+        effects.extend(changes.into_iter().map(Effect::RolledOut));
+        if effects.len() == before {
+            return;
+        }
+        if let Some(serving) = &mut self.serving {
+            serving.rollouts_changed = true;
+            serving.publish_at.get_or_insert(now + PUBLISH_WINDOW);
+        }
+        self.keep_rollouts(effects);
+    }
+
+    pub(super) fn keep_rollouts(&mut self, effects: &mut Vec<Effect>) {
+        let rows = self.rollouts.book.unsaved();
+        if !rows.is_empty() {
+            effects.push(Effect::KeepRollouts(rows));
+        }
+    }
+
+    /// Sees what is open of all new pools.
+    pub(super) fn look_at_new_pools(&mut self, now: Duration) {
+        let Some(serving) = &self.serving else { return };
+        let world = serving.snapshot.world();
+        let sayings = super::sayings(&self.watch, &self.overrides, world);
+        let standing = super::overrides::standing(&sayings, &self.ramps);
+        self.rollouts.see_open(None, world, standing, now);
+    }
+
+    fn pools_reported(&self, said: &Requests) -> Result<Vec<PoolId>, RequestsRefusal> {
+        let Requests { endpoint, pool, .. } = said;
+        let Some(Serving { snapshot, places, .. }) = &self.serving else { return Err(RequestsRefusal::NoSubject) };
+        let world = snapshot.world();
+        let is_named = |id: &PoolId| pool.as_deref().is_none_or(|pool| world.is_referred_to(*id, pool));
+        let (pools, refusal): (Vec<PoolId>, _) = match (endpoint, pool) {
+            (Some(endpoint), _) => {
+                let held = places.get(endpoint).into_iter().flatten().map(|&(id, _): &push::Place| id);
+                (held.filter(is_named).collect(), RequestsRefusal::UnknownEndpoint(*endpoint))
+            }
+            (None, Some(pool)) => {
+                let all = 0..world.pools.len() as PoolId;
+                (all.filter(is_named).collect(), RequestsRefusal::UnknownPool(pool.clone()))
+            }
+            (None, None) => return Err(RequestsRefusal::NoSubject),
+        };
+        if pools.is_empty() { Err(refusal) } else { Ok(pools) }
+    }
+}

@@ -1,0 +1,153 @@
+//! What the operator wrote of a roll-out.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::health::Share;
+
+/// Steps that a canary takes at most.
+pub const MAX_STEPS: usize = 32;
+
+/// How a name's clients move from some of its pools to others.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Spec {
+    /// Blue-green: this pool answers, the others are held ready. As in `pools`.
+    Active(Box<str>),
+    /// A growing share of clients is sent to a new pool, as long as that does well.
+    Canary(Canary),
+}
+
+/// A new pool, and how clients come to it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Canary {
+    /// The new pool, as in `pools`.
+    pub pool: Box<str>,
+    /// The shares of clients that it is given, one after the other.
+    pub steps: Steps,
+    /// How long each share lasts.
+    pub hold: Duration,
+    /// When it is taken back.
+    pub bounds: Bounds,
+}
+
+/// Shares of clients: at least one, each more than the one before, none of them nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Steps(Box<[Share]>);
+
+/// Why numbers are no [`Steps`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StepsError {
+    /// There is none.
+    Empty,
+    /// There are more than [`MAX_STEPS`].
+    TooMany(usize),
+    /// The one at this place is not above the one before it.
+    NotAscending(usize),
+}
+
+impl fmt::Display for StepsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("a canary takes at least one step"),
+            Self::TooMany(count) => write!(f, "a canary takes at most {MAX_STEPS} steps, not {count}"),
+            Self::NotAscending(_) => f.write_str("each step is above the one before it"),
+        }
+    }
+}
+
+impl std::error::Error for StepsError {}
+
+impl Steps {
+    /// Steps in per cent.
+    pub fn try_new(percents: &[u8]) -> Result<Self, StepsError> {
+        if percents.is_empty() {
+            return Err(StepsError::Empty);
+        }
+        if percents.len() > MAX_STEPS {
+            return Err(StepsError::TooMany(percents.len()));
+        }
+        let before = [0].iter().chain(percents);
+        match percents.iter().zip(before).position(|(step, before)| step <= before) {
+            Some(place) => Err(StepsError::NotAscending(place)),
+            None => {
+                Ok(Self(percents.iter().map(|&percent| Share::from_thousandths(u16::from(percent) * 10)).collect()))
+            }
+        }
+    }
+
+    /// How many there are.
+    #[allow(clippy::len_without_is_empty, reason = "there is always one")]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The share of clients at this step; beyond the last, that of the last.
+    pub fn share(&self, step: usize) -> Share {
+        self.0[step.min(self.0.len() - 1)]
+    }
+}
+
+/// When a canary is taken back; each for itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Bounds {
+    /// When a smaller share of its endpoints is open.
+    pub healthy: Option<Share>,
+    /// When a greater share of its requests is reported as failed.
+    pub errors: Option<Share>,
+    /// When its probes take longer.
+    pub latency: Option<LatencyBound>,
+}
+
+/// How long probes of a new pool may take in the mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LatencyBound {
+    /// So long.
+    Absolute(Duration),
+    /// So many per cent of what those of the other pools take.
+    Relative(u32),
+}
+
+impl fmt::Display for LatencyBound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Absolute(time) => write!(f, "{time:?}"),
+            Self::Relative(percent) => write!(f, "{percent} %"),
+        }
+    }
+}
+
+impl Canary {
+    /// What makes it this roll-out and no other: the pool and the steps.
+    pub fn identity(&self) -> String {
+        let steps: Vec<String> = (0..self.steps.len()).map(|step| self.steps.share(step).to_string()).collect();
+        format!("{}: {}", self.pool, steps.join(", "))
+    }
+
+    /// All that the operator wrote of it, so that a change is noticed over restarts.
+    pub fn terms(&self) -> String {
+        let Bounds { healthy, errors, latency } = &self.bounds;
+        let text = |bound: Option<String>| bound.unwrap_or_else(|| "any".to_owned());
+        let (healthy, errors) = (healthy.map(|share| share.to_string()), errors.map(|share| share.to_string()));
+        let latency = latency.map(|bound| bound.to_string());
+        let bounds = [text(healthy), text(errors), text(latency)].join(", ");
+        format!("{}; {:?}; {bounds}", self.identity(), self.hold)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_ascend_from_above_nothing() {
+        assert_eq!(Steps::try_new(&[]), Err(StepsError::Empty));
+        assert_eq!(Steps::try_new(&[0, 5]), Err(StepsError::NotAscending(0)));
+        assert_eq!(Steps::try_new(&[5, 25, 25]), Err(StepsError::NotAscending(2)));
+        assert_eq!(Steps::try_new(&[1; 40]), Err(StepsError::TooMany(40)));
+        let steps = Steps::try_new(&[5, 100]).unwrap();
+        assert_eq!(
+            (steps.share(0), steps.share(1), steps.share(9)),
+            (Share::from_thousandths(50), Share::FULL, Share::FULL)
+        );
+    }
+}

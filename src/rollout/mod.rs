@@ -1,0 +1,26 @@
+//! Roll-outs: how clients move from the pools that serve them to new ones, and back.
+//!
+//! ```text
+//!   Spec      what the operator wrote: `active` (blue-green) or `canary`
+//!   Switch    blue-green: which pool answers, by the file or by an operator
+//!   Progress  a canary's way from step to step, or back      ◄── Evidence: health, errors, latency, over a window
+//!   Book      all of them by name; what happens to them, as changes to publish, to tell and to keep
+//! ```
+//!
+//! Nothing here knows a clock, a probe or a pool: what is seen is brought, with the time at which it is.
+
+mod book;
+mod canary;
+mod evidence;
+mod progress;
+mod switch;
+mod window;
+
+pub use book::{Book, Change, Command, Draft, Happening, Kept, Order, Refusal, RolloutId, Rows, Stand, View, ViewKind};
+pub use canary::{Bounds, Canary, LatencyBound, MAX_STEPS, Spec, Steps, StepsError};
+pub use evidence::{Breach, MIN_PROBES, MIN_REQUESTS, PATIENCE, Side, Signals, WINDOW};
+pub use progress::{Action, KeptCanary, Phase};
+pub use switch::KeptSwitch;
+
+#[cfg(test)]
+mod tests;

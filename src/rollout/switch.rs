@@ -1,0 +1,92 @@
+//! Which pool of a blue-green name answers.
+//!
+//! What an operator says goes before the file, until the file says something else than it did then.
+
+use std::time::Duration;
+
+/// The pool that answers, as in `pools`, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Switch {
+    /// What the file says.
+    file: Box<str>,
+    chosen: Option<KeptSwitch>,
+}
+
+/// What an operator said, as it is kept over a restart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptSwitch {
+    /// What the file said then.
+    pub file: Box<str>,
+    /// The pool that answers.
+    pub active: Box<str>,
+    /// The one that answered before.
+    pub before: Box<str>,
+    /// Since when: since the Unix epoch.
+    pub since: Duration,
+}
+
+impl Switch {
+    pub(super) fn new(file: Box<str>, kept: Option<KeptSwitch>) -> Self {
+        let chosen = kept.filter(|kept| kept.file == file);
+        Self { file, chosen }
+    }
+
+    /// The file was read again, and says this.
+    pub(super) fn follow(&mut self, file: &str) {
+        if *self.file != *file {
+            *self = Self { file: file.into(), chosen: None };
+        }
+    }
+
+    pub(super) fn active(&self) -> &str {
+        self.chosen.as_ref().map_or(&self.file, |chosen| &chosen.active)
+    }
+
+    pub(super) fn file(&self) -> &str {
+        &self.file
+    }
+
+    pub(super) fn kept(&self) -> Option<&KeptSwitch> {
+        self.chosen.as_ref()
+    }
+
+    /// Another pool answers from now on. `false` if it does already.
+    pub(super) fn to(&mut self, active: &str, now: Duration) -> bool {
+        if self.active() == active {
+            return false;
+        }
+        let before = self.active().into();
+        self.chosen = Some(KeptSwitch { file: self.file.clone(), active: active.into(), before, since: now });
+        true
+    }
+
+    /// The pool answers that did before an operator switched last. `false` if nobody did.
+    pub(super) fn back(&mut self, now: Duration) -> bool {
+        let before = self.chosen.as_ref().map(|chosen| chosen.before.clone());
+        before.is_some_and(|before| self.to(&before, now))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Duration = Duration::from_secs(9);
+
+    #[test]
+    fn an_operator_goes_before_the_file_until_the_file_changes() {
+        let mut switch = Switch::new("blue".into(), None);
+        assert!(!switch.back(NOW), "nobody switched");
+        assert!(!switch.to("blue", NOW), "it answers already");
+        assert!(switch.to("green", NOW));
+        switch.follow("blue");
+        assert_eq!(switch.active(), "green");
+        let kept = switch.kept().cloned();
+        assert_eq!(Switch::new("blue".into(), kept.clone()), switch, "over a restart");
+        assert_eq!(Switch::new("red".into(), kept).active(), "red", "the file changed meanwhile");
+        assert!(switch.back(NOW) && switch.active() == "blue");
+        assert!(switch.back(NOW) && switch.active() == "green");
+        switch.follow("red");
+        assert_eq!((switch.active(), switch.kept()), ("red", None));
+    }
+}

@@ -1,0 +1,80 @@
+//! What of a world roll-outs are about.
+
+use super::world::{PoolId, Steering, World};
+use crate::health::Share;
+use crate::overrides::canonical;
+use crate::rollout::{Draft, RolloutId, Spec, Stand};
+use crate::steering::{Set, Split};
+use crate::zone::NameId;
+
+/// A steered name with a roll-out.
+#[derive(Debug)]
+pub struct RolledOut<'a> {
+    /// Its number among all steered names.
+    pub name: NameId,
+    /// The roll-out as the operator wrote it.
+    pub draft: Draft,
+    /// What else is said of the name.
+    pub steering: &'a Steering,
+}
+
+impl World {
+    /// All names with a roll-out.
+    pub fn rollouts(&self) -> impl Iterator<Item = RolledOut<'_>> {
+        let names = self.zones.iter().flat_map(|zone| zone.names.iter().map(|name| (&zone.origin, name)));
+        (0..).zip(names).filter_map(|(number, (origin, name))| {
+            let spec = Spec::clone(name.steering.rollout.as_ref()?);
+            let id = RolloutId { zone: canonical(origin).into(), owner: canonical(&name.owner).into() };
+            let draft = Draft { id, spec, pools: self.references(&name.steering) };
+            Some(RolledOut { name: number, draft, steering: &name.steering })
+        })
+    }
+
+    /// How a name's pools are divided where its roll-out stands so.
+    pub fn split(&self, steering: &Steering, stand: &Stand, is_ramping: bool) -> Option<Split> {
+        match (stand, steering.rollout.as_deref()?) {
+            (Stand::Active(pool), _) => Some(Split::new(self.part(steering, pool), Share::FULL, is_ramping, pool)),
+            (Stand::Share(share), Spec::Canary(canary)) => {
+                Some(Split::new(self.part(steering, &canary.pool), *share, is_ramping, &canary.pool))
+            }
+            (Stand::Share(_), Spec::Active(_)) => None,
+        }
+    }
+
+    /// How a name's pools are divided when its roll-out begins.
+    pub(super) fn first_split(&self, steering: &Steering) -> Option<Split> {
+        let (stand, is_ramping) = match steering.rollout.as_deref()? {
+            Spec::Active(pool) => (Stand::Active(pool.clone()), false),
+            Spec::Canary(canary) => (Stand::Share(canary.steps.share(0)), true),
+        };
+        self.split(steering, &stand, is_ramping)
+    }
+
+    /// Those of a name's pools that a reference means, by their places among them.
+    fn part(&self, steering: &Steering, reference: &str) -> Set {
+        let pools = steering.pools.iter().enumerate();
+        let meant = pools.filter(|(_, used)| self.is_referred_to(used.pool, reference));
+        meant.fold(0, |set, (place, _)| set | 1 << place)
+    }
+
+    /// Whether a reference in a name's `pools` means this pool: `web` is all of `web/fra` and `web/iad`.
+    pub fn is_referred_to(&self, pool: PoolId, reference: &str) -> bool {
+        let name = &*self.pools[pool as usize].name;
+        name == reference || name.split_once('/').is_some_and(|(entry, _)| entry == reference)
+    }
+
+    /// All that may be said for one or several of a name's pools.
+    fn references(&self, steering: &Steering) -> Vec<Box<str>> {
+        let mut references: Vec<Box<str>> = Vec::new();
+        for used in &steering.pools {
+            let name = &self.pools[used.pool as usize].name;
+            let entry = name.split_once('/').map(|(entry, _)| entry.into());
+            for reference in entry.into_iter().chain([name.clone()]) {
+                if !references.contains(&reference) {
+                    references.push(reference);
+                }
+            }
+        }
+        references
+    }
+}

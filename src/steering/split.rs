@@ -1,0 +1,102 @@
+//! Pools in two parts, and who belongs to which.
+//!
+//! Each client, or each query where clients have no hash, belongs to one part, and the chain runs over that part alone. By
+//! hash the first part only grows when its share does: at 25 % all clients of the 5 % are still there.
+
+use super::ranking::Set;
+use super::rendezvous::HashKey;
+use crate::health::Share;
+
+/// A division of a name's pools, and of its clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Split {
+    /// The pools of the first part; all others are the second.
+    pub part: Set,
+    /// The share of clients that belongs to the first part.
+    pub share: Share,
+    /// Whether that may soon be another one.
+    pub is_ramping: bool,
+    /// What clients are hashed with.
+    key: HashKey,
+}
+
+impl Split {
+    /// `name` is that of the first part: other parts have other clients.
+    pub fn new(part: Set, share: Share, is_ramping: bool, name: &str) -> Self {
+        Self { part, share, is_ramping, key: HashKey::of_candidate(format!("part {name}").as_bytes()) }
+    }
+
+    /// The pools of a client, by its key or, if it has none, by chance; `number` gives a uniform random number below its
+    /// argument.
+    pub fn pools(&self, client: Option<HashKey>, number: impl FnOnce(u32) -> u32) -> Set {
+        let position = match client {
+            _ if self.is_whole() => 0,
+            Some(client) => position(client.with(self.key)),
+            None => number(u32::from(Share::FULL.thousandths())) as u16,
+        };
+        self.side(position < self.share.thousandths())
+    }
+
+    /// The pools of those who belong to the first part, or of the others.
+    pub fn side(&self, is_first: bool) -> Set {
+        if is_first { self.part } else { !self.part }
+    }
+
+    /// Whether all clients belong to the same part.
+    pub fn is_whole(&self) -> bool {
+        self.share.is_full() || !self.share.is_some()
+    }
+}
+
+/// From all numbers of 64 bits to thousandths.
+fn position(number: u64) -> u16 {
+    ((u128::from(number) * u128::from(Share::FULL.thousandths())) >> u64::BITS) as u16
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn split(share: u16) -> Split {
+        Split::new(0b01, Share::from_thousandths(share), true, "next")
+    }
+
+    fn client(number: u32) -> HashKey {
+        HashKey::of_client(std::net::Ipv4Addr::from_bits(number << 8).into(), 24, b"\x03api\0")
+    }
+
+    fn by_hash(share: u16, number: u32) -> Set {
+        split(share).pools(Some(client(number)), |_| unreachable!("it goes by hash"))
+    }
+
+    #[test]
+    fn by_hash_the_share_is_that_of_the_clients() {
+        const CLIENTS: u32 = 100_000;
+        for share in [50, 250, 500] {
+            let first = (0..CLIENTS).filter(|&number| by_hash(share, number) == 0b01).count();
+            let found = first as f64 * 1000.0 / f64::from(CLIENTS);
+            assert!((found - f64::from(share)).abs() < 5.0, "{found}");
+        }
+    }
+
+    #[test]
+    fn by_chance_the_number_decides() {
+        let at = |number| split(50).pools(None, |below| if below == 1000 { number } else { below });
+        assert_eq!((at(49), at(50)), (0b01, !0b01));
+    }
+
+    #[test]
+    fn where_all_belong_to_one_part_nothing_is_drawn() {
+        assert_eq!(split(0).pools(None, |_| unreachable!("nothing to draw")), !0b01);
+        assert_eq!(split(1000).pools(None, |_| unreachable!("nothing to draw")), 0b01);
+    }
+
+    proptest! {
+        #[test]
+        fn who_belongs_to_the_first_part_stays_when_it_grows(number: u32, a in 0..=1000_u16, b in 0..=1000_u16) {
+            let (less, more) = (a.min(b), a.max(b));
+            prop_assert!(by_hash(less, number) != 0b01 || by_hash(more, number) == 0b01);
+        }
+    }
+}
