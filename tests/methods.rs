@@ -13,6 +13,8 @@
 //! # degrade 192.0.2.1 25%                          it asks for no more than this share of its clients
 //! # ramp 192.0.2.1 25%                           so far has it come on its way back
 //! # hold 192.0.2.1                               `failback` holds exactly these addresses' pools back
+//! # switch shop blue                             the active pool of a blue-green name
+//! # canary api 25%                               the share of a canary's clients
 //! # measure 193.0.6.0/24 fra 80 iad 20             round trips in milliseconds
 //! # drain dc:fra           # lift dc:fra           what an operator orders, and takes back
 //! ```
@@ -26,8 +28,10 @@ use std::fmt;
 use std::net::Ipv4Addr;
 
 use hickory_proto::rr::RecordType;
-use scene::{Reply, Scene};
+use scene::{ORIGIN, Reply, Scene};
 use truenorth::geo::{Continent, Coordinates, CountryCode, Location, Locations, Prefix, Runs, nest};
+use truenorth::health::Share;
+use truenorth::rollout::Stand;
 
 const PAGE: &str = include_str!("../docs/methods.md");
 
@@ -174,10 +178,15 @@ fn prefix(text: &str) -> (u32, u8) {
     (address.parse::<Ipv4Addr>().unwrap().to_bits(), length.parse().unwrap())
 }
 
+/// A name of the page as the roll-outs know it.
+fn owner(name: &str) -> String {
+    format!("{name}.{}", ORIGIN.trim_end_matches('.'))
+}
+
 /// `198.51.100.10 25%`, in thousandths.
-fn address_and_share(text: &str) -> (&str, u16) {
-    let (address, share) = text.split_once(' ').expect("an address and a share");
-    (address, share.strip_suffix('%').expect("per cent").parse::<u16>().unwrap() * 10)
+fn target_and_share(text: &str) -> (&str, u16) {
+    let (target, share) = text.split_once(' ').expect("what it is, and a share");
+    (target, share.strip_suffix('%').expect("per cent").parse::<u16>().unwrap() * 10)
 }
 
 /// The page's examples, in order.
@@ -240,14 +249,23 @@ fn play(scene: &mut Scene, step: &str) -> Result<(), String> {
         "up" => scene.up(&words(rest)),
         "doubt" => scene.restless(&words(rest)),
         "degrade" => {
-            let (address, thousandths) = address_and_share(rest);
+            let (address, thousandths) = target_and_share(rest);
             scene.degraded(&[address], thousandths);
         }
         "ramp" => {
-            let (address, thousandths) = address_and_share(rest);
+            let (address, thousandths) = target_and_share(rest);
             scene.ramp(&[address], thousandths);
         }
         "hold" => scene.hold(&words(rest)),
+        "switch" => {
+            let (name, pool) = rest.split_once(' ').expect("a name and a pool");
+            scene.roll_out(&owner(name), &Stand::Active(pool.into()), false);
+        }
+        "canary" => {
+            let (name, thousandths) = target_and_share(rest);
+            let is_between = (1..1000).contains(&thousandths);
+            scene.roll_out(&owner(name), &Stand::Share(Share::from_thousandths(thousandths)), is_between);
+        }
         "measure" => {
             let (client, times) = rest.split_once(' ').expect("a network and its round trips");
             let times = words(times);
