@@ -155,7 +155,9 @@ impl<'a> Claim<'a> {
     fn hold_for(&self, found: &[Whole]) -> Result<(), String> {
         let all = found.len() as f64;
         let mut counts: BTreeMap<&Whole, f64> = BTreeMap::new();
-        found.iter().for_each(|whole| *counts.entry(whole).or_default() += 1.0);
+        for whole in found {
+            *counts.entry(whole).or_default() += 1.0;
+        }
         let is_share = |(share, whole): &(f64, Whole)| {
             let expected = all * share / 100.0;
             let deviation = (expected * (1.0 - share / 100.0)).sqrt();
