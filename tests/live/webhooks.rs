@@ -39,7 +39,7 @@ struct Receiver {
 }
 
 impl Receiver {
-    fn start(statuses: &[u16]) -> Self {
+    fn start(statuses: &'static [u16]) -> Self {
         let listener = TcpListener::bind(ANY_PORT).unwrap();
         let address = listener.local_addr().unwrap();
         let (posts, received) = channel();
