@@ -9,6 +9,7 @@ pub mod geo;
 pub mod geoip;
 pub mod health;
 pub mod latency;
+pub mod load;
 pub mod monitor;
 pub mod name;
 pub mod overrides;

@@ -73,6 +73,12 @@ steer = ["sticky"]
 pick = "sticky"
 answers = 2
 https = {}
+[names.load]
+pools = ["web", "green"]
+steer = ["region", "load", "weight"]
+[names.least]
+pools = ["web"]
+pick = "least-load"
 [names."*.apps"]
 pools = ["web"]
 fallback = "green"
@@ -112,6 +118,7 @@ fn no_query_allocates() {
     let mut scene = scene::Scene::with_server(SERVER, NAMES);
     scene.down(&["198.51.100.1", "203.0.113.1"]);
     scene.degraded(&["198.51.100.2", "192.0.2.1", "198.51.100.20"], 500);
+    scene.loads(&[("web/fra", 300, 0), ("web/iad", 1000, 10_000), ("web/sin", 1000, 30_000)]);
     scene.order("drain pool:web/sin");
     scene.order(r"drain name:\*.apps.example.com");
     let snapshot = scene.snapshot();
@@ -123,6 +130,8 @@ fn no_query_allocates() {
         "random",
         "spare",
         "sticky",
+        "load",
+        "least",
         "x.apps",
         "old",
         "whoami",

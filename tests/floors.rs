@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: &[&[&str]] = &[
     &["name", "geo", "health", "suggest"],
     &["latency"],
-    &["wire", "steering", "overrides"],
+    &["wire", "steering", "overrides", "load"],
     &["zone", "rollout"],
     &["snapshot"],
     &["answer", "watch"],

@@ -258,6 +258,7 @@ fn rule(map: Arc<Map>, sticky: Option<[u8; 2]>) -> Rule {
         pick: Pick::Rotate,
         answers: 1,
         sticky,
+        load: None,
         fallback: None,
         all_down: AllDown::All,
         ttl: 30,

@@ -10,8 +10,8 @@ use axum::response::Response;
 use super::refusal::{Refusal, json};
 use super::{Office, body, rollouts};
 use crate::control::{Push, PushRefusal, Said};
-use crate::health::Share;
-use crate::report::{self, PushRefused, PushResult, PushShape};
+use crate::health::{Load, Share};
+use crate::report::{self, LoadShape, PushRefused, PushResult, PushShape};
 
 /// Octets of a body: the reports of all that a watcher of ten thousand endpoints sees.
 const MAX_REPORTS: usize = 1024 * 1024;
@@ -54,14 +54,41 @@ async fn push(office: &Office, text: &str) -> Result<Response, Refusal> {
             result.error = Some(refusal.to_string());
             match refusal {
                 PushRefusal::UnknownEndpoint(_) | PushRefusal::NotInPool(..) => StatusCode::NOT_FOUND,
-                PushRefusal::Unwatched(_) | PushRefusal::Probed(_) => StatusCode::CONFLICT,
+                PushRefusal::Unwatched(_) | PushRefusal::Probed(_) | PushRefusal::Unweighed(_) => StatusCode::CONFLICT,
             }
         }
     };
     Ok(json(status, report::to_json(&result)))
 }
 
-fn read(PushShape { endpoint, pool, ok, failures, weight, reason }: PushShape) -> Result<Push, String> {
+fn read(shape: PushShape) -> Result<Push, String> {
+    let said = read_said(&shape)?;
+    let PushShape { endpoint, pool, load, .. } = shape;
+    let load = load.map(|load| read_load(&load)).transpose()?;
+    if said.is_none() && load.is_none() {
+        return Err("a report says `ok`, or `load`, or both".to_owned());
+    }
+    let endpoint = endpoint.parse().map_err(|_| format!("`{endpoint}` is no address"))?;
+    Ok(Push { endpoint, pool: pool.map(Into::into), said, load })
+}
+
+/// Units become thousandths, as reports of probes do.
+fn read_load(LoadShape { used, capacity }: &LoadShape) -> Result<Load, String> {
+    let used = Load::thousandths_of(*used).ok_or("`used` is a number that is not negative")?;
+    let capacity = capacity.map(|capacity| {
+        let thousandths = Load::thousandths_of(capacity).filter(|&capacity| capacity > 0);
+        thousandths.ok_or("`capacity` is a number above 0")
+    });
+    Ok(Load { used, capacity: capacity.transpose()? })
+}
+
+fn read_said(PushShape { ok, failures, weight, reason, .. }: &PushShape) -> Result<Option<Said>, String> {
+    let Some(ok) = *ok else {
+        return match (failures, weight, reason) {
+            (None, None, None) => Ok(None),
+            _ => Err("`failures`, `weight` and `reason` have no place without `ok`".to_owned()),
+        };
+    };
     let said = if ok {
         if failures.is_some() || reason.is_some() {
             return Err("`failures` and `reason` are for what is not `ok`".to_owned());
@@ -76,8 +103,7 @@ fn read(PushShape { endpoint, pool, ok, failures, weight, reason }: PushShape) -
             return Err("`weight` is for what is `ok`".to_owned());
         }
         let failures = NonZeroU8::new(failures.unwrap_or(1)).ok_or("`failures` is 1 to 255")?;
-        Said::Bad { failures, reason: reason.map(Into::into) }
+        Said::Bad { failures, reason: reason.as_deref().map(Into::into) }
     };
-    let endpoint = endpoint.parse().map_err(|_| format!("`{endpoint}` is no address"))?;
-    Ok(Push { endpoint, pool: pool.map(Into::into), said })
+    Ok(Some(said))
 }

@@ -111,7 +111,7 @@ impl<'s, T: Clone + PartialEq> Offer<'s, T> {
             };
             return Picks::sticky(client, self.count, answers, candidate);
         }
-        let weight = |place| self.get(place).weight;
+        let weight = |place| self.get(place).weight_for(pick);
         let draw = |below| worker.draw(below);
         if self.is_degraded {
             let share = |place| self.get(place).share.thousandths();

@@ -11,7 +11,7 @@ use clap::Args;
 use super::load::Loader;
 use crate::name::Name;
 use crate::overrides::TargetPattern;
-use crate::report::{self, Audience, Simulation, standing_without};
+use crate::report::{self, Audience, Demand, Simulation, find_demands, standing_without, with_demands};
 use crate::snapshot::{Blueprint, Snapshot, Standing};
 
 #[derive(Debug, Args)]
@@ -25,6 +25,10 @@ pub(super) struct Arguments {
     /// What fails: dc:NAME, pool:NAME or endpoint:ADDRESS; may be given several times
     #[arg(long, value_name = "TARGET")]
     down: Vec<TargetPattern>,
+    /// What a pool's own clients use, where names go by load: POOL=NUMBER, in the unit of `capacity`; may be given several
+    /// times
+    #[arg(long, value_name = "POOL=NUMBER")]
+    load: Vec<Demand>,
     #[command(flatten)]
     config: super::ConfigFile,
     /// Print JSON
@@ -44,9 +48,11 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 }
 
 fn simulate(arguments: &Arguments, blueprint: &Arc<Blueprint>) -> Result<String, String> {
-    let Arguments { names, log, down, config: _, json } = arguments;
+    let Arguments { names, log, down, load, config: _, json } = arguments;
     let up = Snapshot::new(Arc::clone(blueprint), |_, _| Standing::CALM, None);
     let failing = Snapshot::new(Arc::clone(blueprint), standing_without(down, blueprint.world())?, Some(&up));
+    let demands = find_demands(&up, load)?;
+    let [up, failing] = [up, failing].map(|snapshot| with_demands(snapshot, &demands));
     let audience = match log {
         Some(path) => {
             let file = File::open(path).map_err(|error| format!("{}: {error}", path.display()))?;

@@ -90,6 +90,7 @@ impl Names<'_> {
             critique.check_families(faults);
         }
         self.check_endpoint_weights(faults);
+        self.check_capacities(faults);
     }
 
     /// Weights of endpoints that no name looks at. A pool of the server file may have other users.
@@ -112,6 +113,27 @@ impl Names<'_> {
                 let message = format!("the weights of the endpoints of pool `{}` have no effect", pool.name);
                 let fault = Fault::warning(&pool.place, message, "no name's `pick` looks at weights");
                 faults.push(fault.help("names that use it take `pick = \"weighted\"` to draw by weight"));
+            }
+        }
+    }
+}
+
+impl Names<'_> {
+    /// Capacities that no name looks at. A pool of the server file may have other users.
+    fn check_capacities(&self, faults: &mut Faults) {
+        let mut looked_at: HashSet<PoolId> = HashSet::new();
+        for owner in self.owners {
+            let OwnerKind::Steered { name, .. } = &owner.kind else { continue };
+            if name.steering.goes_by_load() {
+                looked_at.extend(name.steering.pools.iter().map(|used| used.pool));
+            }
+        }
+        let mut told = HashSet::new();
+        for (_, pool) in (0..).zip(self.pools).filter(|(id, pool)| pool.zone.is_some() && !looked_at.contains(id)) {
+            if pool.has_capacity() && told.insert(pool.place.span.start) {
+                let message = format!("the capacity of pool `{}` has no effect", pool.name);
+                let fault = Fault::warning(&pool.place, message, "no name that uses it goes by load");
+                faults.push(fault.help("names do with the step `load`, or with `pick = \"least-load\"`"));
             }
         }
     }

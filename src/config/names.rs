@@ -141,7 +141,8 @@ impl NameReader<'_, '_> {
         let take = table.take("take").and_then(|value| value.integer(1..=MAX_POOLS as u8, self.faults));
         let take = take.map_or(1, |take| take.value);
         let spare = table.take("spare").is_some_and(|value| self.read_spare(&value, take));
-        let sticky = self.read_sticky(&mut table, steer.contains(&Step::Sticky) || pick == Some(Pick::Sticky));
+        let hashes = steer.iter().any(|step| matches!(step, Step::Sticky | Step::Load)) || pick == Some(Pick::Sticky);
+        let sticky = self.read_sticky(&mut table, hashes);
         let prefer = table.take("prefer").map(|value| self.read_prefer(&value, &steer)).unwrap_or_default();
         let fallback = table.take("fallback").and_then(|value| self.read_fallback(&value, &owner));
         let all_down = self.read_all_down(table.take("all_down"));
@@ -164,7 +165,8 @@ impl NameReader<'_, '_> {
         self.warn_dead_failover(&steer, &pools, &steer_place);
         let weights_differ = pools.iter().any(|(used, _)| has_different_weights(&self.drafts[used.pool as usize]));
         let pick = pick.unwrap_or(if weights_differ { Pick::Weighted } else { Pick::Rotate });
-        let default_answers = if matches!(pick, Pick::Weighted | Pick::Sticky) { 1 } else { DEFAULT_ANSWERS };
+        let default_answers =
+            if matches!(pick, Pick::Weighted | Pick::Sticky | Pick::LeastLoad) { 1 } else { DEFAULT_ANSWERS };
         let ttl = ttl.map_or(self.scope.ttl, |ttl| ttl.value);
         let steering = Steering {
             pools: pools.into_iter().map(|(used, _)| used).collect(),
@@ -245,7 +247,7 @@ impl NameReader<'_, '_> {
     /// The chain, and where to point for it.
     fn read_steer(&mut self, value: Option<Value<'_>>, anchor: &Place) -> (Vec<Step>, Place) {
         let Some(value) = value else { return (DEFAULT_STEER.to_vec(), anchor.clone()) };
-        let later = ["load"];
+        let later = [];
         let steps = value.each(self.faults, |item, faults| item.word(&Step::ALL, &later, faults));
         for (position, step) in steps.iter().enumerate() {
             let before = &steps[..position];
@@ -276,8 +278,9 @@ impl NameReader<'_, '_> {
             ("weighted", Pick::Weighted),
             ("random", Pick::Random),
             ("sticky", Pick::Sticky),
+            ("least-load", Pick::LeastLoad),
         ];
-        value?.word(&words, &["least-load"], self.faults).map(|pick| pick.value)
+        value?.word(&words, &[], self.faults).map(|pick| pick.value)
     }
 
     /// `spare = true`, where there are datacenters for the ranking and one more.
@@ -301,7 +304,7 @@ impl NameReader<'_, '_> {
         let lengths = families.map(|(key, limit, max, width, default)| {
             let Some(value) = table.take(key) else { return default.min(max) };
             if !is_used {
-                let message = format!("`{key}` has no effect: neither `steer` nor `pick` is sticky");
+                let message = format!("`{key}` has no effect: neither `steer` nor `pick` goes by a hash");
                 self.faults.push(Fault::warning(&value.anchor(), message, ""));
             }
             let Some(length) = value.integer(0..=width, self.faults) else { return max };

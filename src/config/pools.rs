@@ -21,6 +21,11 @@ use super::recovery;
 use super::scope::{Definition, Definitions, View};
 use super::suggest::{did_you_mean, list_of};
 
+/// Loads are reckoned with in thousandths.
+const SMALLEST_CAPACITY: f64 = 0.001;
+/// As much as a report may say.
+const LARGEST_CAPACITY: f64 = 1e12;
+
 /// What an entry of `[pools]` became.
 pub(super) struct PoolEntry {
     /// Its pools, each with its datacenter's name if the entry has one list for each.
@@ -34,11 +39,23 @@ pub(super) struct PoolDraft {
     pub(super) zone: Option<Name>,
     pub(super) datacenter: Option<DatacenterId>,
     pub(super) min_healthy: f64,
+    pub(super) capacity: Option<f64>,
     pub(super) recovery: Recovery,
     pub(super) members: DraftMembers,
     pub(super) monitor: Option<MonitorTree>,
     /// The names that use it, `fallback` included.
     pub(super) users: Vec<Name>,
+}
+
+impl PoolDraft {
+    /// Whether the operator says what any of it can take.
+    pub(super) fn has_capacity(&self) -> bool {
+        let of_endpoints = match &self.members {
+            DraftMembers::Addresses(list) => list.iter().any(|endpoint| endpoint.capacity.is_some()),
+            DraftMembers::Cname(endpoint) => endpoint.capacity.is_some(),
+        };
+        self.capacity.is_some() || of_endpoints
+    }
 }
 
 /// What a pool hands out.
@@ -51,6 +68,7 @@ pub(super) enum DraftMembers {
 pub(super) struct DraftEndpoint<T> {
     pub(super) value: T,
     pub(super) weight: u16,
+    pub(super) capacity: Option<f64>,
     pub(super) check_address: Option<IpAddr>,
     pub(super) check_port: Option<u16>,
 }
@@ -91,9 +109,10 @@ fn read_entry(
     let datacenter = table.take("datacenter").and_then(|value| value.string(faults));
     let monitor = table.take("monitor").and_then(|value| value.string(faults));
     let min_healthy = table.take("min_healthy").and_then(|value| value.number(0.0..=1.0, faults));
+    let capacity = read_capacity(&mut table, faults);
     let recovery = recovery::read(&mut table, monitor.as_ref(), faults);
     let endpoints = table.require("endpoints", faults);
-    table.finish(&["capacity"], faults);
+    table.finish(&[], faults);
 
     let at = datacenter.as_ref().and_then(|name| Some((name.clone(), scope.datacenters.find(name, faults)?.value?)));
     let monitor_value = monitor.as_ref().map(|name| scope.monitors.find(name, faults).and_then(|m| m.value.clone()));
@@ -130,6 +149,7 @@ fn read_entry(
             zone: scope.origin.cloned(),
             datacenter: place.map(|(_, id)| id),
             min_healthy: min_healthy.as_ref().map_or(0.0, |share| share.value),
+            capacity,
             recovery,
             members,
             monitor: monitor.clone(),
@@ -223,7 +243,8 @@ fn check_bound(addresses: &[DraftEndpoint<IpAddr>], list: &Value<'_>, faults: &m
 fn read_endpoint(item: &Value<'_>, scope: &PoolScope<'_>, probed: bool, faults: &mut Faults) -> Option<Read> {
     if item.is_string() {
         let value = read_address(item, faults)?;
-        return Some(Read::Address(DraftEndpoint { value, weight: 1, check_address: None, check_port: None }));
+        let endpoint = DraftEndpoint { value, weight: 1, capacity: None, check_address: None, check_port: None };
+        return Some(Read::Address(endpoint));
     }
     if !item.is_table() {
         return item.unexpected("addresses or tables with `address` or `cname`", faults);
@@ -232,10 +253,11 @@ fn read_endpoint(item: &Value<'_>, scope: &PoolScope<'_>, probed: bool, faults: 
     let (address, cname) = (table.take("address"), table.take("cname"));
     let weight = table.take("weight").and_then(|value| value.integer(0..=u16::MAX, faults));
     let weight = weight.map_or(1, |weight| weight.value);
+    let capacity = read_capacity(&mut table, faults);
     let check_address = table.take("check_address").map(|value| read_address(&value, faults));
     let check_port = table.take("check_port").and_then(|value| value.integer(1..=u16::MAX, faults));
     let check_port = check_port.map(|port| port.value);
-    table.finish(&["capacity"], faults);
+    table.finish(&[], faults);
     if !probed && (check_address.is_some() || check_port.is_some()) {
         let message = "nothing is probed: the pool has no monitor";
         faults.push(Fault::warning(&item.place(), message, "says where to probe"));
@@ -249,17 +271,23 @@ fn read_endpoint(item: &Value<'_>, scope: &PoolScope<'_>, probed: bool, faults: 
     match (address, cname) {
         (Some(address), None) => {
             let value = read_address(&address, faults)?;
-            Some(Read::Address(DraftEndpoint { value, weight, check_address, check_port }))
+            Some(Read::Address(DraftEndpoint { value, weight, capacity, check_address, check_port }))
         }
         (None, Some(cname)) => {
             let value = read_cname(&cname, scope, faults)?;
-            Some(Read::Cname(DraftEndpoint { value, weight, check_address, check_port }))
+            Some(Read::Cname(DraftEndpoint { value, weight, capacity, check_address, check_port }))
         }
         _ => {
             faults.push(Fault::error(&item.place(), "an endpoint has either `address` or `cname`", ""));
             None
         }
     }
+}
+
+/// What a pool or an endpoint can take, in a unit of the operator's.
+fn read_capacity(table: &mut Table<'_>, faults: &mut Faults) -> Option<f64> {
+    let capacity = table.take("capacity")?.number(SMALLEST_CAPACITY..=LARGEST_CAPACITY, faults)?;
+    Some(capacity.value)
 }
 
 fn read_address(value: &Value<'_>, faults: &mut Faults) -> Option<IpAddr> {

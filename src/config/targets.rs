@@ -33,7 +33,8 @@ pub(super) fn finish(drafts: Vec<PoolDraft>, faults: &mut Faults) -> Vec<Arc<Poo
 }
 
 fn finish_pool(draft: PoolDraft) -> PoolSpec {
-    let PoolDraft { name, place: _, zone, datacenter, min_healthy, recovery, members, monitor, users } = draft;
+    let PoolDraft { name, place: _, zone, datacenter, min_healthy, capacity, recovery, members, monitor, users } =
+        draft;
     let finish = Finish { monitor: monitor.as_ref(), users: &users };
     let members = match members {
         DraftMembers::Addresses(list) => Members::Addresses(
@@ -46,7 +47,7 @@ fn finish_pool(draft: PoolDraft) -> PoolSpec {
         ),
         DraftMembers::Cname(endpoint) => Members::Cname(finish.endpoint(endpoint, None)),
     };
-    PoolSpec { name, zone, datacenter, min_healthy, recovery, members }
+    PoolSpec { name, zone, datacenter, min_healthy, capacity, recovery, members }
 }
 
 /// What a pool's endpoints have in common.
@@ -57,11 +58,11 @@ struct Finish<'a> {
 
 impl Finish<'_> {
     fn endpoint<T>(&self, endpoint: DraftEndpoint<T>, own_address: Option<IpAddr>) -> Endpoint<T> {
-        let DraftEndpoint { value, weight, check_address, check_port } = endpoint;
+        let DraftEndpoint { value, weight, capacity, check_address, check_port } = endpoint;
         // A CNAME with a monitor has a check address; its reader saw to that.
         let address = check_address.or(own_address);
         let condition = self.monitor.zip(address).map(|(tree, address)| self.condition(tree, address, check_port));
-        Endpoint { value, weight, condition }
+        Endpoint { value, weight, capacity, condition }
     }
 
     fn condition(&self, tree: &MonitorTree, address: IpAddr, check_port: Option<u16>) -> Condition {

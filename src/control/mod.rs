@@ -7,6 +7,7 @@
 //!                                                                             ▲
 //!   Outcome, Push ─► health ── its pools changed ── 5 ms ─────────────────────┤
 //!   Latency(samples) ─► table ── something settled ─► Remap ─► Remapped(maps) ┤
+//!              └───► loads ─── a round ── its pools changed ── 5 ms ──────────┤
 //!   Amend(blueprint) ── into next, or at once ────────────────────────────────┘
 //! ```
 //!
@@ -19,6 +20,7 @@ mod expiry;
 mod handle;
 mod keeping;
 mod latency;
+mod loads;
 mod overrides;
 mod push;
 mod ramps;
@@ -46,12 +48,14 @@ pub use txt::{DynamicTxt, MAX_TXT_LIFETIME, MAX_VALUES, TxtError, TxtValue};
 use crate::geo::DatacenterId;
 use crate::health::{Comeback, Failure, Health, Kept, Outcome, Sighting, State, Survey, Target, Transition};
 use crate::latency::{Record, Sample, Table};
+use crate::load::Allowance;
 use crate::overrides::{Book, Change};
 use crate::rollout;
 use crate::snapshot::{Blueprint, PoolId, PoolSpec, Remapped, Snapshot, Standing, World};
 use crate::watch::{Call, Doubted, Lateness, Observed, Restored, Watch};
 use keeping::Keeping;
 use latency::Latency;
+use loads::Loads;
 use ramps::{Ramps, Sayings};
 use rollouts::Rollouts;
 
@@ -199,6 +203,7 @@ pub struct Control {
     watch: Watch,
     /// What was seen of the targets that are watched.
     sightings: HashMap<Arc<Target>, Sighting>,
+    loads: Loads,
     keeping: Keeping,
     overrides: Book,
     ramps: Ramps,
@@ -221,6 +226,8 @@ struct Serving {
     /// Pools whose change is not published yet, and when it is to be.
     changed: BTreeSet<PoolId>,
     publish_at: Option<Duration>,
+    /// Loads of pools that are not published yet.
+    allowances: Vec<(PoolId, Allowance)>,
     /// Whether something else is said of names, and is not published yet.
     names_changed: bool,
     /// Whether clients are to be sent elsewhere, and are not yet.
@@ -244,6 +251,7 @@ impl Control {
         Self {
             watch: Watch::new(seed, in_flight.min(MAX_IN_FLIGHT)),
             sightings: HashMap::new(),
+            loads: Loads::default(),
             keeping: Keeping::default(),
             overrides: Book::default(),
             ramps: Ramps::default(),
@@ -267,7 +275,7 @@ impl Control {
         let rollouts_at = self.rollouts.wake_at();
         let latency_at = self.latency.wake_at(self.serving.as_ref().map(|serving| &*serving.snapshot));
         let (kept_at, ramps_at) = (self.keeping.due(), self.ramps.due());
-        let steered_at = [overrides_at, rollouts_at, latency_at, ramps_at];
+        let steered_at = [overrides_at, rollouts_at, latency_at, ramps_at, self.loads.due()];
         let times = [self.watch.next_due(), publish_at, deadline, kept_at].into_iter().chain(steered_at);
         times.flatten().min()
     }
@@ -311,6 +319,7 @@ impl Control {
         effects.extend(self.advance_overrides(now));
         self.adopt(now, &mut effects);
         self.advance_ramps(now);
+        self.have_rounds(now);
         effects.extend(self.publish(now));
         effects.extend(self.ramps.take_turns().into_iter().map(Effect::Hold));
         self.advance_rollouts(now, &mut effects);
@@ -385,12 +394,18 @@ impl Control {
     fn take_in(&mut self, push: &Push, now: Duration, effects: &mut Vec<Effect>) -> Result<usize, PushRefusal> {
         let Some(serving) = &self.serving else { return Err(PushRefusal::UnknownEndpoint(push.endpoint)) };
         let places = serving.places.get(&push.endpoint).map_or(&[][..], Vec::as_slice);
-        let targets = push.addressees(serving.snapshot.world(), places)?;
-        let (said, times) = push.outcome();
-        for target in &targets {
-            (0..times).for_each(|_| self.hear(target, &said, now, effects));
+        let named = push.named(serving.snapshot.world(), places)?;
+        let targets = push.addressees(serving.snapshot.world(), &named)?;
+        let weighed = push.load.map(|load| named.iter().filter(|&&place| self.loads.take_in(place, load, now)).count());
+        if push.said.is_none() && weighed == Some(0) {
+            return Err(PushRefusal::Unweighed(push.endpoint));
         }
-        Ok(targets.len())
+        if let Some((said, times)) = push.outcome() {
+            for target in &targets {
+                (0..times).for_each(|_| self.hear(target, &said, now, effects));
+            }
+        }
+        Ok(targets.len().max(weighed.unwrap_or(0)))
     }
 
     /// What waits to be served need not wait for this target any longer.
@@ -416,6 +431,7 @@ impl Control {
             serving.changed.extend(ids);
             serving.publish_at.get_or_insert(now + PUBLISH_WINDOW);
         }
+        self.loads.hear(target, seen, now);
         if let Some(ids) = self.serving.as_ref().and_then(|serving| serving.pools_of.get(target)) {
             self.rollouts.see_outcome(ids, seen, now);
         }
@@ -488,14 +504,15 @@ impl Control {
         let windows = self.overrides.set_windows(&world.windows, now);
         effects.extend(windows.into_iter().map(Effect::Overridden));
         let before = self.serving.as_ref().map(|serving| &*serving.snapshot);
+        self.loads = Loads::new(world, &self.loads, &self.sightings, now);
         let snapshot = {
             let sayings = sayings(&self.watch, &self.overrides, world);
             self.ramps.adopt(&sayings, now);
-            Snapshot::new(blueprint.clone(), overrides::standing(&sayings, &self.ramps), before)
+            Snapshot::new(blueprint.clone(), overrides::standing(&sayings, &self.ramps, &self.loads), before)
         };
         self.keeping.note(self.ramps.take_changed());
         let rolled_out = self.rollouts.adopt(world, now);
-        let snapshot = snapshot.divided(self.rollouts.splits(world));
+        let snapshot = snapshot.loaded(&self.loads.allowances()).divided(self.rollouts.splits(world));
         let snapshot = Arc::new(snapshot.overlaid(self.overrides.rulings()));
         effects.push(Effect::Publish(snapshot.clone()));
         self.serving = Some(Serving {
@@ -504,6 +521,7 @@ impl Control {
             pools_of,
             changed: BTreeSet::new(),
             publish_at: None,
+            allowances: Vec::new(),
             names_changed: false,
             rollouts_changed: false,
         });
@@ -522,6 +540,20 @@ impl Control {
         }
     }
 
+    /// Has loads compared whose time has come, and what comes of it published.
+    fn have_rounds(&mut self, now: Duration) {
+        let Some(serving) = &mut self.serving else { return };
+        if self.loads.due().is_none_or(|due| due > now) {
+            return;
+        }
+        let rounded = self.loads.round(&serving.snapshot, now);
+        if !rounded.allowances.is_empty() || !rounded.drawn.is_empty() {
+            serving.allowances.extend(rounded.allowances);
+            serving.changed.extend(rounded.drawn);
+            serving.publish_at.get_or_insert(now + PUBLISH_WINDOW);
+        }
+    }
+
     fn publish(&mut self, now: Duration) -> Option<Effect> {
         let serving = self.serving.as_mut()?;
         serving.publish_at.take_if(|at| *at <= now)?;
@@ -530,8 +562,9 @@ impl Control {
         let sayings = sayings(&self.watch, &self.overrides, before.world());
         self.ramps.observe(changed.iter().copied(), &sayings, now);
         self.keeping.note(self.ramps.take_changed());
-        let standing = overrides::standing(&sayings, &self.ramps);
-        let mut snapshot = before.with_pools(&changed, &standing);
+        let standing = overrides::standing(&sayings, &self.ramps, &self.loads);
+        let allowances = std::mem::take(&mut serving.allowances);
+        let mut snapshot = before.with_pools(&changed, &standing).loaded(&allowances);
         self.rollouts.see_open(Some(&changed), before.world(), standing, now);
         let rollouts_changed = std::mem::take(&mut serving.rollouts_changed);
         if rollouts_changed {

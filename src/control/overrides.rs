@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use super::loads::Loads;
 use super::ramps::{Ramps, Sayings};
 use super::{Control, Effect, Serving};
 use crate::health::{Health, Target};
@@ -166,15 +167,17 @@ impl Serving {
     }
 }
 
-/// What probes and overrides together, and time, make of each pool's endpoints, by their place in its spec.
+/// What probes and overrides together, time, and loads make of each pool's endpoints, by their place in its spec.
 pub(super) fn standing<'a>(
     sayings: &'a Sayings<'a, impl Fn(&PoolSpec, usize) -> Standing>,
     ramps: &'a Ramps,
+    loads: &'a Loads,
 ) -> impl Fn(PoolId, usize) -> Standing + 'a {
     |id, place| {
         let pool = &sayings.world.pools[id as usize];
         let ruling = sayings.world.ruling(sayings.rulings, pool, place);
-        ramps.standing(pool, place, (sayings.probed)(pool, place), ruling)
+        let standing = ramps.standing(pool, place, (sayings.probed)(pool, place), ruling);
+        Standing { room: loads.weight(id, place), ..standing }
     }
 }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::health::{Failure, Finding, Outcome, Share, Target};
+use crate::health::{Failure, Finding, Load, Outcome, Share, Target};
 use crate::snapshot::{PoolId, PoolSpec, World};
 
 /// Characters of a report's reason that are kept.
@@ -25,8 +25,10 @@ pub struct Push {
     pub endpoint: IpAddr,
     /// In this pool alone, as `web/fra` or `web`; without it in every pool that holds the endpoint.
     pub pool: Option<Box<str>>,
-    /// How it is.
-    pub said: Said,
+    /// How it is, if that is said.
+    pub said: Option<Said>,
+    /// What of it is used, if that is said.
+    pub load: Option<Load>,
 }
 
 /// What a report says.
@@ -43,7 +45,8 @@ pub enum Said {
     },
 }
 
-/// Where the answer to a report goes: how many monitors it counted for, or why for none.
+/// Where the answer to a report goes: how many monitors it counted for, or endpoints if it tells of load alone, or why for
+/// none.
 pub type PushReply = oneshot::Sender<Result<usize, PushRefusal>>;
 
 /// Where an endpoint stands: its pool, and its place there.
@@ -72,6 +75,8 @@ pub enum PushRefusal {
     NotInPool(IpAddr, Box<str>),
     /// It has no monitor, so it is always up.
     Unwatched(IpAddr),
+    /// No name goes by its load.
+    Unweighed(IpAddr),
     /// This node probes it, and sees for itself when it is well.
     Probed(IpAddr),
 }
@@ -82,6 +87,7 @@ impl fmt::Display for PushRefusal {
             Self::UnknownEndpoint(endpoint) => write!(f, "no pool holds {endpoint}"),
             Self::NotInPool(endpoint, pool) => write!(f, "pool `{pool}` does not hold {endpoint}"),
             Self::Unwatched(endpoint) => write!(f, "{endpoint} has no monitor: it is always up"),
+            Self::Unweighed(endpoint) => write!(f, "no name goes by the load of {endpoint}"),
             Self::Probed(endpoint) => {
                 write!(f, "{endpoint} is probed and has no monitor of type push: only bad reports count for it")
             }
@@ -93,28 +99,35 @@ impl std::error::Error for PushRefusal {}
 
 impl Push {
     /// What counts, and how often.
-    pub(super) fn outcome(&self) -> (Outcome, u8) {
-        match &self.said {
+    pub(super) fn outcome(&self) -> Option<(Outcome, u8)> {
+        Some(match self.said.as_ref()? {
             Said::Good(share) => (Outcome::Success(Finding { share: *share, ..Finding::full(Duration::ZERO) }), 1),
             Said::Bad { failures, reason } => {
                 let reason = reason.as_deref().map(|reason| reason.chars().take(MAX_REASON).collect());
                 (Outcome::Failure(Failure::Reported(reason)), failures.get())
             }
-        }
+        })
     }
 
-    /// The targets that it counts for, among the endpoints of its address that stand in these places.
-    pub(super) fn addressees(&self, world: &World, places: &[Place]) -> Result<Vec<Arc<Target>>, PushRefusal> {
+    /// The places that it means, of those where the endpoints of its address stand.
+    pub(super) fn named(&self, world: &World, places: &[Place]) -> Result<Vec<Place>, PushRefusal> {
         if places.is_empty() {
             return Err(PushRefusal::UnknownEndpoint(self.endpoint));
         }
-        let specs = places.iter().map(|&(id, place)| (&*world.pools[id as usize], place));
-        let named: Vec<_> = specs.filter(|(spec, _)| self.names(spec)).collect();
-        if let (Some(pool), true) = (&self.pool, named.is_empty()) {
-            return Err(PushRefusal::NotInPool(self.endpoint, pool.clone()));
+        let is_named = |(id, _): &&Place| self.names(&world.pools[*id as usize]);
+        let named: Vec<Place> = places.iter().filter(is_named).copied().collect();
+        match &self.pool {
+            Some(pool) if named.is_empty() => Err(PushRefusal::NotInPool(self.endpoint, pool.clone())),
+            _ => Ok(named),
         }
+    }
+
+    /// The targets in these places for which what is said counts; none if nothing is said of how the endpoint is.
+    pub(super) fn addressees(&self, world: &World, named: &[Place]) -> Result<Vec<Arc<Target>>, PushRefusal> {
+        let Some(said) = &self.said else { return Ok(Vec::new()) };
         let mut targets: Vec<&Target> = Vec::new();
-        for condition in named.iter().filter_map(|(spec, place)| spec.members.condition(*place)) {
+        let members = |id: PoolId| &world.pools[id as usize].members;
+        for condition in named.iter().filter_map(|&(id, place)| members(id).condition(place)) {
             condition.each_target(&mut |target| {
                 if !targets.contains(&target) {
                     targets.push(target);
@@ -126,7 +139,7 @@ impl Push {
         }
         if targets.iter().any(|target| !target.is_probed()) {
             targets.retain(|target| !target.is_probed());
-        } else if matches!(self.said, Said::Good(_)) {
+        } else if matches!(said, Said::Good(_)) {
             return Err(PushRefusal::Probed(self.endpoint));
         }
         Ok(targets.into_iter().cloned().map(Arc::new).collect())

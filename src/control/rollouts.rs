@@ -239,7 +239,7 @@ impl Control {
         let Some(serving) = &self.serving else { return };
         let world = serving.snapshot.world();
         let sayings = super::sayings(&self.watch, &self.overrides, world);
-        let standing = super::overrides::standing(&sayings, &self.ramps);
+        let standing = super::overrides::standing(&sayings, &self.ramps, &self.loads);
         self.rollouts.see_open(None, world, standing, now);
     }
 

@@ -23,8 +23,6 @@ const ORCA: &str = "endpoint-load-metrics";
 const X_LOAD: &str = "x-load";
 /// A utilization is a part of this: all of what there is.
 const WHOLE: u64 = 1000;
-/// The largest number of units that is believed; its thousandths fit into 64 bits with room for sums.
-const MAX_UNITS: f64 = 1e12;
 
 /// What the fields of a response say; `X-Load` is the plainer word and wins.
 pub(super) fn of_headers(headers: &HeaderMap) -> Option<Load> {
@@ -50,18 +48,14 @@ pub(super) fn of_json(document: &[u8], pointer: &str) -> Option<Load> {
 
 /// A number that is not negative, in thousandths.
 pub(super) fn thousandths(text: &str) -> Option<u64> {
-    of_float(text.parse().ok()?)
-}
-
-fn of_float(units: f64) -> Option<u64> {
-    (0.0..=MAX_UNITS).contains(&units).then(|| (units * 1000.0).round() as u64)
+    Load::thousandths_of(text.parse().ok()?)
 }
 
 /// A number, or text that is one: proto3's JSON has large numbers in quotes.
 fn number(value: &Value) -> Option<u64> {
     match value {
         Value::String(text) => thousandths(text),
-        other => of_float(other.as_f64()?),
+        other => Load::thousandths_of(other.as_f64()?),
     }
 }
 

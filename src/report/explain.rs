@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::latency::LatencyShape;
 use super::split::SplitShape;
 use super::text::Percent;
-use super::{Network, owners};
+use super::{Network, PoolLoad, owners};
 use crate::answer::{self, Asker, Client, Rotation, Transport, Worker};
 use crate::geo::{ClientMatch, DatacenterId, Location};
 use crate::health::Share;
@@ -124,7 +124,7 @@ struct SteeringShape {
     sticky: Option<String>,
     /// All pools that can be; where a draw decides, `outcomes` tells which together. Where a hash does, these it is.
     chosen: Vec<String>,
-    /// Whether the step `sticky` chose them.
+    /// Whether hashes alone chose them.
     hashed: bool,
     /// What draws can come to, the most probable first; none without a draw. Of a hash, what it comes to for many clients.
     outcomes: Vec<OutcomeShape>,
@@ -159,6 +159,9 @@ struct PoolShape {
     ramp: Option<f64>,
     /// What the chain draws by, if it draws.
     weight: Option<u16>,
+    /// If it makes a difference.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    load: Option<PoolLoad>,
 }
 
 /// Pools that answer together.
@@ -250,11 +253,9 @@ impl SteeringShape {
         };
         let key = rule.client_key(client.address, &question.name.to_key());
         let odds = plan.odds(placement.ranking, families, key);
-        let is_hashed = matches!(rule.course.draw, Some(Draw::Sticky(_)));
-        let choice = match key.filter(|_| is_hashed) {
-            Some(key) => plan.choose(placement.ranking, families[0], Some(key), |_| 0),
-            None => odds.ways[0].0.1,
-        };
+        let own = plan.odds_for(placement.ranking, families, key);
+        let (choice, own) = (own.ways[0].0.1, by_probability(&own));
+        let is_hashed = own.is_empty() && (rule.load.is_some() || matches!(rule.course.draw, Some(Draw::Sticky(_))));
         let names = |set: Set| -> Vec<String> {
             rule.pools_of(set).map(|id| snapshot.world().pools[id as usize].name.to_string()).collect()
         };
@@ -265,25 +266,27 @@ impl SteeringShape {
             rtts: snapshot.vantages().map_or(&[], |vantages| vantages.look_up(client.address)),
         };
         let round_trips = |places: &[Option<DatacenterId>]| round_trips(snapshot, client, location, places);
-        let steps = steps(plan, &ranked, placement.ranking, |slots| names(pools_of_slots(slots)), round_trips);
+        let mut steps = steps(plan, &ranked, placement.ranking, |slots| names(pools_of_slots(slots)), round_trips);
+        if rule.load.is_some() {
+            let order = plan.spill(key, |spill| rule.course.order(placement.ranking, spill));
+            let tiers = order.into_iter().map(names).collect();
+            steps.push(StepShape { step: "load, for this client".into(), tiers, latency: Vec::new() });
+        }
         let fallback = || rule.fallback.map(|id| snapshot.world().pools[id as usize].name.to_string());
         let pools_of = |verdict: Verdict| match verdict {
             Verdict::Pools(set, _) => names(set),
             Verdict::Fallback(_) => fallback().into_iter().collect(),
             Verdict::Nodata | Verdict::Servfail => Vec::new(),
         };
-        let outcomes = by_probability(&odds);
+        let outcomes = if is_hashed { by_probability(&odds) } else { own.clone() };
         let pools = rule.pools.iter().enumerate();
         let weight = |place: usize| rule.course.draws().then(|| rule.course.weights[place]);
-        let pools = pools.map(|(place, &id)| PoolShape::new(snapshot, id, weight(place)));
+        let pools = pools.map(|(place, &id)| PoolShape::new(snapshot, id, weight(place), rule));
         Self {
             steps,
             pools: pools.collect(),
             rung: rung(&choice, rule.all_down).into(),
-            chosen: pools_of(match outcomes.as_slice() {
-                drawn if !is_hashed => drawn.iter().fold(choice.verdict, |all, (verdict, _)| together(all, *verdict)),
-                _ => choice.verdict,
-            }),
+            chosen: pools_of(own.iter().fold(choice.verdict, |all, (verdict, _)| together(all, *verdict))),
             hashed: is_hashed,
             rollout: SplitShape::new(snapshot, plan, key),
             sticky: rule.sticky_length(client.address).and_then(|length| {
@@ -325,6 +328,8 @@ fn steps(
             Criterion::Latency(places, _) => ("latency", round_trips(places)),
             Criterion::Distance(_) => ("distance", Vec::new()),
             Criterion::Failover(_) => ("failover", Vec::new()),
+            // It ranks by what is known now, and is told of behind the others.
+            Criterion::Load => continue,
         };
         let tiers = tiers.iter().map(|&tier| names(tier)).collect();
         shapes.push(StepShape { step: step.into(), tiers, latency });
@@ -334,7 +339,7 @@ fn steps(
         Some(Draw::Sticky(_)) => "sticky",
         None => return shapes,
     };
-    let tiers = ranking.tiers().iter().map(|&tier| names(tier)).collect();
+    let tiers = ranking.tiers().iter().filter(|&&tier| tier != 0).map(|&tier| names(tier)).collect();
     shapes.push(StepShape { step: step.into(), tiers, latency: Vec::new() });
     shapes
 }
@@ -421,14 +426,15 @@ fn why_scope(client: &Client, scope: u8, rule: &Rule) -> String {
 }
 
 impl PoolShape {
-    fn new(snapshot: &Snapshot, id: PoolId, weight: Option<u16>) -> Self {
+    fn new(snapshot: &Snapshot, id: PoolId, weight: Option<u16>, rule: &Rule) -> Self {
         let pool = &snapshot.pools()[id as usize];
         let ((open_v4, given_v4), (open_v6, given_v6)) = (pool.counts(Family::V4), pool.counts(Family::V6));
         let held_back = [Family::V4, Family::V6].into_iter().any(|family| pool.is_held(family));
         let ramp =
             pool.is_ramping().then(|| f64::from(pool.ramp().thousandths()) / f64::from(Share::FULL.thousandths()));
+        let load = rule.load.is_some().then(|| PoolLoad::new(pool.allowance()));
         let pool = pool.spec().name.to_string();
-        Self { pool, open_v4, given_v4, open_v6, given_v6, held_back, ramp, weight }
+        Self { pool, open_v4, given_v4, open_v6, given_v6, held_back, ramp, weight, load }
     }
 }
 
@@ -545,8 +551,12 @@ impl fmt::Display for SteeringShape {
                 write!(f, ", held back by failback")?;
             }
             match pool.ramp {
-                Some(1.0) => writeln!(f, ", an endpoint ramps")?,
-                Some(part) => writeln!(f, ", takes {} while it ramps", Percent(part))?,
+                Some(1.0) => write!(f, ", an endpoint ramps")?,
+                Some(part) => write!(f, ", takes {} while it ramps", Percent(part))?,
+                None => {}
+            }
+            match &pool.load {
+                Some(load) => writeln!(f, "; {load}")?,
                 None => writeln!(f)?,
             }
         }

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::PoolLoad;
 use super::notice::word;
 use crate::health::{Sighting, State, Survey, Target};
+use crate::load::Allowance;
 use crate::name::Name;
 use crate::snapshot::{Duty, Family, Members, Pool, PoolId, PoolSpec, ServedZone, Snapshot, SteeredName, ZoneSpec};
 
@@ -104,6 +106,9 @@ pub struct PoolStatus {
     pub open_v6: usize,
     /// See `open_v4`.
     pub given_v6: usize,
+    /// Absent where nothing is known of it, or nobody goes by it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub load: Option<PoolLoad>,
     /// In the order of the file.
     pub endpoints: Vec<EndpointStatus>,
 }
@@ -230,6 +235,7 @@ impl PoolStatus {
             given_v4,
             open_v6,
             given_v6,
+            load: (*pool.allowance() != Allowance::UNKNOWN).then(|| PoolLoad::new(pool.allowance())),
             endpoints: (0..spec.members.len()).map(|place| EndpointStatus::new(pool, place, survey)).collect(),
         }
     }

@@ -70,7 +70,7 @@ impl Status {
         if self.held_until.is_some() {
             out.push_str("everything stopped answering at once: last states are held\n\n");
         }
-        for table in [self.zones_table(), self.names_table(), self.pools_table()] {
+        for table in [self.zones_table(), self.names_table(), self.pools_table(), self.loads_table()] {
             out.push_str(&table.text(for_terminal));
         }
         out.truncate(out.trim_end().len());
@@ -113,6 +113,16 @@ impl Status {
                 let (since, seen) = self.last_seen(endpoint);
                 table.push(vec![pool, endpoint.endpoint.clone(), state(endpoint), since, seen], color);
             }
+        }
+        table
+    }
+
+    /// Pools of whose load anything is known.
+    fn loads_table(&self) -> Table {
+        let mut table = Table::new(&["POOL", "LOAD"]);
+        for (pool, load) in self.pools.iter().filter_map(|status| Some((&status.pool, status.load.as_ref()?))) {
+            let color = if load.keep < 1.0 { YELLOW } else { "" };
+            table.push(vec![pool.clone(), load.to_string()], color);
         }
         table
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::plan::Rule;
+use super::plan::{LoadKeys, Rule};
 use super::world::{PoolId, Steering, World};
 use super::{Blueprint, Snapshot};
 use crate::geo::{Coordinates, DatacenterId, Locations, Region, Regions};
@@ -34,8 +34,8 @@ impl<'a> Compiler<'a> {
 
     /// The rule for a name's steering among a zone's regions.
     pub(super) fn rule(&mut self, steering: &Steering, regions: &Arc<Regions>) -> Rule {
-        let ranked = steering.steer.iter().take_while(|step| !step.draws());
-        let by_order = ranked.clone().any(|&step| step == Step::Failover);
+        let ranked = steering.ranked_steps();
+        let by_order = ranked.clone().any(|step| step == Step::Failover);
         let slot_of: Vec<Slot> = steering
             .pools
             .iter()
@@ -44,13 +44,15 @@ impl<'a> Compiler<'a> {
         let mut slots = slot_of.clone();
         slots.sort_unstable();
         slots.dedup();
-        let steps = ranked.map(|step| self.criterion(*step, &slots, steering, regions)).collect();
+        let steps = ranked.map(|step| self.criterion(step, &slots, steering, regions)).collect();
         let map = self.maps.get(&Criteria::new(slots.len() as u8, steps));
         let draw = steering.steer.iter().copied().find(|step| step.draws()).map(|step| match step {
-            Step::Sticky => Draw::Sticky(steering.pools.iter().map(|used| self.key(used.pool)).collect()),
+            Step::Sticky => Draw::Sticky(steering.pools.iter().map(|used| self.key("", used.pool)).collect()),
             _ => Draw::Chance,
         });
+        let keys = |salt: &str| steering.pools.iter().map(|used| self.key(salt, used.pool)).collect();
         Rule {
+            load: steering.spills().then(|| LoadKeys { stay: keys(STAY), go: keys(GO) }),
             pools: steering.pools.iter().map(|used| used.pool).collect(),
             map,
             course: Course {
@@ -73,8 +75,9 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn key(&self, pool: PoolId) -> HashKey {
-        HashKey::of_candidate(self.world.pools[pool as usize].name.as_bytes())
+    /// A pool's key among those with the same salt.
+    fn key(&self, salt: &str, pool: PoolId) -> HashKey {
+        HashKey::of_candidate(format!("{salt}{}", self.world.pools[pool as usize].name).as_bytes())
     }
 
     fn criterion(&self, step: Step, slots: &[Slot], steering: &Steering, regions: &Arc<Regions>) -> Criterion {
@@ -91,6 +94,7 @@ impl<'a> Compiler<'a> {
                 let place = |id: DatacenterId| self.world.datacenters[usize::from(id)].coordinates;
                 Criterion::Distance(slots.iter().map(|&(_, datacenter)| datacenter.map(place)).collect())
             }
+            Step::Load => Criterion::Load,
             Step::Failover | Step::Weight | Step::Sticky => {
                 let tiers = slots.chunk_by(|a, b| a.0 == b.0);
                 Criterion::Failover(tiers.map(|tier| set_of(slots, |slot| slot.0 == tier[0].0)).collect())
@@ -181,6 +185,9 @@ impl Remapped {
         Self { vantages, rules }
     }
 }
+/// What keys for the step `load` begin with. No pool's name has a blank, so none is another's key.
+const STAY: &str = "stay ";
+const GO: &str = "go ";
 
 /// A region's tiers, or the name's own ones for it, as sets of slots; tiers without a slot are left out.
 fn region_tiers(region: &Region, steering: &Steering, slots: &[Slot]) -> RegionTiers {

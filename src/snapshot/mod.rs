@@ -5,6 +5,7 @@
 //! all but the maps that ask for them.
 
 mod amend;
+mod circles;
 mod compile;
 mod odds;
 mod overlay;
@@ -21,17 +22,19 @@ use std::sync::Arc;
 
 use crate::geo::{Locations, Regions};
 use crate::latency::{Table, Vantages};
+use crate::load::Allowance;
 use crate::name::{Name, labels, suffixes};
 use crate::overrides::{Rulings, canonical};
 use crate::steering::Split;
 use crate::wire::{CookieSecret, Rtype};
 use crate::zone::{NameId, PlanId, Special, Zone, ZoneError};
 pub use amend::Unfit;
+pub use circles::Circle;
 pub use compile::Remapped;
 use compile::{Compiler, Maps};
 pub use odds::Shares;
 use overlay::Overlay;
-pub use plan::{Choice, Plan, Rule, Rung, Verdict};
+pub use plan::{Choice, LoadKeys, Plan, Rule, Rung, Verdict};
 pub use pool::{Duty, Family, Kind, Lists, Member, OPEN_NOW, PerFamily, Pool, Selection, Standing};
 pub use protocol::{Cookies, Identity, MAX_IDENTITY, MAX_SECRETS, MAX_WINDOW, Protocol, RateLimit, Transfers};
 pub use rollouts::RolledOut;
@@ -174,7 +177,8 @@ impl Snapshot {
         Self { generation, blueprint, vantages, pools, plans, overlay: Overlay::default() }
     }
 
-    /// The same world after the standing of endpoints of these pools changed. What is said of names stays said.
+    /// The same world after the standing of endpoints of these pools changed. What is said of names stays said, and loads
+    /// stay what they are.
     pub fn with_pools(&self, changed: &[PoolId], standing: impl Fn(PoolId, usize) -> Standing) -> Self {
         let generation = self.generation + 1;
         let mut pools = self.pools.clone();
@@ -182,7 +186,8 @@ impl Snapshot {
         for &id in changed {
             let before = &self.pools[id as usize];
             let standing = |endpoint| standing(id, endpoint);
-            pools[id as usize] = Arc::new(Pool::new(before.spec().clone(), standing, generation, Some(before)));
+            let pool = Pool::new(before.spec().clone(), standing, generation, Some(before));
+            pools[id as usize] = Arc::new(pool.loaded(*before.allowance()));
         }
         for &id in changed {
             for &plan in &self.blueprint.plans_of[id as usize] {
@@ -208,6 +213,26 @@ impl Snapshot {
             overlay: Overlay::default(),
         };
         snapshot.overlaid(rulings)
+    }
+
+    /// The same snapshot, before it is published, with the loads of these pools.
+    pub fn loaded(mut self, loads: &[(PoolId, Allowance)]) -> Self {
+        if loads.is_empty() {
+            return self;
+        }
+        for &(id, allowance) in loads {
+            self.pools[id as usize] = Arc::new(Pool::clone(&self.pools[id as usize]).loaded(allowance));
+        }
+        let mut plans: Vec<PlanId> =
+            loads.iter().flat_map(|&(id, _)| &self.blueprint.plans_of[id as usize]).copied().collect();
+        plans.sort_unstable();
+        plans.dedup();
+        for plan in plans {
+            let before = &self.plans[plan as usize];
+            self.plans[plan as usize] = Plan::new(before.rule().clone(), &self.pools, None).divided(before.split());
+        }
+        let overlay = self.overlay.over(&self.pools);
+        Self { overlay, ..self }
     }
 
     /// The same snapshot, before it is published, with what the operator says of steered names.

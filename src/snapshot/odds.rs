@@ -1,5 +1,6 @@
 //! How many of many clients get which answer: the choice that a query makes, with every draw taken every way.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use super::plan::{Choice, Plan, Rung, Verdict};
 use super::pool::{Family, Pool};
 use super::world::PoolId;
 use crate::health::Share;
-use crate::steering::{HashKey, Lots, Outcomes, Ranking, Set, outcomes};
+use crate::steering::{Draw, HashKey, Outcomes, Ranking, Set, outcomes};
 
 /// Which share of clients is sent to which pool.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,25 +25,36 @@ pub struct Shares {
 
 impl Plan {
     /// What clients with this ranking can be answered, and how probable each answer is. They ask for the families one after
-    /// the other until one has something to give, and draws go the same way for all of them.
+    /// the other until one has something to give, and draws go the same way for all of them. What a hash decides is a draw
+    /// too, for many clients.
     ///
     /// `key` is that of one client: which part of a roll-out it belongs to is then no draw.
     pub fn odds(&self, ranking: &Ranking, families: &[Family], key: Option<HashKey>) -> Outcomes<(Family, Choice)> {
         outcomes(|lots| {
-            let mut ask = |family| {
-                lots.again();
-                let part = self.part(key, lots);
-                let shares = |share: u16| [u32::from(share), u32::from(Share::FULL.thousandths() - share)];
-                let takers = self.takers(ranking, part, |_, share| lots.draw(0b11, &shares(share)) == 0);
-                (family, self.choose_by(ranking, family, takers, |pools, weights| lots.draw(pools, weights)))
-            };
-            let mut last = ask(families[0]);
-            for &family in &families[1..] {
-                if last.1.verdict == Verdict::Nodata {
-                    last = ask(family);
+            let lots = RefCell::new(lots);
+            let draw = |pools: Set, weights: &[u32]| lots.borrow_mut().draw(pools, weights);
+            ask_in_turn(families, |family| {
+                lots.borrow_mut().again();
+                let part = self.part(key, draw);
+                let takers = self.takers(ranking, part, |_, share| draw(BOTH, &shares(share)) == 0);
+                self.spill_by(ranking, part, draw, |spill| self.choose_by(ranking, family, takers, spill, draw))
+            })
+        })
+    }
+
+    /// The same for the one client with this key: nothing is left to chance but what queries leave to it.
+    pub fn odds_for(&self, ranking: &Ranking, families: &[Family], key: Option<HashKey>) -> Outcomes<(Family, Choice)> {
+        outcomes(|lots| {
+            let lots = RefCell::new(lots);
+            let draw = |pools: Set, weights: &[u32]| lots.borrow_mut().draw(pools, weights);
+            ask_in_turn(families, |family| {
+                lots.borrow_mut().again();
+                if matches!(self.rule().course.draw, Some(Draw::Sticky(_))) && key.is_some() {
+                    return self.choose(ranking, family, key, |_| 0);
                 }
-            }
-            last
+                let takers = self.takers(ranking, self.part(key, draw), |_, share| draw(BOTH, &shares(share)) == 0);
+                self.spill(key, |spill| self.choose_by(ranking, family, takers, spill, draw))
+            })
         })
     }
 
@@ -65,16 +77,12 @@ impl Plan {
     }
 
     /// The pools that a client belongs to, by its key or by a draw.
-    fn part(&self, key: Option<HashKey>, lots: &mut Lots) -> Set {
-        /// The two parts, as if they were pools.
-        const BOTH: Set = 0b11;
+    fn part(&self, key: Option<HashKey>, draw: impl Fn(Set, &[u32]) -> usize) -> Set {
         let Some(split) = self.split() else { return Set::MAX };
         if key.is_some() || split.is_whole() {
             return split.pools(key, |_| 0);
         }
-        let first = split.share.thousandths();
-        let weights = [first, Share::FULL.thousandths() - first].map(u32::from);
-        split.side(lots.draw(BOTH, &weights) == 0)
+        split.side(draw(BOTH, &shares(split.share.thousandths())) == 0)
     }
 
     /// The parts of one outcome's clients that its pools get.
@@ -86,7 +94,7 @@ impl Plan {
             Verdict::Nodata | Verdict::Servfail => return vec![(None, 1.0)],
         };
         let endpoints = ids.iter().flat_map(|&id| {
-            let weights = pools[id as usize].weights(family, selection);
+            let weights = pools[id as usize].weights(family, selection, rule.pick);
             weights.into_iter().map(move |weight| (id, weight))
         });
         let (owners, weights): (Vec<PoolId>, Vec<_>) = endpoints.unzip();
@@ -98,4 +106,23 @@ impl Plan {
         }
         parts.into_iter().map(|(id, part)| (Some(id), part as f64 / sum as f64)).collect()
     }
+}
+
+/// Two ways, as if they were pools.
+const BOTH: Set = 0b11;
+
+/// What is drawn for one of them with this probability, in thousandths.
+fn shares(first: u16) -> [u32; 2] {
+    [first, Share::FULL.thousandths() - first].map(u32::from)
+}
+
+/// What comes of asking for one family after the other until one has something to give.
+fn ask_in_turn(families: &[Family], mut ask: impl FnMut(Family) -> Choice) -> (Family, Choice) {
+    let mut last = (families[0], ask(families[0]));
+    for &family in &families[1..] {
+        if last.1.verdict == Verdict::Nodata {
+            last = (family, ask(family));
+        }
+    }
+    last
 }

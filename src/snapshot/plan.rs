@@ -29,10 +29,11 @@ use std::sync::Arc;
 use super::pool::{Family, Kind, PerFamily, Pool, Selection};
 use super::world::PoolId;
 use crate::health::Share;
+use crate::load::Allowance;
 use crate::overrides::Mode;
 use crate::steering::{
-    AllDown, Course, Draw, HashKey, Map, Pick, Placement, Ranking, Set, Split, Walk, by_hash, by_weight, is_among,
-    members,
+    AllDown, Course, Draw, HashKey, Map, Pick, Placement, Ranking, Set, Spill, Split, Walk, by_hash, by_weight,
+    is_among, members,
 };
 use crate::wire::{Rtype, SvcParams};
 
@@ -51,6 +52,8 @@ pub struct Rule {
     pub answers: u16,
     /// Bits of a client's address of each family that its hash goes by, if pools or endpoints are chosen by hash.
     pub sticky: Option<PerFamily<u8>>,
+    /// What its pools are hashed by for the step `load`, if the chain has it.
+    pub load: Option<LoadKeys>,
     /// What answers when no pool can.
     pub fallback: Option<PoolId>,
     /// What is answered when that cannot either.
@@ -65,6 +68,15 @@ pub struct Rule {
     pub split: Option<Split>,
 }
 
+/// What a rule's pools are hashed by for the step `load`. The two differ, so that who has to go goes to each of the others.
+#[derive(Clone, Debug)]
+pub struct LoadKeys {
+    /// For whether a client stays.
+    pub stay: Box<[HashKey]>,
+    /// For where it goes otherwise.
+    pub go: Box<[HashKey]>,
+}
+
 /// A rule with the state of its pools.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -75,6 +87,8 @@ pub struct Plan {
     split: Option<Split>,
     /// What pools are drawn by, if any are: weights, or weights times shares where a pool keeps only a share of its clients.
     weights: Option<Arc<[u32]>>,
+    /// What the step `load` goes by, if the chain has it.
+    loads: Option<Arc<Loads>>,
     /// How far each pool has come, if one is on its way back or out.
     ramps: Option<Arc<[Share]>>,
     /// Pools with endpoints of a family, as the operator wrote them.
@@ -197,6 +211,7 @@ impl Plan {
             mode,
             split: rule.split,
             weights: rule.course.draws().then(|| drawn_weights(&rule, pools)),
+            loads: rule.load.is_some().then(|| Loads::new(&rule, pools)),
             ramps: ramp.then(|| ramps.into()),
             given: sets(&Pool::is_given),
             usable,
@@ -265,25 +280,57 @@ impl Plan {
         mut number: impl FnMut(u32) -> u32,
     ) -> Choice {
         let part = self.split.map_or(Set::MAX, |split| split.pools(key, &mut number));
-        if let (Some(Draw::Sticky(pools)), Some(client)) = (&self.rule.course.draw, key) {
-            let takers = self.takers(ranking, part, |pool, share| is_among(client, pools[pool], share));
-            return self.choose_by(ranking, family, takers, by_hash(client, pools));
-        }
-        let takers = self.takers(ranking, part, |_, share| number(u32::from(FULL)) < u32::from(share));
-        self.choose_by(ranking, family, takers, by_weight(number))
+        self.spill(key, |spill| {
+            if let (Some(Draw::Sticky(pools)), Some(client)) = (&self.rule.course.draw, key) {
+                let takers = self.takers(ranking, part, |pool, share| is_among(client, pools[pool], share));
+                return self.choose_by(ranking, family, takers, spill, by_hash(client, pools));
+            }
+            let takers = self.takers(ranking, part, |_, share| number(u32::from(FULL)) < u32::from(share));
+            self.choose_by(ranking, family, takers, spill, by_weight(number))
+        })
     }
 
-    /// The same; `takers` are the pools that [take](Self::takers) this query, and `draw` gives one of these pools in proportion
-    /// to these weights.
+    /// Tells `choose` what loads make of rankings for the client with this key.
+    pub fn spill<T>(&self, key: Option<HashKey>, choose: impl FnOnce(&Spill<'_>) -> T) -> T {
+        let (Some(loads), Some(keys), Some(client)) = (&self.loads, &self.rule.load, key) else {
+            return choose(&Spill::NONE);
+        };
+        let stays = |&pool: &usize| is_among(client, keys.stay[pool], loads.keep[pool].thousandths());
+        let keep = members(loads.shedding).filter(stays).fold(!loads.shedding, |keep, pool| keep | 1 << pool);
+        let next = |pools| by_hash(client, &keys.go)(pools, &loads.rooms);
+        choose(&Spill { keep, roomy: loads.roomy, next: &next, ..Spill::NONE })
+    }
+
+    /// The same for many clients who belong to this part, where `draw` decides.
+    pub(super) fn spill_by<T>(
+        &self,
+        ranking: &Ranking,
+        part: Set,
+        draw: impl Fn(Set, &[u32]) -> usize,
+        choose: impl FnOnce(&Spill<'_>) -> T,
+    ) -> T {
+        let Some(loads) = &self.loads else { return choose(&Spill::NONE) };
+        let stays = |&pool: &usize| {
+            let share = u32::from(loads.keep[pool].thousandths());
+            share > 0 && draw(0b11, &[share, u32::from(FULL) - share]) == 0
+        };
+        let asked = members(loads.shedding & self.rule.course.home(ranking, part));
+        let keep = asked.filter(stays).fold(!loads.shedding, |keep, pool| keep | 1 << pool);
+        choose(&Spill { keep, roomy: loads.roomy, next: &|pools| draw(pools, &loads.rooms), ..Spill::NONE })
+    }
+
+    /// What a client with this ranking is answered; `takers` are the pools that [take](Self::takers) this query, `spill` is what
+    /// loads make of the ranking, and `draw` gives one of these pools in proportion to these weights.
     pub(super) fn choose_by(
         &self,
         ranking: &Ranking,
         family: Family,
         takers: Takers,
+        spill: &Spill<'_>,
         mut draw: impl FnMut(Set, &[u32]) -> usize,
     ) -> Choice {
         let part = takers.part;
-        let mut seen = Seen { plan: self, part, among: part, reached: 0, fallback: false };
+        let mut seen = Seen { plan: self, spill, part, among: part, reached: 0, fallback: false };
         if let Some(Mode::Drain | Mode::ForceDown) = self.mode {
             if let Some(choice) = self.fall_back(&mut seen, family) {
                 return choice;
@@ -366,7 +413,7 @@ impl Plan {
     }
 
     /// What `fallback` makes of it, if it can answer in any family.
-    fn fall_back(&self, seen: &mut Seen<'_>, family: Family) -> Option<Choice> {
+    fn fall_back(&self, seen: &mut Seen<'_, '_>, family: Family) -> Option<Choice> {
         let fallback = self.fallback?;
         seen.fallback = true;
         if let Some(selection) = fallback.answers[family as usize] {
@@ -381,7 +428,7 @@ impl Plan {
     /// does not fail.
     fn choose_alone(
         &self,
-        mut seen: Seen<'_>,
+        mut seen: Seen<'_, '_>,
         rungs: &Rungs,
         ranking: &Ranking,
         family: Family,
@@ -445,6 +492,39 @@ fn drawn_weights(rule: &Rule, pools: &[Arc<Pool>]) -> Arc<[u32]> {
     rule.course.weights.iter().zip(shares).map(drawn).collect()
 }
 
+/// What is known of the loads of a rule's pools.
+#[derive(Debug)]
+struct Loads {
+    /// The share of its clients that each keeps.
+    keep: Box<[Share]>,
+    /// Pools that do not keep all.
+    shedding: Set,
+    /// What each can take of others, in a unit in which all of it together fits 32 bits.
+    rooms: Box<[u32]>,
+    /// Pools that can take anything.
+    roomy: Set,
+}
+
+impl Loads {
+    fn new(rule: &Rule, pools: &[Arc<Pool>]) -> Arc<Self> {
+        let allowances = || rule.pools.iter().map(|&id| pools[id as usize].allowance());
+        let set = |holds: fn(&Allowance) -> bool| {
+            let held = allowances().enumerate().filter(|(_, allowance)| holds(allowance));
+            held.fold(0, |set: Set, (place, _)| set | 1 << place)
+        };
+        let total = allowances().fold(0_u64, |sum, allowance| sum.saturating_add(allowance.room));
+        // One bit to spare, as what is left of a room never becomes nothing.
+        let surplus = (u64::BITS - total.leading_zeros()).saturating_sub(u32::BITS - 1);
+        let room = |allowance: &Allowance| ((allowance.room >> surplus) as u32).max(u32::from(allowance.room > 0));
+        Arc::new(Self {
+            keep: allowances().map(|allowance| allowance.keep).collect(),
+            shedding: set(|allowance| !allowance.keep.is_full()),
+            rooms: allowances().map(room).collect(),
+            roomy: set(|allowance| allowance.room > 0),
+        })
+    }
+}
+
 /// Those of these pools that are of this part.
 fn within(sets: PerFamily<Set>, part: Set) -> PerFamily<Set> {
     sets.map(|set| set & part)
@@ -463,8 +543,9 @@ enum Place {
 }
 
 /// What walks have looked at so far.
-struct Seen<'a> {
+struct Seen<'a, 's> {
     plan: &'a Plan,
+    spill: &'a Spill<'s>,
     /// The pools that the client belongs to.
     part: Set,
     /// Those that are looked at now: these, and then all.
@@ -473,7 +554,7 @@ struct Seen<'a> {
     fallback: bool,
 }
 
-impl Seen<'_> {
+impl Seen<'_, '_> {
     fn come_to(&mut self, rung: Rung) {
         if rung == Rung::Ready {
             self.among = Set::MAX;
@@ -481,8 +562,9 @@ impl Seen<'_> {
     }
 
     fn walk(&mut self, ranking: &Ranking, available: Set, draw: impl FnMut(Set, &[u32]) -> usize) -> Set {
-        let Walk { chosen, reached } =
-            self.plan.rule.course.walk(ranking, available, self.plan.weights.as_deref().unwrap_or_default(), draw);
+        let weights = self.plan.weights.as_deref().unwrap_or_default();
+        let spill = Spill { part: self.among, ..*self.spill };
+        let Walk { chosen, reached } = self.plan.rule.course.walk(ranking, available, &spill, weights, draw);
         self.reached |= reached & self.among;
         chosen
     }

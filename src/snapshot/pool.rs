@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use super::world::{Endpoint, Members, PoolSpec};
 use crate::health::Share;
+use crate::load::{Allowance, FULL_WEIGHT};
 use crate::name::Name;
 use crate::overrides::Mode;
-use crate::steering::HashKey;
+use crate::steering::{HashKey, Pick};
 
 /// An address family, as an index into pairs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -30,6 +31,8 @@ pub struct Standing {
     pub restless: bool,
     /// Whether it is to answer at all.
     pub duty: Duty,
+    /// How often `least-load` draws it, as against others of its pool: at most [`FULL_WEIGHT`], 0 while it is full.
+    pub room: u16,
     /// How far it has come on its way back, or on its way out: above nothing. What it keeps is the share of that share.
     pub ramp: Share,
 }
@@ -50,14 +53,15 @@ pub enum Duty {
 
 impl Standing {
     /// Of an endpoint that nobody watches.
-    pub const CALM: Self = Self { share: Share::FULL, restless: false, duty: Duty::On, ramp: Share::FULL };
+    pub const CALM: Self =
+        Self { share: Share::FULL, restless: false, duty: Duty::On, room: FULL_WEIGHT, ramp: Share::FULL };
 
     /// What probes say, with what the operator says of it. What is forced is calm: no outcome will change it.
     pub fn under(self, mode: Option<Mode>) -> Self {
         match mode {
             None | Some(Mode::Open) => self,
             Some(Mode::Drain) => Self { duty: Duty::Draining, ..self },
-            Some(Mode::ForceUp) => Self::CALM,
+            Some(Mode::ForceUp) => Self { room: self.room, ..Self::CALM },
             Some(Mode::ForceDown) => Self { share: Share::NONE, duty: Duty::Off, ..Self::CALM },
         }
     }
@@ -86,6 +90,20 @@ pub struct Member<T> {
     pub share: Share,
     /// What it is hashed by.
     pub key: HashKey,
+    /// Its weight by load, where `least-load` picks.
+    pub room: u16,
+}
+
+impl<T> Member<T> {
+    /// What it is drawn in proportion to.
+    pub fn weight_for(&self, pick: Pick) -> u16 {
+        match pick {
+            // Weight 0 is the operator's word, and room is not.
+            Pick::LeastLoad if self.weight > 0 => self.room,
+            Pick::LeastLoad => 0,
+            Pick::Rotate | Pick::Weighted | Pick::Random | Pick::Sticky => self.weight,
+        }
+    }
 }
 
 /// A pool's members of one kind, as the rungs of the ladder take them.
@@ -124,7 +142,8 @@ impl<T: Clone + PartialEq> Lists<T> {
     fn new(members: &[(Member<T>, Standing)], previous: Option<&Self>) -> Self {
         let list = |holds: &dyn Fn(&Standing) -> bool, share: &dyn Fn(&Standing) -> Share| -> Arc<[Member<T>]> {
             let held = members.iter().filter(|(_, standing)| holds(standing));
-            held.map(|(member, standing)| Member { share: share(standing), ..member.clone() }).collect()
+            held.map(|(member, standing)| Member { share: share(standing), room: standing.room, ..member.clone() })
+                .collect()
         };
         let is_up = |duty: Duty| move |standing: &Standing| standing.duty == duty && standing.share.is_some();
         let probed = |standing: &Standing| standing.share;
@@ -185,6 +204,7 @@ pub struct Pool {
     /// By the endpoints' places in the spec.
     standings: Box<[Standing]>,
     share: Share,
+    allowance: Allowance,
     ramp: Share,
     restless: bool,
     draining: bool,
@@ -232,7 +252,7 @@ pub const OPEN_NOW: u64 = u64::MAX;
 
 impl Pool {
     /// The pool with endpoints in these standings, in the order of its spec. `generation` is that of the snapshot it is
-    /// made for; `previous` is the same pool as it was, if it was there.
+    /// made for; `previous` is the same pool as it was, if it was there. Of its load nothing is known.
     pub fn new(
         spec: Arc<PoolSpec>,
         standing: impl Fn(usize) -> Standing,
@@ -244,7 +264,8 @@ impl Pool {
             Members::Addresses(endpoints) => addresses(endpoints, &standings, previous),
             Members::Cname(endpoint) => {
                 let key = HashKey::of_candidate(endpoint.value.as_wire());
-                let member = Member { value: endpoint.value.clone(), weight: endpoint.weight, share: Share::FULL, key };
+                let (value, weight) = (endpoint.value.clone(), endpoint.weight);
+                let member = Member { value, weight, share: Share::FULL, key, room: FULL_WEIGHT };
                 let before = previous.and_then(|pool| pool.kind.cname());
                 Kind::Cname(Lists::new(&[(member, standings[0])], before))
             }
@@ -253,7 +274,8 @@ impl Pool {
         let ramping = standings.iter().any(|standing| standing.is_open() && !standing.ramp.is_full());
         let restless = draining || ramping || standings.iter().any(|standing| standing.restless);
         let (share, ramp) = (share(&spec.members, &standings), highest_ramp(&standings));
-        let mut pool = Self { spec, kind, standings, share, ramp, restless, draining, ramping, last_open: [0; 2] };
+        let (allowance, last_open) = (Allowance::UNKNOWN, [0; 2]);
+        let mut pool = Self { spec, kind, standings, share, allowance, ramp, restless, draining, ramping, last_open };
         pool.last_open = [Family::V4, Family::V6].map(|family| {
             let was_open = previous.map_or(0, |pool| pool.last_open[family as usize]);
             match was_open {
@@ -263,6 +285,16 @@ impl Pool {
             }
         });
         pool
+    }
+
+    /// The same pool with another load.
+    pub(super) fn loaded(self, allowance: Allowance) -> Self {
+        Self { allowance, ..self }
+    }
+
+    /// How many of its clients it keeps, and what it can take of others'.
+    pub fn allowance(&self) -> &Allowance {
+        &self.allowance
     }
 
     /// What the operator wrote.
@@ -367,15 +399,15 @@ impl Pool {
         }
     }
 
-    /// The weights and shares of the endpoints of this family that answer.
-    pub(super) fn weights(&self, family: Family, selection: Selection) -> Vec<(u16, Share)> {
-        fn of<T>(members: &[Member<T>]) -> Vec<(u16, Share)> {
-            members.iter().map(|member| (member.weight, member.share)).collect()
+    /// What this picks the endpoints of a family in proportion to, and their shares, of those that answer.
+    pub(super) fn weights(&self, family: Family, selection: Selection, pick: Pick) -> Vec<(u16, Share)> {
+        fn of<T>(members: &[Member<T>], pick: Pick) -> Vec<(u16, Share)> {
+            members.iter().map(|member| (member.weight_for(pick), member.share)).collect()
         }
         match (&self.kind, family) {
-            (Kind::Addresses(v4, _), Family::V4) => of(v4.select(selection)),
-            (Kind::Addresses(_, v6), Family::V6) => of(v6.select(selection)),
-            (Kind::Cname(name), _) => of(name.select(selection)),
+            (Kind::Addresses(v4, _), Family::V4) => of(v4.select(selection), pick),
+            (Kind::Addresses(_, v6), Family::V6) => of(v6.select(selection), pick),
+            (Kind::Cname(name), _) => of(name.select(selection), pick),
         }
     }
 
@@ -402,7 +434,7 @@ fn addresses(endpoints: &[Endpoint<IpAddr>], standings: &[Standing], previous: O
 }
 
 fn address_member<const LENGTH: usize>(value: [u8; LENGTH], weight: u16) -> Member<[u8; LENGTH]> {
-    Member { value, weight, share: Share::FULL, key: HashKey::of_candidate(&value) }
+    Member { value, weight, share: Share::FULL, key: HashKey::of_candidate(&value), room: FULL_WEIGHT }
 }
 
 /// The mean share of open endpoints of both families; evenly if none has a weight. Ramps are left out: that an endpoint comes
@@ -435,13 +467,15 @@ mod tests {
     use super::*;
 
     fn spec(min_healthy: f64) -> Arc<PoolSpec> {
-        let endpoint = |text: &str| Endpoint { value: text.parse().unwrap(), weight: 1, condition: None };
+        let endpoint =
+            |text: &str| Endpoint { value: text.parse().unwrap(), weight: 1, capacity: None, condition: None };
         let members = ["192.0.2.1", "192.0.2.2", "192.0.2.3", "2001:db8::1"].map(endpoint);
         Arc::new(PoolSpec {
             name: "web".into(),
             zone: None,
             datacenter: None,
             min_healthy,
+            capacity: None,
             recovery: crate::health::Recovery::default(),
             members: Members::Addresses(members.into()),
         })

@@ -98,12 +98,13 @@ mod tests {
         };
         let pool = |name: &str, datacenter, address: &str| {
             let value = address.parse().unwrap();
-            let members = Members::Addresses(vec![Endpoint { value, weight: 1, condition: None }]);
+            let members = Members::Addresses(vec![Endpoint { value, weight: 1, capacity: None, condition: None }]);
             Arc::new(PoolSpec {
                 name: name.into(),
                 zone: None,
                 datacenter,
                 min_healthy: 0.0,
+                capacity: None,
                 recovery: Recovery::default(),
                 members,
             })

@@ -106,6 +106,8 @@ pub struct PoolSpec {
     pub datacenter: Option<DatacenterId>,
     /// The share of a family's endpoints, 0-1, that must be open for the pool to be usable; 0 asks for any.
     pub min_healthy: f64,
+    /// The most that all of it can take, in a unit of the operator's, above 0.
+    pub capacity: Option<f64>,
     /// How it comes back after it was down.
     pub recovery: Recovery,
     /// What it hands out.
@@ -148,6 +150,14 @@ impl Members {
         targets
     }
 
+    /// What the endpoint in this place can take, if the operator says it.
+    pub fn capacity(&self, place: usize) -> Option<f64> {
+        match self {
+            Self::Addresses(endpoints) => endpoints.get(place)?.capacity,
+            Self::Cname(endpoint) => endpoint.capacity,
+        }
+    }
+
     /// What tells whether the endpoint in this place is up, if anything does.
     pub fn condition(&self, place: usize) -> Option<&Condition> {
         match self {
@@ -164,6 +174,8 @@ pub struct Endpoint<T> {
     pub value: T,
     /// For `weighted` draws; 0 only when no other is left.
     pub weight: u16,
+    /// What it can take, in a unit of the operator's, above 0.
+    pub capacity: Option<f64>,
     /// What tells whether it is up; without one it always is.
     pub condition: Option<Condition>,
 }
@@ -211,7 +223,7 @@ pub struct Steering {
     pub take: u8,
     /// Whether the last of them, of two at least, is drawn from all others.
     pub spare: bool,
-    /// Bits of a client's address of each family that `sticky` goes by, if a step or `pick` says so; not above
+    /// Bits of a client's address of each family that `sticky` goes by, if a step or `pick` goes by a hash; not above
     /// [`Ecs`]'s maxima.
     pub sticky: Option<PerFamily<u8>>,
     /// This name's own tiers for a region, in place of the region's: `prefer = { europe = [...] }`. `only` stays the region's.
@@ -228,6 +240,23 @@ pub struct Steering {
     pub https: Option<SvcParams>,
     /// How its clients move from some of its pools to others, if they do.
     pub rollout: Option<Box<rollout::Spec>>,
+}
+
+impl Steering {
+    /// The steps that rank, up to the first that leaves no ties.
+    pub fn ranked_steps(&self) -> impl Iterator<Item = Step> + Clone {
+        self.steer.iter().copied().take_while(|step| !step.draws())
+    }
+
+    /// Whether its pools take one another's clients by load.
+    pub fn spills(&self) -> bool {
+        self.ranked_steps().any(|step| step == Step::Load)
+    }
+
+    /// Whether it makes a difference how full its pools are.
+    pub fn goes_by_load(&self) -> bool {
+        self.spills() || self.pick == Pick::LeastLoad
+    }
 }
 
 /// A pool in a name's `pools`.

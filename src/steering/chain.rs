@@ -11,6 +11,9 @@ pub enum Step {
     Distance,
     /// By the order in `pools`.
     Failover,
+    /// Those with room before full ones: a pool over its capacity, or dead, keeps what it can of its clients, and the others go
+    /// to all others in proportion to their room.
+    Load,
     /// One pool drawn for each query in proportion to weight. It leaves no ties.
     Weight,
     /// One pool by weighted rendezvous hash of the client's prefix and the name. It leaves no ties.
@@ -19,11 +22,12 @@ pub enum Step {
 
 impl Step {
     /// All of them, with their names in a zone file.
-    pub const ALL: [(&'static str, Self); 6] = [
+    pub const ALL: [(&'static str, Self); 7] = [
         ("region", Self::Region),
         ("latency", Self::Latency),
         ("distance", Self::Distance),
         ("failover", Self::Failover),
+        ("load", Self::Load),
         ("weight", Self::Weight),
         ("sticky", Self::Sticky),
     ];
@@ -50,6 +54,8 @@ pub enum Pick {
     Random,
     /// By weighted rendezvous hash of the client's prefix, the name and the endpoint.
     Sticky,
+    /// A draw without replacement, in proportion to room, or to how fast endpoints respond where none reports its load.
+    LeastLoad,
 }
 
 /// What is answered when nothing is left, `fallback` included.

@@ -8,6 +8,8 @@
 //!
 //! The same walk serves every rung of the ladder; only what counts as available differs from one to the next.
 //!
+//! The step `load` makes another order of the ranking, for each client: see [`Spill`].
+//!
 //! With a spare the last place is not the next best but any other one: when something breaks that the best places share,
 //! clients still hold an address elsewhere.
 
@@ -32,6 +34,12 @@ pub struct Course {
     pub spare: bool,
 }
 
+/// Pools that are equal to a client, and those that it was found out from.
+struct Tier {
+    pools: Set,
+    looked_at: Set,
+}
+
 /// How one of several pools is drawn, in proportion to weight.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Draw {
@@ -39,6 +47,31 @@ pub enum Draw {
     Chance,
     /// By rendezvous hash (the step `sticky`): the keys of the pools.
     Sticky(Box<[HashKey]>),
+}
+
+/// What the step `load` makes of a ranking for one client.
+///
+/// ```text
+///   home tiers, those that keep it > others with room, by hash in proportion to it > home tiers, the others > the rest
+/// ```
+///
+/// A pool that keeps all of its clients keeps every client, so without loads the order is that of the ranking.
+#[derive(Clone, Copy)]
+pub struct Spill<'a> {
+    /// Pools that the client may be one of.
+    pub part: Set,
+    /// Pools that keep this client if it is theirs.
+    pub keep: Set,
+    /// Pools that can take clients of others.
+    pub roomy: Set,
+    /// Where this client goes among some of them.
+    pub next: &'a dyn Fn(Set) -> usize,
+}
+
+impl Spill<'static> {
+    /// All keep their clients.
+    pub const NONE: Self =
+        Self { part: Set::MAX, keep: Set::MAX, roomy: 0, next: &|pools| pools.trailing_zeros() as usize };
 }
 
 /// What a walk down a ranking came to.
@@ -56,21 +89,26 @@ impl Course {
         self.draw.is_some() || self.spare
     }
 
+    /// The pools of a part whose clients those of this ranking are, by the steps before `load`.
+    pub fn home(&self, ranking: &Ranking, part: Set) -> Set {
+        self.by_home(ranking, part).0.iter().fold(0, |pools, &tier| pools | self.pools_of(tier))
+    }
+
     /// Walks down the tiers until pools of `take` datacenters are chosen. Tied pools are chosen together, unless the chain
-    /// draws one of them. `weights` has a number for each pool, which need not be the one that the operator wrote; it may be
+    /// draws one of them. `spill` is what loads make of the ranking; `weights` has a number for each pool, which need not be the one that the operator wrote; it may be
     /// empty where nothing is drawn. `draw` gives one of these pools in proportion to these weights.
     pub fn walk(
         &self,
         ranking: &Ranking,
         available: Set,
+        spill: &Spill<'_>,
         weights: &[u32],
         mut draw: impl FnMut(Set, &[u32]) -> usize,
     ) -> Walk {
         let ranked = if self.spare { self.take - 1 } else { self.take };
         let mut walk = Walk::default();
-        for &tier in ranking.tiers() {
-            let pools = self.pools_of(tier);
-            walk.reached |= pools;
+        for Tier { pools, looked_at } in self.tiers(ranking, available, spill) {
+            walk.reached |= looked_at;
             let mut left = pools & available;
             while left != 0 {
                 let best = if self.draw.is_some() { 1 << draw(left, weights) } else { left };
@@ -85,6 +123,41 @@ impl Course {
             }
         }
         walk
+    }
+
+    /// The order of pools for one client. Those that take clients of others come one by one, if they are available.
+    fn tiers<'a>(
+        &'a self,
+        ranking: &'a Ranking,
+        available: Set,
+        spill: &'a Spill<'_>,
+    ) -> impl Iterator<Item = Tier> + 'a {
+        let Spill { part, keep, roomy, next } = *spill;
+        let (home, rest) = self.by_home(ranking, part);
+        let of = |tiers: &'a [Set], among: Set| {
+            let tiers = tiers.iter().map(|&tier| self.pools_of(tier));
+            tiers.map(move |pools| Tier { pools: pools & among, looked_at: pools })
+        };
+        let others = rest.iter().fold(0, |pools, &tier| pools | self.pools_of(tier));
+        let roomy = if home.is_empty() { 0 } else { others & roomy };
+        let mut left = roomy & available;
+        let moved = std::iter::from_fn(move || {
+            let pool = (left != 0).then(|| 1 << next(left))?;
+            left &= !pool;
+            Some(Tier { pools: pool, looked_at: roomy })
+        });
+        of(home, keep).chain(moved).chain(of(home, !keep)).chain(of(rest, !roomy))
+    }
+
+    /// The tiers whose pools' clients these are, and those behind them.
+    fn by_home<'a>(&self, ranking: &'a Ranking, part: Set) -> (&'a [Set], &'a [Set]) {
+        ranking.by_home(|tier| self.pools_of(tier) & part != 0)
+    }
+
+    /// The order of pools for a client of which loads make this, if all pools are available. Sets are not empty.
+    pub fn order(&self, ranking: &Ranking, spill: &Spill<'_>) -> Vec<Set> {
+        let tiers = self.tiers(ranking, Set::MAX, spill).map(|tier| tier.pools & spill.part);
+        tiers.filter(|&pools| pools != 0).collect()
     }
 
     /// All pools that a ranking holds.
@@ -201,17 +274,23 @@ mod tests {
     fn the_first_tier_with_something_available_answers() {
         let course = course(&[FRA, IAD, SIN]);
         let ranking = ranking(&[0b001, 0b110]);
-        assert_eq!(course.walk(&ranking, 0b111, &[], nothing_to_draw), Walk { chosen: 0b001, reached: 0b001 });
-        assert_eq!(course.walk(&ranking, 0b110, &[], nothing_to_draw), Walk { chosen: 0b110, reached: 0b111 });
-        assert_eq!(course.walk(&ranking, 0, &[], nothing_to_draw), Walk { chosen: 0, reached: 0b111 });
+        assert_eq!(
+            course.walk(&ranking, 0b111, &Spill::NONE, &[], nothing_to_draw),
+            Walk { chosen: 0b001, reached: 0b001 }
+        );
+        assert_eq!(
+            course.walk(&ranking, 0b110, &Spill::NONE, &[], nothing_to_draw),
+            Walk { chosen: 0b110, reached: 0b111 }
+        );
+        assert_eq!(course.walk(&ranking, 0, &Spill::NONE, &[], nothing_to_draw), Walk { chosen: 0, reached: 0b111 });
     }
 
     #[test]
     fn take_goes_on_until_enough_datacenters_answer() {
         let course = Course { take: 2, ..course(&[FRA, FRA, IAD, SIN]) };
         let ranking = ranking(&[0b0001, 0b0010, 0b0100, 0b1000]);
-        assert_eq!(course.walk(&ranking, 0b1111, &[], nothing_to_draw).chosen, 0b0111);
-        assert_eq!(course.walk(&ranking, 0b1001, &[], nothing_to_draw).chosen, 0b1001);
+        assert_eq!(course.walk(&ranking, 0b1111, &Spill::NONE, &[], nothing_to_draw).chosen, 0b0111);
+        assert_eq!(course.walk(&ranking, 0b1001, &Spill::NONE, &[], nothing_to_draw).chosen, 0b1001);
     }
 
     #[test]
@@ -224,11 +303,11 @@ mod tests {
                 assert_eq!(sum, 100);
                 number
             };
-            course.walk(&ranking, 0b111, weights, by_weight(number))
+            course.walk(&ranking, 0b111, &Spill::NONE, weights, by_weight(number))
         };
         assert_eq!(drawn(89).chosen, 0b001);
         assert_eq!(drawn(90).chosen, 0b010);
-        assert_eq!(course.walk(&ranking, 0b100, weights, by_weight(|_| 0)).chosen, 0b100);
+        assert_eq!(course.walk(&ranking, 0b100, &Spill::NONE, weights, by_weight(|_| 0)).chosen, 0b100);
     }
 
     #[test]
@@ -236,7 +315,7 @@ mod tests {
         let course = Course { take: 2, draw: Some(Draw::Chance), ..course(&[FRA, FRA, IAD]) };
         let mut numbers = [1, 0].into_iter();
         let draw = by_weight(|_| numbers.next().unwrap());
-        assert_eq!(course.walk(&ranking(&[0b111]), 0b111, &[1; 3], draw).chosen, 0b110);
+        assert_eq!(course.walk(&ranking(&[0b111]), 0b111, &Spill::NONE, &[1; 3], draw).chosen, 0b110);
     }
 
     #[test]
@@ -252,17 +331,17 @@ mod tests {
                 assert_eq!(sum, 1 + 2 + 3 + 4);
                 number
             };
-            course.walk(&ranking, 0b1111_1111, &weights, by_weight(number))
+            course.walk(&ranking, 0b1111_1111, &Spill::NONE, &weights, by_weight(number))
         };
         assert_eq!(drawn(0), Walk { chosen: 0b0000_0111, reached: 0b1111_1111 });
         assert_eq!([drawn(1), drawn(2)].map(|walk| walk.chosen), [0b0000_1011; 2]);
         assert_eq!([drawn(3), drawn(9)].map(|walk| walk.chosen), [0b1100_0011; 2], "tied pools of one place together");
-        let nobody = course.walk(&ranking, 0b0001_0011, &weights, nothing_to_draw);
+        let nobody = course.walk(&ranking, 0b0001_0011, &Spill::NONE, &weights, nothing_to_draw);
         assert_eq!(nobody.chosen, 0b0000_0011, "there is no other place");
         let one_pool = Course { draw: Some(Draw::Chance), ..course };
         let mut numbers = [10, 9].into_iter();
         let draw = by_weight(|_| numbers.next().unwrap());
-        assert_eq!(one_pool.walk(&ranking, 0b1111_1111, &weights, draw).chosen, 0b1000_0010);
+        assert_eq!(one_pool.walk(&ranking, 0b1111_1111, &Spill::NONE, &weights, draw).chosen, 0b1000_0010);
     }
 
     #[test]
@@ -270,12 +349,77 @@ mod tests {
         let course = Course { take: 3, spare: true, ..course(&[FRA, IAD, SIN, Some(3), Some(4)]) };
         let (ranked, tied) = (ranking(&[0b1, 0b10, 0b100, 0b1000, 0b1_0000]), ranking(&[0b111, 0b1_1000]));
         for (number, spare) in [(0, 0b100), (1, 0b1000), (2, 0b1_0000)] {
-            assert_eq!(course.walk(&ranked, 0b1_1111, &[1; 5], by_weight(|_| number)).chosen, 0b11 | spare);
+            assert_eq!(
+                course.walk(&ranked, 0b1_1111, &Spill::NONE, &[1; 5], by_weight(|_| number)).chosen,
+                0b11 | spare
+            );
         }
         for (number, spare) in [(0, 0b1000), (1, 0b1_0000)] {
-            let walk = course.walk(&tied, 0b1_1111, &[1; 5], by_weight(|_| number));
+            let walk = course.walk(&tied, 0b1_1111, &Spill::NONE, &[1; 5], by_weight(|_| number));
             assert_eq!(walk.chosen, 0b111 | spare, "a tie answers whole, the spare is one place");
         }
+    }
+
+    /// A ranking whose first tiers, these, are home by the steps before `load`.
+    fn at_home(home: &[Set], rest: &[Set]) -> Ranking {
+        let all: Set = home.iter().chain(rest).fold(0, |all, tier| all | tier);
+        let home_first = [home.iter().fold(0, |all, tier| all | tier)].into_iter().chain(rest.iter().copied());
+        let fine = home.iter().chain(rest).copied().collect();
+        let client = Client { region: crate::geo::Regions::NOWHERE, coordinates: None, rtts: &[] };
+        let steps = vec![Criterion::Failover(home_first.collect()), Criterion::Load, Criterion::Failover(fine)];
+        Criteria::new(all.count_ones() as u8, steps).rank(&client)
+    }
+
+    #[test]
+    fn who_is_not_kept_goes_where_there_is_room_then_stays_then_goes_on() {
+        let course = course(&[FRA, IAD, SIN, Some(3)]);
+        let ranking = at_home(&[0b0001], &[0b0010, 0b1100]);
+        let walk = |available, keep, roomy| {
+            let next = |pools: Set| 63 - pools.leading_zeros() as usize;
+            course.walk(&ranking, available, &Spill { part: !0, keep, roomy, next: &next }, &[], nothing_to_draw)
+        };
+        assert_eq!(walk(0b1111, !0, 0b0110), Walk { chosen: 0b0001, reached: 0b0001 }, "it is kept");
+        assert_eq!(walk(0b1111, !1, 0b0110), Walk { chosen: 0b0100, reached: 0b0111 });
+        assert_eq!(walk(0b1011, !1, 0b0110).chosen, 0b0010, "the next one with room that is there");
+        assert_eq!(walk(0b1110, !0, 0b0110).chosen, 0b0100, "home is dead");
+        assert_eq!(walk(0b1111, !1, 0).chosen, 0b0001, "nobody has room");
+        assert_eq!(walk(0b1001, !1, 0b0110).chosen, 0b0001, "nobody who has room is there");
+        assert_eq!(walk(0b1110, !1, 0).chosen, 0b0010, "home is dead and nobody has room: the usual next tier");
+        assert_eq!(walk(0b1000, !1, 0b0110).chosen, 0b1000);
+    }
+
+    #[test]
+    fn tied_pools_are_home_together_and_those_that_keep_a_client_answer_it() {
+        let course = course(&[FRA, IAD, SIN]);
+        let tied = at_home(&[0b011], &[0b100]);
+        let next = |_| 2;
+        let walk = |ranking: &Ranking, keep| {
+            course
+                .walk(ranking, 0b111, &Spill { part: !0, keep, roomy: 0b100, next: &next }, &[], nothing_to_draw)
+                .chosen
+        };
+        assert_eq!([walk(&tied, !0), walk(&tied, !1), walk(&tied, !2), walk(&tied, !3)], [0b011, 0b010, 0b001, 0b100]);
+        // Later steps rank among those that keep it.
+        let ranked = at_home(&[0b001, 0b010], &[0b100]);
+        assert_eq!([walk(&ranked, !0), walk(&ranked, !1), walk(&ranked, !3)], [0b001, 0b010, 0b100]);
+        // With `load` first there is nobody else to go to.
+        let all = at_home(&[0b111], &[]);
+        assert_eq!([walk(&all, !0), walk(&all, !5), walk(&all, !7)], [0b111, 0b010, 0b111]);
+    }
+
+    #[test]
+    fn a_second_place_has_room_too() {
+        let course = Course { take: 2, ..course(&[FRA, IAD, SIN, Some(3)]) };
+        let ranking = at_home(&[0b0001], &[0b0010, 0b0100, 0b1000]);
+        let next = |pools: Set| 63 - pools.leading_zeros() as usize;
+        let walk = |keep| {
+            course
+                .walk(&ranking, 0b1111, &Spill { part: !0, keep, roomy: 0b0110, next: &next }, &[], nothing_to_draw)
+                .chosen
+        };
+        assert_eq!([walk(!0), walk(!1)], [0b0101, 0b0110]);
+        let order = course.order(&ranking, &Spill { part: !0, keep: !1, roomy: 0b0110, next: &next });
+        assert_eq!(order, [0b0100, 0b0010, 0b0001, 0b1000]);
     }
 
     #[test]
@@ -285,7 +429,9 @@ mod tests {
         let mut seen = 0;
         for number in 0..50_u8 {
             let client = HashKey::of_client([10, 0, number, 0].into(), 24, b"\0");
-            let choose = |available| course.walk(&ranking(&[0b111]), available, &[1; 3], by_hash(client, &keys)).chosen;
+            let choose = |available| {
+                course.walk(&ranking(&[0b111]), available, &Spill::NONE, &[1; 3], by_hash(client, &keys)).chosen
+            };
             let first = 1 << by_hash(client, &keys)(0b111, &[1; 3]);
             let second = 1 << by_hash(client, &keys)(0b111 & !first, &[1; 3]);
             assert_eq!(choose(0b111), first | second);

@@ -10,7 +10,7 @@ mod rendezvous;
 mod split;
 
 pub use chain::{AllDown, Pick, Step};
-pub use choice::{Course, Draw, Walk, by_hash, by_weight};
+pub use choice::{Course, Draw, Spill, Walk, by_hash, by_weight};
 pub use map::{Map, Placement};
 pub use odds::{Lots, Outcomes, outcomes};
 pub use pick::{MAX_ANSWERS, Picks};

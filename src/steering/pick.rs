@@ -9,7 +9,7 @@ impl Pick {
     /// askers. Where some keep only a share of their clients, all but `weighted` come close to it.
     pub fn stakes(self, endpoints: &[(u16, Share)]) -> Vec<u64> {
         let by_weight = match self {
-            Self::Weighted | Self::Sticky => endpoints.iter().any(|(weight, _)| *weight > 0),
+            Self::Weighted | Self::Sticky | Self::LeastLoad => endpoints.iter().any(|(weight, _)| *weight > 0),
             Self::Rotate | Self::Random => false,
         };
         let weight = |weight: u16| if by_weight { u64::from(weight) } else { 1 };
@@ -51,10 +51,12 @@ impl Picks {
                 }
             }
             Pick::Random => picks.draw(count, |_| 1, draw),
-            Pick::Weighted | Pick::Sticky if (0..count).all(|place| weight(place) == 0) => {
+            Pick::Weighted | Pick::Sticky | Pick::LeastLoad if (0..count).all(|place| weight(place) == 0) => {
                 picks.draw(count, |_| 1, draw);
             }
-            Pick::Weighted | Pick::Sticky => picks.draw(count, |place| u32::from(weight(place)), draw),
+            Pick::Weighted | Pick::Sticky | Pick::LeastLoad => {
+                picks.draw(count, |place| u32::from(weight(place)), draw)
+            }
         }
         picks
     }
@@ -101,7 +103,7 @@ impl Picks {
     ) -> Self {
         let wanted = count.min(usize::from(answers)).min(MAX_ANSWERS);
         let mut picks = Self { places: [0; MAX_ANSWERS], count: wanted as u8 };
-        if matches!(pick, Pick::Weighted | Pick::Sticky) {
+        if matches!(pick, Pick::Weighted | Pick::Sticky | Pick::LeastLoad) {
             let even = (0..count).all(|place| weight(place) == 0);
             let weight = |place| u64::from(if even { 1 } else { weight(place) }) * u64::from(share(place));
             // Draws have 32 bits. What does not fit loses low bits, of which it has plenty.

@@ -33,7 +33,8 @@ pub struct Ranking {
 }
 
 impl Ranking {
-    /// Disjoint sets, none of them empty.
+    /// Disjoint sets. None of them is empty, but where the chain has the step `load` an empty one stands behind those that the
+    /// steps before it leave tied.
     pub fn tiers(&self) -> &[Set] {
         &self.tiers
     }
@@ -41,7 +42,24 @@ impl Ranking {
     pub(super) fn of(tiers: &[Set]) -> Self {
         Self { tiers: tiers.into() }
     }
+
+    /// The tiers of slots whose clients these are, and those behind them: the first that the steps before `load` leave tied and
+    /// of which any `counts`. Without that step none are of the first kind.
+    pub fn by_home(&self, counts: impl Fn(Set) -> bool) -> (&[Set], &[Set]) {
+        let mut rest = &*self.tiers;
+        while let Some(end) = rest.iter().position(|&tier| tier == TIE_ENDS) {
+            let (home, behind) = (&rest[..end], &rest[end + 1..]);
+            if home.iter().any(|&tier| counts(tier)) {
+                return (home, behind);
+            }
+            rest = behind;
+        }
+        (&[], &self.tiers)
+    }
 }
+
+/// Stands behind tiers that the steps before `load` leave tied.
+const TIE_ENDS: Set = 0;
 
 /// Rankings are found by their tiers: both hash alike.
 impl Borrow<[Set]> for Ranking {
@@ -72,6 +90,9 @@ pub enum Criterion {
     Distance(Box<[Option<Coordinates>]>),
     /// Tiers that are the same for every client.
     Failover(Box<[Set]>),
+    /// It ranks by what is known when a query comes, and here splits nothing. What stands before it says whose clients are
+    /// whose.
+    Load,
 }
 
 /// A region's tiers, as sets of slots.
@@ -95,11 +116,12 @@ impl Criteria {
     /// are left out.
     pub fn new(slots: u8, steps: Vec<Criterion>) -> Self {
         let mut kept = Vec::new();
+        let mut settled = false;
         for step in steps {
-            let settles = step.settles(slots);
-            kept.push(step);
-            if settles {
-                break;
+            // Who is alone in the first tier may have too many clients all the same.
+            if !settled || step == Criterion::Load {
+                settled |= step.settles(slots);
+                kept.push(step);
             }
         }
         Self { slots, steps: kept.into() }
@@ -109,7 +131,7 @@ impl Criteria {
     pub fn regions(&self) -> Option<&Arc<Regions>> {
         self.steps.iter().find_map(|step| match step {
             Criterion::Region(regions, _) => Some(regions),
-            Criterion::Latency(..) | Criterion::Distance(_) | Criterion::Failover(_) => None,
+            Criterion::Latency(..) | Criterion::Distance(_) | Criterion::Failover(_) | Criterion::Load => None,
         })
     }
 
@@ -139,12 +161,26 @@ impl Criteria {
     pub(super) fn rank_into(&self, client: &Client<'_>, tiers: &mut Vec<Set>, spare: &mut Vec<Set>) {
         tiers.clear();
         tiers.push(if self.slots == 64 { Set::MAX } else { (1 << self.slots) - 1 });
+        let mut ties = None;
         for step in &self.steps {
+            if *step == Criterion::Load && ties.is_none() {
+                ties = Some(tiers.clone());
+            }
             spare.clear();
             for &tier in &*tiers {
                 step.split(tier, client, spare);
             }
             std::mem::swap(tiers, spare);
+        }
+        let Some(ties) = ties else { return };
+        std::mem::swap(tiers, spare);
+        tiers.clear();
+        let mut rest = &**spare;
+        for tie in ties {
+            let (tied, behind) = rest.split_at(rest.iter().take_while(|&tier| tier & tie != 0).count());
+            tiers.extend_from_slice(tied);
+            tiers.push(TIE_ENDS);
+            rest = behind;
         }
     }
 }
@@ -163,6 +199,7 @@ impl Criterion {
                 None => tiers.push(tier),
             },
             Self::Failover(order) => split_by(tier, order, false, tiers),
+            Self::Load => tiers.push(tier),
         }
     }
 
@@ -170,7 +207,7 @@ impl Criterion {
     fn settles(&self, slots: u8) -> bool {
         match self {
             Self::Failover(tiers) => tiers.len() == usize::from(slots),
-            Self::Region(..) | Self::Latency(..) | Self::Distance(_) => false,
+            Self::Region(..) | Self::Latency(..) | Self::Distance(_) | Self::Load => false,
         }
     }
 }
@@ -255,6 +292,29 @@ mod tests {
         let failover = Criterion::Failover([0b10, 0b01].into());
         let criteria = Criteria::new(2, vec![failover, Criterion::Distance([None, None].into())]);
         assert!(!criteria.measures_distance());
+    }
+
+    #[test]
+    fn steps_before_load_say_whose_clients_are_whose() {
+        let failover = Criterion::Failover([0b1100, 0b0011].into());
+        let home = |steps: &[&Criterion]| {
+            let criteria = Criteria::new(4, steps.iter().copied().cloned().collect());
+            let ranking = criteria.rank(&at(48.9, 2.3));
+            let (home, rest) = ranking.by_home(|_| true);
+            let sets = |tiers: &[Set]| tiers.iter().copied().filter(|&tier| tier != 0).collect::<Vec<_>>();
+            (sets(home), sets(rest))
+        };
+        let (load, distance) = (Criterion::Load, places());
+        assert_eq!(home(&[&failover, &load]), (vec![0b1100], vec![0b0011]));
+        assert_eq!(home(&[&failover, &load, &distance]), (vec![0b0100, 0b1000], vec![0b0001, 0b0010]));
+        assert_eq!(home(&[&load, &failover]), (vec![0b1100, 0b0011], vec![]));
+        assert_eq!(home(&[&failover]), (vec![], vec![0b1100, 0b0011]));
+        let settled = Criterion::Failover([0b1, 0b10, 0b100, 0b1000].into());
+        assert_eq!(home(&[&settled, &load]).0, [0b1]);
+        let criteria = Criteria::new(4, vec![settled, load]);
+        let ranking = criteria.rank(&nowhere());
+        assert_eq!(ranking.by_home(|tier| tier > 0b10).0, [0b100], "the first of which any counts");
+        assert_eq!(ranking.by_home(|_| false).0, [0; 0]);
     }
 
     #[test]

@@ -17,8 +17,15 @@ monitor = "told"
 endpoints = ["127.0.0.1", "127.0.0.2"]
 [pools.unwatched]
 endpoints = ["127.0.0.3"]
+[pools.weighed]
+capacity = 100
+endpoints = ["127.0.0.4"]
 [names.www]
 pools = ["web"]
+[names.weighed]
+pools = ["weighed"]
+steer = ["load"]
+ttl = 1
 [names.other]
 pools = ["unwatched"]
 "#;
@@ -54,6 +61,20 @@ fn reports_take_endpoints_out_and_bring_them_back() {
 }
 
 #[test]
+fn loads_are_reported_alone_or_beside() {
+    let scene = scene();
+    let push = |body: serde_json::Value| post(scene.admin, "/v1/reports", &body.to_string());
+    let load = json!({"endpoint": "127.0.0.4", "pool": "weighed", "load": {"used": 40.5}});
+    assert_eq!(push(load).json(), json!({"counted": 1}));
+    let told = || get(scene.admin, "/v1/status?pool=weighed").json()["pools"][0]["load"].clone();
+    eventually(|| told() != json!(null));
+    let expected = json!({"used": 40.5, "demand": 40.5, "capacity": 100.0, "keep": 1.0, "room": 59.5});
+    assert_eq!(told(), expected);
+    let beside = json!({"endpoint": "127.0.0.1", "ok": true, "load": {"used": 1, "capacity": 2}});
+    assert_eq!(push(beside).json(), json!({"counted": 1}), "how it is counts, though no name goes by its load");
+}
+
+#[test]
 fn what_counts_for_nothing_is_told() {
     let scene = scene();
     let push = |body: &str| post(scene.admin, "/v1/reports", body);
@@ -69,6 +90,11 @@ fn what_counts_for_nothing_is_told() {
         (r#"{"endpoint": "127.0.0.1", "ok": false, "failures": 0}"#, 400),
         (r#"{"endpoint": "127.0.0.1", "ok": false, "failures": 256}"#, 400),
         (r#"{"endpoint": "127.0.0.1", "ok": true, "colour": 1}"#, 400),
+        (r#"{"endpoint": "127.0.0.1", "load": {"used": 1}}"#, 409),
+        (r#"{"endpoint": "127.0.0.4", "load": {"used": -1}}"#, 400),
+        (r#"{"endpoint": "127.0.0.4", "load": {"used": 1, "capacity": 0}}"#, 400),
+        (r#"{"endpoint": "127.0.0.4", "load": {"capacity": 1}}"#, 400),
+        (r#"{"endpoint": "127.0.0.4", "failures": 1, "load": {"used": 1}}"#, 400),
         (r#"[{"endpoint": "127.0.0.1", "ok": true}, 1]"#, 400),
     ] {
         let told = push(body);

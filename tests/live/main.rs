@@ -13,6 +13,7 @@ mod falls;
 mod health;
 mod hostile;
 mod limits;
+mod load;
 mod process;
 mod reload;
 mod restart;

@@ -86,6 +86,31 @@ api.gslb.example.com., 75497472 IPv4 addresses
 }
 
 #[test]
+fn with_loads_a_dead_place_spills_to_all_rooms_and_a_full_one_sheds() {
+    let zone = edited("[pools.web]\n", "[pools.web]\ncapacity = 1000\n")
+        + "[names.full]\npools = [\"web\"]\nsteer = [\"region\", \"load\", \"distance\"]\n";
+    let files = world(&zone);
+    let loads = "--load web/fra=800 --load web/iad=500 --load web/sin=900 full.gslb.example.com";
+    // Rooms of 500 and 100.
+    let simulation = simulate(&files, &format!("--down dc:fra {loads}"));
+    let (iad, sin) = (2.0 / 9.0 + 4.0 / 9.0 * 5.0 / 6.0, 3.0 / 9.0 + 4.0 / 9.0 / 6.0);
+    let expected = [("fra", 4.0 / 9.0, 0.0), ("iad", 2.0 / 9.0, iad), ("sin", 3.0 / 9.0, sin)];
+    expect(&simulation["names"][0], false, &expected);
+    // Over its capacity by a half, fra keeps two thirds, to a per cent.
+    let simulation = simulate(&files, "--load web/fra=1500 --load web/iad=500 full.gslb.example.com");
+    let (fra, iad) = (4.0 / 9.0 * 0.67, 2.0 / 9.0 + 4.0 / 9.0 * 0.33);
+    expect(&simulation["names"][0], false, &[("fra", fra, fra), ("iad", iad, iad), ("sin", 3.0 / 9.0, 3.0 / 9.0)]);
+    for (words, told) in [
+        ("--load web/fro=1", "no pool is named web/fro: did you mean web/fra?"),
+        ("--load green=1", "no name goes by the load of green"),
+    ] {
+        let ran = files.run(&format!("simulate {words}"));
+        assert_eq!((ran.code, ran.stderr.contains(told)), (Some(1), true), "{ran:?}");
+    }
+    assert_eq!(files.run("simulate --load web/fra=-1").code, Some(2));
+}
+
+#[test]
 fn who_is_left_with_dead_endpoints_or_with_the_fallback_is_told() {
     let zone = edited(
         "[names.api]",

@@ -16,6 +16,7 @@ use truenorth::config::{Config, Faults};
 use truenorth::geo::Locations;
 use truenorth::health::Share;
 use truenorth::latency::{MIN_SAMPLES, Sample, Table};
+use truenorth::load::{Allowance, FULL_WEIGHT, Told};
 use truenorth::overrides::{Book, Order, Selector};
 use truenorth::rollout::Stand;
 use truenorth::snapshot::{Blueprint, Duty, Members, PoolId, Remapped, Snapshot, Standing};
@@ -76,6 +77,7 @@ pub struct Scene {
     restless: HashSet<IpAddr>,
     latency: Table,
     degraded: HashMap<IpAddr, Share>,
+    rooms: HashMap<IpAddr, u16>,
     ramping: HashMap<IpAddr, Share>,
     held: HashSet<IpAddr>,
     overrides: Book,
@@ -138,6 +140,7 @@ impl Scene {
             down: HashSet::new(),
             restless: HashSet::new(),
             degraded: HashMap::new(),
+            rooms: HashMap::new(),
             ramping: HashMap::new(),
             held: HashSet::new(),
             overrides: Book::default(),
@@ -182,6 +185,24 @@ impl Scene {
     pub fn degraded(&mut self, addresses: &[&str], thousandths: u16) {
         let share = Share::from_thousandths(thousandths);
         self.degraded.extend(addresses.iter().map(|text| (text.parse::<IpAddr>().unwrap(), share)));
+        self.publish();
+    }
+
+    /// Pools, as `web/fra`, keep so many thousandths of their clients and have so much room.
+    pub fn loads(&mut self, loads: &[(&str, u16, u64)]) {
+        let pools = self.snapshot.pools();
+        let allowance = |&(name, keep, room): &(&str, u16, u64)| {
+            let id = pools.iter().position(|pool| *pool.spec().name == *name).unwrap();
+            let told = Told::default();
+            (id as PoolId, Allowance { keep: Share::from_thousandths(keep), room, told })
+        };
+        let loads: Vec<_> = loads.iter().map(allowance).collect();
+        self.snapshot = Arc::new(self.snapshot.with_pools(&[], |_, _| Standing::CALM).loaded(&loads));
+    }
+
+    /// `least-load` draws these endpoints so often, as against others of their pool.
+    pub fn rooms(&mut self, rooms: &[(&str, u16)]) {
+        self.rooms.extend(rooms.iter().map(|(text, room)| (text.parse::<IpAddr>().unwrap(), *room)));
         self.publish();
     }
 
@@ -241,9 +262,10 @@ impl Scene {
             let share = address.and_then(|address| self.degraded.get(&address)).copied().unwrap_or(Share::FULL);
             let share = if is_in(&self.down) { Share::NONE } else { share };
             let ruling = world.ruling(self.overrides.rulings(), pool, endpoint);
+            let room = address.and_then(|address| self.rooms.get(&address)).copied().unwrap_or(FULL_WEIGHT);
             let ramp = address.and_then(|address| self.ramping.get(&address)).copied().unwrap_or(Share::FULL);
             let duty = if is_in(&self.held) { Duty::Held } else { Duty::On };
-            let probed = Standing { share, restless: is_in(&self.restless), duty, ramp };
+            let probed = Standing { share, restless: is_in(&self.restless), duty, ramp, room };
             probed.under(ruling.map(|ruling| ruling.order.mode))
         };
         let snapshot = self.snapshot.with_pools(&all, standing);

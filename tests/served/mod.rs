@@ -43,6 +43,7 @@ pub(crate) fn snapshot(version: &str) -> Arc<Snapshot> {
             zone: None,
             datacenter: None,
             min_healthy: 0.0,
+            capacity: None,
             recovery: truenorth::health::Recovery::default(),
             members: Members::Addresses((1..=ADDRESSES).flat_map(|n| [v4(n), v6(n)]).map(endpoint).collect()),
         })],
@@ -68,7 +69,7 @@ fn v6(n: u8) -> IpAddr {
 }
 
 fn endpoint(value: IpAddr) -> Endpoint<IpAddr> {
-    Endpoint { value, weight: 1, condition: None }
+    Endpoint { value, weight: 1, capacity: None, condition: None }
 }
 
 fn zone(version: &str) -> ZoneSpec {

@@ -126,17 +126,10 @@ fn keys_that_nobody_reads_are_refused() {
         ],
     );
     assert_told(
-        &changed(r#"monitor = "web""#, "monitor = \"web\"\ncapacity = 5"),
-        &["22:1 error: `capacity` is not known yet: a later version will read it"],
-    );
-    assert_told(
-        &changed(
-            r#"fallback = "sorry""#,
-            "fallback = \"sorry\"\nsteer = [\"load\", \"weight\"]\npick = \"least-load\"",
-        ),
+        &changed(r#"fallback = "sorry""#, "fallback = \"sorry\"\nsteer = [\"lod\"]\npick = \"least\""),
         &[
-            "34:10 error: `load` is not known yet: a later version will offer it | `steer` takes `region`, `latency`, `distance`, `failover`, `weight`, `sticky` now",
-            "35:8 error: `least-load` is not known yet: a later version will offer it | `pick` takes `rotate`, `weighted`, `random`, `sticky` now",
+            "34:10 error: `steer` takes one of `region`, `latency`, `distance`, `failover`, `load`, `weight`, `sticky` | did you mean `load`?",
+            "35:8 error: `pick` takes one of `rotate`, `weighted`, `random`, `sticky`, `least-load` | not one of them",
         ],
     );
     assert_told(
@@ -860,7 +853,7 @@ fn sticky_is_no_finer_than_clients_are_looked_at() {
     );
     assert_told(
         &with("sticky_v4 = 20"),
-        &["34:1 warning: `sticky_v4` has no effect: neither `steer` nor `pick` is sticky"],
+        &["34:1 warning: `sticky_v4` has no effect: neither `steer` nor `pick` goes by a hash"],
     );
     assert_told(
         &with("steer = [\"sticky\", \"weight\", \"region\"]"),
@@ -901,6 +894,31 @@ fn weights_have_an_effect_where_a_hash_or_a_spare_goes_by_them() {
     };
     assert_told(&with("sticky"), &[]);
     assert_eq!(with("rotate").len(), 1);
+}
+
+#[test]
+fn capacities_are_numbers_above_nothing_that_somebody_looks_at() {
+    assert_told(
+        &changed("monitor = \"web\"\n", "monitor = \"web\"\ncapacity = 0\n"),
+        &["22:12 error: `capacity` takes a number from 0.001 to 1000000000000 | 0"],
+    );
+    assert_told(
+        &changed("[\"198.51.100.10\"]", "[{ address = \"198.51.100.10\", capacity = \"many\" }]"),
+        &["22:58 error: `capacity` takes a number from 0.001 to 1000000000000 | a string"],
+    );
+    let ineffective = "the capacity of pool `web/fra` has no effect | no name that uses it goes by load | help: names do with \
+                       the step `load`, or with `pick = \"least-load\"`";
+    for written in ["monitor = \"web\"\ncapacity = 100\n", "monitor = \"web\"\ncapacity = 0.5\n"] {
+        let told = changed("monitor = \"web\"\n", written);
+        assert_eq!(told, [format!("20:8 warning: {ineffective}")]);
+    }
+    for key in ["steer = [\"region\", \"load\"]", "pick = \"least-load\""] {
+        let zone = ZONE.replace("monitor = \"web\"\n", "monitor = \"web\"\ncapacity = 100\n");
+        let zone = zone.replace("fallback = \"sorry\"", &format!("fallback = \"sorry\"\n{key}"));
+        assert!(load_zone(&zone).unwrap().warnings.0.is_empty(), "{key}");
+    }
+    let dead = changed("fallback = \"sorry\"", "fallback = \"sorry\"\nsteer = [\"weight\", \"load\"]");
+    assert_eq!(dead, ["34:20 warning: step `load` is dead | never decides anything | 34:10 leaves no ties"]);
 }
 
 #[test]

@@ -203,10 +203,12 @@ fn pools_know_their_targets() {
         zone: None,
         datacenter: Some(1),
         min_healthy: 0.0,
+        capacity: None,
         recovery: Recovery::default(),
         members: Members::Addresses(vec![Endpoint {
             value: address("192.0.2.1"),
             weight: 1,
+            capacity: None,
             condition: Some(Condition::Probe(target)),
         }]),
     };
@@ -215,17 +217,18 @@ fn pools_know_their_targets() {
         let monitor = https.clone();
         let address = std::net::SocketAddr::new(address(value), 443);
         let target = Target { address, host: "www.example.com".into(), monitor };
-        Endpoint { value: address.ip(), weight, condition: Some(Condition::Probe(target)) }
+        Endpoint { value: address.ip(), weight, capacity: None, condition: Some(Condition::Probe(target)) }
     };
     let in_zone = |name: &str, datacenter, members| PoolSpec {
         name: name.into(),
         zone: Some(self::name("example.com.")),
         datacenter,
         min_healthy: if name.starts_with("web") { 0.25 } else { 0.0 },
+        capacity: None,
         recovery: Recovery::default(),
         members,
     };
-    let away = Endpoint { value: name("away.example.com."), weight: 1, condition: None };
+    let away = Endpoint { value: name("away.example.com."), weight: 1, capacity: None, condition: None };
     let fra = Members::Addresses(vec![web("198.51.100.10", 1), web("2001:db8::10", 3)]);
     let expected = [
         shared,

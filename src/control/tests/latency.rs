@@ -22,12 +22,13 @@ fn steered(datacenters: &[&str], steer: Step) -> Arc<Blueprint> {
 fn draft(datacenters: &[&str], steer: Step) -> World {
     let origin = crate::name::Name::parse("example.com.", &crate::name::Name::root()).unwrap();
     let pool = |(id, name): (u8, &&str)| {
-        let endpoint = Endpoint { value: IpAddr::from([127, 0, 0, id]), weight: 1, condition: None };
+        let endpoint = Endpoint { value: IpAddr::from([127, 0, 0, id]), weight: 1, capacity: None, condition: None };
         Arc::new(PoolSpec {
             name: (*name).into(),
             zone: None,
             datacenter: Some(id),
             min_healthy: 0.0,
+            capacity: None,
             recovery: crate::health::Recovery::default(),
             members: Members::Addresses(vec![endpoint]),
         })

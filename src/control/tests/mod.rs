@@ -4,6 +4,7 @@ mod amend;
 mod doubt;
 mod keeping;
 mod latency;
+mod loads;
 mod push;
 mod ramps;
 mod random;
@@ -42,7 +43,7 @@ fn world(monitor: Monitor, pools: &[&[&str]]) -> World {
     let condition = |value| Some(Condition::Probe(target(value, &monitor)));
     let endpoint = |text: &&str| {
         let value: IpAddr = text.parse().unwrap();
-        Endpoint { value, weight: 1, condition: condition(value) }
+        Endpoint { value, weight: 1, capacity: None, condition: condition(value) }
     };
     let pool = |(place, addresses): (usize, &&[&str])| {
         Arc::new(PoolSpec {
@@ -50,6 +51,7 @@ fn world(monitor: Monitor, pools: &[&[&str]]) -> World {
             zone: None,
             datacenter: Some(place as DatacenterId),
             min_healthy: 0.0,
+            capacity: None,
             recovery: Recovery::default(),
             members: Members::Addresses(addresses.iter().map(endpoint).collect()),
         })

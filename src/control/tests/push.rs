@@ -23,7 +23,8 @@ fn bad(failures: u8) -> Said {
 impl Scene {
     fn push(&mut self, endpoint: &str, pool: Option<&str>, said: Said) -> Result<usize, PushRefusal> {
         let (reply, mut answer) = tokio::sync::oneshot::channel();
-        let push = Push { endpoint: endpoint.parse().unwrap(), pool: pool.map(Into::into), said };
+        let push =
+            Push { endpoint: endpoint.parse().unwrap(), pool: pool.map(Into::into), said: Some(said), load: None };
         self.happen(Event::Push(push, reply));
         answer.try_recv().expect("each report is answered at once")
     }

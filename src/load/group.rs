@@ -1,0 +1,540 @@
+//! Pools that take one another's clients.
+
+use super::gauge::Reading;
+use crate::health::Share;
+
+/// How much of what is off an estimate is corrected by in a round.
+const GAIN: f64 = 0.5;
+
+/// How much the last round counts in the mean of rounds that clients' answers are from.
+const LAST_ROUND: f64 = 0.75;
+
+/// What a pool that keeps less than this is measured at is mostly not its own clients' doing: it is corrected as slowly.
+const LEAST_KEPT: f64 = 0.25;
+
+/// Keep rises by this in a round at most, so that a pool that comes back is not met by all of its clients at once.
+const MAX_RISE: f64 = 0.25;
+
+/// What keep changes by at least to be published, in thousandths; to all or nothing it always may.
+const KEEP_BAND: u16 = 20;
+
+/// What room changes by at least to be published, as a part of the capacity; to nothing it always may.
+const ROOM_BAND: f64 = 0.05;
+
+/// What answers may make of a pool, for the step `load`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allowance {
+    /// The share of its clients that it keeps.
+    pub keep: Share,
+    /// What it can take of the clients of others, in thousandths of the operator's unit; 0 if that is not known.
+    pub room: u64,
+    /// What it comes from, to be told.
+    pub told: Told,
+}
+
+impl Allowance {
+    /// Of a pool of whose load nothing is known.
+    pub const UNKNOWN: Self =
+        Self { keep: Share::FULL, room: 0, told: Told { used: None, demand: None, capacity: None } };
+}
+
+/// What is known of a pool's load, in thousandths of the operator's unit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// What was used when its allowance was published.
+    pub used: Option<u64>,
+    /// What would be used if it had all of its own clients, and no others.
+    pub demand: Option<u64>,
+    /// What it can take.
+    pub capacity: Option<u64>,
+}
+
+/// Pools that names with the step `load` have in common.
+#[derive(Clone, Debug)]
+pub struct Group {
+    pools: Vec<Pool>,
+    /// The pools that take each one's clients.
+    others: Vec<Vec<usize>>,
+}
+
+/// What is believed of one pool, in the operator's units.
+#[derive(Clone, Copy, Debug)]
+pub struct Pool {
+    is_alive: bool,
+    used: Option<f64>,
+    capacity: Option<f64>,
+    demand: Option<f64>,
+    /// What clients that come now were told when they asked, on average: the share of its own that it kept then,
+    kept: f64,
+    /// and what others sent it.
+    received: f64,
+    /// The share that it is to keep, before it is rounded to be published.
+    keep: f64,
+    allowance: Allowance,
+}
+
+impl Default for Pool {
+    fn default() -> Self {
+        Self {
+            is_alive: true,
+            used: None,
+            capacity: None,
+            demand: None,
+            kept: 1.0,
+            received: 0.0,
+            keep: 1.0,
+            allowance: Allowance::UNKNOWN,
+        }
+    }
+}
+
+impl Group {
+    /// Of pools of which this is believed. `names` are the pools of each name, as places in `pools`.
+    pub fn new(pools: Vec<Pool>, names: &[Vec<usize>]) -> Self {
+        let others = (0..pools.len()).map(|pool| {
+            let together = names.iter().filter(|name| name.contains(&pool)).flatten().copied();
+            let mut others: Vec<usize> = together.filter(|&other| other != pool).collect();
+            others.sort_unstable();
+            others.dedup();
+            others
+        });
+        Self { others: others.collect(), pools }
+    }
+
+    /// What pools come to in the end whose own clients use as much as these readings say; `down` of them are dead then.
+    pub fn settled(demands: &[Reading], names: &[Vec<usize>], down: &[bool]) -> Self {
+        /// Keep rises from nothing to all in fewer rounds.
+        const ROUNDS: usize = 8;
+        let mut group = Self::new(vec![Pool::default(); demands.len()], names);
+        let alive: Vec<Reading> = demands.iter().map(|reading| Reading { is_alive: true, ..*reading }).collect();
+        group.round(&alive);
+        let later = demands.iter().zip(down);
+        // What is used then is not known, and not needed: demands stay.
+        let later: Vec<Reading> =
+            later.map(|(reading, down)| Reading { is_alive: !down, is_fresh: false, ..*reading }).collect();
+        for _ in 0..ROUNDS {
+            group.round(&later);
+        }
+        group
+    }
+
+    /// What is believed of a pool, for a group that takes this one's place.
+    pub fn pool(&self, place: usize) -> Pool {
+        self.pools[place]
+    }
+
+    /// What answers may make of a pool.
+    pub fn allowance(&self, place: usize) -> Allowance {
+        self.pools[place].allowance
+    }
+
+    /// Takes in a reading of each pool, and gives those whose allowance is another one now.
+    pub fn round(&mut self, readings: &[Reading]) -> Vec<usize> {
+        for (pool, reading) in self.pools.iter_mut().zip(readings) {
+            pool.is_alive = reading.is_alive;
+        }
+        self.remember_answers();
+        for (pool, reading) in self.pools.iter_mut().zip(readings) {
+            pool.observe(reading);
+        }
+        let moved = self.moved_part();
+        (0..self.pools.len()).filter(|&place| self.pools[place].decide(moved)).collect()
+    }
+
+    /// Takes the round that ends into the mean of what clients were told.
+    fn remember_answers(&mut self) {
+        let outlets: Vec<u64> = (0..self.pools.len()).map(|place| self.outlet(place)).collect();
+        let mut received = vec![0.0; self.pools.len()];
+        for (place, pool) in self.pools.iter().enumerate().filter(|(place, _)| outlets[*place] > 0) {
+            let moved = (1.0 - pool.kept_now(outlets[place])) * pool.demand.unwrap_or(0.0);
+            for &other in &self.others[place] {
+                received[other] += moved * self.pools[other].open_room() as f64 / outlets[place] as f64;
+            }
+        }
+        for ((pool, outlet), received) in self.pools.iter_mut().zip(outlets).zip(received) {
+            pool.kept += LAST_ROUND * (pool.kept_now(outlet) - pool.kept);
+            pool.received += LAST_ROUND * (received - pool.received);
+        }
+    }
+
+    /// All the room that a pool's clients may go to.
+    fn outlet(&self, place: usize) -> u64 {
+        self.others[place].iter().map(|&other| self.pools[other].open_room()).sum()
+    }
+
+    /// The part of what pools that are alive cannot take for which there is room, behind that of the dead.
+    fn moved_part(&self) -> f64 {
+        let room: f64 = self.pools.iter().map(Pool::room).sum();
+        let of_dead: f64 = self.pools.iter().filter(|pool| !pool.is_alive).filter_map(|pool| pool.demand).sum();
+        let excess: f64 = self.pools.iter().map(Pool::excess).sum();
+        if excess > 0.0 { ((room - of_dead) / excess).clamp(0.0, 1.0) } else { 1.0 }
+    }
+}
+
+impl Pool {
+    /// Room as answers see it.
+    fn open_room(&self) -> u64 {
+        if self.is_alive { self.allowance.room } else { 0 }
+    }
+
+    /// The share of its clients that answers leave it, with so much room elsewhere.
+    fn kept_now(&self, outlet: u64) -> f64 {
+        match (self.is_alive, outlet) {
+            (false, _) => 0.0,
+            (true, 0) => 1.0,
+            (true, _) => f64::from(self.allowance.keep.thousandths()) / f64::from(Share::FULL.thousandths()),
+        }
+    }
+
+    /// Corrects its demand by what was measured. A dead pool's stays what it was.
+    fn observe(&mut self, reading: &Reading) {
+        if !self.is_alive {
+            return;
+        }
+        self.used = reading.used;
+        self.capacity = reading.capacity;
+        let Some(used) = reading.used else {
+            self.demand = None;
+            return;
+        };
+        let kept = self.kept.max(LEAST_KEPT);
+        let demand = match self.demand {
+            None => (used - self.received) / kept,
+            Some(demand) if reading.is_fresh => {
+                let estimate = self.kept * demand + self.received;
+                demand + GAIN * (used - estimate) / kept
+            }
+            Some(demand) => demand,
+        };
+        self.demand = Some(demand.max(0.0));
+    }
+
+    /// Demand and capacity, if it is alive and both are known.
+    fn known(&self) -> Option<(f64, f64)> {
+        self.demand.zip(self.capacity).filter(|_| self.is_alive)
+    }
+
+    fn room(&self) -> f64 {
+        self.known().map_or(0.0, |(demand, capacity)| (capacity - demand).max(0.0))
+    }
+
+    fn excess(&self) -> f64 {
+        self.known().map_or(0.0, |(demand, capacity)| (demand - capacity).max(0.0))
+    }
+
+    /// Decides on its allowance, and whether that is another one. `moved` is the part of its excess that others can take.
+    fn decide(&mut self, moved: f64) -> bool {
+        let aim = match (self.is_alive, self.demand) {
+            (false, Some(_)) => 0.0,
+            (true, Some(demand)) if demand > 0.0 => 1.0 - moved * self.excess() / demand,
+            _ => 1.0,
+        };
+        self.keep = if self.is_alive || aim > 0.0 { aim.min(self.keep + MAX_RISE) } else { aim };
+        let (before, keep, room) = (self.allowance, self.keep_to_publish(), self.room_to_publish());
+        let is_first = before.told.capacity.is_some() != self.capacity.is_some();
+        if (keep, room) == (before.keep, before.room) && !is_first {
+            return false;
+        }
+        let told = Told {
+            used: self.used.map(thousandths),
+            demand: self.demand.map(thousandths),
+            capacity: self.capacity.map(thousandths),
+        };
+        self.allowance = Allowance { keep, room, told };
+        true
+    }
+
+    fn keep_to_publish(&self) -> Share {
+        /// Keep is rounded to per cent.
+        const STEP: f64 = 10.0;
+        let percent = (self.keep * f64::from(Share::FULL.thousandths()) / STEP).round();
+        let keep = Share::from_thousandths((percent * STEP) as u16);
+        let before = self.allowance.keep;
+        let is_within_band = keep.thousandths().abs_diff(before.thousandths()) < KEEP_BAND;
+        let is_extreme = keep.is_full() || !keep.is_some();
+        if is_within_band && !is_extreme { before } else { keep }
+    }
+
+    fn room_to_publish(&self) -> u64 {
+        let (room, before) = (thousandths(self.room()), self.allowance.room);
+        let band = thousandths(self.capacity.unwrap_or(0.0) * ROOM_BAND);
+        if room.abs_diff(before) <= band && room > 0 { before } else { room }
+    }
+}
+
+fn thousandths(units: f64) -> u64 {
+    (units * 1000.0).round() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{BELIEVED_FOR, Gauge, Stand};
+    use super::*;
+    use crate::health::Load;
+    use std::collections::VecDeque;
+    use std::time::Duration;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// From report to report, in seconds.
+    const INTERVAL: usize = 5;
+
+    /// Datacenters with one endpoint each, and clients whose answers live for a TTL.
+    struct Town {
+        group: Group,
+        /// What each pool's own clients ask for.
+        demands: Vec<f64>,
+        capacities: Vec<f64>,
+        alive: Vec<bool>,
+        reports: bool,
+        gauges: Vec<Gauge>,
+        ttl: usize,
+        round: usize,
+        /// What each pool would have if all clients asked now, for each second of the last TTL.
+        asked: VecDeque<Vec<f64>>,
+        /// Each pool's keep after each round, in thousandths.
+        keeps: Vec<Vec<u16>>,
+        published: usize,
+        second: usize,
+        noise: Option<fastrand::Rng>,
+    }
+
+    impl Town {
+        fn new(demands: &[f64], capacities: &[f64], ttl: usize) -> Self {
+            let count = demands.len();
+            let group = Group::new(vec![Pool::default(); count], &[(0..count).collect()]);
+            Self {
+                group,
+                demands: demands.into(),
+                capacities: capacities.into(),
+                alive: vec![true; count],
+                reports: true,
+                gauges: vec![Gauge::default(); count],
+                ttl,
+                round: ttl + INTERVAL,
+                asked: VecDeque::new(),
+                keeps: Vec::new(),
+                published: 0,
+                second: 0,
+                noise: None,
+            }
+        }
+
+        /// Where clients are sent who ask now, by the rule of the step `load`.
+        fn answers(&self) -> Vec<f64> {
+            let count = self.demands.len();
+            let allowance = |pool: usize| self.group.allowance(pool);
+            let mut loads = vec![0.0; count];
+            for home in 0..count {
+                let outlets: Vec<f64> = (0..count)
+                    .map(|other| if other != home && self.alive[other] { allowance(other).room as f64 } else { 0.0 })
+                    .collect();
+                let outlet: f64 = outlets.iter().sum();
+                let keep = match (self.alive[home], outlet > 0.0) {
+                    (true, true) => f64::from(allowance(home).keep.thousandths()) / 1000.0,
+                    (true, false) => 1.0,
+                    (false, _) => 0.0,
+                };
+                loads[home] += keep * self.demands[home];
+                if outlet > 0.0 {
+                    for (load, part) in loads.iter_mut().zip(outlets) {
+                        *load += (1.0 - keep) * self.demands[home] * part / outlet;
+                    }
+                } else if keep == 0.0 {
+                    // Without load all would go to the next.
+                    let next = (0..count).find(|&other| self.alive[other]).unwrap();
+                    loads[next] += self.demands[home];
+                }
+            }
+            loads
+        }
+
+        /// What each pool has now: clients who asked at any time of the last TTL.
+        fn loads(&self) -> Vec<f64> {
+            let mean = |pool: usize| self.asked.iter().map(|loads| loads[pool]).sum::<f64>() / self.asked.len() as f64;
+            (0..self.demands.len()).map(mean).collect()
+        }
+
+        fn pass_second(&mut self) {
+            self.asked.push_back(self.answers());
+            if self.asked.len() > self.ttl {
+                self.asked.pop_front();
+            }
+            let now = SECOND * self.second as u32;
+            if self.reports && self.second.is_multiple_of(INTERVAL) {
+                for (pool, load) in self.loads().into_iter().enumerate().filter(|(pool, _)| self.alive[*pool]) {
+                    let off = self.noise.as_mut().map_or(0.0, |random| random.f64() * 0.1 - 0.05);
+                    let load = Load { used: thousandths(load * (1.0 + off)), capacity: None };
+                    self.gauges[pool].hear(load, now, SECOND * self.round as u32 / 4, BELIEVED_FOR.max(SECOND * 15));
+                }
+            }
+            self.second += 1;
+            if self.second.is_multiple_of(self.round) {
+                let since = now.saturating_sub(SECOND * self.round as u32);
+                let reading = |pool: usize| {
+                    let stand = Stand { gauge: &self.gauges[pool], capacity: None, is_open: self.alive[pool] };
+                    Reading::new(self.alive[pool], &[stand], Some(self.capacities[pool]), now, since)
+                };
+                let readings: Vec<Reading> = (0..self.demands.len()).map(reading).collect();
+                self.published += usize::from(!self.group.round(&readings).is_empty());
+                self.keeps
+                    .push((0..self.demands.len()).map(|it| self.group.allowance(it).keep.thousandths()).collect());
+            }
+        }
+
+        fn pass_rounds(&mut self, rounds: usize) {
+            (0..rounds * self.round).for_each(|_| self.pass_second());
+        }
+
+        fn keep(&self, pool: usize) -> u16 {
+            self.group.allowance(pool).keep.thousandths()
+        }
+
+        /// Whether no pool's keep changed in the last rounds.
+        fn is_still(&self, rounds: usize) -> bool {
+            self.keeps[self.keeps.len() - rounds..].windows(2).all(|pair| pair[0] == pair[1])
+        }
+    }
+
+    fn is_about(value: f64, expected: f64, part: f64) -> bool {
+        (value - expected).abs() <= expected * part
+    }
+
+    #[test]
+    fn an_overload_is_spread_in_proportion_to_room_and_does_not_swing() {
+        for ttl in [1, 5, 30, 300] {
+            let mut town = Town::new(&[200.0, 40.0, 20.0], &[100.0, 100.0, 200.0], ttl);
+            town.pass_rounds(20);
+            let loads = town.loads();
+            // 100 are to be moved, to rooms of 60 and 180.
+            assert!(is_about(loads[0], 100.0, 0.05), "{ttl}: {loads:?}");
+            assert!(is_about(loads[1], 40.0 + 25.0, 0.05), "{ttl}: {loads:?}");
+            assert!(is_about(loads[2], 20.0 + 75.0, 0.05), "{ttl}: {loads:?}");
+            town.pass_rounds(80);
+            assert!(town.is_still(80), "{ttl}: {:?}", town.keeps);
+            // It came down to where it is, and hardly below.
+            let least = town.keeps.iter().map(|keeps| keeps[0]).min().unwrap();
+            assert!(town.keep(0) - least <= 50, "{ttl}: {:?}", town.keeps);
+        }
+    }
+
+    #[test]
+    fn what_a_dead_pool_had_is_spread_in_proportion_to_room_and_none_is_over_capacity() {
+        let mut town = Town::new(&[90.0, 70.0, 50.0], &[100.0, 100.0, 200.0], 30);
+        town.pass_rounds(5);
+        let published = town.published;
+        town.pass_rounds(5);
+        assert_eq!(town.published, published, "nothing changed");
+        town.alive[0] = false;
+        for _ in 0..100 {
+            town.pass_rounds(1);
+            let loads = town.loads();
+            assert!(loads[1] < 100.0 && loads[2] < 200.0, "{loads:?}");
+        }
+        // 90 are to be moved, to rooms of 30 and 150.
+        let loads = town.loads();
+        assert!(is_about(loads[1], 70.0 + 15.0, 0.05), "{loads:?}");
+        assert!(is_about(loads[2], 50.0 + 75.0, 0.05), "{loads:?}");
+        assert_eq!((town.keep(0), town.keep(1), town.keep(2)), (0, 1000, 1000));
+        assert!(town.is_still(90), "{:?}", town.keeps);
+    }
+
+    #[test]
+    fn one_that_comes_back_gets_its_clients_back_a_part_at_a_time() {
+        let mut town = Town::new(&[90.0, 70.0, 50.0], &[100.0, 100.0, 200.0], 30);
+        town.pass_rounds(5);
+        town.alive[0] = false;
+        town.pass_rounds(10);
+        town.alive[0] = true;
+        let before = town.keeps.len();
+        town.pass_rounds(10);
+        let keeps: Vec<u16> = town.keeps[before..].iter().map(|keeps| keeps[0]).collect();
+        assert_eq!(keeps, [250, 500, 750, 1000, 1000, 1000, 1000, 1000, 1000, 1000]);
+        assert!(town.is_still(6));
+        assert!(is_about(town.loads()[0], 90.0, 0.01), "{:?}", town.loads());
+    }
+
+    #[test]
+    fn where_there_is_too_little_room_the_others_are_filled_and_not_overfilled() {
+        let mut town = Town::new(&[300.0, 80.0, 60.0], &[100.0, 100.0, 100.0], 30);
+        town.pass_rounds(30);
+        let loads = town.loads();
+        assert!(is_about(loads[1], 100.0, 0.05) && is_about(loads[2], 100.0, 0.05), "{loads:?}");
+        town.pass_rounds(70);
+        assert!(town.is_still(70), "{:?}", town.keeps);
+    }
+
+    #[test]
+    fn two_dead_pools_are_too_much_and_what_is_left_shares_it_without_a_swing() {
+        let mut town = Town::new(&[80.0, 80.0, 60.0, 40.0], &[100.0; 4], 30);
+        town.pass_rounds(5);
+        (town.alive[0], town.alive[1]) = (false, false);
+        town.pass_rounds(100);
+        assert!(town.is_still(90), "{:?}", town.keeps);
+        assert_eq!((town.keep(2), town.keep(3)), (1000, 1000), "their own clients do not suffer for it twice");
+    }
+
+    #[test]
+    fn a_demand_that_grows_is_followed() {
+        let mut town = Town::new(&[50.0, 40.0, 20.0], &[100.0, 100.0, 200.0], 30);
+        town.pass_rounds(10);
+        for demand in [80.0, 120.0, 160.0, 240.0, 180.0, 90.0] {
+            town.demands[0] = demand;
+            town.pass_rounds(30);
+            assert!(is_about(town.loads()[0], demand.min(100.0), 0.05), "{demand}: {:?}", town.loads());
+            assert!(town.is_still(10), "{demand}: {:?}", town.keeps);
+        }
+        assert_eq!(town.keep(0), 1000);
+    }
+
+    #[test]
+    fn reports_that_are_off_by_a_few_per_cent_publish_little() {
+        let mut town = Town::new(&[150.0, 40.0, 20.0], &[100.0, 100.0, 200.0], 30);
+        town.noise = Some(fastrand::Rng::with_seed(1));
+        town.pass_rounds(20);
+        let published = town.published;
+        town.pass_rounds(80);
+        assert!(is_about(town.loads()[0], 100.0, 0.06), "{:?}", town.loads());
+        assert!(town.published - published <= 20, "{} of 80 rounds", town.published - published);
+    }
+
+    #[test]
+    fn without_reports_all_keep_their_clients_and_none_has_room() {
+        let mut town = Town::new(&[500.0, 40.0, 20.0], &[100.0, 100.0, 200.0], 30);
+        town.reports = false;
+        town.pass_rounds(10);
+        town.alive[0] = false;
+        town.pass_rounds(10);
+        assert!((0..3).all(|pool| town.keep(pool) == 1000 && town.group.allowance(pool).room == 0));
+    }
+
+    #[test]
+    fn what_pools_come_to_can_be_known_beforehand() {
+        let reading =
+            |used, capacity| Reading { is_alive: true, used: Some(used), capacity: Some(capacity), is_fresh: true };
+        let demands = [reading(1500.0, 1000.0), reading(900.0, 1000.0), reading(400.0, 1000.0)];
+        let names = [vec![0, 1, 2]];
+        let told = |down: [bool; 3]| {
+            let group = Group::settled(&demands, &names, &down);
+            (0..3)
+                .map(|pool| (group.allowance(pool).keep.thousandths(), group.allowance(pool).room / 1000))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(told([false; 3]), [(670, 0), (1000, 100), (1000, 600)]);
+        assert_eq!(told([true, false, false]), [(0, 0), (1000, 100), (1000, 600)]);
+        // What the dead one had fills the last one more than whole: nothing is left to move.
+        assert_eq!(told([false, false, true]), [(1000, 0), (1000, 100), (0, 0)]);
+    }
+
+    #[test]
+    fn when_reports_cease_clients_come_back_a_part_at_a_time() {
+        let mut town = Town::new(&[1000.0, 40.0, 20.0], &[100.0, 1000.0, 1000.0], 30);
+        town.pass_rounds(10);
+        assert!(is_about(f64::from(town.keep(0)), 100.0, 0.2), "{}", town.keep(0));
+        town.reports = false;
+        town.pass_rounds(8);
+        let keeps: Vec<u16> = town.keeps[10..].iter().map(|keeps| keeps[0]).collect();
+        assert!(keeps.windows(2).all(|pair| pair[1] <= pair[0] + 250), "{keeps:?}");
+        assert_eq!(keeps[7], 1000);
+    }
+}

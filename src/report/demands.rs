@@ -1,0 +1,84 @@
+//! What pools' own clients use, as it is taken to be: so that a simulation knows who would be full.
+
+use std::collections::HashMap;
+
+use crate::health::Load;
+use crate::load::{Allowance, BELIEVED_FOR, Gauge, Group, Reading, Stand};
+use crate::snapshot::{Circle, Duty, Family, PoolId, Snapshot};
+use crate::suggest::did_you_mean;
+
+/// What a pool's own clients use, `web/fra=900` in words.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Demand {
+    /// The pool, as `web/fra`.
+    pub pool: Box<str>,
+    /// In thousandths of the operator's unit.
+    pub used: u64,
+}
+
+impl std::str::FromStr for Demand {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is no pool and what its clients use: web/fra=900");
+        let (pool, used) = text.split_once('=').ok_or_else(wrong)?;
+        let used = used.parse().ok().and_then(Load::thousandths_of).ok_or_else(wrong)?;
+        Ok(Self { pool: pool.into(), used })
+    }
+}
+
+/// Pools by demand, if all of them are there.
+pub type Demands = HashMap<PoolId, u64>;
+
+/// Finds the pools that demands are told of. One whose load makes no difference is an error, as it was meant to make one.
+pub fn find_demands(snapshot: &Snapshot, demands: &[Demand]) -> Result<Demands, String> {
+    let world = snapshot.world();
+    let weighed: Vec<PoolId> = world.circles().into_iter().flat_map(|circle| circle.pools).collect();
+    let mut found = Demands::new();
+    for Demand { pool, used } in demands {
+        let named: Vec<PoolId> =
+            (0..).zip(&world.pools).filter(|(_, spec)| spec.name == *pool).map(|(id, _)| id).collect();
+        if named.is_empty() {
+            let names = world.pools.iter().map(|spec| &*spec.name);
+            let meant = did_you_mean(pool, names).map_or_else(String::new, |meant| format!(": did you mean {meant}?"));
+            return Err(format!("no pool is named {pool}{meant}"));
+        }
+        if !named.iter().any(|id| weighed.contains(id)) {
+            return Err(format!("no name goes by the load of {pool}"));
+        }
+        found.extend(named.into_iter().map(|id| (id, *used)));
+    }
+    Ok(found)
+}
+
+/// The same snapshot with the loads that these demands come to in the end. What is dead in it had its clients before.
+pub fn with_demands(snapshot: Snapshot, demands: &Demands) -> Snapshot {
+    let circles = snapshot.world().circles();
+    let loads: Vec<(PoolId, Allowance)> =
+        circles.iter().flat_map(|circle| settle(&snapshot, circle, demands)).collect();
+    snapshot.loaded(&loads)
+}
+
+fn settle(snapshot: &Snapshot, circle: &Circle, demands: &Demands) -> Vec<(PoolId, Allowance)> {
+    let readings: Vec<Reading> = circle.pools.iter().map(|&id| read(snapshot, id, demands.get(&id).copied())).collect();
+    let down: Vec<bool> = readings.iter().map(|reading| !reading.is_alive).collect();
+    let group = Group::settled(&readings, &circle.names, &down);
+    circle.pools.iter().enumerate().map(|(place, &id)| (id, group.allowance(place))).collect()
+}
+
+/// A pool whose endpoints use so much together; each as much of it as it can take of the whole.
+fn read(snapshot: &Snapshot, id: PoolId, demand: Option<u64>) -> Reading {
+    let pool = &snapshot.pools()[id as usize];
+    let spec = pool.spec();
+    let mut silent = Gauge::default();
+    silent.hear(Load { used: 0, capacity: None }, BELIEVED_FOR, BELIEVED_FOR, BELIEVED_FOR);
+    let stand = |place| {
+        let standing = pool.standing(place);
+        let is_open = standing.duty == Duty::On && standing.share.is_some();
+        Stand { gauge: &silent, capacity: spec.members.capacity(place), is_open }
+    };
+    let stands: Vec<Stand<'_>> = (0..spec.members.len()).map(stand).collect();
+    let is_alive = pool.is_usable(Family::V4) || pool.is_usable(Family::V6);
+    let reading = Reading::new(is_alive, &stands, spec.capacity, BELIEVED_FOR, BELIEVED_FOR / 2);
+    Reading { used: demand.map(|used| used as f64 / 1000.0), is_fresh: true, ..reading }
+}

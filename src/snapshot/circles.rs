@@ -1,0 +1,93 @@
+//! Pools whose loads make a difference, and which of them make it to one another.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use super::world::{PoolId, World};
+use crate::steering::Pick;
+
+/// Pools that names with the step `load` connect, or one whose endpoints are drawn by load.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Circle {
+    /// In ascending order.
+    pub pools: Vec<PoolId>,
+    /// The pools of each name that connects them, as places in `pools`; lists that are equal once.
+    pub names: Vec<Vec<usize>>,
+    /// How long answers live at most that go by these loads, in seconds.
+    pub ttl: u32,
+    /// Pools whose endpoints are drawn by load.
+    pub drawn: HashSet<PoolId>,
+}
+
+impl World {
+    /// All of them; no pool is in two.
+    pub fn circles(&self) -> Vec<Circle> {
+        let uses = Uses::of(self);
+        let mut leader: HashMap<PoolId, PoolId> = uses.ttl.keys().map(|&id| (id, id)).collect();
+        for name in &uses.spilling {
+            let first = lead(&leader, name[0]);
+            for &id in name {
+                let other = lead(&leader, id);
+                leader.insert(other, first);
+                leader.insert(id, first);
+            }
+        }
+        let mut connected: BTreeMap<PoolId, (BTreeSet<PoolId>, Vec<&Vec<PoolId>>)> = BTreeMap::new();
+        for &id in leader.keys() {
+            connected.entry(lead(&leader, id)).or_default().0.insert(id);
+        }
+        for name in &uses.spilling {
+            connected.entry(lead(&leader, name[0])).or_default().1.push(name);
+        }
+        connected.into_values().map(|(pools, names)| uses.circle(pools, &names)).collect()
+    }
+}
+
+/// What names make of the loads of pools.
+#[derive(Default)]
+struct Uses {
+    /// Pools of names that take one another's clients.
+    spilling: BTreeSet<Vec<PoolId>>,
+    drawn: HashSet<PoolId>,
+    /// The longest of the TTLs of the names that go by each pool's load.
+    ttl: HashMap<PoolId, u32>,
+}
+
+impl Uses {
+    fn of(world: &World) -> Self {
+        let mut uses = Self::default();
+        let steerings = world.zones.iter().flat_map(|zone| zone.names.iter().map(|name| &name.steering));
+        for steering in steerings.filter(|steering| steering.goes_by_load()) {
+            let draws = steering.pick == Pick::LeastLoad;
+            let own: Vec<PoolId> = steering.pools.iter().map(|used| used.pool).collect();
+            for &id in own.iter().chain(steering.fallback.as_ref().filter(|_| draws)) {
+                let ttl = uses.ttl.entry(id).or_default();
+                *ttl = steering.ttl.max(*ttl);
+                if draws {
+                    uses.drawn.insert(id);
+                }
+            }
+            if steering.spills() {
+                uses.spilling.insert(own);
+            }
+        }
+        uses
+    }
+
+    fn circle(&self, pools: BTreeSet<PoolId>, names: &[&Vec<PoolId>]) -> Circle {
+        let places: HashMap<PoolId, usize> = pools.iter().copied().zip(0..).collect();
+        Circle {
+            names: names.iter().map(|name| name.iter().map(|id| places[id]).collect()).collect(),
+            ttl: pools.iter().map(|id| self.ttl[id]).max().unwrap_or(0),
+            drawn: pools.iter().copied().filter(|id| self.drawn.contains(id)).collect(),
+            pools: pools.into_iter().collect(),
+        }
+    }
+}
+
+/// The pool that leads the circle of this one.
+fn lead(leader: &HashMap<PoolId, PoolId>, mut id: PoolId) -> PoolId {
+    while leader[&id] != id {
+        id = leader[&id];
+    }
+    id
+}
