@@ -124,13 +124,12 @@ impl<'a> Claim<'a> {
     /// Asks as often as there are addresses: each is first once.
     fn hold_in_turn(&self, scene: &mut Scene) -> Result<(), String> {
         let replies: Vec<Reply> = self.only().data.iter().map(|_| self.ask(scene)).collect();
+        if let Some(other) = replies.iter().map(Whole::of).find(|whole| whole != self.only()) {
+            return Err(other.to_string());
+        }
         let mut firsts: Vec<String> = replies.iter().map(|reply| reply.data().swap_remove(0)).collect();
         firsts.sort_unstable();
-        match replies.iter().map(Whole::of).find(|whole| whole != self.only()) {
-            Some(other) => Err(other.to_string()),
-            None if firsts == self.only().data => Ok(()),
-            None => Err(format!("first come {firsts:?}")),
-        }
+        if firsts == self.only().data { Ok(()) } else { Err(format!("first come {firsts:?}")) }
     }
 
     /// Asks very often for one client.
@@ -310,6 +309,8 @@ fn every_answer_is_as_the_page_says() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let count = examples.iter().map(|example| example.steps.len()).sum::<usize>();
+    assert!(count > 100, "only {count} steps were found");
 }
 
 #[test]

@@ -19,3 +19,4 @@ mod restart;
 mod sick;
 mod statics;
 mod steering;
+mod webhooks;
