@@ -13,6 +13,8 @@
 //! # degrade 192.0.2.1 25%                          it asks for no more than this share of its clients
 //! # ramp 192.0.2.1 25%                           so far has it come on its way back
 //! # hold 192.0.2.1                               `failback` holds exactly these addresses' pools back
+//! # load web/fra keeps 60% room 0                a pool keeps so many of its clients, and has so much room for others'
+//! # room 192.0.2.1 50%                           how much room this endpoint has, beside those of its pool
 //! # switch shop blue                             the active pool of a blue-green name
 //! # canary api 25%                               the share of a canary's clients
 //! # measure 193.0.6.0/24 fra 80 iad 20             round trips in milliseconds
@@ -187,7 +189,11 @@ fn owner(name: &str) -> String {
 /// `198.51.100.10 25%`, in thousandths.
 fn target_and_share(text: &str) -> (&str, u16) {
     let (target, share) = text.split_once(' ').expect("what it is, and a share");
-    (target, share.strip_suffix('%').expect("per cent").parse::<u16>().unwrap() * 10)
+    (target, thousandths(share))
+}
+
+fn thousandths(share: &str) -> u16 {
+    share.strip_suffix('%').expect("per cent").parse::<u16>().unwrap() * 10
 }
 
 /// The page's examples, in order.
@@ -258,6 +264,14 @@ fn play(scene: &mut Scene, step: &str) -> Result<(), String> {
             scene.ramp(&[address], thousandths);
         }
         "hold" => scene.hold(&words(rest)),
+        "load" => {
+            let [pool, "keeps", keeps, "room", room] = words(rest)[..] else { panic!("what a pool keeps: {rest}") };
+            scene.loads(&[(pool, thousandths(keeps), room.parse().unwrap())]);
+        }
+        "room" => {
+            let room = target_and_share(rest);
+            scene.rooms(&[room]);
+        }
         "switch" => {
             let (name, pool) = rest.split_once(' ').expect("a name and a pool");
             scene.roll_out(&owner(name), &Stand::Active(pool.into()), false);
