@@ -174,8 +174,10 @@ mod tests {
         assert_eq!(gauge.response(), Some(0.125));
     }
 
-    /// Endpoints: what each uses, what it says and what the operator says of its capacity, and whether it is open.
-    fn read(endpoints: &[(Option<u64>, Option<u64>, Option<f64>, bool)], capacity: Option<f64>) -> Reading {
+    /// An endpoint: what it uses, what it says and what the operator says of its capacity, and whether it is open.
+    type Told = (Option<u64>, Option<u64>, Option<f64>, bool);
+
+    fn read(endpoints: &[Told], capacity: Option<f64>) -> Reading {
         let gauges = endpoints.iter().map(|&(used, said, ..)| used.map_or(Gauge::default(), |used| gauge(used, said)));
         let gauges: Vec<Gauge> = gauges.collect();
         let pairs = gauges.iter().zip(endpoints);

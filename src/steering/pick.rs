@@ -55,7 +55,7 @@ impl Picks {
                 picks.draw(count, |_| 1, draw);
             }
             Pick::Weighted | Pick::Sticky | Pick::LeastLoad => {
-                picks.draw(count, |place| u32::from(weight(place)), draw)
+                picks.draw(count, |place| u32::from(weight(place)), draw);
             }
         }
         picks
