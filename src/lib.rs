@@ -21,5 +21,6 @@ pub mod steering;
 pub mod store;
 pub mod suggest;
 pub mod watch;
+pub mod webhook;
 pub mod wire;
 pub mod zone;

@@ -46,8 +46,8 @@ impl Journal {
         Self { pages, sender: broadcast::Sender::new(KEPT) }
     }
 
-    /// Writes down what happened, and tells those who follow.
-    pub fn tell(&self, news: News) {
+    /// Writes down what happened, and tells those who follow. What was written is given back.
+    pub fn tell(&self, news: News) -> Arc<Notice> {
         let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
         let notice = Arc::new(Notice { id: pages.next, time: super::unix_time(), news });
         pages.next += 1;
@@ -56,7 +56,8 @@ impl Journal {
         }
         pages.kept.push_back(notice.clone());
         // Nobody may follow. Sent under the lock: who begins to follow gets each notice once.
-        let _ = self.sender.send(notice);
+        let _ = self.sender.send(notice.clone());
+        notice
     }
 
     /// Follows from behind this notice on, or from now on.
@@ -91,7 +92,7 @@ mod tests {
     #[test]
     fn a_follower_gets_what_it_missed_and_what_comes_each_once() {
         let journal = Journal::beginning_with(10);
-        (0..3).for_each(|_| journal.tell(News::Stop {}));
+        (0..3).for_each(|_| _ = journal.tell(News::Stop {}));
         let mut since = journal.follow(Some(10));
         let mut now = journal.follow(None);
         journal.tell(News::Stop {});
@@ -104,7 +105,7 @@ mod tests {
         let journal = Journal::beginning_with(1000);
         let mut of_last_run = journal.follow(Some(7));
         assert_eq!((ids(&mut of_last_run), of_last_run.has_gap), (vec![], true));
-        (0..=KEPT).for_each(|_| journal.tell(News::Stop {}));
+        (0..=KEPT).for_each(|_| _ = journal.tell(News::Stop {}));
         let mut far_behind = journal.follow(Some(999));
         assert_eq!((ids(&mut far_behind).len(), far_behind.has_gap), (KEPT, true));
         assert!(!journal.follow(Some(1000)).has_gap);

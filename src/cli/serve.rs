@@ -9,6 +9,7 @@
 //!
 //! Configurations are made in one loop, one after another, so that none is made of what is no longer the last one.
 
+mod herald;
 mod orders;
 
 use std::io;
@@ -30,7 +31,7 @@ use super::watch_files::FileWatch;
 use crate::admin::{self, Journal};
 use crate::answer::Rotation;
 use crate::config::{Faults, Listen, Server, Severity};
-use crate::control::{self, Control, DynamicTxt, Event, Handle, Keep, OverrideEvent, RolloutEvent, Told, Turn};
+use crate::control::{self, Control, DynamicTxt, Event, Handle, Keep, Lasting, OverrideEvent, RolloutEvent};
 use crate::health::{Comeback, Kept, Outcome, Target};
 use crate::monitor::Prober;
 use crate::name::Name;
@@ -42,8 +43,8 @@ use crate::snapshot::{Blueprint, Snapshot};
 use crate::store::{
     Batch, COMEBACKS, HEALTH, HealthRecord, OVERRIDES, OverrideRecord, ROLLOUTS, RolloutRecord, SERIALS, Store,
 };
-use crate::watch::Doubted;
 use crate::watch::Lateness;
+use herald::Herald;
 use orders::Orders;
 
 /// How long control may take to hand over what is to be kept when the node stops; milliseconds, unless it hangs.
@@ -105,7 +106,7 @@ pub(super) struct Node {
     /// The configuration adopted last, with the TXT records that are set.
     latest: Arc<Blueprint>,
     txt: DynamicTxt,
-    journal: Arc<Journal>,
+    herald: Herald,
     admin: Option<admin::Running>,
     orders: Orders,
 }
@@ -140,13 +141,15 @@ impl Node {
         let admin = admin.map_err(|error: admin::BindError| other(&error))?;
 
         let journal = Arc::new(Journal::new());
+        let herald = Herald::new(journal.clone());
+        herald.set_webhooks(loaded.server.webhooks, &loaded.blueprint.world().node);
         let (control, received) = Handle::new();
         let (first, first_published) = oneshot::channel();
         let machine = Control::new(fastrand::u64(..), descriptors::for_probes());
         let lateness = machine.lateness();
         let latency = KeptLatency::new(files.store.clone());
-        let (keep, tell) = (keeper(files.store.clone()), teller(&journal, &files.store, &latency));
-        let running = control::run(machine, received, prober(), publisher(first), keep, tell);
+        let (keep, keep_aside) = (keeper(files.store.clone()), aside_keeper(files.store.clone(), latency.clone()));
+        let running = control::run(machine, received, prober(), publisher(first), keep, keep_aside, herald.teller());
         let control_task = tokio::spawn(running);
         let kept = files.store.all(&HEALTH).into_iter().map(|(target, record)| (target, Kept::from(record)));
         control.tell(Event::Restore(kept.collect())).await;
@@ -165,7 +168,7 @@ impl Node {
         let running = bound.start(published.clone(), Arc::new(Rotation::default())).map_err(|error| other(&error))?;
         let started = admin.map(|(bound, admin)| {
             let (published, control) = (published.clone(), control.clone());
-            let node = admin::Node { published, control, journal: journal.clone(), dns: addresses.clone() };
+            let node = admin::Node { published, control, journal, dns: addresses.clone() };
             bound.start(&admin, node)
         });
         let (admin, orders) = started.transpose().map_err(|error| other(&error))?.unzip();
@@ -181,7 +184,7 @@ impl Node {
             encrypted,
             latest,
             txt,
-            journal,
+            herald,
             admin,
             orders: Orders::new(orders),
         })
@@ -201,7 +204,7 @@ impl Node {
             info!(?tls, ?https, ?quic, "answering encrypted");
         }
         let node = self.latest.world().node.to_string();
-        self.journal.tell(News::Start { node, zones });
+        self.herald.tell(News::Start { node, zones });
         if let Some(admin) = &self.admin {
             info!(addresses = ?admin.addresses(), "admin server listening");
         }
@@ -227,7 +230,8 @@ impl Node {
         let late = |share| tracing::field::debug(self.lateness.quantile(share));
         let (p50, p99, longest) = (late(0.5), late(0.99), self.lateness.longest());
         info!(probes = self.lateness.count(), late_p50 = p50, late_p99 = p99, late_max = ?longest, "stopping");
-        self.journal.tell(News::Stop {});
+        self.herald.tell(News::Stop {});
+        self.herald.catch_up().await;
         let admin = async {
             if let Some(admin) = self.admin {
                 admin.stop().await;
@@ -238,7 +242,7 @@ impl Node {
             self.control.tell(Event::Stop).await;
             let _ = (&mut self.control_task).await;
         });
-        let ((), (), stopped) = tokio::join!(admin, self.running.stop(), stopped);
+        let ((), (), (), stopped) = tokio::join!(admin, self.running.stop(), self.herald.stop(), stopped);
         if stopped.is_err() {
             self.control_task.abort();
             warn!("the last changes of health may not be kept");
@@ -254,7 +258,7 @@ impl Node {
         log_faults(faults);
         let errors = faults.0.iter().filter(|fault| fault.severity == Severity::Error).count();
         let (warnings, taken) = (faults.0.len() - errors, loaded.is_ok());
-        self.journal.tell(News::Reload { reason: reason.to_owned(), taken, errors, warnings });
+        self.herald.tell(News::Reload { reason: reason.to_owned(), taken, errors, warnings });
         let loaded = loaded.inspect_err(|_| error!(reason, "configuration not reloaded: the old one goes on"))?;
         if loaded.credentials.is_some_and(|credentials| self.running.show(credentials)) {
             info!("certificate exchanged");
@@ -262,6 +266,7 @@ impl Node {
         if let Some((running, admin)) = self.admin.as_ref().zip(loaded.server.admin.as_ref()) {
             running.admit(admin);
         }
+        self.herald.set_webhooks(loaded.server.webhooks, &loaded.blueprint.world().node);
         let summary = Summary::of(loaded.blueprint.world());
         info!(reason, zones = loaded.blueprint.zones().len(), "configuration reloaded");
         self.latest = loaded.blueprint;
@@ -346,21 +351,12 @@ fn prober() -> impl Fn(Arc<Target>) -> Pin<Box<dyn Future<Output = Outcome> + Se
     }
 }
 
-/// Writes what happens into the journal; overrides and round trips are kept besides.
-fn teller(journal: &Arc<Journal>, store: &Arc<Store>, latency: &KeptLatency) -> impl Fn(Told<'_>) + use<> {
-    let (journal, store, latency) = (journal.clone(), store.clone(), latency.clone());
-    move |told| match told {
-        Told::Turn(Turn { target, pools, from, to, seen }) => {
-            journal.tell(News::endpoint(target, pools, *from, *to, seen));
-        }
-        Told::Doubt(doubted) => journal.tell(News::Hold { began: matches!(doubted, Doubted::Began { .. }) }),
-        Told::Override(change) => {
-            keep_override(&store, change);
-            journal.tell(News::Override(change.into()));
-        }
-        Told::Rollout(change) => journal.tell(News::Rollout(change.into())),
-        Told::RolloutRows(rows) => keep_rollouts(&store, rows),
-        Told::Latency(table, now) => latency.keep(table.clone(), now),
+/// Keeps the overrides that an operator placed, roll-outs and round trips.
+fn aside_keeper(store: Arc<Store>, latency: KeptLatency) -> impl Fn(Lasting<'_>) {
+    move |lasting| match lasting {
+        Lasting::Override(change) => keep_override(&store, change),
+        Lasting::Latency(table, now) => latency.keep(table.clone(), now),
+        Lasting::Rollouts(rows) => keep_rollouts(&store, rows),
     }
 }
 

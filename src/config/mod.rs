@@ -47,6 +47,7 @@ mod targets;
 #[cfg(test)]
 mod tests;
 mod tolerance;
+mod webhooks;
 mod windows;
 mod zone;
 
@@ -71,6 +72,7 @@ pub use decode::parse_duration;
 pub use fault::{Fault, Faults, Place, Severity, Source};
 pub use listen::Listen;
 pub use server::Server;
+pub use webhooks::{EVENTS, FIELDS, Template, Webhook};
 
 /// A configuration without errors.
 #[derive(Debug)]

@@ -17,6 +17,7 @@ use super::listen::{self, Listen, ListenSection};
 use super::scope::View;
 use super::sections::{Drafts, Sections};
 use super::site::{self, Site};
+use super::webhooks::{self, Webhook};
 
 /// The folder of the zones, if the file does not say.
 pub(super) const ZONES: &str = "zones";
@@ -38,6 +39,8 @@ pub struct Server {
     pub listen: Listen,
     /// The admin HTTP server, if there is to be one.
     pub admin: Option<Admin>,
+    /// Where what happens is posted.
+    pub webhooks: Vec<Webhook>,
     /// MMDB files; later ones fill in what earlier ones lack.
     pub databases: Vec<PathBuf>,
 }
@@ -72,6 +75,7 @@ pub(super) fn read(mut table: Table<'_>, folder: &Path, drafts: &mut Drafts, fau
     let ecs = read_ecs(table.take("ecs"), faults);
     let protocol = super::protocol::read(&mut table, faults);
     let probing = read_probes(table.take("probes"), faults);
+    let webhooks = webhooks::read(table.take("webhooks").as_ref(), faults);
     let windows = super::windows::read(table.take("windows"), faults);
     let sections = Sections::read(&mut table, None, None, drafts, faults);
     super::regions::check_own(&sections.regions, faults);
@@ -79,7 +83,7 @@ pub(super) fn read(mut table: Table<'_>, folder: &Path, drafts: &mut Drafts, fau
     table.finish(&[], faults);
     let path = |text: Option<&Placed<String>>, default: &str| folder.join(text.map_or(default, |text| &text.value));
     let (zones_folder, state) = (path(zones.as_ref(), ZONES), path(state.as_ref(), STATE));
-    let server = Server { zones: zones_folder, state, listen, admin, databases };
+    let server = Server { zones: zones_folder, state, listen, admin, webhooks, databases };
     let zones_place = zones.map(|zones| zones.place);
     ServerFile {
         server,

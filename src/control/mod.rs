@@ -152,20 +152,49 @@ pub struct Turn {
 }
 
 /// What whoever follows the node may want to hear.
-#[derive(Clone, Copy, Debug)]
-pub enum Told<'a> {
+#[derive(Clone, Debug)]
+pub enum Told {
     /// An endpoint's state changed.
-    Turn(&'a Turn),
+    Turn(Turn),
     /// An override was placed, began, ended or was lifted.
-    Override(&'a Change),
+    Override(Change),
     /// Something happened to a roll-out.
-    Rollout(&'a rollout::Change),
-    /// This of roll-outs is to be kept for the next run.
-    RolloutRows(&'a rollout::Rows),
+    Rollout(rollout::Change),
     /// The node began, or ceased, to doubt its own probes.
-    Doubt(&'a Doubted),
-    /// Round trips that are to be kept, as they were measured up to this time since the Unix epoch.
+    Doubt(Doubted),
+    /// A certificate that an endpoint shows ends soon.
+    Certificate(Expiring),
+}
+
+/// What is kept for the next run beside health.
+#[derive(Clone, Copy, Debug)]
+pub enum Lasting<'a> {
+    /// What became of an override.
+    Override(&'a Change),
+    /// This of roll-outs.
+    Rollouts(&'a rollout::Rows),
+    /// Round trips, as they were measured up to this time since the Unix epoch.
     Latency(&'a Table, Duration),
+}
+
+/// A certificate that ends soon.
+#[derive(Clone, Debug)]
+pub struct Expiring {
+    /// Whose it is.
+    pub target: Arc<Target>,
+    /// How long it is still valid; 0 if it has expired.
+    pub left: Duration,
+    /// When it ends, since the Unix epoch.
+    pub expires: Duration,
+}
+
+/// What queries were answered from, and what they are answered from now: one world in two states.
+#[derive(Clone, Debug)]
+pub struct Publication {
+    /// Until now.
+    pub before: Arc<Snapshot>,
+    /// From now on.
+    pub after: Arc<Snapshot>,
 }
 
 /// The state of the node.
@@ -304,6 +333,11 @@ impl Control {
         effects.extend(self.remap(now));
         effects.extend(self.latency.take_kept(now).map(Effect::KeepLatency));
         effects
+    }
+
+    /// Whether something happened that answers do not show yet, but soon will.
+    pub fn will_publish(&self) -> bool {
+        self.serving.as_ref().is_some_and(|serving| serving.publish_at.is_some())
     }
 
     /// All targets as they stand.

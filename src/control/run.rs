@@ -10,8 +10,8 @@ use tokio::task::{self, AbortHandle, JoinError, JoinHandle, JoinSet};
 use tracing::{error, info, warn};
 
 use super::expiry::Expiries;
-use super::{Control, Effect, Event, HoldTurn, Keep, Message, Told, Turn};
-use crate::health::{Outcome, State, Target};
+use super::{Control, Effect, Event, Expiring, HoldTurn, Keep, Lasting, Message, Publication, Told, Turn};
+use crate::health::{Finding, Outcome, State, Target};
 use crate::latency::Table;
 use crate::overrides::{Change, Happening, Override, rfc3339};
 use crate::rollout;
@@ -145,15 +145,16 @@ impl Clock {
 
 /// Runs until it is told to stop or all handles are gone. `probe` asks a target and ends with the outcome; `publish` makes a
 /// snapshot the one that queries are answered from, and gives back the one before; `keep` keeps rows for the next run, and
-/// does not wait for a disk; `tell` hears of every turn, of every change of overrides and roll-outs, of doubts, and of round
-/// trips that are to be kept.
+/// does not wait for a disk, and so does `keep_aside` with what is kept beside health; `tell` hears what happened once answers show
+/// it, with what was published then.
 pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
     mut control: Control,
     mut messages: mpsc::Receiver<Message>,
     probe: impl Fn(Arc<Target>) -> P,
     mut publish: impl FnMut(Arc<Snapshot>) -> Option<Arc<Snapshot>>,
     keep: impl Fn(Keep),
-    tell: impl Fn(Told<'_>),
+    keep_aside: impl Fn(Lasting<'_>),
+    tell: impl Fn(Vec<Told>, Option<Publication>),
 ) {
     let clock = Clock::new();
     let mut retired = Retired::default();
@@ -161,6 +162,7 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
     let mut remapping = Remapping::default();
     let mut waiting = Waiting::default();
     let mut expiries = Expiries::default();
+    let mut untold = Vec::new();
     loop {
         let sweep_at = clock.now() + SWEEP;
         let wake_at = control.wake_at().map_or(sweep_at, |at| at.min(sweep_at));
@@ -195,41 +197,52 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
             }
         };
         let is_last = matches!(event, Event::Stop);
-        tell_of_certificates(&mut expiries, &event, clock.now());
+        untold.extend(expiring(&mut expiries, &event, clock.now()).map(Told::Certificate));
         for effect in control.step(event, clock.now()) {
             match effect {
                 Effect::Probe(target) => probes.start(target.clone(), probe(target)),
                 Effect::Stop(target) => probes.stop(&target),
                 Effect::Publish(snapshot) => {
-                    retired.0.extend(publish(snapshot.clone()));
+                    let before = publish(snapshot.clone());
                     waiting.tell(&snapshot);
+                    // Other records, other maps or another world say nothing of what happened in this one.
+                    if !untold.is_empty()
+                        && let Some(before) = before.clone().filter(|before| before.shares_world(&snapshot))
+                    {
+                        tell(std::mem::take(&mut untold), Some(Publication { before, after: snapshot }));
+                    }
+                    retired.0.extend(before);
                 }
                 Effect::Remap(blueprint, table) => remapping.begin(blueprint, table),
                 Effect::Hold(turn) => report_hold(&turn),
                 Effect::Report(turn) => {
                     report(&turn);
-                    tell(Told::Turn(&turn));
+                    untold.push(Told::Turn(turn));
                 }
                 Effect::Doubt(doubt) => {
                     report_doubt(&doubt);
-                    tell(Told::Doubt(&doubt));
+                    untold.push(Told::Doubt(doubt));
                 }
                 // Whoever reported may be gone.
                 Effect::Pushed(reply, result) => _ = reply.send(result),
                 Effect::Keep(rows) => keep(rows),
-                Effect::KeepLatency(table) => tell(Told::Latency(&table, clock.now())),
+                Effect::KeepLatency(table) => keep_aside(Lasting::Latency(&table, clock.now())),
                 Effect::Overridden(change) => {
                     report_override(&change);
-                    tell(Told::Override(&change));
+                    keep_aside(Lasting::Override(&change));
+                    untold.push(Told::Override(change));
                 }
                 Effect::Reply(reply) => reply.send(),
                 Effect::RolledOut(change) => {
                     report_rollout(&change);
-                    tell(Told::Rollout(&change));
+                    untold.push(Told::Rollout(change));
                 }
-                Effect::KeepRollouts(rows) => tell(Told::RolloutRows(&rows)),
+                Effect::KeepRollouts(rows) => keep_aside(Lasting::Rollouts(&rows)),
                 Effect::RolloutReply(reply) => reply.send(),
             }
+        }
+        if !untold.is_empty() && (is_last || !control.will_publish()) {
+            tell(std::mem::take(&mut untold), None);
         }
         if is_last {
             return;
@@ -238,21 +251,23 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
     }
 }
 
-/// Warns of certificates that end soon. `now` is the time since the Unix epoch.
-fn tell_of_certificates(expiries: &mut Expiries, event: &Event, now: Duration) {
+/// Warns of a certificate that ends soon. `now` is the time since the Unix epoch.
+fn expiring(expiries: &mut Expiries, event: &Event, now: Duration) -> Option<Expiring> {
     match event {
         Event::Outcome(target, outcome) => {
-            if let Some(left) = expiries.observe(target, outcome, now) {
-                let days = left.as_secs() / SECONDS_A_DAY;
-                warn!(endpoint = %target.address, host = %target.host, days, "certificate expires soon");
-            }
+            let left = expiries.observe(target, outcome, now)?;
+            let Outcome::Success(Finding { certificate_expires: Some(expires), .. }) = outcome else { return None };
+            let days = left.as_secs() / SECONDS_A_DAY;
+            warn!(endpoint = %target.address, host = %target.host, days, "certificate expires soon");
+            Some(Expiring { target: target.clone(), left, expires: *expires })
         }
         Event::Adopt(blueprint) => {
             let targets = blueprint.world().pools.iter().flat_map(|pool| pool.members.targets());
             let addresses: HashSet<SocketAddr> = targets.map(|target| target.address).collect();
             expiries.retain(|address| addresses.contains(&address));
+            None
         }
-        _ => {}
+        _ => None,
     }
 }
 

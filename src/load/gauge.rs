@@ -174,7 +174,7 @@ mod tests {
         assert_eq!(gauge.response(), Some(0.125));
     }
 
-    /// What an endpoint uses, what it says and what the operator says of its capacity, and whether it is open.
+    /// An endpoint: what it uses, what it says and what the operator says of its capacity, and whether it is open.
     type Told = (Option<u64>, Option<u64>, Option<f64>, bool);
 
     fn read(endpoints: &[Told], capacity: Option<f64>) -> Reading {

@@ -1,8 +1,10 @@
 //! What happens on a node, for whoever follows it.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
-use super::{OverrideShape, RolloutChange};
+use super::{Impact, OverrideShape, RolloutChange, Seen};
 use crate::health::{Outcome, State, Target};
 
 /// One thing that happened.
@@ -40,6 +42,12 @@ pub enum News {
         to: String,
         /// What was seen last.
         seen: String,
+        /// The same in parts.
+        #[serde(flatten)]
+        sight: Seen,
+        /// Which clients it moves; absent where that is not known, as while a node starts or reloads.
+        #[serde(flatten)]
+        impact: Option<Impact>,
     },
     /// The files were read again.
     Reload {
@@ -53,14 +61,39 @@ pub enum News {
         warnings: usize,
     },
     /// Everything stopped answering at once, and last states are held; or they are no longer.
-    Hold {
+    Doubt {
         /// Whether it began.
         began: bool,
     },
     /// Something happened to an override.
-    Override(OverrideShape),
+    Override {
+        /// To which one, and what.
+        #[serde(flatten)]
+        change: OverrideShape,
+        /// Which clients it moves; absent where it takes no effect now.
+        #[serde(flatten)]
+        impact: Option<Impact>,
+    },
     /// Something happened to a roll-out.
-    Rollout(RolloutChange),
+    Rollout {
+        /// To which one, and what.
+        #[serde(flatten)]
+        change: RolloutChange,
+        /// Which clients it moves; absent where it takes no effect now.
+        #[serde(flatten)]
+        impact: Option<Impact>,
+    },
+    /// A certificate ends soon that an endpoint shows.
+    Certificate {
+        /// Where it was met.
+        endpoint: String,
+        /// The name it was asked for.
+        host: String,
+        /// Whole days that are left; 0 as well if it has expired.
+        days: u64,
+        /// When it ends: Unix time in seconds.
+        expires: u64,
+    },
     /// A TXT record was set, or went.
     Txt {
         /// Its owner.
@@ -74,15 +107,48 @@ pub enum News {
     Stop {},
 }
 
+/// What a notice asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    /// The node cannot be trusted.
+    Critical,
+    /// Something failed.
+    Error,
+    /// Something will, unless somebody acts.
+    Warning,
+    /// Nothing.
+    Info,
+}
+
+impl Severity {
+    /// Its name, as PagerDuty and others have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Critical => "critical",
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Info => "info",
+        }
+    }
+}
+
 impl News {
     /// A turn of a target's state.
-    pub fn endpoint(target: &Target, pools: &[Box<str>], from: State, to: State, seen: &Outcome) -> Self {
+    pub fn endpoint(
+        target: &Target,
+        pools: &[Box<str>],
+        [from, to]: [State; 2],
+        seen: &Outcome,
+        impact: Option<Impact>,
+    ) -> Self {
         Self::Endpoint {
             endpoint: target.address.to_string(),
             pools: pools.iter().map(ToString::to_string).collect(),
             from: word(from).to_owned(),
             to: word(to).to_owned(),
             seen: seen.to_string(),
+            sight: seen.into(),
+            impact,
         }
     }
 
@@ -92,28 +158,131 @@ impl News {
             Self::Start { .. } => "start",
             Self::Endpoint { .. } => "endpoint",
             Self::Reload { .. } => "reload",
-            Self::Hold { .. } => "hold",
-            Self::Override(_) => "override",
-            Self::Rollout(_) => "rollout",
+            Self::Doubt { .. } => "doubt",
+            Self::Override { .. } => "override",
+            Self::Rollout { .. } => "rollout",
+            Self::Certificate { .. } => "certificate",
             Self::Txt { .. } => "txt",
             Self::Stop {} => "stop",
         }
     }
+
+    /// How bad it is.
+    pub fn severity(&self) -> Severity {
+        match self {
+            Self::Doubt { began: true } => Severity::Critical,
+            Self::Reload { taken: false, .. } => Severity::Error,
+            Self::Endpoint { to, .. } if to == word(State::Down) => Severity::Error,
+            Self::Endpoint { to, .. } if to == DEGRADED => Severity::Warning,
+            Self::Rollout { change, .. } if change.happening == ROLLED_BACK => Severity::Warning,
+            Self::Certificate { .. } => Severity::Warning,
+            _ => Severity::Info,
+        }
+    }
+
+    /// Whether it is the end of what another notice told of.
+    pub fn is_good(&self) -> bool {
+        match self {
+            Self::Endpoint { .. } | Self::Reload { .. } | Self::Doubt { .. } => self.severity() == Severity::Info,
+            Self::Override { change, .. } => matches!(change.happening.as_deref(), Some("ended" | "lifted")),
+            Self::Rollout { change, .. } => matches!(change.happening.as_str(), "completed" | "ended"),
+            Self::Txt { set, .. } => !set,
+            Self::Start { .. } => true,
+            Self::Certificate { .. } | Self::Stop {} => false,
+        }
+    }
+
+    /// What it is about: the same for what begins and for its end.
+    pub fn subject(&self) -> String {
+        match self {
+            Self::Endpoint { endpoint, pools, .. } => format!("endpoint {endpoint} {}", pools.join(" ")),
+            Self::Override { change, .. } => format!("override {}", change.number),
+            Self::Rollout { change, .. } => format!("rollout {}", change.name),
+            Self::Certificate { endpoint, host, expires, .. } => format!("certificate {endpoint} {host} {expires}"),
+            Self::Txt { name, value, .. } => format!("txt {name} {value}"),
+            Self::Start { .. } | Self::Stop {} => "node".to_owned(),
+            Self::Reload { .. } | Self::Doubt { .. } => self.kind().to_owned(),
+        }
+    }
+
+    /// Which clients it moves, if that is known.
+    pub fn impact(&self) -> Option<&Impact> {
+        match self {
+            Self::Endpoint { impact, .. } | Self::Override { impact, .. } | Self::Rollout { impact, .. } => {
+                impact.as_ref()
+            }
+            _ => None,
+        }
+    }
 }
+
+/// In a sentence without a full stop.
+impl fmt::Display for News {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Start { node, zones } => write!(f, "{node} began to answer for {zones} zones")?,
+            Self::Endpoint { endpoint, pools, to, seen, .. } => {
+                write!(f, "{endpoint} of {} is {to}: {seen}", pools.join(", "))?;
+            }
+            Self::Reload { reason, taken: true, warnings, .. } => {
+                write!(f, "configuration reloaded ({reason}), with {warnings} warnings")?;
+            }
+            Self::Reload { reason, taken: false, errors, .. } => {
+                write!(f, "configuration not reloaded ({reason}): {errors} errors, the old one goes on")?;
+            }
+            Self::Doubt { began: true } => {
+                f.write_str(
+                    "everything stopped answering at once: this node may be the sick one, last states are held",
+                )?;
+            }
+            Self::Doubt { began: false } => f.write_str("states are held no longer")?,
+            Self::Override { change, .. } => {
+                let OverrideShape { mode, target, reason, who, happening, .. } = change;
+                write!(f, "{mode} {target} {}, asked for by {who}", happening.as_deref().unwrap_or_default())?;
+                if !reason.is_empty() {
+                    write!(f, ": {reason}")?;
+                }
+            }
+            Self::Rollout { change, .. } => {
+                let RolloutChange { name, happening, from, to, who, reason, pool: _ } = change;
+                write!(f, "roll-out of {name} {happening}: {from} -> {to}, by {who}")?;
+                if !reason.is_empty() {
+                    write!(f, ": {reason}")?;
+                }
+            }
+            Self::Certificate { endpoint, host, days, .. } => {
+                write!(f, "the certificate of {endpoint} for {host} ends in {days} days")?;
+            }
+            Self::Txt { name, set, .. } => write!(f, "TXT record of {name} {}", if *set { "set" } else { "gone" })?,
+            Self::Stop {} => f.write_str("the node stops")?,
+        }
+        self.impact().map_or(Ok(()), |impact| write!(f, "; {impact}"))
+    }
+}
+
+/// What `word` says of any degraded state.
+const DEGRADED: &str = "degraded";
+
+/// What happened to a roll-out that went wrong.
+const ROLLED_BACK: &str = "rolled back";
 
 /// A state in a word.
 pub(super) fn word(state: State) -> &'static str {
     match state {
         State::Unknown => "unknown",
         State::Up => "up",
-        State::Degraded(_) => "degraded",
+        State::Degraded(_) => DEGRADED,
         State::Down => "down",
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::health::{Check, Failure, Monitor, TcpCheck};
+    use crate::report::Shift;
 
     #[test]
     fn a_notice_is_one_flat_object() {
@@ -123,5 +292,40 @@ mod tests {
         assert_eq!(json, expected);
         assert_eq!(json["event"], notice.news.kind());
         assert_eq!(serde_json::from_value::<Notice>(json).unwrap(), notice);
+    }
+
+    #[test]
+    fn a_turn_tells_what_was_seen_and_what_it_moves_and_is_read_again() {
+        let target = Target {
+            address: ([127, 0, 0, 1], 80).into(),
+            host: "a".into(),
+            monitor: Monitor::new(Check::Tcp(TcpCheck::default()), 80).into(),
+        };
+        let shift = Shift {
+            names: vec!["www.".into()],
+            more: 1,
+            from: vec!["fra".into()],
+            to: vec!["iad".into()],
+            clients: vec!["europe".into()],
+        };
+        let impact = Some(Impact { moves: vec![shift], more: 0 });
+        let seen = Outcome::Failure(Failure::Status(500));
+        let news = News::endpoint(&target, &["web/fra".into()], [State::Up, State::Down], &seen, impact);
+        let expected = "127.0.0.1:80 of web/fra is down: status 500; names www. and 1 more: fra -> iad for europe";
+        assert_eq!(news.to_string(), expected);
+        assert_eq!((news.severity(), news.is_good()), (Severity::Error, false));
+        let notice = Notice { id: 1, time: 2, news };
+        let json = serde_json::to_value(&notice).unwrap();
+        assert_eq!(
+            (&json["seen"], &json["outcome"], &json["status"]),
+            (&json!("status 500"), &json!("status"), &json!(500))
+        );
+        assert_eq!(json["impact"][0]["clients"], json!(["europe"]));
+        assert_eq!(serde_json::from_value::<Notice>(json).unwrap(), notice);
+        let unknown = News::endpoint(&target, &[], [State::Down, State::Up], &seen, None);
+        assert_eq!(unknown.subject(), "endpoint 127.0.0.1:80 ");
+        let json = serde_json::to_value(&unknown).unwrap();
+        assert!(unknown.is_good() && json.get("impact").is_none());
+        assert_eq!(serde_json::from_value::<News>(json).unwrap(), unknown);
     }
 }

@@ -268,6 +268,12 @@ impl Snapshot {
         Arc::ptr_eq(&self.blueprint, blueprint)
     }
 
+    /// Whether the other one differs in health alone, and in what the operator says.
+    pub fn shares_world(&self, other: &Self) -> bool {
+        let vantages = |snapshot: &Self| snapshot.vantages.as_ref().map(Arc::as_ptr);
+        Arc::ptr_eq(&self.blueprint, &other.blueprint) && vantages(self) == vantages(other)
+    }
+
     /// Counts up by one from snapshot to snapshot, beginning with 1.
     pub fn generation(&self) -> u64 {
         self.generation

@@ -19,6 +19,8 @@ pub struct Shares {
     pub stranded: f64,
     /// Whether they are computed from all draws there are; otherwise from a random sample of them.
     pub are_exact: bool,
+    /// How many ways of draws were looked at.
+    pub ways: usize,
 }
 
 impl Plan {
@@ -60,6 +62,7 @@ impl Plan {
     /// goes to the endpoint that stands first.
     pub fn shares(&self, pools: &[Arc<Pool>], ranking: &Ranking, families: &[Family]) -> Shares {
         let outcomes = self.odds(ranking, families, None);
+        let ways = outcomes.ways.len();
         let mut by_pool = BTreeMap::new();
         let mut stranded = 0.0;
         for ((family, choice), probability) in outcomes.ways {
@@ -70,7 +73,7 @@ impl Plan {
                 *by_pool.entry(pool).or_default() += probability * part;
             }
         }
-        Shares { by_pool, stranded, are_exact: outcomes.are_exact }
+        Shares { by_pool, stranded, are_exact: outcomes.are_exact, ways }
     }
 
     /// The pools that a client belongs to, by its key or by a draw.

@@ -4,7 +4,7 @@
 //! hash the first part only grows when its share does: at 25 % all clients of the 5 % are still there.
 
 use super::ranking::Set;
-use super::rendezvous::HashKey;
+use super::rendezvous::{HashKey, is_among};
 use crate::health::Share;
 
 /// A division of a name's pools, and of its clients.
@@ -29,12 +29,13 @@ impl Split {
     /// The pools of a client, by its key or, if it has none, by chance; `number` gives a uniform random number below its
     /// argument.
     pub fn pools(&self, client: Option<HashKey>, number: impl FnOnce(u32) -> u32) -> Set {
-        let position = match client {
-            _ if self.is_whole() => 0,
-            Some(client) => position(client.with(self.key)),
-            None => number(u32::from(Share::FULL.thousandths())) as u16,
+        let share = self.share.thousandths();
+        let is_first = match client {
+            _ if self.is_whole() => self.share.is_full(),
+            Some(client) => is_among(client, self.key, share),
+            None => number(u32::from(Share::FULL.thousandths())) < u32::from(share),
         };
-        self.side(position < self.share.thousandths())
+        self.side(is_first)
     }
 
     /// The pools of those who belong to the first part, or of the others.
@@ -46,11 +47,6 @@ impl Split {
     pub fn is_whole(&self) -> bool {
         self.share.is_full() || !self.share.is_some()
     }
-}
-
-/// From all numbers of 64 bits to thousandths.
-fn position(number: u64) -> u16 {
-    ((u128::from(number) * u128::from(Share::FULL.thousandths())) >> u64::BITS) as u16
 }
 
 #[cfg(test)]

@@ -20,3 +20,4 @@ mod restart;
 mod sick;
 mod statics;
 mod steering;
+mod webhooks;

@@ -108,6 +108,11 @@ impl Scene {
         Self::of_files(&[("example.com.toml", zone)])
     }
 
+    /// The same, asked by clients who can be located.
+    pub fn of_zone_with(locations: Locations, zone: &str) -> Self {
+        Self::of_world("", &[("example.com.toml", zone)], locations)
+    }
+
     /// Zone files and master files by their names.
     pub fn of_files(files: &[(&str, &str)]) -> Self {
         Self::of_all("", files)

@@ -84,7 +84,7 @@ impl Node {
             return Ok(served);
         }
         info!(%name, "TXT record set");
-        self.journal.tell(News::Txt { name: name.to_string(), value, set: true });
+        self.herald.tell(News::Txt { name: name.to_string(), value, set: true });
         Ok(served)
     }
 
@@ -102,7 +102,7 @@ impl Node {
         self.files.forget_txt(gone);
         for TxtValue { name, value, .. } in gone {
             info!(%name, "TXT record gone");
-            self.journal.tell(News::Txt { name: name.to_string(), value: value.clone(), set: false });
+            self.herald.tell(News::Txt { name: name.to_string(), value: value.clone(), set: false });
         }
     }
 

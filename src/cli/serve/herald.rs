@@ -1,0 +1,153 @@
+//! Tells what happens: to the journal that `/v1/events` reads, and to webhooks.
+//!
+//! ```text
+//!   control ─► turns, with what was published ─┐          ┌─► journal
+//!   the loop of reloads and orders ────────────┴─► herald ┴─► webhooks
+//!                                                   │  ▲
+//!                                     what it moves └──┘ on a thread of its own
+//! ```
+//!
+//! One task tells all, so everybody hears everything in one order. Nobody who tells it something ever waits for it.
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tracing::error;
+
+use crate::admin::Journal;
+use crate::config::Webhook;
+use crate::control::{Expiring, Publication, Told, Turn};
+use crate::report::{Changes, News, OverrideShape};
+use crate::watch::Doubted;
+use crate::webhook::Hooks;
+
+/// Publications that wait for their impact at most. Each keeps two snapshots in memory; what happens beyond is told without.
+const IMPACTS: usize = 8;
+
+const SECONDS_A_DAY: u64 = 86_400;
+
+/// What the task is told.
+enum Message {
+    News(Box<News>),
+    Told(Vec<Told>, Option<(Publication, OwnedSemaphorePermit)>),
+    Webhooks(Vec<Webhook>, Box<str>),
+    CaughtUp(oneshot::Sender<()>),
+    Stop(oneshot::Sender<()>),
+}
+
+/// The way to the task. It ends by [`stop`](Herald::stop), or when all ways to it are gone.
+pub(super) struct Herald {
+    messages: mpsc::UnboundedSender<Message>,
+    impacts: Arc<Semaphore>,
+}
+
+impl Herald {
+    /// Begins to tell, on the tokio runtime that this is called in.
+    pub(super) fn new(journal: Arc<Journal>) -> Self {
+        let (messages, received) = mpsc::unbounded_channel();
+        tokio::spawn(run(received, journal));
+        Self { messages, impacts: Arc::new(Semaphore::new(IMPACTS)) }
+    }
+
+    /// Tells this, behind all that was told so far.
+    pub(super) fn tell(&self, news: News) {
+        self.send(Message::News(Box::new(news)));
+    }
+
+    /// Tells by these webhooks from now on. Those that there were keep what they have not delivered yet.
+    pub(super) fn set_webhooks(&self, webhooks: Vec<Webhook>, node: &str) {
+        self.send(Message::Webhooks(webhooks, node.into()));
+    }
+
+    /// What control tells.
+    pub(super) fn teller(&self) -> impl Fn(Vec<Told>, Option<Publication>) + use<> {
+        let (messages, impacts) = (self.messages.clone(), self.impacts.clone());
+        move |told, publication| {
+            let publication = publication.zip(impacts.clone().try_acquire_owned().ok());
+            // The task is gone only when the node stops.
+            let _ = messages.send(Message::Told(told, publication));
+        }
+    }
+
+    /// Returns when all that was told so far stands in the journal.
+    pub(super) async fn catch_up(&self) {
+        let (done, caught_up) = oneshot::channel();
+        self.send(Message::CaughtUp(done));
+        let _ = caught_up.await;
+    }
+
+    /// Gives webhooks a second for what waits, and ends.
+    pub(super) async fn stop(&self) {
+        let (done, stopped) = oneshot::channel();
+        self.send(Message::Stop(done));
+        let _ = stopped.await;
+    }
+
+    fn send(&self, message: Message) {
+        // The task is gone only when the node stops.
+        let _ = self.messages.send(message);
+    }
+}
+
+async fn run(mut messages: mpsc::UnboundedReceiver<Message>, journal: Arc<Journal>) {
+    let mut hooks = Hooks::new();
+    while let Some(message) = messages.recv().await {
+        let news = match message {
+            Message::News(news) => vec![*news],
+            Message::Told(told, None) => all_news(&told, None),
+            Message::Told(told, Some((publication, permit))) => {
+                let found = tokio::task::spawn_blocking(move || {
+                    let news = all_news(&told, Changes::new(&publication.before, &publication.after).as_mut());
+                    drop(permit);
+                    news
+                });
+                found.await.unwrap_or_else(|error| {
+                    error!(%error, "what happened is not told");
+                    Vec::new()
+                })
+            }
+            Message::Webhooks(webhooks, node) => {
+                hooks.set(webhooks, &node);
+                continue;
+            }
+            Message::CaughtUp(done) => {
+                let _ = done.send(());
+                continue;
+            }
+            Message::Stop(done) => {
+                hooks.stop().await;
+                let _ = done.send(());
+                return;
+            }
+        };
+        for news in news {
+            hooks.tell(&journal.tell(news));
+        }
+    }
+}
+
+/// What happened, with what it moves as far as that is known.
+fn all_news(told: &[Told], mut changes: Option<&mut Changes<'_>>) -> Vec<News> {
+    let news = |told: &Told| match told {
+        Told::Turn(Turn { target, pools, from, to, seen }) => {
+            let impact = changes.as_mut().map(|changes| changes.impact_of_target(target));
+            News::endpoint(target, pools, [*from, *to], seen, impact)
+        }
+        Told::Doubt(doubted) => News::Doubt { began: matches!(doubted, Doubted::Began { .. }) },
+        Told::Override(change) => {
+            let impact = changes.as_mut().map(|changes| changes.impact());
+            News::Override { change: OverrideShape::from(change), impact }
+        }
+        Told::Rollout(change) => {
+            let impact = changes.as_mut().map(|changes| changes.impact());
+            News::Rollout { change: change.into(), impact }
+        }
+        Told::Certificate(Expiring { target, left, expires }) => News::Certificate {
+            endpoint: target.address.to_string(),
+            host: target.host.to_string(),
+            days: left.as_secs() / SECONDS_A_DAY,
+            expires: expires.as_secs(),
+        },
+    };
+    told.iter().map(news).collect()
+}

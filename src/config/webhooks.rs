@@ -1,0 +1,206 @@
+//! `[[webhooks]]`: where what happens is posted.
+
+mod template;
+
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use url::Url;
+
+use super::decode::{Placed, Table, Value};
+use super::fault::{Fault, Faults, Place};
+use super::suggest::{did_you_mean, list_of};
+
+pub use template::{FIELDS, Template};
+
+/// What is told. The words are those of notices.
+pub const EVENTS: [(&str, &str); 9] = [
+    ("endpoint", "endpoint"),
+    ("override", "override"),
+    ("rollout", "rollout"),
+    ("doubt", "doubt"),
+    ("certificate", "certificate"),
+    ("reload", "reload"),
+    ("txt", "txt"),
+    ("start", "start"),
+    ("stop", "stop"),
+];
+
+/// So many webhooks serve any on-call rota.
+const MAX_WEBHOOKS: usize = 16;
+
+const TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(60);
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
+
+const RETRIES: RangeInclusive<u32> = 0..=20;
+const DEFAULT_RETRIES: u32 = 5;
+
+/// What the header is called that says what a body is.
+const CONTENT_TYPE: &str = "content-type";
+
+/// What bodies are unless a header says otherwise.
+const JSON: &str = "application/json";
+
+/// Headers that belong to the connection.
+const RESERVED: [&str; 4] = ["host", "content-length", "transfer-encoding", "connection"];
+
+/// Where notices are posted to. Its [`Debug`] tells no more of it than [`label`](Webhook::label): paths, headers and bodies hold secrets.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Webhook {
+    url: Url,
+    /// Kinds of events that are told.
+    pub events: Vec<&'static str>,
+    /// Names and values, `Content-Type` among them.
+    pub headers: Vec<(String, String)>,
+    /// What is posted; without one the notice as JSON.
+    pub body: Option<Template>,
+    /// How long one attempt may take.
+    pub timeout: Duration,
+    /// How often one is repeated that failed.
+    pub retries: u32,
+}
+
+impl Webhook {
+    /// All of where it leads; not for logs, for the path is a secret at some.
+    pub fn url(&self) -> &str {
+        self.url.as_str()
+    }
+
+    /// Where it leads, without what may be a secret: `https://hooks.example.com`.
+    pub fn label(&self) -> String {
+        self.url.origin().ascii_serialization()
+    }
+}
+
+impl fmt::Debug for Webhook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Webhook({})", self.label())
+    }
+}
+
+/// Reads `[[webhooks]]`.
+pub(super) fn read(value: Option<&Value<'_>>, faults: &mut Faults) -> Vec<Webhook> {
+    let Some(value) = value else { return Vec::new() };
+    let webhooks = value.each(faults, read_webhook);
+    if webhooks.len() > MAX_WEBHOOKS {
+        faults.push(Fault::error(&value.anchor(), format!("there are more than {MAX_WEBHOOKS} webhooks"), ""));
+    }
+    webhooks
+}
+
+fn read_webhook(value: &Value<'_>, faults: &mut Faults) -> Option<Webhook> {
+    let mut table = value.table("a webhook", faults)?;
+    let url = table.require("url", faults).and_then(|value| read_url(&value, faults));
+    let events = table.take("events").map(|value| {
+        let words = value.items("`events` needs an event; without it all are told", faults);
+        words.iter().filter_map(|word| Some(word.word(&EVENTS, &[], faults)?.value)).collect()
+    });
+    let headers = read_headers(&mut table, faults);
+    let body = table.take("body").and_then(|value| value.string(faults));
+    let timeout = table.take("timeout").and_then(|value| value.duration(TIMEOUT, faults));
+    let retries = table.take("retries").and_then(|value| value.integer(RETRIES, faults));
+    table.finish(&[], faults);
+    let body = match body {
+        Some(body) => Some(read_body(&body, is_json(&headers), faults)?),
+        None => None,
+    };
+    Some(Webhook {
+        url: url?,
+        events: events.unwrap_or_else(|| EVENTS.map(|(_, event)| event).to_vec()),
+        headers,
+        body,
+        timeout: timeout.map_or(DEFAULT_TIMEOUT, |timeout| timeout.value),
+        retries: retries.map_or(DEFAULT_RETRIES, |retries| retries.value),
+    })
+}
+
+fn read_url(value: &Value<'_>, faults: &mut Faults) -> Option<Url> {
+    let expected = "a URL that begins with http:// or https://";
+    let parse = |text: &str| Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    let url = value.parsed(expected, faults, parse)?;
+    if !url.value.username().is_empty() || url.value.password().is_some() {
+        let fault = Fault::error(&url.place, "a webhook's URL has no name and no password", "");
+        faults.push(fault.help("headers = { Authorization = \"Basic ...\" } says the same"));
+        return None;
+    }
+    Some(url.value)
+}
+
+/// Names and values; `Content-Type` is among them in any case.
+fn read_headers(table: &mut Table<'_>, faults: &mut Faults) -> Vec<(String, String)> {
+    let mut headers: Vec<(String, String)> = Vec::new();
+    let values = table.take("headers").and_then(|value| value.table("`headers`", faults)).map(Table::into_values);
+    for value in values.unwrap_or_default() {
+        let name = value.name();
+        let lower = name.value.to_ascii_lowercase();
+        // RFC 9110, section 5.6.2: tchar.
+        let is_token = |octet: u8| octet.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&octet);
+        if lower.is_empty() || !lower.bytes().all(is_token) || RESERVED.contains(&lower.as_str()) {
+            faults.push(Fault::error(&name.place, format!("`{}` cannot be set as a header", name.value), ""));
+            continue;
+        }
+        if headers.iter().any(|(other, _)| *other == lower) {
+            faults.push(Fault::error(&name.place, format!("`headers` names {} twice", name.value), "again"));
+            continue;
+        }
+        // RFC 9110, section 5.5. What stands there may be a secret, so the name is pointed at.
+        let is_visible = |octet: u8| octet.is_ascii_graphic() || octet == b' ';
+        let mut unseen = Faults::default();
+        let text = value.string(&mut unseen).map(|text| text.value);
+        if let Some(text) = text.filter(|text| !text.is_empty() && text.bytes().all(is_visible)) {
+            headers.push((lower, text));
+        } else {
+            let message = format!("the header {} takes visible characters of ASCII", name.value);
+            faults.push(Fault::error(&name.place, message, ""));
+        }
+    }
+    if !headers.iter().any(|(name, _)| name == CONTENT_TYPE) {
+        headers.push((CONTENT_TYPE.to_owned(), JSON.to_owned()));
+    }
+    headers
+}
+
+/// Whether the headers say that bodies are JSON (RFC 8259), or something that is written as such (RFC 6839, section 3.1).
+fn is_json(headers: &[(String, String)]) -> bool {
+    let of = headers.iter().find(|(name, _)| name == CONTENT_TYPE).map_or(JSON, |(_, value)| value);
+    let kind = of.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    kind == JSON || kind.ends_with("+json")
+}
+
+fn read_body(body: &Placed<String>, is_json: bool, faults: &mut Faults) -> Option<Template> {
+    let template = match Template::parse(&body.value, is_json) {
+        Ok(template) => template,
+        Err(unknown) => {
+            let place = find(&body.place, &unknown);
+            let name = unknown.trim_matches(['{', '}']).trim();
+            let message = format!("`body` has no placeholder `{name}`");
+            let fault = match did_you_mean(name, FIELDS.into_iter()) {
+                Some(meant) => Fault::error(&place, message, format!("did you mean `{{{{{meant}}}}}`?")),
+                None => Fault::error(&place, message, "unknown").help(format!("there are {}", list_of(&FIELDS))),
+            };
+            faults.push(fault);
+            return None;
+        }
+    };
+    if let Some(why) = template.fault().filter(|_| is_json) {
+        let fault = Fault::error(&body.place, format!("`body` does not come to JSON: {why}"), "");
+        faults.push(fault.help(
+            "placeholders stand inside of quotes, {{notice}}, {{id}} and {{time}} outside; or set another Content-Type",
+        ));
+        return None;
+    }
+    Some(template)
+}
+
+/// Where a text stands inside of a place, as far as it stands there literally.
+fn find(place: &Place, text: &str) -> Place {
+    let within = place.source.text.get(place.span.clone()).and_then(|whole| whole.find(text));
+    within.map_or_else(
+        || place.clone(),
+        |at| {
+            let start = place.span.start + at;
+            Place { source: place.source.clone(), span: start..start + text.len() }
+        },
+    )
+}

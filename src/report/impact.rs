@@ -1,0 +1,419 @@
+//! What a change of health, or a word of the operator, moves: the clients of which names, from where to where.
+//!
+//! ```text
+//!   pools that changed ─► names that use them ─► each way of being answered, once
+//!   its map            ─► clients, a few of each region or continent ─► their rankings, each once
+//!   ranking            ─► where the plan before and the plan after send it ─► what flows
+//! ```
+//!
+//! It is told beside the change, so what it costs is bounded: names beyond the bound are counted and not looked at.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::fmt;
+use std::net::IpAddr;
+use std::ptr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::owners::Owners;
+use super::places::{EITHER, flows, placed};
+use crate::geo::countries::countries;
+use crate::geo::{Continent, CountryCode, Location, Locations, RegionId, Regions};
+use crate::health::Target;
+use crate::overrides::Mode;
+use crate::snapshot::{Plan, PoolId, Snapshot};
+use crate::steering::{AllDown, Client, Course, Map, Pick, Ranking, Set};
+
+/// Names that are told of one move; the others are counted.
+const MAX_NAMES: usize = 8;
+
+/// Moves that are told; the names of others are counted.
+const MAX_MOVES: usize = 16;
+
+/// Groups of clients that are told of one move.
+const MAX_CLIENTS: usize = 12;
+
+/// Countries that are told of a group of which only a part moves.
+const FEW_COUNTRIES: usize = 4;
+
+/// Networks of a country with one ranking that are looked at, where they are told apart by what was measured: they may lie in
+/// several regions.
+const SAMPLES: usize = 4;
+
+/// Ways of draws and clients that are looked at for one change, before and after together: less than a second of one processor.
+const BUDGET: usize = 1 << 18;
+
+/// What a change moves; nothing if no client is sent to another place.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Impact {
+    /// What moves alike, in the order of the configuration.
+    #[serde(rename = "impact")]
+    pub moves: Vec<Shift>,
+    /// Names that may be moved as well, but are too many to be told or looked at.
+    #[serde(rename = "impact_more", default, skip_serializing_if = "is_zero")]
+    pub more: usize,
+}
+
+/// Clients of some names that move alike.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shift {
+    /// The first names of which they are.
+    pub names: Vec<String>,
+    /// How many there are beyond.
+    pub more: usize,
+    /// Where they go no longer: datacenters, `pool:sorry` for a pool that stands in none, or `nowhere`.
+    pub from: Vec<String>,
+    /// Where they go instead.
+    pub to: Vec<String>,
+    /// Who they are: regions or continents, of which a part may be named in brackets, or `everybody`.
+    pub clients: Vec<String>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
+/// Two snapshots of one world, and what was found of them so far.
+pub struct Changes<'a> {
+    before: &'a Snapshot,
+    after: &'a Snapshot,
+    owners: Owners<'a>,
+    changed: HashSet<PoolId>,
+    /// The changed pools that hold each target.
+    holders: HashMap<&'a Target, BTreeSet<PoolId>>,
+    /// What moves on each way; `None` where that was too much to find out.
+    known: HashMap<Way<'a>, Option<Arc<[Movement]>>>,
+    told: HashMap<Option<BTreeSet<PoolId>>, Impact>,
+    budget: usize,
+}
+
+/// All that decides where clients go besides health: names on one way are moved alike.
+#[derive(PartialEq, Eq, Hash)]
+struct Way<'a> {
+    map: *const Map,
+    course: &'a Course,
+    pools: &'a [PoolId],
+    fallback: Option<PoolId>,
+    all_down: AllDown,
+    pick: Pick,
+    modes: [Option<Mode>; 2],
+    splits: [Option<(Set, u16)>; 2],
+}
+
+/// Some clients that move alike.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Movement {
+    from: Vec<String>,
+    to: Vec<String>,
+    clients: Vec<String>,
+}
+
+/// Places that lose clients, and places that gain them.
+type Turnover = (Vec<String>, Vec<String>);
+
+impl<'a> Changes<'a> {
+    /// `None` for snapshots of different worlds.
+    pub fn new(before: &'a Snapshot, after: &'a Snapshot) -> Option<Self> {
+        if !before.shares_world(after) {
+            return None;
+        }
+        let pools = (0..).zip(before.pools().iter().zip(after.pools()));
+        let changed: HashSet<PoolId> =
+            pools.filter(|(_, (one, other))| !Arc::ptr_eq(one, other)).map(|(id, _)| id).collect();
+        let mut holders: HashMap<&Target, BTreeSet<PoolId>> = HashMap::new();
+        for &id in &changed {
+            for target in after.world().pools[id as usize].members.targets() {
+                holders.entry(target).or_default().insert(id);
+            }
+        }
+        let owners = Owners::new(after);
+        let (known, told) = (HashMap::new(), HashMap::new());
+        Some(Self { before, after, owners, changed, holders, known, told, budget: BUDGET })
+    }
+
+    /// What all that changed moves.
+    pub fn impact(&mut self) -> Impact {
+        self.impact_of(None)
+    }
+
+    /// What moves of the names that use the pools which hold this target.
+    pub fn impact_of_target(&mut self, target: &Target) -> Impact {
+        let pools = self.holders.get(target).cloned().unwrap_or_default();
+        self.impact_of(Some(pools))
+    }
+
+    /// What moves of the names that use one of these pools, or that changed at all.
+    fn impact_of(&mut self, pools: Option<BTreeSet<PoolId>>) -> Impact {
+        if let Some(told) = self.told.get(&pools) {
+            return told.clone();
+        }
+        let mut impact = Impact::default();
+        let mut shifts: HashMap<Movement, usize> = HashMap::new();
+        for place in 0..self.owners.list.len() {
+            let name = self.owners.list[place].name;
+            let (before, after) = self.plans(place);
+            let uses = |id: &PoolId| pools.as_ref().map_or(self.changed.contains(id), |pools| pools.contains(id));
+            let is_ruled_anew =
+                pools.is_none() && (before.mode() != after.mode() || division(before) != division(after));
+            let rule = after.rule();
+            if !is_ruled_anew && !rule.pools.iter().chain(&rule.fallback).any(uses) {
+                continue;
+            }
+            match self.movements(before, after) {
+                Some(movements) => movements.iter().for_each(|movement| impact.add(movement, name, &mut shifts)),
+                None => impact.more += 1,
+            }
+        }
+        self.told.insert(pools, impact.clone());
+        impact
+    }
+
+    fn plans(&self, place: usize) -> (&'a Plan, &'a Plan) {
+        let (plan, name) = self.owners.list[place].steered;
+        (self.before.plan(plan, name), self.after.plan(plan, name))
+    }
+
+    /// What moves from one plan to the other; `None` if that is too much to find out.
+    fn movements(&mut self, before: &'a Plan, after: &'a Plan) -> Option<Arc<[Movement]>> {
+        let rule = after.rule();
+        let way = Way {
+            map: ptr::from_ref(&*rule.map),
+            course: &rule.course,
+            pools: &rule.pools,
+            fallback: rule.fallback,
+            all_down: rule.all_down,
+            pick: rule.pick,
+            modes: [before.mode(), after.mode()],
+            splits: [before, after].map(division),
+        };
+        if !self.known.contains_key(&way) {
+            let found = self.find(before, after).map(Arc::from);
+            self.known.insert(way, found.clone());
+            return found;
+        }
+        self.known[&way].clone()
+    }
+
+    fn find(&mut self, before: &Plan, after: &Plan) -> Option<Vec<Movement>> {
+        let map = &after.rule().map;
+        // Where networks are told apart by measurements, all of them are walked through.
+        self.budget =
+            self.budget.checked_sub(if map.criteria().measures_latency() { map.v4().len() / 16 } else { 0 })?;
+        let groups = Group::all(map, self.after.locations());
+        let mut turnovers: HashMap<&Ranking, Turnover> = HashMap::new();
+        let mut movements: Vec<(Turnover, Vec<String>, usize)> = Vec::new();
+        for group in &groups {
+            let mut parts: Vec<(Turnover, Vec<&str>)> = Vec::new();
+            for (part, ranking) in &group.clients {
+                self.budget = self.budget.checked_sub(1)?;
+                if !turnovers.contains_key(ranking) {
+                    let turnover = self.turnover(before, after, ranking)?;
+                    turnovers.insert(ranking, turnover);
+                }
+                let turnover = &turnovers[ranking];
+                match parts.iter_mut().find(|(other, _)| other == turnover) {
+                    Some((_, parts)) if parts.contains(&part.as_str()) => {}
+                    Some((_, parts)) => parts.push(part),
+                    None => parts.push((turnover.clone(), vec![part])),
+                }
+            }
+            let is_whole = parts.len() == 1;
+            for (turnover, parts) in parts.into_iter().filter(|((from, _), _)| !from.is_empty()) {
+                let label = if is_whole { group.name.clone() } else { partly(&group.name, &parts) };
+                match movements.iter_mut().find(|(other, ..)| *other == turnover) {
+                    Some((_, clients, whole)) => {
+                        clients.push(label);
+                        *whole += usize::from(is_whole);
+                    }
+                    None => movements.push((turnover, vec![label], usize::from(is_whole))),
+                }
+            }
+        }
+        let movement = |((from, to), mut clients, whole): (Turnover, Vec<String>, usize)| {
+            if whole == groups.len() {
+                clients = vec![EVERYBODY.to_owned()];
+            } else if let Some(more @ 1..) = clients.len().checked_sub(MAX_CLIENTS) {
+                clients.truncate(MAX_CLIENTS);
+                clients.push(format!("{more} more"));
+            }
+            Movement { from, to, clients }
+        };
+        Some(movements.into_iter().map(movement).collect())
+    }
+
+    /// What clients with this ranking lose and gain.
+    fn turnover(&mut self, before: &Plan, after: &Plan, ranking: &Ranking) -> Option<Turnover> {
+        let before = before.shares(self.before.pools(), ranking, EITHER);
+        let after = after.shares(self.after.pools(), ranking, EITHER);
+        self.budget = self.budget.checked_sub(before.ways + after.ways)?;
+        let flows = flows(&placed(self.after, &before), &placed(self.after, &after));
+        let from: BTreeSet<_> = flows.iter().map(|flow| flow.from).collect();
+        let to: BTreeSet<_> = flows.iter().map(|flow| flow.to).collect();
+        let told = |places: BTreeSet<super::places::Place<'_>>| places.iter().map(ToString::to_string).collect();
+        Some((told(from), told(to)))
+    }
+}
+
+/// How the pools are divided, and which thousandths of the clients belong to the first part.
+fn division(plan: &Plan) -> Option<(Set, u16)> {
+    plan.split().map(|split| (split.part, split.share.thousandths()))
+}
+
+const EVERYBODY: &str = "everybody";
+
+/// Clients that an operator thinks of as one.
+struct Group {
+    name: String,
+    /// Some of them, each with what tells them from the others, and their ranking.
+    clients: Vec<(String, Ranking)>,
+}
+
+impl Group {
+    /// The groups of all clients of a map: regions where it knows them, else continents.
+    fn all(map: &Map, locations: &Locations) -> Vec<Self> {
+        if map.is_uniform() {
+            let ranking = map.rankings()[map.v4().value(0) as usize].clone();
+            return vec![Self { name: EVERYBODY.to_owned(), clients: vec![(String::new(), ranking)] }];
+        }
+        let criteria = map.criteria();
+        if criteria.measures_latency() {
+            return Self::networks(map, locations);
+        }
+        let Some(regions) = criteria.regions() else { return Self::continents(map) };
+        let mut groups: Vec<(RegionId, Self)> = Vec::new();
+        let mut add = |region: RegionId, part: &str, client: Client| {
+            let client = (part.to_owned(), criteria.rank(&client));
+            match groups.iter_mut().find(|(other, _)| *other == region) {
+                Some((_, group)) => group.clients.push(client),
+                None => groups.push((region, Self { name: name_of(regions, region), clients: vec![client] })),
+            }
+        };
+        for country in countries() {
+            let (continent, coordinates) = (Some(country.continent), Some(country.centroid));
+            let location = Location { continent, country: Some(country.code), coordinates, ..Location::default() };
+            let region = regions.of_location(&location);
+            let coordinates = coordinates.filter(|_| criteria.measures_distance());
+            add(region, country.code.as_str(), Client { region, coordinates, rtts: &[] });
+        }
+        // Those of prefixes, networks or subdivisions alone are nowhere in particular.
+        let found: HashSet<RegionId> = groups.iter().map(|(region, _)| *region).collect();
+        for region in (0..regions.list().len() as RegionId).filter(|region| !found.contains(region)) {
+            let client = ("elsewhere".to_owned(), criteria.rank(&Client { region, coordinates: None, rtts: &[] }));
+            groups.push((region, Self { name: name_of(regions, region), clients: vec![client] }));
+        }
+        groups.sort_by_key(|(region, _)| *region);
+        groups.into_iter().map(|(_, group)| group).collect()
+    }
+
+    /// The same from addresses: what was measured of a network stands in the map alone.
+    fn networks(map: &Map, locations: &Locations) -> Vec<Self> {
+        let mut groups: BTreeMap<String, Self> = BTreeMap::new();
+        let mut seen: HashMap<(Option<CountryCode>, u32), usize> = HashMap::new();
+        for run in map.v4().iter() {
+            let address = IpAddr::V4(run.first.into());
+            let location = locations.look_up(address);
+            let samples = seen.entry((location.country, run.value)).or_default();
+            if *samples == SAMPLES {
+                continue;
+            }
+            *samples += 1;
+            let name = match (map.criteria().regions(), location.continent) {
+                (Some(regions), _) => name_of(regions, regions.of(address, &location)),
+                (None, Some(continent)) => words(continent).to_owned(),
+                (None, None) => "networks of no known place".to_owned(),
+            };
+            let part = location.country.map_or_else(|| address.to_string(), |country| country.to_string());
+            let client = (part, map.rankings()[run.value as usize].clone());
+            let group = groups.entry(name.clone()).or_insert_with(|| Self { name, clients: Vec::new() });
+            group.clients.push(client);
+        }
+        groups.into_values().collect()
+    }
+
+    fn continents(map: &Map) -> Vec<Self> {
+        let group = |continent: Continent| {
+            let client = |coordinates| Client { region: Regions::NOWHERE, coordinates, rtts: &[] };
+            let there = countries().filter(|country| country.continent == continent);
+            let clients =
+                there.map(|country| (country.code.to_string(), map.criteria().rank(&client(Some(country.centroid)))));
+            Self { name: words(continent).to_owned(), clients: clients.collect() }
+        };
+        Continent::ALL.iter().map(|&(_, continent)| group(continent)).collect()
+    }
+}
+
+fn name_of(regions: &Regions, region: RegionId) -> String {
+    regions.get(region).map_or_else(|| "clients of no region".to_owned(), |region| region.name.to_string())
+}
+
+fn words(continent: Continent) -> &'static str {
+    match continent {
+        Continent::Africa => "Africa",
+        Continent::Antarctica => "Antarctica",
+        Continent::Asia => "Asia",
+        Continent::Europe => "Europe",
+        Continent::NorthAmerica => "North America",
+        Continent::Oceania => "Oceania",
+        Continent::SouthAmerica => "South America",
+    }
+}
+
+/// `europe (DE, FR and 9 more)`.
+fn partly(group: &str, parts: &[&str]) -> String {
+    let told = parts[..parts.len().min(FEW_COUNTRIES)].join(", ");
+    match parts.len().saturating_sub(FEW_COUNTRIES) {
+        0 => format!("{group} ({told})"),
+        more => format!("{group} ({told} and {more} more)"),
+    }
+}
+
+impl Impact {
+    fn add(&mut self, movement: &Movement, name: &impl fmt::Display, shifts: &mut HashMap<Movement, usize>) {
+        if let Some(&place) = shifts.get(movement) {
+            let shift = &mut self.moves[place];
+            if shift.names.len() < MAX_NAMES { shift.names.push(name.to_string()) } else { shift.more += 1 }
+        } else if self.moves.len() < MAX_MOVES {
+            shifts.insert(movement.clone(), self.moves.len());
+            let Movement { from, to, clients } = movement.clone();
+            self.moves.push(Shift { names: vec![name.to_string()], more: 0, from, to, clients });
+        } else {
+            self.more += 1;
+        }
+    }
+}
+
+/// `names www.example.com., api.example.com.: fra -> iad for europe`.
+impl fmt::Display for Impact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.moves.is_empty() && self.more == 0 {
+            return f.write_str("no client is sent elsewhere");
+        }
+        let mut gap = "";
+        for shift in &self.moves {
+            write!(f, "{gap}{shift}")?;
+            gap = "; ";
+        }
+        match self.more {
+            0 => Ok(()),
+            more => write!(f, "{gap}{more} more names were not looked at"),
+        }
+    }
+}
+
+impl fmt::Display for Shift {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { names, more, from, to, clients } = self;
+        f.write_str(if names.len() + more == 1 { "name " } else { "names " })?;
+        f.write_str(&names.join(", "))?;
+        if *more > 0 {
+            write!(f, " and {more} more")?;
+        }
+        write!(f, ": {} -> {}", from.join(", "), to.join(", "))?;
+        write!(f, " for {}", clients.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,99 @@
+//! What a probe saw, part by part.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::health::{Failure, Outcome};
+
+/// What a probe saw. Times are milliseconds; those are absent that it did not measure, as all are of one that failed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Seen {
+    /// `ok`, or the kind of failure: `timeout`, `refused`, `tls`, `status` and so on.
+    pub outcome: String,
+    /// The status code, if that was the failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// What was wrong, in words; absent if nothing was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// From the probe's start to its verdict.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub took_ms: Option<f64>,
+    /// Until the TCP connection stood.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connect_ms: Option<f64>,
+    /// From there to the end of the TLS handshake.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handshake_ms: Option<f64>,
+    /// From the request to the head of the response.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_byte_ms: Option<f64>,
+}
+
+impl From<&Outcome> for Seen {
+    fn from(outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::Success(finding) => Self {
+                outcome: "ok".to_owned(),
+                took_ms: Some(milliseconds(finding.took)),
+                connect_ms: finding.times.connect.map(milliseconds),
+                handshake_ms: finding.times.handshake.map(milliseconds),
+                first_byte_ms: finding.times.first_byte.map(milliseconds),
+                ..Self::default()
+            },
+            Outcome::Failure(failure) => Self {
+                outcome: kind(failure).to_owned(),
+                status: if let Failure::Status(code) = failure { Some(*code) } else { None },
+                error: Some(failure.to_string()),
+                ..Self::default()
+            },
+        }
+    }
+}
+
+/// To a microsecond: what is beyond is noise.
+fn milliseconds(time: Duration) -> f64 {
+    time.as_micros() as f64 / 1000.0
+}
+
+fn kind(failure: &Failure) -> &'static str {
+    match failure {
+        Failure::TimedOut(_) => "timeout",
+        Failure::Refused => "refused",
+        Failure::Unreachable => "unreachable",
+        Failure::NoDescriptors | Failure::NoTurn => "exhausted",
+        Failure::Reset => "reset",
+        Failure::Tls(_) => "tls",
+        Failure::Status(_) => "status",
+        Failure::Body => "body",
+        Failure::Reply => "reply",
+        Failure::Rcode(_) => "rcode",
+        Failure::Record(_) => "record",
+        Failure::NotServing(_) => "not-serving",
+        Failure::Grpc(_) => "grpc",
+        Failure::Exit(..) => "exit",
+        Failure::Signal(_) => "signal",
+        Failure::Unrunnable(_) => "unrunnable",
+        Failure::Protocol(_) => "protocol",
+        Failure::Io(_) => "io",
+        Failure::Silent => "silent",
+        Failure::Reported(_) => "reported",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::health::{Finding, Times};
+
+    #[test]
+    fn parts_are_told_as_far_as_they_are_known() {
+        let times = Times { connect: Some(Duration::from_micros(1234)), ..Times::UNKNOWN };
+        let finding = Finding { times, ..Finding::full(Duration::from_millis(7)) };
+        let seen = serde_json::to_value(Seen::from(&Outcome::Success(finding))).unwrap();
+        assert_eq!(seen, serde_json::json!({"outcome": "ok", "took_ms": 7.0, "connect_ms": 1.234}));
+        let seen = serde_json::to_value(Seen::from(&Outcome::Failure(Failure::Status(503)))).unwrap();
+        assert_eq!(seen, serde_json::json!({"outcome": "status", "status": 503, "error": "status 503"}));
+    }
+}

@@ -1,0 +1,305 @@
+//! Webhooks: what happens is posted to whoever wants to know.
+//!
+//! ```text
+//!   notice ─► queue of each hook ─► one task a hook ─► seat ─► POST ─► 2xx: the next one
+//!             256, oldest dropped     in order          4        └───► 5xx, 429, no answer: again, later each time
+//! ```
+//!
+//! Whoever tells a notice never waits. A receiver that is slow or dead fills its own queue and takes one seat for the time of
+//! an attempt, no more. What is lost is counted, told in the log, and told with the next notice that arrives.
+
+mod backoff;
+mod post;
+mod queue;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use reqwest::Client;
+use tokio::sync::{Notify, Semaphore};
+use tokio::task::JoinHandle;
+use tracing::warn;
+
+use crate::config::Webhook;
+use crate::report::{Delivery, Notice};
+use backoff::Backoff;
+use post::{Verdict, client, post};
+use queue::Queue;
+
+/// Requests of all hooks together at once.
+const SEATS: usize = 4;
+
+/// How long a stop waits for what is still to be delivered.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// All hooks. Dropped, it delivers nothing more.
+#[derive(Debug)]
+pub struct Hooks {
+    list: Vec<Hook>,
+    seats: Arc<Semaphore>,
+    /// Made for the first hook: reading the system's certificate authorities takes a while.
+    client: Option<Client>,
+}
+
+/// A hook and the task that delivers for it.
+#[derive(Debug)]
+struct Hook {
+    mailbox: Arc<Mailbox>,
+    task: JoinHandle<()>,
+}
+
+/// What a hook and its task share.
+#[derive(Debug)]
+struct Mailbox {
+    state: Mutex<State>,
+    /// Something changed there.
+    wake: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    webhook: Arc<Webhook>,
+    node: Box<str>,
+    queue: Queue,
+    is_closing: bool,
+}
+
+impl Hooks {
+    /// None yet.
+    pub fn new() -> Self {
+        Self { list: Vec::new(), seats: Arc::new(Semaphore::new(SEATS)), client: None }
+    }
+
+    /// Posts to these from now on. One that leads to the same place as before keeps what it has not delivered yet. Runs on the
+    /// tokio runtime that this is called in.
+    pub fn set(&mut self, webhooks: Vec<Webhook>, node: &str) {
+        let mut before = std::mem::take(&mut self.list);
+        for webhook in webhooks {
+            let same = before.iter().position(|hook| hook.mailbox.leads_to(webhook.url()));
+            if let Some(place) = same {
+                let hook = before.remove(place);
+                hook.mailbox.exchange(webhook, node);
+                self.list.push(hook);
+            } else {
+                let client = self.client.get_or_insert_with(client).clone();
+                let mailbox = Arc::new(Mailbox::new(webhook, node));
+                let task = tokio::spawn(deliver_all(mailbox.clone(), client, self.seats.clone()));
+                self.list.push(Hook { mailbox, task });
+            }
+        }
+        for hook in before {
+            hook.mailbox.tell_left("a webhook is gone");
+        }
+    }
+
+    /// Puts a notice into the queue of every hook that wants to hear it.
+    pub fn tell(&self, notice: &Arc<Notice>) {
+        self.list.iter().for_each(|hook| hook.mailbox.put(notice));
+    }
+
+    /// Delivers what waits if that takes no longer than a second; what is left then is lost.
+    pub async fn stop(&mut self) {
+        for hook in &self.list {
+            hook.mailbox.close();
+        }
+        let deadline = tokio::time::Instant::now() + GRACE;
+        for hook in &mut self.list {
+            // It ends when its queue is empty. One that does not is dropped with its request.
+            let _ = tokio::time::timeout_at(deadline, &mut hook.task).await;
+        }
+        self.list.drain(..).for_each(|hook| hook.mailbox.tell_left("a webhook did not take all before the end"));
+    }
+}
+
+impl Default for Hooks {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Hook {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Mailbox {
+    fn new(webhook: Webhook, node: &str) -> Self {
+        let state = State { webhook: webhook.into(), node: node.into(), queue: Queue::default(), is_closing: false };
+        Self { state: Mutex::new(state), wake: Notify::new() }
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn leads_to(&self, url: &str) -> bool {
+        self.state().webhook.url() == url
+    }
+
+    fn exchange(&self, webhook: Webhook, node: &str) {
+        let mut state = self.state();
+        (state.webhook, state.node) = (webhook.into(), node.into());
+    }
+
+    fn put(&self, notice: &Arc<Notice>) {
+        let mut state = self.state();
+        if !state.webhook.events.contains(&notice.news.kind()) {
+            return;
+        }
+        // Told once: the next notice that arrives tells how many there were.
+        if state.queue.put(notice.clone()) && state.queue.lost() == 1 {
+            warn!(webhook = state.webhook.label(), "a webhook's queue is full: the oldest notices are lost");
+        }
+        drop(state);
+        self.wake.notify_one();
+    }
+
+    fn close(&self) {
+        self.state().is_closing = true;
+        self.wake.notify_one();
+    }
+
+    fn tell_left(&self, why: &str) {
+        let state = self.state();
+        if let notices @ 1.. = state.queue.len() {
+            warn!(webhook = state.webhook.label(), notices, "{why}: notices are lost");
+        }
+    }
+
+    /// The oldest notice, which stays in its place; `None` if there will be none.
+    async fn next(&self) -> Option<Arc<Notice>> {
+        loop {
+            {
+                let state = self.state();
+                if let Some(notice) = state.queue.first() {
+                    return Some(notice.clone());
+                }
+                if state.is_closing {
+                    return None;
+                }
+            }
+            self.wake.notified().await;
+        }
+    }
+
+    /// What is posted for a notice, and to whom, as things stand now.
+    fn delivery(&self, notice: &Arc<Notice>) -> (Arc<Webhook>, Delivery, u64) {
+        let state = self.state();
+        let lost = state.queue.lost();
+        (state.webhook.clone(), Delivery::new(notice, &state.node, lost), lost)
+    }
+}
+
+async fn deliver_all(mailbox: Arc<Mailbox>, client: Client, seats: Arc<Semaphore>) {
+    while let Some(notice) = mailbox.next().await {
+        deliver(&mailbox, &notice, &client, &seats).await;
+    }
+}
+
+/// Posts a notice until it is taken, or is not worth another attempt.
+async fn deliver(mailbox: &Mailbox, notice: &Arc<Notice>, client: &Client, seats: &Semaphore) {
+    let mut backoff = Backoff::default();
+    loop {
+        let (webhook, delivery, lost) = mailbox.delivery(notice);
+        let verdict = {
+            // Nobody closes it.
+            let _seat = seats.acquire().await;
+            post(client, &webhook, &delivery).await
+        };
+        let label = webhook.label();
+        match verdict {
+            Verdict::Taken => {
+                mailbox.state().queue.taken(notice, lost);
+                if lost > 0 {
+                    warn!(webhook = label, lost, "a webhook takes notices again; some were lost");
+                }
+                return;
+            }
+            Verdict::Again { why, after } if backoff.attempts() < webhook.retries => {
+                let wait = backoff.next(after, fastrand::f64());
+                warn!(webhook = label, id = notice.id, why, ?wait, "a notice was not taken: once more");
+                tokio::time::sleep(wait).await;
+            }
+            Verdict::Again { why, .. } | Verdict::Refused { why } => {
+                warn!(webhook = label, id = notice.id, why, "a notice was not taken: it is lost");
+                mailbox.state().queue.give_up(notice);
+                return;
+            }
+        }
+        // The queue may have been so full meanwhile that this one went.
+        if !mailbox.state().queue.holds(notice) {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{EVENTS, FIELDS};
+    use crate::report::{Impact, News, OverrideShape, RolloutChange};
+
+    /// One of each kind.
+    fn all() -> Vec<News> {
+        let text = String::new;
+        let change = OverrideShape {
+            number: text(),
+            mode: text(),
+            target: text(),
+            from: None,
+            until: None,
+            over: None,
+            reason: text(),
+            who: text(),
+            happening: Some("placed".to_owned()),
+            in_force: None,
+        };
+        let rollout = RolloutChange {
+            name: text(),
+            pool: Some(text()),
+            happening: text(),
+            from: text(),
+            to: text(),
+            who: text(),
+            reason: text(),
+        };
+        let impact = Some(Impact { moves: Vec::new(), more: 1 });
+        let sight = crate::report::Seen {
+            outcome: text(),
+            status: Some(1),
+            error: Some(text()),
+            took_ms: Some(1.0),
+            connect_ms: Some(1.0),
+            handshake_ms: Some(1.0),
+            first_byte_ms: Some(1.0),
+        };
+        let (endpoint, pools, from, to, seen) = (text(), Vec::new(), text(), text(), text());
+        vec![
+            News::Start { node: text(), zones: 1 },
+            News::Endpoint { endpoint, pools, from, to, seen, sight, impact: impact.clone() },
+            News::Reload { reason: text(), taken: true, errors: 0, warnings: 0 },
+            News::Doubt { began: true },
+            News::Override { change, impact: impact.clone() },
+            News::Rollout { change: rollout, impact },
+            News::Certificate { endpoint: text(), host: text(), days: 1, expires: 1 },
+            News::Txt { name: text(), value: text(), set: true },
+            News::Stop {},
+        ]
+    }
+
+    #[test]
+    fn the_server_files_words_are_those_of_notices() {
+        let all = all();
+        let mut kinds: Vec<&str> = all.iter().map(News::kind).collect();
+        let mut events = EVENTS.map(|(_, event)| event).to_vec();
+        kinds.sort_unstable();
+        events.sort_unstable();
+        assert_eq!(kinds, events);
+        let notices = all.into_iter().map(|news| Arc::new(Notice { id: 1, time: 1, news }));
+        let all: String = notices.map(|notice| Delivery::new(&notice, "fra", 0).to_json()).collect();
+        for field in FIELDS.into_iter().filter(|field| *field != "notice") {
+            assert!(all.contains(&format!("\"{field}\":")), "no notice has {field}");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! One attempt to deliver.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::{Client, Response, StatusCode, redirect};
+use rustls::crypto::ring;
+use rustls::{ClientConfig, RootCertStore};
+
+use crate::config::Webhook;
+use crate::report::Delivery;
+
+/// What became of an attempt.
+#[derive(Debug)]
+pub(super) enum Verdict {
+    /// The receiver has it.
+    Taken,
+    /// It may take it another time, but not sooner than it asks for.
+    Again { why: String, after: Option<Duration> },
+    /// It will never take it.
+    Refused { why: String },
+}
+
+/// What posts. A redirect is not followed: it could lead anywhere, and the headers with it.
+pub(super) fn client() -> Client {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    // Named rather than taken from the process, so that it works whatever else is linked in or installed.
+    let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("ring has cipher suites for TLS 1.2 and 1.3")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let client = Client::builder().tls_backend_preconfigured(tls).redirect(redirect::Policy::none()).no_proxy();
+    let client = client.user_agent(concat!("truenorth/", env!("CARGO_PKG_VERSION"))).pool_max_idle_per_host(1);
+    client.build().expect("nothing is asked for that the client lacks")
+}
+
+/// Posts once.
+pub(super) async fn post(client: &Client, webhook: &Webhook, delivery: &Delivery) -> Verdict {
+    let body = match &webhook.body {
+        Some(template) => template.fill(|field| delivery.field(field)),
+        None => delivery.to_json(),
+    };
+    let request = client.post(webhook.url()).headers(headers(webhook)).timeout(webhook.timeout).body(body);
+    match request.send().await {
+        Ok(response) => judge(&response),
+        // Its own words hold the URL.
+        Err(error) => Verdict::Again { why: root_cause(&error.without_url()), after: None },
+    }
+}
+
+fn headers(webhook: &Webhook) -> HeaderMap {
+    let header = |(name, value): &(String, String)| {
+        let mut value = HeaderValue::from_str(value).ok()?;
+        value.set_sensitive(true);
+        Some((HeaderName::from_bytes(name.as_bytes()).ok()?, value))
+    };
+    webhook.headers.iter().filter_map(header).collect()
+}
+
+fn judge(response: &Response) -> Verdict {
+    let status = response.status();
+    let why = format!("status {}", status.as_u16());
+    if status.is_success() {
+        Verdict::Taken
+    } else if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+        // RFC 9110, section 10.2.3; a date is as good as nothing here.
+        let after = response.headers().get(RETRY_AFTER).and_then(|after| after.to_str().ok()?.parse().ok());
+        Verdict::Again { why, after: after.map(Duration::from_secs) }
+    } else {
+        Verdict::Refused { why }
+    }
+}
+
+/// The innermost error says what happened; those around it say that something did.
+fn root_cause(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "timed out".to_owned();
+    }
+    let mut cause: &dyn Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}

@@ -1,0 +1,110 @@
+//! What waits to be delivered to one receiver.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::report::Notice;
+
+/// Notices that wait at most.
+pub(super) const QUEUE: usize = 256;
+
+/// Notices in order. The first one may be on its way.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    waiting: VecDeque<Arc<Notice>>,
+    /// How many were lost since the last one that was taken.
+    lost: u64,
+}
+
+impl Queue {
+    /// Puts one behind all others. Whether the oldest went for it.
+    pub(super) fn put(&mut self, notice: Arc<Notice>) -> bool {
+        let is_full = self.waiting.len() == QUEUE;
+        if is_full {
+            self.waiting.pop_front();
+            self.lost += 1;
+        }
+        self.waiting.push_back(notice);
+        is_full
+    }
+
+    /// The oldest.
+    pub(super) fn first(&self) -> Option<&Arc<Notice>> {
+        self.waiting.front()
+    }
+
+    /// How many wait.
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// How many were lost and not told of.
+    pub(super) fn lost(&self) -> u64 {
+        self.lost
+    }
+
+    /// Whether this is the oldest.
+    pub(super) fn holds(&self, notice: &Notice) -> bool {
+        self.first().is_some_and(|first| first.id == notice.id)
+    }
+
+    /// The notice was delivered, and so many losses with it. If it was dropped while it was on its way, it is not lost.
+    pub(super) fn taken(&mut self, notice: &Notice, told: u64) {
+        self.lost -= told.min(self.lost);
+        if self.holds(notice) {
+            self.waiting.pop_front();
+        } else {
+            self.lost = self.lost.saturating_sub(1);
+        }
+    }
+
+    /// The notice is lost. If it was dropped while it was on its way, it is counted already.
+    pub(super) fn give_up(&mut self, notice: &Notice) {
+        if self.holds(notice) {
+            self.waiting.pop_front();
+            self.lost += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::News;
+
+    fn notice(id: u64) -> Arc<Notice> {
+        Arc::new(Notice { id, time: 0, news: News::Stop {} })
+    }
+
+    #[test]
+    fn the_oldest_go_when_it_is_full_and_are_counted() {
+        let mut queue = Queue::default();
+        let dropped = (0..QUEUE as u64 + 3).filter(|&id| queue.put(notice(id))).count();
+        assert_eq!((dropped, queue.len(), queue.lost()), (3, QUEUE, 3));
+        assert!(queue.holds(&notice(3)));
+    }
+
+    #[test]
+    fn losses_are_told_once_by_what_is_taken() {
+        let mut queue = Queue::default();
+        (0..3).for_each(|id| _ = queue.put(notice(id)));
+        queue.give_up(&notice(0));
+        assert_eq!((queue.lost(), queue.holds(&notice(1))), (1, true));
+        queue.taken(&notice(1), 1);
+        assert_eq!((queue.lost(), queue.holds(&notice(2))), (0, true));
+    }
+
+    #[test]
+    fn one_that_was_on_its_way_when_it_was_dropped_counts_for_what_became_of_it() {
+        let full = || {
+            let mut queue = Queue::default();
+            (0..=QUEUE as u64).for_each(|id| _ = queue.put(notice(id)));
+            queue
+        };
+        let (mut taken, mut given_up) = (full(), full());
+        taken.taken(&notice(0), 0);
+        given_up.give_up(&notice(0));
+        assert_eq!((taken.lost(), taken.len()), (0, QUEUE));
+        assert_eq!((given_up.lost(), given_up.len()), (1, QUEUE));
+    }
+}

@@ -1,0 +1,237 @@
+//! Webhooks: what happens is posted to whoever listens, and nobody waits for him.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver as Channel, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::endpoint::{ANY_PORT, Endpoint, Script};
+use crate::harness::{Files, SERVER};
+
+/// How long a test waits for what must come, on a machine that is busy with other things.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What a receiver with too much to do asks for: longer than a reload takes.
+const RETRY_AFTER: &str = "Retry-After: 4\r\n";
+
+const SECRET: &str = "hush-0123456789";
+
+/// A request that was posted.
+#[derive(Debug)]
+struct Post {
+    head: String,
+    body: String,
+}
+
+impl Post {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
+    }
+}
+
+/// Takes what is posted; answers with these statuses in turn, and with 200 from then on.
+struct Receiver {
+    address: SocketAddr,
+    posts: Channel<Post>,
+}
+
+impl Receiver {
+    fn start(statuses: &'static [u16]) -> Self {
+        let listener = TcpListener::bind(ANY_PORT).unwrap();
+        let address = listener.local_addr().unwrap();
+        let (posts, received) = channel();
+        let mut statuses = statuses.iter().copied();
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let post = take(&stream, statuses.next().unwrap_or(200));
+                // The test may be over.
+                if posts.send(post).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { address, posts: received }
+    }
+
+    #[track_caller]
+    fn next(&self) -> Post {
+        self.posts.recv_timeout(PATIENCE).expect("something is posted")
+    }
+}
+
+fn take(stream: &TcpStream, status: u16) -> Post {
+    let mut reader = BufReader::new(stream);
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        assert_ne!(reader.read_line(&mut head).unwrap(), 0, "{head}");
+    }
+    let head = head.to_ascii_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).expect("a length");
+    let mut body = vec![0; length.parse().unwrap()];
+    reader.read_exact(&mut body).unwrap();
+    let later = if status == 429 { RETRY_AFTER } else { "" };
+    let answer = format!("HTTP/1.1 {status} Scripted\r\nContent-Length: 0\r\n{later}Connection: close\r\n\r\n");
+    (&mut &*stream).write_all(answer.as_bytes()).unwrap();
+    Post { head, body: String::from_utf8(body).unwrap() }
+}
+
+/// Two datacenters that are probed, and a server file with this at its end.
+fn files(fra: &Endpoint, iad: &Endpoint, server: &str) -> Files {
+    let member = |endpoint: &Endpoint| {
+        let at = endpoint.address();
+        format!("[{{ address = \"{}\", check_port = {} }}]", at.ip(), at.port())
+    };
+    let zone = format!(
+        "[nameservers]\nns1 = [\"127.0.0.1\"]\n[datacenters]\nfra = {{ latitude = 50.11, longitude = 8.68 }}\n\
+         iad = {{ latitude = 38.95, longitude = -77.45 }}\n[regions.default]\nprefer = [\"fra\", \"iad\"]\n\
+         [monitors.web]\ntype = \"http\"\ninterval = \"100ms\"\ntimeout = \"90ms\"\n[pools.web]\n\
+         monitor = \"web\"\nendpoints.fra = {}\nendpoints.iad = {}\n[names.www]\npools = [\"web\"]\n",
+        member(fra),
+        member(iad)
+    );
+    Files::new(&format!("{SERVER}{server}"), &[("example.com.toml", &zone)])
+}
+
+fn well(host: u8) -> Endpoint {
+    Endpoint::start((Ipv4Addr::new(127, 41, 0, host), 0).into(), Script::status(200))
+}
+
+#[test]
+fn a_fall_is_posted_with_what_was_seen_and_what_it_moves_and_no_secret_is_logged() {
+    let (fra, iad) = (well(1), well(2));
+    let (json, slack) = (Receiver::start(&[]), Receiver::start(&[]));
+    let server = format!(
+        "[[webhooks]]\nurl = \"http://{}/{SECRET}\"\nevents = [\"endpoint\"]\n\
+         headers = {{ Authorization = \"Bearer {SECRET}\" }}\n\
+         [[webhooks]]\nurl = \"http://{}/b?c\"\nbody = '{{\"text\": \"{{{{to}}}}: {{{{impact}}}}\", \"{SECRET}\": 1}}'\n\
+         events = [\"endpoint\"]\n",
+        json.address, slack.address
+    );
+    let files = files(&fra, &iad, &server);
+    let mut node = files.serve();
+    for receiver in [&json, &slack] {
+        for _ in 0..2 {
+            assert!(receiver.next().body.contains("up"), "both were found to be up before");
+        }
+    }
+    fra.play(Script::status(503));
+    let post = json.next();
+    assert!(post.head.starts_with(&format!("post /{SECRET} http/1.1\r\n")), "{}", post.head);
+    assert!(post.head.contains(&format!("authorization: bearer {SECRET}\r\n")), "{}", post.head);
+    assert!(post.head.contains("content-type: application/json\r\n"), "{}", post.head);
+    let told = post.json();
+    let endpoint = fra.address().to_string();
+    assert_eq!(
+        (&told["event"], &told["endpoint"], &told["to"]),
+        (&json!("endpoint"), &json!(endpoint), &json!("down"))
+    );
+    assert_eq!(
+        (&told["outcome"], &told["status"], &told["error"]),
+        (&json!("status"), &json!(503), &json!("status 503"))
+    );
+    let shift = json!([{
+        "names": ["www.example.com."], "more": 0, "from": ["fra"], "to": ["iad"], "clients": ["everybody"]
+    }]);
+    assert_eq!(told["impact"], shift);
+    assert_eq!((&told["action"], &told["severity"], &told["lost"]), (&json!("trigger"), &json!("error"), &json!(0)));
+    let told = slack.next().json();
+    assert_eq!(told["text"], "down: name www.example.com.: fra -> iad for everybody");
+
+    fra.play(Script::status(200));
+    let told = json.next().json();
+    assert_eq!((&told["to"], &told["action"], &told["outcome"]), (&json!("up"), &json!("resolve"), &json!("ok")));
+    assert!(told["took_ms"].as_f64().unwrap() > 0.0 && told["connect_ms"].as_f64().unwrap() > 0.0, "{told}");
+    assert_eq!((&told["impact"][0]["from"], &told["impact"][0]["to"]), (&json!(["iad"]), &json!(["fra"])));
+
+    files.write("truenorth.toml", format!("{SERVER}{server}timeout = 7\n"));
+    node.signal("HUP");
+    node.log.wait_for("configuration not reloaded");
+    node.signal("TERM");
+    node.log.wait_for("stopping");
+    assert!(!node.log.lines().iter().any(|line| line.contains(SECRET)), "{:?}", node.log.lines());
+}
+
+#[test]
+fn what_is_not_taken_is_posted_again_and_in_order() {
+    let (fra, iad) = (well(3), well(4));
+    let receiver = Receiver::start(&[500, 503]);
+    let server = format!("[[webhooks]]\nurl = \"http://{}/\"\nevents = [\"start\", \"reload\"]\n", receiver.address);
+    let files = files(&fra, &iad, &server);
+    let mut node = files.serve();
+    node.signal("HUP");
+    node.log.wait_for("configuration reloaded");
+    let told: Vec<Value> = (0..4).map(|_| receiver.next().json()).collect();
+    let events: Vec<&str> = told.iter().map(|notice| notice["event"].as_str().unwrap()).collect();
+    assert_eq!(events, ["start", "start", "start", "reload"]);
+    assert_eq!((&told[0], &told[1]), (&told[2], &told[2]), "the same notice each time");
+    assert!(told[3]["id"].as_u64() > told[2]["id"].as_u64());
+}
+
+#[test]
+fn what_was_refused_is_lost_and_told_with_the_next_notice() {
+    let (fra, iad) = (well(5), well(6));
+    let receiver = Receiver::start(&[302, 404]);
+    let server = format!("[[webhooks]]\nurl = \"http://{}/\"\nevents = [\"endpoint\", \"reload\"]\n", receiver.address);
+    let files = files(&fra, &iad, &server);
+    let node = files.serve();
+    for _ in 0..2 {
+        assert_eq!(receiver.next().json()["to"], "up");
+    }
+    node.signal("HUP");
+    let told = receiver.next().json();
+    assert_eq!((&told["event"], &told["lost"]), (&json!("reload"), &json!(2)));
+    assert!(told["summary"].as_str().unwrap().ends_with("(2 earlier notices were lost)"), "{told}");
+}
+
+#[test]
+fn a_receiver_that_is_dead_or_hangs_holds_up_nobody() {
+    let (fra, iad) = (well(7), well(8));
+    let hanging = Endpoint::start(ANY_PORT, Script::hang());
+    let dead = {
+        let mut endpoint = Endpoint::start(ANY_PORT, Script::status(200));
+        endpoint.stop_listening();
+        endpoint.address()
+    };
+    let receiver = Receiver::start(&[]);
+    let hooks: String = [hanging.address(), dead, receiver.address]
+        .map(|address| {
+            format!("[[webhooks]]\nurl = \"http://{address}/\"\nevents = [\"endpoint\"]\ntimeout = \"60s\"\n")
+        })
+        .concat();
+    let node = files(&fra, &iad, &hooks).serve();
+    let answered = |down: &Endpoint, other: &Endpoint, status: u16| {
+        down.play(Script::status(status));
+        let wanted = if status == 200 { down } else { other }.address().ip().to_string();
+        let begun = Instant::now();
+        while node.dig("www.example.com").data() != [wanted.clone()] {
+            assert!(begun.elapsed() < PATIENCE, "the answers do not change to {wanted}");
+        }
+    };
+    for _ in 0..2 {
+        answered(&fra, &iad, 503);
+        answered(&fra, &iad, 200);
+    }
+    let told: Vec<Value> = (0..6).map(|_| receiver.next().json()["to"].clone()).collect();
+    assert_eq!(told, ["up", "up", "down", "up", "down", "up"]);
+    let begun = Instant::now();
+    assert_eq!(node.terminate().code(), Some(0));
+    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_hook_that_stays_keeps_what_it_has_not_delivered() {
+    let (fra, iad) = (well(9), well(10));
+    let receiver = Receiver::start(&[429]);
+    let hook = format!("[[webhooks]]\nurl = \"http://{}/\"\nevents = [\"start\"]\n", receiver.address);
+    let files = files(&fra, &iad, &hook);
+    let mut node = files.serve();
+    assert_eq!(receiver.next().json()["event"], "start");
+    files.write("truenorth.toml", format!("{SERVER}{hook}headers = {{ x-new = \"1\" }}\n"));
+    node.log.wait_for("configuration reloaded");
+    let post = receiver.next();
+    assert_eq!(post.json()["event"], "start");
+    assert!(post.head.contains("x-new: 1\r\n"), "{}", post.head);
+}
