@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::PoolLoad;
 use super::notice::word;
-use crate::health::{Sighting, State, Survey, Target};
+use crate::health::{Health, Sighting, State, Survey, Target};
 use crate::load::Allowance;
 use crate::name::Name;
 use crate::snapshot::{Duty, Family, Members, Pool, PoolId, PoolSpec, ServedZone, Snapshot, SteeredName, ZoneSpec};
@@ -122,6 +122,8 @@ pub struct EndpointStatus {
     pub weight: u16,
     /// `up`, `degraded`, `held back`, `draining`, `down` or `forced down`, as answers have it.
     pub state: String,
+    /// What it would be by what is seen of it alone, whatever operators say: `unknown`, `up`, `degraded` or `down`.
+    pub really: String,
     /// The share of its clients that it keeps, 0-1.
     pub share: f64,
     /// The part of that which it takes while it comes back, or leaves, slowly; 1 otherwise.
@@ -258,13 +260,23 @@ impl EndpointStatus {
             (Duty::On, share) => word(State::Degraded(share)),
         };
         let mut targets = Vec::new();
+        let mut really = State::Up;
         if let Some(condition) = members.condition(place) {
             condition.each_target(&mut |target| targets.push(target));
+            let health =
+                |target: &Target| survey.sightings.get(target).map_or(Health::UNKNOWN, |sighting| sighting.health);
+            really = match condition.verdict(&health).share {
+                _ if !targets.iter().any(|target| survey.sightings.contains_key(*target)) => State::Unknown,
+                share if !share.is_some() => State::Down,
+                share if share.is_full() => State::Up,
+                share => State::Degraded(share),
+            };
         }
         Self {
             endpoint,
             weight,
             state: state.to_owned(),
+            really: word(really).to_owned(),
             share: f64::from(standing.share.thousandths()) / 1000.0,
             ramp: f64::from(standing.ramp.thousandths()) / 1000.0,
             restless: standing.restless,

@@ -140,9 +140,11 @@ impl Status {
 
 fn state(endpoint: &EndpointStatus) -> String {
     let doubt = if endpoint.restless { "?" } else { "" };
+    let really = endpoint.really.as_str();
     match endpoint.state.as_str() {
         "degraded" => format!("{:.0} %{doubt}", endpoint.share * 100.0),
-        state => format!("{state}{doubt}"),
+        state if state == really || really == "unknown" => format!("{state}{doubt}"),
+        state => format!("{state} ({really}{doubt})"),
     }
 }
 

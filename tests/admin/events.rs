@@ -103,7 +103,7 @@ fn the_end_of_the_node_is_told_and_does_not_wait_for_followers() {
     let start = Instant::now();
     assert_eq!(scene.node.terminate().code(), Some(0));
     assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
-    assert_eq!(follower.next()["event"], "stop");
+    follower.next_of("stop");
     let mut rest = String::new();
     follower.lines.read_to_string(&mut rest).unwrap();
     assert!(!rest.contains("data"), "{rest}");

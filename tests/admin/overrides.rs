@@ -44,7 +44,8 @@ fn an_override_is_placed_told_and_lifted() {
     let left = item["until"].as_u64().unwrap() - listed["time"].as_u64().unwrap();
     assert!((7190..=7200).contains(&left), "{listed}");
     let status = get(scene.admin, "/v1/status").json();
-    assert_eq!(status["pools"][0]["endpoints"][0]["state"], "draining");
+    let endpoint = &status["pools"][0]["endpoints"][0];
+    assert_eq!((&endpoint["state"], &endpoint["really"]), (&json!("draining"), &json!("up")));
     // What is said of names and what would be down go together with it.
     let explained = get(scene.admin, "/v1/explain?name=www.example.com&client=192.0.2.1&down=dc:iad").json();
     assert_eq!(
