@@ -79,7 +79,7 @@ pub(super) fn read(value: Option<Value<'_>>, folder: &Path, faults: &mut Faults)
     let listen = table.require("listen", faults).map(|value| read_addresses(&value, faults)).unwrap_or_default();
     let (token, file) = read_token(&mut table, folder, faults);
     let hosts = table.take("hosts").map(|value| value.each(faults, read_host)).unwrap_or_default();
-    table.finish(&[], faults);
+    table.finish(faults);
     // A token that is faulty is told of already.
     if token.is_none() && !faults.has_errors_since(before) {
         check_loopback(&listen, &anchor, faults);

@@ -77,7 +77,7 @@ pub(super) fn read(mut table: Table<'_>, needed: Needed, faults: &mut Faults) ->
     };
     let keys: Vec<&'static str> = ["port", "interval", "timeout", "rise", "fall", "hold_down", "deadline"].into();
     table.refuse(&keys, "is for the monitors that an aggregate is made of", faults);
-    table.finish(&[], faults);
+    table.finish(faults);
     let of = of.filter(|of| of.len() >= 2)?;
     let needed = match needed {
         Needed::All => of.len().min(usize::from(u8::MAX)) as u8,

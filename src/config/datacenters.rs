@@ -35,7 +35,7 @@ fn read_datacenter(value: &Value<'_>, faults: &mut Faults) -> Option<Datacenter>
     let latitude = table.require("latitude", faults).and_then(|value| value.number(-90.0..=90.0, faults));
     let longitude = table.require("longitude", faults).and_then(|value| value.number(-180.0..=180.0, faults));
     let country = table.take("country").and_then(|value| read_country(&value, faults));
-    table.finish(&[], faults);
+    table.finish(faults);
     Some(Datacenter {
         name: value.key.into(),
         coordinates: Coordinates::try_new(latitude?.value, longitude?.value)?,

@@ -111,9 +111,8 @@ impl<'d> Table<'d> {
         }
     }
 
-    /// Tells of every key that nobody asked for; those of later versions are known as such.
-    pub(super) fn finish(mut self, later: &[&'static str], faults: &mut Faults) {
-        self.refuse(later, "is not known yet: a later version will read it", faults);
+    /// Tells of every key that nobody asked for.
+    pub(super) fn finish(self, faults: &mut Faults) {
         for value in &self.rest {
             let message = format!("{} has no key `{}`", self.what, value.key);
             let fault = match did_you_mean(value.key, self.known.iter().copied()) {
@@ -195,13 +194,8 @@ impl<'d> Value<'d> {
         Some(Placed { value: value?, place: self.place() })
     }
 
-    /// One of `words`; those of later versions are known as such.
-    pub(super) fn word<T: Copy>(
-        &self,
-        words: &[(&'static str, T)],
-        later: &[&str],
-        faults: &mut Faults,
-    ) -> Option<Placed<T>> {
+    /// One of `words`.
+    pub(super) fn word<T: Copy>(&self, words: &[(&'static str, T)], faults: &mut Faults) -> Option<Placed<T>> {
         let known: Vec<&str> = words.iter().map(|&(word, _)| word).collect();
         let Some(text) = self.content.get_ref().as_str() else {
             return self.unexpected(&format!("one of {}", list_of(&known)), faults);
@@ -209,16 +203,10 @@ impl<'d> Value<'d> {
         if let Some(&(_, value)) = words.iter().find(|&&(word, _)| word == text) {
             return Some(Placed { value, place: self.place() });
         }
-        let fault = if later.contains(&text) {
-            let message = format!("`{text}` is not known yet: a later version will offer it");
-            Fault::error(&self.place(), message, format!("`{}` takes {} now", self.key, list_of(&known)))
-        } else {
-            let message = format!("`{}` takes one of {}", self.key, list_of(&known));
-            let label = did_you_mean(text, known.iter().copied());
-            let label = label.map_or_else(|| "not one of them".to_owned(), |word| format!("did you mean `{word}`?"));
-            Fault::error(&self.place(), message, label)
-        };
-        faults.push(fault);
+        let message = format!("`{}` takes one of {}", self.key, list_of(&known));
+        let label = did_you_mean(text, known.iter().copied());
+        let label = label.map_or_else(|| "not one of them".to_owned(), |word| format!("did you mean `{word}`?"));
+        faults.push(Fault::error(&self.place(), message, label));
         None
     }
 

@@ -23,7 +23,7 @@ pub(super) fn read(value: &Value<'_>, faults: &mut Faults) -> Option<SvcParams> 
         let expected = "an ECHConfigList in Base64 (RFC 9848)";
         value.parsed(expected, faults, |text| BASE64.decode(text.as_bytes()).ok().filter(|octets| !octets.is_empty()))
     });
-    table.finish(&[], faults);
+    table.finish(faults);
     if faults.has_errors_since(before) {
         return None;
     }

@@ -69,7 +69,7 @@ pub(super) fn read(value: Option<Value<'_>>, folder: &Path, faults: &mut Faults)
     }
     let needs_certificate = encrypted.first().map(|(value, _)| (value.key, value.anchor()));
     let (credentials, files) = read_credentials(&mut table, needs_certificate, folder, faults);
-    table.finish(&[], faults);
+    table.finish(faults);
 
     let all: Vec<Addresses> = std::iter::once(plain).chain(encrypted.into_iter().map(|(_, read)| read)).collect();
     check_shared_ports(&all, faults);

@@ -124,7 +124,7 @@ pub(super) fn icmp(monitors: &Definitions<MonitorTree>) -> impl Iterator<Item = 
 fn read_written(value: &Value<'_>, files: &mut BTreeSet<PathBuf>, faults: &mut Faults) -> Option<Written> {
     let mut table = value.table("a monitor", faults)?;
     // Without its type nothing else about it can be judged.
-    let kind = table.require("type", faults)?.word(&KINDS, &[], faults)?.value;
+    let kind = table.require("type", faults)?.word(&KINDS, faults)?.value;
     match kind {
         Kind::Aggregate(needed) => aggregates::read(table, needed, faults).map(Written::Aggregate),
         _ => read_monitor(table, kind, files, faults).map(Written::One),
@@ -168,7 +168,7 @@ fn read_monitor(
             alpn.zip(tls).map(|(alpn, tls)| Check::Tls(tls, alpn))
         }
     };
-    table.finish(&[], faults);
+    table.finish(faults);
     let nonzero = |count: Option<Placed<u8>>, default| count.and_then(|c| NonZeroU8::new(c.value)).unwrap_or(default);
     let monitor = Monitor {
         check: check?,

@@ -123,7 +123,7 @@ impl NameReader<'_, '_> {
             let reflects = reflect.boolean(self.faults)?.value;
             if reflects {
                 table.refuse(&KEYS, "has no place beside `reflect`: such a name answers TXT only", self.faults);
-                table.finish(&[], self.faults);
+                table.finish(self.faults);
                 return Some(OwnerKind::Reflect);
             }
         }
@@ -151,7 +151,7 @@ impl NameReader<'_, '_> {
         let rollout = rollouts::Draft::take(&mut table);
         let https_place = https.as_ref().map(Value::anchor);
         let https = https.and_then(|value| https::read(&value, self.faults));
-        table.finish(&[], self.faults);
+        table.finish(self.faults);
 
         let pools = pools?;
         let ids: Vec<PoolId> = pools.iter().map(|(used, _)| used.pool).collect();
@@ -217,7 +217,7 @@ impl NameReader<'_, '_> {
             let Some(mut table) = item.table("a use of a pool", self.faults) else { return };
             let reference = table.require("pool", self.faults).and_then(|value| value.string(self.faults));
             let weight = table.take("weight").and_then(|value| value.integer(0..=u16::MAX, self.faults));
-            table.finish(&[], self.faults);
+            table.finish(self.faults);
             (reference, weight.map_or(1, |weight| weight.value))
         } else {
             (item.string(self.faults), 1)
@@ -247,8 +247,7 @@ impl NameReader<'_, '_> {
     /// The chain, and where to point for it.
     fn read_steer(&mut self, value: Option<Value<'_>>, anchor: &Place) -> (Vec<Step>, Place) {
         let Some(value) = value else { return (DEFAULT_STEER.to_vec(), anchor.clone()) };
-        let later = [];
-        let steps = value.each(self.faults, |item, faults| item.word(&Step::ALL, &later, faults));
+        let steps = value.each(self.faults, |item, faults| item.word(&Step::ALL, faults));
         for (position, step) in steps.iter().enumerate() {
             let before = &steps[..position];
             if let Some(first) = before.iter().find(|other| other.value == step.value) {
@@ -280,7 +279,7 @@ impl NameReader<'_, '_> {
             ("sticky", Pick::Sticky),
             ("least-load", Pick::LeastLoad),
         ];
-        value?.word(&words, &[], self.faults).map(|pick| pick.value)
+        value?.word(&words, self.faults).map(|pick| pick.value)
     }
 
     /// `spare = true`, where there are datacenters for the ranking and one more.
@@ -325,7 +324,7 @@ impl NameReader<'_, '_> {
             ("nodata", AllDown::Nodata),
             ("servfail", AllDown::Servfail),
         ];
-        value.and_then(|value| value.word(&words, &[], self.faults)).map_or(AllDown::All, |word| word.value)
+        value.and_then(|value| value.word(&words, self.faults)).map_or(AllDown::All, |word| word.value)
     }
 
     fn read_prefer(&mut self, value: &Value<'_>, steer: &[Step]) -> Vec<(Box<str>, Vec<Vec<DatacenterId>>)> {

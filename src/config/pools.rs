@@ -112,7 +112,7 @@ fn read_entry(
     let capacity = read_capacity(&mut table, faults);
     let recovery = recovery::read(&mut table, monitor.as_ref(), faults);
     let endpoints = table.require("endpoints", faults);
-    table.finish(&[], faults);
+    table.finish(faults);
 
     let at = datacenter.as_ref().and_then(|name| Some((name.clone(), scope.datacenters.find(name, faults)?.value?)));
     let monitor_value = monitor.as_ref().map(|name| scope.monitors.find(name, faults).and_then(|m| m.value.clone()));
@@ -257,7 +257,7 @@ fn read_endpoint(item: &Value<'_>, scope: &PoolScope<'_>, probed: bool, faults: 
     let check_address = table.take("check_address").map(|value| read_address(&value, faults));
     let check_port = table.take("check_port").and_then(|value| value.integer(1..=u16::MAX, faults));
     let check_port = check_port.map(|port| port.value);
-    table.finish(&[], faults);
+    table.finish(faults);
     if !probed && (check_address.is_some() || check_port.is_some()) {
         let message = "nothing is probed: the pool has no monitor";
         faults.push(Fault::warning(&item.place(), message, "says where to probe"));

@@ -26,7 +26,7 @@ pub(super) fn read(table: &mut Table<'_>, faults: &mut Faults) -> Protocol {
 fn read_payload(value: Option<Value<'_>>, faults: &mut Faults) -> Option<u16> {
     let mut table = value?.table("`[edns]`", faults)?;
     let payload = table.take("payload");
-    table.finish(&[], faults);
+    table.finish(faults);
     payload?.integer(MAX_PLAIN_UDP as u16..=MAX_UDP_PAYLOAD, faults).map(|payload| payload.value)
 }
 
@@ -34,7 +34,7 @@ fn read_cookies(value: Option<Value<'_>>, faults: &mut Faults) -> Cookies {
     let Some(mut table) = value.and_then(|value| value.table("`[cookies]`", faults)) else { return Cookies::default() };
     let secrets = table.take("secrets").map(|secrets| read_secrets(&secrets, faults));
     let required = table.take("require").and_then(|value| value.boolean(faults));
-    table.finish(&[], faults);
+    table.finish(faults);
     Cookies { secrets: secrets.unwrap_or_default(), are_required: required.is_some_and(|required| required.value) }
 }
 
@@ -73,7 +73,7 @@ fn read_identity(value: Option<Value<'_>>, faults: &mut Faults) -> Identity {
         table.take(key)?.parsed(&expected, faults, accept).map(|text| text.value)
     };
     let identity = Identity { nsid: text("nsid"), id: text("id"), version: text("version") };
-    table.finish(&[], faults);
+    table.finish(faults);
     identity
 }
 
@@ -100,7 +100,7 @@ fn read_rate_limit(value: Option<Value<'_>>, faults: &mut Faults) -> Option<Rate
     let v4 = table.take("prefix_v4").and_then(|value| value.integer(1..=32, faults));
     let v6 = table.take("prefix_v6").and_then(|value| value.integer(1..=128, faults));
     let exempt = table.take("exempt").map(|list| list.each(faults, read_network)).unwrap_or_default();
-    table.finish(&[], faults);
+    table.finish(faults);
     let Some(responses_per_second) = all.and_then(NonZeroU32::new) else {
         let message = "`[rate_limit]` needs `responses_per_second`";
         faults.push(Fault::error(&anchor, message, "how many a client's network is sent of each class"));
@@ -123,7 +123,7 @@ fn read_transfers(value: Option<Value<'_>>, faults: &mut Faults) -> Transfers {
         return Transfers::default();
     };
     let allow = table.take("allow").map(|allow| allow.each(faults, read_network));
-    table.finish(&[], faults);
+    table.finish(faults);
     Transfers { allow: allow.unwrap_or_default() }
 }
 

@@ -56,7 +56,7 @@ fn read_region(value: &Value<'_>, datacenters: View<'_, DatacenterId>, faults: &
     };
     let prefer = table.require("prefer", faults).map(|value| read_tiers(&value, datacenters, faults));
     let only = table.take("only").and_then(|value| value.boolean(faults)).is_some_and(|only| only.value);
-    table.finish(&[], faults);
+    table.finish(faults);
     Some(PlacedRegion { clients, prefer: prefer?, only })
 }
 

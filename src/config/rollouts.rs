@@ -69,7 +69,7 @@ impl Reader<'_> {
         let steps = table.require("steps", faults).and_then(|value| read_steps(&value, faults));
         let hold = table.take("hold").and_then(|value| value.duration(HOLD, faults));
         let bounds = table.take("rollback").map(|value| read_bounds(&value, faults)).unwrap_or_default();
-        table.finish(&[], faults);
+        table.finish(faults);
         let pool = pool?;
         if self.is_all(&pool, faults)? {
             let message = "the canary's pool is all of `pools`";
@@ -118,7 +118,7 @@ fn read_bounds(value: &Value<'_>, faults: &mut Faults) -> Bounds {
         let expected = "a duration such as \"250ms\", from 1ms to 60s, or a share such as \"150%\", from 100% to 1000%";
         value.parsed(expected, faults, read_latency)
     });
-    table.finish(&[], faults);
+    table.finish(faults);
     Bounds { healthy, errors, latency: latency.map(|latency| latency.value) }
 }
 

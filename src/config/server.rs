@@ -80,7 +80,7 @@ pub(super) fn read(mut table: Table<'_>, folder: &Path, drafts: &mut Drafts, fau
     let sections = Sections::read(&mut table, None, None, drafts, faults);
     super::regions::check_own(&sections.regions, faults);
     super::critic::check_matches(View { own: &sections.regions, shared: None }, ecs, faults);
-    table.finish(&[], faults);
+    table.finish(faults);
     let path = |text: Option<&Placed<String>>, default: &str| folder.join(text.map_or(default, |text| &text.value));
     let (zones_folder, state) = (path(zones.as_ref(), ZONES), path(state.as_ref(), STATE));
     let server = Server { zones: zones_folder, state, listen, admin, webhooks, databases };
@@ -103,14 +103,14 @@ fn read_probes(value: Option<Value<'_>>, faults: &mut Faults) -> Probing {
     let default = Probing::default();
     let Some(mut table) = value.and_then(|value| value.table("`[probes]`", faults)) else { return default };
     let hold = table.take("hold").and_then(|value| value.duration(HOLD, faults));
-    table.finish(&[], faults);
+    table.finish(faults);
     Probing { hold: hold.map_or(default.hold, |hold| hold.value) }
 }
 
 fn read_databases(value: Option<Value<'_>>, folder: &Path, faults: &mut Faults) -> Vec<PathBuf> {
     let Some(mut table) = value.and_then(|value| value.table("`[geoip]`", faults)) else { return Vec::new() };
     let databases = table.take("databases");
-    table.finish(&[], faults);
+    table.finish(faults);
     let Some(databases) = databases else { return Vec::new() };
     databases.each(faults, |item, faults| Some(folder.join(item.string(faults)?.value)))
 }
@@ -121,7 +121,7 @@ fn read_ecs(value: Option<Value<'_>>, faults: &mut Faults) -> Ecs {
     let enabled = table.take("enabled").and_then(|value| value.boolean(faults));
     let v4 = table.take("max_source_v4").and_then(|value| value.integer(0..=32, faults));
     let v6 = table.take("max_source_v6").and_then(|value| value.integer(0..=128, faults));
-    table.finish(&[], faults);
+    table.finish(faults);
     Ecs {
         enabled: enabled.map_or(default.enabled, |enabled| enabled.value),
         max_source_v4: v4.map_or(default.max_source_v4, |length| length.value),

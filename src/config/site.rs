@@ -27,7 +27,7 @@ pub(super) fn read(value: &Value<'_>, faults: &mut Faults) -> Option<Site> {
     let latitude = table.require("latitude", faults).and_then(|value| value.number(-90.0..=90.0, faults));
     let longitude = table.require("longitude", faults).and_then(|value| value.number(-180.0..=180.0, faults));
     let country = table.require("country", faults).and_then(|value| read_country(&value, faults));
-    table.finish(&[], faults);
+    table.finish(faults);
     latitude.and(longitude).and(country).map(Site::Elsewhere)
 }
 

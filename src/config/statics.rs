@@ -116,7 +116,7 @@ pub(super) fn read_soa(
     let times =
         [seconds("refresh", REFRESH), seconds("retry", RETRY), seconds("expire", EXPIRE), seconds("minimum", MINIMUM)];
     if let Some(table) = table {
-        table.finish(&[], faults);
+        table.finish(faults);
     }
     let has_serial = written_serial.is_some();
     let serial = written_serial.map_or(Some(serial), |written| written.map(|written| written.value));

@@ -94,13 +94,13 @@ fn read_webhook(value: &Value<'_>, faults: &mut Faults) -> Option<Webhook> {
     let url = table.require("url", faults).and_then(|value| read_url(&value, faults));
     let events = table.take("events").map(|value| {
         let words = value.items("`events` needs an event; without it all are told", faults);
-        words.iter().filter_map(|word| Some(word.word(&EVENTS, &[], faults)?.value)).collect()
+        words.iter().filter_map(|word| Some(word.word(&EVENTS, faults)?.value)).collect()
     });
     let headers = read_headers(&mut table, faults);
     let body = table.take("body").and_then(|value| value.string(faults));
     let timeout = table.take("timeout").and_then(|value| value.duration(TIMEOUT, faults));
     let retries = table.take("retries").and_then(|value| value.integer(RETRIES, faults));
-    table.finish(&[], faults);
+    table.finish(faults);
     let body = match body {
         Some(body) => Some(read_body(&body, is_json(&headers), faults)?),
         None => None,

@@ -33,7 +33,7 @@ pub(super) fn read(value: Option<Value<'_>>, faults: &mut Faults) -> Vec<Placed<
 fn read_window(value: &Value<'_>, faults: &mut Faults) -> Option<Placed<Order>> {
     let mut table = value.table("a window", faults)?;
     let target = table.require("target", faults).and_then(|value| read_target(&value, faults));
-    let mode = table.require("mode", faults).and_then(|value| value.word(&Mode::ALL, &[], faults));
+    let mode = table.require("mode", faults).and_then(|value| value.word(&Mode::ALL, faults));
     let from = table.require("from", faults).and_then(|value| read_time(&value, faults));
     let until = table.require("until", faults).and_then(|value| read_time(&value, faults));
     let over = table.take("over").and_then(|value| value.duration(OVER, faults));
@@ -41,7 +41,7 @@ fn read_window(value: &Value<'_>, faults: &mut Faults) -> Option<Placed<Order>> 
         let expected = format!("a text of 1 to {MAX_REASON} octets");
         value.parsed(&expected, faults, |text| (text.len() <= MAX_REASON).then(|| text.to_owned()))
     });
-    table.finish(&[], faults);
+    table.finish(faults);
     let (target, mode, from, until) = (target?, mode?.value, from?, until?);
     if until.value <= from.value {
         let fault = Fault::error(&until.place, "the window ends before it begins", "not after `from`");

@@ -126,7 +126,7 @@ impl ZoneReader<'_> {
         critic::check_matches(region_view, self.ecs, faults);
         critic::Names { owners: &owners, pools: &drafts.pools, regions: &regions }.check(faults);
         let (records, counts_serial) = self.read_records(&origin, &mut table, files, faults);
-        table.finish(&[], faults);
+        table.finish(faults);
         let draft = ZoneDraft { origin, place, regions, records, owners, sections: Some(sections), counts_serial };
         Some(draft.checked(before, faults))
     }

@@ -27,7 +27,7 @@ pub(super) fn read(table: &mut Table<'_>, faults: &mut Faults) -> Option<DnsChec
         None => Some(DnsTransport::Udp),
         Some(value) => {
             let transports = [("udp", DnsTransport::Udp), ("tcp", DnsTransport::Tcp)];
-            value.word(&transports, &[], faults).map(|transport| transport.value)
+            value.word(&transports, faults).map(|transport| transport.value)
         }
     };
     let recursion = table.take("recursion").and_then(|value| value.boolean(faults));

@@ -37,7 +37,7 @@ pub(super) fn read(table: &mut Table<'_>, timeout: Duration, faults: &mut Faults
     let default = HttpCheck::default();
     let version = optional(table, "version", None, faults, |value, faults| {
         let versions = [("1.1", HttpVersion::Http1), ("2", HttpVersion::Http2)];
-        value.word(&versions, &[], faults).map(|version| Some(version.value))
+        value.word(&versions, faults).map(|version| Some(version.value))
     });
     let method = optional(table, "method", default.method, faults, |value, faults| {
         parsed(value, "a method such as GET", faults, |text| is_token(text).then(|| text.into()))
@@ -108,7 +108,7 @@ fn read_degraded(value: &Value<'_>, timeout: Duration, faults: &mut Faults) -> O
     let expect_status = table.take("expect_status").map(|value| read_statuses(&value, faults));
     let above = table.take("above").map(|value| read_above(&value, timeout, faults));
     let share = table.take("share").map(|value| value.number(0.0..=1.0, faults));
-    table.finish(&[], faults);
+    table.finish(faults);
     if expect_status.is_none() && above.is_none() {
         let message = "`degraded` needs `expect_status` or `above`";
         faults.push(Fault::error(&anchor, message, "when is an endpoint degraded?"));
