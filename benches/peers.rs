@@ -7,7 +7,7 @@
 //! Needs Debian's `gdnsd` and `dnsperf`; says so and ends if they are not there.
 
 use std::fs;
-use std::net::{IpAddr, UdpSocket};
+use std::net::{IpAddr, TcpListener, UdpSocket};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -169,8 +169,11 @@ fn write_geoip2(to: &Path) {
     database.write_to(&mut file).expect("the database is written");
 }
 
+/// One that is free for UDP and for TCP: gdnsd is told its port in a file.
 fn free_port() -> u16 {
-    UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port()
+    let udp_ports = || UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
+    let is_free_for_tcp = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    std::iter::repeat_with(udp_ports).find(is_free_for_tcp).expect("ports do not end")
 }
 
 fn start_truenorth(folder: &Path) -> Peer {
