@@ -1,9 +1,15 @@
 //! The house keeps its floors: a room imports only rooms below it, each third party stays behind its door, and `unsafe`
 //! stands in one file.
+//!
+//! The sources are read as Rust tokens, so comments and strings do not count, and neither does code for tests alone, which
+//! may look at rooms above to set a scene. A group such as `use crate::{name::Name, wire}` is read as the paths in it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 /// The rooms from the ground up. Rooms on one line do not know each other.
 const FLOORS: &[&[&str]] = &[
@@ -18,27 +24,55 @@ const FLOORS: &[&[&str]] = &[
     &["cli"],
 ];
 
-/// Who may use what comes from outside.
+/// The rooms that use each dependency. Every dependency of Cargo.toml has a line here, and every room of a line uses it.
 const DOORS: &[(&str, &[&str])] = &[
-    ("maxminddb", &["geoip"]),
+    ("annotate_snippets", &["config"]),
+    ("arc_swap", &["admin", "cli", "server"]),
     ("axum", &["admin"]),
-    ("hyper", &["monitor", "server", "admin", "cli"]),
+    ("bytes", &["cli", "monitor", "server"]),
+    ("clap", &["cli"]),
+    ("data_encoding", &["config", "server"]),
+    ("domain", &["config", "monitor", "server", "wire"]),
+    ("fastrand", &["admin", "answer", "cli", "steering", "watch", "webhook"]),
+    ("foldhash", &["answer", "control", "geo", "geoip", "report", "server", "snapshot", "steering", "watch", "zone"]),
+    ("futures_util", &["admin"]),
+    ("getrandom", &["monitor", "snapshot"]),
     ("h2", &["monitor"]),
-    ("reqwest", &["cli", "webhook"]),
-    ("rustls", &["monitor", "config", "server", "webhook", "cli"]),
-    ("tokio_rustls", &["monitor", "server"]),
+    ("hickory_proto", &["admin", "cli", "monitor", "report"]),
+    ("http_body_util", &["admin", "cli", "monitor", "server"]),
+    ("hyper", &["admin", "cli", "monitor", "server"]),
+    ("hyper_util", &["admin", "cli", "monitor", "server"]),
+    ("ipnet", &["config", "geo", "latency", "report", "snapshot", "store"]),
+    ("ipnetwork", &["geoip"]),
+    ("libc", &["monitor", "server"]),
+    ("maxminddb", &["geoip"]),
+    ("notify_debouncer_full", &["cli"]),
     ("quinn", &["server"]),
-    ("hickory_server", &["server"]),
-    ("subtle", &["config"]),
-    ("x509_parser", &["monitor", "config"]),
     ("redb", &["store"]),
-    ("serde", &["config", "geoip", "store", "report"]),
-    ("serde_json", &["monitor", "store", "report", "config"]),
+    ("regex", &["config", "health"]),
+    ("reqwest", &["cli", "webhook"]),
+    ("rustix", &["cli", "monitor"]),
+    ("rustls", &["cli", "config", "monitor", "server", "webhook"]),
+    ("rustls_native_certs", &["monitor", "webhook"]),
+    ("serde", &["config", "geoip", "report", "store"]),
+    ("serde_json", &["config", "monitor", "report", "store"]),
+    ("siphasher", &["health", "steering", "wire"]),
+    ("socket2", &["admin", "monitor", "server"]),
+    ("strsim", &["suggest"]),
+    ("subtle", &["config"]),
+    ("tempfile", &["cli"]),
+    ("tokio", &["admin", "cli", "control", "monitor", "server", "webhook"]),
+    ("tokio_rustls", &["monitor", "server"]),
     ("toml", &["config"]),
-    ("url::Url", &["config"]),
-    ("hickory_proto", &["monitor", "report", "admin", "cli"]),
-    ("tokio", &["monitor", "control", "server", "admin", "webhook", "cli"]),
-    ("std::fs", &["config", "geoip", "store", "cli"]),
+    ("tracing", &["cli", "control", "monitor", "server", "store", "webhook"]),
+    ("tracing_subscriber", &["cli"]),
+    ("url", &["config"]),
+    ("x509_parser", &["config", "monitor"]),
+];
+
+/// The rooms that touch the world by the standard library: files, the clock, sockets.
+const STD_DOORS: &[(&str, &[&str])] = &[
+    ("std::fs", &["config", "store", "cli"]),
     ("std::time::Instant", &["monitor", "control", "server", "admin", "cli"]),
     ("std::net::UdpSocket", &["server"]),
 ];
@@ -46,7 +80,53 @@ const DOORS: &[(&str, &[&str])] = &[
 /// The only file with `unsafe` in it.
 const UNSAFE: &str = "server/batch.rs";
 
-fn sources() -> BTreeMap<PathBuf, String> {
+/// A path as it is written, `["crate", "wire", "Rtype"]` for example.
+type Segments = Vec<String>;
+
+/// What one source file names outside its tests.
+struct Source {
+    /// The file, below `src/`.
+    path: PathBuf,
+    paths: Vec<Segments>,
+    is_unsafe: bool,
+}
+
+impl Source {
+    fn read(path: PathBuf, text: &str) -> Self {
+        let tokens: TokenStream = text.parse().unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let tokens = without_tests(tokens);
+        let mut paths = Vec::new();
+        gather_paths(&tokens, &mut paths);
+        for path_named in &mut paths {
+            root_supers(path_named, module_depth(&path));
+        }
+        let is_unsafe = has_word(&tokens, "unsafe");
+        Self { path, paths, is_unsafe }
+    }
+
+    /// The room that the file stands in; `None` for the crate's own two files.
+    fn room(&self) -> Option<&str> {
+        let first = self.path.iter().next()?.to_str()?.trim_end_matches(".rs");
+        (!matches!(first, "lib" | "main")).then_some(first)
+    }
+
+    /// The rooms that it names.
+    fn rooms_named(&self) -> impl Iterator<Item = &str> {
+        self.paths.iter().filter(|path| path[0] == "crate").filter_map(|path| path.get(1)).map(String::as_str)
+    }
+
+    /// Whether a path leads into this crate or module of another crate. A word alone is a name of our own.
+    fn uses(&self, party: &str) -> bool {
+        let party: Vec<&str> = party.split("::").collect();
+        let leads_in = |path: &Segments| path.len() > 1 && path.iter().take(party.len()).eq(party.iter().copied());
+        self.paths.iter().any(leads_in)
+    }
+}
+
+/// All sources, read once for all tests.
+static SOURCES: LazyLock<Vec<Source>> = LazyLock::new(sources);
+
+fn sources() -> Vec<Source> {
     fn gather(folder: &Path, sources: &mut BTreeMap<PathBuf, String>) {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -63,81 +143,169 @@ fn sources() -> BTreeMap<PathBuf, String> {
     let mut sources = BTreeMap::new();
     gather(&root, &mut sources);
     let inside = sources.into_iter().map(|(path, text)| (path.strip_prefix(&root).unwrap().to_owned(), text));
-    inside.filter(|(path, _)| !is_test(path)).collect()
+    inside.filter(|(path, _)| !is_test(path)).map(|(path, text)| Source::read(path, &text)).collect()
 }
 
-/// The room that a file stands in; `None` for the crate's own two files.
-fn room(path: &Path) -> Option<String> {
-    let first = path.iter().next()?.to_str()?.trim_end_matches(".rs");
-    (!matches!(first, "lib" | "main")).then(|| first.to_owned())
+/// Modules between a file's code and the root of the crate: 1 for `wire/mod.rs`, 2 for `wire/opt.rs`.
+fn module_depth(path: &Path) -> usize {
+    path.iter().count() - usize::from(path.file_name().is_some_and(|name| name == "mod.rs"))
 }
 
-/// The part of a file that is not tests: those may look at rooms above to set a scene.
-fn without_tests(text: &str) -> &str {
-    text.split("#[cfg(test)]").next().unwrap()
+/// Leaves out each item, field or variant that stands behind `#[cfg(test)]`.
+fn without_tests(tokens: TokenStream) -> Vec<TokenTree> {
+    let mut kept = Vec::new();
+    let mut tokens = tokens.into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        let is_hash = matches!(&token, TokenTree::Punct(punct) if punct.as_char() == '#');
+        if is_hash && tokens.peek().is_some_and(is_cfg_test) {
+            // Up to the item's end: its body, or what ends it without one.
+            for token in tokens.by_ref() {
+                let ends = match &token {
+                    TokenTree::Group(group) => group.delimiter() == Delimiter::Brace,
+                    TokenTree::Punct(punct) => matches!(punct.as_char(), ';' | ','),
+                    _ => false,
+                };
+                if ends {
+                    break;
+                }
+            }
+            continue;
+        }
+        kept.push(token);
+    }
+    kept
 }
 
-/// The code of a line, without what it says.
-fn code(line: &str) -> &str {
-    line.split("//").next().unwrap()
+fn is_cfg_test(attribute: &TokenTree) -> bool {
+    let TokenTree::Group(attribute) = attribute else { return false };
+    let tokens: Vec<TokenTree> = attribute.stream().into_iter().collect();
+    matches!(&tokens[..], [TokenTree::Ident(cfg), ..] if cfg == "cfg") && has_word(&tokens, "test")
 }
 
-fn rooms_named(text: &str) -> Vec<String> {
-    let mut rooms = Vec::new();
-    for line in text.lines().map(code) {
-        for behind in line.split("crate::").skip(1) {
-            let room: String = behind.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
-            rooms.push(room);
+fn has_word(tokens: &[TokenTree], word: &str) -> bool {
+    tokens.iter().any(|token| match token {
+        TokenTree::Ident(ident) => ident == word,
+        TokenTree::Group(group) => has_word(&group.stream().into_iter().collect::<Vec<_>>(), word),
+        _ => false,
+    })
+}
+
+/// Every path in these tokens, those within groups and macros included.
+fn gather_paths(tokens: &[TokenTree], paths: &mut Vec<Segments>) {
+    let mut at = 0;
+    while at < tokens.len() {
+        match &tokens[at] {
+            TokenTree::Ident(_) => at = gather_path(tokens, at, &[], paths),
+            TokenTree::Group(group) => {
+                gather_paths(&without_tests(group.stream()), paths);
+                at += 1;
+            }
+            TokenTree::Punct(_) | TokenTree::Literal(_) => at += 1,
         }
     }
-    rooms
+}
+
+/// The path that begins here, or the paths if it ends in a group; gives where it ends.
+fn gather_path(tokens: &[TokenTree], mut at: usize, before: &[String], paths: &mut Vec<Segments>) -> usize {
+    let mut path = before.to_vec();
+    loop {
+        match tokens.get(at) {
+            Some(TokenTree::Ident(ident)) => path.push(ident.to_string()),
+            Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Brace => {
+                let inner: Vec<TokenTree> = group.stream().into_iter().collect();
+                for part in inner.split(|token| matches!(token, TokenTree::Punct(comma) if comma.as_char() == ',')) {
+                    if !part.is_empty() {
+                        gather_path(part, 0, &path, paths);
+                    }
+                }
+                return at + 1;
+            }
+            _ => break,
+        }
+        at += 1;
+        if !is_path_separator(tokens, at) {
+            break;
+        }
+        at += 2;
+    }
+    paths.push(path);
+    at
+}
+
+fn is_path_separator(tokens: &[TokenTree], at: usize) -> bool {
+    let is_colon = |at: usize| matches!(tokens.get(at), Some(TokenTree::Punct(colon)) if colon.as_char() == ':');
+    is_colon(at) && is_colon(at + 1)
+}
+
+/// Writes a path that climbs out of its room with `super` as one from the root of the crate.
+fn root_supers(path: &mut Segments, depth: usize) {
+    let supers = path.iter().take_while(|segment| *segment == "super").count();
+    if supers >= depth && supers > 0 {
+        path.splice(..supers, ["crate".to_owned()]);
+    }
 }
 
 #[test]
 fn imports_only_run_down() {
     let floor = |room: &str| FLOORS.iter().position(|rooms| rooms.contains(&room));
-    for (path, text) in sources() {
-        let Some(here) = room(&path) else { continue };
-        let here_floor = floor(&here).unwrap_or_else(|| panic!("{here} stands on no floor"));
-        for other in rooms_named(without_tests(&text)).iter().filter(|other| **other != here) {
+    for source in &*SOURCES {
+        let Some(here) = source.room() else { continue };
+        let here_floor = floor(here).unwrap_or_else(|| panic!("{here} stands on no floor"));
+        for other in source.rooms_named().filter(|other| *other != here) {
             let Some(other_floor) = floor(other) else { continue };
-            assert!(other_floor < here_floor, "{} imports {other}, which is not below it", path.display());
+            assert!(other_floor < here_floor, "{} imports {other}, which is not below it", source.path.display());
         }
     }
 }
 
 #[test]
 fn every_room_stands_on_a_floor() {
-    let mut rooms: Vec<String> = sources().keys().filter_map(|path| room(path)).collect();
-    rooms.dedup();
-    let mut placed: Vec<&str> = FLOORS.iter().flat_map(|rooms| rooms.iter().copied()).collect();
-    rooms.sort_unstable();
-    placed.sort_unstable();
+    let rooms: BTreeSet<&str> = SOURCES.iter().filter_map(Source::room).collect();
+    let placed: BTreeSet<&str> = FLOORS.iter().flat_map(|rooms| rooms.iter().copied()).collect();
     assert_eq!(rooms, placed);
 }
 
 #[test]
 fn third_parties_stay_behind_their_doors() {
-    for (path, text) in sources() {
-        let Some(here) = room(&path) else { continue };
-        for (party, doors) in DOORS {
-            let used = without_tests(&text).lines().map(code).any(|line| {
-                line.match_indices(party).any(|(at, _)| {
-                    let before = line[..at].chars().next_back();
-                    let behind = line[at + party.len()..].chars().next();
-                    let is_word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
-                    !is_word(before) && behind.is_some_and(|c| c == ':' || c == ';')
-                })
-            });
-            assert!(!used || doors.contains(&here.as_str()), "{} uses {party}", path.display());
-        }
+    let users = |party: &str| -> BTreeSet<&str> {
+        SOURCES.iter().filter(|source| source.uses(party)).filter_map(Source::room).collect()
+    };
+    for (party, doors) in DOORS.iter().chain(STD_DOORS) {
+        let doors: BTreeSet<&str> = doors.iter().copied().collect();
+        assert_eq!(users(party), doors, "the rooms that use {party}, and those that tests/floors.rs lists");
     }
 }
 
 #[test]
+fn every_dependency_has_a_door() {
+    let manifest = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).unwrap();
+    let manifest: toml::Table = manifest.parse().unwrap();
+    let names = manifest["dependencies"].as_table().unwrap().keys().map(|name| name.replace('-', "_"));
+    let doors = DOORS.iter().map(|(party, _)| (*party).to_owned());
+    assert_eq!(names.collect::<BTreeSet<_>>(), doors.collect());
+}
+
+#[test]
 fn unsafe_stands_in_one_file() {
-    for (path, text) in sources() {
-        let used = text.lines().map(code).any(|line| line.contains("unsafe {") || line.contains("unsafe fn"));
-        assert!(!used || path == Path::new(UNSAFE), "{} holds unsafe", path.display());
+    for source in &*SOURCES {
+        assert!(!source.is_unsafe || source.path == Path::new(UNSAFE), "{} holds unsafe", source.path.display());
     }
+}
+
+/// Files are read as they are written, not as a search for words would see them.
+#[test]
+fn sources_are_read_as_rust() {
+    let text = "
+        use crate::{name::Name, wire::{self, Rtype}};
+        #[cfg(test)] use crate::cli;
+        #[cfg(test)] mod tests { use crate::server; }
+        /// crate::admin in a comment
+        fn f() -> &'static str { tracing::info!(crate::geo::WORLD, \"crate::store\"); super::super::zone::f() }
+    ";
+    let source = Source::read(PathBuf::from("answer/chain.rs"), text);
+    let rooms: BTreeSet<&str> = source.rooms_named().collect();
+    assert_eq!(rooms, BTreeSet::from(["geo", "name", "wire", "zone"]));
+    let deeper = Source::read(PathBuf::from("answer/chain/link.rs"), text);
+    assert!(deeper.rooms_named().all(|room| room != "zone"), "two steps up from answer::chain::link is answer");
+    assert!(source.uses("tracing") && !source.uses("info"));
 }
