@@ -33,6 +33,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::config::{Admin, Faults};
@@ -40,14 +41,19 @@ use crate::control::{DynamicTxt, Handle, TxtError};
 use crate::name::Name;
 use crate::report::Summary;
 use crate::snapshot::Snapshot;
+use crate::store::Store;
 use connection::Acceptor;
 use gate::Gate;
 use healthz::SelfChecks;
+use refusal::Refusal;
 
 pub use journal::Journal;
 
 /// How long stopping waits for answers that are under way.
 const GRACE: Duration = Duration::from_secs(1);
+
+/// How long whoever orders something waits until it is on disk: a hundred times what a commit takes.
+const DISK: Duration = Duration::from_secs(1);
 
 /// Orders that wait for the loop that obeys them; those beyond are refused.
 const ORDERS: usize = 16;
@@ -102,6 +108,7 @@ struct Office {
     control: Handle,
     orders: mpsc::Sender<Order>,
     journal: Arc<Journal>,
+    store: Arc<Store>,
     gate: ArcSwap<Gate>,
     self_checks: SelfChecks,
     followers: Arc<Semaphore>,
@@ -142,6 +149,8 @@ pub struct Node {
     pub journal: Arc<Journal>,
     /// Where DNS is answered.
     pub dns: Vec<SocketAddr>,
+    /// Where orders are kept for the next run.
+    pub store: Arc<Store>,
 }
 
 /// A server that answers. Dropped, it stops as well, without waiting for it.
@@ -164,12 +173,13 @@ impl Bound {
     pub fn start(self, admin: &Admin, node: Node) -> io::Result<(Running, mpsc::Receiver<Order>)> {
         let (stopping, stop) = watch::channel(());
         let (orders, received) = mpsc::channel(ORDERS);
-        let Node { published, control, journal, dns } = node;
+        let Node { published, control, journal, dns, store } = node;
         let office = Arc::new(Office {
             published,
             control,
             orders,
             journal,
+            store,
             gate: ArcSwap::from_pointee(Gate::new(admin)),
             self_checks: SelfChecks::new(dns),
             followers: Arc::new(Semaphore::new(events::FOLLOWERS)),
@@ -208,6 +218,22 @@ impl Running {
         stopping.send_replace(());
         // What is left after that ends with the process.
         let _ = timeout(GRACE, stopping.closed()).await;
+    }
+}
+
+impl Office {
+    /// Returns when answers show what was ordered, and a restart finds it. A disk that takes too long is not waited for: the
+    /// order counts, and the log says that state is not kept.
+    async fn settled(&self) -> Result<(), Refusal> {
+        self.control.published().await.ok_or_else(Refusal::stopping)?;
+        self.on_disk().await;
+        Ok(())
+    }
+
+    /// Returns when a restart finds what was ordered, or the disk has had its time.
+    async fn on_disk(&self) {
+        let store = self.store.clone();
+        let _ = spawn_blocking(move || store.settle(DISK)).await;
     }
 }
 

@@ -23,12 +23,14 @@ pub(super) async fn list(State(office): State<Arc<Office>>) -> Result<Response, 
     Ok(answer(all.iter().map(shape).collect()))
 }
 
-/// `POST /v1/overrides` with `{"mode": ..., "target": ..., "for": ..., "reason": ...}`.
+/// `POST /v1/overrides` with `{"mode": ..., "target": ..., "for": ..., "reason": ...}`. The answer comes when it is served.
 pub(super) async fn place(State(office): State<Arc<Office>>, request: Request) -> Result<Response, Refusal> {
     let text = body::read(request, body::MAX_BODY).await?;
     let order: OverrideOrder = report::from_json(&text).map_err(|why| Refusal::bad(format!("the body: {why}")))?;
     let placed = office.control.place(read_order(order)?).await.ok_or_else(Refusal::stopping)?;
-    Ok(answer(placed.map_err(|error| refuse(&error))?.iter().map(Into::into).collect()))
+    let placed = placed.map_err(|error| refuse(&error))?;
+    office.settled().await?;
+    Ok(answer(placed.iter().map(Into::into).collect()))
 }
 
 /// `DELETE /v1/overrides` with `{"override": ...}` or `{"target": ...}`.
@@ -44,7 +46,9 @@ pub(super) async fn lift(State(office): State<Arc<Office>>, request: Request) ->
         _ => return Err(Refusal::bad("one of `override` and `target` is needed")),
     };
     let lifted = office.control.lift(which, who(selector.who)).await.ok_or_else(Refusal::stopping)?;
-    Ok(answer(lifted.map_err(|error| refuse(&error))?.iter().map(Into::into).collect()))
+    let lifted = lifted.map_err(|error| refuse(&error))?;
+    office.settled().await?;
+    Ok(answer(lifted.iter().map(Into::into).collect()))
 }
 
 fn read_order(

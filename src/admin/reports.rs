@@ -23,7 +23,7 @@ pub(super) async fn take(State(office): State<Arc<Office>>, request: Request) ->
 }
 
 /// A report or a list of them. Each counts, or does not, by itself; a list in which something is written wrong counts for
-/// nothing.
+/// nothing. The answer comes when answers of DNS show what counted.
 async fn push(office: &Office, text: &str) -> Result<Response, Refusal> {
     // Told apart by its first character, so that what is wrong is told of the one that is meant.
     let reports: Result<Vec<PushShape>, String> = if text.trim_start().starts_with('[') {
@@ -47,6 +47,9 @@ async fn push(office: &Office, text: &str) -> Result<Response, Refusal> {
                 first_refusal.get_or_insert(refusal);
             }
         }
+    }
+    if result.counted > 0 {
+        office.control.published().await.ok_or_else(Refusal::stopping)?;
     }
     let status = match first_refusal.filter(|_| result.counted == 0) {
         None => StatusCode::OK,

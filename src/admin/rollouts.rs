@@ -26,7 +26,7 @@ pub(super) async fn show(State(office): State<Arc<Office>>, Path(name): Path<Str
     office.rollouts(Some(&read_name(&name)?)).await
 }
 
-/// `POST /v1/rollouts/NAME` with `{"active": ...}` or `{"action": ...}`.
+/// `POST /v1/rollouts/NAME` with `{"active": ...}` or `{"action": ...}`. The answer comes when it is served.
 pub(super) async fn order(
     State(office): State<Arc<Office>>,
     Path(name): Path<String>,
@@ -49,6 +49,7 @@ pub(super) async fn order(
     let order = Order { owner: owner.clone().into(), command, reason: reason.into(), who };
     let done = office.control.roll_out(order).await.ok_or_else(Refusal::stopping)?;
     done.map_err(|refusal| refuse(&refusal))?;
+    office.settled().await?;
     office.rollouts(Some(&owner)).await
 }
 
@@ -68,6 +69,8 @@ pub(super) async fn report(office: &Office, text: &str) -> Result<Response, Refu
         };
         Refusal::new(status, refusal.to_string())
     })?;
+    // Too many errors take a canary back, and the answer tells that they were counted.
+    office.control.published().await.ok_or_else(Refusal::stopping)?;
     Ok(json(StatusCode::OK, report::to_json(&ReportTaken { canaries })))
 }
 

@@ -63,6 +63,7 @@ async fn obey(office: &Office, order: TxtOrder) -> Result<Response, Refusal> {
         None => None,
         Some(served) => served.await.ok().map(|snapshot| snapshot.generation()),
     };
+    office.on_disk().await;
     let records = records.values().iter().map(shape).collect();
     let list = TxtList { records, time: unix_time(), generation };
     Ok(json(StatusCode::OK, report::to_json(&list)))

@@ -31,7 +31,7 @@ use super::watch_files::FileWatch;
 use crate::admin::{self, Journal};
 use crate::answer::Rotation;
 use crate::config::{Faults, Listen, Server, Severity};
-use crate::control::{self, Control, DynamicTxt, Event, Handle, Keep, Lasting, OverrideEvent, RolloutEvent};
+use crate::control::{self, Control, DynamicTxt, Event, Handle, Keep, OverrideEvent, RolloutEvent};
 use crate::health::{Comeback, Kept, Outcome, Target};
 use crate::monitor::Prober;
 use crate::name::Name;
@@ -148,8 +148,9 @@ impl Node {
         let machine = Control::new(fastrand::u64(..), descriptors::for_probes());
         let lateness = machine.lateness();
         let latency = KeptLatency::new(files.store.clone());
-        let (keep, keep_aside) = (keeper(files.store.clone()), aside_keeper(files.store.clone(), latency.clone()));
-        let running = control::run(machine, received, prober(), publisher(first), keep, keep_aside, herald.teller());
+        let (keep, measured) = (keeper(files.store.clone()), latency.clone());
+        let keep_latency = move |table, now| measured.keep(table, now);
+        let running = control::run(machine, received, prober(), publisher(first), keep, keep_latency, herald.teller());
         let control_task = tokio::spawn(running);
         let kept = files.store.all(&HEALTH).into_iter().map(|(target, record)| (target, Kept::from(record)));
         control.tell(Event::Restore(kept.collect())).await;
@@ -168,7 +169,8 @@ impl Node {
         let running = bound.start(published.clone(), Arc::new(Rotation::default())).map_err(|error| other(&error))?;
         let started = admin.map(|(bound, admin)| {
             let (published, control) = (published.clone(), control.clone());
-            let node = admin::Node { published, control, journal, dns: addresses.clone() };
+            let (dns, store) = (addresses.clone(), files.store.clone());
+            let node = admin::Node { published, control, journal, dns, store };
             bound.start(&admin, node)
         });
         let (admin, orders) = started.transpose().map_err(|error| other(&error))?.unzip();
@@ -302,7 +304,9 @@ impl Files {
         for (name, why) in left_out {
             warn!(%name, %why, "TXT records that were set are left out");
         }
-        self.keep_serials(&loaded.blueprint);
+        let mut serials = Batch::default();
+        put_serials(&loaded.blueprint, &mut serials);
+        self.store.write(serials);
         let admin = |server: &Server| server.admin.as_ref().map(|admin| admin.listen.clone());
         let fixed = |server: &Server| (server.state.clone(), server.listen.clone(), admin(server));
         if previous.is_some() && fixed(&loaded.server) != fixed(&self.server) {
@@ -313,14 +317,12 @@ impl Files {
         }
         Ok(loaded)
     }
+}
 
-    /// A zone that is gone keeps its serial: it may come back.
-    fn keep_serials(&self, blueprint: &Blueprint) {
-        let mut serials = Batch::default();
-        for served in blueprint.zones() {
-            serials.put(&SERIALS, &served.zone.apex().to_string(), &served.serial());
-        }
-        self.store.write(serials);
+/// Puts the serials of all zones into a batch. A zone that is gone keeps its serial: it may come back.
+fn put_serials(blueprint: &Blueprint, batch: &mut Batch) {
+    for served in blueprint.zones() {
+        batch.put(&SERIALS, &served.zone.apex().to_string(), &served.serial());
     }
 }
 
@@ -351,28 +353,16 @@ fn prober() -> impl Fn(Arc<Target>) -> Pin<Box<dyn Future<Output = Outcome> + Se
     }
 }
 
-/// Keeps the overrides that an operator placed, roll-outs and round trips.
-fn aside_keeper(store: Arc<Store>, latency: KeptLatency) -> impl Fn(Lasting<'_>) {
-    move |lasting| match lasting {
-        Lasting::Override(change) => keep_override(&store, change),
-        Lasting::Latency(table, now) => latency.keep(table.clone(), now),
-        Lasting::Rollouts(rows) => keep_rollouts(&store, rows),
-    }
-}
-
-fn keep_override(store: &Store, change: &Change) {
+fn put_override(change: &Change, batch: &mut Batch) {
     let Some((key, record)) = OverrideRecord::new(&change.item) else { return };
-    let mut batch = Batch::default();
     match change.happening {
         Happening::Placed => batch.put(&OVERRIDES, &key, &record),
-        Happening::Began => return,
+        Happening::Began => {}
         Happening::Ended | Happening::Lifted { .. } => batch.delete(&OVERRIDES, &key),
     }
-    store.write(batch);
 }
 
-fn keep_rollouts(store: &Store, rows: &rollout::Rows) {
-    let mut batch = Batch::default();
+fn put_rollouts(rows: &rollout::Rows, batch: &mut Batch) {
     for (id, kept) in rows {
         let key = RolloutRecord::key(id);
         match kept {
@@ -380,13 +370,16 @@ fn keep_rollouts(store: &Store, rows: &rollout::Rows) {
             None => batch.delete(&ROLLOUTS, &key),
         }
     }
-    store.write(batch);
 }
 
-/// Keeps what control says of targets' health, and of what comes back.
+/// Keeps what control says: all of one event in one batch.
 fn keeper(store: Arc<Store>) -> impl Fn(Keep) {
-    move |Keep { health, comebacks }| {
+    move |Keep { health, comebacks, overrides, rollouts }| {
         let mut batch = Batch::default();
+        for change in &overrides {
+            put_override(change, &mut batch);
+        }
+        put_rollouts(&rollouts, &mut batch);
         for (target, kept) in health {
             match kept.and_then(HealthRecord::new) {
                 Some(record) => batch.put(&HEALTH, &target, &record),

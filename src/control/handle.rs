@@ -20,6 +20,8 @@ pub enum Message {
     Event(Event),
     /// The same; the receiver is told of the first snapshot that is published of this blueprint.
     Serve(Event, Arc<Blueprint>, oneshot::Sender<Arc<Snapshot>>),
+    /// Tell when answers show all that happened before this.
+    Published(oneshot::Sender<()>),
     /// How do all targets stand?
     Survey(oneshot::Sender<Survey>),
     /// Which overrides and windows are there, and is each in force?
@@ -55,6 +57,14 @@ impl Handle {
     /// Has the configuration adopted last served with other records; the rest is as for [`Handle::adopt`].
     pub async fn amend(&self, blueprint: Arc<Blueprint>) -> oneshot::Receiver<Arc<Snapshot>> {
         self.serve(Event::Amend(blueprint.clone()), blueprint).await
+    }
+
+    /// Returns when answers show all that control was told before; at the latest after
+    /// [`PUBLISH_WINDOW`](super::PUBLISH_WINDOW). `None` if control is gone.
+    pub async fn published(&self) -> Option<()> {
+        let (reply, published) = oneshot::channel();
+        self.messages.send(Message::Published(reply)).await.ok()?;
+        published.await.ok()
     }
 
     /// How all targets stand.

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use super::Comebacks;
 use crate::health::{Health, Kept, State, Target};
+use crate::overrides::Change;
+use crate::rollout;
 
 /// What was confirmed longer ago is not believed any more.
 pub const BELIEVED_FOR: Duration = Duration::from_secs(10 * 60);
@@ -22,17 +24,35 @@ pub const CONFIRM_EVERY: Duration = Duration::from_secs(60);
 pub const KEPT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Rows: what each is to be from now on; `None` for one to be removed.
+///
+/// All rows that one event changes belong together: an override that takes the place of another one is a removal and a
+/// placement, and a crash between the two would leave neither.
 #[derive(Debug, Default)]
 pub struct Keep {
     /// Of targets' health, by fingerprint.
     pub health: BTreeMap<u128, Option<Kept>>,
     /// Of what comes back.
     pub comebacks: Comebacks,
+    /// What became of overrides, in this order.
+    pub overrides: Vec<Change>,
+    /// Of roll-outs.
+    pub rollouts: rollout::Rows,
 }
 
 impl Keep {
-    fn is_empty(&self) -> bool {
-        self.health.is_empty() && self.comebacks.is_empty()
+    /// Whether nothing is to be kept.
+    pub fn is_empty(&self) -> bool {
+        let Self { health, comebacks, overrides, rollouts } = self;
+        health.is_empty() && comebacks.is_empty() && overrides.is_empty() && rollouts.is_empty()
+    }
+
+    /// Adds later rows.
+    pub fn extend(&mut self, later: Self) {
+        let Self { health, comebacks, overrides, rollouts } = later;
+        self.health.extend(health);
+        self.comebacks.extend(comebacks);
+        self.overrides.extend(overrides);
+        self.rollouts.extend(rollouts);
     }
 }
 

@@ -166,17 +166,6 @@ pub enum Told {
     Certificate(Expiring),
 }
 
-/// What is kept for the next run beside health.
-#[derive(Clone, Copy, Debug)]
-pub enum Lasting<'a> {
-    /// What became of an override.
-    Override(&'a Change),
-    /// This of roll-outs.
-    Rollouts(&'a rollout::Rows),
-    /// Round trips, as they were measured up to this time since the Unix epoch.
-    Latency(&'a Table, Duration),
-}
-
 /// A certificate that ends soon.
 #[derive(Clone, Debug)]
 pub struct Expiring {

@@ -96,6 +96,9 @@ impl Control {
             OverrideEvent::Restore(kept) => (Ok(self.overrides.restore(kept, now)), None),
         };
         effects.extend(self.tell(result.clone().unwrap_or_default(), now));
+        // An `open` ends what is held back. Both are kept in one batch: neither outlives a crash without the other.
+        self.keeping.note(self.ramps.take_changed());
+        effects.extend(self.keeping.take().map(Effect::Keep));
         effects.extend(to.map(|to| Effect::Reply(OverrideReply { to, result })));
         effects
     }

@@ -10,7 +10,9 @@ use tokio::task::{self, AbortHandle, JoinError, JoinHandle, JoinSet};
 use tracing::{error, info, warn};
 
 use super::expiry::Expiries;
-use super::{Control, Effect, Event, Expiring, HoldTurn, Keep, Lasting, Message, Publication, Told, Turn};
+use super::{
+    Control, Effect, Event, Expiring, HoldTurn, Keep, Message, OverrideReply, Publication, RolloutReply, Told, Turn,
+};
 use crate::health::{Finding, Outcome, State, Target};
 use crate::latency::Table;
 use crate::overrides::{Change, Happening, Override, rfc3339};
@@ -103,6 +105,21 @@ impl Probes {
     }
 }
 
+/// What whoever ordered something is told.
+enum Answer {
+    Override(OverrideReply),
+    Rollout(RolloutReply),
+}
+
+impl Answer {
+    fn send(self) {
+        match self {
+            Self::Override(reply) => reply.send(),
+            Self::Rollout(reply) => reply.send(),
+        }
+    }
+}
+
 /// Who waits for a configuration to be served.
 #[derive(Debug, Default)]
 struct Waiting(Vec<(Arc<Blueprint>, oneshot::Sender<Arc<Snapshot>>)>);
@@ -116,6 +133,42 @@ impl Waiting {
                 // Who asked may have gone.
                 let _ = reply.send(snapshot.clone());
             }
+        }
+    }
+}
+
+/// Who asked what cannot be answered at once.
+#[derive(Debug, Default)]
+struct Asked {
+    /// For a configuration to be served.
+    configurations: Waiting,
+    /// For what happened before to be published.
+    publication: Vec<oneshot::Sender<()>>,
+}
+
+impl Asked {
+    /// Answers a question, or keeps it; what happened is for control. Who asked may have gone.
+    fn take_in(&mut self, message: Message, control: &Control, now: Duration) -> Event {
+        match message {
+            Message::Event(event) => return event,
+            Message::Serve(event, blueprint, reply) => {
+                self.configurations.0.push((blueprint, reply));
+                return event;
+            }
+            Message::Published(reply) => self.publication.push(reply),
+            Message::Survey(reply) => _ = reply.send(control.survey()),
+            Message::Rollouts(reply) => _ = reply.send(control.rollouts(now)),
+            Message::Overrides(reply) => {
+                let book = control.overrides();
+                let _ = reply.send(book.all().map(|item| (item.clone(), book.is_in_force(item.id))).collect());
+            }
+        }
+        Event::Tick
+    }
+
+    fn tell_published(&mut self) {
+        for reply in self.publication.drain(..) {
+            let _ = reply.send(());
         }
     }
 }
@@ -144,23 +197,24 @@ impl Clock {
 }
 
 /// Runs until it is told to stop or all handles are gone. `probe` asks a target and ends with the outcome; `publish` makes a
-/// snapshot the one that queries are answered from, and gives back the one before; `keep` keeps rows for the next run, and
-/// does not wait for a disk, and so does `keep_aside` with what is kept beside health; `tell` hears what happened once answers show
-/// it, with what was published then.
+/// snapshot the one that queries are answered from, and gives back the one before. `keep` keeps rows for the next run; it gets
+/// all that one event changes in one call, and does not wait for a disk. `keep_latency` does the same with round trips, which
+/// were measured up to the given time since the Unix epoch. `tell` hears what happened once answers show it, with what was
+/// published then.
 pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
     mut control: Control,
     mut messages: mpsc::Receiver<Message>,
     probe: impl Fn(Arc<Target>) -> P,
     mut publish: impl FnMut(Arc<Snapshot>) -> Option<Arc<Snapshot>>,
     keep: impl Fn(Keep),
-    keep_aside: impl Fn(Lasting<'_>),
+    keep_latency: impl Fn(Table, Duration),
     tell: impl Fn(Vec<Told>, Option<Publication>),
 ) {
     let clock = Clock::new();
     let mut retired = Retired::default();
     let mut probes = Probes::default();
     let mut remapping = Remapping::default();
-    let mut waiting = Waiting::default();
+    let mut asked = Asked::default();
     let mut expiries = Expiries::default();
     let mut untold = Vec::new();
     loop {
@@ -175,36 +229,18 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
             event = remapping.ended() => Message::Event(event),
             () = tokio::time::sleep_until(clock.instant(wake_at).into()) => Message::Event(Event::Tick),
         };
-        let event = match message {
-            Message::Event(event) => event,
-            Message::Serve(event, blueprint, reply) => {
-                waiting.0.push((blueprint, reply));
-                event
-            }
-            Message::Survey(reply) => {
-                // Who asked may have gone.
-                let _ = reply.send(control.survey());
-                Event::Tick
-            }
-            Message::Rollouts(reply) => {
-                let _ = reply.send(control.rollouts(clock.now()));
-                Event::Tick
-            }
-            Message::Overrides(reply) => {
-                let book = control.overrides();
-                let _ = reply.send(book.all().map(|item| (item.clone(), book.is_in_force(item.id))).collect());
-                Event::Tick
-            }
-        };
+        let event = asked.take_in(message, &control, clock.now());
         let is_last = matches!(event, Event::Stop);
         untold.extend(expiring(&mut expiries, &event, clock.now()).map(Told::Certificate));
+        let (mut kept, mut replies, mut is_published) = (Keep::default(), Vec::new(), false);
         for effect in control.step(event, clock.now()) {
             match effect {
                 Effect::Probe(target) => probes.start(target.clone(), probe(target)),
                 Effect::Stop(target) => probes.stop(&target),
                 Effect::Publish(snapshot) => {
                     let before = publish(snapshot.clone());
-                    waiting.tell(&snapshot);
+                    asked.configurations.tell(&snapshot);
+                    is_published = true;
                     // Other records, other maps or another world say nothing of what happened in this one.
                     if !untold.is_empty()
                         && let Some(before) = before.clone().filter(|before| before.shares_world(&snapshot))
@@ -225,21 +261,31 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
                 }
                 // Whoever reported may be gone.
                 Effect::Pushed(reply, result) => _ = reply.send(result),
-                Effect::Keep(rows) => keep(rows),
-                Effect::KeepLatency(table) => keep_aside(Lasting::Latency(&table, clock.now())),
+                Effect::Keep(rows) => kept.extend(rows),
+                Effect::KeepLatency(table) => keep_latency(table, clock.now()),
                 Effect::Overridden(change) => {
                     report_override(&change);
-                    keep_aside(Lasting::Override(&change));
+                    kept.overrides.push(change.clone());
                     untold.push(Told::Override(change));
                 }
-                Effect::Reply(reply) => reply.send(),
+                Effect::Reply(reply) => replies.push(Answer::Override(reply)),
                 Effect::RolledOut(change) => {
                     report_rollout(&change);
                     untold.push(Told::Rollout(change));
                 }
-                Effect::KeepRollouts(rows) => keep_aside(Lasting::Rollouts(&rows)),
-                Effect::RolloutReply(reply) => reply.send(),
+                Effect::KeepRollouts(rows) => kept.rollouts.extend(rows),
+                Effect::RolloutReply(reply) => replies.push(Answer::Rollout(reply)),
             }
+        }
+        if !kept.is_empty() {
+            keep(kept);
+        }
+        // Whoever ordered something hears of it when it is kept.
+        for reply in replies {
+            reply.send();
+        }
+        if is_published || !control.will_publish() {
+            asked.tell_published();
         }
         if !untold.is_empty() && (is_last || !control.will_publish()) {
             tell(std::mem::take(&mut untold), None);

@@ -18,6 +18,7 @@ use redb::backends::InMemoryBackend;
 use redb::{Builder, Database, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition, TableHandle};
 
 use super::contents::Rows;
+use super::lock::open_private;
 use super::table::Change;
 
 /// Pages that redb may hold in memory, in octets; what is kept fits in several times.
@@ -43,7 +44,7 @@ impl StateFile {
     pub(super) fn create(path: &Path, rows: &Rows) -> Result<Self, String> {
         let beside = path.with_extension("redb.new");
         let created = fenced(|| {
-            let file = File::options().read(true).write(true).create(true).truncate(true).open(&beside)?;
+            let file = open_private(&beside, File::options().read(true).write(true).create(true).truncate(true))?;
             let created = Self(Some(builder().create_file(file)?));
             created.write(rows.iter().map(|(table, rows)| {
                 let rows = rows.iter().map(|(key, value)| (key.as_slice(), Some(value.as_slice())));

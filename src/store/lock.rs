@@ -1,8 +1,9 @@
 //! The file `lock`: one process at a time holds a state folder.
 
 use std::fmt;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 const LOCK: &str = "lock";
@@ -37,11 +38,24 @@ impl fmt::Display for NotHeld {
     }
 }
 
+/// Permissions of files in the folder: their owner's alone. They tell who drains what and why, and hold the values of ACME
+/// challenges.
+const PRIVATE: u32 = 0o600;
+
+/// Opens a file that nobody but its owner can read. One that an earlier version left open to others is closed to them.
+pub(super) fn open_private(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    let file = options.mode(PRIVATE).open(path)?;
+    if file.metadata()?.permissions().mode() & !PRIVATE & 0o777 != 0 {
+        file.set_permissions(Permissions::from_mode(PRIVATE))?;
+    }
+    Ok(file)
+}
+
 /// Takes hold of a folder, which is made if it is not there, until the file is closed.
 pub(super) fn hold(folder: &Path) -> Result<File, NotHeld> {
     fs::create_dir_all(folder).map_err(|error| NotHeld::Unusable(folder.to_owned(), error))?;
     let path = folder.join(LOCK);
-    let opened = File::options().create(true).truncate(false).write(true).open(&path);
+    let opened = open_private(&path, File::options().create(true).truncate(false).write(true));
     // A folder that can only be read may have the file from an earlier run.
     let opened = opened.or_else(|error| File::open(&path).map_err(|_| error));
     let lock = opened.map_err(|error| NotHeld::Unusable(path.clone(), error))?;

@@ -34,7 +34,7 @@ use serde::de::DeserializeOwned;
 use tracing::warn;
 
 use lock::NotHeld;
-use writer::{Desk, Writer};
+use writer::{Desk, Papers, Progress, Writer};
 
 pub use latency::{LATENCY, LatencyRecord};
 pub use lock::Held;
@@ -69,10 +69,10 @@ impl Store {
         let desk = Arc::new(Desk::default());
         let writer = Writer::new(folder, lock, desk.clone());
         match thread::Builder::new().name("state".to_owned()).spawn(move || writer.run()) {
-            Ok(_) => desk.wait_while(FIRST_READ, |papers| !papers.is_read),
+            Ok(_) => desk.wait_while(FIRST_READ, |papers| papers.progress == Progress::Reading),
             Err(error) => {
                 warn!(%error, "state is not kept: no thread for it");
-                desk.change(|papers| papers.has_ended = true);
+                desk.change(|papers| papers.progress = Progress::Ended);
             }
         }
         Ok(Self { desk })
@@ -108,15 +108,27 @@ impl Store {
 
     /// Keeps changes. They are seen by whoever reads the store when this returns, and on disk soon after.
     pub fn write(&self, Batch(changes): Batch) {
-        self.desk.change(|papers| papers.contents.change(changes));
+        self.desk.change(|papers| {
+            papers.contents.change(changes);
+            papers.batches += 1;
+        });
+    }
+
+    /// Waits until all that was written before is on disk, for so long at most. Returns whether it is; a disk that is known to
+    /// be broken is not waited for. It blocks its thread.
+    pub fn settle(&self, limit: Duration) -> bool {
+        let batches = self.desk.papers().batches;
+        let is_on_disk = |papers: &Papers| papers.batches_on_disk >= batches;
+        self.desk.wait_while(limit, |papers| !is_on_disk(papers) && papers.progress == Progress::Writing);
+        is_on_disk(&self.desk.papers())
     }
 }
 
 impl Drop for Store {
     fn drop(&mut self) {
         self.desk.change(|papers| papers.is_stopping = true);
-        self.desk.wait_while(LAST_WRITE, |papers| !papers.has_ended);
-        if !self.desk.papers().has_ended {
+        self.desk.wait_while(LAST_WRITE, |papers| papers.progress != Progress::Ended);
+        if self.desk.papers().progress != Progress::Ended {
             warn!("the last changes of state may not be kept: the disk takes too long");
         }
     }

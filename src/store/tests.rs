@@ -216,3 +216,51 @@ fn a_file_that_cannot_be_read_is_taken_in_once_it_can_be() {
     wait_for(&state, &numbers(&[("a", 1), ("b", 2)]));
     assert_eq!(store.all(&NUMBERS), numbers(&[("a", 1), ("b", 2)]));
 }
+
+#[test]
+fn what_settled_is_on_disk() {
+    let (_folder, state) = folder();
+    let store = Store::open(&state).unwrap();
+    for number in 0..20 {
+        put(&store, &[("a", number)]);
+        assert!(store.settle(PATIENCE));
+        holds_now(&state, &numbers(&[("a", number)]));
+    }
+    assert!(store.settle(Duration::ZERO), "nothing is left to be written");
+}
+
+/// Holds that the file has these rows by now.
+#[track_caller]
+fn holds_now(state: &Path, rows: &BTreeMap<String, u32>) {
+    let octets = file::read(&state.join("state.redb")).unwrap();
+    let found = octets["numbers"].iter().filter_map(|(key, value)| Table::<String, u32>::row(key, value));
+    assert_eq!(&found.collect::<BTreeMap<_, _>>(), rows);
+}
+
+#[test]
+fn a_broken_disk_is_not_waited_for() {
+    let (_folder, state) = folder();
+    // A file stands where the folder should.
+    fs::write(&state, "").unwrap();
+    let store = Store::open(&state).unwrap();
+    put(&store, &[("a", 1)]);
+    let start = Instant::now();
+    assert!(!store.settle(PATIENCE));
+    assert!(start.elapsed() < PATIENCE);
+}
+
+#[test]
+fn files_are_their_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let (_folder, state) = left(&[("a", 1)]);
+    let mode = |name: &str| fs::metadata(state.join(name)).unwrap().permissions().mode() & 0o777;
+    for name in names(&state) {
+        assert_eq!(mode(&name), 0o600, "{name}");
+        // As an earlier version left them.
+        fs::set_permissions(state.join(&name), fs::Permissions::from_mode(0o644)).unwrap();
+    }
+    drop(Store::open(&state).unwrap());
+    for name in names(&state) {
+        assert_eq!(mode(&name), 0o600, "{name}");
+    }
+}

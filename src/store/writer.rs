@@ -44,12 +44,27 @@ pub(super) struct Desk {
 #[derive(Debug, Default)]
 pub(super) struct Papers {
     pub(super) contents: Contents,
-    /// What an earlier process left was read, as far as it could be.
-    pub(super) is_read: bool,
     /// The writer is to write what lies here and end.
     pub(super) is_stopping: bool,
-    /// It did.
-    pub(super) has_ended: bool,
+    pub(super) progress: Progress,
+    /// Batches of changes that were left here.
+    pub(super) batches: u64,
+    /// Those of them that are on disk.
+    pub(super) batches_on_disk: u64,
+}
+
+/// How far the writer is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// It reads what an earlier process left, as far as that can be.
+    #[default]
+    Reading,
+    /// It writes what lies there.
+    Writing,
+    /// Its last attempt to write failed.
+    InTrouble,
+    /// It wrote what lay there when it was told to stop, or could not, and ended.
+    Ended,
 }
 
 impl Desk {
@@ -93,11 +108,13 @@ impl Writer {
     pub(super) fn run(mut self) {
         // Whether that went well is told with the first attempt to write.
         let _ = self.read();
-        self.desk.change(|papers| papers.is_read = true);
+        self.desk.change(|papers| papers.progress = Progress::Writing);
         loop {
             let is_stopping = self.desk.papers().is_stopping;
             let result = self.write();
             self.tell(result);
+            let progress = if self.in_trouble { Progress::InTrouble } else { Progress::Writing };
+            self.desk.change(|papers| papers.progress = progress);
             if is_stopping {
                 break;
             }
@@ -107,7 +124,7 @@ impl Writer {
         // The file first: whoever finds the folder free finds the file closed.
         drop(file);
         drop(lock);
-        desk.change(|papers| papers.has_ended = true);
+        desk.change(|papers| papers.progress = Progress::Ended);
     }
 
     /// Waits for work or, after an attempt that failed, for the time of the next one.
@@ -123,7 +140,10 @@ impl Writer {
     fn write(&mut self) -> Result<(), String> {
         self.read()?;
         self.take_hold()?;
-        let changes = self.desk.papers().contents.take_changes();
+        let (changes, batches) = {
+            let mut papers = self.desk.papers();
+            (papers.contents.take_changes(), papers.batches)
+        };
         let written = match (self.file.take(), changes) {
             (Some(file), Some(changes)) => file.with(&changes),
             (old, _) => {
@@ -133,6 +153,7 @@ impl Writer {
             }
         };
         self.file = Some(written.map_err(|why| self.told(&why))?);
+        self.desk.change(|papers| papers.batches_on_disk = batches);
         Ok(())
     }
 
@@ -158,6 +179,8 @@ impl Writer {
         let aside = self.folder.join(format!("{ASIDE}{seconds}"));
         fs::rename(self.path(), &aside)
             .map_err(|error| self.told(&format!("corrupt ({why}), and it cannot be set aside: {error}")))?;
+        // One that an earlier version left may be open to others. What cannot be closed to them stays as it is.
+        let _ = lock::open_private(&aside, File::options().read(true));
         warn!(
             file = %self.path().display(), aside = %aside.display(), error = why,
             "the state file is corrupt: it is set aside and a new one begins; what it kept is lost"

@@ -16,6 +16,7 @@ mod ramps;
 mod reports;
 mod rollouts;
 mod routes;
+mod served;
 mod txt;
 
 use std::net::SocketAddr;

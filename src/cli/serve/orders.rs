@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info};
 
-use super::{Files, Node};
+use super::{Files, Node, put_serials};
 use crate::admin::{Order, TxtDone, TxtOrder};
 use crate::control::{DynamicTxt, TxtError, TxtValue};
 use crate::name::Name;
@@ -63,7 +63,7 @@ impl Node {
             TxtOrder::Unset(name, value) => {
                 let gone = self.txt.unset(&name, value.as_deref());
                 self.tell_gone(&gone);
-                self.amend(&names(&gone)).await?
+                self.amend(&names(&gone), rows(&[], &gone)).await?
             }
         };
         Ok(TxtDone { records: self.txt.clone(), served })
@@ -74,15 +74,12 @@ impl Node {
         let (name, value) = (new.name.clone(), new.value.clone());
         let before = self.txt.clone();
         let is_new = self.txt.set(new.clone())?;
-        let served = if is_new {
-            self.amend(std::slice::from_ref(&name)).await.inspect_err(|_| self.txt = before)?
-        } else {
-            None
-        };
-        self.files.keep_txt(&[new]);
+        let batch = rows(&[new], &[]);
         if !is_new {
-            return Ok(served);
+            self.files.store.write(batch);
+            return Ok(None);
         }
+        let served = self.amend(std::slice::from_ref(&name), batch).await.inspect_err(|_| self.txt = before)?;
         info!(%name, "TXT record set");
         self.herald.tell(News::Txt { name: name.to_string(), value, set: true });
         Ok(served)
@@ -93,28 +90,33 @@ impl Node {
         let gone = self.txt.expire(unix_time());
         self.tell_gone(&gone);
         // Fewer records fit where more did.
-        if let Err(error) = self.amend(&names(&gone)).await {
+        if let Err(error) = self.amend(&names(&gone), rows(&[], &gone)).await {
             error!(%error, "TXT records stay although their time is over");
         }
     }
 
     fn tell_gone(&self, gone: &[TxtValue]) {
-        self.files.forget_txt(gone);
         for TxtValue { name, value, .. } in gone {
             info!(%name, "TXT record gone");
             self.herald.tell(News::Txt { name: name.to_string(), value: value.clone(), set: false });
         }
     }
 
-    /// Has the zones of these names served as their TXT records are now.
-    async fn amend(&mut self, names: &[Name]) -> Result<Option<oneshot::Receiver<Arc<Snapshot>>>, TxtError> {
+    /// Has the zones of these names served as their TXT records are now. The rows of those records are kept together with the
+    /// serials that count the change: a zone that changed under an old serial would stay as it was on its secondaries.
+    async fn amend(
+        &mut self,
+        names: &[Name],
+        mut rows: Batch,
+    ) -> Result<Option<oneshot::Receiver<Arc<Snapshot>>>, TxtError> {
         if names.is_empty() {
             return Ok(None);
         }
         // A big zone takes a while.
         let amended = tokio::task::block_in_place(|| self.txt.amend(&self.latest, names))?;
         self.latest = Arc::new(amended);
-        self.files.keep_serials(&self.latest);
+        put_serials(&self.latest, &mut rows);
+        self.files.store.write(rows);
         Ok(Some(self.control.amend(self.latest.clone()).await))
     }
 }
@@ -128,18 +130,14 @@ impl Files {
         };
         DynamicTxt::new(self.store.all(&TXT).into_values().filter_map(value).collect())
     }
+}
 
-    fn keep_txt(&self, values: &[TxtValue]) {
-        let mut batch = Batch::default();
-        values.iter().map(record).for_each(|record| batch.put(&TXT, &record.key(), &record));
-        self.store.write(batch);
-    }
-
-    fn forget_txt(&self, values: &[TxtValue]) {
-        let mut batch = Batch::default();
-        values.iter().map(record).for_each(|record| batch.delete(&TXT, &record.key()));
-        self.store.write(batch);
-    }
+/// Rows of values that are set, and of those that are gone.
+fn rows(set: &[TxtValue], gone: &[TxtValue]) -> Batch {
+    let mut batch = Batch::default();
+    set.iter().map(record).for_each(|record| batch.put(&TXT, &record.key(), &record));
+    gone.iter().map(record).for_each(|record| batch.delete(&TXT, &record.key()));
+    batch
 }
 
 fn record(TxtValue { name, value, until }: &TxtValue) -> TxtRecord {
