@@ -8,12 +8,16 @@ use crate::wire::Rtype;
 use super::fault::{Fault, Faults, Place};
 use super::master::Located;
 use super::names::{Owner, OwnerKind};
+use super::records;
 
 /// Octets of an MX record's preference, before its exchange (RFC 1035, section 3.3.9).
 const MX_PREFERENCE: usize = 2;
 
 /// Types that stand beside a CNAME: DNSSEC's signatures and denials (RFC 4034, sections 3 and 4).
 const BESIDE_CNAME: [Rtype; 2] = [Rtype(46), Rtype(47)];
+
+/// What signing a zone adds to it: RRSIG, NSEC, NSEC3 and NSEC3PARAM (RFC 4034; RFC 5155).
+const DNSSEC: [Rtype; 4] = [Rtype(46), Rtype(47), Rtype(50), Rtype(51)];
 
 /// A zone with its records by owner.
 pub(super) struct ZoneCheck<'a> {
@@ -48,6 +52,7 @@ impl<'a> ZoneCheck<'a> {
         }
         self.check_below_dnames(faults);
         self.check_dnames_at_cuts(faults);
+        self.warn_signed(faults);
         self.warn_unspecified_wildcards(faults);
         self.warn_occluded(faults);
     }
@@ -61,6 +66,21 @@ impl<'a> ZoneCheck<'a> {
         if record.rtype == Rtype::SOA && record.owner != *self.origin {
             let message = format!("an SOA record stands at the apex, not at {}", record.owner);
             faults.push(Fault::error(place, message, "not the apex"));
+        }
+        if let Some(doubt) = records::doubt(record.rtype, &record.rdata) {
+            faults.push(Fault::warning(place, format!("doubtful {} data: {doubt}", record.rtype), ""));
+        }
+    }
+
+    /// Warns once of a zone that was signed: nothing here serves its signatures (RFC 4035, section 3.1).
+    fn warn_signed(&self, faults: &mut Faults) {
+        let mut of_signing = self.records.iter().filter(|located| DNSSEC.contains(&located.record.rtype));
+        if let Some(first) = of_signing.next() {
+            let message = format!("the zone {} is signed, but its answers carry no signatures", self.origin);
+            let label = format!("{} is not served with answers", first.record.rtype);
+            let help = "validating resolvers take such answers for forged while the parent zone holds a DS record: \
+                        let it hold none, and write the zone unsigned";
+            faults.push(Fault::warning(&first.place, message, label).help(help));
         }
     }
 

@@ -23,6 +23,7 @@ use std::sync::Arc;
 use super::fault::{Fault, Faults, Place, Severity, Source};
 use super::presentation::{self, Entries, Entry, Token};
 use super::records;
+use super::suggest::did_you_mean;
 use crate::name::Name;
 use crate::wire::Rtype;
 use crate::zone::Record;
@@ -32,6 +33,8 @@ const MAX_TTL: u32 = (1 << 31) - 1;
 
 /// How many files deep includes may be nested; real zones take two or three.
 const MAX_INCLUDE_DEPTH: usize = 8;
+
+const DIRECTIVES: [&str; 3] = ["$ORIGIN", "$TTL", "$INCLUDE"];
 
 /// A record and the entry it is from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,6 +89,8 @@ struct Context<'a> {
     source: &'a Arc<Source>,
     origin: Name,
     owner: LastOwner,
+    /// Whether the last record ended before its data was complete: what follows may be the rest of it.
+    is_cut_short: bool,
 }
 
 enum LastOwner {
@@ -101,7 +106,7 @@ type Outcome<T> = Result<T, Box<Fault>>;
 
 impl Reader<'_> {
     fn read(&mut self, source: &Arc<Source>, origin: Name) {
-        let mut context = Context { source, origin, owner: LastOwner::None };
+        let mut context = Context { source, origin, owner: LastOwner::None, is_cut_short: false };
         for entry in Entries::new(&source.text) {
             let outcome = match entry {
                 Ok(entry) => self.entry(&entry, &mut context),
@@ -116,8 +121,14 @@ impl Reader<'_> {
     fn entry(&mut self, entry: &Entry<'_>, context: &mut Context<'_>) -> Outcome<()> {
         let tokens = &entry.tokens[..];
         let span = tokens[0].span.start..tokens[tokens.len() - 1].span.end;
+        let may_continue = std::mem::take(&mut context.is_cut_short);
         if entry.indented {
             context.require_owner(&tokens[0])?;
+            // The rest of a record that needed parentheses, which has been told.
+            if may_continue && !tokens.iter().any(|token| records::parse_rtype(token.text).is_some()) {
+                context.is_cut_short = true;
+                return Ok(());
+            }
             return self.record(tokens, span, context);
         }
         if !tokens[0].quoted && tokens[0].text.starts_with('$') {
@@ -125,19 +136,25 @@ impl Reader<'_> {
         }
         context.owner = LastOwner::Faulty;
         context.owner = LastOwner::Known(context.owner_in(self.zone, &tokens[0])?);
-        self.record(&tokens[1..], span, context)
+        let read = self.record(&tokens[1..], span, context);
+        read.map_err(|fault| match owner_help(&tokens[0]) {
+            Some(help) => with_help(fault, help),
+            None => fault,
+        })
     }
 
     /// Reads what stands behind the owner.
-    fn record(&mut self, tokens: &[Token<'_>], span: Range<usize>, context: &Context<'_>) -> Outcome<()> {
+    fn record(&mut self, tokens: &[Token<'_>], span: Range<usize>, context: &mut Context<'_>) -> Outcome<()> {
         let Head { ttl, rtype, length } = context.head(tokens, &span)?;
         if ttl.is_some() {
             self.last_ttl = ttl;
         }
         let ttl = ttl.or(self.directive_ttl).or(self.last_ttl).unwrap_or(self.default_ttl);
         let rdata = records::rdata_from_tokens(rtype, &tokens[length..], &context.origin).map_err(|error| {
+            context.is_cut_short = error.token.is_none();
             let at = error.token.map_or(tokens.len() - 1, |index| length + index);
-            context.fault(tokens[at].span.clone(), error.message)
+            let fault = Box::new(error.at(&context.place(tokens[at].span.clone())));
+            if is_comment(tokens[at].text) { with_help(fault, COMMENT_HELP) } else { fault }
         })?;
         if let LastOwner::Known(owner) = &context.owner {
             let record = Record { owner: owner.clone(), rtype, ttl, rdata };
@@ -160,12 +177,22 @@ impl Reader<'_> {
             "$ORIGIN" => {
                 let origin = context.name(argument()?)?;
                 end(&arguments[1..])?;
+                let is_whole = |name: &Name| name.is_at_or_below(self.zone) && *self.zone != Name::root();
+                if Name::parse(arguments[0].text, &Name::root()).is_ok_and(|name| is_whole(&name) && name != origin) {
+                    let place = context.place(arguments[0].span.clone());
+                    let fault = Fault::warning(&place, format!("names below this go on with {origin}"), "no final dot");
+                    self.faults.push(fault.help(format!("did you mean {}.?", arguments[0].text)));
+                }
                 context.origin = origin;
                 Ok(())
             }
             "$TTL" => {
                 let Some(ttl) = context.ttl(argument()?)? else {
-                    return Err(context.fault(arguments[0].span.clone(), "this is no TTL"));
+                    let fault = context.fault(arguments[0].span.clone(), "this is no TTL");
+                    return Err(with_help(
+                        fault,
+                        "it is written in seconds or with the units s, m, h, d and w, as in 1h30m",
+                    ));
                 };
                 end(&arguments[1..])?;
                 self.directive_ttl = Some(ttl);
@@ -177,10 +204,13 @@ impl Reader<'_> {
                 end(arguments.get(2..).unwrap_or_default())?;
                 self.include(path, origin, context)
             }
-            _ => {
+            other => {
                 let message = format!("{} is no directive", directive.text);
-                let help = "the directives are $ORIGIN, $TTL and $INCLUDE";
-                Err(with_help(context.fault(directive.span.clone(), message), help))
+                let help = match did_you_mean(other, DIRECTIVES.into_iter()) {
+                    Some(known) => format!("did you mean {known}?"),
+                    None => format!("the directives are {}", DIRECTIVES.join(", ")),
+                };
+                Err(with_help(context.fault(directive.span.clone(), message), &help))
             }
         }
     }
@@ -238,7 +268,7 @@ impl Context<'_> {
 
     fn not_a_type(&self, token: &Token<'_>) -> Box<Fault> {
         let fault = self.fault(token.span.clone(), format!("`{}` is neither a record type nor a TTL", token.text));
-        with_help(fault, "a type without a mnemonic is written as TYPE123 \\# LENGTH HEX (RFC 3597, section 5)")
+        with_help(fault, &records::unknown::help(token.text))
     }
 
     /// Reads a TTL; `None` if the token is no time at all.
@@ -285,6 +315,22 @@ impl Context<'_> {
             help: None,
         })
     }
+}
+
+const COMMENT_HELP: &str = "a comment begins with a semicolon";
+
+fn is_comment(text: &str) -> bool {
+    text.starts_with('#') || text.starts_with("//")
+}
+
+/// What was probably meant where a record is faulty and something else than a name stands in its owner's place.
+fn owner_help(owner: &Token<'_>) -> Option<&'static str> {
+    if is_comment(owner.text) {
+        return Some(COMMENT_HELP);
+    }
+    let is_not_a_name = records::parse_rtype(owner.text).is_some() || parse_class(owner.text).is_some();
+    is_not_a_name
+        .then_some("a line begins with its owner, or with a blank for that of the line before, or with @ for the zone")
 }
 
 fn with_help(mut fault: Box<Fault>, help: &str) -> Box<Fault> {

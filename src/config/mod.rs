@@ -36,7 +36,6 @@ mod recovery;
 mod regions;
 mod render;
 mod rollouts;
-mod scanner;
 mod scope;
 mod sections;
 mod server;

@@ -1,26 +1,32 @@
 //! RDATA from presentation format.
 //!
-//! `domain` reads the text of each type it knows. A type whose data looks exactly like another's is read as that one, and
-//! one whose data is a row of simple fields by its [`layout`]; every type is read as `\# length hex` (RFC 3597, section 5), and what is written so for a known type must be what its
-//! text could have said.
+//! One table tells how each type is laid out ([`layout`]). Texts are read by it ([`text`]), and so are octets: every type may
+//! be written as `\# length hex` (RFC 3597, section 5), and what is written so for a known type must be what its text could
+//! have said ([`octets`]). What the layout does not say, such as how long a digest is, the [`rules`] do.
 
+mod bitmap;
 mod layout;
+mod location;
+mod octets;
+mod prefixes;
+mod rules;
+mod svcb;
+mod text;
+pub(super) mod unknown;
 
-use domain::base::rdata::{ComposeRecordData, ParseRecordData};
-use domain::base::{ParsedName, iana};
-use domain::dep::octseq::parse::Parser;
-use domain::rdata::ZoneRecordData;
+use data_encoding::HEXUPPER_PERMISSIVE;
+use domain::base::iana;
 
+use super::fault::{Fault, Place};
 use super::presentation::{Entries, Token};
-use super::scanner::{MAX_CHARACTER_STRING, ScanError, TokenScanner};
 use crate::name::Name;
 use crate::wire::Rtype;
 
 /// Octets the RDATA of a record takes at most: RDLENGTH has 16 bits (RFC 1035, section 3.2.1).
 const MAX_RDATA_LENGTH: usize = 65_535;
 
-/// Fields of an SOA before its times, which may be written in units: MNAME, RNAME and SERIAL.
-const SOA_FIELDS_BEFORE_TIMES: usize = 3;
+/// Octets a character string takes at most, its length octet excluded (RFC 1035, section 3.3).
+const MAX_CHARACTER_STRING: usize = 255;
 
 /// What stands before data of any type in octets (RFC 3597, section 5).
 const GENERIC: &str = "\\#";
@@ -32,6 +38,19 @@ pub(super) struct RdataError {
     pub token: Option<usize>,
     /// A sentence without a full stop.
     pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+impl RdataError {
+    fn new(token: Option<usize>, message: impl Into<String>) -> Self {
+        Self { token, message: message.into(), help: None }
+    }
+
+    /// The fault that it is at this place.
+    pub(super) fn at(self, place: &Place) -> Fault {
+        Fault { help: self.help, ..Fault::error(place, self.message, "") }
+    }
 }
 
 /// Reads a record type: its mnemonic in either case, or `TYPEnnn` (RFC 3597, section 5). Types that only questions and
@@ -48,66 +67,67 @@ pub(super) fn parse_rtype(text: &str) -> Option<Rtype> {
 
 /// Reads the data of a record of type `rtype`, to wire format without compression. Relative names continue with
 /// `origin`.
-pub(super) fn parse_rdata(rtype: Rtype, text: &str, origin: &Name) -> Result<Box<[u8]>, String> {
+pub(super) fn parse_rdata(rtype: Rtype, text: &str, origin: &Name) -> Result<Box<[u8]>, RdataError> {
     let mut entries = Entries::new(text);
     let tokens = match entries.next() {
         None => Vec::new(),
-        Some(Err(error)) => return Err(error.message.to_owned()),
+        Some(Err(error)) => return Err(RdataError::new(None, error.message)),
         // In a master file a comment is meant; here what follows the semicolon would be lost silently.
         Some(Ok(entry)) if entry.commented => {
-            return Err("a semicolon begins a comment; write \\; or put quotes around it".to_owned());
+            return Err(RdataError::new(None, "a semicolon begins a comment; write \\; or put quotes around it"));
         }
         Some(Ok(entry)) => entry.tokens,
     };
     if entries.next().is_some() {
-        return Err("the data of one record stands on one line".to_owned());
+        return Err(RdataError::new(None, "the data of one record stands on one line"));
     }
-    rdata_from_tokens(rtype, &tokens, origin).map_err(|error| error.message)
+    rdata_from_tokens(rtype, &tokens, origin)
 }
 
 /// As [`parse_rdata`], from what stands behind the type in an entry.
 pub(super) fn rdata_from_tokens(rtype: Rtype, tokens: &[Token<'_>], origin: &Name) -> Result<Box<[u8]>, RdataError> {
-    // No data at all is written as `\# 0`.
-    if tokens.is_empty() {
-        return Err(RdataError { token: None, message: format!("no {rtype} data: {}", ScanError::Missing) });
-    }
-    if let Some(fields) = layout::of(rtype).filter(|_| tokens[0].quoted || tokens[0].text != GENERIC) {
-        return check_length(layout::read(rtype, fields, tokens)?);
-    }
-    let before_times = if rtype == Rtype::SOA { SOA_FIELDS_BEFORE_TIMES } else { usize::MAX };
-    let mut scanner = TokenScanner::new(tokens, origin, before_times);
-    let format = iana::Rtype::from_int(same_format(rtype).0);
-    let scanned = ZoneRecordData::scan(format, &mut scanner);
-    let read = scanner.tokens_read();
-    let rdata = match scanned {
-        Ok(ZoneRecordData::Unknown(generic)) => generic.data().clone(),
-        Ok(known) => wire_format(&known),
-        Err(ScanError::Missing) => {
-            return Err(RdataError { token: None, message: format!("no {rtype} data: {}", ScanError::Missing) });
-        }
-        // A type whose text it does not know is refused before a token is read.
-        Err(ScanError::Wrong(_)) if read == 0 => {
+    let fields = layout::of(rtype);
+    let is_generic = tokens.first().is_some_and(|token| !token.quoted && token.text == GENERIC);
+    let rdata = match fields {
+        _ if is_generic => generic(rtype, &tokens[1..])?,
+        Some(fields) => text::read(rtype, fields, tokens, origin)?,
+        None => {
             let message = format!("{rtype} data is understood only as \\# LENGTH HEX (RFC 3597, section 5)");
-            return Err(RdataError { token: Some(0), message });
+            return Err(RdataError::new((!tokens.is_empty()).then_some(0), message));
         }
-        Err(error) => return Err(RdataError { token: Some(read - 1), message: format!("no {rtype} data: {error}") }),
     };
-    if read < tokens.len() {
-        return Err(RdataError { token: Some(read), message: format!("nothing may follow this {rtype} data") });
+    if rdata.len() > MAX_RDATA_LENGTH {
+        return Err(RdataError::new(Some(0), "a record holds at most 65535 octets"));
     }
-    let rdata = check_length(rdata.into())?;
-    // Octets can be anything, and of some texts, such as a ZONEMD digest's, `domain` does not look at the length.
-    if !is_wire_format(format, &rdata) {
-        return Err(RdataError { token: Some(0), message: format!("this is no {rtype} data") });
-    }
-    Ok(rdata)
+    let checked = fields.map_or(Ok(()), |fields| octets::check(fields, &rdata));
+    checked
+        .and_then(|()| rules::check(rtype, &rdata))
+        .map_err(|reason| RdataError::new(Some(0), format!("no {rtype} data: {reason}")))?;
+    Ok(rdata.into())
 }
 
-fn check_length(rdata: Box<[u8]>) -> Result<Box<[u8]>, RdataError> {
-    if rdata.len() > MAX_RDATA_LENGTH {
-        return Err(RdataError { token: Some(0), message: "a record holds at most 65535 octets".to_owned() });
+/// What is doubtful about a record's data, in a sentence without a full stop.
+pub(super) fn doubt(rtype: Rtype, rdata: &[u8]) -> Option<String> {
+    rules::doubt(rtype, rdata)
+}
+
+/// Reads a length and as many octets in hexadecimal digits.
+fn generic(rtype: Rtype, tokens: &[Token<'_>]) -> Result<Vec<u8>, RdataError> {
+    let fault = |at, reason: String| Err(RdataError::new(at, format!("no {rtype} data: {reason}")));
+    let Some((first, rest)) = tokens.split_first() else { return fault(None, "a length stands behind \\#".to_owned()) };
+    let is_number = first.text.bytes().all(|octet| octet.is_ascii_digit());
+    let Some(length) = first.text.parse::<u16>().ok().filter(|_| is_number) else {
+        return fault(Some(1), format!("the length is a number up to {MAX_RDATA_LENGTH}"));
+    };
+    let digits: String = rest.iter().map(|token| token.text).collect();
+    match HEXUPPER_PERMISSIVE.decode(digits.as_bytes()) {
+        Ok(octets) if octets.len() == usize::from(length) => Ok(octets),
+        Ok(octets) => fault(Some(1), format!("{} octets follow, not {length}", octets.len())),
+        Err(_) => fault(
+            Some(2).filter(|_| !rest.is_empty()),
+            "hexadecimal digits are expected, two for each octet".to_owned(),
+        ),
     }
-    Ok(rdata)
 }
 
 /// The RDATA of a TXT record whose whole text is `text`: split at 255 octets, nothing escaped, nothing split at blanks.
@@ -116,45 +136,6 @@ pub(super) fn txt_rdata(text: &str) -> Box<[u8]> {
         return Box::new([0]);
     }
     text.as_bytes().chunks(MAX_CHARACTER_STRING).flat_map(|string| [&[string.len() as u8], string].concat()).collect()
-}
-
-/// A type that `domain` reads and whose data has the same fields as that of `rtype`, if there is one; else `rtype`.
-fn same_format(rtype: Rtype) -> Rtype {
-    match rtype.0 {
-        // AFSDB and RT (RFC 1183), KX (RFC 2230), LP (RFC 6742): a number of 16 bits and a name.
-        18 | 21 | 36 | 107 => Rtype::MX,
-        // NSAP-PTR (RFC 1348): a name.
-        23 => Rtype::PTR,
-        // SPF (RFC 7208), NINFO, AVC, RESINFO (RFC 9606) and WALLET: strings.
-        56 | 99 | 258 | 261 | 262 => Rtype::TXT,
-        // TA and DLV (RFC 4431).
-        32_768 | 32_769 => Rtype::DS,
-        // SMIMEA (RFC 8162): as TLSA.
-        53 => Rtype(52),
-        // DHCID (RFC 4701): Base64, as OPENPGPKEY.
-        49 => Rtype(61),
-        _ => rtype,
-    }
-}
-
-fn wire_format(rdata: &impl ComposeRecordData) -> Vec<u8> {
-    let mut wire = Vec::new();
-    match rdata.compose_rdata(&mut wire) {
-        Ok(()) => wire,
-        Err(never) => match never {},
-    }
-}
-
-/// Whether `rdata` is what a record of type `format` may hold: it parses, nothing is left over, and it is what its parts
-/// are written as, so no name in it is compressed. Of a type that `domain` does not know, all octets may.
-fn is_wire_format(format: iana::Rtype, rdata: &[u8]) -> bool {
-    // "One or more <character-string>s" (RFC 1035, section 3.3.14), of which `domain` lets none pass.
-    if format == iana::Rtype::TXT && rdata.is_empty() {
-        return false;
-    }
-    let mut parser = Parser::from_ref(rdata);
-    let parsed = ZoneRecordData::<&[u8], ParsedName<&[u8]>>::parse_rdata(format, &mut parser);
-    matches!(parsed, Ok(Some(parsed)) if parser.remaining() == 0 && wire_format(&parsed) == rdata)
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use super::fault::{Fault, Faults, Place};
 use super::master::Located;
 use super::names::MAX_TTL;
 use super::owners::{parse_name, read_owner};
-use super::records::{parse_rdata, parse_rtype, txt_rdata};
+use super::records::{parse_rdata, parse_rtype, txt_rdata, unknown};
 
 /// Seconds that static records live unless they say otherwise.
 pub(super) const RECORD_TTL: u32 = 300;
@@ -31,6 +31,9 @@ const MINIMUM: u32 = 60;
 
 /// Who answers for the zone's data, unless `[soa]` says otherwise.
 const RNAME: &str = "hostmaster";
+
+/// Keys that only steered names have.
+const NAME_KEYS: [&str; 6] = ["pools", "steer", "fallback", "answers", "pick", "reflect"];
 
 /// Reads `[nameservers]`: the NS RRset of the apex, and the addresses of those in the zone.
 pub(super) fn read_nameservers(section: Option<&Value<'_>>, origin: &Name, faults: &mut Faults) -> Vec<Located> {
@@ -191,6 +194,7 @@ impl RrsetReader<'_> {
         for item in items {
             let Some(text) = item.string(faults) else { continue };
             let rdata = if rtype == Rtype::TXT {
+                warn_quoted(&text, faults);
                 Ok(txt_rdata(&text.value))
             } else {
                 parse_rdata(rtype, &text.value, self.origin)
@@ -200,7 +204,7 @@ impl RrsetReader<'_> {
                     let record = Record { owner: self.owner.clone(), rtype, ttl, rdata };
                     records.push(Located { record, place: text.place });
                 }
-                Err(reason) => faults.push(Fault::error(&text.place, reason, "")),
+                Err(error) => faults.push(error.at(&text.place)),
             }
         }
     }
@@ -217,11 +221,22 @@ impl RrsetReader<'_> {
     }
 }
 
+/// Warns of a text in the quotes that a master file would need.
+fn warn_quoted(text: &Placed<String>, faults: &mut Faults) {
+    let written = &text.value;
+    if written.len() > 1 && written.starts_with('"') && written.ends_with('"') {
+        let fault = Fault::warning(&text.place, "the quotes inside of this text are served as part of it", "");
+        faults.push(fault.help("leave them out: a TXT text is taken as it is, however long and whatever stands in it"));
+    }
+}
+
 fn unknown_type(owner: &Value<'_>, rrset: &Value<'_>) -> Fault {
     let fault = Fault::error(&rrset.anchor(), format!("`{}` is not a record type", rrset.key), "not a record type");
     if rrset.is_table() {
         fault.help(format!("a name with a dot is quoted: [records.\"{}.{}\"]", owner.key, rrset.key))
+    } else if NAME_KEYS.contains(&rrset.key) {
+        fault.help(format!("a steered name stands in [names.{}]", owner.key))
     } else {
-        fault.help("a type without a mnemonic is written TYPE and its number, as in TYPE65280")
+        fault.help(unknown::help(rrset.key))
     }
 }

@@ -20,7 +20,7 @@ pub use message::{Message, Owner, RrsetWriter, Section, Truncated};
 pub use opt::{ExtendedError, InfoCode, Opt, PADDING_BLOCK};
 pub use query::{Query, Question};
 pub use rtype::Rtype;
-pub use svcb::{BadSvcParams, SvcParams};
+pub use svcb::{BadSvcParams, SvcParams, is_ech_config_list};
 pub use tsig::Tsig;
 
 /// What came is not what RFC 1035 allows.

@@ -130,7 +130,7 @@ fn write_hints<'h, const LENGTH: usize>(
 
 /// Whether it is a length and as many octets of configurations, each a version, a length and as many octets: what a version
 /// means is for clients to know.
-fn is_ech_config_list(octets: &[u8]) -> bool {
+pub fn is_ech_config_list(octets: &[u8]) -> bool {
     let Some((length, mut rest)) = octets.split_first_chunk() else { return false };
     if usize::from(u16::from_be_bytes(*length)) != rest.len() || rest.is_empty() {
         return false;

@@ -164,11 +164,11 @@ fn each_fault_has_its_place() {
         ("a ANY x", "1:3: `ANY` is neither a record type nor a TTL"),
         ("a IN", "1:1: a record has a type"),
         ("\n\na", "3:1: a record has a type"),
-        ("a A", "1:3: no A data: more is expected at its end"),
-        ("a LOC 0", "1:7: LOC data is understood only as \\# LENGTH HEX (RFC 3597, section 5)"),
+        ("a A", "1:3: no A data: the address is missing"),
+        ("a WKS 0", "1:7: no WKS data: it is understood only as \\# LENGTH HEX (RFC 3597, section 5)"),
         ("a MX (\n 10\n b..c )", "3:2: no MX data: a label may not be empty"),
         ("a A 192.0.2.1 x y", "1:15: nothing may follow this A data"),
-        (r"a A \# 5 c000020101", "1:5: this is no A data"),
+        (r"a A \# 5 c000020101", "1:5: no A data: 1 octets follow it"),
         ("a TXT ( x", "1:7: this parenthesis is never closed; what follows it was not read"),
         ("a TXT x )", "1:9: this parenthesis was never opened"),
         ("a TXT \"x", "1:7: a quoted string ends on the line it begins on"),
@@ -187,13 +187,49 @@ fn each_fault_has_its_place() {
     }
 }
 
+/// One mistake, one fault, and what was meant.
+#[test]
+fn what_was_probably_meant_is_told_once() {
+    let mistakes = [
+        (
+            "www 30 DYNA geo!web",
+            "a name whose answers depend on the client or on health stands in a zone file: [names.www], pools = [\"web\"]",
+        ),
+        ("www XM 10 a", "did you mean `MX`?"),
+        ("www cnam a", "did you mean `CNAME`?"),
+        ("www 192.0.2.1", "did you mean `A 192.0.2.1`?"),
+        ("www IN 2001:db8::1", "did you mean `AAAA 2001:db8::1`?"),
+        ("www 5min A 192.0.2.1", "a TTL is written in seconds or with the units s, m, h, d and w, as in 1h30m"),
+        ("$TTL 1hour", "it is written in seconds or with the units s, m, h, d and w, as in 1h30m"),
+        ("$ORGIN a", "did you mean $ORIGIN?"),
+        ("$ORIGIN sub.example.com", "did you mean sub.example.com.?"),
+        (
+            "MX 10 mail",
+            "a line begins with its owner, or with a blank for that of the line before, or with @ for the zone",
+        ),
+        ("# old records", "a comment begins with a semicolon"),
+        ("www A 192.0.2.1 // the old one", "a comment begins with a semicolon"),
+        ("@ MX mail.x.", "the preference stands first: 10 mail.x."),
+        (
+            "@ SOA ns1 host\n 1\n 3600\n 600 1w\n 60",
+            "SOA data is <primary> <mailbox> <serial> <refresh> <retry> <expire> <minimum>",
+        ),
+        ("www A 192.0.2.1 192.0.2.2", "each address is a record of its own"),
+    ];
+    for (text, help) in mistakes {
+        let (_, faults) = read(&format!("{text}\n"));
+        let helps: Vec<_> = faults.0.iter().map(|fault| fault.help.as_deref()).collect();
+        assert_eq!(helps, [Some(help)], "{text}: {:?}", told(&faults));
+    }
+}
+
 #[test]
 fn all_faults_of_a_file_are_told_at_once() {
     let (records, faults) = read("a A 1.2.3\n  A 192.0.2.1\nb TXT \"x\nb A )\n$TTL x\nc FOO\nd A 192.0.2.2\n");
     assert_eq!(
         told(&faults),
         [
-            "example.com.zone:1:5: no A data: expected IPv4 address",
+            "example.com.zone:1:5: no A data: the address is an IPv4 address, not `1.2.3`",
             "example.com.zone:3:7: a quoted string ends on the line it begins on",
             "example.com.zone:4:5: this parenthesis was never opened",
             "example.com.zone:5:6: this is no TTL",

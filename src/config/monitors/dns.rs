@@ -7,7 +7,7 @@ use crate::name::Name;
 use crate::wire::{Rcode, Rtype};
 
 use super::super::decode::{Table, Value};
-use super::super::fault::{Fault, Faults};
+use super::super::fault::Faults;
 use super::super::records::{parse_rdata, parse_rtype, txt_rdata};
 
 /// The keys that are read here, but for `expect`, which other types have as well.
@@ -67,8 +67,8 @@ fn read_records(value: &Value<'_>, qtype: Rtype, faults: &mut Faults) -> Vec<Exp
         };
         match rdata {
             Ok(rdata) => Some(ExpectedRecord { text: text.value.into(), rdata }),
-            Err(reason) => {
-                faults.push(Fault::error(&text.place, reason, ""));
+            Err(error) => {
+                faults.push(error.at(&text.place));
                 None
             }
         }

@@ -1,32 +1,83 @@
-//! Types that `domain` does not read and whose data is a row of simple fields.
+//! How the data of each type is laid out: the one table that texts and octets are both read by.
 
-use std::net::Ipv4Addr;
-
-use domain::utils::base64;
-
-use super::RdataError;
-use crate::config::presentation::{self, Token};
-use crate::config::scanner::ScanError;
 use crate::wire::Rtype;
 
-/// One field of a type's data.
-pub(super) enum Field {
-    /// 8 bits, or a word that stands for them.
-    U8(&'static [(&'static str, u8)]),
-    /// 16 bits, or a word that stands for them.
-    U16(&'static [(&'static str, u16)]),
-    /// An IPv4 address.
+/// One field of a type's data: how messages call it, and what it holds.
+#[derive(Clone, Copy)]
+pub(super) struct Field(pub &'static str, pub Kind);
+
+/// The words that stand for a field's numbers.
+pub(super) type Words = &'static [(&'static str, u16)];
+
+/// What a field holds.
+#[derive(Clone, Copy)]
+pub(super) enum Kind {
+    /// A number of 8 bits, or a word for it.
+    U8(Words),
+    /// A number of 16 bits, or a word for it.
+    U16(Words),
+    /// A number of 32 bits.
+    U32,
+    /// 32 bits of seconds, which may be written in units.
+    Seconds,
+    /// Seconds since 1970 modulo 2^32, or `YYYYMMDDHHmmSS` (RFC 4034, section 3.2).
+    Time,
+    /// A record type: its mnemonic, or `TYPEnnn`.
+    Type,
     Ipv4,
-    /// So many groups of octets in hexadecimal digits, a separator between them. Colons let leading zeros be left out.
-    Groups { count: usize, octets: usize, separator: char },
-    /// All that follows in Base64, blanks or not.
-    Base64,
-    /// A string without a length in front, not empty.
+    Ipv6,
+    /// A domain name, uncompressed.
+    Name,
+    /// Domain names up to the end, or none.
+    Names,
+    /// A character string: a length octet and as many octets.
+    String,
+    /// Character strings up to the end, at least one and at most so many.
+    Strings(usize),
+    /// A string of the digits 0-9, at least so many.
+    Digits(usize),
+    /// A property tag: a character string of letters and digits, not empty (RFC 8659, section 4.1).
+    Tag,
+    /// A string without a length in front, up to the end.
     Text,
+    /// So many groups of octets in hexadecimal digits, a separator between them. Colons let leading zeros be left out.
+    Groups {
+        count: usize,
+        octets: usize,
+        separator: char,
+    },
+    /// All that follows in hexadecimal digits, blanks or not, at least one octet.
+    Hex,
+    /// All that follows in Base64, blanks or not, at least one octet.
+    Base64,
+    /// As [`Base64`](Self::Base64), or nothing.
+    OptionalBase64,
+    /// A length octet and as many octets, in hexadecimal digits; `-` for none (RFC 5155, section 3.3).
+    Salt,
+    /// A length octet and as many octets, at least one, in Base32 with the extended hex alphabet (RFC 5155, section 3.3).
+    Hash,
+    /// The types of a type bit map; not every record may hold an empty one (RFC 4034, section 4.1.2).
+    Bitmap {
+        may_be_empty: bool,
+    },
+    /// SvcParams (RFC 9460, section 2).
+    SvcParams,
+    /// Gateway type, algorithm, gateway and key (RFC 4025, section 3.1).
+    Gateway,
+    /// Discovery bit, relay type and relay (RFC 8777, section 4.3.1).
+    Relay,
+    /// The location of RFC 1876.
+    Location,
+    /// Address prefixes up to the end, or none (RFC 3123).
+    Prefixes,
+    /// Algorithm, HIT and public key (RFC 8005, section 5).
+    HostIdentity,
+    /// So many octets or more, which are written as octets only.
+    Octets(usize),
 }
 
 /// RFC 4398, section 2.1.
-const CERTIFICATES: &[(&str, u16)] = &[
+const CERTIFICATES: Words = &[
     ("PKIX", 1),
     ("SPKI", 2),
     ("PGP", 3),
@@ -39,101 +90,183 @@ const CERTIFICATES: &[(&str, u16)] = &[
     ("OID", 254),
 ];
 
-/// IANA's DNS Security Algorithm Numbers, those with a mnemonic that are still in use.
-const ALGORITHMS: &[(&str, u8)] = &[
+/// IANA's DNS Security Algorithm Numbers, those with a mnemonic.
+const ALGORITHMS: Words = &[
+    ("DELETE", 0),
+    ("RSAMD5", 1),
+    ("DH", 2),
+    ("DSA", 3),
     ("RSASHA1", 5),
+    ("DSA-NSEC3-SHA1", 6),
     ("RSASHA1-NSEC3-SHA1", 7),
+    ("NSEC3RSASHA1", 7),
     ("RSASHA256", 8),
     ("RSASHA512", 10),
+    ("ECC-GOST", 12),
     ("ECDSAP256SHA256", 13),
     ("ECDSAP384SHA384", 14),
     ("ED25519", 15),
     ("ED448", 16),
+    ("INDIRECT", 252),
+    ("PRIVATEDNS", 253),
+    ("PRIVATEOID", 254),
 ];
 
-/// How the data of a type is laid out, if it is one of these.
+/// IANA's digest algorithms of DS records.
+const DIGESTS: Words = &[("SHA-1", 1), ("SHA1", 1), ("SHA-256", 2), ("SHA256", 2), ("SHA-384", 4), ("SHA384", 4)];
+
+/// RFC 7218, sections 2.1 to 2.3.
+const USAGES: Words = &[("PKIX-TA", 0), ("PKIX-EE", 1), ("DANE-TA", 2), ("DANE-EE", 3), ("PrivCert", 255)];
+const SELECTORS: Words = &[("Cert", 0), ("SPKI", 1), ("PrivSel", 255)];
+const MATCHINGS: Words = &[("Full", 0), ("SHA2-256", 1), ("SHA2-512", 2), ("PrivMatch", 255)];
+
+/// RFC 9859, section 2.1.
+const SCHEMES: Words = &[("NOTIFY", 1)];
+
+const MNAME: Field = Field("primary", Kind::Name);
+const PREFERENCE: Field = Field("preference", Kind::U16(&[]));
+const TARGET: Field = Field("target", Kind::Name);
+const ALGORITHM: Field = Field("algorithm", Kind::U8(ALGORITHMS));
+const PUBLIC_KEY: Field = Field("public key", Kind::Base64);
+const LOCATOR: Kind = Kind::Groups { count: 4, octets: 2, separator: ':' };
+
+/// The fields of a type's data; `None` of a type that only its octets are known of.
+#[allow(clippy::too_many_lines, reason = "a table of types, one entry each")]
 pub(super) fn of(rtype: Rtype) -> Option<&'static [Field]> {
-    const LOCATOR: Field = Field::Groups { count: 4, octets: 2, separator: ':' };
-    Some(match rtype.0 {
-        // CERT (RFC 4398).
-        37 => &[Field::U16(CERTIFICATES), Field::U16(&[]), Field::U8(ALGORITHMS), Field::Base64],
+    let fields: &[Field] = match rtype.0 {
+        1 => &[Field("address", Kind::Ipv4)],
+        28 => &[Field("address", Kind::Ipv6)],
+        // NS, MD, MF, CNAME, MB, MG, MR, PTR, NSAP-PTR and DNAME.
+        2..=5 | 7..=9 | 12 | 23 | 39 => &[TARGET],
+        6 => &[
+            MNAME,
+            Field("mailbox", Kind::Name),
+            Field("serial", Kind::U32),
+            Field("refresh", Kind::Seconds),
+            Field("retry", Kind::Seconds),
+            Field("expire", Kind::Seconds),
+            Field("minimum", Kind::Seconds),
+        ],
+        10 => &[Field("octets", Kind::Octets(0))],
+        11 => &[Field("octets", Kind::Octets(5))],
+        13 => &[Field("CPU", Kind::String), Field("OS", Kind::String)],
+        14 => &[Field("mailbox", Kind::Name), Field("mailbox for errors", Kind::Name)],
+        // MX, AFSDB, RT, KX and LP (RFC 6742).
+        15 | 18 | 21 | 36 | 107 => &[PREFERENCE, TARGET],
+        // TXT, NINFO, SPF (RFC 7208), AVC, RESINFO (RFC 9606) and WALLET.
+        16 | 56 | 99 | 258 | 261 | 262 => &[Field("text", Kind::Strings(usize::MAX))],
+        17 => &[Field("mailbox", Kind::Name), Field("name of the text", Kind::Name)],
+        // "The PSDN address begins with the 4 digit DNIC" (RFC 1183, section 3.1).
+        19 => &[Field("PSDN address", Kind::Digits(4))],
+        20 => &[Field("ISDN address", Kind::Strings(2))],
+        22 => &[Field("octets", Kind::Octets(1))],
+        // SIG and RRSIG.
+        24 | 46 => &[
+            Field("type covered", Kind::Type),
+            ALGORITHM,
+            Field("number of labels", Kind::U8(&[])),
+            Field("original TTL", Kind::Seconds),
+            Field("expiration", Kind::Time),
+            Field("inception", Kind::Time),
+            Field("key tag", Kind::U16(&[])),
+            Field("signer", Kind::Name),
+            Field("signature", Kind::Base64),
+        ],
+        // A KEY may say that there is none (RFC 2535, section 3.1.2).
+        25 => &[
+            Field("flags", Kind::U16(&[])),
+            Field("protocol", Kind::U8(&[])),
+            ALGORITHM,
+            Field("public key", Kind::OptionalBase64),
+        ],
+        26 => &[PREFERENCE, Field("name of RFC 822", Kind::Name), Field("name of X.400", Kind::Name)],
+        27 => &[Field("longitude", Kind::String), Field("latitude", Kind::String), Field("altitude", Kind::String)],
+        29 => &[Field("location", Kind::Location)],
+        31 | 32 => &[Field("octets", Kind::Hex)],
+        33 => {
+            &[Field("priority", Kind::U16(&[])), Field("weight", Kind::U16(&[])), Field("port", Kind::U16(&[])), TARGET]
+        }
+        30 | 34 => &[Field("octets", Kind::Octets(2))],
+        35 => &[
+            Field("order", Kind::U16(&[])),
+            PREFERENCE,
+            Field("flags", Kind::String),
+            Field("services", Kind::String),
+            Field("regexp", Kind::String),
+            Field("replacement", Kind::Name),
+        ],
+        37 => &[
+            Field("certificate type", Kind::U16(CERTIFICATES)),
+            Field("key tag", Kind::U16(&[])),
+            ALGORITHM,
+            Field("certificate", Kind::Base64),
+        ],
+        42 => &[Field("prefixes", Kind::Prefixes)],
+        // DS, CDS, TA and DLV (RFC 4431).
+        43 | 59 | 32_768 | 32_769 => &[
+            Field("key tag", Kind::U16(&[])),
+            ALGORITHM,
+            Field("digest type", Kind::U8(DIGESTS)),
+            Field("digest", Kind::Hex),
+        ],
+        44 => &[
+            Field("algorithm", Kind::U8(&[])),
+            Field("fingerprint type", Kind::U8(&[])),
+            Field("fingerprint", Kind::Hex),
+        ],
+        45 => &[Field("precedence", Kind::U8(&[])), Field("gateway", Kind::Gateway)],
+        47 => &[Field("next name", Kind::Name), Field("types", Kind::Bitmap { may_be_empty: false })],
+        // DNSKEY, RKEY and CDNSKEY.
+        48 | 57 | 60 => &[Field("flags", Kind::U16(&[])), Field("protocol", Kind::U8(&[])), ALGORITHM, PUBLIC_KEY],
+        // DHCID, OPENPGPKEY, HHIT and BRID.
+        49 | 61 | 67 | 68 => &[Field("key", Kind::Base64)],
+        50 => &[
+            Field("hash algorithm", Kind::U8(&[])),
+            Field("flags", Kind::U8(&[])),
+            Field("iterations", Kind::U16(&[])),
+            Field("salt", Kind::Salt),
+            Field("next hash", Kind::Hash),
+            Field("types", Kind::Bitmap { may_be_empty: true }),
+        ],
+        51 => &[
+            Field("hash algorithm", Kind::U8(&[])),
+            Field("flags", Kind::U8(&[])),
+            Field("iterations", Kind::U16(&[])),
+            Field("salt", Kind::Salt),
+        ],
+        // TLSA and SMIMEA (RFC 8162).
+        52 | 53 => &[
+            Field("usage", Kind::U8(USAGES)),
+            Field("selector", Kind::U8(SELECTORS)),
+            Field("matching type", Kind::U8(MATCHINGS)),
+            Field("certificate association", Kind::Hex),
+        ],
+        55 => &[Field("host identity", Kind::HostIdentity), Field("rendezvous servers", Kind::Names)],
+        58 => &[Field("previous name", Kind::Name), Field("next name", Kind::Name)],
+        62 => &[
+            Field("serial", Kind::U32),
+            Field("flags", Kind::U16(&[])),
+            Field("types", Kind::Bitmap { may_be_empty: true }),
+        ],
+        63 => &[
+            Field("serial", Kind::U32),
+            Field("scheme", Kind::U8(&[])),
+            Field("hash algorithm", Kind::U8(&[])),
+            Field("digest", Kind::Hex),
+        ],
+        64 | 65 => &[Field("priority", Kind::U16(&[])), TARGET, Field("parameters", Kind::SvcParams)],
+        66 => &[Field("type", Kind::Type), Field("scheme", Kind::U8(SCHEMES)), Field("port", Kind::U16(&[])), TARGET],
         // NID, L32 and L64 (RFC 6742).
-        104 | 106 => &[Field::U16(&[]), LOCATOR],
-        105 => &[Field::U16(&[]), Field::Ipv4],
+        104 => &[PREFERENCE, Field("node identifier", LOCATOR)],
+        105 => &[PREFERENCE, Field("locator", Kind::Ipv4)],
+        106 => &[PREFERENCE, Field("locator", LOCATOR)],
         // EUI48 and EUI64 (RFC 7043).
-        108 => &[Field::Groups { count: 6, octets: 1, separator: '-' }],
-        109 => &[Field::Groups { count: 8, octets: 1, separator: '-' }],
-        // URI (RFC 7553).
-        256 => &[Field::U16(&[]), Field::U16(&[]), Field::Text],
+        108 => &[Field("address", Kind::Groups { count: 6, octets: 1, separator: '-' })],
+        109 => &[Field("address", Kind::Groups { count: 8, octets: 1, separator: '-' })],
+        256 => &[Field("priority", Kind::U16(&[])), Field("weight", Kind::U16(&[])), Field("target", Kind::Text)],
+        257 => &[Field("flags", Kind::U8(&[])), Field("tag", Kind::Tag), Field("value", Kind::Text)],
+        260 => &[Field("precedence", Kind::U8(&[])), Field("relay", Kind::Relay)],
         _ => return None,
-    })
-}
-
-/// Reads data that is laid out so.
-pub(super) fn read(rtype: Rtype, fields: &[Field], tokens: &[Token<'_>]) -> Result<Box<[u8]>, RdataError> {
-    let fault = |token, reason: &str| RdataError { token, message: format!("no {rtype} data: {reason}") };
-    let mut rdata = Vec::new();
-    let mut rest = tokens;
-    for field in fields {
-        let at = tokens.len() - rest.len();
-        let (token, behind) = rest.split_first().ok_or_else(|| fault(None, &ScanError::Missing.to_string()))?;
-        let wrong = |reason: &str| fault(Some(at), reason);
-        match field {
-            Field::U8(words) => {
-                let value = number(token, words).ok_or_else(|| wrong("a number up to 255 stands here"))?;
-                rdata.push(value);
-            }
-            Field::U16(words) => {
-                let value = number(token, words).ok_or_else(|| wrong("a number up to 65535 stands here"))?;
-                rdata.extend_from_slice(&value.to_be_bytes());
-            }
-            Field::Ipv4 => {
-                let address: Ipv4Addr = token.text.parse().map_err(|_| wrong("an IPv4 address stands here"))?;
-                rdata.extend_from_slice(&address.octets());
-            }
-            Field::Groups { count, octets, separator } => {
-                let read = groups(token.text, *count, *octets, *separator);
-                rdata.extend(read.ok_or_else(|| wrong("hexadecimal digits in groups stand here"))?);
-            }
-            Field::Base64 => {
-                let text: String = rest.iter().map(|token| token.text).collect();
-                let octets: Vec<u8> = base64::decode(&text).map_err(|_| wrong("this is not Base64"))?;
-                rdata.extend(octets);
-                return Ok(rdata.into());
-            }
-            Field::Text => {
-                let text = presentation::unescape(token.text).map_err(|error| wrong(&error.to_string()))?;
-                if text.is_empty() {
-                    return Err(wrong("a text that is not empty stands here"));
-                }
-                rdata.extend(text);
-            }
-        }
-        rest = behind;
-    }
-    if rest.is_empty() {
-        return Ok(rdata.into());
-    }
-    let message = format!("nothing may follow this {rtype} data");
-    Err(RdataError { token: Some(tokens.len() - rest.len()), message })
-}
-
-fn number<T: std::str::FromStr + Copy>(token: &Token<'_>, words: &[(&str, T)]) -> Option<T> {
-    let word = words.iter().find(|(word, _)| word.eq_ignore_ascii_case(token.text));
-    let is_number = token.text.bytes().all(|octet| octet.is_ascii_digit());
-    word.map(|&(_, value)| value).or_else(|| token.text.parse().ok().filter(|_| is_number))
-}
-
-fn groups(text: &str, count: usize, octets: usize, separator: char) -> Option<Vec<u8>> {
-    let digits = 2 * octets;
-    let mut read = Vec::with_capacity(count * octets);
-    for group in text.split(separator) {
-        let has_length = group.len() == digits || (separator == ':' && (1..digits).contains(&group.len()));
-        if !has_length || !group.bytes().all(|octet| octet.is_ascii_hexdigit()) {
-            return None;
-        }
-        let value = u16::from_str_radix(group, 16).ok()?.to_be_bytes();
-        read.extend_from_slice(&value[value.len() - octets..]);
-    }
-    (read.len() == count * octets).then_some(read)
+    };
+    Some(fields)
 }

@@ -111,7 +111,7 @@ fn dns_is_told_what_it_cannot_ask_or_expect() {
             "3:9 error: `query` takes a name such as \"www.example.com\"",
             "4:17 error: `expect_rcode` takes a response code such as \"NOERROR\"",
             "5:13 error: `recursion` takes true or false | 1",
-            "6:11 error: no A data: expected IPv4 address",
+            "6:11 error: no A data: the address is an IPv4 address, not `192.0.2`",
             "6:22 error: `expect` takes a string | 1",
         ]
     );

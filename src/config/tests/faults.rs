@@ -565,13 +565,32 @@ fn records_are_valid() {
     );
     assert_told(
         &added("[records.x]\nXM = \"10 a\"\n"),
-        &[
-            "2:1 error: `XM` is not a record type | not a record type | help: a type without a mnemonic is written TYPE and its number, as in TYPE65280",
-        ],
+        &["2:1 error: `XM` is not a record type | not a record type | help: did you mean `MX`?"],
     );
     assert_told(
         &added("[records.x]\nMX = \"a\"\nA = \"192.0.2\"\n"),
-        &["2:6 error: no MX data: expected decimal number", "3:5 error: no A data: expected IPv4 address"],
+        &[
+            "2:6 error: no MX data: the preference is a number up to 65535, not `a` | help: the preference stands first: 10 a",
+            "3:5 error: no A data: the address is an IPv4 address, not `192.0.2`",
+        ],
+    );
+    assert_told(
+        &added(
+            "[records.x]\nTXT = '\"v=spf1 -all\"'\nTLSA = \"3 1 1\"\nHTTPS = \"1 . no-default-alpn\"\nCAA = '0 isue \"x\"'\n",
+        ),
+        &[
+            "2:7 warning: the quotes inside of this text are served as part of it | help: leave them out: a TXT text is taken as it is, however long and whatever stands in it",
+            "3:8 error: no TLSA data: the certificate association is missing | help: TLSA data is <usage> <selector> <matching type> <certificate association>",
+            "4:9 error: no HTTPS data: no-default-alpn without alpn leaves no protocol at all",
+            "5:7 warning: doubtful CAA data: no certificate authority knows the tag `isue`; did you mean `issue`?",
+        ],
+    );
+    assert_told(
+        &added("[records.x]\nDYNA = \"geo!web\"\npools = [\"web\"]\n"),
+        &[
+            "2:1 error: `DYNA` is not a record type | not a record type | help: a name whose answers depend on the client or on health stands in a zone file: [names.www], pools = [\"web\"]",
+            "3:1 error: `pools` is not a record type | not a record type | help: a steered name stands in [names.x]",
+        ],
     );
     assert_told(
         &added("[records.\"@\"]\nNS = \"ns9\"\nSOA = \"a b 1 2 3 4 5\"\n"),

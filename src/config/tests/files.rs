@@ -90,6 +90,25 @@ fn zones_have_one_origin_and_datacenters_one_place() {
 }
 
 #[test]
+fn a_signed_zone_is_served_without_signatures_and_that_is_told_once() {
+    let signed = b"@ SOA ns1 host 1 2 3 4 5\n@ NS ns1\nns1 A 192.0.2.1\n\
+        ns1 RRSIG A 13 3 300 20260101000000 20250101000000 1 a.example. AQID\n\
+        ns1 NSEC a.example. A RRSIG NSEC\n@ NSEC3PARAM 1 0 0 -\n";
+    let text = "the zone a.example. is signed, but its answers carry no signatures";
+    let help = "validating resolvers take such answers for forged while the parent zone holds a DS record: let it hold \
+                none, and write the zone unsigned";
+    assert_told(
+        &[("truenorth.toml", b""), ("zones/a.example.zone", signed)],
+        &[&format!("a.example.zone 4:1 warning: {text} | RRSIG is not served with answers | help: {help}")],
+    );
+    let toml = b"[nameservers]\nns1 = [\"192.0.2.53\"]\n[records.x]\nNSEC = \"y A\"\n";
+    assert_told(
+        &[("truenorth.toml", b""), ("zones/a.example.toml", toml)],
+        &[&format!("a.example.toml 4:8 warning: {text} | NSEC is not served with answers | help: {help}")],
+    );
+}
+
+#[test]
 fn a_master_file_stands_alone_or_beside_a_zone_file() {
     assert_told(
         &[SERVER_FILE, ("zones/a.example.zone", b"www A 192.0.2.1\n"), ("zones/b.example.toml", SMALL)],
@@ -129,7 +148,7 @@ fn a_master_file_stands_alone_or_beside_a_zone_file() {
         ],
         &[
             "a.example.zone 1:1 error: www.a.example. is steered and has a static A record | static | 7:8 steered here",
-            "a.example.zone 2:7 error: no A data: expected IPv4 address",
+            "a.example.zone 2:7 error: no A data: the address is an IPv4 address, not `192.0.2`",
         ],
     );
     assert_told(
@@ -138,7 +157,7 @@ fn a_master_file_stands_alone_or_beside_a_zone_file() {
             ("zones/a.example.zone", b"@ SOA ns1 host 1 2 3 4 5\n@ NS ns1\nns1 A 192.0.2\n"),
             ("zones/b.example.toml", SMALL),
         ],
-        &["a.example.zone 3:7 error: no A data: expected IPv4 address"],
+        &["a.example.zone 3:7 error: no A data: the address is an IPv4 address, not `192.0.2`"],
     );
     assert_told(
         &[

@@ -1,0 +1,37 @@
+//! What was probably meant by a word that stands where a record type is expected.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use super::parse_rtype;
+use crate::config::suggest::did_you_mean;
+use crate::wire::Rtype;
+
+/// Types of other servers that answer as a steered name does: gdnsd's, and those of PowerDNS and of hosted services.
+const STEERED: [&str; 6] = ["DYNA", "DYNC", "ALIAS", "ANAME", "LUA", "GEO"];
+
+/// The last type with a mnemonic that zones have any use for.
+const LAST_MNEMONIC: u16 = 262;
+
+/// What to write instead of `text`, which is no record type, in `[records]` or in a master file.
+pub(in crate::config) fn help(text: &str) -> String {
+    if STEERED.iter().any(|word| word.eq_ignore_ascii_case(text)) {
+        return "a name whose answers depend on the client or on health stands in a zone file: [names.www], \
+                pools = [\"web\"]"
+            .to_owned();
+    }
+    if text.parse::<Ipv4Addr>().is_ok() {
+        return format!("did you mean `A {text}`?");
+    }
+    if text.parse::<Ipv6Addr>().is_ok() {
+        return format!("did you mean `AAAA {text}`?");
+    }
+    if text.starts_with(|first: char| first.is_ascii_digit()) {
+        return "a TTL is written in seconds or with the units s, m, h, d and w, as in 1h30m".to_owned();
+    }
+    let mnemonics: Vec<String> = (1..=LAST_MNEMONIC).map(|number| Rtype(number).to_string()).collect();
+    let known = mnemonics.iter().map(String::as_str).filter(|word| !word.starts_with("TYPE"));
+    match did_you_mean(&text.to_ascii_uppercase(), known.filter(|word| parse_rtype(word).is_some())) {
+        Some(known) => format!("did you mean `{known}`?"),
+        None => "a type without a mnemonic is written TYPE and its number, as in TYPE65280".to_owned(),
+    }
+}
