@@ -193,9 +193,12 @@ impl Eq for Name {}
 
 impl Hash for Name {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        for octet in &self.wire {
-            state.write_u8(octet.to_ascii_lowercase());
-        }
+        // One write: a hasher takes many octets at once as fast as one.
+        let mut lower = [0; MAX_NAME_LENGTH];
+        let lower = &mut lower[..self.wire.len()];
+        lower.copy_from_slice(&self.wire);
+        lower.make_ascii_lowercase();
+        state.write(lower);
     }
 }
 

@@ -34,7 +34,10 @@ const DOORS: &[(&str, &[&str])] = &[
     ("data_encoding", &["config", "server"]),
     ("domain", &["config", "monitor", "server", "wire"]),
     ("fastrand", &["admin", "answer", "cli", "steering", "watch", "webhook"]),
-    ("foldhash", &["answer", "control", "geo", "geoip", "report", "server", "snapshot", "steering", "watch", "zone"]),
+    (
+        "foldhash",
+        &["answer", "config", "control", "geo", "geoip", "report", "server", "snapshot", "steering", "watch", "zone"],
+    ),
     ("futures_util", &["admin"]),
     ("getrandom", &["monitor", "snapshot"]),
     ("h2", &["monitor"]),

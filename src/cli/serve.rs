@@ -30,7 +30,7 @@ use super::log_faults;
 use super::watch_files::FileWatch;
 use crate::admin::{self, Journal};
 use crate::answer::Rotation;
-use crate::config::{Faults, Listen, Server, Severity};
+use crate::config::{self, Faults, Listen, Server, Severity};
 use crate::control::{self, Control, DynamicTxt, Event, Handle, Keep, OverrideEvent, RolloutEvent};
 use crate::health::{Comeback, Kept, Outcome, Target};
 use crate::monitor::Prober;
@@ -260,7 +260,7 @@ impl Node {
     async fn reload(&mut self, reason: &str) -> admin::Reloaded {
         let previous = self.published.load_full();
         // Reading and compiling take a while; probes and answers go on meanwhile.
-        let loaded = tokio::task::block_in_place(|| self.files.load(Some(&previous), &self.txt));
+        let loaded = tokio::task::block_in_place(|| self.files.load(&previous, &self.txt));
         let faults = loaded.as_ref().map_or_else(|faults| faults, |loaded| &loaded.warnings);
         log_faults(faults);
         let errors = faults.0.iter().filter(|fault| fault.severity == Severity::Error).count();
@@ -285,22 +285,31 @@ impl Node {
 impl Files {
     fn open(path: &Path) -> Result<(Self, Loaded, DynamicTxt), StartError> {
         let mut loader = Loader::new(path);
-        // Where the state folder is stands in the configuration, and the last serials stand in the state folder.
-        // What else was loaded is let go at once: big zones need not stand in memory twice.
-        let Loaded { server, watched, .. } = loader.load(&|_| None, None)?;
-        let store = Store::open(&server.state).map_err(|error| StartError::Other(error.to_string()))?;
-        let watch = FileWatch::new(&watched).map_err(|error| StartError::Other(error.to_string()))?;
-        let mut files = Self { loader, store: Arc::new(store), server, watch };
+        // The zones' last serials stand in the state folder, and where that is stands in the server file. So it is opened
+        // first, and the zones are read once.
+        let state = match config::load_state_folder(path) {
+            Ok(state) => state,
+            // What else is wrong is told with it.
+            Err(faults) => return Err(loader.load(&|_| None, None).err().unwrap_or(faults).into()),
+        };
+        let other = |error: &dyn std::fmt::Display| StartError::Other(error.to_string());
+        let store = Arc::new(Store::open(&state).map_err(|error| other(&error))?);
+        let loaded = loader.load(&last_serial(&store), None)?;
+        let watch = FileWatch::new(&loaded.watched).map_err(|error| other(&error))?;
+        let mut files = Self { loader, store, server: loaded.server.clone(), watch };
         let txt = files.kept_txt();
-        let loaded = files.load(None, &txt)?;
+        let loaded = files.adopt(loaded, &txt)?;
         Ok((files, loaded, txt))
     }
 
-    /// Reads everything; the TXT records that are set are part of it.
-    fn load(&mut self, previous: Option<&Snapshot>, txt: &DynamicTxt) -> Result<Loaded, Faults> {
-        let store = &self.store;
-        let last_serial = |origin: &Name| store.get(&SERIALS, &origin.to_string());
-        let mut loaded = self.loader.load(&last_serial, previous)?;
+    /// Reads everything again; the TXT records that are set are part of it.
+    fn load(&mut self, previous: &Snapshot, txt: &DynamicTxt) -> Result<Loaded, Faults> {
+        let loaded = self.loader.load(&last_serial(&self.store), Some(previous))?;
+        self.adopt(loaded, txt)
+    }
+
+    /// Takes over what was read, with the TXT records that are set.
+    fn adopt(&mut self, mut loaded: Loaded, txt: &DynamicTxt) -> Result<Loaded, Faults> {
         if loaded.forbidden.has_errors() {
             return Err(loaded.forbidden);
         }
@@ -314,7 +323,7 @@ impl Files {
         self.store.write(serials);
         let admin = |server: &Server| server.admin.as_ref().map(|admin| (admin.listen.clone(), admin.socket.clone()));
         let fixed = |server: &Server| (server.state.clone(), server.listen.clone(), admin(server));
-        if previous.is_some() && fixed(&loaded.server) != fixed(&self.server) {
+        if fixed(&loaded.server) != fixed(&self.server) {
             warn!("the state folder and the listening addresses change only with a restart");
         }
         if let Err(error) = self.watch.follow(&loaded.watched) {
@@ -329,6 +338,11 @@ fn put_serials(blueprint: &Blueprint, batch: &mut Batch) {
     for served in blueprint.zones() {
         batch.put(&SERIALS, &served.zone.apex().to_string(), &served.serial());
     }
+}
+
+/// Tells the serial that a zone was last served with.
+fn last_serial(store: &Store) -> impl Fn(&Name) -> Option<u32> {
+    |origin| store.get(&SERIALS, &origin.to_string())
 }
 
 /// Puts each snapshot in the place of the one before, which it gives back. The place itself is told to `first` with the

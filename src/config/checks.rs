@@ -1,9 +1,12 @@
 //! What a zone's records and steered names have to be to each other.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use foldhash::fast::RandomState;
 
 use crate::name::{Name, suffixes};
-use crate::wire::Rtype;
+use crate::wire::{MAX_MESSAGE, Rtype};
+use crate::zone::{FIXED_FIELDS, POINTER_LENGTH};
 
 use super::fault::{Fault, Faults, Place};
 use super::master::Located;
@@ -19,21 +22,46 @@ const BESIDE_CNAME: [Rtype; 2] = [Rtype(46), Rtype(47)];
 /// What signing a zone adds to it: RRSIG, NSEC, NSEC3 and NSEC3PARAM (RFC 4034; RFC 5155).
 const DNSSEC: [Rtype; 4] = [Rtype(46), Rtype(47), Rtype(50), Rtype(51)];
 
+/// Octets of a record besides its RDATA, where a pointer stands for its owner.
+const RECORD_HEAD: usize = POINTER_LENGTH + FIXED_FIELDS;
+
+/// Octets of an RRset at most, with room for header, question and EDNS around it.
+const MAX_RRSET: usize = MAX_MESSAGE - 512;
+
+/// Types whose data gets shorter in messages (RFC 3597, section 4): how long they are is known when the zone is built.
+const COMPRESSED: [Rtype; 5] = [Rtype::NS, Rtype::CNAME, Rtype::SOA, Rtype::PTR, Rtype::MX];
+
 /// A zone with its records by owner.
 pub(super) struct ZoneCheck<'a> {
     origin: &'a Name,
     records: &'a [Located],
     owners: &'a [Owner],
-    by_owner: HashMap<&'a Name, Vec<&'a Located>>,
+    /// The records, those of one owner together.
+    by_owner: Vec<&'a Located>,
+    /// Where in `by_owner` an owner's records begin, and where they end.
+    bounds: HashMap<&'a Name, (u32, u32), RandomState>,
 }
 
 impl<'a> ZoneCheck<'a> {
     pub(super) fn new(origin: &'a Name, records: &'a [Located], owners: &'a [Owner]) -> Self {
-        let mut by_owner: HashMap<&Name, Vec<&Located>> = HashMap::new();
+        let mut bounds: HashMap<&Name, (u32, u32), RandomState> = HashMap::default();
         for located in records {
-            by_owner.entry(&located.record.owner).or_default().push(located);
+            bounds.entry(&located.record.owner).or_default().1 += 1;
         }
-        Self { origin, records, owners, by_owner }
+        let mut start = 0;
+        for (begin, end) in bounds.values_mut() {
+            let count = *end;
+            (*begin, *end) = (start, start);
+            start += count;
+        }
+        let mut by_owner: Vec<Option<&Located>> = vec![None; records.len()];
+        for located in records {
+            if let Some((_, end)) = bounds.get_mut(&located.record.owner) {
+                by_owner[*end as usize] = Some(located);
+                *end += 1;
+            }
+        }
+        Self { origin, records, owners, by_owner: by_owner.into_iter().flatten().collect(), bounds }
     }
 
     /// All checks inside the zone. `complete` says that no record was left out as faulty: what is missing may have been it.
@@ -41,8 +69,10 @@ impl<'a> ZoneCheck<'a> {
         for located in self.records {
             self.check_record(located, faults);
         }
-        for records in self.by_owner.values() {
+        for &(begin, end) in self.bounds.values() {
+            let records = &self.by_owner[begin as usize..end as usize];
             check_alone(records, faults);
+            check_size(records, faults);
         }
         for owner in self.owners {
             self.check_owner(owner, faults);
@@ -58,7 +88,7 @@ impl<'a> ZoneCheck<'a> {
     }
 
     fn at(&self, owner: &Name) -> &[&'a Located] {
-        self.by_owner.get(owner).map_or(&[], Vec::as_slice)
+        self.bounds.get(owner).map_or(&[], |&(begin, end)| &self.by_owner[begin as usize..end as usize])
     }
 
     fn check_record(&self, located: &Located, faults: &mut Faults) {
@@ -245,6 +275,24 @@ fn check_alone(records: &[&Located], faults: &mut Faults) {
             };
             faults.push(Fault::error(&other.place, message, label).related(&first.place, format!("the {rtype}")));
         }
+    }
+}
+
+/// Tells of RRsets that fit no message: nobody could ask for them.
+fn check_size(records: &[&Located], faults: &mut Faults) {
+    let octets = |located: &Located| RECORD_HEAD + located.record.rdata.len();
+    if records.iter().map(|located| octets(located)).sum::<usize>() <= MAX_RRSET {
+        return;
+    }
+    let mut rrsets: BTreeMap<Rtype, (usize, usize, &Located)> = BTreeMap::new();
+    for located in records.iter().filter(|located| !COMPRESSED.contains(&located.record.rtype)) {
+        let (count, sum, _) = rrsets.entry(located.record.rtype).or_insert((0, 0, located));
+        (*count, *sum) = (*count + 1, *sum + octets(located));
+    }
+    for (rtype, (count, _, first)) in rrsets.into_iter().filter(|(_, (_, sum, _))| *sum > MAX_RRSET) {
+        let message = format!("the {count} {rtype} records of {} fit no message", first.record.owner);
+        let fault = Fault::error(&first.place, message, "the first of them");
+        faults.push(fault.help(format!("a message has {MAX_MESSAGE} octets at most: spread them over several names")));
     }
 }
 

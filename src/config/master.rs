@@ -31,6 +31,10 @@ use crate::zone::Record;
 /// The longest TTL, in seconds (RFC 2181, section 8).
 const MAX_TTL: u32 = (1 << 31) - 1;
 
+/// How many files a zone includes at most, a file as often as it is included. Without a bound ten directives in each of eight
+/// files would be a hundred million.
+const MAX_INCLUDES: usize = 1000;
+
 /// How many files deep includes may be nested; real zones take two or three.
 const MAX_INCLUDE_DEPTH: usize = 8;
 
@@ -45,7 +49,8 @@ pub(super) struct Located {
     pub place: Place,
 }
 
-/// Reads the records of the zone `origin` from `source` and all it includes, and adds what is wrong to `faults`.
+/// Reads the records of the zone `origin` from `source` and all it includes, and adds what is wrong to `faults`. They are not
+/// [settled](rrset::settle) yet.
 ///
 /// A record without a TTL has that of `$TTL`, else the last one that was written (RFC 1035, section 5.1), else
 /// `default_ttl`. Included files lie in `zones_folder`, and so their paths begin there.
@@ -64,12 +69,12 @@ pub(super) fn parse_master_file(
         directive_ttl: None,
         last_ttl: None,
         open: vec![identity],
+        included: 0,
         records: Vec::new(),
         faults,
     };
     reader.read(source, origin.clone());
-    let records = reader.records;
-    rrset::settle(records, faults)
+    reader.records
 }
 
 struct Reader<'a> {
@@ -80,6 +85,8 @@ struct Reader<'a> {
     last_ttl: Option<u32>,
     /// The files being read, each included by the one before it, under their canonical paths.
     open: Vec<PathBuf>,
+    /// How many files were included so far.
+    included: usize,
     records: Vec<Located>,
     faults: &'a mut Faults,
 }
@@ -225,6 +232,13 @@ impl Reader<'_> {
         }
         if self.open.len() > MAX_INCLUDE_DEPTH {
             return Err(fault(format!("includes are nested more than {MAX_INCLUDE_DEPTH} deep")));
+        }
+        self.included += 1;
+        if self.included > MAX_INCLUDES {
+            // Each directive that follows would say the same.
+            let message =
+                format!("a zone includes {MAX_INCLUDES} files at most; this one and what follows are not read");
+            return if self.included == MAX_INCLUDES + 1 { Err(fault(message)) } else { Ok(()) };
         }
         let text = include::read(&file).map_err(fault)?;
         self.open.push(file);

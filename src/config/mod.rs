@@ -129,6 +129,16 @@ pub fn load_admin(path: &Path) -> Result<Option<Admin>, Faults> {
     if faults.has_errors() { Err(faults) } else { Ok(admin.flatten()) }
 }
 
+/// Reads where the server file at `path` has its state folder, and nothing else: what is in there is needed to read the rest.
+pub fn load_state_folder(path: &Path) -> Result<PathBuf, Faults> {
+    let mut faults = Faults::default();
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let read = |mut table: Table<'_>, faults: &mut Faults| server::state_folder(&mut table, folder, faults);
+    let source = files::read_file(path, &mut faults).map(|file| file.source);
+    let state = source.and_then(|source| read_document(&source, "the server file", &mut faults, read));
+    state.filter(|_| !faults.has_errors()).ok_or(faults)
+}
+
 fn load_all(
     path: &Path,
     last_serial: &dyn Fn(&Name) -> Option<u32>,

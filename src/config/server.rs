@@ -65,8 +65,8 @@ pub(super) struct ServerFile {
 
 /// Reads the server file. Relative paths continue `folder`.
 pub(super) fn read(mut table: Table<'_>, folder: &Path, drafts: &mut Drafts, faults: &mut Faults) -> ServerFile {
-    let mut path = |key| table.take(key).and_then(|value| value.string(faults));
-    let (zones, state) = (path("zones"), path("state"));
+    let zones = table.take("zones").and_then(|value| value.string(faults));
+    let state = state_folder(&mut table, folder, faults);
     let site = table.take("site").and_then(|value| site::read(&value, faults));
     let ListenSection { listen, credentials, mut files } = listen::read(table.take("listen"), folder, faults);
     let AdminSection { admin, files: token_files } = admin::read(table.take("admin"), folder, faults);
@@ -81,8 +81,7 @@ pub(super) fn read(mut table: Table<'_>, folder: &Path, drafts: &mut Drafts, fau
     super::regions::check_own(&sections.regions, faults);
     super::critic::check_matches(View { own: &sections.regions, shared: None }, ecs, faults);
     table.finish(faults);
-    let path = |text: Option<&Placed<String>>, default: &str| folder.join(text.map_or(default, |text| &text.value));
-    let (zones_folder, state) = (path(zones.as_ref(), ZONES), path(state.as_ref(), STATE));
+    let zones_folder = folder.join(zones.as_ref().map_or(ZONES, |text| &text.value));
     let server = Server { zones: zones_folder, state, listen, admin, webhooks, databases };
     let zones_place = zones.map(|zones| zones.place);
     ServerFile {
@@ -97,6 +96,12 @@ pub(super) fn read(mut table: Table<'_>, folder: &Path, drafts: &mut Drafts, fau
         sections,
         windows,
     }
+}
+
+/// The folder of run-time state.
+pub(super) fn state_folder(table: &mut Table<'_>, folder: &Path, faults: &mut Faults) -> PathBuf {
+    let state = table.take("state").and_then(|value| value.string(faults));
+    folder.join(state.as_ref().map_or(STATE, |text| &text.value))
 }
 
 fn read_probes(value: Option<Value<'_>>, faults: &mut Faults) -> Probing {

@@ -89,7 +89,8 @@ impl Blueprint {
         let owners = spec.names.iter().map(|name| &name.owner).chain(&spec.reflect);
         let specials = owners.filter_map(|owner| Some((owner.clone(), before.zone.node(&owner.to_key())?.special())));
         let zone = Zone::build(&spec.origin, &records, specials)?;
-        blueprint.zones[id as usize] = Arc::new(ServedZone { zone, regions: before.regions.clone() });
+        blueprint.zones[id as usize] =
+            Arc::new(ServedZone { zone, regions: before.regions.clone(), is_as_written: false });
         Ok(blueprint)
     }
 

@@ -84,6 +84,8 @@ pub struct ServedZone {
     pub zone: Zone,
     /// Who belongs to which region.
     pub regions: Arc<Regions>,
+    /// Whether it is what its spec says: no record was added, and the serial is the spec's.
+    is_as_written: bool,
 }
 
 /// Why a world cannot be served.
@@ -104,15 +106,17 @@ impl fmt::Display for CompileError {
 impl std::error::Error for CompileError {}
 
 impl Blueprint {
-    /// Compiles a world. Maps that `previous` holds for the same locations are shared, and cookies that it made stay valid.
+    /// Compiles a world. Maps that `previous` holds for the same locations are shared, and so are zones that did not change;
+    /// cookies that it made stay valid.
     pub fn compile(
-        world: World,
+        mut world: World,
         locations: Arc<Locations>,
         previous: Option<&Snapshot>,
     ) -> Result<Self, Vec<CompileError>> {
         let vantages = compile::vantages(&world, &locations, previous);
+        let unchanged = previous.map_or_else(HashMap::new, |snapshot| snapshot.blueprint.unchanged(&mut world));
         let maps = Maps::new(&locations, vantages.as_ref(), previous);
-        let Zones { served: zones, rules, plan_of_name } = compile_zones(&world, maps)?;
+        let Zones { served: zones, rules, plan_of_name } = compile_zones(&world, maps, &unchanged)?;
         let by_apex = zones.iter().zip(0..).map(|(served, id)| (served.zone.apex().to_key(), id)).collect();
         let apex_depth = zones.iter().map(|served| served.zone.apex().label_count()).max().unwrap_or(0);
         let plans_of = plans_of(world.pools.len(), &rules);
@@ -121,7 +125,7 @@ impl Blueprint {
             world: Arc::new(world),
             locations,
             vantages,
-            zones: zones.into_iter().map(Arc::new).collect(),
+            zones: zones.into(),
             by_apex: Arc::new(by_apex),
             apex_depth,
             rules: rules.into(),
@@ -129,6 +133,24 @@ impl Blueprint {
             plans_of,
             own_secret,
         })
+    }
+
+    /// The zones of another world that are static, and the same as here, by their origins. Their records are shared from
+    /// now on: a reload costs what changed.
+    fn unchanged(&self, world: &mut World) -> HashMap<Name, Arc<ServedZone>> {
+        let mut unchanged = HashMap::new();
+        for spec in world.zones.iter_mut().filter(|spec| spec.names.is_empty() && spec.reflect.is_empty()) {
+            let Some(&id) = self.by_apex.get(&*spec.origin.to_key()) else { continue };
+            let (served, before) = (&self.zones[id as usize], &self.world.zones[id as usize]);
+            let is_same = served.zone.is_static() && *served.regions == *spec.regions && before.records == spec.records;
+            if is_same {
+                spec.records = before.records.clone();
+            }
+            if is_same && served.is_as_written {
+                unchanged.insert(spec.origin.clone(), served.clone());
+            }
+        }
+        unchanged
     }
 
     /// What the operator wrote.
@@ -358,16 +380,24 @@ fn random_secret() -> CookieSecret {
 
 #[derive(Default)]
 struct Zones {
-    served: Vec<ServedZone>,
+    served: Vec<Arc<ServedZone>>,
     rules: Vec<Arc<Rule>>,
     plan_of_name: Vec<PlanId>,
 }
 
-fn compile_zones(world: &World, maps: Maps<'_>) -> Result<Zones, Vec<CompileError>> {
+fn compile_zones(
+    world: &World,
+    maps: Maps<'_>,
+    unchanged: &HashMap<Name, Arc<ServedZone>>,
+) -> Result<Zones, Vec<CompileError>> {
     let mut compiler = Compiler::new(world, maps);
     let Zones { mut served, mut rules, mut plan_of_name } = Zones::default();
     let mut errors = Vec::new();
     for spec in &world.zones {
+        if let Some(same) = unchanged.get(&spec.origin) {
+            served.push(same.clone());
+            continue;
+        }
         let mut known: HashMap<&Steering, PlanId> = HashMap::new();
         let mut specials = Vec::new();
         for name in &spec.names {
@@ -383,7 +413,9 @@ fn compile_zones(world: &World, maps: Maps<'_>) -> Result<Zones, Vec<CompileErro
         }
         specials.extend(spec.reflect.iter().map(|owner| (owner.clone(), Special::Reflect)));
         match Zone::build(&spec.origin, &spec.records, specials) {
-            Ok(zone) => served.push(ServedZone { zone, regions: spec.regions.clone() }),
+            Ok(zone) => {
+                served.push(Arc::new(ServedZone { zone, regions: spec.regions.clone(), is_as_written: true }));
+            }
             Err(error) => errors.push(CompileError { origin: spec.origin.clone(), error }),
         }
     }

@@ -188,7 +188,7 @@ pub struct ZoneSpec {
     /// Who belongs to which region. Zones with equal regions share them.
     pub regions: Arc<Regions>,
     /// Static records, exactly one SOA and at least one NS at the apex among them; addresses of in-zone nameservers too.
-    pub records: Vec<Record>,
+    pub records: Arc<[Record]>,
     /// Names whose addresses are chosen for each client.
     pub names: Vec<SteeredName>,
     /// Names that answer TXT with what is known of the asker.

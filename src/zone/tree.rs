@@ -301,6 +301,12 @@ impl Builder {
 
     /// Writes at every node the topmost cut or DNAME at or above it.
     fn mark_ends(&mut self) {
+        let is_end = |node: &Node, is_apex: bool| {
+            node.rrset(Rtype::DNAME).is_some() || !is_apex && node.rrset(Rtype::NS).is_some()
+        };
+        if !self.nodes.iter().enumerate().any(|(id, node)| is_end(node, id == 0)) {
+            return;
+        }
         for id in 0..self.nodes.len() {
             let key = self.names[id].to_key();
             let in_zone = suffixes(&key).take_while(|suffix| suffix.len() >= self.apex.as_wire().len());

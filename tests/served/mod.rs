@@ -107,7 +107,7 @@ fn zone(version: &str) -> ZoneSpec {
     };
     ZoneSpec {
         regions: Arc::new(Regions::new(Vec::new())),
-        records,
+        records: records.into(),
         names: vec![SteeredName { owner: name("www"), steering }],
         reflect: Vec::new(),
         counts_serial: false,

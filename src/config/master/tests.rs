@@ -25,7 +25,7 @@ fn read_in(folder: &Path, text: &str) -> (Vec<Located>, Faults) {
     let source = Arc::new(Source { path: folder.join("example.com.zone"), text: text.to_owned() });
     let mut faults = Faults::default();
     let records = parse_master_file(&source, &zone(), 300, folder, &mut faults);
-    (records, faults)
+    (rrset::settle(records, &mut faults), faults)
 }
 
 fn read(text: &str) -> (Vec<Located>, Faults) {
@@ -319,6 +319,19 @@ fn an_include_that_leads_back_is_told() {
         ]
     );
     assert_eq!(records.len(), 1);
+}
+
+#[test]
+fn includes_come_to_an_end() {
+    let many = |file: &str| format!("$INCLUDE {file}\n").repeat(20);
+    let files =
+        [("a", many("b")), ("b", many("c")), ("c", many("d")), ("d", many("e")), ("e", "e A 192.0.2.1\n".into())];
+    let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (*path, text.as_str())).collect();
+    let (records, faults) = read_in(folder(&files).path(), "$INCLUDE a\n");
+    assert_eq!(records.len(), 1, "the same record each time");
+    let errors: Vec<_> = faults.0.iter().filter(|fault| fault.severity == Severity::Error).collect();
+    assert_eq!(errors.len(), 1);
+    assert!(errors[0].message.starts_with("a zone includes 1000 files at most"), "{}", errors[0].message);
 }
 
 #[test]

@@ -60,7 +60,7 @@ fn draft(datacenters: &[&str], steer: Step) -> World {
     let zone = ZoneSpec {
         origin: origin.clone(),
         regions: Arc::new(Regions::new(Vec::new())),
-        records: vec![record(Rtype::SOA, soa), record(Rtype::NS, origin.as_wire().to_vec())],
+        records: vec![record(Rtype::SOA, soa), record(Rtype::NS, origin.as_wire().to_vec())].into(),
         names: vec![SteeredName { owner: origin.clone(), steering }],
         reflect: Vec::new(),
         counts_serial: false,

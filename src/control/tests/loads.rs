@@ -49,7 +49,7 @@ fn named(pools: &[&[&str]], steer: &[Step], pick: Pick) -> World {
     world.zones = vec![ZoneSpec {
         origin: origin.clone(),
         regions: Arc::new(Regions::new(Vec::new())),
-        records: vec![record(Rtype::SOA, &[0; 22]), record(Rtype::NS, b"\x02ns\x00")],
+        records: vec![record(Rtype::SOA, &[0; 22]), record(Rtype::NS, b"\x02ns\x00")].into(),
         names: vec![SteeredName { owner: origin.clone(), steering }],
         reflect: Vec::new(),
         counts_serial: false,
