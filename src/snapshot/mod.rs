@@ -14,6 +14,8 @@ mod pool;
 mod protocol;
 mod rollouts;
 mod targets;
+#[cfg(test)]
+mod tests;
 mod world;
 
 use std::collections::HashMap;

@@ -90,6 +90,21 @@ fn zones_have_one_origin_and_datacenters_one_place() {
 }
 
 #[test]
+fn an_rrset_that_fits_no_message_is_told_with_its_place() {
+    let mut zone = b"@ SOA ns1 host 1 2 3 4 5\n@ NS ns1\nns1 A 192.0.2.1\n".to_vec();
+    for number in 0..60_000_u32 {
+        let [_, _, high, low] = number.to_be_bytes();
+        zone.extend_from_slice(format!("many A 10.0.{high}.{low}\n").as_bytes());
+    }
+    let text = "the 60000 A records of many.a.example. fit no message";
+    let help = "a message has 65535 octets at most: spread them over several names";
+    assert_told(
+        &[("truenorth.toml", b""), ("zones/a.example.zone", &zone)],
+        &[&format!("a.example.zone 4:1 error: {text} | the first of them | help: {help}")],
+    );
+}
+
+#[test]
 fn a_signed_zone_is_served_without_signatures_and_that_is_told_once() {
     let signed = b"@ SOA ns1 host 1 2 3 4 5\n@ NS ns1\nns1 A 192.0.2.1\n\
         ns1 RRSIG A 13 3 300 20260101000000 20250101000000 1 a.example. AQID\n\
