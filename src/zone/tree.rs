@@ -283,15 +283,16 @@ impl Builder {
             let ttl = rrsets[&key].iter().map(|record| record.ttl).min().unwrap_or(0);
             let rrset = Rrset::render(rtype, ttl, &rdatas, &self.apex)
                 .map_err(|TooLarge| ZoneError::TooLarge(self.names[id as usize].clone(), rtype))?;
-            self.nodes[id as usize].rrsets.push(rrset);
+            let rrsets = &mut self.nodes[id as usize].rrsets;
+            // Most names hold one RRset, and a list that grows by itself begins with room for four.
+            rrsets.reserve_exact(1);
+            rrsets.push(rrset);
         }
         Ok(())
     }
 
     fn finish(mut self) -> Result<Zone, ZoneError> {
         self.mark_ends();
-        // Most names hold one RRset, and a growing list begins with room for four.
-        self.nodes.iter_mut().for_each(|node| node.rrsets.shrink_to_fit());
         let soa = self.nodes[0].rrset(Rtype::SOA).filter(|soa| soa.len() == 1).ok_or(ZoneError::NoSoa)?;
         let negative_soa = soa.with_ttl(soa.ttl().min(soa_minimum(soa)));
         let depth = self.names.iter().map(Name::label_count).max().unwrap_or(0);
