@@ -42,6 +42,7 @@ use crate::name::Name;
 use crate::report::Summary;
 use crate::snapshot::Snapshot;
 use crate::store::Store;
+use crate::vital::Alarm;
 use connection::Acceptor;
 use gate::Gate;
 use healthz::SelfChecks;
@@ -151,6 +152,8 @@ pub struct Node {
     pub dns: Vec<SocketAddr>,
     /// Where orders are kept for the next run.
     pub store: Arc<Store>,
+    /// Told of listeners that end although nobody told them to.
+    pub alarm: Alarm,
 }
 
 /// A server that answers. Dropped, it stops as well, without waiting for it.
@@ -173,7 +176,7 @@ impl Bound {
     pub fn start(self, admin: &Admin, node: Node) -> io::Result<(Running, mpsc::Receiver<Order>)> {
         let (stopping, stop) = watch::channel(());
         let (orders, received) = mpsc::channel(ORDERS);
-        let Node { published, control, journal, dns, store } = node;
+        let Node { published, control, journal, dns, store, alarm } = node;
         let office = Arc::new(Office {
             published,
             control,
@@ -191,9 +194,8 @@ impl Bound {
         for (address, listener) in self.listeners {
             addresses.push(address);
             let listener = tokio::net::TcpListener::from_std(listener)?;
-            tokio::spawn(
-                Acceptor::new(listener, routes::all(office.clone()), seats.clone(), stopping.subscribe()).run(),
-            );
+            let acceptor = Acceptor::new(listener, routes::all(office.clone()), seats.clone(), stopping.subscribe());
+            tokio::spawn(alarm.part("a listener of the admin server").run(acceptor.run()));
         }
         Ok((Running { office, addresses, stopping }, received))
     }

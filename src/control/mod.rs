@@ -22,6 +22,7 @@ mod keeping;
 mod latency;
 mod loads;
 mod overrides;
+mod pulse;
 mod push;
 mod ramps;
 mod rollouts;
@@ -35,7 +36,7 @@ use std::time::Duration;
 
 use foldhash::fast::RandomState;
 
-pub use handle::{Handle, Message};
+pub use handle::{Handle, Inbox, Message};
 pub use keeping::{BELIEVED_FOR, CONFIRM_EVERY, KEEP_EVERY, KEPT_FOR, Keep};
 pub use latency::{KEEP_LATENCY_EVERY, REMAP_INTERVAL};
 pub use overrides::{EndpointView, OverrideEvent, OverrideReply, Reply};
