@@ -78,7 +78,9 @@ fn snapshot() -> Snapshot {
     let zone = (0..NAMES).fold(ZONE.to_owned(), |zone, number| zone + &names(number));
     std::fs::write(folder.path().join("truenorth.toml"), "zones = \"zones\"\n").unwrap();
     std::fs::write(folder.path().join("zones/example.com.toml"), zone).unwrap();
-    let config = truenorth::config::load(&folder.path().join("truenorth.toml"), &|_| None).unwrap();
+    let config =
+        truenorth::config::load(&folder.path().join("truenorth.toml"), &truenorth::disk::Disk::new(), &|_| None)
+            .unwrap();
     let blueprint = Blueprint::compile(config.world, Arc::new(locations()), None).unwrap();
     Snapshot::new(Arc::new(blueprint), |_, _| Standing::CALM, None)
 }

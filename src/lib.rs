@@ -5,6 +5,7 @@ pub mod answer;
 pub mod cli;
 pub mod config;
 pub mod control;
+pub mod disk;
 pub mod geo;
 pub mod geoip;
 pub mod health;

@@ -19,6 +19,7 @@ const FLOORS: &[&[&str]] = &[
     &["zone", "rollout"],
     &["snapshot"],
     &["answer", "watch"],
+    &["disk"],
     &["config", "geoip", "monitor", "control", "store", "report"],
     &["server", "admin", "webhook"],
     &["cli"],
@@ -44,9 +45,8 @@ const DOORS: &[(&str, &[&str])] = &[
     ("hyper_util", &["admin", "cli", "monitor", "server"]),
     ("ipnet", &["config", "geo", "latency", "report", "snapshot", "store"]),
     ("ipnetwork", &["geoip"]),
-    ("libc", &["cli", "monitor", "server"]),
+    ("libc", &["cli", "disk", "monitor", "server"]),
     ("maxminddb", &["geoip"]),
-    ("notify_debouncer_full", &["cli"]),
     ("quinn", &["server"]),
     ("redb", &["store"]),
     ("regex", &["config", "health"]),
@@ -72,7 +72,7 @@ const DOORS: &[(&str, &[&str])] = &[
 
 /// The rooms that touch the world by the standard library: files, the clock, sockets.
 const STD_DOORS: &[(&str, &[&str])] = &[
-    ("std::fs", &["config", "store", "cli"]),
+    ("std::fs", &["disk", "config", "store", "cli"]),
     ("std::time::Instant", &["monitor", "control", "server", "admin", "cli"]),
     ("std::net::UdpSocket", &["server"]),
 ];

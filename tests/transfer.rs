@@ -76,7 +76,7 @@ fn files(server: &str, serial: u32, hosts: usize) -> Files {
 
 fn snapshot(server: &str, serial: u32, hosts: usize) -> Arc<Snapshot> {
     let files = files(server, serial, hosts);
-    let config = config::load(&files.path("truenorth.toml"), &|_| None);
+    let config = config::load(&files.path("truenorth.toml"), &truenorth::disk::Disk::new(), &|_| None);
     let world = config.unwrap_or_else(|faults| panic!("{}", faults.render(false))).world;
     let blueprint = Blueprint::compile(world, Arc::new(Locations::unknown()), None).unwrap();
     Arc::new(Snapshot::new(Arc::new(blueprint), |_, _| Standing::CALM, None))

@@ -63,7 +63,12 @@ const ORDERS: usize = 16;
 #[derive(Debug)]
 pub enum Order {
     /// Read all files again.
-    Reload(oneshot::Sender<Reloaded>),
+    Reload {
+        /// Whether a configuration without a zone is meant.
+        may_be_empty: bool,
+        /// Hears what became of it.
+        reply: oneshot::Sender<Reloaded>,
+    },
     /// Look at, or change, the TXT records that are set.
     Txt(TxtOrder, oneshot::Sender<Result<TxtDone, TxtError>>),
 }

@@ -6,18 +6,23 @@ use std::process::ExitCode;
 use super::load::{Loaded, Loader};
 use super::output;
 use crate::config::{Fault, Faults, Severity};
+use crate::disk::Disk;
 use crate::report;
 
 /// Exit code 1 if the configuration cannot be served.
 pub(super) fn run(path: &Path, json: bool) -> ExitCode {
-    let (faults, summary): (Faults, Option<report::Summary>) = match Loader::new(path).load(&|_| None, None) {
-        Ok(Loaded { warnings, forbidden, blueprint, .. }) => {
-            // The process that serves may be allowed what this one is not.
-            let forbidden = forbidden.0.into_iter().map(|fault| Fault { severity: Severity::Warning, ..fault });
-            (Faults(warnings.0.into_iter().chain(forbidden).collect()), Some(report::Summary::of(blueprint.world())))
-        }
-        Err(faults) => (faults, None),
-    };
+    let (faults, summary): (Faults, Option<report::Summary>) =
+        match Loader::new(path).load(&Disk::new(), &|_| None, None) {
+            Ok(Loaded { warnings, forbidden, blueprint, .. }) => {
+                // The process that serves may be allowed what this one is not.
+                let forbidden = forbidden.0.into_iter().map(|fault| Fault { severity: Severity::Warning, ..fault });
+                (
+                    Faults(warnings.0.into_iter().chain(forbidden).collect()),
+                    Some(report::Summary::of(blueprint.world())),
+                )
+            }
+            Err(faults) => (faults, None),
+        };
     let code = if summary.is_some() { ExitCode::SUCCESS } else { ExitCode::from(super::BAD) };
     if json {
         return output::print(report::to_json(&report::Check { faults, summary }), code);

@@ -1,13 +1,12 @@
 //! From files to a blueprint, whole or not at all.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use rustls::sign::CertifiedKey;
 
 use crate::config::{self, Config, Fault, Faults, IcmpMonitor, Server};
+use crate::disk::{Disk, Seen};
 use crate::geo::Locations;
 use crate::geoip;
 use crate::monitor;
@@ -24,12 +23,9 @@ pub(super) struct Loader {
 /// What was read last, and from what.
 #[derive(Debug)]
 struct Databases {
-    files: Vec<(PathBuf, Option<Version>)>,
+    files: Vec<(PathBuf, Option<Seen>)>,
     locations: Arc<Locations>,
 }
-
-/// What changes when a file does.
-type Version = (SystemTime, u64);
 
 /// A configuration that can be served.
 pub(super) struct Loaded {
@@ -38,7 +34,6 @@ pub(super) struct Loaded {
     pub(super) credentials: Option<Arc<CertifiedKey>>,
     pub(super) blueprint: Arc<Blueprint>,
     pub(super) warnings: Faults,
-    pub(super) watched: Vec<PathBuf>,
     /// What this process may not do and would have to.
     pub(super) forbidden: Faults,
 }
@@ -48,27 +43,28 @@ impl Loader {
         Self { path: path.to_owned(), databases: None }
     }
 
-    /// Reads and compiles everything. `last_serial` tells what a zone was served with last; `previous` is what is served
+    /// Reads everything by way of `disk`, and compiles it. `last_serial` tells what a zone was served with last; `previous` is what is served
     /// now, whose maps are shared where they still hold.
     pub(super) fn load(
         &mut self,
+        disk: &Disk,
         last_serial: &dyn Fn(&Name) -> Option<u32>,
         previous: Option<&Snapshot>,
     ) -> Result<Loaded, Faults> {
-        let Config { server, credentials, world, warnings, watched, icmp } = config::load(&self.path, last_serial)?;
-        let locations = self.locations(&server.databases)?;
+        let Config { server, credentials, world, warnings, icmp } = config::load(&self.path, disk, last_serial)?;
+        let locations = self.locations(disk, &server.databases)?;
         let blueprint = Blueprint::compile(world, locations, previous)
             .map_err(|errors| Faults(errors.iter().map(|error| Fault::without_place(error.to_string())).collect()))?;
         let forbidden = forbidden(icmp);
-        Ok(Loaded { server, credentials, blueprint: Arc::new(blueprint), warnings, watched, forbidden })
+        Ok(Loaded { server, credentials, blueprint: Arc::new(blueprint), warnings, forbidden })
     }
 
-    fn locations(&mut self, paths: &[PathBuf]) -> Result<Arc<Locations>, Faults> {
-        let files: Vec<_> = paths.iter().map(|path| (path.clone(), version(path))).collect();
+    fn locations(&mut self, disk: &Disk, paths: &[PathBuf]) -> Result<Arc<Locations>, Faults> {
+        let files: Vec<_> = paths.iter().map(|path| (path.clone(), disk.look(path).ok())).collect();
         if let Some(databases) = self.databases.as_ref().filter(|databases| databases.files == files) {
             return Ok(databases.locations.clone());
         }
-        let locations = geoip::load(paths)
+        let locations = geoip::load(disk, paths)
             .map_err(|faults| Faults(faults.iter().map(|fault| Fault::without_place(fault.to_string())).collect()))?;
         let locations = Arc::new(locations);
         self.databases = Some(Databases { files, locations: locations.clone() });
@@ -87,9 +83,4 @@ fn forbidden(icmp: Vec<IcmpMonitor>) -> Faults {
         Fault::error(&place, message, "of type icmp").help(help)
     };
     Faults(icmp.into_iter().map(fault).collect())
-}
-
-fn version(path: &Path) -> Option<Version> {
-    let metadata = fs::metadata(path).ok()?;
-    Some((metadata.modified().ok()?, metadata.len()))
 }

@@ -58,7 +58,7 @@ enum Command {
     /// Tells how the running node, its names, its pools and their endpoints stand
     Status(status::StatusArguments),
     /// Has the running node read its files again
-    Reload(ask::Ask),
+    Reload(status::ReloadArguments),
     /// Gives no answers with what a target means while another is left
     Drain(overrides::DrainArguments),
     /// Keeps what a target means in service although something less specific takes it out
@@ -105,7 +105,7 @@ pub fn run() -> ExitCode {
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Simulate(arguments) => simulate::run(&arguments),
         Command::Status(arguments) => status::status(&arguments),
-        Command::Reload(ask) => status::reload(&ask),
+        Command::Reload(arguments) => status::reload(&arguments),
         Command::Drain(arguments) => overrides::drain(&arguments),
         Command::Open(arguments) => overrides::place(Mode::Open, &arguments),
         Command::ForceUp(arguments) => overrides::place(Mode::ForceUp, &arguments),

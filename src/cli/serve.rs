@@ -13,6 +13,7 @@ mod herald;
 mod orders;
 mod signals;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::process::ExitCode;
@@ -34,6 +35,7 @@ use crate::admin::{self, Journal};
 use crate::answer::Rotation;
 use crate::config::{Fault, Faults, Listen, Server, Severity};
 use crate::control::{self, Control, DynamicTxt, Event, Handle, Keep, OverrideEvent, RolloutEvent};
+use crate::disk::Disk;
 use crate::health::{Comeback, Kept, Outcome, Target};
 use crate::monitor::Prober;
 use crate::name::Name;
@@ -53,6 +55,9 @@ pub(super) use signals::Signals;
 
 /// How long control may take to hand over what is to be kept when the node stops; milliseconds, unless it hangs.
 const LAST_EVENT: Duration = Duration::from_millis(500);
+
+/// Zones that are told by name when they are lost; the number of others follows.
+const MOST_LOST: usize = 20;
 
 /// Why serving did not begin, or ended although nobody told it to.
 pub(super) enum ServeError {
@@ -161,7 +166,8 @@ struct Files {
     loader: Option<Loader>,
     store: Arc<Store>,
     server: Server,
-    watch: FileWatch,
+    /// `None` where the system has no thread or descriptor for it, which was told.
+    watch: Option<FileWatch>,
 }
 
 impl Node {
@@ -300,19 +306,21 @@ impl Node {
     async fn turn(&mut self, signals: &Signals) {
         let reason = tokio::select! {
             () = signals.reload() => "signal",
-            () = self.files.watch.changed() => "file changed",
+            () = changed(&mut self.files.watch) => "file changed",
             order = self.orders.next() => return self.obey(order).await,
             () = orders::expiry(&self.txt) => return self.expire().await,
         };
         // What is wrong was told.
-        let _ = self.reload(reason).await;
+        let _ = self.reload(reason, false).await;
     }
 
-    /// The faults that keep the old configuration, or what is about to be served.
-    async fn reload(&mut self, reason: &str) -> admin::Reloaded {
+    /// The faults that keep the old configuration, or what is about to be served. A configuration without a zone is taken
+    /// only if `may_be_empty`, when one is served now: a folder that was not mounted looks like one.
+    async fn reload(&mut self, reason: &str, may_be_empty: bool) -> admin::Reloaded {
         let previous = self.published.load_full();
         // Reading and compiling take a while; probes and answers go on meanwhile.
-        let loaded = self.files.load(Some(previous), &self.txt).await;
+        let loaded = self.files.load(Some(previous.clone()), &self.txt).await;
+        let loaded = loaded.and_then(|loaded| judge_lost(&previous, loaded, may_be_empty));
         let faults = loaded.as_ref().map_or_else(|faults| faults, |loaded| &loaded.warnings);
         log_faults(faults);
         let errors = faults.0.iter().filter(|fault| fault.severity == Severity::Error).count();
@@ -341,13 +349,15 @@ impl Files {
             let mut loader = Loader::new(&from);
             // Where the state folder is stands in the configuration, and the last serials stand in the state folder.
             // What else was loaded is let go at once: big zones need not stand in memory twice.
-            let Loaded { server, watched, .. } = loader.load(&|_| None, None)?;
+            let Loaded { server, .. } = loader.load(&Disk::new(), &|_| None, None)?;
             let store = Store::open(&server.state).map_err(|error| ServeError::Other(error.to_string()))?;
-            let watch = FileWatch::new(&watched).map_err(|error| ServeError::Other(error.to_string()))?;
-            Ok::<_, ServeError>((loader, store, server, watch))
+            Ok::<_, ServeError>((loader, store, server))
         });
-        let (loader, store, server, watch) = opened.await.map_err(ServeError::Other)??;
-        let mut files = Self { path, loader: Some(loader), store: Arc::new(store), server, watch };
+        let (loader, store, server) = opened.await.map_err(ServeError::Other)??;
+        let watch = FileWatch::start().inspect_err(|error| {
+            warn!(%error, "changed files are not noticed: send SIGHUP, or run `truenorth reload`");
+        });
+        let mut files = Self { path, loader: Some(loader), store: Arc::new(store), server, watch: watch.ok() };
         let txt = files.kept_txt();
         let loaded = files.load(None, &txt).await?;
         Ok((files, loaded, txt))
@@ -361,11 +371,18 @@ impl Files {
         let mut loader = self.loader.take().unwrap_or_else(|| Loader::new(&self.path));
         let read = beside(move || {
             let last_serial = |origin: &Name| store.get(&SERIALS, &origin.to_string());
-            let loaded = loader.load(&last_serial, previous.as_deref());
-            (loader, loaded)
+            let disk = Disk::new();
+            let loaded = loader.load(&disk, &last_serial, previous.as_deref());
+            (loader, loaded, disk.reads())
         });
-        let (loader, loaded) = read.await.map_err(|why| Faults(vec![Fault::without_place(why)]))?;
+        let (loader, loaded, reads) = read.await.map_err(|why| Faults(vec![Fault::without_place(why)]))?;
         self.loader = Some(loader);
+        // Faulty or not: it is read again when it is no longer what was read.
+        let watching = loaded.as_ref().map_or(self.server.watching, |loaded| loaded.server.watching);
+        self.server.watching = watching;
+        if let Some(watch) = &mut self.watch {
+            watch.follow(reads, watching);
+        }
         let mut loaded = loaded?;
         if loaded.forbidden.has_errors() {
             return Err(loaded.forbidden);
@@ -383,9 +400,6 @@ impl Files {
         if is_reload && fixed(&loaded.server) != fixed(&self.server) {
             warn!("the state folder and the listening addresses change only with a restart");
         }
-        if let Err(error) = self.watch.follow(&loaded.watched) {
-            warn!(%error, "changed files are not noticed; send SIGHUP instead");
-        }
         Ok(loaded)
     }
 }
@@ -394,6 +408,37 @@ impl Files {
 fn put_serials(blueprint: &Blueprint, batch: &mut Batch) {
     for served in blueprint.zones() {
         batch.put(&SERIALS, &served.zone.apex().to_string(), &served.serial());
+    }
+}
+
+/// Warns of zones that are served now and are no longer in a configuration; refuses one that leaves none, unless it
+/// `may_be_empty`.
+fn judge_lost(previous: &Snapshot, mut loaded: Loaded, may_be_empty: bool) -> Result<Loaded, Faults> {
+    let left: HashSet<&Name> = loaded.blueprint.zones().iter().map(|served| served.zone.apex()).collect();
+    let apexes = previous.zones().iter().map(|served| served.zone.apex());
+    let lost: Vec<String> = apexes.filter(|apex| !left.contains(apex)).map(ToString::to_string).collect();
+    if lost.is_empty() {
+        return Ok(loaded);
+    }
+    let is_empty = left.is_empty();
+    let mut list = lost[..lost.len().min(MOST_LOST)].join(", ");
+    if lost.len() > MOST_LOST {
+        list = format!("{list} and {} more", lost.len() - MOST_LOST);
+    }
+    let message = format!("zones are no longer there, and would be refused from now on: {list}");
+    if !is_empty || may_be_empty {
+        loaded.warnings.0.push(Fault { severity: Severity::Warning, ..Fault::without_place(message) });
+        return Ok(loaded);
+    }
+    let fault = Fault::without_place(format!("no zone is left. {message}"));
+    Err(Faults(vec![fault.help("if that is meant, run `truenorth reload --allow-empty`")]))
+}
+
+/// Waits until something else stands on disk than what was read last.
+async fn changed(watch: &mut Option<FileWatch>) {
+    match watch {
+        Some(watch) => watch.changed().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -24,6 +24,16 @@ pub(super) struct StatusArguments {
     ask: Ask,
 }
 
+/// `reload`.
+#[derive(Debug, Args)]
+pub(super) struct ReloadArguments {
+    /// Take a configuration without a zone although zones are served now
+    #[arg(long)]
+    allow_empty: bool,
+    #[command(flatten)]
+    ask: Ask,
+}
+
 /// `txt`.
 #[derive(Debug, Subcommand)]
 pub(super) enum Txt {
@@ -80,9 +90,10 @@ pub(super) fn status(arguments: &StatusArguments) -> ExitCode {
 }
 
 /// Exit code 1 if the old configuration goes on.
-pub(super) fn reload(ask: &Ask) -> ExitCode {
+pub(super) fn reload(ReloadArguments { allow_empty, ask }: &ReloadArguments) -> ExitCode {
+    let path = if *allow_empty { "/v1/reload?allow_empty=true" } else { "/v1/reload" };
     let body: Option<&()> = None;
-    let answer = ask.order(Method::POST, "/v1/reload", body);
+    let answer = ask.order(Method::POST, path, body);
     let told: Reload<Vec<ToldFault>> = match answer.and_then(Answer::shape_of_any) {
         Ok(told) => told,
         Err(error) => return error.exit(),

@@ -1,12 +1,13 @@
 //! `[admin]`: where the admin HTTP server listens, and who may use it.
 
 use std::fmt;
-use std::fs;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use subtle::ConstantTimeEq;
+
+use crate::disk::{Contents, Disk};
 
 use super::decode::{Placed, Table, Value};
 use super::fault::{Fault, Faults, Place};
@@ -61,23 +62,14 @@ impl fmt::Debug for Token {
     }
 }
 
-/// What `[admin]` says.
-#[derive(Default)]
-pub(super) struct AdminSection {
-    /// `None` where the section is absent, or faulty.
-    pub(super) admin: Option<Admin>,
-    /// The file of the token.
-    pub(super) file: Option<PathBuf>,
-}
-
 /// Reads `[admin]`. Relative paths continue `folder`.
-pub(super) fn read(value: Option<Value<'_>>, folder: &Path, faults: &mut Faults) -> AdminSection {
-    let Some(value) = value else { return AdminSection::default() };
+pub(super) fn read(value: Option<Value<'_>>, folder: &Path, disk: &Disk, faults: &mut Faults) -> Option<Admin> {
+    let value = value?;
     let anchor = value.anchor();
     let before = faults.0.len();
-    let Some(mut table) = value.table("`[admin]`", faults) else { return AdminSection::default() };
+    let mut table = value.table("`[admin]`", faults)?;
     let listen = table.require("listen", faults).map(|value| read_addresses(&value, faults)).unwrap_or_default();
-    let (token, file) = read_token(&mut table, folder, faults);
+    let token = read_token(&mut table, folder, disk, faults);
     let hosts = table.take("hosts").map(|value| value.each(faults, read_host)).unwrap_or_default();
     table.finish(faults);
     // A token that is faulty is told of already.
@@ -85,8 +77,7 @@ pub(super) fn read(value: Option<Value<'_>>, folder: &Path, faults: &mut Faults)
         check_loopback(&listen, &anchor, faults);
     }
     let listen: Vec<SocketAddr> = listen.into_iter().map(|address| address.value).collect();
-    let admin = (!listen.is_empty()).then_some(Admin { listen, token, hosts });
-    AdminSection { admin, file }
+    (!listen.is_empty()).then_some(Admin { listen, token, hosts })
 }
 
 /// An address, or a list of them.
@@ -110,8 +101,8 @@ fn read_addresses(value: &Value<'_>, faults: &mut Faults) -> Vec<Placed<SocketAd
     addresses
 }
 
-/// The token, and the file that it stands in.
-fn read_token(table: &mut Table<'_>, folder: &Path, faults: &mut Faults) -> (Option<Token>, Option<PathBuf>) {
+/// The token, or that of the file that it stands in.
+fn read_token(table: &mut Table<'_>, folder: &Path, disk: &Disk, faults: &mut Faults) -> Option<Token> {
     let (token, file) = (table.take("token"), table.take("token_file"));
     let expected = format!(
         "{} to {} visible characters of ASCII, such as `openssl rand -hex 32` makes",
@@ -122,16 +113,14 @@ fn read_token(table: &mut Table<'_>, folder: &Path, faults: &mut Faults) -> (Opt
         (Some(token), Some(file)) => {
             let fault = Fault::error(&file.anchor(), "`token` and `token_file` both give the token", "the second one");
             faults.push(fault.related(&token.anchor(), "the first one"));
-            (None, None)
+            None
         }
-        (Some(token), None) => (token.parsed(&expected, faults, parse_token).map(|token| token.value), None),
+        (Some(token), None) => token.parsed(&expected, faults, parse_token).map(|token| token.value),
         (None, Some(file)) => {
-            let Some(path) = file.string(faults).map(|text| text.with(folder.join(&text.value))) else {
-                return (None, None);
-            };
-            let token = match fs::read_to_string(&path.value) {
-                Ok(text) => {
-                    let token = parse_token(text.trim());
+            let path = file.string(faults).map(|text| text.with(folder.join(&text.value)))?;
+            match disk.read(&path.value) {
+                Ok(Contents { octets, .. }) => {
+                    let token = str::from_utf8(&octets).ok().and_then(|text| parse_token(text.trim()));
                     if token.is_none() {
                         let message = format!("{} does not hold {expected}", path.value.display());
                         faults.push(Fault::error(&path.place, message, ""));
@@ -143,10 +132,9 @@ fn read_token(table: &mut Table<'_>, folder: &Path, faults: &mut Faults) -> (Opt
                     faults.push(Fault::error(&path.place, message, ""));
                     None
                 }
-            };
-            (token, Some(path.value))
+            }
         }
-        (None, None) => (None, None),
+        (None, None) => None,
     }
 }
 

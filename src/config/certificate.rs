@@ -1,7 +1,6 @@
 //! Certificates in PEM files, read whole: those that are shown, with their private keys and checked against them, and
 //! those of authorities.
 
-use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -13,6 +12,8 @@ use rustls::{Error, InconsistentKeys, RootCertStore};
 use x509_parser::certificate::Validity;
 use x509_parser::prelude::{FromDer, X509Certificate};
 use x509_parser::time::ASN1Time;
+
+use crate::disk::Disk;
 
 use super::decode::Placed;
 use super::fault::{Fault, Faults};
@@ -30,9 +31,14 @@ pub(super) struct Credentials {
 }
 
 /// Reads a chain, the certificate that is shown first, and its key. What is wrong is told where the file is named.
-pub(super) fn read(certificate: &Placed<PathBuf>, key: &Placed<PathBuf>, faults: &mut Faults) -> Option<Credentials> {
-    let chain = read_chain(certificate, faults);
-    let (der, signing) = read_key(key, faults).unzip();
+pub(super) fn read(
+    certificate: &Placed<PathBuf>,
+    key: &Placed<PathBuf>,
+    disk: &Disk,
+    faults: &mut Faults,
+) -> Option<Credentials> {
+    let chain = read_chain(certificate, disk, faults);
+    let (der, signing) = read_key(key, disk, faults).unzip();
     let certified = CertifiedKey::new(chain?, signing?);
     match certified.keys_match() {
         // A key that cannot tell its public half is taken at its word.
@@ -50,8 +56,12 @@ pub(super) fn read(certificate: &Placed<PathBuf>, key: &Placed<PathBuf>, faults:
 }
 
 /// Reads the certificates of authorities; at least one.
-pub(super) fn read_authorities(file: &Placed<PathBuf>, faults: &mut Faults) -> Option<Vec<CertificateDer<'static>>> {
-    let chain = read_chain(file, faults)?;
+pub(super) fn read_authorities(
+    file: &Placed<PathBuf>,
+    disk: &Disk,
+    faults: &mut Faults,
+) -> Option<Vec<CertificateDer<'static>>> {
+    let chain = read_chain(file, disk, faults)?;
     let mut store = RootCertStore::empty();
     for (number, certificate) in (1..).zip(&chain) {
         if let Err(error) = store.add(certificate.clone()) {
@@ -65,8 +75,8 @@ pub(super) fn read_authorities(file: &Placed<PathBuf>, faults: &mut Faults) -> O
     Some(chain)
 }
 
-fn read_chain(file: &Placed<PathBuf>, faults: &mut Faults) -> Option<Vec<CertificateDer<'static>>> {
-    let octets = read_file(file, faults)?;
+fn read_chain(file: &Placed<PathBuf>, disk: &Disk, faults: &mut Faults) -> Option<Vec<CertificateDer<'static>>> {
+    let octets = read_file(file, disk, faults)?;
     let chain: Vec<CertificateDer<'static>> = match CertificateDer::pem_slice_iter(&octets).collect() {
         Ok(chain) => chain,
         Err(error) => return refuse(file, &format!("is not PEM: {error}"), faults),
@@ -96,8 +106,12 @@ fn check_dates(file: &Placed<PathBuf>, validity: &Validity, faults: &mut Faults)
     faults.push(Fault::warning(&file.place, message, label));
 }
 
-fn read_key(file: &Placed<PathBuf>, faults: &mut Faults) -> Option<(PrivateKeyDer<'static>, Arc<dyn SigningKey>)> {
-    let octets = read_file(file, faults)?;
+fn read_key(
+    file: &Placed<PathBuf>,
+    disk: &Disk,
+    faults: &mut Faults,
+) -> Option<(PrivateKeyDer<'static>, Arc<dyn SigningKey>)> {
+    let octets = read_file(file, disk, faults)?;
     let key = match PrivateKeyDer::from_pem_slice(&octets) {
         Ok(key) => key,
         Err(pem::Error::NoItemsFound) => return refuse(file, "holds no private key in PEM", faults),
@@ -109,9 +123,9 @@ fn read_key(file: &Placed<PathBuf>, faults: &mut Faults) -> Option<(PrivateKeyDe
     }
 }
 
-fn read_file(file: &Placed<PathBuf>, faults: &mut Faults) -> Option<Vec<u8>> {
-    match fs::read(&file.value) {
-        Ok(octets) => Some(octets),
+fn read_file(file: &Placed<PathBuf>, disk: &Disk, faults: &mut Faults) -> Option<Vec<u8>> {
+    match disk.read(&file.value) {
+        Ok(contents) => Some(contents.octets),
         Err(error) => {
             let message = format!("cannot read {}: {error}", file.value.display());
             faults.push(Fault::error(&file.place, message, ""));

@@ -1,10 +1,12 @@
 //! `[listen]`: which addresses are served, by which way, and the certificate for those that are encrypted.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use rustls::sign::CertifiedKey;
+
+use crate::disk::Disk;
 
 use super::certificate;
 use super::decode::{Placed, Table, Value};
@@ -43,19 +45,17 @@ pub struct Listen {
 pub(super) struct ListenSection {
     pub(super) listen: Listen,
     pub(super) credentials: Option<Arc<CertifiedKey>>,
-    /// The files of certificate and key.
-    pub(super) files: Vec<PathBuf>,
 }
 
 /// Addresses, and the key they stand under.
 type Addresses = (&'static str, Vec<Placed<SocketAddr>>);
 
 /// Reads `[listen]`. Relative paths continue `folder`.
-pub(super) fn read(value: Option<Value<'_>>, folder: &Path, faults: &mut Faults) -> ListenSection {
+pub(super) fn read(value: Option<Value<'_>>, folder: &Path, disk: &Disk, faults: &mut Faults) -> ListenSection {
     let default = vec![(Ipv4Addr::LOCALHOST, DEFAULT_PORT).into(), (Ipv6Addr::LOCALHOST, DEFAULT_PORT).into()];
     let Some(mut table) = value.and_then(|value| value.table("`[listen]`", faults)) else {
         let listen = Listen { dns: default, ..Listen::default() };
-        return ListenSection { listen, credentials: None, files: Vec::new() };
+        return ListenSection { listen, credentials: None };
     };
     let dns = table.take("dns");
     let has_dns = dns.is_some();
@@ -68,7 +68,7 @@ pub(super) fn read(value: Option<Value<'_>>, folder: &Path, faults: &mut Faults)
         }
     }
     let needs_certificate = encrypted.first().map(|(value, _)| (value.key, value.anchor()));
-    let (credentials, files) = read_credentials(&mut table, needs_certificate, folder, faults);
+    let credentials = read_credentials(&mut table, needs_certificate, folder, disk, faults);
     table.finish(faults);
 
     let all: Vec<Addresses> = std::iter::once(plain).chain(encrypted.into_iter().map(|(_, read)| read)).collect();
@@ -78,7 +78,7 @@ pub(super) fn read(value: Option<Value<'_>>, folder: &Path, faults: &mut Faults)
         found.map(|(_, read)| read.iter().map(|address| address.value).collect()).unwrap_or_default()
     };
     let dns = if has_dns { of("dns") } else { default };
-    ListenSection { listen: Listen { dns, tls: of("tls"), https: of("https"), quic: of("quic") }, credentials, files }
+    ListenSection { listen: Listen { dns, tls: of("tls"), https: of("https"), quic: of("quic") }, credentials }
 }
 
 /// Addresses with ports; `port` is the one that is usual for this way.
@@ -122,13 +122,14 @@ fn check_shared_ports(all: &[Addresses], faults: &mut Faults) {
     }
 }
 
-/// The certificate with its key, and the files they stand in. `needed_by` is the first key that needs them, if any does.
+/// The certificate with its key. `needed_by` is the first key that needs them, if any does.
 fn read_credentials(
     table: &mut Table<'_>,
     needed_by: Option<(&str, Place)>,
     folder: &Path,
+    disk: &Disk,
     faults: &mut Faults,
-) -> (Option<Arc<CertifiedKey>>, Vec<PathBuf>) {
+) -> Option<Arc<CertifiedKey>> {
     let mut path = |key| {
         let value = table.take(key)?;
         let anchor = value.anchor();
@@ -147,9 +148,8 @@ fn read_credentials(
             let message = format!("`{key}` is not used: there is no `tls`, `https` or `quic`");
             faults.push(Fault::warning(anchor, message, ""));
         }
-        return (None, Vec::new());
+        return None;
     }
-    let [(_, Some((_, Some(certificate)))), (_, Some((_, Some(key))))] = given else { return (None, Vec::new()) };
-    let credentials = certificate::read(&certificate, &key, faults);
-    (credentials.map(|read| read.certified), vec![certificate.value, key.value])
+    let [(_, Some((_, Some(certificate)))), (_, Some((_, Some(key))))] = given else { return None };
+    certificate::read(&certificate, &key, disk, faults).map(|read| read.certified)
 }

@@ -17,8 +17,10 @@ mod include;
 pub(super) mod rrset;
 
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
+
+pub(super) use include::Includes;
 
 use super::fault::{Fault, Faults, Place, Severity, Source};
 use super::presentation::{self, Entries, Entry, Token};
@@ -45,18 +47,18 @@ pub(super) struct Located {
 /// Reads the records of the zone `origin` from `source` and all it includes, and adds what is wrong to `faults`.
 ///
 /// A record without a TTL has that of `$TTL`, else the last one that was written (RFC 1035, section 5.1), else
-/// `default_ttl`. Included files lie in `zones_folder`, and so their paths begin there.
+/// `default_ttl`.
 pub(super) fn parse_master_file(
     source: &Arc<Source>,
     origin: &Name,
     default_ttl: u32,
-    zones_folder: &Path,
+    includes: Includes<'_>,
     faults: &mut Faults,
 ) -> Vec<Located> {
-    let identity = source.path.canonicalize().unwrap_or_else(|_| source.path.clone());
+    let identity = includes.disk.canonicalize(&source.path).unwrap_or_else(|_| source.path.clone());
     let mut reader = Reader {
         zone: origin,
-        zones_folder,
+        includes,
         default_ttl,
         directive_ttl: None,
         last_ttl: None,
@@ -71,7 +73,7 @@ pub(super) fn parse_master_file(
 
 struct Reader<'a> {
     zone: &'a Name,
-    zones_folder: &'a Path,
+    includes: Includes<'a>,
     default_ttl: u32,
     directive_ttl: Option<u32>,
     last_ttl: Option<u32>,
@@ -189,16 +191,16 @@ impl Reader<'_> {
         let fault = |message| context.fault(path.span.clone(), message);
         let written = presentation::unescape(path.text).map_err(|error| fault(error.to_string()))?;
         let written = String::from_utf8(written).map_err(|_| fault("this path is not UTF-8".to_owned()))?;
-        let file = include::find(self.zones_folder, &written).map_err(fault)?;
+        let file = self.includes.find(&written).map_err(fault)?;
         if self.open.contains(&file) {
             return Err(fault(format!("{written} includes itself, at once or through others")));
         }
         if self.open.len() > MAX_INCLUDE_DEPTH {
             return Err(fault(format!("includes are nested more than {MAX_INCLUDE_DEPTH} deep")));
         }
-        let text = include::read(&file).map_err(fault)?;
+        let text = self.includes.read(&file).map_err(fault)?;
         self.open.push(file);
-        self.read(&Arc::new(Source { path: self.zones_folder.join(written), text }), origin);
+        self.read(&Arc::new(Source { path: self.includes.folder.join(written), text }), origin);
         self.open.pop();
         Ok(())
     }

@@ -52,11 +52,12 @@ mod windows;
 mod zone;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use rustls::sign::CertifiedKey;
 
+use crate::disk::Disk;
 use crate::name::Name;
 use crate::snapshot::World;
 
@@ -71,7 +72,7 @@ pub use admin::{Admin, Token};
 pub use decode::parse_duration;
 pub use fault::{Fault, Faults, Place, Severity, Source};
 pub use listen::Listen;
-pub use server::Server;
+pub use server::{Server, Watching};
 pub use webhooks::{EVENTS, FIELDS, Template, Webhook};
 
 /// A configuration without errors.
@@ -85,8 +86,6 @@ pub struct Config {
     pub world: World,
     /// What works, but probably not as meant.
     pub warnings: Faults,
-    /// Files and folders whose change asks for a reload.
-    pub watched: Vec<PathBuf>,
     /// The monitors that send ICMP echoes: not every process may do so.
     pub icmp: Vec<IcmpMonitor>,
 }
@@ -100,20 +99,16 @@ pub struct IcmpMonitor {
     pub place: Place,
 }
 
-/// Reads the server file at `path` and all zones. `last_serial` tells the serial that a zone was last served with, so that
+/// Reads the server file at `path` and all zones, by way of `disk`. `last_serial` tells the serial that a zone was last served with, so that
 /// a new one is never smaller. All that is wrong is told together, warnings included.
-pub fn load(path: &Path, last_serial: &dyn Fn(&Name) -> Option<u32>) -> Result<Config, Faults> {
+pub fn load(path: &Path, disk: &Disk, last_serial: &dyn Fn(&Name) -> Option<u32>) -> Result<Config, Faults> {
     let mut faults = Faults::default();
     let mut drafts = Drafts::default();
-    let loaded = load_all(path, last_serial, &mut drafts, &mut faults);
+    let loaded = load_all(path, disk, last_serial, &mut drafts, &mut faults);
     faults.sort();
     match loaded {
-        Some((ServerFile { server, credentials, credential_files, .. }, world, icmp)) if !faults.has_errors() => {
-            let mut watched = vec![path.to_owned(), server.zones.clone()];
-            watched.extend(server.databases.iter().cloned());
-            watched.extend(credential_files);
-            watched.extend(drafts.files);
-            Ok(Config { server, credentials, world, warnings: faults, watched, icmp })
+        Some((ServerFile { server, credentials, .. }, world, icmp)) if !faults.has_errors() => {
+            Ok(Config { server, credentials, world, warnings: faults, icmp })
         }
         _ => Err(faults),
     }
@@ -124,27 +119,30 @@ pub fn load(path: &Path, last_serial: &dyn Fn(&Name) -> Option<u32>) -> Result<C
 pub fn load_admin(path: &Path) -> Result<Option<Admin>, Faults> {
     let mut faults = Faults::default();
     let folder = path.parent().unwrap_or(Path::new(""));
-    let read = |mut table: Table<'_>, faults: &mut Faults| admin::read(table.take("admin"), folder, faults).admin;
-    let source = files::read_file(path, &mut faults).map(|file| file.source);
+    let disk = Disk::new();
+    let read = |mut table: Table<'_>, faults: &mut Faults| admin::read(table.take("admin"), folder, &disk, faults);
+    let source = files::read_file(&disk, path, &mut faults).map(|file| file.source);
     let admin = source.and_then(|source| read_document(&source, "the server file", &mut faults, read));
     if faults.has_errors() { Err(faults) } else { Ok(admin.flatten()) }
 }
 
 fn load_all(
     path: &Path,
+    disk: &Disk,
     last_serial: &dyn Fn(&Name) -> Option<u32>,
     drafts: &mut Drafts,
     faults: &mut Faults,
 ) -> Option<(ServerFile, World, Vec<IcmpMonitor>)> {
     let folder = path.parent().unwrap_or(Path::new(""));
-    let source = files::read_file(path, faults)?.source;
-    let read = |table: Table<'_>, faults: &mut Faults| server::read(table, folder, drafts, faults);
+    let source = files::read_file(disk, path, faults)?.source;
+    let read = |table: Table<'_>, faults: &mut Faults| server::read(table, folder, disk, drafts, faults);
     let Some(server) = read_document(&source, "the server file", faults, read) else {
-        check_syntax(&folder.join(server::ZONES), faults);
+        check_syntax(disk, &folder.join(server::ZONES), faults);
         return None;
     };
-    let files = files::read_zones(&server.server.zones, server.zones_place.as_ref(), faults);
-    let reader = ZoneReader { folder: &server.server.zones, shared: &server.sections, ecs: server.ecs, last_serial };
+    let files = files::read_zones(disk, &server.server.zones, server.zones_place.as_ref(), faults);
+    let reader =
+        ZoneReader { folder: &server.server.zones, disk, shared: &server.sections, ecs: server.ecs, last_serial };
     let zones = read_zones(&reader, &files, drafts, faults);
     warn_unused(&server, &zones, faults);
     // What a file defines that could not be read is not known.
@@ -174,9 +172,9 @@ fn load_all(
 }
 
 /// Tells what can be told of zones without a server file: whether they are TOML.
-fn check_syntax(folder: &Path, faults: &mut Faults) {
+fn check_syntax(disk: &Disk, folder: &Path, faults: &mut Faults) {
     // The folder may be named elsewhere in the broken file; that it is not here means nothing.
-    for files in files::read_zones(folder, None, &mut Faults::default()).values() {
+    for files in files::read_zones(disk, folder, None, &mut Faults::default()).values() {
         if let Some(toml) = &files.toml {
             read_document(&toml.source, "a zone file", faults, |_, _| ());
         }

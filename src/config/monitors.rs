@@ -7,13 +7,12 @@ mod http;
 mod tcp;
 mod tls;
 
-use std::collections::BTreeSet;
 use std::num::NonZeroU8;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::disk::Disk;
 use crate::health::{Check, DEFAULT_FALL, DEFAULT_INTERVAL, DEFAULT_RISE, DEFAULT_TIMEOUT, Monitor};
 
 use super::IcmpMonitor;
@@ -98,18 +97,18 @@ const OWN_KEYS: [(&[&str], &[Kind], &str); 10] = [
 /// The types whose probes name a host.
 const HOST_KINDS: [Kind; 5] = [Kind::Http, Kind::Https, Kind::Tls, Kind::Grpc, Kind::Exec];
 
-/// Reads a file's `[monitors]`. `shared` are the server file's, for a zone file. The files that they name are added to
-/// `files`.
+/// Reads a file's `[monitors]`. `shared` are the server file's, for a zone file. The files that they name
+/// are read by way of `disk`.
 pub(super) fn read(
     section: Option<&Value<'_>>,
     shared: Option<&Definitions<MonitorTree>>,
-    files: &mut BTreeSet<PathBuf>,
+    disk: &Disk,
     faults: &mut Faults,
 ) -> Definitions<MonitorTree> {
     let mut written = Vec::new();
     for value in entries(section, "monitors", faults) {
         is_word(&value.name(), faults);
-        written.push((value.name(), read_written(&value, files, faults)));
+        written.push((value.name(), read_written(&value, disk, faults)));
     }
     aggregates::resolve(written, shared, faults)
 }
@@ -121,22 +120,17 @@ pub(super) fn icmp(monitors: &Definitions<MonitorTree>) -> impl Iterator<Item = 
     icmp.map(|monitor| IcmpMonitor { name: monitor.name.value.clone(), place: monitor.name.place.clone() })
 }
 
-fn read_written(value: &Value<'_>, files: &mut BTreeSet<PathBuf>, faults: &mut Faults) -> Option<Written> {
+fn read_written(value: &Value<'_>, disk: &Disk, faults: &mut Faults) -> Option<Written> {
     let mut table = value.table("a monitor", faults)?;
     // Without its type nothing else about it can be judged.
     let kind = table.require("type", faults)?.word(&KINDS, faults)?.value;
     match kind {
         Kind::Aggregate(needed) => aggregates::read(table, needed, faults).map(Written::Aggregate),
-        _ => read_monitor(table, kind, files, faults).map(Written::One),
+        _ => read_monitor(table, kind, disk, faults).map(Written::One),
     }
 }
 
-fn read_monitor(
-    mut table: Table<'_>,
-    kind: Kind,
-    files: &mut BTreeSet<PathBuf>,
-    faults: &mut Faults,
-) -> Option<PlacedMonitor> {
+fn read_monitor(mut table: Table<'_>, kind: Kind, disk: &Disk, faults: &mut Faults) -> Option<PlacedMonitor> {
     table.refuse(&["of", "count"], "is for monitors of type all, any and at_least", faults);
     for (keys, _, types) in OWN_KEYS.iter().filter(|(_, kinds, _)| !kinds.contains(&kind)) {
         table.refuse(keys, &format!("is for monitors of type {types}"), faults);
@@ -154,17 +148,17 @@ fn read_monitor(
     let check = match kind {
         Kind::Tcp => tcp::read(&mut table, faults).map(Check::Tcp),
         Kind::Dns => dns::read(&mut table, faults).map(Check::Dns),
-        Kind::Grpc => grpc::read(&mut table, files, faults).map(Check::Grpc),
+        Kind::Grpc => grpc::read(&mut table, disk, faults).map(Check::Grpc),
         Kind::Icmp => Some(Check::Icmp),
         Kind::Push | Kind::Aggregate(_) => Some(Check::Push),
-        Kind::Exec => exec::read(&mut table, port != Some(NO_PORT), faults).map(Check::Exec),
+        Kind::Exec => exec::read(&mut table, port != Some(NO_PORT), disk, faults).map(Check::Exec),
         Kind::Http => http::read(&mut table, timeout, faults).map(http::without_tls).map(Check::Http),
         Kind::Https => {
-            let (http, tls) = (http::read(&mut table, timeout, faults), tls::read(&mut table, files, faults));
+            let (http, tls) = (http::read(&mut table, timeout, faults), tls::read(&mut table, disk, faults));
             http.zip(tls).map(|(http, tls)| Check::Https(http, tls))
         }
         Kind::Tls => {
-            let (alpn, tls) = (tls::read_alpn(&mut table, faults), tls::read(&mut table, files, faults));
+            let (alpn, tls) = (tls::read_alpn(&mut table, faults), tls::read(&mut table, disk, faults));
             alpn.zip(tls).map(|(alpn, tls)| Check::Tls(tls, alpn))
         }
     };

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::disk::Disk;
 use crate::geo::{DatacenterId, Region, Regions};
 use crate::name::Name;
 use crate::snapshot::{Ecs, SteeredName, ZoneSpec};
@@ -15,6 +16,7 @@ use super::critic;
 use super::decode::{Placed, Table, Value, read_document};
 use super::fault::{Fault, Faults, Place};
 use super::files::ZoneFiles;
+use super::master::Includes;
 use super::master::{Located, parse_master_file, rrset};
 use super::names::{self, MAX_TTL, NameScope, Owner, OwnerKind};
 use super::owners::parse_name;
@@ -48,6 +50,8 @@ pub(super) struct ZoneDraft {
 pub(super) struct ZoneReader<'a> {
     /// The zones' folder, which master files may include from.
     pub(super) folder: &'a Path,
+    /// How they are read.
+    pub(super) disk: &'a Disk,
     /// What the server file defines for all zones.
     pub(super) shared: &'a Sections,
     /// How Client Subnet is used.
@@ -109,7 +113,7 @@ impl ZoneReader<'_> {
             None => (origin_of_stem(stem, &table.place(), faults)?, table.place()),
         };
         let (ttl, ttl_min) = read_ttls(&mut table, faults);
-        let sections = Sections::read(&mut table, Some(self.shared), Some(&origin), drafts, faults);
+        let sections = Sections::read(&mut table, Some(self.shared), Some(&origin), self.disk, drafts, faults);
         let region_view = View { own: &sections.regions, shared: Some(&self.shared.regions) };
         let scope = NameScope {
             origin: &origin,
@@ -187,10 +191,15 @@ impl ZoneReader<'_> {
     }
 
     fn parse_master(&self, origin: &Name, files: &ZoneFiles, faults: &mut Faults) -> Vec<Located> {
-        files
-            .master
-            .as_ref()
-            .map_or_else(Vec::new, |master| parse_master_file(&master.source, origin, RECORD_TTL, self.folder, faults))
+        files.master.as_ref().map_or_else(Vec::new, |master| {
+            parse_master_file(
+                &master.source,
+                origin,
+                RECORD_TTL,
+                Includes { folder: self.folder, disk: self.disk },
+                faults,
+            )
+        })
     }
 
     /// The records of a zone that is a master file alone: it has its SOA and NS itself.

@@ -230,7 +230,8 @@ mod tests {
         std::fs::create_dir(folder.path().join("zones")).unwrap();
         std::fs::write(folder.path().join("truenorth.toml"), server).unwrap();
         std::fs::write(folder.path().join("zones/example.com.toml"), ZONE).unwrap();
-        let config = crate::config::load(&folder.path().join("truenorth.toml"), &|_| None).unwrap();
+        let config =
+            crate::config::load(&folder.path().join("truenorth.toml"), &crate::disk::Disk::new(), &|_| None).unwrap();
         Arc::new(Blueprint::compile(config.world, Arc::new(Locations::unknown()), None).unwrap())
     }
 

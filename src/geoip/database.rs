@@ -16,6 +16,7 @@ use maxminddb::{LookupResult, MaxMindDbError, Reader, WithinOptions};
 use super::GeoipFault;
 use super::record::Record;
 use super::table::{Table, UNKNOWN};
+use crate::disk::Disk;
 use crate::geo::{Bits, Locations, RunsBuilder};
 
 /// IPv4 in an IPv6 tree.
@@ -43,22 +44,22 @@ const NETWORKS_AT_LEAST: usize = 1024;
 const STACK_OCTETS: usize = 8 << 20;
 
 /// The locations of one file, as it gives them.
-pub(super) fn read(path: &Path) -> Result<Locations, GeoipFault> {
+pub(super) fn read(disk: &Disk, path: &Path) -> Result<Locations, GeoipFault> {
+    let unreadable = |error| GeoipFault::Unreadable { path: path.into(), error };
+    let octets = disk.read(path).map_err(unreadable)?.octets;
     thread::scope(|scope| {
         let reading = thread::Builder::new()
             .name("geoip".into())
             .stack_size(STACK_OCTETS)
-            .spawn_scoped(scope, || read_here(path))
-            .map_err(|error| GeoipFault::Unreadable { path: path.into(), error })?;
+            .spawn_scoped(scope, || read_here(path, octets))
+            .map_err(unreadable)?;
         reading.join().unwrap_or_else(|panic| panic::resume_unwind(panic))
     })
 }
 
-fn read_here(path: &Path) -> Result<Locations, GeoipFault> {
-    let reader = Reader::open_readfile(path).map_err(|error| match error {
-        MaxMindDbError::Io(error) => GeoipFault::Unreadable { path: path.into(), error },
-        other => GeoipFault::NotMmdb { path: path.into(), reason: other.to_string() },
-    })?;
+fn read_here(path: &Path, octets: Vec<u8>) -> Result<Locations, GeoipFault> {
+    let reader = Reader::from_source(octets)
+        .map_err(|error| GeoipFault::NotMmdb { path: path.into(), reason: error.to_string() })?;
     Walk::new(&reader).finish().map_err(|error| GeoipFault::Corrupt { path: path.into(), reason: error.to_string() })
 }
 

@@ -21,17 +21,18 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::disk::Disk;
 use crate::geo::Locations;
 
 /// What the databases at `paths` say together. Each field of a location is from the first database that knows it; what
 /// a country alone tells, its continent and its centroid, stands in where none does. Without paths nothing is known.
 ///
 /// Every file's fault is told, not only the first one's.
-pub fn load<P: AsRef<Path>>(paths: &[P]) -> Result<Locations, Vec<GeoipFault>> {
+pub fn load<P: AsRef<Path>>(disk: &Disk, paths: &[P]) -> Result<Locations, Vec<GeoipFault>> {
     let mut merged: Option<Locations> = None;
     let mut faults = Vec::new();
     for path in paths {
-        match database::read(path.as_ref()) {
+        match database::read(disk, path.as_ref()) {
             Ok(later) => {
                 merged = Some(match merged {
                     Some(earlier) => merge::fill_in(&earlier, &later),

@@ -146,7 +146,7 @@ CNAME = ["www"]
         fs::create_dir(folder.path().join("zones")).unwrap();
         fs::write(folder.path().join("truenorth.toml"), "").unwrap();
         fs::write(folder.path().join("zones/example.com.toml"), ZONE).unwrap();
-        let config = config::load(&folder.path().join("truenorth.toml"), &|_| None).unwrap();
+        let config = config::load(&folder.path().join("truenorth.toml"), &crate::disk::Disk::new(), &|_| None).unwrap();
         Blueprint::compile(config.world, Arc::new(crate::geo::Locations::unknown()), None).unwrap()
     }
 

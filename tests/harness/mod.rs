@@ -129,6 +129,14 @@ impl Files {
         Node::start(self.with_mounts(mounts))
     }
 
+    /// Starts it there, and does not wait until it answers.
+    pub(crate) fn start_with_mounts(&self, mounts: &str) -> Node {
+        let mut command = self.with_mounts(mounts);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the binary runs");
+        let log = Log::read(child.stderr.take().expect("it is piped"));
+        Node { child, address: SocketAddr::from(([127, 0, 0, 1], 0)), log }
+    }
+
     fn with_mounts(&self, mounts: &str) -> Command {
         let truenorth = truenorth();
         let mut command = Command::new("unshare");

@@ -316,7 +316,7 @@ pub fn load(server: &str, files: &[(&str, &str)]) -> Result<Config, Faults> {
     for (name, text) in files {
         fs::write(folder.path().join("zones").join(name), text).unwrap();
     }
-    truenorth::config::load(&folder.path().join("truenorth.toml"), &|_| None)
+    truenorth::config::load(&folder.path().join("truenorth.toml"), &truenorth::disk::Disk::new(), &|_| None)
 }
 
 /// A query with EDNS.

@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn the_sample_has_no_fault_and_every_endpoint_in_it_is_played() {
         let folder = write_sample("127.0.0.1:5300".parse().unwrap(), 8080, Path::new("/nowhere")).unwrap();
-        let config = config::load(&folder.path().join("truenorth.toml"), &|_| None).unwrap();
+        let config = config::load(&folder.path().join("truenorth.toml"), &crate::disk::Disk::new(), &|_| None).unwrap();
         assert!(config.warnings.0.is_empty(), "{}", config.warnings.render(false));
         let pools = &config.world.pools;
         let given: BTreeSet<IpAddr> = pools

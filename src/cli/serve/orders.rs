@@ -51,7 +51,7 @@ impl Node {
     /// Does what is ordered. Who ordered it may have gone meanwhile.
     pub(super) async fn obey(&mut self, order: Order) {
         match order {
-            Order::Reload(reply) => _ = reply.send(self.reload("order").await),
+            Order::Reload { may_be_empty, reply } => _ = reply.send(self.reload("order", may_be_empty).await),
             Order::Txt(order, reply) => _ = reply.send(self.obey_txt(order).await),
         }
     }

@@ -345,7 +345,7 @@ fn a_folder_that_is_not_there_or_empty_is_told() {
     assert!(told[0].starts_with("truenorth.toml 1:9 error: cannot read the zones in "), "{told:?}");
     let told = told_of(&[("truenorth.toml", b"")]);
     assert!(told[0].starts_with("warning: there is no zone in "), "{told:?}");
-    let faults = load(Path::new("/nowhere/truenorth.toml"), &|_| None).unwrap_err();
+    let faults = load(Path::new("/nowhere/truenorth.toml"), &Disk::new(), &|_| None).unwrap_err();
     assert!(lines(&faults)[0].starts_with("error: cannot read /nowhere/truenorth.toml: "));
 }
 

@@ -36,13 +36,19 @@ impl Files {
     }
 
     fn load(&self, keys: &str) -> Result<Config, Faults> {
-        load_files(&[
+        self.load_by(&Disk::new(), keys)
+    }
+
+    fn load_by(&self, disk: &Disk, keys: &str) -> Result<Config, Faults> {
+        let zone = zone(keys);
+        let files: [(&str, &[u8]); 5] = [
             ("truenorth.toml", b""),
-            ("zones/example.com.toml", zone(keys).as_bytes()),
+            ("zones/example.com.toml", zone.as_bytes()),
             ("zones/ca.pem", self.authority.as_bytes()),
             ("probe.pem", self.certificate.as_bytes()),
             ("probe.key", self.key.as_bytes()),
-        ])
+        ];
+        load_files_by(disk, &files)
     }
 
     fn monitor(&self, keys: &str) -> Monitor {
@@ -134,9 +140,10 @@ fn files_stand_where_the_zone_stands_and_are_watched() {
     let identity = tls.identity.unwrap();
     assert_eq!(identity.chain, Certificates::new([der(&files.certificate)]));
     assert_eq!(identity.key, PrivateKey::new(&*der(&files.key)));
-    let watched = files.load(&keys).unwrap().watched;
+    let disk = Disk::new();
+    files.load_by(&disk, &keys).unwrap();
     for file in ["zones/ca.pem", "probe.pem", "probe.key"] {
-        assert!(watched.iter().any(|path| path.ends_with(file)), "{file} in {watched:?}");
+        assert!(was_read(&disk, file), "{file}");
     }
 }
 
