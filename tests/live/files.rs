@@ -105,7 +105,7 @@ fn a_file_system_that_hangs_is_told_and_stops_nothing() {
     fs::rename(files.path("here.new"), files.path("here")).unwrap();
     node.signal("HUP");
     let line = node.log.wait_for("ERROR");
-    assert!(line.contains("/here: nothing of it came for 10 s: its file system may hang"), "{line}");
+    assert!(line.contains("here: nothing of it came for 10 s: its file system may hang"), "{line}");
     node.log.wait_for("the old one goes on");
     assert_eq!(node.dig("www.example.com").data(), ["192.0.2.1"]);
     // In the midst of another attempt.
@@ -213,7 +213,8 @@ fn watching_can_be_turned_off() {
     let mut node = files.serve();
     files.write("zones/example.com.toml", zone("192.0.2.2"));
     thread::sleep(LONG_QUIET);
-    assert_eq!((reloads(&mut node), node.dig("www.example.com").data()), (0, vec!["192.0.2.1".to_owned()]));
+    assert_eq!(reloads(&mut node), 0);
+    assert_eq!(node.dig("www.example.com").data(), ["192.0.2.1"]);
     node.signal("HUP");
     node.log.wait_for("configuration reloaded");
     assert_eq!(node.dig("www.example.com").data(), ["192.0.2.2"]);
