@@ -101,7 +101,8 @@ impl Ears {
     /// Waits for a name of interest, for the bell, or until then. Whether something happened to such a name.
     pub(super) fn listen(&mut self, until: Option<Instant>) -> bool {
         let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-        let left = left.map(|left| Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() });
+        // A time that a timespec cannot hold is none that anybody waits for.
+        let left = left.and_then(|left| Timespec::try_from(left).ok());
         let mut sources = vec![PollFd::new(&*self.bell, PollFlags::IN)];
         sources.extend(self.inotify.as_ref().map(|inotify| PollFd::new(inotify, PollFlags::IN)));
         // A signal that interrupts it is as good as an event.
