@@ -240,7 +240,13 @@ mod tests {
 
     impl Scene {
         fn new() -> Self {
-            Self { control: Control::new(7, super::super::MAX_IN_FLIGHT), now: START, set: Default::default(), snapshot: None, told: Vec::new() }
+            Self {
+                control: Control::new(7, super::super::MAX_IN_FLIGHT),
+                now: START,
+                set: Default::default(),
+                snapshot: None,
+                told: Vec::new(),
+            }
         }
 
         fn serving(server: &str) -> Self {

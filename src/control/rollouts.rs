@@ -188,7 +188,7 @@ impl Control {
         match event {
             RolloutEvent::Restore(kept) => {
                 let to_elapsed = |time| self.now.to_elapsed(time);
-                self.rollouts.book.restore(kept.into_iter().map(|(id, kept)| (id, kept.timed(&to_elapsed))).collect());
+                self.rollouts.book.restore(kept.into_iter().map(|(id, kept)| (id, kept.timed(&to_elapsed))));
             }
             RolloutEvent::Order(order, to) => {
                 let result = self.rollouts.book.order(&order, now);

@@ -12,8 +12,8 @@ use tracing::{error, info, warn};
 
 use super::expiry::Expiries;
 use super::{
-    Control, Effect, Event, Expiring, HoldTurn, Keep, Message, Now, OverrideReply, Part, Publication, RolloutReply, Told,
-    Turn,
+    Control, Effect, Event, Expiring, HoldTurn, Keep, Message, Now, OverrideReply, Part, Publication, RolloutReply,
+    Told, Turn,
 };
 use crate::health::{Finding, Outcome, State, Target};
 use crate::latency::Table;

@@ -128,7 +128,11 @@ impl Aim {
             return (before, false);
         }
         let moved = before.iter().zip(&aims).map(|(&part, &aim)| {
-            if is_to_vanish((&part, &aim)) && part < BAND * most { 0.0 } else { part + GAIN * self.slope * (aim - part) }
+            if is_to_vanish((&part, &aim)) && part < BAND * most {
+                0.0
+            } else {
+                part + GAIN * self.slope * (aim - part)
+            }
         });
         let moved: Vec<f64> = moved.collect();
         let goes_on = is_off(&moved, NEAR);

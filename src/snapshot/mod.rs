@@ -391,7 +391,8 @@ fn compile_zones(world: &World, maps: Maps<'_>) -> Result<Zones, Vec<CompileErro
 }
 
 fn make_pools(world: &World, standing: impl Fn(PoolId, usize) -> Standing) -> Box<[Arc<Pool>]> {
-    let pool = |(id, spec): (PoolId, &Arc<PoolSpec>)| Arc::new(Pool::new(spec.clone(), |endpoint| standing(id, endpoint)));
+    let pool =
+        |(id, spec): (PoolId, &Arc<PoolSpec>)| Arc::new(Pool::new(spec.clone(), |endpoint| standing(id, endpoint)));
     (0..).zip(&world.pools).map(pool).collect()
 }
 

@@ -56,15 +56,14 @@ pub enum Duty {
 
 impl Standing {
     /// Of an endpoint that nobody watches.
-    pub const CALM: Self =
-        Self {
-            share: Share::FULL,
-            restless: false,
-            last_up: Duration::MAX,
-            duty: Duty::On,
-            room: FULL_WEIGHT,
-            ramp: Share::FULL,
-        };
+    pub const CALM: Self = Self {
+        share: Share::FULL,
+        restless: false,
+        last_up: Duration::MAX,
+        duty: Duty::On,
+        room: FULL_WEIGHT,
+        ramp: Share::FULL,
+    };
 
     /// What probes say, with what the operator says of it. What is forced is calm: no outcome will change it.
     pub fn under(self, mode: Option<Mode>) -> Self {
@@ -493,9 +492,7 @@ mod tests {
     /// Endpoints that fell at these seconds; others are up.
     fn with_down(down: &[(usize, u64)], min_healthy: f64) -> Pool {
         let standing = |endpoint| match down.iter().find(|(place, _)| *place == endpoint) {
-            Some(&(_, fell)) => {
-                Standing { share: Share::NONE, last_up: Duration::from_secs(fell), ..Standing::CALM }
-            }
+            Some(&(_, fell)) => Standing { share: Share::NONE, last_up: Duration::from_secs(fell), ..Standing::CALM },
             None => Standing::CALM,
         };
         Pool::new(spec(min_healthy), standing)

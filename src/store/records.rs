@@ -232,7 +232,10 @@ mod tests {
     fn rows_of_earlier_versions_are_read() {
         let record: HealthRecord = serde_json::from_str(r#"{"share":0,"confirmed":1790000000}"#).unwrap();
         let confirmed = Duration::from_secs(1_790_000_000);
-        assert_eq!(Kept::from(record), Kept { state: State::Down, confirmed, fell: Duration::ZERO, hold: None, question: 0 });
+        assert_eq!(
+            Kept::from(record),
+            Kept { state: State::Down, confirmed, fell: Duration::ZERO, hold: None, question: 0 }
+        );
     }
 
     #[test]

@@ -53,7 +53,9 @@ impl Clock {
     /// Sets the clock to so many seconds beside what it is.
     fn set(&self, seconds: i64) {
         let beside = self.file.with_extension("new");
-        fs::write(&beside, format!("{seconds:+}")).and_then(|()| fs::rename(&beside, &self.file)).expect("it is writable");
+        fs::write(&beside, format!("{seconds:+}"))
+            .and_then(|()| fs::rename(&beside, &self.file))
+            .expect("it is writable");
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("it is later").as_secs();
         let is_set = |told: u64| told.abs_diff(now.saturating_add_signed(seconds)) < 60;
         eventually(|| is_set(self.overrides()["time"].as_u64().expect("a time")));

@@ -31,7 +31,9 @@ fn faults(text: &str) -> Vec<String> {
 
 #[test]
 fn a_second_name_on_a_pool_leaves_what_its_probes_ask_for() {
-    for kind in ["type = \"http\"", "type = \"https\"", "type = \"tls\"\nport = 853", "type = \"grpc\"\nport = 1\ntls = true"] {
+    for kind in
+        ["type = \"http\"", "type = \"https\"", "type = \"tls\"\nport = 853", "type = \"grpc\"\nport = 1\ntls = true"]
+    {
         let one = zone(kind);
         for more in [
             "",
