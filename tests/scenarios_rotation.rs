@@ -84,7 +84,9 @@ fn every_endpoint_is_given_where_an_answer_holds_few_of_them() {
         for number in 0..ASKERS {
             let addresses = ask_from(&mut scene, source(number), name, A);
             assert_eq!(addresses.len(), answers);
-            addresses.into_iter().for_each(|address| *given.entry(address).or_default() += 1);
+            for address in addresses {
+                *given.entry(address).or_default() += 1;
+            }
         }
         assert_eq!(given.len(), 300, "{name}");
     }

@@ -107,8 +107,11 @@ mod tests {
         assert!(deviates < DEVIATES, "{case}: chi-square {chi_square:.1} of {freedom} degrees: {deviates:.1} deviates");
     }
 
+    /// What a pattern of askers is called, and the address of each.
+    type Pattern = (&'static str, fn(u32) -> IpAddr);
+
     /// Askers in patterns that real ones come in: neighbours, one to a network, of either family.
-    fn askers() -> [(&'static str, fn(u32) -> IpAddr); 4] {
+    fn askers() -> [Pattern; 4] {
         [
             ("neighbours", |number| (0xc633_6400 + number).to_be_bytes().into()),
             ("one a /24", |number| ((number << 8) + 0x0b00_0035).to_be_bytes().into()),
@@ -125,7 +128,9 @@ mod tests {
                 let turns: Vec<u32> = (0..ASKERS).map(|number| rotation.next(asker(number), NAME, rtype)).collect();
                 for endpoints in [2, 3, 4, 5, 7, 8, 10, 16, 30, 64, 100, 255, 256, 299, 300] {
                     let mut counts = vec![0; endpoints];
-                    turns.iter().for_each(|&turn| counts[turn as usize % endpoints] += 1);
+                    for turn in &turns {
+                        counts[*turn as usize % endpoints] += 1;
+                    }
                     assert_even(&counts, &format!("{pattern}, {endpoints} endpoints, type {}", rtype.0));
                 }
             }

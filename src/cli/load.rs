@@ -70,14 +70,13 @@ impl Loader {
     fn databases(&mut self, paths: &[PathBuf]) -> Result<&Databases, Faults> {
         let files: Vec<_> = paths.iter().map(|path| (path.clone(), version(path))).collect();
         let known = self.databases.take().filter(|databases| databases.files == files);
-        let databases = match known {
-            Some(databases) => databases,
-            None => {
-                let geoip::Loaded { locations, mute } = geoip::load(paths).map_err(|faults| {
-                    Faults(faults.iter().map(|fault| Fault::without_place(fault.to_string())).collect())
-                })?;
-                Databases { files, locations: Arc::new(locations), mute }
-            }
+        let databases = if let Some(databases) = known {
+            databases
+        } else {
+            let geoip::Loaded { locations, mute } = geoip::load(paths).map_err(|faults| {
+                Faults(faults.iter().map(|fault| Fault::without_place(fault.to_string())).collect())
+            })?;
+            Databases { files, locations: Arc::new(locations), mute }
         };
         Ok(self.databases.insert(databases))
     }

@@ -19,12 +19,12 @@ pub trait LocalSpace: Bits {
 
 impl LocalSpace for u32 {
     const BLOCKS: &'static [(Self, u8)] = &[
-        (Ipv4Addr::new(0, 0, 0, 0).to_bits(), 8),  // "this network", RFC 791 section 3.2
-        (Ipv4Addr::new(10, 0, 0, 0).to_bits(), 8), // private, RFC 1918 section 3
-        (Ipv4Addr::new(100, 64, 0, 0).to_bits(), 10), // shared by carriers, RFC 6598 section 7
-        (Ipv4Addr::new(127, 0, 0, 0).to_bits(), 8), // loopback, RFC 1122 section 3.2.1.3
+        (Ipv4Addr::UNSPECIFIED.to_bits(), 8),          // "this network", RFC 791 section 3.2
+        (Ipv4Addr::new(10, 0, 0, 0).to_bits(), 8),     // private, RFC 1918 section 3
+        (Ipv4Addr::new(100, 64, 0, 0).to_bits(), 10),  // shared by carriers, RFC 6598 section 7
+        (Ipv4Addr::new(127, 0, 0, 0).to_bits(), 8),    // loopback, RFC 1122 section 3.2.1.3
         (Ipv4Addr::new(169, 254, 0, 0).to_bits(), 16), // link-local, RFC 3927 section 2.1
-        (Ipv4Addr::new(172, 16, 0, 0).to_bits(), 12), // private
+        (Ipv4Addr::new(172, 16, 0, 0).to_bits(), 12),  // private
         (Ipv4Addr::new(192, 168, 0, 0).to_bits(), 16), // private
     ];
 }

@@ -38,8 +38,7 @@ impl Record<'_> {
     pub(super) fn told(&self) -> Told {
         let codes = [self.country_code, self.country].into_iter().flatten();
         let country = codes.clone().find_map(assigned);
-        let continents = [self.continent_code, self.continent].into_iter().flatten();
-        let continent = continents.filter_map(Continent::parse).next();
+        let continent = [self.continent_code, self.continent].into_iter().flatten().find_map(Continent::parse);
         let of_pseudo_country = || codes.clone().find_map(continent_of_pseudo_country).filter(|_| country.is_none());
         let location = Location {
             continent: continent.or_else(of_pseudo_country),
