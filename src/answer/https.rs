@@ -17,8 +17,7 @@ pub(super) fn answer<'s>(
     params: &'s SvcParams,
 ) -> Result<Next, Truncated> {
     let (rule, pools) = (plan.rule(), response.snapshot.pools());
-    let ranking = steered::rank(response, rule);
-    let key = rule.client_key(response.client.address, subject.key());
+    let (ranking, key) = steered::rank(response, rule, subject);
     // Both families see the same numbers, so that a draw comes to the same place.
     let numbers = response.worker.numbers();
     let choices = [Family::V4, Family::V6].map(|family| {

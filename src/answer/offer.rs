@@ -101,7 +101,7 @@ impl<'s, T: Clone + PartialEq> Offer<'s, T> {
         }
     }
 
-    /// The places of those that are handed out. `turn` counts the answers to one asker.
+    /// The places of those that are handed out. `turn` is one more for each answer to one asker.
     pub(super) fn pick(&self, worker: &mut Worker, turn: u32) -> Picks {
         let Rule { pick, answers, .. } = *self.rule;
         if let Some(client) = self.key.filter(|_| pick == Pick::Sticky) {

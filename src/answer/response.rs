@@ -60,7 +60,7 @@ impl<'s> Response<'_, 's> {
         Some(Subject { zone, owner: self.message.ancestor(owner, 0), apex, key, length })
     }
 
-    /// How many answers this asker had to this question before.
+    /// The turn of this asker for this question: one more than at its last answer.
     pub(super) fn turn(&mut self, subject: &Subject<'s>) -> u32 {
         self.worker.turn(self.asker.address, subject.key(), self.rtype)
     }

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use rustls::sign::CertifiedKey;
 
-use crate::config::{self, Config, Fault, Faults, IcmpMonitor, Server};
+use crate::config::{self, Config, Fault, Faults, IcmpMonitor, Server, Severity};
 use crate::geo::Locations;
 use crate::geoip;
 use crate::monitor;
@@ -26,6 +26,8 @@ pub(super) struct Loader {
 struct Databases {
     files: Vec<(PathBuf, Option<Version>)>,
     locations: Arc<Locations>,
+    /// Those that locate nobody.
+    mute: Vec<PathBuf>,
 }
 
 /// What changes when a file does.
@@ -55,25 +57,37 @@ impl Loader {
         last_serial: &dyn Fn(&Name) -> Option<u32>,
         previous: Option<&Snapshot>,
     ) -> Result<Loaded, Faults> {
-        let Config { server, credentials, world, warnings, watched, icmp } = config::load(&self.path, last_serial)?;
-        let locations = self.locations(&server.databases)?;
+        let Config { server, credentials, world, mut warnings, watched, icmp } = config::load(&self.path, last_serial)?;
+        let databases = self.databases(&server.databases)?;
+        warnings.0.extend(databases.mute.iter().map(|path| mute(path)));
+        let locations = databases.locations.clone();
         let blueprint = Blueprint::compile(world, locations, previous)
             .map_err(|errors| Faults(errors.iter().map(|error| Fault::without_place(error.to_string())).collect()))?;
         let forbidden = forbidden(icmp);
         Ok(Loaded { server, credentials, blueprint: Arc::new(blueprint), warnings, watched, forbidden })
     }
 
-    fn locations(&mut self, paths: &[PathBuf]) -> Result<Arc<Locations>, Faults> {
+    fn databases(&mut self, paths: &[PathBuf]) -> Result<&Databases, Faults> {
         let files: Vec<_> = paths.iter().map(|path| (path.clone(), version(path))).collect();
-        if let Some(databases) = self.databases.as_ref().filter(|databases| databases.files == files) {
-            return Ok(databases.locations.clone());
-        }
-        let locations = geoip::load(paths)
-            .map_err(|faults| Faults(faults.iter().map(|fault| Fault::without_place(fault.to_string())).collect()))?;
-        let locations = Arc::new(locations);
-        self.databases = Some(Databases { files, locations: locations.clone() });
-        Ok(locations)
+        let known = self.databases.take().filter(|databases| databases.files == files);
+        let databases = if let Some(databases) = known {
+            databases
+        } else {
+            let geoip::Loaded { locations, mute } = geoip::load(paths).map_err(|faults| {
+                Faults(faults.iter().map(|fault| Fault::without_place(fault.to_string())).collect())
+            })?;
+            Databases { files, locations: Arc::new(locations), mute }
+        };
+        Ok(self.databases.insert(databases))
     }
+}
+
+/// Tells of a database that locates nobody.
+fn mute(path: &Path) -> Fault {
+    let message = format!("the database {} locates nobody", path.display());
+    let help = "no record in it has a country, a continent, a subdivision, a point or an autonomous system under a name that is known \
+                here; is it empty, or of another kind?";
+    Fault { severity: Severity::Warning, ..Fault::without_place(message) }.help(help)
 }
 
 /// Tells of monitors that send ICMP echoes, if this process may not.

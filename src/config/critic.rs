@@ -14,6 +14,7 @@ use super::names::{Owner, OwnerKind};
 use super::pools::{DraftMembers, PoolDraft};
 use super::regions::PlacedRegion;
 use super::scope::View;
+use super::shadows::shadowed;
 use super::suggest::list_of;
 
 /// Whether a pool has addresses of a family, by whether it has IPv4 and IPv6 ones.
@@ -29,10 +30,11 @@ pub(super) fn check_matches(view: View<'_, PlacedRegion>, ecs: Ecs, faults: &mut
         .filter_map(|definition| definition.value.as_ref())
         .flat_map(|region| region.clients().iter().map(|client| client.value))
         .collect();
+    let shadowed = shadowed(all.iter().copied());
     let own = view.own.iter().filter_map(|definition| definition.value.as_ref());
     for client in own.flat_map(PlacedRegion::clients) {
         match client.value {
-            ClientMatch::Prefix(net) => check_prefix(client, net, &all, ecs, faults),
+            ClientMatch::Prefix(net) => check_prefix(client, net, shadowed.contains(&net), ecs, faults),
             ClientMatch::Continent(continent) => {
                 let named: HashSet<_> = all
                     .iter()
@@ -49,7 +51,7 @@ pub(super) fn check_matches(view: View<'_, PlacedRegion>, ecs: Ecs, faults: &mut
     }
 }
 
-fn check_prefix(client: &Placed<ClientMatch>, net: IpNet, all: &[ClientMatch], ecs: Ecs, faults: &mut Faults) {
+fn check_prefix(client: &Placed<ClientMatch>, net: IpNet, is_shadowed: bool, ecs: Ecs, faults: &mut Faults) {
     let (key, max_source) = match net {
         IpNet::V4(_) => ("max_source_v4", ecs.max_source_v4),
         IpNet::V6(_) => ("max_source_v6", ecs.max_source_v6),
@@ -61,12 +63,7 @@ fn check_prefix(client: &Placed<ClientMatch>, net: IpNet, all: &[ClientMatch], e
             "the lowest address of a client's network decides for all of it: lengthen the maximum or shorten this";
         faults.push(fault.help(help));
     }
-    let within: Vec<IpNet> = all
-        .iter()
-        .filter_map(|other| if let ClientMatch::Prefix(other) = other { Some(*other) } else { None })
-        .filter(|other| *other != net && net.contains(other))
-        .collect();
-    if IpNet::aggregate(&within).contains(&net) {
+    if is_shadowed {
         let message = format!("{net} never decides: longer prefixes cover all of it");
         faults.push(Fault::warning(&client.place, message, "shadowed"));
     }

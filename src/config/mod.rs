@@ -40,6 +40,7 @@ mod scanner;
 mod scope;
 mod sections;
 mod server;
+mod shadows;
 mod site;
 mod statics;
 mod suggest;

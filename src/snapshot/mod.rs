@@ -111,7 +111,7 @@ impl Blueprint {
         previous: Option<&Snapshot>,
     ) -> Result<Self, Vec<CompileError>> {
         let vantages = compile::vantages(&world, &locations, previous);
-        let maps = Maps::new(&locations, vantages.as_ref(), previous);
+        let maps = Maps::new(&locations, vantages.as_ref(), world.ecs.caps(), previous);
         let Zones { served: zones, rules, plan_of_name } = compile_zones(&world, maps)?;
         let by_apex = zones.iter().zip(0..).map(|(served, id)| (served.zone.apex().to_key(), id)).collect();
         let apex_depth = zones.iter().map(|served| served.zone.apex().label_count()).max().unwrap_or(0);

@@ -602,11 +602,17 @@ impl Seen<'_, '_> {
 }
 
 impl Rule {
-    /// The ranking for a client, and the length of the shortest prefix around it on which that and the client's hash are the
-    /// same, whatever the health.
+    /// The ranking for a client in the network whose lowest address this is, and the length of the shortest prefix around it on which
+    /// that and the client's hash are the same, whatever the health.
     pub fn place(&self, client: IpAddr) -> Placement<'_> {
-        let Placement { ranking, scope } = self.map.look_up(client);
-        Placement { ranking, scope: scope.max(self.sticky_length(client).unwrap_or(0)) }
+        let placement = self.map.look_up(client);
+        match self.sticky_length(client).unwrap_or(0) {
+            // Nothing that is known of a network makes a difference.
+            0 if self.map.is_uniform() => Placement { scope: 0, is_unnamed: false, ..placement },
+            // Who tells no place is hashed by the packet's source instead.
+            _ if placement.is_unnamed => placement,
+            hashed => Placement { scope: placement.scope.max(hashed), ..placement },
+        }
     }
 
     /// Whether all clients are placed alike.

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::geo::{Coordinates, CountryCode, DatacenterId, Regions};
+use crate::geo::{Caps, Coordinates, CountryCode, DatacenterId, Regions};
 use crate::health::{Condition, Recovery, Target};
 use crate::latency::Tolerance;
 use crate::name::Name;
@@ -58,6 +58,13 @@ pub struct Ecs {
     pub max_source_v4: u8,
     /// Bits of an IPv6 client address that count, 0-128.
     pub max_source_v6: u8,
+}
+
+impl Ecs {
+    /// Bits of addresses that networks are looked up by: all of them where nobody tells networks.
+    pub fn caps(&self) -> Caps {
+        if self.enabled { Caps { v4: self.max_source_v4, v6: self.max_source_v6 } } else { Caps::NONE }
+    }
 }
 
 impl Default for Ecs {

@@ -31,7 +31,7 @@ pub struct Picks {
 }
 
 impl Picks {
-    /// Picks at most `answers` of `count` endpoints. `turn` counts the answers to one asker; `weight` is an endpoint's;
+    /// Picks at most `answers` of `count` endpoints. `turn` is one more for each answer to one asker; `weight` is an endpoint's;
     /// `draw` gives a uniform random number below its argument. A sticky pick for nobody in particular is a weighted draw.
     pub fn new(
         pick: Pick,

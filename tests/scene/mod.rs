@@ -126,7 +126,8 @@ impl Scene {
         Self::of_world("", &[("example.com.toml", &format!("{ZONE}{more}"))], locations)
     }
 
-    fn of_all(server: &str, files: &[(&str, &str)]) -> Self {
+    /// The same with a server file.
+    pub fn of_all(server: &str, files: &[(&str, &str)]) -> Self {
         Self::of_world(server, files, Locations::unknown())
     }
 
