@@ -4,8 +4,9 @@
 //! way down from the apex is written at each node when the zone is built: the zone cut or DNAME at or above it, and the
 //! wildcard below it. So the algorithm of RFC 1034, section 4.3.2, comes down to finding the deepest existing node.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
+use super::rdata::canonical;
 use super::record::Record;
 use super::rrset::{Rrset, TooLarge};
 use crate::name::{Name, suffixes};
@@ -197,6 +198,14 @@ impl Zone {
         self.by_name.get(key).map(|&id| &self.nodes[id as usize])
     }
 
+    /// The same; for a name that does not exist, the wildcard that answers for it, if one does.
+    pub fn node_or_wildcard(&self, key: &[u8]) -> Option<&Node> {
+        self.node(key).or_else(|| match self.look_up(key, Rtype::A) {
+            Found::Node(node) => Some(node),
+            Found::Cut { .. } | Found::Dname { .. } | Found::Nothing => None,
+        })
+    }
+
     /// Whether a name is a zone cut of this zone.
     pub fn delegates(&self, key: &[u8]) -> bool {
         let end = self.by_name.get(key).and_then(|&id| Some((id, self.nodes[id as usize].end?)));
@@ -271,17 +280,11 @@ impl Builder {
             if rrset.is_empty() {
                 order.push(key);
             }
-            // RFC 2181, section 5: duplicates within an RRset are suppressed.
-            if rrset.iter().all(|other| other.rdata != record.rdata) {
-                rrset.push(record);
-            }
+            rrset.push(record);
         }
         for key in order {
             let (id, rtype) = key;
-            let rdatas: Vec<&[u8]> = rrsets[&key].iter().map(|record| &*record.rdata).collect();
-            // RFC 2181, section 5.2: the TTLs of an RRset are the same; the lowest is the safe one.
-            let ttl = rrsets[&key].iter().map(|record| record.ttl).min().unwrap_or(0);
-            let rrset = Rrset::render(rtype, ttl, &rdatas, &self.apex)
+            let rrset = Rrset::render(rtype, &distinct(rtype, &rrsets[&key]), &self.apex)
                 .map_err(|TooLarge| ZoneError::TooLarge(self.names[id as usize].clone(), rtype))?;
             self.nodes[id as usize].rrsets.push(rrset);
         }
@@ -314,6 +317,23 @@ impl Builder {
         let is_cut = has(Rtype::NS) && key.len() > self.apex.as_wire().len();
         (is_cut || has(Rtype::DNAME)).then_some(End { node: id, length: key.len() as u8, is_dname: !is_cut })
     }
+}
+
+/// What an RRset is rendered from: TTL and RDATA of its records, each once. RFC 2181, section 5: duplicates are suppressed; 5.2:
+/// the TTLs of an RRset are the same, and the lowest is the safe one. Only signatures each live as long as what they cover
+/// (RFC 4034, section 3).
+fn distinct<'r>(rtype: Rtype, records: &[&'r Record]) -> Vec<(u32, &'r [u8])> {
+    /// Octets of the type covered, with which the RDATA of a signature begins.
+    const COVERED: usize = size_of::<u16>();
+    let covered = |record: &'r Record| record.rdata.get(..COVERED).filter(|_| rtype == Rtype::RRSIG);
+    let mut lowest: HashMap<Option<&[u8]>, u32> = HashMap::new();
+    for record in records {
+        let ttl = lowest.entry(covered(record)).or_insert(record.ttl);
+        *ttl = record.ttl.min(*ttl);
+    }
+    let mut seen = HashSet::with_capacity(records.len());
+    let first = records.iter().filter(|record| seen.insert(canonical(rtype, &record.rdata)));
+    first.map(|record| (lowest[&covered(record)], &*record.rdata)).collect()
 }
 
 /// The last field of the only SOA record.
