@@ -125,7 +125,7 @@ impl<'a> ZoneCheck<'a> {
         let existing = || records.clone().chain(self.owners.iter().map(|owner| &owner.name));
         let exists = |name: &Name| existing().any(|owner| owner.is_at_or_below(name));
         let encloser = suffixes(name.as_wire()).map(Name::from_wire).find(exists)?;
-        (encloser != *name).then(|| Name::from_wire(&[b"\x01*", encloser.as_wire()].concat()))
+        encloser.wildcard().filter(|_| encloser != *name)
     }
 
     /// "Resource records MUST NOT exist at any subdomain of the owner of a DNAME RR" (RFC 6672, section 2.4).
