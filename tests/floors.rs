@@ -47,6 +47,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("libc", &["monitor", "server"]),
     ("maxminddb", &["geoip"]),
     ("notify_debouncer_full", &["cli"]),
+    ("percent_encoding", &["server"]),
     ("quinn", &["server"]),
     ("redb", &["store"]),
     ("regex", &["config", "health"]),

@@ -125,8 +125,8 @@ fn only_means_never_anywhere_else() {
         "[pools.sorry]\nendpoints = [\"192.0.2.99\"]\n[names.www]\npools = [\"web\"]\nfallback = \"sorry\"\n",
     );
     scene.down(&FRA);
-    // The place still has IPv6, so it is the place; IPv4 alone has nowhere to go but the fallback.
-    assert_eq!(scene.ask("www", A, "10.9.9.0/24").data(), ["192.0.2.99"]);
+    // The place still has IPv6, so it is the place; IPv4 alone has nowhere to go.
+    assert!(scene.ask("www", A, "10.9.9.0/24").is_nodata());
     assert_eq!(scene.ask("www", AAAA, "10.9.9.0/24").data(), ["2001:db8:f::1"]);
     scene.down(&["2001:db8:f::1"]);
     assert_eq!(scene.ask("www", A, "10.9.9.0/24").data(), ["192.0.2.99"]);
@@ -149,6 +149,75 @@ fn all_types_agree_on_the_place() {
     scene.down(&FRA);
     assert_eq!(scene.ask("www", AAAA, "10.1.7.0/24").data(), ["2001:db8:f::1"]);
     assert_eq!(scene.ask("www", A, "10.1.7.0/24").data(), ["192.0.2.1"]);
+}
+
+/// Two families in one place, a fallback with both, and what is answered when nothing is up.
+fn dual(more: &str) -> Scene {
+    let pools = "[pools.dual]\nmonitor = \"web\"\nendpoints.fra = [\"198.51.100.7\", \"2001:db8:f::7\"]\n\
+                 endpoints.iad = [\"192.0.2.7\", \"2001:db8:a::7\"]\n\
+                 [pools.spare]\nmonitor = \"web\"\nendpoints = [\"192.0.2.99\", \"2001:db8::99\"]\n";
+    Scene::new(&format!("{pools}[names.dual]\npools = [\"dual\"]\n{more}"))
+}
+
+const DUAL_V4: [&str; 2] = ["198.51.100.7", "192.0.2.7"];
+const DUAL_V6: [&str; 2] = ["2001:db8:f::7", "2001:db8:a::7"];
+
+#[test]
+fn half_of_a_healthy_name_is_empty_and_not_the_sorry_page() {
+    for more in ["fallback = \"spare\"\n", "", "all_down = \"last-healthy\"\n", "all_down = \"servfail\"\n"] {
+        for (dead, alive, asked, other) in [(DUAL_V6, DUAL_V4, AAAA, A), (DUAL_V4, DUAL_V6, A, AAAA)] {
+            let mut scene = dual(more);
+            // One place alone: the other one answers for the family that is dead there.
+            scene.down(&dead[..1]);
+            assert_eq!(scene.ask("dual", asked, "10.1.7.0/24").data(), [dead[1]], "{more}");
+            scene.down(&dead[1..]);
+            for client in ["10.1.7.0/24", "10.2.7.0/24", ""] {
+                let reply = scene.ask("dual", asked, client);
+                assert!(reply.is_nodata(), "{more} {asked}: {:?}", reply.data());
+            }
+            assert_eq!(scene.ask("dual", other, "10.1.7.0/24").data(), [alive[0]]);
+            scene.up(&dead);
+            assert_eq!(scene.ask("dual", asked, "10.1.7.0/24").data(), [dead[0]]);
+        }
+    }
+}
+
+#[test]
+fn when_both_families_are_down_the_ladder_goes_on_for_both() {
+    let mut scene = dual("fallback = \"spare\"\n");
+    scene.down(&DUAL_V4);
+    scene.down(&DUAL_V6);
+    assert_eq!(scene.ask("dual", A, "").data(), ["192.0.2.99"]);
+    assert_eq!(scene.ask("dual", AAAA, "").data(), ["2001:db8::99"]);
+    // Half of the fallback is as half of a pool: its other half answers.
+    scene.down(&["2001:db8::99"]);
+    assert_eq!(scene.ask("dual", A, "").data(), ["192.0.2.99"]);
+    assert!(scene.ask("dual", AAAA, "").is_nodata());
+    scene.down(&["192.0.2.99"]);
+    assert_eq!(scene.ask("dual", AAAA, "10.1.7.0/24").data(), [DUAL_V6[0]], "all_down: all");
+}
+
+#[test]
+fn below_the_minimum_a_family_that_has_nothing_goes_down_the_ladder() {
+    let pool = "[pools.few]\nmonitor = \"web\"\nmin_healthy = 0.6\n\
+                endpoints = [\"198.51.100.7\", \"198.51.100.8\", \"2001:db8:f::7\"]\n\
+                [pools.spare]\nendpoints = [\"192.0.2.99\", \"2001:db8::99\"]\n";
+    let mut scene = Scene::new(&format!("{pool}[names.few]\npools = [\"few\"]\nfallback = \"spare\"\n"));
+    scene.down(&["2001:db8:f::7"]);
+    assert!(scene.ask("few", AAAA, "").is_nodata(), "IPv4 is usable");
+    scene.down(&["198.51.100.7"]);
+    assert_eq!(scene.ask("few", AAAA, "").data(), ["2001:db8::99"], "it is not");
+    assert_eq!(scene.ask("few", A, "").data(), ["198.51.100.8"]);
+}
+
+#[test]
+fn an_order_on_endpoints_empties_a_family_as_a_probe_does() {
+    let mut scene = dual("fallback = \"spare\"\n");
+    for address in DUAL_V6 {
+        scene.order(&format!("force-down endpoint:{address}"));
+    }
+    assert!(scene.ask("dual", AAAA, "").is_nodata());
+    assert_eq!(scene.ask("dual", A, "10.1.7.0/24").data(), [DUAL_V4[0]]);
 }
 
 #[test]

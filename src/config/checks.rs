@@ -12,9 +12,6 @@ use super::names::{Owner, OwnerKind};
 /// Octets of an MX record's preference, before its exchange (RFC 1035, section 3.3.9).
 const MX_PREFERENCE: usize = 2;
 
-/// Types that stand beside a CNAME: DNSSEC's signatures and denials (RFC 4034, sections 3 and 4).
-const BESIDE_CNAME: [Rtype; 2] = [Rtype(46), Rtype(47)];
-
 /// A zone with its records by owner.
 pub(super) struct ZoneCheck<'a> {
     origin: &'a Name,
@@ -106,15 +103,29 @@ impl<'a> ZoneCheck<'a> {
         let mut told = HashSet::new();
         for located in self.records.iter().filter(|located| located.record.rtype == Rtype::NS) {
             let nameserver = Name::from_wire(&located.record.rdata);
-            let has_address =
-                self.at(&nameserver).iter().any(|other| is_address(other)) || steered.contains(&nameserver);
+            let has = |name: &Name| self.at(name).iter().any(|other| is_address(other)) || steered.contains(name);
             // A name below another cut is for that zone's own nameservers to know.
             let elsewhere = self.cut_above(&nameserver, &cuts).is_some_and(|cut| cut != located.record.owner);
-            if !has_address && !elsewhere && nameserver.is_at_or_below(self.origin) && told.insert(nameserver.clone()) {
+            // Below its own cut no wildcard of this zone counts.
+            let is_glue = self.cut_above(&nameserver, &cuts).is_some();
+            let is_here = nameserver.is_at_or_below(self.origin);
+            let has_address =
+                || has(&nameserver) || !is_glue && self.wildcard_for(&nameserver).is_some_and(|w| has(&w));
+            if is_here && !elsewhere && !has_address() && told.insert(nameserver.clone()) {
                 let message = format!("nameserver {nameserver} is in the zone but has no address");
                 faults.push(Fault::error(&located.place, message, "no address"));
             }
         }
+    }
+
+    /// The wildcard that answers for a name of the zone, should it exist: the one below the name's closest encloser (RFC 4592,
+    /// section 3.3.1). None answers for a name that exists.
+    fn wildcard_for(&self, name: &Name) -> Option<Name> {
+        let records = self.records.iter().map(|located| &located.record.owner);
+        let existing = || records.clone().chain(self.owners.iter().map(|owner| &owner.name));
+        let exists = |name: &Name| existing().any(|owner| owner.is_at_or_below(name));
+        let encloser = suffixes(name.as_wire()).map(Name::from_wire).find(exists)?;
+        encloser.wildcard().filter(|_| encloser != *name)
     }
 
     /// "Resource records MUST NOT exist at any subdomain of the owner of a DNAME RR" (RFC 6672, section 2.4).
@@ -213,7 +224,7 @@ fn check_alone(records: &[&Located], faults: &mut Faults) {
         let Some(first) = records.iter().find(|located| located.record.rtype == rtype) else { continue };
         let other = records.iter().find(|other| {
             let same = other.record.rtype == rtype;
-            let conflicts = if rtype == Rtype::CNAME { !BESIDE_CNAME.contains(&other.record.rtype) } else { same };
+            let conflicts = if rtype == Rtype::CNAME { !other.record.rtype.stands_beside_cname() } else { same };
             conflicts && other.place != first.place
         });
         if let Some(other) = other {

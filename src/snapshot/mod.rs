@@ -382,7 +382,7 @@ fn compile_zones(world: &World, maps: Maps<'_>) -> Result<Zones, Vec<CompileErro
             plan_of_name.push(plan);
         }
         specials.extend(spec.reflect.iter().map(|owner| (owner.clone(), Special::Reflect)));
-        match Zone::build(&spec.origin, &spec.records, specials) {
+        match Zone::build(&spec.origin, &spec.records, specials, &[]) {
             Ok(zone) => served.push(ServedZone { zone, regions: spec.regions.clone() }),
             Err(error) => errors.push(CompileError { origin: spec.origin.clone(), error }),
         }

@@ -12,7 +12,8 @@
 //!
 //! The place is one for A and AAAA: on each rung the walk looks for pools that can answer in *any* family. If the chosen
 //! ones have endpoints of the asked family but none to give, the walk is made once more for that family alone; if they
-//! were never given any, the answer is empty.
+//! were never given any, the answer is empty. It is empty as well where that walk finds nothing while the other family answers
+//! from a usable pool: neither `fallback` nor `all_down` answers for half of a healthy name.
 //!
 //! A pool that comes back slowly, or leaves slowly, takes a part of the queries that it would get as a usable one, by a draw for
 //! each query; for the others it is not there, as long as another usable pool is.
@@ -158,7 +159,8 @@ pub struct Choice {
     pub verdict: Verdict,
     /// Where on the ladder.
     pub rung: Rung,
-    /// Whether the place of the other family had nothing to give in this one, so that it was chosen for this family alone.
+    /// Whether the place of the other family had endpoints of this one but none to give, so that this was chosen for this family
+    /// alone.
     pub alone: bool,
     /// All pools of the tiers that were looked at.
     pub reached: Set,
@@ -348,7 +350,7 @@ impl Plan {
                 Place::None => {}
                 Place::Chosen(pools) => return seen.choice(Verdict::Pools(pools, self.selection(rung)), rung, false),
                 Place::WithoutFamily => return seen.choice(Verdict::Nodata, rung, false),
-                Place::FamilyDown => return self.choose_alone(seen, &rungs, ranking, family, draw),
+                Place::FamilyDown => return self.choose_alone(seen, (rung, &rungs), ranking, family, draw),
             }
         }
         if let Some(choice) = self.fall_back(&mut seen, family) {
@@ -365,7 +367,7 @@ impl Plan {
                 Place::None => {}
                 Place::Chosen(pools) => return seen.choice(Verdict::Pools(pools, selection), Rung::AllDown, false),
                 Place::WithoutFamily => return seen.choice(Verdict::Nodata, Rung::AllDown, false),
-                Place::FamilyDown => return self.choose_alone(seen, &rungs, ranking, family, draw),
+                Place::FamilyDown => return self.choose_alone(seen, (Rung::AllDown, &rungs), ranking, family, draw),
             }
         }
         seen.choice(Verdict::Nodata, Rung::AllDown, false)
@@ -421,17 +423,18 @@ impl Plan {
         if let Some(selection) = fallback.answers[family as usize] {
             return Some(seen.choice(Verdict::Fallback(selection), Rung::Fallback, false));
         }
-        let is_elsewhere = fallback.answers.iter().any(Option::is_some) && !fallback.given[family as usize];
-        is_elsewhere.then(|| seen.choice(Verdict::Nodata, Rung::Fallback, false))
+        let is_other = fallback.answers.iter().any(Option::is_some);
+        is_other.then(|| seen.choice(Verdict::Nodata, Rung::Fallback, fallback.given[family as usize]))
     }
 
-    /// The other family has a place that is alive, this one has endpoints there but none open: the next pools that have
-    /// answer for this family. A CNAME can't, for it would stand for the other family too; nor is the name down, so it
-    /// does not fail.
+    /// The other family has a place on this rung, this one has endpoints there but none open: the next pools that have answer
+    /// for this family. As long as the other family's pool is usable, nothing else does: the site is well, and clients reach
+    /// it by the other family. Otherwise the ladder goes on. A CNAME is no answer, for it would stand for the other family
+    /// too; nor is the name down, so it does not fail.
     fn choose_alone(
         &self,
         mut seen: Seen<'_, '_>,
-        rungs: &Rungs,
+        (place, rungs): (Rung, &Rungs),
         ranking: &Ranking,
         family: Family,
         mut draw: impl FnMut(Set, &[u32]) -> usize,
@@ -443,6 +446,9 @@ impl Plan {
             if chosen != 0 {
                 return seen.choice(Verdict::Pools(chosen, self.selection(rung)), rung, true);
             }
+        }
+        if matches!(place, Rung::Usable | Rung::Ready) {
+            return seen.choice(Verdict::Nodata, place, true);
         }
         if let Some(fallback) = self.fallback.filter(|fallback| !fallback.is_cname) {
             seen.fallback = true;

@@ -615,6 +615,25 @@ fn nameservers_have_addresses_and_agree() {
 }
 
 #[test]
+fn an_address_that_a_wildcard_gives_is_a_nameservers_address() {
+    let missing = "3:1 error: nameserver ns1.example.com. is in the zone but has no address | no address";
+    let with = |more: &str| {
+        let zone = format!("{}{more}", ZONE.replace(r#"["192.0.2.53"]"#, "[]"));
+        lines(&told(load_zone(&zone)))
+    };
+    let wild = "[records.\"*\"]\nA = \"192.0.2.53\"\n";
+    assert_told(&with(wild), &[]);
+    assert_told(&with("[names.\"*\"]\npools = [\"sorry\"]\n"), &[]);
+    // None answers for a name that exists.
+    assert_told(&with(&format!("{wild}[records.ns1]\nTXT = \"x\"\n")), &[missing]);
+    assert_told(&with(&format!("{wild}[records.\"x.ns1\"]\nTXT = \"x\"\n")), &[missing]);
+    assert_told(&with("[records.\"*\"]\nTXT = \"x\"\n"), &[missing]);
+    // Below a cut there is no wildcard, only glue.
+    let cut = added(&format!("{wild}[records.sub]\nNS = \"ns.sub\"\n"));
+    assert_told(&cut, &["4:6 error: nameserver ns.sub.example.com. is in the zone but has no address | no address"]);
+}
+
+#[test]
 fn nameservers_of_the_apex() {
     assert_told(
         &changed(r#"["192.0.2.53"]"#, "[]"),
