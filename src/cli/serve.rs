@@ -127,6 +127,9 @@ impl Node {
         let signals = Signals::new().map_err(|error| other(&error))?;
         let (files, loaded, txt) = Files::open(path)?;
         log_faults(&loaded.warnings);
+        if let Some(notice) = Summary::of(loaded.blueprint.world()).notice() {
+            warn!("{notice}");
+        }
         let workers = std::thread::available_parallelism().map_err(|error| other(&error))?;
         let Listen { dns, tls, https, quic } = loaded.server.listen.clone();
         let mut bound = Bound::new(&dns, workers).map_err(|error| other(&error))?;
@@ -258,8 +261,8 @@ impl Node {
         let loaded = tokio::task::block_in_place(|| self.files.load(Some(&previous), &self.txt));
         let faults = loaded.as_ref().map_or_else(|faults| faults, |loaded| &loaded.warnings);
         log_faults(faults);
-        let errors = faults.0.iter().filter(|fault| fault.severity == Severity::Error).count();
-        let (warnings, taken) = (faults.0.len() - errors, loaded.is_ok());
+        let (errors, warnings) = (faults.count(Severity::Error), faults.count(Severity::Warning));
+        let taken = loaded.is_ok();
         self.herald.tell(News::Reload { reason: reason.to_owned(), taken, errors, warnings });
         let loaded = loaded.inspect_err(|_| error!(reason, "configuration not reloaded: the old one goes on"))?;
         if loaded.credentials.is_some_and(|credentials| self.running.show(credentials)) {

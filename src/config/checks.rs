@@ -5,9 +5,11 @@ use std::collections::{HashMap, HashSet};
 use crate::name::{Name, suffixes};
 use crate::wire::Rtype;
 
-use super::fault::{Fault, Faults, Place};
+use super::fault::{Fault, Faults};
 use super::master::Located;
 use super::names::{Owner, OwnerKind};
+use super::source::Place;
+use super::spelling;
 
 /// Octets of an MX record's preference, before its exchange (RFC 1035, section 3.3.9).
 const MX_PREFERENCE: usize = 2;
@@ -113,7 +115,17 @@ impl<'a> ZoneCheck<'a> {
                 || has(&nameserver) || !is_glue && self.wildcard_for(&nameserver).is_some_and(|w| has(&w));
             if is_here && !elsewhere && !has_address() && told.insert(nameserver.clone()) {
                 let message = format!("nameserver {nameserver} is in the zone but has no address");
-                faults.push(Fault::error(&located.place, message, "no address"));
+                let alias = self.at(&nameserver).iter().find(|other| other.record.rtype == Rtype::CNAME);
+                let label = if alias.is_some() {
+                    "a CNAME, which a nameserver may not be (RFC 2181, section 10.3)"
+                } else {
+                    "no address"
+                };
+                let fault = Fault::error(&located.place, message, label);
+                faults.push(match self.meant_nameserver(&nameserver) {
+                    Some(help) => fault.help(help),
+                    None => fault,
+                });
             }
         }
     }
@@ -126,6 +138,19 @@ impl<'a> ZoneCheck<'a> {
         let exists = |name: &Name| existing().any(|owner| owner.is_at_or_below(name));
         let encloser = suffixes(name.as_wire()).map(Name::from_wire).find(exists)?;
         encloser.wildcard().filter(|_| encloser != *name)
+    }
+
+    /// What was probably meant by a nameserver in the zone that is not there.
+    fn meant_nameserver(&self, nameserver: &Name) -> Option<String> {
+        if let Some(address) = spelling::address(nameserver, self.origin) {
+            return Some(format!("`{address}` is an address: a nameserver has a name, as in ns1 = [\"{address}\"]"));
+        }
+        let relative = spelling::relative(nameserver, self.origin).filter(|relative| relative.label_count() > 1)?;
+        // Whoever names something below a name of the zone means this zone.
+        let mut above =
+            suffixes(nameserver.as_wire()).skip(1).map(Name::from_wire).take_while(|above| above != self.origin);
+        let is_below = above.any(|above| !self.at(&above).is_empty());
+        (!is_below).then(|| format!("did you mean `{relative}`, with a final dot?"))
     }
 
     /// "Resource records MUST NOT exist at any subdomain of the owner of a DNAME RR" (RFC 6672, section 2.4).

@@ -8,9 +8,10 @@ use crate::name::Name;
 use crate::snapshot::{Endpoint, Members, PoolSpec};
 
 use super::aggregates::MonitorTree;
-use super::fault::{Fault, Faults, Place, Severity};
+use super::fault::{Fault, Faults, Severity};
 use super::monitors::PlacedMonitor;
 use super::pools::{DraftEndpoint, DraftMembers, PoolDraft};
+use super::source::Place;
 
 /// So many names that use a pool are listed; more would hide the fault itself.
 const MAX_LISTED: usize = 4;
@@ -58,7 +59,7 @@ struct Finish<'a> {
 
 impl Finish<'_> {
     fn endpoint<T>(&self, endpoint: DraftEndpoint<T>, own_address: Option<IpAddr>) -> Endpoint<T> {
-        let DraftEndpoint { value, weight, capacity, check_address, check_port } = endpoint;
+        let DraftEndpoint { value, place: _, weight, capacity, check_address, check_port } = endpoint;
         // A CNAME with a monitor has a check address; its reader saw to that.
         let address = check_address.or(own_address);
         let condition = self.monitor.zip(address).map(|(tree, address)| self.condition(tree, address, check_port));

@@ -121,6 +121,10 @@ pub struct PoolSpec {
     pub members: Members,
 }
 
+/// Two numbers of endpoints closer than this are one: a decimal share such as 0.28 is no exact binary fraction, so 25 times it is a
+/// little more than 7. One endpoint of [`MAX_ENDPOINTS`] is a million times as much.
+const ROUNDING: f64 = 1e-9;
+
 impl PoolSpec {
     /// What the pool is known by from world to world, and from run to run. Names of pools have no blanks in them.
     pub fn key(&self) -> String {
@@ -131,6 +135,12 @@ impl PoolSpec {
     /// The same of the endpoint in this place.
     pub fn key_of(&self, place: usize) -> String {
         format!("{} {}", self.key(), self.members.text(place))
+    }
+
+    /// Whether `open` of a family's `on_duty` endpoints are as many as `min_healthy` asks for: one at least, and in whole endpoints.
+    pub fn is_enough(&self, open: usize, on_duty: usize) -> bool {
+        let needed = (on_duty as f64 * self.min_healthy - ROUNDING).ceil() as usize;
+        open >= needed.max(1)
     }
 }
 
