@@ -15,6 +15,7 @@ pub mod name;
 pub mod overrides;
 pub mod report;
 pub mod rollout;
+pub mod seats;
 pub mod server;
 pub mod snapshot;
 pub mod steering;

@@ -19,7 +19,7 @@ const FLOORS: &[&[&str]] = &[
     &["zone", "rollout"],
     &["snapshot"],
     &["answer", "watch"],
-    &["config", "geoip", "monitor", "control", "store", "report"],
+    &["config", "geoip", "monitor", "control", "store", "report", "seats"],
     &["server", "admin", "webhook"],
     &["cli"],
 ];
@@ -62,10 +62,10 @@ const DOORS: &[(&str, &[&str])] = &[
     ("strsim", &["suggest"]),
     ("subtle", &["config"]),
     ("tempfile", &["cli"]),
-    ("tokio", &["admin", "cli", "control", "monitor", "server", "webhook"]),
+    ("tokio", &["admin", "cli", "control", "monitor", "seats", "server", "webhook"]),
     ("tokio_rustls", &["monitor", "server"]),
     ("toml", &["config"]),
-    ("tracing", &["cli", "control", "monitor", "server", "store", "webhook"]),
+    ("tracing", &["admin", "cli", "control", "monitor", "server", "store", "webhook"]),
     ("tracing_subscriber", &["cli"]),
     ("url", &["config"]),
     ("x509_parser", &["config", "monitor"]),
@@ -73,13 +73,13 @@ const DOORS: &[(&str, &[&str])] = &[
 
 /// The rooms that touch the world by the standard library: files, the clock, sockets.
 const STD_DOORS: &[(&str, &[&str])] = &[
-    ("std::fs", &["config", "store", "cli"]),
-    ("std::time::Instant", &["monitor", "control", "server", "admin", "cli"]),
+    ("std::fs", &["config", "store", "admin", "cli"]),
+    ("std::time::Instant", &["monitor", "control", "seats", "server", "admin", "cli"]),
     ("std::net::UdpSocket", &["server"]),
 ];
 
-/// The only file with `unsafe` in it.
-const UNSAFE: &str = "server/batch.rs";
+/// The only files with `unsafe` in them.
+const UNSAFE: [&str; 2] = ["server/batch.rs", "server/memory.rs"];
 
 /// A path as it is written, `["crate", "wire", "Rtype"]` for example.
 type Segments = Vec<String>;
@@ -289,7 +289,11 @@ fn every_dependency_has_a_door() {
 #[test]
 fn unsafe_stands_in_one_file() {
     for source in &*SOURCES {
-        assert!(!source.is_unsafe || source.path == Path::new(UNSAFE), "{} holds unsafe", source.path.display());
+        assert!(
+            !source.is_unsafe || UNSAFE.iter().any(|path| source.path == Path::new(path)),
+            "{} holds unsafe",
+            source.path.display()
+        );
     }
 }
 

@@ -23,7 +23,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::oneshot;
 use tracing::{error, info, warn};
 
-use super::descriptors;
+use super::descriptors::Descriptors;
 use super::kept_latency::KeptLatency;
 use super::load::{Loaded, Loader};
 use super::log_faults;
@@ -38,7 +38,7 @@ use crate::name::Name;
 use crate::overrides::{Change, Happening};
 use crate::report::{News, Summary};
 use crate::rollout;
-use crate::server::{Bound, EncryptedAddresses, Running};
+use crate::server::{Bound, EncryptedAddresses, Running, TcpLimits};
 use crate::snapshot::{Blueprint, Snapshot};
 use crate::store::{
     Batch, COMEBACKS, HEALTH, HealthRecord, OVERRIDES, OverrideRecord, ROLLOUTS, RolloutRecord, SERIALS, Store,
@@ -140,15 +140,18 @@ impl Node {
         let addresses = bound.addresses();
         let encrypted = bound.encrypted_addresses().map_err(|error| other(&error))?;
         let admin = loaded.server.admin;
-        let admin = admin.map(|admin| Ok((admin::Bound::new(&admin.listen)?, admin))).transpose();
+        let admin = admin.map(|admin| Ok((admin::Bound::new(&admin)?, admin))).transpose();
         let admin = admin.map_err(|error: admin::BindError| other(&error))?;
+        // All sockets that are listened on are there: what is left is shared out.
+        let descriptors = Descriptors::share();
+        let bound = bound.with_tcp_limits(TcpLimits::default().within(descriptors.dns));
 
         let journal = Arc::new(Journal::new());
         let herald = Herald::new(journal.clone());
         herald.set_webhooks(loaded.server.webhooks, &loaded.blueprint.world().node);
         let (control, received) = Handle::new();
         let (first, first_published) = oneshot::channel();
-        let machine = Control::new(fastrand::u64(..), descriptors::for_probes());
+        let machine = Control::new(fastrand::u64(..), descriptors.probes);
         let lateness = machine.lateness();
         let latency = KeptLatency::new(files.store.clone());
         let (keep, measured) = (keeper(files.store.clone()), latency.clone());
@@ -173,7 +176,9 @@ impl Node {
         let started = admin.map(|(bound, admin)| {
             let (published, control) = (published.clone(), control.clone());
             let (dns, store) = (addresses.clone(), files.store.clone());
-            let node = admin::Node { published, control, journal, dns, store };
+            let connections = descriptors.admin;
+            let (seats, dropped) = (running.seats().clone(), running.dropped().clone());
+            let node = admin::Node { published, control, journal, dns, store, seats, dropped, connections };
             bound.start(&admin, node)
         });
         let (admin, orders) = started.transpose().map_err(|error| other(&error))?.unzip();
@@ -211,7 +216,7 @@ impl Node {
         let node = self.latest.world().node.to_string();
         self.herald.tell(News::Start { node, zones });
         if let Some(admin) = &self.admin {
-            info!(addresses = ?admin.addresses(), "admin server listening");
+            info!(addresses = ?admin.addresses(), socket = admin.socket().map(|path| tracing::field::display(path.display())), "admin server listening");
         }
         loop {
             let reason = tokio::select! {
@@ -310,7 +315,7 @@ impl Files {
         let mut serials = Batch::default();
         put_serials(&loaded.blueprint, &mut serials);
         self.store.write(serials);
-        let admin = |server: &Server| server.admin.as_ref().map(|admin| admin.listen.clone());
+        let admin = |server: &Server| server.admin.as_ref().map(|admin| (admin.listen.clone(), admin.socket.clone()));
         let fixed = |server: &Server| (server.state.clone(), server.listen.clone(), admin(server));
         if previous.is_some() && fixed(&loaded.server) != fixed(&self.server) {
             warn!("the state folder and the listening addresses change only with a restart");

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use subtle::ConstantTimeEq;
 
 use super::code::Code;
-use super::decode::{Placed, Table, Value};
+use super::decode::{Placed, Table, Value, entries};
 use super::fault::{Fault, Faults};
 use super::kept;
 use super::listen::{self, Listen};
@@ -21,18 +21,56 @@ const PORT: u16 = 8053;
 /// Octets of a token. 16 hexadecimal digits are 64 bits, more than anybody guesses over a network.
 const TOKEN_LENGTH: std::ops::RangeInclusive<usize> = 16..=1024;
 
+/// Octets of a socket's path: 107 (unix(7)) without the ending that it has until it is ready.
+const MAX_SOCKET: usize = 103;
+
 /// How long a host name is at most, in characters.
 const MAX_HOST: usize = 253;
 
 /// The admin HTTP server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Admin {
-    /// Where it listens; at least one.
+    /// Where it listens.
     pub listen: Vec<SocketAddr>,
-    /// What requests must show; there wherever it listens off loopback.
-    pub token: Option<Token>,
+    /// Its socket in the file system. There is one if it listens nowhere else.
+    pub socket: Option<PathBuf>,
+    /// What requests must show one of; at least one wherever it listens off loopback.
+    pub grants: Vec<Grant>,
     /// Names that requests may be sent to besides address literals and `localhost`, in lower case.
     pub hosts: Vec<Box<str>>,
+}
+
+/// A token, and what whoever shows it may do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// The token.
+    pub token: Token,
+    /// At least one.
+    pub may: Vec<Purpose>,
+}
+
+/// What a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To see how the node stands, and what happens.
+    Read,
+    /// To tell how endpoints are, how their requests went, and round trips.
+    Report,
+    /// To see, set and unset TXT records.
+    Txt,
+    /// To change what is answered: overrides, roll-outs and reloads.
+    Order,
+}
+
+impl Purpose {
+    /// All of them, and their words.
+    pub const ALL: [(&'static str, Self); 4] =
+        [("read", Self::Read), ("report", Self::Report), ("txt", Self::Txt), ("order", Self::Order)];
+
+    /// Its word.
+    pub fn as_str(self) -> &'static str {
+        Self::ALL.iter().find(|(_, purpose)| *purpose == self).map_or("", |(word, _)| word)
+    }
 }
 
 /// A secret that requests show. It is printed by nothing.
@@ -70,8 +108,8 @@ impl fmt::Debug for Token {
 pub(super) struct AdminSection {
     /// `None` where the section is absent, or faulty.
     pub(super) admin: Option<Admin>,
-    /// The file of the token.
-    pub(super) file: Option<PathBuf>,
+    /// The files of tokens.
+    pub(super) files: Vec<PathBuf>,
 }
 
 /// Reads `[admin]`. Relative paths continue `folder`.
@@ -81,18 +119,22 @@ pub(super) fn read(value: Option<Value<'_>>, folder: &Path, dns: &Listen, faults
     let anchor = value.anchor();
     let before = faults.0.len();
     let Some(mut table) = value.table("`[admin]`", faults) else { return AdminSection::default() };
-    let listen = table.require("listen", faults).map(|value| read_addresses(&value, faults)).unwrap_or_default();
-    let (token, file) = read_token(&mut table, folder, faults);
+    let socket = table.take("socket");
+    let listen = if socket.is_some() { table.take("listen") } else { table.require("listen", faults) };
+    let listen = listen.map(|value| read_addresses(&value, faults)).unwrap_or_default();
+    let socket = socket.and_then(|value| read_socket(&value, folder, faults));
+    let (grants, files) = read_grants(&mut table, folder, faults);
     let hosts = table.take("hosts").map(|value| value.each(faults, read_host)).unwrap_or_default();
     table.finish(faults);
     // A token that is faulty is told of already.
-    if token.is_none() && !faults.has_errors_since(before) {
+    if grants.is_empty() && !faults.has_errors_since(before) {
         check_loopback(&listen, &anchor, faults);
     }
     listen::check_admin(&listen, dns, faults);
     let listen: Vec<SocketAddr> = listen.into_iter().map(|address| address.value).collect();
-    let admin = (!listen.is_empty()).then_some(Admin { listen, token, hosts });
-    AdminSection { admin, file }
+    let is_served = !listen.is_empty() || socket.is_some();
+    let admin = is_served.then_some(Admin { listen, socket, grants, hosts });
+    AdminSection { admin, files }
 }
 
 /// An address, or a list of them.
@@ -116,7 +158,53 @@ fn read_addresses(value: &Value<'_>, faults: &mut Faults) -> Vec<Placed<SocketAd
     addresses
 }
 
-/// The token, and the file that it stands in.
+/// The path of the socket in the file system.
+fn read_socket(value: &Value<'_>, folder: &Path, faults: &mut Faults) -> Option<PathBuf> {
+    let text = value.string(faults)?;
+    let path = folder.join(&text.value);
+    if path.as_os_str().len() > MAX_SOCKET {
+        let message = format!("{} is too long for a socket: {MAX_SOCKET} octets at most", path.display());
+        faults.push(Fault::error(&text.place, message, ""));
+        return None;
+    }
+    Some(path)
+}
+
+/// All tokens, and the files that they stand in.
+fn read_grants(table: &mut Table<'_>, folder: &Path, faults: &mut Faults) -> (Vec<Grant>, Vec<PathBuf>) {
+    let (mut grants, mut files) = (Vec::new(), Vec::new());
+    let (token, file) = read_token(table, folder, faults);
+    grants.extend(token.map(|token| Grant { token, may: Purpose::ALL.map(|(_, purpose)| purpose).to_vec() }));
+    files.extend(file);
+    for value in entries(table.take("tokens").as_ref(), "`[admin.tokens]`", faults) {
+        let Some(mut table) = value.table("a token", faults) else { continue };
+        let before = faults.0.len();
+        let (token, file) = read_token(&mut table, folder, faults);
+        files.extend(file);
+        if token.is_none() && !faults.has_errors_since(before) {
+            let message = format!("the token `{}` needs `token` or `token_file`", value.key);
+            faults.push(Fault::error(&value.anchor(), message, "none here"));
+        }
+        let may = table.require("may", faults).map(|may| {
+            may.items("`may` needs a purpose", faults)
+                .iter()
+                .filter_map(|item| item.word(&Purpose::ALL, faults))
+                .collect()
+        });
+        table.finish(faults);
+        let may = may.map(|may: Vec<Placed<Purpose>>| may.into_iter().map(|purpose| purpose.value).collect());
+        let Some((token, may)) = token.zip(may) else { continue };
+        if grants.iter().any(|other| other.token == token) {
+            let message = format!("the token `{}` is the same as another one", value.key);
+            faults.push(Fault::error(&value.anchor(), message, "each has its own"));
+            continue;
+        }
+        grants.push(Grant { token, may });
+    }
+    (grants, files)
+}
+
+/// A token, and the file that it stands in.
 fn read_token(table: &mut Table<'_>, folder: &Path, faults: &mut Faults) -> (Option<Token>, Option<PathBuf>) {
     let (token, file) = (table.take("token"), table.take("token_file"));
     let expected = format!(

@@ -81,7 +81,7 @@ use server::ServerFile;
 use site::Site;
 use zone::{ZoneDraft, ZoneReader};
 
-pub use admin::{Admin, Token};
+pub use admin::{Admin, Grant, Purpose, Token};
 pub use code::Code;
 pub use decode::parse_duration;
 pub use fault::{Fault, Faults, MAX_TOLD, Severity};

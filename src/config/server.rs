@@ -72,8 +72,8 @@ pub(super) fn read(mut table: Table<'_>, folder: &Path, drafts: &mut Drafts, fau
     let (zones, state) = (path("zones"), path("state"));
     let site = table.take("site").and_then(|value| site::read(&value, faults));
     let ListenSection { listen, credentials, mut files } = listen::read(table.take("listen"), folder, faults);
-    let AdminSection { admin, file } = admin::read(table.take("admin"), folder, &listen, faults);
-    files.extend(file);
+    let AdminSection { admin, files: token_files } = admin::read(table.take("admin"), folder, &listen, faults);
+    files.extend(token_files);
     let databases = read_databases(table.take("geoip"), folder, faults);
     let database_places = databases.iter().map(|database| database.place.clone()).collect();
     let databases = databases.into_iter().map(|database| database.value).collect();

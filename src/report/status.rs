@@ -32,6 +32,21 @@ pub struct When {
     pub unix_time: u64,
     /// Since the node began to answer.
     pub uptime: Duration,
+    /// What clients take up then.
+    pub traffic: Traffic,
+}
+
+/// What clients take up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Traffic {
+    /// Connections of DNS now, over TCP, TLS, HTTPS and QUIC.
+    pub connections: usize,
+    /// How many there may be.
+    pub most_connections: usize,
+    /// Those that were closed so far because others came. If it grows, raise the limit of descriptors or look for an attack.
+    pub closed_connections: u64,
+    /// Queries over UDP that the kernel dropped so far, because more came than the workers could read.
+    pub dropped_queries: u64,
 }
 
 /// How a node stands.
@@ -47,6 +62,9 @@ pub struct Status {
     pub uptime: u64,
     /// Of the snapshot that it answers from.
     pub generation: u64,
+    /// What clients take up.
+    #[serde(default)]
+    pub traffic: Traffic,
     /// Until when last states are held at most, because the node doubts its own probes; absent while it does not.
     pub held_until: Option<u64>,
     /// All zones.
@@ -183,6 +201,7 @@ impl Status {
             time: when.unix_time,
             uptime: when.uptime.as_secs(),
             generation: snapshot.generation(),
+            traffic: when.traffic,
             held_until: survey.held_until.map(|until| until.as_secs()),
             zones: snapshot.zones().iter().zip(&world.zones).map(|(served, spec)| zone(served, spec)).collect(),
             more_names: names.len().saturating_sub(limit),

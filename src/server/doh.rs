@@ -7,13 +7,14 @@ use data_encoding::BASE64URL_NOPAD;
 use domain::base::iana::Rcode;
 use domain::base::{Message, Rtype};
 use domain::rdata::Soa;
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::http::uri::Authority;
 use hyper::{Method, Request, Response, StatusCode, Version};
 use percent_encoding::percent_decode_str;
 
+use super::service::{SHORT_QUERY, SharedDesk};
 use crate::wire::{HEADER_LENGTH, MAX_MESSAGE};
 
 /// Where queries are taken. RFC 8484 leaves it to the server; this is what its examples have, and clients by default.
@@ -49,6 +50,8 @@ pub(super) enum Rejection {
     Cut,
     /// What was sent is not a query.
     NotAQuery,
+    /// The client leaves too many answers unread.
+    Busy,
 }
 
 impl Rejection {
@@ -60,6 +63,7 @@ impl Rejection {
             Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
+            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -74,6 +78,7 @@ impl Rejection {
             Self::Timeout => "the body took too long\n",
             Self::Cut => "the body was cut\n",
             Self::NotAQuery => "this is not a query of DNS\n",
+            Self::Busy => "too many answers wait to be read\n",
         }
     }
 
@@ -92,14 +97,14 @@ impl Rejection {
 }
 
 /// The query that a request carries.
-pub(super) async fn read_query(request: Request<Incoming>) -> Result<Bytes, Rejection> {
+pub(super) async fn read_query(request: Request<Incoming>, desk: &SharedDesk) -> Result<Bytes, Rejection> {
     check_host(&request)?;
     if !is_path(request.uri().path()) {
         return Err(Rejection::NotFound);
     }
     let query = match *request.method() {
         Method::GET | Method::HEAD => read_variable(request.uri().query().unwrap_or_default())?,
-        Method::POST if is_message(&request) => read_body(request.into_body()).await?,
+        Method::POST if is_message(&request) => read_body(request.into_body(), desk).await?,
         Method::POST => return Err(Rejection::MediaType),
         _ => return Err(Rejection::Method),
     };
@@ -151,12 +156,23 @@ fn read_variable(query: &str) -> Result<Bytes, Rejection> {
     Ok(message.into())
 }
 
-async fn read_body(body: Incoming) -> Result<Bytes, Rejection> {
-    match Limited::new(body, MAX_MESSAGE).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(Rejection::TooLarge),
-        Err(_) => Err(Rejection::Cut),
+/// The whole of a body; a long one when it is the connection's turn to have one.
+async fn read_body(mut body: Incoming, desk: &SharedDesk) -> Result<Bytes, Rejection> {
+    let mut message = Vec::new();
+    let mut long_turn = None;
+    while let Some(frame) = body.frame().await {
+        // Trailers are nobody's.
+        let Ok(octets) = frame.map_err(|_| Rejection::Cut)?.into_data() else { continue };
+        let length = message.len() + octets.len();
+        if length > MAX_MESSAGE {
+            return Err(Rejection::TooLarge);
+        }
+        if length > SHORT_QUERY && long_turn.is_none() {
+            long_turn = Some(desk.long_turn().await);
+        }
+        message.extend_from_slice(&octets);
     }
+    Ok(message.into())
 }
 
 /// The response that carries an answer.

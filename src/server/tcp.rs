@@ -13,10 +13,10 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::https;
-use super::seats::Seat;
 use super::service::Service;
 use super::stream::Conversation;
 use crate::answer::{Asker, Transport};
+use crate::seats::Seat;
 
 /// How long nothing is accepted when there are no descriptors or no memory left for it.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -72,7 +72,8 @@ impl Acceptor {
         if stream.set_nodelay(true).is_err() {
             return;
         }
-        let seat = self.service.seats.take(client);
+        // Nobody's seat is safe here: who asks is active.
+        let Some(seat) = self.service.seats.take(client) else { return };
         let (protocol, service) = (self.protocol.clone(), self.service.clone());
         tokio::spawn(async move {
             tokio::select! {
