@@ -21,6 +21,7 @@ pub mod snapshot;
 pub mod steering;
 pub mod store;
 pub mod suggest;
+pub mod vital;
 pub mod watch;
 pub mod webhook;
 pub mod wire;

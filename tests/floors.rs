@@ -13,7 +13,7 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 /// The rooms from the ground up. Rooms on one line do not know each other.
 const FLOORS: &[&[&str]] = &[
-    &["name", "geo", "health", "suggest"],
+    &["name", "geo", "health", "suggest", "vital"],
     &["latency"],
     &["wire", "steering", "overrides", "load"],
     &["zone", "rollout"],
@@ -44,7 +44,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("hyper_util", &["admin", "cli", "monitor", "server"]),
     ("ipnet", &["config", "geo", "latency", "report", "snapshot", "store"]),
     ("ipnetwork", &["geoip"]),
-    ("libc", &["monitor", "server"]),
+    ("libc", &["cli", "monitor", "server"]),
     ("maxminddb", &["geoip"]),
     ("notify_debouncer_full", &["cli"]),
     ("percent_encoding", &["server"]),
@@ -62,7 +62,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("strsim", &["suggest"]),
     ("subtle", &["config"]),
     ("tempfile", &["cli"]),
-    ("tokio", &["admin", "cli", "control", "monitor", "seats", "server", "webhook"]),
+    ("tokio", &["admin", "cli", "control", "monitor", "seats", "server", "vital", "webhook"]),
     ("tokio_rustls", &["monitor", "server"]),
     ("toml", &["config"]),
     ("tracing", &["admin", "cli", "control", "monitor", "server", "store", "webhook"]),

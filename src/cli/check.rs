@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::load::{Loaded, Loader};
+use super::output;
 use crate::config::{Fault, Faults, Severity};
 use crate::report;
 
@@ -17,17 +18,16 @@ pub(super) fn run(path: &Path, json: bool) -> ExitCode {
         }
         Err(faults) => (faults, None),
     };
-    let good = summary.is_some();
+    let code = if summary.is_some() { ExitCode::SUCCESS } else { ExitCode::from(super::BAD) };
     if json {
-        println!("{}", report::to_json(&report::Check { faults, summary }));
-    } else {
-        super::print_faults(&faults);
-        match &summary {
-            Some(summary) => println!("{summary}"),
-            None => eprintln!("{}", count(&faults)),
-        }
+        return output::print(report::to_json(&report::Check { faults, summary }), code);
     }
-    if good { ExitCode::SUCCESS } else { ExitCode::from(super::BAD) }
+    super::print_faults(&faults);
+    if let Some(summary) = summary {
+        return output::print(summary, code);
+    }
+    output::complain(count(&faults));
+    code
 }
 
 fn count(faults: &Faults) -> String {

@@ -38,10 +38,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
     let live = if arguments.offline { None } else { ask_node(arguments) };
     match live.unwrap_or_else(|| explain_offline(arguments)) {
-        Ok(explanation) => {
-            arguments.ask.print(&explanation, ToString::to_string);
-            ExitCode::SUCCESS
-        }
+        Ok(explanation) => arguments.ask.print(&explanation, ToString::to_string, ExitCode::SUCCESS),
         Err(failure) => failure.exit(),
     }
 }

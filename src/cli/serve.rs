@@ -11,12 +11,13 @@
 
 mod herald;
 mod orders;
+mod signals;
 
-use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -26,11 +27,12 @@ use tracing::{error, info, warn};
 use super::descriptors::Descriptors;
 use super::kept_latency::KeptLatency;
 use super::load::{Loaded, Loader};
+use super::log::{Log, log_to_stderr};
 use super::log_faults;
 use super::watch_files::FileWatch;
 use crate::admin::{self, Journal};
 use crate::answer::Rotation;
-use crate::config::{Faults, Listen, Server, Severity};
+use crate::config::{Fault, Faults, Listen, Server, Severity};
 use crate::control::{self, Control, DynamicTxt, Event, Handle, Keep, OverrideEvent, RolloutEvent};
 use crate::health::{Comeback, Kept, Outcome, Target};
 use crate::monitor::Prober;
@@ -43,53 +45,95 @@ use crate::snapshot::{Blueprint, Snapshot};
 use crate::store::{
     Batch, COMEBACKS, HEALTH, HealthRecord, OVERRIDES, OverrideRecord, ROLLOUTS, RolloutRecord, SERIALS, Store,
 };
+use crate::vital::{self, Alarm, Ends};
 use crate::watch::Lateness;
 use herald::Herald;
 use orders::Orders;
+pub(super) use signals::Signals;
 
 /// How long control may take to hand over what is to be kept when the node stops; milliseconds, unless it hangs.
 const LAST_EVENT: Duration = Duration::from_millis(500);
 
-/// Why serving did not begin.
-pub(super) enum StartError {
+/// Why serving did not begin, or ended although nobody told it to.
+pub(super) enum ServeError {
     /// The configuration has faults.
     Faults(Faults),
     /// Something else, in a sentence.
     Other(String),
 }
 
-impl From<Faults> for StartError {
+impl From<Faults> for ServeError {
     fn from(faults: Faults) -> Self {
         Self::Faults(faults)
     }
 }
 
-/// Serves until a signal says to stop. Exit code 1 if that never began.
+/// Serves until a signal says to stop. Exit code 1 if that never began, or ended by itself.
 pub(super) fn run(path: &Path) -> ExitCode {
-    run_to_end(async {
-        let node = Node::start(path).await?;
-        node.run().await;
-        Ok(())
+    run_to_end(|log, signals| async move {
+        log_to_stderr(&log);
+        let (alarm, ends) = vital::alarm();
+        // Until answers begin there is nothing to drain.
+        let node = tokio::select! {
+            () = signals.stop() => return Ok(()),
+            node = Node::start(path, &alarm) => node?,
+        };
+        node.run(signals, ends).await
     })
 }
 
-/// Runs on all processors what serves until it is told to stop, and tells why if it never began.
-pub(super) fn run_to_end(serving: impl Future<Output = Result<(), StartError>>) -> ExitCode {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| StartError::Other(format!("no runtime for tasks: {error}")));
-    match runtime.and_then(|runtime| runtime.block_on(serving)) {
+/// Runs on all processors what serves until it is told to stop. Tells on standard error, which the log is for, why it never
+/// began or ended by itself.
+pub(super) fn run_to_end<F: Future<Output = Result<(), ServeError>>>(
+    serve: impl FnOnce(Log, Signals) -> F,
+) -> ExitCode {
+    let log = match Log::start(std::io::stderr()) {
+        Ok(log) => log,
+        Err(error) => {
+            super::output::complain(format_args!("truenorth: there is no thread for the log: {error}"));
+            return ExitCode::from(super::BAD);
+        }
+    };
+    let code = match serve_with(&log, serve) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(StartError::Faults(faults)) => {
-            super::print_faults(&faults);
+        Err(error) => {
+            let text = match error {
+                ServeError::Faults(faults) => super::draw_faults(&faults),
+                ServeError::Other(why) => format!("truenorth: {why}"),
+            };
+            log.write(format!("{text}\n").as_bytes());
             ExitCode::from(super::BAD)
         }
-        Err(StartError::Other(why)) => {
-            eprintln!("truenorth: {why}");
-            ExitCode::from(super::BAD)
-        }
-    }
+    };
+    log.finish();
+    code
+}
+
+fn serve_with<F: Future<Output = Result<(), ServeError>>>(
+    log: &Log,
+    serve: impl FnOnce(Log, Signals) -> F,
+) -> Result<(), ServeError> {
+    let other = |what: &str, error: &dyn std::fmt::Display| ServeError::Other(format!("{what}: {error}"));
+    // First of all: a signal that comes from now on is not lost.
+    let signals = Signals::handle(log.clone()).map_err(|error| other("signals cannot be handled", &error))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| other("no runtime for tasks", &error))?;
+    let result = runtime.block_on(serve(log.clone(), signals));
+    // Nothing that hangs keeps the process: a name that is looked up for a webhook, for example.
+    runtime.shutdown_background();
+    result
+}
+
+/// Does work that may take long on a thread of its own, and waits for it. An error says why nothing came of it.
+async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, String> {
+    let (done, result) = oneshot::channel();
+    let work = move || {
+        // Nobody waits any more when the node stops.
+        let _ = done.send(work());
+    };
+    let spawned = thread::Builder::new().name("files".to_owned()).spawn(work);
+    spawned.map_err(|error| format!("the files are not read: there is no thread for it: {error}"))?;
+    result.await.map_err(|_| "the files are not read: the thread that does it panicked".to_owned())
 }
 
 /// A node that serves.
@@ -101,7 +145,6 @@ pub(super) struct Node {
     control_task: tokio::task::JoinHandle<()>,
     lateness: Arc<Lateness>,
     addresses: Vec<std::net::SocketAddr>,
-    signals: Signals,
     encrypted: EncryptedAddresses,
     /// The configuration adopted last, with the TXT records that are set.
     latest: Arc<Blueprint>,
@@ -113,26 +156,27 @@ pub(super) struct Node {
 
 /// What a reload reads from and writes to.
 struct Files {
-    loader: Loader,
+    path: PathBuf,
+    /// Lent to the thread that reads.
+    loader: Option<Loader>,
     store: Arc<Store>,
     server: Server,
     watch: FileWatch,
 }
 
 impl Node {
-    /// Reads everything, binds every socket, probes every target once, and begins to answer.
-    pub(super) async fn start(path: &Path) -> Result<Self, StartError> {
-        let other = |error: &dyn std::fmt::Display| StartError::Other(error.to_string());
-        // First of all: a signal that comes from now on is not lost.
-        let signals = Signals::new().map_err(|error| other(&error))?;
-        let (files, loaded, txt) = Files::open(path)?;
+    /// Reads everything, binds every socket, probes every target once, and begins to answer. Parts of the node that end by
+    /// themselves are told to `alarm`.
+    pub(super) async fn start(path: &Path, alarm: &Alarm) -> Result<Self, ServeError> {
+        let other = |error: &dyn std::fmt::Display| ServeError::Other(error.to_string());
+        let (files, loaded, txt) = Files::open(path.to_owned()).await?;
         log_faults(&loaded.warnings);
         if let Some(notice) = Summary::of(loaded.blueprint.world()).notice() {
             warn!("{notice}");
         }
         let workers = std::thread::available_parallelism().map_err(|error| other(&error))?;
         let Listen { dns, tls, https, quic } = loaded.server.listen.clone();
-        let mut bound = Bound::new(&dns, workers).map_err(|error| other(&error))?;
+        let mut bound = Bound::new(&dns, workers).map_err(|error| other(&error))?.with_alarm(alarm.clone());
         if let Some(credentials) = loaded.credentials {
             let encrypted = EncryptedAddresses { tls, https, quic };
             bound = bound.with_encrypted(&encrypted, credentials).map_err(|error| other(&error))?;
@@ -147,7 +191,7 @@ impl Node {
         let bound = bound.with_tcp_limits(TcpLimits::default().within(descriptors.dns));
 
         let journal = Arc::new(Journal::new());
-        let herald = Herald::new(journal.clone());
+        let herald = Herald::new(journal.clone(), alarm.part("the task that tells what happens"));
         herald.set_webhooks(loaded.server.webhooks, &loaded.blueprint.world().node);
         let (control, received) = Handle::new();
         let (first, first_published) = oneshot::channel();
@@ -155,9 +199,9 @@ impl Node {
         let lateness = machine.lateness();
         let latency = KeptLatency::new(files.store.clone());
         let (keep, measured) = (keeper(files.store.clone()), latency.clone());
-        let keep_latency = move |table, now| measured.keep(table, now);
+        let keep_latency = move |table, now| drop(measured.keep(table, now));
         let running = control::run(machine, received, prober(), publisher(first), keep, keep_latency, herald.teller());
-        let control_task = tokio::spawn(running);
+        let control_task = tokio::spawn(alarm.part("control").run(running));
         let kept = files.store.all(&HEALTH).into_iter().map(|(target, record)| (target, Kept::from(record)));
         control.tell(Event::Restore(kept.collect())).await;
         let comebacks = files.store.all(&COMEBACKS).into_iter().map(|(key, record)| (key, Comeback::from(record)));
@@ -175,10 +219,10 @@ impl Node {
         let running = bound.start(published.clone(), Arc::new(Rotation::default())).map_err(|error| other(&error))?;
         let started = admin.map(|(bound, admin)| {
             let (published, control) = (published.clone(), control.clone());
-            let (dns, store) = (addresses.clone(), files.store.clone());
+            let (dns, store, alarm) = (addresses.clone(), files.store.clone(), alarm.clone());
             let connections = descriptors.admin;
             let (seats, dropped) = (running.seats().clone(), running.dropped().clone());
-            let node = admin::Node { published, control, journal, dns, store, seats, dropped, connections };
+            let node = admin::Node { published, control, journal, dns, store, seats, dropped, connections, alarm };
             bound.start(&admin, node)
         });
         let (admin, orders) = started.transpose().map_err(|error| other(&error))?.unzip();
@@ -190,7 +234,6 @@ impl Node {
             control_task,
             lateness,
             addresses,
-            signals,
             encrypted,
             latest,
             txt,
@@ -205,8 +248,8 @@ impl Node {
         &self.addresses
     }
 
-    /// Reloads when asked to, until asked to stop; then drains.
-    pub(super) async fn run(mut self) {
+    /// Reloads when asked to, until asked to stop; then drains. An error says which part of the node ended by itself.
+    pub(super) async fn run(mut self, signals: Signals, mut ends: Ends) -> Result<(), ServeError> {
         let zones = self.published.load().zones().len();
         info!(addresses = ?self.addresses, zones, "answering");
         let EncryptedAddresses { tls, https, quic } = &self.encrypted;
@@ -218,24 +261,17 @@ impl Node {
         if let Some(admin) = &self.admin {
             info!(addresses = ?admin.addresses(), socket = admin.socket().map(|path| tracing::field::display(path.display())), "admin server listening");
         }
-        loop {
-            let reason = tokio::select! {
-                signal = self.signals.next() => match signal {
-                    Signal::Reload => "signal",
-                    Signal::Stop => break,
-                },
-                () = self.files.watch.changed() => "file changed",
-                order = self.orders.next() => {
-                    self.obey(order).await;
-                    continue;
-                }
-                () = orders::expiry(&self.txt) => {
-                    self.expire().await;
-                    continue;
-                }
-            };
-            // What is wrong was told.
-            let _ = self.reload(reason).await;
+        let failed = loop {
+            // What is under way is dropped: nobody was told that it is done.
+            tokio::select! {
+                biased;
+                () = signals.stop() => break None,
+                end = ends.next() => break Some(end),
+                () = self.turn(&signals) => {}
+            }
+        };
+        if let Some(end) = failed {
+            error!("{end}, which is a bug of truenorth: the node ends, for what it answers would be out of date soon");
         }
         let late = |share| tracing::field::debug(self.lateness.quantile(share));
         let (p50, p99, longest) = (late(0.5), late(0.99), self.lateness.longest());
@@ -248,22 +284,43 @@ impl Node {
             }
         };
         // What is kept comes to disk while the last queries are answered.
-        let stopped = tokio::time::timeout(LAST_EVENT, async {
-            self.control.tell(Event::Stop).await;
-            let _ = (&mut self.control_task).await;
-        });
-        let ((), (), (), stopped) = tokio::join!(admin, self.running.stop(), self.herald.stop(), stopped);
-        if stopped.is_err() {
-            self.control_task.abort();
-            warn!("the last changes of health may not be kept");
+        let kept = async {
+            let stopped = tokio::time::timeout(LAST_EVENT, async {
+                self.control.tell(Event::Stop).await;
+                let _ = (&mut self.control_task).await;
+            });
+            if stopped.await.is_err() {
+                self.control_task.abort();
+                warn!("the last changes of health may not be kept: control takes too long to end");
+            }
+            let store = self.files.store.clone();
+            // Without a thread it is closed when it is dropped.
+            let _ = beside(move || store.close()).await;
+        };
+        let ((), (), (), ()) = tokio::join!(admin, self.running.stop(), self.herald.stop(), kept);
+        match failed {
+            None => Ok(()),
+            Some(end) => Err(ServeError::Other(format!("the node ended: {end}"))),
         }
+    }
+
+    /// Waits for the next thing that is to be done, and does it.
+    async fn turn(&mut self, signals: &Signals) {
+        let reason = tokio::select! {
+            () = signals.reload() => "signal",
+            () = self.files.watch.changed() => "file changed",
+            order = self.orders.next() => return self.obey(order).await,
+            () = orders::expiry(&self.txt) => return self.expire().await,
+        };
+        // What is wrong was told.
+        let _ = self.reload(reason).await;
     }
 
     /// The faults that keep the old configuration, or what is about to be served.
     async fn reload(&mut self, reason: &str) -> admin::Reloaded {
         let previous = self.published.load_full();
         // Reading and compiling take a while; probes and answers go on meanwhile.
-        let loaded = tokio::task::block_in_place(|| self.files.load(Some(&previous), &self.txt));
+        let loaded = self.files.load(Some(previous), &self.txt).await;
         let faults = loaded.as_ref().map_or_else(|faults| faults, |loaded| &loaded.warnings);
         log_faults(faults);
         let (errors, warnings) = (faults.count(Severity::Error), faults.count(Severity::Warning));
@@ -286,24 +343,38 @@ impl Node {
 }
 
 impl Files {
-    fn open(path: &Path) -> Result<(Self, Loaded, DynamicTxt), StartError> {
-        let mut loader = Loader::new(path);
-        // Where the state folder is stands in the configuration, and the last serials stand in the state folder.
-        // What else was loaded is let go at once: big zones need not stand in memory twice.
-        let Loaded { server, watched, .. } = loader.load(&|_| None, None)?;
-        let store = Store::open(&server.state).map_err(|error| StartError::Other(error.to_string()))?;
-        let watch = FileWatch::new(&watched).map_err(|error| StartError::Other(error.to_string()))?;
-        let mut files = Self { loader, store: Arc::new(store), server, watch };
+    async fn open(path: PathBuf) -> Result<(Self, Loaded, DynamicTxt), ServeError> {
+        let from = path.clone();
+        let opened = beside(move || {
+            let mut loader = Loader::new(&from);
+            // Where the state folder is stands in the configuration, and the last serials stand in the state folder.
+            // What else was loaded is let go at once: big zones need not stand in memory twice.
+            let Loaded { server, watched, .. } = loader.load(&|_| None, None)?;
+            let store = Store::open(&server.state).map_err(|error| ServeError::Other(error.to_string()))?;
+            let watch = FileWatch::new(&watched).map_err(|error| ServeError::Other(error.to_string()))?;
+            Ok::<_, ServeError>((loader, store, server, watch))
+        });
+        let (loader, store, server, watch) = opened.await.map_err(ServeError::Other)??;
+        let mut files = Self { path, loader: Some(loader), store: Arc::new(store), server, watch };
         let txt = files.kept_txt();
-        let loaded = files.load(None, &txt)?;
+        let loaded = files.load(None, &txt).await?;
         Ok((files, loaded, txt))
     }
 
     /// Reads everything; the TXT records that are set are part of it.
-    fn load(&mut self, previous: Option<&Snapshot>, txt: &DynamicTxt) -> Result<Loaded, Faults> {
-        let store = &self.store;
-        let last_serial = |origin: &Name| store.get(&SERIALS, &origin.to_string());
-        let mut loaded = self.loader.load(&last_serial, previous)?;
+    async fn load(&mut self, previous: Option<Arc<Snapshot>>, txt: &DynamicTxt) -> Result<Loaded, Faults> {
+        let is_reload = previous.is_some();
+        let store = self.store.clone();
+        // A loader that was lost with its thread had nothing but what it read before.
+        let mut loader = self.loader.take().unwrap_or_else(|| Loader::new(&self.path));
+        let read = beside(move || {
+            let last_serial = |origin: &Name| store.get(&SERIALS, &origin.to_string());
+            let loaded = loader.load(&last_serial, previous.as_deref());
+            (loader, loaded)
+        });
+        let (loader, loaded) = read.await.map_err(|why| Faults(vec![Fault::without_place(why)]))?;
+        self.loader = Some(loader);
+        let mut loaded = loaded?;
         if loaded.forbidden.has_errors() {
             return Err(loaded.forbidden);
         }
@@ -317,7 +388,7 @@ impl Files {
         self.store.write(serials);
         let admin = |server: &Server| server.admin.as_ref().map(|admin| (admin.listen.clone(), admin.socket.clone()));
         let fixed = |server: &Server| (server.state.clone(), server.listen.clone(), admin(server));
-        if previous.is_some() && fixed(&loaded.server) != fixed(&self.server) {
+        if is_reload && fixed(&loaded.server) != fixed(&self.server) {
             warn!("the state folder and the listening addresses change only with a restart");
         }
         if let Err(error) = self.watch.follow(&loaded.watched) {
@@ -401,36 +472,5 @@ fn keeper(store: Arc<Store>) -> impl Fn(Keep) {
             }
         }
         store.write(batch);
-    }
-}
-
-/// What the operator's signals ask for.
-enum Signal {
-    Reload,
-    Stop,
-}
-
-struct Signals {
-    hangup: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
-}
-
-impl Signals {
-    fn new() -> io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self {
-            hangup: signal(SignalKind::hangup())?,
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
-    }
-
-    async fn next(&mut self) -> Signal {
-        tokio::select! {
-            _ = self.hangup.recv() => Signal::Reload,
-            _ = self.terminate.recv() => Signal::Stop,
-            _ = self.interrupt.recv() => Signal::Stop,
-        }
     }
 }

@@ -72,8 +72,8 @@ pub(super) fn status(arguments: &StatusArguments) -> ExitCode {
     let told: Result<Status, AskError> = arguments.ask.get("/v1/status", &query).and_then(Answer::shape);
     match told {
         Ok(status) => {
-            arguments.ask.print(&status, |status| status.table(std::io::stdout().is_terminal()));
-            ExitCode::SUCCESS
+            let table = |status: &Status| status.table(std::io::stdout().is_terminal());
+            arguments.ask.print(&status, table, ExitCode::SUCCESS)
         }
         Err(error) => error.exit(),
     }
@@ -87,8 +87,8 @@ pub(super) fn reload(ask: &Ask) -> ExitCode {
         Ok(told) => told,
         Err(error) => return error.exit(),
     };
-    ask.print(&told, ToString::to_string);
-    if told.error.is_none() { ExitCode::SUCCESS } else { ExitCode::from(super::BAD) }
+    let code = if told.error.is_none() { ExitCode::SUCCESS } else { ExitCode::from(super::BAD) };
+    ask.print(&told, ToString::to_string, code)
 }
 
 /// Exit code 1 if it cannot be, or no node answers.
@@ -109,10 +109,7 @@ pub(super) fn txt(command: &Txt) -> ExitCode {
     };
     let told: Result<TxtList, AskError> = answer.and_then(Answer::shape);
     match told {
-        Ok(list) => {
-            ask.print(&list, ToString::to_string);
-            ExitCode::SUCCESS
-        }
+        Ok(list) => ask.print(&list, ToString::to_string, ExitCode::SUCCESS),
         Err(error) => error.exit(),
     }
 }

@@ -23,6 +23,7 @@ mod latency;
 mod loads;
 mod now;
 mod overrides;
+mod pulse;
 mod push;
 mod ramps;
 mod rollouts;
@@ -37,7 +38,7 @@ use std::time::Duration;
 
 use foldhash::fast::RandomState;
 
-pub use handle::{Handle, Message};
+pub use handle::{Handle, Inbox, Message};
 pub use keeping::{BELIEVED_FOR, CONFIRM_EVERY, KEEP_EVERY, KEPT_FOR, Keep};
 pub use latency::{KEEP_LATENCY_EVERY, REMAP_INTERVAL};
 pub use now::Now;

@@ -3,14 +3,16 @@
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use tokio::sync::{mpsc, oneshot};
-use tokio::task::{self, AbortHandle, JoinError, JoinHandle, JoinSet};
+use tokio::sync::oneshot;
+use tokio::task::{self, AbortHandle, JoinError, JoinSet};
 use tracing::field::display;
 use tracing::{error, info, warn};
 
 use super::expiry::Expiries;
+use super::handle::Inbox;
 use super::{
     Control, Effect, Event, Expiring, HoldTurn, Keep, Message, Now, OverrideReply, Part, Publication, RolloutReply,
     Told, Turn,
@@ -34,30 +36,55 @@ impl Retired {
 
 /// Maps in the making, on a thread of their own.
 #[derive(Default)]
-struct Remapping(Option<JoinHandle<(Arc<Blueprint>, Remapped)>>);
+enum Remapping {
+    /// None are wanted.
+    #[default]
+    Idle,
+    /// They are wanted, and the system had no thread for them.
+    Delayed(Arc<Blueprint>, Table),
+    Running(oneshot::Receiver<(Arc<Blueprint>, Remapped)>),
+}
 
 impl Remapping {
     fn begin(&mut self, blueprint: Arc<Blueprint>, table: Table) {
+        let (done, maps) = oneshot::channel();
+        let (of, with) = (blueprint.clone(), table.clone());
         let make = move || {
-            let maps = Remapped::new(&blueprint, table);
-            (blueprint, maps)
+            let maps = Remapped::new(&of, with);
+            // Control may have ended meanwhile.
+            let _ = done.send((of, maps));
         };
-        self.0 = Some(tokio::task::spawn_blocking(make));
+        let was_delayed = matches!(self, Self::Delayed(..));
+        *self = match thread::Builder::new().name("maps".to_owned()).spawn(make) {
+            Ok(_) => Self::Running(maps),
+            Err(error) => {
+                if !was_delayed {
+                    error!(%error, retry = ?SWEEP, "there is no thread to make maps for new round trip times: tried again until there is");
+                }
+                Self::Delayed(blueprint, table)
+            }
+        };
+    }
+
+    /// Tries again if there was no thread.
+    fn retry(&mut self) {
+        if let Self::Delayed(blueprint, table) = self {
+            let (blueprint, table) = (blueprint.clone(), table.clone());
+            self.begin(blueprint, table);
+        }
     }
 
     /// Waits for their end; never ends while none are made.
     async fn ended(&mut self) -> Event {
-        let Some(task) = &mut self.0 else { return std::future::pending().await };
-        let ended = task.await;
-        self.0 = None;
-        match ended {
-            Ok((blueprint, maps)) => Event::Remapped(blueprint, maps),
-            Err(error) => {
-                // Control goes on to think that it runs, and does not ask for what would break off again.
-                error!(%error, "no maps were made for new round trip times");
-                std::future::pending().await
-            }
+        let Self::Running(maps) = self else { return std::future::pending().await };
+        let ended = maps.await;
+        *self = Self::Idle;
+        if let Ok((blueprint, maps)) = ended {
+            return Event::Remapped(blueprint, maps);
         }
+        // Control goes on to think that it runs, and does not ask for what would break off again.
+        error!("no maps were made for new round trip times: their thread panicked");
+        std::future::pending().await
     }
 }
 
@@ -212,7 +239,7 @@ fn wall() -> Duration {
 /// published then.
 pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
     mut control: Control,
-    mut messages: mpsc::Receiver<Message>,
+    mut inbox: Inbox,
     probe: impl Fn(Arc<Target>) -> P,
     mut publish: impl FnMut(Arc<Snapshot>) -> Option<Arc<Snapshot>>,
     keep: impl Fn(Keep),
@@ -228,10 +255,12 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
     let mut untold = Vec::new();
     let mut awake = clock.now().elapsed;
     loop {
+        inbox.beat();
+        remapping.retry();
         let sweep_at = awake + SWEEP;
         let wake_at = control.wake_at().map_or(sweep_at, |at| at.min(sweep_at));
         let message = tokio::select! {
-            message = messages.recv() => match message {
+            message = inbox.receive() => match message {
                 Some(message) => message,
                 None => return,
             },
