@@ -19,7 +19,7 @@ use crate::admin::Journal;
 use crate::config::Webhook;
 use crate::control::{Expiring, Part, Publication, Told, Turn};
 use crate::report::{Changes, News, OverrideShape};
-use crate::vital::Part;
+use crate::vital;
 use crate::watch::Doubted;
 use crate::webhook::Hooks;
 
@@ -45,7 +45,7 @@ pub(super) struct Herald {
 
 impl Herald {
     /// Begins to tell as a part of the node, on the tokio runtime that this is called in.
-    pub(super) fn new(journal: Arc<Journal>, part: Part) -> Self {
+    pub(super) fn new(journal: Arc<Journal>, part: vital::Part) -> Self {
         let (messages, received) = mpsc::unbounded_channel();
         tokio::spawn(part.run(run(received, journal)));
         Self { messages, impacts: Arc::new(Semaphore::new(IMPACTS)) }
