@@ -243,5 +243,5 @@ fn what_is_finer_than_client_subnet_counts_as_its_network_does() {
     let finer = Files::new(&server, &[("gslb.example.com.toml", ZONE)]);
     finer.write("countries.mmdb", database(&countries));
     let www = simulate(&finer, "www.gslb.example.com")["names"][0].clone();
-    assert_near(&www["places"][0]["before"], 129.0 / ((1 << 24) + 256) as f64);
+    assert_near(&www["places"][0]["before"], 129.0 / f64::from((1 << 24) + 256));
 }
