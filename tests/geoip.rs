@@ -268,7 +268,6 @@ fn what_registries_write_as_countries_and_are_none_tells_a_continent() {
 #[test]
 fn files_that_locate_nobody_are_told() {
     let mute = [
-        write(IpVersion::V4, &[]),
         write(IpVersion::V6, &[("2001:db8::/32", json!({}))]),
         write(IpVersion::V4, &[("11.0.0.0/8", json!({ "is_anonymous": true, "is_hosting_provider": true }))]),
         write(IpVersion::V4, &[("11.0.0.0/8", json!({ "connection_type": "Cable/DSL" }))]),

@@ -5,7 +5,8 @@ mod scene;
 use hickory_proto::rr::RecordType::{A, AAAA, TXT};
 use scene::{Reply, Scene};
 use truenorth::answer::Transport;
-use truenorth::geo::{CountryCode, Location, Locations, Prefix, nest};
+use truenorth::geo::{Caps, Coordinates, CountryCode, Location, Locations, Prefix, nest};
+use truenorth::steering::{Criteria, Criterion, Ground, Map};
 
 /// A resolver in the region that is never sent anywhere but to fra.
 const OFFICE_RESOLVER: &str = "198.51.100.53";
@@ -217,4 +218,45 @@ fn a_host_is_looked_up_with_all_of_its_bits_and_narrows_no_scope() {
     let query = scene::query("www", AAAA, "fd00::/48").to_vec().unwrap();
     let reply = scene.send_from("60.0.0.200".parse().unwrap(), &query, Transport::Udp).unwrap();
     assert_eq!(reply.data(), ["2001:db8:f::1"]);
+}
+
+/// MaxMind's test file of cities, whose networks in Great Britain are all longer than /24.
+fn cities() -> Locations {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/geoip/maxmind/GeoIP2-City-Test.mmdb");
+    truenorth::geoip::load(&[path]).unwrap().locations
+}
+
+#[test]
+fn what_a_database_says_of_parts_of_a_network_narrows_no_scope_but_locates_hosts() {
+    let zone = ZONE.replace(
+        "[regions.office]",
+        "[regions.britain]\nclients = [\"country:GB\"]\nprefer = [\"fra\"]\n[regions.office]",
+    );
+    let mut scene = Scene::of_zone_with(cities(), &zone);
+    // 64.0.0.0/3; one bit less would reach 100.64.0.0/10, which tells no place.
+    let reply = ask_from(&mut scene, ANY_RESOLVER, "www", "80.0.0.0/24");
+    assert_eq!((reply.data(), reply.scope()), (vec![IAD.to_owned()], Some(3)));
+    assert_eq!(
+        ask_from(&mut scene, "81.2.69.160", "www", "").data(),
+        [FRA],
+        "a resolver is located by all of its address"
+    );
+    let finer = [("example.com.toml", zone.as_str())];
+    let mut scene = Scene::of_world("[ecs]\nmax_source_v4 = 32\n", &finer, cities());
+    assert_eq!(ask_from(&mut scene, ANY_RESOLVER, "www", "80.0.0.0/24").scope(), Some(8));
+    assert_eq!(ask_from(&mut scene, ANY_RESOLVER, "www", "81.2.69.160/32").data(), [FRA]);
+}
+
+#[test]
+fn maps_hold_no_runs_that_no_network_begins_in() {
+    let criteria = || {
+        let places = [(50.0, 8.0), (39.0, -77.0), (1.0, 104.0)].map(|(north, east)| Coordinates::try_new(north, east));
+        Criteria::new(3, vec![Criterion::Distance(places.into())])
+    };
+    let locations = cities();
+    let map = |caps| Map::build(criteria(), None, Ground { locations: &locations, vantages: None, caps });
+    let (rounded, exact) = (map(Caps { v4: 24, v6: 56 }), map(Caps::NONE));
+    assert!(rounded.v4().len() < exact.v4().len(), "{} runs, not {}", rounded.v4().len(), exact.v4().len());
+    assert!(rounded.v4().iter().all(|run| run.first.trailing_zeros() >= 8));
+    assert!(rounded.v6().iter().all(|run| run.first.trailing_zeros() >= 72));
 }

@@ -131,7 +131,8 @@ impl Scene {
         Self::of_world(server, files, Locations::unknown())
     }
 
-    fn of_world(server: &str, files: &[(&str, &str)], locations: Locations) -> Self {
+    /// All of it.
+    pub fn of_world(server: &str, files: &[(&str, &str)], locations: Locations) -> Self {
         let config = load(server, files).unwrap_or_else(|faults| panic!("{}", faults.render(false)));
         let blueprint = Blueprint::compile(config.world, Arc::new(locations), None).unwrap();
         let mut latency = Table::default();
