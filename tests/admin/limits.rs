@@ -9,10 +9,11 @@ use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use hickory_proto::rr::RecordType;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::Scene;
-use crate::harness::random;
+use crate::harness::{query, random};
 use crate::http::{PATIENCE, Response, connect, get, receive, send};
 
 /// How long a head may take, and a body, as src/admin has it; and what the machine may add to it.
@@ -217,4 +218,24 @@ fn garbage_does_no_harm() {
     }
     assert_eq!(get(scene.admin, "/healthz").status, 200);
     assert!(scene.node.is_running());
+}
+
+/// Queries that are sent while nobody reads them: many times what a receive buffer holds.
+const UNREAD: u64 = 20_000;
+
+#[test]
+fn queries_that_the_kernel_drops_are_told() {
+    let mut scene = Scene::plain();
+    let asker = scene.node.asker();
+    let octets = query(1, "www.example.com.", RecordType::A, None);
+    scene.node.signal("STOP");
+    for _ in 0..UNREAD {
+        asker.send(&octets);
+    }
+    scene.node.signal("CONT");
+    scene.node.log.wait_for("the kernel dropped queries");
+    let dropped = get(scene.admin, "/v1/status").json()["traffic"]["dropped_queries"].as_u64().expect("a number");
+    assert!((1..UNREAD).contains(&dropped), "{dropped}");
+    let ran = scene.files.run(&format!("status --node {}", scene.admin));
+    assert!(ran.stdout.contains("the kernel dropped "), "{ran:?}");
 }
