@@ -10,7 +10,7 @@
 
 use std::fmt::Write;
 
-use super::status::{EndpointStatus, NameStatus, PoolStatus, ProbeStatus, Status, ZoneStatus};
+use super::status::{EndpointStatus, NameStatus, PoolStatus, ProbeStatus, Status, Traffic, ZoneStatus};
 
 /// How wide a terminal is taken to be, in characters.
 const WIDTH: usize = 80;
@@ -70,11 +70,31 @@ impl Status {
         if self.held_until.is_some() {
             out.push_str("everything stopped answering at once: last states are held\n\n");
         }
+        out.push_str(&self.traffic_lines());
         for table in [self.zones_table(), self.names_table(), self.pools_table(), self.loads_table()] {
             out.push_str(&table.text(for_terminal));
         }
         out.truncate(out.trim_end().len());
         out
+    }
+
+    /// What was too much; nothing if all was well.
+    fn traffic_lines(&self) -> String {
+        let Traffic { most_connections, closed_connections, dropped_queries, .. } = self.traffic;
+        let mut lines = String::new();
+        if dropped_queries > 0 {
+            let _ = writeln!(lines, "the kernel dropped {dropped_queries} queries over UDP: more came than were read");
+        }
+        if closed_connections > 0 {
+            let _ = writeln!(
+                lines,
+                "{closed_connections} connections of DNS were closed because others came: {most_connections} fit"
+            );
+        }
+        if !lines.is_empty() {
+            lines.push('\n');
+        }
+        lines
     }
 
     fn zones_table(&self) -> Table {

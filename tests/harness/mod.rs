@@ -110,6 +110,17 @@ impl Files {
         self.serve_by(command)
     }
 
+    /// The same with so many descriptors at most.
+    pub(crate) fn serve_with_descriptors(&self, most: usize) -> Node {
+        let truenorth = truenorth();
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("ulimit -n {most} && exec \"$0\" \"$@\"")]).arg(truenorth.get_program());
+        for (name, value) in truenorth.get_envs() {
+            value.map(|value| command.env(name, value));
+        }
+        self.serve_by(command)
+    }
+
     fn serve_by(&self, mut command: Command) -> Node {
         command.args(["serve", "--config"]).arg(self.path("truenorth.toml"));
         Node::start(command)
