@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use rustls::sign::CertifiedKey;
 
-use crate::config::{self, Config, Fault, Faults, IcmpMonitor, Server};
+use crate::config::{self, Config, Fault, Faults, IcmpMonitor, LastServed, Server};
 use crate::geo::Locations;
 use crate::geoip;
 use crate::monitor;
@@ -48,14 +48,14 @@ impl Loader {
         Self { path: path.to_owned(), databases: None }
     }
 
-    /// Reads and compiles everything. `last_serial` tells what a zone was served with last; `previous` is what is served
+    /// Reads and compiles everything. `last_served` tells what a zone was served with last; `previous` is what is served
     /// now, whose maps are shared where they still hold.
     pub(super) fn load(
         &mut self,
-        last_serial: &dyn Fn(&Name) -> Option<u32>,
+        last_served: &dyn Fn(&Name) -> Option<LastServed>,
         previous: Option<&Snapshot>,
     ) -> Result<Loaded, Faults> {
-        let Config { server, credentials, world, warnings, watched, icmp } = config::load(&self.path, last_serial)?;
+        let Config { server, credentials, world, warnings, watched, icmp } = config::load(&self.path, last_served)?;
         let locations = self.locations(&server.databases)?;
         let blueprint = Blueprint::compile(world, locations, previous)
             .map_err(|errors| Faults(errors.iter().map(|error| Fault::without_place(error.to_string())).collect()))?;

@@ -30,7 +30,7 @@ use super::log_faults;
 use super::watch_files::FileWatch;
 use crate::admin::{self, Journal};
 use crate::answer::Rotation;
-use crate::config::{Faults, Listen, Server, Severity};
+use crate::config::{Faults, LastServed, Listen, Server, Severity};
 use crate::control::{self, Control, DynamicTxt, Event, Handle, Keep, OverrideEvent, RolloutEvent};
 use crate::health::{Comeback, Kept, Outcome, Target};
 use crate::monitor::Prober;
@@ -41,7 +41,8 @@ use crate::rollout;
 use crate::server::{Bound, EncryptedAddresses, Running};
 use crate::snapshot::{Blueprint, Snapshot};
 use crate::store::{
-    Batch, COMEBACKS, HEALTH, HealthRecord, OVERRIDES, OverrideRecord, ROLLOUTS, RolloutRecord, SERIALS, Store,
+    Batch, COMEBACKS, CONTENTS, HEALTH, HealthRecord, OVERRIDES, OverrideRecord, ROLLOUTS, RolloutRecord, SERIALS,
+    Store,
 };
 use crate::watch::Lateness;
 use herald::Herald;
@@ -294,8 +295,11 @@ impl Files {
     /// Reads everything; the TXT records that are set are part of it.
     fn load(&mut self, previous: Option<&Snapshot>, txt: &DynamicTxt) -> Result<Loaded, Faults> {
         let store = &self.store;
-        let last_serial = |origin: &Name| store.get(&SERIALS, &origin.to_string());
-        let mut loaded = self.loader.load(&last_serial, previous)?;
+        let last_served = |origin: &Name| {
+            let origin = origin.to_string();
+            Some(LastServed { serial: store.get(&SERIALS, &origin)?, contents: store.get(&CONTENTS, &origin) })
+        };
+        let mut loaded = self.loader.load(&last_served, previous)?;
         if loaded.forbidden.has_errors() {
             return Err(loaded.forbidden);
         }
@@ -319,10 +323,12 @@ impl Files {
     }
 }
 
-/// Puts the serials of all zones into a batch. A zone that is gone keeps its serial: it may come back.
+/// Puts the serials of all zones, and what they stand for, into a batch. A zone that is gone keeps its serial: it may come back.
 fn put_serials(blueprint: &Blueprint, batch: &mut Batch) {
-    for served in blueprint.zones() {
-        batch.put(&SERIALS, &served.zone.apex().to_string(), &served.serial());
+    for (served, spec) in blueprint.zones().iter().zip(&blueprint.world().zones) {
+        let origin = spec.origin.to_string();
+        batch.put(&SERIALS, &origin, &served.serial());
+        batch.put(&CONTENTS, &origin, &spec.contents);
     }
 }
 

@@ -195,6 +195,8 @@ pub struct ZoneSpec {
     pub reflect: Vec<Name>,
     /// Whether the SOA's serial is truenorth's to count: the operator gave none.
     pub counts_serial: bool,
+    /// A fingerprint of what its files say, the serial apart.
+    pub contents: u64,
 }
 
 /// A name whose addresses are chosen for each client.

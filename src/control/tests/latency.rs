@@ -64,6 +64,7 @@ fn draft(datacenters: &[&str], steer: Step) -> World {
         names: vec![SteeredName { owner: origin.clone(), steering }],
         reflect: Vec::new(),
         counts_serial: false,
+        contents: 0,
     };
     World {
         datacenters: datacenters.iter().map(place).collect(),

@@ -53,6 +53,7 @@ fn named(pools: &[&[&str]], steer: &[Step], pick: Pick) -> World {
         names: vec![SteeredName { owner: origin.clone(), steering }],
         reflect: Vec::new(),
         counts_serial: false,
+        contents: 0,
     }];
     world
 }
