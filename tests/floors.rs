@@ -58,7 +58,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("rustls_native_certs", &["monitor", "webhook"]),
     ("serde", &["config", "geoip", "report", "store"]),
     ("serde_json", &["config", "monitor", "report", "store"]),
-    ("siphasher", &["health", "steering", "wire"]),
+    ("siphasher", &["config", "health", "steering", "wire"]),
     ("socket2", &["admin", "monitor", "server"]),
     ("strsim", &["suggest"]),
     ("subtle", &["config"]),

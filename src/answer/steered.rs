@@ -3,7 +3,6 @@
 use super::offer::{Chosen, Offer};
 use super::response::{Next, Response, Subject};
 use super::{Client, https};
-use crate::name::Name;
 use crate::snapshot::{Choice, Plan, Rule, Rung, Verdict};
 use crate::steering::{AllDown, HashKey, Ranking};
 use crate::wire::{ExtendedError, InfoCode, Rcode, RrsetWriter, Rtype, Section, Truncated};
@@ -32,9 +31,15 @@ pub(super) fn answer<'s>(
         };
     };
     match response.rtype {
-        _ if chosen.is_cname() => cname(response, subject, &chosen.cname(key), ttl).map(Some),
-        Rtype::A => addresses(response, subject, &chosen.v4(key), ttl).map(Some),
-        Rtype::AAAA => addresses(response, subject, &chosen.v6(key), ttl).map(Some),
+        _ if chosen.is_cname() => cname(response, subject, &chosen, key, ttl).map(Some),
+        Rtype::A => {
+            let offer = chosen.v4(key, response.worker);
+            addresses(response, subject, &offer, ttl).map(Some)
+        }
+        Rtype::AAAA => {
+            let offer = chosen.v6(key, response.worker);
+            addresses(response, subject, &offer, ttl).map(Some)
+        }
         _ => Ok(None),
     }
 }
@@ -95,9 +100,11 @@ fn addresses<'s, const LENGTH: usize>(
 pub(super) fn cname<'s>(
     response: &mut Response<'_, 's>,
     subject: &Subject<'s>,
-    offer: &Offer<'s, Name>,
+    chosen: &Chosen<'s>,
+    key: Option<HashKey>,
     ttl: u32,
 ) -> Result<Next, Truncated> {
+    let offer = chosen.cname(key, response.worker);
     let turn = response.turn(subject);
     // An owner has one canonical name (RFC 2181, section 10.1).
     let Some(place) = offer.pick(response.worker, turn).iter().next() else {

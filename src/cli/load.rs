@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use rustls::sign::CertifiedKey;
 
-use crate::config::{self, Asked, Code, Config, Fault, Faults, IcmpMonitor, Place, Server, Severity};
+use crate::config::{self, Asked, Code, Config, Fault, Faults, IcmpMonitor, LastServed, Place, Server, Severity};
 use crate::geo::Locations;
 use crate::geoip::{self, GeoipFault};
 use crate::monitor;
@@ -51,15 +51,15 @@ impl Loader {
         Self { path: path.to_owned(), databases: None }
     }
 
-    /// Reads and compiles everything. `last_serial` tells what a zone was served with last; `previous` is what is served
+    /// Reads and compiles everything. `last_served` tells what a zone was served with last; `previous` is what is served
     /// now, whose maps are shared where they still hold.
     pub(super) fn load(
         &mut self,
-        last_serial: &dyn Fn(&Name) -> Option<u32>,
+        last_served: &dyn Fn(&Name) -> Option<LastServed>,
         previous: Option<&Snapshot>,
     ) -> Result<Loaded, Faults> {
         let Config { server, credentials, world, mut warnings, watched, icmp, asked } =
-            config::load(&self.path, last_serial)?;
+            config::load(&self.path, last_served)?;
         let databases = self.databases(&server.databases, &asked)?;
         warnings.0.extend(databases.mute.iter().map(|path| mute(path)));
         let locations = databases.locations.clone();

@@ -32,7 +32,7 @@ use super::log_faults;
 use super::watch_files::FileWatch;
 use crate::admin::{self, Journal};
 use crate::answer::Rotation;
-use crate::config::{Fault, Faults, Listen, Server, Severity};
+use crate::config::{Fault, Faults, LastServed, Listen, Server, Severity};
 use crate::control::{self, Control, DynamicTxt, Event, Handle, Keep, OverrideEvent, RolloutEvent};
 use crate::health::{Comeback, Kept, Outcome, Target};
 use crate::monitor::Prober;
@@ -43,7 +43,8 @@ use crate::rollout;
 use crate::server::{Bound, EncryptedAddresses, Running, TcpLimits};
 use crate::snapshot::{Blueprint, Snapshot};
 use crate::store::{
-    Batch, COMEBACKS, HEALTH, HealthRecord, OVERRIDES, OverrideRecord, ROLLOUTS, RolloutRecord, SERIALS, Store,
+    Batch, COMEBACKS, CONTENTS, HEALTH, HealthRecord, OVERRIDES, OverrideRecord, ROLLOUTS, RolloutRecord, SERIALS,
+    Store,
 };
 use crate::vital::{self, Alarm, Ends};
 use crate::watch::Lateness;
@@ -368,8 +369,11 @@ impl Files {
         // A loader that was lost with its thread had nothing but what it read before.
         let mut loader = self.loader.take().unwrap_or_else(|| Loader::new(&self.path));
         let read = beside(move || {
-            let last_serial = |origin: &Name| store.get(&SERIALS, &origin.to_string());
-            let loaded = loader.load(&last_serial, previous.as_deref());
+            let last_served = |origin: &Name| {
+                let origin = origin.to_string();
+                Some(LastServed { serial: store.get(&SERIALS, &origin)?, contents: store.get(&CONTENTS, &origin) })
+            };
+            let loaded = loader.load(&last_served, previous.as_deref());
             (loader, loaded)
         });
         let (loader, loaded) = read.await.map_err(|why| Faults(vec![Fault::without_place(why)]))?;
@@ -398,10 +402,12 @@ impl Files {
     }
 }
 
-/// Puts the serials of all zones into a batch. A zone that is gone keeps its serial: it may come back.
+/// Puts the serials of all zones, and what they stand for, into a batch. A zone that is gone keeps its serial: it may come back.
 fn put_serials(blueprint: &Blueprint, batch: &mut Batch) {
-    for served in blueprint.zones() {
-        batch.put(&SERIALS, &served.zone.apex().to_string(), &served.serial());
+    for (served, spec) in blueprint.zones().iter().zip(&blueprint.world().zones) {
+        let origin = spec.origin.to_string();
+        batch.put(&SERIALS, &origin, &served.serial());
+        batch.put(&CONTENTS, &origin, &spec.contents);
     }
 }
 

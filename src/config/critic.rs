@@ -153,7 +153,7 @@ impl Names<'_> {
         let mut looked_at: HashMap<PoolId, bool> = HashMap::new();
         for owner in self.owners {
             let OwnerKind::Steered { name, .. } = &owner.kind else { continue };
-            let weighs = !matches!(name.steering.pick, Pick::Rotate | Pick::Random);
+            let weighs = !matches!(name.steering.pick, Some(Pick::Rotate | Pick::Random));
             for used in &name.steering.pools {
                 *looked_at.entry(used.pool).or_default() |= weighs;
             }

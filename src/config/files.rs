@@ -59,7 +59,8 @@ fn text_of(path: &Path, octets: Vec<u8>, faults: &mut Faults) -> Option<Arc<Sour
 }
 
 fn changed(path: &Path) -> io::Result<u32> {
-    let time: SystemTime = fs::metadata(path)?.modified()?;
+    // A date in the future would be a serial that nothing is above for years.
+    let time = fs::metadata(path)?.modified()?.min(SystemTime::now());
     Ok(time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as u32))
 }
 

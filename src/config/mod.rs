@@ -46,6 +46,7 @@ mod scanner;
 mod scope;
 mod secrets;
 mod sections;
+mod serial;
 mod server;
 mod shadows;
 mod site;
@@ -119,12 +120,21 @@ pub struct IcmpMonitor {
     pub place: Place,
 }
 
-/// Reads the server file at `path` and all zones. `last_serial` tells the serial that a zone was last served with, so that
-/// a new one is never smaller. All that is wrong is told together, warnings included.
-pub fn load(path: &Path, last_serial: &dyn Fn(&Name) -> Option<u32>) -> Result<Config, Faults> {
+/// What a zone was last served with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastServed {
+    /// The SOA's serial.
+    pub serial: u32,
+    /// What [`ZoneSpec::contents`](crate::snapshot::ZoneSpec) was, if that is known.
+    pub contents: Option<u64>,
+}
+
+/// Reads the server file at `path` and all zones. `last_served` tells what a zone was last served with, so that a serial goes up
+/// when the contents change. All that is wrong is told together, warnings included.
+pub fn load(path: &Path, last_served: &dyn Fn(&Name) -> Option<LastServed>) -> Result<Config, Faults> {
     let mut faults = Faults::default();
     let mut drafts = Drafts::default();
-    let loaded = load_all(path, last_serial, &mut drafts, &mut faults);
+    let loaded = load_all(path, last_served, &mut drafts, &mut faults);
     faults.settle();
     match loaded {
         Some((ServerFile { server, credentials, credential_files, .. }, world, icmp, asked))
@@ -155,7 +165,7 @@ pub fn load_admin(path: &Path) -> Result<Option<Admin>, Faults> {
 
 fn load_all(
     path: &Path,
-    last_serial: &dyn Fn(&Name) -> Option<u32>,
+    last_served: &dyn Fn(&Name) -> Option<LastServed>,
     drafts: &mut Drafts,
     faults: &mut Faults,
 ) -> Option<(ServerFile, World, Vec<IcmpMonitor>, Asked)> {
@@ -167,7 +177,7 @@ fn load_all(
         return None;
     };
     let files = files::read_zones(&server.server.zones, server.zones_place.as_ref(), faults);
-    let reader = ZoneReader { folder: &server.server.zones, shared: &server.sections, ecs: server.ecs, last_serial };
+    let reader = ZoneReader { folder: &server.server.zones, shared: &server.sections, ecs: server.ecs, last_served };
     let zones = read_zones(&reader, &files, drafts, faults);
     warn_unused(&server, &zones, faults);
     // What could not be read may be what is missing.

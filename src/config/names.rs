@@ -20,9 +20,6 @@ use super::source::Place;
 use super::suggest::list_of;
 use super::tolerance;
 
-/// Addresses an answer holds at most unless the name says otherwise; one where weights or a hash pick.
-const DEFAULT_ANSWERS: u16 = 8;
-
 /// The chain of a name that gives none.
 const DEFAULT_STEER: [Step; 2] = [Step::Region, Step::Weight];
 
@@ -165,17 +162,13 @@ impl NameReader<'_, '_> {
         }
         let cname_fallback = fallback.is_some_and(|id| self.is_cname(id));
         self.warn_dead_failover(&steer, &pools, &steer_place);
-        let weights_differ = pools.iter().any(|(used, _)| has_different_weights(&self.drafts[used.pool as usize]));
-        let pick = pick.unwrap_or(if weights_differ { Pick::Weighted } else { Pick::Rotate });
-        let default_answers =
-            if matches!(pick, Pick::Weighted | Pick::Sticky | Pick::LeastLoad) { 1 } else { DEFAULT_ANSWERS };
         let ttl = ttl.map_or(self.scope.ttl, |ttl| ttl.value);
         let steering = Steering {
             pools: pools.into_iter().map(|(used, _)| used).collect(),
             steer,
             latency_tolerance: latency_tolerance.unwrap_or_default(),
             pick,
-            answers: answers.map_or(default_answers, |answers| answers.value),
+            answers: answers.map(|answers| answers.value),
             take,
             spare,
             sticky,
@@ -382,13 +375,6 @@ impl NameReader<'_, '_> {
 struct PoolUses {
     list: Vec<(PoolUse, Place)>,
     first: HashMap<PoolId, Place>,
-}
-
-fn has_different_weights(pool: &PoolDraft) -> bool {
-    match &pool.members {
-        DraftMembers::Addresses(list) => list.iter().any(|endpoint| endpoint.weight != list[0].weight),
-        DraftMembers::Cname(_) => false,
-    }
 }
 
 /// The name that was meant by `[names.a.b]`: a table that has none of a name's keys but holds a table.

@@ -97,7 +97,7 @@ struct Way<'a> {
     pools: &'a [PoolId],
     fallback: Option<PoolId>,
     all_down: AllDown,
-    pick: Pick,
+    pick: Option<Pick>,
     modes: [Option<Mode>; 2],
     splits: [Option<(Set, u16)>; 2],
 }

@@ -1,10 +1,10 @@
 //! From a world to the plans that queries are answered by.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::plan::{LoadKeys, Rule};
-use super::world::{PoolId, Steering, World};
+use super::world::{Members, PoolId, Steering, World};
 use super::{Blueprint, Snapshot};
 use crate::geo::{Caps, Coordinates, DatacenterId, Locations, Region, Regions};
 use crate::latency::{Table, Vantages, Widths};
@@ -71,6 +71,7 @@ impl<'a> Compiler<'a> {
             },
             pick: steering.pick,
             answers: steering.answers,
+            shares_addresses: self.share_addresses(steering),
             sticky: steering.sticky,
             fallback: steering.fallback,
             all_down: steering.all_down,
@@ -79,6 +80,18 @@ impl<'a> Compiler<'a> {
             https: steering.https.clone(),
             split: self.world.first_split(steering),
         }
+    }
+
+    /// Whether some address stands in several of a name's pools.
+    fn share_addresses(&self, steering: &Steering) -> bool {
+        let pools = steering.pools.iter().map(|used| &self.world.pools[used.pool as usize].members);
+        let mut seen = HashSet::new();
+        let mut addresses = pools.flat_map(|members| match members {
+            Members::Addresses(endpoints) => endpoints.as_slice(),
+            Members::Cname(_) => &[],
+        });
+        // A pool holds each once.
+        addresses.any(|endpoint| !seen.insert(endpoint.value))
     }
 
     /// A pool's key among those with the same salt.

@@ -47,10 +47,12 @@ pub struct Rule {
     pub map: Arc<Map>,
     /// From slots to pools.
     pub course: Course,
-    /// Which endpoints.
-    pub pick: Pick,
-    /// How many at most.
-    pub answers: u16,
+    /// Which endpoints; `None` leaves it to each pool: where its weights differ, one is drawn by weight, else all take turns.
+    pub pick: Option<Pick>,
+    /// How many at most; `None` leaves it to what picks.
+    pub answers: Option<u16>,
+    /// Whether some address stands in several of the pools.
+    pub shares_addresses: bool,
     /// Bits of a client's address of each family that its hash goes by, if pools or endpoints are chosen by hash.
     pub sticky: Option<PerFamily<u8>>,
     /// What its pools are hashed by for the step `load`, if the chain has it.
@@ -608,6 +610,13 @@ impl Seen<'_, '_> {
 }
 
 impl Rule {
+    /// What picks where a single pool answers, or where the operator chose for all, and how many at most. `weighs` says whether
+    /// that pool's weights differ.
+    pub fn pick(&self, weighs: bool) -> (Pick, u16) {
+        let pick = self.pick.unwrap_or(if weighs { Pick::Weighted } else { Pick::Rotate });
+        (pick, self.answers.unwrap_or(pick.default_answers()))
+    }
+
     /// The ranking for a client in the network whose lowest address this is, and the length of the shortest prefix around it on which
     /// that and the client's hash are the same, whatever the health.
     pub fn place(&self, client: IpAddr) -> Placement<'_> {

@@ -132,6 +132,8 @@ pub struct Lists<T> {
     all: Arc<[Member<T>]>,
     recent: Arc<[Member<T>]>,
     is_degraded: bool,
+    /// Whether the weights that the operator wrote differ.
+    weighs: bool,
 }
 
 /// Which of a pool's members answer. None holds what is forced down.
@@ -173,7 +175,8 @@ impl<T: Clone + PartialEq> Lists<T> {
         let was_up = |standing: &Standing| standing.last_up > NEVER && standing.last_up >= since;
         let recent = list(&|standing| standing.is_on_duty() && was_up(standing), &full);
         let recent = if recent.is_empty() { all.clone() } else { recent };
-        Self { given: members.len(), on_duty: count, open, held, draining, all, recent, is_degraded }
+        let weighs = members.iter().any(|(member, _)| member.weight != members[0].0.weight);
+        Self { given: members.len(), on_duty: count, open, held, draining, all, recent, is_degraded, weighs }
     }
 
     /// The members that answer.
@@ -190,6 +193,11 @@ impl<T: Clone + PartialEq> Lists<T> {
     /// Whether a member that answers keeps only a share of its clients.
     pub fn is_degraded(&self) -> bool {
         self.is_degraded
+    }
+
+    /// Whether the weights that the operator wrote differ.
+    pub fn weighs(&self) -> bool {
+        self.weighs
     }
 
     /// Whether the share of open members suffices. What the operator took off duty is not missed: to drain one of two does
@@ -399,10 +407,20 @@ impl Pool {
         }
     }
 
-    /// What this picks the endpoints of a family in proportion to, and their shares, of those that answer.
-    pub(super) fn weights(&self, family: Family, selection: Selection, pick: Pick) -> Vec<(u16, Share)> {
-        fn of<T>(members: &[Member<T>], pick: Pick) -> Vec<(u16, Share)> {
-            members.iter().map(|member| (member.weight_for(pick), member.share)).collect()
+    /// Whether the weights of its endpoints of a family differ.
+    pub(super) fn weighs(&self, family: Family) -> bool {
+        match (&self.kind, family) {
+            (Kind::Addresses(v4, _), Family::V4) => v4.weighs,
+            (Kind::Addresses(_, v6), Family::V6) => v6.weighs,
+            (Kind::Cname(_), _) => false,
+        }
+    }
+
+    /// What this picks the endpoints of a family in proportion to, and their shares, of those that answer; with what tells
+    /// equal endpoints of several pools.
+    pub(super) fn weights(&self, family: Family, selection: Selection, pick: Pick) -> Vec<(HashKey, (u16, Share))> {
+        fn of<T>(members: &[Member<T>], pick: Pick) -> Vec<(HashKey, (u16, Share))> {
+            members.iter().map(|member| (member.key, (member.weight_for(pick), member.share))).collect()
         }
         match (&self.kind, family) {
             (Kind::Addresses(v4, _), Family::V4) => of(v4.select(selection), pick),

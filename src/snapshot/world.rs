@@ -235,6 +235,8 @@ pub struct ZoneSpec {
     pub reflect: Vec<Name>,
     /// Whether the SOA's serial is truenorth's to count: the operator gave none.
     pub counts_serial: bool,
+    /// A fingerprint of what its files say, the serial apart.
+    pub contents: u64,
 }
 
 /// A name whose addresses are chosen for each client.
@@ -255,10 +257,10 @@ pub struct Steering {
     pub steer: Vec<Step>,
     /// What the step `latency` takes for a tie.
     pub latency_tolerance: Tolerance,
-    /// Which endpoints of a pool.
-    pub pick: Pick,
-    /// How many addresses an answer holds at most; at least 1.
-    pub answers: u16,
+    /// Which endpoints of its pools; `None` leaves it to each pool's weights.
+    pub pick: Option<Pick>,
+    /// How many addresses an answer holds at most, at least 1; `None` leaves it to what picks.
+    pub answers: Option<u16>,
     /// From the best pools of how many different datacenters; at least 1.
     pub take: u8,
     /// Whether the last of them, of two at least, is drawn from all others.
@@ -295,7 +297,7 @@ impl Steering {
 
     /// Whether it makes a difference how full its pools are.
     pub fn goes_by_load(&self) -> bool {
-        self.spills() || self.pick == Pick::LeastLoad
+        self.spills() || self.pick == Some(Pick::LeastLoad)
     }
 }
 

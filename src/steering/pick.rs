@@ -4,7 +4,19 @@ use super::chain::Pick;
 use super::rendezvous::{HashKey, Lot};
 use crate::health::Share;
 
+/// Addresses that an answer holds at most unless the operator says otherwise, where all may.
+const DEFAULT_ANSWERS: u16 = 8;
+
 impl Pick {
+    /// How many addresses an answer holds at most unless the operator says otherwise: where a draw or a hash decides, the one
+    /// that it decides for.
+    pub fn default_answers(self) -> u16 {
+        match self {
+            Self::Rotate | Self::Random => DEFAULT_ANSWERS,
+            Self::Weighted | Self::Sticky | Self::LeastLoad => 1,
+        }
+    }
+
     /// What each of some endpoints, by weight and share, is first in an answer in proportion to, over the answers to many
     /// askers. Where some keep only a share of their clients, all but `weighted` come close to it.
     pub fn stakes(self, endpoints: &[(u16, Share)]) -> Vec<u64> {

@@ -11,6 +11,9 @@ use crate::overrides::{Order, Override, OverrideId};
 /// The SOA serial last served, by origin.
 pub const SERIALS: Table<String, u32> = Table::new("serials");
 
+/// A fingerprint of what a zone's files said when it had that serial, by origin.
+pub const CONTENTS: Table<String, u64> = Table::new("zone-contents");
+
 /// What probes found, by the target's fingerprint.
 pub const HEALTH: Table<u128, HealthRecord> = Table::new("health");
 
