@@ -13,6 +13,7 @@ pub mod load;
 pub mod monitor;
 pub mod name;
 pub mod overrides;
+pub mod printable;
 pub mod report;
 pub mod rollout;
 pub mod seats;

@@ -13,6 +13,7 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 /// The rooms from the ground up. Rooms on one line do not know each other.
 const FLOORS: &[&[&str]] = &[
+    &["printable"],
     &["name", "geo", "health", "suggest"],
     &["latency"],
     &["wire", "steering", "overrides", "load"],
@@ -38,7 +39,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("futures_util", &["admin"]),
     ("getrandom", &["monitor", "snapshot"]),
     ("h2", &["monitor"]),
-    ("hickory_proto", &["admin", "cli", "monitor", "report"]),
+    ("hickory_proto", &["admin", "cli", "report"]),
     ("http_body_util", &["admin", "cli", "monitor", "server"]),
     ("hyper", &["admin", "cli", "monitor", "server"]),
     ("hyper_util", &["admin", "cli", "monitor", "server"]),
@@ -67,6 +68,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("tracing", &["admin", "cli", "control", "monitor", "server", "store", "webhook"]),
     ("tracing_subscriber", &["cli"]),
     ("url", &["config"]),
+    ("webpki", &["monitor"]),
     ("x509_parser", &["config", "monitor"]),
 ];
 

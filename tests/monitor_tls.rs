@@ -42,7 +42,7 @@ async fn accepts_a_certificate_that_a_root_vouches_for() {
         assert!(outcome.is_success(), "{outcome}");
     }
     assert_eq!(endpoint.server_names(), [Some("www.example.com".to_owned()), Some("www.example.com".to_owned())]);
-    let field = format!("\r\nhost: www.example.com:{}\r\n", endpoint.address().port());
+    let field = format!("\r\nHost: www.example.com:{}\r\n", endpoint.address().port());
     assert!(endpoint.requests()[0].contains(&field));
 }
 
@@ -53,7 +53,7 @@ async fn asks_for_the_sni_apart_from_the_host() {
     let target = https(&endpoint, "www.example.com", Some("edge.example.net"), true);
     assert!(prober(&authority).probe(&target).await.is_success());
     assert_eq!(endpoint.server_names(), [Some("edge.example.net".to_owned())]);
-    assert!(endpoint.requests()[0].contains("\r\nhost: www.example.com:"));
+    assert!(endpoint.requests()[0].contains("\r\nHost: www.example.com:"));
 }
 
 #[tokio::test]
@@ -99,7 +99,7 @@ async fn refuses_a_certificate_that_vouches_for_itself() {
     let endpoint = Endpoint::start_tls(ANY_PORT, Script::respond(200, "well"), config);
     let prober = Prober::new();
     let why = tls_failure(prober.probe(&https(&endpoint, "www.example.com", None, true)).await);
-    assert_eq!(why, "unknown issuer");
+    assert_eq!(why, "unknown issuer: the certificate is self-signed and not trusted; `ca` may name it");
     assert!(prober.probe(&https(&endpoint, "www.example.com", None, false)).await.is_success());
 }
 
@@ -109,7 +109,7 @@ async fn cannot_ask_for_what_is_no_name() {
     let endpoint = endpoint_with(&params("www.example.com"), &authority);
     for verify in [true, false] {
         let target = https(&endpoint, "www.example.com", Some("no name"), verify);
-        assert_eq!(tls_failure(prober(&authority).probe(&target).await), "\"no name\" is no host name");
+        assert_eq!(tls_failure(prober(&authority).probe(&target).await), "`no name` is no host name");
     }
 }
 

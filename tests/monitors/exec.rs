@@ -151,8 +151,9 @@ async fn one_that_talks_without_end_fills_no_memory_and_does_not_wait_at_a_full_
         panic!("it ends with code 2")
     };
     assert_eq!(said, "x".repeat(120));
-    let outcome = probe("127.0.0.1:0".parse().unwrap(), shell("yes"), IMPATIENCE).await;
-    assert_eq!(failure(outcome), Failure::TimedOut(Stage::Exit));
+    let too_much = Failure::TooMuch("the program wrote more than 16 MiB".to_owned());
+    assert_eq!(failure(run(shell("echo $$; exec yes")).await), too_much);
+    assert_eq!(failure(run(shell("yes & wait")).await), too_much);
 }
 
 /// A target whose probes have this interval and time-out.

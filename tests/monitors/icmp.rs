@@ -34,7 +34,7 @@ async fn every_address_is_forbidden() {
     assert!(!icmp_is_allowed());
     for address in addresses() {
         let found = failure(ping(address).await);
-        assert!(matches!(&found, Failure::Io(why) if why.contains("not permitted")), "{address}: {found}");
+        assert!(matches!(&found, Failure::Local(why) if why.contains("not permitted")), "{address}: {found}");
     }
 }
 
