@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use truenorth::server::{Bound, GRACE, TcpLimits};
 
 /// A time-out that a test waits for.
-const SHORT: Duration = Duration::from_millis(300);
+const SHORT: Duration = Duration::from_secs(1);
 
 /// What a newcomer waits at most, whatever others do.
 const AT_ONCE: Duration = Duration::from_secs(1);

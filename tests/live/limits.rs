@@ -28,7 +28,7 @@ fn flood(node: &Node, octets: impl Fn(u16) -> Vec<u8>) -> (u16, u16) {
     for id in 0..FLOOD {
         assert!(asker.send(&octets(id)));
     }
-    asker.wait_at_most(std::time::Duration::from_millis(500));
+    asker.wait_at_most(std::time::Duration::from_secs(2));
     while let Some(reply) = asker.receive() {
         match reply[2] & TC {
             0 => whole += 1,

@@ -10,6 +10,7 @@ mod harness;
 mod balance;
 mod command;
 mod falls;
+mod floods;
 mod health;
 mod hostile;
 mod limits;

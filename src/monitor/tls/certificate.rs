@@ -2,10 +2,11 @@
 
 use rustls::SignatureScheme;
 use rustls::pki_types::CertificateDer;
+use x509_parser::der_parser::oid::Oid;
 use x509_parser::objects::{oid_registry, oid2sn};
 use x509_parser::oid_registry::{
-    OID_EC_P256, OID_KEY_TYPE_EC_PUBLIC_KEY, OID_NIST_EC_P384, OID_PKCS1_RSAENCRYPTION, OID_PKCS1_RSASSAPSS,
-    OID_SIG_ED25519,
+    OID_EC_P256, OID_KEY_TYPE_EC_PUBLIC_KEY, OID_NIST_EC_P384, OID_NIST_EC_P521, OID_PKCS1_RSAENCRYPTION,
+    OID_PKCS1_RSASSAPSS, OID_SIG_ED25519,
 };
 use x509_parser::prelude::{FromDer, X509Certificate};
 use x509_parser::public_key::RSAPublicKey;
@@ -42,16 +43,16 @@ impl<'a> Certificate<'a> {
         if *algorithm == OID_SIG_ED25519 {
             return None;
         }
-        let name = if *algorithm == OID_KEY_TYPE_EC_PUBLIC_KEY {
+        let kind = if *algorithm == OID_KEY_TYPE_EC_PUBLIC_KEY {
             let curve = info.algorithm.parameters.as_ref().and_then(|curve| curve.as_oid().ok())?;
             if curve == OID_EC_P256 || curve == OID_NIST_EC_P384 {
                 return None;
             }
-            oid2sn(&curve, oid_registry()).map_or_else(|_| curve.to_id_string(), str::to_owned)
+            if curve == OID_NIST_EC_P521 { "P-521".to_owned() } else { name(&curve) }
         } else {
-            oid2sn(algorithm, oid_registry()).map_or_else(|_| algorithm.to_id_string(), str::to_owned)
+            name(algorithm)
         };
-        Some(format!("its key is of type {name}, which this node cannot verify: use P-256, P-384, RSA or Ed25519"))
+        Some(format!("its key is of type {kind}, which this node cannot verify: use P-256, P-384, RSA or Ed25519"))
     }
 
     /// The key itself, if it is for RSASSA-PSS alone.
@@ -78,7 +79,7 @@ impl<'a> Certificate<'a> {
     /// The name of the algorithm that it is signed by.
     pub(super) fn signature_algorithm(&self) -> String {
         let algorithm = &self.0.signature_algorithm.algorithm;
-        oid2sn(algorithm, oid_registry()).map_or_else(|_| algorithm.to_id_string(), str::to_owned)
+        name(algorithm)
     }
 
     fn rsa_bits(&self) -> Option<usize> {
@@ -89,4 +90,9 @@ impl<'a> Certificate<'a> {
         let first = modulus.first()?;
         Some(modulus.len() * 8 - first.leading_zeros() as usize)
     }
+}
+
+/// What people call it, or else its numbers.
+fn name(oid: &Oid<'_>) -> String {
+    oid2sn(oid, oid_registry()).map_or_else(|_| oid.to_id_string(), str::to_owned)
 }
