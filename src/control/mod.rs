@@ -26,6 +26,7 @@ mod push;
 mod ramps;
 mod rollouts;
 mod run;
+mod turns;
 mod txt;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -43,6 +44,7 @@ pub use push::{MAX_REASON, Push, PushRefusal, PushReply, Said};
 pub use ramps::{Comebacks, HoldTurn, TICK};
 pub use rollouts::{Requests, RequestsRefusal, RolloutEvent, RolloutReply};
 pub use run::run;
+pub use turns::{Part, Turn};
 pub use txt::{DynamicTxt, MAX_TXT_LIFETIME, MAX_VALUES, TxtError, TxtValue};
 
 use crate::geo::DatacenterId;
@@ -58,6 +60,7 @@ use latency::Latency;
 use loads::Loads;
 use ramps::{Ramps, Sayings};
 use rollouts::Rollouts;
+use turns::Aggregates;
 
 /// How long a new configuration waits for the first outcomes of its new targets; what is unprobed then is up.
 pub const FIRST_ROUND: Duration = Duration::from_secs(5);
@@ -112,7 +115,7 @@ pub enum Effect {
     Publish(Arc<Snapshot>),
     /// Make maps of this table, beside, and tell them.
     Remap(Arc<Blueprint>, Table),
-    /// Tell the operator that an endpoint went up or down, once.
+    /// Tell the operator that an endpoint, or one of its probes, went up or down, once.
     Report(Turn),
     /// Tell the operator that the node began, or ceased, to doubt its own probes.
     Doubt(Doubted),
@@ -134,21 +137,6 @@ pub enum Effect {
     KeepRollouts(rollout::Rows),
     /// Tell whoever spoke of roll-outs.
     RolloutReply(RolloutReply),
-}
-
-/// An endpoint's state changed.
-#[derive(Clone, Debug)]
-pub struct Turn {
-    /// Which one.
-    pub target: Arc<Target>,
-    /// The pools that hold it, as `web/fra`.
-    pub pools: Vec<Box<str>>,
-    /// What it was.
-    pub from: State,
-    /// What it is.
-    pub to: State,
-    /// What was seen last.
-    pub seen: Outcome,
 }
 
 /// What whoever follows the node may want to hear.
@@ -192,6 +180,7 @@ pub struct Control {
     watch: Watch,
     /// What was seen of the targets that are watched.
     sightings: HashMap<Arc<Target>, Sighting>,
+    aggregates: Aggregates,
     loads: Loads,
     keeping: Keeping,
     overrides: Book,
@@ -240,6 +229,7 @@ impl Control {
         Self {
             watch: Watch::new(seed, in_flight.min(MAX_IN_FLIGHT)),
             sightings: HashMap::new(),
+            aggregates: Aggregates::default(),
             loads: Loads::default(),
             keeping: Keeping::default(),
             overrides: Book::default(),
@@ -275,7 +265,12 @@ impl Control {
         let mut effects = Vec::new();
         match event {
             Event::Restore(kept) => self.keeping.restore(kept),
-            Event::Resume(kept) => self.ramps.restore(kept),
+            Event::Resume(kept) => {
+                for (means, since) in self.keeping.doubts(&kept) {
+                    self.watch.resume_doubt(means, since);
+                }
+                self.ramps.restore(kept);
+            }
             Event::Adopt(blueprint) => self.prepare(blueprint, now),
             Event::Amend(blueprint) => effects.extend(self.amend(blueprint).map(Effect::Publish)),
             Event::Outcome(target, outcome) => {
@@ -324,6 +319,12 @@ impl Control {
         effects
     }
 
+    /// The node was not running for so long, as when its process was stopped. Nobody could report meanwhile, so that is nobody's
+    /// silence.
+    pub fn sleep(&mut self, pause: Duration) {
+        self.watch.sleep(pause);
+    }
+
     /// Whether something happened that answers do not show yet, but soon will.
     pub fn will_publish(&self) -> bool {
         self.serving.as_ref().is_some_and(|serving| serving.publish_at.is_some())
@@ -331,16 +332,28 @@ impl Control {
 
     /// All targets as they stand.
     pub fn survey(&self) -> Survey {
-        Survey { sightings: self.sightings.clone(), held_until: self.watch.held_until() }
+        Survey {
+            sightings: self.sightings.clone(),
+            turned: self.aggregates.since().map(|(key, since)| (key.to_owned(), since)).collect(),
+            held_until: self.watch.held_until(),
+        }
     }
 
     fn prepare(&mut self, blueprint: Arc<Blueprint>, now: Duration) {
         let pools_of = pools_of(blueprint.world());
+        for (target, alike) in self.watch.add(pools_of.keys(), now) {
+            if let Some(sighting) = self.sightings.get(&alike).cloned() {
+                let health = self.watch.health(&target);
+                self.keeping.observe(&target, health, now);
+                self.sightings.insert(target, Sighting { health, ..sighting });
+            }
+        }
         for target in pools_of.keys() {
-            self.watch.add(target, now);
-            if let Some(state) = self.keeping.state(target, now) {
-                self.watch.restore(target, state);
-                self.note(target, self.watch.health(target), None, now);
+            if self.watch.health(target) == Health::UNKNOWN
+                && let Some(health) = self.keeping.health(target, now)
+            {
+                self.watch.restore(target, health);
+                self.note(target, health, None, now);
             }
         }
         let is_unprobed =
@@ -428,9 +441,16 @@ impl Control {
         let to = health.state();
         self.keeping.observe(target, health, now);
         self.note(target, health, Some(seen.clone()), now);
-        if from != to {
-            let (pools, seen) = (self.pool_names(target), seen.clone());
-            effects.push(Effect::Report(Turn { target: target.clone(), pools, from, to, seen }));
+        if from == to {
+            return;
+        }
+        let of = if self.aggregates.is_part(target) { Part::One } else { Part::Only };
+        let (pools, last) = (self.pool_names(target), seen.clone());
+        effects.push(Effect::Report(Turn { target: target.clone(), of, pools, from, to, seen: last }));
+        if let Some(serving) = &self.serving {
+            let health = |target: &Target| self.watch.health(target);
+            let turns = self.aggregates.follow(target, seen, serving.snapshot.world(), &health, now);
+            effects.extend(turns.into_iter().map(Effect::Report));
         }
     }
 
@@ -442,8 +462,11 @@ impl Control {
         }
         let restored = match &doubt {
             Doubted::Began { restored, .. } => restored.clone(),
-            Doubted::Answered(_) | Doubted::Ended => Vec::new(),
+            Doubted::Resumed | Doubted::Answered(_) | Doubted::Ended => Vec::new(),
         };
+        for (means, since) in self.watch.doubted_since() {
+            self.keeping.note_doubt(means, since);
+        }
         if let Some(serving) = &self.serving {
             let restored = restored.iter().filter_map(|restored| serving.pools_of.get(&restored.target));
             self.ramps.forgive(restored.flatten().copied());
@@ -486,10 +509,17 @@ impl Control {
         let world = blueprint.world();
         let stopped = self.watch.retain(|target| pools_of.contains_key(target));
         effects.extend(stopped.into_iter().map(Effect::Stop));
-        self.watch.set_hold(world.probing.hold);
+        let resumed = self.watch.set_hold(world.probing.hold, now);
+        effects.extend(resumed.map(Effect::Doubt));
+        for (means, since) in self.watch.doubted_since() {
+            self.keeping.note_doubt(means, since);
+        }
         self.latency.adopt(&blueprint);
         self.sightings.retain(|target, _| pools_of.contains_key(target));
         self.keeping.retain(pools_of.keys().map(|target| &**target), now);
+        let health = |target: &Target| self.watch.health(target);
+        let turns = self.aggregates.adopt(world, &health, &self.sightings, now);
+        effects.extend(turns.into_iter().map(Effect::Report));
         let windows = self.overrides.set_windows(&world.windows, now);
         effects.extend(windows.into_iter().map(Effect::Overridden));
         let before = self.serving.as_ref().map(|serving| &*serving.snapshot);

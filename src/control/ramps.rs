@@ -96,6 +96,8 @@ impl Ramps {
                 Comeback::Rising(since) => _ = self.endpoints.insert(key, Endpoint::Rising(since)),
                 Comeback::Failed => _ = self.pools.insert(key, PoolStage::Failed),
                 Comeback::Held(since) => _ = self.pools.insert(key, PoolStage::Held(since)),
+                // Of the node's probes, not of what it answers.
+                Comeback::Doubted(_) => {}
             }
         }
     }
@@ -104,9 +106,9 @@ impl Ramps {
     pub(super) fn adopt<P: Fn(&PoolSpec, usize) -> Standing>(&mut self, sayings: &Sayings<'_, P>, now: Duration) {
         let pools = &sayings.world.pools;
         let held = pools.iter().filter(|pool| pool.recovery.failback != Failback::Auto);
-        let held: HashSet<String> = held.map(|pool| pool_key(pool)).collect();
+        let held: HashSet<String> = held.map(|pool| pool.key()).collect();
         let slow = pools.iter().filter(|pool| !pool.recovery.slow_start.is_zero());
-        let slow = slow.flat_map(|pool| (0..pool.members.len()).map(|place| endpoint_key(pool, place)));
+        let slow = slow.flat_map(|pool| (0..pool.members.len()).map(|place| pool.key_of(place)));
         let slow: HashSet<String> = slow.collect();
         let gone = self.pools.keys().filter(|key| !held.contains(*key));
         let gone = gone.chain(self.endpoints.keys().filter(|key| !slow.contains(*key)));
@@ -171,14 +173,14 @@ impl Ramps {
 
     fn forgive_one<P: Fn(&PoolSpec, usize) -> Standing>(&mut self, pool: &PoolSpec, sayings: &Sayings<'_, P>) {
         for place in 0..pool.members.len() {
-            let key = endpoint_key(pool, place);
+            let key = pool.key_of(place);
             let is_up = (sayings.probed)(pool, place).share.is_some();
             if is_up && self.endpoints.get(&key) == Some(&Endpoint::Down) {
                 self.set_endpoint(key, None);
             }
         }
         if sayings.is_usable(pool) == Some(true) && self.stage(pool) == Some(PoolStage::Failed) {
-            self.set_pool(pool_key(pool), PoolStage::Usable);
+            self.set_pool(pool.key(), PoolStage::Usable);
         }
     }
 
@@ -189,7 +191,7 @@ impl Ramps {
         sayings: &Sayings<'_, P>,
         now: Duration,
     ) {
-        let key = endpoint_key(pool, place);
+        let key = pool.key_of(place);
         let before = self.endpoints.get(&key).copied();
         let is_up = (sayings.probed)(pool, place).share.is_some();
         let after = match before {
@@ -206,7 +208,7 @@ impl Ramps {
     }
 
     fn observe_pool(&mut self, pool: &PoolSpec, is_usable: bool, now: Duration) {
-        let key = pool_key(pool);
+        let key = pool.key();
         let before = self.pools.get(&key).copied();
         match (before, is_usable) {
             (None, true) => _ = self.pools.insert(key, PoolStage::Usable),
@@ -234,12 +236,12 @@ impl Ramps {
 
     /// A pool that was held back had no clients, so with a slow start that begins only now.
     fn let_go(&mut self, pool: &PoolSpec, now: Duration) {
-        self.set_pool(pool_key(pool), PoolStage::Usable);
+        self.set_pool(pool.key(), PoolStage::Usable);
         self.turns.push(HoldTurn { pool: pool.name.clone(), is_held: false });
         if pool.recovery.slow_start.is_zero() {
             return;
         }
-        for key in (0..pool.members.len()).map(|place| endpoint_key(pool, place)) {
+        for key in (0..pool.members.len()).map(|place| pool.key_of(place)) {
             if self.endpoints.get(&key) != Some(&Endpoint::Down) {
                 self.set_endpoint(key, Some(Endpoint::Rising(now)));
             }
@@ -255,7 +257,8 @@ impl Ramps {
         ruling: Option<&Override>,
     ) -> Standing {
         let is_held = self.is_held(pool);
-        let duty = if is_held { Duty::Held } else { probed.duty };
+        // One that asks for nothing gets nothing when the pool answers again either.
+        let duty = if is_held && probed.duty == Duty::On { Duty::Held } else { probed.duty };
         let rising = self.rising(pool, place).filter(|_| !is_held);
         let standing = Standing { duty, ramp: rising.map_or(probed.ramp, |ramp| ramp.share(self.at)), ..probed };
         match ruling.and_then(falling).filter(|ramp| !ramp.is_over(self.at)) {
@@ -320,7 +323,7 @@ impl Ramps {
         if pool.recovery.failback == Failback::Auto {
             return None;
         }
-        self.pools.get(&pool_key(pool)).copied()
+        self.pools.get(&pool.key()).copied()
     }
 
     fn is_held(&self, pool: &PoolSpec) -> bool {
@@ -331,7 +334,7 @@ impl Ramps {
         if pool.recovery.slow_start.is_zero() || self.endpoints.is_empty() {
             return None;
         }
-        match self.endpoints.get(&endpoint_key(pool, place)) {
+        match self.endpoints.get(&pool.key_of(place)) {
             Some(&Endpoint::Rising(since)) => Some(slow_start(pool, since)),
             _ => None,
         }
@@ -407,14 +410,4 @@ fn falling(ruling: &Override) -> Option<Ramp> {
 
 fn at_least_something(share: Share) -> Share {
     share.max(Share::from_thousandths(1))
-}
-
-/// A pool as it is known from world to world, and from run to run. Names of pools have no blanks in them.
-fn pool_key(pool: &PoolSpec) -> String {
-    let zone = pool.zone.as_ref().map(ToString::to_string).unwrap_or_default();
-    format!("{zone} {}", pool.name)
-}
-
-fn endpoint_key(pool: &PoolSpec, place: usize) -> String {
-    format!("{} {}", pool_key(pool), pool.members.text(place))
 }

@@ -7,11 +7,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{self, AbortHandle, JoinError, JoinHandle, JoinSet};
+use tracing::field::display;
 use tracing::{error, info, warn};
 
 use super::expiry::Expiries;
 use super::{
-    Control, Effect, Event, Expiring, HoldTurn, Keep, Message, OverrideReply, Publication, RolloutReply, Told, Turn,
+    Control, Effect, Event, Expiring, HoldTurn, Keep, Message, OverrideReply, Part, Publication, RolloutReply, Told, Turn,
 };
 use crate::health::{Finding, Outcome, State, Target};
 use crate::latency::Table;
@@ -61,6 +62,9 @@ impl Remapping {
 
 /// How often retired snapshots are looked through, if nothing else happens.
 const SWEEP: Duration = Duration::from_secs(1);
+
+/// What control is late by at least to have been stopped, and not only busy.
+const NOTICEABLE_PAUSE: Duration = Duration::from_millis(250);
 
 const SECONDS_A_DAY: u64 = 86_400;
 
@@ -217,8 +221,9 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
     let mut asked = Asked::default();
     let mut expiries = Expiries::default();
     let mut untold = Vec::new();
+    let mut awake = clock.now();
     loop {
-        let sweep_at = clock.now() + SWEEP;
+        let sweep_at = awake + SWEEP;
         let wake_at = control.wake_at().map_or(sweep_at, |at| at.min(sweep_at));
         let message = tokio::select! {
             message = messages.recv() => match message {
@@ -230,6 +235,11 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
             () = tokio::time::sleep_until(clock.instant(wake_at).into()) => Message::Event(Event::Tick),
         };
         let event = asked.take_in(message, &control, clock.now());
+        let pause = clock.now().saturating_sub(awake);
+        awake += pause;
+        if pause > SWEEP + NOTICEABLE_PAUSE {
+            control.sleep(pause);
+        }
         let is_last = matches!(event, Event::Stop);
         untold.extend(expiring(&mut expiries, &event, clock.now()).map(Told::Certificate));
         let (mut kept, mut replies, mut is_published) = (Keep::default(), Vec::new(), false);
@@ -253,7 +263,9 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
                 Effect::Hold(turn) => report_hold(&turn),
                 Effect::Report(turn) => {
                     report(&turn);
-                    untold.push(Told::Turn(turn));
+                    if turn.of != Part::One {
+                        untold.push(Told::Turn(turn));
+                    }
                 }
                 Effect::Doubt(doubt) => {
                     report_doubt(&doubt);
@@ -318,12 +330,25 @@ fn expiring(expiries: &mut Expiries, event: &Event, now: Duration) -> Option<Exp
 }
 
 fn report(turn: &Turn) {
-    let Turn { target, pools, to, seen, .. } = turn;
+    let Turn { target, of, pools, from: _, to, seen } = turn;
     let pools = pools.join(", ");
-    match to {
-        State::Down => warn!(endpoint = %target, %pools, %seen, "endpoint is down"),
-        State::Degraded(share) => warn!(endpoint = %target, %pools, %seen, %share, "endpoint is degraded"),
-        State::Up | State::Unknown => info!(endpoint = %target, %pools, %seen, "endpoint is up"),
+    let is = match to {
+        State::Down => "down",
+        State::Degraded(share) if !share.is_some() => "drained",
+        State::Degraded(_) => "degraded",
+        State::Up | State::Unknown => "up",
+    };
+    let share = match to {
+        State::Degraded(share) => Some(display(share)),
+        _ => None,
+    };
+    let (check, endpoint) = (target.monitor.check.as_str(), target.address.ip());
+    match (of, is) {
+        (Part::One, _) => info!(probe = %target, check, %pools, %seen, share, "a probe of the endpoint is {is}"),
+        (Part::Whole, "up") => info!(%endpoint, %pools, probe = %target, check, %seen, "endpoint is up"),
+        (Part::Whole, _) => warn!(%endpoint, %pools, probe = %target, check, %seen, share, "endpoint is {is}"),
+        (Part::Only, "up") => info!(endpoint = %target, %pools, %seen, "endpoint is up"),
+        (Part::Only, _) => warn!(endpoint = %target, %pools, %seen, share, "endpoint is {is}"),
     }
 }
 
@@ -341,6 +366,9 @@ fn report_doubt(doubt: &Doubted) {
             targets,
             datacenters, "everything stopped answering at once: this node may be the sick one, last states are held"
         ),
+        Doubted::Resumed => {
+            warn!("this node doubted its probes before it was started again: last states are held on");
+        }
         Doubted::Answered(target) => {
             warn!(endpoint = %target, "an endpoint was heard of again: states are held no longer");
         }

@@ -138,7 +138,7 @@ impl Failure {
     /// Whether it could be this node's own: what no sign of the endpoint or its network came with. A refusal, an alert or a
     /// status comes from somewhere else.
     pub fn may_be_ours(&self) -> bool {
-        matches!(self, Self::TimedOut(_) | Self::Unreachable | Self::NoDescriptors)
+        matches!(self, Self::TimedOut(_) | Self::Unreachable | Self::NoDescriptors | Self::Unrunnable(_) | Self::NoTurn)
     }
 }
 

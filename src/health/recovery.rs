@@ -44,6 +44,8 @@ pub enum Comeback {
     Failed,
     /// A pool has been usable again since then, and is held back.
     Held(Duration),
+    /// The node has doubted its own probes since then.
+    Doubted(Duration),
 }
 
 /// A share that changes with time.

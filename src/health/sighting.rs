@@ -22,6 +22,8 @@ pub struct Sighting {
 pub struct Survey {
     /// The targets of which something is known.
     pub sightings: HashMap<Arc<Target>, Sighting>,
+    /// Since when endpoints that several probes watch are what they are, by the key that their pool gives them.
+    pub turned: HashMap<String, Duration>,
     /// Until when last states are held at most, because the node doubts its own probes.
     pub held_until: Option<Duration>,
 }

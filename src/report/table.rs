@@ -10,7 +10,7 @@
 
 use std::fmt::Write;
 
-use super::status::{EndpointStatus, NameStatus, PoolStatus, Status, ZoneStatus};
+use super::status::{EndpointStatus, NameStatus, PoolStatus, ProbeStatus, Status, ZoneStatus};
 
 /// How wide a terminal is taken to be, in characters.
 const WIDTH: usize = 80;
@@ -127,14 +127,24 @@ impl Status {
         table
     }
 
-    /// For how long, and what was seen: of the probe that turned last.
+    /// For how long it is what it is, and what was seen last: of several probes, of one that is worst.
     fn last_seen(&self, endpoint: &EndpointStatus) -> (String, String) {
-        if endpoint.probes.is_empty() {
-            return (String::new(), "not probed".to_owned());
-        }
-        let Some(probe) = endpoint.probes.iter().max_by_key(|probe| probe.since) else { return Default::default() };
-        let since = probe.since.map_or_else(String::new, |since| span(self.time.saturating_sub(since)));
-        (since, probe.seen.clone().unwrap_or_else(|| "nothing yet".to_owned()))
+        let since = endpoint.since.map_or_else(String::new, |since| span(self.time.saturating_sub(since)));
+        let seen = |probe: &ProbeStatus| probe.seen.clone().unwrap_or_else(|| "nothing yet".to_owned());
+        let seen = match endpoint.probes.as_slice() {
+            [] => "not probed".to_owned(),
+            [probe] => seen(probe),
+            probes => {
+                let is_up = |probe: &&ProbeStatus| matches!(probe.state.as_str(), "up" | "degraded" | "drained");
+                let count = format!("{} of {} probes up", probes.iter().filter(is_up).count(), probes.len());
+                let worst = ["down", "drained", "degraded"].into_iter();
+                let worst = worst.flat_map(|state| probes.iter().filter(move |probe| probe.state == state)).next();
+                worst.map_or(count.clone(), |probe| {
+                    format!("{count}; {} {}: {}", probe.check, probe.target, seen(probe))
+                })
+            }
+        };
+        (since, seen)
     }
 }
 
@@ -143,6 +153,7 @@ fn state(endpoint: &EndpointStatus) -> String {
     let really = endpoint.really.as_str();
     match endpoint.state.as_str() {
         "degraded" => format!("{:.0} %{doubt}", endpoint.share * 100.0),
+        "draining" if really == "drained" => format!("{really}{doubt}"),
         state if state == really || really == "unknown" => format!("{state}{doubt}"),
         state => format!("{state} ({really}{doubt})"),
     }

@@ -114,6 +114,19 @@ pub struct PoolSpec {
     pub members: Members,
 }
 
+impl PoolSpec {
+    /// What the pool is known by from world to world, and from run to run. Names of pools have no blanks in them.
+    pub fn key(&self) -> String {
+        let zone = self.zone.as_ref().map(ToString::to_string).unwrap_or_default();
+        format!("{zone} {}", self.name)
+    }
+
+    /// The same of the endpoint in this place.
+    pub fn key_of(&self, place: usize) -> String {
+        format!("{} {}", self.key(), self.members.text(place))
+    }
+}
+
 /// A pool holds addresses or exactly one CNAME.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Members {

@@ -16,7 +16,7 @@ use tracing::error;
 
 use crate::admin::Journal;
 use crate::config::Webhook;
-use crate::control::{Expiring, Publication, Told, Turn};
+use crate::control::{Expiring, Part, Publication, Told, Turn};
 use crate::report::{Changes, News, OverrideShape};
 use crate::watch::Doubted;
 use crate::webhook::Hooks;
@@ -129,11 +129,11 @@ async fn run(mut messages: mpsc::UnboundedReceiver<Message>, journal: Arc<Journa
 /// What happened, with what it moves as far as that is known.
 fn all_news(told: &[Told], mut changes: Option<&mut Changes<'_>>) -> Vec<News> {
     let news = |told: &Told| match told {
-        Told::Turn(Turn { target, pools, from, to, seen }) => {
+        Told::Turn(Turn { target, of, pools, from, to, seen }) => {
             let impact = changes.as_mut().map(|changes| changes.impact_of_target(target));
-            News::endpoint(target, pools, [*from, *to], seen, impact)
+            News::endpoint(target, *of == Part::Whole, pools, [*from, *to], seen, impact)
         }
-        Told::Doubt(doubted) => News::Doubt { began: matches!(doubted, Doubted::Began { .. }) },
+        Told::Doubt(doubted) => News::Doubt { began: matches!(doubted, Doubted::Began { .. } | Doubted::Resumed) },
         Told::Override(change) => {
             let impact = changes.as_mut().map(|changes| changes.impact());
             News::Override { change: OverrideShape::from(change), impact }

@@ -114,8 +114,7 @@ fn read_degraded(value: &Value<'_>, timeout: Duration, faults: &mut Faults) -> O
         faults.push(Fault::error(&anchor, message, "when is an endpoint degraded?"));
         return None;
     }
-    let share = share
-        .map_or(Some(DEGRADED_SHARE), |share| Some(Share::from_thousandths((share?.value * 1000.0).round() as u16)));
+    let share = share.map_or(Some(DEGRADED_SHARE), |share| Some(Share::from_part(share?.value)));
     Some(Degraded {
         expect_status: expect_status.unwrap_or_default(),
         above: above.map_or(Some(None), |above| above.map(Some))?,

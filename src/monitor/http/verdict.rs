@@ -67,8 +67,14 @@ fn read_share(headers: &HeaderMap, field: &str) -> Option<Share> {
 /// `75`, `12.5` or `75%`.
 fn parse_share(text: &str) -> Option<Share> {
     let percent = text.trim().strip_suffix('%').unwrap_or(text).trim();
-    let of_a_thousand = thousandths(percent)? / 100;
-    u16::try_from(of_a_thousand).ok().filter(|&share| share <= Share::FULL.thousandths()).map(Share::from_thousandths)
+    let of_a_thousand = thousandths(percent)?.div_ceil(100);
+    // What is above nothing is not nothing: an endpoint that asks for little is not drained.
+    let mantissa = percent.split(['e', 'E']).next().unwrap_or_default();
+    let least = u64::from(mantissa.contains(|digit| matches!(digit, '1'..='9')));
+    u16::try_from(of_a_thousand.max(least))
+        .ok()
+        .filter(|&share| share <= Share::FULL.thousandths())
+        .map(Share::from_thousandths)
 }
 
 #[cfg(test)]
@@ -84,6 +90,9 @@ mod tests {
             (" 75 ", Some(750)),
             ("75 %", Some(750)),
             ("12.5%", Some(125)),
+            ("0.0", Some(0)),
+            ("0.04", Some(1)),
+            ("0.00001 %", Some(1)),
             ("100.1", None),
             ("-1", None),
             ("", None),
