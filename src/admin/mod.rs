@@ -305,7 +305,12 @@ async fn tell(all: Vec<Arc<Rooms>>, mut stopping: watch::Receiver<()>) {
     }
 }
 
-/// Seconds since 1970; a clock that stands before that is taken to stand there.
+/// Whole seconds since 1970.
 fn unix_time() -> u64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    since_epoch().as_secs()
+}
+
+/// The time since 1970; a clock that stands before that is taken to stand there.
+fn since_epoch() -> Duration {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }

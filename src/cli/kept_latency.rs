@@ -4,11 +4,11 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::control::{Event, Handle};
+use crate::control::{Event, Handle, Now};
 use crate::latency::{Record, Table};
 use crate::store::{Batch, LATENCY, LatencyRecord, Store};
 
@@ -44,12 +44,12 @@ impl KeptLatency {
     }
 
     /// Puts a table in the place of the one that is kept.
-    pub(super) fn keep(&self, table: Table, now: Duration) {
+    pub(super) fn keep(&self, table: Table, now: Now) {
         let kept = self.clone();
         spawn_blocking(move || {
             let mut known = kept.blocks();
             let Some(blocks) = &mut *known else { return };
-            let packed = LatencyRecord::pack(table.records(now), now);
+            let packed = LatencyRecord::pack(table.records(now.elapsed), now.wall);
             let mut batch = Batch::default();
             for gone in blocks.iter().filter(|block| !packed.contains_key(*block)) {
                 batch.delete(&LATENCY, gone);
@@ -73,7 +73,7 @@ mod tests {
     use crate::control::Message;
     use crate::latency::{Sample, Widths};
 
-    const NOW: Duration = Duration::from_secs(1_790_000_000);
+    const NOW: std::time::Duration = std::time::Duration::from_secs(1_790_000_000);
 
     fn table(networks: &[&str]) -> Table {
         let mut table = Table::default();
@@ -108,11 +108,11 @@ mod tests {
         let open = || KeptLatency::new(Arc::new(Store::open(folder.path()).unwrap()));
         let first = open();
         run(async { assert_eq!(recalled(&first).await, Vec::<String>::new()) });
-        run(async { first.keep(table(&["198.51.100.0/24", "203.0.113.0/24"]), NOW) });
-        run(async { first.keep(table(&["198.51.100.0/24", "2001:db8::/48"]), NOW) });
+        run(async { first.keep(table(&["198.51.100.0/24", "203.0.113.0/24"]), NOW.into()) });
+        run(async { first.keep(table(&["198.51.100.0/24", "2001:db8::/48"]), NOW.into()) });
         drop(first);
         let second = open();
-        run(async { second.keep(table(&["192.0.2.0/24"]), NOW) });
+        run(async { second.keep(table(&["192.0.2.0/24"]), NOW.into()) });
         run(async {
             assert_eq!(recalled(&second).await, ["198.51.100.0/24", "2001:db8::/48"], "nothing was written before");
         });

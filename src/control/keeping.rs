@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use super::Comebacks;
+use super::{Comebacks, Now};
 use crate::health::{Comeback, Health, Kept, KeptHold, Means, State, Target};
 use crate::overrides::Change;
 use crate::rollout;
@@ -43,6 +43,18 @@ pub struct Keep {
 }
 
 impl Keep {
+    /// The same, its times told by the clock on the wall.
+    pub(super) fn timed(self, now: Now) -> Self {
+        let by = |time| now.to_wall(time);
+        let health = |(key, kept): (_, Option<Kept>)| (key, kept.map(|kept| kept.timed(&by)));
+        let comeback = |(key, kept): (_, Option<Comeback>)| (key, kept.map(|kept| kept.timed(&by)));
+        Self {
+            health: self.health.into_iter().map(health).collect(),
+            comebacks: self.comebacks.into_iter().map(comeback).collect(),
+            ..self
+        }
+    }
+
     /// Whether nothing is to be kept.
     pub fn is_empty(&self) -> bool {
         let Self { health, comebacks, overrides, rollouts } = self;
@@ -87,7 +99,7 @@ impl Keeping {
     pub(super) fn health(&self, target: &Target, now: Duration) -> Option<Health> {
         let kept = self.kept.get(&target.fingerprint());
         let kept = kept.or_else(|| self.by_question.get(&target.question_fingerprint()))?;
-        let health = Health::kept(kept.state, kept.hold, &target.monitor, now);
+        let health = Health::kept(kept.state, kept.fell, kept.hold, &target.monitor, now);
         // One that is from the future was written by a clock that was wrong, or is.
         let is_believed = kept.confirmed.abs_diff(now) <= BELIEVED_FOR;
         let is_held = kept.state == State::Down && health.held_until() > now;
@@ -104,7 +116,8 @@ impl Keeping {
         if state == State::Unknown || health.is_restless() || self.kept.get(&fingerprint).is_some_and(is_fresh) {
             return;
         }
-        let kept = Kept { state, confirmed: now, hold, question: target.question_fingerprint() };
+        let fell = if state == State::Down { health.last_up() } else { Duration::ZERO };
+        let kept = Kept { state, confirmed: now, fell, hold, question: target.question_fingerprint() };
         self.kept.insert(fingerprint, kept);
         self.changed.health.insert(fingerprint, Some(kept));
     }

@@ -21,6 +21,7 @@ mod handle;
 mod keeping;
 mod latency;
 mod loads;
+mod now;
 mod overrides;
 mod push;
 mod ramps;
@@ -39,6 +40,7 @@ use foldhash::fast::RandomState;
 pub use handle::{Handle, Message};
 pub use keeping::{BELIEVED_FOR, CONFIRM_EVERY, KEEP_EVERY, KEPT_FOR, Keep};
 pub use latency::{KEEP_LATENCY_EVERY, REMAP_INTERVAL};
+pub use now::Now;
 pub use overrides::{EndpointView, OverrideEvent, OverrideReply, Reply};
 pub use push::{MAX_REASON, Push, PushRefusal, PushReply, Said};
 pub use ramps::{Comebacks, HoldTurn, TICK};
@@ -177,6 +179,8 @@ pub struct Publication {
 /// The state of the node.
 #[derive(Debug)]
 pub struct Control {
+    /// Of the last step.
+    now: Now,
     watch: Watch,
     /// What was seen of the targets that are watched.
     sightings: HashMap<Arc<Target>, Sighting>,
@@ -227,6 +231,7 @@ impl Control {
     /// [`MAX_IN_FLIGHT`].
     pub fn new(seed: u64, in_flight: usize) -> Self {
         Self {
+            now: Now::default(),
             watch: Watch::new(seed, in_flight.min(MAX_IN_FLIGHT)),
             sightings: HashMap::new(),
             aggregates: Aggregates::default(),
@@ -250,7 +255,7 @@ impl Control {
     pub fn wake_at(&mut self) -> Option<Duration> {
         let publish_at = self.serving.as_ref().and_then(|serving| serving.publish_at);
         let deadline = self.next.as_ref().map(|next| next.deadline);
-        let overrides_at = self.overrides.change_at();
+        let overrides_at = self.overrides.change_at().map(|at| self.now.to_elapsed(at));
         let rollouts_at = self.rollouts.wake_at();
         let latency_at = self.latency.wake_at(self.serving.as_ref().map(|serving| &*serving.snapshot));
         let (kept_at, ramps_at) = (self.keeping.due(), self.ramps.due());
@@ -259,13 +264,18 @@ impl Control {
         times.flatten().min()
     }
 
-    /// Takes in an event at a time that never runs backwards: the time since the Unix epoch, as what is kept is compared
-    /// with it in another run.
-    pub fn step(&mut self, event: Event, now: Duration) -> Vec<Effect> {
+    /// Takes in an event. In here `now` is the time that elapses, wherever nothing else is said.
+    pub fn step(&mut self, event: Event, now: impl Into<Now>) -> Vec<Effect> {
+        self.now = now.into();
+        let now = self.now.elapsed;
+        let to_elapsed = |time| self.now.to_elapsed(time);
         let mut effects = Vec::new();
         match event {
-            Event::Restore(kept) => self.keeping.restore(kept),
+            Event::Restore(kept) => {
+                self.keeping.restore(kept.into_iter().map(|(key, kept)| (key, kept.timed(&to_elapsed))).collect());
+            }
             Event::Resume(kept) => {
+                let kept = kept.into_iter().map(|(key, comeback)| (key, comeback.timed(&to_elapsed))).collect();
                 for (means, since) in self.keeping.doubts(&kept) {
                     self.watch.resume_doubt(means, since);
                 }
@@ -288,26 +298,26 @@ impl Control {
             Event::Latency(samples) => self.feed(&samples, now),
             Event::KeptLatency(records) => self.latency.restore(records, now),
             Event::Remapped(blueprint, maps) => effects.extend(self.exchange_maps(&blueprint, &maps, now)),
-            Event::Override(event) => effects.extend(self.take_override(event, now)),
+            Event::Override(event) => effects.extend(self.take_override(event)),
             Event::Rollout(event) => self.take_rollout(event, now, &mut effects),
             Event::Tick => {}
             Event::Stop => {
                 self.keeping.note(self.ramps.take_changed());
-                effects.extend(self.keeping.take().map(Effect::Keep));
+                effects.extend(self.keeping.take().map(|keep| Effect::Keep(keep.timed(self.now))));
                 effects.extend(self.latency.take_unkept().map(Effect::KeepLatency));
             }
         }
         if let Some(over) = self.watch.end_doubt(now) {
             self.tell_doubt(over, now, &mut effects);
         }
-        effects.extend(self.advance_overrides(now));
+        effects.extend(self.advance_overrides());
         self.adopt(now, &mut effects);
         self.advance_ramps(now);
         self.have_rounds(now);
         effects.extend(self.publish(now));
         effects.extend(self.ramps.take_turns().into_iter().map(Effect::Hold));
         self.advance_rollouts(now, &mut effects);
-        effects.extend(self.keeping.take_due(now).map(Effect::Keep));
+        effects.extend(self.keeping.take_due(now).map(|keep| Effect::Keep(keep.timed(self.now))));
         for call in self.watch.take_due(now) {
             match call {
                 Call::Probe(target) => effects.push(Effect::Probe(target)),
@@ -330,13 +340,14 @@ impl Control {
         self.serving.as_ref().is_some_and(|serving| serving.publish_at.is_some())
     }
 
-    /// All targets as they stand.
+    /// All targets as they stand. Times are the wall's.
     pub fn survey(&self) -> Survey {
-        Survey {
+        let survey = Survey {
             sightings: self.sightings.clone(),
             turned: self.aggregates.since().map(|(key, since)| (key.to_owned(), since)).collect(),
             held_until: self.watch.held_until(),
-        }
+        };
+        survey.timed(&|time| self.now.to_wall(time))
     }
 
     fn prepare(&mut self, blueprint: Arc<Blueprint>, now: Duration) {
@@ -520,7 +531,8 @@ impl Control {
         let health = |target: &Target| self.watch.health(target);
         let turns = self.aggregates.adopt(world, &health, &self.sightings, now);
         effects.extend(turns.into_iter().map(Effect::Report));
-        let windows = self.overrides.set_windows(&world.windows, now);
+        let windows = self.overrides.set_windows(&world.windows, self.now.wall);
+        self.ramps.follow(&windows, self.now);
         effects.extend(windows.into_iter().map(Effect::Overridden));
         let before = self.serving.as_ref().map(|serving| &*serving.snapshot);
         self.loads = Loads::new(world, &self.loads, &self.sightings, now);

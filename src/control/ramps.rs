@@ -18,8 +18,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
+use super::Now;
 use crate::health::{Comeback, Failback, Ramp, Share};
-use crate::overrides::{Mode, Override, Rulings};
+use crate::overrides::{Change, Happening, Mode, Override, OverrideId, Rulings};
 use crate::snapshot::{Duty, PoolId, PoolSpec, Standing, World};
 
 /// From one change of shares to the next, at least; a twentieth of the shortest ramp where that is less.
@@ -47,6 +48,8 @@ pub(super) struct Ramps {
     moving: BTreeMap<PoolId, Moving>,
     /// Pools in which something only seemed to be down.
     forgiven: BTreeSet<PoolId>,
+    /// Drains that take their time, and when each began.
+    drains: HashMap<OverrideId, Duration>,
     /// When shares were worked out last.
     at: Duration,
     ticked_at: Duration,
@@ -119,6 +122,20 @@ impl Ramps {
         self.forgiven.clear();
         self.none_from_the_future(now);
         self.observe(0..pools.len() as PoolId, sayings, now);
+    }
+
+    /// Takes in what happened to overrides. A drain that takes its time began when the clock on the wall said so, and goes on
+    /// whatever that says from then on.
+    pub(super) fn follow(&mut self, changes: &[Change], now: Now) {
+        for Change { happening, item } in changes {
+            match happening {
+                Happening::Placed | Happening::Began if item.order.over.is_some() => {
+                    self.drains.insert(item.id, now.to_elapsed(item.begins_at()).min(now.elapsed));
+                }
+                Happening::Placed | Happening::Began => {}
+                Happening::Ended | Happening::Lifted { .. } => _ = self.drains.remove(&item.id),
+            }
+        }
     }
 
     /// What these pools' endpoints recover from now was no failure: the node had doubts about its own probes.
@@ -261,7 +278,7 @@ impl Ramps {
         let duty = if is_held && probed.duty == Duty::On { Duty::Held } else { probed.duty };
         let rising = self.rising(pool, place).filter(|_| !is_held);
         let standing = Standing { duty, ramp: rising.map_or(probed.ramp, |ramp| ramp.share(self.at)), ..probed };
-        match ruling.and_then(falling).filter(|ramp| !ramp.is_over(self.at)) {
+        match ruling.and_then(|ruling| self.falling(ruling)).filter(|ramp| !ramp.is_over(self.at)) {
             Some(ramp) => Standing { ramp: at_least_something(standing.ramp.of(ramp.share(self.at))), ..standing },
             None => standing.under(ruling.map(|ruling| ruling.order.mode)),
         }
@@ -306,7 +323,7 @@ impl Ramps {
         let places = 0..pool.members.len();
         let rising = places.clone().filter_map(|place| self.rising(pool, place));
         let rising = rising.filter(|_| !matches!(stage, Some(PoolStage::Held(_))));
-        let falling = places.filter_map(|place| falling(sayings.world.ruling(sayings.rulings, pool, place)?));
+        let falling = places.filter_map(|place| self.falling(sayings.world.ruling(sayings.rulings, pool, place)?));
         let ramps = rising.chain(falling.filter(|ramp| !ramp.is_over(now)));
         Moving { ramps: ramps.collect(), release_at, at: now }
     }
@@ -338,6 +355,12 @@ impl Ramps {
             Some(&Endpoint::Rising(since)) => Some(slow_start(pool, since)),
             _ => None,
         }
+    }
+
+    /// A drain that takes its time.
+    fn falling(&self, ruling: &Override) -> Option<Ramp> {
+        let over = ruling.order.over.filter(|_| ruling.order.mode == Mode::Drain)?;
+        Some(Ramp { since: *self.drains.get(&ruling.id)?, over, rises: false })
     }
 
     fn set_endpoint(&mut self, key: String, endpoint: Option<Endpoint>) {
@@ -400,12 +423,6 @@ fn release_at(pool: &PoolSpec, since: Duration) -> Option<Duration> {
         Failback::After(time) => Some(since + time),
         Failback::Manual => None,
     }
-}
-
-/// A drain that takes its time.
-fn falling(ruling: &Override) -> Option<Ramp> {
-    let over = ruling.order.over.filter(|_| ruling.order.mode == Mode::Drain)?;
-    Some(Ramp { since: ruling.begins_at(), over, rises: false })
 }
 
 fn at_least_something(share: Share) -> Share {

@@ -12,7 +12,8 @@ use tracing::{error, info, warn};
 
 use super::expiry::Expiries;
 use super::{
-    Control, Effect, Event, Expiring, HoldTurn, Keep, Message, OverrideReply, Part, Publication, RolloutReply, Told, Turn,
+    Control, Effect, Event, Expiring, HoldTurn, Keep, Message, Now, OverrideReply, Part, Publication, RolloutReply,
+    Told, Turn,
 };
 use crate::health::{Finding, Outcome, State, Target};
 use crate::latency::Table;
@@ -152,7 +153,7 @@ struct Asked {
 
 impl Asked {
     /// Answers a question, or keeps it; what happened is for control. Who asked may have gone.
-    fn take_in(&mut self, message: Message, control: &Control, now: Duration) -> Event {
+    fn take_in(&mut self, message: Message, control: &Control, now: Now) -> Event {
         match message {
             Message::Event(event) => return event,
             Message::Serve(event, blueprint, reply) => {
@@ -177,7 +178,7 @@ impl Asked {
     }
 }
 
-/// Time since the Unix epoch that never runs backwards nor jumps: the wall clock is read once.
+/// Time that elapses, counted on from what the clock on the wall said when the process began, and that clock.
 #[derive(Clone, Copy, Debug)]
 struct Clock {
     start: Instant,
@@ -187,12 +188,11 @@ struct Clock {
 
 impl Clock {
     fn new() -> Self {
-        // A clock that stands before the epoch is as wrong as one at it.
-        Self { start: Instant::now(), epoch: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() }
+        Self { start: Instant::now(), epoch: wall() }
     }
 
-    fn now(self) -> Duration {
-        self.epoch + self.start.elapsed()
+    fn now(self) -> Now {
+        Now { elapsed: self.epoch + self.start.elapsed(), wall: wall() }
     }
 
     fn instant(self, time: Duration) -> Instant {
@@ -200,10 +200,15 @@ impl Clock {
     }
 }
 
+/// What the clock on the wall says. One that stands before the epoch is as wrong as one at it.
+fn wall() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
 /// Runs until it is told to stop or all handles are gone. `probe` asks a target and ends with the outcome; `publish` makes a
 /// snapshot the one that queries are answered from, and gives back the one before. `keep` keeps rows for the next run; it gets
 /// all that one event changes in one call, and does not wait for a disk. `keep_latency` does the same with round trips, which
-/// were measured up to the given time since the Unix epoch. `tell` hears what happened once answers show it, with what was
+/// were measured up to the given time. `tell` hears what happened once answers show it, with what was
 /// published then.
 pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
     mut control: Control,
@@ -211,7 +216,7 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
     probe: impl Fn(Arc<Target>) -> P,
     mut publish: impl FnMut(Arc<Snapshot>) -> Option<Arc<Snapshot>>,
     keep: impl Fn(Keep),
-    keep_latency: impl Fn(Table, Duration),
+    keep_latency: impl Fn(Table, Now),
     tell: impl Fn(Vec<Told>, Option<Publication>),
 ) {
     let clock = Clock::new();
@@ -221,7 +226,7 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
     let mut asked = Asked::default();
     let mut expiries = Expiries::default();
     let mut untold = Vec::new();
-    let mut awake = clock.now();
+    let mut awake = clock.now().elapsed;
     loop {
         let sweep_at = awake + SWEEP;
         let wake_at = control.wake_at().map_or(sweep_at, |at| at.min(sweep_at));
@@ -234,16 +239,17 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
             event = remapping.ended() => Message::Event(event),
             () = tokio::time::sleep_until(clock.instant(wake_at).into()) => Message::Event(Event::Tick),
         };
-        let event = asked.take_in(message, &control, clock.now());
-        let pause = clock.now().saturating_sub(awake);
+        let now = clock.now();
+        let event = asked.take_in(message, &control, now);
+        let pause = now.elapsed.saturating_sub(awake);
         awake += pause;
         if pause > SWEEP + NOTICEABLE_PAUSE {
             control.sleep(pause);
         }
         let is_last = matches!(event, Event::Stop);
-        untold.extend(expiring(&mut expiries, &event, clock.now()).map(Told::Certificate));
+        untold.extend(expiring(&mut expiries, &event, now.wall).map(Told::Certificate));
         let (mut kept, mut replies, mut is_published) = (Keep::default(), Vec::new(), false);
-        for effect in control.step(event, clock.now()) {
+        for effect in control.step(event, now) {
             match effect {
                 Effect::Probe(target) => probes.start(target.clone(), probe(target)),
                 Effect::Stop(target) => probes.stop(&target),
@@ -274,7 +280,7 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
                 // Whoever reported may be gone.
                 Effect::Pushed(reply, result) => _ = reply.send(result),
                 Effect::Keep(rows) => kept.extend(rows),
-                Effect::KeepLatency(table) => keep_latency(table, clock.now()),
+                Effect::KeepLatency(table) => keep_latency(table, now),
                 Effect::Overridden(change) => {
                     report_override(&change);
                     kept.overrides.push(change.clone());
@@ -309,7 +315,7 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
     }
 }
 
-/// Warns of a certificate that ends soon. `now` is the time since the Unix epoch.
+/// Warns of a certificate that ends soon. `now` is what the clock on the wall says.
 fn expiring(expiries: &mut Expiries, event: &Event, now: Duration) -> Option<Expiring> {
     match event {
         Event::Outcome(target, outcome) => {

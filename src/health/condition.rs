@@ -4,6 +4,8 @@
 //! N-th best of the parts, so that a degraded part degrades only what needs it. A part that is down is worse than one that asks
 //! for nothing: the first fails the endpoint, the second drains it.
 
+use std::time::Duration;
+
 use super::{Health, Share, State, Target};
 
 /// What tells whether an endpoint answers.
@@ -22,6 +24,8 @@ pub struct Verdict {
     pub share: Option<Share>,
     /// Whether outcomes that are not confirmed yet could change that.
     pub restless: bool,
+    /// When the endpoint was up last: [`Duration::MAX`] while it is, zero if it was not yet.
+    pub last_up: Duration,
 }
 
 /// The share as it is, and the least and the most that unconfirmed outcomes could make of it.
@@ -30,6 +34,7 @@ struct Bounds {
     share: Option<Share>,
     least: Option<Share>,
     most: Option<Share>,
+    last_up: Duration,
 }
 
 impl Condition {
@@ -43,8 +48,8 @@ impl Condition {
 
     /// What the probes' health comes to.
     pub fn verdict(&self, health: &impl Fn(&Target) -> Health) -> Verdict {
-        let Bounds { share, least, most } = self.bounds(health);
-        Verdict { share, restless: least != most }
+        let Bounds { share, least, most, last_up } = self.bounds(health);
+        Verdict { share, restless: least != most, last_up }
     }
 
     /// What the endpoint is taken to be: unknown while nothing is known of any probe.
@@ -64,23 +69,28 @@ impl Condition {
             Self::Probe(target) => {
                 let health = health(target);
                 let (least, most) = health.prospects();
-                Bounds { share: health.share(), least, most }
+                Bounds { share: health.share(), least, most, last_up: health.last_up() }
             }
             Self::AtLeast(needed, parts) => {
                 let parts: Vec<Bounds> = parts.iter().map(|part| part.bounds(health)).collect();
-                let nth_best = |of: fn(&Bounds) -> Option<Share>| {
-                    let mut shares: Vec<Option<Share>> = parts.iter().map(of).collect();
-                    shares.sort_unstable_by(|a, b| b.cmp(a));
-                    shares.get(usize::from(*needed).saturating_sub(1)).copied().flatten()
-                };
+                // A part that is down was up until it fell: that of the endpoint is the N-th best of these too.
+                let last_up = nth_best(*needed, &parts, |part| part.last_up).unwrap_or_default();
+                let nth_best = |of: fn(&Bounds) -> Option<Share>| nth_best(*needed, &parts, of).flatten();
                 Bounds {
                     share: nth_best(|part| part.share),
                     least: nth_best(|part| part.least),
                     most: nth_best(|part| part.most),
+                    last_up,
                 }
             }
         }
     }
+}
+
+fn nth_best<T: Ord>(nth: u8, parts: &[Bounds], of: fn(&Bounds) -> T) -> Option<T> {
+    let mut values: Vec<T> = parts.iter().map(of).collect();
+    values.sort_unstable_by(|a, b| b.cmp(a));
+    values.into_iter().nth(usize::from(nth).saturating_sub(1))
 }
 
 #[cfg(test)]
@@ -88,7 +98,6 @@ mod tests {
     use super::*;
     use crate::health::{Check, Monitor, TcpCheck};
     use std::sync::Arc;
-    use std::time::Duration;
 
     fn target(port: u16) -> Target {
         let monitor = Monitor::new(Check::Tcp(TcpCheck::default()), port);
@@ -137,7 +146,9 @@ mod tests {
             (1, "xn", nothing),
             (2, "nn", nothing),
         ] {
-            assert_eq!(verdict(needed, probes), Verdict { share, restless: false }, "{needed} of {probes}");
+            let Verdict { share: found, restless, last_up } = verdict(needed, probes);
+            assert_eq!((found, restless), (share, false), "{needed} of {probes}");
+            assert_eq!(last_up == Duration::MAX, share.is_some(), "{needed} of {probes}");
         }
     }
 

@@ -44,6 +44,8 @@ pub struct Health {
     state: State,
     rows: Rows,
     hold: Hold,
+    /// While it is down: when it fell; zero if it never was anything else.
+    fell: Duration,
 }
 
 /// Outcomes in a row, up to the last one.
@@ -93,6 +95,7 @@ impl Health {
             state,
             rows: Rows { failures: 0, worse: 0, successes: 0, full: 0 },
             hold: Hold { until: Duration::ZERO, risen: Duration::ZERO, doublings: 0 },
+            fell: Duration::ZERO,
         }
     }
 
@@ -103,8 +106,8 @@ impl Health {
 
     /// What an earlier run, or another monitor that asks the same, found an endpoint to be. Nothing holds it down for longer than
     /// this monitor would.
-    pub fn kept(state: State, hold: Option<KeptHold>, monitor: &Monitor, now: Duration) -> Self {
-        let health = Self::settled(state);
+    pub fn kept(state: State, fell: Duration, hold: Option<KeptHold>, monitor: &Monitor, now: Duration) -> Self {
+        let health = Self { fell: fell.min(now), ..Self::settled(state) };
         let Some(KeptHold { until, risen, doublings }) = hold else { return health };
         let hold = Hold { until, risen: risen.min(now), doublings: doublings.min(MAX_DOUBLINGS) };
         Self { hold, ..health }.under(monitor, now)
@@ -120,6 +123,11 @@ impl Health {
     pub fn hold(self) -> Option<KeptHold> {
         let Hold { until, risen, doublings } = self.hold;
         (until > Duration::ZERO).then_some(KeptHold { until, risen, doublings })
+    }
+
+    /// When it was up last, on the clock of [`Health::observe`]: [`Duration::MAX`] while it is, zero if it was not yet.
+    pub fn last_up(self) -> Duration {
+        if self.state == State::Down { self.fell } else { Duration::MAX }
     }
 
     /// The share of its clients that it keeps; `None` if it is down, as only a confirmed failure makes it. One that asks for
@@ -211,6 +219,7 @@ impl Health {
     }
 
     fn fall(&mut self, monitor: &Monitor, now: Duration) {
+        self.fell = now;
         if monitor.hold_down.is_zero() {
             self.hold = Hold::default();
             return;

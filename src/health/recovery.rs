@@ -48,6 +48,18 @@ pub enum Comeback {
     Doubted(Duration),
 }
 
+impl Comeback {
+    /// The same, its times told by another clock.
+    pub fn timed(self, by: &impl Fn(Duration) -> Duration) -> Self {
+        match self {
+            Self::Rising(since) => Self::Rising(by(since)),
+            Self::Failed => Self::Failed,
+            Self::Held(since) => Self::Held(by(since)),
+            Self::Doubted(since) => Self::Doubted(by(since)),
+        }
+    }
+}
+
 /// A share that changes with time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ramp {

@@ -17,6 +17,22 @@ pub struct Sighting {
     pub seen: Option<(Outcome, Duration)>,
 }
 
+impl Survey {
+    /// The same, its times told by another clock; those of health stay.
+    pub fn timed(self, by: &impl Fn(Duration) -> Duration) -> Self {
+        let sighting = |sighting: Sighting| Sighting {
+            since: by(sighting.since),
+            seen: sighting.seen.map(|(outcome, at)| (outcome, by(at))),
+            ..sighting
+        };
+        Self {
+            sightings: self.sightings.into_iter().map(|(target, of)| (target, sighting(of))).collect(),
+            turned: self.turned.into_iter().map(|(key, since)| (key, by(since))).collect(),
+            held_until: self.held_until.map(by),
+        }
+    }
+}
+
 /// All that is probed.
 #[derive(Clone, Debug, Default)]
 pub struct Survey {

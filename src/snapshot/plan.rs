@@ -192,9 +192,11 @@ impl Plan {
         };
         let sets = |holds: &dyn Fn(&Pool, Family) -> bool| FAMILIES.map(|family| set(&|pool| holds(pool, family)));
         let recent = FAMILIES.map(|family| {
-            let latest = rule.pools.iter().map(|&id| &pools[id as usize]).filter(|pool| pool.is_left(family));
-            let latest = latest.map(|pool| pool.last_open(family)).max();
-            set(&|pool| pool.is_left(family) && Some(pool.last_open(family)) == latest)
+            // As it was before the outage began: whatever fell within the time that it takes to confirm one.
+            let left = || rule.pools.iter().map(|&id| &pools[id as usize]).filter(|pool| pool.is_left(family));
+            let outage = left().map(|pool| pool.outage()).max().unwrap_or_default();
+            let latest = left().map(|pool| pool.last_up(family)).max().unwrap_or_default();
+            set(&|pool| pool.is_left(family) && pool.last_up(family) >= latest.saturating_sub(outage))
         });
         let (on_duty, left) = (sets(&Pool::is_on_duty), sets(&Pool::is_left));
         let (usable, open, draining) = match mode {

@@ -137,6 +137,16 @@ pub enum Members {
 }
 
 impl Members {
+    /// How long it may take from the first fall to the last when all endpoints die at once: as long as the slowest monitor takes
+    /// to confirm it.
+    pub fn outage(&self) -> Duration {
+        let confirmed = |target: &&Target| {
+            let monitor = &target.monitor;
+            monitor.interval * u32::from(monitor.fall.get()) + monitor.timeout
+        };
+        self.targets().iter().map(confirmed).max().unwrap_or_default()
+    }
+
     /// How many endpoints there are.
     #[allow(clippy::len_without_is_empty, reason = "a pool is never empty")]
     pub fn len(&self) -> usize {

@@ -132,6 +132,9 @@ pub struct HealthRecord {
     drained: bool,
     /// Unix seconds.
     confirmed: u64,
+    /// Unix milliseconds; 0 for never.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    fell: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     hold: Option<HoldRecord>,
     /// Of what is asked, in hexadecimal.
@@ -162,12 +165,13 @@ impl HealthRecord {
             doublings,
         });
         let question = format!("{:x}", kept.question);
-        Some(Self { share: share.thousandths(), drained, confirmed: kept.confirmed.as_secs(), hold, question })
+        let (confirmed, fell) = (kept.confirmed.as_secs(), kept.fell.as_millis() as u64);
+        Some(Self { share: share.thousandths(), drained, confirmed, fell, hold, question })
     }
 }
 
 impl From<HealthRecord> for Kept {
-    fn from(HealthRecord { share, drained, confirmed, hold, question }: HealthRecord) -> Self {
+    fn from(HealthRecord { share, drained, confirmed, fell, hold, question }: HealthRecord) -> Self {
         let state = match Share::from_thousandths(share) {
             Share::NONE if !drained => State::Down,
             Share::FULL => State::Up,
@@ -179,8 +183,14 @@ impl From<HealthRecord> for Kept {
             doublings,
         });
         let question = u128::from_str_radix(&question, 16).unwrap_or_default();
-        Self { state, confirmed: Duration::from_secs(confirmed), hold, question }
+        let (confirmed, fell) = (Duration::from_secs(confirmed), Duration::from_millis(fell));
+        Self { state, confirmed, fell, hold, question }
     }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 #[cfg(test)]
@@ -211,10 +221,10 @@ mod tests {
         let states =
             [State::Up, State::Down, State::Degraded(Share::from_thousandths(250)), State::Degraded(Share::NONE)];
         for (state, hold) in states.into_iter().flat_map(|state| [(state, None), (state, held)]) {
-            let kept = Kept { state, confirmed, hold, question: u128::MAX };
+            let kept = Kept { state, confirmed, fell: confirmed, hold, question: u128::MAX };
             assert_eq!(HealthRecord::new(kept).map(Kept::from), Some(kept));
         }
-        let unknown = Kept { state: State::Unknown, confirmed, hold: None, question: 0 };
+        let unknown = Kept { state: State::Unknown, confirmed, fell: Duration::ZERO, hold: None, question: 0 };
         assert_eq!(HealthRecord::new(unknown), None);
     }
 
@@ -222,7 +232,10 @@ mod tests {
     fn rows_of_earlier_versions_are_read() {
         let record: HealthRecord = serde_json::from_str(r#"{"share":0,"confirmed":1790000000}"#).unwrap();
         let confirmed = Duration::from_secs(1_790_000_000);
-        assert_eq!(Kept::from(record), Kept { state: State::Down, confirmed, hold: None, question: 0 });
+        assert_eq!(
+            Kept::from(record),
+            Kept { state: State::Down, confirmed, fell: Duration::ZERO, hold: None, question: 0 }
+        );
     }
 
     #[test]

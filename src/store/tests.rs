@@ -88,6 +88,7 @@ fn what_is_written_is_there_when_the_folder_is_opened_again() {
         &HealthRecord::new(crate::health::Kept {
             state: crate::health::State::Up,
             confirmed: PATIENCE,
+            fell: Duration::ZERO,
             hold: None,
             question: 0,
         })

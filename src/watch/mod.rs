@@ -244,13 +244,13 @@ impl Watch {
     /// confirmed. One that asks for nothing answers while no other is left, as when an operator drains it.
     pub fn standing(&self, condition: Option<&Condition>) -> Standing {
         condition.map_or(Standing::CALM, |condition| {
-            let Verdict { share, restless } = condition.verdict(&|target| self.health(target));
+            let Verdict { share, restless, last_up } = condition.verdict(&|target| self.health(target));
             let mut is_held = false;
             condition.each_target(&mut |target| is_held |= self.is_doubted(target.means()));
             let restless = restless || is_held;
             match share {
                 Some(Share::NONE) => Standing { duty: Duty::Draining, restless, ..Standing::CALM },
-                share => Standing { share: share.unwrap_or(Share::NONE), restless, ..Standing::CALM },
+                share => Standing { share: share.unwrap_or(Share::NONE), restless, last_up, ..Standing::CALM },
             }
         })
     }

@@ -93,6 +93,13 @@ impl Files {
         self.serve_by(truenorth())
     }
 
+    /// The same with more in its environment.
+    pub(crate) fn serve_under(&self, environment: &[(&str, &Path)]) -> Node {
+        let mut command = truenorth();
+        command.envs(environment.iter().copied());
+        self.serve_by(command)
+    }
+
     /// The same inside of a network namespace.
     pub(crate) fn serve_in(&self, namespace: &str) -> Node {
         let mut command = Command::new("ip");

@@ -53,7 +53,7 @@ fn a_survey_tells_since_when_and_what_was_seen() {
     // What an earlier run found is known before anything is seen.
     let kept = HashMap::from([(
         target.fingerprint(),
-        Kept { state: State::Down, confirmed: scene.now, hold: None, question: 0 },
+        Kept { state: State::Down, confirmed: scene.now, fell: Duration::ZERO, hold: None, question: 0 },
     )]);
     let mut restarted = Scene::restarted(kept, scene.now);
     restarted.happen(Event::Adopt(blueprint(world(tcp(), &[&ADDRESSES]))));

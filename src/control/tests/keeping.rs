@@ -85,6 +85,38 @@ fn rows_of_targets_that_are_gone_and_of_yesterday_are_removed() {
 }
 
 #[test]
+fn what_is_kept_and_told_has_the_time_of_the_clock_on_the_wall() {
+    for (elapsed, wall) in [(at(1000), at(9000)), (at(9000), at(1000))] {
+        let hold_down = at(60);
+        let mut scene = Scene { now: elapsed, ..Scene::new() };
+        scene.happen(compile(world(Monitor { hold_down, ..tcp() }, &[&ADDRESSES])));
+        scene.answer_probes(|_| WELL);
+        scene.pass(elapsed + INTERVAL * 4, but("127.0.0.2"));
+        let set = Now { elapsed: scene.now, wall };
+        let effects = scene.control.step(Event::Stop, set);
+        let kept: HashMap<u128, Kept> = effects
+            .into_iter()
+            .filter_map(|effect| if let Effect::Keep(rows) = effect { Some(rows.health) } else { None })
+            .flatten()
+            .filter_map(|(key, kept)| Some((key, kept?)))
+            .collect();
+        let survey = scene.control.survey();
+        let near = |time: Duration| time <= wall && wall - time <= INTERVAL * 4;
+        assert!(survey.sightings.values().all(|sighting| near(sighting.since)), "{survey:?}");
+        for (key, before) in scene.kept.clone() {
+            scene.kept.insert(key, kept.get(&key).copied().unwrap_or(before.timed(&|time| set.to_wall(time))));
+        }
+        let mut again = Scene::restarted(scene.kept, wall + at(1));
+        again.happen(compile(world(Monitor { hold_down, ..tcp() }, &[&ADDRESSES])));
+        assert_eq!(again.open(), ["127.0.0.1"], "it is believed, and held down");
+        again.pass(wall + at(40), |_| WELL);
+        assert_eq!(again.open(), ["127.0.0.1"]);
+        again.pass(wall + at(70), |_| WELL);
+        assert_eq!(again.open(), ADDRESSES);
+    }
+}
+
+#[test]
 fn a_stop_hands_over_what_waits() {
     let mut scene = Scene::new();
     scene.happen(adopt(&ADDRESSES));

@@ -329,14 +329,29 @@ fn a_removed_endpoint_is_probed_no_more() {
 }
 
 #[test]
-fn when_all_died_a_pool_knows_how_long_it_was_open() {
-    let mut scene = Scene::new();
-    scene.happen(adopt(&ADDRESSES));
-    scene.answer_probes(|_| WELL);
-    scene.pass(INTERVAL * 4, |_| REFUSED);
-    let pool = scene.pool(0);
-    assert!(!pool.is_open(Family::V4));
-    assert!(pool.last_open(Family::V4) > 0);
+fn when_all_died_a_pool_knows_what_was_up_before() {
+    let recent = |scene: &Scene, place: usize| -> Vec<u8> {
+        let crate::snapshot::Kind::Addresses(v4, _) = scene.pool(place).kind() else { panic!("no addresses") };
+        v4.select(crate::snapshot::Selection::Recent).iter().map(|member| member.value[3]).collect()
+    };
+    let pools: &[&[&str]] = &[&["127.0.0.1", "127.0.0.2", "127.0.0.3"], &["127.0.0.4"]];
+    let mut scene = Scene::serving(world(tcp(), pools));
+    scene.pass(at(60), but("127.0.0.2"));
+    let died = scene.now;
+    scene.pass(died + INTERVAL * 4, |_| REFUSED);
+    assert!(!scene.pool(0).is_open(Family::V4) && !scene.pool(1).is_open(Family::V4));
+    assert_eq!(recent(&scene, 0), [1, 3], "one was dead before, and the others died together");
+    for pool in [0, 1] {
+        let last_up = scene.pool(pool).last_up(Family::V4);
+        assert!(last_up > died && last_up <= scene.now);
+    }
+    assert_eq!(scene.pool(0).outage(), INTERVAL * 3 + at(2));
+
+    // It is known after a restart too.
+    scene.happen(Event::Stop);
+    let mut again = Scene::restarted(scene.kept.clone(), scene.now + at(30));
+    again.happen(compile(world(tcp(), pools)));
+    assert_eq!(recent(&again, 0), [1, 3]);
 }
 
 #[test]
