@@ -442,13 +442,13 @@ fn probes_ask_for_a_host() {
     assert_told(
         &changed(r#"host = "example.com""#, "[names.eu]\npools = [\"web/fra\"]"),
         &[
-            "21:8 warning: probes of pool `web/fra` ask for its addresses, not for a host name | used by eu.example.com., www.example.com. | help: give its monitor a `host`",
+            "21:8 warning: probes of pool `web/fra` ask for eu.example.com., the first of the names that use it | used by eu.example.com., www.example.com. | help: give its monitor a `host`",
         ],
     );
     assert_told(
         &changed("type = \"http\"\nhost = \"example.com\"", "type = \"https\"\n[names.eu]\npools = [\"web/fra\"]"),
         &[
-            "21:8 error: no name to verify the certificates of pool `web/fra` for | used by eu.example.com., www.example.com. | help: give its monitor a `host`, or an `sni`",
+            "21:8 warning: probes of pool `web/fra` ask for eu.example.com., the first of the names that use it | used by eu.example.com., www.example.com. | help: give its monitor a `host`",
         ],
     );
     assert_told(
@@ -457,7 +457,7 @@ fn probes_ask_for_a_host() {
             "type = \"https\"\nsni = \"example.com\"\n[names.eu]\npools = [\"web/fra\"]",
         ),
         &[
-            "22:8 warning: probes of pool `web/fra` ask for its addresses, not for a host name | used by eu.example.com., www.example.com. | help: give its monitor a `host`",
+            "22:8 warning: probes of pool `web/fra` ask for eu.example.com., the first of the names that use it | used by eu.example.com., www.example.com. | help: give its monitor a `host`",
         ],
     );
     assert_told(
