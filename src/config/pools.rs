@@ -110,7 +110,7 @@ fn read_entry(
     let monitor = table.take("monitor").and_then(|value| value.string(faults));
     let min_healthy = table.take("min_healthy").and_then(|value| value.number(0.0..=1.0, faults));
     let capacity = read_capacity(&mut table, faults);
-    let recovery = recovery::read(&mut table, monitor.as_ref(), faults);
+    let recoveries = recovery::read(&mut table, monitor.as_ref(), faults);
     let endpoints = table.require("endpoints", faults);
     table.finish(faults);
 
@@ -129,6 +129,9 @@ fn read_entry(
         let members = read_members(&endpoints, scope, probed, faults)?;
         vec![(at.map(|(name, id)| (name.value, id)), members)]
     };
+    let datacenters: Vec<Option<&str>> =
+        parts.iter().map(|(place, _)| place.as_ref().map(|(name, _)| name.as_str())).collect();
+    recoveries.check(&datacenters, faults);
     // A monitor that is not there has been told; the pool is not to be served as "always up" meanwhile.
     let monitor = match monitor_value {
         Some(found) => Some(found?),
@@ -143,6 +146,7 @@ fn read_entry(
         entry
             .parts
             .push((place.as_ref().filter(|_| by_datacenter).map(|(name, _)| name.clone()), drafts.len() as PoolId));
+        let recovery = recoveries.of(place.as_ref().map(|(name, _)| name.as_str()));
         drafts.push(PoolDraft {
             name,
             place: value.anchor(),

@@ -345,6 +345,10 @@ impl Control {
         let survey = Survey {
             sightings: self.sightings.clone(),
             turned: self.aggregates.since().map(|(key, since)| (key.to_owned(), since)).collect(),
+            loads: self
+                .serving
+                .as_ref()
+                .map_or_else(HashMap::new, |serving| self.loads.seen(serving.snapshot.pools(), self.now.elapsed)),
             held_until: self.watch.held_until(),
         };
         survey.timed(&|time| self.now.to_wall(time))

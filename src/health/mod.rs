@@ -23,5 +23,5 @@ pub use monitor::{Check, DEFAULT_FALL, DEFAULT_INTERVAL, DEFAULT_RISE, DEFAULT_T
 pub use outcome::{Failure, Finding, Outcome, Stage, Times};
 pub use recovery::{Comeback, FIRST_SHARE, Failback, Ramp, Recovery, SHARE_STEP};
 pub use share::Share;
-pub use sighting::{Sighting, Survey};
+pub use sighting::{LoadSeen, Sighting, Survey};
 pub use tls::{Certificates, ClientIdentity, DEFAULT_EXPIRY_WARNING, PrivateKey, TlsCheck};

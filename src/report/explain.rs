@@ -463,7 +463,7 @@ impl AnswerShape {
         let subnet = reply.edns.as_ref().and_then(|edns| edns.option(EdnsCode::Subnet));
         Ok(Self {
             rcode: rcode.as_str().into(),
-            ttl: reply.answers.iter().map(|record| record.ttl).min(),
+            ttl: reply.answers.iter().map(|record| record.ttl).min().or_else(|| negative_ttl(&reply)),
             records: reply.answers.iter().map(in_presentation_format).collect(),
             scope: subnet.and_then(|option| match option {
                 EdnsOption::Subnet(subnet) => Some(subnet.scope_prefix()),
@@ -471,6 +471,15 @@ impl AnswerShape {
             }),
         })
     }
+}
+
+/// How long resolvers keep that there is nothing. RFC 2308, section 5: "The TTL of this record is set from the minimum of the
+/// MINIMUM field of the SOA record and the TTL of the SOA itself".
+fn negative_ttl(reply: &Message) -> Option<u32> {
+    reply.authorities.iter().find_map(|record| match &record.data {
+        RData::SOA(soa) => Some(record.ttl.min(soa.minimum)),
+        _ => None,
+    })
 }
 
 /// A record as a zone file would hold it. hickory writes the strings of TXT without quotes, one behind the other, and a
@@ -520,8 +529,14 @@ impl fmt::Display for Explanation {
         if let Some(steering) = &self.steering {
             steering.fmt(f)?;
         }
-        let AnswerShape { rcode, records, .. } = &self.answer;
-        write!(f, "  answer    {rcode}")?;
+        let AnswerShape { rcode, records, ttl, .. } = &self.answer;
+        match ttl.filter(|_| records.is_empty()) {
+            Some(ttl) => {
+                let nodata = if rcode == "NOERROR" { ", no data" } else { "" };
+                write!(f, "  answer    {rcode}{nodata}; resolvers keep that for {ttl} s")?;
+            }
+            None => write!(f, "  answer    {rcode}")?,
+        }
         records.iter().try_for_each(|record| write!(f, "\n    {record}"))
     }
 }

@@ -259,7 +259,10 @@ impl PoolStatus {
             given_v4,
             open_v6,
             given_v6,
-            load: (*pool.allowance() != Allowance::UNKNOWN).then(|| PoolLoad::new(pool.allowance())),
+            load: match survey.loads.get(&spec.key()).filter(|seen| seen.heard.is_some()) {
+                Some(seen) => Some(PoolLoad::now(pool.allowance(), seen)),
+                None => (*pool.allowance() != Allowance::UNKNOWN).then(|| PoolLoad::new(pool.allowance())),
+            },
             endpoints: (0..spec.members.len()).map(|place| EndpointStatus::new(pool, place, survey)).collect(),
         }
     }

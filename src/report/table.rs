@@ -119,10 +119,11 @@ impl Status {
 
     /// Pools of whose load anything is known.
     fn loads_table(&self) -> Table {
-        let mut table = Table::new(&["POOL", "LOAD"]);
+        let mut table = Table::new(&["POOL", "REPORTED", "LOAD"]);
         for (pool, load) in self.pools.iter().filter_map(|status| Some((&status.pool, status.load.as_ref()?))) {
             let color = if load.keep < 1.0 { YELLOW } else { "" };
-            table.push(vec![pool.clone(), load.to_string()], color);
+            let reported = load.since.map(|since| format!("{} ago", span(self.time.saturating_sub(since))));
+            table.push(vec![pool.clone(), reported.unwrap_or_default(), load.to_string()], color);
         }
         table
     }
