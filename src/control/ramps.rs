@@ -371,17 +371,17 @@ impl<P: Fn(&PoolSpec, usize) -> Standing> Sayings<'_, P> {
     /// none.
     fn is_usable(&self, pool: &PoolSpec) -> Option<bool> {
         // Endpoints on duty, and those of them that are up, by family.
-        let mut counts = [(0_u32, 0_u32); 2];
+        let mut counts = [(0_usize, 0_usize); 2];
         for place in 0..pool.members.len() {
             let mode = self.world.ruling(self.rulings, pool, place).map(|ruling| ruling.order.mode);
             let standing = (self.probed)(pool, place).under(mode);
             let family = usize::from(pool.members.address(place).is_some_and(|address| address.is_ipv6()));
             if standing.duty == Duty::On {
                 counts[family].0 += 1;
-                counts[family].1 += u32::from(standing.share.is_some());
+                counts[family].1 += usize::from(standing.share.is_some());
             }
         }
-        let is_enough = |&(on_duty, up): &(u32, u32)| up > 0 && f64::from(up) >= f64::from(on_duty) * pool.min_healthy;
+        let is_enough = |&(on_duty, up): &(usize, usize)| pool.is_enough(up, on_duty);
         counts.iter().any(|(on_duty, _)| *on_duty > 0).then(|| counts.iter().any(is_enough))
     }
 }

@@ -191,8 +191,8 @@ impl<T: Clone + PartialEq> Lists<T> {
 
     /// Whether the share of open members suffices. What the operator took off duty is not missed: to drain one of two does
     /// not topple the pool.
-    fn is_usable(&self, min_healthy: f64) -> bool {
-        !self.open.is_empty() && self.open.len() as f64 >= self.on_duty as f64 * min_healthy
+    fn is_usable(&self, spec: &PoolSpec) -> bool {
+        spec.is_enough(self.open.len(), self.on_duty)
     }
 }
 
@@ -391,11 +391,10 @@ impl Pool {
 
     /// Whether so many endpoints of the family are open as `min_healthy` asks for.
     pub fn is_usable(&self, family: Family) -> bool {
-        let share = self.spec.min_healthy;
         match (&self.kind, family) {
-            (Kind::Addresses(v4, _), Family::V4) => v4.is_usable(share),
-            (Kind::Addresses(_, v6), Family::V6) => v6.is_usable(share),
-            (Kind::Cname(name), _) => name.is_usable(share),
+            (Kind::Addresses(v4, _), Family::V4) => v4.is_usable(&self.spec),
+            (Kind::Addresses(_, v6), Family::V6) => v6.is_usable(&self.spec),
+            (Kind::Cname(name), _) => name.is_usable(&self.spec),
         }
     }
 
@@ -494,6 +493,23 @@ mod tests {
         assert!(with_open(&[0, 3], 0.5, None).is_usable(Family::V6));
         assert!(with_open(&[0], 0.0, None).is_usable(Family::V4));
         assert!(!with_open(&[], 0.0, None).is_usable(Family::V4));
+    }
+
+    #[test]
+    fn min_healthy_is_reckoned_in_whole_endpoints() {
+        for percent in 0..=100_usize {
+            let spec = spec(percent as f64 / 100.0);
+            for on_duty in 1..=1024 {
+                let needed = (on_duty * percent).div_ceil(100).max(1);
+                assert!(spec.is_enough(needed, on_duty), "{needed} of {on_duty} at {percent} %");
+                assert!(!spec.is_enough(needed - 1, on_duty), "{} of {on_duty} at {percent} %", needed - 1);
+            }
+        }
+        // Written with as many digits as anybody has.
+        let third = spec(0.333_333_333_3);
+        assert!(third.is_enough(1, 3) && !third.is_enough(0, 3));
+        assert!(spec(0.666_666_666_67).is_enough(2, 3));
+        assert!(!spec(0.67).is_enough(2, 3));
     }
 
     #[test]

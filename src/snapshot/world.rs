@@ -114,6 +114,18 @@ pub struct PoolSpec {
     pub members: Members,
 }
 
+/// Two numbers of endpoints closer than this are one: a decimal share such as 0.28 is no exact binary fraction, so 25 times it is a
+/// little more than 7. One endpoint of [`MAX_ENDPOINTS`] is a million times as much.
+const ROUNDING: f64 = 1e-9;
+
+impl PoolSpec {
+    /// Whether `open` of a family's `on_duty` endpoints are as many as `min_healthy` asks for: one at least, and in whole endpoints.
+    pub fn is_enough(&self, open: usize, on_duty: usize) -> bool {
+        let needed = (on_duty as f64 * self.min_healthy - ROUNDING).ceil() as usize;
+        open >= needed.max(1)
+    }
+}
+
 /// A pool holds addresses or exactly one CNAME.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Members {
