@@ -23,7 +23,7 @@ use clap::{Args, Parser, Subcommand};
 use tracing::{error, warn};
 use tracing_subscriber::EnvFilter;
 
-use crate::config::{Fault, Faults, Severity};
+use crate::config::{Fault, Faults, Position, Severity};
 use crate::overrides::Mode;
 
 /// An authoritative DNS server that sends every client to the best datacenter that is alive.
@@ -143,9 +143,10 @@ fn log_to_stderr() {
 /// Writes faults to the log, one line each.
 fn log_faults(faults: &Faults) {
     for fault in &faults.0 {
-        let Fault { severity, message, place, label, help, related: _ } = fault;
+        let Fault { severity, code: _, message, place, label, related: _, help, count: _ } = fault;
         let at = place.as_ref().map_or_else(String::new, |place| {
-            format!("{}:{}:{}: ", place.source.path.display(), place.line(), place.column())
+            let Position { line, column } = place.start();
+            format!("{}:{line}:{column}: ", place.source.path.display())
         });
         let label = if label.is_empty() { String::new() } else { format!(" ({label})") };
         let help = help.as_ref().map_or_else(String::new, |help| format!("; help: {help}"));

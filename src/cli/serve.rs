@@ -263,8 +263,8 @@ impl Node {
         let loaded = tokio::task::block_in_place(|| self.files.load(Some(&previous), &self.txt));
         let faults = loaded.as_ref().map_or_else(|faults| faults, |loaded| &loaded.warnings);
         log_faults(faults);
-        let errors = faults.0.iter().filter(|fault| fault.severity == Severity::Error).count();
-        let (warnings, taken) = (faults.0.len() - errors, loaded.is_ok());
+        let (errors, warnings) = (faults.count(Severity::Error), faults.count(Severity::Warning));
+        let taken = loaded.is_ok();
         self.herald.tell(News::Reload { reason: reason.to_owned(), taken, errors, warnings });
         let loaded = loaded.inspect_err(|_| error!(reason, "configuration not reloaded: the old one goes on"))?;
         if loaded.credentials.is_some_and(|credentials| self.running.show(credentials)) {

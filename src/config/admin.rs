@@ -8,8 +8,10 @@ use std::sync::Arc;
 
 use subtle::ConstantTimeEq;
 
+use super::code::Code;
 use super::decode::{Placed, Table, Value, entries};
-use super::fault::{Fault, Faults, Place};
+use super::fault::{Fault, Faults};
+use super::source::Place;
 
 /// The port that DESIGN gives the admin server.
 const PORT: u16 = 8053;
@@ -144,7 +146,7 @@ fn read_addresses(value: &Value<'_>, faults: &mut Faults) -> Vec<Placed<SocketAd
         let Some(address) = item.parsed(&expected, faults, |text| text.parse().ok()) else { continue };
         if addresses.iter().any(|other| other.value == address.value) {
             let message = format!("`listen` names {} twice", address.value);
-            faults.push(Fault::error(&address.place, message, "again"));
+            faults.push(Fault::error(&address.place, message, "again").code(Code::Duplicate));
             continue;
         }
         addresses.push(address);

@@ -14,6 +14,7 @@ use x509_parser::certificate::Validity;
 use x509_parser::prelude::{FromDer, X509Certificate};
 use x509_parser::time::ASN1Time;
 
+use super::code::Code;
 use super::decode::Placed;
 use super::fault::{Fault, Faults};
 
@@ -93,7 +94,7 @@ fn check_dates(file: &Placed<PathBuf>, validity: &Validity, faults: &mut Faults)
         return;
     };
     let message = format!("the certificate in {} {label}: it is valid from {from} to {to}", file.value.display());
-    faults.push(Fault::warning(&file.place, message, label));
+    faults.push(Fault::warning(&file.place, message, label).code(Code::Credentials));
 }
 
 fn read_key(file: &Placed<PathBuf>, faults: &mut Faults) -> Option<(PrivateKeyDer<'static>, Arc<dyn SigningKey>)> {
@@ -114,13 +115,13 @@ fn read_file(file: &Placed<PathBuf>, faults: &mut Faults) -> Option<Vec<u8>> {
         Ok(octets) => Some(octets),
         Err(error) => {
             let message = format!("cannot read {}: {error}", file.value.display());
-            faults.push(Fault::error(&file.place, message, ""));
+            faults.push(Fault::error(&file.place, message, "").code(Code::File));
             None
         }
     }
 }
 
 fn refuse<T>(file: &Placed<PathBuf>, why: &str, faults: &mut Faults) -> Option<T> {
-    faults.push(Fault::error(&file.place, format!("{} {why}", file.value.display()), ""));
+    faults.push(Fault::error(&file.place, format!("{} {why}", file.value.display()), "").code(Code::Credentials));
     None
 }

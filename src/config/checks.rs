@@ -5,9 +5,10 @@ use std::collections::{HashMap, HashSet};
 use crate::name::{Name, suffixes};
 use crate::wire::Rtype;
 
-use super::fault::{Fault, Faults, Place};
+use super::fault::{Fault, Faults};
 use super::master::Located;
 use super::names::{Owner, OwnerKind};
+use super::source::Place;
 
 /// Octets of an MX record's preference, before its exchange (RFC 1035, section 3.3.9).
 const MX_PREFERENCE: usize = 2;

@@ -8,6 +8,7 @@ use crate::geo::{ClientMatch, DatacenterId, Region, countries};
 use crate::snapshot::{Ecs, PoolId, SteeredName};
 use crate::steering::{Pick, Step};
 
+use super::code::Code;
 use super::decode::Placed;
 use super::fault::{Fault, Faults};
 use super::names::{Owner, OwnerKind};
@@ -41,7 +42,7 @@ pub(super) fn check_matches(view: View<'_, PlacedRegion>, ecs: Ecs, faults: &mut
                 let mut of_continent = countries::countries().filter(|country| country.continent == continent);
                 if of_continent.all(|country| named.contains(&country.code)) {
                     let message = format!("`{}` never decides: all its countries are named", client.value);
-                    faults.push(Fault::warning(&client.place, message, "shadowed"));
+                    faults.push(Fault::warning(&client.place, message, "shadowed").code(Code::NoEffect));
                 }
             }
             ClientMatch::Asn(_) | ClientMatch::Subdivision(_) | ClientMatch::Country(_) => {}
@@ -68,7 +69,7 @@ fn check_prefix(client: &Placed<ClientMatch>, net: IpNet, all: &[ClientMatch], e
         .collect();
     if IpNet::aggregate(&within).contains(&net) {
         let message = format!("{net} never decides: longer prefixes cover all of it");
-        faults.push(Fault::warning(&client.place, message, "shadowed"));
+        faults.push(Fault::warning(&client.place, message, "shadowed").code(Code::NoEffect));
     }
 }
 
@@ -111,7 +112,8 @@ impl Names<'_> {
             };
             if differ && looked_at.get(&id) == Some(&false) && told.insert(pool.place.span.start) {
                 let message = format!("the weights of the endpoints of pool `{}` have no effect", pool.name);
-                let fault = Fault::warning(&pool.place, message, "no name's `pick` looks at weights");
+                let fault =
+                    Fault::warning(&pool.place, message, "no name's `pick` looks at weights").code(Code::NoEffect);
                 faults.push(fault.help("names that use it take `pick = \"weighted\"` to draw by weight"));
             }
         }
@@ -132,7 +134,8 @@ impl Names<'_> {
         for (_, pool) in (0..).zip(self.pools).filter(|(id, pool)| pool.zone.is_some() && !looked_at.contains(id)) {
             if pool.has_capacity() && told.insert(pool.place.span.start) {
                 let message = format!("the capacity of pool `{}` has no effect", pool.name);
-                let fault = Fault::warning(&pool.place, message, "no name that uses it goes by load");
+                let fault =
+                    Fault::warning(&pool.place, message, "no name that uses it goes by load").code(Code::NoEffect);
                 faults.push(fault.help("names do with the step `load`, or with `pick = \"least-load\"`"));
             }
         }
@@ -151,7 +154,7 @@ impl Critique<'_> {
     }
 
     fn warn(&self, message: String, label: &str, help: Option<String>, faults: &mut Faults) {
-        let fault = Fault::warning(&self.owner.place, message, label);
+        let fault = Fault::warning(&self.owner.place, message, label).code(Code::NoEffect);
         faults.push(match help {
             Some(help) => fault.help(help),
             None => fault,

@@ -12,7 +12,10 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::fault::{Fault, Faults, Place, Source};
+use super::code::Code;
+use super::fault::{Fault, Faults};
+use super::secrets::is_secret;
+use super::source::{Place, Source};
 use super::suggest::{did_you_mean, list_of};
 
 /// A value and where it stands.
@@ -41,7 +44,7 @@ pub(super) fn read_document<T>(
     for error in &errors {
         let end = source.text.len();
         let place = Place { source: source.clone(), span: error.span().unwrap_or(end..end) };
-        faults.push(Fault::error(&place, format!("this is not TOML: {}", error.message()), ""));
+        faults.push(Fault::error(&place, format!("this is not TOML: {}", error.message()), "").code(Code::Syntax));
     }
     errors.is_empty().then(|| read(Table::new(source, 0..0, what, table.get_ref()), faults))
 }
@@ -86,7 +89,8 @@ impl<'d> Table<'d> {
         let value = self.take(key);
         if value.is_none() {
             let message = format!("{} needs `{key}`", self.what);
-            faults.push(Fault::error(&self.place(), message, format!("`{key}` is missing here")));
+            faults
+                .push(Fault::error(&self.place(), message, format!("`{key}` is missing here")).code(Code::MissingKey));
         }
         value
     }
@@ -107,7 +111,8 @@ impl<'d> Table<'d> {
         self.rest = rest;
         let refused: Vec<Value<'_>> = refused;
         for value in refused {
-            faults.push(Fault::error(&value.anchor(), format!("`{}` {reason}", value.key), ""));
+            let message = format!("`{}` {reason}", value.key);
+            faults.push(Fault::error(&value.anchor(), message, "").code(Code::UnknownKey));
         }
     }
 
@@ -120,7 +125,7 @@ impl<'d> Table<'d> {
                 None => Fault::error(&value.anchor(), message, "unknown key")
                     .help(format!("its keys are {}", list_of(&self.known))),
             };
-            faults.push(fault);
+            faults.push(fault.code(Code::UnknownKey));
         }
     }
 }
@@ -189,7 +194,8 @@ impl<'d> Value<'d> {
         };
         let value = parse(text);
         if value.is_none() {
-            faults.push(Fault::error(&self.place(), format!("`{}` takes {expected}", self.key), ""));
+            faults
+                .push(Fault::error(&self.place(), format!("`{}` takes {expected}", self.key), "").code(Code::BadValue));
         }
         Some(Placed { value: value?, place: self.place() })
     }
@@ -206,7 +212,7 @@ impl<'d> Value<'d> {
         let message = format!("`{}` takes one of {}", self.key, list_of(&known));
         let label = did_you_mean(text, known.iter().copied());
         let label = label.map_or_else(|| "not one of them".to_owned(), |word| format!("did you mean `{word}`?"));
-        faults.push(Fault::error(&self.place(), message, label));
+        faults.push(Fault::error(&self.place(), message, label).code(Code::BadValue));
         None
     }
 
@@ -311,6 +317,7 @@ impl<'d> Value<'d> {
     /// Tells that something else than `expected` stands here.
     pub(super) fn unexpected<T>(&self, expected: &str, faults: &mut Faults) -> Option<T> {
         let found = match self.content.get_ref() {
+            DeValue::Integer(_) | DeValue::Float(_) if is_secret(self.key) => "a number".to_owned(),
             DeValue::String(text) if text.is_empty() => "an empty string".to_owned(),
             DeValue::String(_) => "a string".to_owned(),
             DeValue::Integer(digits) => digits.to_string(),
@@ -322,7 +329,7 @@ impl<'d> Value<'d> {
         };
         // A table's own span may be the whole of its section.
         let place = if self.is_table() { self.anchor() } else { self.place() };
-        faults.push(Fault::error(&place, format!("`{}` takes {expected}", self.key), found));
+        faults.push(Fault::error(&place, format!("`{}` takes {expected}", self.key), found).code(Code::BadValue));
         None
     }
 }

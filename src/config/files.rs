@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::fault::{Fault, Faults, Place, Severity, Source};
+use super::code::Code;
+use super::fault::{Fault, Faults, Severity};
+use super::source::{Place, Source};
 
 /// A file that was read, and when it was last changed.
 pub(super) struct ReadFile {
@@ -35,7 +37,7 @@ pub(super) fn read_file(path: &Path, faults: &mut Faults) -> Option<ReadFile> {
             Some(ReadFile { source, changed })
         }
         (Err(error), _) | (_, Err(error)) => {
-            faults.push(Fault::without_place(format!("cannot read {}: {error}", path.display())));
+            faults.push(Fault::without_place(format!("cannot read {}: {error}", path.display())).code(Code::File));
             None
         }
     }
@@ -44,13 +46,13 @@ pub(super) fn read_file(path: &Path, faults: &mut Faults) -> Option<ReadFile> {
 /// The text of a file; that it is none is told.
 fn text_of(path: &Path, octets: Vec<u8>, faults: &mut Faults) -> Option<Arc<Source>> {
     match String::from_utf8(octets) {
-        Ok(text) => Some(Arc::new(Source { path: path.into(), text })),
+        Ok(text) => Some(Arc::new(Source::new(path, text))),
         Err(error) => {
             let at = error.utf8_error().valid_up_to();
             let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
-            let source = Arc::new(Source { path: path.into(), text });
+            let source = Arc::new(Source::new(path, text));
             let place = Place { source, span: at..at + char::REPLACEMENT_CHARACTER.len_utf8() };
-            faults.push(Fault::error(&place, "the file is not UTF-8", "this is not a character"));
+            faults.push(Fault::error(&place, "the file is not UTF-8", "this is not a character").code(Code::File));
             None
         }
     }
@@ -69,7 +71,7 @@ pub(super) fn read_zones(folder: &Path, place: Option<&Place>, faults: &mut Faul
         Ok(paths) => paths,
         Err(error) => {
             let message = format!("cannot read the zones in {}: {error}", folder.display());
-            faults.push(Fault { place: place.cloned(), ..Fault::without_place(message) });
+            faults.push(Fault { place: place.cloned(), ..Fault::without_place(message).code(Code::File) });
             return zones;
         }
     };
@@ -91,7 +93,7 @@ pub(super) fn read_zones(folder: &Path, place: Option<&Place>, faults: &mut Faul
     if zones.is_empty() {
         let message = format!("there is no zone in {}", folder.display());
         let place = place.cloned();
-        faults.push(Fault { severity: Severity::Warning, place, ..Fault::without_place(message) });
+        faults.push(Fault { severity: Severity::Warning, place, ..Fault::without_place(message).code(Code::File) });
     }
     zones
 }

@@ -7,8 +7,10 @@ use std::sync::Arc;
 use rustls::sign::CertifiedKey;
 
 use super::certificate;
+use super::code::Code;
 use super::decode::{Placed, Table, Value};
-use super::fault::{Fault, Faults, Place};
+use super::fault::{Fault, Faults};
+use super::source::Place;
 
 /// Where DNS is served if the file does not say: a port that needs no privilege, on loopback.
 const DEFAULT_PORT: u16 = 5300;
@@ -89,7 +91,7 @@ fn read_addresses(value: &Value<'_>, port: u16, faults: &mut Faults) -> Vec<Plac
         let Some(address) = item.parsed(&expected, faults, |text| text.parse().ok()) else { continue };
         if addresses.iter().any(|other| other.value == address.value) {
             let message = format!("`{}` names {} twice", value.key, address.value);
-            faults.push(Fault::error(&address.place, message, "again"));
+            faults.push(Fault::error(&address.place, message, "again").code(Code::Duplicate));
             continue;
         }
         let port = address.value.port();

@@ -20,9 +20,11 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::fault::{Fault, Faults, Place, Severity, Source};
+use super::code::Code;
+use super::fault::{Fault, Faults};
 use super::presentation::{self, Entries, Entry, Token};
 use super::records;
+use super::source::{Place, Source};
 use crate::name::Name;
 use crate::wire::Rtype;
 use crate::zone::Record;
@@ -105,7 +107,7 @@ impl Reader<'_> {
         for entry in Entries::new(&source.text) {
             let outcome = match entry {
                 Ok(entry) => self.entry(&entry, &mut context),
-                Err(error) => Err(context.fault(error.span, error.message)),
+                Err(error) => Err(Box::new(context.fault(error.span, error.message).code(Code::Syntax))),
             };
             if let Err(fault) = outcome {
                 self.faults.0.push(*fault);
@@ -137,7 +139,7 @@ impl Reader<'_> {
         let ttl = ttl.or(self.directive_ttl).or(self.last_ttl).unwrap_or(self.default_ttl);
         let rdata = records::rdata_from_tokens(rtype, &tokens[length..], &context.origin).map_err(|error| {
             let at = error.token.map_or(tokens.len() - 1, |index| length + index);
-            context.fault(tokens[at].span.clone(), error.message)
+            Box::new(context.fault(tokens[at].span.clone(), error.message).code(Code::BadData))
         })?;
         if let LastOwner::Known(owner) = &context.owner {
             let record = Record { owner: owner.clone(), rtype, ttl, rdata };
@@ -198,7 +200,7 @@ impl Reader<'_> {
         }
         let text = include::read(&file).map_err(fault)?;
         self.open.push(file);
-        self.read(&Arc::new(Source { path: self.zones_folder.join(written), text }), origin);
+        self.read(&Arc::new(Source::new(self.zones_folder.join(written), text)), origin);
         self.open.pop();
         Ok(())
     }
@@ -276,14 +278,7 @@ impl Context<'_> {
     }
 
     fn fault(&self, span: Range<usize>, message: impl Into<String>) -> Box<Fault> {
-        Box::new(Fault {
-            severity: Severity::Error,
-            message: message.into(),
-            place: Some(self.place(span)),
-            label: String::new(),
-            related: None,
-            help: None,
-        })
+        Box::new(Fault::error(&self.place(span), message, ""))
     }
 }
 

@@ -14,6 +14,7 @@ mod admin;
 mod aggregates;
 mod certificate;
 mod checks;
+mod code;
 mod critic;
 mod datacenters;
 mod decode;
@@ -38,9 +39,11 @@ mod render;
 mod rollouts;
 mod scanner;
 mod scope;
+mod secrets;
 mod sections;
 mod server;
 mod site;
+mod source;
 mod statics;
 mod suggest;
 mod targets;
@@ -68,10 +71,12 @@ use site::Site;
 use zone::{ZoneDraft, ZoneReader};
 
 pub use admin::{Admin, Grant, Purpose, Token};
+pub use code::Code;
 pub use decode::parse_duration;
-pub use fault::{Fault, Faults, Place, Severity, Source};
+pub use fault::{Fault, Faults, MAX_TOLD, Severity};
 pub use listen::Listen;
 pub use server::Server;
+pub use source::{Place, Position, Source};
 pub use webhooks::{EVENTS, FIELDS, Template, Webhook};
 
 /// A configuration without errors.
@@ -106,7 +111,7 @@ pub fn load(path: &Path, last_serial: &dyn Fn(&Name) -> Option<u32>) -> Result<C
     let mut faults = Faults::default();
     let mut drafts = Drafts::default();
     let loaded = load_all(path, last_serial, &mut drafts, &mut faults);
-    faults.sort();
+    faults.settle();
     match loaded {
         Some((ServerFile { server, credentials, credential_files, .. }, world, icmp)) if !faults.has_errors() => {
             let mut watched = vec![path.to_owned(), server.zones.clone()];
@@ -195,7 +200,9 @@ fn read_zones(
         let Some(zone) = reader.read(stem, files, drafts, faults) else { continue };
         if let Some(first) = defined.get(&zone.origin) {
             let message = format!("the zone {} is defined twice", zone.origin);
-            faults.push(Fault::error(&zone.place, message, "again").related(first, "first defined here"));
+            faults.push(
+                Fault::error(&zone.place, message, "again").code(Code::Duplicate).related(first, "first defined here"),
+            );
         }
         defined.entry(zone.origin.clone()).or_insert_with(|| zone.place.clone());
         zones.push(zone);

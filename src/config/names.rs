@@ -7,14 +7,16 @@ use crate::name::Name;
 use crate::snapshot::{Ecs, MAX_POOLS, PerFamily, PoolId, PoolUse, SteeredName, Steering};
 use crate::steering::{AllDown, MAX_ANSWERS, Pick, Step};
 
+use super::code::Code;
 use super::decode::{Table, Value, entries};
-use super::fault::{Fault, Faults, Place};
+use super::fault::{Fault, Faults};
 use super::https;
 use super::owners::read_owner;
 use super::pools::{self, DraftMembers, PoolDraft, PoolEntry};
 use super::regions::{PlacedRegion, read_tiers};
 use super::rollouts;
 use super::scope::View;
+use super::source::Place;
 use super::suggest::list_of;
 use super::tolerance;
 
@@ -227,7 +229,7 @@ impl NameReader<'_, '_> {
             self.note_user(pool, owner);
             if let Some(first) = uses.first.get(&pool) {
                 let message = format!("pool `{}` is used twice", self.drafts[pool as usize].name);
-                let fault = Fault::error(&reference.place, message, "again");
+                let fault = Fault::error(&reference.place, message, "again").code(Code::Duplicate);
                 self.faults.push(fault.related(first, "first used here"));
             } else {
                 uses.first.insert(pool, reference.place.clone());

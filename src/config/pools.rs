@@ -13,12 +13,14 @@ use crate::name::Name;
 use crate::snapshot::{MAX_ENDPOINTS, PoolId};
 
 use super::aggregates::MonitorTree;
+use super::code::Code;
 use super::datacenters::is_word;
 use super::decode::{Placed, Table, Value, entries};
-use super::fault::{Fault, Faults, Place};
+use super::fault::{Fault, Faults};
 use super::owners::parse_name;
 use super::recovery;
 use super::scope::{Definition, Definitions, View};
+use super::source::Place;
 use super::suggest::{did_you_mean, list_of};
 
 /// Loads are reckoned with in thousandths.
@@ -220,7 +222,7 @@ fn each_once(endpoints: Vec<(DraftEndpoint<IpAddr>, Place)>, faults: &mut Faults
     for (endpoint, place) in endpoints {
         if let Some(first) = seen.get(&endpoint.value) {
             let message = format!("the pool holds {} twice", endpoint.value);
-            let fault = Fault::error(&place, message, "again").related(first, "first named here");
+            let fault = Fault::error(&place, message, "again").code(Code::Duplicate).related(first, "first named here");
             faults.push(fault.help("give it once, with a higher `weight` if it is to answer more often"));
         } else {
             seen.insert(endpoint.value, place);

@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use crate::snapshot::{Cookies, Identity, MAX_IDENTITY, MAX_SECRETS, MAX_WINDOW, Protocol, RateLimit, Transfers};
 use crate::wire::{CookieSecret, MAX_PLAIN_UDP, MAX_UDP_PAYLOAD};
 
+use super::code::Code;
 use super::decode::{Placed, Table, Value};
 use super::fault::{Fault, Faults};
 use super::prefix::without_host_bits;
@@ -45,7 +46,8 @@ fn read_secrets(value: &Value<'_>, faults: &mut Faults) -> Vec<CookieSecret> {
         let Some(secret) = item.parsed(expected, faults, parse_secret) else { continue };
         match secrets.iter().find(|other| other.value == secret.value) {
             Some(first) => {
-                let fault = Fault::error(&secret.place, "`secrets` has the same secret twice", "again");
+                let fault =
+                    Fault::error(&secret.place, "`secrets` has the same secret twice", "again").code(Code::Duplicate);
                 faults.push(fault.related(&first.place, "first here"));
             }
             None => secrets.push(secret),

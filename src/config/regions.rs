@@ -7,11 +7,13 @@ use ipnet::IpNet;
 
 use crate::geo::{ClientMatch, Continent, CountryCode, DatacenterId, Region, Subdivision};
 
+use super::code::Code;
 use super::datacenters::{check_country, is_word};
 use super::decode::{Placed, Value, entries};
-use super::fault::{Fault, Faults, Place};
+use super::fault::{Fault, Faults};
 use super::prefix::without_host_bits;
 use super::scope::{Definitions, View};
+use super::source::Place;
 use super::suggest::did_you_mean;
 
 /// The region of clients that no other names.
@@ -165,7 +167,8 @@ fn read_preferred(
     let id = datacenters.find(&name, faults)?.value?;
     if let Some(first) = seen.get(&id) {
         let message = format!("`prefer` names `{}` twice", name.value);
-        faults.push(Fault::error(&name.place, message, "again").related(first, "first named here"));
+        faults
+            .push(Fault::error(&name.place, message, "again").code(Code::Duplicate).related(first, "first named here"));
         return None;
     }
     seen.insert(id, name.place);
@@ -190,7 +193,11 @@ pub(super) fn resolve(view: View<'_, PlacedRegion>, faults: &mut Faults) -> Vec<
         for client in &region.clients {
             if let Some(first) = seen.get(&client.value).filter(|_| is_own) {
                 let message = format!("the clients {} are named twice", client.value);
-                faults.push(Fault::error(&client.place, message, "again").related(first, "first named here"));
+                faults.push(
+                    Fault::error(&client.place, message, "again")
+                        .code(Code::Duplicate)
+                        .related(first, "first named here"),
+                );
             }
             seen.entry(client.value).or_insert(&client.place);
         }

@@ -12,11 +12,12 @@ use crate::snapshot::{Ecs, Probing, Protocol};
 
 use super::admin::{self, Admin, AdminSection};
 use super::decode::{Placed, Table, Value};
-use super::fault::{Faults, Place};
+use super::fault::Faults;
 use super::listen::{self, Listen, ListenSection};
 use super::scope::View;
 use super::sections::{Drafts, Sections};
 use super::site::{self, Site};
+use super::source::Place;
 use super::webhooks::{self, Webhook};
 
 /// The folder of the zones, if the file does not say.

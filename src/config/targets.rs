@@ -8,9 +8,10 @@ use crate::name::Name;
 use crate::snapshot::{Endpoint, Members, PoolSpec};
 
 use super::aggregates::MonitorTree;
-use super::fault::{Fault, Faults, Place, Severity};
+use super::fault::{Fault, Faults, Severity};
 use super::monitors::PlacedMonitor;
 use super::pools::{DraftEndpoint, DraftMembers, PoolDraft};
+use super::source::Place;
 
 /// So many names that use a pool are listed; more would hide the fault itself.
 const MAX_LISTED: usize = 4;

@@ -7,6 +7,7 @@ mod files;
 mod listen;
 mod monitors;
 mod recovery;
+mod told;
 mod webhooks;
 mod windows;
 mod worlds;

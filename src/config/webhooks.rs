@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::code::Code;
 use super::decode::{Placed, Table, Value};
-use super::fault::{Fault, Faults, Place};
+use super::fault::{Fault, Faults};
+use super::source::Place;
 use super::suggest::{did_you_mean, list_of};
 
 pub use template::{FIELDS, Template};
@@ -141,7 +143,10 @@ fn read_headers(table: &mut Table<'_>, faults: &mut Faults) -> Vec<(String, Stri
             continue;
         }
         if headers.iter().any(|(other, _)| *other == lower) {
-            faults.push(Fault::error(&name.place, format!("`headers` names {} twice", name.value), "again"));
+            faults.push(
+                Fault::error(&name.place, format!("`headers` names {} twice", name.value), "again")
+                    .code(Code::Duplicate),
+            );
             continue;
         }
         // RFC 9110, section 5.5. What stands there may be a secret, so the name is pointed at.

@@ -13,7 +13,7 @@ use crate::wire::Rtype;
 use super::checks::ZoneCheck;
 use super::critic;
 use super::decode::{Placed, Table, Value, read_document};
-use super::fault::{Fault, Faults, Place};
+use super::fault::{Fault, Faults};
 use super::files::ZoneFiles;
 use super::master::{Located, parse_master_file, rrset};
 use super::names::{self, MAX_TTL, NameScope, Owner, OwnerKind};
@@ -22,6 +22,7 @@ use super::pools::PoolDraft;
 use super::regions::{self, DEFAULT};
 use super::scope::{Definition, View};
 use super::sections::{Drafts, Sections};
+use super::source::Place;
 use super::statics::{self, RECORD_TTL, SoaDefaults};
 
 /// Seconds that steered answers live: resolvers follow a failover so soon.

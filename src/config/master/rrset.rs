@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use super::{Located, Severity};
+use super::Located;
+use crate::config::code::Code;
 use crate::config::fault::{Fault, Faults};
 use crate::wire::Rtype;
 
@@ -70,7 +71,8 @@ fn drop_duplicates(mut records: Vec<Located>, faults: &mut Faults) -> Vec<Locate
             }
             Entry::Occupied(occupied) => {
                 let message = "this record stands here twice".to_owned();
-                faults.0.push(warning(located, message, occupied.get(), "here for the first time"));
+                let fault = warning(located, message, occupied.get(), "here for the first time");
+                faults.push(fault.code(Code::Duplicate));
                 kept.push(false);
             }
         }
@@ -81,12 +83,5 @@ fn drop_duplicates(mut records: Vec<Located>, faults: &mut Faults) -> Vec<Locate
 }
 
 fn warning(at: &Located, message: String, other: &Located, other_label: &str) -> Fault {
-    Fault {
-        severity: Severity::Warning,
-        message,
-        place: Some(at.place.clone()),
-        label: String::new(),
-        related: Some((other.place.clone(), other_label.to_owned())),
-        help: None,
-    }
+    Fault::warning(&at.place, message, "").related(&other.place, other_label)
 }

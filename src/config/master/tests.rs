@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
+use crate::config::fault::Severity;
 
 fn zone() -> Name {
     Name::parse("example.com.", &Name::root()).unwrap()
@@ -22,7 +23,7 @@ fn folder(files: &[(&str, &str)]) -> TempDir {
 }
 
 fn read_in(folder: &Path, text: &str) -> (Vec<Located>, Faults) {
-    let source = Arc::new(Source { path: folder.join("example.com.zone"), text: text.to_owned() });
+    let source = Arc::new(Source::new(folder.join("example.com.zone"), text.to_owned()));
     let mut faults = Faults::default();
     let records = parse_master_file(&source, &zone(), 300, folder, &mut faults);
     (records, faults)
