@@ -7,12 +7,13 @@ use std::time::SystemTime;
 
 use rustls::sign::CertifiedKey;
 
-use crate::config::{self, Config, Fault, Faults, IcmpMonitor, Server};
+use crate::config::{self, Asked, Code, Config, Fault, Faults, IcmpMonitor, Place, Server};
 use crate::geo::Locations;
-use crate::geoip;
+use crate::geoip::{self, GeoipFault};
 use crate::monitor;
 use crate::name::Name;
 use crate::snapshot::{Blueprint, Snapshot};
+use crate::suggest::did_you_mean;
 
 /// Reads configurations, and databases only when they changed.
 #[derive(Debug)]
@@ -55,25 +56,54 @@ impl Loader {
         last_serial: &dyn Fn(&Name) -> Option<u32>,
         previous: Option<&Snapshot>,
     ) -> Result<Loaded, Faults> {
-        let Config { server, credentials, world, warnings, watched, icmp } = config::load(&self.path, last_serial)?;
-        let locations = self.locations(&server.databases)?;
+        let Config { server, credentials, world, mut warnings, watched, icmp, asked } =
+            config::load(&self.path, last_serial)?;
+        let locations = self.locations(&server.databases, &asked)?;
+        warnings.0.extend(asked.check(&locations).0);
         let blueprint = Blueprint::compile(world, locations, previous)
             .map_err(|errors| Faults(errors.iter().map(|error| Fault::without_place(error.to_string())).collect()))?;
         let forbidden = forbidden(icmp);
         Ok(Loaded { server, credentials, blueprint: Arc::new(blueprint), warnings, watched, forbidden })
     }
 
-    fn locations(&mut self, paths: &[PathBuf]) -> Result<Arc<Locations>, Faults> {
+    fn locations(&mut self, paths: &[PathBuf], asked: &Asked) -> Result<Arc<Locations>, Faults> {
         let files: Vec<_> = paths.iter().map(|path| (path.clone(), version(path))).collect();
         if let Some(databases) = self.databases.as_ref().filter(|databases| databases.files == files) {
             return Ok(databases.locations.clone());
         }
-        let locations = geoip::load(paths)
-            .map_err(|faults| Faults(faults.iter().map(|fault| Fault::without_place(fault.to_string())).collect()))?;
+        let fault = |fault: &GeoipFault| {
+            let number = paths.iter().position(|path| path == fault.path());
+            database_fault(fault, number.and_then(|number| asked.database(number)))
+        };
+        let locations = geoip::load(paths).map_err(|faults| Faults(faults.iter().map(fault).collect()))?;
         let locations = Arc::new(locations);
         self.databases = Some(Databases { files, locations: locations.clone() });
         Ok(locations)
     }
+}
+
+/// Tells what is wrong with a database where it is named, and which file may be meant.
+fn database_fault(fault: &GeoipFault, place: Option<&Place>) -> Fault {
+    let message = fault.to_string();
+    let told = place.map_or_else(|| Fault::without_place(&message), |place| Fault::error(place, &message, ""));
+    let told = told.code(Code::File);
+    let GeoipFault::Unreadable { path, error } = fault else { return told };
+    let near = (error.kind() == std::io::ErrorKind::NotFound).then(|| beside(path)).flatten();
+    match near {
+        Some(near) => told.help(format!("there is {}", near.display())),
+        None => told,
+    }
+}
+
+/// The database that stands where `path` is missing: the one whose name is most like it, else the only one.
+fn beside(path: &Path) -> Option<PathBuf> {
+    let folder = path.parent()?;
+    let entries = fs::read_dir(folder).ok()?.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    let names: Vec<String> =
+        entries.filter(|name| Path::new(name).extension().is_some_and(|ending| ending == "mmdb")).collect();
+    let near = did_you_mean(path.file_name()?.to_str()?, names.iter().map(String::as_str));
+    let only = || if let [only] = &names[..] { Some(only.as_str()) } else { None };
+    near.or_else(only).map(|name| folder.join(name))
 }
 
 /// Tells of monitors that send ICMP echoes, if this process may not.

@@ -127,6 +127,9 @@ impl Node {
         let signals = Signals::new().map_err(|error| other(&error))?;
         let (files, loaded, txt) = Files::open(path)?;
         log_faults(&loaded.warnings);
+        if let Some(notice) = Summary::of(loaded.blueprint.world()).notice() {
+            warn!("{notice}");
+        }
         let workers = std::thread::available_parallelism().map_err(|error| other(&error))?;
         let Listen { dns, tls, https, quic } = loaded.server.listen.clone();
         let mut bound = Bound::new(&dns, workers).map_err(|error| other(&error))?;

@@ -11,6 +11,8 @@ use subtle::ConstantTimeEq;
 use super::code::Code;
 use super::decode::{Placed, Table, Value, entries};
 use super::fault::{Fault, Faults};
+use super::kept;
+use super::listen::{self, Listen};
 use super::source::Place;
 
 /// The port that DESIGN gives the admin server.
@@ -111,7 +113,8 @@ pub(super) struct AdminSection {
 }
 
 /// Reads `[admin]`. Relative paths continue `folder`.
-pub(super) fn read(value: Option<Value<'_>>, folder: &Path, faults: &mut Faults) -> AdminSection {
+/// `dns` is what is served otherwise.
+pub(super) fn read(value: Option<Value<'_>>, folder: &Path, dns: &Listen, faults: &mut Faults) -> AdminSection {
     let Some(value) = value else { return AdminSection::default() };
     let anchor = value.anchor();
     let before = faults.0.len();
@@ -127,6 +130,7 @@ pub(super) fn read(value: Option<Value<'_>>, folder: &Path, faults: &mut Faults)
     if grants.is_empty() && !faults.has_errors_since(before) {
         check_loopback(&listen, &anchor, faults);
     }
+    listen::check_admin(&listen, dns, faults);
     let listen: Vec<SocketAddr> = listen.into_iter().map(|address| address.value).collect();
     let is_served = !listen.is_empty() || socket.is_some();
     let admin = is_served.then_some(Admin { listen, socket, grants, hosts });
@@ -143,7 +147,7 @@ fn read_addresses(value: &Value<'_>, faults: &mut Faults) -> Vec<Placed<SocketAd
     let expected = format!("an address with a port, such as \"127.0.0.1:{PORT}\" or \"[::1]:{PORT}\"");
     let mut addresses: Vec<Placed<SocketAddr>> = Vec::new();
     for item in items {
-        let Some(address) = item.parsed(&expected, faults, |text| text.parse().ok()) else { continue };
+        let Some(address) = listen::read_address(&item, &expected, PORT, faults) else { continue };
         if addresses.iter().any(|other| other.value == address.value) {
             let message = format!("`listen` names {} twice", address.value);
             faults.push(Fault::error(&address.place, message, "again").code(Code::Duplicate));
@@ -214,13 +218,18 @@ fn read_token(table: &mut Table<'_>, folder: &Path, faults: &mut Faults) -> (Opt
             faults.push(fault.related(&token.anchor(), "the first one"));
             (None, None)
         }
-        (Some(token), None) => (token.parsed(&expected, faults, parse_token).map(|token| token.value), None),
+        (Some(token), None) => {
+            let place = token.anchor();
+            kept::check(&place.source.path, "the token", &place, faults);
+            (token.parsed(&expected, faults, parse_token).map(|token| token.value), None)
+        }
         (None, Some(file)) => {
             let Some(path) = file.string(faults).map(|text| text.with(folder.join(&text.value))) else {
                 return (None, None);
             };
             let token = match fs::read_to_string(&path.value) {
                 Ok(text) => {
+                    kept::check(&path.value, "the token", &path.place, faults);
                     let token = parse_token(text.trim());
                     if token.is_none() {
                         let message = format!("{} does not hold {expected}", path.value.display());

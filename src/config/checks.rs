@@ -9,6 +9,7 @@ use super::fault::{Fault, Faults};
 use super::master::Located;
 use super::names::{Owner, OwnerKind};
 use super::source::Place;
+use super::spelling;
 
 /// Octets of an MX record's preference, before its exchange (RFC 1035, section 3.3.9).
 const MX_PREFERENCE: usize = 2;
@@ -113,9 +114,32 @@ impl<'a> ZoneCheck<'a> {
             let elsewhere = self.cut_above(&nameserver, &cuts).is_some_and(|cut| cut != located.record.owner);
             if !has_address && !elsewhere && nameserver.is_at_or_below(self.origin) && told.insert(nameserver.clone()) {
                 let message = format!("nameserver {nameserver} is in the zone but has no address");
-                faults.push(Fault::error(&located.place, message, "no address"));
+                let alias = self.at(&nameserver).iter().find(|other| other.record.rtype == Rtype::CNAME);
+                let label = if alias.is_some() {
+                    "a CNAME, which a nameserver may not be (RFC 2181, section 10.3)"
+                } else {
+                    "no address"
+                };
+                let fault = Fault::error(&located.place, message, label);
+                faults.push(match self.meant_nameserver(&nameserver) {
+                    Some(help) => fault.help(help),
+                    None => fault,
+                });
             }
         }
+    }
+
+    /// What was probably meant by a nameserver in the zone that is not there.
+    fn meant_nameserver(&self, nameserver: &Name) -> Option<String> {
+        if let Some(address) = spelling::address(nameserver, self.origin) {
+            return Some(format!("`{address}` is an address: a nameserver has a name, as in ns1 = [\"{address}\"]"));
+        }
+        let relative = spelling::relative(nameserver, self.origin).filter(|relative| relative.label_count() > 1)?;
+        // Whoever names something below a name of the zone means this zone.
+        let mut above =
+            suffixes(nameserver.as_wire()).skip(1).map(Name::from_wire).take_while(|above| above != self.origin);
+        let is_below = above.any(|above| !self.at(&above).is_empty());
+        (!is_below).then(|| format!("did you mean `{relative}`, with a final dot?"))
     }
 
     /// "Resource records MUST NOT exist at any subdomain of the owner of a DNAME RR" (RFC 6672, section 2.4).

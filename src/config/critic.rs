@@ -2,11 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 
 use crate::geo::{ClientMatch, DatacenterId, Region, countries};
-use crate::snapshot::{Ecs, PoolId, SteeredName};
+use crate::snapshot::{Ecs, PoolId, SteeredName, Steering};
 use crate::steering::{Pick, Step};
+use crate::wire::Fold;
 
 use super::code::Code;
 use super::decode::Placed;
@@ -19,6 +20,9 @@ use super::suggest::list_of;
 
 /// Whether a pool has addresses of a family, by whether it has IPv4 and IPv6 ones.
 type Has = fn(&(bool, bool)) -> bool;
+
+/// Seconds that clients may hold an address which is probed: more than an hour is what a name without failover has.
+const LONG_TTL: u32 = 3600;
 
 /// So many pools are listed by name; more would hide the fault itself.
 const MAX_LISTED: usize = 4;
@@ -50,7 +54,21 @@ pub(super) fn check_matches(view: View<'_, PlacedRegion>, ecs: Ecs, faults: &mut
     }
 }
 
+/// Clients behind an IPv4 address in an IPv6 one are looked up by the IPv4 address.
+fn check_fold(client: &Placed<ClientMatch>, net: IpNet, faults: &mut Faults) -> bool {
+    let IpNet::V6(v6) = net else { return false };
+    let Some(Fold { address, length, .. }) = Fold::find(v6.network(), v6.prefix_len()) else { return false };
+    let message = format!("{net} never decides: its clients are looked up by their IPv4 addresses");
+    let meant = Ipv4Net::new(address, length).map_or_else(|_| address.to_string(), |net| net.to_string());
+    let fault = Fault::warning(&client.place, message, format!("did you mean `{meant}`?"));
+    faults.push(fault.code(Code::NoEffect));
+    true
+}
+
 fn check_prefix(client: &Placed<ClientMatch>, net: IpNet, all: &[ClientMatch], ecs: Ecs, faults: &mut Faults) {
+    if check_fold(client, net, faults) {
+        return;
+    }
     let (key, max_source) = match net {
         IpNet::V4(_) => ("max_source_v4", ecs.max_source_v4),
         IpNet::V6(_) => ("max_source_v6", ecs.max_source_v6),
@@ -86,12 +104,51 @@ impl Names<'_> {
         for owner in self.owners {
             let OwnerKind::Steered { name, .. } = &owner.kind else { continue };
             let critique = Critique { names: self, name, owner };
-            critique.check_reach(faults);
+            if !critique.check_reach(faults) {
+                critique.check_only(faults);
+            }
             critique.check_weights(faults);
             critique.check_families(faults);
         }
+        self.check_ttls(faults);
         self.check_endpoint_weights(faults);
         self.check_capacities(faults);
+    }
+
+    /// TTLs that do not go with failover: once for names that nobody may keep, once for those that clients keep for long.
+    fn check_ttls(&self, faults: &mut Faults) {
+        let steered = || {
+            self.owners.iter().filter_map(|owner| match &owner.kind {
+                OwnerKind::Steered { name, .. } => Some((owner, &name.steering)),
+                OwnerKind::Reflect => None,
+            })
+        };
+        let is_probed =
+            |steering: &Steering| steering.pools.iter().any(|used| self.pools[used.pool as usize].monitor.is_some());
+        let mut warn = |of: Vec<&Owner>, what: &str, label: &str, help: &str| {
+            let Some(first) = of.first() else { return };
+            let names = match of.len() - 1 {
+                0 => format!("{} has", first.name),
+                more => format!("{} and {more} more have", first.name),
+            };
+            let fault = Fault::warning(&first.place, format!("{names} a TTL of {what}"), label);
+            faults.push(fault.help(help));
+        };
+        let zero = steered().filter(|(_, steering)| steering.ttl == 0).map(|(owner, _)| owner).collect();
+        warn(
+            zero,
+            "0",
+            "no resolver keeps it",
+            "every question of every client comes here: 5 s are short enough for failover",
+        );
+        let long = steered().filter(|(_, steering)| steering.ttl > LONG_TTL && is_probed(steering));
+        let label = "clients hold a dead address for so long";
+        warn(
+            long.map(|(owner, _)| owner).collect(),
+            "more than an hour",
+            label,
+            "30 to 300 s are usual where endpoints are probed",
+        );
     }
 
     /// Weights of endpoints that no name looks at. A pool of the server file may have other users.
@@ -172,12 +229,12 @@ impl Critique<'_> {
         own.map_or(&region.prefer, |(_, tiers)| tiers)
     }
 
-    /// Pools that no client is ever sent to: every region says `only`, and none lists their datacenter.
-    fn check_reach(&self, faults: &mut Faults) {
+    /// Pools that no client is ever sent to: every region says `only`, and none lists their datacenter. The value is whether there are any.
+    fn check_reach(&self, faults: &mut Faults) -> bool {
         let regions = self.names.regions;
         let somebody_is_nowhere = !regions.iter().any(|region| &*region.name == super::regions::DEFAULT);
         if !self.has(Step::Region) || somebody_is_nowhere || regions.iter().any(|region| !region.only) {
-            return;
+            return false;
         }
         let listed: HashSet<DatacenterId> =
             regions.iter().flat_map(|region| self.tiers(region).iter().flatten().copied()).collect();
@@ -187,6 +244,26 @@ impl Critique<'_> {
         if !unreachable.is_empty() {
             let message = format!("no client of {} is ever sent to {}", self.name.owner, self.list(&unreachable));
             self.warn(message, "every region says `only`, and none lists them", None, faults);
+        }
+        !unreachable.is_empty()
+    }
+
+    /// Clients that no pool answers: their region says `only`, and none of the name's pools stands in its datacenters.
+    fn check_only(&self, faults: &mut Faults) {
+        if !self.has(Step::Region) || self.name.steering.fallback.is_some() {
+            return;
+        }
+        let places: HashSet<DatacenterId> =
+            self.name.steering.pools.iter().filter_map(|used| self.pool(used.pool).datacenter).collect();
+        let is_empty = |region: &&Region| {
+            region.only && !self.tiers(region).iter().flatten().any(|datacenter| places.contains(datacenter))
+        };
+        let names: Vec<&str> = self.names.regions.iter().filter(is_empty).map(|region| &*region.name).collect();
+        if let [first, ..] = names[..] {
+            let message = format!("clients of region {} get nothing from {}", list_of(&names), self.name.owner);
+            let label = format!("`{first}` says `only`, and no pool of the name is in its datacenters");
+            let help = "give the name a `fallback`, or its own `prefer` for the region".to_owned();
+            self.warn(message, &label, Some(help), faults);
         }
     }
 

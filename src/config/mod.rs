@@ -10,6 +10,7 @@
 //! A faulty part is told and left out, and what refers to it is not blamed, so that one run finds what there is to find.
 //! A world comes out only if nothing was faulty; [`Faults::render`] draws what was.
 
+mod addresses;
 mod admin;
 mod aggregates;
 mod certificate;
@@ -22,12 +23,16 @@ mod fault;
 mod files;
 mod https;
 mod json;
+mod kept;
 mod listen;
+mod located;
 mod master;
+mod meant;
 mod monitors;
 mod names;
 mod nesting;
 mod owners;
+mod pointers;
 mod pools;
 mod prefix;
 mod presentation;
@@ -44,7 +49,9 @@ mod sections;
 mod server;
 mod site;
 mod source;
+mod spelling;
 mod statics;
+mod strays;
 mod suggest;
 mod targets;
 #[cfg(test)]
@@ -60,11 +67,14 @@ use std::sync::Arc;
 
 use rustls::sign::CertifiedKey;
 
+use crate::geo::ClientMatch;
 use crate::name::Name;
 use crate::snapshot::World;
+use crate::steering::Step;
 
-use decode::{Table, read_document};
+use decode::{Placed, Table, read_document};
 use files::ZoneFiles;
+use scope::View;
 use sections::{Drafts, Sections};
 use server::ServerFile;
 use site::Site;
@@ -75,6 +85,7 @@ pub use code::Code;
 pub use decode::parse_duration;
 pub use fault::{Fault, Faults, MAX_TOLD, Severity};
 pub use listen::Listen;
+pub use located::Asked;
 pub use server::Server;
 pub use source::{Place, Position, Source};
 pub use webhooks::{EVENTS, FIELDS, Template, Webhook};
@@ -94,6 +105,8 @@ pub struct Config {
     pub watched: Vec<PathBuf>,
     /// The monitors that send ICMP echoes: not every process may do so.
     pub icmp: Vec<IcmpMonitor>,
+    /// What the regions ask the databases for.
+    pub asked: Asked,
 }
 
 /// A monitor that sends ICMP echoes.
@@ -113,12 +126,14 @@ pub fn load(path: &Path, last_serial: &dyn Fn(&Name) -> Option<u32>) -> Result<C
     let loaded = load_all(path, last_serial, &mut drafts, &mut faults);
     faults.settle();
     match loaded {
-        Some((ServerFile { server, credentials, credential_files, .. }, world, icmp)) if !faults.has_errors() => {
+        Some((ServerFile { server, credentials, credential_files, .. }, world, icmp, asked))
+            if !faults.has_errors() =>
+        {
             let mut watched = vec![path.to_owned(), server.zones.clone()];
             watched.extend(server.databases.iter().cloned());
             watched.extend(credential_files);
             watched.extend(drafts.files);
-            Ok(Config { server, credentials, world, warnings: faults, watched, icmp })
+            Ok(Config { server, credentials, world, warnings: faults, watched, icmp, asked })
         }
         _ => Err(faults),
     }
@@ -129,7 +144,9 @@ pub fn load(path: &Path, last_serial: &dyn Fn(&Name) -> Option<u32>) -> Result<C
 pub fn load_admin(path: &Path) -> Result<Option<Admin>, Faults> {
     let mut faults = Faults::default();
     let folder = path.parent().unwrap_or(Path::new(""));
-    let read = |mut table: Table<'_>, faults: &mut Faults| admin::read(table.take("admin"), folder, faults).admin;
+    let read = |mut table: Table<'_>, faults: &mut Faults| {
+        admin::read(table.take("admin"), folder, &Listen::default(), faults).admin
+    };
     let source = files::read_file(path, &mut faults).map(|file| file.source);
     let admin = source.and_then(|source| read_document(&source, "the server file", &mut faults, read));
     if faults.has_errors() { Err(faults) } else { Ok(admin.flatten()) }
@@ -140,7 +157,7 @@ fn load_all(
     last_serial: &dyn Fn(&Name) -> Option<u32>,
     drafts: &mut Drafts,
     faults: &mut Faults,
-) -> Option<(ServerFile, World, Vec<IcmpMonitor>)> {
+) -> Option<(ServerFile, World, Vec<IcmpMonitor>, Asked)> {
     let folder = path.parent().unwrap_or(Path::new(""));
     let source = files::read_file(path, faults)?.source;
     let read = |table: Table<'_>, faults: &mut Faults| server::read(table, folder, drafts, faults);
@@ -152,6 +169,13 @@ fn load_all(
     let reader = ZoneReader { folder: &server.server.zones, shared: &server.sections, ecs: server.ecs, last_serial };
     let zones = read_zones(&reader, &files, drafts, faults);
     warn_unused(&server, &zones, faults);
+    // What could not be read may be what is missing.
+    if zones.len() == files.len() && !faults.has_errors() {
+        pointers::check(&zones, &drafts.pools, faults);
+    }
+    let used = used_files(&zones, drafts);
+    strays::check(&server.server.zones, server.zones_place.as_ref(), &used, faults);
+    let asked = asked(&server, &zones);
     // What a file defines that could not be read is not known.
     if let Some(site) = server.site.as_ref().filter(|_| zones.len() == files.len()) {
         site.check(sections(&server, &zones), faults);
@@ -175,7 +199,7 @@ fn load_all(
     if !faults.has_errors() {
         windows::check(&server.windows, &world, faults);
     }
-    Some((server, world, icmp))
+    Some((server, world, icmp, asked))
 }
 
 /// Tells what can be told of zones without a server file: whether they are TOML.
@@ -196,7 +220,12 @@ fn read_zones(
 ) -> Vec<ZoneDraft> {
     let mut zones: Vec<ZoneDraft> = Vec::new();
     let mut defined: HashMap<Name, Place> = HashMap::new();
+    let parts = strays::included(files);
     for (stem, files) in files {
+        if let Some(at) = parts.get(stem) {
+            strays::refuse_part(files, at, faults);
+            continue;
+        }
         let Some(zone) = reader.read(stem, files, drafts, faults) else { continue };
         if let Some(first) = defined.get(&zone.origin) {
             let message = format!("the zone {} is defined twice", zone.origin);
@@ -211,6 +240,34 @@ fn read_zones(
     checks::check_targets(contents, faults);
     nesting::check(&zones, faults);
     zones
+}
+
+/// The files in use beside those of the zones themselves: what they include, and what monitors name.
+fn used_files(zones: &[ZoneDraft], drafts: &Drafts) -> HashSet<PathBuf> {
+    let included = zones.iter().flat_map(|zone| &zone.records).map(|located| located.place.source.path.clone());
+    included.chain(drafts.files.iter().cloned()).collect()
+}
+
+/// What the databases are asked for.
+fn asked(server: &ServerFile, zones: &[ZoneDraft]) -> Asked {
+    let mut asked = Asked { databases: server.database_places.clone(), ..Asked::default() };
+    for zone in zones {
+        let by = |step| zone.steers_by(step);
+        if asked.distance.is_none() {
+            asked.distance = by(Step::Distance).cloned();
+        }
+        if by(Step::Region).is_none() {
+            continue;
+        }
+        let regions = zone
+            .sections
+            .as_ref()
+            .map(|sections| View { own: &sections.regions, shared: Some(&server.sections.regions) });
+        let regions = regions.into_iter().flat_map(View::visible).filter_map(|region| region.value.as_ref());
+        let is_located = |client: &&Placed<ClientMatch>| !matches!(client.value, ClientMatch::Prefix(_));
+        asked.clients.extend(regions.flat_map(regions::PlacedRegion::clients).filter(is_located).cloned());
+    }
+    asked
 }
 
 /// Warns of what is never used, where no fault may be the reason: what is faulty refers to nothing.

@@ -53,6 +53,8 @@ pub(super) struct ServerFile {
     pub(super) credentials: Option<Arc<CertifiedKey>>,
     /// The files it stands in, and the admin server's token.
     pub(super) credential_files: Vec<PathBuf>,
+    /// Where the databases are named, in their order.
+    pub(super) database_places: Vec<Place>,
     /// Where the zones' folder is named.
     pub(super) zones_place: Option<Place>,
     pub(super) ecs: Ecs,
@@ -70,9 +72,11 @@ pub(super) fn read(mut table: Table<'_>, folder: &Path, drafts: &mut Drafts, fau
     let (zones, state) = (path("zones"), path("state"));
     let site = table.take("site").and_then(|value| site::read(&value, faults));
     let ListenSection { listen, credentials, mut files } = listen::read(table.take("listen"), folder, faults);
-    let AdminSection { admin, files: token_files } = admin::read(table.take("admin"), folder, faults);
+    let AdminSection { admin, files: token_files } = admin::read(table.take("admin"), folder, &listen, faults);
     files.extend(token_files);
     let databases = read_databases(table.take("geoip"), folder, faults);
+    let database_places = databases.iter().map(|database| database.place.clone()).collect();
+    let databases = databases.into_iter().map(|database| database.value).collect();
     let ecs = read_ecs(table.take("ecs"), faults);
     let protocol = super::protocol::read(&mut table, faults);
     let probing = read_probes(table.take("probes"), faults);
@@ -90,6 +94,7 @@ pub(super) fn read(mut table: Table<'_>, folder: &Path, drafts: &mut Drafts, fau
         server,
         credentials,
         credential_files: files,
+        database_places,
         zones_place,
         ecs,
         protocol,
@@ -108,12 +113,15 @@ fn read_probes(value: Option<Value<'_>>, faults: &mut Faults) -> Probing {
     Probing { hold: hold.map_or(default.hold, |hold| hold.value) }
 }
 
-fn read_databases(value: Option<Value<'_>>, folder: &Path, faults: &mut Faults) -> Vec<PathBuf> {
+fn read_databases(value: Option<Value<'_>>, folder: &Path, faults: &mut Faults) -> Vec<Placed<PathBuf>> {
     let Some(mut table) = value.and_then(|value| value.table("`[geoip]`", faults)) else { return Vec::new() };
     let databases = table.take("databases");
     table.finish(faults);
     let Some(databases) = databases else { return Vec::new() };
-    databases.each(faults, |item, faults| Some(folder.join(item.string(faults)?.value)))
+    databases.each(faults, |item, faults| {
+        let text = item.string(faults)?;
+        Some(text.with(folder.join(&text.value)))
+    })
 }
 
 fn read_ecs(value: Option<Value<'_>>, faults: &mut Faults) -> Ecs {

@@ -7,6 +7,7 @@ use crate::name::Name;
 use crate::wire::Rtype;
 use crate::zone::Record;
 
+use super::addresses;
 use super::code::Code;
 use super::decode::{Placed, Value, entries};
 use super::fault::{Fault, Faults};
@@ -57,8 +58,10 @@ pub(super) fn read_nameservers(section: Option<&Value<'_>>, origin: &Name, fault
         }
         let ns = Record { owner: origin.clone(), rtype: Rtype::NS, ttl: NS_TTL, rdata: name.as_wire().into() };
         records.push(Located { record: ns, place: value.anchor() });
-        let addresses =
-            value.each(faults, |item, faults| item.parsed("addresses", faults, |text| text.parse::<IpAddr>().ok()));
+        let addresses = value.each(faults, |item, faults| {
+            let address = item.parsed("addresses", faults, |text| text.parse::<IpAddr>().ok())?;
+            addresses::check(address.value, &address.place, faults).then_some(address)
+        });
         if !name.is_at_or_below(origin) && !addresses.is_empty() {
             let message = format!("{name} is not in this zone, so it takes no addresses from here");
             faults.push(Fault::error(&value.place(), message, "").help("write [] for it"));

@@ -59,7 +59,7 @@ struct Finish<'a> {
 
 impl Finish<'_> {
     fn endpoint<T>(&self, endpoint: DraftEndpoint<T>, own_address: Option<IpAddr>) -> Endpoint<T> {
-        let DraftEndpoint { value, weight, capacity, check_address, check_port } = endpoint;
+        let DraftEndpoint { value, place: _, weight, capacity, check_address, check_port } = endpoint;
         // A CNAME with a monitor has a check address; its reader saw to that.
         let address = check_address.or(own_address);
         let condition = self.monitor.zip(address).map(|(tree, address)| self.condition(tree, address, check_port));

@@ -11,6 +11,8 @@ use url::Url;
 use super::code::Code;
 use super::decode::{Placed, Table, Value};
 use super::fault::{Fault, Faults};
+use super::kept;
+use super::secrets::is_secret;
 use super::source::Place;
 use super::suggest::{did_you_mean, list_of};
 
@@ -154,6 +156,9 @@ fn read_headers(table: &mut Table<'_>, faults: &mut Faults) -> Vec<(String, Stri
         let mut unseen = Faults::default();
         let text = value.string(&mut unseen).map(|text| text.value);
         if let Some(text) = text.filter(|text| !text.is_empty() && text.bytes().all(is_visible)) {
+            if is_secret(&lower) {
+                kept::check(&name.place.source.path, "the credentials of a webhook", &name.place, faults);
+            }
             headers.push((lower, text));
         } else {
             let message = format!("the header {} takes visible characters of ASCII", name.value);

@@ -23,6 +23,7 @@ use super::regions::{self, DEFAULT};
 use super::scope::{Definition, View};
 use super::sections::{Drafts, Sections};
 use super::source::Place;
+use super::spelling;
 use super::statics::{self, RECORD_TTL, SoaDefaults};
 
 /// Seconds that steered answers live: resolvers follow a failover so soon.
@@ -217,9 +218,17 @@ impl ZoneDraft {
     /// Checks it; there were `before` faults when its reading began.
     fn checked(self, before: usize, faults: &mut Faults) -> Self {
         let complete = !faults.has_errors_since(before);
+        spelling::check_origin(&self.origin, &self.place, faults);
+        spelling::check_owners(&self.origin, &self.records, &self.owners, faults);
         let records = rrset::settle(self.records, faults);
         ZoneCheck::new(&self.origin, &records, &self.owners).run(complete, faults);
         Self { records, ..self }
+    }
+
+    /// Where a name stands that steers by this step, if one does.
+    pub(super) fn steers_by(&self, step: Step) -> Option<&Place> {
+        let steers = |owner: &&Owner| matches!(&owner.kind, OwnerKind::Steered { name, .. } if name.steering.steer.contains(&step));
+        self.owners.iter().find(steers).map(|owner| &owner.place)
     }
 
     /// The zone as it is served; zones with equal regions share those in `known`.

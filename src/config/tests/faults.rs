@@ -120,10 +120,7 @@ fn keys_that_nobody_reads_are_refused() {
     );
     assert_told(
         &changed(r#"pools = ["web"]"#, r#"pool = ["web"]"#),
-        &[
-            "31:8 error: a name needs `pools` | `pools` is missing here",
-            "32:1 error: a name has no key `pool` | did you mean `pools`?",
-        ],
+        &["32:1 error: a name has no key `pool` | did you mean `pools`?"],
     );
     assert_told(
         &changed(r#"fallback = "sorry""#, "fallback = \"sorry\"\nsteer = [\"lod\"]\npick = \"least\""),
@@ -190,7 +187,7 @@ fn values_are_of_their_type_and_in_their_range() {
     );
     assert_told(
         &changed(r#"host = "example.com""#, r#"host = "example.com:80""#),
-        &["18:8 error: `host` takes a host name or an address, without a port"],
+        &["18:8 error: `host` takes a host name or an address, without a port | did you mean \"example.com\"?"],
     );
     assert_told(
         &changed(r#"host = "example.com""#, "interval = \"50ms\"\nhost = \"example.com\""),
@@ -198,7 +195,7 @@ fn values_are_of_their_type_and_in_their_range() {
     );
     assert_told(
         &changed(r#"host = "example.com""#, "interval = 5\nhost = \"example.com\""),
-        &[r#"18:12 error: `interval` takes a duration such as "5s", from 100ms to 3600s | 5"#],
+        &[r#"18:12 error: `interval` takes a duration such as "5s", from 100ms to 3600s | did you mean "5s"?"#],
     );
     assert_told(
         &changed(r#"host = "example.com""#, "timeout = \"5s\"\nhost = \"example.com\""),
@@ -290,13 +287,11 @@ fn clients_are_told_apart() {
     );
     assert_told(
         &changed(r#"["continent:EU"]"#, r#"["asn:AS4713"]"#),
-        &["10:12 error: `asn:` takes the number of an autonomous system, such as 4713"],
+        &["10:12 error: `asn:` takes the number of an autonomous system, such as 4713 | did you mean `asn:4713`?"],
     );
     assert_told(
         &changed(r#"["continent:EU"]"#, r#"["Europe"]"#),
-        &[
-            "10:12 error: `Europe` does not tell clients apart | not a prefix | help: a client is told by `continent:`, `country:`, `subdivision:`, `asn:` or a prefix such as 192.0.2.0/24",
-        ],
+        &["10:12 error: `Europe` does not tell clients apart | did you mean `continent:EU`?"],
     );
     assert_told(&changed(r#"["continent:EU"]"#, "[]"), &["10:11 error: a region needs clients | none"]);
     assert_told(
@@ -514,6 +509,7 @@ fn records_and_steered_names_agree() {
         &added("[records.\"*.x\"]\nDNAME = \"y\"\n"),
         &[
             "2:9 warning: what DNAME means at the wildcard *.x.example.com. is not specified | every server answers differently",
+            "2:9 warning: DNAME points at y.example.com., which the zone example.com. does not have | not there",
         ],
     );
     assert_told(

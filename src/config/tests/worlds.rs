@@ -88,7 +88,7 @@ prefer = ["sin", "fra"]
 
 [monitors.web]
 type = "https"
-method = "HEAD"
+method = "POST"
 path = "/healthz?deep=1"
 headers = { X-Probe = "truenorth" }
 expect_status = ["200-299", 404]
@@ -157,12 +157,14 @@ fn the_samples_are_without_fault() {
 
 #[test]
 fn the_server_file_is_taken_over() {
-    let Config { server, credentials, world, warnings, watched, icmp } = whole();
+    let Config { server, credentials, world, warnings, watched, icmp, asked: _ } = whole();
     assert!(credentials.is_none());
     let expected = [
         // The only zone has one of its own.
         "37:10 warning: region `default` is never used | nothing refers to it",
+        "40:24 warning: CNAME points at away.example.com., which the zone example.com. does not have | not there",
         "42:8 warning: pools `web/sin`, `shared` of www.example.com. have no IPv6 addresses | its other pools have some | help: clients that are sent there get no IPv6 address at all",
+        "51:8 warning: clients of region `europe` get nothing from *.apps.example.com. | `europe` says `only`, and no pool of the name is in its datacenters | help: give the name a `fallback`, or its own `prefer` for the region",
     ];
     assert_eq!(lines(&warnings), expected);
     let folder = server.zones.parent().unwrap();
@@ -241,7 +243,7 @@ fn pools_know_their_targets() {
 
 fn https_monitor() -> Monitor {
     let http = HttpCheck {
-        method: "HEAD".into(),
+        method: "POST".into(),
         path: "/healthz?deep=1".into(),
         headers: vec![("X-Probe".into(), "truenorth".into())],
         expect_status: vec![StatusRange { first: 200, last: 299 }, StatusRange { first: 404, last: 404 }],
