@@ -231,7 +231,7 @@ fn values_are_of_their_type_and_in_their_range() {
             "host = \"example.com\"\npath = \"healthz\"\nmethod = \"G T\"\nrise = 0\nport = 0",
         ),
         &[
-            "19:8 error: `path` takes a path that begins with a slash, blanks as %20",
+            "19:8 error: `path` takes a path that begins with a slash, blanks as %20 | did you mean \"/healthz\"?",
             "20:10 error: `method` takes a method such as GET",
             "21:8 error: `rise` takes a whole number from 1 to 255 | 0",
             "22:8 error: `port` takes a whole number from 1 to 65535 | 0",
