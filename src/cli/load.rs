@@ -137,3 +137,28 @@ fn version(path: &Path) -> Option<Version> {
     let metadata = fs::metadata(path).ok()?;
     Some((metadata.modified().ok()?, metadata.len()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_database_is_told_where_it_is_named_and_which_may_be_meant() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &str| fs::write(folder.path().join(path), text).unwrap();
+        fs::create_dir(folder.path().join("zones")).unwrap();
+        write("truenorth.toml", "[geoip]\ndatabases = [\"contry.mmdb\"]\n");
+        write("zones/example.com.toml", "[nameservers]\nns1 = [\"192.0.2.53\"]\n");
+        let mut loader = Loader::new(&folder.path().join("truenorth.toml"));
+        let mut told = || {
+            let faults = loader.load(&|_| None, None).err().expect("there is no database");
+            let [fault] = &faults.0[..] else { panic!("{faults:?}") };
+            assert_eq!(fault.place.as_ref().map(|place| (place.line(), place.column())), Some((2, 14)));
+            fault.help.clone().unwrap_or_default()
+        };
+        assert_eq!(told(), "");
+        write("country.mmdb", "");
+        write("asn.mmdb", "");
+        assert!(told().ends_with("country.mmdb"), "{}", told());
+    }
+}

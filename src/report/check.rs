@@ -179,3 +179,60 @@ impl fmt::Display for Summary {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A summary of zones that leave these countries to their default.
+    fn summary(defaulted: &[(&str, &[&str])], documentation: usize) -> Summary {
+        let defaulted: Vec<_> = defaulted
+            .iter()
+            .map(|(zone, countries)| serde_json::json!({ "zone": zone, "countries": countries }))
+            .collect();
+        let summary = serde_json::json!({
+            "zones": 2, "names": 1, "records": 1, "pools": 1, "endpoints": 1, "probes_a_second": 0.2,
+            "worst_case_exposure": null, "defaulted": defaulted, "documentation": documentation,
+        });
+        serde_json::from_value(summary).unwrap()
+    }
+
+    fn lines(summary: &Summary) -> Vec<String> {
+        summary.to_string().lines().skip(1).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn zones_that_leave_the_same_countries_are_told_of_together() {
+        let alike = summary(&[("a.", &["AQ", "BV"]), ("b.", &["TF"]), ("c.", &["AQ", "BV"])], 0);
+        assert_eq!(
+            lines(&alike),
+            [
+                "2 countries are in no region of 2 zones, such as a., and left to their default: AQ BV",
+                "1 country is in no region of b. and left to its default: TF",
+            ]
+        );
+        let codes = ["AQ", "BV", "TF", "HM", "GS", "DE"];
+        let zones: Vec<(&str, &[&str])> = (0..6).map(|number| ("a.", &codes[number..=number])).collect();
+        let told = lines(&summary(&zones, 0));
+        assert_eq!(
+            (told.len(), told[3].as_str()),
+            (4, "3 more zones leave others to their default; --json lists them")
+        );
+    }
+
+    #[test]
+    fn addresses_for_documentation_are_told_of() {
+        let told = lines(&summary(&[], 13));
+        assert!(
+            told.len() == 1 && told[0].starts_with("13 probed addresses are from ranges for documentation"),
+            "{told:?}"
+        );
+        assert_eq!(summary(&[], 0).notice(), None);
+        for address in ["192.0.2.1", "198.51.100.1", "203.0.113.1", "2001:db8::1", "3fff::1", "::ffff:192.0.2.1"] {
+            assert!(is_documentation(address.parse().unwrap()), "{address}");
+        }
+        for address in ["192.0.3.1", "127.0.0.1", "10.0.0.1", "2001:db9::1", "3fff:1000::1"] {
+            assert!(!is_documentation(address.parse().unwrap()), "{address}");
+        }
+    }
+}
