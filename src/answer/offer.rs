@@ -90,7 +90,7 @@ impl<T> Clone for Run<'_, T> {
 
 impl<T> Copy for Run<'_, T> {}
 
-impl<'s, T> Run<'s, T> {
+impl<T> Run<'_, T> {
     const EMPTY: Self = Self { members: &[], is_degraded: false };
 
     fn share(&self, place: usize) -> u16 {

@@ -83,11 +83,12 @@ fn hostile_endpoints_cost_little_and_delay_nobody() {
         let starting = |n| start(&format!("127.24.{}.{}", kind + 1, n + 1), Script(steps.clone()));
         let started: Vec<Endpoint> = (0..EACH).map(starting).collect();
         let members: Vec<String> = started.iter().map(member).collect();
-        hostile += &format!(
-            "[monitors.m{kind}]\n{monitor}\n{timing}[pools.p{kind}]\nmonitor = \"m{kind}\"\nendpoints = [{}]\n\
-             [names.n{kind}]\npools = [\"p{kind}\"]\n",
-            members.join(", ")
-        );
+        let members = members.join(", ");
+        hostile.extend([
+            format!("[monitors.m{kind}]\n{monitor}\n{timing}"),
+            format!("[pools.p{kind}]\nmonitor = \"m{kind}\"\nendpoints = [{members}]\n"),
+            format!("[names.n{kind}]\npools = [\"p{kind}\"]\n"),
+        ]);
         endpoints.extend(started);
     }
     let spent = |zone: &str| {
