@@ -15,7 +15,7 @@ use hickory_proto::rr::{Name, RecordType};
 use truenorth::answer::{Asker, Outcome, Rotation, Transport, Worker, answer};
 use truenorth::geo::{Location, Locations, RunsBuilder, countries};
 use truenorth::snapshot::{Blueprint, Snapshot, Standing};
-use truenorth::steering::Map;
+use truenorth::steering::{Ground, Map};
 use truenorth::wire::{MAX_MESSAGE, Rcode};
 
 const NETWORKS: u32 = 1_000_000;
@@ -55,7 +55,7 @@ fn locations() -> Locations {
         .map(|country| Location {
             continent: Some(country.continent),
             country: Some(country.code),
-            coordinates: Some(country.centroid),
+            coordinates: Some(country.point),
             ..Location::default()
         })
         .collect();
@@ -131,7 +131,8 @@ fn maps(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("map");
     group.sample_size(20).measurement_time(Duration::from_secs(5));
     group.bench_function("two million networks, region and distance", |bencher| {
-        bencher.iter(|| Map::build(black_box(criteria.clone()), snapshot.locations(), None));
+        let ground = Ground { locations: snapshot.locations(), vantages: None, caps: snapshot.world().ecs.caps() };
+        bencher.iter(|| Map::build(black_box(criteria.clone()), None, ground));
     });
     group.finish();
 }

@@ -13,6 +13,7 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 /// The rooms from the ground up. Rooms on one line do not know each other.
 const FLOORS: &[&[&str]] = &[
+    &["printable"],
     &["name", "geo", "health", "suggest", "vital"],
     &["latency"],
     &["wire", "steering", "overrides", "load"],
@@ -20,7 +21,7 @@ const FLOORS: &[&[&str]] = &[
     &["snapshot"],
     &["answer", "watch"],
     &["disk"],
-    &["config", "geoip", "monitor", "control", "store", "report"],
+    &["config", "geoip", "monitor", "control", "store", "report", "seats"],
     &["server", "admin", "webhook"],
     &["cli"],
 ];
@@ -39,7 +40,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("futures_util", &["admin"]),
     ("getrandom", &["monitor", "snapshot"]),
     ("h2", &["monitor"]),
-    ("hickory_proto", &["admin", "cli", "monitor", "report"]),
+    ("hickory_proto", &["admin", "cli", "report"]),
     ("http_body_util", &["admin", "cli", "monitor", "server"]),
     ("hyper", &["admin", "cli", "monitor", "server"]),
     ("hyper_util", &["admin", "cli", "monitor", "server"]),
@@ -47,6 +48,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("ipnetwork", &["geoip"]),
     ("libc", &["cli", "disk", "monitor", "server"]),
     ("maxminddb", &["geoip"]),
+    ("percent_encoding", &["server"]),
     ("quinn", &["server"]),
     ("redb", &["store"]),
     ("regex", &["config", "health"]),
@@ -56,29 +58,30 @@ const DOORS: &[(&str, &[&str])] = &[
     ("rustls_native_certs", &["monitor", "webhook"]),
     ("serde", &["config", "geoip", "report", "store"]),
     ("serde_json", &["config", "monitor", "report", "store"]),
-    ("siphasher", &["health", "steering", "wire"]),
+    ("siphasher", &["config", "health", "steering", "wire"]),
     ("socket2", &["admin", "monitor", "server"]),
     ("strsim", &["suggest"]),
     ("subtle", &["config"]),
     ("tempfile", &["cli"]),
-    ("tokio", &["admin", "cli", "control", "monitor", "server", "vital", "webhook"]),
+    ("tokio", &["admin", "cli", "control", "monitor", "seats", "server", "vital", "webhook"]),
     ("tokio_rustls", &["monitor", "server"]),
     ("toml", &["config"]),
-    ("tracing", &["cli", "control", "monitor", "server", "store", "webhook"]),
+    ("tracing", &["admin", "cli", "control", "monitor", "server", "store", "webhook"]),
     ("tracing_subscriber", &["cli"]),
     ("url", &["config"]),
+    ("webpki", &["monitor"]),
     ("x509_parser", &["config", "monitor"]),
 ];
 
 /// The rooms that touch the world by the standard library: files, the clock, sockets.
 const STD_DOORS: &[(&str, &[&str])] = &[
-    ("std::fs", &["disk", "config", "store", "cli"]),
-    ("std::time::Instant", &["monitor", "control", "server", "admin", "cli"]),
+    ("std::fs", &["disk", "config", "store", "admin", "cli"]),
+    ("std::time::Instant", &["monitor", "control", "seats", "server", "admin", "cli"]),
     ("std::net::UdpSocket", &["server"]),
 ];
 
-/// The only file with `unsafe` in it.
-const UNSAFE: &str = "server/batch.rs";
+/// The only files with `unsafe` in them.
+const UNSAFE: [&str; 2] = ["server/batch.rs", "server/memory.rs"];
 
 /// A path as it is written, `["crate", "wire", "Rtype"]` for example.
 type Segments = Vec<String>;
@@ -288,7 +291,11 @@ fn every_dependency_has_a_door() {
 #[test]
 fn unsafe_stands_in_one_file() {
     for source in &*SOURCES {
-        assert!(!source.is_unsafe || source.path == Path::new(UNSAFE), "{} holds unsafe", source.path.display());
+        assert!(
+            !source.is_unsafe || UNSAFE.iter().any(|path| source.path == Path::new(path)),
+            "{} holds unsafe",
+            source.path.display()
+        );
     }
 }
 

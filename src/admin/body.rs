@@ -1,13 +1,15 @@
 //! Bodies of requests, no longer and no later than they may be.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::{Request, StatusCode, header};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
-use tokio::time::timeout;
+use http_body_util::BodyExt;
+use tokio::time::{Instant, timeout_at};
 
 use super::refusal::Refusal;
+use super::rooms::{Room, Visit};
 
 /// Octets of a body: the longest order is a name and a value.
 pub(super) const MAX_BODY: usize = 64 * 1024;
@@ -15,18 +17,70 @@ pub(super) const MAX_BODY: usize = 64 * 1024;
 /// How long a body may take from its first octet to its last one.
 const BODY_TIME: Duration = Duration::from_secs(5);
 
-/// The text of a body of at most so many octets.
-pub(super) async fn read(request: Request<Body>, most: usize) -> Result<String, Refusal> {
-    let too_large = || Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, format!("a body has at most {most} octets here"));
-    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    if length.is_some_and(|length: u64| length > most as u64) {
-        return Err(too_large());
+/// A body as it comes.
+pub(super) struct Parts {
+    body: Body,
+    /// What may still come.
+    room: usize,
+    most: usize,
+    deadline: Instant,
+    visit: Option<Arc<Visit>>,
+}
+
+impl Parts {
+    /// A body of at most so many octets within this time.
+    pub(super) fn new(request: Request<Body>, most: usize, time: Duration) -> Result<Self, Refusal> {
+        let length = request.headers().get(header::CONTENT_LENGTH);
+        let length = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+        if length.is_some_and(|length| length > most as u64) {
+            return Err(too_large(most));
+        }
+        let visit = request.extensions().get().cloned();
+        Ok(Self { body: request.into_body(), room: most, most, deadline: Instant::now() + time, visit })
     }
-    let octets = match timeout(BODY_TIME, Limited::new(request.into_body(), most).collect()).await {
-        Ok(Ok(collected)) => collected.to_bytes(),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(too_large()),
-        Ok(Err(error)) => return Err(Refusal::bad(format!("the body cannot be read: {error}"))),
-        Err(_) => return Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, "the body takes too long")),
-    };
-    String::from_utf8(octets.into()).map_err(|_| Refusal::bad("the body is not UTF-8"))
+
+    /// Goes on in the room for long bodies.
+    pub(super) fn enter_bulk(&self) -> Result<(), Refusal> {
+        self.visit.as_ref().map_or(Ok(()), |visit| visit.enter(Room::Bulk))
+    }
+
+    /// The next octets; `None` at the end. From there on the node works, and the client is not waited for.
+    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Refusal> {
+        loop {
+            let frame = match timeout_at(self.deadline, self.body.frame()).await {
+                Err(_) => return Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, "the body takes too long")),
+                Ok(Some(Err(error))) => return Err(Refusal::bad(format!("the body cannot be read: {error}"))),
+                Ok(Some(Ok(frame))) => frame,
+                Ok(None) => {
+                    if let Some(visit) = &self.visit {
+                        visit.hold();
+                    }
+                    return Ok(None);
+                }
+            };
+            // Trailers are nobody's.
+            let Ok(octets) = frame.into_data() else { continue };
+            self.room = self.room.checked_sub(octets.len()).ok_or_else(|| too_large(self.most))?;
+            return Ok(Some(octets));
+        }
+    }
+}
+
+fn too_large(most: usize) -> Refusal {
+    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, format!("a body has at most {most} octets here"))
+}
+
+/// The text of a body of at most so many octets. Few have more than [`MAX_BODY`] at once.
+pub(super) async fn read(request: Request<Body>, most: usize) -> Result<String, Refusal> {
+    let mut parts = Parts::new(request, most, BODY_TIME)?;
+    let mut text = Vec::new();
+    let mut is_bulk = false;
+    while let Some(octets) = parts.next().await? {
+        if !is_bulk && text.len() + octets.len() > MAX_BODY {
+            parts.enter_bulk()?;
+            is_bulk = true;
+        }
+        text.extend_from_slice(&octets);
+    }
+    String::from_utf8(text).map_err(|_| Refusal::bad("the body is not UTF-8"))
 }

@@ -1,34 +1,27 @@
 //! Listeners and connections, and what a client may take up with them.
 //!
-//! A connection serves one request and ends: so its time is that of its request, and nobody holds a seat who asks nothing.
-//! While all seats are taken, some newcomers are told so; those beyond are closed at once.
+//! A connection serves one request and ends: so its time is that of its request. What it waits for, and who gives way to whom
+//! meanwhile, is told in [`rooms`](super::rooms).
 
 use std::io::{self, ErrorKind};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::response::IntoResponse;
 use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::net::{TcpStream, UnixListener, UnixStream};
+use tokio::sync::watch;
+use tokio::task::yield_now;
 use tokio::time::{Sleep, sleep};
 
-use super::events::Endless;
-use super::refusal::Refusal;
-
-/// Connections at once: operators, a page, a scraper, followers of events.
-pub(super) const CONNECTIONS: usize = 64;
-
-/// Connections beyond them that are told that there are too many.
-const TOLD: usize = 16;
+use super::rooms::{Rooms, Visit};
 
 /// Octets of a request's head: a path with a query of a few hundred octets, a token, and what browsers add. hyper's least is
 /// 8 KiB.
@@ -47,8 +40,9 @@ const STALL_TIME: Duration = Duration::from_secs(10);
 /// first probes 5 s more.
 const WHOLE_TIME: Duration = Duration::from_secs(60);
 
-/// Connections that the kernel keeps until they are accepted.
-const LISTEN_BACKLOG: i32 = 64;
+/// Connections that the kernel keeps until they are accepted; at most `net.core.somaxconn`. A burst of idle ones leaves room
+/// for a sound one.
+const LISTEN_BACKLOG: i32 = 1024;
 
 /// How long nothing is accepted when there are no descriptors or no memory left for it.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -69,63 +63,70 @@ pub(super) fn bind(address: SocketAddr) -> io::Result<(SocketAddr, TcpListener)>
     Ok((listener.local_addr()?, listener))
 }
 
-/// Accepts the connections of one listener.
-pub(super) struct Acceptor {
-    listener: tokio::net::TcpListener,
+/// Accepts the connections of one listener, each to a seat in the hall, until told to end.
+pub(super) async fn accept<L: Listener>(
+    listener: L,
     routes: Router,
-    seats: Arc<Semaphore>,
-    /// Seats of those who are told that there is none.
-    door: Arc<Semaphore>,
-    stopping: watch::Receiver<()>,
-}
-
-impl Acceptor {
-    pub(super) fn new(
-        listener: tokio::net::TcpListener,
-        routes: Router,
-        seats: Arc<Semaphore>,
-        stopping: watch::Receiver<()>,
-    ) -> Self {
-        Self { listener, routes, seats, door: Arc::new(Semaphore::new(TOLD)), stopping }
-    }
-
-    /// Accepts until told to end.
-    pub(super) async fn run(mut self) {
-        loop {
-            let accepted = tokio::select! {
-                biased;
-                _ = self.stopping.changed() => return,
-                accepted = self.listener.accept() => accepted,
-            };
-            match accepted {
-                Ok((stream, _)) => self.receive(stream),
-                // The client has gone already.
-                Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
-                // The connection remains in the kernel's queue: asking at once for it again would fail again. DNS tells of it.
-                Err(_) => sleep(ACCEPT_PAUSE).await,
+    rooms: Arc<Rooms>,
+    mut stopping: watch::Receiver<()>,
+) {
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            _ = stopping.changed() => return,
+            accepted = listener.accept_one() => accepted,
+        };
+        match accepted {
+            Ok((stream, client)) => {
+                // Nobody in the hall is served yet, so there is a seat for everybody.
+                let Some(visit) = rooms.admit(client) else { continue };
+                tokio::spawn(converse(stream, routes.clone(), stopping.clone(), visit));
+                // In a burst each one has its head read, if that is there, before many others come behind it and it gives way.
+                yield_now().await;
+            }
+            // The client has gone already.
+            Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
+            // The connection remains in the kernel's queue: asking at once for it again would fail again. DNS tells of it.
+            Err(_) => {
+                rooms.free_one();
+                sleep(ACCEPT_PAUSE).await;
             }
         }
     }
+}
 
-    fn receive(&self, stream: TcpStream) {
-        let (routes, seat) = match self.seats.clone().try_acquire_owned() {
-            Ok(seat) => (self.routes.clone(), seat),
-            Err(_) => match self.door.clone().try_acquire_owned() {
-                Ok(seat) => (Router::new().fallback(full), seat),
-                Err(_) => return,
-            },
-        };
-        tokio::spawn(converse(stream, routes, self.stopping.clone(), seat));
+/// Where connections come from, and from whom.
+pub(super) trait Listener {
+    /// What carries them.
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    /// The next one, and its client's address. All that come over the file system are one client.
+    fn accept_one(&self) -> impl Future<Output = io::Result<(Self::Stream, IpAddr)>> + Send;
+}
+
+impl Listener for tokio::net::TcpListener {
+    type Stream = TcpStream;
+
+    async fn accept_one(&self) -> io::Result<(TcpStream, IpAddr)> {
+        self.accept().await.map(|(stream, client)| (stream, client.ip()))
     }
 }
 
-async fn full() -> impl IntoResponse {
-    Refusal::unavailable(format!("there are {CONNECTIONS} connections already"))
+impl Listener for UnixListener {
+    type Stream = UnixStream;
+
+    async fn accept_one(&self) -> io::Result<(UnixStream, IpAddr)> {
+        self.accept().await.map(|(stream, _)| (stream, Ipv4Addr::UNSPECIFIED.into()))
+    }
 }
 
-async fn converse(stream: TcpStream, routes: Router, mut stopping: watch::Receiver<()>, _seat: OwnedSemaphorePermit) {
-    let endless = Endless::default();
-    let service = TowerToHyperService::new(routes.layer(Extension(endless.clone())));
+async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    routes: Router,
+    mut stopping: watch::Receiver<()>,
+    visit: Arc<Visit>,
+) {
+    let service = TowerToHyperService::new(routes.layer(Extension(visit.clone())));
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(MAX_HEAD).max_headers(MAX_FIELDS);
     builder.keep_alive(false);
@@ -133,7 +134,7 @@ async fn converse(stream: TcpStream, routes: Router, mut stopping: watch::Receiv
     let mut connection = pin!(builder.serve_connection(stream, service));
     let too_long = async {
         sleep(WHOLE_TIME).await;
-        if endless.is_set() {
+        if visit.is_endless() {
             std::future::pending::<()>().await;
         }
     };
@@ -141,6 +142,7 @@ async fn converse(stream: TcpStream, routes: Router, mut stopping: watch::Receiv
         // What a client does wrong is told to it, and to nobody else.
         _ = connection.as_mut() => return,
         () = too_long => return,
+        () = visit.evicted() => return,
         _ = stopping.changed() => {}
     }
     connection.as_mut().graceful_shutdown();
@@ -149,13 +151,13 @@ async fn converse(stream: TcpStream, routes: Router, mut stopping: watch::Receiv
 }
 
 /// A stream that gives up on a client which makes no room.
-struct Patient {
-    stream: TcpStream,
+struct Patient<S> {
+    stream: S,
     /// Runs while nothing can be written.
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
-impl Patient {
+impl<S> Patient<S> {
     fn judge<T>(&mut self, written: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
         if written.is_ready() {
             self.stalled = None;
@@ -166,7 +168,7 @@ impl Patient {
     }
 }
 
-impl AsyncRead for Patient {
+impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -176,7 +178,7 @@ impl AsyncRead for Patient {
     }
 }
 
-impl AsyncWrite for Patient {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(context, octets);
         self.judge(written, context)

@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Extension;
@@ -12,41 +11,28 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 
 use super::Office;
 use super::journal::Following;
 use super::refusal::Refusal;
+use super::rooms::Visit;
 use crate::report::{self, Notice};
-
-/// Who follows at once; others are refused. Fewer than there are connections, so that other requests go on.
-pub(super) const FOLLOWERS: usize = 16;
 
 /// How often something is sent even if nothing happens, so that a connection that broke is found out.
 const PING: Duration = Duration::from_secs(15);
-
-/// Set for a connection whose answer has no end.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Endless(Arc<AtomicBool>);
-
-impl Endless {
-    pub(super) fn is_set(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
 
 /// One who follows.
 struct Follower {
     following: Following,
     stopping: watch::Receiver<()>,
     is_done: bool,
-    _seat: OwnedSemaphorePermit,
 }
 
 /// `GET /v1/events`. Who sends `Last-Event-ID` gets what it missed first.
 pub(super) async fn follow(
     State(office): State<Arc<Office>>,
-    Extension(endless): Extension<Endless>,
+    Extension(visit): Extension<Arc<Visit>>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let last = match headers.get("last-event-id") {
@@ -56,15 +42,9 @@ pub(super) async fn follow(
             Some(id.ok_or_else(|| Refusal::bad("Last-Event-ID is no number"))?)
         }
     };
-    let seat = office.followers.clone().try_acquire_owned();
-    let seat = seat.map_err(|_| Refusal::unavailable(format!("{FOLLOWERS} follow the events already")))?;
-    endless.0.store(true, Ordering::Relaxed);
-    let follower = Follower {
-        following: office.journal.follow(last),
-        stopping: office.stopping.clone(),
-        is_done: false,
-        _seat: seat,
-    };
+    visit.follow();
+    let follower =
+        Follower { following: office.journal.follow(last), stopping: office.stopping.clone(), is_done: false };
     let events = stream::unfold(follower, |mut follower| async {
         let event = follower.next().await?;
         Some((Ok::<_, Infallible>(event), follower))

@@ -1,4 +1,4 @@
-//! Who may come in: requests to this server, from no foreign page, with the token.
+//! Who may come in: requests to this server, from no foreign page, with a token that is for what they ask.
 //!
 //! A browser on the operator's machine reaches loopback too, and runs any page's scripts. A name of that page's may lead to
 //! 127.0.0.1 (DNS rebinding), so `Host` must be an address, `localhost` or a name from the configuration. A page may send
@@ -7,34 +7,61 @@
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
+use axum::Extension;
+use axum::body::HttpBody as _;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::Office;
 use super::refusal::Refusal;
-use crate::config::{Admin, Token};
+use super::rooms::{Room, Visit};
+use crate::config::{Admin, Grant, Purpose};
 
 /// The only path that asks for no token: what an anycast speaker or a load balancer asks has nothing to hide.
 const OPEN: &str = "/healthz";
 
+/// The way that a request came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Over a port: whoever reaches it must show a token, if there are any.
+    Network,
+    /// Over the socket in the file system: who may open that may do everything.
+    File,
+}
+
+/// What a request is for. One that may be for several is let in with a token for either.
+fn purposes(method: &Method, path: &str) -> &'static [Purpose] {
+    let is_reading = method == Method::GET || method == Method::HEAD;
+    match path {
+        "/v1/txt" if is_reading => &[Purpose::Txt, Purpose::Read],
+        "/v1/txt" => &[Purpose::Txt],
+        "/v1/reports" | "/v1/latency" => &[Purpose::Report],
+        _ if is_reading => &[Purpose::Read],
+        _ => &[Purpose::Order],
+    }
+}
+
 /// Who may come in.
 #[derive(Debug)]
 pub(super) struct Gate {
-    token: Option<Token>,
+    grants: Vec<Grant>,
     hosts: Vec<Box<str>>,
 }
 
 impl Gate {
     pub(super) fn new(admin: &Admin) -> Self {
-        Self { token: admin.token.clone(), hosts: admin.hosts.clone() }
+        Self { grants: admin.grants.clone(), hosts: admin.hosts.clone() }
     }
 
-    fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
+    fn check(&self, way: Way, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
         let host = self.check_host(uri, headers)?;
         check_origin(host, headers)?;
-        if uri.path() == OPEN { Ok(()) } else { self.check_token(headers) }
+        if uri.path() == OPEN || way == Way::File || self.grants.is_empty() {
+            return Ok(());
+        }
+        self.check_token(purposes(method, uri.path()), headers)
     }
 
     /// The request's authority (RFC 9112, section 3.2), if it is one of this server's.
@@ -67,15 +94,23 @@ impl Gate {
         is_address || name.eq_ignore_ascii_case("localhost") || self.hosts.iter().any(|h| h.eq_ignore_ascii_case(name))
     }
 
-    fn check_token(&self, headers: &HeaderMap) -> Result<(), Refusal> {
-        let Some(token) = &self.token else { return Ok(()) };
+    fn check_token(&self, purposes: &[Purpose], headers: &HeaderMap) -> Result<(), Refusal> {
         let Some(shown) = headers.get(header::AUTHORIZATION) else {
             return Err(Refusal::new(StatusCode::UNAUTHORIZED, "a token is needed: Authorization: Bearer TOKEN"));
         };
-        if bearer(shown).is_some_and(|shown| token.is(shown)) {
+        let shown = bearer(shown).unwrap_or_default();
+        // All are compared, so that the time does not tell which one it is like.
+        let meant =
+            self.grants.iter().fold(None, |meant, grant| if grant.token.is(shown) { Some(grant) } else { meant });
+        let Some(grant) = meant else {
+            return Err(Refusal::new(StatusCode::UNAUTHORIZED, "this is not the token"));
+        };
+        if purposes.iter().any(|purpose| grant.may.contains(purpose)) {
             return Ok(());
         }
-        Err(Refusal::new(StatusCode::UNAUTHORIZED, "this is not the token"))
+        let words = |purposes: &[Purpose]| purposes.iter().map(|purpose| purpose.as_str()).collect::<Vec<_>>();
+        let (needed, may) = (words(purposes).join(" or "), words(&grant.may).join(" and "));
+        Err(Refusal::new(StatusCode::FORBIDDEN, format!("this takes a token that may {needed}; this one may {may}")))
     }
 }
 
@@ -104,13 +139,26 @@ fn without_port(host: &str) -> &str {
     }
 }
 
-/// Lets a request through to its route, or answers it; nothing that is answered is kept by anybody.
-pub(super) async fn keep(State(office): State<Arc<Office>>, request: Request, next: Next) -> Response {
-    let checked = office.gate.load().check(request.uri(), request.headers());
-    let mut response = match checked {
-        Ok(()) => next.run(request).await,
+/// Lets a request through to its room and its route, or answers it; nothing that is answered is kept by anybody.
+pub(super) async fn keep(
+    State((office, way)): State<(Arc<Office>, Way)>,
+    Extension(visit): Extension<Arc<Visit>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let checked = office.gate.load().check(way, request.method(), request.uri(), request.headers());
+    let room = Room::of(request.method(), request.uri().path());
+    let mut response = match checked.and_then(|()| visit.enter(room)) {
+        Ok(()) => {
+            // Until its body is there, the client is waited for. /healthz has seats for all, and works for nobody long.
+            if request.body().is_end_stream() && room != Room::Health {
+                visit.hold();
+            }
+            next.run(request).await
+        }
         Err(refusal) => refusal.into_response(),
     };
+    visit.release();
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
@@ -121,7 +169,7 @@ mod tests {
     use super::*;
 
     fn gate() -> Gate {
-        Gate { token: None, hosts: vec!["ns1.example.com".into()] }
+        Gate { grants: Vec::new(), hosts: vec!["ns1.example.com".into()] }
     }
 
     fn status(uri: &str, fields: &[(header::HeaderName, &str)]) -> Option<u16> {
@@ -129,7 +177,7 @@ mod tests {
         for (name, value) in fields {
             headers.append(name, HeaderValue::from_str(value).unwrap());
         }
-        let refused = gate().check(&uri.parse().unwrap(), &headers).err()?;
+        let refused = gate().check(Way::Network, &Method::GET, &uri.parse().unwrap(), &headers).err()?;
         Some(refused.into_response().status().as_u16())
     }
 
@@ -168,6 +216,31 @@ mod tests {
             ("localhost:8053", "null", Some(403)),
         ] {
             assert_eq!(status("/", &[(header::HOST, host), (header::ORIGIN, origin)]), refused, "{host} {origin}");
+        }
+    }
+
+    #[test]
+    fn every_request_is_for_one_purpose() {
+        use Purpose::{Order, Read, Report, Txt};
+        for (line, purpose) in [
+            ("GET /v1/status", &[Read][..]),
+            ("HEAD /v1/status", &[Read]),
+            ("GET /v1/events", &[Read]),
+            ("GET /v1/overrides", &[Read]),
+            ("GET /no/such/path", &[Read]),
+            ("POST /v1/overrides", &[Order]),
+            ("DELETE /v1/overrides", &[Order]),
+            ("POST /v1/rollouts/www.example.com", &[Order]),
+            ("POST /v1/reload", &[Order]),
+            ("PUT /no/such/path", &[Order]),
+            ("POST /v1/reports", &[Report]),
+            ("POST /v1/latency", &[Report]),
+            ("POST /v1/txt", &[Txt]),
+            ("DELETE /v1/txt", &[Txt]),
+            ("GET /v1/txt", &[Txt, Read]),
+        ] {
+            let (method, path) = line.split_once(' ').unwrap();
+            assert_eq!(purposes(&method.parse().unwrap(), path), purpose, "{line}");
         }
     }
 

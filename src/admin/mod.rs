@@ -1,15 +1,17 @@
 //! The admin HTTP server: what a node tells of itself, and what it may be told.
 //!
 //! ```text
-//!   listener ─► seat ─► head ─► gate ──────────────────────► route ─► answer
-//!                16      5 s    host, origin, token           │
+//!   listener ─► hall ─► head ─► gate ──────────► room ─────► route ─► answer
+//!                        5 s    host, origin,     by what is  │
+//!                               token             asked       │
 //!                                                             ├─ reads: the published snapshot, control's survey
 //!                                                             ├─ orders: to the loop that reads files, each with a reply
 //!                                                             └─ events: the journal, as it is written
 //! ```
 //!
-//! Whoever it may face, it is bounded in everything: connections, the size and the time of each part of a request, followers
-//! of events. A connection serves one request. DNS is answered by other threads and tasks, which share nothing with it.
+//! Whoever it may face, it is bounded in everything: connections of each kind ([`rooms`]), the size and the time of each part of
+//! a request, followers of events. A connection serves one request. DNS is answered by other threads and tasks, which share
+//! nothing with it.
 
 mod body;
 mod connection;
@@ -22,36 +24,47 @@ mod overrides;
 mod refusal;
 mod reports;
 mod rollouts;
+mod rooms;
 mod routes;
+mod socket;
 mod txt;
 
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::spawn_blocking;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
+use tracing::warn;
 
 use crate::config::{Admin, Faults};
 use crate::control::{DynamicTxt, Handle, TxtError};
 use crate::name::Name;
 use crate::report::Summary;
+use crate::seats::Seats;
 use crate::snapshot::Snapshot;
 use crate::store::Store;
 use crate::vital::Alarm;
-use connection::Acceptor;
-use gate::Gate;
+use gate::{Gate, Way};
 use healthz::SelfChecks;
 use refusal::Refusal;
+use rooms::Rooms;
+use socket::Socket;
 
 pub use journal::Journal;
 
 /// How long stopping waits for answers that are under way.
 const GRACE: Duration = Duration::from_secs(1);
+
+/// From one look at who gave way to the next one.
+const TELL_EVERY: Duration = Duration::from_secs(10);
 
 /// How long whoever orders something waits until it is on disk: a hundred times what a commit takes.
 const DISK: Duration = Duration::from_secs(1);
@@ -115,9 +128,13 @@ struct Office {
     orders: mpsc::Sender<Order>,
     journal: Arc<Journal>,
     store: Arc<Store>,
+    seats: Arc<Seats>,
+    dropped: Arc<AtomicU64>,
     gate: ArcSwap<Gate>,
     self_checks: SelfChecks,
-    followers: Arc<Semaphore>,
+    /// Whose turn it is to have something long made: measurements parsed, or all of the status told. That takes one processor
+    /// at most, so that the heads of others are read meanwhile.
+    long_work: Semaphore,
     started: Instant,
     /// Changed or closed: time to end.
     stopping: watch::Receiver<()>,
@@ -127,18 +144,19 @@ struct Office {
 #[derive(Debug)]
 pub struct Bound {
     listeners: Vec<(SocketAddr, TcpListener)>,
+    socket: Option<(Socket, UnixListener)>,
 }
 
-/// Why an address cannot be listened on.
+/// Why an address, or a path, cannot be listened on.
 #[derive(Debug)]
 pub struct BindError {
-    address: SocketAddr,
+    place: String,
     error: io::Error,
 }
 
 impl fmt::Display for BindError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the admin server cannot listen on {}: {}", self.address, self.error)
+        write!(f, "the admin server cannot listen on {}: {}", self.place, self.error)
     }
 }
 
@@ -157,6 +175,12 @@ pub struct Node {
     pub dns: Vec<SocketAddr>,
     /// Where orders are kept for the next run.
     pub store: Arc<Store>,
+    /// Where connections of DNS are seated.
+    pub seats: Arc<Seats>,
+    /// Queries that the kernel dropped since the start.
+    pub dropped: Arc<AtomicU64>,
+    /// Connections that the admin server may have, about.
+    pub connections: usize,
     /// Told of listeners that end although nobody told them to.
     pub alarm: Alarm,
 }
@@ -166,43 +190,65 @@ pub struct Node {
 pub struct Running {
     office: Arc<Office>,
     addresses: Vec<SocketAddr>,
+    socket: Option<Socket>,
     /// Listeners and connections hold a receiver as long as they have a socket.
     stopping: watch::Sender<()>,
 }
 
 impl Bound {
-    /// Binds every address. Port 0 is one that the kernel chooses.
-    pub fn new(addresses: &[SocketAddr]) -> Result<Self, BindError> {
-        let bind = |&address: &SocketAddr| connection::bind(address).map_err(|error| BindError { address, error });
-        Ok(Self { listeners: addresses.iter().map(bind).collect::<Result<_, _>>()? })
+    /// Binds every address and the socket in the file system. Port 0 is one that the kernel chooses.
+    pub fn new(admin: &Admin) -> Result<Self, BindError> {
+        let bind = |&address: &SocketAddr| {
+            connection::bind(address).map_err(|error| BindError { place: address.to_string(), error })
+        };
+        let listeners = admin.listen.iter().map(bind).collect::<Result<_, _>>()?;
+        let bind =
+            |path: &Path| socket::bind(path).map_err(|error| BindError { place: path.display().to_string(), error });
+        Ok(Self { listeners, socket: admin.socket.as_deref().map(bind).transpose()? })
     }
 
     /// Answers on the tokio runtime that this is called in. What is ordered comes out of the receiver.
     pub fn start(self, admin: &Admin, node: Node) -> io::Result<(Running, mpsc::Receiver<Order>)> {
         let (stopping, stop) = watch::channel(());
         let (orders, received) = mpsc::channel(ORDERS);
-        let Node { published, control, journal, dns, store, alarm } = node;
+        let Node { published, control, journal, dns, store, seats, dropped, connections, alarm } = node;
         let office = Arc::new(Office {
             published,
             control,
             orders,
             journal,
             store,
+            seats,
+            dropped,
             gate: ArcSwap::from_pointee(Gate::new(admin)),
             self_checks: SelfChecks::new(dns),
-            followers: Arc::new(Semaphore::new(events::FOLLOWERS)),
+            long_work: Semaphore::new(1),
             started: Instant::now(),
             stopping: stop,
         });
-        let seats = Arc::new(Semaphore::new(connection::CONNECTIONS));
+        let over_tcp = Arc::new(Rooms::new(connections));
         let mut addresses = Vec::new();
         for (address, listener) in self.listeners {
             addresses.push(address);
             let listener = tokio::net::TcpListener::from_std(listener)?;
-            let acceptor = Acceptor::new(listener, routes::all(office.clone()), seats.clone(), stopping.subscribe());
-            tokio::spawn(alarm.part("a listener of the admin server").run(acceptor.run()));
+            let routes = routes::all(office.clone(), Way::Network);
+            let accepting = connection::accept(listener, routes, over_tcp.clone(), stopping.subscribe());
+            tokio::spawn(alarm.part("a listener of the admin server").run(accepting));
         }
-        Ok((Running { office, addresses, stopping }, received))
+        let mut all = vec![over_tcp];
+        let mut socket = None;
+        if let Some((file, listener)) = self.socket {
+            let listener = tokio::net::UnixListener::from_std(listener)?;
+            // Whoever fills the rooms of the network leaves the command's own alone.
+            let rooms = Arc::new(Rooms::new(0));
+            let routes = routes::all(office.clone(), Way::File);
+            let accepting = connection::accept(listener, routes, rooms.clone(), stopping.subscribe());
+            tokio::spawn(alarm.part("the admin server's socket").run(accepting));
+            all.push(rooms);
+            socket = Some(file);
+        }
+        tokio::spawn(tell(all, stopping.subscribe()));
+        Ok((Running { office, addresses, socket, stopping }, received))
     }
 }
 
@@ -212,6 +258,11 @@ impl Running {
         &self.addresses
     }
 
+    /// The socket in the file system.
+    pub fn socket(&self) -> Option<&Path> {
+        self.socket.as_ref().map(Socket::path)
+    }
+
     /// Admits from now on whom this section admits.
     pub fn admit(&self, admin: &Admin) {
         self.office.gate.store(Arc::new(Gate::new(admin)));
@@ -219,7 +270,8 @@ impl Running {
 
     /// Answers what is asked already, closes everything and returns when the ports are free; at the latest after a second.
     pub async fn stop(self) {
-        let Self { office, addresses: _, stopping } = self;
+        let Self { office, addresses: _, socket, stopping } = self;
+        drop(socket);
         // It holds a receiver itself.
         drop(office);
         stopping.send_replace(());
@@ -244,7 +296,31 @@ impl Office {
     }
 }
 
-/// Seconds since 1970; a clock that stands before that is taken to stand there.
+/// Says when connections gave way to newcomers, and how many; until the server stops.
+async fn tell(all: Vec<Arc<Rooms>>, mut stopping: watch::Receiver<()>) {
+    let mut told = 0;
+    loop {
+        tokio::select! {
+            () = sleep(TELL_EVERY) => {}
+            _ = stopping.changed() => return,
+        }
+        let evictions = all.iter().map(|rooms| rooms.evictions()).sum();
+        if evictions > told {
+            warn!(
+                closed = evictions - told,
+                "clients of the admin server held more connections than there is room for: the longest idle were closed"
+            );
+        }
+        told = evictions;
+    }
+}
+
+/// Whole seconds since 1970.
 fn unix_time() -> u64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    since_epoch().as_secs()
+}
+
+/// The time since 1970; a clock that stands before that is taken to stand there.
+fn since_epoch() -> Duration {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }

@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use axum::Router;
 use axum::extract::rejection::QueryRejection;
@@ -13,13 +14,15 @@ use axum::routing::{get, post};
 use hickory_proto::rr::RecordType;
 use tokio::sync::oneshot;
 
+use super::gate::Way;
 use super::refusal::{Refusal, json};
 use super::{Loaded, Office, Order, events, gate, healthz, latency, overrides, reports, rollouts, txt, unix_time};
 use crate::overrides::TargetPattern;
-use crate::report::{self, Explanation, Filter, Network, Question, Reload, Status, When};
+use crate::report::{self, Explanation, Filter, Network, Question, Reload, Status, Traffic, When};
+use crate::seats::Occupancy;
 
-/// All routes, behind the gate.
-pub(super) fn all(office: Arc<Office>) -> Router {
+/// All routes, behind the gate for those who come this way.
+pub(super) fn all(office: Arc<Office>, way: Way) -> Router {
     Router::new()
         .route("/healthz", get(healthz::get))
         .route("/v1/status", get(status))
@@ -36,7 +39,7 @@ pub(super) fn all(office: Arc<Office>) -> Router {
         .method_not_allowed_fallback(async || {
             Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "the path does not take this method")
         })
-        .layer(middleware::from_fn_with_state(office.clone(), gate::keep))
+        .layer(middleware::from_fn_with_state((office.clone(), way), gate::keep))
         .with_state(office)
 }
 
@@ -87,8 +90,16 @@ async fn status(State(office): State<Arc<Office>>, query: QueryPairs) -> Result<
     let pool = parameters.take("pool", |text| Ok(text.to_owned()))?;
     let limit = parameters.take("limit", number)?;
     parameters.finish()?;
+    let _turn = office.long_work.acquire().await;
     let survey = office.control.survey().await.ok_or_else(Refusal::stopping)?;
-    let when = When { unix_time: unix_time(), uptime: office.started.elapsed() };
+    let Occupancy { taken, count, evictions } = office.seats.occupancy();
+    let traffic = Traffic {
+        connections: taken,
+        most_connections: count,
+        closed_connections: evictions,
+        dropped_queries: office.dropped.load(Ordering::Relaxed),
+    };
+    let when = When { unix_time: unix_time(), uptime: office.started.elapsed(), traffic };
     let status = Status::new(&office.published.load_full(), &survey, &Filter { name, pool, limit }, when);
     Ok(json(StatusCode::OK, report::to_json(&status)))
 }
@@ -106,6 +117,7 @@ async fn explain(State(office): State<Arc<Office>>, query: QueryPairs) -> Result
             "`name` and `client` are needed: /v1/explain?name=www.example.com&client=192.0.2.0/24",
         ));
     };
+    let _turn = office.long_work.acquire().await;
     let snapshot = office.published.load_full();
     match Explanation::live(&snapshot, &Question { name, rtype, client }, &down) {
         Ok(explanation) => Ok(json(StatusCode::OK, report::to_json(&explanation))),

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -49,7 +50,7 @@ pub(super) enum AskError {
     /// The server file names no node.
     NoNode(String),
     /// Nobody answers there.
-    Silent { url: Url, why: String },
+    Silent { at: String, why: String },
     /// The node, or the question itself, says no.
     Refused(String),
     /// The files have faults.
@@ -60,7 +61,7 @@ impl fmt::Display for AskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoNode(why) | Self::Refused(why) => f.write_str(why),
-            Self::Silent { url, why } => write!(f, "no node answers at {}: {why}", url.origin().ascii_serialization()),
+            Self::Silent { at, why } => write!(f, "no node answers at {at}: {why}"),
             Self::Faults(_) => f.write_str("the configuration has faults"),
         }
     }
@@ -136,26 +137,53 @@ impl Ask {
             Err(_) => None,
             Ok(admin) => admin,
         };
-        let address = self.node.or_else(|| admin.as_ref().and_then(|admin| admin.listen.first().copied()));
-        let Some(address) = address else {
+        let Some(place) = place(self.node, admin.as_ref()) else {
             let why = format!("{} has no [admin], so no node can be asked", self.config.display());
             return Err(AskError::NoNode(why));
         };
-        let mut url = Url::parse(&format!("http://{}{path}", reachable(address)))
-            .map_err(|error| AskError::Refused(error.to_string()))?;
+        let host = match &place {
+            Place::Network(address) => reachable(*address).to_string(),
+            Place::Socket(_) => "localhost".to_owned(),
+        };
+        let mut url =
+            Url::parse(&format!("http://{host}{path}")).map_err(|error| AskError::Refused(error.to_string()))?;
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
-        let silent = |error: &reqwest::Error| AskError::Silent { url: url.clone(), why: root_cause(error) };
+        let at = match &place {
+            Place::Network(_) => url.origin().ascii_serialization(),
+            Place::Socket(path) => path.display().to_string(),
+        };
+        let silent = |error: &reqwest::Error| AskError::Silent { at: at.clone(), why: root_cause(error) };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| AskError::Refused(error.to_string()))?;
         runtime.block_on(async {
-            let request = request(method, url.clone(), admin.as_ref(), body).map_err(|error| silent(&error))?;
+            let request = request(method, url.clone(), &place, admin.as_ref(), body).map_err(|error| silent(&error))?;
             let response = request.send().await.map_err(|error| silent(&error))?;
             let is_success = response.status().is_success();
             let text = response.text().await.map_err(|error| silent(&error))?;
             Ok(Answer { url: url.clone(), is_success, text })
         })
+    }
+}
+
+/// Where a node is asked.
+enum Place {
+    Network(SocketAddr),
+    /// In the file system, where no token is asked for.
+    Socket(PathBuf),
+}
+
+/// The address that is named, or the socket of the server file if this user may open it, or the file's first address.
+fn place(named: Option<SocketAddr>, admin: Option<&Admin>) -> Option<Place> {
+    if let Some(address) = named {
+        return Some(Place::Network(address));
+    }
+    let admin = admin?;
+    match (&admin.socket, admin.listen.first()) {
+        (Some(path), Some(address)) if UnixStream::connect(path).is_err() => Some(Place::Network(*address)),
+        (Some(path), _) => Some(Place::Socket(path.clone())),
+        (None, address) => address.copied().map(Place::Network),
     }
 }
 
@@ -169,7 +197,13 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     (ip, address.port()).into()
 }
 
-fn request(method: Method, url: Url, admin: Option<&Admin>, body: Option<String>) -> reqwest::Result<RequestBuilder> {
+fn request(
+    method: Method,
+    url: Url,
+    place: &Place,
+    admin: Option<&Admin>,
+    body: Option<String>,
+) -> reqwest::Result<RequestBuilder> {
     // A proxy has no business between an operator and a node, and must not see the token.
     // The server speaks plain HTTP, so nobody need be trusted.
     let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -178,10 +212,16 @@ fn request(method: Method, url: Url, admin: Option<&Admin>, body: Option<String>
         .with_root_certificates(RootCertStore::empty())
         .with_no_client_auth();
     let client = Client::builder().tls_backend_preconfigured(tls).no_proxy();
-    let client = client.connect_timeout(CONNECT).timeout(ANSWER).build()?;
-    let mut request = client.request(method, url);
-    if let Some(token) = admin.and_then(|admin| admin.token.as_ref()) {
-        request = request.bearer_auth(token.reveal());
+    let client = client.connect_timeout(CONNECT).timeout(ANSWER);
+    let client = match place {
+        Place::Network(_) => client,
+        Place::Socket(path) => client.unix_socket(path.clone()),
+    };
+    let mut request = client.build()?.request(method, url);
+    // The one that may do most, the first of several.
+    let grants = admin.map_or(&[][..], |admin| &admin.grants);
+    if let Some(grant) = grants.iter().rev().max_by_key(|grant| grant.may.len()) {
+        request = request.bearer_auth(grant.token.reveal());
     }
     Ok(match body {
         Some(body) => request.header("Content-Type", "application/json").body(body),

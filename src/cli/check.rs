@@ -36,7 +36,6 @@ pub(super) fn run(path: &Path, json: bool) -> ExitCode {
 }
 
 fn count(faults: &Faults) -> String {
-    let errors = faults.0.iter().filter(|fault| fault.severity == Severity::Error).count();
-    let warnings = faults.0.len() - errors;
+    let (errors, warnings) = (faults.count(Severity::Error), faults.count(Severity::Warning));
     format!("\n{errors} error(s), {warnings} warning(s)")
 }

@@ -1,23 +1,68 @@
-//! How many descriptors this process may have, and what part of them is for probes.
+//! How many descriptors this process may have, and what part of them is for whom.
+//!
+//! Whoever takes up all of its own part leaves the others theirs: a flood of connections stops no probe, and slow probes keep
+//! no client out.
+
+use std::fs;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::warn;
 
-/// Probes take this part of all descriptors at most: the rest is for whoever asks, and for files.
-const PART_FOR_PROBES: usize = 2;
+/// Of what is left once everything is listened on, an eighth part each.
+const PARTS: usize = 8;
+const PARTS_FOR_PROBES: usize = 4;
+const PARTS_FOR_DNS: usize = 2;
+const PARTS_FOR_ADMIN: usize = 1;
 
-/// Raises the soft limit to the hard one, and tells how many probes may be in flight.
-///
-/// Soft limits are 1024 by custom, for programs that select(2); this one does not.
-pub(super) fn for_probes() -> usize {
-    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    let raised = match setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
-        Ok(()) => maximum,
-        Err(error) => {
-            warn!(%error, "the limit of descriptors stays as it is");
-            current
-        }
-    };
-    // None is no limit at all.
-    raised.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX) / PART_FOR_PROBES
+/// Descriptors that are open if nobody can say how many.
+const USUALLY_OPEN: usize = 64;
+
+/// What each may take up. The part that nobody has is for files, webhooks and the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Descriptors {
+    /// Probes in flight.
+    pub(super) probes: usize,
+    /// Connections of DNS, over TCP, TLS and HTTPS.
+    pub(super) dns: usize,
+    /// Connections of the admin server.
+    pub(super) admin: usize,
+}
+
+impl Descriptors {
+    /// Raises the soft limit to the hard one, and shares out what is not open yet.
+    ///
+    /// Soft limits are 1024 by custom, for programs that select(2); this one does not.
+    pub(super) fn share() -> Self {
+        let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+        let raised = match setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+            Ok(()) => maximum,
+            Err(error) => {
+                warn!(%error, "the limit of descriptors stays as it is");
+                current
+            }
+        };
+        // None is no limit at all.
+        let limit = raised.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
+        let open = fs::read_dir("/proc/self/fd").map_or(USUALLY_OPEN, Iterator::count);
+        Self::of(limit.saturating_sub(open))
+    }
+
+    fn of(left: usize) -> Self {
+        let part = left / PARTS;
+        let parts = |count: usize| (part * count).max(1);
+        Self { probes: parts(PARTS_FOR_PROBES), dns: parts(PARTS_FOR_DNS), admin: parts(PARTS_FOR_ADMIN) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_gets_what_another_needs() {
+        assert_eq!(Descriptors::of(1024), Descriptors { probes: 512, dns: 256, admin: 128 });
+        assert_eq!(Descriptors::of(0), Descriptors { probes: 1, dns: 1, admin: 1 });
+        let Descriptors { probes, dns, admin } = Descriptors::of(usize::MAX);
+        assert!(probes > dns && dns > admin && probes.checked_add(dns + admin).is_some());
+    }
 }

@@ -5,13 +5,13 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tracing::warn;
 
-use crate::control::{Event, Handle};
+use crate::control::{Event, Handle, Now};
 use crate::latency::{Record, Table};
 use crate::store::{Batch, LATENCY, LatencyRecord, Store};
 
@@ -49,12 +49,12 @@ impl KeptLatency {
     }
 
     /// Puts a table in the place of the one that is kept, on the thread that is given back.
-    pub(super) fn keep(&self, table: Table, now: Duration) -> Option<thread::JoinHandle<()>> {
+    pub(super) fn keep(&self, table: Table, now: Now) -> Option<thread::JoinHandle<()>> {
         let kept = self.clone();
         spawn(move || {
             let mut known = kept.blocks();
             let Some(blocks) = &mut *known else { return };
-            let packed = LatencyRecord::pack(table.records(now), now);
+            let packed = LatencyRecord::pack(table.records(now.elapsed), now.wall);
             let mut batch = Batch::default();
             for gone in blocks.iter().filter(|block| !packed.contains_key(*block)) {
                 batch.delete(&LATENCY, gone);
@@ -84,7 +84,7 @@ mod tests {
     use crate::control::Message;
     use crate::latency::{Sample, Widths};
 
-    const NOW: Duration = Duration::from_secs(1_790_000_000);
+    const NOW: std::time::Duration = std::time::Duration::from_secs(1_790_000_000);
 
     fn table(networks: &[&str]) -> Table {
         let mut table = Table::default();
@@ -113,7 +113,7 @@ mod tests {
     }
 
     fn keep(kept: &KeptLatency, networks: &[&str]) {
-        kept.keep(table(networks), NOW).expect("there is a thread").join().expect("it does not panic");
+        kept.keep(table(networks), NOW.into()).expect("there is a thread").join().expect("it does not panic");
     }
 
     #[test]

@@ -24,7 +24,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use tracing::{error, warn};
 
-use crate::config::{Fault, Faults, Severity};
+use crate::config::{Fault, Faults, Position, Severity};
 use crate::overrides::Mode;
 
 /// An authoritative DNS server that sends every client to the best datacenter that is alive.
@@ -144,9 +144,10 @@ fn tell_usage(usage: &clap::Error) -> ExitCode {
 /// Writes faults to the log, one line each.
 fn log_faults(faults: &Faults) {
     for fault in &faults.0 {
-        let Fault { severity, message, place, label, help, related: _ } = fault;
+        let Fault { severity, code: _, message, place, label, related: _, help, count: _ } = fault;
         let at = place.as_ref().map_or_else(String::new, |place| {
-            format!("{}:{}:{}: ", place.source.path.display(), place.line(), place.column())
+            let Position { line, column } = place.start();
+            format!("{}:{line}:{column}: ", place.source.path.display())
         });
         let label = if label.is_empty() { String::new() } else { format!(" ({label})") };
         let help = help.as_ref().map_or_else(String::new, |help| format!("; help: {help}"));

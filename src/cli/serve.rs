@@ -25,7 +25,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::oneshot;
 use tracing::{error, info, warn};
 
-use super::descriptors;
+use super::descriptors::Descriptors;
 use super::kept_latency::KeptLatency;
 use super::load::{Loaded, Loader};
 use super::log::{Log, log_to_stderr};
@@ -33,7 +33,7 @@ use super::log_faults;
 use super::watch_files::FileWatch;
 use crate::admin::{self, Journal};
 use crate::answer::Rotation;
-use crate::config::{Fault, Faults, Listen, Server, Severity};
+use crate::config::{Fault, Faults, LastServed, Listen, Server, Severity};
 use crate::control::{self, Control, DynamicTxt, Event, Handle, Keep, OverrideEvent, RolloutEvent};
 use crate::disk::Disk;
 use crate::health::{Comeback, Kept, Outcome, Target};
@@ -42,10 +42,11 @@ use crate::name::Name;
 use crate::overrides::{Change, Happening};
 use crate::report::{News, Summary};
 use crate::rollout;
-use crate::server::{Bound, EncryptedAddresses, Running};
+use crate::server::{Bound, EncryptedAddresses, Running, TcpLimits};
 use crate::snapshot::{Blueprint, Snapshot};
 use crate::store::{
-    Batch, COMEBACKS, HEALTH, HealthRecord, OVERRIDES, OverrideRecord, ROLLOUTS, RolloutRecord, SERIALS, Store,
+    Batch, COMEBACKS, CONTENTS, HEALTH, HealthRecord, OVERRIDES, OverrideRecord, ROLLOUTS, RolloutRecord, SERIALS,
+    Store,
 };
 use crate::vital::{self, Alarm, Ends};
 use crate::watch::Lateness;
@@ -177,6 +178,9 @@ impl Node {
         let other = |error: &dyn std::fmt::Display| ServeError::Other(error.to_string());
         let (files, loaded, txt) = Files::open(path.to_owned()).await?;
         log_faults(&loaded.warnings);
+        if let Some(notice) = Summary::of(loaded.blueprint.world()).notice() {
+            warn!("{notice}");
+        }
         let workers = std::thread::available_parallelism().map_err(|error| other(&error))?;
         let Listen { dns, tls, https, quic } = loaded.server.listen.clone();
         let mut bound = Bound::new(&dns, workers).map_err(|error| other(&error))?.with_alarm(alarm.clone());
@@ -187,15 +191,18 @@ impl Node {
         let addresses = bound.addresses();
         let encrypted = bound.encrypted_addresses().map_err(|error| other(&error))?;
         let admin = loaded.server.admin;
-        let admin = admin.map(|admin| Ok((admin::Bound::new(&admin.listen)?, admin))).transpose();
+        let admin = admin.map(|admin| Ok((admin::Bound::new(&admin)?, admin))).transpose();
         let admin = admin.map_err(|error: admin::BindError| other(&error))?;
+        // All sockets that are listened on are there: what is left is shared out.
+        let descriptors = Descriptors::share();
+        let bound = bound.with_tcp_limits(TcpLimits::default().within(descriptors.dns));
 
         let journal = Arc::new(Journal::new());
         let herald = Herald::new(journal.clone(), alarm.part("the task that tells what happens"));
         herald.set_webhooks(loaded.server.webhooks, &loaded.blueprint.world().node);
         let (control, received) = Handle::new();
         let (first, first_published) = oneshot::channel();
-        let machine = Control::new(fastrand::u64(..), descriptors::for_probes());
+        let machine = Control::new(fastrand::u64(..), descriptors.probes);
         let lateness = machine.lateness();
         let latency = KeptLatency::new(files.store.clone());
         let (keep, measured) = (keeper(files.store.clone()), latency.clone());
@@ -220,7 +227,9 @@ impl Node {
         let started = admin.map(|(bound, admin)| {
             let (published, control) = (published.clone(), control.clone());
             let (dns, store, alarm) = (addresses.clone(), files.store.clone(), alarm.clone());
-            let node = admin::Node { published, control, journal, dns, store, alarm };
+            let connections = descriptors.admin;
+            let (seats, dropped) = (running.seats().clone(), running.dropped().clone());
+            let node = admin::Node { published, control, journal, dns, store, seats, dropped, connections, alarm };
             bound.start(&admin, node)
         });
         let (admin, orders) = started.transpose().map_err(|error| other(&error))?.unzip();
@@ -257,7 +266,7 @@ impl Node {
         let node = self.latest.world().node.to_string();
         self.herald.tell(News::Start { node, zones });
         if let Some(admin) = &self.admin {
-            info!(addresses = ?admin.addresses(), "admin server listening");
+            info!(addresses = ?admin.addresses(), socket = admin.socket().map(|path| tracing::field::display(path.display())), "admin server listening");
         }
         let failed = loop {
             // What is under way is dropped: nobody was told that it is done.
@@ -323,8 +332,8 @@ impl Node {
         let loaded = loaded.and_then(|loaded| judge_lost(&previous, loaded, may_be_empty));
         let faults = loaded.as_ref().map_or_else(|faults| faults, |loaded| &loaded.warnings);
         log_faults(faults);
-        let errors = faults.0.iter().filter(|fault| fault.severity == Severity::Error).count();
-        let (warnings, taken) = (faults.0.len() - errors, loaded.is_ok());
+        let (errors, warnings) = (faults.count(Severity::Error), faults.count(Severity::Warning));
+        let taken = loaded.is_ok();
         self.herald.tell(News::Reload { reason: reason.to_owned(), taken, errors, warnings });
         let loaded = loaded.inspect_err(|_| error!(reason, "configuration not reloaded: the old one goes on"))?;
         if loaded.credentials.is_some_and(|credentials| self.running.show(credentials)) {
@@ -370,9 +379,12 @@ impl Files {
         // A loader that was lost with its thread had nothing but what it read before.
         let mut loader = self.loader.take().unwrap_or_else(|| Loader::new(&self.path));
         let read = beside(move || {
-            let last_serial = |origin: &Name| store.get(&SERIALS, &origin.to_string());
+            let last_served = |origin: &Name| {
+                let origin = origin.to_string();
+                Some(LastServed { serial: store.get(&SERIALS, &origin)?, contents: store.get(&CONTENTS, &origin) })
+            };
             let disk = Disk::new();
-            let loaded = loader.load(&disk, &last_serial, previous.as_deref());
+            let loaded = loader.load(&disk, &last_served, previous.as_deref());
             (loader, loaded, disk.reads())
         });
         let (loader, loaded, reads) = read.await.map_err(|why| Faults(vec![Fault::without_place(why)]))?;
@@ -395,7 +407,7 @@ impl Files {
         let mut serials = Batch::default();
         put_serials(&loaded.blueprint, &mut serials);
         self.store.write(serials);
-        let admin = |server: &Server| server.admin.as_ref().map(|admin| admin.listen.clone());
+        let admin = |server: &Server| server.admin.as_ref().map(|admin| (admin.listen.clone(), admin.socket.clone()));
         let fixed = |server: &Server| (server.state.clone(), server.listen.clone(), admin(server));
         if is_reload && fixed(&loaded.server) != fixed(&self.server) {
             warn!("the state folder and the listening addresses change only with a restart");
@@ -404,10 +416,12 @@ impl Files {
     }
 }
 
-/// Puts the serials of all zones into a batch. A zone that is gone keeps its serial: it may come back.
+/// Puts the serials of all zones, and what they stand for, into a batch. A zone that is gone keeps its serial: it may come back.
 fn put_serials(blueprint: &Blueprint, batch: &mut Batch) {
-    for served in blueprint.zones() {
-        batch.put(&SERIALS, &served.zone.apex().to_string(), &served.serial());
+    for (served, spec) in blueprint.zones().iter().zip(&blueprint.world().zones) {
+        let origin = spec.origin.to_string();
+        batch.put(&SERIALS, &origin, &served.serial());
+        batch.put(&CONTENTS, &origin, &spec.contents);
     }
 }
 

@@ -2,15 +2,19 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use subtle::ConstantTimeEq;
 
 use crate::disk::{Contents, Disk};
 
-use super::decode::{Placed, Table, Value};
-use super::fault::{Fault, Faults, Place};
+use super::code::Code;
+use super::decode::{Placed, Table, Value, entries};
+use super::fault::{Fault, Faults};
+use super::kept;
+use super::listen::{self, Listen};
+use super::source::Place;
 
 /// The port that DESIGN gives the admin server.
 const PORT: u16 = 8053;
@@ -18,18 +22,56 @@ const PORT: u16 = 8053;
 /// Octets of a token. 16 hexadecimal digits are 64 bits, more than anybody guesses over a network.
 const TOKEN_LENGTH: std::ops::RangeInclusive<usize> = 16..=1024;
 
+/// Octets of a socket's path: 107 (unix(7)) without the ending that it has until it is ready.
+const MAX_SOCKET: usize = 103;
+
 /// How long a host name is at most, in characters.
 const MAX_HOST: usize = 253;
 
 /// The admin HTTP server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Admin {
-    /// Where it listens; at least one.
+    /// Where it listens.
     pub listen: Vec<SocketAddr>,
-    /// What requests must show; there wherever it listens off loopback.
-    pub token: Option<Token>,
+    /// Its socket in the file system. There is one if it listens nowhere else.
+    pub socket: Option<PathBuf>,
+    /// What requests must show one of; at least one wherever it listens off loopback.
+    pub grants: Vec<Grant>,
     /// Names that requests may be sent to besides address literals and `localhost`, in lower case.
     pub hosts: Vec<Box<str>>,
+}
+
+/// A token, and what whoever shows it may do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// The token.
+    pub token: Token,
+    /// At least one.
+    pub may: Vec<Purpose>,
+}
+
+/// What a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To see how the node stands, and what happens.
+    Read,
+    /// To tell how endpoints are, how their requests went, and round trips.
+    Report,
+    /// To see, set and unset TXT records.
+    Txt,
+    /// To change what is answered: overrides, roll-outs and reloads.
+    Order,
+}
+
+impl Purpose {
+    /// All of them, and their words.
+    pub const ALL: [(&'static str, Self); 4] =
+        [("read", Self::Read), ("report", Self::Report), ("txt", Self::Txt), ("order", Self::Order)];
+
+    /// Its word.
+    pub fn as_str(self) -> &'static str {
+        Self::ALL.iter().find(|(_, purpose)| *purpose == self).map_or("", |(word, _)| word)
+    }
 }
 
 /// A secret that requests show. It is printed by nothing.
@@ -62,22 +104,33 @@ impl fmt::Debug for Token {
     }
 }
 
-/// Reads `[admin]`. Relative paths continue `folder`.
-pub(super) fn read(value: Option<Value<'_>>, folder: &Path, disk: &Disk, faults: &mut Faults) -> Option<Admin> {
+/// Reads `[admin]`. Relative paths continue `folder`. `dns` is what is served otherwise.
+pub(super) fn read(
+    value: Option<Value<'_>>,
+    folder: &Path,
+    dns: &Listen,
+    disk: &Disk,
+    faults: &mut Faults,
+) -> Option<Admin> {
     let value = value?;
     let anchor = value.anchor();
     let before = faults.0.len();
     let mut table = value.table("`[admin]`", faults)?;
-    let listen = table.require("listen", faults).map(|value| read_addresses(&value, faults)).unwrap_or_default();
-    let token = read_token(&mut table, folder, disk, faults);
+    let socket = table.take("socket");
+    let listen = if socket.is_some() { table.take("listen") } else { table.require("listen", faults) };
+    let listen = listen.map(|value| read_addresses(&value, faults)).unwrap_or_default();
+    let socket = socket.and_then(|value| read_socket(&value, folder, faults));
+    let grants = read_grants(&mut table, folder, disk, faults);
     let hosts = table.take("hosts").map(|value| value.each(faults, read_host)).unwrap_or_default();
     table.finish(faults);
     // A token that is faulty is told of already.
-    if token.is_none() && !faults.has_errors_since(before) {
+    if grants.is_empty() && !faults.has_errors_since(before) {
         check_loopback(&listen, &anchor, faults);
     }
+    listen::check_admin(&listen, dns, faults);
     let listen: Vec<SocketAddr> = listen.into_iter().map(|address| address.value).collect();
-    (!listen.is_empty()).then_some(Admin { listen, token, hosts })
+    let is_served = !listen.is_empty() || socket.is_some();
+    is_served.then_some(Admin { listen, socket, grants, hosts })
 }
 
 /// An address, or a list of them.
@@ -90,15 +143,59 @@ fn read_addresses(value: &Value<'_>, faults: &mut Faults) -> Vec<Placed<SocketAd
     let expected = format!("an address with a port, such as \"127.0.0.1:{PORT}\" or \"[::1]:{PORT}\"");
     let mut addresses: Vec<Placed<SocketAddr>> = Vec::new();
     for item in items {
-        let Some(address) = item.parsed(&expected, faults, |text| text.parse().ok()) else { continue };
+        let Some(address) = listen::read_address(&item, &expected, PORT, faults) else { continue };
         if addresses.iter().any(|other| other.value == address.value) {
             let message = format!("`listen` names {} twice", address.value);
-            faults.push(Fault::error(&address.place, message, "again"));
+            faults.push(Fault::error(&address.place, message, "again").code(Code::Duplicate));
             continue;
         }
         addresses.push(address);
     }
     addresses
+}
+
+/// The path of the socket in the file system.
+fn read_socket(value: &Value<'_>, folder: &Path, faults: &mut Faults) -> Option<PathBuf> {
+    let text = value.string(faults)?;
+    let path = folder.join(&text.value);
+    if path.as_os_str().len() > MAX_SOCKET {
+        let message = format!("{} is too long for a socket: {MAX_SOCKET} octets at most", path.display());
+        faults.push(Fault::error(&text.place, message, ""));
+        return None;
+    }
+    Some(path)
+}
+
+/// All tokens, and what each may do.
+fn read_grants(table: &mut Table<'_>, folder: &Path, disk: &Disk, faults: &mut Faults) -> Vec<Grant> {
+    let mut grants = Vec::new();
+    let token = read_token(table, folder, disk, faults);
+    grants.extend(token.map(|token| Grant { token, may: Purpose::ALL.map(|(_, purpose)| purpose).to_vec() }));
+    for value in entries(table.take("tokens").as_ref(), "`[admin.tokens]`", faults) {
+        let Some(mut table) = value.table("a token", faults) else { continue };
+        let before = faults.0.len();
+        let token = read_token(&mut table, folder, disk, faults);
+        if token.is_none() && !faults.has_errors_since(before) {
+            let message = format!("the token `{}` needs `token` or `token_file`", value.key);
+            faults.push(Fault::error(&value.anchor(), message, "none here"));
+        }
+        let may = table.require("may", faults).map(|may| {
+            may.items("`may` needs a purpose", faults)
+                .iter()
+                .filter_map(|item| item.word(&Purpose::ALL, faults))
+                .collect()
+        });
+        table.finish(faults);
+        let may = may.map(|may: Vec<Placed<Purpose>>| may.into_iter().map(|purpose| purpose.value).collect());
+        let Some((token, may)) = token.zip(may) else { continue };
+        if grants.iter().any(|other| other.token == token) {
+            let message = format!("the token `{}` is the same as another one", value.key);
+            faults.push(Fault::error(&value.anchor(), message, "each has its own"));
+            continue;
+        }
+        grants.push(Grant { token, may });
+    }
+    grants
 }
 
 /// The token, or that of the file that it stands in.
@@ -115,11 +212,16 @@ fn read_token(table: &mut Table<'_>, folder: &Path, disk: &Disk, faults: &mut Fa
             faults.push(fault.related(&token.anchor(), "the first one"));
             None
         }
-        (Some(token), None) => token.parsed(&expected, faults, parse_token).map(|token| token.value),
+        (Some(token), None) => {
+            let place = token.anchor();
+            kept::check(&place.source.path, "the token", &place, faults);
+            token.parsed(&expected, faults, parse_token).map(|token| token.value)
+        }
         (None, Some(file)) => {
             let path = file.string(faults).map(|text| text.with(folder.join(&text.value)))?;
             match disk.read(&path.value) {
                 Ok(Contents { octets, .. }) => {
+                    kept::check(&path.value, "the token", &path.place, faults);
                     let token = str::from_utf8(&octets).ok().and_then(|text| parse_token(text.trim()));
                     if token.is_none() {
                         let message = format!("{} does not hold {expected}", path.value.display());

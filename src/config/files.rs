@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::UNIX_EPOCH;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::disk::{Contents, Disk};
 
-use super::fault::{Fault, Faults, Place, Severity, Source};
+use super::code::Code;
+use super::fault::{Fault, Faults, Severity};
+use super::source::{Place, Source};
 
 /// A file that was read, and when it was last changed.
 pub(super) struct ReadFile {
@@ -33,11 +35,13 @@ pub(super) fn read_file(disk: &Disk, path: &Path, faults: &mut Faults) -> Option
     match disk.read(path) {
         Ok(Contents { octets, modified }) => {
             let source = text_of(path, octets, faults)?;
-            let changed = modified.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as u32);
+            // A date in the future would be a serial that nothing is above for years.
+            let changed = modified.min(SystemTime::now());
+            let changed = changed.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as u32);
             Some(ReadFile { source, changed })
         }
         Err(error) => {
-            faults.push(Fault::without_place(format!("cannot read {}: {error}", path.display())));
+            faults.push(Fault::without_place(format!("cannot read {}: {error}", path.display())).code(Code::File));
             None
         }
     }
@@ -46,13 +50,13 @@ pub(super) fn read_file(disk: &Disk, path: &Path, faults: &mut Faults) -> Option
 /// The text of a file; that it is none is told.
 fn text_of(path: &Path, octets: Vec<u8>, faults: &mut Faults) -> Option<Arc<Source>> {
     match String::from_utf8(octets) {
-        Ok(text) => Some(Arc::new(Source { path: path.into(), text })),
+        Ok(text) => Some(Arc::new(Source::new(path, text))),
         Err(error) => {
             let at = error.utf8_error().valid_up_to();
             let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
-            let source = Arc::new(Source { path: path.into(), text });
+            let source = Arc::new(Source::new(path, text));
             let place = Place { source, span: at..at + char::REPLACEMENT_CHARACTER.len_utf8() };
-            faults.push(Fault::error(&place, "the file is not UTF-8", "this is not a character"));
+            faults.push(Fault::error(&place, "the file is not UTF-8", "this is not a character").code(Code::File));
             None
         }
     }
@@ -71,7 +75,7 @@ pub(super) fn read_zones(
         Ok(paths) => paths,
         Err(error) => {
             let message = format!("cannot read the zones in {}: {error}", folder.display());
-            faults.push(Fault { place: place.cloned(), ..Fault::without_place(message) });
+            faults.push(Fault { place: place.cloned(), ..Fault::without_place(message).code(Code::File) });
             return zones;
         }
     };
@@ -93,7 +97,7 @@ pub(super) fn read_zones(
     if zones.is_empty() {
         let message = format!("there is no zone in {}", folder.display());
         let place = place.cloned();
-        faults.push(Fault { severity: Severity::Warning, place, ..Fault::without_place(message) });
+        faults.push(Fault { severity: Severity::Warning, place, ..Fault::without_place(message).code(Code::File) });
     }
     zones
 }

@@ -9,8 +9,11 @@ use rustls::sign::CertifiedKey;
 use crate::disk::Disk;
 
 use super::certificate;
+use super::code::Code;
 use super::decode::{Placed, Table, Value};
-use super::fault::{Fault, Faults, Place};
+use super::fault::{Fault, Faults};
+use super::meant;
+use super::source::Place;
 
 /// Where DNS is served if the file does not say: a port that needs no privilege, on loopback.
 const DEFAULT_PORT: u16 = 5300;
@@ -86,10 +89,10 @@ fn read_addresses(value: &Value<'_>, port: u16, faults: &mut Faults) -> Vec<Plac
     let mut addresses: Vec<Placed<SocketAddr>> = Vec::new();
     let expected = format!("addresses with a port, such as \"192.0.2.53:{port}\" or \"[2001:db8::53]:{port}\"");
     for item in value.items(&format!("`{}` needs an address", value.key), faults) {
-        let Some(address) = item.parsed(&expected, faults, |text| text.parse().ok()) else { continue };
+        let Some(address) = read_address(&item, &expected, port, faults) else { continue };
         if addresses.iter().any(|other| other.value == address.value) {
             let message = format!("`{}` names {} twice", value.key, address.value);
-            faults.push(Fault::error(&address.place, message, "again"));
+            faults.push(Fault::error(&address.place, message, "again").code(Code::Duplicate));
             continue;
         }
         let port = address.value.port();
@@ -100,6 +103,44 @@ fn read_addresses(value: &Value<'_>, port: u16, faults: &mut Faults) -> Vec<Plac
         addresses.push(address);
     }
     addresses
+}
+
+/// An address with a port; `port` is the usual one.
+pub(super) fn read_address(
+    item: &Value<'_>,
+    expected: &str,
+    port: u16,
+    faults: &mut Faults,
+) -> Option<Placed<SocketAddr>> {
+    let text = item.text().unwrap_or_default();
+    match text.parse() {
+        Ok(value) => Some(Placed { value, place: item.place() }),
+        Err(_) if text.is_empty() => item.unexpected(expected, faults),
+        Err(_) => {
+            let label = meant::socket(text, port).map_or_else(String::new, |meant| format!("did you mean {meant}?"));
+            let message = format!("`{}` takes {expected}", item.key);
+            faults.push(Fault::error(&item.place(), message, label).code(Code::BadValue));
+            None
+        }
+    }
+}
+
+/// Tells of an address of the admin server that a way of DNS takes: both need it over TCP.
+pub(super) fn check_admin(admin: &[Placed<SocketAddr>], listen: &Listen, faults: &mut Faults) {
+    let ways = [("dns", &listen.dns), ("tls", &listen.tls), ("https", &listen.https)];
+    for address in admin.iter().filter(|address| address.value.port() != 0) {
+        let meets = |other: &&SocketAddr| {
+            let is_same = other.ip() == address.value.ip();
+            let takes_all = other.is_ipv4() == address.value.is_ipv4()
+                && (other.ip().is_unspecified() || address.value.ip().is_unspecified());
+            other.port() == address.value.port() && (is_same || takes_all)
+        };
+        if let Some((way, other)) = ways.iter().find_map(|(way, list)| Some((way, list.iter().find(meets)?))) {
+            let message = format!("the admin server and `{way}` both need {} over TCP", address.value);
+            let label = format!("`{way}` listens on {other}");
+            faults.push(Fault::error(&address.place, message, label).code(Code::Conflict));
+        }
+    }
 }
 
 /// Tells of ports that two ways would need. Port 0 is another one each time.

@@ -22,9 +22,11 @@ use std::sync::Arc;
 
 pub(super) use include::Includes;
 
-use super::fault::{Fault, Faults, Place, Severity, Source};
+use super::code::Code;
+use super::fault::{Fault, Faults};
 use super::presentation::{self, Entries, Entry, Token};
 use super::records;
+use super::source::{Place, Source};
 use crate::name::Name;
 use crate::wire::Rtype;
 use crate::zone::Record;
@@ -107,7 +109,7 @@ impl Reader<'_> {
         for entry in Entries::new(&source.text) {
             let outcome = match entry {
                 Ok(entry) => self.entry(&entry, &mut context),
-                Err(error) => Err(context.fault(error.span, error.message)),
+                Err(error) => Err(Box::new(context.fault(error.span, error.message).code(Code::Syntax))),
             };
             if let Err(fault) = outcome {
                 self.faults.0.push(*fault);
@@ -139,7 +141,7 @@ impl Reader<'_> {
         let ttl = ttl.or(self.directive_ttl).or(self.last_ttl).unwrap_or(self.default_ttl);
         let rdata = records::rdata_from_tokens(rtype, &tokens[length..], &context.origin).map_err(|error| {
             let at = error.token.map_or(tokens.len() - 1, |index| length + index);
-            context.fault(tokens[at].span.clone(), error.message)
+            Box::new(context.fault(tokens[at].span.clone(), error.message).code(Code::BadData))
         })?;
         if let LastOwner::Known(owner) = &context.owner {
             let record = Record { owner: owner.clone(), rtype, ttl, rdata };
@@ -200,7 +202,7 @@ impl Reader<'_> {
         }
         let text = self.includes.read(&file).map_err(fault)?;
         self.open.push(file);
-        self.read(&Arc::new(Source { path: self.includes.folder.join(written), text }), origin);
+        self.read(&Arc::new(Source::new(self.includes.folder.join(written), text)), origin);
         self.open.pop();
         Ok(())
     }
@@ -278,14 +280,7 @@ impl Context<'_> {
     }
 
     fn fault(&self, span: Range<usize>, message: impl Into<String>) -> Box<Fault> {
-        Box::new(Fault {
-            severity: Severity::Error,
-            message: message.into(),
-            place: Some(self.place(span)),
-            label: String::new(),
-            related: None,
-            help: None,
-        })
+        Box::new(Fault::error(&self.place(span), message, ""))
     }
 }
 

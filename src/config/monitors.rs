@@ -14,13 +14,16 @@ use std::time::Duration;
 
 use crate::disk::Disk;
 use crate::health::{Check, DEFAULT_FALL, DEFAULT_INTERVAL, DEFAULT_RISE, DEFAULT_TIMEOUT, Monitor};
+use crate::name::{MAX_LABEL_LENGTH, MAX_NAME_LENGTH};
 
 use super::IcmpMonitor;
 use super::aggregates::{self, MonitorTree, Needed, Written};
+use super::code::Code;
 use super::datacenters::is_word;
 use super::decode::{Placed, Table, Value, entries};
 use super::fault::{Fault, Faults};
 use super::scope::Definitions;
+use super::spelling;
 
 /// What `interval` may be: below it endpoints would be attacked rather than probed, above it health means nothing.
 const INTERVAL: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(3600);
@@ -226,9 +229,27 @@ fn read_deadline(table: &mut Table<'_>, faults: &mut Faults) -> (Duration, Durat
 /// A host name or an address, as a `Host` field has it, without a port.
 fn read_host(table: &mut Table<'_>, key: &'static str, faults: &mut Faults) -> Option<Box<str>> {
     let expected = "a host name or an address, without a port";
-    let host = table.take(key)?.parsed(expected, faults, |text| {
-        let name = || !text.is_empty() && text.bytes().all(|c| c.is_ascii_alphanumeric() || b"-_.".contains(&c));
-        (text.parse::<std::net::IpAddr>().is_ok() || name()).then(|| Box::from(text.trim_end_matches('.')))
-    });
-    host.map(|host| host.value)
+    let value = table.take(key)?;
+    let Some(text) = value.text().filter(|text| !text.is_empty()) else { return value.unexpected(expected, faults) };
+    if text.parse::<std::net::IpAddr>().is_ok() || is_host_name(text) {
+        return Some(text.trim_end_matches('.').into());
+    }
+    let bare = text.split_once("://").map_or(text, |(_, rest)| rest);
+    let bare = bare.split(['/', ':']).next().unwrap_or_default();
+    let meant = spelling::a_label(bare).unwrap_or_else(|| bare.to_owned());
+    let meant = (meant != text && is_host_name(&meant)).then(|| format!("did you mean \"{meant}\"?"));
+    let message = format!("`{key}` takes {expected}");
+    faults.push(Fault::error(&value.place(), message, meant.unwrap_or_default()).code(Code::BadValue));
+    None
+}
+
+/// Whether a request can name it: labels of letters, digits, hyphens and underscores (RFC 1123, section 2.1; underscores are in use), no hyphen
+/// at their ends.
+fn is_host_name(text: &str) -> bool {
+    let is_label = |label: &str| {
+        let letters = label.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"-_".contains(&octet));
+        letters && (1..=MAX_LABEL_LENGTH).contains(&label.len()) && !label.starts_with('-') && !label.ends_with('-')
+    };
+    let text = text.strip_suffix('.').unwrap_or(text);
+    text.len() < MAX_NAME_LENGTH - 1 && text.split('.').all(is_label)
 }

@@ -13,11 +13,12 @@ use crate::snapshot::{Ecs, Probing, Protocol};
 
 use super::admin::{self, Admin};
 use super::decode::{Placed, Table, Value};
-use super::fault::{Faults, Place};
+use super::fault::Faults;
 use super::listen::{self, Listen, ListenSection};
 use super::scope::View;
 use super::sections::{Drafts, Sections};
 use super::site::{self, Site};
+use super::source::Place;
 use super::webhooks::{self, Webhook};
 
 /// The folder of the zones, if the file does not say.
@@ -71,6 +72,8 @@ pub(super) struct ServerFile {
     pub(super) server: Server,
     /// The certificate for encrypted ways, with its key.
     pub(super) credentials: Option<Arc<CertifiedKey>>,
+    /// Where the databases are named, in their order.
+    pub(super) database_places: Vec<Place>,
     /// Where the zones' folder is named.
     pub(super) zones_place: Option<Place>,
     pub(super) ecs: Ecs,
@@ -94,9 +97,11 @@ pub(super) fn read(
     let (zones, state) = (path("zones"), path("state"));
     let site = table.take("site").and_then(|value| site::read(&value, faults));
     let ListenSection { listen, credentials } = listen::read(table.take("listen"), folder, disk, faults);
-    let admin = admin::read(table.take("admin"), folder, disk, faults);
+    let admin = admin::read(table.take("admin"), folder, &listen, disk, faults);
     let watching = read_reload(table.take("reload"), faults);
     let databases = read_databases(table.take("geoip"), folder, faults);
+    let database_places = databases.iter().map(|database| database.place.clone()).collect();
+    let databases = databases.into_iter().map(|database| database.value).collect();
     let ecs = read_ecs(table.take("ecs"), faults);
     let protocol = super::protocol::read(&mut table, faults);
     let probing = read_probes(table.take("probes"), faults);
@@ -110,7 +115,7 @@ pub(super) fn read(
     let (zones_folder, state) = (path(zones.as_ref(), ZONES), path(state.as_ref(), STATE));
     let server = Server { zones: zones_folder, state, listen, admin, webhooks, databases, watching };
     let zones_place = zones.map(|zones| zones.place);
-    ServerFile { server, credentials, zones_place, ecs, protocol, probing, site, sections, windows }
+    ServerFile { server, credentials, database_places, zones_place, ecs, protocol, probing, site, sections, windows }
 }
 
 fn read_reload(value: Option<Value<'_>>, faults: &mut Faults) -> Watching {
@@ -133,12 +138,15 @@ fn read_probes(value: Option<Value<'_>>, faults: &mut Faults) -> Probing {
     Probing { hold: hold.map_or(default.hold, |hold| hold.value) }
 }
 
-fn read_databases(value: Option<Value<'_>>, folder: &Path, faults: &mut Faults) -> Vec<PathBuf> {
+fn read_databases(value: Option<Value<'_>>, folder: &Path, faults: &mut Faults) -> Vec<Placed<PathBuf>> {
     let Some(mut table) = value.and_then(|value| value.table("`[geoip]`", faults)) else { return Vec::new() };
     let databases = table.take("databases");
     table.finish(faults);
     let Some(databases) = databases else { return Vec::new() };
-    databases.each(faults, |item, faults| Some(folder.join(item.string(faults)?.value)))
+    databases.each(faults, |item, faults| {
+        let text = item.string(faults)?;
+        Some(text.with(folder.join(&text.value)))
+    })
 }
 
 fn read_ecs(value: Option<Value<'_>>, faults: &mut Faults) -> Ecs {

@@ -2,16 +2,20 @@
 
 mod aggregates;
 mod checks;
+mod doubts;
 mod faults;
 mod files;
 mod listen;
+mod meanings;
 mod monitors;
 mod recovery;
+mod told;
 mod webhooks;
 mod windows;
 mod worlds;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -32,7 +36,10 @@ fn load_files_by(disk: &Disk, files: &[(&str, &[u8])]) -> Result<Config, Faults>
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("zones")).unwrap();
     for (path, content) in files {
-        fs::write(folder.path().join(path), content).unwrap();
+        let path = folder.path().join(path);
+        fs::write(&path, content).unwrap();
+        // Secrets that everybody could read are warned of.
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     }
     load(&folder.path().join("truenorth.toml"), disk, &|_| None)
 }

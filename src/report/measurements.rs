@@ -19,16 +19,31 @@ use crate::wire::Fold;
 /// Bad lines that are told; how many more there are is counted.
 const MAX_TOLD: usize = 20;
 
-/// What became of the lines that were pushed.
+/// Bad lines after which the rest is not read: it is another format, or noise, and each costs as much as a good one.
+const MAX_REFUSED: usize = 1000;
+
+/// Octets of a line: several times the longest measurement.
+const MAX_LINE: usize = 1024;
+
+/// What became of the lines that were pushed. They are [fed](Self::feed) as they come.
 #[derive(Debug, Default, Serialize)]
 pub struct Measurements {
-    /// The good ones.
+    /// The good ones, until somebody takes them.
     #[serde(skip)]
     pub samples: Vec<Sample>,
     taken: usize,
     refused: usize,
     /// The first of those that were refused.
     faults: Vec<LineFault>,
+    /// Why the rest was not read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    /// Lines that ended.
+    #[serde(skip)]
+    lines: usize,
+    /// The beginning of the one that has not; no more of it is kept than makes it too long.
+    #[serde(skip)]
+    line: Vec<u8>,
 }
 
 /// A line that is no measurement.
@@ -51,27 +66,67 @@ struct Line<'a> {
 }
 
 impl Measurements {
-    /// Reads all lines but empty ones. `is_datacenter` knows the names that count.
-    pub fn read(text: &str, is_datacenter: impl Fn(&str) -> bool) -> Self {
-        let mut measurements = Self::default();
-        for (line, text) in (1..).zip(text.lines()).filter(|(_, text)| !text.trim().is_empty()) {
-            match read_line(text, &is_datacenter) {
-                Ok(sample) => measurements.samples.push(sample),
-                Err(error) => {
-                    measurements.refused += 1;
-                    if measurements.faults.len() < MAX_TOLD {
-                        measurements.faults.push(LineFault { line, error });
-                    }
-                }
+    /// Reads the lines that end in these octets, but empty ones. `is_datacenter` knows the names that count.
+    pub fn feed(&mut self, octets: &[u8], is_datacenter: impl Fn(&str) -> bool) {
+        for part in octets.split_inclusive(|&octet| octet == b'\n') {
+            if self.is_given_up() {
+                return;
+            }
+            let room = (MAX_LINE + 2).saturating_sub(self.line.len());
+            self.line.extend_from_slice(&part[..part.len().min(room)]);
+            if part.ends_with(b"\n") {
+                self.end_line(&is_datacenter);
             }
         }
-        measurements.taken = measurements.samples.len();
-        measurements
     }
 
-    /// Whether every line was good.
-    pub fn is_good(&self) -> bool {
-        self.refused == 0
+    /// Reads the last line, if nothing ended it.
+    pub fn finish(&mut self, is_datacenter: impl Fn(&str) -> bool) {
+        if !self.is_given_up() {
+            self.end_line(&is_datacenter);
+        }
+    }
+
+    /// Whether there were bad lines, and no good one.
+    pub fn is_bad(&self) -> bool {
+        self.taken == 0 && self.refused > 0
+    }
+
+    /// Whether there were so many bad lines that the rest is not read.
+    pub fn is_given_up(&self) -> bool {
+        self.error.is_some()
+    }
+
+    fn end_line(&mut self, is_datacenter: impl Fn(&str) -> bool) {
+        self.lines += 1;
+        let line = std::mem::take(&mut self.line);
+        let octets = line.trim_ascii();
+        if octets.is_empty() {
+            return;
+        }
+        let read = match std::str::from_utf8(octets) {
+            _ if octets.len() > MAX_LINE => Err(format!("a line has at most {MAX_LINE} octets")),
+            Err(_) => Err("the line is not UTF-8".to_owned()),
+            Ok(text) => read_line(text, is_datacenter),
+        };
+        match read {
+            Ok(sample) => {
+                self.taken += 1;
+                self.samples.push(sample);
+            }
+            Err(error) => self.refuse(error),
+        }
+    }
+
+    fn refuse(&mut self, error: String) {
+        self.refused += 1;
+        if self.faults.len() < MAX_TOLD {
+            self.faults.push(LineFault { line: self.lines, error });
+        }
+        if self.refused >= MAX_REFUSED {
+            let line = self.lines;
+            self.error = Some(format!("{MAX_REFUSED} lines are bad: nothing behind line {line} was read"));
+        }
     }
 }
 
@@ -99,7 +154,17 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Measurements {
-        Measurements::read(text, |name| name == "fra")
+        read_in_parts(text, usize::MAX)
+    }
+
+    /// The octets come in parts of this length.
+    fn read_in_parts(text: &str, length: usize) -> Measurements {
+        let mut measurements = Measurements::default();
+        for part in text.as_bytes().chunks(length) {
+            measurements.feed(part, |name| name == "fra");
+        }
+        measurements.finish(|name| name == "fra");
+        measurements
     }
 
     #[test]
@@ -110,7 +175,7 @@ mod tests {
             {"rtt_ms": 101, "client": "2001:db8:7::/48", "datacenter": "fra"}
             {"client": "::ffff:198.51.100.7", "datacenter": "fra", "rtt_ms": 1}"#;
         let read = read(text);
-        assert!(read.is_good(), "{read:?}");
+        assert_eq!(read.refused, 0, "{read:?}");
         let told = |sample: &Sample| (sample.client().to_string(), sample.datacenter().to_owned(), sample.ms());
         assert_eq!(
             read.samples.iter().map(told).collect::<Vec<_>>(),
@@ -148,8 +213,36 @@ mod tests {
     }
 
     #[test]
-    fn of_many_bad_lines_some_are_told_and_all_are_counted() {
-        let read = read(&"[]\n".repeat(1000));
-        assert_eq!((read.taken, read.refused, read.faults.len()), (0, 1000, MAX_TOLD));
+    fn however_a_body_is_cut_its_lines_are_the_same() {
+        let good = r#"{"client": "198.51.100.7", "datacenter": "fra", "rtt_ms": 23.4}"#;
+        let text = format!("{good}\r\n\n{{\n{good}");
+        let whole = read(&text);
+        assert_eq!((whole.taken, whole.refused, whole.faults[0].line), (2, 1, 3));
+        for length in 1..text.len() {
+            let cut = read_in_parts(&text, length);
+            assert_eq!((cut.taken, cut.refused, cut.faults[0].line), (2, 1, 3), "{length}");
+        }
+    }
+
+    #[test]
+    fn a_line_without_end_is_one_bad_line_and_is_not_kept() {
+        let good = r#"{"client": "198.51.100.7", "datacenter": "fra", "rtt_ms": 23.4}"#;
+        let mut measurements = Measurements::default();
+        for _ in 0..100 {
+            measurements.feed(&[b'x'; 10_000], |_| true);
+            assert!(measurements.line.len() <= MAX_LINE + 2);
+        }
+        measurements.feed(format!("\n{good}\n").as_bytes(), |_| true);
+        assert_eq!((measurements.taken, measurements.refused), (1, 1));
+        assert_eq!(measurements.faults[0].error, "a line has at most 1024 octets");
+    }
+
+    #[test]
+    fn of_many_bad_lines_some_are_told_and_the_rest_is_not_read() {
+        let good = r#"{"client": "198.51.100.7", "datacenter": "fra", "rtt_ms": 23.4}"#;
+        let read = read(&format!("{}{good}\n", "[]\n".repeat(5000)));
+        assert_eq!((read.taken, read.refused, read.faults.len()), (0, MAX_REFUSED, MAX_TOLD));
+        let why = "1000 lines are bad: nothing behind line 1000 was read";
+        assert_eq!(read.error.as_deref(), Some(why));
     }
 }

@@ -55,7 +55,7 @@ pub use requests::{ReportTaken, RequestsReport, is_of_requests};
 pub use rollouts::{RolloutChange, RolloutKind, RolloutList, RolloutOrder, RolloutShape, SignalsShape};
 pub use seen::Seen;
 pub use simulate::Simulation;
-pub use status::{Filter, Status, When};
+pub use status::{Filter, Status, Traffic, When};
 pub use txt::{TxtChange, TxtList, TxtShape};
 
 /// Pretty JSON. The shapes here always have one.

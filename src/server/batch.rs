@@ -257,12 +257,45 @@ impl Control {
     }
 }
 
+/// Datagrams that the kernel dropped at a socket, because its buffer was full, since the socket was made; the count wraps.
+pub(super) fn drops(socket: BorrowedFd<'_>) -> io::Result<u32> {
+    // SK_MEMINFO_* of linux/sock_diag.h.
+    const COUNTERS: usize = 9;
+    const DROPS: usize = 8;
+    let mut counters = [0_u32; COUNTERS];
+    let mut length = size_of_val(&counters) as libc::socklen_t;
+    // SAFETY: the descriptor is open while it is borrowed; the kernel writes no more than `length` octets to `counters`, whose
+    // elements may have any value.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_MEMINFO,
+            (&raw mut counters).cast(),
+            &raw mut length,
+        )
+    };
+    if result == 0 { Ok(counters[DROPS]) } else { Err(io::Error::last_os_error()) }
+}
+
 #[cfg(test)]
 mod tests {
     use std::net::UdpSocket;
     use std::os::fd::AsFd;
 
     use super::*;
+
+    #[test]
+    fn the_kernel_tells_what_it_dropped() {
+        let (server, client) = (UdpSocket::bind("127.0.0.1:0").unwrap(), UdpSocket::bind("127.0.0.1:0").unwrap());
+        assert_eq!(drops(server.as_fd()).unwrap(), 0);
+        socket2::SockRef::from(&server).set_recv_buffer_size(4096).unwrap();
+        for _ in 0..100 {
+            client.send_to(&[0; 512], server.local_addr().unwrap()).unwrap();
+        }
+        let dropped = drops(server.as_fd()).unwrap();
+        assert!((1..100).contains(&dropped), "{dropped}");
+    }
 
     #[test]
     fn an_answer_that_cannot_be_sent_costs_no_other() {

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use domain::base::Message;
 use domain::base::opt::TcpKeepalive;
-use quinn::{ReadToEndError, RecvStream, SendStream, VarInt};
+use quinn::{ReadError, RecvStream, SendStream, VarInt};
 use tokio::time::timeout;
 
-use super::service::{LENGTH, SharedDesk, TcpLimits};
+use super::service::{LENGTH, SHORT_QUERY, SharedDesk, TcpLimits};
 use crate::answer::{Asker, Transport};
 use crate::wire::{HEADER_LENGTH, MAX_MESSAGE};
 
@@ -52,11 +52,11 @@ impl Exchange {
     /// Reads the query to its end and answers it, when it has its turn. Whether an answer is on its way.
     async fn answer(&mut self, desk: &SharedDesk) -> Result<bool, ProtocolError> {
         let _turn = desk.turn().await;
-        let stream = match timeout(self.limits.query, self.receive.read_to_end(LENGTH + MAX_MESSAGE)).await {
+        let stream = match timeout(self.limits.query, read_to_end(&mut self.receive, desk)).await {
+            Ok(Ok(stream)) if stream.len() > LENGTH + MAX_MESSAGE => return Err(ProtocolError),
             Ok(Ok(stream)) => stream,
-            Ok(Err(ReadToEndError::TooLong)) => return Err(ProtocolError),
             // The client thought better of it, or went.
-            Ok(Err(ReadToEndError::Read(_))) => return Ok(false),
+            Ok(Err(_)) => return Ok(false),
             Err(_) => {
                 self.give_up();
                 return Ok(false);
@@ -64,7 +64,11 @@ impl Exchange {
         };
         let asker = Asker { address: self.client, transport: Transport::Quic, idle: None };
         // Only what is no query gets no answer.
-        let answer = desk.answer(query(&stream)?, asker).ok_or(ProtocolError)?;
+        let Ok(answer) = timeout(self.limits.answer, desk.answer(query(&stream)?, asker)).await else {
+            self.give_up();
+            return Ok(false);
+        };
+        let answer = answer.ok_or(ProtocolError)?;
         let mut framed = [Bytes::copy_from_slice(&(answer.len() as u16).to_be_bytes()), answer];
         match timeout(self.limits.answer, self.send.write_all_chunks(&mut framed)).await {
             // RFC 9250, section 4.2: the server "MUST indicate, after the last response, through the STREAM FIN mechanism that
@@ -83,6 +87,23 @@ impl Exchange {
         let _ = self.receive.stop(DOQ_UNSPECIFIED_ERROR);
         let _ = self.send.reset(DOQ_UNSPECIFIED_ERROR);
     }
+}
+
+/// What a client sends on a stream; not all of what no message is as long as. A long one is read when it is the connection's
+/// turn to have one.
+async fn read_to_end(receive: &mut RecvStream, desk: &SharedDesk) -> Result<Vec<u8>, ReadError> {
+    let mut stream = Vec::new();
+    let mut long_turn = None;
+    while let Some(chunk) = receive.read_chunk(LENGTH + MAX_MESSAGE, true).await? {
+        stream.extend_from_slice(&chunk.bytes);
+        if stream.len() > LENGTH + MAX_MESSAGE {
+            break;
+        }
+        if stream.len() > SHORT_QUERY && long_turn.is_none() {
+            long_turn = Some(desk.long_turn().await);
+        }
+    }
+    Ok(stream)
 }
 
 /// The query of a stream that has ended. RFC 9250, section 4.3.3, names what is wrong: an end "before all the bytes for a

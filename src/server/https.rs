@@ -1,7 +1,8 @@
 //! Connections of DNS over HTTPS (RFC 8484): HTTP/1.1 and HTTP/2, as the client chose in its handshake.
 //!
 //! A connection ends when it has asked nothing for a while, as one of DNS does. What it takes up is bounded: headers by
-//! [`MAX_HEADERS`], bodies by the number that are read at once, answers by the number of streams.
+//! [`MAX_HEADERS`] and [`WAITING_TARGETS`], bodies by the number that are read at once, answers by the octets that the client
+//! may leave unread. A client that makes no room for an answer is left.
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -11,25 +12,31 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
+use hyper::header::CONTENT_TYPE;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::net::TcpStream;
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::server::TlsStream;
 
 use super::doh::{self, Rejection};
-use super::seats::Seat;
 use super::service::{Service, SharedDesk, TcpLimits};
 use super::tls::HTTP_2;
 use crate::answer::Asker;
+use crate::seats::Seat;
 
 /// Octets of a request's head: a path with a query of a few hundred octets, and what browsers add.
 const MAX_HEADERS: usize = 16 * 1024;
 
 /// Requests of a connection at once (RFC 9113, section 6.5.2, recommends at least 100).
 const MAX_STREAMS: u32 = 100;
+
+/// Octets of targets, which hold the queries of GET, of requests that wait for their turn. A client has that many only if it
+/// reads no answers.
+const WAITING_TARGETS: usize = 64 * 1024;
 
 /// Octets that a client may send before they are wanted: for each stream, and for a connection.
 const STREAM_WINDOW: u32 = 16 * 1024;
@@ -43,6 +50,8 @@ pub(super) async fn converse(stream: TlsStream<TcpStream>, asker: Asker, mut ser
         asker,
         limits,
         desk: SharedDesk::new(service.desk()),
+        targets: Semaphore::new(WAITING_TARGETS),
+        stalled: Notify::new(),
         activity: Mutex::new(Activity { requests: 0, since: Instant::now() }),
     });
     let serve = service_fn(|request| {
@@ -53,6 +62,7 @@ pub(super) async fn converse(stream: TlsStream<TcpStream>, asker: Asker, mut ser
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), serve));
     tokio::select! {
         _ = connection.as_mut() => return,
+        () = session.stalled.notified() => return,
         () = session.idle() => {}
         _ = service.stopping.changed() => {}
     }
@@ -79,6 +89,9 @@ struct Session {
     asker: Asker,
     limits: TcpLimits,
     desk: SharedDesk,
+    targets: Semaphore,
+    /// The client made no room for an answer in time.
+    stalled: Notify,
     activity: Mutex<Activity>,
 }
 
@@ -93,16 +106,31 @@ impl Session {
     async fn respond(self: Arc<Self>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
         let _busy = Busy::begin(&self);
         let is_head = request.method() == hyper::Method::HEAD;
-        let reading = async {
-            let _turn = self.desk.turn().await;
-            doh::read_query(request).await
+        let answer = match self.targets.try_acquire_many(target_length(&request)) {
+            Ok(_target) => self.answer(without_fields(request)).await,
+            Err(_) => Err(Rejection::Busy),
         };
-        let query = timeout(self.limits.query, reading).await.unwrap_or(Err(Rejection::Timeout));
-        let answer = query.and_then(|query| self.desk.answer(&query, self.asker).ok_or(Rejection::NotAQuery));
         Ok(match answer {
             Ok(answer) => doh::response(answer, is_head),
             Err(rejection) => rejection.response(is_head),
         })
+    }
+
+    /// The turn lasts until the answer is made: what waits for room for its answer is bounded by the number of turns.
+    async fn answer(&self, request: Request<Incoming>) -> Result<Bytes, Rejection> {
+        let Ok(_turn) = timeout(self.limits.answer, self.desk.turn()).await else { return Err(self.give_up()) };
+        let reading = doh::read_query(request, &self.desk);
+        let query = timeout(self.limits.query, reading).await.unwrap_or(Err(Rejection::Timeout))?;
+        let Ok(answer) = timeout(self.limits.answer, self.desk.answer(&query, self.asker)).await else {
+            return Err(self.give_up());
+        };
+        answer.ok_or(Rejection::NotAQuery)
+    }
+
+    /// Has the connection closed.
+    fn give_up(&self) -> Rejection {
+        self.stalled.notify_one();
+        Rejection::Busy
     }
 
     /// Returns when no request was under way for a while.
@@ -123,6 +151,19 @@ impl Session {
     fn activity(&self) -> MutexGuard<'_, Activity> {
         self.activity.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn target_length(request: &Request<Incoming>) -> u32 {
+    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    u32::try_from(target).unwrap_or(u32::MAX)
+}
+
+/// A request that holds on to no header fields but the one that is looked at.
+fn without_fields(request: Request<Incoming>) -> Request<Incoming> {
+    let (mut parts, body) = request.into_parts();
+    let media_type = parts.headers.get(CONTENT_TYPE).cloned();
+    parts.headers = media_type.into_iter().map(|value| (CONTENT_TYPE, value)).collect();
+    Request::from_parts(parts, body)
 }
 
 /// A request is under way.

@@ -22,9 +22,10 @@ mod bind;
 mod doh;
 mod doq;
 mod https;
+mod memory;
+mod pressure;
 mod quic;
 mod rate_limit;
-mod seats;
 mod service;
 mod stream;
 mod tcp;
@@ -35,6 +36,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
@@ -44,13 +46,14 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use crate::answer::{Rotation, Transport};
+use crate::seats::Seats;
 use crate::snapshot::Snapshot;
 use crate::vital::{self, Alarm, Part};
 use bind::Sockets;
 pub use bind::{BindError, BindFailure};
+use pressure::Pressure;
 use quic::QuicAcceptor;
 use rate_limit::RateLimiter;
-use seats::Seats;
 use service::Service;
 pub use service::TcpLimits;
 use tcp::{Acceptor, Protocol};
@@ -96,6 +99,8 @@ struct Encrypted {
 #[derive(Debug)]
 pub struct Running {
     seats: Arc<Seats>,
+    /// Queries that the kernel dropped since the start.
+    dropped: Arc<AtomicU64>,
     /// What encrypted ways show, if there are any.
     shown: Option<Arc<Shown>>,
     /// Workers, listeners and connections hold a receiver as long as they have a socket.
@@ -161,13 +166,16 @@ impl Bound {
         let (stopping, stop) = watch::channel(());
         let seats = Arc::new(Seats::new(limits.connections, limits.connections_per_client));
         let shown = encrypted.as_ref().map(|encrypted| encrypted.shown.clone());
-        let running = Running { seats: seats.clone(), shown, stopping };
-        let service = Service { published, rotation, limits, seats, stopping: stop };
+        let dropped = Arc::new(AtomicU64::new(0));
+        let running = Running { seats: seats.clone(), dropped: dropped.clone(), shown, stopping };
+        let service = Service { published, rotation, limits, seats: seats.clone(), stopping: stop };
+        let mut looked_at = Vec::new();
         let limiter = Arc::new(RateLimiter::new());
         let telling = rate_limit::tell(limiter.clone(), service.stopping.clone());
         tokio::spawn(alarm.part("the task that tells of rate limits").run(telling));
         for sockets in sockets {
-            for (socket, number) in sockets.udp.into_iter().zip(0..) {
+            for (socket, number) in sockets.udp.into_iter().map(Arc::new).zip(0..) {
+                looked_at.push(socket.clone());
                 let (published, rotation) = (service.published.clone(), service.rotation.clone());
                 let worker = UdpWorker::new(socket, published, rotation, limiter.clone(), service.stopping.clone());
                 spawn(number, worker, alarm.part("a worker for UDP"))?;
@@ -175,8 +183,13 @@ impl Bound {
             accept(sockets.tcp, Protocol::Dns, &service, &alarm)?;
         }
         if let Some(encrypted) = encrypted {
+            for socket in &encrypted.quic {
+                looked_at.push(Arc::new(socket.try_clone()?.into()));
+            }
             encrypted.start(&service, &alarm)?;
         }
+        tokio::spawn(Pressure::new(looked_at, seats, dropped, service.stopping.clone()).tell());
+        tokio::spawn(memory::give_back(service.stopping));
         Ok(running)
     }
 }
@@ -223,6 +236,16 @@ fn spawn(number: usize, worker: UdpWorker, part: Part) -> io::Result<()> {
 }
 
 impl Running {
+    /// The seats of all connections.
+    pub fn seats(&self) -> &Arc<Seats> {
+        &self.seats
+    }
+
+    /// Queries that the kernel dropped since the start, because their socket's buffer was full; looked at every 10 s.
+    pub fn dropped(&self) -> &Arc<AtomicU64> {
+        &self.dropped
+    }
+
     /// Shows this certificate from now on to whoever connects; connections that are there go on. Whether it is another one.
     /// Without encrypted ways nobody sees it.
     pub fn show(&self, credentials: Arc<CertifiedKey>) -> bool {

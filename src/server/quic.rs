@@ -20,9 +20,9 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::doq::{self, DOQ_EXCESSIVE_LOAD, DOQ_NO_ERROR, Exchange};
-use super::seats::Seat;
 use super::service::{Service, SharedDesk, TcpLimits};
 use super::tls::{self, Shown};
+use crate::seats::Seat;
 
 /// Handshakes at once of clients that have not shown yet that they are where they say.
 const UNPROVEN_HANDSHAKES: usize = 128;
@@ -99,7 +99,7 @@ impl QuicAcceptor {
         let client = incoming.remote_address().ip();
         let service = self.service.clone();
         if incoming.remote_address_validated() {
-            let seat = service.seats.take(client);
+            let Some(seat) = service.seats.take(client) else { return };
             connections.spawn(async move {
                 let Some(connection) = handshake(incoming, &service).await else { return };
                 converse(connection, service, seat).await;
@@ -117,7 +117,7 @@ impl QuicAcceptor {
         connections.spawn(async move {
             let Some(connection) = handshake(incoming, &service).await else { return };
             drop(unproven);
-            let seat = service.seats.take(client);
+            let Some(seat) = service.seats.take(client) else { return };
             converse(connection, service, seat).await;
         });
     }

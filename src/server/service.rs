@@ -6,19 +6,27 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use tokio::sync::{Semaphore, SemaphorePermit, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, watch};
 
-use super::seats::Seats;
 use crate::answer::{Asker, Outcome, Rotation, Transfer, Worker, answer};
+use crate::seats::Seats;
 use crate::snapshot::Snapshot;
 use crate::wire::MAX_MESSAGE;
 
 /// Octets of a message's length, which goes before it on a stream (RFC 1035, section 4.2.2; RFC 9250, section 4.2).
 pub(super) const LENGTH: usize = 2;
 
-/// Messages of one connection that are read, answered and written at once, where its protocol has many streams: each has a
-/// buffer of its own, and a client that completes none keeps no one waiting but itself.
+/// Messages of one connection that are read and answered at once, where its protocol has many streams: each has a buffer of
+/// its own, and a client that completes none keeps no one waiting but itself.
 const MESSAGES_AT_ONCE: usize = 16;
+
+/// Octets of a query beyond which it is read alone on its connection. Sound ones, with every option and 255 octets of name,
+/// have far fewer.
+pub(super) const SHORT_QUERY: usize = 4096;
+
+/// Octets of answers that one connection may leave unread, where its protocol has many streams: two of any length. A client
+/// that reads gets the next ones as it goes.
+const UNREAD: usize = 2 * MAX_MESSAGE;
 
 /// What clients may take up, over TCP, TLS, HTTPS and QUIC together. The default is what suits resolvers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +46,7 @@ pub struct TcpLimits {
 }
 
 impl Default for TcpLimits {
-    /// 512 connections leave half of the 1024 descriptors that a process usually has. RFC 7766, section 6.2.2, allows limits
+    /// 512 connections are what resolvers that ask a busy server keep open. RFC 7766, section 6.2.2, allows limits
     /// for each client; section 6.2.3 recommends an idle time "of the order of a few seconds".
     fn default() -> Self {
         Self {
@@ -49,6 +57,17 @@ impl Default for TcpLimits {
             query: Duration::from_secs(5),
             answer: Duration::from_secs(5),
         }
+    }
+}
+
+impl TcpLimits {
+    /// No more connections than this in all; a client's share shrinks with it.
+    pub fn within(self, connections: usize) -> Self {
+        if connections >= self.connections {
+            return self;
+        }
+        let share = self.connections_per_client * connections / self.connections;
+        Self { connections, connections_per_client: share.max(1), ..self }
     }
 }
 
@@ -112,11 +131,31 @@ impl Desk {
 pub(super) struct SharedDesk {
     desk: Mutex<Desk>,
     turns: Semaphore,
+    long_query: Semaphore,
+    /// Octets of answers that may still be made before some are read.
+    room: Arc<Semaphore>,
+}
+
+/// An answer, and its part of the room for answers: that is free when whatever carries the answer lets go of it.
+struct Unread {
+    answer: Box<[u8]>,
+    _room: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Unread {
+    fn as_ref(&self) -> &[u8] {
+        &self.answer
+    }
 }
 
 impl SharedDesk {
     pub(super) fn new(desk: Desk) -> Self {
-        Self { desk: Mutex::new(desk), turns: Semaphore::new(MESSAGES_AT_ONCE) }
+        Self {
+            desk: Mutex::new(desk),
+            turns: Semaphore::new(MESSAGES_AT_ONCE),
+            long_query: Semaphore::new(1),
+            room: Arc::new(Semaphore::new(UNREAD)),
+        }
     }
 
     /// Waits until one message more may be read.
@@ -124,10 +163,22 @@ impl SharedDesk {
         self.turns.acquire().await.expect("nothing closes the semaphore")
     }
 
-    /// The answer, without a length; `None` to what gets none.
-    pub(super) fn answer(&self, query: &[u8], asker: Asker) -> Option<Bytes> {
-        // What a panic could leave half-made is an answer that is not sent.
-        let mut desk = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
-        desk.answer(query, asker).map(|answer| Bytes::copy_from_slice(&answer[LENGTH..]))
+    /// Waits until a query of more than [`SHORT_QUERY`] octets may be read on.
+    pub(super) async fn long_turn(&self) -> SemaphorePermit<'_> {
+        self.long_query.acquire().await.expect("nothing closes the semaphore")
+    }
+
+    /// The answer, without a length; `None` to what gets none. It is made when there is room for it: while the client leaves
+    /// others unread, it waits.
+    pub(super) async fn answer(&self, query: &[u8], asker: Asker) -> Option<Bytes> {
+        let room = self.room.clone().acquire_many_owned(MAX_MESSAGE as u32).await;
+        let mut room = room.expect("nothing closes the semaphore");
+        let answer: Box<[u8]> = {
+            // What a panic could leave half-made is an answer that is not sent.
+            let mut desk = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
+            desk.answer(query, asker)?[LENGTH..].into()
+        };
+        drop(room.split(MAX_MESSAGE - answer.len()));
+        Some(Bytes::from_owner(Unread { answer, _room: room }))
     }
 }

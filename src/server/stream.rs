@@ -12,9 +12,9 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::seats::Seat;
 use super::service::{Desk, LENGTH, Service};
 use crate::answer::{Asker, Transfer};
+use crate::seats::Seat;
 use crate::wire::{HEADER_LENGTH, MAX_MESSAGE, Query};
 
 /// One connection, handshakes behind it.

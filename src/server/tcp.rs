@@ -8,15 +8,16 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::https;
-use super::seats::Seat;
 use super::service::Service;
 use super::stream::Conversation;
 use crate::answer::{Asker, Transport};
+use crate::seats::Seat;
 
 /// How long nothing is accepted when there are no descriptors or no memory left for it.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -51,6 +52,9 @@ impl Acceptor {
                 Ok((stream, peer)) => {
                     is_failing = false;
                     self.receive(stream, peer.ip());
+                    // In a burst each one has its query read, if that is there, before many others come behind it and it
+                    // gives way.
+                    yield_now().await;
                 }
                 // The client has gone already.
                 Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
@@ -72,7 +76,8 @@ impl Acceptor {
         if stream.set_nodelay(true).is_err() {
             return;
         }
-        let seat = self.service.seats.take(client);
+        // Nobody's seat is safe here: who asks is active.
+        let Some(seat) = self.service.seats.take(client) else { return };
         let (protocol, service) = (self.protocol.clone(), self.service.clone());
         tokio::spawn(async move {
             tokio::select! {

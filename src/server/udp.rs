@@ -34,9 +34,9 @@ const FAILURE_PAUSE: Duration = Duration::from_millis(50);
 /// flood.
 const LAST_QUERIES: usize = 8192;
 
-/// What a worker's thread owns. The socket is dropped first: who waits for `stopping` finds the port free.
+/// What a worker's thread owns. The socket is let go first: who waits for `stopping` finds the port free.
 pub(super) struct UdpWorker {
-    socket: Socket,
+    socket: Arc<Socket>,
     batch: Batch,
     snapshots: Cache<Arc<ArcSwap<Snapshot>>, Arc<Snapshot>>,
     worker: Worker,
@@ -47,7 +47,7 @@ pub(super) struct UdpWorker {
 
 impl UdpWorker {
     pub(super) fn new(
-        socket: Socket,
+        socket: Arc<Socket>,
         published: Arc<ArcSwap<Snapshot>>,
         rotation: Arc<Rotation>,
         limiter: Arc<RateLimiter>,

@@ -39,7 +39,7 @@ use writer::{Desk, Papers, Progress, Writer};
 pub use latency::{LATENCY, LatencyRecord};
 pub use lock::Held;
 pub use records::{
-    COMEBACKS, ComebackRecord, HEALTH, HealthRecord, OVERRIDES, OverrideRecord, SERIALS, TXT, TxtRecord,
+    COMEBACKS, CONTENTS, ComebackRecord, HEALTH, HealthRecord, OVERRIDES, OverrideRecord, SERIALS, TXT, TxtRecord,
 };
 pub use rollouts::{ROLLOUTS, RolloutRecord};
 pub use table::{Batch, Key, Table};

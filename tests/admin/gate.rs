@@ -1,5 +1,8 @@
 //! Who is let in.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
 use crate::harness::Files;
 use crate::http::{ask, get, send};
 use crate::{SERVER, Scene, TOKEN, ZONE};
@@ -108,4 +111,98 @@ fn a_name_that_leads_here_and_a_page_from_elsewhere_are_refused() {
             assert_eq!(ask(scene.admin, line, &[origin], "").status, 403, "{line} {origin}");
         }
     }
+}
+
+#[test]
+fn a_token_is_for_its_purposes_alone() {
+    let tokens = "[admin.tokens.acme]\ntoken = \"acme-0123456789ab\"\nmay = [\"txt\"]\n\
+                  [admin.tokens.page]\ntoken = \"page-0123456789ab\"\nmay = [\"read\"]\n\
+                  [admin.tokens.watcher]\ntoken_file = \"watcher\"\nmay = [\"report\", \"read\"]\n\
+                  [admin.tokens.operator]\ntoken = \"oper-0123456789ab\"\nmay = [\"order\"]\n";
+    let files = Files::new(&format!("{SERVER}token = \"{TOKEN}\"\n{tokens}"), &[("example.com.toml", ZONE)]);
+    files.write("watcher", "watch-0123456789ab\n");
+    let scene = Scene::of(files);
+    let txt = "{\"name\": \"_acme-challenge.www.example.com\", \"value\": \"x\"}";
+    let drain = "{\"mode\": \"drain\", \"target\": \"endpoint:127.0.0.1\"}";
+    let report = "{\"endpoint\": \"127.0.0.1\", \"ok\": true}";
+    for (line, body, may) in [
+        ("GET /v1/status", "", ["page", "watch"].as_slice()),
+        ("GET /v1/overrides", "", &["page", "watch"]),
+        ("GET /v1/txt", "", &["acme", "page", "watch"]),
+        ("POST /v1/txt", txt, &["acme"]),
+        ("DELETE /v1/txt", txt, &["acme"]),
+        ("POST /v1/reports", report, &["watch"]),
+        ("POST /v1/latency", "{}", &["watch"]),
+        ("POST /v1/overrides", drain, &["oper"]),
+        ("DELETE /v1/overrides", "{\"target\": \"endpoint:127.0.0.1\"}", &["oper"]),
+        ("POST /v1/reload", "", &["oper"]),
+    ] {
+        for holder in ["acme", "page", "watch", "oper"] {
+            let token = format!("Authorization: Bearer {holder}-0123456789ab");
+            let response = ask(scene.admin, line, &[&token], body);
+            let is_let_in = !matches!(response.status, 401 | 403);
+            assert_eq!(is_let_in, may.contains(&holder), "{holder}: {line}: {response:?}");
+            if !is_let_in {
+                assert!(response.error().contains("this takes a token that may "), "{response:?}");
+            }
+        }
+        assert!(!matches!(
+            ask(scene.admin, line, &[&format!("Authorization: Bearer {TOKEN}")], body).status,
+            401 | 403
+        ));
+        assert_eq!(ask(scene.admin, line, &[], body).status, 401, "{line}");
+    }
+}
+
+#[test]
+fn tokens_that_nobody_can_use_are_told() {
+    let check = |admin: &str| {
+        let server = format!("[listen]\ndns = [\"127.0.0.1:0\"]\n[admin]\n{admin}\n");
+        let ran = Files::new(&server, &[("example.com.toml", ZONE)]).run("check");
+        (ran.code, ran.stdout + &ran.stderr)
+    };
+    let listen = "listen = \"127.0.0.1:0\"\n";
+    for (admin, why) in [
+        (String::new(), "`[admin]` needs `listen`"),
+        (format!("{listen}[admin.tokens.a]\nmay = [\"txt\"]"), "the token `a` needs `token` or `token_file`"),
+        (format!("{listen}[admin.tokens.a]\ntoken = \"{TOKEN}\""), "a token needs `may`"),
+        (format!("{listen}[admin.tokens.a]\ntoken = \"{TOKEN}\"\nmay = []"), "`may` needs a purpose"),
+        (format!("{listen}[admin.tokens.a]\ntoken = \"{TOKEN}\"\nmay = [\"drain\"]"), "`may` takes one of"),
+        (
+            format!("{listen}token = \"{TOKEN}\"\n[admin.tokens.a]\ntoken = \"{TOKEN}\"\nmay = [\"txt\"]"),
+            "the token `a` is the same as another one",
+        ),
+        (format!("socket = \"{}\"", "x".repeat(200)), "is too long for a socket: 103 octets at most"),
+    ] {
+        let (code, told) = check(&admin);
+        assert_eq!(code, Some(1), "{admin}: {told}");
+        assert!(told.contains(why), "{admin}: {told}");
+    }
+    // Any token will do off loopback.
+    let off = "listen = \"192.0.2.1:8053\"\n[admin.tokens.a]\ntoken = \"0123456789abcdef\"\nmay = [\"read\"]";
+    assert_eq!(check(off).0, Some(0));
+}
+
+#[test]
+fn the_command_asks_over_the_socket_without_a_token_and_whatever_happens_to_the_port() {
+    let server = format!("{SERVER}socket = \"admin.sock\"\ntoken = \"{TOKEN}\"\n");
+    let scene = Scene::new(&server, &[("example.com.toml", ZONE)]);
+    let socket = scene.files.path("admin.sock");
+    assert_eq!(fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);
+    // The server file of somebody who is told where the socket is, and no token.
+    let without = SERVER.replace("[admin]\n", &format!("[admin]\nsocket = \"{}\"\n", socket.display()));
+    let other = Files::new(&without, &[("example.com.toml", ZONE)]);
+    for words in ["status", "txt set _acme-challenge.www.example.com x", "drain endpoint:127.0.0.1", "reload"] {
+        let ran = other.run(words);
+        assert_eq!(ran.code, Some(0), "{words}: {ran:?}");
+    }
+    // Nobody who has the port may do without.
+    assert_eq!(get(scene.admin, "/v1/status").status, 401);
+    // A browser's page cannot open it, but another program's request is judged as any other.
+    let Scene { node, .. } = scene;
+    node.terminate();
+    assert!(!socket.exists());
+    let ran = other.run("status");
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.stderr.contains("no node answers at"), "{ran:?}");
 }

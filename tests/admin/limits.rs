@@ -1,15 +1,20 @@
 //! What a client may take up.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::collections::{BTreeMap, VecDeque};
+use std::fs;
+use std::io::Write;
+use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::Scene;
-use crate::harness::random;
-use crate::http::{Response, connect, get, receive, send};
+use hickory_proto::rr::RecordType;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Connections at once, as src/admin/connection.rs has it.
-const CONNECTIONS: usize = 64;
+use crate::harness::{query, random};
+use crate::http::{PATIENCE, Response, connect, get, receive, send};
+use crate::{Scene, eventually};
 
 /// How long a head may take, and a body, as src/admin has it; and what the machine may add to it.
 const TIME: Duration = Duration::from_secs(5);
@@ -58,28 +63,141 @@ fn who_is_slow_is_left() {
     assert!((TIME - SLACK / 10..TIME + SLACK).contains(&start.elapsed()), "{:?}", start.elapsed());
 }
 
-#[test]
-fn connections_beyond_the_limit_are_told_so_and_dns_goes_on() {
-    let scene = Scene::plain();
-    let mut idle: Vec<TcpStream> = (0..CONNECTIONS).map(|_| connect(scene.admin)).collect();
-    let told = get(scene.admin, "/v1/status");
-    assert_eq!((told.status, told.error().as_str()), (503, "there are 64 connections already"));
-    assert_eq!(scene.node.dig("www.example.com").data(), ["127.0.0.1"]);
-    // Far more than that are closed.
-    idle.extend((0..4 * CONNECTIONS).map(|_| connect(scene.admin)));
-    let mut last = idle.pop().expect("there are some");
-    assert_eq!(last.read(&mut [0; 1]).ok().filter(|&length| length > 0), None);
-    drop(idle);
-    let start = Instant::now();
-    while get_if_any(&scene).is_none_or(|status| status != 200) {
-        assert!(start.elapsed() < SLACK, "there is room again");
-        std::thread::sleep(Duration::from_millis(20));
+/// Connections that an attacker holds: many times what the server has seats for.
+const HELD: usize = 2000;
+
+/// Requests for /healthz in the midst of it.
+const ASKED: usize = 20;
+
+/// Lets this process have as many sockets as the tests here need.
+fn raise_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).expect("up to the hard limit it may");
+}
+
+/// Holds so many connections, each after sending these octets, and opens new ones for those that are closed, until dropped.
+struct Attack {
+    is_over: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Attack {
+    fn begin(admin: SocketAddr, octets: &'static [u8]) -> Self {
+        raise_limit();
+        let is_over = Arc::new(AtomicBool::new(false));
+        let (begun, all_there) = mpsc::channel();
+        let thread = thread::spawn({
+            let is_over = is_over.clone();
+            move || {
+                let mut held = VecDeque::new();
+                while !is_over.load(Ordering::Relaxed) {
+                    let Ok(mut stream) = TcpStream::connect(admin) else { continue };
+                    let _ = stream.write_all(octets);
+                    held.push_back(stream);
+                    if held.len() == HELD {
+                        let _ = begun.send(());
+                    }
+                    if held.len() > HELD {
+                        held.pop_front();
+                        // Somebody who opens a thousand connections a second.
+                        thread::sleep(Duration::from_millis(1));
+                    }
+                }
+            }
+        });
+        all_there.recv_timeout(PATIENCE).expect("they are all connected");
+        Self { is_over, thread: Some(thread) }
     }
 }
 
-fn get_if_any(scene: &Scene) -> Option<u16> {
-    let request = format!("GET /v1/status HTTP/1.1\r\nHost: {}\r\n\r\n", scene.admin);
-    send(scene.admin, request).map(|response| response.status)
+impl Drop for Attack {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Relaxed);
+        self.thread.take().map(JoinHandle::join);
+    }
+}
+
+#[track_caller]
+fn holds_against(octets: &'static [u8]) -> Scene {
+    let scene = Scene::plain();
+    let attack = Attack::begin(scene.admin, octets);
+    for number in 0..ASKED {
+        let response = get(scene.admin, "/healthz");
+        assert_eq!(response.status, 200, "{number}: {response:?}");
+        assert_eq!(scene.node.dig("www.example.com").data(), ["127.0.0.1"]);
+    }
+    drop(attack);
+    eventually(|| get(scene.admin, "/v1/status").status == 200);
+    scene
+}
+
+/// What the node says when connections gave way.
+const TOLD: &str = "clients of the admin server held more connections than there is room for";
+
+#[test]
+fn idle_connections_keep_nobody_from_health() {
+    holds_against(b"").node.log.wait_for(TOLD);
+}
+
+#[test]
+fn slow_heads_keep_nobody_from_health() {
+    holds_against(b"GET /healthz HTTP/1.1\r\nHost: local").node.log.wait_for(TOLD);
+}
+
+#[test]
+fn slow_bodies_keep_nobody_from_health() {
+    holds_against(b"POST /v1/txt HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n{").node.log.wait_for(TOLD);
+}
+
+#[test]
+fn whoever_does_not_read_keeps_nobody_from_health() {
+    holds_against(b"GET /v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n");
+}
+
+/// Long bodies at once.
+const BODIES: usize = 60;
+
+/// Octets that a node may take more for them: a few of them, and what it reads at a time of the others.
+const MEMORY: u64 = 48 << 20;
+
+/// What a process took up at most.
+fn peak(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux tells");
+    line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10
+}
+
+/// Sends so many long bodies at once; how many were answered with each status.
+fn send_all(scene: &Scene, path: &str, body: &str) -> BTreeMap<Option<u16>, usize> {
+    let request = format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let (mut statuses, admin) = (BTreeMap::new(), scene.admin);
+    thread::scope(|scope| {
+        let send = || scope.spawn(|| send(admin, &request).map(|response| response.status));
+        for thread in (0..BODIES).map(|_| send()).collect::<Vec<_>>() {
+            *statuses.entry(thread.join().expect("it does not panic")).or_default() += 1;
+        }
+    });
+    statuses
+}
+
+#[test]
+fn long_bodies_are_bounded_together() {
+    let scene = Scene::plain();
+    let before = peak(scene.node.pid());
+    let measurement = "{\"client\": \"198.51.100.7\", \"datacenter\": \"fra\", \"rtt_ms\": 23.4}\n";
+    let list = |item: &str, octets: usize| format!("[{}{item}]", format!("{item},").repeat(octets / item.len() - 2));
+    for (path, body) in [
+        ("/v1/latency", measurement.repeat((8 << 20) / measurement.len())),
+        ("/v1/latency", "x\n".repeat(4 << 20)),
+        ("/v1/latency", "x".repeat(8 << 20)),
+        ("/v1/reports", list("{\"endpoint\": \"127.0.0.1\", \"ok\": true}", 1 << 20)),
+        ("/v1/reports", list("[]", 1 << 20)),
+    ] {
+        let statuses = send_all(&scene, path, &body);
+        assert_eq!(get(scene.admin, "/healthz").status, 200);
+        let grown = peak(scene.node.pid()) - before;
+        assert!(grown < MEMORY, "{path}: {} MiB more; {statuses:?}", grown >> 20);
+    }
 }
 
 #[test]
@@ -103,4 +221,24 @@ fn garbage_does_no_harm() {
     }
     assert_eq!(get(scene.admin, "/healthz").status, 200);
     assert!(scene.node.is_running());
+}
+
+/// Queries that are sent while nobody reads them: many times what a receive buffer holds.
+const UNREAD: u64 = 20_000;
+
+#[test]
+fn queries_that_the_kernel_drops_are_told() {
+    let mut scene = Scene::plain();
+    let asker = scene.node.asker();
+    let octets = query(1, "www.example.com.", RecordType::A, None);
+    scene.node.signal("STOP");
+    for _ in 0..UNREAD {
+        asker.send(&octets);
+    }
+    scene.node.signal("CONT");
+    scene.node.log.wait_for("the kernel dropped queries");
+    let dropped = get(scene.admin, "/v1/status").json()["traffic"]["dropped_queries"].as_u64().expect("a number");
+    assert!((1..UNREAD).contains(&dropped), "{dropped}");
+    let ran = scene.files.run(&format!("status --node {}", scene.admin));
+    assert!(ran.stdout.contains("the kernel dropped "), "{ran:?}");
 }

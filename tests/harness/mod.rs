@@ -95,11 +95,29 @@ impl Files {
         self.serve_by(truenorth())
     }
 
+    /// The same with more in its environment.
+    pub(crate) fn serve_under(&self, environment: &[(&str, &Path)]) -> Node {
+        let mut command = truenorth();
+        command.envs(environment.iter().copied());
+        self.serve_by(command)
+    }
+
     /// The same inside of a network namespace.
     pub(crate) fn serve_in(&self, namespace: &str) -> Node {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", namespace, env!("CARGO_BIN_EXE_truenorth")]);
         command.env("RUST_LOG", "info").stdin(Stdio::null());
+        self.serve_by(command)
+    }
+
+    /// The same with so many descriptors at most.
+    pub(crate) fn serve_with_descriptors(&self, most: usize) -> Node {
+        let truenorth = truenorth();
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("ulimit -n {most} && exec \"$0\" \"$@\"")]).arg(truenorth.get_program());
+        for (name, value) in truenorth.get_envs() {
+            value.map(|value| command.env(name, value));
+        }
         self.serve_by(command)
     }
 

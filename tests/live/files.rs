@@ -23,7 +23,8 @@ fn zone(address: &str) -> String {
 }
 
 fn master(addresses: &[&str]) -> String {
-    let records: String = addresses.iter().zip(1..).map(|(address, n)| format!("w{n} IN A {address}\n")).collect();
+    let records: Vec<_> = addresses.iter().zip(1..).map(|(address, n)| format!("w{n} IN A {address}\n")).collect();
+    let records = records.concat();
     format!("$TTL 300\n@ IN SOA ns1 hostmaster 1 2 3 4 5\n@ IN NS ns1\nns1 IN A 127.0.0.1\n{records}")
 }
 

@@ -11,6 +11,7 @@ mod balance;
 mod command;
 mod falls;
 mod files;
+mod floods;
 mod health;
 mod hostile;
 mod limits;

@@ -16,6 +16,7 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::cli::log::{Log, filter};
+use crate::printable::Printable;
 
 /// Writes events to `out` from now on; `RUST_LOG` chooses which.
 pub(super) fn tell(out: &Log) {
@@ -59,7 +60,7 @@ struct Sentence {
 
 impl Visit for Sentence {
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.record_debug(field, &format_args!("{value}"));
+        self.record_debug(field, &format_args!("{}", Printable(value)));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {

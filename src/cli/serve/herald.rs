@@ -17,9 +17,9 @@ use tracing::{error, warn};
 
 use crate::admin::Journal;
 use crate::config::Webhook;
-use crate::control::{Expiring, Publication, Told, Turn};
+use crate::control::{Expiring, Part, Publication, Told, Turn};
 use crate::report::{Changes, News, OverrideShape};
-use crate::vital::Part;
+use crate::vital;
 use crate::watch::Doubted;
 use crate::webhook::Hooks;
 
@@ -45,7 +45,7 @@ pub(super) struct Herald {
 
 impl Herald {
     /// Begins to tell as a part of the node, on the tokio runtime that this is called in.
-    pub(super) fn new(journal: Arc<Journal>, part: Part) -> Self {
+    pub(super) fn new(journal: Arc<Journal>, part: vital::Part) -> Self {
         let (messages, received) = mpsc::unbounded_channel();
         tokio::spawn(part.run(run(received, journal)));
         Self { messages, impacts: Arc::new(Semaphore::new(IMPACTS)) }
@@ -145,11 +145,11 @@ async fn news_with_impact(told: Vec<Told>, publication: Publication, permit: Own
 /// What happened, with what it moves as far as that is known.
 fn all_news(told: &[Told], mut changes: Option<&mut Changes<'_>>) -> Vec<News> {
     let news = |told: &Told| match told {
-        Told::Turn(Turn { target, pools, from, to, seen }) => {
+        Told::Turn(Turn { target, of, pools, from, to, seen }) => {
             let impact = changes.as_mut().map(|changes| changes.impact_of_target(target));
-            News::endpoint(target, pools, [*from, *to], seen, impact)
+            News::endpoint(target, *of == Part::Whole, pools, [*from, *to], seen, impact)
         }
-        Told::Doubt(doubted) => News::Doubt { began: matches!(doubted, Doubted::Began { .. }) },
+        Told::Doubt(doubted) => News::Doubt { began: matches!(doubted, Doubted::Began { .. } | Doubted::Resumed) },
         Told::Override(change) => {
             let impact = changes.as_mut().map(|changes| changes.impact());
             News::Override { change: OverrideShape::from(change), impact }

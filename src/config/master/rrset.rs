@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use super::{Located, Severity};
+use super::Located;
+use crate::config::code::Code;
 use crate::config::fault::{Fault, Faults};
 use crate::wire::Rtype;
-
-const RRSIG: Rtype = Rtype(46);
+use crate::zone::canonical;
 
 /// Gives the records of each RRset their lowest TTL, leaves out those that stand there already, and warns of both.
 pub(in crate::config) fn settle(mut records: Vec<Located>, faults: &mut Faults) -> Vec<Located> {
@@ -30,7 +30,7 @@ fn level_ttls(records: &mut [Located], faults: &mut Faults) {
     for (index, Located { record, .. }) in records.iter().enumerate() {
         // "The TTL value of an RRSIG RR MUST match the TTL value of the RRset it covers" (RFC 4034, section 3), so the
         // type covered tells them apart.
-        let covered = record.rdata.get(..2).filter(|_| record.rtype == RRSIG);
+        let covered = record.rdata.get(..2).filter(|_| record.rtype == Rtype::RRSIG);
         let rrset = *by_key.entry((&record.owner, record.rtype, covered)).or_insert_with(|| {
             rrsets.push(RrsetTtl { first: index, lowest: record.ttl, differing: None });
             rrsets.len() - 1
@@ -63,14 +63,15 @@ fn drop_duplicates(mut records: Vec<Located>, faults: &mut Faults) -> Vec<Locate
     let mut kept = Vec::with_capacity(records.len());
     for located in &records {
         let record = &located.record;
-        match first.entry((&record.owner, record.rtype, &record.rdata)) {
+        match first.entry((&record.owner, record.rtype, canonical(record.rtype, &record.rdata))) {
             Entry::Vacant(vacant) => {
                 vacant.insert(located);
                 kept.push(true);
             }
             Entry::Occupied(occupied) => {
                 let message = "this record stands here twice".to_owned();
-                faults.0.push(warning(located, message, occupied.get(), "here for the first time"));
+                let fault = warning(located, message, occupied.get(), "here for the first time");
+                faults.push(fault.code(Code::Duplicate));
                 kept.push(false);
             }
         }
@@ -81,12 +82,5 @@ fn drop_duplicates(mut records: Vec<Located>, faults: &mut Faults) -> Vec<Locate
 }
 
 fn warning(at: &Located, message: String, other: &Located, other_label: &str) -> Fault {
-    Fault {
-        severity: Severity::Warning,
-        message,
-        place: Some(at.place.clone()),
-        label: String::new(),
-        related: Some((other.place.clone(), other_label.to_owned())),
-        help: None,
-    }
+    Fault::warning(&at.place, message, "").related(&other.place, other_label)
 }

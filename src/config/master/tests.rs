@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
+use crate::config::fault::Severity;
 use crate::disk::Disk;
 
 fn zone() -> Name {
@@ -24,7 +25,7 @@ fn folder(files: &[(&str, &str)]) -> TempDir {
 }
 
 fn read_in(folder: &Path, text: &str) -> (Vec<Located>, Faults) {
-    let source = Arc::new(Source { path: folder.join("example.com.zone"), text: text.to_owned() });
+    let source = Arc::new(Source::new(folder.join("example.com.zone"), text.to_owned()));
     let mut faults = Faults::default();
     let records = parse_master_file(&source, &zone(), 300, Includes { folder, disk: &Disk::new() }, &mut faults);
     (records, faults)

@@ -169,3 +169,13 @@ fn a_certificate_that_ends_soon_is_warned_of() {
         assert_eq!(labels == ["expires soon"], is_told, "{labels:?}");
     }
 }
+
+#[test]
+fn a_chain_fits_a_handshake() {
+    let [certificate, key] = certificate(2020..2100);
+    assert_eq!(told_of(TLS, &certificate.repeat(10), &key), [""; 0]);
+    let found = told_of(TLS, &certificate.repeat(1000), &key);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].contains("a.pem holds 1000 certificates, "), "{found:?}");
+    assert!(found[0].contains("clients refuse a handshake above 65000"), "{found:?}");
+}

@@ -43,7 +43,7 @@ fn locations() -> Arc<Locations> {
     {
         let number = code.map_or(0, |code| {
             let country = country(CountryCode::parse(code).unwrap()).unwrap();
-            let (continent, coordinates) = (Some(country.continent), Some(country.centroid));
+            let (continent, coordinates) = (Some(country.continent), Some(country.point));
             table.push(Location { continent, country: Some(country.code), coordinates, ..Location::default() });
             table.len() as u32 - 1
         });

@@ -1,0 +1,225 @@
+//! Where clients of the admin server wait and are served, so that none of them keeps another out.
+//!
+//! ```text
+//!   connection ─► hall ─── head read, gate passed ──► a room by what is asked
+//!                 256                                  ├─ health     64   /healthz
+//!                                                      ├─ reading    16   GET
+//!                                                      ├─ orders     16   POST and DELETE
+//!                                                      │    └─ bulk   4   bodies above 64 KiB, and measurements
+//!                                                      └─ followers  16   /v1/events
+//! ```
+//!
+//! In each the connection that waits longest for its own client gives way: one that sends no head, or no body, or does not
+//! read. While the node works for a client, its seat is safe. A client has a share of each room. So somebody without a token
+//! fills the hall and the room of /healthz at most, where a sound request passes through within milliseconds.
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::http::{Method, StatusCode};
+use tokio::sync::Notify;
+
+use super::refusal::Refusal;
+use crate::seats::{Seat, Seats};
+
+/// Connections whose head is not read yet; each takes some 16 KiB.
+const HALL: usize = 256;
+
+/// There are as many at least, however few descriptors there are.
+const LEAST_HALL: usize = 16;
+
+/// Requests for /healthz at once.
+const HEALTH: usize = 64;
+
+/// Other requests of GET at once: an answer may have megabytes, and is held until it is read.
+const READING: usize = 16;
+
+/// Orders at once: 64 KiB of body each.
+const ORDERS: usize = 16;
+
+/// Bodies above that at once: 1 MiB each at most.
+const BULK: usize = 4;
+
+/// Who follows at once; others are refused.
+pub(super) const FOLLOWERS: usize = 16;
+
+/// The part of the hall, and of the room of /healthz, that one client has.
+const SHARE: usize = 2;
+
+/// Which room a request is served in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Room {
+    Health,
+    Reading,
+    Orders,
+    Bulk,
+    Followers,
+}
+
+impl Room {
+    /// The one for requests of this method for this path.
+    pub(super) fn of(method: &Method, path: &str) -> Self {
+        match path {
+            "/healthz" => Self::Health,
+            "/v1/events" => Self::Followers,
+            _ if method == Method::GET || method == Method::HEAD => Self::Reading,
+            _ => Self::Orders,
+        }
+    }
+}
+
+/// The hall and the rooms of one way in.
+#[derive(Debug)]
+pub(super) struct Rooms {
+    hall: Arc<Seats>,
+    health: Arc<Seats>,
+    reading: Arc<Seats>,
+    orders: Arc<Seats>,
+    bulk: Arc<Seats>,
+    followers: Arc<Seats>,
+}
+
+impl Rooms {
+    /// Room for about so many connections in all.
+    pub(super) fn new(connections: usize) -> Self {
+        let rooms = HEALTH + READING + ORDERS + BULK + FOLLOWERS;
+        let hall = connections.saturating_sub(rooms).clamp(LEAST_HALL, HALL);
+        // All programs of a machine share loopback's address. Those that may read and order share the rooms.
+        let whole = |count| Arc::new(Seats::new(count, count));
+        Self {
+            hall: Arc::new(Seats::new(hall, hall / SHARE)),
+            health: Arc::new(Seats::new(HEALTH, HEALTH / SHARE)),
+            reading: whole(READING),
+            orders: whole(ORDERS),
+            bulk: whole(BULK),
+            followers: whole(FOLLOWERS),
+        }
+    }
+
+    /// A seat in the hall for a connection from this address.
+    pub(super) fn admit(self: &Arc<Self>, client: IpAddr) -> Option<Arc<Visit>> {
+        let evicted = Arc::new(Notify::new());
+        let seat = self.hall.take_with(client, evicted.clone())?;
+        let (seat, is_endless) = (Mutex::new(seat), AtomicBool::new(false));
+        Some(Arc::new(Visit { rooms: self.clone(), client, evicted, seat, is_endless }))
+    }
+
+    /// Closes the connection that waits longest in the hall.
+    pub(super) fn free_one(&self) {
+        self.hall.free_one();
+    }
+
+    /// Connections that gave way so far.
+    pub(super) fn evictions(&self) -> u64 {
+        let Self { hall, health, reading, orders, bulk, followers } = self;
+        [hall, health, reading, orders, bulk, followers].into_iter().map(|seats| seats.occupancy().evictions).sum()
+    }
+}
+
+/// One connection, and where it is.
+#[derive(Debug)]
+pub(super) struct Visit {
+    rooms: Arc<Rooms>,
+    client: IpAddr,
+    evicted: Arc<Notify>,
+    seat: Mutex<Seat>,
+    /// Its answer has no end.
+    is_endless: AtomicBool,
+}
+
+impl Visit {
+    /// Goes into a room; refused while everybody in there is being served.
+    pub(super) fn enter(&self, room: Room) -> Result<(), Refusal> {
+        let Rooms { health, reading, orders, bulk, followers, .. } = &*self.rooms;
+        let (seats, why) = match room {
+            Room::Health => (health, format!("{HEALTH} ask for /healthz already")),
+            Room::Reading => (reading, format!("{READING} requests are being answered already: ask again")),
+            Room::Orders => (orders, format!("{ORDERS} orders are being obeyed already: ask again")),
+            Room::Bulk => (bulk, format!("{BULK} long bodies are being read already: ask again")),
+            Room::Followers => (followers, format!("{FOLLOWERS} follow the events already")),
+        };
+        let seat = seats.take_with(self.client, self.evicted.clone());
+        let seat = seat.ok_or_else(|| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, why))?;
+        // The seat that it had is free from here on.
+        *self.seat() = seat;
+        Ok(())
+    }
+
+    /// The node works for the client from now on.
+    pub(super) fn hold(&self) {
+        self.seat().hold();
+    }
+
+    /// The node waits for the client to read its answer, unless that has no end.
+    pub(super) fn release(&self) {
+        if !self.is_endless() {
+            self.seat().touch();
+        }
+    }
+
+    /// From now on the answer has no end.
+    pub(super) fn follow(&self) {
+        self.is_endless.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_endless(&self) -> bool {
+        self.is_endless.load(Ordering::Relaxed)
+    }
+
+    /// Returns when the connection has to give way.
+    pub(super) async fn evicted(&self) {
+        self.evicted.notified().await;
+    }
+
+    /// Nothing panics while it is locked.
+    fn seat(&self) -> MutexGuard<'_, Seat> {
+        self.seat.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    #[test]
+    fn whoever_waits_in_the_hall_keeps_nobody_from_a_room() {
+        let rooms = Arc::new(Rooms::new(usize::MAX));
+        let idle: Vec<_> = (0..10 * HALL).map(|_| rooms.admit(CLIENT).unwrap()).collect();
+        let asks = rooms.admit(CLIENT).unwrap();
+        asks.enter(Room::of(&Method::GET, "/healthz")).unwrap();
+        assert_eq!(rooms.health.occupancy().taken, 1);
+        assert_eq!(rooms.hall.occupancy().taken, HALL / SHARE - 1, "its share, without the one that went on");
+        drop(idle);
+        assert_eq!(rooms.hall.occupancy().taken, 0);
+        assert!(rooms.evictions() > 0);
+    }
+
+    #[test]
+    fn who_sends_no_body_gives_way_and_who_is_served_does_not() {
+        let rooms = Arc::new(Rooms::new(usize::MAX));
+        let enter = || {
+            let visit = rooms.admit(CLIENT).unwrap();
+            visit.enter(Room::of(&Method::POST, "/v1/txt")).map(|()| visit)
+        };
+        let slow: Vec<_> = (0..ORDERS).map(|_| enter().unwrap()).collect();
+        let sound = enter().unwrap();
+        assert_eq!(rooms.orders.occupancy().evictions, 1);
+        sound.hold();
+        for visit in &slow {
+            visit.hold();
+        }
+        assert!(enter().is_err());
+        sound.release();
+        assert!(enter().is_ok());
+    }
+
+    #[test]
+    fn a_machine_with_few_descriptors_has_a_small_hall() {
+        assert_eq!(Rooms::new(128).hall.occupancy().count, LEAST_HALL);
+        assert_eq!(Rooms::new(256).hall.occupancy().count, 256 - 116);
+        assert_eq!(Rooms::new(usize::MAX).hall.occupancy().count, HALL);
+    }
+}
