@@ -15,7 +15,7 @@ use hickory_proto::rr::{Name, RecordType};
 use truenorth::answer::{Asker, Outcome, Rotation, Transport, Worker, answer};
 use truenorth::geo::{Location, Locations, RunsBuilder, countries};
 use truenorth::snapshot::{Blueprint, Snapshot, Standing};
-use truenorth::steering::Map;
+use truenorth::steering::{Ground, Map};
 use truenorth::wire::{MAX_MESSAGE, Rcode};
 
 const NETWORKS: u32 = 1_000_000;
@@ -55,7 +55,7 @@ fn locations() -> Locations {
         .map(|country| Location {
             continent: Some(country.continent),
             country: Some(country.code),
-            coordinates: Some(country.centroid),
+            coordinates: Some(country.point),
             ..Location::default()
         })
         .collect();
@@ -78,7 +78,9 @@ fn snapshot() -> Snapshot {
     let zone = (0..NAMES).fold(ZONE.to_owned(), |zone, number| zone + &names(number));
     std::fs::write(folder.path().join("truenorth.toml"), "zones = \"zones\"\n").unwrap();
     std::fs::write(folder.path().join("zones/example.com.toml"), zone).unwrap();
-    let config = truenorth::config::load(&folder.path().join("truenorth.toml"), &|_| None).unwrap();
+    let config =
+        truenorth::config::load(&folder.path().join("truenorth.toml"), &truenorth::disk::Disk::new(), &|_| None)
+            .unwrap();
     let blueprint = Blueprint::compile(config.world, Arc::new(locations()), None).unwrap();
     Snapshot::new(Arc::new(blueprint), |_, _| Standing::CALM, None)
 }
@@ -129,7 +131,8 @@ fn maps(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("map");
     group.sample_size(20).measurement_time(Duration::from_secs(5));
     group.bench_function("two million networks, region and distance", |bencher| {
-        bencher.iter(|| Map::build(black_box(criteria.clone()), snapshot.locations(), None));
+        let ground = Ground { locations: snapshot.locations(), vantages: None, caps: snapshot.world().ecs.caps() };
+        bencher.iter(|| Map::build(black_box(criteria.clone()), None, ground));
     });
     group.finish();
 }

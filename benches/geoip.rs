@@ -5,7 +5,9 @@ use criterion::{Criterion, criterion_group, criterion_main};
 fn load(criterion: &mut Criterion) {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/geoip/country.mmdb");
     criterion.bench_function("load the shipped database", |bencher| {
-        bencher.iter(|| truenorth::geoip::load(&[path]).expect("the shipped database is sound"));
+        bencher.iter(|| {
+            truenorth::geoip::load(&truenorth::disk::Disk::new(), &[path]).expect("the shipped database is sound")
+        });
     });
 }
 

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use ipnet::{IpNet, Ipv4Net};
-use truenorth::geo::{Coordinates, Location, Locations, RunsBuilder, countries};
+use truenorth::geo::{Caps, Coordinates, Location, Locations, RunsBuilder, countries};
 use truenorth::latency::{Clients, Measured, Record, Rtt, Sample, Table, Tolerance, Vantages, Widths};
-use truenorth::steering::{Criteria, Criterion as Step, Map};
+use truenorth::steering::{Criteria, Criterion as Step, Ground, Map};
 
 const NETWORKS: u32 = 1_000_000;
 const CHAINS: u16 = 20;
@@ -30,7 +30,7 @@ fn locations() -> Locations {
         .map(|country| Location {
             continent: Some(country.continent),
             country: Some(country.code),
-            coordinates: Some(country.centroid),
+            coordinates: Some(country.point),
             ..Location::default()
         })
         .collect();
@@ -77,12 +77,13 @@ fn latency(criterion: &mut Criterion) {
     let (locations, table) = (locations(), table());
     assert_eq!(table.len(), NETWORKS as usize * DATACENTERS.len());
     let vantages = Vantages::new(table.clone(), sites(), &locations);
+    let ground = |vantages| Ground { locations: &locations, vantages, caps: Caps { v4: 24, v6: 56 } };
     let chains = chains();
 
     let begun = Instant::now();
     let vantages_anew = Vantages::new(table.clone(), sites(), &locations);
     let maps: Vec<Map> =
-        chains.iter().map(|chain| Map::build(chain.clone(), &locations, Some(&vantages_anew))).collect();
+        chains.iter().map(|chain| Map::build(chain.clone(), None, ground(Some(&vantages_anew)))).collect();
     println!("a remap of {} chains: {:?}", maps.len(), begun.elapsed());
 
     let mut group = criterion.benchmark_group("latency");
@@ -91,11 +92,11 @@ fn latency(criterion: &mut Criterion) {
         bencher.iter(|| Vantages::new(black_box(table.clone()), sites(), &locations));
     });
     group.bench_function("map of one chain", |bencher| {
-        bencher.iter(|| Map::build(black_box(chains[0].clone()), &locations, Some(&vantages)));
+        bencher.iter(|| Map::build(black_box(chains[0].clone()), None, ground(Some(&vantages))));
     });
     let mut turn = 0;
     let by_distance = Criteria::new(3, vec![Step::Distance(sites().iter().copied().map(Some).collect())]);
-    let by_distance = Map::build(by_distance, &locations, None);
+    let by_distance = Map::build(by_distance, None, ground(None));
     let mut look_up = |name: &str, map: &Map| {
         group.bench_function(name, |bencher| {
             bencher.iter(|| {

@@ -2,8 +2,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
-    truenorth::cli::run(truenorth::cli::Cli::parse())
+    truenorth::cli::run()
 }

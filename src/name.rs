@@ -124,6 +124,12 @@ impl Name {
         self.wire.starts_with(b"\x01*")
     }
 
+    /// The wildcard below the name; `None` if that would be longer than a name can be.
+    pub fn wildcard(&self) -> Option<Self> {
+        let wire = [b"\x01*", &*self.wire].concat();
+        (wire.len() <= MAX_NAME_LENGTH).then(|| Self { wire: wire.into() })
+    }
+
     /// The name without its leftmost label; the root has no parent.
     pub fn parent(&self) -> Option<Name> {
         match self.wire[0] {

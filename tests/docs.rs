@@ -62,7 +62,7 @@ fn load(files: &[(&str, &str)]) -> Result<Config, Faults> {
     for (path, text) in files {
         fs::write(folder.path().join(path), text).unwrap();
     }
-    config::load(&folder.path().join("truenorth.toml"), &|_| None)
+    config::load(&folder.path().join("truenorth.toml"), &truenorth::disk::Disk::new(), &|_| None)
 }
 
 #[test]

@@ -14,11 +14,16 @@ use proptest::sample::Index;
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 use truenorth::geo::{CountryCode, Locations};
-use truenorth::geoip::{GeoipFault, load};
+use truenorth::geoip::{self, GeoipFault};
 
 const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/geoip/country.mmdb");
 
 static SHIPPED_LOCATIONS: LazyLock<Locations> = LazyLock::new(|| load(&[SHIPPED]).unwrap());
+
+/// What these databases know together.
+fn load<P: AsRef<Path>>(paths: &[P]) -> Result<Locations, Vec<GeoipFault>> {
+    geoip::load(&truenorth::disk::Disk::new(), paths).map(|loaded| loaded.locations)
+}
 
 fn maxmind(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/geoip/maxmind").join(name)
@@ -77,14 +82,14 @@ fn geoip2_city() {
 }
 
 #[test]
-fn geoip2_country_has_the_middle_of_the_country_for_coordinates() {
+fn geoip2_country_has_the_point_of_the_country_for_coordinates() {
     expect(
         &load(&[maxmind("GeoIP2-Country-Test.mmdb")]).unwrap(),
         &[
-            ("81.2.69.160", "EU GB 54.1,-2.9"),
+            ("81.2.69.160", "EU GB 52.5,-1.4"),
             // The country that a military base is in, not the one it represents.
-            ("202.196.224.1", "AS PH 12.9,121.8"),
-            ("2a02:cf40::1", "EU NO 62,10"),
+            ("202.196.224.1", "AS PH 13.9,121.4"),
+            ("2a02:cf40::1", "EU NO 59.9,10.4"),
         ],
     );
 }
@@ -132,8 +137,8 @@ fn ipinfo_layouts() {
     expect(
         &load(&[file.path()]).unwrap(),
         &[
-            ("10.1.2.3", "NA US AS64500 39.8,-98.6"),
-            ("11.1.2.3", "EU DE 51.2,10.5"),
+            ("10.1.2.3", "NA US AS64500 39,-87.9"),
+            ("11.1.2.3", "EU DE 50.8,9.2"),
             ("12.1.2.3", "NA US US-CA 37.4,-122.1"),
             ("13.1.2.3", "NA US US-HI 21.3,-157.9"),
         ],
@@ -164,17 +169,119 @@ fn what_a_record_does_not_tell_is_absent() {
         &load(&[file.path()]).unwrap(),
         &[
             ("10.1.2.3", "unknown"),
-            ("11.1.2.3", "EU FR 46.2,2.2"),
-            ("12.1.2.3", "EU FR 46.2,2.2"),
+            ("11.1.2.3", "EU FR"),
+            ("12.1.2.3", "unknown"),
             ("13.1.2.3", "unknown"),
             ("14.1.2.3", "unknown"),
             ("15.1.2.3", "unknown"),
             ("16.1.2.3", "unknown"),
             ("17.1.2.3", "10,-20"),
-            ("18.1.2.3", "NA US 39.8,-98.6"),
-            ("19.1.2.3", "NA US 39.8,-98.6"),
+            ("18.1.2.3", "NA US 39,-87.9"),
+            ("19.1.2.3", "NA US 39,-87.9"),
         ],
     );
+}
+
+#[test]
+fn a_registered_country_counts_only_where_no_file_tells_more_and_never_by_its_point() {
+    let registered = |continent: Option<&str>, country: &str| {
+        let mut record = json!({ "registered_country": { "iso_code": country } });
+        if let Some(continent) = continent {
+            record["continent"] = json!({ "code": continent });
+        }
+        record
+    };
+    let first = write(
+        IpVersion::V4,
+        &[
+            ("11.0.0.0/8", registered(Some("AS"), "US")),
+            ("12.0.0.0/8", registered(Some("EU"), "FR")),
+            ("13.0.0.0/8", registered(None, "FR")),
+            ("14.0.0.0/8", registered(Some("AS"), "US")),
+            ("15.0.0.0/8", registered(Some("EU"), "FR")),
+            ("16.0.0.0/8", registered(None, "FR")),
+            (
+                "17.0.0.0/8",
+                json!({ "registered_country": { "iso_code": "US" }, "location": { "latitude": 48.9, "longitude": 2.4 }, "continent": { "code": "NA" } }),
+            ),
+            ("18.0.0.0/8", registered(Some("EU"), "EU")),
+        ],
+    );
+    expect(
+        &load(&[first.path()]).unwrap(),
+        &[
+            ("11.1.2.3", "AS"),
+            ("12.1.2.3", "EU FR"),
+            ("13.1.2.3", "unknown"),
+            ("17.1.2.3", "NA US 48.9,2.4"),
+            ("18.1.2.3", "EU"),
+        ],
+    );
+    // Other files know more.
+    let second = write(
+        IpVersion::V4,
+        &[
+            ("14.0.0.0/8", json!({ "country_code": "JP" })),
+            ("15.0.0.0/8", json!({ "country_code": "DE" })),
+            ("16.0.0.0/8", json!({ "continent_code": "EU" })),
+        ],
+    );
+    let known = [("14.1.2.3", "AS JP 35.5,137.8"), ("15.1.2.3", "EU DE 50.8,9.2"), ("16.1.2.3", "EU FR")];
+    expect(&load(&[first.path(), second.path()]).unwrap(), &known);
+    expect(&load(&[second.path(), first.path()]).unwrap(), &known);
+}
+
+#[test]
+fn what_registries_write_as_countries_and_are_none_tells_a_continent() {
+    let codes = write(
+        IpVersion::V4,
+        &[
+            ("11.0.0.0/8", json!({ "country_code": "EU" })),
+            ("12.0.0.0/8", json!({ "country_code": "AP" })),
+            ("13.0.0.0/8", json!({ "country": { "iso_code": "EU" } })),
+            ("14.0.0.0/8", json!({ "country": "ap" })),
+            ("15.0.0.0/8", json!({ "country_code": "AP", "continent_code": "OC" })),
+            ("16.0.0.0/8", json!({ "country_code": "EU", "country": "FR" })),
+            ("17.0.0.0/8", json!({ "country_code": "EU" })),
+            ("18.0.0.0/8", json!({ "country_code": "EU" })),
+        ],
+    );
+    let countries = write(
+        IpVersion::V4,
+        &[("17.0.0.0/8", json!({ "country_code": "DE" })), ("18.0.0.0/8", json!({ "country_code": "US" }))],
+    );
+    expect(
+        &load(&[codes.path(), countries.path()]).unwrap(),
+        &[
+            ("11.1.2.3", "EU"),
+            ("12.1.2.3", "AS"),
+            ("13.1.2.3", "EU"),
+            ("14.1.2.3", "AS"),
+            ("15.1.2.3", "OC"),
+            ("16.1.2.3", "EU FR 48,2.5"),
+            ("17.1.2.3", "EU DE 50.8,9.2"),
+            ("18.1.2.3", "EU"),
+        ],
+    );
+}
+
+#[test]
+fn files_that_locate_nobody_are_told() {
+    let mute = [
+        write(IpVersion::V6, &[("2001:db8::/32", json!({}))]),
+        write(IpVersion::V4, &[("11.0.0.0/8", json!({ "is_anonymous": true, "is_hosting_provider": true }))]),
+        write(IpVersion::V4, &[("11.0.0.0/8", json!({ "connection_type": "Cable/DSL" }))]),
+        write(IpVersion::V4, &[("11.0.0.0/8", json!({ "country_code": "ZZ", "latitude": 0, "longitude": 0 }))]),
+        write(IpVersion::V4, &[("11.0.0.0/8", json!({ "land": "DE" }))]),
+    ];
+    let mut paths: Vec<&Path> = mute.iter().map(NamedTempFile::path).collect();
+    let told = paths.clone();
+    let telling = write(IpVersion::V4, &[("11.0.0.0/8", json!({ "asn": 64500 }))]);
+    paths.insert(2, telling.path());
+    let loaded = geoip::load(&truenorth::disk::Disk::new(), &paths).unwrap();
+    assert_eq!(loaded.mute, told);
+    expect(&loaded.locations, &[("11.1.2.3", "AS64500")]);
+    assert!(geoip::load(&truenorth::disk::Disk::new(), &[SHIPPED]).unwrap().mute.is_empty());
 }
 
 #[test]
@@ -184,7 +291,7 @@ fn a_file_for_ipv4_and_one_for_ipv6_make_a_pair() {
     for pair in [[v4.path(), v6.path()], [v6.path(), v4.path()]] {
         expect(
             &load(&pair).unwrap(),
-            &[("10.1.2.3", "EU DE 51.2,10.5"), ("2001:db8::1", "AS JP 36.2,138.3"), ("11.1.2.3", "unknown")],
+            &[("10.1.2.3", "EU DE 50.8,9.2"), ("2001:db8::1", "AS JP 35.5,137.8"), ("11.1.2.3", "unknown")],
         );
     }
 }
@@ -206,7 +313,7 @@ fn later_files_fill_in_what_earlier_ones_lack() {
         &[
             ("81.2.69.160", "EU GB GB-ENG 51.5142,-0.0931"),
             // The second file says Bhutan: its coordinates are not a place in France. The third's ASN is no place.
-            ("67.43.156.1", "EU FR AS35908 46.2,2.2"),
+            ("67.43.156.1", "EU FR AS35908 48,2.5"),
             ("2001:218::1", "AS JP 35.6854,139.7531"),
             ("1.128.0.1", "AS1221"),
         ],
@@ -233,7 +340,7 @@ fn a_record_for_the_whole_address_space_holds_for_both_families() {
     let file = write(IpVersion::V6, &[("::/0", json!({ "country_code": "DE" }))]);
     expect(
         &load(&[file.path()]).unwrap(),
-        &[("0.0.0.0", "EU DE 51.2,10.5"), ("255.255.255.255", "EU DE 51.2,10.5"), ("2001:db8::1", "EU DE 51.2,10.5")],
+        &[("0.0.0.0", "EU DE 50.8,9.2"), ("255.255.255.255", "EU DE 50.8,9.2"), ("2001:db8::1", "EU DE 50.8,9.2")],
     );
 }
 
@@ -253,7 +360,7 @@ fn a_record_above_the_ipv4_subtree_is_no_alias() {
     let file = file(&octets);
     expect(
         &load(&[file.path()]).unwrap(),
-        &[("10.0.0.1", "EU DE 51.2,10.5"), ("2600::1", "EU DE 51.2,10.5"), ("2610::1", "unknown")],
+        &[("10.0.0.1", "EU DE 50.8,9.2"), ("2600::1", "EU DE 50.8,9.2"), ("2610::1", "unknown")],
     );
 }
 

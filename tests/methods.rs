@@ -330,20 +330,20 @@ fn a_claim_that_is_not_so_is_found() {
                 [names.www]\npools = [\"two\"]\nsteer = []\n[names.one]\npools = [\"two\"]\nsteer = []\npick = \"sticky\"\n";
     let mut scene = Scene::of_zone(zone);
     for step in [
-        "ask www A 10.0.0.0/24 -> 192.0.2.1 192.0.2.2, scope 0, ttl 30",
-        "rotate www A 10.0.0.0/24 -> 192.0.2.1 192.0.2.2, scope 0, ttl 30",
-        "hash one A 10.0.0.0/16 -> 50% 192.0.2.1 | 50% 192.0.2.2, scope 24, ttl 30",
+        "ask www A 60.0.0.0/24 -> 192.0.2.1 192.0.2.2, scope 0, ttl 30",
+        "rotate www A 60.0.0.0/24 -> 192.0.2.1 192.0.2.2, scope 0, ttl 30",
+        "hash one A 60.0.0.0/16 -> 50% 192.0.2.1 | 50% 192.0.2.2, scope 24, ttl 30",
     ] {
         assert_eq!(play(&mut scene, step), Ok(()));
     }
     for (step, found) in [
-        ("ask www A 10.0.0.0/24 -> 192.0.2.1, scope 0, ttl 30", "192.0.2.1 192.0.2.2, scope 0, ttl 30"),
-        ("ask www A 10.0.0.0/24 -> 192.0.2.1 192.0.2.2, scope 1, ttl 30", "192.0.2.1 192.0.2.2, scope 0, ttl 30"),
-        ("ask www A 10.0.0.0/24 -> 192.0.2.1 192.0.2.2, scope 0, ttl 5", "192.0.2.1 192.0.2.2, scope 0, ttl 30"),
-        ("rotate one A 10.0.0.0/24 -> 192.0.2.1 192.0.2.2, scope 24, ttl 30", "192.0.2.1, scope 24, ttl 30"),
-        ("draw www A 10.0.0.0/24 -> 50% 192.0.2.1 | 50% 192.0.2.2, scope 0, ttl 30", "100.0% 192.0.2.1 192.0.2.2"),
-        ("hash one A 10.0.0.0/16 -> 10% 192.0.2.1 | 90% 192.0.2.2, scope 24, ttl 30", "% 192.0.2.2, scope 24, ttl 30"),
-        ("hash www A 10.0.0.0/16 -> 99% 192.0.2.1 192.0.2.2 | 1% 192.0.2.2, scope 0, ttl 30", "100.0%"),
+        ("ask www A 60.0.0.0/24 -> 192.0.2.1, scope 0, ttl 30", "192.0.2.1 192.0.2.2, scope 0, ttl 30"),
+        ("ask www A 60.0.0.0/24 -> 192.0.2.1 192.0.2.2, scope 1, ttl 30", "192.0.2.1 192.0.2.2, scope 0, ttl 30"),
+        ("ask www A 60.0.0.0/24 -> 192.0.2.1 192.0.2.2, scope 0, ttl 5", "192.0.2.1 192.0.2.2, scope 0, ttl 30"),
+        ("rotate one A 60.0.0.0/24 -> 192.0.2.1 192.0.2.2, scope 24, ttl 30", "192.0.2.2, scope 24, ttl 30"),
+        ("draw www A 60.0.0.0/24 -> 50% 192.0.2.1 | 50% 192.0.2.2, scope 0, ttl 30", "100.0% 192.0.2.1 192.0.2.2"),
+        ("hash one A 60.0.0.0/16 -> 10% 192.0.2.1 | 90% 192.0.2.2, scope 24, ttl 30", "% 192.0.2.2, scope 24, ttl 30"),
+        ("hash www A 60.0.0.0/16 -> 99% 192.0.2.1 192.0.2.2 | 1% 192.0.2.2, scope 0, ttl 30", "100.0%"),
     ] {
         let instead = play(&mut scene, step).expect_err(step);
         assert!(instead.contains(found), "{step}: {instead}");

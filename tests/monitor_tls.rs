@@ -42,7 +42,7 @@ async fn accepts_a_certificate_that_a_root_vouches_for() {
         assert!(outcome.is_success(), "{outcome}");
     }
     assert_eq!(endpoint.server_names(), [Some("www.example.com".to_owned()), Some("www.example.com".to_owned())]);
-    let field = format!("\r\nhost: www.example.com:{}\r\n", endpoint.address().port());
+    let field = format!("\r\nHost: www.example.com:{}\r\n", endpoint.address().port());
     assert!(endpoint.requests()[0].contains(&field));
 }
 
@@ -53,7 +53,7 @@ async fn asks_for_the_sni_apart_from_the_host() {
     let target = https(&endpoint, "www.example.com", Some("edge.example.net"), true);
     assert!(prober(&authority).probe(&target).await.is_success());
     assert_eq!(endpoint.server_names(), [Some("edge.example.net".to_owned())]);
-    assert!(endpoint.requests()[0].contains("\r\nhost: www.example.com:"));
+    assert!(endpoint.requests()[0].contains("\r\nHost: www.example.com:"));
 }
 
 #[tokio::test]
@@ -99,7 +99,7 @@ async fn refuses_a_certificate_that_vouches_for_itself() {
     let endpoint = Endpoint::start_tls(ANY_PORT, Script::respond(200, "well"), config);
     let prober = Prober::new();
     let why = tls_failure(prober.probe(&https(&endpoint, "www.example.com", None, true)).await);
-    assert_eq!(why, "unknown issuer");
+    assert_eq!(why, "unknown issuer: the certificate is self-signed and not trusted; `ca` may name it");
     assert!(prober.probe(&https(&endpoint, "www.example.com", None, false)).await.is_success());
 }
 
@@ -109,7 +109,7 @@ async fn cannot_ask_for_what_is_no_name() {
     let endpoint = endpoint_with(&params("www.example.com"), &authority);
     for verify in [true, false] {
         let target = https(&endpoint, "www.example.com", Some("no name"), verify);
-        assert_eq!(tls_failure(prober(&authority).probe(&target).await), "\"no name\" is no host name");
+        assert_eq!(tls_failure(prober(&authority).probe(&target).await), "`no name` is no host name");
     }
 }
 
@@ -325,4 +325,137 @@ async fn http_2_may_be_demanded() {
     let target = target(endpoint.address(), Check::Https(check, TlsCheck::default()), PATIENCE);
     let why = tls_failure(prober(&authority).probe(&target).await);
     assert_eq!(why, "no agreement on h2 by ALPN");
+}
+
+/// Certificates by keys that ring cannot make, shown by OpenSSL.
+mod keys {
+    use std::io::{BufRead, BufReader, Read};
+    use std::path::Path;
+    use std::process::{Child, ChildStdout, Command, Stdio};
+
+    use super::*;
+
+    /// Those of a certificate that vouches for itself and calls itself an authority, as `openssl req -x509` has it.
+    const SELF_SIGNED: &str = "[req]\ndistinguished_name = dn\nx509_extensions = ext\nprompt = no\n\
+                               [dn]\nCN = www.example.com\n\
+                               [ext]\nsubjectAltName = DNS:www.example.com\nbasicConstraints = critical,CA:TRUE\n";
+
+    struct Server {
+        process: Child,
+        certificate: Box<[u8]>,
+        address: std::net::SocketAddr,
+        /// Kept, for who writes to a pipe that nobody holds is ended.
+        _output: BufReader<ChildStdout>,
+        _folder: tempfile::TempDir,
+    }
+
+    fn openssl(folder: &Path, arguments: &[&str]) -> Vec<u8> {
+        let output = Command::new("openssl").args(arguments).current_dir(folder).stdin(Stdio::null()).output();
+        let output = output.unwrap_or_else(|error| panic!("openssl does not run ({error}): apt-get install openssl"));
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    }
+
+    impl Server {
+        /// Shows a certificate that vouches for itself, by a key that is made so.
+        fn start(key: &[&str]) -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let here = folder.path();
+            std::fs::write(here.join("config"), SELF_SIGNED).unwrap();
+            openssl(here, &[&["genpkey", "-out", "key"], key].concat());
+            openssl(
+                here,
+                &["req", "-x509", "-new", "-key", "key", "-config", "config", "-days", "30", "-out", "certificate"],
+            );
+            let certificate = openssl(here, &["x509", "-in", "certificate", "-outform", "DER"]).into();
+            // SECLEVEL 0, or OpenSSL itself refuses the short keys.
+            let arguments = ["s_server", "-accept", "127.0.0.1:0", "-www", "-cert", "certificate", "-key", "key"];
+            let mut process = Command::new("openssl")
+                .args(arguments)
+                .args(["-cipher", "DEFAULT@SECLEVEL=0"])
+                .current_dir(here)
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap();
+            let mut output = BufReader::new(process.stdout.take().unwrap());
+            let mut told = output.by_ref().lines().map_while(Result::ok);
+            let address = told.find_map(|line| line.strip_prefix("ACCEPT ")?.parse().ok());
+            let address = address.expect("it says where it listens");
+            Self { process, certificate, address, _output: output, _folder: folder }
+        }
+
+        /// A probe that trusts the certificate itself, and no other.
+        async fn probe(&self, host: &str) -> truenorth::health::Outcome {
+            let authorities = Some(Certificates::new([self.certificate.clone()]));
+            let tls = TlsCheck { authorities, ..TlsCheck::default() };
+            let mut target = target(self.address, Check::Https(HttpCheck::default(), tls), PATIENCE);
+            target.host = host.into();
+            Prober::with_roots([]).probe(&target).await
+        }
+
+        async fn probe_unverified(&self) -> truenorth::health::Outcome {
+            let tls = TlsCheck { verify: false, ..TlsCheck::default() };
+            let target = target(self.address, Check::Https(HttpCheck::default(), tls), PATIENCE);
+            Prober::with_roots([]).probe(&target).await
+        }
+    }
+
+    impl Drop for Server {
+        fn drop(&mut self) {
+            let _ = self.process.kill();
+            let _ = self.process.wait();
+        }
+    }
+
+    #[tokio::test]
+    async fn that_can_be_verified_are_good_in_a_certificate_that_is_trusted_itself() {
+        for key in [
+            &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"][..],
+            &["-algorithm", "RSA-PSS", "-pkeyopt", "rsa_keygen_bits:2048"],
+            &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"],
+            &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384"],
+            &["-algorithm", "ED25519"],
+        ] {
+            let server = Server::start(key);
+            let outcome = server.probe("www.example.com").await;
+            assert!(outcome.is_success(), "{key:?}: {outcome}");
+            let why = tls_failure(server.probe("www.example.net").await);
+            assert_eq!(why, "certificate is not valid for name www.example.net", "{key:?}");
+            assert!(server.probe_unverified().await.is_success(), "{key:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn that_cannot_be_verified_are_told() {
+        for (key, expected) in [
+            (
+                &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:1024"][..],
+                "certificate cannot be verified: its RSA key has 1024 bits, which is too short: 2048 are the least",
+            ),
+            (
+                &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-521"],
+                "certificate cannot be verified: its key is of type P-521, which this node cannot verify: \
+                 use P-256, P-384, RSA or Ed25519",
+            ),
+            (&["-algorithm", "ED448"], "certificate cannot be verified: its key is of type "),
+        ] {
+            let server = Server::start(key);
+            let why = tls_failure(server.probe("www.example.com").await);
+            assert!(why.starts_with(expected), "{key:?}: {why}");
+            let unverified = server.probe_unverified().await;
+            assert!(unverified.is_success(), "{key:?}: {unverified}");
+        }
+    }
+
+    #[tokio::test]
+    async fn of_nobody_who_is_trusted_are_told_so() {
+        let server = Server::start(&["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"]);
+        for prober in [Prober::with_roots([]), prober(&authority("Another"))] {
+            let check = Check::Https(HttpCheck::default(), TlsCheck::default());
+            let why = tls_failure(prober.probe(&target(server.address, check, PATIENCE)).await);
+            assert_eq!(why, "unknown issuer: the certificate is self-signed and not trusted; `ca` may name it");
+        }
+    }
 }

@@ -235,7 +235,7 @@ async fn that_waits_for_a_silent_upstream_times_out() {
             let slow = self::target(target.address, target.monitor.check.clone(), IMPATIENCE);
             let started = Instant::now();
             assert_eq!(failure(prober.probe(&slow).await), Failure::TimedOut(Stage::Response));
-            assert!(started.elapsed() < IMPATIENCE * 10, "{:?}", started.elapsed());
+            assert!(started.elapsed() < PATIENCE, "{:?}", started.elapsed());
         }
     }
 }

@@ -2,7 +2,7 @@
 
 mod scene;
 
-use hickory_proto::rr::RecordType::{A, AAAA, CNAME, MX, TXT};
+use hickory_proto::rr::RecordType::{A, AAAA, CNAME, HTTPS, MX, TXT};
 use scene::Scene;
 
 const FRA: [&str; 2] = ["198.51.100.1", "198.51.100.2"];
@@ -125,8 +125,8 @@ fn only_means_never_anywhere_else() {
         "[pools.sorry]\nendpoints = [\"192.0.2.99\"]\n[names.www]\npools = [\"web\"]\nfallback = \"sorry\"\n",
     );
     scene.down(&FRA);
-    // The place still has IPv6, so it is the place; IPv4 alone has nowhere to go but the fallback.
-    assert_eq!(scene.ask("www", A, "10.9.9.0/24").data(), ["192.0.2.99"]);
+    // The place still has IPv6, so it is the place; IPv4 alone has nowhere to go.
+    assert!(scene.ask("www", A, "10.9.9.0/24").is_nodata());
     assert_eq!(scene.ask("www", AAAA, "10.9.9.0/24").data(), ["2001:db8:f::1"]);
     scene.down(&["2001:db8:f::1"]);
     assert_eq!(scene.ask("www", A, "10.9.9.0/24").data(), ["192.0.2.99"]);
@@ -149,6 +149,171 @@ fn all_types_agree_on_the_place() {
     scene.down(&FRA);
     assert_eq!(scene.ask("www", AAAA, "10.1.7.0/24").data(), ["2001:db8:f::1"]);
     assert_eq!(scene.ask("www", A, "10.1.7.0/24").data(), ["192.0.2.1"]);
+}
+
+/// Two families in one place, a fallback with both, and what is answered when nothing is up.
+fn dual(more: &str) -> Scene {
+    let pools = "[pools.dual]\nmonitor = \"web\"\nendpoints.fra = [\"198.51.100.7\", \"2001:db8:f::7\"]\n\
+                 endpoints.iad = [\"192.0.2.7\", \"2001:db8:a::7\"]\n\
+                 [pools.spare]\nmonitor = \"web\"\nendpoints = [\"192.0.2.99\", \"2001:db8::99\"]\n";
+    Scene::new(&format!("{pools}[names.dual]\npools = [\"dual\"]\n{more}"))
+}
+
+const DUAL_V4: [&str; 2] = ["198.51.100.7", "192.0.2.7"];
+const DUAL_V6: [&str; 2] = ["2001:db8:f::7", "2001:db8:a::7"];
+
+#[test]
+fn half_of_a_healthy_name_is_empty_and_not_the_sorry_page() {
+    for more in ["fallback = \"spare\"\n", "", "all_down = \"last-healthy\"\n", "all_down = \"servfail\"\n"] {
+        for (dead, alive, asked, other) in [(DUAL_V6, DUAL_V4, AAAA, A), (DUAL_V4, DUAL_V6, A, AAAA)] {
+            let mut scene = dual(more);
+            // One place alone: the other one answers for the family that is dead there.
+            scene.down(&dead[..1]);
+            assert_eq!(scene.ask("dual", asked, "10.1.7.0/24").data(), [dead[1]], "{more}");
+            scene.down(&dead[1..]);
+            for client in ["10.1.7.0/24", "10.2.7.0/24", ""] {
+                let reply = scene.ask("dual", asked, client);
+                assert!(reply.is_nodata(), "{more} {asked}: {:?}", reply.data());
+            }
+            assert_eq!(scene.ask("dual", other, "10.1.7.0/24").data(), [alive[0]]);
+            scene.up(&dead);
+            assert_eq!(scene.ask("dual", asked, "10.1.7.0/24").data(), [dead[0]]);
+        }
+    }
+}
+
+#[test]
+fn when_both_families_are_down_the_ladder_goes_on_for_both() {
+    let mut scene = dual("fallback = \"spare\"\n");
+    scene.down(&DUAL_V4);
+    scene.down(&DUAL_V6);
+    assert_eq!(scene.ask("dual", A, "").data(), ["192.0.2.99"]);
+    assert_eq!(scene.ask("dual", AAAA, "").data(), ["2001:db8::99"]);
+    // Half of the fallback is as half of a pool: its other half answers.
+    scene.down(&["2001:db8::99"]);
+    assert_eq!(scene.ask("dual", A, "").data(), ["192.0.2.99"]);
+    assert!(scene.ask("dual", AAAA, "").is_nodata());
+    scene.down(&["192.0.2.99"]);
+    assert_eq!(scene.ask("dual", AAAA, "10.1.7.0/24").data(), [DUAL_V6[0]], "all_down: all");
+}
+
+#[test]
+fn below_the_minimum_a_family_that_has_nothing_goes_down_the_ladder() {
+    let pool = "[pools.few]\nmonitor = \"web\"\nmin_healthy = 0.6\n\
+                endpoints = [\"198.51.100.7\", \"198.51.100.8\", \"2001:db8:f::7\"]\n\
+                [pools.spare]\nendpoints = [\"192.0.2.99\", \"2001:db8::99\"]\n";
+    let mut scene = Scene::new(&format!("{pool}[names.few]\npools = [\"few\"]\nfallback = \"spare\"\n"));
+    scene.down(&["2001:db8:f::7"]);
+    assert!(scene.ask("few", AAAA, "").is_nodata(), "IPv4 is usable");
+    scene.down(&["198.51.100.7"]);
+    assert_eq!(scene.ask("few", AAAA, "").data(), ["2001:db8::99"], "it is not");
+    assert_eq!(scene.ask("few", A, "").data(), ["198.51.100.8"]);
+}
+
+#[test]
+fn an_order_on_endpoints_empties_a_family_as_a_probe_does() {
+    let mut scene = dual("fallback = \"spare\"\n");
+    for address in DUAL_V6 {
+        scene.order(&format!("force-down endpoint:{address}"));
+    }
+    assert!(scene.ask("dual", AAAA, "").is_nodata());
+    assert_eq!(scene.ask("dual", A, "10.1.7.0/24").data(), [DUAL_V4[0]]);
+}
+
+/// One pool whose IPv4 weights differ, and one beside it without weights.
+const MIXED: &str = "[pools.mixed]\nmonitor = \"web\"\n\
+    endpoints.fra = [{ address = \"198.51.100.11\", weight = 3 }, \"198.51.100.12\", \"2001:db8:f::11\", \"2001:db8:f::12\"]\n\
+    endpoints.iad = [\"192.0.2.11\", \"192.0.2.12\", \"192.0.2.13\"]\n";
+
+#[test]
+fn a_weight_in_one_pool_cuts_no_other_pool_and_no_other_family() {
+    let mut scene = Scene::new(&format!("{MIXED}[names.www]\npools = [\"mixed\"]\n"));
+    let mut heavy = 0;
+    for _ in 0..400 {
+        let reply = scene.ask("www", A, "10.1.7.0/24");
+        assert_eq!(reply.data().len(), 1);
+        heavy += u32::from(reply.data() == ["198.51.100.11"]);
+    }
+    // 300 of 400; the standard deviation is 9.
+    assert!((250..350).contains(&heavy), "{heavy}");
+    assert_eq!(scene.ask("www", A, "10.2.7.0/24").data().len(), 3);
+    assert_eq!(scene.ask("www", AAAA, "10.1.7.0/24").data().len(), 2);
+    // A pool that steps in picks as itself, and so does the fallback.
+    scene.down(&["198.51.100.11", "198.51.100.12", "2001:db8:f::11", "2001:db8:f::12"]);
+    assert_eq!(scene.ask("www", A, "10.1.7.0/24").data().len(), 3);
+    let fallback = "[pools.last]\nendpoints = [{ address = \"192.0.2.98\", weight = 2 }, \"192.0.2.99\"]\n";
+    let mut scene = Scene::new(&format!("{fallback}[names.www]\npools = [\"web\"]\nfallback = \"last\"\n"));
+    assert_eq!(scene.ask("www", A, "10.1.7.0/24").data().len(), 2);
+    scene.order("drain name:www.example.com");
+    assert_eq!(scene.ask("www", A, "10.1.7.0/24").data().len(), 1);
+}
+
+#[test]
+fn pools_that_answer_together_pick_each_for_itself() {
+    let mut scene = Scene::new(&format!("{MIXED}[names.www]\npools = [\"mixed\"]\nsteer = []\n"));
+    let mut firsts = std::collections::HashMap::new();
+    for _ in 0..400 {
+        let data = scene.ask("www", A, "").data();
+        assert_eq!(data.iter().filter(|address| address.starts_with("198.51.100.")).count(), 1, "{data:?}");
+        assert_eq!(data.len(), 4);
+        *firsts.entry(data[0].clone()).or_insert(0) += 1;
+    }
+    assert_eq!([11, 12, 13].map(|n| firsts[&format!("192.0.2.{n}")]), [100; 3], "they take turns");
+    // What the name says counts for all of its pools.
+    for (keys, lengths) in [
+        ("pick = \"rotate\"\n", [2, 3]),
+        ("pick = \"weighted\"\n", [1, 1]),
+        ("answers = 2\n", [2, 2]),
+        ("pick = \"weighted\"\nanswers = 3\n", [2, 3]),
+    ] {
+        let mut scene = Scene::new(&format!("{MIXED}[names.www]\npools = [\"mixed\"]\n{keys}"));
+        let asked = ["10.1.7.0/24", "10.2.7.0/24"].map(|client| scene.ask("www", A, client).data().len());
+        assert_eq!(asked, lengths, "{keys}");
+    }
+}
+
+/// RFC 2181, section 5: no record stands in an RRset twice.
+#[test]
+fn an_address_that_several_pools_hold_is_answered_once() {
+    let pools = "[pools.one]\ndatacenter = \"fra\"\nmonitor = \"web\"\nendpoints = [\"192.0.2.21\", \"192.0.2.22\", \"2001:db8::21\"]\n\
+                 [pools.two]\ndatacenter = \"iad\"\nmonitor = \"web\"\n\
+                 endpoints = [\"192.0.2.23\", \"192.0.2.22\", \"192.0.2.24\", \"192.0.2.21\", \"192.0.2.25\", \"2001:db8::21\"]\n\
+                 [pools.three]\ndatacenter = \"sin\"\nmonitor = \"web\"\nendpoints = [\"192.0.2.25\", \"192.0.2.22\", \"2001:db8::22\"]\n";
+    let all: Vec<String> = (21..26).map(|number| format!("192.0.2.{number}")).collect();
+    let name = "pools = [[\"one\", \"two\", \"three\"]]\n";
+    for keys in [
+        "steer = []\n",
+        "steer = [\"failover\"]\n",
+        "steer = [\"region\"]\ntake = 3\n",
+        "steer = []\npick = \"random\"\n",
+        "steer = []\npick = \"weighted\"\nanswers = 8\n",
+        "steer = []\npick = \"sticky\"\nanswers = 8\n",
+        "steer = []\npick = \"least-load\"\nanswers = 8\n",
+    ] {
+        let mut scene = Scene::new(&format!("{pools}[names.x]\n{name}{keys}https = {{}}\n"));
+        let replies: Vec<Vec<String>> = (0..5).map(|_| scene.ask("x", A, "").data()).collect();
+        for reply in &replies {
+            let mut sorted = reply.clone();
+            sorted.sort_unstable();
+            assert_eq!(sorted, all, "{keys}");
+        }
+        if !keys.contains("pick") {
+            let mut firsts: Vec<&String> = replies.iter().map(|reply| &reply[0]).collect();
+            firsts.sort_unstable();
+            assert_eq!(firsts, all.iter().collect::<Vec<_>>(), "{keys}: each is first once");
+        }
+        assert_eq!(scene.ask("x", AAAA, "").sorted(), ["2001:db8::21", "2001:db8::22"], "{keys}");
+        // The hints, and the addresses that come along with them.
+        let https = scene.ask("x", HTTPS, "");
+        let mut additional = https.additionals();
+        additional.sort_unstable();
+        additional.dedup();
+        assert_eq!(additional.len(), 7, "{keys}: {additional:?}");
+        let text = https.data()[0].clone();
+        assert!((21..26).all(|n| text.matches(&format!("192.0.2.{n}")).count() == 1), "{keys}: {text}");
+        scene.down(&["192.0.2.22"]);
+        assert_eq!(scene.ask("x", A, "").data().len(), 4, "{keys}");
+    }
 }
 
 #[test]

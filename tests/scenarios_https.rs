@@ -66,6 +66,17 @@ fn a_family_that_is_down_at_the_place_is_hinted_at_elsewhere_as_aaaa_would_be() 
 }
 
 #[test]
+fn a_family_that_is_down_everywhere_has_no_hint_while_the_other_one_is_well() {
+    let sorry = "[pools.sorry]\nendpoints = [\"192.0.2.99\", \"2001:db8::99\"]\n";
+    let mut scene = Scene::new(&format!(
+        "{sorry}[names.www]\npools = [\"web\"]\nhttps = {{ alpn = [\"h2\"] }}\nfallback = \"sorry\"\n"
+    ));
+    scene.down(&[FRA_V6, "2001:db8:a::1"]);
+    let reply = scene.ask("www", HTTPS, EUROPE);
+    assert_eq!((sorted(v4(&reply)), v6(&reply)), (FRA.map(str::to_owned).to_vec(), vec![]));
+}
+
+#[test]
 fn answers_cuts_each_family_and_both_take_turns() {
     let pool = "[pools.many]\nendpoints = [\"192.0.2.11\", \"192.0.2.12\", \"192.0.2.13\", \"2001:db8::11\", \"2001:db8::12\", \"2001:db8::13\"]\n";
     let name = "[names.many]\npools = [\"many\"]\nsteer = []\nanswers = 2\nhttps = {}\n";

@@ -24,11 +24,11 @@ const CLIENTS: u32 = 100_000;
 
 /// What each of many clients is answered: the last octet of the only address.
 fn choices(scene: &mut Scene, name: &str) -> Vec<u8> {
-    let mut query = scene::query(name, A, "10.0.0.0/24").to_vec().unwrap();
-    let at = query.windows(7).position(|octets| octets == [0, 1, 24, 0, 10, 0, 0]).unwrap() + 4;
+    let mut query = scene::query(name, A, "60.0.0.0/24").to_vec().unwrap();
+    let at = query.windows(7).position(|octets| octets == [0, 1, 24, 0, 60, 0, 0]).unwrap() + 4;
     let ask = |number: u32| {
-        // 10.0.0.0/8 and its neighbours: more than 65,536 networks.
-        query[at..at + 3].copy_from_slice(&((0x0a_0000 + number).to_be_bytes()[1..]));
+        // 60.0.0.0/8 and its neighbours: more than 65,536 networks.
+        query[at..at + 3].copy_from_slice(&((0x3c_0000 + number).to_be_bytes()[1..]));
         let octets = scene.octets(Ipv4Addr::LOCALHOST.into(), &query, truenorth::answer::Transport::Udp).unwrap();
         assert_eq!(octets[6..8], [0, 1], "one record");
         // Header, question with a name of so many octets, and a record: its address ends it.
@@ -102,7 +102,7 @@ fn when_an_endpoint_leaves_only_its_clients_move() {
         assert_about(share(before.iter(), place), expected);
     }
     // The second is the one that would be first without the first.
-    let client = "10.0.7.0/24";
+    let client = "60.0.7.0/24";
     let two = scene.ask("two", A, client).data();
     assert_eq!(scene.ask("two", A, client).data(), two, "in the same order each time");
     scene.down(&[&two[0]]);
@@ -124,7 +124,7 @@ fn when_an_endpoint_leaves_only_its_clients_move() {
 fn names_are_hashed_apart_and_a_weight_of_0_waits() {
     let names = "[names.www]\npools = [\"web\"]\nsteer = [\"sticky\"]\n[names.\"*.apps\"]\npools = [{ pool = \"web/dc1\", weight = 0 }, \"web/dc2\", \"web/dc3\"]\nsteer = [\"sticky\"]\n";
     let mut scene = Scene::of_zone(&ten(names));
-    let ask = |scene: &mut Scene, name: &str, third: u8| scene.ask(name, A, &format!("10.0.{third}.0/24")).data();
+    let ask = |scene: &mut Scene, name: &str, third: u8| scene.ask(name, A, &format!("60.0.{third}.0/24")).data();
     let differ = (0..100).filter(|&third| ask(&mut scene, "a.apps", third) != ask(&mut scene, "b.apps", third)).count();
     assert!((30..70).contains(&differ), "half of them: {differ}");
     assert!((0..100).all(|third| ask(&mut scene, "A.Apps", third) == ask(&mut scene, "a.apps", third)));
@@ -144,7 +144,7 @@ fn a_and_aaaa_and_https_agree_where_a_draw_for_each_query_would_not() {
     let names = "[names.sticky]\npools = [\"web\"]\nsteer = [\"region\", \"sticky\"]\nhttps = {}\n[names.weight]\npools = [\"web\"]\nsteer = [\"weight\"]\n";
     let zone = ten(names).replace("[soa]", "[regions.default]\nprefer = [[\"dc1\", \"dc2\", \"dc3\"]]\n[soa]");
     let mut scene = Scene::of_zone(&zone);
-    let clients: Vec<String> = (0..120).map(|number| format!("10.0.{number}.0/24")).collect();
+    let clients: Vec<String> = (0..120).map(|number| format!("60.0.{number}.0/24")).collect();
     assert!(clients.iter().all(|client| is_one_place(&mut scene, "sticky", client)));
     assert!(!clients.iter().all(|client| is_one_place(&mut scene, "weight", client)));
     let places: HashSet<String> = clients.iter().map(|client| scene.ask("sticky", A, client).data().concat()).collect();
@@ -179,9 +179,9 @@ fn the_scope_is_the_longer_of_the_rankings_and_the_prefix_that_is_hashed_whateve
         ("default", "2001:db8:1::/56", 56),
         ("default", "2002:a01:700::/40", 40),
         ("alias", "10.1.7.0/24", 24),
-        // The region's /16 is longer than 12, the default region's run around 10.64.0.0 shorter.
+        // The region's /16 is longer than 12, the default region's run around 60.64.0.0 shorter.
         ("coarse", "10.1.7.0/24", 16),
-        ("coarse", "10.64.0.0/24", 12),
+        ("coarse", "60.64.0.0/24", 12),
         ("coarse", "2001:db8:1::/56", 48),
         ("coarse", "2400::/56", 32),
         ("none", "10.1.7.0/24", 0),
@@ -203,16 +203,16 @@ fn the_scope_is_the_longer_of_the_rankings_and_the_prefix_that_is_hashed_whateve
 fn what_is_known_of_a_client_is_hashed_its_lowest_address() {
     let mut scene = Scene::of_zone(&ten("[names.www]\npools = [\"web\"]\nsteer = [\"sticky\"]\n"));
     for second in 0..20 {
-        let known = scene.ask("www", A, &format!("10.{second}.0.0/16"));
-        let lowest = scene.ask("www", A, &format!("10.{second}.0.0/24"));
+        let known = scene.ask("www", A, &format!("60.{second}.0.0/16"));
+        let lowest = scene.ask("www", A, &format!("60.{second}.0.0/24"));
         assert_eq!((known.data(), known.scope()), (lowest.data(), Some(24)));
     }
     // Without the option it is the source, cut as any.
     let query = scene::query("www", A, "").to_vec().unwrap();
     for last in [1, 77, 255] {
-        let source = Ipv4Addr::new(10, 3, 0, last).into();
+        let source = Ipv4Addr::new(60, 3, 0, last).into();
         let reply = scene.send_from(source, &query, truenorth::answer::Transport::Udp).unwrap();
-        assert_eq!(reply.data(), scene.ask("www", A, "10.3.0.0/24").data());
+        assert_eq!(reply.data(), scene.ask("www", A, "60.3.0.0/24").data());
     }
 }
 
@@ -283,7 +283,7 @@ fn a_sticky_chain_has_a_sticky_spare() {
     let mut scene = Scene::of_zone(&ten(name).replace("[soa]", "[regions.default]\nprefer = [\"dc7\"]\n[soa]"));
     let mut spares = HashSet::new();
     for number in 0..60 {
-        let client = format!("10.0.{number}.0/24");
+        let client = format!("60.0.{number}.0/24");
         let [a, aaaa] = [A, AAAA].map(|rtype| {
             let data = scene.ask("www", rtype, &client).sorted();
             data.iter().map(|address| address.rsplit(['.', ':']).next().unwrap().to_owned()).collect::<HashSet<_>>()

@@ -10,11 +10,13 @@ use ipnet::IpNet;
 use proptest::prelude::*;
 use truenorth::answer::Client;
 use truenorth::geo::{
-    Bits, ClientMatch, Continent, Coordinates, CountryCode, Location, Locations, Prefix, Region, Regions, nest,
+    Bits, Caps, ClientMatch, Continent, Coordinates, CountryCode, Location, Locations, Prefix, Region, Regions, nest,
 };
 use truenorth::latency::{MIN_SAMPLES, Rtt, Sample, Table, Tolerance, Vantages, Widths};
 use truenorth::snapshot::{Ecs, Rule};
-use truenorth::steering::{self, AllDown, Course, Criteria, Criterion, Draw, HashKey, Map, Pick, Ranking, RegionTiers};
+use truenorth::steering::{
+    self, AllDown, Course, Criteria, Criterion, Draw, Ground, HashKey, Map, Pick, Ranking, RegionTiers,
+};
 
 /// Slots that rankings order.
 const SLOTS: u8 = 4;
@@ -225,11 +227,13 @@ impl Draft {
         table
     }
 
-    fn world(&self) -> Drawn {
+    /// The world of those who look at so many bits of a network's address.
+    fn world(&self, caps: Caps) -> Drawn {
         let (locations, criteria) = (self.locations(), self.criteria());
         let (table, sites) = (self.table(&locations), self.sites());
         let vantages = Vantages::new(table.clone(), sites.clone(), &locations);
-        let map = Map::build(criteria.clone(), &locations, Some(&vantages));
+        let ground = Ground { locations: &locations, vantages: Some(&vantages), caps };
+        let map = Map::build(criteria.clone(), None, ground);
         Drawn { locations, criteria, table, sites, map: Arc::new(map) }
     }
 }
@@ -255,8 +259,9 @@ fn rule(map: Arc<Map>, sticky: Option<[u8; 2]>) -> Rule {
         pools: (0..u32::from(SLOTS)).collect(),
         map,
         course,
-        pick: Pick::Rotate,
-        answers: 1,
+        pick: Some(Pick::Rotate),
+        answers: Some(1),
+        shares_addresses: false,
         sticky,
         load: None,
         fallback: None,
@@ -303,13 +308,19 @@ fn hold<B: Bits>(
     for other in inside.chain([here.without(mask), here.with(mask)]) {
         prop_assert_eq!(rule.place(address(other)), placement);
         prop_assert_eq!(placement.ranking, &world.by_definition(address(other)));
-        prop_assert_eq!(key(other), key(here));
+        // Who tells no place is not hashed by its network.
+        if !placement.is_unnamed {
+            prop_assert_eq!(key(other), key(here));
+        }
     }
     if placement.scope > 0 {
         // The half that one bit less would add holds an address with another ranking: the run's edge lies there; or one with
         // another hash.
         let wider = B::host_mask(placement.scope - 1);
-        let differs = |other: B| rule.place(address(other)).ranking != placement.ranking || key(other) != key(here);
+        let differs = |other: B| {
+            let beside = rule.place(address(other));
+            (beside.ranking, beside.is_unnamed) != (placement.ranking, placement.is_unnamed) || key(other) != key(here)
+        };
         let (first, last) = (here.without(wider), here.with(wider));
         let mut beside = edges(address, &rule.map, first, last);
         beside.push(last);
@@ -342,7 +353,7 @@ proptest! {
         v4 in proptest::collection::vec(any_v4(), 6),
         v6 in proptest::collection::vec(any_v6(), 6),
     ) {
-        let world = draft.world();
+        let world = draft.world(Caps::NONE);
         let rule = rule(world.map.clone(), sticky.map(|(v4, v6)| [v4, v6]));
         for &here in &v4 {
             hold(|number| Ipv4Addr::from_bits(number).into(), &world, &rule, here, &v4)?;
@@ -362,19 +373,38 @@ proptest! {
     ) {
         // A configuration with a longer one is refused.
         let sticky = sticky.map(|length| [length.min(cap), 0]);
-        let rule = rule(draft.world().map, sticky);
         let ecs = Ecs { max_source_v4: cap, ..Ecs::default() };
+        let world = draft.world(ecs.caps());
+        let rule = rule(world.map.clone(), sticky);
         let client = |number| Client::of_network(&ecs, Ipv4Addr::from_bits(number).into(), 32);
         let placement = rule.place(client(here).address);
         let told = client(here).scope(placement.scope);
         prop_assert!(told <= cap);
+        prop_assert_eq!(placement.ranking, &world.by_definition(client(here).address));
+        // A packet's source is looked up with all of its bits.
+        prop_assert_eq!(rule.map.ranking_of_host(Ipv4Addr::from_bits(here).into()), &world.by_definition(Ipv4Addr::from_bits(here).into()));
         // All that share the told prefix, cut as this server cuts, are answered alike.
         let mask = u32::host_mask(told);
         for other in others {
             let other = here.without(mask).with(other.without(!mask));
             prop_assert_eq!(rule.place(client(other).address).ranking, placement.ranking);
             let key = |number| rule.client_key(client(number).address, NAME);
-            prop_assert_eq!(key(other), key(here));
+            if !placement.is_unnamed {
+                prop_assert_eq!(key(other), key(here));
+            }
+        }
+        // Networks of this length alone can be asked for, so the scope is no narrower than their rankings make it.
+        if told > 0 && told < cap && sticky.is_none_or(|[length, _]| length < told) {
+            let wider = u32::host_mask(told - 1);
+            let (first, last) = (here.without(wider), here.with(wider));
+            let steps = 1_u64 << (u32::from(cap) - u32::from(told - 1)).min(12);
+            let step = (u64::from(last - first) + 1) / steps;
+            let exact = steps == 1 << (cap - (told - 1));
+            let differs = |number: u64| {
+                let other = rule.place(client(first + (number * step) as u32).address);
+                (other.ranking, other.is_unnamed) != (placement.ranking, placement.is_unnamed)
+            };
+            prop_assert!(!exact || (0..steps).any(differs), "/{told} is too narrow");
         }
     }
 }

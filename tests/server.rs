@@ -243,13 +243,15 @@ mod tcp {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn an_idle_connection_is_closed() {
-        let server = start(TcpLimits { idle: SHORT, ..limits() });
+        // Long enough for a busy machine to ask in time.
+        let idle = 10 * SHORT;
+        let server = start(TcpLimits { idle, ..limits() });
         let mut stream = connect(server.address());
-        std::thread::sleep(SHORT / 2);
+        std::thread::sleep(idle / 2);
         let asked = Instant::now();
         ask_tcp(&mut stream, &query("ns1", RecordType::A));
         assert_closed(&mut stream);
-        assert!(asked.elapsed() >= SHORT);
+        assert!(asked.elapsed() >= idle);
         server.stop().await;
     }
 
@@ -289,7 +291,7 @@ mod tcp {
         let mut idle: Vec<_> = (0..300).map(|_| connect(server.address())).collect();
         let started = Instant::now();
         ask_tcp(&mut connect(server.address()), &ask);
-        assert!(started.elapsed() < Duration::from_secs(1));
+        assert!(started.elapsed() < PATIENCE / 2, "{:?}", started.elapsed());
         // The first ones had to go; the last ones stay, and so does the other client.
         assert_closed(&mut idle[0]);
         ask_tcp(idle.last_mut().unwrap(), &ask);

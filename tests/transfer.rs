@@ -76,7 +76,7 @@ fn files(server: &str, serial: u32, hosts: usize) -> Files {
 
 fn snapshot(server: &str, serial: u32, hosts: usize) -> Arc<Snapshot> {
     let files = files(server, serial, hosts);
-    let config = config::load(&files.path("truenorth.toml"), &|_| None);
+    let config = config::load(&files.path("truenorth.toml"), &truenorth::disk::Disk::new(), &|_| None);
     let world = config.unwrap_or_else(|faults| panic!("{}", faults.render(false))).world;
     let blueprint = Blueprint::compile(world, Arc::new(Locations::unknown()), None).unwrap();
     Arc::new(Snapshot::new(Arc::new(blueprint), |_, _| Standing::CALM, None))
@@ -184,7 +184,8 @@ async fn rfc5936_2_2_messages_are_bounded_and_hold_together() {
         assert!(message.to_vec().unwrap().len() < 0x5000);
     }
     assert_eq!(messages[0].queries, query.queries);
-    assert!(messages[0].edns.is_some());
+    // RFC 6891, section 6.1.1: each of them is a response to a request with an OPT record.
+    assert!(messages.iter().all(|message| message.edns.is_some()));
     let (first, last) = (&messages[0].answers[0], messages.last().unwrap().answers.last().unwrap());
     assert!(is_soa(first) && first == last);
     let count: usize = messages.iter().map(|message| message.answers.len()).sum();

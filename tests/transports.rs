@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use truenorth::server::{Bound, GRACE, TcpLimits};
 
 /// A time-out that a test waits for.
-const SHORT: Duration = Duration::from_millis(300);
+const SHORT: Duration = Duration::from_secs(1);
 
 /// What a newcomer waits at most, whatever others do.
 const AT_ONCE: Duration = Duration::from_secs(1);
@@ -238,6 +238,26 @@ mod doh {
         assert!(found.status == 200 && length > sound.len(), "{found:?}");
         let charset = format!("{POST};charset=x");
         assert_eq!(http(&mut stream, &charset, &sound).status, 200);
+        server.running.stop().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn rfc9112_3_2_http_1_1_without_a_host_is_a_bad_request() {
+        let server = Server::start(limits());
+        let target = get(&ns1());
+        let encoded = target.replace("/dns-query?dns=", "/dns%2Dquery?%64ns=");
+        for (head, status) in [
+            (format!("{target}\r\n\r\n"), 400),
+            (format!("{target}\r\nhost: {NAME}\r\nhost: {NAME}\r\n\r\n"), 400),
+            (format!("{target}\r\nhost: a b\r\n\r\n"), 400),
+            (format!("{}\r\n\r\n", target.replace("/dns", "https://ns1.example.com/dns")), 400),
+            (format!("{}\r\n\r\n", target.replace("HTTP/1.1", "HTTP/1.0")), 200),
+            (format!("{encoded}\r\nhost: {NAME}\r\n\r\n"), 200),
+        ] {
+            let mut stream = server.https();
+            stream.write_all(head.as_bytes()).unwrap();
+            assert_eq!(encrypted::read_response(&mut stream, false).status, status, "{head}");
+        }
         server.running.stop().await;
     }
 

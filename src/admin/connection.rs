@@ -18,6 +18,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixListener, UnixStream};
 use tokio::sync::watch;
+use tokio::task::yield_now;
 use tokio::time::{Sleep, sleep};
 
 use super::rooms::{Rooms, Visit};
@@ -80,6 +81,8 @@ pub(super) async fn accept<L: Listener>(
                 // Nobody in the hall is served yet, so there is a seat for everybody.
                 let Some(visit) = rooms.admit(client) else { continue };
                 tokio::spawn(converse(stream, routes.clone(), stopping.clone(), visit));
+                // In a burst each one has its head read, if that is there, before many others come behind it and it gives way.
+                yield_now().await;
             }
             // The client has gone already.
             Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}

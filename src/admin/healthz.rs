@@ -1,5 +1,6 @@
 //! `/healthz`: the node asks itself, as a resolver would, over UDP and TCP at each of its addresses. Who withdraws a route by
-//! it withdraws a node that does not answer, never one whose endpoints are down: those are for its answers to avoid.
+//! it withdraws a node that does not answer, or whose control is dead, so that its answers are those of a past world; never one
+//! whose endpoints are down: those are for its answers to avoid.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -195,7 +196,8 @@ pub(super) async fn get(State(office): State<Arc<Office>>) -> Response {
         let apex = snapshot.zones().first().map(|served| served.zone.apex().to_string());
         apex.and_then(|apex| Name::from_ascii(apex).ok())
     };
-    let failed = office.self_checks.failures(apex).await;
+    let mut failed = office.self_checks.failures(apex).await;
+    failed.extend(office.control.ailment());
     let ok = failed.is_empty();
     let status = if ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     json(status, report::to_json(&SelfCheck { ok, failed }))

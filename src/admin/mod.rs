@@ -51,6 +51,7 @@ use crate::report::Summary;
 use crate::seats::Seats;
 use crate::snapshot::Snapshot;
 use crate::store::Store;
+use crate::vital::Alarm;
 use gate::{Gate, Way};
 use healthz::SelfChecks;
 use refusal::Refusal;
@@ -75,7 +76,12 @@ const ORDERS: usize = 16;
 #[derive(Debug)]
 pub enum Order {
     /// Read all files again.
-    Reload(oneshot::Sender<Reloaded>),
+    Reload {
+        /// Whether a configuration without a zone is meant.
+        may_be_empty: bool,
+        /// Hears what became of it.
+        reply: oneshot::Sender<Reloaded>,
+    },
     /// Look at, or change, the TXT records that are set.
     Txt(TxtOrder, oneshot::Sender<Result<TxtDone, TxtError>>),
 }
@@ -175,6 +181,8 @@ pub struct Node {
     pub dropped: Arc<AtomicU64>,
     /// Connections that the admin server may have, about.
     pub connections: usize,
+    /// Told of listeners that end although nobody told them to.
+    pub alarm: Alarm,
 }
 
 /// A server that answers. Dropped, it stops as well, without waiting for it.
@@ -203,7 +211,7 @@ impl Bound {
     pub fn start(self, admin: &Admin, node: Node) -> io::Result<(Running, mpsc::Receiver<Order>)> {
         let (stopping, stop) = watch::channel(());
         let (orders, received) = mpsc::channel(ORDERS);
-        let Node { published, control, journal, dns, store, seats, dropped, connections } = node;
+        let Node { published, control, journal, dns, store, seats, dropped, connections, alarm } = node;
         let office = Arc::new(Office {
             published,
             control,
@@ -224,7 +232,8 @@ impl Bound {
             addresses.push(address);
             let listener = tokio::net::TcpListener::from_std(listener)?;
             let routes = routes::all(office.clone(), Way::Network);
-            tokio::spawn(connection::accept(listener, routes, over_tcp.clone(), stopping.subscribe()));
+            let accepting = connection::accept(listener, routes, over_tcp.clone(), stopping.subscribe());
+            tokio::spawn(alarm.part("a listener of the admin server").run(accepting));
         }
         let mut all = vec![over_tcp];
         let mut socket = None;
@@ -233,7 +242,8 @@ impl Bound {
             // Whoever fills the rooms of the network leaves the command's own alone.
             let rooms = Arc::new(Rooms::new(0));
             let routes = routes::all(office.clone(), Way::File);
-            tokio::spawn(connection::accept(listener, routes, rooms.clone(), stopping.subscribe()));
+            let accepting = connection::accept(listener, routes, rooms.clone(), stopping.subscribe());
+            tokio::spawn(alarm.part("the admin server's socket").run(accepting));
             all.push(rooms);
             socket = Some(file);
         }
@@ -305,7 +315,12 @@ async fn tell(all: Vec<Arc<Rooms>>, mut stopping: watch::Receiver<()>) {
     }
 }
 
-/// Seconds since 1970; a clock that stands before that is taken to stand there.
+/// Whole seconds since 1970.
 fn unix_time() -> u64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    since_epoch().as_secs()
+}
+
+/// The time since 1970; a clock that stands before that is taken to stand there.
+fn since_epoch() -> Duration {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }

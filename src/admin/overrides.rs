@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::refusal::{Refusal, json};
-use super::{Office, body, unix_time};
+use super::{Office, body, since_epoch, unix_time};
 use crate::config::parse_duration;
 use crate::overrides::{self, Order, Override, Selector, TargetPattern};
 use crate::report::{self, OverrideList, OverrideOrder, OverrideSelector, OverrideShape};
@@ -57,7 +57,7 @@ fn read_order(
     let lifetime = lifetime.map(|text| read_duration("for", &text)).transpose()?;
     let over = over.map(|text| read_duration("over", &text)).transpose()?;
     let from = from.map(Duration::from_secs);
-    let begin = from.unwrap_or_else(|| Duration::from_secs(unix_time()));
+    let begin = from.unwrap_or_else(since_epoch);
     let until = lifetime.map(|lifetime| begin.checked_add(lifetime).ok_or_else(|| Refusal::bad("`for` is too long")));
     Ok(Order {
         mode: mode.parse().map_err(|error: overrides::UnknownMode| Refusal::bad(format!("`mode`: {error}")))?,

@@ -100,7 +100,7 @@ fn read_said(PushShape { ok, failures, weight, reason, .. }: &PushShape) -> Resu
         if !(0.0..=100.0).contains(&percent) {
             return Err("`weight` is a share from 0 to 100 per cent".to_owned());
         }
-        Said::Good(Share::from_thousandths((percent * 10.0).round() as u16))
+        Said::Good(Share::from_part(percent / 100.0))
     } else {
         if weight.is_some() {
             return Err("`weight` is for what is `ok`".to_owned());

@@ -79,6 +79,10 @@ fn number(text: &str) -> Result<usize, String> {
     usize::from_str(text).map_err(|_| format!("`{text}` is no number"))
 }
 
+fn boolean(text: &str) -> Result<bool, String> {
+    bool::from_str(text).map_err(|_| format!("`{text}` is neither true nor false"))
+}
+
 /// `GET /v1/status?name=&pool=&limit=`.
 async fn status(State(office): State<Arc<Office>>, query: QueryPairs) -> Result<Response, Refusal> {
     let mut parameters = Parameters::new(query)?;
@@ -121,10 +125,13 @@ async fn explain(State(office): State<Arc<Office>>, query: QueryPairs) -> Result
     }
 }
 
-/// `POST /v1/reload`. The answer comes when the new configuration is served, or will not be.
-async fn reload(State(office): State<Arc<Office>>) -> Result<Response, Refusal> {
+/// `POST /v1/reload?allow_empty=`. The answer comes when the new configuration is served, or will not be.
+async fn reload(State(office): State<Arc<Office>>, query: QueryPairs) -> Result<Response, Refusal> {
+    let mut parameters = Parameters::new(query)?;
+    let may_be_empty = parameters.take("allow_empty", boolean)?.unwrap_or(false);
+    parameters.finish()?;
     let (reply, reloaded) = oneshot::channel();
-    office.order(Order::Reload(reply))?;
+    office.order(Order::Reload { may_be_empty, reply })?;
     match reloaded.await.map_err(|_| Refusal::stopping())? {
         Ok(Loaded { warnings, summary, served }) => {
             // Another configuration that comes meanwhile goes before it.

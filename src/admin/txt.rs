@@ -9,7 +9,7 @@ use axum::response::Response;
 use tokio::sync::oneshot;
 
 use super::refusal::{Refusal, json};
-use super::{Office, Order, TxtDone, TxtOrder, body, unix_time};
+use super::{Office, Order, TxtDone, TxtOrder, body, since_epoch, unix_time};
 use crate::config::parse_duration;
 use crate::control::{MAX_TXT_LIFETIME, TxtError, TxtValue};
 use crate::name::Name;
@@ -35,7 +35,9 @@ pub(super) async fn set(State(office): State<Arc<Office>>, request: Request) -> 
             whole.ok_or_else(|| Refusal::bad("`for` takes a duration from 1s to 168h, such as \"10m\""))?
         }
     };
-    obey(&office, TxtOrder::Set(name, value, unix_time() + lifetime.as_secs())).await
+    // Whole seconds, and none of them too early.
+    let until = (since_epoch() + lifetime).as_millis().div_ceil(1000) as u64;
+    obey(&office, TxtOrder::Set(name, value, until)).await
 }
 
 /// `DELETE /v1/txt` with `{"name": ..., "value": ...}`; without a value all of the name's go. What is not there is as good as

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::geo::Bits;
+use crate::geo::{Bits, Locations, Regions, local};
 use crate::snapshot::Ecs;
 use crate::wire::{ClientSubnet, Fold};
 
@@ -34,8 +34,13 @@ impl Client {
             Some(ClientSubnet { address: Some(address), source, .. }) if ecs.enabled && *source > 0 => {
                 Self::of_network(ecs, *address, *source)
             }
-            _ => Self { address: fold(source, 128).0, subnet: None },
+            _ => Self::of_host(source),
         }
+    }
+
+    /// The client with the address that a packet came from. Every bit of it counts.
+    pub fn of_host(source: IpAddr) -> Self {
+        Self { address: fold(source, u128::WIDTH).0, subnet: None }
     }
 
     /// The client with this address and all others that share its first `length` bits.
@@ -51,6 +56,12 @@ impl Client {
             IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits().without(u128::host_mask(length)))),
         };
         Self { address, subnet: Some(Subnet { length, max_scope, offset }) }
+    }
+
+    /// Whether Client Subnet told a network of [local space](local) that neither these locations nor these regions name: the packet's
+    /// source decides then.
+    pub fn tells_no_place(&self, locations: &Locations, regions: &Regions) -> bool {
+        self.subnet.is_some_and(|subnet| local::is_unnamed(self.address, subnet.max_scope, locations, regions))
     }
 
     /// The scope prefix length for an answer that holds on so many bits around the address.

@@ -2,6 +2,7 @@
 //!
 //! The hints are what A and AAAA would be answered with: one place for both families, drawn once where a draw decides.
 
+use super::Worker;
 use super::offer::{Chosen, Offer};
 use super::response::{Next, Response, Subject};
 use super::steered;
@@ -17,8 +18,7 @@ pub(super) fn answer<'s>(
     params: &'s SvcParams,
 ) -> Result<Next, Truncated> {
     let (rule, pools) = (plan.rule(), response.snapshot.pools());
-    let ranking = steered::rank(response, rule);
-    let key = rule.client_key(response.client.address, subject.key());
+    let (ranking, key) = steered::rank(response, rule, subject);
     // Both families see the same numbers, so that a draw comes to the same place.
     let numbers = response.worker.numbers();
     let choices = [Family::V4, Family::V6].map(|family| {
@@ -31,14 +31,14 @@ pub(super) fn answer<'s>(
     let ttl = plan.ttl(&choices[0]).min(plan.ttl(&choices[1]));
     let [v4, v6] = choices.each_ref().map(|choice| Chosen::of(choice, rule, pools));
     match v4.or(v6) {
-        Some(chosen) if chosen.is_cname() => return steered::cname(response, subject, &chosen.cname(key), ttl),
+        Some(chosen) if chosen.is_cname() => return steered::cname(response, subject, &chosen, key, ttl),
         Some(_) => {}
         None if choices[0].verdict == Verdict::Servfail => return Ok(Next::Done(Rcode::ServFail)),
         None => return response.negative(subject, Rcode::NoError, ttl),
     }
     let turn = response.turn(subject);
-    let v4 = v4.map(|chosen| Hints::new(chosen.v4(key), response, turn));
-    let v6 = v6.map(|chosen| Hints::new(chosen.v6(key), response, turn));
+    let v4 = v4.map(|chosen| Hints::new(chosen.v4(key, response.worker), response.worker, turn));
+    let v6 = v6.map(|chosen| Hints::new(chosen.v6(key, response.worker), response.worker, turn));
     let counts = (v4.as_ref().map_or(0, Hints::count), v6.as_ref().map_or(0, Hints::count));
     response.message.push_rrset(Section::Answer, |rrset| {
         rrset.fields(subject.owner, Rtype::HTTPS, ttl, params.length(counts.0, counts.1))?;
@@ -58,8 +58,8 @@ struct Hints<'s, const LENGTH: usize> {
 }
 
 impl<'s, const LENGTH: usize> Hints<'s, LENGTH> {
-    fn new(offer: Offer<'s, [u8; LENGTH]>, response: &mut Response<'_, 's>, turn: u32) -> Self {
-        let picks = offer.pick(response.worker, turn);
+    fn new(offer: Offer<'s, [u8; LENGTH]>, worker: &mut Worker, turn: u32) -> Self {
+        let picks = offer.pick(worker, turn);
         Self { offer, picks }
     }
 

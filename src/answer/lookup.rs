@@ -3,13 +3,16 @@
 use super::chain::Chain;
 use super::response::{Next, Response, Subject};
 use super::{reflect, steered};
-use crate::name::{MAX_NAME_LENGTH, Name, suffixes};
+use crate::name::{MAX_NAME_LENGTH, suffixes};
 use crate::snapshot::ServedZone;
 use crate::wire::{Owner, Rcode, RrsetWriter, Rtype, Section, Truncated};
-use crate::zone::{Found, Node, Rrset, Special};
+use crate::zone::{FIXED_FIELDS, Found, Node, Rrset, Special, Target};
 
 /// What ANY is answered with where there is no static RRset to give (RFC 8482, section 4.2).
 const HINFO_RFC8482: &[u8] = b"\x07RFC8482\x00";
+
+/// The name of the root in wire format.
+const ROOT: &[u8] = &[0];
 
 /// Seconds that it may be kept.
 const HINFO_TTL: u32 = 3600;
@@ -67,7 +70,8 @@ impl<'s> Response<'_, 's> {
     }
 
     fn node(&mut self, subject: &Subject<'s>, node: &'s Node) -> Result<Next, Truncated> {
-        if let Some(cname) = node.rrset(Rtype::CNAME).filter(|_| !matches!(self.rtype, Rtype::CNAME | Rtype::ANY)) {
+        let stays = matches!(self.rtype, Rtype::CNAME | Rtype::ANY) || self.rtype.stands_beside_cname();
+        if let Some(cname) = node.rrset(Rtype::CNAME).filter(|_| !stays) {
             return self.cname(subject, cname);
         }
         match node.special() {
@@ -85,20 +89,40 @@ impl<'s> Response<'_, 's> {
         let Some(rrset) = node.rrset(self.rtype) else {
             return self.negative(subject, Rcode::NoError, u32::MAX);
         };
-        self.push(Section::Answer, subject.owner, subject.apex, rrset, rrset.ttl())?;
-        if matches!(self.rtype, Rtype::NS | Rtype::MX | Rtype::SRV) {
-            for target in rrset.targets() {
-                // Addresses of nameservers, mail hosts and services save a question; nothing is lost without them.
-                let _ = self.push_addresses(subject, target);
-            }
+        let pushed = self.push(Section::Answer, subject.owner, subject.apex, rrset, u32::MAX)?;
+        if self.rtype.is_service_binding() {
+            self.push_service_targets(subject, rrset, pushed.start);
+        } else if self.rtype.has_additional() {
+            self.push_additional(subject, rrset, pushed.start);
         }
         Ok(Next::Done(Rcode::NoError))
     }
 
+    /// RFC 9460, section 4.1: "authoritative DNS servers SHOULD return A, AAAA, and SVCB RRs in the Additional section for any
+    /// TargetNames that are in the zone."
+    fn push_service_targets(&mut self, subject: &Subject<'s>, rrset: &'s Rrset, start: usize) {
+        for target in rrset.targets() {
+            // A TargetName of "." is the owner, and in AliasMode that there is no service (sections 2.5.1 and 2.5.2).
+            if target.name.as_wire() == ROOT {
+                if rrset.records().nth(target.record).is_some_and(|(record, _)| !is_alias(record)) {
+                    let _ = self.push_addresses(subject, subject.key(), Some(subject.owner));
+                }
+                continue;
+            }
+            let name = target.name.as_wire();
+            let owner = Owner::at(start + rrset.target_offset(target));
+            let node = subject.zone.zone.node_or_wildcard(name).filter(|_| name != subject.key());
+            if let Some(further) = node.and_then(|node| node.rrset(self.rtype)) {
+                let _ = self.push_additional_rrset(subject, name, owner, further);
+            }
+            let _ = self.push_addresses(subject, name, owner);
+        }
+    }
+
     /// A CNAME record, and on to its target.
     fn cname(&mut self, subject: &Subject<'s>, cname: &'s Rrset) -> Result<Next, Truncated> {
-        let target = self.push(Section::Answer, subject.owner, subject.apex, cname, cname.ttl())?;
-        Ok(target.map_or(Next::Done(Rcode::NoError), Next::Follow))
+        let pushed = self.push(Section::Answer, subject.owner, subject.apex, cname, u32::MAX)?;
+        Ok(pushed.rdata.map_or(Next::Done(Rcode::NoError), Next::Follow))
     }
 
     /// A DNAME record, whose owner has `length` octets, and the CNAME record that it makes for the subject (RFC 6672,
@@ -110,11 +134,13 @@ impl<'s> Response<'_, 's> {
         length: usize,
         is_given: bool,
     ) -> Result<Next, Truncated> {
-        let Some(target) = dname.targets().first() else { return Ok(Next::Done(Rcode::ServFail)) };
+        let Some(target) = dname.targets().first().map(|target| &target.name) else {
+            return Ok(Next::Done(Rcode::ServFail));
+        };
         let prefix = subject.key().len() - length;
         if !is_given {
             let owner = self.message.ancestor(subject.owner, prefix);
-            self.push(Section::Answer, owner, subject.apex, dname, dname.ttl())?;
+            self.push(Section::Answer, owner, subject.apex, dname, u32::MAX)?;
         } else if suffixes(target.as_wire()).any(|suffix| suffix == &subject.key()[prefix..]) {
             // It redirects to names below itself, each longer than the one before: a loop that never closes.
             return Ok(Next::Done(Rcode::NoError));
@@ -132,7 +158,7 @@ impl<'s> Response<'_, 's> {
     /// ANY gets one RRset, as RFC 8482, section 4.1, allows.
     fn any(&mut self, subject: &Subject<'s>, node: &'s Node) -> Result<Next, Truncated> {
         match (node.rrsets().first(), node.special()) {
-            (Some(rrset), _) => _ = self.push(Section::Answer, subject.owner, subject.apex, rrset, rrset.ttl())?,
+            (Some(rrset), _) => _ = self.push(Section::Answer, subject.owner, subject.apex, rrset, u32::MAX)?,
             (None, Special::None) => return self.negative(subject, Rcode::NoError, u32::MAX),
             (None, Special::Steered(..) | Special::Reflect) => self.message.push_rrset(Section::Answer, |rrset| {
                 rrset.record(subject.owner, Rtype::HINFO, HINFO_TTL, HINFO_RFC8482)
@@ -144,16 +170,22 @@ impl<'s> Response<'_, 's> {
     /// A referral to the nameservers of a cut, whose name has `length` octets.
     fn refer(&mut self, subject: &Subject<'s>, nameservers: &'s Rrset, length: usize) -> Result<Next, Truncated> {
         let cut = self.message.ancestor(subject.owner, subject.key().len() - length);
-        self.push(Section::Authority, cut, subject.apex, nameservers, nameservers.ttl())?;
+        let start = self.push(Section::Authority, cut, subject.apex, nameservers, u32::MAX)?.start;
         let cut = &subject.key()[subject.key().len() - length..];
-        let is_in_domain = |name: &&Name| suffixes(name.as_wire()).any(|suffix| suffix == cut);
+        let is_in_domain = |target: &&Target| suffixes(target.name.as_wire()).any(|suffix| suffix == cut);
+        let place = |target: &Target| Owner::at(start + nameservers.target_offset(target));
         // RFC 9471, section 3.1: in-domain glue must fit, or TC is set; so it comes first.
         for target in nameservers.targets().iter().filter(is_in_domain) {
-            self.push_addresses(subject, target)?;
+            self.push_addresses(subject, target.name.as_wire(), place(target))?;
         }
         for target in nameservers.targets().iter().filter(|target| !is_in_domain(target)) {
-            let _ = self.push_addresses(subject, target);
+            let _ = self.push_addresses(subject, target.name.as_wire(), place(target));
         }
         Ok(Next::Done(Rcode::NoError))
     }
+}
+
+/// Whether a rendered SVCB record is in AliasMode: its SvcPriority is 0 (RFC 9460, section 2.4.1).
+fn is_alias(record: &[u8]) -> bool {
+    record[FIXED_FIELDS..].starts_with(&[0; 2])
 }

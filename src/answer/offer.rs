@@ -1,8 +1,10 @@
 //! What could be handed out once a place is chosen, and which of it is.
 
+use std::iter;
 use std::sync::Arc;
 
 use super::Worker;
+use crate::health::Share;
 use crate::name::Name;
 use crate::snapshot::{Choice, Kind, Lists, MAX_POOLS, Member, Pool, PoolId, Rule, Selection, Verdict};
 use crate::steering::{HashKey, Pick, Picks, Set};
@@ -39,82 +41,175 @@ impl<'s> Chosen<'s> {
     }
 
     /// Its IPv4 addresses, for a client with this key.
-    pub(super) fn v4(&self, key: Option<HashKey>) -> Offer<'s, [u8; 4]> {
-        Offer::new(self, key, self.kinds().filter_map(Kind::v4))
+    pub(super) fn v4(&self, key: Option<HashKey>, worker: &mut Worker) -> Offer<'s, [u8; 4]> {
+        Offer::new(self, key, self.kinds().filter_map(Kind::v4), worker)
     }
 
     /// Its IPv6 addresses.
-    pub(super) fn v6(&self, key: Option<HashKey>) -> Offer<'s, [u8; 16]> {
-        Offer::new(self, key, self.kinds().filter_map(Kind::v6))
+    pub(super) fn v6(&self, key: Option<HashKey>, worker: &mut Worker) -> Offer<'s, [u8; 16]> {
+        Offer::new(self, key, self.kinds().filter_map(Kind::v6), worker)
     }
 
     /// Its canonical names, of which one is given at most.
-    pub(super) fn cname(&self, key: Option<HashKey>) -> Offer<'s, Name> {
-        Offer::new(self, key, self.kinds().filter_map(Kind::cname))
+    pub(super) fn cname(&self, key: Option<HashKey>, worker: &mut Worker) -> Offer<'s, Name> {
+        Offer::new(self, key, self.kinds().filter_map(Kind::cname), worker)
     }
 }
 
-/// Everything that could be handed out: the members of the chosen pools, one pool behind the other.
-pub(super) struct Offer<'s, T> {
-    rule: &'s Rule,
-    key: Option<HashKey>,
-    first: &'s [Member<T>],
-    /// Those of further pools. One alone answers mostly, and room for all of them takes longer to clear than to fill.
-    more: Option<[&'s [Member<T>]; MAX_POOLS]>,
-    count: usize,
-    /// Whether some keep only a share of their clients.
+/// Members of one pool that stand side by side.
+struct Run<'s, T> {
+    members: &'s [Member<T>],
+    /// Whether some keep only a share of their clients, and that is still to be looked at.
     is_degraded: bool,
 }
 
+/// Everything that could be handed out: the members of the chosen pools, one pool behind the other, and no value twice (RFC 2181,
+/// section 5).
+///
+/// Where the operator leaves it to the pools what picks and several answer together, each picks for itself: one whose weights
+/// differ gives one member, drawn by weight, the others give all. What they give takes turns.
+pub(super) struct Offer<'s, T> {
+    key: Option<HashKey>,
+    pick: Pick,
+    answers: u16,
+    first: Run<'s, T>,
+    /// Those of further pools. One alone answers mostly, and room for all of them takes longer to clear than to fill.
+    more: Option<[Run<'s, T>; MAX_RUNS]>,
+    count: usize,
+}
+
+/// Runs at most: one for each pool, and as many again where members that another pool gives already stand between others.
+/// Beyond that there are more members than any answer holds, and what is left of them is left out.
+const MAX_RUNS: usize = 2 * MAX_POOLS;
+
+impl<T> Clone for Run<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Run<'_, T> {}
+
+impl<T> Run<'_, T> {
+    const EMPTY: Self = Self { members: &[], is_degraded: false };
+
+    fn share(&self, place: usize) -> u16 {
+        if self.is_degraded { self.members[place].share.thousandths() } else { Share::FULL.thousandths() }
+    }
+
+    /// Picks among its members alone.
+    fn pick(&self, pick: Pick, answers: u16, turn: u32, worker: &mut Worker) -> Picks {
+        let weight = |place: usize| self.members[place].weight_for(pick);
+        let draw = |below| worker.draw(below);
+        if self.is_degraded {
+            return Picks::degraded(pick, self.members.len(), answers, turn, weight, |place| self.share(place), draw);
+        }
+        Picks::new(pick, self.members.len(), answers, turn, weight, draw)
+    }
+
+    /// What a pool gives whose weights differ, where others answer beside it: one member, drawn by weight.
+    fn drawn(&self, worker: &mut Worker) -> Self {
+        let picks = self.pick(Pick::Weighted, 1, 0, worker);
+        let members = picks.iter().next().map_or(&[][..], |place| &self.members[place..=place]);
+        // Its share has counted.
+        Self { members, is_degraded: false }
+    }
+}
+
 impl<'s, T: Clone + PartialEq> Offer<'s, T> {
-    fn new(chosen: &Chosen<'s>, key: Option<HashKey>, pools: impl Iterator<Item = &'s Lists<T>>) -> Self {
-        let (mut count, mut is_degraded) = (0, false);
-        let mut lists = pools.map(|pool| {
-            let list = pool.select(chosen.selection);
-            count += list.len();
-            is_degraded |= pool.is_degraded();
-            list
-        });
-        let first = lists.next().unwrap_or_default();
-        let more = lists.next().map(|second| {
-            let mut more: [&[_]; MAX_POOLS] = [&[]; MAX_POOLS];
-            more[0] = second;
-            more[1..].iter_mut().zip(&mut lists).for_each(|(to, list)| *to = list);
-            more
-        });
-        Self { rule: chosen.rule, key, first, more, count, is_degraded }
+    fn new(
+        chosen: &Chosen<'s>,
+        key: Option<HashKey>,
+        mut pools: impl Iterator<Item = &'s Lists<T>>,
+        worker: &mut Worker,
+    ) -> Self {
+        let run = |pool: &'s Lists<T>| Run { members: pool.select(chosen.selection), is_degraded: pool.is_degraded() };
+        let (first, second) = (pools.next(), pools.next());
+        let weighs = first.is_some_and(Lists::weighs);
+        let first_run = first.map_or(Run::EMPTY, run);
+        let Some(second) = second else {
+            let (pick, answers) = chosen.rule.pick(weighs);
+            return Self { key, pick, answers, first: first_run, more: None, count: first_run.members.len() };
+        };
+        let mut given = |pool: &'s Lists<T>| {
+            let draws = chosen.rule.pick.is_none() && pool.weighs();
+            if draws { run(pool).drawn(worker) } else { run(pool) }
+        };
+        let (pick, answers) = chosen.rule.pick(false);
+        let first = first.map_or(Run::EMPTY, &mut given);
+        let mut offer = Self { key, pick, answers, first, more: None, count: first.members.len() };
+        let mut more = [Run::EMPTY; MAX_RUNS];
+        let mut used = 0;
+        for pool in iter::once(second).chain(pools) {
+            let run = given(pool);
+            if chosen.rule.shares_addresses {
+                used = offer.add_new(run, &mut more, used);
+            } else {
+                more[used] = run;
+                used += 1;
+                offer.count += run.members.len();
+            }
+        }
+        offer.more = Some(more);
+        offer
+    }
+
+    /// Adds those members of a run whose values are not on offer yet, as runs. Gives how many runs are used then.
+    fn add_new(&mut self, run: Run<'s, T>, more: &mut [Run<'s, T>; MAX_RUNS], used: usize) -> usize {
+        let (known, free) = more.split_at_mut(used);
+        let first = self.first;
+        let is_new = |member: &Member<T>| {
+            let mut known = iter::once(&first).chain(&*known).flat_map(|run| run.members);
+            !known.any(|other| other.value == member.value)
+        };
+        let mut added = 0;
+        // What stands side by side and is all new, or all known.
+        for members in run.members.chunk_by(|one, next| is_new(one) == is_new(next)) {
+            if added < free.len() && is_new(&members[0]) {
+                free[added] = Run { members, ..run };
+                added += 1;
+                self.count += members.len();
+            }
+        }
+        used + added
     }
 
     /// The member in this place.
     pub(super) fn get(&self, place: usize) -> &'s Member<T> {
-        if let Some(member) = self.first.get(place) {
-            return member;
-        }
-        let mut place = place - self.first.len();
-        let mut lists = self.more.iter().flatten();
+        let (run, place) = self.run(place);
+        &run.members[place]
+    }
+
+    /// The run that holds the member in this place, and its place there.
+    fn run(&self, mut place: usize) -> (&Run<'s, T>, usize) {
+        let mut runs = iter::once(&self.first).chain(self.more.iter().flatten());
         loop {
-            let list = lists.next().expect("a place is below the count");
-            match list.get(place) {
-                Some(member) => return member,
-                None => place -= list.len(),
+            let run = runs.next().expect("a place is below the count");
+            match place.checked_sub(run.members.len()) {
+                Some(behind) => place = behind,
+                None => return (run, place),
             }
         }
     }
 
-    /// The places of those that are handed out. `turn` counts the answers to one asker.
+    /// The places of those that are handed out. `turn` is one more for each answer to one asker.
     pub(super) fn pick(&self, worker: &mut Worker, turn: u32) -> Picks {
-        let Rule { pick, answers, .. } = *self.rule;
+        let Self { pick, answers, .. } = *self;
+        let share = |place| {
+            let (run, place) = self.run(place);
+            run.share(place)
+        };
         if let Some(client) = self.key.filter(|_| pick == Pick::Sticky) {
             let candidate = |place| {
-                let Member { key, weight, share, .. } = self.get(place);
-                (*key, u32::from(*weight) * u32::from(share.thousandths()))
+                let Member { key, weight, .. } = self.get(place);
+                (*key, u32::from(*weight) * u32::from(share(place)))
             };
             return Picks::sticky(client, self.count, answers, candidate);
         }
+        let Some(more) = &self.more else { return self.first.pick(pick, answers, turn, worker) };
         let weight = |place| self.get(place).weight_for(pick);
         let draw = |below| worker.draw(below);
-        if self.is_degraded {
-            let share = |place| self.get(place).share.thousandths();
+        if self.first.is_degraded || more.iter().any(|run| run.is_degraded) {
             return Picks::degraded(pick, self.count, answers, turn, weight, share, draw);
         }
         Picks::new(pick, self.count, answers, turn, weight, draw)

@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write};
 
+use super::Client;
 use super::response::{Next, Response, Subject};
 use crate::geo::Regions;
 use crate::snapshot::World;
@@ -20,13 +21,18 @@ const MAX_STRING: usize = 255;
 pub(super) fn answer(response: &mut Response<'_, '_>, subject: &Subject<'_>) -> Result<Next, Truncated> {
     let client = response.client;
     let world = response.snapshot.world();
-    let location = response.snapshot.locations().look_up(client.address);
-    let regions = &subject.zone.regions;
-    let region = regions.of(client.address, &location);
+    let (locations, regions) = (response.snapshot.locations(), &subject.zone.regions);
+    let tells_no_place = client.tells_no_place(locations, regions);
+    let address = if tells_no_place { Client::of_host(response.asker.address).address } else { client.address };
+    let location = locations.look_up(address);
+    let region = regions.of(address, &location);
 
     let mut text = Strings::new();
     text.push(format_args!("source={}", response.asker.address));
     match client.subnet {
+        Some(subnet) if tells_no_place => {
+            text.push(format_args!("ecs={}/{} tells no place: source decides", client.address, subnet.length));
+        }
         Some(subnet) => text.push(format_args!("ecs={}/{}", client.address, subnet.length)),
         None => text.push(format_args!("ecs=none")),
     }

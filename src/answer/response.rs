@@ -60,7 +60,7 @@ impl<'s> Response<'_, 's> {
         Some(Subject { zone, owner: self.message.ancestor(owner, 0), apex, key, length })
     }
 
-    /// How many answers this asker had to this question before.
+    /// The turn of this asker for this question: one more than at its last answer.
     pub(super) fn turn(&mut self, subject: &Subject<'s>) -> u32 {
         self.worker.turn(self.asker.address, subject.key(), self.rtype)
     }
@@ -94,54 +94,91 @@ impl<'s> Response<'_, 's> {
     /// NXDOMAIN, or an empty answer: the SOA tells for how long (RFC 2308, section 3), but not longer than `ttl`.
     pub(super) fn negative(&mut self, subject: &Subject<'s>, rcode: Rcode, ttl: u32) -> Result<Next, Truncated> {
         let soa = subject.zone.zone.negative_soa();
-        self.push(Section::Authority, subject.apex, subject.apex, soa, soa.ttl().min(ttl))?;
+        self.push(Section::Authority, subject.apex, subject.apex, soa, ttl)?;
         Ok(Next::Done(rcode))
     }
 
-    /// The static addresses of a name in the subject's zone, in the additional section.
-    pub(super) fn push_addresses(&mut self, subject: &Subject<'s>, name: &Name) -> Result<(), Truncated> {
-        let Some(node) = subject.zone.zone.node(name.as_wire()) else { return Ok(()) };
-        let Some(labels) = below(name.as_wire(), subject.zone.zone.apex()) else { return Ok(()) };
+    /// The static addresses of the names that an RRset leads on to, as far as they are in the subject's zone, in the additional
+    /// section. The message holds the RRset from `start` on. Nothing is lost without them.
+    pub(super) fn push_additional(&mut self, subject: &Subject<'s>, rrset: &'s Rrset, start: usize) {
+        for target in rrset.targets() {
+            let _ = self.push_addresses(subject, target.name.as_wire(), Owner::at(start + rrset.target_offset(target)));
+        }
+    }
+
+    /// The static addresses of a name in wire format and lower case, if it is in the subject's zone, in the additional
+    /// section. The message holds the name there.
+    pub(super) fn push_addresses(
+        &mut self,
+        subject: &Subject<'s>,
+        name: &[u8],
+        owner: Option<Owner>,
+    ) -> Result<(), Truncated> {
+        let Some(node) = subject.zone.zone.node_or_wildcard(name) else { return Ok(()) };
         for rtype in [Rtype::A, Rtype::AAAA] {
             let Some(addresses) = node.rrset(rtype) else { continue };
-            self.message.push_rrset(Section::Additional, |rrset| {
-                let mut owner = None;
-                addresses.records().try_for_each(|(record, _)| {
-                    match owner {
-                        Some(owner) => rrset.owner(owner)?,
-                        None => owner = rrset.written_owner(labels, subject.apex)?,
-                    }
-                    rrset.octets(record)
-                })
-            })?;
+            self.push_additional_rrset(subject, name, owner, addresses)?;
         }
         Ok(())
     }
 
-    /// A static RRset with this owner and TTL, in a message that holds the zone's apex there. Gives where the RDATA of the
-    /// last record stands.
+    /// An RRset in the additional section, whose owner's place in the message is known unless it lies too far behind.
+    pub(super) fn push_additional_rrset(
+        &mut self,
+        subject: &Subject<'s>,
+        name: &[u8],
+        owner: Option<Owner>,
+        rrset: &Rrset,
+    ) -> Result<(), Truncated> {
+        let Some(labels) = below(name, subject.zone.zone.apex()) else { return Ok(()) };
+        self.message.push_rrset(Section::Additional, |writer| {
+            let mut owner = owner;
+            rrset.records().try_for_each(|(record, pointers)| {
+                match owner {
+                    Some(owner) => writer.owner(owner)?,
+                    None => owner = writer.written_owner(labels, subject.apex)?,
+                }
+                writer.octets(&record[..FIXED_FIELDS])?;
+                push_rdata(writer, record, pointers, subject.apex)
+            })
+        })
+    }
+
+    /// A static RRset with this owner in a message that holds the zone's apex there; no record lives longer than `most`
+    /// seconds. Gives where it starts, and where the RDATA of the last record stands.
     pub(super) fn push(
         &mut self,
         section: Section,
         owner: Owner,
         apex: Owner,
         rrset: &Rrset,
-        ttl: u32,
-    ) -> Result<Option<Owner>, Truncated> {
-        let mut rdata = None;
+        most: u32,
+    ) -> Result<Pushed, Truncated> {
+        let mut pushed = Pushed { start: self.message.len(), rdata: None };
         self.message.push_rrset(section, |writer| {
             for (record, pointers) in rrset.records() {
+                let (fixed, ttl) = record[..FIXED_FIELDS].split_at(TTL_OFFSET);
+                let (ttl, length) = ttl.split_at(size_of::<u32>());
+                let ttl = ttl.first_chunk().map_or(0, |ttl| u32::from_be_bytes(*ttl));
                 writer.owner(owner)?;
-                writer.octets(&record[..TTL_OFFSET])?;
-                writer.octets(&ttl.to_be_bytes())?;
-                writer.octets(&record[TTL_OFFSET + size_of::<u32>()..FIXED_FIELDS])?;
-                rdata = writer.here();
+                writer.octets(fixed)?;
+                writer.octets(&ttl.min(most).to_be_bytes())?;
+                writer.octets(length)?;
+                pushed.rdata = writer.here();
                 push_rdata(writer, record, pointers, apex)?;
             }
             Ok(())
         })?;
-        Ok(rdata)
+        Ok(pushed)
     }
+}
+
+/// Where a message holds an RRset.
+pub(super) struct Pushed {
+    /// Octets before its first record.
+    pub(super) start: usize,
+    /// The RDATA of its last record, unless it lies too far behind.
+    pub(super) rdata: Option<Owner>,
 }
 
 /// Writes RDATA with pointers to the apex put in where they belong.

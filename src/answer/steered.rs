@@ -1,11 +1,10 @@
 //! Answers that are chosen for the client.
 
-use super::https;
 use super::offer::{Chosen, Offer};
 use super::response::{Next, Response, Subject};
-use crate::name::Name;
+use super::{Client, https};
 use crate::snapshot::{Choice, Plan, Rule, Rung, Verdict};
-use crate::steering::{AllDown, Placement, Ranking};
+use crate::steering::{AllDown, HashKey, Ranking};
 use crate::wire::{ExtendedError, InfoCode, Rcode, RrsetWriter, Rtype, Section, Truncated};
 
 /// Answers for a steered name. `None` if the asked type is left to the name's static records.
@@ -19,8 +18,7 @@ pub(super) fn answer<'s>(
         return https::answer(response, subject, plan, params).map(Some);
     }
     let Some(&family) = plan.families(response.rtype, pools).first() else { return Ok(None) };
-    let ranking = rank(response, rule);
-    let key = rule.client_key(response.client.address, subject.key());
+    let (ranking, key) = rank(response, rule, subject);
     let worker = &mut *response.worker;
     let choice = plan.choose(ranking, family, key, |below| worker.draw(below));
     let ttl = plan.ttl(&choice);
@@ -33,20 +31,38 @@ pub(super) fn answer<'s>(
         };
     };
     match response.rtype {
-        _ if chosen.is_cname() => cname(response, subject, &chosen.cname(key), ttl).map(Some),
-        Rtype::A => addresses(response, subject, &chosen.v4(key), ttl).map(Some),
-        Rtype::AAAA => addresses(response, subject, &chosen.v6(key), ttl).map(Some),
+        _ if chosen.is_cname() => cname(response, subject, &chosen, key, ttl).map(Some),
+        Rtype::A => {
+            let offer = chosen.v4(key, response.worker);
+            addresses(response, subject, &offer, ttl).map(Some)
+        }
+        Rtype::AAAA => {
+            let offer = chosen.v6(key, response.worker);
+            addresses(response, subject, &offer, ttl).map(Some)
+        }
         _ => Ok(None),
     }
 }
 
-/// The ranking for the client; the scope of what is answered for it is told.
-pub(super) fn rank<'s>(response: &mut Response<'_, 's>, rule: &'s Rule) -> &'s Ranking {
-    let Placement { ranking, scope } = rule.place(response.client.address);
-    if !rule.is_uniform() {
-        response.message.widen_scope(response.client.scope(scope));
+/// The ranking for the client, and its hash if the rule has one; the scope of what is answered for it is told.
+pub(super) fn rank<'s>(
+    response: &mut Response<'_, 's>,
+    rule: &'s Rule,
+    subject: &Subject<'s>,
+) -> (&'s Ranking, Option<HashKey>) {
+    let Client { mut address, subnet } = *response.client;
+    if subnet.is_some() {
+        let placement = rule.place(address);
+        if !rule.is_uniform() {
+            response.message.widen_scope(response.client.scope(placement.scope));
+        }
+        if !placement.is_unnamed {
+            return (placement.ranking, rule.client_key(address, subject.key()));
+        }
+        // A network such as 10.1.2.0/24 tells no place (RFC 7871, section 10), but the resolver that speaks of it stands somewhere.
+        address = Client::of_host(response.asker.address).address;
     }
-    ranking
+    (rule.map.ranking_of_host(address), rule.client_key(address, subject.key()))
 }
 
 /// Tells an operator who wonders about the answer when health was no help.
@@ -84,9 +100,11 @@ fn addresses<'s, const LENGTH: usize>(
 pub(super) fn cname<'s>(
     response: &mut Response<'_, 's>,
     subject: &Subject<'s>,
-    offer: &Offer<'s, Name>,
+    chosen: &Chosen<'s>,
+    key: Option<HashKey>,
     ttl: u32,
 ) -> Result<Next, Truncated> {
+    let offer = chosen.cname(key, response.worker);
     let turn = response.turn(subject);
     // An owner has one canonical name (RFC 2181, section 10.1).
     let Some(place) = offer.pick(response.worker, turn).iter().next() else {

@@ -1,7 +1,7 @@
 //! Zone transfers: a whole zone in as many messages as it takes (RFC 5936).
 //!
 //! ```text
-//!   first message: question, SOA, records ... OPT    next ones: question, records ...    last one: ..., SOA
+//!   first message: question, SOA, records ... OPT    next ones: question, records ... OPT    last one: ..., SOA, OPT
 //! ```
 //!
 //! A [`Transfer`] borrows the snapshot that it began with and keeps its place among the zone's RRsets, so it takes up no
@@ -19,8 +19,7 @@ use super::{Asker, Transport};
 use crate::name::Name;
 use crate::snapshot::{ServedZone, Snapshot};
 use crate::wire::{
-    CLASS_IN, ExtendedError, InfoCode, MAX_MESSAGE, MAX_PLAIN_UDP, Message, Owner, Query, Question, Rcode, Rtype,
-    Section, Truncated,
+    CLASS_IN, ExtendedError, InfoCode, MAX_PLAIN_UDP, Message, Owner, Query, Question, Rcode, Rtype, Section, Truncated,
 };
 use crate::zone::{FIXED_FIELDS, Rrset, below};
 
@@ -34,10 +33,9 @@ type Rrsets<'s> = Box<dyn Iterator<Item = (&'s [u8], &'s Rrset)> + Send + 's>;
 /// A copy of a zone in the making.
 #[allow(missing_debug_implementations, reason = "it is the rest of an iterator")]
 pub struct Transfer<'s> {
-    query: &'s Query<'s>,
-    /// Writes the OPT record into the first message, and is used up by it. RFC 5936, section 2.2.5, wants it there and leaves
-    /// it open for the others.
-    exchange: Option<Exchange<'s>>,
+    /// Begins every message, with an OPT record for askers who speak EDNS: each is a response, so it MUST have one (RFC 6891,
+    /// section 6.1.1).
+    exchange: Exchange<'s>,
     apex: &'s Name,
     rrsets: iter::Peekable<Rrsets<'s>>,
     /// How many records of the next RRset are written already.
@@ -112,17 +110,14 @@ impl<'s> Transfer<'s> {
         let is_current = query.serial.is_some_and(|serial| question.rtype == Rtype::IXFR && is_current(serial, soa));
         let rest = rest.filter(move |_| !is_current);
         let rrsets: Rrsets<'s> = Box::new(iter::once((apex.as_wire(), soa)).chain(rest));
-        Some(Self { query, exchange: Some(exchange), apex, rrsets: rrsets.peekable(), written: 0 })
+        Some(Self { exchange, apex, rrsets: rrsets.peekable(), written: 0 })
     }
 
-    /// Writes the next message into `out`, which holds [`MAX_MESSAGE`] octets, and gives its length; `None` behind the last
+    /// Writes the next message into `out`, which holds [`MAX_MESSAGE`](crate::wire::MAX_MESSAGE) octets, and gives its length; `None` behind the last
     /// one.
     pub fn next(&mut self, out: &mut [u8]) -> Option<usize> {
         self.rrsets.peek()?;
-        let mut message = match self.exchange.take() {
-            Some(exchange) => exchange.reply(out),
-            None => Message::begin(out, MAX_MESSAGE, self.query),
-        };
+        let mut message = self.exchange.reply(out);
         message.set_authoritative();
         while let Some(&(owner, rrset)) = self.rrsets.peek() {
             if message.len() >= FULL || self.push(&mut message, owner, rrset).is_err() {

@@ -10,28 +10,45 @@ use crate::wire::Rtype;
 /// Counters that rotate answers; a power of two. Askers that share one by chance see one another's turns.
 const TURNS: usize = 1 << 18;
 
+/// Spreads types over counters, so that A and AAAA of one asker and name have one each: 2^64 divided by the golden ratio, odd (Knuth,
+/// The Art of Computer Programming, volume 3, section 6.4).
+const TYPE_FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// Bits of the hash that are not used for where an asker begins. The highest bit is left clear, so that a turn exceeds 32 bits only
+/// after two thousand million answers to one asker.
+const START_SHIFT: u32 = 33;
+
 /// Whose turn it is, for every asker and question, whichever worker and socket it meets. It outlives snapshots.
+///
+/// An asker begins at a place that is a hash of its address and the name, so that those who ask only once are spread evenly over the
+/// endpoints. From there on it goes by ones. A and AAAA have counters of their own, but begin at the same place: where tied datacenters
+/// answer together, both families of one asker lead to the same one as long as it asks for both equally often.
 #[derive(Debug)]
 pub struct Rotation {
-    turns: Box<[AtomicU32]>,
-    hasher: foldhash::fast::RandomState,
+    counts: Box<[AtomicU32]>,
+    hasher: foldhash::quality::RandomState,
 }
 
 impl Default for Rotation {
     fn default() -> Self {
-        Self { turns: (0..TURNS).map(|_| AtomicU32::new(0)).collect(), hasher: foldhash::fast::RandomState::default() }
+        Self {
+            counts: (0..TURNS).map(|_| AtomicU32::new(0)).collect(),
+            hasher: foldhash::quality::RandomState::default(),
+        }
     }
 }
 
 impl Rotation {
-    /// How many answers this asker had to this question before.
+    /// The turn of this asker for this question: one more than the last time.
     fn next(&self, asker: IpAddr, name: &[u8], rtype: Rtype) -> u32 {
         let mut hasher = self.hasher.build_hasher();
         asker.hash(&mut hasher);
         hasher.write(name);
-        hasher.write_u16(rtype.0);
+        let hash = hasher.finish();
+        let place = hash.wrapping_add(u64::from(rtype.0).wrapping_mul(TYPE_FACTOR)) as usize % TURNS;
         // Relaxed: the counter guards nothing, and two questions at once may come in either order.
-        self.turns[hasher.finish() as usize % TURNS].fetch_add(1, Ordering::Relaxed)
+        let count = self.counts[place].fetch_add(1, Ordering::Relaxed);
+        ((hash >> START_SHIFT) as u32).wrapping_add(count)
     }
 }
 
@@ -48,7 +65,7 @@ impl Worker {
         Self { rotation, random: fastrand::Rng::new() }
     }
 
-    /// How many answers this asker had to this question before, from any worker.
+    /// The turn of this asker for this question: one more than at its last answer, from whichever worker.
     pub(super) fn turn(&self, asker: IpAddr, name: &[u8], rtype: Rtype) -> u32 {
         self.rotation.next(asker, name, rtype)
     }
@@ -61,5 +78,84 @@ impl Worker {
     /// A uniform random number below `bound`.
     pub(super) fn draw(&mut self, bound: u32) -> u32 {
         self.random.u32(..bound)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv6Addr;
+
+    use super::*;
+
+    const NAME: &[u8] = b"\x03www\x07example\0";
+
+    /// Askers that ask once.
+    const ASKERS: u32 = 60_000;
+
+    /// Normal deviates beyond which chance lies once in three million runs.
+    const DEVIATES: f64 = 5.0;
+
+    /// Asserts that counts of equally probable outcomes differ no more than chance has it: chi-square by its normal approximation
+    /// of Wilson and Hilferty.
+    #[track_caller]
+    fn assert_even(counts: &[u32], case: &str) {
+        let (freedom, expected) =
+            ((counts.len() - 1) as f64, f64::from(counts.iter().sum::<u32>()) / counts.len() as f64);
+        let chi_square: f64 = counts.iter().map(|&count| (f64::from(count) - expected).powi(2) / expected).sum();
+        let spread = 2.0 / (9.0 * freedom);
+        let deviates = ((chi_square / freedom).cbrt() - (1.0 - spread)) / spread.sqrt();
+        assert!(deviates < DEVIATES, "{case}: chi-square {chi_square:.1} of {freedom} degrees: {deviates:.1} deviates");
+    }
+
+    /// What a pattern of askers is called, and the address of each.
+    type Pattern = (&'static str, fn(u32) -> IpAddr);
+
+    /// Askers in patterns that real ones come in: neighbours, one to a network, of either family.
+    fn askers() -> [Pattern; 4] {
+        [
+            ("neighbours", |number| (0xc633_6400 + number).to_be_bytes().into()),
+            ("one a /24", |number| ((number << 8) + 0x0b00_0035).to_be_bytes().into()),
+            ("one a /64", |number| Ipv6Addr::from_bits(0x2001_0db8 << 96 | u128::from(number) << 64 | 0x53).into()),
+            ("IPv6 neighbours", |number| Ipv6Addr::from_bits(0x2001_0db8 << 96 | u128::from(number)).into()),
+        ]
+    }
+
+    #[test]
+    fn first_turns_of_those_who_ask_once_are_spread_evenly() {
+        for (pattern, asker) in askers() {
+            for rtype in [Rtype::A, Rtype::AAAA, Rtype::HTTPS] {
+                let rotation = Rotation::default();
+                let turns: Vec<u32> = (0..ASKERS).map(|number| rotation.next(asker(number), NAME, rtype)).collect();
+                for endpoints in [2, 3, 4, 5, 7, 8, 10, 16, 30, 64, 100, 255, 256, 299, 300] {
+                    let mut counts = vec![0; endpoints];
+                    for turn in &turns {
+                        counts[*turn as usize % endpoints] += 1;
+                    }
+                    assert_even(&counts, &format!("{pattern}, {endpoints} endpoints, type {}", rtype.0));
+                }
+            }
+        }
+    }
+
+    /// A resolver that asks once for each of many names begins somewhere else for each.
+    #[test]
+    fn first_turns_of_one_asker_are_spread_over_names() {
+        let rotation = Rotation::default();
+        let mut counts = [0; 3];
+        for number in 0..ASKERS {
+            let name = [&[8][..], format!("{number:08}").as_bytes(), NAME].concat();
+            counts[rotation.next([192, 0, 2, 53].into(), &name, Rtype::A) as usize % 3] += 1;
+        }
+        assert_even(&counts, "names");
+    }
+
+    #[test]
+    fn turns_of_one_asker_go_by_ones_for_each_type_apart() {
+        let rotation = Rotation::default();
+        let turn = |rtype| rotation.next([192, 0, 2, 53].into(), NAME, rtype);
+        let first = turn(Rtype::A);
+        assert_eq!([turn(Rtype::A), turn(Rtype::A)], [first + 1, first + 2]);
+        assert_eq!([turn(Rtype::AAAA), turn(Rtype::AAAA)], [first, first + 1], "both families begin at one place");
+        assert_eq!(turn(Rtype::A), first + 3);
     }
 }

@@ -14,6 +14,7 @@ use reqwest::{Client, Method, RequestBuilder, Url};
 use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};
 
+use super::output;
 use crate::config::{self, Admin, Faults};
 use crate::report::{self, Problem, Shape};
 
@@ -71,7 +72,7 @@ impl AskError {
     pub(super) fn exit(&self) -> ExitCode {
         match self {
             Self::Faults(faults) => super::print_faults(faults),
-            other => eprintln!("truenorth: {other}"),
+            other => output::complain(format_args!("truenorth: {other}")),
         }
         ExitCode::from(super::BAD)
     }
@@ -118,9 +119,9 @@ impl Ask {
         self.send(method, path, &[], body.map(report::to_json_line))
     }
 
-    /// Prints a shape, as JSON if that is wanted.
-    pub(super) fn print<T: Shape>(&self, shape: &T, text: impl FnOnce(&T) -> String) {
-        println!("{}", if self.json { report::to_json(shape) } else { text(shape) });
+    /// Prints a shape, as JSON if that is wanted. Gives the exit code, `code` unless it cannot be printed.
+    pub(super) fn print<T: Shape>(&self, shape: &T, text: impl FnOnce(&T) -> String, code: ExitCode) -> ExitCode {
+        output::print(if self.json { report::to_json(shape) } else { text(shape) }, code)
     }
 
     fn send(

@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::load::Loader;
 use crate::config::Faults;
+use crate::disk::Disk;
 use crate::name::Name;
 use crate::report::{self, Diff};
 use crate::snapshot::{Snapshot, Standing};
@@ -48,6 +49,6 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 
 /// What would be served, everything up.
 fn snapshot(path: &Path) -> Result<Snapshot, Faults> {
-    let loaded = Loader::new(path).load(&|_| None, None)?;
+    let loaded = Loader::new(path).load(&Disk::new(), &|_| None, None)?;
     Ok(Snapshot::new(loaded.blueprint, |_, _| Standing::CALM, None))
 }

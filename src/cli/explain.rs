@@ -8,6 +8,7 @@ use hickory_proto::rr::RecordType;
 
 use super::ask::{Answer, Ask, AskError};
 use super::load::Loader;
+use crate::disk::Disk;
 use crate::name::Name;
 use crate::overrides::TargetPattern;
 use crate::report::{self, Explanation, Network, Question};
@@ -38,10 +39,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
     let live = if arguments.offline { None } else { ask_node(arguments) };
     match live.unwrap_or_else(|| explain_offline(arguments)) {
-        Ok(explanation) => {
-            arguments.ask.print(&explanation, ToString::to_string);
-            ExitCode::SUCCESS
-        }
+        Ok(explanation) => arguments.ask.print(&explanation, ToString::to_string, ExitCode::SUCCESS),
         Err(failure) => failure.exit(),
     }
 }
@@ -63,7 +61,7 @@ fn ask_node(arguments: &Arguments) -> Option<Result<Explanation, AskError>> {
 }
 
 fn explain_offline(arguments: &Arguments) -> Result<Explanation, AskError> {
-    let loaded = Loader::new(arguments.ask.config()).load(&|_| None, None).map_err(AskError::Faults)?;
+    let loaded = Loader::new(arguments.ask.config()).load(&Disk::new(), &|_| None, None).map_err(AskError::Faults)?;
     let question = Question { name: arguments.name.clone(), rtype: arguments.rtype, client: arguments.client };
     let standing = report::standing_without(&arguments.down, loaded.blueprint.world()).map_err(AskError::Refused)?;
     let snapshot = Snapshot::new(Arc::clone(&loaded.blueprint), standing, None);

@@ -4,11 +4,14 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::thread;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tracing::warn;
 
-use crate::control::{Event, Handle};
+use crate::control::{Event, Handle, Now};
 use crate::latency::{Record, Table};
 use crate::store::{Batch, LATENCY, LatencyRecord, Store};
 
@@ -29,13 +32,15 @@ impl KeptLatency {
     pub(super) fn recall(&self, control: &Handle) -> JoinHandle<()> {
         let (kept, control) = (self.clone(), control.clone());
         tokio::spawn(async move {
-            let read = spawn_blocking(move || {
+            let (done, read) = oneshot::channel();
+            spawn(move || {
                 let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
                 let blocks = kept.store.all(&LATENCY);
                 let records: Vec<Record> =
                     blocks.iter().flat_map(|(block, record)| record.unpack(block, now)).collect();
                 *kept.blocks() = Some(blocks.into_keys().collect());
-                records
+                // The node may have stopped meanwhile.
+                let _ = done.send(records);
             });
             if let Ok(records) = read.await {
                 control.tell(Event::KeptLatency(records)).await;
@@ -43,13 +48,13 @@ impl KeptLatency {
         })
     }
 
-    /// Puts a table in the place of the one that is kept.
-    pub(super) fn keep(&self, table: Table, now: Duration) {
+    /// Puts a table in the place of the one that is kept, on the thread that is given back.
+    pub(super) fn keep(&self, table: Table, now: Now) -> Option<thread::JoinHandle<()>> {
         let kept = self.clone();
-        spawn_blocking(move || {
+        spawn(move || {
             let mut known = kept.blocks();
             let Some(blocks) = &mut *known else { return };
-            let packed = LatencyRecord::pack(table.records(now), now);
+            let packed = LatencyRecord::pack(table.records(now.elapsed), now.wall);
             let mut batch = Batch::default();
             for gone in blocks.iter().filter(|block| !packed.contains_key(*block)) {
                 batch.delete(&LATENCY, gone);
@@ -59,12 +64,18 @@ impl KeptLatency {
             }
             kept.store.write(batch);
             *blocks = packed.into_keys().collect();
-        });
+        })
     }
 
     fn blocks(&self) -> MutexGuard<'_, Option<BTreeSet<String>>> {
         self.blocks.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Does work on a thread of its own. Without one it is not done, which is told: the next table is kept instead.
+fn spawn(work: impl FnOnce() + Send + 'static) -> Option<thread::JoinHandle<()>> {
+    let spawned = thread::Builder::new().name("latency".to_owned()).spawn(work);
+    spawned.inspect_err(|error| warn!(%error, "round trips are not kept: there is no thread for it")).ok()
 }
 
 #[cfg(test)]
@@ -73,7 +84,7 @@ mod tests {
     use crate::control::Message;
     use crate::latency::{Sample, Widths};
 
-    const NOW: Duration = Duration::from_secs(1_790_000_000);
+    const NOW: std::time::Duration = std::time::Duration::from_secs(1_790_000_000);
 
     fn table(networks: &[&str]) -> Table {
         let mut table = Table::default();
@@ -89,7 +100,7 @@ mod tests {
     async fn recalled(kept: &KeptLatency) -> Vec<String> {
         let (control, mut received) = Handle::new();
         kept.recall(&control).await.unwrap();
-        match received.recv().await {
+        match received.receive().await {
             Some(Message::Event(Event::KeptLatency(records))) => {
                 records.iter().map(|record| record.clients.to_string()).collect()
             }
@@ -97,9 +108,12 @@ mod tests {
         }
     }
 
-    /// Lets the threads that write come to an end.
     fn run(test: impl Future<Output = ()>) {
         tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(test);
+    }
+
+    fn keep(kept: &KeptLatency, networks: &[&str]) {
+        kept.keep(table(networks), NOW.into()).expect("there is a thread").join().expect("it does not panic");
     }
 
     #[test]
@@ -108,11 +122,11 @@ mod tests {
         let open = || KeptLatency::new(Arc::new(Store::open(folder.path()).unwrap()));
         let first = open();
         run(async { assert_eq!(recalled(&first).await, Vec::<String>::new()) });
-        run(async { first.keep(table(&["198.51.100.0/24", "203.0.113.0/24"]), NOW) });
-        run(async { first.keep(table(&["198.51.100.0/24", "2001:db8::/48"]), NOW) });
+        keep(&first, &["198.51.100.0/24", "203.0.113.0/24"]);
+        keep(&first, &["198.51.100.0/24", "2001:db8::/48"]);
         drop(first);
         let second = open();
-        run(async { second.keep(table(&["192.0.2.0/24"]), NOW) });
+        keep(&second, &["192.0.2.0/24"]);
         run(async {
             assert_eq!(recalled(&second).await, ["198.51.100.0/24", "2001:db8::/48"], "nothing was written before");
         });

@@ -3,16 +3,17 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use rustls::sign::CertifiedKey;
 
-use crate::config::{self, Config, Fault, Faults, IcmpMonitor, Server};
+use crate::config::{self, Asked, Code, Config, Fault, Faults, IcmpMonitor, LastServed, Place, Server, Severity};
+use crate::disk::{Disk, Seen};
 use crate::geo::Locations;
-use crate::geoip;
+use crate::geoip::{self, GeoipFault};
 use crate::monitor;
 use crate::name::Name;
 use crate::snapshot::{Blueprint, Snapshot};
+use crate::suggest::did_you_mean;
 
 /// Reads configurations, and databases only when they changed.
 #[derive(Debug)]
@@ -24,12 +25,11 @@ pub(super) struct Loader {
 /// What was read last, and from what.
 #[derive(Debug)]
 struct Databases {
-    files: Vec<(PathBuf, Option<Version>)>,
+    files: Vec<(PathBuf, Option<Seen>)>,
     locations: Arc<Locations>,
+    /// Those that locate nobody.
+    mute: Vec<PathBuf>,
 }
-
-/// What changes when a file does.
-type Version = (SystemTime, u64);
 
 /// A configuration that can be served.
 pub(super) struct Loaded {
@@ -38,7 +38,6 @@ pub(super) struct Loaded {
     pub(super) credentials: Option<Arc<CertifiedKey>>,
     pub(super) blueprint: Arc<Blueprint>,
     pub(super) warnings: Faults,
-    pub(super) watched: Vec<PathBuf>,
     /// What this process may not do and would have to.
     pub(super) forbidden: Faults,
 }
@@ -48,32 +47,74 @@ impl Loader {
         Self { path: path.to_owned(), databases: None }
     }
 
-    /// Reads and compiles everything. `last_serial` tells what a zone was served with last; `previous` is what is served
-    /// now, whose maps are shared where they still hold.
+    /// Reads everything by way of `disk`, and compiles it. `last_served` tells what a zone was served with last; `previous` is
+    /// what is served now, whose maps are shared where they still hold.
     pub(super) fn load(
         &mut self,
-        last_serial: &dyn Fn(&Name) -> Option<u32>,
+        disk: &Disk,
+        last_served: &dyn Fn(&Name) -> Option<LastServed>,
         previous: Option<&Snapshot>,
     ) -> Result<Loaded, Faults> {
-        let Config { server, credentials, world, warnings, watched, icmp } = config::load(&self.path, last_serial)?;
-        let locations = self.locations(&server.databases)?;
+        let Config { server, credentials, world, mut warnings, icmp, asked } =
+            config::load(&self.path, disk, last_served)?;
+        let databases = self.databases(disk, &server.databases, &asked)?;
+        warnings.0.extend(databases.mute.iter().map(|path| mute(path)));
+        let locations = databases.locations.clone();
+        warnings.0.extend(asked.check(&locations).0);
         let blueprint = Blueprint::compile(world, locations, previous)
             .map_err(|errors| Faults(errors.iter().map(|error| Fault::without_place(error.to_string())).collect()))?;
         let forbidden = forbidden(icmp);
-        Ok(Loaded { server, credentials, blueprint: Arc::new(blueprint), warnings, watched, forbidden })
+        Ok(Loaded { server, credentials, blueprint: Arc::new(blueprint), warnings, forbidden })
     }
 
-    fn locations(&mut self, paths: &[PathBuf]) -> Result<Arc<Locations>, Faults> {
-        let files: Vec<_> = paths.iter().map(|path| (path.clone(), version(path))).collect();
-        if let Some(databases) = self.databases.as_ref().filter(|databases| databases.files == files) {
-            return Ok(databases.locations.clone());
-        }
-        let locations = geoip::load(paths)
-            .map_err(|faults| Faults(faults.iter().map(|fault| Fault::without_place(fault.to_string())).collect()))?;
-        let locations = Arc::new(locations);
-        self.databases = Some(Databases { files, locations: locations.clone() });
-        Ok(locations)
+    fn databases(&mut self, disk: &Disk, paths: &[PathBuf], asked: &Asked) -> Result<&Databases, Faults> {
+        let files: Vec<_> = paths.iter().map(|path| (path.clone(), disk.look(path).ok())).collect();
+        let known = self.databases.take().filter(|databases| databases.files == files);
+        let databases = if let Some(databases) = known {
+            databases
+        } else {
+            let fault = |fault: &GeoipFault| {
+                let number = paths.iter().position(|path| path == fault.path());
+                database_fault(fault, number.and_then(|number| asked.database(number)))
+            };
+            let geoip::Loaded { locations, mute } =
+                geoip::load(disk, paths).map_err(|faults| Faults(faults.iter().map(fault).collect()))?;
+            Databases { files, locations: Arc::new(locations), mute }
+        };
+        Ok(self.databases.insert(databases))
     }
+}
+
+/// Tells of a database that locates nobody.
+fn mute(path: &Path) -> Fault {
+    let message = format!("the database {} locates nobody", path.display());
+    let help = "no record in it has a country, a continent, a subdivision, a point or an autonomous system under a name that is known \
+                here; is it empty, or of another kind?";
+    Fault { severity: Severity::Warning, ..Fault::without_place(message) }.help(help)
+}
+
+/// Tells what is wrong with a database where it is named, and which file may be meant.
+fn database_fault(fault: &GeoipFault, place: Option<&Place>) -> Fault {
+    let message = fault.to_string();
+    let told = place.map_or_else(|| Fault::without_place(&message), |place| Fault::error(place, &message, ""));
+    let told = told.code(Code::File);
+    let GeoipFault::Unreadable { path, error } = fault else { return told };
+    let near = (error.kind() == std::io::ErrorKind::NotFound).then(|| beside(path)).flatten();
+    match near {
+        Some(near) => told.help(format!("there is {}", near.display())),
+        None => told,
+    }
+}
+
+/// The database that stands where `path` is missing: the one whose name is most like it, else the only one.
+fn beside(path: &Path) -> Option<PathBuf> {
+    let folder = path.parent()?;
+    let entries = fs::read_dir(folder).ok()?.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    let names: Vec<String> =
+        entries.filter(|name| Path::new(name).extension().is_some_and(|ending| ending == "mmdb")).collect();
+    let near = did_you_mean(path.file_name()?.to_str()?, names.iter().map(String::as_str));
+    let only = || if let [only] = &names[..] { Some(only.as_str()) } else { None };
+    near.or_else(only).map(|name| folder.join(name))
 }
 
 /// Tells of monitors that send ICMP echoes, if this process may not.
@@ -89,7 +130,27 @@ fn forbidden(icmp: Vec<IcmpMonitor>) -> Faults {
     Faults(icmp.into_iter().map(fault).collect())
 }
 
-fn version(path: &Path) -> Option<Version> {
-    let metadata = fs::metadata(path).ok()?;
-    Some((metadata.modified().ok()?, metadata.len()))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_database_is_told_where_it_is_named_and_which_may_be_meant() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &str| fs::write(folder.path().join(path), text).unwrap();
+        fs::create_dir(folder.path().join("zones")).unwrap();
+        write("truenorth.toml", "[geoip]\ndatabases = [\"contry.mmdb\"]\n");
+        write("zones/example.com.toml", "[nameservers]\nns1 = [\"192.0.2.53\"]\n");
+        let mut loader = Loader::new(&folder.path().join("truenorth.toml"));
+        let mut told = || {
+            let faults = loader.load(&Disk::new(), &|_| None, None).err().expect("there is no database");
+            let [fault] = &faults.0[..] else { panic!("{faults:?}") };
+            assert_eq!(fault.place.as_ref().map(|place| (place.line(), place.column())), Some((2, 14)));
+            fault.help.clone().unwrap_or_default()
+        };
+        assert_eq!(told(), "");
+        write("country.mmdb", "");
+        write("asn.mmdb", "");
+        assert!(told().ends_with("country.mmdb"), "{}", told());
+    }
 }

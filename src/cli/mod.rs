@@ -8,6 +8,8 @@ mod diff;
 mod explain;
 mod kept_latency;
 mod load;
+mod log;
+mod output;
 mod overrides;
 mod rollouts;
 mod serve;
@@ -21,9 +23,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use tracing::{error, warn};
-use tracing_subscriber::EnvFilter;
 
-use crate::config::{Fault, Faults, Severity};
+use crate::config::{Fault, Faults, Position, Severity};
 use crate::overrides::Mode;
 
 /// An authoritative DNS server that sends every client to the best datacenter that is alive.
@@ -57,7 +58,7 @@ enum Command {
     /// Tells how the running node, its names, its pools and their endpoints stand
     Status(status::StatusArguments),
     /// Has the running node read its files again
-    Reload(ask::Ask),
+    Reload(status::ReloadArguments),
     /// Gives no answers with what a target means while another is left
     Drain(overrides::DrainArguments),
     /// Keeps what a target means in service although something less specific takes it out
@@ -91,19 +92,20 @@ struct ConfigFile {
 const BAD: u8 = 1;
 
 /// Runs the command that the arguments name.
-pub fn run(cli: Cli) -> ExitCode {
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(usage) => return tell_usage(&usage),
+    };
     match cli.command {
-        Command::Serve(file) => {
-            log_to_stderr();
-            serve::run(&file.config)
-        }
+        Command::Serve(file) => serve::run(&file.config),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Check { config, json } => check::run(&config.config, json),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Simulate(arguments) => simulate::run(&arguments),
         Command::Status(arguments) => status::status(&arguments),
-        Command::Reload(ask) => status::reload(&ask),
+        Command::Reload(arguments) => status::reload(&arguments),
         Command::Drain(arguments) => overrides::drain(&arguments),
         Command::Open(arguments) => overrides::place(Mode::Open, &arguments),
         Command::ForceUp(arguments) => overrides::place(Mode::ForceUp, &arguments),
@@ -119,33 +121,33 @@ pub fn run(cli: Cli) -> ExitCode {
 /// Prints what was found out, or why nothing can be.
 fn print(report: Result<String, String>) -> ExitCode {
     match report {
-        Ok(report) => println!("{report}"),
+        Ok(report) => output::print(report, ExitCode::SUCCESS),
         Err(why) => {
-            eprintln!("truenorth: {why}");
-            return ExitCode::from(BAD);
+            output::complain(format_args!("truenorth: {why}"));
+            ExitCode::from(BAD)
         }
     }
-    ExitCode::SUCCESS
 }
 
-/// One line an event; `RUST_LOG` chooses which.
-fn log_to_stderr() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let color = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_target(false)
-        .with_ansi(color)
-        .with_writer(std::io::stderr)
-        .init();
+/// Prints the help or the version that was asked for, or how the arguments are wrong.
+fn tell_usage(usage: &clap::Error) -> ExitCode {
+    let code = ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(BAD));
+    let styled = usage.render();
+    let text = |is_terminal| if is_terminal { styled.ansi().to_string() } else { styled.to_string() };
+    if usage.use_stderr() {
+        output::complain(text(std::io::stderr().is_terminal()).trim_end());
+        return code;
+    }
+    output::print(text(std::io::stdout().is_terminal()).trim_end(), code)
 }
 
 /// Writes faults to the log, one line each.
 fn log_faults(faults: &Faults) {
     for fault in &faults.0 {
-        let Fault { severity, message, place, label, help, related: _ } = fault;
+        let Fault { severity, code: _, message, place, label, related: _, help, count: _ } = fault;
         let at = place.as_ref().map_or_else(String::new, |place| {
-            format!("{}:{}:{}: ", place.source.path.display(), place.line(), place.column())
+            let Position { line, column } = place.start();
+            format!("{}:{line}:{column}: ", place.source.path.display())
         });
         let label = if label.is_empty() { String::new() } else { format!(" ({label})") };
         let help = help.as_ref().map_or_else(String::new, |help| format!("; help: {help}"));
@@ -156,9 +158,14 @@ fn log_faults(faults: &Faults) {
     }
 }
 
+/// Faults as a person reads them on standard error.
+fn draw_faults(faults: &Faults) -> String {
+    faults.render(std::io::stderr().is_terminal()).trim_end().to_owned()
+}
+
 /// Draws faults for a person.
 fn print_faults(faults: &Faults) {
     if !faults.0.is_empty() {
-        eprintln!("{}", faults.render(std::io::stderr().is_terminal()).trim_end());
+        output::complain(draw_faults(faults));
     }
 }

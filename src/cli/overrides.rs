@@ -106,10 +106,7 @@ pub(super) fn list(ask: &Ask) -> ExitCode {
 
 fn tell(ask: &Ask, answer: Result<Answer, AskError>) -> ExitCode {
     match answer.and_then(Answer::shape::<OverrideList>) {
-        Ok(list) => {
-            ask.print(&list, ToString::to_string);
-            ExitCode::SUCCESS
-        }
+        Ok(list) => ask.print(&list, ToString::to_string, ExitCode::SUCCESS),
         Err(error) => error.exit(),
     }
 }

@@ -94,10 +94,7 @@ pub(super) fn rollout(RolloutArguments { action, name, ask }: &RolloutArguments)
 
 fn tell(ask: &Ask, answer: Result<Answer, AskError>) -> ExitCode {
     match answer.and_then(Answer::shape::<RolloutList>) {
-        Ok(list) => {
-            ask.print(&list, ToString::to_string);
-            ExitCode::SUCCESS
-        }
+        Ok(list) => ask.print(&list, ToString::to_string, ExitCode::SUCCESS),
         Err(error) => error.exit(),
     }
 }

@@ -11,12 +11,14 @@
 
 mod herald;
 mod orders;
+mod signals;
 
-use std::io;
-use std::path::Path;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -26,12 +28,14 @@ use tracing::{error, info, warn};
 use super::descriptors::Descriptors;
 use super::kept_latency::KeptLatency;
 use super::load::{Loaded, Loader};
+use super::log::{Log, log_to_stderr};
 use super::log_faults;
 use super::watch_files::FileWatch;
 use crate::admin::{self, Journal};
 use crate::answer::Rotation;
-use crate::config::{self, Faults, Listen, Server, Severity};
+use crate::config::{self, Fault, Faults, LastServed, Listen, Server, Severity, Watching};
 use crate::control::{self, Control, DynamicTxt, Event, Handle, Keep, OverrideEvent, RolloutEvent};
+use crate::disk::{Disk, Reads};
 use crate::health::{Comeback, Kept, Outcome, Target};
 use crate::monitor::Prober;
 use crate::name::Name;
@@ -41,55 +45,101 @@ use crate::rollout;
 use crate::server::{Bound, EncryptedAddresses, Running, TcpLimits};
 use crate::snapshot::{Blueprint, Snapshot};
 use crate::store::{
-    Batch, COMEBACKS, HEALTH, HealthRecord, OVERRIDES, OverrideRecord, ROLLOUTS, RolloutRecord, SERIALS, Store,
+    Batch, COMEBACKS, CONTENTS, HEALTH, HealthRecord, OVERRIDES, OverrideRecord, ROLLOUTS, RolloutRecord, SERIALS,
+    Store,
 };
+use crate::vital::{self, Alarm, Ends};
 use crate::watch::Lateness;
 use herald::Herald;
 use orders::Orders;
+pub(super) use signals::Signals;
 
 /// How long control may take to hand over what is to be kept when the node stops; milliseconds, unless it hangs.
 const LAST_EVENT: Duration = Duration::from_millis(500);
 
-/// Why serving did not begin.
-pub(super) enum StartError {
+/// Zones that are told by name when they are lost; the number of others follows.
+const MOST_LOST: usize = 20;
+
+/// Why serving did not begin, or ended although nobody told it to.
+pub(super) enum ServeError {
     /// The configuration has faults.
     Faults(Faults),
     /// Something else, in a sentence.
     Other(String),
 }
 
-impl From<Faults> for StartError {
+impl From<Faults> for ServeError {
     fn from(faults: Faults) -> Self {
         Self::Faults(faults)
     }
 }
 
-/// Serves until a signal says to stop. Exit code 1 if that never began.
+/// Serves until a signal says to stop. Exit code 1 if that never began, or ended by itself.
 pub(super) fn run(path: &Path) -> ExitCode {
-    run_to_end(async {
-        let node = Node::start(path).await?;
-        node.run().await;
-        Ok(())
+    run_to_end(|log, signals| async move {
+        log_to_stderr(&log);
+        let (alarm, ends) = vital::alarm();
+        // Until answers begin there is nothing to drain.
+        let node = tokio::select! {
+            () = signals.stop() => return Ok(()),
+            node = Node::start(path, &alarm) => node?,
+        };
+        node.run(signals, ends).await
     })
 }
 
-/// Runs on all processors what serves until it is told to stop, and tells why if it never began.
-pub(super) fn run_to_end(serving: impl Future<Output = Result<(), StartError>>) -> ExitCode {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| StartError::Other(format!("no runtime for tasks: {error}")));
-    match runtime.and_then(|runtime| runtime.block_on(serving)) {
+/// Runs on all processors what serves until it is told to stop. Tells on standard error, which the log is for, why it never
+/// began or ended by itself.
+pub(super) fn run_to_end<F: Future<Output = Result<(), ServeError>>>(
+    serve: impl FnOnce(Log, Signals) -> F,
+) -> ExitCode {
+    let log = match Log::start(std::io::stderr()) {
+        Ok(log) => log,
+        Err(error) => {
+            super::output::complain(format_args!("truenorth: there is no thread for the log: {error}"));
+            return ExitCode::from(super::BAD);
+        }
+    };
+    let code = match serve_with(&log, serve) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(StartError::Faults(faults)) => {
-            super::print_faults(&faults);
+        Err(error) => {
+            let text = match error {
+                ServeError::Faults(faults) => super::draw_faults(&faults),
+                ServeError::Other(why) => format!("truenorth: {why}"),
+            };
+            log.write(format!("{text}\n").as_bytes());
             ExitCode::from(super::BAD)
         }
-        Err(StartError::Other(why)) => {
-            eprintln!("truenorth: {why}");
-            ExitCode::from(super::BAD)
-        }
-    }
+    };
+    log.finish();
+    code
+}
+
+fn serve_with<F: Future<Output = Result<(), ServeError>>>(
+    log: &Log,
+    serve: impl FnOnce(Log, Signals) -> F,
+) -> Result<(), ServeError> {
+    let other = |what: &str, error: &dyn std::fmt::Display| ServeError::Other(format!("{what}: {error}"));
+    // First of all: a signal that comes from now on is not lost.
+    let signals = Signals::handle(log.clone()).map_err(|error| other("signals cannot be handled", &error))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| other("no runtime for tasks", &error))?;
+    let result = runtime.block_on(serve(log.clone(), signals));
+    // Nothing that hangs keeps the process: a name that is looked up for a webhook, for example.
+    runtime.shutdown_background();
+    result
+}
+
+/// Does work that may take long on a thread of its own, and waits for it. An error says why nothing came of it.
+async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, String> {
+    let (done, result) = oneshot::channel();
+    let work = move || {
+        // Nobody waits any more when the node stops.
+        let _ = done.send(work());
+    };
+    let spawned = thread::Builder::new().name("files".to_owned()).spawn(work);
+    spawned.map_err(|error| format!("the files are not read: there is no thread for it: {error}"))?;
+    result.await.map_err(|_| "the files are not read: the thread that does it panicked".to_owned())
 }
 
 /// A node that serves.
@@ -101,7 +151,6 @@ pub(super) struct Node {
     control_task: tokio::task::JoinHandle<()>,
     lateness: Arc<Lateness>,
     addresses: Vec<std::net::SocketAddr>,
-    signals: Signals,
     encrypted: EncryptedAddresses,
     /// The configuration adopted last, with the TXT records that are set.
     latest: Arc<Blueprint>,
@@ -113,23 +162,28 @@ pub(super) struct Node {
 
 /// What a reload reads from and writes to.
 struct Files {
-    loader: Loader,
+    path: PathBuf,
+    /// Lent to the thread that reads.
+    loader: Option<Loader>,
     store: Arc<Store>,
     server: Server,
-    watch: FileWatch,
+    /// `None` where the system has no thread or descriptor for it, which was told.
+    watch: Option<FileWatch>,
 }
 
 impl Node {
-    /// Reads everything, binds every socket, probes every target once, and begins to answer.
-    pub(super) async fn start(path: &Path) -> Result<Self, StartError> {
-        let other = |error: &dyn std::fmt::Display| StartError::Other(error.to_string());
-        // First of all: a signal that comes from now on is not lost.
-        let signals = Signals::new().map_err(|error| other(&error))?;
-        let (files, loaded, txt) = Files::open(path)?;
+    /// Reads everything, binds every socket, probes every target once, and begins to answer. Parts of the node that end by
+    /// themselves are told to `alarm`.
+    pub(super) async fn start(path: &Path, alarm: &Alarm) -> Result<Self, ServeError> {
+        let other = |error: &dyn std::fmt::Display| ServeError::Other(error.to_string());
+        let (files, loaded, txt) = Files::open(path.to_owned()).await?;
         log_faults(&loaded.warnings);
+        if let Some(notice) = Summary::of(loaded.blueprint.world()).notice() {
+            warn!("{notice}");
+        }
         let workers = std::thread::available_parallelism().map_err(|error| other(&error))?;
         let Listen { dns, tls, https, quic } = loaded.server.listen.clone();
-        let mut bound = Bound::new(&dns, workers).map_err(|error| other(&error))?;
+        let mut bound = Bound::new(&dns, workers).map_err(|error| other(&error))?.with_alarm(alarm.clone());
         if let Some(credentials) = loaded.credentials {
             let encrypted = EncryptedAddresses { tls, https, quic };
             bound = bound.with_encrypted(&encrypted, credentials).map_err(|error| other(&error))?;
@@ -144,7 +198,7 @@ impl Node {
         let bound = bound.with_tcp_limits(TcpLimits::default().within(descriptors.dns));
 
         let journal = Arc::new(Journal::new());
-        let herald = Herald::new(journal.clone());
+        let herald = Herald::new(journal.clone(), alarm.part("the task that tells what happens"));
         herald.set_webhooks(loaded.server.webhooks, &loaded.blueprint.world().node);
         let (control, received) = Handle::new();
         let (first, first_published) = oneshot::channel();
@@ -152,9 +206,9 @@ impl Node {
         let lateness = machine.lateness();
         let latency = KeptLatency::new(files.store.clone());
         let (keep, measured) = (keeper(files.store.clone()), latency.clone());
-        let keep_latency = move |table, now| measured.keep(table, now);
+        let keep_latency = move |table, now| drop(measured.keep(table, now));
         let running = control::run(machine, received, prober(), publisher(first), keep, keep_latency, herald.teller());
-        let control_task = tokio::spawn(running);
+        let control_task = tokio::spawn(alarm.part("control").run(running));
         let kept = files.store.all(&HEALTH).into_iter().map(|(target, record)| (target, Kept::from(record)));
         control.tell(Event::Restore(kept.collect())).await;
         let comebacks = files.store.all(&COMEBACKS).into_iter().map(|(key, record)| (key, Comeback::from(record)));
@@ -172,10 +226,10 @@ impl Node {
         let running = bound.start(published.clone(), Arc::new(Rotation::default())).map_err(|error| other(&error))?;
         let started = admin.map(|(bound, admin)| {
             let (published, control) = (published.clone(), control.clone());
-            let (dns, store) = (addresses.clone(), files.store.clone());
+            let (dns, store, alarm) = (addresses.clone(), files.store.clone(), alarm.clone());
             let connections = descriptors.admin;
             let (seats, dropped) = (running.seats().clone(), running.dropped().clone());
-            let node = admin::Node { published, control, journal, dns, store, seats, dropped, connections };
+            let node = admin::Node { published, control, journal, dns, store, seats, dropped, connections, alarm };
             bound.start(&admin, node)
         });
         let (admin, orders) = started.transpose().map_err(|error| other(&error))?.unzip();
@@ -187,7 +241,6 @@ impl Node {
             control_task,
             lateness,
             addresses,
-            signals,
             encrypted,
             latest,
             txt,
@@ -202,8 +255,8 @@ impl Node {
         &self.addresses
     }
 
-    /// Reloads when asked to, until asked to stop; then drains.
-    pub(super) async fn run(mut self) {
+    /// Reloads when asked to, until asked to stop; then drains. An error says which part of the node ended by itself.
+    pub(super) async fn run(mut self, signals: Signals, mut ends: Ends) -> Result<(), ServeError> {
         let zones = self.published.load().zones().len();
         info!(addresses = ?self.addresses, zones, "answering");
         let EncryptedAddresses { tls, https, quic } = &self.encrypted;
@@ -215,24 +268,17 @@ impl Node {
         if let Some(admin) = &self.admin {
             info!(addresses = ?admin.addresses(), socket = admin.socket().map(|path| tracing::field::display(path.display())), "admin server listening");
         }
-        loop {
-            let reason = tokio::select! {
-                signal = self.signals.next() => match signal {
-                    Signal::Reload => "signal",
-                    Signal::Stop => break,
-                },
-                () = self.files.watch.changed() => "file changed",
-                order = self.orders.next() => {
-                    self.obey(order).await;
-                    continue;
-                }
-                () = orders::expiry(&self.txt) => {
-                    self.expire().await;
-                    continue;
-                }
-            };
-            // What is wrong was told.
-            let _ = self.reload(reason).await;
+        let failed = loop {
+            // What is under way is dropped: nobody was told that it is done.
+            tokio::select! {
+                biased;
+                () = signals.stop() => break None,
+                end = ends.next() => break Some(end),
+                () = self.turn(&signals) => {}
+            }
+        };
+        if let Some(end) = failed {
+            error!("{end}, which is a bug of truenorth: the node ends, for what it answers would be out of date soon");
         }
         let late = |share| tracing::field::debug(self.lateness.quantile(share));
         let (p50, p99, longest) = (late(0.5), late(0.99), self.lateness.longest());
@@ -245,26 +291,49 @@ impl Node {
             }
         };
         // What is kept comes to disk while the last queries are answered.
-        let stopped = tokio::time::timeout(LAST_EVENT, async {
-            self.control.tell(Event::Stop).await;
-            let _ = (&mut self.control_task).await;
-        });
-        let ((), (), (), stopped) = tokio::join!(admin, self.running.stop(), self.herald.stop(), stopped);
-        if stopped.is_err() {
-            self.control_task.abort();
-            warn!("the last changes of health may not be kept");
+        let kept = async {
+            let stopped = tokio::time::timeout(LAST_EVENT, async {
+                self.control.tell(Event::Stop).await;
+                let _ = (&mut self.control_task).await;
+            });
+            if stopped.await.is_err() {
+                self.control_task.abort();
+                warn!("the last changes of health may not be kept: control takes too long to end");
+            }
+            let store = self.files.store.clone();
+            // Without a thread it is closed when it is dropped.
+            let _ = beside(move || store.close()).await;
+        };
+        let ((), (), (), ()) = tokio::join!(admin, self.running.stop(), self.herald.stop(), kept);
+        match failed {
+            None => Ok(()),
+            Some(end) => Err(ServeError::Other(format!("the node ended: {end}"))),
         }
     }
 
-    /// The faults that keep the old configuration, or what is about to be served.
-    async fn reload(&mut self, reason: &str) -> admin::Reloaded {
+    /// Waits for the next thing that is to be done, and does it.
+    async fn turn(&mut self, signals: &Signals) {
+        let reason = tokio::select! {
+            () = signals.reload() => "signal",
+            () = changed(&mut self.files.watch) => "file changed",
+            order = self.orders.next() => return self.obey(order).await,
+            () = orders::expiry(&self.txt) => return self.expire().await,
+        };
+        // What is wrong was told.
+        let _ = self.reload(reason, false).await;
+    }
+
+    /// The faults that keep the old configuration, or what is about to be served. A configuration without a zone is taken
+    /// only if `may_be_empty`, when one is served now: a folder that was not mounted looks like one.
+    async fn reload(&mut self, reason: &str, may_be_empty: bool) -> admin::Reloaded {
         let previous = self.published.load_full();
         // Reading and compiling take a while; probes and answers go on meanwhile.
-        let loaded = tokio::task::block_in_place(|| self.files.load(&previous, &self.txt));
+        let loaded = self.files.load(previous.clone(), &self.txt).await;
+        let loaded = loaded.and_then(|loaded| judge_lost(&previous, loaded, may_be_empty));
         let faults = loaded.as_ref().map_or_else(|faults| faults, |loaded| &loaded.warnings);
         log_faults(faults);
-        let errors = faults.0.iter().filter(|fault| fault.severity == Severity::Error).count();
-        let (warnings, taken) = (faults.0.len() - errors, loaded.is_ok());
+        let (errors, warnings) = (faults.count(Severity::Error), faults.count(Severity::Warning));
+        let taken = loaded.is_ok();
         self.herald.tell(News::Reload { reason: reason.to_owned(), taken, errors, warnings });
         let loaded = loaded.inspect_err(|_| error!(reason, "configuration not reloaded: the old one goes on"))?;
         if loaded.credentials.is_some_and(|credentials| self.running.show(credentials)) {
@@ -283,29 +352,59 @@ impl Node {
 }
 
 impl Files {
-    fn open(path: &Path) -> Result<(Self, Loaded, DynamicTxt), StartError> {
-        let mut loader = Loader::new(path);
-        // The zones' last serials stand in the state folder, and where that is stands in the server file. So it is opened
-        // first, and the zones are read once.
-        let state = match config::load_state_folder(path) {
-            Ok(state) => state,
-            // What else is wrong is told with it.
-            Err(faults) => return Err(loader.load(&|_| None, None).err().unwrap_or(faults).into()),
-        };
-        let other = |error: &dyn std::fmt::Display| StartError::Other(error.to_string());
-        let store = Arc::new(Store::open(&state).map_err(|error| other(&error))?);
-        let loaded = loader.load(&last_serial(&store), None)?;
-        let watch = FileWatch::new(&loaded.watched).map_err(|error| other(&error))?;
-        let mut files = Self { loader, store, server: loaded.server.clone(), watch };
+    async fn open(path: PathBuf) -> Result<(Self, Loaded, DynamicTxt), ServeError> {
+        let from = path.clone();
+        let opened = beside(move || {
+            let other = |error: &dyn std::fmt::Display| ServeError::Other(error.to_string());
+            let mut loader = Loader::new(&from);
+            // The zones' last serials stand in the state folder, and where that is stands in the server file. So it is opened
+            // first, and the zones are read once.
+            let state = match config::load_state_folder(&from) {
+                Ok(state) => state,
+                // What else is wrong is told with it.
+                Err(faults) => return Err(loader.load(&Disk::new(), &|_| None, None).err().unwrap_or(faults).into()),
+            };
+            let store = Arc::new(Store::open(&state).map_err(|error| other(&error))?);
+            let disk = Disk::new();
+            let loaded = loader.load(&disk, &last_served(&store), None)?;
+            Ok::<_, ServeError>((loader, store, loaded, disk.reads()))
+        });
+        let (loader, store, loaded, reads) = opened.await.map_err(ServeError::Other)??;
+        let watch = FileWatch::start().inspect_err(|error| {
+            warn!(%error, "changed files are not noticed: send SIGHUP, or run `truenorth reload`");
+        });
+        let server = loaded.server.clone();
+        let mut files = Self { path, loader: Some(loader), store, server, watch: watch.ok() };
+        files.follow(reads, loaded.server.watching);
         let txt = files.kept_txt();
         let loaded = files.adopt(loaded, &txt)?;
         Ok((files, loaded, txt))
     }
 
     /// Reads everything again; the TXT records that are set are part of it.
-    fn load(&mut self, previous: &Snapshot, txt: &DynamicTxt) -> Result<Loaded, Faults> {
-        let loaded = self.loader.load(&last_serial(&self.store), Some(previous))?;
-        self.adopt(loaded, txt)
+    async fn load(&mut self, previous: Arc<Snapshot>, txt: &DynamicTxt) -> Result<Loaded, Faults> {
+        let store = self.store.clone();
+        // A loader that was lost with its thread had nothing but what it read before.
+        let mut loader = self.loader.take().unwrap_or_else(|| Loader::new(&self.path));
+        let read = beside(move || {
+            let disk = Disk::new();
+            let loaded = loader.load(&disk, &last_served(&store), Some(&*previous));
+            (loader, loaded, disk.reads())
+        });
+        let (loader, loaded, reads) = read.await.map_err(|why| Faults(vec![Fault::without_place(why)]))?;
+        self.loader = Some(loader);
+        // Faulty or not: it is read again when it is no longer what was read.
+        let watching = loaded.as_ref().map_or(self.server.watching, |loaded| loaded.server.watching);
+        self.follow(reads, watching);
+        self.adopt(loaded?, txt)
+    }
+
+    /// Looks from now on for changes of what was read.
+    fn follow(&mut self, reads: Reads, watching: Watching) {
+        self.server.watching = watching;
+        if let Some(watch) = &mut self.watch {
+            watch.follow(reads, watching);
+        }
     }
 
     /// Takes over what was read, with the TXT records that are set.
@@ -326,23 +425,56 @@ impl Files {
         if fixed(&loaded.server) != fixed(&self.server) {
             warn!("the state folder and the listening addresses change only with a restart");
         }
-        if let Err(error) = self.watch.follow(&loaded.watched) {
-            warn!(%error, "changed files are not noticed; send SIGHUP instead");
-        }
         Ok(loaded)
     }
 }
 
-/// Puts the serials of all zones into a batch. A zone that is gone keeps its serial: it may come back.
+/// Puts the serials of all zones, and what they stand for, into a batch. A zone that is gone keeps its serial: it may come back.
 fn put_serials(blueprint: &Blueprint, batch: &mut Batch) {
-    for served in blueprint.zones() {
-        batch.put(&SERIALS, &served.zone.apex().to_string(), &served.serial());
+    for (served, spec) in blueprint.zones().iter().zip(&blueprint.world().zones) {
+        let origin = spec.origin.to_string();
+        batch.put(&SERIALS, &origin, &served.serial());
+        batch.put(&CONTENTS, &origin, &spec.contents);
     }
 }
 
-/// Tells the serial that a zone was last served with.
-fn last_serial(store: &Store) -> impl Fn(&Name) -> Option<u32> {
-    |origin| store.get(&SERIALS, &origin.to_string())
+/// Warns of zones that are served now and are no longer in a configuration; refuses one that leaves none, unless it
+/// `may_be_empty`.
+fn judge_lost(previous: &Snapshot, mut loaded: Loaded, may_be_empty: bool) -> Result<Loaded, Faults> {
+    let left: HashSet<&Name> = loaded.blueprint.zones().iter().map(|served| served.zone.apex()).collect();
+    let apexes = previous.zones().iter().map(|served| served.zone.apex());
+    let lost: Vec<String> = apexes.filter(|apex| !left.contains(apex)).map(ToString::to_string).collect();
+    if lost.is_empty() {
+        return Ok(loaded);
+    }
+    let is_empty = left.is_empty();
+    let mut list = lost[..lost.len().min(MOST_LOST)].join(", ");
+    if lost.len() > MOST_LOST {
+        list = format!("{list} and {} more", lost.len() - MOST_LOST);
+    }
+    let message = format!("zones are no longer there, and would be refused from now on: {list}");
+    if !is_empty || may_be_empty {
+        loaded.warnings.0.push(Fault { severity: Severity::Warning, ..Fault::without_place(message) });
+        return Ok(loaded);
+    }
+    let fault = Fault::without_place(format!("no zone is left. {message}"));
+    Err(Faults(vec![fault.help("if that is meant, run `truenorth reload --allow-empty`")]))
+}
+
+/// Waits until something else stands on disk than what was read last.
+async fn changed(watch: &mut Option<FileWatch>) {
+    match watch {
+        Some(watch) => watch.changed().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Tells what a zone was last served with.
+fn last_served(store: &Store) -> impl Fn(&Name) -> Option<LastServed> {
+    |origin| {
+        let origin = origin.to_string();
+        Some(LastServed { serial: store.get(&SERIALS, &origin)?, contents: store.get(&CONTENTS, &origin) })
+    }
 }
 
 /// Puts each snapshot in the place of the one before, which it gives back. The place itself is told to `first` with the
@@ -412,36 +544,5 @@ fn keeper(store: Arc<Store>) -> impl Fn(Keep) {
             }
         }
         store.write(batch);
-    }
-}
-
-/// What the operator's signals ask for.
-enum Signal {
-    Reload,
-    Stop,
-}
-
-struct Signals {
-    hangup: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
-}
-
-impl Signals {
-    fn new() -> io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self {
-            hangup: signal(SignalKind::hangup())?,
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
-    }
-
-    async fn next(&mut self) -> Signal {
-        tokio::select! {
-            _ = self.hangup.recv() => Signal::Reload,
-            _ = self.terminate.recv() => Signal::Stop,
-            _ = self.interrupt.recv() => Signal::Stop,
-        }
     }
 }

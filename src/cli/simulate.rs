@@ -9,6 +9,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::load::Loader;
+use crate::disk::Disk;
 use crate::name::Name;
 use crate::overrides::TargetPattern;
 use crate::report::{self, Audience, Demand, Simulation, find_demands, standing_without, with_demands};
@@ -38,7 +39,7 @@ pub(super) struct Arguments {
 
 /// Exit code 1 if the configuration, the log or a name is bad.
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    match Loader::new(&arguments.config.config).load(&|_| None, None) {
+    match Loader::new(&arguments.config.config).load(&Disk::new(), &|_| None, None) {
         Ok(loaded) => super::print(simulate(arguments, &loaded.blueprint)),
         Err(faults) => {
             super::print_faults(&faults);

@@ -24,6 +24,16 @@ pub(super) struct StatusArguments {
     ask: Ask,
 }
 
+/// `reload`.
+#[derive(Debug, Args)]
+pub(super) struct ReloadArguments {
+    /// Take a configuration without a zone although zones are served now
+    #[arg(long)]
+    allow_empty: bool,
+    #[command(flatten)]
+    ask: Ask,
+}
+
 /// `txt`.
 #[derive(Debug, Subcommand)]
 pub(super) enum Txt {
@@ -72,23 +82,24 @@ pub(super) fn status(arguments: &StatusArguments) -> ExitCode {
     let told: Result<Status, AskError> = arguments.ask.get("/v1/status", &query).and_then(Answer::shape);
     match told {
         Ok(status) => {
-            arguments.ask.print(&status, |status| status.table(std::io::stdout().is_terminal()));
-            ExitCode::SUCCESS
+            let table = |status: &Status| status.table(std::io::stdout().is_terminal());
+            arguments.ask.print(&status, table, ExitCode::SUCCESS)
         }
         Err(error) => error.exit(),
     }
 }
 
 /// Exit code 1 if the old configuration goes on.
-pub(super) fn reload(ask: &Ask) -> ExitCode {
+pub(super) fn reload(ReloadArguments { allow_empty, ask }: &ReloadArguments) -> ExitCode {
+    let path = if *allow_empty { "/v1/reload?allow_empty=true" } else { "/v1/reload" };
     let body: Option<&()> = None;
-    let answer = ask.order(Method::POST, "/v1/reload", body);
+    let answer = ask.order(Method::POST, path, body);
     let told: Reload<Vec<ToldFault>> = match answer.and_then(Answer::shape_of_any) {
         Ok(told) => told,
         Err(error) => return error.exit(),
     };
-    ask.print(&told, ToString::to_string);
-    if told.error.is_none() { ExitCode::SUCCESS } else { ExitCode::from(super::BAD) }
+    let code = if told.error.is_none() { ExitCode::SUCCESS } else { ExitCode::from(super::BAD) };
+    ask.print(&told, ToString::to_string, code)
 }
 
 /// Exit code 1 if it cannot be, or no node answers.
@@ -109,10 +120,7 @@ pub(super) fn txt(command: &Txt) -> ExitCode {
     };
     let told: Result<TxtList, AskError> = answer.and_then(Answer::shape);
     match told {
-        Ok(list) => {
-            ask.print(&list, ToString::to_string);
-            ExitCode::SUCCESS
-        }
+        Ok(list) => ask.print(&list, ToString::to_string, ExitCode::SUCCESS),
         Err(error) => error.exit(),
     }
 }

@@ -1,171 +1,266 @@
-//! Tells when a file of the configuration changed.
+//! Tells when what a configuration was read from is no longer what stands there.
+//!
+//! ```text
+//!   the kernel tells of a name of interest ─┐
+//!   every few seconds ──────────────────────┴─► look: is all as it was read? ─ no, and quiet since ─► a change
+//! ```
+//!
+//! What counts is what was read, by its identity: so a reload that was ordered takes up an edit before it is told, and
+//! names that are not read change nothing. The kernel's word only makes it sooner. Where it gives none, as on network file
+//! systems, on files with several names, or where inotify has no room, looking finds the change.
 
-use std::collections::BTreeSet;
-use std::path::{Component, Path, PathBuf};
-use std::time::Duration;
+mod ears;
+mod folders;
+mod vigil;
 
-use notify_debouncer_full::notify::{EventKind, RecommendedWatcher, RecursiveMode};
-use notify_debouncer_full::{DebounceEventResult, Debouncer, RecommendedCache, new_debouncer};
-use tokio::sync::mpsc;
-use tracing::warn;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Instant;
 
-/// Editors write a file in several strokes; so much quiet means that they are done.
-const QUIET: Duration = Duration::from_millis(200);
+use rustix::event::{EventfdFlags, eventfd};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tracing::error;
 
-/// Watches the folders that hold the configuration's files: a file that is replaced is another file.
+use crate::config::Watching;
+use crate::disk::Reads;
+use ears::Ears;
+use folders::Folders;
+use vigil::Vigil;
+
+/// The way to the thread that watches.
 pub(super) struct FileWatch {
-    debouncer: Debouncer<RecommendedWatcher, RecommendedCache>,
-    followed: BTreeSet<PathBuf>,
-    changes: mpsc::Receiver<Vec<PathBuf>>,
+    orders: mpsc::Sender<Order>,
+    /// Rung when there is an order.
+    bell: Arc<OwnedFd>,
+    changes: UnboundedReceiver<u64>,
+    /// How many times something else was to be followed.
+    number: u64,
+}
+
+/// What is to be followed from now on.
+struct Order {
+    number: u64,
+    reads: Reads,
+    watching: Watching,
+}
+
+/// The thread's own.
+struct Watcher {
+    orders: mpsc::Receiver<Order>,
+    changes: UnboundedSender<u64>,
+    ears: Ears,
 }
 
 impl FileWatch {
-    pub(super) fn new(paths: &[PathBuf]) -> notify_debouncer_full::notify::Result<Self> {
-        /// Bursts that wait while a reload is under way.
-        const WAITING: usize = 64;
-        let (sender, changes) = mpsc::channel(WAITING);
-        let debouncer = new_debouncer(QUIET, None, move |result: DebounceEventResult| match result {
-            Ok(events) => {
-                let real = events.iter().filter(|event| !matches!(event.kind, EventKind::Access(_)));
-                let paths: Vec<PathBuf> = real.flat_map(|event| event.paths.clone()).collect();
-                if !paths.is_empty() {
-                    // A full queue holds changes enough for the reload that empties it.
-                    let _ = sender.try_send(paths);
-                }
-            }
-            Err(errors) => errors.iter().for_each(|error| warn!(%error, "watching files")),
-        })?;
-        let mut watch = Self { debouncer, followed: BTreeSet::new(), changes };
-        watch.follow(paths)?;
-        Ok(watch)
+    /// Watches nothing yet. Fails when the system has no thread or no descriptor for it.
+    pub(super) fn start() -> io::Result<Self> {
+        let bell = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
+        Self::start_with(Ears::new(bell.clone()), bell)
     }
 
-    /// Watches these files and folders, and no others.
-    pub(super) fn follow(&mut self, paths: &[PathBuf]) -> notify_debouncer_full::notify::Result<()> {
-        let paths: BTreeSet<PathBuf> = paths.iter().flat_map(|path| with_its_links(path)).collect();
-        let (old, new) = (folders(&self.followed), folders(&paths));
-        for folder in old.difference(&new) {
-            // A folder that is gone is watched no more in any case.
-            let _ = self.debouncer.unwatch(folder);
-        }
-        self.followed = paths;
-        new.difference(&old).try_for_each(|folder| self.debouncer.watch(folder, RecursiveMode::NonRecursive))
+    fn start_with(ears: Ears, bell: Arc<OwnedFd>) -> io::Result<Self> {
+        let (orders, received) = mpsc::channel();
+        let (told, changes) = unbounded_channel();
+        let watcher = Watcher { orders: received, changes: told, ears };
+        thread::Builder::new().name("watch".to_owned()).spawn(move || watcher.run())?;
+        Ok(Self { orders, bell, changes, number: 0 })
     }
 
-    /// Waits until one of them changed.
+    /// Watches what was read, and nothing else.
+    pub(super) fn follow(&mut self, reads: Reads, watching: Watching) {
+        self.number += 1;
+        // The thread is gone only after a panic, which was told.
+        let _ = self.orders.send(Order { number: self.number, reads, watching });
+        ears::ring(&self.bell);
+    }
+
+    /// Waits until something else stands there than what was read last.
     pub(super) async fn changed(&mut self) {
         loop {
             match self.changes.recv().await {
-                Some(paths) if paths.iter().any(|path| self.is_followed(path)) => break,
+                Some(number) if number == self.number => return,
+                // It was read again meanwhile.
                 Some(_) => {}
-                None => std::future::pending().await,
+                None => {
+                    error!("changed files are noticed no longer: send SIGHUP, or run `truenorth reload`");
+                    return std::future::pending().await;
+                }
             }
         }
-        while self.changes.try_recv().is_ok() {}
-    }
-
-    /// Whether a path is one of those followed, or stands in a folder that is.
-    fn is_followed(&self, path: &Path) -> bool {
-        self.followed.contains(path) || path.parent().is_some_and(|folder| self.followed.contains(folder))
     }
 }
 
-/// The folders to watch: those followed, and those that hold the files followed.
-fn folders(paths: &BTreeSet<PathBuf>) -> BTreeSet<PathBuf> {
-    let is_folder = |path: &PathBuf| path.is_dir() && !path.is_symlink();
-    let folder = |path: &PathBuf| if is_folder(path) { Some(path.clone()) } else { path.parent().map(Path::to_owned) };
-    paths.iter().filter_map(folder).collect()
+impl Drop for FileWatch {
+    fn drop(&mut self) {
+        // Without senders the thread ends when it wakes.
+        let (nowhere, _) = mpsc::channel();
+        self.orders = nowhere;
+        ears::ring(&self.bell);
+    }
 }
 
-/// Where a path leads, and every link that it meets on its way from its folder: whoever renews a certificate may write a new
-/// file and turn a link to it. Each is told by its real folder, so that none is watched by two names.
-fn with_its_links(path: &Path) -> Vec<PathBuf> {
-    /// As many links as the kernel follows.
-    const MOST: usize = 40;
-    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let folder = absolute.parent().and_then(|folder| folder.canonicalize().ok());
-    let (Some(mut here), Some(name)) = (folder, absolute.file_name()) else {
-        return vec![absolute.canonicalize().unwrap_or(absolute)];
-    };
-    let mut links = Vec::new();
-    let mut ahead = PathBuf::from(name);
-    while let Some(step) = ahead.components().next() {
-        let next = here.join(step);
-        let behind = ahead.components().skip(1).collect();
-        match next.read_link() {
-            Ok(target) if links.len() < MOST => {
-                links.push(next);
-                ahead = target.join::<PathBuf>(behind);
-                continue;
+impl Watcher {
+    fn run(mut self) {
+        let mut followed: Option<(u64, Vigil)> = None;
+        loop {
+            let wake_at = followed.as_ref().map(|(_, vigil)| vigil.wake_at(Instant::now()));
+            let is_stirred = self.ears.listen(wake_at);
+            loop {
+                match self.orders.try_recv() {
+                    Ok(order) => followed = self.follow(order),
+                    Err(mpsc::TryRecvError::Empty) => break,
+                    Err(mpsc::TryRecvError::Disconnected) => return,
+                }
             }
-            _ if step == Component::ParentDir => drop(here.pop()),
-            // The root's join leaves nothing of what was there before.
-            _ => here = next,
+            let Some((number, vigil)) = &mut followed else { continue };
+            let now = Instant::now();
+            if is_stirred {
+                vigil.stir(now);
+            }
+            if vigil.turn(now, self.ears.is_writing(now)) {
+                // The node may be stopping.
+                let _ = self.changes.send(*number);
+            }
         }
-        ahead = behind;
     }
-    links.push(here);
-    links
+
+    fn follow(&mut self, Order { number, reads, watching }: Order) -> Option<(u64, Vigil)> {
+        if !watching.is_on {
+            self.ears.listen_to(&Folders::default());
+            return None;
+        }
+        let is_sharp = self.ears.listen_to(&Folders::of(&reads));
+        Some((number, Vigil::new(reads, watching.quiet, is_sharp, Instant::now())))
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::ffi::OsStr;
     use std::fs;
     use std::os::unix::fs::symlink;
+    use std::path::Path;
+    use std::time::Duration;
+
     use tokio::time::timeout;
 
+    use super::*;
+    use crate::disk::Disk;
+
     /// What a change on disk takes to be told, however busy the machine is.
-    const PATIENCE: Duration = Duration::from_secs(5);
+    const PATIENCE: Duration = Duration::from_secs(20);
 
-    /// `live/key` is a link to `archive/key1`, as certbot has it.
-    fn certbot() -> tempfile::TempDir {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |path: &str| folder.path().join(path);
-        fs::create_dir(at("live")).unwrap();
-        fs::create_dir(at("archive")).unwrap();
-        fs::write(at("archive/key1"), "1").unwrap();
-        symlink("../archive/key1", at("live/key")).unwrap();
-        folder
+    const WATCHING: Watching = Watching { is_on: true, quiet: Duration::from_millis(100) };
+
+    fn is_zone(name: &OsStr) -> bool {
+        Path::new(name).extension().is_some_and(|extension| extension == "zone")
     }
 
-    #[tokio::test]
-    async fn a_link_that_is_turned_is_a_change() {
-        let folder = certbot();
-        let at = |path: &str| folder.path().join(path);
-        let mut watch = FileWatch::new(&[at("live/key")]).unwrap();
-        fs::write(at("archive/key2"), "2").unwrap();
-        symlink("../archive/key2", at("live/new")).unwrap();
-        fs::rename(at("live/new"), at("live/key")).unwrap();
-        timeout(PATIENCE, watch.changed()).await.unwrap();
+    /// Two releases with a zone and a part of it, the first of which is current.
+    struct Scene {
+        folder: tempfile::TempDir,
     }
 
-    #[tokio::test]
-    async fn what_a_link_leads_to_may_change_as_well_and_its_neighbours_do_not_count() {
-        let folder = certbot();
-        let at = |path: &str| folder.path().join(path);
-        let mut watch = FileWatch::new(&[at("live/key")]).unwrap();
-        fs::write(at("archive/other"), "2").unwrap();
-        fs::write(at("live/other"), "2").unwrap();
-        assert!(timeout(QUIET * 3, watch.changed()).await.is_err());
-        fs::write(at("archive/key1"), "2").unwrap();
-        timeout(PATIENCE, watch.changed()).await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn a_folder_that_kubernetes_exchanges_is_a_change() {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |path: &str| folder.path().join(path);
-        for version in ["..1", "..2"] {
-            fs::create_dir(at(version)).unwrap();
-            fs::write(at(version).join("key"), version).unwrap();
+    impl Scene {
+        fn new() -> Self {
+            let scene = Self { folder: tempfile::tempdir().unwrap() };
+            for release in ["one", "two"] {
+                fs::create_dir_all(scene.at(release).join("zones/parts")).unwrap();
+                fs::write(scene.at(release).join("zones/a.zone"), release).unwrap();
+                fs::write(scene.at(release).join("zones/parts/hosts"), release).unwrap();
+            }
+            fs::write(scene.at("shared"), "shared").unwrap();
+            symlink("../../shared", scene.at("one/zones/b.zone")).unwrap();
+            symlink("one", scene.at("current")).unwrap();
+            scene
         }
-        symlink("..1", at("..data")).unwrap();
-        symlink("..data/key", at("key")).unwrap();
-        let mut watch = FileWatch::new(&[at("key")]).unwrap();
-        symlink("..2", at("..new")).unwrap();
-        fs::rename(at("..new"), at("..data")).unwrap();
-        fs::remove_dir_all(at("..1")).unwrap();
+
+        fn at(&self, path: &str) -> std::path::PathBuf {
+            self.folder.path().join(path)
+        }
+
+        fn turn(&self, target: &str, link: &str) {
+            symlink(target, self.at("new")).unwrap();
+            fs::rename(self.at("new"), self.at(link)).unwrap();
+        }
+
+        fn read(&self) -> Reads {
+            let disk = Disk::new();
+            for path in disk.list(&self.at("current/zones"), is_zone).unwrap() {
+                disk.read(&path).unwrap();
+            }
+            disk.read(&self.at("current/zones/parts/hosts")).unwrap();
+            disk.reads()
+        }
+    }
+
+    /// Whether a change is told after something is done; by the kernel's word and without it.
+    async fn expect_change(what: &str, change: impl Fn(&Scene)) {
+        for is_deaf in [false, true] {
+            let scene = Scene::new();
+            let bell = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).unwrap());
+            let ears = if is_deaf { Ears::deaf(bell.clone()) } else { Ears::new(bell.clone()) };
+            let mut watch = FileWatch::start_with(ears, bell).unwrap();
+            watch.follow(scene.read(), WATCHING);
+            change(&scene);
+            timeout(PATIENCE, watch.changed()).await.unwrap_or_else(|_| panic!("{what}, deaf: {is_deaf}"));
+            // Once.
+            watch.follow(scene.read(), WATCHING);
+            let again = timeout(WATCHING.quiet * 5, watch.changed()).await;
+            assert!(again.is_err(), "{what}, deaf: {is_deaf}: it was read again, and is told again");
+        }
+    }
+
+    #[tokio::test]
+    async fn whatever_reading_would_find_is_told_once() {
+        expect_change("an edit", |scene| fs::write(scene.at("one/zones/a.zone"), "edited").unwrap()).await;
+        expect_change("a link above", |scene| scene.turn("two", "current")).await;
+        expect_change("a link's target", |scene| fs::write(scene.at("shared"), "edited").unwrap()).await;
+        expect_change("a link that is turned", |scene| scene.turn("../../one/zones/a.zone", "one/zones/b.zone")).await;
+        expect_change("a part in a subfolder", |scene| {
+            fs::write(scene.at("one/zones/parts/hosts"), "edited").unwrap();
+        })
+        .await;
+        expect_change("another name", |scene| fs::write(scene.at("one/zones/c.zone"), "").unwrap()).await;
+        expect_change("a name that goes", |scene| fs::remove_file(scene.at("one/zones/b.zone")).unwrap()).await;
+        expect_change("a folder that is replaced", |scene| {
+            fs::rename(scene.at("one/zones"), scene.at("before")).unwrap();
+            fs::rename(scene.at("two/zones"), scene.at("one/zones")).unwrap();
+        })
+        .await;
+        expect_change("a second name of the file", |scene| {
+            fs::hard_link(scene.at("shared"), scene.at("other")).unwrap();
+            fs::write(scene.at("other"), "edited").unwrap();
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn neighbours_do_not_count_and_a_switch_turns_it_off() {
+        let scene = Scene::new();
+        let mut watch = FileWatch::start().unwrap();
+        watch.follow(scene.read(), WATCHING);
+        fs::write(scene.at("one/zones/a.tml"), "").unwrap();
+        fs::write(scene.at("one/zones/parts/others"), "").unwrap();
+        fs::write(scene.at("beside"), "").unwrap();
+        assert!(timeout(WATCHING.quiet * 5, watch.changed()).await.is_err());
+        watch.follow(scene.read(), Watching { is_on: false, ..WATCHING });
+        fs::write(scene.at("one/zones/a.zone"), "edited").unwrap();
+        assert!(timeout(WATCHING.quiet * 5, watch.changed()).await.is_err());
+        watch.follow(scene.read(), WATCHING);
+        fs::write(scene.at("one/zones/a.zone"), "edited again").unwrap();
         timeout(PATIENCE, watch.changed()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_edit_that_was_read_meanwhile_is_not_told() {
+        let scene = Scene::new();
+        let mut watch = FileWatch::start().unwrap();
+        watch.follow(scene.read(), WATCHING);
+        fs::write(scene.at("one/zones/a.zone"), "edited").unwrap();
+        watch.follow(scene.read(), WATCHING);
+        assert!(timeout(WATCHING.quiet * 5, watch.changed()).await.is_err());
     }
 }

@@ -1,15 +1,20 @@
 //! `[admin]`: where the admin HTTP server listens, and who may use it.
 
 use std::fmt;
-use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use subtle::ConstantTimeEq;
 
+use crate::disk::{Contents, Disk};
+
+use super::code::Code;
 use super::decode::{Placed, Table, Value, entries};
-use super::fault::{Fault, Faults, Place};
+use super::fault::{Fault, Faults};
+use super::kept;
+use super::listen::{self, Listen};
+use super::source::Place;
 
 /// The port that DESIGN gives the admin server.
 const PORT: u16 = 8053;
@@ -99,36 +104,33 @@ impl fmt::Debug for Token {
     }
 }
 
-/// What `[admin]` says.
-#[derive(Default)]
-pub(super) struct AdminSection {
-    /// `None` where the section is absent, or faulty.
-    pub(super) admin: Option<Admin>,
-    /// The files of tokens.
-    pub(super) files: Vec<PathBuf>,
-}
-
-/// Reads `[admin]`. Relative paths continue `folder`.
-pub(super) fn read(value: Option<Value<'_>>, folder: &Path, faults: &mut Faults) -> AdminSection {
-    let Some(value) = value else { return AdminSection::default() };
+/// Reads `[admin]`. Relative paths continue `folder`. `dns` is what is served otherwise.
+pub(super) fn read(
+    value: Option<Value<'_>>,
+    folder: &Path,
+    dns: &Listen,
+    disk: &Disk,
+    faults: &mut Faults,
+) -> Option<Admin> {
+    let value = value?;
     let anchor = value.anchor();
     let before = faults.0.len();
-    let Some(mut table) = value.table("`[admin]`", faults) else { return AdminSection::default() };
+    let mut table = value.table("`[admin]`", faults)?;
     let socket = table.take("socket");
     let listen = if socket.is_some() { table.take("listen") } else { table.require("listen", faults) };
     let listen = listen.map(|value| read_addresses(&value, faults)).unwrap_or_default();
     let socket = socket.and_then(|value| read_socket(&value, folder, faults));
-    let (grants, files) = read_grants(&mut table, folder, faults);
+    let grants = read_grants(&mut table, folder, disk, faults);
     let hosts = table.take("hosts").map(|value| value.each(faults, read_host)).unwrap_or_default();
     table.finish(faults);
     // A token that is faulty is told of already.
     if grants.is_empty() && !faults.has_errors_since(before) {
         check_loopback(&listen, &anchor, faults);
     }
+    listen::check_admin(&listen, dns, faults);
     let listen: Vec<SocketAddr> = listen.into_iter().map(|address| address.value).collect();
     let is_served = !listen.is_empty() || socket.is_some();
-    let admin = is_served.then_some(Admin { listen, socket, grants, hosts });
-    AdminSection { admin, files }
+    is_served.then_some(Admin { listen, socket, grants, hosts })
 }
 
 /// An address, or a list of them.
@@ -141,10 +143,10 @@ fn read_addresses(value: &Value<'_>, faults: &mut Faults) -> Vec<Placed<SocketAd
     let expected = format!("an address with a port, such as \"127.0.0.1:{PORT}\" or \"[::1]:{PORT}\"");
     let mut addresses: Vec<Placed<SocketAddr>> = Vec::new();
     for item in items {
-        let Some(address) = item.parsed(&expected, faults, |text| text.parse().ok()) else { continue };
+        let Some(address) = listen::read_address(&item, &expected, PORT, faults) else { continue };
         if addresses.iter().any(|other| other.value == address.value) {
             let message = format!("`listen` names {} twice", address.value);
-            faults.push(Fault::error(&address.place, message, "again"));
+            faults.push(Fault::error(&address.place, message, "again").code(Code::Duplicate));
             continue;
         }
         addresses.push(address);
@@ -164,17 +166,15 @@ fn read_socket(value: &Value<'_>, folder: &Path, faults: &mut Faults) -> Option<
     Some(path)
 }
 
-/// All tokens, and the files that they stand in.
-fn read_grants(table: &mut Table<'_>, folder: &Path, faults: &mut Faults) -> (Vec<Grant>, Vec<PathBuf>) {
-    let (mut grants, mut files) = (Vec::new(), Vec::new());
-    let (token, file) = read_token(table, folder, faults);
+/// All tokens, and what each may do.
+fn read_grants(table: &mut Table<'_>, folder: &Path, disk: &Disk, faults: &mut Faults) -> Vec<Grant> {
+    let mut grants = Vec::new();
+    let token = read_token(table, folder, disk, faults);
     grants.extend(token.map(|token| Grant { token, may: Purpose::ALL.map(|(_, purpose)| purpose).to_vec() }));
-    files.extend(file);
     for value in entries(table.take("tokens").as_ref(), "`[admin.tokens]`", faults) {
         let Some(mut table) = value.table("a token", faults) else { continue };
         let before = faults.0.len();
-        let (token, file) = read_token(&mut table, folder, faults);
-        files.extend(file);
+        let token = read_token(&mut table, folder, disk, faults);
         if token.is_none() && !faults.has_errors_since(before) {
             let message = format!("the token `{}` needs `token` or `token_file`", value.key);
             faults.push(Fault::error(&value.anchor(), message, "none here"));
@@ -195,11 +195,11 @@ fn read_grants(table: &mut Table<'_>, folder: &Path, faults: &mut Faults) -> (Ve
         }
         grants.push(Grant { token, may });
     }
-    (grants, files)
+    grants
 }
 
-/// A token, and the file that it stands in.
-fn read_token(table: &mut Table<'_>, folder: &Path, faults: &mut Faults) -> (Option<Token>, Option<PathBuf>) {
+/// The token, or that of the file that it stands in.
+fn read_token(table: &mut Table<'_>, folder: &Path, disk: &Disk, faults: &mut Faults) -> Option<Token> {
     let (token, file) = (table.take("token"), table.take("token_file"));
     let expected = format!(
         "{} to {} visible characters of ASCII, such as `openssl rand -hex 32` makes",
@@ -210,16 +210,19 @@ fn read_token(table: &mut Table<'_>, folder: &Path, faults: &mut Faults) -> (Opt
         (Some(token), Some(file)) => {
             let fault = Fault::error(&file.anchor(), "`token` and `token_file` both give the token", "the second one");
             faults.push(fault.related(&token.anchor(), "the first one"));
-            (None, None)
+            None
         }
-        (Some(token), None) => (token.parsed(&expected, faults, parse_token).map(|token| token.value), None),
+        (Some(token), None) => {
+            let place = token.anchor();
+            kept::check(&place.source.path, "the token", &place, faults);
+            token.parsed(&expected, faults, parse_token).map(|token| token.value)
+        }
         (None, Some(file)) => {
-            let Some(path) = file.string(faults).map(|text| text.with(folder.join(&text.value))) else {
-                return (None, None);
-            };
-            let token = match fs::read_to_string(&path.value) {
-                Ok(text) => {
-                    let token = parse_token(text.trim());
+            let path = file.string(faults).map(|text| text.with(folder.join(&text.value)))?;
+            match disk.read(&path.value) {
+                Ok(Contents { octets, .. }) => {
+                    kept::check(&path.value, "the token", &path.place, faults);
+                    let token = str::from_utf8(&octets).ok().and_then(|text| parse_token(text.trim()));
                     if token.is_none() {
                         let message = format!("{} does not hold {expected}", path.value.display());
                         faults.push(Fault::error(&path.place, message, ""));
@@ -231,10 +234,9 @@ fn read_token(table: &mut Table<'_>, folder: &Path, faults: &mut Faults) -> (Opt
                     faults.push(Fault::error(&path.place, message, ""));
                     None
                 }
-            };
-            (token, Some(path.value))
+            }
         }
-        (None, None) => (None, None),
+        (None, None) => None,
     }
 }
 

@@ -5,10 +5,12 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::code::Code;
 use super::decode::{Placed, Table, Value};
-use super::fault::{Fault, Faults, Place};
+use super::fault::{Fault, Faults};
 use super::monitors::PlacedMonitor;
 use super::scope::{self, Definition, Definitions};
+use super::source::Place;
 
 /// Probes of one endpoint at most. Each costs a connection an interval, and a hand's breadth is what people can explain.
 const MAX_PARTS: usize = 32;
@@ -92,7 +94,8 @@ fn each_once(names: Vec<Placed<String>>, faults: &mut Faults) -> Vec<Placed<Stri
     let mut list = Vec::new();
     for name in names {
         if let Some(first) = seen.get(&name.value) {
-            let fault = Fault::error(&name.place, format!("`{}` stands there twice", name.value), "again");
+            let fault = Fault::error(&name.place, format!("`{}` stands there twice", name.value), "again")
+                .code(Code::Duplicate);
             faults.push(fault.related(first, "first named here"));
         } else {
             seen.insert(name.value.clone(), name.place.clone());

@@ -1,7 +1,6 @@
 //! Certificates in PEM files, read whole: those that are shown, with their private keys and checked against them, and
 //! those of authorities.
 
-use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -14,12 +13,22 @@ use x509_parser::certificate::Validity;
 use x509_parser::prelude::{FromDer, X509Certificate};
 use x509_parser::time::ASN1Time;
 
+use crate::disk::Disk;
+
+use super::code::Code;
 use super::decode::Placed;
 use super::fault::{Fault, Faults};
+use super::kept;
 
 /// A certificate that ends within so many seconds is warned of: whoever renews it automatically does so a month ahead (Let's Encrypt's
 /// recommendation for its 90 days), so with a week left nobody has.
 const ENDS_SOON: i64 = 7 * 24 * 3600;
+
+/// Octets of certificates that a handshake can have: rustls takes no message above 65,535, OpenSSL no chain above 100 KiB.
+const MAX_CHAIN: usize = 65_000;
+
+/// Octets around each certificate: its length and that of its extensions (RFC 8446, section 4.4.2).
+const CERTIFICATE_ENTRY: usize = 5;
 
 /// A certificate with its chain and its private key.
 pub(super) struct Credentials {
@@ -30,9 +39,14 @@ pub(super) struct Credentials {
 }
 
 /// Reads a chain, the certificate that is shown first, and its key. What is wrong is told where the file is named.
-pub(super) fn read(certificate: &Placed<PathBuf>, key: &Placed<PathBuf>, faults: &mut Faults) -> Option<Credentials> {
-    let chain = read_chain(certificate, faults);
-    let (der, signing) = read_key(key, faults).unzip();
+pub(super) fn read(
+    certificate: &Placed<PathBuf>,
+    key: &Placed<PathBuf>,
+    disk: &Disk,
+    faults: &mut Faults,
+) -> Option<Credentials> {
+    let chain = read_chain(certificate, disk, faults).and_then(|chain| check_length(certificate, chain, faults));
+    let (der, signing) = read_key(key, disk, faults).unzip();
     let certified = CertifiedKey::new(chain?, signing?);
     match certified.keys_match() {
         // A key that cannot tell its public half is taken at its word.
@@ -50,8 +64,12 @@ pub(super) fn read(certificate: &Placed<PathBuf>, key: &Placed<PathBuf>, faults:
 }
 
 /// Reads the certificates of authorities; at least one.
-pub(super) fn read_authorities(file: &Placed<PathBuf>, faults: &mut Faults) -> Option<Vec<CertificateDer<'static>>> {
-    let chain = read_chain(file, faults)?;
+pub(super) fn read_authorities(
+    file: &Placed<PathBuf>,
+    disk: &Disk,
+    faults: &mut Faults,
+) -> Option<Vec<CertificateDer<'static>>> {
+    let chain = read_chain(file, disk, faults)?;
     let mut store = RootCertStore::empty();
     for (number, certificate) in (1..).zip(&chain) {
         if let Err(error) = store.add(certificate.clone()) {
@@ -65,8 +83,8 @@ pub(super) fn read_authorities(file: &Placed<PathBuf>, faults: &mut Faults) -> O
     Some(chain)
 }
 
-fn read_chain(file: &Placed<PathBuf>, faults: &mut Faults) -> Option<Vec<CertificateDer<'static>>> {
-    let octets = read_file(file, faults)?;
+fn read_chain(file: &Placed<PathBuf>, disk: &Disk, faults: &mut Faults) -> Option<Vec<CertificateDer<'static>>> {
+    let octets = read_file(file, disk, faults)?;
     let chain: Vec<CertificateDer<'static>> = match CertificateDer::pem_slice_iter(&octets).collect() {
         Ok(chain) => chain,
         Err(error) => return refuse(file, &format!("is not PEM: {error}"), faults),
@@ -77,6 +95,24 @@ fn read_chain(file: &Placed<PathBuf>, faults: &mut Faults) -> Option<Vec<Certifi
         Err(error) => return refuse(file, &format!("holds no certificate that can be read: {error}"), faults),
     }
     Some(chain)
+}
+
+/// The chain, if it fits a handshake.
+fn check_length(
+    file: &Placed<PathBuf>,
+    chain: Vec<CertificateDer<'static>>,
+    faults: &mut Faults,
+) -> Option<Vec<CertificateDer<'static>>> {
+    let octets: usize = chain.iter().map(|certificate| certificate.len() + CERTIFICATE_ENTRY).sum();
+    if octets <= MAX_CHAIN {
+        return Some(chain);
+    }
+    let many = chain.len();
+    refuse(
+        file,
+        &format!("holds {many} certificates, {octets} octets: clients refuse a handshake above {MAX_CHAIN}"),
+        faults,
+    )
 }
 
 /// Warns of a certificate that clients refuse, or soon will. It may be all there is, and who does not verify it is still
@@ -93,11 +129,16 @@ fn check_dates(file: &Placed<PathBuf>, validity: &Validity, faults: &mut Faults)
         return;
     };
     let message = format!("the certificate in {} {label}: it is valid from {from} to {to}", file.value.display());
-    faults.push(Fault::warning(&file.place, message, label));
+    faults.push(Fault::warning(&file.place, message, label).code(Code::Credentials));
 }
 
-fn read_key(file: &Placed<PathBuf>, faults: &mut Faults) -> Option<(PrivateKeyDer<'static>, Arc<dyn SigningKey>)> {
-    let octets = read_file(file, faults)?;
+fn read_key(
+    file: &Placed<PathBuf>,
+    disk: &Disk,
+    faults: &mut Faults,
+) -> Option<(PrivateKeyDer<'static>, Arc<dyn SigningKey>)> {
+    let octets = read_file(file, disk, faults)?;
+    kept::check(&file.value, "the private key", &file.place, faults);
     let key = match PrivateKeyDer::from_pem_slice(&octets) {
         Ok(key) => key,
         Err(pem::Error::NoItemsFound) => return refuse(file, "holds no private key in PEM", faults),
@@ -109,18 +150,18 @@ fn read_key(file: &Placed<PathBuf>, faults: &mut Faults) -> Option<(PrivateKeyDe
     }
 }
 
-fn read_file(file: &Placed<PathBuf>, faults: &mut Faults) -> Option<Vec<u8>> {
-    match fs::read(&file.value) {
-        Ok(octets) => Some(octets),
+fn read_file(file: &Placed<PathBuf>, disk: &Disk, faults: &mut Faults) -> Option<Vec<u8>> {
+    match disk.read(&file.value) {
+        Ok(contents) => Some(contents.octets),
         Err(error) => {
             let message = format!("cannot read {}: {error}", file.value.display());
-            faults.push(Fault::error(&file.place, message, ""));
+            faults.push(Fault::error(&file.place, message, "").code(Code::File));
             None
         }
     }
 }
 
 fn refuse<T>(file: &Placed<PathBuf>, why: &str, faults: &mut Faults) -> Option<T> {
-    faults.push(Fault::error(&file.place, format!("{} {why}", file.value.display()), ""));
+    faults.push(Fault::error(&file.place, format!("{} {why}", file.value.display()), "").code(Code::Credentials));
     None
 }

@@ -8,16 +8,15 @@ use crate::name::{Name, suffixes};
 use crate::wire::{MAX_MESSAGE, Rtype};
 use crate::zone::{FIXED_FIELDS, POINTER_LENGTH};
 
-use super::fault::{Fault, Faults, Place};
+use super::fault::{Fault, Faults};
 use super::master::Located;
 use super::names::{Owner, OwnerKind};
 use super::records;
+use super::source::Place;
+use super::spelling;
 
 /// Octets of an MX record's preference, before its exchange (RFC 1035, section 3.3.9).
 const MX_PREFERENCE: usize = 2;
-
-/// Types that stand beside a CNAME: DNSSEC's signatures and denials (RFC 4034, sections 3 and 4).
-const BESIDE_CNAME: [Rtype; 2] = [Rtype(46), Rtype(47)];
 
 /// What signing a zone adds to it: RRSIG, NSEC, NSEC3 and NSEC3PARAM (RFC 4034; RFC 5155).
 const DNSSEC: [Rtype; 4] = [Rtype(46), Rtype(47), Rtype(50), Rtype(51)];
@@ -156,15 +155,52 @@ impl<'a> ZoneCheck<'a> {
         let mut told = HashSet::new();
         for located in self.records.iter().filter(|located| located.record.rtype == Rtype::NS) {
             let nameserver = Name::from_wire(&located.record.rdata);
-            let has_address =
-                self.at(&nameserver).iter().any(|other| is_address(other)) || steered.contains(&nameserver);
+            let has = |name: &Name| self.at(name).iter().any(|other| is_address(other)) || steered.contains(name);
             // A name below another cut is for that zone's own nameservers to know.
             let elsewhere = self.cut_above(&nameserver, &cuts).is_some_and(|cut| cut != located.record.owner);
-            if !has_address && !elsewhere && nameserver.is_at_or_below(self.origin) && told.insert(nameserver.clone()) {
+            // Below its own cut no wildcard of this zone counts.
+            let is_glue = self.cut_above(&nameserver, &cuts).is_some();
+            let is_here = nameserver.is_at_or_below(self.origin);
+            let has_address =
+                || has(&nameserver) || !is_glue && self.wildcard_for(&nameserver).is_some_and(|w| has(&w));
+            if is_here && !elsewhere && !has_address() && told.insert(nameserver.clone()) {
                 let message = format!("nameserver {nameserver} is in the zone but has no address");
-                faults.push(Fault::error(&located.place, message, "no address"));
+                let alias = self.at(&nameserver).iter().find(|other| other.record.rtype == Rtype::CNAME);
+                let label = if alias.is_some() {
+                    "a CNAME, which a nameserver may not be (RFC 2181, section 10.3)"
+                } else {
+                    "no address"
+                };
+                let fault = Fault::error(&located.place, message, label);
+                faults.push(match self.meant_nameserver(&nameserver) {
+                    Some(help) => fault.help(help),
+                    None => fault,
+                });
             }
         }
+    }
+
+    /// The wildcard that answers for a name of the zone, should it exist: the one below the name's closest encloser (RFC 4592,
+    /// section 3.3.1). None answers for a name that exists.
+    fn wildcard_for(&self, name: &Name) -> Option<Name> {
+        let records = self.records.iter().map(|located| &located.record.owner);
+        let existing = || records.clone().chain(self.owners.iter().map(|owner| &owner.name));
+        let exists = |name: &Name| existing().any(|owner| owner.is_at_or_below(name));
+        let encloser = suffixes(name.as_wire()).map(Name::from_wire).find(exists)?;
+        encloser.wildcard().filter(|_| encloser != *name)
+    }
+
+    /// What was probably meant by a nameserver in the zone that is not there.
+    fn meant_nameserver(&self, nameserver: &Name) -> Option<String> {
+        if let Some(address) = spelling::address(nameserver, self.origin) {
+            return Some(format!("`{address}` is an address: a nameserver has a name, as in ns1 = [\"{address}\"]"));
+        }
+        let relative = spelling::relative(nameserver, self.origin).filter(|relative| relative.label_count() > 1)?;
+        // Whoever names something below a name of the zone means this zone.
+        let mut above =
+            suffixes(nameserver.as_wire()).skip(1).map(Name::from_wire).take_while(|above| above != self.origin);
+        let is_below = above.any(|above| !self.at(&above).is_empty());
+        (!is_below).then(|| format!("did you mean `{relative}`, with a final dot?"))
     }
 
     /// "Resource records MUST NOT exist at any subdomain of the owner of a DNAME RR" (RFC 6672, section 2.4).
@@ -263,7 +299,7 @@ fn check_alone(records: &[&Located], faults: &mut Faults) {
         let Some(first) = records.iter().find(|located| located.record.rtype == rtype) else { continue };
         let other = records.iter().find(|other| {
             let same = other.record.rtype == rtype;
-            let conflicts = if rtype == Rtype::CNAME { !BESIDE_CNAME.contains(&other.record.rtype) } else { same };
+            let conflicts = if rtype == Rtype::CNAME { !other.record.rtype.stands_beside_cname() } else { same };
             conflicts && other.place != first.place
         });
         if let Some(other) = other {

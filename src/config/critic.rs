@@ -2,22 +2,28 @@
 
 use std::collections::{HashMap, HashSet};
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 
 use crate::geo::{ClientMatch, DatacenterId, Region, countries};
-use crate::snapshot::{Ecs, PoolId, SteeredName};
+use crate::snapshot::{Ecs, PoolId, SteeredName, Steering};
 use crate::steering::{Pick, Step};
+use crate::wire::Fold;
 
+use super::code::Code;
 use super::decode::Placed;
 use super::fault::{Fault, Faults};
 use super::names::{Owner, OwnerKind};
 use super::pools::{DraftMembers, PoolDraft};
 use super::regions::PlacedRegion;
 use super::scope::View;
+use super::shadows::shadowed;
 use super::suggest::list_of;
 
 /// Whether a pool has addresses of a family, by whether it has IPv4 and IPv6 ones.
 type Has = fn(&(bool, bool)) -> bool;
+
+/// Seconds that clients may hold an address which is probed: more than an hour is what a name without failover has.
+const LONG_TTL: u32 = 3600;
 
 /// So many pools are listed by name; more would hide the fault itself.
 const MAX_LISTED: usize = 4;
@@ -29,10 +35,11 @@ pub(super) fn check_matches(view: View<'_, PlacedRegion>, ecs: Ecs, faults: &mut
         .filter_map(|definition| definition.value.as_ref())
         .flat_map(|region| region.clients().iter().map(|client| client.value))
         .collect();
+    let shadowed = shadowed(all.iter().copied());
     let own = view.own.iter().filter_map(|definition| definition.value.as_ref());
     for client in own.flat_map(PlacedRegion::clients) {
         match client.value {
-            ClientMatch::Prefix(net) => check_prefix(client, net, &all, ecs, faults),
+            ClientMatch::Prefix(net) => check_prefix(client, net, shadowed.contains(&net), ecs, faults),
             ClientMatch::Continent(continent) => {
                 let named: HashSet<_> = all
                     .iter()
@@ -41,7 +48,7 @@ pub(super) fn check_matches(view: View<'_, PlacedRegion>, ecs: Ecs, faults: &mut
                 let mut of_continent = countries::countries().filter(|country| country.continent == continent);
                 if of_continent.all(|country| named.contains(&country.code)) {
                     let message = format!("`{}` never decides: all its countries are named", client.value);
-                    faults.push(Fault::warning(&client.place, message, "shadowed"));
+                    faults.push(Fault::warning(&client.place, message, "shadowed").code(Code::NoEffect));
                 }
             }
             ClientMatch::Asn(_) | ClientMatch::Subdivision(_) | ClientMatch::Country(_) => {}
@@ -49,7 +56,21 @@ pub(super) fn check_matches(view: View<'_, PlacedRegion>, ecs: Ecs, faults: &mut
     }
 }
 
-fn check_prefix(client: &Placed<ClientMatch>, net: IpNet, all: &[ClientMatch], ecs: Ecs, faults: &mut Faults) {
+/// Clients behind an IPv4 address in an IPv6 one are looked up by the IPv4 address.
+fn check_fold(client: &Placed<ClientMatch>, net: IpNet, faults: &mut Faults) -> bool {
+    let IpNet::V6(v6) = net else { return false };
+    let Some(Fold { address, length, .. }) = Fold::find(v6.network(), v6.prefix_len()) else { return false };
+    let message = format!("{net} never decides: its clients are looked up by their IPv4 addresses");
+    let meant = Ipv4Net::new(address, length).map_or_else(|_| address.to_string(), |net| net.to_string());
+    let fault = Fault::warning(&client.place, message, format!("did you mean `{meant}`?"));
+    faults.push(fault.code(Code::NoEffect));
+    true
+}
+
+fn check_prefix(client: &Placed<ClientMatch>, net: IpNet, is_shadowed: bool, ecs: Ecs, faults: &mut Faults) {
+    if check_fold(client, net, faults) {
+        return;
+    }
     let (key, max_source) = match net {
         IpNet::V4(_) => ("max_source_v4", ecs.max_source_v4),
         IpNet::V6(_) => ("max_source_v6", ecs.max_source_v6),
@@ -61,14 +82,9 @@ fn check_prefix(client: &Placed<ClientMatch>, net: IpNet, all: &[ClientMatch], e
             "the lowest address of a client's network decides for all of it: lengthen the maximum or shorten this";
         faults.push(fault.help(help));
     }
-    let within: Vec<IpNet> = all
-        .iter()
-        .filter_map(|other| if let ClientMatch::Prefix(other) = other { Some(*other) } else { None })
-        .filter(|other| *other != net && net.contains(other))
-        .collect();
-    if IpNet::aggregate(&within).contains(&net) {
+    if is_shadowed {
         let message = format!("{net} never decides: longer prefixes cover all of it");
-        faults.push(Fault::warning(&client.place, message, "shadowed"));
+        faults.push(Fault::warning(&client.place, message, "shadowed").code(Code::NoEffect));
     }
 }
 
@@ -85,12 +101,51 @@ impl Names<'_> {
         for owner in self.owners {
             let OwnerKind::Steered { name, .. } = &owner.kind else { continue };
             let critique = Critique { names: self, name, owner };
-            critique.check_reach(faults);
+            if !critique.check_reach(faults) {
+                critique.check_only(faults);
+            }
             critique.check_weights(faults);
             critique.check_families(faults);
         }
+        self.check_ttls(faults);
         self.check_endpoint_weights(faults);
         self.check_capacities(faults);
+    }
+
+    /// TTLs that do not go with failover: once for names that nobody may keep, once for those that clients keep for long.
+    fn check_ttls(&self, faults: &mut Faults) {
+        let steered = || {
+            self.owners.iter().filter_map(|owner| match &owner.kind {
+                OwnerKind::Steered { name, .. } => Some((owner, &name.steering)),
+                OwnerKind::Reflect => None,
+            })
+        };
+        let is_probed =
+            |steering: &Steering| steering.pools.iter().any(|used| self.pools[used.pool as usize].monitor.is_some());
+        let mut warn = |of: Vec<&Owner>, what: &str, label: &str, help: &str| {
+            let Some(first) = of.first() else { return };
+            let names = match of.len() - 1 {
+                0 => format!("{} has", first.name),
+                more => format!("{} and {more} more have", first.name),
+            };
+            let fault = Fault::warning(&first.place, format!("{names} a TTL of {what}"), label);
+            faults.push(fault.help(help));
+        };
+        let zero = steered().filter(|(_, steering)| steering.ttl == 0).map(|(owner, _)| owner).collect();
+        warn(
+            zero,
+            "0",
+            "no resolver keeps it",
+            "every question of every client comes here: 5 s are short enough for failover",
+        );
+        let long = steered().filter(|(_, steering)| steering.ttl > LONG_TTL && is_probed(steering));
+        let label = "clients hold a dead address for so long";
+        warn(
+            long.map(|(owner, _)| owner).collect(),
+            "more than an hour",
+            label,
+            "30 to 300 s are usual where endpoints are probed",
+        );
     }
 
     /// Weights of endpoints that no name looks at. A pool of the server file may have other users.
@@ -98,7 +153,7 @@ impl Names<'_> {
         let mut looked_at: HashMap<PoolId, bool> = HashMap::new();
         for owner in self.owners {
             let OwnerKind::Steered { name, .. } = &owner.kind else { continue };
-            let weighs = !matches!(name.steering.pick, Pick::Rotate | Pick::Random);
+            let weighs = !matches!(name.steering.pick, Some(Pick::Rotate | Pick::Random));
             for used in &name.steering.pools {
                 *looked_at.entry(used.pool).or_default() |= weighs;
             }
@@ -111,7 +166,8 @@ impl Names<'_> {
             };
             if differ && looked_at.get(&id) == Some(&false) && told.insert(pool.place.span.start) {
                 let message = format!("the weights of the endpoints of pool `{}` have no effect", pool.name);
-                let fault = Fault::warning(&pool.place, message, "no name's `pick` looks at weights");
+                let fault =
+                    Fault::warning(&pool.place, message, "no name's `pick` looks at weights").code(Code::NoEffect);
                 faults.push(fault.help("names that use it take `pick = \"weighted\"` to draw by weight"));
             }
         }
@@ -132,7 +188,8 @@ impl Names<'_> {
         for (_, pool) in (0..).zip(self.pools).filter(|(id, pool)| pool.zone.is_some() && !looked_at.contains(id)) {
             if pool.has_capacity() && told.insert(pool.place.span.start) {
                 let message = format!("the capacity of pool `{}` has no effect", pool.name);
-                let fault = Fault::warning(&pool.place, message, "no name that uses it goes by load");
+                let fault =
+                    Fault::warning(&pool.place, message, "no name that uses it goes by load").code(Code::NoEffect);
                 faults.push(fault.help("names do with the step `load`, or with `pick = \"least-load\"`"));
             }
         }
@@ -151,7 +208,7 @@ impl Critique<'_> {
     }
 
     fn warn(&self, message: String, label: &str, help: Option<String>, faults: &mut Faults) {
-        let fault = Fault::warning(&self.owner.place, message, label);
+        let fault = Fault::warning(&self.owner.place, message, label).code(Code::NoEffect);
         faults.push(match help {
             Some(help) => fault.help(help),
             None => fault,
@@ -169,12 +226,12 @@ impl Critique<'_> {
         own.map_or(&region.prefer, |(_, tiers)| tiers)
     }
 
-    /// Pools that no client is ever sent to: every region says `only`, and none lists their datacenter.
-    fn check_reach(&self, faults: &mut Faults) {
+    /// Pools that no client is ever sent to: every region says `only`, and none lists their datacenter. The value is whether there are any.
+    fn check_reach(&self, faults: &mut Faults) -> bool {
         let regions = self.names.regions;
         let somebody_is_nowhere = !regions.iter().any(|region| &*region.name == super::regions::DEFAULT);
         if !self.has(Step::Region) || somebody_is_nowhere || regions.iter().any(|region| !region.only) {
-            return;
+            return false;
         }
         let listed: HashSet<DatacenterId> =
             regions.iter().flat_map(|region| self.tiers(region).iter().flatten().copied()).collect();
@@ -184,6 +241,26 @@ impl Critique<'_> {
         if !unreachable.is_empty() {
             let message = format!("no client of {} is ever sent to {}", self.name.owner, self.list(&unreachable));
             self.warn(message, "every region says `only`, and none lists them", None, faults);
+        }
+        !unreachable.is_empty()
+    }
+
+    /// Clients that no pool answers: their region says `only`, and none of the name's pools stands in its datacenters.
+    fn check_only(&self, faults: &mut Faults) {
+        if !self.has(Step::Region) || self.name.steering.fallback.is_some() {
+            return;
+        }
+        let places: HashSet<DatacenterId> =
+            self.name.steering.pools.iter().filter_map(|used| self.pool(used.pool).datacenter).collect();
+        let is_empty = |region: &&Region| {
+            region.only && !self.tiers(region).iter().flatten().any(|datacenter| places.contains(datacenter))
+        };
+        let names: Vec<&str> = self.names.regions.iter().filter(is_empty).map(|region| &*region.name).collect();
+        if let [first, ..] = names[..] {
+            let message = format!("clients of region {} get nothing from {}", list_of(&names), self.name.owner);
+            let label = format!("`{first}` says `only`, and no pool of the name is in its datacenters");
+            let help = "give the name a `fallback`, or its own `prefer` for the region".to_owned();
+            self.warn(message, &label, Some(help), faults);
         }
     }
 

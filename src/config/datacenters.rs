@@ -6,8 +6,9 @@ use crate::geo::{Coordinates, CountryCode, DatacenterId, MAX_DATACENTERS};
 use crate::snapshot::Datacenter;
 
 use super::decode::{Placed, Value, entries};
-use super::fault::{Fault, Faults, Place};
+use super::fault::{Fault, Faults};
 use super::scope::Definitions;
+use super::source::Place;
 
 /// All datacenters of all files, in the order of their ids.
 #[derive(Default)]

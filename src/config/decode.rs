@@ -12,7 +12,11 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::fault::{Fault, Faults, Place, Source};
+use super::code::Code;
+use super::fault::{Fault, Faults};
+use super::meant;
+use super::secrets::is_secret;
+use super::source::{Place, Source};
 use super::suggest::{did_you_mean, list_of};
 
 /// A value and where it stands.
@@ -38,12 +42,55 @@ pub(super) fn read_document<T>(
     read: impl FnOnce(Table<'_>, &mut Faults) -> T,
 ) -> Option<T> {
     let (table, errors) = DeTable::parse_recoverable(&source.text);
+    // What follows on a line that is broken, or in a table that stands there twice, follows from that.
+    let (mut told_line, mut doubled) = (None, 0..0);
     for error in &errors {
         let end = source.text.len();
         let place = Place { source: source.clone(), span: error.span().unwrap_or(end..end) };
-        faults.push(Fault::error(&place, format!("this is not TOML: {}", error.message()), ""));
+        if told_line.replace(place.line()) == Some(place.line()) || doubled.contains(&place.span.start) {
+            continue;
+        }
+        let fault = syntax_fault(&place, error.message());
+        if fault.code == Code::Duplicate {
+            let body = place.first_line().0.end;
+            doubled = body..source.text[body..].find("\n[").map_or(end, |length| body + length);
+        }
+        faults.push(fault);
     }
     errors.is_empty().then(|| read(Table::new(source, 0..0, what, table.get_ref()), faults))
+}
+
+/// What the TOML parser tells. Of a table or a key that stands there twice it knows only one place.
+fn syntax_fault(place: &Place, message: &str) -> Fault {
+    let fault = |message: String, label: &str| Fault::error(place, message, label);
+    if message != "duplicate key" {
+        return fault(format!("this is not TOML: {message}"), "").code(Code::Syntax);
+    }
+    let text = &place.source.text;
+    let (line, marked) = place.first_line();
+    let is_header = text[line.clone()].trim_start().starts_with('[');
+    // A header, or a key up to its equals sign.
+    let head = |line: &str| {
+        let line = line.trim();
+        let end = if is_header { line.find(']').map(|at| at + 1) } else { line.find('=') };
+        line[..end.unwrap_or(line.len())].trim().to_owned()
+    };
+    let wanted = head(&text[line.clone()]);
+    let table = if is_header { 0 } else { text[..line.start].rfind("\n[").unwrap_or(0) };
+    let mut at = table;
+    let first = text[table..line.start].split_inclusive('\n').find_map(|line| {
+        let start = at + (line.len() - line.trim_start().len());
+        at += line.len();
+        (head(line) == wanted).then(|| Place { source: place.source.clone(), span: start..start + wanted.len() })
+    });
+    let what = if is_header { wanted.clone() } else { text[marked].to_owned() };
+    let fault = fault(format!("`{what}` stands there twice"), "again").code(Code::Duplicate);
+    match first {
+        Some(first) => {
+            fault.related(&first, "first here").help("TOML has each table and each key once: put both together")
+        }
+        None => fault,
+    }
 }
 
 /// A table whose keys are taken one by one.
@@ -84,9 +131,18 @@ impl<'d> Table<'d> {
     /// The value of a key that has to be there.
     pub(super) fn require(&mut self, key: &'static str, faults: &mut Faults) -> Option<Value<'d>> {
         let value = self.take(key);
-        if value.is_none() {
+        // A key that is like it was meant: one word about it is enough.
+        let meant =
+            did_you_mean(key, self.rest.iter().map(|value| value.key).filter(|other| !self.known.contains(other)));
+        if let Some(position) = self.rest.iter().position(|other| value.is_none() && meant == Some(other.key)) {
+            let written = self.rest.remove(position);
+            let message = format!("{} has no key `{}`", self.what, written.key);
+            let fault = Fault::error(&written.anchor(), message, format!("did you mean `{key}`?"));
+            faults.push(fault.code(Code::UnknownKey));
+        } else if value.is_none() {
             let message = format!("{} needs `{key}`", self.what);
-            faults.push(Fault::error(&self.place(), message, format!("`{key}` is missing here")));
+            faults
+                .push(Fault::error(&self.place(), message, format!("`{key}` is missing here")).code(Code::MissingKey));
         }
         value
     }
@@ -107,7 +163,8 @@ impl<'d> Table<'d> {
         self.rest = rest;
         let refused: Vec<Value<'_>> = refused;
         for value in refused {
-            faults.push(Fault::error(&value.anchor(), format!("`{}` {reason}", value.key), ""));
+            let message = format!("`{}` {reason}", value.key);
+            faults.push(Fault::error(&value.anchor(), message, "").code(Code::UnknownKey));
         }
     }
 
@@ -120,7 +177,7 @@ impl<'d> Table<'d> {
                 None => Fault::error(&value.anchor(), message, "unknown key")
                     .help(format!("its keys are {}", list_of(&self.known))),
             };
-            faults.push(fault);
+            faults.push(fault.code(Code::UnknownKey));
         }
     }
 }
@@ -189,7 +246,8 @@ impl<'d> Value<'d> {
         };
         let value = parse(text);
         if value.is_none() {
-            faults.push(Fault::error(&self.place(), format!("`{}` takes {expected}", self.key), ""));
+            faults
+                .push(Fault::error(&self.place(), format!("`{}` takes {expected}", self.key), "").code(Code::BadValue));
         }
         Some(Placed { value: value?, place: self.place() })
     }
@@ -204,9 +262,9 @@ impl<'d> Value<'d> {
             return Some(Placed { value, place: self.place() });
         }
         let message = format!("`{}` takes one of {}", self.key, list_of(&known));
-        let label = did_you_mean(text, known.iter().copied());
+        let label = meant::word(text, &known).or_else(|| did_you_mean(text, known.iter().copied()));
         let label = label.map_or_else(|| "not one of them".to_owned(), |word| format!("did you mean `{word}`?"));
-        faults.push(Fault::error(&self.place(), message, label));
+        faults.push(Fault::error(&self.place(), message, label).code(Code::BadValue));
         None
     }
 
@@ -224,10 +282,17 @@ impl<'d> Value<'d> {
     {
         let number = self.content.get_ref().as_integer();
         let number = number.and_then(|digits| i128::from_str_radix(digits.as_str(), digits.radix()).ok());
-        match number.and_then(|number| T::try_from(number).ok()).filter(|value| range.contains(value)) {
-            Some(value) => Some(Placed { value, place: self.place() }),
-            None => self.unexpected(&format!("a whole number from {} to {}", range.start(), range.end()), faults),
+        let value = number.and_then(|number| T::try_from(number).ok()).filter(|value| range.contains(value));
+        if let Some(value) = value {
+            return Some(Placed { value, place: self.place() });
         }
+        let fits = |text: &str| {
+            let number: Option<i128> = text.parse().ok();
+            number.and_then(|number| T::try_from(number).ok()).is_some_and(|value| range.contains(&value))
+        };
+        let meant = self.text().and_then(meant::number).filter(|meant| fits(meant));
+        let expected = format!("a whole number from {} to {}", range.start(), range.end());
+        self.misread(&expected, meant.map(|meant| format!("`{meant}`")), faults)
     }
 
     /// A number in a range.
@@ -247,10 +312,11 @@ impl<'d> Value<'d> {
 
     /// `true` or `false`.
     pub(super) fn boolean(&self, faults: &mut Faults) -> Option<Placed<bool>> {
-        match self.content.get_ref().as_bool() {
-            Some(value) => Some(Placed { value, place: self.place() }),
-            None => self.unexpected("true or false", faults),
+        if let Some(value) = self.content.get_ref().as_bool() {
+            return Some(Placed { value, place: self.place() });
         }
+        let meant = self.text().and_then(meant::boolean);
+        self.misread("true or false", meant.map(|meant| format!("`{meant}`")), faults)
     }
 
     /// A date, a time or both, if one stands there.
@@ -263,8 +329,30 @@ impl<'d> Value<'d> {
 
     /// A duration such as `"500ms"`, `"5s"`, `"1m"`, `"1h"` or `"1d"`.
     pub(super) fn duration(&self, range: RangeInclusive<Duration>, faults: &mut Faults) -> Option<Placed<Duration>> {
-        let expected = format!("a duration such as \"5s\", from {:?} to {:?}", range.start(), range.end());
-        self.parsed(&expected, faults, |text| parse_duration(text).filter(|value| range.contains(value)))
+        let (least, most) = (written_duration(*range.start()), written_duration(*range.end()));
+        let expected = format!("a duration such as \"5s\", from {least} to {most}");
+        let text = self.text().filter(|text| !text.is_empty());
+        if let Some(value) = text.and_then(parse_duration).filter(|value| range.contains(value)) {
+            return Some(Placed { value, place: self.place() });
+        }
+        let number = self.content.get_ref().as_integer().map(|digits| digits.as_str().to_owned());
+        let written = text.map(str::to_owned).or(number);
+        let meant = written.as_deref().filter(|text| parse_duration(text).is_none()).and_then(meant::duration);
+        let meant = meant.filter(|meant| parse_duration(meant).is_some_and(|value| range.contains(&value)));
+        match meant {
+            None if text.is_some() => {
+                faults.push(
+                    Fault::error(&self.place(), format!("`{}` takes {expected}", self.key), "").code(Code::BadValue),
+                );
+                None
+            }
+            meant => self.misread(&expected, meant.map(|meant| format!("\"{meant}\"")), faults),
+        }
+    }
+
+    /// Its text, if it is a string.
+    pub(super) fn text(&self) -> Option<&str> {
+        self.content.get_ref().as_str()
     }
 
     /// The values of a list.
@@ -308,9 +396,19 @@ impl<'d> Value<'d> {
         }
     }
 
+    /// Tells that something else than `expected` stands here, and what was probably meant.
+    pub(super) fn misread<T>(&self, expected: &str, meant: Option<String>, faults: &mut Faults) -> Option<T> {
+        let Some(meant) = meant else { return self.unexpected(expected, faults) };
+        let fault =
+            Fault::error(&self.place(), format!("`{}` takes {expected}", self.key), format!("did you mean {meant}?"));
+        faults.push(fault.code(Code::BadValue));
+        None
+    }
+
     /// Tells that something else than `expected` stands here.
     pub(super) fn unexpected<T>(&self, expected: &str, faults: &mut Faults) -> Option<T> {
         let found = match self.content.get_ref() {
+            DeValue::Integer(_) | DeValue::Float(_) if is_secret(self.key) => "a number".to_owned(),
             DeValue::String(text) if text.is_empty() => "an empty string".to_owned(),
             DeValue::String(_) => "a string".to_owned(),
             DeValue::Integer(digits) => digits.to_string(),
@@ -322,8 +420,17 @@ impl<'d> Value<'d> {
         };
         // A table's own span may be the whole of its section.
         let place = if self.is_table() { self.anchor() } else { self.place() };
-        faults.push(Fault::error(&place, format!("`{}` takes {expected}", self.key), found));
+        faults.push(Fault::error(&place, format!("`{}` takes {expected}", self.key), found).code(Code::BadValue));
         None
+    }
+}
+
+/// As files write it.
+fn written_duration(duration: Duration) -> String {
+    if duration.subsec_nanos() == 0 {
+        format!("{}s", duration.as_secs())
+    } else {
+        format!("{}ms", duration.as_millis())
     }
 }
 

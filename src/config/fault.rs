@@ -1,50 +1,16 @@
-//! What is wrong with a file, and where.
+//! What is wrong with the files, where, and how many faults are told.
 
-use std::ops::Range;
+use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// A file that was read.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Source {
-    /// Its path as the operator would write it.
-    pub path: PathBuf,
-    /// What stands in it.
-    pub text: String,
-}
+use super::code::Code;
+use super::source::{Place, Source};
 
-/// Somewhere in a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// The file.
-    pub source: Arc<Source>,
-    /// Octets of its text.
-    pub span: Range<usize>,
-}
-
-impl Place {
-    /// The line it begins on, from 1.
-    pub fn line(&self) -> usize {
-        1 + self.before().matches('\n').count()
-    }
-
-    /// The character of that line it begins with, from 1.
-    pub fn column(&self) -> usize {
-        let before = self.before();
-        1 + before[before.rfind('\n').map_or(0, |newline| newline + 1)..].chars().count()
-    }
-
-    /// The text before it. A parser's span may lie off a character's boundary or behind the end; it is moved back then.
-    fn before(&self) -> &str {
-        let text = &self.source.text;
-        &text[..floor_char_boundary(text, self.span.start)]
-    }
-}
-
-/// The last boundary between characters that is not behind `index`.
-pub(super) fn floor_char_boundary(text: &str, index: usize) -> usize {
-    (0..=index.min(text.len())).rev().find(|&index| text.is_char_boundary(index)).unwrap_or(0)
-}
+/// Faults of one file that are told one by one. Nobody reads more before they mend the first ones, and a file of a wrong format has as
+/// many as lines.
+pub const MAX_TOLD: usize = 50;
 
 /// Whether a fault keeps a configuration from being used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +26,8 @@ pub enum Severity {
 pub struct Fault {
     /// How bad it is.
     pub severity: Severity,
+    /// Which kind of fault it is, for scripts.
+    pub code: Code,
     /// What is wrong, in a sentence without a full stop.
     pub message: String,
     /// Where; absent for what has no place in a file, such as a folder that is not there.
@@ -70,36 +38,38 @@ pub struct Fault {
     pub related: Option<(Place, String)>,
     /// What to do about it.
     pub help: Option<String>,
+    /// How many faults it stands for: 1, or all of a file that are not told one by one.
+    pub count: usize,
 }
 
 impl Fault {
     /// Something that keeps the configuration from being used.
     pub fn error(place: &Place, message: impl Into<String>, label: impl Into<String>) -> Self {
-        Self {
-            severity: Severity::Error,
-            message: message.into(),
-            place: Some(place.clone()),
-            label: label.into(),
-            related: None,
-            help: None,
-        }
+        Self { place: Some(place.clone()), label: label.into(), ..Self::without_place(message) }
     }
 
     /// Something that works, but probably not as meant.
     pub fn warning(place: &Place, message: impl Into<String>, label: impl Into<String>) -> Self {
-        Self { severity: Severity::Warning, ..Self::error(place, message, label) }
+        Self { severity: Severity::Warning, code: Code::Doubtful, ..Self::error(place, message, label) }
     }
 
     /// Something wrong outside of what stands in files, such as a file that cannot be read.
     pub fn without_place(message: impl Into<String>) -> Self {
         Self {
             severity: Severity::Error,
+            code: Code::Invalid,
             message: message.into(),
             place: None,
             label: String::new(),
             related: None,
             help: None,
+            count: 1,
         }
+    }
+
+    /// Says which kind of fault it is.
+    pub fn code(self, code: Code) -> Self {
+        Self { code, ..self }
     }
 
     /// Says what to do about it.
@@ -123,6 +93,11 @@ impl Faults {
         self.0.push(fault);
     }
 
+    /// How many there are of a severity, those that are not told one by one included.
+    pub fn count(&self, severity: Severity) -> usize {
+        self.0.iter().filter(|fault| fault.severity == severity).map(|fault| fault.count).sum()
+    }
+
     /// Whether anything keeps the configuration from being used.
     pub fn has_errors(&self) -> bool {
         self.0.iter().any(|fault| fault.severity == Severity::Error)
@@ -139,10 +114,116 @@ impl Faults {
         self.0.iter().any(|fault| fault.severity == Severity::Error && fault.place.as_ref().is_some_and(is_there))
     }
 
-    /// By file and line; what has no place comes first.
-    pub(super) fn sort(&mut self) {
-        self.0.sort_by_cached_key(|fault| {
-            fault.place.as_ref().map(|place| (place.source.path.clone(), place.span.start))
-        });
+    /// Sorts them by file and line, what has no place first, and leaves out of each file what is more than [`MAX_TOLD`]: warnings before
+    /// errors, the last ones first. One fault of each severity stands for what is left out.
+    pub(super) fn settle(&mut self) {
+        self.0.sort_by(|a, b| order(a).cmp(&order(b)));
+        let mut errors: HashMap<PathBuf, usize> = HashMap::new();
+        for source in self.0.iter().filter(|fault| fault.severity == Severity::Error).filter_map(source) {
+            *errors.entry(source.path.clone()).or_default() += 1;
+        }
+        let mut settled = Vec::with_capacity(self.0.len().min(MAX_TOLD));
+        let mut faults = std::mem::take(&mut self.0).into_iter().peekable();
+        while let Some(fault) = faults.next() {
+            let Some(path) = source(&fault).map(|source| source.path.clone()) else {
+                settled.push(fault);
+                continue;
+            };
+            let errors = errors.get(&path).copied().unwrap_or_default().min(MAX_TOLD);
+            let mut quota = Quota { errors: (errors, 0), warnings: (MAX_TOLD - errors, 0) };
+            quota.take(fault, &mut settled);
+            while let Some(fault) = faults.next_if(|next| source(next).is_some_and(|source| source.path == path)) {
+                quota.take(fault, &mut settled);
+            }
+            settled.extend(quota.rest(&path));
+        }
+        self.0 = settled;
+    }
+}
+
+fn source(fault: &Fault) -> Option<&Source> {
+    fault.place.as_ref().map(|place| &*place.source)
+}
+
+fn order(fault: &Fault) -> Option<(&OsStr, usize)> {
+    fault.place.as_ref().map(|place| (place.source.path.as_os_str(), place.span.start))
+}
+
+/// How many faults of one file may still be told, and how many were not, of each severity.
+struct Quota {
+    errors: (usize, usize),
+    warnings: (usize, usize),
+}
+
+impl Quota {
+    fn take(&mut self, fault: Fault, settled: &mut Vec<Fault>) {
+        let (left, omitted) = match fault.severity {
+            Severity::Error => &mut self.errors,
+            Severity::Warning => &mut self.warnings,
+        };
+        if *left > 0 {
+            *left -= 1;
+            settled.push(fault);
+        } else {
+            *omitted += 1;
+        }
+    }
+
+    /// Tells how many are not told.
+    fn rest(self, path: &std::path::Path) -> impl Iterator<Item = Fault> {
+        let of = |(_, omitted): (usize, usize), severity, what: &str| {
+            let plural = if omitted == 1 { "" } else { "s" };
+            let message = format!("{} has {omitted} more {what}{plural}, not told here", path.display());
+            let fault = Fault { severity, count: omitted, ..Fault::without_place(message).code(Code::More) };
+            (omitted > 0).then_some(fault)
+        };
+        [of(self.errors, Severity::Error, "error"), of(self.warnings, Severity::Warning, "warning")]
+            .into_iter()
+            .flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Faults of two files: 30 errors with 60 warnings between and behind them, and one warning.
+    fn faults() -> Faults {
+        let (a, b) = (Arc::new(Source::new("a", "x".repeat(100))), Arc::new(Source::new("b", "x")));
+        let at = |source: &Arc<Source>, octet: usize| Place { source: source.clone(), span: octet..octet + 1 };
+        let mut faults = Faults(vec![Fault::warning(&at(&b, 0), "of b", "")]);
+        for octet in (0..90).rev() {
+            let place = at(&a, octet);
+            let fault = if octet % 3 == 0 { Fault::error(&place, "e", "") } else { Fault::warning(&place, "w", "") };
+            faults.push(fault);
+        }
+        faults.push(Fault::without_place("nowhere"));
+        faults
+    }
+
+    #[test]
+    fn errors_are_told_before_warnings_and_the_rest_is_counted() {
+        let mut faults = faults();
+        faults.settle();
+        assert_eq!(faults.0.len(), 1 + MAX_TOLD + 1 + 1);
+        assert_eq!(faults.0[0].message, "nowhere");
+        let told = &faults.0[1..=MAX_TOLD];
+        assert_eq!(told.iter().filter(|fault| fault.severity == Severity::Error).count(), 30);
+        assert!(told.is_sorted_by_key(|fault| fault.place.as_ref().map(|place| place.span.start)));
+        assert_eq!(faults.0[MAX_TOLD + 1].message, "a has 40 more warnings, not told here");
+        assert_eq!(faults.0[MAX_TOLD + 2].message, "of b");
+        assert_eq!((faults.count(Severity::Error), faults.count(Severity::Warning)), (31, 61));
+    }
+
+    #[test]
+    fn errors_that_are_not_told_are_still_errors() {
+        let source = Arc::new(Source::new("a", "x".repeat(60)));
+        let place = |octet: usize| Place { source: source.clone(), span: octet..octet + 1 };
+        let mut faults = Faults((0..60).map(|octet| Fault::error(&place(octet), "e", "")).collect());
+        faults.push(Fault::warning(&place(0), "w", ""));
+        faults.settle();
+        let last: Vec<_> = faults.0[MAX_TOLD..].iter().map(|fault| fault.message.as_str()).collect();
+        assert_eq!(last, ["a has 10 more errors, not told here", "a has 1 more warning, not told here"]);
+        assert!(faults.has_errors());
     }
 }

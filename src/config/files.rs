@@ -1,13 +1,16 @@
 //! The files of a configuration, as they stand on disk.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::ffi::OsStr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::fault::{Fault, Faults, Place, Severity, Source};
+use crate::disk::{Contents, Disk};
+
+use super::code::Code;
+use super::fault::{Fault, Faults, Severity};
+use super::source::{Place, Source};
 
 /// A file that was read, and when it was last changed.
 pub(super) struct ReadFile {
@@ -28,14 +31,17 @@ pub(super) struct ZoneFiles {
 }
 
 /// Reads a file; that it cannot be read is told.
-pub(super) fn read_file(path: &Path, faults: &mut Faults) -> Option<ReadFile> {
-    match (fs::read(path), changed(path)) {
-        (Ok(octets), Ok(changed)) => {
+pub(super) fn read_file(disk: &Disk, path: &Path, faults: &mut Faults) -> Option<ReadFile> {
+    match disk.read(path) {
+        Ok(Contents { octets, modified }) => {
             let source = text_of(path, octets, faults)?;
+            // A date in the future would be a serial that nothing is above for years.
+            let changed = modified.min(SystemTime::now());
+            let changed = changed.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as u32);
             Some(ReadFile { source, changed })
         }
-        (Err(error), _) | (_, Err(error)) => {
-            faults.push(Fault::without_place(format!("cannot read {}: {error}", path.display())));
+        Err(error) => {
+            faults.push(Fault::without_place(format!("cannot read {}: {error}", path.display())).code(Code::File));
             None
         }
     }
@@ -44,58 +50,62 @@ pub(super) fn read_file(path: &Path, faults: &mut Faults) -> Option<ReadFile> {
 /// The text of a file; that it is none is told.
 fn text_of(path: &Path, octets: Vec<u8>, faults: &mut Faults) -> Option<Arc<Source>> {
     match String::from_utf8(octets) {
-        Ok(text) => Some(Arc::new(Source { path: path.into(), text })),
+        Ok(text) => Some(Arc::new(Source::new(path, text))),
         Err(error) => {
             let at = error.utf8_error().valid_up_to();
             let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
-            let source = Arc::new(Source { path: path.into(), text });
+            let source = Arc::new(Source::new(path, text));
             let place = Place { source, span: at..at + char::REPLACEMENT_CHARACTER.len_utf8() };
-            faults.push(Fault::error(&place, "the file is not UTF-8", "this is not a character"));
+            faults.push(Fault::error(&place, "the file is not UTF-8", "this is not a character").code(Code::File));
             None
         }
     }
 }
 
-fn changed(path: &Path) -> io::Result<u32> {
-    let time: SystemTime = fs::metadata(path)?.modified()?;
-    Ok(time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as u32))
-}
-
 /// Reads the zones of a folder, by the stem of their files' names. Hidden files and those that end in neither `.toml`
 /// nor `.zone` are none: editors and version control leave things behind. `place` is where the folder is named.
-pub(super) fn read_zones(folder: &Path, place: Option<&Place>, faults: &mut Faults) -> BTreeMap<String, ZoneFiles> {
+pub(super) fn read_zones(
+    disk: &Disk,
+    folder: &Path,
+    place: Option<&Place>,
+    faults: &mut Faults,
+) -> BTreeMap<String, ZoneFiles> {
     let mut zones: BTreeMap<String, ZoneFiles> = BTreeMap::new();
-    let mut paths = match list(folder) {
+    let paths = match disk.list(folder, is_zone_file) {
         Ok(paths) => paths,
         Err(error) => {
             let message = format!("cannot read the zones in {}: {error}", folder.display());
-            faults.push(Fault { place: place.cloned(), ..Fault::without_place(message) });
+            faults.push(Fault { place: place.cloned(), ..Fault::without_place(message).code(Code::File) });
             return zones;
         }
     };
-    paths.sort();
     for path in paths {
         let Some((stem, extension)) = path.file_name().and_then(|name| name.to_str()).and_then(|n| n.rsplit_once('.'))
         else {
             continue;
         };
         let is_master = extension == "zone";
-        if stem.is_empty() || stem.starts_with('.') || !(is_master || extension == "toml") || path.is_dir() {
+        // Where a file system hangs, the first file tells it for all. A folder is no zone, whatever its name.
+        if disk.is_stuck() || disk.metadata(&path).is_ok_and(|metadata| metadata.is_dir()) {
             continue;
         }
         let files = zones.entry(stem.to_owned()).or_default();
-        let file = read_file(&path, faults);
+        let file = read_file(disk, &path, faults);
         files.unreadable |= file.is_none();
         if is_master { files.master = file } else { files.toml = file }
     }
     if zones.is_empty() {
         let message = format!("there is no zone in {}", folder.display());
         let place = place.cloned();
-        faults.push(Fault { severity: Severity::Warning, place, ..Fault::without_place(message) });
+        faults.push(Fault { severity: Severity::Warning, place, ..Fault::without_place(message).code(Code::File) });
     }
     zones
 }
 
-fn list(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect()
+/// Whether a file of this name is a zone's.
+fn is_zone_file(name: &OsStr) -> bool {
+    let parts = name.to_str().and_then(|name| name.rsplit_once('.'));
+    parts.is_some_and(|(stem, extension)| {
+        !stem.is_empty() && !stem.starts_with('.') && matches!(extension, "toml" | "zone")
+    })
 }

@@ -1,14 +1,19 @@
 //! `[listen]`: which addresses are served, by which way, and the certificate for those that are encrypted.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use rustls::sign::CertifiedKey;
 
+use crate::disk::Disk;
+
 use super::certificate;
+use super::code::Code;
 use super::decode::{Placed, Table, Value};
-use super::fault::{Fault, Faults, Place};
+use super::fault::{Fault, Faults};
+use super::meant;
+use super::source::Place;
 
 /// Where DNS is served if the file does not say: a port that needs no privilege, on loopback.
 const DEFAULT_PORT: u16 = 5300;
@@ -43,19 +48,17 @@ pub struct Listen {
 pub(super) struct ListenSection {
     pub(super) listen: Listen,
     pub(super) credentials: Option<Arc<CertifiedKey>>,
-    /// The files of certificate and key.
-    pub(super) files: Vec<PathBuf>,
 }
 
 /// Addresses, and the key they stand under.
 type Addresses = (&'static str, Vec<Placed<SocketAddr>>);
 
 /// Reads `[listen]`. Relative paths continue `folder`.
-pub(super) fn read(value: Option<Value<'_>>, folder: &Path, faults: &mut Faults) -> ListenSection {
+pub(super) fn read(value: Option<Value<'_>>, folder: &Path, disk: &Disk, faults: &mut Faults) -> ListenSection {
     let default = vec![(Ipv4Addr::LOCALHOST, DEFAULT_PORT).into(), (Ipv6Addr::LOCALHOST, DEFAULT_PORT).into()];
     let Some(mut table) = value.and_then(|value| value.table("`[listen]`", faults)) else {
         let listen = Listen { dns: default, ..Listen::default() };
-        return ListenSection { listen, credentials: None, files: Vec::new() };
+        return ListenSection { listen, credentials: None };
     };
     let dns = table.take("dns");
     let has_dns = dns.is_some();
@@ -68,7 +71,7 @@ pub(super) fn read(value: Option<Value<'_>>, folder: &Path, faults: &mut Faults)
         }
     }
     let needs_certificate = encrypted.first().map(|(value, _)| (value.key, value.anchor()));
-    let (credentials, files) = read_credentials(&mut table, needs_certificate, folder, faults);
+    let credentials = read_credentials(&mut table, needs_certificate, folder, disk, faults);
     table.finish(faults);
 
     let all: Vec<Addresses> = std::iter::once(plain).chain(encrypted.into_iter().map(|(_, read)| read)).collect();
@@ -78,7 +81,7 @@ pub(super) fn read(value: Option<Value<'_>>, folder: &Path, faults: &mut Faults)
         found.map(|(_, read)| read.iter().map(|address| address.value).collect()).unwrap_or_default()
     };
     let dns = if has_dns { of("dns") } else { default };
-    ListenSection { listen: Listen { dns, tls: of("tls"), https: of("https"), quic: of("quic") }, credentials, files }
+    ListenSection { listen: Listen { dns, tls: of("tls"), https: of("https"), quic: of("quic") }, credentials }
 }
 
 /// Addresses with ports; `port` is the one that is usual for this way.
@@ -86,10 +89,10 @@ fn read_addresses(value: &Value<'_>, port: u16, faults: &mut Faults) -> Vec<Plac
     let mut addresses: Vec<Placed<SocketAddr>> = Vec::new();
     let expected = format!("addresses with a port, such as \"192.0.2.53:{port}\" or \"[2001:db8::53]:{port}\"");
     for item in value.items(&format!("`{}` needs an address", value.key), faults) {
-        let Some(address) = item.parsed(&expected, faults, |text| text.parse().ok()) else { continue };
+        let Some(address) = read_address(&item, &expected, port, faults) else { continue };
         if addresses.iter().any(|other| other.value == address.value) {
             let message = format!("`{}` names {} twice", value.key, address.value);
-            faults.push(Fault::error(&address.place, message, "again"));
+            faults.push(Fault::error(&address.place, message, "again").code(Code::Duplicate));
             continue;
         }
         let port = address.value.port();
@@ -100,6 +103,44 @@ fn read_addresses(value: &Value<'_>, port: u16, faults: &mut Faults) -> Vec<Plac
         addresses.push(address);
     }
     addresses
+}
+
+/// An address with a port; `port` is the usual one.
+pub(super) fn read_address(
+    item: &Value<'_>,
+    expected: &str,
+    port: u16,
+    faults: &mut Faults,
+) -> Option<Placed<SocketAddr>> {
+    let text = item.text().unwrap_or_default();
+    match text.parse() {
+        Ok(value) => Some(Placed { value, place: item.place() }),
+        Err(_) if text.is_empty() => item.unexpected(expected, faults),
+        Err(_) => {
+            let label = meant::socket(text, port).map_or_else(String::new, |meant| format!("did you mean {meant}?"));
+            let message = format!("`{}` takes {expected}", item.key);
+            faults.push(Fault::error(&item.place(), message, label).code(Code::BadValue));
+            None
+        }
+    }
+}
+
+/// Tells of an address of the admin server that a way of DNS takes: both need it over TCP.
+pub(super) fn check_admin(admin: &[Placed<SocketAddr>], listen: &Listen, faults: &mut Faults) {
+    let ways = [("dns", &listen.dns), ("tls", &listen.tls), ("https", &listen.https)];
+    for address in admin.iter().filter(|address| address.value.port() != 0) {
+        let meets = |other: &&SocketAddr| {
+            let is_same = other.ip() == address.value.ip();
+            let takes_all = other.is_ipv4() == address.value.is_ipv4()
+                && (other.ip().is_unspecified() || address.value.ip().is_unspecified());
+            other.port() == address.value.port() && (is_same || takes_all)
+        };
+        if let Some((way, other)) = ways.iter().find_map(|(way, list)| Some((way, list.iter().find(meets)?))) {
+            let message = format!("the admin server and `{way}` both need {} over TCP", address.value);
+            let label = format!("`{way}` listens on {other}");
+            faults.push(Fault::error(&address.place, message, label).code(Code::Conflict));
+        }
+    }
 }
 
 /// Tells of ports that two ways would need. Port 0 is another one each time.
@@ -122,13 +163,14 @@ fn check_shared_ports(all: &[Addresses], faults: &mut Faults) {
     }
 }
 
-/// The certificate with its key, and the files they stand in. `needed_by` is the first key that needs them, if any does.
+/// The certificate with its key. `needed_by` is the first key that needs them, if any does.
 fn read_credentials(
     table: &mut Table<'_>,
     needed_by: Option<(&str, Place)>,
     folder: &Path,
+    disk: &Disk,
     faults: &mut Faults,
-) -> (Option<Arc<CertifiedKey>>, Vec<PathBuf>) {
+) -> Option<Arc<CertifiedKey>> {
     let mut path = |key| {
         let value = table.take(key)?;
         let anchor = value.anchor();
@@ -147,9 +189,8 @@ fn read_credentials(
             let message = format!("`{key}` is not used: there is no `tls`, `https` or `quic`");
             faults.push(Fault::warning(anchor, message, ""));
         }
-        return (None, Vec::new());
+        return None;
     }
-    let [(_, Some((_, Some(certificate)))), (_, Some((_, Some(key))))] = given else { return (None, Vec::new()) };
-    let credentials = certificate::read(&certificate, &key, faults);
-    (credentials.map(|read| read.certified), vec![certificate.value, key.value])
+    let [(_, Some((_, Some(certificate)))), (_, Some((_, Some(key))))] = given else { return None };
+    certificate::read(&certificate, &key, disk, faults).map(|read| read.certified)
 }

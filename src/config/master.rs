@@ -17,12 +17,16 @@ mod include;
 pub(super) mod rrset;
 
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::fault::{Fault, Faults, Place, Severity, Source};
+pub(super) use include::Includes;
+
+use super::code::Code;
+use super::fault::{Fault, Faults};
 use super::presentation::{self, Entries, Entry, Token};
 use super::records;
+use super::source::{Place, Source};
 use super::suggest::did_you_mean;
 use crate::name::Name;
 use crate::wire::Rtype;
@@ -53,18 +57,18 @@ pub(super) struct Located {
 /// [settled](rrset::settle) yet.
 ///
 /// A record without a TTL has that of `$TTL`, else the last one that was written (RFC 1035, section 5.1), else
-/// `default_ttl`. Included files lie in `zones_folder`, and so their paths begin there.
+/// `default_ttl`.
 pub(super) fn parse_master_file(
     source: &Arc<Source>,
     origin: &Name,
     default_ttl: u32,
-    zones_folder: &Path,
+    includes: Includes<'_>,
     faults: &mut Faults,
 ) -> Vec<Located> {
-    let identity = source.path.canonicalize().unwrap_or_else(|_| source.path.clone());
+    let identity = includes.disk.canonicalize(&source.path).unwrap_or_else(|_| source.path.clone());
     let mut reader = Reader {
         zone: origin,
-        zones_folder,
+        includes,
         default_ttl,
         directive_ttl: None,
         last_ttl: None,
@@ -79,7 +83,7 @@ pub(super) fn parse_master_file(
 
 struct Reader<'a> {
     zone: &'a Name,
-    zones_folder: &'a Path,
+    includes: Includes<'a>,
     default_ttl: u32,
     directive_ttl: Option<u32>,
     last_ttl: Option<u32>,
@@ -117,7 +121,7 @@ impl Reader<'_> {
         for entry in Entries::new(&source.text) {
             let outcome = match entry {
                 Ok(entry) => self.entry(&entry, &mut context),
-                Err(error) => Err(context.fault(error.span, error.message)),
+                Err(error) => Err(Box::new(context.fault(error.span, error.message).code(Code::Syntax))),
             };
             if let Err(fault) = outcome {
                 self.faults.0.push(*fault);
@@ -226,7 +230,7 @@ impl Reader<'_> {
         let fault = |message| context.fault(path.span.clone(), message);
         let written = presentation::unescape(path.text).map_err(|error| fault(error.to_string()))?;
         let written = String::from_utf8(written).map_err(|_| fault("this path is not UTF-8".to_owned()))?;
-        let file = include::find(self.zones_folder, &written).map_err(fault)?;
+        let file = self.includes.find(&written).map_err(fault)?;
         if self.open.contains(&file) {
             return Err(fault(format!("{written} includes itself, at once or through others")));
         }
@@ -240,9 +244,9 @@ impl Reader<'_> {
                 format!("a zone includes {MAX_INCLUDES} files at most; this one and what follows are not read");
             return if self.included == MAX_INCLUDES + 1 { Err(fault(message)) } else { Ok(()) };
         }
-        let text = include::read(&file).map_err(fault)?;
+        let text = self.includes.read(&file).map_err(fault)?;
         self.open.push(file);
-        self.read(&Arc::new(Source { path: self.zones_folder.join(written), text }), origin);
+        self.read(&Arc::new(Source::new(self.includes.folder.join(written), text)), origin);
         self.open.pop();
         Ok(())
     }
@@ -320,14 +324,7 @@ impl Context<'_> {
     }
 
     fn fault(&self, span: Range<usize>, message: impl Into<String>) -> Box<Fault> {
-        Box::new(Fault {
-            severity: Severity::Error,
-            message: message.into(),
-            place: Some(self.place(span)),
-            label: String::new(),
-            related: None,
-            help: None,
-        })
+        Box::new(Fault::error(&self.place(span), message, ""))
     }
 }
 

@@ -10,10 +10,12 @@
 //! A faulty part is told and left out, and what refers to it is not blamed, so that one run finds what there is to find.
 //! A world comes out only if nothing was faulty; [`Faults::render`] draws what was.
 
+mod addresses;
 mod admin;
 mod aggregates;
 mod certificate;
 mod checks;
+mod code;
 mod critic;
 mod datacenters;
 mod decode;
@@ -21,12 +23,16 @@ mod fault;
 mod files;
 mod https;
 mod json;
+mod kept;
 mod listen;
+mod located;
 mod master;
+mod meant;
 mod monitors;
 mod names;
 mod nesting;
 mod owners;
+mod pointers;
 mod pools;
 mod prefix;
 mod presentation;
@@ -37,10 +43,16 @@ mod regions;
 mod render;
 mod rollouts;
 mod scope;
+mod secrets;
 mod sections;
+mod serial;
 mod server;
+mod shadows;
 mod site;
+mod source;
+mod spelling;
 mod statics;
+mod strays;
 mod suggest;
 mod targets;
 #[cfg(test)]
@@ -56,21 +68,28 @@ use std::sync::Arc;
 
 use rustls::sign::CertifiedKey;
 
+use crate::disk::Disk;
+use crate::geo::ClientMatch;
 use crate::name::Name;
 use crate::snapshot::World;
+use crate::steering::Step;
 
-use decode::{Table, read_document};
+use decode::{Placed, Table, read_document};
 use files::ZoneFiles;
+use scope::View;
 use sections::{Drafts, Sections};
 use server::ServerFile;
 use site::Site;
 use zone::{ZoneDraft, ZoneReader};
 
 pub use admin::{Admin, Grant, Purpose, Token};
+pub use code::Code;
 pub use decode::parse_duration;
-pub use fault::{Fault, Faults, Place, Severity, Source};
+pub use fault::{Fault, Faults, MAX_TOLD, Severity};
 pub use listen::Listen;
-pub use server::Server;
+pub use located::Asked;
+pub use server::{Server, Watching};
+pub use source::{Place, Position, Source};
 pub use webhooks::{EVENTS, FIELDS, Template, Webhook};
 
 /// A configuration without errors.
@@ -84,10 +103,10 @@ pub struct Config {
     pub world: World,
     /// What works, but probably not as meant.
     pub warnings: Faults,
-    /// Files and folders whose change asks for a reload.
-    pub watched: Vec<PathBuf>,
     /// The monitors that send ICMP echoes: not every process may do so.
     pub icmp: Vec<IcmpMonitor>,
+    /// What the regions ask the databases for.
+    pub asked: Asked,
 }
 
 /// A monitor that sends ICMP echoes.
@@ -99,20 +118,25 @@ pub struct IcmpMonitor {
     pub place: Place,
 }
 
-/// Reads the server file at `path` and all zones. `last_serial` tells the serial that a zone was last served with, so that
-/// a new one is never smaller. All that is wrong is told together, warnings included.
-pub fn load(path: &Path, last_serial: &dyn Fn(&Name) -> Option<u32>) -> Result<Config, Faults> {
+/// What a zone was last served with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastServed {
+    /// The SOA's serial.
+    pub serial: u32,
+    /// What [`ZoneSpec::contents`](crate::snapshot::ZoneSpec) was, if that is known.
+    pub contents: Option<u64>,
+}
+
+/// Reads the server file at `path` and all zones, by way of `disk`. `last_served` tells what a zone was last served with, so
+/// that a serial goes up when the contents change. All that is wrong is told together, warnings included.
+pub fn load(path: &Path, disk: &Disk, last_served: &dyn Fn(&Name) -> Option<LastServed>) -> Result<Config, Faults> {
     let mut faults = Faults::default();
     let mut drafts = Drafts::default();
-    let loaded = load_all(path, last_serial, &mut drafts, &mut faults);
-    faults.sort();
+    let loaded = load_all(path, disk, last_served, &mut drafts, &mut faults);
+    faults.settle();
     match loaded {
-        Some((ServerFile { server, credentials, credential_files, .. }, world, icmp)) if !faults.has_errors() => {
-            let mut watched = vec![path.to_owned(), server.zones.clone()];
-            watched.extend(server.databases.iter().cloned());
-            watched.extend(credential_files);
-            watched.extend(drafts.files);
-            Ok(Config { server, credentials, world, warnings: faults, watched, icmp })
+        Some((ServerFile { server, credentials, .. }, world, icmp, asked)) if !faults.has_errors() => {
+            Ok(Config { server, credentials, world, warnings: faults, icmp, asked })
         }
         _ => Err(faults),
     }
@@ -123,8 +147,11 @@ pub fn load(path: &Path, last_serial: &dyn Fn(&Name) -> Option<u32>) -> Result<C
 pub fn load_admin(path: &Path) -> Result<Option<Admin>, Faults> {
     let mut faults = Faults::default();
     let folder = path.parent().unwrap_or(Path::new(""));
-    let read = |mut table: Table<'_>, faults: &mut Faults| admin::read(table.take("admin"), folder, faults).admin;
-    let source = files::read_file(path, &mut faults).map(|file| file.source);
+    let disk = Disk::new();
+    let read = |mut table: Table<'_>, faults: &mut Faults| {
+        admin::read(table.take("admin"), folder, &Listen::default(), &disk, faults)
+    };
+    let source = files::read_file(&disk, path, &mut faults).map(|file| file.source);
     let admin = source.and_then(|source| read_document(&source, "the server file", &mut faults, read));
     if faults.has_errors() { Err(faults) } else { Ok(admin.flatten()) }
 }
@@ -134,28 +161,37 @@ pub fn load_state_folder(path: &Path) -> Result<PathBuf, Faults> {
     let mut faults = Faults::default();
     let folder = path.parent().unwrap_or(Path::new(""));
     let read = |mut table: Table<'_>, faults: &mut Faults| server::state_folder(&mut table, folder, faults);
-    let source = files::read_file(path, &mut faults).map(|file| file.source);
+    let source = files::read_file(&Disk::new(), path, &mut faults).map(|file| file.source);
     let state = source.and_then(|source| read_document(&source, "the server file", &mut faults, read));
     state.filter(|_| !faults.has_errors()).ok_or(faults)
 }
 
 fn load_all(
     path: &Path,
-    last_serial: &dyn Fn(&Name) -> Option<u32>,
+    disk: &Disk,
+    last_served: &dyn Fn(&Name) -> Option<LastServed>,
     drafts: &mut Drafts,
     faults: &mut Faults,
-) -> Option<(ServerFile, World, Vec<IcmpMonitor>)> {
+) -> Option<(ServerFile, World, Vec<IcmpMonitor>, Asked)> {
     let folder = path.parent().unwrap_or(Path::new(""));
-    let source = files::read_file(path, faults)?.source;
-    let read = |table: Table<'_>, faults: &mut Faults| server::read(table, folder, drafts, faults);
+    let source = files::read_file(disk, path, faults)?.source;
+    let read = |table: Table<'_>, faults: &mut Faults| server::read(table, folder, disk, drafts, faults);
     let Some(server) = read_document(&source, "the server file", faults, read) else {
-        check_syntax(&folder.join(server::ZONES), faults);
+        check_syntax(disk, &folder.join(server::ZONES), faults);
         return None;
     };
-    let files = files::read_zones(&server.server.zones, server.zones_place.as_ref(), faults);
-    let reader = ZoneReader { folder: &server.server.zones, shared: &server.sections, ecs: server.ecs, last_serial };
+    let files = files::read_zones(disk, &server.server.zones, server.zones_place.as_ref(), faults);
+    let reader =
+        ZoneReader { folder: &server.server.zones, disk, shared: &server.sections, ecs: server.ecs, last_served };
     let zones = read_zones(&reader, &files, drafts, faults);
     warn_unused(&server, &zones, faults);
+    // What could not be read may be what is missing.
+    if zones.len() == files.len() && !faults.has_errors() {
+        pointers::check(&zones, &drafts.pools, faults);
+    }
+    let used = used_files(&zones, disk);
+    strays::check(&server.server.zones, server.zones_place.as_ref(), &used, faults);
+    let asked = asked(&server, &zones);
     // What a file defines that could not be read is not known.
     if let Some(site) = server.site.as_ref().filter(|_| zones.len() == files.len()) {
         site.check(sections(&server, &zones), faults);
@@ -179,13 +215,13 @@ fn load_all(
     if !faults.has_errors() {
         windows::check(&server.windows, &world, faults);
     }
-    Some((server, world, icmp))
+    Some((server, world, icmp, asked))
 }
 
 /// Tells what can be told of zones without a server file: whether they are TOML.
-fn check_syntax(folder: &Path, faults: &mut Faults) {
+fn check_syntax(disk: &Disk, folder: &Path, faults: &mut Faults) {
     // The folder may be named elsewhere in the broken file; that it is not here means nothing.
-    for files in files::read_zones(folder, None, &mut Faults::default()).values() {
+    for files in files::read_zones(disk, folder, None, &mut Faults::default()).values() {
         if let Some(toml) = &files.toml {
             read_document(&toml.source, "a zone file", faults, |_, _| ());
         }
@@ -200,11 +236,18 @@ fn read_zones(
 ) -> Vec<ZoneDraft> {
     let mut zones: Vec<ZoneDraft> = Vec::new();
     let mut defined: HashMap<Name, Place> = HashMap::new();
+    let parts = strays::included(files);
     for (stem, files) in files {
+        if let Some(at) = parts.get(stem) {
+            strays::refuse_part(files, at, faults);
+            continue;
+        }
         let Some(zone) = reader.read(stem, files, drafts, faults) else { continue };
         if let Some(first) = defined.get(&zone.origin) {
             let message = format!("the zone {} is defined twice", zone.origin);
-            faults.push(Fault::error(&zone.place, message, "again").related(first, "first defined here"));
+            faults.push(
+                Fault::error(&zone.place, message, "again").code(Code::Duplicate).related(first, "first defined here"),
+            );
         }
         defined.entry(zone.origin.clone()).or_insert_with(|| zone.place.clone());
         zones.push(zone);
@@ -213,6 +256,43 @@ fn read_zones(
     checks::check_targets(contents, faults);
     nesting::check(&zones, faults);
     zones
+}
+
+/// The files that were read by way of `disk`, and those that zones include, as they are written.
+fn used_files(zones: &[ZoneDraft], disk: &Disk) -> HashSet<PathBuf> {
+    let sources = zones.iter().flat_map(|zone| &zone.records).map(|located| &located.place.source);
+    // Records of one file stand together: its path is looked at once.
+    let mut used: HashSet<PathBuf> = disk.reads().files().map(Path::to_owned).collect();
+    let mut last: Option<&Arc<Source>> = None;
+    for source in sources {
+        if last.is_none_or(|last| !Arc::ptr_eq(last, source)) {
+            used.insert(source.path.clone());
+            last = Some(source);
+        }
+    }
+    used
+}
+
+/// What the databases are asked for.
+fn asked(server: &ServerFile, zones: &[ZoneDraft]) -> Asked {
+    let mut asked = Asked { databases: server.database_places.clone(), ..Asked::default() };
+    for zone in zones {
+        let by = |step| zone.steers_by(step);
+        if asked.distance.is_none() {
+            asked.distance = by(Step::Distance).cloned();
+        }
+        if by(Step::Region).is_none() {
+            continue;
+        }
+        let regions = zone
+            .sections
+            .as_ref()
+            .map(|sections| View { own: &sections.regions, shared: Some(&server.sections.regions) });
+        let regions = regions.into_iter().flat_map(View::visible).filter_map(|region| region.value.as_ref());
+        let is_located = |client: &&Placed<ClientMatch>| !matches!(client.value, ClientMatch::Prefix(_));
+        asked.clients.extend(regions.flat_map(regions::PlacedRegion::clients).filter(is_located).cloned());
+    }
+    asked
 }
 
 /// Warns of what is never used, where no fault may be the reason: what is faulty refers to nothing.

@@ -7,21 +7,23 @@ mod http;
 mod tcp;
 mod tls;
 
-use std::collections::BTreeSet;
 use std::num::NonZeroU8;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::disk::Disk;
 use crate::health::{Check, DEFAULT_FALL, DEFAULT_INTERVAL, DEFAULT_RISE, DEFAULT_TIMEOUT, Monitor};
+use crate::name::{MAX_LABEL_LENGTH, MAX_NAME_LENGTH};
 
 use super::IcmpMonitor;
 use super::aggregates::{self, MonitorTree, Needed, Written};
+use super::code::Code;
 use super::datacenters::is_word;
 use super::decode::{Placed, Table, Value, entries};
 use super::fault::{Fault, Faults};
 use super::scope::Definitions;
+use super::spelling;
 
 /// What `interval` may be: below it endpoints would be attacked rather than probed, above it health means nothing.
 const INTERVAL: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(3600);
@@ -98,18 +100,18 @@ const OWN_KEYS: [(&[&str], &[Kind], &str); 10] = [
 /// The types whose probes name a host.
 const HOST_KINDS: [Kind; 5] = [Kind::Http, Kind::Https, Kind::Tls, Kind::Grpc, Kind::Exec];
 
-/// Reads a file's `[monitors]`. `shared` are the server file's, for a zone file. The files that they name are added to
-/// `files`.
+/// Reads a file's `[monitors]`. `shared` are the server file's, for a zone file. The files that they name
+/// are read by way of `disk`.
 pub(super) fn read(
     section: Option<&Value<'_>>,
     shared: Option<&Definitions<MonitorTree>>,
-    files: &mut BTreeSet<PathBuf>,
+    disk: &Disk,
     faults: &mut Faults,
 ) -> Definitions<MonitorTree> {
     let mut written = Vec::new();
     for value in entries(section, "monitors", faults) {
         is_word(&value.name(), faults);
-        written.push((value.name(), read_written(&value, files, faults)));
+        written.push((value.name(), read_written(&value, disk, faults)));
     }
     aggregates::resolve(written, shared, faults)
 }
@@ -121,22 +123,17 @@ pub(super) fn icmp(monitors: &Definitions<MonitorTree>) -> impl Iterator<Item = 
     icmp.map(|monitor| IcmpMonitor { name: monitor.name.value.clone(), place: monitor.name.place.clone() })
 }
 
-fn read_written(value: &Value<'_>, files: &mut BTreeSet<PathBuf>, faults: &mut Faults) -> Option<Written> {
+fn read_written(value: &Value<'_>, disk: &Disk, faults: &mut Faults) -> Option<Written> {
     let mut table = value.table("a monitor", faults)?;
     // Without its type nothing else about it can be judged.
     let kind = table.require("type", faults)?.word(&KINDS, faults)?.value;
     match kind {
         Kind::Aggregate(needed) => aggregates::read(table, needed, faults).map(Written::Aggregate),
-        _ => read_monitor(table, kind, files, faults).map(Written::One),
+        _ => read_monitor(table, kind, disk, faults).map(Written::One),
     }
 }
 
-fn read_monitor(
-    mut table: Table<'_>,
-    kind: Kind,
-    files: &mut BTreeSet<PathBuf>,
-    faults: &mut Faults,
-) -> Option<PlacedMonitor> {
+fn read_monitor(mut table: Table<'_>, kind: Kind, disk: &Disk, faults: &mut Faults) -> Option<PlacedMonitor> {
     table.refuse(&["of", "count"], "is for monitors of type all, any and at_least", faults);
     for (keys, _, types) in OWN_KEYS.iter().filter(|(_, kinds, _)| !kinds.contains(&kind)) {
         table.refuse(keys, &format!("is for monitors of type {types}"), faults);
@@ -154,17 +151,17 @@ fn read_monitor(
     let check = match kind {
         Kind::Tcp => tcp::read(&mut table, faults).map(Check::Tcp),
         Kind::Dns => dns::read(&mut table, faults).map(Check::Dns),
-        Kind::Grpc => grpc::read(&mut table, files, faults).map(Check::Grpc),
+        Kind::Grpc => grpc::read(&mut table, disk, faults).map(Check::Grpc),
         Kind::Icmp => Some(Check::Icmp),
         Kind::Push | Kind::Aggregate(_) => Some(Check::Push),
-        Kind::Exec => exec::read(&mut table, port != Some(NO_PORT), faults).map(Check::Exec),
+        Kind::Exec => exec::read(&mut table, port != Some(NO_PORT), disk, faults).map(Check::Exec),
         Kind::Http => http::read(&mut table, timeout, faults).map(http::without_tls).map(Check::Http),
         Kind::Https => {
-            let (http, tls) = (http::read(&mut table, timeout, faults), tls::read(&mut table, files, faults));
+            let (http, tls) = (http::read(&mut table, timeout, faults), tls::read(&mut table, disk, faults));
             http.zip(tls).map(|(http, tls)| Check::Https(http, tls))
         }
         Kind::Tls => {
-            let (alpn, tls) = (tls::read_alpn(&mut table, faults), tls::read(&mut table, files, faults));
+            let (alpn, tls) = (tls::read_alpn(&mut table, faults), tls::read(&mut table, disk, faults));
             alpn.zip(tls).map(|(alpn, tls)| Check::Tls(tls, alpn))
         }
     };
@@ -232,9 +229,27 @@ fn read_deadline(table: &mut Table<'_>, faults: &mut Faults) -> (Duration, Durat
 /// A host name or an address, as a `Host` field has it, without a port.
 fn read_host(table: &mut Table<'_>, key: &'static str, faults: &mut Faults) -> Option<Box<str>> {
     let expected = "a host name or an address, without a port";
-    let host = table.take(key)?.parsed(expected, faults, |text| {
-        let name = || !text.is_empty() && text.bytes().all(|c| c.is_ascii_alphanumeric() || b"-_.".contains(&c));
-        (text.parse::<std::net::IpAddr>().is_ok() || name()).then(|| Box::from(text.trim_end_matches('.')))
-    });
-    host.map(|host| host.value)
+    let value = table.take(key)?;
+    let Some(text) = value.text().filter(|text| !text.is_empty()) else { return value.unexpected(expected, faults) };
+    if text.parse::<std::net::IpAddr>().is_ok() || is_host_name(text) {
+        return Some(text.trim_end_matches('.').into());
+    }
+    let bare = text.split_once("://").map_or(text, |(_, rest)| rest);
+    let bare = bare.split(['/', ':']).next().unwrap_or_default();
+    let meant = spelling::a_label(bare).unwrap_or_else(|| bare.to_owned());
+    let meant = (meant != text && is_host_name(&meant)).then(|| format!("did you mean \"{meant}\"?"));
+    let message = format!("`{key}` takes {expected}");
+    faults.push(Fault::error(&value.place(), message, meant.unwrap_or_default()).code(Code::BadValue));
+    None
+}
+
+/// Whether a request can name it: labels of letters, digits, hyphens and underscores (RFC 1123, section 2.1; underscores are in use), no hyphen
+/// at their ends.
+fn is_host_name(text: &str) -> bool {
+    let is_label = |label: &str| {
+        let letters = label.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"-_".contains(&octet));
+        letters && (1..=MAX_LABEL_LENGTH).contains(&label.len()) && !label.starts_with('-') && !label.ends_with('-')
+    };
+    let text = text.strip_suffix('.').unwrap_or(text);
+    text.len() < MAX_NAME_LENGTH - 1 && text.split('.').all(is_label)
 }

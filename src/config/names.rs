@@ -7,19 +7,18 @@ use crate::name::Name;
 use crate::snapshot::{Ecs, MAX_POOLS, PerFamily, PoolId, PoolUse, SteeredName, Steering};
 use crate::steering::{AllDown, MAX_ANSWERS, Pick, Step};
 
+use super::code::Code;
 use super::decode::{Table, Value, entries};
-use super::fault::{Fault, Faults, Place};
+use super::fault::{Fault, Faults};
 use super::https;
 use super::owners::read_owner;
 use super::pools::{self, DraftMembers, PoolDraft, PoolEntry};
 use super::regions::{PlacedRegion, read_tiers};
 use super::rollouts;
 use super::scope::View;
+use super::source::Place;
 use super::suggest::list_of;
 use super::tolerance;
-
-/// Addresses an answer holds at most unless the name says otherwise; one where weights or a hash pick.
-const DEFAULT_ANSWERS: u16 = 8;
 
 /// The chain of a name that gives none.
 const DEFAULT_STEER: [Step; 2] = [Step::Region, Step::Weight];
@@ -163,17 +162,13 @@ impl NameReader<'_, '_> {
         }
         let cname_fallback = fallback.is_some_and(|id| self.is_cname(id));
         self.warn_dead_failover(&steer, &pools, &steer_place);
-        let weights_differ = pools.iter().any(|(used, _)| has_different_weights(&self.drafts[used.pool as usize]));
-        let pick = pick.unwrap_or(if weights_differ { Pick::Weighted } else { Pick::Rotate });
-        let default_answers =
-            if matches!(pick, Pick::Weighted | Pick::Sticky | Pick::LeastLoad) { 1 } else { DEFAULT_ANSWERS };
         let ttl = ttl.map_or(self.scope.ttl, |ttl| ttl.value);
         let steering = Steering {
             pools: pools.into_iter().map(|(used, _)| used).collect(),
             steer,
             latency_tolerance: latency_tolerance.unwrap_or_default(),
             pick,
-            answers: answers.map_or(default_answers, |answers| answers.value),
+            answers: answers.map(|answers| answers.value),
             take,
             spare,
             sticky,
@@ -227,7 +222,7 @@ impl NameReader<'_, '_> {
             self.note_user(pool, owner);
             if let Some(first) = uses.first.get(&pool) {
                 let message = format!("pool `{}` is used twice", self.drafts[pool as usize].name);
-                let fault = Fault::error(&reference.place, message, "again");
+                let fault = Fault::error(&reference.place, message, "again").code(Code::Duplicate);
                 self.faults.push(fault.related(first, "first used here"));
             } else {
                 uses.first.insert(pool, reference.place.clone());
@@ -380,13 +375,6 @@ impl NameReader<'_, '_> {
 struct PoolUses {
     list: Vec<(PoolUse, Place)>,
     first: HashMap<PoolId, Place>,
-}
-
-fn has_different_weights(pool: &PoolDraft) -> bool {
-    match &pool.members {
-        DraftMembers::Addresses(list) => list.iter().any(|endpoint| endpoint.weight != list[0].weight),
-        DraftMembers::Cname(_) => false,
-    }
 }
 
 /// The name that was meant by `[names.a.b]`: a table that has none of a name's keys but holds a table.

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use crate::name::{Name, suffixes};
 use crate::wire::Rtype;
 
-use super::fault::{Fault, Faults, Place};
+use super::fault::{Fault, Faults};
+use super::source::Place;
 use super::zone::ZoneDraft;
 
 /// Where a zone's say ends: its cuts and its DNAME owners.

@@ -4,15 +4,18 @@ use std::collections::HashMap;
 
 use crate::name::Name;
 
+use super::code::Code;
 use super::decode::{Placed, Value};
-use super::fault::{Fault, Faults, Place};
+use super::fault::{Fault, Faults};
+use super::source::Place;
 
 /// A domain name in presentation format.
 pub(super) fn parse_name(text: &Placed<String>, origin: &Name, faults: &mut Faults) -> Option<Name> {
     match Name::parse(&text.value, origin) {
         Ok(name) => Some(name),
         Err(error) => {
-            faults.push(Fault::error(&text.place, format!("this is not a domain name: {error}"), ""));
+            faults
+                .push(Fault::error(&text.place, format!("this is not a domain name: {error}"), "").code(Code::BadName));
             None
         }
     }
@@ -34,7 +37,7 @@ pub(super) fn read_owner(
     }
     if let Some(first) = defined.get(&name) {
         let message = format!("{name} is defined twice");
-        faults.push(Fault::error(&place, message, "again").related(first, "first defined here"));
+        faults.push(Fault::error(&place, message, "again").code(Code::Duplicate).related(first, "first defined here"));
         return None;
     }
     defined.insert(name.clone(), place);

@@ -12,13 +12,17 @@ use crate::health::Recovery;
 use crate::name::Name;
 use crate::snapshot::{MAX_ENDPOINTS, PoolId};
 
+use super::addresses;
 use super::aggregates::MonitorTree;
+use super::code::Code;
 use super::datacenters::is_word;
 use super::decode::{Placed, Table, Value, entries};
-use super::fault::{Fault, Faults, Place};
+use super::fault::{Fault, Faults};
+use super::meant;
 use super::owners::parse_name;
 use super::recovery;
 use super::scope::{Definition, Definitions, View};
+use super::source::Place;
 use super::suggest::{did_you_mean, list_of};
 
 /// Loads are reckoned with in thousandths.
@@ -67,6 +71,7 @@ pub(super) enum DraftMembers {
 /// An endpoint and where it is probed, as far as it says so itself.
 pub(super) struct DraftEndpoint<T> {
     pub(super) value: T,
+    pub(super) place: Place,
     pub(super) weight: u16,
     pub(super) capacity: Option<f64>,
     pub(super) check_address: Option<IpAddr>,
@@ -110,7 +115,7 @@ fn read_entry(
     let monitor = table.take("monitor").and_then(|value| value.string(faults));
     let min_healthy = table.take("min_healthy").and_then(|value| value.number(0.0..=1.0, faults));
     let capacity = read_capacity(&mut table, faults);
-    let recovery = recovery::read(&mut table, monitor.as_ref(), faults);
+    let recoveries = recovery::read(&mut table, monitor.as_ref(), faults);
     let endpoints = table.require("endpoints", faults);
     table.finish(faults);
 
@@ -129,6 +134,9 @@ fn read_entry(
         let members = read_members(&endpoints, scope, probed, faults)?;
         vec![(at.map(|(name, id)| (name.value, id)), members)]
     };
+    let datacenters: Vec<Option<&str>> =
+        parts.iter().map(|(place, _)| place.as_ref().map(|(name, _)| name.as_str())).collect();
+    recoveries.check(&datacenters, faults);
     // A monitor that is not there has been told; the pool is not to be served as "always up" meanwhile.
     let monitor = match monitor_value {
         Some(found) => Some(found?),
@@ -143,6 +151,7 @@ fn read_entry(
         entry
             .parts
             .push((place.as_ref().filter(|_| by_datacenter).map(|(name, _)| name.clone()), drafts.len() as PoolId));
+        let recovery = recoveries.of(place.as_ref().map(|(name, _)| name.as_str()));
         drafts.push(PoolDraft {
             name,
             place: value.anchor(),
@@ -220,7 +229,7 @@ fn each_once(endpoints: Vec<(DraftEndpoint<IpAddr>, Place)>, faults: &mut Faults
     for (endpoint, place) in endpoints {
         if let Some(first) = seen.get(&endpoint.value) {
             let message = format!("the pool holds {} twice", endpoint.value);
-            let fault = Fault::error(&place, message, "again").related(first, "first named here");
+            let fault = Fault::error(&place, message, "again").code(Code::Duplicate).related(first, "first named here");
             faults.push(fault.help("give it once, with a higher `weight` if it is to answer more often"));
         } else {
             seen.insert(endpoint.value, place);
@@ -243,7 +252,8 @@ fn check_bound(addresses: &[DraftEndpoint<IpAddr>], list: &Value<'_>, faults: &m
 fn read_endpoint(item: &Value<'_>, scope: &PoolScope<'_>, probed: bool, faults: &mut Faults) -> Option<Read> {
     if item.is_string() {
         let value = read_address(item, faults)?;
-        let endpoint = DraftEndpoint { value, weight: 1, capacity: None, check_address: None, check_port: None };
+        let place = item.place();
+        let endpoint = DraftEndpoint { value, place, weight: 1, capacity: None, check_address: None, check_port: None };
         return Some(Read::Address(endpoint));
     }
     if !item.is_table() {
@@ -270,12 +280,12 @@ fn read_endpoint(item: &Value<'_>, scope: &PoolScope<'_>, probed: bool, faults: 
     let check_address = check_address.flatten();
     match (address, cname) {
         (Some(address), None) => {
-            let value = read_address(&address, faults)?;
-            Some(Read::Address(DraftEndpoint { value, weight, capacity, check_address, check_port }))
+            let (value, place) = (read_address(&address, faults)?, address.place());
+            Some(Read::Address(DraftEndpoint { value, place, weight, capacity, check_address, check_port }))
         }
         (None, Some(cname)) => {
-            let value = read_cname(&cname, scope, faults)?;
-            Some(Read::Cname(DraftEndpoint { value, weight, capacity, check_address, check_port }))
+            let (value, place) = (read_cname(&cname, scope, faults)?, cname.place());
+            Some(Read::Cname(DraftEndpoint { value, place, weight, capacity, check_address, check_port }))
         }
         _ => {
             faults.push(Fault::error(&item.place(), "an endpoint has either `address` or `cname`", ""));
@@ -293,11 +303,20 @@ fn read_capacity(table: &mut Table<'_>, faults: &mut Faults) -> Option<f64> {
 fn read_address(value: &Value<'_>, faults: &mut Faults) -> Option<IpAddr> {
     let text = value.string(faults)?;
     if let Ok(address) = text.value.parse() {
-        return Some(address);
+        return addresses::check(address, &text.place, faults).then_some(address);
     }
-    let fault = Fault::error(&text.place, format!("`{}` is not an address", text.value), "not an address");
-    let is_name = text.value.bytes().any(|octet| octet.is_ascii_alphabetic()) && !text.value.contains(':');
-    let help = || format!("a host name is written {{ cname = \"{}.\" }}", text.value.trim_end_matches('.'));
+    let shown = text.value.escape_debug();
+    let message = format!("`{shown}` is not an address");
+    if let Some(meant) = meant::address(&text.value) {
+        let fault = Fault::error(&text.place, message, format!("did you mean {meant}?"));
+        faults.push(fault.code(Code::BadValue));
+        return None;
+    }
+    let fault = Fault::error(&text.place, message, "not an address").code(Code::BadValue);
+    let after = text.value.split_once("://").map_or(text.value.as_str(), |(_, rest)| rest);
+    let host = after.split(['/', ':']).next().unwrap_or_default().trim_end_matches('.');
+    let is_name = host.bytes().any(|octet| octet.is_ascii_alphabetic()) && after.matches(':').count() < 2;
+    let help = || format!("a host name is written {{ cname = \"{host}.\" }}");
     faults.push(if is_name { fault.help(help()) } else { fault });
     None
 }

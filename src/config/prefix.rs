@@ -2,7 +2,8 @@
 
 use ipnet::IpNet;
 
-use super::fault::{Fault, Place};
+use super::fault::Fault;
+use super::source::Place;
 
 /// The network, if no bit behind its prefix is set; whoever set one may have meant an address, or another length.
 pub(super) fn without_host_bits(net: IpNet, place: &Place) -> Result<IpNet, Box<Fault>> {

@@ -7,8 +7,10 @@ use ipnet::IpNet;
 use crate::snapshot::{Cookies, Identity, MAX_IDENTITY, MAX_SECRETS, MAX_WINDOW, Protocol, RateLimit, Transfers};
 use crate::wire::{CookieSecret, MAX_PLAIN_UDP, MAX_UDP_PAYLOAD};
 
+use super::code::Code;
 use super::decode::{Placed, Table, Value};
 use super::fault::{Fault, Faults};
+use super::kept;
 use super::prefix::without_host_bits;
 
 /// Reads the sections.
@@ -32,7 +34,11 @@ fn read_payload(value: Option<Value<'_>>, faults: &mut Faults) -> Option<u16> {
 
 fn read_cookies(value: Option<Value<'_>>, faults: &mut Faults) -> Cookies {
     let Some(mut table) = value.and_then(|value| value.table("`[cookies]`", faults)) else { return Cookies::default() };
-    let secrets = table.take("secrets").map(|secrets| read_secrets(&secrets, faults));
+    let secrets = table.take("secrets").map(|secrets| {
+        let place = secrets.anchor();
+        kept::check(&place.source.path, "the secrets of cookies", &place, faults);
+        read_secrets(&secrets, faults)
+    });
     let required = table.take("require").and_then(|value| value.boolean(faults));
     table.finish(faults);
     Cookies { secrets: secrets.unwrap_or_default(), are_required: required.is_some_and(|required| required.value) }
@@ -45,7 +51,8 @@ fn read_secrets(value: &Value<'_>, faults: &mut Faults) -> Vec<CookieSecret> {
         let Some(secret) = item.parsed(expected, faults, parse_secret) else { continue };
         match secrets.iter().find(|other| other.value == secret.value) {
             Some(first) => {
-                let fault = Fault::error(&secret.place, "`secrets` has the same secret twice", "again");
+                let fault =
+                    Fault::error(&secret.place, "`secrets` has the same secret twice", "again").code(Code::Duplicate);
                 faults.push(fault.related(&first.place, "first here"));
             }
             None => secrets.push(secret),

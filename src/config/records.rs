@@ -17,8 +17,10 @@ pub(super) mod unknown;
 use data_encoding::HEXUPPER_PERMISSIVE;
 use domain::base::iana;
 
-use super::fault::{Fault, Place};
+use super::code::Code;
+use super::fault::Fault;
 use super::presentation::{Entries, Token};
+use super::source::Place;
 use crate::name::Name;
 use crate::wire::Rtype;
 
@@ -49,7 +51,7 @@ impl RdataError {
 
     /// The fault that it is at this place.
     pub(super) fn at(self, place: &Place) -> Fault {
-        Fault { help: self.help, ..Fault::error(place, self.message, "") }
+        Fault { help: self.help, ..Fault::error(place, self.message, "").code(Code::BadData) }
     }
 }
 

@@ -1,4 +1,4 @@
-//! `slow_start` and `failback` of a pool.
+//! `slow_start` and `failback` of a pool: one for all of its datacenters, or a table of one for each.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -16,8 +16,22 @@ const SLOW_START: RangeInclusive<Duration> = Duration::ZERO..=DAY;
 /// What is held back for longer than this waits for somebody, and that is `manual`.
 const HELD_BACK: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(30 * DAY.as_secs());
 
+/// How an entry's pools come back.
+pub(super) struct Recoveries {
+    slow_start: ByPlace<Duration>,
+    failback: ByPlace<Failback>,
+}
+
+/// What holds for the pools of an entry.
+enum ByPlace<T> {
+    /// All of them.
+    All(T),
+    /// Those in these datacenters; the others have the default.
+    Each(Vec<(Placed<String>, T)>),
+}
+
 /// Takes both keys out of a pool's table. `monitor` is the one that it names, if any.
-pub(super) fn read(table: &mut Table<'_>, monitor: Option<&Placed<String>>, faults: &mut Faults) -> Recovery {
+pub(super) fn read(table: &mut Table<'_>, monitor: Option<&Placed<String>>, faults: &mut Faults) -> Recoveries {
     let slow_start = table.take("slow_start");
     let failback = table.take("failback");
     if monitor.is_none() {
@@ -26,10 +40,60 @@ pub(super) fn read(table: &mut Table<'_>, monitor: Option<&Placed<String>>, faul
             faults.push(Fault::warning(&value.anchor(), message, "of no effect"));
         }
     }
-    let slow_start = slow_start.and_then(|value| value.duration(SLOW_START, faults));
-    Recovery {
-        slow_start: slow_start.map_or(Duration::ZERO, |time| time.value),
-        failback: failback.and_then(|value| read_failback(&value, faults)).unwrap_or_default(),
+    let time = |value: &Value<'_>, faults: &mut Faults| value.duration(SLOW_START, faults).map(|time| time.value);
+    Recoveries {
+        slow_start: ByPlace::read(slow_start, "slow_start", faults, time),
+        failback: ByPlace::read(failback, "failback", faults, read_failback),
+    }
+}
+
+impl Recoveries {
+    /// How the pool in this datacenter comes back.
+    pub(super) fn of(&self, datacenter: Option<&str>) -> Recovery {
+        Recovery { slow_start: self.slow_start.of(datacenter), failback: self.failback.of(datacenter) }
+    }
+
+    /// Tells of what is said of datacenters in which the entry has no pool.
+    pub(super) fn check(&self, datacenters: &[Option<&str>], faults: &mut Faults) {
+        self.slow_start.check("slow_start", datacenters, faults);
+        self.failback.check("failback", datacenters, faults);
+    }
+}
+
+impl<T: Copy + Default> ByPlace<T> {
+    fn read(
+        value: Option<Value<'_>>,
+        key: &'static str,
+        faults: &mut Faults,
+        read: impl Fn(&Value<'_>, &mut Faults) -> Option<T>,
+    ) -> Self {
+        let Some(value) = value else { return Self::All(T::default()) };
+        if !value.is_table() {
+            return Self::All(read(&value, faults).unwrap_or_default());
+        }
+        let each = value.table(key, faults).map(Table::into_values).unwrap_or_default();
+        let each = each.into_iter().filter_map(|value| Some((value.name(), read(&value, faults)?)));
+        Self::Each(each.collect())
+    }
+
+    fn of(&self, datacenter: Option<&str>) -> T {
+        match self {
+            Self::All(value) => *value,
+            Self::Each(each) => {
+                let found = each.iter().find(|(name, _)| Some(&*name.value) == datacenter);
+                found.map(|(_, value)| *value).unwrap_or_default()
+            }
+        }
+    }
+
+    fn check(&self, key: &str, datacenters: &[Option<&str>], faults: &mut Faults) {
+        let Self::Each(each) = self else { return };
+        for (name, _) in each {
+            if !datacenters.contains(&Some(&*name.value)) {
+                let message = format!("the pool has no endpoints in `{}`, so its `{key}` is of no effect", name.value);
+                faults.push(Fault::error(&name.place, message, "no endpoints there"));
+            }
+        }
     }
 }
 

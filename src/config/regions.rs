@@ -5,13 +5,16 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use crate::geo::{ClientMatch, Continent, CountryCode, DatacenterId, Region, Subdivision};
+use crate::geo::{ClientMatch, Continent, CountryCode, DatacenterId, Region, Subdivision, countries};
 
+use super::code::Code;
 use super::datacenters::{check_country, is_word};
 use super::decode::{Placed, Value, entries};
-use super::fault::{Fault, Faults, Place};
+use super::fault::{Fault, Faults};
+use super::meant;
 use super::prefix::without_host_bits;
 use super::scope::{Definitions, View};
+use super::source::Place;
 use super::suggest::did_you_mean;
 
 /// The region of clients that no other names.
@@ -100,7 +103,14 @@ const CLIENT_HELP: &str =
 
 fn parse_client(text: &Placed<String>) -> Result<ClientMatch, Box<Fault>> {
     let Some((kind, code)) = text.value.split_once(':').filter(|(kind, _)| !is_hexadecimal(kind)) else {
-        return parse_prefix(text);
+        return match meant::client(None, &text.value).filter(|_| text.value.parse::<IpNet>().is_err()) {
+            Some(meant) => {
+                let message = format!("`{}` does not tell clients apart", text.value.escape_debug());
+                let fault = Fault::error(&text.place, message, format!("did you mean `{meant}`?"));
+                Err(Box::new(fault.code(Code::BadValue)))
+            }
+            None => parse_prefix(text),
+        };
     };
     let client = match kind {
         "continent" => Continent::parse(code).map(ClientMatch::Continent),
@@ -109,8 +119,17 @@ fn parse_client(text: &Placed<String>) -> Result<ClientMatch, Box<Fault>> {
         "asn" => code.parse().ok().map(ClientMatch::Asn),
         _ => return Err(unknown_kind(text, kind)),
     };
+    let client = client.filter(|client| match client {
+        // `country:EU` is read as one.
+        ClientMatch::Country(code) => countries::country(*code).is_some() || Continent::parse(code.as_str()).is_none(),
+        _ => true,
+    });
     let expected = KINDS.iter().find(|&&(known, _)| known == kind).map_or("", |&(_, expected)| expected);
-    client.ok_or_else(|| Box::new(Fault::error(&text.place, format!("`{kind}:` takes {expected}"), "")))
+    client.ok_or_else(|| {
+        let label =
+            meant::client(Some(kind), code).map_or_else(String::new, |meant| format!("did you mean `{meant}`?"));
+        Box::new(Fault::error(&text.place, format!("`{kind}:` takes {expected}"), label).code(Code::BadValue))
+    })
 }
 
 /// Whether it could be the first group of an IPv6 address.
@@ -165,7 +184,8 @@ fn read_preferred(
     let id = datacenters.find(&name, faults)?.value?;
     if let Some(first) = seen.get(&id) {
         let message = format!("`prefer` names `{}` twice", name.value);
-        faults.push(Fault::error(&name.place, message, "again").related(first, "first named here"));
+        faults
+            .push(Fault::error(&name.place, message, "again").code(Code::Duplicate).related(first, "first named here"));
         return None;
     }
     seen.insert(id, name.place);
@@ -190,7 +210,11 @@ pub(super) fn resolve(view: View<'_, PlacedRegion>, faults: &mut Faults) -> Vec<
         for client in &region.clients {
             if let Some(first) = seen.get(&client.value).filter(|_| is_own) {
                 let message = format!("the clients {} are named twice", client.value);
-                faults.push(Fault::error(&client.place, message, "again").related(first, "first named here"));
+                faults.push(
+                    Fault::error(&client.place, message, "again")
+                        .code(Code::Duplicate)
+                        .related(first, "first named here"),
+                );
             }
             seen.entry(client.value).or_insert(&client.place);
         }

@@ -4,7 +4,12 @@ use std::ops::Range;
 
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet};
 
-use super::fault::{Fault, Faults, Place, Severity, Source, floor_char_boundary};
+use super::fault::{Fault, Faults, Severity};
+use super::source::{Place, Source};
+
+/// Two places of one file that are so many octets apart at most are drawn in one picture. A picture takes as long as its text, so places that
+/// are farther apart have one each.
+const ONE_PICTURE: usize = 8192;
 
 impl Faults {
     /// All of them for a person to read, an empty line between any two; in colour for a terminal that shows it.
@@ -21,19 +26,22 @@ fn report(fault: &Fault) -> Group<'_> {
         Severity::Warning => Level::WARNING,
     };
     let mut group = Group::with_title(level.primary_title(fault.message.as_str()));
+    let mut marks: Vec<Mark<'_>> = Vec::new();
     if let Some(place) = &fault.place {
-        let mut snippet = snippet(&place.source).annotation(annotation(AnnotationKind::Primary, place, &fault.label));
-        match &fault.related {
-            Some((other, label)) if other.source == place.source => {
-                snippet = snippet.annotation(annotation(AnnotationKind::Context, other, label));
-                group = group.element(snippet);
-            }
-            Some((other, label)) => {
-                let other_snippet = self::snippet(&other.source);
-                let mark = annotation(AnnotationKind::Context, other, label);
-                group = group.element(snippet).element(other_snippet.annotation(mark));
-            }
-            None => group = group.element(snippet),
+        marks.push(Mark { kind: AnnotationKind::Primary, place, label: &fault.label });
+        if let Some((place, label)) = &fault.related {
+            marks.push(Mark { kind: AnnotationKind::Context, place, label });
+        }
+    }
+    if let [first, second] = &marks[..]
+        && let Some(part) = first.together_with(second)
+    {
+        let picture = picture(&first.place.source, part.clone());
+        group = group.element(picture.annotation(first.annotation(&part)).annotation(second.annotation(&part)));
+    } else {
+        for mark in &marks {
+            let (part, _) = mark.place.first_line();
+            group = group.element(picture(&mark.place.source, part.clone()).annotation(mark.annotation(&part)));
         }
     }
     match &fault.help {
@@ -42,19 +50,30 @@ fn report(fault: &Fault) -> Group<'_> {
     }
 }
 
-fn snippet(source: &Source) -> Snippet<'_, Annotation<'_>> {
-    Snippet::source(source.text.as_str()).path(source.path.to_string_lossy())
+/// A place with what is written under it.
+struct Mark<'a> {
+    kind: AnnotationKind,
+    place: &'a Place,
+    label: &'a str,
 }
 
-fn annotation<'a>(kind: AnnotationKind, place: &Place, label: &'a str) -> Annotation<'a> {
-    let annotation = kind.span(on_one_line(&place.source.text, &place.span));
-    if label.is_empty() { annotation } else { annotation.label(label) }
+impl<'a> Mark<'a> {
+    /// The lines of both and all between, if they stand near each other.
+    fn together_with(&self, other: &Self) -> Option<Range<usize>> {
+        let ((a, _), (b, _)) = (self.place.first_line(), other.place.first_line());
+        let part = a.start.min(b.start)..a.end.max(b.end);
+        (self.place.source == other.place.source && part.len() <= ONE_PICTURE).then_some(part)
+    }
+
+    fn annotation(&self, part: &Range<usize>) -> Annotation<'a> {
+        let (_, marked) = self.place.first_line();
+        let annotation = self.kind.span(marked.start - part.start..marked.end - part.start);
+        if self.label.is_empty() { annotation } else { annotation.label(self.label) }
+    }
 }
 
-/// The span up to the end of its first line: what follows there is rarely what is wrong.
-fn on_one_line(text: &str, span: &Range<usize>) -> Range<usize> {
-    let start = floor_char_boundary(text, span.start);
-    let end = floor_char_boundary(text, span.end).max(start);
-    let line_end = text[start..].find(['\n', '\r']).map_or(text.len(), |length| start + length);
-    start..end.min(line_end)
+/// Whole lines of a file.
+fn picture<'a>(source: &Source, part: Range<usize>) -> Snippet<'a, Annotation<'a>> {
+    let line = source.line_number(part.start);
+    Snippet::source(source.shown(part)).line_start(line).path(source.path.to_string_lossy().into_owned())
 }

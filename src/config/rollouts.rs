@@ -8,9 +8,10 @@ use crate::rollout::{Bounds, Canary, LatencyBound, Spec, Steps, StepsError};
 use crate::snapshot::PoolId;
 
 use super::decode::{Placed, Table, Value, parse_duration};
-use super::fault::{Fault, Faults, Place};
+use super::fault::{Fault, Faults};
 use super::pools::{self, PoolEntry};
 use super::scope::View;
+use super::source::Place;
 
 /// How long a step of a canary lasts.
 const HOLD: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(7 * 24 * 3600);

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::collections::HashMap;
 
+use super::code::Code;
 use super::decode::Placed;
 use super::fault::{Fault, Faults};
 use super::suggest::{did_you_mean, list_of};
@@ -55,7 +56,7 @@ impl<T> Definitions<T> {
     pub(super) fn warn_unused(&self, faults: &mut Faults) {
         for definition in self.entries.iter().filter(|definition| !definition.used.get()) {
             let message = format!("{} `{}` is never used", self.kind, definition.name.value);
-            faults.push(Fault::warning(&definition.name.place, message, "nothing refers to it"));
+            faults.push(Fault::warning(&definition.name.place, message, "nothing refers to it").code(Code::Unused));
         }
     }
 }
@@ -117,7 +118,8 @@ pub(super) fn missing(kind: &str, name: &Placed<String>, names: &[&str]) -> Faul
         Some(meant) => format!("did you mean `{meant}`?"),
         None => format!("not a {kind}"),
     };
-    let fault = Fault::error(&name.place, format!("there is no {kind} `{}`", name.value), label);
+    let fault =
+        Fault::error(&name.place, format!("there is no {kind} `{}`", name.value), label).code(Code::UnknownName);
     match names.len() {
         0 => fault.help(format!("no {kind} is defined here or in the server file")),
         1..=MAX_LISTED => fault.help(format!("there is {}", list_of(names))),

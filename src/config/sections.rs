@@ -1,8 +1,6 @@
 //! The sections that may stand in the server file, for all zones, and in a zone file: a zone's own entry wins.
 
-use std::collections::BTreeSet;
-use std::path::PathBuf;
-
+use crate::disk::Disk;
 use crate::geo::DatacenterId;
 use crate::name::Name;
 
@@ -28,8 +26,6 @@ pub(super) struct Sections {
 pub(super) struct Drafts {
     pub(super) places: Places,
     pub(super) pools: Vec<PoolDraft>,
-    /// Files that monitors name.
-    pub(super) files: BTreeSet<PathBuf>,
 }
 
 impl Sections {
@@ -38,12 +34,13 @@ impl Sections {
         table: &mut Table<'_>,
         shared: Option<&Sections>,
         origin: Option<&Name>,
+        disk: &Disk,
         drafts: &mut Drafts,
         faults: &mut Faults,
     ) -> Self {
         let datacenters = datacenters::read(table.take("datacenters").as_ref(), &mut drafts.places, faults);
         let shared_monitors = shared.map(|shared| &shared.monitors);
-        let monitors = monitors::read(table.take("monitors").as_ref(), shared_monitors, &mut drafts.files, faults);
+        let monitors = monitors::read(table.take("monitors").as_ref(), shared_monitors, disk, faults);
         let seen_datacenters = View { own: &datacenters, shared: shared.map(|shared| &shared.datacenters) };
         let regions = regions::read(table.take("regions").as_ref(), seen_datacenters, faults);
         let scope = PoolScope {

@@ -7,16 +7,18 @@ use std::time::Duration;
 
 use rustls::sign::CertifiedKey;
 
+use crate::disk::Disk;
 use crate::overrides::Order;
 use crate::snapshot::{Ecs, Probing, Protocol};
 
-use super::admin::{self, Admin, AdminSection};
+use super::admin::{self, Admin};
 use super::decode::{Placed, Table, Value};
-use super::fault::{Faults, Place};
+use super::fault::Faults;
 use super::listen::{self, Listen, ListenSection};
 use super::scope::View;
 use super::sections::{Drafts, Sections};
 use super::site::{self, Site};
+use super::source::Place;
 use super::webhooks::{self, Webhook};
 
 /// The folder of the zones, if the file does not say.
@@ -27,6 +29,9 @@ const STATE: &str = "state";
 
 /// What `hold` may be: a node that doubts itself for longer than an hour is no use.
 const HOLD: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(3600);
+
+/// How long files may have to be quiet: editors write in several strokes, and a copy may pause for as long as a network does.
+const QUIET: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(60);
 
 /// Where this process finds and keeps its files, and where it listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +48,23 @@ pub struct Server {
     pub webhooks: Vec<Webhook>,
     /// MMDB files; later ones fill in what earlier ones lack.
     pub databases: Vec<PathBuf>,
+    /// Whether files that change are read again by themselves.
+    pub watching: Watching,
+}
+
+/// When files that change are read again without an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Watching {
+    /// Whether they are.
+    pub is_on: bool,
+    /// So long nothing must have changed before that.
+    pub quiet: Duration,
+}
+
+impl Default for Watching {
+    fn default() -> Self {
+        Self { is_on: true, quiet: Duration::from_secs(1) }
+    }
 }
 
 /// What the server file says.
@@ -50,8 +72,8 @@ pub(super) struct ServerFile {
     pub(super) server: Server,
     /// The certificate for encrypted ways, with its key.
     pub(super) credentials: Option<Arc<CertifiedKey>>,
-    /// The files it stands in, and the admin server's token.
-    pub(super) credential_files: Vec<PathBuf>,
+    /// Where the databases are named, in their order.
+    pub(super) database_places: Vec<Place>,
     /// Where the zones' folder is named.
     pub(super) zones_place: Option<Place>,
     pub(super) ecs: Ecs,
@@ -63,38 +85,47 @@ pub(super) struct ServerFile {
     pub(super) windows: Vec<Placed<Order>>,
 }
 
-/// Reads the server file. Relative paths continue `folder`.
-pub(super) fn read(mut table: Table<'_>, folder: &Path, drafts: &mut Drafts, faults: &mut Faults) -> ServerFile {
+/// Reads the server file. Relative paths continue `folder`; what they lead to is read by way of `disk`.
+pub(super) fn read(
+    mut table: Table<'_>,
+    folder: &Path,
+    disk: &Disk,
+    drafts: &mut Drafts,
+    faults: &mut Faults,
+) -> ServerFile {
     let zones = table.take("zones").and_then(|value| value.string(faults));
     let state = state_folder(&mut table, folder, faults);
     let site = table.take("site").and_then(|value| site::read(&value, faults));
-    let ListenSection { listen, credentials, mut files } = listen::read(table.take("listen"), folder, faults);
-    let AdminSection { admin, files: token_files } = admin::read(table.take("admin"), folder, faults);
-    files.extend(token_files);
+    let ListenSection { listen, credentials } = listen::read(table.take("listen"), folder, disk, faults);
+    let admin = admin::read(table.take("admin"), folder, &listen, disk, faults);
+    let watching = read_reload(table.take("reload"), faults);
     let databases = read_databases(table.take("geoip"), folder, faults);
+    let database_places = databases.iter().map(|database| database.place.clone()).collect();
+    let databases = databases.into_iter().map(|database| database.value).collect();
     let ecs = read_ecs(table.take("ecs"), faults);
     let protocol = super::protocol::read(&mut table, faults);
     let probing = read_probes(table.take("probes"), faults);
     let webhooks = webhooks::read(table.take("webhooks").as_ref(), faults);
     let windows = super::windows::read(table.take("windows"), faults);
-    let sections = Sections::read(&mut table, None, None, drafts, faults);
+    let sections = Sections::read(&mut table, None, None, disk, drafts, faults);
     super::regions::check_own(&sections.regions, faults);
     super::critic::check_matches(View { own: &sections.regions, shared: None }, ecs, faults);
     table.finish(faults);
     let zones_folder = folder.join(zones.as_ref().map_or(ZONES, |text| &text.value));
-    let server = Server { zones: zones_folder, state, listen, admin, webhooks, databases };
+    let server = Server { zones: zones_folder, state, listen, admin, webhooks, databases, watching };
     let zones_place = zones.map(|zones| zones.place);
-    ServerFile {
-        server,
-        credentials,
-        credential_files: files,
-        zones_place,
-        ecs,
-        protocol,
-        probing,
-        site,
-        sections,
-        windows,
+    ServerFile { server, credentials, database_places, zones_place, ecs, protocol, probing, site, sections, windows }
+}
+
+fn read_reload(value: Option<Value<'_>>, faults: &mut Faults) -> Watching {
+    let default = Watching::default();
+    let Some(mut table) = value.and_then(|value| value.table("`[reload]`", faults)) else { return default };
+    let watch = table.take("watch").and_then(|value| value.boolean(faults));
+    let quiet = table.take("quiet").and_then(|value| value.duration(QUIET, faults));
+    table.finish(faults);
+    Watching {
+        is_on: watch.map_or(default.is_on, |watch| watch.value),
+        quiet: quiet.map_or(default.quiet, |quiet| quiet.value),
     }
 }
 
@@ -112,12 +143,15 @@ fn read_probes(value: Option<Value<'_>>, faults: &mut Faults) -> Probing {
     Probing { hold: hold.map_or(default.hold, |hold| hold.value) }
 }
 
-fn read_databases(value: Option<Value<'_>>, folder: &Path, faults: &mut Faults) -> Vec<PathBuf> {
+fn read_databases(value: Option<Value<'_>>, folder: &Path, faults: &mut Faults) -> Vec<Placed<PathBuf>> {
     let Some(mut table) = value.and_then(|value| value.table("`[geoip]`", faults)) else { return Vec::new() };
     let databases = table.take("databases");
     table.finish(faults);
     let Some(databases) = databases else { return Vec::new() };
-    databases.each(faults, |item, faults| Some(folder.join(item.string(faults)?.value)))
+    databases.each(faults, |item, faults| {
+        let text = item.string(faults)?;
+        Some(text.with(folder.join(&text.value)))
+    })
 }
 
 fn read_ecs(value: Option<Value<'_>>, faults: &mut Faults) -> Ecs {

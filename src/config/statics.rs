@@ -7,12 +7,15 @@ use crate::name::Name;
 use crate::wire::Rtype;
 use crate::zone::Record;
 
+use super::addresses;
+use super::code::Code;
 use super::decode::{Placed, Value, entries};
-use super::fault::{Fault, Faults, Place};
+use super::fault::{Fault, Faults};
 use super::master::Located;
 use super::names::MAX_TTL;
 use super::owners::{parse_name, read_owner};
 use super::records::{parse_rdata, parse_rtype, txt_rdata, unknown};
+use super::source::Place;
 
 /// Seconds that static records live unless they say otherwise.
 pub(super) const RECORD_TTL: u32 = 300;
@@ -49,13 +52,19 @@ pub(super) fn read_nameservers(section: Option<&Value<'_>>, origin: &Name, fault
         let Some(name) = parse_name(&value.name(), origin, faults) else { continue };
         if let Some(first) = defined.insert(name.clone(), value.anchor()) {
             let message = format!("nameserver {name} stands there twice");
-            faults.push(Fault::error(&value.anchor(), message, "again").related(&first, "first named here"));
+            faults.push(
+                Fault::error(&value.anchor(), message, "again")
+                    .code(Code::Duplicate)
+                    .related(&first, "first named here"),
+            );
             continue;
         }
         let ns = Record { owner: origin.clone(), rtype: Rtype::NS, ttl: NS_TTL, rdata: name.as_wire().into() };
         records.push(Located { record: ns, place: value.anchor() });
-        let addresses =
-            value.each(faults, |item, faults| item.parsed("addresses", faults, |text| text.parse::<IpAddr>().ok()));
+        let addresses = value.each(faults, |item, faults| {
+            let address = item.parsed("addresses", faults, |text| text.parse::<IpAddr>().ok())?;
+            addresses::check(address.value, &address.place, faults).then_some(address)
+        });
         if !name.is_at_or_below(origin) && !addresses.is_empty() {
             let message = format!("{name} is not in this zone, so it takes no addresses from here");
             faults.push(Fault::error(&value.place(), message, "").help("write [] for it"));
@@ -231,7 +240,8 @@ fn warn_quoted(text: &Placed<String>, faults: &mut Faults) {
 }
 
 fn unknown_type(owner: &Value<'_>, rrset: &Value<'_>) -> Fault {
-    let fault = Fault::error(&rrset.anchor(), format!("`{}` is not a record type", rrset.key), "not a record type");
+    let fault = Fault::error(&rrset.anchor(), format!("`{}` is not a record type", rrset.key), "not a record type")
+        .code(Code::UnknownName);
     if rrset.is_table() {
         fault.help(format!("a name with a dot is quoted: [records.\"{}.{}\"]", owner.key, rrset.key))
     } else if NAME_KEYS.contains(&rrset.key) {

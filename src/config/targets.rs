@@ -8,9 +8,10 @@ use crate::name::Name;
 use crate::snapshot::{Endpoint, Members, PoolSpec};
 
 use super::aggregates::MonitorTree;
-use super::fault::{Fault, Faults, Place, Severity};
+use super::fault::{Fault, Faults, Severity};
 use super::monitors::PlacedMonitor;
 use super::pools::{DraftEndpoint, DraftMembers, PoolDraft};
+use super::source::Place;
 
 /// So many names that use a pool are listed; more would hide the fault itself.
 const MAX_LISTED: usize = 4;
@@ -58,7 +59,7 @@ struct Finish<'a> {
 
 impl Finish<'_> {
     fn endpoint<T>(&self, endpoint: DraftEndpoint<T>, own_address: Option<IpAddr>) -> Endpoint<T> {
-        let DraftEndpoint { value, weight, capacity, check_address, check_port } = endpoint;
+        let DraftEndpoint { value, place: _, weight, capacity, check_address, check_port } = endpoint;
         // A CNAME with a monitor has a check address; its reader saw to that.
         let address = check_address.or(own_address);
         let condition = self.monitor.zip(address).map(|(tree, address)| self.condition(tree, address, check_port));
@@ -83,8 +84,9 @@ impl Finish<'_> {
     }
 }
 
-/// The host that a pool's probes ask for: the monitor's, else the only name that uses the pool; `None` for the check
-/// address. Some checks ask for none: there the address lets pools share a probe.
+/// The host that a pool's probes ask for: the monitor's, else the first name that uses the pool, in the order of the files, so
+/// that a second name changes nothing; `None` for the check address. Some checks ask for none: there the address lets pools share
+/// a probe.
 fn host(placed: &PlacedMonitor, users: &[Name]) -> Option<Box<str>> {
     if !asks_for_host(&placed.monitor.check) {
         return None;
@@ -92,11 +94,13 @@ fn host(placed: &PlacedMonitor, users: &[Name]) -> Option<Box<str>> {
     if let Some(host) = &placed.host {
         return Some(host.clone());
     }
-    let mut names = users.iter().filter(|name| !name.is_wildcard());
-    match (names.next(), names.next()) {
-        (Some(only), None) => Some(only.to_string().trim_end_matches('.').into()),
-        _ => None,
-    }
+    let first = names(users).next()?;
+    Some(first.to_string().trim_end_matches('.').into())
+}
+
+/// The names that a probe may ask for.
+fn names(users: &[Name]) -> impl Iterator<Item = &Name> {
+    users.iter().filter(|name| !name.is_wildcard())
 }
 
 fn asks_for_host(check: &Check) -> bool {
@@ -107,8 +111,7 @@ fn asks_for_host(check: &Check) -> bool {
     }
 }
 
-/// What is wrong with asking for a check address as host, if that is what the probes would do: an error of one of the pool's
-/// monitors, else a warning.
+/// What is wrong with the host that probes ask for, if nobody wrote one: an error of one of the pool's monitors, else a warning.
 fn host_fault(draft: &PoolDraft) -> Option<Fault> {
     let monitors = draft.monitor.as_ref()?.monitors();
     let faults = monitors.into_iter().filter_map(|monitor| monitor_host_fault(monitor, draft));
@@ -119,7 +122,11 @@ fn monitor_host_fault(monitor: &PlacedMonitor, draft: &PoolDraft) -> Option<Faul
     let check = &monitor.monitor.check;
     // A program need not make anything of the host.
     let need_not = !asks_for_host(check) || matches!(check, Check::Exec(_));
-    if draft.users.is_empty() || host(monitor, &draft.users).is_some() || need_not {
+    if draft.users.is_empty() || monitor.host.is_some() || need_not {
+        return None;
+    }
+    let (first, second) = (names(&draft.users).next(), names(&draft.users).nth(1));
+    if first.is_some() && second.is_none() {
         return None;
     }
     let mut users: Vec<String> = draft.users.iter().take(MAX_LISTED).map(ToString::to_string).collect();
@@ -127,6 +134,10 @@ fn monitor_host_fault(monitor: &PlacedMonitor, draft: &PoolDraft) -> Option<Faul
         users.push("...".to_owned());
     }
     let label = format!("used by {}", users.join(", "));
+    if let Some(first) = first {
+        let message = format!("probes of pool `{}` ask for {first}, the first of the names that use it", draft.name);
+        return Some(Fault::warning(&draft.place, message, label).help("give its monitor a `host`"));
+    }
     Some(match check {
         Check::Https(_, tls) | Check::Tls(tls, _) | Check::Grpc(GrpcCheck { tls: Some(tls), .. })
             if tls.verify && tls.sni.is_none() =>

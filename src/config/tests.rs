@@ -2,18 +2,24 @@
 
 mod aggregates;
 mod checks;
+mod doubts;
 mod faults;
 mod files;
 mod listen;
+mod meanings;
 mod monitors;
 mod recovery;
+mod told;
 mod webhooks;
 mod windows;
 mod worlds;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
+
+use crate::disk::Disk;
 
 use super::{Config, Faults, Listen, Severity, Source, load};
 
@@ -22,12 +28,25 @@ const SERVER: &str = "zones = \"zones\"\nsite = \"fra\"\n";
 
 /// Loads files from a folder that vanishes afterwards. Paths in faults begin at that folder.
 fn load_files(files: &[(&str, &[u8])]) -> Result<Config, Faults> {
+    load_files_by(&Disk::new(), files)
+}
+
+/// The same by way of this, which knows afterwards what was read.
+fn load_files_by(disk: &Disk, files: &[(&str, &[u8])]) -> Result<Config, Faults> {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("zones")).unwrap();
     for (path, content) in files {
-        fs::write(folder.path().join(path), content).unwrap();
+        let path = folder.path().join(path);
+        fs::write(&path, content).unwrap();
+        // Secrets that everybody could read are warned of.
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     }
-    load(&folder.path().join("truenorth.toml"), &|_| None)
+    load(&folder.path().join("truenorth.toml"), disk, &|_| None)
+}
+
+/// Whether a file of this name was read.
+fn was_read(disk: &Disk, name: &str) -> bool {
+    disk.reads().files().any(|path| path.ends_with(name))
 }
 
 /// Loads one zone `example.com` beside the usual server file.
@@ -58,5 +77,5 @@ fn lines(faults: &Faults) -> Vec<String> {
 /// The sample configuration at the repository's top.
 fn sample() -> Config {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("truenorth.toml");
-    load(&path, &|_| None).unwrap_or_else(|faults| panic!("{}", faults.render(false)))
+    load(&path, &Disk::new(), &|_| None).unwrap_or_else(|faults| panic!("{}", faults.render(false)))
 }

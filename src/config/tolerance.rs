@@ -3,6 +3,7 @@
 use crate::latency::Tolerance;
 use crate::steering::Step;
 
+use super::code::Code;
 use super::decode::Value;
 use super::fault::{Fault, Faults};
 
@@ -28,7 +29,10 @@ pub(super) fn read(value: &Value<'_>, steer: &[Step], faults: &mut Faults) -> Op
             Part::Tenths(number) => (&mut tenths, number),
         };
         if known.replace(number).is_some() {
-            faults.push(Fault::error(&part.place, "`latency_tolerance` is one share and one time at most", "again"));
+            faults.push(
+                Fault::error(&part.place, "`latency_tolerance` is one share and one time at most", "again")
+                    .code(Code::Duplicate),
+            );
         }
     }
     Tolerance::try_new(per_mille.unwrap_or(0), tenths.unwrap_or(0))

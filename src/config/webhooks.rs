@@ -8,8 +8,12 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::code::Code;
 use super::decode::{Placed, Table, Value};
-use super::fault::{Fault, Faults, Place};
+use super::fault::{Fault, Faults};
+use super::kept;
+use super::secrets::is_secret;
+use super::source::Place;
 use super::suggest::{did_you_mean, list_of};
 
 pub use template::{FIELDS, Template};
@@ -141,7 +145,10 @@ fn read_headers(table: &mut Table<'_>, faults: &mut Faults) -> Vec<(String, Stri
             continue;
         }
         if headers.iter().any(|(other, _)| *other == lower) {
-            faults.push(Fault::error(&name.place, format!("`headers` names {} twice", name.value), "again"));
+            faults.push(
+                Fault::error(&name.place, format!("`headers` names {} twice", name.value), "again")
+                    .code(Code::Duplicate),
+            );
             continue;
         }
         // RFC 9110, section 5.5. What stands there may be a secret, so the name is pointed at.
@@ -149,6 +156,9 @@ fn read_headers(table: &mut Table<'_>, faults: &mut Faults) -> Vec<(String, Stri
         let mut unseen = Faults::default();
         let text = value.string(&mut unseen).map(|text| text.value);
         if let Some(text) = text.filter(|text| !text.is_empty() && text.bytes().all(is_visible)) {
+            if is_secret(&lower) {
+                kept::check(&name.place.source.path, "the credentials of a webhook", &name.place, faults);
+            }
             headers.push((lower, text));
         } else {
             let message = format!("the header {} takes visible characters of ASCII", name.value);

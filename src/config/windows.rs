@@ -1,13 +1,14 @@
 //! `[[windows]]`: times at which something is to drain, or the like.
 
 use std::ops::RangeInclusive;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use toml::value::{Datetime, Offset};
 
 use crate::overrides::{Civil, MAX_OVERRIDES, MAX_REASON, Mode, Order, TargetPattern};
 use crate::snapshot::World;
 
+use super::code::Code;
 use super::decode::{Placed, Value};
 use super::fault::{Fault, Faults};
 
@@ -73,6 +74,14 @@ pub(super) fn check(windows: &[Placed<Order>], world: &World, faults: &mut Fault
             let label = meant.map_or_else(|| "not there".to_owned(), |meant| format!("did you mean `{meant}`?"));
             faults.push(Fault::error(&window.place, format!("nothing is named `{}`", window.value.target), label));
         }
+    }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let mut over = windows.iter().filter(|window| window.value.until.is_some_and(|until| until < now));
+    if let Some(first) = over.next() {
+        let message = format!("the window of `{}` is over", first.value.target);
+        let fault = Fault::warning(&first.place, message, "does nothing any more").code(Code::NoEffect);
+        let more = over.count();
+        faults.push(if more == 0 { fault } else { fault.help(format!("so are {more} more")) });
     }
 }
 

@@ -4,17 +4,20 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::disk::Disk;
 use crate::geo::{DatacenterId, Region, Regions};
 use crate::name::Name;
 use crate::snapshot::{Ecs, SteeredName, ZoneSpec};
 use crate::steering::Step;
 use crate::wire::Rtype;
 
+use super::LastServed;
 use super::checks::ZoneCheck;
 use super::critic;
 use super::decode::{Placed, Table, Value, read_document};
-use super::fault::{Fault, Faults, Place};
+use super::fault::{Fault, Faults};
 use super::files::ZoneFiles;
+use super::master::Includes;
 use super::master::{Located, parse_master_file, rrset};
 use super::names::{self, MAX_TTL, NameScope, Owner, OwnerKind};
 use super::owners::parse_name;
@@ -22,6 +25,9 @@ use super::pools::PoolDraft;
 use super::regions::{self, DEFAULT};
 use super::scope::{Definition, View};
 use super::sections::{Drafts, Sections};
+use super::serial;
+use super::source::Place;
+use super::spelling;
 use super::statics::{self, RECORD_TTL, SoaDefaults};
 
 /// Seconds that steered answers live: resolvers follow a failover so soon.
@@ -42,18 +48,22 @@ pub(super) struct ZoneDraft {
     pub(super) sections: Option<Sections>,
     /// Whether the SOA's serial is truenorth's to count.
     counts_serial: bool,
+    /// A fingerprint of what it says.
+    contents: u64,
 }
 
 /// What a zone is read with.
 pub(super) struct ZoneReader<'a> {
     /// The zones' folder, which master files may include from.
     pub(super) folder: &'a Path,
+    /// How they are read.
+    pub(super) disk: &'a Disk,
     /// What the server file defines for all zones.
     pub(super) shared: &'a Sections,
     /// How Client Subnet is used.
     pub(super) ecs: Ecs,
-    /// The serial that a zone was last served with.
-    pub(super) last_serial: &'a dyn Fn(&Name) -> Option<u32>,
+    /// What a zone was last served with.
+    pub(super) last_served: &'a dyn Fn(&Name) -> Option<LastServed>,
 }
 
 impl ZoneReader<'_> {
@@ -78,6 +88,7 @@ impl ZoneReader<'_> {
         let place = Place { source: master.source.clone(), span: 0..0 };
         let origin = origin_of_stem(stem, &place, faults)?;
         let records = self.read_master(&origin, files, faults);
+        let contents = self.check_serial(&origin, &records, faults);
         Some(
             ZoneDraft {
                 origin,
@@ -87,6 +98,7 @@ impl ZoneReader<'_> {
                 owners: Vec::new(),
                 sections: None,
                 counts_serial: false,
+                contents,
             }
             .checked(before, faults),
         )
@@ -109,7 +121,7 @@ impl ZoneReader<'_> {
             None => (origin_of_stem(stem, &table.place(), faults)?, table.place()),
         };
         let (ttl, ttl_min) = read_ttls(&mut table, faults);
-        let sections = Sections::read(&mut table, Some(self.shared), Some(&origin), drafts, faults);
+        let sections = Sections::read(&mut table, Some(self.shared), Some(&origin), self.disk, drafts, faults);
         let region_view = View { own: &sections.regions, shared: Some(&self.shared.regions) };
         let scope = NameScope {
             origin: &origin,
@@ -125,21 +137,24 @@ impl ZoneReader<'_> {
         check_regions_are_used(region_view, &owners, &drafts.pools, faults);
         critic::check_matches(region_view, self.ecs, faults);
         critic::Names { owners: &owners, pools: &drafts.pools, regions: &regions }.check(faults);
-        let (records, counts_serial) = self.read_records(&origin, &mut table, files, faults);
+        let (records, counted) = self.read_records(&origin, &mut table, files, faults);
         table.finish(faults);
-        let draft = ZoneDraft { origin, place, regions, records, owners, sections: Some(sections), counts_serial };
+        let counts_serial = counted.is_some();
+        let contents = counted.unwrap_or_else(|| self.check_serial(&origin, &records, faults));
+        let sections = Some(sections);
+        let draft = ZoneDraft { origin, place, regions, records, owners, sections, counts_serial, contents };
         Some(draft.checked(before, faults))
     }
 
-    /// All static records: the master file's, and those of the zone file's sections. The second value is whether the SOA's
-    /// serial is truenorth's to count.
+    /// All static records: the master file's, and those of the zone file's sections. Where the SOA's serial is truenorth's to
+    /// count, the second value is the fingerprint of the contents that it was counted for.
     fn read_records(
         &self,
         origin: &Name,
         table: &mut Table<'_>,
         files: &ZoneFiles,
         faults: &mut Faults,
-    ) -> (Vec<Located>, bool) {
+    ) -> (Vec<Located>, Option<u64>) {
         let anchor = table.place();
         let nameservers_section = table.take("nameservers");
         let soa_section = table.take("soa");
@@ -159,38 +174,49 @@ impl ZoneReader<'_> {
             let fault = Fault::error(&place, format!("the zone {origin} has no nameservers"), "");
             faults.push(fault.help(help));
         }
-        let mut counts_serial = false;
-        if master_soa.is_none() {
-            let mname = ns.first().map(|located| Name::from_wire(&located.record.rdata));
-            let serial = self.serial(origin, files);
-            let defaults = SoaDefaults { origin, mname, serial, place: anchor };
-            let (soa, has_serial) = statics::read_soa(soa_section.as_ref(), defaults, faults);
-            if let Some(second) = ns.get(1).filter(|_| !has_serial) {
-                let message = format!("the zone {origin} has several nameservers but no `serial`");
-                let fault = Fault::warning(&second.place, message, "may serve another serial");
-                faults.push(fault.help("give one in `[soa]`, so that the nameservers agree"));
-            }
-            records.extend(soa);
-            counts_serial = !has_serial;
-        }
+        let before_soa = records.len();
+        let mname = ns.first().map(|located| Name::from_wire(&located.record.rdata));
+        let second = ns.get(1).map(|located| located.place.clone());
         // What stands in both has been told as that.
         records.extend(nameservers.into_iter().filter(|l| master_ns.is_none() || l.record.rtype != Rtype::NS));
         records.extend(statics::read_records(table.take("records").as_ref(), origin, faults));
-        (records, counts_serial)
+        if master_soa.is_some() {
+            return (records, None);
+        }
+        let contents = serial::fingerprint_with(&records, files);
+        let serial = serial::count(files, contents, (self.last_served)(origin));
+        let defaults = SoaDefaults { origin, mname, serial, place: anchor };
+        let (soa, has_serial) = statics::read_soa(soa_section.as_ref(), defaults, faults);
+        if let Some(second) = second.filter(|_| !has_serial) {
+            let message = format!("the zone {origin} has several nameservers but no `serial`");
+            let fault = Fault::warning(&second, message, "may serve another serial");
+            faults.push(fault.help("give one in `[soa]`, so that the nameservers agree"));
+        }
+        if let Some(soa) = soa {
+            records.insert(before_soa, soa);
+        }
+        (records, (!has_serial).then_some(contents))
     }
 
-    /// The larger of the files' time and the serial last served, as RFC 1982 compares them.
-    fn serial(&self, origin: &Name, files: &ZoneFiles) -> u32 {
-        let changed = [&files.toml, &files.master].into_iter().flatten().map(|file| file.changed);
-        let served = (self.last_serial)(origin);
-        changed.chain(served).reduce(newer_serial).unwrap_or_default()
+    /// Warns of a serial of the operator's that no secondary follows. Gives the fingerprint of the contents.
+    fn check_serial(&self, origin: &Name, records: &[Located], faults: &mut Faults) -> u64 {
+        let contents = serial::fingerprint(records);
+        if let Some(soa) = records.iter().find(|l| l.record.rtype == Rtype::SOA && l.record.owner == *origin) {
+            serial::check(origin, soa, contents, (self.last_served)(origin), faults);
+        }
+        contents
     }
 
     fn parse_master(&self, origin: &Name, files: &ZoneFiles, faults: &mut Faults) -> Vec<Located> {
-        files
-            .master
-            .as_ref()
-            .map_or_else(Vec::new, |master| parse_master_file(&master.source, origin, RECORD_TTL, self.folder, faults))
+        files.master.as_ref().map_or_else(Vec::new, |master| {
+            parse_master_file(
+                &master.source,
+                origin,
+                RECORD_TTL,
+                Includes { folder: self.folder, disk: self.disk },
+                faults,
+            )
+        })
     }
 
     /// The records of a zone that is a master file alone: it has its SOA and NS itself.
@@ -216,9 +242,17 @@ impl ZoneDraft {
     /// Checks it; there were `before` faults when its reading began.
     fn checked(self, before: usize, faults: &mut Faults) -> Self {
         let complete = !faults.has_errors_since(before);
+        spelling::check_origin(&self.origin, &self.place, faults);
+        spelling::check_owners(&self.origin, &self.records, &self.owners, faults);
         let records = rrset::settle(self.records, faults);
         ZoneCheck::new(&self.origin, &records, &self.owners).run(complete, faults);
         Self { records, ..self }
+    }
+
+    /// Where a name stands that steers by this step, if one does.
+    pub(super) fn steers_by(&self, step: Step) -> Option<&Place> {
+        let steers = |owner: &&Owner| matches!(&owner.kind, OwnerKind::Steered { name, .. } if name.steering.steer.contains(&step));
+        self.owners.iter().find(steers).map(|owner| &owner.place)
     }
 
     /// The zone as it is served; zones with equal regions share those in `known`.
@@ -236,7 +270,15 @@ impl ZoneDraft {
             }
         }
         let records = self.records.into_iter().map(|located| located.record).collect();
-        ZoneSpec { origin: self.origin, regions, records, names, reflect, counts_serial: self.counts_serial }
+        ZoneSpec {
+            origin: self.origin,
+            regions,
+            records,
+            names,
+            reflect,
+            counts_serial: self.counts_serial,
+            contents: self.contents,
+        }
     }
 }
 
@@ -255,11 +297,6 @@ fn read_ttls(table: &mut Table<'_>, faults: &mut Faults) -> (u32, u32) {
         faults.push(Fault::error(&ttl_min.place, message, "never above `ttl`"));
     }
     (ttl, ttl_min.value.min(ttl))
-}
-
-/// The later of two serials (RFC 1982, section 3.2).
-fn newer_serial(a: u32, b: u32) -> u32 {
-    if a.wrapping_sub(b).cast_signed() > 0 { a } else { b }
 }
 
 fn check_in_one_file(what: &str, master: Option<&Located>, section: Option<&Value<'_>>, faults: &mut Faults) {
@@ -297,17 +334,5 @@ fn check_regions_are_used(
         let message = "there is no `[regions.default]`";
         let fault = Fault::warning(&owner.place, message, "steers by region");
         faults.push(fault.help("clients that no region names are sent to any datacenter"));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn serials_compare_around_their_end() {
-        assert_eq!(newer_serial(5, 7), 7);
-        assert_eq!(newer_serial(u32::MAX, 3), 3);
-        assert_eq!(newer_serial(3, u32::MAX), 3);
     }
 }

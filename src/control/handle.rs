@@ -1,9 +1,11 @@
 //! The way to control for everybody else: events, and questions that it answers between two of them.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::pulse::Pulse;
 use super::{Event, OverrideEvent, Push, PushRefusal, Requests, RequestsRefusal, RolloutEvent};
 use crate::health::Survey;
 use crate::overrides::{Change, Order, Override, Refusal, Selector};
@@ -34,13 +36,44 @@ pub enum Message {
 #[derive(Clone, Debug)]
 pub struct Handle {
     messages: mpsc::Sender<Message>,
+    pulse: Pulse,
+}
+
+/// Where [`run`](super::run) receives its messages, and gives signs of life.
+#[derive(Debug)]
+pub struct Inbox {
+    messages: mpsc::Receiver<Message>,
+    pulse: Pulse,
+}
+
+impl Inbox {
+    /// The next message; `None` when all handles are gone.
+    pub async fn receive(&mut self) -> Option<Message> {
+        self.messages.recv().await
+    }
+
+    /// Tells the handles that control lives.
+    pub(super) fn beat(&self) {
+        self.pulse.beat(Instant::now());
+    }
 }
 
 impl Handle {
     /// A handle, and what [`run`](super::run) receives its messages from.
-    pub fn new() -> (Self, mpsc::Receiver<Message>) {
+    pub fn new() -> (Self, Inbox) {
         let (messages, received) = mpsc::channel(QUEUE);
-        (Self { messages }, received)
+        let pulse = Pulse::new(Instant::now());
+        (Self { messages, pulse: pulse.clone() }, Inbox { messages: received, pulse })
+    }
+
+    /// Why control counts as dead; `None` while it lives. It is asked by looking: control is not waited for.
+    pub fn ailment(&self) -> Option<String> {
+        if self.messages.is_closed() {
+            return Some("control has ended: health moves no longer".to_owned());
+        }
+        let now = Instant::now();
+        let silence = self.pulse.silence(now).as_secs();
+        (!self.pulse.is_steady(now)).then(|| format!("control was silent for too long, now for {silence} s"))
     }
 
     /// Tells that something happened.

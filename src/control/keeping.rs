@@ -2,12 +2,15 @@
 //!
 //! A row is written when the state changes, and again once a minute while probes confirm it: its age is then right to a
 //! minute, at a sixtieth of the writing. Rows that changed are handed over together, once a second at most.
+//!
+//! A row is found by what its target is, or else by what it asks: a monitor whose `fall` was edited while the node was down
+//! goes on with what was known.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use super::Comebacks;
-use crate::health::{Health, Kept, State, Target};
+use super::{Comebacks, Now};
+use crate::health::{Comeback, Health, Kept, KeptHold, Means, State, Target};
 use crate::overrides::Change;
 use crate::rollout;
 
@@ -40,6 +43,18 @@ pub struct Keep {
 }
 
 impl Keep {
+    /// The same, its times told by the clock on the wall.
+    pub(super) fn timed(self, now: Now) -> Self {
+        let by = |time| now.to_wall(time);
+        let health = |(key, kept): (_, Option<Kept>)| (key, kept.map(|kept| kept.timed(&by)));
+        let comeback = |(key, kept): (_, Option<Comeback>)| (key, kept.map(|kept| kept.timed(&by)));
+        Self {
+            health: self.health.into_iter().map(health).collect(),
+            comebacks: self.comebacks.into_iter().map(comeback).collect(),
+            ..self
+        }
+    }
+
     /// Whether nothing is to be kept.
     pub fn is_empty(&self) -> bool {
         let Self { health, comebacks, overrides, rollouts } = self;
@@ -60,6 +75,10 @@ impl Keep {
 #[derive(Debug, Default)]
 pub(super) struct Keeping {
     kept: HashMap<u128, Kept>,
+    /// What the last run knew, by what was asked; of several the worst. Forgotten once a configuration is served.
+    by_question: HashMap<u128, Kept>,
+    /// Since when the node doubts its probes, by what it doubts them for.
+    doubts: HashMap<&'static str, Duration>,
     changed: Keep,
     handed_over: Duration,
 }
@@ -67,36 +86,50 @@ pub(super) struct Keeping {
 impl Keeping {
     /// What the last run kept.
     pub(super) fn restore(&mut self, kept: HashMap<u128, Kept>) {
+        for &row in kept.values() {
+            let worst = self.by_question.entry(row.question).or_insert(row);
+            if row.state == State::Down && worst.state != State::Down {
+                *worst = row;
+            }
+        }
         self.kept = kept;
     }
 
     /// What a target was found to be, if that is still to be believed.
-    pub(super) fn state(&self, target: &Target, now: Duration) -> Option<State> {
-        let kept = self.kept.get(&target.fingerprint())?;
+    pub(super) fn health(&self, target: &Target, now: Duration) -> Option<Health> {
+        let kept = self.kept.get(&target.fingerprint());
+        let kept = kept.or_else(|| self.by_question.get(&target.question_fingerprint()))?;
+        let health = Health::kept(kept.state, kept.fell, kept.hold, &target.monitor, now);
         // One that is from the future was written by a clock that was wrong, or is.
-        (kept.confirmed.abs_diff(now) <= BELIEVED_FOR).then_some(kept.state)
+        let is_believed = kept.confirmed.abs_diff(now) <= BELIEVED_FOR;
+        let is_held = kept.state == State::Down && health.held_until() > now;
+        (is_believed || is_held).then_some(health)
     }
 
     /// Takes in what a target is after a probe.
     pub(super) fn observe(&mut self, target: &Target, health: Health, now: Duration) {
         let fingerprint = target.fingerprint();
-        let state = health.state();
-        let is_fresh = |kept: &Kept| kept.state == state && now.abs_diff(kept.confirmed) < CONFIRM_EVERY;
+        let (state, hold) = (health.state(), health.hold());
+        let is_fresh =
+            |kept: &Kept| kept.state == state && kept.hold == hold && now.abs_diff(kept.confirmed) < CONFIRM_EVERY;
         // What an outcome speaks against is not confirmed by it, and of what is not watched nothing is known.
         if state == State::Unknown || health.is_restless() || self.kept.get(&fingerprint).is_some_and(is_fresh) {
             return;
         }
-        let kept = Kept { state, confirmed: now };
+        let fell = if state == State::Down { health.last_up() } else { Duration::ZERO };
+        let kept = Kept { state, confirmed: now, fell, hold, question: target.question_fingerprint() };
         self.kept.insert(fingerprint, kept);
         self.changed.health.insert(fingerprint, Some(kept));
     }
 
     /// Removes the rows of targets that are not watched any more, and those that are too old.
     pub(super) fn retain<'a>(&mut self, watched: impl Iterator<Item = &'a Target>, now: Duration) {
+        self.by_question.clear();
         let mut kept = HashMap::new();
         for fingerprint in watched.map(Target::fingerprint) {
             if let Some(row) = self.kept.remove(&fingerprint) {
-                if row.confirmed.abs_diff(now) <= KEPT_FOR {
+                let is_held = row.hold.is_some_and(|KeptHold { until, .. }| until > now);
+                if row.confirmed.abs_diff(now) <= KEPT_FOR || is_held {
                     kept.insert(fingerprint, row);
                 } else {
                     self.changed.health.insert(fingerprint, None);
@@ -110,6 +143,30 @@ impl Keeping {
     /// Takes in what is to be kept besides.
     pub(super) fn note(&mut self, comebacks: Comebacks) {
         self.changed.comebacks.extend(comebacks);
+    }
+
+    /// Takes in what the last run kept besides, as far as it is of doubts: since when the node doubts which of its means.
+    pub(super) fn doubts(&mut self, kept: &HashMap<String, Comeback>) -> Vec<(Means, Duration)> {
+        let kept_of = |means| match kept.get(doubt_key(means)) {
+            Some(&Comeback::Doubted(since)) => Some((means, since)),
+            _ => None,
+        };
+        let doubts: Vec<_> = [Means::Network, Means::Programs].into_iter().filter_map(kept_of).collect();
+        self.doubts.extend(doubts.iter().map(|&(means, since)| (doubt_key(means), since)));
+        doubts
+    }
+
+    /// Takes in since when the node doubts these means of its own, if it does.
+    pub(super) fn note_doubt(&mut self, means: Means, since: Option<Duration>) {
+        let key = doubt_key(means);
+        if self.doubts.get(key).copied() == since {
+            return;
+        }
+        self.changed.comebacks.insert(key.to_owned(), since.map(Comeback::Doubted));
+        match since {
+            Some(since) => _ = self.doubts.insert(key, since),
+            None => _ = self.doubts.remove(key),
+        }
     }
 
     /// When changes are to be handed over, if there are any.
@@ -127,5 +184,14 @@ impl Keeping {
     /// The changes, whenever the last ones were handed over.
     pub(super) fn take(&mut self) -> Option<Keep> {
         Some(std::mem::take(&mut self.changed)).filter(|changed| !changed.is_empty())
+    }
+}
+
+/// What a doubt is kept by. Pools' and endpoints' keys begin with the name of a zone or with a blank.
+fn doubt_key(means: Means) -> &'static str {
+    match means {
+        Means::Network => "network",
+        Means::Programs => "programs",
+        Means::Reports => "reports",
     }
 }

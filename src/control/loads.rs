@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use foldhash::fast::RandomState;
 
-use crate::health::{Finding, Load, Outcome, Sighting, Target};
+use crate::health::{Finding, Load, LoadSeen, Outcome, Sighting, Target};
 use crate::load::{Allowance, BELIEVED_FOR, Draw, Gauge, Group, Reading, SHORTEST_ROUND, Seat, Stand};
 use crate::name::Name;
 use crate::snapshot::{Circle, Duty, Family, Pool, PoolId, PoolSpec, Snapshot, World};
@@ -131,6 +131,17 @@ impl Loads {
             circle.round(snapshot.pools(), now, &mut rounded);
         }
         rounded
+    }
+
+    /// What is known of all pools' loads now, by the key of each pool.
+    pub(super) fn seen(&self, pools: &[Arc<Pool>], now: Duration) -> HashMap<String, LoadSeen> {
+        let stocks = self.rounds.iter().flat_map(|circle| &circle.pools);
+        let seen = |stock: &Stock| {
+            let Reading { used, capacity, .. } = stock.read(&pools[stock.id as usize], now, now);
+            let heard = stock.gauges.iter().filter_map(|gauge| gauge.heard_at(now)).max();
+            (stock.spec.key(), LoadSeen { used, capacity, heard })
+        };
+        stocks.map(seen).collect()
     }
 
     /// All allowances that are not unknown.

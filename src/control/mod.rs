@@ -21,11 +21,14 @@ mod handle;
 mod keeping;
 mod latency;
 mod loads;
+mod now;
 mod overrides;
+mod pulse;
 mod push;
 mod ramps;
 mod rollouts;
 mod run;
+mod turns;
 mod txt;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -35,14 +38,16 @@ use std::time::Duration;
 
 use foldhash::fast::RandomState;
 
-pub use handle::{Handle, Message};
+pub use handle::{Handle, Inbox, Message};
 pub use keeping::{BELIEVED_FOR, CONFIRM_EVERY, KEEP_EVERY, KEPT_FOR, Keep};
 pub use latency::{KEEP_LATENCY_EVERY, REMAP_INTERVAL};
+pub use now::Now;
 pub use overrides::{EndpointView, OverrideEvent, OverrideReply, Reply};
 pub use push::{MAX_REASON, Push, PushRefusal, PushReply, Said};
 pub use ramps::{Comebacks, HoldTurn, TICK};
 pub use rollouts::{Requests, RequestsRefusal, RolloutEvent, RolloutReply};
 pub use run::run;
+pub use turns::{Part, Turn};
 pub use txt::{DynamicTxt, MAX_TXT_LIFETIME, MAX_VALUES, TxtError, TxtValue};
 
 use crate::geo::DatacenterId;
@@ -58,6 +63,7 @@ use latency::Latency;
 use loads::Loads;
 use ramps::{Ramps, Sayings};
 use rollouts::Rollouts;
+use turns::Aggregates;
 
 /// How long a new configuration waits for the first outcomes of its new targets; what is unprobed then is up.
 pub const FIRST_ROUND: Duration = Duration::from_secs(5);
@@ -112,7 +118,7 @@ pub enum Effect {
     Publish(Arc<Snapshot>),
     /// Make maps of this table, beside, and tell them.
     Remap(Arc<Blueprint>, Table),
-    /// Tell the operator that an endpoint went up or down, once.
+    /// Tell the operator that an endpoint, or one of its probes, went up or down, once.
     Report(Turn),
     /// Tell the operator that the node began, or ceased, to doubt its own probes.
     Doubt(Doubted),
@@ -134,21 +140,6 @@ pub enum Effect {
     KeepRollouts(rollout::Rows),
     /// Tell whoever spoke of roll-outs.
     RolloutReply(RolloutReply),
-}
-
-/// An endpoint's state changed.
-#[derive(Clone, Debug)]
-pub struct Turn {
-    /// Which one.
-    pub target: Arc<Target>,
-    /// The pools that hold it, as `web/fra`.
-    pub pools: Vec<Box<str>>,
-    /// What it was.
-    pub from: State,
-    /// What it is.
-    pub to: State,
-    /// What was seen last.
-    pub seen: Outcome,
 }
 
 /// What whoever follows the node may want to hear.
@@ -189,9 +180,12 @@ pub struct Publication {
 /// The state of the node.
 #[derive(Debug)]
 pub struct Control {
+    /// Of the last step.
+    now: Now,
     watch: Watch,
     /// What was seen of the targets that are watched.
     sightings: HashMap<Arc<Target>, Sighting>,
+    aggregates: Aggregates,
     loads: Loads,
     keeping: Keeping,
     overrides: Book,
@@ -238,8 +232,10 @@ impl Control {
     /// [`MAX_IN_FLIGHT`].
     pub fn new(seed: u64, in_flight: usize) -> Self {
         Self {
+            now: Now::default(),
             watch: Watch::new(seed, in_flight.min(MAX_IN_FLIGHT)),
             sightings: HashMap::new(),
+            aggregates: Aggregates::default(),
             loads: Loads::default(),
             keeping: Keeping::default(),
             overrides: Book::default(),
@@ -260,7 +256,7 @@ impl Control {
     pub fn wake_at(&mut self) -> Option<Duration> {
         let publish_at = self.serving.as_ref().and_then(|serving| serving.publish_at);
         let deadline = self.next.as_ref().map(|next| next.deadline);
-        let overrides_at = self.overrides.change_at();
+        let overrides_at = self.overrides.change_at().map(|at| self.now.to_elapsed(at));
         let rollouts_at = self.rollouts.wake_at();
         let latency_at = self.latency.wake_at(self.serving.as_ref().map(|serving| &*serving.snapshot));
         let (kept_at, ramps_at) = (self.keeping.due(), self.ramps.due());
@@ -269,13 +265,23 @@ impl Control {
         times.flatten().min()
     }
 
-    /// Takes in an event at a time that never runs backwards: the time since the Unix epoch, as what is kept is compared
-    /// with it in another run.
-    pub fn step(&mut self, event: Event, now: Duration) -> Vec<Effect> {
+    /// Takes in an event. In here `now` is the time that elapses, wherever nothing else is said.
+    pub fn step(&mut self, event: Event, now: impl Into<Now>) -> Vec<Effect> {
+        self.now = now.into();
+        let now = self.now.elapsed;
+        let to_elapsed = |time| self.now.to_elapsed(time);
         let mut effects = Vec::new();
         match event {
-            Event::Restore(kept) => self.keeping.restore(kept),
-            Event::Resume(kept) => self.ramps.restore(kept),
+            Event::Restore(kept) => {
+                self.keeping.restore(kept.into_iter().map(|(key, kept)| (key, kept.timed(&to_elapsed))).collect());
+            }
+            Event::Resume(kept) => {
+                let kept = kept.into_iter().map(|(key, comeback)| (key, comeback.timed(&to_elapsed))).collect();
+                for (means, since) in self.keeping.doubts(&kept) {
+                    self.watch.resume_doubt(means, since);
+                }
+                self.ramps.restore(kept);
+            }
             Event::Adopt(blueprint) => self.prepare(blueprint, now),
             Event::Amend(blueprint) => effects.extend(self.amend(blueprint).map(Effect::Publish)),
             Event::Outcome(target, outcome) => {
@@ -293,26 +299,26 @@ impl Control {
             Event::Latency(samples) => self.feed(&samples, now),
             Event::KeptLatency(records) => self.latency.restore(records, now),
             Event::Remapped(blueprint, maps) => effects.extend(self.exchange_maps(&blueprint, &maps, now)),
-            Event::Override(event) => effects.extend(self.take_override(event, now)),
+            Event::Override(event) => effects.extend(self.take_override(event)),
             Event::Rollout(event) => self.take_rollout(event, now, &mut effects),
             Event::Tick => {}
             Event::Stop => {
                 self.keeping.note(self.ramps.take_changed());
-                effects.extend(self.keeping.take().map(Effect::Keep));
+                effects.extend(self.keeping.take().map(|keep| Effect::Keep(keep.timed(self.now))));
                 effects.extend(self.latency.take_unkept().map(Effect::KeepLatency));
             }
         }
         if let Some(over) = self.watch.end_doubt(now) {
             self.tell_doubt(over, now, &mut effects);
         }
-        effects.extend(self.advance_overrides(now));
+        effects.extend(self.advance_overrides());
         self.adopt(now, &mut effects);
         self.advance_ramps(now);
         self.have_rounds(now);
         effects.extend(self.publish(now));
         effects.extend(self.ramps.take_turns().into_iter().map(Effect::Hold));
         self.advance_rollouts(now, &mut effects);
-        effects.extend(self.keeping.take_due(now).map(Effect::Keep));
+        effects.extend(self.keeping.take_due(now).map(|keep| Effect::Keep(keep.timed(self.now))));
         for call in self.watch.take_due(now) {
             match call {
                 Call::Probe(target) => effects.push(Effect::Probe(target)),
@@ -324,23 +330,46 @@ impl Control {
         effects
     }
 
+    /// The node was not running for so long, as when its process was stopped. Nobody could report meanwhile, so that is nobody's
+    /// silence.
+    pub fn sleep(&mut self, pause: Duration) {
+        self.watch.sleep(pause);
+    }
+
     /// Whether something happened that answers do not show yet, but soon will.
     pub fn will_publish(&self) -> bool {
         self.serving.as_ref().is_some_and(|serving| serving.publish_at.is_some())
     }
 
-    /// All targets as they stand.
+    /// All targets as they stand. Times are the wall's.
     pub fn survey(&self) -> Survey {
-        Survey { sightings: self.sightings.clone(), held_until: self.watch.held_until() }
+        let survey = Survey {
+            sightings: self.sightings.clone(),
+            turned: self.aggregates.since().map(|(key, since)| (key.to_owned(), since)).collect(),
+            loads: self
+                .serving
+                .as_ref()
+                .map_or_else(HashMap::new, |serving| self.loads.seen(serving.snapshot.pools(), self.now.elapsed)),
+            held_until: self.watch.held_until(),
+        };
+        survey.timed(&|time| self.now.to_wall(time))
     }
 
     fn prepare(&mut self, blueprint: Arc<Blueprint>, now: Duration) {
         let pools_of = pools_of(blueprint.world());
+        for (target, alike) in self.watch.add(pools_of.keys(), now) {
+            if let Some(sighting) = self.sightings.get(&alike).cloned() {
+                let health = self.watch.health(&target);
+                self.keeping.observe(&target, health, now);
+                self.sightings.insert(target, Sighting { health, ..sighting });
+            }
+        }
         for target in pools_of.keys() {
-            self.watch.add(target, now);
-            if let Some(state) = self.keeping.state(target, now) {
-                self.watch.restore(target, state);
-                self.note(target, self.watch.health(target), None, now);
+            if self.watch.health(target) == Health::UNKNOWN
+                && let Some(health) = self.keeping.health(target, now)
+            {
+                self.watch.restore(target, health);
+                self.note(target, health, None, now);
             }
         }
         let is_unprobed =
@@ -428,9 +457,16 @@ impl Control {
         let to = health.state();
         self.keeping.observe(target, health, now);
         self.note(target, health, Some(seen.clone()), now);
-        if from != to {
-            let (pools, seen) = (self.pool_names(target), seen.clone());
-            effects.push(Effect::Report(Turn { target: target.clone(), pools, from, to, seen }));
+        if from == to {
+            return;
+        }
+        let of = if self.aggregates.is_part(target) { Part::One } else { Part::Only };
+        let (pools, last) = (self.pool_names(target), seen.clone());
+        effects.push(Effect::Report(Turn { target: target.clone(), of, pools, from, to, seen: last }));
+        if let Some(serving) = &self.serving {
+            let health = |target: &Target| self.watch.health(target);
+            let turns = self.aggregates.follow(target, seen, serving.snapshot.world(), &health, now);
+            effects.extend(turns.into_iter().map(Effect::Report));
         }
     }
 
@@ -442,8 +478,11 @@ impl Control {
         }
         let restored = match &doubt {
             Doubted::Began { restored, .. } => restored.clone(),
-            Doubted::Answered(_) | Doubted::Ended => Vec::new(),
+            Doubted::Resumed | Doubted::Answered(_) | Doubted::Ended => Vec::new(),
         };
+        for (means, since) in self.watch.doubted_since() {
+            self.keeping.note_doubt(means, since);
+        }
         if let Some(serving) = &self.serving {
             let restored = restored.iter().filter_map(|restored| serving.pools_of.get(&restored.target));
             self.ramps.forgive(restored.flatten().copied());
@@ -486,11 +525,19 @@ impl Control {
         let world = blueprint.world();
         let stopped = self.watch.retain(|target| pools_of.contains_key(target));
         effects.extend(stopped.into_iter().map(Effect::Stop));
-        self.watch.set_hold(world.probing.hold);
+        let resumed = self.watch.set_hold(world.probing.hold, now);
+        effects.extend(resumed.map(Effect::Doubt));
+        for (means, since) in self.watch.doubted_since() {
+            self.keeping.note_doubt(means, since);
+        }
         self.latency.adopt(&blueprint);
         self.sightings.retain(|target, _| pools_of.contains_key(target));
         self.keeping.retain(pools_of.keys().map(|target| &**target), now);
-        let windows = self.overrides.set_windows(&world.windows, now);
+        let health = |target: &Target| self.watch.health(target);
+        let turns = self.aggregates.adopt(world, &health, &self.sightings, now);
+        effects.extend(turns.into_iter().map(Effect::Report));
+        let windows = self.overrides.set_windows(&world.windows, self.now.wall);
+        self.ramps.follow(&windows, self.now);
         effects.extend(windows.into_iter().map(Effect::Overridden));
         let before = self.serving.as_ref().map(|serving| &*serving.snapshot);
         self.loads = Loads::new(world, &self.loads, &self.sightings, now);

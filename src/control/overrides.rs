@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::loads::Loads;
 use super::ramps::{Ramps, Sayings};
-use super::{Control, Effect, Serving};
+use super::{Control, Effect, Now, Serving};
 use crate::health::{Health, Target};
 use crate::overrides::{Book, Change, Happening, Mode, Order, Override, Refusal, Selector, TargetKind, TargetPattern};
 use crate::snapshot::{PoolId, PoolSpec, Standing, World};
@@ -88,22 +88,23 @@ impl Control {
         EndpointView { pool, place, probes, probed, standing, ruling }
     }
 
-    pub(super) fn take_override(&mut self, event: OverrideEvent, now: Duration) -> Vec<Effect> {
-        let mut effects = self.advance_overrides(now);
+    pub(super) fn take_override(&mut self, event: OverrideEvent) -> Vec<Effect> {
+        let mut effects = self.advance_overrides();
         let (result, to) = match event {
-            OverrideEvent::Place(order, to) => (self.place(order, now), Some(to)),
-            OverrideEvent::Lift(which, who, to) => (self.overrides.lift(&which, &who, now), Some(to)),
-            OverrideEvent::Restore(kept) => (Ok(self.overrides.restore(kept, now)), None),
+            OverrideEvent::Place(order, to) => (self.place(order), Some(to)),
+            OverrideEvent::Lift(which, who, to) => (self.overrides.lift(&which, &who, self.now.wall), Some(to)),
+            OverrideEvent::Restore(kept) => (Ok(self.overrides.restore(kept, self.now.wall)), None),
         };
-        effects.extend(self.tell(result.clone().unwrap_or_default(), now));
+        effects.extend(self.tell(result.clone().unwrap_or_default()));
         // An `open` ends what is held back. Both are kept in one batch: neither outlives a crash without the other.
         self.keeping.note(self.ramps.take_changed());
-        effects.extend(self.keeping.take().map(Effect::Keep));
+        effects.extend(self.keeping.take().map(|keep| Effect::Keep(keep.timed(self.now))));
         effects.extend(to.map(|to| Effect::Reply(OverrideReply { to, result })));
         effects
     }
 
-    fn place(&mut self, order: Order, now: Duration) -> Result<Vec<Change>, Refusal> {
+    fn place(&mut self, order: Order) -> Result<Vec<Change>, Refusal> {
+        let Now { elapsed, wall: now } = self.now;
         let serving = self.serving.as_ref().map(|serving| serving.snapshot.world());
         let world = serving.or_else(|| self.next.as_ref().map(|next| next.blueprint.world()));
         let target = order.target.clone();
@@ -114,7 +115,7 @@ impl Control {
         let opens = order.mode == Mode::Open && order.is_in_force(now);
         let changes = self.overrides.place(order, now, overlaps)?;
         if opens {
-            self.release(&target, now);
+            self.release(&target, elapsed);
         }
         Ok(changes)
     }
@@ -131,24 +132,25 @@ impl Control {
     }
 
     /// What begins and ends by itself.
-    pub(super) fn advance_overrides(&mut self, now: Duration) -> Vec<Effect> {
-        if self.overrides.change_at().is_none_or(|at| at > now) {
+    pub(super) fn advance_overrides(&mut self) -> Vec<Effect> {
+        if !self.overrides.is_due(self.now.wall) {
             return Vec::new();
         }
-        let changes = self.overrides.advance(now);
-        self.tell(changes, now)
+        let changes = self.overrides.advance(self.now.wall);
+        self.tell(changes)
     }
 
     /// Has what changed published, and tells of it.
-    fn tell(&mut self, changes: Vec<Change>, now: Duration) -> Vec<Effect> {
+    fn tell(&mut self, changes: Vec<Change>) -> Vec<Effect> {
+        self.ramps.follow(&changes, self.now);
         if let Some(serving) = &mut self.serving {
             for change in &changes {
-                serving.touch(change, now);
+                serving.touch(change, self.now);
             }
         }
         for Change { happening, item } in &changes {
             if *happening == Happening::Began && item.order.mode == Mode::Open {
-                self.release(&item.order.target, now);
+                self.release(&item.order.target, self.now.elapsed);
             }
         }
         changes.into_iter().map(Effect::Overridden).collect()
@@ -156,9 +158,9 @@ impl Control {
 }
 
 impl Serving {
-    fn touch(&mut self, change: &Change, now: Duration) {
+    fn touch(&mut self, change: &Change, now: Now) {
         let order = &change.item.order;
-        if change.happening == Happening::Placed && !order.is_in_force(now) {
+        if change.happening == Happening::Placed && !order.is_in_force(now.wall) {
             return;
         }
         if order.target.kind() == TargetKind::Name {
@@ -166,7 +168,7 @@ impl Serving {
         } else {
             self.changed.extend(self.snapshot.world().pools_meant(&order.target));
         }
-        self.publish_at.get_or_insert(now + super::PUBLISH_WINDOW);
+        self.publish_at.get_or_insert(now.elapsed + super::PUBLISH_WINDOW);
     }
 }
 
@@ -221,6 +223,8 @@ mod tests {
     struct Scene {
         control: Control,
         now: Duration,
+        /// How far the clock on the wall is set ahead, and back.
+        set: (Duration, Duration),
         snapshot: Option<Arc<Snapshot>>,
         told: Vec<String>,
     }
@@ -230,13 +234,20 @@ mod tests {
         std::fs::create_dir(folder.path().join("zones")).unwrap();
         std::fs::write(folder.path().join("truenorth.toml"), server).unwrap();
         std::fs::write(folder.path().join("zones/example.com.toml"), ZONE).unwrap();
-        let config = crate::config::load(&folder.path().join("truenorth.toml"), &|_| None).unwrap();
+        let config =
+            crate::config::load(&folder.path().join("truenorth.toml"), &crate::disk::Disk::new(), &|_| None).unwrap();
         Arc::new(Blueprint::compile(config.world, Arc::new(Locations::unknown()), None).unwrap())
     }
 
     impl Scene {
         fn new() -> Self {
-            Self { control: Control::new(7, super::super::MAX_IN_FLIGHT), now: START, snapshot: None, told: Vec::new() }
+            Self {
+                control: Control::new(7, super::super::MAX_IN_FLIGHT),
+                now: START,
+                set: Default::default(),
+                snapshot: None,
+                told: Vec::new(),
+            }
         }
 
         fn serving(server: &str) -> Self {
@@ -248,7 +259,8 @@ mod tests {
         /// Every probe succeeds at once.
         fn happen(&mut self, event: Event) {
             let mut probes = Vec::new();
-            for effect in self.control.step(event, self.now) {
+            let now = Now { elapsed: self.now, wall: self.wall() };
+            for effect in self.control.step(event, now) {
                 match effect {
                     Effect::Probe(target) => probes.push(target),
                     Effect::Publish(snapshot) => self.snapshot = Some(snapshot),
@@ -271,6 +283,17 @@ mod tests {
             for target in probes {
                 self.happen(Event::Outcome(target, Outcome::Success(Finding::full(Duration::ZERO))));
             }
+        }
+
+        fn wall(&self) -> Duration {
+            let (ahead, behind) = self.set;
+            self.now + ahead - behind
+        }
+
+        /// Sets the clock on the wall so far ahead, and back, of the time that elapsed.
+        fn set(&mut self, ahead: Duration, behind: Duration) {
+            self.set = (ahead, behind);
+            self.happen(Event::Tick);
         }
 
         fn pass(&mut self, time: Duration) {
@@ -400,6 +423,55 @@ mod tests {
         drop(views);
         scene.lift("endpoint:127.0.0.1").unwrap();
         assert!(!scene.is_open(0), "what probes found meanwhile counts at once");
+    }
+
+    #[test]
+    fn what_is_ordered_for_a_time_lasts_whichever_way_the_clock_was_set() {
+        const MINUTES: Duration = Duration::from_secs(300);
+        for (ahead, behind) in [(HOUR, Duration::ZERO), (Duration::ZERO, HOUR)] {
+            let mut scene = Scene::serving("");
+            scene.set(ahead, behind);
+            let until = Some(scene.wall() + MINUTES);
+            scene.place(Mode::ForceDown, "dc:fra", [None, until]).unwrap();
+            scene.pass(MINUTES - PUBLISH_WINDOW * 2);
+            assert!(!scene.is_open(0));
+            scene.pass(PUBLISH_WINDOW * 3);
+            assert!(scene.is_open(0));
+        }
+    }
+
+    #[test]
+    fn windows_and_ends_go_by_the_clock_on_the_wall_and_drains_by_what_elapsed() {
+        let mut scene = Scene::serving(WINDOW);
+        assert!(scene.is_open(0));
+        scene.set(HOUR, Duration::ZERO);
+        assert!(!scene.is_open(0), "the window began");
+        scene.set(Duration::ZERO, HOUR);
+        assert!(scene.is_open(0), "and is still to come");
+        scene.pass(HOUR * 2);
+        assert!(!scene.is_open(0), "it comes by itself");
+        scene.set(HOUR * 9, Duration::ZERO);
+        assert!(scene.is_open(0));
+
+        let mut scene = Scene::serving("");
+        let (to, _) = oneshot::channel();
+        let order = Order {
+            mode: Mode::Drain,
+            target: "dc:fra".parse().unwrap(),
+            from: None,
+            until: None,
+            over: Some(HOUR),
+            reason: "".into(),
+            who: "".into(),
+        };
+        scene.happen(Event::Override(OverrideEvent::Place(order, to)));
+        for (ahead, behind) in [(HOUR * 9, Duration::ZERO), (Duration::ZERO, HOUR * 9), (HOUR, Duration::ZERO)] {
+            scene.set(ahead, behind);
+            scene.pass(HOUR / 4);
+        }
+        scene.pass(PUBLISH_WINDOW);
+        let ramp = scene.control.endpoints().next().unwrap().standing.ramp.thousandths();
+        assert!((240..=260).contains(&ramp), "three quarters of its time have passed: {ramp}");
     }
 
     #[test]

@@ -18,8 +18,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
+use super::Now;
 use crate::health::{Comeback, Failback, Ramp, Share};
-use crate::overrides::{Mode, Override, Rulings};
+use crate::overrides::{Change, Happening, Mode, Override, OverrideId, Rulings};
 use crate::snapshot::{Duty, PoolId, PoolSpec, Standing, World};
 
 /// From one change of shares to the next, at least; a twentieth of the shortest ramp where that is less.
@@ -47,6 +48,8 @@ pub(super) struct Ramps {
     moving: BTreeMap<PoolId, Moving>,
     /// Pools in which something only seemed to be down.
     forgiven: BTreeSet<PoolId>,
+    /// Drains that take their time, and when each began.
+    drains: HashMap<OverrideId, Duration>,
     /// When shares were worked out last.
     at: Duration,
     ticked_at: Duration,
@@ -96,6 +99,8 @@ impl Ramps {
                 Comeback::Rising(since) => _ = self.endpoints.insert(key, Endpoint::Rising(since)),
                 Comeback::Failed => _ = self.pools.insert(key, PoolStage::Failed),
                 Comeback::Held(since) => _ = self.pools.insert(key, PoolStage::Held(since)),
+                // Of the node's probes, not of what it answers.
+                Comeback::Doubted(_) => {}
             }
         }
     }
@@ -104,9 +109,9 @@ impl Ramps {
     pub(super) fn adopt<P: Fn(&PoolSpec, usize) -> Standing>(&mut self, sayings: &Sayings<'_, P>, now: Duration) {
         let pools = &sayings.world.pools;
         let held = pools.iter().filter(|pool| pool.recovery.failback != Failback::Auto);
-        let held: HashSet<String> = held.map(|pool| pool_key(pool)).collect();
+        let held: HashSet<String> = held.map(|pool| pool.key()).collect();
         let slow = pools.iter().filter(|pool| !pool.recovery.slow_start.is_zero());
-        let slow = slow.flat_map(|pool| (0..pool.members.len()).map(|place| endpoint_key(pool, place)));
+        let slow = slow.flat_map(|pool| (0..pool.members.len()).map(|place| pool.key_of(place)));
         let slow: HashSet<String> = slow.collect();
         let gone = self.pools.keys().filter(|key| !held.contains(*key));
         let gone = gone.chain(self.endpoints.keys().filter(|key| !slow.contains(*key)));
@@ -117,6 +122,20 @@ impl Ramps {
         self.forgiven.clear();
         self.none_from_the_future(now);
         self.observe(0..pools.len() as PoolId, sayings, now);
+    }
+
+    /// Takes in what happened to overrides. A drain that takes its time began when the clock on the wall said so, and goes on
+    /// whatever that says from then on.
+    pub(super) fn follow(&mut self, changes: &[Change], now: Now) {
+        for Change { happening, item } in changes {
+            match happening {
+                Happening::Placed | Happening::Began if item.order.over.is_some() => {
+                    self.drains.insert(item.id, now.to_elapsed(item.begins_at()).min(now.elapsed));
+                }
+                Happening::Placed | Happening::Began => {}
+                Happening::Ended | Happening::Lifted { .. } => _ = self.drains.remove(&item.id),
+            }
+        }
     }
 
     /// What these pools' endpoints recover from now was no failure: the node had doubts about its own probes.
@@ -171,14 +190,14 @@ impl Ramps {
 
     fn forgive_one<P: Fn(&PoolSpec, usize) -> Standing>(&mut self, pool: &PoolSpec, sayings: &Sayings<'_, P>) {
         for place in 0..pool.members.len() {
-            let key = endpoint_key(pool, place);
+            let key = pool.key_of(place);
             let is_up = (sayings.probed)(pool, place).share.is_some();
             if is_up && self.endpoints.get(&key) == Some(&Endpoint::Down) {
                 self.set_endpoint(key, None);
             }
         }
         if sayings.is_usable(pool) == Some(true) && self.stage(pool) == Some(PoolStage::Failed) {
-            self.set_pool(pool_key(pool), PoolStage::Usable);
+            self.set_pool(pool.key(), PoolStage::Usable);
         }
     }
 
@@ -189,7 +208,7 @@ impl Ramps {
         sayings: &Sayings<'_, P>,
         now: Duration,
     ) {
-        let key = endpoint_key(pool, place);
+        let key = pool.key_of(place);
         let before = self.endpoints.get(&key).copied();
         let is_up = (sayings.probed)(pool, place).share.is_some();
         let after = match before {
@@ -206,7 +225,7 @@ impl Ramps {
     }
 
     fn observe_pool(&mut self, pool: &PoolSpec, is_usable: bool, now: Duration) {
-        let key = pool_key(pool);
+        let key = pool.key();
         let before = self.pools.get(&key).copied();
         match (before, is_usable) {
             (None, true) => _ = self.pools.insert(key, PoolStage::Usable),
@@ -234,12 +253,12 @@ impl Ramps {
 
     /// A pool that was held back had no clients, so with a slow start that begins only now.
     fn let_go(&mut self, pool: &PoolSpec, now: Duration) {
-        self.set_pool(pool_key(pool), PoolStage::Usable);
+        self.set_pool(pool.key(), PoolStage::Usable);
         self.turns.push(HoldTurn { pool: pool.name.clone(), is_held: false });
         if pool.recovery.slow_start.is_zero() {
             return;
         }
-        for key in (0..pool.members.len()).map(|place| endpoint_key(pool, place)) {
+        for key in (0..pool.members.len()).map(|place| pool.key_of(place)) {
             if self.endpoints.get(&key) != Some(&Endpoint::Down) {
                 self.set_endpoint(key, Some(Endpoint::Rising(now)));
             }
@@ -255,10 +274,11 @@ impl Ramps {
         ruling: Option<&Override>,
     ) -> Standing {
         let is_held = self.is_held(pool);
-        let duty = if is_held { Duty::Held } else { probed.duty };
+        // One that asks for nothing gets nothing when the pool answers again either.
+        let duty = if is_held && probed.duty == Duty::On { Duty::Held } else { probed.duty };
         let rising = self.rising(pool, place).filter(|_| !is_held);
         let standing = Standing { duty, ramp: rising.map_or(probed.ramp, |ramp| ramp.share(self.at)), ..probed };
-        match ruling.and_then(falling).filter(|ramp| !ramp.is_over(self.at)) {
+        match ruling.and_then(|ruling| self.falling(ruling)).filter(|ramp| !ramp.is_over(self.at)) {
             Some(ramp) => Standing { ramp: at_least_something(standing.ramp.of(ramp.share(self.at))), ..standing },
             None => standing.under(ruling.map(|ruling| ruling.order.mode)),
         }
@@ -303,7 +323,7 @@ impl Ramps {
         let places = 0..pool.members.len();
         let rising = places.clone().filter_map(|place| self.rising(pool, place));
         let rising = rising.filter(|_| !matches!(stage, Some(PoolStage::Held(_))));
-        let falling = places.filter_map(|place| falling(sayings.world.ruling(sayings.rulings, pool, place)?));
+        let falling = places.filter_map(|place| self.falling(sayings.world.ruling(sayings.rulings, pool, place)?));
         let ramps = rising.chain(falling.filter(|ramp| !ramp.is_over(now)));
         Moving { ramps: ramps.collect(), release_at, at: now }
     }
@@ -320,7 +340,7 @@ impl Ramps {
         if pool.recovery.failback == Failback::Auto {
             return None;
         }
-        self.pools.get(&pool_key(pool)).copied()
+        self.pools.get(&pool.key()).copied()
     }
 
     fn is_held(&self, pool: &PoolSpec) -> bool {
@@ -331,10 +351,16 @@ impl Ramps {
         if pool.recovery.slow_start.is_zero() || self.endpoints.is_empty() {
             return None;
         }
-        match self.endpoints.get(&endpoint_key(pool, place)) {
+        match self.endpoints.get(&pool.key_of(place)) {
             Some(&Endpoint::Rising(since)) => Some(slow_start(pool, since)),
             _ => None,
         }
+    }
+
+    /// A drain that takes its time.
+    fn falling(&self, ruling: &Override) -> Option<Ramp> {
+        let over = ruling.order.over.filter(|_| ruling.order.mode == Mode::Drain)?;
+        Some(Ramp { since: *self.drains.get(&ruling.id)?, over, rises: false })
     }
 
     fn set_endpoint(&mut self, key: String, endpoint: Option<Endpoint>) {
@@ -371,17 +397,17 @@ impl<P: Fn(&PoolSpec, usize) -> Standing> Sayings<'_, P> {
     /// none.
     fn is_usable(&self, pool: &PoolSpec) -> Option<bool> {
         // Endpoints on duty, and those of them that are up, by family.
-        let mut counts = [(0_u32, 0_u32); 2];
+        let mut counts = [(0_usize, 0_usize); 2];
         for place in 0..pool.members.len() {
             let mode = self.world.ruling(self.rulings, pool, place).map(|ruling| ruling.order.mode);
             let standing = (self.probed)(pool, place).under(mode);
             let family = usize::from(pool.members.address(place).is_some_and(|address| address.is_ipv6()));
             if standing.duty == Duty::On {
                 counts[family].0 += 1;
-                counts[family].1 += u32::from(standing.share.is_some());
+                counts[family].1 += usize::from(standing.share.is_some());
             }
         }
-        let is_enough = |&(on_duty, up): &(u32, u32)| up > 0 && f64::from(up) >= f64::from(on_duty) * pool.min_healthy;
+        let is_enough = |&(on_duty, up): &(usize, usize)| pool.is_enough(up, on_duty);
         counts.iter().any(|(on_duty, _)| *on_duty > 0).then(|| counts.iter().any(is_enough))
     }
 }
@@ -399,22 +425,6 @@ fn release_at(pool: &PoolSpec, since: Duration) -> Option<Duration> {
     }
 }
 
-/// A drain that takes its time.
-fn falling(ruling: &Override) -> Option<Ramp> {
-    let over = ruling.order.over.filter(|_| ruling.order.mode == Mode::Drain)?;
-    Some(Ramp { since: ruling.begins_at(), over, rises: false })
-}
-
 fn at_least_something(share: Share) -> Share {
     share.max(Share::from_thousandths(1))
-}
-
-/// A pool as it is known from world to world, and from run to run. Names of pools have no blanks in them.
-fn pool_key(pool: &PoolSpec) -> String {
-    let zone = pool.zone.as_ref().map(ToString::to_string).unwrap_or_default();
-    format!("{zone} {}", pool.name)
-}
-
-fn endpoint_key(pool: &PoolSpec, place: usize) -> String {
-    format!("{} {}", pool_key(pool), pool.members.text(place))
 }

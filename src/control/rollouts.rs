@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::{Control, Effect, PUBLISH_WINDOW, Serving, push};
+use super::{Control, Effect, Now, PUBLISH_WINDOW, Serving, push};
 use crate::health::{Finding, Outcome, Share};
 use crate::rollout::{Book, Change, Kept, Order, Refusal, RolloutId, Side, Spec, View};
 use crate::snapshot::{Duty, PoolId, Standing, World};
@@ -177,14 +177,19 @@ impl Rollouts {
 }
 
 impl Control {
-    /// All roll-outs, as they stand.
-    pub fn rollouts(&self, now: Duration) -> Vec<View> {
-        self.rollouts.book.views(now)
+    /// All roll-outs, as they stand. Times are the wall's.
+    pub fn rollouts(&self, now: impl Into<Now>) -> Vec<View> {
+        let now = now.into();
+        let views = self.rollouts.book.views(now.elapsed).into_iter();
+        views.map(|view| view.timed(&|time| now.to_wall(time))).collect()
     }
 
     pub(super) fn take_rollout(&mut self, event: RolloutEvent, now: Duration, effects: &mut Vec<Effect>) {
         match event {
-            RolloutEvent::Restore(kept) => self.rollouts.book.restore(kept),
+            RolloutEvent::Restore(kept) => {
+                let to_elapsed = |time| self.now.to_elapsed(time);
+                self.rollouts.book.restore(kept.into_iter().map(|(id, kept)| (id, kept.timed(&to_elapsed))));
+            }
             RolloutEvent::Order(order, to) => {
                 let result = self.rollouts.book.order(&order, now);
                 self.tell_rollouts(result.clone().ok(), now, effects);
@@ -230,7 +235,9 @@ impl Control {
     pub(super) fn keep_rollouts(&mut self, effects: &mut Vec<Effect>) {
         let rows = self.rollouts.book.unsaved();
         if !rows.is_empty() {
-            effects.push(Effect::KeepRollouts(rows));
+            let to_wall = |time| self.now.to_wall(time);
+            let rows = rows.into_iter().map(|(id, kept)| (id, kept.map(|kept| kept.timed(&to_wall))));
+            effects.push(Effect::KeepRollouts(rows.collect()));
         }
     }
 

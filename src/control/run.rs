@@ -3,15 +3,19 @@
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use tokio::sync::{mpsc, oneshot};
-use tokio::task::{self, AbortHandle, JoinError, JoinHandle, JoinSet};
+use tokio::sync::oneshot;
+use tokio::task::{self, AbortHandle, JoinError, JoinSet};
+use tracing::field::display;
 use tracing::{error, info, warn};
 
 use super::expiry::Expiries;
+use super::handle::Inbox;
 use super::{
-    Control, Effect, Event, Expiring, HoldTurn, Keep, Message, OverrideReply, Publication, RolloutReply, Told, Turn,
+    Control, Effect, Event, Expiring, HoldTurn, Keep, Message, Now, OverrideReply, Part, Publication, RolloutReply,
+    Told, Turn,
 };
 use crate::health::{Finding, Outcome, State, Target};
 use crate::latency::Table;
@@ -32,35 +36,63 @@ impl Retired {
 
 /// Maps in the making, on a thread of their own.
 #[derive(Default)]
-struct Remapping(Option<JoinHandle<(Arc<Blueprint>, Remapped)>>);
+enum Remapping {
+    /// None are wanted.
+    #[default]
+    Idle,
+    /// They are wanted, and the system had no thread for them.
+    Delayed(Arc<Blueprint>, Table),
+    Running(oneshot::Receiver<(Arc<Blueprint>, Remapped)>),
+}
 
 impl Remapping {
     fn begin(&mut self, blueprint: Arc<Blueprint>, table: Table) {
+        let (done, maps) = oneshot::channel();
+        let (of, with) = (blueprint.clone(), table.clone());
         let make = move || {
-            let maps = Remapped::new(&blueprint, table);
-            (blueprint, maps)
+            let maps = Remapped::new(&of, with);
+            // Control may have ended meanwhile.
+            let _ = done.send((of, maps));
         };
-        self.0 = Some(tokio::task::spawn_blocking(make));
+        let was_delayed = matches!(self, Self::Delayed(..));
+        *self = match thread::Builder::new().name("maps".to_owned()).spawn(make) {
+            Ok(_) => Self::Running(maps),
+            Err(error) => {
+                if !was_delayed {
+                    error!(%error, retry = ?SWEEP, "there is no thread to make maps for new round trip times: tried again until there is");
+                }
+                Self::Delayed(blueprint, table)
+            }
+        };
+    }
+
+    /// Tries again if there was no thread.
+    fn retry(&mut self) {
+        if let Self::Delayed(blueprint, table) = self {
+            let (blueprint, table) = (blueprint.clone(), table.clone());
+            self.begin(blueprint, table);
+        }
     }
 
     /// Waits for their end; never ends while none are made.
     async fn ended(&mut self) -> Event {
-        let Some(task) = &mut self.0 else { return std::future::pending().await };
-        let ended = task.await;
-        self.0 = None;
-        match ended {
-            Ok((blueprint, maps)) => Event::Remapped(blueprint, maps),
-            Err(error) => {
-                // Control goes on to think that it runs, and does not ask for what would break off again.
-                error!(%error, "no maps were made for new round trip times");
-                std::future::pending().await
-            }
+        let Self::Running(maps) = self else { return std::future::pending().await };
+        let ended = maps.await;
+        *self = Self::Idle;
+        if let Ok((blueprint, maps)) = ended {
+            return Event::Remapped(blueprint, maps);
         }
+        // Control goes on to think that it runs, and does not ask for what would break off again.
+        error!("no maps were made for new round trip times: their thread panicked");
+        std::future::pending().await
     }
 }
 
 /// How often retired snapshots are looked through, if nothing else happens.
 const SWEEP: Duration = Duration::from_secs(1);
+
+/// What control is late by at least to have been stopped, and not only busy.
+const NOTICEABLE_PAUSE: Duration = Duration::from_millis(250);
 
 const SECONDS_A_DAY: u64 = 86_400;
 
@@ -148,7 +180,7 @@ struct Asked {
 
 impl Asked {
     /// Answers a question, or keeps it; what happened is for control. Who asked may have gone.
-    fn take_in(&mut self, message: Message, control: &Control, now: Duration) -> Event {
+    fn take_in(&mut self, message: Message, control: &Control, now: Now) -> Event {
         match message {
             Message::Event(event) => return event,
             Message::Serve(event, blueprint, reply) => {
@@ -173,7 +205,7 @@ impl Asked {
     }
 }
 
-/// Time since the Unix epoch that never runs backwards nor jumps: the wall clock is read once.
+/// Time that elapses, counted on from what the clock on the wall said when the process began, and that clock.
 #[derive(Clone, Copy, Debug)]
 struct Clock {
     start: Instant,
@@ -183,12 +215,11 @@ struct Clock {
 
 impl Clock {
     fn new() -> Self {
-        // A clock that stands before the epoch is as wrong as one at it.
-        Self { start: Instant::now(), epoch: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() }
+        Self { start: Instant::now(), epoch: wall() }
     }
 
-    fn now(self) -> Duration {
-        self.epoch + self.start.elapsed()
+    fn now(self) -> Now {
+        Now { elapsed: self.epoch + self.start.elapsed(), wall: wall() }
     }
 
     fn instant(self, time: Duration) -> Instant {
@@ -196,18 +227,23 @@ impl Clock {
     }
 }
 
+/// What the clock on the wall says. One that stands before the epoch is as wrong as one at it.
+fn wall() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
 /// Runs until it is told to stop or all handles are gone. `probe` asks a target and ends with the outcome; `publish` makes a
 /// snapshot the one that queries are answered from, and gives back the one before. `keep` keeps rows for the next run; it gets
 /// all that one event changes in one call, and does not wait for a disk. `keep_latency` does the same with round trips, which
-/// were measured up to the given time since the Unix epoch. `tell` hears what happened once answers show it, with what was
+/// were measured up to the given time. `tell` hears what happened once answers show it, with what was
 /// published then.
 pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
     mut control: Control,
-    mut messages: mpsc::Receiver<Message>,
+    mut inbox: Inbox,
     probe: impl Fn(Arc<Target>) -> P,
     mut publish: impl FnMut(Arc<Snapshot>) -> Option<Arc<Snapshot>>,
     keep: impl Fn(Keep),
-    keep_latency: impl Fn(Table, Duration),
+    keep_latency: impl Fn(Table, Now),
     tell: impl Fn(Vec<Told>, Option<Publication>),
 ) {
     let clock = Clock::new();
@@ -217,11 +253,14 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
     let mut asked = Asked::default();
     let mut expiries = Expiries::default();
     let mut untold = Vec::new();
+    let mut awake = clock.now().elapsed;
     loop {
-        let sweep_at = clock.now() + SWEEP;
+        inbox.beat();
+        remapping.retry();
+        let sweep_at = awake + SWEEP;
         let wake_at = control.wake_at().map_or(sweep_at, |at| at.min(sweep_at));
         let message = tokio::select! {
-            message = messages.recv() => match message {
+            message = inbox.receive() => match message {
                 Some(message) => message,
                 None => return,
             },
@@ -229,11 +268,17 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
             event = remapping.ended() => Message::Event(event),
             () = tokio::time::sleep_until(clock.instant(wake_at).into()) => Message::Event(Event::Tick),
         };
-        let event = asked.take_in(message, &control, clock.now());
+        let now = clock.now();
+        let event = asked.take_in(message, &control, now);
+        let pause = now.elapsed.saturating_sub(awake);
+        awake += pause;
+        if pause > SWEEP + NOTICEABLE_PAUSE {
+            control.sleep(pause);
+        }
         let is_last = matches!(event, Event::Stop);
-        untold.extend(expiring(&mut expiries, &event, clock.now()).map(Told::Certificate));
+        untold.extend(expiring(&mut expiries, &event, now.wall).map(Told::Certificate));
         let (mut kept, mut replies, mut is_published) = (Keep::default(), Vec::new(), false);
-        for effect in control.step(event, clock.now()) {
+        for effect in control.step(event, now) {
             match effect {
                 Effect::Probe(target) => probes.start(target.clone(), probe(target)),
                 Effect::Stop(target) => probes.stop(&target),
@@ -253,7 +298,9 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
                 Effect::Hold(turn) => report_hold(&turn),
                 Effect::Report(turn) => {
                     report(&turn);
-                    untold.push(Told::Turn(turn));
+                    if turn.of != Part::One {
+                        untold.push(Told::Turn(turn));
+                    }
                 }
                 Effect::Doubt(doubt) => {
                     report_doubt(&doubt);
@@ -262,7 +309,7 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
                 // Whoever reported may be gone.
                 Effect::Pushed(reply, result) => _ = reply.send(result),
                 Effect::Keep(rows) => kept.extend(rows),
-                Effect::KeepLatency(table) => keep_latency(table, clock.now()),
+                Effect::KeepLatency(table) => keep_latency(table, now),
                 Effect::Overridden(change) => {
                     report_override(&change);
                     kept.overrides.push(change.clone());
@@ -297,7 +344,7 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
     }
 }
 
-/// Warns of a certificate that ends soon. `now` is the time since the Unix epoch.
+/// Warns of a certificate that ends soon. `now` is what the clock on the wall says.
 fn expiring(expiries: &mut Expiries, event: &Event, now: Duration) -> Option<Expiring> {
     match event {
         Event::Outcome(target, outcome) => {
@@ -318,12 +365,25 @@ fn expiring(expiries: &mut Expiries, event: &Event, now: Duration) -> Option<Exp
 }
 
 fn report(turn: &Turn) {
-    let Turn { target, pools, to, seen, .. } = turn;
+    let Turn { target, of, pools, from: _, to, seen } = turn;
     let pools = pools.join(", ");
-    match to {
-        State::Down => warn!(endpoint = %target, %pools, %seen, "endpoint is down"),
-        State::Degraded(share) => warn!(endpoint = %target, %pools, %seen, %share, "endpoint is degraded"),
-        State::Up | State::Unknown => info!(endpoint = %target, %pools, %seen, "endpoint is up"),
+    let is = match to {
+        State::Down => "down",
+        State::Degraded(share) if !share.is_some() => "drained",
+        State::Degraded(_) => "degraded",
+        State::Up | State::Unknown => "up",
+    };
+    let share = match to {
+        State::Degraded(share) => Some(display(share)),
+        _ => None,
+    };
+    let (check, endpoint) = (target.monitor.check.as_str(), target.address.ip());
+    match (of, is) {
+        (Part::One, _) => info!(probe = %target, check, %pools, %seen, share, "a probe of the endpoint is {is}"),
+        (Part::Whole, "up") => info!(%endpoint, %pools, probe = %target, check, %seen, "endpoint is up"),
+        (Part::Whole, _) => warn!(%endpoint, %pools, probe = %target, check, %seen, share, "endpoint is {is}"),
+        (Part::Only, "up") => info!(endpoint = %target, %pools, %seen, "endpoint is up"),
+        (Part::Only, _) => warn!(endpoint = %target, %pools, %seen, share, "endpoint is {is}"),
     }
 }
 
@@ -341,6 +401,9 @@ fn report_doubt(doubt: &Doubted) {
             targets,
             datacenters, "everything stopped answering at once: this node may be the sick one, last states are held"
         ),
+        Doubted::Resumed => {
+            warn!("this node doubted its probes before it was started again: last states are held on");
+        }
         Doubted::Answered(target) => {
             warn!(endpoint = %target, "an endpoint was heard of again: states are held no longer");
         }

@@ -144,7 +144,7 @@ pub struct Location {
     pub subdivisions: [Option<Subdivision>; 2],
     /// The autonomous system that announces the network.
     pub asn: Option<u32>,
-    /// The point the database gives, or else the country's centroid.
+    /// The point the database gives, or else that of the country's people.
     pub coordinates: Option<Coordinates>,
 }
 

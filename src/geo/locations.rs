@@ -22,6 +22,11 @@ impl Locations {
         Self { v4: Runs::uniform(0), v6: Runs::uniform(0), table: Box::new([Location::default()]) }
     }
 
+    /// The number of the location of which nothing is known, if any address has it.
+    pub fn nowhere(&self) -> Option<u32> {
+        self.table.iter().position(|location| *location == Location::default()).map(|number| number as u32)
+    }
+
     /// The location of one address.
     pub fn look_up(&self, address: IpAddr) -> Location {
         let number = match address {

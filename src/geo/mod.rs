@@ -1,11 +1,14 @@
 //! Where clients are, and the address space cut into runs by it.
 
+mod caps;
 pub mod countries;
+pub mod local;
 mod location;
 mod locations;
 mod region;
 mod runs;
 
+pub use caps::Caps;
 pub use location::{Continent, Coordinates, CountryCode, Location, Subdivision};
 pub use locations::Locations;
 pub use region::{ClientMatch, DatacenterId, MAX_DATACENTERS, Region, RegionId, Regions};

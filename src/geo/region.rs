@@ -7,6 +7,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use super::local::LocalSpace;
 use super::location::{Continent, CountryCode, Location, Subdivision};
 use super::runs::{Prefix, Runs, nest};
 
@@ -15,9 +16,6 @@ pub type DatacenterId = u8;
 
 /// Datacenters that a world holds at most, so that an id fits an octet and one value of it stays free.
 pub const MAX_DATACENTERS: usize = 255;
-
-/// Value of a prefix run that lies in no region's prefix.
-const NO_PREFIX: u32 = u32::MAX;
 
 /// What makes a client belong to a region, the most specific kind first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -96,6 +94,9 @@ impl Regions {
     /// The region of clients that no region names, if there is no `[regions.default]`.
     pub const NOWHERE: RegionId = u32::MAX;
 
+    /// Value of a run that lies in no region's prefix.
+    pub const NO_PREFIX: u32 = u32::MAX;
+
     /// Builds the look-up tables. The region named `default` takes whom no other names.
     pub fn new(list: Vec<Region>) -> Self {
         let (mut v4, mut v6) = (Vec::new(), Vec::new());
@@ -122,8 +123,8 @@ impl Regions {
         Self {
             list: list.into(),
             default: default.map_or(Self::NOWHERE, |position| position as RegionId),
-            v4: nest(v4, NO_PREFIX),
-            v6: nest(v6, NO_PREFIX),
+            v4: nest(v4, Self::NO_PREFIX),
+            v6: nest(v6, Self::NO_PREFIX),
             asn,
             subdivision,
             country,
@@ -144,11 +145,20 @@ impl Regions {
 
     /// A client's region: the most specific match wins, whichever region it stands in.
     pub fn of(&self, address: IpAddr, location: &Location) -> RegionId {
-        let by_prefix = match address {
+        let by_prefix = self.by_prefix(address);
+        if by_prefix == Self::NO_PREFIX { self.of_location(location) } else { by_prefix }
+    }
+
+    /// Whether a prefix of some region holds this address.
+    pub fn has_prefix_for(&self, address: IpAddr) -> bool {
+        self.by_prefix(address) != Self::NO_PREFIX
+    }
+
+    fn by_prefix(&self, address: IpAddr) -> u32 {
+        match address {
             IpAddr::V4(address) => self.v4.value(address.to_bits()),
             IpAddr::V6(address) => self.v6.value(address.to_bits()),
-        };
-        if by_prefix == NO_PREFIX { self.of_location(location) } else { by_prefix }
+        }
     }
 
     /// The region of clients at `location` that no prefix names.
@@ -162,14 +172,23 @@ impl Regions {
         by_asn().or_else(by_subdivision).or_else(by_country).or_else(by_continent).copied().unwrap_or(self.default)
     }
 
-    /// Runs of `of(region, location)`, where `region` is the one whose prefix holds the IPv4 addresses, if any.
-    pub fn overlay_v4(&self, locations: &Runs<u32>, mut of: impl FnMut(Option<RegionId>, u32) -> u32) -> Runs<u32> {
-        locations.join(&self.v4, |location, prefix| of((prefix != NO_PREFIX).then_some(prefix), location))
+    /// For every IPv4 address the region whose prefix holds it, or [`Self::NO_PREFIX`].
+    pub fn prefixes_v4(&self) -> &Runs<u32> {
+        &self.v4
     }
 
     /// The same for IPv6.
-    pub fn overlay_v6(&self, locations: &Runs<u128>, mut of: impl FnMut(Option<RegionId>, u32) -> u32) -> Runs<u128> {
-        locations.join(&self.v6, |location, prefix| of((prefix != NO_PREFIX).then_some(prefix), location))
+    pub fn prefixes_v6(&self) -> &Runs<u128> {
+        &self.v6
+    }
+
+    /// Whether a prefix lies in [local space](super::local), so that networks there mean something.
+    pub fn name_local_space(&self) -> bool {
+        fn name<B: LocalSpace>(prefixes: &Runs<B>) -> bool {
+            let mut blocks = B::BLOCKS.iter().map(|&(first, length)| (first, first.with(B::host_mask(length))));
+            blocks.any(|(first, last)| prefixes.within(first, last).any(|run| run.value != Regions::NO_PREFIX))
+        }
+        name(&self.v4) || name(&self.v6)
     }
 }
 

@@ -137,6 +137,33 @@ impl<B: Bits> Runs<B> {
         })
     }
 
+    /// The runs between two addresses in ascending order, the first and the last cut to them.
+    pub fn within(&self, first: B, last: B) -> impl Iterator<Item = Run<B>> {
+        let positions = self.position(first)..self.starts.len();
+        positions
+            .map(move |position| Run {
+                value: self.values[position],
+                first: self.starts[position].max(first),
+                last: self.last(position).min(last),
+            })
+            .take_while(move |run| run.first <= last)
+    }
+
+    /// The same for those who look at the first `length` bits of addresses alone: each network of that length has the value of its
+    /// lowest address. Runs that hold no lowest address are gone.
+    pub fn rounded(&self, length: u8) -> Self {
+        let mask = B::host_mask(length);
+        let mut builder = RunsBuilder::default();
+        for run in self.iter() {
+            let lowest = run.first.without(mask);
+            let first = if lowest == run.first { Some(lowest) } else { lowest.with(mask).next() };
+            if let Some(first) = first.filter(|first| *first <= run.last) {
+                builder.push(first, run.value);
+            }
+        }
+        builder.finish()
+    }
+
     /// How many runs there are; at least one.
     #[allow(clippy::len_without_is_empty, reason = "the whole space is always covered")]
     pub fn len(&self) -> usize {
@@ -348,6 +375,32 @@ mod tests {
                 let wider = u32::host_mask(scope - 1);
                 prop_assert!(address.without(wider) < run.first || run.last < address.with(wider));
             }
+        }
+
+        #[test]
+        fn rounded_runs_have_the_values_of_lowest_addresses(
+            prefixes in any_prefixes(), addresses in proptest::collection::vec(any::<u32>(), 50), length in 0u8..=32,
+        ) {
+            let runs = nest(prefixes.clone(), 99);
+            let rounded = runs.rounded(length);
+            let edges = prefixes.iter().flat_map(|prefix| [prefix.first, prefix.last()]);
+            for address in addresses.into_iter().chain(edges) {
+                prop_assert_eq!(rounded.value(address), runs.value(address.without(u32::host_mask(length))));
+            }
+            prop_assert!(rounded.len() <= runs.len());
+        }
+
+        #[test]
+        fn runs_within_two_addresses_are_cut_to_them(prefixes in any_prefixes(), a in any::<u32>(), b in any::<u32>()) {
+            let (first, last) = (a.min(b), a.max(b));
+            let runs = nest(prefixes, 99);
+            let mut next = Some(first);
+            for run in runs.within(first, last) {
+                prop_assert_eq!(Some(run.first), next);
+                prop_assert_eq!((runs.value(run.first), runs.value(run.last)), (run.value, run.value));
+                next = run.last.next();
+            }
+            prop_assert_eq!(next, last.next());
         }
 
         #[test]

@@ -15,8 +15,9 @@ use maxminddb::{LookupResult, MaxMindDbError, Reader, WithinOptions};
 
 use super::GeoipFault;
 use super::record::Record;
-use super::table::{Table, UNKNOWN};
-use crate::geo::{Bits, Locations, RunsBuilder};
+use super::table::{Table, Tale, Told, UNKNOWN};
+use crate::disk::Disk;
+use crate::geo::{Bits, RunsBuilder};
 
 /// IPv4 in an IPv6 tree.
 const IPV4_SUBTREE: (Ipv6Addr, u8) = (Ipv6Addr::UNSPECIFIED, 96);
@@ -42,23 +43,23 @@ const NETWORKS_AT_LEAST: usize = 1024;
 /// optimization that takes more than the 2 MiB threads have by default; a file whose record points to itself does it.
 const STACK_OCTETS: usize = 8 << 20;
 
-/// The locations of one file, as it gives them.
-pub(super) fn read(path: &Path) -> Result<Locations, GeoipFault> {
+/// What one file tells.
+pub(super) fn read(disk: &Disk, path: &Path) -> Result<Tale, GeoipFault> {
+    let unreadable = |error| GeoipFault::Unreadable { path: path.into(), error };
+    let octets = disk.read(path).map_err(unreadable)?.octets;
     thread::scope(|scope| {
         let reading = thread::Builder::new()
             .name("geoip".into())
             .stack_size(STACK_OCTETS)
-            .spawn_scoped(scope, || read_here(path))
-            .map_err(|error| GeoipFault::Unreadable { path: path.into(), error })?;
+            .spawn_scoped(scope, || read_here(path, octets))
+            .map_err(unreadable)?;
         reading.join().unwrap_or_else(|panic| panic::resume_unwind(panic))
     })
 }
 
-fn read_here(path: &Path) -> Result<Locations, GeoipFault> {
-    let reader = Reader::open_readfile(path).map_err(|error| match error {
-        MaxMindDbError::Io(error) => GeoipFault::Unreadable { path: path.into(), error },
-        other => GeoipFault::NotMmdb { path: path.into(), reason: other.to_string() },
-    })?;
+fn read_here(path: &Path, octets: Vec<u8>) -> Result<Tale, GeoipFault> {
+    let reader = Reader::from_source(octets)
+        .map_err(|error| GeoipFault::NotMmdb { path: path.into(), reason: error.to_string() })?;
     Walk::new(&reader).finish().map_err(|error| GeoipFault::Corrupt { path: path.into(), reason: error.to_string() })
 }
 
@@ -67,11 +68,11 @@ struct Walk<'r> {
     reader: &'r Reader<Vec<u8>>,
     /// How many networks it may still meet.
     networks_left: usize,
-    /// The location number of each record met so far, by its offset in the file.
+    /// The number of what each record met so far tells, by its offset in the file.
     records: HashMap<usize, u32, foldhash::fast::RandomState>,
     /// The record met last and its number: neighbours often share one.
     latest: (usize, u32),
-    table: Table,
+    table: Table<Told>,
 }
 
 impl<'r> Walk<'r> {
@@ -82,7 +83,7 @@ impl<'r> Walk<'r> {
         Self { reader, networks_left, records, latest: (usize::MAX, UNKNOWN), table }
     }
 
-    fn finish(mut self) -> Result<Locations, MaxMindDbError> {
+    fn finish(mut self) -> Result<Tale, MaxMindDbError> {
         let (mut v4, mut v6) = (whole_space_unknown(), whole_space_unknown());
         if self.reader.metadata().ip_version == 4 {
             self.v4(IpNetwork::V4(Ipv4Network::new(Ipv4Addr::UNSPECIFIED, 0)?), &mut v4)?;
@@ -91,7 +92,7 @@ impl<'r> Walk<'r> {
             self.v4(IpNetwork::V6(Ipv6Network::new(address, length)?), &mut v4)?;
             self.v6_around_embedded_ipv4(0, 0, &mut v6)?;
         }
-        Ok(Locations { v4: v4.finish(), v6: v6.finish(), table: self.table.finish() })
+        Ok(Tale { v4: v4.finish(), v6: v6.finish(), table: self.table.finish() })
     }
 
     fn v4(&mut self, root: IpNetwork, runs: &mut RunsBuilder<u32>) -> Result<(), MaxMindDbError> {
@@ -147,7 +148,7 @@ impl<'r> Walk<'r> {
             self.networks_left = self.networks_left.checked_sub(1).ok_or_else(too_many_networks)?;
             let Some(offset) = leaf.offset() else { continue };
             let (first, length) = prefix(leaf.network()?);
-            runs.push(first, self.location_number(offset, &leaf)?);
+            runs.push(first, self.told_number(offset, &leaf)?);
             // Unknown up to the next network that has a record; if that begins here, it takes this one's place.
             if let Some(behind) = first.with(B::host_mask(length)).next() {
                 runs.push(behind, UNKNOWN);
@@ -157,7 +158,7 @@ impl<'r> Walk<'r> {
     }
 
     /// Decodes the record at `offset` unless that was done before.
-    fn location_number(&mut self, offset: usize, leaf: &LookupResult<'r, Vec<u8>>) -> Result<u32, MaxMindDbError> {
+    fn told_number(&mut self, offset: usize, leaf: &LookupResult<'r, Vec<u8>>) -> Result<u32, MaxMindDbError> {
         if self.latest.0 == offset {
             return Ok(self.latest.1);
         }
@@ -165,7 +166,7 @@ impl<'r> Walk<'r> {
             number
         } else {
             let record: Record = leaf.decode()?.unwrap_or_default();
-            let number = self.table.number(record.location());
+            let number = self.table.number(record.told());
             self.records.insert(offset, number);
             number
         };

@@ -1,12 +1,12 @@
-//! Several files' locations into one.
+//! Several files' tales into one, and what follows from it.
 
 use std::collections::HashMap;
 
-use super::table::Table;
-use crate::geo::{Location, Locations, countries};
+use super::table::{Table, Tale, Told};
+use crate::geo::{Continent, CountryCode, Location, Locations, countries};
 
 /// Fills in from `later` what `earlier` lacks.
-pub(super) fn fill_in(earlier: &Locations, later: &Locations) -> Locations {
+pub(super) fn fill_in(earlier: &Tale, later: &Tale) -> Tale {
     let mut table = Table::new();
     let mut pairs: HashMap<(u32, u32), u32, foldhash::fast::RandomState> = HashMap::default();
     let mut number = |here: u32, there: u32| {
@@ -16,55 +16,70 @@ pub(super) fn fill_in(earlier: &Locations, later: &Locations) -> Locations {
     };
     let v4 = earlier.v4.join(&later.v4, &mut number);
     let v6 = earlier.v6.join(&later.v6, &mut number);
-    Locations { v4, v6, table: table.finish() }
+    Tale { v4, v6, table: table.finish() }
 }
 
-/// Adds what a country alone tells: its continent and its centroid.
-pub(super) fn complete(locations: Locations) -> Locations {
+/// Adds what follows from what all files tell: the continent and the point of a country, and the country that a network is registered in
+/// where none tells more.
+pub(super) fn complete(tale: Tale) -> Locations {
     let mut table = Table::new();
-    let numbers: Vec<u32> = locations.table.iter().map(|&location| table.number(completed(location))).collect();
-    // Two locations may have become one, for which runs must be joined and numbers close the gap.
+    let numbers: Vec<u32> = tale.table.iter().map(|&told| table.number(completed(told))).collect();
+    // Two may have become one, for which runs must be joined and numbers close the gap.
     let renumbered = numbers.iter().zip(0..).any(|(&number, before)| number != before);
     let table = table.finish();
     if !renumbered {
-        return Locations { table, ..locations };
+        return Locations { v4: tale.v4, v6: tale.v6, table };
     }
     let number = |before: u32| numbers[before as usize];
-    Locations { v4: locations.v4.map(number), v6: locations.v6.map(number), table }
+    Locations { v4: tale.v4.map(number), v6: tale.v6.map(number), table }
 }
 
-fn completed(location: Location) -> Location {
-    let Some(country) = location.country.and_then(countries::country) else { return location };
-    Location {
-        continent: location.continent.or(Some(country.continent)),
-        coordinates: location.coordinates.or(Some(country.centroid)),
-        ..location
+fn completed(told: Told) -> Location {
+    let location = told.location;
+    if let Some(country) = location.country.and_then(countries::country) {
+        return Location {
+            continent: location.continent.or(Some(country.continent)),
+            coordinates: location.coordinates.or(Some(country.point)),
+            ..location
+        };
     }
+    // A holder's country is a guess, which another continent disproves. Its point would be a guess at a guess.
+    let registered = told.registered.filter(|&code| continent_of(code) == location.continent);
+    Location { country: registered, ..location }
+}
+
+fn continent_of(code: CountryCode) -> Option<Continent> {
+    countries::country(code).map(|country| country.continent)
 }
 
 /// Field by field. Where the two name different places, though, the later one's continent, subdivisions and point are of
 /// no use for the place the earlier one names.
-fn filled_in(earlier: Location, later: Location) -> Location {
-    let mut location = earlier;
-    location.asn = earlier.asn.or(later.asn);
-    if same_place(&earlier, &later) {
-        location.continent = earlier.continent.or(later.continent);
-        location.country = earlier.country.or(later.country);
-        location.coordinates = earlier.coordinates.or(later.coordinates);
-        if earlier.subdivisions == [None; 2] {
-            location.subdivisions = later.subdivisions;
+fn filled_in(earlier: Told, later: Told) -> Told {
+    let (one, other) = (earlier.location, later.location);
+    let mut location = one;
+    location.asn = one.asn.or(other.asn);
+    if same_place(&one, &other) {
+        location.continent = one.continent.or(other.continent);
+        location.country = one.country.or(other.country);
+        location.coordinates = one.coordinates.or(other.coordinates);
+        if one.subdivisions == [None; 2] {
+            location.subdivisions = other.subdivisions;
         }
     }
-    location
+    Told { location, registered: earlier.registered.or(later.registered) }
 }
 
 /// Whether two locations can be of one place, as far as they tell.
 fn same_place(one: &Location, other: &Location) -> bool {
     match (one.country, other.country) {
         (Some(one), Some(other)) => one == other,
-        _ => match (completed(*one).continent, completed(*other).continent) {
+        _ => match (continent(one), continent(other)) {
             (Some(one), Some(other)) => one == other,
             _ => true,
         },
     }
+}
+
+fn continent(location: &Location) -> Option<Continent> {
+    location.continent.or_else(|| location.country.and_then(continent_of))
 }

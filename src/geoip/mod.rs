@@ -3,7 +3,7 @@
 //! ```text
 //!   file -> database: walk the search tree -> runs of record numbers
 //!                     decode each distinct record once (record) -> a table of distinct locations (table)
-//!   files -> merge: later ones fill in what earlier ones lack; then continents and centroids of known countries
+//!   files -> merge: later ones fill in what earlier ones lack; then continents and points of known countries
 //! ```
 //!
 //! A look-up in a database at each query would cost several times what a look-up in runs costs, and could not tell how
@@ -21,18 +21,32 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use self::table::Tale;
+use crate::disk::Disk;
 use crate::geo::Locations;
 
+/// What databases tell.
+#[derive(Debug)]
+pub struct Loaded {
+    /// Where clients are.
+    pub locations: Locations,
+    /// Files that locate nobody: sound ones, but empty, or of a kind that tells other things.
+    pub mute: Vec<PathBuf>,
+}
+
 /// What the databases at `paths` say together. Each field of a location is from the first database that knows it; what
-/// a country alone tells, its continent and its centroid, stands in where none does. Without paths nothing is known.
+/// a country alone tells, its continent and the point of its people, stands in where none does. Without paths nothing is known.
 ///
 /// Every file's fault is told, not only the first one's.
-pub fn load<P: AsRef<Path>>(paths: &[P]) -> Result<Locations, Vec<GeoipFault>> {
-    let mut merged: Option<Locations> = None;
-    let mut faults = Vec::new();
-    for path in paths {
-        match database::read(path.as_ref()) {
+pub fn load<P: AsRef<Path>>(disk: &Disk, paths: &[P]) -> Result<Loaded, Vec<GeoipFault>> {
+    let mut merged: Option<Tale> = None;
+    let (mut mute, mut faults) = (Vec::new(), Vec::new());
+    for path in paths.iter().map(AsRef::as_ref) {
+        match database::read(disk, path) {
             Ok(later) => {
+                if later.is_empty() {
+                    mute.push(path.to_owned());
+                }
                 merged = Some(match merged {
                     Some(earlier) => merge::fill_in(&earlier, &later),
                     None => later,
@@ -44,7 +58,7 @@ pub fn load<P: AsRef<Path>>(paths: &[P]) -> Result<Locations, Vec<GeoipFault>> {
     if !faults.is_empty() {
         return Err(faults);
     }
-    Ok(merge::complete(merged.unwrap_or_else(Locations::unknown)))
+    Ok(Loaded { locations: merge::complete(merged.unwrap_or_else(Tale::empty)), mute })
 }
 
 /// What is wrong with a database file.

@@ -2,17 +2,21 @@
 //!
 //! | layout | country | continent | subdivisions | coordinates | autonomous system |
 //! | --- | --- | --- | --- | --- | --- |
-//! | GeoIP2, GeoLite2, DB-IP | `country.iso_code`, else `registered_country.iso_code` | `continent.code` | `subdivisions[].iso_code` | `location.latitude`, `.longitude` | `autonomous_system_number`, also in `traits` |
+//! | GeoIP2, GeoLite2, DB-IP | `country.iso_code` | `continent.code` | `subdivisions[].iso_code` | `location.latitude`, `.longitude` | `autonomous_system_number`, also in `traits` |
 //! | IPinfo | `country_code`, or `country` where that is a code | `continent_code`, or `continent` | `region_code` | `latitude` or `lat`, `longitude` or `lng`, numbers or text | `asn` = `"AS64500"` |
 //! | flat | `country_code` | `continent_code` | `region_code` | `latitude`, `longitude` | `autonomous_system_number` |
 //!
 //! No layout gives a name a meaning that another one contradicts, so they are all read as one: [`Place::below`] knows
 //! every name, and a value of a type that does not fit its place says nothing.
+//!
+//! GeoIP2's `registered_country` is where the holder of a network is registered, not where the network is used: [`Told`] keeps it
+//! apart. Registries write EU and AP for networks of a whole region as if these were countries; they tell a continent.
 
 use std::fmt;
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use super::table::Told;
 use crate::geo::{Continent, Coordinates, CountryCode, Location, Subdivision, countries};
 
 /// The texts and numbers of a record that say where a network is.
@@ -31,20 +35,19 @@ pub(super) struct Record<'a> {
 
 impl Record<'_> {
     /// What they mean. Codes that nobody assigned, such as ZZ, mean nothing.
-    pub(super) fn location(&self) -> Location {
-        let country = [self.country_code, self.country, self.registered_country]
-            .into_iter()
-            .flatten()
-            .filter_map(CountryCode::parse)
-            .find(|&code| countries::country(code).is_some());
+    pub(super) fn told(&self) -> Told {
+        let codes = [self.country_code, self.country].into_iter().flatten();
+        let country = codes.clone().find_map(assigned);
         let continent = [self.continent_code, self.continent].into_iter().flatten().find_map(Continent::parse);
-        Location {
-            continent,
+        let of_pseudo_country = || codes.clone().find_map(continent_of_pseudo_country).filter(|_| country.is_none());
+        let location = Location {
+            continent: continent.or_else(of_pseudo_country),
             country,
             subdivisions: self.subdivisions.map(|code| subdivision(country?, code?)),
             asn: self.asn.filter(|&number| number != 0),
             coordinates: self.coordinates(),
-        }
+        };
+        Told { location, registered: self.registered_country.and_then(assigned) }
     }
 
     /// Some databases write 0, 0 for a place they do not know; nobody lives there, in the Gulf of Guinea.
@@ -52,6 +55,19 @@ impl Record<'_> {
         let (latitude, longitude) = (self.latitude?, self.longitude?);
         Coordinates::try_new(latitude, longitude).filter(|&point| Some(point) != Coordinates::try_new(0.0, 0.0))
     }
+}
+
+/// A country from a code that somebody assigned.
+fn assigned(code: &str) -> Option<CountryCode> {
+    CountryCode::parse(code).filter(|&code| countries::country(code).is_some())
+}
+
+/// Codes that stand for countries in registries and are none: EU, which ISO 3166-1 reserves for the European Union, and AP, which APNIC
+/// gives to networks of Asia and the Pacific.
+const PSEUDO_COUNTRIES: [(&str, Continent); 2] = [("EU", Continent::Europe), ("AP", Continent::Asia)];
+
+fn continent_of_pseudo_country(code: &str) -> Option<Continent> {
+    PSEUDO_COUNTRIES.iter().find(|(pseudo, _)| pseudo.eq_ignore_ascii_case(code)).map(|&(_, continent)| continent)
 }
 
 /// A subdivision from its code, which has its country in front or not.

@@ -1,36 +1,66 @@
-//! Numbers for distinct locations.
+//! Numbers for distinct things that files tell of networks.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 
-use crate::geo::Location;
+use crate::geo::{CountryCode, Location, Runs};
 
-/// The number of the location of which nothing is known. It is the first in every table.
+/// The number of what is told of a network of which nothing is. It is the first in every table.
 pub(super) const UNKNOWN: u32 = 0;
 
-/// Distinct locations, numbered in the order they came.
-pub(super) struct Table {
-    numbers: HashMap<Location, u32, foldhash::fast::RandomState>,
-    locations: Vec<Location>,
+/// What one file, or several together, tell of a network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Told {
+    /// Where it is.
+    pub(super) location: Location,
+    /// Where its holder is registered, which is often but not always where it is.
+    pub(super) registered: Option<CountryCode>,
 }
 
-impl Table {
+/// What files tell of the whole address space.
+pub(super) struct Tale {
+    pub(super) v4: Runs<u32>,
+    pub(super) v6: Runs<u128>,
+    /// What the runs' values number; no two are equal.
+    pub(super) table: Box<[Told]>,
+}
+
+impl Tale {
+    /// Nothing is told of any network.
+    pub(super) fn empty() -> Self {
+        Self { v4: Runs::uniform(UNKNOWN), v6: Runs::uniform(UNKNOWN), table: Box::new([Told::default()]) }
+    }
+
+    /// Whether nothing is told of any network.
+    pub(super) fn is_empty(&self) -> bool {
+        self.table.iter().all(|told| *told == Told::default())
+    }
+}
+
+/// Distinct values, numbered in the order they came.
+pub(super) struct Table<T> {
+    numbers: HashMap<T, u32, foldhash::fast::RandomState>,
+    values: Vec<T>,
+}
+
+impl<T: Copy + Default + Eq + Hash> Table<T> {
     /// A table that holds [`UNKNOWN`] alone.
     pub(super) fn new() -> Self {
-        let mut table = Self { numbers: HashMap::default(), locations: Vec::new() };
-        table.number(Location::default());
+        let mut table = Self { numbers: HashMap::default(), values: Vec::new() };
+        table.number(T::default());
         table
     }
 
-    /// The number of `location`, a new one if it was not seen before.
-    pub(super) fn number(&mut self, location: Location) -> u32 {
-        *self.numbers.entry(location).or_insert_with(|| {
-            self.locations.push(location);
-            self.locations.len() as u32 - 1
+    /// The number of `value`, a new one if it was not seen before.
+    pub(super) fn number(&mut self, value: T) -> u32 {
+        *self.numbers.entry(value).or_insert_with(|| {
+            self.values.push(value);
+            self.values.len() as u32 - 1
         })
     }
 
-    /// The locations in the order of their numbers.
-    pub(super) fn finish(self) -> Box<[Location]> {
-        self.locations.into()
+    /// The values in the order of their numbers.
+    pub(super) fn finish(self) -> Box<[T]> {
+        self.values.into()
     }
 }

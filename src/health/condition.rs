@@ -1,9 +1,12 @@
 //! What must hold for an endpoint to answer: one probe, or so many of several.
 //!
 //! An endpoint's *verdict* is the share that its condition leaves it. `all`, `any` and `at_least = N` are one rule: the
-//! N-th best share of the parts, so that a failure is a share of nothing and a degraded part degrades only what needs it.
+//! N-th best of the parts, so that a degraded part degrades only what needs it. A part that is down is worse than one that asks
+//! for nothing: the first fails the endpoint, the second drains it.
 
-use super::{Health, Share, Target};
+use std::time::Duration;
+
+use super::{Health, Share, State, Target};
 
 /// What tells whether an endpoint answers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -17,18 +20,21 @@ pub enum Condition {
 /// What a condition comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Verdict {
-    /// What is left to the endpoint.
-    pub share: Share,
+    /// What is left to the endpoint; `None` if it is down.
+    pub share: Option<Share>,
     /// Whether outcomes that are not confirmed yet could change that.
     pub restless: bool,
+    /// When the endpoint was up last: [`Duration::MAX`] while it is, zero if it was not yet.
+    pub last_up: Duration,
 }
 
 /// The share as it is, and the least and the most that unconfirmed outcomes could make of it.
 #[derive(Clone, Copy)]
 struct Bounds {
-    share: Share,
-    least: Share,
-    most: Share,
+    share: Option<Share>,
+    least: Option<Share>,
+    most: Option<Share>,
+    last_up: Duration,
 }
 
 impl Condition {
@@ -42,8 +48,20 @@ impl Condition {
 
     /// What the probes' health comes to.
     pub fn verdict(&self, health: &impl Fn(&Target) -> Health) -> Verdict {
-        let Bounds { share, least, most } = self.bounds(health);
-        Verdict { share, restless: least != most }
+        let Bounds { share, least, most, last_up } = self.bounds(health);
+        Verdict { share, restless: least != most, last_up }
+    }
+
+    /// What the endpoint is taken to be: unknown while nothing is known of any probe.
+    pub fn state(&self, health: &impl Fn(&Target) -> Health) -> State {
+        let mut is_known = false;
+        self.each_target(&mut |target| is_known |= health(target).state() != State::Unknown);
+        match self.verdict(health).share {
+            _ if !is_known => State::Unknown,
+            None => State::Down,
+            Some(share) if share.is_full() => State::Up,
+            Some(share) => State::Degraded(share),
+        }
     }
 
     fn bounds(&self, health: &impl Fn(&Target) -> Health) -> Bounds {
@@ -51,23 +69,28 @@ impl Condition {
             Self::Probe(target) => {
                 let health = health(target);
                 let (least, most) = health.prospects();
-                Bounds { share: health.share(), least, most }
+                Bounds { share: health.share(), least, most, last_up: health.last_up() }
             }
             Self::AtLeast(needed, parts) => {
                 let parts: Vec<Bounds> = parts.iter().map(|part| part.bounds(health)).collect();
-                let nth_best = |of: fn(&Bounds) -> Share| {
-                    let mut shares: Vec<Share> = parts.iter().map(of).collect();
-                    shares.sort_unstable_by(|a, b| b.cmp(a));
-                    shares.get(usize::from(*needed).saturating_sub(1)).copied().unwrap_or(Share::NONE)
-                };
+                // A part that is down was up until it fell: that of the endpoint is the N-th best of these too.
+                let last_up = nth_best(*needed, &parts, |part| part.last_up).unwrap_or_default();
+                let nth_best = |of: fn(&Bounds) -> Option<Share>| nth_best(*needed, &parts, of).flatten();
                 Bounds {
                     share: nth_best(|part| part.share),
                     least: nth_best(|part| part.least),
                     most: nth_best(|part| part.most),
+                    last_up,
                 }
             }
         }
     }
+}
+
+fn nth_best<T: Ord>(nth: u8, parts: &[Bounds], of: fn(&Bounds) -> T) -> Option<T> {
+    let mut values: Vec<T> = parts.iter().map(of).collect();
+    values.sort_unstable_by(|a, b| b.cmp(a));
+    values.into_iter().nth(usize::from(nth).saturating_sub(1))
 }
 
 #[cfg(test)]
@@ -75,14 +98,13 @@ mod tests {
     use super::*;
     use crate::health::{Check, Monitor, TcpCheck};
     use std::sync::Arc;
-    use std::time::Duration;
 
     fn target(port: u16) -> Target {
         let monitor = Monitor::new(Check::Tcp(TcpCheck::default()), port);
         Target { address: ([127, 0, 0, 1], port).into(), host: "a".into(), monitor: Arc::new(monitor) }
     }
 
-    /// Each letter is a probe: up, down, (d)egraded to a quarter, (r)estless but up, (s) restless but down, (e) degraded and
+    /// Each letter is a probe: up, down, (d)egraded to a quarter, (n) to nothing, (r)estless but up, (s) restless but down, (e) degraded and
     /// about to be up.
     fn verdict(needed: u8, probes: &str) -> Verdict {
         let parts = (1..=probes.len() as u16).map(|port| Condition::Probe(target(port))).collect();
@@ -91,6 +113,7 @@ mod tests {
             let outcomes: &[Option<Share>] = match probes.as_bytes()[usize::from(target.address.port()) - 1] {
                 b'u' => &[Some(Share::FULL)],
                 b'd' => &[quarter],
+                b'n' => &[Some(Share::NONE)],
                 b'e' => &[quarter, Some(Share::FULL)],
                 b'r' => &[Some(Share::FULL), None],
                 b's' => &[None, Some(Share::FULL)],
@@ -107,18 +130,25 @@ mod tests {
 
     #[test]
     fn all_any_and_at_least_are_the_nth_best_share() {
-        let quarter = Share::from_thousandths(250);
+        let (quarter, full, nothing) = (Some(Share::from_thousandths(250)), Some(Share::FULL), Some(Share::NONE));
         for (needed, probes, share) in [
-            (3, "uuu", Share::FULL),
-            (3, "uxu", Share::NONE),
-            (2, "uxu", Share::FULL),
-            (1, "xxu", Share::FULL),
-            (1, "xxx", Share::NONE),
+            (3, "uuu", full),
+            (3, "uxu", None),
+            (2, "uxu", full),
+            (1, "xxu", full),
+            (1, "xxx", None),
             (3, "udu", quarter),
-            (2, "udu", Share::FULL),
+            (2, "udu", full),
             (2, "xdu", quarter),
+            (2, "un", nothing),
+            (1, "un", full),
+            (2, "xn", None),
+            (1, "xn", nothing),
+            (2, "nn", nothing),
         ] {
-            assert_eq!(verdict(needed, probes), Verdict { share, restless: false }, "{needed} of {probes}");
+            let Verdict { share: found, restless, last_up } = verdict(needed, probes);
+            assert_eq!((found, restless), (share, false), "{needed} of {probes}");
+            assert_eq!(last_up == Duration::MAX, share.is_some(), "{needed} of {probes}");
         }
     }
 

@@ -23,7 +23,7 @@
 
 use std::time::Duration;
 
-use super::{Monitor, Share};
+use super::{KeptHold, Monitor, Share};
 
 /// What an endpoint is taken to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +44,8 @@ pub struct Health {
     state: State,
     rows: Rows,
     hold: Hold,
+    /// While it is down: when it fell; zero if it never was anything else.
+    fell: Duration,
 }
 
 /// Outcomes in a row, up to the last one.
@@ -93,6 +95,7 @@ impl Health {
             state,
             rows: Rows { failures: 0, worse: 0, successes: 0, full: 0 },
             hold: Hold { until: Duration::ZERO, risen: Duration::ZERO, doublings: 0 },
+            fell: Duration::ZERO,
         }
     }
 
@@ -101,12 +104,39 @@ impl Health {
         self.state
     }
 
-    /// The share of its clients that it keeps: only a confirmed failure takes it out.
-    pub fn share(self) -> Share {
+    /// What an earlier run, or another monitor that asks the same, found an endpoint to be. Nothing holds it down for longer than
+    /// this monitor would.
+    pub fn kept(state: State, fell: Duration, hold: Option<KeptHold>, monitor: &Monitor, now: Duration) -> Self {
+        let health = Self { fell: fell.min(now), ..Self::settled(state) };
+        let Some(KeptHold { until, risen, doublings }) = hold else { return health };
+        let hold = Hold { until, risen: risen.min(now), doublings: doublings.min(MAX_DOUBLINGS) };
+        Self { hold, ..health }.under(monitor, now)
+    }
+
+    /// The same for another monitor that asks the same.
+    pub fn under(mut self, monitor: &Monitor, now: Duration) -> Self {
+        self.hold.until = self.hold.until.min(now + monitor.hold_down * (1 << self.hold.doublings));
+        self
+    }
+
+    /// What is to be kept of how it went up and down; `None` if it never fell.
+    pub fn hold(self) -> Option<KeptHold> {
+        let Hold { until, risen, doublings } = self.hold;
+        (until > Duration::ZERO).then_some(KeptHold { until, risen, doublings })
+    }
+
+    /// When it was up last, on the clock of [`Health::observe`]: [`Duration::MAX`] while it is, zero if it was not yet.
+    pub fn last_up(self) -> Duration {
+        if self.state == State::Down { self.fell } else { Duration::MAX }
+    }
+
+    /// The share of its clients that it keeps; `None` if it is down, as only a confirmed failure makes it. One that asks for
+    /// nothing keeps nothing, and is not down.
+    pub fn share(self) -> Option<Share> {
         match self.state {
-            State::Unknown | State::Up => Share::FULL,
-            State::Degraded(share) => share,
-            State::Down => Share::NONE,
+            State::Unknown | State::Up => Some(Share::FULL),
+            State::Degraded(share) => Some(share),
+            State::Down => None,
         }
     }
 
@@ -117,7 +147,7 @@ impl Health {
     }
 
     /// The least and the most that unconfirmed outcomes could leave it; both are its share if there are none.
-    pub fn prospects(self) -> (Share, Share) {
+    pub fn prospects(self) -> (Option<Share>, Option<Share>) {
         let share = self.share();
         let falls = match self.state {
             State::Up => self.rows.worse > 0,
@@ -129,7 +159,7 @@ impl Health {
             State::Down => self.rows.successes > 0,
             State::Unknown | State::Up => false,
         };
-        (if falls { Share::NONE } else { share }, if rises { Share::FULL } else { share })
+        (if falls { None } else { share }, if rises { Some(Share::FULL) } else { share })
     }
 
     /// Until when it stays down whatever it says, on the clock of [`Health::observe`]; the past if nothing holds it.
@@ -189,6 +219,11 @@ impl Health {
     }
 
     fn fall(&mut self, monitor: &Monitor, now: Duration) {
+        self.fell = now;
+        if monitor.hold_down.is_zero() {
+            self.hold = Hold::default();
+            return;
+        }
         let held = monitor.hold_down * (1 << self.hold.doublings);
         let again = self.hold.risen > Duration::ZERO && now.saturating_sub(self.hold.risen) < held;
         self.hold.doublings = if again { (self.hold.doublings + 1).min(MAX_DOUBLINGS) } else { 0 };
@@ -241,7 +276,7 @@ mod tests {
     #[test]
     fn one_that_asks_for_nothing_gets_nothing_and_is_not_down() {
         let drained = after("+nnn");
-        assert_eq!(drained.share(), Share::NONE);
+        assert_eq!(drained.share(), Some(Share::NONE));
         assert_ne!(drained.state(), State::Down);
         assert_eq!(drained.held_until(), Duration::ZERO, "it did not fall");
     }
@@ -278,7 +313,7 @@ mod tests {
             ("n", State::Degraded(Share::NONE), false),
             ("+nn", State::Up, true),
             ("+nnn", State::Degraded(Share::NONE), false),
-            ("+nnn-", State::Degraded(Share::NONE), false),
+            ("+nnn-", State::Degraded(Share::NONE), true),
             ("+nnn+", State::Degraded(Share::NONE), true),
             ("+nnn++", State::Up, false),
             ("+nnnd", degraded, false),
@@ -294,7 +329,7 @@ mod tests {
         let mut health = after("+ddd");
         let half = Share::from_thousandths(500);
         assert_eq!(health.observe(Some(half), &monitor(), Duration::ZERO), Transition::Changed);
-        assert_eq!(health.share(), half);
+        assert_eq!(health.share(), Some(half));
     }
 
     #[test]

@@ -92,10 +92,30 @@ impl Target {
         !matches!(self.monitor.check, Check::Push)
     }
 
-    /// Whether its failures may be this node's own: reports come from elsewhere, and programs may look at anything.
-    pub fn tells_of_this_node(&self) -> bool {
-        !matches!(self.monitor.check, Check::Push | Check::Exec(_))
+    /// By which means of this node outcomes of it come.
+    pub fn means(&self) -> Means {
+        match self.monitor.check {
+            Check::Push => Means::Reports,
+            Check::Exec(_) => Means::Programs,
+            _ => Means::Network,
+        }
     }
+
+    /// What is asked, and of whom.
+    pub(super) fn question(&self) -> (&SocketAddr, &str, &Check) {
+        (&self.address, &self.host, &self.monitor.check)
+    }
+}
+
+/// What of this node has to work for the outcome of a probe to tell of its endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Means {
+    /// Its network, and its sockets.
+    Network,
+    /// What it takes to run programs.
+    Programs,
+    /// Nothing: somebody else reports.
+    Reports,
 }
 
 /// Where the connection goes.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::{Load, Share};
+use crate::printable::Printable;
 
 /// The end of one probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,7 +88,8 @@ pub enum Stage {
     Exit,
 }
 
-/// Why a probe failed.
+/// Why a probe failed. What endpoints, programs and reporters say stands in it as they said it; it is shown with everything
+/// escaped that is not to be seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
     /// The monitor's `timeout` passed.
@@ -98,8 +100,14 @@ pub enum Failure {
     Unreachable,
     /// This node has no file descriptors or local ports left.
     NoDescriptors,
-    /// The peer ended the connection in the middle.
+    /// This node's own system refused to send, and said this: a route, a filter, a device or memory is in the way.
+    Local(String),
+    /// The peer broke the connection off (RST).
     Reset,
+    /// The peer ended the connection in order (FIN), but before its answer was whole.
+    Closed,
+    /// The endpoint sent more than a probe takes in: this.
+    TooMuch(String),
     /// The handshake failed: a certificate that does not hold, an alert, no TLS at all.
     Tls(String),
     /// The status code is not among the expected ones.
@@ -126,7 +134,7 @@ pub enum Failure {
     NoTurn,
     /// What came is not what the protocol allows.
     Protocol(String),
-    /// Any other error of the operating system.
+    /// Any other error on the way.
     Io(String),
     /// Nothing was heard of it for as long as its monitor waits.
     Silent,
@@ -138,7 +146,32 @@ impl Failure {
     /// Whether it could be this node's own: what no sign of the endpoint or its network came with. A refusal, an alert or a
     /// status comes from somewhere else.
     pub fn may_be_ours(&self) -> bool {
-        matches!(self, Self::TimedOut(_) | Self::Unreachable | Self::NoDescriptors)
+        match self {
+            Self::TimedOut(_)
+            | Self::Unreachable
+            | Self::NoDescriptors
+            | Self::Local(_)
+            | Self::Unrunnable(_)
+            | Self::NoTurn => true,
+            Self::Refused
+            | Self::Reset
+            | Self::Closed
+            | Self::TooMuch(_)
+            | Self::Tls(_)
+            | Self::Status(_)
+            | Self::Body
+            | Self::Reply
+            | Self::Rcode(_)
+            | Self::Record(_)
+            | Self::NotServing(_)
+            | Self::Grpc(_)
+            | Self::Exit(..)
+            | Self::Signal(_)
+            | Self::Protocol(_)
+            | Self::Io(_)
+            | Self::Silent
+            | Self::Reported(_) => false,
+        }
     }
 }
 
@@ -161,25 +194,28 @@ impl fmt::Display for Failure {
             Self::Refused => f.write_str("connection refused"),
             Self::Unreachable => f.write_str("unreachable"),
             Self::NoDescriptors => f.write_str("no descriptors or ports left on this node"),
+            Self::Local(why) => write!(f, "this node cannot send there: {}", Printable(why)),
             Self::Reset => f.write_str("connection reset"),
-            Self::Tls(why) => write!(f, "TLS: {why}"),
+            Self::Closed => f.write_str("connection closed before the answer was complete"),
+            Self::TooMuch(what) => write!(f, "the endpoint sent too much: {}", Printable(what)),
+            Self::Tls(why) => write!(f, "TLS: {}", Printable(why)),
             Self::Status(code) => write!(f, "status {code}"),
             Self::Body => f.write_str("body does not match"),
             Self::Reply => f.write_str("reply does not match"),
-            Self::Rcode(code) => write!(f, "answered {code}"),
-            Self::Record(text) => write!(f, "no record {text} in the answer"),
+            Self::Rcode(code) => write!(f, "answered {}", Printable(code)),
+            Self::Record(text) => write!(f, "no record {} in the answer", Printable(text)),
             Self::NotServing(status) => write!(f, "health service says {status}"),
-            Self::Grpc(status) => write!(f, "grpc-status {status}"),
+            Self::Grpc(status) => write!(f, "grpc-status {}", Printable(status)),
             Self::Exit(code, said) if said.is_empty() => write!(f, "exit code {code}"),
-            Self::Exit(code, said) => write!(f, "exit code {code}: {said}"),
+            Self::Exit(code, said) => write!(f, "exit code {code}: {}", Printable(said)),
             Self::Signal(signal) => write!(f, "program ended by signal {signal}"),
-            Self::Unrunnable(why) => write!(f, "cannot run {why}"),
+            Self::Unrunnable(why) => write!(f, "cannot run {}", Printable(why)),
             Self::NoTurn => f.write_str("too many programs run on this node"),
-            Self::Protocol(why) => write!(f, "protocol error: {why}"),
-            Self::Io(why) => f.write_str(why),
+            Self::Protocol(why) => write!(f, "protocol error: {}", Printable(why)),
+            Self::Io(why) => Printable(why).fmt(f),
             Self::Silent => f.write_str("no report in time"),
             Self::Reported(None) => f.write_str("reported"),
-            Self::Reported(Some(why)) => write!(f, "reported: {why}"),
+            Self::Reported(Some(why)) => write!(f, "reported: {}", Printable(why)),
         }
     }
 }
@@ -192,6 +228,33 @@ impl fmt::Display for Outcome {
                 if share.is_full() { Ok(()) } else { write!(f, ", asks for {share} of its clients") }
             }
             Self::Failure(failure) => failure.fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_say_does_nothing_to_a_terminal_or_a_log() {
+        let evil = "\u{1b}[2Jup\nWARN endpoint is up\r\u{9b}31m\u{202e}";
+        for failure in [
+            Failure::Local(evil.to_owned()),
+            Failure::TooMuch(evil.to_owned()),
+            Failure::Tls(evil.to_owned()),
+            Failure::Rcode(evil.to_owned()),
+            Failure::Record(evil.to_owned()),
+            Failure::Grpc(evil.to_owned()),
+            Failure::Exit(2, evil.to_owned()),
+            Failure::Unrunnable(evil.to_owned()),
+            Failure::Protocol(evil.to_owned()),
+            Failure::Io(evil.to_owned()),
+            Failure::Reported(Some(evil.into())),
+        ] {
+            let shown = failure.to_string();
+            assert!(!shown.chars().any(|c| c.is_control() || c == '\u{202e}'), "{shown:?}");
+            assert!(shown.contains(r"\u{1b}[2Jup\nWARN endpoint is up\r"), "{shown}");
         }
     }
 }

@@ -44,6 +44,20 @@ pub enum Comeback {
     Failed,
     /// A pool has been usable again since then, and is held back.
     Held(Duration),
+    /// The node has doubted its own probes since then.
+    Doubted(Duration),
+}
+
+impl Comeback {
+    /// The same, its times told by another clock.
+    pub fn timed(self, by: &impl Fn(Duration) -> Duration) -> Self {
+        match self {
+            Self::Rising(since) => Self::Rising(by(since)),
+            Self::Failed => Self::Failed,
+            Self::Held(since) => Self::Held(by(since)),
+            Self::Doubted(since) => Self::Doubted(by(since)),
+        }
+    }
 }
 
 /// A share that changes with time.

@@ -17,6 +17,13 @@ impl Share {
         Self(if thousandths > Self::FULL.0 { Self::FULL.0 } else { thousandths })
     }
 
+    /// The share that a part of 1 comes to; what is above 1 is all. A part above nothing is not rounded to nothing: an endpoint
+    /// that asks for little is not drained.
+    pub fn from_part(part: f64) -> Self {
+        let rounded = Self::from_thousandths((part * f64::from(Self::FULL.0)).round() as u16);
+        if part > 0.0 && !rounded.is_some() { Self(1) } else { rounded }
+    }
+
     /// The share in thousandths.
     pub const fn thousandths(self) -> u16 {
         self.0
@@ -43,6 +50,20 @@ impl fmt::Display for Share {
         match (self.0 / 10, self.0 % 10) {
             (percent, 0) => write!(f, "{percent} %"),
             (percent, tenths) => write!(f, "{percent}.{tenths} %"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_above_nothing_is_not_nothing() {
+        for (part, thousandths) in
+            [(0.0, 0), (0.000_004, 1), (0.0004, 1), (0.0016, 2), (0.5, 500), (1.0, 1000), (9.0, 1000)]
+        {
+            assert_eq!(Share::from_part(part).thousandths(), thousandths, "{part}");
         }
     }
 }

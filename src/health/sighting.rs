@@ -17,11 +17,47 @@ pub struct Sighting {
     pub seen: Option<(Outcome, Duration)>,
 }
 
+impl Survey {
+    /// The same, its times told by another clock; those of health stay.
+    pub fn timed(self, by: &impl Fn(Duration) -> Duration) -> Self {
+        let sighting = |sighting: Sighting| Sighting {
+            since: by(sighting.since),
+            seen: sighting.seen.map(|(outcome, at)| (outcome, by(at))),
+            ..sighting
+        };
+        Self {
+            sightings: self.sightings.into_iter().map(|(target, of)| (target, sighting(of))).collect(),
+            turned: self.turned.into_iter().map(|(key, since)| (key, by(since))).collect(),
+            loads: self
+                .loads
+                .into_iter()
+                .map(|(key, load)| (key, LoadSeen { heard: load.heard.map(by), ..load }))
+                .collect(),
+            held_until: self.held_until.map(by),
+        }
+    }
+}
+
+/// What endpoints of a pool say of their load together, in the operator's unit.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LoadSeen {
+    /// What is used of its open endpoints; `None` if none of them says so, or not any longer.
+    pub used: Option<f64>,
+    /// What they can take, if that is known.
+    pub capacity: Option<f64>,
+    /// When the latest report was heard.
+    pub heard: Option<Duration>,
+}
+
 /// All that is probed.
 #[derive(Clone, Debug, Default)]
 pub struct Survey {
     /// The targets of which something is known.
     pub sightings: HashMap<Arc<Target>, Sighting>,
+    /// Since when endpoints that several probes watch are what they are, by the key that their pool gives them.
+    pub turned: HashMap<String, Duration>,
+    /// Of pools whose load makes a difference, by their key.
+    pub loads: HashMap<String, LoadSeen>,
     /// Until when last states are held at most, because the node doubts its own probes.
     pub held_until: Option<Duration>,
 }

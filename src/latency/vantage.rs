@@ -27,6 +27,8 @@ pub struct Vantages {
     v6: Runs<u128>,
     /// The number of each vantage's location.
     locations: Box<[u32]>,
+    /// The vantage of those of whom neither a location nor a row tells anything, if it was met.
+    nowhere: Option<u32>,
     /// For each vantage a round trip time to each datacenter, by id.
     rtts: Box<[Rtt]>,
     sites: Box<[Coordinates]>,
@@ -52,8 +54,9 @@ impl Vantages {
         let v6_width = width(std::net::Ipv6Addr::UNSPECIFIED.into());
         let v4 = sweep.over(&locations.v4, table.rows_v4(), |key| key, v4_width);
         let v6 = sweep.over(&locations.v6, table.rows_v6(), |key| u128::from(key) << 64, v6_width);
+        let nowhere = locations.nowhere().and_then(|number| sweep.by_location[number as usize]);
         let Sweep { locations, rtts, .. } = sweep;
-        Self { v4, v6, locations: locations.into(), rtts: rtts.into(), sites, table }
+        Self { v4, v6, locations: locations.into(), nowhere, rtts: rtts.into(), sites, table }
     }
 
     /// Number of a vantage for every IPv4 address.
@@ -70,6 +73,11 @@ impl Vantages {
     #[allow(clippy::len_without_is_empty, reason = "the whole space is always covered")]
     pub fn len(&self) -> usize {
         self.locations.len()
+    }
+
+    /// The number of the vantage of those of whom nothing is known, if anybody has it.
+    pub fn nowhere(&self) -> Option<u32> {
+        self.nowhere
     }
 
     /// The vantage with this number.

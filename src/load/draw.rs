@@ -3,7 +3,8 @@
 //! Endpoints are drawn in proportion to their room. What an endpoint uses follows from how often it is drawn, so weights move
 //! towards that proportion and not to it: with a gain that is the smaller the fuller the pool is, for the less room is left,
 //! the more a part of the clients changes the proportion. With `room / capacity` of the pool as the factor all pools come
-//! equally fast to where all endpoints are equally full.
+//! equally fast to where all endpoints are equally full, and one whose reports do not follow comes there all the more slowly.
+//! Weights that have begun to move go on until they are there.
 //!
 //! Where no endpoint reports, their response times to probes are taken in inverse proportion.
 
@@ -13,8 +14,14 @@ pub const FULL_WEIGHT: u16 = 1000;
 /// How much of what they are off by weights move in a round.
 const GAIN: f64 = 0.5;
 
-/// What a weight is off by at least for weights to move, as a part of the largest.
+/// What a weight is off by at least for weights to begin to move, as a part of the largest.
 const BAND: f64 = 0.05;
+
+/// What all are off by at most for weights to stop, in the same way.
+const NEAR: f64 = 0.005;
+
+/// What a weight changes by at least to be published while weights move, out of [`FULL_WEIGHT`]; to nothing it always may.
+const NOTICED: u16 = 5;
 
 /// Below this, in seconds, response times say more of the prober than of the endpoint.
 const NOTICEABLE: f64 = 0.001;
@@ -33,9 +40,10 @@ pub struct Seat {
 /// How often each endpoint of a pool is drawn.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Draw {
-    /// Of open endpoints, together 1. They stay as they are while what they are off by lies within the band: parts that crept
-    /// on unseen would leave it again and again.
+    /// Of open endpoints, together 1. They stay as they are until what one is off by leaves the band.
     parts: Vec<Option<f64>>,
+    /// They have left the band, and are not there yet.
+    moves: bool,
     weights: Vec<u16>,
 }
 
@@ -60,9 +68,11 @@ impl Draw {
         let open: Vec<usize> = (0..seats.len()).filter(|&place| seats[place].is_open).collect();
         let aim = Aim::by_load(seats, &open).or_else(|| Aim::by_response(seats, &open));
         let mut parts = vec![None; seats.len()];
+        self.moves &= aim.is_some();
         if let Some(aim) = aim {
             let before = |&place: &usize| self.parts.get(place).copied().flatten();
-            let moved = aim.approach(&open.iter().map(before).collect::<Vec<_>>());
+            let (moved, moves) = aim.approach(&open.iter().map(before).collect::<Vec<_>>(), self.moves);
+            self.moves = moves;
             open.iter().zip(moved).for_each(|(&place, part)| parts[place] = Some(part));
         }
         self.parts = parts;
@@ -72,8 +82,15 @@ impl Draw {
             _ => FULL_WEIGHT,
         };
         let weights: Vec<u16> = self.parts.iter().map(weight).collect();
-        let changed = (0..seats.len()).any(|place| weights[place] != self.weight(place));
-        self.weights = weights;
+        let is_noticed = |place: usize| {
+            let (now, before) = (weights[place], self.weight(place));
+            let is_all_or_nothing = (now == 0) != (before == 0);
+            now != before && (!self.moves || is_all_or_nothing || now.abs_diff(before) >= NOTICED)
+        };
+        let changed = (0..seats.len()).any(is_noticed);
+        if changed {
+            self.weights = weights;
+        }
         changed
     }
 }
@@ -97,21 +114,29 @@ impl Aim {
         stakes.iter().any(Option::is_some).then(|| Self { first: vec![None; stakes.len()], stakes, slope: 1.0 })
     }
 
-    /// The parts after a round that began with these.
-    fn approach(&self, before: &[Option<f64>]) -> Vec<f64> {
+    /// The parts after a round that began with these, and whether they go on to move; `moves` is whether they did.
+    fn approach(&self, before: &[Option<f64>], moves: bool) -> (Vec<f64>, bool) {
         let begun = before.iter().zip(in_proportion(&self.first)).map(|(part, first)| Some(part.unwrap_or(first)));
         let before = in_proportion(&begun.collect::<Vec<_>>());
         let aims = in_proportion(&self.stakes);
-        let band = BAND * before.iter().copied().fold(0.0, f64::max);
+        let most = before.iter().copied().fold(0.0, f64::max);
         let is_to_vanish = |(&part, &aim): (&f64, &f64)| part > 0.0 && aim == 0.0 && self.slope > 0.0;
-        let is_off = |(part, aim): (&f64, &f64)| self.slope * (aim - part).abs() >= band || is_to_vanish((part, aim));
-        if !before.iter().zip(&aims).any(is_off) {
-            return before;
+        let is_off = |parts: &[f64], by: f64| {
+            parts.iter().zip(&aims).any(|(part, aim)| (aim - part).abs() >= by * most || is_to_vanish((part, aim)))
+        };
+        if self.slope == 0.0 || !is_off(&before, if moves { NEAR } else { BAND }) {
+            return (before, false);
         }
         let moved = before.iter().zip(&aims).map(|(&part, &aim)| {
-            if is_to_vanish((&part, &aim)) && part < band { 0.0 } else { part + GAIN * self.slope * (aim - part) }
+            if is_to_vanish((&part, &aim)) && part < BAND * most {
+                0.0
+            } else {
+                part + GAIN * self.slope * (aim - part)
+            }
         });
-        moved.collect()
+        let moved: Vec<f64> = moved.collect();
+        let goes_on = is_off(&moved, NEAR);
+        (moved, goes_on)
     }
 }
 
@@ -172,6 +197,26 @@ mod tests {
             for (found, expected) in seen[99].iter().zip([500, 1000, 250_u16]) {
                 assert!(found.abs_diff(expected) <= 100, "{demand}: {:?}", seen[99]);
             }
+        }
+    }
+
+    #[test]
+    fn reports_that_do_not_follow_are_reached_however_full_the_pool_is() {
+        for (used, expected) in [
+            (&[90.0, 50.0, 10.0][..], &[0.0667, 0.3333, 0.6][..]),
+            (&[99.0, 93.0], &[0.125, 0.875]),
+            (&[99.9, 99.1], &[0.1, 0.9]),
+            (&[10.0, 10.0, 40.0], &[0.375, 0.375, 0.25]),
+        ] {
+            let seats: Vec<Seat> = used.iter().map(|&used| seat(Some((used, 100.0)))).collect();
+            let mut draw = Draw::default();
+            (0..5000).for_each(|_| _ = draw.round(&seats));
+            let sum: f64 = (0..used.len()).map(|place| f64::from(draw.weight(place))).sum();
+            for (place, expected) in expected.iter().enumerate() {
+                let part = f64::from(draw.weight(place)) / sum;
+                assert!((part - expected).abs() < 0.01, "{used:?}: {part} and not {expected}");
+            }
+            assert!((0..50).all(|_| !draw.round(&seats)), "{used:?}: it is there");
         }
     }
 

@@ -54,6 +54,11 @@ impl Gauge {
         self.heard.filter(|heard| now < heard.until).map(|heard| (heard.used, heard.capacity))
     }
 
+    /// When the report was heard that is believed now.
+    pub fn heard_at(&self, now: Duration) -> Option<Duration> {
+        self.heard.filter(|heard| now < heard.until).map(|heard| heard.at)
+    }
+
     /// Its response time in seconds, if it was ever probed.
     pub fn response(&self) -> Option<f64> {
         self.response

@@ -7,32 +7,37 @@
 
 use std::time::Duration;
 
-use http_body_util::BodyExt;
-use hyper::body::{self, Bytes, Incoming};
+use hyper::body::Bytes;
 use tokio::time::{Instant, timeout_at};
 
-use crate::health::BodyMatch;
+use crate::health::{BodyMatch, Failure};
 
 /// Octets of the body that are looked at, at most.
 const BODY_LIMIT: usize = 64 * 1024;
 /// From one look at an unfinished body to the next.
 const LOOK_INTERVAL: Duration = Duration::from_millis(10);
 
-/// A body, or what else comes in pieces, and what has been read of it.
-pub(super) struct Body<B = Incoming> {
-    incoming: B,
+/// What a body comes from.
+pub(super) trait Source {
+    /// The next piece; `None` once there is none. Whoever drops the future before its end loses nothing.
+    fn next(&mut self) -> impl Future<Output = Result<Option<Bytes>, Failure>> + Send;
+}
+
+/// A body, and what has been read of it.
+pub(super) struct Body<'s, S> {
+    source: &'s mut S,
     beginning: Vec<u8>,
     ended: bool,
 }
 
-impl<B: body::Body<Data = Bytes> + Unpin> Body<B> {
+impl<'s, S: Source> Body<'s, S> {
     /// Nothing of it has been read.
-    pub(super) fn new(incoming: B) -> Self {
-        Self { incoming, beginning: Vec::new(), ended: false }
+    pub(super) fn new(source: &'s mut S) -> Self {
+        Self { source, beginning: Vec::new(), ended: false }
     }
 
     /// Whether the first 64 KiB hold what they should; reads no further than it must.
-    pub(super) async fn holds(&mut self, wanted: &BodyMatch) -> Result<bool, B::Error> {
+    pub(super) async fn holds(&mut self, wanted: &BodyMatch) -> Result<bool, Failure> {
         let mut looked_at = 0;
         // What comes in one piece, as most bodies do, is looked at when it is there.
         let mut next_look = Instant::now();
@@ -56,23 +61,27 @@ impl<B: body::Body<Data = Bytes> + Unpin> Body<B> {
     }
 
     /// The whole body, or its first 64 KiB.
-    pub(super) async fn whole(&mut self) -> Result<&[u8], B::Error> {
+    pub(super) async fn whole(&mut self) -> Result<&[u8], Failure> {
         while self.read().await? {}
         Ok(&self.beginning)
     }
 
+    /// Reads the rest; gives its source back if the body ended within the first 64 KiB.
+    pub(super) async fn drained(mut self) -> Option<&'s mut S> {
+        self.whole().await.ok()?;
+        self.ended.then_some(self.source)
+    }
+
     /// Reads one more piece; `false` once there is nothing left to read.
-    async fn read(&mut self) -> Result<bool, B::Error> {
+    async fn read(&mut self) -> Result<bool, Failure> {
         if self.ended || self.beginning.len() == BODY_LIMIT {
             return Ok(false);
         }
-        match self.incoming.frame().await {
+        match self.source.next().await? {
             None => self.ended = true,
-            Some(frame) => {
-                if let Ok(octets) = frame?.into_data() {
-                    let room = BODY_LIMIT - self.beginning.len();
-                    self.beginning.extend_from_slice(&octets[..octets.len().min(room)]);
-                }
+            Some(octets) => {
+                let room = BODY_LIMIT - self.beginning.len();
+                self.beginning.extend_from_slice(&octets[..octets.len().min(room)]);
             }
         }
         Ok(true)

@@ -1,23 +1,27 @@
 //! A DNS question, and the answer to it.
 //!
 //! ```text
-//!   udp: question ──► answer as expected ──► success
-//!                     cut, and what is expected is not in it ──► the same over tcp
+//!   udp: question ──► cut (TC)? ──► the same over tcp
+//!                       └─ no ──► the right question? ──► code ──► the records that are expected
 //! ```
 //!
 //! The socket is connected, so the kernel drops what comes from elsewhere. What is not a response with the question's ID
-//! is passed over, for it may be a late answer to whoever had the port before; anything else is judged.
+//! is passed over, for it may be a late answer to whoever had the port before; anything else is judged. A message is read no
+//! further than it matters: records of other types and of other sections, broken or not, say nothing about the endpoint.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use domain::base::iana;
-use hickory_proto::op::{Message, MessageType, OpCode, Query};
-use hickory_proto::rr::{Name, RData, RecordType};
-use hickory_proto::serialize::binary::{BinDecodable, BinDecoder, Restrict};
+use domain::base::iana::{Class, Rcode, Rtype};
+use domain::base::rdata::{ComposeRecordData, ParseAnyRecordData};
+use domain::base::{Message, MessageBuilder, Name, ParsedName, Question};
+use domain::dep::octseq::Parser;
+use domain::rdata::AllRecordData;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UdpSocket;
 
-use super::{Budget, connect, failure};
+use super::meter::{Meter, Unit};
+use super::wire::Wire;
+use super::{Budget, failure};
 use crate::health::{DnsCheck, DnsTransport, ExpectedRecord, Failure, Finding, Stage};
 use crate::wire::MAX_UDP_PAYLOAD;
 
@@ -28,67 +32,71 @@ pub(super) async fn probe(address: SocketAddr, check: &DnsCheck, budget: Budget)
 }
 
 async fn ask(address: SocketAddr, check: &DnsCheck, budget: Budget) -> Result<(), Failure> {
-    let question = Question::new(check)?;
+    let query = Query::new(check)?;
     if check.transport == DnsTransport::Udp {
-        let answer = budget.within(Stage::Response, question.ask_over_udp(address)).await??;
-        let verdict = judge(&answer, check);
-        if !(answer.metadata.truncation && matches!(verdict, Err(Failure::Record(_)))) {
-            return verdict;
+        let answer = budget.within(Stage::Response, query.ask_over_udp(address)).await??;
+        // RFC 2181 section 9: "When a DNS client receives a reply with TC set, it should ignore that response, and query
+        // again, using a mechanism, such as a TCP connection, that will permit larger replies."
+        if !answer.header().tc() {
+            return query.judge(&answer, check);
         }
     }
-    let (stream, _) = connect(address, budget).await?;
-    let answer = budget.within(Stage::Response, question.ask_over_tcp(stream)).await??;
-    judge(&answer, check)
+    let (wire, _) = Wire::connect(address, budget).await?;
+    let answer = budget.within(Stage::Response, query.ask_over_tcp(wire)).await??;
+    query.judge(&answer, check)
 }
 
 /// A question with an ID of its own.
-struct Question {
-    query: Query,
+struct Query {
+    question: Question<Name<Vec<u8>>>,
     message: Vec<u8>,
 }
 
-impl Question {
+impl Query {
     fn new(check: &DnsCheck) -> Result<Self, Failure> {
         let unsendable = |error: &dyn std::fmt::Display| Failure::Protocol(format!("cannot be asked: {error}"));
-        let name = Name::from_bytes(&check.query).map_err(|error| unsendable(&error))?;
-        let query = Query::query(name, check.qtype.into());
+        let name = Name::from_octets(check.query.to_vec()).map_err(|error| unsendable(&error))?;
+        let question = Question::new(name, Rtype::from_int(check.qtype), Class::IN);
         // From the system: who could foretell the ID could answer in the endpoint's stead.
         let id = getrandom::u32().map_err(|error| unsendable(&error))? as u16;
-        let mut message = Message::new(id, MessageType::Query, OpCode::Query);
-        message.metadata.recursion_desired = check.recursion;
-        message.add_query(query.clone());
-        let message = message.to_vec().map_err(|error| unsendable(&error))?;
-        Ok(Self { query, message })
+        let mut builder = MessageBuilder::new_vec();
+        builder.header_mut().set_id(id);
+        builder.header_mut().set_rd(check.recursion);
+        let mut builder = builder.question();
+        builder.push(&question).map_err(|error| unsendable(&error))?;
+        Ok(Self { question, message: builder.finish() })
     }
 
-    async fn ask_over_udp(&self, address: SocketAddr) -> Result<Message, Failure> {
+    async fn ask_over_udp(&self, address: SocketAddr) -> Result<Message<Vec<u8>>, Failure> {
         let local: IpAddr = if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
         let failed = |error: std::io::Error| failure::from_io(&error, Stage::Response);
         let socket = UdpSocket::bind((local, 0)).await.map_err(failed)?;
         socket.connect(address).await.map_err(failed)?;
         socket.send(&self.message).await.map_err(failed)?;
+        let meter = Meter::default();
         let mut datagram = [0; MAX_UDP_PAYLOAD as usize];
         loop {
             let length = socket.recv(&mut datagram).await.map_err(failed)?;
+            meter.count(Unit::Piece, 1).map_err(failed)?;
             if self.is_answered_by(&datagram[..length]) {
-                return self.read(&datagram[..length]);
+                return read(&datagram[..length]);
             }
         }
     }
 
     /// RFC 1035, section 4.2.2: "The message is prefixed with a two byte length field".
-    async fn ask_over_tcp(&self, mut stream: tokio::net::TcpStream) -> Result<Message, Failure> {
+    async fn ask_over_tcp(&self, mut wire: Wire) -> Result<Message<Vec<u8>>, Failure> {
         let failed = |error: std::io::Error| failure::from_io(&error, Stage::Response);
         // Length and message in one segment: there are those who read no further than that (RFC 7766, section 8).
         let framed = [&(self.message.len() as u16).to_be_bytes(), &self.message[..]].concat();
-        stream.write_all(&framed).await.map_err(failed)?;
-        let length = stream.read_u16().await.map_err(failed)?;
+        wire.write_all(&framed).await.map_err(failed)?;
+        let length = wire.read_u16().await.map_err(failed)?;
         let mut message = vec![0; length.into()];
-        stream.read_exact(&mut message).await.map_err(failed)?;
+        wire.read_exact(&mut message).await.map_err(failed)?;
         if !self.is_answered_by(&message) {
             return Err(Failure::Protocol("answered another message".to_owned()));
         }
-        self.read(&message)
+        read(&message)
     }
 
     /// Whether this has the question's ID and calls itself a response.
@@ -98,30 +106,61 @@ impl Question {
         message.starts_with(&self.message[..ID_LENGTH]) && message.get(ID_LENGTH).is_some_and(|flags| flags & QR != 0)
     }
 
-    fn read(&self, message: &[u8]) -> Result<Message, Failure> {
-        let message = Message::from_vec(message).map_err(|error| Failure::Protocol(error.to_string()))?;
+    /// Whether the answer is as expected.
+    fn judge(&self, answer: &Message<Vec<u8>>, check: &DnsCheck) -> Result<(), Failure> {
+        let rcode = answer.header().rcode();
+        if !self.is_repeated_in(answer, rcode) {
+            return Err(Failure::Protocol("answered another question".to_owned()));
+        }
+        if !check.expect_rcode.contains(&rcode.to_int()) {
+            return Err(Failure::Rcode(rcode.to_string()));
+        }
+        let found = self.records(answer).ok_or_else(|| Failure::Protocol("the answer section is broken".to_owned()))?;
+        for ExpectedRecord { text, rdata } in &check.expect {
+            let wanted = canonical(self.question.qtype(), rdata);
+            let wanted = wanted.ok_or_else(|| Failure::Protocol(format!("{text} cannot be looked for")))?;
+            if !found.contains(&wanted) {
+                return Err(Failure::Record(text.to_string()));
+            }
+        }
+        Ok(())
+    }
+
+    fn is_repeated_in(&self, answer: &Message<Vec<u8>>, rcode: Rcode) -> bool {
         // Who did not understand the question need not repeat it: the header alone is what some send.
-        let is_repeated = match &message.queries[..] {
-            [] => message.metadata.response_code != hickory_proto::op::ResponseCode::NoError,
-            queries => queries == std::slice::from_ref(&self.query),
-        };
-        if is_repeated { Ok(message) } else { Err(Failure::Protocol("answered another question".to_owned())) }
+        if answer.header_counts().qdcount() == 0 {
+            return rcode != Rcode::NOERROR;
+        }
+        answer.sole_question().is_ok_and(|question| question == self.question)
+    }
+
+    /// The data of the records of the asked type in the answer section; `None` if that section cannot be walked through.
+    fn records(&self, answer: &Message<Vec<u8>>) -> Option<Vec<Vec<u8>>> {
+        let mut found = Vec::new();
+        for record in answer.answer().ok()? {
+            let record = record.ok()?;
+            if record.rtype() == self.question.qtype() && record.class() == Class::IN {
+                let record = record.to_any_record::<AllRecordData<_, _>>().ok();
+                found.extend(record.and_then(|record| octets(record.data())));
+            }
+        }
+        Some(found)
     }
 }
 
-/// Whether the answer is as expected.
-fn judge(answer: &Message, check: &DnsCheck) -> Result<(), Failure> {
-    let rcode = answer.metadata.response_code.low();
-    if !check.expect_rcode.contains(&rcode) {
-        return Err(Failure::Rcode(iana::Rcode::masked_from_int(rcode).to_string()));
-    }
-    let rtype = RecordType::from(check.qtype);
-    for ExpectedRecord { text, rdata } in &check.expect {
-        let wanted = RData::read(&mut BinDecoder::new(rdata), rtype, Restrict::new(rdata.len() as u16));
-        let wanted = wanted.map_err(|error| Failure::Protocol(format!("{text} cannot be looked for: {error}")))?;
-        if !answer.answers.iter().any(|record| record.data == wanted) {
-            return Err(Failure::Record(text.to_string()));
-        }
-    }
-    Ok(())
+fn read(message: &[u8]) -> Result<Message<Vec<u8>>, Failure> {
+    Message::from_octets(message.to_vec()).map_err(|_| Failure::Protocol("the answer is no DNS message".to_owned()))
+}
+
+/// The canonical form of data in wire format; `None` if it is none of this type.
+fn canonical(rtype: Rtype, rdata: &[u8]) -> Option<Vec<u8>> {
+    let mut parser = Parser::from_ref(rdata);
+    octets(&AllRecordData::<&[u8], ParsedName<&[u8]>>::parse_any_rdata(rtype, &mut parser).ok()?)
+}
+
+/// Data in canonical form: names in it uncompressed and in lower case (RFC 4034 section 6.2).
+fn octets(data: &impl ComposeRecordData) -> Option<Vec<u8>> {
+    let mut octets = Vec::new();
+    data.compose_canonical_rdata(&mut octets).ok()?;
+    Some(octets)
 }

@@ -48,8 +48,10 @@ impl Programs {
             program.kill().await;
             return Err(Failure::TimedOut(Stage::Exit));
         };
-        let status = ended.map_err(|error| Failure::Io(error.to_string()))?;
-        let share = judge(status, program.said())?;
+        if ended.is_err() {
+            program.kill().await;
+        }
+        let share = judge(ended?, program.said())?;
         Ok(Finding { share, ..Finding::full(budget.started.elapsed()) })
     }
 

@@ -1,107 +1,84 @@
-//! Errors of the operating system, of hyper and of rustls, in the words of `Failure`.
+//! Errors of the operating system, of hyper and of h2, in the words of `Failure`.
 
 use std::error::Error;
 use std::io;
 
-use rustls::{AlertDescription, CertificateError};
-
+use super::tls;
 use crate::health::{Failure, Stage};
 
 /// What an error on a stream, plain or TLS, says of the endpoint or of this node.
 pub(super) fn from_io(error: &io::Error, stage: Stage) -> Failure {
     if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref()) {
-        return Failure::Tls(explain_tls(tls));
+        return Failure::Tls(tls::explain(tls));
     }
-    match error.raw_os_error() {
-        Some(libc::EMFILE | libc::ENFILE) => return Failure::NoDescriptors,
-        // A node without IPv6 has no sockets of that family at all.
-        Some(libc::EAFNOSUPPORT) => return Failure::Unreachable,
-        _ => {}
+    if let Some(errno) = error.raw_os_error() {
+        return from_system(errno, error, stage);
     }
     match error.kind() {
-        io::ErrorKind::ConnectionRefused => Failure::Refused,
-        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable | io::ErrorKind::NetworkDown => {
-            Failure::Unreachable
-        }
-        // connect(2): "all port numbers in the ephemeral port range are currently in use".
-        io::ErrorKind::AddrNotAvailable => Failure::NoDescriptors,
-        io::ErrorKind::ConnectionReset
-        | io::ErrorKind::ConnectionAborted
-        | io::ErrorKind::BrokenPipe
-        | io::ErrorKind::NotConnected
-        | io::ErrorKind::UnexpectedEof => Failure::Reset,
-        // The kernel's own patience, when the monitor's is longer.
+        io::ErrorKind::QuotaExceeded => Failure::TooMuch(error.to_string()),
+        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => Failure::Reset,
+        // What libraries say when the peer's part of the connection has ended. No write says so: see `Wire`.
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe | io::ErrorKind::NotConnected => Failure::Closed,
+        // The kernel's own patience, where a library has lost its number.
         io::ErrorKind::TimedOut => Failure::TimedOut(stage),
-        // No system call says so: hyper found faults in the framing of the body.
-        io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput if error.raw_os_error().is_none() => {
-            Failure::Protocol(error.to_string())
-        }
-        _ => Failure::Io(error.to_string()),
+        _ => Failure::Protocol(error.to_string()),
     }
 }
 
-/// What an error of an HTTP exchange says of the endpoint.
+/// What the kernel says. Whatever cannot have come from the endpoint, or from a router on the way, is this node's own.
+fn from_system(errno: i32, error: &io::Error, stage: Stage) -> Failure {
+    match errno {
+        // The last two say of ports what the others say of descriptors. connect(2): "all port numbers in the ephemeral port
+        // range are currently in use".
+        libc::EMFILE | libc::ENFILE | libc::EADDRNOTAVAIL | libc::EAGAIN => Failure::NoDescriptors,
+        // The last two are what Linux makes of ICMP's "protocol unreachable" and ICMPv6's "unrecognized next header" (RFC
+        // 1122 section 3.2.2.1, RFC 4443 section 3.4): the host is there, and does not speak it.
+        libc::ECONNREFUSED | libc::ENOPROTOOPT | libc::EPROTO => Failure::Refused,
+        // No route of this node leads there, or a router says so. A node without IPv6 has no sockets of that family at all.
+        libc::EHOSTUNREACH
+        | libc::ENETUNREACH
+        | libc::ENETDOWN
+        | libc::EHOSTDOWN
+        | libc::ENETRESET
+        | libc::EAFNOSUPPORT => Failure::Unreachable,
+        libc::ECONNRESET | libc::ECONNABORTED => Failure::Reset,
+        libc::EPIPE | libc::ENOTCONN => Failure::Closed,
+        libc::ETIMEDOUT => Failure::TimedOut(stage),
+        // EINVAL is what a blackhole route says and EACCES what a prohibit route does; EPERM is a filter's word.
+        _ => Failure::Local(error.to_string()),
+    }
+}
+
+/// What an error of hyper says of the endpoint.
 pub(super) fn from_http(error: &hyper::Error, stage: Stage) -> Failure {
-    if let Some(cause) = io_cause(error) {
-        return from_io(cause, stage);
-    }
-    if error.is_incomplete_message() || error.is_canceled() || error.is_closed() {
-        return Failure::Reset;
-    }
-    // "http2 error" alone says nothing; its cause does.
-    match error.source() {
-        Some(cause) => Failure::Protocol(format!("{error}: {cause}")),
-        None => Failure::Protocol(error.to_string()),
-    }
-}
-
-fn io_cause(error: &hyper::Error) -> Option<&io::Error> {
     let mut cause = error.source();
     while let Some(error) = cause {
+        if let Some(h2) = error.downcast_ref() {
+            return from_h2(h2, stage);
+        }
         if let Some(io) = error.downcast_ref() {
-            return Some(io);
+            return from_io(io, stage);
         }
         cause = error.source();
     }
-    None
+    if error.is_incomplete_message() || error.is_canceled() || error.is_closed() {
+        return Failure::Closed;
+    }
+    Failure::Protocol(error.to_string())
 }
 
-/// One line for the operator, who reads it in a table: what to mend, without times in seconds of the epoch.
-fn explain_tls(error: &rustls::Error) -> String {
-    match error {
-        rustls::Error::InvalidCertificate(error) => explain_certificate(error),
-        rustls::Error::AlertReceived(alert) => format!("alert: {}", rfc_spelling(*alert)),
-        rustls::Error::InvalidMessage(_) => "the answer is not TLS".to_owned(),
-        other => other.to_string(),
+/// What an error of HTTP/2 says of the endpoint. What the endpoint says beside its code is left out: it is in no language.
+pub(super) fn from_h2(error: &h2::Error, stage: Stage) -> Failure {
+    if let Some(io) = error.get_io() {
+        return from_io(io, stage);
     }
-}
-
-fn explain_certificate(error: &CertificateError) -> String {
-    use CertificateError as E;
-    match error {
-        E::Expired | E::ExpiredContext { .. } => "certificate expired".to_owned(),
-        E::NotValidYet | E::NotValidYetContext { .. } => "certificate is not valid yet".to_owned(),
-        E::NotValidForName => "certificate is not valid for this name".to_owned(),
-        E::NotValidForNameContext { expected, .. } => {
-            format!("certificate is not valid for name {}", expected.to_str())
-        }
-        E::UnknownIssuer => "unknown issuer".to_owned(),
-        E::BadEncoding => "certificate cannot be read".to_owned(),
-        E::BadSignature => "certificate has a bad signature".to_owned(),
-        other => format!("certificate: {other}"),
-    }
-}
-
-/// `HandshakeFailure` as RFC 8446 section 6 spells it: `handshake_failure`.
-fn rfc_spelling(alert: AlertDescription) -> String {
-    let mut spelled = String::new();
-    for letter in format!("{alert:?}").chars() {
-        if letter.is_ascii_uppercase() && !spelled.is_empty() {
-            spelled.push('_');
-        }
-        spelled.push(letter.to_ascii_lowercase());
-    }
-    spelled
+    let Some(reason) = error.reason() else { return Failure::Protocol(error.to_string()) };
+    let code = reason.description();
+    Failure::Protocol(match (error.is_remote(), error.is_go_away()) {
+        (true, true) => format!("the endpoint ended the HTTP/2 connection: {code}"),
+        (true, false) => format!("the endpoint ended the HTTP/2 stream: {code}"),
+        (false, _) => format!("the answer breaks the rules of HTTP/2: {code}"),
+    })
 }
 
 #[cfg(test)]
@@ -112,27 +89,62 @@ mod tests {
     fn errors_of_the_system_say_whose_fault_they_are() {
         for (errno, failure) in [
             (libc::ECONNREFUSED, Failure::Refused),
+            (libc::ENOPROTOOPT, Failure::Refused),
+            (libc::EPROTO, Failure::Refused),
             (libc::EHOSTUNREACH, Failure::Unreachable),
             (libc::ENETUNREACH, Failure::Unreachable),
             (libc::ENETDOWN, Failure::Unreachable),
+            (libc::EHOSTDOWN, Failure::Unreachable),
             (libc::EAFNOSUPPORT, Failure::Unreachable),
             (libc::EADDRNOTAVAIL, Failure::NoDescriptors),
+            (libc::EAGAIN, Failure::NoDescriptors),
             (libc::EMFILE, Failure::NoDescriptors),
             (libc::ENFILE, Failure::NoDescriptors),
             (libc::ECONNRESET, Failure::Reset),
             (libc::ECONNABORTED, Failure::Reset),
-            (libc::EPIPE, Failure::Reset),
+            (libc::EPIPE, Failure::Closed),
             (libc::ETIMEDOUT, Failure::TimedOut(Stage::Connect)),
         ] {
             assert_eq!(from_io(&io::Error::from_raw_os_error(errno), Stage::Connect), failure, "errno {errno}");
         }
-        let not_permitted = from_io(&io::Error::from_raw_os_error(libc::EPERM), Stage::Connect);
-        assert!(matches!(not_permitted, Failure::Io(why) if why.contains("not permitted")));
     }
 
     #[test]
-    fn alerts_are_spelled_as_in_the_rfc() {
-        assert_eq!(rfc_spelling(AlertDescription::UnrecognisedName), "unrecognised_name");
-        assert_eq!(rfc_spelling(AlertDescription::HandshakeFailure), "handshake_failure");
+    fn what_only_this_node_can_say_may_be_its_own_fault() {
+        for errno in [
+            libc::EINVAL,
+            libc::EACCES,
+            libc::EPERM,
+            libc::ENOBUFS,
+            libc::ENOMEM,
+            libc::ENODEV,
+            libc::ENXIO,
+            libc::EMSGSIZE,
+            libc::EPROTONOSUPPORT,
+            libc::ESOCKTNOSUPPORT,
+            libc::EOPNOTSUPP,
+            libc::EIO,
+            libc::ENOSPC,
+            libc::ENONET,
+            libc::ENOKEY,
+        ] {
+            let failure = from_io(&io::Error::from_raw_os_error(errno), Stage::Connect);
+            assert!(matches!(failure, Failure::Local(_)) && failure.may_be_ours(), "errno {errno}: {failure}");
+        }
+        let not_permitted = from_io(&io::Error::from_raw_os_error(libc::EPERM), Stage::Response);
+        assert_eq!(not_permitted.to_string(), "this node cannot send there: Operation not permitted (os error 1)");
+    }
+
+    #[test]
+    fn errors_without_a_number_are_those_of_libraries() {
+        for (kind, failure) in [
+            (io::ErrorKind::UnexpectedEof, Failure::Closed),
+            (io::ErrorKind::BrokenPipe, Failure::Closed),
+            (io::ErrorKind::ConnectionReset, Failure::Reset),
+            (io::ErrorKind::QuotaExceeded, Failure::TooMuch("more".to_owned())),
+            (io::ErrorKind::InvalidData, Failure::Protocol("more".to_owned())),
+        ] {
+            assert_eq!(from_io(&io::Error::new(kind, "more"), Stage::Response), failure);
+        }
     }
 }

@@ -7,6 +7,7 @@ mod message;
 
 use std::fmt::Display;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use h2::RecvStream;
@@ -17,6 +18,7 @@ use hyper::http::uri::Scheme;
 use hyper::{Method, Request, StatusCode, Uri};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::meter::{Meter, Metered, Unit};
 use super::{Budget, failure, http, said};
 use crate::health::{Failure, GrpcCheck, Stage};
 use message::Status;
@@ -73,6 +75,7 @@ pub(super) fn request(check: &GrpcCheck, host: &str, port: u16) -> Result<Reques
 /// Calls the health service and judges what it says. Tells how long the response's head took.
 pub(super) async fn exchange<S>(
     stream: S,
+    meter: Arc<Meter>,
     request: Request<()>,
     check: &GrpcCheck,
     budget: Budget,
@@ -82,8 +85,9 @@ where
 {
     let mut builder = Builder::new();
     builder.enable_push(false).max_header_list_size(HEADER_LIMIT);
+    let stream = Metered::new(stream, meter, Unit::Frame);
     let opened = budget.within(Stage::Response, builder.handshake(stream)).await?;
-    let (sender, connection) = opened.map_err(|error| from_h2(&error))?;
+    let (sender, connection) = opened.map_err(|error| failure::from_h2(&error, Stage::Response))?;
     let verdict = budget.within(Stage::Response, call(sender, request, message::request(&check.service)));
     let mut verdict = pin!(verdict);
     tokio::select! {
@@ -95,7 +99,7 @@ where
 }
 
 async fn call(sender: SendRequest<Bytes>, request: Request<()>, message: Vec<u8>) -> Result<Duration, Failure> {
-    let failed = |error: h2::Error| from_h2(&error);
+    let failed = |error: h2::Error| failure::from_h2(&error, Stage::Response);
     let mut sender = sender.ready().await.map_err(failed)?;
     let (response, mut body) = sender.send_request(request, false).map_err(failed)?;
     body.send_data(message.into(), true).map_err(failed)?;
@@ -109,7 +113,7 @@ async fn call(sender: SendRequest<Bytes>, request: Request<()>, message: Vec<u8>
     if head.headers.contains_key(STATUS) {
         judge_status(&head.headers)?;
     }
-    if !head.headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(GRPC.as_bytes())) {
+    if !head.headers.get(CONTENT_TYPE).is_some_and(|kind| is_grpc(kind.as_bytes())) {
         return Err(protocol(format!("the content type is not {GRPC}")));
     }
     let message = read(&mut body).await?;
@@ -121,12 +125,19 @@ async fn call(sender: SendRequest<Bytes>, request: Request<()>, message: Vec<u8>
     }
 }
 
+/// Whether a media type is gRPC's, whose parts may be written in any case (RFC 9110 section 8.3.1). What follows is the form of
+/// its messages (`+proto`), or a parameter.
+fn is_grpc(media_type: &[u8]) -> bool {
+    let Some((name, rest)) = media_type.split_at_checked(GRPC.len()) else { return false };
+    name.eq_ignore_ascii_case(GRPC.as_bytes()) && matches!(rest.trim_ascii_start(), [] | [b'+' | b';', ..])
+}
+
 async fn read(body: &mut RecvStream) -> Result<Vec<u8>, Failure> {
     let mut message = Vec::new();
     while let Some(piece) = body.data().await {
-        message.extend_from_slice(&piece.map_err(|error| from_h2(&error))?);
+        message.extend_from_slice(&piece.map_err(|error| failure::from_h2(&error, Stage::Response))?);
         if message.len() > RESPONSE_LIMIT {
-            return Err(protocol(format!("the response is longer than {RESPONSE_LIMIT} octets")));
+            return Err(Failure::TooMuch(format!("a health message of more than {RESPONSE_LIMIT} octets")));
         }
     }
     Ok(message)
@@ -159,13 +170,6 @@ fn percent_decoded(text: &[u8]) -> Vec<u8> {
     octets
 }
 
-fn from_h2(error: &h2::Error) -> Failure {
-    match error.get_io() {
-        Some(error) => failure::from_io(error, Stage::Response),
-        None => protocol(error),
-    }
-}
-
 fn protocol(why: impl Display) -> Failure {
     Failure::Protocol(why.to_string())
 }
@@ -173,6 +177,16 @@ fn protocol(why: impl Display) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn media_types_are_told_apart_whatever_their_case() {
+        for kind in ["application/grpc", "Application/GRPC", "APPLICATION/GRPC+PROTO", "application/grpc ; v=1"] {
+            assert!(is_grpc(kind.as_bytes()), "{kind}");
+        }
+        for kind in ["application/grpc-web", "application/grp", "text/html", ""] {
+            assert!(!is_grpc(kind.as_bytes()), "{kind}");
+        }
+    }
 
     #[test]
     fn messages_are_decoded_whatever_they_are() {

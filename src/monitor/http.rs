@@ -1,28 +1,35 @@
 //! One request and one response of HTTP, over a connection of its own or one that was kept.
 //!
 //! ```text
-//!   kept? ──► request ──► dead: once more, on a new one
+//!   kept? ──► request ──► verdict
+//!     │          ├─ dead, or 408: once more, on a new one
+//!     │          └─ silent for a quarter of the time: on a new one too, and whichever answers first counts
 //!     └─ no ─► connect ─► handshake ─► request ──► verdict ──► keep, if the monitor says so
 //! ```
+//!
+//! A connection that idles dies, by its peer's time-out or restart, or because a device on the way has forgotten it without a
+//! word. None of that tells of what is there now. So whatever happens to a kept connection before a verdict is none.
 
 mod connection;
 mod driver;
+mod http1;
+mod http2;
 mod kept;
 mod request;
 mod verdict;
 
+use std::pin::pin;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::Empty;
-use hyper::Request;
 use hyper::http::uri::Scheme;
 
 use super::body::Body;
 use super::tls::{self, Secured};
-use super::{Budget, Prober, connect};
+use super::wire::Wire;
+use super::{Budget, Prober};
 use crate::health::{Failure, Finding, HttpCheck, HttpVersion, Target, Times, TlsCheck};
-use connection::{Answer, Connection};
+use connection::Connection;
+use request::Request;
 use verdict::Verdict;
 
 pub(super) use kept::Kept;
@@ -31,50 +38,98 @@ pub(super) use request::{HTTP_PORT, HTTPS_PORT, PRODUCT, host_field};
 /// What the rest of a response may take until a connection is given up that was to be kept.
 const DRAIN: Duration = Duration::from_millis(100);
 
+/// A kept connection that says nothing for such a part of the time is asked on a new one too: the new one has most of it left.
+const SILENCE: u32 = 4;
+
+/// RFC 9110 section 15.5.9: the endpoint "is terminating the connection because no request was received", and "the client MAY
+/// repeat that request on a new connection".
+const REQUEST_TIMEOUT: u16 = 408;
+
 /// A target, and what is asked of it.
 pub(super) struct Inquiry<'a> {
-    pub(super) prober: &'a Prober,
-    pub(super) target: &'a Target,
-    pub(super) check: &'a HttpCheck,
+    prober: &'a Prober,
+    target: &'a Target,
+    check: &'a HttpCheck,
     /// How TLS is spoken, if it is.
-    pub(super) tls: Option<&'a TlsCheck>,
-    pub(super) budget: Budget,
+    tls: Option<&'a TlsCheck>,
+    budget: Budget,
+    request: Request<'a>,
 }
 
-impl Inquiry<'_> {
-    /// Asks, and judges the response.
-    pub(super) async fn probe(&self) -> Result<Finding, Failure> {
-        let scheme = if self.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
-        let port = self.target.address.port();
-        let request = request::for_http1(self.check, &self.target.host, port, &scheme)?;
-        let (mut connection, answer) = self.ask(&request, &scheme).await?;
-        let judging = verdict::judge(answer, self.check, self.budget);
-        let Verdict { share, load, first_byte, body } = connection.wait(judging).await?;
-        let finding = Finding {
-            took: self.budget.started.elapsed(),
-            times: Times { first_byte: Some(first_byte), ..connection.times },
-            share,
-            load,
-            certificate_expires: connection.certificate_expires,
-        };
-        if self.check.reuse {
-            self.keep(connection, body).await;
-        }
-        Ok(finding)
+impl<'a> Inquiry<'a> {
+    /// What the check asks of the target; a failure if it cannot be sent.
+    pub(super) fn new(
+        prober: &'a Prober,
+        target: &'a Target,
+        check: &'a HttpCheck,
+        tls: Option<&'a TlsCheck>,
+        budget: Budget,
+    ) -> Result<Self, Failure> {
+        let request = Request::new(check, &target.host, target.address.port(), scheme(tls))?;
+        Ok(Self { prober, target, check, tls, budget, request })
     }
 
-    async fn ask(&self, request: &Request<Empty<Bytes>>, scheme: &Scheme) -> Result<(Connection, Answer), Failure> {
-        if let Some(mut connection) = self.kept() {
-            match connection.ask(request, scheme, self.budget).await {
-                Ok(answer) => return Ok((connection, answer)),
-                Err(over @ Failure::TimedOut(_)) => return Err(over),
-                // Connections that idle die, by a peer's time-out or its restart; that says nothing of what is there now.
-                Err(_) => {}
+    /// Asks, and judges the response.
+    pub(super) async fn probe(&self) -> Result<Finding, Failure> {
+        let Some(kept) = self.kept() else { return self.ask_anew().await };
+        let mut by_kept = pin!(self.ask_kept(kept));
+        let patience = self.budget.timeout / SILENCE;
+        let found = if let Ok(found) = tokio::time::timeout(patience, &mut by_kept).await {
+            found
+        } else {
+            let mut anew = pin!(self.ask_anew());
+            tokio::select! {
+                found = &mut by_kept => if found.is_some() { found } else { Some(anew.await) },
+                found = &mut anew => Some(found),
             }
+        };
+        match found {
+            Some(found) => found,
+            None => self.ask_anew().await,
         }
-        let mut connection = self.open().await?;
-        let answer = connection.ask(request, scheme, self.budget).await?;
-        Ok((connection, answer))
+    }
+
+    /// Asks on a new connection.
+    async fn ask_anew(&self) -> Result<Finding, Failure> {
+        // On the heap: what handshakes hold of all protocols would make every probe as large.
+        let connection = Box::pin(self.open()).await?;
+        self.ask_on(connection).await
+    }
+
+    /// Asks on a connection that was kept; nothing if that does not come to a verdict.
+    async fn ask_kept(&self, kept: Connection) -> Option<Result<Finding, Failure>> {
+        match self.ask_on(kept).await {
+            Err(Failure::Status(REQUEST_TIMEOUT)) => None,
+            verdict @ (Ok(_) | Err(Failure::Status(_) | Failure::Body)) => Some(verdict),
+            Err(_) => None,
+        }
+    }
+
+    /// Asks on this connection and judges the response; keeps the connection if the monitor says so and it can be.
+    async fn ask_on(&self, mut connection: Connection) -> Result<Finding, Failure> {
+        let answer = connection.ask(&self.request, scheme(self.tls), self.budget).await?;
+        if answer.status == REQUEST_TIMEOUT && connection.times == Times::UNKNOWN {
+            return Err(Failure::Status(REQUEST_TIMEOUT));
+        }
+        let mut body = Body::new(&mut connection);
+        let Verdict { share, load, first_byte } = verdict::judge(answer, &mut body, self.check, self.budget).await?;
+        let took = self.budget.started.elapsed();
+        let is_ready = self.check.reuse && {
+            let rest = async {
+                match body.drained().await {
+                    Some(connection) => connection.is_ready().await,
+                    None => false,
+                }
+            };
+            tokio::time::timeout(self.budget.left().min(DRAIN), rest).await == Ok(true)
+        };
+        let times = Times { first_byte: Some(first_byte), ..connection.times };
+        let certificate_expires = connection.certificate_expires;
+        if is_ready {
+            connection.times = Times::UNKNOWN;
+            self.prober.kept.keep(self.target, connection);
+        }
+        Ok(Finding { took, times, share, load, certificate_expires })
     }
 
     /// The connection that was kept, unless its certificate has expired since.
@@ -86,10 +141,11 @@ impl Inquiry<'_> {
     }
 
     async fn open(&self) -> Result<Connection, Failure> {
-        let (stream, connect) = connect(self.target.address, self.budget).await?;
+        let (wire, connect) = Wire::connect(self.target.address, self.budget).await?;
+        let meter = wire.meter();
         let Some(tls) = self.tls else {
             let version = self.check.version.unwrap_or(HttpVersion::Http1);
-            let mut connection = Connection::speak(stream, version, self.budget).await?;
+            let mut connection = Connection::speak(Box::new(wire), meter, version, self.budget).await?;
             connection.times.connect = Some(connect);
             return Ok(connection);
         };
@@ -98,28 +154,18 @@ impl Inquiry<'_> {
             Some(HttpVersion::Http1) => &[tls::HTTP_1_1],
             Some(HttpVersion::Http2) => &[tls::H2],
         };
-        let secured = self.prober.tls.handshake(stream, tls, offered, &self.target.host, self.budget).await?;
+        let secured = self.prober.tls.handshake(wire, tls, offered, &self.target.host, self.budget).await?;
         let version = agreed(&secured, self.check.version)?;
         let Secured { stream, took, certificate_expires } = secured;
-        let mut connection = Connection::speak(stream, version, self.budget).await?;
+        let mut connection = Connection::speak(Box::new(stream), meter, version, self.budget).await?;
         connection.times = Times { connect: Some(connect), handshake: Some(took), first_byte: None };
         connection.certificate_expires = certificate_expires;
         Ok(connection)
     }
+}
 
-    /// Keeps a connection for the next probe, if what is left of the response ends soon.
-    async fn keep(&self, mut connection: Connection, mut body: Body) {
-        let rest = async {
-            let read = connection.wait(body.whole()).await.is_ok();
-            drop(body);
-            read && connection.is_ready().await
-        };
-        let left = self.budget.left().min(DRAIN);
-        if tokio::time::timeout(left, rest).await == Ok(true) {
-            connection.times = Times::UNKNOWN;
-            self.prober.kept.keep(self.target, connection);
-        }
-    }
+fn scheme(tls: Option<&TlsCheck>) -> &'static Scheme {
+    if tls.is_some() { &Scheme::HTTPS } else { &Scheme::HTTP }
 }
 
 /// The version that a handshake came to. An endpoint that knows nothing of ALPN speaks HTTP/1.1.

@@ -15,6 +15,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 
+use super::meter::{Meter, Unit};
 use super::{Budget, failure};
 use crate::health::{Failure, Finding, Stage};
 
@@ -88,9 +89,12 @@ struct Echo {
 impl Echo {
     async fn exchange(&self, socket: &UdpSocket, kind: Kind) -> io::Result<()> {
         socket.send(&self.request()).await?;
+        let meter = Meter::default();
         let mut packet = [0; REPLY];
         loop {
             let (length, source) = socket.recv_from(&mut packet).await?;
+            // A raw socket is given every reply that its endpoint sends, those to other probes too.
+            meter.count(Unit::Piece, 1)?;
             let packet = &packet[..length];
             // A raw socket of IPv4 is given the packet with its header, all others the message alone.
             let message = if kind == Kind::Raw && self.address.is_ipv4() { without_header(packet) } else { packet };

@@ -21,20 +21,20 @@ mod grpc;
 mod http;
 mod icmp;
 mod load;
+mod meter;
 mod said;
 mod tcp;
 mod tls;
+mod wire;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-use tokio::net::TcpStream;
 
 use crate::health::{Check, Failure, Finding, GrpcCheck, HttpCheck, Outcome, Stage, Target, Times, TlsCheck};
 use exec::Programs;
 use http::{Inquiry, Kept};
 use tls::Connectors;
+use wire::Wire;
 
 pub use icmp::is_allowed as icmp_is_allowed;
 
@@ -89,7 +89,7 @@ impl Prober {
         tls: Option<&TlsCheck>,
         budget: Budget,
     ) -> Result<Finding, Failure> {
-        Inquiry { prober: self, target, check, tls, budget }.probe().await
+        Inquiry::new(self, target, check, tls, budget)?.probe().await
     }
 
     async fn probe_tls(
@@ -99,8 +99,8 @@ impl Prober {
         alpn: &[Box<str>],
         budget: Budget,
     ) -> Result<Finding, Failure> {
-        let (stream, connect) = connect(target.address, budget).await?;
-        let secured = self.tls.handshake(stream, check, alpn, &target.host, budget).await?;
+        let (wire, connect) = Wire::connect(target.address, budget).await?;
+        let secured = self.tls.handshake(wire, check, alpn, &target.host, budget).await?;
         if !alpn.is_empty() && secured.protocol().is_none() {
             return Err(tls::no_agreement(alpn));
         }
@@ -113,14 +113,15 @@ impl Prober {
 
     async fn probe_grpc(&self, target: &Target, check: &GrpcCheck, budget: Budget) -> Result<Finding, Failure> {
         let request = grpc::request(check, &target.host, target.address.port())?;
-        let (stream, connect) = connect(target.address, budget).await?;
+        let (wire, connect) = Wire::connect(target.address, budget).await?;
+        let meter = wire.meter();
         let Some(tls) = &check.tls else {
-            let first_byte = grpc::exchange(stream, request, check, budget).await?;
+            let first_byte = grpc::exchange(wire, meter, request, check, budget).await?;
             let times = Times { connect: Some(connect), handshake: None, first_byte: Some(first_byte) };
             return Ok(Finding { times, ..Finding::full(budget.started.elapsed()) });
         };
-        let secured = self.tls.handshake(stream, tls, &[tls::H2], &target.host, budget).await?;
-        let first_byte = grpc::exchange(secured.stream, request, check, budget).await?;
+        let secured = self.tls.handshake(wire, tls, &[tls::H2], &target.host, budget).await?;
+        let first_byte = grpc::exchange(secured.stream, meter, request, check, budget).await?;
         let times = Times { connect: Some(connect), handshake: Some(secured.took), first_byte: Some(first_byte) };
         let certificate_expires = secured.certificate_expires;
         Ok(Finding { times, certificate_expires, ..Finding::full(budget.started.elapsed()) })
@@ -150,20 +151,4 @@ impl Budget {
     fn left(self) -> Duration {
         self.timeout.saturating_sub(self.started.elapsed())
     }
-}
-
-/// A connection, and how long it took until it stood.
-async fn connect(address: SocketAddr, budget: Budget) -> Result<(TcpStream, Duration), Failure> {
-    let connecting = async {
-        let started = Instant::now();
-        TcpStream::connect(address).await.map(|stream| (stream, started.elapsed()))
-    };
-    let connected = budget.within(Stage::Connect, connecting).await?;
-    let (stream, took) = connected.map_err(|error| failure::from_io(&error, Stage::Connect))?;
-    // On loopback the kernel may draw the very port that is probed as the local one. Then both SYNs are ours, and what
-    // answers is this socket (RFC 9293 section 3.5, simultaneous open), not an endpoint.
-    if stream.local_addr().is_ok_and(|local| local == address) {
-        return Err(Failure::Refused);
-    }
-    Ok((stream, took))
 }

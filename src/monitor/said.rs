@@ -1,14 +1,12 @@
-//! What an endpoint or a program says in its own words, made fit for a line of the log.
+//! What an endpoint or a program says in its own words, cut to a line. Whoever shows it escapes what is not to be seen.
 
-/// Characters that are shown, at most.
+/// Characters that are kept, at most.
 const LIMIT: usize = 120;
 
-/// The first line of it; octets that are no text, and characters that would do something to a terminal, are replaced.
+/// The first line of it; octets that are no text are replaced.
 pub(super) fn first_line(octets: &[u8]) -> String {
     let line = octets.split(|&octet| octet == b'\n').next().unwrap_or_default();
-    let text = String::from_utf8_lossy(line);
-    let shown = text.trim().chars().take(LIMIT);
-    shown.map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+    String::from_utf8_lossy(line).trim().chars().take(LIMIT).collect()
 }
 
 #[cfg(test)]
@@ -16,9 +14,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_line_of_characters_is_shown() {
+    fn only_a_line_of_characters_is_kept() {
         assert_eq!(first_line(b"CRITICAL - no route\r\nmore"), "CRITICAL - no route");
-        assert_eq!(first_line(b"\x1b[2Jred\xff"), "\u{fffd}[2Jred\u{fffd}");
+        assert_eq!(first_line(b"red\xff"), "red\u{fffd}");
         assert_eq!(first_line("ü".repeat(200).as_bytes()), "ü".repeat(LIMIT));
         assert_eq!(first_line(b""), "");
     }

@@ -1,21 +1,26 @@
 //! TLS for probes: the handshake, and what it shows of the endpoint's certificate.
 
 mod any_certificate;
+mod certificate;
 mod connectors;
+mod explain;
+mod verifier;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustls::ProtocolVersion;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+use super::meter::{Metered, Unit};
+use super::wire::Wire;
 use super::{Budget, failure};
 use crate::health::{Failure, Stage, TlsCheck};
 
 pub(super) use connectors::{Connectors, Roots, roots, system_roots};
+pub(super) use explain::explain;
 
 /// ALPN's names of the protocols that probes speak (RFC 7301 section 6, RFC 9113 section 3.1).
 pub(super) const HTTP_1_1: &str = "http/1.1";
@@ -26,7 +31,7 @@ const REFUSAL: Duration = Duration::from_millis(250);
 
 /// A stream that a handshake came to.
 pub(super) struct Secured {
-    pub(super) stream: TlsStream<TcpStream>,
+    pub(super) stream: TlsStream<Metered<Wire>>,
     /// How long the handshake took.
     pub(super) took: Duration,
     /// Until when the endpoint's certificate is valid, since the Unix epoch; absent if it cannot be read.
@@ -37,7 +42,7 @@ impl Connectors {
     /// Makes a handshake over a connected stream: offers these protocols, and asks for the check's name or else for `host`.
     pub(super) async fn handshake(
         &self,
-        stream: TcpStream,
+        wire: Wire,
         check: &TlsCheck,
         alpn: &[impl AsRef<str>],
         host: &str,
@@ -46,7 +51,9 @@ impl Connectors {
         let connector = self.get(check, alpn)?;
         let name = server_name(check.sni.as_deref().unwrap_or(host))?;
         // Else the request waits until the last octets of the handshake are acknowledged: a round trip or 40 ms more.
-        stream.set_nodelay(true).map_err(|error| failure::from_io(&error, Stage::Handshake))?;
+        wire.set_nodelay()?;
+        let meter = wire.meter();
+        let stream = Metered::new(wire, meter, Unit::Record);
         let started = Instant::now();
         let stream = budget.within(Stage::Handshake, connector.connect(name, stream)).await?;
         let stream = stream.map_err(|error| failure::from_io(&error, Stage::Handshake))?;
@@ -106,7 +113,7 @@ fn expiry(certificate: &[u8]) -> Option<Duration> {
 fn server_name(name: &str) -> Result<ServerName<'static>, Failure> {
     // RFC 6066 section 3: "The hostname is represented as a byte string using ASCII encoding without a trailing dot."
     let relative = name.strip_suffix('.').unwrap_or(name);
-    ServerName::try_from(relative.to_owned()).map_err(|_| Failure::Tls(format!("{name:?} is no host name")))
+    ServerName::try_from(relative.to_owned()).map_err(|_| Failure::Tls(format!("`{name}` is no host name")))
 }
 
 #[cfg(test)]

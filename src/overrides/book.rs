@@ -26,6 +26,8 @@ pub struct Book {
     in_force: BTreeSet<OverrideId>,
     rulings: Rulings,
     change_at: Option<Duration>,
+    /// When it was looked at last.
+    looked: Duration,
 }
 
 /// What happened to an override.
@@ -139,6 +141,12 @@ impl Book {
         self.change_at
     }
 
+    /// Whether anything may begin or end now: its time has come, or the clock was set back since the last time that this was asked.
+    pub fn is_due(&mut self, now: Duration) -> bool {
+        let was_set_back = now < std::mem::replace(&mut self.looked, now);
+        was_set_back || self.change_at.is_some_and(|at| at <= now)
+    }
+
     /// Takes an order, and says what that changed. What was placed on exactly its target before and is in force gives way to
     /// it, if it is in force itself.
     ///
@@ -218,9 +226,7 @@ impl Book {
                 self.placed.insert(item.id, item);
             }
         }
-        let changes = self.advance(now);
-        self.settle(now);
-        changes
+        self.advance(now)
     }
 
     /// Puts the windows of a new configuration in the place of those of the old.
@@ -238,7 +244,6 @@ impl Book {
         }
         self.windows = new;
         changes.extend(self.advance(now));
-        self.settle(now);
         changes
     }
 
@@ -265,9 +270,7 @@ impl Book {
                 _ => _ = self.in_force.remove(&change.item.id),
             }
         }
-        if !changes.is_empty() || self.change_at.is_some_and(|at| at <= now) {
-            self.settle(now);
-        }
+        self.settle(now);
         changes
     }
 
@@ -440,6 +443,23 @@ mod tests {
         assert_eq!(place(&mut next, order(Mode::Drain, "dc:fra"), NOW), ["placed 3 drain dc:fra"]);
         let nowhere = Selector::Id(OverrideId::Placed(9));
         assert_eq!(next.lift(&nowhere, "ada", NOW), Err(Refusal::NotPlaced(nowhere)));
+    }
+
+    #[test]
+    fn what_has_a_date_keeps_it_when_the_clock_is_set() {
+        let mut book = Book::default();
+        let window = Order { from: Some(NOW + HOUR), until: Some(NOW + HOUR * 2), ..order(Mode::Drain, "dc:fra") };
+        book.set_windows(&[window], NOW);
+        place(&mut book, Order { until: Some(NOW + HOUR * 3), ..order(Mode::ForceDown, "dc:iad") }, NOW);
+        assert!(!book.is_due(NOW) && !book.is_due(NOW + Duration::from_secs(1)));
+        assert!(book.is_due(NOW + HOUR));
+        assert_eq!(told(&book.advance(NOW + HOUR)), ["began window-1 drain dc:fra"]);
+        assert!(book.is_due(NOW), "set back");
+        assert_eq!(told(&book.advance(NOW)), ["ended window-1 drain dc:fra"]);
+        assert!(!book.is_due(NOW));
+        assert_eq!(book.change_at(), Some(NOW + HOUR));
+        assert!(book.is_due(NOW + HOUR * 9));
+        assert_eq!(told(&book.advance(NOW + HOUR * 9)), ["ended 1 force-down dc:iad"]);
     }
 
     #[test]

@@ -45,7 +45,7 @@ impl<'a> Audience<'a> {
     pub fn of_addresses(snapshot: &'a Snapshot, names: &[Name]) -> Result<Self, String> {
         let owners = Owners::new(snapshot);
         let chosen = owners.choose(names)?;
-        let census = Census::new(snapshot.locations());
+        let census = Census::new(snapshot.locations(), snapshot.world().ecs.caps());
         let mut counted: BTreeMap<*const Map, Vec<(u32, u64)>> = BTreeMap::new();
         let mut clients = BTreeMap::new();
         for owner in chosen {
@@ -87,12 +87,13 @@ fn asking(snapshot: &Snapshot, owners: &Owners<'_>, logged: &Logged) -> Option<A
     let address = logged.client.address;
     let client = match logged.client.prefix {
         Some(length) => Client::of_network(&snapshot.world().ecs, address, length),
-        None => Client::find(&snapshot.world().ecs, None, address),
+        None => Client::of_host(address),
     };
     let map = &plan.rule().map;
-    let ranking = match client.address {
-        IpAddr::V4(address) => map.v4().value(address.to_bits()),
-        IpAddr::V6(address) => map.v6().value(address.to_bits()),
+    let ranking = match (client.subnet, client.address) {
+        (None, host) => map.number_of_host(host),
+        (Some(_), IpAddr::V4(address)) => map.v4().value(address.to_bits()),
+        (Some(_), IpAddr::V6(address)) => map.v6().value(address.to_bits()),
     };
     Some(Asking { owner, families, ranking })
 }

@@ -1,12 +1,12 @@
 //! Addresses, counted: how many of them two maps rank in which ways, in which country.
 //!
 //! Maps and databases cut the address space into runs. One sweep over the runs of all three meets every address there is,
-//! so counts are exact.
+//! so counts are exact. An address is where its network is: the bits of it that count in Client Subnet, with zeros behind them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 
-use crate::geo::{Bits, CountryCode, Location, Locations, Runs};
+use crate::geo::{Bits, Caps, CountryCode, Location, Locations, Runs};
 use crate::steering::Map;
 
 /// Where addresses are, as far as it is counted.
@@ -46,12 +46,12 @@ pub(super) struct Census {
 }
 
 impl Census {
-    pub(super) fn new(locations: &Locations) -> Self {
+    pub(super) fn new(locations: &Locations, caps: Caps) -> Self {
         let mut domiciles = Numbers::default();
         let numbers: Vec<u32> =
             locations.table.iter().map(|location| domiciles.number(Domicile::of(location))).collect();
         let number = |location: u32| numbers[location as usize];
-        Self { v4: locations.v4.map(number), v6: locations.v6.map(number), domiciles }
+        Self { v4: locations.v4.map(number).rounded(caps.v4), v6: locations.v6.map(number).rounded(caps.v6), domiciles }
     }
 
     /// How many addresses there are in each place.
@@ -134,7 +134,7 @@ impl<T: Copy + Eq + Hash> Numbers<T> {
 mod tests {
     use super::*;
     use crate::geo::RunsBuilder;
-    use crate::steering::{Criteria, Criterion};
+    use crate::steering::{Criteria, Criterion, Ground};
 
     fn runs<B: Bits>(starts: &[(B, u32)]) -> Runs<B> {
         let mut builder = RunsBuilder::default();
@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn every_address_is_counted_once() {
         let germany = Domicile::Country(CountryCode::parse("DE").unwrap());
-        let totals = Census::new(&locations()).totals();
+        let totals = Census::new(&locations(), Caps::NONE).totals();
         assert_eq!(totals[&germany], Count { v4: 1 << 24, v6: 1 << 96 });
         assert_eq!(totals[&Domicile::Stateless], Count { v4: 1, v6: 0 });
         let rest = Count { v4: (1 << 32) - (1 << 24) - 1, v6: u128::MAX - (1 << 96) + 1 };
@@ -168,11 +168,17 @@ mod tests {
     #[test]
     fn cells_add_up_to_the_totals() {
         let locations = locations();
-        let census = Census::new(&locations);
-        let map = Map::build(Criteria::new(2, vec![Criterion::Failover([0b01, 0b10].into())]), &locations, None);
+        let census = Census::new(&locations, Caps::NONE);
+        let ground = Ground { locations: &locations, vantages: None, caps: Caps::NONE };
+        let map = Map::build(Criteria::new(2, vec![Criterion::Failover([0b01, 0b10].into())]), None, ground);
         let cells = census.cells(&map, &map);
-        assert!(cells.iter().all(|cell| (cell.before, cell.after) == (0, 0)), "{cells:?}");
-        let told: BTreeMap<Domicile, Count> = cells.iter().map(|cell| (cell.domicile, cell.count)).collect();
+        let alike = |cell: &Cell| map.rankings()[cell.before as usize] == map.rankings()[cell.after as usize];
+        assert!(cells.iter().all(alike), "{cells:?}");
+        let mut told: BTreeMap<Domicile, Count> = BTreeMap::new();
+        for cell in &cells {
+            let count = told.entry(cell.domicile).or_default();
+            *count = count.plus(cell.count);
+        }
         assert_eq!(told, census.totals());
     }
 }

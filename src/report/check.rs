@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +33,9 @@ pub struct Summary {
     worst_case_exposure: Option<f64>,
     /// Zones that steer by region and leave countries to `default`.
     defaulted: Vec<Defaulted>,
+    /// Probed addresses that are kept for documentation: nobody answers there.
+    #[serde(default)]
+    documentation: usize,
 }
 
 /// Countries that no region of a zone names, by country or by continent.
@@ -43,6 +47,20 @@ struct Defaulted {
 
 /// So many countries are listed for a person; `--json` has them all.
 const MAX_LISTED: usize = 12;
+
+/// So many sets of zones that leave the same countries to their default are told of.
+const MAX_GROUPS: usize = 3;
+
+/// Whether an address is kept for documentation: RFC 5737, RFC 3849 and RFC 9637.
+fn is_documentation(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.is_documentation(),
+        IpAddr::V6(address) => {
+            let [first, second, ..] = address.segments();
+            (first, second) == (0x2001, 0x0db8) || (first, second & 0xf000) == (0x3fff, 0)
+        }
+    }
+}
 
 impl Summary {
     /// Of a world that can be served.
@@ -63,7 +81,26 @@ impl Summary {
                 .fold(0.0, |sum, target| sum + 1.0 / target.monitor.interval.as_secs_f64()),
             worst_case_exposure: exposures.reduce(f64::max),
             defaulted: world.zones.iter().filter_map(defaulted).collect(),
+            documentation: targets
+                .iter()
+                .filter(|target| target.is_probed() && is_documentation(target.address.ip()))
+                .map(|target| target.address.ip())
+                .collect::<HashSet<_>>()
+                .len(),
         }
+    }
+
+    /// A word about addresses that are probed and cannot answer, if there are any.
+    pub fn notice(&self) -> Option<String> {
+        let (addresses, verb) = match self.documentation {
+            0 => return None,
+            1 => ("1 probed address".to_owned(), "is"),
+            count => (format!("{count} probed addresses"), "are"),
+        };
+        Some(format!(
+            "{addresses} {verb} from ranges for documentation: nobody has them, their probes leave this machine and fail. \
+             Put your own there, or play with `truenorth demo`"
+        ))
     }
 }
 
@@ -113,13 +150,89 @@ impl fmt::Display for Summary {
         if let Some(seconds) = self.worst_case_exposure {
             write!(f, "\na client holds a dead address for at most {seconds:.0} s")?;
         }
+        // Zones mostly have the same regions, from the server file; they are told of together.
+        let mut alike: Vec<(&[String], Vec<&str>)> = Vec::new();
         for Defaulted { zone, countries } in &self.defaulted {
+            match alike.iter_mut().find(|(other, _)| other == countries) {
+                Some((_, zones)) => zones.push(zone),
+                None => alike.push((countries, vec![zone])),
+            }
+        }
+        for (countries, zones) in alike.iter().take(MAX_GROUPS) {
             let listed = countries.iter().take(MAX_LISTED).map(String::as_str).collect::<Vec<_>>().join(" ");
             let more = if countries.len() > MAX_LISTED { " ..." } else { "" };
             let count = countries.len();
             let (countries, are) = if count == 1 { ("country", "is") } else { ("countries", "are") };
-            write!(f, "\n{count} {countries} {are} in no region of {zone} and left to its default: {listed}{more}")?;
+            let (of, its) = match zones[..] {
+                [zone] => (zone.to_owned(), "its"),
+                _ => (format!("{} zones, such as {},", zones.len(), zones[0]), "their"),
+            };
+            write!(f, "\n{count} {countries} {are} in no region of {of} and left to {its} default: {listed}{more}")?;
         }
-        Ok(())
+        if alike.len() > MAX_GROUPS {
+            let zones: usize = alike[MAX_GROUPS..].iter().map(|(_, zones)| zones.len()).sum();
+            write!(f, "\n{zones} more zones leave others to their default; --json lists them")?;
+        }
+        match self.notice() {
+            Some(notice) => write!(f, "\n{notice}"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A summary of zones that leave these countries to their default.
+    fn summary(defaulted: &[(&str, &[&str])], documentation: usize) -> Summary {
+        let defaulted: Vec<_> = defaulted
+            .iter()
+            .map(|(zone, countries)| serde_json::json!({ "zone": zone, "countries": countries }))
+            .collect();
+        let summary = serde_json::json!({
+            "zones": 2, "names": 1, "records": 1, "pools": 1, "endpoints": 1, "probes_a_second": 0.2,
+            "worst_case_exposure": null, "defaulted": defaulted, "documentation": documentation,
+        });
+        serde_json::from_value(summary).unwrap()
+    }
+
+    fn lines(summary: &Summary) -> Vec<String> {
+        summary.to_string().lines().skip(1).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn zones_that_leave_the_same_countries_are_told_of_together() {
+        let alike = summary(&[("a.", &["AQ", "BV"]), ("b.", &["TF"]), ("c.", &["AQ", "BV"])], 0);
+        assert_eq!(
+            lines(&alike),
+            [
+                "2 countries are in no region of 2 zones, such as a., and left to their default: AQ BV",
+                "1 country is in no region of b. and left to its default: TF",
+            ]
+        );
+        let codes = ["AQ", "BV", "TF", "HM", "GS", "DE"];
+        let zones: Vec<(&str, &[&str])> = (0..6).map(|number| ("a.", &codes[number..=number])).collect();
+        let told = lines(&summary(&zones, 0));
+        assert_eq!(
+            (told.len(), told[3].as_str()),
+            (4, "3 more zones leave others to their default; --json lists them")
+        );
+    }
+
+    #[test]
+    fn addresses_for_documentation_are_told_of() {
+        let told = lines(&summary(&[], 13));
+        assert!(
+            told.len() == 1 && told[0].starts_with("13 probed addresses are from ranges for documentation"),
+            "{told:?}"
+        );
+        assert_eq!(summary(&[], 0).notice(), None);
+        for address in ["192.0.2.1", "198.51.100.1", "203.0.113.1", "2001:db8::1", "3fff::1", "::ffff:192.0.2.1"] {
+            assert!(is_documentation(address.parse().unwrap()), "{address}");
+        }
+        for address in ["192.0.3.1", "127.0.0.1", "10.0.0.1", "2001:db9::1", "3fff:1000::1"] {
+            assert!(!is_documentation(address.parse().unwrap()), "{address}");
+        }
     }
 }

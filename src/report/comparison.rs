@@ -41,7 +41,7 @@ type Flowing = BTreeMap<(Domicile, u64), Count>;
 impl<'a> Comparison<'a> {
     /// Countries are those of the new one's database.
     pub(super) fn new(old: &'a Snapshot, new: &'a Snapshot) -> Self {
-        let census = Census::new(new.locations());
+        let census = Census::new(new.locations(), new.world().ecs.caps());
         let totals = census.totals();
         Self { old, new, census, totals, cells: HashMap::new(), moves: HashMap::new() }
     }

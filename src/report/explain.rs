@@ -20,7 +20,7 @@ use crate::health::Share;
 use crate::name::Name;
 use crate::overrides::{Mode, Refusal, TargetKind, TargetPattern};
 use crate::snapshot::{Choice, Family, Plan, Pool, PoolId, Rule, Rung, ServedZone, Snapshot, Standing, Verdict, World};
-use crate::steering::{self, AllDown, Criterion, Draw, Outcomes, Ranking, Set, members};
+use crate::steering::{self, AllDown, Criterion, Draw, Outcomes, Placement, Ranking, Set, members};
 use crate::wire::{MAX_MESSAGE, Rtype};
 
 /// Outcomes of a draw that are told; `--json` has all.
@@ -108,6 +108,9 @@ pub struct Explanation {
 struct ClientShape {
     network: String,
     looked_up_as: String,
+    /// Whether the network tells no place, so that the resolver's own address would decide.
+    #[serde(default)]
+    tells_no_place: bool,
     location: String,
     region: Option<String>,
     region_match: Option<String>,
@@ -208,7 +211,7 @@ impl Explanation {
             down: down.iter().map(TargetPattern::to_string).collect(),
             name: question.name.to_string(),
             rtype: question.rtype.to_string(),
-            client: ClientShape::new(question, &client, &location, zone),
+            client: ClientShape::new(snapshot, question, &client, &location, zone),
             zone: zone.map(|zone| zone.zone.apex().to_string()),
             steering: zone
                 .zip(plan)
@@ -219,7 +222,13 @@ impl Explanation {
 }
 
 impl ClientShape {
-    fn new(question: &Question, client: &Client, location: &Location, zone: Option<&ServedZone>) -> Self {
+    fn new(
+        snapshot: &Snapshot,
+        question: &Question,
+        client: &Client,
+        location: &Location,
+        zone: Option<&ServedZone>,
+    ) -> Self {
         let region = zone.and_then(|zone| {
             let id = zone.regions.of(client.address, location);
             zone.regions.get(id)
@@ -229,6 +238,7 @@ impl ClientShape {
         Self {
             network: format!("{}/{}", question.client.address, question.client.length()),
             looked_up_as: format!("{}/{length}", client.address),
+            tells_no_place: zone.is_some_and(|zone| client.tells_no_place(snapshot.locations(), &zone.regions)),
             location: location.to_string(),
             region: region.map(|region| region.name.to_string()),
             region_match: matching.map(ClientMatch::to_string),
@@ -300,7 +310,7 @@ impl SteeringShape {
             exact: odds.are_exact,
             for_this_family_alone: choice.alone,
             why_ttl: why_ttl(snapshot, plan, &choice),
-            why_scope: why_scope(client, placement.scope, rule),
+            why_scope: why_scope(client, &placement, rule),
         }
     }
 }
@@ -411,11 +421,14 @@ fn why_ttl(snapshot: &Snapshot, plan: &Plan, choice: &Choice) -> String {
     format!("{} s: {why}", plan.ttl(choice))
 }
 
-fn why_scope(client: &Client, scope: u8, rule: &Rule) -> String {
+fn why_scope(client: &Client, placement: &Placement<'_>, rule: &Rule) -> String {
+    let scope = placement.scope;
     let told = client.scope(scope);
     let max = client.subnet.map_or(0, |subnet| subnet.max_scope);
     if rule.is_uniform() {
         "0: the same for every client".to_owned()
+    } else if placement.is_unnamed {
+        format!("{told}: the networks around it tell no place either")
     } else if rule.sticky_length(client.address) == Some(scope) {
         format!("{told}: the prefix that the client's hash goes by")
     } else if scope > max {
@@ -463,7 +476,7 @@ impl AnswerShape {
         let subnet = reply.edns.as_ref().and_then(|edns| edns.option(EdnsCode::Subnet));
         Ok(Self {
             rcode: rcode.as_str().into(),
-            ttl: reply.answers.iter().map(|record| record.ttl).min(),
+            ttl: reply.answers.iter().map(|record| record.ttl).min().or_else(|| negative_ttl(&reply)),
             records: reply.answers.iter().map(in_presentation_format).collect(),
             scope: subnet.and_then(|option| match option {
                 EdnsOption::Subnet(subnet) => Some(subnet.scope_prefix()),
@@ -471,6 +484,15 @@ impl AnswerShape {
             }),
         })
     }
+}
+
+/// How long resolvers keep that there is nothing. RFC 2308, section 5: "The TTL of this record is set from the minimum of the
+/// MINIMUM field of the SOA record and the TTL of the SOA itself".
+fn negative_ttl(reply: &Message) -> Option<u32> {
+    reply.authorities.iter().find_map(|record| match &record.data {
+        RData::SOA(soa) => Some(record.ttl.min(soa.minimum)),
+        _ => None,
+    })
 }
 
 /// A record as a zone file would hold it. hickory writes the strings of TXT without quotes, one behind the other, and a
@@ -505,8 +527,15 @@ impl fmt::Display for Explanation {
             (Some(node), down) => writeln!(f, "live: as {node} would answer without {}", down.join(", "))?,
         }
         writeln!(f, "{} {} for {}", self.name, self.rtype, self.client.network)?;
-        let ClientShape { looked_up_as, location, region, region_match, .. } = &self.client;
+        let ClientShape { looked_up_as, tells_no_place, location, region, region_match, .. } = &self.client;
         writeln!(f, "  client    looked up as {looked_up_as}")?;
+        if *tells_no_place {
+            writeln!(
+                f,
+                "            such a network tells no place: the address of the resolver decides instead. This is for one that"
+            )?;
+            writeln!(f, "            cannot be located either")?;
+        }
         writeln!(f, "  location  {location}")?;
         match (region, region_match) {
             (Some(region), Some(matching)) => writeln!(f, "  region    {region}, by {matching}")?,
@@ -520,8 +549,14 @@ impl fmt::Display for Explanation {
         if let Some(steering) = &self.steering {
             steering.fmt(f)?;
         }
-        let AnswerShape { rcode, records, .. } = &self.answer;
-        write!(f, "  answer    {rcode}")?;
+        let AnswerShape { rcode, records, ttl, .. } = &self.answer;
+        match ttl.filter(|_| records.is_empty()) {
+            Some(ttl) => {
+                let nodata = if rcode == "NOERROR" { ", no data" } else { "" };
+                write!(f, "  answer    {rcode}{nodata}; resolvers keep that for {ttl} s")?;
+            }
+            None => write!(f, "  answer    {rcode}")?,
+        }
         records.iter().try_for_each(|record| write!(f, "\n    {record}"))
     }
 }

@@ -97,7 +97,7 @@ struct Way<'a> {
     pools: &'a [PoolId],
     fallback: Option<PoolId>,
     all_down: AllDown,
-    pick: Pick,
+    pick: Option<Pick>,
     modes: [Option<Mode>; 2],
     splits: [Option<(Set, u16)>; 2],
 }
@@ -291,7 +291,7 @@ impl Group {
             }
         };
         for country in countries() {
-            let (continent, coordinates) = (Some(country.continent), Some(country.centroid));
+            let (continent, coordinates) = (Some(country.continent), Some(country.point));
             let location = Location { continent, country: Some(country.code), coordinates, ..Location::default() };
             let region = regions.of_location(&location);
             let coordinates = coordinates.filter(|_| criteria.measures_distance());
@@ -337,7 +337,7 @@ impl Group {
             let client = |coordinates| Client { region: Regions::NOWHERE, coordinates, rtts: &[] };
             let there = countries().filter(|country| country.continent == continent);
             let clients =
-                there.map(|country| (country.code.to_string(), map.criteria().rank(&client(Some(country.centroid)))));
+                there.map(|country| (country.code.to_string(), map.criteria().rank(&client(Some(country.point)))));
             Self { name: words(continent).to_owned(), clients: clients.collect() }
         };
         Continent::ALL.iter().map(|&(_, continent)| group(continent)).collect()

@@ -32,11 +32,11 @@ pub enum News {
     },
     /// The state of an endpoint changed.
     Endpoint {
-        /// What was probed.
+        /// What was probed; without a port if several probes tell of it.
         endpoint: String,
         /// The pools that hold it, as `web/fra`.
         pools: Vec<String>,
-        /// What it was: `unknown`, `up`, `degraded` or `down`.
+        /// What it was: `unknown`, `up`, `degraded`, `drained` or `down`.
         from: String,
         /// What it is.
         to: String,
@@ -133,20 +133,26 @@ impl Severity {
 }
 
 impl News {
-    /// A turn of a target's state.
+    /// A turn of an endpoint because of what was seen of this target: the only one that tells of it, or one of several.
     pub fn endpoint(
         target: &Target,
+        is_one_of_several: bool,
         pools: &[Box<str>],
         [from, to]: [State; 2],
         seen: &Outcome,
         impact: Option<Impact>,
     ) -> Self {
+        let (endpoint, seen_text) = if is_one_of_several {
+            (target.address.ip().to_string(), format!("{} {target}: {seen}", target.monitor.check.as_str()))
+        } else {
+            (target.address.to_string(), seen.to_string())
+        };
         Self::Endpoint {
-            endpoint: target.address.to_string(),
+            endpoint,
             pools: pools.iter().map(ToString::to_string).collect(),
             from: word(from).to_owned(),
             to: word(to).to_owned(),
-            seen: seen.to_string(),
+            seen: seen_text,
             sight: seen.into(),
             impact,
         }
@@ -173,7 +179,7 @@ impl News {
             Self::Doubt { began: true } => Severity::Critical,
             Self::Reload { taken: false, .. } => Severity::Error,
             Self::Endpoint { to, .. } if to == word(State::Down) => Severity::Error,
-            Self::Endpoint { to, .. } if to == DEGRADED => Severity::Warning,
+            Self::Endpoint { to, .. } if to == DEGRADED || to == DRAINED => Severity::Warning,
             Self::Rollout { change, .. } if change.happening == ROLLED_BACK => Severity::Warning,
             Self::Certificate { .. } => Severity::Warning,
             _ => Severity::Info,
@@ -263,6 +269,9 @@ impl fmt::Display for News {
 /// What `word` says of any degraded state.
 const DEGRADED: &str = "degraded";
 
+/// What `word` says of an endpoint that serves and asks for no clients.
+const DRAINED: &str = "drained";
+
 /// What happened to a roll-out that went wrong.
 const ROLLED_BACK: &str = "rolled back";
 
@@ -271,6 +280,7 @@ pub(super) fn word(state: State) -> &'static str {
     match state {
         State::Unknown => "unknown",
         State::Up => "up",
+        State::Degraded(share) if !share.is_some() => DRAINED,
         State::Degraded(_) => DEGRADED,
         State::Down => "down",
     }
@@ -281,7 +291,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::health::{Check, Failure, Monitor, TcpCheck};
+    use crate::health::{Check, Failure, Monitor, Share, TcpCheck};
     use crate::report::Shift;
 
     #[test]
@@ -310,7 +320,7 @@ mod tests {
         };
         let impact = Some(Impact { moves: vec![shift], more: 0 });
         let seen = Outcome::Failure(Failure::Status(500));
-        let news = News::endpoint(&target, &["web/fra".into()], [State::Up, State::Down], &seen, impact);
+        let news = News::endpoint(&target, false, &["web/fra".into()], [State::Up, State::Down], &seen, impact);
         let expected = "127.0.0.1:80 of web/fra is down: status 500; names www. and 1 more: fra -> iad for europe";
         assert_eq!(news.to_string(), expected);
         assert_eq!((news.severity(), news.is_good()), (Severity::Error, false));
@@ -322,10 +332,17 @@ mod tests {
         );
         assert_eq!(json["impact"][0]["clients"], json!(["europe"]));
         assert_eq!(serde_json::from_value::<Notice>(json).unwrap(), notice);
-        let unknown = News::endpoint(&target, &[], [State::Down, State::Up], &seen, None);
+        let unknown = News::endpoint(&target, false, &[], [State::Down, State::Up], &seen, None);
         assert_eq!(unknown.subject(), "endpoint 127.0.0.1:80 ");
         let json = serde_json::to_value(&unknown).unwrap();
         assert!(unknown.is_good() && json.get("impact").is_none());
         assert_eq!(serde_json::from_value::<News>(json).unwrap(), unknown);
+        let one_of_several = News::endpoint(&target, true, &["web/fra".into()], [State::Up, State::Down], &seen, None);
+        let expected = "127.0.0.1 of web/fra is down: tcp 127.0.0.1:80: status 500";
+        assert_eq!(one_of_several.to_string(), expected);
+        let drained = [State::Up, State::Degraded(Share::NONE)];
+        let drained = News::endpoint(&target, false, &["web/fra".into()], drained, &seen, None);
+        assert_eq!(drained.severity(), Severity::Warning);
+        assert!(drained.to_string().contains("is drained"), "{drained}");
     }
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::table::{Table, span};
 use crate::overrides::{Change, Override};
+use crate::printable::Printable;
 
 /// An override, or a window of the server file. Times are Unix times in seconds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,8 +46,8 @@ impl From<&Override> for OverrideShape {
             from: order.from.map(|time| time.as_secs()),
             until: order.until.map(|time| time.as_secs()),
             over: order.over.map(|time| time.as_secs()),
-            reason: order.reason.to_string(),
-            who: order.who.to_string(),
+            reason: Printable(&order.reason).to_string(),
+            who: Printable(&order.who).to_string(),
             happening: None,
             in_force: None,
         }

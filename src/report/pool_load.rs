@@ -5,13 +5,18 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::text::Percent;
+use crate::health::LoadSeen;
 use crate::load::{Allowance, Told};
 
-/// A pool's load when it was published last, in the operator's unit. What is not known is absent.
+/// A pool's load, in the operator's unit. What is not known is absent. `demand`, `keep` and `room` are what answers go by, as they
+/// were published last.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PoolLoad {
-    /// What was used.
+    /// What is used.
     pub used: Option<f64>,
+    /// When that was reported last, Unix time in seconds; absent where only what was published is known.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub since: Option<u64>,
     /// What would be, if it had all of its own clients and no others.
     pub demand: Option<f64>,
     /// What it can take.
@@ -29,6 +34,7 @@ impl PoolLoad {
         let Allowance { keep, room, told: Told { used, demand, capacity } } = *allowance;
         Self {
             used: used.map(units),
+            since: None,
             demand: demand.map(units),
             capacity: capacity.map(units),
             keep: f64::from(keep.thousandths()) / 1000.0,
@@ -37,9 +43,22 @@ impl PoolLoad {
     }
 }
 
+impl PoolLoad {
+    /// Of a pool with this allowance, whose endpoints say this now.
+    pub(super) fn now(allowance: &Allowance, seen: &LoadSeen) -> Self {
+        let rounded = |units: f64| (units * 1000.0).round() / 1000.0;
+        Self {
+            used: seen.used.map(rounded),
+            since: seen.heard.map(|heard| heard.as_secs()),
+            capacity: seen.capacity.map(rounded),
+            ..Self::new(allowance)
+        }
+    }
+}
+
 impl fmt::Display for PoolLoad {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { used, demand, capacity, keep, room } = self;
+        let Self { used, since: _, demand, capacity, keep, room } = self;
         match (used, capacity) {
             (Some(used), Some(capacity)) => write!(f, "{used} of {capacity} used")?,
             (Some(used), None) => write!(f, "{used} used, capacity unknown")?,

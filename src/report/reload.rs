@@ -24,22 +24,51 @@ pub struct Reload<F> {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ToldFault {
     severity: String,
+    code: String,
     message: String,
+    #[serde(flatten)]
+    place: ToldPlace,
+    label: String,
+    related: Vec<Related>,
+    help: Option<String>,
+    count: usize,
+}
+
+/// Another place that belongs to a fault.
+#[derive(Debug, Serialize, Deserialize)]
+struct Related {
+    #[serde(flatten)]
+    place: ToldPlace,
+    label: String,
+}
+
+/// Where something stands, if it stands in a file.
+#[derive(Debug, Serialize, Deserialize)]
+struct ToldPlace {
     file: Option<String>,
     line: Option<usize>,
     column: Option<usize>,
-    label: String,
-    help: Option<String>,
+    end_line: Option<usize>,
+    end_column: Option<usize>,
+}
+
+impl fmt::Display for ToldPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let (Some(file), Some(line), Some(column)) = (&self.file, self.line, self.column) {
+            write!(f, "\n  --> {file}:{line}:{column}")?;
+        }
+        Ok(())
+    }
 }
 
 impl fmt::Display for ToldFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.severity, self.message)?;
-        if let (Some(file), Some(line), Some(column)) = (&self.file, self.line, self.column) {
-            write!(f, "\n  --> {file}:{line}:{column}")?;
-        }
+        write!(f, "{}: {}{}", self.severity, self.message, self.place)?;
         if !self.label.is_empty() {
             write!(f, "\n  = {}", self.label)?;
+        }
+        for Related { place, label } in &self.related {
+            write!(f, "{place}\n  = {label}")?;
         }
         match &self.help {
             Some(help) => write!(f, "\n  = help: {help}"),

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::table::{Table, span};
 use super::text::Percent;
 use crate::health::Share;
+use crate::printable::Printable;
 use crate::rollout::{Change, Phase, Signals, View, ViewKind};
 
 /// A name's roll-out. Times are Unix times in seconds, shares are 0-1.
@@ -129,8 +130,8 @@ impl From<&Change> for RolloutChange {
             happening: happening.as_str().to_owned(),
             from: from.to_string(),
             to: to.to_string(),
-            who: who.to_string(),
-            reason: reason.to_string(),
+            who: Printable(who).to_string(),
+            reason: Printable(reason).to_string(),
         }
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::PoolLoad;
 use super::notice::word;
-use crate::health::{Health, Sighting, State, Survey, Target};
+use crate::health::{Condition, Health, Sighting, State, Survey, Target};
 use crate::load::Allowance;
 use crate::name::Name;
 use crate::snapshot::{Duty, Family, Members, Pool, PoolId, PoolSpec, ServedZone, Snapshot, SteeredName, ZoneSpec};
@@ -140,8 +140,11 @@ pub struct EndpointStatus {
     pub weight: u16,
     /// `up`, `degraded`, `held back`, `draining`, `down` or `forced down`, as answers have it.
     pub state: String,
-    /// What it would be by what is seen of it alone, whatever operators say: `unknown`, `up`, `degraded` or `down`.
+    /// What it would be by what is seen of it alone, whatever operators say: `unknown`, `up`, `degraded`, `drained` or `down`.
     pub really: String,
+    /// When it came to be that, Unix time in seconds; absent before the first outcome, and where nobody watches.
+    #[serde(default)]
+    pub since: Option<u64>,
     /// The share of its clients that it keeps, 0-1.
     pub share: f64,
     /// The part of that which it takes while it comes back, or leaves, slowly; 1 otherwise.
@@ -161,7 +164,7 @@ pub struct ProbeStatus {
     pub check: String,
     /// What is asked for.
     pub host: String,
-    /// `unknown`, `up`, `degraded` or `down`.
+    /// `unknown`, `up`, `degraded`, `drained` or `down`.
     pub state: String,
     /// When it came to be that, Unix time in seconds; absent before the first outcome.
     pub since: Option<u64>,
@@ -256,7 +259,10 @@ impl PoolStatus {
             given_v4,
             open_v6,
             given_v6,
-            load: (*pool.allowance() != Allowance::UNKNOWN).then(|| PoolLoad::new(pool.allowance())),
+            load: match survey.loads.get(&spec.key()).filter(|seen| seen.heard.is_some()) {
+                Some(seen) => Some(PoolLoad::now(pool.allowance(), seen)),
+                None => (*pool.allowance() != Allowance::UNKNOWN).then(|| PoolLoad::new(pool.allowance())),
+            },
             endpoints: (0..spec.members.len()).map(|place| EndpointStatus::new(pool, place, survey)).collect(),
         }
     }
@@ -279,23 +285,24 @@ impl EndpointStatus {
             (Duty::On, share) => word(State::Degraded(share)),
         };
         let mut targets = Vec::new();
-        let mut really = State::Up;
+        let (mut really, mut since) = (State::Up, None);
         if let Some(condition) = members.condition(place) {
             condition.each_target(&mut |target| targets.push(target));
             let health =
                 |target: &Target| survey.sightings.get(target).map_or(Health::UNKNOWN, |sighting| sighting.health);
-            really = match condition.verdict(&health).share {
-                _ if !targets.iter().any(|target| survey.sightings.contains_key(*target)) => State::Unknown,
-                share if !share.is_some() => State::Down,
-                share if share.is_full() => State::Up,
-                share => State::Degraded(share),
+            really = condition.state(&health);
+            since = match condition {
+                Condition::Probe(target) => survey.sightings.get(target).map(|sighting| sighting.since),
+                Condition::AtLeast(..) => survey.turned.get(&pool.spec().key_of(place)).copied(),
             };
+            since = since.filter(|_| really != State::Unknown);
         }
         Self {
             endpoint,
             weight,
             state: state.to_owned(),
             really: word(really).to_owned(),
+            since: since.map(|since| since.as_secs()),
             share: f64::from(standing.share.thousandths()) / 1000.0,
             ramp: f64::from(standing.ramp.thousandths()) / 1000.0,
             restless: standing.restless,

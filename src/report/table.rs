@@ -10,7 +10,7 @@
 
 use std::fmt::Write;
 
-use super::status::{EndpointStatus, NameStatus, PoolStatus, Status, ZoneStatus};
+use super::status::{EndpointStatus, NameStatus, PoolStatus, ProbeStatus, Status, Traffic, ZoneStatus};
 
 /// How wide a terminal is taken to be, in characters.
 const WIDTH: usize = 80;
@@ -70,11 +70,31 @@ impl Status {
         if self.held_until.is_some() {
             out.push_str("everything stopped answering at once: last states are held\n\n");
         }
+        out.push_str(&self.traffic_lines());
         for table in [self.zones_table(), self.names_table(), self.pools_table(), self.loads_table()] {
             out.push_str(&table.text(for_terminal));
         }
         out.truncate(out.trim_end().len());
         out
+    }
+
+    /// What was too much; nothing if all was well.
+    fn traffic_lines(&self) -> String {
+        let Traffic { most_connections, closed_connections, dropped_queries, .. } = self.traffic;
+        let mut lines = String::new();
+        if dropped_queries > 0 {
+            let _ = writeln!(lines, "the kernel dropped {dropped_queries} queries over UDP: more came than were read");
+        }
+        if closed_connections > 0 {
+            let _ = writeln!(
+                lines,
+                "{closed_connections} connections of DNS were closed because others came: {most_connections} fit"
+            );
+        }
+        if !lines.is_empty() {
+            lines.push('\n');
+        }
+        lines
     }
 
     fn zones_table(&self) -> Table {
@@ -119,22 +139,33 @@ impl Status {
 
     /// Pools of whose load anything is known.
     fn loads_table(&self) -> Table {
-        let mut table = Table::new(&["POOL", "LOAD"]);
+        let mut table = Table::new(&["POOL", "REPORTED", "LOAD"]);
         for (pool, load) in self.pools.iter().filter_map(|status| Some((&status.pool, status.load.as_ref()?))) {
             let color = if load.keep < 1.0 { YELLOW } else { "" };
-            table.push(vec![pool.clone(), load.to_string()], color);
+            let reported = load.since.map(|since| format!("{} ago", span(self.time.saturating_sub(since))));
+            table.push(vec![pool.clone(), reported.unwrap_or_default(), load.to_string()], color);
         }
         table
     }
 
-    /// For how long, and what was seen: of the probe that turned last.
+    /// For how long it is what it is, and what was seen last: of several probes, of one that is worst.
     fn last_seen(&self, endpoint: &EndpointStatus) -> (String, String) {
-        if endpoint.probes.is_empty() {
-            return (String::new(), "not probed".to_owned());
-        }
-        let Some(probe) = endpoint.probes.iter().max_by_key(|probe| probe.since) else { return Default::default() };
-        let since = probe.since.map_or_else(String::new, |since| span(self.time.saturating_sub(since)));
-        (since, probe.seen.clone().unwrap_or_else(|| "nothing yet".to_owned()))
+        let since = endpoint.since.map_or_else(String::new, |since| span(self.time.saturating_sub(since)));
+        let seen = |probe: &ProbeStatus| probe.seen.clone().unwrap_or_else(|| "nothing yet".to_owned());
+        let seen = match endpoint.probes.as_slice() {
+            [] => "not probed".to_owned(),
+            [probe] => seen(probe),
+            probes => {
+                let is_up = |probe: &&ProbeStatus| matches!(probe.state.as_str(), "up" | "degraded" | "drained");
+                let count = format!("{} of {} probes up", probes.iter().filter(is_up).count(), probes.len());
+                let worst = ["down", "drained", "degraded"].into_iter();
+                let worst = worst.flat_map(|state| probes.iter().filter(move |probe| probe.state == state)).next();
+                worst.map_or(count.clone(), |probe| {
+                    format!("{count}; {} {}: {}", probe.check, probe.target, seen(probe))
+                })
+            }
+        };
+        (since, seen)
     }
 }
 
@@ -143,6 +174,7 @@ fn state(endpoint: &EndpointStatus) -> String {
     let really = endpoint.really.as_str();
     match endpoint.state.as_str() {
         "degraded" => format!("{:.0} %{doubt}", endpoint.share * 100.0),
+        "draining" if really == "drained" => format!("{really}{doubt}"),
         state if state == really || really == "unknown" => format!("{state}{doubt}"),
         state => format!("{state} ({really}{doubt})"),
     }

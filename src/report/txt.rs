@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::table::span;
+use crate::printable::Printable;
 
 /// One of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,7 +51,7 @@ impl fmt::Display for TxtList {
         }
         for (place, TxtShape { name, value, until }) in self.records.iter().enumerate() {
             let end = if place + 1 < self.records.len() { "\n" } else { "" };
-            write!(f, "{name} TXT {value:?} for {}{end}", span(until.saturating_sub(self.time)))?;
+            write!(f, "{name} TXT \"{}\" for {}{end}", Printable(value), span(until.saturating_sub(self.time)))?;
         }
         Ok(())
     }

@@ -44,6 +44,16 @@ pub enum Kept {
     Canary(KeptCanary),
 }
 
+impl Kept {
+    /// The same, its times told by another clock.
+    pub fn timed(self, by: &impl Fn(Duration) -> Duration) -> Self {
+        match self {
+            Self::Switch(kept) => Self::Switch(KeptSwitch { since: by(kept.since), ..kept }),
+            Self::Canary(kept) => Self::Canary(KeptCanary { phase: kept.phase.timed(by), ..kept }),
+        }
+    }
+}
+
 /// What an operator says of a roll-out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
@@ -103,6 +113,22 @@ pub enum Happening {
     Switched,
     /// The files have no such roll-out any more.
     Ended,
+}
+
+impl View {
+    /// The same, its times told by another clock.
+    pub fn timed(self, by: &impl Fn(Duration) -> Duration) -> Self {
+        let kind = match self.kind {
+            ViewKind::Switch { file, chosen } => {
+                let chosen = chosen.map(|kept| KeptSwitch { since: by(kept.since), ..kept });
+                ViewKind::Switch { file, chosen }
+            }
+            ViewKind::Canary { pool, share, steps, phase, signals } => {
+                ViewKind::Canary { pool, share, steps, phase: phase.timed(by), signals }
+            }
+        };
+        Self { kind, ..self }
+    }
 }
 
 impl Happening {

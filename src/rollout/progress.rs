@@ -79,6 +79,18 @@ impl Action {
 }
 
 impl Phase {
+    /// The same, its times told by another clock.
+    pub fn timed(self, by: &impl Fn(Duration) -> Duration) -> Self {
+        match self {
+            Self::Running { step, since, next_at } => {
+                Self::Running { step, since: by(since), next_at: next_at.map(by) }
+            }
+            Self::Paused { step, since, left } => Self::Paused { step, since: by(since), left },
+            Self::Complete { since } => Self::Complete { since: by(since) },
+            Self::Back { since, why } => Self::Back { since: by(since), why },
+        }
+    }
+
     /// Since when it is so.
     pub fn since(&self) -> Duration {
         match *self {

@@ -9,8 +9,10 @@ use domain::base::{Message, Rtype};
 use domain::rdata::Soa;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderValue};
+use hyper::http::uri::Authority;
+use hyper::{Method, Request, Response, StatusCode, Version};
+use percent_encoding::percent_decode_str;
 
 use super::service::{SHORT_QUERY, SharedDesk};
 use crate::wire::{HEADER_LENGTH, MAX_MESSAGE};
@@ -30,6 +32,8 @@ const METHODS: &str = "GET, HEAD, POST";
 /// Why a request gets no answer of DNS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rejection {
+    /// HTTP/1.1 without Host, or with one that names no host; any version with two of them.
+    Host,
     /// Another path than [`PATH`].
     NotFound,
     /// Neither GET, HEAD nor POST.
@@ -55,7 +59,7 @@ impl Rejection {
         match self {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Variable | Self::Cut | Self::NotAQuery => StatusCode::BAD_REQUEST,
+            Self::Host | Self::Variable | Self::Cut | Self::NotAQuery => StatusCode::BAD_REQUEST,
             Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
@@ -65,6 +69,7 @@ impl Rejection {
 
     fn reason(self) -> &'static str {
         match self {
+            Self::Host => "one Host field is needed, with a name or an address\n",
             Self::NotFound => "DNS is served at /dns-query\n",
             Self::Method => "GET and POST are served\n",
             Self::Variable => "one variable `dns` is needed: a message in base64url without padding\n",
@@ -93,7 +98,8 @@ impl Rejection {
 
 /// The query that a request carries.
 pub(super) async fn read_query(request: Request<Incoming>, desk: &SharedDesk) -> Result<Bytes, Rejection> {
-    if request.uri().path() != PATH {
+    check_host(&request)?;
+    if !is_path(request.uri().path()) {
         return Err(Rejection::NotFound);
     }
     let query = match *request.method() {
@@ -109,16 +115,44 @@ pub(super) async fn read_query(request: Request<Incoming>, desk: &SharedDesk) ->
     }
 }
 
+/// RFC 9112, section 3.2: "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message that lacks a
+/// Host header field and to any request message that contains more than one Host header field line or a Host header field
+/// with an invalid field value." HTTP/2 has `:authority` in its stead.
+fn check_host<B>(request: &Request<B>) -> Result<(), Rejection> {
+    let mut fields = request.headers().get_all(HOST).iter();
+    match (fields.next(), fields.next()) {
+        (None, _) if request.version() != Version::HTTP_11 => Ok(()),
+        (Some(host), None) if is_host(host.as_bytes()) => Ok(()),
+        _ => Err(Rejection::Host),
+    }
+}
+
+/// Whether it is a host with or without a port, or nothing: what a client sends that asks for a URI without a host.
+fn is_host(value: &[u8]) -> bool {
+    let is_authority = || Authority::try_from(value).is_ok_and(|authority| !authority.host().is_empty());
+    value.is_empty() || !value.contains(&b'@') && is_authority()
+}
+
+/// Whether it is [`PATH`], whichever of its octets are percent-encoded (RFC 3986, section 6.2.2.2). An encoded slash separates
+/// nothing.
+fn is_path(path: &str) -> bool {
+    let decoded = path.split('/').map(|segment| percent_decode_str(segment));
+    decoded.map(Iterator::collect::<Vec<u8>>).eq(PATH.split('/').map(|segment| segment.as_bytes().to_vec()))
+}
+
 fn is_message(request: &Request<Incoming>) -> bool {
     let media_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     media_type.split(';').next().is_some_and(|essence| essence.trim().eq_ignore_ascii_case(MEDIA_TYPE))
 }
 
-/// RFC 8484, section 6: "padding characters for base64url MUST NOT be included".
+/// RFC 8484, section 6: "padding characters for base64url MUST NOT be included". Name and value may be percent-encoded (RFC
+/// 6570, section 3.2.8, leaves it to who fills in the template).
 fn read_variable(query: &str) -> Result<Bytes, Rejection> {
-    let mut values = query.split('&').filter_map(|pair| pair.split_once('=')).filter(|(name, _)| *name == VARIABLE);
-    let (Some((_, value)), None) = (values.next(), values.next()) else { return Err(Rejection::Variable) };
-    let message = BASE64URL_NOPAD.decode(value.as_bytes()).map_err(|_| Rejection::Variable)?;
+    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    let mut values = pairs.filter(|(name, _)| percent_decode_str(name).eq(VARIABLE.bytes())).map(|(_, value)| value);
+    let (Some(value), None) = (values.next(), values.next()) else { return Err(Rejection::Variable) };
+    let value: Vec<u8> = percent_decode_str(value).collect();
+    let message = BASE64URL_NOPAD.decode(&value).map_err(|_| Rejection::Variable)?;
     Ok(message.into())
 }
 
@@ -190,8 +224,58 @@ mod tests {
     fn rfc8484_6_the_variable_is_base64url_without_padding_and_stands_there_once() {
         assert_eq!(read_variable("dns=AAE-_w").unwrap().as_ref(), [0, 1, 0x3e, 0xff]);
         assert_eq!(read_variable("ct=x&dns=AAE").unwrap().as_ref(), [0, 1]);
-        for query in ["", "dns", "dn=AAE", "dns=AAE=", "dns=AA+/", "dns=AAE&dns=AAE", "dns=A", "DNS=AAE"] {
+        for encoded in ["dns=%41AE-_w", "dns=AAE%2d%5Fw", "%64n%73=AAE-_w", "x=%&dns=%41%41%45%2D%5f%77"] {
+            assert_eq!(read_variable(encoded).unwrap().as_ref(), [0, 1, 0x3e, 0xff], "{encoded}");
+        }
+        for query in [
+            "",
+            "dns",
+            "dn=AAE",
+            "dns=AAE=",
+            "dns=AA+/",
+            "dns=AAE&dns=AAE",
+            "dns=AAE&%64ns=AAE",
+            "dns%3DAAE",
+            "dns=AAE%3D",
+            "dns=A",
+            "DNS=AAE",
+            "dns=%",
+            "dns=AA%4",
+        ] {
             assert_eq!(read_variable(query), Err(Rejection::Variable), "{query}");
+        }
+    }
+
+    #[test]
+    fn rfc3986_6_2_2_2_a_path_is_the_same_percent_encoded() {
+        for path in ["/dns-query", "/dns%2Dquery", "/%64%6e%73-query", "/dns%2dquer%79"] {
+            assert!(is_path(path), "{path}");
+        }
+        for path in
+            ["/", "/dns-query/", "/%2Fdns-query", "//dns-query", "/dns-query%2F", "/DNS-query", "/dns%-query", "*", ""]
+        {
+            assert!(!is_path(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn rfc9112_3_2_a_request_names_one_host() {
+        let check = |version, hosts: &[&str]| {
+            let request =
+                hosts.iter().fold(Request::builder().version(version), |request, host| request.header(HOST, *host));
+            check_host(&request.body(()).unwrap())
+        };
+        for sound in ["ns1.example.com", "ns1.example.com:8443", "192.0.2.1", "[2001:db8::1]:443", ""] {
+            assert_eq!(check(Version::HTTP_11, &[sound]), Ok(()), "{sound}");
+        }
+        for broken in ["a b", "a/b", "me@ns1.example.com", ":443", "a:b:c", "http://a"] {
+            assert_eq!(check(Version::HTTP_11, &[broken]), Err(Rejection::Host), "{broken}");
+        }
+        assert_eq!(check(Version::HTTP_11, &[]), Err(Rejection::Host));
+        assert_eq!(check(Version::HTTP_10, &[]), Ok(()));
+        assert_eq!(check(Version::HTTP_2, &[]), Ok(()));
+        for version in [Version::HTTP_10, Version::HTTP_11, Version::HTTP_2] {
+            assert_eq!(check(version, &["a", "a"]), Err(Rejection::Host), "{version:?}");
         }
     }
 

@@ -48,6 +48,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::answer::{Rotation, Transport};
 use crate::seats::Seats;
 use crate::snapshot::Snapshot;
+use crate::vital::{self, Alarm, Part};
 use bind::Sockets;
 pub use bind::{BindError, BindFailure};
 use pressure::Pressure;
@@ -71,6 +72,7 @@ pub struct Bound {
     sockets: Vec<Sockets>,
     encrypted: Option<Encrypted>,
     limits: TcpLimits,
+    alarm: Alarm,
 }
 
 /// Where encrypted DNS is served.
@@ -110,7 +112,7 @@ impl Bound {
     /// same for both.
     pub fn new(addresses: &[SocketAddr], workers: NonZeroUsize) -> Result<Self, BindError> {
         let sockets = addresses.iter().map(|&address| Sockets::bind(address, workers)).collect::<Result<_, _>>()?;
-        Ok(Self { sockets, encrypted: None, limits: TcpLimits::default() })
+        Ok(Self { sockets, encrypted: None, limits: TcpLimits::default(), alarm: vital::alarm().0 })
     }
 
     /// Binds the addresses of encrypted ways as well, which show this certificate.
@@ -137,6 +139,11 @@ impl Bound {
         Self { limits, ..self }
     }
 
+    /// Tells `alarm` of workers and listeners that end although nobody told them to.
+    pub fn with_alarm(self, alarm: Alarm) -> Self {
+        Self { alarm, ..self }
+    }
+
     /// The addresses in the order given, with the ports that the kernel chose.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.sockets.iter().map(|sockets| sockets.address).collect()
@@ -155,7 +162,7 @@ impl Bound {
     /// Answers from what is `published`, on threads of its own and on the tokio runtime that this is called in. Fails when the
     /// system has no threads or descriptors left.
     pub fn start(self, published: Arc<ArcSwap<Snapshot>>, rotation: Arc<Rotation>) -> io::Result<Running> {
-        let Self { sockets, encrypted, limits } = self;
+        let Self { sockets, encrypted, limits, alarm } = self;
         let (stopping, stop) = watch::channel(());
         let seats = Arc::new(Seats::new(limits.connections, limits.connections_per_client));
         let shown = encrypted.as_ref().map(|encrypted| encrypted.shown.clone());
@@ -164,21 +171,22 @@ impl Bound {
         let service = Service { published, rotation, limits, seats: seats.clone(), stopping: stop };
         let mut looked_at = Vec::new();
         let limiter = Arc::new(RateLimiter::new());
-        tokio::spawn(rate_limit::tell(limiter.clone(), service.stopping.clone()));
+        let telling = rate_limit::tell(limiter.clone(), service.stopping.clone());
+        tokio::spawn(alarm.part("the task that tells of rate limits").run(telling));
         for sockets in sockets {
             for (socket, number) in sockets.udp.into_iter().map(Arc::new).zip(0..) {
                 looked_at.push(socket.clone());
                 let (published, rotation) = (service.published.clone(), service.rotation.clone());
                 let worker = UdpWorker::new(socket, published, rotation, limiter.clone(), service.stopping.clone());
-                spawn(number, worker)?;
+                spawn(number, worker, alarm.part("a worker for UDP"))?;
             }
-            accept(sockets.tcp, Protocol::Dns, &service)?;
+            accept(sockets.tcp, Protocol::Dns, &service, &alarm)?;
         }
         if let Some(encrypted) = encrypted {
             for socket in &encrypted.quic {
                 looked_at.push(Arc::new(socket.try_clone()?.into()));
             }
-            encrypted.start(&service)?;
+            encrypted.start(&service, &alarm)?;
         }
         tokio::spawn(Pressure::new(looked_at, seats, dropped, service.stopping.clone()).tell());
         tokio::spawn(memory::give_back(service.stopping));
@@ -192,33 +200,39 @@ fn unix_time() -> u64 {
 }
 
 impl Encrypted {
-    fn start(self, service: &Service) -> io::Result<()> {
+    fn start(self, service: &Service, alarm: &Alarm) -> io::Result<()> {
         let acceptor = |protocols| TlsAcceptor::from(tls::over_tcp(&self.shown, protocols));
         let over_tls = Protocol::DnsOverTls(acceptor(tls::DOT));
         let over_https = Protocol::DnsOverHttps(acceptor(tls::HTTP));
         for listener in self.tls {
-            accept(listener, over_tls.clone(), service)?;
+            accept(listener, over_tls.clone(), service, alarm)?;
         }
         for listener in self.https {
-            accept(listener, over_https.clone(), service)?;
+            accept(listener, over_https.clone(), service, alarm)?;
         }
         for socket in self.quic {
-            tokio::spawn(QuicAcceptor::new(socket, &self.shown, service.clone())?.run());
+            let acceptor = QuicAcceptor::new(socket, &self.shown, service.clone())?;
+            tokio::spawn(alarm.part("a listener for QUIC").run(acceptor.run()));
         }
         Ok(())
     }
 }
 
 /// Starts a listener's task.
-fn accept(listener: TcpListener, protocol: Protocol, service: &Service) -> io::Result<()> {
+fn accept(listener: TcpListener, protocol: Protocol, service: &Service, alarm: &Alarm) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    tokio::spawn(Acceptor { listener, protocol, service: service.clone() }.run());
+    let acceptor = Acceptor { listener, protocol, service: service.clone() };
+    tokio::spawn(alarm.part("a listener for TCP").run(acceptor.run()));
     Ok(())
 }
 
 /// Starts a worker's thread, named `udp-0` and so on for each address.
-fn spawn(number: usize, worker: UdpWorker) -> io::Result<()> {
-    std::thread::Builder::new().name(format!("udp-{number}")).spawn(|| worker.run()).map(drop)
+fn spawn(number: usize, worker: UdpWorker, part: Part) -> io::Result<()> {
+    let work = || {
+        let _part = part;
+        worker.run();
+    };
+    std::thread::Builder::new().name(format!("udp-{number}")).spawn(work).map(drop)
 }
 
 impl Running {

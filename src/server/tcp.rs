@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -51,6 +52,9 @@ impl Acceptor {
                 Ok((stream, peer)) => {
                     is_failing = false;
                     self.receive(stream, peer.ip());
+                    // In a burst each one has its query read, if that is there, before many others come behind it and it
+                    // gives way.
+                    yield_now().await;
                 }
                 // The client has gone already.
                 Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}

@@ -1,7 +1,8 @@
 //! Records that come to a zone while it is served: TXT, for whoever has to show that a name is theirs (RFC 8555, section 8.4).
 //!
 //! The zone concerned is built anew from its spec and the extra records; everything else is shared. So the extra records are
-//! records like all others: empty non-terminals, wildcards, NXDOMAIN and transfers come out right by themselves.
+//! records like all others: empty non-terminals, NXDOMAIN and transfers come out right by themselves. What a wildcard of the
+//! files answers for a name it goes on answering, though the name exists now.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use super::world::Members;
 use super::{Blueprint, ServedZone};
 use crate::name::Name;
 use crate::wire::Rtype;
-use crate::zone::{Found, Record, Special, Zone, ZoneError};
+use crate::zone::{Found, Node, Record, Special, Zone, ZoneError};
 
 /// Why a name can hold no extra TXT records.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +28,9 @@ pub enum Unfit {
     Cname,
     /// It answers TXT with what is known of the asker.
     Reflects,
+    /// This wildcard answers for it with a record of this type, or may, beside which no other can stand: a TXT record would make
+    /// the name exist, and hide it.
+    HidesWildcard(Name, Rtype),
 }
 
 impl fmt::Display for Unfit {
@@ -37,6 +41,11 @@ impl fmt::Display for Unfit {
             Self::BelowDname(owner) => write!(f, "nothing may stand below the DNAME of {owner}"),
             Self::Cname => f.write_str("nothing may stand beside the CNAME that the name has or may be answered with"),
             Self::Reflects => f.write_str("the name answers TXT with what it knows of the asker"),
+            Self::HidesWildcard(wildcard, rtype) => write!(
+                f,
+                "a TXT record would hide the {rtype} with which {wildcard} answers for the name, or may; beside a {rtype} nothing \
+                 else can stand. Give the name records of its own in the zone's files"
+            ),
         }
     }
 }
@@ -64,13 +73,23 @@ impl Blueprint {
             Found::Dname { length, .. } => return Err(Unfit::BelowDname(above(length))),
             Found::Node(_) | Found::Nothing => {}
         }
-        // What a wildcard would answer with does not count: the name is there on its own from now on.
-        if let Some(node) = served.zone.node(&key) {
-            match node.special() {
-                Special::Reflect => return Err(Unfit::Reflects),
-                Special::Steered(plan, _) if self.may_be_cname(plan) => return Err(Unfit::Cname),
-                _ if node.rrset(Rtype::CNAME).is_some() => return Err(Unfit::Cname),
-                Special::Steered(..) | Special::None => {}
+        let wildcard = served.zone.own_wildcard(name);
+        if let Some((node, owner)) = &wildcard {
+            let rtype = [Rtype::CNAME, Rtype::DNAME, Rtype::NS].into_iter().find(|&rtype| match rtype {
+                Rtype::CNAME => self.may_be_cname(node),
+                _ => node.rrset(rtype).is_some(),
+            });
+            if let Some(rtype) = rtype {
+                return Err(Unfit::HidesWildcard(owner.clone(), rtype));
+            }
+        }
+        // A name that the files do not know answers as its wildcard does.
+        if let Some(node) = wildcard.map(|(node, _)| node).or_else(|| served.zone.node(&key)) {
+            if node.special() == Special::Reflect {
+                return Err(Unfit::Reflects);
+            }
+            if self.may_be_cname(node) {
+                return Err(Unfit::Cname);
             }
         }
         Ok(served.zone.apex())
@@ -84,20 +103,24 @@ impl Blueprint {
         let before = &self.zones[id as usize];
         let spec = &self.world.zones[id as usize];
         let serial = serial.unwrap_or_else(|| before.serial());
-        let records = spec.records.iter().map(|record| with_serial(record, serial)).chain(extra.iter().cloned());
-        let records: Vec<Record> = records.collect();
+        let records: Vec<Record> = spec.records.iter().map(|record| with_serial(record, serial)).collect();
         let owners = spec.names.iter().map(|name| &name.owner).chain(&spec.reflect);
         let specials = owners.filter_map(|owner| Some((owner.clone(), before.zone.node(&owner.to_key())?.special())));
-        let zone = Zone::build(&spec.origin, &records, specials)?;
+        let zone = Zone::build(&spec.origin, &records, specials, extra)?;
         blueprint.zones[id as usize] =
             Arc::new(ServedZone { zone, regions: before.regions.clone(), is_as_written: false });
         Ok(blueprint)
     }
 
-    fn may_be_cname(&self, plan: crate::zone::PlanId) -> bool {
-        let rule = &self.rules[plan as usize];
-        let mut pools = rule.pools.iter().chain(&rule.fallback);
-        pools.any(|&id| matches!(self.world.pools[id as usize].members, Members::Cname(_)))
+    /// Whether the node has a CNAME, or may be answered with one.
+    fn may_be_cname(&self, node: &Node) -> bool {
+        let steered = match node.special() {
+            Special::Steered(plan, _) => Some(&self.rules[plan as usize]),
+            Special::Reflect | Special::None => None,
+        };
+        let mut pools = steered.iter().flat_map(|rule| rule.pools.iter().chain(&rule.fallback));
+        let is_cname = pools.any(|&id| matches!(self.world.pools[id as usize].members, Members::Cname(_)));
+        is_cname || node.rrset(Rtype::CNAME).is_some()
     }
 }
 
@@ -140,6 +163,18 @@ NS = ["ns.example.net."]
 DNAME = ["example.net."]
 [records."*.wild"]
 CNAME = ["www"]
+[names."*.apps"]
+pools = ["web"]
+[names."*.maybe"]
+pools = ["web"]
+fallback = "sorry"
+[names."*.mirror"]
+reflect = true
+[records."*.static"]
+A = ["192.0.2.7"]
+TXT = ["file"]
+[records."*.cut"]
+NS = ["ns.example.net."]
 "#;
 
     fn blueprint() -> Blueprint {
@@ -147,7 +182,7 @@ CNAME = ["www"]
         fs::create_dir(folder.path().join("zones")).unwrap();
         fs::write(folder.path().join("truenorth.toml"), "").unwrap();
         fs::write(folder.path().join("zones/example.com.toml"), ZONE).unwrap();
-        let config = config::load(&folder.path().join("truenorth.toml"), &|_| None).unwrap();
+        let config = config::load(&folder.path().join("truenorth.toml"), &crate::disk::Disk::new(), &|_| None).unwrap();
         Blueprint::compile(config.world, Arc::new(crate::geo::Locations::unknown()), None).unwrap()
     }
 
@@ -163,7 +198,20 @@ CNAME = ["www"]
     #[test]
     fn a_name_is_fit_unless_an_rfc_or_the_zone_says_otherwise() {
         let blueprint = blueprint();
-        for fit in ["@", "www", "new", "_acme-challenge.alias", "a.b.c", "sub2", "tree", "x.wild"] {
+        for fit in [
+            "@",
+            "www",
+            "new",
+            "_acme-challenge.alias",
+            "a.b.c",
+            "sub2",
+            "tree",
+            "x.apps",
+            "_acme-challenge.foo.apps",
+            "*.apps",
+            "*.foo.apps",
+            "a.b.static",
+        ] {
             assert_eq!(blueprint.place_for_txt(&name(fit)), Ok(&name("@")), "{fit}");
         }
         for (owner, why) in [
@@ -175,6 +223,11 @@ CNAME = ["www"]
             ("sub", Unfit::Delegated(name("sub"))),
             ("_acme-challenge.www.SUB", Unfit::Delegated(name("sub"))),
             ("x.tree", Unfit::BelowDname(name("tree"))),
+            ("x.wild", Unfit::HidesWildcard(name("*.wild"), Rtype::CNAME)),
+            ("_acme-challenge.x.wild", Unfit::HidesWildcard(name("*.wild"), Rtype::CNAME)),
+            ("x.maybe", Unfit::HidesWildcard(name("*.maybe"), Rtype::CNAME)),
+            ("x.mirror", Unfit::Reflects),
+            ("x.cut", Unfit::HidesWildcard(name("*.cut"), Rtype::NS)),
         ] {
             assert_eq!(blueprint.place_for_txt(&name(owner)), Err(why), "{owner}");
         }
@@ -197,8 +250,58 @@ CNAME = ["www"]
         for owner in ["www", "api", "whoami"] {
             assert_eq!(special(zone, owner), special(&before.zones()[0], owner), "{owner}");
         }
+        assert_eq!(node(zone, "*.new"), None, "no wildcard, nothing to go on with");
         let again = after.amended(&name("@"), &[], None).unwrap();
         assert_eq!((node(&again.zones()[0], "new"), again.zones()[0].serial()), (None, serial + 1));
         assert!(Arc::ptr_eq(&again.world, &before.world));
+    }
+
+    #[test]
+    fn what_a_wildcard_answers_it_goes_on_answering() {
+        let before = blueprint();
+        let shown = |blueprint: &Blueprint, owner: &str| {
+            let Found::Node(node) = blueprint.zones()[0].zone.look_up(&name(owner).to_key(), Rtype::A) else {
+                return "nothing".to_owned();
+            };
+            let mut rtypes: Vec<String> =
+                node.rrsets().iter().map(|rrset| format!("{} {}", rrset.len(), rrset.rtype())).collect();
+            rtypes.sort_unstable();
+            format!("{:?} {}", node.special(), rtypes.join(" "))
+        };
+        let names = [
+            "foo.apps",
+            "bar.foo.apps",
+            "_acme-challenge.foo.apps",
+            "x._acme-challenge.foo.apps",
+            "*.foo.apps",
+            "other.apps",
+            "a.static",
+            "x.a.static",
+            "www",
+            "new",
+            "x.alias",
+        ];
+        let told = names.map(|owner| shown(&before, owner));
+        let extra = [
+            txt("_acme-challenge.foo.apps", "a"),
+            txt("_acme-challenge.foo.apps", "b"),
+            txt("a.static", "c"),
+            txt("_acme-challenge.alias", "d"),
+        ];
+        let after = before.amended(&name("@"), &extra, None).unwrap();
+        for (owner, told) in names.into_iter().zip(told) {
+            let expected = match owner {
+                "_acme-challenge.foo.apps" => format!("{told}2 TXT"),
+                "a.static" => told.replace("1 TXT", "2 TXT"),
+                _ => told,
+            };
+            assert_eq!(shown(&after, owner), expected, "{owner}");
+        }
+        // A name that was set can be set again, and one beside it.
+        for again in ["_acme-challenge.foo.apps", "foo.apps", "x.foo.apps"] {
+            assert_eq!(after.place_for_txt(&name(again)), Ok(&name("@")), "{again}");
+        }
+        let gone = after.amended(&name("@"), &[], None).unwrap();
+        assert!(gone.zones()[0].zone.node(&name("foo.apps").to_key()).is_none());
     }
 }

@@ -57,7 +57,7 @@ impl Uses {
         let mut uses = Self::default();
         let steerings = world.zones.iter().flat_map(|zone| zone.names.iter().map(|name| &name.steering));
         for steering in steerings.filter(|steering| steering.goes_by_load()) {
-            let draws = steering.pick == Pick::LeastLoad;
+            let draws = steering.pick == Some(Pick::LeastLoad);
             let own: Vec<PoolId> = steering.pools.iter().map(|used| used.pool).collect();
             for &id in own.iter().chain(steering.fallback.as_ref().filter(|_| draws)) {
                 let ttl = uses.ttl.entry(id).or_default();

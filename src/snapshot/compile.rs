@@ -1,14 +1,14 @@
 //! From a world to the plans that queries are answered by.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::plan::{LoadKeys, Rule};
-use super::world::{PoolId, Steering, World};
+use super::world::{Members, PoolId, Steering, World};
 use super::{Blueprint, Snapshot};
-use crate::geo::{Coordinates, DatacenterId, Locations, Region, Regions};
+use crate::geo::{Caps, Coordinates, DatacenterId, Locations, Region, Regions};
 use crate::latency::{Table, Vantages, Widths};
-use crate::steering::{Course, Criteria, Criterion, Draw, HashKey, Map, RegionTiers, Set, Step};
+use crate::steering::{Course, Criteria, Criterion, Draw, Ground, HashKey, Map, RegionTiers, Set, Step};
 
 /// Makes rules, and the maps behind them, each once.
 pub(super) struct Compiler<'a> {
@@ -20,8 +20,12 @@ pub(super) struct Compiler<'a> {
 pub(super) struct Maps<'a> {
     locations: &'a Locations,
     vantages: Option<&'a Vantages>,
-    known: HashMap<Criteria, Arc<Map>>,
+    caps: Caps,
+    known: HashMap<Key, Arc<Map>>,
 }
+
+/// What maps over the same ground differ by: their criteria, and the regions that name local space where the criteria have none.
+type Key = (Criteria, Option<Arc<Regions>>);
 
 /// What pools have in common that the chain's steps cannot tell apart: their place in the `failover` order, or 0 where the
 /// chain does not ask for it, and their datacenter.
@@ -45,7 +49,9 @@ impl<'a> Compiler<'a> {
         slots.sort_unstable();
         slots.dedup();
         let steps = ranked.map(|step| self.criterion(step, &slots, steering, regions)).collect();
-        let map = self.maps.get(&Criteria::new(slots.len() as u8, steps));
+        let criteria = Criteria::new(slots.len() as u8, steps);
+        let naming = Some(regions).filter(|regions| criteria.regions().is_none() && regions.name_local_space());
+        let map = self.maps.get(criteria, naming.cloned());
         let draw = steering.steer.iter().copied().find(|step| step.draws()).map(|step| match step {
             Step::Sticky => Draw::Sticky(steering.pools.iter().map(|used| self.key("", used.pool)).collect()),
             _ => Draw::Chance,
@@ -65,6 +71,7 @@ impl<'a> Compiler<'a> {
             },
             pick: steering.pick,
             answers: steering.answers,
+            shares_addresses: self.share_addresses(steering),
             sticky: steering.sticky,
             fallback: steering.fallback,
             all_down: steering.all_down,
@@ -73,6 +80,18 @@ impl<'a> Compiler<'a> {
             https: steering.https.clone(),
             split: self.world.first_split(steering),
         }
+    }
+
+    /// Whether some address stands in several of a name's pools.
+    fn share_addresses(&self, steering: &Steering) -> bool {
+        let pools = steering.pools.iter().map(|used| &self.world.pools[used.pool as usize].members);
+        let mut seen = HashSet::new();
+        let mut addresses = pools.flat_map(|members| match members {
+            Members::Addresses(endpoints) => endpoints.as_slice(),
+            Members::Cname(_) => &[],
+        });
+        // A pool holds each once.
+        addresses.any(|endpoint| !seen.insert(endpoint.value))
     }
 
     /// A pool's key among those with the same salt.
@@ -108,26 +127,34 @@ impl<'a> Maps<'a> {
     pub(super) fn new(
         locations: &'a Arc<Locations>,
         vantages: Option<&'a Arc<Vantages>>,
+        caps: Caps,
         previous: Option<&Snapshot>,
     ) -> Self {
-        let previous = previous.filter(|snapshot| Arc::ptr_eq(snapshot.locations(), locations));
+        let same_ground =
+            |snapshot: &&Snapshot| Arc::ptr_eq(snapshot.locations(), locations) && snapshot.world().ecs.caps() == caps;
+        let previous = previous.filter(same_ground);
         let same_vantages = previous.is_some_and(|snapshot| match (snapshot.vantages(), vantages) {
             (Some(before), Some(now)) => Arc::ptr_eq(before, now),
             _ => false,
         });
         let before = previous.map_or(&[][..], Snapshot::plans).iter().map(|plan| &plan.rule().map);
         let known = before.filter(|map| same_vantages || !map.criteria().measures_latency());
-        let known = known.map(|map| (map.criteria().clone(), map.clone())).collect();
-        Self { locations, vantages: vantages.map(|vantages| &**vantages), known }
+        let known = known.map(|map| ((map.criteria().clone(), map.naming().cloned()), map.clone())).collect();
+        Self { locations, vantages: vantages.map(|vantages| &**vantages), caps, known }
     }
 
-    /// The map of these criteria.
-    pub(super) fn get(&mut self, criteria: &Criteria) -> Arc<Map> {
-        if let Some(map) = self.known.get(criteria) {
+    /// The map of these criteria; `naming` as for [`Map::build`].
+    pub(super) fn get(&mut self, criteria: Criteria, naming: Option<Arc<Regions>>) -> Arc<Map> {
+        let &mut Self { locations, vantages, caps, ref mut known } = self;
+        let build = |(criteria, naming): &Key| {
+            Arc::new(Map::build(criteria.clone(), naming.clone(), Ground { locations, vantages, caps }))
+        };
+        let key = (criteria, naming);
+        if let Some(map) = known.get(&key) {
             return map.clone();
         }
-        let map = Arc::new(Map::build(criteria.clone(), self.locations, self.vantages));
-        self.known.insert(criteria.clone(), map.clone());
+        let map = build(&key);
+        known.insert(key, map.clone());
         map
     }
 }
@@ -176,9 +203,12 @@ impl Remapped {
     pub fn new(blueprint: &Blueprint, table: Table) -> Self {
         let Blueprint { world, locations, rules, .. } = blueprint;
         let vantages = Arc::new(Vantages::new(table, sites(world), locations));
-        let mut maps = Maps::new(locations, Some(&vantages), None);
+        let mut maps = Maps::new(locations, Some(&vantages), world.ecs.caps(), None);
         let rules = rules.iter().map(|rule| match rule.map.criteria() {
-            criteria if criteria.measures_latency() => Arc::new(Rule { map: maps.get(criteria), ..(**rule).clone() }),
+            criteria if criteria.measures_latency() => {
+                let map = maps.get(criteria.clone(), rule.map.naming().cloned());
+                Arc::new(Rule { map, ..(**rule).clone() })
+            }
             _ => rule.clone(),
         });
         let rules = rules.collect();

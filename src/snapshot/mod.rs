@@ -37,7 +37,7 @@ use compile::{Compiler, Maps};
 pub use odds::Shares;
 use overlay::Overlay;
 pub use plan::{Choice, LoadKeys, Plan, Rule, Rung, Verdict};
-pub use pool::{Duty, Family, Kind, Lists, Member, OPEN_NOW, PerFamily, Pool, Selection, Standing};
+pub use pool::{Duty, Family, Kind, Lists, Member, PerFamily, Pool, Selection, Standing};
 pub use protocol::{Cookies, Identity, MAX_IDENTITY, MAX_SECRETS, MAX_WINDOW, Protocol, RateLimit, Transfers};
 pub use rollouts::RolledOut;
 pub use world::{
@@ -117,7 +117,7 @@ impl Blueprint {
     ) -> Result<Self, Vec<CompileError>> {
         let vantages = compile::vantages(&world, &locations, previous);
         let unchanged = previous.map_or_else(HashMap::new, |snapshot| snapshot.blueprint.unchanged(&mut world));
-        let maps = Maps::new(&locations, vantages.as_ref(), previous);
+        let maps = Maps::new(&locations, vantages.as_ref(), world.ecs.caps(), previous);
         let Zones { served: zones, rules, plan_of_name } = compile_zones(&world, maps, &unchanged)?;
         let by_apex = zones.iter().zip(0..).map(|(served, id)| (served.zone.apex().to_key(), id)).collect();
         let apex_depth = zones.iter().map(|served| served.zone.apex().label_count()).max().unwrap_or(0);
@@ -195,7 +195,7 @@ impl Snapshot {
         previous: Option<&Self>,
     ) -> Self {
         let generation = previous.map_or(1, |snapshot| snapshot.generation + 1);
-        let pools = make_pools(&blueprint.world, generation, standing, previous);
+        let pools = make_pools(&blueprint.world, standing);
         let plans = blueprint.rules.iter().map(|rule| Plan::new(rule.clone(), &pools, None)).collect();
         let vantages = blueprint.vantages.clone();
         Self { generation, blueprint, vantages, pools, plans, overlay: Overlay::default() }
@@ -210,7 +210,7 @@ impl Snapshot {
         for &id in changed {
             let before = &self.pools[id as usize];
             let standing = |endpoint| standing(id, endpoint);
-            let pool = Pool::new(before.spec().clone(), standing, generation, Some(before));
+            let pool = Pool::new(before.spec().clone(), standing);
             pools[id as usize] = Arc::new(pool.loaded(*before.allowance()));
         }
         for &id in changed {
@@ -414,7 +414,7 @@ fn compile_zones(
             plan_of_name.push(plan);
         }
         specials.extend(spec.reflect.iter().map(|owner| (owner.clone(), Special::Reflect)));
-        match Zone::build(&spec.origin, &spec.records, specials) {
+        match Zone::build(&spec.origin, &spec.records, specials, &[]) {
             Ok(zone) => {
                 served.push(Arc::new(ServedZone { zone, regions: spec.regions.clone(), is_as_written: true }));
             }
@@ -424,23 +424,10 @@ fn compile_zones(
     if errors.is_empty() { Ok(Zones { served, rules, plan_of_name }) } else { Err(errors) }
 }
 
-fn make_pools(
-    world: &World,
-    generation: u64,
-    standing: impl Fn(PoolId, usize) -> Standing,
-    previous: Option<&Snapshot>,
-) -> Box<[Arc<Pool>]> {
-    let before: HashMap<_, &Arc<Pool>> = previous
-        .map_or(&[][..], |snapshot| &snapshot.pools)
-        .iter()
-        .map(|pool| ((&pool.spec().zone, &pool.spec().name), pool))
-        .collect();
-    let pools = (0..).zip(&world.pools).map(|(id, spec)| {
-        let same = before.get(&(&spec.zone, &spec.name)).filter(|pool| pool.spec().members == spec.members);
-        let standing = |endpoint| standing(id, endpoint);
-        Arc::new(Pool::new(spec.clone(), standing, generation, same.map(|pool| &***pool)))
-    });
-    pools.collect()
+fn make_pools(world: &World, standing: impl Fn(PoolId, usize) -> Standing) -> Box<[Arc<Pool>]> {
+    let pool =
+        |(id, spec): (PoolId, &Arc<PoolSpec>)| Arc::new(Pool::new(spec.clone(), |endpoint| standing(id, endpoint)));
+    (0..).zip(&world.pools).map(pool).collect()
 }
 
 fn plans_of(pools: usize, rules: &[Arc<Rule>]) -> Arc<[Vec<PlanId>]> {

@@ -1,7 +1,7 @@
 //! How many of many clients get which answer: the choice that a query makes, with every draw taken every way.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use super::plan::{Choice, Plan, Rung, Verdict};
@@ -93,12 +93,27 @@ impl Plan {
             Verdict::Fallback(selection) => (rule.fallback.into_iter().collect(), selection),
             Verdict::Nodata | Verdict::Servfail => return vec![(None, 1.0)],
         };
-        let endpoints = ids.iter().flat_map(|&id| {
-            let weights = pools[id as usize].weights(family, selection, rule.pick);
-            weights.into_iter().map(move |weight| (id, weight))
-        });
-        let (owners, weights): (Vec<PoolId>, Vec<_>) = endpoints.unzip();
-        let stakes = rule.pick.stakes(&weights);
+        // One pool alone, or one pick for all of them; otherwise each picks for itself, and what they give takes turns.
+        let is_one = rule.pick.is_some() || ids.len() == 1;
+        let weighs = |id: PoolId| pools[id as usize].weighs(family);
+        let (pick, _) = rule.pick(is_one && ids.iter().copied().any(weighs));
+        let mut seen = HashSet::new();
+        let (mut owners, mut endpoints) = (Vec::new(), Vec::new());
+        for id in ids {
+            if !is_one && weighs(id) {
+                owners.push(id);
+                endpoints.push((1, Share::FULL));
+                continue;
+            }
+            for (key, endpoint) in pools[id as usize].weights(family, selection, pick) {
+                // What another pool holds as well is answered once, as that one's.
+                if seen.insert(key) {
+                    owners.push(id);
+                    endpoints.push(endpoint);
+                }
+            }
+        }
+        let stakes = pick.stakes(&endpoints);
         let sum: u64 = stakes.iter().sum();
         let mut parts: BTreeMap<PoolId, u64> = BTreeMap::new();
         for (id, stake) in owners.into_iter().zip(stakes).filter(|(_, stake)| *stake > 0) {

@@ -12,7 +12,8 @@
 //!
 //! The place is one for A and AAAA: on each rung the walk looks for pools that can answer in *any* family. If the chosen
 //! ones have endpoints of the asked family but none to give, the walk is made once more for that family alone; if they
-//! were never given any, the answer is empty.
+//! were never given any, the answer is empty. It is empty as well where that walk finds nothing while the other family answers
+//! from a usable pool: neither `fallback` nor `all_down` answers for half of a healthy name.
 //!
 //! A pool that comes back slowly, or leaves slowly, takes a part of the queries that it would get as a usable one, by a draw for
 //! each query; for the others it is not there, as long as another usable pool is.
@@ -46,10 +47,12 @@ pub struct Rule {
     pub map: Arc<Map>,
     /// From slots to pools.
     pub course: Course,
-    /// Which endpoints.
-    pub pick: Pick,
-    /// How many at most.
-    pub answers: u16,
+    /// Which endpoints; `None` leaves it to each pool: where its weights differ, one is drawn by weight, else all take turns.
+    pub pick: Option<Pick>,
+    /// How many at most; `None` leaves it to what picks.
+    pub answers: Option<u16>,
+    /// Whether some address stands in several of the pools.
+    pub shares_addresses: bool,
     /// Bits of a client's address of each family that its hash goes by, if pools or endpoints are chosen by hash.
     pub sticky: Option<PerFamily<u8>>,
     /// What its pools are hashed by for the step `load`, if the chain has it.
@@ -158,7 +161,8 @@ pub struct Choice {
     pub verdict: Verdict,
     /// Where on the ladder.
     pub rung: Rung,
-    /// Whether the place of the other family had nothing to give in this one, so that it was chosen for this family alone.
+    /// Whether the place of the other family had endpoints of this one but none to give, so that this was chosen for this family
+    /// alone.
     pub alone: bool,
     /// All pools of the tiers that were looked at.
     pub reached: Set,
@@ -192,9 +196,11 @@ impl Plan {
         };
         let sets = |holds: &dyn Fn(&Pool, Family) -> bool| FAMILIES.map(|family| set(&|pool| holds(pool, family)));
         let recent = FAMILIES.map(|family| {
-            let latest = rule.pools.iter().map(|&id| &pools[id as usize]).filter(|pool| pool.is_left(family));
-            let latest = latest.map(|pool| pool.last_open(family)).max();
-            set(&|pool| pool.is_left(family) && Some(pool.last_open(family)) == latest)
+            // As it was before the outage began: whatever fell within the time that it takes to confirm one.
+            let left = || rule.pools.iter().map(|&id| &pools[id as usize]).filter(|pool| pool.is_left(family));
+            let outage = left().map(|pool| pool.outage()).max().unwrap_or_default();
+            let latest = left().map(|pool| pool.last_up(family)).max().unwrap_or_default();
+            set(&|pool| pool.is_left(family) && pool.last_up(family) >= latest.saturating_sub(outage))
         });
         let (on_duty, left) = (sets(&Pool::is_on_duty), sets(&Pool::is_left));
         let (usable, open, draining) = match mode {
@@ -346,7 +352,7 @@ impl Plan {
                 Place::None => {}
                 Place::Chosen(pools) => return seen.choice(Verdict::Pools(pools, self.selection(rung)), rung, false),
                 Place::WithoutFamily => return seen.choice(Verdict::Nodata, rung, false),
-                Place::FamilyDown => return self.choose_alone(seen, &rungs, ranking, family, draw),
+                Place::FamilyDown => return self.choose_alone(seen, (rung, &rungs), ranking, family, draw),
             }
         }
         if let Some(choice) = self.fall_back(&mut seen, family) {
@@ -363,7 +369,7 @@ impl Plan {
                 Place::None => {}
                 Place::Chosen(pools) => return seen.choice(Verdict::Pools(pools, selection), Rung::AllDown, false),
                 Place::WithoutFamily => return seen.choice(Verdict::Nodata, Rung::AllDown, false),
-                Place::FamilyDown => return self.choose_alone(seen, &rungs, ranking, family, draw),
+                Place::FamilyDown => return self.choose_alone(seen, (Rung::AllDown, &rungs), ranking, family, draw),
             }
         }
         seen.choice(Verdict::Nodata, Rung::AllDown, false)
@@ -419,17 +425,18 @@ impl Plan {
         if let Some(selection) = fallback.answers[family as usize] {
             return Some(seen.choice(Verdict::Fallback(selection), Rung::Fallback, false));
         }
-        let is_elsewhere = fallback.answers.iter().any(Option::is_some) && !fallback.given[family as usize];
-        is_elsewhere.then(|| seen.choice(Verdict::Nodata, Rung::Fallback, false))
+        let is_other = fallback.answers.iter().any(Option::is_some);
+        is_other.then(|| seen.choice(Verdict::Nodata, Rung::Fallback, fallback.given[family as usize]))
     }
 
-    /// The other family has a place that is alive, this one has endpoints there but none open: the next pools that have
-    /// answer for this family. A CNAME can't, for it would stand for the other family too; nor is the name down, so it
-    /// does not fail.
+    /// The other family has a place on this rung, this one has endpoints there but none open: the next pools that have answer
+    /// for this family. As long as the other family's pool is usable, nothing else does: the site is well, and clients reach
+    /// it by the other family. Otherwise the ladder goes on. A CNAME is no answer, for it would stand for the other family
+    /// too; nor is the name down, so it does not fail.
     fn choose_alone(
         &self,
         mut seen: Seen<'_, '_>,
-        rungs: &Rungs,
+        (place, rungs): (Rung, &Rungs),
         ranking: &Ranking,
         family: Family,
         mut draw: impl FnMut(Set, &[u32]) -> usize,
@@ -441,6 +448,9 @@ impl Plan {
             if chosen != 0 {
                 return seen.choice(Verdict::Pools(chosen, self.selection(rung)), rung, true);
             }
+        }
+        if matches!(place, Rung::Usable | Rung::Ready) {
+            return seen.choice(Verdict::Nodata, place, true);
         }
         if let Some(fallback) = self.fallback.filter(|fallback| !fallback.is_cname) {
             seen.fallback = true;
@@ -600,11 +610,24 @@ impl Seen<'_, '_> {
 }
 
 impl Rule {
-    /// The ranking for a client, and the length of the shortest prefix around it on which that and the client's hash are the
-    /// same, whatever the health.
+    /// What picks where a single pool answers, or where the operator chose for all, and how many at most. `weighs` says whether
+    /// that pool's weights differ.
+    pub fn pick(&self, weighs: bool) -> (Pick, u16) {
+        let pick = self.pick.unwrap_or(if weighs { Pick::Weighted } else { Pick::Rotate });
+        (pick, self.answers.unwrap_or(pick.default_answers()))
+    }
+
+    /// The ranking for a client in the network whose lowest address this is, and the length of the shortest prefix around it on which
+    /// that and the client's hash are the same, whatever the health.
     pub fn place(&self, client: IpAddr) -> Placement<'_> {
-        let Placement { ranking, scope } = self.map.look_up(client);
-        Placement { ranking, scope: scope.max(self.sticky_length(client).unwrap_or(0)) }
+        let placement = self.map.look_up(client);
+        match self.sticky_length(client).unwrap_or(0) {
+            // Nothing that is known of a network makes a difference.
+            0 if self.map.is_uniform() => Placement { scope: 0, is_unnamed: false, ..placement },
+            // Who tells no place is hashed by the packet's source instead.
+            _ if placement.is_unnamed => placement,
+            hashed => Placement { scope: placement.scope.max(hashed), ..placement },
+        }
     }
 
     /// Whether all clients are placed alike.

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::world::{Endpoint, Members, PoolSpec};
 use crate::health::Share;
@@ -29,6 +30,8 @@ pub struct Standing {
     pub share: Share,
     /// Whether an unconfirmed outcome speaks against that.
     pub restless: bool,
+    /// When it was up last, on the clock of control: [`Duration::MAX`] while it is, zero if it was not yet.
+    pub last_up: Duration,
     /// Whether it is to answer at all.
     pub duty: Duty,
     /// How often `least-load` draws it, as against others of its pool: at most [`FULL_WEIGHT`], 0 while it is full.
@@ -53,8 +56,14 @@ pub enum Duty {
 
 impl Standing {
     /// Of an endpoint that nobody watches.
-    pub const CALM: Self =
-        Self { share: Share::FULL, restless: false, duty: Duty::On, room: FULL_WEIGHT, ramp: Share::FULL };
+    pub const CALM: Self = Self {
+        share: Share::FULL,
+        restless: false,
+        last_up: Duration::MAX,
+        duty: Duty::On,
+        room: FULL_WEIGHT,
+        ramp: Share::FULL,
+    };
 
     /// What probes say, with what the operator says of it. What is forced is calm: no outcome will change it.
     pub fn under(self, mode: Option<Mode>) -> Self {
@@ -68,6 +77,10 @@ impl Standing {
 
     fn is_open(self) -> bool {
         self.duty == Duty::On && self.share.is_some()
+    }
+
+    fn is_on_duty(self) -> bool {
+        matches!(self.duty, Duty::On | Duty::Held)
     }
 
     /// The share among others of which the one that has come farthest has come so far: as much less as it has come less far.
@@ -118,9 +131,9 @@ pub struct Lists<T> {
     draining: Arc<[Member<T>]>,
     all: Arc<[Member<T>]>,
     recent: Arc<[Member<T>]>,
-    /// What was open last, those included that are off duty now and may come back.
-    remembered: Arc<[Member<T>]>,
     is_degraded: bool,
+    /// Whether the weights that the operator wrote differ.
+    weighs: bool,
 }
 
 /// Which of a pool's members answer. None holds what is forced down.
@@ -134,12 +147,13 @@ pub enum Selection {
     Draining,
     /// Those on duty, whatever probes say; those draining, if no other is left.
     All,
-    /// Those that were open last; all, if none of them is left.
+    /// Those that were up when the outage began; all, if none is left that ever was.
     Recent,
 }
 
 impl<T: Clone + PartialEq> Lists<T> {
-    fn new(members: &[(Member<T>, Standing)], previous: Option<&Self>) -> Self {
+    /// An outage takes `outage` at most from the first fall to the last.
+    fn new(members: &[(Member<T>, Standing)], outage: Duration) -> Self {
         let list = |holds: &dyn Fn(&Standing) -> bool, share: &dyn Fn(&Standing) -> Share| -> Arc<[Member<T>]> {
             let held = members.iter().filter(|(_, standing)| holds(standing));
             held.map(|(member, standing)| Member { share: share(standing), room: standing.room, ..member.clone() })
@@ -152,25 +166,17 @@ impl<T: Clone + PartialEq> Lists<T> {
         let open = list(&is_up(Duty::On), &|standing| standing.share_beside(highest));
         let held = list(&is_up(Duty::Held), &probed);
         let draining = list(&is_up(Duty::Draining), &probed);
-        let on_duty = list(&|standing| matches!(standing.duty, Duty::On | Duty::Held), &full);
-        let remembered = match previous {
-            _ if !open.is_empty() => list(&is_up(Duty::On), &full),
-            Some(previous) => previous.remembered.clone(),
-            None => list(&|_| true, &full),
-        };
+        let on_duty = list(&|standing| standing.is_on_duty(), &full);
         let is_degraded = open.iter().chain(&*held).chain(&*draining).any(|member| !member.share.is_full());
         let count = on_duty.len();
         let all = if on_duty.is_empty() { list(&|standing| standing.duty == Duty::Draining, &full) } else { on_duty };
-        let is_off =
-            |value: &T| members.iter().any(|(member, standing)| standing.duty == Duty::Off && member.value == *value);
-        let any_off = members.iter().any(|(_, standing)| standing.duty == Duty::Off);
-        let recent: Arc<[_]> = if any_off {
-            remembered.iter().filter(|member| !is_off(&member.value)).cloned().collect()
-        } else {
-            remembered.clone()
-        };
+        let last_up = members.iter().map(|(_, standing)| standing).filter(|standing| standing.is_on_duty());
+        let since = last_up.map(|standing| standing.last_up).max().unwrap_or_default().saturating_sub(outage);
+        let was_up = |standing: &Standing| standing.last_up > NEVER && standing.last_up >= since;
+        let recent = list(&|standing| standing.is_on_duty() && was_up(standing), &full);
         let recent = if recent.is_empty() { all.clone() } else { recent };
-        Self { given: members.len(), on_duty: count, open, held, draining, all, recent, remembered, is_degraded }
+        let weighs = members.iter().any(|(member, _)| member.weight != members[0].0.weight);
+        Self { given: members.len(), on_duty: count, open, held, draining, all, recent, is_degraded, weighs }
     }
 
     /// The members that answer.
@@ -189,10 +195,15 @@ impl<T: Clone + PartialEq> Lists<T> {
         self.is_degraded
     }
 
+    /// Whether the weights that the operator wrote differ.
+    pub fn weighs(&self) -> bool {
+        self.weighs
+    }
+
     /// Whether the share of open members suffices. What the operator took off duty is not missed: to drain one of two does
     /// not topple the pool.
-    fn is_usable(&self, min_healthy: f64) -> bool {
-        !self.open.is_empty() && self.open.len() as f64 >= self.on_duty as f64 * min_healthy
+    fn is_usable(&self, spec: &PoolSpec) -> bool {
+        spec.is_enough(self.open.len(), self.on_duty)
     }
 }
 
@@ -209,7 +220,7 @@ pub struct Pool {
     restless: bool,
     draining: bool,
     ramping: bool,
-    last_open: PerFamily<u64>,
+    outage: Duration,
 }
 
 /// What a pool hands out.
@@ -247,44 +258,30 @@ impl Kind {
     }
 }
 
-/// [`Pool::last_open`] of a pool that is open.
-pub const OPEN_NOW: u64 = u64::MAX;
+/// [`Standing::last_up`] of an endpoint that was not up yet.
+const NEVER: Duration = Duration::ZERO;
 
 impl Pool {
-    /// The pool with endpoints in these standings, in the order of its spec. `generation` is that of the snapshot it is
-    /// made for; `previous` is the same pool as it was, if it was there. Of its load nothing is known.
-    pub fn new(
-        spec: Arc<PoolSpec>,
-        standing: impl Fn(usize) -> Standing,
-        generation: u64,
-        previous: Option<&Self>,
-    ) -> Self {
+    /// The pool with endpoints in these standings, in the order of its spec. Of its load nothing is known.
+    pub fn new(spec: Arc<PoolSpec>, standing: impl Fn(usize) -> Standing) -> Self {
         let standings: Box<[Standing]> = (0..spec.members.len()).map(standing).collect();
+        let is_any_down = standings.iter().any(|standing| standing.last_up < Duration::MAX);
+        let outage = if is_any_down { spec.members.outage() } else { Duration::ZERO };
         let kind = match &spec.members {
-            Members::Addresses(endpoints) => addresses(endpoints, &standings, previous),
+            Members::Addresses(endpoints) => addresses(endpoints, &standings, outage),
             Members::Cname(endpoint) => {
                 let key = HashKey::of_candidate(endpoint.value.as_wire());
                 let (value, weight) = (endpoint.value.clone(), endpoint.weight);
                 let member = Member { value, weight, share: Share::FULL, key, room: FULL_WEIGHT };
-                let before = previous.and_then(|pool| pool.kind.cname());
-                Kind::Cname(Lists::new(&[(member, standings[0])], before))
+                Kind::Cname(Lists::new(&[(member, standings[0])], outage))
             }
         };
         let draining = standings.iter().any(|standing| standing.duty == Duty::Draining);
         let ramping = standings.iter().any(|standing| standing.is_open() && !standing.ramp.is_full());
         let restless = draining || ramping || standings.iter().any(|standing| standing.restless);
         let (share, ramp) = (share(&spec.members, &standings), highest_ramp(&standings));
-        let (allowance, last_open) = (Allowance::UNKNOWN, [0; 2]);
-        let mut pool = Self { spec, kind, standings, share, allowance, ramp, restless, draining, ramping, last_open };
-        pool.last_open = [Family::V4, Family::V6].map(|family| {
-            let was_open = previous.map_or(0, |pool| pool.last_open[family as usize]);
-            match was_open {
-                _ if pool.is_open(family) => OPEN_NOW,
-                OPEN_NOW => generation,
-                earlier => earlier,
-            }
-        });
-        pool
+        let allowance = Allowance::UNKNOWN;
+        Self { spec, kind, standings, share, allowance, ramp, restless, draining, ramping, outage }
     }
 
     /// The same pool with another load.
@@ -339,9 +336,21 @@ impl Pool {
         self.ramp
     }
 
-    /// The generation that last had an endpoint of this family open: [`OPEN_NOW`] for the current one, 0 for none yet.
-    pub fn last_open(&self, family: Family) -> u64 {
-        self.last_open[family as usize]
+    /// When an endpoint of the family that is on duty was up last, on the clock of control: [`Duration::MAX`] while one is, zero
+    /// if none was yet.
+    pub fn last_up(&self, family: Family) -> Duration {
+        let is_meant = |place: usize| match self.spec.members.address(place) {
+            Some(address) => address.is_ipv6() == (family == Family::V6),
+            None => true,
+        };
+        let standings = self.standings.iter().enumerate();
+        let on_duty = standings.filter(|&(place, standing)| standing.is_on_duty() && is_meant(place));
+        on_duty.map(|(_, standing)| standing.last_up).max().unwrap_or_default()
+    }
+
+    /// How long it may take from the first fall of an outage of everything to its last; nothing while all are up.
+    pub fn outage(&self) -> Duration {
+        self.outage
     }
 
     /// How many endpoints of the family are open, and of how many that the operator wrote.
@@ -391,18 +400,27 @@ impl Pool {
 
     /// Whether so many endpoints of the family are open as `min_healthy` asks for.
     pub fn is_usable(&self, family: Family) -> bool {
-        let share = self.spec.min_healthy;
         match (&self.kind, family) {
-            (Kind::Addresses(v4, _), Family::V4) => v4.is_usable(share),
-            (Kind::Addresses(_, v6), Family::V6) => v6.is_usable(share),
-            (Kind::Cname(name), _) => name.is_usable(share),
+            (Kind::Addresses(v4, _), Family::V4) => v4.is_usable(&self.spec),
+            (Kind::Addresses(_, v6), Family::V6) => v6.is_usable(&self.spec),
+            (Kind::Cname(name), _) => name.is_usable(&self.spec),
         }
     }
 
-    /// What this picks the endpoints of a family in proportion to, and their shares, of those that answer.
-    pub(super) fn weights(&self, family: Family, selection: Selection, pick: Pick) -> Vec<(u16, Share)> {
-        fn of<T>(members: &[Member<T>], pick: Pick) -> Vec<(u16, Share)> {
-            members.iter().map(|member| (member.weight_for(pick), member.share)).collect()
+    /// Whether the weights of its endpoints of a family differ.
+    pub(super) fn weighs(&self, family: Family) -> bool {
+        match (&self.kind, family) {
+            (Kind::Addresses(v4, _), Family::V4) => v4.weighs,
+            (Kind::Addresses(_, v6), Family::V6) => v6.weighs,
+            (Kind::Cname(_), _) => false,
+        }
+    }
+
+    /// What this picks the endpoints of a family in proportion to, and their shares, of those that answer; with what tells
+    /// equal endpoints of several pools.
+    pub(super) fn weights(&self, family: Family, selection: Selection, pick: Pick) -> Vec<(HashKey, (u16, Share))> {
+        fn of<T>(members: &[Member<T>], pick: Pick) -> Vec<(HashKey, (u16, Share))> {
+            members.iter().map(|member| (member.key, (member.weight_for(pick), member.share))).collect()
         }
         match (&self.kind, family) {
             (Kind::Addresses(v4, _), Family::V4) => of(v4.select(selection), pick),
@@ -420,7 +438,7 @@ impl Pool {
     }
 }
 
-fn addresses(endpoints: &[Endpoint<IpAddr>], standings: &[Standing], previous: Option<&Pool>) -> Kind {
+fn addresses(endpoints: &[Endpoint<IpAddr>], standings: &[Standing], outage: Duration) -> Kind {
     let (mut v4, mut v6) = (Vec::new(), Vec::new());
     for (endpoint, &standing) in endpoints.iter().zip(standings) {
         let weight = endpoint.weight;
@@ -429,8 +447,7 @@ fn addresses(endpoints: &[Endpoint<IpAddr>], standings: &[Standing], previous: O
             IpAddr::V6(address) => v6.push((address_member(address.octets(), weight), standing)),
         }
     }
-    let before = previous.map(|pool| &pool.kind);
-    Kind::Addresses(Lists::new(&v4, before.and_then(Kind::v4)), Lists::new(&v6, before.and_then(Kind::v6)))
+    Kind::Addresses(Lists::new(&v4, outage), Lists::new(&v6, outage))
 }
 
 fn address_member<const LENGTH: usize>(value: [u8; LENGTH], weight: u16) -> Member<[u8; LENGTH]> {
@@ -465,10 +482,18 @@ fn highest_ramp<'a>(standings: impl IntoIterator<Item = &'a Standing>) -> Share 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::health::{Check, Condition, Monitor, Target, TcpCheck};
 
     fn spec(min_healthy: f64) -> Arc<PoolSpec> {
-        let endpoint =
-            |text: &str| Endpoint { value: text.parse().unwrap(), weight: 1, capacity: None, condition: None };
+        let monitor = Monitor::new(Check::Tcp(TcpCheck::default()), 80);
+        let target = Target { address: ([192, 0, 2, 1], 80).into(), host: "a".into(), monitor: monitor.into() };
+        let condition = Some(Condition::Probe(target));
+        let endpoint = |text: &str| Endpoint {
+            value: text.parse().unwrap(),
+            weight: 1,
+            capacity: None,
+            condition: condition.clone(),
+        };
         let members = ["192.0.2.1", "192.0.2.2", "192.0.2.3", "2001:db8::1"].map(endpoint);
         Arc::new(PoolSpec {
             name: "web".into(),
@@ -481,30 +506,58 @@ mod tests {
         })
     }
 
-    fn with_open(open: &[usize], min_healthy: f64, previous: Option<&Pool>) -> Pool {
-        let share = |endpoint| if open.contains(&endpoint) { Share::FULL } else { Share::NONE };
-        let standing = |endpoint| Standing { share: share(endpoint), ..Standing::CALM };
-        Pool::new(spec(min_healthy), standing, 9, previous)
+    /// Endpoints that fell at these seconds; others are up.
+    fn with_down(down: &[(usize, u64)], min_healthy: f64) -> Pool {
+        let standing = |endpoint| match down.iter().find(|(place, _)| *place == endpoint) {
+            Some(&(_, fell)) => Standing { share: Share::NONE, last_up: Duration::from_secs(fell), ..Standing::CALM },
+            None => Standing::CALM,
+        };
+        Pool::new(spec(min_healthy), standing)
     }
 
     #[test]
     fn min_healthy_is_a_share_of_each_family() {
-        assert!(with_open(&[0, 1], 0.5, None).is_usable(Family::V4));
-        assert!(!with_open(&[0, 3], 0.5, None).is_usable(Family::V4));
-        assert!(with_open(&[0, 3], 0.5, None).is_usable(Family::V6));
-        assert!(with_open(&[0], 0.0, None).is_usable(Family::V4));
-        assert!(!with_open(&[], 0.0, None).is_usable(Family::V4));
+        assert!(with_down(&[(2, 9), (3, 9)], 0.5).is_usable(Family::V4));
+        assert!(!with_down(&[(1, 9), (2, 9)], 0.5).is_usable(Family::V4));
+        assert!(with_down(&[(1, 9), (2, 9)], 0.5).is_usable(Family::V6));
+        assert!(with_down(&[(1, 9), (2, 9)], 0.0).is_usable(Family::V4));
+        assert!(!with_down(&[(0, 9), (1, 9), (2, 9)], 0.0).is_usable(Family::V4));
     }
 
     #[test]
-    fn what_was_open_last_is_remembered() {
-        let first = with_open(&[1, 2], 0.0, None);
-        let second = with_open(&[2], 0.0, Some(&first));
-        let third = with_open(&[], 0.0, Some(&second));
-        let Kind::Addresses(v4, v6) = third.kind() else { panic!("no addresses") };
-        assert_eq!(v4.select(Selection::Recent), [address_member([192, 0, 2, 3], 1)]);
-        assert_eq!(v6.select(Selection::Recent).len(), 1);
-        assert_eq!((second.last_open(Family::V4), third.last_open(Family::V4)), (OPEN_NOW, 9));
-        assert_eq!(third.last_open(Family::V6), 0);
+    fn what_was_up_when_the_outage_began_is_remembered() {
+        // The monitor takes 17 s at most to confirm a fall: 5 s * 3 + 2 s.
+        let recent = |fell: [u64; 3]| {
+            let pool = with_down(&[(0, fell[0]), (1, fell[1]), (2, fell[2])], 0.0);
+            let Kind::Addresses(v4, v6) = pool.kind() else { panic!("no addresses") };
+            assert_eq!(v6.select(Selection::Recent).len(), 1);
+            assert_eq!(pool.last_up(Family::V4), Duration::from_secs(fell.into_iter().max().unwrap()));
+            assert_eq!(pool.last_up(Family::V6), Duration::MAX);
+            let recent = v4.select(Selection::Recent).iter().map(|member| member.value[3]);
+            recent.collect::<Vec<_>>()
+        };
+        assert_eq!(recent([100, 105, 110]), [1, 2, 3], "all of them died at once, whichever probe came last");
+        assert_eq!(recent([50, 105, 110]), [2, 3], "one was dead before");
+        assert_eq!(recent([50, 60, 110]), [3]);
+        assert_eq!(recent([93, 92, 110]), [1, 3]);
+        assert_eq!(recent([0, 0, 8]), [3], "what was never up was not up then");
+        assert_eq!(recent([0, 0, 0]), [1, 2, 3]);
+    }
+
+    #[test]
+    fn min_healthy_is_reckoned_in_whole_endpoints() {
+        for percent in 0..=100_usize {
+            let spec = spec(percent as f64 / 100.0);
+            for on_duty in 1..=1024 {
+                let needed = (on_duty * percent).div_ceil(100).max(1);
+                assert!(spec.is_enough(needed, on_duty), "{needed} of {on_duty} at {percent} %");
+                assert!(!spec.is_enough(needed - 1, on_duty), "{} of {on_duty} at {percent} %", needed - 1);
+            }
+        }
+        // Written with as many digits as anybody has.
+        let third = spec(0.333_333_333_3);
+        assert!(third.is_enough(1, 3) && !third.is_enough(0, 3));
+        assert!(spec(0.666_666_666_67).is_enough(2, 3));
+        assert!(!spec(0.67).is_enough(2, 3));
     }
 }

@@ -11,7 +11,7 @@ fn compiled(zones: &[(&str, &str)], previous: Option<&Snapshot>) -> Blueprint {
         let head = "$TTL 300\n@ SOA ns1 host 1 3600 600 604800 60\n@ NS ns1\nns1 A 192.0.2.1\n";
         fs::write(folder.path().join(format!("zones/{origin}.zone")), format!("{head}{records}")).unwrap();
     }
-    let config = config::load(&folder.path().join("truenorth.toml"), &|_| None).unwrap();
+    let config = config::load(&folder.path().join("truenorth.toml"), &crate::disk::Disk::new(), &|_| None).unwrap();
     let locations = previous.map_or_else(|| Arc::new(Locations::unknown()), |snapshot| snapshot.locations().clone());
     Blueprint::compile(config.world, locations, previous).unwrap()
 }

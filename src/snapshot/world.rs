@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::geo::{Coordinates, CountryCode, DatacenterId, Regions};
+use crate::geo::{Caps, Coordinates, CountryCode, DatacenterId, Regions};
 use crate::health::{Condition, Recovery, Target};
 use crate::latency::Tolerance;
 use crate::name::Name;
@@ -58,6 +58,13 @@ pub struct Ecs {
     pub max_source_v4: u8,
     /// Bits of an IPv6 client address that count, 0-128.
     pub max_source_v6: u8,
+}
+
+impl Ecs {
+    /// Bits of addresses that networks are looked up by: all of them where nobody tells networks.
+    pub fn caps(&self) -> Caps {
+        if self.enabled { Caps { v4: self.max_source_v4, v6: self.max_source_v6 } } else { Caps::NONE }
+    }
 }
 
 impl Default for Ecs {
@@ -114,6 +121,29 @@ pub struct PoolSpec {
     pub members: Members,
 }
 
+/// Two numbers of endpoints closer than this are one: a decimal share such as 0.28 is no exact binary fraction, so 25 times it is a
+/// little more than 7. One endpoint of [`MAX_ENDPOINTS`] is a million times as much.
+const ROUNDING: f64 = 1e-9;
+
+impl PoolSpec {
+    /// What the pool is known by from world to world, and from run to run. Names of pools have no blanks in them.
+    pub fn key(&self) -> String {
+        let zone = self.zone.as_ref().map(ToString::to_string).unwrap_or_default();
+        format!("{zone} {}", self.name)
+    }
+
+    /// The same of the endpoint in this place.
+    pub fn key_of(&self, place: usize) -> String {
+        format!("{} {}", self.key(), self.members.text(place))
+    }
+
+    /// Whether `open` of a family's `on_duty` endpoints are as many as `min_healthy` asks for: one at least, and in whole endpoints.
+    pub fn is_enough(&self, open: usize, on_duty: usize) -> bool {
+        let needed = (on_duty as f64 * self.min_healthy - ROUNDING).ceil() as usize;
+        open >= needed.max(1)
+    }
+}
+
 /// A pool holds addresses or exactly one CNAME.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Members {
@@ -124,6 +154,16 @@ pub enum Members {
 }
 
 impl Members {
+    /// How long it may take from the first fall to the last when all endpoints die at once: as long as the slowest monitor takes
+    /// to confirm it.
+    pub fn outage(&self) -> Duration {
+        let confirmed = |target: &&Target| {
+            let monitor = &target.monitor;
+            monitor.interval * u32::from(monitor.fall.get()) + monitor.timeout
+        };
+        self.targets().iter().map(confirmed).max().unwrap_or_default()
+    }
+
     /// How many endpoints there are.
     #[allow(clippy::len_without_is_empty, reason = "a pool is never empty")]
     pub fn len(&self) -> usize {
@@ -195,6 +235,8 @@ pub struct ZoneSpec {
     pub reflect: Vec<Name>,
     /// Whether the SOA's serial is truenorth's to count: the operator gave none.
     pub counts_serial: bool,
+    /// A fingerprint of what its files say, the serial apart.
+    pub contents: u64,
 }
 
 /// A name whose addresses are chosen for each client.
@@ -215,10 +257,10 @@ pub struct Steering {
     pub steer: Vec<Step>,
     /// What the step `latency` takes for a tie.
     pub latency_tolerance: Tolerance,
-    /// Which endpoints of a pool.
-    pub pick: Pick,
-    /// How many addresses an answer holds at most; at least 1.
-    pub answers: u16,
+    /// Which endpoints of its pools; `None` leaves it to each pool's weights.
+    pub pick: Option<Pick>,
+    /// How many addresses an answer holds at most, at least 1; `None` leaves it to what picks.
+    pub answers: Option<u16>,
     /// From the best pools of how many different datacenters; at least 1.
     pub take: u8,
     /// Whether the last of them, of two at least, is drawn from all others.
@@ -255,7 +297,7 @@ impl Steering {
 
     /// Whether it makes a difference how full its pools are.
     pub fn goes_by_load(&self) -> bool {
-        self.spills() || self.pick == Pick::LeastLoad
+        self.spills() || self.pick == Some(Pick::LeastLoad)
     }
 }
 

@@ -5,19 +5,54 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::ranking::{Client, Criteria, Ranking, Set};
-use crate::geo::{Bits, Locations, RegionId, Regions, Runs};
+use crate::geo::local::{LocalSpace, UNNAMED, unnamed};
+use crate::geo::{Bits, Caps, Locations, RegionId, Regions, Runs};
 use crate::latency::Vantages;
 
+/// What tells clients apart.
+#[derive(Clone, Copy, Debug)]
+pub struct Ground<'a> {
+    /// Where they are.
+    pub locations: &'a Locations,
+    /// How far from the datacenters, made of the same locations; without them nothing is known of round trips.
+    pub vantages: Option<&'a Vantages>,
+    /// How much of a network's address counts.
+    pub caps: Caps,
+}
+
 /// For every address the ranking of a name's slots.
+///
+/// Client Subnet tells *networks*, of whose addresses the first bits count; a packet's source is a *host*, of whose address every bit
+/// does. Few networks hold hosts that rank otherwise than their lowest address, so there is one table for both, and one for those.
 #[derive(Debug)]
 pub struct Map {
     criteria: Criteria,
+    naming: Option<Arc<Regions>>,
     rankings: Box<[Ranking]>,
-    v4: Runs<u32>,
-    v6: Runs<u128>,
+    v4: Table<u32>,
+    v6: Table<u128>,
+    /// The number of the ranking of networks in local space that nobody says the meaning of: a second copy of that of clients of whom
+    /// nothing is known. No ranking's number where there are none.
+    unnamed: u32,
+    is_uniform: bool,
 }
+
+/// One address family.
+#[derive(Debug)]
+struct Table<B> {
+    /// The number of a ranking for every network.
+    networks: Runs<B>,
+    /// The number of a ranking for hosts that rank otherwise than their network, [`LIKE_NETWORK`] for others; none without such.
+    hosts: Option<Runs<B>>,
+}
+
+const LIKE_NETWORK: u32 = u32::MAX;
+
+/// No ranking's number.
+const NO_RANKING: u32 = u32::MAX;
 
 /// What a map says of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,37 +61,55 @@ pub struct Placement<'a> {
     pub ranking: &'a Ranking,
     /// Length of the shortest prefix around the client on which the ranking is the same.
     pub scope: u8,
+    /// Whether the client's network says nothing of where it is, because it lies in [local space](crate::geo::local) and neither a
+    /// region's prefix nor a database names it.
+    pub is_unnamed: bool,
 }
 
 impl Map {
-    /// Sweeps over the address space. Costs milliseconds for a million networks. `vantages` were made of the same locations;
-    /// without them nothing is known of round trips.
-    pub fn build(criteria: Criteria, locations: &Locations, vantages: Option<&Vantages>) -> Self {
+    /// Sweeps over the address space. Costs milliseconds for a million networks. `naming` are regions whose prefixes give networks in
+    /// local space a meaning where the criteria have no regions.
+    pub fn build(criteria: Criteria, naming: Option<Arc<Regions>>, ground: Ground<'_>) -> Self {
+        let Ground { locations, vantages, caps } = ground;
         let vantages = vantages.filter(|_| criteria.measures_latency());
+        let (spots_v4, spots_v6, nowhere) = match vantages {
+            Some(vantages) => (vantages.v4(), vantages.v6(), vantages.nowhere()),
+            None => (&locations.v4, &locations.v6, locations.nowhere()),
+        };
+        let regions = criteria.regions().map(|regions| &**regions);
+        let prefixes = regions.or(naming.as_deref());
         let mut sweep = Sweep::new(&criteria, locations, vantages);
-        let (v4, v6) = match vantages {
-            Some(vantages) => (vantages.v4(), vantages.v6()),
-            None => (&locations.v4, &locations.v6),
-        };
-        let (v4, v6) = match criteria.regions() {
-            Some(regions) => (
-                regions.overlay_v4(v4, |region, spot| sweep.ranking(region, spot)),
-                regions.overlay_v6(v6, |region, spot| sweep.ranking(region, spot)),
-            ),
-            None => (v4.map(|spot| sweep.ranking(None, spot)), v6.map(|spot| sweep.ranking(None, spot))),
-        };
+        let v4 = sweep.over(spots_v4, regions.map(Regions::prefixes_v4));
+        let v6 = sweep.over(spots_v6, regions.map(Regions::prefixes_v6));
+        let networks = (v4.rounded(caps.v4), v6.rounded(caps.v6));
+        let hosts = (hosts(&v4, &networks.0), hosts(&v6, &networks.1));
+        let is_uniform = networks.0.len() == 1
+            && networks.1.len() == 1
+            && networks.0.value(0) == networks.1.value(0)
+            && hosts.0.is_none()
+            && hosts.1.is_none();
+        let unnamed = nowhere.map_or(NO_RANKING, |nowhere| sweep.second_copy(nowhere));
+        let nowhere = nowhere.unwrap_or(NO_RANKING);
+        let v4 = mark(networks.0, spots_v4, nowhere, prefixes.map(Regions::prefixes_v4), caps.v4, unnamed);
+        let v6 = mark(networks.1, spots_v6, nowhere, prefixes.map(Regions::prefixes_v6), caps.v6, unnamed);
         let rankings = sweep.rankings.into();
-        Self { criteria, rankings, v4, v6 }
+        let (v4, v6) = (Table { networks: v4, hosts: hosts.0 }, Table { networks: v6, hosts: hosts.1 });
+        Self { criteria, naming, rankings, v4, v6, unnamed, is_uniform }
     }
 
-    /// What the rankings depend on; maps with equal criteria over the same locations and vantages are equal.
+    /// What the rankings depend on; maps with equal criteria and equal [naming](Self::naming) over the same ground are equal.
     pub fn criteria(&self) -> &Criteria {
         &self.criteria
     }
 
+    /// The regions that give networks in local space a meaning, where the criteria have none.
+    pub fn naming(&self) -> Option<&Arc<Regions>> {
+        self.naming.as_ref()
+    }
+
     /// Whether all clients have the same ranking.
     pub fn is_uniform(&self) -> bool {
-        self.v4.len() == 1 && self.v6.len() == 1 && self.v4.value(0) == self.v6.value(0)
+        self.is_uniform
     }
 
     /// All rankings there are, by the numbers that runs have for values.
@@ -64,28 +117,73 @@ impl Map {
         &self.rankings
     }
 
-    /// The number of a ranking for every IPv4 address.
+    /// The number of a ranking for every IPv4 network.
     pub fn v4(&self) -> &Runs<u32> {
-        &self.v4
+        &self.v4.networks
     }
 
-    /// The number of a ranking for every IPv6 address.
+    /// The number of a ranking for every IPv6 network.
     pub fn v6(&self) -> &Runs<u128> {
-        &self.v6
+        &self.v6.networks
     }
 
-    /// The ranking for a client and the scope on which it holds.
-    pub fn look_up(&self, client: IpAddr) -> Placement<'_> {
-        match client {
+    /// The ranking for a network whose lowest address this is, and the scope on which it holds.
+    pub fn look_up(&self, network: IpAddr) -> Placement<'_> {
+        match network {
             IpAddr::V4(address) => self.place(&self.v4, address.to_bits()),
             IpAddr::V6(address) => self.place(&self.v6, address.to_bits()),
         }
     }
 
-    fn place<B: Bits>(&self, runs: &Runs<B>, address: B) -> Placement<'_> {
-        let run = runs.look_up(address);
-        Placement { ranking: &self.rankings[run.value as usize], scope: run.scope(address) }
+    /// The number of the ranking for the host with this address.
+    pub fn number_of_host(&self, host: IpAddr) -> u32 {
+        match host {
+            IpAddr::V4(address) => self.v4.host(address.to_bits()),
+            IpAddr::V6(address) => self.v6.host(address.to_bits()),
+        }
     }
+
+    /// The ranking for the host with this address.
+    pub fn ranking_of_host(&self, host: IpAddr) -> &Ranking {
+        &self.rankings[self.number_of_host(host) as usize]
+    }
+
+    fn place<B: Bits>(&self, table: &Table<B>, address: B) -> Placement<'_> {
+        let run = table.networks.look_up(address);
+        let is_unnamed = run.value == self.unnamed;
+        Placement { ranking: &self.rankings[run.value as usize], scope: run.scope(address), is_unnamed }
+    }
+}
+
+impl<B: Bits> Table<B> {
+    fn host(&self, address: B) -> u32 {
+        match self.hosts.as_ref().map_or(LIKE_NETWORK, |hosts| hosts.value(address)) {
+            LIKE_NETWORK => self.networks.value(address),
+            number => number,
+        }
+    }
+}
+
+/// The numbers of hosts that have another one than their network.
+fn hosts<B: Bits>(all: &Runs<B>, networks: &Runs<B>) -> Option<Runs<B>> {
+    let hosts = all.join(networks, |host, network| if host == network { LIKE_NETWORK } else { host });
+    (hosts.len() > 1).then_some(hosts)
+}
+
+/// Gives networks in local space that nobody says the meaning of this number.
+fn mark<B: LocalSpace>(
+    networks: Runs<B>,
+    spots: &Runs<B>,
+    nowhere: u32,
+    prefixes: Option<&Runs<B>>,
+    cap: u8,
+    number: u32,
+) -> Runs<B> {
+    let unnamed = unnamed(spots, nowhere, prefixes, cap);
+    if unnamed.len() == 1 && unnamed.value(B::ZERO) != UNNAMED {
+        return networks;
+    }
+    networks.join(&unnamed, |ranking, mark| if mark == UNNAMED { number } else { ranking })
 }
 
 /// The rankings met so far, each once. A *spot* is where clients stand: a location, or a vantage.
@@ -124,6 +222,22 @@ impl<'a> Sweep<'a> {
             tiers: Vec::new(),
             spare: Vec::new(),
         }
+    }
+
+    /// The numbers of rankings for all addresses of a family.
+    fn over<B: Bits>(&mut self, spots: &Runs<B>, prefixes: Option<&Runs<B>>) -> Runs<B> {
+        match prefixes {
+            Some(prefixes) => spots
+                .join(prefixes, |spot, region| self.ranking((region != Regions::NO_PREFIX).then_some(region), spot)),
+            None => spots.map(|spot| self.ranking(None, spot)),
+        }
+    }
+
+    /// Another number for the ranking of clients at `spot`.
+    fn second_copy(&mut self, spot: u32) -> u32 {
+        let first = self.ranking(None, spot);
+        self.rankings.push(self.rankings[first as usize].clone());
+        self.rankings.len() as u32 - 1
     }
 
     /// Number of the ranking for clients at `spot`, in `region` if a prefix says so.

@@ -11,7 +11,7 @@ mod split;
 
 pub use chain::{AllDown, Pick, Step};
 pub use choice::{Course, Draw, Spill, Walk, by_hash, by_weight};
-pub use map::{Map, Placement};
+pub use map::{Ground, Map, Placement};
 pub use odds::{Lots, Outcomes, outcomes};
 pub use pick::{MAX_ANSWERS, Picks};
 pub use ranking::{Client, Criteria, Criterion, Ranking, RegionTiers, Set, members};

@@ -4,7 +4,19 @@ use super::chain::Pick;
 use super::rendezvous::{HashKey, Lot};
 use crate::health::Share;
 
+/// Addresses that an answer holds at most unless the operator says otherwise, where all may.
+const DEFAULT_ANSWERS: u16 = 8;
+
 impl Pick {
+    /// How many addresses an answer holds at most unless the operator says otherwise: where a draw or a hash decides, the one
+    /// that it decides for.
+    pub fn default_answers(self) -> u16 {
+        match self {
+            Self::Rotate | Self::Random => DEFAULT_ANSWERS,
+            Self::Weighted | Self::Sticky | Self::LeastLoad => 1,
+        }
+    }
+
     /// What each of some endpoints, by weight and share, is first in an answer in proportion to, over the answers to many
     /// askers. Where some keep only a share of their clients, all but `weighted` come close to it.
     pub fn stakes(self, endpoints: &[(u16, Share)]) -> Vec<u64> {
@@ -31,7 +43,7 @@ pub struct Picks {
 }
 
 impl Picks {
-    /// Picks at most `answers` of `count` endpoints. `turn` counts the answers to one asker; `weight` is an endpoint's;
+    /// Picks at most `answers` of `count` endpoints. `turn` is one more for each answer to one asker; `weight` is an endpoint's;
     /// `draw` gives a uniform random number below its argument. A sticky pick for nobody in particular is a weighted draw.
     pub fn new(
         pick: Pick,

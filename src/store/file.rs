@@ -163,13 +163,16 @@ impl<E: fmt::Display> From<E> for Failure {
 
 /// What came of it; a panic is an error like others.
 fn fenced<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, String> {
-    let told = |panic: Box<dyn Any + Send>| {
-        let text = panic.downcast_ref::<&str>().map(ToString::to_string);
-        text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
-    };
     // What it may have left half done is dropped: the database, and rows that nobody else holds.
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(result) => result.map_err(|Failure(why)| why),
-        Err(panic) => Err(format!("the database gave up: {}", told(panic))),
+        Err(panic) => Err(format!("the database gave up: {}", text_of(&*panic))),
     }
+}
+
+/// The text of a panic, for the log.
+pub(super) fn text_of(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or_default().escape_debug().to_string()
 }

@@ -39,7 +39,7 @@ use writer::{Desk, Papers, Progress, Writer};
 pub use latency::{LATENCY, LatencyRecord};
 pub use lock::Held;
 pub use records::{
-    COMEBACKS, ComebackRecord, HEALTH, HealthRecord, OVERRIDES, OverrideRecord, SERIALS, TXT, TxtRecord,
+    COMEBACKS, CONTENTS, ComebackRecord, HEALTH, HealthRecord, OVERRIDES, OverrideRecord, SERIALS, TXT, TxtRecord,
 };
 pub use rollouts::{ROLLOUTS, RolloutRecord};
 pub use table::{Batch, Key, Table};
@@ -68,7 +68,7 @@ impl Store {
         };
         let desk = Arc::new(Desk::default());
         let writer = Writer::new(folder, lock, desk.clone());
-        match thread::Builder::new().name("state".to_owned()).spawn(move || writer.run()) {
+        match thread::Builder::new().name("state".to_owned()).spawn(move || writer.run_for_ever()) {
             Ok(_) => desk.wait_while(FIRST_READ, |papers| papers.progress == Progress::Reading),
             Err(error) => {
                 warn!(%error, "state is not kept: no thread for it");
@@ -124,13 +124,22 @@ impl Store {
     }
 }
 
-impl Drop for Store {
-    fn drop(&mut self) {
-        self.desk.change(|papers| papers.is_stopping = true);
+impl Store {
+    /// Brings what was written last to disk and lets the folder go; within a second, whatever the disk does.
+    pub fn close(&self) {
+        if self.desk.change(|papers| std::mem::replace(&mut papers.is_stopping, true)) {
+            return;
+        }
         self.desk.wait_while(LAST_WRITE, |papers| papers.progress != Progress::Ended);
         if self.desk.papers().progress != Progress::Ended {
             warn!("the last changes of state may not be kept: the disk takes too long");
         }
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.close();
     }
 }
 

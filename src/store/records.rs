@@ -5,11 +5,14 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::table::Table;
-use crate::health::{Comeback, Kept, Share, State};
+use crate::health::{Comeback, Kept, KeptHold, Share, State};
 use crate::overrides::{Order, Override, OverrideId};
 
 /// The SOA serial last served, by origin.
 pub const SERIALS: Table<String, u32> = Table::new("serials");
+
+/// A fingerprint of what a zone's files said when it had that serial, by origin.
+pub const CONTENTS: Table<String, u64> = Table::new("zone-contents");
 
 /// What probes found, by the target's fingerprint.
 pub const HEALTH: Table<u128, HealthRecord> = Table::new("health");
@@ -27,6 +30,8 @@ pub enum ComebackRecord {
     Failed,
     /// A pool is held back since then.
     Held(u64),
+    /// The node doubts its own probes since then.
+    Doubted(u64),
 }
 
 impl From<Comeback> for ComebackRecord {
@@ -36,6 +41,7 @@ impl From<Comeback> for ComebackRecord {
             Comeback::Rising(since) => Self::Rising(milliseconds(since)),
             Comeback::Failed => Self::Failed,
             Comeback::Held(since) => Self::Held(milliseconds(since)),
+            Comeback::Doubted(since) => Self::Doubted(milliseconds(since)),
         }
     }
 }
@@ -46,6 +52,7 @@ impl From<ComebackRecord> for Comeback {
             ComebackRecord::Rising(since) => Self::Rising(Duration::from_millis(since)),
             ComebackRecord::Failed => Self::Failed,
             ComebackRecord::Held(since) => Self::Held(Duration::from_millis(since)),
+            ComebackRecord::Doubted(since) => Self::Doubted(Duration::from_millis(since)),
         }
     }
 }
@@ -119,36 +126,74 @@ impl TxtRecord {
 }
 
 /// A target's state, and when a probe confirmed it last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HealthRecord {
-    /// The share of its clients that it keeps, in thousandths: 1000 is up, 0 is down.
+    /// The share of its clients that it keeps, in thousandths: 1000 is up, 0 is down or drained.
     share: u16,
+    /// Whether it serves, and asks for no clients.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    drained: bool,
     /// Unix seconds.
     confirmed: u64,
+    /// Unix milliseconds; 0 for never.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    fell: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hold: Option<HoldRecord>,
+    /// Of what is asked, in hexadecimal.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    question: String,
+}
+
+/// What keeps a target down that fell. Times are Unix milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct HoldRecord {
+    until: u64,
+    risen: u64,
+    doublings: u8,
 }
 
 impl HealthRecord {
     /// What is to be kept of this; nothing of a state that no probe found.
     pub fn new(kept: Kept) -> Option<Self> {
-        let share = match kept.state {
+        let (share, drained) = match kept.state {
             State::Unknown => return None,
-            State::Up => Share::FULL,
-            State::Degraded(share) => share,
-            State::Down => Share::NONE,
+            State::Up => (Share::FULL, false),
+            State::Degraded(share) => (share, !share.is_some()),
+            State::Down => (Share::NONE, false),
         };
-        Some(Self { share: share.thousandths(), confirmed: kept.confirmed.as_secs() })
+        let hold = kept.hold.map(|KeptHold { until, risen, doublings }| HoldRecord {
+            until: until.as_millis() as u64,
+            risen: risen.as_millis() as u64,
+            doublings,
+        });
+        let question = format!("{:x}", kept.question);
+        let (confirmed, fell) = (kept.confirmed.as_secs(), kept.fell.as_millis() as u64);
+        Some(Self { share: share.thousandths(), drained, confirmed, fell, hold, question })
     }
 }
 
 impl From<HealthRecord> for Kept {
-    fn from(HealthRecord { share, confirmed }: HealthRecord) -> Self {
+    fn from(HealthRecord { share, drained, confirmed, fell, hold, question }: HealthRecord) -> Self {
         let state = match Share::from_thousandths(share) {
-            Share::NONE => State::Down,
+            Share::NONE if !drained => State::Down,
             Share::FULL => State::Up,
             share => State::Degraded(share),
         };
-        Self { state, confirmed: Duration::from_secs(confirmed) }
+        let hold = hold.map(|HoldRecord { until, risen, doublings }| KeptHold {
+            until: Duration::from_millis(until),
+            risen: Duration::from_millis(risen),
+            doublings,
+        });
+        let question = u128::from_str_radix(&question, 16).unwrap_or_default();
+        let (confirmed, fell) = (Duration::from_secs(confirmed), Duration::from_millis(fell));
+        Self { state, confirmed, fell, hold, question }
     }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 #[cfg(test)]
@@ -174,19 +219,32 @@ mod tests {
 
     #[test]
     fn a_state_comes_back_as_it_was() {
-        let states = [State::Up, State::Down, State::Degraded(Share::from_thousandths(250))];
-        for state in states {
-            let kept = Kept { state, confirmed: Duration::from_secs(1_790_000_000) };
+        let (confirmed, until) = (Duration::from_secs(1_790_000_000), Duration::from_millis(1_790_000_060_500));
+        let held = Some(KeptHold { until, risen: Duration::ZERO, doublings: 3 });
+        let states =
+            [State::Up, State::Down, State::Degraded(Share::from_thousandths(250)), State::Degraded(Share::NONE)];
+        for (state, hold) in states.into_iter().flat_map(|state| [(state, None), (state, held)]) {
+            let kept = Kept { state, confirmed, fell: confirmed, hold, question: u128::MAX };
             assert_eq!(HealthRecord::new(kept).map(Kept::from), Some(kept));
         }
-        let unknown = Kept { state: State::Unknown, confirmed: Duration::ZERO };
+        let unknown = Kept { state: State::Unknown, confirmed, fell: Duration::ZERO, hold: None, question: 0 };
         assert_eq!(HealthRecord::new(unknown), None);
+    }
+
+    #[test]
+    fn rows_of_earlier_versions_are_read() {
+        let record: HealthRecord = serde_json::from_str(r#"{"share":0,"confirmed":1790000000}"#).unwrap();
+        let confirmed = Duration::from_secs(1_790_000_000);
+        assert_eq!(
+            Kept::from(record),
+            Kept { state: State::Down, confirmed, fell: Duration::ZERO, hold: None, question: 0 }
+        );
     }
 
     #[test]
     fn what_comes_back_does_so_as_it_was() {
         let time = Duration::from_millis(1_790_000_000_123);
-        for comeback in [Comeback::Rising(time), Comeback::Failed, Comeback::Held(time)] {
+        for comeback in [Comeback::Rising(time), Comeback::Failed, Comeback::Held(time), Comeback::Doubted(time)] {
             assert_eq!(Comeback::from(ComebackRecord::from(comeback)), comeback);
         }
     }

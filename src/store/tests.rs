@@ -85,7 +85,14 @@ fn what_is_written_is_there_when_the_folder_is_opened_again() {
     batch.put(
         &HEALTH,
         &7,
-        &HealthRecord::new(crate::health::Kept { state: crate::health::State::Up, confirmed: PATIENCE }).unwrap(),
+        &HealthRecord::new(crate::health::Kept {
+            state: crate::health::State::Up,
+            confirmed: PATIENCE,
+            fell: Duration::ZERO,
+            hold: None,
+            question: 0,
+        })
+        .unwrap(),
     );
     store.write(batch);
     assert_eq!(store.all(&NUMBERS), numbers(&[("b", 2), ("c", 3)]), "seen at once");

@@ -13,6 +13,7 @@
 //! works it says so too.
 
 use std::fs::{self, File};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -20,7 +21,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tracing::{info, warn};
 
 use super::contents::Contents;
-use super::file::{self, Damage, StateFile};
+use super::file::{self, Damage, StateFile, text_of};
 use super::lock;
 
 /// From one attempt to the next, while nothing can be kept.
@@ -104,8 +105,26 @@ impl Writer {
         Self { folder: folder.to_owned(), desk, lock, file: None, is_read: false, in_trouble: false }
     }
 
-    /// Writes until it is told to stop; what lies there then is written before it ends.
-    pub(super) fn run(mut self) {
+    /// Writes until it is told to stop; what lies there then is written before it ends. A panic is taken as a disk that is
+    /// broken: the file is let go and made anew, of all that lies on the desk.
+    pub(super) fn run_for_ever(mut self) {
+        while let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.run())) {
+            self.file = None;
+            self.tell(Err(self.told(&format!("the writer gave up: {}", text_of(&*panic)))));
+            self.desk.change(|papers| papers.progress = Progress::InTrouble);
+            if self.desk.papers().is_stopping {
+                break;
+            }
+            self.wait();
+        }
+        let Self { file, lock, desk, .. } = self;
+        // The file first: whoever finds the folder free finds the file closed.
+        drop(file);
+        drop(lock);
+        desk.change(|papers| papers.progress = Progress::Ended);
+    }
+
+    fn run(&mut self) {
         // Whether that went well is told with the first attempt to write.
         let _ = self.read();
         self.desk.change(|papers| papers.progress = Progress::Writing);
@@ -116,15 +135,10 @@ impl Writer {
             let progress = if self.in_trouble { Progress::InTrouble } else { Progress::Writing };
             self.desk.change(|papers| papers.progress = progress);
             if is_stopping {
-                break;
+                return;
             }
             self.wait();
         }
-        let Self { file, lock, desk, .. } = self;
-        // The file first: whoever finds the folder free finds the file closed.
-        drop(file);
-        drop(lock);
-        desk.change(|papers| papers.progress = Progress::Ended);
     }
 
     /// Waits for work or, after an attempt that failed, for the time of the next one.

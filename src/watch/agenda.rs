@@ -212,6 +212,16 @@ impl Agenda {
         }
     }
 
+    /// This node was not running for so long, so nobody could report: that is nobody's silence.
+    pub(super) fn sleep(&mut self, pause: Duration) {
+        for turn in self.turns.values_mut() {
+            if let Kind::Reports { deadline } = &mut turn.kind {
+                // The entry moves when its time comes.
+                *deadline += pause;
+            }
+        }
+    }
+
     fn pop_due(&mut self, now: Duration) -> Option<Due> {
         while self.due.peek().is_some_and(|Reverse(due)| due.at <= now) {
             let Reverse(due) = self.due.pop()?;
@@ -400,5 +410,20 @@ mod tests {
         assert_eq!(agenda.next_due(), Some(silent));
         assert_eq!(agenda.take_due(silent), [Call::Silence(pushed.clone())]);
         assert_eq!(agenda.take_due(silent + INTERVAL), [Call::Silence(pushed)]);
+    }
+
+    #[test]
+    fn a_pause_of_this_node_is_no_silence() {
+        let mut agenda = Agenda::new(1, 1);
+        let pushed = target_of(Check::Push, 1);
+        agenda.add(&pushed, Duration::ZERO);
+        let pause = Duration::from_secs(60);
+        let woken = Duration::from_secs(2) + pause;
+        agenda.sleep(pause);
+        assert!(agenda.take_due(woken).is_empty());
+        let silent = INTERVAL + pause;
+        assert_eq!(agenda.next_due(), Some(silent));
+        assert!(agenda.take_due(silent - Duration::from_millis(1)).is_empty());
+        assert_eq!(agenda.take_due(silent), [Call::Silence(pushed)]);
     }
 }

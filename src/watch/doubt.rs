@@ -1,30 +1,36 @@
 //! When the prober may be the sick one.
 //!
 //! ```text
-//!   trust ── within an interval all good targets, at least 3 in at least 2 datacenters, turned to failures that
-//!     ▲      could be this node's own ──► doubt
-//!     └── any other outcome of any target, or `hold` is over ────┘
+//!   trust ── within an interval all that answered, at least 3 endpoints in at least 2 datacenters, turned to failures
+//!     ▲      that could be this node's own, and nothing answered since the first of them did ──► doubt
+//!     └── any answer of any target, or `hold` is over ────┘
 //! ```
 //!
 //! A pulled cable looks like the death of everything else, and so do descriptors that have run out. So the last outcomes
 //! before it count instead: what each *suspect* was before it turned comes back, and failures that could be ours are not
-//! counted while it lasts. A refusal, a status, an alert or a success ends it: that came from somewhere else.
+//! counted while it lasts.
 //!
-//! A target is *good* while its latest outcome is a success. Those that were bad before do not matter, and those that turned
-//! long ago are no suspects any more: they are dead. Since a hold ends with no good target left, none can follow it before
-//! targets have answered.
+//! An *answer* is whatever came from somewhere else: a success, a status, an alert, a body that does not match. It proves
+//! that this node can be heard. So it clears every suspect that turned before it, and it ends a doubt. A refusal is an answer
+//! of a target that did something else before. One that goes on to refuse tells nothing: a firewall of this node may say so.
+//!
+//! Endpoints are counted by address: an endpoint with several probes is one, and so is a machine in several pools. Those that
+//! did not answer before do not matter, and those that turned long ago are no suspects any more: they are dead. Since a doubt
+//! ends with no target left that answers, none can follow it before targets have answered. It outlives the process: a node
+//! that is started again within a doubt goes on with it, and begins no new one.
 
 use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
 
 use crate::geo::DatacenterId;
-use crate::health::{Health, Outcome, Target};
+use crate::health::{Failure, Health, Outcome, Target};
 
-/// Suspects that make a doubt, at least.
-const MIN_SUSPECTS: usize = 3;
+/// Endpoints that make a doubt, at least.
+const MIN_ENDPOINTS: usize = 3;
 
 /// Datacenters that they stand in, at least: one of them may die as a whole.
 const MIN_DATACENTERS: usize = 2;
@@ -32,14 +38,19 @@ const MIN_DATACENTERS: usize = 2;
 /// Whether this node may be the one that is sick.
 #[derive(Debug, Default)]
 pub(super) struct Doubt {
-    /// How long it lasts at most; zero for no doubt at all.
-    hold: Duration,
+    /// How long it lasts at most; zero for no doubt at all, `None` before a configuration says.
+    hold: Option<Duration>,
     began: Option<Duration>,
-    good: HashSet<Arc<Target>, RandomState>,
+    /// The node was started again within a doubt: what was kept of its targets is no answer.
+    resumed: bool,
+    /// Those whose latest outcome is an answer.
+    answering: HashSet<Arc<Target>, RandomState>,
+    /// Those that refused when they were heard of last.
+    refusing: HashSet<Arc<Target>, RandomState>,
     suspects: HashMap<Arc<Target>, Suspect, RandomState>,
 }
 
-/// A target that turned from good to a failure that could be ours.
+/// A target that answered, and then failed in a way that could be ours.
 #[derive(Debug)]
 pub(super) struct Suspect {
     /// What it was taken to be.
@@ -53,13 +64,31 @@ pub(super) struct Suspect {
 #[derive(Debug)]
 pub(super) struct Held {
     pub(super) suspects: HashMap<Arc<Target>, Suspect, RandomState>,
-    /// How many of them the suspects stand in.
+    /// How many endpoints they are, by address.
+    pub(super) endpoints: usize,
+    /// How many datacenters they stand in.
     pub(super) datacenters: usize,
 }
 
 impl Doubt {
-    pub(super) fn set_hold(&mut self, hold: Duration) {
-        self.hold = hold;
+    /// Takes in how long it may last; zero for no doubt at all. Whether a doubt of an earlier run goes on.
+    pub(super) fn set_hold(&mut self, hold: Duration, now: Duration) -> bool {
+        let is_first = self.hold.replace(hold).is_none();
+        if is_first {
+            self.began.take_if(|began| *began + hold <= now);
+        }
+        is_first && self.is_on()
+    }
+
+    /// Goes on with the doubt in which an earlier run ended.
+    pub(super) fn resume(&mut self, began: Duration) {
+        self.began = Some(began);
+        self.resumed = true;
+    }
+
+    /// Since when the node doubts its probes; `None` while it believes them.
+    pub(super) fn began(&self) -> Option<Duration> {
+        self.began
     }
 
     pub(super) fn is_on(&self) -> bool {
@@ -68,7 +97,7 @@ impl Doubt {
 
     /// When it ends by itself.
     pub(super) fn ends_at(&self) -> Option<Duration> {
-        self.began.map(|began| began + self.hold)
+        Some(self.began? + self.hold?)
     }
 
     /// Ends it; whether there was any.
@@ -76,62 +105,78 @@ impl Doubt {
         self.began.take().is_some()
     }
 
-    /// A target was good when an earlier run ended.
+    /// A target answered when an earlier run ended.
     pub(super) fn trust(&mut self, target: &Arc<Target>) {
-        self.good.insert(target.clone());
+        if !self.resumed {
+            self.answering.insert(target.clone());
+        }
     }
 
-    /// Takes in an outcome of a target that was in this health before. If the node is in doubt from now on, tells who was held
-    /// to be what. `datacenters` tells where a target stands.
-    pub(super) fn observe(
+    /// What is known of one target counts for another that asks the same.
+    pub(super) fn carry(&mut self, from: &Arc<Target>, to: &Arc<Target>) {
+        if self.answering.contains(from) {
+            self.answering.insert(to.clone());
+        }
+        if self.refusing.contains(from) {
+            self.refusing.insert(to.clone());
+        }
+    }
+
+    /// Takes in an outcome that is not this node's own doing; whether it is an answer, which clears all suspects.
+    pub(super) fn hear(&mut self, target: &Arc<Target>, outcome: &Outcome) -> bool {
+        if matches!(outcome, Outcome::Failure(Failure::Refused)) {
+            self.answering.remove(target);
+            if !self.refusing.insert(target.clone()) {
+                return false;
+            }
+        } else {
+            self.refusing.remove(target);
+            if !self.answering.contains(target) {
+                self.answering.insert(target.clone());
+            }
+        }
+        self.suspects.clear();
+        true
+    }
+
+    /// Takes in a failure that could be this node's own, of a target that was in this health before. If the node is in doubt
+    /// from now on, tells who was held to be what. `datacenters` tells where a target stands.
+    pub(super) fn suspect(
         &mut self,
         target: &Arc<Target>,
-        outcome: &Outcome,
+        seen: &Outcome,
         before: Health,
         now: Duration,
         datacenters: impl Fn(&Target) -> Vec<DatacenterId>,
     ) -> Option<Held> {
-        match outcome {
-            Outcome::Success(_) => {
-                self.suspects.remove(target);
-                if !self.good.contains(target) {
-                    self.trust(target);
-                }
-                None
-            }
-            Outcome::Failure(failure) if failure.may_be_ours() => {
-                if !self.good.remove(target) {
-                    return None;
-                }
-                self.suspects.insert(target.clone(), Suspect { before, seen: outcome.clone(), turned: now });
-                self.begin(now, datacenters)
-            }
-            Outcome::Failure(_) => {
-                self.good.remove(target);
-                self.suspects.remove(target);
-                None
-            }
+        if !self.answering.remove(target) {
+            return None;
         }
+        self.suspects.insert(target.clone(), Suspect { before, seen: seen.clone(), turned: now });
+        self.begin(now, datacenters)
     }
 
     /// Forgets targets that are not to be kept.
     pub(super) fn retain(&mut self, keep: impl Fn(&Target) -> bool) {
-        self.good.retain(|target| keep(target));
+        self.answering.retain(|target| keep(target));
+        self.refusing.retain(|target| keep(target));
         self.suspects.retain(|target, _| keep(target));
     }
 
     fn begin(&mut self, now: Duration, datacenters: impl Fn(&Target) -> Vec<DatacenterId>) -> Option<Held> {
-        if !self.good.is_empty() || self.hold.is_zero() {
+        if !self.answering.is_empty() || self.hold.is_none_or(|hold| hold.is_zero()) {
             return None;
         }
         // The first to notice may do so at once, the last one an interval later and at the end of its time-out.
         let window = self.suspects.keys().map(|target| target.monitor.interval + target.monitor.timeout).max()?;
         self.suspects.retain(|_, suspect| suspect.turned + window >= now);
+        let machines: HashSet<IpAddr> = self.suspects.keys().map(|target| target.address.ip()).collect();
         let places: HashSet<DatacenterId> = self.suspects.keys().flat_map(|target| datacenters(target)).collect();
-        if self.suspects.len() < MIN_SUSPECTS || places.len() < MIN_DATACENTERS {
+        if machines.len() < MIN_ENDPOINTS || places.len() < MIN_DATACENTERS {
             return None;
         }
         self.began = Some(now);
-        Some(Held { suspects: std::mem::take(&mut self.suspects), datacenters: places.len() })
+        let suspects = std::mem::take(&mut self.suspects);
+        Some(Held { suspects, endpoints: machines.len(), datacenters: places.len() })
     }
 }

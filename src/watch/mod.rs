@@ -17,8 +17,8 @@ pub use agenda::Call;
 pub use lateness::Lateness;
 
 use crate::geo::DatacenterId;
-use crate::health::{Condition, Health, Outcome, State, Target, Transition, Verdict};
-use crate::snapshot::Standing;
+use crate::health::{Condition, Health, Means, Outcome, Share, State, Target, Transition, Verdict};
+use crate::snapshot::{Duty, Standing};
 use agenda::Agenda;
 use doubt::{Doubt, Held, Suspect};
 
@@ -27,8 +27,12 @@ use doubt::{Doubt, Held, Suspect};
 pub struct Watch {
     health: HashMap<Arc<Target>, Health, RandomState>,
     agenda: Agenda,
-    doubt: Doubt,
+    /// Of its network, and of how it runs programs: one may be sick without the other.
+    doubts: [Doubt; 2],
 }
+
+/// The means of this node that it may doubt, in the order of their doubts.
+const DOUBTED_MEANS: [Means; 2] = [Means::Network, Means::Programs];
 
 /// What an outcome brought about.
 #[derive(Debug, PartialEq, Eq)]
@@ -44,13 +48,15 @@ pub struct Observed {
 pub enum Doubted {
     /// All that answered stopped to do so within an interval. Their last states are held.
     Began {
-        /// How many there are.
+        /// How many endpoints there are, by address.
         targets: usize,
         /// In how many datacenters.
         datacenters: usize,
         /// Those whose state had changed already and changed back.
         restored: Vec<Restored>,
     },
+    /// An earlier run began to, and ended before that was over.
+    Resumed,
     /// This one gave a sign that this node can be heard: outcomes count again.
     Answered(Arc<Target>),
     /// It lasted as long as it may: outcomes count again.
@@ -71,7 +77,7 @@ pub struct Restored {
 impl Watch {
     /// Nothing is watched. `seed` makes the jitter repeatable; at most `bound` probes are in flight.
     pub fn new(seed: u64, bound: usize) -> Self {
-        Self { health: HashMap::default(), agenda: Agenda::new(seed, bound), doubt: Doubt::default() }
+        Self { health: HashMap::default(), agenda: Agenda::new(seed, bound), doubts: Default::default() }
     }
 
     /// How late probes started so far.
@@ -79,38 +85,89 @@ impl Watch {
         self.agenda.lateness()
     }
 
-    /// How long the node may doubt its probes; zero for not at all.
-    pub fn set_hold(&mut self, hold: Duration) {
-        self.doubt.set_hold(hold);
+    /// How long the node may doubt its probes; zero for not at all. Tells whether a doubt of an earlier run goes on.
+    pub fn set_hold(&mut self, hold: Duration, now: Duration) -> Option<Doubted> {
+        let goes_on = self.doubts.each_mut().map(|doubt| doubt.set_hold(hold, now));
+        goes_on.contains(&true).then_some(Doubted::Resumed)
     }
 
-    /// Watches one more target, whose turn comes soon. One that is watched already keeps its health and its turn.
-    pub fn add(&mut self, target: &Arc<Target>, now: Duration) {
-        if !self.health.contains_key(target) {
-            self.health.insert(target.clone(), Health::UNKNOWN);
-            self.agenda.add(target, now);
+    /// Goes on with a doubt in which an earlier run ended, and that began then.
+    pub fn resume_doubt(&mut self, of: Means, began: Duration) {
+        if let Some(place) = DOUBTED_MEANS.iter().position(|&means| means == of) {
+            self.doubts[place].resume(began);
         }
     }
 
+    /// Since when the node doubts these means of its own; `None` while it does not.
+    pub fn doubted_since(&self) -> impl Iterator<Item = (Means, Option<Duration>)> {
+        DOUBTED_MEANS.into_iter().zip(&self.doubts).map(|(means, doubt)| (means, doubt.began()))
+    }
+
+    /// Watches these targets, whose turns come soon. One that is watched already keeps its health and its turn.
+    ///
+    /// What is known of a target counts for a new one that asks the same, whatever their `rise`, `fall` and `interval` are; of
+    /// several the worst. Gives the new ones of which something is known so, each with the one from which it is.
+    pub fn add<'a>(
+        &mut self,
+        targets: impl IntoIterator<Item = &'a Arc<Target>>,
+        now: Duration,
+    ) -> Vec<(Arc<Target>, Arc<Target>)> {
+        let new: Vec<_> = targets.into_iter().filter(|target| !self.health.contains_key(*target)).collect();
+        let alike = if new.is_empty() { HashMap::new() } else { self.worst_by_question() };
+        let mut carried = Vec::new();
+        for target in new {
+            self.agenda.add(target, now);
+            let known = alike.get(&target.question_fingerprint());
+            let health = known.map_or(Health::UNKNOWN, |(_, health)| health.under(&target.monitor, now));
+            self.health.insert(target.clone(), health);
+            if let Some((from, _)) = known {
+                if let Some(doubt) = doubt_of(&mut self.doubts, target) {
+                    doubt.carry(from, target);
+                }
+                carried.push((target.clone(), from.clone()));
+            }
+        }
+        carried
+    }
+
+    /// Of all targets of which something is known, for each question the one that is worst.
+    fn worst_by_question(&self) -> HashMap<u128, (Arc<Target>, Health)> {
+        let mut worst: HashMap<u128, (Arc<Target>, Health)> = HashMap::new();
+        for (target, &health) in self.health.iter().filter(|(_, health)| health.state() != State::Unknown) {
+            worst
+                .entry(target.question_fingerprint())
+                .and_modify(|known| {
+                    if health.share() < known.1.share() {
+                        *known = (target.clone(), health);
+                    }
+                })
+                .or_insert_with(|| (target.clone(), health));
+        }
+        worst
+    }
+
     /// Takes a target that was never probed for what an earlier run found it to be.
-    pub fn restore(&mut self, target: &Arc<Target>, state: State) {
+    pub fn restore(&mut self, target: &Arc<Target>, kept: Health) {
         let Some(health) = self.health.get_mut(target).filter(|health| **health == Health::UNKNOWN) else { return };
-        *health = Health::settled(state);
-        if health.share().is_some() && target.tells_of_this_node() {
-            self.doubt.trust(target);
+        *health = kept;
+        if kept.share().is_some()
+            && let Some(doubt) = doubt_of(&mut self.doubts, target)
+        {
+            doubt.trust(target);
         }
     }
 
     /// Forgets the targets that are not to be kept, and gives those whose probes are in flight: they are to be stopped.
     pub fn retain(&mut self, keep: impl Fn(&Target) -> bool) -> Vec<Arc<Target>> {
         self.health.retain(|target, _| keep(target));
-        self.doubt.retain(&keep);
+        self.doubts.iter_mut().for_each(|doubt| doubt.retain(&keep));
         self.agenda.retain(keep)
     }
 
-    /// When the next turn comes, or the doubt ends.
+    /// When the next turn comes, or a doubt ends.
     pub fn next_due(&mut self) -> Option<Duration> {
-        [self.agenda.next_due(), self.doubt.ends_at()].into_iter().flatten().min()
+        let ends = self.doubts.iter().filter_map(Doubt::ends_at).min();
+        [self.agenda.next_due(), ends].into_iter().flatten().min()
     }
 
     /// The targets whose time has come. Each is due again after its interval.
@@ -118,15 +175,21 @@ impl Watch {
         self.agenda.take_due(now)
     }
 
+    /// The node was not running for so long: nobody could have been heard meanwhile.
+    pub fn sleep(&mut self, pause: Duration) {
+        self.agenda.sleep(pause);
+    }
+
     /// Until when last states are held at most; `None` while probes are believed.
     pub fn held_until(&self) -> Option<Duration> {
-        self.doubt.ends_at()
+        self.doubts.iter().filter_map(Doubt::ends_at).max()
     }
 
     /// Ends a doubt that lasted as long as it may.
     pub fn end_doubt(&mut self, now: Duration) -> Option<Doubted> {
-        let is_over = self.doubt.ends_at().is_some_and(|at| at <= now);
-        (is_over && self.doubt.end()).then_some(Doubted::Ended)
+        let is_over = |doubt: &&mut Doubt| doubt.ends_at().is_some_and(|at| at <= now);
+        let ended = self.doubts.iter_mut().filter(is_over).map(Doubt::end).fold(false, |any, ended| any | ended);
+        ended.then_some(Doubted::Ended)
     }
 
     /// Takes in the end of a probe; `None` if it counts for nothing, because the target is not watched any more or because the
@@ -140,17 +203,22 @@ impl Watch {
     ) -> Option<Observed> {
         self.agenda.finish(target, now);
         let health = self.health.get_mut(target)?;
-        if self.doubt.is_on() && target.tells_of_this_node() && outcome.may_be_ours() {
+        let doubt = doubt_of(&mut self.doubts, target);
+        if outcome.may_be_ours() && doubt.as_ref().is_some_and(|doubt| doubt.is_on()) {
             return None;
         }
         let before = *health;
         let transition = health.observe(outcome.share(), &target.monitor, now);
-        if !target.tells_of_this_node() {
-            return Some(Observed { transition, doubt: None });
+        let mut doubted = None;
+        if let Some(doubt) = doubt {
+            if outcome.may_be_ours() {
+                let held = doubt.suspect(target, outcome, before, now, datacenters);
+                doubted = held.map(|held| self.hold(held, target));
+            } else if doubt.hear(target, outcome) && doubt.end() {
+                doubted = Some(Doubted::Answered(target.clone()));
+            }
         }
-        let ended = self.doubt.end().then(|| Doubted::Answered(target.clone()));
-        let held = self.doubt.observe(target, outcome, before, now, datacenters);
-        Some(Observed { transition, doubt: held.map(|held| self.hold(held, target)).or(ended) })
+        Some(Observed { transition, doubt: doubted })
     }
 
     /// A probe ended without telling anything.
@@ -173,21 +241,26 @@ impl Watch {
     }
 
     /// What answers may make of an endpoint with this condition. While the node doubts its probes, nothing they say is
-    /// confirmed.
+    /// confirmed. One that asks for nothing answers while no other is left, as when an operator drains it.
     pub fn standing(&self, condition: Option<&Condition>) -> Standing {
         condition.map_or(Standing::CALM, |condition| {
-            let Verdict { share, restless } = condition.verdict(&|target| self.health(target));
+            let Verdict { share, restless, last_up } = condition.verdict(&|target| self.health(target));
             let mut is_held = false;
-            if self.doubt.is_on() {
-                condition.each_target(&mut |target| is_held |= target.tells_of_this_node());
+            condition.each_target(&mut |target| is_held |= self.is_doubted(target.means()));
+            let restless = restless || is_held;
+            match share {
+                Some(Share::NONE) => Standing { duty: Duty::Draining, restless, ..Standing::CALM },
+                share => Standing { share: share.unwrap_or(Share::NONE), restless, last_up, ..Standing::CALM },
             }
-            Standing { share, restless: restless || is_held, ..Standing::CALM }
         })
     }
 
+    fn is_doubted(&self, means: Means) -> bool {
+        DOUBTED_MEANS.iter().zip(&self.doubts).any(|(&doubted, doubt)| doubted == means && doubt.is_on())
+    }
+
     /// Puts back what the suspects were before they turned. Of the last one nobody was told yet that it did.
-    fn hold(&mut self, Held { suspects, datacenters }: Held, last: &Target) -> Doubted {
-        let targets = suspects.len();
+    fn hold(&mut self, Held { suspects, endpoints, datacenters }: Held, last: &Target) -> Doubted {
         let mut restored = Vec::new();
         for (target, Suspect { before, seen, .. }) in suspects {
             let Some(health) = self.health.get_mut(&target) else { continue };
@@ -196,8 +269,14 @@ impl Watch {
                 restored.push(Restored { target, from, seen });
             }
         }
-        Doubted::Began { targets, datacenters, restored }
+        Doubted::Began { targets: endpoints, datacenters, restored }
     }
+}
+
+/// The doubt of the means by which a target is probed, if it may be doubted.
+fn doubt_of<'a>(doubts: &'a mut [Doubt; 2], target: &Target) -> Option<&'a mut Doubt> {
+    let place = DOUBTED_MEANS.iter().position(|&means| means == target.means())?;
+    Some(&mut doubts[place])
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use std::time::Duration;
 use reqwest::Client;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinHandle;
-use tracing::warn;
+use tracing::{error, warn};
 
 use crate::config::Webhook;
 use crate::report::{Delivery, Notice};
@@ -92,9 +92,21 @@ impl Hooks {
         }
     }
 
-    /// Puts a notice into the queue of every hook that wants to hear it.
-    pub fn tell(&self, notice: &Arc<Notice>) {
-        self.list.iter().for_each(|hook| hook.mailbox.put(notice));
+    /// Puts a notice into the queue of every hook that wants to hear it. A hook whose task panicked gets another one, which
+    /// goes on with what waits.
+    pub fn tell(&mut self, notice: &Arc<Notice>) {
+        for hook in &mut self.list {
+            if hook.task.is_finished()
+                && let Some(client) = &self.client
+            {
+                error!(
+                    webhook = hook.mailbox.state().webhook.label(),
+                    "a webhook's task ended by itself, and is begun anew"
+                );
+                hook.task = tokio::spawn(deliver_all(hook.mailbox.clone(), client.clone(), self.seats.clone()));
+            }
+            hook.mailbox.put(notice);
+        }
     }
 
     /// Delivers what waits if that takes no longer than a second; what is left then is lost.

@@ -15,6 +15,15 @@ const AA: u8 = 0x04;
 const TC: u8 = 0x02;
 const RD: u8 = 0x01;
 
+/// Whether RD is a flag in messages of this opcode, to be copied into the response (RFC 1035, section 4.1.1): in QUERY, IQUERY
+/// and STATUS, and in NOTIFY, whose response repeats the request (RFC 1996, section 4.7). In UPDATE the bit must be zero (RFC
+/// 2136, section 2.2), in DSO too (RFC 8490, section 5.4), and of unassigned opcodes nobody knows what it means.
+fn has_recursion_desired(opcode: u8) -> bool {
+    const STATUS: u8 = 2;
+    const NOTIFY: u8 = 4;
+    opcode <= STATUS || opcode == NOTIFY
+}
+
 /// There is no room left for the RRset; nothing of it was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Truncated;
@@ -35,6 +44,11 @@ pub struct Owner(u16);
 impl Owner {
     /// The question's name.
     pub const QUESTION: Self = Self(HEADER_LENGTH as u16);
+
+    /// The name at this offset; `None` if it is too far behind for pointers.
+    pub fn at(offset: usize) -> Option<Self> {
+        (offset <= MAX_POINTER).then_some(Self(offset as u16))
+    }
 
     fn pointer(self) -> [u8; 2] {
         (0xc000 | self.0).to_be_bytes()
@@ -62,7 +76,8 @@ impl<'a> Message<'a> {
     pub fn begin(buffer: &'a mut [u8], limit: usize, query: &Query<'a>) -> Self {
         let limit = limit.min(buffer.len());
         buffer[..2].copy_from_slice(&query.id.to_be_bytes());
-        buffer[2] = QR | query.opcode << 3 | if query.recursion_desired { RD } else { 0 };
+        let recursion_desired = query.recursion_desired && has_recursion_desired(query.opcode);
+        buffer[2] = QR | query.opcode << 3 | if recursion_desired { RD } else { 0 };
         buffer[3..HEADER_LENGTH].fill(0);
         let mut message = Self {
             buffer,
@@ -274,7 +289,7 @@ impl RrsetWriter<'_, '_> {
 
     /// The next octet's place as a name's; `None` if it is too far behind for pointers.
     pub fn here(&self) -> Option<Owner> {
-        (self.message.length <= MAX_POINTER).then_some(Owner(self.message.length as u16))
+        Owner::at(self.message.length)
     }
 
     /// Writes a whole record with an owner that the message already holds.

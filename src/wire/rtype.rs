@@ -16,11 +16,20 @@ impl Rtype {
     pub const HINFO: Self = Self(13);
     pub const MX: Self = Self(15);
     pub const TXT: Self = Self(16);
+    pub const AFSDB: Self = Self(18);
+    pub const RT: Self = Self(21);
+    pub const SIG: Self = Self(24);
+    pub const KEY: Self = Self(25);
     pub const AAAA: Self = Self(28);
+    pub const NXT: Self = Self(30);
     pub const SRV: Self = Self(33);
+    pub const KX: Self = Self(36);
     pub const DNAME: Self = Self(39);
     pub const OPT: Self = Self(41);
     pub const DS: Self = Self(43);
+    pub const RRSIG: Self = Self(46);
+    pub const NSEC: Self = Self(47);
+    pub const SVCB: Self = Self(64);
     pub const HTTPS: Self = Self(65);
     pub const TSIG: Self = Self(250);
     pub const IXFR: Self = Self(251);
@@ -32,6 +41,23 @@ impl Rtype {
     /// Whether it asks for a copy of a zone.
     pub fn is_transfer(self) -> bool {
         matches!(self, Self::AXFR | Self::IXFR)
+    }
+
+    /// Whether answers with records of this type bring the addresses of the names in them along: NS and MX (RFC 1035), AFSDB
+    /// and RT (RFC 1183), SRV (RFC 2782), KX (RFC 2230), SVCB and HTTPS (RFC 9460, section 4.1).
+    pub fn has_additional(self) -> bool {
+        self.is_service_binding() || matches!(self, Self::NS | Self::MX | Self::AFSDB | Self::RT | Self::SRV | Self::KX)
+    }
+
+    /// Whether it is SVCB or of the same form (RFC 9460, section 6).
+    pub fn is_service_binding(self) -> bool {
+        matches!(self, Self::SVCB | Self::HTTPS)
+    }
+
+    /// Whether it may stand beside a CNAME: signatures, denials and keys of DNSSEC (RFC 2181, section 10.1, and RFC 4034,
+    /// sections 3 and 4). Who asks for it is not sent on to the CNAME's target.
+    pub fn stands_beside_cname(self) -> bool {
+        matches!(self, Self::SIG | Self::KEY | Self::NXT | Self::RRSIG | Self::NSEC)
     }
 
     /// Whether it stands for no records of its own: 128-255 are types of questions and of records about messages (RFC 6895,

@@ -4,6 +4,7 @@
 //! wildcard's owner is the question's), the TTL, and where the message already holds the zone's apex, which names in
 //! RDATA end with where RFC 3597, section 4, allows compression.
 
+use super::rdata::{Part, parts, split};
 use crate::name::{Name, suffixes};
 use crate::wire::{MAX_MESSAGE, Rtype};
 
@@ -25,6 +26,7 @@ const CLASS_IN: u16 = 1;
 #[derive(Clone, Debug)]
 pub struct Rrset {
     rtype: Rtype,
+    /// The lowest of its records.
     ttl: u32,
     /// TYPE to RDATA of one record behind the other, without owners.
     records: Box<[u8]>,
@@ -32,8 +34,19 @@ pub struct Rrset {
     bounds: Box<[u16]>,
     /// Where in `records` a pointer to the zone's apex is to be written, in ascending order.
     apex_pointers: Box<[u16]>,
-    /// For NS, MX, CNAME and the like: the names that the records point to, in lower case, each once.
-    targets: Box<[Name]>,
+    /// For NS, MX, SVCB and the like: the names that the records point to, each once.
+    targets: Box<[Target]>,
+}
+
+/// A name that records point to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The name in lower case.
+    pub name: Name,
+    /// The first record that points to it, by its place in the RRset.
+    pub record: usize,
+    /// Where the name stands in that record, counted from TYPE.
+    pub at: usize,
 }
 
 /// Why an RRset is not rendered.
@@ -41,53 +54,49 @@ pub struct Rrset {
 pub struct TooLarge;
 
 impl Rrset {
-    /// Renders RDATA of one type, names uncompressed, for a zone with this apex. [`TooLarge`] if the whole does not fit the
-    /// longest message.
-    pub fn render(rtype: Rtype, ttl: u32, rdatas: &[&[u8]], apex: &Name) -> Result<Self, TooLarge> {
+    /// Renders records of one type, TTL and RDATA each, names uncompressed, for a zone with this apex. [`TooLarge`] if the
+    /// whole does not fit the longest message.
+    pub fn render(rtype: Rtype, contents: &[(u32, &[u8])], apex: &Name) -> Result<Self, TooLarge> {
         let mut records = Vec::new();
         let mut bounds = Vec::new();
         let mut apex_pointers = Vec::new();
-        let mut targets = Vec::new();
-        for rdata in rdatas {
-            bounds.push(u16::try_from(records.len()).map_err(|_| TooLarge)?);
+        let mut targets: Vec<Target> = Vec::new();
+        for (number, &(ttl, rdata)) in contents.iter().enumerate() {
+            let start = records.len();
+            bounds.push(u16::try_from(start).map_err(|_| TooLarge)?);
             records.extend_from_slice(&rtype.0.to_be_bytes());
             records.extend_from_slice(&CLASS_IN.to_be_bytes());
             records.extend_from_slice(&ttl.to_be_bytes());
             let length_at = records.len();
             records.extend_from_slice(&[0; 2]);
-            let mut rest = *rdata;
-            for part in Layout::of(rtype).parts {
-                match part {
-                    Part::Octets(count) => {
-                        let (octets, behind) = rest.split_at((*count).min(rest.len()));
-                        records.extend_from_slice(octets);
-                        rest = behind;
-                    }
-                    Part::Name => {
-                        let (name, behind) = split_name(rest);
-                        push_compressible(&mut records, &mut apex_pointers, name, apex);
-                        push_target(&mut targets, name);
-                        rest = behind;
-                    }
-                    Part::WholeName => {
-                        let (name, behind) = split_name(rest);
-                        records.extend_from_slice(name);
-                        push_target(&mut targets, name);
-                        rest = behind;
+            let mut rest = rdata;
+            for &part in parts(rtype) {
+                let (field, behind) = split(part, rest);
+                if matches!(part, Part::Name) && leads_on(rtype) {
+                    let name = Name::from_wire(&field.to_ascii_lowercase());
+                    if targets.iter().all(|target| target.name != name) {
+                        targets.push(Target { name, record: number, at: records.len() - start });
                     }
                 }
+                match part {
+                    Part::Name if may_be_compressed(rtype) => {
+                        push_compressible(&mut records, &mut apex_pointers, field, apex);
+                    }
+                    Part::Name | Part::Octets(_) | Part::Text => records.extend_from_slice(field),
+                }
+                rest = behind;
             }
             records.extend_from_slice(rest);
             let length = u16::try_from(records.len() - length_at - 2).map_err(|_| TooLarge)?;
             records[length_at..length_at + 2].copy_from_slice(&length.to_be_bytes());
         }
-        if records.len() + rdatas.len() * POINTER_LENGTH + ENVELOPE > MAX_MESSAGE {
+        if records.len() + contents.len() * POINTER_LENGTH + ENVELOPE > MAX_MESSAGE {
             return Err(TooLarge);
         }
         bounds.push(records.len() as u16);
         Ok(Self {
             rtype,
-            ttl,
+            ttl: contents.iter().map(|&(ttl, _)| ttl).min().unwrap_or(0),
             records: records.into(),
             bounds: bounds.into(),
             apex_pointers: apex_pointers.into(),
@@ -100,7 +109,7 @@ impl Rrset {
         self.rtype
     }
 
-    /// Seconds.
+    /// Seconds; of signatures, which live as long as what they cover, the least.
     pub fn ttl(&self) -> u32 {
         self.ttl
     }
@@ -120,9 +129,15 @@ impl Rrset {
         })
     }
 
-    /// The names that the records point to (NS, MX, CNAME, ...), in lower case, each once, in the records' order.
-    pub fn targets(&self) -> &[Name] {
+    /// The names that the records point to (NS, MX, SVCB, ...), each once, in the records' order.
+    pub fn targets(&self) -> &[Target] {
         &self.targets
+    }
+
+    /// How far behind the start of the RRset's first record a message holds this name, where it holds the RRset's records
+    /// with pointers as owners.
+    pub fn target_offset(&self, target: &Target) -> usize {
+        usize::from(self.bounds[target.record]) + (target.record + 1) * POINTER_LENGTH + target.at
     }
 
     /// The serial, if these records are an SOA: the first of the five numbers at its end (RFC 1035, section 3.3.13).
@@ -143,44 +158,14 @@ impl Rrset {
     }
 }
 
-/// How RDATA begins, as far as names in it may be compressed or lead somewhere.
-struct Layout {
-    parts: &'static [Part],
+/// Whether names in RDATA of this type may be compressed: those of RFC 1035's types only (RFC 3597, section 4).
+fn may_be_compressed(rtype: Rtype) -> bool {
+    matches!(rtype, Rtype::NS | Rtype::CNAME | Rtype::PTR | Rtype::SOA | Rtype::MX)
 }
 
-enum Part {
-    Octets(usize),
-    /// A name that may be compressed: those of RFC 1035's types only (RFC 3597, section 4).
-    Name,
-    /// One that may not.
-    WholeName,
-}
-
-impl Layout {
-    const fn of(rtype: Rtype) -> Self {
-        let parts: &[Part] = match rtype {
-            Rtype::NS | Rtype::CNAME | Rtype::PTR => &[Part::Name],
-            Rtype::SOA => &[Part::Name, Part::Name],
-            Rtype::MX => &[Part::Octets(2), Part::Name],
-            Rtype::SRV => &[Part::Octets(6), Part::WholeName],
-            // RFC 6672, section 2.5: "The DNAME RDATA target name MUST NOT be sent out in compressed form".
-            Rtype::DNAME => &[Part::WholeName],
-            _ => &[],
-        };
-        Self { parts }
-    }
-}
-
-fn push_target(targets: &mut Vec<Name>, name: &[u8]) {
-    let target = Name::from_wire(&name.to_ascii_lowercase());
-    if !targets.contains(&target) {
-        targets.push(target);
-    }
-}
-
-fn split_name(octets: &[u8]) -> (&[u8], &[u8]) {
-    let length = suffixes(octets).map(|suffix| if suffix[0] == 0 { 1 } else { 1 + usize::from(suffix[0]) }).sum();
-    octets.split_at(length)
+/// Whether somebody who asks for records of this type goes on to the names in them.
+fn leads_on(rtype: Rtype) -> bool {
+    rtype.has_additional() || rtype == Rtype::DNAME
 }
 
 /// Writes a name whole, or its labels below the apex and room for a pointer to the apex.
@@ -217,27 +202,28 @@ mod tests {
     fn names_at_or_below_the_apex_end_with_room_for_a_pointer() {
         let apex = name("example.com.");
         let rdata = [&[0, 10], name("Mail.example.com.").as_wire()].concat();
-        let rrset = Rrset::render(Rtype::MX, 300, &[&rdata], &apex).unwrap();
+        let rrset = Rrset::render(Rtype::MX, &[(300, &rdata)], &apex).unwrap();
         let (record, pointers) = rrset.records().next().unwrap();
         assert_eq!(record, b"\x00\x0f\x00\x01\x00\x00\x01\x2c\x00\x09\x00\x0a\x04Mail\x00\x00");
         assert_eq!(pointers.collect::<Vec<_>>(), [17]);
-        assert_eq!(rrset.targets(), [name("mail.example.com.")]);
+        assert_eq!(rrset.targets(), [Target { name: name("mail.example.com."), record: 0, at: 12 }]);
+        assert_eq!(rrset.target_offset(&rrset.targets()[0]), 14);
     }
 
     #[test]
     fn other_names_and_other_types_stay_whole() {
         let apex = name("example.com.");
         let outside = name("badexample.com.");
-        let rrset = Rrset::render(Rtype::NS, 1, &[outside.as_wire()], &apex).unwrap();
+        let rrset = Rrset::render(Rtype::NS, &[(1, outside.as_wire())], &apex).unwrap();
         assert_eq!(rrset.records().next().unwrap().1.count(), 0);
         let srv = [&[0; 6], name("a.example.com.").as_wire()].concat();
-        let rrset = Rrset::render(Rtype::SRV, 1, &[&srv], &apex).unwrap();
+        let rrset = Rrset::render(Rtype::SRV, &[(1, &srv)], &apex).unwrap();
         assert_eq!(&rrset.records().next().unwrap().0[FIXED_FIELDS..], srv);
     }
 
     #[test]
     fn what_fits_no_message_is_refused() {
         let rdata = vec![0; 60_000];
-        assert_eq!(Rrset::render(Rtype::TXT, 1, &[&rdata, &rdata], &Name::root()).err(), Some(TooLarge));
+        assert_eq!(Rrset::render(Rtype::TXT, &[(1, &rdata), (1, &rdata)], &Name::root()).err(), Some(TooLarge));
     }
 }

@@ -3,9 +3,18 @@
 //! Every name that exists has a node, empty non-terminals too (RFC 4592, section 2.2.2). What a look-up would find on its
 //! way down from the apex is written at each node when the zone is built: the zone cut or DNAME at or above it, and the
 //! wildcard below it. So the algorithm of RFC 1034, section 4.3.2, comes down to finding the deepest existing node.
+//!
+//! Records that come while the zone is served are extra: they make names exist, and names that exist hide a wildcard (RFC 4592,
+//! section 3.3.1). So each name that is new, empty non-terminals too, gets what its wildcard answers with, and a wildcard of
+//! its own for the names below it:
+//!
+//! ```text
+//!   *.apps A          and extra  _acme.foo.apps TXT  make  foo.apps A, *.foo.apps A, _acme.foo.apps A and TXT, ...
+//! ```
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
+use super::rdata::canonical;
 use super::record::Record;
 use super::rrset::{Rrset, TooLarge};
 use crate::name::{Name, suffixes};
@@ -26,6 +35,8 @@ pub struct Zone {
     apex: Name,
     nodes: Box<[Node]>,
     by_name: HashMap<Box<[u8]>, NodeId, foldhash::fast::RandomState>,
+    /// How many nodes there would be without the extra records; theirs come behind.
+    own_nodes: NodeId,
     /// Labels of the deepest node, so that longer names need no look-up at their full length.
     depth: usize,
     /// Whether no name has anything special.
@@ -128,19 +139,26 @@ impl Node {
 }
 
 impl Zone {
-    /// Builds a zone from records at or below `apex`, and from names with something special.
+    /// Builds a zone from records at or below `apex`, from names with something special, and from extra records, which
+    /// hide nothing of the others.
     pub fn build(
         apex: &Name,
         records: &[Record],
         specials: impl IntoIterator<Item = (Name, Special)>,
+        extra: &[Record],
     ) -> Result<Self, ZoneError> {
         let mut builder = Builder::new(apex);
-        builder.add_records(records)?;
+        let mut placed: Vec<(NodeId, &Record)> =
+            records.iter().map(|record| (builder.node(&record.owner), record)).collect();
         for (owner, special) in specials {
             let id = builder.node(&owner);
             builder.nodes[id as usize].special = special;
         }
-        builder.finish()
+        let own_nodes = builder.nodes.len() as NodeId;
+        let copies = builder.copies(records, extra);
+        placed.extend(extra.iter().chain(&copies).map(|record| (builder.node(&record.owner), record)));
+        builder.add_records(&placed)?;
+        builder.finish(own_nodes)
     }
 
     /// The name of the zone.
@@ -195,6 +213,23 @@ impl Zone {
     /// The node of a name that exists, whether it lies below a cut or not: glue is looked up so.
     pub fn node(&self, key: &[u8]) -> Option<&Node> {
         self.by_name.get(key).map(|&id| &self.nodes[id as usize])
+    }
+
+    /// The same; for a name that does not exist, the wildcard that answers for it, if one does.
+    pub fn node_or_wildcard(&self, key: &[u8]) -> Option<&Node> {
+        self.node(key).or_else(|| match self.look_up(key, Rtype::A) {
+            Found::Node(node) => Some(node),
+            Found::Cut { .. } | Found::Dname { .. } | Found::Nothing => None,
+        })
+    }
+
+    /// The wildcard that would answer for a name if the zone had no extra records, and its name; `None` for a name that would
+    /// exist, or for which none would answer.
+    pub fn own_wildcard(&self, name: &Name) -> Option<(&Node, Name)> {
+        let own = |name: &Name| self.by_name.get(&*name.to_key()).copied().filter(|&id| id < self.own_nodes);
+        let encloser = std::iter::successors(Some(name.clone()), Name::parent).find(|above| own(above).is_some())?;
+        let wildcard = self.nodes[own(&encloser)? as usize].wildcard.filter(|&id| id < self.own_nodes)?;
+        (encloser != *name).then(|| Some((&self.nodes[wildcard as usize], encloser.wildcard()?))).flatten()
     }
 
     /// Whether a name is a zone cut of this zone.
@@ -262,26 +297,53 @@ impl Builder {
         id
     }
 
-    fn add_records(&mut self, records: &[Record]) -> Result<(), ZoneError> {
+    /// Adds the nodes of extra records, gives those that are new what their wildcard answers with, and gives the records that
+    /// are to be added for that.
+    fn copies(&mut self, records: &[Record], extra: &[Record]) -> Vec<Record> {
+        let mut hidden: HashMap<NodeId, Vec<Name>> = HashMap::new();
+        let own_nodes = self.nodes.len() as NodeId;
+        for record in extra {
+            let own = |name: &Name| self.by_name.get(&*name.to_key()).copied().filter(|&id| id < own_nodes);
+            let mut new = Vec::new();
+            let mut above = Some(record.owner.clone());
+            while let Some(name) = above.take_if(|name| own(name).is_none()) {
+                above = name.parent();
+                new.push(name);
+            }
+            let encloser = above.as_ref().and_then(own);
+            let wildcard = encloser.and_then(|id| self.nodes[id as usize].wildcard).filter(|&id| id < own_nodes);
+            if let Some(wildcard) = wildcard {
+                let names = hidden.entry(wildcard).or_default();
+                names.extend(new.into_iter().flat_map(|name| [name.wildcard(), Some(name)]).flatten());
+            }
+        }
+        let mut copies = Vec::new();
+        for (wildcard, names) in hidden {
+            let (special, owner) = (self.nodes[wildcard as usize].special, self.names[wildcard as usize].clone());
+            let at_wildcard: Vec<&Record> = records.iter().chain(extra).filter(|r| r.owner == owner).collect();
+            for name in names {
+                let id = self.node(&name);
+                self.nodes[id as usize].special = special;
+                copies.extend(at_wildcard.iter().map(|&record| Record { owner: name.clone(), ..record.clone() }));
+            }
+        }
+        copies
+    }
+
+    fn add_records(&mut self, records: &[(NodeId, &Record)]) -> Result<(), ZoneError> {
         let mut rrsets: HashMap<(NodeId, Rtype), Vec<&Record>> = HashMap::new();
         let mut order = Vec::new();
-        for record in records {
-            let key = (self.node(&record.owner), record.rtype);
+        for &(id, record) in records {
+            let key = (id, record.rtype);
             let rrset = rrsets.entry(key).or_default();
             if rrset.is_empty() {
                 order.push(key);
             }
-            // RFC 2181, section 5: duplicates within an RRset are suppressed.
-            if rrset.iter().all(|other| other.rdata != record.rdata) {
-                rrset.push(record);
-            }
+            rrset.push(record);
         }
         for key in order {
             let (id, rtype) = key;
-            let rdatas: Vec<&[u8]> = rrsets[&key].iter().map(|record| &*record.rdata).collect();
-            // RFC 2181, section 5.2: the TTLs of an RRset are the same; the lowest is the safe one.
-            let ttl = rrsets[&key].iter().map(|record| record.ttl).min().unwrap_or(0);
-            let rrset = Rrset::render(rtype, ttl, &rdatas, &self.apex)
+            let rrset = Rrset::render(rtype, &distinct(rtype, &rrsets[&key]), &self.apex)
                 .map_err(|TooLarge| ZoneError::TooLarge(self.names[id as usize].clone(), rtype))?;
             let rrsets = &mut self.nodes[id as usize].rrsets;
             // Most names hold one RRset, and a list that grows by itself begins with room for four.
@@ -291,13 +353,21 @@ impl Builder {
         Ok(())
     }
 
-    fn finish(mut self) -> Result<Zone, ZoneError> {
+    fn finish(mut self, own_nodes: NodeId) -> Result<Zone, ZoneError> {
         self.mark_ends();
         let soa = self.nodes[0].rrset(Rtype::SOA).filter(|soa| soa.len() == 1).ok_or(ZoneError::NoSoa)?;
         let negative_soa = soa.with_ttl(soa.ttl().min(soa_minimum(soa)));
         let depth = self.names.iter().map(Name::label_count).max().unwrap_or(0);
         let is_static = self.nodes.iter().all(|node| node.special == Special::None);
-        Ok(Zone { apex: self.apex, nodes: self.nodes.into(), by_name: self.by_name, depth, is_static, negative_soa })
+        Ok(Zone {
+            apex: self.apex,
+            nodes: self.nodes.into(),
+            by_name: self.by_name,
+            own_nodes,
+            depth,
+            is_static,
+            negative_soa,
+        })
     }
 
     /// Writes at every node the topmost cut or DNAME at or above it.
@@ -323,6 +393,23 @@ impl Builder {
     }
 }
 
+/// What an RRset is rendered from: TTL and RDATA of its records, each once. RFC 2181, section 5: duplicates are suppressed; 5.2:
+/// the TTLs of an RRset are the same, and the lowest is the safe one. Only signatures each live as long as what they cover
+/// (RFC 4034, section 3).
+fn distinct<'r>(rtype: Rtype, records: &[&'r Record]) -> Vec<(u32, &'r [u8])> {
+    /// Octets of the type covered, with which the RDATA of a signature begins.
+    const COVERED: usize = size_of::<u16>();
+    let covered = |record: &'r Record| record.rdata.get(..COVERED).filter(|_| rtype == Rtype::RRSIG);
+    let mut lowest: HashMap<Option<&[u8]>, u32> = HashMap::new();
+    for record in records {
+        let ttl = lowest.entry(covered(record)).or_insert(record.ttl);
+        *ttl = record.ttl.min(*ttl);
+    }
+    let mut seen = HashSet::with_capacity(records.len());
+    let first = records.iter().filter(|record| seen.insert(canonical(rtype, &record.rdata)));
+    first.map(|record| (lowest[&covered(record)], &*record.rdata)).collect()
+}
+
 /// The last field of the only SOA record.
 fn soa_minimum(soa: &Rrset) -> u32 {
     let record = soa.records().next().map_or(&[][..], |(record, _)| record);
@@ -345,7 +432,7 @@ mod tests {
         let soa = [name("ns1").as_wire(), name("hostmaster").as_wire(), &[0; 16], &60u32.to_be_bytes()].concat();
         let mut all = vec![record("@", Rtype::SOA, &soa), record("@", Rtype::NS, name("ns1").as_wire())];
         all.extend_from_slice(records);
-        Zone::build(&name("@"), &all, [(name("*.apps"), Special::Steered(7, 3))]).unwrap()
+        Zone::build(&name("@"), &all, [(name("*.apps"), Special::Steered(7, 3))], &[]).unwrap()
     }
 
     fn look_up<'a>(zone: &'a Zone, text: &str) -> Found<'a> {

@@ -9,11 +9,12 @@ use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use hickory_proto::rr::RecordType;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::Scene;
-use crate::harness::random;
+use crate::harness::{query, random};
 use crate::http::{PATIENCE, Response, connect, get, receive, send};
+use crate::{Scene, eventually};
 
 /// How long a head may take, and a body, as src/admin has it; and what the machine may add to it.
 const TIME: Duration = Duration::from_secs(5);
@@ -117,8 +118,8 @@ impl Drop for Attack {
 }
 
 #[track_caller]
-fn holds_against(octets: &'static [u8]) {
-    let mut scene = Scene::plain();
+fn holds_against(octets: &'static [u8]) -> Scene {
+    let scene = Scene::plain();
     let attack = Attack::begin(scene.admin, octets);
     for number in 0..ASKED {
         let response = get(scene.admin, "/healthz");
@@ -126,23 +127,26 @@ fn holds_against(octets: &'static [u8]) {
         assert_eq!(scene.node.dig("www.example.com").data(), ["127.0.0.1"]);
     }
     drop(attack);
-    scene.node.log.wait_for("clients of the admin server held more connections than there is room for");
-    assert_eq!(get(scene.admin, "/v1/status").status, 200);
+    eventually(|| get(scene.admin, "/v1/status").status == 200);
+    scene
 }
+
+/// What the node says when connections gave way.
+const TOLD: &str = "clients of the admin server held more connections than there is room for";
 
 #[test]
 fn idle_connections_keep_nobody_from_health() {
-    holds_against(b"");
+    holds_against(b"").node.log.wait_for(TOLD);
 }
 
 #[test]
 fn slow_heads_keep_nobody_from_health() {
-    holds_against(b"GET /healthz HTTP/1.1\r\nHost: local");
+    holds_against(b"GET /healthz HTTP/1.1\r\nHost: local").node.log.wait_for(TOLD);
 }
 
 #[test]
 fn slow_bodies_keep_nobody_from_health() {
-    holds_against(b"POST /v1/txt HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n{");
+    holds_against(b"POST /v1/txt HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n{").node.log.wait_for(TOLD);
 }
 
 #[test]
@@ -217,4 +221,24 @@ fn garbage_does_no_harm() {
     }
     assert_eq!(get(scene.admin, "/healthz").status, 200);
     assert!(scene.node.is_running());
+}
+
+/// Queries that are sent while nobody reads them: many times what a receive buffer holds.
+const UNREAD: u64 = 20_000;
+
+#[test]
+fn queries_that_the_kernel_drops_are_told() {
+    let mut scene = Scene::plain();
+    let asker = scene.node.asker();
+    let octets = query(1, "www.example.com.", RecordType::A, None);
+    scene.node.signal("STOP");
+    for _ in 0..UNREAD {
+        asker.send(&octets);
+    }
+    scene.node.signal("CONT");
+    scene.node.log.wait_for("the kernel dropped queries");
+    let dropped = get(scene.admin, "/v1/status").json()["traffic"]["dropped_queries"].as_u64().expect("a number");
+    assert!((1..UNREAD).contains(&dropped), "{dropped}");
+    let ran = scene.files.run(&format!("status --node {}", scene.admin));
+    assert!(ran.stdout.contains("the kernel dropped "), "{ran:?}");
 }

@@ -5,6 +5,7 @@ mod endpoint;
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod clock;
 mod commands;
 mod events;
 mod gate;
@@ -54,7 +55,11 @@ impl Scene {
     }
 
     fn of(files: Files) -> Self {
-        let mut node = files.serve();
+        let node = files.serve();
+        Self::with(files, node)
+    }
+
+    fn with(files: Files, mut node: Node) -> Self {
         let line = node.log.wait_for("admin server listening addresses=[");
         let address = line.rsplit_once('[').and_then(|(_, rest)| rest.split([',', ']']).next());
         let admin = address.and_then(|address| address.parse().ok()).expect("the line holds the addresses");

@@ -116,3 +116,21 @@ fn a_reload_and_a_restart_keep_it_and_numbers_go_on() {
     assert_eq!(run(&scene, "lift 2").code, Some(1));
     assert_eq!(run(&scene, "lift fra").code, Some(2));
 }
+
+#[test]
+fn what_who_and_why_say_does_nothing_to_those_who_read_it() {
+    let mut scene = scene();
+    let evil = "\u{1b}[2Jme\r\nINFO all is well\u{9b}1m\u{202e}";
+    let order = json!({"mode": "drain", "target": "dc:fra", "for": "2h", "reason": evil, "who": evil});
+    assert_eq!(post(scene.admin, "/v1/overrides", &order.to_string()).status, 200);
+    let harmless = r"\u{1b}[2Jme\r\nINFO all is well\u{9b}1m\u{202e}";
+    let item = &get(scene.admin, "/v1/overrides").json()["overrides"][0];
+    assert_eq!((&item["reason"], &item["who"]), (&json!(harmless), &json!(harmless)));
+    scene.node.log.wait_for("override placed");
+    let told = scene.node.log.lines().iter().filter(|line| line.contains("all is well")).collect::<Vec<_>>();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(
+        told[0].contains("override placed") && !told[0].chars().any(|c| c.is_control() || c == '\u{202e}'),
+        "{told:?}"
+    );
+}

@@ -22,7 +22,12 @@ pools = ["web"]
 pools = ["elsewhere"]
 [names.whoami]
 reflect = true
+[names."*.apps"]
+pools = ["web"]
+[names."*.cdns"]
+pools = ["elsewhere"]
 [records]
+"*.aliases".CNAME = ["www"]
 "@".TXT = ["v=spf1 -all"]
 alias.CNAME = ["www"]
 sub.NS = ["ns1"]
@@ -107,13 +112,21 @@ fn it_stands_beside_what_is_there() {
     set(&scene, "_acme-challenge.alias.example.com", "below a CNAME");
     assert_eq!(scene.node.dig("_acme-challenge.alias.example.com TXT").data(), ["\"below a CNAME\""]);
     assert_eq!(scene.node.dig("alias.example.com A").data(), ["www.example.com.", "127.0.0.1"]);
-    // A name of its own is not the wildcard's any more, for no type (RFC 4592, section 2.2.1), until it goes.
-    set(&scene, "x.wild.example.com", "own");
-    assert_eq!(scene.node.dig("x.wild.example.com TXT").data(), ["\"own\""]);
-    assert!(scene.node.dig("x.wild.example.com A").data().is_empty());
-    assert_eq!(scene.node.dig("y.wild.example.com TXT").data(), ["\"wild\""]);
-    unset(&scene, &json!({"name": "x.wild.example.com"}));
-    assert_eq!(scene.node.dig("x.wild.example.com A").data(), ["127.0.0.7"]);
+    // A name of its own hides nothing that the files answer for it, no more than the names above it do.
+    set(&scene, "_acme-challenge.x.wild.example.com", "own");
+    assert_eq!(sorted(&scene.node.dig("_acme-challenge.x.wild.example.com TXT")), ["\"own\"", "\"wild\""]);
+    for name in ["x.wild", "_acme-challenge.x.wild", "y.x.wild", "y.wild"] {
+        assert_eq!(scene.node.dig(&format!("{name}.example.com A")).data(), ["127.0.0.7"], "{name}");
+    }
+    assert_eq!(scene.node.dig("x.wild.example.com TXT").data(), ["\"wild\""]);
+    unset(&scene, &json!({"name": "_acme-challenge.x.wild.example.com"}));
+    assert_eq!(scene.node.dig("_acme-challenge.x.wild.example.com TXT").data(), ["\"wild\""]);
+    set(&scene, "_acme-challenge.foo.apps.example.com", "steered");
+    for name in ["foo.apps", "_acme-challenge.foo.apps", "bar.foo.apps", "other.apps"] {
+        assert_eq!(scene.node.dig(&format!("{name}.example.com A")).data(), ["127.0.0.1"], "{name}");
+    }
+    assert_eq!(scene.node.dig("_acme-challenge.foo.apps.example.com TXT").data(), ["\"steered\""]);
+    assert!(scene.node.dig("foo.apps.example.com TXT").data().is_empty());
     // Long values are several strings, and nothing in them is special.
     let value = format!("{} \"quoted\" \\ ; $ORIGIN", "x".repeat(300));
     set(&scene, "long.example.com", &value);
@@ -134,6 +147,8 @@ fn where_an_rfc_forbids_it_it_is_refused() {
         ("sub.example.com", "sub.example.com. is delegated"),
         ("a.b.sub.example.com", "sub.example.com. is delegated"),
         ("a.tree.example.com", "below the DNAME of tree.example.com."),
+        ("_acme-challenge.a.aliases.example.com", "would hide the CNAME with which *.aliases.example.com. answers"),
+        ("a.cdns.example.com", "would hide the CNAME with which *.cdns.example.com. answers"),
     ] {
         let response = post(scene.admin, "/v1/txt", &json!({"name": name, "value": "x"}).to_string());
         assert_eq!(response.status, 409, "{name}: {response:?}");

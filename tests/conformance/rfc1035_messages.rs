@@ -57,6 +57,13 @@ fn section_4_1_1_other_opcodes_are_not_implemented() {
         assert_eq!((reply.rcode, reply.flags & 0x7800), (NOTIMP, opcode << 11));
         assert_eq!((&reply.question, reply.is_empty()), (&query.questions, true));
     }
+    // RD is copied where it is a flag; elsewhere the bit has another meaning, or none that is known.
+    for opcode in 0..16 {
+        let reply = node.see(&ask("www", A).flags(RD | AA | TC | 0x00f0).opcode(opcode));
+        let copied = if matches!(opcode, 0 | 1 | 2 | 4) { RD } else { 0 };
+        let set = reply.flags & !(QR | 0x7800 | 0x000f);
+        assert_eq!(set, copied | if opcode == 0 { AA } else { 0 }, "{opcode}");
+    }
     // RFC 8490, section 5.4: DSO messages have no sections, and TLVs instead.
     let mut dso = ask_for(Vec::new()).opcode(6);
     dso.counts[0] = 0;

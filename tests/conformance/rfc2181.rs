@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use hickory_proto::rr::RecordType::{A, MX, TXT};
+use hickory_proto::rr::RecordType::{A, CNAME, MX, TXT};
 use truenorth::answer::Transport;
 
 use crate::scene::{Scene, load, query};
@@ -18,6 +18,30 @@ fn scene(records: &str) -> Scene {
 #[test]
 fn section_5_duplicates_are_suppressed() {
     assert_eq!(scene("www A 192.0.2.1\nWWW A 192.0.2.1\n").ask("www", A, "").data(), ["192.0.2.1"]);
+}
+
+/// Names are the same in either case (RFC 4343), in RDATA too: the types of RFC 4034, section 6.2, and SVCB.
+#[test]
+fn section_5_records_whose_names_differ_in_case_only_are_one() {
+    for (records, rtype) in [
+        ("x CNAME Target.example.net.\nx CNAME target.EXAMPLE.net.\n", 5),
+        ("x MX 10 Mail\nx MX 10 mail\n", 15),
+        ("x SRV 1 1 80 Www\nX SRV 1 1 80 wWw\n", 33),
+        ("x NAPTR 1 1 \"u\" \"E2U\" \"\" Next\nx NAPTR 1 1 \"u\" \"E2U\" \"\" next\n", 35),
+        ("x RP A.b C.d\nx RP a.B c.D\n", 17),
+        ("x HTTPS 1 Www alpn=h2\nx HTTPS 1 www alpn=h2\n", 65),
+        ("x PTR Host\nx PTR host\n", 12),
+        ("x DNAME Elsewhere.example.net.\nx DNAME elsewhere.example.net.\n", 39),
+    ] {
+        let reply = scene(records).see(&crate::message::ask("x", rtype));
+        assert_eq!(reply.counts[1], 1, "{records}");
+    }
+    let toml =
+        "[records.x]\nMX = [\"10 Mail\", \"10 mail\"]\nTXT = [\"A\", \"a\"]\n[records.y]\nCNAME = [\"A\", \"a\"]\n";
+    let mut node = Scene::new(toml);
+    assert_eq!(node.ask("x", MX, "").data(), ["10 Mail.example.com."], "the first one stands");
+    assert_eq!(node.ask("x", TXT, "").data().len(), 2, "text is no name");
+    assert_eq!(node.ask("y", CNAME, "").data(), ["A.example.com."]);
 }
 
 /// "The response must be marked as "truncated" if the entire RRSet will not fit in the response."

@@ -1,7 +1,9 @@
-//! RFC 4035, section 3.1.4.1: DS lies on the parent's side. Everything else of DNSSEC is not offered yet.
+//! RFC 4034 and 4035: what DNSSEC's records are to names and RRsets, as long as they are data like any other. Signing is not
+//! offered yet.
 
 use hickory_proto::rr::RecordType::{DS, NS};
 
+use crate::message::ask;
 use crate::scene::Scene;
 
 const HEAD: &str = "$TTL 60\n@ SOA ns h 1 3600 600 604800 30\n@ NS ns.example.net.\n";
@@ -42,4 +44,47 @@ fn section_3_1_4_1_without_the_parent_the_child_has_no_ds() {
     let reply = scene.ask("deep.sub", DS, "");
     assert!(reply.is_nodata() && reply.is_authoritative());
     assert!(reply.authorities()[0].starts_with("deep.sub.example.com. "));
+}
+
+fn signature(covered: &str, ttl: u32) -> String {
+    format!("x {ttl} RRSIG {covered} 13 3 {ttl} 20300101000000 20200101000000 1 example.com. AAAA\n")
+}
+
+/// RFC 4034, section 3: "The TTL value of an RRSIG RR MUST match the TTL value of the RRset it covers. This is an exception to
+/// the [RFC2181] rules for TTL values of individual RRs within a RRset".
+#[test]
+fn rfc4034_section_3_signatures_live_as_long_as_what_they_cover() {
+    let signed = [
+        "x 300 A 192.0.2.1\nx 60 MX 1 x\nx 900 TXT t\n".to_owned(),
+        signature("A", 300),
+        signature("MX", 60),
+        signature("TXT", 900),
+        // Two keys sign the same RRset.
+        "x 900 RRSIG TXT 13 3 900 20300101000000 20200101000000 2 example.com. AAAA\n".to_owned(),
+    ];
+    let zone = format!("{HEAD}{}", signed.concat());
+    let mut scene = Scene::of_files(&[("example.com.zone", &zone)]);
+    let reply = scene.see(&ask("x", 46).edns());
+    let ttls: Vec<(u8, u32)> = reply.records.iter().map(|record| (record.rdata[1], record.ttl)).collect();
+    assert_eq!(ttls, [(1, 300), (15, 60), (16, 900), (16, 900)]);
+    let differing = format!("{HEAD}{}{}", signature("A", 300), signature("A", 200).replace(" 1 example", " 2 example"));
+    let reply = Scene::of_files(&[("example.com.zone", &differing)]).see(&ask("x", 46).edns());
+    assert!(reply.records.len() == 2 && reply.records.iter().all(|record| record.ttl == 200), "of one type they agree");
+}
+
+/// Section 2.5: a CNAME's owner has RRSIG and NSEC records of its own, so who asks for them is not sent to its target.
+#[test]
+fn section_2_5_what_stands_beside_a_cname_is_answered_there() {
+    let beside = "x NSEC y.example.com. CNAME RRSIG NSEC\n*.w CNAME t\n*.w NSEC t.example.com. CNAME\n";
+    let target = "t NSEC x.example.com. A\nt A 192.0.2.1\n";
+    let zone = format!("{HEAD}x CNAME t\n{}{beside}{target}", signature("CNAME", 60));
+    let mut scene = Scene::of_files(&[("example.com.zone", &zone)]);
+    for (owner, rtype) in [("x", 46), ("x", 47), ("any.w", 47)] {
+        let reply = scene.see(&ask(owner, rtype));
+        assert_eq!(reply.records.iter().map(|record| record.rtype).collect::<Vec<_>>(), [rtype], "{owner}");
+        assert_eq!(reply.records[0].owner, [0xc0, 12]);
+    }
+    // Without one there is none: the target's is another name's.
+    assert_eq!(scene.see(&ask("any.w", 46)).counts, [1, 0, 1, 0]);
+    assert_eq!(scene.see(&ask("x", 1)).counts, [1, 2, 0, 0], "all other types follow");
 }

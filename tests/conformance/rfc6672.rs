@@ -185,7 +185,7 @@ fn section_3_2_the_new_name_is_looked_up_in_all_zones() {
 /// DNAME before it looks for the asterisk label, so a wildcard's DNAME redirects only what lies below the asterisk itself.
 #[test]
 fn section_3_3_a_wildcards_dname_is_warned_of_and_redirects_no_other_name() {
-    let text = zone("*.w DNAME y\n");
+    let text = zone("*.w DNAME y\ny TXT target\n");
     assert_eq!(load("", &[("example.com.zone", &text)]).unwrap().warnings.0.len(), 1);
     let mut scene = Scene::of_files(&[("example.com.zone", &text)]);
     assert!(scene.ask("a.w", A, "").is_nodata());

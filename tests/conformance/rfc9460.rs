@@ -84,6 +84,32 @@ fn section_4_1_the_addresses_come_along_and_are_those_of_the_hints() {
     }
 }
 
+/// The same of static records: of the owner for ".", of other names in the zone, a further SVCB RRset in AliasMode.
+#[test]
+fn section_4_1_targets_of_static_records_bring_their_addresses() {
+    let zone = "[records.svc]\nHTTPS = [\"1 . alpn=h2\", \"2 other alpn=h2\", \"3 cdn.example.net.\"]\nA = [\"192.0.2.10\"]\n\
+                [records.other]\nA = [\"192.0.2.11\"]\nAAAA = [\"2001:db8::11\"]\n\
+                [records.alias]\nHTTPS = [\"0 svc\"]\n[records.none]\nHTTPS = [\"0 .\"]\nA = [\"192.0.2.12\"]\n\
+                [records.\"_8443._foo.svc\"]\nSVCB = [\"1 any.wild port=8443\"]\n[records.\"*.wild\"]\nA = [\"192.0.2.13\"]\n";
+    let mut node = Scene::new(zone);
+    let mut additional = |owner: &str, rtype: u16| {
+        let reply = node.ask(owner, RecordType::from(rtype), "");
+        reply
+            .additionals()
+            .iter()
+            .map(|record| record.split(" 300 IN ").collect::<Vec<_>>().join(" "))
+            .collect::<Vec<_>>()
+    };
+    let other = ["other.example.com. A 192.0.2.11", "other.example.com. AAAA 2001:db8::11"];
+    assert_eq!(additional("svc", HTTPS), ["svc.example.com. A 192.0.2.10", other[0], other[1]]);
+    let alias = additional("alias", HTTPS);
+    assert_eq!(alias.len(), 4, "{alias:?}");
+    assert!(alias[..3].iter().all(|record| record.starts_with("svc.example.com. HTTPS")), "{alias:?}");
+    assert_eq!(alias[3], "svc.example.com. A 192.0.2.10");
+    assert!(additional("none", HTTPS).is_empty(), "there is no service");
+    assert_eq!(additional("_8443._foo.svc", 64), ["any.wild.example.com. A 192.0.2.13"]);
+}
+
 fn scene_subnet(client: &str) -> Vec<u8> {
     let (address, _) = client.split_once('/').unwrap();
     let address: std::net::Ipv4Addr = address.parse().unwrap();

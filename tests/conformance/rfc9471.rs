@@ -5,6 +5,7 @@ use std::fmt::Write;
 use hickory_proto::rr::RecordType::A;
 use truenorth::answer::Transport;
 
+use crate::message::ask;
 use crate::scene::{Scene, query};
 
 /// A cut with an in-domain nameserver of `inside` addresses, named after one in a sibling zone with `sibling`.
@@ -38,4 +39,16 @@ fn section_3_2_sibling_glue_comes_last_and_may_be_left_out() {
     assert!(!reply.message.metadata.truncation);
     assert!(reply.additionals().iter().all(|record| record.starts_with("ns.sub.example.com.")));
     assert_eq!(reply.additionals().len(), 3);
+}
+
+/// RFC 1035, section 4.1.4: a name that stands in the message already is a pointer to it. The nameservers' names stand in the NS
+/// records, so their addresses' owners take two octets each.
+#[test]
+fn glue_owners_point_at_the_names_in_the_ns_records() {
+    let octets = scene(2, 1).octets([127, 0, 0, 1].into(), &ask("www.sub", 1).octets(), Transport::Udp).unwrap();
+    let count = |label: &[u8]| octets.windows(label.len()).filter(|window| *window == label).count();
+    assert_eq!((count(b"\x02ns"), count(b"\x06notsub"), count(b"\x07example")), (2, 1, 1));
+    let reply = hickory_proto::op::Message::from_vec(&octets).unwrap();
+    let owners: Vec<String> = reply.additionals.iter().map(|record| record.name.to_string()).collect();
+    assert_eq!(owners, ["ns.sub.example.com.", "ns.sub.example.com.", "ns.notsub.example.com."]);
 }

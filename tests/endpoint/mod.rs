@@ -23,7 +23,7 @@ use socket2::SockRef;
 /// An address of loopback with a port that the kernel chooses.
 pub(crate) const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
-/// What a connection does, in turn. Then it closes.
+/// What a connection does, in turn. Then it ends its part in order (FIN), and waits for the peer to end its own.
 #[derive(Clone, Debug)]
 pub(crate) struct Script(pub(crate) Vec<Step>);
 
@@ -34,6 +34,8 @@ pub(crate) enum Step {
     Read,
     /// Reads a line.
     ReadLine,
+    /// Reads a DNS message with its length.
+    ReadQuestion,
     /// Writes these octets.
     Say(Vec<u8>),
     /// Writes these octets one at a time, waiting before each.
@@ -237,12 +239,12 @@ fn converse(stream: TcpStream, number: usize, stage: &Stage) -> io::Result<()> {
 
 /// A stream that can be ended in both ways.
 trait Conversation: Read + Write {
-    fn close(self) -> io::Result<()>;
+    fn close(&mut self) -> io::Result<()>;
     fn socket(&self) -> &TcpStream;
 }
 
 impl Conversation for TcpStream {
-    fn close(self) -> io::Result<()> {
+    fn close(&mut self) -> io::Result<()> {
         self.shutdown(Shutdown::Write)
     }
 
@@ -252,7 +254,7 @@ impl Conversation for TcpStream {
 }
 
 impl Conversation for StreamOwned<ServerConnection, TcpStream> {
-    fn close(mut self) -> io::Result<()> {
+    fn close(&mut self) -> io::Result<()> {
         self.conn.send_close_notify();
         self.flush()?;
         self.sock.shutdown(Shutdown::Write)
@@ -274,6 +276,11 @@ fn play(mut stream: impl Conversation, number: usize, stage: &Stage) -> io::Resu
                     stage.seen().requests.push(head);
                 }
             }
+            Step::ReadQuestion => {
+                let mut length = [0; 2];
+                stream.read_exact(&mut length)?;
+                stream.read_exact(&mut vec![0; u16::from_be_bytes(length).into()])?;
+            }
             Step::Say(octets) => write(&mut stream, &octets)?,
             Step::Trickle(octets, pause) => {
                 for octet in octets {
@@ -285,7 +292,7 @@ fn play(mut stream: impl Conversation, number: usize, stage: &Stage) -> io::Resu
                 write(&mut stream, &octets)?;
             },
             Step::Pause(time) => thread::sleep(time),
-            Step::Hang => return wait_for_end(&mut stream),
+            Step::Hang => return wait_for_end(stream),
             Step::Reset => {
                 SockRef::from(stream.socket()).set_linger(Some(Duration::ZERO))?;
                 // The RST goes out when the last handle of the socket is closed.
@@ -294,7 +301,9 @@ fn play(mut stream: impl Conversation, number: usize, stage: &Stage) -> io::Resu
             }
         }
     }
-    stream.close()
+    stream.close()?;
+    // To close with octets unread sends a RST in place of the FIN.
+    wait_for_end(stream.socket())
 }
 
 fn write(stream: &mut impl Conversation, octets: &[u8]) -> io::Result<()> {
@@ -315,7 +324,7 @@ fn read_until(end: &[u8], stream: &mut impl Conversation) -> io::Result<String> 
     Ok(String::from_utf8_lossy(&head).into_owned())
 }
 
-fn wait_for_end(stream: &mut impl Read) -> io::Result<()> {
+fn wait_for_end(mut stream: impl Read) -> io::Result<()> {
     let mut ignored = [0; 1024];
     while stream.read(&mut ignored)? > 0 {}
     Ok(())

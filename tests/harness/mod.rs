@@ -10,6 +10,7 @@ mod ask;
 mod dig;
 mod load;
 mod log;
+mod sockets;
 
 use std::fs;
 use std::io::Read;
@@ -19,6 +20,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use hickory_proto::rr::RecordType;
 use tempfile::TempDir;
 
 pub(crate) use ask::{Asker, addresses, query, query_with_cookie, scope, ttl};
@@ -93,6 +95,13 @@ impl Files {
         self.serve_by(truenorth())
     }
 
+    /// The same with more in its environment.
+    pub(crate) fn serve_under(&self, environment: &[(&str, &Path)]) -> Node {
+        let mut command = truenorth();
+        command.envs(environment.iter().copied());
+        self.serve_by(command)
+    }
+
     /// The same inside of a network namespace.
     pub(crate) fn serve_in(&self, namespace: &str) -> Node {
         let mut command = Command::new("ip");
@@ -101,13 +110,52 @@ impl Files {
         self.serve_by(command)
     }
 
+    /// The same with so many descriptors at most.
+    pub(crate) fn serve_with_descriptors(&self, most: usize) -> Node {
+        let truenorth = truenorth();
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("ulimit -n {most} && exec \"$0\" \"$@\"")]).arg(truenorth.get_program());
+        for (name, value) in truenorth.get_envs() {
+            value.map(|value| command.env(name, value));
+        }
+        self.serve_by(command)
+    }
+
     fn serve_by(&self, mut command: Command) -> Node {
         command.args(["serve", "--config"]).arg(self.path("truenorth.toml"));
         Node::start(command)
     }
 
+    /// Starts to serve with this as standard error, which the test reads or does not; returns once it answers. A variable may
+    /// be set in its environment.
+    pub(crate) fn serve_logging_to(&self, stderr: impl Into<Stdio>, variable: Option<(&str, &str)>) -> Node {
+        let mut command = truenorth();
+        command.args(["serve", "--config"]).arg(self.path("truenorth.toml")).envs(variable);
+        let child = command.stdout(Stdio::null()).stderr(stderr).spawn().expect("the binary runs");
+        Node::without_log(child)
+    }
+
+    /// The same in a world of its own, whose file systems are mounted as a shell is told to in the folder. The shell also
+    /// says where standard error leads to.
+    pub(crate) fn serve_unlogged_with_mounts(&self, mounts: &str) -> Node {
+        let mut command = self.with_mounts(mounts);
+        Node::without_log(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the binary runs"))
+    }
+
     /// The same in a world of its own, whose file systems are mounted as a shell is told to in the folder.
     pub(crate) fn serve_with_mounts(&self, mounts: &str) -> Node {
+        Node::start(self.with_mounts(mounts))
+    }
+
+    /// Starts it there, and does not wait until it answers.
+    pub(crate) fn start_with_mounts(&self, mounts: &str) -> Node {
+        let mut command = self.with_mounts(mounts);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the binary runs");
+        let log = Log::read(child.stderr.take().expect("it is piped"));
+        Node { child, address: SocketAddr::from(([127, 0, 0, 1], 0)), log }
+    }
+
+    fn with_mounts(&self, mounts: &str) -> Command {
         let truenorth = truenorth();
         let mut command = Command::new("unshare");
         command.args(["--map-root-user", "--mount", "sh", "-c"]);
@@ -116,7 +164,7 @@ impl Files {
             value.map(|value| command.env(name, value));
         }
         command.current_dir(self.folder.path());
-        Node::start(command)
+        command
     }
 }
 
@@ -128,6 +176,35 @@ impl Node {
         let address = line.split_once('[').and_then(|(_, rest)| rest.split([',', ']']).next());
         let address = address.and_then(|address| address.parse().ok()).expect("the line holds the addresses");
         Self { child, address, log }
+    }
+
+    /// A node whose log cannot be waited for: it is asked until it answers.
+    fn without_log(child: Child) -> Self {
+        let address = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut node = Self { child, address, log: Log::read(std::io::empty()) };
+        let start = Instant::now();
+        while !node.is_answering() {
+            assert!(node.is_running(), "the node ended");
+            assert!(start.elapsed() < PATIENCE, "the node does not answer");
+            thread::sleep(POLL);
+        }
+        node
+    }
+
+    /// Finds its socket for UDP, and asks there.
+    fn is_answering(&mut self) -> bool {
+        let Some(&port) = sockets::udp_ports(self.pid()).first() else { return false };
+        self.address.set_port(port);
+        let asker = self.asker();
+        asker.wait_at_most(Duration::from_millis(100));
+        asker.send(&query(1, "example.com.", RecordType::SOA, None)) && asker.receive().is_some()
+    }
+
+    /// Where its admin server listens.
+    pub(crate) fn admin(&self) -> SocketAddr {
+        let ports = sockets::listening_ports(self.pid());
+        let port = ports.into_iter().find(|port| *port != self.address.port()).expect("it has an admin server");
+        (self.address.ip(), port).into()
     }
 
     /// Where it answers.
@@ -181,6 +258,11 @@ impl Node {
         self.signal("TERM");
         wait(&mut self.child)
     }
+
+    /// Waits until it ends by itself.
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        wait(&mut self.child)
+    }
 }
 
 impl Drop for Node {
@@ -189,6 +271,17 @@ impl Drop for Node {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Runs a command to its end with this as standard output.
+pub(crate) fn run_to<'a>(words: impl IntoIterator<Item = &'a str>, stdout: impl Into<Stdio>) -> Ran {
+    let mut command = truenorth();
+    let child = command.args(words).stdout(stdout).stderr(Stdio::piped()).spawn();
+    let mut child = child.expect("the binary runs");
+    let err = child.stderr.take().expect("it is piped");
+    let stderr = thread::spawn(move || read(err));
+    let code = wait(&mut child).code();
+    Ran { code, stdout: String::new(), stderr: stderr.join().expect("reading does not panic") }
 }
 
 /// Runs a command to its end.

@@ -151,3 +151,27 @@ fn a_configuration_that_is_not_there_is_bad() {
         assert!(ran.stderr.contains("/nowhere/truenorth.toml"), "{words}: {ran:?}");
     }
 }
+
+#[test]
+fn check_tells_of_a_database_that_locates_nobody() {
+    let files = Files::new(&format!("{SERVER}[geoip]\ndatabases = [\"mute.mmdb\"]\n"), &[("example.com.toml", ZONE)]);
+    let mute = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/geoip/maxmind/MaxMind-DB-test-ipv4-24.mmdb");
+    files.write("mute.mmdb", std::fs::read(mute).unwrap());
+    let ran = files.run("check");
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let told = format!("{}{}", ran.stdout, ran.stderr);
+    assert!(told.contains("warning") && told.contains("mute.mmdb locates nobody"), "{ran:?}");
+}
+
+#[test]
+fn explain_tells_of_a_network_that_tells_no_place() {
+    let files = files();
+    let told = |client: &str| files.run(&format!("explain www.example.com --client {client}")).stdout;
+    assert!(told("10.1.2.0/24").contains("such a network tells no place"), "{}", told("10.1.2.0/24"));
+    assert!(told("10.1.2.0/24").contains("scope     8"), "{}", told("10.1.2.0/24"));
+    assert!(!told("60.1.2.0/24").contains("tells no place"));
+    let json = files.run("explain www.example.com --client ::ffff:192.168.7.0/120 --json").stdout;
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["client"]["tells_no_place"], true, "{json}");
+    assert_eq!(json["answer"]["scope"], 96 + 16);
+}

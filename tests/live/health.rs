@@ -16,7 +16,7 @@ const FALL: u32 = 2;
 const RISE: u32 = 2;
 
 /// What the machine may take beside, busy as it is with other tests.
-const SLACK: Duration = Duration::from_secs(1);
+const SLACK: Duration = Duration::from_secs(3);
 
 /// How often a test looks: much shorter than the time between two probes, so that no state goes unseen.
 const LOOK: Duration = Duration::from_millis(10);

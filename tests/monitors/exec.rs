@@ -118,7 +118,7 @@ async fn one_that_hangs_is_killed_with_its_children() {
     let started = Instant::now();
     let outcome = probe("127.0.0.1:0".parse().unwrap(), shell(&script), IMPATIENCE).await;
     assert_eq!(failure(outcome), Failure::TimedOut(Stage::Exit));
-    assert!(started.elapsed() >= IMPATIENCE && started.elapsed() < IMPATIENCE * 10);
+    assert!(started.elapsed() >= IMPATIENCE && started.elapsed() < PATIENCE);
     assert_ends(&line_of(&file).await);
 }
 
@@ -151,8 +151,9 @@ async fn one_that_talks_without_end_fills_no_memory_and_does_not_wait_at_a_full_
         panic!("it ends with code 2")
     };
     assert_eq!(said, "x".repeat(120));
-    let outcome = probe("127.0.0.1:0".parse().unwrap(), shell("yes"), IMPATIENCE).await;
-    assert_eq!(failure(outcome), Failure::TimedOut(Stage::Exit));
+    let too_much = Failure::TooMuch("the program wrote more than 16 MiB".to_owned());
+    assert_eq!(failure(run(shell("echo $$; exec yes")).await), too_much);
+    assert_eq!(failure(run(shell("yes & wait")).await), too_much);
 }
 
 /// A target whose probes have this interval and time-out.
@@ -167,7 +168,7 @@ async fn no_more_than_32_run_at_once_and_waiting_does_not_count() {
     let file = folder.path().join("log");
     let script = format!("echo + >> {0}; sleep 0.1; echo - >> {0}", file.display());
     // Together they take more than the time that one has.
-    let one = timed(shell(&script), Duration::from_secs(60), Duration::from_secs(3));
+    let one = timed(shell(&script), Duration::from_secs(60), Duration::from_secs(20));
     let prober = Prober::with_roots([]);
     let probes: Vec<_> = (0..100)
         .map(|_| {
@@ -202,12 +203,13 @@ async fn who_waits_too_long_for_a_turn_says_so() {
     let short = timed(shell("exit 0"), IMPATIENCE * 2, IMPATIENCE);
     assert_eq!(failure(prober.probe(&short).await), Failure::NoTurn);
     let waited = started.elapsed();
-    assert!(waited >= IMPATIENCE * 7 / 10 && waited < IMPATIENCE * 10, "{waited:?}");
+    assert!(waited >= IMPATIENCE * 7 / 10 && waited < PATIENCE, "{waited:?}");
     for probe in holding {
         probe.abort();
         assert!(probe.await.unwrap_err().is_cancelled());
     }
-    assert!(prober.probe(&short).await.is_success(), "who was dropped gave its turn back");
+    let patient = timed(shell("exit 0"), PATIENCE * 2, PATIENCE);
+    assert!(prober.probe(&patient).await.is_success(), "who was dropped gave its turn back");
 }
 
 /// Counts descriptors and children of the whole process, so it has one of its own.

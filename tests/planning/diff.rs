@@ -192,3 +192,11 @@ fn without_a_database_there_are_no_countries_and_no_located_ipv6() {
     let one = |from: &str, to: &str| json!({ "from": from, "to": to, "ipv4": EIGHTH, "ipv6": null, "countries": [] });
     assert_eq!(diff["moved"][0]["moves"], json!([one("fra", "sin"), one("sin", "fra")]));
 }
+
+/// No network that Client Subnet tells begins within it.
+#[test]
+fn a_prefix_that_is_finer_than_client_subnet_moves_nobody() {
+    let office = "clients = [\"country:US\", \"10.0.0.128/25\", \"2001:db8::1/128\"]";
+    let diff = diff_of(ZONE, &edited("clients = [\"country:US\"]", office));
+    assert_eq!(diff["moved"], json!([]));
+}

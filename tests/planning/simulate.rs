@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use crate::{Files, Ran, ZONE, assert_near, edited, told, world};
+use crate::{Files, Ran, ZONE, assert_near, database, edited, told, world};
 
 /// The shares before and after of a name's places, or of its pools.
 fn shares(simulated: &Value, pools: bool) -> Vec<(String, f64, f64)> {
@@ -226,4 +226,22 @@ fn a_canary_takes_its_first_share_and_a_blue_green_name_sends_everybody_to_one_p
 /// The shares of pools as they are.
 fn shares_of(simulated: &Value) -> std::collections::HashMap<String, f64> {
     shares(simulated, true).into_iter().map(|(pool, before, _)| (pool, before)).collect()
+}
+
+/// The file knows parts of /24s, by which no network that Client Subnet tells is looked up.
+#[test]
+fn what_is_finer_than_client_subnet_counts_as_its_network_does() {
+    let files = world(ZONE);
+    let countries =
+        [("::20.0.0.0/104", "US"), ("::20.0.7.128/121", "DE"), ("::30.0.0.0/120", "JP"), ("::30.0.0.77/128", "DE")];
+    files.write("countries.mmdb", database(&countries));
+    let www = simulate(&files, "www.gslb.example.com")["names"][0].clone();
+    assert_eq!(www["clients"], (1 << 24) + 256);
+    assert_eq!(www["places"].as_array().map(Vec::len), Some(2), "nobody goes to fra: {www}");
+    // Where more bits count, it makes a difference.
+    let server = format!("{}[ecs]\nmax_source_v4 = 32\n[geoip]\ndatabases = [\"countries.mmdb\"]\n", crate::SERVER);
+    let finer = Files::new(&server, &[("gslb.example.com.toml", ZONE)]);
+    finer.write("countries.mmdb", database(&countries));
+    let www = simulate(&finer, "www.gslb.example.com")["names"][0].clone();
+    assert_near(&www["places"][0]["before"], 129.0 / f64::from((1 << 24) + 256));
 }

@@ -73,7 +73,10 @@ pub const DNAME: u16 = 39;
 pub struct Scene {
     snapshot: Arc<Snapshot>,
     worker: Worker,
-    down: HashSet<IpAddr>,
+    /// And when each fell.
+    down: HashMap<IpAddr, Duration>,
+    /// Moves with each fall, by more than an outage takes.
+    fell: Duration,
     restless: HashSet<IpAddr>,
     latency: Table,
     degraded: HashMap<IpAddr, Share>,
@@ -123,11 +126,13 @@ impl Scene {
         Self::of_world("", &[("example.com.toml", &format!("{ZONE}{more}"))], locations)
     }
 
-    fn of_all(server: &str, files: &[(&str, &str)]) -> Self {
+    /// The same with a server file.
+    pub fn of_all(server: &str, files: &[(&str, &str)]) -> Self {
         Self::of_world(server, files, Locations::unknown())
     }
 
-    fn of_world(server: &str, files: &[(&str, &str)], locations: Locations) -> Self {
+    /// All of it.
+    pub fn of_world(server: &str, files: &[(&str, &str)], locations: Locations) -> Self {
         let config = load(server, files).unwrap_or_else(|faults| panic!("{}", faults.render(false)));
         let blueprint = Blueprint::compile(config.world, Arc::new(locations), None).unwrap();
         let mut latency = Table::default();
@@ -137,7 +142,8 @@ impl Scene {
         Self {
             snapshot,
             worker,
-            down: HashSet::new(),
+            down: HashMap::new(),
+            fell: Duration::ZERO,
             restless: HashSet::new(),
             degraded: HashMap::new(),
             rooms: HashMap::new(),
@@ -149,9 +155,12 @@ impl Scene {
         }
     }
 
-    /// These endpoints go down, confirmed.
+    /// These endpoints go down, confirmed, all at once.
     pub fn down(&mut self, addresses: &[&str]) {
-        self.down.extend(addresses.iter().map(|text| text.parse::<IpAddr>().unwrap()));
+        self.fell += Duration::from_secs(3600);
+        for text in addresses {
+            self.down.entry(text.parse().unwrap()).or_insert(self.fell);
+        }
         self.publish();
     }
 
@@ -260,12 +269,14 @@ impl Scene {
             let address = pool.members.address(endpoint).or_else(|| probed_address(&pool.members, endpoint));
             let is_in = |set: &HashSet<IpAddr>| address.is_some_and(|address| set.contains(&address));
             let share = address.and_then(|address| self.degraded.get(&address)).copied().unwrap_or(Share::FULL);
-            let share = if is_in(&self.down) { Share::NONE } else { share };
+            let fell = address.and_then(|address| self.down.get(&address)).copied();
+            let share = if fell.is_some() { Share::NONE } else { share };
+            let last_up = fell.unwrap_or(Duration::MAX);
             let ruling = world.ruling(self.overrides.rulings(), pool, endpoint);
             let room = address.and_then(|address| self.rooms.get(&address)).copied().unwrap_or(FULL_WEIGHT);
             let ramp = address.and_then(|address| self.ramping.get(&address)).copied().unwrap_or(Share::FULL);
             let duty = if is_in(&self.held) { Duty::Held } else { Duty::On };
-            let probed = Standing { share, restless: is_in(&self.restless), duty, ramp, room };
+            let probed = Standing { share, restless: is_in(&self.restless), last_up, duty, ramp, room };
             probed.under(ruling.map(|ruling| ruling.order.mode))
         };
         let snapshot = self.snapshot.with_pools(&all, standing);
@@ -316,7 +327,7 @@ pub fn load(server: &str, files: &[(&str, &str)]) -> Result<Config, Faults> {
     for (name, text) in files {
         fs::write(folder.path().join("zones").join(name), text).unwrap();
     }
-    truenorth::config::load(&folder.path().join("truenorth.toml"), &|_| None)
+    truenorth::config::load(&folder.path().join("truenorth.toml"), &truenorth::disk::Disk::new(), &|_| None)
 }
 
 /// A query with EDNS.

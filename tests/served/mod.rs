@@ -92,8 +92,8 @@ fn zone(version: &str) -> ZoneSpec {
         pools: vec![PoolUse { pool: 0, weight: 1, order: 0 }],
         steer: Vec::new(),
         latency_tolerance: Tolerance::default(),
-        pick: Pick::Rotate,
-        answers: ADDRESSES.into(),
+        pick: Some(Pick::Rotate),
+        answers: Some(ADDRESSES.into()),
         take: 1,
         spare: false,
         sticky: None,
@@ -111,6 +111,7 @@ fn zone(version: &str) -> ZoneSpec {
         names: vec![SteeredName { owner: name("www"), steering }],
         reflect: Vec::new(),
         counts_serial: false,
+        contents: 0,
         origin,
     }
 }

@@ -19,7 +19,7 @@ static FOLDER: LazyLock<TempDir> = LazyLock::new(|| {
 /// Loads the file and compiles what it says, or shows what is wrong with it.
 pub fn load(name: &str, content: &[u8]) {
     fs::write(FOLDER.path().join("zones").join(name), content).expect("the folder is writable");
-    match config::load(&FOLDER.path().join("truenorth.toml"), &|_| None) {
+    match config::load(&FOLDER.path().join("truenorth.toml"), &truenorth::disk::Disk::new(), &|_| None) {
         Ok(config) => {
             config.warnings.render(false);
             // That an RRset fits no message is found out here.

@@ -26,8 +26,10 @@ use std::process::ExitCode;
 use clap::Args;
 use tempfile::TempDir;
 
-use super::serve::{self, Node, StartError};
+use super::log::{self, Log};
+use super::serve::{self, Node, ServeError, Signals};
 use crate::server::{BindFailure, Bound};
+use crate::vital::{self, Ends};
 use endpoints::Stage;
 use guide::Guide;
 
@@ -53,35 +55,59 @@ pub(super) struct Arguments {
 
 /// Plays until a signal says to stop. Exit code 1 if that never began.
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    serve::run_to_end(play(arguments))
+    serve::run_to_end(|_, signals| play(arguments, signals))
 }
 
-async fn play(arguments: &Arguments) -> Result<(), StartError> {
+async fn play(arguments: &Arguments, signals: Signals) -> Result<(), ServeError> {
+    let out = Log::start(io::stdout())
+        .map_err(|error| ServeError::Other(format!("there is no thread for what is told: {error}")))?;
+    // Until answers begin there is nothing to drain.
+    let set = tokio::select! {
+        () = signals.stop() => return Ok(()),
+        set = set_up(arguments, &out) => set?,
+    };
+    // The folder vanishes with it.
+    let Set { node, ends, folder: _folder } = set;
+    let result = node.run(signals, ends).await;
+    out.finish();
+    result
+}
+
+/// A world that is played.
+struct Set {
+    node: Node,
+    ends: Ends,
+    folder: TempDir,
+}
+
+/// Begins to play, and says how to play along.
+async fn set_up(arguments: &Arguments, out: &Log) -> Result<Set, ServeError> {
     let geoip = find_geoip(&arguments.geoip)?;
     let stage = Stage::open(arguments.http_port).await.map_err(|error| {
-        StartError::Other(format!("cannot play the endpoints on loopback addresses such as 127.10.0.10: {error}"))
+        ServeError::Other(format!("cannot play the endpoints on loopback addresses such as 127.10.0.10: {error}"))
     })?;
     let http = stage.port();
     stage.begin();
 
     let dns = free_address(arguments.listen)?;
     let folder = write_sample(dns, http, &geoip)
-        .map_err(|error| StartError::Other(format!("cannot write the sample configuration: {error}")))?;
+        .map_err(|error| ServeError::Other(format!("cannot write the sample configuration: {error}")))?;
     let config = folder.path().join("truenorth.toml");
-    let node = Node::start(&config).await?;
+    let (alarm, ends) = vital::alarm();
+    let node = Node::start(&config, &alarm).await?;
     for &dns in node.addresses() {
         let asked = (arguments.listen, arguments.http_port);
-        println!("{}", Guide { dns, http, asked, folder: folder.path() });
+        out.write(format!("{}\n", Guide { dns, http, asked, folder: folder.path() }).as_bytes());
     }
-    story::tell();
-    node.run().await;
-    Ok(())
+    story::tell(out);
+    log::log_panics();
+    Ok(Set { node, ends, folder })
 }
 
 /// The database's full path, or what to do about it.
-fn find_geoip(path: &Path) -> Result<PathBuf, StartError> {
+fn find_geoip(path: &Path) -> Result<PathBuf, ServeError> {
     path.canonicalize().map_err(|error| {
-        StartError::Other(format!(
+        ServeError::Other(format!(
             "{}: {error}\nThe demo sends clients where they are, so it needs a GeoIP database. One comes with the sources: run \
              the demo at the\ntop of the repository, or name a file with --geoip FILE.",
             path.display()
@@ -90,11 +116,11 @@ fn find_geoip(path: &Path) -> Result<PathBuf, StartError> {
 }
 
 /// The address, with a port for the kernel to choose if another process has this one.
-fn free_address(wanted: SocketAddr) -> Result<SocketAddr, StartError> {
+fn free_address(wanted: SocketAddr) -> Result<SocketAddr, ServeError> {
     match Bound::new(&[wanted], NonZeroUsize::MIN) {
         Ok(_) => Ok(wanted),
         Err(error) if matches!(error.reason, BindFailure::InUse) => Ok(SocketAddr::new(wanted.ip(), 0)),
-        Err(error) => Err(StartError::Other(error.to_string())),
+        Err(error) => Err(ServeError::Other(error.to_string())),
     }
 }
 
@@ -120,7 +146,7 @@ mod tests {
     #[test]
     fn the_sample_has_no_fault_and_every_endpoint_in_it_is_played() {
         let folder = write_sample("127.0.0.1:5300".parse().unwrap(), 8080, Path::new("/nowhere")).unwrap();
-        let config = config::load(&folder.path().join("truenorth.toml"), &|_| None).unwrap();
+        let config = config::load(&folder.path().join("truenorth.toml"), &crate::disk::Disk::new(), &|_| None).unwrap();
         assert!(config.warnings.0.is_empty(), "{}", config.warnings.render(false));
         let pools = &config.world.pools;
         let given: BTreeSet<IpAddr> = pools

@@ -11,18 +11,20 @@ use std::time::Instant;
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// Writes events to standard output from now on; `RUST_LOG` chooses which.
-pub(super) fn tell() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+use crate::cli::log::{Log, filter};
+use crate::printable::Printable;
+
+/// Writes events to `out` from now on; `RUST_LOG` chooses which.
+pub(super) fn tell(out: &Log) {
     tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_env_filter(filter())
         .with_ansi(std::io::stdout().is_terminal())
-        .with_writer(std::io::stdout)
+        .with_writer(out.clone())
+        .log_internal_errors(false)
         .event_format(Story { start: Instant::now() })
         .init();
 }
@@ -58,7 +60,7 @@ struct Sentence {
 
 impl Visit for Sentence {
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.record_debug(field, &format_args!("{value}"));
+        self.record_debug(field, &format_args!("{}", Printable(value)));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {

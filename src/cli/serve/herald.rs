@@ -10,14 +10,16 @@
 //! One task tells all, so everybody hears everything in one order. Nobody who tells it something ever waits for it.
 
 use std::sync::Arc;
+use std::thread;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
-use tracing::error;
+use tracing::{error, warn};
 
 use crate::admin::Journal;
 use crate::config::Webhook;
-use crate::control::{Expiring, Publication, Told, Turn};
+use crate::control::{Expiring, Part, Publication, Told, Turn};
 use crate::report::{Changes, News, OverrideShape};
+use crate::vital;
 use crate::watch::Doubted;
 use crate::webhook::Hooks;
 
@@ -42,10 +44,10 @@ pub(super) struct Herald {
 }
 
 impl Herald {
-    /// Begins to tell, on the tokio runtime that this is called in.
-    pub(super) fn new(journal: Arc<Journal>) -> Self {
+    /// Begins to tell as a part of the node, on the tokio runtime that this is called in.
+    pub(super) fn new(journal: Arc<Journal>, part: vital::Part) -> Self {
         let (messages, received) = mpsc::unbounded_channel();
-        tokio::spawn(run(received, journal));
+        tokio::spawn(part.run(run(received, journal)));
         Self { messages, impacts: Arc::new(Semaphore::new(IMPACTS)) }
     }
 
@@ -95,17 +97,7 @@ async fn run(mut messages: mpsc::UnboundedReceiver<Message>, journal: Arc<Journa
         let news = match message {
             Message::News(news) => vec![*news],
             Message::Told(told, None) => all_news(&told, None),
-            Message::Told(told, Some((publication, permit))) => {
-                let found = tokio::task::spawn_blocking(move || {
-                    let news = all_news(&told, Changes::new(&publication.before, &publication.after).as_mut());
-                    drop(permit);
-                    news
-                });
-                found.await.unwrap_or_else(|error| {
-                    error!(%error, "what happened is not told");
-                    Vec::new()
-                })
-            }
+            Message::Told(told, Some((publication, permit))) => news_with_impact(told, publication, permit).await,
             Message::Webhooks(webhooks, node) => {
                 hooks.set(webhooks, &node);
                 continue;
@@ -126,14 +118,38 @@ async fn run(mut messages: mpsc::UnboundedReceiver<Message>, journal: Arc<Journa
     }
 }
 
+/// What happened, with what it moves. That is found out on a thread of its own; where there is none, or it panics, what
+/// happened is told all the same.
+async fn news_with_impact(told: Vec<Told>, publication: Publication, permit: OwnedSemaphorePermit) -> Vec<News> {
+    let told = Arc::new(told);
+    let (done, found) = oneshot::channel();
+    let of = told.clone();
+    let find = move || {
+        let news = all_news(&of, Changes::new(&publication.before, &publication.after).as_mut());
+        drop(permit);
+        // The node may have stopped meanwhile.
+        let _ = done.send(news);
+    };
+    match thread::Builder::new().name("impact".to_owned()).spawn(find) {
+        Ok(_) => found.await.unwrap_or_else(|_| {
+            error!("what an event moves is not told: finding it out panicked");
+            all_news(&told, None)
+        }),
+        Err(error) => {
+            warn!(%error, "what an event moves is not told: there is no thread to find it out");
+            all_news(&told, None)
+        }
+    }
+}
+
 /// What happened, with what it moves as far as that is known.
 fn all_news(told: &[Told], mut changes: Option<&mut Changes<'_>>) -> Vec<News> {
     let news = |told: &Told| match told {
-        Told::Turn(Turn { target, pools, from, to, seen }) => {
+        Told::Turn(Turn { target, of, pools, from, to, seen }) => {
             let impact = changes.as_mut().map(|changes| changes.impact_of_target(target));
-            News::endpoint(target, pools, [*from, *to], seen, impact)
+            News::endpoint(target, *of == Part::Whole, pools, [*from, *to], seen, impact)
         }
-        Told::Doubt(doubted) => News::Doubt { began: matches!(doubted, Doubted::Began { .. }) },
+        Told::Doubt(doubted) => News::Doubt { began: matches!(doubted, Doubted::Began { .. } | Doubted::Resumed) },
         Told::Override(change) => {
             let impact = changes.as_mut().map(|changes| changes.impact());
             News::Override { change: OverrideShape::from(change), impact }

@@ -34,10 +34,13 @@ impl Orders {
     }
 }
 
-/// Waits until a TXT record has had its time.
+/// How often the clock on the wall is looked at while TXT records wait for their end: somebody may set it.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Waits until a TXT record may have had its time.
 pub(super) async fn expiry(txt: &DynamicTxt) {
     match txt.next_expiry() {
-        Some(until) => tokio::time::sleep(Duration::from_secs(until.saturating_sub(unix_time()))).await,
+        Some(until) => tokio::time::sleep(Duration::from_secs(until.saturating_sub(unix_time())).min(LOOK_EVERY)).await,
         None => std::future::pending().await,
     }
 }
@@ -51,7 +54,7 @@ impl Node {
     /// Does what is ordered. Who ordered it may have gone meanwhile.
     pub(super) async fn obey(&mut self, order: Order) {
         match order {
-            Order::Reload(reply) => _ = reply.send(self.reload("order").await),
+            Order::Reload { may_be_empty, reply } => _ = reply.send(self.reload("order", may_be_empty).await),
             Order::Txt(order, reply) => _ = reply.send(self.obey_txt(order).await),
         }
     }

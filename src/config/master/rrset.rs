@@ -5,11 +5,11 @@ use std::collections::hash_map::Entry;
 
 use foldhash::fast::RandomState;
 
-use super::{Located, Severity};
+use super::Located;
+use crate::config::code::Code;
 use crate::config::fault::{Fault, Faults};
 use crate::wire::Rtype;
-
-const RRSIG: Rtype = Rtype(46);
+use crate::zone::canonical;
 
 /// Gives the records of each RRset their lowest TTL, leaves out those that stand there already, and warns of both.
 pub(in crate::config) fn settle(mut records: Vec<Located>, faults: &mut Faults) -> Vec<Located> {
@@ -51,7 +51,7 @@ impl Rrsets {
         for (index, Located { record, .. }) in (0..).zip(records) {
             // "The TTL value of an RRSIG RR MUST match the TTL value of the RRset it covers" (RFC 4034, section 3), so the
             // type covered tells them apart.
-            let covered = record.rdata.first_chunk().filter(|_| record.rtype == RRSIG).copied();
+            let covered = record.rdata.first_chunk().filter(|_| record.rtype == Rtype::RRSIG).copied();
             let covered = covered.map_or(0, u16::from_be_bytes);
             let id = *by_key.entry((&record.owner, record.rtype, covered)).or_insert_with(|| {
                 list.push(RrsetTtl { first: index, lowest: record.ttl, differing: None, count: 0 });
@@ -74,7 +74,7 @@ impl Rrsets {
             if let Some(differing) = differing {
                 let message = "the records of an RRset have one TTL (RFC 2181, section 5.2)".to_owned();
                 let (at, first) = (&records[*differing as usize], &records[*first as usize]);
-                faults.0.push(Fault {
+                faults.push(Fault {
                     help: Some(format!("all of them are served with the lowest, {lowest}")),
                     ..warning(at, message, first, "this one has another TTL")
                 });
@@ -94,13 +94,14 @@ impl Rrsets {
             if self.list[id as usize].count == 1 {
                 continue;
             }
-            match first.entry((id, &located.record.rdata)) {
+            match first.entry((id, canonical(located.record.rtype, &located.record.rdata))) {
                 Entry::Vacant(vacant) => {
                     vacant.insert(located);
                 }
                 Entry::Occupied(occupied) => {
                     let message = "this record stands here twice".to_owned();
-                    faults.0.push(warning(located, message, occupied.get(), "here for the first time"));
+                    let fault = warning(located, message, occupied.get(), "here for the first time");
+                    faults.push(fault.code(Code::Duplicate));
                     kept.get_or_insert_with(|| vec![true; records.len()])[index] = false;
                 }
             }
@@ -110,12 +111,5 @@ impl Rrsets {
 }
 
 fn warning(at: &Located, message: String, other: &Located, other_label: &str) -> Fault {
-    Fault {
-        severity: Severity::Warning,
-        message,
-        place: Some(at.place.clone()),
-        label: String::new(),
-        related: Some((other.place.clone(), other_label.to_owned())),
-        help: None,
-    }
+    Fault::warning(&at.place, message, "").related(&other.place, other_label)
 }

@@ -1,10 +1,13 @@
 use std::fmt::Write as _;
 use std::fs;
+use std::path::Path;
 
 use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
+use crate::config::fault::Severity;
+use crate::disk::Disk;
 
 fn zone() -> Name {
     Name::parse("example.com.", &Name::root()).unwrap()
@@ -22,9 +25,9 @@ fn folder(files: &[(&str, &str)]) -> TempDir {
 }
 
 fn read_in(folder: &Path, text: &str) -> (Vec<Located>, Faults) {
-    let source = Arc::new(Source { path: folder.join("example.com.zone"), text: text.to_owned() });
+    let source = Arc::new(Source::new(folder.join("example.com.zone"), text.to_owned()));
     let mut faults = Faults::default();
-    let records = parse_master_file(&source, &zone(), 300, folder, &mut faults);
+    let records = parse_master_file(&source, &zone(), 300, Includes { folder, disk: &Disk::new() }, &mut faults);
     (rrset::settle(records, &mut faults), faults)
 }
 

@@ -1,9 +1,9 @@
 //! What program a monitor of type exec runs.
 
-use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use crate::disk::Disk;
 use crate::health::ExecCheck;
 
 use super::super::decode::{Placed, Table, Value};
@@ -14,7 +14,7 @@ const ANYONE_RUNS: u32 = 0o111;
 
 /// Takes `command` out of a monitor's table; `None` if it is faulty, which has been told. `has_port` says whether `{port}`
 /// stands for anything.
-pub(super) fn read(table: &mut Table<'_>, has_port: bool, faults: &mut Faults) -> Option<ExecCheck> {
+pub(super) fn read(table: &mut Table<'_>, has_port: bool, disk: &Disk, faults: &mut Faults) -> Option<ExecCheck> {
     let command = table.require("command", faults)?;
     let items = command.items("`command` needs a program", faults);
     // One that is faulty leaves the others where they are.
@@ -28,12 +28,12 @@ pub(super) fn read(table: &mut Table<'_>, has_port: bool, faults: &mut Faults) -
         let fault = Fault::error(&argument.place, "`{port}` stands for nothing", "the monitor has no `port`");
         faults.push(fault);
     }
-    let program = read_program(&items[0], program, faults)?;
+    let program = read_program(&items[0], program, disk, faults)?;
     Some(ExecCheck { program, arguments: arguments.iter().map(|argument| argument.value.as_str().into()).collect() })
 }
 
 /// The program's path, from the folder of the file that names it.
-fn read_program(item: &Value<'_>, program: &Placed<String>, faults: &mut Faults) -> Option<Box<Path>> {
+fn read_program(item: &Value<'_>, program: &Placed<String>, disk: &Disk, faults: &mut Faults) -> Option<Box<Path>> {
     // Found in PATH, it would be another one on another day.
     if !program.value.contains('/') {
         let fault = Fault::error(&program.place, format!("`{}` is no path of a program", program.value), "no slash");
@@ -42,7 +42,7 @@ fn read_program(item: &Value<'_>, program: &Placed<String>, faults: &mut Faults)
     }
     let path = item.path(faults)?.value;
     // It may be installed later, so the configuration can be used.
-    let problem = match fs::metadata(&path) {
+    let problem = match disk.metadata(&path) {
         Err(error) => Some(error.to_string()),
         Ok(metadata) if !metadata.is_file() => Some("it is no file".to_owned()),
         Ok(metadata) if metadata.permissions().mode() & ANYONE_RUNS == 0 => Some("nobody may run it".to_owned()),

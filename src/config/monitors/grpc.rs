@@ -1,8 +1,6 @@
 //! What a monitor of type grpc asks a health service.
 
-use std::collections::BTreeSet;
-use std::path::PathBuf;
-
+use crate::disk::Disk;
 use crate::health::GrpcCheck;
 
 use super::super::decode::Table;
@@ -16,7 +14,7 @@ pub(super) const KEYS: [&str; 2] = ["service", "tls"];
 const MAX_SERVICE: usize = 255;
 
 /// Takes the keys of a health service out of a monitor's table; `None` if any is faulty, which has been told.
-pub(super) fn read(table: &mut Table<'_>, files: &mut BTreeSet<PathBuf>, faults: &mut Faults) -> Option<GrpcCheck> {
+pub(super) fn read(table: &mut Table<'_>, disk: &Disk, faults: &mut Faults) -> Option<GrpcCheck> {
     let service = match table.take("service") {
         None => Some(String::new()),
         Some(value) => value.string(faults).and_then(|service| {
@@ -33,7 +31,7 @@ pub(super) fn read(table: &mut Table<'_>, files: &mut BTreeSet<PathBuf>, faults:
         Some(value) => value.boolean(faults)?.value,
     };
     let tls = if speaks_tls {
-        tls::read(table, files, faults).map(Some)
+        tls::read(table, disk, faults).map(Some)
     } else {
         table.refuse(&tls::KEYS, "needs `tls = true`", faults);
         Some(None)

@@ -6,8 +6,10 @@ use regex::bytes::Regex;
 
 use crate::health::{BodyMatch, Degraded, HttpCheck, HttpVersion, Pattern, Share, StatusRange};
 
+use super::super::code::Code;
 use super::super::decode::{Table, Value};
 use super::super::fault::{Fault, Faults};
+use super::super::source::Place;
 
 /// The keys that are read here.
 pub(super) const KEYS: [&str; 10] = [
@@ -42,13 +44,10 @@ pub(super) fn read(table: &mut Table<'_>, timeout: Duration, faults: &mut Faults
     let method = optional(table, "method", default.method, faults, |value, faults| {
         parsed(value, "a method such as GET", faults, |text| is_token(text).then(|| text.into()))
     });
-    let path = optional(table, "path", default.path, faults, |value, faults| {
-        parsed(value, "a path that begins with a slash, blanks as %20", faults, |text| {
-            (text.starts_with('/') && text.bytes().all(|c| c.is_ascii_graphic() && c != b'#')).then(|| text.into())
-        })
-    });
+    let path = optional(table, "path", default.path, faults, read_path);
     let headers = table.take("headers").map_or_else(Vec::new, |value| read_headers(&value, faults));
     let expect_status = table.take("expect_status").map(|value| read_statuses(&value, faults));
+    let body_place = table.rest().iter().find(|value| value.key == "expect_body").map(Value::anchor);
     let expect_body = optional(table, "expect_body", None, faults, |value, faults| read_match(value, faults).map(Some));
     let degraded =
         optional(table, "degraded", None, faults, |value, faults| read_degraded(value, timeout, faults).map(Some));
@@ -60,6 +59,10 @@ pub(super) fn read(table: &mut Table<'_>, timeout: Duration, faults: &mut Faults
         parsed(value, expected, faults, |text| pointer(text).map(Some))
     });
     let reuse = optional(table, "reuse", false, faults, |value, faults| value.boolean(faults).map(|reuse| reuse.value));
+    if let (Some(method), Some(Some(_))) = (&method, &expect_body) {
+        let statuses = expect_status.as_deref().unwrap_or(&default.expect_status);
+        check_body(method, statuses, body_place.as_ref(), faults)?;
+    }
     Some(HttpCheck {
         version: version?,
         method: method?,
@@ -102,6 +105,57 @@ fn parsed<T>(
     value.parsed(expected, faults, parse).map(|placed| placed.value)
 }
 
+/// A request target in origin-form (RFC 9112, section 3.2.1).
+fn read_path(value: &Value<'_>, faults: &mut Faults) -> Option<Box<str>> {
+    let expected = "a path that begins with a slash, blanks as %20";
+    let Some(text) = value.text().filter(|text| !text.is_empty()) else { return value.unexpected(expected, faults) };
+    let escapes_are_whole = text
+        .split('%')
+        .skip(1)
+        .all(|rest| rest.get(..2).is_some_and(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit())));
+    if text.starts_with('/') && escapes_are_whole && text.bytes().all(is_target) {
+        return Some(text.into());
+    }
+    let (host, path) = match text.split_once("://") {
+        Some((_, rest)) => rest.split_at(rest.find('/').unwrap_or(rest.len())),
+        None => ("", text),
+    };
+    let path = path.split('#').next().unwrap_or_default().trim_start_matches('/');
+    let encode = |octet: u8| {
+        let is_part = is_target(octet) && (octet != b'%' || escapes_are_whole);
+        if is_part { char::from(octet).to_string() } else { format!("%{octet:02X}") }
+    };
+    let path: String = path.bytes().map(encode).collect();
+    let host = if host.is_empty() {
+        String::new()
+    } else {
+        format!(" and host = \"{}\"", host.split(':').next().unwrap_or_default())
+    };
+    let label = format!("did you mean \"/{path}\"{host}?");
+    faults.push(Fault::error(&value.place(), format!("`path` takes {expected}"), label).code(Code::BadValue));
+    None
+}
+
+/// What a path and a query are written with (RFC 3986, sections 3.3 and 3.4), and brackets, which servers take in queries.
+fn is_target(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/?%[]".contains(&octet)
+}
+
+/// Tells of a body that no response has: RFC 9110, sections 9.3.2, 15.2, 15.3.5, 15.3.6 and 15.4.5.
+fn check_body(method: &str, statuses: &[StatusRange], place: Option<&Place>, faults: &mut Faults) -> Option<()> {
+    let has_none = |status: u16| matches!(status, 100..=199 | 204 | 205 | 304);
+    let why = if method == "HEAD" {
+        "a response to HEAD has no body"
+    } else if !statuses.is_empty() && statuses.iter().all(|range| (range.first..=range.last).all(has_none)) {
+        "responses with the expected status have no body"
+    } else {
+        return Some(());
+    };
+    let fault = Fault::error(place?, format!("`expect_body` never holds: {why}"), "always fails");
+    faults.push(fault.code(Code::Conflict));
+    None
+}
+
 fn read_degraded(value: &Value<'_>, timeout: Duration, faults: &mut Faults) -> Option<Degraded> {
     let mut table = value.table("`degraded`", faults)?;
     let anchor = table.place();
@@ -114,8 +168,7 @@ fn read_degraded(value: &Value<'_>, timeout: Duration, faults: &mut Faults) -> O
         faults.push(Fault::error(&anchor, message, "when is an endpoint degraded?"));
         return None;
     }
-    let share = share
-        .map_or(Some(DEGRADED_SHARE), |share| Some(Share::from_thousandths((share?.value * 1000.0).round() as u16)));
+    let share = share.map_or(Some(DEGRADED_SHARE), |share| Some(Share::from_part(share?.value)));
     Some(Degraded {
         expect_status: expect_status.unwrap_or_default(),
         above: above.map_or(Some(None), |above| above.map(Some))?,

@@ -1,12 +1,11 @@
 //! What a monitor of type https or tls makes of certificates, and which it shows.
 
-use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
 
+use crate::disk::Disk;
 use crate::health::{Certificates, ClientIdentity, DEFAULT_EXPIRY_WARNING, PrivateKey, TlsCheck};
 
 use super::super::certificate;
@@ -24,7 +23,7 @@ const EXPIRY_WARNING: RangeInclusive<Duration> = Duration::ZERO..=Duration::from
 const PROTOCOL_NAME: RangeInclusive<usize> = 1..=255;
 
 /// Takes the keys of TLS out of a monitor's table; `None` if a file that they name is faulty, which has been told.
-pub(super) fn read(table: &mut Table<'_>, files: &mut BTreeSet<PathBuf>, faults: &mut Faults) -> Option<TlsCheck> {
+pub(super) fn read(table: &mut Table<'_>, disk: &Disk, faults: &mut Faults) -> Option<TlsCheck> {
     let sni = read_host(table, "sni", faults);
     let verify = table.take("verify").and_then(|value| value.boolean(faults)).is_none_or(|verify| verify.value);
     let warning = table.take("expiry_warning").and_then(|value| value.duration(EXPIRY_WARNING, faults));
@@ -35,12 +34,12 @@ pub(super) fn read(table: &mut Table<'_>, files: &mut BTreeSet<PathBuf>, faults:
                 let message = "`ca` is not used: the monitor has `verify = false`";
                 faults.push(Fault::warning(&value.anchor(), message, ""));
             }
-            read_authorities(&value, files, faults).map(Some)
+            read_authorities(&value, disk, faults).map(Some)
         }
     };
     let identity = match (table.take("certificate"), table.take("key")) {
         (None, None) => Some(None),
-        (Some(certificate), Some(key)) => read_identity(&certificate, &key, files, faults).map(Some),
+        (Some(certificate), Some(key)) => read_identity(&certificate, &key, disk, faults).map(Some),
         (Some(alone), None) => lone(&alone, "key", faults),
         (None, Some(alone)) => lone(&alone, "certificate", faults),
     };
@@ -65,22 +64,15 @@ pub(super) fn read_alpn(table: &mut Table<'_>, faults: &mut Faults) -> Option<Ve
     Some(protocols?.into_iter().map(|protocol| protocol.value).collect())
 }
 
-fn read_authorities(value: &Value<'_>, files: &mut BTreeSet<PathBuf>, faults: &mut Faults) -> Option<Certificates> {
+fn read_authorities(value: &Value<'_>, disk: &Disk, faults: &mut Faults) -> Option<Certificates> {
     let file = value.path(faults)?;
-    files.insert(file.value.clone());
-    certificate::read_authorities(&file, faults).map(certificates)
+    certificate::read_authorities(&file, disk, faults).map(certificates)
 }
 
-fn read_identity(
-    certificate: &Value<'_>,
-    key: &Value<'_>,
-    files: &mut BTreeSet<PathBuf>,
-    faults: &mut Faults,
-) -> Option<ClientIdentity> {
+fn read_identity(certificate: &Value<'_>, key: &Value<'_>, disk: &Disk, faults: &mut Faults) -> Option<ClientIdentity> {
     let (certificate, key) = (certificate.path(faults), key.path(faults));
     let (certificate, key) = (certificate?, key?);
-    files.extend([certificate.value.clone(), key.value.clone()]);
-    let credentials = certificate::read(&certificate, &key, faults)?;
+    let credentials = certificate::read(&certificate, &key, disk, faults)?;
     let chain = certificates(credentials.certified.cert.iter().cloned());
     Some(ClientIdentity { chain, key: PrivateKey::new(credentials.key.secret_der()) })
 }

@@ -21,8 +21,8 @@ fn condition(monitors: &str) -> Condition {
 fn told_of(monitors: &str) -> Vec<String> {
     let head = HEAD.lines().count();
     let line = |line: &String| {
-        let (number, rest) = line.split_once(':').unwrap();
-        format!("{}:{rest}", number.parse::<usize>().unwrap() - head)
+        let placed = line.split_once(':').and_then(|(number, rest)| Some((number.parse::<usize>().ok()?, rest)));
+        placed.map_or_else(|| line.clone(), |(number, rest)| format!("{}:{rest}", number - head))
     };
     lines(&told(load_zone(&format!("{HEAD}{monitors}{TAIL}")))).iter().map(line).collect()
 }

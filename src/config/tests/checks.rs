@@ -30,6 +30,25 @@ fn faults(text: &str) -> Vec<String> {
 }
 
 #[test]
+fn a_second_name_on_a_pool_leaves_what_its_probes_ask_for() {
+    for kind in
+        ["type = \"http\"", "type = \"https\"", "type = \"tls\"\nport = 853", "type = \"grpc\"\nport = 1\ntls = true"]
+    {
+        let one = zone(kind);
+        for more in [
+            "",
+            "[names.alpha]\npools = [\"web\"]\nsteer = []\n",
+            "[names.\"*.apps\"]\npools = [\"web\"]\nsteer = []\n",
+            "[pools.x]\nendpoints = [\"192.0.2.9\"]\n[names.x]\npools = [\"x\"]\nfallback = \"web\"\nsteer = []\n",
+        ] {
+            let config = load_zone(&format!("{one}{more}")).unwrap_or_else(|faults| panic!("{}", faults.render(false)));
+            let hosts: Vec<_> = config.world.pools[0].members.targets().iter().map(|target| &*target.host).collect();
+            assert_eq!(hosts, ["www.example.com"], "{kind} {more}");
+        }
+    }
+}
+
+#[test]
 fn tcp_sends_octets_and_expects_text_or_a_pattern() {
     assert_eq!(monitor("type = \"tcp\"\nport = 22"), Monitor::new(Check::Tcp(TcpCheck::default()), 22));
     let redis = TcpCheck { send: b"PING\r\n"[..].into(), expect: Some(BodyMatch::Substring("+PONG".into())) };
@@ -155,13 +174,13 @@ fn grpc_over_tls_needs_a_name_to_verify() {
     assert_eq!(
         shared("tls = true"),
         [format!(
-            "9:8 error: no name to verify the certificates of pool `web` for | {used} | help: give its monitor a `host`, or an `sni`"
+            "9:8 warning: probes of pool `web` ask for www.example.com., the first of the names that use it | {used} | help: give its monitor a `host`"
         )]
     );
     assert_eq!(
         shared(""),
         [format!(
-            "9:8 warning: probes of pool `web` ask for its addresses, not for a host name | {used} | help: give its monitor a `host`"
+            "9:8 warning: probes of pool `web` ask for www.example.com., the first of the names that use it | {used} | help: give its monitor a `host`"
         )]
     );
     assert_eq!(shared("host = \"www.example.com\""), [""; 0]);
@@ -228,7 +247,7 @@ fn exec_programs_are_found_from_the_folder_of_their_file() {
     fs::write(folder.path().join("zones/check"), "").unwrap();
     let text = zone("type = \"exec\"\ncommand = [\"./check\"]");
     fs::write(folder.path().join("zones/example.com.toml"), text).unwrap();
-    let config = load(&folder.path().join("truenorth.toml"), &|_| None).unwrap();
+    let config = load(&folder.path().join("truenorth.toml"), &Disk::new(), &|_| None).unwrap();
     let Check::Exec(exec) = &config.world.pools[0].members.targets()[0].monitor.check else { panic!() };
     assert_eq!(*exec.program, *folder.path().join("zones/./check"));
     assert_eq!(lines(&config.warnings), ["3:12 warning: `./check` cannot be run | nobody may run it"]);

@@ -37,7 +37,7 @@ fn syntax_errors_of_all_files_are_told() {
         &[
             "truenorth.toml 2:8 error: this is not TOML: string values must be quoted, expected literal string",
             "a.example.toml 2:11 error: this is not TOML: unclosed table, expected `]`",
-            "b.example.toml 2:1 error: this is not TOML: duplicate key",
+            "b.example.toml 2:1 error: `x` stands there twice | again | 1:1 first here | help: TOML has each table and each key once: put both together",
         ],
     );
     assert_told(
@@ -49,7 +49,7 @@ fn syntax_errors_of_all_files_are_told() {
         ],
         &[
             "a.example.toml 2:11 error: this is not TOML: unclosed table, expected `]`",
-            "b.example.toml 2:1 error: this is not TOML: duplicate key",
+            "b.example.toml 2:1 error: `x` stands there twice | again | 1:1 first here | help: TOML has each table and each key once: put both together",
             "c.example.toml 1:1 error: a zone file has no key `tll` | did you mean `ttl`?",
         ],
     );
@@ -212,11 +212,11 @@ fn the_server_file_is_checked() {
         ],
         &[
             "truenorth.toml 1:1 error: a site needs `country` | `country` is missing here",
-            r#"truenorth.toml 3:29 error: `listen` takes an address with a port, such as "127.0.0.1:8053" or "[::1]:8053""#,
+            r#"truenorth.toml 3:29 error: `listen` takes an address with a port, such as "127.0.0.1:8053" or "[::1]:8053" | did you mean "192.0.2.1:8053"?"#,
             "truenorth.toml 5:1 error: `tls` needs `certificate` and `key` | `certificate` is missing beside it",
             "truenorth.toml 5:1 error: `tls` needs `certificate` and `key` | `key` is missing beside it",
             "truenorth.toml 5:7 error: `tls` needs an address | none",
-            r#"truenorth.toml 6:8 error: `dns` takes addresses with a port, such as "192.0.2.53:53" or "[2001:db8::53]:53""#,
+            r#"truenorth.toml 6:8 error: `dns` takes addresses with a port, such as "192.0.2.53:53" or "[2001:db8::53]:53" | did you mean "127.0.0.1:53"?"#,
             "truenorth.toml 6:33 error: `dns` names [::1]:53 twice | again",
             "a.example.toml 4:1 warning: datacenter `fra` is never used | nothing refers to it",
         ],
@@ -379,7 +379,7 @@ fn a_folder_that_is_not_there_or_empty_is_told() {
     assert!(told[0].starts_with("truenorth.toml 1:9 error: cannot read the zones in "), "{told:?}");
     let told = told_of(&[("truenorth.toml", b"")]);
     assert!(told[0].starts_with("warning: there is no zone in "), "{told:?}");
-    let faults = load(Path::new("/nowhere/truenorth.toml"), &|_| None).unwrap_err();
+    let faults = load(Path::new("/nowhere/truenorth.toml"), &Disk::new(), &|_| None).unwrap_err();
     assert!(lines(&faults)[0].starts_with("error: cannot read /nowhere/truenorth.toml: "));
 }
 

@@ -24,13 +24,18 @@ fn certificate_with(set_dates: impl FnOnce(&mut CertificateParams)) -> [String; 
 
 /// Loads a server file with this `[listen]` beside `a.pem` and `a.key`.
 fn load_listen(listen: &str, certificate: &str, key: &str) -> Result<Config, Faults> {
+    load_listen_by(&Disk::new(), listen, certificate, key)
+}
+
+fn load_listen_by(disk: &Disk, listen: &str, certificate: &str, key: &str) -> Result<Config, Faults> {
     let server = format!("[listen]\n{listen}");
-    load_files(&[
+    let files: [(&str, &[u8]); 4] = [
         ("truenorth.toml", server.as_bytes()),
         ("zones/a.example.toml", SMALL),
         ("a.pem", certificate.as_bytes()),
         ("a.key", key.as_bytes()),
-    ])
+    ];
+    load_files_by(disk, &files)
 }
 
 /// What is told of it, without the folder that the files stand in.
@@ -49,7 +54,8 @@ fn every_way_has_its_addresses_and_the_certificate_is_watched() {
     let [certificate, key] = certificate(2020..2100);
     let listen = "dns = [\"127.0.0.1:53\"]\ntls = [\"127.0.0.1:853\"]\nquic = [\"127.0.0.1:853\", \"[::1]:853\"]\n\
                   https = [\"127.0.0.1:443\"]\ncertificate = \"a.pem\"\nkey = \"a.key\"\n";
-    let config = load_listen(listen, &certificate, &key).unwrap();
+    let disk = Disk::new();
+    let config = load_listen_by(&disk, listen, &certificate, &key).unwrap();
     assert_eq!(lines(&config.warnings), [""; 0]);
     let Listen { dns, tls, https, quic } = config.server.listen;
     let of = |addresses: &[&str]| addresses.iter().map(|address| address.parse().unwrap()).collect::<Vec<_>>();
@@ -57,7 +63,7 @@ fn every_way_has_its_addresses_and_the_certificate_is_watched() {
     assert_eq!((https, quic), (of(&["127.0.0.1:443"]), of(&["127.0.0.1:853", "[::1]:853"])));
     assert_eq!(config.credentials.unwrap().cert.len(), 1);
     for file in ["a.pem", "a.key"] {
-        assert!(config.watched.iter().any(|path| path.ends_with(file)));
+        assert!(was_read(&disk, file), "{file}");
     }
 }
 
@@ -162,4 +168,14 @@ fn a_certificate_that_ends_soon_is_warned_of() {
             load_listen(TLS, &certificate, &key).unwrap().warnings.0.into_iter().map(|fault| fault.label).collect();
         assert_eq!(labels == ["expires soon"], is_told, "{labels:?}");
     }
+}
+
+#[test]
+fn a_chain_fits_a_handshake() {
+    let [certificate, key] = certificate(2020..2100);
+    assert_eq!(told_of(TLS, &certificate.repeat(10), &key), [""; 0]);
+    let found = told_of(TLS, &certificate.repeat(1000), &key);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].contains("a.pem holds 1000 certificates, "), "{found:?}");
+    assert!(found[0].contains("clients refuse a handshake above 65000"), "{found:?}");
 }

@@ -36,13 +36,19 @@ impl Files {
     }
 
     fn load(&self, keys: &str) -> Result<Config, Faults> {
-        load_files(&[
+        self.load_by(&Disk::new(), keys)
+    }
+
+    fn load_by(&self, disk: &Disk, keys: &str) -> Result<Config, Faults> {
+        let zone = zone(keys);
+        let files: [(&str, &[u8]); 5] = [
             ("truenorth.toml", b""),
-            ("zones/example.com.toml", zone(keys).as_bytes()),
+            ("zones/example.com.toml", zone.as_bytes()),
             ("zones/ca.pem", self.authority.as_bytes()),
             ("probe.pem", self.certificate.as_bytes()),
             ("probe.key", self.key.as_bytes()),
-        ])
+        ];
+        load_files_by(disk, &files)
     }
 
     fn monitor(&self, keys: &str) -> Monitor {
@@ -134,9 +140,10 @@ fn files_stand_where_the_zone_stands_and_are_watched() {
     let identity = tls.identity.unwrap();
     assert_eq!(identity.chain, Certificates::new([der(&files.certificate)]));
     assert_eq!(identity.key, PrivateKey::new(&*der(&files.key)));
-    let watched = files.load(&keys).unwrap().watched;
+    let disk = Disk::new();
+    files.load_by(&disk, &keys).unwrap();
     for file in ["zones/ca.pem", "probe.pem", "probe.key"] {
-        assert!(watched.iter().any(|path| path.ends_with(file)), "{file} in {watched:?}");
+        assert!(was_read(&disk, file), "{file}");
     }
 }
 
@@ -189,7 +196,7 @@ fn keys_of_http_and_tls_say_what_they_take() {
         ("type = \"http\"\nreuse = 1", "2:9 error: `reuse` takes true or false | 1"),
         (
             "type = \"https\"\nexpiry_warning = \"14\"",
-            "2:18 error: `expiry_warning` takes a duration such as \"5s\", from 0ns to 34387200s",
+            "2:18 error: `expiry_warning` takes a duration such as \"5s\", from 0s to 34387200s | did you mean \"14s\"?",
         ),
         (
             "type = \"https\"\ncertificate = \"../probe.pem\"",

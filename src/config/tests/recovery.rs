@@ -37,7 +37,7 @@ fn what_is_wrong_with_that_is_told() {
     let failback =
         "9:12 error: `failback` takes \"auto\", \"manual\" or a duration such as \"10m\", from 1s to 2592000s";
     for (keys, told) in [
-        ("slow_start = \"2d\"\n", "9:14 error: `slow_start` takes a duration such as \"5s\", from 0ns to 86400s"),
+        ("slow_start = \"2d\"\n", "9:14 error: `slow_start` takes a duration such as \"5s\", from 0s to 86400s"),
         ("failback = \"never\"\n", failback),
         ("failback = \"0s\"\n", failback),
         ("failback = 5\n", &format!("{failback} | 5")),
@@ -49,4 +49,35 @@ fn what_is_wrong_with_that_is_told() {
     let warnings = vec![unused, format!("8:1 warning: {why}"), format!("9:1 warning: {why}")];
     let recovery = Recovery { slow_start: MINUTE, failback: Failback::Manual };
     assert_eq!(pool_with("slow_start = \"1m\"\nfailback = \"manual\"\n"), Ok((recovery, warnings)));
+}
+
+#[test]
+fn each_datacenter_of_a_pool_may_come_back_in_its_own_way() {
+    let load = |keys: &str| {
+        let zone = format!(
+            "[nameservers]\nns1 = [\"192.0.2.53\"]\n[datacenters]\nfra = {{ latitude = 50, longitude = 8 }}\n\
+             iad = {{ latitude = 38, longitude = -77 }}\n[regions.default]\nprefer = [\"fra\", \"iad\"]\n\
+             [monitors.web]\ntype = \"tcp\"\nport = 80\n\
+             [pools.web]\nmonitor = \"web\"\nendpoints.fra = [\"192.0.2.1\"]\nendpoints.iad = [\"192.0.2.2\"]\n{keys}\
+             [names.www]\npools = [\"web\"]\nsteer = [\"region\"]\n"
+        );
+        let config = load_files(&[("truenorth.toml", &b""[..]), ("zones/example.com.toml", zone.as_bytes())]);
+        config.map(|config| config.world.pools.iter().map(|pool| pool.recovery).collect::<Vec<_>>())
+    };
+    let at_once = Recovery::default();
+    let manual = Recovery { failback: Failback::Manual, ..at_once };
+    let slow = Recovery { slow_start: MINUTE, failback: Failback::After(MINUTE * 10) };
+    for (keys, fra, iad) in [
+        ("failback.fra = \"manual\"\n", manual, at_once),
+        ("failback = { iad = \"manual\" }\n", at_once, manual),
+        ("failback = { fra = \"10m\", iad = \"auto\" }\nslow_start.fra = \"1m\"\n", slow, at_once),
+        ("failback = \"10m\"\nslow_start = \"1m\"\n", slow, slow),
+    ] {
+        assert_eq!(load(keys).unwrap(), [fra, iad], "{keys}");
+    }
+    let faults = lines(&load("failback.frq = \"manual\"\n").unwrap_err());
+    assert_eq!(
+        faults,
+        ["15:10 error: the pool has no endpoints in `frq`, so its `failback` is of no effect | no endpoints there"]
+    );
 }

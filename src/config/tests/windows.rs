@@ -100,3 +100,23 @@ fn what_is_wrong_with_a_window_is_told() {
     let told = lines(&load_windows(&long).unwrap_err());
     assert_eq!(told, ["6:10 error: `reason` takes a text of 1 to 512 octets"]);
 }
+
+#[test]
+fn windows_that_are_over_are_told_once() {
+    let window = |year: u16| {
+        format!(
+            "[[windows]]\ntarget = \"dc:fra\"\nmode = \"drain\"\nfrom = {year}-01-01T00:00:00Z\nuntil = {year}-01-02T00:00:00Z\n"
+        )
+    };
+    let zone = "[nameservers]\nns1 = [\"192.0.2.53\"]\n[datacenters]\nfra = { latitude = 1, longitude = 1 }\n\
+                [pools.web]\ndatacenter = \"fra\"\nendpoints = [\"192.0.2.1\"]\n[names.www]\npools = [\"web\"]\nsteer = []\n";
+    let told = |years: &[u16]| {
+        let server: String = years.iter().map(|year| window(*year)).collect();
+        let files = [("truenorth.toml", server.as_bytes()), ("zones/example.com.toml", zone.as_bytes())];
+        lines(&told(load_files(&files)))
+    };
+    assert_eq!(told(&[2999]), [""; 0]);
+    assert_eq!(told(&[2999, 2001]), ["7:10 warning: the window of `dc:fra` is over | does nothing any more"]);
+    let found = told(&[2001, 2002, 2003]);
+    assert!(found.len() == 1 && found[0].ends_with("help: so are 2 more"), "{found:?}");
+}

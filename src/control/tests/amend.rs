@@ -51,7 +51,10 @@ fn a_survey_tells_since_when_and_what_was_seen() {
     scene.happen(Event::Adopt(blueprint(world(tcp(), &[&[]]))));
     assert!(scene.control.survey().sightings.is_empty());
     // What an earlier run found is known before anything is seen.
-    let kept = HashMap::from([(target.fingerprint(), Kept { state: State::Down, confirmed: scene.now })]);
+    let kept = HashMap::from([(
+        target.fingerprint(),
+        Kept { state: State::Down, confirmed: scene.now, fell: Duration::ZERO, hold: None, question: 0 },
+    )]);
     let mut restarted = Scene::restarted(kept, scene.now);
     restarted.happen(Event::Adopt(blueprint(world(tcp(), &[&ADDRESSES]))));
     let sighting = &restarted.control.survey().sightings[&target];

@@ -123,8 +123,108 @@ fn those_that_died_long_ago_do_not_count_and_those_that_were_down_do_not_matter(
     let mut scene = Scene::serving(world(tcp(), pools));
     scene.pass(at(100), but("127.0.0.1"));
     scene.pass(at(130), |address| if address == "127.0.0.1" { REFUSED } else { TIMED_OUT });
-    // The one that is down goes on to refuse: this node is heard.
-    assert!(matches!(scene.doubts[..], [Doubted::Began { .. }, Doubted::Answered(_)]), "{:?}", scene.doubts);
+    // The one that is down goes on to refuse. That tells nothing: a firewall of this node may say so.
+    assert!(began(&scene) && scene.doubts.len() == 1, "{:?}", scene.doubts);
+    assert_eq!((scene.open_in(0).len(), scene.open_in(1).len()), (1, 2));
+}
+
+#[test]
+fn whoever_answers_clears_those_that_turned_before() {
+    let mut scene = Scene::serving(world(tcp(), SOME));
+    // A datacenter dies, and the other one answers three times more before it hangs too: this node was heard meanwhile.
+    scene.pass(at(6), |address| if address == "127.0.0.3" { WELL } else { TIMED_OUT });
+    scene.pass(at(60), |_| TIMED_OUT);
+    assert!(scene.doubts.is_empty(), "{:?}", scene.doubts);
+    assert!(scene.open_in(0).is_empty() && scene.open_in(1).is_empty());
+
+    // Also a target that was down answers, by a status: this node can be heard.
+    let status = Outcome::Failure(Failure::Status(503));
+    let pools: &[&[&str]] = &[&["127.0.0.1", "127.0.0.2"], &["127.0.0.3", "127.0.0.4"]];
+    let mut scene = Scene::serving(world(tcp(), pools));
+    scene.pass(at(60), |address| if address == "127.0.0.4" { status.clone() } else { WELL });
+    scene.pass(at(120), |address| if address == "127.0.0.4" { status.clone() } else { TIMED_OUT });
+    assert!(scene.doubts.is_empty(), "{:?}", scene.doubts);
+    assert!(scene.open_in(0).is_empty() && scene.open_in(1).is_empty());
+}
+
+#[test]
+fn one_that_answers_badly_and_falls_silent_with_the_others_is_one_of_them() {
+    let mut scene = Scene::serving(world(tcp(), SOME));
+    let status = |address: &str| if address == "127.0.0.3" { Outcome::Failure(Failure::Status(503)) } else { WELL };
+    scene.pass(at(60), status);
+    scene.pass(at(80), |_| TIMED_OUT);
+    assert!(began(&scene), "{:?}", scene.doubts);
+    assert_eq!((scene.open_in(0).len(), scene.open_in(1).len()), (2, 0), "it is down as before");
+    scene.pass(at(90), status);
+    assert!(matches!(scene.doubts[1..], [Doubted::Answered(_)]), "{:?}", scene.doubts);
+}
+
+/// The same world, with two probes for every endpoint.
+fn with_two_probes(pools: &[&[&str]]) -> World {
+    let mut world = world(tcp(), pools);
+    for pool in &mut world.pools {
+        let spec = Arc::make_mut(pool);
+        let Members::Addresses(endpoints) = &mut spec.members else { unreachable!() };
+        for endpoint in endpoints {
+            let second = Arc::new(Monitor { port: 81, ..tcp() });
+            let parts = [Arc::new(tcp()), second].map(|monitor| Condition::Probe(target(endpoint.value, &monitor)));
+            endpoint.condition = Some(Condition::AtLeast(2, parts.into()));
+        }
+    }
+    world
+}
+
+#[test]
+fn endpoints_are_counted_and_not_their_probes() {
+    // Two endpoints with two probes each, and one machine that stands in two pools beside another.
+    let two: &[&[&str]] = &[&["127.0.0.1"], &["127.0.0.2"]];
+    let shared: &[&[&str]] = &[&["127.0.0.1", "127.0.0.2"], &["127.0.0.1", "127.0.0.2"]];
+    let mut two_ports = world(tcp(), shared);
+    let other_port = world(Monitor { port: 81, ..tcp() }, shared);
+    two_ports.pools[1] = other_port.pools[1].clone();
+    for world in [with_two_probes(two), two_ports] {
+        let mut scene = Scene::serving(world);
+        scene.pass(at(60), |_| TIMED_OUT);
+        assert!(scene.doubts.is_empty(), "{:?}", scene.doubts);
+        assert!(scene.open_in(0).is_empty() && scene.open_in(1).is_empty());
+    }
+    let mut scene = Scene::serving(with_two_probes(SOME));
+    scene.pass(at(30), |_| TIMED_OUT);
+    assert!(began(&scene) && all_open(&scene), "three are three: {:?}", scene.doubts);
+}
+
+#[test]
+fn a_restart_within_a_hold_goes_on_with_it_and_begins_no_new_one() {
+    let mut before = Scene::serving(world(tcp(), SOME));
+    before.pass(at(30), |_| TIMED_OUT);
+    let until = before.control.survey().held_until.unwrap();
+    assert!(began(&before));
+    let mut scene = Scene::restarted(before.kept.clone(), at(31));
+    scene.happen(Event::Resume(before.comebacks.clone()));
+    scene.happen(compile(world(tcp(), SOME)));
+    assert_eq!(scene.control.survey().held_until, Some(until), "it ends when it would have ended");
+    assert_eq!(scene.doubts, [Doubted::Resumed]);
+    scene.pass(until - at(1), |_| TIMED_OUT);
+    assert!(all_open(&scene) && scene.pool(0).is_restless());
+    scene.pass(until + ROUND * 4, |_| TIMED_OUT);
+    assert_eq!(scene.doubts[1..], [Doubted::Ended]);
+    assert!(scene.open_in(0).is_empty() && scene.open_in(1).is_empty());
+    assert!(!scene.comebacks.contains_key("network"));
+
+    // It ended with an answer, or with its time while the node was away: nothing goes on, and nothing begins.
+    for (now, heard) in [(at(40), true), (at(200), false)] {
+        let mut before = Scene::serving(world(tcp(), SOME));
+        before.pass(at(30), |_| TIMED_OUT);
+        if heard {
+            before.pass(at(38), |_| WELL);
+        }
+        let mut scene = Scene::restarted(before.kept.clone(), now);
+        scene.happen(Event::Resume(before.comebacks.clone()));
+        scene.happen(compile(world(tcp(), SOME)));
+        assert_eq!(scene.control.survey().held_until, None);
+        scene.pass(now + ROUND * 4, |_| TIMED_OUT);
+        assert_eq!(scene.doubts.len(), usize::from(heard), "{:?}", scene.doubts);
+    }
 }
 
 #[test]
@@ -185,6 +285,14 @@ fn what_programs_find_neither_makes_a_doubt_nor_ends_it() {
     let mut scene = Scene::serving(with_program(SOME, &[&["127.0.0.9"]]));
     scene.pass(at(30), |address| if address == "127.0.0.9" { WELL } else { TIMED_OUT });
     assert!(began(&scene) && scene.doubts.len() == 1, "{:?}", scene.doubts);
+
+    // Programs that this node cannot run are its own fault, whatever its network says.
+    let missing = Outcome::Failure(Failure::Unrunnable("./check".to_owned()));
+    let mut scene = Scene::serving(with_program(SOME, &[&["127.0.0.7", "127.0.0.8"], &["127.0.0.9"]]));
+    scene.pass(at(30), |address| if address < "127.0.0.7" { WELL } else { missing.clone() });
+    assert!(began(&scene), "{:?}", scene.doubts);
+    assert_eq!((scene.open_in(2).len(), scene.open_in(3).len()), (2, 1));
+    assert!(scene.pool(2).is_restless() && !scene.pool(0).is_restless());
 
     let mut scene = Scene::serving(with_program(&[&["127.0.0.1"], &["127.0.0.2"]], &[&["127.0.0.8"], &["127.0.0.9"]]));
     scene.pass(at(30), |_| TIMED_OUT);

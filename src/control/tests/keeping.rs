@@ -85,10 +85,99 @@ fn rows_of_targets_that_are_gone_and_of_yesterday_are_removed() {
 }
 
 #[test]
+fn what_is_kept_and_told_has_the_time_of_the_clock_on_the_wall() {
+    for (elapsed, wall) in [(at(1000), at(9000)), (at(9000), at(1000))] {
+        let hold_down = at(60);
+        let mut scene = Scene { now: elapsed, ..Scene::new() };
+        scene.happen(compile(world(Monitor { hold_down, ..tcp() }, &[&ADDRESSES])));
+        scene.answer_probes(|_| WELL);
+        scene.pass(elapsed + INTERVAL * 4, but("127.0.0.2"));
+        let set = Now { elapsed: scene.now, wall };
+        let effects = scene.control.step(Event::Stop, set);
+        let kept: HashMap<u128, Kept> = effects
+            .into_iter()
+            .filter_map(|effect| if let Effect::Keep(rows) = effect { Some(rows.health) } else { None })
+            .flatten()
+            .filter_map(|(key, kept)| Some((key, kept?)))
+            .collect();
+        let survey = scene.control.survey();
+        let near = |time: Duration| time <= wall && wall - time <= INTERVAL * 4;
+        assert!(survey.sightings.values().all(|sighting| near(sighting.since)), "{survey:?}");
+        for (key, before) in scene.kept.clone() {
+            scene.kept.insert(key, kept.get(&key).copied().unwrap_or(before.timed(&|time| set.to_wall(time))));
+        }
+        let mut again = Scene::restarted(scene.kept, wall + at(1));
+        again.happen(compile(world(Monitor { hold_down, ..tcp() }, &[&ADDRESSES])));
+        assert_eq!(again.open(), ["127.0.0.1"], "it is believed, and held down");
+        again.pass(wall + at(40), |_| WELL);
+        assert_eq!(again.open(), ["127.0.0.1"]);
+        again.pass(wall + at(70), |_| WELL);
+        assert_eq!(again.open(), ADDRESSES);
+    }
+}
+
+#[test]
 fn a_stop_hands_over_what_waits() {
     let mut scene = Scene::new();
     scene.happen(adopt(&ADDRESSES));
     scene.answer_probes(|_| WELL);
     scene.happen(Event::Stop);
     assert_eq!(scene.kept.len(), 2);
+}
+
+#[test]
+fn a_hold_outlives_a_restart_however_long_ago_the_fall_was() {
+    let hold_down = at(3600);
+    let held = || world(Monitor { hold_down, ..tcp() }, &[&ADDRESSES]);
+    let mut before = Scene::serving(held());
+    before.pass(at(60), but("127.0.0.2"));
+    assert_eq!(before.open(), ["127.0.0.1"]);
+    before.happen(Event::Stop);
+    let fell_by = before.now;
+    // Its state alone would not be believed any more.
+    let mut scene = Scene::restarted(before.kept.clone(), fell_by + BELIEVED_FOR * 3);
+    scene.happen(compile(held()));
+    scene.answer_probes(|_| WELL);
+    scene.pass(at(3600), |_| WELL);
+    assert_eq!(scene.open(), ["127.0.0.1"]);
+    scene.pass(fell_by + hold_down + INTERVAL * 2, |_| WELL);
+    assert_eq!(scene.open(), ADDRESSES);
+
+    // And an edit of `rise` and `fall` while the node is down; an edit of itself counts.
+    let edited = Monitor { hold_down, rise: 1.try_into().unwrap(), fall: 9.try_into().unwrap(), ..tcp() };
+    for (monitor, open) in [(edited, 1), (tcp(), 2)] {
+        let mut scene = Scene::restarted(before.kept.clone(), fell_by + at(30));
+        scene.happen(compile(world(monitor, &[&ADDRESSES])));
+        assert_eq!(scene.open(), ["127.0.0.1"], "what is known to be dead is not handed out");
+        scene.pass(fell_by + at(300), |_| WELL);
+        assert_eq!(scene.open().len(), open);
+    }
+}
+
+#[test]
+fn an_edit_of_the_tempo_hands_out_nothing_that_is_known_to_be_dead() {
+    let edits: [fn(Monitor) -> Monitor; 5] = [
+        |monitor| Monitor { rise: 5.try_into().unwrap(), ..monitor },
+        |monitor| Monitor { fall: 5.try_into().unwrap(), ..monitor },
+        |monitor| Monitor { interval: INTERVAL * 2, ..monitor },
+        |monitor| Monitor { timeout: at(1), ..monitor },
+        |monitor| Monitor { hold_down: at(60), ..monitor },
+    ];
+    for edit in edits {
+        let mut scene = Scene::serving(world(tcp(), &[&ADDRESSES]));
+        scene.pass(at(30), but("127.0.0.2"));
+        assert_eq!(scene.open(), ["127.0.0.1"]);
+        let since = scene.control.survey().sightings.values().map(|sighting| sighting.since).max();
+        let generation = scene.serving.as_ref().unwrap().generation();
+        scene.happen(compile(world(edit(tcp()), &[&ADDRESSES])));
+        assert_eq!(scene.serving.as_ref().unwrap().generation(), generation + 1, "nobody is waited for");
+        assert_eq!(scene.open(), ["127.0.0.1"]);
+        let survey = scene.control.survey();
+        assert_eq!(survey.sightings.len(), 2);
+        assert!(survey.sightings.values().all(|sighting| sighting.seen.is_some()));
+        assert_eq!(survey.sightings.values().map(|sighting| sighting.since).max(), since);
+        // Another question is another matter.
+        scene.happen(compile(world(Monitor { port: 81, ..tcp() }, &[&ADDRESSES])));
+        assert_eq!(scene.serving.as_ref().unwrap().generation(), generation + 1, "first it is probed");
+    }
 }

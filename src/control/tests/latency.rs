@@ -39,8 +39,8 @@ fn draft(datacenters: &[&str], steer: Step) -> World {
         pools: (0..datacenters.len() as u32).map(|pool| PoolUse { pool, weight: 1, order: 0 }).collect(),
         steer: vec![steer],
         latency_tolerance: crate::latency::Tolerance::default(),
-        pick: Pick::Rotate,
-        answers: 8,
+        pick: Some(Pick::Rotate),
+        answers: None,
         take: 1,
         spare: false,
         sticky: None,
@@ -64,6 +64,7 @@ fn draft(datacenters: &[&str], steer: Step) -> World {
         names: vec![SteeredName { owner: origin.clone(), steering }],
         reflect: Vec::new(),
         counts_serial: false,
+        contents: 0,
     };
     World {
         datacenters: datacenters.iter().map(place).collect(),

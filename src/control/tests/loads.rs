@@ -32,8 +32,8 @@ fn named(pools: &[&[&str]], steer: &[Step], pick: Pick) -> World {
     let steering = Steering {
         pools: (0..pools.len() as PoolId).map(|pool| PoolUse { pool, weight: 1, order: pool as u8 }).collect(),
         steer: steer.into(),
-        pick,
-        answers: 1,
+        pick: Some(pick),
+        answers: Some(1),
         take: 1,
         spare: false,
         sticky: Some([24, 56]),
@@ -53,6 +53,7 @@ fn named(pools: &[&[&str]], steer: &[Step], pick: Pick) -> World {
         names: vec![SteeredName { owner: origin.clone(), steering }],
         reflect: Vec::new(),
         counts_serial: false,
+        contents: 0,
     }];
     world
 }

@@ -88,6 +88,8 @@ struct Scene {
     stopped: Vec<Arc<Target>>,
     serving: Option<Arc<Snapshot>>,
     turns: Vec<(IpAddr, State)>,
+    /// Endpoints that several probes watch.
+    whole_turns: Vec<(Vec<Box<str>>, State, State)>,
     doubts: Vec<Doubted>,
     /// What is kept for the next run.
     kept: HashMap<u128, Kept>,
@@ -116,6 +118,7 @@ impl Scene {
             stopped: Vec::new(),
             serving: None,
             turns: Vec::new(),
+            whole_turns: Vec::new(),
             doubts: Vec::new(),
             kept: HashMap::new(),
             kept_at: Vec::new(),
@@ -154,6 +157,9 @@ impl Scene {
                 Effect::Publish(snapshot) => {
                     self.serving = Some(snapshot);
                     self.publications += 1;
+                }
+                Effect::Report(turn) if turn.of == Part::Whole => {
+                    self.whole_turns.push((turn.pools, turn.from, turn.to));
                 }
                 Effect::Report(turn) => self.turns.push((turn.target.address.ip(), turn.to)),
                 Effect::Doubt(doubt) => self.doubts.push(doubt),
@@ -323,14 +329,29 @@ fn a_removed_endpoint_is_probed_no_more() {
 }
 
 #[test]
-fn when_all_died_a_pool_knows_how_long_it_was_open() {
-    let mut scene = Scene::new();
-    scene.happen(adopt(&ADDRESSES));
-    scene.answer_probes(|_| WELL);
-    scene.pass(INTERVAL * 4, |_| REFUSED);
-    let pool = scene.pool(0);
-    assert!(!pool.is_open(Family::V4));
-    assert!(pool.last_open(Family::V4) > 0);
+fn when_all_died_a_pool_knows_what_was_up_before() {
+    let recent = |scene: &Scene, place: usize| -> Vec<u8> {
+        let crate::snapshot::Kind::Addresses(v4, _) = scene.pool(place).kind() else { panic!("no addresses") };
+        v4.select(crate::snapshot::Selection::Recent).iter().map(|member| member.value[3]).collect()
+    };
+    let pools: &[&[&str]] = &[&["127.0.0.1", "127.0.0.2", "127.0.0.3"], &["127.0.0.4"]];
+    let mut scene = Scene::serving(world(tcp(), pools));
+    scene.pass(at(60), but("127.0.0.2"));
+    let died = scene.now;
+    scene.pass(died + INTERVAL * 4, |_| REFUSED);
+    assert!(!scene.pool(0).is_open(Family::V4) && !scene.pool(1).is_open(Family::V4));
+    assert_eq!(recent(&scene, 0), [1, 3], "one was dead before, and the others died together");
+    for pool in [0, 1] {
+        let last_up = scene.pool(pool).last_up(Family::V4);
+        assert!(last_up > died && last_up <= scene.now);
+    }
+    assert_eq!(scene.pool(0).outage(), INTERVAL * 3 + at(2));
+
+    // It is known after a restart too.
+    scene.happen(Event::Stop);
+    let mut again = Scene::restarted(scene.kept.clone(), scene.now + at(30));
+    again.happen(compile(world(tcp(), pools)));
+    assert_eq!(recent(&again, 0), [1, 3]);
 }
 
 #[test]
@@ -366,6 +387,67 @@ fn an_endpoint_that_asks_for_less_is_degraded_and_told_so() {
     assert_eq!(scene.open(), ADDRESSES, "it still answers");
     scene.pass(scene.now + INTERVAL * 3, |_| WELL);
     assert_eq!(scene.turns.last().unwrap().1, State::Up);
+}
+
+#[test]
+fn an_endpoint_that_asks_for_nothing_is_drained_and_not_down() {
+    let asks = |share| Outcome::Success(Finding { share, ..Finding::full(Duration::ZERO) });
+    let one = |share| move |address: &str| asks(if address == "127.0.0.2" { share } else { Share::FULL });
+    let mut both = world(tcp(), &[&ADDRESSES, &["127.0.0.2"]]);
+    for pool in &mut both.pools {
+        Arc::make_mut(pool).min_healthy = 1.0;
+    }
+    let mut scene = Scene::serving(both);
+    scene.turns.clear();
+    scene.pass(scene.now + INTERVAL * 4, one(Share::NONE));
+    assert_eq!(scene.turns, [("127.0.0.2".parse().unwrap(), State::Degraded(Share::NONE))]);
+    assert_eq!(scene.open(), ["127.0.0.1"]);
+    assert!(scene.pool(0).is_usable(Family::V4), "what drains is not missed");
+    assert!(!scene.pool(1).is_open(Family::V4) && scene.pool(1).is_draining(Family::V4), "it answers as the last one");
+
+    // It is kept as what it is, and then falls as any other does.
+    scene.happen(Event::Stop);
+    let mut again = Scene::restarted(scene.kept.clone(), scene.now);
+    again.happen(compile(world(tcp(), &[&ADDRESSES])));
+    assert_eq!(again.open(), ["127.0.0.1"]);
+    assert!(again.pool(0).has_draining());
+    scene.pass(scene.now + INTERVAL * 4, but("127.0.0.2"));
+    assert_eq!(scene.turns.last().unwrap().1, State::Down);
+    assert!(!scene.pool(1).is_draining(Family::V4) && !scene.pool(0).is_usable(Family::V4));
+    // A thousandth is more than nothing.
+    scene.pass(scene.now + INTERVAL * 4, one(Share::from_part(0.000_4)));
+    assert!(scene.pool(0).is_usable(Family::V4) && scene.pool(1).is_open(Family::V4));
+}
+
+#[test]
+fn an_aggregate_turns_when_what_its_probes_come_to_does() {
+    let parts = [80, 81, 82].map(|port| Arc::new(Monitor { port, ..tcp() }));
+    let mut aggregate = world(tcp(), &[&["127.0.0.1"], &["127.0.0.1"]]);
+    for pool in &mut aggregate.pools {
+        let Members::Addresses(endpoints) = &mut Arc::make_mut(pool).members else { unreachable!() };
+        let probes = parts.each_ref().map(|monitor| Condition::Probe(target(endpoints[0].value, monitor)));
+        endpoints[0].condition = Some(Condition::AtLeast(2, probes.into()));
+    }
+    let mut scene = Scene::serving(aggregate);
+    let turned = |scene: &mut Scene, ports: &[u16], outcome: &Outcome| {
+        scene.whole_turns.clear();
+        for _ in 0..3 {
+            for monitor in parts.iter().filter(|monitor| ports.contains(&monitor.port)) {
+                let target = Arc::new(target("127.0.0.1".parse().unwrap(), monitor));
+                scene.happen(Event::Outcome(target, outcome.clone()));
+            }
+        }
+        std::mem::take(&mut scene.whole_turns)
+    };
+    let both = || vec!["web/0".into(), "web/1".into()];
+    assert_eq!(turned(&mut scene, &[80], &REFUSED), [], "two of three are left");
+    assert_eq!(turned(&mut scene, &[82], &REFUSED), [(both(), State::Up, State::Down)]);
+    assert_eq!(turned(&mut scene, &[81], &REFUSED), [], "it is down already");
+    assert_eq!(turned(&mut scene, &[80], &WELL), []);
+    assert_eq!(turned(&mut scene, &[81], &WELL), [(both(), State::Down, State::Up)]);
+    let turned_at = scene.control.survey().turned;
+    assert_eq!(turned_at.len(), 2);
+    assert!(turned_at.values().all(|&since| since == scene.now));
 }
 
 #[test]

@@ -117,3 +117,34 @@ fn reports_of_what_is_not_watched_are_refused() {
     assert_eq!(scene.push("127.0.0.2", None, bad(1)), Err(PushRefusal::Unwatched(two)));
     assert_eq!(scene.push("127.0.0.1", Some("web/1"), bad(1)), Err(PushRefusal::NotInPool(one, "web/1".into())));
 }
+
+#[test]
+fn an_edit_of_the_deadline_forgets_no_report() {
+    let mut scene = Scene::new();
+    scene.happen(compile(world(pushed(), &[&[ONE]])));
+    assert_eq!(scene.push(ONE, None, Said::Good(Share::FULL)), Ok(1));
+    assert_eq!(scene.push(ONE, None, bad(2)), Ok(1));
+    scene.settle();
+    assert!(scene.open().is_empty());
+    let longer = Monitor { interval: DEADLINE * 2, ..pushed() };
+    let fall = Monitor { fall: NonZeroU8::new(9).unwrap(), ..pushed() };
+    for monitor in [longer, fall] {
+        scene.happen(compile(world(monitor, &[&[ONE]])));
+        scene.settle();
+        assert!(scene.open().is_empty());
+    }
+}
+
+#[test]
+fn a_pause_of_the_node_is_nobodys_silence() {
+    let mut scene = Scene::new();
+    scene.happen(compile(world(pushed(), &[&[ONE]])));
+    scene.now = at(20);
+    assert_eq!(scene.push(ONE, None, Said::Good(Share::FULL)), Ok(1));
+    scene.now = at(25) + DEADLINE * 10;
+    scene.control.sleep(DEADLINE * 10);
+    scene.pass(scene.now + PUBLISH_WINDOW, |_| WELL);
+    assert!(!scene.pool(0).is_restless() && scene.open() == [ONE]);
+    scene.pass(at(20) + DEADLINE * 12 + PUBLISH_WINDOW, |_| WELL);
+    assert!(scene.open().is_empty(), "silence counts as before");
+}

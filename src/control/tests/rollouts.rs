@@ -31,7 +31,7 @@ fn world_of(names: &str) -> World {
     std::fs::create_dir(folder.path().join("zones")).unwrap();
     std::fs::write(folder.path().join("truenorth.toml"), "").unwrap();
     std::fs::write(folder.path().join("zones/example.com.toml"), format!("{ZONE}{names}")).unwrap();
-    crate::config::load(&folder.path().join("truenorth.toml"), &|_| None).unwrap().world
+    crate::config::load(&folder.path().join("truenorth.toml"), &crate::disk::Disk::new(), &|_| None).unwrap().world
 }
 
 /// Probes take so many milliseconds where nothing is down.

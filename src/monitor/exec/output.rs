@@ -1,22 +1,38 @@
-//! What a program says: its beginning is kept, the rest is read all the same, so that nobody waits at a full pipe.
+//! What a program says: its beginning is kept, and the rest is read all the same, so that nobody waits at a full pipe. Who says
+//! more than anybody could want is not read any further.
 
-use std::convert::Infallible;
 use std::io::{self, PipeReader, PipeWriter, Read};
 use std::os::fd::OwnedFd;
 
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe::Receiver;
 
+use crate::health::Failure;
+
 /// Octets that are kept: more than the line of the log takes that is made of them.
 const KEPT: usize = 1024;
-/// Octets that are read at once.
-const PIECE: usize = 4096;
+/// Octets that are read, at most: no program that tells of an endpoint has as much to say.
+const LIMIT: usize = 16 * 1024 * 1024;
+/// Octets that are read at once: as many as Linux' pipes hold, so that a flood costs few system calls.
+const PIECE: usize = 64 * 1024;
 
 /// The reading end of a program's standard output.
 pub(super) struct Output {
     /// `None` once it has ended, or cannot be read.
     pipe: Option<Receiver>,
     beginning: Vec<u8>,
+    /// Octets that were read.
+    read: usize,
+}
+
+/// Why a program is not read any further: it said so much.
+#[derive(Debug)]
+pub(super) struct TooMuch;
+
+impl From<TooMuch> for Failure {
+    fn from(_: TooMuch) -> Self {
+        Self::TooMuch(format!("the program wrote more than {} MiB", LIMIT / 1024 / 1024))
+    }
 }
 
 impl Output {
@@ -24,16 +40,22 @@ impl Output {
     pub(super) fn pipe() -> io::Result<(Self, PipeWriter)> {
         let (reader, writer) = io::pipe()?;
         let pipe = Receiver::from_owned_fd(OwnedFd::from(reader))?;
-        Ok((Self { pipe: Some(pipe), beginning: Vec::new() }, writer))
+        Ok((Self { pipe: Some(pipe), beginning: Vec::new(), read: 0 }, writer))
     }
 
-    /// Reads for as long as it is polled.
-    pub(super) async fn take_in(&mut self) -> Infallible {
-        let mut piece = [0; PIECE];
+    /// Reads for as long as it is polled, or until it is too much.
+    pub(super) async fn take_in(&mut self) -> TooMuch {
+        let mut piece = vec![0; PIECE];
         while let Some(pipe) = &mut self.pipe {
             match pipe.read(&mut piece).await {
                 Ok(0) | Err(_) => self.pipe = None,
-                Ok(length) => self.keep(&piece[..length]),
+                Ok(length) => {
+                    self.keep(&piece[..length]);
+                    self.read += length;
+                    if self.read > LIMIT {
+                        return TooMuch;
+                    }
+                }
             }
         }
         std::future::pending().await

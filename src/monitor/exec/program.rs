@@ -57,11 +57,11 @@ impl Program {
         Ok(Self { child, group, output })
     }
 
-    /// Waits until the program ends, and takes in what it says.
-    pub(super) async fn end(&mut self) -> io::Result<ExitStatus> {
+    /// Waits until the program ends, and takes in what it says. A failure if it cannot be waited for, or says too much.
+    pub(super) async fn end(&mut self) -> Result<ExitStatus, Failure> {
         let status = tokio::select! {
-            status = self.child.wait() => status,
-            never = self.output.take_in() => match never {},
+            status = self.child.wait() => status.map_err(|error| Failure::Local(error.to_string())),
+            too_much = self.output.take_in() => Err(too_much.into()),
         };
         // What it left behind may hold the pipe open for ever.
         self.kill_group();

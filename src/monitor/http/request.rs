@@ -5,9 +5,9 @@ use std::net::Ipv6Addr;
 
 use bytes::Bytes;
 use http_body_util::Empty;
-use hyper::header::{ACCEPT, CONNECTION, CONTENT_LENGTH, HOST, HeaderName, HeaderValue, USER_AGENT};
-use hyper::http::uri::{Scheme, Uri};
-use hyper::{Method, Request};
+use hyper::Method;
+use hyper::header::{CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue};
+use hyper::http::uri::{PathAndQuery, Scheme, Uri};
 
 use crate::health::{Failure, HttpCheck};
 
@@ -18,49 +18,86 @@ pub(in super::super) const HTTPS_PORT: u16 = 443;
 /// What endpoints write to their access logs.
 pub(in super::super) const PRODUCT: &str = concat!("truenorth/", env!("CARGO_PKG_VERSION"));
 
-/// The request, as HTTP/1.1 has it.
-pub(super) fn for_http1(
-    check: &HttpCheck,
-    host: &str,
-    port: u16,
-    scheme: &Scheme,
-) -> Result<Request<Empty<Bytes>>, Failure> {
-    let mut request = Request::new(Empty::new());
-    *request.method_mut() = Method::from_bytes(check.method.as_bytes()).map_err(unsendable)?;
-    *request.uri_mut() = check.path.parse().map_err(unsendable)?;
-    let default_port = if *scheme == Scheme::HTTPS { HTTPS_PORT } else { HTTP_PORT };
-    let host = HeaderValue::try_from(host_field(host, port, default_port)).map_err(unsendable)?;
-    let headers = request.headers_mut();
-    headers.insert(HOST, host);
-    for (name, value) in &check.headers {
-        let name = HeaderName::from_bytes(name.as_bytes()).map_err(unsendable)?;
-        headers.append(name, HeaderValue::from_str(value).map_err(unsendable)?);
-    }
-    headers.entry(USER_AGENT).or_insert(HeaderValue::from_static(PRODUCT));
-    headers.entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
-    if !check.reuse {
-        headers.entry(CONNECTION).or_insert(HeaderValue::from_static("close"));
-    }
-    if matches!(check.method.as_ref(), "POST" | "PUT" | "PATCH") {
-        // RFC 9110 section 8.6: "A user agent SHOULD send Content-Length in a request when the method defines a meaning
-        // for enclosed content and it is not sending Transfer-Encoding." Some answer 411 otherwise.
-        headers.entry(CONTENT_LENGTH).or_insert(HeaderValue::from_static("0"));
-    }
-    Ok(request)
+/// A request that can be sent in either version of HTTP.
+pub(super) struct Request<'a> {
+    method: Method,
+    path: PathAndQuery,
+    /// Names as they are to be written, and values. The first is `Host`.
+    fields: Vec<(&'a str, HeaderValue)>,
+    octets: Vec<u8>,
 }
 
-/// The same request, as HTTP/2 has it.
-pub(super) fn for_http2(mut request: Request<Empty<Bytes>>, scheme: &Scheme) -> Result<Request<Empty<Bytes>>, Failure> {
-    // RFC 9113 section 8.3.1: "Clients that generate HTTP/2 requests directly MUST use the ":authority" pseudo-header
-    // field to convey authority information", and section 8.2.2: "An endpoint MUST NOT generate an HTTP/2 message
-    // containing connection-specific header fields".
-    let authority = request.headers_mut().remove(HOST);
-    request.headers_mut().remove(CONNECTION);
-    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
-    let uri = Uri::builder().scheme(scheme.clone()).path_and_query(path);
-    let uri = uri.authority(authority.as_ref().map_or(&b""[..], |authority| authority.as_bytes()));
-    *request.uri_mut() = uri.build().map_err(unsendable)?;
-    Ok(request)
+impl<'a> Request<'a> {
+    /// What the check asks of this host, at this port.
+    pub(super) fn new(check: &'a HttpCheck, host: &str, port: u16, scheme: &Scheme) -> Result<Self, Failure> {
+        let method = Method::from_bytes(check.method.as_bytes()).map_err(unsendable)?;
+        let path = PathAndQuery::try_from(&*check.path).map_err(unsendable)?;
+        let default_port = if *scheme == Scheme::HTTPS { HTTPS_PORT } else { HTTP_PORT };
+        let host = HeaderValue::try_from(host_field(host, port, default_port)).map_err(unsendable)?;
+        let mut fields = vec![("Host", host)];
+        for (name, value) in &check.headers {
+            HeaderName::from_bytes(name.as_bytes()).map_err(unsendable)?;
+            fields.push((name, HeaderValue::from_str(value).map_err(unsendable)?));
+        }
+        let mut usual = |name: &'static str, value: &'static str| {
+            if !fields.iter().any(|(other, _)| other.eq_ignore_ascii_case(name)) {
+                fields.push((name, HeaderValue::from_static(value)));
+            }
+        };
+        usual("User-Agent", PRODUCT);
+        usual("Accept", "*/*");
+        if !check.reuse {
+            usual("Connection", "close");
+        }
+        if matches!(check.method.as_ref(), "POST" | "PUT" | "PATCH") {
+            // RFC 9110 section 8.6: "A user agent SHOULD send Content-Length in a request when the method defines a meaning
+            // for enclosed content and it is not sending Transfer-Encoding." Some answer 411 otherwise.
+            usual("Content-Length", "0");
+        }
+        let octets = write(&method, &path, &fields);
+        Ok(Self { method, path, fields, octets })
+    }
+
+    /// The request as HTTP/1.1 has it. Names of fields stand in the case in which the RFCs, or the operator, write them: it
+    /// does not matter (RFC 9110 section 5.1), but there are those to whom it does.
+    pub(super) fn octets(&self) -> &[u8] {
+        &self.octets
+    }
+
+    /// Whether its response has no body whatever its head says (RFC 9112 section 6.3).
+    pub(super) fn is_head(&self) -> bool {
+        self.method == Method::HEAD
+    }
+
+    /// The same request, as HTTP/2 has it.
+    pub(super) fn for_http2(&self, scheme: &Scheme) -> Result<hyper::Request<Empty<Bytes>>, Failure> {
+        let mut fields = HeaderMap::new();
+        for (name, value) in &self.fields {
+            fields.append(HeaderName::from_bytes(name.as_bytes()).map_err(unsendable)?, value.clone());
+        }
+        // RFC 9113 section 8.3.1: "Clients that generate HTTP/2 requests directly MUST use the ":authority" pseudo-header
+        // field to convey authority information", and section 8.2.2: "An endpoint MUST NOT generate an HTTP/2 message
+        // containing connection-specific header fields".
+        let authority = fields.remove(HOST);
+        fields.remove(CONNECTION);
+        let uri = Uri::builder().scheme(scheme.clone()).path_and_query(self.path.clone());
+        let uri = uri.authority(authority.as_ref().map_or(&b""[..], HeaderValue::as_bytes));
+        let mut request = hyper::Request::new(Empty::new());
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = uri.build().map_err(unsendable)?;
+        *request.headers_mut() = fields;
+        Ok(request)
+    }
+}
+
+/// RFC 9112 section 3: the request line, the fields, and an empty line.
+fn write(method: &Method, path: &PathAndQuery, fields: &[(&str, HeaderValue)]) -> Vec<u8> {
+    let mut octets = format!("{method} {path} HTTP/1.1\r\n").into_bytes();
+    for (name, value) in fields {
+        octets.extend(name.bytes().chain(*b": ").chain(value.as_bytes().iter().copied()).chain(*b"\r\n"));
+    }
+    octets.extend(b"\r\n");
+    octets
 }
 
 /// RFC 9110 section 7.2: `Host = uri-host [ ":" port ]`, where RFC 3986 section 3.2.2 has IPv6 addresses in brackets.
@@ -75,6 +112,8 @@ fn unsendable(error: impl Display) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use hyper::header::{ACCEPT, CONTENT_LENGTH, USER_AGENT};
+
     use super::*;
 
     #[test]
@@ -92,16 +131,32 @@ mod tests {
     }
 
     #[test]
+    fn fields_are_written_as_the_rfcs_and_the_operator_write_them() {
+        let headers = [("x-lower", "1"), ("X-UPPER", "2"), ("user-AGENT", "me")];
+        let headers = headers.map(|(name, value)| (name.into(), value.into())).to_vec();
+        let check = HttpCheck { method: "POST".into(), headers, ..HttpCheck::default() };
+        let request = Request::new(&check, "www.example.com", 80, &Scheme::HTTP).unwrap();
+        assert_eq!(
+            String::from_utf8_lossy(request.octets()),
+            "POST / HTTP/1.1\r\nHost: www.example.com\r\nx-lower: 1\r\nX-UPPER: 2\r\nuser-AGENT: me\r\nAccept: */*\r\n\
+             Connection: close\r\nContent-Length: 0\r\n\r\n"
+        );
+    }
+
+    #[test]
     fn http_2_has_the_host_in_its_uri_and_no_word_of_the_connection() {
         let check = HttpCheck { path: "/a?b=c".into(), ..HttpCheck::default() };
         for (host, uri) in
             [("www.example.com", "https://www.example.com:8443/a?b=c"), ("::1", "https://[::1]:8443/a?b=c")]
         {
-            let request = for_http1(&check, host, 8443, &Scheme::HTTPS).unwrap();
-            assert_eq!(request.headers()[CONNECTION], "close");
-            let request = for_http2(request, &Scheme::HTTPS).unwrap();
+            let request = Request::new(&check, host, 8443, &Scheme::HTTPS).unwrap().for_http2(&Scheme::HTTPS).unwrap();
             assert_eq!(request.uri().to_string(), uri);
             assert!(!request.headers().contains_key(HOST) && !request.headers().contains_key(CONNECTION));
+            assert_eq!(
+                (&request.headers()[USER_AGENT], request.headers()[ACCEPT].as_bytes()),
+                (&HeaderValue::from_static(PRODUCT), &b"*/*"[..])
+            );
+            assert!(!request.headers().contains_key(CONTENT_LENGTH));
         }
     }
 }

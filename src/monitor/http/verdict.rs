@@ -5,9 +5,9 @@ use std::time::Duration;
 use hyper::HeaderMap;
 use tracing::debug;
 
-use super::super::body::Body;
+use super::super::Budget;
+use super::super::body::{Body, Source};
 use super::super::load::{self, thousandths};
-use super::super::{Budget, failure};
 use super::connection::Answer;
 use crate::health::{Degraded, Failure, HttpCheck, Load, Share, Stage, StatusRange};
 
@@ -16,42 +16,50 @@ pub(super) struct Verdict {
     pub(super) share: Share,
     pub(super) load: Option<Load>,
     pub(super) first_byte: Duration,
-    /// What is left of the body.
-    pub(super) body: Body,
 }
 
 /// Judges a response by its status, its body, its fields and the time that it took.
-pub(super) async fn judge(answer: Answer, check: &HttpCheck, budget: Budget) -> Result<Verdict, Failure> {
-    let (head, incoming) = answer.response.into_parts();
-    let mut body = Body::new(incoming);
-    let status = head.status.as_u16();
+pub(super) async fn judge(
+    answer: Answer,
+    body: &mut Body<'_, impl Source>,
+    check: &HttpCheck,
+    budget: Budget,
+) -> Result<Verdict, Failure> {
+    let Answer { status, fields, asked, first_byte } = answer;
     let includes = |ranges: &[StatusRange]| ranges.iter().any(|range| range.contains(status));
     let says_degraded = check.degraded.as_ref().is_some_and(|degraded| includes(&degraded.expect_status));
     if !says_degraded {
         if !includes(&check.expect_status) {
             return Err(Failure::Status(status));
         }
-        if let Some(wanted) = &check.expect_body {
-            let holds = budget.within(Stage::Body, body.holds(wanted)).await?;
-            if !holds.map_err(|error| failure::from_http(&error, Stage::Body))? {
-                return Err(Failure::Body);
-            }
+        if let Some(wanted) = &check.expect_body
+            && !budget.within(Stage::Body, body.holds(wanted)).await??
+        {
+            return Err(Failure::Body);
         }
     }
     let of_body = match &check.load_json {
-        Some(pointer) => {
-            let whole = budget.within(Stage::Body, body.whole()).await?;
-            load::of_json(whole.map_err(|error| failure::from_http(&error, Stage::Body))?, pointer)
-        }
+        Some(pointer) => load_of(body, pointer, budget).await,
         None => None,
     };
-    let is_slow = |degraded: &Degraded| degraded.above.is_some_and(|above| answer.asked.elapsed() > above);
+    let is_slow = |degraded: &Degraded| degraded.above.is_some_and(|above| asked.elapsed() > above);
     let degraded = check.degraded.as_ref().filter(|degraded| says_degraded || is_slow(degraded));
-    let own = check.weight_header.as_ref().and_then(|field| read_share(&head.headers, field));
+    let own = check.weight_header.as_ref().and_then(|field| read_share(&fields, field));
     // Each of them is the most that the endpoint can take.
     let share = degraded.map_or(Share::FULL, |degraded| degraded.share).min(own.unwrap_or(Share::FULL));
-    let load = of_body.or_else(|| load::of_headers(&head.headers));
-    Ok(Verdict { share, load, first_byte: answer.first_byte, body })
+    let load = of_body.or_else(|| load::of_headers(&fields));
+    Ok(Verdict { share, load, first_byte })
+}
+
+/// What a body says of the load. One that cannot be read, or does not end in time, says nothing; it decides about nothing else.
+async fn load_of(body: &mut Body<'_, impl Source>, pointer: &str, budget: Budget) -> Option<Load> {
+    match budget.within(Stage::Body, body.whole()).await {
+        Ok(Ok(whole)) => load::of_json(whole, pointer),
+        Ok(Err(failure)) | Err(failure) => {
+            debug!(pointer, %failure, "the body that tells the load cannot be read");
+            None
+        }
+    }
 }
 
 /// A share in per cent, as the endpoint has it in a field; what is none changes nothing.
@@ -67,8 +75,14 @@ fn read_share(headers: &HeaderMap, field: &str) -> Option<Share> {
 /// `75`, `12.5` or `75%`.
 fn parse_share(text: &str) -> Option<Share> {
     let percent = text.trim().strip_suffix('%').unwrap_or(text).trim();
-    let of_a_thousand = thousandths(percent)? / 100;
-    u16::try_from(of_a_thousand).ok().filter(|&share| share <= Share::FULL.thousandths()).map(Share::from_thousandths)
+    let of_a_thousand = thousandths(percent)?.div_ceil(100);
+    // What is above nothing is not nothing: an endpoint that asks for little is not drained.
+    let mantissa = percent.split(['e', 'E']).next().unwrap_or_default();
+    let least = u64::from(mantissa.contains(|digit| matches!(digit, '1'..='9')));
+    u16::try_from(of_a_thousand.max(least))
+        .ok()
+        .filter(|&share| share <= Share::FULL.thousandths())
+        .map(Share::from_thousandths)
 }
 
 #[cfg(test)]
@@ -84,6 +98,9 @@ mod tests {
             (" 75 ", Some(750)),
             ("75 %", Some(750)),
             ("12.5%", Some(125)),
+            ("0.0", Some(0)),
+            ("0.04", Some(1)),
+            ("0.00001 %", Some(1)),
             ("100.1", None),
             ("-1", None),
             ("", None),

@@ -4,6 +4,8 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, SignatureScheme};
 
+use super::certificate::RSA_PSS_PSS;
+
 /// Looks at no certificate and hence at no signature either: what proves the possession of a key that is not trusted
 /// proves nothing.
 #[derive(Debug)]
@@ -41,7 +43,7 @@ impl ServerCertVerifier for AnyCertificate {
 
     /// All that an endpoint may sign with, those that ring cannot check included.
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        vec![
+        let mut schemes = vec![
             SignatureScheme::ECDSA_NISTP256_SHA256,
             SignatureScheme::ECDSA_NISTP384_SHA384,
             SignatureScheme::ECDSA_NISTP521_SHA512,
@@ -53,6 +55,8 @@ impl ServerCertVerifier for AnyCertificate {
             SignatureScheme::RSA_PKCS1_SHA256,
             SignatureScheme::RSA_PKCS1_SHA384,
             SignatureScheme::RSA_PKCS1_SHA512,
-        ]
+        ];
+        schemes.extend(RSA_PSS_PSS);
+        schemes
     }
 }

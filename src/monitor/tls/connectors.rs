@@ -10,18 +10,20 @@ use std::time::{Duration, Instant};
 use rustls::client::{Resumption, WantsClientCert};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier};
+use rustls::{ClientConfig, ConfigBuilder, WantsVerifier};
 use tokio_rustls::TlsConnector;
 use tracing::warn;
 
 use super::any_certificate::AnyCertificate;
+use super::explain::explain;
+use super::verifier::{Authorities, Verifier};
 use crate::health::{Certificates, ClientIdentity, Failure, TlsCheck};
 
 /// A configuration that was not used for so long serves no monitor: twice the longest interval.
 const UNUSED: Duration = Duration::from_secs(2 * 3600);
 
 /// Certificate authorities.
-pub(in super::super) type Roots = Arc<RootCertStore>;
+pub(in super::super) type Roots = Arc<Authorities>;
 
 /// The configurations so far.
 pub(in super::super) struct Connectors {
@@ -75,7 +77,8 @@ impl Settings {
     fn build(&self, roots: &Roots) -> Result<TlsConnector, Failure> {
         let builder = if self.verify {
             let own = self.authorities.as_ref().map(|authorities| self::roots(authorities.iter().map(<[u8]>::to_vec)));
-            builder().with_root_certificates(own.unwrap_or_else(|| roots.clone()))
+            let verifier = Verifier::new(own.unwrap_or_else(|| roots.clone()), provider())?;
+            builder().dangerous().with_custom_certificate_verifier(Arc::new(verifier))
         } else {
             builder().dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate))
         };
@@ -89,11 +92,14 @@ impl Settings {
 }
 
 fn builder() -> ConfigBuilder<ClientConfig, WantsVerifier> {
-    // Named rather than taken from the process, so that a probe works whatever else is linked in or installed.
-    let provider: Arc<CryptoProvider> = Arc::new(ring::default_provider());
-    ClientConfig::builder_with_provider(provider)
+    ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .expect("ring has cipher suites for TLS 1.2 and 1.3")
+}
+
+/// Named rather than taken from the process, so that a probe works whatever else is linked in or installed.
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(ring::default_provider())
 }
 
 fn with_identity(
@@ -104,7 +110,7 @@ fn with_identity(
     let unusable = |why: String| Failure::Tls(format!("the monitor's own certificate cannot be used: {why}"));
     let chain = chain.iter().map(|certificate| CertificateDer::from(certificate.to_vec())).collect();
     let key = PrivateKeyDer::try_from(key.der().to_vec()).map_err(|why| unusable(why.to_owned()))?;
-    builder.with_client_auth_cert(chain, key).map_err(|why| unusable(why.to_string()))
+    builder.with_client_auth_cert(chain, key).map_err(|why| unusable(explain(&why)))
 }
 
 /// The certificate authorities of the system.
@@ -126,12 +132,11 @@ pub(in super::super) fn roots(certificates: impl IntoIterator<Item = Vec<u8>>) -
 }
 
 fn store(certificates: impl IntoIterator<Item = CertificateDer<'static>>) -> Roots {
-    let mut store = RootCertStore::empty();
-    let (_, ignored) = store.add_parsable_certificates(certificates);
+    let (authorities, ignored) = Authorities::new(certificates);
     if ignored > 0 {
         warn!(ignored, "the trust store holds what is not a certificate");
     }
-    Arc::new(store)
+    Arc::new(authorities)
 }
 
 #[cfg(test)]

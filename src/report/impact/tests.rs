@@ -43,7 +43,7 @@ fn locations() -> Arc<Locations> {
     {
         let number = code.map_or(0, |code| {
             let country = country(CountryCode::parse(code).unwrap()).unwrap();
-            let (continent, coordinates) = (Some(country.continent), Some(country.centroid));
+            let (continent, coordinates) = (Some(country.continent), Some(country.point));
             table.push(Location { continent, country: Some(country.code), coordinates, ..Location::default() });
             table.len() as u32 - 1
         });
@@ -58,7 +58,7 @@ fn compile(zone: &str) -> Arc<Blueprint> {
     std::fs::create_dir(folder.path().join("zones")).unwrap();
     std::fs::write(folder.path().join("truenorth.toml"), "").unwrap();
     std::fs::write(folder.path().join("zones/example.com.toml"), format!("{HEAD}{zone}")).unwrap();
-    let config = crate::config::load(&folder.path().join("truenorth.toml"), &|_| None);
+    let config = crate::config::load(&folder.path().join("truenorth.toml"), &crate::disk::Disk::new(), &|_| None);
     let config = config.unwrap_or_else(|faults| panic!("{}", faults.render(false)));
     Arc::new(Blueprint::compile(config.world, locations(), None).unwrap())
 }

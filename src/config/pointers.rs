@@ -1,0 +1,266 @@
+//! Where records lead, over all zones: in circles, to names that are not there, to addresses, or to a name without its final dot.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::name::{Name, suffixes};
+use crate::suggest::did_you_mean;
+use crate::wire::Rtype;
+
+use super::code::Code;
+use super::fault::{Fault, Faults};
+use super::names::OwnerKind;
+use super::pools::{DraftMembers, PoolDraft};
+use super::source::Place;
+use super::spelling::{self, Odd};
+use super::zone::ZoneDraft;
+
+/// Owners that a name that is not there is compared with; more would take longer than it helps.
+const MAX_COMPARED: usize = 2000;
+
+/// Types whose data is or holds the name of a host or zone, and the octets in front of it: RFC 1035, 2782, 6672 and 9460.
+const POINTERS: [(Rtype, usize); 7] = [
+    (Rtype::CNAME, 0),
+    (Rtype::DNAME, 0),
+    (Rtype(12), 0),
+    (Rtype::MX, 2),
+    (Rtype(33), 6),
+    (Rtype(64), 2),
+    (Rtype::HTTPS, 2),
+];
+
+/// Something that leads to a name.
+struct Pointer<'a> {
+    /// The zone whose file it stands in; the root for the server file.
+    zone: &'a Name,
+    owner: Option<&'a Name>,
+    rtype: Rtype,
+    target: Name,
+    place: &'a Place,
+}
+
+/// Warns of what leads to nowhere.
+pub(super) fn check(zones: &[ZoneDraft], pools: &[PoolDraft], faults: &mut Faults) {
+    let contents = Contents::of(zones, pools);
+    for zone in zones {
+        let of_zone = zone.records.iter().filter_map(|located| {
+            let target = target(located.record.rtype, &located.record.rdata)?;
+            let record = &located.record;
+            Some(Pointer {
+                zone: &zone.origin,
+                owner: Some(&record.owner),
+                rtype: record.rtype,
+                target,
+                place: &located.place,
+            })
+        });
+        of_zone.for_each(|pointer| contents.check(&pointer, faults));
+    }
+    let root = Name::root();
+    for pool in pools.iter().filter(|pool| !pool.users.is_empty()) {
+        if let DraftMembers::Cname(endpoint) = &pool.members {
+            let (zone, target) = (pool.zone.as_ref().unwrap_or(&root), endpoint.value.clone());
+            contents.check(&Pointer { zone, owner: None, rtype: Rtype::CNAME, target, place: &endpoint.place }, faults);
+        }
+    }
+    contents.check_circles(faults);
+}
+
+/// The name that a record leads to; the root stands for none (RFC 2782, 7505 and 9460).
+fn target(rtype: Rtype, rdata: &[u8]) -> Option<Name> {
+    let &(_, offset) = POINTERS.iter().find(|(pointer, _)| *pointer == rtype)?;
+    let mut end = offset;
+    while let Some(&length) = rdata.get(end).filter(|&&length| length > 0) {
+        end += 1 + usize::from(length);
+    }
+    let wire = rdata.get(offset..=end).filter(|wire| wire.len() > 1)?;
+    Some(Name::from_wire(wire))
+}
+
+/// All names that the zones have.
+struct Contents<'a> {
+    zones: HashMap<&'a Name, Zone<'a>>,
+    /// Where CNAME records and steered names lead, in the order of the files.
+    cnames: HashMap<&'a Name, Lead<'a>>,
+    order: Vec<&'a Name>,
+}
+
+/// Where a CNAME leads.
+struct Lead<'a> {
+    target: Name,
+    place: &'a Place,
+    /// Whether a steered name answers it; else a record.
+    is_steered: bool,
+}
+
+#[derive(Default)]
+struct Zone<'a> {
+    owners: HashSet<&'a Name>,
+    /// Owners, and the names between them and the apex.
+    names: HashSet<Name>,
+    /// What stands below these is for others to know: zone cuts and DNAMEs.
+    ends: HashSet<&'a Name>,
+}
+
+/// What is known of a name.
+enum Known<'a> {
+    /// No zone here could have it.
+    Elsewhere,
+    /// It is there, or a wildcard's records are: those of this owner answer.
+    There(Name),
+    /// This zone does not have it.
+    Nowhere(&'a Name),
+}
+
+impl<'a> Contents<'a> {
+    fn of(zones: &'a [ZoneDraft], pools: &'a [PoolDraft]) -> Self {
+        let mut contents = Self { zones: HashMap::new(), cnames: HashMap::new(), order: Vec::new() };
+        for zone in zones {
+            let names = contents.zones.entry(&zone.origin).or_default();
+            names.names.insert(zone.origin.clone());
+            let of_records = zone.records.iter().map(|located| &located.record.owner);
+            for owner in zone.owners.iter().map(|owner| &owner.name).chain(of_records) {
+                if names.owners.insert(owner) {
+                    let above = suffixes(owner.as_wire()).map(Name::from_wire);
+                    names.names.extend(above.take_while(|above| above.is_at_or_below(&zone.origin)));
+                }
+            }
+            for located in &zone.records {
+                let record = &located.record;
+                if record.rtype == Rtype::DNAME || (record.rtype == Rtype::NS && record.owner != zone.origin) {
+                    names.ends.insert(&record.owner);
+                }
+                if record.rtype == Rtype::CNAME
+                    && let Some(target) = target(record.rtype, &record.rdata)
+                {
+                    contents.order.push(&record.owner);
+                    contents.cnames.insert(&record.owner, Lead { target, place: &located.place, is_steered: false });
+                }
+            }
+            for owner in &zone.owners {
+                let OwnerKind::Steered { name, cname: true } = &owner.kind else { continue };
+                let mut used = name.steering.pools.iter().map(|used| used.pool).chain(name.steering.fallback);
+                let target = used.find_map(|pool| match &pools.get(pool as usize)?.members {
+                    DraftMembers::Cname(endpoint) => Some(endpoint.value.clone()),
+                    DraftMembers::Addresses(_) => None,
+                });
+                if let Some(target) = target {
+                    contents.order.push(&owner.name);
+                    contents.cnames.insert(&owner.name, Lead { target, place: &owner.place, is_steered: true });
+                }
+            }
+        }
+        contents
+    }
+
+    fn find(&self, name: &Name) -> Known<'a> {
+        let above = || suffixes(name.as_wire()).map(Name::from_wire);
+        let Some((&origin, zone)) = above().find_map(|above| self.zones.get_key_value(&above)) else {
+            return Known::Elsewhere;
+        };
+        if above().take_while(|above| above.is_at_or_below(origin)).any(|above| zone.ends.contains(&above)) {
+            return Known::Elsewhere;
+        }
+        if zone.names.contains(name) {
+            return Known::There(name.clone());
+        }
+        // The closest encloser (RFC 4592, section 3.3.1) is the apex at the latest.
+        let encloser = above().skip(1).find(|above| zone.names.contains(above));
+        let wildcard = encloser.and_then(|encloser| Name::parse("*", &encloser).ok());
+        match wildcard.filter(|wildcard| zone.owners.contains(wildcard)) {
+            Some(wildcard) => Known::There(wildcard),
+            None => Known::Nowhere(origin),
+        }
+    }
+
+    fn check(&self, pointer: &Pointer<'_>, faults: &mut Faults) {
+        let Pointer { zone, owner, rtype, target, place } = pointer;
+        let warn = |message: String, label: String| Fault::warning(place, message, label).code(Code::DoubtfulName);
+        if let Some(address) = spelling::address(target, zone) {
+            let message = format!("{rtype} points at a name, and `{address}` is an address");
+            faults.push(warn(message, "resolvers find no host there".to_owned()));
+            return;
+        }
+        if *rtype != Rtype(12)
+            && let Some(Odd { what, label }) = spelling::oddity(target)
+        {
+            faults.push(warn(format!("{target} {what}"), label));
+            return;
+        }
+        if *rtype == Rtype::DNAME && owner.is_some_and(|owner| target.is_at_or_below(owner)) {
+            let label = "every name below it becomes longer for ever".to_owned();
+            faults.push(warn(format!("the DNAME points at {target}, at or below itself"), label));
+            return;
+        }
+        match self.find(target) {
+            Known::Nowhere(origin) => {
+                let message = format!("{rtype} points at {target}, which the zone {origin} does not have");
+                let label = self.meant(target, origin, place);
+                let label = label.map_or("not there".to_owned(), |meant| format!("did you mean `{meant}`?"));
+                faults.push(warn(message, label));
+            }
+            // "The domain name used as ... part of the value of a MX resource record must not be an alias" (RFC 2181, section
+            // 10.3); "the name MUST NOT be an alias" (RFC 2782).
+            Known::There(answers) if matches!(*rtype, Rtype::MX | Rtype(33)) => {
+                // Steered names that may become one have been told of.
+                if let Some(lead) = self.cnames.get(&answers).filter(|lead| !lead.is_steered) {
+                    let message = format!("{rtype} points at {target}, which is a CNAME (RFC 2181, section 10.3)");
+                    let label = format!("did you mean `{}`?", lead.target);
+                    faults.push(warn(message, label).related(lead.place, "the CNAME"));
+                }
+            }
+            Known::There(_) | Known::Elsewhere => {}
+        }
+    }
+
+    /// What was probably meant by a name that is not there: itself without the zone's, if its final dot may be missing, or an owner that is
+    /// like it.
+    fn meant(&self, target: &Name, origin: &Name, place: &Place) -> Option<String> {
+        let written = place.source.text.get(place.span.clone()).unwrap_or_default().to_ascii_lowercase();
+        let is_whole = written.contains(target.to_string().trim_end_matches('.').to_ascii_lowercase().as_str());
+        let relative = spelling::relative(target, origin)?;
+        // Whoever names something below a name of the zone means this zone.
+        let names = &self.zones.get(origin)?.names;
+        let mut above = suffixes(target.as_wire()).skip(1).map(Name::from_wire).take_while(|above| above != origin);
+        if !is_whole && relative.label_count() > 1 && !above.any(|above| names.contains(&above)) {
+            return Some(relative.to_string());
+        }
+        let owners = &self.zones.get(origin)?.owners;
+        let texts: Vec<String> = owners.iter().take(MAX_COMPARED).map(ToString::to_string).collect();
+        let mut texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        texts.sort_unstable();
+        let text = target.to_string();
+        // Compared whole, any two short names of one zone would be alike.
+        let short = |text: &'_ str| text.len().saturating_sub(origin.to_string().len() + 1);
+        let near = did_you_mean(&text[..short(&text)], texts.iter().map(|owner| &owner[..short(owner)]))?;
+        (!near.is_empty()).then(|| near.to_owned())
+    }
+
+    /// Warns of CNAMEs that lead back to themselves, once each circle.
+    fn check_circles(&self, faults: &mut Faults) {
+        let mut done: HashSet<Name> = HashSet::new();
+        for &start in &self.order {
+            let mut path: Vec<Name> = Vec::new();
+            let mut at = start.clone();
+            while let Some(next) = self.next(&at).filter(|_| !done.contains(&at)) {
+                if let Some(begin) = path.iter().position(|name| *name == at) {
+                    let circle: Vec<String> = path[begin..].iter().chain([&at]).map(ToString::to_string).collect();
+                    if let Some(Lead { place, .. }) = self.cnames.get(start) {
+                        let message = format!("the CNAME at {start} leads round in a circle");
+                        let fault = Fault::warning(place, message, circle.join(" -> ")).code(Code::DoubtfulName);
+                        faults.push(fault.help("resolvers answer SERVFAIL"));
+                    }
+                    break;
+                }
+                path.push(at);
+                at = next;
+            }
+            done.extend(path);
+        }
+    }
+
+    /// Where a CNAME that answers for `name` leads.
+    fn next(&self, name: &Name) -> Option<Name> {
+        let Known::There(answers) = self.find(name) else { return None };
+        self.cnames.get(&answers).map(|lead| lead.target.clone())
+    }
+}

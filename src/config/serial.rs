@@ -1,0 +1,95 @@
+//! The serial of a zone's SOA: where the operator gives none, counted up whenever the zone's contents change, whichever way.
+//!
+//! Secondaries copy a zone when its serial is above theirs (RFC 1982). So a serial goes up even if the file that is there now is
+//! older than the one before, or if an earlier one was dated in the future. Where the operator counts, a serial that no
+//! secondary would follow is told.
+
+use std::hash::Hasher;
+
+use siphasher::sip::SipHasher24;
+
+use crate::name::Name;
+use crate::wire::Rtype;
+
+use super::LastServed;
+use super::fault::{Fault, Faults};
+use super::files::ZoneFiles;
+use super::master::Located;
+
+/// Octets at the end of an SOA's RDATA from its serial on: five numbers of 32 bits (RFC 1035, section 3.3.13).
+const SOA_NUMBERS: usize = 5 * size_of::<u32>();
+
+/// A number that differs where records do, in whatever order they come. The serial does not count.
+pub(super) fn fingerprint(records: &[Located]) -> u64 {
+    // A sum does not depend on the order.
+    records.iter().fold(0, |sum: u64, Located { record, .. }| {
+        let mut hasher = SipHasher24::new();
+        hasher.write(&record.owner.to_key());
+        hasher.write(&record.rtype.0.to_be_bytes());
+        hasher.write(&record.ttl.to_be_bytes());
+        let rdata = &record.rdata;
+        match rdata.len().checked_sub(SOA_NUMBERS) {
+            Some(at) if record.rtype == Rtype::SOA => {
+                hasher.write(&rdata[..at]);
+                hasher.write(&rdata[at + size_of::<u32>()..]);
+            }
+            _ => hasher.write(rdata),
+        }
+        sum.wrapping_add(hasher.finish())
+    })
+}
+
+/// The same for a zone whose serial is counted here: all that its zone file says counts.
+pub(super) fn fingerprint_with(records: &[Located], files: &ZoneFiles) -> u64 {
+    let mut hasher = SipHasher24::new();
+    hasher.write(files.toml.as_ref().map_or("", |file| &file.source.text).as_bytes());
+    fingerprint(records).wrapping_add(hasher.finish())
+}
+
+/// The serial of a zone with these contents, whose files changed last at that time.
+pub(super) fn count(files: &ZoneFiles, contents: u64, last: Option<LastServed>) -> u32 {
+    let changed = [&files.toml, &files.master].into_iter().flatten().map(|file| file.changed);
+    let changed = changed.reduce(newer).unwrap_or_default();
+    match last {
+        None => changed,
+        Some(last) if last.contents == Some(contents) => last.serial,
+        Some(last) if last.contents.is_none() => newer(changed, last.serial),
+        Some(last) => newer(changed, last.serial.wrapping_add(1)),
+    }
+}
+
+/// Warns of a serial of the operator's that no secondary follows.
+pub(super) fn check(origin: &Name, soa: &Located, contents: u64, last: Option<LastServed>, faults: &mut Faults) {
+    let numbers: Option<&[u8; SOA_NUMBERS]> = soa.record.rdata.last_chunk();
+    let (Some(serial), Some(last)) = (numbers.and_then(|numbers| numbers.first_chunk()), last) else { return };
+    let serial = u32::from_be_bytes(*serial);
+    let message = if serial == last.serial {
+        if last.contents.is_none_or(|before| before == contents) {
+            return;
+        }
+        format!("the zone {origin} has other contents than before, but still the serial {serial}")
+    } else if newer(serial, last.serial) == serial {
+        return;
+    } else {
+        format!("the serial of {origin} is {serial}, but {} was served before, which is later (RFC 1982)", last.serial)
+    };
+    let fault = Fault::warning(&soa.place, message, "secondaries keep the zone that they have");
+    faults.push(fault.help(format!("give it the serial {} or a later one", last.serial.wrapping_add(1))));
+}
+
+/// The later of two serials (RFC 1982, section 3.2).
+fn newer(a: u32, b: u32) -> u32 {
+    if a.wrapping_sub(b).cast_signed() > 0 { a } else { b }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn serials_compare_around_their_end() {
+        assert_eq!(newer(5, 7), 7);
+        assert_eq!(newer(u32::MAX, 3), 3);
+        assert_eq!(newer(3, u32::MAX), 3);
+    }
+}

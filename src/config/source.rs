@@ -1,0 +1,163 @@
+//! Files that were read, and places in them.
+
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use super::secrets;
+
+/// A file that was read.
+#[derive(Debug)]
+pub struct Source {
+    /// Its path as the operator would write it.
+    pub path: PathBuf,
+    /// Its whole text.
+    pub text: String,
+    /// The octet that each line begins at, found once somebody asks for a line: a file with thousands of faults is read through once.
+    line_starts: OnceLock<Box<[usize]>>,
+    /// Octets that no drawing shows, in their order.
+    secrets: OnceLock<Box<[Range<usize>]>>,
+}
+
+impl Source {
+    /// A file with this text.
+    pub fn new(path: impl Into<PathBuf>, text: impl Into<String>) -> Self {
+        Self { path: path.into(), text: text.into(), line_starts: OnceLock::new(), secrets: OnceLock::new() }
+    }
+
+    /// A part of its text for a drawing, secrets as asterisks, as many octets long. Only TOML files hold secrets.
+    pub(super) fn shown(&self, part: Range<usize>) -> String {
+        let secrets = self.secrets.get_or_init(|| {
+            let is_toml = self.path.extension().is_some_and(|extension| extension == "toml");
+            if is_toml { secrets::find(&self.text).into() } else { Box::default() }
+        });
+        secrets::masked(&self.text[part.clone()], part.start, secrets)
+    }
+
+    /// The line that an octet stands on, from 1.
+    pub(super) fn line_number(&self, octet: usize) -> usize {
+        self.line_of(octet) + 1
+    }
+
+    /// The line that an octet stands on, from 0.
+    fn line_of(&self, octet: usize) -> usize {
+        self.line_starts().partition_point(|&start| start <= octet) - 1
+    }
+
+    /// The octets of a line without its end; `line` counts from 0.
+    fn line(&self, line: usize) -> Range<usize> {
+        let starts = self.line_starts();
+        let start = starts[line];
+        let end = starts.get(line + 1).map_or(self.text.len(), |next| next - 1);
+        let end = if self.text[start..end].ends_with('\r') { end - 1 } else { end };
+        start..end
+    }
+
+    fn line_starts(&self) -> &[usize] {
+        self.line_starts.get_or_init(|| {
+            let ends = self.text.bytes().enumerate().filter(|(_, octet)| *octet == b'\n');
+            std::iter::once(0).chain(ends.map(|(at, _)| at + 1)).collect()
+        })
+    }
+}
+
+impl PartialEq for Source {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.path, &self.text) == (&other.path, &other.text)
+    }
+}
+
+impl Eq for Source {}
+
+/// Somewhere in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The file.
+    pub source: Arc<Source>,
+    /// Octets of its text. A parser's span may lie off a character's boundary or behind the end; whoever reads it moves it back.
+    pub span: Range<usize>,
+}
+
+/// A line and a column, from 1; columns count characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// The line.
+    pub line: usize,
+    /// The character of that line.
+    pub column: usize,
+}
+
+impl Place {
+    /// Where it begins.
+    pub fn start(&self) -> Position {
+        self.position(self.span.start)
+    }
+
+    /// Where it ends: the position behind its last character.
+    pub fn end(&self) -> Position {
+        self.position(self.span.end.max(self.span.start))
+    }
+
+    /// The line it begins on, from 1.
+    pub fn line(&self) -> usize {
+        self.start().line
+    }
+
+    /// The character of that line it begins with, from 1.
+    pub fn column(&self) -> usize {
+        self.start().column
+    }
+
+    /// The octets of its file's text from the beginning of its first line, and of its own up to the end of that line: what follows
+    /// there is rarely what is wrong.
+    pub(super) fn first_line(&self) -> (Range<usize>, Range<usize>) {
+        let text = &self.source.text;
+        let start = floor_char_boundary(text, self.span.start);
+        let line = self.source.line(self.source.line_of(start));
+        let end = floor_char_boundary(text, self.span.end).clamp(start, line.end.max(start));
+        (line, start..end)
+    }
+
+    fn position(&self, octet: usize) -> Position {
+        let octet = floor_char_boundary(&self.source.text, octet);
+        let line = self.source.line_of(octet);
+        let start = self.source.line(line).start;
+        Position { line: line + 1, column: 1 + self.source.text[start..octet].chars().count() }
+    }
+}
+
+/// The last boundary between characters that is not behind `index`.
+fn floor_char_boundary(text: &str, index: usize) -> usize {
+    (0..=index.min(text.len())).rev().find(|&index| text.is_char_boundary(index)).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(text: &str, span: Range<usize>) -> Place {
+        Place { source: Arc::new(Source::new("a", text)), span }
+    }
+
+    #[test]
+    fn lines_and_columns_count_from_one() {
+        let at = |octet: usize| {
+            let place = place("é1\r\n\nlast", octet..octet + 1);
+            (place.line(), place.column())
+        };
+        assert_eq!(
+            [0, 1, 2, 3, 4, 5, 6, 9, 10, 99].map(at),
+            [(1, 1), (1, 1), (1, 2), (1, 3), (1, 4), (2, 1), (3, 1), (3, 4), (3, 5), (3, 5),]
+        );
+        assert_eq!(place("", 0..0).end(), Position { line: 1, column: 1 });
+    }
+
+    #[test]
+    fn the_end_is_behind_the_last_character() {
+        assert_eq!(place("a\nbc", 0..4).end(), Position { line: 2, column: 3 });
+        assert_eq!(place("a\nbc", 0..4).first_line(), (0..1, 0..1));
+        assert_eq!(place("ab\r\nc", 1..2).first_line(), (0..2, 1..2));
+        assert_eq!(place("ab\r\nc", 1..5).first_line(), (0..2, 1..2));
+        assert_eq!(place("ab\r\nc", 3..4).first_line(), (0..2, 3..3));
+    }
+}

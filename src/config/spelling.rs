@@ -1,0 +1,142 @@
+//! Names that can stand in a zone but are rarely meant: a forgotten final dot, letters that DNS does not carry, a URL, a lone asterisk within a
+//! label, an address.
+
+use std::collections::HashSet;
+use std::net::IpAddr;
+
+use url::Host;
+
+use crate::name::{Name, suffixes};
+
+use super::code::Code;
+use super::fault::{Fault, Faults};
+use super::master::Located;
+use super::names::Owner;
+use super::source::Place;
+
+/// Labels that a domain has at least which an owner probably repeats: below it `com` would be one.
+const MIN_DOMAIN: usize = 2;
+
+/// Last labels of origins that are copies: no top-level domain is called so.
+const COPIES: [&[u8]; 9] = [b"bak", b"backup", b"copy", b"old", b"orig", b"save", b"tmp", b"disabled", b"off"];
+
+/// What is odd about a name.
+pub(super) struct Odd {
+    /// In a sentence that the name can stand before: "has a blank in its label `a b`".
+    pub(super) what: String,
+    /// What was probably meant, or why it is odd.
+    pub(super) label: String,
+}
+
+/// Warns of the owners of a zone, once for each kind of oddity.
+pub(super) fn check_owners(origin: &Name, records: &[Located], owners: &[Owner], faults: &mut Faults) {
+    let of_records = records.iter().map(|located| (&located.record.owner, &located.place));
+    let mut seen = HashSet::new();
+    let mut odd: Vec<(String, Fault, usize)> = Vec::new();
+    for (name, place) in owners.iter().map(|owner| (&owner.name, &owner.place)).chain(of_records) {
+        if !seen.insert(name) {
+            continue;
+        }
+        let Some(relative) = relative(name, origin) else { continue };
+        let Some(Odd { what, label }) = forgotten_dot(&relative, origin).or_else(|| oddity(&relative)) else {
+            continue;
+        };
+        // The same mistake is made in many lines; one word about it is enough.
+        let kind: String = what.split('`').next().unwrap_or_default().to_owned();
+        match odd.iter_mut().find(|(other, ..)| *other == kind) {
+            Some((_, _, more)) => *more += 1,
+            None => {
+                odd.push((kind, Fault::warning(place, format!("{name} {what}"), label).code(Code::DoubtfulName), 0));
+            }
+        }
+    }
+    for (_, fault, more) in odd {
+        faults.push(if more == 0 { fault } else { fault.help(format!("{more} more of this file are like it")) });
+    }
+}
+
+/// Warns of a zone's own name.
+pub(super) fn check_origin(origin: &Name, place: &Place, faults: &mut Faults) {
+    let last = origin.labels().last().unwrap_or_default().to_ascii_lowercase();
+    let is_copy = COPIES.contains(&last.as_slice()) || last.contains(&b'(') || last.contains(&b'~');
+    let found = if is_copy {
+        let label = "is it the copy of a zone?".to_owned();
+        Some(Odd { what: "is the name of no zone".to_owned(), label })
+    } else {
+        oddity(origin)
+    };
+    if let Some(Odd { what, label }) = found {
+        let fault = Fault::warning(place, format!("{origin} {what}"), label).code(Code::DoubtfulName);
+        faults.push(
+            fault.help("every file in the zones folder that ends in .toml or .zone is a zone: move others elsewhere"),
+        );
+    }
+}
+
+/// The part of a name in front of `origin`, as a name of its own; `None` for the origin itself and what is not below it.
+pub(super) fn relative(name: &Name, origin: &Name) -> Option<Name> {
+    let length = name.as_wire().len().checked_sub(origin.as_wire().len()).filter(|&length| length > 0)?;
+    name.is_at_or_below(origin).then(|| Name::from_wire(&[&name.as_wire()[..length], &[0]].concat()))
+}
+
+/// Whether what stands in front of the origin ends in the origin, or in a domain around it: then its final dot was forgotten.
+fn forgotten_dot(relative: &Name, origin: &Name) -> Option<Odd> {
+    let mut domains =
+        suffixes(origin.as_wire()).map(Name::from_wire).filter(|domain| domain.label_count() >= MIN_DOMAIN);
+    let domain = domains.find(|domain| relative.is_at_or_below(domain))?;
+    let what = format!("repeats the domain `{domain}`");
+    let label = format!("did you mean `{relative}`, with a final dot?");
+    Some(Odd { what, label })
+}
+
+/// What is odd about a name, wherever it stands.
+pub(super) fn oddity(name: &Name) -> Option<Odd> {
+    let text = |label: &[u8]| String::from_utf8_lossy(label).escape_debug().to_string();
+    let is_service = name.labels().any(|label| label.starts_with(b"_"));
+    for (position, label) in name.labels().enumerate() {
+        let shown = text(label);
+        if let Some((scheme, rest)) = shown.split_once(':').filter(|(_, rest)| rest.starts_with("//") || *rest == "/") {
+            let what = format!("begins as a URL does, with `{scheme}:`");
+            let meant = rest.trim_matches('/');
+            let label =
+                if meant.is_empty() { "a name has no scheme".to_owned() } else { format!("did you mean `{meant}`?") };
+            return Some(Odd { what, label });
+        }
+        if label.iter().any(|octet| !octet.is_ascii()) {
+            let what = format!("has letters that DNS does not carry in its label `{shown}`");
+            let label = a_label(&String::from_utf8_lossy(label));
+            let label =
+                label.map_or("write its A-label (RFC 5890)".to_owned(), |meant| format!("did you mean `{meant}`?"));
+            return Some(Odd { what, label });
+        }
+        // The names of service instances are written for people (RFC 6763, section 4.1.1).
+        if !is_service && label.iter().any(|octet| octet.is_ascii_whitespace() || octet.is_ascii_control()) {
+            let what = format!("has a blank in its label `{shown}`");
+            return Some(Odd { what, label: "no host has such a name".to_owned() });
+        }
+        if label.contains(&b'*') && (label.len() > 1 || position > 0) {
+            let what = format!("is no wildcard, for all its `{shown}`");
+            return Some(Odd {
+                what,
+                label: "only a whole first label `*` is one (RFC 4592, section 2.1.1)".to_owned(),
+            });
+        }
+    }
+    None
+}
+
+/// The address that was probably meant by a name of a zone: what stands in front of the origin, or all of it, is written as one.
+pub(super) fn address(name: &Name, origin: &Name) -> Option<String> {
+    let name = relative(name, origin).unwrap_or_else(|| name.clone());
+    let labels: Vec<_> = name.labels().map(String::from_utf8_lossy).collect();
+    let text = labels.join(".");
+    text.parse::<IpAddr>().is_ok().then_some(text)
+}
+
+/// A label or a name as DNS carries it (RFC 5891), if it is one of IDNA.
+pub(super) fn a_label(text: &str) -> Option<String> {
+    match Host::parse(text) {
+        Ok(Host::Domain(domain)) if domain != text => Some(domain),
+        _ => None,
+    }
+}

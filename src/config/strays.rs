@@ -1,0 +1,109 @@
+//! Files in the zones folder that are not read, and others that should not be.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::code::Code;
+use super::fault::{Fault, Faults, Severity};
+use super::files::ZoneFiles;
+use super::source::Place;
+use super::suggest::list_of;
+
+/// Endings of zones.
+const READ: [&str; 2] = ["toml", "zone"];
+
+/// Endings that are probably meant as `.toml` or `.zone`.
+const MISSPELLED: [&str; 8] = ["tml", "tom", "toml.txt", "zone.txt", "zon", "zones", "yaml", "yml"];
+
+/// What a file that holds a zone has near its beginning.
+const SIGNS: [&str; 5] = ["[nameservers]", "[names.", "[records.", " SOA ", "\tSOA\t"];
+
+/// Octets of a file that are looked at for a sign.
+const LOOKED_AT: u64 = 16 * 1024;
+
+/// So many files are listed.
+const MAX_LISTED: usize = 4;
+
+/// Warns of files in the zones folder that look like zones and are not read. `used` are those that something includes or names.
+pub(super) fn check(folder: &Path, place: Option<&Place>, used: &HashSet<PathBuf>, faults: &mut Faults) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    let mut strays: Vec<String> = entries
+        .flatten()
+        .filter(|entry| entry.metadata().is_ok_and(|metadata| metadata.is_file()) && !used.contains(&entry.path()))
+        .filter_map(|entry| entry.file_name().into_string().ok().filter(|name| is_stray(name, &entry.path())))
+        .collect();
+    strays.sort();
+    if strays.is_empty() {
+        return;
+    }
+    let listed: Vec<&str> = strays.iter().take(MAX_LISTED).map(String::as_str).collect();
+    let more = strays.len() - listed.len();
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    let verb = if strays.len() == 1 { "is" } else { "are" };
+    let message = format!("{}{more} in {} {verb} not read", list_of(&listed), folder.display());
+    let fault = Fault { severity: Severity::Warning, place: place.cloned(), ..Fault::without_place(message) };
+    faults.push(fault.code(Code::File).help("a zone's file ends in .toml or .zone"));
+}
+
+/// Whether a file that is not read probably holds a zone. What editors and package managers leave behind ends otherwise, and is kept on
+/// purpose.
+fn is_stray(name: &str, path: &Path) -> bool {
+    if name.starts_with('.') {
+        return false;
+    }
+    let is_kept =
+        name.starts_with('#') || name.ends_with(['~', '#']) || name.contains(".toml.") || name.contains(".zone.");
+    let is_one_of = |name: &str, endings: &[&str]| {
+        endings.iter().any(|ending| name.strip_suffix(ending).is_some_and(|stem| stem.ends_with('.')))
+    };
+    let is_read = is_one_of(name, &READ);
+    let lower = name.to_ascii_lowercase();
+    let is_misspelled = is_one_of(&lower, &MISSPELLED);
+    let is_capital = !is_read && is_one_of(&lower, &READ);
+    is_misspelled || is_capital || (!is_kept && !is_read && has_sign(path))
+}
+
+fn has_sign(path: &Path) -> bool {
+    let mut octets = Vec::new();
+    let read = fs::File::open(path).and_then(|file| file.take(LOOKED_AT).read_to_end(&mut octets));
+    let text = String::from_utf8_lossy(&octets);
+    read.is_ok() && SIGNS.iter().any(|sign| text.contains(sign))
+}
+
+/// Master files that another one includes and that are no zone by themselves, by their stem, with where they are included.
+pub(super) fn included(files: &BTreeMap<String, ZoneFiles>) -> HashMap<String, Place> {
+    let mut included = HashMap::new();
+    for master in files.values().filter_map(|files| files.master.as_ref()) {
+        let mut at = 0;
+        for line in master.source.text.split_inclusive('\n') {
+            let mut words = line.split_ascii_whitespace();
+            let is_include = words.next().is_some_and(|word| word.eq_ignore_ascii_case("$INCLUDE"));
+            if let Some(stem) =
+                words.next().filter(|_| is_include).and_then(|path| path.trim_matches('"').strip_suffix(".zone"))
+            {
+                let place = Place { source: Arc::clone(&master.source), span: at..at + line.trim_end().len() };
+                included.entry(stem.trim_start_matches("./").to_owned()).or_insert(place);
+            }
+            at += line.len();
+        }
+    }
+    let is_part = |stem: &String| {
+        files.get(stem).is_some_and(|files| {
+            files.toml.is_none() && files.master.as_ref().is_some_and(|master| !master.source.text.contains("SOA"))
+        })
+    };
+    included.retain(|stem, _| is_part(stem));
+    included
+}
+
+/// Tells of a file that is part of another one and is named like a zone.
+pub(super) fn refuse_part(files: &ZoneFiles, at: &Place, faults: &mut Faults) {
+    let Some(master) = &files.master else { return };
+    let place = Place { source: Arc::clone(&master.source), span: 0..0 };
+    let message = format!("{} is part of a zone, and named as a zone of its own", master.source.path.display());
+    let fault = Fault::error(&place, message, "it has no SOA record").code(Code::File).related(at, "included here");
+    faults.push(fault.help("give it another ending, such as .inc"));
+}

@@ -1,0 +1,96 @@
+//! Mistakes that many make: each is told once, with what was probably meant.
+
+use super::*;
+
+/// A server file and a zone, in which each case changes one thing.
+const SERVER_FILE: &str = "[listen]\ndns = [\"127.0.0.1:5300\"]\n";
+const ZONE: &str = r#"ttl = 30
+[nameservers]
+ns1 = ["192.0.2.53"]
+[datacenters]
+fra = { latitude = 50.11, longitude = 8.68 }
+[regions.europe]
+clients = ["continent:EU"]
+prefer = ["fra"]
+[regions.default]
+prefer = ["fra"]
+[monitors.web]
+type = "http"
+host = "example.com"
+[pools.web]
+monitor = "web"
+datacenter = "fra"
+endpoints = ["198.51.100.10"]
+[names.www]
+pools = ["web"]
+steer = ["region"]
+[records."@"]
+MX = ["10 mail.example.net."]
+"#;
+
+/// What is told of the files with one change.
+fn changed(from: &str, to: &str) -> Vec<String> {
+    let (server, zone) = (SERVER_FILE.replace(from, to), ZONE.replace(from, to));
+    assert!(server != SERVER_FILE || zone != ZONE, "{from}");
+    lines(&told(load_files(&[("truenorth.toml", server.as_bytes()), ("zones/example.com.toml", zone.as_bytes())])))
+}
+
+#[test]
+fn every_mistake_is_told_once_with_what_was_meant() {
+    for (from, to, meant) in [
+        ("type = \"http\"", "type = \"HTTP\"", "did you mean `http`?"),
+        ("type = \"http\"\nhost = \"example.com\"", "type = \"ping\"", "did you mean `icmp`?"),
+        ("type = \"http\"", "type = \"script\"", "did you mean `exec`?"),
+        ("type = \"http\"", "typ = \"http\"", "did you mean `type`?"),
+        ("steer = [\"region\"]", "steer = [\"geo\"]", "did you mean `region`?"),
+        ("steer = [\"region\"]", "steer = [\"priority\"]", "did you mean `failover`?"),
+        ("steer = [\"region\"]", "steer = [\"region\"]\npick = \"round-robin\"", "did you mean `rotate`?"),
+        ("steer = [\"region\"]", "steer = [\"region\"]\npick = \"least_load\"", "did you mean `least-load`?"),
+        ("steer = [\"region\"]", "steer = [\"region\"]\nall_down = \"NODATA\"", "did you mean `nodata`?"),
+        ("pools = [\"web\"]", "pool = [\"web\"]", "did you mean `pools`?"),
+        ("pools = [\"web\"]", "pools = [\"Web\"]", "did you mean `web`?"),
+        ("host = \"example.com\"", "host = \"example.com\"\ninterval = \"5\"", "did you mean \"5s\"?"),
+        ("host = \"example.com\"", "host = \"example.com\"\ninterval = 5", "did you mean \"5s\"?"),
+        ("host = \"example.com\"", "host = \"example.com\"\ninterval = \"5 sec\"", "did you mean \"5s\"?"),
+        ("host = \"example.com\"", "host = \"example.com\"\ninterval = \"1m30s\"", "did you mean \"90s\"?"),
+        ("host = \"example.com\"", "host = \"example.com\"\nrise = \"2\"", "did you mean `2`?"),
+        (
+            "host = \"example.com\"",
+            "host = \"example.com\"\npath = \"http://example.com/up\"",
+            "did you mean \"/up\" and host = \"example.com\"?",
+        ),
+        ("ttl = 30", "ttl = \"30s\"", "did you mean `30`?"),
+        ("ttl = 30", "ttl = \"5m\"", "did you mean `300`?"),
+        ("ttl = 30", "ttl = \"30\"", "did you mean `30`?"),
+        ("\"198.51.100.10\"", "\"[2001:db8::1]\"", "did you mean \"2001:db8::1\"?"),
+        ("\"198.51.100.10\"", "\"198.51.100.1:80\"", "did you mean { address = \"198.51.100.1\", check_port = 80 }?"),
+        ("\"198.51.100.10\"", "\"198.51.100.1/32\"", "did you mean \"198.51.100.1\"?"),
+        ("\"198.51.100.10\"", "\"198.51.100.010\"", "did you mean \"198.51.100.10\"?"),
+        ("\"198.51.100.10\"", "\"www.example.net\"", "{ cname = \"www.example.net.\" }"),
+        ("\"continent:EU\"", "\"country:EU\"", "did you mean `continent:EU`?"),
+        ("\"continent:EU\"", "\"TR\"", "did you mean `country:TR`?"),
+        ("\"continent:EU\"", "\"EU\"", "did you mean `continent:EU`?"),
+        ("\"continent:EU\"", "\"AS4713\"", "did you mean `asn:4713`?"),
+        ("\"continent:EU\"", "\"asn:AS4713\"", "did you mean `asn:4713`?"),
+        ("\"continent:EU\"", "\"US-HI\"", "did you mean `subdivision:US-HI`?"),
+        ("\"continent:EU\"", "\"continent:Europe\"", "did you mean `continent:EU`?"),
+        ("\"continent:EU\"", "\"country:Germany\"", "did you mean `country:DE`?"),
+        ("\"127.0.0.1:5300\"", "\"127.0.0.1\"", "did you mean \"127.0.0.1:53\"?"),
+        ("\"127.0.0.1:5300\"", "\":53\"", "did you mean \"0.0.0.0:53\"?"),
+        ("\"127.0.0.1:5300\"", "\"localhost:53\"", "did you mean \"127.0.0.1:53\"?"),
+        ("[names.www]", "[monitors.web]\ntype = \"tcp\"\nport = 1\n[names.www]", "`[monitors.web]` stands there twice"),
+        ("ttl = 30", "ttl = 30\nttl = 60", "`ttl` stands there twice"),
+    ] {
+        let found = changed(from, to);
+        assert_eq!(found.len(), 1, "{to}\n{found:#?}");
+        assert!(found[0].contains(meant), "{to}: no {meant:?} in\n{}", found[0]);
+    }
+}
+
+#[test]
+fn what_stands_there_twice_is_told_with_its_first_place() {
+    let found = changed("[names.www]", "[monitors.web]\ntype = \"tcp\"\nport = 1\n[names.www]");
+    assert!(found[0].contains(" | again | 11:1 first here"), "{found:?}");
+    let found = changed("ttl = 30", "ttl = 30\nttl = 60");
+    assert!(found[0].starts_with("2:1 error") && found[0].contains("| 1:1 first here"), "{found:?}");
+}

@@ -1,0 +1,60 @@
+//! Now, on two clocks.
+//!
+//! | what | clock |
+//! | --- | --- |
+//! | intervals, time-outs, holds, ramps, drains that take their time, rounds, steps of a roll-out | elapsed time: it neither jumps nor stops while the process runs |
+//! | `from` and `until` of overrides and windows, the ends of certificates | the wall's: what an operator means by a date |
+//!
+//! Both count from the Unix epoch, and agree until somebody sets the clock on the wall: then all that is under way goes on as if
+//! nothing had happened, and what has a date keeps its date. What leaves the node, to be shown or kept for the next run, is told in
+//! the wall's time as it is then.
+
+use std::time::Duration;
+
+/// A moment on two clocks, each counted from the Unix epoch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Now {
+    /// Since the process began, on top of what the clock on the wall said then. Never runs backwards.
+    pub elapsed: Duration,
+    /// What the clock on the wall says. It may be set.
+    pub wall: Duration,
+}
+
+/// Clocks that agree.
+impl From<Duration> for Now {
+    fn from(time: Duration) -> Self {
+        Self { elapsed: time, wall: time }
+    }
+}
+
+impl Now {
+    /// What the clock on the wall would say, set as it is now, at a time that is counted as elapsed.
+    pub fn to_wall(self, elapsed: Duration) -> Duration {
+        shift(elapsed, self.elapsed, self.wall)
+    }
+
+    /// When the clock on the wall says this, if nobody sets it meanwhile.
+    pub fn to_elapsed(self, wall: Duration) -> Duration {
+        shift(wall, self.wall, self.elapsed)
+    }
+}
+
+fn shift(time: Duration, from: Duration, to: Duration) -> Duration {
+    if to >= from { time.saturating_add(to - from) } else { time.saturating_sub(from - to) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_told_by_either_clock_whichever_is_ahead() {
+        let second = Duration::from_secs;
+        assert_eq!(Now::from(second(7)).to_wall(second(3)), second(3));
+        let ahead = Now { elapsed: second(100), wall: second(160) };
+        assert_eq!((ahead.to_wall(second(90)), ahead.to_elapsed(second(200))), (second(150), second(140)));
+        let behind = Now { elapsed: second(160), wall: second(100) };
+        assert_eq!((behind.to_wall(second(200)), behind.to_elapsed(second(90))), (second(140), second(150)));
+        assert_eq!(behind.to_wall(second(1)), Duration::ZERO, "before the epoch is the epoch");
+    }
+}

@@ -1,0 +1,135 @@
+//! Which endpoints turned, when a probe did.
+//!
+//! An endpoint with one probe turns with it. One that several probes watch is what they come to: the turn of a part is told as
+//! such, and that of the endpoint when it is another one. Who is woken by an endpoint that is down wants to hear of no part.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use foldhash::fast::RandomState;
+
+use crate::health::{Condition, Health, Outcome, Sighting, State, Target};
+use crate::snapshot::{PoolId, World};
+
+/// The state of an endpoint, or of one of its probes, changed.
+#[derive(Clone, Debug)]
+pub struct Turn {
+    /// The probe whose outcome made it so.
+    pub target: Arc<Target>,
+    /// What of the endpoint it is.
+    pub of: Part,
+    /// The pools that hold it, as `web/fra`.
+    pub pools: Vec<Box<str>>,
+    /// What it was.
+    pub from: State,
+    /// What it is.
+    pub to: State,
+    /// What was seen last.
+    pub seen: Outcome,
+}
+
+/// What turned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// An endpoint that has this probe alone.
+    Only,
+    /// An endpoint that has several probes.
+    Whole,
+    /// One of several probes of an endpoint.
+    One,
+}
+
+/// How endpoints stand that several probes watch.
+#[derive(Debug, Default)]
+pub(super) struct Aggregates {
+    /// By probe. Those that one pool holds stand together.
+    places: HashMap<Arc<Target>, Vec<(PoolId, usize)>, RandomState>,
+    /// By [`crate::snapshot::PoolSpec::key_of`]: what each was told to be, and since when it is.
+    told: HashMap<String, (State, Duration)>,
+}
+
+impl Aggregates {
+    /// Takes in what is served from now on, and tells what has turned while it waited.
+    pub(super) fn adopt(
+        &mut self,
+        world: &World,
+        health: &impl Fn(&Target) -> Health,
+        sightings: &HashMap<Arc<Target>, Sighting>,
+        now: Duration,
+    ) -> Vec<Turn> {
+        self.places.clear();
+        let before = std::mem::take(&mut self.told);
+        let mut turns = Vec::new();
+        for (id, spec) in (0..).zip(&world.pools) {
+            for place in 0..spec.members.len() {
+                let Some(condition @ Condition::AtLeast(..)) = spec.members.condition(place) else { continue };
+                condition.each_target(&mut |target| match self.places.get_mut(target) {
+                    Some(places) => places.push((id, place)),
+                    None => _ = self.places.insert(Arc::new(target.clone()), vec![(id, place)]),
+                });
+                let key = spec.key_of(place);
+                let (from, since) = before.get(&key).copied().unwrap_or((State::Unknown, now));
+                let to = condition.state(health);
+                self.told.insert(key, (to, if from == to { since } else { now }));
+                if let Some((target, seen)) = last_seen(condition, sightings).filter(|_| from != to) {
+                    let pools = vec![spec.name.clone()];
+                    turns.push(Turn { target, of: Part::Whole, pools, from, to, seen });
+                }
+            }
+        }
+        turns
+    }
+
+    /// Whether a probe is one of several of all endpoints that have it.
+    pub(super) fn is_part(&self, target: &Target) -> bool {
+        self.places.contains_key(target)
+    }
+
+    /// The endpoints that turn because one of their probes did, told once for all pools in which they do.
+    pub(super) fn follow(
+        &mut self,
+        target: &Arc<Target>,
+        seen: &Outcome,
+        world: &World,
+        health: &impl Fn(&Target) -> Health,
+        now: Duration,
+    ) -> Vec<Turn> {
+        let mut turns: Vec<Turn> = Vec::new();
+        for &(id, place) in self.places.get(target).map_or(&[][..], Vec::as_slice) {
+            let spec = &world.pools[id as usize];
+            let Some(condition) = spec.members.condition(place) else { continue };
+            let to = condition.state(health);
+            let told = self.told.entry(spec.key_of(place)).or_insert((State::Unknown, now));
+            if told.0 == to {
+                continue;
+            }
+            let (from, _) = std::mem::replace(told, (to, now));
+            if let Some(turn) = turns.iter_mut().find(|turn| (turn.from, turn.to) == (from, to)) {
+                turn.pools.push(spec.name.clone());
+            } else {
+                let (target, pools, seen) = (target.clone(), vec![spec.name.clone()], seen.clone());
+                turns.push(Turn { target, of: Part::Whole, pools, from, to, seen });
+            }
+        }
+        turns
+    }
+
+    /// Since when each is what it is, by [`crate::snapshot::PoolSpec::key_of`].
+    pub(super) fn since(&self) -> impl Iterator<Item = (&str, Duration)> {
+        self.told.iter().map(|(key, &(_, since))| (key.as_str(), since))
+    }
+}
+
+/// What was seen of the probe of which something was seen last.
+fn last_seen(condition: &Condition, sightings: &HashMap<Arc<Target>, Sighting>) -> Option<(Arc<Target>, Outcome)> {
+    let mut last: Option<(Arc<Target>, &Outcome, Duration)> = None;
+    condition.each_target(&mut |target| {
+        if let Some((target, Sighting { seen: Some((seen, at)), .. })) = sightings.get_key_value(target)
+            && last.as_ref().is_none_or(|(.., before)| before < at)
+        {
+            last = Some((target.clone(), seen, *at));
+        }
+    });
+    last.map(|(target, seen, _)| (target, seen.clone()))
+}

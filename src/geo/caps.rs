@@ -1,0 +1,15 @@
+//! How much of a client's address counts.
+
+/// Bits of addresses of each family that a client's network is looked up by at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caps {
+    /// 0-32.
+    pub v4: u8,
+    /// 0-128.
+    pub v6: u8,
+}
+
+impl Caps {
+    /// Every bit counts.
+    pub const NONE: Self = Self { v4: 32, v6: 128 };
+}

@@ -1,0 +1,249 @@
+//! Where the body of a response ends (RFC 9112 section 6.3), and what of the octets on the way belongs to it.
+
+use bytes::{Buf, BytesMut};
+use hyper::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+
+use super::head::{HEAD_LIMIT, Head, elements};
+use crate::health::Failure;
+
+/// Octets of a line that says how long a chunk is, extensions included, at most.
+const SIZE_LINE_LIMIT: usize = 4 * 1024;
+/// Digits of a chunk's length, at most: as many as 64 bits have.
+const SIZE_DIGITS: usize = 16;
+
+/// How the rest of a body is read.
+#[derive(Debug)]
+pub(super) enum Framing {
+    /// So many octets are left.
+    Length(u64),
+    /// RFC 9112 section 7.1.
+    Chunked(Chunk),
+    /// Until the peer closes the connection.
+    UntilClose,
+    /// The head says nothing that could be meant, and that is an error once somebody wants the body.
+    Unknown(&'static str),
+}
+
+/// What comes next of a body in chunks.
+#[derive(Debug)]
+pub(super) enum Chunk {
+    /// The line with its length.
+    Size,
+    /// So many octets.
+    Data(u64),
+    /// The end of the line behind them.
+    DataEnd,
+    /// Fields behind the last chunk, of which so many octets have come.
+    Trailers(usize),
+    Over,
+}
+
+impl Framing {
+    /// No body.
+    pub(super) const NONE: Self = Self::Length(0);
+
+    /// That of the body behind this head, in answer to a request by HEAD or by another method.
+    pub(super) fn of(head: &Head, is_head: bool) -> Self {
+        if is_head || head.status < 200 || matches!(head.status, 204 | 304) {
+            return Self::NONE;
+        }
+        if let Some(last) = elements(&head.fields, &TRANSFER_ENCODING).last() {
+            return if last.eq_ignore_ascii_case("chunked") { Self::Chunked(Chunk::Size) } else { Self::UntilClose };
+        }
+        if !head.fields.contains_key(CONTENT_LENGTH) {
+            return Self::UntilClose;
+        }
+        let mut lengths = elements(&head.fields, &CONTENT_LENGTH);
+        let length = lengths.next().unwrap_or_default();
+        let is_number = !length.is_empty() && length.bytes().all(|octet| octet.is_ascii_digit());
+        // "If all of the field values in the list are the same, then [...] process the message with that single value".
+        match length.parse() {
+            Ok(number) if is_number && lengths.all(|other| other == length) => Self::Length(number),
+            _ => Self::Unknown("Content-Length is not one number"),
+        }
+    }
+
+    /// Whether all of the body has been read.
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self, Self::Length(0) | Self::Chunked(Chunk::Over))
+    }
+
+    /// Whether the end of the connection is the end of the body.
+    pub(super) fn ends_with_connection(&self) -> bool {
+        matches!(self, Self::UntilClose)
+    }
+
+    /// Whether the body has an end of its own.
+    pub(super) fn ends_before_connection(&self) -> bool {
+        matches!(self, Self::Length(_) | Self::Chunked(_))
+    }
+
+    /// Moves what belongs to the body from what came, as far as can be told now.
+    pub(super) fn decode(&mut self, came: &mut BytesMut, body: &mut BytesMut) -> Result<(), Failure> {
+        match self {
+            Self::Length(left) => take(left, came, body),
+            Self::UntilClose => body.unsplit(came.split()),
+            Self::Unknown(why) => return Err(Failure::Protocol((*why).to_owned())),
+            Self::Chunked(chunk) => while chunk.advance(came, body)? {},
+        }
+        Ok(())
+    }
+}
+
+impl Chunk {
+    /// Reads the next part; `false` if it has not come yet or nothing is left.
+    fn advance(&mut self, came: &mut BytesMut, body: &mut BytesMut) -> Result<bool, Failure> {
+        match self {
+            Self::Size => {
+                let Some(line) = line(came, SIZE_LINE_LIMIT, "a chunk's length does not end")? else {
+                    return Ok(false);
+                };
+                let size = size(&line).ok_or_else(|| broken("a chunk's length is no number"))?;
+                *self = if size == 0 { Self::Trailers(0) } else { Self::Data(size) };
+            }
+            Self::Data(left) => {
+                take(left, came, body);
+                if *left > 0 {
+                    return Ok(false);
+                }
+                *self = Self::DataEnd;
+            }
+            Self::DataEnd => {
+                match came.as_ref() {
+                    [b'\n', ..] => came.advance(1),
+                    [b'\r', b'\n', ..] => came.advance(2),
+                    [] | [b'\r'] => return Ok(false),
+                    _ => return Err(broken("a chunk is longer than it says")),
+                }
+                *self = Self::Size;
+            }
+            Self::Trailers(length) => {
+                let Some(line) = line(came, HEAD_LIMIT, "a trailer does not end")? else { return Ok(false) };
+                *length += line.len();
+                if line.trim_ascii().is_empty() {
+                    *self = Self::Over;
+                } else if *length > HEAD_LIMIT {
+                    return Err(Failure::TooMuch(format!("trailers of more than {} KiB", HEAD_LIMIT / 1024)));
+                }
+            }
+            Self::Over => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
+fn take(left: &mut u64, came: &mut BytesMut, body: &mut BytesMut) {
+    let length = usize::try_from(*left).unwrap_or(usize::MAX).min(came.len());
+    body.extend_from_slice(&came.split_to(length));
+    *left -= length as u64;
+}
+
+/// A line with its end, if it has come.
+fn line(came: &mut BytesMut, limit: usize, without_end: &str) -> Result<Option<BytesMut>, Failure> {
+    match came.iter().take(limit).position(|&octet| octet == b'\n') {
+        Some(at) => Ok(Some(came.split_to(at + 1))),
+        None if came.len() < limit => Ok(None),
+        None => Err(broken(without_end)),
+    }
+}
+
+/// The number that a line begins with, in hexadecimal digits. What follows are extensions, which nobody uses.
+fn size(line: &[u8]) -> Option<u64> {
+    let line = line.trim_ascii_start();
+    let length = line.iter().take_while(|octet| octet.is_ascii_hexdigit()).count();
+    let digits = std::str::from_utf8(&line[..length]).ok().filter(|digits| digits.len() <= SIZE_DIGITS)?;
+    u64::from_str_radix(digits, 16).ok()
+}
+
+fn broken(why: &str) -> Failure {
+    Failure::Protocol(why.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn framing(fields: &str) -> Framing {
+        Framing::of(&Head::parse(format!("HTTP/1.1 200 OK\r\n{fields}\r\n").as_bytes()).unwrap(), false)
+    }
+
+    /// The body of these octets, cut there, and whether it is over.
+    fn decoded(fields: &str, octets: &[u8], cuts: &[usize]) -> Result<(Vec<u8>, bool), Failure> {
+        let (mut framing, mut came, mut body) = (framing(fields), BytesMut::new(), BytesMut::new());
+        let mut rest = octets;
+        for &cut in cuts.iter().chain([&usize::MAX]) {
+            let (piece, behind) = rest.split_at(cut.min(rest.len()));
+            came.extend_from_slice(piece);
+            framing.decode(&mut came, &mut body)?;
+            rest = behind;
+        }
+        Ok((body.to_vec(), framing.is_over()))
+    }
+
+    #[test]
+    fn a_head_says_where_its_body_ends() {
+        for (fields, expected) in [
+            ("", "until close"),
+            ("Content-Length: 5\r\n", "5"),
+            ("Content-Length: 5, 5\r\nContent-Length: 5\r\n", "5"),
+            ("Content-Length: 5\r\nTransfer-Encoding: gzip, Chunked\r\n", "chunked"),
+            ("Transfer-Encoding: identity\r\n", "until close"),
+            ("Content-Length: 5, 6\r\n", "unknown"),
+            ("Content-Length: -5\r\n", "unknown"),
+            ("Content-Length: +5\r\n", "unknown"),
+            ("Content-Length:\r\n", "unknown"),
+            ("Content-Length: 99999999999999999999\r\n", "unknown"),
+        ] {
+            let found = match framing(fields) {
+                Framing::Length(length) => length.to_string(),
+                Framing::Chunked(_) => "chunked".to_owned(),
+                Framing::UntilClose => "until close".to_owned(),
+                Framing::Unknown(_) => "unknown".to_owned(),
+            };
+            assert_eq!(found, expected, "{fields:?}");
+        }
+        for (status, is_head) in [(204, false), (304, false), (200, true), (101, false)] {
+            let head = format!("HTTP/1.1 {status} X\r\nContent-Length: 5\r\n\r\n");
+            assert!(Framing::of(&Head::parse(head.as_bytes()).unwrap(), is_head).is_over(), "{status}");
+        }
+    }
+
+    #[test]
+    fn chunks_are_taken_as_clients_take_them() {
+        const CHUNKED: &str = "Transfer-Encoding: chunked\r\n";
+        for (octets, body) in [
+            ("2\r\nok\r\n0\r\n\r\n", "ok"),
+            ("2\nok\n0\n\n", "ok"),
+            ("02; name=value\r\nok\r\n1  \r\n!\r\n000\r\nX-Trailer: 1\r\n\r\n", "ok!"),
+            (" A\r\n0123456789\r\n0\r\n\r\n", "0123456789"),
+        ] {
+            assert_eq!(decoded(CHUNKED, octets.as_bytes(), &[]), Ok((body.into(), true)), "{octets:?}");
+        }
+        for octets in ["x\r\n", "\r\n", "2\r\nokay\r\n", "11111111111111111\r\n", &"1".repeat(5000)] {
+            assert!(matches!(decoded(CHUNKED, octets.as_bytes(), &[]), Err(Failure::Protocol(_))), "{octets:?}");
+        }
+        let trailers = format!("0\r\n{}", "X: 1\r\n".repeat(10_000));
+        assert!(matches!(decoded(CHUNKED, trailers.as_bytes(), &[]), Err(Failure::TooMuch(_))));
+        assert_eq!(decoded(CHUNKED, b"2\r\nok\r\n0\r\n", &[]), Ok((b"ok".into(), false)));
+    }
+
+    proptest! {
+        #[test]
+        fn cuts_change_nothing(
+            pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..30), 0..6),
+            cuts in prop::collection::vec(0_usize..8, 0..60),
+        ) {
+            let body = pieces.concat();
+            let mut chunks: Vec<u8> = Vec::new();
+            for piece in &pieces {
+                chunks.extend(format!("{:x}\r\n", piece.len()).bytes().chain(piece.iter().copied()).chain(*b"\r\n"));
+            }
+            chunks.extend(b"0\r\n\r\n");
+            let found = decoded("Transfer-Encoding: chunked\r\n", &chunks, &cuts);
+            prop_assert_eq!(found, Ok((body.clone(), true)));
+            let found = decoded(&format!("Content-Length: {}\r\n", body.len()), &body, &cuts);
+            prop_assert_eq!(found, Ok((body, true)));
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Where domain names stand in RDATA.
+//!
+//! Names are compared without regard to case (RFC 4343), all other octets as they are. So two records are the same if their
+//! RDATA is, once the names in it are in lower case: the canonical form of RFC 4034, section 6.2.
+
+use std::borrow::Cow;
+
+use crate::wire::Rtype;
+
+/// A field of RDATA.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Part {
+    /// So many octets.
+    Octets(usize),
+    /// A character string: a length octet and as many octets (RFC 1035, section 3.3).
+    Text,
+    /// A domain name.
+    Name,
+}
+
+/// The fields of a type's RDATA up to the last domain name in it; none for types that hold no names.
+pub(super) fn parts(rtype: Rtype) -> &'static [Part] {
+    use Part::{Name, Octets, Text};
+    match rtype.0 {
+        // NS, MD, MF, CNAME, MB, MG, MR, PTR (RFC 1035), NSAP-PTR (RFC 1348), NXT (RFC 2535), DNAME (RFC 6672), NSEC (RFC 4034).
+        2..=5 | 7..=9 | 12 | 23 | 30 | 39 | 47 => &[Name],
+        // SOA, MINFO (RFC 1035), RP (RFC 1183), TALINK.
+        6 | 14 | 17 | 58 => &[Name, Name],
+        // MX (RFC 1035), AFSDB, RT (RFC 1183), KX (RFC 2230), SVCB, HTTPS (RFC 9460), LP (RFC 6742).
+        15 | 18 | 21 | 36 | 64 | 65 | 107 => &[Octets(2), Name],
+        // PX (RFC 2163).
+        26 => &[Octets(2), Name, Name],
+        // SRV (RFC 2782).
+        33 => &[Octets(6), Name],
+        // NAPTR (RFC 3403).
+        35 => &[Octets(4), Text, Text, Text, Name],
+        // SIG (RFC 2535), RRSIG (RFC 4034).
+        24 | 46 => &[Octets(18), Name],
+        _ => &[],
+    }
+}
+
+/// Splits a field off RDATA. What is too short for it, as opaque data (RFC 3597) may be, ends early.
+pub(super) fn split(part: Part, rdata: &[u8]) -> (&[u8], &[u8]) {
+    let length = match part {
+        Part::Octets(count) => count,
+        Part::Text => 1 + rdata.first().map_or(0, |&length| usize::from(length)),
+        Part::Name => name_length(rdata),
+    };
+    rdata.split_at(length.min(rdata.len()))
+}
+
+/// Octets of the name at the start; `usize::MAX` if it has no end.
+fn name_length(octets: &[u8]) -> usize {
+    let mut length = 0;
+    while let Some(&label) = octets.get(length) {
+        length += 1 + usize::from(label);
+        if label == 0 {
+            return length;
+        }
+    }
+    usize::MAX
+}
+
+/// RDATA with the names in it in lower case: equal for records that are the same.
+pub fn canonical(rtype: Rtype, rdata: &[u8]) -> Cow<'_, [u8]> {
+    let mut canonical = Cow::Borrowed(rdata);
+    let mut at = 0;
+    for &part in parts(rtype) {
+        let (field, _) = split(part, &rdata[at..]);
+        if matches!(part, Part::Name) && field.iter().any(u8::is_ascii_uppercase) {
+            canonical.to_mut()[at..at + field.len()].make_ascii_lowercase();
+        }
+        at += field.len();
+    }
+    canonical
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_folded_and_nothing_else() {
+        let folded = |rtype: u16, rdata: &[u8]| canonical(Rtype(rtype), rdata).into_owned();
+        assert_eq!(folded(5, b"\x03WwW\x00"), b"\x03www\x00");
+        assert_eq!(folded(15, b"AB\x01M\x00"), b"AB\x01m\x00", "a preference is a number");
+        assert_eq!(folded(6, b"\x01A\x00\x01B\x00ABCDABCDABCDABCDABCD"), b"\x01a\x00\x01b\x00ABCDABCDABCDABCDABCD");
+        assert_eq!(folded(35, b"ABCD\x01U\x03E2U\x02!A\x01R\x00"), b"ABCD\x01U\x03E2U\x02!A\x01r\x00");
+        assert_eq!(folded(65, b"\x00\x01\x01T\x00\x00\x01\x00\x03\x02H2"), b"\x00\x01\x01t\x00\x00\x01\x00\x03\x02H2");
+        assert_eq!(folded(46, b"ABCDEFGHIJKLMNOPQR\x01S\x00SIGNATURE"), b"ABCDEFGHIJKLMNOPQR\x01s\x00SIGNATURE");
+        assert_eq!(folded(16, b"\x03WwW"), b"\x03WwW", "text is text");
+        assert_eq!(folded(65280, b"\x03WwW\x00"), b"\x03WwW\x00", "an unknown type (RFC 3597, section 6)");
+    }
+
+    #[test]
+    fn what_is_cut_short_is_taken_as_far_as_it_goes() {
+        for (rtype, rdata) in [(15, &b"A"[..]), (35, b"ABCD\x09U"), (6, b"\x01A\x00"), (33, b"")] {
+            assert_eq!(canonical(Rtype(rtype), rdata).len(), rdata.len());
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Endpoints that answer their probes without end: the node goes on, in time, and at little cost.
+
+use std::fs;
+use std::net::IpAddr;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use hickory_proto::rr::RecordType;
+
+use crate::endpoint::{Endpoint, Script, Step};
+use crate::harness::{Files, Node, SERVER, addresses};
+
+const INTERVAL: Duration = Duration::from_secs(1);
+const TIMEOUT: Duration = Duration::from_millis(900);
+const FALL: u32 = 2;
+
+/// How long the processor time of a node is counted.
+const WHILE: Duration = Duration::from_secs(5);
+
+/// What a probe of a hostile endpoint may cost, in a build without optimizations. Without a bound each probe costs as much as
+/// the processor gives in its time-out: up to 900 ms.
+const PROBE_COST: Duration = Duration::from_millis(60);
+
+/// What a node may take beside what its monitor says, while other tests run.
+const SLACK: Duration = Duration::from_secs(2);
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Of each kind so many.
+const EACH: usize = 3;
+
+/// The type of a monitor with its keys, and what its endpoints do.
+fn floods() -> Vec<(&'static str, Vec<Step>)> {
+    let http = |head: &str, rest: &str| {
+        vec![Step::Read, Step::Say(head.into()), Step::Forever(rest.repeat(1 + 4096 / rest.len()).into())]
+    };
+    let settings = b"\0\0\0\x04\0\0\0\0\0";
+    let ping = b"\0\0\x08\x06\0\0\0\0\0\0\0\0\0\0\0\0\0";
+    let http_2 = |frame: &[u8]| vec![Step::Say(settings.to_vec()), Step::Forever(frame.repeat(100))];
+    vec![
+        ("type = \"http\"", http("", "HTTP/1.1 100 Continue\r\n\r\n")),
+        (
+            "type = \"http\"\nexpect_body = \"needle\"",
+            http("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n"),
+        ),
+        ("type = \"http\"\nversion = \"2\"", http_2(ping)),
+        ("type = \"grpc\"\nport = 1", http_2(settings)),
+        ("type = \"tcp\"\nport = 1\nexpect = \"needle\"", vec![Step::Forever(b"x".to_vec())]),
+    ]
+}
+
+fn start(address: &str, script: Script) -> Endpoint {
+    Endpoint::start((address.parse::<IpAddr>().unwrap(), 0).into(), script)
+}
+
+fn member(endpoint: &Endpoint) -> String {
+    let at = endpoint.address();
+    format!("{{ address = \"{}\", check_port = {} }}", at.ip(), at.port())
+}
+
+/// The processor time that a process has had (proc(5): fields 14 and 15 of `stat`, in ticks of 10 ms).
+fn processor_time(node: &Node) -> Duration {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", node.pid())).unwrap();
+    let (_, fields) = stat.rsplit_once(") ").unwrap();
+    let ticks = fields.split(' ').skip(11).take(2).map(|ticks| ticks.parse::<u32>().unwrap()).sum::<u32>();
+    Duration::from_millis(10) * ticks
+}
+
+#[test]
+fn hostile_endpoints_cost_little_and_delay_nobody() {
+    let mut mortal = start("127.24.0.1", Script::status(200));
+    let other = start("127.24.0.2", Script::status(200));
+    let timing =
+        format!("interval = \"{}ms\"\ntimeout = \"{}ms\"\nfall = {FALL}\n", INTERVAL.as_millis(), TIMEOUT.as_millis());
+    let calm = format!(
+        "[nameservers]\nns1 = [\"127.0.0.1\"]\n[monitors.web]\ntype = \"http\"\n{timing}rise = 1\n\
+         [pools.web]\nmonitor = \"web\"\nendpoints = [{}, {}]\n[names.www]\npools = [\"web\"]\n",
+        member(&mortal),
+        member(&other)
+    );
+    let (mut hostile, mut endpoints) = (calm.clone(), Vec::new());
+    for (kind, (monitor, steps)) in floods().into_iter().enumerate() {
+        let starting = |n| start(&format!("127.24.{}.{}", kind + 1, n + 1), Script(steps.clone()));
+        let started: Vec<Endpoint> = (0..EACH).map(starting).collect();
+        let members: Vec<String> = started.iter().map(member).collect();
+        let members = members.join(", ");
+        hostile.extend([
+            format!("[monitors.m{kind}]\n{monitor}\n{timing}"),
+            format!("[pools.p{kind}]\nmonitor = \"m{kind}\"\nendpoints = [{members}]\n"),
+            format!("[names.n{kind}]\npools = [\"p{kind}\"]\n"),
+        ]);
+        endpoints.extend(started);
+    }
+    let spent = |zone: &str| {
+        let node = Files::new(SERVER, &[("example.com.toml", zone)]).serve();
+        let before = processor_time(&node);
+        thread::sleep(WHILE);
+        (processor_time(&node).saturating_sub(before), node)
+    };
+    let (at_rest, _) = spent(&calm);
+    let before: usize = endpoints.iter().map(Endpoint::connections).sum();
+    let (under_attack, node) = spent(&hostile);
+    let probes = endpoints.iter().map(Endpoint::connections).sum::<usize>() - before;
+    println!("{at_rest:?} at rest, {under_attack:?} with {probes} hostile probes, in {WHILE:?}");
+    assert!(probes >= endpoints.len(), "{probes} probes");
+    let allowed = at_rest + PROBE_COST * u32::try_from(probes).unwrap();
+    assert!(under_attack < allowed, "{under_attack:?} rather than {allowed:?} for {probes} probes");
+
+    // Meanwhile an endpoint that dies leaves the answers in time.
+    let mut asker = node.asker();
+    let mut is_answered = || addresses(&asker.ask("www.example.com.", RecordType::A, None)).contains(&mortal_ip());
+    assert!(is_answered());
+    mortal.stop_listening();
+    let died = Instant::now();
+    while is_answered() {
+        assert!(died.elapsed() < PATIENCE, "it is answered for ever");
+        thread::sleep(Duration::from_millis(20));
+    }
+    let late = died.elapsed();
+    println!("gone after {late:?}");
+    assert!(late < INTERVAL * FALL + TIMEOUT + SLACK, "{late:?}");
+}
+
+fn mortal_ip() -> IpAddr {
+    "127.24.0.1".parse().unwrap()
+}

@@ -1,0 +1,189 @@
+//! A log that cannot be written, or that nobody reads, costs lines and nothing else.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use hickory_proto::rr::RecordType;
+
+use crate::endpoint::{Endpoint, Script};
+use crate::harness::{Asker, Files, Node, addresses, run};
+
+const SERVER: &str = "[listen]\ndns = [\"127.0.0.1:0\"]\n[admin]\nlisten = \"127.0.0.1:0\"\n";
+
+/// What the machine may take, busy as it is with other tests.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Faults whose lines are more than the 64 KiB that a pipe takes (pipe(7)), when they are told twice.
+const FAULTS: usize = 500;
+
+/// A name with two endpoints, one of which dies.
+struct Scene {
+    files: Files,
+    one: Endpoint,
+    two: Endpoint,
+}
+
+impl Scene {
+    fn new(network: u8) -> Self {
+        let start = |host: u8| Endpoint::start((IpAddr::from([127, 23, network, host]), 0).into(), Script::status(200));
+        let (one, two) = (start(1), start(2));
+        let scene = Self { files: Files::new(SERVER, &[]), one, two };
+        scene.files.write("zones/example.com.toml", scene.zone());
+        scene
+    }
+
+    fn zone(&self) -> String {
+        let member = |endpoint: &Endpoint| {
+            let at = endpoint.address();
+            format!("{{ address = \"{}\", check_port = {} }}", at.ip(), at.port())
+        };
+        format!(
+            "[nameservers]\nns1 = [\"127.0.0.1\"]\n[datacenters]\nfra = {{ latitude = 50, longitude = 8 }}\n\
+             [regions.default]\nprefer = [\"fra\"]\n[monitors.web]\ntype = \"http\"\ninterval = \"500ms\"\n\
+             timeout = \"400ms\"\nfall = 1\nrise = 1\n[pools.web]\ndatacenter = \"fra\"\nmonitor = \"web\"\n\
+             endpoints = [{}, {}]\n[names.www]\npools = [\"web\"]\n",
+            member(&self.one),
+            member(&self.two)
+        )
+    }
+
+    fn both(&self) -> Vec<IpAddr> {
+        vec![self.one.address().ip(), self.two.address().ip()]
+    }
+
+    /// All that a node is to do goes on: health, reloads, orders, its health check, its end.
+    fn expect_life(&mut self, mut node: Node) {
+        let mut asker = node.asker();
+        wait_for(&mut asker, &self.both());
+        self.one.stop_listening();
+        wait_for(&mut asker, &[self.two.address().ip()]);
+        self.one.listen_again();
+        wait_for(&mut asker, &self.both());
+        node.signal("HUP");
+        let admin = node.admin();
+        let target = format!("endpoint:{}", self.one.address().ip());
+        let config = self.files.path("truenorth.toml");
+        let config = ["--config", config.to_str().expect("temporary folders have plain names")];
+        let node_at = admin.to_string();
+        let words = ["force-down", &target, "--node", &node_at];
+        let ran = run(words.into_iter().chain(config));
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        wait_for(&mut asker, &[self.two.address().ip()]);
+        assert!(healthz(admin).starts_with("HTTP/1.1 200 "), "{}", healthz(admin));
+        assert!(node.is_running());
+        let start = Instant::now();
+        assert_eq!(node.terminate().code(), Some(0));
+        assert!(start.elapsed() < Duration::from_secs(5), "it promises two seconds: {:?}", start.elapsed());
+    }
+}
+
+/// Asks until exactly these addresses are answered.
+#[track_caller]
+fn wait_for(asker: &mut Asker, expected: &[IpAddr]) {
+    let start = Instant::now();
+    loop {
+        let mut found = addresses(&asker.ask("www.example.com.", RecordType::A, None));
+        found.sort();
+        if found == expected {
+            return;
+        }
+        assert!(start.elapsed() < PATIENCE, "{found:?} and not {expected:?}");
+        thread::sleep(LOOK);
+    }
+}
+
+fn healthz(admin: SocketAddr) -> String {
+    let mut stream = TcpStream::connect(admin).expect("it listens");
+    stream.set_read_timeout(Some(PATIENCE)).expect("the time-out is above 0");
+    stream.write_all(format!("GET /healthz HTTP/1.1\r\nHost: {admin}\r\n\r\n").as_bytes()).expect("it reads");
+    let mut text = String::new();
+    let _ = stream.read_to_string(&mut text);
+    text
+}
+
+#[test]
+fn a_device_that_is_full_stops_nothing() {
+    let mut scene = Scene::new(0);
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let node = scene.files.serve_logging_to(full, None);
+    scene.expect_life(node);
+}
+
+#[test]
+fn a_pipe_whose_reader_died_stops_nothing() {
+    let mut scene = Scene::new(1);
+    let (reader, writer) = std::io::pipe().unwrap();
+    let node = scene.files.serve_logging_to(writer, None);
+    drop(reader);
+    scene.expect_life(node);
+}
+
+#[test]
+fn a_pipe_that_nobody_reads_stops_nothing() {
+    let mut scene = Scene::new(2);
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let node = scene.files.serve_logging_to(writer, None);
+    // A reload tells every fault; together they are more than the pipe takes.
+    let faults: Vec<String> = (0..FAULTS).map(|number| format!("[records.w{number}]\nA = [\"192.0.2\"]\n")).collect();
+    scene.files.write("zones/example.com.toml", format!("{}{}", scene.zone(), faults.concat()));
+    let reload = format!("reload --node {}", node.admin());
+    assert_eq!(scene.files.run(&reload).code, Some(1));
+    assert_eq!(scene.files.run(&reload).code, Some(1));
+    scene.files.write("zones/example.com.toml", scene.zone());
+    assert_eq!(scene.files.run(&reload).code, Some(0));
+    // Somebody reads for a while: nothing is missing.
+    let mut lines = BufReader::new(&mut reader).lines();
+    let mut faults = 0;
+    loop {
+        let line = lines.next().expect("the node goes on").expect("it writes UTF-8");
+        faults += usize::from(line.contains("example.com.toml:"));
+        assert!(!line.contains("log lines were lost"), "{line}");
+        if line.contains("configuration reloaded") && faults >= 2 * FAULTS {
+            break;
+        }
+    }
+    // And nobody reads again.
+    scene.expect_life(node);
+    drop(reader);
+}
+
+#[test]
+fn a_disk_that_is_full_stops_nothing_and_what_is_lost_is_told() {
+    let mut scene = Scene::new(3);
+    let node = scene.files.serve_unlogged_with_mounts(
+        "mkdir log && mount -t tmpfs -o size=8k none log && ! head -c 9k /dev/zero > log/filler && exec 2>> log/log",
+    );
+    let log = node.its_path(&scene.files.path("log/log"));
+    node.signal("HUP");
+    thread::sleep(Duration::from_millis(500));
+    assert_eq!(fs::read_to_string(&log).unwrap(), "", "there is no room");
+    fs::remove_file(node.its_path(&scene.files.path("log/filler"))).unwrap();
+    let start = Instant::now();
+    loop {
+        node.signal("HUP");
+        let text = fs::read_to_string(&log).unwrap();
+        if text.contains("log lines were lost") {
+            break;
+        }
+        assert!(start.elapsed() < PATIENCE, "{text}");
+        thread::sleep(LOOK * 10);
+    }
+    scene.expect_life(node);
+}
+
+#[test]
+fn a_start_that_fails_ends_with_its_code_although_nobody_can_be_told() {
+    let files = Files::new(SERVER, &[("example.com.toml", "[names.www]\npools = [\"web\"]\n")]);
+    let config = files.path("truenorth.toml");
+    for words in ["serve", "check"] {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_truenorth"));
+        let status = command.arg(words).arg("--config").arg(&config).stderr(full).status().unwrap();
+        assert_eq!(status.code(), Some(1), "{words}");
+    }
+}
