@@ -67,9 +67,13 @@ fn loads_are_reported_alone_or_beside() {
     let load = json!({"endpoint": "127.0.0.4", "pool": "weighed", "load": {"used": 40.5}});
     assert_eq!(push(load).json(), json!({"counted": 1}));
     let told = || get(scene.admin, "/v1/status?pool=weighed").json()["pools"][0]["load"].clone();
-    eventually(|| told() != json!(null));
+    // What is used is told at once, what follows from it with the next round of loads.
+    eventually(|| told()["demand"] == json!(40.5));
     let expected = json!({"used": 40.5, "demand": 40.5, "capacity": 100.0, "keep": 1.0, "room": 59.5});
-    assert_eq!(told(), expected);
+    let mut status = told();
+    let since = status.as_object_mut().and_then(|load| load.remove("since"));
+    assert!(since.is_some_and(|since| since.as_u64().is_some()), "when it was reported");
+    assert_eq!(status, expected);
     let explained = get(scene.admin, "/v1/explain?name=weighed.example.com&client=192.0.2.0/24").json();
     assert_eq!(explained["steering"]["pools"][0]["load"], expected);
     assert_eq!(explained["steering"]["steps"][0]["step"], "load, for this client");
