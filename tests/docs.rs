@@ -4,6 +4,7 @@
 //! server file. A block ```` ```dns ```` is a master file beside the page's zone file.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use truenorth::config::{self, Config, Faults};
@@ -57,7 +58,10 @@ fn load(files: &[(&str, &str)]) -> Result<Config, Faults> {
         fs::write(folder.path().join(path), certified.cert.pem()).unwrap();
     }
     for path in ["tls/privkey.pem", "tls/probe.key"] {
-        fs::write(folder.path().join(path), certified.signing_key.serialize_pem()).unwrap();
+        let path = folder.path().join(path);
+        fs::write(&path, certified.signing_key.serialize_pem()).unwrap();
+        // A key that others can read is warned of.
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     }
     for (path, text) in files {
         fs::write(folder.path().join(path), text).unwrap();

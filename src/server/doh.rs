@@ -96,9 +96,8 @@ impl Rejection {
     }
 }
 
-/// The query that a request carries.
+/// The query that a request carries. Its `Host` was [looked at](check_host) before.
 pub(super) async fn read_query(request: Request<Incoming>, desk: &SharedDesk) -> Result<Bytes, Rejection> {
-    check_host(&request)?;
     if !is_path(request.uri().path()) {
         return Err(Rejection::NotFound);
     }
@@ -118,7 +117,7 @@ pub(super) async fn read_query(request: Request<Incoming>, desk: &SharedDesk) ->
 /// RFC 9112, section 3.2: "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message that lacks a
 /// Host header field and to any request message that contains more than one Host header field line or a Host header field
 /// with an invalid field value." HTTP/2 has `:authority` in its stead.
-fn check_host<B>(request: &Request<B>) -> Result<(), Rejection> {
+pub(super) fn check_host<B>(request: &Request<B>) -> Result<(), Rejection> {
     let mut fields = request.headers().get_all(HOST).iter();
     match (fields.next(), fields.next()) {
         (None, _) if request.version() != Version::HTTP_11 => Ok(()),

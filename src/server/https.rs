@@ -106,14 +106,17 @@ impl Session {
     async fn respond(self: Arc<Self>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
         let _busy = Busy::begin(&self);
         let is_head = request.method() == hyper::Method::HEAD;
-        let answer = match self.targets.try_acquire_many(target_length(&request)) {
-            Ok(_target) => self.answer(without_fields(request)).await,
-            Err(_) => Err(Rejection::Busy),
-        };
-        Ok(match answer {
+        Ok(match self.admit(request).await {
             Ok(answer) => doh::response(answer, is_head),
             Err(rejection) => rejection.response(is_head),
         })
+    }
+
+    /// Answers a request whose fields are sound, as long as the connection's other targets leave room for its own.
+    async fn admit(&self, request: Request<Incoming>) -> Result<Bytes, Rejection> {
+        doh::check_host(&request)?;
+        let Ok(_target) = self.targets.try_acquire_many(target_length(&request)) else { return Err(Rejection::Busy) };
+        self.answer(without_fields(request)).await
     }
 
     /// The turn lasts until the answer is made: what waits for room for its answer is bounded by the number of turns.
@@ -158,7 +161,7 @@ fn target_length(request: &Request<Incoming>) -> u32 {
     u32::try_from(target).unwrap_or(u32::MAX)
 }
 
-/// A request that holds on to no header fields but the one that is looked at.
+/// A request that holds on to no header fields but the one that is looked at from now on.
 fn without_fields(request: Request<Incoming>) -> Request<Incoming> {
     let (mut parts, body) = request.into_parts();
     let media_type = parts.headers.get(CONTENT_TYPE).cloned();
