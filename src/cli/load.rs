@@ -1,8 +1,8 @@
 //! From files to a blueprint, whole or not at all.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::{fs, io};
 
 use rustls::sign::CertifiedKey;
 
@@ -75,7 +75,7 @@ impl Loader {
         } else {
             let fault = |fault: &GeoipFault| {
                 let number = paths.iter().position(|path| path == fault.path());
-                database_fault(fault, number.and_then(|number| asked.database(number)))
+                database_fault(fault, number.and_then(|number| asked.database(number)), disk)
             };
             let geoip::Loaded { locations, mute } =
                 geoip::load(disk, paths).map_err(|faults| Faults(faults.iter().map(fault).collect()))?;
@@ -94,12 +94,12 @@ fn mute(path: &Path) -> Fault {
 }
 
 /// Tells what is wrong with a database where it is named, and which file may be meant.
-fn database_fault(fault: &GeoipFault, place: Option<&Place>) -> Fault {
+fn database_fault(fault: &GeoipFault, place: Option<&Place>, disk: &Disk) -> Fault {
     let message = fault.to_string();
     let told = place.map_or_else(|| Fault::without_place(&message), |place| Fault::error(place, &message, ""));
     let told = told.code(Code::File);
     let GeoipFault::Unreadable { path, error } = fault else { return told };
-    let near = (error.kind() == std::io::ErrorKind::NotFound).then(|| beside(path)).flatten();
+    let near = (error.kind() == io::ErrorKind::NotFound).then(|| beside(path, disk)).flatten();
     match near {
         Some(near) => told.help(format!("there is {}", near.display())),
         None => told,
@@ -107,14 +107,17 @@ fn database_fault(fault: &GeoipFault, place: Option<&Place>) -> Fault {
 }
 
 /// The database that stands where `path` is missing: the one whose name is most like it, else the only one.
-fn beside(path: &Path) -> Option<PathBuf> {
+fn beside(path: &Path, disk: &Disk) -> Option<PathBuf> {
     let folder = path.parent()?;
-    let entries = fs::read_dir(folder).ok()?.flatten().filter_map(|entry| entry.file_name().into_string().ok());
-    let names: Vec<String> =
-        entries.filter(|name| Path::new(name).extension().is_some_and(|ending| ending == "mmdb")).collect();
+    let names = disk.ask(folder, databases_in).ok()?.ok()?;
     let near = did_you_mean(path.file_name()?.to_str()?, names.iter().map(String::as_str));
     let only = || if let [only] = &names[..] { Some(only.as_str()) } else { None };
     near.or_else(only).map(|name| folder.join(name))
+}
+
+fn databases_in(folder: &Path) -> io::Result<Vec<String>> {
+    let names = fs::read_dir(folder)?.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    Ok(names.filter(|name| Path::new(name).extension().is_some_and(|ending| ending == "mmdb")).collect())
 }
 
 /// Tells of monitors that send ICMP echoes, if this process may not.

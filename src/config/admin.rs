@@ -214,14 +214,14 @@ fn read_token(table: &mut Table<'_>, folder: &Path, disk: &Disk, faults: &mut Fa
         }
         (Some(token), None) => {
             let place = token.anchor();
-            kept::check(&place.source.path, "the token", &place, faults);
+            kept::check(&place.source.path, "the token", &place, disk, faults);
             token.parsed(&expected, faults, parse_token).map(|token| token.value)
         }
         (None, Some(file)) => {
             let path = file.string(faults).map(|text| text.with(folder.join(&text.value)))?;
             match disk.read(&path.value) {
                 Ok(Contents { octets, .. }) => {
-                    kept::check(&path.value, "the token", &path.place, faults);
+                    kept::check(&path.value, "the token", &path.place, disk, faults);
                     let token = str::from_utf8(&octets).ok().and_then(|text| parse_token(text.trim()));
                     if token.is_none() {
                         let message = format!("{} does not hold {expected}", path.value.display());

@@ -138,7 +138,7 @@ fn read_key(
     faults: &mut Faults,
 ) -> Option<(PrivateKeyDer<'static>, Arc<dyn SigningKey>)> {
     let octets = read_file(file, disk, faults)?;
-    kept::check(&file.value, "the private key", &file.place, faults);
+    kept::check(&file.value, "the private key", &file.place, disk, faults);
     let key = match PrivateKeyDer::from_pem_slice(&octets) {
         Ok(key) => key,
         Err(pem::Error::NoItemsFound) => return refuse(file, "holds no private key in PEM", faults),

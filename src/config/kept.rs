@@ -1,8 +1,9 @@
 //! How well secrets are kept: files that others on this machine can read.
 
-use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+
+use crate::disk::Disk;
 
 use super::code::Code;
 use super::fault::{Fault, Faults};
@@ -13,8 +14,8 @@ const OTHERS_READ: u32 = 0o004;
 
 /// Warns of a file whose secret everybody on this machine can read. `what` says which secret it holds, and `place` where the file is named,
 /// or the secret stands.
-pub(super) fn check(file: &Path, what: &str, place: &Place, faults: &mut Faults) {
-    let is_open = fs::metadata(file).is_ok_and(|metadata| metadata.is_file() && metadata.mode() & OTHERS_READ != 0);
+pub(super) fn check(file: &Path, what: &str, place: &Place, disk: &Disk, faults: &mut Faults) {
+    let is_open = disk.metadata(file).is_ok_and(|metadata| metadata.is_file() && metadata.mode() & OTHERS_READ != 0);
     if is_open {
         let message = format!("everybody on this machine can read {what} in {}", file.display());
         let fault = Fault::warning(place, message, "").code(Code::Credentials);

@@ -190,7 +190,7 @@ fn load_all(
         pointers::check(&zones, &drafts.pools, faults);
     }
     let used = used_files(&zones, disk);
-    strays::check(&server.server.zones, server.zones_place.as_ref(), &used, faults);
+    strays::check(&server.server.zones, server.zones_place.as_ref(), used, disk, faults);
     let asked = asked(&server, &zones);
     // What a file defines that could not be read is not known.
     if let Some(site) = server.site.as_ref().filter(|_| zones.len() == files.len()) {

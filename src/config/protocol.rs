@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 
 use ipnet::IpNet;
 
+use crate::disk::Disk;
 use crate::snapshot::{Cookies, Identity, MAX_IDENTITY, MAX_SECRETS, MAX_WINDOW, Protocol, RateLimit, Transfers};
 use crate::wire::{CookieSecret, MAX_PLAIN_UDP, MAX_UDP_PAYLOAD};
 
@@ -14,11 +15,11 @@ use super::kept;
 use super::prefix::without_host_bits;
 
 /// Reads the sections.
-pub(super) fn read(table: &mut Table<'_>, faults: &mut Faults) -> Protocol {
+pub(super) fn read(table: &mut Table<'_>, disk: &Disk, faults: &mut Faults) -> Protocol {
     let default = Protocol::default();
     Protocol {
         payload: read_payload(table.take("edns"), faults).unwrap_or(default.payload),
-        cookies: read_cookies(table.take("cookies"), faults),
+        cookies: read_cookies(table.take("cookies"), disk, faults),
         identity: read_identity(table.take("identity"), faults),
         rate_limit: read_rate_limit(table.take("rate_limit"), faults),
         transfers: read_transfers(table.take("transfer"), faults),
@@ -32,11 +33,11 @@ fn read_payload(value: Option<Value<'_>>, faults: &mut Faults) -> Option<u16> {
     payload?.integer(MAX_PLAIN_UDP as u16..=MAX_UDP_PAYLOAD, faults).map(|payload| payload.value)
 }
 
-fn read_cookies(value: Option<Value<'_>>, faults: &mut Faults) -> Cookies {
+fn read_cookies(value: Option<Value<'_>>, disk: &Disk, faults: &mut Faults) -> Cookies {
     let Some(mut table) = value.and_then(|value| value.table("`[cookies]`", faults)) else { return Cookies::default() };
     let secrets = table.take("secrets").map(|secrets| {
         let place = secrets.anchor();
-        kept::check(&place.source.path, "the secrets of cookies", &place, faults);
+        kept::check(&place.source.path, "the secrets of cookies", &place, disk, faults);
         read_secrets(&secrets, faults)
     });
     let required = table.take("require").and_then(|value| value.boolean(faults));

@@ -103,9 +103,9 @@ pub(super) fn read(
     let database_places = databases.iter().map(|database| database.place.clone()).collect();
     let databases = databases.into_iter().map(|database| database.value).collect();
     let ecs = read_ecs(table.take("ecs"), faults);
-    let protocol = super::protocol::read(&mut table, faults);
+    let protocol = super::protocol::read(&mut table, disk, faults);
     let probing = read_probes(table.take("probes"), faults);
-    let webhooks = webhooks::read(table.take("webhooks").as_ref(), faults);
+    let webhooks = webhooks::read(table.take("webhooks").as_ref(), disk, faults);
     let windows = super::windows::read(table.take("windows"), faults);
     let sections = Sections::read(&mut table, None, None, disk, drafts, faults);
     super::regions::check_own(&sections.regions, faults);

@@ -6,6 +6,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::disk::Disk;
+
 use super::code::Code;
 use super::fault::{Fault, Faults, Severity};
 use super::files::ZoneFiles;
@@ -28,14 +30,9 @@ const LOOKED_AT: u64 = 16 * 1024;
 const MAX_LISTED: usize = 4;
 
 /// Warns of files in the zones folder that look like zones and are not read. `used` are those that something includes or names.
-pub(super) fn check(folder: &Path, place: Option<&Place>, used: &HashSet<PathBuf>, faults: &mut Faults) {
-    let Ok(entries) = fs::read_dir(folder) else { return };
-    let mut strays: Vec<String> = entries
-        .flatten()
-        .filter(|entry| entry.metadata().is_ok_and(|metadata| metadata.is_file()) && !used.contains(&entry.path()))
-        .filter_map(|entry| entry.file_name().into_string().ok().filter(|name| is_stray(name, &entry.path())))
-        .collect();
-    strays.sort();
+pub(super) fn check(folder: &Path, place: Option<&Place>, used: HashSet<PathBuf>, disk: &Disk, faults: &mut Faults) {
+    // What cannot be listed was told of when the zones were.
+    let strays = disk.ask(folder, move |folder| find_strays(folder, &used)).unwrap_or_default();
     if strays.is_empty() {
         return;
     }
@@ -46,6 +43,18 @@ pub(super) fn check(folder: &Path, place: Option<&Place>, used: &HashSet<PathBuf
     let message = format!("{}{more} in {} {verb} not read", list_of(&listed), folder.display());
     let fault = Fault { severity: Severity::Warning, place: place.cloned(), ..Fault::without_place(message) };
     faults.push(fault.code(Code::File).help("a zone's file ends in .toml or .zone"));
+}
+
+/// The names of such files, in order.
+fn find_strays(folder: &Path, used: &HashSet<PathBuf>) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let mut strays: Vec<String> = entries
+        .flatten()
+        .filter(|entry| entry.metadata().is_ok_and(|metadata| metadata.is_file()) && !used.contains(&entry.path()))
+        .filter_map(|entry| entry.file_name().into_string().ok().filter(|name| is_stray(name, &entry.path())))
+        .collect();
+    strays.sort();
+    strays
 }
 
 /// Whether a file that is not read probably holds a zone. What editors and package managers leave behind ends otherwise, and is kept on

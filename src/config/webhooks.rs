@@ -15,6 +15,7 @@ use super::kept;
 use super::secrets::is_secret;
 use super::source::Place;
 use super::suggest::{did_you_mean, list_of};
+use crate::disk::Disk;
 
 pub use template::{FIELDS, Template};
 
@@ -84,23 +85,23 @@ impl fmt::Debug for Webhook {
 }
 
 /// Reads `[[webhooks]]`.
-pub(super) fn read(value: Option<&Value<'_>>, faults: &mut Faults) -> Vec<Webhook> {
+pub(super) fn read(value: Option<&Value<'_>>, disk: &Disk, faults: &mut Faults) -> Vec<Webhook> {
     let Some(value) = value else { return Vec::new() };
-    let webhooks = value.each(faults, read_webhook);
+    let webhooks = value.each(faults, |value, faults| read_webhook(value, disk, faults));
     if webhooks.len() > MAX_WEBHOOKS {
         faults.push(Fault::error(&value.anchor(), format!("there are more than {MAX_WEBHOOKS} webhooks"), ""));
     }
     webhooks
 }
 
-fn read_webhook(value: &Value<'_>, faults: &mut Faults) -> Option<Webhook> {
+fn read_webhook(value: &Value<'_>, disk: &Disk, faults: &mut Faults) -> Option<Webhook> {
     let mut table = value.table("a webhook", faults)?;
     let url = table.require("url", faults).and_then(|value| read_url(&value, faults));
     let events = table.take("events").map(|value| {
         let words = value.items("`events` needs an event; without it all are told", faults);
         words.iter().filter_map(|word| Some(word.word(&EVENTS, faults)?.value)).collect()
     });
-    let headers = read_headers(&mut table, faults);
+    let headers = read_headers(&mut table, disk, faults);
     let body = table.take("body").and_then(|value| value.string(faults));
     let timeout = table.take("timeout").and_then(|value| value.duration(TIMEOUT, faults));
     let retries = table.take("retries").and_then(|value| value.integer(RETRIES, faults));
@@ -132,7 +133,7 @@ fn read_url(value: &Value<'_>, faults: &mut Faults) -> Option<Url> {
 }
 
 /// Names and values; `Content-Type` is among them in any case.
-fn read_headers(table: &mut Table<'_>, faults: &mut Faults) -> Vec<(String, String)> {
+fn read_headers(table: &mut Table<'_>, disk: &Disk, faults: &mut Faults) -> Vec<(String, String)> {
     let mut headers: Vec<(String, String)> = Vec::new();
     let values = table.take("headers").and_then(|value| value.table("`headers`", faults)).map(Table::into_values);
     for value in values.unwrap_or_default() {
@@ -157,7 +158,7 @@ fn read_headers(table: &mut Table<'_>, faults: &mut Faults) -> Vec<(String, Stri
         let text = value.string(&mut unseen).map(|text| text.value);
         if let Some(text) = text.filter(|text| !text.is_empty() && text.bytes().all(is_visible)) {
             if is_secret(&lower) {
-                kept::check(&name.place.source.path, "the credentials of a webhook", &name.place, faults);
+                kept::check(&name.place.source.path, "the credentials of a webhook", &name.place, disk, faults);
             }
             headers.push((lower, text));
         } else {

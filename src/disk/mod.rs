@@ -111,6 +111,12 @@ impl Disk {
         self.run(path, &AtomicU64::new(0), move || fs::metadata(at))?
     }
 
+    /// Does anything else with the file system at `path`, within the same deadline. It does not count as read.
+    pub fn ask<T: Send + 'static>(&self, path: &Path, work: impl FnOnce(&Path) -> T + Send + 'static) -> io::Result<T> {
+        let at = path.to_owned();
+        self.run(path, &AtomicU64::new(0), move || work(&at))
+    }
+
     /// A path without links.
     pub fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {
         let at = path.to_owned();

@@ -208,11 +208,15 @@ fn down_the_ladder_and_up_again() {
         }
     };
     expect(&fra, Duration::ZERO);
-    // A whole datacenter goes, and the next one, and the last.
+    // A whole datacenter goes, and the next one, and the last. What falls within the time of one fall is one outage, so each
+    // of these waits until the one before is over.
+    let outage = INTERVAL * FALL + TIMEOUT + INTERVAL;
     ladder.fra.iter_mut().for_each(Endpoint::stop_listening);
     expect(&iad, to_fall());
+    thread::sleep(outage);
     ladder.iad.stop_listening();
     expect(&sin, to_fall());
+    thread::sleep(outage);
     ladder.sin.stop_listening();
     expect(&sorry, to_fall());
     // The fallback goes too: each name has its own last resort.
