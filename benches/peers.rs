@@ -1,17 +1,25 @@
-//! truenorth beside gdnsd, on this machine, in one run: how soon each is ready, what it holds, and what a query costs it.
+//! truenorth beside gdnsd and hickory-server, on this machine, in one run: how soon each is ready, what it holds, and what a
+//! query costs it.
 //!
-//! Both serve the shipped database's networks (rewritten in GeoIP2 layout, the one that gdnsd reads), the same map of
-//! continents to three places, the same names. dnsperf asks over loopback. The cost is user and system time of the server
+//! truenorth and gdnsd serve the shipped database's networks (rewritten in GeoIP2 layout, the one that gdnsd reads), the same
+//! map of continents to three places, the same names. hickory-server steers nobody: it serves the same names with static
+//! records, and is asked for the static one only. dnsperf asks over loopback. The cost is user and system time of the server
 //! divided by the queries it answered: on loopback most of it is the kernel's work for the packets.
 //!
 //! Needs Debian's `gdnsd` and `dnsperf`; says so and ends if they are not there.
 
-use std::fs;
-use std::net::{IpAddr, TcpListener, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, TcpListener, UdpSocket};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+use std::{env, fs};
 
+use hickory_proto::rr::{LowerName, Name};
+use hickory_proto::serialize::txt::Parser;
+use hickory_server::Server;
+use hickory_server::store::in_memory::InMemoryZoneHandler;
+use hickory_server::zone_handler::{AxfrPolicy, Catalog, ZoneHandler, ZoneType};
 use maxminddb_writer::Database;
 use maxminddb_writer::metadata::IpVersion;
 use maxminddb_writer::paths::IpAddrWithMask;
@@ -21,7 +29,7 @@ use truenorth::geo::{CountryCode, countries};
 /// How long each server is asked for each kind of question.
 const SECONDS: &str = "5";
 
-/// Rounds; the servers take turns, so that a machine that gets slower does so for both.
+/// Rounds; the servers take turns, so that a machine that gets slower does so for all.
 const ROUNDS: usize = 3;
 
 /// Client Subnet for 133.11.0.0/24, which is in Japan, as dnsperf takes it: the option's code and octets.
@@ -67,6 +75,13 @@ const GDNSD_PLUGINS: &str = "plugins => { geoip => {\n\
         AS => [sin, iad, fra], OC => [sin, iad, fra], default => [iad, fra, sin] } } },\n\
       resources => { www => { map => places, service_types => up,\n\
         dcmap => { fra => 198.51.100.10, iad => 192.0.2.10, sin => 203.0.113.80 } } } } }\n";
+
+/// Its `www` is there to tell when it is ready.
+const HICKORY_ZONE: &str = "@ 300 IN SOA ns1 hostmaster 1 7200 1800 259200 60\n@ 300 IN NS ns1\nns1 300 IN A 127.0.0.1\n\
+    static 300 IN A 192.0.2.1\nwww 30 IN A 192.0.2.10\n";
+
+/// With this and a port behind it, this program is hickory-server: its time is told apart by its process.
+const SERVE_HICKORY: &str = "serve-hickory";
 
 /// A server that runs, and what its start took.
 struct Peer {
@@ -208,7 +223,36 @@ fn start_gdnsd(folder: &Path) -> Peer {
     Peer::start("gdnsd", command, port)
 }
 
+fn start_hickory() -> Peer {
+    let port = free_port();
+    let mut command = Command::new(env::current_exe().expect("this program's path"));
+    command.arg(SERVE_HICKORY).arg(port.to_string());
+    Peer::start("hickory", command, port)
+}
+
+/// hickory-server as its library gives it, over UDP on loopback, until it is killed.
+fn serve_hickory(port: u16) {
+    let origin = Name::from_ascii("example.com.").expect("a name");
+    let (_, records) = Parser::new(HICKORY_ZONE, None, Some(origin.clone())).parse().expect("a master file");
+    let zone: InMemoryZoneHandler =
+        InMemoryZoneHandler::new(origin.clone(), records, ZoneType::Primary, AxfrPolicy::Deny).expect("a zone");
+    let mut catalog = Catalog::new();
+    catalog.upsert(LowerName::new(&origin), vec![Arc::new(zone) as Arc<dyn ZoneHandler>]);
+    let runtime = tokio::runtime::Runtime::new().expect("threads");
+    runtime.block_on(async {
+        let socket = tokio::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).await.expect("the port is free");
+        let mut server = Server::new(catalog);
+        server.register_socket(socket);
+        server.block_until_done().await.expect("it serves until it is killed");
+    });
+}
+
 fn main() {
+    let words: Vec<String> = env::args().collect();
+    if let [_, SERVE_HICKORY, port] = words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        serve_hickory(port.parse().expect("a port"));
+        return;
+    }
     for tool in ["gdnsd", "dnsperf"] {
         if Command::new(tool).arg("-h").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
             println!("{tool} is not installed: apt-get install gdnsd dnsperf");
@@ -217,22 +261,23 @@ fn main() {
     }
     let folder = tempfile::tempdir().expect("a folder");
     write_geoip2(&folder.path().join("geoip2.mmdb"));
-    let peers = [start_truenorth(folder.path()), start_gdnsd(folder.path())];
+    let peers = [start_truenorth(folder.path()), start_gdnsd(folder.path()), start_hickory()];
     println!("{:<12} {:>12} {:>14}", "", "ready in", "resident");
     for peer in &peers {
         println!("{:<12} {:>9} ms {:>10} MiB", peer.name, peer.ready.as_millis(), peer.resident() / 1024);
     }
-    let cases: [(&str, &str, &[&str]); 3] = [
-        ("static", "static.example.com A\n", &[]),
-        ("steered", "www.example.com A\n", &["-e"]),
-        ("steered, client subnet", "www.example.com A\n", &["-E", JAPAN]),
+    let [truenorth, gdnsd, hickory] = &peers;
+    let cases: [(&str, &str, &[&str], &[&Peer]); 3] = [
+        ("static", "static.example.com A\n", &[], &[truenorth, gdnsd, hickory]),
+        ("steered", "www.example.com A\n", &["-e"], &[truenorth, gdnsd]),
+        ("steered, client subnet", "www.example.com A\n", &["-E", JAPAN], &[truenorth, gdnsd]),
     ];
     println!("{:<24} {:<12} {:>12} {:>14}", "question", "", "us a query", "queries a s");
-    for (case, question, options) in cases {
+    for (case, question, options, peers) in cases {
         let questions = folder.path().join("questions");
         fs::write(&questions, question).expect("a file");
         for _ in 0..ROUNDS {
-            for peer in &peers {
+            for peer in peers {
                 let (cost, rate) = peer.cost(&questions, options);
                 println!("{case:<24} {:<12} {cost:>12.2} {rate:>14.0}", peer.name);
             }

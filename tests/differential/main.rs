@@ -1,9 +1,12 @@
-//! What Knot DNS and NSD answer for the same master files, truenorth answers too.
+//! What Knot DNS, NSD and hickory-server answer for the same master files, truenorth answers too.
 //!
 //! Zones and questions come from seeds. Answer and authority sections are compared as sets, TTLs included, with the code
-//! and AA. Where the two peers agree, this server agrees with them; where they do not, it follows the RFC, and
-//! [`reason`] says what the case is. Needs the programs `knotd` and `nsd` (Debian's packages knot and nsd).
+//! and AA. Where Knot and NSD agree, this server agrees with them; where they do not, it follows the RFC, and
+//! [`Accepted`] says what the case is. hickory-server, which runs in this process, is compared in the same way; it does several
+//! things in its own way, which [`Departure`] names. Needs the programs `knotd` and `nsd` (Debian's packages knot and nsd).
 
+mod departures;
+mod hickory;
 mod peers;
 #[path = "../scene/mod.rs"]
 mod scene;
@@ -12,6 +15,7 @@ mod zones;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU16, Ordering};
 
+use departures::{Departure, Ours};
 use hickory_proto::op::Message;
 use hickory_proto::rr::{Record, RecordType};
 use peers::Peer;
@@ -55,6 +59,11 @@ struct Said {
 }
 
 impl Said {
+    /// What this server says.
+    fn ours(scene: &mut Scene, question: &Message) -> Self {
+        Self::of(&scene.send(&question.to_vec().unwrap(), Transport::Tcp).unwrap().message)
+    }
+
     fn of(message: &Message) -> Self {
         // Names keep their case in one server and lose it in another.
         let set = |records: &[Record]| records.iter().map(|record| record.to_string().to_lowercase()).collect();
@@ -129,19 +138,15 @@ impl Case {
 #[test]
 fn knot_and_nsd_answer_the_same() {
     let zones: Vec<Zone> = (0..ZONES).map(zones::generate).collect();
-    let files: Vec<(String, &str)> =
-        zones.iter().map(|zone| (format!("{}.zone", zone.origin), zone.text.as_str())).collect();
-    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), *text)).collect();
-    let mut scene = Scene::of_files(&files);
+    let mut scene = serve(&zones);
     let peers = [Peer::knot(&zones), Peer::nsd(&zones)];
     let mut asked = 0;
     let mut accepted: BTreeMap<Accepted, usize> = BTreeMap::new();
     for name in zones.iter().flat_map(|zone| &zone.questions) {
         for rtype in TYPES {
             let question = question(name, rtype);
-            let reply = scene.send(&question.to_vec().unwrap(), Transport::Tcp).unwrap();
             let [knot, nsd] = [0, 1].map(|peer: usize| Said::of(&peers[peer].ask(&question)));
-            let case = Case { name: name.clone(), rtype, ours: Said::of(&reply.message), knot, nsd };
+            let case = Case { name: name.clone(), rtype, ours: Said::ours(&mut scene, &question), knot, nsd };
             asked += 1;
             if case.ours != case.knot || case.ours != case.nsd {
                 let reason = case.accepted(&peers).unwrap_or_else(|| panic!("{case:#?}"));
@@ -151,4 +156,44 @@ fn knot_and_nsd_answer_the_same() {
     }
     println!("{asked} questions; accepted differences: {accepted:?}");
     assert!(asked > 100_000, "so many questions have to be asked: {asked}");
+}
+
+#[test]
+fn hickory_answers_the_same_but_for_what_is_named() {
+    let zones: Vec<Zone> = (0..ZONES).map(zones::generate).collect();
+    let mut scene = serve(&zones);
+    let hickory = Peer::hickory(&zones);
+    let mut asked = 0;
+    let mut same = 0;
+    let mut accepted: BTreeMap<Departure, usize> = BTreeMap::new();
+    for zone in &zones {
+        let mut ours = Ours::new(&mut scene, zone);
+        for name in &zone.questions {
+            for rtype in TYPES {
+                let said = Said::of(&hickory.ask(&question(name, rtype)));
+                asked += 1;
+                if said == ours.ask(name, rtype) {
+                    same += 1;
+                    continue;
+                }
+                let departures = ours.departures(name, rtype, &said);
+                let departures = departures
+                    .unwrap_or_else(|| panic!("{name} {rtype}: {said:#?} and not {:#?}", ours.ask(name, rtype)));
+                for departure in departures {
+                    *accepted.entry(departure).or_default() += 1;
+                }
+            }
+        }
+    }
+    println!("{asked} questions, {same} answers the same in all; departures: {accepted:?}");
+    assert!(asked > 100_000, "so many questions have to be asked: {asked}");
+    assert_eq!(accepted.len(), Departure::COUNT, "a departure that never happens excuses nothing: {accepted:?}");
+}
+
+/// This server with these zones.
+fn serve(zones: &[Zone]) -> Scene {
+    let files: Vec<(String, &str)> =
+        zones.iter().map(|zone| (format!("{}.zone", zone.origin), zone.text.as_str())).collect();
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), *text)).collect();
+    Scene::of_files(&files)
 }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use hickory_proto::op::Message;
 use tempfile::TempDir;
 
+use crate::hickory::Hickory;
 use crate::zones::Zone;
 
 /// How long a server may take to load its zones and answer.
@@ -21,9 +22,16 @@ const ANSWER: Duration = Duration::from_secs(5);
 pub(crate) struct Peer {
     /// What it is called.
     pub(crate) name: &'static str,
-    process: Child,
+    server: Server,
     socket: UdpSocket,
-    folder: TempDir,
+}
+
+/// What answers; it ends when it is dropped.
+enum Server {
+    /// A process of its own, and the folder with its files.
+    Program { process: Child, folder: TempDir },
+    /// A part of this process; it is held to be dropped with the peer.
+    Inside { _server: Hickory },
 }
 
 impl Peer {
@@ -58,6 +66,13 @@ impl Peer {
         })
     }
 
+    /// hickory-server.
+    pub(crate) fn hickory(zones: &[Zone]) -> Self {
+        let hickory = Hickory::start(zones);
+        let port = hickory.port();
+        Self::connect("hickory", Server::Inside { _server: hickory }, port, zones)
+    }
+
     fn start(
         name: &'static str,
         program: &str,
@@ -82,22 +97,25 @@ impl Peer {
             .env("PATH", format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default()))
             .spawn()
             .unwrap_or_else(|error| panic!("{program} does not start ({error}): apt-get install {package}"));
+        Self::connect(name, Server::Program { process, folder }, port, zones)
+    }
+
+    fn connect(name: &'static str, server: Server, port: u16, zones: &[Zone]) -> Self {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         socket.connect((Ipv4Addr::LOCALHOST, port)).unwrap();
-        let mut peer = Self { name, process, socket, folder };
+        let peer = Self { name, server, socket };
         peer.wait_until_loaded(zones);
         peer
     }
 
     /// All zones answer their SOA.
-    fn wait_until_loaded(&mut self, zones: &[Zone]) {
+    fn wait_until_loaded(&self, zones: &[Zone]) {
         let end = Instant::now() + START;
         self.socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
         for zone in zones {
             let question = crate::question(&zone.origin, hickory_proto::rr::RecordType::SOA);
             while !self.exchange(&question).is_ok_and(|reply| !reply.answers.is_empty()) {
-                let log = || fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
-                assert!(Instant::now() < end, "{} does not serve {}: {}", self.name, zone.origin, log());
+                assert!(Instant::now() < end, "{} does not serve {}: {}", self.name, zone.origin, self.server.log());
                 thread::sleep(Duration::from_millis(20));
             }
         }
@@ -124,17 +142,28 @@ impl Peer {
     }
 }
 
-impl Drop for Peer {
+impl Server {
+    /// What it wrote to its terminal.
+    fn log(&self) -> String {
+        match self {
+            Self::Program { folder, .. } => fs::read_to_string(folder.path().join("log")).unwrap_or_default(),
+            Self::Inside { .. } => String::new(),
+        }
+    }
+}
+
+impl Drop for Server {
     /// Ends the server and whatever it started: NSD's children end with their parent's terminal signal.
     fn drop(&mut self) {
+        let Self::Program { process, .. } = self else { return };
         // The shell's own: a bare Debian has no other.
-        let _ = Command::new("sh").arg("-c").arg(format!("kill {}", self.process.id())).status();
+        let _ = Command::new("sh").arg("-c").arg(format!("kill {}", process.id())).status();
         let end = Instant::now() + START;
-        while matches!(self.process.try_wait(), Ok(None)) && Instant::now() < end {
+        while matches!(process.try_wait(), Ok(None)) && Instant::now() < end {
             thread::sleep(Duration::from_millis(20));
         }
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        let _ = process.kill();
+        let _ = process.wait();
     }
 }
 

@@ -5,7 +5,7 @@ use std::io;
 use std::net::IpAddr;
 use std::path::Path;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use hickory_proto::rr::RecordType;
 use truenorth::health::{Kept, State};
@@ -216,4 +216,55 @@ fn a_state_folder_that_cannot_be_made_does_not_keep_a_node_from_answering() {
     let line = told(&mut node, "WARN state is not kept");
     assert!(line.contains("/proc/truenorth"), "{line}");
     assert_eq!(node.terminate().code(), Some(0));
+}
+
+/// A zone whose serial is counted, with this address.
+fn counted(host: u8) -> String {
+    ZONE.replace("192.0.2.1", &format!("192.0.2.{host}"))
+}
+
+/// Runs a node and gives the serial that it answers with, and the address of www.
+fn serial_and_address(files: &Files) -> (u32, String) {
+    let node = files.serve();
+    let soa = node.dig("example.com SOA");
+    let serial = soa.data()[0].split(' ').nth(2).and_then(|serial| serial.parse().ok()).expect("a serial");
+    let address = node.dig("www.example.com").data()[0].to_owned();
+    assert_eq!(node.terminate().code(), Some(0));
+    (serial, address)
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// As `touch -d` does.
+fn date(path: &Path, at: SystemTime) {
+    fs::File::options().append(true).open(path).unwrap().set_modified(at).unwrap();
+}
+
+#[test]
+fn a_serial_goes_up_with_an_older_file_that_comes_back_and_stays_where_one_is_touched() {
+    let files = Files::new(SERVER, &[("example.com.toml", &counted(1))]);
+    let file = files.path("zones/example.com.toml");
+    let older = SystemTime::now() - 2 * HOUR;
+    date(&file, older);
+    let (first, address) = serial_and_address(&files);
+    assert_eq!(address, "192.0.2.1");
+    assert_eq!(u64::from(first), older.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs());
+
+    files.write("zones/example.com.toml", counted(2));
+    let (second, address) = serial_and_address(&files);
+    assert_eq!(address, "192.0.2.2");
+    assert!(second > first, "{second} after {first}");
+
+    // As `cp -p` of the old file does.
+    files.write("zones/example.com.toml", counted(1));
+    date(&file, older);
+    let (third, address) = serial_and_address(&files);
+    assert_eq!(address, "192.0.2.1");
+    assert_eq!(third, second + 1);
+
+    // Its time alone says nothing of its contents, to whichever side it moves.
+    for at in [SystemTime::now() + HOUR, older - HOUR] {
+        date(&file, at);
+        assert_eq!(serial_and_address(&files), (third, address.clone()));
+    }
 }

@@ -86,6 +86,26 @@ api.gslb.example.com., 75497472 IPv4 addresses
 }
 
 #[test]
+fn an_address_that_two_tied_pools_hold_counts_once() {
+    let zone = ZONE.to_owned()
+        + "[pools.left]\ndatacenter = \"fra\"\nendpoints = [\"127.4.0.1\", \"127.4.0.2\", \"127.4.0.3\"]\n\
+           [pools.right]\ndatacenter = \"iad\"\nendpoints = [\"127.4.0.2\", \"127.4.0.4\"]\n\
+           [names.shared]\npools = [[\"left\", \"right\"]]\nsteer = [\"failover\"]\n";
+    let files = world(&zone);
+    // Four addresses take turns, and the pool that comes first has the shared one.
+    for (down, left, right) in [
+        ("endpoint:127.4.0.1", 2.0 / 3.0, 1.0 / 3.0),
+        ("endpoint:127.4.0.2", 2.0 / 3.0, 1.0 / 3.0),
+        ("endpoint:127.4.0.4", 1.0, 0.0),
+        ("pool:right", 1.0, 0.0),
+        ("pool:left", 0.0, 1.0),
+    ] {
+        let simulation = simulate(&files, &format!("--down {down} shared.gslb.example.com"));
+        expect(&simulation["names"][0], true, &[("left", 0.75, left), ("right", 0.25, right)]);
+    }
+}
+
+#[test]
 fn with_loads_a_dead_place_spills_to_all_rooms_and_a_full_one_sheds() {
     let zone = edited("[pools.web]\n", "[pools.web]\ncapacity = 1000\n")
         + "[names.full]\npools = [\"web\"]\nsteer = [\"region\", \"load\", \"distance\"]\n";
