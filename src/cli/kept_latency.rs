@@ -21,11 +21,13 @@ pub(super) struct KeptLatency {
     store: Arc<Store>,
     /// The blocks that are there, once they were read; nothing is written over what was not. Whoever writes holds them.
     blocks: Arc<Mutex<Option<BTreeSet<String>>>>,
+    /// The threads that write, or wait for their turn.
+    writing: Arc<Mutex<Vec<thread::JoinHandle<()>>>>,
 }
 
 impl KeptLatency {
     pub(super) fn new(store: Arc<Store>) -> Self {
-        Self { store, blocks: Arc::default() }
+        Self { store, blocks: Arc::default(), writing: Arc::default() }
     }
 
     /// Tells control what an earlier process kept.
@@ -48,10 +50,10 @@ impl KeptLatency {
         })
     }
 
-    /// Puts a table in the place of the one that is kept, on the thread that is given back.
-    pub(super) fn keep(&self, table: Table, now: Now) -> Option<thread::JoinHandle<()>> {
+    /// Puts a table in the place of the one that is kept, on a thread that [`finish`](Self::finish) waits for.
+    pub(super) fn keep(&self, table: Table, now: Now) {
         let kept = self.clone();
-        spawn(move || {
+        let thread = spawn(move || {
             let mut known = kept.blocks();
             let Some(blocks) = &mut *known else { return };
             let packed = LatencyRecord::pack(table.records(now.elapsed), now.wall);
@@ -64,7 +66,23 @@ impl KeptLatency {
             }
             kept.store.write(batch);
             *blocks = packed.into_keys().collect();
-        })
+        });
+        let mut writing = self.writing();
+        writing.retain(|thread| !thread.is_finished());
+        writing.extend(thread);
+    }
+
+    /// Waits until all tables have come to the store.
+    pub(super) fn finish(&self) {
+        let writing = std::mem::take(&mut *self.writing());
+        for thread in writing {
+            // One that panicked was logged, and the next run does without its table.
+            let _ = thread.join();
+        }
+    }
+
+    fn writing(&self) -> MutexGuard<'_, Vec<thread::JoinHandle<()>>> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn blocks(&self) -> MutexGuard<'_, Option<BTreeSet<String>>> {
@@ -113,7 +131,8 @@ mod tests {
     }
 
     fn keep(kept: &KeptLatency, networks: &[&str]) {
-        kept.keep(table(networks), NOW.into()).expect("there is a thread").join().expect("it does not panic");
+        kept.keep(table(networks), NOW.into());
+        kept.finish();
     }
 
     #[test]

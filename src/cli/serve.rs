@@ -149,6 +149,8 @@ pub(super) struct Node {
     published: Arc<ArcSwap<Snapshot>>,
     control: Handle,
     control_task: tokio::task::JoinHandle<()>,
+    /// Where control keeps measured round trips.
+    latency: KeptLatency,
     lateness: Arc<Lateness>,
     addresses: Vec<std::net::SocketAddr>,
     encrypted: EncryptedAddresses,
@@ -206,7 +208,7 @@ impl Node {
         let lateness = machine.lateness();
         let latency = KeptLatency::new(files.store.clone());
         let (keep, measured) = (keeper(files.store.clone()), latency.clone());
-        let keep_latency = move |table, now| drop(measured.keep(table, now));
+        let keep_latency = move |table, now| measured.keep(table, now);
         let running = control::run(machine, received, prober(), publisher(first), keep, keep_latency, herald.teller());
         let control_task = tokio::spawn(alarm.part("control").run(running));
         let kept = files.store.all(&HEALTH).into_iter().map(|(target, record)| (target, Kept::from(record)));
@@ -239,6 +241,7 @@ impl Node {
             published,
             control,
             control_task,
+            latency,
             lateness,
             addresses,
             encrypted,
@@ -300,9 +303,13 @@ impl Node {
                 self.control_task.abort();
                 warn!("the last changes of health may not be kept: control takes too long to end");
             }
-            let store = self.files.store.clone();
+            let (store, latency) = (self.files.store.clone(), self.latency);
+            let close = move || {
+                latency.finish();
+                store.close();
+            };
             // Without a thread it is closed when it is dropped.
-            let _ = beside(move || store.close()).await;
+            let _ = beside(close).await;
         };
         let ((), (), (), ()) = tokio::join!(admin, self.running.stop(), self.herald.stop(), kept);
         match failed {
