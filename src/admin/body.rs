@@ -20,7 +20,7 @@ const BODY_TIME: Duration = Duration::from_secs(5);
 /// A body as it comes.
 pub(super) struct Parts {
     body: Body,
-    /// What may still come.
+    /// Octets that may still come.
     room: usize,
     most: usize,
     deadline: Instant,

@@ -97,7 +97,7 @@ pub(super) async fn accept<L: Listener>(
 
 /// Where connections come from, and from whom.
 pub(super) trait Listener {
-    /// What carries them.
+    /// The stream that carries a connection.
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
     /// The next one, and its client's address. All that come over the file system are one client.

@@ -31,7 +31,7 @@ pub(super) enum Way {
     File,
 }
 
-/// What a request is for. One that may be for several is let in with a token for either.
+/// The purpose of a request. A request with several purposes is let in with a token for any of them.
 fn purposes(method: &Method, path: &str) -> &'static [Purpose] {
     let is_reading = method == Method::GET || method == Method::HEAD;
     match path {

@@ -41,7 +41,7 @@ const ORDERS: usize = 16;
 /// Bodies above that at once: 1 MiB each at most.
 const BULK: usize = 4;
 
-/// Who follows at once; others are refused.
+/// Followers of events at once; further ones are refused.
 pub(super) const FOLLOWERS: usize = 16;
 
 /// The part of the hall, and of the room of /healthz, that one client has.

@@ -18,7 +18,7 @@ use super::spelling;
 /// Octets of an MX record's preference, before its exchange (RFC 1035, section 3.3.9).
 const MX_PREFERENCE: usize = 2;
 
-/// What signing a zone adds to it: RRSIG, NSEC, NSEC3 and NSEC3PARAM (RFC 4034; RFC 5155).
+/// Types that signing adds to a zone: RRSIG, NSEC, NSEC3 and NSEC3PARAM (RFC 4034; RFC 5155).
 const DNSSEC: [Rtype; 4] = [Rtype(46), Rtype(47), Rtype(50), Rtype(51)];
 
 /// Octets of a record besides its RDATA, where a pointer stands for its owner.
@@ -190,7 +190,7 @@ impl<'a> ZoneCheck<'a> {
         encloser.wildcard().filter(|_| encloser != *name)
     }
 
-    /// What was probably meant by a nameserver in the zone that is not there.
+    /// Suggests the name that was meant by a nameserver that the zone does not hold.
     fn meant_nameserver(&self, nameserver: &Name) -> Option<String> {
         if let Some(address) = spelling::address(nameserver, self.origin) {
             return Some(format!("`{address}` is an address: a nameserver has a name, as in ns1 = [\"{address}\"]"));

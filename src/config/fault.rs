@@ -36,7 +36,7 @@ pub struct Fault {
     pub label: String,
     /// Another place that belongs to it, with what is written there, such as "first named here".
     pub related: Option<(Place, String)>,
-    /// What to do about it.
+    /// The advice to the operator.
     pub help: Option<String>,
     /// How many faults it stands for: 1, or all of a file that are not told one by one.
     pub count: usize,

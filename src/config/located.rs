@@ -13,7 +13,7 @@ use super::suggest::list_of;
 /// So many matches are listed.
 const MAX_LISTED: usize = 4;
 
-/// What a configuration asks the databases for, with where it asks.
+/// The facts about clients that a configuration needs from the databases, each with its place.
 #[derive(Debug, Default)]
 pub struct Asked {
     /// What the regions of names that steer by region name, without prefixes.

@@ -105,7 +105,7 @@ pub struct Config {
     pub warnings: Faults,
     /// The monitors that send ICMP echoes: not every process may do so.
     pub icmp: Vec<IcmpMonitor>,
-    /// What the regions ask the databases for.
+    /// The facts about clients that the regions need from the databases.
     pub asked: Asked,
 }
 
@@ -118,7 +118,7 @@ pub struct IcmpMonitor {
     pub place: Place,
 }
 
-/// What a zone was last served with.
+/// The serial and the contents that a zone was last served with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LastServed {
     /// The SOA's serial.
@@ -273,7 +273,7 @@ fn used_files(zones: &[ZoneDraft], disk: &Disk) -> HashSet<PathBuf> {
     used
 }
 
-/// What the databases are asked for.
+/// Collects the facts about clients that the regions need from the databases.
 fn asked(server: &ServerFile, zones: &[ZoneDraft]) -> Asked {
     let mut asked = Asked { databases: server.database_places.clone(), ..Asked::default() };
     for zone in zones {

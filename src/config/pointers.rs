@@ -101,7 +101,7 @@ struct Zone<'a> {
     ends: HashSet<&'a Name>,
 }
 
-/// What is known of a name.
+/// Where the zones of the configuration hold a name.
 enum Known<'a> {
     /// No zone here could have it.
     Elsewhere,

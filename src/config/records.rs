@@ -40,7 +40,7 @@ pub(super) struct RdataError {
     pub token: Option<usize>,
     /// A sentence without a full stop.
     pub message: String,
-    /// What to do about it.
+    /// The advice to the operator.
     pub help: Option<String>,
 }
 
@@ -108,7 +108,7 @@ pub(super) fn rdata_from_tokens(rtype: Rtype, tokens: &[Token<'_>], origin: &Nam
     Ok(rdata.into())
 }
 
-/// What is doubtful about a record's data, in a sentence without a full stop.
+/// Says why a record's data is doubtful, in a sentence without a full stop; `None` if it is not.
 pub(super) fn doubt(rtype: Rtype, rdata: &[u8]) -> Option<String> {
     rules::doubt(rtype, rdata)
 }

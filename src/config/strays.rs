@@ -20,7 +20,7 @@ const READ: [&str; 2] = ["toml", "zone"];
 /// Endings that are probably meant as `.toml` or `.zone`.
 const MISSPELLED: [&str; 8] = ["tml", "tom", "toml.txt", "zone.txt", "zon", "zones", "yaml", "yml"];
 
-/// What a file that holds a zone has near its beginning.
+/// Text that stands near the beginning of a file that holds a zone.
 const SIGNS: [&str; 5] = ["[nameservers]", "[names.", "[records.", " SOA ", "\tSOA\t"];
 
 /// Octets of a file that are looked at for a sign.

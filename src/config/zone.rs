@@ -62,7 +62,7 @@ pub(super) struct ZoneReader<'a> {
     pub(super) shared: &'a Sections,
     /// How Client Subnet is used.
     pub(super) ecs: Ecs,
-    /// What a zone was last served with.
+    /// The serial and the contents that a zone was last served with.
     pub(super) last_served: &'a dyn Fn(&Name) -> Option<LastServed>,
 }
 

@@ -36,7 +36,7 @@ pub struct Keep {
     pub health: BTreeMap<u128, Option<Kept>>,
     /// Of what comes back.
     pub comebacks: Comebacks,
-    /// What became of overrides, in this order.
+    /// Changes of overrides, in this order.
     pub overrides: Vec<Change>,
     /// Of roll-outs.
     pub rollouts: rollout::Rows,

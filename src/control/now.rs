@@ -16,7 +16,7 @@ use std::time::Duration;
 pub struct Now {
     /// Since the process began, on top of what the clock on the wall said then. Never runs backwards.
     pub elapsed: Duration,
-    /// What the clock on the wall says. It may be set.
+    /// The wall clock's time since the Unix epoch. An operator or NTP may set it.
     pub wall: Duration,
 }
 

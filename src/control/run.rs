@@ -91,7 +91,7 @@ impl Remapping {
 /// How often retired snapshots are looked through, if nothing else happens.
 const SWEEP: Duration = Duration::from_secs(1);
 
-/// What control is late by at least to have been stopped, and not only busy.
+/// Lateness from which on control was stopped, and not only busy.
 const NOTICEABLE_PAUSE: Duration = Duration::from_millis(250);
 
 const SECONDS_A_DAY: u64 = 86_400;
@@ -137,7 +137,7 @@ impl Probes {
     }
 }
 
-/// What whoever ordered something is told.
+/// The reply to whoever gave an order.
 enum Answer {
     Override(OverrideReply),
     Rollout(RolloutReply),

@@ -21,15 +21,15 @@ pub struct Turn {
     pub of: Part,
     /// The pools that hold it, as `web/fra`.
     pub pools: Vec<Box<str>>,
-    /// What it was.
+    /// The state before.
     pub from: State,
-    /// What it is.
+    /// The state now.
     pub to: State,
-    /// What was seen last.
+    /// The last outcome.
     pub seen: Outcome,
 }
 
-/// What turned.
+/// The part of an endpoint that turned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     /// An endpoint that has this probe alone.

@@ -105,7 +105,7 @@ impl Disk {
         Ok(seen)
     }
 
-    /// What the file system says of a path that is not read.
+    /// The metadata of a path whose contents are not read.
     pub fn metadata(&self, path: &Path) -> io::Result<Metadata> {
         let at = path.to_owned();
         self.run(path, &AtomicU64::new(0), move || fs::metadata(at))?
@@ -128,7 +128,7 @@ impl Disk {
         self.stuck.get().is_some()
     }
 
-    /// What was read so far.
+    /// The files and folders that were read so far.
     pub fn reads(&self) -> Reads {
         let mut reads = self.inner().reads.clone();
         if let Some(path) = self.stuck.get() {

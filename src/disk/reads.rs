@@ -47,7 +47,7 @@ struct Folder {
 }
 
 impl Seen {
-    /// What stands at a path now. Links are followed.
+    /// Looks at the file at a path. Links are followed.
     pub(super) fn at(path: &Path) -> Self {
         fs::metadata(path).map_or_else(|error| Self::Missing(error.kind()), |metadata| Self::of(&metadata))
     }

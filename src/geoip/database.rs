@@ -43,7 +43,7 @@ const NETWORKS_AT_LEAST: usize = 1024;
 /// optimization that takes more than the 2 MiB threads have by default; a file whose record points to itself does it.
 const STACK_OCTETS: usize = 8 << 20;
 
-/// What one file tells.
+/// Reads one database. Fails if the file cannot be read, or is no sound MMDB file.
 pub(super) fn read(disk: &Disk, path: &Path) -> Result<Tale, GeoipFault> {
     let unreadable = |error| GeoipFault::Unreadable { path: path.into(), error };
     let octets = disk.read(path).map_err(unreadable)?.octets;

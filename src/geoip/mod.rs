@@ -25,7 +25,7 @@ use self::table::Tale;
 use crate::disk::Disk;
 use crate::geo::Locations;
 
-/// What databases tell.
+/// The contents of all databases, merged.
 #[derive(Debug)]
 pub struct Loaded {
     /// Where clients are.

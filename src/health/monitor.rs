@@ -101,7 +101,7 @@ impl Target {
         }
     }
 
-    /// What is asked, and of whom.
+    /// The question and its target.
     pub(super) fn question(&self) -> (&SocketAddr, &str, &Check) {
         (&self.address, &self.host, &self.monitor.check)
     }

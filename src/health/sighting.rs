@@ -41,9 +41,9 @@ impl Survey {
 /// What endpoints of a pool say of their load together, in the operator's unit.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LoadSeen {
-    /// What is used of its open endpoints; `None` if none of them says so, or not any longer.
+    /// Load of its open endpoints; `None` if none of them reports one, or not any longer.
     pub used: Option<f64>,
-    /// What they can take, if that is known.
+    /// Their capacity, if it is known.
     pub capacity: Option<f64>,
     /// When the latest report was heard.
     pub heard: Option<Duration>,

@@ -17,7 +17,7 @@ const BODY_LIMIT: usize = 64 * 1024;
 /// From one look at an unfinished body to the next.
 const LOOK_INTERVAL: Duration = Duration::from_millis(10);
 
-/// What a body comes from.
+/// The source of a body.
 pub(super) trait Source {
     /// The next piece; `None` once there is none. Whoever drops the future before its end loses nothing.
     fn next(&mut self) -> impl Future<Output = Result<Option<Bytes>, Failure>> + Send;

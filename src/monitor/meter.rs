@@ -25,7 +25,7 @@ const OCTETS: u32 = 256 * 1024;
 /// Pieces, TLS records and HTTP/2 frames, each at most: a body of 64 KiB in pieces of 32 octets.
 const PIECES: u32 = 2048;
 
-/// What is counted.
+/// A unit that a meter counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unit {
     Octet,
@@ -36,7 +36,7 @@ pub(super) enum Unit {
     Frame,
 }
 
-/// What has come over a connection since its probe began.
+/// Counts of all that came over a connection since its probe began.
 #[derive(Debug, Default)]
 pub(super) struct Meter([AtomicU32; 4]);
 

@@ -168,7 +168,7 @@ pub struct ProbeStatus {
     pub state: String,
     /// When it came to be that, Unix time in seconds; absent before the first outcome.
     pub since: Option<u64>,
-    /// What was seen last.
+    /// The last outcome.
     pub seen: Option<String>,
     /// And when, Unix time in seconds.
     pub seen_at: Option<u64>,

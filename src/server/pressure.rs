@@ -65,7 +65,7 @@ impl Pressure {
         }
     }
 
-    /// What the kernel dropped since the last look.
+    /// Queries that the kernel dropped since the last look.
     fn count_drops(&mut self) -> u64 {
         let mut sum = 0;
         for (socket, last) in &mut self.sockets {

@@ -36,7 +36,7 @@ const MEANINGLESS: [i32; 10] = [
     libc::SIGXFSZ,
 ];
 
-/// What signals asked for.
+/// The requests that signals made.
 pub(in crate::cli) struct Signals {
     reload: Arc<Notify>,
     stop: watch::Receiver<bool>,

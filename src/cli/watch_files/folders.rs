@@ -13,7 +13,7 @@ const MOST_LINKS: usize = 40;
 #[derive(Debug, Default)]
 pub(super) struct Folders(BTreeMap<PathBuf, Interest>);
 
-/// What is of interest in a folder.
+/// The events of a folder that are listened for.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Interest {
     names: BTreeSet<OsString>,

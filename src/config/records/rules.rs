@@ -44,7 +44,7 @@ const TAGS: [&str; 7] = ["issue", "issuewild", "iodef", "issuemail", "issuevmc",
 const DELETE_DS: &[u8] = &[0, 0, 0, 0, 0];
 const DELETE_KEY: &[u8] = &[0, 0, 3, 0, 0];
 
-/// What is wrong with a digest by its type, whose length is known.
+/// Says why a digest does not fit its type, whose length is known; `None` if it does.
 fn measure(lengths: &[(u8, usize)], digest_type: u8, digest: &[u8], what: &str) -> Option<String> {
     let &(_, length) = lengths.iter().find(|(known, length)| *known == digest_type && *length != digest.len())?;
     Some(format!("a {what} of type {digest_type} has {length} octets, not {}", digest.len()))

@@ -12,7 +12,7 @@ const STEERED: [&str; 6] = ["DYNA", "DYNC", "ALIAS", "ANAME", "LUA", "GEO"];
 /// The last type with a mnemonic that zones have any use for.
 const LAST_MNEMONIC: u16 = 262;
 
-/// What to write instead of `text`, which is no record type, in `[records]` or in a master file.
+/// Suggests a record type in place of `text`, for `[records]` and master files.
 pub(in crate::config) fn help(text: &str) -> String {
     if STEERED.iter().any(|word| word.eq_ignore_ascii_case(text)) {
         return "a name whose answers depend on the client or on health stands in a zone file: [names.www], \

@@ -29,7 +29,7 @@ const INTERIM_LIMIT: usize = 32;
 /// Octets that are read at once.
 const PIECE: usize = 8 * 1024;
 
-/// What HTTP/1.1 is spoken over.
+/// The stream that HTTP/1.1 is spoken over.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
@@ -39,7 +39,7 @@ pub(super) struct Http1 {
     stream: Box<dyn Stream>,
     /// What came and was not used yet.
     buffer: BytesMut,
-    /// What is left of the body.
+    /// The part of the body that is still to come.
     framing: Framing,
     /// Whether the peer means to keep the connection.
     persists: bool,

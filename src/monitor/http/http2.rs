@@ -26,7 +26,7 @@ const WINDOW: u32 = 64 * 1024;
 pub(super) struct Http2 {
     sender: SendRequest<Empty<Bytes>>,
     driver: Driver,
-    /// What is left of the last response.
+    /// The unread rest of the last response.
     incoming: Option<Incoming>,
     /// Why the connection ended, if it did for a reason.
     ended: Arc<OnceLock<Failure>>,

@@ -66,12 +66,12 @@ impl<'a> Certificate<'a> {
         self.0.subject().as_raw() == self.0.issuer().as_raw()
     }
 
-    /// Who issued it, in DER.
+    /// The issuer's name, in DER.
     pub(super) fn issuer(&self) -> &[u8] {
         self.0.issuer().as_raw()
     }
 
-    /// Who it is for, in DER.
+    /// The subject's name, in DER.
     pub(super) fn subject(&self) -> &[u8] {
         self.0.subject().as_raw()
     }
@@ -92,7 +92,7 @@ impl<'a> Certificate<'a> {
     }
 }
 
-/// What people call it, or else its numbers.
+/// The common name of an object identifier, or else its numbers.
 fn name(oid: &Oid<'_>) -> String {
     oid2sn(oid, oid_registry()).map_or_else(|_| oid.to_id_string(), str::to_owned)
 }

@@ -53,7 +53,7 @@ pub(super) fn is_authority_as_leaf(error: &rustls::Error) -> bool {
     matches!(of_webpki(error), Some(webpki::Error::CaUsedAsEndEntity))
 }
 
-/// What rustls passes on as webpki said it.
+/// The error of webpki that rustls passes on unchanged, if this is one.
 fn of_webpki(error: &CertificateError) -> Option<&webpki::Error> {
     let CertificateError::Other(OtherError(error)) = error else { return None };
     error.downcast_ref()
