@@ -30,11 +30,12 @@ const FLOORS: &[&[&str]] = &[
 const DOORS: &[(&str, &[&str])] = &[
     ("annotate_snippets", &["config"]),
     ("arc_swap", &["admin", "cli", "server"]),
+    ("arrayvec", &["answer"]),
     ("axum", &["admin"]),
     ("bytes", &["cli", "monitor", "server"]),
     ("clap", &["cli"]),
     ("data_encoding", &["config", "server"]),
-    ("domain", &["config", "monitor", "server", "wire"]),
+    ("domain", &["config", "monitor", "report", "wire"]),
     ("fastrand", &["admin", "answer", "cli", "steering", "watch", "webhook"]),
     (
         "foldhash",

@@ -140,7 +140,7 @@ fn explain_tells_each_round_trip_and_how_it_is_known() {
     }
     let json = truenorth::report::to_json(&explanation);
     let value: serde_json::Value = serde_json::from_str(&json).unwrap();
-    let measured = &value["steering"]["steps"][0]["latency"][1];
+    let measured = &value["hops"][0]["steering"]["steps"][0]["latency"][1];
     assert_eq!(measured["datacenter"], "iad");
     assert_eq!(measured["rtt_ms"], 30.0);
     assert_eq!(measured["clients"], "10.5.1.0/24");

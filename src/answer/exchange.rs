@@ -7,8 +7,8 @@
 //!   a required cookie ── BADCOOKIE    the question's type and class ── FORMERR, NOTIMP or REFUSED
 //! ```
 
-use super::{Asker, Transport, transfer};
-use crate::snapshot::Snapshot;
+use super::{Asker, Client, Transport, access};
+use crate::snapshot::{ServedZone, Snapshot};
 use crate::wire::{
     CLASS_CH, CLASS_IN, ClientSubnet, Cookie, CookieSecret, ExtendedError, InfoCode, MAX_MESSAGE, MAX_PLAIN_UDP,
     Message, Opt, Options, Query, Question, Rcode, Rtype,
@@ -23,23 +23,43 @@ const EDNS_VERSION: u8 = 0;
 const KEEPALIVE_UNIT: u128 = 100;
 
 /// A query, who asks, and what its options come to.
-pub(super) struct Exchange<'a> {
+#[derive(Debug)]
+pub struct Exchange<'a> {
     snapshot: &'a Snapshot,
     query: &'a Query<'a>,
     asker: Asker,
     now: u64,
     options: Options<'a>,
     cookie: Option<Held<'a>>,
+    admission: Admission<'a>,
 }
 
 /// A well-formed COOKIE option, and whether the server cookie in it is valid.
+#[derive(Debug)]
 struct Held<'a> {
     cookie: Cookie<'a>,
     is_valid: bool,
 }
 
+/// Who is to answer a message.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Admission<'a> {
+    /// The zones.
+    Question(&'a Question<'a>),
+    /// The node itself: the question is of class CH.
+    Identity(&'a Question<'a>),
+    /// A transfer of this zone.
+    Transfer(&'a Question<'a>, &'a ServedZone),
+    /// Nobody: the code tells why.
+    Rejection(Rcode, Option<ExtendedError>),
+}
+
+/// The code that ends an exchange before anybody is asked, and what else the asker is told.
+type Rejection = (Rcode, Option<ExtendedError>);
+
 impl<'a> Exchange<'a> {
-    pub(super) fn new(snapshot: &'a Snapshot, query: &'a Query<'a>, asker: Asker, now: u64) -> Self {
+    /// Settles what a query at the time `now`, in Unix seconds, comes to before its question is looked at.
+    pub fn new(snapshot: &'a Snapshot, query: &'a Query<'a>, asker: Asker, now: u64) -> Self {
         // What the options of another version mean is not known.
         let edns = query.edns.filter(|edns| edns.version == EDNS_VERSION);
         let mut options = edns.and_then(|edns| edns.options.ok()).unwrap_or_default();
@@ -49,10 +69,54 @@ impl<'a> Exchange<'a> {
         let secrets = snapshot.cookie_secrets();
         let cookie = options.cookie.and_then(Result::ok);
         let cookie = cookie.map(|cookie| Held { cookie, is_valid: cookie.is_valid(asker.address, now, secrets) });
-        Self { snapshot, query, asker, now, options, cookie }
+        let admission = Admission::Rejection(Rcode::FormErr, None);
+        let mut exchange = Self { snapshot, query, asker, now, options, cookie, admission };
+        exchange.admission = exchange.admit().unwrap_or_else(|(rcode, why)| Admission::Rejection(rcode, why));
+        exchange
     }
 
-    /// Begins the reply.
+    pub(super) fn snapshot(&self) -> &'a Snapshot {
+        self.snapshot
+    }
+
+    pub(super) fn query(&self) -> &'a Query<'a> {
+        self.query
+    }
+
+    /// Who asks.
+    pub fn asker(&self) -> Asker {
+        self.asker
+    }
+
+    pub(super) fn admission(&self) -> Admission<'a> {
+        self.admission
+    }
+
+    /// The question, if the zones are to answer it.
+    pub fn question(&self) -> Option<&'a Question<'a>> {
+        match self.admission {
+            Admission::Question(question) => Some(question),
+            Admission::Identity(_) | Admission::Transfer(..) | Admission::Rejection(..) => None,
+        }
+    }
+
+    /// Whom the answer is for.
+    pub fn client(&self) -> Client {
+        Client::find(&self.snapshot.world().ecs, self.client_subnet(), self.asker.address)
+    }
+
+    /// Whether the asker has shown by a cookie that the address is its own.
+    pub fn has_valid_cookie(&self) -> bool {
+        self.cookie.as_ref().is_some_and(|held| held.is_valid)
+    }
+
+    /// Whether the query has what its transport forbids. RFC 9250, section 5.5.2: clients and servers "MUST NOT send the
+    /// edns-tcp-keepalive EDNS(0) Option [RFC7828] in any messages sent on a DoQ connection".
+    pub fn breaks_protocol(&self) -> bool {
+        self.options.asks_keepalive && self.asker.transport == Transport::Quic
+    }
+
+    /// Begins the reply, and tells in it why the query was rejected, if it was.
     pub(super) fn reply<'b>(&self, out: &'b mut [u8]) -> Message<'b>
     where
         'a: 'b,
@@ -62,6 +126,12 @@ impl<'a> Exchange<'a> {
         // OPT record in their respective responses."
         if let Some(edns) = self.query.edns {
             reply.speak_edns(self.opt(edns.dnssec_ok));
+        }
+        if let Admission::Rejection(rcode, why) = self.admission {
+            why.into_iter().for_each(|why| reply.explain(why));
+            if let Some(tsig) = self.query.tsig.filter(|_| rcode == Rcode::NotAuth) {
+                reply.disown_key(tsig);
+            }
         }
         reply
     }
@@ -109,52 +179,32 @@ impl<'a> Exchange<'a> {
     }
 
     /// The Client Subnet option, if there is a valid one and it is used here.
-    pub(super) fn client_subnet(&self) -> Option<&ClientSubnet<'a>> {
+    fn client_subnet(&self) -> Option<&ClientSubnet<'a>> {
         self.options.client_subnet.as_ref()?.as_ref().ok()
     }
 
-    /// Whether the asker has shown that the address is its own.
-    pub(super) fn has_valid_cookie(&self) -> bool {
-        self.cookie.as_ref().is_some_and(|held| held.is_valid)
-    }
-
-    /// The question, if it is one that a zone or the node itself can answer; otherwise the code that ends it here.
-    pub(super) fn admit<'b>(&self, reply: &mut Message<'b>) -> Result<&'a Question<'a>, Rcode>
-    where
-        'a: 'b,
-    {
-        let question = self.admit_message(reply)?;
-        self.check_question(question, reply)?;
-        Ok(question)
-    }
-
-    /// The same, whatever the question asks for.
-    pub(super) fn admit_message<'b>(&self, reply: &mut Message<'b>) -> Result<&'a Question<'a>, Rcode>
-    where
-        'a: 'b,
-    {
+    /// Finds out who is to answer.
+    fn admit(&self) -> Result<Admission<'a>, Rejection> {
         if self.query.edns.is_some_and(|edns| edns.version > EDNS_VERSION) {
-            return Err(Rcode::BadVers);
+            return Err((Rcode::BadVers, None));
         }
         if self.query.opcode != OPCODE_QUERY {
-            reply.explain(ExtendedError { code: InfoCode::NotSupported, text: "opcode" });
-            return Err(Rcode::NotImp);
+            return Err((Rcode::NotImp, Some(ExtendedError { code: InfoCode::NotSupported, text: "opcode" })));
         }
-        let question = self.query.question.as_ref().map_err(|_| Rcode::FormErr)?;
-        self.query.records.map_err(|_| Rcode::FormErr)?;
-        self.check_options(reply)?;
-        if let Some(tsig) = self.query.tsig {
+        let question = self.query.question.as_ref().map_err(|_| (Rcode::FormErr, None))?;
+        self.query.records.map_err(|_| (Rcode::FormErr, None))?;
+        self.check_options()?;
+        if self.query.tsig.is_some() {
             // RFC 8945, section 5.2.1: "If a non-forwarding server does not recognize the key [...] the server MUST generate an
             // error response with RCODE 9 (NOTAUTH) and TSIG ERROR 17 (BADKEY)."
-            reply.disown_key(tsig);
-            return Err(Rcode::NotAuth);
+            return Err((Rcode::NotAuth, None));
         }
-        let question = question.as_ref().ok_or_else(|| self.without_question())?;
+        let question = question.as_ref().ok_or_else(|| (self.without_question(), None))?;
         self.check_cookie()?;
-        Ok(question)
+        self.admit_question(question)
     }
 
-    fn check_options(&self, reply: &mut Message<'a>) -> Result<(), Rcode> {
+    fn check_options(&self) -> Result<(), Rejection> {
         let fault = if self.query.edns.is_some_and(|edns| edns.options.is_err()) {
             "an option runs past the OPT record"
         } else if let Some(Err(fault)) = self.options.client_subnet {
@@ -164,8 +214,7 @@ impl<'a> Exchange<'a> {
         } else {
             return Ok(());
         };
-        reply.explain(ExtendedError { code: InfoCode::Other, text: fault });
-        Err(Rcode::FormErr)
+        Err((Rcode::FormErr, Some(ExtendedError { code: InfoCode::Other, text: fault })))
     }
 
     /// RFC 7873, section 5.4: a query without a question asks for a cookie, or whether the one it brings is valid. Without a
@@ -180,39 +229,36 @@ impl<'a> Exchange<'a> {
 
     /// RFC 7873, section 5.2.3: where a valid cookie is required, BADCOOKIE tells the asker the right one. Over a stream the
     /// asker's address is no question. Whoever never heard of cookies is answered as ever (section 5.2.1).
-    fn check_cookie(&self) -> Result<(), Rcode> {
+    fn check_cookie(&self) -> Result<(), Rejection> {
         let is_required = self.snapshot.world().protocol.cookies.are_required && !self.asker.transport.is_stream();
         match &self.cookie {
-            Some(held) if is_required && !held.is_valid => Err(Rcode::BadCookie),
+            Some(held) if is_required && !held.is_valid => Err((Rcode::BadCookie, None)),
             _ => Ok(()),
         }
     }
 
-    fn check_question(&self, question: &Question<'_>, reply: &mut Message<'a>) -> Result<(), Rcode> {
-        let not_supported = |text| ExtendedError { code: InfoCode::NotSupported, text };
+    fn admit_question(&self, question: &'a Question<'a>) -> Result<Admission<'a>, Rejection> {
+        let refuse = |rcode, code, text| Err((rcode, Some(ExtendedError { code, text })));
         match question.rtype {
             // Records about messages; no question can ask for them.
-            Rtype::OPT | Rtype::TSIG => return Err(Rcode::FormErr),
+            Rtype::OPT | Rtype::TSIG => return Err((Rcode::FormErr, None)),
             // RFC 1035, section 4.2: transfers need a stream; IXFR may be tried without (RFC 1995, section 2).
-            Rtype::AXFR if !self.asker.transport.is_stream() => return Err(Rcode::FormErr),
-            Rtype::AXFR | Rtype::IXFR => {
-                let refusal = transfer::find_zone(self.snapshot, self.query, question, self.asker).err();
-                // What is allowed takes more than one message, which a `Transfer` writes.
-                let refusal = refusal.unwrap_or(transfer::Refusal::TRANSPORT);
-                reply.explain(refusal.why);
-                return Err(refusal.rcode);
+            Rtype::AXFR if !self.asker.transport.is_stream() => return Err((Rcode::FormErr, None)),
+            Rtype::AXFR | Rtype::IXFR if question.class == CLASS_IN => {
+                return match access::find_zone(self.snapshot, self.query, question, self.asker) {
+                    Ok(zone) => Ok(Admission::Transfer(question, zone)),
+                    Err(refusal) => Err((refusal.rcode, Some(refusal.why))),
+                };
             }
+            Rtype::AXFR | Rtype::IXFR => {}
             Rtype::ANY => {}
-            rtype if rtype.is_meta() => {
-                reply.explain(not_supported("question type"));
-                return Err(Rcode::NotImp);
-            }
+            rtype if rtype.is_meta() => return refuse(Rcode::NotImp, InfoCode::NotSupported, "question type"),
             _ => {}
         }
-        if matches!(question.class, CLASS_IN | CLASS_CH) {
-            return Ok(());
+        match question.class {
+            CLASS_IN => Ok(Admission::Question(question)),
+            CLASS_CH => Ok(Admission::Identity(question)),
+            _ => refuse(Rcode::Refused, InfoCode::NotAuthoritative, "no zone here is of this class"),
         }
-        reply.explain(ExtendedError { code: InfoCode::NotAuthoritative, text: "no zone here is of this class" });
-        Err(Rcode::Refused)
     }
 }

@@ -6,8 +6,9 @@ use crate::wire::{CLASS_CH, ExtendedError, InfoCode, Message, Owner, Question, R
 /// It holds for one node, and another one behind the same address may be asked next.
 const TTL: u32 = 0;
 
-/// Answers a question of class CH. What the operator has not told to say is hidden: REFUSED, as for any other name.
-pub(super) fn answer(identity: &Identity, question: &Question<'_>, reply: &mut Message<'_>) -> Rcode {
+/// Answers a question of class CH. What the operator has not told to say is hidden: REFUSED, as for any other name. Gives the
+/// code, and the TTL of the record that was written.
+pub(super) fn answer(identity: &Identity, question: &Question<'_>, reply: &mut Message<'_>) -> (Rcode, Option<u32>) {
     let text = match question.key() {
         b"\x02id\x06server\x00" | b"\x08hostname\x04bind\x00" => &identity.id,
         b"\x07version\x06server\x00" | b"\x07version\x04bind\x00" => &identity.version,
@@ -15,7 +16,7 @@ pub(super) fn answer(identity: &Identity, question: &Question<'_>, reply: &mut M
     };
     let Some(text) = text.as_deref().filter(|_| matches!(question.rtype, Rtype::TXT | Rtype::ANY)) else {
         reply.explain(ExtendedError { code: InfoCode::NotAuthoritative, text: "nothing here is of this class" });
-        return Rcode::Refused;
+        return (Rcode::Refused, None);
     };
     reply.set_authoritative();
     let written = reply.push_rrset(Section::Answer, |rrset| {
@@ -30,5 +31,5 @@ pub(super) fn answer(identity: &Identity, question: &Question<'_>, reply: &mut M
     if written.is_err() {
         reply.set_truncated();
     }
-    Rcode::NoError
+    (Rcode::NoError, Some(TTL))
 }

@@ -1,33 +1,40 @@
-//! From a query to its answer.
+//! From a query to its answer: decide, then write.
 //!
-//! [`answer`] is a function of the snapshot, the query, the asker and a little state of the worker that asks: it takes no
-//! lock, allocates nothing, reads no clock and writes no log. It follows RFC 1034, section 4.3.2; what that algorithm
-//! would find out on its way down the tree stands at the tree's nodes already.
+//! ```text
+//!   message ─ Query::parse ─► Exchange ─ Resolution::new ─► Resolution ─ write ─► message
+//!                             EDNS, cookies,   RFC 1034, 4.3.2:  the records, picked
+//!                             who may ask what what is answered  for this client
+//! ```
+//!
+//! Both steps are functions of the snapshot, the query, the asker and a little state of the worker that asks: they take no lock,
+//! allocate nothing, read no clock and write no log. What the algorithm of RFC 1034, section 4.3.2, would find out on its way down
+//! the tree stands at the tree's nodes already.
 
-mod chain;
+mod access;
+mod additional;
 mod client;
 mod exchange;
-mod https;
 mod identity;
-mod lookup;
 mod offer;
 mod reflect;
-mod response;
+mod resolution;
+mod resolve;
 mod steered;
 mod transfer;
 mod worker;
+mod write;
 
 use std::net::IpAddr;
 use std::time::Duration;
 
 pub use client::Client;
-use exchange::Exchange;
-use response::Response;
+use exchange::Admission;
+pub use exchange::Exchange;
+pub use resolution::{Given, Hop, Reflection, Resolution, Steered, Step, Synthesis};
 pub use transfer::Transfer;
 pub use worker::{Rotation, Worker};
 
-use crate::snapshot::Snapshot;
-use crate::wire::{CLASS_CH, ExtendedError, InfoCode, Message, Query, Question, Rcode};
+use crate::wire::Rcode;
 
 /// Who asks, and by which way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,22 +86,17 @@ impl Transport {
     }
 }
 
-/// What became of a query.
+/// A response that was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// So many octets were written.
-    Reply {
-        /// Of the message.
-        length: usize,
-        /// What it says.
-        rcode: Rcode,
-        /// What kind of response it is.
-        class: ResponseClass,
-        /// Whether the asker has shown by a cookie that the address is its own.
-        has_valid_cookie: bool,
-    },
-    /// It is none that gets an answer.
-    Silence,
+pub struct Reply {
+    /// Octets of the message.
+    pub length: usize,
+    /// The response code.
+    pub rcode: Rcode,
+    /// What a limit on rates takes it for.
+    pub class: ResponseClass,
+    /// Seconds that all of it may be kept; `None` for failures and referrals.
+    pub ttl: Option<u32>,
 }
 
 /// What kind of response a client gets, as far as a limit on its rate tells them apart.
@@ -110,69 +112,45 @@ pub enum ResponseClass {
     Error,
 }
 
-impl ResponseClass {
-    fn of(rcode: Rcode, header: &[u8]) -> Self {
-        /// Where the number of answers stands (RFC 1035, section 4.1.1).
-        const ANCOUNT: std::ops::Range<usize> = 6..8;
-        match rcode {
-            Rcode::NoError if header[ANCOUNT] == [0, 0] => Self::Empty,
-            Rcode::NoError => Self::Answer,
-            Rcode::NxDomain => Self::NxDomain,
-            _ => Self::Error,
-        }
+/// Answers a query. `out` holds at least [`MAX_PLAIN_UDP`](crate::wire::MAX_PLAIN_UDP) octets, and
+/// [`MAX_MESSAGE`](crate::wire::MAX_MESSAGE) for streams. A transfer is refused here: whoever can send many messages makes a
+/// [`Transfer`] of it.
+pub fn answer(exchange: &Exchange<'_>, worker: &mut Worker, out: &mut [u8]) -> Reply {
+    if let Some(question) = exchange.question() {
+        let (client, source) = (exchange.client(), exchange.asker().address);
+        let name = (question.key(), question.rtype);
+        let resolution = Resolution::new(exchange.snapshot(), worker, name, client, source);
+        return render(exchange, &resolution, out);
     }
+    let mut message = exchange.reply(out);
+    let (rcode, ttl) = match exchange.admission() {
+        Admission::Identity(question) => {
+            identity::answer(&exchange.snapshot().world().protocol.identity, question, &mut message)
+        }
+        Admission::Rejection(rcode, _) => (rcode, None),
+        // One message does not hold a zone.
+        Admission::Transfer(..) | Admission::Question(_) => (Rcode::Refused, None),
+    };
+    let class = match (rcode, ttl) {
+        (Rcode::NoError, Some(_)) => ResponseClass::Answer,
+        (Rcode::NoError, None) => ResponseClass::Empty,
+        _ => ResponseClass::Error,
+    };
+    Reply { length: message.finish(rcode), rcode, class, ttl }
 }
 
-/// Answers one message at the time `now`, in Unix seconds. `out` holds at least [`MAX_PLAIN_UDP`](crate::wire::MAX_PLAIN_UDP)
-/// octets, and [`MAX_MESSAGE`](crate::wire::MAX_MESSAGE) for streams.
-pub fn answer(
-    snapshot: &Snapshot,
-    worker: &mut Worker,
-    message: &[u8],
-    asker: Asker,
-    now: u64,
-    out: &mut [u8],
-) -> Outcome {
-    let Some(query) = Query::parse(message) else { return Outcome::Silence };
-    let exchange = Exchange::new(snapshot, &query, asker, now);
+/// Writes the answer that a question was resolved to.
+pub fn render(exchange: &Exchange<'_>, resolution: &Resolution<'_>, out: &mut [u8]) -> Reply {
+    let mut message = exchange.reply(out);
+    write::write(resolution, exchange.snapshot().world(), &mut message);
+    let rcode = resolution.rcode();
+    Reply { length: message.finish(rcode), rcode, class: resolution.class(), ttl: resolution.ttl() }
+}
+
+/// Answers with nothing but TC: whoever asked may ask again over a stream. EDNS and cookies are answered as ever, so that an
+/// asker who speaks of cookies has one the next time. Gives the message's length.
+pub fn truncate(exchange: &Exchange<'_>, out: &mut [u8]) -> usize {
     let mut reply = exchange.reply(out);
-    let (length, rcode) = match exchange.admit(&mut reply) {
-        Err(rcode) => (reply.finish(rcode), rcode),
-        Ok(question) if question.class == CLASS_CH => {
-            let rcode = identity::answer(&snapshot.world().protocol.identity, question, &mut reply);
-            (reply.finish(rcode), rcode)
-        }
-        Ok(question) => {
-            let client = Client::find(&snapshot.world().ecs, exchange.client_subnet(), asker.address);
-            resolve(snapshot, worker, question, &client, asker, reply)
-        }
-    };
-    let has_valid_cookie = exchange.has_valid_cookie();
-    Outcome::Reply { length, rcode, class: ResponseClass::of(rcode, out), has_valid_cookie }
-}
-
-/// Answers one message with nothing but TC: whoever asked may ask again over a stream. EDNS and cookies are answered as
-/// ever, so that an asker who speaks of cookies has one the next time.
-pub fn truncate(snapshot: &Snapshot, message: &[u8], asker: Asker, now: u64, out: &mut [u8]) -> Option<usize> {
-    let query = Query::parse(message)?;
-    let mut reply = Exchange::new(snapshot, &query, asker, now).reply(out);
     reply.set_truncated();
-    Some(reply.finish(Rcode::NoError))
-}
-
-fn resolve(
-    snapshot: &Snapshot,
-    worker: &mut Worker,
-    question: &Question<'_>,
-    client: &Client,
-    asker: Asker,
-    mut reply: Message<'_>,
-) -> (usize, Rcode) {
-    let key = question.key();
-    let Some(zone) = snapshot.authority(key, question.rtype) else {
-        reply.explain(ExtendedError { code: InfoCode::NotAuthoritative, text: "no zone here holds this name" });
-        return (reply.finish(Rcode::Refused), Rcode::Refused);
-    };
-    let response = Response { snapshot, worker, message: reply, rtype: question.rtype, client, asker };
-    response.resolve(zone)
+    reply.finish(Rcode::NoError)
 }

@@ -3,6 +3,8 @@
 use std::iter;
 use std::sync::Arc;
 
+use arrayvec::ArrayVec;
+
 use super::Worker;
 use crate::health::Share;
 use crate::name::Name;
@@ -73,8 +75,8 @@ pub(super) struct Offer<'s, T> {
     pick: Pick,
     answers: u16,
     first: Run<'s, T>,
-    /// Those of further pools. One alone answers mostly, and room for all of them takes longer to clear than to fill.
-    more: Option<[Run<'s, T>; MAX_RUNS]>,
+    /// Those of further pools, unless one alone answers.
+    more: ArrayVec<Run<'s, T>, MAX_RUNS>,
     count: usize,
 }
 
@@ -129,7 +131,14 @@ impl<'s, T: Clone + PartialEq> Offer<'s, T> {
         let first_run = first.map_or(Run::EMPTY, run);
         let Some(second) = second else {
             let (pick, answers) = chosen.rule.pick(weighs);
-            return Self { key, pick, answers, first: first_run, more: None, count: first_run.members.len() };
+            return Self {
+                key,
+                pick,
+                answers,
+                first: first_run,
+                more: ArrayVec::new(),
+                count: first_run.members.len(),
+            };
         };
         let mut given = |pool: &'s Lists<T>| {
             let draws = chosen.rule.pick.is_none() && pool.weighs();
@@ -137,41 +146,36 @@ impl<'s, T: Clone + PartialEq> Offer<'s, T> {
         };
         let (pick, answers) = chosen.rule.pick(false);
         let first = first.map_or(Run::EMPTY, &mut given);
-        let mut offer = Self { key, pick, answers, first, more: None, count: first.members.len() };
-        let mut more = [Run::EMPTY; MAX_RUNS];
-        let mut used = 0;
+        let mut offer = Self { key, pick, answers, first, more: ArrayVec::new(), count: first.members.len() };
         for pool in iter::once(second).chain(pools) {
             let run = given(pool);
             if chosen.rule.shares_addresses {
-                used = offer.add_new(run, &mut more, used);
-            } else {
-                more[used] = run;
-                used += 1;
+                offer.add_new(run);
+            } else if offer.more.try_push(run).is_ok() {
                 offer.count += run.members.len();
             }
         }
-        offer.more = Some(more);
         offer
     }
 
-    /// Adds those members of a run whose values are not on offer yet, as runs. Gives how many runs are used then.
-    fn add_new(&mut self, run: Run<'s, T>, more: &mut [Run<'s, T>; MAX_RUNS], used: usize) -> usize {
-        let (known, free) = more.split_at_mut(used);
-        let first = self.first;
-        let is_new = |member: &Member<T>| {
-            let mut known = iter::once(&first).chain(&*known).flat_map(|run| run.members);
+    /// Adds those members of a run whose values are not on offer yet, as runs.
+    fn add_new(&mut self, run: Run<'s, T>) {
+        let known = self.more.len();
+        let is_new = |member: &Member<T>, more: &[Run<'s, T>]| {
+            let mut known = iter::once(&self.first).chain(more).flat_map(|run| run.members);
             !known.any(|other| other.value == member.value)
         };
-        let mut added = 0;
         // What stands side by side and is all new, or all known.
-        for members in run.members.chunk_by(|one, next| is_new(one) == is_new(next)) {
-            if added < free.len() && is_new(&members[0]) {
-                free[added] = Run { members, ..run };
-                added += 1;
-                self.count += members.len();
+        let mut start = 0;
+        while let Some(member) = run.members.get(start) {
+            let is_first_new = is_new(member, &self.more[..known]);
+            let rest = &run.members[start..];
+            let length = rest.iter().take_while(|other| is_new(other, &self.more[..known]) == is_first_new).count();
+            if is_first_new && self.more.try_push(Run { members: &rest[..length], ..run }).is_ok() {
+                self.count += length;
             }
+            start += length;
         }
-        used + added
     }
 
     /// The member in this place.
@@ -182,7 +186,7 @@ impl<'s, T: Clone + PartialEq> Offer<'s, T> {
 
     /// The run that holds the member in this place, and its place there.
     fn run(&self, mut place: usize) -> (&Run<'s, T>, usize) {
-        let mut runs = iter::once(&self.first).chain(self.more.iter().flatten());
+        let mut runs = iter::once(&self.first).chain(&self.more);
         loop {
             let run = runs.next().expect("a place is below the count");
             match place.checked_sub(run.members.len()) {
@@ -206,10 +210,12 @@ impl<'s, T: Clone + PartialEq> Offer<'s, T> {
             };
             return Picks::sticky(client, self.count, answers, candidate);
         }
-        let Some(more) = &self.more else { return self.first.pick(pick, answers, turn, worker) };
+        if self.more.is_empty() {
+            return self.first.pick(pick, answers, turn, worker);
+        }
         let weight = |place| self.get(place).weight_for(pick);
         let draw = |below| worker.draw(below);
-        if self.first.is_degraded || more.iter().any(|run| run.is_degraded) {
+        if self.first.is_degraded || self.more.iter().any(|run| run.is_degraded) {
             return Picks::degraded(pick, self.count, answers, turn, weight, share, draw);
         }
         Picks::new(pick, self.count, answers, turn, weight, draw)

@@ -3,13 +3,15 @@
 use std::fmt::{self, Write};
 
 use super::Client;
-use super::response::{Next, Response, Subject};
+use super::resolution::{Reflection, Resolution};
+use super::resolve::Resolver;
+use super::write::Place;
 use crate::geo::Regions;
-use crate::snapshot::World;
-use crate::wire::{Rcode, Rtype, Section, Truncated};
+use crate::snapshot::{ServedZone, World};
+use crate::wire::{Message, Rtype, Section, Truncated};
 
 /// What is told is true of this question alone.
-const TTL: u32 = 0;
+pub(super) const TTL: u32 = 0;
 
 /// Room for all strings; what is longer is cut.
 const MAX_RDATA: usize = 1024;
@@ -17,18 +19,31 @@ const MAX_RDATA: usize = 1024;
 /// Octets of a TXT string at most (RFC 1035, section 3.3).
 const MAX_STRING: usize = 255;
 
-/// Answers TXT at a name that reflects.
-pub(super) fn answer(response: &mut Response<'_, '_>, subject: &Subject<'_>) -> Result<Next, Truncated> {
-    let client = response.client;
-    let world = response.snapshot.world();
-    let (locations, regions) = (response.snapshot.locations(), &subject.zone.regions);
+/// Finds out what is known of the asker.
+pub(super) fn resolve(resolver: &mut Resolver<'_, '_>, zone: &ServedZone) -> Reflection {
+    let (locations, regions) = (resolver.snapshot.locations(), &zone.regions);
+    let resolution = &mut *resolver.resolution;
+    let client = resolution.client;
     let tells_no_place = client.tells_no_place(locations, regions);
-    let address = if tells_no_place { Client::of_host(response.asker.address).address } else { client.address };
+    let address = if tells_no_place { Client::of_host(resolution.source).address } else { client.address };
     let location = locations.look_up(address);
-    let region = regions.of(address, &location);
+    // The answer is this network's own.
+    resolution.scope = resolution.scope.max(client.whole_scope());
+    Reflection { tells_no_place, location, region: regions.of(address, &location) }
+}
 
+/// Writes it as a TXT record.
+pub(super) fn write(
+    reflection: &Reflection,
+    resolution: &Resolution<'_>,
+    world: &World,
+    place: Place<'_>,
+    message: &mut Message<'_>,
+) -> Result<(), Truncated> {
+    let Reflection { tells_no_place, location, region } = *reflection;
+    let (client, regions) = (&resolution.client, &place.zone.regions);
     let mut text = Strings::new();
-    text.push(format_args!("source={}", response.asker.address));
+    text.push(format_args!("source={}", resolution.source));
     match client.subnet {
         Some(subnet) if tells_no_place => {
             text.push(format_args!("ecs={}/{} tells no place: source decides", client.address, subnet.length));
@@ -40,11 +55,7 @@ pub(super) fn answer(response: &mut Response<'_, '_>, subject: &Subject<'_>) -> 
     text.push(format_args!("region={}", regions.get(region).map_or("none", |region| &region.name)));
     text.push(format_args!("ranking={}", Tiers { world, regions, region }));
     text.push(format_args!("node={}", world.node));
-
-    // The answer is this network's own.
-    response.message.widen_scope(client.whole_scope());
-    response.message.push_rrset(Section::Answer, |rrset| rrset.record(subject.owner, Rtype::TXT, TTL, text.rdata()))?;
-    Ok(Next::Done(Rcode::NoError))
+    message.push_rrset(Section::Answer, |rrset| rrset.record(place.owner, Rtype::TXT, TTL, text.rdata()))
 }
 
 /// The datacenters of a region, best first; tied ones are joined by `=`.

@@ -1,118 +1,163 @@
-//! Answers that are chosen for the client.
+//! What is chosen for the client at a steered name.
+//!
+//! An HTTPS record (RFC 9460) tells where a browser connects, and by which protocols, in one answer. Its hints are what A and
+//! AAAA would be answered with: one place for both families, drawn once where a draw decides.
+
+use std::net::IpAddr;
 
 use super::offer::{Chosen, Offer};
-use super::response::{Next, Response, Subject};
-use super::{Client, https};
-use crate::snapshot::{Choice, Plan, Rule, Rung, Verdict};
-use crate::steering::{AllDown, HashKey, Ranking};
-use crate::wire::{ExtendedError, InfoCode, Rcode, RrsetWriter, Rtype, Section, Truncated};
+use super::resolution::{Given, Picked, Sname, Steered};
+use super::resolve::Resolver;
+use super::{Client, Worker};
+use crate::snapshot::{Choice, Plan, Rule, Verdict};
+use crate::steering::{HashKey, Placement, Ranking};
+use crate::wire::Rtype;
+use crate::zone::{NameId, PlanId};
 
-/// Answers for a steered name. `None` if the asked type is left to the name's static records.
-pub(super) fn answer<'s>(
-    response: &mut Response<'_, 's>,
-    subject: &Subject<'s>,
-    plan: &'s Plan,
-) -> Result<Option<Next>, Truncated> {
-    let (rule, pools) = (plan.rule(), response.snapshot.pools());
-    if let Some(params) = rule.https.as_ref().filter(|_| response.rtype == Rtype::HTTPS) {
-        return https::answer(response, subject, plan, params).map(Some);
-    }
-    let Some(&family) = plan.families(response.rtype, pools).first() else { return Ok(None) };
-    let (ranking, key) = rank(response, rule, subject);
-    let worker = &mut *response.worker;
-    let choice = plan.choose(ranking, family, key, |below| worker.draw(below));
-    let ttl = plan.ttl(&choice);
-    explain(response, rule, &choice);
-    let Some(chosen) = Chosen::of(&choice, rule, pools) else {
-        // For every type: where a CNAME might stand there are no static records.
-        return match choice.verdict {
-            Verdict::Servfail => Ok(Some(Next::Done(Rcode::ServFail))),
-            _ => response.negative(subject, Rcode::NoError, ttl).map(Some),
-        };
-    };
-    match response.rtype {
-        _ if chosen.is_cname() => cname(response, subject, &chosen, key, ttl).map(Some),
-        Rtype::A => {
-            let offer = chosen.v4(key, response.worker);
-            addresses(response, subject, &offer, ttl).map(Some)
-        }
-        Rtype::AAAA => {
-            let offer = chosen.v6(key, response.worker);
-            addresses(response, subject, &offer, ttl).map(Some)
-        }
-        _ => Ok(None),
-    }
+/// How a client is ranked for a rule.
+struct Ranked<'s> {
+    /// The address that decided.
+    by: IpAddr,
+    ranking: &'s Ranking,
+    placement: Option<Placement<'s>>,
+    key: Option<HashKey>,
 }
 
-/// The ranking for the client, and its hash if the rule has one; the scope of what is answered for it is told.
-pub(super) fn rank<'s>(
-    response: &mut Response<'_, 's>,
-    rule: &'s Rule,
-    subject: &Subject<'s>,
-) -> (&'s Ranking, Option<HashKey>) {
-    let Client { mut address, subnet } = *response.client;
+/// Chooses for a steered name. `None` if the asked type is left to the name's static records.
+pub(super) fn resolve<'s>(
+    resolver: &mut Resolver<'_, 's>,
+    sname: Sname<'s>,
+    id: (PlanId, NameId),
+) -> Option<Steered<'s>> {
+    let plan = resolver.snapshot.plan(id.0, id.1);
+    let families = plan.families(resolver.resolution.rtype, resolver.snapshot.pools());
+    let &first = families.first()?;
+    let Ranked { by: ranked_by, ranking, placement, key } = rank(resolver, plan.rule(), sname);
+    let steered = |choice, second: Option<Choice>, given| {
+        let ttl = second.map_or(u32::MAX, |second| plan.ttl(&second)).min(plan.ttl(&choice));
+        Steered { id, plan, families, ranked_by, ranking, placement, key, choice, second, ttl, given }
+    };
+    if let Some(&second) = families.get(1) {
+        // Both families see the same numbers, so that a draw comes to the same place.
+        let numbers = resolver.worker.numbers();
+        let [choice, second] = [first, second].map(|family| {
+            let mut numbers = numbers.clone();
+            plan.choose(ranking, family, key, |below| numbers.u32(..below))
+        });
+        return Some(steered(choice, Some(second), hint(resolver, sname, plan, key, [choice, second])));
+    }
+    let worker = &mut *resolver.worker;
+    let choice = plan.choose(ranking, first, key, |below| worker.draw(below));
+    give(resolver, sname, plan, key, &choice).map(|given| steered(choice, None, given))
+}
+
+/// Ranks the client. The answer holds for as much of its network as the ranking does.
+fn rank<'s>(resolver: &mut Resolver<'_, 's>, rule: &'s Rule, sname: Sname<'s>) -> Ranked<'s> {
+    let resolution = &mut *resolver.resolution;
+    let Client { mut address, subnet } = resolution.client;
+    let mut placement = None;
     if subnet.is_some() {
-        let placement = rule.place(address);
+        let placed = rule.place(address);
         if !rule.is_uniform() {
-            response.message.widen_scope(response.client.scope(placement.scope));
+            resolution.scope = resolution.scope.max(resolution.client.scope(placed.scope));
         }
-        if !placement.is_unnamed {
-            return (placement.ranking, rule.client_key(address, subject.key()));
+        if !placed.is_unnamed {
+            let key = rule.client_key(address, resolution.octets(sname));
+            return Ranked { by: address, ranking: placed.ranking, placement: Some(placed), key };
         }
         // A network such as 10.1.2.0/24 tells no place (RFC 7871, section 10), but the resolver that speaks of it stands somewhere.
-        address = Client::of_host(response.asker.address).address;
+        address = Client::of_host(resolution.source).address;
+        placement = Some(placed);
     }
-    (rule.map.ranking_of_host(address), rule.client_key(address, subject.key()))
+    let key = rule.client_key(address, resolution.octets(sname));
+    Ranked { by: address, ranking: rule.map.ranking_of_host(address), placement, key }
 }
 
-/// Tells an operator who wonders about the answer when health was no help.
-pub(super) fn explain(response: &mut Response<'_, '_>, rule: &Rule, choice: &Choice) {
-    if choice.rung == Rung::AllDown {
-        response.message.explain(ExtendedError { code: InfoCode::Other, text: why_all_down(rule.all_down) });
+/// Picks for a question for addresses, or for any type at a name that stands for another. `None` if addresses answer, but were
+/// not asked for.
+fn give<'s>(
+    resolver: &mut Resolver<'_, 's>,
+    sname: Sname<'s>,
+    plan: &'s Plan,
+    key: Option<HashKey>,
+    choice: &Choice,
+) -> Option<Given<'s>> {
+    let Some(chosen) = Chosen::of(choice, plan.rule(), resolver.snapshot.pools()) else {
+        // For every type: where a CNAME might stand there are no static records.
+        return Some(nothing(choice));
+    };
+    match resolver.resolution.rtype {
+        _ if chosen.is_cname() => return Some(canonical_name(resolver, sname, &chosen, key)),
+        Rtype::A => {
+            let offer = chosen.v4(key, resolver.worker);
+            let turn = turn(resolver, sname);
+            pick(&offer, resolver.worker, turn, &mut resolver.resolution.v4);
+        }
+        Rtype::AAAA => {
+            let offer = chosen.v6(key, resolver.worker);
+            let turn = turn(resolver, sname);
+            pick(&offer, resolver.worker, turn, &mut resolver.resolution.v6);
+        }
+        _ => return None,
+    }
+    Some(Given::Addresses)
+}
+
+/// Picks for a question for the HTTPS record of a name that has one.
+fn hint<'s>(
+    resolver: &mut Resolver<'_, 's>,
+    sname: Sname<'s>,
+    plan: &'s Plan,
+    key: Option<HashKey>,
+    choices: [Choice; 2],
+) -> Given<'s> {
+    let (rule, pools) = (plan.rule(), resolver.snapshot.pools());
+    let [v4, v6] = choices.each_ref().map(|choice| Chosen::of(choice, rule, pools));
+    match (v4.or(v6), &rule.https) {
+        (Some(chosen), _) if chosen.is_cname() => canonical_name(resolver, sname, &chosen, key),
+        (Some(_), Some(params)) => {
+            let turn = turn(resolver, sname);
+            if let Some(chosen) = v4 {
+                let offer = chosen.v4(key, resolver.worker);
+                pick(&offer, resolver.worker, turn, &mut resolver.resolution.v4);
+            }
+            if let Some(chosen) = v6 {
+                let offer = chosen.v6(key, resolver.worker);
+                pick(&offer, resolver.worker, turn, &mut resolver.resolution.v6);
+            }
+            Given::Https(params)
+        }
+        _ => nothing(&choices[0]),
     }
 }
 
-fn why_all_down(all_down: AllDown) -> &'static str {
-    match all_down {
-        AllDown::All => "all down: all",
-        AllDown::LastHealthy => "all down: last-healthy",
-        AllDown::Nodata => "all down: nodata",
-        AllDown::Servfail => "all down: servfail",
+fn nothing<'s>(choice: &Choice) -> Given<'s> {
+    match choice.verdict {
+        Verdict::Servfail => Given::Servfail,
+        _ => Given::Nodata,
     }
 }
 
-fn addresses<'s, const LENGTH: usize>(
-    response: &mut Response<'_, 's>,
-    subject: &Subject<'s>,
-    offer: &Offer<'s, [u8; LENGTH]>,
-    ttl: u32,
-) -> Result<Next, Truncated> {
-    let turn = response.turn(subject);
-    let picks = offer.pick(response.worker, turn);
-    let rtype = response.rtype;
-    response.message.push_rrset(Section::Answer, |rrset| {
-        picks.iter().try_for_each(|place| rrset.record(subject.owner, rtype, ttl, &offer.get(place).value))
-    })?;
-    Ok(Next::Done(Rcode::NoError))
-}
-
-/// A CNAME record, and on to its target.
-pub(super) fn cname<'s>(
-    response: &mut Response<'_, 's>,
-    subject: &Subject<'s>,
+/// One canonical name: an owner has no more (RFC 2181, section 10.1).
+fn canonical_name<'s>(
+    resolver: &mut Resolver<'_, 's>,
+    sname: Sname<'s>,
     chosen: &Chosen<'s>,
     key: Option<HashKey>,
-    ttl: u32,
-) -> Result<Next, Truncated> {
-    let offer = chosen.cname(key, response.worker);
-    let turn = response.turn(subject);
-    // An owner has one canonical name (RFC 2181, section 10.1).
-    let Some(place) = offer.pick(response.worker, turn).iter().next() else {
-        return response.negative(subject, Rcode::NoError, ttl);
-    };
-    let target = &offer.get(place).value;
-    let no_labels = |_: &mut RrsetWriter<'_, '_>| Ok(());
-    let next = response.push_cname(subject, ttl, (0, no_labels), target)?;
-    // ANY gets one RRset (RFC 8482, section 4.1), and this is it.
-    Ok(if response.rtype == Rtype::ANY { Next::Done(Rcode::NoError) } else { next })
+) -> Given<'s> {
+    let offer = chosen.cname(key, resolver.worker);
+    let turn = turn(resolver, sname);
+    let picks = offer.pick(resolver.worker, turn);
+    picks.iter().next().map_or(Given::Nodata, |place| Given::Cname(&offer.get(place).value))
+}
+
+/// The turn of this asker for this question: one more than at its last answer.
+fn turn(resolver: &Resolver<'_, '_>, sname: Sname<'_>) -> u32 {
+    let resolution = &*resolver.resolution;
+    resolver.worker.turn(resolution.source, resolution.octets(sname), resolution.rtype)
+}
+
+/// Picks members of an offer, in the order in which they are to answer.
+fn pick<'s, T: Clone + PartialEq>(offer: &Offer<'s, T>, worker: &mut Worker, turn: u32, picked: &mut Picked<'s, T>) {
+    picked.extend(offer.pick(worker, turn).iter().map(|place| offer.get(place)));
 }

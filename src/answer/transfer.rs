@@ -13,14 +13,10 @@
 
 use std::iter;
 
-use super::exchange::Exchange;
-use super::response::push_rdata;
-use super::{Asker, Transport};
+use super::exchange::{Admission, Exchange};
+use super::write::push_rdata;
 use crate::name::Name;
-use crate::snapshot::{ServedZone, Snapshot};
-use crate::wire::{
-    CLASS_IN, ExtendedError, InfoCode, MAX_PLAIN_UDP, Message, Owner, Query, Question, Rcode, Rtype, Section, Truncated,
-};
+use crate::wire::{Message, Owner, Rcode, Rtype, Section, Truncated};
 use crate::zone::{FIXED_FIELDS, Rrset, below};
 
 /// Octets from which on a message takes no further record: what pointers reach (RFC 1035, section 4.1.4), so that owners are
@@ -35,79 +31,26 @@ type Rrsets<'s> = Box<dyn Iterator<Item = (&'s [u8], &'s Rrset)> + Send + 's>;
 pub struct Transfer<'s> {
     /// Begins every message, with an OPT record for askers who speak EDNS: each is a response, so it MUST have one (RFC 6891,
     /// section 6.1.1).
-    exchange: Exchange<'s>,
+    exchange: &'s Exchange<'s>,
     apex: &'s Name,
     rrsets: iter::Peekable<Rrsets<'s>>,
     /// How many records of the next RRset are written already.
     written: usize,
 }
 
-/// Why there is no copy.
-pub(super) struct Refusal {
-    pub(super) rcode: Rcode,
-    pub(super) why: ExtendedError,
-}
-
-impl Refusal {
-    /// HTTPS carries a single message for each query (RFC 8484, section 4.1), and QUIC is served as if it did.
-    pub(super) const TRANSPORT: Self = Self::new(Rcode::Refused, InfoCode::NotSupported, "zone transfer");
-    const PROHIBITED: Self = Self::new(Rcode::Refused, InfoCode::Prohibited, "zone transfer");
-    /// RFC 5936, section 2.2.1: "If the server is not authoritative for the queried zone, the server SHOULD set the value to
-    /// NotAuth(9)."
-    const NO_APEX: Self = Self::new(Rcode::NotAuth, InfoCode::NotAuthoritative, "no zone here has this name");
-    const STEERED: Self = Self::new(
-        Rcode::Refused,
-        InfoCode::NotSupported,
-        "the zone has steered or reflecting names, which no copy can hold",
-    );
-    const NO_SERIAL: Self = Self::new(Rcode::FormErr, InfoCode::Other, "IXFR without an SOA in the authority section");
-
-    const fn new(rcode: Rcode, code: InfoCode, text: &'static str) -> Self {
-        Self { rcode, why: ExtendedError { code, text } }
-    }
-}
-
-/// The zone that an AXFR or IXFR query asks for, if this asker may have it.
-pub(super) fn find_zone<'s>(
-    snapshot: &'s Snapshot,
-    query: &Query<'_>,
-    question: &Question<'_>,
-    asker: Asker,
-) -> Result<&'s ServedZone, Refusal> {
-    if !matches!(asker.transport, Transport::Tcp | Transport::Tls) {
-        return Err(Refusal::TRANSPORT);
-    }
-    // Before all else: strangers learn nothing.
-    if !snapshot.world().protocol.transfers.allows(asker.address) {
-        return Err(Refusal::PROHIBITED);
-    }
-    let served = snapshot.zone_at(question.key()).ok_or(Refusal::NO_APEX)?;
-    if !served.zone.is_static() {
-        return Err(Refusal::STEERED);
-    }
-    if question.rtype == Rtype::IXFR && query.serial.is_none() {
-        return Err(Refusal::NO_SERIAL);
-    }
-    Ok(served)
-}
-
 impl<'s> Transfer<'s> {
     /// The transfer that a query asks for, if it is granted. All else, refusals included, is for
     /// [`answer`](super::answer()) to tell.
-    pub fn find(snapshot: &'s Snapshot, query: &'s Query<'s>, asker: Asker, now: u64) -> Option<Self> {
-        let asked = query.question.as_ref().ok()?.as_ref()?;
-        if !query.asks_for_transfer() || asked.class != CLASS_IN {
-            return None;
-        }
-        let exchange = Exchange::new(snapshot, query, asker, now);
-        let question = exchange.admit_message(&mut exchange.reply(&mut [0; MAX_PLAIN_UDP])).ok()?;
-        let zone = &find_zone(snapshot, query, question, asker).ok()?.zone;
+    pub fn new(exchange: &'s Exchange<'s>) -> Option<Self> {
+        let Admission::Transfer(question, served) = exchange.admission() else { return None };
+        let zone = &served.zone;
         let apex = zone.apex();
         let soa = zone.apex_node().rrset(Rtype::SOA)?;
         let rest = zone.rrsets().filter(move |(_, rrset)| !std::ptr::eq(*rrset, soa));
         let rest = rest.chain(iter::once((apex.as_wire(), soa)));
         // RFC 1995, section 2: a client with "the same or newer version number" is replied to "with a single SOA record".
-        let is_current = query.serial.is_some_and(|serial| question.rtype == Rtype::IXFR && is_current(serial, soa));
+        let is_current =
+            exchange.query().serial.is_some_and(|serial| question.rtype == Rtype::IXFR && is_current(serial, soa));
         let rest = rest.filter(move |_| !is_current);
         let rrsets: Rrsets<'s> = Box::new(iter::once((apex.as_wire(), soa)).chain(rest));
         Some(Self { exchange, apex, rrsets: rrsets.peekable(), written: 0 })

@@ -22,7 +22,7 @@ pub(super) struct Arguments {
     /// The type to ask for
     #[arg(default_value = "A", value_parser = Question::parse_type)]
     rtype: RecordType,
-    /// The client's address, or its network as a resolver would tell it
+    /// The client's network as a resolver tells it by Client Subnet, or the address of a resolver that tells none
     #[arg(long, value_name = "ADDR[/LEN]")]
     client: Network,
     /// What if this were down: dc:NAME, pool:NAME or endpoint:ADDRESS; may be given several times
@@ -46,11 +46,10 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 
 /// What the running node says; `None` if none is to be asked, or none answers.
 fn ask_node(arguments: &Arguments) -> Option<Result<Explanation, AskError>> {
-    let (address, length) = (arguments.client.address, arguments.client.length());
     let mut query = vec![
         ("name", arguments.name.to_string()),
         ("type", arguments.rtype.to_string()),
-        ("client", format!("{address}/{length}")),
+        ("client", arguments.client.to_string()),
     ];
     query.extend(arguments.down.iter().map(|down| ("down", down.to_string())));
     match arguments.ask.get("/v1/explain", &query).and_then(Answer::shape) {

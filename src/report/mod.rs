@@ -30,6 +30,7 @@ mod status;
 mod table;
 mod text;
 mod txt;
+mod what_if;
 
 use std::fmt::Display;
 
@@ -41,7 +42,7 @@ pub use check::{Check, Summary};
 pub use delivery::Delivery;
 pub use demands::{Demand, Demands, find_demands, with_demands};
 pub use diff::Diff;
-pub use explain::{Explanation, Question, standing_without};
+pub use explain::{Explanation, Question};
 pub use impact::{Changes, Impact, Shift};
 pub use measurements::Measurements;
 pub use network::Network;
@@ -57,6 +58,7 @@ pub use seen::Seen;
 pub use simulate::Simulation;
 pub use status::{Filter, Status, Traffic, When};
 pub use txt::{TxtChange, TxtList, TxtShape};
+pub use what_if::standing_without;
 
 /// Pretty JSON. The shapes here always have one.
 pub fn to_json(shape: &impl Serialize) -> String {

@@ -1,5 +1,6 @@
 //! A client as it is written.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
@@ -30,6 +31,16 @@ impl FromStr for Network {
         let no_length = |text: &str| format!("`{text}` is no prefix length from 1 to {width}");
         let prefix = prefix.map(|text| length(text).ok_or_else(|| no_length(text))).transpose()?;
         Ok(Self { address, prefix })
+    }
+}
+
+impl fmt::Display for Network {
+    /// As it is written.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.prefix {
+            Some(length) => write!(f, "{}/{length}", self.address),
+            None => write!(f, "{}", self.address),
+        }
     }
 }
 

@@ -68,7 +68,7 @@ pub(super) fn steered(node: &Node) -> Option<(PlanId, NameId)> {
 /// The node that answers questions for this name and type here.
 pub(super) fn find_node<'a>(snapshot: &'a Snapshot, key: &[u8], rtype: Rtype) -> Option<&'a Node> {
     match snapshot.find_zone(key)?.zone.look_up(key, rtype) {
-        Found::Node(node) => Some(node),
-        Found::Cut { .. } | Found::Dname { .. } | Found::Nothing => None,
+        Found::Node { node, .. } => Some(node),
+        Found::Cut { .. } | Found::Dname { .. } | Found::Nothing { .. } => None,
     }
 }

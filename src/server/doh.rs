@@ -4,9 +4,6 @@
 
 use bytes::Bytes;
 use data_encoding::BASE64URL_NOPAD;
-use domain::base::iana::Rcode;
-use domain::base::{Message, Rtype};
-use domain::rdata::Soa;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderValue};
@@ -14,7 +11,7 @@ use hyper::http::uri::Authority;
 use hyper::{Method, Request, Response, StatusCode, Version};
 use percent_encoding::percent_decode_str;
 
-use super::service::{SHORT_QUERY, SharedDesk};
+use super::service::{Answer, SHORT_QUERY, SharedDesk};
 use crate::wire::{HEADER_LENGTH, MAX_MESSAGE};
 
 /// Where queries are taken. RFC 8484 leaves it to the server; this is what its examples have, and clients by default.
@@ -175,12 +172,15 @@ async fn read_body(mut body: Incoming, desk: &SharedDesk) -> Result<Bytes, Rejec
 }
 
 /// The response that carries an answer.
-pub(super) fn response(answer: Bytes, is_head: bool) -> Response<Full<Bytes>> {
-    let cache_control = match freshness(&answer) {
+///
+/// RFC 8484, section 5.1, has its freshness "less than or equal to the smallest TTL in the Answer section" and, for an answer that is
+/// negative, the SOA's MINIMUM; the SOA's own TTL limits that further (RFC 2308, section 5). Failures and referrals are not to be kept.
+pub(super) fn response(answer: Answer, is_head: bool) -> Response<Full<Bytes>> {
+    let cache_control = match answer.ttl {
         Some(seconds) => format!("private, max-age={seconds}"),
         None => "no-store".to_owned(),
     };
-    let mut response = with_body(answer, is_head);
+    let mut response = with_body(answer.message, is_head);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
     if let Ok(value) = HeaderValue::from_str(&cache_control) {
@@ -195,24 +195,6 @@ fn with_body(body: Bytes, is_head: bool) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(if is_head { Bytes::new() } else { body }));
     response.headers_mut().insert(CONTENT_LENGTH, length);
     response
-}
-
-/// Seconds that an answer may be kept: RFC 8484, section 5.1, has them "less than or equal to the smallest TTL in the Answer
-/// section" and, for an answer that is negative, the SOA's MINIMUM; the SOA's own TTL limits that further (RFC 2308, section
-/// 5). `None` for what is not to be kept: failures and referrals.
-fn freshness(answer: &[u8]) -> Option<u32> {
-    let message = Message::from_slice(answer).ok()?;
-    if !matches!(message.header().rcode(), Rcode::NOERROR | Rcode::NXDOMAIN) {
-        return None;
-    }
-    let answers = message.answer().ok()?.flatten().map(|record| record.ttl().as_secs()).min();
-    let authority = message.authority().ok()?.flatten().filter(|record| record.rtype() == Rtype::SOA);
-    let negative = authority.filter_map(|record| {
-        let ttl = record.ttl();
-        let soa = record.into_record::<Soa<_>>().ok()??;
-        Some(soa.data().minimum().min(ttl).as_secs())
-    });
-    answers.into_iter().chain(negative).min()
 }
 
 #[cfg(test)]
@@ -276,37 +258,5 @@ mod tests {
         for version in [Version::HTTP_10, Version::HTTP_11, Version::HTTP_2] {
             assert_eq!(check(version, &["a", "a"]), Err(Rejection::Host), "{version:?}");
         }
-    }
-
-    /// A message with these counts and sections behind an empty question section.
-    fn message(rcode: u8, answers: u8, authorities: u8, sections: &[&[u8]]) -> Vec<u8> {
-        let header = [0, 0, 0x84, rcode, 0, 0, 0, answers, 0, authorities, 0, 0];
-        [&[&header[..]], sections].concat().concat()
-    }
-
-    fn address(ttl: u8) -> Vec<u8> {
-        vec![0, 0, 1, 0, 1, 0, 0, 0, ttl, 0, 4, 192, 0, 2, 1]
-    }
-
-    fn soa(ttl: u8, minimum: u8) -> Vec<u8> {
-        let mut record = vec![0, 0, 6, 0, 1, 0, 0, 0, ttl, 0, 22, 0, 0];
-        record.extend([0; 19]);
-        record.push(minimum);
-        record
-    }
-
-    #[test]
-    fn rfc8484_5_1_an_answer_is_fresh_as_long_as_its_least_ttl() {
-        assert_eq!(freshness(&message(0, 2, 0, &[&address(60), &address(30)])), Some(30));
-        assert_eq!(freshness(&message(3, 0, 1, &[&soa(60, 20)])), Some(20));
-        assert_eq!(freshness(&message(0, 0, 1, &[&soa(10, 20)])), Some(10));
-        assert_eq!(freshness(&message(0, 1, 1, &[&address(30), &soa(10, 20)])), Some(10));
-    }
-
-    #[test]
-    fn failures_and_referrals_are_not_kept() {
-        assert_eq!(freshness(&message(2, 0, 0, &[])), None);
-        assert_eq!(freshness(&message(5, 0, 0, &[])), None);
-        assert_eq!(freshness(&message(0, 0, 0, &[])), None);
     }
 }

@@ -23,7 +23,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::server::TlsStream;
 
 use super::doh::{self, Rejection};
-use super::service::{Service, SharedDesk, TcpLimits};
+use super::service::{Answer, Service, SharedDesk, TcpLimits};
 use super::tls::HTTP_2;
 use crate::answer::Asker;
 use crate::seats::Seat;
@@ -113,14 +113,14 @@ impl Session {
     }
 
     /// Answers a request whose fields are sound, as long as the connection's other targets leave room for its own.
-    async fn admit(&self, request: Request<Incoming>) -> Result<Bytes, Rejection> {
+    async fn admit(&self, request: Request<Incoming>) -> Result<Answer, Rejection> {
         doh::check_host(&request)?;
         let Ok(_target) = self.targets.try_acquire_many(target_length(&request)) else { return Err(Rejection::Busy) };
         self.answer(without_fields(request)).await
     }
 
     /// The turn lasts until the answer is made: what waits for room for its answer is bounded by the number of turns.
-    async fn answer(&self, request: Request<Incoming>) -> Result<Bytes, Rejection> {
+    async fn answer(&self, request: Request<Incoming>) -> Result<Answer, Rejection> {
         let Ok(_turn) = timeout(self.limits.answer, self.desk.turn()).await else { return Err(self.give_up()) };
         let reading = doh::read_query(request, &self.desk);
         let query = timeout(self.limits.query, reading).await.unwrap_or(Err(Rejection::Timeout))?;

@@ -8,10 +8,10 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, watch};
 
-use crate::answer::{Asker, Outcome, Rotation, Transfer, Worker, answer};
+use crate::answer::{Asker, Exchange, Reply, Rotation, Transfer, Worker, answer};
 use crate::seats::Seats;
 use crate::snapshot::Snapshot;
-use crate::wire::MAX_MESSAGE;
+use crate::wire::{MAX_MESSAGE, Query};
 
 /// Octets of a message's length, which goes before it on a stream (RFC 1035, section 4.2.2; RFC 9250, section 4.2).
 pub(super) const LENGTH: usize = 2;
@@ -103,13 +103,18 @@ pub(super) struct Desk {
 }
 
 impl Desk {
-    /// The answer behind its length; `None` to what gets none.
-    pub(super) fn answer(&mut self, query: &[u8], asker: Asker) -> Option<&[u8]> {
+    /// The answer behind its length, and for how many seconds it may be kept, if at all. `None` to what breaks the rules of its
+    /// transport.
+    pub(super) fn answer(&mut self, query: &Query<'_>, asker: Asker) -> Option<(&[u8], Option<u32>)> {
+        let snapshot = self.published.load();
+        let exchange = Exchange::new(&snapshot, query, asker, super::unix_time());
+        if exchange.breaks_protocol() {
+            return None;
+        }
         let (length, message) = self.outbox.split_at_mut(LENGTH);
-        let outcome = answer(&self.published.load(), &mut self.worker, query, asker, super::unix_time(), message);
-        let Outcome::Reply { length: written, .. } = outcome else { return None };
+        let Reply { length: written, ttl, .. } = answer(&exchange, &mut self.worker, message);
         length.copy_from_slice(&(written as u16).to_be_bytes());
-        Some(&self.outbox[..LENGTH + written])
+        Some((&self.outbox[..LENGTH + written], ttl))
     }
 
     /// What is published now, to be copied from as long as that takes.
@@ -134,6 +139,13 @@ pub(super) struct SharedDesk {
     long_query: Semaphore,
     /// Octets of answers that may still be made before some are read.
     room: Arc<Semaphore>,
+}
+
+/// An answer without its length.
+pub(super) struct Answer {
+    pub(super) message: Bytes,
+    /// Seconds that it may be kept; `None` for failures and referrals.
+    pub(super) ttl: Option<u32>,
 }
 
 /// An answer, and its part of the room for answers: that is free when whatever carries the answer lets go of it.
@@ -168,17 +180,19 @@ impl SharedDesk {
         self.long_query.acquire().await.expect("nothing closes the semaphore")
     }
 
-    /// The answer, without a length; `None` to what gets none. It is made when there is room for it: while the client leaves
-    /// others unread, it waits.
-    pub(super) async fn answer(&self, query: &[u8], asker: Asker) -> Option<Bytes> {
+    /// The answer; `None` to what is no query, or breaks the rules of its transport. It is made when there is room for it: while
+    /// the client leaves others unread, it waits.
+    pub(super) async fn answer(&self, query: &[u8], asker: Asker) -> Option<Answer> {
+        let query = Query::parse(query)?;
         let room = self.room.clone().acquire_many_owned(MAX_MESSAGE as u32).await;
         let mut room = room.expect("nothing closes the semaphore");
-        let answer: Box<[u8]> = {
+        let (answer, ttl): (Box<[u8]>, _) = {
             // What a panic could leave half-made is an answer that is not sent.
             let mut desk = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
-            desk.answer(query, asker)?[LENGTH..].into()
+            let (answer, ttl) = desk.answer(&query, asker)?;
+            (answer[LENGTH..].into(), ttl)
         };
         drop(room.split(MAX_MESSAGE - answer.len()));
-        Some(Bytes::from_owner(Unread { answer, _room: room }))
+        Some(Answer { message: Bytes::from_owner(Unread { answer, _room: room }), ttl })
     }
 }

@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::service::{Desk, LENGTH, Service};
-use crate::answer::{Asker, Transfer};
+use crate::answer::{Asker, Exchange, Transfer};
 use crate::seats::Seat;
 use crate::wire::{HEADER_LENGTH, MAX_MESSAGE, Query};
 
@@ -89,13 +89,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
     async fn answer(&mut self, query: Range<usize>, seat: &Seat) -> Result<(), Over> {
         let octets = &self.inbox.octets[query];
         let limit = self.service.limits.answer;
-        let query = Query::parse(octets).filter(Query::asks_for_transfer);
+        let Some(query) = Query::parse(octets) else { return Ok(()) };
         // The transfer holds on to the snapshot that it began with; ordinary questions take none along.
-        let copied = query.as_ref().map(|query| (self.desk.snapshot(), query));
-        let now = super::unix_time();
-        let transfer = copied.as_ref().and_then(|(snapshot, query)| Transfer::find(snapshot, query, self.asker, now));
-        let Some(mut transfer) = transfer else {
-            let Some(answer) = self.desk.answer(octets, self.asker) else { return Ok(()) };
+        let snapshot = query.asks_for_transfer().then(|| self.desk.snapshot());
+        let exchange =
+            snapshot.as_ref().map(|snapshot| Exchange::new(snapshot, &query, self.asker, super::unix_time()));
+        let Some(mut transfer) = exchange.as_ref().and_then(Transfer::new) else {
+            let Some((answer, _)) = self.desk.answer(&query, self.asker) else { return Ok(()) };
             return write(&mut self.stream, answer, limit).await;
         };
         while let Some(message) = self.desk.next_of(&mut transfer) {

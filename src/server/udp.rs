@@ -21,8 +21,9 @@ use tokio::sync::watch;
 
 use super::batch::{BATCH, Batch, Wait};
 use super::rate_limit::{RateLimiter, Verdict};
-use crate::answer::{Asker, Outcome, Rotation, Transport, Worker, answer, truncate};
+use crate::answer::{Asker, Exchange, Rotation, Transport, Worker, answer, truncate};
 use crate::snapshot::Snapshot;
+use crate::wire::Query;
 
 /// How long a worker waits for a query until it looks for a new snapshot, and whether to stop.
 pub(super) const RECEIVE_TIMEOUT: Duration = Duration::from_millis(200);
@@ -95,16 +96,16 @@ impl UdpWorker {
         let limit = snapshot.world().protocol.rate_limit.as_ref().map(|limit| (limit, self.limiter.now()));
         self.batch.answer_each(|address, query, out| {
             let asker = Asker { address, transport: Transport::Udp, idle: None };
-            unless_it_panics(|| match answer(snapshot, worker, query, asker, now, out) {
-                Outcome::Reply { length, class, has_valid_cookie, .. } => match limit {
-                    Some((limit, time)) if !has_valid_cookie => match self.limiter.count(limit, address, class, time) {
-                        Verdict::Send => length,
-                        Verdict::Slip => truncate(snapshot, query, asker, now, out).unwrap_or(0),
-                        Verdict::Drop => 0,
-                    },
-                    _ => length,
-                },
-                Outcome::Silence => 0,
+            unless_it_panics(|| {
+                let Some(query) = Query::parse(query) else { return 0 };
+                let exchange = Exchange::new(snapshot, &query, asker, now);
+                let reply = answer(&exchange, worker, out);
+                let Some((limit, time)) = limit.filter(|_| !exchange.has_valid_cookie()) else { return reply.length };
+                match self.limiter.count(limit, address, reply.class, time) {
+                    Verdict::Send => reply.length,
+                    Verdict::Slip => truncate(&exchange, out),
+                    Verdict::Drop => 0,
+                }
             })
         });
         self.batch.send(self.socket.as_fd());

@@ -71,7 +71,7 @@ impl Blueprint {
         match served.zone.look_up(&key, Rtype::TXT) {
             Found::Cut { length, .. } => return Err(Unfit::Delegated(above(length))),
             Found::Dname { length, .. } => return Err(Unfit::BelowDname(above(length))),
-            Found::Node(_) | Found::Nothing => {}
+            Found::Node { .. } | Found::Nothing { .. } => {}
         }
         let wildcard = served.zone.own_wildcard(name);
         if let Some((node, owner)) = &wildcard {
@@ -260,7 +260,7 @@ NS = ["ns.example.net."]
     fn what_a_wildcard_answers_it_goes_on_answering() {
         let before = blueprint();
         let shown = |blueprint: &Blueprint, owner: &str| {
-            let Found::Node(node) = blueprint.zones()[0].zone.look_up(&name(owner).to_key(), Rtype::A) else {
+            let Found::Node { node, .. } = blueprint.zones()[0].zone.look_up(&name(owner).to_key(), Rtype::A) else {
                 return "nothing".to_owned();
             };
             let mut rtypes: Vec<String> =

@@ -5,7 +5,6 @@
 
 use super::pointer::{POINTER, POINTER_TARGET};
 use super::{CLASS_IN, ExtendedError, HEADER_LENGTH, Opt, Query, Rcode, Rtype, Tsig};
-use crate::name::MAX_NAME_LENGTH;
 
 /// The farthest octet that a pointer leads to.
 const MAX_POINTER: usize = POINTER_TARGET as usize;
@@ -140,22 +139,6 @@ impl<'a> Message<'a> {
         u16::from_be_bytes([self.buffer[at], self.buffer[at + 1]])
     }
 
-    /// Reads a name that the message holds, in lower case. Gives its length.
-    pub fn read_name(&self, name: Owner, key: &mut [u8; MAX_NAME_LENGTH]) -> usize {
-        let (mut at, mut length) = (name, 0);
-        loop {
-            let label = self.label(at);
-            for (to, from) in key[length..].iter_mut().zip(label) {
-                *to = from.to_ascii_lowercase();
-            }
-            length += label.len();
-            if label.len() == 1 {
-                return length;
-            }
-            at = self.ancestor(at, label.len());
-        }
-    }
-
     /// Where the message holds the ancestor whose name is `octets` shorter than this one's: a whole number of its labels.
     pub fn ancestor(&self, name: Owner, mut octets: usize) -> Owner {
         let mut at = self.label_start(name);
@@ -165,12 +148,6 @@ impl<'a> Message<'a> {
             octets = octets.saturating_sub(length);
         }
         Owner(at as u16)
-    }
-
-    /// The first label of a name, with its length octet.
-    fn label(&self, name: Owner) -> &[u8] {
-        let at = self.label_start(name);
-        &self.buffer[at..=at + usize::from(self.buffer[at])]
     }
 
     /// Follows pointers, which lead towards the front: all names that a response holds were written by it.

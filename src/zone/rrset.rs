@@ -165,7 +165,7 @@ fn may_be_compressed(rtype: Rtype) -> bool {
 
 /// Whether somebody who asks for records of this type goes on to the names in them.
 fn leads_on(rtype: Rtype) -> bool {
-    rtype.has_additional() || rtype == Rtype::DNAME
+    rtype.has_additional() || matches!(rtype, Rtype::CNAME | Rtype::DNAME)
 }
 
 /// Writes a name whole, or its labels below the apex and room for a pointer to the apex.

@@ -82,7 +82,12 @@ pub enum Special {
 #[derive(Clone, Copy, Debug)]
 pub enum Found<'a> {
     /// At the name, or at the wildcard that it is synthesised from.
-    Node(&'a Node),
+    Node {
+        /// Where the records are.
+        node: &'a Node,
+        /// Octets of the closest encloser's name (RFC 4592, section 3.3.1): the whole name if that exists.
+        encloser: usize,
+    },
     /// At a zone cut: whoever is asked below it is referred to these nameservers. The cut's name is as long as `length`.
     Cut {
         /// The NS RRset.
@@ -98,7 +103,10 @@ pub enum Found<'a> {
         length: usize,
     },
     /// The name does not exist.
-    Nothing,
+    Nothing {
+        /// Octets of the closest encloser's name.
+        encloser: usize,
+    },
 }
 
 /// Why records do not make a zone.
@@ -201,12 +209,10 @@ impl Zone {
                 return self.found_end(end);
             }
         }
-        if is_match {
-            return Found::Node(&self.nodes[encloser as usize]);
-        }
-        match self.nodes[encloser as usize].wildcard {
-            Some(wildcard) => Found::Node(&self.nodes[wildcard as usize]),
-            None => Found::Nothing,
+        let found = Some(encloser).filter(|_| is_match).or(self.nodes[encloser as usize].wildcard);
+        match found {
+            Some(id) => Found::Node { node: &self.nodes[id as usize], encloser: matched },
+            None => Found::Nothing { encloser: matched },
         }
     }
 
@@ -218,8 +224,8 @@ impl Zone {
     /// The same; for a name that does not exist, the wildcard that answers for it, if one does.
     pub fn node_or_wildcard(&self, key: &[u8]) -> Option<&Node> {
         self.node(key).or_else(|| match self.look_up(key, Rtype::A) {
-            Found::Node(node) => Some(node),
-            Found::Cut { .. } | Found::Dname { .. } | Found::Nothing => None,
+            Found::Node { node, .. } => Some(node),
+            Found::Cut { .. } | Found::Dname { .. } | Found::Nothing { .. } => None,
         })
     }
 
@@ -255,7 +261,7 @@ impl Zone {
         } else {
             rrset(Rtype::NS).map(|nameservers| Found::Cut { nameservers, length })
         };
-        found.unwrap_or(Found::Nothing)
+        found.unwrap_or(Found::Nothing { encloser: length })
     }
 }
 
@@ -443,10 +449,10 @@ mod tests {
     fn empty_non_terminals_exist() {
         let zone = zone(&[record("a.b.c", Rtype::A, &[1, 2, 3, 4])]);
         for text in ["a.b.c", "b.c", "c", "apps"] {
-            assert!(matches!(look_up(&zone, text), Found::Node(_)), "{text}");
+            assert!(matches!(look_up(&zone, text), Found::Node { .. }), "{text}");
         }
         for text in ["d", "d.c", "x.a.b.c", "y.x.a.b.c"] {
-            assert!(matches!(look_up(&zone, text), Found::Nothing), "{text}");
+            assert!(matches!(look_up(&zone, text), Found::Nothing { .. }), "{text}");
         }
     }
 
@@ -454,14 +460,14 @@ mod tests {
     fn a_wildcard_stands_for_names_that_do_not_exist() {
         let zone = zone(&[record("there.apps", Rtype::A, &[1, 2, 3, 4])]);
         let special = |text| match look_up(&zone, text) {
-            Found::Node(node) => node.special(),
-            Found::Cut { .. } | Found::Dname { .. } | Found::Nothing => panic!("{text} is not found"),
+            Found::Node { node, .. } => node.special(),
+            Found::Cut { .. } | Found::Dname { .. } | Found::Nothing { .. } => panic!("{text} is not found"),
         };
         assert_eq!(special("any.apps"), Special::Steered(7, 3));
         assert_eq!(special("deep.any.apps"), Special::Steered(7, 3));
         assert_eq!(special("there.apps"), Special::None);
         // RFC 4592, section 2.2.1: the closest encloser is an existing name, so its own wildcard would be asked.
-        assert!(matches!(look_up(&zone, "x.there.apps"), Found::Nothing));
+        assert!(matches!(look_up(&zone, "x.there.apps"), Found::Nothing { .. }));
     }
 
     #[test]
@@ -475,7 +481,7 @@ mod tests {
             let Found::Cut { length, .. } = look_up(&zone, text) else { panic!("{text} is not referred") };
             assert_eq!(length, name("sub").as_wire().len());
         }
-        assert!(matches!(zone.look_up(&name("sub").to_key(), Rtype::DS), Found::Node(_)));
+        assert!(matches!(zone.look_up(&name("sub").to_key(), Rtype::DS), Found::Node { .. }));
         assert!(matches!(zone.look_up(&name("x.sub").to_key(), Rtype::DS), Found::Cut { .. }));
     }
 
@@ -486,7 +492,7 @@ mod tests {
             record("old", Rtype::A, &[1, 2, 3, 4]),
             record("below.old", Rtype::A, &[1, 2, 3, 4]),
         ]);
-        assert!(matches!(look_up(&zone, "old"), Found::Node(_)));
+        assert!(matches!(look_up(&zone, "old"), Found::Node { .. }));
         for text in ["below.old", "x.old", "x.below.old"] {
             let Found::Dname { length, .. } = look_up(&zone, text) else { panic!("{text} is not redirected") };
             assert_eq!(length, name("old").as_wire().len());

@@ -45,7 +45,7 @@ fn pushed_round_trips_steer_and_outlive_the_process() {
     assert_eq!(addresses(&scene, "198.51.101.0/24"), ["127.0.0.10", "127.0.0.20"]);
 
     let explanation = get(scene.admin, "/v1/explain?name=www.example.com&client=198.51.100.0/24").json();
-    let round_trips = &explanation["steering"]["steps"][0]["latency"];
+    let round_trips = &explanation["hops"][0]["steering"]["steps"][0]["latency"];
     assert_eq!((&round_trips[0]["datacenter"], &round_trips[0]["rtt_ms"]), (&"iad".into(), &20.0.into()));
     assert_eq!(round_trips[0]["clients"], "198.51.100.0/24");
 

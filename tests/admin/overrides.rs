@@ -49,7 +49,7 @@ fn an_override_is_placed_told_and_lifted() {
     // What is said of names and what would be down go together with it.
     let explained = get(scene.admin, "/v1/explain?name=www.example.com&client=192.0.2.1&down=dc:iad").json();
     assert_eq!(
-        (&explained["steering"]["rung"], &explained["steering"]["chosen"]),
+        (&explained["hops"][0]["steering"]["rung"], &explained["hops"][0]["steering"]["chosen"]),
         (&json!("draining"), &json!(["web/fra"]))
     );
 

@@ -75,8 +75,8 @@ fn loads_are_reported_alone_or_beside() {
     assert!(since.is_some_and(|since| since.as_u64().is_some()), "when it was reported");
     assert_eq!(status, expected);
     let explained = get(scene.admin, "/v1/explain?name=weighed.example.com&client=192.0.2.0/24").json();
-    assert_eq!(explained["steering"]["pools"][0]["load"], expected);
-    assert_eq!(explained["steering"]["steps"][0]["step"], "load, for this client");
+    assert_eq!(explained["hops"][0]["steering"]["pools"][0]["load"], expected);
+    assert_eq!(explained["hops"][0]["steering"]["steps"][0]["step"], "load, for this client");
     assert_eq!(explained["answer"]["scope"], 24, "whatever the loads, clients are told apart");
     let beside = json!({"endpoint": "127.0.0.1", "ok": true, "load": {"used": 1, "capacity": 2}});
     assert_eq!(push(beside).json(), json!({"counted": 1}), "how it is counts, though no name goes by its load");

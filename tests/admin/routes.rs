@@ -122,14 +122,17 @@ fn explain_is_of_what_the_node_answers_from() {
     let scene = Scene::probed(&fra, &iad);
     let path = "/v1/explain?name=www.example.com&client=192.0.2.0/24";
     let explanation = get(scene.admin, path).json();
-    assert_eq!((&explanation["offline"], &explanation["steering"]["chosen"]), (&json!(false), &json!(["web/fra"])));
+    assert_eq!(
+        (&explanation["offline"], &explanation["hops"][0]["steering"]["chosen"]),
+        (&json!(false), &json!(["web/fra"]))
+    );
     let explanation = get(scene.admin, &format!("{path}&down=dc:fra")).json();
-    assert_eq!(explanation["steering"]["chosen"], json!(["web/iad"]));
+    assert_eq!(explanation["hops"][0]["steering"]["chosen"], json!(["web/iad"]));
     assert_eq!(explanation["down"], json!(["dc:fra"]));
     fra.play(Script::status(500));
-    eventually(|| get(scene.admin, path).json()["steering"]["chosen"] == json!(["web/iad"]));
+    eventually(|| get(scene.admin, path).json()["hops"][0]["steering"]["chosen"] == json!(["web/iad"]));
     let all_down = get(scene.admin, &format!("{path}&down=pool:web/iad&type=a")).json();
-    assert_eq!(all_down["steering"]["rung"], "all down: all");
+    assert_eq!(all_down["hops"][0]["steering"]["rung"], "all down: all");
     for bad in [
         "/v1/explain",
         "/v1/explain?name=www.example.com",

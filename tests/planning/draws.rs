@@ -16,13 +16,15 @@ fn explain_tells_weights_and_the_probability_of_each_outcome() {
     ] {
         assert!(ran.stdout.contains(line), "{line} is not told in:\n{}", ran.stdout);
     }
-    let steering = told(&files.run("explain api.gslb.example.com --client 10.1.2.3 --json"))["steering"].clone();
+    let steering =
+        told(&files.run("explain api.gslb.example.com --client 10.1.2.3 --json"))["hops"][0]["steering"].clone();
     let outcomes = json!([{ "chosen": ["web/fra"], "probability": 0.9 }, { "chosen": ["green"], "probability": 0.1 }]);
     assert_eq!((&steering["outcomes"], &steering["exact"]), (&outcomes, &json!(true)));
     assert_eq!(steering["pools"][1]["weight"], 10);
     // Nothing is drawn where one is left.
-    let steering =
-        told(&files.run("explain api.gslb.example.com --client 10.1.2.3 --json --down pool:green"))["steering"].clone();
+    let steering = told(&files.run("explain api.gslb.example.com --client 10.1.2.3 --json --down pool:green"))["hops"]
+        [0]["steering"]
+        .clone();
     assert_eq!((&steering["chosen"], &steering["outcomes"]), (&json!(["web/fra"]), &json!([])));
 }
 
@@ -33,7 +35,7 @@ fn two_datacenters_are_drawn_one_after_the_other() {
         "[names.api]\ntake = 2\npools = [{ pool = \"web/fra\", weight = 3 }, { pool = \"web/iad\", weight = 2 }, { pool = \"web/sin\", weight = 1 }]",
     );
     let explained = told(&world(&zone).run("explain api.gslb.example.com --client 10.1.2.3 --json"));
-    let outcomes = explained["steering"]["outcomes"].as_array().expect("a list");
+    let outcomes = explained["hops"][0]["steering"]["outcomes"].as_array().expect("a list");
     let probability =
         |pools: Value| &outcomes.iter().find(|outcome| outcome["chosen"] == pools).expect("it is told")["probability"];
     assert_near(probability(json!(["web/fra", "web/iad"])), 7.0 / 12.0);
@@ -60,10 +62,14 @@ fn explain_tells_what_sticks_and_what_it_comes_to_for_many() {
     let mut chosen = std::collections::BTreeMap::new();
     for third in (0..256).step_by(16) {
         let explained = told(&files.run(&format!("explain --json api.gslb.example.com --client 10.1.{third}.0/24")));
-        let place = explained["steering"]["chosen"][0].as_str().expect("one pool").to_owned();
+        let place = explained["hops"][0]["steering"]["chosen"][0].as_str().expect("one pool").to_owned();
         let address = explained["answer"]["records"][0].as_str().expect("one record").to_owned();
         let is_green = address.ends_with(" 127.2.0.9");
-        assert_eq!((place == "green", explained["steering"]["chosen"][1].is_null()), (is_green, true), "{explained}");
+        assert_eq!(
+            (place == "green", explained["hops"][0]["steering"]["chosen"][1].is_null()),
+            (is_green, true),
+            "{explained}"
+        );
         *chosen.entry(place).or_insert(0) += 1;
     }
     assert!(chosen["web/fra"] > 8, "{chosen:?}");
@@ -81,7 +87,7 @@ fn explain_tells_the_odds_of_a_spare() {
         "steer = [\"region\"]\ntake = 2\nspare = true\n[names.mirror]",
     );
     let explained = told(&world(&zone).run("explain www.gslb.example.com --client 10.1.2.3 --json"));
-    let outcomes = explained["steering"]["outcomes"].clone();
+    let outcomes = explained["hops"][0]["steering"]["outcomes"].clone();
     let half = |spare: &str| json!({ "chosen": ["web/fra", spare], "probability": 0.5 });
     assert_eq!(outcomes, json!([half("web/iad"), half("web/sin")]));
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query};
 use hickory_proto::rr::rdata::opt::{ClientSubnet, EdnsCode, EdnsOption};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
-use truenorth::answer::{self, Asker, Outcome, Rotation, Transport, Worker};
+use truenorth::answer::{self, Asker, Exchange, Rotation, Transport, Worker};
 use truenorth::config::{Config, Faults};
 use truenorth::geo::Locations;
 use truenorth::health::Share;
@@ -309,13 +309,11 @@ impl Scene {
     pub fn exchange(&mut self, source: IpAddr, message: &[u8], transport: Transport) -> Option<(Vec<u8>, bool)> {
         let mut out = vec![0; truenorth::wire::MAX_MESSAGE];
         let asker = Asker { address: source, transport, idle: transport.is_stream().then_some(IDLE) };
-        match answer::answer(&self.snapshot, &mut self.worker, message, asker, self.now, &mut out) {
-            Outcome::Reply { length, has_valid_cookie, .. } => {
-                out.truncate(length);
-                Some((out, has_valid_cookie))
-            }
-            Outcome::Silence => None,
-        }
+        let query = truenorth::wire::Query::parse(message)?;
+        let exchange = Exchange::new(&self.snapshot, &query, asker, self.now);
+        let length = answer::answer(&exchange, &mut self.worker, &mut out).length;
+        out.truncate(length);
+        Some((out, exchange.has_valid_cookie()))
     }
 }
 

@@ -1,0 +1,54 @@
+//! Who may copy a zone: decides about AXFR and IXFR before any record is sent (RFC 5936, section 2.2.1).
+
+use super::{Asker, Transport};
+use crate::snapshot::{ServedZone, Snapshot};
+use crate::wire::{ExtendedError, InfoCode, Query, Question, Rcode, Rtype};
+
+/// Why an asker gets no copy.
+pub(super) struct Refusal {
+    pub(super) rcode: Rcode,
+    pub(super) why: ExtendedError,
+}
+
+impl Refusal {
+    /// HTTPS carries a single message for each query (RFC 8484, section 4.1), and QUIC is served as if it did.
+    const TRANSPORT: Self = Self::new(Rcode::Refused, InfoCode::NotSupported, "zone transfer");
+    const PROHIBITED: Self = Self::new(Rcode::Refused, InfoCode::Prohibited, "zone transfer");
+    /// RFC 5936, section 2.2.1: "If the server is not authoritative for the queried zone, the server SHOULD set the value to
+    /// NotAuth(9)."
+    const NO_APEX: Self = Self::new(Rcode::NotAuth, InfoCode::NotAuthoritative, "no zone here has this name");
+    const STEERED: Self = Self::new(
+        Rcode::Refused,
+        InfoCode::NotSupported,
+        "the zone has steered or reflecting names, which no copy can hold",
+    );
+    const NO_SERIAL: Self = Self::new(Rcode::FormErr, InfoCode::Other, "IXFR without an SOA in the authority section");
+
+    const fn new(rcode: Rcode, code: InfoCode, text: &'static str) -> Self {
+        Self { rcode, why: ExtendedError { code, text } }
+    }
+}
+
+/// The zone that an AXFR or IXFR query asks for, if this asker may have it.
+pub(super) fn find_zone<'s>(
+    snapshot: &'s Snapshot,
+    query: &Query<'_>,
+    question: &Question<'_>,
+    asker: Asker,
+) -> Result<&'s ServedZone, Refusal> {
+    if !matches!(asker.transport, Transport::Tcp | Transport::Tls) {
+        return Err(Refusal::TRANSPORT);
+    }
+    // Before all else: strangers learn nothing.
+    if !snapshot.world().protocol.transfers.allows(asker.address) {
+        return Err(Refusal::PROHIBITED);
+    }
+    let served = snapshot.zone_at(question.key()).ok_or(Refusal::NO_APEX)?;
+    if !served.zone.is_static() {
+        return Err(Refusal::STEERED);
+    }
+    if question.rtype == Rtype::IXFR && query.serial.is_none() {
+        return Err(Refusal::NO_SERIAL);
+    }
+    Ok(served)
+}

@@ -1,0 +1,106 @@
+//! The additional section: static addresses of the names that an answer or a referral leads on to, as far as they are in its zone
+//! (RFC 1034, section 4.3.2, step 6).
+
+use super::write::{Place, push_rdata};
+use crate::name::suffixes;
+use crate::wire::{Message, Owner, Rtype, Section, Truncated};
+use crate::zone::{FIXED_FIELDS, Rrset, Target, below};
+
+/// The name of the root in wire format.
+const ROOT: &[u8] = &[0];
+
+/// Writes the addresses of the nameservers of a cut, whose NS RRset the message holds from `start` on. RFC 9471, section 3.1:
+/// in-domain glue must fit, or TC is set; so it comes first.
+pub(super) fn push_glue(
+    message: &mut Message<'_>,
+    place: Place<'_>,
+    cut: &[u8],
+    nameservers: &Rrset,
+    start: usize,
+) -> Result<(), Truncated> {
+    let is_in_domain = |target: &&Target| suffixes(target.name.as_wire()).any(|suffix| suffix == cut);
+    let written = |target: &Target| Owner::at(start + nameservers.target_offset(target));
+    for target in nameservers.targets().iter().filter(is_in_domain) {
+        push_addresses(message, place, target.name.as_wire(), written(target))?;
+    }
+    for target in nameservers.targets().iter().filter(|target| !is_in_domain(target)) {
+        let _ = push_addresses(message, place, target.name.as_wire(), written(target));
+    }
+    Ok(())
+}
+
+/// Writes what belongs to the names that an RRset of the answer leads on to. The message holds the RRset, whose owner is `name`, from
+/// `start` on. Nothing is lost without it.
+pub(super) fn push_targets(message: &mut Message<'_>, place: Place<'_>, name: &[u8], rrset: &Rrset, start: usize) {
+    if rrset.rtype().is_service_binding() {
+        push_service_targets(message, place, name, rrset, start);
+    } else if rrset.rtype().has_additional() {
+        for target in rrset.targets() {
+            let written = Owner::at(start + rrset.target_offset(target));
+            let _ = push_addresses(message, place, target.name.as_wire(), written);
+        }
+    }
+}
+
+/// RFC 9460, section 4.1: "authoritative DNS servers SHOULD return A, AAAA, and SVCB RRs in the Additional section for any
+/// TargetNames that are in the zone."
+fn push_service_targets(message: &mut Message<'_>, place: Place<'_>, owner: &[u8], rrset: &Rrset, start: usize) {
+    for target in rrset.targets() {
+        // A TargetName of "." is the owner, and in AliasMode that there is no service (sections 2.5.1 and 2.5.2).
+        if target.name.as_wire() == ROOT {
+            if rrset.records().nth(target.record).is_some_and(|(record, _)| !is_alias(record)) {
+                let _ = push_addresses(message, place, owner, Some(place.owner));
+            }
+            continue;
+        }
+        let name = target.name.as_wire();
+        let written = Owner::at(start + rrset.target_offset(target));
+        let node = place.zone.zone.node_or_wildcard(name).filter(|_| name != owner);
+        if let Some(further) = node.and_then(|node| node.rrset(rrset.rtype())) {
+            let _ = push_rrset(message, place, name, written, further);
+        }
+        let _ = push_addresses(message, place, name, written);
+    }
+}
+
+/// Whether a rendered SVCB record is in AliasMode: its SvcPriority is 0 (RFC 9460, section 2.4.1).
+fn is_alias(record: &[u8]) -> bool {
+    record[FIXED_FIELDS..].starts_with(&[0; 2])
+}
+
+/// Writes the static addresses of a name in wire format and lower case, if it is in the place's zone. The message holds the name
+/// there, unless it lies too far behind.
+fn push_addresses(
+    message: &mut Message<'_>,
+    place: Place<'_>,
+    name: &[u8],
+    written: Option<Owner>,
+) -> Result<(), Truncated> {
+    let Some(node) = place.zone.zone.node_or_wildcard(name) else { return Ok(()) };
+    for rtype in [Rtype::A, Rtype::AAAA] {
+        let Some(addresses) = node.rrset(rtype) else { continue };
+        push_rrset(message, place, name, written, addresses)?;
+    }
+    Ok(())
+}
+
+fn push_rrset(
+    message: &mut Message<'_>,
+    place: Place<'_>,
+    name: &[u8],
+    written: Option<Owner>,
+    rrset: &Rrset,
+) -> Result<(), Truncated> {
+    let Some(labels) = below(name, place.zone.zone.apex()) else { return Ok(()) };
+    message.push_rrset(Section::Additional, |writer| {
+        let mut owner = written;
+        rrset.records().try_for_each(|(record, pointers)| {
+            match owner {
+                Some(owner) => writer.owner(owner)?,
+                None => owner = writer.written_owner(labels, place.apex)?,
+            }
+            writer.octets(&record[..FIXED_FIELDS])?;
+            push_rdata(writer, record, pointers, place.apex)
+        })
+    })
+}

@@ -1,0 +1,255 @@
+//! Renders a resolution: answer, authority and additional sections.
+//!
+//! The message itself is the memory for names: an owner is a pointer to where the message holds the name already, be it in the
+//! question or in the CNAME record before.
+
+use super::additional;
+use super::reflect;
+use super::resolution::{Given, Hop, Resolution, Steered, Step, Synthesis};
+use crate::name::Name;
+use crate::snapshot::{Member, Rung, ServedZone, World};
+use crate::steering::AllDown;
+use crate::wire::{ExtendedError, InfoCode, Message, Owner, RrsetWriter, Rtype, Section, SvcParams, Truncated};
+use crate::zone::{FIXED_FIELDS, POINTER_LENGTH, Rrset, TTL_OFFSET, below};
+
+/// RDATA of the record that answers ANY where there is no static RRset to give (RFC 8482, section 4.2).
+const HINFO_RFC8482: &[u8] = b"\x07RFC8482\x00";
+
+/// Seconds that it may be kept.
+pub(super) const HINFO_TTL: u32 = 3600;
+
+/// Where the message holds the names that a hop's records refer to.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'s> {
+    pub(super) zone: &'s ServedZone,
+    /// The name that was looked up.
+    pub(super) owner: Owner,
+    /// The zone's apex.
+    pub(super) apex: Owner,
+}
+
+/// Where the message holds an RRset.
+pub(super) struct Pushed {
+    /// Octets before its first record.
+    pub(super) start: usize,
+    /// The RDATA of its last record, unless it lies too far behind for pointers.
+    rdata: Option<Owner>,
+}
+
+/// Writes what a resolution comes to. What has no room sets TC.
+pub(super) fn write(resolution: &Resolution<'_>, world: &World, message: &mut Message<'_>) {
+    if resolution.hops().is_empty() {
+        let text = "no zone here holds this name";
+        return message.explain(ExtendedError { code: InfoCode::NotAuthoritative, text });
+    }
+    if resolution.is_authoritative() {
+        message.set_authoritative();
+    }
+    message.widen_scope(resolution.scope());
+    let mut writer = Writer { resolution, world, message };
+    if writer.hops().is_err() {
+        writer.message.set_truncated();
+    }
+}
+
+struct Writer<'w, 's, 'm> {
+    resolution: &'w Resolution<'s>,
+    world: &'w World,
+    message: &'w mut Message<'m>,
+}
+
+impl<'s> Writer<'_, 's, '_> {
+    fn hops(&mut self) -> Result<(), Truncated> {
+        let hops = self.resolution.hops();
+        let mut owner = Owner::QUESTION;
+        for (number, hop) in hops.iter().enumerate() {
+            let name = self.resolution.name(hop);
+            let above = name.len() - hop.zone.zone.apex().as_wire().len();
+            let place = Place {
+                zone: hop.zone,
+                owner: self.message.ancestor(owner, 0),
+                apex: self.message.ancestor(owner, above),
+            };
+            let target = self.hop(hop, name, place)?;
+            if number + 1 < hops.len() {
+                // Chains are shorter than what pointers reach: records of other hops do not come between.
+                owner = target.ok_or(Truncated)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a hop's records. Gives where the message holds the name that it leads on to.
+    fn hop(&mut self, hop: &Hop<'s>, name: &[u8], place: Place<'s>) -> Result<Option<Owner>, Truncated> {
+        match &hop.step {
+            Step::Referral { nameservers, cut } => {
+                let owner = self.message.ancestor(place.owner, name.len() - cut);
+                let start = push(self.message, Section::Authority, owner, place.apex, nameservers, u32::MAX)?.start;
+                additional::push_glue(self.message, place, &name[name.len() - cut..], nameservers, start)?;
+            }
+            Step::Dname { dname, owner, is_repeated, synthesis } => {
+                let prefix = name.len() - owner;
+                if !is_repeated {
+                    let owner = self.message.ancestor(place.owner, prefix);
+                    push(self.message, Section::Answer, owner, place.apex, dname, u32::MAX)?;
+                }
+                if let (Synthesis::Cname, Some(target)) = (synthesis, dname.targets().first()) {
+                    // RFC 6672, section 3.1: "A CNAME RR with Time to Live (TTL) equal to the corresponding DNAME RR is synthesized".
+                    let labels = |rrset: &mut RrsetWriter<'_, '_>| rrset.labels(place.owner, prefix);
+                    return self.cname(place, dname.ttl(), (prefix, labels), &target.name);
+                }
+            }
+            Step::Cname(cname) => {
+                return Ok(push(self.message, Section::Answer, place.owner, place.apex, cname, u32::MAX)?.rdata);
+            }
+            Step::Static(rrset) => {
+                let pushed = push(self.message, Section::Answer, place.owner, place.apex, rrset, u32::MAX)?;
+                additional::push_targets(self.message, place, name, rrset, pushed.start);
+            }
+            Step::Any(Some(rrset)) => {
+                push(self.message, Section::Answer, place.owner, place.apex, rrset, u32::MAX)?;
+            }
+            Step::Any(None) => self.message.push_rrset(Section::Answer, |rrset| {
+                rrset.record(place.owner, Rtype::HINFO, HINFO_TTL, HINFO_RFC8482)
+            })?,
+            Step::Steered(steered) => return self.steered(place, steered),
+            Step::Reflect(reflection) => {
+                reflect::write(reflection, self.resolution, self.world, place, self.message)?;
+            }
+            Step::Nodata | Step::NxDomain => self.negative(place, u32::MAX)?,
+        }
+        Ok(None)
+    }
+
+    fn steered(&mut self, place: Place<'s>, steered: &Steered<'s>) -> Result<Option<Owner>, Truncated> {
+        let (resolution, ttl) = (self.resolution, steered.ttl);
+        if [Some(steered.choice), steered.second].iter().flatten().any(|choice| choice.rung == Rung::AllDown) {
+            // An operator who wonders about the answer is told that health was no help.
+            let text = why_all_down(steered.plan.rule().all_down);
+            self.message.explain(ExtendedError { code: InfoCode::Other, text });
+        }
+        match steered.given {
+            // Only one family was asked for.
+            Given::Addresses => {
+                addresses(self.message, Section::Answer, place.owner, (Rtype::A, ttl), resolution.v4())?;
+                addresses(self.message, Section::Answer, place.owner, (Rtype::AAAA, ttl), resolution.v6())?;
+            }
+            Given::Https(params) => self.https(place.owner, ttl, params)?,
+            Given::Cname(target) => {
+                let no_labels = |_: &mut RrsetWriter<'_, '_>| Ok(());
+                return self.cname(place, ttl, (0, no_labels), target);
+            }
+            Given::Nodata => self.negative(place, ttl)?,
+            Given::Servfail => {}
+        }
+        Ok(None)
+    }
+
+    fn https(&mut self, owner: Owner, ttl: u32, params: &SvcParams) -> Result<(), Truncated> {
+        let (v4, v6) = (self.resolution.v4(), self.resolution.v6());
+        self.message.push_rrset(Section::Answer, |rrset| {
+            rrset.fields(owner, Rtype::HTTPS, ttl, params.length(v4.len(), v6.len()))?;
+            params.write(rrset, v4.iter().map(|member| &member.value), v6.iter().map(|member| &member.value))
+        })?;
+        // RFC 9460, section 4.1: "authoritative DNS servers SHOULD return A, AAAA, and SVCB RRs in the Additional section for
+        // any TargetNames that are in the zone". Nothing is lost without them.
+        let _ = addresses(self.message, Section::Additional, owner, (Rtype::A, ttl), v4);
+        let _ = addresses(self.message, Section::Additional, owner, (Rtype::AAAA, ttl), v6);
+        Ok(())
+    }
+
+    /// A CNAME record to a name of so many octets of labels and what follows them. Gives where its target stands.
+    fn cname(
+        &mut self,
+        place: Place<'s>,
+        ttl: u32,
+        (prefix, labels): (usize, impl Fn(&mut RrsetWriter<'_, '_>) -> Result<(), Truncated>),
+        target: &Name,
+    ) -> Result<Option<Owner>, Truncated> {
+        let (rest, pointer) = match below(target.as_wire(), place.zone.zone.apex()) {
+            Some(labels) => (labels, Some(place.apex)),
+            None => (target.as_wire(), None),
+        };
+        let length = prefix + rest.len() + pointer.map_or(0, |_| POINTER_LENGTH);
+        let mut target_at = None;
+        self.message.push_rrset(Section::Answer, |rrset| {
+            rrset.fields(place.owner, Rtype::CNAME, ttl, length)?;
+            target_at = rrset.here();
+            labels(rrset)?;
+            rrset.octets(rest)?;
+            pointer.map_or(Ok(()), |apex| rrset.pointer(apex))
+        })?;
+        Ok(target_at)
+    }
+
+    /// The SOA tells how long there is nothing (RFC 2308, section 3), but not longer than `ttl`.
+    fn negative(&mut self, place: Place<'s>, ttl: u32) -> Result<(), Truncated> {
+        let soa = place.zone.zone.negative_soa();
+        push(self.message, Section::Authority, place.apex, place.apex, soa, ttl).map(|_| ())
+    }
+}
+
+fn why_all_down(all_down: AllDown) -> &'static str {
+    match all_down {
+        AllDown::All => "all down: all",
+        AllDown::LastHealthy => "all down: last-healthy",
+        AllDown::Nodata => "all down: nodata",
+        AllDown::Servfail => "all down: servfail",
+    }
+}
+
+fn addresses<const LENGTH: usize>(
+    message: &mut Message<'_>,
+    section: Section,
+    owner: Owner,
+    (rtype, ttl): (Rtype, u32),
+    members: &[&Member<[u8; LENGTH]>],
+) -> Result<(), Truncated> {
+    message.push_rrset(section, |rrset| {
+        members.iter().try_for_each(|member| rrset.record(owner, rtype, ttl, &member.value))
+    })
+}
+
+/// Writes a static RRset with this owner into a message that holds the zone's apex there; no record lives longer than `most`
+/// seconds.
+pub(super) fn push(
+    message: &mut Message<'_>,
+    section: Section,
+    owner: Owner,
+    apex: Owner,
+    rrset: &Rrset,
+    most: u32,
+) -> Result<Pushed, Truncated> {
+    let mut pushed = Pushed { start: message.len(), rdata: None };
+    message.push_rrset(section, |writer| {
+        for (record, pointers) in rrset.records() {
+            let (fixed, ttl) = record[..FIXED_FIELDS].split_at(TTL_OFFSET);
+            let (ttl, length) = ttl.split_at(size_of::<u32>());
+            let ttl = ttl.first_chunk().map_or(0, |ttl| u32::from_be_bytes(*ttl));
+            writer.owner(owner)?;
+            writer.octets(fixed)?;
+            writer.octets(&ttl.min(most).to_be_bytes())?;
+            writer.octets(length)?;
+            pushed.rdata = writer.here();
+            push_rdata(writer, record, pointers, apex)?;
+        }
+        Ok(())
+    })?;
+    Ok(pushed)
+}
+
+/// Writes RDATA with pointers to the apex put in where they belong.
+pub(super) fn push_rdata(
+    writer: &mut RrsetWriter<'_, '_>,
+    record: &[u8],
+    pointers: impl Iterator<Item = usize>,
+    apex: Owner,
+) -> Result<(), Truncated> {
+    let mut written = FIXED_FIELDS;
+    for at in pointers {
+        writer.octets(&record[written..at])?;
+        writer.pointer(apex)?;
+        written = at + POINTER_LENGTH;
+    }
+    writer.octets(&record[written..])
+}

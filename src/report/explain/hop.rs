@@ -1,0 +1,103 @@
+//! A name that was looked up, and where that led.
+
+use serde::{Deserialize, Serialize};
+
+use super::steering::SteeringShape;
+use crate::answer::{Given, Hop, Resolution, Steered, Step, Synthesis};
+use crate::geo::ClientMatch;
+use crate::name::Name;
+use crate::snapshot::Snapshot;
+
+/// One name of the chain.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct HopShape {
+    pub(super) name: String,
+    /// The apex of the zone that answers for it.
+    pub(super) zone: String,
+    pub(super) region: Option<String>,
+    pub(super) region_match: Option<String>,
+    /// Whether the client's network tells no place, so that the resolver's own address decides.
+    #[serde(default)]
+    pub(super) tells_no_place: bool,
+    /// The deepest existing name at or above this one.
+    pub(super) closest_encloser: String,
+    /// The wildcard that answers for it, if it does not exist itself.
+    pub(super) wildcard: Option<String>,
+    pub(super) found: Found,
+    /// Where the chain goes on.
+    pub(super) target: Option<String>,
+    /// Seconds that what was found may be kept.
+    pub(super) ttl: Option<u32>,
+    pub(super) steering: Option<SteeringShape>,
+}
+
+/// What a look-up found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Found {
+    /// A zone cut with this name.
+    Referral(String),
+    /// A DNAME record with this owner.
+    Dname(String),
+    /// The name below a DNAME record's owner would be too long.
+    DnameTooLong(String),
+    Cname,
+    /// Static records of the asked type.
+    Records,
+    /// One RRset for a question for all types.
+    AnyRecords,
+    Steered,
+    Reflecting,
+    NoRecords,
+    NoSuchName,
+}
+
+impl HopShape {
+    pub(super) fn new<'s>(snapshot: &'s Snapshot, resolution: &Resolution<'s>, hop: &Hop<'s>) -> Self {
+        let key = resolution.name(hop);
+        let above = |length: usize| Name::from_wire(&key[key.len() - length..]);
+        let client = resolution.client();
+        let tells_no_place = client.tells_no_place(snapshot.locations(), &hop.zone.regions);
+        let ranked_by = hop.steered().map_or(client.address, |steered| steered.ranked_by);
+        let location = snapshot.locations().look_up(ranked_by);
+        let region = hop.zone.regions.get(hop.zone.regions.of(ranked_by, &location));
+        let matching = region.and_then(|region| region.best_match(ranked_by, &location));
+        let encloser = above(hop.encloser);
+        let wildcard = hop.is_from_wildcard(key.len()).then(|| encloser.wildcard()).flatten();
+        Self {
+            name: above(key.len()).to_string(),
+            zone: hop.zone.zone.apex().to_string(),
+            region: region.map(|region| region.name.to_string()),
+            region_match: matching.map(ClientMatch::to_string),
+            tells_no_place,
+            closest_encloser: encloser.to_string(),
+            wildcard: wildcard.map(|wildcard| wildcard.to_string()),
+            found: match &hop.step {
+                Step::Referral { cut, .. } => Found::Referral(above(*cut).to_string()),
+                Step::Dname { owner, synthesis: Synthesis::TooLong, .. } => {
+                    Found::DnameTooLong(above(*owner).to_string())
+                }
+                Step::Dname { owner, .. } => Found::Dname(above(*owner).to_string()),
+                Step::Cname(_) => Found::Cname,
+                Step::Static(_) => Found::Records,
+                Step::Any(_) => Found::AnyRecords,
+                Step::Steered(_) => Found::Steered,
+                Step::Reflect(_) => Found::Reflecting,
+                Step::Nodata => Found::NoRecords,
+                Step::NxDomain => Found::NoSuchName,
+            },
+            target: target(hop).map(Name::to_string),
+            ttl: hop.ttl(),
+            steering: hop.steered().map(|steered| SteeringShape::new(snapshot, hop.zone, steered, client, &location)),
+        }
+    }
+}
+
+/// The canonical name that a hop leads to; of a DNAME record, the name that takes the place of its owner.
+fn target<'h>(hop: &'h Hop<'_>) -> Option<&'h Name> {
+    match &hop.step {
+        Step::Dname { dname: rrset, .. } | Step::Cname(rrset) => rrset.targets().first().map(|target| &target.name),
+        Step::Steered(Steered { given: Given::Cname(target), .. }) => Some(target),
+        _ => None,
+    }
+}

@@ -1,0 +1,139 @@
+//! Why a client gets the answer it gets: the resolution of its question, told hop by hop, and the answer that is written from it.
+
+mod answer;
+mod hop;
+mod steering;
+mod text;
+
+use std::sync::Arc;
+
+use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query as ProtoQuery};
+use hickory_proto::rr::rdata::opt::{ClientSubnet, EdnsOption};
+use hickory_proto::rr::{Name as ProtoName, RecordType};
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use self::answer::AnswerShape;
+use self::hop::HopShape;
+use super::Network;
+use super::what_if::snapshot_without;
+use crate::answer::{Asker, Client, Exchange, Resolution, Rotation, Transport, Worker};
+use crate::name::Name;
+use crate::overrides::TargetPattern;
+use crate::snapshot::Snapshot;
+use crate::wire::Query;
+
+/// What is asked, for whom.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// The owner name.
+    pub name: Name,
+    /// A type that hickory-proto knows by this name.
+    pub rtype: RecordType,
+    /// With a prefix length, the network that a resolver tells in a Client Subnet option; without, the address of a client or resolver
+    /// that sends no such option.
+    pub client: Network,
+}
+
+impl Question {
+    /// A name as a person writes it: absolute whether it ends with a dot or not.
+    pub fn parse_name(text: &str) -> Result<Name, String> {
+        Name::parse(text, &Name::root()).map_err(|error| error.to_string())
+    }
+
+    /// A type as a person writes it, in upper or lower case.
+    pub fn parse_type(text: &str) -> Result<RecordType, String> {
+        text.to_ascii_uppercase().parse().map_err(|_| format!("`{text}` is no record type"))
+    }
+
+    /// The query that a resolver would send.
+    fn to_message(&self) -> Result<Vec<u8>, String> {
+        let name = ProtoName::from_ascii(self.name.to_string()).map_err(|error| error.to_string())?;
+        let mut message = Message::new(0, MessageType::Query, OpCode::Query);
+        message.add_query(ProtoQuery::query(name, self.rtype));
+        let mut edns = Edns::new();
+        if let Network { address, prefix: Some(length) } = self.client {
+            let network = IpNet::new(address, length).map_err(|error| error.to_string())?.network();
+            edns.options_mut().insert(EdnsOption::Subnet(ClientSubnet::new(network, length, 0)));
+        }
+        message.set_edns(edns);
+        message.to_vec().map_err(|error| error.to_string())
+    }
+}
+
+/// The story of one answer.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Explanation {
+    /// Whether no running node was asked: all is taken as up but what the question takes down.
+    offline: bool,
+    /// The node that was asked, and the generation that it answered from.
+    node: Option<String>,
+    generation: Option<u64>,
+    down: Vec<String>,
+    name: String,
+    #[serde(rename = "type")]
+    rtype: String,
+    client: ClientShape,
+    /// The names that were looked up, in order; none if no zone here answers for the name.
+    hops: Vec<HopShape>,
+    answer: AnswerShape,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct ClientShape {
+    network: String,
+    looked_up_as: String,
+    location: String,
+}
+
+impl Explanation {
+    /// Answers the question from a snapshot made without a running node, with these things down.
+    pub fn offline(snapshot: &Snapshot, question: &Question, down: &[TargetPattern]) -> Result<Self, String> {
+        Self::new(snapshot, question, down, true)
+    }
+
+    /// Answers the question from what this node answers from, or would with these things down besides.
+    pub fn live(snapshot: &Snapshot, question: &Question, down: &[TargetPattern]) -> Result<Self, String> {
+        match down {
+            [] => Self::new(snapshot, question, down, false),
+            _ => Self::new(&snapshot_without(down, snapshot)?, question, down, false),
+        }
+    }
+
+    fn new(snapshot: &Snapshot, question: &Question, down: &[TargetPattern], offline: bool) -> Result<Self, String> {
+        let address = question.client.address;
+        let message = question.to_message()?;
+        let query = Query::parse(&message).ok_or("the question gets no answer")?;
+        let asker = Asker { address, transport: Transport::Tcp, idle: None };
+        // No cookie is asked for, so the time does not matter.
+        let exchange = Exchange::new(snapshot, &query, asker, 0);
+        let Some(asked) = exchange.question() else {
+            return Err(format!("{} is no type that zones answer for", question.rtype));
+        };
+        let client = exchange.client();
+        let mut worker = Worker::new(Arc::new(Rotation::default()));
+        let resolution = Resolution::new(snapshot, &mut worker, (asked.key(), asked.rtype), client, address);
+        Ok(Self {
+            offline,
+            node: (!offline).then(|| snapshot.world().node.to_string()),
+            generation: (!offline).then(|| snapshot.generation()),
+            down: down.iter().map(TargetPattern::to_string).collect(),
+            name: question.name.to_string(),
+            rtype: question.rtype.to_string(),
+            client: ClientShape::new(snapshot, question.client, &client),
+            hops: resolution.hops().iter().map(|hop| HopShape::new(snapshot, &resolution, hop)).collect(),
+            answer: AnswerShape::new(&exchange, &resolution)?,
+        })
+    }
+}
+
+impl ClientShape {
+    fn new(snapshot: &Snapshot, network: Network, client: &Client) -> Self {
+        let looked_up_as = match client.subnet {
+            Some(subnet) => format!("{}/{}", client.address, subnet.length),
+            None => client.address.to_string(),
+        };
+        let location = snapshot.locations().look_up(client.address).to_string();
+        Self { network: network.to_string(), looked_up_as, location }
+    }
+}

@@ -1,0 +1,358 @@
+//! What steering chose at a name, step by step, and why.
+
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::answer::{Client, Steered};
+use crate::geo::{DatacenterId, Location};
+use crate::health::Share;
+use crate::overrides::Mode;
+use crate::report::PoolLoad;
+use crate::report::latency::LatencyShape;
+use crate::report::split::SplitShape;
+use crate::report::text::Percent;
+use crate::snapshot::{Choice, Family, Plan, Pool, PoolId, Rule, Rung, ServedZone, Snapshot, Verdict};
+use crate::steering::{self, AllDown, Criterion, Draw, Outcomes, Ranking, Set, members};
+
+/// Outcomes of a draw that are told; `--json` has all.
+const OUTCOMES: usize = 12;
+
+/// What steering chose for the client.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct SteeringShape {
+    steps: Vec<StepShape>,
+    pools: Vec<PoolShape>,
+    rung: Cow<'static, str>,
+    /// How a roll-out divides the pools, if one does.
+    rollout: Option<SplitShape>,
+    /// What the client's hash goes by, if pools or endpoints are chosen by it.
+    sticky: Option<String>,
+    /// All pools that can be; where a draw decides, `outcomes` tells which together. Where a hash does, these it is.
+    chosen: Vec<String>,
+    /// Whether hashes alone chose them.
+    hashed: bool,
+    /// What draws can come to, the most probable first; none without a draw. Of a hash, what it comes to for many clients.
+    outcomes: Vec<OutcomeShape>,
+    /// Whether these are all that the draws can come to; otherwise they are a sample.
+    exact: bool,
+    /// Whether the place had no open endpoint of the asked family, so that it was chosen for this family alone.
+    for_this_family_alone: bool,
+    why_ttl: String,
+    why_scope: String,
+}
+
+/// A step and the order of pools behind it: tiers, best first.
+#[derive(Debug, Serialize, Deserialize)]
+struct StepShape {
+    step: Cow<'static, str>,
+    tiers: Vec<Vec<String>>,
+    /// Round trips to the pools' datacenters, the lowest first, where the step goes by them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    latency: Vec<LatencyShape>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct PoolShape {
+    pool: String,
+    open_v4: usize,
+    given_v4: usize,
+    open_v6: usize,
+    given_v6: usize,
+    /// Whether `failback` holds it back.
+    held_back: bool,
+    /// The part of its queries that it takes while it comes back, or leaves, slowly.
+    ramp: Option<f64>,
+    /// What the chain draws by, if it draws.
+    weight: Option<u16>,
+    /// If it makes a difference.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    load: Option<PoolLoad>,
+}
+
+/// Pools that answer together.
+#[derive(Debug, Serialize, Deserialize)]
+struct OutcomeShape {
+    chosen: Vec<String>,
+    probability: f64,
+}
+
+impl SteeringShape {
+    /// `location` is that of the address that the client was ranked by.
+    pub(super) fn new(
+        snapshot: &Snapshot,
+        zone: &ServedZone,
+        steered: &Steered<'_>,
+        client: &Client,
+        location: &Location,
+    ) -> Self {
+        let Steered { plan, families, ranked_by, ranking, key, choice, .. } = *steered;
+        let rule = plan.rule();
+        let odds = plan.odds(ranking, families, key);
+        let own = by_probability(&plan.odds_for(ranking, families, key));
+        let is_hashed = own.is_empty() && (rule.load.is_some() || matches!(rule.course.draw, Some(Draw::Sticky(_))));
+        let names = |set: Set| -> Vec<String> {
+            rule.pools_of(set).map(|id| snapshot.world().pools[id as usize].name.to_string()).collect()
+        };
+        let pools_of_slots = |slots: Set| members(slots).fold(0, |set, slot| set | rule.course.slots[slot]);
+        let ranked = steering::Client {
+            region: zone.regions.of(ranked_by, location),
+            coordinates: location.coordinates,
+            rtts: snapshot.vantages().map_or(&[], |vantages| vantages.look_up(ranked_by)),
+        };
+        let round_trips = |places: &[Option<DatacenterId>]| round_trips(snapshot, ranked_by, location, places);
+        let mut steps = steps(plan, &ranked, ranking, |slots| names(pools_of_slots(slots)), round_trips);
+        if rule.load.is_some() {
+            let order = plan.spill(key, |spill| rule.course.order(ranking, spill));
+            let tiers = order.into_iter().map(names).collect();
+            steps.push(StepShape { step: "load, for this client".into(), tiers, latency: Vec::new() });
+        }
+        let fallback = || rule.fallback.map(|id| snapshot.world().pools[id as usize].name.to_string());
+        let pools_of = |verdict: Verdict| match verdict {
+            Verdict::Pools(set, _) => names(set),
+            Verdict::Fallback(_) => fallback().into_iter().collect(),
+            Verdict::Nodata | Verdict::Servfail => Vec::new(),
+        };
+        let outcomes = if is_hashed { by_probability(&odds) } else { own.clone() };
+        let pools = rule.pools.iter().enumerate();
+        let weight = |place: usize| rule.course.draws().then(|| rule.course.weights[place]);
+        let pools = pools.map(|(place, &id)| PoolShape::new(snapshot, id, weight(place), rule));
+        Self {
+            steps,
+            pools: pools.collect(),
+            rung: rung(&choice, rule.all_down).into(),
+            chosen: pools_of(own.iter().fold(choice.verdict, |all, (verdict, _)| together(all, *verdict))),
+            hashed: is_hashed,
+            rollout: SplitShape::new(snapshot, plan, key),
+            sticky: rule.sticky_length(ranked_by).and_then(|length| {
+                let network = ipnet::IpNet::new(ranked_by, length).ok()?;
+                Some(network.trunc().to_string())
+            }),
+            outcomes: outcomes
+                .into_iter()
+                .map(|(verdict, probability)| OutcomeShape { chosen: pools_of(verdict), probability })
+                .collect(),
+            exact: odds.are_exact,
+            for_this_family_alone: choice.alone,
+            why_ttl: why_ttl(snapshot, steered),
+            why_scope: why_scope(client, steered),
+        }
+    }
+}
+
+/// What each step of the chain makes of the tiers before it; the last shows the ranking as queries find it.
+fn steps(
+    plan: &Plan,
+    client: &steering::Client<'_>,
+    ranking: &Ranking,
+    names: impl Fn(Set) -> Vec<String>,
+    round_trips: impl Fn(&[Option<DatacenterId>]) -> Vec<LatencyShape>,
+) -> Vec<StepShape> {
+    let rule = plan.rule();
+    let all = rule.course.slots.iter().enumerate().fold(0, |set: Set, (slot, _)| set | 1 << slot);
+    let mut tiers = vec![all];
+    let mut shapes = Vec::new();
+    for criterion in rule.map.criteria().steps() {
+        let mut split = Vec::new();
+        for &tier in &tiers {
+            criterion.split(tier, client, &mut split);
+        }
+        tiers = split;
+        let (step, latency) = match criterion {
+            Criterion::Region(..) => ("region", Vec::new()),
+            Criterion::Latency(places, _) => ("latency", round_trips(places)),
+            Criterion::Distance(_) => ("distance", Vec::new()),
+            Criterion::Failover(_) => ("failover", Vec::new()),
+            // It ranks by what is known now, and is told of behind the others.
+            Criterion::Load => continue,
+        };
+        let tiers = tiers.iter().map(|&tier| names(tier)).collect();
+        shapes.push(StepShape { step: step.into(), tiers, latency });
+    }
+    let step = match rule.course.draw {
+        Some(Draw::Chance) => "weight",
+        Some(Draw::Sticky(_)) => "sticky",
+        None => return shapes,
+    };
+    let tiers = ranking.tiers().iter().filter(|&&tier| tier != 0).map(|&tier| names(tier)).collect();
+    shapes.push(StepShape { step: step.into(), tiers, latency: Vec::new() });
+    shapes
+}
+
+/// The round trips from a client to these datacenters, each once, the lowest first.
+fn round_trips(
+    snapshot: &Snapshot,
+    client: IpAddr,
+    location: &Location,
+    places: &[Option<DatacenterId>],
+) -> Vec<LatencyShape> {
+    let Some(vantages) = snapshot.vantages() else { return Vec::new() };
+    let readings = vantages.readings(client, location);
+    let places: BTreeSet<DatacenterId> = places.iter().copied().flatten().collect();
+    let mut places: Vec<DatacenterId> = places.into_iter().collect();
+    places.sort_by_key(|&place| readings[usize::from(place)].rtt);
+    let name = |place: DatacenterId| &snapshot.world().datacenters[usize::from(place)].name;
+    places.iter().map(|&place| LatencyShape::new(name(place), &readings[usize::from(place)])).collect()
+}
+
+/// What draws can come to, each once and the most probable first; nothing where there is one outcome.
+fn by_probability(odds: &Outcomes<(Family, Choice)>) -> Vec<(Verdict, f64)> {
+    let mut verdicts: HashMap<Verdict, f64> = HashMap::new();
+    for ((_, choice), probability) in &odds.ways {
+        *verdicts.entry(choice.verdict).or_default() += probability;
+    }
+    let mut outcomes: Vec<_> = verdicts.into_iter().filter(|_| odds.ways.len() > 1).collect();
+    outcomes.sort_by(|(a, one), (b, other)| other.total_cmp(one).then(a.cmp(b)));
+    outcomes
+}
+
+/// The pools of both.
+fn together(one: Verdict, other: Verdict) -> Verdict {
+    match (one, other) {
+        (Verdict::Pools(one, selection), Verdict::Pools(other, _)) => Verdict::Pools(one | other, selection),
+        (Verdict::Pools(..), _) => one,
+        _ => other,
+    }
+}
+
+fn rung(choice: &Choice, all_down: AllDown) -> &'static str {
+    match (choice.rung, all_down) {
+        (Rung::Usable, _) => "usable",
+        (Rung::BelowMinimum, _) => "below min_healthy",
+        (Rung::Ready, _) => "held ready",
+        (Rung::Held, _) => "held back by failback",
+        (Rung::Draining, _) => "draining",
+        (Rung::Fallback, _) => "fallback",
+        (Rung::ForcedDown, _) => "forced down",
+        (Rung::AllDown, AllDown::All) => "all down: all",
+        (Rung::AllDown, AllDown::LastHealthy) => "all down: last-healthy",
+        (Rung::AllDown, AllDown::Nodata) => "all down: nodata",
+        (Rung::AllDown, AllDown::Servfail) => "all down: servfail",
+    }
+}
+
+fn why_ttl(snapshot: &Snapshot, steered: &Steered<'_>) -> String {
+    let plan = steered.plan;
+    let choices = || [Some(steered.choice), steered.second].into_iter().flatten();
+    let reached = choices().fold(0, |set, choice| set | choice.reached);
+    let reached = plan.rule().pools_of(reached).chain(plan.rule().fallback);
+    let any = |holds: fn(&Pool) -> bool| reached.clone().any(|id| holds(&snapshot.pools()[id as usize]));
+    let drains = any(Pool::has_draining) || plan.mode() == Some(Mode::Drain);
+    let why = match choices().any(|choice| choice.restless) {
+        false => "all is calm",
+        true if drains => "something drains",
+        true if any(Pool::is_ramping) => "something comes back, or leaves, slowly",
+        true if plan.split().is_some_and(|split| split.is_ramping) => "a roll-out is under way",
+        true => "an endpoint's state is unconfirmed",
+    };
+    format!("{} s: {why}", steered.ttl)
+}
+
+fn why_scope(client: &Client, steered: &Steered<'_>) -> String {
+    let rule = steered.plan.rule();
+    let (Some(placement), Some(subnet)) = (&steered.placement, client.subnet) else {
+        return "none: no Client Subnet option, so the resolver's address decides".to_owned();
+    };
+    let scope = placement.scope;
+    let told = client.scope(scope);
+    if rule.is_uniform() {
+        "0: the same for every client".to_owned()
+    } else if placement.is_unnamed {
+        format!("{told}: the networks around it tell no place either")
+    } else if rule.sticky_length(client.address) == Some(scope) {
+        format!("{told}: the prefix that the client's hash goes by")
+    } else if scope > subnet.max_scope {
+        format!("{told}: the ranking changes within /{}, which is as far as this server looks", subnet.max_scope)
+    } else {
+        format!("{told}: the shortest prefix on which this ranking holds")
+    }
+}
+
+impl PoolShape {
+    fn new(snapshot: &Snapshot, id: PoolId, weight: Option<u16>, rule: &Rule) -> Self {
+        let pool = &snapshot.pools()[id as usize];
+        let ((open_v4, given_v4), (open_v6, given_v6)) = (pool.counts(Family::V4), pool.counts(Family::V6));
+        let held_back = [Family::V4, Family::V6].into_iter().any(|family| pool.is_held(family));
+        let ramp =
+            pool.is_ramping().then(|| f64::from(pool.ramp().thousandths()) / f64::from(Share::FULL.thousandths()));
+        let load = rule.load.is_some().then(|| PoolLoad::new(pool.allowance()));
+        let pool = pool.spec().name.to_string();
+        Self { pool, open_v4, given_v4, open_v6, given_v6, held_back, ramp, weight, load }
+    }
+}
+
+impl fmt::Display for SteeringShape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for StepShape { step, tiers, latency } in &self.steps {
+            let tiers: Vec<String> = tiers.iter().map(|tier| tier.join(" = ")).collect();
+            writeln!(
+                f,
+                "  step      {step}: {}",
+                if tiers.is_empty() { "none".to_owned() } else { tiers.join(" > ") }
+            )?;
+            latency.iter().try_for_each(|round_trip| writeln!(f, "            {round_trip}"))?;
+        }
+        for pool in &self.pools {
+            write!(f, "  pool      {}: ", pool.pool)?;
+            let counts = [("A", pool.open_v4, pool.given_v4), ("AAAA", pool.open_v6, pool.given_v6)];
+            let counts = counts.iter().filter(|(.., given)| *given > 0);
+            let counts: Vec<String> =
+                counts.map(|(family, open, given)| format!("{open} of {given} {family} open")).collect();
+            write!(f, "{}", counts.join(", "))?;
+            if let Some(weight) = pool.weight {
+                write!(f, ", weight {weight}")?;
+            }
+            if pool.held_back {
+                write!(f, ", held back by failback")?;
+            }
+            match pool.ramp {
+                Some(1.0) => write!(f, ", an endpoint ramps")?,
+                Some(part) => write!(f, ", takes {} while it ramps", Percent(part))?,
+                None => {}
+            }
+            match &pool.load {
+                Some(load) => writeln!(f, "; {load}")?,
+                None => writeln!(f)?,
+            }
+        }
+        if let Some(rollout) = &self.rollout {
+            writeln!(f, "  rollout   {rollout}")?;
+        }
+        if let Some(network) = &self.sticky {
+            writeln!(f, "  sticky    by the hash of {network} and the name")?;
+        }
+        let alone = if self.for_this_family_alone { ", for this family alone" } else { "" };
+        match self.outcomes.as_slice() {
+            [] => writeln!(f, "  chosen    {} ({}{alone})", told(&self.chosen), self.rung)?,
+            outcomes => {
+                let about = if self.exact { "" } else { ", about" };
+                if self.hashed {
+                    writeln!(
+                        f,
+                        "  chosen    {} ({}{alone}{about}), of many clients for",
+                        told(&self.chosen),
+                        self.rung
+                    )?;
+                } else {
+                    writeln!(f, "  chosen    by a draw ({}{alone}{about})", self.rung)?;
+                }
+                for OutcomeShape { chosen, probability } in outcomes.iter().take(OUTCOMES) {
+                    writeln!(f, "    {:>8}  {}", Percent(*probability), told(chosen))?;
+                }
+                if let Some(more @ 1..) = outcomes.len().checked_sub(OUTCOMES) {
+                    writeln!(f, "    and {more} less probable ones")?;
+                }
+            }
+        }
+        writeln!(f, "  ttl       {}", self.why_ttl)?;
+        writeln!(f, "  scope     {}", self.why_scope)
+    }
+}
+
+/// Pools that answer together.
+fn told(chosen: &[String]) -> String {
+    if chosen.is_empty() { "none".to_owned() } else { chosen.join(" and ") }
+}

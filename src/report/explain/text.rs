@@ -1,0 +1,88 @@
+//! The story as a person reads it.
+
+use std::fmt;
+
+use super::answer::AnswerShape;
+use super::hop::{Found, HopShape};
+use super::{ClientShape, Explanation};
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.node, self.down.as_slice()) {
+            (None, []) => writeln!(f, "offline: all taken as up")?,
+            (None, down) => writeln!(f, "offline: all taken as up but {}", down.join(", "))?,
+            (Some(node), []) => writeln!(f, "live: as {node} answers now")?,
+            (Some(node), down) => writeln!(f, "live: as {node} would answer without {}", down.join(", "))?,
+        }
+        writeln!(f, "{} {} for {}", self.name, self.rtype, self.client.network)?;
+        let ClientShape { looked_up_as, location, .. } = &self.client;
+        writeln!(f, "  client    looked up as {looked_up_as}")?;
+        if self.hops.first().is_some_and(|hop| hop.tells_no_place) {
+            writeln!(
+                f,
+                "            such a network tells no place: the resolver's address decides instead, and this is"
+            )?;
+            writeln!(f, "            what a resolver gets that cannot be located either")?;
+        }
+        writeln!(f, "  location  {location}")?;
+        if self.hops.is_empty() {
+            writeln!(f, "  zone      none here")?;
+        }
+        for (number, hop) in self.hops.iter().enumerate() {
+            if number > 0 {
+                writeln!(f, "  name      {}", hop.name)?;
+            }
+            self.draw_hop(hop, f)?;
+        }
+        let open_end = self.hops.last().filter(|hop| !matches!(hop.found, Found::DnameTooLong(_)));
+        if let Some(target) = open_end.and_then(|hop| hop.target.as_ref()).filter(|_| self.rtype != "CNAME") {
+            writeln!(f, "  end       the resolver goes on from {target}")?;
+        }
+        let AnswerShape { rcode, records, ttl, .. } = &self.answer;
+        match ttl.filter(|_| records.is_empty()) {
+            Some(ttl) => {
+                let nodata = if rcode == "NOERROR" { ", no data" } else { "" };
+                write!(f, "  answer    {rcode}{nodata}; resolvers keep that for {ttl} s")?;
+            }
+            None => write!(f, "  answer    {rcode}")?,
+        }
+        records.iter().try_for_each(|record| write!(f, "\n    {record}"))
+    }
+}
+
+impl Explanation {
+    fn draw_hop(&self, hop: &HopShape, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&hop.region, &hop.region_match) {
+            (Some(region), Some(matching)) => writeln!(f, "  region    {region}, by {matching}")?,
+            (Some(region), None) => writeln!(f, "  region    {region}: no region names the client")?,
+            (None, _) => writeln!(f, "  region    none")?,
+        }
+        writeln!(f, "  zone      {}", hop.zone)?;
+        write!(f, "  found     ")?;
+        let target = hop.target.as_deref().unwrap_or_default();
+        match &hop.found {
+            Found::Referral(cut) => write!(f, "delegation of {cut}: its nameservers answer")?,
+            Found::Dname(owner) => write!(f, "DNAME record: {owner} goes by {target}")?,
+            Found::DnameTooLong(owner) => write!(f, "DNAME record: below {target}, the name of {owner} is too long")?,
+            Found::Cname => write!(f, "CNAME record to {target}")?,
+            Found::Records => write!(f, "static {} records", self.rtype)?,
+            Found::AnyRecords => write!(f, "one RRset, as ANY gets no more")?,
+            Found::Steered if target.is_empty() => write!(f, "a steered name")?,
+            Found::Steered => write!(f, "a steered name, now {target}")?,
+            Found::Reflecting => write!(f, "a name that reflects")?,
+            Found::NoRecords => write!(f, "no {} records at this name", self.rtype)?,
+            Found::NoSuchName => write!(f, "no such name; the deepest one is {}", hop.closest_encloser)?,
+        }
+        if let Some(wildcard) = &hop.wildcard {
+            write!(f, ", by {wildcard}")?;
+        }
+        match (&hop.steering, hop.ttl) {
+            (None, Some(ttl)) => writeln!(f, ", ttl {ttl} s"),
+            (None, None) => writeln!(f),
+            (Some(steering), _) => {
+                writeln!(f)?;
+                write!(f, "{steering}")
+            }
+        }
+    }
+}

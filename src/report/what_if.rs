@@ -1,0 +1,44 @@
+//! What if something were down: the state of endpoints that `explain` and `simulate` suppose.
+
+use std::collections::BTreeSet;
+
+use crate::health::Share;
+use crate::overrides::{Refusal, TargetKind, TargetPattern};
+use crate::snapshot::{PoolId, Snapshot, Standing, World};
+
+/// The standing of endpoints in a world where probes find nothing down but what these targets mean. One that means nothing
+/// is an error.
+pub fn standing_without<'a>(
+    down: &'a [TargetPattern],
+    world: &'a World,
+) -> Result<impl Fn(PoolId, usize) -> Standing + 'a, String> {
+    check_meant(down, world)?;
+    Ok(|id, endpoint| without(down, world, id, endpoint, Standing::CALM))
+}
+
+/// The snapshot that queries would be answered from if what these targets mean went down now. One that means nothing is an error.
+pub(super) fn snapshot_without(down: &[TargetPattern], snapshot: &Snapshot) -> Result<Snapshot, String> {
+    let world = snapshot.world();
+    check_meant(down, world)?;
+    let changed: BTreeSet<PoolId> = down.iter().flat_map(|target| world.pools_meant(target)).collect();
+    let changed: Vec<PoolId> = changed.into_iter().collect();
+    let standing = |id: PoolId, endpoint| snapshot.pools()[id as usize].standing(endpoint);
+    Ok(snapshot.with_pools(&changed, |id, endpoint| without(down, world, id, endpoint, standing(id, endpoint))))
+}
+
+fn check_meant(down: &[TargetPattern], world: &World) -> Result<(), String> {
+    for target in down {
+        if target.kind() == TargetKind::Name {
+            return Err(format!("{target} is not probed: what may be down is dc:NAME, pool:NAME or endpoint:ADDRESS"));
+        }
+        world.find(target).map_err(|meant| Refusal::Unknown(target.clone(), meant).to_string())?;
+    }
+    Ok(())
+}
+
+/// The standing of an endpoint that is down if one of the targets means it, and else stands so.
+fn without(down: &[TargetPattern], world: &World, id: PoolId, endpoint: usize, so: Standing) -> Standing {
+    let pool = &world.pools[id as usize];
+    let is_down = down.iter().any(|target| world.is_meant(target, pool, endpoint));
+    if is_down { Standing { share: Share::NONE, restless: false, ..so } } else { so }
+}
