@@ -8,21 +8,12 @@ use std::collections::{HashMap, HashSet};
 use super::code::Code;
 use super::decode::{Placed, Table, Value};
 use super::fault::{Fault, Faults};
-use super::monitors::PlacedMonitor;
+use super::monitor_tree::{MonitorTree, PlacedMonitor};
 use super::scope::{self, Definition, Definitions};
 use super::source::Place;
 
 /// Probes of one endpoint at most. Each costs a connection an interval, and a hand's breadth is what people can explain.
 const MAX_PARTS: usize = 32;
-
-/// A monitor, or so many of several: what a pool refers to.
-#[derive(Clone)]
-pub(super) enum MonitorTree {
-    /// This one.
-    One(PlacedMonitor),
-    /// At least so many of these.
-    AtLeast(u8, Vec<MonitorTree>),
-}
 
 /// A monitor as it is written.
 pub(super) enum Written {
@@ -44,16 +35,6 @@ pub(super) enum Needed {
     Any,
     /// `count` of them.
     Count,
-}
-
-impl MonitorTree {
-    /// The monitors that it is made of.
-    pub(super) fn monitors(&self) -> Vec<&PlacedMonitor> {
-        match self {
-            Self::One(monitor) => vec![monitor],
-            Self::AtLeast(_, parts) => parts.iter().flat_map(Self::monitors).collect(),
-        }
-    }
 }
 
 /// Reads what an aggregate says besides its type.

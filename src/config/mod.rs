@@ -28,6 +28,7 @@ mod listen;
 mod located;
 mod master;
 mod meant;
+mod monitor_tree;
 mod monitors;
 mod names;
 mod nesting;

@@ -17,11 +17,12 @@ use crate::health::{Check, DEFAULT_FALL, DEFAULT_INTERVAL, DEFAULT_RISE, DEFAULT
 use crate::name::{MAX_LABEL_LENGTH, MAX_NAME_LENGTH};
 
 use super::IcmpMonitor;
-use super::aggregates::{self, MonitorTree, Needed, Written};
+use super::aggregates::{self, Needed, Written};
 use super::code::Code;
 use super::datacenters::is_word;
 use super::decode::{Placed, Table, Value, entries};
 use super::fault::{Fault, Faults};
+use super::monitor_tree::{MonitorTree, PlacedMonitor};
 use super::scope::Definitions;
 use super::spelling;
 
@@ -44,13 +45,6 @@ const NO_PORT: u16 = 0;
 
 /// How long nothing need be heard of an endpoint, if its monitor does not say.
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(30);
-
-/// A monitor and the host it asks for, if it says so itself.
-#[derive(Clone)]
-pub(super) struct PlacedMonitor {
-    pub(super) monitor: Arc<Monitor>,
-    pub(super) host: Option<Box<str>>,
-}
 
 /// What a monitor asks.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -13,12 +13,12 @@ use crate::name::Name;
 use crate::snapshot::{MAX_ENDPOINTS, PoolId};
 
 use super::addresses;
-use super::aggregates::MonitorTree;
 use super::code::Code;
 use super::datacenters::is_word;
 use super::decode::{Placed, Table, Value, entries};
 use super::fault::{Fault, Faults};
 use super::meant;
+use super::monitor_tree::MonitorTree;
 use super::owners::parse_name;
 use super::recovery;
 use super::scope::{Definition, Definitions, View};

@@ -4,10 +4,10 @@ use crate::disk::Disk;
 use crate::geo::DatacenterId;
 use crate::name::Name;
 
-use super::aggregates::MonitorTree;
 use super::datacenters::{self, Places};
 use super::decode::Table;
 use super::fault::Faults;
+use super::monitor_tree::MonitorTree;
 use super::monitors;
 use super::pools::{self, PoolDraft, PoolEntry, PoolScope};
 use super::regions::{self, PlacedRegion};

@@ -7,9 +7,8 @@ use crate::health::{Check, Condition, GrpcCheck, Target};
 use crate::name::Name;
 use crate::snapshot::{Endpoint, Members, PoolSpec};
 
-use super::aggregates::MonitorTree;
 use super::fault::{Fault, Faults, Severity};
-use super::monitors::PlacedMonitor;
+use super::monitor_tree::{MonitorTree, PlacedMonitor};
 use super::pools::{DraftEndpoint, DraftMembers, PoolDraft};
 use super::source::Place;
 

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::io::BufRead;
-use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::census::{Census, Domicile};
 use super::owners::Owners;
 use super::places::EITHER;
 use super::query_log::{self, Logged};
-use crate::answer::Client;
+use crate::answer::{Client, Hop, Resolution, Rotation, Worker};
 use crate::name::Name;
 use crate::snapshot::{Family, Snapshot};
 use crate::steering::Map;
@@ -64,9 +64,10 @@ impl<'a> Audience<'a> {
         let chosen = owners.choose(names)?;
         let mut clients = BTreeMap::new();
         let mut left_out = 0;
+        let mut worker = Worker::new(Arc::new(Rotation::default()));
         query_log::read(log, |logged| {
             let count = u64::from(logged.count.get());
-            match asking(snapshot, &owners, &logged).filter(|asking| chosen.contains(&asking.owner)) {
+            match asking(snapshot, &owners, &mut worker, &logged).filter(|asking| chosen.contains(&asking.owner)) {
                 Some(asking) => *clients.entry(asking).or_default() += count,
                 None => left_out += count,
             }
@@ -76,26 +77,19 @@ impl<'a> Audience<'a> {
     }
 }
 
-/// `None` for what is not steered here.
-fn asking(snapshot: &Snapshot, owners: &Owners<'_>, logged: &Logged) -> Option<Asking> {
-    let owner = owners.find(&logged.name)?;
-    let plan = owners.plan(owner);
-    let families = plan.families(logged.rtype, snapshot.pools());
-    if families.is_empty() {
-        return None;
-    }
+/// Who asks what by this line of a log: the steered name that its question leads to, over CNAME records too. `None` if it leads to
+/// none.
+fn asking(snapshot: &Snapshot, owners: &Owners<'_>, worker: &mut Worker, logged: &Logged) -> Option<Asking> {
     let address = logged.client.address;
     let client = match logged.client.prefix {
         Some(length) => Client::of_network(&snapshot.world().ecs, address, length),
         None => Client::of_host(address),
     };
-    let map = &plan.rule().map;
-    let ranking = match (client.subnet, client.address) {
-        (None, host) => map.number_of_host(host),
-        (Some(_), IpAddr::V4(address)) => map.v4().value(address.to_bits()),
-        (Some(_), IpAddr::V6(address)) => map.v6().value(address.to_bits()),
-    };
-    Some(Asking { owner, families, ranking })
+    let key = logged.name.to_key();
+    let resolution = Resolution::new(snapshot, worker, (&key, logged.rtype), client, address);
+    let steered = resolution.hops().iter().find_map(Hop::steered)?;
+    let ranking = steered.plan.rule().map.number_of(steered.ranking)?;
+    Some(Asking { owner: owners.of_id(steered.id.1)?, families: steered.families, ranking })
 }
 
 /// The rankings of IPv4 addresses that the database has in a country, and how many have each.

@@ -13,8 +13,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::ptr;
 use std::sync::Arc;
 
+use serde::Serialize;
+
 use super::census::{Cell, Census, Count, Domicile};
-use super::diff::{CountryMove, Move, Moves};
 use super::places::{EITHER, Place, Placed, flows, placed};
 use crate::snapshot::{Plan, Snapshot};
 use crate::steering::Map;
@@ -32,6 +33,39 @@ pub(super) struct Comparison<'a> {
     cells: HashMap<(*const Map, *const Map), Vec<Cell>>,
     /// By where two plans do.
     moves: HashMap<(*const Plan, *const Plan), Moves>,
+}
+
+/// What moves for a name.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(super) struct Moves {
+    /// Of all IPv4 addresses.
+    pub(super) ipv4: f64,
+    /// Of the IPv6 /48s that the new database locates; none if it locates none. Parts of a /48 count as such.
+    pub(super) ipv6: Option<f64>,
+    /// Whether all draws were computed; otherwise shares are estimates.
+    pub(super) exact: bool,
+    /// From where to where, the most first.
+    #[serde(rename = "moves")]
+    pub(super) list: Vec<Move>,
+}
+
+/// What moves from one place to another, as shares of the same wholes.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(super) struct Move {
+    pub(super) from: String,
+    pub(super) to: String,
+    pub(super) ipv4: f64,
+    pub(super) ipv6: Option<f64>,
+    /// The most IPv4 addresses first.
+    pub(super) countries: Vec<CountryMove>,
+}
+
+/// Which share of a country's addresses moves; none where it has none of the family.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(super) struct CountryMove {
+    pub(super) country: String,
+    pub(super) ipv4: Option<f64>,
+    pub(super) ipv6: Option<f64>,
 }
 
 /// What flows from one place to another: addresses by where they are and by the share of their clients that flows. They are summed as

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::comparison::Comparison;
+use super::comparison::{Comparison, CountryMove, Move, Moves};
 use super::owners::Owners;
 use super::text::{Families, Few};
 use crate::name::Name;
@@ -32,39 +32,6 @@ struct Moved {
     names: Vec<String>,
     #[serde(flatten)]
     moves: Moves,
-}
-
-/// What moves for a name.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub(super) struct Moves {
-    /// Of all IPv4 addresses.
-    pub(super) ipv4: f64,
-    /// Of the IPv6 /48s that the new database locates; none if it locates none. Parts of a /48 count as such.
-    pub(super) ipv6: Option<f64>,
-    /// Whether all draws were computed; otherwise shares are estimates.
-    pub(super) exact: bool,
-    /// From where to where, the most first.
-    #[serde(rename = "moves")]
-    pub(super) list: Vec<Move>,
-}
-
-/// What moves from one place to another, as shares of the same wholes.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub(super) struct Move {
-    pub(super) from: String,
-    pub(super) to: String,
-    pub(super) ipv4: f64,
-    pub(super) ipv6: Option<f64>,
-    /// The most IPv4 addresses first.
-    pub(super) countries: Vec<CountryMove>,
-}
-
-/// Which share of a country's addresses moves; none where it has none of the family.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub(super) struct CountryMove {
-    pub(super) country: String,
-    pub(super) ipv4: Option<f64>,
-    pub(super) ipv6: Option<f64>,
 }
 
 impl Diff {

@@ -7,6 +7,7 @@
 mod amend;
 mod circles;
 mod compile;
+mod family;
 mod odds;
 mod overlay;
 mod plan;
@@ -34,10 +35,11 @@ pub use amend::Unfit;
 pub use circles::Circle;
 pub use compile::Remapped;
 use compile::{Compiler, Maps};
+pub use family::{Family, PerFamily};
 pub use odds::Shares;
 use overlay::Overlay;
 pub use plan::{Choice, LoadKeys, Plan, Rule, Rung, Verdict};
-pub use pool::{Duty, Family, Kind, Lists, Member, PerFamily, Pool, Selection, Standing};
+pub use pool::{Duty, Kind, Lists, Member, Pool, Selection, Standing};
 pub use protocol::{Cookies, Identity, MAX_IDENTITY, MAX_SECRETS, MAX_WINDOW, Protocol, RateLimit, Transfers};
 pub use rollouts::RolledOut;
 pub use world::{

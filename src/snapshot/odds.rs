@@ -4,8 +4,9 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
+use super::family::Family;
 use super::plan::{Choice, Plan, Rung, Verdict};
-use super::pool::{Family, Pool};
+use super::pool::Pool;
 use super::world::PoolId;
 use crate::health::Share;
 use crate::steering::{Draw, HashKey, Outcomes, Ranking, Set, outcomes};

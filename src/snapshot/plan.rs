@@ -27,7 +27,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::pool::{Family, Kind, PerFamily, Pool, Selection};
+use super::family::{Family, PerFamily};
+use super::pool::{Kind, Pool, Selection};
 use super::world::PoolId;
 use crate::health::Share;
 use crate::load::Allowance;

@@ -4,24 +4,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::family::Family;
 use super::world::{Endpoint, Members, PoolSpec};
 use crate::health::Share;
 use crate::load::{Allowance, FULL_WEIGHT};
 use crate::name::Name;
 use crate::overrides::Mode;
 use crate::steering::{HashKey, Pick};
-
-/// An address family, as an index into pairs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Family {
-    /// IPv4, asked for by type A.
-    V4 = 0,
-    /// IPv6, asked for by type AAAA.
-    V6 = 1,
-}
-
-/// Something for each address family, indexed by [`Family`].
-pub type PerFamily<T> = [T; 2];
 
 /// What probes and the operator say of one endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -18,7 +18,7 @@ use crate::wire::SvcParams;
 use crate::zone::Record;
 
 use super::Protocol;
-use super::pool::PerFamily;
+use super::family::PerFamily;
 
 /// Pools that a name uses at most, so that a set of them fits one machine word. `web/fra` and `web/iad` are two.
 pub const MAX_POOLS: usize = 64;

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::ptr;
 use std::sync::Arc;
 
 use super::ranking::{Client, Criteria, Ranking, Set};
@@ -135,17 +136,20 @@ impl Map {
         }
     }
 
-    /// The number of the ranking for the host with this address.
-    pub fn number_of_host(&self, host: IpAddr) -> u32 {
-        match host {
-            IpAddr::V4(address) => self.v4.host(address.to_bits()),
-            IpAddr::V6(address) => self.v6.host(address.to_bits()),
-        }
+    /// The number of one of this map's rankings; `None` for a ranking of another map.
+    pub fn number_of(&self, ranking: &Ranking) -> Option<u32> {
+        let octets = ptr::from_ref(ranking).addr().checked_sub(self.rankings.as_ptr().addr())?;
+        let number = octets / size_of::<Ranking>();
+        (number < self.rankings.len()).then_some(number as u32)
     }
 
     /// The ranking for the host with this address.
     pub fn ranking_of_host(&self, host: IpAddr) -> &Ranking {
-        &self.rankings[self.number_of_host(host) as usize]
+        let number = match host {
+            IpAddr::V4(address) => self.v4.host(address.to_bits()),
+            IpAddr::V6(address) => self.v6.host(address.to_bits()),
+        };
+        &self.rankings[number as usize]
     }
 
     fn place<B: Bits>(&self, table: &Table<B>, address: B) -> Placement<'_> {

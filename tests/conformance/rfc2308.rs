@@ -42,3 +42,24 @@ fn section_2_1_the_soa_is_that_of_the_last_zone() {
     assert_eq!(reply.data(), ["nothing.example.net."]);
     assert_eq!(reply.authorities(), ["example.net. 5 IN SOA ns.example.net. h.example.net. 2 3600 600 604800 5"]);
 }
+
+/// Section 3: NXDOMAIN is the answer to the question, whether its SOA has room or not. TC says that something is missing (RFC 2181,
+/// section 9).
+#[test]
+fn section_3_nxdomain_stays_nxdomain_where_its_soa_has_no_room() {
+    let label = "x".repeat(60);
+    let long = |first: char| [first.to_string(), label.clone(), label.clone(), label.clone()].join(".");
+    let zone = format!(
+        "$TTL 3600\n@ SOA {}.example.net. {}.example.org. 1 3600 600 604800 120\n@ NS ns.example.net.\n",
+        long('m'),
+        long('r')
+    );
+    let mut scene = Scene::of_files(&[("example.com.zone", &zone)]);
+    let mut query = crate::scene::query(&format!("{}.example.com.", long('n')), A, "");
+    query.edns = None;
+    let query = query.to_vec().unwrap();
+    let reply = scene.send(&query, truenorth::answer::Transport::Udp).unwrap();
+    assert_eq!((reply.rcode(), reply.message.metadata.truncation, reply.authorities()), (3, true, vec![]));
+    let reply = scene.send(&query, truenorth::answer::Transport::Tcp).unwrap();
+    assert_eq!((reply.rcode(), reply.message.metadata.truncation, reply.authorities().len()), (3, false, 1));
+}

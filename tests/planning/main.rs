@@ -2,6 +2,7 @@
 
 mod diff;
 mod draws;
+mod explain;
 #[path = "../harness/mod.rs"]
 mod harness;
 mod simulate;

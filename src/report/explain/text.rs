@@ -58,31 +58,36 @@ impl Explanation {
             (None, _) => writeln!(f, "  region    none")?,
         }
         writeln!(f, "  zone      {}", hop.zone)?;
-        write!(f, "  found     ")?;
+        self.draw_found(hop, f)?;
+        hop.steering.as_ref().map_or(Ok(()), |steering| write!(f, "{steering}"))
+    }
+
+    /// What the look-up found, unless it is a steered name and the rest tells all of it.
+    fn draw_found(&self, hop: &HopShape, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let target = hop.target.as_deref().unwrap_or_default();
-        match &hop.found {
-            Found::Referral(cut) => write!(f, "delegation of {cut}: its nameservers answer")?,
-            Found::Dname(owner) => write!(f, "DNAME record: {owner} goes by {target}")?,
-            Found::DnameTooLong(owner) => write!(f, "DNAME record: below {target}, the name of {owner} is too long")?,
-            Found::Cname => write!(f, "CNAME record to {target}")?,
-            Found::Records => write!(f, "static {} records", self.rtype)?,
-            Found::AnyRecords => write!(f, "one RRset, as ANY gets no more")?,
-            Found::Steered if target.is_empty() => write!(f, "a steered name")?,
-            Found::Steered => write!(f, "a steered name, now {target}")?,
-            Found::Reflecting => write!(f, "a name that reflects")?,
-            Found::NoRecords => write!(f, "no {} records at this name", self.rtype)?,
-            Found::NoSuchName => write!(f, "no such name; the deepest one is {}", hop.closest_encloser)?,
-        }
+        let found = match &hop.found {
+            Found::Steered if target.is_empty() && hop.wildcard.is_none() => return Ok(()),
+            Found::Steered if target.is_empty() => "a steered name".to_owned(),
+            Found::Steered => format!("a steered name, now {target}"),
+            Found::Referral(cut) => format!("delegation of {cut}: its nameservers answer"),
+            Found::Dname(owner) => format!("DNAME record: {target} takes the place of {owner}"),
+            Found::DnameTooLong(owner) => {
+                format!("DNAME record: with {target} in place of {owner} the name is too long")
+            }
+            Found::Cname => format!("CNAME record to {target}"),
+            Found::Records => format!("static {} records", self.rtype),
+            Found::AnyRecords => "one RRset: ANY gets no more".to_owned(),
+            Found::Reflecting => "a name that reflects".to_owned(),
+            Found::NoRecords => format!("no {} records at this name", self.rtype),
+            Found::NoSuchName => format!("no such name below {}", hop.closest_encloser),
+        };
+        write!(f, "  found     {found}")?;
         if let Some(wildcard) = &hop.wildcard {
             write!(f, ", by {wildcard}")?;
         }
-        match (&hop.steering, hop.ttl) {
-            (None, Some(ttl)) => writeln!(f, ", ttl {ttl} s"),
-            (None, None) => writeln!(f),
-            (Some(steering), _) => {
-                writeln!(f)?;
-                write!(f, "{steering}")
-            }
+        match hop.ttl.filter(|_| hop.steering.is_none()) {
+            Some(ttl) => writeln!(f, ", ttl {ttl} s"),
+            None => writeln!(f),
         }
     }
 }
