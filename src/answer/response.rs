@@ -7,7 +7,7 @@ use super::{Asker, Client, Worker};
 use crate::name::{MAX_NAME_LENGTH, Name};
 use crate::snapshot::{ServedZone, Snapshot};
 use crate::wire::{Message, Owner, Rcode, RrsetWriter, Rtype, Section, Truncated};
-use crate::zone::{FIXED_FIELDS, POINTER_LENGTH, Rrset, TTL_OFFSET, below};
+use crate::zone::{FIXED_FIELDS, POINTER_LENGTH, Pointer, Rrset, Shared, TTL_OFFSET, below};
 
 /// An answer in the making.
 pub(super) struct Response<'a, 's> {
@@ -132,15 +132,8 @@ impl<'s> Response<'_, 's> {
     ) -> Result<(), Truncated> {
         let Some(labels) = below(name, subject.zone.zone.apex()) else { return Ok(()) };
         self.message.push_rrset(Section::Additional, |writer| {
-            let mut owner = owner;
-            rrset.records().try_for_each(|(record, pointers)| {
-                match owner {
-                    Some(owner) => writer.owner(owner)?,
-                    None => owner = writer.written_owner(labels, subject.apex)?,
-                }
-                writer.octets(&record[..FIXED_FIELDS])?;
-                push_rdata(writer, record, pointers, subject.apex)
-            })
+            let mut places = Places { apex: subject.apex, owner, first: None };
+            rrset.records().try_for_each(|record| places.push_record(writer, labels, record))
         })
     }
 
@@ -155,17 +148,18 @@ impl<'s> Response<'_, 's> {
         most: u32,
     ) -> Result<Pushed, Truncated> {
         let mut pushed = Pushed { start: self.message.len(), rdata: None };
+        let mut places = Places { apex, owner: Some(owner), first: None };
         self.message.push_rrset(section, |writer| {
             for (record, pointers) in rrset.records() {
                 let (fixed, ttl) = record[..FIXED_FIELDS].split_at(TTL_OFFSET);
                 let (ttl, length) = ttl.split_at(size_of::<u32>());
                 let ttl = ttl.first_chunk().map_or(0, |ttl| u32::from_be_bytes(*ttl));
-                writer.owner(owner)?;
+                places.push_owner(writer, &[])?;
                 writer.octets(fixed)?;
                 writer.octets(&ttl.min(most).to_be_bytes())?;
                 writer.octets(length)?;
                 pushed.rdata = writer.here();
-                push_rdata(writer, record, pointers, apex)?;
+                places.push_rdata(writer, record, pointers)?;
             }
             Ok(())
         })?;
@@ -181,18 +175,61 @@ pub(super) struct Pushed {
     pub(super) rdata: Option<Owner>,
 }
 
-/// Writes RDATA with pointers to the apex put in where they belong.
-pub(super) fn push_rdata(
-    writer: &mut RrsetWriter<'_, '_>,
-    record: &[u8],
-    pointers: impl Iterator<Item = usize>,
-    apex: Owner,
-) -> Result<(), Truncated> {
-    let mut written = FIXED_FIELDS;
-    for at in pointers {
-        writer.octets(&record[written..at])?;
-        writer.pointer(apex)?;
-        written = at + POINTER_LENGTH;
+/// Where a message holds what the names of an RRset share.
+#[derive(Clone, Copy)]
+pub(super) struct Places {
+    pub(super) apex: Owner,
+    /// Unless it was not written yet, or lies too far behind for pointers.
+    pub(super) owner: Option<Owner>,
+    /// The TYPE of the first record, once its owner is written.
+    pub(super) first: Option<Owner>,
+}
+
+impl Places {
+    /// Begins a record: its owner, of which `labels` stand below the apex, is written out where no pointer reaches it.
+    fn push_owner(&mut self, writer: &mut RrsetWriter<'_, '_>, labels: &[u8]) -> Result<(), Truncated> {
+        match self.owner {
+            Some(owner) => writer.owner(owner)?,
+            None => self.owner = writer.written_owner(labels, self.apex)?,
+        }
+        self.first = self.first.or(writer.here());
+        Ok(())
     }
-    writer.octets(&record[written..])
+
+    /// Writes a whole record, its owner as [`push_owner`](Self::push_owner) does.
+    pub(super) fn push_record(
+        &mut self,
+        writer: &mut RrsetWriter<'_, '_>,
+        labels: &[u8],
+        (record, pointers): (&[u8], impl Iterator<Item = Pointer>),
+    ) -> Result<(), Truncated> {
+        self.push_owner(writer, labels)?;
+        writer.octets(&record[..FIXED_FIELDS])?;
+        self.push_rdata(writer, record, pointers)
+    }
+
+    /// Writes RDATA with its pointers put in where they belong.
+    fn push_rdata(
+        &self,
+        writer: &mut RrsetWriter<'_, '_>,
+        record: &[u8],
+        pointers: impl Iterator<Item = Pointer>,
+    ) -> Result<(), Truncated> {
+        let mut written = FIXED_FIELDS;
+        for Pointer { at, to } in pointers {
+            writer.octets(&record[written..at])?;
+            // Whatever is shared lies near: see `zone::NEAR`.
+            writer.pointer(self.find(writer, to).ok_or(Truncated)?)?;
+            written = at + POINTER_LENGTH;
+        }
+        writer.octets(&record[written..])
+    }
+
+    fn find(&self, writer: &RrsetWriter<'_, '_>, shared: Shared) -> Option<Owner> {
+        match shared {
+            Shared::Apex => Some(self.apex),
+            Shared::Owner(octets) => self.owner.map(|owner| writer.end_of(owner, usize::from(octets))),
+            Shared::Earlier(distance) => self.first?.behind(usize::from(distance)),
+        }
+    }
 }
