@@ -3,13 +3,15 @@
 //! Zones and questions come from seeds. Answer and authority sections are compared as sets, TTLs included, with the code
 //! and AA. Where Knot and NSD agree, this server agrees with them; where they do not, it follows the RFC, and
 //! [`Accepted`] says what the case is. hickory-server, which runs in this process, is compared in the same way; it does several
-//! things in its own way, which [`Departure`] names. Needs the programs `knotd` and `nsd` (Debian's packages knot and nsd).
+//! things in its own way, which [`Departure`] names. Needs the programs `knotd`, `nsd` and `named-compilezone` (Debian's packages
+//! knot, nsd and bind9-utils).
 
 mod departures;
 mod hickory;
 mod peers;
 #[path = "../scene/mod.rs"]
 mod scene;
+mod text_forms;
 mod zones;
 
 use std::collections::{BTreeMap, BTreeSet};
