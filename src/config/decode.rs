@@ -355,6 +355,11 @@ impl<'d> Value<'d> {
         self.content.get_ref().as_str()
     }
 
+    /// Its text, or a whole number as it is written.
+    pub(super) fn word_or_number(&self) -> Option<&str> {
+        self.text().or_else(|| self.content.get_ref().as_integer().map(|digits| digits.as_str()))
+    }
+
     /// The values of a list.
     pub(super) fn list(&self, faults: &mut Faults) -> Option<Vec<Value<'d>>> {
         let DeValue::Array(items) = self.content.get_ref() else {

@@ -35,6 +35,9 @@ const MINIMUM: u32 = 60;
 /// Who answers for the zone's data, unless `[soa]` says otherwise.
 const RNAME: &str = "hostmaster";
 
+/// Items of a list that may be the parts of a record; a longer list holds records.
+const MAX_PARTS: usize = 16;
+
 /// Keys that only steered names have.
 const NAME_KEYS: [&str; 6] = ["pools", "steer", "fallback", "answers", "pick", "reflect"];
 
@@ -200,6 +203,10 @@ impl RrsetReader<'_> {
         let ttl = self.ttl.unwrap_or(default_ttl);
         // One record may stand without a list around it.
         let items = if rrset.is_list() { rrset.list(faults).unwrap_or_default() } else { vec![rrset.clone()] };
+        if let Some(fault) = self.parts(rtype, rrset, &items) {
+            faults.push(fault);
+            return;
+        }
         for item in items {
             let Some(text) = item.string(faults) else { continue };
             let rdata = if rtype == Rtype::TXT {
@@ -216,6 +223,35 @@ impl RrsetReader<'_> {
                 Err(error) => faults.push(error.at(&text.place)),
             }
         }
+    }
+
+    /// Tells of a list whose items are the parts of a record, such as `["10", "mail"]`; `None` if each is a record, or if they make none
+    /// together either.
+    fn parts(&self, rtype: Rtype, rrset: &Value<'_>, items: &[Value<'_>]) -> Option<Fault> {
+        if rtype == Rtype::TXT || items.len() > MAX_PARTS {
+            return None;
+        }
+        let texts: Vec<&str> = items.iter().map(Value::word_or_number).collect::<Option<_>>()?;
+        let is_record = |text: &str| parse_rdata(rtype, text, self.origin).is_ok();
+        if texts.iter().all(|text| is_record(text)) {
+            return None;
+        }
+        let mut whole = Some(texts.join(" ")).filter(|text| is_record(text)).map_or_else(Vec::new, |text| vec![text]);
+        if whole.is_empty() {
+            let mut part = String::new();
+            for text in texts {
+                let joined = if part.is_empty() { text.to_owned() } else { format!("{part} {text}") };
+                part = if is_record(&joined) { String::new() } else { joined.clone() };
+                whole.extend(Some(joined).filter(|_| part.is_empty()));
+            }
+            if !part.is_empty() {
+                return None;
+            }
+        }
+        let message = format!("these are the parts of {rtype} data, and each record is one text");
+        let quoted: Vec<String> = whole.iter().map(|text| format!("\"{text}\"")).collect();
+        let fault = Fault::error(&rrset.place(), message, "");
+        Some(fault.code(Code::BadData).help(format!("write {rtype} = [{}]", quoted.join(", "))))
     }
 
     /// Why records of this type have no place in `[records]`.
