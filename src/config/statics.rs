@@ -48,7 +48,7 @@ pub(super) fn read_nameservers(section: Option<&Value<'_>>, origin: &Name, fault
     for value in entries(section, "`[nameservers]`", faults) {
         if let Some(quoted) = unquoted_name(&value) {
             let message = format!("`{quoted}` without quotes is a table in a table");
-            let fault = Fault::error(&value.anchor(), message, "a name with a dot is quoted");
+            let fault = Fault::error(&value.anchor(), message, "a name with a dot is quoted").code(Code::BadName);
             faults.push(fault.help(format!("write \"{quoted}\" = [...]")));
             continue;
         }
@@ -70,7 +70,7 @@ pub(super) fn read_nameservers(section: Option<&Value<'_>>, origin: &Name, fault
         });
         if !name.is_at_or_below(origin) && !addresses.is_empty() {
             let message = format!("{name} is not in this zone, so it takes no addresses from here");
-            faults.push(Fault::error(&value.place(), message, "").help("write [] for it"));
+            faults.push(Fault::error(&value.place(), message, "").code(Code::OutOfZone).help("write [] for it"));
             continue;
         }
         records.extend(addresses.into_iter().map(|address| address_record(&name, &address)));
@@ -157,7 +157,8 @@ fn read_mailbox(value: &Value<'_>, origin: &Name, faults: &mut Faults) -> Option
     let text = value.string(faults)?;
     if let Some((local, domain)) = text.value.split_once('@').filter(|(local, _)| !local.is_empty()) {
         let help = format!("write \"{}.{domain}.\"", local.replace('.', "\\\\."));
-        let fault = Fault::error(&text.place, "`rname` is a mailbox written as a name", "a dot in place of the `@`");
+        let fault = Fault::error(&text.place, "`rname` is a mailbox written as a name", "a dot in place of the `@`")
+            .code(Code::BadName);
         faults.push(fault.help(help));
         return None;
     }
@@ -196,7 +197,7 @@ impl RrsetReader<'_> {
             return;
         };
         if let Some(reason) = self.refused(rtype) {
-            faults.push(Fault::error(&rrset.anchor(), reason, "not here"));
+            faults.push(Fault::error(&rrset.anchor(), reason, "not here").code(Code::Apex));
             return;
         }
         let default_ttl = if rtype == Rtype::NS { NS_TTL } else { RECORD_TTL };
@@ -270,7 +271,8 @@ impl RrsetReader<'_> {
 fn warn_quoted(text: &Placed<String>, faults: &mut Faults) {
     let written = &text.value;
     if written.len() > 1 && written.starts_with('"') && written.ends_with('"') {
-        let fault = Fault::warning(&text.place, "the quotes inside of this text are served as part of it", "");
+        let fault = Fault::warning(&text.place, "the quotes inside of this text are served as part of it", "")
+            .code(Code::DoubtfulData);
         faults.push(fault.help("leave them out: a TXT text is taken as it is, however long and whatever stands in it"));
     }
 }
