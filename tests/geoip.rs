@@ -244,11 +244,33 @@ fn what_registries_write_as_countries_and_are_none_tells_a_continent() {
             ("16.0.0.0/8", json!({ "country_code": "EU", "country": "FR" })),
             ("17.0.0.0/8", json!({ "country_code": "EU" })),
             ("18.0.0.0/8", json!({ "country_code": "EU" })),
+            ("19.0.0.0/8", json!({ "country_code": "AP" })),
+            (
+                "20.0.0.0/8",
+                json!({ "country": { "iso_code": "AP" }, "continent": { "code": "AS" }, "location": { "latitude": 35, "longitude": 105 } }),
+            ),
+            (
+                "21.0.0.0/8",
+                json!({ "country": { "iso_code": "AP" }, "continent": { "code": "AS" }, "location": { "latitude": 35, "longitude": 105 } }),
+            ),
+            ("22.0.0.0/8", json!({ "country_code": "AP" })),
+            ("23.0.0.0/8", json!({ "country_code": "AP", "continent_code": "OC" })),
+            ("24.0.0.0/8", json!({ "country": { "iso_code": "AP" }, "registered_country": { "iso_code": "AU" } })),
+            ("25.0.0.0/8", json!({ "country": { "iso_code": "AP" }, "registered_country": { "iso_code": "US" } })),
+            ("26.0.0.0/8", json!({ "country_code": "EU", "asn": "AS64500" })),
         ],
     );
     let countries = write(
         IpVersion::V4,
-        &[("17.0.0.0/8", json!({ "country_code": "DE" })), ("18.0.0.0/8", json!({ "country_code": "US" }))],
+        &[
+            ("17.0.0.0/8", json!({ "country_code": "DE" })),
+            ("18.0.0.0/8", json!({ "country_code": "US" })),
+            ("19.0.0.0/8", json!({ "country_code": "AU" })),
+            ("20.0.0.0/8", json!({ "country_code": "AU" })),
+            ("22.0.0.0/8", json!({ "continent_code": "OC" })),
+            ("23.0.0.0/8", json!({ "country_code": "JP" })),
+            ("26.0.0.0/8", json!({ "country_code": "NO", "asn": "AS64501" })),
+        ],
     );
     expect(
         &load(&[codes.path(), countries.path()]).unwrap(),
@@ -260,8 +282,21 @@ fn what_registries_write_as_countries_and_are_none_tells_a_continent() {
             ("15.1.2.3", "OC"),
             ("16.1.2.3", "EU FR 48,2.5"),
             ("17.1.2.3", "EU DE 50.8,9.2"),
-            ("18.1.2.3", "EU"),
+            ("18.1.2.3", "NA US 39,-87.9"),
+            ("19.1.2.3", "OC AU -34.2,148.5"),
+            ("20.1.2.3", "OC AU -34.2,148.5"),
+            ("21.1.2.3", "AS 35,105"),
+            ("22.1.2.3", "OC"),
+            ("23.1.2.3", "OC"),
+            ("24.1.2.3", "OC AU"),
+            ("25.1.2.3", "AS"),
+            ("26.1.2.3", "EU NO AS64500 59.9,10.4"),
         ],
+    );
+    // The order of the files does not matter: a pseudo-country knows less than any place.
+    expect(
+        &load(&[countries.path(), codes.path()]).unwrap(),
+        &[("18.1.2.3", "NA US 39,-87.9"), ("19.1.2.3", "OC AU -34.2,148.5"), ("22.1.2.3", "OC"), ("12.1.2.3", "AS")],
     );
 }
 

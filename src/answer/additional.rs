@@ -1,7 +1,8 @@
 //! The additional section: static addresses of the names that an answer or a referral leads on to, as far as they are in its zone
 //! (RFC 1034, section 4.3.2, step 6).
 
-use super::write::{Place, push_rdata};
+use super::rrset::SharedNames;
+use super::write::Place;
 use crate::name::suffixes;
 use crate::wire::{Message, Owner, Rtype, Section, Truncated};
 use crate::zone::{FIXED_FIELDS, Rrset, Target, below};
@@ -93,14 +94,7 @@ fn push_rrset(
 ) -> Result<(), Truncated> {
     let Some(labels) = below(name, place.zone.zone.apex()) else { return Ok(()) };
     message.push_rrset(Section::Additional, |writer| {
-        let mut owner = written;
-        rrset.records().try_for_each(|(record, pointers)| {
-            match owner {
-                Some(owner) => writer.owner(owner)?,
-                None => owner = writer.written_owner(labels, place.apex)?,
-            }
-            writer.octets(&record[..FIXED_FIELDS])?;
-            push_rdata(writer, record, pointers, place.apex)
-        })
+        let mut names = SharedNames { apex: place.apex, owner: written, first: None };
+        rrset.records().try_for_each(|record| names.push_record(writer, labels, record))
     })
 }

@@ -19,6 +19,7 @@ mod offer;
 mod reflect;
 mod resolution;
 mod resolve;
+mod rrset;
 mod steered;
 mod transfer;
 mod worker;

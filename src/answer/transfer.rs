@@ -14,14 +14,15 @@
 use std::iter;
 
 use super::exchange::{Admission, Exchange};
-use super::write::push_rdata;
+use super::rrset::SharedNames;
 use crate::name::Name;
 use crate::wire::{Message, Owner, Rcode, Rtype, Section, Truncated};
-use crate::zone::{FIXED_FIELDS, Rrset, below};
+use crate::zone::{NEAR, Rrset, below};
 
-/// Octets from which on a message takes no further record: what pointers reach (RFC 1035, section 4.1.4), so that owners are
-/// compressed and a reader is given something often. One record may go beyond, up to the longest message.
-const FULL: usize = 0x4000;
+/// Octets from which on a message takes no further record: so that pointers reach its owner and whatever its names share (RFC 1035,
+/// section 4.1.4), and a reader is given something often. One record may go beyond, and an RRset whose records point at each other,
+/// up to the longest message.
+const FULL: usize = 0x4000 - NEAR as usize;
 
 /// What is copied, in order: owners in lower case and their RRsets.
 type Rrsets<'s> = Box<dyn Iterator<Item = (&'s [u8], &'s Rrset)> + Send + 's>;
@@ -69,26 +70,25 @@ impl<'s> Transfer<'s> {
             self.rrsets.next();
             self.written = 0;
         }
-        // A record fits a message that it has for itself: the zone was built so. If it did not, there would be no end.
+        // An RRset fits a message that it has for itself: the zone was built so. If it did not, there would be no end.
         (message.answer_count() > 0).then(|| message.finish(Rcode::NoError))
     }
 
     /// Writes what is left of an RRset, or as much of it as there is room for.
     fn push(&mut self, message: &mut Message<'_>, owner: &[u8], rrset: &Rrset) -> Result<(), Truncated> {
         let labels = below(owner, self.apex).unwrap_or_default();
-        let mut known = labels.is_empty().then_some(Owner::QUESTION);
-        for (record, pointers) in rrset.records().skip(self.written) {
+        let known = labels.is_empty().then_some(Owner::QUESTION);
+        let mut names = SharedNames { apex: Owner::QUESTION, owner: known, first: None };
+        if rrset.is_tied() {
+            return message.push_rrset(Section::Answer, |writer| {
+                rrset.records().try_for_each(|record| names.push_record(writer, labels, record))
+            });
+        }
+        for record in rrset.records().skip(self.written) {
             if message.len() >= FULL {
                 return Err(Truncated);
             }
-            message.push_rrset(Section::Answer, |writer| {
-                match known {
-                    Some(owner) => writer.owner(owner)?,
-                    None => known = writer.written_owner(labels, Owner::QUESTION)?,
-                }
-                writer.octets(&record[..FIXED_FIELDS])?;
-                push_rdata(writer, record, pointers, Owner::QUESTION)
-            })?;
+            message.push_rrset(Section::Answer, |writer| names.push_record(writer, labels, record))?;
             self.written += 1;
         }
         Ok(())

@@ -5,12 +5,13 @@
 
 use super::additional;
 use super::reflect;
+use super::rrset::push;
 use super::resolution::{Given, Hop, Resolution, Steered, Step, Synthesis};
 use crate::name::Name;
 use crate::snapshot::{Member, Rung, ServedZone, World};
 use crate::steering::AllDown;
 use crate::wire::{ExtendedError, InfoCode, Message, Owner, RrsetWriter, Rtype, Section, SvcParams, Truncated};
-use crate::zone::{FIXED_FIELDS, POINTER_LENGTH, Rrset, TTL_OFFSET, below};
+use crate::zone::{POINTER_LENGTH, below};
 
 /// RDATA of the record that answers ANY where there is no static RRset to give (RFC 8482, section 4.2).
 const HINFO_RFC8482: &[u8] = b"\x07RFC8482\x00";
@@ -26,14 +27,6 @@ pub(super) struct Place<'s> {
     pub(super) owner: Owner,
     /// The zone's apex.
     pub(super) apex: Owner,
-}
-
-/// Where the message holds an RRset.
-pub(super) struct Pushed {
-    /// Octets before its first record.
-    pub(super) start: usize,
-    /// The RDATA of its last record, unless it lies too far behind for pointers.
-    rdata: Option<Owner>,
 }
 
 /// Writes what a resolution comes to. What has no room sets TC.
@@ -208,48 +201,4 @@ fn addresses<const LENGTH: usize>(
     message.push_rrset(section, |rrset| {
         members.iter().try_for_each(|member| rrset.record(owner, rtype, ttl, &member.value))
     })
-}
-
-/// Writes a static RRset with this owner into a message that holds the zone's apex there; no record lives longer than `most`
-/// seconds.
-pub(super) fn push(
-    message: &mut Message<'_>,
-    section: Section,
-    owner: Owner,
-    apex: Owner,
-    rrset: &Rrset,
-    most: u32,
-) -> Result<Pushed, Truncated> {
-    let mut pushed = Pushed { start: message.len(), rdata: None };
-    message.push_rrset(section, |writer| {
-        for (record, pointers) in rrset.records() {
-            let (fixed, ttl) = record[..FIXED_FIELDS].split_at(TTL_OFFSET);
-            let (ttl, length) = ttl.split_at(size_of::<u32>());
-            let ttl = ttl.first_chunk().map_or(0, |ttl| u32::from_be_bytes(*ttl));
-            writer.owner(owner)?;
-            writer.octets(fixed)?;
-            writer.octets(&ttl.min(most).to_be_bytes())?;
-            writer.octets(length)?;
-            pushed.rdata = writer.here();
-            push_rdata(writer, record, pointers, apex)?;
-        }
-        Ok(())
-    })?;
-    Ok(pushed)
-}
-
-/// Writes RDATA with pointers to the apex put in where they belong.
-pub(super) fn push_rdata(
-    writer: &mut RrsetWriter<'_, '_>,
-    record: &[u8],
-    pointers: impl Iterator<Item = usize>,
-    apex: Owner,
-) -> Result<(), Truncated> {
-    let mut written = FIXED_FIELDS;
-    for at in pointers {
-        writer.octets(&record[written..at])?;
-        writer.pointer(apex)?;
-        written = at + POINTER_LENGTH;
-    }
-    writer.octets(&record[written..])
 }

@@ -61,8 +61,9 @@ impl Loader {
         warnings.0.extend(databases.mute.iter().map(|path| mute(path)));
         let locations = databases.locations.clone();
         warnings.0.extend(asked.check(&locations).0);
-        let blueprint = Blueprint::compile(world, locations, previous)
-            .map_err(|errors| Faults(errors.iter().map(|error| Fault::without_place(error.to_string())).collect()))?;
+        let blueprint = Blueprint::compile(world, locations, previous).map_err(|errors| {
+            Faults(errors.iter().map(|error| Fault::without_place(error.to_string()).code(Code::Zone)).collect())
+        })?;
         let forbidden = forbidden(icmp);
         Ok(Loaded { server, credentials, blueprint: Arc::new(blueprint), warnings, forbidden })
     }
@@ -90,7 +91,7 @@ fn mute(path: &Path) -> Fault {
     let message = format!("the database {} locates nobody", path.display());
     let help = "no record in it has a country, a continent, a subdivision, a point or an autonomous system under a name that is known \
                 here; is it empty, or of another kind?";
-    Fault { severity: Severity::Warning, ..Fault::without_place(message) }.help(help)
+    Fault { severity: Severity::Warning, ..Fault::without_place(message).code(Code::File) }.help(help)
 }
 
 /// Tells what is wrong with a database where it is named, and which file may be meant.
@@ -128,7 +129,7 @@ fn forbidden(icmp: Vec<IcmpMonitor>) -> Faults {
     let fault = |IcmpMonitor { name, place }| {
         let message = format!("monitor `{name}` sends ICMP echoes, which this process may not");
         let help = "icmp monitors need the capability CAP_NET_RAW, or the process's group in net.ipv4.ping_group_range";
-        Fault::error(&place, message, "of type icmp").help(help)
+        Fault::error(&place, message, "of type icmp").code(Code::Monitor).help(help)
     };
     Faults(icmp.into_iter().map(fault).collect())
 }

@@ -33,7 +33,7 @@ use super::log_faults;
 use super::watch_files::FileWatch;
 use crate::admin::{self, Journal};
 use crate::answer::Rotation;
-use crate::config::{self, Fault, Faults, LastServed, Listen, Server, Severity, Watching};
+use crate::config::{self, Code, Fault, Faults, LastServed, Listen, Server, Severity, Watching};
 use crate::control::{self, Control, DynamicTxt, Event, Handle, Keep, OverrideEvent, RolloutEvent};
 use crate::disk::{Disk, Reads};
 use crate::health::{Comeback, Kept, Outcome, Target};
@@ -398,7 +398,8 @@ impl Files {
             let loaded = loader.load(&disk, &last_served(&store), Some(&*previous));
             (loader, loaded, disk.reads())
         });
-        let (loader, loaded, reads) = read.await.map_err(|why| Faults(vec![Fault::without_place(why)]))?;
+        let (loader, loaded, reads) =
+            read.await.map_err(|why| Faults(vec![Fault::without_place(why).code(Code::File)]))?;
         self.loader = Some(loader);
         // Faulty or not: it is read again when it is no longer what was read.
         let watching = loaded.as_ref().map_or(self.server.watching, |loaded| loaded.server.watching);
@@ -461,10 +462,13 @@ fn judge_lost(previous: &Snapshot, mut loaded: Loaded, may_be_empty: bool) -> Re
     }
     let message = format!("zones are no longer there, and would be refused from now on: {list}");
     if !is_empty || may_be_empty {
-        loaded.warnings.0.push(Fault { severity: Severity::Warning, ..Fault::without_place(message) });
+        loaded
+            .warnings
+            .0
+            .push(Fault { severity: Severity::Warning, ..Fault::without_place(message).code(Code::Reload) });
         return Ok(loaded);
     }
-    let fault = Fault::without_place(format!("no zone is left. {message}"));
+    let fault = Fault::without_place(format!("no zone is left. {message}")).code(Code::Reload);
     Err(Faults(vec![fault.help("if that is meant, run `truenorth reload --allow-empty`")]))
 }
 

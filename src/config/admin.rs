@@ -160,7 +160,7 @@ fn read_socket(value: &Value<'_>, folder: &Path, faults: &mut Faults) -> Option<
     let path = folder.join(&text.value);
     if path.as_os_str().len() > MAX_SOCKET {
         let message = format!("{} is too long for a socket: {MAX_SOCKET} octets at most", path.display());
-        faults.push(Fault::error(&text.place, message, ""));
+        faults.push(Fault::error(&text.place, message, "").code(Code::BadValue));
         return None;
     }
     Some(path)
@@ -177,7 +177,7 @@ fn read_grants(table: &mut Table<'_>, folder: &Path, disk: &Disk, faults: &mut F
         let token = read_token(&mut table, folder, disk, faults);
         if token.is_none() && !faults.has_errors_since(before) {
             let message = format!("the token `{}` needs `token` or `token_file`", value.key);
-            faults.push(Fault::error(&value.anchor(), message, "none here"));
+            faults.push(Fault::error(&value.anchor(), message, "none here").code(Code::MissingKey));
         }
         let may = table.require("may", faults).map(|may| {
             may.items("`may` needs a purpose", faults)
@@ -190,7 +190,7 @@ fn read_grants(table: &mut Table<'_>, folder: &Path, disk: &Disk, faults: &mut F
         let Some((token, may)) = token.zip(may) else { continue };
         if grants.iter().any(|other| other.token == token) {
             let message = format!("the token `{}` is the same as another one", value.key);
-            faults.push(Fault::error(&value.anchor(), message, "each has its own"));
+            faults.push(Fault::error(&value.anchor(), message, "each has its own").code(Code::Credentials));
             continue;
         }
         grants.push(Grant { token, may });
@@ -208,7 +208,8 @@ fn read_token(table: &mut Table<'_>, folder: &Path, disk: &Disk, faults: &mut Fa
     );
     match (token, file) {
         (Some(token), Some(file)) => {
-            let fault = Fault::error(&file.anchor(), "`token` and `token_file` both give the token", "the second one");
+            let fault = Fault::error(&file.anchor(), "`token` and `token_file` both give the token", "the second one")
+                .code(Code::Conflict);
             faults.push(fault.related(&token.anchor(), "the first one"));
             None
         }
@@ -225,13 +226,13 @@ fn read_token(table: &mut Table<'_>, folder: &Path, disk: &Disk, faults: &mut Fa
                     let token = str::from_utf8(&octets).ok().and_then(|text| parse_token(text.trim()));
                     if token.is_none() {
                         let message = format!("{} does not hold {expected}", path.value.display());
-                        faults.push(Fault::error(&path.place, message, ""));
+                        faults.push(Fault::error(&path.place, message, "").code(Code::Credentials));
                     }
                     token
                 }
                 Err(error) => {
                     let message = format!("cannot read {}: {error}", path.value.display());
-                    faults.push(Fault::error(&path.place, message, ""));
+                    faults.push(Fault::error(&path.place, message, "").code(Code::File));
                     None
                 }
             }
@@ -257,7 +258,7 @@ fn read_host(item: &Value<'_>, faults: &mut Faults) -> Option<Box<str>> {
 fn check_loopback(listen: &[Placed<SocketAddr>], anchor: &Place, faults: &mut Faults) {
     for address in listen.iter().filter(|address| !address.value.ip().to_canonical().is_loopback()) {
         let message = format!("{} is not on loopback, so `[admin]` needs `token` or `token_file`", address.value.ip());
-        let fault = Fault::error(&address.place, message, "others can reach it");
+        let fault = Fault::error(&address.place, message, "others can reach it").code(Code::Credentials);
         faults.push(fault.related(anchor, "no token here"));
     }
 }

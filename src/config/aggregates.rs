@@ -44,7 +44,7 @@ pub(super) fn read(mut table: Table<'_>, needed: Needed, faults: &mut Faults) ->
         let names = value.each(faults, Value::string);
         if names.len() < 2 {
             let message = "an aggregate is made of two monitors at least";
-            faults.push(Fault::error(&value.place(), message, format!("{}", names.len())));
+            faults.push(Fault::error(&value.place(), message, format!("{}", names.len())).code(Code::Monitor));
         }
         each_once(names, faults)
     });
@@ -161,7 +161,7 @@ impl<'a> Resolver<'a> {
         self.used.insert(at);
         if matches!(self.states[at], State::Open) {
             let message = format!("monitor `{}` is part of itself", name.value);
-            let fault = Fault::error(&name.place, message, "refers back to it");
+            let fault = Fault::error(&name.place, message, "refers back to it").code(Code::Monitor);
             faults.push(fault.related(&self.written[at].0.place, "this one"));
             return None;
         }
@@ -181,5 +181,5 @@ impl<'a> Resolver<'a> {
 }
 
 fn too_many(place: &Place) -> Fault {
-    Fault::error(place, format!("an endpoint has at most {MAX_PARTS} probes"), "more than that")
+    Fault::error(place, format!("an endpoint has at most {MAX_PARTS} probes"), "more than that").code(Code::Limit)
 }

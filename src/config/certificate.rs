@@ -55,7 +55,7 @@ pub(super) fn read(
         }
         Err(Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
             let message = format!("{} is not the key of {}", key.value.display(), certificate.value.display());
-            let fault = Fault::error(&key.place, message, "another certificate's key");
+            let fault = Fault::error(&key.place, message, "another certificate's key").code(Code::Credentials);
             faults.push(fault.related(&certificate.place, "the certificate"));
             None
         }

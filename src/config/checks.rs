@@ -8,6 +8,7 @@ use crate::name::{Name, suffixes};
 use crate::wire::{MAX_MESSAGE, Rtype};
 use crate::zone::{FIXED_FIELDS, POINTER_LENGTH};
 
+use super::code::Code;
 use super::fault::{Fault, Faults};
 use super::master::Located;
 use super::names::{Owner, OwnerKind};
@@ -94,10 +95,12 @@ impl<'a> ZoneCheck<'a> {
         let Located { record, place } = located;
         if record.rtype == Rtype::SOA && record.owner != *self.origin {
             let message = format!("an SOA record stands at the apex, not at {}", record.owner);
-            faults.push(Fault::error(place, message, "not the apex"));
+            faults.push(Fault::error(place, message, "not the apex").code(Code::Apex));
         }
         if let Some(doubt) = records::doubt(record.rtype, &record.rdata) {
-            faults.push(Fault::warning(place, format!("doubtful {} data: {doubt}", record.rtype), ""));
+            faults.push(
+                Fault::warning(place, format!("doubtful {} data: {doubt}", record.rtype), "").code(Code::DoubtfulData),
+            );
         }
     }
 
@@ -109,7 +112,7 @@ impl<'a> ZoneCheck<'a> {
             let label = format!("{} is not served with answers", first.record.rtype);
             let help = "validating resolvers take such answers for forged while the parent zone holds a DS record: \
                         let it hold none, and write the zone unsigned";
-            faults.push(Fault::warning(&first.place, message, label).help(help));
+            faults.push(Fault::warning(&first.place, message, label).code(Code::Signed).help(help));
         }
     }
 
@@ -121,13 +124,16 @@ impl<'a> ZoneCheck<'a> {
             OwnerKind::Steered { cname: true, .. } => {
                 if owner.name == *self.origin {
                     let message = format!("the apex {} cannot be a CNAME", owner.name);
-                    let fault = Fault::error(&owner.place, message, "its pools or its fallback hold one");
+                    let fault =
+                        Fault::error(&owner.place, message, "its pools or its fallback hold one").code(Code::Alias);
                     faults.push(fault.help("SOA and NS stand beside it: give it pools of addresses"));
                 } else if let Some(other) = beside.first() {
                     let message = format!("{} may become a CNAME, which stands alone", owner.name);
                     let label = format!("{} beside it", other.record.rtype);
                     let related = "its pools or its fallback hold a CNAME";
-                    faults.push(Fault::error(&other.place, message, label).related(&owner.place, related));
+                    faults.push(
+                        Fault::error(&other.place, message, label).code(Code::Alias).related(&owner.place, related),
+                    );
                 }
             }
             OwnerKind::Steered { cname: false, name } => {
@@ -135,13 +141,21 @@ impl<'a> ZoneCheck<'a> {
                 let answered: Vec<Rtype> = [Rtype::A, Rtype::AAAA, Rtype::CNAME].into_iter().chain(https).collect();
                 if let Some(other) = conflict(&answered) {
                     let message = format!("{} is steered and has a static {} record", owner.name, other.record.rtype);
-                    faults.push(Fault::error(&other.place, message, "static").related(&owner.place, "steered here"));
+                    faults.push(
+                        Fault::error(&other.place, message, "static")
+                            .code(Code::Conflict)
+                            .related(&owner.place, "steered here"),
+                    );
                 }
             }
             OwnerKind::Reflect => {
                 if let Some(other) = conflict(&[Rtype::TXT, Rtype::CNAME]) {
                     let message = format!("{} reflects and has a static {} record", owner.name, other.record.rtype);
-                    faults.push(Fault::error(&other.place, message, "static").related(&owner.place, "reflects here"));
+                    faults.push(
+                        Fault::error(&other.place, message, "static")
+                            .code(Code::Conflict)
+                            .related(&owner.place, "reflects here"),
+                    );
                 }
             }
         }
@@ -171,7 +185,7 @@ impl<'a> ZoneCheck<'a> {
                 } else {
                     "no address"
                 };
-                let fault = Fault::error(&located.place, message, label);
+                let fault = Fault::error(&located.place, message, label).code(Code::Delegation);
                 faults.push(match self.meant_nameserver(&nameserver) {
                     Some(help) => fault.help(help),
                     None => fault,
@@ -216,7 +230,8 @@ impl<'a> ZoneCheck<'a> {
         for (owner, place) in of_records.chain(of_names) {
             let above = suffixes(owner.as_wire()).skip(1).map(Name::from_wire).find(|above| dnames.contains_key(above));
             if let Some(above) = above.filter(|_| told.insert(owner)) {
-                let fault = Fault::error(place, format!("{owner} stands below a DNAME"), "nothing may stand there");
+                let fault = Fault::error(place, format!("{owner} stands below a DNAME"), "nothing may stand there")
+                    .code(Code::Alias);
                 faults.push(fault.related(dnames[&above], "the DNAME"));
             }
         }
@@ -229,7 +244,7 @@ impl<'a> ZoneCheck<'a> {
         for Located { record, place } in self.records.iter().filter(|located| located.record.rtype == Rtype::DNAME) {
             if let Some(cut) = cuts.get(&record.owner) {
                 let message = format!("{} is delegated and has a DNAME", record.owner);
-                let fault = Fault::error(place, message, "belongs into the child zone");
+                let fault = Fault::error(place, message, "belongs into the child zone").code(Code::Alias);
                 faults.push(fault.related(cut, "delegated here"));
             }
         }
@@ -241,7 +256,7 @@ impl<'a> ZoneCheck<'a> {
             let is_unspecified = matches!(record.rtype, Rtype::NS | Rtype::DNAME);
             if is_unspecified && record.owner.is_wildcard() && record.owner != *self.origin {
                 let message = format!("what {} means at the wildcard {} is not specified", record.rtype, record.owner);
-                faults.push(Fault::warning(place, message, "every server answers differently"));
+                faults.push(Fault::warning(place, message, "every server answers differently").code(Code::Wildcard));
             }
         }
     }
@@ -269,7 +284,7 @@ impl<'a> ZoneCheck<'a> {
         let mut warn = |owner: &Name, place: &Place, cut: &Name| {
             if told.insert(owner.clone()) {
                 let message = format!("{owner} is never answered: {cut} is delegated");
-                let fault = Fault::warning(place, message, "below a delegation");
+                let fault = Fault::warning(place, message, "below a delegation").code(Code::Delegation);
                 faults.push(fault.related(cuts[cut], "delegated here"));
             }
         };
@@ -309,7 +324,11 @@ fn check_alone(records: &[&Located], faults: &mut Faults) {
             } else {
                 (format!("{owner} has other records beside its {rtype}"), format!("{} beside it", other.record.rtype))
             };
-            faults.push(Fault::error(&other.place, message, label).related(&first.place, format!("the {rtype}")));
+            faults.push(
+                Fault::error(&other.place, message, label)
+                    .code(Code::Alias)
+                    .related(&first.place, format!("the {rtype}")),
+            );
         }
     }
 }
@@ -327,7 +346,7 @@ fn check_size(records: &[&Located], faults: &mut Faults) {
     }
     for (rtype, (count, _, first)) in rrsets.into_iter().filter(|(_, (_, sum, _))| *sum > MAX_RRSET) {
         let message = format!("the {count} {rtype} records of {} fit no message", first.record.owner);
-        let fault = Fault::error(&first.place, message, "the first of them");
+        let fault = Fault::error(&first.place, message, "the first of them").code(Code::Limit);
         faults.push(fault.help(format!("a message has {MAX_MESSAGE} octets at most: spread them over several names")));
     }
 }
@@ -360,7 +379,7 @@ pub(super) fn check_targets<'a>(
         if let Some(owner) = owners.get(&name) {
             let message = format!("{rtype} points at {name}, which may become a CNAME");
             let related = "its pools or its fallback hold a CNAME";
-            faults.push(Fault::error(place, message, "not allowed").related(&owner.place, related));
+            faults.push(Fault::error(place, message, "not allowed").code(Code::Alias).related(&owner.place, related));
         }
     }
 }

@@ -42,6 +42,52 @@ pub enum Code {
     NoEffect,
     /// No database says what a region asks for.
     NotLocated,
+    /// The SOA and NS records of a zone's apex are not as they have to be.
+    Apex,
+    /// Nameservers and zone cuts do not fit each other, or what stands there.
+    Delegation,
+    /// A CNAME or DNAME stands where it cannot, or something beside or below it.
+    Alias,
+    /// A wildcard holds what nobody has specified.
+    Wildcard,
+    /// A name or an address belongs to another zone.
+    OutOfZone,
+    /// A serial that secondaries may take wrongly.
+    Serial,
+    /// A TTL that does not fit the others, or what the name is for.
+    Ttl,
+    /// A zone is signed, and its signatures are not served.
+    Signed,
+    /// A record's data is well-formed, and probably not what was meant.
+    DoubtfulData,
+    /// More of something than there can be.
+    Limit,
+    /// A pool's endpoints do not make a pool.
+    Pool,
+    /// A name's chain of steps, or what it picks, cannot be as it is written.
+    Steering,
+    /// A region does not say which clients are in it, or some are in none.
+    Region,
+    /// A prefix is finer than Client Subnet is looked at.
+    ClientSubnet,
+    /// A monitor contradicts itself, or cannot be run.
+    Monitor,
+    /// What a pool's probes ask for is not said.
+    ProbeHost,
+    /// A datacenter's round trips count for nobody.
+    Measuring,
+    /// A roll-out of a name cannot go on as it is written.
+    Rollout,
+    /// A window of an override is not one.
+    Window,
+    /// A webhook's URL, headers or body cannot be sent.
+    Webhook,
+    /// An address or port cannot be listened on.
+    Listen,
+    /// A reload would lose zones.
+    Reload,
+    /// The files do not make a configuration that can be compiled.
+    Zone,
     /// More faults of one file that are not told one by one.
     More,
 }

@@ -77,7 +77,8 @@ fn check_prefix(client: &Placed<ClientMatch>, net: IpNet, is_shadowed: bool, ecs
     };
     if ecs.enabled && net.prefix_len() > max_source {
         let message = format!("{net} is longer than `{key}` ({max_source})");
-        let fault = Fault::warning(&client.place, message, "finer than Client Subnet is looked at");
+        let fault =
+            Fault::warning(&client.place, message, "finer than Client Subnet is looked at").code(Code::ClientSubnet);
         let help =
             "the lowest address of a client's network decides for all of it: lengthen the maximum or shorten this";
         faults.push(fault.help(help));
@@ -128,7 +129,7 @@ impl Names<'_> {
                 0 => format!("{} has", first.name),
                 more => format!("{} and {more} more have", first.name),
             };
-            let fault = Fault::warning(&first.place, format!("{names} a TTL of {what}"), label);
+            let fault = Fault::warning(&first.place, format!("{names} a TTL of {what}"), label).code(Code::Ttl);
             faults.push(fault.help(help));
         };
         let zero = steered().filter(|(_, steering)| steering.ttl == 0).map(|(owner, _)| owner).collect();

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use crate::geo::{Coordinates, CountryCode, DatacenterId, MAX_DATACENTERS};
 use crate::snapshot::Datacenter;
 
+use super::code::Code;
 use super::decode::{Placed, Value, entries};
 use super::fault::{Fault, Faults};
 use super::scope::Definitions;
@@ -55,7 +56,7 @@ pub(super) fn read_country(value: &Value<'_>, faults: &mut Faults) -> Option<Cou
 pub(super) fn check_country(code: CountryCode, place: &Place, faults: &mut Faults) {
     if crate::geo::countries::country(code).is_none() {
         let message = format!("`{code}` is not the code of a country");
-        let fault = Fault::error(place, message, "not in ISO 3166-1");
+        let fault = Fault::error(place, message, "not in ISO 3166-1").code(Code::UnknownName);
         faults.push(match code.as_str() {
             "UK" => fault.help("the United Kingdom is `GB`"),
             "EL" => fault.help("Greece is `GR`"),
@@ -74,13 +75,17 @@ impl Places {
             let other_country = datacenter.country.is_some() && datacenter.country != known.country;
             if known.coordinates != datacenter.coordinates || other_country {
                 let message = format!("datacenter `{}` has two places in the world", datacenter.name);
-                faults.push(Fault::error(place, message, "another place").related(first, "first defined here"));
+                faults.push(
+                    Fault::error(place, message, "another place")
+                        .code(Code::Conflict)
+                        .related(first, "first defined here"),
+                );
             }
             return Some(*id);
         }
         if self.list.len() == MAX_DATACENTERS {
             let message = format!("there are more than {MAX_DATACENTERS} datacenters");
-            faults.push(Fault::error(place, message, "one too many"));
+            faults.push(Fault::error(place, message, "one too many").code(Code::Limit));
             return None;
         }
         let id = self.list.len() as DatacenterId;
@@ -96,7 +101,7 @@ pub(super) fn is_word(name: &Placed<String>, faults: &mut Faults) -> bool {
     if !valid {
         let message = format!("`{}` cannot be a name", name.value.escape_debug());
         let label = "letters, digits, `-`, `_` and `.` can";
-        faults.push(Fault::error(&name.place, message, label));
+        faults.push(Fault::error(&name.place, message, label).code(Code::BadValue));
     }
     valid
 }

@@ -62,7 +62,7 @@ pub(super) fn read_document<T>(
 
 /// What the TOML parser tells. Of a table or a key that stands there twice it knows only one place.
 fn syntax_fault(place: &Place, message: &str) -> Fault {
-    let fault = |message: String, label: &str| Fault::error(place, message, label);
+    let fault = |message: String, label: &str| Fault::error(place, message, label).code(Code::Syntax);
     if message != "duplicate key" {
         return fault(format!("this is not TOML: {message}"), "").code(Code::Syntax);
     }
@@ -355,6 +355,11 @@ impl<'d> Value<'d> {
         self.content.get_ref().as_str()
     }
 
+    /// Its text, or a whole number as it is written.
+    pub(super) fn word_or_number(&self) -> Option<&str> {
+        self.text().or_else(|| self.content.get_ref().as_integer().map(|digits| digits.as_str()))
+    }
+
     /// The values of a list.
     pub(super) fn list(&self, faults: &mut Faults) -> Option<Vec<Value<'d>>> {
         let DeValue::Array(items) = self.content.get_ref() else {
@@ -373,7 +378,7 @@ impl<'d> Value<'d> {
     pub(super) fn items(&self, needed: &str, faults: &mut Faults) -> Vec<Value<'d>> {
         let Some(items) = self.list(faults) else { return Vec::new() };
         if items.is_empty() {
-            faults.push(Fault::error(&self.place(), needed, "none"));
+            faults.push(Fault::error(&self.place(), needed, "none").code(Code::MissingKey));
         }
         items
     }
@@ -400,7 +405,8 @@ impl<'d> Value<'d> {
     pub(super) fn misread<T>(&self, expected: &str, meant: Option<String>, faults: &mut Faults) -> Option<T> {
         let Some(meant) = meant else { return self.unexpected(expected, faults) };
         let fault =
-            Fault::error(&self.place(), format!("`{}` takes {expected}", self.key), format!("did you mean {meant}?"));
+            Fault::error(&self.place(), format!("`{}` takes {expected}", self.key), format!("did you mean {meant}?"))
+                .code(Code::BadValue);
         faults.push(fault.code(Code::BadValue));
         None
     }

@@ -4,6 +4,7 @@ use data_encoding::BASE64;
 
 use crate::wire::{BadSvcParams, SvcParams};
 
+use super::code::Code;
 use super::decode::{Placed, Value};
 use super::fault::{Fault, Faults};
 use super::suggest::list_of;
@@ -44,7 +45,7 @@ pub(super) fn read(value: &Value<'_>, faults: &mut Faults) -> Option<SvcParams> 
         BadSvcParams::Ech => (&ech.as_ref()?.place, "this is no ECHConfigList (RFC 9849, section 4)", ""),
         BadSvcParams::TooLong => (&value.anchor(), "this fits no HTTPS record", "too long"),
     };
-    faults.push(Fault::error(place, message, label));
+    faults.push(Fault::error(place, message, label).code(Code::BadData));
     None
 }
 
@@ -54,7 +55,7 @@ fn read_alpn(value: &Value<'_>, faults: &mut Faults) -> Vec<Placed<String>> {
     let ids: Vec<Placed<String>> = items.iter().filter_map(|item| item.string(faults)).collect();
     for id in ids.iter().filter(|id| !id.value.is_empty() && !PROTOCOLS.contains(&id.value.as_str())) {
         let message = format!("`{}` is no protocol that browsers speak", id.value);
-        let fault = Fault::warning(&id.place, message, "not one of IANA's names");
+        let fault = Fault::warning(&id.place, message, "not one of IANA's names").code(Code::DoubtfulData);
         faults.push(fault.help(format!("they speak {}", list_of(&PROTOCOLS))));
     }
     ids

@@ -97,7 +97,7 @@ fn read_addresses(value: &Value<'_>, port: u16, faults: &mut Faults) -> Vec<Plac
         }
         let port = address.value.port();
         if let Some((.., why)) = FORBIDDEN.iter().find(|(key, forbidden, _)| *key == value.key && *forbidden == port) {
-            faults.push(Fault::error(&address.place, format!("port {port} {why}"), ""));
+            faults.push(Fault::error(&address.place, format!("port {port} {why}"), "").code(Code::Listen));
             continue;
         }
         addresses.push(address);
@@ -155,7 +155,11 @@ fn check_shared_ports(all: &[Addresses], faults: &mut Faults) {
             match taken.iter().find(|(_, other)| other.value == address.value) {
                 Some((other_key, other)) => {
                     let message = format!("`{key}` and `{other_key}` both need {} over {protocol}", address.value);
-                    faults.push(Fault::error(&address.place, message, "taken").related(&other.place, "first here"));
+                    faults.push(
+                        Fault::error(&address.place, message, "taken")
+                            .code(Code::Listen)
+                            .related(&other.place, "first here"),
+                    );
                 }
                 None => taken.push((key, address)),
             }
@@ -181,13 +185,15 @@ fn read_credentials(
         for (key, value) in &given {
             if value.is_none() {
                 let message = format!("`{way}` needs `certificate` and `key`");
-                faults.push(Fault::error(&place, message, format!("`{key}` is missing beside it")));
+                faults.push(
+                    Fault::error(&place, message, format!("`{key}` is missing beside it")).code(Code::MissingKey),
+                );
             }
         }
     } else {
         for (key, anchor) in given.iter().filter_map(|(key, value)| Some((key, &value.as_ref()?.0))) {
             let message = format!("`{key}` is not used: there is no `tls`, `https` or `quic`");
-            faults.push(Fault::warning(anchor, message, ""));
+            faults.push(Fault::warning(anchor, message, "").code(Code::NoEffect));
         }
         return None;
     }

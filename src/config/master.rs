@@ -191,7 +191,8 @@ impl Reader<'_> {
                 let is_whole = |name: &Name| name.is_at_or_below(self.zone) && *self.zone != Name::root();
                 if Name::parse(arguments[0].text, &Name::root()).is_ok_and(|name| is_whole(&name) && name != origin) {
                     let place = context.place(arguments[0].span.clone());
-                    let fault = Fault::warning(&place, format!("names below this go on with {origin}"), "no final dot");
+                    let fault = Fault::warning(&place, format!("names below this go on with {origin}"), "no final dot")
+                        .code(Code::DoubtfulName);
                     self.faults.push(fault.help(format!("did you mean {}.?", arguments[0].text)));
                 }
                 context.origin = origin;
@@ -324,7 +325,7 @@ impl Context<'_> {
     }
 
     fn fault(&self, span: Range<usize>, message: impl Into<String>) -> Box<Fault> {
-        Box::new(Fault::error(&self.place(span), message, ""))
+        Box::new(Fault::error(&self.place(span), message, "").code(Code::Syntax))
     }
 }
 

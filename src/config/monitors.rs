@@ -208,7 +208,7 @@ fn read_times(table: &mut Table<'_>, faults: &mut Faults) -> (Duration, Duration
         let message = format!("the timeout ({:?}) is not below the interval ({:?})", times.1, times.0);
         let place = timeout.or(interval).map_or(anchor, |written| written.place);
         let help = "probes of one endpoint never overlap: shorten `timeout` or lengthen `interval`";
-        faults.push(Fault::error(&place, message, "").help(help));
+        faults.push(Fault::error(&place, message, "").code(Code::Monitor).help(help));
     }
     times
 }

@@ -114,7 +114,7 @@ impl NameReader<'_, '_> {
         let mut table = value.table("a name", self.faults)?;
         if let Some(quoted) = unquoted_name(value.key, &table) {
             let message = format!("`{quoted}` without quotes is a table in a table");
-            let fault = Fault::error(&value.anchor(), message, "a name with a dot is quoted");
+            let fault = Fault::error(&value.anchor(), message, "a name with a dot is quoted").code(Code::BadName);
             self.faults.push(fault.help(format!("write [names.\"{quoted}\"]")));
             return None;
         }
@@ -158,7 +158,7 @@ impl NameReader<'_, '_> {
         let cname_pools = self.kind_of(&pools)?;
         if let Some(place) = https_place.filter(|_| cname_pools) {
             let message = format!("`https` has no place at {owner}: its pools hold a CNAME, which stands alone");
-            self.faults.push(Fault::error(&place, message, "never answered"));
+            self.faults.push(Fault::error(&place, message, "never answered").code(Code::Alias));
         }
         let cname_fallback = fallback.is_some_and(|id| self.is_cname(id));
         self.warn_dead_failover(&steer, &pools, &steer_place);
@@ -201,7 +201,7 @@ impl NameReader<'_, '_> {
         if uses.list.len() > MAX_POOLS {
             let message = format!("a name uses at most {MAX_POOLS} pools");
             let label = format!("{} pools, each datacenter of a pool counted", uses.list.len());
-            self.faults.push(Fault::error(&list.anchor(), message, label));
+            self.faults.push(Fault::error(&list.anchor(), message, label).code(Code::Limit));
         }
         uses.list
     }
@@ -247,11 +247,11 @@ impl NameReader<'_, '_> {
             let before = &steps[..position];
             if let Some(first) = before.iter().find(|other| other.value == step.value) {
                 let message = format!("step `{}` stands there twice", step.value.as_str());
-                let fault = Fault::warning(&step.place, message, "ranks nothing anew");
+                let fault = Fault::warning(&step.place, message, "ranks nothing anew").code(Code::NoEffect);
                 self.faults.push(fault.related(&first.place, "first here"));
             } else if let Some(last) = before.iter().find(|other| other.value.draws()) {
                 let message = format!("step `{}` is dead", step.value.as_str());
-                let fault = Fault::warning(&step.place, message, "never decides anything");
+                let fault = Fault::warning(&step.place, message, "never decides anything").code(Code::NoEffect);
                 self.faults.push(fault.related(&last.place, "leaves no ties"));
             }
         }
@@ -262,7 +262,7 @@ impl NameReader<'_, '_> {
         let one_order = pools.iter().all(|(used, _)| used.order == pools[0].0.order);
         if one_order && steer.contains(&Step::Failover) {
             let message = "step `failover` is dead: `pools` has a single entry";
-            self.faults.push(Fault::warning(place, message, "no order to go by"));
+            self.faults.push(Fault::warning(place, message, "no order to go by").code(Code::NoEffect));
         }
     }
 
@@ -282,7 +282,7 @@ impl NameReader<'_, '_> {
         let spare = value.boolean(self.faults).is_some_and(|spare| spare.value);
         if spare && take < 2 {
             let message = format!("`spare` is the last of several datacenters, `take` is {take}");
-            let fault = Fault::error(&value.anchor(), message, "spares nothing");
+            let fault = Fault::error(&value.anchor(), message, "spares nothing").code(Code::Steering);
             self.faults.push(fault.help("`take = 2` is the nearest datacenter and a spare one"));
         }
         spare
@@ -299,12 +299,13 @@ impl NameReader<'_, '_> {
             let Some(value) = table.take(key) else { return default.min(max) };
             if !is_used {
                 let message = format!("`{key}` has no effect: neither `steer` nor `pick` goes by a hash");
-                self.faults.push(Fault::warning(&value.anchor(), message, ""));
+                self.faults.push(Fault::warning(&value.anchor(), message, "").code(Code::NoEffect));
             }
             let Some(length) = value.integer(0..=width, self.faults) else { return max };
             if length.value > max {
                 let message = format!("`{key}` ({}) is longer than `{limit}` ({max})", length.value);
-                let fault = Fault::error(&length.place, message, "finer than clients are looked at");
+                let fault =
+                    Fault::error(&length.place, message, "finer than clients are looked at").code(Code::ClientSubnet);
                 self.faults.push(fault.help(format!("`{limit}` stands in the server file, in `[ecs]`")));
             }
             length.value
@@ -325,7 +326,7 @@ impl NameReader<'_, '_> {
     fn read_prefer(&mut self, value: &Value<'_>, steer: &[Step]) -> Vec<(Box<str>, Vec<Vec<DatacenterId>>)> {
         if !steer.contains(&Step::Region) {
             let message = "`prefer` has no effect: `steer` has no step `region`";
-            self.faults.push(Fault::warning(&value.anchor(), message, ""));
+            self.faults.push(Fault::warning(&value.anchor(), message, "").code(Code::NoEffect));
         }
         let entries = value.table("prefer", self.faults).map(Table::into_values).unwrap_or_default();
         let mut prefer = Vec::new();
@@ -346,7 +347,7 @@ impl NameReader<'_, '_> {
             let names: Vec<&str> = found.iter().map(|&pool| &*self.drafts[pool as usize].name).collect();
             let message = format!("`fallback` is one pool, `{}` is {}", reference.value, names.len());
             let help = format!("choose one of {}", list_of(&names));
-            self.faults.push(Fault::error(&reference.place, message, "which one?").help(help));
+            self.faults.push(Fault::error(&reference.place, message, "which one?").code(Code::Steering).help(help));
             return None;
         };
         self.note_user(pool, owner);
@@ -360,7 +361,7 @@ impl NameReader<'_, '_> {
         let other = pools.iter().find(|(used, _)| self.is_cname(used.pool) != cname);
         let Some((_, place)) = other else { return Some(cname) };
         let label = |cname| if cname { "a CNAME" } else { "addresses" };
-        let fault = Fault::error(place, "a name's pools are all of one kind", label(!cname));
+        let fault = Fault::error(place, "a name's pools are all of one kind", label(!cname)).code(Code::Alias);
         self.faults.push(fault.related(first_place, label(cname)).help("only `fallback` may be of another kind"));
         None
     }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use crate::name::{Name, suffixes};
 use crate::wire::Rtype;
 
+use super::code::Code;
 use super::fault::{Fault, Faults};
 use super::source::Place;
 use super::zone::ZoneDraft;
@@ -53,10 +54,11 @@ fn check_inner(zone: &ZoneDraft, outer: &ZoneDraft, ends: &Ends<'_>, faults: &mu
     // section 2.4).
     if let Some(place) = names.iter().skip(1).find_map(|name| ends.dnames.get(name)) {
         let message = format!("the zone {} stands below a DNAME of {}", zone.origin, outer.origin);
-        faults.push(Fault::error(&zone.place, message, "").related(place, "the DNAME"));
+        faults.push(Fault::error(&zone.place, message, "").code(Code::Alias).related(place, "the DNAME"));
     } else if !names.iter().any(|name| ends.cuts.contains_key(name)) {
         let message = format!("the zone {} is not delegated by {}, in which it lies", zone.origin, outer.origin);
-        let fault = Fault::warning(&zone.place, message, "resolvers may take it for nonexistent");
+        let fault =
+            Fault::warning(&zone.place, message, "resolvers may take it for nonexistent").code(Code::Delegation);
         faults.push(fault.help(format!("give {} an NS record for it", outer.origin)));
     }
 }

@@ -32,7 +32,7 @@ pub(super) fn read_owner(
     let place = value.anchor();
     if !name.is_at_or_below(origin) {
         let message = format!("{name} is not in the zone {origin}");
-        faults.push(Fault::error(&place, message, "outside of the zone"));
+        faults.push(Fault::error(&place, message, "outside of the zone").code(Code::OutOfZone));
         return None;
     }
     if let Some(first) = defined.get(&name) {

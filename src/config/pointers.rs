@@ -17,16 +17,29 @@ use super::zone::ZoneDraft;
 /// Owners that a name that is not there is compared with; more would take longer than it helps.
 const MAX_COMPARED: usize = 2000;
 
-/// Types whose data is or holds the name of a host or zone, and the octets in front of it: RFC 1035, 2782, 6672 and 9460.
-const POINTERS: [(Rtype, usize); 7] = [
+/// Types whose data is or holds the name of a host or zone, and the octets in front of it: RFC 1035, 1183, 2230, 2782, 6672, 6742 and
+/// 9460.
+const POINTERS: [(Rtype, usize); 11] = [
     (Rtype::CNAME, 0),
     (Rtype::DNAME, 0),
-    (Rtype(12), 0),
+    (Rtype::PTR, 0),
     (Rtype::MX, 2),
-    (Rtype(33), 6),
-    (Rtype(64), 2),
+    (Rtype::AFSDB, 2),
+    (Rtype::RT, 2),
+    (Rtype::SRV, 6),
+    (Rtype::KX, 2),
+    (Rtype::SVCB, 2),
     (Rtype::HTTPS, 2),
+    (LP, 2),
 ];
+
+/// RFC 6742, section 2.4.
+const LP: Rtype = Rtype(107);
+
+/// NAPTR records hold a name behind order, preference and three strings (RFC 3403, section 4.1).
+const NAPTR: Rtype = Rtype(35);
+const NAPTR_HEAD: usize = 4;
+const NAPTR_STRINGS: usize = 3;
 
 /// Something that leads to a name.
 struct Pointer<'a> {
@@ -65,9 +78,15 @@ pub(super) fn check(zones: &[ZoneDraft], pools: &[PoolDraft], faults: &mut Fault
     contents.check_circles(faults);
 }
 
-/// The name that a record leads to; the root stands for none (RFC 2782, 7505 and 9460).
+/// The name that a record leads to; the root stands for none (RFC 2782, 3403, 7505 and 9460).
 fn target(rtype: Rtype, rdata: &[u8]) -> Option<Name> {
-    let &(_, offset) = POINTERS.iter().find(|(pointer, _)| *pointer == rtype)?;
+    let offset = match POINTERS.iter().find(|(pointer, _)| *pointer == rtype) {
+        Some(&(_, offset)) => offset,
+        None if rtype == NAPTR => {
+            (0..NAPTR_STRINGS).try_fold(NAPTR_HEAD, |at, _| Some(at + 1 + usize::from(*rdata.get(at)?)))?
+        }
+        None => return None,
+    };
     let mut end = offset;
     while let Some(&length) = rdata.get(end).filter(|&&length| length > 0) {
         end += 1 + usize::from(length);
@@ -180,7 +199,7 @@ impl<'a> Contents<'a> {
             faults.push(warn(message, "resolvers find no host there".to_owned()));
             return;
         }
-        if *rtype != Rtype(12)
+        if *rtype != Rtype::PTR
             && let Some(Odd { what, label }) = spelling::oddity(target)
         {
             faults.push(warn(format!("{target} {what}"), label));
@@ -200,7 +219,7 @@ impl<'a> Contents<'a> {
             }
             // "The domain name used as ... part of the value of a MX resource record must not be an alias" (RFC 2181, section
             // 10.3); "the name MUST NOT be an alias" (RFC 2782).
-            Known::There(answers) if matches!(*rtype, Rtype::MX | Rtype(33)) => {
+            Known::There(answers) if matches!(*rtype, Rtype::MX | Rtype::SRV) => {
                 // Steered names that may become one have been told of.
                 if let Some(lead) = self.cnames.get(&answers).filter(|lead| !lead.is_steered) {
                     let message = format!("{rtype} points at {target}, which is a CNAME (RFC 2181, section 10.3)");

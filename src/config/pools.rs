@@ -127,7 +127,7 @@ fn read_entry(
     let parts: Vec<Part> = if by_datacenter {
         if let Some(datacenter) = &datacenter {
             let message = "`datacenter` is said twice: the endpoints stand by datacenter already";
-            faults.push(Fault::error(&datacenter.place, message, "leave it out"));
+            faults.push(Fault::error(&datacenter.place, message, "leave it out").code(Code::Conflict));
         }
         read_parts(&endpoints, scope, probed, faults)
     } else {
@@ -172,7 +172,7 @@ fn read_entry(
 fn read_parts(endpoints: &Value<'_>, scope: &PoolScope<'_>, probed: bool, faults: &mut Faults) -> Vec<Part> {
     let parts = endpoints.table("endpoints", faults).map(Table::into_values).unwrap_or_default();
     if parts.is_empty() {
-        faults.push(Fault::error(&endpoints.anchor(), "a pool needs endpoints", "none"));
+        faults.push(Fault::error(&endpoints.anchor(), "a pool needs endpoints", "none").code(Code::Pool));
     }
     let mut read = Vec::new();
     for part in parts {
@@ -203,12 +203,12 @@ fn read_members(list: &Value<'_>, scope: &PoolScope<'_>, probed: bool, faults: &
         }
     }
     if let [(_, first), (_, second), ..] = &cnames[..] {
-        let fault = Fault::error(second, "a pool holds exactly one CNAME", "another one");
+        let fault = Fault::error(second, "a pool holds exactly one CNAME", "another one").code(Code::Pool);
         faults.push(fault.related(first, "the first one"));
     }
     match (addresses.first(), cnames.into_iter().next()) {
         (Some((_, address)), Some((_, cname))) => {
-            let fault = Fault::error(&cname, "a pool holds addresses or exactly one CNAME", "a CNAME");
+            let fault = Fault::error(&cname, "a pool holds addresses or exactly one CNAME", "a CNAME").code(Code::Pool);
             faults.push(fault.related(address, "an address"));
             None
         }
@@ -244,7 +244,7 @@ fn check_bound(addresses: &[DraftEndpoint<IpAddr>], list: &Value<'_>, faults: &m
     for (family, count) in [("IPv4", v4), ("IPv6", addresses.len() - v4)] {
         if count > MAX_ENDPOINTS {
             let message = format!("a pool holds at most {MAX_ENDPOINTS} endpoints of a family");
-            faults.push(Fault::error(&list.anchor(), message, format!("{count} {family} addresses")));
+            faults.push(Fault::error(&list.anchor(), message, format!("{count} {family} addresses")).code(Code::Limit));
         }
     }
 }
@@ -270,11 +270,11 @@ fn read_endpoint(item: &Value<'_>, scope: &PoolScope<'_>, probed: bool, faults: 
     table.finish(faults);
     if !probed && (check_address.is_some() || check_port.is_some()) {
         let message = "nothing is probed: the pool has no monitor";
-        faults.push(Fault::warning(&item.place(), message, "says where to probe"));
+        faults.push(Fault::warning(&item.place(), message, "says where to probe").code(Code::NoEffect));
     }
     if probed && cname.is_some() && check_address.is_none() {
         let message = "a CNAME in a pool with a monitor needs `check_address`";
-        faults.push(Fault::error(&item.place(), message, "where should it be probed?"));
+        faults.push(Fault::error(&item.place(), message, "where should it be probed?").code(Code::Pool));
         return None;
     }
     let check_address = check_address.flatten();
@@ -288,7 +288,8 @@ fn read_endpoint(item: &Value<'_>, scope: &PoolScope<'_>, probed: bool, faults: 
             Some(Read::Cname(DraftEndpoint { value, place, weight, capacity, check_address, check_port }))
         }
         _ => {
-            faults.push(Fault::error(&item.place(), "an endpoint has either `address` or `cname`", ""));
+            faults
+                .push(Fault::error(&item.place(), "an endpoint has either `address` or `cname`", "").code(Code::Pool));
             None
         }
     }
@@ -325,7 +326,7 @@ fn read_cname(value: &Value<'_>, scope: &PoolScope<'_>, faults: &mut Faults) -> 
     let text = value.string(faults)?;
     if scope.origin.is_none() && !text.value.ends_with('.') {
         let message = format!("`{}` is relative, but the server file has no origin", text.value);
-        faults.push(Fault::error(&text.place, message, "end it with a dot"));
+        faults.push(Fault::error(&text.place, message, "end it with a dot").code(Code::BadName));
         return None;
     }
     parse_name(&text, scope.origin.unwrap_or(&Name::root()), faults)
@@ -348,7 +349,7 @@ pub(super) fn find(view: View<'_, PoolEntry>, reference: &Placed<String>, faults
         None => format!("not a datacenter of `{entry}`"),
     };
     let message = format!("pool `{entry}` has no endpoints in `{datacenter}`");
-    let fault = Fault::error(&reference.place, message, label);
+    let fault = Fault::error(&reference.place, message, label).code(Code::UnknownName);
     faults.push(match names.as_slice() {
         [] => fault.help(format!("`{entry}` has one list of endpoints: refer to it as `{entry}`")),
         names => fault.help(format!("it has some in {}", list_of(names))),

@@ -2,6 +2,7 @@
 
 use ipnet::IpNet;
 
+use super::code::Code;
 use super::fault::Fault;
 use super::source::Place;
 
@@ -10,6 +11,7 @@ pub(super) fn without_host_bits(net: IpNet, place: &Place) -> Result<IpNet, Box<
     if net == net.trunc() {
         return Ok(net);
     }
-    let fault = Fault::error(place, format!("`{net}` has host bits set"), "bits behind the prefix");
+    let fault =
+        Fault::error(place, format!("`{net}` has host bits set"), "bits behind the prefix").code(Code::BadValue);
     Err(Box::new(fault.help(format!("the network is {}", net.trunc()))))
 }

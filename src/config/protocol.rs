@@ -60,7 +60,10 @@ fn read_secrets(value: &Value<'_>, faults: &mut Faults) -> Vec<CookieSecret> {
         }
     }
     if let Some(surplus) = secrets.get(MAX_SECRETS) {
-        faults.push(Fault::error(&surplus.place, format!("`secrets` takes at most {MAX_SECRETS}"), "one too many"));
+        faults.push(
+            Fault::error(&surplus.place, format!("`secrets` takes at most {MAX_SECRETS}"), "one too many")
+                .code(Code::Limit),
+        );
     }
     secrets.into_iter().map(|secret| secret.value).collect()
 }
@@ -111,7 +114,9 @@ fn read_rate_limit(value: Option<Value<'_>>, faults: &mut Faults) -> Option<Rate
     table.finish(faults);
     let Some(responses_per_second) = all.and_then(NonZeroU32::new) else {
         let message = "`[rate_limit]` needs `responses_per_second`";
-        faults.push(Fault::error(&anchor, message, "how many a client's network is sent of each class"));
+        faults.push(
+            Fault::error(&anchor, message, "how many a client's network is sent of each class").code(Code::MissingKey),
+        );
         return None;
     };
     Some(RateLimit {

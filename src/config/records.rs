@@ -9,6 +9,7 @@ mod layout;
 mod location;
 mod octets;
 mod prefixes;
+mod rare;
 mod rules;
 mod svcb;
 mod text;
@@ -32,6 +33,9 @@ const MAX_CHARACTER_STRING: usize = 255;
 
 /// What stands before data of any type in octets (RFC 3597, section 5).
 const GENERIC: &str = "\\#";
+
+/// The mnemonic of IANA's registry, which the table of names below lacks the hyphen of.
+const NSAP_PTR: &str = "NSAP-PTR";
 
 /// Why tokens are no data of a type.
 #[derive(Debug, PartialEq, Eq)]
@@ -62,6 +66,7 @@ pub(super) fn parse_rtype(text: &str) -> Option<Rtype> {
         Some((prefix, number)) if prefix.eq_ignore_ascii_case("TYPE") => {
             number.parse().ok().filter(|_| number.bytes().all(|octet| octet.is_ascii_digit())).map(Rtype)
         }
+        _ if text.eq_ignore_ascii_case(NSAP_PTR) => Some(Rtype::NSAP_PTR),
         _ => iana::Rtype::from_mnemonic(text.as_bytes()).map(|rtype| Rtype(rtype.to_int())),
     };
     rtype.filter(|rtype| !matches!(rtype.0, 0 | 41 | 128..=255))

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::health::{Failback, Recovery};
 
+use super::code::Code;
 use super::decode::{Placed, Table, Value, parse_duration};
 use super::fault::{Fault, Faults};
 
@@ -37,7 +38,7 @@ pub(super) fn read(table: &mut Table<'_>, monitor: Option<&Placed<String>>, faul
     if monitor.is_none() {
         for value in [&slow_start, &failback].into_iter().flatten() {
             let message = "nothing comes back that never goes: the pool has no monitor";
-            faults.push(Fault::warning(&value.anchor(), message, "of no effect"));
+            faults.push(Fault::warning(&value.anchor(), message, "of no effect").code(Code::NoEffect));
         }
     }
     let time = |value: &Value<'_>, faults: &mut Faults| value.duration(SLOW_START, faults).map(|time| time.value);
@@ -91,7 +92,7 @@ impl<T: Copy + Default> ByPlace<T> {
         for (name, _) in each {
             if !datacenters.contains(&Some(&*name.value)) {
                 let message = format!("the pool has no endpoints in `{}`, so its `{key}` is of no effect", name.value);
-                faults.push(Fault::error(&name.place, message, "no endpoints there"));
+                faults.push(Fault::error(&name.place, message, "no endpoints there").code(Code::NoEffect));
             }
         }
     }

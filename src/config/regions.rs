@@ -143,12 +143,13 @@ fn unknown_kind(text: &Placed<String>, kind: &str) -> Box<Fault> {
         None => "not a kind of client".to_owned(),
     };
     let message = format!("`{kind}:` does not tell clients apart");
-    Box::new(Fault::error(&text.place, message, label).help(CLIENT_HELP))
+    Box::new(Fault::error(&text.place, message, label).code(Code::Region).help(CLIENT_HELP))
 }
 
 fn parse_prefix(text: &Placed<String>) -> Result<ClientMatch, Box<Fault>> {
     let Ok(net) = text.value.parse::<IpNet>() else {
-        let fault = Fault::error(&text.place, format!("`{}` does not tell clients apart", text.value), "not a prefix");
+        let fault = Fault::error(&text.place, format!("`{}` does not tell clients apart", text.value), "not a prefix")
+            .code(Code::Region);
         let address = text.value.parse::<IpAddr>().map(IpNet::from);
         let help = address.map_or(CLIENT_HELP.to_owned(), |net| format!("one address is the prefix {net}"));
         return Err(Box::new(fault.help(help)));

@@ -7,6 +7,7 @@ use crate::health::Share;
 use crate::rollout::{Bounds, Canary, LatencyBound, Spec, Steps, StepsError};
 use crate::snapshot::PoolId;
 
+use super::code::Code;
 use super::decode::{Placed, Table, Value, parse_duration};
 use super::fault::{Fault, Faults};
 use super::pools::{self, PoolEntry};
@@ -40,7 +41,8 @@ impl<'d> Draft<'d> {
     pub(super) fn read(self, pools: &[PoolId], view: View<'_, PoolEntry>, faults: &mut Faults) -> Option<Spec> {
         let reader = Reader { pools, view };
         if let (Some(active), Some(canary)) = (&self.active, &self.canary) {
-            let fault = Fault::error(&canary.anchor(), "`canary` and `active` exclude each other", "moves clients too");
+            let fault = Fault::error(&canary.anchor(), "`canary` and `active` exclude each other", "moves clients too")
+                .code(Code::Conflict);
             faults.push(fault.related(&active.anchor(), "says where all of them are"));
         }
         let active = self.active.and_then(|value| reader.read_active(&value, faults));
@@ -59,7 +61,7 @@ impl Reader<'_> {
         let reference = value.string(faults)?;
         if self.is_all(&reference, faults)? {
             let message = "`active` has no effect: it is all of `pools`";
-            faults.push(Fault::warning(&reference.place, message, "no other is held ready"));
+            faults.push(Fault::warning(&reference.place, message, "no other is held ready").code(Code::NoEffect));
         }
         Some(Spec::Active(reference.value.into()))
     }
@@ -74,7 +76,10 @@ impl Reader<'_> {
         let pool = pool?;
         if self.is_all(&pool, faults)? {
             let message = "the canary's pool is all of `pools`";
-            faults.push(Fault::error(&pool.place, message, "no other is left for those who are not sent to it"));
+            faults.push(
+                Fault::error(&pool.place, message, "no other is left for those who are not sent to it")
+                    .code(Code::Rollout),
+            );
         }
         let hold = hold.map_or(DEFAULT_HOLD, |hold| hold.value);
         Some(Spec::Canary(Canary { pool: pool.value.into(), steps: steps?, hold, bounds }))
@@ -86,7 +91,7 @@ impl Reader<'_> {
         let held = self.pools.iter().filter(|pool| meant.contains(pool)).count();
         if held == 0 {
             let message = format!("the name's `pools` do not hold `{}`", reference.value);
-            faults.push(Fault::error(&reference.place, message, "add it there"));
+            faults.push(Fault::error(&reference.place, message, "add it there").code(Code::Rollout));
             return None;
         }
         Some(held == self.pools.len())
@@ -104,7 +109,7 @@ fn read_steps(list: &Value<'_>, faults: &mut Faults) -> Option<Steps> {
         StepsError::NotAscending(place) => steps[place].place.clone(),
         StepsError::Empty | StepsError::TooMany(_) => list.place(),
     };
-    faults.push(Fault::error(&place, error.to_string(), ""));
+    faults.push(Fault::error(&place, error.to_string(), "").code(Code::Rollout));
     None
 }
 

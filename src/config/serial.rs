@@ -12,6 +12,7 @@ use crate::name::Name;
 use crate::wire::Rtype;
 
 use super::LastServed;
+use super::code::Code;
 use super::fault::{Fault, Faults};
 use super::files::ZoneFiles;
 use super::master::Located;
@@ -73,7 +74,7 @@ pub(super) fn check(origin: &Name, soa: &Located, contents: u64, last: Option<La
     } else {
         format!("the serial of {origin} is {serial}, but {} was served before, which is later (RFC 1982)", last.serial)
     };
-    let fault = Fault::warning(&soa.place, message, "secondaries keep the zone that they have");
+    let fault = Fault::warning(&soa.place, message, "secondaries keep the zone that they have").code(Code::Serial);
     faults.push(fault.help(format!("give it the serial {} or a later one", last.serial.wrapping_add(1))));
 }
 

@@ -4,6 +4,7 @@ use crate::geo::CountryCode;
 use crate::snapshot::World;
 use crate::steering::Step;
 
+use super::code::Code;
 use super::datacenters::read_country;
 use super::decode::{Placed, Value};
 use super::fault::{Fault, Faults};
@@ -50,7 +51,10 @@ impl Site {
         let names = datacenters.iter().flat_map(|definitions| definitions.iter());
         let label = did_you_mean(&name.value, names.map(|definition| definition.name.value.as_str()));
         let label = label.map_or("not a datacenter".to_owned(), |meant| format!("did you mean `{meant}`?"));
-        faults.push(Fault::error(&name.place, format!("there is no datacenter `{}`", name.value), label));
+        faults.push(
+            Fault::error(&name.place, format!("there is no datacenter `{}`", name.value), label)
+                .code(Code::UnknownName),
+        );
     }
 
     /// The country that it is in. Where round trips count, one that is not known is warned of.
@@ -63,7 +67,8 @@ impl Site {
         let mut names = world.zones.iter().flat_map(|zone| &zone.names);
         if datacenter.country.is_none() && names.any(|name| name.steering.steer.contains(&Step::Latency)) {
             let message = format!("datacenter `{}` has no `country`", name.value);
-            let fault = Fault::warning(&name.place, message, "its probes measure round trips for nobody");
+            let fault =
+                Fault::warning(&name.place, message, "its probes measure round trips for nobody").code(Code::Measuring);
             faults.push(fault.help("what this node's own probes measure counts for the clients of its site's country"));
         }
         datacenter.country

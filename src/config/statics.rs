@@ -35,6 +35,9 @@ const MINIMUM: u32 = 60;
 /// Who answers for the zone's data, unless `[soa]` says otherwise.
 const RNAME: &str = "hostmaster";
 
+/// Items of a list that may be the parts of a record; a longer list holds records.
+const MAX_PARTS: usize = 16;
+
 /// Keys that only steered names have.
 const NAME_KEYS: [&str; 6] = ["pools", "steer", "fallback", "answers", "pick", "reflect"];
 
@@ -45,7 +48,7 @@ pub(super) fn read_nameservers(section: Option<&Value<'_>>, origin: &Name, fault
     for value in entries(section, "`[nameservers]`", faults) {
         if let Some(quoted) = unquoted_name(&value) {
             let message = format!("`{quoted}` without quotes is a table in a table");
-            let fault = Fault::error(&value.anchor(), message, "a name with a dot is quoted");
+            let fault = Fault::error(&value.anchor(), message, "a name with a dot is quoted").code(Code::BadName);
             faults.push(fault.help(format!("write \"{quoted}\" = [...]")));
             continue;
         }
@@ -67,7 +70,7 @@ pub(super) fn read_nameservers(section: Option<&Value<'_>>, origin: &Name, fault
         });
         if !name.is_at_or_below(origin) && !addresses.is_empty() {
             let message = format!("{name} is not in this zone, so it takes no addresses from here");
-            faults.push(Fault::error(&value.place(), message, "").help("write [] for it"));
+            faults.push(Fault::error(&value.place(), message, "").code(Code::OutOfZone).help("write [] for it"));
             continue;
         }
         records.extend(addresses.into_iter().map(|address| address_record(&name, &address)));
@@ -154,7 +157,8 @@ fn read_mailbox(value: &Value<'_>, origin: &Name, faults: &mut Faults) -> Option
     let text = value.string(faults)?;
     if let Some((local, domain)) = text.value.split_once('@').filter(|(local, _)| !local.is_empty()) {
         let help = format!("write \"{}.{domain}.\"", local.replace('.', "\\\\."));
-        let fault = Fault::error(&text.place, "`rname` is a mailbox written as a name", "a dot in place of the `@`");
+        let fault = Fault::error(&text.place, "`rname` is a mailbox written as a name", "a dot in place of the `@`")
+            .code(Code::BadName);
         faults.push(fault.help(help));
         return None;
     }
@@ -193,13 +197,17 @@ impl RrsetReader<'_> {
             return;
         };
         if let Some(reason) = self.refused(rtype) {
-            faults.push(Fault::error(&rrset.anchor(), reason, "not here"));
+            faults.push(Fault::error(&rrset.anchor(), reason, "not here").code(Code::Apex));
             return;
         }
         let default_ttl = if rtype == Rtype::NS { NS_TTL } else { RECORD_TTL };
         let ttl = self.ttl.unwrap_or(default_ttl);
         // One record may stand without a list around it.
         let items = if rrset.is_list() { rrset.list(faults).unwrap_or_default() } else { vec![rrset.clone()] };
+        if let Some(fault) = self.parts(rtype, rrset, &items) {
+            faults.push(fault);
+            return;
+        }
         for item in items {
             let Some(text) = item.string(faults) else { continue };
             let rdata = if rtype == Rtype::TXT {
@@ -218,6 +226,35 @@ impl RrsetReader<'_> {
         }
     }
 
+    /// Tells of a list whose items are the parts of a record, such as `["10", "mail"]`; `None` if each is a record, or if they make none
+    /// together either.
+    fn parts(&self, rtype: Rtype, rrset: &Value<'_>, items: &[Value<'_>]) -> Option<Fault> {
+        if rtype == Rtype::TXT || items.len() > MAX_PARTS {
+            return None;
+        }
+        let texts: Vec<&str> = items.iter().map(Value::word_or_number).collect::<Option<_>>()?;
+        let is_record = |text: &str| parse_rdata(rtype, text, self.origin).is_ok();
+        if texts.iter().all(|text| is_record(text)) {
+            return None;
+        }
+        let mut whole = Some(texts.join(" ")).filter(|text| is_record(text)).map_or_else(Vec::new, |text| vec![text]);
+        if whole.is_empty() {
+            let mut part = String::new();
+            for text in texts {
+                let joined = if part.is_empty() { text.to_owned() } else { format!("{part} {text}") };
+                part = if is_record(&joined) { String::new() } else { joined.clone() };
+                whole.extend(Some(joined).filter(|_| part.is_empty()));
+            }
+            if !part.is_empty() {
+                return None;
+            }
+        }
+        let message = format!("these are the parts of {rtype} data, and each record is one text");
+        let quoted: Vec<String> = whole.iter().map(|text| format!("\"{text}\"")).collect();
+        let fault = Fault::error(&rrset.place(), message, "");
+        Some(fault.code(Code::BadData).help(format!("write {rtype} = [{}]", quoted.join(", "))))
+    }
+
     /// Why records of this type have no place in `[records]`.
     fn refused(&self, rtype: Rtype) -> Option<&'static str> {
         match rtype {
@@ -234,7 +271,8 @@ impl RrsetReader<'_> {
 fn warn_quoted(text: &Placed<String>, faults: &mut Faults) {
     let written = &text.value;
     if written.len() > 1 && written.starts_with('"') && written.ends_with('"') {
-        let fault = Fault::warning(&text.place, "the quotes inside of this text are served as part of it", "");
+        let fault = Fault::warning(&text.place, "the quotes inside of this text are served as part of it", "")
+            .code(Code::DoubtfulData);
         faults.push(fault.help("leave them out: a TXT text is taken as it is, however long and whatever stands in it"));
     }
 }

@@ -7,6 +7,7 @@ use crate::health::{Check, Condition, GrpcCheck, Target};
 use crate::name::Name;
 use crate::snapshot::{Endpoint, Members, PoolSpec};
 
+use super::code::Code;
 use super::fault::{Fault, Faults, Severity};
 use super::monitor_tree::{MonitorTree, PlacedMonitor};
 use super::pools::{DraftEndpoint, DraftMembers, PoolDraft};
@@ -135,18 +136,22 @@ fn monitor_host_fault(monitor: &PlacedMonitor, draft: &PoolDraft) -> Option<Faul
     let label = format!("used by {}", users.join(", "));
     if let Some(first) = first {
         let message = format!("probes of pool `{}` ask for {first}, the first of the names that use it", draft.name);
-        return Some(Fault::warning(&draft.place, message, label).help("give its monitor a `host`"));
+        return Some(
+            Fault::warning(&draft.place, message, label).code(Code::ProbeHost).help("give its monitor a `host`"),
+        );
     }
     Some(match check {
         Check::Https(_, tls) | Check::Tls(tls, _) | Check::Grpc(GrpcCheck { tls: Some(tls), .. })
             if tls.verify && tls.sni.is_none() =>
         {
             let message = format!("no name to verify the certificates of pool `{}` for", draft.name);
-            Fault::error(&draft.place, message, label).help("give its monitor a `host`, or an `sni`")
+            Fault::error(&draft.place, message, label)
+                .code(Code::ProbeHost)
+                .help("give its monitor a `host`, or an `sni`")
         }
         _ => {
             let message = format!("probes of pool `{}` ask for its addresses, not for a host name", draft.name);
-            Fault::warning(&draft.place, message, label).help("give its monitor a `host`")
+            Fault::warning(&draft.place, message, label).code(Code::ProbeHost).help("give its monitor a `host`")
         }
     })
 }

@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use crate::disk::Disk;
 
-use super::{Config, Faults, Listen, Severity, Source, load};
+use super::{Code, Config, Faults, Listen, Severity, Source, load};
 
 /// The server file that most tests use.
 const SERVER: &str = "zones = \"zones\"\nsite = \"fra\"\n";
@@ -62,6 +62,7 @@ fn told(result: Result<Config, Faults>) -> Faults {
 /// Each fault in a line: `line:column severity message | label | help | related`.
 fn lines(faults: &Faults) -> Vec<String> {
     let line = |fault: &super::Fault| {
+        assert!(!matches!(fault.code, Code::Invalid | Code::Doubtful), "a code of its own: {}", fault.message);
         let place = fault.place.as_ref().map(|place| format!("{}:{} ", place.line(), place.column()));
         let severity = if fault.severity == Severity::Error { "error" } else { "warning" };
         let label = Some(&fault.label).filter(|label| !label.is_empty()).map(|label| format!(" | {label}"));

@@ -17,7 +17,7 @@ enum Part {
 pub(super) fn read(value: &Value<'_>, steer: &[Step], faults: &mut Faults) -> Option<Tolerance> {
     if !steer.contains(&Step::Latency) {
         let message = "`latency_tolerance` has no effect: `steer` has no step `latency`";
-        faults.push(Fault::warning(&value.anchor(), message, ""));
+        faults.push(Fault::warning(&value.anchor(), message, "").code(Code::NoEffect));
     }
     let items =
         if value.is_list() { value.items("a tolerance needs a share or a time", faults) } else { vec![value.clone()] };

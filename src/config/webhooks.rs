@@ -89,7 +89,9 @@ pub(super) fn read(value: Option<&Value<'_>>, disk: &Disk, faults: &mut Faults) 
     let Some(value) = value else { return Vec::new() };
     let webhooks = value.each(faults, |value, faults| read_webhook(value, disk, faults));
     if webhooks.len() > MAX_WEBHOOKS {
-        faults.push(Fault::error(&value.anchor(), format!("there are more than {MAX_WEBHOOKS} webhooks"), ""));
+        faults.push(
+            Fault::error(&value.anchor(), format!("there are more than {MAX_WEBHOOKS} webhooks"), "").code(Code::Limit),
+        );
     }
     webhooks
 }
@@ -125,7 +127,7 @@ fn read_url(value: &Value<'_>, faults: &mut Faults) -> Option<Url> {
     let parse = |text: &str| Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
     let url = value.parsed(expected, faults, parse)?;
     if !url.value.username().is_empty() || url.value.password().is_some() {
-        let fault = Fault::error(&url.place, "a webhook's URL has no name and no password", "");
+        let fault = Fault::error(&url.place, "a webhook's URL has no name and no password", "").code(Code::Webhook);
         faults.push(fault.help("headers = { Authorization = \"Basic ...\" } says the same"));
         return None;
     }
@@ -142,7 +144,10 @@ fn read_headers(table: &mut Table<'_>, disk: &Disk, faults: &mut Faults) -> Vec<
         // RFC 9110, section 5.6.2: tchar.
         let is_token = |octet: u8| octet.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&octet);
         if lower.is_empty() || !lower.bytes().all(is_token) || RESERVED.contains(&lower.as_str()) {
-            faults.push(Fault::error(&name.place, format!("`{}` cannot be set as a header", name.value), ""));
+            faults.push(
+                Fault::error(&name.place, format!("`{}` cannot be set as a header", name.value), "")
+                    .code(Code::Webhook),
+            );
             continue;
         }
         if headers.iter().any(|(other, _)| *other == lower) {
@@ -163,7 +168,7 @@ fn read_headers(table: &mut Table<'_>, disk: &Disk, faults: &mut Faults) -> Vec<
             headers.push((lower, text));
         } else {
             let message = format!("the header {} takes visible characters of ASCII", name.value);
-            faults.push(Fault::error(&name.place, message, ""));
+            faults.push(Fault::error(&name.place, message, "").code(Code::Webhook));
         }
     }
     if !headers.iter().any(|(name, _)| name == CONTENT_TYPE) {
@@ -187,15 +192,19 @@ fn read_body(body: &Placed<String>, is_json: bool, faults: &mut Faults) -> Optio
             let name = unknown.trim_matches(['{', '}']).trim();
             let message = format!("`body` has no placeholder `{name}`");
             let fault = match did_you_mean(name, FIELDS.into_iter()) {
-                Some(meant) => Fault::error(&place, message, format!("did you mean `{{{{{meant}}}}}`?")),
-                None => Fault::error(&place, message, "unknown").help(format!("there are {}", list_of(&FIELDS))),
+                Some(meant) => {
+                    Fault::error(&place, message, format!("did you mean `{{{{{meant}}}}}`?")).code(Code::Webhook)
+                }
+                None => Fault::error(&place, message, "unknown")
+                    .code(Code::Webhook)
+                    .help(format!("there are {}", list_of(&FIELDS))),
             };
             faults.push(fault);
             return None;
         }
     };
     if let Some(why) = template.fault().filter(|_| is_json) {
-        let fault = Fault::error(&body.place, format!("`body` does not come to JSON: {why}"), "");
+        let fault = Fault::error(&body.place, format!("`body` does not come to JSON: {why}"), "").code(Code::Webhook);
         faults.push(fault.help(
             "placeholders stand inside of quotes, {{notice}}, {{id}} and {{time}} outside; or set another Content-Type",
         ));

@@ -26,7 +26,9 @@ pub(super) fn read(value: Option<Value<'_>>, faults: &mut Faults) -> Vec<Placed<
     let Some(value) = value else { return Vec::new() };
     let windows = value.each(faults, read_window);
     if windows.len() > MAX_OVERRIDES {
-        faults.push(Fault::error(&value.anchor(), format!("there are more than {MAX_OVERRIDES} windows"), ""));
+        faults.push(
+            Fault::error(&value.anchor(), format!("there are more than {MAX_OVERRIDES} windows"), "").code(Code::Limit),
+        );
     }
     windows
 }
@@ -45,7 +47,8 @@ fn read_window(value: &Value<'_>, faults: &mut Faults) -> Option<Placed<Order>> 
     table.finish(faults);
     let (target, mode, from, until) = (target?, mode?.value, from?, until?);
     if until.value <= from.value {
-        let fault = Fault::error(&until.place, "the window ends before it begins", "not after `from`");
+        let fault =
+            Fault::error(&until.place, "the window ends before it begins", "not after `from`").code(Code::Window);
         faults.push(fault.related(&from.place, "it begins here"));
         return None;
     }
@@ -61,7 +64,10 @@ fn read_window(value: &Value<'_>, faults: &mut Faults) -> Option<Placed<Order>> 
         who: WHO.into(),
     };
     if let Some(over) = over.filter(|_| !order.is_well_timed()) {
-        faults.push(Fault::error(&over.place, "only the drain of a dc:, pool: or endpoint: takes time", "not gradual"));
+        faults.push(
+            Fault::error(&over.place, "only the drain of a dc:, pool: or endpoint: takes time", "not gradual")
+                .code(Code::Window),
+        );
         return None;
     }
     Some(target.with(order))
@@ -72,7 +78,10 @@ pub(super) fn check(windows: &[Placed<Order>], world: &World, faults: &mut Fault
     for window in windows {
         if let Err(meant) = world.find(&window.value.target) {
             let label = meant.map_or_else(|| "not there".to_owned(), |meant| format!("did you mean `{meant}`?"));
-            faults.push(Fault::error(&window.place, format!("nothing is named `{}`", window.value.target), label));
+            faults.push(
+                Fault::error(&window.place, format!("nothing is named `{}`", window.value.target), label)
+                    .code(Code::UnknownName),
+            );
         }
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -91,7 +100,7 @@ fn read_target(value: &Value<'_>, faults: &mut Faults) -> Option<Placed<TargetPa
         Ok(target) => Some(text.with(target)),
         Err(error) => {
             let error: crate::overrides::TargetPatternError = error;
-            faults.push(Fault::error(&text.place, error.to_string(), "not a target"));
+            faults.push(Fault::error(&text.place, error.to_string(), "not a target").code(Code::BadValue));
             None
         }
     }

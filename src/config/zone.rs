@@ -13,6 +13,7 @@ use crate::wire::Rtype;
 
 use super::LastServed;
 use super::checks::ZoneCheck;
+use super::code::Code;
 use super::critic;
 use super::decode::{Placed, Table, Value, read_document};
 use super::fault::{Fault, Faults};
@@ -171,7 +172,7 @@ impl ZoneReader<'_> {
         if ns.is_empty() && !faults.has_errors_since(before) {
             let help = "name them: [nameservers], ns1 = [\"192.0.2.53\"]";
             let place = nameservers_section.as_ref().map_or(anchor.clone(), Value::anchor);
-            let fault = Fault::error(&place, format!("the zone {origin} has no nameservers"), "");
+            let fault = Fault::error(&place, format!("the zone {origin} has no nameservers"), "").code(Code::Apex);
             faults.push(fault.help(help));
         }
         let before_soa = records.len();
@@ -189,7 +190,7 @@ impl ZoneReader<'_> {
         let (soa, has_serial) = statics::read_soa(soa_section.as_ref(), defaults, faults);
         if let Some(second) = second.filter(|_| !has_serial) {
             let message = format!("the zone {origin} has several nameservers but no `serial`");
-            let fault = Fault::warning(&second, message, "may serve another serial");
+            let fault = Fault::warning(&second, message, "may serve another serial").code(Code::Serial);
             faults.push(fault.help("give one in `[soa]`, so that the nameservers agree"));
         }
         if let Some(soa) = soa {
@@ -230,7 +231,7 @@ impl ZoneReader<'_> {
                     let source = files.master.as_ref().map(|master| master.source.clone());
                     let place = source.map(|source| Place { source, span: 0..0 });
                     let message = format!("the zone {origin} has no {rtype} record at its apex");
-                    faults.push(Fault { place, ..Fault::without_place(message) });
+                    faults.push(Fault { place, ..Fault::without_place(message).code(Code::Apex) });
                 }
             }
         }
@@ -294,7 +295,7 @@ fn read_ttls(table: &mut Table<'_>, faults: &mut Faults) -> (u32, u32) {
     };
     if ttl_min.value > ttl {
         let message = format!("`ttl_min` ({}) is above `ttl` ({ttl})", ttl_min.value);
-        faults.push(Fault::error(&ttl_min.place, message, "never above `ttl`"));
+        faults.push(Fault::error(&ttl_min.place, message, "never above `ttl`").code(Code::Ttl));
     }
     (ttl, ttl_min.value.min(ttl))
 }
@@ -302,7 +303,7 @@ fn read_ttls(table: &mut Table<'_>, faults: &mut Faults) -> (u32, u32) {
 fn check_in_one_file(what: &str, master: Option<&Located>, section: Option<&Value<'_>>, faults: &mut Faults) {
     if let (Some(master), Some(section)) = (master, section) {
         let message = format!("the zone's {what} stands in both of its files");
-        let fault = Fault::error(&master.place, message, "here, in the master file");
+        let fault = Fault::error(&master.place, message, "here, in the master file").code(Code::Duplicate);
         faults.push(fault.related(&section.anchor(), "and here"));
     }
 }
@@ -332,7 +333,7 @@ fn check_regions_are_used(
         && !view.visible().any(|region| region.name.value == DEFAULT)
     {
         let message = "there is no `[regions.default]`";
-        let fault = Fault::warning(&owner.place, message, "steers by region");
+        let fault = Fault::warning(&owner.place, message, "steers by region").code(Code::Region);
         faults.push(fault.help("clients that no region names are sent to any datacenter"));
     }
 }

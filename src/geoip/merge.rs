@@ -43,9 +43,20 @@ fn completed(told: Told) -> Location {
             ..location
         };
     }
+    // A place that any file knows is more than a pseudo-country.
+    let pseudo = told.pseudo.filter(|_| location.continent.is_none());
     // A holder's country is a guess, which another continent disproves. Its point would be a guess at a guess.
-    let registered = told.registered.filter(|&code| continent_of(code) == location.continent);
-    Location { country: registered, ..location }
+    let registered = told.registered.filter(|&code| match (pseudo, continent_of(code)) {
+        (Some(pseudo), Some(continent)) => pseudo.region.reaches(continent),
+        (_, continent) => continent == location.continent,
+    });
+    let of_pseudo = pseudo.map(|pseudo| registered.and_then(continent_of).unwrap_or(pseudo.region.continent()));
+    Location {
+        continent: location.continent.or(of_pseudo),
+        country: registered,
+        coordinates: location.coordinates.or(pseudo.and_then(|pseudo| pseudo.coordinates)),
+        ..location
+    }
 }
 
 fn continent_of(code: CountryCode) -> Option<Continent> {
@@ -66,7 +77,7 @@ fn filled_in(earlier: Told, later: Told) -> Told {
             location.subdivisions = other.subdivisions;
         }
     }
-    Told { location, registered: earlier.registered.or(later.registered) }
+    Told { location, registered: earlier.registered.or(later.registered), pseudo: earlier.pseudo.or(later.pseudo) }
 }
 
 /// Whether two locations can be of one place, as far as they tell.

@@ -10,13 +10,14 @@
 //! every name, and a value of a type that does not fit its place says nothing.
 //!
 //! GeoIP2's `registered_country` is where the holder of a network is registered, not where the network is used: [`Told`] keeps it
-//! apart. Registries write EU and AP for networks of a whole region as if these were countries; they tell a continent.
+//! apart. Registries write EU and AP for networks of a whole region as if these were countries; they tell a continent, which is kept
+//! apart too, for any file that knows a place knows more.
 
 use std::fmt;
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::table::Told;
+use super::table::{Pseudo, Region, Told};
 use crate::geo::{Continent, Coordinates, CountryCode, Location, Subdivision, countries};
 
 /// The texts and numbers of a record that say where a network is.
@@ -39,15 +40,18 @@ impl Record<'_> {
         let codes = [self.country_code, self.country].into_iter().flatten();
         let country = codes.clone().find_map(assigned);
         let continent = [self.continent_code, self.continent].into_iter().flatten().find_map(Continent::parse);
-        let of_pseudo_country = || codes.clone().find_map(continent_of_pseudo_country).filter(|_| country.is_none());
+        let region = codes.clone().find_map(Region::parse).filter(|_| country.is_none());
+        // A continent that is the region's own is written for the code's sake; another one is something that the file knows.
+        let pseudo = region.filter(|region| continent.is_none_or(|continent| continent == region.continent()));
+        let pseudo = pseudo.map(|region| Pseudo { region, coordinates: self.coordinates() });
         let location = Location {
-            continent: continent.or_else(of_pseudo_country),
+            continent: continent.filter(|_| pseudo.is_none()),
             country,
             subdivisions: self.subdivisions.map(|code| subdivision(country?, code?)),
             asn: self.asn.filter(|&number| number != 0),
-            coordinates: self.coordinates(),
+            coordinates: self.coordinates().filter(|_| pseudo.is_none()),
         };
-        Told { location, registered: self.registered_country.and_then(assigned) }
+        Told { location, registered: self.registered_country.and_then(assigned), pseudo }
     }
 
     /// Some databases write 0, 0 for a place they do not know; nobody lives there, in the Gulf of Guinea.
@@ -60,14 +64,6 @@ impl Record<'_> {
 /// A country from a code that somebody assigned.
 fn assigned(code: &str) -> Option<CountryCode> {
     CountryCode::parse(code).filter(|&code| countries::country(code).is_some())
-}
-
-/// Codes that stand for countries in registries and are none: EU, which ISO 3166-1 reserves for the European Union, and AP, which APNIC
-/// gives to networks of Asia and the Pacific.
-const PSEUDO_COUNTRIES: [(&str, Continent); 2] = [("EU", Continent::Europe), ("AP", Continent::Asia)];
-
-fn continent_of_pseudo_country(code: &str) -> Option<Continent> {
-    PSEUDO_COUNTRIES.iter().find(|(pseudo, _)| pseudo.eq_ignore_ascii_case(code)).map(|&(_, continent)| continent)
 }
 
 /// A subdivision from its code, which has its country in front or not.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
-use crate::geo::{CountryCode, Location, Runs};
+use crate::geo::{Continent, Coordinates, CountryCode, Location, Runs};
 
 /// The number of what is told of a network of which nothing is. It is the first in every table.
 pub(super) const UNKNOWN: u32 = 0;
@@ -15,6 +15,49 @@ pub(super) struct Told {
     pub(super) location: Location,
     /// Where its holder is registered, which is often but not always where it is.
     pub(super) registered: Option<CountryCode>,
+    /// What a pseudo-country says of it, which is less than any place does.
+    pub(super) pseudo: Option<Pseudo>,
+}
+
+/// What a registry tells of a network by a code that stands for a country and is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Pseudo {
+    pub(super) region: Region,
+    /// A point that the file gives, as if it were a country's.
+    pub(super) coordinates: Option<Coordinates>,
+}
+
+/// What such a code stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Region {
+    /// EU, which ISO 3166-1 reserves for the European Union.
+    Europe,
+    /// AP, which APNIC gives to networks of Asia and the Pacific.
+    AsiaPacific,
+}
+
+impl Region {
+    /// From a code of either case.
+    pub(super) fn parse(code: &str) -> Option<Self> {
+        match code.to_ascii_uppercase().as_str() {
+            "EU" => Some(Self::Europe),
+            "AP" => Some(Self::AsiaPacific),
+            _ => None,
+        }
+    }
+
+    /// The continent of most of it.
+    pub(super) fn continent(self) -> Continent {
+        match self {
+            Self::Europe => Continent::Europe,
+            Self::AsiaPacific => Continent::Asia,
+        }
+    }
+
+    /// Whether some of it lies on a continent.
+    pub(super) fn reaches(self, continent: Continent) -> bool {
+        continent == self.continent() || (self == Self::AsiaPacific && continent == Continent::Oceania)
+    }
 }
 
 /// What files tell of the whole address space.

@@ -49,6 +49,11 @@ impl Owner {
         (offset <= MAX_POINTER).then_some(Self(offset as u16))
     }
 
+    /// The name so many octets behind this one; `None` if it is too far behind for pointers.
+    pub fn behind(self, octets: usize) -> Option<Self> {
+        Self::at(usize::from(self.0) + octets)
+    }
+
     fn pointer(self) -> [u8; 2] {
         (0xc000 | self.0).to_be_bytes()
     }
@@ -148,6 +153,22 @@ impl<'a> Message<'a> {
             octets = octets.saturating_sub(length);
         }
         Owner(at as u16)
+    }
+
+    /// Where the message holds the end of this name that is `octets` long: a whole number of its labels.
+    pub fn end_of(&self, name: Owner, octets: usize) -> Owner {
+        let (mut at, mut length) = (name, 1);
+        while self.label(at).len() > 1 {
+            length += self.label(at).len();
+            at = self.ancestor(at, self.label(at).len());
+        }
+        self.ancestor(name, length - octets)
+    }
+
+    /// The first label of a name, with its length octet.
+    fn label(&self, name: Owner) -> &[u8] {
+        let at = self.label_start(name);
+        &self.buffer[at..=at + usize::from(self.buffer[at])]
     }
 
     /// Follows pointers, which lead towards the front: all names that a response holds were written by it.
@@ -252,6 +273,11 @@ impl RrsetWriter<'_, '_> {
     /// Writes a pointer to a name that the message already holds.
     pub fn pointer(&mut self, to: Owner) -> Result<(), Truncated> {
         self.octets(&to.pointer())
+    }
+
+    /// Where the message holds the end of this name that is `octets` long: a whole number of its labels.
+    pub fn end_of(&self, name: Owner, octets: usize) -> Owner {
+        self.message.end_of(name, octets)
     }
 
     /// Begins a record whose owner is written out: `labels` and then `rest`, which the message already holds. Gives where it

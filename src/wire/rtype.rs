@@ -18,6 +18,7 @@ impl Rtype {
     pub const TXT: Self = Self(16);
     pub const AFSDB: Self = Self(18);
     pub const RT: Self = Self(21);
+    pub const NSAP_PTR: Self = Self(23);
     pub const SIG: Self = Self(24);
     pub const KEY: Self = Self(25);
     pub const AAAA: Self = Self(28);

@@ -51,7 +51,7 @@ pub(super) fn split(part: Part, rdata: &[u8]) -> (&[u8], &[u8]) {
 }
 
 /// Octets of the name at the start; `usize::MAX` if it has no end.
-fn name_length(octets: &[u8]) -> usize {
+pub(super) fn name_length(octets: &[u8]) -> usize {
     let mut length = 0;
     while let Some(&label) = octets.get(length) {
         length += 1 + usize::from(label);

@@ -1,10 +1,11 @@
 //! Rendered RRsets.
 //!
 //! An RRset is rendered once, when its zone is built. What a response decides remains open: whose records they are (a
-//! wildcard's owner is the question's), the TTL, and where the message already holds the zone's apex, which names in
-//! RDATA end with where RFC 3597, section 4, allows compression.
+//! wildcard's owner is the question's), the TTL, and where the message already holds the zone's apex, the owner and the records
+//! before, whose ends names in RDATA share where RFC 3597, section 4, allows compression.
 
 use super::rdata::{Part, parts, split};
+use super::shared::{Ends, Shared};
 use crate::name::{Name, suffixes};
 use crate::wire::{MAX_MESSAGE, Rtype};
 
@@ -17,8 +18,8 @@ pub const TTL_OFFSET: usize = 4;
 /// Octets of a compression pointer.
 pub const POINTER_LENGTH: usize = 2;
 
-/// Octets that a message may need around an RRset: header, question and the OPT record with its options.
-const ENVELOPE: usize = 512;
+/// Octets that a message may need around an RRset: header, question, a whole owner and the OPT record with its options.
+const ENVELOPE: usize = 1024;
 
 const CLASS_IN: u16 = 1;
 
@@ -32,10 +33,19 @@ pub struct Rrset {
     records: Box<[u8]>,
     /// Where each record begins in `records`; the end of the last one behind them.
     bounds: Box<[u16]>,
-    /// Where in `records` a pointer to the zone's apex is to be written, in ascending order.
-    apex_pointers: Box<[u16]>,
+    /// Where in `records` pointers are to be written, in ascending order, and what to.
+    pointers: Box<[(u16, Shared)]>,
     /// For NS, MX, SVCB and the like: the names that the records point to, each once.
     targets: Box<[Target]>,
+}
+
+/// A compression pointer that is to be written in place of two octets of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pointer {
+    /// Its place in the record, counted from TYPE.
+    pub at: usize,
+    /// Where it leads.
+    pub to: Shared,
 }
 
 /// A name that records point to.
@@ -54,12 +64,14 @@ pub struct Target {
 pub struct TooLarge;
 
 impl Rrset {
-    /// Renders records of one type, TTL and RDATA each, names uncompressed, for a zone with this apex. [`TooLarge`] if the
-    /// whole does not fit the longest message.
-    pub fn render(rtype: Rtype, contents: &[(u32, &[u8])], apex: &Name) -> Result<Self, TooLarge> {
+    /// Renders records of one owner and type, TTL and RDATA each, names uncompressed, for a zone with this apex. [`TooLarge`] if
+    /// the whole does not fit the longest message.
+    pub fn render(rtype: Rtype, contents: &[(u32, &[u8])], owner: &Name, apex: &Name) -> Result<Self, TooLarge> {
         let mut records = Vec::new();
         let mut bounds = Vec::new();
-        let mut apex_pointers = Vec::new();
+        let mut pointers = Vec::new();
+        let has_several = contents.len() > 1 || rtype == Rtype::SOA;
+        let mut ends = may_be_compressed(rtype).then(|| Ends::new(owner, apex, has_several));
         let mut targets: Vec<Target> = Vec::new();
         for (number, &(ttl, rdata)) in contents.iter().enumerate() {
             let start = records.len();
@@ -78,11 +90,21 @@ impl Rrset {
                         targets.push(Target { name, record: number, at: records.len() - start });
                     }
                 }
-                match part {
-                    Part::Name if may_be_compressed(rtype) => {
-                        push_compressible(&mut records, &mut apex_pointers, field, apex);
+                match &mut ends {
+                    Some(ends) if matches!(part, Part::Name) => {
+                        // Pointers are the records' owners, this one's and those of the records after the first.
+                        let distance = records.len() + number * POINTER_LENGTH;
+                        let shared = ends.of(field);
+                        let labels = shared.map_or(field.len(), |(labels, _)| labels);
+                        ends.remember(field, labels, distance);
+                        records.extend_from_slice(&field[..labels]);
+                        if let Some((_, to)) = shared {
+                            // An RRset whose records outgrow this is refused when its bounds are pushed.
+                            pointers.push((records.len() as u16, to));
+                            records.extend_from_slice(&[0; POINTER_LENGTH]);
+                        }
                     }
-                    Part::Name | Part::Octets(_) | Part::Text => records.extend_from_slice(field),
+                    _ => records.extend_from_slice(field),
                 }
                 rest = behind;
             }
@@ -99,7 +121,7 @@ impl Rrset {
             ttl: contents.iter().map(|&(ttl, _)| ttl).min().unwrap_or(0),
             records: records.into(),
             bounds: bounds.into(),
-            apex_pointers: apex_pointers.into(),
+            pointers: pointers.into(),
             targets: targets.into(),
         })
     }
@@ -120,13 +142,21 @@ impl Rrset {
         self.bounds.len() - 1
     }
 
-    /// Each record from TYPE on, and where in it pointers to the apex are to be written.
-    pub fn records(&self) -> impl Iterator<Item = (&[u8], impl Iterator<Item = usize>)> {
-        self.bounds.windows(2).map(|bounds| {
+    /// Each record from TYPE on, and the pointers that are to be written in it.
+    pub fn records(&self) -> impl Iterator<Item = (&[u8], impl Iterator<Item = Pointer>)> {
+        let mut pointers = &*self.pointers;
+        self.bounds.windows(2).map(move |bounds| {
             let (start, end) = (bounds[0], bounds[1]);
-            let pointers = self.apex_pointers.iter().filter(move |&&at| start <= at && at < end);
-            (&self.records[usize::from(start)..usize::from(end)], pointers.map(move |&at| usize::from(at - start)))
+            let (here, behind) = pointers.split_at(pointers.iter().take_while(|(at, _)| *at < end).count());
+            pointers = behind;
+            let here = here.iter().map(move |&(at, to)| Pointer { at: usize::from(at - start), to });
+            (&self.records[usize::from(start)..usize::from(end)], here)
         })
+    }
+
+    /// Whether records point at records before them, so that no message may hold these without those.
+    pub fn is_tied(&self) -> bool {
+        self.pointers.iter().any(|(_, to)| matches!(to, Shared::Earlier(_)))
     }
 
     /// The names that the records point to (NS, MX, SVCB, ...), each once, in the records' order.
@@ -168,20 +198,6 @@ fn leads_on(rtype: Rtype) -> bool {
     rtype.has_additional() || matches!(rtype, Rtype::CNAME | Rtype::DNAME)
 }
 
-/// Writes a name whole, or its labels below the apex and room for a pointer to the apex.
-fn push_compressible(records: &mut Vec<u8>, pointers: &mut Vec<u16>, name: &[u8], apex: &Name) {
-    match below(name, apex) {
-        // The root needs one octet, a pointer two.
-        Some(labels) if apex.as_wire().len() > 1 => {
-            records.extend_from_slice(labels);
-            // An RRset whose records outgrow this is refused when its bounds are pushed.
-            pointers.push(records.len() as u16);
-            records.extend_from_slice(&[0; POINTER_LENGTH]);
-        }
-        _ => records.extend_from_slice(name),
-    }
-}
-
 /// The labels of `name` in front of `apex`, without an end; `None` if it is not at or below it.
 pub fn below<'a>(name: &'a [u8], apex: &Name) -> Option<&'a [u8]> {
     let apex = apex.as_wire();
@@ -202,10 +218,10 @@ mod tests {
     fn names_at_or_below_the_apex_end_with_room_for_a_pointer() {
         let apex = name("example.com.");
         let rdata = [&[0, 10], name("Mail.example.com.").as_wire()].concat();
-        let rrset = Rrset::render(Rtype::MX, &[(300, &rdata)], &apex).unwrap();
+        let rrset = Rrset::render(Rtype::MX, &[(300, &rdata)], &name("example.com."), &apex).unwrap();
         let (record, pointers) = rrset.records().next().unwrap();
         assert_eq!(record, b"\x00\x0f\x00\x01\x00\x00\x01\x2c\x00\x09\x00\x0a\x04Mail\x00\x00");
-        assert_eq!(pointers.collect::<Vec<_>>(), [17]);
+        assert_eq!(pointers.collect::<Vec<_>>(), [Pointer { at: 17, to: Shared::Apex }]);
         assert_eq!(rrset.targets(), [Target { name: name("mail.example.com."), record: 0, at: 12 }]);
         assert_eq!(rrset.target_offset(&rrset.targets()[0]), 14);
     }
@@ -214,16 +230,46 @@ mod tests {
     fn other_names_and_other_types_stay_whole() {
         let apex = name("example.com.");
         let outside = name("badexample.com.");
-        let rrset = Rrset::render(Rtype::NS, &[(1, outside.as_wire())], &apex).unwrap();
-        assert_eq!(rrset.records().next().unwrap().1.count(), 0);
+        let rrset = Rrset::render(Rtype::NS, &[(1, outside.as_wire())], &name("sub.example.com."), &apex).unwrap();
+        let (record, pointers) = rrset.records().next().unwrap();
+        assert_eq!(&record[FIXED_FIELDS..], b"\x0abadexample\0\0", "its last label is the owner's, too");
+        assert_eq!(pointers.collect::<Vec<_>>(), [Pointer { at: 21, to: Shared::Owner(5) }]);
         let srv = [&[0; 6], name("a.example.com.").as_wire()].concat();
-        let rrset = Rrset::render(Rtype::SRV, &[(1, &srv)], &apex).unwrap();
+        let rrset = Rrset::render(Rtype::SRV, &[(1, &srv)], &apex, &apex).unwrap();
         assert_eq!(&rrset.records().next().unwrap().0[FIXED_FIELDS..], srv);
+    }
+
+    #[test]
+    fn names_share_the_ends_of_their_owner_and_of_names_before() {
+        let (apex, owner) = (name("example.com."), name("Sub.example.com."));
+        let targets = ["ns1.sub.example.com.", "sub.example.com.", "a.x.net.", "b.X.net.", "a.x.net.example.com."];
+        let targets = targets.map(name);
+        let contents: Vec<(u32, &[u8])> = targets.iter().map(|target| (1, target.as_wire())).collect();
+        let shared = |owner: &Name| -> Vec<Option<(usize, Shared)>> {
+            let rrset = Rrset::render(Rtype::NS, &contents, owner, &apex).unwrap();
+            let pointer = |mut pointers: &mut dyn Iterator<Item = Pointer>| {
+                (&mut pointers).next().map(|pointer| (pointer.at - FIXED_FIELDS, pointer.to))
+            };
+            rrset.records().map(|(_, mut pointers)| pointer(&mut pointers)).collect()
+        };
+        let (sub, outside) = (Some((0, Shared::Owner(17))), Some((2, Shared::Earlier(44))));
+        let labels = Some((8, Shared::Apex));
+        assert_eq!(shared(&owner), [Some((4, Shared::Owner(17))), sub, None, outside, labels]);
+        // Of a wildcard's owner, only what stands behind the asterisk is in every answer.
+        let rrset = |owner: &str, target: &str| {
+            let rrset = Rrset::render(Rtype::CNAME, &[(1, name(target).as_wire())], &name(owner), &apex).unwrap();
+            rrset.pointers[0]
+        };
+        assert_eq!(rrset("*.sub.example.com.", "x.*.sub.example.com."), (14, Shared::Owner(17)));
+        assert_eq!(rrset("*.example.com.", "x.*.example.com."), (14, Shared::Apex));
     }
 
     #[test]
     fn what_fits_no_message_is_refused() {
         let rdata = vec![0; 60_000];
-        assert_eq!(Rrset::render(Rtype::TXT, &[(1, &rdata), (1, &rdata)], &Name::root()).err(), Some(TooLarge));
+        assert_eq!(
+            Rrset::render(Rtype::TXT, &[(1, &rdata), (1, &rdata)], &Name::root(), &Name::root()).err(),
+            Some(TooLarge)
+        );
     }
 }

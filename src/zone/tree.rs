@@ -349,8 +349,9 @@ impl Builder {
         }
         for key in order {
             let (id, rtype) = key;
-            let rrset = Rrset::render(rtype, &distinct(rtype, &rrsets[&key]), &self.apex)
-                .map_err(|TooLarge| ZoneError::TooLarge(self.names[id as usize].clone(), rtype))?;
+            let owner = &self.names[id as usize];
+            let rrset = Rrset::render(rtype, &distinct(rtype, &rrsets[&key]), owner, &self.apex)
+                .map_err(|TooLarge| ZoneError::TooLarge(owner.clone(), rtype))?;
             let rrsets = &mut self.nodes[id as usize].rrsets;
             // Most names hold one RRset, and a list that grows by itself begins with room for four.
             rrsets.reserve_exact(1);

@@ -110,6 +110,24 @@ fn section_4_1_targets_of_static_records_bring_their_addresses() {
     assert_eq!(additional("_8443._foo.svc", 64), ["any.wild.example.com. A 192.0.2.13"]);
 }
 
+/// 4.1 says SHOULD; the addresses of a steered target would narrow the scope of an answer that is the same for everybody, so they
+/// are left to be asked for.
+#[test]
+fn section_4_1_steered_targets_bring_nothing_so_that_the_answer_holds_for_everybody() {
+    let mut node = Scene::new(
+        "[names.www]\npools = [\"web\"]\n[records.svc]\nHTTPS = [\"1 www alpn=h2\", \"2 other alpn=h2\"]\n\
+         [records.other]\nA = [\"192.0.2.11\"]\n",
+    );
+    for client in ["10.1.7.0/24", "10.2.7.0/24", "10.3.7.0/24"] {
+        let reply = node.ask("svc", RecordType::HTTPS, client);
+        assert_eq!(reply.answers().len(), 2);
+        assert_eq!(
+            (reply.additionals(), reply.scope()),
+            (vec!["other.example.com. 300 IN A 192.0.2.11".to_owned()], Some(0))
+        );
+    }
+}
+
 fn scene_subnet(client: &str) -> Vec<u8> {
     let (address, _) = client.split_once('/').unwrap();
     let address: std::net::Ipv4Addr = address.parse().unwrap();

@@ -3,13 +3,15 @@
 //! Zones and questions come from seeds. Answer and authority sections are compared as sets, TTLs included, with the code
 //! and AA. Where Knot and NSD agree, this server agrees with them; where they do not, it follows the RFC, and
 //! [`Accepted`] says what the case is. hickory-server, which runs in this process, is compared in the same way; it does several
-//! things in its own way, which [`Departure`] names. Needs the programs `knotd` and `nsd` (Debian's packages knot and nsd).
+//! things in its own way, which [`Departure`] names. Needs the programs `knotd`, `nsd` and `named-compilezone` (Debian's packages
+//! knot, nsd and bind9-utils).
 
 mod departures;
 mod hickory;
 mod peers;
 #[path = "../scene/mod.rs"]
 mod scene;
+mod text_forms;
 mod zones;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,6 +47,50 @@ const TYPES: [RecordType; 14] = [
     RecordType::Unknown(65280),
     DNAME,
 ];
+
+/// The cuts of [`SHORT`].
+const CUTS: [&str; 6] = ["inside", "deep.er", "sibling", "outside", "mixed", "many"];
+
+/// A zone whose names end alike.
+const SHORT: &str = "$ORIGIN short.test.
+$TTL 3600
+@ SOA ns1.dns.outside.test. hostmaster.dns.outside.test. 1 3600 600 604800 300
+@ NS ns1.dns.outside.test.
+@ NS ns2.dns.outside.test.
+inside NS ns1.inside
+inside NS ns2.inside
+ns1.inside A 192.0.2.1
+ns2.inside A 192.0.2.2
+ns2.inside AAAA 2001:db8::2
+deep.er NS a.ns.deep.er
+deep.er NS b.ns.deep.er
+a.ns.deep.er A 192.0.2.3
+b.ns.deep.er A 192.0.2.4
+sibling NS ns1.inside
+sibling NS ns2.inside
+outside NS ns1.dns.outside.test.
+outside NS ns2.dns.outside.test.
+outside NS ns3.outside.test.
+mixed NS ns.mixed
+mixed NS ns1.dns.outside.test.
+mixed NS ns2.inside
+mixed NS dns.outside.test.
+ns.mixed A 192.0.2.5
+many NS a.one.many
+many NS b.one.many
+many NS a.two.many
+many NS b.two.many
+a.one.many A 192.0.2.6
+b.one.many A 192.0.2.7
+a.two.many A 192.0.2.8
+b.two.many A 192.0.2.9
+mail.dept MX 10 mx1.dept
+mail.dept MX 20 mx2.dept
+mail.dept MX 30 a.relay.outside.test.
+mail.dept MX 40 b.relay.outside.test.
+mx1.dept A 192.0.2.10
+mx2.dept A 192.0.2.11
+";
 
 /// CNAME records that Knot follows, synthesized ones included.
 const KNOTS_CHAIN: usize = 5;
@@ -188,6 +234,33 @@ fn hickory_answers_the_same_but_for_what_is_named() {
     println!("{asked} questions, {same} answers the same in all; departures: {accepted:?}");
     assert!(asked > 100_000, "so many questions have to be asked: {asked}");
     assert_eq!(accepted.len(), Departure::COUNT, "a departure that never happens excuses nothing: {accepted:?}");
+}
+
+/// Cuts of every shape, and records whose names share much: whatever Knot or NSD compress, this server does too.
+#[test]
+fn answers_are_as_short_as_knots_and_nsds() {
+    let mut zone = Zone { origin: "short.test".to_owned(), text: SHORT.to_owned(), questions: Vec::new() };
+    zone.questions = CUTS.map(|cut| format!("www.{cut}.short.test")).to_vec();
+    let zones = [zone];
+    let mut scene = serve(&zones);
+    let peers = [Peer::knot(&zones), Peer::nsd(&zones)];
+    let referrals = zones[0].questions.iter().map(|name| (name.as_str(), RecordType::A));
+    let others =
+        [("short.test", RecordType::NS), ("mail.dept.short.test", RecordType::MX), ("no.short.test", RecordType::A)];
+    for (name, rtype) in referrals.chain(others) {
+        let question = question(name, rtype);
+        let octets = scene.octets([127, 0, 0, 1].into(), &question.to_vec().unwrap(), Transport::Udp).unwrap();
+        let counts = |message: &Message| [&message.answers, &message.authorities, &message.additionals].map(Vec::len);
+        let ours = (counts(&Message::from_vec(&octets).unwrap()), octets.len());
+        for peer in &peers {
+            let (reply, length) = peer.ask_length(&question);
+            println!("{name} {rtype}: {ours:?}, {} {:?}, {length}", peer.name, counts(&reply));
+            // NSD, told to be brief, adds no addresses to an answer.
+            let is_brief = peer.name == "nsd" && rtype == RecordType::MX;
+            assert!(is_brief || ours.0 == counts(&reply), "{name} {rtype}: {} has other records", peer.name);
+            assert!(is_brief || ours.1 <= length, "{name} {rtype}: {} octets, {} needs {length}", ours.1, peer.name);
+        }
+    }
 }
 
 /// This server with these zones.

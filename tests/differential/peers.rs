@@ -114,7 +114,7 @@ impl Peer {
         self.socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
         for zone in zones {
             let question = crate::question(&zone.origin, hickory_proto::rr::RecordType::SOA);
-            while !self.exchange(&question).is_ok_and(|reply| !reply.answers.is_empty()) {
+            while !self.exchange(&question).is_ok_and(|(reply, _)| !reply.answers.is_empty()) {
                 assert!(Instant::now() < end, "{} does not serve {}: {}", self.name, zone.origin, self.server.log());
                 thread::sleep(Duration::from_millis(20));
             }
@@ -124,11 +124,16 @@ impl Peer {
 
     /// Asks one question.
     pub(crate) fn ask(&self, question: &Message) -> Message {
+        self.ask_length(question).0
+    }
+
+    /// Asks one question. Gives the octets of the answer, too.
+    pub(crate) fn ask_length(&self, question: &Message) -> (Message, usize) {
         self.exchange(question)
             .unwrap_or_else(|error| panic!("{} does not answer {:?}: {error}", self.name, question.queries))
     }
 
-    fn exchange(&self, question: &Message) -> std::io::Result<Message> {
+    fn exchange(&self, question: &Message) -> std::io::Result<(Message, usize)> {
         self.socket.send(&question.to_vec().unwrap())?;
         let mut buffer = [0; 4096];
         loop {
@@ -136,7 +141,7 @@ impl Peer {
             let reply = Message::from_vec(&buffer[..length]).map_err(std::io::Error::other)?;
             // An answer to a question that was given up is passed over.
             if reply.metadata.id == question.metadata.id {
-                return Ok(reply);
+                return Ok((reply, length));
             }
         }
     }

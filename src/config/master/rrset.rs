@@ -111,5 +111,5 @@ impl Rrsets {
 }
 
 fn warning(at: &Located, message: String, other: &Located, other_label: &str) -> Fault {
-    Fault::warning(&at.place, message, "").related(&other.place, other_label)
+    Fault::warning(&at.place, message, "").code(Code::Ttl).related(&other.place, other_label)
 }

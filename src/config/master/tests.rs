@@ -168,7 +168,7 @@ fn each_fault_has_its_place() {
         ("a IN", "1:1: a record has a type"),
         ("\n\na", "3:1: a record has a type"),
         ("a A", "1:3: no A data: the address is missing"),
-        ("a WKS 0", "1:7: no WKS data: it is understood only as \\# LENGTH HEX (RFC 3597, section 5)"),
+        ("a NULL 0", "1:8: no NULL data: it is understood only as \\# LENGTH HEX (RFC 3597, section 5)"),
         ("a MX (\n 10\n b..c )", "3:2: no MX data: a label may not be empty"),
         ("a A 192.0.2.1 x y", "1:15: nothing may follow this A data"),
         (r"a A \# 5 c000020101", "1:5: no A data: 1 octets follow it"),

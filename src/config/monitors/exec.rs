@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::disk::Disk;
 use crate::health::ExecCheck;
 
+use super::super::code::Code;
 use super::super::decode::{Placed, Table, Value};
 use super::super::fault::{Fault, Faults};
 
@@ -22,10 +23,11 @@ pub(super) fn read(table: &mut Table<'_>, has_port: bool, disk: &Disk, faults: &
     let words = words.into_iter().collect::<Option<Vec<_>>>()?;
     let (program, arguments) = words.split_first()?;
     for word in words.iter().filter(|word| word.value.contains('\0')) {
-        faults.push(Fault::error(&word.place, "no program can be given the character U+0000", ""));
+        faults.push(Fault::error(&word.place, "no program can be given the character U+0000", "").code(Code::BadValue));
     }
     for argument in arguments.iter().filter(|argument| argument.value.contains("{port}") && !has_port) {
-        let fault = Fault::error(&argument.place, "`{port}` stands for nothing", "the monitor has no `port`");
+        let fault = Fault::error(&argument.place, "`{port}` stands for nothing", "the monitor has no `port`")
+            .code(Code::Monitor);
         faults.push(fault);
     }
     let program = read_program(&items[0], program, disk, faults)?;
@@ -36,7 +38,8 @@ pub(super) fn read(table: &mut Table<'_>, has_port: bool, disk: &Disk, faults: &
 fn read_program(item: &Value<'_>, program: &Placed<String>, disk: &Disk, faults: &mut Faults) -> Option<Box<Path>> {
     // Found in PATH, it would be another one on another day.
     if !program.value.contains('/') {
-        let fault = Fault::error(&program.place, format!("`{}` is no path of a program", program.value), "no slash");
+        let fault = Fault::error(&program.place, format!("`{}` is no path of a program", program.value), "no slash")
+            .code(Code::Monitor);
         faults.push(fault.help("write where it is: from the root, or from the folder of this file as in \"./check\""));
         return None;
     }
@@ -49,7 +52,9 @@ fn read_program(item: &Value<'_>, program: &Placed<String>, disk: &Disk, faults:
         Ok(_) => None,
     };
     if let Some(problem) = problem {
-        faults.push(Fault::warning(&program.place, format!("`{}` cannot be run", program.value), problem));
+        faults.push(
+            Fault::warning(&program.place, format!("`{}` cannot be run", program.value), problem).code(Code::Monitor),
+        );
     }
     Some(path.into())
 }

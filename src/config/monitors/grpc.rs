@@ -3,6 +3,7 @@
 use crate::disk::Disk;
 use crate::health::GrpcCheck;
 
+use super::super::code::Code;
 use super::super::decode::Table;
 use super::super::fault::{Fault, Faults};
 use super::tls;
@@ -22,7 +23,7 @@ pub(super) fn read(table: &mut Table<'_>, disk: &Disk, faults: &mut Faults) -> O
                 return Some(service.value);
             }
             let message = format!("the name of a service has at most {MAX_SERVICE} octets");
-            faults.push(Fault::error(&service.place, message, ""));
+            faults.push(Fault::error(&service.place, message, "").code(Code::BadValue));
             None
         }),
     };

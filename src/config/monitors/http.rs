@@ -165,7 +165,7 @@ fn read_degraded(value: &Value<'_>, timeout: Duration, faults: &mut Faults) -> O
     table.finish(faults);
     if expect_status.is_none() && above.is_none() {
         let message = "`degraded` needs `expect_status` or `above`";
-        faults.push(Fault::error(&anchor, message, "when is an endpoint degraded?"));
+        faults.push(Fault::error(&anchor, message, "when is an endpoint degraded?").code(Code::MissingKey));
         return None;
     }
     let share = share.map_or(Some(DEGRADED_SHARE), |share| Some(Share::from_part(share?.value)));
@@ -181,7 +181,7 @@ fn read_above(value: &Value<'_>, timeout: Duration, faults: &mut Faults) -> Opti
     let above = value.duration(Duration::from_millis(1)..=Duration::from_secs(3600), faults)?;
     if above.value >= timeout {
         let message = format!("`above` ({:?}) is not below the timeout ({timeout:?})", above.value);
-        faults.push(Fault::error(&above.place, message, "no response takes so long"));
+        faults.push(Fault::error(&above.place, message, "no response takes so long").code(Code::Monitor));
         return None;
     }
     Some(above.value)
@@ -210,9 +210,10 @@ fn read_headers(value: &Value<'_>, faults: &mut Faults) -> Vec<(Box<str>, Box<st
     for field in value.table("headers", faults).into_iter().flat_map(Table::into_values) {
         if !is_token(field.key) {
             let message = format!("`{}` is not the name of a header field", field.key.escape_debug());
-            faults.push(Fault::error(&field.anchor(), message, "not a token of RFC 9110"));
+            faults.push(Fault::error(&field.anchor(), message, "not a token of RFC 9110").code(Code::BadValue));
         } else if RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(field.key)) {
-            let fault = Fault::error(&field.anchor(), format!("a probe sets `{}` by itself", field.key), "not here");
+            let fault = Fault::error(&field.anchor(), format!("a probe sets `{}` by itself", field.key), "not here")
+                .code(Code::Monitor);
             let is_host = field.key.eq_ignore_ascii_case("host");
             faults.push(if is_host { fault.help("use the monitor's own key `host`") } else { fault });
         } else if let Some(text) = field.parsed("text in ASCII, without control characters", faults, field_value) {
@@ -266,7 +267,7 @@ pub(super) fn read_match(value: &Value<'_>, faults: &mut Faults) -> Option<BodyM
                 let reason = error.to_string();
                 let reason = reason.lines().last().unwrap_or_default().trim_start_matches("error: ");
                 let message = format!("`{}` is not a regular expression", value.key);
-                faults.push(Fault::error(&text.place, message, reason));
+                faults.push(Fault::error(&text.place, message, reason).code(Code::BadValue));
                 None
             }
         },

@@ -2,6 +2,7 @@
 
 use crate::health::TcpCheck;
 
+use super::super::code::Code;
 use super::super::decode::Table;
 use super::super::fault::{Fault, Faults};
 use super::http;
@@ -19,7 +20,9 @@ pub(super) fn read(table: &mut Table<'_>, faults: &mut Faults) -> Option<TcpChec
             let send = send?;
             if send.value.len() > MAX_SEND {
                 let message = format!("`send` is longer than {MAX_SEND} octets");
-                faults.push(Fault::error(&send.place, message, format!("{} octets", send.value.len())));
+                faults.push(
+                    Fault::error(&send.place, message, format!("{} octets", send.value.len())).code(Code::BadValue),
+                );
             }
             send.value.into_bytes().into()
         }

@@ -9,6 +9,7 @@ use crate::disk::Disk;
 use crate::health::{Certificates, ClientIdentity, DEFAULT_EXPIRY_WARNING, PrivateKey, TlsCheck};
 
 use super::super::certificate;
+use super::super::code::Code;
 use super::super::decode::{Table, Value};
 use super::super::fault::{Fault, Faults};
 use super::read_host;
@@ -32,7 +33,7 @@ pub(super) fn read(table: &mut Table<'_>, disk: &Disk, faults: &mut Faults) -> O
         Some(value) => {
             if !verify {
                 let message = "`ca` is not used: the monitor has `verify = false`";
-                faults.push(Fault::warning(&value.anchor(), message, ""));
+                faults.push(Fault::warning(&value.anchor(), message, "").code(Code::NoEffect));
             }
             read_authorities(&value, disk, faults).map(Some)
         }
@@ -79,7 +80,8 @@ fn read_identity(certificate: &Value<'_>, key: &Value<'_>, disk: &Disk, faults: 
 
 fn lone<T>(value: &Value<'_>, other: &str, faults: &mut Faults) -> Option<T> {
     let message = format!("`{}` needs `{other}`", value.key);
-    faults.push(Fault::error(&value.anchor(), message, format!("`{other}` is missing beside it")));
+    faults
+        .push(Fault::error(&value.anchor(), message, format!("`{other}` is missing beside it")).code(Code::MissingKey));
     None
 }
 

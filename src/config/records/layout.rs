@@ -52,6 +52,8 @@ pub(super) enum Kind {
     Base64,
     /// As [`Base64`](Self::Base64), or nothing.
     OptionalBase64,
+    /// As [`OptionalBase64`](Self::OptionalBase64), with `-` for nothing.
+    DashedBase64,
     /// A length octet and as many octets, in hexadecimal digits; `-` for none (RFC 5155, section 3.3).
     Salt,
     /// A length octet and as many octets, at least one, in Base32 with the extended hex alphabet (RFC 5155, section 3.3).
@@ -72,6 +74,16 @@ pub(super) enum Kind {
     Prefixes,
     /// Algorithm, HIT and public key (RFC 8005, section 5).
     HostIdentity,
+    /// The address of RFC 1706, at least one octet.
+    Nsap,
+    /// The address of the ATM Forum.
+    AtmAddress,
+    /// A bit map of ports (RFC 1035, section 3.4.2).
+    Services,
+    /// The bit map of types of RFC 2535, section 5.2.
+    NxtTypes,
+    /// All of an A6 record (RFC 2874).
+    A6,
     /// So many octets or more, which are written as octets only.
     Octets(usize),
 }
@@ -120,6 +132,9 @@ const USAGES: Words = &[("PKIX-TA", 0), ("PKIX-EE", 1), ("DANE-TA", 2), ("DANE-E
 const SELECTORS: Words = &[("Cert", 0), ("SPKI", 1), ("PrivSel", 255)];
 const MATCHINGS: Words = &[("Full", 0), ("SHA2-256", 1), ("SHA2-512", 2), ("PrivMatch", 255)];
 
+/// Protocols of WKS records.
+const PROTOCOLS: Words = &[("ICMP", 1), ("TCP", 6), ("UDP", 17)];
+
 /// RFC 9859, section 2.1.
 const SCHEMES: Words = &[("NOTIFY", 1)];
 
@@ -148,7 +163,9 @@ pub(super) fn of(rtype: Rtype) -> Option<&'static [Field]> {
             Field("minimum", Kind::Seconds),
         ],
         10 => &[Field("octets", Kind::Octets(0))],
-        11 => &[Field("octets", Kind::Octets(5))],
+        11 => {
+            &[Field("address", Kind::Ipv4), Field("protocol", Kind::U8(PROTOCOLS)), Field("services", Kind::Services)]
+        }
         13 => &[Field("CPU", Kind::String), Field("OS", Kind::String)],
         14 => &[Field("mailbox", Kind::Name), Field("mailbox for errors", Kind::Name)],
         // MX, AFSDB, RT, KX and LP (RFC 6742).
@@ -159,7 +176,7 @@ pub(super) fn of(rtype: Rtype) -> Option<&'static [Field]> {
         // "The PSDN address begins with the 4 digit DNIC" (RFC 1183, section 3.1).
         19 => &[Field("PSDN address", Kind::Digits(4))],
         20 => &[Field("ISDN address", Kind::Strings(2))],
-        22 => &[Field("octets", Kind::Octets(1))],
+        22 => &[Field("address", Kind::Nsap)],
         // SIG and RRSIG.
         24 | 46 => &[
             Field("type covered", Kind::Type),
@@ -186,7 +203,8 @@ pub(super) fn of(rtype: Rtype) -> Option<&'static [Field]> {
         33 => {
             &[Field("priority", Kind::U16(&[])), Field("weight", Kind::U16(&[])), Field("port", Kind::U16(&[])), TARGET]
         }
-        30 | 34 => &[Field("octets", Kind::Octets(2))],
+        30 => &[Field("next name", Kind::Name), Field("types", Kind::NxtTypes)],
+        34 => &[Field("address", Kind::AtmAddress)],
         35 => &[
             Field("order", Kind::U16(&[])),
             PREFERENCE,
@@ -200,6 +218,14 @@ pub(super) fn of(rtype: Rtype) -> Option<&'static [Field]> {
             Field("key tag", Kind::U16(&[])),
             ALGORITHM,
             Field("certificate", Kind::Base64),
+        ],
+        38 => &[Field("address", Kind::A6)],
+        // SINK (draft-eastlake-kitchen-sink).
+        40 => &[
+            Field("meaning", Kind::U8(&[])),
+            Field("coding", Kind::U8(&[])),
+            Field("subcoding", Kind::U8(&[])),
+            Field("data", Kind::OptionalBase64),
         ],
         42 => &[Field("prefixes", Kind::Prefixes)],
         // DS, CDS, TA and DLV (RFC 4431).
@@ -265,6 +291,14 @@ pub(super) fn of(rtype: Rtype) -> Option<&'static [Field]> {
         109 => &[Field("address", Kind::Groups { count: 8, octets: 1, separator: '-' })],
         256 => &[Field("priority", Kind::U16(&[])), Field("weight", Kind::U16(&[])), Field("target", Kind::Text)],
         257 => &[Field("flags", Kind::U8(&[])), Field("tag", Kind::Tag), Field("value", Kind::Text)],
+        // DOA (draft-durand-doa-over-dns).
+        259 => &[
+            Field("enterprise", Kind::U32),
+            Field("type", Kind::U32),
+            Field("location", Kind::U8(&[])),
+            Field("media type", Kind::String),
+            Field("data", Kind::DashedBase64),
+        ],
         260 => &[Field("precedence", Kind::U8(&[])), Field("relay", Kind::Relay)],
         _ => return None,
     };

@@ -1,7 +1,7 @@
 //! Whether octets are data of their type: they are walked by the fields of the type.
 
 use super::layout::{Field, Kind};
-use super::{bitmap, location, prefixes, svcb};
+use super::{bitmap, location, prefixes, rare, svcb};
 use crate::name::MAX_NAME_LENGTH;
 
 /// Octets of a HIP record before its HIT and its public key (RFC 8005, section 5).
@@ -24,10 +24,13 @@ fn check_field(name: &str, kind: Kind, value: &[u8]) -> Result<(), String> {
         Kind::Bitmap { may_be_empty } => (may_be_empty || !value.is_empty()) && bitmap::is_valid(value),
         Kind::Location => location::is_valid(value),
         Kind::Prefixes => prefixes::are_valid(value),
+        Kind::AtmAddress => rare::is_atm_address(value),
+        Kind::Services => rare::are_services(value),
+        Kind::NxtTypes => rare::are_nxt_types(value),
         Kind::Tag => value.len() > 1 && value[1..].iter().all(u8::is_ascii_alphanumeric),
         Kind::Digits(least) => value.len() > least && value[1..].iter().all(u8::is_ascii_digit),
         Kind::Hash => value.len() > 1,
-        Kind::Hex | Kind::Base64 => !value.is_empty(),
+        Kind::Hex | Kind::Base64 | Kind::Nsap => !value.is_empty(),
         Kind::SvcParams => return svcb::check(value),
         _ => true,
     };
@@ -76,11 +79,20 @@ fn length(kind: Kind, octets: &[u8]) -> Option<usize> {
             let head = octets.first_chunk::<HOST_IDENTITY_HEAD>()?;
             HOST_IDENTITY_HEAD + usize::from(head[0]) + usize::from(u16::from_be_bytes([head[2], head[3]]))
         }
+        Kind::A6 => {
+            let (head, has_name) = rare::a6_head(octets)?;
+            head + if has_name { name_length(octets.get(head..)?)? } else { 0 }
+        }
         Kind::Octets(least) => octets.len().max(least),
         Kind::Text
         | Kind::Hex
         | Kind::Base64
         | Kind::OptionalBase64
+        | Kind::DashedBase64
+        | Kind::Nsap
+        | Kind::AtmAddress
+        | Kind::Services
+        | Kind::NxtTypes
         | Kind::Bitmap { .. }
         | Kind::SvcParams
         | Kind::Location

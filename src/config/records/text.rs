@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use data_encoding::{BASE32HEX_NOPAD, BASE64, HEXUPPER_PERMISSIVE};
 
 use super::layout::{Field, Kind, Words};
-use super::{MAX_CHARACTER_STRING, RdataError, bitmap, location, parse_rtype, prefixes, svcb};
+use super::{MAX_CHARACTER_STRING, RdataError, bitmap, location, parse_rtype, prefixes, rare, svcb};
 use crate::config::presentation::{self, Token};
 use crate::name::Name;
 use crate::wire::Rtype;
@@ -88,11 +88,11 @@ fn shape(rtype: Rtype, fields: &[Field]) -> Option<String> {
 }
 
 /// What a field takes that is one number.
-fn number<T: std::str::FromStr>(text: &str) -> Option<T> {
+pub(super) fn number<T: std::str::FromStr>(text: &str) -> Option<T> {
     text.parse().ok().filter(|_| text.bytes().all(|octet| octet.is_ascii_digit()))
 }
 
-fn word(words: Words, text: &str) -> Option<u16> {
+pub(super) fn word(words: Words, text: &str) -> Option<u16> {
     words.iter().find(|(word, _)| word.eq_ignore_ascii_case(text)).map(|&(_, value)| value)
 }
 
@@ -129,6 +129,13 @@ impl<'a> Reader<'a> {
             Kind::Base64 => self.rest(name, "Base64", |text| BASE64.decode(text).ok()),
             Kind::OptionalBase64 if self.tokens.is_empty() => Ok(()),
             Kind::OptionalBase64 => self.rest(name, "Base64", |text| BASE64.decode(text).ok()),
+            Kind::DashedBase64 if self.tokens.first().is_some_and(|token| token.text == "-") => {
+                self.take(name).map(drop)
+            }
+            Kind::DashedBase64 => self.rest(name, "Base64, or - for none", |text| BASE64.decode(text).ok()),
+            Kind::Services => rare::services(self),
+            Kind::NxtTypes => rare::nxt_types(self),
+            Kind::A6 => rare::a6(self),
             Kind::Bitmap { .. } => bitmap::read(self),
             Kind::SvcParams => svcb::read(self),
             Kind::Location => location::read(self),
@@ -183,6 +190,8 @@ impl<'a> Reader<'a> {
                 let octets = u8::try_from(text.len()).ok().filter(|_| is_tag);
                 octets.map(|length| [&[length], text.as_bytes()].concat()).ok_or("letters and digits, such as issue")
             }
+            Kind::Nsap => rare::nsap(text).ok_or("0x and hexadecimal digits"),
+            Kind::AtmAddress => rare::atm_address(text).ok_or("hexadecimal digits, or + and a telephone number"),
             Kind::Text => return self.push(presentation::unescape(text).map_err(|error| error.to_string())),
             Kind::Salt => {
                 let octets =

@@ -102,6 +102,24 @@ fn names_that_lead_nowhere_are_told() {
         "[records.\"_s._tcp\"]\nSRV = [\"1 1 1 mail\"]\n[records.mail]\nCNAME = [\"www\"]",
         &["SRV points at mail.example.com., which is a CNAME"],
     );
+    let naptr = |replacement: &str| format!("[records.\"@\"]\nNAPTR = ['1 1 s SIP+D2U \"\" {replacement}']");
+    assert_one(
+        &naptr("_sip._upd"),
+        &["NAPTR points at _sip._upd.example.com., which the zone example.com. does not have"],
+    );
+    assert_one(&naptr("192.0.2.25"), &["NAPTR points at a name, and `192.0.2.25` is an address"]);
+    assert_one(&naptr("bücher.example.net."), &["letters that DNS does not carry"]);
+    assert_one(&naptr("sip.example.org"), &["did you mean `sip.example.org.`"]);
+    for good in [
+        naptr("www"),
+        naptr("_sip._udp.example.org."),
+        "[records.\"@\"]\nNAPTR = ['1 1 u E2U+sip \"!^.*$!sip:a@b!\" .']".to_owned(),
+    ] {
+        assert_eq!(told_with(&good), [""; 0], "{good}");
+    }
+    for rtype in ["AFSDB", "RT", "KX", "LP"] {
+        assert_one(&format!("[records.x]\n{rtype} = [\"1 ww\"]"), &["points at ww.example.com., which"]);
+    }
 }
 
 #[test]

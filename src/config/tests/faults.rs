@@ -563,6 +563,24 @@ fn records_are_valid() {
         &added("[records.x]\nXM = \"10 a\"\n"),
         &["2:1 error: `XM` is not a record type | not a record type | help: did you mean `MX`?"],
     );
+    for (written, meant) in [
+        (r#"MX = ["10", "mail.x."]"#, r#"MX = ["10 mail.x."]"#),
+        (r#"MX = [10, "mail.x."]"#, r#"MX = ["10 mail.x."]"#),
+        (r#"MX = ["10 a.x.", "20", "b.x."]"#, r#"MX = ["10 a.x.", "20 b.x."]"#),
+        (r#"SRV = [1, 2, 443, "a.x."]"#, r#"SRV = ["1 2 443 a.x."]"#),
+        (r#"CAA = ["0 issue", "ca.test"]"#, r#"CAA = ["0 issue ca.test"]"#),
+        (r#"HTTPS = ["1", ".", "alpn=h2"]"#, r#"HTTPS = ["1 . alpn=h2"]"#),
+    ] {
+        let rtype = written.split(' ').next().unwrap();
+        let place = format!("2:{}", rtype.len() + 4);
+        let told = added(&format!("[records.x]\n{written}\n"));
+        let expected = format!(
+            "{place} error: these are the parts of {rtype} data, and each record is one text | help: write {meant}"
+        );
+        assert_told(&told, &[&expected]);
+    }
+    // What makes no record together either is told one by one.
+    assert_eq!(added("[records.x]\nMX = [\"10\", \"ten\", \"mail.x.\"]\n").len(), 3);
     assert_told(
         &added("[records.x]\nMX = \"a\"\nA = \"192.0.2\"\n"),
         &[

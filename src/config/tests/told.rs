@@ -90,3 +90,27 @@ fn json_tells_code_end_and_related_places() {
     assert_eq!((numbers(unknown), unknown["code"].as_str()), ([6, 1, 6, 5], Some("unknown-name")), "{unknown:#}");
     assert_eq!((&unknown["related"], &unknown["count"]), (&serde_json::json!([]), &1.into()));
 }
+
+#[test]
+fn each_family_of_rules_has_a_code() {
+    let zone = |more: &str| format!("[nameservers]\nns1 = [\"192.0.2.53\"]\n{more}");
+    let cases = [
+        ("", "apex"),
+        (&*zone("ns2 = []\n[soa]\nserial = 1\n"), "delegation"),
+        (&zone("[records.a]\nCNAME = [\"ns1\"]\nA = [\"192.0.2.1\"]\n"), "alias"),
+        (&zone("[records.\"*\"]\nDNAME = [\"x.example.net.\"]\n"), "wildcard"),
+        (&zone("[records.\"a.example.org.\"]\nA = [\"192.0.2.1\"]\n"), "out-of-zone"),
+        (&zone("\"ns.example.net.\" = []\n"), "serial"),
+        (&zone("[records.a]\nCAA = ['0 isue \"x\"']\n"), "doubtful-data"),
+        (&zone("[pools.p]\nendpoints = [{ cname = \"a.\" }, { cname = \"b.\" }]\n"), "pool"),
+        (&zone("[regions.r]\nclients = [\"colour:red\"]\n"), "region"),
+        (&zone("[monitors.m]\ntype = \"tcp\"\nport = 1\ninterval = \"1s\"\ntimeout = \"2s\"\n"), "monitor"),
+        (&zone("[records.a]\nMX = [\"10\", \"mail\"]\n"), "bad-data"),
+    ];
+    for (zone, code) in cases {
+        let faults = serde_json::to_value(told(load_zone(zone))).unwrap();
+        let codes: Vec<&str> = faults.as_array().unwrap().iter().map(|fault| fault["code"].as_str().unwrap()).collect();
+        assert!(codes.contains(&code), "{zone}\n{faults:#}");
+        assert!(!codes.contains(&"invalid") && !codes.contains(&"doubtful"), "{zone}\n{faults:#}");
+    }
+}

@@ -1,0 +1,101 @@
+//! Writes static RRsets: their records as they were rendered, with owners and the names that records share put in as pointers.
+
+use crate::wire::{Message, Owner, RrsetWriter, Section, Truncated};
+use crate::zone::{FIXED_FIELDS, POINTER_LENGTH, Pointer, Rrset, Shared, TTL_OFFSET};
+
+/// Where a message holds an RRset.
+pub(super) struct Pushed {
+    /// Octets before its first record.
+    pub(super) start: usize,
+    /// The RDATA of its last record, unless it lies too far behind for pointers.
+    pub(super) rdata: Option<Owner>,
+}
+
+/// Writes a static RRset with this owner into a message that holds the zone's apex there; no record lives longer than `most`
+/// seconds.
+pub(super) fn push(
+    message: &mut Message<'_>,
+    section: Section,
+    owner: Owner,
+    apex: Owner,
+    rrset: &Rrset,
+    most: u32,
+) -> Result<Pushed, Truncated> {
+    let mut pushed = Pushed { start: message.len(), rdata: None };
+    let mut names = SharedNames { apex, owner: Some(owner), first: None };
+    message.push_rrset(section, |writer| {
+        for (record, pointers) in rrset.records() {
+            let (fixed, ttl) = record[..FIXED_FIELDS].split_at(TTL_OFFSET);
+            let (ttl, length) = ttl.split_at(size_of::<u32>());
+            let ttl = ttl.first_chunk().map_or(0, |ttl| u32::from_be_bytes(*ttl));
+            names.push_owner(writer, &[])?;
+            writer.octets(fixed)?;
+            writer.octets(&ttl.min(most).to_be_bytes())?;
+            writer.octets(length)?;
+            pushed.rdata = writer.here();
+            names.push_rdata(writer, record, pointers)?;
+        }
+        Ok(())
+    })?;
+    Ok(pushed)
+}
+
+/// Where a message holds what the names of an RRset share.
+#[derive(Clone, Copy)]
+pub(super) struct SharedNames {
+    /// The zone's apex.
+    pub(super) apex: Owner,
+    /// The owner, unless it was not written yet, or lies too far behind for pointers.
+    pub(super) owner: Option<Owner>,
+    /// The TYPE of the first record, once its owner is written.
+    pub(super) first: Option<Owner>,
+}
+
+impl SharedNames {
+    /// Begins a record: its owner, of which `labels` stand below the apex, is written out where no pointer reaches it.
+    fn push_owner(&mut self, writer: &mut RrsetWriter<'_, '_>, labels: &[u8]) -> Result<(), Truncated> {
+        match self.owner {
+            Some(owner) => writer.owner(owner)?,
+            None => self.owner = writer.written_owner(labels, self.apex)?,
+        }
+        self.first = self.first.or(writer.here());
+        Ok(())
+    }
+
+    /// Writes a whole record, its owner as [`push_owner`](Self::push_owner) does.
+    pub(super) fn push_record(
+        &mut self,
+        writer: &mut RrsetWriter<'_, '_>,
+        labels: &[u8],
+        (record, pointers): (&[u8], impl Iterator<Item = Pointer>),
+    ) -> Result<(), Truncated> {
+        self.push_owner(writer, labels)?;
+        writer.octets(&record[..FIXED_FIELDS])?;
+        self.push_rdata(writer, record, pointers)
+    }
+
+    /// Writes RDATA with its pointers put in where they belong.
+    fn push_rdata(
+        &self,
+        writer: &mut RrsetWriter<'_, '_>,
+        record: &[u8],
+        pointers: impl Iterator<Item = Pointer>,
+    ) -> Result<(), Truncated> {
+        let mut written = FIXED_FIELDS;
+        for Pointer { at, to } in pointers {
+            writer.octets(&record[written..at])?;
+            // Whatever is shared lies near: see `zone::NEAR`.
+            writer.pointer(self.find(writer, to).ok_or(Truncated)?)?;
+            written = at + POINTER_LENGTH;
+        }
+        writer.octets(&record[written..])
+    }
+
+    fn find(&self, writer: &RrsetWriter<'_, '_>, shared: Shared) -> Option<Owner> {
+        match shared {
+            Shared::Apex => Some(self.apex),
+            Shared::Owner(octets) => self.owner.map(|owner| writer.end_of(owner, usize::from(octets))),
+            Shared::Earlier(distance) => self.first?.behind(usize::from(distance)),
+        }
+    }
+}
