@@ -1,9 +1,9 @@
 //! From a query to its answer: decide, then write.
 //!
 //! ```text
-//!   message ─ Query::parse ─► Exchange ─ Resolution::new ─► Resolution ─ write ─► message
-//!                             EDNS, cookies,   RFC 1034, 4.3.2:  the records, picked
-//!                             who may ask what what is answered  for this client
+//!   message ── Query::parse ──► Exchange ── Resolution::resolve ──► Resolution ── render ──► message
+//!                               EDNS, cookies,                      the hops of RFC 1034, section 4.3.2,
+//!                               who may ask what                    and the records picked for the client
 //! ```
 //!
 //! Both steps are functions of the snapshot, the query, the asker and a little state of the worker that asks: they take no lock,
@@ -119,8 +119,8 @@ pub enum ResponseClass {
 pub fn answer(exchange: &Exchange<'_>, worker: &mut Worker, out: &mut [u8]) -> Reply {
     if let Some(question) = exchange.question() {
         let (client, source) = (exchange.client(), exchange.asker().address);
-        let name = (question.key(), question.rtype);
-        let resolution = Resolution::new(exchange.snapshot(), worker, name, client, source);
+        let mut resolution = Resolution::new((question.key(), question.rtype), client, source);
+        resolution.resolve(exchange.snapshot(), worker);
         return render(exchange, &resolution, out);
     }
     let mut message = exchange.reply(out);

@@ -1,4 +1,4 @@
-//! How one question is answered for one client: the value that [resolving](Resolution::new) yields.
+//! How one question is answered for one client: the value that [resolving](Resolution::resolve) fills.
 //!
 //! It lies on the stack, borrows from the snapshot and the question, and holds no octet of a message. The writer renders it,
 //! `explain` and `simulate` read it, and so do all who count or limit answers: nobody finds out a second time what was decided.
@@ -33,6 +33,8 @@ pub(super) type Picked<'s, T> = ArrayVec<&'s Member<T>, MAX_ANSWERS>;
 /// How a question is answered: the hops of RFC 1034, section 4.3.2, in order, and what was picked at the last one.
 #[derive(Debug)]
 pub struct Resolution<'s> {
+    /// The question's name, in wire format and lower case.
+    pub(super) question: &'s [u8],
     pub(super) rtype: Rtype,
     pub(super) source: IpAddr,
     pub(super) client: Client,

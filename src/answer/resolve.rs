@@ -19,16 +19,11 @@ pub(super) struct Resolver<'a, 's> {
 }
 
 impl<'s> Resolution<'s> {
-    /// Resolves a question: a name in wire format and lower case, and a type, for a client whose packet came from `source`.
-    /// `worker` draws where chance decides, and knows whose turn it is.
-    pub fn new(
-        snapshot: &'s Snapshot,
-        worker: &mut Worker,
-        (name, rtype): (&'s [u8], Rtype),
-        client: Client,
-        source: IpAddr,
-    ) -> Self {
-        let mut resolution = Self {
+    /// A question that is to be [resolved](Self::resolve): a name in wire format and lower case, and a type, for a client whose packet
+    /// came from `source`.
+    pub fn new((name, rtype): (&'s [u8], Rtype), client: Client, source: IpAddr) -> Self {
+        Self {
+            question: name,
             rtype,
             source,
             client,
@@ -37,9 +32,15 @@ impl<'s> Resolution<'s> {
             v4: ArrayVec::new(),
             v6: ArrayVec::new(),
             scope: 0,
-        };
-        Resolver { snapshot, worker, resolution: &mut resolution }.follow(Sname::Held(name));
-        resolution
+        }
+    }
+
+    /// Resolves the question. `worker` draws where chance decides, and knows whose turn it is.
+    ///
+    /// The value is filled where it lies: it has thousands of octets, of which an answer needs few.
+    pub fn resolve(&mut self, snapshot: &'s Snapshot, worker: &mut Worker) {
+        let name = Sname::Held(self.question);
+        Resolver { snapshot, worker, resolution: self }.follow(name);
     }
 }
 

@@ -5,8 +5,8 @@
 
 use super::additional;
 use super::reflect;
-use super::rrset::push;
 use super::resolution::{Given, Hop, Resolution, Steered, Step, Synthesis};
+use super::rrset::push;
 use crate::name::Name;
 use crate::snapshot::{Member, Rung, ServedZone, World};
 use crate::steering::AllDown;

@@ -86,7 +86,8 @@ fn asking(snapshot: &Snapshot, owners: &Owners<'_>, worker: &mut Worker, logged:
         None => Client::of_host(address),
     };
     let key = logged.name.to_key();
-    let resolution = Resolution::new(snapshot, worker, (&key, logged.rtype), client, address);
+    let mut resolution = Resolution::new((&key, logged.rtype), client, address);
+    resolution.resolve(snapshot, worker);
     let steered = resolution.hops().iter().find_map(Hop::steered)?;
     let ranking = steered.plan.rule().map.number_of(steered.ranking)?;
     Some(Asking { owner: owners.of_id(steered.id.1)?, families: steered.families, ranking })

@@ -112,7 +112,8 @@ impl Explanation {
         };
         let client = exchange.client();
         let mut worker = Worker::new(Arc::new(Rotation::default()));
-        let resolution = Resolution::new(snapshot, &mut worker, (asked.key(), asked.rtype), client, address);
+        let mut resolution = Resolution::new((asked.key(), asked.rtype), client, address);
+        resolution.resolve(snapshot, &mut worker);
         Ok(Self {
             offline,
             node: (!offline).then(|| snapshot.world().node.to_string()),
