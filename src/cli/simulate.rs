@@ -53,7 +53,7 @@ fn simulate(arguments: &Arguments, blueprint: &Arc<Blueprint>) -> Result<String,
     let up = Snapshot::new(Arc::clone(blueprint), |_, _| Standing::CALM, None);
     let failing = Snapshot::new(Arc::clone(blueprint), standing_without(down, blueprint.world())?, Some(&up));
     let demands = find_demands(&up, load)?;
-    let [up, failing] = [up, failing].map(|snapshot| with_demands(snapshot, &demands));
+    let [up, failing] = [up, failing].map(|snapshot| with_demands(&snapshot, &demands));
     let audience = match log {
         Some(path) => {
             let file = File::open(path).map_err(|error| format!("{}: {error}", path.display()))?;

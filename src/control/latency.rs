@@ -15,7 +15,7 @@ use super::{Control, Effect};
 use crate::geo::DatacenterId;
 use crate::health::{Finding, Outcome, Target, Times};
 use crate::latency::{Record, Sample, Table};
-use crate::snapshot::{Blueprint, Remapped, Snapshot};
+use crate::snapshot::{Blueprint, Dirty, Remapped, Snapshot};
 
 /// From new maps to the next ones at least: making them takes a while where a million networks were measured.
 pub const REMAP_INTERVAL: Duration = Duration::from_secs(5);
@@ -66,15 +66,12 @@ impl Control {
     }
 
     /// Serves new maps, unless another configuration came between.
-    pub(super) fn exchange_maps(
-        &mut self,
-        made_for: &Arc<Blueprint>,
-        maps: &Remapped,
-        now: Duration,
-    ) -> Option<Effect> {
+    pub(super) fn exchange_maps(&mut self, made_for: &Arc<Blueprint>, maps: Remapped, now: Duration) -> Option<Effect> {
         self.latency.end_remap(now);
         let serving = self.serving.as_mut().filter(|serving| serving.snapshot.blueprint().is_like(made_for))?;
-        serving.snapshot = Arc::new(serving.snapshot.with_maps(maps, self.overrides.rulings()));
+        let mut state = serving.snapshot.state().clone();
+        state.set_maps(Arc::new(maps));
+        serving.snapshot = Arc::new(serving.snapshot.next(state, &Dirty { maps: true, ..Dirty::default() }));
         Some(Effect::Publish(serving.snapshot.clone()))
     }
 }

@@ -52,15 +52,6 @@ struct Stock {
     draw: Option<Draw>,
 }
 
-/// What rounds came to.
-#[derive(Debug, Default)]
-pub(super) struct Rounded {
-    /// Pools that keep another share of their clients, or can take other ones.
-    pub(super) allowances: Vec<(PoolId, Allowance)>,
-    /// Pools whose endpoints are drawn otherwise.
-    pub(super) drawn: Vec<PoolId>,
-}
-
 impl Loads {
     /// Of what is served from now on. What is known of pools and endpoints that stay is taken over from `before`.
     pub(super) fn new(world: &World, before: &Self, sightings: &HashMap<Arc<Target>, Sighting>, now: Duration) -> Self {
@@ -124,13 +115,11 @@ impl Loads {
         self.rounds.iter().map(|circle| circle.due).min()
     }
 
-    /// Has the rounds whose time has come.
-    pub(super) fn round(&mut self, snapshot: &Snapshot, now: Duration) -> Rounded {
-        let mut rounded = Rounded::default();
-        for circle in self.rounds.iter_mut().filter(|circle| circle.due <= now) {
-            circle.round(snapshot.pools(), now, &mut rounded);
-        }
-        rounded
+    /// Has the rounds whose time has come. Gives the pools that keep another share of their clients or can take other ones, and
+    /// those whose endpoints are drawn otherwise.
+    pub(super) fn round(&mut self, snapshot: &Snapshot, now: Duration) -> Vec<PoolId> {
+        let due = self.rounds.iter_mut().filter(|circle| circle.due <= now);
+        due.flat_map(|circle| circle.round(snapshot.pools(), now)).collect()
     }
 
     /// What is known of all pools' loads now, by the key of each pool.
@@ -144,12 +133,9 @@ impl Loads {
         stocks.map(seen).collect()
     }
 
-    /// All allowances that are not unknown.
-    pub(super) fn allowances(&self) -> Vec<(PoolId, Allowance)> {
-        let all = self.rounds.iter().flat_map(|circle| {
-            circle.pools.iter().enumerate().map(|(place, stock)| (stock.id, circle.group.allowance(place)))
-        });
-        all.filter(|(_, allowance)| *allowance != Allowance::UNKNOWN).collect()
+    /// How much of its clients a pool keeps, and what room it has for others'.
+    pub(super) fn allowance(&self, pool: PoolId) -> Allowance {
+        self.seats.get(&pool).map_or(Allowance::UNKNOWN, |&(circle, place)| self.rounds[circle].group.allowance(place))
     }
 
     /// How often `least-load` draws an endpoint.
@@ -203,19 +189,19 @@ impl Rounds {
         Self { pools: stocks.collect(), group, round, last, due }
     }
 
-    fn round(&mut self, pools: &[Arc<Pool>], now: Duration, rounded: &mut Rounded) {
+    fn round(&mut self, pools: &[Arc<Pool>], now: Duration) -> Vec<PoolId> {
         let (last, group) = (self.last, &mut self.group);
         let readings: Vec<Reading> =
             self.pools.iter().map(|stock| stock.read(&pools[stock.id as usize], now, last)).collect();
-        let changed = group.round(&readings);
-        rounded.allowances.extend(changed.into_iter().map(|place| (self.pools[place].id, group.allowance(place))));
+        let mut changed: Vec<PoolId> = group.round(&readings).into_iter().map(|place| self.pools[place].id).collect();
         for stock in &mut self.pools {
             let seats = stock.seats(&pools[stock.id as usize], now);
             if stock.draw.as_mut().is_some_and(|draw| draw.round(&seats)) {
-                rounded.drawn.push(stock.id);
+                changed.push(stock.id);
             }
         }
         (self.last, self.due) = (now, now + self.round);
+        changed
     }
 }
 

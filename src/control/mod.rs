@@ -31,7 +31,7 @@ mod run;
 mod turns;
 mod txt;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,10 +53,9 @@ pub use txt::{DynamicTxt, MAX_TXT_LIFETIME, MAX_VALUES, TxtError, TxtValue};
 use crate::geo::DatacenterId;
 use crate::health::{Comeback, Failure, Health, Kept, Outcome, Sighting, State, Survey, Target, Transition};
 use crate::latency::{Record, Sample, Table};
-use crate::load::Allowance;
 use crate::overrides::{Book, Change};
 use crate::rollout;
-use crate::snapshot::{Blueprint, PoolId, PoolSpec, Remapped, Snapshot, Standing, World};
+use crate::snapshot::{Blueprint, Dirty, PoolId, PoolSpec, Remapped, Snapshot, Standing, World, WorldState};
 use crate::watch::{Call, Doubted, Lateness, Observed, Restored, Watch};
 use keeping::Keeping;
 use latency::Latency;
@@ -206,15 +205,9 @@ struct Serving {
     pools_of: PoolsOf,
     /// Where endpoints stand, for those who report them.
     places: HashMap<IpAddr, Vec<push::Place>>,
-    /// Pools whose change is not published yet, and when it is to be.
-    changed: BTreeSet<PoolId>,
+    /// What changed and is not published yet, and when it is to be.
+    dirty: Dirty,
     publish_at: Option<Duration>,
-    /// Loads of pools that are not published yet.
-    allowances: Vec<(PoolId, Allowance)>,
-    /// Whether something else is said of names, and is not published yet.
-    names_changed: bool,
-    /// Whether clients are to be sent elsewhere, and are not yet.
-    rollouts_changed: bool,
 }
 
 /// What will be served next.
@@ -298,7 +291,7 @@ impl Control {
             }
             Event::Latency(samples) => self.feed(&samples, now),
             Event::KeptLatency(records) => self.latency.restore(records, now),
-            Event::Remapped(blueprint, maps) => effects.extend(self.exchange_maps(&blueprint, &maps, now)),
+            Event::Remapped(blueprint, maps) => effects.extend(self.exchange_maps(&blueprint, maps, now)),
             Event::Override(event) => effects.extend(self.take_override(event)),
             Event::Rollout(event) => self.take_rollout(event, now, &mut effects),
             Event::Tick => {}
@@ -385,7 +378,9 @@ impl Control {
             return None;
         }
         let serving = self.serving.as_mut()?;
-        serving.snapshot = Arc::new(serving.snapshot.amended(blueprint));
+        let before = &serving.snapshot;
+        serving.snapshot =
+            Arc::new(Snapshot::derive(blueprint, before.state().clone(), Some((before, &Dirty::default()))));
         Some(serving.snapshot.clone())
     }
 
@@ -446,7 +441,7 @@ impl Control {
         if let Some(serving) = self.serving.as_mut().filter(|_| transition != Transition::None)
             && let Some(ids) = serving.pools_of.get(target)
         {
-            serving.changed.extend(ids);
+            serving.dirty.pools.extend(ids);
             serving.publish_at.get_or_insert(now + PUBLISH_WINDOW);
         }
         self.loads.hear(target, seen, now);
@@ -473,7 +468,7 @@ impl Control {
     /// Publishes and tells that all that probes say is held, or no longer.
     fn tell_doubt(&mut self, doubt: Doubted, now: Duration, effects: &mut Vec<Effect>) {
         if let Some(serving) = &mut self.serving {
-            serving.changed.extend(serving.pools_of.values().flatten());
+            serving.dirty.pools.extend(serving.pools_of.values().flatten());
             serving.publish_at.get_or_insert(now + PUBLISH_WINDOW);
         }
         let restored = match &doubt {
@@ -541,25 +536,25 @@ impl Control {
         effects.extend(windows.into_iter().map(Effect::Overridden));
         let before = self.serving.as_ref().map(|serving| &*serving.snapshot);
         self.loads = Loads::new(world, &self.loads, &self.sightings, now);
-        let snapshot = {
+        let mut state = {
             let sayings = sayings(&self.watch, &self.overrides, world);
             self.ramps.adopt(&sayings, now);
-            Snapshot::new(blueprint.clone(), overrides::standing(&sayings, &self.ramps, &self.loads), before)
+            WorldState::new(&blueprint, overrides::standing(&sayings, &self.ramps, &self.loads))
         };
         self.keeping.note(self.ramps.take_changed());
         let rolled_out = self.rollouts.adopt(world, now);
-        let snapshot = snapshot.loaded(&self.loads.allowances()).divided(self.rollouts.splits(world));
-        let snapshot = Arc::new(snapshot.overlaid(self.overrides.rulings()));
+        (0..world.pools.len() as PoolId).for_each(|id| state.set_allowance(id, self.loads.allowance(id)));
+        state.set_splits(self.rollouts.splits(world));
+        state.set_modes(&blueprint, self.overrides.rulings());
+        let dirty = Dirty::everything(&blueprint);
+        let snapshot = Arc::new(Snapshot::derive(blueprint.clone(), state, before.map(|before| (before, &dirty))));
         effects.push(Effect::Publish(snapshot.clone()));
         self.serving = Some(Serving {
             snapshot,
             places: push::places(world),
             pools_of,
-            changed: BTreeSet::new(),
+            dirty: Dirty::default(),
             publish_at: None,
-            allowances: Vec::new(),
-            names_changed: false,
-            rollouts_changed: false,
         });
         effects.extend(rolled_out.into_iter().map(Effect::RolledOut));
         self.keep_rollouts(effects);
@@ -571,7 +566,7 @@ impl Control {
         let Some(serving) = &mut self.serving else { return };
         let changed = self.ramps.take_due(now);
         if !changed.is_empty() {
-            serving.changed.extend(changed);
+            serving.dirty.pools.extend(changed);
             serving.publish_at.get_or_insert(now);
         }
     }
@@ -582,10 +577,9 @@ impl Control {
         if self.loads.due().is_none_or(|due| due > now) {
             return;
         }
-        let rounded = self.loads.round(&serving.snapshot, now);
-        if !rounded.allowances.is_empty() || !rounded.drawn.is_empty() {
-            serving.allowances.extend(rounded.allowances);
-            serving.changed.extend(rounded.drawn);
+        let changed = self.loads.round(&serving.snapshot, now);
+        if !changed.is_empty() {
+            serving.dirty.pools.extend(changed);
             serving.publish_at.get_or_insert(now + PUBLISH_WINDOW);
         }
     }
@@ -593,23 +587,23 @@ impl Control {
     fn publish(&mut self, now: Duration) -> Option<Effect> {
         let serving = self.serving.as_mut()?;
         serving.publish_at.take_if(|at| *at <= now)?;
-        let changed: Vec<PoolId> = std::mem::take(&mut serving.changed).into_iter().collect();
+        let dirty = std::mem::take(&mut serving.dirty);
         let before = serving.snapshot.clone();
+        let mut state = before.state().clone();
         let sayings = sayings(&self.watch, &self.overrides, before.world());
-        self.ramps.observe(changed.iter().copied(), &sayings, now);
+        self.ramps.observe(dirty.pools.iter().copied(), &sayings, now);
         self.keeping.note(self.ramps.take_changed());
         let standing = overrides::standing(&sayings, &self.ramps, &self.loads);
-        let allowances = std::mem::take(&mut serving.allowances);
-        let mut snapshot = before.with_pools(&changed, &standing).loaded(&allowances);
-        self.rollouts.see_open(Some(&changed), before.world(), standing, now);
-        let rollouts_changed = std::mem::take(&mut serving.rollouts_changed);
-        if rollouts_changed {
-            snapshot = snapshot.divided(self.rollouts.splits(before.world()));
+        for &id in &dirty.pools {
+            state.set_standings(id, |endpoint| standing(id, endpoint));
+            state.set_allowance(id, self.loads.allowance(id));
         }
-        if std::mem::take(&mut serving.names_changed) || rollouts_changed {
-            snapshot = snapshot.overlaid(self.overrides.rulings());
+        self.rollouts.see_open(Some(&dirty.pools), before.world(), standing, now);
+        if dirty.names {
+            state.set_splits(self.rollouts.splits(before.world()));
+            state.set_modes(before.blueprint(), self.overrides.rulings());
         }
-        serving.snapshot = Arc::new(snapshot);
+        serving.snapshot = Arc::new(before.next(state, &dirty));
         Some(Effect::Publish(serving.snapshot.clone()))
     }
 }

@@ -126,7 +126,7 @@ impl Control {
         let world = serving.snapshot.world();
         let released = self.ramps.release(&world.pools_meant(target), world, now);
         if !released.is_empty() {
-            serving.changed.extend(released);
+            serving.dirty.pools.extend(released);
             serving.publish_at.get_or_insert(now + super::PUBLISH_WINDOW);
         }
     }
@@ -164,9 +164,9 @@ impl Serving {
             return;
         }
         if order.target.kind() == TargetKind::Name {
-            self.names_changed = true;
+            self.dirty.names = true;
         } else {
-            self.changed.extend(self.snapshot.world().pools_meant(&order.target));
+            self.dirty.pools.extend(self.snapshot.world().pools_meant(&order.target));
         }
         self.publish_at.get_or_insert(now.elapsed + super::PUBLISH_WINDOW);
     }

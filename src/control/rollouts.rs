@@ -132,7 +132,7 @@ impl Rollouts {
     /// What is open of the new pools, of those whose pools changed or, without that, of all.
     pub(super) fn see_open(
         &mut self,
-        changed: Option<&[PoolId]>,
+        changed: Option<&BTreeSet<PoolId>>,
         world: &World,
         standing: impl Fn(PoolId, usize) -> Standing,
         now: Duration,
@@ -226,7 +226,7 @@ impl Control {
             return;
         }
         if let Some(serving) = &mut self.serving {
-            serving.rollouts_changed = true;
+            serving.dirty.names = true;
             serving.publish_at.get_or_insert(now + PUBLISH_WINDOW);
         }
         self.keep_rollouts(effects);

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::health::Load;
 use crate::load::{Allowance, BELIEVED_FOR, Gauge, Group, Reading, Stand};
-use crate::snapshot::{Circle, Duty, Family, PoolId, Snapshot};
+use crate::snapshot::{Circle, Dirty, Duty, Family, PoolId, Snapshot};
 use crate::suggest::did_you_mean;
 
 /// What a pool's own clients use, `web/fra=900` in words.
@@ -52,11 +52,13 @@ pub fn find_demands(snapshot: &Snapshot, demands: &[Demand]) -> Result<Demands, 
 }
 
 /// The same snapshot with the loads that these demands come to in the end. What is dead in it had its clients before.
-pub fn with_demands(snapshot: Snapshot, demands: &Demands) -> Snapshot {
-    let circles = snapshot.world().circles();
-    let loads: Vec<(PoolId, Allowance)> =
-        circles.iter().flat_map(|circle| settle(&snapshot, circle, demands)).collect();
-    snapshot.loaded(&loads)
+pub fn with_demands(snapshot: &Snapshot, demands: &Demands) -> Snapshot {
+    let (mut state, mut dirty) = (snapshot.state().clone(), Dirty::default());
+    for (id, allowance) in snapshot.world().circles().iter().flat_map(|circle| settle(snapshot, circle, demands)) {
+        state.set_allowance(id, allowance);
+        dirty.pools.insert(id);
+    }
+    snapshot.next(state, &dirty)
 }
 
 fn settle(snapshot: &Snapshot, circle: &Circle, demands: &Demands) -> Vec<(PoolId, Allowance)> {

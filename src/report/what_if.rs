@@ -1,10 +1,8 @@
 //! What if something were down: the state of endpoints that `explain` and `simulate` suppose.
 
-use std::collections::BTreeSet;
-
 use crate::health::Share;
 use crate::overrides::{Refusal, TargetKind, TargetPattern};
-use crate::snapshot::{PoolId, Snapshot, Standing, World};
+use crate::snapshot::{Dirty, PoolId, Snapshot, Standing, World};
 
 /// The standing of endpoints in a world where probes find nothing down but what these targets mean. One that means nothing
 /// is an error.
@@ -20,10 +18,13 @@ pub fn standing_without<'a>(
 pub(super) fn snapshot_without(down: &[TargetPattern], snapshot: &Snapshot) -> Result<Snapshot, String> {
     let world = snapshot.world();
     check_meant(down, world)?;
-    let changed: BTreeSet<PoolId> = down.iter().flat_map(|target| world.pools_meant(target)).collect();
-    let changed: Vec<PoolId> = changed.into_iter().collect();
-    let standing = |id: PoolId, endpoint| snapshot.pools()[id as usize].standing(endpoint);
-    Ok(snapshot.with_pools(&changed, |id, endpoint| without(down, world, id, endpoint, standing(id, endpoint))))
+    let dirty = Dirty { pools: down.iter().flat_map(|target| world.pools_meant(target)).collect(), ..Dirty::default() };
+    let mut state = snapshot.state().clone();
+    for &id in &dirty.pools {
+        let pool = &snapshot.pools()[id as usize];
+        state.set_standings(id, |endpoint| without(down, world, id, endpoint, pool.standing(endpoint)));
+    }
+    Ok(snapshot.next(state, &dirty))
 }
 
 fn check_meant(down: &[TargetPattern], world: &World) -> Result<(), String> {

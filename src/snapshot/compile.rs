@@ -194,7 +194,7 @@ fn sites(world: &World) -> Box<[Coordinates]> {
 #[derive(Debug)]
 pub struct Remapped {
     pub(super) vantages: Arc<Vantages>,
-    /// By plan.
+    /// By [`PlanId`](crate::zone::PlanId).
     pub(super) rules: Box<[Arc<Rule>]>,
 }
 

@@ -18,16 +18,15 @@ mod targets;
 #[cfg(test)]
 mod tests;
 mod world;
+mod world_state;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
 use crate::geo::{Locations, Regions};
 use crate::latency::{Table, Vantages};
-use crate::load::Allowance;
 use crate::name::{Name, labels, suffixes};
-use crate::overrides::{Rulings, canonical};
 use crate::steering::Split;
 use crate::wire::{CookieSecret, Rtype};
 use crate::zone::{NameId, PlanId, Special, Zone, ZoneError};
@@ -46,13 +45,14 @@ pub use world::{
     Datacenter, Ecs, Endpoint, MAX_ENDPOINTS, MAX_POOLS, Members, PoolId, PoolSpec, PoolUse, Probing, SteeredName,
     Steering, World, ZoneSpec,
 };
+pub use world_state::{Dirty, WorldState};
 
 /// All that queries are answered from.
 #[derive(Debug)]
 pub struct Snapshot {
     generation: u64,
     blueprint: Arc<Blueprint>,
-    vantages: Option<Arc<Vantages>>,
+    state: WorldState,
     pools: Box<[Arc<Pool>]>,
     plans: Box<[Plan]>,
     overlay: Overlay,
@@ -189,104 +189,68 @@ impl Blueprint {
 }
 
 impl Snapshot {
-    /// A compiled world with its endpoints' health: `standing` tells of each pool's endpoints, by their place in its spec.
-    /// `previous` tells what was open last; its generation is followed by this one's.
+    /// A compiled world of which only its endpoints' standing is known, by their places in their pool's spec. Its generation follows
+    /// that of `previous`.
     pub fn new(
         blueprint: Arc<Blueprint>,
         standing: impl Fn(PoolId, usize) -> Standing,
         previous: Option<&Self>,
     ) -> Self {
-        let generation = previous.map_or(1, |snapshot| snapshot.generation + 1);
-        let pools = make_pools(&blueprint.world, standing);
-        let plans = blueprint.rules.iter().map(|rule| Plan::new(rule.clone(), &pools, None)).collect();
-        let vantages = blueprint.vantages.clone();
-        Self { generation, blueprint, vantages, pools, plans, overlay: Overlay::default() }
+        let state = WorldState::new(&blueprint, standing);
+        let dirty = Dirty::everything(&blueprint);
+        Self::derive(blueprint, state, previous.map(|previous| (previous, &dirty)))
     }
 
-    /// The same world after the standing of endpoints of these pools changed. What is said of names stays said, and loads
-    /// stay what they are.
-    pub fn with_pools(&self, changed: &[PoolId], standing: impl Fn(PoolId, usize) -> Standing) -> Self {
-        let generation = self.generation + 1;
-        let mut pools = self.pools.clone();
-        let mut plans = self.plans.clone();
-        for &id in changed {
-            let before = &self.pools[id as usize];
-            let standing = |endpoint| standing(id, endpoint);
-            let pool = Pool::new(before.spec().clone(), standing);
-            pools[id as usize] = Arc::new(pool.loaded(*before.allowance()));
-        }
-        for &id in changed {
-            for &plan in &self.blueprint.plans_of[id as usize] {
-                let before = &self.plans[plan as usize];
-                plans[plan as usize] = Plan::new(before.rule().clone(), &pools, None).divided(before.split());
-            }
-        }
-        let overlay = self.overlay.over(&pools);
-        let (blueprint, vantages) = (self.blueprint.clone(), self.vantages.clone());
-        Self { generation, blueprint, vantages, pools, plans, overlay }
-    }
-
-    /// The same world and standing, with maps made of its blueprint, and with what the operator says of steered names.
-    pub fn with_maps(&self, remapped: &Remapped, rulings: &Rulings) -> Self {
-        let rules = remapped.rules.iter().zip(&self.plans);
-        let plans = rules.map(|(rule, before)| Plan::new(rule.clone(), &self.pools, None).divided(before.split()));
-        let snapshot = Self {
-            generation: self.generation + 1,
-            blueprint: self.blueprint.clone(),
-            vantages: Some(remapped.vantages.clone()),
-            pools: self.pools.clone(),
-            plans: plans.collect(),
-            overlay: Overlay::default(),
+    /// What queries are answered from where a world is in this state. `since` is the snapshot that this one follows, and what changed
+    /// since then: all else is shared with it, if it is of the same world.
+    pub fn derive(blueprint: Arc<Blueprint>, state: WorldState, since: Option<(&Self, &Dirty)>) -> Self {
+        let generation = since.map_or(1, |(before, _)| before.generation + 1);
+        let since = since.filter(|(before, _)| before.blueprint.is_like(&blueprint));
+        let make_pool = |id: PoolId| Arc::new(Pool::new(blueprint.world.pools[id as usize].clone(), state.pool(id)));
+        let mut pools = match since {
+            Some((before, _)) => before.pools.clone(),
+            None => (0..blueprint.world.pools.len() as PoolId).map(make_pool).collect(),
         };
-        snapshot.overlaid(rulings)
+        for &id in since.iter().flat_map(|(_, dirty)| &dirty.pools) {
+            pools[id as usize] = make_pool(id);
+        }
+
+        let rules = state.maps().map_or(&*blueprint.rules, |maps| &maps.rules);
+        let plan_of = |name: NameId| blueprint.plan_of_name[name as usize];
+        let splits: HashMap<PlanId, Split, foldhash::fast::RandomState> =
+            state.splits().iter().map(|(&name, &split)| (plan_of(name), split)).collect();
+        let make_plan = |id: PlanId| {
+            let rule = &rules[id as usize];
+            Plan::new(rule.clone(), &pools, None, splits.get(&id).copied().or(rule.split))
+        };
+        let plans = match since {
+            Some((before, dirty)) if !dirty.maps => {
+                let mut plans = before.plans.clone();
+                let of_pools = dirty.pools.iter().flat_map(|&pool| &blueprint.plans_of[pool as usize]).copied();
+                let divided = before.state.splits().keys().chain(state.splits().keys());
+                let of_names = divided.filter(|_| dirty.names).map(|&name| plan_of(name));
+                for id in of_pools.chain(of_names).collect::<BTreeSet<PlanId>>() {
+                    plans[id as usize] = make_plan(id);
+                }
+                plans
+            }
+            _ => (0..rules.len() as PlanId).map(make_plan).collect(),
+        };
+        let overlay = match since {
+            Some((before, dirty)) if dirty.is_empty() => before.overlay.clone(),
+            _ => Overlay::new(state.modes(), &blueprint.plan_of_name, &plans, &pools),
+        };
+        Self { generation, blueprint, state, pools, plans, overlay }
     }
 
-    /// The same snapshot, before it is published, with the loads of these pools.
-    pub fn loaded(mut self, loads: &[(PoolId, Allowance)]) -> Self {
-        if loads.is_empty() {
-            return self;
-        }
-        for &(id, allowance) in loads {
-            self.pools[id as usize] = Arc::new(Pool::clone(&self.pools[id as usize]).loaded(allowance));
-        }
-        let mut plans: Vec<PlanId> =
-            loads.iter().flat_map(|&(id, _)| &self.blueprint.plans_of[id as usize]).copied().collect();
-        plans.sort_unstable();
-        plans.dedup();
-        for plan in plans {
-            let before = &self.plans[plan as usize];
-            self.plans[plan as usize] = Plan::new(before.rule().clone(), &self.pools, None).divided(before.split());
-        }
-        let overlay = self.overlay.over(&self.pools);
-        Self { overlay, ..self }
+    /// The same world in another state.
+    pub fn next(&self, state: WorldState, dirty: &Dirty) -> Self {
+        Self::derive(self.blueprint.clone(), state, Some((self, dirty)))
     }
 
-    /// The same snapshot, before it is published, with what the operator says of steered names.
-    pub fn overlaid(self, rulings: &Rulings) -> Self {
-        if !rulings.rules_names() {
-            return Self { overlay: Overlay::default(), ..self };
-        }
-        let mode = |owner: &Name| rulings.of_name(&canonical(owner)).map(|ruling| ruling.order.mode);
-        let names = self.blueprint.world.steered_names().zip(self.blueprint.plan_of_name.iter());
-        let modes = names.map(|(owner, &plan)| (mode(owner), plan));
-        let overlay = Overlay::new(modes, &self.plans, &self.pools);
-        Self { overlay, ..self }
-    }
-
-    /// The same snapshot, before it is published, with the pools of names divided as roll-outs stand. What is said of names is to
-    /// be laid over it again.
-    pub fn divided(mut self, splits: impl IntoIterator<Item = (NameId, Split)>) -> Self {
-        for (name, split) in splits {
-            let plan = &mut self.plans[self.blueprint.plan_of_name[name as usize] as usize];
-            *plan = plan.clone().divided(Some(split));
-        }
-        self
-    }
-
-    /// The same health, and the same world with other records: what [`Blueprint::amended`] made of its blueprint.
-    pub fn amended(&self, blueprint: Arc<Blueprint>) -> Self {
-        let (pools, plans, overlay) = (self.pools.clone(), self.plans.clone(), self.overlay.clone());
-        Self { generation: self.generation + 1, blueprint, vantages: self.vantages.clone(), pools, plans, overlay }
+    /// What it is derived from besides its blueprint.
+    pub fn state(&self) -> &WorldState {
+        &self.state
     }
 
     /// Whether it is one of this blueprint.
@@ -296,7 +260,7 @@ impl Snapshot {
 
     /// Whether the other one differs in health alone, and in what the operator says.
     pub fn shares_world(&self, other: &Self) -> bool {
-        let vantages = |snapshot: &Self| snapshot.vantages.as_ref().map(Arc::as_ptr);
+        let vantages = |snapshot: &Self| snapshot.vantages().map(Arc::as_ptr);
         Arc::ptr_eq(&self.blueprint, &other.blueprint) && vantages(self) == vantages(other)
     }
 
@@ -322,7 +286,7 @@ impl Snapshot {
 
     /// What is known of round trips, if any chain asks for it.
     pub fn vantages(&self) -> Option<&Arc<Vantages>> {
-        self.vantages.as_ref()
+        self.state.maps().map(|maps| &maps.vantages).or(self.blueprint.vantages.as_ref())
     }
 
     /// All zones.
@@ -424,12 +388,6 @@ fn compile_zones(
         }
     }
     if errors.is_empty() { Ok(Zones { served, rules, plan_of_name }) } else { Err(errors) }
-}
-
-fn make_pools(world: &World, standing: impl Fn(PoolId, usize) -> Standing) -> Box<[Arc<Pool>]> {
-    let pool =
-        |(id, spec): (PoolId, &Arc<PoolSpec>)| Arc::new(Pool::new(spec.clone(), |endpoint| standing(id, endpoint)));
-    (0..).zip(&world.pools).map(pool).collect()
 }
 
 fn plans_of(pools: usize, rules: &[Arc<Rule>]) -> Arc<[Vec<PlanId>]> {

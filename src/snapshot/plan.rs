@@ -189,8 +189,8 @@ const FULL: u16 = Share::FULL.thousandths();
 const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
 
 impl Plan {
-    /// The rule over pools in their present state, for names of which the operator says this.
-    pub fn new(rule: Arc<Rule>, pools: &[Arc<Pool>], mode: Option<Mode>) -> Self {
+    /// The rule over pools in their present state, for names of which the operator says this and whose pools are divided so.
+    pub fn new(rule: Arc<Rule>, pools: &[Arc<Pool>], mode: Option<Mode>, split: Option<Split>) -> Self {
         let pool = |place: usize| &pools[rule.pools[place] as usize];
         let set = |holds: &dyn Fn(&Pool) -> bool| {
             (0..rule.pools.len()).filter(|&place| holds(pool(place))).fold(0, |set, place| set | 1 << place)
@@ -216,7 +216,7 @@ impl Plan {
         let ramp = mode != Some(Mode::ForceUp) && ramps.iter().any(|ramp| !ramp.is_full());
         Self {
             mode,
-            split: rule.split,
+            split,
             weights: rule.course.draws().then(|| drawn_weights(&rule, pools)),
             loads: rule.load.is_some().then(|| Loads::new(&rule, pools)),
             ramps: ramp.then(|| ramps.into()),
@@ -232,11 +232,6 @@ impl Plan {
             fallback: rule.fallback.map(|id| Fallback::new(&pools[id as usize])),
             rule,
         }
-    }
-
-    /// The same with its pools divided in this way.
-    pub fn divided(self, split: Option<Split>) -> Self {
-        Self { split, ..self }
     }
 
     /// How its pools are divided, if they are.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::family::Family;
 use super::world::{Endpoint, Members, PoolSpec};
+use super::world_state::PoolState;
 use crate::health::Share;
 use crate::load::{Allowance, FULL_WEIGHT};
 use crate::name::Name;
@@ -202,7 +203,7 @@ pub struct Pool {
     spec: Arc<PoolSpec>,
     kind: Kind,
     /// By the endpoints' places in the spec.
-    standings: Box<[Standing]>,
+    standings: Arc<[Standing]>,
     share: Share,
     allowance: Allowance,
     ramp: Share,
@@ -251,9 +252,9 @@ impl Kind {
 const NEVER: Duration = Duration::ZERO;
 
 impl Pool {
-    /// The pool with endpoints in these standings, in the order of its spec. Of its load nothing is known.
-    pub fn new(spec: Arc<PoolSpec>, standing: impl Fn(usize) -> Standing) -> Self {
-        let standings: Box<[Standing]> = (0..spec.members.len()).map(standing).collect();
+    /// The pool in a state.
+    pub(super) fn new(spec: Arc<PoolSpec>, state: &PoolState) -> Self {
+        let PoolState { standings, allowance } = state.clone();
         let is_any_down = standings.iter().any(|standing| standing.last_up < Duration::MAX);
         let outage = if is_any_down { spec.members.outage() } else { Duration::ZERO };
         let kind = match &spec.members {
@@ -268,14 +269,8 @@ impl Pool {
         let draining = standings.iter().any(|standing| standing.duty == Duty::Draining);
         let ramping = standings.iter().any(|standing| standing.is_open() && !standing.ramp.is_full());
         let restless = draining || ramping || standings.iter().any(|standing| standing.restless);
-        let (share, ramp) = (share(&spec.members, &standings), highest_ramp(&standings));
-        let allowance = Allowance::UNKNOWN;
+        let (share, ramp) = (share(&spec.members, &standings), highest_ramp(&*standings));
         Self { spec, kind, standings, share, allowance, ramp, restless, draining, ramping, outage }
-    }
-
-    /// The same pool with another load.
-    pub(super) fn loaded(self, allowance: Allowance) -> Self {
-        Self { allowance, ..self }
     }
 
     /// How many of its clients it keeps, and what it can take of others'.
@@ -501,7 +496,9 @@ mod tests {
             Some(&(_, fell)) => Standing { share: Share::NONE, last_up: Duration::from_secs(fell), ..Standing::CALM },
             None => Standing::CALM,
         };
-        Pool::new(spec(min_healthy), standing)
+        let spec = spec(min_healthy);
+        let standings = (0..spec.members.len()).map(standing).collect();
+        Pool::new(spec, &PoolState { standings, allowance: Allowance::UNKNOWN })
     }
 
     #[test]

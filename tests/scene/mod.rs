@@ -19,7 +19,7 @@ use truenorth::latency::{MIN_SAMPLES, Sample, Table};
 use truenorth::load::{Allowance, FULL_WEIGHT, Told};
 use truenorth::overrides::{Book, Order, Selector};
 use truenorth::rollout::Stand;
-use truenorth::snapshot::{Blueprint, Duty, Members, PoolId, Remapped, Snapshot, Standing};
+use truenorth::snapshot::{Blueprint, Dirty, Duty, Members, PoolId, Remapped, Snapshot, Standing, WorldState};
 
 /// Three places, regions by prefix, a pool in each place; tests append names.
 pub const ZONE: &str = r#"
@@ -187,7 +187,7 @@ impl Scene {
             (0..MIN_SAMPLES).for_each(|_| self.latency.feed(&sample, &location, Duration::from_secs(self.now)));
         }
         let maps = Remapped::new(self.snapshot.blueprint(), self.latency.clone());
-        self.snapshot = Arc::new(self.snapshot.with_maps(&maps, self.overrides.rulings()));
+        self.change(|state| state.set_maps(Arc::new(maps)));
     }
 
     /// These endpoints ask for no more than so many thousandths of their clients, confirmed.
@@ -206,7 +206,7 @@ impl Scene {
             (id as PoolId, Allowance { keep: Share::from_thousandths(keep), room, told })
         };
         let loads: Vec<_> = loads.iter().map(allowance).collect();
-        self.snapshot = Arc::new(self.snapshot.with_pools(&[], |_, _| Standing::CALM).loaded(&loads));
+        self.change(|state| loads.into_iter().for_each(|(id, allowance)| state.set_allowance(id, allowance)));
     }
 
     /// `least-load` draws these endpoints so often, as against others of their pool.
@@ -251,9 +251,8 @@ impl Scene {
         let world = self.snapshot.world();
         let meant = world.rollouts().find(|it| *it.draft.id.owner == *owner).expect("the name has a roll-out");
         let split = world.split(meant.steering, stand, is_ramping).expect("it is of that kind");
-        let all = self.snapshot.with_pools(&[], |_, _| Standing::CALM);
-        self.snapshot = Arc::new(all.divided([(meant.name, split)]));
-        self.publish();
+        let name = meant.name;
+        self.change(|state| state.set_splits([(name, split)]));
     }
 
     /// What questions are answered from now.
@@ -279,8 +278,21 @@ impl Scene {
             let probed = Standing { share, restless: is_in(&self.restless), last_up, duty, ramp, room };
             probed.under(ruling.map(|ruling| ruling.order.mode))
         };
-        let snapshot = self.snapshot.with_pools(&all, standing);
-        self.snapshot = Arc::new(snapshot.overlaid(self.overrides.rulings()));
+        let mut state = self.snapshot.state().clone();
+        all.into_iter().for_each(|id| state.set_standings(id, |endpoint| standing(id, endpoint)));
+        state.set_modes(self.snapshot.blueprint(), self.overrides.rulings());
+        self.derive(state);
+    }
+
+    fn change(&mut self, change: impl FnOnce(&mut WorldState)) {
+        let mut state = self.snapshot.state().clone();
+        change(&mut state);
+        self.derive(state);
+    }
+
+    fn derive(&mut self, state: WorldState) {
+        let dirty = Dirty::everything(self.snapshot.blueprint());
+        self.snapshot = Arc::new(self.snapshot.next(state, &dirty));
     }
 
     /// A question over UDP; `client` is a Client Subnet prefix such as `10.1.2.0/24`, or empty for none.

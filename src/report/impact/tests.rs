@@ -5,7 +5,7 @@ use super::*;
 use crate::geo::{CountryCode, Locations, RunsBuilder, countries::country};
 use crate::health::Share;
 use crate::overrides::{Book, Order};
-use crate::snapshot::{Blueprint, Members, Standing};
+use crate::snapshot::{Blueprint, Dirty, Members, Standing};
 
 const HEAD: &str = r#"
 [nameservers]
@@ -72,13 +72,19 @@ fn standing(snapshot: &Snapshot, down: &[&str]) -> impl Fn(PoolId, usize) -> Sta
     }
 }
 
+fn with_pools(before: &Snapshot, pools: &[PoolId], standing: impl Fn(PoolId, usize) -> Standing) -> Snapshot {
+    let mut state = before.state().clone();
+    pools.iter().for_each(|&id| state.set_standings(id, |place| standing(id, place)));
+    before.next(state, &Dirty { pools: pools.iter().copied().collect(), ..Dirty::default() })
+}
+
 /// What it moves when these endpoints go down, one change after the other.
 fn falls(zone: &str, steps: &[&[&str]]) -> Vec<Impact> {
     let mut before = Snapshot::new(compile(zone), |_, _| Standing::CALM, None);
     let mut impacts = Vec::new();
     for down in steps {
         let pools: Vec<PoolId> = (0..before.pools().len() as PoolId).collect();
-        let after = before.with_pools(&pools, standing(&before, down));
+        let after = with_pools(&before, &pools, standing(&before, down));
         impacts.push(Changes::new(&before, &after).expect("it is one world").impact());
         before = after;
     }
@@ -139,7 +145,7 @@ fn a_target_has_the_impact_of_the_pools_that_hold_it() {
                 [names.two]\npools = [\"web/iad\", \"web/sin\"]\nsteer = [\"failover\"]\n";
     let before = Snapshot::new(compile(zone), |_, _| Standing::CALM, None);
     let pools: Vec<PoolId> = (0..before.pools().len() as PoolId).collect();
-    let after = before.with_pools(&pools, standing(&before, &["127.0.0.1", "127.0.0.2"]));
+    let after = with_pools(&before, &pools, standing(&before, &["127.0.0.1", "127.0.0.2"]));
     let mut changes = Changes::new(&before, &after).unwrap();
     let target = |name: &str| {
         let pool = after.world().pools.iter().find(|pool| &*pool.name == name).unwrap();
@@ -156,7 +162,7 @@ fn what_is_said_of_a_name_moves_that_name_alone() {
     let zone = "[names.one]\npools = [\"web/fra\"]\nfallback = \"sorry\"\n[names.two]\npools = [\"web/fra\"]\n\
                 fallback = \"sorry\"\n";
     let blueprint = compile(zone);
-    let snapshot = || Snapshot::new(blueprint.clone(), |_, _| Standing::CALM, None);
+    let before = Snapshot::new(blueprint.clone(), |_, _| Standing::CALM, None);
     let mut book = Book::default();
     let order = Order {
         mode: Mode::Drain,
@@ -168,7 +174,9 @@ fn what_is_said_of_a_name_moves_that_name_alone() {
         who: "".into(),
     };
     book.place(order, std::time::Duration::ZERO, |_| false).unwrap();
-    let (before, after) = (snapshot(), snapshot().overlaid(book.rulings()));
+    let mut state = before.state().clone();
+    state.set_modes(&blueprint, book.rulings());
+    let after = before.next(state, &Dirty { names: true, ..Dirty::default() });
     let told = Changes::new(&before, &after).unwrap().impact().to_string();
     assert_eq!(told, "name one.example.com.: fra -> pool:sorry for everybody");
 }
@@ -191,7 +199,7 @@ fn what_would_cost_too_much_is_counted_and_not_looked_at() {
     let zone = "[names.one]\npools = [\"web\"]\n[names.two]\npools = [\"web\"]\n";
     let before = Snapshot::new(compile(zone), |_, _| Standing::CALM, None);
     let pools: Vec<PoolId> = (0..before.pools().len() as PoolId).collect();
-    let after = before.with_pools(&pools, standing(&before, &["127.0.0.1"]));
+    let after = with_pools(&before, &pools, standing(&before, &["127.0.0.1"]));
     let mut changes = Changes::new(&before, &after).unwrap();
     changes.budget = 2;
     let impact = changes.impact();

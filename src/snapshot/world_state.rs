@@ -1,0 +1,125 @@
+//! The state of a world: all that its answers depend on besides the blueprint, as one value that can be printed and kept.
+//!
+//! ```text
+//!   probes, operators, ramps ─► standing of each endpoint ─┐
+//!   loads                    ─► allowance of each pool ────┤
+//!   operators                ─► mode of each name ─────────┼─► WorldState ──┐
+//!   roll-outs                ─► split of each name ────────┤           ├─► Snapshot::derive ─► Snapshot
+//!   round trips              ─► maps ──────────────────────┘  Blueprint ┘
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::Blueprint;
+use super::compile::Remapped;
+use super::pool::Standing;
+use super::world::PoolId;
+use crate::load::Allowance;
+use crate::overrides::{Mode, Rulings, canonical};
+use crate::steering::Split;
+use crate::zone::NameId;
+
+/// The state of a world.
+#[derive(Clone, Debug)]
+pub struct WorldState {
+    /// By [`PoolId`].
+    pools: Box<[PoolState]>,
+    /// What operators say of names; an exception from what is said of more names is nothing said.
+    modes: BTreeMap<NameId, Mode>,
+    /// How the pools of names are divided, where a roll-out has begun.
+    splits: BTreeMap<NameId, Split>,
+    /// The maps that settled round trips led to since the blueprint was compiled.
+    maps: Option<Arc<Remapped>>,
+}
+
+/// The state of a pool.
+#[derive(Clone, Debug)]
+pub(super) struct PoolState {
+    /// By the endpoints' places in the pool's spec.
+    pub(super) standings: Arc<[Standing]>,
+    pub(super) allowance: Allowance,
+}
+
+/// The parts of a state that changed since a snapshot was derived from it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Dirty {
+    /// Pools whose endpoints stand otherwise, or that may keep another share of their clients.
+    pub pools: BTreeSet<PoolId>,
+    /// Whether something else is said of names, or their pools are divided otherwise.
+    pub names: bool,
+    /// Whether there are new maps.
+    pub maps: bool,
+}
+
+impl Dirty {
+    /// All parts of a state of this blueprint's world.
+    pub fn everything(blueprint: &Blueprint) -> Self {
+        Self { pools: (0..blueprint.world.pools.len() as PoolId).collect(), names: true, maps: true }
+    }
+
+    /// Whether nothing changed.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl WorldState {
+    /// A world whose loads are unknown, and of whose names nothing is said. `standing` tells of each pool's endpoints, by their
+    /// places in its spec.
+    pub fn new(blueprint: &Blueprint, standing: impl Fn(PoolId, usize) -> Standing) -> Self {
+        let pools = (0..).zip(&blueprint.world.pools).map(|(id, spec)| PoolState {
+            standings: (0..spec.members.len()).map(|endpoint| standing(id, endpoint)).collect(),
+            allowance: Allowance::UNKNOWN,
+        });
+        Self { pools: pools.collect(), modes: BTreeMap::new(), splits: BTreeMap::new(), maps: None }
+    }
+
+    /// The endpoints of a pool stand so.
+    pub fn set_standings(&mut self, pool: PoolId, standing: impl Fn(usize) -> Standing) {
+        let standings = &mut self.pools[pool as usize].standings;
+        *standings = (0..standings.len()).map(standing).collect();
+    }
+
+    /// A pool keeps so much of its clients, and has so much room for others'.
+    pub fn set_allowance(&mut self, pool: PoolId, allowance: Allowance) {
+        self.pools[pool as usize].allowance = allowance;
+    }
+
+    /// The operator says this of names.
+    pub fn set_modes(&mut self, blueprint: &Blueprint, rulings: &Rulings) {
+        self.modes.clear();
+        if !rulings.rules_names() {
+            return;
+        }
+        let mode = |owner: &_| rulings.of_name(&canonical(owner)).map(|ruling| ruling.order.mode);
+        let modes = (0..).zip(blueprint.world.steered_names().map(mode));
+        self.modes.extend(modes.filter_map(|(name, mode)| Some((name, mode.filter(|mode| *mode != Mode::Open)?))));
+    }
+
+    /// The pools of these names are divided so, and of no others.
+    pub fn set_splits(&mut self, splits: impl IntoIterator<Item = (NameId, Split)>) {
+        self.splits = splits.into_iter().collect();
+    }
+
+    /// Clients are ranked by these maps.
+    pub fn set_maps(&mut self, maps: Arc<Remapped>) {
+        self.maps = Some(maps);
+    }
+
+    pub(super) fn pool(&self, id: PoolId) -> &PoolState {
+        &self.pools[id as usize]
+    }
+
+    pub(super) fn modes(&self) -> &BTreeMap<NameId, Mode> {
+        &self.modes
+    }
+
+    pub(super) fn splits(&self) -> &BTreeMap<NameId, Split> {
+        &self.splits
+    }
+
+    pub(super) fn maps(&self) -> Option<&Remapped> {
+        self.maps.as_deref()
+    }
+}
