@@ -40,7 +40,6 @@ use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
-use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 use tracing::warn;
 
@@ -247,7 +246,8 @@ impl Bound {
             all.push(rooms);
             socket = Some(file);
         }
-        tokio::spawn(tell(all, stopping.subscribe()));
+        let telling = tell(all, stopping.subscribe());
+        tokio::spawn(alarm.part("the task that tells of the admin server's clients").run(telling));
         Ok((Running { office, addresses, socket, stopping }, received))
     }
 }
@@ -291,8 +291,7 @@ impl Office {
 
     /// Returns when a restart finds what was ordered, or the disk has had its time.
     async fn on_disk(&self) {
-        let store = self.store.clone();
-        let _ = spawn_blocking(move || store.settle(DISK)).await;
+        let _ = timeout(DISK, self.store.settled()).await;
     }
 }
 

@@ -178,7 +178,7 @@ impl Bound {
                 looked_at.push(socket.clone());
                 let (published, rotation) = (service.published.clone(), service.rotation.clone());
                 let worker = UdpWorker::new(socket, published, rotation, limiter.clone(), service.stopping.clone());
-                spawn(number, worker, alarm.part("a worker for UDP"))?;
+                spawn(number, worker, alarm.part(udp::WORKER))?;
             }
             accept(sockets.tcp, Protocol::Dns, &service, &alarm)?;
         }
@@ -188,8 +188,9 @@ impl Bound {
             }
             encrypted.start(&service, &alarm)?;
         }
-        tokio::spawn(Pressure::new(looked_at, seats, dropped, service.stopping.clone()).tell());
-        tokio::spawn(memory::give_back(service.stopping));
+        let pressure = Pressure::new(looked_at, seats, dropped, service.stopping.clone());
+        tokio::spawn(alarm.part("the task that tells of pressure").run(pressure.tell()));
+        tokio::spawn(alarm.part("the task that gives memory back").run(memory::give_back(service.stopping)));
         Ok(running)
     }
 }

@@ -24,8 +24,10 @@ mod table;
 mod writer;
 
 use std::collections::BTreeMap;
+use std::future::poll_fn;
 use std::path::Path;
 use std::sync::Arc;
+use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
@@ -34,7 +36,7 @@ use serde::de::DeserializeOwned;
 use tracing::warn;
 
 use lock::NotHeld;
-use writer::{Desk, Papers, Progress, Writer};
+use writer::{Desk, Progress, Writer};
 
 pub use latency::{LATENCY, LatencyRecord};
 pub use lock::Held;
@@ -114,13 +116,20 @@ impl Store {
         });
     }
 
-    /// Waits until all that was written before is on disk, for so long at most. Returns whether it is; a disk that is known to
-    /// be broken is not waited for. It blocks its thread.
-    pub fn settle(&self, limit: Duration) -> bool {
+    /// Returns when all that was written before is on disk, and whether it is: a disk that is known to be broken is not waited
+    /// for.
+    pub async fn settled(&self) -> bool {
         let batches = self.desk.papers().batches;
-        let is_on_disk = |papers: &Papers| papers.batches_on_disk >= batches;
-        self.desk.wait_while(limit, |papers| !is_on_disk(papers) && papers.progress == Progress::Writing);
-        is_on_disk(&self.desk.papers())
+        poll_fn(|context| {
+            let mut papers = self.desk.papers();
+            let is_on_disk = papers.batches_on_disk >= batches;
+            if is_on_disk || papers.progress != Progress::Writing {
+                return Poll::Ready(is_on_disk);
+            }
+            papers.waiting.push(context.waker().clone());
+            Poll::Pending
+        })
+        .await
     }
 }
 
