@@ -35,6 +35,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tracing::warn;
 
+use crate::disk::Disk;
 use lock::NotHeld;
 use writer::{Desk, Progress, Writer};
 
@@ -61,12 +62,18 @@ pub struct Store {
 impl Store {
     /// Takes hold of a folder, which is made if it is not there, and reads what an earlier process left. Whatever is wrong
     /// with the folder but that another process holds it is told to the log, and the store works as if nothing had been left.
+    /// So it is when the folder's file system hangs, after as long as [`Disk`] waits for one.
     pub fn open(folder: &Path) -> Result<Self, Held> {
-        let lock = match lock::hold(folder) {
-            Ok(lock) => Some(lock),
-            Err(NotHeld::Taken(held)) => return Err(held),
+        let lock = match Disk::new().ask(folder, lock::hold) {
+            Ok(Ok(lock)) => Some(lock),
+            Ok(Err(NotHeld::Taken(held))) => return Err(held),
             // The writer tries again, and tells.
-            Err(NotHeld::Unusable(..)) => None,
+            Ok(Err(NotHeld::Unusable(..))) => None,
+            // The writer will wait, and tell nothing.
+            Err(error) => {
+                warn!(folder = %folder.display(), %error, "state is not kept: nobody knows whether the folder is free");
+                None
+            }
         };
         let desk = Arc::new(Desk::default());
         let writer = Writer::new(folder, lock, desk.clone());
