@@ -8,7 +8,7 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::harness::{Files, Node, SERVER};
+use crate::harness::{Files, Node, SERVER, cannot};
 
 const ADMIN: &str = "[admin]\nlisten = \"127.0.0.1:0\"\n";
 
@@ -85,23 +85,24 @@ fn a_pipe_that_comes_with_a_reload_changes_nothing() {
     assert_eq!(node.terminate().code(), Some(0));
 }
 
-/// Mounts a file system there that never answers. The descriptor that would have to is the process's own.
-fn mount_hung(folder: &str) -> String {
-    format!(
+/// Mounts a file system there that never answers. The descriptor that would have to is the process's own. `None` without FUSE.
+fn mount_hung(folder: &str) -> Option<String> {
+    if !Path::new("/dev/fuse").exists() {
+        cannot("without /dev/fuse no file system hangs");
+        return None;
+    }
+    Some(format!(
         "mkdir -p {folder} && exec 3<>/dev/fuse && mount -t fuse -o fd=3,rootmode=40000,user_id=0,group_id=0 none {folder}"
-    )
+    ))
 }
 
 #[test]
 fn a_file_system_that_hangs_is_told_and_stops_nothing() {
-    // Without FUSE a test can make no file system that hangs.
-    if !Path::new("/dev/fuse").exists() {
-        return;
-    }
+    let Some(mount) = mount_hung("hung") else { return };
     let server = format!("zones = \"here\"\n{SERVER}{ADMIN}");
     let files = Files::new(&server, &[("example.com.toml", &zone("192.0.2.1"))]);
     symlink("zones", files.path("here")).unwrap();
-    let mut node = files.serve_with_mounts(&mount_hung("hung"));
+    let mut node = files.serve_with_mounts(&mount);
     symlink("hung", files.path("here.new")).unwrap();
     fs::rename(files.path("here.new"), files.path("here")).unwrap();
     node.signal("HUP");
@@ -118,19 +119,35 @@ fn a_file_system_that_hangs_is_told_and_stops_nothing() {
 }
 
 #[test]
+fn a_state_folder_that_hangs_keeps_the_node_from_nothing_but_its_state() {
+    let Some(mount) = mount_hung("hung") else { return };
+    let server = format!("state = \"hung/state\"\n{SERVER}");
+    let files = Files::new(&server, &[("example.com.toml", &zone("192.0.2.1"))]);
+    let mut node = files.start_with_mounts(&mount);
+    let line = node.log.wait_for("state is not kept");
+    assert!(line.contains("hung/state") && line.contains("its file system may hang"), "{line}");
+    node.wait_for_answers();
+    assert_eq!(node.dig("www.example.com").data(), ["192.0.2.1"]);
+    node.signal("HUP");
+    node.log.wait_for("configuration reloaded");
+    node.signal("TERM");
+    let start = Instant::now();
+    assert_eq!(node.wait().code(), Some(0));
+    assert!(start.elapsed() < LONGEST_END, "{:?}", start.elapsed());
+}
+
+#[test]
 fn a_start_that_waits_for_a_file_system_ends_when_it_is_told_to() {
-    if !Path::new("/dev/fuse").exists() {
-        return;
-    }
+    let Some(mount) = mount_hung("hung") else { return };
     let files = Files::new(&format!("zones = \"hung\"\n{SERVER}"), &[]);
-    let mut node = files.start_with_mounts(&mount_hung("hung"));
+    let mut node = files.start_with_mounts(&mount);
     thread::sleep(Duration::from_secs(2));
     node.signal("TERM");
     let start = Instant::now();
     assert_eq!(node.wait().code(), Some(0));
     assert!(start.elapsed() < LONGEST_END, "{:?}", start.elapsed());
     // Left alone it says what is wrong, and ends.
-    let mut node = files.start_with_mounts(&mount_hung("hung"));
+    let mut node = files.start_with_mounts(&mount);
     node.log.wait_for("its file system may hang");
     assert_eq!(node.wait().code(), Some(1));
 }
@@ -229,6 +246,19 @@ fn a_system_without_inotify_is_looked_at_instead() {
     files.write("zones/example.com.toml", zone("192.0.2.2"));
     node.log.wait_for("configuration reloaded");
     assert_eq!(node.dig("www.example.com").data(), ["192.0.2.2"]);
+    // A copy that pauses for longer than two looks, and is not seen to be open.
+    let text = master(&["192.0.2.1", "192.0.2.2"]);
+    let (one, two) = text.split_at(text.rfind("w2").expect("it is there"));
+    let path = files.path("zones/example.org.zone");
+    for part in [one, two] {
+        OpenOptions::new().create(true).append(true).open(&path).unwrap().write_all(part.as_bytes()).unwrap();
+        if part == one {
+            thread::sleep(LONG_QUIET);
+        }
+    }
+    node.log.wait_for("configuration reloaded");
+    assert_eq!(reloads(&mut node), 2);
+    assert_eq!(node.dig("w2.example.org").data(), ["192.0.2.2"]);
 }
 
 #[test]
