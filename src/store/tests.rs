@@ -68,7 +68,9 @@ fn a_folder_has_one_holder() {
     let (_folder, state) = folder();
     let store = Store::open(&state).unwrap();
     let held = Store::open(&state).unwrap_err();
-    assert_eq!(held.to_string(), format!("{}: another truenorth runs on this state folder", state.display()));
+    let by = std::process::id();
+    let expected = format!("{}: another truenorth runs on this state folder: process {by}", state.display());
+    assert_eq!(held.to_string(), expected);
     drop(store);
     assert!(Store::open(&state).is_ok());
 }
