@@ -26,7 +26,7 @@ const WHILE: Duration = Duration::from_secs(5);
 const PROBE_COST: Duration = Duration::from_millis(60);
 
 /// What a node may take beside what its monitor says, while other tests run.
-const SLACK: Duration = Duration::from_secs(2);
+const SLACK: Duration = Duration::from_secs(5);
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -168,7 +168,7 @@ fn hostile_endpoints_cost_little_and_delay_nobody() {
     }
     let late_under_attack = lateness(node);
     println!("probes begin {late_at_rest:?} late at rest, {late_under_attack:?} under attack (99th percentile)");
-    assert!(late_under_attack < late_at_rest + INTERVAL, "{late_under_attack:?} rather than {late_at_rest:?}");
+    assert!(late_under_attack < late_at_rest + INTERVAL * 2, "{late_under_attack:?} rather than {late_at_rest:?}");
 }
 
 /// How late the latest hundredth of a node's probes began, at least; it stops.
