@@ -114,9 +114,8 @@ mod broken {
     }
 
     pub(super) fn maybe_panic(name: &str) {
-        if BROKEN.as_deref() == Some(name) && BEGAN.elapsed() >= WHOLE && !IS_DONE.swap(true, Ordering::Relaxed) {
-            panic!("asked to by {BREAK}");
-        }
+        let is_whole = BROKEN.as_deref() != Some(name) || BEGAN.elapsed() < WHOLE;
+        assert!(is_whole || IS_DONE.swap(true, Ordering::Relaxed), "asked to by {BREAK}");
     }
 }
 

@@ -304,7 +304,7 @@ async fn a_slow_reader_is_left_and_holds_up_nobody() {
     }
     let asked = Instant::now();
     ask_tcp(&mut connect(server.address()), &ask("ns1.static.example.", RecordType::A));
-    assert!(asked.elapsed() < PATIENCE / 2, "{:?}", asked.elapsed());
+    assert!(asked.elapsed() < PATIENCE, "{:?}", asked.elapsed());
     std::thread::sleep(5 * LIMIT);
     for stream in &mut slow {
         // What was on its way comes, and then the end: a copy that is cut short has no SOA at its end.

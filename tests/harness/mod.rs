@@ -295,6 +295,26 @@ impl Node {
         dig::dig(self.address, words)
     }
 
+    /// Asks with `dig` until the answer has this data: what is told to be loaded is served a moment later.
+    #[track_caller]
+    pub(crate) fn comes_to_answer(&self, words: &str, data: &[&str]) {
+        let start = Instant::now();
+        while self.dig(words).data() != data {
+            assert!(start.elapsed() < PATIENCE, "{words}: {:?}, not {data:?}", self.dig(words).data());
+            thread::sleep(POLL);
+        }
+    }
+
+    /// The same with the answer's code.
+    #[track_caller]
+    pub(crate) fn comes_to_say(&self, words: &str, status: &str) {
+        let start = Instant::now();
+        while self.dig(words).status != status {
+            assert!(start.elapsed() < PATIENCE, "{words}: {}, not {status}", self.dig(words).status);
+            thread::sleep(POLL);
+        }
+    }
+
     /// A client on a socket of its own.
     pub(crate) fn asker(&self) -> Asker {
         Asker::new(self.address)

@@ -24,7 +24,7 @@ fn it_stops_under_load_when_it_is_asked_to() {
         let tally = load.stop();
         assert_eq!(status.code(), Some(0), "{signal}");
         assert_eq!(tally.answers.len(), 1, "{signal}: {tally:?}");
-        assert!(tally.answered() > 100, "{signal}: {tally:?}");
+        assert!(tally.answered() > 10, "{signal}: {tally:?}");
     }
 }
 

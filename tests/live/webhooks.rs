@@ -88,7 +88,7 @@ fn files(fra: &Endpoint, iad: &Endpoint, server: &str) -> Files {
     let zone = format!(
         "[nameservers]\nns1 = [\"127.0.0.1\"]\n[datacenters]\nfra = {{ latitude = 50.11, longitude = 8.68 }}\n\
          iad = {{ latitude = 38.95, longitude = -77.45 }}\n[regions.default]\nprefer = [\"fra\", \"iad\"]\n\
-         [monitors.web]\ntype = \"http\"\ninterval = \"100ms\"\ntimeout = \"90ms\"\n[pools.web]\n\
+         [monitors.web]\ntype = \"http\"\ninterval = \"500ms\"\ntimeout = \"450ms\"\n[pools.web]\n\
          monitor = \"web\"\nendpoints.fra = {}\nendpoints.iad = {}\n[names.www]\npools = [\"web\"]\n",
         member(fra),
         member(iad)
@@ -219,7 +219,7 @@ fn a_receiver_that_is_dead_or_hangs_holds_up_nobody() {
     assert_eq!(told, ["up", "up", "down", "up", "down", "up"]);
     let begun = Instant::now();
     assert_eq!(node.terminate().code(), Some(0));
-    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
 }
 
 /// An endpoint that is up while one of its two probes finds it so. What stands behind is at the end of the zone file.
