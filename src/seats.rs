@@ -4,12 +4,16 @@
 //! idle longest loses its own: one that asks keeps it, one that only holds it does not. DNS and the admin server seat their
 //! clients by this rule, each in seats of its own.
 
+mod losses;
+
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use tokio::sync::Notify;
+
+pub use losses::Losses;
 
 /// Bits of an IPv6 address that tell one client from another: whoever has one address has its /64.
 const CLIENT_PREFIX_V6: u32 = 64;

@@ -2,16 +2,15 @@
 //!
 //! Each part holds a [`Part`] while it runs. However it ends, its `Part` is dropped, and [`Ends::next`] tells its name.
 //! Without it a listener, a worker or the task that steers health could be gone while all that surrounds it looks well.
+//!
+//! In builds with debug assertions, environment variables break parts, so that tests see what becomes of the node:
+//! `TRUENORTH_BREAK` names a part that panics a second after it began, `TRUENORTH_STALL` one that does nothing for twelve,
+//! three after it began. Release builds do not look.
 
 use std::fmt;
 use std::thread;
 
 use tokio::sync::mpsc;
-
-/// In builds with debug assertions, the part of this name panics a second after it began: so tests see what becomes of
-/// the node. Release builds do not look.
-#[cfg(debug_assertions)]
-const BREAK: &str = "TRUENORTH_BREAK";
 
 /// Hands out [`Part`]s; cheap to clone.
 #[derive(Clone, Debug)]
@@ -59,12 +58,64 @@ impl Part {
     /// Runs a task as this part.
     pub async fn run<T>(self, task: impl Future<Output = T>) -> T {
         #[cfg(debug_assertions)]
-        if std::env::var(BREAK).is_ok_and(|name| name == self.name) {
-            let task = std::pin::pin!(task);
-            let second = std::time::Duration::from_secs(1);
-            return tokio::time::timeout(second, task).await.unwrap_or_else(|_| panic!("asked to by {BREAK}"));
-        }
+        let task = broken::disturb(self.name, task);
         task.await
+    }
+}
+
+/// A place in the work of this part where it panics if it was asked to: once, and not before its second is over. It is for
+/// threads, and for parts that are begun anew after a panic.
+pub fn breaking_point(name: &str) {
+    #[cfg(debug_assertions)]
+    broken::maybe_panic(name);
+    let _ = name;
+}
+
+/// How parts are broken.
+#[cfg(debug_assertions)]
+mod broken {
+    use std::env;
+    use std::pin::pin;
+    use std::sync::LazyLock;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::Duration;
+
+    use tokio::time::{Instant, sleep, timeout};
+
+    const BREAK: &str = "TRUENORTH_BREAK";
+    const STALL: &str = "TRUENORTH_STALL";
+
+    /// A part is whole for so long.
+    const WHOLE: Duration = Duration::from_secs(1);
+
+    /// How long one that stalls does nothing: longer than any part may be silent.
+    const SILENCE: Duration = Duration::from_secs(12);
+
+    static BROKEN: LazyLock<Option<String>> = LazyLock::new(|| env::var(BREAK).ok());
+    static STALLED: LazyLock<Option<String>> = LazyLock::new(|| env::var(STALL).ok());
+    /// When somebody looked first.
+    static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
+    static IS_DONE: AtomicBool = AtomicBool::new(false);
+
+    pub(super) async fn disturb<T>(name: &str, task: impl Future<Output = T>) -> T {
+        let [breaks, stalls] = [&BROKEN, &STALLED].map(|asked| asked.as_deref() == Some(name));
+        if !breaks && !stalls {
+            return task.await;
+        }
+        let mut task = pin!(task);
+        // A node that is to be silent for a while has begun to answer before, however busy its machine is.
+        let whole = if breaks { WHOLE } else { WHOLE * 3 };
+        if let Ok(result) = timeout(whole, &mut task).await {
+            return result;
+        }
+        assert!(!breaks, "asked to by {BREAK}");
+        sleep(SILENCE).await;
+        task.await
+    }
+
+    pub(super) fn maybe_panic(name: &str) {
+        let is_whole = BROKEN.as_deref() != Some(name) || BEGAN.elapsed() < WHOLE;
+        assert!(is_whole || IS_DONE.swap(true, Ordering::Relaxed), "asked to by {BREAK}");
     }
 }
 

@@ -18,8 +18,8 @@ use truenorth::server::{Bound, GRACE, TcpLimits};
 /// A time-out that a test waits for.
 const SHORT: Duration = Duration::from_secs(1);
 
-/// What a newcomer waits at most, whatever others do.
-const AT_ONCE: Duration = Duration::from_secs(1);
+/// What a newcomer waits at most, whatever others do: less than any limit.
+const AT_ONCE: Duration = PATIENCE;
 
 /// Limits of which none is met soon.
 fn limits() -> TcpLimits {

@@ -31,6 +31,20 @@ pub(super) enum Way {
     File,
 }
 
+/// Who asks: the name of the token that was shown, if it has one.
+#[derive(Clone, Debug)]
+pub(super) struct Caller(Option<Box<str>>);
+
+/// Who asks, if neither the order nor its token says.
+const SOMEBODY: &str = "admin API";
+
+impl Caller {
+    /// Who gives an order: who it says, or whose token it comes with.
+    pub(super) fn who(&self, said: String) -> Box<str> {
+        if said.is_empty() { self.0.clone().unwrap_or_else(|| SOMEBODY.into()) } else { said.into() }
+    }
+}
+
 /// The purpose of a request. A request with several purposes is let in with a token for any of them.
 fn purposes(method: &Method, path: &str) -> &'static [Purpose] {
     let is_reading = method == Method::GET || method == Method::HEAD;
@@ -55,11 +69,12 @@ impl Gate {
         Self { grants: admin.grants.clone(), hosts: admin.hosts.clone() }
     }
 
-    fn check(&self, way: Way, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
+    /// Who asks, by its token, or why it may not.
+    fn check(&self, way: Way, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Caller, Refusal> {
         let host = self.check_host(uri, headers)?;
         check_origin(host, headers)?;
         if uri.path() == OPEN || way == Way::File || self.grants.is_empty() {
-            return Ok(());
+            return Ok(Caller(None));
         }
         self.check_token(purposes(method, uri.path()), headers)
     }
@@ -94,7 +109,7 @@ impl Gate {
         is_address || name.eq_ignore_ascii_case("localhost") || self.hosts.iter().any(|h| h.eq_ignore_ascii_case(name))
     }
 
-    fn check_token(&self, purposes: &[Purpose], headers: &HeaderMap) -> Result<(), Refusal> {
+    fn check_token(&self, purposes: &[Purpose], headers: &HeaderMap) -> Result<Caller, Refusal> {
         let Some(shown) = headers.get(header::AUTHORIZATION) else {
             return Err(Refusal::new(StatusCode::UNAUTHORIZED, "a token is needed: Authorization: Bearer TOKEN"));
         };
@@ -106,7 +121,7 @@ impl Gate {
             return Err(Refusal::new(StatusCode::UNAUTHORIZED, "this is not the token"));
         };
         if purposes.iter().any(|purpose| grant.may.contains(purpose)) {
-            return Ok(());
+            return Ok(Caller(grant.name.clone()));
         }
         let words = |purposes: &[Purpose]| purposes.iter().map(|purpose| purpose.as_str()).collect::<Vec<_>>();
         let (needed, may) = (words(purposes).join(" or "), words(&grant.may).join(" and "));
@@ -143,13 +158,14 @@ fn without_port(host: &str) -> &str {
 pub(super) async fn keep(
     State((office, way)): State<(Arc<Office>, Way)>,
     Extension(visit): Extension<Arc<Visit>>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
     let checked = office.gate.load().check(way, request.method(), request.uri(), request.headers());
     let room = Room::of(request.method(), request.uri().path());
-    let mut response = match checked.and_then(|()| visit.enter(room)) {
-        Ok(()) => {
+    let mut response = match checked.and_then(|caller| visit.enter(room).map(|()| caller)) {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
             // Until its body is there, the client is waited for. /healthz has seats for all, and works for nobody long.
             if request.body().is_end_stream() && room != Room::Health {
                 visit.hold();

@@ -35,12 +35,10 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
-use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 use tracing::warn;
 
@@ -48,7 +46,7 @@ use crate::config::{Admin, Faults};
 use crate::control::{DynamicTxt, Handle, TxtError};
 use crate::name::Name;
 use crate::report::Summary;
-use crate::seats::Seats;
+use crate::seats::{Losses, Seats};
 use crate::snapshot::Snapshot;
 use crate::store::Store;
 use crate::vital::Alarm;
@@ -129,7 +127,9 @@ struct Office {
     journal: Arc<Journal>,
     store: Arc<Store>,
     seats: Arc<Seats>,
-    dropped: Arc<AtomicU64>,
+    losses: Arc<Losses>,
+    /// Where its own clients wait and are served: those of the network, those of the socket in the file system.
+    rooms: [Arc<Rooms>; 2],
     gate: ArcSwap<Gate>,
     self_checks: SelfChecks,
     /// Whose turn it is to have something long made: measurements parsed, or all of the status told. That takes one processor
@@ -177,8 +177,8 @@ pub struct Node {
     pub store: Arc<Store>,
     /// Where connections of DNS are seated.
     pub seats: Arc<Seats>,
-    /// Queries that the kernel dropped since the start.
-    pub dropped: Arc<AtomicU64>,
+    /// What clients of DNS lost.
+    pub losses: Arc<Losses>,
     /// Connections that the admin server may have, about.
     pub connections: usize,
     /// Told of listeners that end although nobody told them to.
@@ -211,7 +211,10 @@ impl Bound {
     pub fn start(self, admin: &Admin, node: Node) -> io::Result<(Running, mpsc::Receiver<Order>)> {
         let (stopping, stop) = watch::channel(());
         let (orders, received) = mpsc::channel(ORDERS);
-        let Node { published, control, journal, dns, store, seats, dropped, connections, alarm } = node;
+        let Node { published, control, journal, dns, store, seats, losses, connections, alarm } = node;
+        // Whoever fills the rooms of the network leaves the command's own alone.
+        let rooms = [Rooms::new(connections), Rooms::new(0)].map(Arc::new);
+        let [over_network, over_file] = rooms.clone();
         let office = Arc::new(Office {
             published,
             control,
@@ -219,35 +222,32 @@ impl Bound {
             journal,
             store,
             seats,
-            dropped,
+            losses,
+            rooms: rooms.clone(),
             gate: ArcSwap::from_pointee(Gate::new(admin)),
             self_checks: SelfChecks::new(dns),
             long_work: Semaphore::new(1),
             started: Instant::now(),
             stopping: stop,
         });
-        let over_tcp = Arc::new(Rooms::new(connections));
         let mut addresses = Vec::new();
         for (address, listener) in self.listeners {
             addresses.push(address);
             let listener = tokio::net::TcpListener::from_std(listener)?;
             let routes = routes::all(office.clone(), Way::Network);
-            let accepting = connection::accept(listener, routes, over_tcp.clone(), stopping.subscribe());
+            let accepting = connection::accept(listener, routes, over_network.clone(), stopping.subscribe());
             tokio::spawn(alarm.part("a listener of the admin server").run(accepting));
         }
-        let mut all = vec![over_tcp];
         let mut socket = None;
         if let Some((file, listener)) = self.socket {
             let listener = tokio::net::UnixListener::from_std(listener)?;
-            // Whoever fills the rooms of the network leaves the command's own alone.
-            let rooms = Arc::new(Rooms::new(0));
             let routes = routes::all(office.clone(), Way::File);
-            let accepting = connection::accept(listener, routes, rooms.clone(), stopping.subscribe());
+            let accepting = connection::accept(listener, routes, over_file, stopping.subscribe());
             tokio::spawn(alarm.part("the admin server's socket").run(accepting));
-            all.push(rooms);
             socket = Some(file);
         }
-        tokio::spawn(tell(all, stopping.subscribe()));
+        let telling = tell(rooms, stopping.subscribe());
+        tokio::spawn(alarm.part("the task that tells of the admin server's clients").run(telling));
         Ok((Running { office, addresses, socket, stopping }, received))
     }
 }
@@ -291,20 +291,19 @@ impl Office {
 
     /// Returns when a restart finds what was ordered, or the disk has had its time.
     async fn on_disk(&self) {
-        let store = self.store.clone();
-        let _ = spawn_blocking(move || store.settle(DISK)).await;
+        let _ = timeout(DISK, self.store.settled()).await;
     }
 }
 
 /// Says when connections gave way to newcomers, and how many; until the server stops.
-async fn tell(all: Vec<Arc<Rooms>>, mut stopping: watch::Receiver<()>) {
+async fn tell(rooms: [Arc<Rooms>; 2], mut stopping: watch::Receiver<()>) {
     let mut told = 0;
     loop {
         tokio::select! {
             () = sleep(TELL_EVERY) => {}
             _ = stopping.changed() => return,
         }
-        let evictions = all.iter().map(|rooms| rooms.evictions()).sum();
+        let evictions = evictions(&rooms);
         if evictions > told {
             warn!(
                 closed = evictions - told,
@@ -313,6 +312,11 @@ async fn tell(all: Vec<Arc<Rooms>>, mut stopping: watch::Receiver<()>) {
         }
         told = evictions;
     }
+}
+
+/// Connections that gave way in any of these.
+fn evictions(rooms: &[Arc<Rooms>]) -> u64 {
+    rooms.iter().map(|rooms| rooms.evictions()).sum()
 }
 
 /// Whole seconds since 1970.

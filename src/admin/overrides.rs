@@ -3,18 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 
+use super::gate::Caller;
 use super::refusal::{Refusal, json};
 use super::{Office, body, since_epoch, unix_time};
 use crate::config::parse_duration;
 use crate::overrides::{self, Order, Override, Selector, TargetPattern};
 use crate::report::{self, OverrideList, OverrideOrder, OverrideSelector, OverrideShape};
-
-/// Who asks, if nobody says.
-const SOMEBODY: &str = "admin API";
 
 /// `GET /v1/overrides`.
 pub(super) async fn list(State(office): State<Arc<Office>>) -> Result<Response, Refusal> {
@@ -24,17 +23,25 @@ pub(super) async fn list(State(office): State<Arc<Office>>) -> Result<Response, 
 }
 
 /// `POST /v1/overrides` with `{"mode": ..., "target": ..., "for": ..., "reason": ...}`. The answer comes when it is served.
-pub(super) async fn place(State(office): State<Arc<Office>>, request: Request) -> Result<Response, Refusal> {
+pub(super) async fn place(
+    State(office): State<Arc<Office>>,
+    Extension(caller): Extension<Caller>,
+    request: Request,
+) -> Result<Response, Refusal> {
     let text = body::read(request, body::MAX_BODY).await?;
     let order: OverrideOrder = report::from_json(&text).map_err(|why| Refusal::bad(format!("the body: {why}")))?;
-    let placed = office.control.place(read_order(order)?).await.ok_or_else(Refusal::stopping)?;
+    let placed = office.control.place(read_order(order, &caller)?).await.ok_or_else(Refusal::stopping)?;
     let placed = placed.map_err(|error| refuse(&error))?;
     office.settled().await?;
     Ok(answer(placed.iter().map(Into::into).collect()))
 }
 
 /// `DELETE /v1/overrides` with `{"override": ...}` or `{"target": ...}`.
-pub(super) async fn lift(State(office): State<Arc<Office>>, request: Request) -> Result<Response, Refusal> {
+pub(super) async fn lift(
+    State(office): State<Arc<Office>>,
+    Extension(caller): Extension<Caller>,
+    request: Request,
+) -> Result<Response, Refusal> {
     let text = body::read(request, body::MAX_BODY).await?;
     let selector: OverrideSelector =
         report::from_json(&text).map_err(|why| Refusal::bad(format!("the body: {why}")))?;
@@ -45,14 +52,15 @@ pub(super) async fn lift(State(office): State<Arc<Office>>, request: Request) ->
         (None, Some(target)) => Selector::Target(read_target(&target)?),
         _ => return Err(Refusal::bad("one of `override` and `target` is needed")),
     };
-    let lifted = office.control.lift(which, who(selector.who)).await.ok_or_else(Refusal::stopping)?;
+    let lifted = office.control.lift(which, caller.who(selector.who)).await.ok_or_else(Refusal::stopping)?;
     let lifted = lifted.map_err(|error| refuse(&error))?;
     office.settled().await?;
     Ok(answer(lifted.iter().map(Into::into).collect()))
 }
 
 fn read_order(
-    OverrideOrder { mode, target, lifetime, from, over, reason, who: by }: OverrideOrder,
+    OverrideOrder { mode, target, lifetime, from, over, reason, who }: OverrideOrder,
+    caller: &Caller,
 ) -> Result<Order, Refusal> {
     let lifetime = lifetime.map(|text| read_duration("for", &text)).transpose()?;
     let over = over.map(|text| read_duration("over", &text)).transpose()?;
@@ -66,7 +74,7 @@ fn read_order(
         until: until.transpose()?,
         over,
         reason: reason.into(),
-        who: who(by),
+        who: caller.who(who),
     })
 }
 
@@ -77,10 +85,6 @@ fn read_duration(key: &str, text: &str) -> Result<Duration, Refusal> {
 
 fn read_target(text: &str) -> Result<TargetPattern, Refusal> {
     text.parse().map_err(|error: overrides::TargetPatternError| Refusal::bad(format!("`target`: {error}")))
-}
-
-fn who(said: String) -> Box<str> {
-    if said.is_empty() { SOMEBODY.into() } else { said.into() }
 }
 
 fn refuse(refusal: &overrides::Refusal) -> Refusal {

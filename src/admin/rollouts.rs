@@ -2,19 +2,18 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 
+use super::gate::Caller;
 use super::refusal::{Refusal, json};
 use super::{Office, body, unix_time};
 use crate::control::{Requests, RequestsRefusal};
 use crate::overrides::canonical;
 use crate::report::{self, Question, ReportTaken, RequestsReport, RolloutList, RolloutOrder};
 use crate::rollout::{self, Action, Command, Order};
-
-/// Who asks, if nobody says.
-const SOMEBODY: &str = "admin API";
 
 /// `GET /v1/rollouts`.
 pub(super) async fn list(State(office): State<Arc<Office>>) -> Result<Response, Refusal> {
@@ -30,6 +29,7 @@ pub(super) async fn show(State(office): State<Arc<Office>>, Path(name): Path<Str
 pub(super) async fn order(
     State(office): State<Arc<Office>>,
     Path(name): Path<String>,
+    Extension(caller): Extension<Caller>,
     request: Request,
 ) -> Result<Response, Refusal> {
     let text = body::read(request, body::MAX_BODY).await?;
@@ -44,9 +44,8 @@ pub(super) async fn order(
         }
         _ => return Err(Refusal::bad("one of `active` and `action` is needed")),
     };
-    let who = if who.is_empty() { SOMEBODY.into() } else { who.into() };
     let owner = read_name(&name)?;
-    let order = Order { owner: owner.clone().into(), command, reason: reason.into(), who };
+    let order = Order { owner: owner.clone().into(), command, reason: reason.into(), who: caller.who(who) };
     let done = office.control.roll_out(order).await.ok_or_else(Refusal::stopping)?;
     done.map_err(|refusal| refuse(&refusal))?;
     office.settled().await?;

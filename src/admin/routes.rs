@@ -16,7 +16,9 @@ use tokio::sync::oneshot;
 
 use super::gate::Way;
 use super::refusal::{Refusal, json};
-use super::{Loaded, Office, Order, events, gate, healthz, latency, overrides, reports, rollouts, txt, unix_time};
+use super::{
+    Loaded, Office, Order, events, evictions, gate, healthz, latency, overrides, reports, rollouts, txt, unix_time,
+};
 use crate::overrides::TargetPattern;
 use crate::report::{self, Explanation, Filter, Network, Question, Reload, Status, Traffic, When};
 use crate::seats::Occupancy;
@@ -92,12 +94,15 @@ async fn status(State(office): State<Arc<Office>>, query: QueryPairs) -> Result<
     parameters.finish()?;
     let _turn = office.long_work.acquire().await;
     let survey = office.control.survey().await.ok_or_else(Refusal::stopping)?;
-    let Occupancy { taken, count, evictions } = office.seats.occupancy();
+    let Occupancy { taken, count, evictions: closed } = office.seats.occupancy();
     let traffic = Traffic {
         connections: taken,
         most_connections: count,
-        closed_connections: evictions,
-        dropped_queries: office.dropped.load(Ordering::Relaxed),
+        closed_connections: closed,
+        dropped_queries: office.losses.queries.load(Ordering::Relaxed),
+        refused_connections: office.losses.connections.load(Ordering::Relaxed),
+        cut_transfers: office.losses.transfers.load(Ordering::Relaxed),
+        closed_admin_connections: evictions(&office.rooms),
     };
     let when = When { unix_time: unix_time(), uptime: office.started.elapsed(), traffic };
     let status = Status::new(&office.published.load_full(), &survey, &Filter { name, pool, limit }, when);

@@ -16,6 +16,7 @@ use rustls::{ClientConfig, RootCertStore};
 
 use super::output;
 use crate::config::{self, Admin, Faults};
+use crate::disk::{Disk, Seen};
 use crate::report::{self, Problem, Shape};
 
 /// How long a connection may take.
@@ -133,7 +134,7 @@ impl Ask {
     ) -> Result<Answer, AskError> {
         let admin = match config::load_admin(&self.config) {
             // Another node than the file's may be asked without one.
-            Err(faults) if self.node.is_none() || self.config.exists() => return Err(AskError::Faults(faults)),
+            Err(faults) if self.node.is_none() || is_there(&self.config) => return Err(AskError::Faults(faults)),
             Err(_) => None,
             Ok(admin) => admin,
         };
@@ -165,6 +166,11 @@ impl Ask {
             Ok(Answer { url: url.clone(), is_success, text })
         })
     }
+}
+
+/// Whether there is such a file. One whose file system hangs is there.
+fn is_there(path: &Path) -> bool {
+    !matches!(Disk::new().look(path), Ok(Seen::Missing(_)))
 }
 
 /// Where a node is asked.

@@ -14,10 +14,11 @@ mod orders;
 mod signals;
 
 use std::collections::HashSet;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -122,12 +123,27 @@ fn serve_with<F: Future<Output = Result<(), ServeError>>>(
     let other = |what: &str, error: &dyn std::fmt::Display| ServeError::Other(format!("{what}: {error}"));
     // First of all: a signal that comes from now on is not lost.
     let signals = Signals::handle(log.clone()).map_err(|error| other("signals cannot be handled", &error))?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let workers = thread::available_parallelism().map_err(|error| other("the processors cannot be counted", &error))?;
+    try_threads(2 * workers.get()).map_err(|error| other("there are not enough threads", &error))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers.get()).enable_all().build();
     let runtime = runtime.map_err(|error| other("no runtime for tasks", &error))?;
     let result = runtime.block_on(serve(log.clone(), signals));
     // Nothing that hangs keeps the process: a name that is looked up for a webhook, for example.
     runtime.shutdown_background();
     result
+}
+
+/// Whether the system gives so many threads now. Where it refuses one, tokio panics and then waits for itself for ever; so they
+/// are tried before, twice as many as tokio takes: the node needs more, and those that were tried count until they are gone.
+fn try_threads(count: usize) -> io::Result<()> {
+    let gate = Mutex::new(());
+    thread::scope(|scope| {
+        let closed = gate.lock();
+        let wait = || drop(gate.lock());
+        let tried = (0..count).try_for_each(|_| thread::Builder::new().spawn_scoped(scope, wait).map(drop));
+        drop(closed);
+        tried
+    })
 }
 
 /// Does work that may take long on a thread of its own, and waits for it. An error says why nothing came of it.
@@ -230,8 +246,8 @@ impl Node {
             let (published, control) = (published.clone(), control.clone());
             let (dns, store, alarm) = (addresses.clone(), files.store.clone(), alarm.clone());
             let connections = descriptors.admin;
-            let (seats, dropped) = (running.seats().clone(), running.dropped().clone());
-            let node = admin::Node { published, control, journal, dns, store, seats, dropped, connections, alarm };
+            let (seats, losses) = (running.seats().clone(), running.losses().clone());
+            let node = admin::Node { published, control, journal, dns, store, seats, losses, connections, alarm };
             bound.start(&admin, node)
         });
         let (admin, orders) = started.transpose().map_err(|error| other(&error))?.unzip();

@@ -1,6 +1,5 @@
 //! `truenorth simulate`: where clients go, and where they would go if something failed.
 
-use std::fs::File;
 use std::io::BufReader;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -14,6 +13,9 @@ use crate::name::Name;
 use crate::overrides::TargetPattern;
 use crate::report::{self, Audience, Demand, Simulation, find_demands, standing_without, with_demands};
 use crate::snapshot::{Blueprint, Snapshot, Standing};
+
+/// Octets of a log that are read at a time.
+const PIECE: usize = 1 << 20;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -56,8 +58,9 @@ fn simulate(arguments: &Arguments, blueprint: &Arc<Blueprint>) -> Result<String,
     let [up, failing] = [up, failing].map(|snapshot| with_demands(&snapshot, &demands));
     let audience = match log {
         Some(path) => {
-            let file = File::open(path).map_err(|error| format!("{}: {error}", path.display()))?;
-            Audience::of_log(&up, names, BufReader::new(file), &path.display().to_string())?
+            let disk = Disk::new();
+            let file = disk.open(path).map_err(|error| format!("{}: {error}", path.display()))?;
+            Audience::of_log(&up, names, BufReader::with_capacity(PIECE, file), &path.display().to_string())?
         }
         None => Audience::of_addresses(&up, names)?,
     };

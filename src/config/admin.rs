@@ -44,6 +44,8 @@ pub struct Admin {
 /// A token, and what whoever shows it may do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
+    /// `NAME` of `tokens.NAME`; `None` for the one that may do everything.
+    pub name: Option<Box<str>>,
     /// The token.
     pub token: Token,
     /// At least one.
@@ -170,7 +172,11 @@ fn read_socket(value: &Value<'_>, folder: &Path, faults: &mut Faults) -> Option<
 fn read_grants(table: &mut Table<'_>, folder: &Path, disk: &Disk, faults: &mut Faults) -> Vec<Grant> {
     let mut grants = Vec::new();
     let token = read_token(table, folder, disk, faults);
-    grants.extend(token.map(|token| Grant { token, may: Purpose::ALL.map(|(_, purpose)| purpose).to_vec() }));
+    grants.extend(token.map(|token| Grant {
+        name: None,
+        token,
+        may: Purpose::ALL.map(|(_, purpose)| purpose).to_vec(),
+    }));
     for value in entries(table.take("tokens").as_ref(), "`[admin.tokens]`", faults) {
         let Some(mut table) = value.table("a token", faults) else { continue };
         let before = faults.0.len();
@@ -193,7 +199,7 @@ fn read_grants(table: &mut Table<'_>, folder: &Path, disk: &Disk, faults: &mut F
             faults.push(Fault::error(&value.anchor(), message, "each has its own").code(Code::Credentials));
             continue;
         }
-        grants.push(Grant { token, may });
+        grants.push(Grant { name: Some(value.key.into()), token, may });
     }
     grants
 }

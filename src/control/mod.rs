@@ -368,6 +368,7 @@ impl Control {
         let is_unprobed =
             |target: &&Arc<Target>| target.is_probed() && self.watch.health(target).state() == State::Unknown;
         let unprobed = pools_of.keys().filter(is_unprobed).cloned().collect();
+        self.aggregates.await_world(blueprint.world());
         self.next = Some(Next { blueprint, pools_of, unprobed, deadline: now + FIRST_ROUND });
     }
 
@@ -455,8 +456,7 @@ impl Control {
         if from == to {
             return;
         }
-        let of = if self.aggregates.is_part(target) { Part::One } else { Part::Only };
-        let (pools, last) = (self.pool_names(target), seen.clone());
+        let ((of, pools), last) = (self.aggregates.part(target, &self.pools_with(target)), seen.clone());
         effects.push(Effect::Report(Turn { target: target.clone(), of, pools, from, to, seen: last }));
         if let Some(serving) = &self.serving {
             let health = |target: &Target| self.watch.health(target);
@@ -501,13 +501,12 @@ impl Control {
     }
 
     /// The pools that hold a target, those that wait to be served before those that are.
-    fn pool_names(&self, target: &Arc<Target>) -> Vec<Box<str>> {
+    fn pools_with(&self, target: &Arc<Target>) -> Vec<&PoolSpec> {
         let next = self.next.as_ref().map(|next| (&next.pools_of, next.blueprint.world()));
         let serving = self.serving.as_ref().map(|serving| (&serving.pools_of, serving.snapshot.world()));
         let mut holders = [next, serving].into_iter().flatten();
         let found = holders.find_map(|(pools_of, world)| Some((pools_of.get(target)?, world)));
-        found
-            .map_or_else(Vec::new, |(ids, world)| ids.iter().map(|&id| world.pools[id as usize].name.clone()).collect())
+        found.map_or_else(Vec::new, |(ids, world)| ids.iter().map(|&id| &*world.pools[id as usize]).collect())
     }
 
     /// Puts what waits in the place of what is served, if it need not wait any longer.

@@ -3,14 +3,14 @@
 //! An endpoint with one probe turns with it. One that several probes watch is what they come to: the turn of a part is told as
 //! such, and that of the endpoint when it is another one. Who is woken by an endpoint that is down wants to hear of no part.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
 
 use crate::health::{Condition, Health, Outcome, Sighting, State, Target};
-use crate::snapshot::{PoolId, World};
+use crate::snapshot::{PoolId, PoolSpec, World};
 
 /// The state of an endpoint, or of one of its probes, changed.
 #[derive(Clone, Debug)]
@@ -45,6 +45,8 @@ pub enum Part {
 pub(super) struct Aggregates {
     /// By probe. Those that one pool holds stand together.
     places: HashMap<Arc<Target>, Vec<(PoolId, usize)>, RandomState>,
+    /// The probes of such endpoints in what waits to be served.
+    awaited: HashSet<Arc<Target>, RandomState>,
     /// By [`crate::snapshot::PoolSpec::key_of`]: what each was told to be, and since when it is.
     told: HashMap<String, (State, Duration)>,
 }
@@ -59,6 +61,7 @@ impl Aggregates {
         now: Duration,
     ) -> Vec<Turn> {
         self.places.clear();
+        self.awaited.clear();
         let before = std::mem::take(&mut self.told);
         let mut turns = Vec::new();
         for (id, spec) in (0..).zip(&world.pools) {
@@ -81,9 +84,31 @@ impl Aggregates {
         turns
     }
 
-    /// Whether a probe is one of several of all endpoints that have it.
-    pub(super) fn is_part(&self, target: &Target) -> bool {
-        self.places.contains_key(target)
+    /// Takes in what is probed now, to be served later.
+    pub(super) fn await_world(&mut self, world: &World) {
+        self.awaited.clear();
+        for spec in &world.pools {
+            for condition in (0..spec.members.len()).filter_map(|place| spec.members.condition(place)) {
+                if let Condition::AtLeast(..) = condition {
+                    condition.each_target(&mut |target| _ = self.awaited.insert(Arc::new(target.clone())));
+                }
+            }
+        }
+    }
+
+    /// What a probe is of its endpoints in these pools, and the pools that are to be told: where it is one of several here and
+    /// alone there, those where it is alone.
+    pub(super) fn part(&self, target: &Target, pools: &[&PoolSpec]) -> (Part, Vec<Box<str>>) {
+        let names = |pools: &[&PoolSpec]| pools.iter().map(|pool| pool.name.clone()).collect();
+        if !self.places.contains_key(target) && !self.awaited.contains(target) {
+            return (Part::Only, names(pools));
+        }
+        let is_alone = |pool: &&PoolSpec| {
+            let mut conditions = (0..pool.members.len()).filter_map(|place| pool.members.condition(place));
+            conditions.any(|condition| matches!(condition, Condition::Probe(alone) if alone == target))
+        };
+        let alone: Vec<&PoolSpec> = pools.iter().copied().filter(is_alone).collect();
+        if alone.is_empty() { (Part::One, names(pools)) } else { (Part::Only, names(&alone)) }
     }
 
     /// The endpoints that turn because one of their probes did, told once for all pools in which they do.

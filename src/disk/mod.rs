@@ -87,6 +87,14 @@ impl Disk {
         contents
     }
 
+    /// Opens a file that is read piece by piece, each within the deadline. It may be a pipe, whose writer has the same time for
+    /// each piece. It does not count as read.
+    pub fn open(&self, path: &Path) -> io::Result<Pieces<'_>> {
+        let from = path.to_owned();
+        let file = self.run(path, &AtomicU64::new(0), move || File::open(from))??;
+        Ok(Pieces { disk: self, path: path.to_owned(), file: Arc::new(file) })
+    }
+
     /// The paths in a folder whose names count, in order. Other names are as if they were not there.
     pub fn list(&self, folder: &Path, counts: Counts) -> io::Result<Vec<PathBuf>> {
         let from = folder.to_owned();
@@ -204,6 +212,31 @@ impl Default for Disk {
     }
 }
 
+/// A file that is read piece by piece.
+#[derive(Debug)]
+pub struct Pieces<'d> {
+    disk: &'d Disk,
+    path: PathBuf,
+    file: Arc<File>,
+}
+
+impl Read for Pieces<'_> {
+    /// Reads a piece: what `BufReader` has room for at a time.
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let (file, length) = (self.file.clone(), into.len());
+        let read = move || {
+            let mut piece = vec![0; length];
+            (&*file).read(&mut piece).map(|read| {
+                piece.truncate(read);
+                piece
+            })
+        };
+        let piece = self.disk.run(&self.path, &AtomicU64::new(0), read)??;
+        into[..piece.len()].copy_from_slice(&piece);
+        Ok(piece.len())
+    }
+}
+
 /// Counts a thread that waits for a file system until it comes back. If there is no thread to wait with it, it counts for
 /// ever.
 fn leave_behind<T: Send + 'static>(result: Receiver<T>) {
@@ -298,6 +331,29 @@ mod tests {
         assert_eq!(disk.read(&at("gone")).unwrap_err().kind(), io::ErrorKind::NotFound);
         assert_eq!(disk.read(&at("file")).unwrap().octets, b"text");
         assert!(!disk.is_stuck());
+    }
+
+    #[test]
+    fn a_file_and_a_pipe_are_read_in_pieces_and_a_pipe_without_a_writer_is_given_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let [file, pipe] = ["file", "pipe"].map(|name| folder.path().join(name));
+        let text = "one\ntwo\n".repeat(1000);
+        fs::write(&file, &text).unwrap();
+        let disk = Disk::new();
+        let read = |path: &Path| {
+            let mut found = String::new();
+            io::BufReader::with_capacity(7, disk.open(path)?).read_to_string(&mut found).map(|_| found)
+        };
+        assert_eq!(read(&file).unwrap(), text);
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let (into, written) = (pipe.clone(), text.clone());
+        let writer = thread::spawn(move || fs::write(into, written));
+        assert_eq!(read(&pipe).unwrap(), text);
+        writer.join().unwrap().unwrap();
+        assert_eq!(read(folder.path()).unwrap_err().kind(), io::ErrorKind::IsADirectory);
+        assert_eq!(read(&folder.path().join("gone")).unwrap_err().kind(), io::ErrorKind::NotFound);
+        let impatient = Disk::with_patience(Duration::from_millis(50));
+        assert_eq!(impatient.open(&pipe).unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
 
     #[test]

@@ -47,6 +47,15 @@ pub struct Traffic {
     pub closed_connections: u64,
     /// Queries over UDP that the kernel dropped so far, because more came than the workers could read.
     pub dropped_queries: u64,
+    /// Connections of DNS that the kernel refused so far, because more came than could be accepted.
+    #[serde(default)]
+    pub refused_connections: u64,
+    /// Zone transfers that took too long so far, and were cut.
+    #[serde(default)]
+    pub cut_transfers: u64,
+    /// Connections of the admin server that were closed so far because others came.
+    #[serde(default)]
+    pub closed_admin_connections: u64,
 }
 
 /// How a node stands.

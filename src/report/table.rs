@@ -80,15 +80,38 @@ impl Status {
 
     /// What was too much; nothing if all was well.
     fn traffic_lines(&self) -> String {
-        let Traffic { most_connections, closed_connections, dropped_queries, .. } = self.traffic;
+        let Traffic {
+            connections: _,
+            most_connections,
+            closed_connections,
+            dropped_queries,
+            refused_connections,
+            cut_transfers,
+            closed_admin_connections,
+        } = self.traffic;
         let mut lines = String::new();
         if dropped_queries > 0 {
             let _ = writeln!(lines, "the kernel dropped {dropped_queries} queries over UDP: more came than were read");
+        }
+        if refused_connections > 0 {
+            let _ = writeln!(
+                lines,
+                "the kernel refused {refused_connections} connections of DNS: more came than could be accepted"
+            );
         }
         if closed_connections > 0 {
             let _ = writeln!(
                 lines,
                 "{closed_connections} connections of DNS were closed because others came: {most_connections} fit"
+            );
+        }
+        if cut_transfers > 0 {
+            let _ = writeln!(lines, "{cut_transfers} zone transfers took too long and were cut");
+        }
+        if closed_admin_connections > 0 {
+            let _ = writeln!(
+                lines,
+                "{closed_admin_connections} connections of the admin server were closed because others came"
             );
         }
         if !lines.is_empty() {

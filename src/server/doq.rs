@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use super::service::{LENGTH, SHORT_QUERY, SharedDesk, TcpLimits};
 use crate::answer::{Asker, Transport};
+use crate::vital;
 use crate::wire::{HEADER_LENGTH, MAX_MESSAGE};
 
 /// RFC 9250, section 4.3: "No error. This is used when the connection or stream needs to be closed, but there is no error to
@@ -41,6 +42,7 @@ pub(super) struct Exchange {
 impl Exchange {
     /// Answers, and returns when the client has the answer or has gone.
     pub(super) async fn run(mut self, desk: Arc<SharedDesk>) -> Result<(), ProtocolError> {
+        vital::breaking_point("a query over QUIC");
         if self.answer(&desk).await? && timeout(self.limits.answer, self.send.stopped()).await.is_err() {
             self.give_up();
         }

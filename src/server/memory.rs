@@ -7,10 +7,10 @@
 
 #![allow(unsafe_code, reason = "malloc_trim has no safe interface")]
 
+use std::thread;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 /// From one time to the next.
@@ -23,8 +23,9 @@ pub(super) async fn give_back(mut stopping: watch::Receiver<()>) {
             () = sleep(EVERY) => {}
             _ = stopping.changed() => return,
         }
-        // It fails only while the process ends.
-        let _ = spawn_blocking(trim).await;
+        // On a thread of its own, and not on one of tokio's: those may all be waiting for a disk or a resolver. Where there is
+        // no thread now, there may be one the next time.
+        let _ = thread::Builder::new().name("memory".to_owned()).spawn(trim);
     }
 }
 

@@ -36,7 +36,6 @@ use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
@@ -46,7 +45,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use crate::answer::{Rotation, Transport};
-use crate::seats::Seats;
+use crate::seats::{Losses, Seats};
 use crate::snapshot::Snapshot;
 use crate::vital::{self, Alarm, Part};
 use bind::Sockets;
@@ -99,8 +98,7 @@ struct Encrypted {
 #[derive(Debug)]
 pub struct Running {
     seats: Arc<Seats>,
-    /// Queries that the kernel dropped since the start.
-    dropped: Arc<AtomicU64>,
+    losses: Arc<Losses>,
     /// What encrypted ways show, if there are any.
     shown: Option<Arc<Shown>>,
     /// Workers, listeners and connections hold a receiver as long as they have a socket.
@@ -166,30 +164,35 @@ impl Bound {
         let (stopping, stop) = watch::channel(());
         let seats = Arc::new(Seats::new(limits.connections, limits.connections_per_client));
         let shown = encrypted.as_ref().map(|encrypted| encrypted.shown.clone());
-        let dropped = Arc::new(AtomicU64::new(0));
-        let running = Running { seats: seats.clone(), dropped: dropped.clone(), shown, stopping };
-        let service = Service { published, rotation, limits, seats: seats.clone(), stopping: stop };
-        let mut looked_at = Vec::new();
+        let losses = Arc::new(Losses::default());
+        let running = Running { seats: seats.clone(), losses: losses.clone(), shown, stopping };
+        let service =
+            Service { published, rotation, limits, seats: seats.clone(), losses: losses.clone(), stopping: stop };
+        let mut pressure = Pressure::new(seats, losses, service.stopping.clone());
         let limiter = Arc::new(RateLimiter::new());
         let telling = rate_limit::tell(limiter.clone(), service.stopping.clone());
         tokio::spawn(alarm.part("the task that tells of rate limits").run(telling));
         for sockets in sockets {
             for (socket, number) in sockets.udp.into_iter().map(Arc::new).zip(0..) {
-                looked_at.push(socket.clone());
+                pressure.look_at_queries(socket.clone());
                 let (published, rotation) = (service.published.clone(), service.rotation.clone());
                 let worker = UdpWorker::new(socket, published, rotation, limiter.clone(), service.stopping.clone());
-                spawn(number, worker, alarm.part("a worker for UDP"))?;
+                spawn(number, worker, alarm.part(udp::WORKER))?;
             }
+            pressure.look_at_connections(&sockets.tcp)?;
             accept(sockets.tcp, Protocol::Dns, &service, &alarm)?;
         }
         if let Some(encrypted) = encrypted {
             for socket in &encrypted.quic {
-                looked_at.push(Arc::new(socket.try_clone()?.into()));
+                pressure.look_at_queries(Arc::new(socket.try_clone()?.into()));
+            }
+            for listener in encrypted.tls.iter().chain(&encrypted.https) {
+                pressure.look_at_connections(listener)?;
             }
             encrypted.start(&service, &alarm)?;
         }
-        tokio::spawn(Pressure::new(looked_at, seats, dropped, service.stopping.clone()).tell());
-        tokio::spawn(memory::give_back(service.stopping));
+        tokio::spawn(alarm.part("the task that tells of pressure").run(pressure.tell()));
+        tokio::spawn(alarm.part("the task that gives memory back").run(memory::give_back(service.stopping)));
         Ok(running)
     }
 }
@@ -241,9 +244,9 @@ impl Running {
         &self.seats
     }
 
-    /// Queries that the kernel dropped since the start, because their socket's buffer was full; looked at every 10 s.
-    pub fn dropped(&self) -> &Arc<AtomicU64> {
-        &self.dropped
+    /// What clients lost; the kernel is asked every 10 s.
+    pub fn losses(&self) -> &Arc<Losses> {
+        &self.losses
     }
 
     /// Shows this certificate from now on to whoever connects; connections that are there go on. Whether it is another one.

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, watch};
 
 use crate::answer::{Asker, Exchange, Reply, Rotation, Transfer, Worker, answer};
-use crate::seats::Seats;
+use crate::seats::{Losses, Seats};
 use crate::snapshot::Snapshot;
 use crate::wire::{MAX_MESSAGE, Query};
 
@@ -43,11 +43,14 @@ pub struct TcpLimits {
     pub query: Duration,
     /// How long a client may take to make room for an answer.
     pub answer: Duration,
+    /// How long a zone transfer may take in all. As long it holds on to the snapshot that it began with.
+    pub transfer: Duration,
 }
 
 impl Default for TcpLimits {
     /// 512 connections are what resolvers that ask a busy server keep open. RFC 7766, section 6.2.2, allows limits
-    /// for each client; section 6.2.3 recommends an idle time "of the order of a few seconds".
+    /// for each client; section 6.2.3 recommends an idle time "of the order of a few seconds". Within 15 minutes a line of
+    /// 1 Mbit/s carries a zone of three million records; what is slower than that keeps old zones in memory.
     fn default() -> Self {
         Self {
             connections: 512,
@@ -56,6 +59,7 @@ impl Default for TcpLimits {
             idle: Duration::from_secs(10),
             query: Duration::from_secs(5),
             answer: Duration::from_secs(5),
+            transfer: Duration::from_secs(15 * 60),
         }
     }
 }
@@ -78,6 +82,7 @@ pub(super) struct Service {
     pub(super) rotation: Arc<Rotation>,
     pub(super) limits: TcpLimits,
     pub(super) seats: Arc<Seats>,
+    pub(super) losses: Arc<Losses>,
     /// Changed or closed: time to end. Held as long as there is a socket.
     pub(super) stopping: watch::Receiver<()>,
 }

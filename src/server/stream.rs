@@ -2,11 +2,13 @@
 //!
 //! A connection asks as often as it likes, one query behind the other without waiting; its answers come in order. RFC 7766,
 //! section 7, lets them overtake each other so that one that waits for another server holds up none; here none waits for
-//! anything: a zone transfer takes as many messages as it takes, and what was asked behind it comes behind it. While an answer cannot be written, nothing more is read: what a connection takes up is its two buffers,
-//! whatever its client does.
+//! anything: a zone transfer takes as many messages as it takes, and what was asked behind it comes behind it. While an answer
+//! cannot be written, nothing more is read: what a connection takes up is its two buffers, and for the time of a transfer the
+//! snapshot that it copies from. That time is bounded, however steadily its client reads.
 
 use std::io;
 use std::ops::Range;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -98,8 +100,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
             let Some((answer, _)) = self.desk.answer(&query, self.asker) else { return Ok(()) };
             return write(&mut self.stream, answer, limit).await;
         };
+        let end = Instant::now() + self.service.limits.transfer;
         while let Some(message) = self.desk.next_of(&mut transfer) {
-            write(&mut self.stream, message, limit).await?;
+            let left = end.saturating_duration_since(Instant::now());
+            let written = write(&mut self.stream, message, limit.min(left)).await;
+            if written.is_err() && Instant::now() >= end {
+                self.service.losses.transfers.fetch_add(1, Ordering::Relaxed);
+            }
+            written?;
             // Who reads on is not idle.
             seat.touch();
         }

@@ -23,7 +23,11 @@ use super::batch::{BATCH, Batch, Wait};
 use super::rate_limit::{RateLimiter, Verdict};
 use crate::answer::{Asker, Exchange, Rotation, Transport, Worker, answer, truncate};
 use crate::snapshot::Snapshot;
+use crate::vital;
 use crate::wire::Query;
+
+/// The name of a worker as a part of the node.
+pub(super) const WORKER: &str = "a worker for UDP";
 
 /// How long a worker waits for a query until it looks for a new snapshot, and whether to stop.
 pub(super) const RECEIVE_TIMEOUT: Duration = Duration::from_millis(200);
@@ -84,6 +88,7 @@ impl UdpWorker {
     }
 
     fn turn(&mut self, wait: Wait) -> std::io::Result<()> {
+        vital::breaking_point(WORKER);
         let received = self.batch.receive(self.socket.as_fd(), wait);
         let snapshot = self.snapshots.load();
         match received {

@@ -2,11 +2,15 @@
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
-use std::io;
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::process;
 
 const LOCK: &str = "lock";
+
+/// Octets of a process's number and the end of its line.
+const MOST_DIGITS: u64 = 16;
 
 /// Why a folder is not held.
 #[derive(Debug)]
@@ -19,11 +23,16 @@ pub(super) enum NotHeld {
 
 /// Another process holds the state folder.
 #[derive(Debug)]
-pub struct Held(PathBuf);
+pub struct Held {
+    folder: PathBuf,
+    /// The other process's number, if it could write it down.
+    by: Option<u32>,
+}
 
 impl fmt::Display for Held {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: another truenorth runs on this state folder", self.0.display())
+        write!(f, "{}: another truenorth runs on this state folder", self.folder.display())?;
+        self.by.map_or(Ok(()), |by| write!(f, ": process {by}"))
     }
 }
 
@@ -51,17 +60,27 @@ pub(super) fn open_private(path: &Path, options: &mut OpenOptions) -> io::Result
     Ok(file)
 }
 
-/// Takes hold of a folder, which is made if it is not there, until the file is closed.
+/// Takes hold of a folder, which is made if it is not there, until the file is closed. The file holds the number of the process
+/// that has it. It blocks its thread for as long as the file system takes.
 pub(super) fn hold(folder: &Path) -> Result<File, NotHeld> {
     fs::create_dir_all(folder).map_err(|error| NotHeld::Unusable(folder.to_owned(), error))?;
     let path = folder.join(LOCK);
-    let opened = open_private(&path, File::options().create(true).truncate(false).write(true));
+    let opened = open_private(&path, File::options().create(true).truncate(false).read(true).write(true));
     // A folder that can only be read may have the file from an earlier run.
     let opened = opened.or_else(|error| File::open(&path).map_err(|_| error));
-    let lock = opened.map_err(|error| NotHeld::Unusable(path.clone(), error))?;
+    let mut lock = opened.map_err(|error| NotHeld::Unusable(path.clone(), error))?;
     match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(NotHeld::Taken(Held(folder.to_owned()))),
+        Ok(()) => {
+            // A disk that is full or read-only keeps nobody from the folder: the number only serves whoever finds it taken.
+            let _ = lock.set_len(0).and_then(|()| writeln!(lock, "{}", process::id()));
+            Ok(lock)
+        }
+        Err(TryLockError::WouldBlock) => {
+            let mut text = String::new();
+            let read = lock.take(MOST_DIGITS).read_to_string(&mut text);
+            let by = read.ok().and_then(|_| text.trim().parse().ok());
+            Err(NotHeld::Taken(Held { folder: folder.to_owned(), by }))
+        }
         Err(TryLockError::Error(error)) => Err(NotHeld::Unusable(path, error)),
     }
 }

@@ -24,8 +24,10 @@ mod table;
 mod writer;
 
 use std::collections::BTreeMap;
+use std::future::poll_fn;
 use std::path::Path;
 use std::sync::Arc;
+use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
@@ -33,8 +35,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tracing::warn;
 
+use crate::disk::Disk;
 use lock::NotHeld;
-use writer::{Desk, Papers, Progress, Writer};
+use writer::{Desk, Progress, Writer};
 
 pub use latency::{LATENCY, LatencyRecord};
 pub use lock::Held;
@@ -59,12 +62,18 @@ pub struct Store {
 impl Store {
     /// Takes hold of a folder, which is made if it is not there, and reads what an earlier process left. Whatever is wrong
     /// with the folder but that another process holds it is told to the log, and the store works as if nothing had been left.
+    /// So it is when the folder's file system hangs, after as long as [`Disk`] waits for one.
     pub fn open(folder: &Path) -> Result<Self, Held> {
-        let lock = match lock::hold(folder) {
-            Ok(lock) => Some(lock),
-            Err(NotHeld::Taken(held)) => return Err(held),
+        let lock = match Disk::new().ask(folder, lock::hold) {
+            Ok(Ok(lock)) => Some(lock),
+            Ok(Err(NotHeld::Taken(held))) => return Err(held),
             // The writer tries again, and tells.
-            Err(NotHeld::Unusable(..)) => None,
+            Ok(Err(NotHeld::Unusable(..))) => None,
+            // The writer will wait, and tell nothing.
+            Err(error) => {
+                warn!(folder = %folder.display(), %error, "state is not kept: nobody knows whether the folder is free");
+                None
+            }
         };
         let desk = Arc::new(Desk::default());
         let writer = Writer::new(folder, lock, desk.clone());
@@ -114,13 +123,20 @@ impl Store {
         });
     }
 
-    /// Waits until all that was written before is on disk, for so long at most. Returns whether it is; a disk that is known to
-    /// be broken is not waited for. It blocks its thread.
-    pub fn settle(&self, limit: Duration) -> bool {
+    /// Returns when all that was written before is on disk, and whether it is: a disk that is known to be broken is not waited
+    /// for.
+    pub async fn settled(&self) -> bool {
         let batches = self.desk.papers().batches;
-        let is_on_disk = |papers: &Papers| papers.batches_on_disk >= batches;
-        self.desk.wait_while(limit, |papers| !is_on_disk(papers) && papers.progress == Progress::Writing);
-        is_on_disk(&self.desk.papers())
+        poll_fn(|context| {
+            let mut papers = self.desk.papers();
+            let is_on_disk = papers.batches_on_disk >= batches;
+            if is_on_disk || papers.progress != Progress::Writing {
+                return Poll::Ready(is_on_disk);
+            }
+            papers.waiting.push(context.waker().clone());
+            Poll::Pending
+        })
+        .await
     }
 }
 

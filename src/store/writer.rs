@@ -13,9 +13,11 @@
 //! works it says so too.
 
 use std::fs::{self, File};
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tracing::{info, warn};
@@ -23,6 +25,7 @@ use tracing::{info, warn};
 use super::contents::Contents;
 use super::file::{self, Damage, StateFile, text_of};
 use super::lock;
+use crate::vital;
 
 /// From one attempt to the next, while nothing can be kept.
 pub(super) const RETRY: Duration = Duration::from_secs(5);
@@ -52,6 +55,8 @@ pub(super) struct Papers {
     pub(super) batches: u64,
     /// Those of them that are on disk.
     pub(super) batches_on_disk: u64,
+    /// Tasks to be woken at the next change.
+    pub(super) waiting: Vec<Waker>,
 }
 
 /// How far the writer is.
@@ -76,8 +81,12 @@ impl Desk {
 
     /// Changes what lies there, and tells whoever waits for it.
     pub(super) fn change<T>(&self, change: impl FnOnce(&mut Papers) -> T) -> T {
-        let result = change(&mut self.papers());
+        let (result, waiting) = {
+            let mut papers = self.papers();
+            (change(&mut papers), mem::take(&mut papers.waiting))
+        };
         self.changed.notify_all();
+        waiting.into_iter().for_each(Waker::wake);
         result
     }
 
@@ -152,6 +161,7 @@ impl Writer {
 
     /// Brings the file to what lies on the desk. Without a file one is made of all that lies there.
     fn write(&mut self) -> Result<(), String> {
+        vital::breaking_point("the writer of state");
         self.read()?;
         self.take_hold()?;
         let (changes, batches) = {
@@ -230,7 +240,7 @@ impl Writer {
 
     /// Says that nothing can be kept, or that it can be again; each once.
     fn tell(&mut self, result: Result<(), String>) {
-        let was_in_trouble = std::mem::replace(&mut self.in_trouble, result.is_err());
+        let was_in_trouble = mem::replace(&mut self.in_trouble, result.is_err());
         match result {
             Err(error) if !was_in_trouble => warn!(
                 error, retry = ?RETRY,

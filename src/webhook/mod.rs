@@ -17,11 +17,12 @@ use std::time::Duration;
 
 use reqwest::Client;
 use tokio::sync::{Notify, Semaphore};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use tracing::{error, warn};
 
 use crate::config::Webhook;
 use crate::report::{Delivery, Notice};
+use crate::vital;
 use backoff::Backoff;
 use post::{Verdict, client, post};
 use queue::Queue;
@@ -31,6 +32,9 @@ const SEATS: usize = 4;
 
 /// How long a stop waits for what is still to be delivered.
 const GRACE: Duration = Duration::from_secs(1);
+
+/// How long a hook rests after a panic, so that one that panics each time does not fill the log.
+const AFTER_PANIC: Duration = Duration::from_secs(1);
 
 /// All hooks. Dropped, it delivers nothing more.
 #[derive(Debug)]
@@ -83,7 +87,7 @@ impl Hooks {
             } else {
                 let client = self.client.get_or_insert_with(client).clone();
                 let mailbox = Arc::new(Mailbox::new(webhook, node));
-                let task = tokio::spawn(deliver_all(mailbox.clone(), client, self.seats.clone()));
+                let task = tokio::spawn(keep_delivering(mailbox.clone(), client, self.seats.clone()));
                 self.list.push(Hook { mailbox, task });
             }
         }
@@ -92,19 +96,9 @@ impl Hooks {
         }
     }
 
-    /// Puts a notice into the queue of every hook that wants to hear it. A hook whose task panicked gets another one, which
-    /// goes on with what waits.
-    pub fn tell(&mut self, notice: &Arc<Notice>) {
-        for hook in &mut self.list {
-            if hook.task.is_finished()
-                && let Some(client) = &self.client
-            {
-                error!(
-                    webhook = hook.mailbox.state().webhook.label(),
-                    "a webhook's task ended by itself, and is begun anew"
-                );
-                hook.task = tokio::spawn(deliver_all(hook.mailbox.clone(), client.clone(), self.seats.clone()));
-            }
+    /// Puts a notice into the queue of every hook that wants to hear it.
+    pub fn tell(&self, notice: &Arc<Notice>) {
+        for hook in &self.list {
             hook.mailbox.put(notice);
         }
     }
@@ -203,8 +197,27 @@ impl Mailbox {
     }
 }
 
+/// Delivers until the mailbox is closed and empty. After a panic it goes on with what waits; a notice that it breaks off at
+/// again and again is lost in the end, as the queue's oldest.
+async fn keep_delivering(mailbox: Arc<Mailbox>, client: Client, seats: Arc<Semaphore>) {
+    loop {
+        // Dropped with this task, it ends as well.
+        let mut delivering = JoinSet::new();
+        delivering.spawn(deliver_all(mailbox.clone(), client.clone(), seats.clone()));
+        match delivering.join_next().await {
+            Some(Err(error)) if error.is_panic() => {
+                let label = mailbox.state().webhook.label();
+                error!(webhook = label, "a webhook's task panicked, and is begun anew");
+                tokio::time::sleep(AFTER_PANIC).await;
+            }
+            _ => return,
+        }
+    }
+}
+
 async fn deliver_all(mailbox: Arc<Mailbox>, client: Client, seats: Arc<Semaphore>) {
     while let Some(notice) = mailbox.next().await {
+        vital::breaking_point("a webhook's task");
         deliver(&mailbox, &notice, &client, &seats).await;
     }
 }

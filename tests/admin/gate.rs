@@ -155,6 +155,22 @@ fn a_token_is_for_its_purposes_alone() {
 }
 
 #[test]
+fn an_order_that_does_not_say_who_gives_it_is_its_tokens() {
+    let tokens = "[admin.tokens.acme-hook]\ntoken = \"oper-0123456789ab\"\nmay = [\"order\"]\n";
+    let scene = Scene::new(&format!("{SERVER}token = \"{TOKEN}\"\n{tokens}"), &[("example.com.toml", ZONE)]);
+    let place = |token: &str, who: &str| {
+        let token = format!("Authorization: Bearer {token}");
+        let body = format!("{{\"mode\": \"drain\", \"target\": \"endpoint:127.0.0.1\"{who}}}");
+        let response = ask(scene.admin, "POST /v1/overrides", &[&token], &body).json();
+        let placed = response["overrides"].as_array().expect("a list").last().expect("one is placed").clone();
+        placed["who"].as_str().expect("text").to_owned()
+    };
+    assert_eq!(place("oper-0123456789ab", ""), "acme-hook");
+    assert_eq!(place("oper-0123456789ab", ", \"who\": \"ada\""), "ada");
+    assert_eq!(place(TOKEN, ""), "admin API", "it has no name");
+}
+
+#[test]
 fn tokens_that_nobody_can_use_are_told() {
     let check = |admin: &str| {
         let server = format!("[listen]\ndns = [\"127.0.0.1:0\"]\n[admin]\n{admin}\n");

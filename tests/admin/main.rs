@@ -71,7 +71,7 @@ impl Scene {
         Self::new(SERVER, &[("example.com.toml", ZONE)])
     }
 
-    /// One zone with an endpoint in each of two datacenters; they are probed ten times a second.
+    /// One zone with an endpoint in each of two datacenters; they are probed twice a second.
     fn probed(fra: &Endpoint, iad: &Endpoint) -> Self {
         let member = |endpoint: &Endpoint| {
             let at = endpoint.address();
@@ -80,7 +80,7 @@ impl Scene {
         let zone = format!(
             "[nameservers]\nns1 = [\"127.0.0.1\"]\n[datacenters]\nfra = {{ latitude = 50.11, longitude = 8.68 }}\n\
              iad = {{ latitude = 38.95, longitude = -77.45 }}\n[regions.default]\nprefer = [\"fra\", \"iad\"]\n\
-             [monitors.web]\ntype = \"http\"\ninterval = \"100ms\"\ntimeout = \"90ms\"\n[pools.web]\n\
+             [monitors.web]\ntype = \"http\"\ninterval = \"500ms\"\ntimeout = \"450ms\"\n[pools.web]\n\
              monitor = \"web\"\nendpoints.fra = {}\nendpoints.iad = {}\n[names.www]\npools = [\"web\"]\n",
             member(fra),
             member(iad)

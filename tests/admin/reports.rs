@@ -1,5 +1,8 @@
 //! Reports of endpoints.
 
+use std::thread;
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 
 use crate::http::{get, post};
@@ -58,6 +61,55 @@ fn reports_take_endpoints_out_and_bring_them_back() {
     let half = json!({"endpoint": "127.0.0.1", "ok": true, "weight": 50});
     assert_eq!((push(half.clone()).status, push(half).status), (200, 200));
     eventually(|| state(&scene, 0) == "degraded");
+}
+
+#[test]
+fn an_endpoint_that_asks_for_nothing_is_drained_and_not_down() {
+    let mut scene = scene();
+    let push = |weight: u8| {
+        let report = json!({"endpoint": "127.0.0.1", "pool": "web", "ok": true, "weight": weight});
+        // As often as any state must be confirmed.
+        for _ in 0..2 {
+            assert_eq!(post(scene.admin, "/v1/reports", &report.to_string()).status, 200);
+        }
+    };
+    push(100);
+    push(0);
+    eventually(|| scene.node.dig("www.example.com").data() == ["127.0.0.2"]);
+    let line = scene.node.log.wait_for("endpoint is drained");
+    assert!(line.contains("share=0 %"), "{line}");
+    let endpoint = get(scene.admin, "/v1/status?pool=web").json()["pools"][0]["endpoints"][0].clone();
+    assert_eq!((&endpoint["state"], &endpoint["really"]), (&json!("draining"), &json!("drained")), "{endpoint}");
+    assert_eq!(endpoint["probes"][0]["state"], "drained");
+    let ran = scene.files.run(&format!("status --node {}", scene.admin));
+    assert!(ran.stdout.contains("drained"), "{ran:?}");
+    push(50);
+    eventually(|| state(&scene, 0) == "degraded");
+    assert!(scene.node.log.lines().iter().all(|line| !line.contains("endpoint is down")));
+}
+
+#[test]
+fn a_pause_of_the_node_itself_is_not_silence() {
+    let zone = ZONE.replace("\"1h\"", "\"4s\"").replace("fall = 2", "fall = 1");
+    let mut scene = Scene::new(SERVER, &[("example.com.toml", &zone)]);
+    let admin = scene.admin;
+    let report = || {
+        let well = json!([{"endpoint": "127.0.0.1", "ok": true}, {"endpoint": "127.0.0.2", "ok": true}]);
+        assert_eq!(post(admin, "/v1/reports", &well.to_string()).status, 200);
+    };
+    report();
+    let heard = Instant::now();
+    for _ in 0..2 {
+        scene.node.signal("STOP");
+        thread::sleep(Duration::from_secs(5));
+        scene.node.signal("CONT");
+    }
+    report();
+    assert!(heard.elapsed() > Duration::from_secs(8), "longer than twice the deadline");
+    assert!(scene.node.log.lines().iter().all(|line| !line.contains("is down")), "{:?}", scene.node.log.lines());
+    // Their own silence still counts.
+    scene.node.log.wait_for("endpoint is down");
+    scene.node.log.wait_for("endpoint is down");
 }
 
 #[test]

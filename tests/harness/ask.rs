@@ -83,6 +83,8 @@ impl Asker {
                 octets.truncate(length);
                 Some(octets)
             }
+            // A process that was stopped for a moment, as a machine that is busy or paused may be, waits anew.
+            Err(error) if error.kind() == ErrorKind::Interrupted => self.receive(),
             Err(error) => {
                 let expected = [ErrorKind::WouldBlock, ErrorKind::TimedOut, ErrorKind::ConnectionRefused];
                 assert!(expected.contains(&error.kind()), "{error}");

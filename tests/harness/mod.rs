@@ -10,6 +10,8 @@ mod ask;
 mod dig;
 mod load;
 mod log;
+#[path = "../skip/mod.rs"]
+mod skip;
 mod sockets;
 
 use std::fs;
@@ -27,6 +29,7 @@ pub(crate) use ask::{Asker, addresses, query, query_with_cookie, scope, ttl};
 pub(crate) use dig::Reply;
 pub(crate) use load::Load;
 pub(crate) use log::Log;
+pub(crate) use skip::cannot;
 
 /// The top of a server file: a port of loopback that the kernel chooses. Tables may follow.
 pub(crate) const SERVER: &str = "[listen]\ndns = [\"127.0.0.1:0\"]\n";
@@ -34,6 +37,9 @@ pub(crate) const SERVER: &str = "[listen]\ndns = [\"127.0.0.1:0\"]\n";
 /// How long a process may take for anything, on a machine that is busy with other things: the first round of probes alone
 /// may take 5 s.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Users from here on are nobody: the test's own number is added.
+const FIRST_USER: u32 = 1_000_000_000;
 
 /// How often a process is asked whether it has ended.
 const POLL: Duration = Duration::from_millis(5);
@@ -102,6 +108,13 @@ impl Files {
         self.serve_by(command)
     }
 
+    /// Starts it with a variable in its environment, and does not wait until it answers.
+    pub(crate) fn start_under(&self, name: &str, value: &str) -> Node {
+        let mut command = truenorth();
+        command.args(["serve", "--config"]).arg(self.path("truenorth.toml")).env(name, value);
+        Node::start_unheard(command)
+    }
+
     /// The same inside of a network namespace.
     pub(crate) fn serve_in(&self, namespace: &str) -> Node {
         let mut command = Command::new("ip");
@@ -119,6 +132,45 @@ impl Files {
             value.map(|value| command.env(name, value));
         }
         self.serve_by(command)
+    }
+
+    /// The same as a user of its own, who has no other processes; root's threads are not counted. A limit of its threads can be
+    /// set while it runs. Whoever is not root is that user itself.
+    pub(crate) fn serve_as_another(&self) -> Node {
+        let mut node = self.start_as_another("");
+        node.wait_for_answers();
+        node
+    }
+
+    /// The same by way of another program, such as `prlimit`; it is not waited until it answers.
+    pub(crate) fn start_as_another(&self, by_way_of: &str) -> Node {
+        let truenorth = truenorth();
+        let is_root = std::os::unix::fs::MetadataExt::uid(&fs::metadata("/proc/self").expect("there is /proc")) == 0;
+        let mut drop_root = String::new();
+        if is_root {
+            let user = FIRST_USER + std::process::id();
+            self.give_to(user);
+            drop_root = format!("setpriv --reuid={user} --regid={user} --clear-groups");
+        }
+        // The user may not be able to follow the path to the program.
+        let script = format!("exec 9< \"$0\" && exec {drop_root} {by_way_of} /proc/self/fd/9 \"$@\"");
+        let mut command = Command::new("sh");
+        command.args(["-c", &script]).arg(truenorth.get_program());
+        for (name, value) in truenorth.get_envs() {
+            value.map(|value| command.env(name, value));
+        }
+        command.args(["serve", "--config"]).arg(self.path("truenorth.toml"));
+        Node::start_unheard(command)
+    }
+
+    /// Makes all folders another user's.
+    fn give_to(&self, user: u32) {
+        let mut folders = vec![self.folder.path().to_owned()];
+        while let Some(folder) = folders.pop() {
+            std::os::unix::fs::chown(&folder, Some(user), Some(user)).expect("root may do that");
+            let entries = fs::read_dir(&folder).expect("it is a folder").map(|entry| entry.expect("it stays").path());
+            folders.extend(entries.filter(|path| path.is_dir()));
+        }
     }
 
     fn serve_by(&self, mut command: Command) -> Node {
@@ -149,10 +201,7 @@ impl Files {
 
     /// Starts it there, and does not wait until it answers.
     pub(crate) fn start_with_mounts(&self, mounts: &str) -> Node {
-        let mut command = self.with_mounts(mounts);
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the binary runs");
-        let log = Log::read(child.stderr.take().expect("it is piped"));
-        Node { child, address: SocketAddr::from(([127, 0, 0, 1], 0)), log }
+        Node::start_unheard(self.with_mounts(mounts))
     }
 
     fn with_mounts(&self, mounts: &str) -> Command {
@@ -169,13 +218,24 @@ impl Files {
 }
 
 impl Node {
-    fn start(mut command: Command) -> Self {
+    fn start(command: Command) -> Self {
+        let mut node = Self::start_unheard(command);
+        node.wait_for_answers();
+        node
+    }
+
+    /// One that does not say yet that it answers, or where.
+    fn start_unheard(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the binary runs");
-        let mut log = Log::read(child.stderr.take().expect("it is piped"));
-        let line = log.wait_for("answering addresses=");
+        let log = Log::read(child.stderr.take().expect("it is piped"));
+        Self { child, address: SocketAddr::from(([127, 0, 0, 1], 0)), log }
+    }
+
+    /// Waits until it says that it answers.
+    pub(crate) fn wait_for_answers(&mut self) {
+        let line = self.log.wait_for("answering addresses=");
         let address = line.split_once('[').and_then(|(_, rest)| rest.split([',', ']']).next());
-        let address = address.and_then(|address| address.parse().ok()).expect("the line holds the addresses");
-        Self { child, address, log }
+        self.address = address.and_then(|address| address.parse().ok()).expect("the line holds the addresses");
     }
 
     /// A node whose log cannot be waited for: it is asked until it answers.
@@ -235,6 +295,26 @@ impl Node {
         dig::dig(self.address, words)
     }
 
+    /// Asks with `dig` until the answer has this data: what is told to be loaded is served a moment later.
+    #[track_caller]
+    pub(crate) fn comes_to_answer(&self, words: &str, data: &[&str]) {
+        let start = Instant::now();
+        while self.dig(words).data() != data {
+            assert!(start.elapsed() < PATIENCE, "{words}: {:?}, not {data:?}", self.dig(words).data());
+            thread::sleep(POLL);
+        }
+    }
+
+    /// The same with the answer's code.
+    #[track_caller]
+    pub(crate) fn comes_to_say(&self, words: &str, status: &str) {
+        let start = Instant::now();
+        while self.dig(words).status != status {
+            assert!(start.elapsed() < PATIENCE, "{words}: {}, not {status}", self.dig(words).status);
+            thread::sleep(POLL);
+        }
+    }
+
     /// A client on a socket of its own.
     pub(crate) fn asker(&self) -> Asker {
         Asker::new(self.address)
@@ -246,6 +326,20 @@ impl Node {
         let kill = format!("kill -s {name} {}", self.child.id());
         let sent = Command::new("sh").args(["-c", &kill]).status().expect("there is a shell");
         assert!(sent.success(), "{kill}");
+    }
+
+    /// Sets how many threads its user may have, before it is refused more. Whoever may not set the limits of others is that
+    /// user while it does.
+    pub(crate) fn limit_threads(&self, most: usize) {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs");
+        let user = status.lines().find_map(|line| line.strip_prefix("Uid:")?.split_whitespace().next());
+        let user = user.expect("the status tells the user");
+        let prlimit = format!("prlimit --pid {} --nproc={most}:", self.pid());
+        let script = format!(
+            "if [ $(id -u) = 0 ]; then set -- setpriv --reuid={user} --regid={user} --clear-groups; fi; \"$@\" {prlimit}"
+        );
+        let set = Command::new("sh").args(["-c", &script]).status().expect("there is a shell");
+        assert!(set.success(), "{prlimit}");
     }
 
     /// Whether the process still runs.

@@ -2,11 +2,15 @@
 
 use std::fs;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use hickory_proto::rr::RecordType;
+use rcgen::KeyPair;
+use rustls::ServerConfig;
 
+use crate::endpoint::certificates::{params, server_config};
 use crate::endpoint::{Endpoint, Script, Step};
 use crate::harness::{Files, Node, SERVER, addresses};
 
@@ -22,22 +26,34 @@ const WHILE: Duration = Duration::from_secs(5);
 const PROBE_COST: Duration = Duration::from_millis(60);
 
 /// What a node may take beside what its monitor says, while other tests run.
-const SLACK: Duration = Duration::from_secs(2);
+const SLACK: Duration = Duration::from_secs(5);
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Of each kind so many.
 const EACH: usize = 3;
 
-/// The type of a monitor with its keys, and what its endpoints do.
-fn floods() -> Vec<(&'static str, Vec<Step>)> {
+/// The type of a monitor with its keys, and what its endpoints do; inside of TLS, or not.
+struct Flood {
+    monitor: &'static str,
+    steps: Vec<Step>,
+    tls: Option<Arc<ServerConfig>>,
+}
+
+fn floods() -> Vec<Flood> {
     let http = |head: &str, rest: &str| {
         vec![Step::Read, Step::Say(head.into()), Step::Forever(rest.repeat(1 + 4096 / rest.len()).into())]
     };
     let settings = b"\0\0\0\x04\0\0\0\0\0";
     let ping = b"\0\0\x08\x06\0\0\0\0\0\0\0\0\0\0\0\0\0";
     let http_2 = |frame: &[u8]| vec![Step::Say(settings.to_vec()), Step::Forever(frame.repeat(100))];
-    vec![
+    let record = |kind: u8, content: &[u8]| [&[kind, 3, 3, 0, content.len() as u8], content].concat();
+    // A ServerHello of 65,535 octets is announced, and comes in records of one each (RFC 8446, section 5.1).
+    let fragments = vec![Step::Say(record(22, &[2, 0, 0xff, 0xff])), Step::Forever(record(22, &[3]).repeat(100))];
+    let changes = vec![Step::Forever(record(20, &[1]).repeat(100))];
+    let nobody_asked = [&[0, 12, 0xbe, 0xef, 0x84], &[0; 9][..]].concat();
+    let dns = |steps: Vec<Step>| [vec![Step::ReadQuestion], steps].concat();
+    let plain = vec![
         ("type = \"http\"", http("", "HTTP/1.1 100 Continue\r\n\r\n")),
         (
             "type = \"http\"\nexpect_body = \"needle\"",
@@ -46,7 +62,24 @@ fn floods() -> Vec<(&'static str, Vec<Step>)> {
         ("type = \"http\"\nversion = \"2\"", http_2(ping)),
         ("type = \"grpc\"\nport = 1", http_2(settings)),
         ("type = \"tcp\"\nport = 1\nexpect = \"needle\"", vec![Step::Forever(b"x".to_vec())]),
-    ]
+        ("type = \"https\"\nverify = false", fragments.clone()),
+        ("type = \"tls\"\nport = 1\nverify = false", fragments),
+        ("type = \"https\"\nverify = false", changes),
+        ("type = \"dns\"\nquery = \"example.com\"\ntransport = \"tcp\"", dns(vec![Step::Forever(nobody_asked)])),
+        (
+            "type = \"dns\"\nquery = \"example.com\"\ntransport = \"tcp\"",
+            dns(vec![Step::Say(vec![0xff, 0xff]), Step::Forever(b"x".to_vec())]),
+        ),
+    ];
+    // Records of one octet, once the handshake is over.
+    let key = KeyPair::generate().unwrap();
+    let certificate = params("www.example.com").self_signed(&key).unwrap();
+    let tls = Some(server_config(certificate.der().clone(), &key));
+    let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1000\r\n";
+    let records = vec![Step::Read, Step::Say(head.into()), Step::Forever(b"x".to_vec())];
+    let monitor = "type = \"https\"\nverify = false\nexpect_body = \"needle\"";
+    let plain = plain.into_iter().map(|(monitor, steps)| Flood { monitor, steps, tls: None });
+    plain.chain([Flood { monitor, steps: records, tls }]).collect()
 }
 
 fn start(address: &str, script: Script) -> Endpoint {
@@ -79,8 +112,15 @@ fn hostile_endpoints_cost_little_and_delay_nobody() {
         member(&other)
     );
     let (mut hostile, mut endpoints) = (calm.clone(), Vec::new());
-    for (kind, (monitor, steps)) in floods().into_iter().enumerate() {
-        let starting = |n| start(&format!("127.24.{}.{}", kind + 1, n + 1), Script(steps.clone()));
+    for (kind, Flood { monitor, steps, tls }) in floods().into_iter().enumerate() {
+        let starting = |n| {
+            let address = format!("127.24.{}.{}", kind + 1, n + 1).parse::<IpAddr>().unwrap();
+            let (at, script) = ((address, 0).into(), Script(steps.clone()));
+            match &tls {
+                Some(tls) => Endpoint::start_tls(at, script, tls.clone()),
+                None => Endpoint::start(at, script),
+            }
+        };
         let started: Vec<Endpoint> = (0..EACH).map(starting).collect();
         let members: Vec<String> = started.iter().map(member).collect();
         let members = members.join(", ");
@@ -97,9 +137,10 @@ fn hostile_endpoints_cost_little_and_delay_nobody() {
         thread::sleep(WHILE);
         (processor_time(&node).saturating_sub(before), node)
     };
-    let (at_rest, _) = spent(&calm);
+    let (at_rest, node) = spent(&calm);
+    let late_at_rest = lateness(node);
     let before: usize = endpoints.iter().map(Endpoint::connections).sum();
-    let (under_attack, node) = spent(&hostile);
+    let (under_attack, mut node) = spent(&hostile);
     let probes = endpoints.iter().map(Endpoint::connections).sum::<usize>() - before;
     println!("{at_rest:?} at rest, {under_attack:?} with {probes} hostile probes, in {WHILE:?}");
     assert!(probes >= endpoints.len(), "{probes} probes");
@@ -119,6 +160,31 @@ fn hostile_endpoints_cost_little_and_delay_nobody() {
     let late = died.elapsed();
     println!("gone after {late:?}");
     assert!(late < INTERVAL * FALL + TIMEOUT + SLACK, "{late:?}");
+    // Each is found out, by what it sends or, where the test itself is too slow for that, by its time-out.
+    for endpoint in &endpoints {
+        let named = format!("endpoint={} ", endpoint.address());
+        let is_told = |line: &String| line.contains("endpoint is down") && line.contains(&named);
+        assert!(node.log.lines().iter().any(is_told), "{named}");
+    }
+    let late_under_attack = lateness(node);
+    println!("probes begin {late_at_rest:?} late at rest, {late_under_attack:?} under attack (99th percentile)");
+    assert!(late_under_attack < late_at_rest + INTERVAL * 2, "{late_under_attack:?} rather than {late_at_rest:?}");
+}
+
+/// How late the latest hundredth of a node's probes began, at least; it stops.
+fn lateness(mut node: Node) -> Duration {
+    node.signal("TERM");
+    let line = node.log.wait_for("stopping");
+    let text = line.split("late_p99=").nth(1).and_then(|rest| rest.split(' ').next()).expect("the line tells it");
+    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+    let number: f64 = text[..text.len() - unit.len()].parse().expect("a number");
+    Duration::from_secs_f64(match unit {
+        "ns" => number / 1e9,
+        "µs" => number / 1e6,
+        "ms" => number / 1e3,
+        "s" => number,
+        other => panic!("{other} is no unit: {line}"),
+    })
 }
 
 fn mortal_ip() -> IpAddr {

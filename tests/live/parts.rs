@@ -1,37 +1,205 @@
 //! Parts of a node that end by themselves, and signals that mean nothing.
 
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use crate::harness::{Files, SERVER};
+use hickory_proto::rr::RecordType;
+use rcgen::{CertificateParams, KeyPair};
+
+use crate::harness::{Files, Node, SERVER};
 
 const ZONE: &str = "[nameservers]\nns1 = [\"127.0.0.1\"]\n[records.www]\nA = [\"192.0.2.1\"]\n";
 
 /// The variable that lets a part of the node panic a second after it began, in builds that check assertions.
 const BREAK: &str = "TRUENORTH_BREAK";
 
+/// The variable that lets one do nothing for twelve seconds.
+const STALL: &str = "TRUENORTH_STALL";
+
+const ADMIN: &str = "[admin]\nlisten = \"127.0.0.1:0\"\n";
+
+/// How long a test waits for what must come, on a machine that is busy with other things.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+const LOOK: Duration = Duration::from_millis(50);
+
+/// A node that has an admin server.
+fn files() -> Files {
+    Files::new(&format!("{SERVER}{ADMIN}"), &[("example.com.toml", ZONE)])
+}
+
+/// The same, and it answers over QUIC too.
+fn files_with_quic() -> Files {
+    let key = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new(["dns.example.com".to_owned()]).unwrap().self_signed(&key).unwrap();
+    let quic = "quic = [\"127.0.0.1:0\"]\ncertificate = \"cert.pem\"\nkey = \"key.pem\"\n";
+    let files = Files::new(&format!("{SERVER}{quic}{ADMIN}"), &[("example.com.toml", ZONE)]);
+    files.write("cert.pem", certificate.pem());
+    files.write("key.pem", key.serialize_pem());
+    files
+}
+
+fn is_answering(node: &Node) -> bool {
+    node.asker().try_ask("www.example.com.", RecordType::A, None).is_some_and(|reply| reply.answers.len() == 1)
+}
+
+/// The status and the body of `/healthz`.
+fn healthz(admin: SocketAddr) -> String {
+    let mut stream = TcpStream::connect(admin).expect("it listens");
+    stream.set_read_timeout(Some(PATIENCE)).expect("the time-out is above 0");
+    stream.write_all(format!("GET /healthz HTTP/1.1\r\nHost: {admin}\r\n\r\n").as_bytes()).expect("it reads");
+    let mut text = String::new();
+    let _ = stream.read_to_string(&mut text);
+    text
+}
+
+#[track_caller]
+fn wait_until(what: &str, mut holds: impl FnMut() -> bool) -> Duration {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < PATIENCE, "{what}");
+        thread::sleep(LOOK);
+    }
+    start.elapsed()
+}
+
 #[test]
 fn a_part_that_panics_is_told_and_ends_the_node() {
-    let server = format!("{SERVER}[admin]\nlisten = \"127.0.0.1:0\"\n");
-    let files = Files::new(&server, &[("example.com.toml", ZONE)]);
+    let files = files_with_quic();
     let parts = [
         "control",
         "the task that tells what happens",
         "the task that tells of rate limits",
+        "the task that tells of pressure",
+        "the task that gives memory back",
+        "the task that tells of the admin server's clients",
+        "a worker for UDP",
         "a listener for TCP",
+        "a listener for QUIC",
         "a listener of the admin server",
     ];
     for part in parts {
-        let (reader, writer) = std::io::pipe().unwrap();
-        let mut log = crate::harness::Log::read(reader);
-        let mut node = files.serve_logging_to(writer, Some((BREAK, part)));
-        log.wait_for("a thread panicked, which is a bug of truenorth: asked to by TRUENORTH_BREAK");
-        log.wait_for(&format!("ERROR {part} panicked"));
-        log.wait_for(&format!("truenorth: the node ended: {part} panicked"));
+        let mut node = files.start_under(BREAK, part);
+        node.log.wait_for("a thread panicked, which is a bug of truenorth: asked to by TRUENORTH_BREAK");
+        node.log.wait_for(&format!("ERROR {part} panicked"));
+        node.log.wait_for(&format!("truenorth: the node ended: {part} panicked"));
         assert_eq!(node.wait().code(), Some(1), "{part}");
     }
     // Whatever starts it again finds the state folder free, and all that was kept.
     let node = files.serve();
     assert_eq!(node.dig("www.example.com").data(), ["192.0.2.1"]);
+}
+
+#[test]
+fn control_that_is_silent_makes_healthz_bad_and_stops_no_answer() {
+    let files = files();
+    let mut node = files.serve_under(&[(STALL, Path::new("control"))]);
+    let admin = node.admin();
+    assert!(healthz(admin).starts_with("HTTP/1.1 200 "), "{}", healthz(admin));
+    let is = |status: &str| healthz(admin).starts_with(&format!("HTTP/1.1 {status} "));
+    let alive = wait_until("silence is told", || {
+        assert!(is_answering(&node));
+        is("503")
+    });
+    assert!(alive >= Duration::from_secs(9), "not for a silence that is short: {alive:?}");
+    assert!(healthz(admin).contains("control was silent for too long"), "{}", healthz(admin));
+    let bad = wait_until("it recovers", || {
+        assert!(is_answering(&node));
+        is("200")
+    });
+    assert!(bad >= Duration::from_secs(4), "not before it was steady: {bad:?}");
+    node.signal("HUP");
+    node.log.wait_for("configuration reloaded");
+    assert_eq!(node.terminate().code(), Some(0));
+}
+
+#[test]
+fn a_query_over_quic_that_panics_is_lost_alone() {
+    let files = files_with_quic();
+    let mut node = files.serve_under(&[(BREAK, Path::new("a query over QUIC"))]);
+    let line = node.log.wait_for("answering encrypted");
+    let port = line.rsplit_once("quic=[127.0.0.1:").and_then(|(_, rest)| rest.split(']').next());
+    let port = port.expect("the line holds the address").to_owned();
+    let ask = || {
+        let words = ["@127.0.0.1", "-p", &port, "+quic", "+short", "+timeout=2", "+retry=0", "www.example.com"];
+        let output = Command::new("kdig").args(words).output().expect("kdig of Debian's knot-dnsutils is needed");
+        String::from_utf8(output.stdout).unwrap().trim() == "192.0.2.1"
+    };
+    wait_until("one is lost", || !ask());
+    node.log.wait_for("a thread panicked, which is a bug of truenorth: asked to by TRUENORTH_BREAK");
+    assert!(ask(), "the next one is answered");
+    assert!(is_answering(&node));
+    assert!(healthz(node.admin()).starts_with("HTTP/1.1 200 "));
+    assert_eq!(node.terminate().code(), Some(0));
+}
+
+#[test]
+fn a_writer_of_state_that_panics_goes_on_and_nothing_is_lost() {
+    let files = files();
+    let mut node = files.serve_under(&[(BREAK, Path::new("the writer of state"))]);
+    let admin = format!("--node {}", node.admin());
+    let start = Instant::now();
+    while !node.log.lines().iter().any(|line| line.contains("the writer gave up")) {
+        assert!(start.elapsed() < PATIENCE, "{:?}", node.log.lines());
+        // The next thing that is kept breaks it.
+        assert_eq!(files.run(&format!("txt set _a.example.com {:?} {admin}", start.elapsed())).code, Some(0));
+        assert!(is_answering(&node) && healthz(node.admin()).starts_with("HTTP/1.1 200 "));
+    }
+    node.log.wait_for("state is kept again");
+    assert_eq!(files.run(&format!("txt set _b.example.com kept {admin}")).code, Some(0));
+    assert_eq!(node.terminate().code(), Some(0));
+    let node = files.serve();
+    assert_eq!(node.dig("_b.example.com TXT").data(), ["\"kept\""]);
+    assert!(!node.dig("_a.example.com TXT").data().is_empty());
+}
+
+#[test]
+fn a_start_without_enough_threads_ends_and_says_so() {
+    let files = files();
+    let mut refused = 0;
+    for most in 1..=20 {
+        let mut node = files.start_as_another(&format!("prlimit --nproc={most}:"));
+        let line = node.log.wait_for("");
+        if line.contains("INFO answering") {
+            break;
+        }
+        refused += 1;
+        assert_eq!(node.wait().code(), Some(1), "{most} threads: {line}");
+        let told = node.log.lines().iter().any(|line| line.contains("thread") || line.contains("os error 11"));
+        assert!(told, "{most} threads: {:?}", node.log.lines());
+    }
+    assert!(refused > 5, "it answers with {refused} threads");
+}
+
+#[test]
+fn threads_that_are_refused_stop_nothing() {
+    let files = files();
+    let mut node = files.serve_as_another();
+    let admin = node.admin();
+    node.limit_threads(1);
+    node.signal("HUP");
+    node.log.wait_for("the files are not read: there is no thread for it");
+    node.log.wait_for("the old one goes on");
+    for _ in 0..3 {
+        assert!(is_answering(&node));
+        assert_eq!(node.dig("www.example.com +tcp").data(), ["192.0.2.1"]);
+    }
+    assert!(healthz(admin).starts_with("HTTP/1.1 200 "), "{}", healthz(admin));
+    // What is ordered is obeyed, kept and answered in time.
+    let start = Instant::now();
+    let ran = files.run(&format!("txt set _a.example.com value --node {admin}"));
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(start.elapsed() < PATIENCE / 2, "{:?}", start.elapsed());
+    assert_eq!(node.dig("_a.example.com TXT").data(), ["\"value\""]);
+    node.limit_threads(1000);
+    node.signal("HUP");
+    node.log.wait_for("configuration reloaded");
+    node.limit_threads(1);
+    assert_eq!(node.terminate().code(), Some(0));
 }
 
 #[test]

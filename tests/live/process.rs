@@ -24,7 +24,7 @@ fn it_stops_under_load_when_it_is_asked_to() {
         let tally = load.stop();
         assert_eq!(status.code(), Some(0), "{signal}");
         assert_eq!(tally.answers.len(), 1, "{signal}: {tally:?}");
-        assert!(tally.answered() > 100, "{signal}: {tally:?}");
+        assert!(tally.answered() > 10, "{signal}: {tally:?}");
     }
 }
 
@@ -36,6 +36,7 @@ fn a_state_folder_has_one_process() {
     assert_eq!(second.code, Some(1), "{second:?}");
     let told = second.stderr.lines().last().unwrap_or_default();
     assert!(told.contains("another truenorth runs on this state folder"), "{second:?}");
+    assert!(told.ends_with(&format!(": process {}", node.pid())), "{second:?}");
     assert!(told.contains(files.path("state").to_str().unwrap()), "{second:?}");
     assert_eq!(node.dig("www.example.com").data(), ["192.0.2.1"], "the first one goes on");
     // The lock goes with the process, however it ends.

@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use hickory_proto::rr::RecordType;
 
 use crate::endpoint::{Endpoint, Script};
-use crate::harness::{Asker, Files, Node, SERVER, addresses, ttl};
+use crate::harness::{Asker, Files, Node, SERVER, addresses, cannot, ttl};
 
-const INTERVAL: Duration = Duration::from_millis(300);
+const INTERVAL: Duration = Duration::from_secs(1);
+const TIMEOUT: Duration = Duration::from_millis(900);
 const FALL: u32 = 2;
 const TTL: u32 = 30;
 const TTL_MIN: u32 = 5;
@@ -18,7 +19,7 @@ const BEGAN: &str = "everything stopped answering at once";
 const HEARD: &str = "an endpoint was heard of again";
 
 /// How long a test waits for what must come.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// `fra` and `iad` are the endpoints there, as a pool lists them.
 fn zone(monitor: &str, fra: &str, iad: &str) -> String {
@@ -26,10 +27,11 @@ fn zone(monitor: &str, fra: &str, iad: &str) -> String {
         "ttl = {TTL}\nttl_min = {TTL_MIN}\n[nameservers]\nns1 = [\"127.0.0.1\"]\n\
          [datacenters]\nfra = {{ latitude = 50, longitude = 8 }}\niad = {{ latitude = 38, longitude = -77 }}\n\
          [regions.default]\nprefer = [\"fra\", \"iad\"]\n\
-         [monitors.web]\n{monitor}interval = \"{}ms\"\ntimeout = \"200ms\"\nfall = {FALL}\nrise = 1\n\
+         [monitors.web]\n{monitor}interval = \"{}ms\"\ntimeout = \"{}ms\"\nfall = {FALL}\nrise = 1\n\
          [pools.web]\nmonitor = \"web\"\nendpoints.fra = [{fra}]\nendpoints.iad = [{iad}]\n\
          [names.www]\npools = [\"web\"]\nsteer = [\"region\"]\n",
-        INTERVAL.as_millis()
+        INTERVAL.as_millis(),
+        TIMEOUT.as_millis()
     )
 }
 
@@ -40,16 +42,24 @@ fn three() -> [Endpoint; 3] {
     })
 }
 
-fn serve(endpoints: &[Endpoint; 3], server: &str) -> Node {
+/// How long states are held at most in a test: several times what everything takes to fall.
+const HOLD: Duration = Duration::from_secs(15);
+
+fn server_with_hold() -> String {
+    format!("{SERVER}[probes]\nhold = \"{}s\"\n", HOLD.as_secs())
+}
+
+fn serve(endpoints: &[Endpoint; 3], server: &str) -> (Files, Node) {
     let [one, two, three] = endpoints.each_ref().map(|endpoint| {
         let at = endpoint.address();
         format!("{{ address = \"{}\", check_port = {} }}", at.ip(), at.port())
     });
     let zone = zone("type = \"http\"\n", &format!("{one}, {two}"), &three);
-    let mut node = Files::new(server, &[("example.com.toml", &zone)]).serve();
+    let files = Files::new(server, &[("example.com.toml", &zone)]);
+    let mut node = files.serve();
     // On a busy machine a first probe may take too long.
     wait_until("all are up", || endpoints.iter().all(|endpoint| is_up(&mut node, endpoint)));
-    node
+    (files, node)
 }
 
 /// What the log says of it last.
@@ -93,7 +103,7 @@ fn soft_limit(node: &Node, limit: &str) {
 #[test]
 fn without_descriptors_it_answers_what_it_did_and_says_so() {
     let endpoints = three();
-    let mut node = serve(&endpoints, SERVER);
+    let (_files, mut node) = serve(&endpoints, SERVER);
     let downs_before = downs(&mut node);
     let mut asker = node.asker();
     let fra = vec![endpoints[0].address().ip(), endpoints[1].address().ip()];
@@ -113,7 +123,7 @@ fn without_descriptors_it_answers_what_it_did_and_says_so() {
 #[test]
 fn when_everything_hangs_states_are_held_for_as_long_as_they_may() {
     let endpoints = three();
-    let mut node = serve(&endpoints, &format!("{SERVER}[probes]\nhold = \"2s\"\n"));
+    let (_files, mut node) = serve(&endpoints, &server_with_hold());
     let mut asker = node.asker();
     let before = sight(&mut asker);
     for endpoint in &endpoints {
@@ -124,16 +134,50 @@ fn when_everything_hangs_states_are_held_for_as_long_as_they_may() {
     wait_for_falls();
     assert_eq!(sight(&mut asker), (before.0, TTL_MIN));
     node.log.wait_for("still nothing answers");
-    assert!(began.elapsed() >= Duration::from_secs(2) - INTERVAL);
+    assert!(began.elapsed() >= HOLD - INTERVAL);
     for _ in 0..endpoints.len() {
         node.log.wait_for("endpoint is down");
     }
 }
 
 #[test]
+fn a_doubt_outlives_a_restart_and_begins_no_new_one() {
+    let endpoints = three();
+    let (files, mut node) = serve(&endpoints, &server_with_hold());
+    let before = sight(&mut node.asker());
+    for endpoint in &endpoints {
+        endpoint.play(Script::hang());
+    }
+    node.log.wait_for(BEGAN);
+    let began = Instant::now();
+    wait_for_falls();
+    assert_eq!(node.terminate().code(), Some(0));
+    let mut node = files.serve();
+    let told = |node: &mut Node| node.log.lines().iter().any(|line| line.contains("doubted its probes before"));
+    assert!(told(&mut node), "{:?}", node.log.lines());
+    assert_eq!(sight(&mut node.asker()), (before.0.clone(), TTL_MIN), "what it answered before");
+    node.log.wait_for("still nothing answers");
+    let held = began.elapsed();
+    assert!(held >= HOLD - INTERVAL, "{held:?}");
+    assert!(held < HOLD + INTERVAL * FALL * 3, "one that began with the restart would end later than after {held:?}");
+    for _ in 0..endpoints.len() {
+        node.log.wait_for("endpoint is down");
+    }
+    // One that ends by an answer ends for the next run too.
+    for endpoint in &endpoints {
+        endpoint.play(Script::status(200));
+    }
+    wait_until("it is calm again", || sight(&mut node.asker()) == (before.0.clone(), TTL));
+    assert_eq!(node.terminate().code(), Some(0));
+    let mut node = files.serve();
+    assert_eq!(sight(&mut node.asker()), (before.0, TTL));
+    assert!(!told(&mut node), "{:?}", node.log.lines());
+}
+
+#[test]
 fn a_datacenter_that_hangs_alone_falls() {
     let endpoints = three();
-    let mut node = serve(&endpoints, SERVER);
+    let (_files, mut node) = serve(&endpoints, SERVER);
     for endpoint in &endpoints[..2] {
         endpoint.play(Script::hang());
     }
@@ -149,7 +193,7 @@ struct Cable {
 }
 
 impl Cable {
-    /// `None` where this is not permitted.
+    /// `None` where this is not permitted, and tests may be skipped for it.
     fn lay() -> Option<Self> {
         let [here, there] = ["here", "there"].map(|end| format!("truenorth-{end}-{}", id()));
         let cable = Self { here, there };
@@ -164,6 +208,9 @@ impl Cable {
             && [here, there]
                 .iter()
                 .all(|end| ip(&format!("-n {end} link set lo up")) && ip(&format!("-n {end} link set wire up")));
+        if !laid {
+            cannot("network namespaces need root and iproute2");
+        }
         laid.then_some(cable)
     }
 
@@ -198,20 +245,30 @@ fn ip(words: &str) -> bool {
     Command::new("ip").args(words.split(' ')).output().is_ok_and(|output| output.status.success())
 }
 
+/// What listens at the other end of a cable: a node too, whose TCP ports take connections.
+fn far_end(cable: &Cable) -> Node {
+    let listen = "[listen]\ndns = [\"127.0.0.1:0\", \"10.77.0.11:5353\", \"10.77.0.12:5353\", \"10.77.0.13:5353\"]\n";
+    let zone = "[nameservers]\nns1 = [\"127.0.0.1\"]\n";
+    Files::new(listen, &[("example.org.toml", zone)]).serve_in(&cable.there)
+}
+
+/// A node at this end, which probes the other one.
+fn near_end(cable: &Cable, monitor: &str) -> (Files, Node) {
+    let zone = zone(&format!("{monitor}port = 5353\n"), "\"10.77.0.11\", \"10.77.0.12\"", "\"10.77.0.13\"");
+    let files = Files::new(SERVER, &[("example.com.toml", &zone)]);
+    let node = files.serve_in(&cable.here);
+    (files, node)
+}
+
+const FRA: [&str; 2] = ["10.77.0.11", "10.77.0.12"];
+
 #[test]
 fn a_pulled_cable_changes_no_answer() {
-    let Some(cable) = Cable::lay() else {
-        println!("network namespaces need root and iproute2: nothing was tried");
-        return;
-    };
-    // What listens at the other end is a node too: its TCP port takes connections.
-    let listen = "[listen]\ndns = [\"127.0.0.1:0\", \"10.77.0.11:5353\", \"10.77.0.12:5353\", \"10.77.0.13:5353\"]\n";
-    let far = Files::new(listen, &[]);
-    let _endpoints = far.serve_in(&cable.there);
-    let zone = zone("type = \"tcp\"\nport = 5353\n", "\"10.77.0.11\", \"10.77.0.12\"", "\"10.77.0.13\"");
-    let mut node = Files::new(SERVER, &[("example.com.toml", &zone)]).serve_in(&cable.here);
-    let fra = vec!["10.77.0.11".to_owned(), "10.77.0.12".to_owned()];
-    assert_eq!(cable.ask(&node), (fra.clone(), TTL));
+    let Some(cable) = Cable::lay() else { return };
+    let _endpoints = far_end(&cable);
+    let (_files, mut node) = near_end(&cable, "type = \"tcp\"\n");
+    let fra = FRA.map(str::to_owned).to_vec();
+    wait_until("all are up", || cable.ask(&node) == (fra.clone(), TTL));
     cable.set("down");
     node.log.wait_for(BEGAN);
     wait_for_falls();
@@ -219,4 +276,47 @@ fn a_pulled_cable_changes_no_answer() {
     cable.set("up");
     node.log.wait_for(HEARD);
     wait_until("it is calm again", || cable.ask(&node) == (fra.clone(), TTL));
+}
+
+#[test]
+fn what_this_nodes_own_system_forbids_is_no_fault_of_the_endpoints() {
+    let Some(cable) = Cable::lay() else { return };
+    let _endpoints = far_end(&cable);
+    let here = &cable.here;
+    let route = |kind: &str| ["11", "12", "13"].map(|host| format!("-n {here} route KIND {kind} 10.77.0.{host}/32"));
+    let tables = [
+        "add table inet t".to_owned(),
+        "add chain inet t o { type filter hook output priority 0; }".to_owned(),
+        "add rule inet t o ip daddr 10.77.0.0/24 drop".to_owned(),
+    ];
+    let nft = |rule: &str| {
+        let ran = Command::new("ip").args(["netns", "exec", here, "nft", rule]).output().expect("there is ip");
+        assert!(ran.status.success(), "{rule}: {ran:?}");
+    };
+    let fra = FRA.map(str::to_owned).to_vec();
+    let expect_doubt = |node: &mut Node, what: &str, set: &dyn Fn(), unset: &dyn Fn()| {
+        wait_until("it is calm", || cable.ask(node) == (fra.clone(), TTL));
+        set();
+        node.log.wait_for(BEGAN);
+        wait_for_falls();
+        assert_eq!(cable.ask(node), (fra.clone(), TTL_MIN), "{what}");
+        unset();
+        node.log.wait_for(HEARD);
+        // A second doubt begins when all have answered.
+        thread::sleep(INTERVAL * 2);
+    };
+    // EINVAL, EACCES and EHOSTUNREACH.
+    let (_files, mut node) = near_end(&cable, "type = \"tcp\"\n");
+    for kind in ["blackhole", "prohibit", "unreachable"] {
+        let run =
+            |verb: &str| route(kind).iter().for_each(|words| assert!(ip(&words.replace("KIND", verb)), "{words}"));
+        expect_doubt(&mut node, kind, &|| run("add"), &|| run("delete"));
+    }
+    drop(node);
+    // EPERM for datagrams, silence for connections.
+    for monitor in ["type = \"dns\"\nquery = \"example.org\"\nqtype = \"SOA\"\n", "type = \"tcp\"\n"] {
+        let (_files, mut node) = near_end(&cable, monitor);
+        let (set, unset) = (|| tables.iter().for_each(|rule| nft(rule)), || nft("delete table inet t"));
+        expect_doubt(&mut node, monitor, &set, &unset);
+    }
 }

@@ -1,7 +1,6 @@
 //! Echoes on loopback, and in network namespaces that are silent or that forbid sockets of one kind or both.
 //!
-//! A test that needs a namespace runs a part of this very program inside of one. Where the system forbids that, it has
-//! nothing to run; what is left of it are the tests of what the matching code takes for a reply.
+//! A test that needs a namespace runs a part of this very program inside of one.
 
 use std::fs;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -11,6 +10,7 @@ use std::time::Instant;
 use truenorth::health::{Check, DnsCheck, DnsTransport, Failure, Outcome, Stage, TcpCheck};
 use truenorth::monitor::icmp_is_allowed;
 
+use crate::skip::cannot;
 use crate::{IMPATIENCE, PATIENCE, failure, probe};
 
 /// Those of loopback's addresses that this system has.
@@ -61,7 +61,8 @@ const PING_SOCKETS: &str = "echo 0 2147483647 > /proc/sys/net/ipv4/ping_group_ra
 const NO_PING_SOCKETS: &str = "echo 1 0 > /proc/sys/net/ipv4/ping_group_range";
 const SILENCE: &str = "echo 1 > /proc/sys/net/ipv4/icmp_echo_ignore_all";
 
-/// Runs a program in a network namespace of its own, once `setup` was done there; `None` if the system forbids that.
+/// Runs a program in a network namespace of its own, once `setup` was done there; `None` if the system forbids that, and tests
+/// may be skipped for it.
 fn in_namespace(setup: &str, command: &str, arguments: &[&str]) -> Option<Output> {
     let shell = |script: String| {
         let mut unshare = Command::new("unshare");
@@ -71,6 +72,7 @@ fn in_namespace(setup: &str, command: &str, arguments: &[&str]) -> Option<Output
     };
     let setup = format!("ip link set lo up && {setup}");
     if !shell(format!("{setup} && {WITHOUT_RAW} true")).status.success() {
+        cannot("network namespaces, and what is set up in them, need root and iproute2");
         return None;
     }
     Some(shell(format!("{setup} && exec {command} \"$@\"")))

@@ -2,6 +2,8 @@
 
 #[path = "../endpoint/mod.rs"]
 mod endpoint;
+#[path = "../skip/mod.rs"]
+mod skip;
 
 mod dns;
 mod exec;

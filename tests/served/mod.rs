@@ -120,7 +120,7 @@ fn zone(version: &str) -> ZoneSpec {
 pub(crate) struct Server {
     pub(crate) addresses: Vec<SocketAddr>,
     pub(crate) published: Arc<ArcSwap<Snapshot>>,
-    running: Running,
+    pub(crate) running: Running,
 }
 
 impl Server {

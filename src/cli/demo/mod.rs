@@ -28,6 +28,7 @@ use tempfile::TempDir;
 
 use super::log::{self, Log};
 use super::serve::{self, Node, ServeError, Signals};
+use crate::disk::Disk;
 use crate::server::{BindFailure, Bound};
 use crate::vital::{self, Ends};
 use endpoints::Stage;
@@ -106,7 +107,7 @@ async fn set_up(arguments: &Arguments, out: &Log) -> Result<Set, ServeError> {
 
 /// The database's full path, or what to do about it.
 fn find_geoip(path: &Path) -> Result<PathBuf, ServeError> {
-    path.canonicalize().map_err(|error| {
+    Disk::new().canonicalize(path).map_err(|error| {
         ServeError::Other(format!(
             "{}: {error}\nThe demo sends clients where they are, so it needs a GeoIP database. One comes with the sources: run \
              the demo at the\ntop of the repository, or name a file with --geoip FILE.",

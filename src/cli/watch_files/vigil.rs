@@ -12,6 +12,10 @@ const LOOK_BESIDE: Duration = Duration::from_secs(10);
 /// How often where the kernel tells of none, or not of all.
 const LOOK: Duration = Duration::from_secs(2);
 
+/// How many times as long as what the kernel tells of must be quiet what only looking finds: nobody tells that a file is still
+/// open and half written.
+const UNHEARD: u32 = 5;
+
 /// Looking takes one part in so many of a processor's time at most, however many files there are.
 const SHARE: u32 = 50;
 
@@ -56,10 +60,15 @@ impl Vigil {
     pub(super) fn wake_at(&self, now: Instant) -> Instant {
         match self.stir {
             // Later than that, a file is being written: asked again after as long.
-            Some(stir) if stir.last + self.quiet <= now => now + self.quiet,
-            Some(stir) => stir.last + self.quiet,
+            Some(stir) if self.quiet_at(stir) <= now => now + self.quiet,
+            Some(stir) => self.quiet_at(stir),
             None => self.look_at,
         }
+    }
+
+    /// When it has been quiet for long enough, unless something moves again.
+    fn quiet_at(&self, stir: Stir) -> Instant {
+        stir.last + if stir.is_heard { self.quiet } else { self.quiet * UNHEARD }
     }
 
     /// Whether a change is to be told now. `is_writing` says that a file is open and half written.
@@ -70,7 +79,7 @@ impl Vigil {
             }
             return false;
         };
-        if now < stir.last + self.quiet || is_writing {
+        if now < self.quiet_at(stir) || is_writing {
             if now.duration_since(stir.first) >= RESTLESS && !stir.is_told {
                 warn!(quiet = ?self.quiet, "files of the configuration keep changing: they are read when they have been quiet");
                 self.stir = Some(Stir { is_told: true, ..stir });
@@ -119,19 +128,19 @@ mod tests {
         let start = Instant::now();
         let at = |tenths: u32| start + Duration::from_millis(100) * tenths;
         let mut vigil = Vigil::new(disk.reads(), QUIET, true, start);
-        assert!(!vigil.turn(at(10), false), "all is as it was");
-        assert!(vigil.wake_at(at(10)) > at(30), "and it is not looked at all the time");
+        assert!(!vigil.turn(at(50), false), "all is as it was");
+        assert!(vigil.wake_at(at(50)) > at(70), "and it is not looked at all the time");
         // Appended to, again and again, with pauses shorter than the quiet.
-        for tenth in [20, 25, 34, 43] {
+        for tenth in [60, 65, 74, 83] {
             fs::write(&path, format!("{tenth} and more")).unwrap();
             vigil.stir(at(tenth));
             assert!(!vigil.turn(at(tenth), false));
             assert_eq!(vigil.wake_at(at(tenth)), at(tenth + 10));
             assert!(!vigil.turn(at(tenth + 8), false));
         }
-        assert!(!vigil.turn(at(53), true), "it is open");
-        assert!(vigil.turn(at(60), false));
-        assert!(!vigil.turn(at(70), false), "once");
+        assert!(!vigil.turn(at(93), true), "it is open");
+        assert!(vigil.turn(at(100), false));
+        assert!(!vigil.turn(at(110), false), "once");
     }
 
     #[test]
@@ -144,9 +153,13 @@ mod tests {
         let at = |tenths: u32| start + Duration::from_millis(100) * tenths;
         let mut vigil = Vigil::new(disk.reads(), QUIET, false, start);
         fs::write(&path, "half").unwrap();
-        assert!(!vigil.turn(at(10), false));
+        assert_eq!(vigil.wake_at(at(0)), at(50));
+        assert!(!vigil.turn(at(50), false));
         fs::write(&path, "half and more").unwrap();
-        assert!(!vigil.turn(at(20), false));
-        assert!(vigil.turn(at(30), false));
+        // It pauses for longer than one that is heard may.
+        assert!(!vigil.turn(at(99), false));
+        assert!(!vigil.turn(at(100), false));
+        assert!(!vigil.turn(at(149), false));
+        assert!(vigil.turn(at(150), false));
     }
 }
