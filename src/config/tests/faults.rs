@@ -437,13 +437,13 @@ fn probes_ask_for_a_host() {
     assert_told(
         &changed(r#"host = "example.com""#, "[names.eu]\npools = [\"web/fra\"]"),
         &[
-            "21:8 warning: probes of pool `web/fra` ask for eu.example.com., the first of the names that use it | used by eu.example.com., www.example.com. | help: give its monitor a `host`",
+            "21:8 error: probes of pool `web/fra` ask for a host, and several names use it | used by eu.example.com., www.example.com. | help: say which: give its monitor a host, such as host = \"eu.example.com\"",
         ],
     );
     assert_told(
         &changed("type = \"http\"\nhost = \"example.com\"", "type = \"https\"\n[names.eu]\npools = [\"web/fra\"]"),
         &[
-            "21:8 warning: probes of pool `web/fra` ask for eu.example.com., the first of the names that use it | used by eu.example.com., www.example.com. | help: give its monitor a `host`",
+            "21:8 error: probes of pool `web/fra` ask for a host, and several names use it | used by eu.example.com., www.example.com. | help: say which: give its monitor a host, such as host = \"eu.example.com\"",
         ],
     );
     assert_told(
@@ -452,7 +452,7 @@ fn probes_ask_for_a_host() {
             "type = \"https\"\nsni = \"example.com\"\n[names.eu]\npools = [\"web/fra\"]",
         ),
         &[
-            "22:8 warning: probes of pool `web/fra` ask for eu.example.com., the first of the names that use it | used by eu.example.com., www.example.com. | help: give its monitor a `host`",
+            "22:8 error: probes of pool `web/fra` ask for a host, and several names use it | used by eu.example.com., www.example.com. | help: say which: give its monitor a host, such as host = \"eu.example.com\"",
         ],
     );
     assert_told(
