@@ -36,6 +36,7 @@ use crate::answer::Rotation;
 use crate::config::{self, Code, Fault, Faults, LastServed, Listen, Server, Severity, Watching};
 use crate::control::{self, Control, DynamicTxt, Event, Handle, Keep, OverrideEvent, RolloutEvent};
 use crate::disk::{Disk, Reads};
+use crate::duration::Written;
 use crate::health::{Comeback, Kept, Outcome, Target};
 use crate::monitor::Prober;
 use crate::name::Name;
@@ -283,9 +284,9 @@ impl Node {
         if let Some(end) = failed {
             error!("{end}, which is a bug of truenorth: the node ends, for what it answers would be out of date soon");
         }
-        let late = |share| tracing::field::debug(self.lateness.quantile(share));
+        let late = |share| tracing::field::display(Written(self.lateness.quantile(share)));
         let (p50, p99, longest) = (late(0.5), late(0.99), self.lateness.longest());
-        info!(probes = self.lateness.count(), late_p50 = p50, late_p99 = p99, late_max = ?longest, "stopping");
+        info!(probes = self.lateness.count(), late_p50 = p50, late_p99 = p99, late_max = %Written(longest), "stopping");
         self.herald.tell(News::Stop {});
         self.herald.catch_up().await;
         let admin = async {
