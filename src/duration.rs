@@ -15,11 +15,14 @@ pub fn parse(text: &str) -> Option<Duration> {
     let (number, unit) = text.split_at(number);
     let &(_, milliseconds) = UNITS.iter().find(|&&(name, _)| name == unit)?;
     let (whole, fraction) = number.split_once('.').map_or((number, None), |(whole, fraction)| (whole, Some(fraction)));
-    let total = whole.parse::<u64>().ok()?.checked_mul(milliseconds)?;
-    let Some(fraction) = fraction else { return Some(Duration::from_millis(total)) };
-    let scale = 10_u64.checked_pow(u32::try_from(fraction.len()).ok()?)?;
-    let part = fraction.parse::<u64>().ok()?.checked_mul(milliseconds)?;
-    (part % scale == 0).then(|| total.checked_add(part / scale).map(Duration::from_millis))?
+    let mut total = u128::from(whole.parse::<u64>().ok()?) * u128::from(milliseconds);
+    if let Some(fraction) = fraction {
+        let scale = 10_u128.checked_pow(u32::try_from(fraction.len()).ok()?)?;
+        let part = u128::from(fraction.parse::<u64>().ok()?) * u128::from(milliseconds);
+        total += (part % scale == 0).then_some(part / scale)?;
+    }
+    let seconds = u64::try_from(total / 1000).ok()?;
+    Some(Duration::from_secs(seconds) + Duration::from_millis((total % 1000) as u64))
 }
 
 /// A duration in the largest unit that it fills exactly; longer than a second it is seconds with a fraction where none does. What is
@@ -103,5 +106,7 @@ mod tests {
         }
         assert_eq!(parse("0.5h"), Some(Duration::from_secs(1800)));
         assert_eq!(parse("1.5s"), Some(Duration::from_millis(1500)));
+        assert_eq!(parse("18446744073709551615s"), Some(Duration::from_secs(u64::MAX)));
+        assert_eq!(parse("18446744073709551615m"), None);
     }
 }
