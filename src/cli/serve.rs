@@ -172,6 +172,8 @@ struct Files {
     server: Server,
     /// `None` where the system has no thread or descriptor for it, which was told.
     watch: Option<FileWatch>,
+    /// The last word about addresses that are probed and nobody has.
+    noticed: Option<String>,
 }
 
 impl Node {
@@ -181,9 +183,6 @@ impl Node {
         let other = |error: &dyn std::fmt::Display| ServeError::Other(error.to_string());
         let (files, loaded, txt) = Files::open(path.to_owned()).await?;
         log_faults(&loaded.warnings);
-        if let Some(notice) = Summary::of(loaded.blueprint.world()).notice() {
-            warn!("{notice}");
-        }
         let workers = std::thread::available_parallelism().map_err(|error| other(&error))?;
         let Listen { dns, tls, https, quic } = loaded.server.listen.clone();
         let mut bound = Bound::new(&dns, workers).map_err(|error| other(&error))?.with_alarm(alarm.clone());
@@ -382,7 +381,7 @@ impl Files {
             warn!(%error, "changed files are not noticed: send SIGHUP, or run `truenorth reload`");
         });
         let server = loaded.server.clone();
-        let mut files = Self { path, loader: Some(loader), store, server, watch: watch.ok() };
+        let mut files = Self { path, loader: Some(loader), store, server, watch: watch.ok(), noticed: None };
         files.follow(reads, loaded.server.watching);
         let txt = files.kept_txt();
         let loaded = files.adopt(loaded, &txt)?;
@@ -421,6 +420,11 @@ impl Files {
         if loaded.forbidden.has_errors() {
             return Err(loaded.forbidden);
         }
+        let notice = Summary::of(loaded.blueprint.world()).notice();
+        if let Some(notice) = notice.as_ref().filter(|_| notice != self.noticed) {
+            warn!("{notice}");
+        }
+        self.noticed = notice;
         let (blueprint, left_out) = txt.apply(&loaded.blueprint);
         loaded.blueprint = Arc::new(blueprint);
         for (name, why) in left_out {
