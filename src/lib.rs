@@ -6,6 +6,7 @@ pub mod cli;
 pub mod config;
 pub mod control;
 pub mod disk;
+pub mod duration;
 pub mod geo;
 pub mod geoip;
 pub mod health;

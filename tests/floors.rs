@@ -13,7 +13,7 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 /// The rooms from the ground up. Rooms on one line do not know each other.
 const FLOORS: &[&[&str]] = &[
-    &["printable"],
+    &["duration", "printable"],
     &["name", "geo", "health", "suggest", "vital"],
     &["latency"],
     &["wire", "steering", "overrides", "load"],

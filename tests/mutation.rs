@@ -15,7 +15,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
-use harness::{Asker, Files, Node, addresses, random};
+use harness::{Asker, Files, Node, addresses, places, random};
 use hickory_proto::op::{Message, MessageType};
 use hickory_proto::rr::RecordType;
 use truenorth::wire::HEADER_LENGTH;
@@ -55,13 +55,9 @@ secrets = ["e5e973e5a6b2a43f48e7dc849e37bfcf"]
 allow = ["127.0.0.0/8"]
 "#;
 
-const STEERED: &str = r#"
-[nameservers]
-ns1 = ["127.0.0.1"]
-[datacenters]
-fra = { latitude = 50.11, longitude = 8.68 }
-iad = { latitude = 38.95, longitude = -77.45 }
-[regions.near]
+const STEERED: &str = concat!(
+    places!(),
+    r#"[regions.near]
 clients = ["127.0.0.0/8", "2001:db8::/32"]
 prefer = ["fra", "iad"]
 [regions.default]
@@ -74,7 +70,8 @@ pools = ["web"]
 steer = ["region"]
 [names.whoami]
 reflect = true
-"#;
+"#
+);
 
 const STATIC: &str = r#"
 @ 300 IN SOA ns1 hostmaster 1 3600 600 604800 60

@@ -79,9 +79,7 @@ impl Scene {
             rest.split([',', ']']).next().and_then(|address| address.parse().ok()).expect("an address")
         };
         let (tls, https, quic) = (address("tls"), address("https"), address("quic"));
-        let line = node.log.wait_for("admin server listening addresses=[");
-        let admin = line.rsplit_once('[').and_then(|(_, rest)| rest.split([',', ']']).next()?.parse().ok());
-        let admin = admin.expect("the line holds the address");
+        let admin = node.wait_for_admin();
         Self { identity, node, tls, https, quic, admin, _files: files }
     }
 

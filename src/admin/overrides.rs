@@ -11,7 +11,7 @@ use axum::response::Response;
 use super::gate::Caller;
 use super::refusal::{Refusal, json};
 use super::{Office, body, since_epoch, unix_time};
-use crate::config::parse_duration;
+use crate::duration;
 use crate::overrides::{self, Order, Override, Selector, TargetPattern};
 use crate::report::{self, OverrideList, OverrideOrder, OverrideSelector, OverrideShape};
 
@@ -79,7 +79,7 @@ fn read_order(
 }
 
 fn read_duration(key: &str, text: &str) -> Result<Duration, Refusal> {
-    let parsed = parse_duration(text).filter(|time| !time.is_zero());
+    let parsed = duration::parse(text).filter(|time| !time.is_zero());
     parsed.ok_or_else(|| Refusal::bad(format!("`{key}` takes a duration such as \"2h\"")))
 }
 

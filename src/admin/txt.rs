@@ -10,8 +10,8 @@ use tokio::sync::oneshot;
 
 use super::refusal::{Refusal, json};
 use super::{Office, Order, TxtDone, TxtOrder, body, since_epoch, unix_time};
-use crate::config::parse_duration;
 use crate::control::{MAX_TXT_LIFETIME, TxtError, TxtValue};
+use crate::duration;
 use crate::name::Name;
 use crate::report::{self, Question, TxtChange, TxtList, TxtShape};
 
@@ -30,7 +30,7 @@ pub(super) async fn set(State(office): State<Arc<Office>>, request: Request) -> 
     let lifetime = match &lifetime {
         None => DEFAULT_LIFETIME,
         Some(text) => {
-            let lifetime = parse_duration(text);
+            let lifetime = duration::parse(text);
             let whole = lifetime.filter(|time| (Duration::from_secs(1)..=MAX_TXT_LIFETIME).contains(time));
             whole.ok_or_else(|| Refusal::bad("`for` takes a duration from 1s to 168h, such as \"10m\""))?
         }

@@ -37,6 +37,7 @@ use crate::answer::Rotation;
 use crate::config::{self, Code, Fault, Faults, LastServed, Listen, Server, Severity, Watching};
 use crate::control::{self, Control, DynamicTxt, Event, Handle, Keep, OverrideEvent, RolloutEvent};
 use crate::disk::{Disk, Reads};
+use crate::duration::Written;
 use crate::health::{Comeback, Kept, Outcome, Target};
 use crate::monitor::Prober;
 use crate::name::Name;
@@ -187,6 +188,8 @@ struct Files {
     server: Server,
     /// `None` where the system has no thread or descriptor for it, which was told.
     watch: Option<FileWatch>,
+    /// The last word about addresses that are probed and nobody has.
+    noticed: Option<String>,
 }
 
 impl Node {
@@ -196,9 +199,6 @@ impl Node {
         let other = |error: &dyn std::fmt::Display| ServeError::Other(error.to_string());
         let (files, loaded, txt) = Files::open(path.to_owned()).await?;
         log_faults(&loaded.warnings);
-        if let Some(notice) = Summary::of(loaded.blueprint.world()).notice() {
-            warn!("{notice}");
-        }
         let workers = std::thread::available_parallelism().map_err(|error| other(&error))?;
         let Listen { dns, tls, https, quic } = loaded.server.listen.clone();
         let mut bound = Bound::new(&dns, workers).map_err(|error| other(&error))?.with_alarm(alarm.clone());
@@ -299,9 +299,9 @@ impl Node {
         if let Some(end) = failed {
             error!("{end}, which is a bug of truenorth: the node ends, for what it answers would be out of date soon");
         }
-        let late = |share| tracing::field::debug(self.lateness.quantile(share));
+        let late = |share| tracing::field::display(Written(self.lateness.quantile(share)));
         let (p50, p99, longest) = (late(0.5), late(0.99), self.lateness.longest());
-        info!(probes = self.lateness.count(), late_p50 = p50, late_p99 = p99, late_max = ?longest, "stopping");
+        info!(probes = self.lateness.count(), late_p50 = p50, late_p99 = p99, late_max = %Written(longest), "stopping");
         self.herald.tell(News::Stop {});
         self.herald.catch_up().await;
         let admin = async {
@@ -397,7 +397,7 @@ impl Files {
             warn!(%error, "changed files are not noticed: send SIGHUP, or run `truenorth reload`");
         });
         let server = loaded.server.clone();
-        let mut files = Self { path, loader: Some(loader), store, server, watch: watch.ok() };
+        let mut files = Self { path, loader: Some(loader), store, server, watch: watch.ok(), noticed: None };
         files.follow(reads, loaded.server.watching);
         let txt = files.kept_txt();
         let loaded = files.adopt(loaded, &txt)?;
@@ -436,6 +436,11 @@ impl Files {
         if loaded.forbidden.has_errors() {
             return Err(loaded.forbidden);
         }
+        let notice = Summary::of(loaded.blueprint.world()).notice();
+        if let Some(notice) = notice.as_ref().filter(|_| notice != self.noticed) {
+            warn!("{notice}");
+        }
+        self.noticed = notice;
         let (blueprint, left_out) = txt.apply(&loaded.blueprint);
         loaded.blueprint = Arc::new(blueprint);
         for (name, why) in left_out {

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use reqwest::Method;
 
 use super::ask::{Answer, Ask, AskError};
-use crate::config::parse_duration;
+use crate::duration;
 use crate::name::Name;
 use crate::report::{Question, Reload, Status, ToldFault, TxtChange, TxtList};
 
@@ -68,7 +68,7 @@ pub(super) enum Txt {
 }
 
 pub(super) fn parse_lifetime(text: &str) -> Result<String, String> {
-    match parse_duration(text) {
+    match duration::parse(text) {
         Some(_) => Ok(text.to_owned()),
         None => Err("a duration is 30s, 10m or 2h, for example".to_owned()),
     }

@@ -12,6 +12,8 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::duration::{self, Written};
+
 use super::code::Code;
 use super::fault::{Fault, Faults};
 use super::meant;
@@ -329,16 +331,16 @@ impl<'d> Value<'d> {
 
     /// A duration such as `"500ms"`, `"5s"`, `"1m"`, `"1h"` or `"1d"`.
     pub(super) fn duration(&self, range: RangeInclusive<Duration>, faults: &mut Faults) -> Option<Placed<Duration>> {
-        let (least, most) = (written_duration(*range.start()), written_duration(*range.end()));
+        let (least, most) = (Written(*range.start()), Written(*range.end()));
         let expected = format!("a duration such as \"5s\", from {least} to {most}");
         let text = self.text().filter(|text| !text.is_empty());
-        if let Some(value) = text.and_then(parse_duration).filter(|value| range.contains(value)) {
+        if let Some(value) = text.and_then(duration::parse).filter(|value| range.contains(value)) {
             return Some(Placed { value, place: self.place() });
         }
         let number = self.content.get_ref().as_integer().map(|digits| digits.as_str().to_owned());
         let written = text.map(str::to_owned).or(number);
-        let meant = written.as_deref().filter(|text| parse_duration(text).is_none()).and_then(meant::duration);
-        let meant = meant.filter(|meant| parse_duration(meant).is_some_and(|value| range.contains(&value)));
+        let meant = written.as_deref().filter(|text| duration::parse(text).is_none()).and_then(meant::duration);
+        let meant = meant.filter(|meant| duration::parse(meant).is_some_and(|value| range.contains(&value)));
         match meant {
             None if text.is_some() => {
                 faults.push(
@@ -428,29 +430,5 @@ impl<'d> Value<'d> {
         let place = if self.is_table() { self.anchor() } else { self.place() };
         faults.push(Fault::error(&place, format!("`{}` takes {expected}", self.key), found).code(Code::BadValue));
         None
-    }
-}
-
-/// As files write it.
-fn written_duration(duration: Duration) -> String {
-    if duration.subsec_nanos() == 0 {
-        format!("{}s", duration.as_secs())
-    } else {
-        format!("{}ms", duration.as_millis())
-    }
-}
-
-/// Digits and a unit, nothing between: `500ms`, `5s`, `1m` or `1h`.
-pub fn parse_duration(text: &str) -> Option<Duration> {
-    let digits = text.find(|c: char| !c.is_ascii_digit())?;
-    let (number, unit) = text.split_at(digits);
-    let number: u64 = number.parse().ok()?;
-    match unit {
-        "ms" => Some(Duration::from_millis(number)),
-        "s" => Some(Duration::from_secs(number)),
-        "m" => number.checked_mul(60).map(Duration::from_secs),
-        "h" => number.checked_mul(3600).map(Duration::from_secs),
-        "d" => number.checked_mul(86_400).map(Duration::from_secs),
-        _ => None,
     }
 }

@@ -2,9 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use crate::duration;
 use crate::geo::{ClientMatch, Continent, CountryCode, Subdivision, countries};
-
-use super::decode::parse_duration;
 
 /// Words that others use, and ours. Of several the first that is taken where it stands is suggested.
 const SYNONYMS: [(&str, &[&str]); 41] = [
@@ -81,7 +80,7 @@ pub(super) fn duration(written: &str) -> Option<String> {
             _ => return None,
         };
         let part = format!("{}{unit}", &rest[..digits]);
-        total = total.checked_add(parse_duration(&part)?)?;
+        total = total.checked_add(duration::parse(&part)?)?;
         parts += 1;
         if parts == 1 && unit_end == rest.len() {
             return Some(part);
@@ -101,7 +100,7 @@ pub(super) fn duration(written: &str) -> Option<String> {
 pub(super) fn number(written: &str) -> Option<String> {
     let text = written.trim();
     let is_number = !text.is_empty() && text.bytes().all(|octet| octet.is_ascii_digit());
-    let seconds = || duration(text).and_then(|text| parse_duration(&text)).filter(|time| time.subsec_nanos() == 0);
+    let seconds = || duration(text).and_then(|text| duration::parse(&text)).filter(|time| time.subsec_nanos() == 0);
     if is_number { Some(text.to_owned()) } else { seconds().map(|time| time.as_secs().to_string()) }
 }
 

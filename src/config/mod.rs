@@ -85,7 +85,6 @@ use zone::{ZoneDraft, ZoneReader};
 
 pub use admin::{Admin, Grant, Purpose, Token};
 pub use code::Code;
-pub use decode::parse_duration;
 pub use fault::{Fault, Faults, MAX_TOLD, Severity};
 pub use listen::Listen;
 pub use located::Asked;

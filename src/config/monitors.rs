@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::disk::Disk;
+use crate::duration;
 use crate::health::{Check, DEFAULT_FALL, DEFAULT_INTERVAL, DEFAULT_RISE, DEFAULT_TIMEOUT, Monitor};
 use crate::name::{MAX_LABEL_LENGTH, MAX_NAME_LENGTH};
 
@@ -205,7 +206,11 @@ fn read_times(table: &mut Table<'_>, faults: &mut Faults) -> (Duration, Duration
         timeout.as_ref().map_or(DEFAULT_TIMEOUT, |timeout| timeout.value),
     );
     if times.1 >= times.0 {
-        let message = format!("the timeout ({:?}) is not below the interval ({:?})", times.1, times.0);
+        let message = format!(
+            "the timeout ({}) is not below the interval ({})",
+            duration::Written(times.1),
+            duration::Written(times.0)
+        );
         let place = timeout.or(interval).map_or(anchor, |written| written.place);
         let help = "probes of one endpoint never overlap: shorten `timeout` or lengthen `interval`";
         faults.push(Fault::error(&place, message, "").code(Code::Monitor).help(help));

@@ -3,10 +3,11 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use crate::duration::{self, Written};
 use crate::health::{Failback, Recovery};
 
 use super::code::Code;
-use super::decode::{Placed, Table, Value, parse_duration};
+use super::decode::{Placed, Table, Value};
 use super::fault::{Fault, Faults};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -100,11 +101,15 @@ impl<T: Copy + Default> ByPlace<T> {
 
 fn read_failback(value: &Value<'_>, faults: &mut Faults) -> Option<Failback> {
     let (shortest, longest) = (HELD_BACK.start(), HELD_BACK.end());
-    let expected = format!("\"auto\", \"manual\" or a duration such as \"10m\", from {shortest:?} to {longest:?}");
+    let expected = format!(
+        "\"auto\", \"manual\" or a duration such as \"10m\", from {} to {}",
+        Written(*shortest),
+        Written(*longest)
+    );
     let failback = value.parsed(&expected, faults, |text| match text {
         "auto" => Some(Failback::Auto),
         "manual" => Some(Failback::Manual),
-        _ => parse_duration(text).filter(|time| HELD_BACK.contains(time)).map(Failback::After),
+        _ => duration::parse(text).filter(|time| HELD_BACK.contains(time)).map(Failback::After),
     });
     failback.map(|failback| failback.value)
 }

@@ -3,12 +3,13 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use crate::duration::{self, Written};
 use crate::health::Share;
 use crate::rollout::{Bounds, Canary, LatencyBound, Spec, Steps, StepsError};
 use crate::snapshot::PoolId;
 
 use super::code::Code;
-use super::decode::{Placed, Table, Value, parse_duration};
+use super::decode::{Placed, Table, Value};
 use super::fault::{Fault, Faults};
 use super::pools::{self, PoolEntry};
 use super::scope::View;
@@ -121,8 +122,11 @@ fn read_bounds(value: &Value<'_>, faults: &mut Faults) -> Bounds {
     };
     let (healthy, errors) = (share("healthy", 0.001..=1.0), share("errors", 0.0..=0.999));
     let latency = table.take("latency").and_then(|value| {
-        let expected = "a duration such as \"250ms\", from 1ms to 60s, or a share such as \"150%\", from 100% to 1000%";
-        value.parsed(expected, faults, read_latency)
+        let (least, most) = (Written(*LATENCY.start()), Written(*LATENCY.end()));
+        let expected = format!(
+            "a duration such as \"250ms\", from {least} to {most}, or a share such as \"150%\", from 100% to 1000%"
+        );
+        value.parsed(&expected, faults, read_latency)
     });
     table.finish(faults);
     Bounds { healthy, errors, latency: latency.map(|latency| latency.value) }
@@ -135,6 +139,6 @@ fn read_latency(text: &str) -> Option<LatencyBound> {
             let percent = percent.trim_end().parse().ok().filter(|percent| RELATIVE_LATENCY.contains(percent));
             percent.map(LatencyBound::Relative)
         }
-        None => parse_duration(text).filter(|time| LATENCY.contains(time)).map(LatencyBound::Absolute),
+        None => duration::parse(text).filter(|time| LATENCY.contains(time)).map(LatencyBound::Absolute),
     }
 }

@@ -13,6 +13,9 @@ use super::monitor_tree::{MonitorTree, PlacedMonitor};
 use super::pools::{DraftEndpoint, DraftMembers, PoolDraft};
 use super::source::Place;
 
+/// What stands for the host in a program's arguments.
+const HOST_ARGUMENT: &str = "{host}";
+
 /// So many names that use a pool are listed; more would hide the fault itself.
 const MAX_LISTED: usize = 4;
 
@@ -84,9 +87,8 @@ impl Finish<'_> {
     }
 }
 
-/// The host that a pool's probes ask for: the monitor's, else the first name that uses the pool, in the order of the files, so
-/// that a second name changes nothing; `None` for the check address. Some checks ask for none: there the address lets pools share
-/// a probe.
+/// The host that a pool's probes ask for: the monitor's, else the name that uses the pool, of which there is one; `None` for the check
+/// address. Some checks ask for none: there the address lets pools share a probe.
 fn host(placed: &PlacedMonitor, users: &[Name]) -> Option<Box<str>> {
     if !asks_for_host(&placed.monitor.check) {
         return None;
@@ -120,13 +122,11 @@ fn host_fault(draft: &PoolDraft) -> Option<Fault> {
 
 fn monitor_host_fault(monitor: &PlacedMonitor, draft: &PoolDraft) -> Option<Fault> {
     let check = &monitor.monitor.check;
-    // A program need not make anything of the host.
-    let need_not = !asks_for_host(check) || matches!(check, Check::Exec(_));
-    if draft.users.is_empty() || monitor.host.is_some() || need_not {
-        return None;
-    }
-    let (first, second) = (names(&draft.users).next(), names(&draft.users).nth(1));
-    if first.is_some() && second.is_none() {
+    let of_others = match check {
+        Check::Exec(exec) => !exec.arguments.iter().any(|argument| argument.contains(HOST_ARGUMENT)),
+        _ => !asks_for_host(check),
+    };
+    if draft.users.is_empty() || monitor.host.is_some() || of_others {
         return None;
     }
     let mut users: Vec<String> = draft.users.iter().take(MAX_LISTED).map(ToString::to_string).collect();
@@ -134,11 +134,15 @@ fn monitor_host_fault(monitor: &PlacedMonitor, draft: &PoolDraft) -> Option<Faul
         users.push("...".to_owned());
     }
     let label = format!("used by {}", users.join(", "));
-    if let Some(first) = first {
-        let message = format!("probes of pool `{}` ask for {first}, the first of the names that use it", draft.name);
-        return Some(
-            Fault::warning(&draft.place, message, label).code(Code::ProbeHost).help("give its monitor a `host`"),
-        );
+    if let Some(first) = names(&draft.users).next() {
+        let several = names(&draft.users).any(|name| name != first);
+        // Which one it is would depend on the order of the files, and change when a name is added.
+        return several.then(|| {
+            let message = format!("probes of pool `{}` ask for a host, and several names use it", draft.name);
+            let host = first.to_string();
+            let help = format!("say which: give its monitor a host, such as host = \"{}\"", host.trim_end_matches('.'));
+            Fault::error(&draft.place, message, label).code(Code::ProbeHost).help(help)
+        });
     }
     Some(match check {
         Check::Https(_, tls) | Check::Tls(tls, _) | Check::Grpc(GrpcCheck { tls: Some(tls), .. })

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::duration::Written;
 use crate::health::Share;
 
 /// Steps that a canary takes at most.
@@ -110,7 +111,7 @@ pub enum LatencyBound {
 impl fmt::Display for LatencyBound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Absolute(time) => write!(f, "{time:?}"),
+            Self::Absolute(time) => Written(*time).fmt(f),
             Self::Relative(percent) => write!(f, "{percent} %"),
         }
     }
@@ -130,7 +131,7 @@ impl Canary {
         let (healthy, errors) = (healthy.map(|share| share.to_string()), errors.map(|share| share.to_string()));
         let latency = latency.map(|bound| bound.to_string());
         let bounds = [text(healthy), text(errors), text(latency)].join(", ");
-        format!("{}; {:?}; {bounds}", self.identity(), self.hold)
+        format!("{}; {}; {bounds}", self.identity(), Written(self.hold))
     }
 }
 

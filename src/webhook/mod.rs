@@ -21,6 +21,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tracing::{error, warn};
 
 use crate::config::Webhook;
+use crate::duration::Written;
 use crate::report::{Delivery, Notice};
 use crate::vital;
 use backoff::Backoff;
@@ -243,7 +244,7 @@ async fn deliver(mailbox: &Mailbox, notice: &Arc<Notice>, client: &Client, seats
             }
             Verdict::Again { why, after } if backoff.attempts() < webhook.retries => {
                 let wait = backoff.next(after, fastrand::f64());
-                warn!(webhook = label, id = notice.id, why, ?wait, "a notice was not taken: once more");
+                warn!(webhook = label, id = notice.id, why, wait = %Written(wait), "a notice was not taken: once more");
                 tokio::time::sleep(wait).await;
             }
             Verdict::Again { why, .. } | Verdict::Refused { why } => {

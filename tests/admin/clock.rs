@@ -7,26 +7,23 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::harness::Files;
+use crate::harness::{Files, places};
 use crate::http::{get, post};
 use crate::{SERVER, Scene, eventually};
 
 const HOUR: i64 = 3600;
 
-const ZONE: &str = r#"
-[nameservers]
-ns1 = ["127.0.0.1"]
-[datacenters]
-fra = { latitude = 50.11, longitude = 8.68 }
-iad = { latitude = 38.95, longitude = -77.45 }
-[regions.default]
+const ZONE: &str = concat!(
+    places!(),
+    r#"[regions.default]
 prefer = ["fra", "iad"]
 [pools.web]
 endpoints.fra = ["127.0.0.1"]
 endpoints.iad = ["127.0.0.2"]
 [names.www]
 pools = ["web"]
-"#;
+"#
+);
 
 /// A node whose clock on the wall can be set, and not the one that counts what elapses.
 struct Clock {

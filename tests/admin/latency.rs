@@ -2,22 +2,20 @@
 
 use std::process::{Command, Stdio};
 
+use crate::harness::places;
 use crate::http::{ask, get, post};
 use crate::{SERVER, Scene, eventually};
 
-const ZONE: &str = r#"
-[nameservers]
-ns1 = ["127.0.0.1"]
-[datacenters]
-fra = { latitude = 50.11, longitude = 8.68 }
-iad = { latitude = 38.95, longitude = -77.45 }
-[pools.web]
+const ZONE: &str = concat!(
+    places!(),
+    r#"[pools.web]
 endpoints.fra = ["127.0.0.10"]
 endpoints.iad = ["127.0.0.20"]
 [names.www]
 pools = ["web"]
 steer = ["latency"]
-"#;
+"#
+);
 
 fn lines(client: &str, datacenter: &str, rtt_ms: f64, count: usize) -> String {
     format!("{{\"client\": \"{client}\", \"datacenter\": \"{datacenter}\", \"rtt_ms\": {rtt_ms}}}\n").repeat(count)

@@ -25,7 +25,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use endpoint::{ANY_PORT, Endpoint, Script};
-use harness::{Files, Node};
+use harness::{Files, Node, probed_zone};
 
 /// What a token is like.
 const TOKEN: &str = "0123456789abcdef";
@@ -60,9 +60,7 @@ impl Scene {
     }
 
     fn with(files: Files, mut node: Node) -> Self {
-        let line = node.log.wait_for("admin server listening addresses=[");
-        let address = line.rsplit_once('[').and_then(|(_, rest)| rest.split([',', ']']).next());
-        let admin = address.and_then(|address| address.parse().ok()).expect("the line holds the addresses");
+        let admin = node.wait_for_admin();
         Self { files, node, admin }
     }
 
@@ -73,19 +71,7 @@ impl Scene {
 
     /// One zone with an endpoint in each of two datacenters; they are probed twice a second.
     fn probed(fra: &Endpoint, iad: &Endpoint) -> Self {
-        let member = |endpoint: &Endpoint| {
-            let at = endpoint.address();
-            format!("[{{ address = \"{}\", check_port = {} }}]", at.ip(), at.port())
-        };
-        let zone = format!(
-            "[nameservers]\nns1 = [\"127.0.0.1\"]\n[datacenters]\nfra = {{ latitude = 50.11, longitude = 8.68 }}\n\
-             iad = {{ latitude = 38.95, longitude = -77.45 }}\n[regions.default]\nprefer = [\"fra\", \"iad\"]\n\
-             [monitors.web]\ntype = \"http\"\ninterval = \"500ms\"\ntimeout = \"450ms\"\n[pools.web]\n\
-             monitor = \"web\"\nendpoints.fra = {}\nendpoints.iad = {}\n[names.www]\npools = [\"web\"]\n",
-            member(fra),
-            member(iad)
-        );
-        Self::new(SERVER, &[("example.com.toml", &zone)])
+        Self::new(SERVER, &[("example.com.toml", &probed_zone(fra.address(), iad.address(), ""))])
     }
 }
 

@@ -2,23 +2,21 @@
 
 use serde_json::json;
 
+use crate::harness::places;
 use crate::http::{ask, get, post};
 use crate::{SERVER, Scene, eventually};
 
-const ZONE: &str = r#"
-[nameservers]
-ns1 = ["127.0.0.1"]
-[datacenters]
-fra = { latitude = 50.11, longitude = 8.68 }
-iad = { latitude = 38.95, longitude = -77.45 }
-[regions.default]
+const ZONE: &str = concat!(
+    places!(),
+    r#"[regions.default]
 prefer = ["fra", "iad"]
 [pools.web]
 endpoints.fra = ["127.0.0.1"]
 endpoints.iad = ["127.0.0.2"]
 [names.www]
 pools = ["web"]
-"#;
+"#
+);
 
 fn scene() -> Scene {
     Scene::new(SERVER, &[("example.com.toml", ZONE)])

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::endpoint::{Endpoint, Script};
-use crate::harness::Files;
+use crate::harness::{Files, probed_zone};
 use crate::http::get;
 use crate::{SERVER, Scene, eventually, well};
 
@@ -15,18 +15,7 @@ const KEPT: Duration = Duration::from_secs(3);
 
 /// A pool in fra that comes back so, and one in iad.
 fn scene(fra: &Endpoint, iad: &Endpoint, recovery: &str) -> Scene {
-    let member = |endpoint: &Endpoint| {
-        let at = endpoint.address();
-        format!("[{{ address = \"{}\", check_port = {} }}]", at.ip(), at.port())
-    };
-    let zone = format!(
-        "[nameservers]\nns1 = [\"127.0.0.1\"]\n[datacenters]\nfra = {{ latitude = 50.11, longitude = 8.68 }}\n\
-         iad = {{ latitude = 38.95, longitude = -77.45 }}\n[regions.default]\nprefer = [\"fra\", \"iad\"]\n\
-         [monitors.web]\ntype = \"http\"\ninterval = \"500ms\"\ntimeout = \"450ms\"\n[pools.web]\n\
-         monitor = \"web\"\n{recovery}endpoints.fra = {}\nendpoints.iad = {}\n[names.www]\npools = [\"web\"]\n",
-        member(fra),
-        member(iad)
-    );
+    let zone = probed_zone(fra.address(), iad.address(), recovery);
     Scene::of(Files::new(SERVER, &[("example.com.toml", &zone)]))
 }
 

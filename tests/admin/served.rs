@@ -9,18 +9,14 @@ use std::time::Duration;
 use hickory_proto::rr::RecordType;
 use serde_json::{Value, json};
 
-use crate::harness::{Files, addresses, random};
+use crate::harness::{Files, addresses, places, random};
 use crate::http::{ask, connect, get, post};
 use crate::{SERVER, Scene};
 
 /// Two datacenters for `www`, two pools that `blue` is switched between, and a pool whose endpoints are reported.
-const ZONE: &str = r#"
-[nameservers]
-ns1 = ["127.0.0.1"]
-[datacenters]
-fra = { latitude = 50.11, longitude = 8.68 }
-iad = { latitude = 38.95, longitude = -77.45 }
-[regions.default]
+const ZONE: &str = concat!(
+    places!(),
+    r#"[regions.default]
 prefer = ["fra", "iad"]
 [monitors.told]
 type = "push"
@@ -47,7 +43,8 @@ active = "blue"
 [names.told]
 pools = ["told"]
 fallback = "sorry"
-"#;
+"#
+);
 
 /// Orders of each kind. Health is published 5 ms after a change, so one answer of each that comes too early is seen.
 const ROUNDS: usize = 40;

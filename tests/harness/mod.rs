@@ -13,6 +13,7 @@ mod log;
 #[path = "../skip/mod.rs"]
 mod skip;
 mod sockets;
+mod zones;
 
 use std::fs;
 use std::io::Read;
@@ -30,6 +31,7 @@ pub(crate) use dig::Reply;
 pub(crate) use load::Load;
 pub(crate) use log::Log;
 pub(crate) use skip::cannot;
+pub(crate) use zones::{member, places, probed_zone};
 
 /// The top of a server file: a port of loopback that the kernel chooses. Tables may follow.
 pub(crate) const SERVER: &str = "[listen]\ndns = [\"127.0.0.1:0\"]\n";
@@ -260,7 +262,14 @@ impl Node {
         asker.send(&query(1, "example.com.", RecordType::SOA, None)) && asker.receive().is_some()
     }
 
-    /// Where its admin server listens.
+    /// Waits until its admin server listens, and gives where.
+    pub(crate) fn wait_for_admin(&mut self) -> SocketAddr {
+        let line = self.log.wait_for("admin server listening addresses=[");
+        let address = line.rsplit_once('[').and_then(|(_, rest)| rest.split([',', ']']).next());
+        address.and_then(|address| address.parse().ok()).expect("the line holds the addresses")
+    }
+
+    /// Where its admin server listens, by its sockets: for a node whose log is not read.
     pub(crate) fn admin(&self) -> SocketAddr {
         let ports = sockets::listening_ports(self.pid());
         let port = ports.into_iter().find(|port| *port != self.address.port()).expect("it has an admin server");

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use hickory_proto::rr::RecordType;
 
 use crate::endpoint::{Endpoint, Script};
-use crate::harness::{Asker, Files, SERVER, addresses};
+use crate::harness::{Asker, Files, SERVER, addresses, member};
 
 const INTERVAL: Duration = Duration::from_millis(200);
 const TIMEOUT: Duration = Duration::from_millis(100);
@@ -35,17 +35,13 @@ impl Pair {
         let start =
             |address: &str| Endpoint::start((address.parse::<IpAddr>().unwrap(), 0).into(), Script::status(200));
         let (mortal, other) = (start("127.23.0.1"), start("127.23.0.2"));
-        let member = |endpoint: &Endpoint| {
-            let at = endpoint.address();
-            format!("{{ address = \"{}\", check_port = {} }}", at.ip(), at.port())
-        };
         let zone = format!(
             "[nameservers]\nns1 = [\"127.0.0.1\"]\n[monitors.web]\ntype = \"http\"\ninterval = \"{}ms\"\ntimeout = \"{}ms\"\n\
              fall = {FALL}\nrise = 1\n[pools.web]\nmonitor = \"web\"\nendpoints = [{}, {}]\n[names.www]\npools = [\"web\"]\n",
             INTERVAL.as_millis(),
             TIMEOUT.as_millis(),
-            member(&mortal),
-            member(&other)
+            member(mortal.address()),
+            member(other.address())
         );
         let node = Files::new(SERVER, &[("example.com.toml", &zone)]).serve();
         Self { mortal, _other: other, asker: node.asker(), _node: node }

@@ -12,7 +12,7 @@ use rustls::ServerConfig;
 
 use crate::endpoint::certificates::{params, server_config};
 use crate::endpoint::{Endpoint, Script, Step};
-use crate::harness::{Files, Node, SERVER, addresses};
+use crate::harness::{Files, Node, SERVER, addresses, member};
 
 const INTERVAL: Duration = Duration::from_secs(1);
 const TIMEOUT: Duration = Duration::from_millis(900);
@@ -86,11 +86,6 @@ fn start(address: &str, script: Script) -> Endpoint {
     Endpoint::start((address.parse::<IpAddr>().unwrap(), 0).into(), script)
 }
 
-fn member(endpoint: &Endpoint) -> String {
-    let at = endpoint.address();
-    format!("{{ address = \"{}\", check_port = {} }}", at.ip(), at.port())
-}
-
 /// The processor time that a process has had (proc(5): fields 14 and 15 of `stat`, in ticks of 10 ms).
 fn processor_time(node: &Node) -> Duration {
     let stat = fs::read_to_string(format!("/proc/{}/stat", node.pid())).unwrap();
@@ -108,8 +103,8 @@ fn hostile_endpoints_cost_little_and_delay_nobody() {
     let calm = format!(
         "[nameservers]\nns1 = [\"127.0.0.1\"]\n[monitors.web]\ntype = \"http\"\n{timing}rise = 1\n\
          [pools.web]\nmonitor = \"web\"\nendpoints = [{}, {}]\n[names.www]\npools = [\"web\"]\n",
-        member(&mortal),
-        member(&other)
+        member(mortal.address()),
+        member(other.address())
     );
     let (mut hostile, mut endpoints) = (calm.clone(), Vec::new());
     for (kind, Flood { monitor, steps, tls }) in floods().into_iter().enumerate() {
@@ -122,7 +117,7 @@ fn hostile_endpoints_cost_little_and_delay_nobody() {
             }
         };
         let started: Vec<Endpoint> = (0..EACH).map(starting).collect();
-        let members: Vec<String> = started.iter().map(member).collect();
+        let members: Vec<String> = started.iter().map(|endpoint| member(endpoint.address())).collect();
         let members = members.join(", ");
         hostile.extend([
             format!("[monitors.m{kind}]\n{monitor}\n{timing}"),

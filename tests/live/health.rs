@@ -8,7 +8,7 @@ use hickory_proto::op::{Message, ResponseCode};
 use hickory_proto::rr::RecordType;
 
 use crate::endpoint::{Endpoint, Script};
-use crate::harness::{Asker, Files, SERVER, addresses, ttl};
+use crate::harness::{Asker, Files, SERVER, addresses, member, places, ttl};
 
 const INTERVAL: Duration = Duration::from_secs(1);
 const TIMEOUT: Duration = Duration::from_millis(900);
@@ -29,25 +29,12 @@ fn start(address: &str) -> Endpoint {
     Endpoint::start((address, 0).into(), Script::status(200))
 }
 
-/// An endpoint as a pool lists it: it is probed at the port that the kernel gave it.
-fn member(endpoint: &Endpoint) -> String {
-    let at = endpoint.address();
-    format!("{{ address = \"{}\", check_port = {} }}", at.ip(), at.port())
-}
-
 fn zone(rest: &str) -> String {
     format!(
         r#"
 ttl     = {TTL}
 ttl_min = {TTL_MIN}
-
-[nameservers]
-ns1 = ["127.0.0.1"]
-
-[datacenters]
-fra = {{ latitude = 50.11, longitude = 8.68 }}
-iad = {{ latitude = 38.95, longitude = -77.45 }}
-sin = {{ latitude = 1.35, longitude = 103.99 }}
+{places}sin = {{ latitude = 1.35, longitude = 103.99 }}
 
 [regions.europe]
 clients = ["198.51.100.0/24"]
@@ -58,13 +45,15 @@ prefer  = ["iad", "sin", "fra"]
 [monitors.web]
 type     = "http"
 path     = "/healthz"
+host     = "www.example.com"
 interval = "{}ms"
 timeout  = "{}ms"
 fall     = {FALL}
 rise     = {RISE}
 {rest}"#,
         INTERVAL.as_millis(),
-        TIMEOUT.as_millis()
+        TIMEOUT.as_millis(),
+        places = places!()
     )
 }
 
@@ -113,8 +102,8 @@ fn an_endpoint_leaves_after_fall_failures_and_comes_back_after_rise_successes() 
     let (mut one, two) = (start("127.20.0.1"), start("127.20.0.2"));
     let rest = format!(
         "[pools.web]\ndatacenter = \"fra\"\nmonitor = \"web\"\nendpoints = [{}, {}]\n[names.www]\npools = [\"web\"]\n",
-        member(&one),
-        member(&two)
+        member(one.address()),
+        member(two.address())
     );
     let node = Files::new(SERVER, &[("example.com.toml", &zone(&rest))]).serve();
     let mut asker = node.asker();
@@ -143,8 +132,8 @@ fn one_that_is_down_at_the_start_is_never_answered() {
     one.stop_listening();
     let rest = format!(
         "[pools.web]\nmonitor = \"web\"\nendpoints = [{}, {}]\n[names.www]\npools = [\"web\"]\n",
-        member(&one),
-        member(&two)
+        member(one.address()),
+        member(two.address())
     );
     let mut node = Files::new(SERVER, &[("example.com.toml", &zone(&rest))]).serve();
     let reply = node.asker().ask("www.example.com.", RecordType::A, None);
@@ -176,11 +165,11 @@ impl Ladder {
         let mut rest = format!(
             "[pools.web]\nmonitor = \"web\"\nendpoints.fra = [{}, {}]\nendpoints.iad = [{}]\nendpoints.sin = [{}]\n\
              [pools.sorry]\nmonitor = \"web\"\nendpoints = [{}]\n",
-            member(&self.fra[0]),
-            member(&self.fra[1]),
-            member(&self.iad),
-            member(&self.sin),
-            member(&self.sorry)
+            member(self.fra[0].address()),
+            member(self.fra[1].address()),
+            member(self.iad.address()),
+            member(self.sin.address()),
+            member(self.sorry.address())
         );
         for name in ["all", "last-healthy", "nodata", "servfail"] {
             let head = format!("[names.{name}]\nall_down = \"{name}\"\n");

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use hickory_proto::rr::RecordType;
 
 use crate::endpoint::{Endpoint, Script};
-use crate::harness::{Asker, Files, Node, SERVER, addresses, scope};
+use crate::harness::{Asker, Files, Node, SERVER, addresses, member, places, scope};
 
 /// Client networks, all of them fra's.
 const CLIENTS: u32 = 200;
@@ -51,12 +51,7 @@ impl Town {
         let zone = format!(
             r#"
 ttl = 1
-[nameservers]
-ns1 = ["127.0.0.1"]
-[datacenters]
-fra = {{ latitude = 50.11, longitude = 8.68 }}
-iad = {{ latitude = 38.95, longitude = -77.45 }}
-sin = {{ latitude = 1.35, longitude = 103.99 }}
+{places}sin = {{ latitude = 1.35, longitude = 103.99 }}
 [regions.default]
 prefer = ["fra", "iad", "sin"]
 [monitors.web]
@@ -68,7 +63,8 @@ fall     = 2
 monitor = "web"
 {}
 {name}"#,
-            lists.collect::<String>()
+            lists.collect::<String>(),
+            places = places!()
         );
         let node = Files::new(SERVER, &[("example.com.toml", &zone)]).serve();
         let asker = node.asker();
@@ -150,16 +146,12 @@ fn a_dead_pools_clients_are_spread_over_all_that_have_room() {
 fn least_load_leaves_an_overloaded_endpoint_alone() {
     let start = |number: u8, used| Endpoint::start((IpAddr::from([127, 0, 8, number]), 0).into(), says(used));
     let (idle, busy) = (start(11, 10.0), start(12, 10.0));
-    let member = |endpoint: &Endpoint| {
-        let at = endpoint.address();
-        format!("{{ address = \"{}\", check_port = {} }}", at.ip(), at.port())
-    };
     let zone = format!(
         "ttl = 1\n[nameservers]\nns1 = [\"127.0.0.1\"]\n[monitors.web]\ntype = \"http\"\ninterval = \"500ms\"\n\
          timeout = \"450ms\"\n[pools.web]\nmonitor = \"web\"\nendpoints = [{}, {}]\n[names.www]\npools = [\"web\"]\n\
          steer = [\"failover\"]\npick = \"least-load\"\n",
-        member(&idle),
-        member(&busy)
+        member(idle.address()),
+        member(busy.address())
     );
     let node = Files::new(SERVER, &[("example.com.toml", &zone)]).serve();
     let mut asker = node.asker();

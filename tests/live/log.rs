@@ -11,7 +11,7 @@ use hickory_proto::rr::RecordType;
 use truenorth::config::MAX_TOLD;
 
 use crate::endpoint::{Endpoint, Script};
-use crate::harness::{Asker, Files, Node, addresses, run};
+use crate::harness::{Asker, Files, Node, addresses, member, run};
 
 const SERVER: &str = "[listen]\ndns = [\"127.0.0.1:0\"]\n[admin]\nlisten = \"127.0.0.1:0\"\n";
 
@@ -40,17 +40,13 @@ impl Scene {
     }
 
     fn zone(&self) -> String {
-        let member = |endpoint: &Endpoint| {
-            let at = endpoint.address();
-            format!("{{ address = \"{}\", check_port = {} }}", at.ip(), at.port())
-        };
         format!(
             "[nameservers]\nns1 = [\"127.0.0.1\"]\n[datacenters]\nfra = {{ latitude = 50, longitude = 8 }}\n\
              [regions.default]\nprefer = [\"fra\"]\n[monitors.web]\ntype = \"http\"\ninterval = \"1s\"\n\
              timeout = \"900ms\"\nfall = 1\nrise = 1\n[pools.web]\ndatacenter = \"fra\"\nmonitor = \"web\"\n\
              endpoints = [{}, {}]\n[names.www]\npools = [\"web\"]\n",
-            member(&self.one),
-            member(&self.two)
+            member(self.one.address()),
+            member(self.two.address())
         )
     }
 

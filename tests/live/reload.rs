@@ -119,6 +119,63 @@ fn an_endpoint_that_comes_with_a_reload_is_not_answered_unseen() {
     assert_eq!(well.connections(), 1, "state carries over a reload: it was not probed again before its time");
 }
 
+#[test]
+fn a_name_above_the_old_one_does_not_change_what_probes_ask_for() {
+    let web = endpoint("127.21.0.3");
+    let at = web.address();
+    let zone = |host: &str, more: &str| {
+        format!(
+            "[nameservers]\nns1 = [\"127.0.0.1\"]\n[monitors.web]\ntype = \"http\"\ninterval = \"200ms\"\ntimeout = \"100ms\"\n{host}\
+             [pools.web]\nmonitor = \"web\"\nendpoints = [{{ address = \"{}\", check_port = {} }}]\n\
+             {more}[names.www]\npools = [\"web\"]\n",
+            at.ip(),
+            at.port()
+        )
+    };
+    let above = "[names.alpha]\npools = [\"web\"]\n";
+    let files = Files::new(SERVER, &[("example.com.toml", &zone("", ""))]);
+    let mut node = files.serve();
+    files.write("zones/example.com.toml", zone("", above));
+    let line = node.log.wait_for("several names use it");
+    assert!(
+        line.contains("such as host = \\\"alpha.example.com\\\"") || line.contains("host = \"alpha.example.com\""),
+        "{line}"
+    );
+    node.log.wait_for("configuration not reloaded: the old one goes on");
+    // With a host both are served, and it is asked for what it was asked for before.
+    files.write("zones/example.com.toml", zone("host = \"www.example.com\"\n", above));
+    node.log.wait_for("configuration reloaded");
+    let probes = web.requests().len();
+    while web.requests().len() < probes + 2 {
+        thread::sleep(Duration::from_millis(20));
+    }
+    let hosts = web.requests();
+    assert!(hosts.iter().all(|request| request.contains("Host: www.example.com:")), "{hosts:?}");
+    assert_eq!(node.dig("alpha.example.com").data(), ["127.21.0.3"]);
+}
+
+#[test]
+fn addresses_that_nobody_has_are_told_of_when_they_come() {
+    let zone = |address: &str| {
+        format!(
+            "[nameservers]\nns1 = [\"127.0.0.1\"]\n[monitors.web]\ntype = \"tcp\"\nport = 1\n\
+             [pools.web]\nmonitor = \"web\"\nendpoints = [\"{address}\"]\n[names.www]\npools = [\"web\"]\n"
+        )
+    };
+    let files = Files::new(SERVER, &[("example.com.toml", &zone("127.21.0.4"))]);
+    let mut node = files.serve();
+    let told = |lines: &[String]| lines.iter().filter(|line| line.contains("from ranges for documentation")).count();
+    assert_eq!(told(node.log.lines()), 0);
+    files.write("zones/example.com.toml", zone("192.0.2.1"));
+    let line = node.log.wait_for("from ranges for documentation");
+    assert!(line.contains("1 probed address is"), "{line}");
+    node.log.wait_for("configuration reloaded");
+    // Once is enough.
+    files.write("zones/example.com.toml", zone("192.0.2.1") + "answers = 1\n");
+    node.log.wait_for("configuration reloaded");
+    assert_eq!(told(node.log.lines()), 1);
+}
+
 fn endpoint(address: &str) -> Endpoint {
     Endpoint::start((address.parse::<IpAddr>().expect("an address"), 0).into(), Script::status(200))
 }

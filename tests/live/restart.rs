@@ -12,7 +12,7 @@ use truenorth::health::{Kept, State};
 use truenorth::store::{HEALTH, SERIALS, Store};
 
 use crate::endpoint::{Endpoint, Script};
-use crate::harness::{Asker, Files, Node, SERVER, addresses, ttl};
+use crate::harness::{Asker, Files, Node, SERVER, addresses, member, ttl};
 
 const INTERVAL: Duration = Duration::from_secs(1);
 const TIMEOUT: Duration = Duration::from_millis(900);
@@ -37,18 +37,14 @@ impl Scene {
     fn start(network: u8) -> Self {
         let start = |host: u8| Endpoint::start((IpAddr::from([127, 22, network, host]), 0).into(), Script::status(200));
         let (one, two) = (start(1), start(2));
-        let member = |endpoint: &Endpoint| {
-            let at = endpoint.address();
-            format!("{{ address = \"{}\", check_port = {} }}", at.ip(), at.port())
-        };
         let zone = format!(
             "ttl = {TTL}\n[soa]\nserial = 1\n[nameservers]\nns1 = [\"127.0.0.1\"]\n\
              [monitors.web]\ntype = \"http\"\ninterval = \"{}ms\"\ntimeout = \"{}ms\"\nfall = 2\nrise = 2\n\
              [pools.web]\nmonitor = \"web\"\nendpoints = [{}, {}]\n[names.www]\npools = [\"web\"]\n",
             INTERVAL.as_millis(),
             TIMEOUT.as_millis(),
-            member(&one),
-            member(&two)
+            member(one.address()),
+            member(two.address())
         );
         Self { files: Files::new(SERVER, &[("example.com.toml", &zone)]), one, two }
     }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::endpoint::{ANY_PORT, Endpoint, Script};
-use crate::harness::{Files, SERVER};
+use crate::harness::{Files, SERVER, probed_zone};
 
 /// How long a test waits for what must come, on a machine that is busy with other things.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -81,18 +81,7 @@ fn take(stream: &TcpStream, status: u16) -> Post {
 
 /// Two datacenters that are probed, and a server file with this at its end.
 fn files(fra: &Endpoint, iad: &Endpoint, server: &str) -> Files {
-    let member = |endpoint: &Endpoint| {
-        let at = endpoint.address();
-        format!("[{{ address = \"{}\", check_port = {} }}]", at.ip(), at.port())
-    };
-    let zone = format!(
-        "[nameservers]\nns1 = [\"127.0.0.1\"]\n[datacenters]\nfra = {{ latitude = 50.11, longitude = 8.68 }}\n\
-         iad = {{ latitude = 38.95, longitude = -77.45 }}\n[regions.default]\nprefer = [\"fra\", \"iad\"]\n\
-         [monitors.web]\ntype = \"http\"\ninterval = \"500ms\"\ntimeout = \"450ms\"\n[pools.web]\n\
-         monitor = \"web\"\nendpoints.fra = {}\nendpoints.iad = {}\n[names.www]\npools = [\"web\"]\n",
-        member(fra),
-        member(iad)
-    );
+    let zone = probed_zone(fra.address(), iad.address(), "");
     Files::new(&format!("{SERVER}{server}"), &[("example.com.toml", &zone)])
 }
 

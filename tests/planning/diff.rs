@@ -169,7 +169,7 @@ fn faults_of_both_are_told() {
     for (old, new) in [(&broken[0], &good), (&good, &broken[0])] {
         let ran = diff(old, new, &[]);
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{ran:?}");
-        assert!(ran.stderr.contains("gslb.example.com.toml:15:"), "{ran:?}");
+        assert!(ran.stderr.contains("gslb.example.com.toml:14:"), "{ran:?}");
     }
     let ran = diff(&broken[0], &broken[1], &[]);
     assert!(ran.stderr.contains("`ida`") && ran.stderr.contains("`sni`"), "{ran:?}");

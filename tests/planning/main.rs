@@ -12,7 +12,7 @@ use maxminddb_writer::metadata::IpVersion;
 use maxminddb_writer::paths::IpAddrWithMask;
 use serde_json::{Value, json};
 
-use harness::{Files, Ran, SERVER, run};
+use harness::{Files, Ran, SERVER, places, run};
 
 /// Four countries: 4.5 times 2^24 IPv4 addresses, and 2.5 times 2^16 of IPv6's /48s.
 const COUNTRIES: [(&str, &str); 8] = [
@@ -27,14 +27,9 @@ const COUNTRIES: [(&str, &str); 8] = [
 ];
 
 /// Three places and a region for each; whoever no region names goes to Singapore, the nearer of the other two behind it.
-const ZONE: &str = r#"
-[nameservers]
-ns1 = ["127.0.0.1"]
-
-[datacenters]
-fra = { latitude = 50.11, longitude = 8.68 }
-iad = { latitude = 38.95, longitude = -77.45 }
-sin = { latitude = 1.35, longitude = 103.99 }
+const ZONE: &str = concat!(
+    places!(),
+    r#"sin = { latitude = 1.35, longitude = 103.99 }
 
 [regions.europe]
 clients = ["continent:EU"]
@@ -64,7 +59,8 @@ steer = ["region", "distance"]
 [names.api]
 pools = [{ pool = "web/fra", weight = 90 }, { pool = "green", weight = 10 }]
 steer = ["weight"]
-"#;
+"#
+);
 
 /// A configuration with the database of [`COUNTRIES`], and this zone file.
 fn world(zone: &str) -> Files {

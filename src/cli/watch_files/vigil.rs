@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use tracing::warn;
 
 use crate::disk::Reads;
+use crate::duration::Written;
 
 /// How often everything is looked at although the kernel tells of changes: some it does not see.
 const LOOK_BESIDE: Duration = Duration::from_secs(10);
@@ -81,7 +82,7 @@ impl Vigil {
         };
         if now < self.quiet_at(stir) || is_writing {
             if now.duration_since(stir.first) >= RESTLESS && !stir.is_told {
-                warn!(quiet = ?self.quiet, "files of the configuration keep changing: they are read when they have been quiet");
+                warn!(quiet = %Written(self.quiet), "files of the configuration keep changing: they are read when they have been quiet");
                 self.stir = Some(Stir { is_told: true, ..stir });
             }
             return false;

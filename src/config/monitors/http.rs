@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use regex::bytes::Regex;
 
+use crate::duration::Written;
 use crate::health::{BodyMatch, Degraded, HttpCheck, HttpVersion, Pattern, Share, StatusRange};
 
 use super::super::code::Code;
@@ -180,7 +181,7 @@ fn read_degraded(value: &Value<'_>, timeout: Duration, faults: &mut Faults) -> O
 fn read_above(value: &Value<'_>, timeout: Duration, faults: &mut Faults) -> Option<Duration> {
     let above = value.duration(Duration::from_millis(1)..=Duration::from_secs(3600), faults)?;
     if above.value >= timeout {
-        let message = format!("`above` ({:?}) is not below the timeout ({timeout:?})", above.value);
+        let message = format!("`above` ({}) is not below the timeout ({})", Written(above.value), Written(timeout));
         faults.push(Fault::error(&above.place, message, "no response takes so long").code(Code::Monitor));
         return None;
     }

@@ -30,21 +30,38 @@ fn faults(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_second_name_on_a_pool_leaves_what_its_probes_ask_for() {
-    for kind in
-        ["type = \"http\"", "type = \"https\"", "type = \"tls\"\nport = 853", "type = \"grpc\"\nport = 1\ntls = true"]
-    {
-        let one = zone(kind);
-        for more in [
-            "",
-            "[names.alpha]\npools = [\"web\"]\nsteer = []\n",
-            "[names.\"*.apps\"]\npools = [\"web\"]\nsteer = []\n",
-            "[pools.x]\nendpoints = [\"192.0.2.9\"]\n[names.x]\npools = [\"x\"]\nfallback = \"web\"\nsteer = []\n",
-        ] {
-            let config = load_zone(&format!("{one}{more}")).unwrap_or_else(|faults| panic!("{}", faults.render(false)));
+fn what_probes_ask_for_does_not_depend_on_the_order_of_names() {
+    let alpha = "[names.alpha]\npools = [\"web\"]\nsteer = []\n";
+    let wildcard = "[names.\"*.apps\"]\npools = [\"web\"]\nsteer = []\n";
+    let fallback =
+        "[pools.x]\nendpoints = [\"192.0.2.9\"]\n[names.x]\npools = [\"x\"]\nfallback = \"web\"\nsteer = []\n";
+    let kinds = [
+        "type = \"http\"",
+        "type = \"https\"",
+        "type = \"tls\"\nport = 853",
+        "type = \"grpc\"\nport = 1\ntls = true",
+        "type = \"exec\"\ncommand = [\"/bin/true\", \"{host}\"]",
+    ];
+    for kind in kinds {
+        for more in ["", wildcard] {
+            let loaded = load_zone(&format!("{}{more}", zone(kind)));
+            let config = loaded.unwrap_or_else(|faults| panic!("{}", faults.render(false)));
             let hosts: Vec<_> = config.world.pools[0].members.targets().iter().map(|target| &*target.host).collect();
             assert_eq!(hosts, ["www.example.com"], "{kind} {more}");
         }
+        for more in [alpha, fallback] {
+            let told = lines(&told(load_zone(&format!("{}{more}", zone(kind)))));
+            assert!(told.len() == 1 && told[0].contains("say which"), "{kind} {more} {told:?}");
+            let with_host = format!("{}{more}", zone(&format!("{kind}\nhost = \"x.example.net\"")));
+            let config = load_zone(&with_host).unwrap_or_else(|faults| panic!("{}", faults.render(false)));
+            assert_eq!(&*config.world.pools[0].members.targets()[0].host, "x.example.net");
+        }
+    }
+    // These ask for no host.
+    for kind in
+        ["type = \"tcp\"\nport = 22", "type = \"icmp\"", "type = \"exec\"\ncommand = [\"/bin/true\", \"{address}\"]"]
+    {
+        assert_eq!(lines(&told(load_zone(&format!("{}{alpha}", zone(kind))))), [""; 0], "{kind}");
     }
 }
 
@@ -174,13 +191,13 @@ fn grpc_over_tls_needs_a_name_to_verify() {
     assert_eq!(
         shared("tls = true"),
         [format!(
-            "9:8 warning: probes of pool `web` ask for www.example.com., the first of the names that use it | {used} | help: give its monitor a `host`"
+            "9:8 error: probes of pool `web` ask for a host, and several names use it | {used} | help: say which: give its monitor a host, such as host = \"www.example.com\""
         )]
     );
     assert_eq!(
         shared(""),
         [format!(
-            "9:8 warning: probes of pool `web` ask for www.example.com., the first of the names that use it | {used} | help: give its monitor a `host`"
+            "9:8 error: probes of pool `web` ask for a host, and several names use it | {used} | help: say which: give its monitor a host, such as host = \"www.example.com\""
         )]
     );
     assert_eq!(shared("host = \"www.example.com\""), [""; 0]);

@@ -191,11 +191,11 @@ fn values_are_of_their_type_and_in_their_range() {
     );
     assert_told(
         &changed(r#"host = "example.com""#, "interval = \"50ms\"\nhost = \"example.com\""),
-        &[r#"18:12 error: `interval` takes a duration such as "5s", from 100ms to 3600s"#],
+        &[r#"18:12 error: `interval` takes a duration such as "5s", from 100ms to 1h"#],
     );
     assert_told(
         &changed(r#"host = "example.com""#, "interval = 5\nhost = \"example.com\""),
-        &[r#"18:12 error: `interval` takes a duration such as "5s", from 100ms to 3600s | did you mean "5s"?"#],
+        &[r#"18:12 error: `interval` takes a duration such as "5s", from 100ms to 1h | did you mean "5s"?"#],
     );
     assert_told(
         &changed(r#"host = "example.com""#, "timeout = \"5s\"\nhost = \"example.com\""),
@@ -437,13 +437,13 @@ fn probes_ask_for_a_host() {
     assert_told(
         &changed(r#"host = "example.com""#, "[names.eu]\npools = [\"web/fra\"]"),
         &[
-            "21:8 warning: probes of pool `web/fra` ask for eu.example.com., the first of the names that use it | used by eu.example.com., www.example.com. | help: give its monitor a `host`",
+            "21:8 error: probes of pool `web/fra` ask for a host, and several names use it | used by eu.example.com., www.example.com. | help: say which: give its monitor a host, such as host = \"eu.example.com\"",
         ],
     );
     assert_told(
         &changed("type = \"http\"\nhost = \"example.com\"", "type = \"https\"\n[names.eu]\npools = [\"web/fra\"]"),
         &[
-            "21:8 warning: probes of pool `web/fra` ask for eu.example.com., the first of the names that use it | used by eu.example.com., www.example.com. | help: give its monitor a `host`",
+            "21:8 error: probes of pool `web/fra` ask for a host, and several names use it | used by eu.example.com., www.example.com. | help: say which: give its monitor a host, such as host = \"eu.example.com\"",
         ],
     );
     assert_told(
@@ -452,7 +452,7 @@ fn probes_ask_for_a_host() {
             "type = \"https\"\nsni = \"example.com\"\n[names.eu]\npools = [\"web/fra\"]",
         ),
         &[
-            "22:8 warning: probes of pool `web/fra` ask for eu.example.com., the first of the names that use it | used by eu.example.com., www.example.com. | help: give its monitor a `host`",
+            "22:8 error: probes of pool `web/fra` ask for a host, and several names use it | used by eu.example.com., www.example.com. | help: say which: give its monitor a host, such as host = \"eu.example.com\"",
         ],
     );
     assert_told(
@@ -1004,12 +1004,12 @@ fn roll_outs_are_told_where_they_cannot_be() {
         ),
         (
             "canary = { pool = \"next\", steps = [5], hold = \"10ms\" }",
-            &["5:47 error: `hold` takes a duration such as \"5s\", from 1s to 604800s"],
+            &["5:47 error: `hold` takes a duration such as \"5s\", from 1s to 7d"],
         ),
         (
             "canary = { pool = \"next\", steps = [5], rollback = { latency = \"50%\" } }",
             &[
-                "5:63 error: `latency` takes a duration such as \"250ms\", from 1ms to 60s, or a share such as \"150%\", from 100% to 1000%",
+                "5:63 error: `latency` takes a duration such as \"250ms\", from 1ms to 1m, or a share such as \"150%\", from 100% to 1000%",
             ],
         ),
         (

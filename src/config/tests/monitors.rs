@@ -196,7 +196,7 @@ fn keys_of_http_and_tls_say_what_they_take() {
         ("type = \"http\"\nreuse = 1", "2:9 error: `reuse` takes true or false | 1"),
         (
             "type = \"https\"\nexpiry_warning = \"14\"",
-            "2:18 error: `expiry_warning` takes a duration such as \"5s\", from 0s to 34387200s | did you mean \"14s\"?",
+            "2:18 error: `expiry_warning` takes a duration such as \"5s\", from 0s to 398d | did you mean \"14s\"?",
         ),
         (
             "type = \"https\"\ncertificate = \"../probe.pem\"",

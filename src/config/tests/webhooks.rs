@@ -65,7 +65,7 @@ fn what_is_wrong_with_a_webhook_is_told_and_no_secret_with_it() {
             with("body = '{\"text\": \"{{ sumary }}\"}'"),
             "3:19 error: `body` has no placeholder `sumary` | did you mean `{{summary}}`?",
         ),
-        (with("timeout = \"1h\""), "3:11 error: `timeout` takes a duration such as \"5s\", from 100ms to 60s"),
+        (with("timeout = \"1h\""), "3:11 error: `timeout` takes a duration such as \"5s\", from 100ms to 1m"),
         (with("retries = 99"), "3:11 error: `retries` takes a whole number from 0 to 20 | 99"),
         (with("secret = 1"), "3:1 error: a webhook has no key `secret` | unknown key"),
     ] {

@@ -1,0 +1,76 @@
+//! Matches of clients that never decide.
+
+use std::collections::HashSet;
+
+use ipnet::{IpNet, Ipv4Net};
+
+use crate::config::code::Code;
+use crate::config::decode::Placed;
+use crate::config::fault::{Fault, Faults};
+use crate::config::regions::PlacedRegion;
+use crate::config::scope::View;
+use crate::config::shadows::shadowed;
+use crate::geo::{ClientMatch, countries};
+use crate::snapshot::Ecs;
+use crate::wire::Fold;
+
+/// Tells which matches of a file's own regions never decide. `view` is all that they compete with.
+pub(in crate::config) fn check_matches(view: View<'_, PlacedRegion>, ecs: Ecs, faults: &mut Faults) {
+    let all: Vec<ClientMatch> = view
+        .visible()
+        .filter_map(|definition| definition.value.as_ref())
+        .flat_map(|region| region.clients().iter().map(|client| client.value))
+        .collect();
+    let shadowed = shadowed(all.iter().copied());
+    let own = view.own.iter().filter_map(|definition| definition.value.as_ref());
+    for client in own.flat_map(PlacedRegion::clients) {
+        match client.value {
+            ClientMatch::Prefix(net) => check_prefix(client, net, shadowed.contains(&net), ecs, faults),
+            ClientMatch::Continent(continent) => {
+                let named: HashSet<_> = all
+                    .iter()
+                    .filter_map(|other| if let ClientMatch::Country(code) = other { Some(*code) } else { None })
+                    .collect();
+                let mut of_continent = countries::countries().filter(|country| country.continent == continent);
+                if of_continent.all(|country| named.contains(&country.code)) {
+                    let message = format!("`{}` never decides: all its countries are named", client.value);
+                    faults.push(Fault::warning(&client.place, message, "shadowed").code(Code::NoEffect));
+                }
+            }
+            ClientMatch::Asn(_) | ClientMatch::Subdivision(_) | ClientMatch::Country(_) => {}
+        }
+    }
+}
+
+/// Clients behind an IPv4 address in an IPv6 one are looked up by the IPv4 address.
+fn check_fold(client: &Placed<ClientMatch>, net: IpNet, faults: &mut Faults) -> bool {
+    let IpNet::V6(v6) = net else { return false };
+    let Some(Fold { address, length, .. }) = Fold::find(v6.network(), v6.prefix_len()) else { return false };
+    let message = format!("{net} never decides: its clients are looked up by their IPv4 addresses");
+    let meant = Ipv4Net::new(address, length).map_or_else(|_| address.to_string(), |net| net.to_string());
+    let fault = Fault::warning(&client.place, message, format!("did you mean `{meant}`?"));
+    faults.push(fault.code(Code::NoEffect));
+    true
+}
+
+fn check_prefix(client: &Placed<ClientMatch>, net: IpNet, is_shadowed: bool, ecs: Ecs, faults: &mut Faults) {
+    if check_fold(client, net, faults) {
+        return;
+    }
+    let (key, max_source) = match net {
+        IpNet::V4(_) => ("max_source_v4", ecs.max_source_v4),
+        IpNet::V6(_) => ("max_source_v6", ecs.max_source_v6),
+    };
+    if ecs.enabled && net.prefix_len() > max_source {
+        let message = format!("{net} is longer than `{key}` ({max_source})");
+        let fault =
+            Fault::warning(&client.place, message, "finer than Client Subnet is looked at").code(Code::ClientSubnet);
+        let help =
+            "the lowest address of a client's network decides for all of it: lengthen the maximum or shorten this";
+        faults.push(fault.help(help));
+    }
+    if is_shadowed {
+        let message = format!("{net} never decides: longer prefixes cover all of it");
+        faults.push(Fault::warning(&client.place, message, "shadowed").code(Code::NoEffect));
+    }
+}

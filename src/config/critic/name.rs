@@ -1,0 +1,165 @@
+//! One name's steering: pools that nobody is ever sent to, weights without effect, families that only some pools have.
+
+use std::collections::{HashMap, HashSet};
+
+use super::Names;
+use crate::config::code::Code;
+use crate::config::fault::{Fault, Faults};
+use crate::config::names::Owner;
+use crate::config::pools::{DraftMembers, PoolDraft};
+use crate::config::regions::DEFAULT;
+use crate::config::suggest::list_of;
+use crate::geo::{DatacenterId, Region};
+use crate::snapshot::{PoolId, SteeredName};
+use crate::steering::Step;
+
+/// Whether a pool has addresses of a family, by whether it has IPv4 and IPv6 ones.
+type Has = fn(&(bool, bool)) -> bool;
+
+/// So many pools are listed by name; more would hide the fault itself.
+const MAX_LISTED: usize = 4;
+
+/// A name with all that it refers to.
+pub(super) struct Critique<'a> {
+    pub(super) names: &'a Names<'a>,
+    pub(super) name: &'a SteeredName,
+    pub(super) owner: &'a Owner,
+}
+
+impl Critique<'_> {
+    fn pool(&self, id: PoolId) -> &PoolDraft {
+        &self.names.pools[id as usize]
+    }
+
+    fn warn(&self, message: String, label: &str, help: Option<String>, faults: &mut Faults) {
+        let fault = Fault::warning(&self.owner.place, message, label).code(Code::NoEffect);
+        faults.push(match help {
+            Some(help) => fault.help(help),
+            None => fault,
+        });
+    }
+
+    fn has(&self, step: Step) -> bool {
+        self.name.steering.steer.contains(&step)
+    }
+
+    /// The tiers of datacenters that clients of each region are sent to; the last one, of all that are not listed, is `None`.
+    /// Whom no region names, nothing is kept from.
+    fn tiers<'t>(&'t self, region: &'t Region) -> &'t [Vec<DatacenterId>] {
+        let own = self.name.steering.prefer.iter().find(|(name, _)| *name == region.name);
+        own.map_or(&region.prefer, |(_, tiers)| tiers)
+    }
+
+    /// Pools that no client is ever sent to: every region says `only`, and none lists their datacenter. The value is whether there are any.
+    pub(super) fn check_reach(&self, faults: &mut Faults) -> bool {
+        let regions = self.names.regions;
+        let somebody_is_nowhere = !regions.iter().any(|region| &*region.name == DEFAULT);
+        if !self.has(Step::Region) || somebody_is_nowhere || regions.iter().any(|region| !region.only) {
+            return false;
+        }
+        let listed: HashSet<DatacenterId> =
+            regions.iter().flat_map(|region| self.tiers(region).iter().flatten().copied()).collect();
+        let is_out = |id: &PoolId| !self.pool(*id).datacenter.is_some_and(|datacenter| listed.contains(&datacenter));
+        let unreachable: Vec<PoolId> =
+            self.name.steering.pools.iter().map(|used| used.pool).filter(|id| is_out(id)).collect();
+        if !unreachable.is_empty() {
+            let message = format!("no client of {} is ever sent to {}", self.name.owner, self.list(&unreachable));
+            self.warn(message, "every region says `only`, and none lists them", None, faults);
+        }
+        !unreachable.is_empty()
+    }
+
+    /// Clients that no pool answers: their region says `only`, and none of the name's pools stands in its datacenters.
+    pub(super) fn check_only(&self, faults: &mut Faults) {
+        if !self.has(Step::Region) || self.name.steering.fallback.is_some() {
+            return;
+        }
+        let places: HashSet<DatacenterId> =
+            self.name.steering.pools.iter().filter_map(|used| self.pool(used.pool).datacenter).collect();
+        let is_empty = |region: &&Region| {
+            region.only && !self.tiers(region).iter().flatten().any(|datacenter| places.contains(datacenter))
+        };
+        let names: Vec<&str> = self.names.regions.iter().filter(is_empty).map(|region| &*region.name).collect();
+        if let [first, ..] = names[..] {
+            let message = format!("clients of region {} get nothing from {}", list_of(&names), self.name.owner);
+            let label = format!("`{first}` says `only`, and no pool of the name is in its datacenters");
+            let help = "give the name a `fallback`, or its own `prefer` for the region".to_owned();
+            self.warn(message, &label, Some(help), faults);
+        }
+    }
+
+    /// Weights of pools that no draw ever looks at.
+    pub(super) fn check_weights(&self, faults: &mut Faults) {
+        let steering = &self.name.steering;
+        let differ = steering.pools.iter().any(|used| used.weight != steering.pools[0].weight);
+        if !differ {
+            return;
+        }
+        // A spare is drawn by weight from all that the ranking holds.
+        if steering.spare {
+            return;
+        }
+        if !steering.steer.iter().any(|step| step.draws()) {
+            let message = format!("the weights of {}'s pools have no effect", self.name.owner);
+            self.warn(message, "no step of `steer` looks at weights", None, faults);
+        } else if self.has(Step::Region) && !self.names.regions.is_empty() && !self.ties_anywhere() {
+            let message = format!("the weights of {}'s pools have no effect", self.name.owner);
+            let help = "an inner list in a region's `prefer` is a tie, which weights break".to_owned();
+            self.warn(message, "no region leaves a tie between them", Some(help), faults);
+        }
+    }
+
+    /// Whether any region leaves two of the pools tied; clients that no region names find all of them tied.
+    fn ties_anywhere(&self) -> bool {
+        let regions = self.names.regions;
+        if !regions.iter().any(|region| &*region.name == DEFAULT) {
+            return true;
+        }
+        regions.iter().any(|region| {
+            let tiers = self.tiers(region);
+            let tier_of = |id: PoolId| {
+                let datacenter = self.pool(id).datacenter;
+                tiers.iter().position(|tier| datacenter.is_some_and(|datacenter| tier.contains(&datacenter)))
+            };
+            let mut counts: HashMap<Option<usize>, usize> = HashMap::new();
+            for used in &self.name.steering.pools {
+                *counts.entry(tier_of(used.pool)).or_default() += 1;
+            }
+            counts.iter().any(|(tier, &count)| count > 1 && (tier.is_some() || !region.only))
+        })
+    }
+
+    /// Clients that are sent to a pool without a family that others have lose it on the way.
+    pub(super) fn check_families(&self, faults: &mut Faults) {
+        let families = |id: PoolId| match &self.pool(id).members {
+            DraftMembers::Addresses(list) => {
+                Some((list.iter().any(|e| e.value.is_ipv4()), list.iter().any(|e| e.value.is_ipv6())))
+            }
+            DraftMembers::Cname(_) => None,
+        };
+        let pools: Vec<(PoolId, (bool, bool))> =
+            self.name.steering.pools.iter().filter_map(|used| Some((used.pool, families(used.pool)?))).collect();
+        let kinds: [(&str, Has); 2] = [("IPv4", |has| has.0), ("IPv6", |has| has.1)];
+        for (family, has) in kinds {
+            let without: Vec<PoolId> = pools.iter().filter(|(_, of)| !has(of)).map(|&(id, _)| id).collect();
+            if !without.is_empty() && without.len() < pools.len() {
+                let verb = if without.len() == 1 { "has" } else { "have" };
+                let message = format!("{} of {} {verb} no {family} addresses", self.list(&without), self.name.owner);
+                let label = "its other pools have some";
+                let help = format!("clients that are sent there get no {family} address at all");
+                self.warn(message, label, Some(help), faults);
+            }
+        }
+    }
+
+    fn list(&self, pools: &[PoolId]) -> String {
+        let names: Vec<&str> = pools.iter().take(MAX_LISTED).map(|&id| &*self.pool(id).name).collect();
+        let more = pools.len() - names.len();
+        let what = if pools.len() == 1 { "pool" } else { "pools" };
+        if more == 0 {
+            format!("{what} {}", list_of(&names))
+        } else {
+            format!("{what} {} and {more} more", list_of(&names))
+        }
+    }
+}
