@@ -69,7 +69,7 @@ impl<'s> Response<'_, 's> {
         Ok((next, None))
     }
 
-    fn node(&mut self, subject: &Subject<'s>, node: &'s Node) -> Result<Next, Truncated> {
+    fn node(&mut self, subject: &Subject<'s>, node: Node<'s>) -> Result<Next, Truncated> {
         let stays = matches!(self.rtype, Rtype::CNAME | Rtype::ANY) || self.rtype.stands_beside_cname();
         if let Some(cname) = node.rrset(Rtype::CNAME).filter(|_| !stays) {
             return self.cname(subject, cname);
@@ -156,7 +156,7 @@ impl<'s> Response<'_, 's> {
     }
 
     /// ANY gets one RRset, as RFC 8482, section 4.1, allows.
-    fn any(&mut self, subject: &Subject<'s>, node: &'s Node) -> Result<Next, Truncated> {
+    fn any(&mut self, subject: &Subject<'s>, node: Node<'s>) -> Result<Next, Truncated> {
         match (node.rrsets().first(), node.special()) {
             (Some(rrset), _) => _ = self.push(Section::Answer, subject.owner, subject.apex, rrset, u32::MAX)?,
             (None, Special::None) => return self.negative(subject, Rcode::NoError, u32::MAX),

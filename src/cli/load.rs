@@ -61,8 +61,7 @@ impl Loader {
         warnings.0.extend(databases.mute.iter().map(|path| mute(path)));
         let locations = databases.locations.clone();
         warnings.0.extend(asked.check(&locations).0);
-        let blueprint = Blueprint::compile(world, locations, previous)
-            .map_err(|errors| Faults(errors.iter().map(|error| Fault::without_place(error.to_string())).collect()))?;
+        let blueprint = Blueprint::compile(world, locations, previous);
         let forbidden = forbidden(icmp);
         Ok(Loaded { server, credentials, blueprint: Arc::new(blueprint), warnings, forbidden })
     }

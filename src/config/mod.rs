@@ -202,7 +202,7 @@ fn load_all(
     let mut world = World {
         datacenters: std::mem::take(&mut drafts.places.list),
         pools: targets::finish(std::mem::take(&mut drafts.pools), faults),
-        zones: zones.into_iter().map(|zone| zone.finish(&mut regions)).collect(),
+        zones: zones.into_iter().filter_map(|zone| zone.finish(&mut regions)).collect(),
         windows: server.windows.iter().map(|window| window.value.clone()).collect(),
         ecs: server.ecs,
         protocol: server.protocol.clone(),
@@ -252,7 +252,7 @@ fn read_zones(
         defined.entry(zone.origin.clone()).or_insert_with(|| zone.place.clone());
         zones.push(zone);
     }
-    let contents = zones.iter().map(|zone| (zone.records.as_slice(), zone.owners.as_slice()));
+    let contents = zones.iter().map(|zone| (zone.leads.as_slice(), zone.owners.as_slice()));
     checks::check_targets(contents, faults);
     nesting::check(&zones, faults);
     zones
@@ -260,17 +260,8 @@ fn read_zones(
 
 /// The files that were read by way of `disk`, and those that zones include, as they are written.
 fn used_files(zones: &[ZoneDraft], disk: &Disk) -> HashSet<PathBuf> {
-    let sources = zones.iter().flat_map(|zone| &zone.records).map(|located| &located.place.source);
-    // Records of one file stand together: its path is looked at once.
-    let mut used: HashSet<PathBuf> = disk.reads().files().map(Path::to_owned).collect();
-    let mut last: Option<&Arc<Source>> = None;
-    for source in sources {
-        if last.is_none_or(|last| !Arc::ptr_eq(last, source)) {
-            used.insert(source.path.clone());
-            last = Some(source);
-        }
-    }
-    used
+    let included = zones.iter().flat_map(|zone| &zone.included).cloned();
+    disk.reads().files().map(Path::to_owned).chain(included).collect()
 }
 
 /// Collects the facts about clients that the regions need from the databases.

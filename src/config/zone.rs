@@ -1,7 +1,7 @@
 //! A zone's files: `gslb.example.com.toml`, `gslb.example.com.zone`, or both.
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::disk::Disk;
@@ -10,6 +10,7 @@ use crate::name::Name;
 use crate::snapshot::{Ecs, SteeredName, ZoneSpec};
 use crate::steering::Step;
 use crate::wire::Rtype;
+use crate::zone::{Builder, Tree};
 
 use super::LastServed;
 use super::checks::ZoneCheck;
@@ -18,9 +19,10 @@ use super::decode::{Placed, Table, Value, read_document};
 use super::fault::{Fault, Faults};
 use super::files::ZoneFiles;
 use super::master::Includes;
-use super::master::{Located, parse_master_file, rrset};
+use super::master::{Located, Master, parse_master_file, rrset};
 use super::names::{self, MAX_TTL, NameScope, Owner, OwnerKind};
 use super::owners::parse_name;
+use super::pointers;
 use super::pools::PoolDraft;
 use super::regions::{self, DEFAULT};
 use super::scope::{Definition, View};
@@ -42,7 +44,10 @@ pub(super) struct ZoneDraft {
     /// Where it is defined.
     pub(super) place: Place,
     regions: Vec<Region>,
-    pub(super) records: Vec<Located>,
+    /// Its names and records; `None` if something is wrong with it.
+    pub(super) tree: Option<Arc<Tree>>,
+    /// Those of its records that lead to other names, in their order.
+    pub(super) leads: Vec<Located>,
     pub(super) owners: Vec<Owner>,
     /// What its file defines; `None` for a master file alone.
     pub(super) sections: Option<Sections>,
@@ -50,6 +55,8 @@ pub(super) struct ZoneDraft {
     counts_serial: bool,
     /// A fingerprint of what it says.
     contents: u64,
+    /// The files that it includes, as they are written.
+    pub(super) included: Vec<PathBuf>,
 }
 
 /// What a zone is read with.
@@ -87,21 +94,21 @@ impl ZoneReader<'_> {
         let master = files.master.as_ref()?;
         let place = Place { source: master.source.clone(), span: 0..0 };
         let origin = origin_of_stem(stem, &place, faults)?;
-        let records = self.read_master(&origin, files, faults);
+        let Master { records, included } = self.read_master(&origin, files, faults);
         let contents = self.check_serial(&origin, &records, faults);
-        Some(
-            ZoneDraft {
-                origin,
-                place,
-                regions: Vec::new(),
-                records,
-                owners: Vec::new(),
-                sections: None,
-                counts_serial: false,
-                contents,
-            }
-            .checked(before, faults),
-        )
+        let draft = ZoneDraft {
+            origin,
+            place,
+            regions: Vec::new(),
+            tree: None,
+            leads: Vec::new(),
+            owners: Vec::new(),
+            sections: None,
+            counts_serial: false,
+            contents,
+            included,
+        };
+        Some(draft.checked(records, before, faults))
     }
 
     fn read_toml(
@@ -137,13 +144,15 @@ impl ZoneReader<'_> {
         check_regions_are_used(region_view, &owners, &drafts.pools, faults);
         critic::check_matches(region_view, self.ecs, faults);
         critic::Names { owners: &owners, pools: &drafts.pools, regions: &regions }.check(faults);
-        let (records, counted) = self.read_records(&origin, &mut table, files, faults);
+        let (Master { records, included }, counted) = self.read_records(&origin, &mut table, files, faults);
         table.finish(faults);
         let counts_serial = counted.is_some();
         let contents = counted.unwrap_or_else(|| self.check_serial(&origin, &records, faults));
         let sections = Some(sections);
-        let draft = ZoneDraft { origin, place, regions, records, owners, sections, counts_serial, contents };
-        Some(draft.checked(before, faults))
+        let (tree, leads) = (None, Vec::new());
+        let draft =
+            ZoneDraft { origin, place, regions, tree, leads, owners, sections, counts_serial, contents, included };
+        Some(draft.checked(records, before, faults))
     }
 
     /// All static records: the master file's, and those of the zone file's sections. Where the SOA's serial is truenorth's to
@@ -154,12 +163,12 @@ impl ZoneReader<'_> {
         table: &mut Table<'_>,
         files: &ZoneFiles,
         faults: &mut Faults,
-    ) -> (Vec<Located>, Option<u64>) {
+    ) -> (Master, Option<u64>) {
         let anchor = table.place();
         let nameservers_section = table.take("nameservers");
         let soa_section = table.take("soa");
         let before = faults.0.len();
-        let mut records = self.parse_master(origin, files, faults);
+        let Master { mut records, included } = self.parse_master(origin, files, faults);
         let is_apex = |located: &&Located, rtype| located.record.rtype == rtype && located.record.owner == *origin;
         let master_ns = records.iter().find(|located| is_apex(located, Rtype::NS)).cloned();
         let master_soa = records.iter().find(|located| is_apex(located, Rtype::SOA)).cloned();
@@ -181,7 +190,7 @@ impl ZoneReader<'_> {
         records.extend(nameservers.into_iter().filter(|l| master_ns.is_none() || l.record.rtype != Rtype::NS));
         records.extend(statics::read_records(table.take("records").as_ref(), origin, faults));
         if master_soa.is_some() {
-            return (records, None);
+            return (Master { records, included }, None);
         }
         let contents = serial::fingerprint_with(&records, files);
         let serial = serial::count(files, contents, (self.last_served)(origin));
@@ -195,7 +204,7 @@ impl ZoneReader<'_> {
         if let Some(soa) = soa {
             records.insert(before_soa, soa);
         }
-        (records, (!has_serial).then_some(contents))
+        (Master { records, included }, (!has_serial).then_some(contents))
     }
 
     /// Warns of a serial of the operator's that no secondary follows. Gives the fingerprint of the contents.
@@ -207,8 +216,8 @@ impl ZoneReader<'_> {
         contents
     }
 
-    fn parse_master(&self, origin: &Name, files: &ZoneFiles, faults: &mut Faults) -> Vec<Located> {
-        files.master.as_ref().map_or_else(Vec::new, |master| {
+    fn parse_master(&self, origin: &Name, files: &ZoneFiles, faults: &mut Faults) -> Master {
+        files.master.as_ref().map_or_else(Master::default, |master| {
             parse_master_file(
                 &master.source,
                 origin,
@@ -220,13 +229,13 @@ impl ZoneReader<'_> {
     }
 
     /// The records of a zone that is a master file alone: it has its SOA and NS itself.
-    fn read_master(&self, origin: &Name, files: &ZoneFiles, faults: &mut Faults) -> Vec<Located> {
+    fn read_master(&self, origin: &Name, files: &ZoneFiles, faults: &mut Faults) -> Master {
         let before = faults.0.len();
-        let records = self.parse_master(origin, files, faults);
+        let master = self.parse_master(origin, files, faults);
         // What is missing may stand on a line that could not be read.
         if !faults.has_errors_since(before) {
             for rtype in [Rtype::SOA, Rtype::NS] {
-                if !records.iter().any(|l| l.record.rtype == rtype && l.record.owner == *origin) {
+                if !master.records.iter().any(|l| l.record.rtype == rtype && l.record.owner == *origin) {
                     let source = files.master.as_ref().map(|master| master.source.clone());
                     let place = source.map(|source| Place { source, span: 0..0 });
                     let message = format!("the zone {origin} has no {rtype} record at its apex");
@@ -234,19 +243,42 @@ impl ZoneReader<'_> {
                 }
             }
         }
-        records
+        master
     }
 }
 
 impl ZoneDraft {
-    /// Checks it; there were `before` faults when its reading began.
-    fn checked(self, before: usize, faults: &mut Faults) -> Self {
+    /// Checks it with these records and makes its tree of them; there were `before` faults when its reading began.
+    fn checked(mut self, records: Vec<Located>, before: usize, faults: &mut Faults) -> Self {
         let complete = !faults.has_errors_since(before);
+        let names = self.names(&records);
         spelling::check_origin(&self.origin, &self.place, faults);
-        spelling::check_owners(&self.origin, &self.records, &self.owners, faults);
-        let records = rrset::settle(self.records, faults);
-        ZoneCheck::new(&self.origin, &records, &self.owners).run(complete, faults);
-        Self { records, ..self }
+        spelling::check_owners(&self.origin, &records, &self.owners, &names, faults);
+        let (records, all) = rrset::settle(records, &names, faults);
+        let names = if all { names } else { self.names(&records) };
+        let check = ZoneCheck { origin: &self.origin, records: &records, owners: &self.owners, names: &names };
+        check.run(complete, faults);
+        if !faults.has_errors_since(before) {
+            match names.finish(&records) {
+                Ok(tree) => self.tree = Some(Arc::new(tree)),
+                Err(error) => faults.push(Fault::error(&self.place, format!("zone {}: {error}", self.origin), "")),
+            }
+        }
+        self.leads = records.into_iter().filter(|located| pointers::leads(located.record.rtype)).collect();
+        self.leads.shrink_to_fit();
+        self
+    }
+
+    /// The names of records, and those that answer from something else.
+    fn names(&self, records: &[Located]) -> Builder {
+        let mut names = Builder::new(&self.origin, records);
+        for owner in &self.owners {
+            match &owner.kind {
+                OwnerKind::Steered { .. } => names.steer(&owner.name),
+                OwnerKind::Reflect => names.reflect(&owner.name),
+            }
+        }
+        names
     }
 
     /// Where a name stands that steers by this step, if one does.
@@ -255,8 +287,8 @@ impl ZoneDraft {
         self.owners.iter().find(steers).map(|owner| &owner.place)
     }
 
-    /// The zone as it is served; zones with equal regions share those in `known`.
-    pub(super) fn finish(self, known: &mut HashSet<Arc<Regions>>) -> ZoneSpec {
+    /// The zone as it is served, if nothing is wrong with it; zones with equal regions share those in `known`.
+    pub(super) fn finish(self, known: &mut HashSet<Arc<Regions>>) -> Option<ZoneSpec> {
         let regions = Arc::new(Regions::new(self.regions));
         let regions = known.get(&regions).cloned().unwrap_or_else(|| {
             known.insert(regions.clone());
@@ -269,16 +301,15 @@ impl ZoneDraft {
                 OwnerKind::Reflect => reflect.push(owner.name),
             }
         }
-        let records = self.records.into_iter().map(|located| located.record).collect();
-        ZoneSpec {
+        Some(ZoneSpec {
             origin: self.origin,
             regions,
-            records,
+            tree: self.tree?,
             names,
             reflect,
             counts_serial: self.counts_serial,
             contents: self.contents,
-        }
+        })
     }
 }
 

@@ -1,7 +1,6 @@
 //! The steered names of a snapshot.
 
 use std::collections::{BTreeSet, HashMap};
-use std::ptr;
 
 use crate::name::Name;
 use crate::snapshot::{Plan, Snapshot};
@@ -20,17 +19,17 @@ pub(super) struct Owner<'a> {
 pub(super) struct Owners<'a> {
     snapshot: &'a Snapshot,
     pub(super) list: Vec<Owner<'a>>,
-    by_node: HashMap<*const Node, usize>,
+    by_name: HashMap<NameId, usize>,
 }
 
 impl<'a> Owners<'a> {
     pub(super) fn new(snapshot: &'a Snapshot) -> Self {
-        let mut owners = Self { snapshot, list: Vec::new(), by_node: HashMap::new() };
+        let mut owners = Self { snapshot, list: Vec::new(), by_name: HashMap::new() };
         for (served, spec) in snapshot.zones().iter().zip(&snapshot.world().zones) {
             for name in &spec.names {
                 let Some(node) = served.zone.node(&name.owner.to_key()) else { continue };
                 let Some(steered) = steered(node) else { continue };
-                owners.by_node.insert(ptr::from_ref(node), owners.list.len());
+                owners.by_name.insert(steered.1, owners.list.len());
                 owners.list.push(Owner { name: &name.owner, steered });
             }
         }
@@ -40,7 +39,7 @@ impl<'a> Owners<'a> {
     /// The place in the list of the owner that answers for a name: the name itself, or the wildcard that it falls under.
     pub(super) fn find(&self, name: &Name) -> Option<usize> {
         let node = find_node(self.snapshot, &name.to_key(), Rtype::A)?;
-        self.by_node.get(&ptr::from_ref(node)).copied()
+        self.by_name.get(&steered(node)?.1).copied()
     }
 
     /// The places of those that answer for these names, of all for none.
@@ -58,7 +57,7 @@ impl<'a> Owners<'a> {
 }
 
 /// What a node is steered by, if it is.
-pub(super) fn steered(node: &Node) -> Option<(PlanId, NameId)> {
+pub(super) fn steered(node: Node<'_>) -> Option<(PlanId, NameId)> {
     match node.special() {
         Special::Steered(plan, name) => Some((plan, name)),
         Special::Reflect | Special::None => None,
@@ -66,7 +65,7 @@ pub(super) fn steered(node: &Node) -> Option<(PlanId, NameId)> {
 }
 
 /// The node that answers questions for this name and type here.
-pub(super) fn find_node<'a>(snapshot: &'a Snapshot, key: &[u8], rtype: Rtype) -> Option<&'a Node> {
+pub(super) fn find_node<'a>(snapshot: &'a Snapshot, key: &[u8], rtype: Rtype) -> Option<Node<'a>> {
     match snapshot.find_zone(key)?.zone.look_up(key, rtype) {
         Found::Node(node) => Some(node),
         Found::Cut { .. } | Found::Dname { .. } | Found::Nothing => None,

@@ -4,7 +4,10 @@
 //! wildcard's owner is the question's), the TTL, and where the message already holds the zone's apex, which names in
 //! RDATA end with where RFC 3597, section 4, allows compression.
 
-use super::rdata::{Part, parts, split};
+use std::collections::{HashMap, HashSet};
+
+use super::rdata::{Part, canonical, parts, split};
+use super::record::Record;
 use crate::name::{Name, suffixes};
 use crate::wire::{MAX_MESSAGE, Rtype};
 
@@ -22,10 +25,26 @@ const ENVELOPE: usize = 512;
 
 const CLASS_IN: u16 = 1;
 
+/// Octets of a lone record that stand in the RRset itself: most of a zone's records hold an address.
+const FEW: usize = FIXED_FIELDS + 16;
+
 /// All records of one owner and type.
-#[derive(Clone, Debug)]
-pub struct Rrset {
-    rtype: Rtype,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rrset(Rendered);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Rendered {
+    /// One record without a name in it.
+    Few {
+        /// 0, and how many octets it has.
+        bounds: [u16; 2],
+        octets: [u8; FEW],
+    },
+    Many(Box<Many>),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Many {
     /// The lowest of its records.
     ttl: u32,
     /// TYPE to RDATA of one record behind the other, without owners.
@@ -36,6 +55,23 @@ pub struct Rrset {
     apex_pointers: Box<[u16]>,
     /// For NS, MX, SVCB and the like: the names that the records point to, each once.
     targets: Box<[Target]>,
+}
+
+impl Rendered {
+    /// A lone record, if it is short and has no name in it.
+    fn few(rtype: Rtype, ttl: u32, rdata: &[u8]) -> Option<Self> {
+        let length = FIXED_FIELDS + rdata.len();
+        if length > FEW || !parts(rtype).is_empty() {
+            return None;
+        }
+        let mut octets = [0; FEW];
+        octets[..2].copy_from_slice(&rtype.0.to_be_bytes());
+        octets[2..4].copy_from_slice(&CLASS_IN.to_be_bytes());
+        octets[TTL_OFFSET..TTL_OFFSET + 4].copy_from_slice(&ttl.to_be_bytes());
+        octets[FIXED_FIELDS - 2..FIXED_FIELDS].copy_from_slice(&(rdata.len() as u16).to_be_bytes());
+        octets[FIXED_FIELDS..length].copy_from_slice(rdata);
+        Some(Self::Few { bounds: [0, length as u16], octets })
+    }
 }
 
 /// A name that records point to.
@@ -57,10 +93,16 @@ impl Rrset {
     /// Renders records of one type, TTL and RDATA each, names uncompressed, for a zone with this apex. [`TooLarge`] if the
     /// whole does not fit the longest message.
     pub fn render(rtype: Rtype, contents: &[(u32, &[u8])], apex: &Name) -> Result<Self, TooLarge> {
+        if let [(ttl, rdata)] = contents
+            && let Some(rendered) = Rendered::few(rtype, *ttl, rdata)
+        {
+            return Ok(Self(rendered));
+        }
         let mut records = Vec::new();
         let mut bounds = Vec::new();
         let mut apex_pointers = Vec::new();
         let mut targets: Vec<Target> = Vec::new();
+        let mut known: HashSet<Name> = HashSet::new();
         for (number, &(ttl, rdata)) in contents.iter().enumerate() {
             let start = records.len();
             bounds.push(u16::try_from(start).map_err(|_| TooLarge)?);
@@ -74,7 +116,7 @@ impl Rrset {
                 let (field, behind) = split(part, rest);
                 if matches!(part, Part::Name) && leads_on(rtype) {
                     let name = Name::from_wire(&field.to_ascii_lowercase());
-                    if targets.iter().all(|target| target.name != name) {
+                    if known.insert(name.clone()) {
                         targets.push(Target { name, record: number, at: records.len() - start });
                     }
                 }
@@ -94,68 +136,151 @@ impl Rrset {
             return Err(TooLarge);
         }
         bounds.push(records.len() as u16);
-        Ok(Self {
-            rtype,
+        Ok(Self(Rendered::Many(Box::new(Many {
             ttl: contents.iter().map(|&(ttl, _)| ttl).min().unwrap_or(0),
             records: records.into(),
             bounds: bounds.into(),
             apex_pointers: apex_pointers.into(),
             targets: targets.into(),
-        })
+        }))))
+    }
+
+    /// TYPE to RDATA of one record behind the other.
+    fn octets(&self) -> &[u8] {
+        match &self.0 {
+            Rendered::Few { bounds, octets } => &octets[..usize::from(bounds[1])],
+            Rendered::Many(many) => &many.records,
+        }
+    }
+
+    fn octets_mut(&mut self) -> &mut [u8] {
+        match &mut self.0 {
+            Rendered::Few { bounds, octets } => &mut octets[..usize::from(bounds[1])],
+            Rendered::Many(many) => &mut many.records,
+        }
+    }
+
+    fn bounds(&self) -> &[u16] {
+        match &self.0 {
+            Rendered::Few { bounds, .. } => bounds,
+            Rendered::Many(many) => &many.bounds,
+        }
+    }
+
+    fn apex_pointers(&self) -> &[u16] {
+        match &self.0 {
+            Rendered::Few { .. } => &[],
+            Rendered::Many(many) => &many.apex_pointers,
+        }
     }
 
     /// The type of all records.
     pub fn rtype(&self) -> Rtype {
-        self.rtype
+        let octets = self.octets();
+        Rtype(u16::from_be_bytes([octets[0], octets[1]]))
     }
 
     /// Seconds; of signatures, which live as long as what they cover, the least.
     pub fn ttl(&self) -> u32 {
-        self.ttl
+        match &self.0 {
+            Rendered::Few { octets, .. } => {
+                octets[TTL_OFFSET..].first_chunk().map_or(0, |octets| u32::from_be_bytes(*octets))
+            }
+            Rendered::Many(many) => many.ttl,
+        }
     }
 
     /// How many records there are; at least one.
     #[allow(clippy::len_without_is_empty, reason = "an RRset is never empty")]
     pub fn len(&self) -> usize {
-        self.bounds.len() - 1
+        self.bounds().len() - 1
     }
 
     /// Each record from TYPE on, and where in it pointers to the apex are to be written.
     pub fn records(&self) -> impl Iterator<Item = (&[u8], impl Iterator<Item = usize>)> {
-        self.bounds.windows(2).map(|bounds| {
+        let (octets, apex_pointers) = (self.octets(), self.apex_pointers());
+        self.bounds().windows(2).map(move |bounds| {
             let (start, end) = (bounds[0], bounds[1]);
-            let pointers = self.apex_pointers.iter().filter(move |&&at| start <= at && at < end);
-            (&self.records[usize::from(start)..usize::from(end)], pointers.map(move |&at| usize::from(at - start)))
+            let first = apex_pointers.partition_point(|&at| at < start);
+            let pointers = apex_pointers[first..].iter().take_while(move |&&at| at < end);
+            (&octets[usize::from(start)..usize::from(end)], pointers.map(move |&at| usize::from(at - start)))
         })
     }
 
     /// The names that the records point to (NS, MX, SVCB, ...), each once, in the records' order.
     pub fn targets(&self) -> &[Target] {
-        &self.targets
+        match &self.0 {
+            Rendered::Few { .. } => &[],
+            Rendered::Many(many) => &many.targets,
+        }
     }
 
     /// How far behind the start of the RRset's first record a message holds this name, where it holds the RRset's records
     /// with pointers as owners.
     pub fn target_offset(&self, target: &Target) -> usize {
-        usize::from(self.bounds[target.record]) + (target.record + 1) * POINTER_LENGTH + target.at
+        usize::from(self.bounds()[target.record]) + (target.record + 1) * POINTER_LENGTH + target.at
     }
 
     /// The serial, if these records are an SOA: the first of the five numbers at its end (RFC 1035, section 3.3.13).
     pub fn soa_serial(&self) -> Option<u32> {
-        let numbers: &[u8; 5 * size_of::<u32>()] = self.records.last_chunk().filter(|_| self.rtype == Rtype::SOA)?;
+        let numbers: &[u8; 5 * size_of::<u32>()] = self.octets().last_chunk().filter(|_| self.rtype() == Rtype::SOA)?;
         numbers.first_chunk().map(|serial| u32::from_be_bytes(*serial))
     }
 
-    /// The same records with another TTL.
-    pub fn with_ttl(&self, ttl: u32) -> Self {
+    /// The same SOA with another serial.
+    pub(super) fn with_serial(&self, serial: u32) -> Self {
         let mut other = self.clone();
-        other.ttl = ttl;
-        for &start in &self.bounds[..self.len()] {
-            let at = usize::from(start) + TTL_OFFSET;
-            other.records[at..at + 4].copy_from_slice(&ttl.to_be_bytes());
+        if let Some(numbers) = other.octets_mut().last_chunk_mut::<{ 5 * size_of::<u32>() }>() {
+            numbers[..size_of::<u32>()].copy_from_slice(&serial.to_be_bytes());
         }
         other
     }
+
+    /// The same records with another TTL.
+    pub(super) fn with_ttl(&self, ttl: u32) -> Self {
+        let mut other = self.clone();
+        for &start in &self.bounds()[..self.len()] {
+            let at = usize::from(start) + TTL_OFFSET;
+            other.octets_mut()[at..at + 4].copy_from_slice(&ttl.to_be_bytes());
+        }
+        if let Rendered::Many(many) = &mut other.0 {
+            many.ttl = ttl;
+        }
+        other
+    }
+
+    /// The records that it was rendered from, for an owner; names at or below the apex end as the apex is written.
+    pub(super) fn contents(&self, owner: &Name, apex: &Name) -> Vec<Record> {
+        let record = |(record, pointers): (&[u8], &mut dyn Iterator<Item = usize>)| {
+            let (mut rdata, mut from) = (Vec::new(), FIXED_FIELDS);
+            for at in pointers {
+                rdata.extend_from_slice(&record[from..at]);
+                rdata.extend_from_slice(apex.as_wire());
+                from = at + POINTER_LENGTH;
+            }
+            rdata.extend_from_slice(&record[from..]);
+            let ttl = record[TTL_OFFSET..].first_chunk().map_or(0, |octets| u32::from_be_bytes(*octets));
+            Record { owner: owner.clone(), rtype: self.rtype(), ttl, rdata: rdata.into() }
+        };
+        self.records().map(|(octets, mut pointers)| record((octets, &mut pointers))).collect()
+    }
+}
+
+/// What an RRset is rendered from: TTL and RDATA of its records, each once. RFC 2181, section 5: duplicates are suppressed; 5.2:
+/// the TTLs of an RRset are the same, and the lowest is the safe one. Only signatures each live as long as what they cover
+/// (RFC 4034, section 3).
+pub(super) fn distinct<'r>(rtype: Rtype, records: &[&'r Record]) -> Vec<(u32, &'r [u8])> {
+    /// Octets of the type covered, with which the RDATA of a signature begins.
+    const COVERED: usize = size_of::<u16>();
+    let covered = |record: &'r Record| record.rdata.get(..COVERED).filter(|_| rtype == Rtype::RRSIG);
+    let mut lowest: HashMap<Option<&[u8]>, u32> = HashMap::new();
+    for record in records {
+        let ttl = lowest.entry(covered(record)).or_insert(record.ttl);
+        *ttl = record.ttl.min(*ttl);
+    }
+    let mut seen = HashSet::with_capacity(records.len());
+    let first = records.iter().filter(|record| seen.insert(canonical(rtype, &record.rdata)));
+    first.map(|record| (lowest[&covered(record)], &*record.rdata)).collect()
 }
 
 /// Whether names in RDATA of this type may be compressed: those of RFC 1035's types only (RFC 3597, section 4).

@@ -444,7 +444,7 @@ proptest! {
         let loaded = load_files(&[SERVER_FILE, ("zones/example.com.toml", &content)]);
         for zone in loaded.iter().flat_map(|config| &config.world.zones) {
             let count = |rtype| {
-                zone.records.iter().filter(|record| record.rtype == rtype && record.owner == zone.origin).count()
+                zone.tree.records().iter().filter(|record| record.rtype == rtype && record.owner == zone.origin).count()
             };
             prop_assert_eq!(count(Rtype::SOA), 1);
             prop_assert!(count(Rtype::NS) >= 1);
