@@ -43,7 +43,7 @@ use crate::overrides::{Change, Happening};
 use crate::report::{News, Summary};
 use crate::rollout;
 use crate::server::{Bound, EncryptedAddresses, Running, TcpLimits};
-use crate::snapshot::{Blueprint, Snapshot};
+use crate::snapshot::{Blueprint, ServedZone, Snapshot};
 use crate::store::{
     Batch, COMEBACKS, CONTENTS, HEALTH, HealthRecord, OVERRIDES, OverrideRecord, ROLLOUTS, RolloutRecord, SERIALS,
     Store,
@@ -351,7 +351,8 @@ impl Node {
         }
         self.herald.set_webhooks(loaded.server.webhooks, &loaded.blueprint.world().node);
         let summary = Summary::of(loaded.blueprint.world());
-        info!(reason, zones = loaded.blueprint.zones().len(), "configuration reloaded");
+        let (zones, read, built) = (loaded.blueprint.zones().len(), loaded.read, loaded.built);
+        info!(reason, zones, read, built, "configuration reloaded");
         self.latest = loaded.blueprint;
         let served = self.control.adopt(self.latest.clone()).await;
         Ok(admin::Loaded { warnings: loaded.warnings, summary, served })
@@ -425,7 +426,7 @@ impl Files {
             warn!(%name, %why, "TXT records that were set are left out");
         }
         let mut serials = Batch::default();
-        put_serials(&loaded.blueprint, &mut serials);
+        put_serials(&loaded.blueprint, loaded.blueprint.zones(), &self.store, &mut serials);
         self.store.write(serials);
         let admin = |server: &Server| server.admin.as_ref().map(|admin| (admin.listen.clone(), admin.socket.clone()));
         let fixed = |server: &Server| (server.state.clone(), server.listen.clone(), admin(server));
@@ -436,12 +437,23 @@ impl Files {
     }
 }
 
-/// Puts the serials of all zones, and what they stand for, into a batch. A zone that is gone keeps its serial: it may come back.
-fn put_serials(blueprint: &Blueprint, batch: &mut Batch) {
-    for (served, spec) in blueprint.zones().iter().zip(&blueprint.world().zones) {
-        let origin = spec.origin.to_string();
-        batch.put(&SERIALS, &origin, &served.serial());
-        batch.put(&CONTENTS, &origin, &spec.contents);
+/// Puts the serials of zones, and what they stand for, into a batch where the store has others. A zone that is gone keeps its
+/// serial: it may come back.
+fn put_serials<'z>(
+    blueprint: &Blueprint,
+    zones: impl IntoIterator<Item = &'z Arc<ServedZone>>,
+    store: &Store,
+    batch: &mut Batch,
+) {
+    for served in zones {
+        let Some(spec) = blueprint.spec(served.zone.apex()) else { continue };
+        let (origin, serial) = (spec.origin.to_string(), served.serial());
+        if store.get(&SERIALS, &origin) != Some(serial) {
+            batch.put(&SERIALS, &origin, &serial);
+        }
+        if store.get(&CONTENTS, &origin) != Some(spec.contents) {
+            batch.put(&CONTENTS, &origin, &spec.contents);
+        }
     }
 }
 

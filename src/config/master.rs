@@ -64,8 +64,17 @@ impl AsRef<Record> for Located {
 pub(super) struct Master {
     /// The records, in their order.
     pub records: Vec<Located>,
-    /// The files that it includes, as they are written.
-    pub included: Vec<PathBuf>,
+    /// The files that it includes, in their order.
+    pub included: Vec<Included>,
+}
+
+/// A file that was included.
+#[derive(Debug)]
+pub(super) struct Included {
+    /// What the directive says.
+    pub written: String,
+    /// What was read.
+    pub source: Arc<Source>,
 }
 
 /// Reads the records of the zone `origin` from `source` and all it includes, and adds what is wrong to `faults`. They are not
@@ -89,6 +98,7 @@ pub(super) fn parse_master_file(
         last_ttl: None,
         open: vec![identity],
         included: Vec::new(),
+        is_full: false,
         records: Vec::new(),
         faults,
     };
@@ -106,8 +116,10 @@ struct Reader<'a> {
     last_ttl: Option<u32>,
     /// The files being read, each included by the one before it, under their canonical paths.
     open: Vec<PathBuf>,
-    /// The files that were included so far, as they are written.
-    included: Vec<PathBuf>,
+    /// The files that were included so far.
+    included: Vec<Included>,
+    /// Whether a file was told of that was one too many.
+    is_full: bool,
     records: Vec<Located>,
     faults: &'a mut Faults,
 }
@@ -263,16 +275,16 @@ impl Reader<'_> {
         if self.open.len() > MAX_INCLUDE_DEPTH {
             return Err(fault(format!("includes are nested more than {MAX_INCLUDE_DEPTH} deep")));
         }
-        self.included.push(self.includes.folder.join(&written));
-        if self.included.len() > MAX_INCLUDES {
+        if self.included.len() == MAX_INCLUDES {
             // Each directive that follows would say the same.
             let message =
                 format!("a zone includes {MAX_INCLUDES} files at most; this one and what follows are not read");
-            return if self.included.len() == MAX_INCLUDES + 1 { Err(fault(message)) } else { Ok(()) };
+            return if std::mem::replace(&mut self.is_full, true) { Ok(()) } else { Err(fault(message)) };
         }
-        let text = self.includes.read(&file).map_err(fault)?;
+        let source = self.includes.source(&written, &file).map_err(fault)?;
         self.open.push(file);
-        self.read(&Arc::new(Source::new(self.includes.folder.join(written), text)), origin);
+        self.included.push(Included { written, source: source.clone() });
+        self.read(&source, origin);
         self.open.pop();
         Ok(())
     }

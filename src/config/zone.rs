@@ -1,7 +1,7 @@
 //! A zone's files: `gslb.example.com.toml`, `gslb.example.com.zone`, or both.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::disk::Disk;
@@ -18,8 +18,9 @@ use super::critic;
 use super::decode::{Placed, Table, Value, read_document};
 use super::fault::{Fault, Faults};
 use super::files::ZoneFiles;
+use super::known::Known;
 use super::master::Includes;
-use super::master::{Located, Master, parse_master_file, rrset};
+use super::master::{Included, Located, Master, parse_master_file, rrset};
 use super::names::{self, MAX_TTL, NameScope, Owner, OwnerKind};
 use super::owners::parse_name;
 use super::pointers;
@@ -43,7 +44,7 @@ pub(super) struct ZoneDraft {
     pub(super) origin: Name,
     /// Where it is defined.
     pub(super) place: Place,
-    regions: Vec<Region>,
+    pub(super) regions: Vec<Region>,
     /// Its names and records; `None` if something is wrong with it.
     pub(super) tree: Option<Arc<Tree>>,
     /// Those of its records that lead to other names, in their order.
@@ -52,11 +53,13 @@ pub(super) struct ZoneDraft {
     /// What its file defines; `None` for a master file alone.
     pub(super) sections: Option<Sections>,
     /// Whether the SOA's serial is truenorth's to count.
-    counts_serial: bool,
+    pub(super) counts_serial: bool,
     /// A fingerprint of what it says.
-    contents: u64,
-    /// The files that it includes, as they are written.
-    pub(super) included: Vec<PathBuf>,
+    pub(super) contents: u64,
+    /// The serial of its SOA, and where that stands, if it has one.
+    pub(super) soa: Option<(u32, Place)>,
+    /// The files that it includes.
+    pub(super) included: Vec<Included>,
 }
 
 /// What a zone is read with.
@@ -80,11 +83,31 @@ impl ZoneReader<'_> {
         stem: &str,
         files: &ZoneFiles,
         drafts: &mut Drafts,
+        known: &mut Known,
         faults: &mut Faults,
     ) -> Option<ZoneDraft> {
         if files.unreadable {
             return None;
         }
+        let mut draft = match known.recall(stem, files, self, faults) {
+            Some(draft) => draft,
+            None => {
+                let before = faults.0.len();
+                let mut draft = self.read_anew(stem, files, drafts, faults)?;
+                known.keep(stem, files, &mut draft, &faults.0[before..]);
+                draft
+            }
+        };
+        let last = (self.last_served)(&draft.origin);
+        match &mut draft.soa {
+            Some((serial, _)) if draft.counts_serial => *serial = serial::count(files, draft.contents, last),
+            Some((serial, place)) => serial::check(&draft.origin, *serial, place, draft.contents, last, faults),
+            None => {}
+        }
+        Some(draft)
+    }
+
+    fn read_anew(&self, stem: &str, files: &ZoneFiles, drafts: &mut Drafts, faults: &mut Faults) -> Option<ZoneDraft> {
         let before = faults.0.len();
         if let Some(toml) = &files.toml {
             return read_document(&toml.source, "a zone file", faults, |table, faults| {
@@ -95,7 +118,7 @@ impl ZoneReader<'_> {
         let place = Place { source: master.source.clone(), span: 0..0 };
         let origin = origin_of_stem(stem, &place, faults)?;
         let Master { records, included } = self.read_master(&origin, files, faults);
-        let contents = self.check_serial(&origin, &records, faults);
+        let contents = serial::fingerprint(&records);
         let draft = ZoneDraft {
             origin,
             place,
@@ -106,6 +129,7 @@ impl ZoneReader<'_> {
             sections: None,
             counts_serial: false,
             contents,
+            soa: None,
             included,
         };
         Some(draft.checked(records, before, faults))
@@ -147,11 +171,21 @@ impl ZoneReader<'_> {
         let (Master { records, included }, counted) = self.read_records(&origin, &mut table, files, faults);
         table.finish(faults);
         let counts_serial = counted.is_some();
-        let contents = counted.unwrap_or_else(|| self.check_serial(&origin, &records, faults));
+        let contents = counted.unwrap_or_else(|| serial::fingerprint(&records));
         let sections = Some(sections);
-        let (tree, leads) = (None, Vec::new());
-        let draft =
-            ZoneDraft { origin, place, regions, tree, leads, owners, sections, counts_serial, contents, included };
+        let draft = ZoneDraft {
+            origin,
+            place,
+            regions,
+            tree: None,
+            leads: Vec::new(),
+            owners,
+            sections,
+            counts_serial,
+            contents,
+            soa: None,
+            included,
+        };
         Some(draft.checked(records, before, faults))
     }
 
@@ -207,24 +241,14 @@ impl ZoneReader<'_> {
         (Master { records, included }, (!has_serial).then_some(contents))
     }
 
-    /// Warns of a serial of the operator's that no secondary follows. Gives the fingerprint of the contents.
-    fn check_serial(&self, origin: &Name, records: &[Located], faults: &mut Faults) -> u64 {
-        let contents = serial::fingerprint(records);
-        if let Some(soa) = records.iter().find(|l| l.record.rtype == Rtype::SOA && l.record.owner == *origin) {
-            serial::check(origin, soa, contents, (self.last_served)(origin), faults);
-        }
-        contents
+    /// How its master files include others.
+    pub(super) fn includes(&self) -> Includes<'_> {
+        Includes { folder: self.folder, disk: self.disk }
     }
 
     fn parse_master(&self, origin: &Name, files: &ZoneFiles, faults: &mut Faults) -> Master {
         files.master.as_ref().map_or_else(Master::default, |master| {
-            parse_master_file(
-                &master.source,
-                origin,
-                RECORD_TTL,
-                Includes { folder: self.folder, disk: self.disk },
-                faults,
-            )
+            parse_master_file(&master.source, origin, RECORD_TTL, self.includes(), faults)
         })
     }
 
@@ -251,6 +275,8 @@ impl ZoneDraft {
     /// Checks it with these records and makes its tree of them; there were `before` faults when its reading began.
     fn checked(mut self, records: Vec<Located>, before: usize, faults: &mut Faults) -> Self {
         let complete = !faults.has_errors_since(before);
+        let soa = records.iter().find(|l| l.record.rtype == Rtype::SOA && l.record.owner == self.origin);
+        self.soa = soa.and_then(|soa| Some((serial::of_soa(&soa.record.rdata)?, soa.place.clone())));
         let names = self.names(&records);
         spelling::check_origin(&self.origin, &self.place, faults);
         spelling::check_owners(&self.origin, &records, &self.owners, &names, faults);
@@ -305,6 +331,7 @@ impl ZoneDraft {
             origin: self.origin,
             regions,
             tree: self.tree?,
+            serial: self.soa?.0,
             names,
             reflect,
             counts_serial: self.counts_serial,

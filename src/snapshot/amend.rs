@@ -11,7 +11,7 @@ use super::world::Members;
 use super::{Blueprint, ServedZone};
 use crate::name::Name;
 use crate::wire::Rtype;
-use crate::zone::{Found, Node, Record, Rrset, Special, ZoneError};
+use crate::zone::{Found, Node, Record, Special, ZoneError};
 
 /// Why a name can hold no extra TXT records.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,9 +53,9 @@ impl fmt::Display for Unfit {
 impl std::error::Error for Unfit {}
 
 impl ServedZone {
-    /// SERIAL of the SOA as it is served (RFC 1035, section 3.3.13): a record ends with five numbers of 32 bits.
+    /// SERIAL of the SOA as it is served.
     pub fn serial(&self) -> u32 {
-        self.zone.apex_node().rrset(Rtype::SOA).and_then(Rrset::soa_serial).unwrap_or_default()
+        self.zone.serial()
     }
 }
 

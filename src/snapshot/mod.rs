@@ -120,7 +120,7 @@ impl Blueprint {
     fn share_trees(&self, world: &mut World) {
         for spec in &mut world.zones {
             let Some(before) = self.spec(&spec.origin) else { continue };
-            if !Arc::ptr_eq(&before.tree, &spec.tree) && before.tree == spec.tree {
+            if !Arc::ptr_eq(&before.tree, &spec.tree) && before.tree.says_as(&spec.tree) {
                 spec.tree = before.tree.clone();
             }
         }
@@ -138,7 +138,8 @@ impl Blueprint {
         // Without steered names it does not matter how many stand in zones before it.
         let is_same = *steered.plans == *plans && (plans.is_empty() || steered.first == first);
         let is_like = is_same && Arc::ptr_eq(served.zone.tree(), &spec.tree) && *served.regions == *spec.regions;
-        (is_like && served.zone.is_as_written()).then(|| served.clone())
+        let is_like = is_like && served.zone.is_plain() && served.zone.serial() == spec.serial;
+        is_like.then(|| served.clone())
     }
 
     /// How many of its zones another blueprint does not share: what it took to make this one after that.
@@ -173,6 +174,11 @@ impl Blueprint {
     /// The zone with the longest apex at or above a name in wire format and lower case.
     pub fn find_zone(&self, key: &[u8]) -> Option<&ServedZone> {
         self.find_zone_id(key).map(|id| &*self.zones[id as usize])
+    }
+
+    /// The zone that holds a name.
+    pub fn zone_of(&self, name: &Name) -> Option<&Arc<ServedZone>> {
+        self.find_zone_id(&name.to_key()).map(|id| &self.zones[id as usize])
     }
 
     fn find_zone_id(&self, key: &[u8]) -> Option<u32> {
@@ -402,7 +408,10 @@ fn compile_zones(world: &World, maps: Maps<'_>, before: Option<&Blueprint>) -> Z
         let same = before.and_then(|before| before.zone_like(spec, first, plans));
         served.push(same.unwrap_or_else(|| {
             let steered = Steered { first, plans: plans.into() };
-            Arc::new(ServedZone { zone: Zone::new(spec.tree.clone(), steered), regions: spec.regions.clone() })
+            Arc::new(ServedZone {
+                zone: Zone::new(spec.tree.clone(), steered, spec.serial),
+                regions: spec.regions.clone(),
+            })
         }));
     }
     Zones { served, rules, plan_of_name }

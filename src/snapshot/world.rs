@@ -230,6 +230,8 @@ pub struct ZoneSpec {
     /// Its names and static records, exactly one SOA and at least one NS at the apex among them; addresses of in-zone
     /// nameservers too. `names` were steered in their order when it was built, and `reflect` reflects.
     pub tree: Arc<Tree>,
+    /// The SOA's serial, whatever the tree's is.
+    pub serial: u32,
     /// Names whose addresses are chosen for each client.
     pub names: Vec<SteeredName>,
     /// Names that answer TXT with what is known of the asker.

@@ -9,11 +9,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use foldhash::fast::RandomState;
+
 use super::builder::render;
 use super::names::Names;
 use super::record::Record;
-use super::rrset::TooLarge;
-use super::tree::{NodeId, Rrsets, Stored, Tree, ZoneError};
+use super::rrset::{Rrset, TooLarge};
+use super::tree::{NodeId, Rrsets, Stored, Tree, WILDCARD, ZoneError};
+use crate::name::{MAX_NAME_LENGTH, labels, suffixes};
 use crate::wire::Rtype;
 
 /// The nodes of a zone that are not its tree's.
@@ -26,31 +29,42 @@ pub(super) struct Patch {
     /// Their nodes.
     nodes: Vec<Stored>,
     /// What stands in the place of nodes of the tree.
-    instead: HashMap<NodeId, Stored, foldhash::fast::RandomState>,
+    instead: HashMap<NodeId, Stored, RandomState>,
+    /// Labels of the deepest new name.
     depth: usize,
+    /// Whether it holds a serial and no records.
+    is_plain: bool,
 }
 
 impl Patch {
+    /// What a serial makes of a tree; `None` if it is the tree's own.
+    pub(super) fn counted(tree: &Tree, serial: u32) -> Option<Self> {
+        (tree.serial() != serial).then(|| Self::with_serial(tree, serial))
+    }
+
+    fn with_serial(tree: &Tree, serial: u32) -> Self {
+        let mut apex = tree.nodes[0].clone();
+        let counted = |rrset: &Rrset| match rrset.rtype() {
+            Rtype::SOA => rrset.with_serial(serial),
+            _ => rrset.clone(),
+        };
+        apex.rrsets = Rrsets::Many(apex.rrsets.as_slice().iter().map(counted).collect());
+        Self {
+            own_nodes: tree.nodes.len() as NodeId,
+            names: Names::default(),
+            nodes: Vec::new(),
+            instead: [(0, apex)].into_iter().collect(),
+            depth: 0,
+            is_plain: true,
+        }
+    }
+
     /// What extra records and a serial make of a tree; `None` if they change nothing.
     pub(super) fn new(tree: &Tree, extra: &[Record], serial: u32) -> Result<Option<Self>, ZoneError> {
-        let soa = tree.soa();
-        let is_counted = soa.soa_serial() != Some(serial);
-        if extra.is_empty() && !is_counted {
-            return Ok(None);
+        if extra.is_empty() {
+            return Ok(Self::counted(tree, serial));
         }
-        let own_nodes = tree.nodes.len() as NodeId;
-        let mut patch =
-            Self { own_nodes, names: Names::default(), nodes: Vec::new(), instead: HashMap::default(), depth: 0 };
-        if is_counted {
-            let mut apex = tree.nodes[0].clone();
-            let rrsets = apex.rrsets.as_slice().iter();
-            let counted = |rrset: &super::Rrset| match rrset.rtype() {
-                Rtype::SOA => rrset.with_serial(serial),
-                _ => rrset.clone(),
-            };
-            apex.rrsets = Rrsets::Many(rrsets.map(counted).collect());
-            patch.instead.insert(0, apex);
-        }
+        let mut patch = Self { is_plain: false, ..Self::with_serial(tree, serial) };
         // The extra records of each owner, in their order.
         let mut by_owner: BTreeMap<Box<[u8]>, Vec<&Record>> = BTreeMap::new();
         for record in extra {
@@ -63,6 +77,16 @@ impl Patch {
         Ok(Some(patch))
     }
 
+    pub(super) fn is_plain(&self) -> bool {
+        self.is_plain
+    }
+
+    /// How many names it holds.
+    pub(super) fn len(&self) -> usize {
+        self.nodes.len() + self.instead.len()
+    }
+
+    /// Labels of its deepest name.
     pub(super) fn depth(&self) -> usize {
         self.depth
     }
@@ -102,8 +126,8 @@ impl Patch {
         let copied = Stored { wildcard: None, end, ..copied };
         for name in new.iter().rev() {
             let id = self.insert(tree, name, &copied);
-            let below = [super::tree::WILDCARD, name].concat();
-            if wildcard.is_some() && below.len() <= crate::name::MAX_NAME_LENGTH {
+            let below = [WILDCARD, name].concat();
+            if wildcard.is_some() && below.len() <= MAX_NAME_LENGTH {
                 let below = self.insert(tree, &below, &copied);
                 self.node_mut(tree, id).wildcard = Some(below);
             }
@@ -118,10 +142,10 @@ impl Patch {
             return id;
         }
         self.nodes.push(like.clone());
-        self.depth = self.depth.max(crate::name::labels(key).count());
+        self.depth = self.depth.max(labels(key).count());
         let parent = &key[1 + usize::from(key[0])..];
         let parent = tree.names.find(parent).or_else(|| self.find(parent));
-        if let Some(parent) = parent.filter(|_| key.starts_with(super::tree::WILDCARD)) {
+        if let Some(parent) = parent.filter(|_| key.starts_with(WILDCARD)) {
             self.node_mut(tree, parent).wildcard = Some(id);
         }
         id
@@ -165,7 +189,7 @@ impl Patch {
 
     /// The wildcard of the tree that a new name hides, in lower case.
     fn hidden<'t>(&self, tree: &'t Tree, key: &[u8]) -> Option<&'t [u8]> {
-        let encloser = crate::name::suffixes(key).find_map(|suffix| tree.names.find(suffix))?;
+        let encloser = suffixes(key).find_map(|suffix| tree.names.find(suffix))?;
         let wildcard = tree.nodes[encloser as usize].wildcard?;
         Some(tree.names.get(wildcard))
     }

@@ -251,18 +251,24 @@ impl Rrset {
 
     /// The records that it was rendered from, for an owner; names at or below the apex end as the apex is written.
     pub(super) fn contents(&self, owner: &Name, apex: &Name) -> Vec<Record> {
-        let record = |(record, pointers): (&[u8], &mut dyn Iterator<Item = usize>)| {
-            let (mut rdata, mut from) = (Vec::new(), FIXED_FIELDS);
-            for at in pointers {
-                rdata.extend_from_slice(&record[from..at]);
-                rdata.extend_from_slice(apex.as_wire());
-                from = at + POINTER_LENGTH;
-            }
-            rdata.extend_from_slice(&record[from..]);
-            let ttl = record[TTL_OFFSET..].first_chunk().map_or(0, |octets| u32::from_be_bytes(*octets));
-            Record { owner: owner.clone(), rtype: self.rtype(), ttl, rdata: rdata.into() }
-        };
-        self.records().map(|(octets, mut pointers)| record((octets, &mut pointers))).collect()
+        self.records().map(|(octets, pointers)| self.restore(octets, pointers, owner, apex)).collect()
+    }
+
+    /// The one of them in this place.
+    pub(super) fn content(&self, place: usize, owner: &Name, apex: &Name) -> Option<Record> {
+        self.records().nth(place).map(|(octets, pointers)| self.restore(octets, pointers, owner, apex))
+    }
+
+    fn restore(&self, octets: &[u8], pointers: impl Iterator<Item = usize>, owner: &Name, apex: &Name) -> Record {
+        let (mut rdata, mut from) = (Vec::new(), FIXED_FIELDS);
+        for at in pointers {
+            rdata.extend_from_slice(&octets[from..at]);
+            rdata.extend_from_slice(apex.as_wire());
+            from = at + POINTER_LENGTH;
+        }
+        rdata.extend_from_slice(&octets[from..]);
+        let ttl = octets[TTL_OFFSET..].first_chunk().map_or(0, |octets| u32::from_be_bytes(*octets));
+        Record { owner: owner.clone(), rtype: self.rtype(), ttl, rdata: rdata.into() }
     }
 }
 

@@ -97,21 +97,25 @@ impl<'a> Node<'a> {
 }
 
 impl Zone {
-    /// A zone as its files say. `steered` has a plan for each name that was steered when the tree was built.
-    pub fn new(tree: Arc<Tree>, steered: Steered) -> Self {
+    /// A zone as its files say, with this serial. `steered` has a plan for each name that was steered when the tree was built.
+    pub fn new(tree: Arc<Tree>, steered: Steered, serial: u32) -> Self {
+        Self::patched(Patch::counted(&tree, serial), tree, steered)
+    }
+
+    fn patched(patch: Option<Patch>, tree: Arc<Tree>, steered: Steered) -> Self {
         let negative_soa = negative(tree.soa());
-        Self { tree, patch: None, steered, negative_soa }
+        let mut zone = Self { tree, patch, steered, negative_soa };
+        if let Some(soa) = zone.apex_node().rrset(Rtype::SOA) {
+            zone.negative_soa = negative(soa);
+        }
+        zone
     }
 
     /// The zone with these records besides those of its files, in the place of all extra ones that it had, and with this
     /// serial. The records are such as stand at names of any kind, beside anything: no NS, DNAME, CNAME or SOA.
     pub fn amended(&self, extra: &[Record], serial: u32) -> Result<Self, ZoneError> {
         let patch = Patch::new(&self.tree, extra, serial)?;
-        let mut zone = Self { patch, ..Self::new(self.tree.clone(), self.steered.clone()) };
-        if let Some(soa) = zone.apex_node().rrset(Rtype::SOA) {
-            zone.negative_soa = negative(soa);
-        }
-        Ok(zone)
+        Ok(Self::patched(patch, self.tree.clone(), self.steered.clone()))
     }
 
     /// What the files say.
@@ -124,9 +128,19 @@ impl Zone {
         &self.steered
     }
 
-    /// Whether it is what its files say: no record was added, and the serial is theirs.
-    pub fn is_as_written(&self) -> bool {
-        self.patch.is_none()
+    /// Whether it has no extra records.
+    pub fn is_plain(&self) -> bool {
+        self.patch.as_ref().is_none_or(Patch::is_plain)
+    }
+
+    /// How many of its names are not as its tree has them: what the last change took.
+    pub fn patched_names(&self) -> usize {
+        self.patch.as_ref().map_or(0, Patch::len)
+    }
+
+    /// SERIAL of the SOA as it is served (RFC 1035, section 3.3.13).
+    pub fn serial(&self) -> u32 {
+        self.negative_soa.soa_serial().unwrap_or_default()
     }
 
     /// The name of the zone.
@@ -278,7 +292,9 @@ mod tests {
         let mut all = vec![record("@", Rtype::SOA, &soa), record("@", Rtype::NS, name("ns1").as_wire())];
         all.extend_from_slice(records);
         let tree = Tree::build(&name("@"), &all, [&name("*.apps")], []).unwrap();
-        Zone::new(Arc::new(tree), Steered { first: 3, plans: [7].into() })
+        let tree = Arc::new(tree);
+        let serial = tree.serial();
+        Zone::new(tree, Steered { first: 3, plans: [7].into() }, serial)
     }
 
     fn look_up<'a>(zone: &'a Zone, text: &str) -> Found<'a> {

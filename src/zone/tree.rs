@@ -21,8 +21,8 @@ pub type NodeId = u32;
 /// How the name of a wildcard begins (RFC 4592, section 2.1.1).
 pub(super) const WILDCARD: &[u8] = b"\x01*";
 
-/// The names and static RRsets of a zone. Two are equal if they hold the same in the same order.
-#[derive(Debug, PartialEq, Eq)]
+/// The names and static RRsets of a zone.
+#[derive(Debug)]
 pub struct Tree {
     pub(super) apex: Name,
     /// The names of the nodes, by [`NodeId`]. The apex is the first.
@@ -123,6 +123,37 @@ impl Tree {
     /// The name of the zone.
     pub fn apex(&self) -> &Name {
         &self.apex
+    }
+
+    /// Whether both say the same in the same order, the SOA's serial apart.
+    pub fn says_as(&self, other: &Self) -> bool {
+        let apex = |tree: &Self| {
+            let rrsets = tree.nodes[0].rrsets.as_slice().iter();
+            let uncounted =
+                rrsets.map(|rrset| if rrset.rtype() == Rtype::SOA { rrset.with_serial(0) } else { rrset.clone() });
+            (tree.nodes[0].special, uncounted.collect::<Vec<_>>())
+        };
+        self.apex == other.apex
+            && self.names == other.names
+            && apex(self) == apex(other)
+            && self.nodes.iter().skip(1).eq(other.nodes.iter().skip(1))
+    }
+
+    /// SERIAL of its SOA.
+    pub fn serial(&self) -> u32 {
+        self.soa().soa_serial().unwrap_or_default()
+    }
+
+    /// The number of a name in lower case.
+    pub fn find(&self, key: &[u8]) -> Option<NodeId> {
+        self.names.find(key)
+    }
+
+    /// A record by its owner, its type and its place in its RRset. The owner is in lower case.
+    pub fn record(&self, node: NodeId, rtype: Rtype, place: usize) -> Option<Record> {
+        let rrsets = self.nodes.get(node as usize)?.rrsets.as_slice();
+        let rrset = rrsets.iter().find(|rrset| rrset.rtype() == rtype)?;
+        rrset.content(place, &Name::from_wire(self.names.get(node)), &self.apex)
     }
 
     /// How many static records it has.

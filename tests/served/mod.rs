@@ -108,6 +108,7 @@ fn zone(version: &str) -> ZoneSpec {
     ZoneSpec {
         regions: Arc::new(Regions::new(Vec::new())),
         tree: Arc::new(Tree::build(&origin, &records, [&name("www")], []).unwrap()),
+        serial: 1,
         names: vec![SteeredName { owner: name("www"), steering }],
         reflect: Vec::new(),
         counts_serial: false,

@@ -63,12 +63,13 @@ fn draft(datacenters: &[&str], steer: Step) -> World {
         tree: Arc::new(
             Tree::build(
                 &origin,
-                &vec![record(Rtype::SOA, soa), record(Rtype::NS, origin.as_wire().to_vec())],
+                &[record(Rtype::SOA, soa), record(Rtype::NS, origin.as_wire().to_vec())],
                 [&origin],
                 [],
             )
             .unwrap(),
         ),
+        serial: 0,
         names: vec![SteeredName { owner: origin.clone(), steering }],
         reflect: Vec::new(),
         counts_serial: false,

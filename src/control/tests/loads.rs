@@ -50,9 +50,10 @@ fn named(pools: &[&[&str]], steer: &[Step], pick: Pick) -> World {
         origin: origin.clone(),
         regions: Arc::new(Regions::new(Vec::new())),
         tree: Arc::new(
-            Tree::build(&origin, &vec![record(Rtype::SOA, &[0; 22]), record(Rtype::NS, b"\x02ns\x00")], [&origin], [])
+            Tree::build(&origin, &[record(Rtype::SOA, &[0; 22]), record(Rtype::NS, b"\x02ns\x00")], [&origin], [])
                 .unwrap(),
         ),
+        serial: 0,
         names: vec![SteeredName { owner: origin.clone(), steering }],
         reflect: Vec::new(),
         counts_serial: false,
