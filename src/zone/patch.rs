@@ -39,32 +39,37 @@ pub(super) struct Patch {
 impl Patch {
     /// What a serial makes of a tree; `None` if it is the tree's own.
     pub(super) fn counted(tree: &Tree, serial: u32) -> Option<Self> {
-        (tree.serial() != serial).then(|| Self::with_serial(tree, serial))
+        (tree.serial() != serial).then(|| Self::empty(tree).with_serial(tree, serial))
     }
 
-    fn with_serial(tree: &Tree, serial: u32) -> Self {
-        let mut apex = tree.nodes[0].clone();
-        let counted = |rrset: &Rrset| match rrset.rtype() {
-            Rtype::SOA => rrset.with_serial(serial),
-            _ => rrset.clone(),
-        };
-        apex.rrsets = Rrsets::Many(apex.rrsets.as_slice().iter().map(counted).collect());
+    fn empty(tree: &Tree) -> Self {
         Self {
             own_nodes: tree.nodes.len() as NodeId,
             names: Names::default(),
             nodes: Vec::new(),
-            instead: [(0, apex)].into_iter().collect(),
+            instead: HashMap::default(),
             depth: 0,
             is_plain: true,
         }
     }
 
+    fn with_serial(mut self, tree: &Tree, serial: u32) -> Self {
+        let counted = |rrset: &Rrset| match rrset.rtype() {
+            Rtype::SOA => rrset.with_serial(serial),
+            _ => rrset.clone(),
+        };
+        let apex = self.node_mut(tree, 0);
+        apex.rrsets = Rrsets::Many(apex.rrsets.as_slice().iter().map(counted).collect());
+        self
+    }
+
     /// What extra records and a serial make of a tree; `None` if they change nothing.
     pub(super) fn new(tree: &Tree, extra: &[Record], serial: u32) -> Result<Option<Self>, ZoneError> {
+        let counted = Self::counted(tree, serial);
         if extra.is_empty() {
-            return Ok(Self::counted(tree, serial));
+            return Ok(counted);
         }
-        let mut patch = Self { is_plain: false, ..Self::with_serial(tree, serial) };
+        let mut patch = Self { is_plain: false, ..counted.unwrap_or_else(|| Self::empty(tree)) };
         // The extra records of each owner, in their order.
         let mut by_owner: BTreeMap<Box<[u8]>, Vec<&Record>> = BTreeMap::new();
         for record in extra {
@@ -125,21 +130,20 @@ impl Patch {
         let copied = wildcard.map_or_else(Stored::default, |id| tree.nodes[id as usize].clone());
         let copied = Stored { wildcard: None, end, ..copied };
         for name in new.iter().rev() {
-            let id = self.insert(tree, name, &copied);
+            self.insert(tree, name, &copied);
             let below = [WILDCARD, name].concat();
             if wildcard.is_some() && below.len() <= MAX_NAME_LENGTH {
-                let below = self.insert(tree, &below, &copied);
-                self.node_mut(tree, id).wildcard = Some(below);
+                self.insert(tree, &below, &copied);
             }
         }
     }
 
-    /// The node of a name whose parent exists.
-    fn insert(&mut self, tree: &Tree, key: &[u8], like: &Stored) -> NodeId {
+    /// Makes a name exist whose parent does.
+    fn insert(&mut self, tree: &Tree, key: &[u8], like: &Stored) {
         let (id, is_new) = self.names.insert(key);
         let id = self.own_nodes + id;
         if !is_new {
-            return id;
+            return;
         }
         self.nodes.push(like.clone());
         self.depth = self.depth.max(labels(key).count());
@@ -148,7 +152,6 @@ impl Patch {
         if let Some(parent) = parent.filter(|_| key.starts_with(WILDCARD)) {
             self.node_mut(tree, parent).wildcard = Some(id);
         }
-        id
     }
 
     /// A node to change: the patch's, which the tree's is copied into.
