@@ -11,6 +11,7 @@
 
 mod herald;
 mod orders;
+mod serials;
 mod signals;
 
 use std::collections::HashSet;
@@ -33,7 +34,7 @@ use super::log_faults;
 use super::watch_files::FileWatch;
 use crate::admin::{self, Journal};
 use crate::answer::Rotation;
-use crate::config::{self, Fault, Faults, LastServed, Listen, Server, Severity, Watching};
+use crate::config::{self, Fault, Faults, Listen, Server, Severity, Watching};
 use crate::control::{self, Control, DynamicTxt, Event, Handle, Keep, OverrideEvent, RolloutEvent};
 use crate::disk::{Disk, Reads};
 use crate::health::{Comeback, Kept, Outcome, Target};
@@ -43,15 +44,13 @@ use crate::overrides::{Change, Happening};
 use crate::report::{News, Summary};
 use crate::rollout;
 use crate::server::{Bound, EncryptedAddresses, Running, TcpLimits};
-use crate::snapshot::{Blueprint, ServedZone, Snapshot};
-use crate::store::{
-    Batch, COMEBACKS, CONTENTS, HEALTH, HealthRecord, OVERRIDES, OverrideRecord, ROLLOUTS, RolloutRecord, SERIALS,
-    Store,
-};
+use crate::snapshot::{Blueprint, Snapshot};
+use crate::store::{Batch, COMEBACKS, HEALTH, HealthRecord, OVERRIDES, OverrideRecord, ROLLOUTS, RolloutRecord, Store};
 use crate::vital::{self, Alarm, Ends};
 use crate::watch::Lateness;
 use herald::Herald;
 use orders::Orders;
+use serials::{last_served, put_serials};
 pub(super) use signals::Signals;
 
 /// How long control may take to hand over what is to be kept when the node stops; milliseconds, unless it hangs.
@@ -437,26 +436,6 @@ impl Files {
     }
 }
 
-/// Puts the serials of zones, and what they stand for, into a batch where the store has others. A zone that is gone keeps its
-/// serial: it may come back.
-fn put_serials<'z>(
-    blueprint: &Blueprint,
-    zones: impl IntoIterator<Item = &'z Arc<ServedZone>>,
-    store: &Store,
-    batch: &mut Batch,
-) {
-    for served in zones {
-        let Some(spec) = blueprint.spec(served.zone.apex()) else { continue };
-        let (origin, serial) = (spec.origin.to_string(), served.serial());
-        if store.get(&SERIALS, &origin) != Some(serial) {
-            batch.put(&SERIALS, &origin, &serial);
-        }
-        if store.get(&CONTENTS, &origin) != Some(spec.contents) {
-            batch.put(&CONTENTS, &origin, &spec.contents);
-        }
-    }
-}
-
 /// Warns of zones that are served now and are no longer in a configuration; refuses one that leaves none, unless it
 /// `may_be_empty`.
 fn judge_lost(previous: &Snapshot, mut loaded: Loaded, may_be_empty: bool) -> Result<Loaded, Faults> {
@@ -485,14 +464,6 @@ async fn changed(watch: &mut Option<FileWatch>) {
     match watch {
         Some(watch) => watch.changed().await,
         None => std::future::pending().await,
-    }
-}
-
-/// Tells what a zone was last served with.
-fn last_served(store: &Store) -> impl Fn(&Name) -> Option<LastServed> {
-    |origin| {
-        let origin = origin.to_string();
-        Some(LastServed { serial: store.get(&SERIALS, &origin)?, contents: store.get(&CONTENTS, &origin) })
     }
 }
 

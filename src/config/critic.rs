@@ -92,6 +92,8 @@ fn check_prefix(client: &Placed<ClientMatch>, net: IpNet, is_shadowed: bool, ecs
 pub(super) struct Names<'a> {
     pub(super) owners: &'a [Owner],
     pub(super) pools: &'a [PoolDraft],
+    /// How many of the pools other files define: the zone's own come behind.
+    pub(super) others: usize,
     pub(super) regions: &'a [Region],
 }
 
@@ -159,7 +161,7 @@ impl Names<'_> {
             }
         }
         let mut told = HashSet::new();
-        for (id, pool) in (0..).zip(self.pools).filter(|(_, pool)| pool.zone.is_some()) {
+        for (id, pool) in self.own_pools() {
             let differ = match &pool.members {
                 DraftMembers::Addresses(list) => list.iter().any(|endpoint| endpoint.weight != list[0].weight),
                 DraftMembers::Cname(_) => false,
@@ -175,6 +177,10 @@ impl Names<'_> {
 }
 
 impl Names<'_> {
+    fn own_pools(&self) -> impl Iterator<Item = (PoolId, &PoolDraft)> {
+        (self.others as PoolId..).zip(&self.pools[self.others..])
+    }
+
     /// Capacities that no name looks at. A pool of the server file may have other users.
     fn check_capacities(&self, faults: &mut Faults) {
         let mut looked_at: HashSet<PoolId> = HashSet::new();
@@ -185,7 +191,7 @@ impl Names<'_> {
             }
         }
         let mut told = HashSet::new();
-        for (_, pool) in (0..).zip(self.pools).filter(|(id, pool)| pool.zone.is_some() && !looked_at.contains(id)) {
+        for (_, pool) in self.own_pools().filter(|(id, _)| !looked_at.contains(id)) {
             if pool.has_capacity() && told.insert(pool.place.span.start) {
                 let message = format!("the capacity of pool `{}` has no effect", pool.name);
                 let fault =

@@ -242,8 +242,11 @@ impl<'a> Contents<'a> {
         for &start in &self.order {
             let mut path: Vec<Name> = Vec::new();
             let mut at = start.clone();
+            // A chain may be as long as there are names, so its names are found by their hashes.
+            let mut on_path: HashSet<Name, RandomState> = HashSet::default();
             while let Some(next) = self.next(&at).filter(|_| !done.contains(&at)) {
-                if let Some(begin) = path.iter().position(|name| *name == at) {
+                if !on_path.insert(at.clone()) {
+                    let begin = path.iter().position(|name| *name == at).unwrap_or_default();
                     let circle: Vec<String> = path[begin..].iter().chain([&at]).map(ToString::to_string).collect();
                     if let Some(Lead { place, .. }) = self.cnames.get(start) {
                         let message = format!("the CNAME at {start} leads round in a circle");

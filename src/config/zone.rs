@@ -152,6 +152,7 @@ impl ZoneReader<'_> {
             None => (origin_of_stem(stem, &table.place(), faults)?, table.place()),
         };
         let (ttl, ttl_min) = read_ttls(&mut table, faults);
+        let others = drafts.pools.len();
         let sections = Sections::read(&mut table, Some(self.shared), Some(&origin), self.disk, drafts, faults);
         let region_view = View { own: &sections.regions, shared: Some(&self.shared.regions) };
         let scope = NameScope {
@@ -167,7 +168,7 @@ impl ZoneReader<'_> {
         let regions = regions::resolve(region_view, faults);
         check_regions_are_used(region_view, &owners, &drafts.pools, faults);
         critic::check_matches(region_view, self.ecs, faults);
-        critic::Names { owners: &owners, pools: &drafts.pools, regions: &regions }.check(faults);
+        critic::Names { owners: &owners, pools: &drafts.pools, others, regions: &regions }.check(faults);
         let (Master { records, included }, counted) = self.read_records(&origin, &mut table, files, faults);
         table.finish(faults);
         let counts_serial = counted.is_some();

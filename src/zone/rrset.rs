@@ -40,7 +40,8 @@ enum Rendered {
         bounds: [u16; 2],
         octets: [u8; FEW],
     },
-    Many(Box<Many>),
+    /// The type stands outside, so that RRsets of other types are passed over at a glance.
+    Many(Rtype, Box<Many>),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,48 +137,53 @@ impl Rrset {
             return Err(TooLarge);
         }
         bounds.push(records.len() as u16);
-        Ok(Self(Rendered::Many(Box::new(Many {
-            ttl: contents.iter().map(|&(ttl, _)| ttl).min().unwrap_or(0),
-            records: records.into(),
-            bounds: bounds.into(),
-            apex_pointers: apex_pointers.into(),
-            targets: targets.into(),
-        }))))
+        Ok(Self(Rendered::Many(
+            rtype,
+            Box::new(Many {
+                ttl: contents.iter().map(|&(ttl, _)| ttl).min().unwrap_or(0),
+                records: records.into(),
+                bounds: bounds.into(),
+                apex_pointers: apex_pointers.into(),
+                targets: targets.into(),
+            }),
+        )))
     }
 
     /// TYPE to RDATA of one record behind the other.
     fn octets(&self) -> &[u8] {
         match &self.0 {
             Rendered::Few { bounds, octets } => &octets[..usize::from(bounds[1])],
-            Rendered::Many(many) => &many.records,
+            Rendered::Many(_, many) => &many.records,
         }
     }
 
     fn octets_mut(&mut self) -> &mut [u8] {
         match &mut self.0 {
             Rendered::Few { bounds, octets } => &mut octets[..usize::from(bounds[1])],
-            Rendered::Many(many) => &mut many.records,
+            Rendered::Many(_, many) => &mut many.records,
         }
     }
 
     fn bounds(&self) -> &[u16] {
         match &self.0 {
             Rendered::Few { bounds, .. } => bounds,
-            Rendered::Many(many) => &many.bounds,
+            Rendered::Many(_, many) => &many.bounds,
         }
     }
 
     fn apex_pointers(&self) -> &[u16] {
         match &self.0 {
             Rendered::Few { .. } => &[],
-            Rendered::Many(many) => &many.apex_pointers,
+            Rendered::Many(_, many) => &many.apex_pointers,
         }
     }
 
     /// The type of all records.
     pub fn rtype(&self) -> Rtype {
-        let octets = self.octets();
-        Rtype(u16::from_be_bytes([octets[0], octets[1]]))
+        match &self.0 {
+            Rendered::Few { octets, .. } => Rtype(u16::from_be_bytes([octets[0], octets[1]])),
+            Rendered::Many(rtype, _) => *rtype,
+        }
     }
 
     /// Seconds; of signatures, which live as long as what they cover, the least.
@@ -186,7 +192,7 @@ impl Rrset {
             Rendered::Few { octets, .. } => {
                 octets[TTL_OFFSET..].first_chunk().map_or(0, |octets| u32::from_be_bytes(*octets))
             }
-            Rendered::Many(many) => many.ttl,
+            Rendered::Many(_, many) => many.ttl,
         }
     }
 
@@ -211,7 +217,7 @@ impl Rrset {
     pub fn targets(&self) -> &[Target] {
         match &self.0 {
             Rendered::Few { .. } => &[],
-            Rendered::Many(many) => &many.targets,
+            Rendered::Many(_, many) => &many.targets,
         }
     }
 
@@ -243,7 +249,7 @@ impl Rrset {
             let at = usize::from(start) + TTL_OFFSET;
             other.octets_mut()[at..at + 4].copy_from_slice(&ttl.to_be_bytes());
         }
-        if let Rendered::Many(many) = &mut other.0 {
+        if let Rendered::Many(_, many) = &mut other.0 {
             many.ttl = ttl;
         }
         other

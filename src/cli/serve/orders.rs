@@ -6,7 +6,8 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info};
 
-use super::{Files, Node, put_serials};
+use super::serials::put_serials;
+use super::{Files, Node};
 use crate::admin::{Order, TxtDone, TxtOrder};
 use crate::control::{DynamicTxt, TxtError, TxtValue};
 use crate::name::Name;
