@@ -81,7 +81,7 @@ fn snapshot() -> Snapshot {
     let config =
         truenorth::config::load(&folder.path().join("truenorth.toml"), &truenorth::disk::Disk::new(), &|_| None)
             .unwrap();
-    let blueprint = Blueprint::compile(config.world, Arc::new(locations()), None).unwrap();
+    let blueprint = Blueprint::compile(config.world, Arc::new(locations()), None);
     Snapshot::new(Arc::new(blueprint), |_, _| Standing::CALM, None)
 }
 

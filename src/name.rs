@@ -71,31 +71,22 @@ impl Name {
         if text.is_empty() {
             return Err(NameError::Empty);
         }
-        let mut wire = Vec::with_capacity(text.len() + 1 + origin.wire.len());
-        let mut label = Vec::with_capacity(MAX_LABEL_LENGTH);
+        let mut writer = Writer { wire: [0; MAX_NAME_LENGTH], length: 0, label: 0 };
         let mut absolute = false;
-        let mut octets = text.bytes().peekable();
+        let mut octets = text.bytes();
         while let Some(octet) = octets.next() {
-            absolute = false;
+            absolute = octet == b'.';
             match octet {
-                b'.' => {
-                    push_label(&mut wire, &mut label)?;
-                    absolute = true;
-                }
-                b'\\' => label.push(unescape(&mut octets)?),
-                _ => label.push(octet),
+                b'.' => writer.end_label()?,
+                b'\\' => writer.push(unescape(&mut octets)?),
+                _ => writer.push(octet),
             }
         }
         if absolute {
-            wire.push(0);
-        } else {
-            push_label(&mut wire, &mut label)?;
-            wire.extend_from_slice(&origin.wire);
+            return writer.finish(&[0]);
         }
-        if wire.len() > MAX_NAME_LENGTH {
-            return Err(NameError::NameTooLong);
-        }
-        Ok(Self { wire: wire.into() })
+        writer.end_label()?;
+        writer.finish(&origin.wire)
     }
 
     /// The name in wire format.
@@ -165,14 +156,48 @@ pub(crate) fn suffixes(wire: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-fn push_label(wire: &mut Vec<u8>, label: &mut Vec<u8>) -> Result<(), NameError> {
-    match label.len() {
-        0 => return Err(NameError::EmptyLabel),
-        1..=MAX_LABEL_LENGTH => wire.push(label.len() as u8),
-        _ => return Err(NameError::LabelTooLong),
+/// A name in the making, in a place that is long enough for each.
+struct Writer {
+    wire: [u8; MAX_NAME_LENGTH],
+    /// Octets of the labels that have ended.
+    length: usize,
+    /// Octets of the label that has not, its length octet excluded. What has no room is counted all the same.
+    label: usize,
+}
+
+impl Writer {
+    fn push(&mut self, octet: u8) {
+        self.label += 1;
+        if let Some(place) = self.wire.get_mut(self.length + self.label) {
+            *place = octet;
+        }
     }
-    wire.append(label);
-    Ok(())
+
+    fn end_label(&mut self) -> Result<(), NameError> {
+        match self.label {
+            0 => return Err(NameError::EmptyLabel),
+            1..=MAX_LABEL_LENGTH => {}
+            _ => return Err(NameError::LabelTooLong),
+        }
+        if let Some(place) = self.wire.get_mut(self.length) {
+            *place = self.label as u8;
+        }
+        self.length += 1 + self.label;
+        self.label = 0;
+        Ok(())
+    }
+
+    /// The labels, and what the name goes on with.
+    fn finish(self, behind: &[u8]) -> Result<Name, NameError> {
+        let length = self.length + behind.len();
+        if length > MAX_NAME_LENGTH {
+            return Err(NameError::NameTooLong);
+        }
+        let mut wire = Vec::with_capacity(length);
+        wire.extend_from_slice(&self.wire[..self.length]);
+        wire.extend_from_slice(behind);
+        Ok(Name { wire: wire.into() })
+    }
 }
 
 /// The octet that a backslash and what follows it stand for; the backslash itself is read already.

@@ -78,7 +78,7 @@ fn snapshot(server: &str, serial: u32, hosts: usize) -> Arc<Snapshot> {
     let files = files(server, serial, hosts);
     let config = config::load(&files.path("truenorth.toml"), &truenorth::disk::Disk::new(), &|_| None);
     let world = config.unwrap_or_else(|faults| panic!("{}", faults.render(false))).world;
-    let blueprint = Blueprint::compile(world, Arc::new(Locations::unknown()), None).unwrap();
+    let blueprint = Blueprint::compile(world, Arc::new(Locations::unknown()), None);
     Arc::new(Snapshot::new(Arc::new(blueprint), |_, _| Standing::CALM, None))
 }
 

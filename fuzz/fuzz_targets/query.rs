@@ -25,7 +25,7 @@ const MAX_MESSAGES: usize = 4;
 static SNAPSHOT: LazyLock<Snapshot> = LazyLock::new(|| {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("world/truenorth.toml");
     let config = config::load(&path, &truenorth::disk::Disk::new(), &|_| None).unwrap_or_else(|faults| panic!("{}", faults.render(false)));
-    let blueprint = Blueprint::compile(config.world, Arc::new(Locations::unknown()), None).expect("the world compiles");
+    let blueprint = Blueprint::compile(config.world, Arc::new(Locations::unknown()), None);
     Snapshot::new(Arc::new(blueprint), |_, _| Standing::CALM, None)
 });
 

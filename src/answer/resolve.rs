@@ -81,7 +81,7 @@ impl<'s> Resolver<'_, 's> {
         }
     }
 
-    fn node(&mut self, zone: &'s ServedZone, sname: Sname<'s>, node: &'s Node) -> Step<'s> {
+    fn node(&mut self, zone: &'s ServedZone, sname: Sname<'s>, node: Node<'s>) -> Step<'s> {
         let rtype = self.rtype();
         let stays = matches!(rtype, Rtype::CNAME | Rtype::ANY) || rtype.stands_beside_cname();
         if let Some(cname) = node.rrset(Rtype::CNAME).filter(|_| !stays) {

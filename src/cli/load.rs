@@ -6,7 +6,9 @@ use std::{fs, io};
 
 use rustls::sign::CertifiedKey;
 
-use crate::config::{self, Asked, Code, Config, Fault, Faults, IcmpMonitor, LastServed, Place, Server, Severity};
+use crate::config::{
+    self, Asked, Code, Config, Fault, Faults, IcmpMonitor, Known, LastServed, Place, Server, Severity,
+};
 use crate::disk::{Disk, Seen};
 use crate::geo::Locations;
 use crate::geoip::{self, GeoipFault};
@@ -19,6 +21,8 @@ use crate::suggest::did_you_mean;
 #[derive(Debug)]
 pub(super) struct Loader {
     path: PathBuf,
+    /// The zones that were read last.
+    known: Known,
     databases: Option<Databases>,
 }
 
@@ -37,6 +41,10 @@ pub(super) struct Loaded {
     /// There where an encrypted way is served.
     pub(super) credentials: Option<Arc<CertifiedKey>>,
     pub(super) blueprint: Arc<Blueprint>,
+    /// How many of its zones were read anew; the others are as they were.
+    pub(super) read: usize,
+    /// How many of them share no tree with what was served before.
+    pub(super) built: usize,
     pub(super) warnings: Faults,
     /// What this process may not do and would have to.
     pub(super) forbidden: Faults,
@@ -44,7 +52,7 @@ pub(super) struct Loaded {
 
 impl Loader {
     pub(super) fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), databases: None }
+        Self { path: path.to_owned(), known: Known::default(), databases: None }
     }
 
     /// Reads everything by way of `disk`, and compiles it. `last_served` tells what a zone was served with last; `previous` is
@@ -56,16 +64,16 @@ impl Loader {
         previous: Option<&Snapshot>,
     ) -> Result<Loaded, Faults> {
         let Config { server, credentials, world, mut warnings, icmp, asked } =
-            config::load(&self.path, disk, last_served)?;
+            config::load_again(&self.path, disk, last_served, &mut self.known)?;
         let databases = self.databases(disk, &server.databases, &asked)?;
         warnings.0.extend(databases.mute.iter().map(|path| mute(path)));
         let locations = databases.locations.clone();
         warnings.0.extend(asked.check(&locations).0);
-        let blueprint = Blueprint::compile(world, locations, previous).map_err(|errors| {
-            Faults(errors.iter().map(|error| Fault::without_place(error.to_string()).code(Code::Zone)).collect())
-        })?;
+        let blueprint = Blueprint::compile(world, locations, previous);
         let forbidden = forbidden(icmp);
-        Ok(Loaded { server, credentials, blueprint: Arc::new(blueprint), warnings, forbidden })
+        let read = self.known.read();
+        let built = previous.map_or(blueprint.zones().len(), |previous| blueprint.built_since(previous.blueprint()));
+        Ok(Loaded { server, credentials, blueprint: Arc::new(blueprint), read, built, warnings, forbidden })
     }
 
     fn databases(&mut self, disk: &Disk, paths: &[PathBuf], asked: &Asked) -> Result<&Databases, Faults> {

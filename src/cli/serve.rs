@@ -11,6 +11,7 @@
 
 mod herald;
 mod orders;
+mod serials;
 mod signals;
 
 use std::collections::HashSet;
@@ -34,7 +35,7 @@ use super::log_faults;
 use super::watch_files::FileWatch;
 use crate::admin::{self, Journal};
 use crate::answer::Rotation;
-use crate::config::{self, Code, Fault, Faults, LastServed, Listen, Server, Severity, Watching};
+use crate::config::{self, Code, Fault, Faults, Listen, Server, Severity, Watching};
 use crate::control::{self, Control, DynamicTxt, Event, Handle, Keep, OverrideEvent, RolloutEvent};
 use crate::disk::{Disk, Reads};
 use crate::duration::Written;
@@ -46,14 +47,12 @@ use crate::report::{News, Summary};
 use crate::rollout;
 use crate::server::{Bound, EncryptedAddresses, Running, TcpLimits};
 use crate::snapshot::{Blueprint, Snapshot};
-use crate::store::{
-    Batch, COMEBACKS, CONTENTS, HEALTH, HealthRecord, OVERRIDES, OverrideRecord, ROLLOUTS, RolloutRecord, SERIALS,
-    Store,
-};
+use crate::store::{Batch, COMEBACKS, HEALTH, HealthRecord, OVERRIDES, OverrideRecord, ROLLOUTS, RolloutRecord, Store};
 use crate::vital::{self, Alarm, Ends};
 use crate::watch::Lateness;
 use herald::Herald;
 use orders::Orders;
+use serials::{last_served, put_serials};
 pub(super) use signals::Signals;
 
 /// How long control may take to hand over what is to be kept when the node stops; milliseconds, unless it hangs.
@@ -367,7 +366,8 @@ impl Node {
         }
         self.herald.set_webhooks(loaded.server.webhooks, &loaded.blueprint.world().node);
         let summary = Summary::of(loaded.blueprint.world());
-        info!(reason, zones = loaded.blueprint.zones().len(), "configuration reloaded");
+        let (zones, read, built) = (loaded.blueprint.zones().len(), loaded.read, loaded.built);
+        info!(reason, zones, read, built, "configuration reloaded");
         self.latest = loaded.blueprint;
         let served = self.control.adopt(self.latest.clone()).await;
         Ok(admin::Loaded { warnings: loaded.warnings, summary, served })
@@ -447,7 +447,7 @@ impl Files {
             warn!(%name, %why, "TXT records that were set are left out");
         }
         let mut serials = Batch::default();
-        put_serials(&loaded.blueprint, &mut serials);
+        put_serials(&loaded.blueprint, loaded.blueprint.zones(), &self.store, &mut serials);
         self.store.write(serials);
         let admin = |server: &Server| server.admin.as_ref().map(|admin| (admin.listen.clone(), admin.socket.clone()));
         let fixed = |server: &Server| (server.state.clone(), server.listen.clone(), admin(server));
@@ -455,15 +455,6 @@ impl Files {
             warn!("the state folder and the listening addresses change only with a restart");
         }
         Ok(loaded)
-    }
-}
-
-/// Puts the serials of all zones, and what they stand for, into a batch. A zone that is gone keeps its serial: it may come back.
-fn put_serials(blueprint: &Blueprint, batch: &mut Batch) {
-    for (served, spec) in blueprint.zones().iter().zip(&blueprint.world().zones) {
-        let origin = spec.origin.to_string();
-        batch.put(&SERIALS, &origin, &served.serial());
-        batch.put(&CONTENTS, &origin, &spec.contents);
     }
 }
 
@@ -498,14 +489,6 @@ async fn changed(watch: &mut Option<FileWatch>) {
     match watch {
         Some(watch) => watch.changed().await,
         None => std::future::pending().await,
-    }
-}
-
-/// Tells what a zone was last served with.
-fn last_served(store: &Store) -> impl Fn(&Name) -> Option<LastServed> {
-    |origin| {
-        let origin = origin.to_string();
-        Some(LastServed { serial: store.get(&SERIALS, &origin)?, contents: store.get(&CONTENTS, &origin) })
     }
 }
 

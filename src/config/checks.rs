@@ -6,7 +6,7 @@ use foldhash::fast::RandomState;
 
 use crate::name::{Name, suffixes};
 use crate::wire::{MAX_MESSAGE, Rtype};
-use crate::zone::{FIXED_FIELDS, POINTER_LENGTH};
+use crate::zone::{Builder, FIXED_FIELDS, NodeId, POINTER_LENGTH, Rrset};
 
 use super::code::Code;
 use super::fault::{Fault, Faults};
@@ -28,67 +28,52 @@ const RECORD_HEAD: usize = POINTER_LENGTH + FIXED_FIELDS;
 /// Octets of an RRset at most, with room for header, question and EDNS around it.
 const MAX_RRSET: usize = MAX_MESSAGE - 512;
 
-/// Types whose data gets shorter in messages (RFC 3597, section 4): how long they are is known when the zone is built.
-const COMPRESSED: [Rtype; 5] = [Rtype::NS, Rtype::CNAME, Rtype::SOA, Rtype::PTR, Rtype::MX];
+/// NS records below the apex, by their owners.
+type Cuts<'a> = HashMap<NodeId, &'a Located, RandomState>;
 
 /// A zone with its records by owner.
 pub(super) struct ZoneCheck<'a> {
-    origin: &'a Name,
-    records: &'a [Located],
-    owners: &'a [Owner],
-    /// The records, those of one owner together.
-    by_owner: Vec<&'a Located>,
-    /// Where in `by_owner` an owner's records begin, and where they end.
-    bounds: HashMap<&'a Name, (u32, u32), RandomState>,
+    pub(super) origin: &'a Name,
+    pub(super) records: &'a [Located],
+    pub(super) owners: &'a [Owner],
+    /// The owners of both.
+    pub(super) names: &'a Builder,
 }
 
 impl<'a> ZoneCheck<'a> {
-    pub(super) fn new(origin: &'a Name, records: &'a [Located], owners: &'a [Owner]) -> Self {
-        let mut bounds: HashMap<&Name, (u32, u32), RandomState> = HashMap::default();
-        for located in records {
-            bounds.entry(&located.record.owner).or_default().1 += 1;
-        }
-        let mut start = 0;
-        for (begin, end) in bounds.values_mut() {
-            let count = *end;
-            (*begin, *end) = (start, start);
-            start += count;
-        }
-        let mut by_owner: Vec<Option<&Located>> = vec![None; records.len()];
-        for located in records {
-            if let Some((_, end)) = bounds.get_mut(&located.record.owner) {
-                by_owner[*end as usize] = Some(located);
-                *end += 1;
-            }
-        }
-        Self { origin, records, owners, by_owner: by_owner.into_iter().flatten().collect(), bounds }
-    }
-
     /// All checks inside the zone. `complete` says that no record was left out as faulty: what is missing may have been it.
     pub(super) fn run(&self, complete: bool, faults: &mut Faults) {
         for located in self.records {
             self.check_record(located, faults);
         }
-        for &(begin, end) in self.bounds.values() {
-            let records = &self.by_owner[begin as usize..end as usize];
-            check_alone(records, faults);
-            check_size(records, faults);
+        for node in 0..self.names.node_count() as NodeId {
+            match self.names.records_of(node) {
+                [] => {}
+                [only] if self.records[*only as usize].record.rdata.len() <= MAX_RRSET - RECORD_HEAD => {}
+                several => {
+                    let records: Vec<&Located> = several.iter().map(|&number| &self.records[number as usize]).collect();
+                    check_alone(&records, faults);
+                    self.check_size(&records, faults);
+                }
+            }
         }
         for owner in self.owners {
             self.check_owner(owner, faults);
         }
+        let cuts = self.cuts();
         if complete {
-            self.check_addresses(faults);
+            self.check_addresses(&cuts, faults);
         }
         self.check_below_dnames(faults);
-        self.check_dnames_at_cuts(faults);
+        self.check_dnames_at_cuts(&cuts, faults);
         self.warn_signed(faults);
         self.warn_unspecified_wildcards(faults);
-        self.warn_occluded(faults);
+        self.warn_occluded(&cuts, faults);
     }
 
-    fn at(&self, owner: &Name) -> &[&'a Located] {
-        self.bounds.get(owner).map_or(&[], |&(begin, end)| &self.by_owner[begin as usize..end as usize])
+    fn at(&self, owner: &Name) -> impl Iterator<Item = &'a Located> {
+        let numbers = self.names.find(owner).map_or(&[][..], |node| self.names.records_of(node));
+        numbers.iter().map(|&number| &self.records[number as usize])
     }
 
     fn check_record(&self, located: &Located, faults: &mut Faults) {
@@ -118,8 +103,7 @@ impl<'a> ZoneCheck<'a> {
 
     /// A steered owner may hold other static types, but not those it answers itself.
     fn check_owner(&self, owner: &Owner, faults: &mut Faults) {
-        let beside = self.at(&owner.name);
-        let conflict = |types: &[Rtype]| beside.iter().find(|located| types.contains(&located.record.rtype));
+        let conflict = |types: &[Rtype]| self.at(&owner.name).find(|located| types.contains(&located.record.rtype));
         match &owner.kind {
             OwnerKind::Steered { cname: true, .. } => {
                 if owner.name == *self.origin {
@@ -127,7 +111,7 @@ impl<'a> ZoneCheck<'a> {
                     let fault =
                         Fault::error(&owner.place, message, "its pools or its fallback hold one").code(Code::Alias);
                     faults.push(fault.help("SOA and NS stand beside it: give it pools of addresses"));
-                } else if let Some(other) = beside.first() {
+                } else if let Some(other) = self.at(&owner.name).next() {
                     let message = format!("{} may become a CNAME, which stands alone", owner.name);
                     let label = format!("{} beside it", other.record.rtype);
                     let related = "its pools or its fallback hold a CNAME";
@@ -162,24 +146,24 @@ impl<'a> ZoneCheck<'a> {
     }
 
     /// Every nameserver in the zone has an address here: without it nobody could ask it.
-    fn check_addresses(&self, faults: &mut Faults) {
-        let steered: HashSet<&Name> =
+    fn check_addresses(&self, cuts: &Cuts<'_>, faults: &mut Faults) {
+        let steered: HashSet<&Name, RandomState> =
             self.owners.iter().filter(|owner| owner.is_addresses()).map(|o| &o.name).collect();
-        let cuts = self.cuts();
-        let mut told = HashSet::new();
+        let mut told: HashSet<Name, RandomState> = HashSet::default();
         for located in self.records.iter().filter(|located| located.record.rtype == Rtype::NS) {
             let nameserver = Name::from_wire(&located.record.rdata);
-            let has = |name: &Name| self.at(name).iter().any(|other| is_address(other)) || steered.contains(name);
+            let has = |name: &Name| self.at(name).any(is_address) || steered.contains(name);
             // A name below another cut is for that zone's own nameservers to know.
-            let elsewhere = self.cut_above(&nameserver, &cuts).is_some_and(|cut| cut != located.record.owner);
+            let cut = self.cut_above(&nameserver, cuts);
+            let elsewhere = cut.is_some_and(|cut| cut.record.owner != located.record.owner);
             // Below its own cut no wildcard of this zone counts.
-            let is_glue = self.cut_above(&nameserver, &cuts).is_some();
+            let is_glue = cut.is_some();
             let is_here = nameserver.is_at_or_below(self.origin);
             let has_address =
                 || has(&nameserver) || !is_glue && self.wildcard_for(&nameserver).is_some_and(|w| has(&w));
             if is_here && !elsewhere && !has_address() && told.insert(nameserver.clone()) {
                 let message = format!("nameserver {nameserver} is in the zone but has no address");
-                let alias = self.at(&nameserver).iter().find(|other| other.record.rtype == Rtype::CNAME);
+                let alias = self.at(&nameserver).find(|other| other.record.rtype == Rtype::CNAME);
                 let label = if alias.is_some() {
                     "a CNAME, which a nameserver may not be (RFC 2181, section 10.3)"
                 } else {
@@ -197,9 +181,7 @@ impl<'a> ZoneCheck<'a> {
     /// The wildcard that answers for a name of the zone, should it exist: the one below the name's closest encloser (RFC 4592,
     /// section 3.3.1). None answers for a name that exists.
     fn wildcard_for(&self, name: &Name) -> Option<Name> {
-        let records = self.records.iter().map(|located| &located.record.owner);
-        let existing = || records.clone().chain(self.owners.iter().map(|owner| &owner.name));
-        let exists = |name: &Name| existing().any(|owner| owner.is_at_or_below(name));
+        let exists = |name: &Name| self.names.find(name).is_some();
         let encloser = suffixes(name.as_wire()).map(Name::from_wire).find(exists)?;
         encloser.wildcard().filter(|_| encloser != *name)
     }
@@ -213,20 +195,21 @@ impl<'a> ZoneCheck<'a> {
         // Whoever names something below a name of the zone means this zone.
         let mut above =
             suffixes(nameserver.as_wire()).skip(1).map(Name::from_wire).take_while(|above| above != self.origin);
-        let is_below = above.any(|above| !self.at(&above).is_empty());
+        let is_below = above.any(|above| self.at(&above).next().is_some());
         (!is_below).then(|| format!("did you mean `{relative}`, with a final dot?"))
     }
 
     /// "Resource records MUST NOT exist at any subdomain of the owner of a DNAME RR" (RFC 6672, section 2.4).
     fn check_below_dnames(&self, faults: &mut Faults) {
         let dnames = self.records.iter().filter(|located| located.record.rtype == Rtype::DNAME);
-        let dnames: HashMap<&Name, &Place> = dnames.map(|located| (&located.record.owner, &located.place)).collect();
+        let dnames: HashMap<&Name, &Place, RandomState> =
+            dnames.map(|located| (&located.record.owner, &located.place)).collect();
         if dnames.is_empty() {
             return;
         }
         let of_records = self.records.iter().map(|located| (&located.record.owner, &located.place));
         let of_names = self.owners.iter().map(|owner| (&owner.name, &owner.place));
-        let mut told = HashSet::new();
+        let mut told: HashSet<&Name, RandomState> = HashSet::default();
         for (owner, place) in of_records.chain(of_names) {
             let above = suffixes(owner.as_wire()).skip(1).map(Name::from_wire).find(|above| dnames.contains_key(above));
             if let Some(above) = above.filter(|_| told.insert(owner)) {
@@ -239,13 +222,13 @@ impl<'a> ZoneCheck<'a> {
 
     /// "DNAME RRs MUST NOT appear at the same owner name as an NS RR unless the owner name is the zone apex" (RFC 6672,
     /// section 2.3).
-    fn check_dnames_at_cuts(&self, faults: &mut Faults) {
-        let cuts = self.cuts();
+    fn check_dnames_at_cuts(&self, cuts: &Cuts<'_>, faults: &mut Faults) {
         for Located { record, place } in self.records.iter().filter(|located| located.record.rtype == Rtype::DNAME) {
-            if let Some(cut) = cuts.get(&record.owner) {
+            let cut = self.names.find(&record.owner).and_then(|node| cuts.get(&node));
+            if let Some(cut) = cut {
                 let message = format!("{} is delegated and has a DNAME", record.owner);
                 let fault = Fault::error(place, message, "belongs into the child zone").code(Code::Alias);
-                faults.push(fault.related(cut, "delegated here"));
+                faults.push(fault.related(&cut.place, "delegated here"));
             }
         }
     }
@@ -261,47 +244,77 @@ impl<'a> ZoneCheck<'a> {
         }
     }
 
-    /// Owners of NS records below the apex.
-    fn cuts(&self) -> HashMap<&'a Name, &'a Place> {
+    /// NS records below the apex, by their owners; the last one of each.
+    fn cuts(&self) -> Cuts<'a> {
         let delegations = self.records.iter().filter(|l| l.record.rtype == Rtype::NS && l.record.owner != *self.origin);
-        delegations.map(|located| (&located.record.owner, &located.place)).collect()
+        delegations.filter_map(|located| Some((self.names.find(&located.record.owner)?, located))).collect()
     }
 
     /// The highest zone cut at or above `name`.
-    fn cut_above(&self, name: &Name, cuts: &HashMap<&Name, &Place>) -> Option<Name> {
+    fn cut_above(&self, name: &Name, cuts: &Cuts<'a>) -> Option<&'a Located> {
         if cuts.is_empty() {
             return None;
         }
-        let above = suffixes(name.as_wire()).map(Name::from_wire).take_while(|above| above.is_at_or_below(self.origin));
-        above.filter(|above| cuts.contains_key(above)).last()
+        let key = name.to_key();
+        let above = suffixes(&key).take_while(|above| above.len() >= self.origin.as_wire().len());
+        above.filter_map(|above| cuts.get(&self.names.find_key(above)?)).last().copied()
     }
 
     /// Warns of what stands at or below a zone cut and is no glue: a referral is answered in its stead.
-    fn warn_occluded(&self, faults: &mut Faults) {
-        let cuts = self.cuts();
-        let nameservers: HashSet<Name> = targets(self.records).filter(|t| t.2 == Rtype::NS).map(|t| t.0).collect();
-        let mut told = HashSet::new();
-        let mut warn = |owner: &Name, place: &Place, cut: &Name| {
+    fn warn_occluded(&self, cuts: &Cuts<'a>, faults: &mut Faults) {
+        if cuts.is_empty() {
+            return;
+        }
+        let nameservers: HashSet<Name, RandomState> =
+            targets(self.records).filter(|t| t.2 == Rtype::NS).map(|t| t.0).collect();
+        let mut told: HashSet<Name, RandomState> = HashSet::default();
+        let mut warn = |owner: &Name, place: &Place, cut: &Located| {
             if told.insert(owner.clone()) {
-                let message = format!("{owner} is never answered: {cut} is delegated");
+                let message = format!("{owner} is never answered: {} is delegated", cut.record.owner);
                 let fault = Fault::warning(place, message, "below a delegation").code(Code::Delegation);
-                faults.push(fault.related(cuts[cut], "delegated here"));
+                faults.push(fault.related(&cut.place, "delegated here"));
             }
         };
         for located in self.records {
             let record = &located.record;
-            let Some(cut) = self.cut_above(&record.owner, &cuts) else { continue };
+            let Some(cut) = self.cut_above(&record.owner, cuts) else { continue };
             // A DNAME beside the cut's NS has been told as a fault.
             let beside = matches!(record.rtype, Rtype::NS | Rtype::DS | Rtype::DNAME | Rtype(46 | 47));
-            let of_cut = record.owner == cut && beside;
+            let of_cut = beside && record.owner == cut.record.owner;
             let glue = is_address(located) && nameservers.contains(&record.owner);
             if !of_cut && !glue {
-                warn(&record.owner, &located.place, &cut);
+                warn(&record.owner, &located.place, cut);
             }
         }
         for owner in self.owners {
-            if let Some(cut) = self.cut_above(&owner.name, &cuts) {
-                warn(&owner.name, &owner.place, &cut);
+            if let Some(cut) = self.cut_above(&owner.name, cuts) {
+                warn(&owner.name, &owner.place, cut);
+            }
+        }
+    }
+
+    /// Tells of RRsets that fit no message: nobody could ask for them.
+    fn check_size(&self, records: &[&Located], faults: &mut Faults) {
+        let octets = |located: &Located| RECORD_HEAD + located.record.rdata.len();
+        if records.iter().map(|located| octets(located)).sum::<usize>() <= MAX_RRSET {
+            return;
+        }
+        let mut rrsets: BTreeMap<Rtype, Vec<&Located>> = BTreeMap::new();
+        for located in records {
+            rrsets.entry(located.record.rtype).or_default().push(located);
+        }
+        for (rtype, rrset) in rrsets {
+            // Data that holds names may get shorter in a message, but none gets longer.
+            let is_too_long = rrset.iter().map(|located| octets(located)).sum::<usize>() > MAX_RRSET && {
+                let contents: Vec<_> = rrset.iter().map(|l| (l.record.ttl, &*l.record.rdata)).collect();
+                Rrset::render(rtype, &contents, &rrset[0].record.owner, self.origin).is_err()
+            };
+            if is_too_long {
+                let (first, count) = (rrset[0], rrset.len());
+                let message = format!("the {count} {rtype} records of {} fit no message", first.record.owner);
+                let fault = Fault::error(&first.place, message, "the first of them").code(Code::Limit);
+                let help = format!("a message has {MAX_MESSAGE} octets at most: spread them over several names");
+                faults.push(fault.help(help));
             }
         }
     }
@@ -333,24 +346,6 @@ fn check_alone(records: &[&Located], faults: &mut Faults) {
     }
 }
 
-/// Tells of RRsets that fit no message: nobody could ask for them.
-fn check_size(records: &[&Located], faults: &mut Faults) {
-    let octets = |located: &Located| RECORD_HEAD + located.record.rdata.len();
-    if records.iter().map(|located| octets(located)).sum::<usize>() <= MAX_RRSET {
-        return;
-    }
-    let mut rrsets: BTreeMap<Rtype, (usize, usize, &Located)> = BTreeMap::new();
-    for located in records.iter().filter(|located| !COMPRESSED.contains(&located.record.rtype)) {
-        let (count, sum, _) = rrsets.entry(located.record.rtype).or_insert((0, 0, located));
-        (*count, *sum) = (*count + 1, *sum + octets(located));
-    }
-    for (rtype, (count, _, first)) in rrsets.into_iter().filter(|(_, (_, sum, _))| *sum > MAX_RRSET) {
-        let message = format!("the {count} {rtype} records of {} fit no message", first.record.owner);
-        let fault = Fault::error(&first.place, message, "the first of them").code(Code::Limit);
-        faults.push(fault.help(format!("a message has {MAX_MESSAGE} octets at most: spread them over several names")));
-    }
-}
-
 fn is_address(located: &Located) -> bool {
     matches!(located.record.rtype, Rtype::A | Rtype::AAAA)
 }
@@ -369,12 +364,15 @@ pub(super) fn check_targets<'a>(
     zones: impl Iterator<Item = (&'a [Located], &'a [Owner])> + Clone,
     faults: &mut Faults,
 ) {
-    let owners: HashMap<&Name, &Owner> = zones
+    let owners: HashMap<&Name, &Owner, RandomState> = zones
         .clone()
         .flat_map(|(_, owners)| owners)
         .filter(|owner| matches!(owner.kind, OwnerKind::Steered { cname: true, .. }))
         .map(|owner| (&owner.name, owner))
         .collect();
+    if owners.is_empty() {
+        return;
+    }
     for (name, place, rtype) in zones.flat_map(|(records, _)| targets(records)) {
         if let Some(owner) = owners.get(&name) {
             let message = format!("{rtype} points at {name}, which may become a CNAME");

@@ -6,6 +6,7 @@ mod name;
 mod numbers;
 
 use crate::geo::Region;
+use crate::snapshot::PoolId;
 
 use super::fault::Faults;
 use super::names::{Owner, OwnerKind};
@@ -18,10 +19,17 @@ pub(super) use matches::check_matches;
 pub(super) struct Names<'a> {
     pub(super) owners: &'a [Owner],
     pub(super) pools: &'a [PoolDraft],
+    /// How many of the pools other files define: the zone's own come behind.
+    pub(super) others: usize,
     pub(super) regions: &'a [Region],
 }
 
 impl Names<'_> {
+    /// The zone's own pools, with their numbers.
+    fn own_pools(&self) -> impl Iterator<Item = (PoolId, &PoolDraft)> {
+        (self.others as PoolId..).zip(&self.pools[self.others..])
+    }
+
     /// Tells what of the names' steering cannot be meant.
     pub(super) fn check(&self, faults: &mut Faults) {
         for owner in self.owners {

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::{SystemTime, UNIX_EPOCH};
+
+use siphasher::sip128::{Hasher128, SipHasher13};
 
 use crate::disk::{Contents, Disk};
 
@@ -17,6 +20,17 @@ pub(super) struct ReadFile {
     pub(super) source: Arc<Source>,
     /// Unix time in seconds, modulo 2^32: what serial numbers count in.
     pub(super) changed: u32,
+    /// What its text is known by.
+    pub(super) print: u128,
+}
+
+/// A number that tells texts apart, in this process.
+pub(super) fn print(text: &str) -> u128 {
+    // Whoever writes zone files cannot make two that are taken for one.
+    static KEYS: LazyLock<[u64; 2]> = LazyLock::new(|| [0, 1].map(|key| RandomState::new().hash_one(key)));
+    let mut hasher = SipHasher13::new_with_keys(KEYS[0], KEYS[1]);
+    hasher.write(text.as_bytes());
+    hasher.finish128().as_u128()
 }
 
 /// The one or two files of a zone.
@@ -38,7 +52,8 @@ pub(super) fn read_file(disk: &Disk, path: &Path, faults: &mut Faults) -> Option
             // A date in the future would be a serial that nothing is above for years.
             let changed = modified.min(SystemTime::now());
             let changed = changed.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as u32);
-            Some(ReadFile { source, changed })
+            let print = print(&source.text);
+            Some(ReadFile { source, changed, print })
         }
         Err(error) => {
             faults.push(Fault::without_place(format!("cannot read {}: {error}", path.display())).code(Code::File));

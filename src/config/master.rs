@@ -53,6 +53,30 @@ pub(super) struct Located {
     pub place: Place,
 }
 
+impl AsRef<Record> for Located {
+    fn as_ref(&self) -> &Record {
+        &self.record
+    }
+}
+
+/// What a master file says.
+#[derive(Debug, Default)]
+pub(super) struct Master {
+    /// The records, in their order.
+    pub records: Vec<Located>,
+    /// The files that it includes, in their order.
+    pub included: Vec<Included>,
+}
+
+/// A file that was included.
+#[derive(Debug)]
+pub(super) struct Included {
+    /// What the directive says.
+    pub written: String,
+    /// What was read.
+    pub source: Arc<Source>,
+}
+
 /// Reads the records of the zone `origin` from `source` and all it includes, and adds what is wrong to `faults`. They are not
 /// [settled](rrset::settle) yet.
 ///
@@ -64,7 +88,7 @@ pub(super) fn parse_master_file(
     default_ttl: u32,
     includes: Includes<'_>,
     faults: &mut Faults,
-) -> Vec<Located> {
+) -> Master {
     let identity = includes.disk.canonicalize(&source.path).unwrap_or_else(|_| source.path.clone());
     let mut reader = Reader {
         zone: origin,
@@ -73,12 +97,15 @@ pub(super) fn parse_master_file(
         directive_ttl: None,
         last_ttl: None,
         open: vec![identity],
-        included: 0,
+        included: Vec::new(),
+        is_full: false,
         records: Vec::new(),
         faults,
     };
     reader.read(source, origin.clone());
-    reader.records
+    let Reader { mut records, included, .. } = reader;
+    records.shrink_to_fit();
+    Master { records, included }
 }
 
 struct Reader<'a> {
@@ -89,8 +116,10 @@ struct Reader<'a> {
     last_ttl: Option<u32>,
     /// The files being read, each included by the one before it, under their canonical paths.
     open: Vec<PathBuf>,
-    /// How many files were included so far.
-    included: usize,
+    /// The files that were included so far.
+    included: Vec<Included>,
+    /// Whether a file was told of that was one too many.
+    is_full: bool,
     records: Vec<Located>,
     faults: &'a mut Faults,
 }
@@ -110,6 +139,8 @@ enum LastOwner {
     /// The last one was at fault, and that is told.
     Faulty,
     Known(Name),
+    /// That of the record of this number.
+    Of(usize),
 }
 
 /// One fault ends an entry.
@@ -118,9 +149,10 @@ type Outcome<T> = Result<T, Box<Fault>>;
 impl Reader<'_> {
     fn read(&mut self, source: &Arc<Source>, origin: Name) {
         let mut context = Context { source, origin, owner: LastOwner::None, is_cut_short: false };
-        for entry in Entries::new(&source.text) {
-            let outcome = match entry {
-                Ok(entry) => self.entry(&entry, &mut context),
+        let (mut entries, mut entry) = (Entries::new(&source.text), Entry::default());
+        while let Some(read) = entries.read(&mut entry) {
+            let outcome = match read {
+                Ok(()) => self.entry(&entry, &mut context),
                 Err(error) => Err(Box::new(context.fault(error.span, error.message).code(Code::Syntax))),
             };
             if let Err(fault) = outcome {
@@ -167,10 +199,16 @@ impl Reader<'_> {
             let fault = Box::new(error.at(&context.place(tokens[at].span.clone())));
             if is_comment(tokens[at].text) { with_help(fault, COMMENT_HELP) } else { fault }
         })?;
-        if let LastOwner::Known(owner) = &context.owner {
-            let record = Record { owner: owner.clone(), rtype, ttl, rdata };
-            self.records.push(Located { record, place: context.place(span) });
-        }
+        // Most owners have one record, so the name is not copied before a second one asks for it.
+        let owner = match std::mem::replace(&mut context.owner, LastOwner::Of(self.records.len())) {
+            LastOwner::Known(owner) => owner,
+            LastOwner::Of(number) => self.records[number].record.owner.clone(),
+            without => {
+                context.owner = without;
+                return Ok(());
+            }
+        };
+        self.records.push(Located { record: Record { owner, rtype, ttl, rdata }, place: context.place(span) });
         Ok(())
     }
 
@@ -238,16 +276,16 @@ impl Reader<'_> {
         if self.open.len() > MAX_INCLUDE_DEPTH {
             return Err(fault(format!("includes are nested more than {MAX_INCLUDE_DEPTH} deep")));
         }
-        self.included += 1;
-        if self.included > MAX_INCLUDES {
+        if self.included.len() == MAX_INCLUDES {
             // Each directive that follows would say the same.
             let message =
                 format!("a zone includes {MAX_INCLUDES} files at most; this one and what follows are not read");
-            return if self.included == MAX_INCLUDES + 1 { Err(fault(message)) } else { Ok(()) };
+            return if std::mem::replace(&mut self.is_full, true) { Ok(()) } else { Err(fault(message)) };
         }
-        let text = self.includes.read(&file).map_err(fault)?;
+        let source = self.includes.source(&written, &file).map_err(fault)?;
         self.open.push(file);
-        self.read(&Arc::new(Source::new(self.includes.folder.join(written), text)), origin);
+        self.included.push(Included { written, source: source.clone() });
+        self.read(&source, origin);
         self.open.pop();
         Ok(())
     }
@@ -352,19 +390,17 @@ fn with_help(mut fault: Box<Fault>, help: &str) -> Box<Fault> {
 
 const CLASS_IN: u16 = 1;
 
+/// Classes by their mnemonics (RFC 1035, section 3.2.4).
+const CLASSES: [(&str, u16); 4] = [("IN", CLASS_IN), ("CS", 2), ("CH", 3), ("HS", 4)];
+
 /// Reads a class: its mnemonic (RFC 1035, section 3.2.4) or `CLASSnnn` (RFC 3597, section 5).
 fn parse_class(text: &str) -> Option<u16> {
-    match text.to_ascii_uppercase().as_str() {
-        "IN" => Some(CLASS_IN),
-        "CS" => Some(2),
-        "CH" => Some(3),
-        "HS" => Some(4),
-        other => other
-            .strip_prefix("CLASS")
-            .filter(|number| number.bytes().all(|octet| octet.is_ascii_digit()))?
-            .parse()
-            .ok(),
-    }
+    let known = CLASSES.iter().find(|(mnemonic, _)| mnemonic.eq_ignore_ascii_case(text));
+    known.map(|&(_, class)| class).or_else(|| {
+        let (prefix, number) = text.split_at_checked("CLASS".len())?;
+        let is_number = prefix.eq_ignore_ascii_case("CLASS") && number.bytes().all(|octet| octet.is_ascii_digit());
+        number.parse().ok().filter(|_| is_number)
+    })
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ mod files;
 mod https;
 mod json;
 mod kept;
+mod known;
 mod listen;
 mod located;
 mod master;
@@ -86,6 +87,7 @@ use zone::{ZoneDraft, ZoneReader};
 pub use admin::{Admin, Grant, Purpose, Token};
 pub use code::Code;
 pub use fault::{Fault, Faults, MAX_TOLD, Severity};
+pub use known::Known;
 pub use listen::Listen;
 pub use located::Asked;
 pub use server::{Server, Watching};
@@ -130,9 +132,20 @@ pub struct LastServed {
 /// Reads the server file at `path` and all zones, by way of `disk`. `last_served` tells what a zone was last served with, so
 /// that a serial goes up when the contents change. All that is wrong is told together, warnings included.
 pub fn load(path: &Path, disk: &Disk, last_served: &dyn Fn(&Name) -> Option<LastServed>) -> Result<Config, Faults> {
+    load_again(path, disk, last_served, &mut Known::default())
+}
+
+/// The same after it was read before: static zones whose files hold what they held then are not parsed again. What `known` holds is
+/// what there is to know afterwards.
+pub fn load_again(
+    path: &Path,
+    disk: &Disk,
+    last_served: &dyn Fn(&Name) -> Option<LastServed>,
+    known: &mut Known,
+) -> Result<Config, Faults> {
     let mut faults = Faults::default();
     let mut drafts = Drafts::default();
-    let loaded = load_all(path, disk, last_served, &mut drafts, &mut faults);
+    let loaded = load_all(path, disk, last_served, known, &mut drafts, &mut faults);
     faults.settle();
     match loaded {
         Some((ServerFile { server, credentials, .. }, world, icmp, asked)) if !faults.has_errors() => {
@@ -170,6 +183,7 @@ fn load_all(
     path: &Path,
     disk: &Disk,
     last_served: &dyn Fn(&Name) -> Option<LastServed>,
+    known: &mut Known,
     drafts: &mut Drafts,
     faults: &mut Faults,
 ) -> Option<(ServerFile, World, Vec<IcmpMonitor>, Asked)> {
@@ -183,7 +197,9 @@ fn load_all(
     let files = files::read_zones(disk, &server.server.zones, server.zones_place.as_ref(), faults);
     let reader =
         ZoneReader { folder: &server.server.zones, disk, shared: &server.sections, ecs: server.ecs, last_served };
-    let zones = read_zones(&reader, &files, drafts, faults);
+    known.begin();
+    let zones = read_zones(&reader, &files, drafts, known, faults);
+    known.end();
     warn_unused(&server, &zones, faults);
     // What could not be read may be what is missing.
     if zones.len() == files.len() && !faults.has_errors() {
@@ -202,7 +218,7 @@ fn load_all(
     let mut world = World {
         datacenters: std::mem::take(&mut drafts.places.list),
         pools: targets::finish(std::mem::take(&mut drafts.pools), faults),
-        zones: zones.into_iter().map(|zone| zone.finish(&mut regions)).collect(),
+        zones: zones.into_iter().filter_map(|zone| zone.finish(&mut regions)).collect(),
         windows: server.windows.iter().map(|window| window.value.clone()).collect(),
         ecs: server.ecs,
         protocol: server.protocol.clone(),
@@ -232,6 +248,7 @@ fn read_zones(
     reader: &ZoneReader<'_>,
     files: &BTreeMap<String, ZoneFiles>,
     drafts: &mut Drafts,
+    known: &mut Known,
     faults: &mut Faults,
 ) -> Vec<ZoneDraft> {
     let mut zones: Vec<ZoneDraft> = Vec::new();
@@ -242,7 +259,7 @@ fn read_zones(
             strays::refuse_part(files, at, faults);
             continue;
         }
-        let Some(zone) = reader.read(stem, files, drafts, faults) else { continue };
+        let Some(zone) = reader.read(stem, files, drafts, known, faults) else { continue };
         if let Some(first) = defined.get(&zone.origin) {
             let message = format!("the zone {} is defined twice", zone.origin);
             faults.push(
@@ -252,7 +269,7 @@ fn read_zones(
         defined.entry(zone.origin.clone()).or_insert_with(|| zone.place.clone());
         zones.push(zone);
     }
-    let contents = zones.iter().map(|zone| (zone.records.as_slice(), zone.owners.as_slice()));
+    let contents = zones.iter().map(|zone| (zone.leads.as_slice(), zone.owners.as_slice()));
     checks::check_targets(contents, faults);
     nesting::check(&zones, faults);
     zones
@@ -260,17 +277,8 @@ fn read_zones(
 
 /// The files that were read by way of `disk`, and those that zones include, as they are written.
 fn used_files(zones: &[ZoneDraft], disk: &Disk) -> HashSet<PathBuf> {
-    let sources = zones.iter().flat_map(|zone| &zone.records).map(|located| &located.place.source);
-    // Records of one file stand together: its path is looked at once.
-    let mut used: HashSet<PathBuf> = disk.reads().files().map(Path::to_owned).collect();
-    let mut last: Option<&Arc<Source>> = None;
-    for source in sources {
-        if last.is_none_or(|last| !Arc::ptr_eq(last, source)) {
-            used.insert(source.path.clone());
-            last = Some(source);
-        }
-    }
-    used
+    let included = zones.iter().flat_map(|zone| &zone.included).map(|file| file.source.path.clone());
+    disk.reads().files().map(Path::to_owned).chain(included).collect()
 }
 
 /// Collects the facts about clients that the regions need from the databases.

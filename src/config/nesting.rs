@@ -19,7 +19,7 @@ struct Ends<'a> {
 impl<'a> Ends<'a> {
     fn of(zone: &'a ZoneDraft) -> Self {
         let owners = |rtype| {
-            let records = zone.records.iter().filter(move |located| located.record.rtype == rtype);
+            let records = zone.leads.iter().filter(move |located| located.record.rtype == rtype);
             records.map(|located| (&located.record.owner, &located.place))
         };
         let cuts = owners(Rtype::NS).filter(|(owner, _)| **owner != zone.origin).collect();

@@ -2,9 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 
+use foldhash::fast::RandomState;
+
 use crate::name::{Name, suffixes};
 use crate::suggest::did_you_mean;
 use crate::wire::Rtype;
+use crate::zone::Tree;
 
 use super::code::Code;
 use super::fault::{Fault, Faults};
@@ -41,6 +44,11 @@ const NAPTR: Rtype = Rtype(35);
 const NAPTR_HEAD: usize = 4;
 const NAPTR_STRINGS: usize = 3;
 
+/// Whether records of this type lead to other names.
+pub(super) fn leads(rtype: Rtype) -> bool {
+    matches!(rtype, Rtype::NS | NAPTR) || POINTERS.iter().any(|(pointer, _)| *pointer == rtype)
+}
+
 /// Something that leads to a name.
 struct Pointer<'a> {
     /// The zone whose file it stands in; the root for the server file.
@@ -55,7 +63,7 @@ struct Pointer<'a> {
 pub(super) fn check(zones: &[ZoneDraft], pools: &[PoolDraft], faults: &mut Faults) {
     let contents = Contents::of(zones, pools);
     for zone in zones {
-        let of_zone = zone.records.iter().filter_map(|located| {
+        let of_zone = zone.leads.iter().filter_map(|located| {
             let target = target(located.record.rtype, &located.record.rdata)?;
             let record = &located.record;
             Some(Pointer {
@@ -97,9 +105,10 @@ fn target(rtype: Rtype, rdata: &[u8]) -> Option<Name> {
 
 /// All names that the zones have.
 struct Contents<'a> {
-    zones: HashMap<&'a Name, Zone<'a>>,
+    /// By their origins in lower case.
+    zones: HashMap<Box<[u8]>, Zone<'a>, RandomState>,
     /// Where CNAME records and steered names lead, in the order of the files.
-    cnames: HashMap<&'a Name, Lead<'a>>,
+    cnames: HashMap<&'a Name, Lead<'a>, RandomState>,
     order: Vec<&'a Name>,
 }
 
@@ -111,13 +120,9 @@ struct Lead<'a> {
     is_steered: bool,
 }
 
-#[derive(Default)]
 struct Zone<'a> {
-    owners: HashSet<&'a Name>,
-    /// Owners, and the names between them and the apex.
-    names: HashSet<Name>,
-    /// What stands below these is for others to know: zone cuts and DNAMEs.
-    ends: HashSet<&'a Name>,
+    origin: &'a Name,
+    tree: &'a Tree,
 }
 
 /// Where the zones of the configuration hold a name.
@@ -132,22 +137,16 @@ enum Known<'a> {
 
 impl<'a> Contents<'a> {
     fn of(zones: &'a [ZoneDraft], pools: &'a [PoolDraft]) -> Self {
-        let mut contents = Self { zones: HashMap::new(), cnames: HashMap::new(), order: Vec::new() };
+        let (mut by_origin, order) = (HashMap::default(), Vec::new());
         for zone in zones {
-            let names = contents.zones.entry(&zone.origin).or_default();
-            names.names.insert(zone.origin.clone());
-            let of_records = zone.records.iter().map(|located| &located.record.owner);
-            for owner in zone.owners.iter().map(|owner| &owner.name).chain(of_records) {
-                if names.owners.insert(owner) {
-                    let above = suffixes(owner.as_wire()).map(Name::from_wire);
-                    names.names.extend(above.take_while(|above| above.is_at_or_below(&zone.origin)));
-                }
+            if let Some(tree) = &zone.tree {
+                by_origin.insert(zone.origin.to_key(), Zone { origin: &zone.origin, tree });
             }
-            for located in &zone.records {
+        }
+        let mut contents = Self { zones: by_origin, cnames: HashMap::default(), order };
+        for zone in zones {
+            for located in &zone.leads {
                 let record = &located.record;
-                if record.rtype == Rtype::DNAME || (record.rtype == Rtype::NS && record.owner != zone.origin) {
-                    names.ends.insert(&record.owner);
-                }
                 if record.rtype == Rtype::CNAME
                     && let Some(target) = target(record.rtype, &record.rdata)
                 {
@@ -172,20 +171,21 @@ impl<'a> Contents<'a> {
     }
 
     fn find(&self, name: &Name) -> Known<'a> {
-        let above = || suffixes(name.as_wire()).map(Name::from_wire);
-        let Some((&origin, zone)) = above().find_map(|above| self.zones.get_key_value(&above)) else {
+        let key = name.to_key();
+        let Some(&Zone { origin, tree }) = suffixes(&key).find_map(|above| self.zones.get(above)) else {
             return Known::Elsewhere;
         };
-        if above().take_while(|above| above.is_at_or_below(origin)).any(|above| zone.ends.contains(&above)) {
+        // What stands below zone cuts and DNAMEs is for others to know.
+        if tree.is_ended(&key) {
             return Known::Elsewhere;
         }
-        if zone.names.contains(name) {
+        if tree.contains(&key) {
             return Known::There(name.clone());
         }
         // The closest encloser (RFC 4592, section 3.3.1) is the apex at the latest.
-        let encloser = above().skip(1).find(|above| zone.names.contains(above));
-        let wildcard = encloser.and_then(|encloser| Name::parse("*", &encloser).ok());
-        match wildcard.filter(|wildcard| zone.owners.contains(wildcard)) {
+        let encloser = suffixes(&key).skip(1).find(|above| tree.contains(above));
+        let wildcard = encloser.and_then(|encloser| Name::from_wire(encloser).wildcard());
+        match wildcard.filter(|wildcard| tree.is_owner(wildcard.as_wire())) {
             Some(wildcard) => Known::There(wildcard),
             None => Known::Nowhere(origin),
         }
@@ -238,13 +238,14 @@ impl<'a> Contents<'a> {
         let is_whole = written.contains(target.to_string().trim_end_matches('.').to_ascii_lowercase().as_str());
         let relative = spelling::relative(target, origin)?;
         // Whoever names something below a name of the zone means this zone.
-        let names = &self.zones.get(origin)?.names;
-        let mut above = suffixes(target.as_wire()).skip(1).map(Name::from_wire).take_while(|above| above != origin);
-        if !is_whole && relative.label_count() > 1 && !above.any(|above| names.contains(&above)) {
+        let tree = self.zones.get(&origin.to_key())?.tree;
+        let key = target.to_key();
+        let mut above = suffixes(&key).skip(1).take_while(|above| above.len() > origin.as_wire().len());
+        if !is_whole && relative.label_count() > 1 && !above.any(|above| tree.contains(above)) {
             return Some(relative.to_string());
         }
-        let owners = &self.zones.get(origin)?.owners;
-        let texts: Vec<String> = owners.iter().take(MAX_COMPARED).map(ToString::to_string).collect();
+        let owners = tree.owners().take(MAX_COMPARED).map(Name::from_wire);
+        let texts: Vec<String> = owners.map(|owner| owner.to_string()).collect();
         let mut texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         texts.sort_unstable();
         let text = target.to_string();
@@ -256,12 +257,15 @@ impl<'a> Contents<'a> {
 
     /// Warns of CNAMEs that lead back to themselves, once each circle.
     fn check_circles(&self, faults: &mut Faults) {
-        let mut done: HashSet<Name> = HashSet::new();
+        let mut done: HashSet<Name, RandomState> = HashSet::default();
         for &start in &self.order {
             let mut path: Vec<Name> = Vec::new();
             let mut at = start.clone();
+            // A chain may be as long as there are names, so its names are found by their hashes.
+            let mut on_path: HashSet<Name, RandomState> = HashSet::default();
             while let Some(next) = self.next(&at).filter(|_| !done.contains(&at)) {
-                if let Some(begin) = path.iter().position(|name| *name == at) {
+                if !on_path.insert(at.clone()) {
+                    let begin = path.iter().position(|name| *name == at).unwrap_or_default();
                     let circle: Vec<String> = path[begin..].iter().chain([&at]).map(ToString::to_string).collect();
                     if let Some(Lead { place, .. }) = self.cnames.get(start) {
                         let message = format!("the CNAME at {start} leads round in a circle");

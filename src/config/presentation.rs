@@ -23,7 +23,7 @@ pub(super) struct Token<'a> {
 }
 
 /// One logical line that holds something.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Entry<'a> {
     /// At least one.
     pub tokens: Vec<Token<'a>>,
@@ -55,9 +55,21 @@ impl<'a> Entries<'a> {
         Self { text, at }
     }
 
-    fn entry(&mut self) -> Result<Entry<'a>, SyntaxError> {
-        let mut entry =
-            Entry { tokens: Vec::new(), indented: matches!(self.peek(), Some(b' ' | b'\t')), commented: false };
+    /// Reads the next entry into `entry`, whose room is used again; `None` behind the last one.
+    pub(super) fn read(&mut self, entry: &mut Entry<'a>) -> Option<Result<(), SyntaxError>> {
+        while self.at < self.text.len() {
+            match self.entry(entry) {
+                Ok(()) if entry.tokens.is_empty() => {}
+                result => return Some(result),
+            }
+        }
+        None
+    }
+
+    fn entry(&mut self, entry: &mut Entry<'a>) -> Result<(), SyntaxError> {
+        entry.tokens.clear();
+        entry.indented = matches!(self.peek(), Some(b' ' | b'\t'));
+        entry.commented = false;
         let mut open = Vec::new();
         let mut fault = None;
         let mut token_end = None;
@@ -99,7 +111,7 @@ impl<'a> Entries<'a> {
                 message: "this parenthesis is never closed; what follows it was not read",
             });
         }
-        fault.map_or(Ok(entry), Err)
+        fault.map_or(Ok(()), Err)
     }
 
     fn word(&mut self, glued: bool) -> Token<'a> {
@@ -155,13 +167,8 @@ impl<'a> Iterator for Entries<'a> {
     type Item = Result<Entry<'a>, SyntaxError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        while self.at < self.text.len() {
-            match self.entry() {
-                Ok(entry) if entry.tokens.is_empty() => {}
-                result => return Some(result),
-            }
-        }
-        None
+        let mut entry = Entry::default();
+        self.read(&mut entry).map(|read| read.map(|()| entry))
     }
 }
 

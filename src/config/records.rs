@@ -15,6 +15,8 @@ mod svcb;
 mod text;
 pub(super) mod unknown;
 
+use std::net::Ipv4Addr;
+
 use data_encoding::HEXUPPER_PERMISSIVE;
 use domain::base::iana;
 
@@ -62,6 +64,13 @@ impl RdataError {
 /// Reads a record type: its mnemonic in either case, or `TYPEnnn` (RFC 3597, section 5). Types that only questions and
 /// messages have are none (RFC 6895, section 3.1).
 pub(super) fn parse_rtype(text: &str) -> Option<Rtype> {
+    // Most words of a zone are one of these, or a TTL; no mnemonic begins with a digit.
+    match text.as_bytes() {
+        b"A" => return Some(Rtype::A),
+        b"AAAA" => return Some(Rtype::AAAA),
+        b"IN" | [b'0'..=b'9', ..] => return None,
+        _ => {}
+    }
     let rtype = match text.split_at_checked(4) {
         Some((prefix, number)) if prefix.eq_ignore_ascii_case("TYPE") => {
             number.parse().ok().filter(|_| number.bytes().all(|octet| octet.is_ascii_digit())).map(Rtype)
@@ -93,6 +102,12 @@ pub(super) fn parse_rdata(rtype: Rtype, text: &str, origin: &Name) -> Result<Box
 
 /// As [`parse_rdata`], from what stands behind the type in an entry.
 pub(super) fn rdata_from_tokens(rtype: Rtype, tokens: &[Token<'_>], origin: &Name) -> Result<Box<[u8]>, RdataError> {
+    // Most records of most zones; whatever is wrong is for the layout to say.
+    if let (Rtype::A, [token]) = (rtype, tokens)
+        && let Ok(address) = token.text.parse::<Ipv4Addr>()
+    {
+        return Ok(address.octets().into());
+    }
     let fields = layout::of(rtype);
     let is_generic = tokens.first().is_some_and(|token| !token.quoted && token.text == GENERIC);
     let rdata = match fields {

@@ -29,6 +29,24 @@ pub(super) struct Drafts {
 }
 
 impl Sections {
+    /// Nothing.
+    pub(super) fn empty() -> Self {
+        Self {
+            datacenters: Definitions::new("datacenter"),
+            regions: Definitions::new("region"),
+            monitors: Definitions::new("monitor"),
+            pools: Definitions::new("pool"),
+        }
+    }
+
+    /// Whether nothing is defined.
+    pub(super) fn are_empty(&self) -> bool {
+        self.datacenters.iter().next().is_none()
+            && self.regions.iter().next().is_none()
+            && self.monitors.iter().next().is_none()
+            && self.pools.iter().next().is_none()
+    }
+
     /// Takes the sections out of a file's table. `shared` and `origin` are there for a zone file.
     pub(super) fn read(
         table: &mut Table<'_>,

@@ -16,6 +16,7 @@ use super::code::Code;
 use super::fault::{Fault, Faults};
 use super::files::ZoneFiles;
 use super::master::Located;
+use super::source::Place;
 
 /// Octets at the end of an SOA's RDATA from its serial on: five numbers of 32 bits (RFC 1035, section 3.3.13).
 const SOA_NUMBERS: usize = 5 * size_of::<u32>();
@@ -59,11 +60,22 @@ pub(super) fn count(files: &ZoneFiles, contents: u64, last: Option<LastServed>) 
     }
 }
 
-/// Warns of a serial of the operator's that no secondary follows.
-pub(super) fn check(origin: &Name, soa: &Located, contents: u64, last: Option<LastServed>, faults: &mut Faults) {
-    let numbers: Option<&[u8; SOA_NUMBERS]> = soa.record.rdata.last_chunk();
-    let (Some(serial), Some(last)) = (numbers.and_then(|numbers| numbers.first_chunk()), last) else { return };
-    let serial = u32::from_be_bytes(*serial);
+/// The serial in an SOA's RDATA.
+pub(super) fn of_soa(rdata: &[u8]) -> Option<u32> {
+    let numbers: &[u8; SOA_NUMBERS] = rdata.last_chunk()?;
+    numbers.first_chunk().map(|serial| u32::from_be_bytes(*serial))
+}
+
+/// Warns of a serial of the operator's, with the place of its SOA, that no secondary follows.
+pub(super) fn check(
+    origin: &Name,
+    serial: u32,
+    place: &Place,
+    contents: u64,
+    last: Option<LastServed>,
+    faults: &mut Faults,
+) {
+    let Some(last) = last else { return };
     let message = if serial == last.serial {
         if last.contents.is_none_or(|before| before == contents) {
             return;
@@ -74,7 +86,7 @@ pub(super) fn check(origin: &Name, soa: &Located, contents: u64, last: Option<La
     } else {
         format!("the serial of {origin} is {serial}, but {} was served before, which is later (RFC 1982)", last.serial)
     };
-    let fault = Fault::warning(&soa.place, message, "secondaries keep the zone that they have").code(Code::Serial);
+    let fault = Fault::warning(place, message, "secondaries keep the zone that they have").code(Code::Serial);
     faults.push(fault.help(format!("give it the serial {} or a later one", last.serial.wrapping_add(1))));
 }
 

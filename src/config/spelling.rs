@@ -1,12 +1,12 @@
 //! Names that can stand in a zone but are rarely meant: a forgotten final dot, letters that DNS does not carry, a URL, a lone asterisk within a
 //! label, an address.
 
-use std::collections::HashSet;
 use std::net::IpAddr;
 
 use url::Host;
 
-use crate::name::{Name, suffixes};
+use crate::name::{Name, labels, suffixes};
+use crate::zone::Builder;
 
 use super::code::Code;
 use super::fault::{Fault, Faults};
@@ -28,13 +28,16 @@ pub(super) struct Odd {
     pub(super) label: String,
 }
 
-/// Warns of the owners of a zone, once for each kind of oddity.
-pub(super) fn check_owners(origin: &Name, records: &[Located], owners: &[Owner], faults: &mut Faults) {
+/// Warns of the owners of a zone, once for each kind of oddity. `names` holds all of them.
+pub(super) fn check_owners(origin: &Name, records: &[Located], owners: &[Owner], names: &Builder, faults: &mut Faults) {
     let of_records = records.iter().map(|located| (&located.record.owner, &located.place));
-    let mut seen = HashSet::new();
+    let of_owners = owners.iter().map(|owner| (&owner.name, &owner.place));
+    let doubt = Doubt::new(origin);
+    let mut seen = vec![false; names.node_count()];
     let mut odd: Vec<(String, Fault, usize)> = Vec::new();
-    for (name, place) in owners.iter().map(|owner| (&owner.name, &owner.place)).chain(of_records) {
-        if !seen.insert(name) {
+    for (name, place) in of_owners.chain(of_records).filter(|(name, _)| doubt.may_be_odd(name)) {
+        let node = names.find(name);
+        if node.is_some_and(|node| std::mem::replace(&mut seen[node as usize], true)) {
             continue;
         }
         let Some(relative) = relative(name, origin) else { continue };
@@ -53,6 +56,35 @@ pub(super) fn check_owners(origin: &Name, records: &[Located], owners: &[Owner],
     for (_, fault, more) in odd {
         faults.push(if more == 0 { fault } else { fault.help(format!("{more} more of this file are like it")) });
     }
+}
+
+/// Tells at a glance which owners of a zone are worth a look.
+struct Doubt<'a> {
+    origin: usize,
+    /// The origin and the domains around it, without the root.
+    domains: Vec<&'a [u8]>,
+}
+
+impl<'a> Doubt<'a> {
+    fn new(origin: &'a Name) -> Self {
+        let domains = suffixes(origin.as_wire()).filter(|domain| labels(domain).count() >= MIN_DOMAIN);
+        Self { origin: origin.as_wire().len(), domains: domains.map(|domain| &domain[..domain.len() - 1]).collect() }
+    }
+
+    fn may_be_odd(&self, name: &Name) -> bool {
+        let relative = &name.as_wire()[..name.as_wire().len().saturating_sub(self.origin)];
+        let repeats = |domain: &&[u8]| {
+            let at = relative.len().checked_sub(domain.len());
+            at.is_some_and(|at| relative[at..].eq_ignore_ascii_case(domain))
+        };
+        !is_plain(name) || self.domains.iter().any(|domain| repeats(&domain))
+    }
+}
+
+/// Whether all octets are such as host names and services have; then nothing is odd.
+fn is_plain(name: &Name) -> bool {
+    let is_plain = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_');
+    name.labels().all(|label| label.iter().all(is_plain))
 }
 
 /// Warns of a zone's own name.
@@ -91,6 +123,9 @@ fn forgotten_dot(relative: &Name, origin: &Name) -> Option<Odd> {
 
 /// What is odd about a name, wherever it stands.
 pub(super) fn oddity(name: &Name) -> Option<Odd> {
+    if is_plain(name) {
+        return None;
+    }
     let text = |label: &[u8]| String::from_utf8_lossy(label).escape_debug().to_string();
     let is_service = name.labels().any(|label| label.starts_with(b"_"));
     for (position, label) in name.labels().enumerate() {
@@ -127,6 +162,11 @@ pub(super) fn oddity(name: &Name) -> Option<Odd> {
 
 /// The address that was probably meant by a name of a zone: what stands in front of the origin, or all of it, is written as one.
 pub(super) fn address(name: &Name, origin: &Name) -> Option<String> {
+    // Addresses begin with a digit, or hold a colon.
+    let first = name.labels().next()?;
+    if !first.first().is_some_and(u8::is_ascii_digit) && !first.contains(&b':') {
+        return None;
+    }
     let name = relative(name, origin).unwrap_or_else(|| name.clone());
     let labels: Vec<_> = name.labels().map(String::from_utf8_lossy).collect();
     let text = labels.join(".");

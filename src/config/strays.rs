@@ -86,8 +86,14 @@ fn has_sign(path: &Path) -> bool {
 pub(super) fn included(files: &BTreeMap<String, ZoneFiles>) -> HashMap<String, Place> {
     let mut included = HashMap::new();
     for master in files.values().filter_map(|files| files.master.as_ref()) {
-        let mut at = 0;
-        for line in master.source.text.split_inclusive('\n') {
+        let text = &master.source.text;
+        for (sign, _) in text.match_indices('$') {
+            let at = text[..sign].rfind('\n').map_or(0, |end| end + 1);
+            // A directive is the first word of its line.
+            if !text[at..sign].trim_ascii().is_empty() {
+                continue;
+            }
+            let line = text[at..].split_inclusive('\n').next().unwrap_or_default();
             let mut words = line.split_ascii_whitespace();
             let is_include = words.next().is_some_and(|word| word.eq_ignore_ascii_case("$INCLUDE"));
             if let Some(stem) =
@@ -96,7 +102,6 @@ pub(super) fn included(files: &BTreeMap<String, ZoneFiles>) -> HashMap<String, P
                 let place = Place { source: Arc::clone(&master.source), span: at..at + line.trim_end().len() };
                 included.entry(stem.trim_start_matches("./").to_owned()).or_insert(place);
             }
-            at += line.len();
         }
     }
     let is_part = |stem: &String| {

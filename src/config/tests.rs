@@ -1,5 +1,6 @@
 //! Configurations as an operator writes them, whole or broken.
 
+mod again;
 mod aggregates;
 mod checks;
 mod doubts;

@@ -10,6 +10,7 @@ use crate::name::Name;
 use crate::snapshot::{Ecs, SteeredName, ZoneSpec};
 use crate::steering::Step;
 use crate::wire::Rtype;
+use crate::zone::{Builder, Tree};
 
 use super::LastServed;
 use super::checks::ZoneCheck;
@@ -18,10 +19,12 @@ use super::critic;
 use super::decode::{Placed, Table, Value, read_document};
 use super::fault::{Fault, Faults};
 use super::files::ZoneFiles;
+use super::known::Known;
 use super::master::Includes;
-use super::master::{Located, parse_master_file, rrset};
+use super::master::{Included, Located, Master, parse_master_file, rrset};
 use super::names::{self, MAX_TTL, NameScope, Owner, OwnerKind};
 use super::owners::parse_name;
+use super::pointers;
 use super::pools::PoolDraft;
 use super::regions::{self, DEFAULT};
 use super::scope::{Definition, View};
@@ -42,15 +45,22 @@ pub(super) struct ZoneDraft {
     pub(super) origin: Name,
     /// Where it is defined.
     pub(super) place: Place,
-    regions: Vec<Region>,
-    pub(super) records: Vec<Located>,
+    pub(super) regions: Vec<Region>,
+    /// Its names and records; `None` if something is wrong with it.
+    pub(super) tree: Option<Arc<Tree>>,
+    /// Those of its records that lead to other names, in their order.
+    pub(super) leads: Vec<Located>,
     pub(super) owners: Vec<Owner>,
     /// What its file defines; `None` for a master file alone.
     pub(super) sections: Option<Sections>,
     /// Whether the SOA's serial is truenorth's to count.
-    counts_serial: bool,
+    pub(super) counts_serial: bool,
     /// A fingerprint of what it says.
-    contents: u64,
+    pub(super) contents: u64,
+    /// The serial of its SOA, and where that stands, if it has one.
+    pub(super) soa: Option<(u32, Place)>,
+    /// The files that it includes.
+    pub(super) included: Vec<Included>,
 }
 
 /// What a zone is read with.
@@ -74,11 +84,31 @@ impl ZoneReader<'_> {
         stem: &str,
         files: &ZoneFiles,
         drafts: &mut Drafts,
+        known: &mut Known,
         faults: &mut Faults,
     ) -> Option<ZoneDraft> {
         if files.unreadable {
             return None;
         }
+        let mut draft = match known.recall(stem, files, self, faults) {
+            Some(draft) => draft,
+            None => {
+                let before = faults.0.len();
+                let mut draft = self.read_anew(stem, files, drafts, faults)?;
+                known.keep(stem, files, &mut draft, &faults.0[before..]);
+                draft
+            }
+        };
+        let last = (self.last_served)(&draft.origin);
+        match &mut draft.soa {
+            Some((serial, _)) if draft.counts_serial => *serial = serial::count(files, draft.contents, last),
+            Some((serial, place)) => serial::check(&draft.origin, *serial, place, draft.contents, last, faults),
+            None => {}
+        }
+        Some(draft)
+    }
+
+    fn read_anew(&self, stem: &str, files: &ZoneFiles, drafts: &mut Drafts, faults: &mut Faults) -> Option<ZoneDraft> {
         let before = faults.0.len();
         if let Some(toml) = &files.toml {
             return read_document(&toml.source, "a zone file", faults, |table, faults| {
@@ -88,21 +118,22 @@ impl ZoneReader<'_> {
         let master = files.master.as_ref()?;
         let place = Place { source: master.source.clone(), span: 0..0 };
         let origin = origin_of_stem(stem, &place, faults)?;
-        let records = self.read_master(&origin, files, faults);
-        let contents = self.check_serial(&origin, &records, faults);
-        Some(
-            ZoneDraft {
-                origin,
-                place,
-                regions: Vec::new(),
-                records,
-                owners: Vec::new(),
-                sections: None,
-                counts_serial: false,
-                contents,
-            }
-            .checked(before, faults),
-        )
+        let Master { records, included } = self.read_master(&origin, files, faults);
+        let contents = serial::fingerprint(&records);
+        let draft = ZoneDraft {
+            origin,
+            place,
+            regions: Vec::new(),
+            tree: None,
+            leads: Vec::new(),
+            owners: Vec::new(),
+            sections: None,
+            counts_serial: false,
+            contents,
+            soa: None,
+            included,
+        };
+        Some(draft.checked(records, before, faults))
     }
 
     fn read_toml(
@@ -122,6 +153,7 @@ impl ZoneReader<'_> {
             None => (origin_of_stem(stem, &table.place(), faults)?, table.place()),
         };
         let (ttl, ttl_min) = read_ttls(&mut table, faults);
+        let others = drafts.pools.len();
         let sections = Sections::read(&mut table, Some(self.shared), Some(&origin), self.disk, drafts, faults);
         let region_view = View { own: &sections.regions, shared: Some(&self.shared.regions) };
         let scope = NameScope {
@@ -137,14 +169,26 @@ impl ZoneReader<'_> {
         let regions = regions::resolve(region_view, faults);
         check_regions_are_used(region_view, &owners, &drafts.pools, faults);
         critic::check_matches(region_view, self.ecs, faults);
-        critic::Names { owners: &owners, pools: &drafts.pools, regions: &regions }.check(faults);
-        let (records, counted) = self.read_records(&origin, &mut table, files, faults);
+        critic::Names { owners: &owners, pools: &drafts.pools, others, regions: &regions }.check(faults);
+        let (Master { records, included }, counted) = self.read_records(&origin, &mut table, files, faults);
         table.finish(faults);
         let counts_serial = counted.is_some();
-        let contents = counted.unwrap_or_else(|| self.check_serial(&origin, &records, faults));
+        let contents = counted.unwrap_or_else(|| serial::fingerprint(&records));
         let sections = Some(sections);
-        let draft = ZoneDraft { origin, place, regions, records, owners, sections, counts_serial, contents };
-        Some(draft.checked(before, faults))
+        let draft = ZoneDraft {
+            origin,
+            place,
+            regions,
+            tree: None,
+            leads: Vec::new(),
+            owners,
+            sections,
+            counts_serial,
+            contents,
+            soa: None,
+            included,
+        };
+        Some(draft.checked(records, before, faults))
     }
 
     /// All static records: the master file's, and those of the zone file's sections. Where the SOA's serial is truenorth's to
@@ -155,12 +199,12 @@ impl ZoneReader<'_> {
         table: &mut Table<'_>,
         files: &ZoneFiles,
         faults: &mut Faults,
-    ) -> (Vec<Located>, Option<u64>) {
+    ) -> (Master, Option<u64>) {
         let anchor = table.place();
         let nameservers_section = table.take("nameservers");
         let soa_section = table.take("soa");
         let before = faults.0.len();
-        let mut records = self.parse_master(origin, files, faults);
+        let Master { mut records, included } = self.parse_master(origin, files, faults);
         let is_apex = |located: &&Located, rtype| located.record.rtype == rtype && located.record.owner == *origin;
         let master_ns = records.iter().find(|located| is_apex(located, Rtype::NS)).cloned();
         let master_soa = records.iter().find(|located| is_apex(located, Rtype::SOA)).cloned();
@@ -182,7 +226,7 @@ impl ZoneReader<'_> {
         records.extend(nameservers.into_iter().filter(|l| master_ns.is_none() || l.record.rtype != Rtype::NS));
         records.extend(statics::read_records(table.take("records").as_ref(), origin, faults));
         if master_soa.is_some() {
-            return (records, None);
+            return (Master { records, included }, None);
         }
         let contents = serial::fingerprint_with(&records, files);
         let serial = serial::count(files, contents, (self.last_served)(origin));
@@ -196,38 +240,28 @@ impl ZoneReader<'_> {
         if let Some(soa) = soa {
             records.insert(before_soa, soa);
         }
-        (records, (!has_serial).then_some(contents))
+        (Master { records, included }, (!has_serial).then_some(contents))
     }
 
-    /// Warns of a serial of the operator's that no secondary follows. Gives the fingerprint of the contents.
-    fn check_serial(&self, origin: &Name, records: &[Located], faults: &mut Faults) -> u64 {
-        let contents = serial::fingerprint(records);
-        if let Some(soa) = records.iter().find(|l| l.record.rtype == Rtype::SOA && l.record.owner == *origin) {
-            serial::check(origin, soa, contents, (self.last_served)(origin), faults);
-        }
-        contents
+    /// How its master files include others.
+    pub(super) fn includes(&self) -> Includes<'_> {
+        Includes { folder: self.folder, disk: self.disk }
     }
 
-    fn parse_master(&self, origin: &Name, files: &ZoneFiles, faults: &mut Faults) -> Vec<Located> {
-        files.master.as_ref().map_or_else(Vec::new, |master| {
-            parse_master_file(
-                &master.source,
-                origin,
-                RECORD_TTL,
-                Includes { folder: self.folder, disk: self.disk },
-                faults,
-            )
+    fn parse_master(&self, origin: &Name, files: &ZoneFiles, faults: &mut Faults) -> Master {
+        files.master.as_ref().map_or_else(Master::default, |master| {
+            parse_master_file(&master.source, origin, RECORD_TTL, self.includes(), faults)
         })
     }
 
     /// The records of a zone that is a master file alone: it has its SOA and NS itself.
-    fn read_master(&self, origin: &Name, files: &ZoneFiles, faults: &mut Faults) -> Vec<Located> {
+    fn read_master(&self, origin: &Name, files: &ZoneFiles, faults: &mut Faults) -> Master {
         let before = faults.0.len();
-        let records = self.parse_master(origin, files, faults);
+        let master = self.parse_master(origin, files, faults);
         // What is missing may stand on a line that could not be read.
         if !faults.has_errors_since(before) {
             for rtype in [Rtype::SOA, Rtype::NS] {
-                if !records.iter().any(|l| l.record.rtype == rtype && l.record.owner == *origin) {
+                if !master.records.iter().any(|l| l.record.rtype == rtype && l.record.owner == *origin) {
                     let source = files.master.as_ref().map(|master| master.source.clone());
                     let place = source.map(|source| Place { source, span: 0..0 });
                     let message = format!("the zone {origin} has no {rtype} record at its apex");
@@ -235,19 +269,44 @@ impl ZoneReader<'_> {
                 }
             }
         }
-        records
+        master
     }
 }
 
 impl ZoneDraft {
-    /// Checks it; there were `before` faults when its reading began.
-    fn checked(self, before: usize, faults: &mut Faults) -> Self {
+    /// Checks it with these records and makes its tree of them; there were `before` faults when its reading began.
+    fn checked(mut self, records: Vec<Located>, before: usize, faults: &mut Faults) -> Self {
         let complete = !faults.has_errors_since(before);
+        let soa = records.iter().find(|l| l.record.rtype == Rtype::SOA && l.record.owner == self.origin);
+        self.soa = soa.and_then(|soa| Some((serial::of_soa(&soa.record.rdata)?, soa.place.clone())));
+        let names = self.names(&records);
         spelling::check_origin(&self.origin, &self.place, faults);
-        spelling::check_owners(&self.origin, &self.records, &self.owners, faults);
-        let records = rrset::settle(self.records, faults);
-        ZoneCheck::new(&self.origin, &records, &self.owners).run(complete, faults);
-        Self { records, ..self }
+        spelling::check_owners(&self.origin, &records, &self.owners, &names, faults);
+        let (records, all) = rrset::settle(records, &names, faults);
+        let names = if all { names } else { self.names(&records) };
+        let check = ZoneCheck { origin: &self.origin, records: &records, owners: &self.owners, names: &names };
+        check.run(complete, faults);
+        if !faults.has_errors_since(before) {
+            match names.finish(&records) {
+                Ok(tree) => self.tree = Some(Arc::new(tree)),
+                Err(error) => faults.push(Fault::error(&self.place, format!("zone {}: {error}", self.origin), "")),
+            }
+        }
+        self.leads = records.into_iter().filter(|located| pointers::leads(located.record.rtype)).collect();
+        self.leads.shrink_to_fit();
+        self
+    }
+
+    /// The names of records, and those that answer from something else.
+    fn names(&self, records: &[Located]) -> Builder {
+        let mut names = Builder::new(&self.origin, records);
+        for owner in &self.owners {
+            match &owner.kind {
+                OwnerKind::Steered { .. } => names.steer(&owner.name),
+                OwnerKind::Reflect => names.reflect(&owner.name),
+            }
+        }
+        names
     }
 
     /// Where a name stands that steers by this step, if one does.
@@ -256,8 +315,8 @@ impl ZoneDraft {
         self.owners.iter().find(steers).map(|owner| &owner.place)
     }
 
-    /// The zone as it is served; zones with equal regions share those in `known`.
-    pub(super) fn finish(self, known: &mut HashSet<Arc<Regions>>) -> ZoneSpec {
+    /// The zone as it is served, if nothing is wrong with it; zones with equal regions share those in `known`.
+    pub(super) fn finish(self, known: &mut HashSet<Arc<Regions>>) -> Option<ZoneSpec> {
         let regions = Arc::new(Regions::new(self.regions));
         let regions = known.get(&regions).cloned().unwrap_or_else(|| {
             known.insert(regions.clone());
@@ -270,16 +329,16 @@ impl ZoneDraft {
                 OwnerKind::Reflect => reflect.push(owner.name),
             }
         }
-        let records = self.records.into_iter().map(|located| located.record).collect();
-        ZoneSpec {
+        Some(ZoneSpec {
             origin: self.origin,
             regions,
-            records,
+            tree: self.tree?,
+            serial: self.soa?.0,
             names,
             reflect,
             counts_serial: self.counts_serial,
             contents: self.contents,
-        }
+        })
     }
 }
 

@@ -236,7 +236,7 @@ mod tests {
         std::fs::write(folder.path().join("zones/example.com.toml"), ZONE).unwrap();
         let config =
             crate::config::load(&folder.path().join("truenorth.toml"), &crate::disk::Disk::new(), &|_| None).unwrap();
-        Arc::new(Blueprint::compile(config.world, Arc::new(Locations::unknown()), None).unwrap())
+        Arc::new(Blueprint::compile(config.world, Arc::new(Locations::unknown()), None))
     }
 
     impl Scene {

@@ -169,9 +169,8 @@ impl TxtValue {
 
 /// The serial after the one that is served; `None` where the operator counts.
 fn next_serial(blueprint: &Blueprint, origin: &Name) -> Option<u32> {
-    let mut zones = blueprint.zones().iter().zip(&blueprint.world().zones);
-    let (served, _) = zones.find(|(_, spec)| spec.origin == *origin && spec.counts_serial)?;
-    Some(served.serial().wrapping_add(1))
+    blueprint.spec(origin).filter(|spec| spec.counts_serial)?;
+    Some(blueprint.find_zone(&origin.to_key())?.serial().wrapping_add(1))
 }
 
 #[cfg(test)]

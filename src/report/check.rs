@@ -71,7 +71,7 @@ impl Summary {
         Self {
             zones: world.zones.len(),
             names: names().count(),
-            records: world.zones.iter().map(|zone| zone.records.len()).sum(),
+            records: world.zones.iter().map(|zone| zone.tree.record_count()).sum(),
             pools: world.pools.len(),
             endpoints: world.pools.iter().map(|pool| pool.members.len()).sum(),
             // An empty sum of floats is -0.0.

@@ -62,7 +62,7 @@ impl<'a> Owners<'a> {
 }
 
 /// What a node is steered by, if it is.
-fn steered(node: &Node) -> Option<(PlanId, NameId)> {
+fn steered(node: Node<'_>) -> Option<(PlanId, NameId)> {
     match node.special() {
         Special::Steered(plan, name) => Some((plan, name)),
         Special::Reflect | Special::None => None,
@@ -70,7 +70,7 @@ fn steered(node: &Node) -> Option<(PlanId, NameId)> {
 }
 
 /// The node that answers questions for this name and type here.
-fn find_node<'a>(snapshot: &'a Snapshot, key: &[u8], rtype: Rtype) -> Option<&'a Node> {
+fn find_node<'a>(snapshot: &'a Snapshot, key: &[u8], rtype: Rtype) -> Option<Node<'a>> {
     match snapshot.find_zone(key)?.zone.look_up(key, rtype) {
         Found::Node { node, .. } => Some(node),
         Found::Cut { .. } | Found::Dname { .. } | Found::Nothing { .. } => None,

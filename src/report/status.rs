@@ -234,7 +234,7 @@ fn zone(served: &ServedZone, spec: &ZoneSpec) -> ZoneStatus {
         origin: spec.origin.to_string(),
         serial: served.serial(),
         names: spec.names.len(),
-        records: spec.records.len(),
+        records: spec.tree.record_count(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Records that come to a zone while it is served: TXT, for whoever has to show that a name is theirs (RFC 8555, section 8.4).
 //!
-//! The zone concerned is built anew from its spec and the extra records; everything else is shared. So the extra records are
+//! The zone concerned gets a patch with the extra records over its tree; everything else is shared. In it the extra records are
 //! records like all others: empty non-terminals, NXDOMAIN and transfers come out right by themselves. What a wildcard of the
 //! files answers for a name it goes on answering, though the name exists now.
 
@@ -11,7 +11,7 @@ use super::world::Members;
 use super::{Blueprint, ServedZone};
 use crate::name::Name;
 use crate::wire::Rtype;
-use crate::zone::{Found, Node, Record, Special, Zone, ZoneError};
+use crate::zone::{Found, Node, Record, Special, ZoneError};
 
 /// Why a name can hold no extra TXT records.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,11 +53,9 @@ impl fmt::Display for Unfit {
 impl std::error::Error for Unfit {}
 
 impl ServedZone {
-    /// SERIAL of the SOA as it is served (RFC 1035, section 3.3.13): a record ends with five numbers of 32 bits.
+    /// SERIAL of the SOA as it is served.
     pub fn serial(&self) -> u32 {
-        let soa = self.zone.apex_node().rrset(Rtype::SOA).and_then(|soa| soa.records().next());
-        let numbers: Option<&[u8; 20]> = soa.and_then(|(record, _)| record.last_chunk());
-        numbers.and_then(|numbers| numbers.first_chunk()).map_or(0, |serial| u32::from_be_bytes(*serial))
+        self.zone.serial()
     }
 }
 
@@ -76,7 +74,7 @@ impl Blueprint {
         let wildcard = served.zone.own_wildcard(name);
         if let Some((node, owner)) = &wildcard {
             let rtype = [Rtype::CNAME, Rtype::DNAME, Rtype::NS].into_iter().find(|&rtype| match rtype {
-                Rtype::CNAME => self.may_be_cname(node),
+                Rtype::CNAME => self.may_be_cname(*node),
                 _ => node.rrset(rtype).is_some(),
             });
             if let Some(rtype) = rtype {
@@ -101,19 +99,13 @@ impl Blueprint {
         let mut blueprint = self.clone();
         let Some(&id) = self.by_apex.get(&origin.to_key()) else { return Ok(blueprint) };
         let before = &self.zones[id as usize];
-        let spec = &self.world.zones[id as usize];
-        let serial = serial.unwrap_or_else(|| before.serial());
-        let records: Vec<Record> = spec.records.iter().map(|record| with_serial(record, serial)).collect();
-        let owners = spec.names.iter().map(|name| &name.owner).chain(&spec.reflect);
-        let specials = owners.filter_map(|owner| Some((owner.clone(), before.zone.node(&owner.to_key())?.special())));
-        let zone = Zone::build(&spec.origin, &records, specials, extra)?;
-        blueprint.zones[id as usize] =
-            Arc::new(ServedZone { zone, regions: before.regions.clone(), is_as_written: false });
+        let zone = before.zone.amended(extra, serial.unwrap_or_else(|| before.serial()))?;
+        blueprint.zones[id as usize] = Arc::new(ServedZone { zone, regions: before.regions.clone() });
         Ok(blueprint)
     }
 
     /// Whether the node has a CNAME, or may be answered with one.
-    fn may_be_cname(&self, node: &Node) -> bool {
+    fn may_be_cname(&self, node: Node<'_>) -> bool {
         let steered = match node.special() {
             Special::Steered(plan, _) => Some(&self.rules[plan as usize]),
             Special::Reflect | Special::None => None,
@@ -122,17 +114,6 @@ impl Blueprint {
         let is_cname = pools.any(|&id| matches!(self.world.pools[id as usize].members, Members::Cname(_)));
         is_cname || node.rrset(Rtype::CNAME).is_some()
     }
-}
-
-/// The record; of a SOA, with this serial.
-fn with_serial(record: &Record, serial: u32) -> Record {
-    let mut record = record.clone();
-    if record.rtype == Rtype::SOA
-        && let Some(numbers) = record.rdata.last_chunk_mut::<20>()
-    {
-        numbers[..4].copy_from_slice(&serial.to_be_bytes());
-    }
-    record
 }
 
 #[cfg(test)]
@@ -183,7 +164,7 @@ NS = ["ns.example.net."]
         fs::write(folder.path().join("truenorth.toml"), "").unwrap();
         fs::write(folder.path().join("zones/example.com.toml"), ZONE).unwrap();
         let config = config::load(&folder.path().join("truenorth.toml"), &crate::disk::Disk::new(), &|_| None).unwrap();
-        Blueprint::compile(config.world, Arc::new(crate::geo::Locations::unknown()), None).unwrap()
+        Blueprint::compile(config.world, Arc::new(crate::geo::Locations::unknown()), None)
     }
 
     fn name(text: &str) -> Name {

@@ -21,7 +21,6 @@ mod world;
 mod world_state;
 
 use std::collections::{BTreeSet, HashMap};
-use std::fmt;
 use std::sync::Arc;
 
 use crate::geo::{Locations, Regions};
@@ -29,7 +28,7 @@ use crate::latency::{Table, Vantages};
 use crate::name::{Name, labels, suffixes};
 use crate::steering::Split;
 use crate::wire::{CookieSecret, Rtype};
-use crate::zone::{NameId, PlanId, Special, Zone, ZoneError};
+use crate::zone::{NameId, PlanId, Steered, Zone};
 pub use amend::Unfit;
 pub use circles::Circle;
 pub use compile::Remapped;
@@ -88,44 +87,24 @@ pub struct ServedZone {
     pub zone: Zone,
     /// Who belongs to which region.
     pub regions: Arc<Regions>,
-    /// Whether it is what its spec says: no record was added, and the serial is the spec's.
-    is_as_written: bool,
 }
-
-/// Why a world cannot be served.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CompileError {
-    /// The zone at fault.
-    pub origin: Name,
-    /// What is wrong with it.
-    pub error: ZoneError,
-}
-
-impl fmt::Display for CompileError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "zone {}: {}", self.origin, self.error)
-    }
-}
-
-impl std::error::Error for CompileError {}
 
 impl Blueprint {
     /// Compiles a world. Maps that `previous` holds for the same locations are shared, and so are zones that did not change;
     /// cookies that it made stay valid.
-    pub fn compile(
-        mut world: World,
-        locations: Arc<Locations>,
-        previous: Option<&Snapshot>,
-    ) -> Result<Self, Vec<CompileError>> {
+    pub fn compile(mut world: World, locations: Arc<Locations>, previous: Option<&Snapshot>) -> Self {
         let vantages = compile::vantages(&world, &locations, previous);
-        let unchanged = previous.map_or_else(HashMap::new, |snapshot| snapshot.blueprint.unchanged(&mut world));
+        let before = previous.map(|snapshot| &*snapshot.blueprint);
+        if let Some(before) = before {
+            before.share_trees(&mut world);
+        }
         let maps = Maps::new(&locations, vantages.as_ref(), world.ecs.caps(), previous);
-        let Zones { served: zones, rules, plan_of_name } = compile_zones(&world, maps, &unchanged)?;
+        let Zones { served: zones, rules, plan_of_name } = compile_zones(&world, maps, before);
         let by_apex = zones.iter().zip(0..).map(|(served, id)| (served.zone.apex().to_key(), id)).collect();
         let apex_depth = zones.iter().map(|served| served.zone.apex().label_count()).max().unwrap_or(0);
         let plans_of = plans_of(world.pools.len(), &rules);
         let own_secret = previous.map_or_else(|| [random_secret()], |snapshot| snapshot.blueprint.own_secret);
-        Ok(Self {
+        Self {
             world: Arc::new(world),
             locations,
             vantages,
@@ -136,25 +115,42 @@ impl Blueprint {
             plan_of_name: plan_of_name.into(),
             plans_of,
             own_secret,
-        })
+        }
     }
 
-    /// The zones of another world that are static, and the same as here, by their origins. Their records are shared from
-    /// now on: a reload costs what changed.
-    fn unchanged(&self, world: &mut World) -> HashMap<Name, Arc<ServedZone>> {
-        let mut unchanged = HashMap::new();
-        for spec in world.zones.iter_mut().filter(|spec| spec.names.is_empty() && spec.reflect.is_empty()) {
-            let Some(&id) = self.by_apex.get(&*spec.origin.to_key()) else { continue };
-            let (served, before) = (&self.zones[id as usize], &self.world.zones[id as usize]);
-            let is_same = served.zone.is_static() && *served.regions == *spec.regions && before.records == spec.records;
-            if is_same {
-                spec.records = before.records.clone();
-            }
-            if is_same && served.is_as_written {
-                unchanged.insert(spec.origin.clone(), served.clone());
+    /// Has another world share the trees of zones that say the same as here: a reload costs what changed.
+    fn share_trees(&self, world: &mut World) {
+        for spec in &mut world.zones {
+            let Some(before) = self.spec(&spec.origin) else { continue };
+            if !Arc::ptr_eq(&before.tree, &spec.tree) && before.tree.says_as(&spec.tree) {
+                spec.tree = before.tree.clone();
             }
         }
-        unchanged
+    }
+
+    /// What the operator wrote of the zone with this origin.
+    pub fn spec(&self, origin: &Name) -> Option<&ZoneSpec> {
+        self.by_apex.get(&origin.to_key()).map(|&id| &self.world.zones[id as usize])
+    }
+
+    /// The zone that this spec and these plans would make, if it is there already.
+    fn zone_like(&self, spec: &ZoneSpec, first: NameId, plans: &[PlanId]) -> Option<Arc<ServedZone>> {
+        let served = &self.zones[*self.by_apex.get(&spec.origin.to_key())? as usize];
+        let steered = served.zone.steered();
+        // Without steered names it does not matter how many stand in zones before it.
+        let is_same = *steered.plans == *plans && (plans.is_empty() || steered.first == first);
+        let is_like = is_same && Arc::ptr_eq(served.zone.tree(), &spec.tree) && *served.regions == *spec.regions;
+        let is_like = is_like && served.zone.is_plain() && served.zone.serial() == spec.serial;
+        is_like.then(|| served.clone())
+    }
+
+    /// How many of its zones another blueprint does not share: what it took to make this one after that.
+    pub fn built_since(&self, other: &Self) -> usize {
+        let is_shared = |zone: &&Arc<ServedZone>| {
+            let before = other.by_apex.get(&zone.zone.apex().to_key()).map(|&id| &other.zones[id as usize]);
+            before.is_some_and(|before| Arc::ptr_eq(before.zone.tree(), zone.zone.tree()))
+        };
+        self.zones.len() - self.zones.iter().filter(is_shared).count()
     }
 
     /// What the operator wrote.
@@ -180,6 +176,11 @@ impl Blueprint {
     /// The zone with the longest apex at or above a name in wire format and lower case.
     pub fn find_zone(&self, key: &[u8]) -> Option<&ServedZone> {
         self.find_zone_id(key).map(|id| &*self.zones[id as usize])
+    }
+
+    /// The zone that holds a name.
+    pub fn zone_of(&self, name: &Name) -> Option<&Arc<ServedZone>> {
+        self.find_zone_id(&name.to_key()).map(|id| &self.zones[id as usize])
     }
 
     fn find_zone_id(&self, key: &[u8]) -> Option<u32> {
@@ -353,21 +354,12 @@ struct Zones {
     plan_of_name: Vec<PlanId>,
 }
 
-fn compile_zones(
-    world: &World,
-    maps: Maps<'_>,
-    unchanged: &HashMap<Name, Arc<ServedZone>>,
-) -> Result<Zones, Vec<CompileError>> {
+fn compile_zones(world: &World, maps: Maps<'_>, before: Option<&Blueprint>) -> Zones {
     let mut compiler = Compiler::new(world, maps);
     let Zones { mut served, mut rules, mut plan_of_name } = Zones::default();
-    let mut errors = Vec::new();
     for spec in &world.zones {
-        if let Some(same) = unchanged.get(&spec.origin) {
-            served.push(same.clone());
-            continue;
-        }
         let mut known: HashMap<&Steering, PlanId> = HashMap::new();
-        let mut specials = Vec::new();
+        let first = plan_of_name.len() as NameId;
         for name in &spec.names {
             let mut new = || {
                 rules.push(Arc::new(compiler.rule(&name.steering, &spec.regions)));
@@ -376,18 +368,19 @@ fn compile_zones(
             // Roll-outs go their ways name by name.
             let is_alone = name.steering.rollout.is_some();
             let plan = if is_alone { new() } else { *known.entry(&name.steering).or_insert_with(new) };
-            specials.push((name.owner.clone(), Special::Steered(plan, plan_of_name.len() as NameId)));
             plan_of_name.push(plan);
         }
-        specials.extend(spec.reflect.iter().map(|owner| (owner.clone(), Special::Reflect)));
-        match Zone::build(&spec.origin, &spec.records, specials, &[]) {
-            Ok(zone) => {
-                served.push(Arc::new(ServedZone { zone, regions: spec.regions.clone(), is_as_written: true }));
-            }
-            Err(error) => errors.push(CompileError { origin: spec.origin.clone(), error }),
-        }
+        let plans = &plan_of_name[first as usize..];
+        let same = before.and_then(|before| before.zone_like(spec, first, plans));
+        served.push(same.unwrap_or_else(|| {
+            let steered = Steered { first, plans: plans.into() };
+            Arc::new(ServedZone {
+                zone: Zone::new(spec.tree.clone(), steered, spec.serial),
+                regions: spec.regions.clone(),
+            })
+        }));
     }
-    if errors.is_empty() { Ok(Zones { served, rules, plan_of_name }) } else { Err(errors) }
+    Zones { served, rules, plan_of_name }
 }
 
 fn plans_of(pools: usize, rules: &[Arc<Rule>]) -> Arc<[Vec<PlanId>]> {

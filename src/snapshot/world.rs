@@ -15,7 +15,7 @@ use crate::overrides::Order;
 use crate::rollout;
 use crate::steering::{AllDown, Pick, Step};
 use crate::wire::SvcParams;
-use crate::zone::Record;
+use crate::zone::Tree;
 
 use super::Protocol;
 use super::family::PerFamily;
@@ -227,8 +227,11 @@ pub struct ZoneSpec {
     pub origin: Name,
     /// Who belongs to which region. Zones with equal regions share them.
     pub regions: Arc<Regions>,
-    /// Static records, exactly one SOA and at least one NS at the apex among them; addresses of in-zone nameservers too.
-    pub records: Arc<[Record]>,
+    /// Its names and static records, exactly one SOA and at least one NS at the apex among them; addresses of in-zone
+    /// nameservers too. `names` were steered in their order when it was built, and `reflect` reflects.
+    pub tree: Arc<Tree>,
+    /// The SOA's serial, whatever the tree's is.
+    pub serial: u32,
     /// Names whose addresses are chosen for each client.
     pub names: Vec<SteeredName>,
     /// Names that answer TXT with what is known of the asker.

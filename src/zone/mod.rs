@@ -1,13 +1,19 @@
 //! Zones: records, and the tree of names that answers are looked up in.
 
+mod builder;
+mod names;
+mod patch;
 mod rdata;
 mod record;
 mod rrset;
+mod served;
 mod shared;
 mod tree;
 
+pub use builder::Builder;
 pub use rdata::canonical;
 pub use record::Record;
 pub use rrset::{FIXED_FIELDS, POINTER_LENGTH, Pointer, Rrset, TTL_OFFSET, Target, TooLarge, below};
+pub use served::{Found, NameId, Node, PlanId, Special, Steered, Zone};
 pub use shared::{NEAR, Shared};
-pub use tree::{Found, NameId, Node, NodeId, PlanId, Special, Zone, ZoneError};
+pub use tree::{NodeId, Tree, ZoneError};

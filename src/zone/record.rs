@@ -15,3 +15,9 @@ pub struct Record {
     /// The RDATA in wire format, valid for the type, names uncompressed.
     pub rdata: Box<[u8]>,
 }
+
+impl AsRef<Record> for Record {
+    fn as_ref(&self) -> &Record {
+        self
+    }
+}

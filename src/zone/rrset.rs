@@ -4,7 +4,10 @@
 //! wildcard's owner is the question's), the TTL, and where the message already holds the zone's apex, the owner and the records
 //! before, whose ends names in RDATA share where RFC 3597, section 4, allows compression.
 
-use super::rdata::{Part, parts, split};
+use std::collections::{HashMap, HashSet};
+
+use super::rdata::{Part, canonical, parts, split};
+use super::record::Record;
 use super::shared::{Ends, Shared};
 use crate::name::{Name, suffixes};
 use crate::wire::{MAX_MESSAGE, Rtype};
@@ -23,10 +26,27 @@ const ENVELOPE: usize = 1024;
 
 const CLASS_IN: u16 = 1;
 
+/// Octets of a lone record that stand in the RRset itself: most of a zone's records hold an address.
+const FEW: usize = FIXED_FIELDS + 16;
+
 /// All records of one owner and type.
-#[derive(Clone, Debug)]
-pub struct Rrset {
-    rtype: Rtype,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rrset(Rendered);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Rendered {
+    /// One record without a name in it.
+    Few {
+        /// 0, and how many octets it has.
+        bounds: [u16; 2],
+        octets: [u8; FEW],
+    },
+    /// The type stands outside, so that RRsets of other types are passed over at a glance.
+    Many(Rtype, Box<Many>),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Many {
     /// The lowest of its records.
     ttl: u32,
     /// TYPE to RDATA of one record behind the other, without owners.
@@ -48,6 +68,23 @@ pub struct Pointer {
     pub to: Shared,
 }
 
+impl Rendered {
+    /// A lone record, if it is short and has no name in it.
+    fn few(rtype: Rtype, ttl: u32, rdata: &[u8]) -> Option<Self> {
+        let length = FIXED_FIELDS + rdata.len();
+        if length > FEW || !parts(rtype).is_empty() {
+            return None;
+        }
+        let mut octets = [0; FEW];
+        octets[..2].copy_from_slice(&rtype.0.to_be_bytes());
+        octets[2..4].copy_from_slice(&CLASS_IN.to_be_bytes());
+        octets[TTL_OFFSET..TTL_OFFSET + 4].copy_from_slice(&ttl.to_be_bytes());
+        octets[FIXED_FIELDS - 2..FIXED_FIELDS].copy_from_slice(&(rdata.len() as u16).to_be_bytes());
+        octets[FIXED_FIELDS..length].copy_from_slice(rdata);
+        Some(Self::Few { bounds: [0, length as u16], octets })
+    }
+}
+
 /// A name that records point to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
@@ -67,12 +104,18 @@ impl Rrset {
     /// Renders records of one owner and type, TTL and RDATA each, names uncompressed, for a zone with this apex. [`TooLarge`] if
     /// the whole does not fit the longest message.
     pub fn render(rtype: Rtype, contents: &[(u32, &[u8])], owner: &Name, apex: &Name) -> Result<Self, TooLarge> {
+        if let [(ttl, rdata)] = contents
+            && let Some(rendered) = Rendered::few(rtype, *ttl, rdata)
+        {
+            return Ok(Self(rendered));
+        }
         let mut records = Vec::new();
         let mut bounds = Vec::new();
         let mut pointers = Vec::new();
         let has_several = contents.len() > 1 || rtype == Rtype::SOA;
         let mut ends = may_be_compressed(rtype).then(|| Ends::new(owner, apex, has_several));
         let mut targets: Vec<Target> = Vec::new();
+        let mut known: HashSet<Name> = HashSet::new();
         for (number, &(ttl, rdata)) in contents.iter().enumerate() {
             let start = records.len();
             bounds.push(u16::try_from(start).map_err(|_| TooLarge)?);
@@ -86,7 +129,7 @@ impl Rrset {
                 let (field, behind) = split(part, rest);
                 if matches!(part, Part::Name) && leads_on(rtype) {
                     let name = Name::from_wire(&field.to_ascii_lowercase());
-                    if targets.iter().all(|target| target.name != name) {
+                    if known.insert(name.clone()) {
                         targets.push(Target { name, record: number, at: records.len() - start });
                     }
                 }
@@ -116,76 +159,197 @@ impl Rrset {
             return Err(TooLarge);
         }
         bounds.push(records.len() as u16);
-        Ok(Self {
+        Ok(Self(Rendered::Many(
             rtype,
-            ttl: contents.iter().map(|&(ttl, _)| ttl).min().unwrap_or(0),
-            records: records.into(),
-            bounds: bounds.into(),
-            pointers: pointers.into(),
-            targets: targets.into(),
-        })
+            Box::new(Many {
+                ttl: contents.iter().map(|&(ttl, _)| ttl).min().unwrap_or(0),
+                records: records.into(),
+                bounds: bounds.into(),
+                pointers: pointers.into(),
+                targets: targets.into(),
+            }),
+        )))
+    }
+
+    /// TYPE to RDATA of one record behind the other.
+    fn octets(&self) -> &[u8] {
+        match &self.0 {
+            Rendered::Few { bounds, octets } => &octets[..usize::from(bounds[1])],
+            Rendered::Many(_, many) => &many.records,
+        }
+    }
+
+    fn octets_mut(&mut self) -> &mut [u8] {
+        match &mut self.0 {
+            Rendered::Few { bounds, octets } => &mut octets[..usize::from(bounds[1])],
+            Rendered::Many(_, many) => &mut many.records,
+        }
+    }
+
+    fn bounds(&self) -> &[u16] {
+        match &self.0 {
+            Rendered::Few { bounds, .. } => bounds,
+            Rendered::Many(_, many) => &many.bounds,
+        }
+    }
+
+    /// Where pointers are to be written, counted from the first record's TYPE, and what to.
+    fn pointers(&self) -> &[(u16, Shared)] {
+        match &self.0 {
+            Rendered::Few { .. } => &[],
+            Rendered::Many(_, many) => &many.pointers,
+        }
     }
 
     /// The type of all records.
     pub fn rtype(&self) -> Rtype {
-        self.rtype
+        match &self.0 {
+            Rendered::Few { octets, .. } => Rtype(u16::from_be_bytes([octets[0], octets[1]])),
+            Rendered::Many(rtype, _) => *rtype,
+        }
     }
 
     /// Seconds; of signatures, which live as long as what they cover, the least.
     pub fn ttl(&self) -> u32 {
-        self.ttl
+        match &self.0 {
+            Rendered::Few { octets, .. } => {
+                octets[TTL_OFFSET..].first_chunk().map_or(0, |octets| u32::from_be_bytes(*octets))
+            }
+            Rendered::Many(_, many) => many.ttl,
+        }
     }
 
     /// How many records there are; at least one.
     #[allow(clippy::len_without_is_empty, reason = "an RRset is never empty")]
     pub fn len(&self) -> usize {
-        self.bounds.len() - 1
+        self.bounds().len() - 1
     }
 
     /// Each record from TYPE on, and the pointers that are to be written in it.
     pub fn records(&self) -> impl Iterator<Item = (&[u8], impl Iterator<Item = Pointer>)> {
-        let mut pointers = &*self.pointers;
-        self.bounds.windows(2).map(move |bounds| {
+        let (octets, mut pointers) = (self.octets(), self.pointers());
+        self.bounds().windows(2).map(move |bounds| {
             let (start, end) = (bounds[0], bounds[1]);
             let (here, behind) = pointers.split_at(pointers.iter().take_while(|(at, _)| *at < end).count());
             pointers = behind;
             let here = here.iter().map(move |&(at, to)| Pointer { at: usize::from(at - start), to });
-            (&self.records[usize::from(start)..usize::from(end)], here)
+            (&octets[usize::from(start)..usize::from(end)], here)
         })
     }
 
     /// Whether records point at records before them, so that no message may hold these without those.
     pub fn is_tied(&self) -> bool {
-        self.pointers.iter().any(|(_, to)| matches!(to, Shared::Earlier(_)))
+        self.pointers().iter().any(|(_, to)| matches!(to, Shared::Earlier(_)))
     }
 
     /// The names that the records point to (NS, MX, SVCB, ...), each once, in the records' order.
     pub fn targets(&self) -> &[Target] {
-        &self.targets
+        match &self.0 {
+            Rendered::Few { .. } => &[],
+            Rendered::Many(_, many) => &many.targets,
+        }
     }
 
     /// How far behind the start of the RRset's first record a message holds this name, where it holds the RRset's records
     /// with pointers as owners.
     pub fn target_offset(&self, target: &Target) -> usize {
-        usize::from(self.bounds[target.record]) + (target.record + 1) * POINTER_LENGTH + target.at
+        usize::from(self.bounds()[target.record]) + (target.record + 1) * POINTER_LENGTH + target.at
     }
 
     /// The serial, if these records are an SOA: the first of the five numbers at its end (RFC 1035, section 3.3.13).
     pub fn soa_serial(&self) -> Option<u32> {
-        let numbers: &[u8; 5 * size_of::<u32>()] = self.records.last_chunk().filter(|_| self.rtype == Rtype::SOA)?;
+        let numbers: &[u8; 5 * size_of::<u32>()] = self.octets().last_chunk().filter(|_| self.rtype() == Rtype::SOA)?;
         numbers.first_chunk().map(|serial| u32::from_be_bytes(*serial))
     }
 
-    /// The same records with another TTL.
-    pub fn with_ttl(&self, ttl: u32) -> Self {
+    /// The same SOA with another serial.
+    pub(super) fn with_serial(&self, serial: u32) -> Self {
         let mut other = self.clone();
-        other.ttl = ttl;
-        for &start in &self.bounds[..self.len()] {
-            let at = usize::from(start) + TTL_OFFSET;
-            other.records[at..at + 4].copy_from_slice(&ttl.to_be_bytes());
+        if let Some(numbers) = other.octets_mut().last_chunk_mut::<{ 5 * size_of::<u32>() }>() {
+            numbers[..size_of::<u32>()].copy_from_slice(&serial.to_be_bytes());
         }
         other
     }
+
+    /// The same records with another TTL.
+    pub(super) fn with_ttl(&self, ttl: u32) -> Self {
+        let mut other = self.clone();
+        for &start in &self.bounds()[..self.len()] {
+            let at = usize::from(start) + TTL_OFFSET;
+            other.octets_mut()[at..at + 4].copy_from_slice(&ttl.to_be_bytes());
+        }
+        if let Rendered::Many(_, many) = &mut other.0 {
+            many.ttl = ttl;
+        }
+        other
+    }
+
+    /// The records that it was rendered from, for an owner. A name that shares its end with the owner, the apex or a name before
+    /// it ends as that is written.
+    pub(super) fn contents(&self, owner: &Name, apex: &Name) -> Vec<Record> {
+        (0..self.len()).filter_map(|place| self.content(place, owner, apex)).collect()
+    }
+
+    /// The one of them in this place.
+    pub(super) fn content(&self, place: usize, owner: &Name, apex: &Name) -> Option<Record> {
+        let (octets, pointers) = self.records().nth(place)?;
+        let (mut rdata, mut from) = (Vec::new(), FIXED_FIELDS);
+        for Pointer { at, to } in pointers {
+            rdata.extend_from_slice(&octets[from..at]);
+            self.restore_end(to, owner, apex, &mut rdata);
+            from = at + POINTER_LENGTH;
+        }
+        rdata.extend_from_slice(&octets[from..]);
+        let ttl = octets[TTL_OFFSET..].first_chunk().map_or(0, |octets| u32::from_be_bytes(*octets));
+        Some(Record { owner: owner.clone(), rtype: self.rtype(), ttl, rdata: rdata.into() })
+    }
+
+    /// Writes the end of a name in full.
+    fn restore_end(&self, shared: Shared, owner: &Name, apex: &Name, name: &mut Vec<u8>) {
+        match shared {
+            Shared::Apex => name.extend_from_slice(apex.as_wire()),
+            Shared::Owner(octets) => {
+                let owner = owner.as_wire();
+                name.extend_from_slice(&owner[owner.len() - usize::from(octets)..]);
+            }
+            Shared::Earlier(distance) => {
+                // Pointers stand for owners in a message, and are not there in the records.
+                let distance = usize::from(distance);
+                let starts = self.bounds().iter().enumerate();
+                let record =
+                    starts.filter(|(number, start)| usize::from(**start) + number * POINTER_LENGTH <= distance);
+                let mut at = distance - POINTER_LENGTH * (record.count() - 1);
+                loop {
+                    if let Some(&(_, to)) = self.pointers().iter().find(|(place, _)| usize::from(*place) == at) {
+                        return self.restore_end(to, owner, apex, name);
+                    }
+                    let length = usize::from(self.octets()[at]);
+                    name.extend_from_slice(&self.octets()[at..=at + length]);
+                    if length == 0 {
+                        return;
+                    }
+                    at += 1 + length;
+                }
+            }
+        }
+    }
+}
+
+/// What an RRset is rendered from: TTL and RDATA of its records, each once. RFC 2181, section 5: duplicates are suppressed; 5.2:
+/// the TTLs of an RRset are the same, and the lowest is the safe one. Only signatures each live as long as what they cover
+/// (RFC 4034, section 3).
+pub(super) fn distinct<'r>(rtype: Rtype, records: &[&'r Record]) -> Vec<(u32, &'r [u8])> {
+    /// Octets of the type covered, with which the RDATA of a signature begins.
+    const COVERED: usize = size_of::<u16>();
+    let covered = |record: &'r Record| record.rdata.get(..COVERED).filter(|_| rtype == Rtype::RRSIG);
+    let mut lowest: HashMap<Option<&[u8]>, u32> = HashMap::new();
+    for record in records {
+        let ttl = lowest.entry(covered(record)).or_insert(record.ttl);
+        *ttl = record.ttl.min(*ttl);
+    }
+    let mut seen = HashSet::with_capacity(records.len());
+    let first = records.iter().filter(|record| seen.insert(canonical(rtype, &record.rdata)));
+    first.map(|record| (lowest[&covered(record)], &*record.rdata)).collect()
 }
 
 /// Whether names in RDATA of this type may be compressed: those of RFC 1035's types only (RFC 3597, section 4).
@@ -258,10 +422,23 @@ mod tests {
         // Of a wildcard's owner, only what stands behind the asterisk is in every answer.
         let rrset = |owner: &str, target: &str| {
             let rrset = Rrset::render(Rtype::CNAME, &[(1, name(target).as_wire())], &name(owner), &apex).unwrap();
-            rrset.pointers[0]
+            rrset.pointers()[0]
         };
         assert_eq!(rrset("*.sub.example.com.", "x.*.sub.example.com."), (14, Shared::Owner(17)));
         assert_eq!(rrset("*.example.com.", "x.*.example.com."), (14, Shared::Apex));
+    }
+
+    #[test]
+    fn records_are_restored_whole() {
+        let (apex, owner) = (name("example.com."), name("sub.example.com."));
+        let targets =
+            ["ns1.sub.example.com.", "sub.example.com.", "a.x.net.", "b.x.net.", "c.b.x.net.", "c.example.com."];
+        let targets = targets.map(name);
+        let contents: Vec<(u32, &[u8])> = targets.iter().map(|target| (1, target.as_wire())).collect();
+        let rrset = Rrset::render(Rtype::NS, &contents, &owner, &apex).unwrap();
+        let restored = rrset.contents(&owner, &apex);
+        assert!(restored.iter().map(|record| &*record.rdata).eq(contents.iter().map(|(_, rdata)| *rdata)));
+        assert_eq!(rrset.content(4, &owner, &apex).unwrap().rdata.as_ref(), targets[4].as_wire());
     }
 
     #[test]

@@ -155,7 +155,7 @@ fn section_6_each_node_without_a_secret_has_its_own() {
 #[test]
 fn section_6_a_nodes_own_secret_outlives_a_reload() {
     let compile = |previous: Option<&Snapshot>| {
-        let blueprint = Blueprint::compile(World::default(), Arc::new(Locations::unknown()), previous).unwrap();
+        let blueprint = Blueprint::compile(World::default(), Arc::new(Locations::unknown()), previous);
         Snapshot::new(Arc::new(blueprint), |_, _| Standing::CALM, previous)
     };
     let first = compile(None);

@@ -22,6 +22,7 @@ mod parts;
 mod process;
 mod reload;
 mod restart;
+mod scale;
 mod sick;
 mod statics;
 mod steering;

@@ -134,7 +134,7 @@ impl Scene {
     /// All of it.
     pub fn of_world(server: &str, files: &[(&str, &str)], locations: Locations) -> Self {
         let config = load(server, files).unwrap_or_else(|faults| panic!("{}", faults.render(false)));
-        let blueprint = Blueprint::compile(config.world, Arc::new(locations), None).unwrap();
+        let blueprint = Blueprint::compile(config.world, Arc::new(locations), None);
         let mut latency = Table::default();
         blueprint.adopt(&mut latency);
         let snapshot = Arc::new(Snapshot::new(Arc::new(blueprint), |_, _| Standing::CALM, None));

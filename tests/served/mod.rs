@@ -23,7 +23,7 @@ use truenorth::snapshot::{
 };
 use truenorth::steering::{AllDown, Pick};
 use truenorth::wire::Rtype;
-use truenorth::zone::Record;
+use truenorth::zone::{Record, Tree};
 
 /// What an answer may take on loopback, however busy the machine is.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
@@ -56,7 +56,7 @@ pub(crate) fn snapshot(version: &str) -> Arc<Snapshot> {
         node: "test".into(),
         site_country: None,
     };
-    let blueprint = Blueprint::compile(world, Arc::new(Locations::unknown()), None).unwrap();
+    let blueprint = Blueprint::compile(world, Arc::new(Locations::unknown()), None);
     Arc::new(Snapshot::new(Arc::new(blueprint), |_, _| Standing::CALM, None))
 }
 
@@ -107,7 +107,8 @@ fn zone(version: &str) -> ZoneSpec {
     };
     ZoneSpec {
         regions: Arc::new(Regions::new(Vec::new())),
-        records: records.into(),
+        tree: Arc::new(Tree::build(&origin, &records, [&name("www")], []).unwrap()),
+        serial: 1,
         names: vec![SteeredName { owner: name("www"), steering }],
         reflect: Vec::new(),
         counts_serial: false,

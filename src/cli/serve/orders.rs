@@ -6,7 +6,8 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info};
 
-use super::{Files, Node, put_serials};
+use super::serials::put_serials;
+use super::{Files, Node};
 use crate::admin::{Order, TxtDone, TxtOrder};
 use crate::control::{DynamicTxt, TxtError, TxtValue};
 use crate::name::Name;
@@ -115,10 +116,15 @@ impl Node {
         if names.is_empty() {
             return Ok(None);
         }
-        // A big zone takes a while.
-        let amended = tokio::task::block_in_place(|| self.txt.amend(&self.latest, names))?;
-        self.latest = Arc::new(amended);
-        put_serials(&self.latest, &mut rows);
+        self.latest = Arc::new(self.txt.amend(&self.latest, names)?);
+        let mut zones: Vec<_> = names.iter().filter_map(|name| self.latest.zone_of(name)).collect();
+        zones.sort_unstable_by_key(|zone| Arc::as_ptr(zone));
+        zones.dedup_by(|a, b| Arc::ptr_eq(a, b));
+        for served in &zones {
+            // What an order takes is told by how many names it touches, however many the zone has.
+            info!(zone = %served.zone.apex(), serial = served.serial(), names = served.zone.patched_names(), "zone amended");
+        }
+        put_serials(&self.latest, zones, &self.files.store, &mut rows);
         self.files.store.write(rows);
         Ok(Some(self.control.amend(self.latest.clone()).await))
     }

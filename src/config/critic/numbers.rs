@@ -61,7 +61,7 @@ impl Names<'_> {
             }
         }
         let mut told = HashSet::new();
-        for (id, pool) in (0..).zip(self.pools).filter(|(_, pool)| pool.zone.is_some()) {
+        for (id, pool) in self.own_pools() {
             let differ = match &pool.members {
                 DraftMembers::Addresses(list) => list.iter().any(|endpoint| endpoint.weight != list[0].weight),
                 DraftMembers::Cname(_) => false,
@@ -85,7 +85,7 @@ impl Names<'_> {
             }
         }
         let mut told = HashSet::new();
-        for (_, pool) in (0..).zip(self.pools).filter(|(id, pool)| pool.zone.is_some() && !looked_at.contains(id)) {
+        for (_, pool) in self.own_pools().filter(|(id, _)| !looked_at.contains(id)) {
             if pool.has_capacity() && told.insert(pool.place.span.start) {
                 let message = format!("the capacity of pool `{}` has no effect", pool.name);
                 let fault =

@@ -5,7 +5,9 @@
 
 use std::io;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
+use crate::config::source::Source;
 use crate::disk::Disk;
 
 /// Where included files lie, and how they are read.
@@ -19,7 +21,7 @@ pub(in crate::config) struct Includes<'a> {
 
 impl Includes<'_> {
     /// The canonical path of what is `written`, or why it may not be included.
-    pub(super) fn find(&self, written: &str) -> Result<PathBuf, String> {
+    pub(in crate::config) fn find(&self, written: &str) -> Result<PathBuf, String> {
         let path = Path::new(written);
         let mut depth = 0_usize;
         for component in path.components() {
@@ -47,11 +49,12 @@ impl Includes<'_> {
         }
     }
 
-    /// The text of a file that was found.
-    pub(super) fn read(&self, file: &Path) -> Result<String, String> {
+    /// What a file holds that was found under what is `written`.
+    pub(in crate::config) fn source(&self, written: &str, file: &Path) -> Result<Arc<Source>, String> {
         let contents = self.disk.read(file).map_err(|error| cannot(file, &error))?;
-        String::from_utf8(contents.octets)
-            .map_err(|_| format!("{} cannot be included: it is not UTF-8", file.display()))
+        let text = String::from_utf8(contents.octets)
+            .map_err(|_| format!("{} cannot be included: it is not UTF-8", file.display()))?;
+        Ok(Arc::new(Source::new(self.folder.join(written), text)))
     }
 }
 

@@ -9,27 +9,41 @@ use super::Located;
 use crate::config::code::Code;
 use crate::config::fault::{Fault, Faults};
 use crate::wire::Rtype;
-use crate::zone::canonical;
+use crate::zone::{Builder, canonical};
 
-/// Gives the records of each RRset their lowest TTL, leaves out those that stand there already, and warns of both.
-pub(in crate::config) fn settle(mut records: Vec<Located>, faults: &mut Faults) -> Vec<Located> {
-    let rrsets = Rrsets::of(&records);
+/// Gives the records of each RRset their lowest TTL, leaves out those that stand there already, and warns of both. `names` are
+/// their owners; the second value is whether they still are, because no record was left out.
+pub(in crate::config) fn settle(
+    mut records: Vec<Located>,
+    names: &Builder,
+    faults: &mut Faults,
+) -> (Vec<Located>, bool) {
+    // Most owners have one record, which shares nothing with any other.
+    let shared = (0..records.len()).filter(|&number| names.records_of(names.of_record(number)).len() > 1);
+    let rrsets = Rrsets::of(&records, shared.map(|number| number as u32).collect(), names);
     rrsets.warn_of_ttls(&records, faults);
-    let kept = rrsets.distinct(&records, faults);
-    for (located, &id) in records.iter_mut().zip(&rrsets.of_record) {
-        located.record.ttl = rrsets.list[id as usize].lowest;
+    let left_out = rrsets.twice(&records, faults);
+    for (&number, &id) in rrsets.numbers.iter().zip(&rrsets.of_record) {
+        records[number as usize].record.ttl = rrsets.list[id as usize].lowest;
     }
-    if let Some(kept) = kept {
-        let mut kept = kept.into_iter();
-        records.retain(|_| kept.next().unwrap_or(true));
+    if left_out.is_empty() {
+        return (records, true);
     }
-    records
+    let mut number = 0;
+    let mut left_out = left_out.into_iter().peekable();
+    records.retain(|_| {
+        number += 1;
+        left_out.next_if_eq(&(number - 1)).is_none()
+    });
+    (records, false)
 }
 
 /// The RRsets that records belong to.
 struct Rrsets {
     list: Vec<RrsetTtl>,
-    /// The RRset of each record, by its place in the list.
+    /// The records, by their numbers.
+    numbers: Vec<u32>,
+    /// The RRset of each of them, by its place in the list.
     of_record: Vec<u32>,
 }
 
@@ -43,17 +57,17 @@ struct RrsetTtl {
 }
 
 impl Rrsets {
-    fn of(records: &[Located]) -> Self {
+    fn of(records: &[Located], numbers: Vec<u32>, names: &Builder) -> Self {
         let mut list: Vec<RrsetTtl> = Vec::new();
-        let mut by_key: HashMap<_, u32, RandomState> =
-            HashMap::with_capacity_and_hasher(records.len(), RandomState::default());
-        let mut of_record = Vec::with_capacity(records.len());
-        for (index, Located { record, .. }) in (0..).zip(records) {
+        let mut by_key: HashMap<_, u32, RandomState> = HashMap::default();
+        let mut of_record = Vec::with_capacity(numbers.len());
+        for &index in &numbers {
+            let record = &records[index as usize].record;
             // "The TTL value of an RRSIG RR MUST match the TTL value of the RRset it covers" (RFC 4034, section 3), so the
             // type covered tells them apart.
             let covered = record.rdata.first_chunk().filter(|_| record.rtype == Rtype::RRSIG).copied();
             let covered = covered.map_or(0, u16::from_be_bytes);
-            let id = *by_key.entry((&record.owner, record.rtype, covered)).or_insert_with(|| {
+            let id = *by_key.entry((names.of_record(index as usize), record.rtype, covered)).or_insert_with(|| {
                 list.push(RrsetTtl { first: index, lowest: record.ttl, differing: None, count: 0 });
                 list.len() as u32 - 1
             });
@@ -65,7 +79,7 @@ impl Rrsets {
                 rrset.lowest = rrset.lowest.min(record.ttl);
             }
         }
-        Self { list, of_record }
+        Self { list, numbers, of_record }
     }
 
     /// "Consequently the use of differing TTLs in an RRSet is hereby deprecated" (RFC 2181, section 5.2).
@@ -82,18 +96,17 @@ impl Rrsets {
         }
     }
 
-    /// Which records to keep; `None` for all. "It is meaningless for two records to ever have label, class, type and data all
-    /// equal - servers should suppress such duplicates if encountered" (RFC 2181, section 5).
-    fn distinct(&self, records: &[Located], faults: &mut Faults) -> Option<Vec<bool>> {
-        // Most RRsets are one record, which has nothing to be equal to.
-        let alike = self.of_record.iter().filter(|&&id| self.list[id as usize].count > 1).count();
-        let mut first: HashMap<_, &Located, RandomState> =
-            HashMap::with_capacity_and_hasher(alike, RandomState::default());
-        let mut kept: Option<Vec<bool>> = None;
-        for (index, (located, &id)) in records.iter().zip(&self.of_record).enumerate() {
+    /// The numbers of records that stand there already, in order. "It is meaningless for two records to ever have label, class,
+    /// type and data all equal - servers should suppress such duplicates if encountered" (RFC 2181, section 5).
+    fn twice(&self, records: &[Located], faults: &mut Faults) -> Vec<u32> {
+        let mut first: HashMap<_, &Located, RandomState> = HashMap::default();
+        let mut twice = Vec::new();
+        for (&number, &id) in self.numbers.iter().zip(&self.of_record) {
+            // An RRset of one record has nothing that could be equal.
             if self.list[id as usize].count == 1 {
                 continue;
             }
+            let located = &records[number as usize];
             match first.entry((id, canonical(located.record.rtype, &located.record.rdata))) {
                 Entry::Vacant(vacant) => {
                     vacant.insert(located);
@@ -102,11 +115,11 @@ impl Rrsets {
                     let message = "this record stands here twice".to_owned();
                     let fault = warning(located, message, occupied.get(), "here for the first time");
                     faults.push(fault.code(Code::Duplicate));
-                    kept.get_or_insert_with(|| vec![true; records.len()])[index] = false;
+                    twice.push(number);
                 }
             }
         }
-        kept
+        twice
     }
 }
 

@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::config::fault::Severity;
 use crate::disk::Disk;
+use crate::zone::Builder;
 
 fn zone() -> Name {
     Name::parse("example.com.", &Name::root()).unwrap()
@@ -27,8 +28,10 @@ fn folder(files: &[(&str, &str)]) -> TempDir {
 fn read_in(folder: &Path, text: &str) -> (Vec<Located>, Faults) {
     let source = Arc::new(Source::new(folder.join("example.com.zone"), text.to_owned()));
     let mut faults = Faults::default();
-    let records = parse_master_file(&source, &zone(), 300, Includes { folder, disk: &Disk::new() }, &mut faults);
-    (rrset::settle(records, &mut faults), faults)
+    let includes = Includes { folder, disk: &Disk::new() };
+    let records = parse_master_file(&source, &zone(), 300, includes, &mut faults).records;
+    let names = Builder::new(&zone(), &records);
+    (rrset::settle(records, &names, &mut faults).0, faults)
 }
 
 fn read(text: &str) -> (Vec<Located>, Faults) {

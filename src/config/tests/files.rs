@@ -26,6 +26,17 @@ fn assert_told(files: &[(&str, &[u8])], expected: &[&str]) {
     let found = told_of(files);
     assert_eq!(found, expected, "\n{}", found.join("\n"));
 }
+
+#[test]
+fn a_pool_is_judged_by_the_names_of_its_own_file() {
+    let by_load = "[nameservers]\nns1 = [\"192.0.2.53\"]\n[pools.a]\ncapacity = 10\nendpoints = [\"192.0.2.1\"]\n\
+                   [pools.b]\nendpoints = [\"192.0.2.2\"]\n[names.www]\npools = [\"a\", \"b\"]\nsteer = [\"load\"]\n";
+    let other = b"[nameservers]\nns1 = [\"192.0.2.53\"]\n";
+    let files: [(&str, &[u8]); 3] =
+        [("truenorth.toml", b""), ("zones/a.example.toml", by_load.as_bytes()), ("zones/b.example.toml", other)];
+    assert_told(&files, &[]);
+}
+
 #[test]
 fn syntax_errors_of_all_files_are_told() {
     assert_told(
@@ -444,7 +455,7 @@ proptest! {
         let loaded = load_files(&[SERVER_FILE, ("zones/example.com.toml", &content)]);
         for zone in loaded.iter().flat_map(|config| &config.world.zones) {
             let count = |rtype| {
-                zone.records.iter().filter(|record| record.rtype == rtype && record.owner == zone.origin).count()
+                zone.tree.records().iter().filter(|record| record.rtype == rtype && record.owner == zone.origin).count()
             };
             prop_assert_eq!(count(Rtype::SOA), 1);
             prop_assert!(count(Rtype::NS) >= 1);

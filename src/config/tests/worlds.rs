@@ -320,7 +320,7 @@ fn names_know_their_pools() {
 #[test]
 fn static_records_are_those_of_all_sections() {
     let world = whole().world;
-    let records = world.zones[0].records.iter();
+    let records = world.zones[0].tree.records().into_iter();
     let shown: Vec<String> = records
         .map(|record| format!("{} {} {} {}", record.owner, record.ttl, record.rtype, hexadecimal(&record.rdata)))
         .collect();
@@ -329,10 +329,10 @@ fn static_records_are_those_of_all_sections() {
     let expected = [
         format!("example.com. 3600 SOA {}", soa.replace(' ', "")),
         "example.com. 3600 NS 036e7331076578616d706c6503636f6d00".to_owned(),
-        "ns1.example.com. 300 A c0000235".to_owned(),
-        "ns1.example.com. 300 AAAA 20010db8000000000000000000000053".to_owned(),
         "example.com. 3600 NS 026e73076578616d706c65036e657400".to_owned(),
         "example.com. 300 TXT 0b763d73706631202d616c6c".to_owned(),
+        "ns1.example.com. 300 A c0000235".to_owned(),
+        "ns1.example.com. 300 AAAA 20010db8000000000000000000000053".to_owned(),
         "x.example.com. 60 TYPE65280 abcd".to_owned(),
     ];
     assert_eq!(shown, expected);
@@ -357,7 +357,7 @@ fn the_serial_is_the_larger_of_the_time_and_the_last_one() {
         let last = |origin: &Name| last.filter(|_| *origin == name("example.com."));
         let last = |origin: &Name| Some(LastServed { serial: last(origin)?, contents: None });
         let world = load(&server, &Disk::new(), &last).unwrap().world;
-        let soa = world.zones[0].records.iter().find(|record| record.rtype == Rtype::SOA).unwrap();
+        let soa = world.zones[0].tree.records().into_iter().find(|record| record.rtype == Rtype::SOA).unwrap();
         let at = soa.rdata.len() - 20;
         u32::from_be_bytes(soa.rdata[at..at + 4].try_into().unwrap())
     };
@@ -382,7 +382,7 @@ fn served(files: &[(&str, &str)], date: u64, last: Option<(u32, u64)>) -> (u32, 
     let last = last.map(|(serial, contents)| LastServed { serial, contents: Some(contents) });
     let config = load(&server, &Disk::new(), &|_| last).unwrap_or_else(|faults| panic!("{}", faults.render(false)));
     let spec = &config.world.zones[0];
-    let soa = spec.records.iter().find(|record| record.rtype == Rtype::SOA).unwrap();
+    let soa = spec.tree.records().into_iter().find(|record| record.rtype == Rtype::SOA).unwrap();
     let numbers: &[u8; 20] = soa.rdata.last_chunk().unwrap();
     let serial = u32::from_be_bytes(*numbers.first_chunk().unwrap());
     let told = config.warnings.0.iter().map(|fault| fault.message.clone());

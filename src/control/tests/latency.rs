@@ -10,13 +10,13 @@ use crate::latency::{MIN_SAMPLES, Rtt};
 use crate::snapshot::{Datacenter, PoolUse, SteeredName, Steering, ZoneSpec};
 use crate::steering::{AllDown, Pick, Step};
 use crate::wire::Rtype;
-use crate::zone::Record as ZoneRecord;
+use crate::zone::{Record as ZoneRecord, Tree};
 
 const NETWORK: &str = "198.51.100.0/24";
 
 /// A name that is steered by `steer` among a pool without monitor in each of these datacenters.
 fn steered(datacenters: &[&str], steer: Step) -> Arc<Blueprint> {
-    Arc::new(Blueprint::compile(draft(datacenters, steer), Arc::new(Locations::unknown()), None).unwrap())
+    Arc::new(Blueprint::compile(draft(datacenters, steer), Arc::new(Locations::unknown()), None))
 }
 
 fn draft(datacenters: &[&str], steer: Step) -> World {
@@ -60,7 +60,16 @@ fn draft(datacenters: &[&str], steer: Step) -> World {
     let zone = ZoneSpec {
         origin: origin.clone(),
         regions: Arc::new(Regions::new(Vec::new())),
-        records: vec![record(Rtype::SOA, soa), record(Rtype::NS, origin.as_wire().to_vec())].into(),
+        tree: Arc::new(
+            Tree::build(
+                &origin,
+                &[record(Rtype::SOA, soa), record(Rtype::NS, origin.as_wire().to_vec())],
+                [&origin],
+                [],
+            )
+            .unwrap(),
+        ),
+        serial: 0,
         names: vec![SteeredName { owner: origin.clone(), steering }],
         reflect: Vec::new(),
         counts_serial: false,
@@ -178,7 +187,7 @@ fn a_reload_takes_over_maps_and_measures() {
     remap(&mut scene, Duration::ZERO);
     let before = scene.serving.clone().unwrap();
     let locations = before.locations().clone();
-    let again = Blueprint::compile(before.world().clone(), locations, Some(&before)).unwrap();
+    let again = Blueprint::compile(before.world().clone(), locations, Some(&before));
     scene.happen(Event::Adopt(Arc::new(again)));
     let after = scene.serving.clone().unwrap();
     assert!(Arc::ptr_eq(&before.plans()[0].rule().map, &after.plans()[0].rule().map));
@@ -208,7 +217,7 @@ fn a_probes_connection_is_a_round_trip_for_the_country_of_the_site() {
     let here = Location { country: world.site_country, ..Location::default() };
     let locations = Locations { table: [here].into(), ..Locations::unknown() };
     let mut scene = Scene::new();
-    scene.happen(Event::Adopt(Arc::new(Blueprint::compile(world, Arc::new(locations), None).unwrap())));
+    scene.happen(Event::Adopt(Arc::new(Blueprint::compile(world, Arc::new(locations), None))));
     // What a probe does not tell is not taken for something else.
     scene.answer_probes(|_| WELL);
     for round in 1..=u32::from(MIN_SAMPLES) {

@@ -9,7 +9,7 @@ use crate::name::Name;
 use crate::snapshot::{PoolUse, SteeredName, Steering, ZoneSpec};
 use crate::steering::{AllDown, Pick, Step};
 use crate::wire::Rtype;
-use crate::zone::Record;
+use crate::zone::{Record, Tree};
 
 /// Seconds.
 const TTL: u32 = 30;
@@ -49,7 +49,11 @@ fn named(pools: &[&[&str]], steer: &[Step], pick: Pick) -> World {
     world.zones = vec![ZoneSpec {
         origin: origin.clone(),
         regions: Arc::new(Regions::new(Vec::new())),
-        records: vec![record(Rtype::SOA, &[0; 22]), record(Rtype::NS, b"\x02ns\x00")].into(),
+        tree: Arc::new(
+            Tree::build(&origin, &[record(Rtype::SOA, &[0; 22]), record(Rtype::NS, b"\x02ns\x00")], [&origin], [])
+                .unwrap(),
+        ),
+        serial: 0,
         names: vec![SteeredName { owner: origin.clone(), steering }],
         reflect: Vec::new(),
         counts_serial: false,

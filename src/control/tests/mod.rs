@@ -69,7 +69,7 @@ fn world(monitor: Monitor, pools: &[&[&str]]) -> World {
 }
 
 fn blueprint(world: World) -> Arc<Blueprint> {
-    Arc::new(Blueprint::compile(world, Arc::new(Locations::unknown()), None).unwrap())
+    Arc::new(Blueprint::compile(world, Arc::new(Locations::unknown()), None))
 }
 
 fn compile(world: World) -> Event {

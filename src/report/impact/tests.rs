@@ -60,7 +60,7 @@ fn compile(zone: &str) -> Arc<Blueprint> {
     std::fs::write(folder.path().join("zones/example.com.toml"), format!("{HEAD}{zone}")).unwrap();
     let config = crate::config::load(&folder.path().join("truenorth.toml"), &crate::disk::Disk::new(), &|_| None);
     let config = config.unwrap_or_else(|faults| panic!("{}", faults.render(false)));
-    Arc::new(Blueprint::compile(config.world, locations(), None).unwrap())
+    Arc::new(Blueprint::compile(config.world, locations(), None))
 }
 
 fn standing(snapshot: &Snapshot, down: &[&str]) -> impl Fn(PoolId, usize) -> Standing {

@@ -1,0 +1,36 @@
+//! The serials that zones are served with, from one run to the next.
+
+use std::sync::Arc;
+
+use crate::config::LastServed;
+use crate::name::Name;
+use crate::snapshot::{Blueprint, ServedZone};
+use crate::store::{Batch, CONTENTS, SERIALS, Store};
+
+/// Puts the serials of zones, and what they stand for, into a batch where the store has others. A zone that is gone keeps its
+/// serial: it may come back.
+pub(super) fn put_serials<'z>(
+    blueprint: &Blueprint,
+    zones: impl IntoIterator<Item = &'z Arc<ServedZone>>,
+    store: &Store,
+    batch: &mut Batch,
+) {
+    for served in zones {
+        let Some(spec) = blueprint.spec(served.zone.apex()) else { continue };
+        let (origin, serial) = (spec.origin.to_string(), served.serial());
+        if store.get(&SERIALS, &origin) != Some(serial) {
+            batch.put(&SERIALS, &origin, &serial);
+        }
+        if store.get(&CONTENTS, &origin) != Some(spec.contents) {
+            batch.put(&CONTENTS, &origin, &spec.contents);
+        }
+    }
+}
+
+/// Tells what a zone was last served with.
+pub(super) fn last_served(store: &Store) -> impl Fn(&Name) -> Option<LastServed> {
+    |origin| {
+        let origin = origin.to_string();
+        Some(LastServed { serial: store.get(&SERIALS, &origin)?, contents: store.get(&CONTENTS, &origin) })
+    }
+}

@@ -1,0 +1,229 @@
+//! How a tree grows: first the names, each with its empty non-terminals, then the records at them.
+
+use super::names::Names;
+use super::record::Record;
+use super::rrset::{Rrset, TooLarge, distinct};
+use super::tree::{End, Local, NodeId, Rrsets, Stored, Tree, WILDCARD, ZoneError};
+use crate::name::{MAX_NAME_LENGTH, Name, labels, suffixes};
+use crate::wire::Rtype;
+
+/// The names of a zone whose records are not known to be good yet, and who of them has which record.
+#[derive(Debug)]
+pub struct Builder {
+    apex: Name,
+    names: Names,
+    nodes: Vec<Stored>,
+    /// The node of each record, by the record's number.
+    of_record: Vec<NodeId>,
+    /// The numbers of records, those of one node together.
+    order: Vec<u32>,
+    /// Where in `order` the records of each node begin; the end of the last ones behind them.
+    bounds: Vec<u32>,
+    /// Labels of the deepest name.
+    depth: usize,
+    steered: u32,
+    reflects: bool,
+}
+
+impl Builder {
+    /// Takes up the owners of records, all at or below `apex`, in their order.
+    pub fn new<R: AsRef<Record>>(apex: &Name, records: &[R]) -> Self {
+        let mut builder = Self {
+            apex: apex.clone(),
+            names: Names::default(),
+            nodes: Vec::new(),
+            of_record: Vec::with_capacity(records.len()),
+            order: Vec::new(),
+            bounds: Vec::new(),
+            depth: 0,
+            steered: 0,
+            reflects: false,
+        };
+        builder.node(apex);
+        for record in records {
+            let id = builder.node(&record.as_ref().owner);
+            builder.of_record.push(id);
+        }
+        builder.sort();
+        builder
+    }
+
+    /// Takes up a name that is steered. They are numbered in the order in which they come.
+    pub fn steer(&mut self, name: &Name) {
+        let id = self.node(name);
+        self.nodes[id as usize].special = Local::Steered(self.steered);
+        self.steered += 1;
+    }
+
+    /// Takes up a name that reflects.
+    pub fn reflect(&mut self, name: &Name) {
+        let id = self.node(name);
+        self.nodes[id as usize].special = Local::Reflect;
+        self.reflects = true;
+    }
+
+    /// The number of a name that exists, empty non-terminals included.
+    pub fn find(&self, name: &Name) -> Option<NodeId> {
+        let mut key = [0; MAX_NAME_LENGTH];
+        self.names.find(lower(name, &mut key))
+    }
+
+    /// The same of a name in lower case.
+    pub fn find_key(&self, key: &[u8]) -> Option<NodeId> {
+        self.names.find(key)
+    }
+
+    /// How many names there are.
+    pub fn node_count(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// The node of a record.
+    pub fn of_record(&self, record: usize) -> NodeId {
+        self.of_record[record]
+    }
+
+    /// The numbers of a node's records, in their order.
+    pub fn records_of(&self, node: NodeId) -> &[u32] {
+        // A name that came after the records has none.
+        let bounds = |id: usize| self.bounds.get(id).map_or(self.order.len(), |&at| at as usize);
+        &self.order[bounds(node as usize)..bounds(node as usize + 1)]
+    }
+
+    /// Renders the records that it was made of.
+    pub fn finish<R: AsRef<Record>>(mut self, records: &[R]) -> Result<Tree, ZoneError> {
+        let mut sorted: Vec<&Record> = Vec::new();
+        for id in 0..self.nodes.len() {
+            sorted.clear();
+            sorted.extend(self.records_of(id as NodeId).iter().map(|&number| records[number as usize].as_ref()));
+            let owner = sorted.first().map_or(&self.apex, |record| &record.owner);
+            self.nodes[id].rrsets = render(&sorted, owner, &self.apex)
+                .map_err(|(rtype, TooLarge)| ZoneError::TooLarge(self.name(id as NodeId), rtype))?;
+        }
+        self.mark_ends();
+        let soa = self.nodes[0].rrsets.as_slice().iter().find(|rrset| rrset.rtype() == Rtype::SOA);
+        if soa.is_none_or(|soa| soa.len() != 1) {
+            return Err(ZoneError::NoSoa);
+        }
+        self.names.shrink();
+        Ok(Tree {
+            apex: self.apex,
+            names: self.names,
+            nodes: self.nodes.into(),
+            depth: self.depth,
+            records: records.len(),
+            is_static: self.steered == 0 && !self.reflects,
+        })
+    }
+
+    fn name(&self, id: NodeId) -> Name {
+        Name::from_wire(self.names.get(id))
+    }
+
+    /// The node of a name; it and the empty non-terminals above it are made where they are missing.
+    fn node(&mut self, name: &Name) -> NodeId {
+        let mut key = [0; MAX_NAME_LENGTH];
+        let mut key = lower(name, &mut key);
+        let (id, mut is_new) = self.insert(key);
+        if is_new {
+            self.depth = self.depth.max(labels(key).count());
+        }
+        let mut child = id;
+        while is_new && key.len() > self.apex.as_wire().len() {
+            let above = &key[1 + usize::from(key[0])..];
+            let parent;
+            (parent, is_new) = self.insert(above);
+            if key.starts_with(WILDCARD) {
+                self.nodes[parent as usize].wildcard = Some(child);
+            }
+            (child, key) = (parent, above);
+        }
+        id
+    }
+
+    fn insert(&mut self, key: &[u8]) -> (NodeId, bool) {
+        let (id, is_new) = self.names.insert(key);
+        if is_new {
+            self.nodes.push(Stored::default());
+        }
+        (id, is_new)
+    }
+
+    /// Brings the records of each node together.
+    fn sort(&mut self) {
+        let mut bounds = vec![0; self.nodes.len() + 1];
+        for &id in &self.of_record {
+            bounds[id as usize + 1] += 1;
+        }
+        for id in 1..bounds.len() {
+            bounds[id] += bounds[id - 1];
+        }
+        self.order = vec![0; self.of_record.len()];
+        // While they are filled in, each bound is where the next record of its node goes.
+        for (number, &id) in (0..).zip(&self.of_record) {
+            let at = &mut bounds[id as usize];
+            self.order[*at as usize] = number;
+            *at += 1;
+        }
+        bounds.rotate_right(1);
+        bounds[0] = 0;
+        self.bounds = bounds;
+    }
+
+    /// Writes at every node the topmost cut or DNAME at or above it.
+    fn mark_ends(&mut self) {
+        let apex = self.apex.as_wire().len();
+        let end = |id: usize, node: &Stored, length: usize| {
+            let has = |rtype| node.rrsets.as_slice().iter().any(|rrset| rrset.rtype() == rtype);
+            let is_cut = id != 0 && has(Rtype::NS);
+            let is_end = is_cut || has(Rtype::DNAME);
+            is_end.then(|| End { node: id as NodeId, length: length as u8, is_dname: !is_cut })
+        };
+        let own: Vec<Option<End>> =
+            self.nodes.iter().enumerate().map(|(id, node)| end(id, node, self.names.get(id as u32).len())).collect();
+        if own.iter().all(Option::is_none) {
+            return;
+        }
+        for id in 0..self.nodes.len() {
+            let in_zone = suffixes(self.names.get(id as u32)).take_while(|suffix| suffix.len() >= apex);
+            let ends = in_zone.filter_map(|suffix| own[self.names.find(suffix)? as usize]);
+            self.nodes[id].end = ends.last();
+        }
+    }
+}
+
+/// A name in lower case.
+fn lower<'k>(name: &Name, key: &'k mut [u8; MAX_NAME_LENGTH]) -> &'k [u8] {
+    let wire = name.as_wire();
+    let key = &mut key[..wire.len()];
+    key.copy_from_slice(wire);
+    // Length octets are at most 63 and so are no letters.
+    key.make_ascii_lowercase();
+    key
+}
+
+/// The RRsets of one node's records, in the order in which their types come first.
+pub(super) fn render(records: &[&Record], owner: &Name, apex: &Name) -> Result<Rrsets, (Rtype, TooLarge)> {
+    let rrset = |records: &[&Record]| {
+        let rtype = records[0].rtype;
+        let rendered = match records {
+            [only] => Rrset::render(rtype, &[(only.ttl, &only.rdata)], owner, apex),
+            several => Rrset::render(rtype, &distinct(rtype, several), owner, apex),
+        };
+        rendered.map_err(|error| (rtype, error))
+    };
+    match records {
+        [] => return Ok(Rrsets::None),
+        [only] => return rrset(&[only]).map(Rrsets::One),
+        [first, rest @ ..] if rest.iter().all(|other| other.rtype == first.rtype) => {
+            return rrset(records).map(Rrsets::One);
+        }
+        _ => {}
+    }
+    let mut numbered: Vec<(usize, &Record)> = records.iter().copied().enumerate().collect();
+    numbered.sort_by_key(|(_, record)| record.rtype);
+    let mut groups: Vec<&[(usize, &Record)]> = numbered.chunk_by(|a, b| a.1.rtype == b.1.rtype).collect();
+    groups.sort_by_key(|group| group[0].0);
+    let rrsets = groups.into_iter().map(|group| rrset(&group.iter().map(|&(_, record)| record).collect::<Vec<_>>()));
+    rrsets.collect::<Result<Vec<_>, _>>().map(|rrsets| Rrsets::Many(rrsets.into()))
+}

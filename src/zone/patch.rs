@@ -1,0 +1,199 @@
+//! What a zone says besides its tree: the nodes that differ from the tree's, and those of names that the tree does not have.
+//!
+//! Extra records make names exist, and names that exist hide a wildcard (RFC 4592, section 3.3.1). So each name that is new,
+//! empty non-terminals too, gets what its wildcard answers with, and a wildcard of its own for the names below it:
+//!
+//! ```text
+//!   *.apps A          and extra  _acme.foo.apps TXT  make  foo.apps A, *.foo.apps A, _acme.foo.apps A and TXT, ...
+//! ```
+
+use std::collections::{BTreeMap, HashMap};
+
+use foldhash::fast::RandomState;
+
+use super::builder::render;
+use super::names::Names;
+use super::record::Record;
+use super::rrset::{Rrset, TooLarge};
+use super::tree::{NodeId, Rrsets, Stored, Tree, WILDCARD, ZoneError};
+use crate::name::{MAX_NAME_LENGTH, labels, suffixes};
+use crate::wire::Rtype;
+
+/// The nodes of a zone that are not its tree's.
+#[derive(Debug)]
+pub(super) struct Patch {
+    /// How many nodes the tree has: those of new names are numbered from there on.
+    own_nodes: NodeId,
+    /// The names that the tree does not have.
+    names: Names,
+    /// Their nodes.
+    nodes: Vec<Stored>,
+    /// What stands in the place of nodes of the tree.
+    instead: HashMap<NodeId, Stored, RandomState>,
+    /// Labels of the deepest new name.
+    depth: usize,
+    /// Whether it holds a serial and no records.
+    is_plain: bool,
+}
+
+impl Patch {
+    /// What a serial makes of a tree; `None` if it is the tree's own.
+    pub(super) fn counted(tree: &Tree, serial: u32) -> Option<Self> {
+        (tree.serial() != serial).then(|| Self::empty(tree).with_serial(tree, serial))
+    }
+
+    fn empty(tree: &Tree) -> Self {
+        Self {
+            own_nodes: tree.nodes.len() as NodeId,
+            names: Names::default(),
+            nodes: Vec::new(),
+            instead: HashMap::default(),
+            depth: 0,
+            is_plain: true,
+        }
+    }
+
+    fn with_serial(mut self, tree: &Tree, serial: u32) -> Self {
+        let counted = |rrset: &Rrset| match rrset.rtype() {
+            Rtype::SOA => rrset.with_serial(serial),
+            _ => rrset.clone(),
+        };
+        let apex = self.node_mut(tree, 0);
+        apex.rrsets = Rrsets::Many(apex.rrsets.as_slice().iter().map(counted).collect());
+        self
+    }
+
+    /// What extra records and a serial make of a tree; `None` if they change nothing.
+    pub(super) fn new(tree: &Tree, extra: &[Record], serial: u32) -> Result<Option<Self>, ZoneError> {
+        let counted = Self::counted(tree, serial);
+        if extra.is_empty() {
+            return Ok(counted);
+        }
+        let mut patch = Self { is_plain: false, ..counted.unwrap_or_else(|| Self::empty(tree)) };
+        // The extra records of each owner, in their order.
+        let mut by_owner: BTreeMap<Box<[u8]>, Vec<&Record>> = BTreeMap::new();
+        for record in extra {
+            by_owner.entry(record.owner.to_key()).or_default().push(record);
+        }
+        for owner in by_owner.keys() {
+            patch.exist(tree, owner);
+        }
+        patch.spread(tree, &by_owner)?;
+        Ok(Some(patch))
+    }
+
+    pub(super) fn is_plain(&self) -> bool {
+        self.is_plain
+    }
+
+    /// How many names it holds.
+    pub(super) fn len(&self) -> usize {
+        self.nodes.len() + self.instead.len()
+    }
+
+    /// Labels of its deepest name.
+    pub(super) fn depth(&self) -> usize {
+        self.depth
+    }
+
+    /// The number of a name that the tree does not have.
+    pub(super) fn find(&self, key: &[u8]) -> Option<NodeId> {
+        self.names.find(key).map(|id| self.own_nodes + id)
+    }
+
+    /// The node of this number; `None` if it is the tree's.
+    pub(super) fn node(&self, id: NodeId) -> Option<&Stored> {
+        match id.checked_sub(self.own_nodes) {
+            Some(new) => self.nodes.get(new as usize),
+            None => self.instead.get(&id),
+        }
+    }
+
+    /// The names that the tree does not have, with their nodes.
+    pub(super) fn new_names(&self) -> impl Iterator<Item = (&[u8], &Stored)> {
+        self.names.iter().zip(&self.nodes)
+    }
+
+    /// Makes a name exist, and those above it, each with a copy of what its wildcard has.
+    fn exist(&mut self, tree: &Tree, key: &[u8]) {
+        let mut new = Vec::new();
+        let mut above = key;
+        // The apex is in every tree.
+        let encloser = loop {
+            match tree.names.find(above) {
+                Some(id) => break id,
+                None => new.push(above),
+            }
+            above = &above[1 + usize::from(above[0])..];
+        };
+        let Stored { wildcard, end, .. } = tree.nodes[encloser as usize];
+        let copied = wildcard.map_or_else(Stored::default, |id| tree.nodes[id as usize].clone());
+        let copied = Stored { wildcard: None, end, ..copied };
+        for name in new.iter().rev() {
+            self.insert(tree, name, &copied);
+            let below = [WILDCARD, name].concat();
+            if wildcard.is_some() && below.len() <= MAX_NAME_LENGTH {
+                self.insert(tree, &below, &copied);
+            }
+        }
+    }
+
+    /// Makes a name exist whose parent does.
+    fn insert(&mut self, tree: &Tree, key: &[u8], like: &Stored) {
+        let (id, is_new) = self.names.insert(key);
+        let id = self.own_nodes + id;
+        if !is_new {
+            return;
+        }
+        self.nodes.push(like.clone());
+        self.depth = self.depth.max(labels(key).count());
+        let parent = &key[1 + usize::from(key[0])..];
+        let parent = tree.names.find(parent).or_else(|| self.find(parent));
+        if let Some(parent) = parent.filter(|_| key.starts_with(WILDCARD)) {
+            self.node_mut(tree, parent).wildcard = Some(id);
+        }
+    }
+
+    /// A node to change: the patch's, which the tree's is copied into.
+    fn node_mut(&mut self, tree: &Tree, id: NodeId) -> &mut Stored {
+        match id.checked_sub(self.own_nodes) {
+            Some(new) => &mut self.nodes[new as usize],
+            None => self.instead.entry(id).or_insert_with(|| tree.nodes[id as usize].clone()),
+        }
+    }
+
+    /// Puts the extra records to their owners', and those of wildcards to the names that have a copy of them.
+    fn spread(&mut self, tree: &Tree, extra: &BTreeMap<Box<[u8]>, Vec<&Record>>) -> Result<(), ZoneError> {
+        let mut ids: Vec<(NodeId, Vec<&Record>)> = Vec::new();
+        for (owner, records) in extra {
+            if let Some(id) = tree.names.find(owner) {
+                ids.push((id, records.clone()));
+            }
+        }
+        for (key, id) in self.names.iter().zip(self.own_nodes..) {
+            let mut records: Vec<&Record> =
+                self.hidden(tree, key).and_then(|hidden| extra.get(hidden)).cloned().unwrap_or_default();
+            records.extend(extra.get(key).into_iter().flatten());
+            if !records.is_empty() {
+                ids.push((id, records));
+            }
+        }
+        for (id, records) in ids {
+            let owner = records[0].owner.clone();
+            let node = self.node_mut(tree, id);
+            let mut all: Vec<Record> =
+                node.rrsets.as_slice().iter().flat_map(|rrset| rrset.contents(&owner, tree.apex())).collect();
+            all.extend(records.into_iter().cloned());
+            node.rrsets = render(&all.iter().collect::<Vec<_>>(), &owner, tree.apex())
+                .map_err(|(rtype, TooLarge)| ZoneError::TooLarge(owner, rtype))?;
+        }
+        Ok(())
+    }
+
+    /// The wildcard of the tree that a new name hides, in lower case.
+    fn hidden<'t>(&self, tree: &'t Tree, key: &[u8]) -> Option<&'t [u8]> {
+        let encloser = suffixes(key).find_map(|suffix| tree.names.find(suffix))?;
+        let wildcard = tree.nodes[encloser as usize].wildcard?;
+        Some(tree.names.get(wildcard))
+    }
+}

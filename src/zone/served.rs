@@ -1,0 +1,368 @@
+//! A zone as queries find it: a tree that snapshots share, which steered name has which plan, and what came since.
+//!
+//! Records that come while the zone is served are extra, and so is the serial that counts them. They stand in a patch over
+//! the tree, made of nothing but the nodes that differ: what it costs does not depend on how big the zone is.
+
+use std::sync::Arc;
+
+use super::patch::Patch;
+use super::record::Record;
+use super::rrset::Rrset;
+use super::tree::{End, Local, NodeId, Stored, Tree, ZoneError};
+use crate::name::{Name, labels, suffixes};
+use crate::wire::Rtype;
+
+/// What is steered at a node, by its place in the snapshot's list.
+pub type PlanId = u32;
+
+/// A steered name, by its place among all of the snapshot's.
+pub type NameId = u32;
+
+/// An immutable zone.
+#[derive(Debug)]
+pub struct Zone {
+    tree: Arc<Tree>,
+    patch: Option<Patch>,
+    steered: Steered,
+    /// The SOA as negative answers hold it (RFC 2308, section 3).
+    negative_soa: Rrset,
+}
+
+/// What a zone's steered names are among those of all zones.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Steered {
+    /// The number of the first one; the others follow.
+    pub first: NameId,
+    /// The plan of each.
+    pub plans: Arc<[PlanId]>,
+}
+
+/// A name that exists, in its zone.
+#[derive(Clone, Copy, Debug)]
+pub struct Node<'a> {
+    stored: &'a Stored,
+    special: Special,
+}
+
+/// What a node answers with besides static RRsets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Special {
+    /// Nothing.
+    #[default]
+    None,
+    /// Addresses chosen for each client: how, and for which name.
+    Steered(PlanId, NameId),
+    /// TXT with what is known of the asker.
+    Reflect,
+}
+
+/// Where a look-up ended.
+#[derive(Clone, Copy, Debug)]
+pub enum Found<'a> {
+    /// At the name, or at the wildcard that it is synthesised from.
+    Node {
+        /// Where the records are.
+        node: Node<'a>,
+        /// Octets of the closest encloser's name (RFC 4592, section 3.3.1): the whole name if that exists.
+        encloser: usize,
+    },
+    /// At a zone cut: whoever is asked below it is referred to these nameservers. The cut's name is as long as `length`.
+    Cut {
+        /// The NS RRset.
+        nameservers: &'a Rrset,
+        /// Octets of the cut's name.
+        length: usize,
+    },
+    /// Below a DNAME: the name goes on with another end. The DNAME's owner is as long as `length`.
+    Dname {
+        /// The only record of its type.
+        dname: &'a Rrset,
+        /// Octets of its owner.
+        length: usize,
+    },
+    /// The name does not exist.
+    Nothing {
+        /// Octets of the closest encloser's name.
+        encloser: usize,
+    },
+}
+
+impl<'a> Node<'a> {
+    /// The RRset of this type.
+    pub fn rrset(self, rtype: Rtype) -> Option<&'a Rrset> {
+        self.rrsets().iter().find(|rrset| rrset.rtype() == rtype)
+    }
+
+    /// All static RRsets.
+    pub fn rrsets(self) -> &'a [Rrset] {
+        self.stored.rrsets.as_slice()
+    }
+
+    /// What it answers with besides them.
+    pub fn special(self) -> Special {
+        self.special
+    }
+}
+
+impl Zone {
+    /// A zone as its files say, with this serial. `steered` has a plan for each name that was steered when the tree was built.
+    pub fn new(tree: Arc<Tree>, steered: Steered, serial: u32) -> Self {
+        Self::patched(Patch::counted(&tree, serial), tree, steered)
+    }
+
+    fn patched(patch: Option<Patch>, tree: Arc<Tree>, steered: Steered) -> Self {
+        let negative_soa = negative(tree.soa());
+        let mut zone = Self { tree, patch, steered, negative_soa };
+        if let Some(soa) = zone.apex_node().rrset(Rtype::SOA) {
+            zone.negative_soa = negative(soa);
+        }
+        zone
+    }
+
+    /// The zone with these records besides those of its files, in the place of all extra ones that it had, and with this
+    /// serial. The records are such as stand at names of any kind, beside anything: no NS, DNAME, CNAME or SOA.
+    pub fn amended(&self, extra: &[Record], serial: u32) -> Result<Self, ZoneError> {
+        let patch = Patch::new(&self.tree, extra, serial)?;
+        Ok(Self::patched(patch, self.tree.clone(), self.steered.clone()))
+    }
+
+    /// What the files say.
+    pub fn tree(&self) -> &Arc<Tree> {
+        &self.tree
+    }
+
+    /// What its steered names are among those of all zones.
+    pub fn steered(&self) -> &Steered {
+        &self.steered
+    }
+
+    /// Whether it has no extra records.
+    pub fn is_plain(&self) -> bool {
+        self.patch.as_ref().is_none_or(Patch::is_plain)
+    }
+
+    /// How many of its names are not as its tree has them: what the last change took.
+    pub fn patched_names(&self) -> usize {
+        self.patch.as_ref().map_or(0, Patch::len)
+    }
+
+    /// SERIAL of the SOA as it is served (RFC 1035, section 3.3.13).
+    pub fn serial(&self) -> u32 {
+        self.negative_soa.soa_serial().unwrap_or_default()
+    }
+
+    /// The name of the zone.
+    pub fn apex(&self) -> &Name {
+        self.tree.apex()
+    }
+
+    /// The SOA for negative answers, with its TTL for them.
+    pub fn negative_soa(&self) -> &Rrset {
+        &self.negative_soa
+    }
+
+    /// Whether its records are all there is to it: no name is answered from anything else.
+    pub fn is_static(&self) -> bool {
+        self.tree.is_static()
+    }
+
+    /// All static RRsets, each once, those below cuts too, with their owners in lower case. Those of one owner come together;
+    /// owners come in no order, but in the same one each time.
+    pub fn rrsets(&self) -> impl Iterator<Item = (&[u8], &Rrset)> {
+        let own = self.tree.names.iter().zip(0..).map(|(owner, id)| (owner, self.stored(id)));
+        let new = self.patch.iter().flat_map(Patch::new_names);
+        own.chain(new).flat_map(|(owner, node)| node.rrsets.as_slice().iter().map(move |rrset| (owner, rrset)))
+    }
+
+    /// The node of the apex.
+    pub fn apex_node(&self) -> Node<'_> {
+        self.at(0)
+    }
+
+    /// Where a name at or below the apex leads; `key` is the name in lower case. Of the types only DS counts: at a cut it
+    /// belongs to this side (RFC 4035, section 3.1.4.1).
+    pub fn look_up(&self, key: &[u8], rtype: Rtype) -> Found<'_> {
+        let (encloser, matched) = self.closest_encloser(key);
+        let is_match = matched == key.len();
+        let node = self.stored(encloser);
+        if let Some(end) = node.end {
+            let here = is_match && usize::from(end.length) == matched;
+            // A DNAME's owner is not redirected itself (RFC 6672, section 2.3).
+            if !here || !(end.is_dname || rtype == Rtype::DS) {
+                return self.found_end(end);
+            }
+        }
+        let found = if is_match { Some(self.shown(node)) } else { node.wildcard.map(|wildcard| self.at(wildcard)) };
+        match found {
+            Some(node) => Found::Node { node, encloser: matched },
+            None => Found::Nothing { encloser: matched },
+        }
+    }
+
+    /// The node of a name that exists, whether it lies below a cut or not: glue is looked up so.
+    pub fn node(&self, key: &[u8]) -> Option<Node<'_>> {
+        self.find(key).map(|id| self.at(id))
+    }
+
+    /// The same; for a name that does not exist, the wildcard that answers for it, if one does.
+    pub fn node_or_wildcard(&self, key: &[u8]) -> Option<Node<'_>> {
+        self.node(key).or_else(|| match self.look_up(key, Rtype::A) {
+            Found::Node { node, .. } => Some(node),
+            Found::Cut { .. } | Found::Dname { .. } | Found::Nothing { .. } => None,
+        })
+    }
+
+    /// The wildcard that would answer for a name if the zone had no extra records, and its name; `None` for a name that would
+    /// exist, or for which none would answer.
+    pub fn own_wildcard(&self, name: &Name) -> Option<(Node<'_>, Name)> {
+        let own = |name: &Name| self.tree.names.find(&name.to_key());
+        let encloser = std::iter::successors(Some(name.clone()), Name::parent).find(|above| own(above).is_some())?;
+        let wildcard = self.tree.nodes[own(&encloser)? as usize].wildcard?;
+        (encloser != *name).then(|| Some((self.at(wildcard), encloser.wildcard()?))).flatten()
+    }
+
+    /// Whether a name is a zone cut of this zone.
+    pub fn delegates(&self, key: &[u8]) -> bool {
+        let end = self.find(key).and_then(|id| self.stored(id).end);
+        end.is_some_and(|end| usize::from(end.length) == key.len() && !end.is_dname)
+    }
+
+    /// The deepest node at or above a name, and how many octets its name has.
+    fn closest_encloser(&self, key: &[u8]) -> (NodeId, usize) {
+        let depth = self.tree.depth.max(self.patch.as_ref().map_or(0, Patch::depth));
+        let surplus = labels(key).count().saturating_sub(depth);
+        let found = suffixes(key).skip(surplus).find_map(|suffix| Some((self.find(suffix)?, suffix.len())));
+        found.unwrap_or((0, self.apex().as_wire().len()))
+    }
+
+    fn find(&self, key: &[u8]) -> Option<NodeId> {
+        let own = self.tree.names.find(key);
+        own.or_else(|| self.patch.as_ref()?.find(key))
+    }
+
+    fn stored(&self, id: NodeId) -> &Stored {
+        match &self.patch {
+            None => &self.tree.nodes[id as usize],
+            Some(patch) => patch.node(id).unwrap_or_else(|| &self.tree.nodes[id as usize]),
+        }
+    }
+
+    fn at(&self, id: NodeId) -> Node<'_> {
+        self.shown(self.stored(id))
+    }
+
+    fn shown<'a>(&self, stored: &'a Stored) -> Node<'a> {
+        let special = match stored.special {
+            Local::None => Special::None,
+            Local::Reflect => Special::Reflect,
+            Local::Steered(number) => {
+                Special::Steered(self.steered.plans[number as usize], self.steered.first + number)
+            }
+        };
+        Node { stored, special }
+    }
+
+    fn found_end(&self, End { node, length, is_dname }: End) -> Found<'_> {
+        let node = self.at(node);
+        let length = usize::from(length);
+        let found = if is_dname {
+            node.rrset(Rtype::DNAME).map(|dname| Found::Dname { dname, length })
+        } else {
+            node.rrset(Rtype::NS).map(|nameservers| Found::Cut { nameservers, length })
+        };
+        found.unwrap_or(Found::Nothing { encloser: length })
+    }
+}
+
+/// An SOA with the TTL of negative answers: the lower one of its own and of its MINIMUM field, which ends it.
+fn negative(soa: &Rrset) -> Rrset {
+    let record = soa.records().next().map_or(&[][..], |(record, _)| record);
+    let minimum = record.last_chunk().map_or(0, |octets| u32::from_be_bytes(*octets));
+    soa.with_ttl(soa.ttl().min(minimum))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> Name {
+        Name::parse(text, &Name::parse("example.com.", &Name::root()).unwrap()).unwrap()
+    }
+
+    fn record(owner: &str, rtype: Rtype, rdata: &[u8]) -> Record {
+        Record { owner: name(owner), rtype, ttl: 3600, rdata: rdata.into() }
+    }
+
+    fn zone(records: &[Record]) -> Zone {
+        let soa = [name("ns1").as_wire(), name("hostmaster").as_wire(), &[0; 16], &60u32.to_be_bytes()].concat();
+        let mut all = vec![record("@", Rtype::SOA, &soa), record("@", Rtype::NS, name("ns1").as_wire())];
+        all.extend_from_slice(records);
+        let tree = Tree::build(&name("@"), &all, [&name("*.apps")], []).unwrap();
+        let tree = Arc::new(tree);
+        let serial = tree.serial();
+        Zone::new(tree, Steered { first: 3, plans: [7].into() }, serial)
+    }
+
+    fn look_up<'a>(zone: &'a Zone, text: &str) -> Found<'a> {
+        zone.look_up(&name(text).to_key(), Rtype::A)
+    }
+
+    #[test]
+    fn empty_non_terminals_exist() {
+        let zone = zone(&[record("a.b.c", Rtype::A, &[1, 2, 3, 4])]);
+        for text in ["a.b.c", "b.c", "c", "apps"] {
+            assert!(matches!(look_up(&zone, text), Found::Node { .. }), "{text}");
+        }
+        for text in ["d", "d.c", "x.a.b.c", "y.x.a.b.c"] {
+            assert!(matches!(look_up(&zone, text), Found::Nothing { .. }), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_wildcard_stands_for_names_that_do_not_exist() {
+        let zone = zone(&[record("there.apps", Rtype::A, &[1, 2, 3, 4])]);
+        let special = |text| match look_up(&zone, text) {
+            Found::Node { node, .. } => node.special(),
+            Found::Cut { .. } | Found::Dname { .. } | Found::Nothing { .. } => panic!("{text} is not found"),
+        };
+        assert_eq!(special("any.apps"), Special::Steered(7, 3));
+        assert_eq!(special("deep.any.apps"), Special::Steered(7, 3));
+        assert_eq!(special("there.apps"), Special::None);
+        // RFC 4592, section 2.2.1: the closest encloser is an existing name, so its own wildcard would be asked.
+        assert!(matches!(look_up(&zone, "x.there.apps"), Found::Nothing { .. }));
+    }
+
+    #[test]
+    fn everything_at_or_below_a_cut_is_referred() {
+        let zone = zone(&[
+            record("sub", Rtype::NS, name("ns.sub").as_wire()),
+            record("deep.sub", Rtype::NS, name("ns.sub").as_wire()),
+            record("ns.sub", Rtype::A, &[1, 2, 3, 4]),
+        ]);
+        for text in ["sub", "ns.sub", "x.sub", "deep.sub", "x.deep.sub"] {
+            let Found::Cut { length, .. } = look_up(&zone, text) else { panic!("{text} is not referred") };
+            assert_eq!(length, name("sub").as_wire().len());
+        }
+        assert!(matches!(zone.look_up(&name("sub").to_key(), Rtype::DS), Found::Node { .. }));
+        assert!(matches!(zone.look_up(&name("x.sub").to_key(), Rtype::DS), Found::Cut { .. }));
+    }
+
+    #[test]
+    fn names_below_a_dname_are_redirected_and_its_owner_is_not() {
+        let zone = zone(&[
+            record("old", Rtype::DNAME, name("new").as_wire()),
+            record("old", Rtype::A, &[1, 2, 3, 4]),
+            record("below.old", Rtype::A, &[1, 2, 3, 4]),
+        ]);
+        assert!(matches!(look_up(&zone, "old"), Found::Node { .. }));
+        for text in ["below.old", "x.old", "x.below.old"] {
+            let Found::Dname { length, .. } = look_up(&zone, text) else { panic!("{text} is not redirected") };
+            assert_eq!(length, name("old").as_wire().len());
+        }
+    }
+
+    #[test]
+    fn negative_answers_live_no_longer_than_the_minimum() {
+        assert_eq!(zone(&[]).negative_soa().ttl(), 60);
+    }
+}
