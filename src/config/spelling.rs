@@ -77,7 +77,7 @@ impl<'a> Doubt<'a> {
             let at = relative.len().checked_sub(domain.len());
             at.is_some_and(|at| relative[at..].eq_ignore_ascii_case(domain))
         };
-        !is_plain(name) || self.domains.iter().any(|domain| repeats(&domain))
+        !is_plain(name) || self.domains.iter().any(repeats)
     }
 }
 

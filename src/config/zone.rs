@@ -90,14 +90,13 @@ impl ZoneReader<'_> {
         if files.unreadable {
             return None;
         }
-        let mut draft = match known.recall(stem, files, self, faults) {
-            Some(draft) => draft,
-            None => {
-                let before = faults.0.len();
-                let mut draft = self.read_anew(stem, files, drafts, faults)?;
-                known.keep(stem, files, &mut draft, &faults.0[before..]);
-                draft
-            }
+        let mut draft = if let Some(draft) = known.recall(stem, files, self, faults) {
+            draft
+        } else {
+            let before = faults.0.len();
+            let mut draft = self.read_anew(stem, files, drafts, faults)?;
+            known.keep(stem, files, &mut draft, &faults.0[before..]);
+            draft
         };
         let last = (self.last_served)(&draft.origin);
         match &mut draft.soa {

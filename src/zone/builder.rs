@@ -177,7 +177,7 @@ impl Builder {
             let has = |rtype| node.rrsets.as_slice().iter().any(|rrset| rrset.rtype() == rtype);
             let is_cut = id != 0 && has(Rtype::NS);
             let is_end = is_cut || has(Rtype::DNAME);
-            is_end.then(|| End { node: id as NodeId, length: length as u8, is_dname: !is_cut })
+            is_end.then_some(End { node: id as NodeId, length: length as u8, is_dname: !is_cut })
         };
         let own: Vec<Option<End>> =
             self.nodes.iter().enumerate().map(|(id, node)| end(id, node, self.names.get(id as u32).len())).collect();

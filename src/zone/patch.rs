@@ -172,7 +172,7 @@ impl Patch {
         }
         for (key, id) in self.names.iter().zip(self.own_nodes..) {
             let mut records: Vec<&Record> =
-                self.hidden(tree, key).and_then(|hidden| extra.get(hidden)).cloned().unwrap_or_default();
+                hidden(tree, key).and_then(|hidden| extra.get(hidden)).cloned().unwrap_or_default();
             records.extend(extra.get(key).into_iter().flatten());
             if !records.is_empty() {
                 ids.push((id, records));
@@ -189,11 +189,11 @@ impl Patch {
         }
         Ok(())
     }
+}
 
-    /// The wildcard of the tree that a new name hides, in lower case.
-    fn hidden<'t>(&self, tree: &'t Tree, key: &[u8]) -> Option<&'t [u8]> {
-        let encloser = suffixes(key).find_map(|suffix| tree.names.find(suffix))?;
-        let wildcard = tree.nodes[encloser as usize].wildcard?;
-        Some(tree.names.get(wildcard))
-    }
+/// The wildcard of a tree that a new name hides, in lower case.
+fn hidden<'t>(tree: &'t Tree, key: &[u8]) -> Option<&'t [u8]> {
+    let encloser = suffixes(key).find_map(|suffix| tree.names.find(suffix))?;
+    let wildcard = tree.nodes[encloser as usize].wildcard?;
+    Some(tree.names.get(wildcard))
 }

@@ -442,6 +442,18 @@ mod tests {
     }
 
     #[test]
+    fn an_address_takes_no_room_beside_its_rrset() {
+        assert_eq!(size_of::<Rrset>(), 32);
+        for rdata in [&[192, 0, 2, 1][..], &[7; 16]] {
+            let rrset = Rrset::render(Rtype(28), &[(300, rdata)], &Name::root(), &Name::root()).unwrap();
+            assert!(matches!(rrset.0, Rendered::Few { .. }));
+            assert_eq!((rrset.rtype(), rrset.ttl(), rrset.len()), (Rtype(28), 300, 1));
+            assert_eq!(&rrset.records().next().unwrap().0[FIXED_FIELDS..], rdata);
+            assert_eq!(rrset.with_ttl(60).ttl(), 60);
+        }
+    }
+
+    #[test]
     fn what_fits_no_message_is_refused() {
         let rdata = vec![0; 60_000];
         assert_eq!(

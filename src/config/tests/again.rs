@@ -24,7 +24,9 @@ impl Scene {
         fs::create_dir(folder.path().join("zones")).unwrap();
         fs::write(folder.path().join("truenorth.toml"), "").unwrap();
         let scene = Self { folder, known: Known::default() };
-        files.iter().for_each(|(name, text)| scene.write(name, text));
+        for (name, text) in files {
+            scene.write(name, text);
+        }
         scene
     }
 
@@ -136,8 +138,9 @@ fn rrsets_that_fit_no_message_are_told_with_their_place_whatever_their_type() {
         assert!(told.iter().any(|line| line.starts_with(&expected)), "{told:?}");
     }
     // Names that end with the zone's are written short in a message.
+    let records: Vec<String> = (0..1500).map(|number| format!("big MX 10 m{number}\n")).collect();
     let near = "$ORIGIN a-zone-whose-name-is-long-and-long-and-long-and-long.example.\n".to_owned();
-    let text = near.clone() + HEAD + &(0..1500).map(|number| format!("big MX 10 m{number}\n")).collect::<String>();
+    let text = near + HEAD + &records.concat();
     let mut scene = Scene::new(&[("a-zone-whose-name-is-long-and-long-and-long-and-long.example.zone", &text)]);
     assert_eq!(scene.read(None), 1);
     assert!(load(&scene.folder.path().join("truenorth.toml"), &Disk::new(), &|_| None).is_ok());
