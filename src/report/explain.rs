@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hickory_proto::op::{Edns, Message, OpCode, Query};
 use hickory_proto::rr::rdata::opt::{ClientSubnet, EdnsCode, EdnsOption};
@@ -16,9 +17,9 @@ use super::text::Percent;
 use super::{Network, PoolLoad, owners};
 use crate::answer::{self, Asker, Client, Rotation, Transport, Worker};
 use crate::geo::{ClientMatch, DatacenterId, Location};
-use crate::health::Share;
+use crate::health::{Share, Survey};
 use crate::name::Name;
-use crate::overrides::{Mode, Refusal, TargetKind, TargetPattern};
+use crate::overrides::{Mode, Refusal, TargetKind, TargetPattern, rfc3339};
 use crate::snapshot::{Choice, Family, Plan, Pool, PoolId, Rule, Rung, ServedZone, Snapshot, Standing, Verdict, World};
 use crate::steering::{self, AllDown, Criterion, Draw, Outcomes, Placement, Ranking, Set, members};
 use crate::wire::{MAX_MESSAGE, Rtype};
@@ -165,6 +166,9 @@ struct PoolShape {
     /// If it makes a difference.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     load: Option<PoolLoad>,
+    /// The pool's key among all zones.
+    #[serde(skip)]
+    key: String,
 }
 
 /// Pools that answer together.
@@ -438,6 +442,18 @@ fn why_scope(client: &Client, placement: &Placement<'_>, rule: &Rule) -> String 
     }
 }
 
+impl Explanation {
+    /// With what endpoints say of their load now, and since when, in place of what was published.
+    pub fn with_loads(mut self, survey: &Survey) -> Self {
+        for pool in self.steering.iter_mut().flat_map(|steering| &mut steering.pools) {
+            if let Some(seen) = survey.loads.get(&pool.key).filter(|seen| seen.heard.is_some()) {
+                pool.load = pool.load.take().map(|load| load.seen(seen));
+            }
+        }
+        self
+    }
+}
+
 impl PoolShape {
     fn new(snapshot: &Snapshot, id: PoolId, weight: Option<u16>, rule: &Rule) -> Self {
         let pool = &snapshot.pools()[id as usize];
@@ -446,8 +462,8 @@ impl PoolShape {
         let ramp =
             pool.is_ramping().then(|| f64::from(pool.ramp().thousandths()) / f64::from(Share::FULL.thousandths()));
         let load = rule.load.is_some().then(|| PoolLoad::new(pool.allowance()));
-        let pool = pool.spec().name.to_string();
-        Self { pool, open_v4, given_v4, open_v6, given_v6, held_back, ramp, weight, load }
+        let (pool, key) = (pool.spec().name.to_string(), pool.spec().key());
+        Self { pool, open_v4, given_v4, open_v6, given_v6, held_back, ramp, weight, load, key }
     }
 }
 
@@ -590,8 +606,11 @@ impl fmt::Display for SteeringShape {
                 Some(part) => write!(f, ", takes {} while it ramps", Percent(part))?,
                 None => {}
             }
-            match &pool.load {
-                Some(load) => writeln!(f, "; {load}")?,
+            if let Some(load) = &pool.load {
+                write!(f, "; {load}")?;
+            }
+            match pool.load.as_ref().and_then(|load| load.since) {
+                Some(since) => writeln!(f, ", reported at {}", rfc3339(Duration::from_secs(since)))?,
                 None => writeln!(f)?,
             }
         }
