@@ -32,18 +32,18 @@ pub struct Written(pub Duration);
 
 impl fmt::Display for Written {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.subsec_nanos() % 1_000_000 != 0 {
+        if !self.0.subsec_nanos().is_multiple_of(1_000_000) {
             return write!(f, "{:.1}ms", self.0.as_secs_f64() * 1000.0);
         }
         let Ok(total) = u64::try_from(self.0.as_millis()) else { return write!(f, "{}s", self.0.as_secs()) };
         if total == 0 {
             return f.write_str("0s");
         }
-        if total > SECOND && total % SECOND != 0 {
+        if total > SECOND && !total.is_multiple_of(SECOND) {
             let fraction = format!("{:03}", total % SECOND);
             return write!(f, "{}.{}s", total / SECOND, fraction.trim_end_matches('0'));
         }
-        let (unit, milliseconds) = UNITS.into_iter().find(|&(_, unit)| total % unit == 0).unwrap_or(("ms", 1));
+        let (unit, milliseconds) = UNITS.into_iter().find(|&(_, unit)| total.is_multiple_of(unit)).unwrap_or(("ms", 1));
         write!(f, "{}{unit}", total / milliseconds)
     }
 }

@@ -75,7 +75,10 @@ fn files(server: &str, serial: u32, hosts: usize) -> Files {
 }
 
 fn snapshot(server: &str, serial: u32, hosts: usize) -> Arc<Snapshot> {
-    let files = files(server, serial, hosts);
+    snapshot_of(&files(server, serial, hosts))
+}
+
+fn snapshot_of(files: &Files) -> Arc<Snapshot> {
     let config = config::load(&files.path("truenorth.toml"), &truenorth::disk::Disk::new(), &|_| None);
     let world = config.unwrap_or_else(|faults| panic!("{}", faults.render(false))).world;
     let blueprint = Blueprint::compile(world, Arc::new(Locations::unknown()), None);
@@ -198,6 +201,28 @@ async fn rfc5936_2_2_messages_are_bounded_and_hold_together() {
         ends += next_answer(&mut stream).answers.iter().filter(|record| is_soa(record)).count();
     }
     assert_eq!(next_answer(&mut stream).answers.len(), 1);
+    server.stop().await;
+}
+
+/// RFC 1035, section 4.1.4: a pointer leads to a name in the same message, so records that point at each other are in one.
+#[tokio::test(flavor = "multi_thread")]
+async fn rfc5936_3_4_names_that_share_their_ends_are_whole_in_every_message() {
+    let exchange = |owner: usize, n: usize| {
+        format!("mail{owner}.static.example. 300 IN MX {n} a{n}.b{}.c{owner}.elsewhere.test.", n / 7)
+    };
+    let mut expected: Vec<String> = (0..12).flat_map(|owner| (0..700).map(move |n| exchange(owner, n))).collect();
+    expected.push("static.example. 3600 IN NS ns.elsewhere.test.".to_owned());
+    let zone = master_file(SERIAL, &expected);
+    let files = Files::new(&format!("{}{ALLOWED}", harness::SERVER), &[("static.example.zone", &zone)]);
+    let server = Server::start_at(&["127.0.0.1:0"], 1, TcpLimits::default());
+    server.published.store(snapshot_of(&files));
+    let messages = transfer(&mut connect(server.address()), &ask("static.example.", RecordType::AXFR));
+    assert!(messages.len() > 3, "{} messages", messages.len());
+    let answers = messages.iter().flat_map(|message| &message.answers);
+    let mut copied: Vec<String> = answers.filter(|record| !is_soa(record)).map(ToString::to_string).collect();
+    copied.sort_unstable();
+    expected.sort_unstable();
+    assert!(copied == expected, "{} records and not {}", copied.len(), expected.len());
     server.stop().await;
 }
 

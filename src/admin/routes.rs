@@ -122,10 +122,11 @@ async fn explain(State(office): State<Arc<Office>>, query: QueryPairs) -> Result
             "`name` and `client` are needed: /v1/explain?name=www.example.com&client=192.0.2.0/24",
         ));
     };
+    let survey = office.control.survey().await.ok_or_else(Refusal::stopping)?;
     let _turn = office.long_work.acquire().await;
     let snapshot = office.published.load_full();
     match Explanation::live(&snapshot, &Question { name, rtype, client }, &down) {
-        Ok(explanation) => Ok(json(StatusCode::OK, report::to_json(&explanation))),
+        Ok(explanation) => Ok(json(StatusCode::OK, report::to_json(&explanation.with_loads(&survey)))),
         Err(why) => Err(Refusal::bad(why)),
     }
 }

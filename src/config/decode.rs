@@ -359,7 +359,7 @@ impl<'d> Value<'d> {
 
     /// Its text, or a whole number as it is written.
     pub(super) fn word_or_number(&self) -> Option<&str> {
-        self.text().or_else(|| self.content.get_ref().as_integer().map(|digits| digits.as_str()))
+        self.text().or_else(|| self.content.get_ref().as_integer().map(toml::de::DeInteger::as_str))
     }
 
     /// The values of a list.

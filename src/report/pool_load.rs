@@ -46,12 +46,17 @@ impl PoolLoad {
 impl PoolLoad {
     /// Of a pool with this allowance, whose endpoints say this now.
     pub(super) fn now(allowance: &Allowance, seen: &LoadSeen) -> Self {
+        Self::new(allowance).seen(seen)
+    }
+
+    /// With what its endpoints say now.
+    pub(super) fn seen(self, seen: &LoadSeen) -> Self {
         let rounded = |units: f64| (units * 1000.0).round() / 1000.0;
         Self {
             used: seen.used.map(rounded),
             since: seen.heard.map(|heard| heard.as_secs()),
             capacity: seen.capacity.map(rounded),
-            ..Self::new(allowance)
+            ..self
         }
     }
 }

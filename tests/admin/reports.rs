@@ -122,14 +122,24 @@ fn loads_are_reported_alone_or_beside() {
     // What is used is told at once, what follows from it with the next round of loads.
     eventually(|| told()["demand"] == json!(40.5));
     let expected = json!({"used": 40.5, "demand": 40.5, "capacity": 100.0, "keep": 1.0, "room": 59.5});
-    let mut status = told();
-    let since = status.as_object_mut().and_then(|load| load.remove("since"));
+    let status = told();
+    let mut published = status.clone();
+    let since = published.as_object_mut().and_then(|load| load.remove("since"));
     assert!(since.is_some_and(|since| since.as_u64().is_some()), "when it was reported");
-    assert_eq!(status, expected);
-    let explained = get(scene.admin, "/v1/explain?name=weighed.example.com&client=192.0.2.0/24").json();
-    assert_eq!(explained["hops"][0]["steering"]["pools"][0]["load"], expected);
+    assert_eq!(published, expected);
+    let explain = || get(scene.admin, "/v1/explain?name=weighed.example.com&client=192.0.2.0/24").json();
+    let explained = explain();
+    assert_eq!(explained["hops"][0]["steering"]["pools"][0]["load"], status);
     assert_eq!(explained["hops"][0]["steering"]["steps"][0]["step"], "load, for this client");
     assert_eq!(explained["answer"]["scope"], 24, "whatever the loads, clients are told apart");
+    // Too little to publish anything for, and told all the same.
+    let load = json!({"endpoint": "127.0.0.4", "pool": "weighed", "load": {"used": 40.75}});
+    assert_eq!(push(load).json(), json!({"counted": 1}));
+    let load = || explain()["hops"][0]["steering"]["pools"][0]["load"].clone();
+    eventually(|| load()["used"].as_f64().is_some_and(|used| used > 40.5));
+    assert_eq!(load()["demand"], json!(40.5), "that is what answers go by");
+    let ran = scene.files.run(&format!("explain weighed.example.com --client 192.0.2.1 --node {}", scene.admin));
+    assert!(ran.stdout.contains(" of 100 used, demand 40.5, room for 59.5, reported at 20"), "{ran:?}");
     let beside = json!({"endpoint": "127.0.0.1", "ok": true, "load": {"used": 1, "capacity": 2}});
     assert_eq!(push(beside).json(), json!({"counted": 1}), "how it is counts, though no name goes by its load");
 }

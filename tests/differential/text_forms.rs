@@ -127,7 +127,7 @@ fn what_bind_reads_as_text_is_read_to_the_same_octets() {
     let mut octets = HEAD.to_owned();
     let read = records(&std::fs::read(&raw).unwrap());
     for (owner, rtype, rdata) in &read {
-        let digits: String = rdata.iter().map(|octet| format!("{octet:02x}")).collect();
+        let digits = data_encoding::HEXLOWER.encode(rdata);
         _ = writeln!(octets, "{owner} TYPE{rtype} \\# {} {digits}", rdata.len());
     }
     assert_eq!(read.len(), TEXTS.len());

@@ -101,6 +101,31 @@ fn explain_tells_an_https_record_as_a_zone_file_would_hold_it() {
     assert!(ran.stdout.trim_end().ends_with(record), "{}", ran.stdout);
 }
 
+#[test]
+fn explain_tells_for_how_long_resolvers_keep_that_there_is_nothing() {
+    // The lesser of the SOA's TTL and MINIMUM (RFC 2308, section 5), and where health decides, of the name's TTL.
+    let zone = edited("[datacenters]", "[soa]\nminimum = 17\n[datacenters]");
+    let zone = zone
+        + "[pools.v4]\nendpoints = [\"127.4.0.1\"]\n[names.v4]\npools = [\"v4\"]\n\
+                       [monitors.m]\ntype = \"tcp\"\nport = 1\n[pools.dead]\nmonitor = \"m\"\nendpoints = [\"127.5.0.1\"]\n\
+                       [names.dead]\npools = [\"dead\"]\nall_down = \"nodata\"\nttl = 9\n";
+    let files = world(&zone);
+    for (question, text, rcode, ttl) in [
+        ("v4.gslb.example.com AAAA", "NOERROR, no data; resolvers keep that for 17 s", "NOERROR", 17),
+        ("www.gslb.example.com TXT", "NOERROR, no data; resolvers keep that for 17 s", "NOERROR", 17),
+        ("nowhere.gslb.example.com", "NXDOMAIN; resolvers keep that for 17 s", "NXDOMAIN", 17),
+        ("dead.gslb.example.com --down pool:dead", "NOERROR, no data; resolvers keep that for 9 s", "NOERROR", 9),
+    ] {
+        let words = format!("explain {question} --client 10.1.2.3");
+        let ran = files.run(&words);
+        assert!(ran.stdout.trim_end().ends_with(&format!("  answer    {text}")), "{ran:?}");
+        let answer = told(&files.run(&format!("{words} --json")))["answer"].clone();
+        assert_eq!((&answer["rcode"], &answer["ttl"]), (&json!(rcode), &json!(ttl)), "{question}: {answer}");
+    }
+    let ran = files.run("explain www.gslb.example.com --client 10.1.2.3");
+    assert!(!ran.stdout.contains("resolvers keep"), "{}", ran.stdout);
+}
+
 /// The shares that are computed are those of the answers that are given.
 #[test]
 fn what_a_node_answers_is_what_was_computed() {

@@ -18,6 +18,7 @@ use self::hop::HopShape;
 use super::Network;
 use super::what_if::snapshot_without;
 use crate::answer::{Asker, Client, Exchange, Resolution, Rotation, Transport, Worker};
+use crate::health::Survey;
 use crate::name::Name;
 use crate::overrides::TargetPattern;
 use crate::snapshot::Snapshot;
@@ -98,6 +99,12 @@ impl Explanation {
             [] => Self::new(snapshot, question, down, false),
             _ => Self::new(&snapshot_without(down, snapshot)?, question, down, false),
         }
+    }
+
+    /// With what endpoints say of their load now, and since when, in place of what was published.
+    pub fn with_loads(mut self, survey: &Survey) -> Self {
+        self.hops.iter_mut().filter_map(|hop| hop.steering.as_mut()).for_each(|steering| steering.set_loads(survey));
+        self
     }
 
     fn new(snapshot: &Snapshot, question: &Question, down: &[TargetPattern], offline: bool) -> Result<Self, String> {

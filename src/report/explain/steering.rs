@@ -4,13 +4,14 @@ use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::answer::{Client, Steered};
 use crate::geo::{DatacenterId, Location};
-use crate::health::Share;
-use crate::overrides::Mode;
+use crate::health::{Share, Survey};
+use crate::overrides::{Mode, rfc3339};
 use crate::report::PoolLoad;
 use crate::report::latency::LatencyShape;
 use crate::report::split::SplitShape;
@@ -71,6 +72,9 @@ struct PoolShape {
     /// If it makes a difference.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     load: Option<PoolLoad>,
+    /// The pool's key among all zones.
+    #[serde(skip)]
+    key: String,
 }
 
 /// Pools that answer together.
@@ -139,6 +143,17 @@ impl SteeringShape {
             for_this_family_alone: choice.alone,
             why_ttl: why_ttl(snapshot, steered),
             why_scope: why_scope(client, steered),
+        }
+    }
+}
+
+impl SteeringShape {
+    /// Puts what endpoints say of their load now, and since when, in place of what was published.
+    pub(super) fn set_loads(&mut self, survey: &Survey) {
+        for pool in &mut self.pools {
+            if let Some(seen) = survey.loads.get(&pool.key).filter(|seen| seen.heard.is_some()) {
+                pool.load = pool.load.take().map(|load| load.seen(seen));
+            }
         }
     }
 }
@@ -279,8 +294,8 @@ impl PoolShape {
         let ramp =
             pool.is_ramping().then(|| f64::from(pool.ramp().thousandths()) / f64::from(Share::FULL.thousandths()));
         let load = rule.load.is_some().then(|| PoolLoad::new(pool.allowance()));
-        let pool = pool.spec().name.to_string();
-        Self { pool, open_v4, given_v4, open_v6, given_v6, held_back, ramp, weight, load }
+        let (pool, key) = (pool.spec().name.to_string(), pool.spec().key());
+        Self { pool, open_v4, given_v4, open_v6, given_v6, held_back, ramp, weight, load, key }
     }
 }
 
@@ -313,8 +328,11 @@ impl fmt::Display for SteeringShape {
                 Some(part) => write!(f, ", takes {} while it ramps", Percent(part))?,
                 None => {}
             }
-            match &pool.load {
-                Some(load) => writeln!(f, "; {load}")?,
+            if let Some(load) = &pool.load {
+                write!(f, "; {load}")?;
+            }
+            match pool.load.as_ref().and_then(|load| load.since) {
+                Some(since) => writeln!(f, ", reported at {}", rfc3339(Duration::from_secs(since)))?,
                 None => writeln!(f)?,
             }
         }
