@@ -112,7 +112,7 @@ fn snapshot() -> Snapshot {
     let disk = truenorth::disk::Disk::new();
     let config = truenorth::config::load(&folder.path().join("truenorth.toml"), &disk, &|_| None);
     let config = config.unwrap_or_else(|faults| panic!("{faults:?}"));
-    let blueprint = Blueprint::compile(config.world, Arc::new(locations()), None).unwrap();
+    let blueprint = Blueprint::compile(config.world, Arc::new(locations()), None);
     Snapshot::new(Arc::new(blueprint), |_, _| Standing::CALM, None)
 }
 
