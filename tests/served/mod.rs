@@ -26,7 +26,7 @@ use truenorth::wire::Rtype;
 use truenorth::zone::{Record, Tree};
 
 /// What an answer may take on loopback, however busy the machine is.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Addresses of each family at `www.example.test.`, in turn.
 pub(crate) const ADDRESSES: u8 = 5;
