@@ -128,7 +128,9 @@ impl<'a> Exchange<'a> {
             reply.speak_edns(self.opt(edns.dnssec_ok));
         }
         if let Admission::Rejection(rcode, why) = self.admission {
-            why.into_iter().for_each(|why| reply.explain(why));
+            if let Some(why) = why {
+                reply.explain(why);
+            }
             if let Some(tsig) = self.query.tsig.filter(|_| rcode == Rcode::NotAuth) {
                 reply.disown_key(tsig);
             }
@@ -250,8 +252,7 @@ impl<'a> Exchange<'a> {
                     Err(refusal) => Err((refusal.rcode, Some(refusal.why))),
                 };
             }
-            Rtype::AXFR | Rtype::IXFR => {}
-            Rtype::ANY => {}
+            Rtype::AXFR | Rtype::IXFR | Rtype::ANY => {}
             rtype if rtype.is_meta() => return refuse(Rcode::NotImp, InfoCode::NotSupported, "question type"),
             _ => {}
         }

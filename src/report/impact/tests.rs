@@ -74,7 +74,9 @@ fn standing(snapshot: &Snapshot, down: &[&str]) -> impl Fn(PoolId, usize) -> Sta
 
 fn with_pools(before: &Snapshot, pools: &[PoolId], standing: impl Fn(PoolId, usize) -> Standing) -> Snapshot {
     let mut state = before.state().clone();
-    pools.iter().for_each(|&id| state.set_standings(id, |place| standing(id, place)));
+    for &id in pools {
+        state.set_standings(id, |place| standing(id, place));
+    }
     before.next(state, &Dirty { pools: pools.iter().copied().collect(), ..Dirty::default() })
 }
 
