@@ -279,7 +279,9 @@ impl Scene {
             probed.under(ruling.map(|ruling| ruling.order.mode))
         };
         let mut state = self.snapshot.state().clone();
-        all.into_iter().for_each(|id| state.set_standings(id, |endpoint| standing(id, endpoint)));
+        for id in all {
+            state.set_standings(id, |endpoint| standing(id, endpoint));
+        }
         state.set_modes(self.snapshot.blueprint(), self.overrides.rulings());
         self.derive(state);
     }
