@@ -14,7 +14,7 @@ use hickory_proto::rr::rdata::opt::{ClientSubnet, EdnsOption};
 use hickory_proto::rr::{Name, RecordType};
 use truenorth::answer::{Asker, Exchange, Rotation, Transport, Worker, answer};
 use truenorth::geo::{Location, Locations, RunsBuilder, countries};
-use truenorth::snapshot::{Blueprint, Snapshot, Standing};
+use truenorth::snapshot::{Blueprint, EndpointState, Snapshot};
 use truenorth::steering::{Ground, Map};
 use truenorth::wire::{self, MAX_MESSAGE, Rcode};
 
@@ -82,7 +82,7 @@ fn snapshot() -> Snapshot {
         truenorth::config::load(&folder.path().join("truenorth.toml"), &truenorth::disk::Disk::new(), &|_| None)
             .unwrap();
     let blueprint = Blueprint::compile(config.world, Arc::new(locations()), None);
-    Snapshot::new(Arc::new(blueprint), |_, _| Standing::CALM, None)
+    Snapshot::new(Arc::new(blueprint), |_, _| EndpointState::CALM, None)
 }
 
 fn query(name: &str, client: Option<Ipv4Addr>) -> Vec<u8> {
@@ -128,12 +128,12 @@ fn answers(criterion: &mut Criterion) {
 
 fn maps(criterion: &mut Criterion) {
     let snapshot = snapshot();
-    let criteria = snapshot.plans()[0].rule().map.criteria().clone();
+    let compiled_chain = snapshot.plans()[0].rule().map.compiled_chain().clone();
     let mut group = criterion.benchmark_group("map");
     group.sample_size(20).measurement_time(Duration::from_secs(5));
     group.bench_function("two million networks, region and distance", |bencher| {
-        let ground = Ground { locations: snapshot.locations(), vantages: None, caps: snapshot.world().ecs.caps() };
-        bencher.iter(|| Map::build(black_box(criteria.clone()), None, ground));
+        let ground = Ground { locations: snapshot.locations(), client_rtts: None, caps: snapshot.world().ecs.caps() };
+        bencher.iter(|| Map::build(black_box(compiled_chain.clone()), None, ground));
     });
     group.finish();
 }

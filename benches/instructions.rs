@@ -16,7 +16,7 @@ use hickory_proto::rr::rdata::opt::{ClientSubnet, EdnsOption};
 use hickory_proto::rr::{Name, RecordType};
 use truenorth::answer::{Asker, Exchange, Rotation, Transport, Worker, answer};
 use truenorth::geo::{Location, Locations, RunsBuilder, countries};
-use truenorth::snapshot::{Blueprint, Snapshot, Standing};
+use truenorth::snapshot::{Blueprint, EndpointState, Snapshot};
 use truenorth::wire::{self, MAX_MESSAGE};
 
 /// Queries of the shorter and of the longer run.
@@ -113,7 +113,7 @@ fn snapshot() -> Snapshot {
     let config = truenorth::config::load(&folder.path().join("truenorth.toml"), &disk, &|_| None);
     let config = config.unwrap_or_else(|faults| panic!("{faults:?}"));
     let blueprint = Blueprint::compile(config.world, Arc::new(locations()), None);
-    Snapshot::new(Arc::new(blueprint), |_, _| Standing::CALM, None)
+    Snapshot::new(Arc::new(blueprint), |_, _| EndpointState::CALM, None)
 }
 
 fn query(name: &str, rtype: RecordType, client: Option<Ipv4Addr>) -> Vec<u8> {

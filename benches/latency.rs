@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use criterion::{Criterion, criterion_group, criterion_main};
 use ipnet::{IpNet, Ipv4Net};
 use truenorth::geo::{Caps, Coordinates, Location, Locations, RunsBuilder, countries};
-use truenorth::latency::{Clients, Measured, Record, Rtt, Sample, Table, Tolerance, Vantages, Widths};
-use truenorth::steering::{Criteria, Criterion as Step, Ground, Map};
+use truenorth::latency::{ClientRtts, Clients, LatencyTable, Measured, Record, Rtt, Sample, Tolerance, Widths};
+use truenorth::steering::{CompiledChain, CompiledStep as Step, Ground, Map};
 
 const NETWORKS: u32 = 1_000_000;
 const CHAINS: u16 = 20;
@@ -45,8 +45,8 @@ fn locations() -> Locations {
 }
 
 /// Every sixteenth /24 measured the way to each datacenter.
-fn table() -> Table {
-    let mut table = Table::default();
+fn table() -> LatencyTable {
+    let mut table = LatencyTable::default();
     table.adopt(DATACENTERS, Widths::default());
     let records = (0..NETWORKS).flat_map(|number| {
         let network = Ipv4Net::new(Ipv4Addr::from_bits(number << 12), 24).unwrap();
@@ -65,10 +65,10 @@ fn table() -> Table {
 }
 
 /// Chains that no two names share.
-fn chains() -> Vec<Criteria> {
+fn chains() -> Vec<CompiledChain> {
     let chain = |number| {
         let tolerance = Tolerance::try_new(100 + number, 50).unwrap();
-        Criteria::new(3, vec![Step::Latency([Some(0), Some(1), Some(2)].into(), tolerance)])
+        CompiledChain::new(3, vec![Step::Latency([Some(0), Some(1), Some(2)].into(), tolerance)])
     };
     (0..CHAINS).map(chain).collect()
 }
@@ -76,12 +76,12 @@ fn chains() -> Vec<Criteria> {
 fn latency(criterion: &mut Criterion) {
     let (locations, table) = (locations(), table());
     assert_eq!(table.len(), NETWORKS as usize * DATACENTERS.len());
-    let vantages = Vantages::new(table.clone(), sites(), &locations);
-    let ground = |vantages| Ground { locations: &locations, vantages, caps: Caps { v4: 24, v6: 56 } };
+    let client_rtts = ClientRtts::new(table.clone(), sites(), &locations);
+    let ground = |client_rtts| Ground { locations: &locations, client_rtts, caps: Caps { v4: 24, v6: 56 } };
     let chains = chains();
 
     let begun = Instant::now();
-    let vantages_anew = Vantages::new(table.clone(), sites(), &locations);
+    let vantages_anew = ClientRtts::new(table.clone(), sites(), &locations);
     let maps: Vec<Map> =
         chains.iter().map(|chain| Map::build(chain.clone(), None, ground(Some(&vantages_anew)))).collect();
     println!("a remap of {} chains: {:?}", maps.len(), begun.elapsed());
@@ -89,13 +89,13 @@ fn latency(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("latency");
     group.sample_size(10).measurement_time(Duration::from_secs(5));
     group.bench_function("vantages of a million rows", |bencher| {
-        bencher.iter(|| Vantages::new(black_box(table.clone()), sites(), &locations));
+        bencher.iter(|| ClientRtts::new(black_box(table.clone()), sites(), &locations));
     });
     group.bench_function("map of one chain", |bencher| {
-        bencher.iter(|| Map::build(black_box(chains[0].clone()), None, ground(Some(&vantages))));
+        bencher.iter(|| Map::build(black_box(chains[0].clone()), None, ground(Some(&client_rtts))));
     });
     let mut turn = 0;
-    let by_distance = Criteria::new(3, vec![Step::Distance(sites().iter().copied().map(Some).collect())]);
+    let by_distance = CompiledChain::new(3, vec![Step::Distance(sites().iter().copied().map(Some).collect())]);
     let by_distance = Map::build(by_distance, None, ground(None));
     let mut look_up = |name: &str, map: &Map| {
         group.bench_function(name, |bencher| {

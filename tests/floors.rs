@@ -21,7 +21,7 @@ const FLOORS: &[&[&str]] = &[
     &["snapshot"],
     &["answer", "watch"],
     &["disk"],
-    &["config", "geoip", "monitor", "control", "store", "report", "seats"],
+    &["config", "geoip", "monitor", "control", "store", "report", "limiter"],
     &["server", "admin", "webhook"],
     &["cli"],
 ];
@@ -67,7 +67,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("strsim", &["suggest"]),
     ("subtle", &["config"]),
     ("tempfile", &["cli"]),
-    ("tokio", &["admin", "cli", "control", "monitor", "seats", "server", "vital", "webhook"]),
+    ("tokio", &["admin", "cli", "control", "monitor", "limiter", "server", "vital", "webhook"]),
     ("tokio_rustls", &["monitor", "server"]),
     ("toml", &["config"]),
     ("tracing", &["admin", "cli", "control", "monitor", "server", "store", "webhook"]),
@@ -80,7 +80,7 @@ const DOORS: &[(&str, &[&str])] = &[
 /// The rooms that touch the world by the standard library: files, the clock, sockets.
 const STD_DOORS: &[(&str, &[&str])] = &[
     ("std::fs", &["disk", "config", "store", "admin", "cli"]),
-    ("std::time::Instant", &["monitor", "control", "seats", "server", "admin", "cli"]),
+    ("std::time::Instant", &["monitor", "control", "limiter", "server", "admin", "cli"]),
     ("std::net::UdpSocket", &["server"]),
 ];
 

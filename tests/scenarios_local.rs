@@ -6,7 +6,7 @@ use hickory_proto::rr::RecordType::{A, AAAA, TXT};
 use scene::{Reply, Scene};
 use truenorth::answer::Transport;
 use truenorth::geo::{Caps, Coordinates, CountryCode, Location, Locations, Prefix, nest};
-use truenorth::steering::{Criteria, Criterion, Ground, Map};
+use truenorth::steering::{CompiledChain, CompiledStep, Ground, Map};
 
 /// A resolver in the region that is never sent anywhere but to fra.
 const OFFICE_RESOLVER: &str = "198.51.100.53";
@@ -249,12 +249,12 @@ fn what_a_database_says_of_parts_of_a_network_narrows_no_scope_but_locates_hosts
 
 #[test]
 fn maps_hold_no_runs_that_no_network_begins_in() {
-    let criteria = || {
+    let compiled_chain = || {
         let places = [(50.0, 8.0), (39.0, -77.0), (1.0, 104.0)].map(|(north, east)| Coordinates::try_new(north, east));
-        Criteria::new(3, vec![Criterion::Distance(places.into())])
+        CompiledChain::new(3, vec![CompiledStep::Distance(places.into())])
     };
     let locations = cities();
-    let map = |caps| Map::build(criteria(), None, Ground { locations: &locations, vantages: None, caps });
+    let map = |caps| Map::build(compiled_chain(), None, Ground { locations: &locations, client_rtts: None, caps });
     let (rounded, exact) = (map(Caps { v4: 24, v6: 56 }), map(Caps::NONE));
     assert!(rounded.v4().len() < exact.v4().len(), "{} runs, not {}", rounded.v4().len(), exact.v4().len());
     assert!(rounded.v4().iter().all(|run| run.first.trailing_zeros() >= 8));

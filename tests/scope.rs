@@ -12,17 +12,17 @@ use truenorth::answer::Client;
 use truenorth::geo::{
     Bits, Caps, ClientMatch, Continent, Coordinates, CountryCode, Location, Locations, Prefix, Region, Regions, nest,
 };
-use truenorth::latency::{MIN_SAMPLES, Rtt, Sample, Table, Tolerance, Vantages, Widths};
+use truenorth::latency::{ClientRtts, LatencyTable, MIN_SAMPLES, Rtt, Sample, Tolerance, Widths};
 use truenorth::snapshot::{Ecs, Rule};
 use truenorth::steering::{
-    self, AllDown, Course, Criteria, Criterion, Draw, Ground, HashKey, Map, Pick, Ranking, RegionTiers,
+    self, AllDown, CompiledChain, CompiledStep, Draw, Ground, HashKey, Map, Pick, Ranking, RegionTiers, SelectionPolicy,
 };
 
 /// Slots that rankings order.
-const SLOTS: u8 = 4;
+const CLASSES: u8 = 4;
 
 /// The datacenter of each slot.
-const DATACENTERS: [&str; SLOTS as usize] = ["fra", "iad", "sin", "gru"];
+const DATACENTERS: [&str; CLASSES as usize] = ["fra", "iad", "sin", "gru"];
 
 /// A world in which everything is drawn.
 #[derive(Clone, Debug)]
@@ -96,14 +96,14 @@ fn any_match() -> impl Strategy<Value = DraftMatch> {
 
 fn any_region() -> impl Strategy<Value = DraftRegion> {
     let clients = proptest::collection::vec(any_match(), 1..5);
-    let order = proptest::collection::vec(0usize..5, usize::from(SLOTS));
+    let order = proptest::collection::vec(0usize..5, usize::from(CLASSES));
     (clients, order, any::<bool>()).prop_map(|(clients, order, only)| DraftRegion { clients, order, only })
 }
 
 fn any_round_trip() -> impl Strategy<Value = (IpAddr, usize, u16)> {
     let v4 = any_v4().prop_map(|address| Ipv4Addr::from_bits(address).into());
     let v6 = any_v6().prop_map(|address| Ipv6Addr::from_bits(address).into());
-    (prop_oneof![v4, v6], 0usize..usize::from(SLOTS), 1u16..60)
+    (prop_oneof![v4, v6], 0usize..usize::from(CLASSES), 1u16..60)
 }
 
 fn any_draft() -> impl Strategy<Value = Draft> {
@@ -114,8 +114,8 @@ fn any_draft() -> impl Strategy<Value = Draft> {
         proptest::collection::vec((any_v6(), 0u8..=128, any::<usize>()), 0..30),
         proptest::collection::vec(any_region(), 0..4),
         proptest::collection::vec(0u8..4, 0..4),
-        proptest::collection::vec(proptest::option::of((-9i32..=9, -18i32..=18)), usize::from(SLOTS)),
-        proptest::collection::vec(0usize..3, usize::from(SLOTS)),
+        proptest::collection::vec(proptest::option::of((-9i32..=9, -18i32..=18)), usize::from(CLASSES)),
+        proptest::collection::vec(0usize..3, usize::from(CLASSES)),
         latency,
     )
         .prop_map(|(locations, v4, v6, regions, steps, places, failover, latency)| Draft {
@@ -176,7 +176,7 @@ impl Draft {
         Regions::new(list)
     }
 
-    fn criteria(&self) -> Criteria {
+    fn compiled_chain(&self) -> CompiledChain {
         let regions = Arc::new(self.regions());
         let by_number = |numbers: &[usize]| -> Box<[u64]> {
             let tier = |wanted: usize| {
@@ -184,7 +184,7 @@ impl Draft {
                     .iter()
                     .enumerate()
                     .filter(|(_, number)| **number == wanted)
-                    .fold(0, |set, (slot, _)| set | 1 << slot)
+                    .fold(0, |set, (class, _)| set | 1 << class)
             };
             // The highest number means "not listed".
             (0..4).map(tier).filter(|&set| set != 0).collect()
@@ -195,18 +195,18 @@ impl Draft {
                     .regions
                     .iter()
                     .map(|region| RegionTiers { tiers: by_number(&region.order), only: region.only });
-                Criterion::Region(regions.clone(), tiers.collect())
+                CompiledStep::Region(regions.clone(), tiers.collect())
             }
-            1 => Criterion::Distance(self.places.iter().copied().map(place).collect()),
+            1 => CompiledStep::Distance(self.places.iter().copied().map(place).collect()),
             2 => {
                 // Slots without a place have no datacenter.
-                let datacenter = |(slot, place): (usize, &Option<_>)| place.map(|_| slot as u8);
+                let datacenter = |(class, place): (usize, &Option<_>)| place.map(|_| class as u8);
                 let tolerance = Tolerance::try_new(self.tolerance.0, self.tolerance.1).unwrap();
-                Criterion::Latency(self.places.iter().enumerate().map(datacenter).collect(), tolerance)
+                CompiledStep::Latency(self.places.iter().enumerate().map(datacenter).collect(), tolerance)
             }
-            _ => Criterion::Failover(by_number(&self.failover)),
+            _ => CompiledStep::Failover(by_number(&self.failover)),
         });
-        Criteria::new(SLOTS, steps.collect())
+        CompiledChain::new(CLASSES, steps.collect())
     }
 
     /// Where each slot's datacenter stands.
@@ -215,11 +215,11 @@ impl Draft {
         self.places.iter().map(|&draft| place(draft).unwrap_or(origin)).collect()
     }
 
-    fn table(&self, locations: &Locations) -> Table {
-        let mut table = Table::default();
+    fn table(&self, locations: &Locations) -> LatencyTable {
+        let mut table = LatencyTable::default();
         table.adopt(DATACENTERS, Widths::new(self.widths.0, self.widths.1));
-        for &(client, slot, ms) in &self.round_trips {
-            let sample = Sample::try_new(client.into(), DATACENTERS[slot], f64::from(ms)).unwrap();
+        for &(client, class, ms) in &self.round_trips {
+            let sample = Sample::try_new(client.into(), DATACENTERS[class], f64::from(ms)).unwrap();
             for _ in 0..MIN_SAMPLES {
                 table.feed(&sample, &locations.look_up(client), Duration::ZERO);
             }
@@ -229,12 +229,12 @@ impl Draft {
 
     /// The world of those who look at so many bits of a network's address.
     fn world(&self, caps: Caps) -> Drawn {
-        let (locations, criteria) = (self.locations(), self.criteria());
+        let (locations, compiled_chain) = (self.locations(), self.compiled_chain());
         let (table, sites) = (self.table(&locations), self.sites());
-        let vantages = Vantages::new(table.clone(), sites.clone(), &locations);
-        let ground = Ground { locations: &locations, vantages: Some(&vantages), caps };
-        let map = Map::build(criteria.clone(), None, ground);
-        Drawn { locations, criteria, table, sites, map: Arc::new(map) }
+        let client_rtts = ClientRtts::new(table.clone(), sites.clone(), &locations);
+        let ground = Ground { locations: &locations, client_rtts: Some(&client_rtts), caps };
+        let map = Map::build(compiled_chain.clone(), None, ground);
+        Drawn { locations, compiled_chain, table, sites, map: Arc::new(map) }
     }
 }
 
@@ -247,18 +247,18 @@ const NAME: &[u8] = b"\x03www\x07example\0";
 
 /// A name's rule over this map, sticky by this many bits if it is.
 fn rule(map: Arc<Map>, sticky: Option<[u8; 2]>) -> Rule {
-    let course = Course {
-        slots: (0..SLOTS).map(|slot| 1 << slot).collect(),
-        datacenters: (0..SLOTS).map(Some).collect(),
-        weights: vec![1; usize::from(SLOTS)].into(),
-        draw: sticky.map(|_| Draw::Sticky((0..SLOTS).map(|slot| HashKey::of_candidate(&[slot])).collect())),
+    let policy = SelectionPolicy {
+        classes: (0..CLASSES).map(|class| 1 << class).collect(),
+        datacenters: (0..CLASSES).map(Some).collect(),
+        weights: vec![1; usize::from(CLASSES)].into(),
+        draw: sticky.map(|_| Draw::Sticky((0..CLASSES).map(|class| HashKey::of_candidate(&[class])).collect())),
         take: 1,
         spare: false,
     };
     Rule {
-        pools: (0..u32::from(SLOTS)).collect(),
+        pools: (0..u32::from(CLASSES)).collect(),
         map,
-        course,
+        policy,
         pick: Some(Pick::Rotate),
         answers: Some(1),
         shares_addresses: false,
@@ -276,8 +276,8 @@ fn rule(map: Arc<Map>, sticky: Option<[u8; 2]>) -> Rule {
 /// A world, and the map that was made of it.
 struct Drawn {
     locations: Locations,
-    criteria: Criteria,
-    table: Table,
+    compiled_chain: CompiledChain,
+    table: LatencyTable,
     sites: Box<[Coordinates]>,
     map: Arc<Map>,
 }
@@ -286,10 +286,10 @@ impl Drawn {
     /// The ranking by definition: the client's location, its region, its round trips, and the chain over them.
     fn by_definition(&self, address: IpAddr) -> Ranking {
         let location = self.locations.look_up(address);
-        let region = self.criteria.regions().map_or(Regions::NOWHERE, |regions| regions.of(address, &location));
+        let region = self.compiled_chain.regions().map_or(Regions::NOWHERE, |regions| regions.of(address, &location));
         let readings = self.table.readings(address, &location, &self.sites);
         let rtts: Vec<Rtt> = readings.iter().map(|reading| reading.rtt).collect();
-        self.criteria.rank(&steering::Client { region, coordinates: location.coordinates, rtts: &rtts })
+        self.compiled_chain.rank(&steering::Client { region, coordinates: location.coordinates, rtts: &rtts })
     }
 }
 

@@ -21,7 +21,7 @@ use socket2::{Domain, Socket, Type};
 use truenorth::config;
 use truenorth::geo::Locations;
 use truenorth::server::TcpLimits;
-use truenorth::snapshot::{Blueprint, Snapshot, Standing};
+use truenorth::snapshot::{Blueprint, EndpointState, Snapshot};
 
 /// Hosts of the big zone: enough for dozens of messages.
 const HOSTS: usize = 20_000;
@@ -82,7 +82,7 @@ fn snapshot_of(files: &Files) -> Arc<Snapshot> {
     let config = config::load(&files.path("truenorth.toml"), &truenorth::disk::Disk::new(), &|_| None);
     let world = config.unwrap_or_else(|faults| panic!("{}", faults.render(false))).world;
     let blueprint = Blueprint::compile(world, Arc::new(Locations::unknown()), None);
-    Arc::new(Snapshot::new(Arc::new(blueprint), |_, _| Standing::CALM, None))
+    Arc::new(Snapshot::new(Arc::new(blueprint), |_, _| EndpointState::CALM, None))
 }
 
 /// A server of these zones in this process.

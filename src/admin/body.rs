@@ -8,7 +8,7 @@ use axum::http::{Request, StatusCode, header};
 use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout_at};
 
-use super::refusal::Refusal;
+use super::refusal::ApiError;
 use super::rooms::{Room, Visit};
 
 /// Octets of a body: the longest order is a name and a value.
@@ -29,7 +29,7 @@ pub(super) struct Parts {
 
 impl Parts {
     /// A body of at most so many octets within this time.
-    pub(super) fn new(request: Request<Body>, most: usize, time: Duration) -> Result<Self, Refusal> {
+    pub(super) fn new(request: Request<Body>, most: usize, time: Duration) -> Result<Self, ApiError> {
         let length = request.headers().get(header::CONTENT_LENGTH);
         let length = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
         if length.is_some_and(|length| length > most as u64) {
@@ -40,16 +40,16 @@ impl Parts {
     }
 
     /// Goes on in the room for long bodies.
-    pub(super) fn enter_bulk(&self) -> Result<(), Refusal> {
+    pub(super) fn enter_bulk(&self) -> Result<(), ApiError> {
         self.visit.as_ref().map_or(Ok(()), |visit| visit.enter(Room::Bulk))
     }
 
     /// The next octets; `None` at the end. From there on the node works, and the client is not waited for.
-    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Refusal> {
+    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, ApiError> {
         loop {
             let frame = match timeout_at(self.deadline, self.body.frame()).await {
-                Err(_) => return Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, "the body takes too long")),
-                Ok(Some(Err(error))) => return Err(Refusal::bad(format!("the body cannot be read: {error}"))),
+                Err(_) => return Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "the body takes too long")),
+                Ok(Some(Err(error))) => return Err(ApiError::bad(format!("the body cannot be read: {error}"))),
                 Ok(Some(Ok(frame))) => frame,
                 Ok(None) => {
                     if let Some(visit) = &self.visit {
@@ -66,12 +66,12 @@ impl Parts {
     }
 }
 
-fn too_large(most: usize) -> Refusal {
-    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, format!("a body has at most {most} octets here"))
+fn too_large(most: usize) -> ApiError {
+    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, format!("a body has at most {most} octets here"))
 }
 
 /// The text of a body of at most so many octets. Few have more than [`MAX_BODY`] at once.
-pub(super) async fn read(request: Request<Body>, most: usize) -> Result<String, Refusal> {
+pub(super) async fn read(request: Request<Body>, most: usize) -> Result<String, ApiError> {
     let mut parts = Parts::new(request, most, BODY_TIME)?;
     let mut text = Vec::new();
     let mut is_bulk = false;
@@ -82,5 +82,5 @@ pub(super) async fn read(request: Request<Body>, most: usize) -> Result<String, 
         }
         text.extend_from_slice(&octets);
     }
-    String::from_utf8(text).map_err(|_| Refusal::bad("the body is not UTF-8"))
+    String::from_utf8(text).map_err(|_| ApiError::bad("the body is not UTF-8"))
 }

@@ -13,9 +13,9 @@ use futures_util::stream;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 
-use super::Office;
+use super::AppState;
 use super::journal::Following;
-use super::refusal::Refusal;
+use super::refusal::ApiError;
 use super::rooms::Visit;
 use crate::report::{self, Notice};
 
@@ -31,20 +31,19 @@ struct Follower {
 
 /// `GET /v1/events`. Who sends `Last-Event-ID` gets what it missed first.
 pub(super) async fn follow(
-    State(office): State<Arc<Office>>,
+    State(app): State<Arc<AppState>>,
     Extension(visit): Extension<Arc<Visit>>,
     headers: HeaderMap,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ApiError> {
     let last = match headers.get("last-event-id") {
         None => None,
         Some(id) => {
             let id = id.to_str().ok().and_then(|id| id.parse().ok());
-            Some(id.ok_or_else(|| Refusal::bad("Last-Event-ID is no number"))?)
+            Some(id.ok_or_else(|| ApiError::bad("Last-Event-ID is no number"))?)
         }
     };
     visit.follow();
-    let follower =
-        Follower { following: office.journal.follow(last), stopping: office.stopping.clone(), is_done: false };
+    let follower = Follower { following: app.journal.follow(last), stopping: app.stopping.clone(), is_done: false };
     let events = stream::unfold(follower, |mut follower| async {
         let event = follower.next().await?;
         Some((Ok::<_, Infallible>(event), follower))
@@ -81,5 +80,5 @@ impl Follower {
 
 fn event(notice: &Notice) -> Event {
     // One line: a line break would end the field.
-    Event::default().id(notice.id.to_string()).event(notice.news.kind()).data(report::to_json_line(notice))
+    Event::default().id(notice.id.to_string()).event(notice.kind.kind()).data(report::to_json_line(notice))
 }

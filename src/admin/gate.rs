@@ -14,8 +14,8 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::Office;
-use super::refusal::Refusal;
+use super::AppState;
+use super::refusal::ApiError;
 use super::rooms::{Room, Visit};
 use crate::config::{Admin, Grant, Purpose};
 
@@ -70,7 +70,7 @@ impl Gate {
     }
 
     /// Who asks, by its token, or why it may not.
-    fn check(&self, way: Way, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Caller, Refusal> {
+    fn check(&self, way: Way, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Caller, ApiError> {
         let host = self.check_host(uri, headers)?;
         check_origin(host, headers)?;
         if uri.path() == OPEN || way == Way::File || self.grants.is_empty() {
@@ -80,19 +80,19 @@ impl Gate {
     }
 
     /// The request's authority (RFC 9112, section 3.2), if it is one of this server's.
-    fn check_host<'a>(&self, uri: &'a Uri, headers: &'a HeaderMap) -> Result<&'a str, Refusal> {
+    fn check_host<'a>(&self, uri: &'a Uri, headers: &'a HeaderMap) -> Result<&'a str, ApiError> {
         let mut fields = headers.get_all(header::HOST).iter();
         // "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message that lacks a Host header
         // field and to any request message that contains more than one Host header field line" (as above).
         let (Some(field), None) = (fields.next(), fields.next()) else {
-            return Err(Refusal::bad("a request has one Host field"));
+            return Err(ApiError::bad("a request has one Host field"));
         };
-        let field = field.to_str().map_err(|_| Refusal::bad("the Host field is no host"))?;
+        let field = field.to_str().map_err(|_| ApiError::bad("the Host field is no host"))?;
         let named = uri.authority().map_or(field, |authority| authority.as_str());
         for host in [field, named] {
             if !self.is_ours(host) {
                 let why = format!("the host `{host}` is neither an address nor among `hosts` of [admin]");
-                return Err(Refusal::new(StatusCode::MISDIRECTED_REQUEST, why));
+                return Err(ApiError::new(StatusCode::MISDIRECTED_REQUEST, why));
             }
         }
         Ok(named)
@@ -109,33 +109,33 @@ impl Gate {
         is_address || name.eq_ignore_ascii_case("localhost") || self.hosts.iter().any(|h| h.eq_ignore_ascii_case(name))
     }
 
-    fn check_token(&self, purposes: &[Purpose], headers: &HeaderMap) -> Result<Caller, Refusal> {
+    fn check_token(&self, purposes: &[Purpose], headers: &HeaderMap) -> Result<Caller, ApiError> {
         let Some(shown) = headers.get(header::AUTHORIZATION) else {
-            return Err(Refusal::new(StatusCode::UNAUTHORIZED, "a token is needed: Authorization: Bearer TOKEN"));
+            return Err(ApiError::new(StatusCode::UNAUTHORIZED, "a token is needed: Authorization: Bearer TOKEN"));
         };
         let shown = bearer(shown).unwrap_or_default();
         // All are compared, so that the time does not tell which one it is like.
         let meant =
             self.grants.iter().fold(None, |meant, grant| if grant.token.is(shown) { Some(grant) } else { meant });
         let Some(grant) = meant else {
-            return Err(Refusal::new(StatusCode::UNAUTHORIZED, "this is not the token"));
+            return Err(ApiError::new(StatusCode::UNAUTHORIZED, "this is not the token"));
         };
         if purposes.iter().any(|purpose| grant.may.contains(purpose)) {
             return Ok(Caller(grant.name.clone()));
         }
         let words = |purposes: &[Purpose]| purposes.iter().map(|purpose| purpose.as_str()).collect::<Vec<_>>();
         let (needed, may) = (words(purposes).join(" or "), words(&grant.may).join(" and "));
-        Err(Refusal::new(StatusCode::FORBIDDEN, format!("this takes a token that may {needed}; this one may {may}")))
+        Err(ApiError::new(StatusCode::FORBIDDEN, format!("this takes a token that may {needed}; this one may {may}")))
     }
 }
 
 /// Browsers send the field with every write and with every request of a script to another origin.
-fn check_origin(host: &str, headers: &HeaderMap) -> Result<(), Refusal> {
+fn check_origin(host: &str, headers: &HeaderMap) -> Result<(), ApiError> {
     for origin in headers.get_all(header::ORIGIN) {
         let authority =
             origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, authority)| authority);
         if authority.is_none_or(|authority| !authority.eq_ignore_ascii_case(host)) {
-            return Err(Refusal::new(StatusCode::FORBIDDEN, "the request comes from another site's page"));
+            return Err(ApiError::new(StatusCode::FORBIDDEN, "the request comes from another site's page"));
         }
     }
     Ok(())
@@ -156,12 +156,12 @@ fn without_port(host: &str) -> &str {
 
 /// Lets a request through to its room and its route, or answers it; nothing that is answered is kept by anybody.
 pub(super) async fn keep(
-    State((office, way)): State<(Arc<Office>, Way)>,
+    State((app, way)): State<(Arc<AppState>, Way)>,
     Extension(visit): Extension<Arc<Visit>>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    let checked = office.gate.load().check(way, request.method(), request.uri(), request.headers());
+    let checked = app.gate.load().check(way, request.method(), request.uri(), request.headers());
     let room = Room::of(request.method(), request.uri().path());
     let mut response = match checked.and_then(|caller| visit.enter(room).map(|()| caller)) {
         Ok(caller) => {

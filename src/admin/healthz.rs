@@ -17,7 +17,7 @@ use tokio::net::{TcpStream, UdpSocket};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::Office;
+use super::AppState;
 use super::refusal::json;
 use crate::report::{self, SelfCheck};
 
@@ -190,14 +190,14 @@ fn encode(query: &Message) -> std::io::Result<Vec<u8>> {
 }
 
 /// `GET /healthz`.
-pub(super) async fn get(State(office): State<Arc<Office>>) -> Response {
+pub(super) async fn get(State(app): State<Arc<AppState>>) -> Response {
     let apex = {
-        let snapshot = office.published.load();
+        let snapshot = app.published.load();
         let apex = snapshot.zones().first().map(|served| served.zone.apex().to_string());
         apex.and_then(|apex| Name::from_ascii(apex).ok())
     };
-    let mut failed = office.self_checks.failures(apex).await;
-    failed.extend(office.control.ailment());
+    let mut failed = app.self_checks.failures(apex).await;
+    failed.extend(app.control.ailment());
     let ok = failed.is_empty();
     let status = if ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     json(status, report::to_json(&SelfCheck { ok, failed }))

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use tokio::sync::broadcast;
 
-use crate::report::{News, Notice};
+use crate::report::{EventKind, Notice};
 
 /// Notices that are kept for those who come back, and that a follower may be behind by.
 pub(super) const KEPT: usize = 256;
@@ -47,9 +47,9 @@ impl Journal {
     }
 
     /// Writes down what happened, and tells those who follow. What was written is given back.
-    pub fn tell(&self, news: News) -> Arc<Notice> {
+    pub fn tell(&self, kind: EventKind) -> Arc<Notice> {
         let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
-        let notice = Arc::new(Notice { id: pages.next, time: super::unix_time(), news });
+        let notice = Arc::new(Notice { id: pages.next, time: super::unix_time(), kind });
         pages.next += 1;
         if pages.kept.len() == KEPT {
             pages.kept.pop_front();
@@ -92,10 +92,10 @@ mod tests {
     #[test]
     fn a_follower_gets_what_it_missed_and_what_comes_each_once() {
         let journal = Journal::beginning_with(10);
-        (0..3).for_each(|_| _ = journal.tell(News::Stop {}));
+        (0..3).for_each(|_| _ = journal.tell(EventKind::Stop {}));
         let mut since = journal.follow(Some(10));
         let mut now = journal.follow(None);
-        journal.tell(News::Stop {});
+        journal.tell(EventKind::Stop {});
         assert_eq!((ids(&mut since), since.has_gap), (vec![11, 12, 13], false));
         assert_eq!((ids(&mut now), now.has_gap), (vec![13], false));
     }
@@ -105,7 +105,7 @@ mod tests {
         let journal = Journal::beginning_with(1000);
         let mut of_last_run = journal.follow(Some(7));
         assert_eq!((ids(&mut of_last_run), of_last_run.has_gap), (vec![], true));
-        (0..=KEPT).for_each(|_| _ = journal.tell(News::Stop {}));
+        (0..=KEPT).for_each(|_| _ = journal.tell(EventKind::Stop {}));
         let mut far_behind = journal.follow(Some(999));
         assert_eq!((ids(&mut far_behind).len(), far_behind.has_gap), (KEPT, true));
         assert!(!journal.follow(Some(1000)).has_gap);

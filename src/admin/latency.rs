@@ -8,9 +8,9 @@ use axum::extract::State;
 use axum::http::{Request, StatusCode};
 use axum::response::Response;
 
-use super::Office;
+use super::AppState;
 use super::body::Parts;
-use super::refusal::{Refusal, json};
+use super::refusal::{ApiError, json};
 use crate::control::Event;
 use crate::report::{self, Measurements};
 
@@ -25,27 +25,27 @@ const BATCH: usize = 1000;
 
 /// `POST /v1/latency` with a measurement in each line. They are taken in as they come: what is held of a body is a line and a
 /// batch. Good lines count, whatever the others are, and whatever becomes of the rest of the body.
-pub(super) async fn push(State(office): State<Arc<Office>>, request: Request<Body>) -> Result<Response, Refusal> {
+pub(super) async fn push(State(app): State<Arc<AppState>>, request: Request<Body>) -> Result<Response, ApiError> {
     let mut parts = Parts::new(request, MAX_BODY, BODY_TIME)?;
     parts.enter_bulk()?;
     let mut measurements = Measurements::default();
     while let Some(octets) = parts.next().await? {
-        office.parse(&mut measurements, Some(&octets)).await;
+        app.parse(&mut measurements, Some(&octets)).await;
         if measurements.is_given_up() {
             break;
         }
         if measurements.samples.len() >= BATCH {
-            office.take_in(&mut measurements).await;
+            app.take_in(&mut measurements).await;
         }
     }
-    office.parse(&mut measurements, None).await;
-    office.take_in(&mut measurements).await;
+    app.parse(&mut measurements, None).await;
+    app.take_in(&mut measurements).await;
     let is_bad = measurements.is_given_up() || measurements.is_bad();
     let status = if is_bad { StatusCode::BAD_REQUEST } else { StatusCode::OK };
     Ok(json(status, report::to_json(&measurements)))
 }
 
-impl Office {
+impl AppState {
     /// Reads the lines of these octets, or what is left at the end, when it is its turn.
     async fn parse(&self, measurements: &mut Measurements, octets: Option<&[u8]>) {
         let _turn = self.long_work.acquire().await;

@@ -44,15 +44,15 @@ use tracing::warn;
 
 use crate::config::{Admin, Faults};
 use crate::control::{DynamicTxt, Handle, TxtError};
+use crate::limiter::{ConnectionLimiter, Losses};
 use crate::name::Name;
 use crate::report::Summary;
-use crate::seats::{Losses, Seats};
 use crate::snapshot::Snapshot;
 use crate::store::Store;
 use crate::vital::Alarm;
 use gate::{Gate, Way};
 use healthz::SelfChecks;
-use refusal::Refusal;
+use refusal::ApiError;
 use rooms::Rooms;
 use socket::Socket;
 
@@ -120,13 +120,13 @@ pub struct TxtDone {
 
 /// What requests are answered from.
 #[derive(Debug)]
-struct Office {
+struct AppState {
     published: Arc<ArcSwap<Snapshot>>,
     control: Handle,
     orders: mpsc::Sender<Order>,
     journal: Arc<Journal>,
     store: Arc<Store>,
-    seats: Arc<Seats>,
+    limiter: Arc<ConnectionLimiter>,
     losses: Arc<Losses>,
     /// Where its own clients wait and are served: those of the network, those of the socket in the file system.
     rooms: [Arc<Rooms>; 2],
@@ -176,7 +176,7 @@ pub struct Node {
     /// Where orders are kept for the next run.
     pub store: Arc<Store>,
     /// Where connections of DNS are seated.
-    pub seats: Arc<Seats>,
+    pub limiter: Arc<ConnectionLimiter>,
     /// What clients of DNS lost.
     pub losses: Arc<Losses>,
     /// Connections that the admin server may have, about.
@@ -188,7 +188,7 @@ pub struct Node {
 /// A server that answers. Dropped, it stops as well, without waiting for it.
 #[derive(Debug)]
 pub struct Running {
-    office: Arc<Office>,
+    app: Arc<AppState>,
     addresses: Vec<SocketAddr>,
     socket: Option<Socket>,
     /// Listeners and connections hold a receiver as long as they have a socket.
@@ -211,17 +211,17 @@ impl Bound {
     pub fn start(self, admin: &Admin, node: Node) -> io::Result<(Running, mpsc::Receiver<Order>)> {
         let (stopping, stop) = watch::channel(());
         let (orders, received) = mpsc::channel(ORDERS);
-        let Node { published, control, journal, dns, store, seats, losses, connections, alarm } = node;
+        let Node { published, control, journal, dns, store, limiter, losses, connections, alarm } = node;
         // Whoever fills the rooms of the network leaves the command's own alone.
         let rooms = [Rooms::new(connections), Rooms::new(0)].map(Arc::new);
         let [over_network, over_file] = rooms.clone();
-        let office = Arc::new(Office {
+        let app = Arc::new(AppState {
             published,
             control,
             orders,
             journal,
             store,
-            seats,
+            limiter,
             losses,
             rooms: rooms.clone(),
             gate: ArcSwap::from_pointee(Gate::new(admin)),
@@ -234,21 +234,21 @@ impl Bound {
         for (address, listener) in self.listeners {
             addresses.push(address);
             let listener = tokio::net::TcpListener::from_std(listener)?;
-            let routes = routes::all(office.clone(), Way::Network);
+            let routes = routes::all(app.clone(), Way::Network);
             let accepting = connection::accept(listener, routes, over_network.clone(), stopping.subscribe());
             tokio::spawn(alarm.part("a listener of the admin server").run(accepting));
         }
         let mut socket = None;
         if let Some((file, listener)) = self.socket {
             let listener = tokio::net::UnixListener::from_std(listener)?;
-            let routes = routes::all(office.clone(), Way::File);
+            let routes = routes::all(app.clone(), Way::File);
             let accepting = connection::accept(listener, routes, over_file, stopping.subscribe());
             tokio::spawn(alarm.part("the admin server's socket").run(accepting));
             socket = Some(file);
         }
         let telling = tell(rooms, stopping.subscribe());
         tokio::spawn(alarm.part("the task that tells of the admin server's clients").run(telling));
-        Ok((Running { office, addresses, socket, stopping }, received))
+        Ok((Running { app, addresses, socket, stopping }, received))
     }
 }
 
@@ -265,26 +265,26 @@ impl Running {
 
     /// Admits from now on whom this section admits.
     pub fn admit(&self, admin: &Admin) {
-        self.office.gate.store(Arc::new(Gate::new(admin)));
+        self.app.gate.store(Arc::new(Gate::new(admin)));
     }
 
     /// Answers what is asked already, closes everything and returns when the ports are free; at the latest after a second.
     pub async fn stop(self) {
-        let Self { office, addresses: _, socket, stopping } = self;
+        let Self { app, addresses: _, socket, stopping } = self;
         drop(socket);
         // It holds a receiver itself.
-        drop(office);
+        drop(app);
         stopping.send_replace(());
         // What is left after that ends with the process.
         let _ = timeout(GRACE, stopping.closed()).await;
     }
 }
 
-impl Office {
+impl AppState {
     /// Returns when answers show what was ordered, and a restart finds it. A disk that takes too long is not waited for: the
     /// order counts, and the log says that state is not kept.
-    async fn settled(&self) -> Result<(), Refusal> {
-        self.control.published().await.ok_or_else(Refusal::stopping)?;
+    async fn settled(&self) -> Result<(), ApiError> {
+        self.control.published().await.ok_or_else(ApiError::stopping)?;
         self.on_disk().await;
         Ok(())
     }

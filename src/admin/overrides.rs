@@ -9,66 +9,66 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::gate::Caller;
-use super::refusal::{Refusal, json};
-use super::{Office, body, since_epoch, unix_time};
+use super::refusal::{ApiError, json};
+use super::{AppState, body, since_epoch, unix_time};
 use crate::duration;
 use crate::overrides::{self, Order, Override, Selector, TargetPattern};
 use crate::report::{self, OverrideList, OverrideOrder, OverrideSelector, OverrideShape};
 
 /// `GET /v1/overrides`.
-pub(super) async fn list(State(office): State<Arc<Office>>) -> Result<Response, Refusal> {
-    let all = office.control.overrides().await.ok_or_else(Refusal::stopping)?;
+pub(super) async fn list(State(app): State<Arc<AppState>>) -> Result<Response, ApiError> {
+    let all = app.control.overrides().await.ok_or_else(ApiError::stopping)?;
     let shape = |(item, in_force): &(Override, bool)| OverrideShape { in_force: Some(*in_force), ..item.into() };
     Ok(answer(all.iter().map(shape).collect()))
 }
 
 /// `POST /v1/overrides` with `{"mode": ..., "target": ..., "for": ..., "reason": ...}`. The answer comes when it is served.
 pub(super) async fn place(
-    State(office): State<Arc<Office>>,
+    State(app): State<Arc<AppState>>,
     Extension(caller): Extension<Caller>,
     request: Request,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ApiError> {
     let text = body::read(request, body::MAX_BODY).await?;
-    let order: OverrideOrder = report::from_json(&text).map_err(|why| Refusal::bad(format!("the body: {why}")))?;
-    let placed = office.control.place(read_order(order, &caller)?).await.ok_or_else(Refusal::stopping)?;
+    let order: OverrideOrder = report::from_json(&text).map_err(|why| ApiError::bad(format!("the body: {why}")))?;
+    let placed = app.control.place(read_order(order, &caller)?).await.ok_or_else(ApiError::stopping)?;
     let placed = placed.map_err(|error| refuse(&error))?;
-    office.settled().await?;
+    app.settled().await?;
     Ok(answer(placed.iter().map(Into::into).collect()))
 }
 
 /// `DELETE /v1/overrides` with `{"override": ...}` or `{"target": ...}`.
 pub(super) async fn lift(
-    State(office): State<Arc<Office>>,
+    State(app): State<Arc<AppState>>,
     Extension(caller): Extension<Caller>,
     request: Request,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ApiError> {
     let text = body::read(request, body::MAX_BODY).await?;
     let selector: OverrideSelector =
-        report::from_json(&text).map_err(|why| Refusal::bad(format!("the body: {why}")))?;
+        report::from_json(&text).map_err(|why| ApiError::bad(format!("the body: {why}")))?;
     let which = match (selector.number, selector.target) {
         (Some(number), None) => {
-            Selector::Id(number.parse().map_err(|_| Refusal::bad(format!("`override`: `{number}` is no number")))?)
+            Selector::Id(number.parse().map_err(|_| ApiError::bad(format!("`override`: `{number}` is no number")))?)
         }
         (None, Some(target)) => Selector::Target(read_target(&target)?),
-        _ => return Err(Refusal::bad("one of `override` and `target` is needed")),
+        _ => return Err(ApiError::bad("one of `override` and `target` is needed")),
     };
-    let lifted = office.control.lift(which, caller.who(selector.who)).await.ok_or_else(Refusal::stopping)?;
+    let lifted = app.control.lift(which, caller.who(selector.who)).await.ok_or_else(ApiError::stopping)?;
     let lifted = lifted.map_err(|error| refuse(&error))?;
-    office.settled().await?;
+    app.settled().await?;
     Ok(answer(lifted.iter().map(Into::into).collect()))
 }
 
 fn read_order(
     OverrideOrder { mode, target, lifetime, from, over, reason, who }: OverrideOrder,
     caller: &Caller,
-) -> Result<Order, Refusal> {
+) -> Result<Order, ApiError> {
     let lifetime = lifetime.map(|text| read_duration("for", &text)).transpose()?;
     let over = over.map(|text| read_duration("over", &text)).transpose()?;
     let from = from.map(Duration::from_secs);
     let begin = from.unwrap_or_else(since_epoch);
-    let until = lifetime.map(|lifetime| begin.checked_add(lifetime).ok_or_else(|| Refusal::bad("`for` is too long")));
+    let until = lifetime.map(|lifetime| begin.checked_add(lifetime).ok_or_else(|| ApiError::bad("`for` is too long")));
     Ok(Order {
-        mode: mode.parse().map_err(|error: overrides::UnknownMode| Refusal::bad(format!("`mode`: {error}")))?,
+        mode: mode.parse().map_err(|error: overrides::UnknownMode| ApiError::bad(format!("`mode`: {error}")))?,
         target: read_target(&target)?,
         from,
         until: until.transpose()?,
@@ -78,25 +78,25 @@ fn read_order(
     })
 }
 
-fn read_duration(key: &str, text: &str) -> Result<Duration, Refusal> {
+fn read_duration(key: &str, text: &str) -> Result<Duration, ApiError> {
     let parsed = duration::parse(text).filter(|time| !time.is_zero());
-    parsed.ok_or_else(|| Refusal::bad(format!("`{key}` takes a duration such as \"2h\"")))
+    parsed.ok_or_else(|| ApiError::bad(format!("`{key}` takes a duration such as \"2h\"")))
 }
 
-fn read_target(text: &str) -> Result<TargetPattern, Refusal> {
-    text.parse().map_err(|error: overrides::TargetPatternError| Refusal::bad(format!("`target`: {error}")))
+fn read_target(text: &str) -> Result<TargetPattern, ApiError> {
+    text.parse().map_err(|error: overrides::TargetPatternError| ApiError::bad(format!("`target`: {error}")))
 }
 
-fn refuse(refusal: &overrides::Refusal) -> Refusal {
+fn refuse(refusal: &overrides::OverrideRefusal) -> ApiError {
     let status = match refusal {
-        overrides::Refusal::Unknown(..) | overrides::Refusal::NotPlaced(_) => StatusCode::NOT_FOUND,
-        overrides::Refusal::Over | overrides::Refusal::NotGradual | overrides::Refusal::TooLong => {
-            StatusCode::BAD_REQUEST
-        }
-        overrides::Refusal::TooMany => StatusCode::INSUFFICIENT_STORAGE,
-        overrides::Refusal::IsWindow(_) => StatusCode::CONFLICT,
+        overrides::OverrideRefusal::Unknown(..) | overrides::OverrideRefusal::NotPlaced(_) => StatusCode::NOT_FOUND,
+        overrides::OverrideRefusal::Over
+        | overrides::OverrideRefusal::NotGradual
+        | overrides::OverrideRefusal::TooLong => StatusCode::BAD_REQUEST,
+        overrides::OverrideRefusal::TooMany => StatusCode::INSUFFICIENT_STORAGE,
+        overrides::OverrideRefusal::IsWindow(_) => StatusCode::CONFLICT,
     };
-    Refusal::new(status, refusal.to_string())
+    ApiError::new(status, refusal.to_string())
 }
 
 fn answer(overrides: Vec<OverrideShape>) -> Response {

@@ -7,12 +7,12 @@ use crate::report::{self, Problem};
 
 /// A status, and what is wrong in a sentence without a full stop.
 #[derive(Clone, Debug)]
-pub(super) struct Refusal {
+pub(super) struct ApiError {
     status: StatusCode,
     error: String,
 }
 
-impl Refusal {
+impl ApiError {
     pub(super) fn new(status: StatusCode, error: impl Into<String>) -> Self {
         Self { status, error: error.into() }
     }
@@ -33,7 +33,7 @@ impl Refusal {
     }
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = json(self.status, report::to_json(&Problem { error: self.error }));
         if self.status == StatusCode::UNAUTHORIZED {

@@ -7,8 +7,8 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::refusal::{Refusal, json};
-use super::{Office, body, rollouts};
+use super::refusal::{ApiError, json};
+use super::{AppState, body, rollouts};
 use crate::control::{Push, PushRefusal, Said};
 use crate::health::{Load, Share};
 use crate::report::{self, LoadShape, PushRefused, PushResult, PushShape};
@@ -17,30 +17,30 @@ use crate::report::{self, LoadShape, PushRefused, PushResult, PushShape};
 const MAX_REPORTS: usize = 1024 * 1024;
 
 /// `POST /v1/reports`: of endpoints, or of the requests that they served.
-pub(super) async fn take(State(office): State<Arc<Office>>, request: Request) -> Result<Response, Refusal> {
+pub(super) async fn take(State(app): State<Arc<AppState>>, request: Request) -> Result<Response, ApiError> {
     let text = body::read(request, MAX_REPORTS).await?;
-    if report::is_of_requests(&text) { rollouts::report(&office, &text).await } else { push(&office, &text).await }
+    if report::is_of_requests(&text) { rollouts::report(&app, &text).await } else { push(&app, &text).await }
 }
 
 /// A report or a list of them. Each counts, or does not, by itself; a list in which something is written wrong counts for
 /// nothing. The answer comes when answers of DNS show what counted.
-async fn push(office: &Office, text: &str) -> Result<Response, Refusal> {
+async fn push(app: &AppState, text: &str) -> Result<Response, ApiError> {
     // Told apart by its first character, so that what is wrong is told of the one that is meant.
     let reports: Result<Vec<PushShape>, String> = if text.trim_start().starts_with('[') {
         report::from_json(text)
     } else {
         report::from_json(text).map(|report| vec![report])
     };
-    let reports = reports.map_err(|why| Refusal::bad(format!("the body: {why}")))?;
+    let reports = reports.map_err(|why| ApiError::bad(format!("the body: {why}")))?;
     let read = reports
         .into_iter()
         .enumerate()
-        .map(|(place, shape)| read(shape).map_err(|why| Refusal::bad(format!("report {place}: {why}"))));
+        .map(|(place, shape)| read(shape).map_err(|why| ApiError::bad(format!("report {place}: {why}"))));
     let pushes: Vec<Push> = read.collect::<Result<_, _>>()?;
     let mut result = PushResult::default();
     let mut first_refusal = None;
     for (report, push) in pushes.into_iter().enumerate() {
-        match office.control.push(push).await.ok_or_else(Refusal::stopping)? {
+        match app.control.push(push).await.ok_or_else(ApiError::stopping)? {
             Ok(count) => result.counted += count,
             Err(refusal) => {
                 result.refused.push(PushRefused { report, error: refusal.to_string() });
@@ -49,7 +49,7 @@ async fn push(office: &Office, text: &str) -> Result<Response, Refusal> {
         }
     }
     if result.counted > 0 {
-        office.control.published().await.ok_or_else(Refusal::stopping)?;
+        app.control.published().await.ok_or_else(ApiError::stopping)?;
     }
     let status = match first_refusal.filter(|_| result.counted == 0) {
         None => StatusCode::OK,

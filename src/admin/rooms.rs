@@ -20,8 +20,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use axum::http::{Method, StatusCode};
 use tokio::sync::Notify;
 
-use super::refusal::Refusal;
-use crate::seats::{Seat, Seats};
+use super::refusal::ApiError;
+use crate::limiter::{ConnectionLimiter, Permit};
 
 /// Connections whose head is not read yet; each takes some 16 KiB.
 const HALL: usize = 256;
@@ -72,12 +72,12 @@ impl Room {
 /// The hall and the rooms of one way in.
 #[derive(Debug)]
 pub(super) struct Rooms {
-    hall: Arc<Seats>,
-    health: Arc<Seats>,
-    reading: Arc<Seats>,
-    orders: Arc<Seats>,
-    bulk: Arc<Seats>,
-    followers: Arc<Seats>,
+    hall: Arc<ConnectionLimiter>,
+    health: Arc<ConnectionLimiter>,
+    reading: Arc<ConnectionLimiter>,
+    orders: Arc<ConnectionLimiter>,
+    bulk: Arc<ConnectionLimiter>,
+    followers: Arc<ConnectionLimiter>,
 }
 
 impl Rooms {
@@ -86,10 +86,10 @@ impl Rooms {
         let rooms = HEALTH + READING + ORDERS + BULK + FOLLOWERS;
         let hall = connections.saturating_sub(rooms).clamp(LEAST_HALL, HALL);
         // All programs of a machine share loopback's address. Those that may read and order share the rooms.
-        let whole = |count| Arc::new(Seats::new(count, count));
+        let whole = |count| Arc::new(ConnectionLimiter::new(count, count));
         Self {
-            hall: Arc::new(Seats::new(hall, hall / SHARE)),
-            health: Arc::new(Seats::new(HEALTH, HEALTH / SHARE)),
+            hall: Arc::new(ConnectionLimiter::new(hall, hall / SHARE)),
+            health: Arc::new(ConnectionLimiter::new(HEALTH, HEALTH / SHARE)),
             reading: whole(READING),
             orders: whole(ORDERS),
             bulk: whole(BULK),
@@ -100,9 +100,9 @@ impl Rooms {
     /// A seat in the hall for a connection from this address.
     pub(super) fn admit(self: &Arc<Self>, client: IpAddr) -> Option<Arc<Visit>> {
         let evicted = Arc::new(Notify::new());
-        let seat = self.hall.take_with(client, evicted.clone())?;
-        let (seat, is_endless) = (Mutex::new(seat), AtomicBool::new(false));
-        Some(Arc::new(Visit { rooms: self.clone(), client, evicted, seat, is_endless }))
+        let permit = self.hall.take_with(client, evicted.clone())?;
+        let (permit, is_endless) = (Mutex::new(permit), AtomicBool::new(false));
+        Some(Arc::new(Visit { rooms: self.clone(), client, evicted, permit, is_endless }))
     }
 
     /// Closes the connection that waits longest in the hall.
@@ -113,7 +113,7 @@ impl Rooms {
     /// Connections that gave way so far.
     pub(super) fn evictions(&self) -> u64 {
         let Self { hall, health, reading, orders, bulk, followers } = self;
-        [hall, health, reading, orders, bulk, followers].into_iter().map(|seats| seats.occupancy().evictions).sum()
+        [hall, health, reading, orders, bulk, followers].into_iter().map(|limiter| limiter.occupancy().evictions).sum()
     }
 }
 
@@ -123,38 +123,38 @@ pub(super) struct Visit {
     rooms: Arc<Rooms>,
     client: IpAddr,
     evicted: Arc<Notify>,
-    seat: Mutex<Seat>,
+    permit: Mutex<Permit>,
     /// Its answer has no end.
     is_endless: AtomicBool,
 }
 
 impl Visit {
     /// Goes into a room; refused while everybody in there is being served.
-    pub(super) fn enter(&self, room: Room) -> Result<(), Refusal> {
+    pub(super) fn enter(&self, room: Room) -> Result<(), ApiError> {
         let Rooms { health, reading, orders, bulk, followers, .. } = &*self.rooms;
-        let (seats, why) = match room {
+        let (limiter, why) = match room {
             Room::Health => (health, format!("{HEALTH} ask for /healthz already")),
             Room::Reading => (reading, format!("{READING} requests are being answered already: ask again")),
             Room::Orders => (orders, format!("{ORDERS} orders are being obeyed already: ask again")),
             Room::Bulk => (bulk, format!("{BULK} long bodies are being read already: ask again")),
             Room::Followers => (followers, format!("{FOLLOWERS} follow the events already")),
         };
-        let seat = seats.take_with(self.client, self.evicted.clone());
-        let seat = seat.ok_or_else(|| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, why))?;
+        let permit = limiter.take_with(self.client, self.evicted.clone());
+        let permit = permit.ok_or_else(|| ApiError::new(StatusCode::SERVICE_UNAVAILABLE, why))?;
         // The seat that it had is free from here on.
-        *self.seat() = seat;
+        *self.permit() = permit;
         Ok(())
     }
 
     /// The node works for the client from now on.
     pub(super) fn hold(&self) {
-        self.seat().hold();
+        self.permit().hold();
     }
 
     /// The node waits for the client to read its answer, unless that has no end.
     pub(super) fn release(&self) {
         if !self.is_endless() {
-            self.seat().touch();
+            self.permit().touch();
         }
     }
 
@@ -173,8 +173,8 @@ impl Visit {
     }
 
     /// Nothing panics while it is locked.
-    fn seat(&self) -> MutexGuard<'_, Seat> {
-        self.seat.lock().unwrap_or_else(PoisonError::into_inner)
+    fn permit(&self) -> MutexGuard<'_, Permit> {
+        self.permit.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

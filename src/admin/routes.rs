@@ -15,16 +15,16 @@ use hickory_proto::rr::RecordType;
 use tokio::sync::oneshot;
 
 use super::gate::Way;
-use super::refusal::{Refusal, json};
+use super::refusal::{ApiError, json};
 use super::{
-    Loaded, Office, Order, events, evictions, gate, healthz, latency, overrides, reports, rollouts, txt, unix_time,
+    AppState, Loaded, Order, events, evictions, gate, healthz, latency, overrides, reports, rollouts, txt, unix_time,
 };
+use crate::limiter::Occupancy;
 use crate::overrides::TargetPattern;
 use crate::report::{self, Explanation, Filter, Network, Question, Reload, Status, Traffic, When};
-use crate::seats::Occupancy;
 
 /// All routes, behind the gate for those who come this way.
-pub(super) fn all(office: Arc<Office>, way: Way) -> Router {
+pub(super) fn all(app: Arc<AppState>, way: Way) -> Router {
     Router::new()
         .route("/healthz", get(healthz::get))
         .route("/v1/status", get(status))
@@ -37,12 +37,12 @@ pub(super) fn all(office: Arc<Office>, way: Way) -> Router {
         .route("/v1/latency", post(latency::push))
         .route("/v1/events", get(events::follow))
         .route("/v1/txt", get(txt::list).post(txt::set).delete(txt::unset))
-        .fallback(async || Refusal::new(StatusCode::NOT_FOUND, "there is no such path"))
+        .fallback(async || ApiError::new(StatusCode::NOT_FOUND, "there is no such path"))
         .method_not_allowed_fallback(async || {
-            Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "the path does not take this method")
+            ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "the path does not take this method")
         })
-        .layer(middleware::from_fn_with_state((office.clone(), way), gate::keep))
-        .with_state(office)
+        .layer(middleware::from_fn_with_state((app.clone(), way), gate::keep))
+        .with_state(app)
 }
 
 /// A query's parameters, taken one by one. What is left is unknown.
@@ -51,27 +51,27 @@ struct Parameters(Vec<(String, String)>);
 type QueryPairs = Result<Query<Vec<(String, String)>>, QueryRejection>;
 
 impl Parameters {
-    fn new(query: QueryPairs) -> Result<Self, Refusal> {
-        query.map(|Query(pairs)| Self(pairs)).map_err(|error| Refusal::bad(error.body_text()))
+    fn new(query: QueryPairs) -> Result<Self, ApiError> {
+        query.map(|Query(pairs)| Self(pairs)).map_err(|error| ApiError::bad(error.body_text()))
     }
 
-    fn take_all<T>(&mut self, key: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, Refusal> {
+    fn take_all<T>(&mut self, key: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, ApiError> {
         let taken = self.0.extract_if(.., |(name, _)| name == key);
-        let parsed = taken.map(|(_, value)| parse(&value).map_err(|why| Refusal::bad(format!("`{key}`: {why}"))));
+        let parsed = taken.map(|(_, value)| parse(&value).map_err(|why| ApiError::bad(format!("`{key}`: {why}"))));
         parsed.collect()
     }
 
-    fn take<T>(&mut self, key: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Option<T>, Refusal> {
+    fn take<T>(&mut self, key: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Option<T>, ApiError> {
         let mut values = self.take_all(key, parse)?;
         if values.len() > 1 {
-            return Err(Refusal::bad(format!("`{key}` is given twice")));
+            return Err(ApiError::bad(format!("`{key}` is given twice")));
         }
         Ok(values.pop())
     }
 
-    fn finish(self) -> Result<(), Refusal> {
+    fn finish(self) -> Result<(), ApiError> {
         match self.0.first() {
-            Some((key, _)) => Err(Refusal::bad(format!("there is no parameter `{key}` here"))),
+            Some((key, _)) => Err(ApiError::bad(format!("there is no parameter `{key}` here"))),
             None => Ok(()),
         }
     }
@@ -86,31 +86,31 @@ fn boolean(text: &str) -> Result<bool, String> {
 }
 
 /// `GET /v1/status?name=&pool=&limit=`.
-async fn status(State(office): State<Arc<Office>>, query: QueryPairs) -> Result<Response, Refusal> {
+async fn status(State(app): State<Arc<AppState>>, query: QueryPairs) -> Result<Response, ApiError> {
     let mut parameters = Parameters::new(query)?;
     let name = parameters.take("name", Question::parse_name)?;
     let pool = parameters.take("pool", |text| Ok(text.to_owned()))?;
     let limit = parameters.take("limit", number)?;
     parameters.finish()?;
-    let _turn = office.long_work.acquire().await;
-    let survey = office.control.survey().await.ok_or_else(Refusal::stopping)?;
-    let Occupancy { taken, count, evictions: closed } = office.seats.occupancy();
+    let _turn = app.long_work.acquire().await;
+    let survey = app.control.survey().await.ok_or_else(ApiError::stopping)?;
+    let Occupancy { taken, count, evictions: closed } = app.limiter.occupancy();
     let traffic = Traffic {
         connections: taken,
         most_connections: count,
         closed_connections: closed,
-        dropped_queries: office.losses.queries.load(Ordering::Relaxed),
-        refused_connections: office.losses.connections.load(Ordering::Relaxed),
-        cut_transfers: office.losses.transfers.load(Ordering::Relaxed),
-        closed_admin_connections: evictions(&office.rooms),
+        dropped_queries: app.losses.queries.load(Ordering::Relaxed),
+        refused_connections: app.losses.connections.load(Ordering::Relaxed),
+        cut_transfers: app.losses.transfers.load(Ordering::Relaxed),
+        closed_admin_connections: evictions(&app.rooms),
     };
-    let when = When { unix_time: unix_time(), uptime: office.started.elapsed(), traffic };
-    let status = Status::new(&office.published.load_full(), &survey, &Filter { name, pool, limit }, when);
+    let when = When { unix_time: unix_time(), uptime: app.started.elapsed(), traffic };
+    let status = Status::new(&app.published.load_full(), &survey, &Filter { name, pool, limit }, when);
     Ok(json(StatusCode::OK, report::to_json(&status)))
 }
 
 /// `GET /v1/explain?name=&type=&client=&down=`.
-async fn explain(State(office): State<Arc<Office>>, query: QueryPairs) -> Result<Response, Refusal> {
+async fn explain(State(app): State<Arc<AppState>>, query: QueryPairs) -> Result<Response, ApiError> {
     let mut parameters = Parameters::new(query)?;
     let name = parameters.take("name", Question::parse_name)?;
     let rtype = parameters.take("type", Question::parse_type)?.unwrap_or(RecordType::A);
@@ -118,27 +118,27 @@ async fn explain(State(office): State<Arc<Office>>, query: QueryPairs) -> Result
     let down = parameters.take_all("down", |text| TargetPattern::from_str(text).map_err(|error| error.to_string()))?;
     parameters.finish()?;
     let (Some(name), Some(client)) = (name, client) else {
-        return Err(Refusal::bad(
+        return Err(ApiError::bad(
             "`name` and `client` are needed: /v1/explain?name=www.example.com&client=192.0.2.0/24",
         ));
     };
-    let survey = office.control.survey().await.ok_or_else(Refusal::stopping)?;
-    let _turn = office.long_work.acquire().await;
-    let snapshot = office.published.load_full();
+    let survey = app.control.survey().await.ok_or_else(ApiError::stopping)?;
+    let _turn = app.long_work.acquire().await;
+    let snapshot = app.published.load_full();
     match Explanation::live(&snapshot, &Question { name, rtype, client }, &down) {
         Ok(explanation) => Ok(json(StatusCode::OK, report::to_json(&explanation.with_loads(&survey)))),
-        Err(why) => Err(Refusal::bad(why)),
+        Err(why) => Err(ApiError::bad(why)),
     }
 }
 
 /// `POST /v1/reload?allow_empty=`. The answer comes when the new configuration is served, or will not be.
-async fn reload(State(office): State<Arc<Office>>, query: QueryPairs) -> Result<Response, Refusal> {
+async fn reload(State(app): State<Arc<AppState>>, query: QueryPairs) -> Result<Response, ApiError> {
     let mut parameters = Parameters::new(query)?;
     let may_be_empty = parameters.take("allow_empty", boolean)?.unwrap_or(false);
     parameters.finish()?;
     let (reply, reloaded) = oneshot::channel();
-    office.order(Order::Reload { may_be_empty, reply })?;
-    match reloaded.await.map_err(|_| Refusal::stopping())? {
+    app.order(Order::Reload { may_be_empty, reply })?;
+    match reloaded.await.map_err(|_| ApiError::stopping())? {
         Ok(Loaded { warnings, summary, served }) => {
             // Another configuration that comes meanwhile goes before it.
             let generation = served.await.ok().map(|snapshot| snapshot.generation());
@@ -153,9 +153,9 @@ async fn reload(State(office): State<Arc<Office>>, query: QueryPairs) -> Result<
     }
 }
 
-impl Office {
+impl AppState {
     /// Hands an order to the loop that obeys it; refused while too many wait.
-    pub(super) fn order(&self, order: Order) -> Result<(), Refusal> {
-        self.orders.try_send(order).map_err(|_| Refusal::unavailable("the node has too much to do: ask again"))
+    pub(super) fn order(&self, order: Order) -> Result<(), ApiError> {
+        self.orders.try_send(order).map_err(|_| ApiError::unavailable("the node has too much to do: ask again"))
     }
 }

@@ -8,8 +8,8 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use tokio::sync::oneshot;
 
-use super::refusal::{Refusal, json};
-use super::{Office, Order, TxtDone, TxtOrder, body, since_epoch, unix_time};
+use super::refusal::{ApiError, json};
+use super::{AppState, Order, TxtDone, TxtOrder, body, since_epoch, unix_time};
 use crate::control::{MAX_TXT_LIFETIME, TxtError, TxtValue};
 use crate::duration;
 use crate::name::Name;
@@ -19,65 +19,65 @@ use crate::report::{self, Question, TxtChange, TxtList, TxtShape};
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(10 * 60);
 
 /// `GET /v1/txt`.
-pub(super) async fn list(State(office): State<Arc<Office>>) -> Result<Response, Refusal> {
-    obey(&office, TxtOrder::List).await
+pub(super) async fn list(State(app): State<Arc<AppState>>) -> Result<Response, ApiError> {
+    obey(&app, TxtOrder::List).await
 }
 
 /// `POST /v1/txt` with `{"name": ..., "value": ..., "for": ...}`. The answer comes when the record is served.
-pub(super) async fn set(State(office): State<Arc<Office>>, request: Request) -> Result<Response, Refusal> {
+pub(super) async fn set(State(app): State<Arc<AppState>>, request: Request) -> Result<Response, ApiError> {
     let (name, TxtChange { value, lifetime, .. }) = read(request).await?;
-    let value = value.ok_or_else(|| Refusal::bad("`value` is needed"))?;
+    let value = value.ok_or_else(|| ApiError::bad("`value` is needed"))?;
     let lifetime = match &lifetime {
         None => DEFAULT_LIFETIME,
         Some(text) => {
             let lifetime = duration::parse(text);
             let whole = lifetime.filter(|time| (Duration::from_secs(1)..=MAX_TXT_LIFETIME).contains(time));
-            whole.ok_or_else(|| Refusal::bad("`for` takes a duration from 1s to 168h, such as \"10m\""))?
+            whole.ok_or_else(|| ApiError::bad("`for` takes a duration from 1s to 168h, such as \"10m\""))?
         }
     };
     // Whole seconds, and none of them too early.
     let until = (since_epoch() + lifetime).as_millis().div_ceil(1000) as u64;
-    obey(&office, TxtOrder::Set(name, value, until)).await
+    obey(&app, TxtOrder::Set(name, value, until)).await
 }
 
 /// `DELETE /v1/txt` with `{"name": ..., "value": ...}`; without a value all of the name's go. What is not there is as good as
 /// gone.
-pub(super) async fn unset(State(office): State<Arc<Office>>, request: Request) -> Result<Response, Refusal> {
+pub(super) async fn unset(State(app): State<Arc<AppState>>, request: Request) -> Result<Response, ApiError> {
     let (name, TxtChange { value, lifetime, .. }) = read(request).await?;
     if lifetime.is_some() {
-        return Err(Refusal::bad("`for` is for records that are set"));
+        return Err(ApiError::bad("`for` is for records that are set"));
     }
-    obey(&office, TxtOrder::Unset(name, value)).await
+    obey(&app, TxtOrder::Unset(name, value)).await
 }
 
-async fn read(request: Request) -> Result<(Name, TxtChange), Refusal> {
+async fn read(request: Request) -> Result<(Name, TxtChange), ApiError> {
     let text = body::read(request, body::MAX_BODY).await?;
-    let change: TxtChange = report::from_json(&text).map_err(|why| Refusal::bad(format!("the body: {why}")))?;
-    let name = Question::parse_name(&change.name).map_err(|why| Refusal::bad(format!("`name`: {why}")))?;
+    let change: TxtChange = report::from_json(&text).map_err(|why| ApiError::bad(format!("the body: {why}")))?;
+    let name = Question::parse_name(&change.name).map_err(|why| ApiError::bad(format!("`name`: {why}")))?;
     Ok((name, change))
 }
 
-async fn obey(office: &Office, order: TxtOrder) -> Result<Response, Refusal> {
+async fn obey(app: &AppState, order: TxtOrder) -> Result<Response, ApiError> {
     let (reply, done) = oneshot::channel();
-    office.order(Order::Txt(order, reply))?;
-    let TxtDone { records, served } = done.await.map_err(|_| Refusal::stopping())?.map_err(|error| refuse(&error))?;
+    app.order(Order::Txt(order, reply))?;
+    let TxtDone { records, served } = done.await.map_err(|_| ApiError::stopping())?.map_err(|error| refuse(&error))?;
     let generation = match served {
         None => None,
         Some(served) => served.await.ok().map(|snapshot| snapshot.generation()),
     };
-    office.on_disk().await;
+    app.on_disk().await;
     let records = records.values().iter().map(shape).collect();
     let list = TxtList { records, time: unix_time(), generation };
     Ok(json(StatusCode::OK, report::to_json(&list)))
 }
 
-fn refuse(error: &TxtError) -> Refusal {
+fn refuse(error: &TxtError) -> ApiError {
     let status = match error {
         TxtError::BadLength(_) => StatusCode::BAD_REQUEST,
         TxtError::Unfit(_) | TxtError::Zone(_) => StatusCode::CONFLICT,
         TxtError::Full => StatusCode::INSUFFICIENT_STORAGE,
     };
-    Refusal::new(status, error.to_string())
+    ApiError::new(status, error.to_string())
 }
 
 fn shape(TxtValue { name, value, until }: &TxtValue) -> TxtShape {

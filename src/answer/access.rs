@@ -5,12 +5,12 @@ use crate::snapshot::{ServedZone, Snapshot};
 use crate::wire::{ExtendedError, InfoCode, Query, Question, Rcode, Rtype};
 
 /// Why an asker gets no copy.
-pub(super) struct Refusal {
+pub(super) struct TransferRefusal {
     pub(super) rcode: Rcode,
     pub(super) why: ExtendedError,
 }
 
-impl Refusal {
+impl TransferRefusal {
     /// HTTPS carries a single message for each query (RFC 8484, section 4.1), and QUIC is served as if it did.
     const TRANSPORT: Self = Self::new(Rcode::Refused, InfoCode::NotSupported, "zone transfer");
     const PROHIBITED: Self = Self::new(Rcode::Refused, InfoCode::Prohibited, "zone transfer");
@@ -35,20 +35,20 @@ pub(super) fn find_zone<'s>(
     query: &Query<'_>,
     question: &Question<'_>,
     asker: Asker,
-) -> Result<&'s ServedZone, Refusal> {
+) -> Result<&'s ServedZone, TransferRefusal> {
     if !matches!(asker.transport, Transport::Tcp | Transport::Tls) {
-        return Err(Refusal::TRANSPORT);
+        return Err(TransferRefusal::TRANSPORT);
     }
     // Before all else: strangers learn nothing.
     if !snapshot.world().protocol.transfers.allows(asker.address) {
-        return Err(Refusal::PROHIBITED);
+        return Err(TransferRefusal::PROHIBITED);
     }
-    let served = snapshot.zone_at(question.key()).ok_or(Refusal::NO_APEX)?;
+    let served = snapshot.zone_at(question.key()).ok_or(TransferRefusal::NO_APEX)?;
     if !served.zone.is_static() {
-        return Err(Refusal::STEERED);
+        return Err(TransferRefusal::STEERED);
     }
     if question.rtype == Rtype::IXFR && query.serial.is_none() {
-        return Err(Refusal::NO_SERIAL);
+        return Err(TransferRefusal::NO_SERIAL);
     }
     Ok(served)
 }

@@ -2,9 +2,9 @@
 //! (RFC 1034, section 4.3.2, step 6).
 
 use super::rrset::SharedNames;
-use super::write::Place;
+use super::write::HopNames;
 use crate::name::suffixes;
-use crate::wire::{Message, Owner, Rtype, Section, Truncated};
+use crate::wire::{Message, NameOffset, Rtype, Section, Truncated};
 use crate::zone::{FIXED_FIELDS, Rrset, Target, below};
 
 /// The name of the root in wire format.
@@ -14,13 +14,13 @@ const ROOT: &[u8] = &[0];
 /// in-domain glue must fit, or TC is set; so it comes first.
 pub(super) fn push_glue(
     message: &mut Message<'_>,
-    place: Place<'_>,
+    place: HopNames<'_>,
     cut: &[u8],
     nameservers: &Rrset,
     start: usize,
 ) -> Result<(), Truncated> {
     let is_in_domain = |target: &&Target| suffixes(target.name.as_wire()).any(|suffix| suffix == cut);
-    let written = |target: &Target| Owner::at(start + nameservers.target_offset(target));
+    let written = |target: &Target| NameOffset::at(start + nameservers.target_offset(target));
     for target in nameservers.targets().iter().filter(is_in_domain) {
         push_addresses(message, place, target.name.as_wire(), written(target))?;
     }
@@ -32,12 +32,12 @@ pub(super) fn push_glue(
 
 /// Writes what belongs to the names that an RRset of the answer leads on to. The message holds the RRset, whose owner is `name`, from
 /// `start` on. Nothing is lost without it.
-pub(super) fn push_targets(message: &mut Message<'_>, place: Place<'_>, name: &[u8], rrset: &Rrset, start: usize) {
+pub(super) fn push_targets(message: &mut Message<'_>, place: HopNames<'_>, name: &[u8], rrset: &Rrset, start: usize) {
     if rrset.rtype().is_service_binding() {
         push_service_targets(message, place, name, rrset, start);
     } else if rrset.rtype().has_additional() {
         for target in rrset.targets() {
-            let written = Owner::at(start + rrset.target_offset(target));
+            let written = NameOffset::at(start + rrset.target_offset(target));
             let _ = push_addresses(message, place, target.name.as_wire(), written);
         }
     }
@@ -45,7 +45,7 @@ pub(super) fn push_targets(message: &mut Message<'_>, place: Place<'_>, name: &[
 
 /// RFC 9460, section 4.1: "authoritative DNS servers SHOULD return A, AAAA, and SVCB RRs in the Additional section for any
 /// TargetNames that are in the zone."
-fn push_service_targets(message: &mut Message<'_>, place: Place<'_>, owner: &[u8], rrset: &Rrset, start: usize) {
+fn push_service_targets(message: &mut Message<'_>, place: HopNames<'_>, owner: &[u8], rrset: &Rrset, start: usize) {
     for target in rrset.targets() {
         // A TargetName of "." is the owner, and in AliasMode that there is no service (sections 2.5.1 and 2.5.2).
         if target.name.as_wire() == ROOT {
@@ -55,7 +55,7 @@ fn push_service_targets(message: &mut Message<'_>, place: Place<'_>, owner: &[u8
             continue;
         }
         let name = target.name.as_wire();
-        let written = Owner::at(start + rrset.target_offset(target));
+        let written = NameOffset::at(start + rrset.target_offset(target));
         let node = place.zone.zone.node_or_wildcard(name).filter(|_| name != owner);
         if let Some(further) = node.and_then(|node| node.rrset(rrset.rtype())) {
             let _ = push_rrset(message, place, name, written, further);
@@ -73,9 +73,9 @@ fn is_alias(record: &[u8]) -> bool {
 /// there, unless it lies too far behind.
 fn push_addresses(
     message: &mut Message<'_>,
-    place: Place<'_>,
+    place: HopNames<'_>,
     name: &[u8],
-    written: Option<Owner>,
+    written: Option<NameOffset>,
 ) -> Result<(), Truncated> {
     let Some(node) = place.zone.zone.node_or_wildcard(name) else { return Ok(()) };
     for rtype in [Rtype::A, Rtype::AAAA] {
@@ -87,9 +87,9 @@ fn push_addresses(
 
 fn push_rrset(
     message: &mut Message<'_>,
-    place: Place<'_>,
+    place: HopNames<'_>,
     name: &[u8],
-    written: Option<Owner>,
+    written: Option<NameOffset>,
     rrset: &Rrset,
 ) -> Result<(), Truncated> {
     let Some(labels) = below(name, place.zone.zone.apex()) else { return Ok(()) };

@@ -1,7 +1,7 @@
 //! What the node says of itself: TXT records of class CH (RFC 4892, section 2).
 
 use crate::snapshot::Identity;
-use crate::wire::{CLASS_CH, ExtendedError, InfoCode, Message, Owner, Question, Rcode, Rtype, Section};
+use crate::wire::{CLASS_CH, ExtendedError, InfoCode, Message, NameOffset, Question, Rcode, Rtype, Section};
 
 /// It holds for one node, and another one behind the same address may be asked next.
 const TTL: u32 = 0;
@@ -20,7 +20,7 @@ pub(super) fn answer(identity: &Identity, question: &Question<'_>, reply: &mut M
     };
     reply.set_authoritative();
     let written = reply.push_rrset(Section::Answer, |rrset| {
-        rrset.owner(Owner::QUESTION)?;
+        rrset.owner(NameOffset::QUESTION)?;
         rrset.octets(&Rtype::TXT.0.to_be_bytes())?;
         rrset.octets(&CLASS_CH.to_be_bytes())?;
         rrset.octets(&TTL.to_be_bytes())?;

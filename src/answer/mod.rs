@@ -12,10 +12,10 @@
 
 mod access;
 mod additional;
+mod candidates;
 mod client;
 mod exchange;
 mod identity;
-mod offer;
 mod reflect;
 mod resolution;
 mod resolve;

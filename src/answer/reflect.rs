@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 use super::Client;
 use super::resolution::{Reflection, Resolution};
 use super::resolve::Resolver;
-use super::write::Place;
+use super::write::HopNames;
 use crate::geo::Regions;
 use crate::snapshot::{ServedZone, World};
 use crate::wire::{Message, Rtype, Section, Truncated};
@@ -37,7 +37,7 @@ pub(super) fn write(
     reflection: &Reflection,
     resolution: &Resolution<'_>,
     world: &World,
-    place: Place<'_>,
+    place: HopNames<'_>,
     message: &mut Message<'_>,
 ) -> Result<(), Truncated> {
     let Reflection { tells_no_place, location, region } = *reflection;

@@ -9,7 +9,7 @@ use super::{Client, Worker, reflect, steered};
 use crate::name::{MAX_NAME_LENGTH, suffixes};
 use crate::snapshot::{ServedZone, Snapshot};
 use crate::wire::Rtype;
-use crate::zone::{Found, Node, Rrset, Special};
+use crate::zone::{Dynamic, Found, Node, Rrset};
 
 /// A resolution in the making.
 pub(super) struct Resolver<'a, 's> {
@@ -87,18 +87,18 @@ impl<'s> Resolver<'_, 's> {
         if let Some(cname) = node.rrset(Rtype::CNAME).filter(|_| !stays) {
             return Step::Cname(cname);
         }
-        match node.special() {
-            Special::Steered(plan, name) => {
+        match node.dynamic() {
+            Dynamic::Steered(plan, name) => {
                 if let Some(steered) = steered::resolve(self, sname, (plan, name)) {
                     return Step::Steered(steered);
                 }
             }
-            Special::Reflect if rtype == Rtype::TXT => return Step::Reflect(reflect::resolve(self, zone)),
-            Special::Reflect | Special::None => {}
+            Dynamic::Reflect if rtype == Rtype::TXT => return Step::Reflect(reflect::resolve(self, zone)),
+            Dynamic::Reflect | Dynamic::None => {}
         }
         if rtype == Rtype::ANY {
-            return match (node.rrsets().first(), node.special()) {
-                (None, Special::None) => Step::Nodata,
+            return match (node.rrsets().first(), node.dynamic()) {
+                (None, Dynamic::None) => Step::Nodata,
                 (first, _) => Step::Any(first),
             };
         }

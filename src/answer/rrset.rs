@@ -1,6 +1,6 @@
 //! Writes static RRsets: their records as they were rendered, with owners and the names that records share put in as pointers.
 
-use crate::wire::{Message, Owner, RrsetWriter, Section, Truncated};
+use crate::wire::{Message, NameOffset, RrsetWriter, Section, Truncated};
 use crate::zone::{FIXED_FIELDS, POINTER_LENGTH, Pointer, Rrset, Shared, TTL_OFFSET};
 
 /// Where a message holds an RRset.
@@ -8,7 +8,7 @@ pub(super) struct Pushed {
     /// Octets before its first record.
     pub(super) start: usize,
     /// The RDATA of its last record, unless it lies too far behind for pointers.
-    pub(super) rdata: Option<Owner>,
+    pub(super) rdata: Option<NameOffset>,
 }
 
 /// Writes a static RRset with this owner into a message that holds the zone's apex there; no record lives longer than `most`
@@ -16,8 +16,8 @@ pub(super) struct Pushed {
 pub(super) fn push(
     message: &mut Message<'_>,
     section: Section,
-    owner: Owner,
-    apex: Owner,
+    owner: NameOffset,
+    apex: NameOffset,
     rrset: &Rrset,
     most: u32,
 ) -> Result<Pushed, Truncated> {
@@ -44,11 +44,11 @@ pub(super) fn push(
 #[derive(Clone, Copy)]
 pub(super) struct SharedNames {
     /// The zone's apex.
-    pub(super) apex: Owner,
+    pub(super) apex: NameOffset,
     /// The owner, unless it was not written yet, or lies too far behind for pointers.
-    pub(super) owner: Option<Owner>,
+    pub(super) owner: Option<NameOffset>,
     /// The TYPE of the first record, once its owner is written.
-    pub(super) first: Option<Owner>,
+    pub(super) first: Option<NameOffset>,
 }
 
 impl SharedNames {
@@ -91,7 +91,7 @@ impl SharedNames {
         writer.octets(&record[written..])
     }
 
-    fn find(&self, writer: &RrsetWriter<'_, '_>, shared: Shared) -> Option<Owner> {
+    fn find(&self, writer: &RrsetWriter<'_, '_>, shared: Shared) -> Option<NameOffset> {
         match shared {
             Shared::Apex => Some(self.apex),
             Shared::Owner(octets) => self.owner.map(|owner| writer.end_of(owner, usize::from(octets))),

@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use super::offer::{Chosen, Offer};
+use super::candidates::{Candidates, Chosen};
 use super::resolution::{Given, Picked, Sname, Steered};
 use super::resolve::Resolver;
 use super::{Client, Worker};
@@ -89,14 +89,14 @@ fn give<'s>(
     match resolver.resolution.rtype {
         _ if chosen.is_cname() => return Some(canonical_name(resolver, sname, &chosen, key)),
         Rtype::A => {
-            let offer = chosen.v4(key, resolver.worker);
+            let candidates = chosen.v4(key, resolver.worker);
             let turn = turn(resolver, sname);
-            pick(&offer, resolver.worker, turn, &mut resolver.resolution.v4);
+            pick(&candidates, resolver.worker, turn, &mut resolver.resolution.v4);
         }
         Rtype::AAAA => {
-            let offer = chosen.v6(key, resolver.worker);
+            let candidates = chosen.v6(key, resolver.worker);
             let turn = turn(resolver, sname);
-            pick(&offer, resolver.worker, turn, &mut resolver.resolution.v6);
+            pick(&candidates, resolver.worker, turn, &mut resolver.resolution.v6);
         }
         _ => return None,
     }
@@ -118,12 +118,12 @@ fn hint<'s>(
         (Some(_), Some(params)) => {
             let turn = turn(resolver, sname);
             if let Some(chosen) = v4 {
-                let offer = chosen.v4(key, resolver.worker);
-                pick(&offer, resolver.worker, turn, &mut resolver.resolution.v4);
+                let candidates = chosen.v4(key, resolver.worker);
+                pick(&candidates, resolver.worker, turn, &mut resolver.resolution.v4);
             }
             if let Some(chosen) = v6 {
-                let offer = chosen.v6(key, resolver.worker);
-                pick(&offer, resolver.worker, turn, &mut resolver.resolution.v6);
+                let candidates = chosen.v6(key, resolver.worker);
+                pick(&candidates, resolver.worker, turn, &mut resolver.resolution.v6);
             }
             Given::Https(params)
         }
@@ -145,10 +145,10 @@ fn canonical_name<'s>(
     chosen: &Chosen<'s>,
     key: Option<HashKey>,
 ) -> Given<'s> {
-    let offer = chosen.cname(key, resolver.worker);
+    let candidates = chosen.cname(key, resolver.worker);
     let turn = turn(resolver, sname);
-    let picks = offer.pick(resolver.worker, turn);
-    picks.iter().next().map_or(Given::Nodata, |place| Given::Cname(&offer.get(place).value))
+    let picks = candidates.pick(resolver.worker, turn);
+    picks.iter().next().map_or(Given::Nodata, |place| Given::Cname(&candidates.get(place).value))
 }
 
 /// The turn of this asker for this question: one more than at its last answer.
@@ -158,6 +158,11 @@ fn turn(resolver: &Resolver<'_, '_>, sname: Sname<'_>) -> u32 {
 }
 
 /// Picks members of an offer, in the order in which they are to answer.
-fn pick<'s, T: Clone + PartialEq>(offer: &Offer<'s, T>, worker: &mut Worker, turn: u32, picked: &mut Picked<'s, T>) {
-    picked.extend(offer.pick(worker, turn).iter().map(|place| offer.get(place)));
+fn pick<'s, T: Clone + PartialEq>(
+    candidates: &Candidates<'s, T>,
+    worker: &mut Worker,
+    turn: u32,
+    picked: &mut Picked<'s, T>,
+) {
+    picked.extend(candidates.pick(worker, turn).iter().map(|place| candidates.get(place)));
 }

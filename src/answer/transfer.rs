@@ -16,7 +16,7 @@ use std::iter;
 use super::exchange::{Admission, Exchange};
 use super::rrset::SharedNames;
 use crate::name::Name;
-use crate::wire::{Message, Owner, Rcode, Rtype, Section, Truncated};
+use crate::wire::{Message, NameOffset, Rcode, Rtype, Section, Truncated};
 use crate::zone::{NEAR, Rrset, below};
 
 /// Octets from which on a message takes no further record: so that pointers reach its owner and whatever its names share (RFC 1035,
@@ -77,8 +77,8 @@ impl<'s> Transfer<'s> {
     /// Writes what is left of an RRset, or as much of it as there is room for.
     fn push(&mut self, message: &mut Message<'_>, owner: &[u8], rrset: &Rrset) -> Result<(), Truncated> {
         let labels = below(owner, self.apex).unwrap_or_default();
-        let known = labels.is_empty().then_some(Owner::QUESTION);
-        let mut names = SharedNames { apex: Owner::QUESTION, owner: known, first: None };
+        let known = labels.is_empty().then_some(NameOffset::QUESTION);
+        let mut names = SharedNames { apex: NameOffset::QUESTION, owner: known, first: None };
         if rrset.is_tied() {
             return message.push_rrset(Section::Answer, |writer| {
                 rrset.records().try_for_each(|record| names.push_record(writer, labels, record))

@@ -10,7 +10,7 @@ use super::rrset::push;
 use crate::name::Name;
 use crate::snapshot::{Member, Rung, ServedZone, World};
 use crate::steering::AllDown;
-use crate::wire::{ExtendedError, InfoCode, Message, Owner, RrsetWriter, Rtype, Section, SvcParams, Truncated};
+use crate::wire::{ExtendedError, InfoCode, Message, NameOffset, RrsetWriter, Rtype, Section, SvcParams, Truncated};
 use crate::zone::{POINTER_LENGTH, below};
 
 /// RDATA of the record that answers ANY where there is no static RRset to give (RFC 8482, section 4.2).
@@ -21,12 +21,12 @@ pub(super) const HINFO_TTL: u32 = 3600;
 
 /// Where the message holds the names that a hop's records refer to.
 #[derive(Clone, Copy)]
-pub(super) struct Place<'s> {
+pub(super) struct HopNames<'s> {
     pub(super) zone: &'s ServedZone,
     /// The name that was looked up.
-    pub(super) owner: Owner,
+    pub(super) owner: NameOffset,
     /// The zone's apex.
-    pub(super) apex: Owner,
+    pub(super) apex: NameOffset,
 }
 
 /// Writes what a resolution comes to. What has no room sets TC.
@@ -54,11 +54,11 @@ struct Writer<'w, 's, 'm> {
 impl<'s> Writer<'_, 's, '_> {
     fn hops(&mut self) -> Result<(), Truncated> {
         let hops = self.resolution.hops();
-        let mut owner = Owner::QUESTION;
+        let mut owner = NameOffset::QUESTION;
         for (number, hop) in hops.iter().enumerate() {
             let name = self.resolution.name(hop);
             let above = name.len() - hop.zone.zone.apex().as_wire().len();
-            let place = Place {
+            let place = HopNames {
                 zone: hop.zone,
                 owner: self.message.ancestor(owner, 0),
                 apex: self.message.ancestor(owner, above),
@@ -73,7 +73,7 @@ impl<'s> Writer<'_, 's, '_> {
     }
 
     /// Writes a hop's records. Gives where the message holds the name that it leads on to.
-    fn hop(&mut self, hop: &Hop<'s>, name: &[u8], place: Place<'s>) -> Result<Option<Owner>, Truncated> {
+    fn hop(&mut self, hop: &Hop<'s>, name: &[u8], place: HopNames<'s>) -> Result<Option<NameOffset>, Truncated> {
         match &hop.step {
             Step::Referral { nameservers, cut } => {
                 let owner = self.message.ancestor(place.owner, name.len() - cut);
@@ -114,7 +114,7 @@ impl<'s> Writer<'_, 's, '_> {
         Ok(None)
     }
 
-    fn steered(&mut self, place: Place<'s>, steered: &Steered<'s>) -> Result<Option<Owner>, Truncated> {
+    fn steered(&mut self, place: HopNames<'s>, steered: &Steered<'s>) -> Result<Option<NameOffset>, Truncated> {
         let (resolution, ttl) = (self.resolution, steered.ttl);
         if [Some(steered.choice), steered.second].iter().flatten().any(|choice| choice.rung == Rung::AllDown) {
             // An operator who wonders about the answer is told that health was no help.
@@ -138,7 +138,7 @@ impl<'s> Writer<'_, 's, '_> {
         Ok(None)
     }
 
-    fn https(&mut self, owner: Owner, ttl: u32, params: &SvcParams) -> Result<(), Truncated> {
+    fn https(&mut self, owner: NameOffset, ttl: u32, params: &SvcParams) -> Result<(), Truncated> {
         let (v4, v6) = (self.resolution.v4(), self.resolution.v6());
         self.message.push_rrset(Section::Answer, |rrset| {
             rrset.fields(owner, Rtype::HTTPS, ttl, params.length(v4.len(), v6.len()))?;
@@ -154,11 +154,11 @@ impl<'s> Writer<'_, 's, '_> {
     /// A CNAME record to a name of so many octets of labels and what follows them. Gives where its target stands.
     fn cname(
         &mut self,
-        place: Place<'s>,
+        place: HopNames<'s>,
         ttl: u32,
         (prefix, labels): (usize, impl Fn(&mut RrsetWriter<'_, '_>) -> Result<(), Truncated>),
         target: &Name,
-    ) -> Result<Option<Owner>, Truncated> {
+    ) -> Result<Option<NameOffset>, Truncated> {
         let (rest, pointer) = match below(target.as_wire(), place.zone.zone.apex()) {
             Some(labels) => (labels, Some(place.apex)),
             None => (target.as_wire(), None),
@@ -176,7 +176,7 @@ impl<'s> Writer<'_, 's, '_> {
     }
 
     /// The SOA tells how long there is nothing (RFC 2308, section 3), but not longer than `ttl`.
-    fn negative(&mut self, place: Place<'s>, ttl: u32) -> Result<(), Truncated> {
+    fn negative(&mut self, place: HopNames<'s>, ttl: u32) -> Result<(), Truncated> {
         let soa = place.zone.zone.negative_soa();
         push(self.message, Section::Authority, place.apex, place.apex, soa, ttl).map(|_| ())
     }
@@ -194,7 +194,7 @@ fn why_all_down(all_down: AllDown) -> &'static str {
 fn addresses<const LENGTH: usize>(
     message: &mut Message<'_>,
     section: Section,
-    owner: Owner,
+    owner: NameOffset,
     (rtype, ttl): (Rtype, u32),
     members: &[&Member<[u8; LENGTH]>],
 ) -> Result<(), Truncated> {

@@ -143,8 +143,8 @@ impl Ask {
             return Err(AskError::NoNode(why));
         };
         let host = match &place {
-            Place::Network(address) => reachable(*address).to_string(),
-            Place::Socket(_) => "localhost".to_owned(),
+            NodeAddress::Network(address) => reachable(*address).to_string(),
+            NodeAddress::Socket(_) => "localhost".to_owned(),
         };
         let mut url =
             Url::parse(&format!("http://{host}{path}")).map_err(|error| AskError::Refused(error.to_string()))?;
@@ -152,8 +152,8 @@ impl Ask {
             url.query_pairs_mut().extend_pairs(query);
         }
         let at = match &place {
-            Place::Network(_) => url.origin().ascii_serialization(),
-            Place::Socket(path) => path.display().to_string(),
+            NodeAddress::Network(_) => url.origin().ascii_serialization(),
+            NodeAddress::Socket(path) => path.display().to_string(),
         };
         let silent = |error: &reqwest::Error| AskError::Silent { at: at.clone(), why: root_cause(error) };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -174,22 +174,22 @@ fn is_there(path: &Path) -> bool {
 }
 
 /// Where a node is asked.
-enum Place {
+enum NodeAddress {
     Network(SocketAddr),
     /// In the file system, where no token is asked for.
     Socket(PathBuf),
 }
 
 /// The address that is named, or the socket of the server file if this user may open it, or the file's first address.
-fn place(named: Option<SocketAddr>, admin: Option<&Admin>) -> Option<Place> {
+fn place(named: Option<SocketAddr>, admin: Option<&Admin>) -> Option<NodeAddress> {
     if let Some(address) = named {
-        return Some(Place::Network(address));
+        return Some(NodeAddress::Network(address));
     }
     let admin = admin?;
     match (&admin.socket, admin.listen.first()) {
-        (Some(path), Some(address)) if UnixStream::connect(path).is_err() => Some(Place::Network(*address)),
-        (Some(path), _) => Some(Place::Socket(path.clone())),
-        (None, address) => address.copied().map(Place::Network),
+        (Some(path), Some(address)) if UnixStream::connect(path).is_err() => Some(NodeAddress::Network(*address)),
+        (Some(path), _) => Some(NodeAddress::Socket(path.clone())),
+        (None, address) => address.copied().map(NodeAddress::Network),
     }
 }
 
@@ -206,7 +206,7 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 fn request(
     method: Method,
     url: Url,
-    place: &Place,
+    place: &NodeAddress,
     admin: Option<&Admin>,
     body: Option<String>,
 ) -> reqwest::Result<RequestBuilder> {
@@ -220,8 +220,8 @@ fn request(
     let client = Client::builder().tls_backend_preconfigured(tls).no_proxy();
     let client = client.connect_timeout(CONNECT).timeout(ANSWER);
     let client = match place {
-        Place::Network(_) => client,
-        Place::Socket(path) => client.unix_socket(path.clone()),
+        NodeAddress::Network(_) => client,
+        NodeAddress::Socket(path) => client.unix_socket(path.clone()),
     };
     let mut request = client.build()?.request(method, url);
     // The one that may do most, the first of several.

@@ -11,7 +11,7 @@ use crate::config::Faults;
 use crate::disk::Disk;
 use crate::name::Name;
 use crate::report::{self, Diff};
-use crate::snapshot::{Snapshot, Standing};
+use crate::snapshot::{EndpointState, Snapshot};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -50,5 +50,5 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 /// What would be served, everything up.
 fn snapshot(path: &Path) -> Result<Snapshot, Faults> {
     let loaded = Loader::new(path).load(&Disk::new(), &|_| None, None)?;
-    Ok(Snapshot::new(loaded.blueprint, |_, _| Standing::CALM, None))
+    Ok(Snapshot::new(loaded.blueprint, |_, _| EndpointState::CALM, None))
 }

@@ -62,7 +62,8 @@ fn ask_node(arguments: &Arguments) -> Option<Result<Explanation, AskError>> {
 fn explain_offline(arguments: &Arguments) -> Result<Explanation, AskError> {
     let loaded = Loader::new(arguments.ask.config()).load(&Disk::new(), &|_| None, None).map_err(AskError::Faults)?;
     let question = Question { name: arguments.name.clone(), rtype: arguments.rtype, client: arguments.client };
-    let standing = report::standing_without(&arguments.down, loaded.blueprint.world()).map_err(AskError::Refused)?;
-    let snapshot = Snapshot::new(Arc::clone(&loaded.blueprint), standing, None);
+    let endpoint_state =
+        report::endpoint_state_without(&arguments.down, loaded.blueprint.world()).map_err(AskError::Refused)?;
+    let snapshot = Snapshot::new(Arc::clone(&loaded.blueprint), endpoint_state, None);
     Explanation::offline(&snapshot, &question, &arguments.down).map_err(AskError::Refused)
 }

@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tracing::warn;
 
 use crate::control::{Event, Handle, Now};
-use crate::latency::{Record, Table};
+use crate::latency::{LatencyTable, Record};
 use crate::store::{Batch, LATENCY, LatencyRecord, Store};
 
 /// What the state folder holds of the latency table.
@@ -51,7 +51,7 @@ impl KeptLatency {
     }
 
     /// Puts a table in the place of the one that is kept, on a thread that [`finish`](Self::finish) waits for.
-    pub(super) fn keep(&self, table: Table, now: Now) {
+    pub(super) fn keep(&self, table: LatencyTable, now: Now) {
         let kept = self.clone();
         let thread = spawn(move || {
             let mut known = kept.blocks();
@@ -104,8 +104,8 @@ mod tests {
 
     const NOW: std::time::Duration = std::time::Duration::from_secs(1_790_000_000);
 
-    fn table(networks: &[&str]) -> Table {
-        let mut table = Table::default();
+    fn table(networks: &[&str]) -> LatencyTable {
+        let mut table = LatencyTable::default();
         table.adopt(["fra"], Widths::default());
         for network in networks {
             let sample = Sample::try_new(network.parse().unwrap(), "fra", 20.0).unwrap();

@@ -29,11 +29,11 @@ const LAST_LINES: Duration = Duration::from_millis(200);
 /// The way to the thread that writes.
 #[derive(Clone, Debug)]
 pub(super) struct Log {
-    desk: Arc<Desk>,
+    queue: Arc<LineQueue>,
 }
 
 #[derive(Debug, Default)]
-struct Desk {
+struct LineQueue {
     lines: Mutex<Lines>,
     changed: Condvar,
 }
@@ -54,15 +54,15 @@ struct Lines {
 impl Log {
     /// Begins to write to `output`. Fails when the system has no thread for it.
     pub(super) fn start(output: impl Write + Send + 'static) -> io::Result<Self> {
-        let desk = Arc::new(Desk::default());
-        let writer = desk.clone();
+        let queue = Arc::new(LineQueue::default());
+        let writer = queue.clone();
         thread::Builder::new().name("log".to_owned()).spawn(move || writer.write_to(output))?;
-        Ok(Self { desk })
+        Ok(Self { queue })
     }
 
     /// Puts a text into the queue, with its line breaks.
     pub(super) fn write(&self, text: &[u8]) {
-        let mut lines = self.desk.lines();
+        let mut lines = self.queue.lines();
         if lines.octets + text.len() > QUEUE {
             lines.lost += 1;
             return;
@@ -70,18 +70,18 @@ impl Log {
         lines.octets += text.len();
         lines.waiting.push_back(text.into());
         drop(lines);
-        self.desk.changed.notify_all();
+        self.queue.changed.notify_all();
     }
 
     /// Waits until all is written, but not for long: nobody may read it.
     pub(super) fn finish(&self) {
         let is_busy = |lines: &mut Lines| lines.is_writing || !lines.waiting.is_empty();
         // Whether the time ran out does not matter: there is nobody to tell.
-        let _ = self.desk.changed.wait_timeout_while(self.desk.lines(), LAST_LINES, is_busy);
+        let _ = self.queue.changed.wait_timeout_while(self.queue.lines(), LAST_LINES, is_busy);
     }
 }
 
-impl Desk {
+impl LineQueue {
     fn lines(&self) -> MutexGuard<'_, Lines> {
         // A queue is whole between any two statements that change it.
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
@@ -235,7 +235,7 @@ mod tests {
 
     fn wait_until_idle(log: &Log) {
         while {
-            let lines = log.desk.lines();
+            let lines = log.queue.lines();
             lines.is_writing || !lines.waiting.is_empty()
         } {
             thread::yield_now();
@@ -248,12 +248,12 @@ mod tests {
         // The thread waits within the first line; the rest fills the queue and more.
         let line = vec![b'x'; 1 << 20];
         (0..8).for_each(|_| log.write(&line));
-        let lost = log.desk.lines().lost;
+        let lost = log.queue.lines().lost;
         assert!((3..=4).contains(&lost), "one is being written, or not yet, and four wait: {lost}");
         drop(verdict);
         wait_until_idle(&log);
         assert_eq!(written.lock().unwrap().len() as u64, (8 - lost) << 20);
-        assert_eq!(log.desk.lines().told, lost);
+        assert_eq!(log.queue.lines().told, lost);
     }
 
     #[test]
@@ -266,7 +266,7 @@ mod tests {
         log.write(b"second\n");
         wait_until_idle(&log);
         assert_eq!(*written.lock().unwrap(), b"fi\nsecond\n");
-        let lines = log.desk.lines();
+        let lines = log.queue.lines();
         assert_eq!((lines.lost, lines.told), (1, 1));
     }
 

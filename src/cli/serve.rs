@@ -9,7 +9,7 @@
 //!
 //! Configurations are made in one loop, one after another, so that none is made of what is no longer the last one.
 
-mod herald;
+mod notifier;
 mod orders;
 mod serials;
 mod signals;
@@ -39,18 +39,20 @@ use crate::config::{self, Code, Fault, Faults, Listen, Server, Severity, Watchin
 use crate::control::{self, Control, DynamicTxt, Event, Handle, Keep, OverrideEvent, RolloutEvent};
 use crate::disk::{Disk, Reads};
 use crate::duration::Written;
-use crate::health::{Comeback, Kept, Outcome, Target};
+use crate::health::{Kept, Outcome, RecoveryState, Target};
 use crate::monitor::Prober;
 use crate::name::Name;
 use crate::overrides::{Change, Happening};
-use crate::report::{News, Summary};
+use crate::report::{EventKind, Summary};
 use crate::rollout;
 use crate::server::{Bound, EncryptedAddresses, Running, TcpLimits};
 use crate::snapshot::{Blueprint, Snapshot};
-use crate::store::{Batch, COMEBACKS, HEALTH, HealthRecord, OVERRIDES, OverrideRecord, ROLLOUTS, RolloutRecord, Store};
+use crate::store::{
+    Batch, HEALTH, HealthRecord, OVERRIDES, OverrideRecord, RECOVERIES, ROLLOUTS, RolloutRecord, Store,
+};
 use crate::vital::{self, Alarm, Ends};
 use crate::watch::Lateness;
-use herald::Herald;
+use notifier::Notifier;
 use orders::Orders;
 use serials::{last_served, put_serials};
 pub(super) use signals::Signals;
@@ -173,7 +175,7 @@ pub(super) struct Node {
     /// The configuration adopted last, with the TXT records that are set.
     latest: Arc<Blueprint>,
     txt: DynamicTxt,
-    herald: Herald,
+    notifier: Notifier,
     admin: Option<admin::Running>,
     orders: Orders,
 }
@@ -215,8 +217,8 @@ impl Node {
         let bound = bound.with_tcp_limits(TcpLimits::default().within(descriptors.dns));
 
         let journal = Arc::new(Journal::new());
-        let herald = Herald::new(journal.clone(), alarm.part("the task that tells what happens"));
-        herald.set_webhooks(loaded.server.webhooks, &loaded.blueprint.world().node);
+        let notifier = Notifier::new(journal.clone(), alarm.part("the task that tells what happens"));
+        notifier.set_webhooks(loaded.server.webhooks, &loaded.blueprint.world().node);
         let (control, received) = Handle::new();
         let (first, first_published) = oneshot::channel();
         let machine = Control::new(fastrand::u64(..), descriptors.probes);
@@ -224,12 +226,14 @@ impl Node {
         let latency = KeptLatency::new(files.store.clone());
         let (keep, measured) = (keeper(files.store.clone()), latency.clone());
         let keep_latency = move |table, now| measured.keep(table, now);
-        let running = control::run(machine, received, prober(), publisher(first), keep, keep_latency, herald.teller());
+        let running =
+            control::run(machine, received, prober(), publisher(first), keep, keep_latency, notifier.teller());
         let control_task = tokio::spawn(alarm.part("control").run(running));
         let kept = files.store.all(&HEALTH).into_iter().map(|(target, record)| (target, Kept::from(record)));
         control.tell(Event::Restore(kept.collect())).await;
-        let comebacks = files.store.all(&COMEBACKS).into_iter().map(|(key, record)| (key, Comeback::from(record)));
-        control.tell(Event::Resume(comebacks.collect())).await;
+        let recovery_states =
+            files.store.all(&RECOVERIES).into_iter().map(|(key, record)| (key, RecoveryState::from(record)));
+        control.tell(Event::Resume(recovery_states.collect())).await;
         let placed = files.store.all(&OVERRIDES).into_iter();
         let placed = placed.filter_map(|(key, record)| record.into_override(key)).collect();
         control.tell(Event::Override(OverrideEvent::Restore(placed))).await;
@@ -245,8 +249,8 @@ impl Node {
             let (published, control) = (published.clone(), control.clone());
             let (dns, store, alarm) = (addresses.clone(), files.store.clone(), alarm.clone());
             let connections = descriptors.admin;
-            let (seats, losses) = (running.seats().clone(), running.losses().clone());
-            let node = admin::Node { published, control, journal, dns, store, seats, losses, connections, alarm };
+            let (limiter, losses) = (running.limiter().clone(), running.losses().clone());
+            let node = admin::Node { published, control, journal, dns, store, limiter, losses, connections, alarm };
             bound.start(&admin, node)
         });
         let (admin, orders) = started.transpose().map_err(|error| other(&error))?.unzip();
@@ -262,7 +266,7 @@ impl Node {
             encrypted,
             latest,
             txt,
-            herald,
+            notifier,
             admin,
             orders: Orders::new(orders),
         })
@@ -282,7 +286,7 @@ impl Node {
             info!(?tls, ?https, ?quic, "answering encrypted");
         }
         let node = self.latest.world().node.to_string();
-        self.herald.tell(News::Start { node, zones });
+        self.notifier.tell(EventKind::Start { node, zones });
         if let Some(admin) = &self.admin {
             info!(addresses = ?admin.addresses(), socket = admin.socket().map(|path| tracing::field::display(path.display())), "admin server listening");
         }
@@ -301,8 +305,8 @@ impl Node {
         let late = |share| tracing::field::display(Written(self.lateness.quantile(share)));
         let (p50, p99, longest) = (late(0.5), late(0.99), self.lateness.longest());
         info!(probes = self.lateness.count(), late_p50 = p50, late_p99 = p99, late_max = %Written(longest), "stopping");
-        self.herald.tell(News::Stop {});
-        self.herald.catch_up().await;
+        self.notifier.tell(EventKind::Stop {});
+        self.notifier.catch_up().await;
         let admin = async {
             if let Some(admin) = self.admin {
                 admin.stop().await;
@@ -326,7 +330,7 @@ impl Node {
             // Without a thread it is closed when it is dropped.
             let _ = beside(close).await;
         };
-        let ((), (), (), ()) = tokio::join!(admin, self.running.stop(), self.herald.stop(), kept);
+        let ((), (), (), ()) = tokio::join!(admin, self.running.stop(), self.notifier.stop(), kept);
         match failed {
             None => Ok(()),
             Some(end) => Err(ServeError::Other(format!("the node ended: {end}"))),
@@ -356,7 +360,7 @@ impl Node {
         log_faults(faults);
         let (errors, warnings) = (faults.count(Severity::Error), faults.count(Severity::Warning));
         let taken = loaded.is_ok();
-        self.herald.tell(News::Reload { reason: reason.to_owned(), taken, errors, warnings });
+        self.notifier.tell(EventKind::Reload { reason: reason.to_owned(), taken, errors, warnings });
         let loaded = loaded.inspect_err(|_| error!(reason, "configuration not reloaded: the old one goes on"))?;
         if loaded.credentials.is_some_and(|credentials| self.running.show(credentials)) {
             info!("certificate exchanged");
@@ -364,7 +368,7 @@ impl Node {
         if let Some((running, admin)) = self.admin.as_ref().zip(loaded.server.admin.as_ref()) {
             running.admit(admin);
         }
-        self.herald.set_webhooks(loaded.server.webhooks, &loaded.blueprint.world().node);
+        self.notifier.set_webhooks(loaded.server.webhooks, &loaded.blueprint.world().node);
         let summary = Summary::of(loaded.blueprint.world());
         let (zones, read, built) = (loaded.blueprint.zones().len(), loaded.read, loaded.built);
         info!(reason, zones, read, built, "configuration reloaded");
@@ -540,7 +544,7 @@ fn put_rollouts(rows: &rollout::Rows, batch: &mut Batch) {
 
 /// Keeps what control says: all of one event in one batch.
 fn keeper(store: Arc<Store>) -> impl Fn(Keep) {
-    move |Keep { health, comebacks, overrides, rollouts }| {
+    move |Keep { health, recovery_states, overrides, rollouts }| {
         let mut batch = Batch::default();
         for change in &overrides {
             put_override(change, &mut batch);
@@ -552,10 +556,10 @@ fn keeper(store: Arc<Store>) -> impl Fn(Keep) {
                 None => batch.delete(&HEALTH, &target),
             }
         }
-        for (key, comeback) in comebacks {
-            match comeback {
-                Some(comeback) => batch.put(&COMEBACKS, &key, &comeback.into()),
-                None => batch.delete(&COMEBACKS, &key),
+        for (key, recovery_state) in recovery_states {
+            match recovery_state {
+                Some(recovery_state) => batch.put(&RECOVERIES, &key, &recovery_state.into()),
+                None => batch.delete(&RECOVERIES, &key),
             }
         }
         store.write(batch);

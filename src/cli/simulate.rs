@@ -11,8 +11,8 @@ use super::load::Loader;
 use crate::disk::Disk;
 use crate::name::Name;
 use crate::overrides::TargetPattern;
-use crate::report::{self, Audience, Demand, Simulation, find_demands, standing_without, with_demands};
-use crate::snapshot::{Blueprint, Snapshot, Standing};
+use crate::report::{self, Demand, QueryMix, Simulation, endpoint_state_without, find_demands, with_demands};
+use crate::snapshot::{Blueprint, EndpointState, Snapshot};
 
 /// Octets of a log that are read at a time.
 const PIECE: usize = 1 << 20;
@@ -52,17 +52,17 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 
 fn simulate(arguments: &Arguments, blueprint: &Arc<Blueprint>) -> Result<String, String> {
     let Arguments { names, log, down, load, config: _, json } = arguments;
-    let up = Snapshot::new(Arc::clone(blueprint), |_, _| Standing::CALM, None);
-    let failing = Snapshot::new(Arc::clone(blueprint), standing_without(down, blueprint.world())?, Some(&up));
+    let up = Snapshot::new(Arc::clone(blueprint), |_, _| EndpointState::CALM, None);
+    let failing = Snapshot::new(Arc::clone(blueprint), endpoint_state_without(down, blueprint.world())?, Some(&up));
     let demands = find_demands(&up, load)?;
     let [up, failing] = [up, failing].map(|snapshot| with_demands(&snapshot, &demands));
-    let audience = match log {
+    let query_mix = match log {
         Some(path) => {
             let disk = Disk::new();
             let file = disk.open(path).map_err(|error| format!("{}: {error}", path.display()))?;
-            Audience::of_log(&up, names, BufReader::with_capacity(PIECE, file), &path.display().to_string())?
+            QueryMix::of_log(&up, names, BufReader::with_capacity(PIECE, file), &path.display().to_string())?
         }
-        None => Audience::of_addresses(&up, names)?,
+        None => QueryMix::of_addresses(&up, names)?,
     };
-    Ok(report::render(&Simulation::new(&up, &failing, &audience, down), *json))
+    Ok(report::render(&Simulation::new(&up, &failing, &query_mix, down), *json))
 }

@@ -10,7 +10,7 @@ use subtle::ConstantTimeEq;
 use crate::disk::{Contents, Disk};
 
 use super::code::Code;
-use super::decode::{Placed, Table, Value, entries};
+use super::decode::{Placed, TomlTable, Value, entries};
 use super::fault::{Fault, Faults};
 use super::kept;
 use super::listen::{self, Listen};
@@ -169,7 +169,7 @@ fn read_socket(value: &Value<'_>, folder: &Path, faults: &mut Faults) -> Option<
 }
 
 /// All tokens, and what each may do.
-fn read_grants(table: &mut Table<'_>, folder: &Path, disk: &Disk, faults: &mut Faults) -> Vec<Grant> {
+fn read_grants(table: &mut TomlTable<'_>, folder: &Path, disk: &Disk, faults: &mut Faults) -> Vec<Grant> {
     let mut grants = Vec::new();
     let token = read_token(table, folder, disk, faults);
     grants.extend(token.map(|token| Grant {
@@ -205,7 +205,7 @@ fn read_grants(table: &mut Table<'_>, folder: &Path, disk: &Disk, faults: &mut F
 }
 
 /// The token, or that of the file that it stands in.
-fn read_token(table: &mut Table<'_>, folder: &Path, disk: &Disk, faults: &mut Faults) -> Option<Token> {
+fn read_token(table: &mut TomlTable<'_>, folder: &Path, disk: &Disk, faults: &mut Faults) -> Option<Token> {
     let (token, file) = (table.take("token"), table.take("token_file"));
     let expected = format!(
         "{} to {} visible characters of ASCII, such as `openssl rand -hex 32` makes",

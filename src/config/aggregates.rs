@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::code::Code;
-use super::decode::{Placed, Table, Value};
+use super::decode::{Placed, TomlTable, Value};
 use super::fault::{Fault, Faults};
 use super::monitor_tree::{MonitorTree, PlacedMonitor};
 use super::scope::{self, Definition, Definitions};
@@ -38,7 +38,7 @@ pub(super) enum Needed {
 }
 
 /// Reads what an aggregate says besides its type.
-pub(super) fn read(mut table: Table<'_>, needed: Needed, faults: &mut Faults) -> Option<Aggregate> {
+pub(super) fn read(mut table: TomlTable<'_>, needed: Needed, faults: &mut Faults) -> Option<Aggregate> {
     let place = table.place();
     let of = table.require("of", faults).map(|value| {
         let names = value.each(faults, Value::string);

@@ -1,7 +1,7 @@
 //! Reads TOML tables key by key, every value with its place.
 //!
-//! serde's data model loses the places of values and stops at the first fault. A [`Table`] hands out its values by key, a
-//! [`Value`] turns into a type or tells a fault and becomes `None`, and [`Table::finish`] tells of every key that nobody
+//! serde's data model loses the places of values and stops at the first fault. A [`TomlTable`] hands out its values by key, a
+//! [`Value`] turns into a type or tells a fault and becomes `None`, and [`TomlTable::finish`] tells of every key that nobody
 //! asked for. So one run finds all there is to find, and no key is ever ignored.
 
 use std::ops::{Range, RangeInclusive};
@@ -41,7 +41,7 @@ pub(super) fn read_document<T>(
     source: &Arc<Source>,
     what: &'static str,
     faults: &mut Faults,
-    read: impl FnOnce(Table<'_>, &mut Faults) -> T,
+    read: impl FnOnce(TomlTable<'_>, &mut Faults) -> T,
 ) -> Option<T> {
     let (table, errors) = DeTable::parse_recoverable(&source.text);
     // What follows on a line that is broken, or in a table that stands there twice, follows from that.
@@ -59,7 +59,7 @@ pub(super) fn read_document<T>(
         }
         faults.push(fault);
     }
-    errors.is_empty().then(|| read(Table::new(source, 0..0, what, table.get_ref()), faults))
+    errors.is_empty().then(|| read(TomlTable::new(source, 0..0, what, table.get_ref()), faults))
 }
 
 /// What the TOML parser tells. Of a table or a key that stands there twice it knows only one place.
@@ -96,7 +96,7 @@ fn syntax_fault(place: &Place, message: &str) -> Fault {
 }
 
 /// A table whose keys are taken one by one.
-pub(super) struct Table<'d> {
+pub(super) struct TomlTable<'d> {
     source: &'d Arc<Source>,
     /// Where to point when the whole table is meant: its key.
     anchor: Range<usize>,
@@ -108,7 +108,7 @@ pub(super) struct Table<'d> {
     known: Vec<&'static str>,
 }
 
-impl<'d> Table<'d> {
+impl<'d> TomlTable<'d> {
     fn new(source: &'d Arc<Source>, anchor: Range<usize>, what: &'static str, table: &'d DeTable<'d>) -> Self {
         let mut rest: Vec<_> = table
             .iter()
@@ -186,7 +186,7 @@ impl<'d> Table<'d> {
 
 /// What stands in a section whose keys are the operator's own words, such as `[pools]`; nothing if it is absent.
 pub(super) fn entries<'d>(section: Option<&Value<'d>>, what: &'static str, faults: &mut Faults) -> Vec<Value<'d>> {
-    section.and_then(|section| section.table(what, faults)).map(Table::into_values).unwrap_or_default()
+    section.and_then(|section| section.table(what, faults)).map(TomlTable::into_values).unwrap_or_default()
 }
 
 /// One value of a table or a list.
@@ -396,9 +396,9 @@ impl<'d> Value<'d> {
     }
 
     /// A table; `what` says of what kind.
-    pub(super) fn table(&self, what: &'static str, faults: &mut Faults) -> Option<Table<'d>> {
+    pub(super) fn table(&self, what: &'static str, faults: &mut Faults) -> Option<TomlTable<'d>> {
         match self.content.get_ref() {
-            DeValue::Table(table) => Some(Table::new(self.source, self.anchor.clone(), what, table)),
+            DeValue::Table(table) => Some(TomlTable::new(self.source, self.anchor.clone(), what, table)),
             _ => self.unexpected("a table", faults),
         }
     }

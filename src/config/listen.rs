@@ -10,7 +10,7 @@ use crate::disk::Disk;
 
 use super::certificate;
 use super::code::Code;
-use super::decode::{Placed, Table, Value};
+use super::decode::{Placed, TomlTable, Value};
 use super::fault::{Fault, Faults};
 use super::meant;
 use super::source::Place;
@@ -169,7 +169,7 @@ fn check_shared_ports(all: &[Addresses], faults: &mut Faults) {
 
 /// The certificate with its key. `needed_by` is the first key that needs them, if any does.
 fn read_credentials(
-    table: &mut Table<'_>,
+    table: &mut TomlTable<'_>,
     needed_by: Option<(&str, Place)>,
     folder: &Path,
     disk: &Disk,

@@ -16,7 +16,6 @@ mod aggregates;
 mod certificate;
 mod checks;
 mod code;
-mod critic;
 mod datacenters;
 mod decode;
 mod fault;
@@ -25,6 +24,7 @@ mod https;
 mod json;
 mod kept;
 mod known;
+mod lints;
 mod listen;
 mod located;
 mod master;
@@ -76,7 +76,7 @@ use crate::name::Name;
 use crate::snapshot::World;
 use crate::steering::Step;
 
-use decode::{Placed, Table, read_document};
+use decode::{Placed, TomlTable, read_document};
 use files::ZoneFiles;
 use scope::View;
 use sections::{Drafts, Sections};
@@ -161,7 +161,7 @@ pub fn load_admin(path: &Path) -> Result<Option<Admin>, Faults> {
     let mut faults = Faults::default();
     let folder = path.parent().unwrap_or(Path::new(""));
     let disk = Disk::new();
-    let read = |mut table: Table<'_>, faults: &mut Faults| {
+    let read = |mut table: TomlTable<'_>, faults: &mut Faults| {
         admin::read(table.take("admin"), folder, &Listen::default(), &disk, faults)
     };
     let source = files::read_file(&disk, path, &mut faults).map(|file| file.source);
@@ -173,7 +173,7 @@ pub fn load_admin(path: &Path) -> Result<Option<Admin>, Faults> {
 pub fn load_state_folder(path: &Path) -> Result<PathBuf, Faults> {
     let mut faults = Faults::default();
     let folder = path.parent().unwrap_or(Path::new(""));
-    let read = |mut table: Table<'_>, faults: &mut Faults| server::state_folder(&mut table, folder, faults);
+    let read = |mut table: TomlTable<'_>, faults: &mut Faults| server::state_folder(&mut table, folder, faults);
     let source = files::read_file(&Disk::new(), path, &mut faults).map(|file| file.source);
     let state = source.and_then(|source| read_document(&source, "the server file", &mut faults, read));
     state.filter(|_| !faults.has_errors()).ok_or(faults)
@@ -189,7 +189,7 @@ fn load_all(
 ) -> Option<(ServerFile, World, Vec<IcmpMonitor>, Asked)> {
     let folder = path.parent().unwrap_or(Path::new(""));
     let source = files::read_file(disk, path, faults)?.source;
-    let read = |table: Table<'_>, faults: &mut Faults| server::read(table, folder, disk, drafts, faults);
+    let read = |table: TomlTable<'_>, faults: &mut Faults| server::read(table, folder, disk, drafts, faults);
     let Some(server) = read_document(&source, "the server file", faults, read) else {
         check_syntax(disk, &folder.join(server::ZONES), faults);
         return None;

@@ -21,7 +21,7 @@ use super::IcmpMonitor;
 use super::aggregates::{self, Needed, Written};
 use super::code::Code;
 use super::datacenters::is_word;
-use super::decode::{Placed, Table, Value, entries};
+use super::decode::{Placed, TomlTable, Value, entries};
 use super::fault::{Fault, Faults};
 use super::monitor_tree::{MonitorTree, PlacedMonitor};
 use super::scope::Definitions;
@@ -128,7 +128,7 @@ fn read_written(value: &Value<'_>, disk: &Disk, faults: &mut Faults) -> Option<W
     }
 }
 
-fn read_monitor(mut table: Table<'_>, kind: Kind, disk: &Disk, faults: &mut Faults) -> Option<PlacedMonitor> {
+fn read_monitor(mut table: TomlTable<'_>, kind: Kind, disk: &Disk, faults: &mut Faults) -> Option<PlacedMonitor> {
     table.refuse(&["of", "count"], "is for monitors of type all, any and at_least", faults);
     for (keys, _, types) in OWN_KEYS.iter().filter(|(_, kinds, _)| !kinds.contains(&kind)) {
         table.refuse(keys, &format!("is for monitors of type {types}"), faults);
@@ -175,7 +175,7 @@ fn read_monitor(mut table: Table<'_>, kind: Kind, disk: &Disk, faults: &mut Faul
 }
 
 /// The port; what is faulty is told, and `None` then.
-fn read_port(table: &mut Table<'_>, kind: Kind, faults: &mut Faults) -> Option<u16> {
+fn read_port(table: &mut TomlTable<'_>, kind: Kind, faults: &mut Faults) -> Option<u16> {
     let default = match kind {
         Kind::Http => HTTP_PORT,
         Kind::Https => HTTPS_PORT,
@@ -197,7 +197,7 @@ fn read_port(table: &mut Table<'_>, kind: Kind, faults: &mut Faults) -> Option<u
     value.integer(1..=u16::MAX, faults).map(|port| port.value)
 }
 
-fn read_times(table: &mut Table<'_>, faults: &mut Faults) -> (Duration, Duration) {
+fn read_times(table: &mut TomlTable<'_>, faults: &mut Faults) -> (Duration, Duration) {
     let anchor = table.place();
     let interval = table.take("interval").and_then(|value| value.duration(INTERVAL, faults));
     let timeout = table.take("timeout").and_then(|value| value.duration(TIMEOUT, faults));
@@ -219,14 +219,14 @@ fn read_times(table: &mut Table<'_>, faults: &mut Faults) -> (Duration, Duration
 }
 
 /// A push monitor's interval is the time that an endpoint may be silent; nothing times out besides.
-fn read_deadline(table: &mut Table<'_>, faults: &mut Faults) -> (Duration, Duration) {
+fn read_deadline(table: &mut TomlTable<'_>, faults: &mut Faults) -> (Duration, Duration) {
     table.refuse(&["interval", "timeout"], "is for monitors that probe: a push monitor has a `deadline`", faults);
     let deadline = table.take("deadline").and_then(|value| value.duration(INTERVAL, faults));
     (deadline.map_or(DEFAULT_DEADLINE, |deadline| deadline.value), Duration::ZERO)
 }
 
 /// A host name or an address, as a `Host` field has it, without a port.
-fn read_host(table: &mut Table<'_>, key: &'static str, faults: &mut Faults) -> Option<Box<str>> {
+fn read_host(table: &mut TomlTable<'_>, key: &'static str, faults: &mut Faults) -> Option<Box<str>> {
     let expected = "a host name or an address, without a port";
     let value = table.take(key)?;
     let Some(text) = value.text().filter(|text| !text.is_empty()) else { return value.unexpected(expected, faults) };

@@ -8,7 +8,7 @@ use crate::snapshot::{Ecs, MAX_POOLS, PerFamily, PoolId, PoolUse, SteeredName, S
 use crate::steering::{AllDown, MAX_ANSWERS, Pick, Step};
 
 use super::code::Code;
-use super::decode::{Table, Value, entries};
+use super::decode::{TomlTable, Value, entries};
 use super::fault::{Fault, Faults};
 use super::https;
 use super::owners::read_owner;
@@ -129,7 +129,7 @@ impl NameReader<'_, '_> {
         self.read_steered(table, owner)
     }
 
-    fn read_steered(&mut self, mut table: Table<'_>, owner: Name) -> Option<OwnerKind> {
+    fn read_steered(&mut self, mut table: TomlTable<'_>, owner: Name) -> Option<OwnerKind> {
         let anchor = table.place();
         let pools = table.require("pools", self.faults).map(|value| self.read_pools(&value, &owner));
         let (steer, steer_place) = self.read_steer(table.take("steer"), &anchor);
@@ -289,7 +289,7 @@ impl NameReader<'_, '_> {
     }
 
     /// `sticky_v4` and `sticky_v6`, if `is_used`: bits that resolvers' networks are not cut shorter than.
-    fn read_sticky(&mut self, table: &mut Table<'_>, is_used: bool) -> Option<PerFamily<u8>> {
+    fn read_sticky(&mut self, table: &mut TomlTable<'_>, is_used: bool) -> Option<PerFamily<u8>> {
         let Ecs { max_source_v4, max_source_v6, .. } = self.scope.ecs;
         let families = [
             ("sticky_v4", "max_source_v4", max_source_v4, 32, DEFAULT_STICKY[0]),
@@ -328,7 +328,7 @@ impl NameReader<'_, '_> {
             let message = "`prefer` has no effect: `steer` has no step `region`";
             self.faults.push(Fault::warning(&value.anchor(), message, "").code(Code::NoEffect));
         }
-        let entries = value.table("prefer", self.faults).map(Table::into_values).unwrap_or_default();
+        let entries = value.table("prefer", self.faults).map(TomlTable::into_values).unwrap_or_default();
         let mut prefer = Vec::new();
         for entry in entries {
             let region = self.scope.regions.find(&entry.name(), self.faults);
@@ -379,7 +379,7 @@ struct PoolUses {
 }
 
 /// The name that was meant by `[names.a.b]`: a table that has none of a name's keys but holds a table.
-fn unquoted_name(key: &str, table: &Table<'_>) -> Option<String> {
+fn unquoted_name(key: &str, table: &TomlTable<'_>) -> Option<String> {
     if table.rest().iter().any(|value| KEYS.contains(&value.key)) {
         return None;
     }

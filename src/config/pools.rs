@@ -15,7 +15,7 @@ use crate::snapshot::{MAX_ENDPOINTS, PoolId};
 use super::addresses;
 use super::code::Code;
 use super::datacenters::is_word;
-use super::decode::{Placed, Table, Value, entries};
+use super::decode::{Placed, TomlTable, Value, entries};
 use super::fault::{Fault, Faults};
 use super::meant;
 use super::monitor_tree::MonitorTree;
@@ -170,7 +170,7 @@ fn read_entry(
 
 /// `endpoints.fra = [...]`, one for each datacenter.
 fn read_parts(endpoints: &Value<'_>, scope: &PoolScope<'_>, probed: bool, faults: &mut Faults) -> Vec<Part> {
-    let parts = endpoints.table("endpoints", faults).map(Table::into_values).unwrap_or_default();
+    let parts = endpoints.table("endpoints", faults).map(TomlTable::into_values).unwrap_or_default();
     if parts.is_empty() {
         faults.push(Fault::error(&endpoints.anchor(), "a pool needs endpoints", "none").code(Code::Pool));
     }
@@ -296,7 +296,7 @@ fn read_endpoint(item: &Value<'_>, scope: &PoolScope<'_>, probed: bool, faults: 
 }
 
 /// What a pool or an endpoint can take, in a unit of the operator's.
-fn read_capacity(table: &mut Table<'_>, faults: &mut Faults) -> Option<f64> {
+fn read_capacity(table: &mut TomlTable<'_>, faults: &mut Faults) -> Option<f64> {
     let capacity = table.take("capacity")?.number(SMALLEST_CAPACITY..=LARGEST_CAPACITY, faults)?;
     Some(capacity.value)
 }

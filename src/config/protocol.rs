@@ -9,13 +9,13 @@ use crate::snapshot::{Cookies, Identity, MAX_IDENTITY, MAX_SECRETS, MAX_WINDOW, 
 use crate::wire::{CookieSecret, MAX_PLAIN_UDP, MAX_UDP_PAYLOAD};
 
 use super::code::Code;
-use super::decode::{Placed, Table, Value};
+use super::decode::{Placed, TomlTable, Value};
 use super::fault::{Fault, Faults};
 use super::kept;
 use super::prefix::without_host_bits;
 
 /// Reads the sections.
-pub(super) fn read(table: &mut Table<'_>, disk: &Disk, faults: &mut Faults) -> Protocol {
+pub(super) fn read(table: &mut TomlTable<'_>, disk: &Disk, faults: &mut Faults) -> Protocol {
     let default = Protocol::default();
     Protocol {
         payload: read_payload(table.take("edns"), faults).unwrap_or(default.payload),

@@ -7,7 +7,7 @@ use crate::duration::{self, Written};
 use crate::health::{Failback, Recovery};
 
 use super::code::Code;
-use super::decode::{Placed, Table, Value};
+use super::decode::{Placed, TomlTable, Value};
 use super::fault::{Fault, Faults};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -33,7 +33,7 @@ enum ByPlace<T> {
 }
 
 /// Takes both keys out of a pool's table. `monitor` is the one that it names, if any.
-pub(super) fn read(table: &mut Table<'_>, monitor: Option<&Placed<String>>, faults: &mut Faults) -> Recoveries {
+pub(super) fn read(table: &mut TomlTable<'_>, monitor: Option<&Placed<String>>, faults: &mut Faults) -> Recoveries {
     let slow_start = table.take("slow_start");
     let failback = table.take("failback");
     if monitor.is_none() {
@@ -73,7 +73,7 @@ impl<T: Copy + Default> ByPlace<T> {
         if !value.is_table() {
             return Self::All(read(&value, faults).unwrap_or_default());
         }
-        let each = value.table(key, faults).map(Table::into_values).unwrap_or_default();
+        let each = value.table(key, faults).map(TomlTable::into_values).unwrap_or_default();
         let each = each.into_iter().filter_map(|value| Some((value.name(), read(&value, faults)?)));
         Self::Each(each.collect())
     }

@@ -9,7 +9,7 @@ use crate::rollout::{Bounds, Canary, LatencyBound, Spec, Steps, StepsError};
 use crate::snapshot::PoolId;
 
 use super::code::Code;
-use super::decode::{Placed, Table, Value};
+use super::decode::{Placed, TomlTable, Value};
 use super::fault::{Fault, Faults};
 use super::pools::{self, PoolEntry};
 use super::scope::View;
@@ -34,7 +34,7 @@ pub(super) struct Draft<'d> {
 }
 
 impl<'d> Draft<'d> {
-    pub(super) fn take(table: &mut Table<'d>) -> Self {
+    pub(super) fn take(table: &mut TomlTable<'d>) -> Self {
         Self { active: table.take("active"), canary: table.take("canary") }
     }
 

@@ -5,7 +5,7 @@ use crate::geo::DatacenterId;
 use crate::name::Name;
 
 use super::datacenters::{self, Places};
-use super::decode::Table;
+use super::decode::TomlTable;
 use super::fault::Faults;
 use super::monitor_tree::MonitorTree;
 use super::monitors;
@@ -49,7 +49,7 @@ impl Sections {
 
     /// Takes the sections out of a file's table. `shared` and `origin` are there for a zone file.
     pub(super) fn read(
-        table: &mut Table<'_>,
+        table: &mut TomlTable<'_>,
         shared: Option<&Sections>,
         origin: Option<&Name>,
         disk: &Disk,

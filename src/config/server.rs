@@ -12,7 +12,7 @@ use crate::overrides::Order;
 use crate::snapshot::{Ecs, Probing, Protocol};
 
 use super::admin::{self, Admin};
-use super::decode::{Placed, Table, Value};
+use super::decode::{Placed, TomlTable, Value};
 use super::fault::Faults;
 use super::listen::{self, Listen, ListenSection};
 use super::scope::View;
@@ -87,7 +87,7 @@ pub(super) struct ServerFile {
 
 /// Reads the server file. Relative paths continue `folder`; what they lead to is read by way of `disk`.
 pub(super) fn read(
-    mut table: Table<'_>,
+    mut table: TomlTable<'_>,
     folder: &Path,
     disk: &Disk,
     drafts: &mut Drafts,
@@ -109,7 +109,7 @@ pub(super) fn read(
     let windows = super::windows::read(table.take("windows"), faults);
     let sections = Sections::read(&mut table, None, None, disk, drafts, faults);
     super::regions::check_own(&sections.regions, faults);
-    super::critic::check_matches(View { own: &sections.regions, shared: None }, ecs, faults);
+    super::lints::check_matches(View { own: &sections.regions, shared: None }, ecs, faults);
     table.finish(faults);
     let zones_folder = folder.join(zones.as_ref().map_or(ZONES, |text| &text.value));
     let server = Server { zones: zones_folder, state, listen, admin, webhooks, databases, watching };
@@ -130,7 +130,7 @@ fn read_reload(value: Option<Value<'_>>, faults: &mut Faults) -> Watching {
 }
 
 /// The folder of run-time state.
-pub(super) fn state_folder(table: &mut Table<'_>, folder: &Path, faults: &mut Faults) -> PathBuf {
+pub(super) fn state_folder(table: &mut TomlTable<'_>, folder: &Path, faults: &mut Faults) -> PathBuf {
     let state = table.take("state").and_then(|value| value.string(faults));
     folder.join(state.as_ref().map_or(STATE, |text| &text.value))
 }

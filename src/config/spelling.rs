@@ -32,7 +32,7 @@ pub(super) struct Odd {
 pub(super) fn check_owners(origin: &Name, records: &[Located], owners: &[Owner], names: &Builder, faults: &mut Faults) {
     let of_records = records.iter().map(|located| (&located.record.owner, &located.place));
     let of_owners = owners.iter().map(|owner| (&owner.name, &owner.place));
-    let doubt = Doubt::new(origin);
+    let doubt = FailStatic::new(origin);
     let mut seen = vec![false; names.node_count()];
     let mut odd: Vec<(String, Fault, usize)> = Vec::new();
     for (name, place) in of_owners.chain(of_records).filter(|(name, _)| doubt.may_be_odd(name)) {
@@ -59,13 +59,13 @@ pub(super) fn check_owners(origin: &Name, records: &[Located], owners: &[Owner],
 }
 
 /// Tells at a glance which owners of a zone are worth a look.
-struct Doubt<'a> {
+struct FailStatic<'a> {
     origin: usize,
     /// The origin and the domains around it, without the root.
     domains: Vec<&'a [u8]>,
 }
 
-impl<'a> Doubt<'a> {
+impl<'a> FailStatic<'a> {
     fn new(origin: &'a Name) -> Self {
         let domains = suffixes(origin.as_wire()).filter(|domain| labels(domain).count() >= MIN_DOMAIN);
         Self { origin: origin.as_wire().len(), domains: domains.map(|domain| &domain[..domain.len() - 1]).collect() }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::code::Code;
-use super::decode::{Placed, Table, Value};
+use super::decode::{Placed, TomlTable, Value};
 use super::fault::{Fault, Faults};
 use super::kept;
 use super::secrets::is_secret;
@@ -135,9 +135,9 @@ fn read_url(value: &Value<'_>, faults: &mut Faults) -> Option<Url> {
 }
 
 /// Names and values; `Content-Type` is among them in any case.
-fn read_headers(table: &mut Table<'_>, disk: &Disk, faults: &mut Faults) -> Vec<(String, String)> {
+fn read_headers(table: &mut TomlTable<'_>, disk: &Disk, faults: &mut Faults) -> Vec<(String, String)> {
     let mut headers: Vec<(String, String)> = Vec::new();
-    let values = table.take("headers").and_then(|value| value.table("`headers`", faults)).map(Table::into_values);
+    let values = table.take("headers").and_then(|value| value.table("`headers`", faults)).map(TomlTable::into_values);
     for value in values.unwrap_or_default() {
         let name = value.name();
         let lower = name.value.to_ascii_lowercase();

@@ -15,11 +15,11 @@ use crate::zone::{Builder, Tree};
 use super::LastServed;
 use super::checks::ZoneCheck;
 use super::code::Code;
-use super::critic;
-use super::decode::{Placed, Table, Value, read_document};
+use super::decode::{Placed, TomlTable, Value, read_document};
 use super::fault::{Fault, Faults};
 use super::files::ZoneFiles;
 use super::known::Known;
+use super::lints;
 use super::master::Includes;
 use super::master::{Included, Located, Master, parse_master_file, rrset};
 use super::names::{self, MAX_TTL, NameScope, Owner, OwnerKind};
@@ -138,7 +138,7 @@ impl ZoneReader<'_> {
     fn read_toml(
         &self,
         stem: &str,
-        mut table: Table<'_>,
+        mut table: TomlTable<'_>,
         files: &ZoneFiles,
         drafts: &mut Drafts,
         faults: &mut Faults,
@@ -167,8 +167,8 @@ impl ZoneReader<'_> {
         let owners = names::read(table.take("names").as_ref(), &scope, &mut drafts.pools, faults);
         let regions = regions::resolve(region_view, faults);
         check_regions_are_used(region_view, &owners, &drafts.pools, faults);
-        critic::check_matches(region_view, self.ecs, faults);
-        critic::Names { owners: &owners, pools: &drafts.pools, others, regions: &regions }.check(faults);
+        lints::check_matches(region_view, self.ecs, faults);
+        lints::Names { owners: &owners, pools: &drafts.pools, others, regions: &regions }.check(faults);
         let (Master { records, included }, counted) = self.read_records(&origin, &mut table, files, faults);
         table.finish(faults);
         let counts_serial = counted.is_some();
@@ -195,7 +195,7 @@ impl ZoneReader<'_> {
     fn read_records(
         &self,
         origin: &Name,
-        table: &mut Table<'_>,
+        table: &mut TomlTable<'_>,
         files: &ZoneFiles,
         faults: &mut Faults,
     ) -> (Master, Option<u64>) {
@@ -345,7 +345,7 @@ fn origin_of_stem(stem: &str, place: &Place, faults: &mut Faults) -> Option<Name
     parse_name(&Placed { value: stem.to_owned(), place: place.clone() }, &Name::root(), faults)
 }
 
-fn read_ttls(table: &mut Table<'_>, faults: &mut Faults) -> (u32, u32) {
+fn read_ttls(table: &mut TomlTable<'_>, faults: &mut Faults) -> (u32, u32) {
     let ttl = table.take("ttl").and_then(|value| value.integer(0..=MAX_TTL, faults));
     let ttl = ttl.map_or(DEFAULT_TTL, |ttl| ttl.value);
     let Some(ttl_min) = table.take("ttl_min").and_then(|value| value.integer(0..=MAX_TTL, faults)) else {

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::pulse::Pulse;
 use super::{Event, OverrideEvent, Push, PushRefusal, Requests, RequestsRefusal, RolloutEvent};
 use crate::health::Survey;
-use crate::overrides::{Change, Order, Override, Refusal, Selector};
+use crate::overrides::{Change, Order, Override, OverrideRefusal, Selector};
 use crate::rollout::{self, View};
 use crate::snapshot::{Blueprint, Snapshot};
 
@@ -115,14 +115,14 @@ impl Handle {
     }
 
     /// Places an override; all that follows from it is told.
-    pub async fn place(&self, order: Order) -> Option<Result<Vec<Change>, Refusal>> {
+    pub async fn place(&self, order: Order) -> Option<Result<Vec<Change>, OverrideRefusal>> {
         let (reply, answer) = oneshot::channel();
-        self.tell(Event::Override(OverrideEvent::Place(order, reply))).await;
+        self.tell(Event::Override(OverrideEvent::EndpointRef(order, reply))).await;
         answer.await.ok()
     }
 
     /// Lifts overrides, and says who does; all that follows from it is told.
-    pub async fn lift(&self, which: Selector, who: Box<str>) -> Option<Result<Vec<Change>, Refusal>> {
+    pub async fn lift(&self, which: Selector, who: Box<str>) -> Option<Result<Vec<Change>, OverrideRefusal>> {
         let (reply, answer) = oneshot::channel();
         self.tell(Event::Override(OverrideEvent::Lift(which, who, reply))).await;
         answer.await.ok()
@@ -136,7 +136,7 @@ impl Handle {
     }
 
     /// Does something with a roll-out.
-    pub async fn roll_out(&self, order: rollout::Order) -> Option<Result<rollout::Change, rollout::Refusal>> {
+    pub async fn roll_out(&self, order: rollout::Order) -> Option<Result<rollout::Change, rollout::RolloutRefusal>> {
         let (reply, answer) = oneshot::channel();
         self.tell(Event::Rollout(RolloutEvent::Order(order, reply))).await;
         answer.await.ok()

@@ -9,8 +9,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use super::{Comebacks, Now};
-use crate::health::{Comeback, Health, Kept, KeptHold, Means, State, Target};
+use super::{Now, RecoveryStates};
+use crate::health::{Health, Kept, KeptHold, Means, RecoveryState, State, Target};
 use crate::overrides::Change;
 use crate::rollout;
 
@@ -35,7 +35,7 @@ pub struct Keep {
     /// Of targets' health, by fingerprint.
     pub health: BTreeMap<u128, Option<Kept>>,
     /// Of what comes back.
-    pub comebacks: Comebacks,
+    pub recovery_states: RecoveryStates,
     /// Changes of overrides, in this order.
     pub overrides: Vec<Change>,
     /// Of roll-outs.
@@ -47,25 +47,25 @@ impl Keep {
     pub(super) fn timed(self, now: Now) -> Self {
         let by = |time| now.to_wall(time);
         let health = |(key, kept): (_, Option<Kept>)| (key, kept.map(|kept| kept.timed(&by)));
-        let comeback = |(key, kept): (_, Option<Comeback>)| (key, kept.map(|kept| kept.timed(&by)));
+        let recovery_state = |(key, kept): (_, Option<RecoveryState>)| (key, kept.map(|kept| kept.timed(&by)));
         Self {
             health: self.health.into_iter().map(health).collect(),
-            comebacks: self.comebacks.into_iter().map(comeback).collect(),
+            recovery_states: self.recovery_states.into_iter().map(recovery_state).collect(),
             ..self
         }
     }
 
     /// Whether nothing is to be kept.
     pub fn is_empty(&self) -> bool {
-        let Self { health, comebacks, overrides, rollouts } = self;
-        health.is_empty() && comebacks.is_empty() && overrides.is_empty() && rollouts.is_empty()
+        let Self { health, recovery_states, overrides, rollouts } = self;
+        health.is_empty() && recovery_states.is_empty() && overrides.is_empty() && rollouts.is_empty()
     }
 
     /// Adds later rows.
     pub fn extend(&mut self, later: Self) {
-        let Self { health, comebacks, overrides, rollouts } = later;
+        let Self { health, recovery_states, overrides, rollouts } = later;
         self.health.extend(health);
-        self.comebacks.extend(comebacks);
+        self.recovery_states.extend(recovery_states);
         self.overrides.extend(overrides);
         self.rollouts.extend(rollouts);
     }
@@ -78,7 +78,7 @@ pub(super) struct Keeping {
     /// What the last run knew, by what was asked; of several the worst. Forgotten once a configuration is served.
     by_question: HashMap<u128, Kept>,
     /// Since when the node doubts its probes, by what it doubts them for.
-    doubts: HashMap<&'static str, Duration>,
+    fail_statics: HashMap<&'static str, Duration>,
     changed: Keep,
     handed_over: Duration,
 }
@@ -141,31 +141,31 @@ impl Keeping {
     }
 
     /// Takes in what is to be kept besides.
-    pub(super) fn note(&mut self, comebacks: Comebacks) {
-        self.changed.comebacks.extend(comebacks);
+    pub(super) fn note(&mut self, recovery_states: RecoveryStates) {
+        self.changed.recovery_states.extend(recovery_states);
     }
 
     /// Takes in what the last run kept besides, as far as it is of doubts: since when the node doubts which of its means.
-    pub(super) fn doubts(&mut self, kept: &HashMap<String, Comeback>) -> Vec<(Means, Duration)> {
+    pub(super) fn fail_statics(&mut self, kept: &HashMap<String, RecoveryState>) -> Vec<(Means, Duration)> {
         let kept_of = |means| match kept.get(doubt_key(means)) {
-            Some(&Comeback::Doubted(since)) => Some((means, since)),
+            Some(&RecoveryState::FailStaticEvent(since)) => Some((means, since)),
             _ => None,
         };
-        let doubts: Vec<_> = [Means::Network, Means::Programs].into_iter().filter_map(kept_of).collect();
-        self.doubts.extend(doubts.iter().map(|&(means, since)| (doubt_key(means), since)));
-        doubts
+        let fail_statics: Vec<_> = [Means::Network, Means::Programs].into_iter().filter_map(kept_of).collect();
+        self.fail_statics.extend(fail_statics.iter().map(|&(means, since)| (doubt_key(means), since)));
+        fail_statics
     }
 
     /// Takes in since when the node doubts these means of its own, if it does.
     pub(super) fn note_doubt(&mut self, means: Means, since: Option<Duration>) {
         let key = doubt_key(means);
-        if self.doubts.get(key).copied() == since {
+        if self.fail_statics.get(key).copied() == since {
             return;
         }
-        self.changed.comebacks.insert(key.to_owned(), since.map(Comeback::Doubted));
+        self.changed.recovery_states.insert(key.to_owned(), since.map(RecoveryState::FailStaticEvent));
         match since {
-            Some(since) => _ = self.doubts.insert(key, since),
-            None => _ = self.doubts.remove(key),
+            Some(since) => _ = self.fail_statics.insert(key, since),
+            None => _ = self.fail_statics.remove(key),
         }
     }
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 use super::{Control, Effect};
 use crate::geo::DatacenterId;
 use crate::health::{Finding, Outcome, Target, Times};
-use crate::latency::{Record, Sample, Table};
+use crate::latency::{LatencyTable, Record, Sample};
 use crate::snapshot::{Blueprint, Dirty, Remapped, Snapshot};
 
 /// From new maps to the next ones at least: making them takes a while where a million networks were measured.
@@ -29,7 +29,7 @@ pub const KEEP_LATENCY_EVERY: Duration = Duration::from_secs(10 * 60);
 /// The table, and what is under way with it.
 #[derive(Debug, Default)]
 pub(super) struct Latency {
-    table: Table,
+    table: LatencyTable,
     /// Maps are being made.
     is_remapping: bool,
     remap_at: Duration,
@@ -124,7 +124,7 @@ impl Latency {
     }
 
     /// Lets time pass. Gives the table if maps are to be made of it now.
-    fn pass(&mut self, snapshot: &Snapshot, now: Duration) -> Option<Table> {
+    fn pass(&mut self, snapshot: &Snapshot, now: Duration) -> Option<LatencyTable> {
         if self.fade_at <= now {
             self.table.fade(now);
             self.fade_at = now + FADE_INTERVAL;
@@ -137,18 +137,18 @@ impl Latency {
     }
 
     /// The table, if it is time to keep it.
-    pub(super) fn take_kept(&mut self, now: Duration) -> Option<Table> {
+    pub(super) fn take_kept(&mut self, now: Duration) -> Option<LatencyTable> {
         self.keep_at.take_if(|at| *at <= now).map(|_| self.table.clone())
     }
 
     /// The table, if it was fed since it was kept last.
-    pub(super) fn take_unkept(&mut self) -> Option<Table> {
+    pub(super) fn take_unkept(&mut self) -> Option<LatencyTable> {
         self.keep_at.take().map(|_| self.table.clone())
     }
 
     /// Whether the maps of a snapshot were made of another table, and none are being made.
     fn is_due(&self, snapshot: &Snapshot) -> bool {
-        let is_stale = |made_of: &Table| made_of.generation() != self.table.generation();
-        !self.is_remapping && snapshot.vantages().is_some_and(|vantages| is_stale(vantages.table()))
+        let is_stale = |made_of: &LatencyTable| made_of.generation() != self.table.generation();
+        !self.is_remapping && snapshot.client_rtts().is_some_and(|client_rtts| is_stale(client_rtts.table()))
     }
 }

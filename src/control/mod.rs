@@ -44,23 +44,23 @@ pub use latency::{KEEP_LATENCY_EVERY, REMAP_INTERVAL};
 pub use now::Now;
 pub use overrides::{EndpointView, OverrideEvent, OverrideReply, Reply};
 pub use push::{MAX_REASON, Push, PushRefusal, PushReply, Said};
-pub use ramps::{Comebacks, HoldTurn, TICK};
+pub use ramps::{HoldTurn, RecoveryStates, TICK};
 pub use rollouts::{Requests, RequestsRefusal, RolloutEvent, RolloutReply};
 pub use run::run;
 pub use turns::{Part, Turn};
 pub use txt::{DynamicTxt, MAX_TXT_LIFETIME, MAX_VALUES, TxtError, TxtValue};
 
 use crate::geo::DatacenterId;
-use crate::health::{Comeback, Failure, Health, Kept, Outcome, Sighting, State, Survey, Target, Transition};
-use crate::latency::{Record, Sample, Table};
-use crate::overrides::{Book, Change};
+use crate::health::{Failure, Health, Kept, LastProbe, Outcome, RecoveryState, State, Survey, Target, Transition};
+use crate::latency::{LatencyTable, Record, Sample};
+use crate::overrides::{Change, OverrideStore};
 use crate::rollout;
-use crate::snapshot::{Blueprint, Dirty, PoolId, PoolSpec, Remapped, Snapshot, Standing, World, WorldState};
-use crate::watch::{Call, Doubted, Lateness, Observed, Restored, Watch};
+use crate::snapshot::{Blueprint, Dirty, EndpointState, PoolId, PoolSpec, Remapped, Snapshot, World, WorldState};
+use crate::watch::{Call, FailStaticEvent, Lateness, Observed, Restored, Watch};
 use keeping::Keeping;
 use latency::Latency;
 use loads::Loads;
-use ramps::{Ramps, Sayings};
+use ramps::{Ramps, StateInputs};
 use rollouts::Rollouts;
 use turns::Aggregates;
 
@@ -79,7 +79,7 @@ pub enum Event {
     /// What the last run kept of its targets' health, by fingerprint. It comes before the first configuration.
     Restore(HashMap<u128, Kept>),
     /// What the last run kept of what was coming back. It comes before the first configuration too.
-    Resume(HashMap<String, Comeback>),
+    Resume(HashMap<String, RecoveryState>),
     /// A new configuration was read and compiled.
     Adopt(Arc<Blueprint>),
     /// The configuration adopted last has other records: what [`Blueprint::amended`] made of it.
@@ -116,11 +116,11 @@ pub enum Effect {
     /// Answer queries from this snapshot from now on.
     Publish(Arc<Snapshot>),
     /// Make maps of this table, beside, and tell them.
-    Remap(Arc<Blueprint>, Table),
+    Remap(Arc<Blueprint>, LatencyTable),
     /// Tell the operator that an endpoint, or one of its probes, went up or down, once.
     Report(Turn),
     /// Tell the operator that the node began, or ceased, to doubt its own probes.
-    Doubt(Doubted),
+    FailStatic(FailStaticEvent),
     /// Tell whoever reported what became of that.
     Pushed(PushReply, Result<usize, PushRefusal>),
     /// Tell the operator that a pool is held back after it was down, or is no longer.
@@ -128,7 +128,7 @@ pub enum Effect {
     /// Keep this for the next run.
     Keep(Keep),
     /// Keep these round trips as well, beside: they may be many.
-    KeepLatency(Table),
+    KeepLatency(LatencyTable),
     /// Tell the operator what became of an override, and keep it over a restart or forget it.
     Overridden(Change),
     /// Tell whoever asked for an override.
@@ -143,7 +143,7 @@ pub enum Effect {
 
 /// What whoever follows the node may want to hear.
 #[derive(Clone, Debug)]
-pub enum Told {
+pub enum NodeEvent {
     /// An endpoint's state changed.
     Turn(Turn),
     /// An override was placed, began, ended or was lifted.
@@ -151,7 +151,7 @@ pub enum Told {
     /// Something happened to a roll-out.
     Rollout(rollout::Change),
     /// The node began, or ceased, to doubt its own probes.
-    Doubt(Doubted),
+    FailStatic(FailStaticEvent),
     /// A certificate that an endpoint shows ends soon.
     Certificate(Expiring),
 }
@@ -183,11 +183,11 @@ pub struct Control {
     now: Now,
     watch: Watch,
     /// What was seen of the targets that are watched.
-    sightings: HashMap<Arc<Target>, Sighting>,
+    last_probes: HashMap<Arc<Target>, LastProbe>,
     aggregates: Aggregates,
     loads: Loads,
     keeping: Keeping,
-    overrides: Book,
+    overrides: OverrideStore,
     ramps: Ramps,
     rollouts: Rollouts,
     serving: Option<Serving>,
@@ -204,7 +204,7 @@ struct Serving {
     snapshot: Arc<Snapshot>,
     pools_of: PoolsOf,
     /// Where endpoints stand, for those who report them.
-    places: HashMap<IpAddr, Vec<push::Place>>,
+    places: HashMap<IpAddr, Vec<push::EndpointRef>>,
     /// What changed and is not published yet, and when it is to be.
     dirty: Dirty,
     publish_at: Option<Duration>,
@@ -227,11 +227,11 @@ impl Control {
         Self {
             now: Now::default(),
             watch: Watch::new(seed, in_flight.min(MAX_IN_FLIGHT)),
-            sightings: HashMap::new(),
+            last_probes: HashMap::new(),
             aggregates: Aggregates::default(),
             loads: Loads::default(),
             keeping: Keeping::default(),
-            overrides: Book::default(),
+            overrides: OverrideStore::default(),
             ramps: Ramps::default(),
             rollouts: Rollouts::default(),
             serving: None,
@@ -269,8 +269,9 @@ impl Control {
                 self.keeping.restore(kept.into_iter().map(|(key, kept)| (key, kept.timed(&to_elapsed))).collect());
             }
             Event::Resume(kept) => {
-                let kept = kept.into_iter().map(|(key, comeback)| (key, comeback.timed(&to_elapsed))).collect();
-                for (means, since) in self.keeping.doubts(&kept) {
+                let kept =
+                    kept.into_iter().map(|(key, recovery_state)| (key, recovery_state.timed(&to_elapsed))).collect();
+                for (means, since) in self.keeping.fail_statics(&kept) {
                     self.watch.resume_doubt(means, since);
                 }
                 self.ramps.restore(kept);
@@ -337,7 +338,7 @@ impl Control {
     /// All targets as they stand. Times are the wall's.
     pub fn survey(&self) -> Survey {
         let survey = Survey {
-            sightings: self.sightings.clone(),
+            last_probes: self.last_probes.clone(),
             turned: self.aggregates.since().map(|(key, since)| (key.to_owned(), since)).collect(),
             loads: self
                 .serving
@@ -351,10 +352,10 @@ impl Control {
     fn prepare(&mut self, blueprint: Arc<Blueprint>, now: Duration) {
         let pools_of = pools_of(blueprint.world());
         for (target, alike) in self.watch.add(pools_of.keys(), now) {
-            if let Some(sighting) = self.sightings.get(&alike).cloned() {
+            if let Some(last_probe) = self.last_probes.get(&alike).cloned() {
                 let health = self.watch.health(&target);
                 self.keeping.observe(&target, health, now);
-                self.sightings.insert(target, Sighting { health, ..sighting });
+                self.last_probes.insert(target, LastProbe { health, ..last_probe });
             }
         }
         for target in pools_of.keys() {
@@ -391,10 +392,10 @@ impl Control {
         let datacenters = |target: &Target| serving.map_or_else(Vec::new, |serving| serving.datacenters(target));
         let observed = self.watch.observe(target, seen, now, datacenters);
         self.await_no_longer(target);
-        let Some(Observed { transition, doubt }) = observed else { return };
+        let Some(Observed { transition, fail_static }) = observed else { return };
         self.follow(target, from, transition, seen, now, effects);
-        if let Some(doubt) = doubt {
-            self.tell_doubt(doubt, now, effects);
+        if let Some(fail_static) = fail_static {
+            self.tell_doubt(fail_static, now, effects);
         }
     }
 
@@ -466,14 +467,14 @@ impl Control {
     }
 
     /// Publishes and tells that all that probes say is held, or no longer.
-    fn tell_doubt(&mut self, doubt: Doubted, now: Duration, effects: &mut Vec<Effect>) {
+    fn tell_doubt(&mut self, fail_static: FailStaticEvent, now: Duration, effects: &mut Vec<Effect>) {
         if let Some(serving) = &mut self.serving {
             serving.dirty.pools.extend(serving.pools_of.values().flatten());
             serving.publish_at.get_or_insert(now + PUBLISH_WINDOW);
         }
-        let restored = match &doubt {
-            Doubted::Began { restored, .. } => restored.clone(),
-            Doubted::Resumed | Doubted::Answered(_) | Doubted::Ended => Vec::new(),
+        let restored = match &fail_static {
+            FailStaticEvent::Began { restored, .. } => restored.clone(),
+            FailStaticEvent::Resumed | FailStaticEvent::Answered(_) | FailStaticEvent::Ended => Vec::new(),
         };
         for (means, since) in self.watch.doubted_since() {
             self.keeping.note_doubt(means, since);
@@ -482,7 +483,7 @@ impl Control {
             let restored = restored.iter().filter_map(|restored| serving.pools_of.get(&restored.target));
             self.ramps.forgive(restored.flatten().copied());
         }
-        effects.push(Effect::Doubt(doubt));
+        effects.push(Effect::FailStatic(fail_static));
         for Restored { target, from, seen } in restored {
             self.follow(&target, from, Transition::Changed, &seen, now, effects);
         }
@@ -494,10 +495,10 @@ impl Control {
             // It is watched no more.
             return;
         }
-        let before = self.sightings.get(target).filter(|before| before.health.state() == health.state());
+        let before = self.last_probes.get(target).filter(|before| before.health.state() == health.state());
         let since = before.map_or(now, |before| before.since);
-        let sighting = Sighting { health, since, seen: seen.map(|outcome| (outcome, now)) };
-        self.sightings.insert(target.clone(), sighting);
+        let last_probe = LastProbe { health, since, seen: seen.map(|outcome| (outcome, now)) };
+        self.last_probes.insert(target.clone(), last_probe);
     }
 
     /// The pools that hold a target, those that wait to be served before those that are.
@@ -520,31 +521,31 @@ impl Control {
         let stopped = self.watch.retain(|target| pools_of.contains_key(target));
         effects.extend(stopped.into_iter().map(Effect::Stop));
         let resumed = self.watch.set_hold(world.probing.hold, now);
-        effects.extend(resumed.map(Effect::Doubt));
+        effects.extend(resumed.map(Effect::FailStatic));
         for (means, since) in self.watch.doubted_since() {
             self.keeping.note_doubt(means, since);
         }
         self.latency.adopt(&blueprint);
-        self.sightings.retain(|target, _| pools_of.contains_key(target));
+        self.last_probes.retain(|target, _| pools_of.contains_key(target));
         self.keeping.retain(pools_of.keys().map(|target| &**target), now);
         let health = |target: &Target| self.watch.health(target);
-        let turns = self.aggregates.adopt(world, &health, &self.sightings, now);
+        let turns = self.aggregates.adopt(world, &health, &self.last_probes, now);
         effects.extend(turns.into_iter().map(Effect::Report));
         let windows = self.overrides.set_windows(&world.windows, self.now.wall);
         self.ramps.follow(&windows, self.now);
         effects.extend(windows.into_iter().map(Effect::Overridden));
         let before = self.serving.as_ref().map(|serving| &*serving.snapshot);
-        self.loads = Loads::new(world, &self.loads, &self.sightings, now);
+        self.loads = Loads::new(world, &self.loads, &self.last_probes, now);
         let mut state = {
-            let sayings = sayings(&self.watch, &self.overrides, world);
-            self.ramps.adopt(&sayings, now);
-            WorldState::new(&blueprint, overrides::standing(&sayings, &self.ramps, &self.loads))
+            let inputs = inputs(&self.watch, &self.overrides, world);
+            self.ramps.adopt(&inputs, now);
+            WorldState::new(&blueprint, overrides::endpoint_state(&inputs, &self.ramps, &self.loads))
         };
         self.keeping.note(self.ramps.take_changed());
         let rolled_out = self.rollouts.adopt(world, now);
         (0..world.pools.len() as PoolId).for_each(|id| state.set_allowance(id, self.loads.allowance(id)));
         state.set_splits(self.rollouts.splits(world));
-        state.set_modes(&blueprint, self.overrides.rulings());
+        state.set_modes(&blueprint, self.overrides.effective_overrides());
         let dirty = Dirty::everything(&blueprint);
         let snapshot = Arc::new(Snapshot::derive(blueprint.clone(), state, before.map(|before| (before, &dirty))));
         effects.push(Effect::Publish(snapshot.clone()));
@@ -589,18 +590,18 @@ impl Control {
         let dirty = std::mem::take(&mut serving.dirty);
         let before = serving.snapshot.clone();
         let mut state = before.state().clone();
-        let sayings = sayings(&self.watch, &self.overrides, before.world());
-        self.ramps.observe(dirty.pools.iter().copied(), &sayings, now);
+        let inputs = inputs(&self.watch, &self.overrides, before.world());
+        self.ramps.observe(dirty.pools.iter().copied(), &inputs, now);
         self.keeping.note(self.ramps.take_changed());
-        let standing = overrides::standing(&sayings, &self.ramps, &self.loads);
+        let endpoint_state = overrides::endpoint_state(&inputs, &self.ramps, &self.loads);
         for &id in &dirty.pools {
-            state.set_standings(id, |endpoint| standing(id, endpoint));
+            state.set_endpoint_states(id, |endpoint| endpoint_state(id, endpoint));
             state.set_allowance(id, self.loads.allowance(id));
         }
-        self.rollouts.see_open(Some(&dirty.pools), before.world(), standing, now);
+        self.rollouts.see_open(Some(&dirty.pools), before.world(), endpoint_state, now);
         if dirty.names {
             state.set_splits(self.rollouts.splits(before.world()));
-            state.set_modes(before.blueprint(), self.overrides.rulings());
+            state.set_modes(before.blueprint(), self.overrides.effective_overrides());
         }
         serving.snapshot = Arc::new(before.next(state, &dirty));
         Some(Effect::Publish(serving.snapshot.clone()))
@@ -616,13 +617,13 @@ impl Serving {
 }
 
 /// What probes and operators say of endpoints.
-fn sayings<'a>(
+fn inputs<'a>(
     watch: &'a Watch,
-    overrides: &'a Book,
+    overrides: &'a OverrideStore,
     world: &'a World,
-) -> Sayings<'a, impl Fn(&PoolSpec, usize) -> Standing + 'a> {
-    let probed = |pool: &PoolSpec, place| watch.standing(pool.members.condition(place));
-    Sayings { world, rulings: overrides.rulings(), probed }
+) -> StateInputs<'a, impl Fn(&PoolSpec, usize) -> EndpointState + 'a> {
+    let probed = |pool: &PoolSpec, place| watch.endpoint_state(pool.members.condition(place));
+    StateInputs { world, effective_overrides: overrides.effective_overrides(), probed }
 }
 
 /// The pools that hold each target, in their order.

@@ -8,17 +8,19 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::loads::Loads;
-use super::ramps::{Ramps, Sayings};
+use super::ramps::{Ramps, StateInputs};
 use super::{Control, Effect, Now, Serving};
 use crate::health::{Health, Target};
-use crate::overrides::{Book, Change, Happening, Mode, Order, Override, Refusal, Selector, TargetKind, TargetPattern};
-use crate::snapshot::{PoolId, PoolSpec, Standing, World};
+use crate::overrides::{
+    Change, Happening, Mode, Order, Override, OverrideRefusal, OverrideStore, Selector, TargetKind, TargetPattern,
+};
+use crate::snapshot::{EndpointState, PoolId, PoolSpec, World};
 
 /// What an operator, or what was kept from the last run, says of overrides.
 #[derive(Debug)]
 pub enum OverrideEvent {
     /// One more. Whoever asks is told what that changed, or why nothing; an `open` of what is open changes nothing.
-    Place(Order, Reply),
+    EndpointRef(Order, Reply),
     /// Some less; who says so.
     Lift(Selector, Box<str>, Reply),
     /// What the last run had placed. It is taken as it is: what it means may come with a later configuration.
@@ -26,13 +28,13 @@ pub enum OverrideEvent {
 }
 
 /// Where whoever placed or lifted overrides waits.
-pub type Reply = oneshot::Sender<Result<Vec<Change>, Refusal>>;
+pub type Reply = oneshot::Sender<Result<Vec<Change>, OverrideRefusal>>;
 
 /// What whoever placed or lifted overrides is told.
 #[derive(Debug)]
 pub struct OverrideReply {
     to: Reply,
-    result: Result<Vec<Change>, Refusal>,
+    result: Result<Vec<Change>, OverrideRefusal>,
 }
 
 impl OverrideReply {
@@ -52,16 +54,16 @@ pub struct EndpointView<'a> {
     /// What it depends on and how that is, whatever overrides say; empty if nobody watches it.
     pub probes: Vec<(&'a Target, Health)>,
     /// What probes come to.
-    pub probed: Standing,
+    pub probed: EndpointState,
     /// What answers make of it.
-    pub standing: Standing,
+    pub endpoint_state: EndpointState,
     /// The override that counts for it.
-    pub ruling: Option<&'a Override>,
+    pub effective_override: Option<&'a Override>,
 }
 
 impl Control {
     /// All overrides and windows, and which are in force.
-    pub fn overrides(&self) -> &Book {
+    pub fn overrides(&self) -> &OverrideStore {
         &self.overrides
     }
 
@@ -82,16 +84,16 @@ impl Control {
         if let Some(condition) = condition {
             condition.each_target(&mut |target| probes.push((target, self.watch.health(target))));
         }
-        let probed = self.watch.standing(condition);
-        let ruling = world.ruling(self.overrides.rulings(), pool, place);
-        let standing = self.ramps.standing(pool, place, probed, ruling);
-        EndpointView { pool, place, probes, probed, standing, ruling }
+        let probed = self.watch.endpoint_state(condition);
+        let effective_override = world.effective_override(self.overrides.effective_overrides(), pool, place);
+        let endpoint_state = self.ramps.endpoint_state(pool, place, probed, effective_override);
+        EndpointView { pool, place, probes, probed, endpoint_state, effective_override }
     }
 
     pub(super) fn take_override(&mut self, event: OverrideEvent) -> Vec<Effect> {
         let mut effects = self.advance_overrides();
         let (result, to) = match event {
-            OverrideEvent::Place(order, to) => (self.place(order), Some(to)),
+            OverrideEvent::EndpointRef(order, to) => (self.place(order), Some(to)),
             OverrideEvent::Lift(which, who, to) => (self.overrides.lift(&which, &who, self.now.wall), Some(to)),
             OverrideEvent::Restore(kept) => (Ok(self.overrides.restore(kept, self.now.wall)), None),
         };
@@ -103,13 +105,13 @@ impl Control {
         effects
     }
 
-    fn place(&mut self, order: Order) -> Result<Vec<Change>, Refusal> {
+    fn place(&mut self, order: Order) -> Result<Vec<Change>, OverrideRefusal> {
         let Now { elapsed, wall: now } = self.now;
         let serving = self.serving.as_ref().map(|serving| serving.snapshot.world());
         let world = serving.or_else(|| self.next.as_ref().map(|next| next.blueprint.world()));
         let target = order.target.clone();
         if let Some(world) = world {
-            world.find(&target).map_err(|meant| Refusal::Unknown(target.clone(), meant))?;
+            world.find(&target).map_err(|meant| OverrideRefusal::Unknown(target.clone(), meant))?;
         }
         let overlaps = |other: &Override| world.is_some_and(|world| world.overlap(&target, &other.order.target));
         let opens = order.mode == Mode::Open && order.is_in_force(now);
@@ -173,16 +175,16 @@ impl Serving {
 }
 
 /// What probes and overrides together, time, and loads make of each pool's endpoints, by their place in its spec.
-pub(super) fn standing<'a>(
-    sayings: &'a Sayings<'a, impl Fn(&PoolSpec, usize) -> Standing>,
+pub(super) fn endpoint_state<'a>(
+    inputs: &'a StateInputs<'a, impl Fn(&PoolSpec, usize) -> EndpointState>,
     ramps: &'a Ramps,
     loads: &'a Loads,
-) -> impl Fn(PoolId, usize) -> Standing + 'a {
+) -> impl Fn(PoolId, usize) -> EndpointState + 'a {
     |id, place| {
-        let pool = &sayings.world.pools[id as usize];
-        let ruling = sayings.world.ruling(sayings.rulings, pool, place);
-        let standing = ramps.standing(pool, place, (sayings.probed)(pool, place), ruling);
-        Standing { room: loads.weight(id, place), ..standing }
+        let pool = &inputs.world.pools[id as usize];
+        let effective_override = inputs.world.effective_override(inputs.effective_overrides, pool, place);
+        let endpoint_state = ramps.endpoint_state(pool, place, (inputs.probed)(pool, place), effective_override);
+        EndpointState { room: loads.weight(id, place), ..endpoint_state }
     }
 }
 
@@ -194,7 +196,7 @@ mod tests {
     use crate::control::{Event, PUBLISH_WINDOW};
     use crate::geo::Locations;
     use crate::health::{Failure, Finding, Outcome, State};
-    use crate::snapshot::{Blueprint, Duty, Snapshot};
+    use crate::snapshot::{AdminState, Blueprint, Snapshot};
 
     /// 2026-12-01T01:00:00Z.
     const START: Duration = Duration::from_secs(1_796_086_800);
@@ -272,7 +274,7 @@ mod tests {
                     | Effect::Hold(_)
                     | Effect::Keep(_)
                     | Effect::Stop(_)
-                    | Effect::Doubt(_)
+                    | Effect::FailStatic(_)
                     | Effect::Pushed(..) => {}
                     // Nothing here is rolled out.
                     Effect::RolledOut(_) | Effect::KeepRollouts(_) | Effect::RolloutReply(_) => panic!("no roll-out"),
@@ -305,16 +307,21 @@ mod tests {
             self.now = end;
         }
 
-        fn place(&mut self, mode: Mode, target: &str, times: [Option<Duration>; 2]) -> Result<Vec<Change>, Refusal> {
+        fn place(
+            &mut self,
+            mode: Mode,
+            target: &str,
+            times: [Option<Duration>; 2],
+        ) -> Result<Vec<Change>, OverrideRefusal> {
             let [from, until] = times;
             let target = target.parse().unwrap();
             let order = Order { mode, target, from, until, over: None, reason: "test".into(), who: "ada".into() };
             let (to, mut answer) = oneshot::channel();
-            self.happen(Event::Override(OverrideEvent::Place(order, to)));
+            self.happen(Event::Override(OverrideEvent::EndpointRef(order, to)));
             answer.try_recv().expect("an answer comes with the step")
         }
 
-        fn lift(&mut self, target: &str) -> Result<Vec<Change>, Refusal> {
+        fn lift(&mut self, target: &str) -> Result<Vec<Change>, OverrideRefusal> {
             let (to, mut answer) = oneshot::channel();
             let which = Selector::Target(target.parse().unwrap());
             self.happen(Event::Override(OverrideEvent::Lift(which, "ada".into(), to)));
@@ -417,9 +424,12 @@ mod tests {
         let views: Vec<_> = scene.control.endpoints().collect();
         assert_eq!(views[0].probes[0].1.state(), State::Down);
         assert!(!views[0].probed.share.is_some());
-        assert_eq!(views[0].standing, Standing::CALM);
-        assert_eq!(views[0].ruling.map(|ruling| ruling.order.mode), Some(Mode::ForceUp));
-        assert_eq!((views[1].ruling, views[1].standing.duty), (None, Duty::On));
+        assert_eq!(views[0].endpoint_state, EndpointState::CALM);
+        assert_eq!(
+            views[0].effective_override.map(|effective_override| effective_override.order.mode),
+            Some(Mode::ForceUp)
+        );
+        assert_eq!((views[1].effective_override, views[1].endpoint_state.admin_state), (None, AdminState::On));
         drop(views);
         scene.lift("endpoint:127.0.0.1").unwrap();
         assert!(!scene.is_open(0), "what probes found meanwhile counts at once");
@@ -464,13 +474,13 @@ mod tests {
             reason: "".into(),
             who: "".into(),
         };
-        scene.happen(Event::Override(OverrideEvent::Place(order, to)));
+        scene.happen(Event::Override(OverrideEvent::EndpointRef(order, to)));
         for (ahead, behind) in [(HOUR * 9, Duration::ZERO), (Duration::ZERO, HOUR * 9), (HOUR, Duration::ZERO)] {
             scene.set(ahead, behind);
             scene.pass(HOUR / 4);
         }
         scene.pass(PUBLISH_WINDOW);
-        let ramp = scene.control.endpoints().next().unwrap().standing.ramp.thousandths();
+        let ramp = scene.control.endpoints().next().unwrap().endpoint_state.ramp.thousandths();
         assert!((240..=260).contains(&ramp), "three quarters of its time have passed: {ramp}");
     }
 

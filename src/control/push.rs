@@ -50,11 +50,11 @@ pub enum Said {
 pub type PushReply = oneshot::Sender<Result<usize, PushRefusal>>;
 
 /// Where an endpoint stands: its pool, and its place there.
-pub(super) type Place = (PoolId, usize);
+pub(super) type EndpointRef = (PoolId, usize);
 
 /// Where the endpoints of each address stand; a CNAME goes by the address that is probed.
-pub(super) fn places(world: &World) -> HashMap<IpAddr, Vec<Place>> {
-    let mut places: HashMap<IpAddr, Vec<Place>> = HashMap::new();
+pub(super) fn places(world: &World) -> HashMap<IpAddr, Vec<EndpointRef>> {
+    let mut places: HashMap<IpAddr, Vec<EndpointRef>> = HashMap::new();
     for (id, spec) in (0..).zip(&world.pools) {
         for place in 0..spec.members.len() {
             let probed = || spec.members.targets().first().map(|target| target.address.ip());
@@ -110,12 +110,12 @@ impl Push {
     }
 
     /// The places that it means, of those where the endpoints of its address stand.
-    pub(super) fn named(&self, world: &World, places: &[Place]) -> Result<Vec<Place>, PushRefusal> {
+    pub(super) fn named(&self, world: &World, places: &[EndpointRef]) -> Result<Vec<EndpointRef>, PushRefusal> {
         if places.is_empty() {
             return Err(PushRefusal::UnknownEndpoint(self.endpoint));
         }
-        let is_named = |(id, _): &&Place| self.names(&world.pools[*id as usize]);
-        let named: Vec<Place> = places.iter().filter(is_named).copied().collect();
+        let is_named = |(id, _): &&EndpointRef| self.names(&world.pools[*id as usize]);
+        let named: Vec<EndpointRef> = places.iter().filter(is_named).copied().collect();
         match &self.pool {
             Some(pool) if named.is_empty() => Err(PushRefusal::NotInPool(self.endpoint, pool.clone())),
             _ => Ok(named),
@@ -123,7 +123,7 @@ impl Push {
     }
 
     /// The targets in these places for which what is said counts; none if nothing is said of how the endpoint is.
-    pub(super) fn addressees(&self, world: &World, named: &[Place]) -> Result<Vec<Arc<Target>>, PushRefusal> {
+    pub(super) fn addressees(&self, world: &World, named: &[EndpointRef]) -> Result<Vec<Arc<Target>>, PushRefusal> {
         let Some(said) = &self.said else { return Ok(Vec::new()) };
         let mut targets: Vec<&Target> = Vec::new();
         let members = |id: PoolId| &world.pools[id as usize].members;

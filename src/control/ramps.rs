@@ -19,9 +19,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use super::Now;
-use crate::health::{Comeback, Failback, Ramp, Share};
-use crate::overrides::{Change, Happening, Mode, Override, OverrideId, Rulings};
-use crate::snapshot::{Duty, PoolId, PoolSpec, Standing, World};
+use crate::health::{Failback, Ramp, RecoveryState, Share};
+use crate::overrides::{Change, EffectiveOverrides, Happening, Mode, Override, OverrideId};
+use crate::snapshot::{AdminState, EndpointState, PoolId, PoolSpec, World};
 
 /// From one change of shares to the next, at least; a twentieth of the shortest ramp where that is less.
 pub const TICK: Duration = Duration::from_secs(1);
@@ -29,7 +29,7 @@ pub const TICK: Duration = Duration::from_secs(1);
 const TICKS_A_RAMP: u32 = 20;
 
 /// What comes back, by endpoint or pool; `None` for what does no longer.
-pub type Comebacks = BTreeMap<String, Option<Comeback>>;
+pub type RecoveryStates = BTreeMap<String, Option<RecoveryState>>;
 
 /// A pool began, or ceased, to be held back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ pub(super) struct Ramps {
     ticked_at: Duration,
     tick_at: Option<Duration>,
     /// What is to be kept, and was not handed over yet.
-    changed: Comebacks,
+    changed: RecoveryStates,
     /// What the operator was not told yet.
     turns: Vec<HoldTurn>,
 }
@@ -85,29 +85,33 @@ struct Moving {
 }
 
 /// What is said of endpoints: by probes, whatever operators say; and by operators.
-pub(super) struct Sayings<'a, P> {
+pub(super) struct StateInputs<'a, P> {
     pub(super) world: &'a World,
-    pub(super) rulings: &'a Rulings,
+    pub(super) effective_overrides: &'a EffectiveOverrides,
     pub(super) probed: P,
 }
 
 impl Ramps {
     /// Takes in what the last run left.
-    pub(super) fn restore(&mut self, kept: HashMap<String, Comeback>) {
-        for (key, comeback) in kept {
-            match comeback {
-                Comeback::Rising(since) => _ = self.endpoints.insert(key, Endpoint::Rising(since)),
-                Comeback::Failed => _ = self.pools.insert(key, PoolStage::Failed),
-                Comeback::Held(since) => _ = self.pools.insert(key, PoolStage::Held(since)),
+    pub(super) fn restore(&mut self, kept: HashMap<String, RecoveryState>) {
+        for (key, recovery_state) in kept {
+            match recovery_state {
+                RecoveryState::Rising(since) => _ = self.endpoints.insert(key, Endpoint::Rising(since)),
+                RecoveryState::Failed => _ = self.pools.insert(key, PoolStage::Failed),
+                RecoveryState::Held(since) => _ = self.pools.insert(key, PoolStage::Held(since)),
                 // Of the node's probes, not of what it answers.
-                Comeback::Doubted(_) => {}
+                RecoveryState::FailStaticEvent(_) => {}
             }
         }
     }
 
     /// Takes in a world that is served from now on: what is not in it is forgotten.
-    pub(super) fn adopt<P: Fn(&PoolSpec, usize) -> Standing>(&mut self, sayings: &Sayings<'_, P>, now: Duration) {
-        let pools = &sayings.world.pools;
+    pub(super) fn adopt<P: Fn(&PoolSpec, usize) -> EndpointState>(
+        &mut self,
+        inputs: &StateInputs<'_, P>,
+        now: Duration,
+    ) {
+        let pools = &inputs.world.pools;
         let held = pools.iter().filter(|pool| pool.recovery.failback != Failback::Auto);
         let held: HashSet<String> = held.map(|pool| pool.key()).collect();
         let slow = pools.iter().filter(|pool| !pool.recovery.slow_start.is_zero());
@@ -121,7 +125,7 @@ impl Ramps {
         self.moving.clear();
         self.forgiven.clear();
         self.none_from_the_future(now);
-        self.observe(0..pools.len() as PoolId, sayings, now);
+        self.observe(0..pools.len() as PoolId, inputs, now);
     }
 
     /// Takes in what happened to overrides. A drain that takes its time began when the clock on the wall said so, and goes on
@@ -158,27 +162,27 @@ impl Ramps {
     }
 
     /// Takes in what is said of these pools now.
-    pub(super) fn observe<P: Fn(&PoolSpec, usize) -> Standing>(
+    pub(super) fn observe<P: Fn(&PoolSpec, usize) -> EndpointState>(
         &mut self,
         pools: impl IntoIterator<Item = PoolId>,
-        sayings: &Sayings<'_, P>,
+        inputs: &StateInputs<'_, P>,
         now: Duration,
     ) {
         self.at = now;
         for id in pools {
-            let pool = &*sayings.world.pools[id as usize];
+            let pool = &*inputs.world.pools[id as usize];
             if self.forgiven.remove(&id) {
-                self.forgive_one(pool, sayings);
+                self.forgive_one(pool, inputs);
             }
             if !pool.recovery.slow_start.is_zero() {
-                (0..pool.members.len()).for_each(|place| self.observe_endpoint(pool, place, sayings, now));
+                (0..pool.members.len()).for_each(|place| self.observe_endpoint(pool, place, inputs, now));
             }
             if pool.recovery.failback != Failback::Auto
-                && let Some(is_usable) = sayings.is_usable(pool)
+                && let Some(is_usable) = inputs.is_usable(pool)
             {
                 self.observe_pool(pool, is_usable, now);
             }
-            let moving = self.movement(pool, sayings, now);
+            let moving = self.movement(pool, inputs, now);
             if moving.ramps.is_empty() && moving.release_at.is_none() {
                 self.moving.remove(&id);
             } else {
@@ -188,29 +192,29 @@ impl Ramps {
         self.schedule();
     }
 
-    fn forgive_one<P: Fn(&PoolSpec, usize) -> Standing>(&mut self, pool: &PoolSpec, sayings: &Sayings<'_, P>) {
+    fn forgive_one<P: Fn(&PoolSpec, usize) -> EndpointState>(&mut self, pool: &PoolSpec, inputs: &StateInputs<'_, P>) {
         for place in 0..pool.members.len() {
             let key = pool.key_of(place);
-            let is_up = (sayings.probed)(pool, place).share.is_some();
+            let is_up = (inputs.probed)(pool, place).share.is_some();
             if is_up && self.endpoints.get(&key) == Some(&Endpoint::Down) {
                 self.set_endpoint(key, None);
             }
         }
-        if sayings.is_usable(pool) == Some(true) && self.stage(pool) == Some(PoolStage::Failed) {
+        if inputs.is_usable(pool) == Some(true) && self.stage(pool) == Some(PoolStage::Failed) {
             self.set_pool(pool.key(), PoolStage::Usable);
         }
     }
 
-    fn observe_endpoint<P: Fn(&PoolSpec, usize) -> Standing>(
+    fn observe_endpoint<P: Fn(&PoolSpec, usize) -> EndpointState>(
         &mut self,
         pool: &PoolSpec,
         place: usize,
-        sayings: &Sayings<'_, P>,
+        inputs: &StateInputs<'_, P>,
         now: Duration,
     ) {
         let key = pool.key_of(place);
         let before = self.endpoints.get(&key).copied();
-        let is_up = (sayings.probed)(pool, place).share.is_some();
+        let is_up = (inputs.probed)(pool, place).share.is_some();
         let after = match before {
             _ if !is_up => Some(Endpoint::Down),
             Some(Endpoint::Down) => Some(Endpoint::Rising(now)),
@@ -266,21 +270,29 @@ impl Ramps {
     }
 
     /// What answers make of an endpoint of which probes say this, and operators that.
-    pub(super) fn standing(
+    pub(super) fn endpoint_state(
         &self,
         pool: &PoolSpec,
         place: usize,
-        probed: Standing,
-        ruling: Option<&Override>,
-    ) -> Standing {
+        probed: EndpointState,
+        effective_override: Option<&Override>,
+    ) -> EndpointState {
         let is_held = self.is_held(pool);
         // One that asks for nothing gets nothing when the pool answers again either.
-        let duty = if is_held && probed.duty == Duty::On { Duty::Held } else { probed.duty };
+        let admin_state =
+            if is_held && probed.admin_state == AdminState::On { AdminState::Held } else { probed.admin_state };
         let rising = self.rising(pool, place).filter(|_| !is_held);
-        let standing = Standing { duty, ramp: rising.map_or(probed.ramp, |ramp| ramp.share(self.at)), ..probed };
-        match ruling.and_then(|ruling| self.falling(ruling)).filter(|ramp| !ramp.is_over(self.at)) {
-            Some(ramp) => Standing { ramp: at_least_something(standing.ramp.of(ramp.share(self.at))), ..standing },
-            None => standing.under(ruling.map(|ruling| ruling.order.mode)),
+        let endpoint_state =
+            EndpointState { admin_state, ramp: rising.map_or(probed.ramp, |ramp| ramp.share(self.at)), ..probed };
+        match effective_override
+            .and_then(|effective_override| self.falling(effective_override))
+            .filter(|ramp| !ramp.is_over(self.at))
+        {
+            Some(ramp) => EndpointState {
+                ramp: at_least_something(endpoint_state.ramp.of(ramp.share(self.at))),
+                ..endpoint_state
+            },
+            None => endpoint_state.under(effective_override.map(|effective_override| effective_override.order.mode)),
         }
     }
 
@@ -300,7 +312,7 @@ impl Ramps {
     }
 
     /// What is to be kept from now on, and what no longer.
-    pub(super) fn take_changed(&mut self) -> Comebacks {
+    pub(super) fn take_changed(&mut self) -> RecoveryStates {
         std::mem::take(&mut self.changed)
     }
 
@@ -309,10 +321,10 @@ impl Ramps {
         std::mem::take(&mut self.turns)
     }
 
-    fn movement<P: Fn(&PoolSpec, usize) -> Standing>(
+    fn movement<P: Fn(&PoolSpec, usize) -> EndpointState>(
         &self,
         pool: &PoolSpec,
-        sayings: &Sayings<'_, P>,
+        inputs: &StateInputs<'_, P>,
         now: Duration,
     ) -> Moving {
         let stage = self.stage(pool);
@@ -323,7 +335,9 @@ impl Ramps {
         let places = 0..pool.members.len();
         let rising = places.clone().filter_map(|place| self.rising(pool, place));
         let rising = rising.filter(|_| !matches!(stage, Some(PoolStage::Held(_))));
-        let falling = places.filter_map(|place| self.falling(sayings.world.ruling(sayings.rulings, pool, place)?));
+        let falling = places.filter_map(|place| {
+            self.falling(inputs.world.effective_override(inputs.effective_overrides, pool, place)?)
+        });
         let ramps = rising.chain(falling.filter(|ramp| !ramp.is_over(now)));
         Moving { ramps: ramps.collect(), release_at, at: now }
     }
@@ -358,14 +372,14 @@ impl Ramps {
     }
 
     /// A drain that takes its time.
-    fn falling(&self, ruling: &Override) -> Option<Ramp> {
-        let over = ruling.order.over.filter(|_| ruling.order.mode == Mode::Drain)?;
-        Some(Ramp { since: *self.drains.get(&ruling.id)?, over, rises: false })
+    fn falling(&self, effective_override: &Override) -> Option<Ramp> {
+        let over = effective_override.order.over.filter(|_| effective_override.order.mode == Mode::Drain)?;
+        Some(Ramp { since: *self.drains.get(&effective_override.id)?, over, rises: false })
     }
 
     fn set_endpoint(&mut self, key: String, endpoint: Option<Endpoint>) {
         let kept = match endpoint {
-            Some(Endpoint::Rising(since)) => Some(Comeback::Rising(since)),
+            Some(Endpoint::Rising(since)) => Some(RecoveryState::Rising(since)),
             Some(Endpoint::Down) | None => None,
         };
         self.changed.insert(key.clone(), kept);
@@ -378,8 +392,8 @@ impl Ramps {
     fn set_pool(&mut self, key: String, stage: PoolStage) {
         let kept = match stage {
             PoolStage::Usable => None,
-            PoolStage::Failed => Some(Comeback::Failed),
-            PoolStage::Held(since) => Some(Comeback::Held(since)),
+            PoolStage::Failed => Some(RecoveryState::Failed),
+            PoolStage::Held(since) => Some(RecoveryState::Held(since)),
         };
         self.changed.insert(key.clone(), kept);
         self.pools.insert(key, stage);
@@ -392,23 +406,26 @@ impl Moving {
     }
 }
 
-impl<P: Fn(&PoolSpec, usize) -> Standing> Sayings<'_, P> {
+impl<P: Fn(&PoolSpec, usize) -> EndpointState> StateInputs<'_, P> {
     /// Whether probes find enough of a family's endpoints up, among those that operators leave on duty; `None` if they leave
     /// none.
     fn is_usable(&self, pool: &PoolSpec) -> Option<bool> {
         // Endpoints on duty, and those of them that are up, by family.
         let mut counts = [(0_usize, 0_usize); 2];
         for place in 0..pool.members.len() {
-            let mode = self.world.ruling(self.rulings, pool, place).map(|ruling| ruling.order.mode);
-            let standing = (self.probed)(pool, place).under(mode);
+            let mode = self
+                .world
+                .effective_override(self.effective_overrides, pool, place)
+                .map(|effective_override| effective_override.order.mode);
+            let endpoint_state = (self.probed)(pool, place).under(mode);
             let family = usize::from(pool.members.address(place).is_some_and(|address| address.is_ipv6()));
-            if standing.duty == Duty::On {
+            if endpoint_state.admin_state == AdminState::On {
                 counts[family].0 += 1;
-                counts[family].1 += usize::from(standing.share.is_some());
+                counts[family].1 += usize::from(endpoint_state.share.is_some());
             }
         }
-        let is_enough = |&(on_duty, up): &(usize, usize)| pool.is_enough(up, on_duty);
-        counts.iter().any(|(on_duty, _)| *on_duty > 0).then(|| counts.iter().any(is_enough))
+        let is_enough = |&(in_service, up): &(usize, usize)| pool.is_enough(up, in_service);
+        counts.iter().any(|(in_service, _)| *in_service > 0).then(|| counts.iter().any(is_enough))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Roll-outs, as control takes them in: what probes and others say of new pools is brought to the [`Book`], and what that
+//! Roll-outs, as control takes them in: what probes and others say of new pools is brought to the [`RolloutStore`], and what that
 //! decides is published with all else of the same 5 ms.
 
 use std::collections::{BTreeSet, HashMap};
@@ -10,8 +10,8 @@ use tokio::sync::oneshot;
 
 use super::{Control, Effect, Now, PUBLISH_WINDOW, Serving, push};
 use crate::health::{Finding, Outcome, Share};
-use crate::rollout::{Book, Change, Kept, Order, Refusal, RolloutId, Side, Spec, View};
-use crate::snapshot::{Duty, PoolId, Standing, World};
+use crate::rollout::{Change, Kept, Order, RolloutId, RolloutRefusal, RolloutStore, Side, Spec, View};
+use crate::snapshot::{AdminState, EndpointState, PoolId, World};
 use crate::steering::Split;
 use crate::zone::NameId;
 
@@ -21,7 +21,7 @@ pub enum RolloutEvent {
     /// By what was kept from the last run. It comes before the first configuration.
     Restore(Vec<(RolloutId, Kept)>),
     /// By an operator, who is told what that changed, or why nothing.
-    Order(Order, oneshot::Sender<Result<Change, Refusal>>),
+    Order(Order, oneshot::Sender<Result<Change, RolloutRefusal>>),
     /// By whoever serves clients, who is told for how many roll-outs that counts, or why for none.
     Requests(Requests, oneshot::Sender<Result<usize, RequestsRefusal>>),
 }
@@ -66,7 +66,7 @@ impl std::error::Error for RequestsRefusal {}
 #[derive(Debug)]
 pub enum RolloutReply {
     /// Of an order.
-    Order(oneshot::Sender<Result<Change, Refusal>>, Result<Change, Refusal>),
+    Order(oneshot::Sender<Result<Change, RolloutRefusal>>, Result<Change, RolloutRefusal>),
     /// Of a report.
     Requests(oneshot::Sender<Result<usize, RequestsRefusal>>, Result<usize, RequestsRefusal>),
 }
@@ -84,7 +84,7 @@ impl RolloutReply {
 /// All roll-outs, and what they have to do with what is served.
 #[derive(Debug, Default)]
 pub(super) struct Rollouts {
-    book: Book,
+    store: RolloutStore,
     /// The canaries that something said of a pool counts for.
     canaries_of: HashMap<PoolId, Vec<(RolloutId, Side)>>,
     /// The new pools of each canary.
@@ -95,7 +95,7 @@ pub(super) struct Rollouts {
 
 impl Rollouts {
     pub(super) fn wake_at(&self) -> Option<Duration> {
-        self.book.wake_at()
+        self.store.wake_at()
     }
 
     /// A configuration is about to be served.
@@ -117,13 +117,13 @@ impl Rollouts {
             drafts.push(rolled_out.draft);
         }
         self.seen = true;
-        self.book.adopt(drafts, now)
+        self.store.adopt(drafts, now)
     }
 
     /// How the pools of names are divided now.
     pub(super) fn splits(&self, world: &World) -> Vec<(NameId, Split)> {
         let split = |rolled_out: crate::snapshot::RolledOut<'_>| {
-            let (stand, is_ramping) = self.book.stand(&rolled_out.draft.id)?;
+            let (stand, is_ramping) = self.store.stand(&rolled_out.draft.id)?;
             Some((rolled_out.name, world.split(rolled_out.steering, &stand, is_ramping)?))
         };
         world.rollouts().filter_map(split).collect()
@@ -134,7 +134,7 @@ impl Rollouts {
         &mut self,
         changed: Option<&BTreeSet<PoolId>>,
         world: &World,
-        standing: impl Fn(PoolId, usize) -> Standing,
+        endpoint_state: impl Fn(PoolId, usize) -> EndpointState,
         now: Duration,
     ) {
         for (id, pools) in &self.new_pools {
@@ -146,11 +146,14 @@ impl Rollouts {
                 places.map(move |place| (pool, place))
             });
             // What the operator took off duty is not missed.
-            let on_duty = endpoints.map(|(pool, place)| standing(pool, place)).filter(|it| it.duty == Duty::On);
-            let (count, open) = on_duty
-                .fold((0, 0), |(count, open), standing| (count + 1, open + usize::from(standing.share.is_some())));
+            let in_service = endpoints
+                .map(|(pool, place)| endpoint_state(pool, place))
+                .filter(|it| it.admin_state == AdminState::On);
+            let (count, open) = in_service.fold((0, 0), |(count, open), endpoint_state| {
+                (count + 1, open + usize::from(endpoint_state.share.is_some()))
+            });
             let thousandths = |count| Share::from_thousandths((open * 1000 / count) as u16);
-            self.book.see_open(id, (count > 0).then(|| thousandths(count)), now);
+            self.store.see_open(id, (count > 0).then(|| thousandths(count)), now);
             self.seen = true;
         }
     }
@@ -159,7 +162,7 @@ impl Rollouts {
     pub(super) fn see_outcome(&mut self, pools: &[PoolId], outcome: &Outcome, now: Duration) {
         let Outcome::Success(Finding { took, .. }) = outcome else { return };
         for (id, side) in pools.iter().filter_map(|pool| self.canaries_of.get(pool)).flatten() {
-            self.book.see_probe(id, *side, *took, now);
+            self.store.see_probe(id, *side, *took, now);
             self.seen = true;
         }
     }
@@ -169,7 +172,7 @@ impl Rollouts {
         let new = canaries.filter(|(_, side)| *side == Side::New);
         let ids: BTreeSet<&RolloutId> = new.map(|(id, _)| id).collect();
         for id in &ids {
-            self.book.see_requests(id, said.errors, said.requests, now);
+            self.store.see_requests(id, said.errors, said.requests, now);
         }
         self.seen |= !ids.is_empty();
         ids.len()
@@ -180,7 +183,7 @@ impl Control {
     /// All roll-outs, as they stand. Times are the wall's.
     pub fn rollouts(&self, now: impl Into<Now>) -> Vec<View> {
         let now = now.into();
-        let views = self.rollouts.book.views(now.elapsed).into_iter();
+        let views = self.rollouts.store.views(now.elapsed).into_iter();
         views.map(|view| view.timed(&|time| now.to_wall(time))).collect()
     }
 
@@ -188,10 +191,10 @@ impl Control {
         match event {
             RolloutEvent::Restore(kept) => {
                 let to_elapsed = |time| self.now.to_elapsed(time);
-                self.rollouts.book.restore(kept.into_iter().map(|(id, kept)| (id, kept.timed(&to_elapsed))));
+                self.rollouts.store.restore(kept.into_iter().map(|(id, kept)| (id, kept.timed(&to_elapsed))));
             }
             RolloutEvent::Order(order, to) => {
-                let result = self.rollouts.book.order(&order, now);
+                let result = self.rollouts.store.order(&order, now);
                 self.tell_rollouts(result.clone().ok(), now, effects);
                 self.look_at_new_pools(now);
                 effects.push(Effect::RolloutReply(RolloutReply::Order(to, result)));
@@ -208,7 +211,7 @@ impl Control {
     pub(super) fn advance_rollouts(&mut self, now: Duration, effects: &mut Vec<Effect>) {
         let is_due = self.rollouts.wake_at().is_some_and(|at| at <= now);
         if std::mem::take(&mut self.rollouts.seen) || is_due {
-            let changes = self.rollouts.book.advance(now);
+            let changes = self.rollouts.store.advance(now);
             self.tell_rollouts(changes, now, effects);
         }
     }
@@ -233,7 +236,7 @@ impl Control {
     }
 
     pub(super) fn keep_rollouts(&mut self, effects: &mut Vec<Effect>) {
-        let rows = self.rollouts.book.unsaved();
+        let rows = self.rollouts.store.unsaved();
         if !rows.is_empty() {
             let to_wall = |time| self.now.to_wall(time);
             let rows = rows.into_iter().map(|(id, kept)| (id, kept.map(|kept| kept.timed(&to_wall))));
@@ -245,9 +248,9 @@ impl Control {
     pub(super) fn look_at_new_pools(&mut self, now: Duration) {
         let Some(serving) = &self.serving else { return };
         let world = serving.snapshot.world();
-        let sayings = super::sayings(&self.watch, &self.overrides, world);
-        let standing = super::overrides::standing(&sayings, &self.ramps, &self.loads);
-        self.rollouts.see_open(None, world, standing, now);
+        let inputs = super::inputs(&self.watch, &self.overrides, world);
+        let endpoint_state = super::overrides::endpoint_state(&inputs, &self.ramps, &self.loads);
+        self.rollouts.see_open(None, world, endpoint_state, now);
     }
 
     fn pools_reported(&self, said: &Requests) -> Result<Vec<PoolId>, RequestsRefusal> {
@@ -257,7 +260,7 @@ impl Control {
         let is_named = |id: &PoolId| pool.as_deref().is_none_or(|pool| world.is_referred_to(*id, pool));
         let (pools, refusal): (Vec<PoolId>, _) = match (endpoint, pool) {
             (Some(endpoint), _) => {
-                let held = places.get(endpoint).into_iter().flatten().map(|&(id, _): &push::Place| id);
+                let held = places.get(endpoint).into_iter().flatten().map(|&(id, _): &push::EndpointRef| id);
                 (held.filter(is_named).collect(), RequestsRefusal::UnknownEndpoint(*endpoint))
             }
             (None, Some(pool)) => {

@@ -14,15 +14,15 @@ use tracing::{error, info, warn};
 use super::expiry::Expiries;
 use super::handle::Inbox;
 use super::{
-    Control, Effect, Event, Expiring, HoldTurn, Keep, Message, Now, OverrideReply, Part, Publication, RolloutReply,
-    Told, Turn,
+    Control, Effect, Event, Expiring, HoldTurn, Keep, Message, NodeEvent, Now, OverrideReply, Part, Publication,
+    RolloutReply, Turn,
 };
 use crate::health::{Finding, Outcome, State, Target};
-use crate::latency::Table;
+use crate::latency::LatencyTable;
 use crate::overrides::{Change, Happening, Override, rfc3339};
 use crate::rollout;
 use crate::snapshot::{Blueprint, Remapped, Snapshot};
-use crate::watch::Doubted;
+use crate::watch::FailStaticEvent;
 
 /// Snapshots that workers may still hold. They are freed here, not by whichever worker lets go last.
 #[derive(Debug, Default)]
@@ -41,12 +41,12 @@ enum Remapping {
     #[default]
     Idle,
     /// They are wanted, and the system had no thread for them.
-    Delayed(Arc<Blueprint>, Table),
+    Delayed(Arc<Blueprint>, LatencyTable),
     Running(oneshot::Receiver<(Arc<Blueprint>, Remapped)>),
 }
 
 impl Remapping {
-    fn begin(&mut self, blueprint: Arc<Blueprint>, table: Table) {
+    fn begin(&mut self, blueprint: Arc<Blueprint>, table: LatencyTable) {
         let (done, maps) = oneshot::channel();
         let (of, with) = (blueprint.clone(), table.clone());
         let make = move || {
@@ -243,8 +243,8 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
     probe: impl Fn(Arc<Target>) -> P,
     mut publish: impl FnMut(Arc<Snapshot>) -> Option<Arc<Snapshot>>,
     keep: impl Fn(Keep),
-    keep_latency: impl Fn(Table, Now),
-    tell: impl Fn(Vec<Told>, Option<Publication>),
+    keep_latency: impl Fn(LatencyTable, Now),
+    tell: impl Fn(Vec<NodeEvent>, Option<Publication>),
 ) {
     let clock = Clock::new();
     let mut retired = Retired::default();
@@ -276,7 +276,7 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
             control.sleep(pause);
         }
         let is_last = matches!(event, Event::Stop);
-        untold.extend(expiring(&mut expiries, &event, now.wall).map(Told::Certificate));
+        untold.extend(expiring(&mut expiries, &event, now.wall).map(NodeEvent::Certificate));
         let (mut kept, mut replies, mut is_published) = (Keep::default(), Vec::new(), false);
         for effect in control.step(event, now) {
             match effect {
@@ -299,12 +299,12 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
                 Effect::Report(turn) => {
                     report(&turn);
                     if turn.of != Part::One {
-                        untold.push(Told::Turn(turn));
+                        untold.push(NodeEvent::Turn(turn));
                     }
                 }
-                Effect::Doubt(doubt) => {
-                    report_doubt(&doubt);
-                    untold.push(Told::Doubt(doubt));
+                Effect::FailStatic(fail_static) => {
+                    report_doubt(&fail_static);
+                    untold.push(NodeEvent::FailStatic(fail_static));
                 }
                 // Whoever reported may be gone.
                 Effect::Pushed(reply, result) => _ = reply.send(result),
@@ -313,12 +313,12 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
                 Effect::Overridden(change) => {
                     report_override(&change);
                     kept.overrides.push(change.clone());
-                    untold.push(Told::Override(change));
+                    untold.push(NodeEvent::Override(change));
                 }
                 Effect::Reply(reply) => replies.push(Answer::Override(reply)),
                 Effect::RolledOut(change) => {
                     report_rollout(&change);
-                    untold.push(Told::Rollout(change));
+                    untold.push(NodeEvent::Rollout(change));
                 }
                 Effect::KeepRollouts(rows) => kept.rollouts.extend(rows),
                 Effect::RolloutReply(reply) => replies.push(Answer::Rollout(reply)),
@@ -395,19 +395,19 @@ fn report_hold(HoldTurn { pool, is_held }: &HoldTurn) {
     }
 }
 
-fn report_doubt(doubt: &Doubted) {
-    match doubt {
-        Doubted::Began { targets, datacenters, .. } => error!(
+fn report_doubt(fail_static: &FailStaticEvent) {
+    match fail_static {
+        FailStaticEvent::Began { targets, datacenters, .. } => error!(
             targets,
             datacenters, "everything stopped answering at once: this node may be the sick one, last states are held"
         ),
-        Doubted::Resumed => {
+        FailStaticEvent::Resumed => {
             warn!("this node doubted its probes before it was started again: last states are held on");
         }
-        Doubted::Answered(target) => {
+        FailStaticEvent::Answered(target) => {
             warn!(endpoint = %target, "an endpoint was heard of again: states are held no longer");
         }
-        Doubted::Ended => error!("still nothing answers: states are held no longer"),
+        FailStaticEvent::Ended => error!("still nothing answers: states are held no longer"),
     }
 }
 

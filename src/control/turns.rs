@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use foldhash::fast::RandomState;
 
-use crate::health::{Condition, Health, Outcome, Sighting, State, Target};
+use crate::health::{Condition, Health, LastProbe, Outcome, State, Target};
 use crate::snapshot::{PoolId, PoolSpec, World};
 
 /// The state of an endpoint, or of one of its probes, changed.
@@ -57,7 +57,7 @@ impl Aggregates {
         &mut self,
         world: &World,
         health: &impl Fn(&Target) -> Health,
-        sightings: &HashMap<Arc<Target>, Sighting>,
+        last_probes: &HashMap<Arc<Target>, LastProbe>,
         now: Duration,
     ) -> Vec<Turn> {
         self.places.clear();
@@ -75,7 +75,7 @@ impl Aggregates {
                 let (from, since) = before.get(&key).copied().unwrap_or((State::Unknown, now));
                 let to = condition.state(health);
                 self.told.insert(key, (to, if from == to { since } else { now }));
-                if let Some((target, seen)) = last_seen(condition, sightings).filter(|_| from != to) {
+                if let Some((target, seen)) = last_seen(condition, last_probes).filter(|_| from != to) {
                     let pools = vec![spec.name.clone()];
                     turns.push(Turn { target, of: Part::Whole, pools, from, to, seen });
                 }
@@ -147,10 +147,10 @@ impl Aggregates {
 }
 
 /// What was seen of the probe of which something was seen last.
-fn last_seen(condition: &Condition, sightings: &HashMap<Arc<Target>, Sighting>) -> Option<(Arc<Target>, Outcome)> {
+fn last_seen(condition: &Condition, last_probes: &HashMap<Arc<Target>, LastProbe>) -> Option<(Arc<Target>, Outcome)> {
     let mut last: Option<(Arc<Target>, &Outcome, Duration)> = None;
     condition.each_target(&mut |target| {
-        if let Some((target, Sighting { seen: Some((seen, at)), .. })) = sightings.get_key_value(target)
+        if let Some((target, LastProbe { seen: Some((seen, at)), .. })) = last_probes.get_key_value(target)
             && last.as_ref().is_none_or(|(.., before)| before < at)
         {
             last = Some((target.clone(), seen, *at));

@@ -15,7 +15,7 @@ use maxminddb::{LookupResult, MaxMindDbError, Reader, WithinOptions};
 
 use super::GeoipFault;
 use super::record::Record;
-use super::table::{Table, Tale, Told, UNKNOWN};
+use super::table::{LocationTable, Tale, Told, UNKNOWN};
 use crate::disk::Disk;
 use crate::geo::{Bits, RunsBuilder};
 
@@ -72,14 +72,14 @@ struct Walk<'r> {
     records: HashMap<usize, u32, foldhash::fast::RandomState>,
     /// The record met last and its number: neighbours often share one.
     latest: (usize, u32),
-    table: Table<Told>,
+    table: LocationTable<Told>,
 }
 
 impl<'r> Walk<'r> {
     fn new(reader: &'r Reader<Vec<u8>>) -> Self {
         let networks_left =
             (reader.metadata().node_count as usize).saturating_mul(NETWORKS_PER_NODE).saturating_add(NETWORKS_AT_LEAST);
-        let (records, table) = (HashMap::default(), Table::new());
+        let (records, table) = (HashMap::default(), LocationTable::new());
         Self { reader, networks_left, records, latest: (usize::MAX, UNKNOWN), table }
     }
 

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use super::table::{Table, Tale, Told};
+use super::table::{LocationTable, Tale, Told};
 use crate::geo::{Continent, CountryCode, Location, Locations, countries};
 
 /// Fills in from `later` what `earlier` lacks.
 pub(super) fn fill_in(earlier: &Tale, later: &Tale) -> Tale {
-    let mut table = Table::new();
+    let mut table = LocationTable::new();
     let mut pairs: HashMap<(u32, u32), u32, foldhash::fast::RandomState> = HashMap::default();
     let mut number = |here: u32, there: u32| {
         *pairs
@@ -22,7 +22,7 @@ pub(super) fn fill_in(earlier: &Tale, later: &Tale) -> Tale {
 /// Adds what follows from what all files tell: the continent and the point of a country, and the country that a network is registered in
 /// where none tells more.
 pub(super) fn complete(tale: Tale) -> Locations {
-    let mut table = Table::new();
+    let mut table = LocationTable::new();
     let numbers: Vec<u32> = tale.table.iter().map(|&told| table.number(completed(told))).collect();
     // Two may have become one, for which runs must be joined and numbers close the gap.
     let renumbered = numbers.iter().zip(0..).any(|(&number, before)| number != before);

@@ -6,7 +6,7 @@
 //! | IPinfo | `country_code`, or `country` where that is a code | `continent_code`, or `continent` | `region_code` | `latitude` or `lat`, `longitude` or `lng`, numbers or text | `asn` = `"AS64500"` |
 //! | flat | `country_code` | `continent_code` | `region_code` | `latitude`, `longitude` | `autonomous_system_number` |
 //!
-//! No layout gives a name a meaning that another one contradicts, so they are all read as one: [`Place::below`] knows
+//! No layout gives a name a meaning that another one contradicts, so they are all read as one: [`Field::below`] knows
 //! every name, and a value of a type that does not fit its place says nothing.
 //!
 //! GeoIP2's `registered_country` is where the holder of a network is registered, not where the network is used: [`Told`] keeps it
@@ -76,7 +76,7 @@ fn subdivision(country: CountryCode, code: &str) -> Option<Subdivision> {
 
 /// Where in a record a value stands. No place is below itself, so that reading a record ends.
 #[derive(Clone, Copy)]
-enum Place {
+enum Field {
     Record,
     CountryCode,
     Country,
@@ -94,7 +94,7 @@ enum Place {
     Asn,
 }
 
-impl Place {
+impl Field {
     /// The place of the value `name` of a map that stands here; `None` if it is of no interest.
     fn below(self, name: &str) -> Option<Self> {
         Some(match (self, name) {
@@ -128,37 +128,37 @@ impl Place {
 }
 
 /// Reads the value at one place into the record.
-struct Reading<'r, 'a> {
-    place: Place,
+struct RecordReader<'r, 'a> {
+    place: Field,
     record: &'r mut Record<'a>,
 }
 
-impl<'a> Reading<'_, 'a> {
+impl<'a> RecordReader<'_, 'a> {
     fn text(self, text: &'a str) {
         let record = self.record;
         match self.place {
-            Place::CountryCode => record.country_code = Some(text),
-            Place::Country => record.country = Some(text),
-            Place::RegisteredCountryCode => record.registered_country = Some(text),
-            Place::ContinentCode => record.continent_code = Some(text),
-            Place::Continent => record.continent = Some(text),
-            Place::SubdivisionCode(position) => record.subdivisions[position] = Some(text),
-            Place::Latitude => record.latitude = text.parse().ok(),
-            Place::Longitude => record.longitude = text.parse().ok(),
-            Place::Asn => record.asn = text.strip_prefix("AS").unwrap_or(text).parse().ok(),
-            Place::Record
-            | Place::RegisteredCountry
-            | Place::Subdivisions
-            | Place::Subdivision(_)
-            | Place::Location
-            | Place::Traits => {}
+            Field::CountryCode => record.country_code = Some(text),
+            Field::Country => record.country = Some(text),
+            Field::RegisteredCountryCode => record.registered_country = Some(text),
+            Field::ContinentCode => record.continent_code = Some(text),
+            Field::Continent => record.continent = Some(text),
+            Field::SubdivisionCode(position) => record.subdivisions[position] = Some(text),
+            Field::Latitude => record.latitude = text.parse().ok(),
+            Field::Longitude => record.longitude = text.parse().ok(),
+            Field::Asn => record.asn = text.strip_prefix("AS").unwrap_or(text).parse().ok(),
+            Field::Record
+            | Field::RegisteredCountry
+            | Field::Subdivisions
+            | Field::Subdivision(_)
+            | Field::Location
+            | Field::Traits => {}
         }
     }
 
     fn number(self, number: f64) {
         match self.place {
-            Place::Latitude => self.record.latitude = Some(number),
-            Place::Longitude => self.record.longitude = Some(number),
+            Field::Latitude => self.record.latitude = Some(number),
+            Field::Longitude => self.record.longitude = Some(number),
             _ => {}
         }
     }
@@ -167,12 +167,12 @@ impl<'a> Reading<'_, 'a> {
 impl<'a> Deserialize<'a> for Record<'a> {
     fn deserialize<D: Deserializer<'a>>(deserializer: D) -> Result<Self, D::Error> {
         let mut record = Record::default();
-        Reading { place: Place::Record, record: &mut record }.deserialize(deserializer)?;
+        RecordReader { place: Field::Record, record: &mut record }.deserialize(deserializer)?;
         Ok(record)
     }
 }
 
-impl<'a> DeserializeSeed<'a> for Reading<'_, 'a> {
+impl<'a> DeserializeSeed<'a> for RecordReader<'_, 'a> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -180,7 +180,7 @@ impl<'a> DeserializeSeed<'a> for Reading<'_, 'a> {
     }
 }
 
-impl<'a> Visitor<'a> for Reading<'_, 'a> {
+impl<'a> Visitor<'a> for RecordReader<'_, 'a> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -190,7 +190,7 @@ impl<'a> Visitor<'a> for Reading<'_, 'a> {
     fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(name) = map.next_key::<&str>()? {
             match self.place.below(name) {
-                Some(place) => map.next_value_seed(Reading { place, record: self.record })?,
+                Some(place) => map.next_value_seed(RecordReader { place, record: self.record })?,
                 None => map.next_value::<IgnoredAny>().map(drop)?,
             }
         }
@@ -200,7 +200,7 @@ impl<'a> Visitor<'a> for Reading<'_, 'a> {
     fn visit_seq<A: SeqAccess<'a>>(self, mut elements: A) -> Result<(), A::Error> {
         for position in 0.. {
             let more = match self.place.element(position) {
-                Some(place) => elements.next_element_seed(Reading { place, record: self.record })?.is_some(),
+                Some(place) => elements.next_element_seed(RecordReader { place, record: self.record })?.is_some(),
                 None => elements.next_element::<IgnoredAny>()?.is_some(),
             };
             if !more {
@@ -222,7 +222,7 @@ impl<'a> Visitor<'a> for Reading<'_, 'a> {
 
     fn visit_u64<E>(self, number: u64) -> Result<(), E> {
         match self.place {
-            Place::Asn => self.record.asn = number.try_into().ok(),
+            Field::Asn => self.record.asn = number.try_into().ok(),
             _ => self.number(number as f64),
         }
         Ok(())

@@ -81,12 +81,12 @@ impl Tale {
 }
 
 /// Distinct values, numbered in the order they came.
-pub(super) struct Table<T> {
+pub(super) struct LocationTable<T> {
     numbers: HashMap<T, u32, foldhash::fast::RandomState>,
     values: Vec<T>,
 }
 
-impl<T: Copy + Default + Eq + Hash> Table<T> {
+impl<T: Copy + Default + Eq + Hash> LocationTable<T> {
     /// A table that holds [`UNKNOWN`] alone.
     pub(super) fn new() -> Self {
         let mut table = Self { numbers: HashMap::default(), values: Vec::new() };

@@ -19,7 +19,7 @@ pub enum Condition {
 
 /// What a condition comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Verdict {
+pub struct ConditionState {
     /// What is left to the endpoint; `None` if it is down.
     pub share: Option<Share>,
     /// Whether outcomes that are not confirmed yet could change that.
@@ -47,9 +47,9 @@ impl Condition {
     }
 
     /// What the probes' health comes to.
-    pub fn verdict(&self, health: &impl Fn(&Target) -> Health) -> Verdict {
+    pub fn verdict(&self, health: &impl Fn(&Target) -> Health) -> ConditionState {
         let Bounds { share, least, most, last_up } = self.bounds(health);
-        Verdict { share, restless: least != most, last_up }
+        ConditionState { share, restless: least != most, last_up }
     }
 
     /// What the endpoint is taken to be: unknown while nothing is known of any probe.
@@ -106,7 +106,7 @@ mod tests {
 
     /// Each letter is a probe: up, down, (d)egraded to a quarter, (n) to nothing, (r)estless but up, (s) restless but down, (e) degraded and
     /// about to be up.
-    fn verdict(needed: u8, probes: &str) -> Verdict {
+    fn verdict(needed: u8, probes: &str) -> ConditionState {
         let parts = (1..=probes.len() as u16).map(|port| Condition::Probe(target(port))).collect();
         let health = |target: &Target| {
             let quarter = Some(Share::from_thousandths(250));
@@ -146,7 +146,7 @@ mod tests {
             (1, "xn", nothing),
             (2, "nn", nothing),
         ] {
-            let Verdict { share: found, restless, last_up } = verdict(needed, probes);
+            let ConditionState { share: found, restless, last_up } = verdict(needed, probes);
             assert_eq!((found, restless), (share, false), "{needed} of {probes}");
             assert_eq!(last_up == Duration::MAX, share.is_some(), "{needed} of {probes}");
         }

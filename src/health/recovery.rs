@@ -37,7 +37,7 @@ pub enum Failback {
 
 /// What of a recovery outlives the process. Times are counted from the Unix epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Comeback {
+pub enum RecoveryState {
     /// An endpoint has taken more and more of its clients since then.
     Rising(Duration),
     /// A pool has become unusable, and will be held back.
@@ -45,17 +45,17 @@ pub enum Comeback {
     /// A pool has been usable again since then, and is held back.
     Held(Duration),
     /// The node has doubted its own probes since then.
-    Doubted(Duration),
+    FailStaticEvent(Duration),
 }
 
-impl Comeback {
+impl RecoveryState {
     /// The same, its times told by another clock.
     pub fn timed(self, by: &impl Fn(Duration) -> Duration) -> Self {
         match self {
             Self::Rising(since) => Self::Rising(by(since)),
             Self::Failed => Self::Failed,
             Self::Held(since) => Self::Held(by(since)),
-            Self::Doubted(since) => Self::Doubted(by(since)),
+            Self::FailStaticEvent(since) => Self::FailStaticEvent(by(since)),
         }
     }
 }

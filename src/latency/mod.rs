@@ -8,17 +8,17 @@
 //! The hysteresis lives in the table: a row's *settled* round trip times change only when a margin is crossed. All that comes
 //! after is a pure function of them, so an answer's scope is exact.
 
+mod client_rtt;
 mod measure;
 mod reading;
 mod rows;
 mod rtt;
 mod sample;
 mod table;
-mod vantage;
 
+pub use client_rtt::{ClientRtt, ClientRtts};
 pub use measure::{MIN_SAMPLES, Measured};
 pub use reading::{Area, Clients, Reading, ReadingSource};
 pub use rtt::{Rtt, Tolerance};
 pub use sample::{MAX_SAMPLE_MS, Sample, SampleError, Widths};
-pub use table::{CAPACITY, Record, Table};
-pub use vantage::{Vantage, Vantages};
+pub use table::{CAPACITY, LatencyTable, Record};

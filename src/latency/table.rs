@@ -41,7 +41,7 @@ pub struct Record {
 
 /// All measures. A clone is cheap and stays as it is.
 #[derive(Clone, Debug)]
-pub struct Table {
+pub struct LatencyTable {
     /// Datacenters by id.
     places: Arc<[Box<str>]>,
     widths: Widths,
@@ -55,14 +55,14 @@ pub struct Table {
     now: Minute,
 }
 
-impl Default for Table {
+impl Default for LatencyTable {
     /// An empty one that knows no datacenter.
     fn default() -> Self {
         Self::with_capacity(CAPACITY)
     }
 }
 
-impl Table {
+impl LatencyTable {
     /// An empty one for so many measures.
     pub fn with_capacity(capacity: usize) -> Self {
         Self {

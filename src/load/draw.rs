@@ -28,7 +28,7 @@ const NOTICEABLE: f64 = 0.001;
 
 /// What is known of an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Seat {
+pub struct DrawCandidate {
     /// Whether it is answered.
     pub is_open: bool,
     /// What it uses, and of what.
@@ -64,7 +64,7 @@ impl Draw {
     }
 
     /// Takes in what is known of all endpoints; whether weights are others now.
-    pub fn round(&mut self, seats: &[Seat]) -> bool {
+    pub fn round(&mut self, seats: &[DrawCandidate]) -> bool {
         let open: Vec<usize> = (0..seats.len()).filter(|&place| seats[place].is_open).collect();
         let aim = Aim::by_load(seats, &open).or_else(|| Aim::by_response(seats, &open));
         let mut parts = vec![None; seats.len()];
@@ -97,7 +97,7 @@ impl Draw {
 
 impl Aim {
     /// By room, if any open endpoint reports.
-    fn by_load(seats: &[Seat], open: &[usize]) -> Option<Self> {
+    fn by_load(seats: &[DrawCandidate], open: &[usize]) -> Option<Self> {
         let of_open = |value: &dyn Fn((f64, f64)) -> f64| -> Vec<Option<f64>> {
             open.iter().map(|&place| seats[place].load.map(value)).collect()
         };
@@ -108,7 +108,7 @@ impl Aim {
     }
 
     /// By response time, if any is known.
-    fn by_response(seats: &[Seat], open: &[usize]) -> Option<Self> {
+    fn by_response(seats: &[DrawCandidate], open: &[usize]) -> Option<Self> {
         let speed = |&place: &usize| seats[place].response.map(|response| 1.0 / (response + NOTICEABLE));
         let stakes: Vec<Option<f64>> = open.iter().map(speed).collect();
         stakes.iter().any(Option::is_some).then(|| Self { first: vec![None; stakes.len()], stakes, slope: 1.0 })
@@ -156,8 +156,8 @@ fn in_proportion(stakes: &[Option<f64>]) -> Vec<f64> {
 mod tests {
     use super::*;
 
-    fn seat(load: Option<(f64, f64)>) -> Seat {
-        Seat { is_open: true, load, response: None }
+    fn seat(load: Option<(f64, f64)>) -> DrawCandidate {
+        DrawCandidate { is_open: true, load, response: None }
     }
 
     fn weights(draw: &Draw, count: usize) -> Vec<u16> {
@@ -170,7 +170,7 @@ mod tests {
         for _ in 0..rounds {
             let parts: Vec<f64> = (0..endpoints.len()).map(|place| f64::from(draw.weight(place))).collect();
             let sum: f64 = parts.iter().sum();
-            let seats: Vec<Seat> = endpoints
+            let seats: Vec<DrawCandidate> = endpoints
                 .iter()
                 .zip(parts)
                 .map(|(&(capacity, besides), part)| seat(Some((besides + demand * part / sum, capacity))))
@@ -208,7 +208,7 @@ mod tests {
             (&[99.9, 99.1], &[0.1, 0.9]),
             (&[10.0, 10.0, 40.0], &[0.375, 0.375, 0.25]),
         ] {
-            let seats: Vec<Seat> = used.iter().map(|&used| seat(Some((used, 100.0)))).collect();
+            let seats: Vec<DrawCandidate> = used.iter().map(|&used| seat(Some((used, 100.0)))).collect();
             let mut draw = Draw::default();
             (0..5000).for_each(|_| _ = draw.round(&seats));
             let sum: f64 = (0..used.len()).map(|place| f64::from(draw.weight(place))).sum();
@@ -241,7 +241,7 @@ mod tests {
 
     #[test]
     fn without_reports_the_faster_are_drawn_more_often() {
-        let responds = |seconds| Seat { is_open: true, load: None, response: Some(seconds) };
+        let responds = |seconds| DrawCandidate { is_open: true, load: None, response: Some(seconds) };
         let mut draw = Draw::default();
         let seats = [responds(0.019), responds(0.039), seat(None)];
         assert!(draw.round(&seats));
@@ -256,7 +256,7 @@ mod tests {
 
     #[test]
     fn what_is_closed_takes_no_part_and_begins_anew() {
-        let closed = Seat { is_open: false, ..seat(Some((0.0, 100.0))) };
+        let closed = DrawCandidate { is_open: false, ..seat(Some((0.0, 100.0))) };
         let mut draw = Draw::default();
         draw.round(&[seat(Some((90.0, 100.0))), closed, seat(Some((50.0, 100.0)))]);
         let before = weights(&draw, 3);

@@ -34,12 +34,12 @@
 //! a dead band is not published, and makes no snapshot.
 
 mod draw;
-mod gauge;
-mod group;
+mod estimate;
+mod shares;
 
-pub use draw::{Draw, FULL_WEIGHT, Seat};
-pub use gauge::{BELIEVED_FOR, Gauge, Reading, Stand};
-pub use group::{Allowance, Group, Told};
+pub use draw::{Draw, DrawCandidate, FULL_WEIGHT};
+pub use estimate::{BELIEVED_FOR, EndpointLoad, LoadEstimate, PoolEstimate};
+pub use shares::{Allowance, GroupShares, LoadFacts};
 
 use std::time::Duration;
 

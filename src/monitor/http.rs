@@ -30,7 +30,7 @@ use super::{Budget, Prober};
 use crate::health::{Failure, Finding, HttpCheck, HttpVersion, Target, Times, TlsCheck};
 use connection::Connection;
 use request::Request;
-use verdict::Verdict;
+use verdict::Judgement;
 
 pub(super) use kept::Kept;
 pub(super) use request::{HTTP_PORT, HTTPS_PORT, PRODUCT, host_field};
@@ -112,7 +112,7 @@ impl<'a> Inquiry<'a> {
             return Err(Failure::Status(REQUEST_TIMEOUT));
         }
         let mut body = Body::new(&mut connection);
-        let Verdict { share, load, first_byte } = verdict::judge(answer, &mut body, self.check, self.budget).await?;
+        let Judgement { share, load, first_byte } = verdict::judge(answer, &mut body, self.check, self.budget).await?;
         let took = self.budget.started.elapsed();
         let is_ready = self.check.reuse && {
             let rest = async {

@@ -12,20 +12,20 @@
 //! `open` is an exception: `open pool:web/fra` keeps that pool in service while all else of `dc:fra` drains. What is said of
 //! a name goes by the same rules, among what is said of names.
 
-mod book;
-mod moment;
-mod rulings;
+mod effective_overrides;
+mod store;
 mod target;
+mod timestamp;
 
 use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-pub use book::{Book, Change, Happening, MAX_OVERRIDES, MAX_REASON, MAX_WHO, Refusal, Selector};
-pub use moment::{Civil, rfc3339};
-pub use rulings::Rulings;
+pub use effective_overrides::EffectiveOverrides;
+pub use store::{Change, Happening, MAX_OVERRIDES, MAX_REASON, MAX_WHO, OverrideRefusal, OverrideStore, Selector};
 pub use target::{TargetKind, TargetPattern, TargetPatternError, canonical};
+pub use timestamp::{Civil, rfc3339};
 
 /// What is to be done with what a target means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

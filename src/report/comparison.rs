@@ -15,8 +15,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::census::{Cell, Census, Count, Domicile};
-use super::places::{EITHER, Place, Placed, flows, placed};
+use super::address_counts::{AddressCounts, Cell, Count, Domicile};
+use super::destinations::{Destination, EITHER, Placed, flows, placed};
 use crate::snapshot::{Plan, Snapshot};
 use crate::steering::Map;
 
@@ -27,7 +27,7 @@ const IPV4_SPACE: f64 = 4_294_967_296.0;
 pub(super) struct Comparison<'a> {
     old: &'a Snapshot,
     new: &'a Snapshot,
-    census: Census,
+    address_counts: AddressCounts,
     totals: BTreeMap<Domicile, Count>,
     /// By where two maps lie in memory.
     cells: HashMap<(*const Map, *const Map), Vec<Cell>>,
@@ -75,9 +75,9 @@ type Flowing = BTreeMap<(Domicile, u64), Count>;
 impl<'a> Comparison<'a> {
     /// Countries are those of the new one's database.
     pub(super) fn new(old: &'a Snapshot, new: &'a Snapshot) -> Self {
-        let census = Census::new(new.locations(), new.world().ecs.caps());
-        let totals = census.totals();
-        Self { old, new, census, totals, cells: HashMap::new(), moves: HashMap::new() }
+        let address_counts = AddressCounts::new(new.locations(), new.world().ecs.caps());
+        let totals = address_counts.totals();
+        Self { old, new, address_counts, totals, cells: HashMap::new(), moves: HashMap::new() }
     }
 
     /// What moves for a name with these plans.
@@ -93,10 +93,10 @@ impl<'a> Comparison<'a> {
     fn compare(&mut self, old: &Plan, new: &Plan) -> Moves {
         let (before, after) = (&old.rule().map, &new.rule().map);
         let key = (Arc::as_ptr(before), Arc::as_ptr(after));
-        let cells = self.cells.entry(key).or_insert_with(|| self.census.cells(before, after));
+        let cells = self.cells.entry(key).or_insert_with(|| self.address_counts.cells(before, after));
         let (before, old_is_exact) = by_ranking(self.old, old);
         let (after, new_is_exact) = by_ranking(self.new, new);
-        let mut flowing: BTreeMap<(Place<'_>, Place<'_>), Flowing> = BTreeMap::new();
+        let mut flowing: BTreeMap<(Destination<'_>, Destination<'_>), Flowing> = BTreeMap::new();
         for Cell { before: here, after: there, domicile, count } in cells.iter() {
             for flow in flows(&before[*here as usize], &after[*there as usize]) {
                 let flowing = flowing.entry((flow.from, flow.to)).or_default();
@@ -114,7 +114,7 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    fn a_move(&self, (from, to): (Place<'_>, Place<'_>), flowing: &Flowing) -> Move {
+    fn a_move(&self, (from, to): (Destination<'_>, Destination<'_>), flowing: &Flowing) -> Move {
         let (v4, _) = amount(flowing, |_| true);
         let (_, v6) = amount(flowing, is_located);
         let located = self.totals.iter().filter(|(domicile, _)| is_located(**domicile));

@@ -17,21 +17,21 @@ pub struct Delivery {
 impl Delivery {
     /// What a node sends; `lost` notices before it could not be delivered.
     pub fn new(notice: &Arc<Notice>, node: &str, lost: u64) -> Self {
-        let news = &notice.news;
+        let kind = &notice.kind;
         let Ok(Value::Object(mut fields)) = serde_json::to_value(&**notice) else {
             unreachable!("a notice is an object")
         };
         let losses = if lost > 0 { format!(" ({lost} earlier notices were lost)") } else { String::new() };
-        let summary = format!("{node}: {news}{losses}");
-        let key = format!("truenorth {node} {}", news.subject());
-        let action = if news.is_good() { "resolve" } else { "trigger" };
+        let summary = format!("{node}: {kind}{losses}");
+        let key = format!("truenorth {node} {}", kind.subject());
+        let action = if kind.is_good() { "resolve" } else { "trigger" };
         fields.insert("summary".to_owned(), summary.into());
         fields.insert("node".to_owned(), node.into());
-        fields.insert("severity".to_owned(), news.severity().as_str().into());
+        fields.insert("severity".to_owned(), kind.severity().as_str().into());
         fields.insert("action".to_owned(), action.into());
         fields.insert("key".to_owned(), key.into());
         fields.insert("lost".to_owned(), lost.into());
-        Self { fields, impact: news.impact().map(ToString::to_string).unwrap_or_default() }
+        Self { fields, impact: kind.impact().map(ToString::to_string).unwrap_or_default() }
     }
 
     /// All of it as JSON, in one line.
@@ -61,12 +61,12 @@ fn text(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::News;
+    use crate::report::EventKind;
 
     #[test]
     fn it_tells_the_node_and_what_was_lost_besides_the_notice() {
-        let news = News::Reload { reason: "signal".into(), taken: false, errors: 2, warnings: 0 };
-        let notice = Arc::new(Notice { id: 7, time: 8, news });
+        let kind = EventKind::Reload { reason: "signal".into(), taken: false, errors: 2, warnings: 0 };
+        let notice = Arc::new(Notice { id: 7, time: 8, kind });
         let delivery = Delivery::new(&notice, "fra", 3);
         let expected =
             "fra: configuration not reloaded (signal): 2 errors, the old one goes on (3 earlier notices were lost)";

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use crate::health::Load;
-use crate::load::{Allowance, BELIEVED_FOR, Gauge, Group, Reading, Stand};
-use crate::snapshot::{Circle, Dirty, Duty, Family, PoolId, Snapshot};
+use crate::load::{Allowance, BELIEVED_FOR, EndpointLoad, GroupShares, LoadEstimate, PoolEstimate};
+use crate::snapshot::{AdminState, Dirty, Family, LoadGroup, PoolId, Snapshot};
 use crate::suggest::did_you_mean;
 
 /// What a pool's own clients use, `web/fra=900` in words.
@@ -33,7 +33,7 @@ pub type Demands = HashMap<PoolId, u64>;
 /// Finds the pools that demands are told of. One whose load makes no difference is an error, as it was meant to make one.
 pub fn find_demands(snapshot: &Snapshot, demands: &[Demand]) -> Result<Demands, String> {
     let world = snapshot.world();
-    let weighed: Vec<PoolId> = world.circles().into_iter().flat_map(|circle| circle.pools).collect();
+    let weighed: Vec<PoolId> = world.load_groups().into_iter().flat_map(|group| group.pools).collect();
     let mut found = Demands::new();
     for Demand { pool, used } in demands {
         let named: Vec<PoolId> =
@@ -54,33 +54,34 @@ pub fn find_demands(snapshot: &Snapshot, demands: &[Demand]) -> Result<Demands, 
 /// The same snapshot with the loads that these demands come to in the end. What is dead in it had its clients before.
 pub fn with_demands(snapshot: &Snapshot, demands: &Demands) -> Snapshot {
     let (mut state, mut dirty) = (snapshot.state().clone(), Dirty::default());
-    for (id, allowance) in snapshot.world().circles().iter().flat_map(|circle| settle(snapshot, circle, demands)) {
+    for (id, allowance) in snapshot.world().load_groups().iter().flat_map(|group| settle(snapshot, group, demands)) {
         state.set_allowance(id, allowance);
         dirty.pools.insert(id);
     }
     snapshot.next(state, &dirty)
 }
 
-fn settle(snapshot: &Snapshot, circle: &Circle, demands: &Demands) -> Vec<(PoolId, Allowance)> {
-    let readings: Vec<Reading> = circle.pools.iter().map(|&id| read(snapshot, id, demands.get(&id).copied())).collect();
+fn settle(snapshot: &Snapshot, group: &LoadGroup, demands: &Demands) -> Vec<(PoolId, Allowance)> {
+    let readings: Vec<PoolEstimate> =
+        group.pools.iter().map(|&id| read(snapshot, id, demands.get(&id).copied())).collect();
     let down: Vec<bool> = readings.iter().map(|reading| !reading.is_alive).collect();
-    let group = Group::settled(&readings, &circle.names, &down);
-    circle.pools.iter().enumerate().map(|(place, &id)| (id, group.allowance(place))).collect()
+    let shares = GroupShares::settled(&readings, &group.names, &down);
+    group.pools.iter().enumerate().map(|(place, &id)| (id, shares.allowance(place))).collect()
 }
 
 /// A pool whose endpoints use so much together; each as much of it as it can take of the whole.
-fn read(snapshot: &Snapshot, id: PoolId, demand: Option<u64>) -> Reading {
+fn read(snapshot: &Snapshot, id: PoolId, demand: Option<u64>) -> PoolEstimate {
     let pool = &snapshot.pools()[id as usize];
     let spec = pool.spec();
-    let mut silent = Gauge::default();
+    let mut silent = LoadEstimate::default();
     silent.hear(Load { used: 0, capacity: None }, BELIEVED_FOR, BELIEVED_FOR, BELIEVED_FOR);
     let stand = |place| {
-        let standing = pool.standing(place);
-        let is_open = standing.duty == Duty::On && standing.share.is_some();
-        Stand { gauge: &silent, capacity: spec.members.capacity(place), is_open }
+        let endpoint_state = pool.endpoint_state(place);
+        let is_open = endpoint_state.admin_state == AdminState::On && endpoint_state.share.is_some();
+        EndpointLoad { estimate: &silent, capacity: spec.members.capacity(place), is_open }
     };
-    let stands: Vec<Stand<'_>> = (0..spec.members.len()).map(stand).collect();
+    let stands: Vec<EndpointLoad<'_>> = (0..spec.members.len()).map(stand).collect();
     let is_alive = pool.is_usable(Family::V4) || pool.is_usable(Family::V6);
-    let reading = Reading::new(is_alive, &stands, spec.capacity, BELIEVED_FOR, BELIEVED_FOR / 2);
-    Reading { used: demand.map(|used| used as f64 / 1000.0), is_fresh: true, ..reading }
+    let reading = PoolEstimate::new(is_alive, &stands, spec.capacity, BELIEVED_FOR, BELIEVED_FOR / 2);
+    PoolEstimate { used: demand.map(|used| used as f64 / 1000.0), is_fresh: true, ..reading }
 }

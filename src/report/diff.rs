@@ -37,17 +37,17 @@ struct Moved {
 impl Diff {
     /// Of all steered names, or of one; that none of the two steers it is an error.
     pub fn new(old: &Snapshot, new: &Snapshot, name: Option<&Name>) -> Result<Self, String> {
-        let (olds, news) = (plans(old, name), plans(new, name));
-        if let Some(name) = name.filter(|_| olds.is_empty() && news.is_empty()) {
+        let (olds, kind) = (plans(old, name), plans(new, name));
+        if let Some(name) = name.filter(|_| olds.is_empty() && kind.is_empty()) {
             return Err(format!("neither of the two steers {name}"));
         }
         let alone = |these: &Named<'_>, those: &Named<'_>| -> Vec<String> {
             let those: HashSet<_> = those.iter().map(|(key, ..)| key).collect();
             these.iter().filter(|(key, ..)| !those.contains(key)).map(|(_, name, _)| name.clone()).collect()
         };
-        let (added, removed) = (alone(&news, &olds), alone(&olds, &news));
+        let (added, removed) = (alone(&kind, &olds), alone(&olds, &kind));
         let mut comparison = Comparison::new(old, new);
-        let new_plans: HashMap<_, _> = news.into_iter().map(|(key, name, plan)| (key, (name, plan))).collect();
+        let new_plans: HashMap<_, _> = kind.into_iter().map(|(key, name, plan)| (key, (name, plan))).collect();
         let (mut moved, mut unmoved): (Vec<Moved>, _) = (Vec::new(), Vec::new());
         for (key, _, old_plan) in olds {
             let Some((name, new_plan)) = new_plans.get(&key) else { continue };

@@ -16,14 +16,14 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::destinations::{EITHER, flows, placed};
 use super::owners::Owners;
-use super::places::{EITHER, flows, placed};
 use crate::geo::countries::countries;
 use crate::geo::{Continent, CountryCode, Location, Locations, RegionId, Regions};
 use crate::health::Target;
 use crate::overrides::Mode;
 use crate::snapshot::{Plan, PoolId, Snapshot};
-use crate::steering::{AllDown, Client, Course, Map, Pick, Ranking, Set};
+use crate::steering::{AllDown, Client, Map, Pick, Ranking, SelectionPolicy, Set};
 
 /// Names that are told of one move; the others are counted.
 const MAX_NAMES: usize = 8;
@@ -93,7 +93,7 @@ pub struct Changes<'a> {
 #[derive(PartialEq, Eq, Hash)]
 struct Way<'a> {
     map: *const Map,
-    course: &'a Course,
+    policy: &'a SelectionPolicy,
     pools: &'a [PoolId],
     fallback: Option<PoolId>,
     all_down: AllDown,
@@ -180,7 +180,7 @@ impl<'a> Changes<'a> {
         let rule = after.rule();
         let way = Way {
             map: ptr::from_ref(&*rule.map),
-            course: &rule.course,
+            policy: &rule.policy,
             pools: &rule.pools,
             fallback: rule.fallback,
             all_down: rule.all_down,
@@ -200,7 +200,7 @@ impl<'a> Changes<'a> {
         let map = &after.rule().map;
         // Where networks are told apart by measurements, all of them are walked through.
         self.budget =
-            self.budget.checked_sub(if map.criteria().measures_latency() { map.v4().len() / 16 } else { 0 })?;
+            self.budget.checked_sub(if map.compiled_chain().measures_latency() { map.v4().len() / 16 } else { 0 })?;
         let groups = Group::all(map, self.after.locations());
         let mut turnovers: HashMap<&Ranking, Turnover> = HashMap::new();
         let mut movements: Vec<(Turnover, Vec<String>, usize)> = Vec::new();
@@ -251,7 +251,8 @@ impl<'a> Changes<'a> {
         let flows = flows(&placed(self.after, &before), &placed(self.after, &after));
         let from: BTreeSet<_> = flows.iter().map(|flow| flow.from).collect();
         let to: BTreeSet<_> = flows.iter().map(|flow| flow.to).collect();
-        let told = |places: BTreeSet<super::places::Place<'_>>| places.iter().map(ToString::to_string).collect();
+        let told =
+            |places: BTreeSet<super::destinations::Destination<'_>>| places.iter().map(ToString::to_string).collect();
         Some((told(from), told(to)))
     }
 }
@@ -277,14 +278,14 @@ impl Group {
             let ranking = map.rankings()[map.v4().value(0) as usize].clone();
             return vec![Self { name: EVERYBODY.to_owned(), clients: vec![(String::new(), ranking)] }];
         }
-        let criteria = map.criteria();
-        if criteria.measures_latency() {
+        let compiled_chain = map.compiled_chain();
+        if compiled_chain.measures_latency() {
             return Self::networks(map, locations);
         }
-        let Some(regions) = criteria.regions() else { return Self::continents(map) };
+        let Some(regions) = compiled_chain.regions() else { return Self::continents(map) };
         let mut groups: Vec<(RegionId, Self)> = Vec::new();
         let mut add = |region: RegionId, part: &str, client: Client| {
-            let client = (part.to_owned(), criteria.rank(&client));
+            let client = (part.to_owned(), compiled_chain.rank(&client));
             match groups.iter_mut().find(|(other, _)| *other == region) {
                 Some((_, group)) => group.clients.push(client),
                 None => groups.push((region, Self { name: name_of(regions, region), clients: vec![client] })),
@@ -294,13 +295,14 @@ impl Group {
             let (continent, coordinates) = (Some(country.continent), Some(country.point));
             let location = Location { continent, country: Some(country.code), coordinates, ..Location::default() };
             let region = regions.of_location(&location);
-            let coordinates = coordinates.filter(|_| criteria.measures_distance());
+            let coordinates = coordinates.filter(|_| compiled_chain.measures_distance());
             add(region, country.code.as_str(), Client { region, coordinates, rtts: &[] });
         }
         // Those of prefixes, networks or subdivisions alone are nowhere in particular.
         let found: HashSet<RegionId> = groups.iter().map(|(region, _)| *region).collect();
         for region in (0..regions.list().len() as RegionId).filter(|region| !found.contains(region)) {
-            let client = ("elsewhere".to_owned(), criteria.rank(&Client { region, coordinates: None, rtts: &[] }));
+            let client =
+                ("elsewhere".to_owned(), compiled_chain.rank(&Client { region, coordinates: None, rtts: &[] }));
             groups.push((region, Self { name: name_of(regions, region), clients: vec![client] }));
         }
         groups.sort_by_key(|(region, _)| *region);
@@ -319,7 +321,7 @@ impl Group {
                 continue;
             }
             *samples += 1;
-            let name = match (map.criteria().regions(), location.continent) {
+            let name = match (map.compiled_chain().regions(), location.continent) {
                 (Some(regions), _) => name_of(regions, regions.of(address, &location)),
                 (None, Some(continent)) => words(continent).to_owned(),
                 (None, None) => "networks of no known place".to_owned(),
@@ -336,8 +338,8 @@ impl Group {
         let group = |continent: Continent| {
             let client = |coordinates| Client { region: Regions::NOWHERE, coordinates, rtts: &[] };
             let there = countries().filter(|country| country.continent == continent);
-            let clients =
-                there.map(|country| (country.code.to_string(), map.criteria().rank(&client(Some(country.point)))));
+            let clients = there
+                .map(|country| (country.code.to_string(), map.compiled_chain().rank(&client(Some(country.point)))));
             Self { name: words(continent).to_owned(), clients: clients.collect() }
         };
         Continent::ALL.iter().map(|&(_, continent)| group(continent)).collect()

@@ -1,11 +1,11 @@
 //! What the command prints and the admin server says, as shapes for JSON and as text.
 
-mod audience;
-mod census;
+mod address_counts;
 mod check;
 mod comparison;
 mod delivery;
 mod demands;
+mod destinations;
 mod diff;
 mod explain;
 mod impact;
@@ -15,11 +15,11 @@ mod network;
 mod notice;
 mod overrides;
 mod owners;
-mod places;
 mod pool_load;
 mod problem;
 mod push;
 mod query_log;
+mod query_mix;
 mod reload;
 mod requests;
 mod rollouts;
@@ -37,7 +37,6 @@ use std::fmt::Display;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub use audience::Audience;
 pub use check::{Check, Summary};
 pub use delivery::Delivery;
 pub use demands::{Demand, Demands, find_demands, with_demands};
@@ -46,11 +45,12 @@ pub use explain::{Explanation, Question};
 pub use impact::{Changes, Impact, Shift};
 pub use measurements::Measurements;
 pub use network::Network;
-pub use notice::{News, Notice, Severity};
+pub use notice::{EventKind, Notice, Severity};
 pub use overrides::{OverrideList, OverrideOrder, OverrideSelector, OverrideShape};
 pub use pool_load::PoolLoad;
 pub use problem::{Problem, SelfCheck};
 pub use push::{LoadShape, PushRefused, PushResult, PushShape};
+pub use query_mix::QueryMix;
 pub use reload::{Reload, ToldFault};
 pub use requests::{ReportTaken, RequestsReport, is_of_requests};
 pub use rollouts::{RolloutChange, RolloutKind, RolloutList, RolloutOrder, RolloutShape, SignalsShape};
@@ -58,7 +58,7 @@ pub use seen::Seen;
 pub use simulate::Simulation;
 pub use status::{Filter, Status, Traffic, When};
 pub use txt::{TxtChange, TxtList, TxtShape};
-pub use what_if::standing_without;
+pub use what_if::endpoint_state_without;
 
 /// Pretty JSON. The shapes here always have one.
 pub fn to_json(shape: &impl Serialize) -> String {

@@ -16,13 +16,13 @@ pub struct Notice {
     pub time: u64,
     /// What it was.
     #[serde(flatten)]
-    pub news: News,
+    pub kind: EventKind,
 }
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
-pub enum News {
+pub enum EventKind {
     /// The node began to answer.
     Start {
         /// What it calls itself.
@@ -61,7 +61,7 @@ pub enum News {
         warnings: usize,
     },
     /// Everything stopped answering at once, and last states are held; or they are no longer.
-    Doubt {
+    FailStatic {
         /// Whether it began.
         began: bool,
     },
@@ -132,7 +132,7 @@ impl Severity {
     }
 }
 
-impl News {
+impl EventKind {
     /// A turn of an endpoint because of what was seen of this target: the only one that tells of it, or one of several.
     pub fn endpoint(
         target: &Target,
@@ -164,7 +164,7 @@ impl News {
             Self::Start { .. } => "start",
             Self::Endpoint { .. } => "endpoint",
             Self::Reload { .. } => "reload",
-            Self::Doubt { .. } => "doubt",
+            Self::FailStatic { .. } => "doubt",
             Self::Override { .. } => "override",
             Self::Rollout { .. } => "rollout",
             Self::Certificate { .. } => "certificate",
@@ -176,7 +176,7 @@ impl News {
     /// How bad it is.
     pub fn severity(&self) -> Severity {
         match self {
-            Self::Doubt { began: true } => Severity::Critical,
+            Self::FailStatic { began: true } => Severity::Critical,
             Self::Reload { taken: false, .. } => Severity::Error,
             Self::Endpoint { to, .. } if to == word(State::Down) => Severity::Error,
             Self::Endpoint { to, .. } if to == DEGRADED || to == DRAINED => Severity::Warning,
@@ -189,7 +189,7 @@ impl News {
     /// Whether it is the end of what another notice told of.
     pub fn is_good(&self) -> bool {
         match self {
-            Self::Endpoint { .. } | Self::Reload { .. } | Self::Doubt { .. } => self.severity() == Severity::Info,
+            Self::Endpoint { .. } | Self::Reload { .. } | Self::FailStatic { .. } => self.severity() == Severity::Info,
             Self::Override { change, .. } => matches!(change.happening.as_deref(), Some("ended" | "lifted")),
             Self::Rollout { change, .. } => matches!(change.happening.as_str(), "completed" | "ended"),
             Self::Txt { set, .. } => !set,
@@ -207,7 +207,7 @@ impl News {
             Self::Certificate { endpoint, host, expires, .. } => format!("certificate {endpoint} {host} {expires}"),
             Self::Txt { name, value, .. } => format!("txt {name} {value}"),
             Self::Start { .. } | Self::Stop {} => "node".to_owned(),
-            Self::Reload { .. } | Self::Doubt { .. } => self.kind().to_owned(),
+            Self::Reload { .. } | Self::FailStatic { .. } => self.kind().to_owned(),
         }
     }
 
@@ -223,7 +223,7 @@ impl News {
 }
 
 /// In a sentence without a full stop.
-impl fmt::Display for News {
+impl fmt::Display for EventKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Start { node, zones } => write!(f, "{node} began to answer for {zones} zones")?,
@@ -236,12 +236,12 @@ impl fmt::Display for News {
             Self::Reload { reason, taken: false, errors, .. } => {
                 write!(f, "configuration not reloaded ({reason}): {errors} errors, the old one goes on")?;
             }
-            Self::Doubt { began: true } => {
+            Self::FailStatic { began: true } => {
                 f.write_str(
                     "everything stopped answering at once: this node may be the sick one, last states are held",
                 )?;
             }
-            Self::Doubt { began: false } => f.write_str("states are held no longer")?,
+            Self::FailStatic { began: false } => f.write_str("states are held no longer")?,
             Self::Override { change, .. } => {
                 let OverrideShape { mode, target, reason, who, happening, .. } = change;
                 write!(f, "{mode} {target} {}, asked for by {who}", happening.as_deref().unwrap_or_default())?;
@@ -296,11 +296,12 @@ mod tests {
 
     #[test]
     fn a_notice_is_one_flat_object() {
-        let notice = Notice { id: 7, time: 8, news: News::Txt { name: "a.".into(), value: "b".into(), set: true } };
+        let notice =
+            Notice { id: 7, time: 8, kind: EventKind::Txt { name: "a.".into(), value: "b".into(), set: true } };
         let json = serde_json::to_value(&notice).unwrap();
         let expected = serde_json::json!({"id": 7, "time": 8, "event": "txt", "name": "a.", "value": "b", "set": true});
         assert_eq!(json, expected);
-        assert_eq!(json["event"], notice.news.kind());
+        assert_eq!(json["event"], notice.kind.kind());
         assert_eq!(serde_json::from_value::<Notice>(json).unwrap(), notice);
     }
 
@@ -320,11 +321,11 @@ mod tests {
         };
         let impact = Some(Impact { moves: vec![shift], more: 0 });
         let seen = Outcome::Failure(Failure::Status(500));
-        let news = News::endpoint(&target, false, &["web/fra".into()], [State::Up, State::Down], &seen, impact);
+        let kind = EventKind::endpoint(&target, false, &["web/fra".into()], [State::Up, State::Down], &seen, impact);
         let expected = "127.0.0.1:80 of web/fra is down: status 500; names www. and 1 more: fra -> iad for europe";
-        assert_eq!(news.to_string(), expected);
-        assert_eq!((news.severity(), news.is_good()), (Severity::Error, false));
-        let notice = Notice { id: 1, time: 2, news };
+        assert_eq!(kind.to_string(), expected);
+        assert_eq!((kind.severity(), kind.is_good()), (Severity::Error, false));
+        let notice = Notice { id: 1, time: 2, kind };
         let json = serde_json::to_value(&notice).unwrap();
         assert_eq!(
             (&json["seen"], &json["outcome"], &json["status"]),
@@ -332,16 +333,17 @@ mod tests {
         );
         assert_eq!(json["impact"][0]["clients"], json!(["europe"]));
         assert_eq!(serde_json::from_value::<Notice>(json).unwrap(), notice);
-        let unknown = News::endpoint(&target, false, &[], [State::Down, State::Up], &seen, None);
+        let unknown = EventKind::endpoint(&target, false, &[], [State::Down, State::Up], &seen, None);
         assert_eq!(unknown.subject(), "endpoint 127.0.0.1:80 ");
         let json = serde_json::to_value(&unknown).unwrap();
         assert!(unknown.is_good() && json.get("impact").is_none());
-        assert_eq!(serde_json::from_value::<News>(json).unwrap(), unknown);
-        let one_of_several = News::endpoint(&target, true, &["web/fra".into()], [State::Up, State::Down], &seen, None);
+        assert_eq!(serde_json::from_value::<EventKind>(json).unwrap(), unknown);
+        let one_of_several =
+            EventKind::endpoint(&target, true, &["web/fra".into()], [State::Up, State::Down], &seen, None);
         let expected = "127.0.0.1 of web/fra is down: tcp 127.0.0.1:80: status 500";
         assert_eq!(one_of_several.to_string(), expected);
         let drained = [State::Up, State::Degraded(Share::NONE)];
-        let drained = News::endpoint(&target, false, &["web/fra".into()], drained, &seen, None);
+        let drained = EventKind::endpoint(&target, false, &["web/fra".into()], drained, &seen, None);
         assert_eq!(drained.severity(), Severity::Warning);
         assert!(drained.to_string().contains("is drained"), "{drained}");
     }

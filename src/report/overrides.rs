@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::table::{Table, span};
+use super::table::{TextTable, span};
 use crate::overrides::{Change, Override};
 use crate::printable::Printable;
 
@@ -114,7 +114,7 @@ impl fmt::Display for OverrideList {
         if self.overrides.is_empty() {
             return f.write_str("none");
         }
-        let mut table = Table::new(&["OVERRIDE", "", "TARGET", "STATE", "WHO", "REASON"]);
+        let mut table = TextTable::new(&["OVERRIDE", "", "TARGET", "STATE", "WHO", "REASON"]);
         for item in &self.overrides {
             let until =
                 item.until.map_or_else(String::new, |at| format!(", {} left", span(at.saturating_sub(self.time))));

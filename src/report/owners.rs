@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use crate::name::Name;
 use crate::snapshot::{Plan, Snapshot};
 use crate::wire::Rtype;
-use crate::zone::{Found, NameId, Node, PlanId, Special};
+use crate::zone::{Dynamic, Found, NameId, Node, PlanId};
 
 /// An owner name that is steered.
 #[derive(Clone, Copy, Debug)]
@@ -63,9 +63,9 @@ impl<'a> Owners<'a> {
 
 /// What a node is steered by, if it is.
 fn steered(node: Node<'_>) -> Option<(PlanId, NameId)> {
-    match node.special() {
-        Special::Steered(plan, name) => Some((plan, name)),
-        Special::Reflect | Special::None => None,
+    match node.dynamic() {
+        Dynamic::Steered(plan, name) => Some((plan, name)),
+        Dynamic::Reflect | Dynamic::None => None,
     }
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::text::Percent;
 use crate::health::LoadSeen;
-use crate::load::{Allowance, Told};
+use crate::load::{Allowance, LoadFacts};
 
 /// A pool's load, in the operator's unit. What is not known is absent. `demand`, `keep` and `room` are what answers go by, as they
 /// were published last.
@@ -31,7 +31,7 @@ impl PoolLoad {
     /// Of a pool with this allowance.
     pub(super) fn new(allowance: &Allowance) -> Self {
         let units = |thousandths: u64| thousandths as f64 / 1000.0;
-        let Allowance { keep, room, told: Told { used, demand, capacity } } = *allowance;
+        let Allowance { keep, room, told: LoadFacts { used, demand, capacity } } = *allowance;
         Self {
             used: used.map(units),
             since: None,
@@ -89,7 +89,7 @@ mod tests {
     fn what_is_known_is_told() {
         let told = |keep, room, used: Option<u64>, demand, capacity| {
             let allowance =
-                Allowance { keep: Share::from_thousandths(keep), room, told: Told { used, demand, capacity } };
+                Allowance { keep: Share::from_thousandths(keep), room, told: LoadFacts { used, demand, capacity } };
             PoolLoad::new(&allowance).to_string()
         };
         assert_eq!(told(1000, 0, None, None, None), "load unknown");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::table::{Table, span};
+use super::table::{TextTable, span};
 use super::text::Percent;
 use crate::health::Share;
 use crate::printable::Printable;
@@ -190,7 +190,7 @@ impl fmt::Display for RolloutList {
         if self.rollouts.is_empty() {
             return f.write_str("none");
         }
-        let mut table = Table::new(&["NAME", "CLIENTS", "STATE", "FOR", "NEXT", "SEEN"]);
+        let mut table = TextTable::new(&["NAME", "CLIENTS", "STATE", "FOR", "NEXT", "SEEN"]);
         for RolloutShape { name, kind, .. } in &self.rollouts {
             table.push([vec![name.clone()], self.cells(kind)].concat(), "");
         }

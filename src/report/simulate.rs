@@ -8,8 +8,8 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::audience::{Asking, Audience, Source};
-use super::places::{Flow, Place, flows, placed};
+use super::destinations::{Destination, Flow, flows, placed};
+use super::query_mix::{Asking, QueryMix, Source};
 use super::text::{Few, Percent};
 use crate::overrides::TargetPattern;
 use crate::snapshot::{PoolId, Snapshot};
@@ -73,24 +73,24 @@ struct Move {
 
 impl Simulation {
     /// `up` and `failing` are snapshots of one world, made for the same audience; `down` says in what they differ.
-    pub fn new(up: &Snapshot, failing: &Snapshot, audience: &Audience<'_>, down: &[TargetPattern]) -> Self {
+    pub fn new(up: &Snapshot, failing: &Snapshot, query_mix: &QueryMix<'_>, down: &[TargetPattern]) -> Self {
         let mut tallies: BTreeMap<usize, Tally<'_>> = BTreeMap::new();
         let mut all = Tally::new(up);
-        for (asking, &clients) in &audience.clients {
-            let answered = Answered::new(up, failing, audience, asking);
+        for (asking, &clients) in &query_mix.clients {
+            let answered = Answered::new(up, failing, query_mix, asking);
             tallies.entry(asking.owner).or_insert_with(|| Tally::new(up)).add(&answered, clients);
             all.add(&answered, clients);
         }
-        let by_log = matches!(audience.source, Source::Log { .. });
+        let by_log = matches!(query_mix.source, Source::Log { .. });
         let mut names: Vec<Simulated> = Vec::new();
         for (owner, tally) in tallies {
-            let (name, shift) = (audience.owners.list[owner].name.to_string(), tally.shift());
+            let (name, shift) = (query_mix.owners.list[owner].name.to_string(), tally.shift());
             match names.iter_mut().find(|other| !by_log && other.shift == shift) {
                 Some(equal) => equal.names.push(name),
                 None => names.push(Simulated { names: vec![name], shift }),
             }
         }
-        let (clients, left_out) = match audience.source {
+        let (clients, left_out) = match query_mix.source {
             Source::Addresses => ("ipv4-addresses", None),
             Source::Log { left_out } => ("queries", Some(left_out)),
         };
@@ -111,8 +111,8 @@ struct Answered<'a> {
 }
 
 impl<'a> Answered<'a> {
-    fn new(up: &'a Snapshot, failing: &'a Snapshot, audience: &Audience<'_>, asking: &Asking) -> Self {
-        let (plan, name) = audience.owners.list[asking.owner].steered;
+    fn new(up: &'a Snapshot, failing: &'a Snapshot, query_mix: &QueryMix<'_>, asking: &Asking) -> Self {
+        let (plan, name) = query_mix.owners.list[asking.owner].steered;
         let shares = |snapshot: &Snapshot| {
             let plan = snapshot.plan(plan, name);
             let ranking = &plan.rule().map.rankings()[asking.ranking as usize];
@@ -138,7 +138,7 @@ struct Tally<'a> {
     stranded: f64,
     are_exact: bool,
     pools: BTreeMap<Option<PoolId>, Pair>,
-    flows: BTreeMap<(Place<'a>, Place<'a>), f64>,
+    flows: BTreeMap<(Destination<'a>, Destination<'a>), f64>,
 }
 
 impl<'a> Tally<'a> {
@@ -162,10 +162,10 @@ impl<'a> Tally<'a> {
 
     fn shift(self) -> Shift {
         let clients = self.clients as f64;
-        let mut places: BTreeMap<Place<'_>, PlaceShift> = BTreeMap::new();
+        let mut places: BTreeMap<Destination<'_>, PlaceShift> = BTreeMap::new();
         for (&pool, &(before, after)) in &self.pools {
             let (before, after) = (before / clients, after / clients);
-            let place = Place::of(self.snapshot, pool);
+            let place = Destination::of(self.snapshot, pool);
             let empty = || PlaceShift { place: place.to_string(), before: 0.0, after: 0.0, pools: Vec::new() };
             let sum = places.entry(place).or_insert_with(empty);
             (sum.before, sum.after) = (sum.before + before, sum.after + after);

@@ -6,10 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use super::PoolLoad;
 use super::notice::word;
-use crate::health::{Condition, Health, Sighting, State, Survey, Target};
+use crate::health::{Condition, Health, LastProbe, State, Survey, Target};
 use crate::load::Allowance;
 use crate::name::Name;
-use crate::snapshot::{Duty, Family, Members, Pool, PoolId, PoolSpec, ServedZone, Snapshot, SteeredName, ZoneSpec};
+use crate::snapshot::{
+    AdminState, Family, Members, Pool, PoolId, PoolSpec, ServedZone, Snapshot, SteeredName, ZoneSpec,
+};
 
 /// Steered names that are told at most if nobody asks for another number: a page of them, not all of a million.
 const NAMES: usize = 1000;
@@ -284,24 +286,25 @@ impl EndpointStatus {
             Members::Addresses(endpoints) => (endpoints[place].value.to_string(), endpoints[place].weight),
             Members::Cname(endpoint) => (endpoint.value.to_string(), endpoint.weight),
         };
-        let standing = pool.standing(place);
-        let state = match (standing.duty, standing.share) {
-            (Duty::Off, _) => "forced down",
+        let endpoint_state = pool.endpoint_state(place);
+        let state = match (endpoint_state.admin_state, endpoint_state.share) {
+            (AdminState::Off, _) => "forced down",
             (_, share) if !share.is_some() => word(State::Down),
-            (Duty::Held, _) => "held back",
-            (Duty::Draining, _) => "draining",
-            (Duty::On, share) if share.is_full() => word(State::Up),
-            (Duty::On, share) => word(State::Degraded(share)),
+            (AdminState::Held, _) => "held back",
+            (AdminState::Draining, _) => "draining",
+            (AdminState::On, share) if share.is_full() => word(State::Up),
+            (AdminState::On, share) => word(State::Degraded(share)),
         };
         let mut targets = Vec::new();
         let (mut really, mut since) = (State::Up, None);
         if let Some(condition) = members.condition(place) {
             condition.each_target(&mut |target| targets.push(target));
-            let health =
-                |target: &Target| survey.sightings.get(target).map_or(Health::UNKNOWN, |sighting| sighting.health);
+            let health = |target: &Target| {
+                survey.last_probes.get(target).map_or(Health::UNKNOWN, |last_probe| last_probe.health)
+            };
             really = condition.state(&health);
             since = match condition {
-                Condition::Probe(target) => survey.sightings.get(target).map(|sighting| sighting.since),
+                Condition::Probe(target) => survey.last_probes.get(target).map(|last_probe| last_probe.since),
                 Condition::AtLeast(..) => survey.turned.get(&pool.spec().key_of(place)).copied(),
             };
             since = since.filter(|_| really != State::Unknown);
@@ -312,9 +315,9 @@ impl EndpointStatus {
             state: state.to_owned(),
             really: word(really).to_owned(),
             since: since.map(|since| since.as_secs()),
-            share: f64::from(standing.share.thousandths()) / 1000.0,
-            ramp: f64::from(standing.ramp.thousandths()) / 1000.0,
-            restless: standing.restless,
+            share: f64::from(endpoint_state.share.thousandths()) / 1000.0,
+            ramp: f64::from(endpoint_state.ramp.thousandths()) / 1000.0,
+            restless: endpoint_state.restless,
             probes: targets.into_iter().map(|target| ProbeStatus::new(target, survey)).collect(),
         }
     }
@@ -322,15 +325,15 @@ impl EndpointStatus {
 
 impl ProbeStatus {
     fn new(target: &Target, survey: &Survey) -> Self {
-        let sighting: Option<&Sighting> = survey.sightings.get(target);
-        let seen = sighting.and_then(|sighting| sighting.seen.as_ref());
-        let (failures, successes) = sighting.map_or((0, 0), |sighting| sighting.health.in_a_row());
+        let last_probe: Option<&LastProbe> = survey.last_probes.get(target);
+        let seen = last_probe.and_then(|last_probe| last_probe.seen.as_ref());
+        let (failures, successes) = last_probe.map_or((0, 0), |last_probe| last_probe.health.in_a_row());
         Self {
             target: target.address.to_string(),
             check: target.monitor.check.as_str().to_owned(),
             host: target.host.to_string(),
-            state: word(sighting.map_or(State::Unknown, |sighting| sighting.health.state())).to_owned(),
-            since: sighting.map(|sighting| sighting.since.as_secs()),
+            state: word(last_probe.map_or(State::Unknown, |last_probe| last_probe.health.state())).to_owned(),
+            since: last_probe.map(|last_probe| last_probe.since.as_secs()),
             seen: seen.map(|(outcome, _)| outcome.to_string()),
             seen_at: seen.map(|(_, at)| at.as_secs()),
             failures,

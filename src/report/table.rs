@@ -22,11 +22,11 @@ const BOLD: &str = "\x1b[1m";
 const PLAIN: &str = "\x1b[0m";
 
 /// Rows of cells. All columns but the last are as wide as their widest cell.
-pub(super) struct Table {
+pub(super) struct TextTable {
     rows: Vec<(Vec<String>, &'static str)>,
 }
 
-impl Table {
+impl TextTable {
     pub(super) fn new(heads: &[&str]) -> Self {
         Self { rows: vec![(heads.iter().map(ToString::to_string).collect(), BOLD)] }
     }
@@ -120,16 +120,16 @@ impl Status {
         lines
     }
 
-    fn zones_table(&self) -> Table {
-        let mut table = Table::new(&["ZONE", "SERIAL", "STEERED", "RECORDS"]);
+    fn zones_table(&self) -> TextTable {
+        let mut table = TextTable::new(&["ZONE", "SERIAL", "STEERED", "RECORDS"]);
         for ZoneStatus { origin, serial, names, records } in &self.zones {
             table.push(vec![origin.clone(), serial.to_string(), names.to_string(), records.to_string()], "");
         }
         table
     }
 
-    fn names_table(&self) -> Table {
-        let mut table = Table::new(&["NAME", "USABLE", "POOLS"]);
+    fn names_table(&self) -> TextTable {
+        let mut table = TextTable::new(&["NAME", "USABLE", "POOLS"]);
         for NameStatus { name, pools, usable, fallback } in &self.names {
             let fallback = fallback.as_ref().map_or_else(String::new, |fallback| format!(", else {fallback}"));
             let color = if *usable == 0 { RED } else { "" };
@@ -142,8 +142,8 @@ impl Status {
         table
     }
 
-    fn pools_table(&self) -> Table {
-        let mut table = Table::new(&["POOL", "ENDPOINT", "STATE", "FOR", "LAST SEEN"]);
+    fn pools_table(&self) -> TextTable {
+        let mut table = TextTable::new(&["POOL", "ENDPOINT", "STATE", "FOR", "LAST SEEN"]);
         for PoolStatus { pool, endpoints, .. } in &self.pools {
             for (place, endpoint) in endpoints.iter().enumerate() {
                 let pool = if place == 0 { pool.clone() } else { String::new() };
@@ -161,8 +161,8 @@ impl Status {
     }
 
     /// Pools of whose load anything is known.
-    fn loads_table(&self) -> Table {
-        let mut table = Table::new(&["POOL", "REPORTED", "LOAD"]);
+    fn loads_table(&self) -> TextTable {
+        let mut table = TextTable::new(&["POOL", "REPORTED", "LOAD"]);
         for (pool, load) in self.pools.iter().filter_map(|status| Some((&status.pool, status.load.as_ref()?))) {
             let color = if load.keep < 1.0 { YELLOW } else { "" };
             let reported = load.since.map(|since| format!("{} ago", span(self.time.saturating_sub(since))));
@@ -193,13 +193,13 @@ impl Status {
 }
 
 fn state(endpoint: &EndpointStatus) -> String {
-    let doubt = if endpoint.restless { "?" } else { "" };
+    let fail_static = if endpoint.restless { "?" } else { "" };
     let really = endpoint.really.as_str();
     match endpoint.state.as_str() {
-        "degraded" => format!("{:.0} %{doubt}", endpoint.share * 100.0),
-        "draining" if really == "drained" => format!("{really}{doubt}"),
-        state if state == really || really == "unknown" => format!("{state}{doubt}"),
-        state => format!("{state} ({really}{doubt})"),
+        "degraded" => format!("{:.0} %{fail_static}", endpoint.share * 100.0),
+        "draining" if really == "drained" => format!("{really}{fail_static}"),
+        state if state == really || really == "unknown" => format!("{state}{fail_static}"),
+        state => format!("{state} ({really}{fail_static})"),
     }
 }
 

@@ -1,17 +1,17 @@
 //! What if something were down: the state of endpoints that `explain` and `simulate` suppose.
 
 use crate::health::Share;
-use crate::overrides::{Refusal, TargetKind, TargetPattern};
-use crate::snapshot::{Dirty, PoolId, Snapshot, Standing, World};
+use crate::overrides::{OverrideRefusal, TargetKind, TargetPattern};
+use crate::snapshot::{Dirty, EndpointState, PoolId, Snapshot, World};
 
 /// The standing of endpoints in a world where probes find nothing down but what these targets mean. One that means nothing
 /// is an error.
-pub fn standing_without<'a>(
+pub fn endpoint_state_without<'a>(
     down: &'a [TargetPattern],
     world: &'a World,
-) -> Result<impl Fn(PoolId, usize) -> Standing + 'a, String> {
+) -> Result<impl Fn(PoolId, usize) -> EndpointState + 'a, String> {
     check_meant(down, world)?;
-    Ok(|id, endpoint| without(down, world, id, endpoint, Standing::CALM))
+    Ok(|id, endpoint| without(down, world, id, endpoint, EndpointState::CALM))
 }
 
 /// The snapshot that queries would be answered from if what these targets mean went down now. One that means nothing is an error.
@@ -22,7 +22,7 @@ pub(super) fn snapshot_without(down: &[TargetPattern], snapshot: &Snapshot) -> R
     let mut state = snapshot.state().clone();
     for &id in &dirty.pools {
         let pool = &snapshot.pools()[id as usize];
-        state.set_standings(id, |endpoint| without(down, world, id, endpoint, pool.standing(endpoint)));
+        state.set_endpoint_states(id, |endpoint| without(down, world, id, endpoint, pool.endpoint_state(endpoint)));
     }
     Ok(snapshot.next(state, &dirty))
 }
@@ -32,14 +32,14 @@ fn check_meant(down: &[TargetPattern], world: &World) -> Result<(), String> {
         if target.kind() == TargetKind::Name {
             return Err(format!("{target} is not probed: what may be down is dc:NAME, pool:NAME or endpoint:ADDRESS"));
         }
-        world.find(target).map_err(|meant| Refusal::Unknown(target.clone(), meant).to_string())?;
+        world.find(target).map_err(|meant| OverrideRefusal::Unknown(target.clone(), meant).to_string())?;
     }
     Ok(())
 }
 
 /// The standing of an endpoint that is down if one of the targets means it, and else stands so.
-fn without(down: &[TargetPattern], world: &World, id: PoolId, endpoint: usize, so: Standing) -> Standing {
+fn without(down: &[TargetPattern], world: &World, id: PoolId, endpoint: usize, so: EndpointState) -> EndpointState {
     let pool = &world.pools[id as usize];
     let is_down = down.iter().any(|target| world.is_meant(target, pool, endpoint));
-    if is_down { Standing { share: Share::NONE, restless: false, ..so } } else { so }
+    if is_down { EndpointState { share: Share::NONE, restless: false, ..so } } else { so }
 }

@@ -9,17 +9,20 @@
 //!
 //! Nothing here knows a clock, a probe or a pool: what is seen is brought, with the time at which it is.
 
-mod book;
 mod canary;
 mod evidence;
 mod progress;
+mod store;
 mod switch;
 mod window;
 
-pub use book::{Book, Change, Command, Draft, Happening, Kept, Order, Refusal, RolloutId, Rows, Stand, View, ViewKind};
 pub use canary::{Bounds, Canary, LatencyBound, MAX_STEPS, Spec, Steps, StepsError};
 pub use evidence::{Breach, MIN_PROBES, MIN_REQUESTS, PATIENCE, Side, Signals, WINDOW};
 pub use progress::{Action, KeptCanary, Phase};
+pub use store::{
+    Change, Command, Draft, Happening, Kept, Order, RolloutId, RolloutRefusal, RolloutStore, Rows, Stand, View,
+    ViewKind,
+};
 pub use switch::KeptSwitch;
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ fn draft(spec: Spec) -> Draft {
 
 /// A book with one roll-out, and what was told of it.
 struct Scene {
-    book: Book,
+    store: RolloutStore,
     now: Duration,
     told: Vec<String>,
     kept: BTreeMap<RolloutId, Kept>,
@@ -42,7 +42,7 @@ struct Scene {
 
 impl Scene {
     fn new(spec: Spec) -> Self {
-        let mut scene = Self { book: Book::default(), now: START, told: Vec::new(), kept: BTreeMap::new() };
+        let mut scene = Self { store: RolloutStore::default(), now: START, told: Vec::new(), kept: BTreeMap::new() };
         scene.adopt(spec);
         scene
     }
@@ -58,7 +58,7 @@ impl Scene {
         for Change { happening, from, to, who, reason, .. } in changes {
             self.told.push(format!("{} {from} -> {to} by {who}: {reason}", happening.as_str()));
         }
-        for (id, row) in self.book.unsaved() {
+        for (id, row) in self.store.unsaved() {
             match row {
                 Some(row) => _ = self.kept.insert(id, row),
                 None => _ = self.kept.remove(&id),
@@ -67,41 +67,41 @@ impl Scene {
     }
 
     fn adopt(&mut self, spec: Spec) {
-        let changes = self.book.adopt([draft(spec)], self.now);
+        let changes = self.store.adopt([draft(spec)], self.now);
         self.tell(changes);
     }
 
     /// What is kept is all that the next one knows.
     fn restart(self, spec: Spec) -> Self {
-        let mut scene = Self { book: Book::default(), told: Vec::new(), ..self };
-        scene.book.restore(scene.kept.clone());
+        let mut scene = Self { store: RolloutStore::default(), told: Vec::new(), ..self };
+        scene.store.restore(scene.kept.clone());
         scene.adopt(spec);
         scene
     }
 
     fn open(&mut self, thousandths: u16) {
-        self.book.see_open(&id(), Some(Share::from_thousandths(thousandths)), self.now);
+        self.store.see_open(&id(), Some(Share::from_thousandths(thousandths)), self.now);
         self.advance();
     }
 
     fn reported(&mut self, errors: u64, requests: u64) {
-        self.book.see_requests(&id(), errors, requests, self.now);
+        self.store.see_requests(&id(), errors, requests, self.now);
         self.advance();
     }
 
     fn probed(&mut self, side: Side, milliseconds: u32) {
-        self.book.see_probe(&id(), side, MILLISECOND * milliseconds, self.now);
+        self.store.see_probe(&id(), side, MILLISECOND * milliseconds, self.now);
         self.advance();
     }
 
     fn advance(&mut self) {
-        let changes = self.book.advance(self.now);
+        let changes = self.store.advance(self.now);
         self.tell(changes);
     }
 
     fn pass(&mut self, time: Duration) {
         let end = self.now + time;
-        while let Some(at) = self.book.wake_at().filter(|at| *at <= end) {
+        while let Some(at) = self.store.wake_at().filter(|at| *at <= end) {
             assert!(at >= self.now, "it never wakes for nothing");
             self.now = at;
             let before = self.told.len();
@@ -113,7 +113,7 @@ impl Scene {
 
     fn order(&mut self, command: Command) -> Result<(), String> {
         let order = Order { owner: id().owner, command, reason: "because".into(), who: "ada".into() };
-        let change = self.book.order(&order, self.now).map_err(|refusal| refusal.to_string())?;
+        let change = self.store.order(&order, self.now).map_err(|refusal| refusal.to_string())?;
         self.tell([change]);
         Ok(())
     }
@@ -123,11 +123,11 @@ impl Scene {
     }
 
     fn stand(&self) -> String {
-        self.book.stand(&id()).unwrap().0.to_string()
+        self.store.stand(&id()).unwrap().0.to_string()
     }
 
     fn is_ramping(&self) -> bool {
-        self.book.stand(&id()).unwrap().1
+        self.store.stand(&id()).unwrap().1
     }
 }
 
@@ -143,7 +143,7 @@ fn a_canary_that_does_well_takes_each_step_when_the_one_before_was_held() {
     assert_eq!((scene.stand().as_str(), scene.is_ramping()), ("100 %", true));
     scene.pass(HOLD);
     assert_eq!((scene.stand().as_str(), scene.is_ramping()), ("100 %", false));
-    assert_eq!(scene.book.wake_at(), None);
+    assert_eq!(scene.store.wake_at(), None);
     let held = "by truenorth: held, and nothing spoke against it";
     let expected = [
         "began 0 % -> 5 % by truenorth: the configuration".to_owned(),
@@ -320,10 +320,10 @@ fn a_running_one_takes_other_bounds_in_its_stride_and_begins_anew_with_other_ste
 fn one_that_leaves_the_files_is_forgotten() {
     let mut scene = Scene::well(all_bounds());
     scene.pass(HOLD);
-    let changes = scene.book.adopt([], scene.now);
+    let changes = scene.store.adopt([], scene.now);
     scene.tell(changes);
     assert_eq!(scene.told.last().unwrap(), "ended 25 % -> 25 % by truenorth: the configuration has none");
-    assert!(scene.kept.is_empty() && scene.book.stand(&id()).is_none());
+    assert!(scene.kept.is_empty() && scene.store.stand(&id()).is_none());
     scene.adopt(Spec::Canary(canary(all_bounds())));
     assert_eq!(scene.stand(), "5 %");
 }
@@ -354,17 +354,17 @@ fn blue_and_green_are_switched_and_switched_back() {
 
 #[test]
 fn names_without_a_roll_out_are_told() {
-    let mut book = Scene::well(all_bounds()).book;
+    let mut store = Scene::well(all_bounds()).store;
     let order = |owner: &str| Order {
         owner: owner.into(),
         command: Command::Act(Action::Back),
         reason: "".into(),
         who: "".into(),
     };
-    let refusal = book.order(&order("app.example.com"), START).unwrap_err();
+    let refusal = store.order(&order("app.example.com"), START).unwrap_err();
     assert_eq!(refusal.to_string(), "app.example.com has no roll-out: did you mean api.example.com?");
     let long = Order { reason: "x".repeat(513).into(), ..order("api.example.com") };
-    assert_eq!(book.order(&long, START).unwrap_err().to_string(), "a reason takes at most 512 octets");
+    assert_eq!(store.order(&long, START).unwrap_err().to_string(), "a reason takes at most 512 octets");
 }
 
 proptest! {

@@ -11,7 +11,7 @@ use hyper::http::uri::Authority;
 use hyper::{Method, Request, Response, StatusCode, Version};
 use percent_encoding::percent_decode_str;
 
-use super::service::{Answer, SHORT_QUERY, SharedDesk};
+use super::service::{Answer, SHORT_QUERY, SharedResponder};
 use crate::wire::{HEADER_LENGTH, MAX_MESSAGE};
 
 /// Where queries are taken. RFC 8484 leaves it to the server; this is what its examples have, and clients by default.
@@ -94,13 +94,13 @@ impl Rejection {
 }
 
 /// The query that a request carries. Its `Host` was [looked at](check_host) before.
-pub(super) async fn read_query(request: Request<Incoming>, desk: &SharedDesk) -> Result<Bytes, Rejection> {
+pub(super) async fn read_query(request: Request<Incoming>, responder: &SharedResponder) -> Result<Bytes, Rejection> {
     if !is_path(request.uri().path()) {
         return Err(Rejection::NotFound);
     }
     let query = match *request.method() {
         Method::GET | Method::HEAD => read_variable(request.uri().query().unwrap_or_default())?,
-        Method::POST if is_message(&request) => read_body(request.into_body(), desk).await?,
+        Method::POST if is_message(&request) => read_body(request.into_body(), responder).await?,
         Method::POST => return Err(Rejection::MediaType),
         _ => return Err(Rejection::Method),
     };
@@ -153,7 +153,7 @@ fn read_variable(query: &str) -> Result<Bytes, Rejection> {
 }
 
 /// The whole of a body; a long one when it is the connection's turn to have one.
-async fn read_body(mut body: Incoming, desk: &SharedDesk) -> Result<Bytes, Rejection> {
+async fn read_body(mut body: Incoming, responder: &SharedResponder) -> Result<Bytes, Rejection> {
     let mut message = Vec::new();
     let mut long_turn = None;
     while let Some(frame) = body.frame().await {
@@ -164,7 +164,7 @@ async fn read_body(mut body: Incoming, desk: &SharedDesk) -> Result<Bytes, Rejec
             return Err(Rejection::TooLarge);
         }
         if length > SHORT_QUERY && long_turn.is_none() {
-            long_turn = Some(desk.long_turn().await);
+            long_turn = Some(responder.long_turn().await);
         }
         message.extend_from_slice(&octets);
     }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use quinn::{ReadError, RecvStream, SendStream, VarInt};
 use tokio::time::timeout;
 
-use super::service::{LENGTH, SHORT_QUERY, SharedDesk, TcpLimits};
+use super::service::{LENGTH, SHORT_QUERY, SharedResponder, TcpLimits};
 use crate::answer::{Asker, Transport};
 use crate::vital;
 use crate::wire::{HEADER_LENGTH, MAX_MESSAGE};
@@ -41,18 +41,18 @@ pub(super) struct Exchange {
 
 impl Exchange {
     /// Answers, and returns when the client has the answer or has gone.
-    pub(super) async fn run(mut self, desk: Arc<SharedDesk>) -> Result<(), ProtocolError> {
+    pub(super) async fn run(mut self, responder: Arc<SharedResponder>) -> Result<(), ProtocolError> {
         vital::breaking_point("a query over QUIC");
-        if self.answer(&desk).await? && timeout(self.limits.answer, self.send.stopped()).await.is_err() {
+        if self.answer(&responder).await? && timeout(self.limits.answer, self.send.stopped()).await.is_err() {
             self.give_up();
         }
         Ok(())
     }
 
     /// Reads the query to its end and answers it, when it has its turn. Whether an answer is on its way.
-    async fn answer(&mut self, desk: &SharedDesk) -> Result<bool, ProtocolError> {
-        let _turn = desk.turn().await;
-        let stream = match timeout(self.limits.query, read_to_end(&mut self.receive, desk)).await {
+    async fn answer(&mut self, responder: &SharedResponder) -> Result<bool, ProtocolError> {
+        let _turn = responder.turn().await;
+        let stream = match timeout(self.limits.query, read_to_end(&mut self.receive, responder)).await {
             Ok(Ok(stream)) if stream.len() > LENGTH + MAX_MESSAGE => return Err(ProtocolError),
             Ok(Ok(stream)) => stream,
             // The client thought better of it, or went.
@@ -64,7 +64,7 @@ impl Exchange {
         };
         let asker = Asker { address: self.client, transport: Transport::Quic, idle: None };
         // Only what is no query, or has the option edns-tcp-keepalive, gets no answer.
-        let Ok(answer) = timeout(self.limits.answer, desk.answer(query(&stream)?, asker)).await else {
+        let Ok(answer) = timeout(self.limits.answer, responder.answer(query(&stream)?, asker)).await else {
             self.give_up();
             return Ok(false);
         };
@@ -91,7 +91,7 @@ impl Exchange {
 
 /// What a client sends on a stream; not all of what no message is as long as. A long one is read when it is the connection's
 /// turn to have one.
-async fn read_to_end(receive: &mut RecvStream, desk: &SharedDesk) -> Result<Vec<u8>, ReadError> {
+async fn read_to_end(receive: &mut RecvStream, responder: &SharedResponder) -> Result<Vec<u8>, ReadError> {
     let mut stream = Vec::new();
     let mut long_turn = None;
     while let Some(chunk) = receive.read_chunk(LENGTH + MAX_MESSAGE, true).await? {
@@ -100,7 +100,7 @@ async fn read_to_end(receive: &mut RecvStream, desk: &SharedDesk) -> Result<Vec<
             break;
         }
         if stream.len() > SHORT_QUERY && long_turn.is_none() {
-            long_turn = Some(desk.long_turn().await);
+            long_turn = Some(responder.long_turn().await);
         }
     }
     Ok(stream)

@@ -23,10 +23,10 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::server::TlsStream;
 
 use super::doh::{self, Rejection};
-use super::service::{Answer, Service, SharedDesk, TcpLimits};
+use super::service::{Answer, Service, SharedResponder, TcpLimits};
 use super::tls::HTTP_2;
 use crate::answer::Asker;
-use crate::seats::Seat;
+use crate::limiter::Permit;
 
 /// Octets of a request's head: a path with a query of a few hundred octets, and what browsers add.
 const MAX_HEADERS: usize = 16 * 1024;
@@ -43,19 +43,19 @@ const STREAM_WINDOW: u32 = 16 * 1024;
 const CONNECTION_WINDOW: u32 = 128 * 1024;
 
 /// Serves a connection until one side has had enough.
-pub(super) async fn converse(stream: TlsStream<TcpStream>, asker: Asker, mut service: Service, seat: &Seat) {
+pub(super) async fn converse(stream: TlsStream<TcpStream>, asker: Asker, mut service: Service, permit: &Permit) {
     let is_http_2 = stream.get_ref().1.alpn_protocol() == Some(HTTP_2);
     let limits = service.limits;
     let session = Arc::new(Session {
         asker,
         limits,
-        desk: SharedDesk::new(service.desk()),
+        responder: SharedResponder::new(service.responder()),
         targets: Semaphore::new(WAITING_TARGETS),
         stalled: Notify::new(),
         activity: Mutex::new(Activity { requests: 0, since: Instant::now() }),
     });
     let serve = service_fn(|request| {
-        seat.touch();
+        permit.touch();
         session.clone().respond(request)
     });
     let builder = builder(is_http_2, limits.query);
@@ -88,7 +88,7 @@ fn builder(is_http_2: bool, head_time: Duration) -> Builder<TokioExecutor> {
 struct Session {
     asker: Asker,
     limits: TcpLimits,
-    desk: SharedDesk,
+    responder: SharedResponder,
     targets: Semaphore,
     /// The client made no room for an answer in time.
     stalled: Notify,
@@ -121,10 +121,10 @@ impl Session {
 
     /// The turn lasts until the answer is made: what waits for room for its answer is bounded by the number of turns.
     async fn answer(&self, request: Request<Incoming>) -> Result<Answer, Rejection> {
-        let Ok(_turn) = timeout(self.limits.answer, self.desk.turn()).await else { return Err(self.give_up()) };
-        let reading = doh::read_query(request, &self.desk);
+        let Ok(_turn) = timeout(self.limits.answer, self.responder.turn()).await else { return Err(self.give_up()) };
+        let reading = doh::read_query(request, &self.responder);
         let query = timeout(self.limits.query, reading).await.unwrap_or(Err(Rejection::Timeout))?;
-        let Ok(answer) = timeout(self.limits.answer, self.desk.answer(&query, self.asker)).await else {
+        let Ok(answer) = timeout(self.limits.answer, self.responder.answer(&query, self.asker)).await else {
             return Err(self.give_up());
         };
         answer.ok_or(Rejection::NotAQuery)

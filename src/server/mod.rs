@@ -45,7 +45,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use crate::answer::{Rotation, Transport};
-use crate::seats::{Losses, Seats};
+use crate::limiter::{ConnectionLimiter, Losses};
 use crate::snapshot::Snapshot;
 use crate::vital::{self, Alarm, Part};
 use bind::Sockets;
@@ -97,7 +97,7 @@ struct Encrypted {
 /// A server that answers. Dropped, it stops as well, without waiting for it.
 #[derive(Debug)]
 pub struct Running {
-    seats: Arc<Seats>,
+    limiter: Arc<ConnectionLimiter>,
     losses: Arc<Losses>,
     /// What encrypted ways show, if there are any.
     shown: Option<Arc<Shown>>,
@@ -162,13 +162,13 @@ impl Bound {
     pub fn start(self, published: Arc<ArcSwap<Snapshot>>, rotation: Arc<Rotation>) -> io::Result<Running> {
         let Self { sockets, encrypted, limits, alarm } = self;
         let (stopping, stop) = watch::channel(());
-        let seats = Arc::new(Seats::new(limits.connections, limits.connections_per_client));
+        let limiter = Arc::new(ConnectionLimiter::new(limits.connections, limits.connections_per_client));
         let shown = encrypted.as_ref().map(|encrypted| encrypted.shown.clone());
         let losses = Arc::new(Losses::default());
-        let running = Running { seats: seats.clone(), losses: losses.clone(), shown, stopping };
+        let running = Running { limiter: limiter.clone(), losses: losses.clone(), shown, stopping };
         let service =
-            Service { published, rotation, limits, seats: seats.clone(), losses: losses.clone(), stopping: stop };
-        let mut pressure = Pressure::new(seats, losses, service.stopping.clone());
+            Service { published, rotation, limits, limiter: limiter.clone(), losses: losses.clone(), stopping: stop };
+        let mut pressure = Pressure::new(limiter, losses, service.stopping.clone());
         let limiter = Arc::new(RateLimiter::new());
         let telling = rate_limit::tell(limiter.clone(), service.stopping.clone());
         tokio::spawn(alarm.part("the task that tells of rate limits").run(telling));
@@ -240,8 +240,8 @@ fn spawn(number: usize, worker: UdpWorker, part: Part) -> io::Result<()> {
 
 impl Running {
     /// The seats of all connections.
-    pub fn seats(&self) -> &Arc<Seats> {
-        &self.seats
+    pub fn limiter(&self) -> &Arc<ConnectionLimiter> {
+        &self.limiter
     }
 
     /// What clients lost; the kernel is asked every 10 s.
@@ -260,7 +260,7 @@ impl Running {
     pub async fn stop(self) {
         self.stopping.send_replace(());
         if timeout(GRACE, self.stopping.closed()).await.is_err() {
-            self.seats.free_all();
+            self.limiter.free_all();
             // What is left after that is a bug's, and ends with the process.
             let _ = timeout(LAST_GRACE, self.stopping.closed()).await;
         }

@@ -13,7 +13,7 @@ use tokio::time::sleep;
 use tracing::warn;
 
 use super::batch;
-use crate::seats::{Losses, Seats};
+use crate::limiter::{ConnectionLimiter, Losses};
 
 /// From one look to the next.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -22,7 +22,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 pub(super) struct Pressure {
     queries: Vec<LookedAt>,
     connections: Vec<LookedAt>,
-    seats: Arc<Seats>,
+    limiter: Arc<ConnectionLimiter>,
     losses: Arc<Losses>,
     /// What was told by the last look.
     evictions: u64,
@@ -38,9 +38,9 @@ struct LookedAt {
 }
 
 impl Pressure {
-    pub(super) fn new(seats: Arc<Seats>, losses: Arc<Losses>, stopping: watch::Receiver<()>) -> Self {
+    pub(super) fn new(limiter: Arc<ConnectionLimiter>, losses: Arc<Losses>, stopping: watch::Receiver<()>) -> Self {
         let (queries, connections) = (Vec::new(), Vec::new());
-        Self { queries, connections, seats, losses, evictions: 0, transfers: 0, stopping }
+        Self { queries, connections, limiter, losses, evictions: 0, transfers: 0, stopping }
     }
 
     /// Looks at a socket that queries come to.
@@ -74,7 +74,7 @@ impl Pressure {
         if refused > 0 {
             warn!(refused, since_start, "the kernel refused connections: more came than could be accepted");
         }
-        let occupancy = self.seats.occupancy();
+        let occupancy = self.limiter.occupancy();
         if occupancy.evictions > self.evictions {
             warn!(
                 closed = occupancy.evictions - self.evictions,
@@ -123,7 +123,7 @@ mod tests {
         socket.listen(1).unwrap();
         let listener: TcpListener = socket.into();
         let (losses, (_stop, stopping)) = (Arc::new(Losses::default()), watch::channel(()));
-        let mut pressure = Pressure::new(Arc::new(Seats::new(1, 1)), losses.clone(), stopping);
+        let mut pressure = Pressure::new(Arc::new(ConnectionLimiter::new(1, 1)), losses.clone(), stopping);
         pressure.look_at_connections(&listener).unwrap();
         pressure.look();
         assert_eq!(losses.connections.load(Ordering::Relaxed), 0);

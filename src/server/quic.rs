@@ -20,9 +20,9 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::doq::{self, DOQ_EXCESSIVE_LOAD, DOQ_NO_ERROR, Exchange};
-use super::service::{Service, SharedDesk, TcpLimits};
+use super::service::{Service, SharedResponder, TcpLimits};
 use super::tls::{self, Shown};
-use crate::seats::Seat;
+use crate::limiter::Permit;
 
 /// Handshakes at once of clients that have not shown yet that they are where they say.
 const UNPROVEN_HANDSHAKES: usize = 128;
@@ -99,10 +99,10 @@ impl QuicAcceptor {
         let client = incoming.remote_address().ip();
         let service = self.service.clone();
         if incoming.remote_address_validated() {
-            let Some(seat) = service.seats.take(client) else { return };
+            let Some(permit) = service.limiter.take(client) else { return };
             connections.spawn(async move {
                 let Some(connection) = handshake(incoming, &service).await else { return };
-                converse(connection, service, seat).await;
+                converse(connection, service, permit).await;
             });
             return;
         }
@@ -117,8 +117,8 @@ impl QuicAcceptor {
         connections.spawn(async move {
             let Some(connection) = handshake(incoming, &service).await else { return };
             drop(unproven);
-            let Some(seat) = service.seats.take(client) else { return };
-            converse(connection, service, seat).await;
+            let Some(permit) = service.limiter.take(client) else { return };
+            converse(connection, service, permit).await;
         });
     }
 }
@@ -152,18 +152,18 @@ async fn handshake(incoming: Incoming, service: &Service) -> Option<Connection> 
 }
 
 /// Answers until one side has had enough.
-async fn converse(connection: Connection, service: Service, seat: Seat) {
+async fn converse(connection: Connection, service: Service, permit: Permit) {
     let code = tokio::select! {
-        code = answer_streams(&connection, service, &seat) => code,
+        code = answer_streams(&connection, service, &permit) => code,
         // There are more who want one than there are.
-        () = seat.evicted() => DOQ_EXCESSIVE_LOAD,
+        () = permit.evicted() => DOQ_EXCESSIVE_LOAD,
     };
     connection.close(code, b"");
 }
 
 /// With which code the connection is to be closed.
-async fn answer_streams(connection: &Connection, mut service: Service, seat: &Seat) -> VarInt {
-    let desk = Arc::new(SharedDesk::new(service.desk()));
+async fn answer_streams(connection: &Connection, mut service: Service, permit: &Permit) -> VarInt {
+    let responder = Arc::new(SharedResponder::new(service.responder()));
     let mut exchanges: JoinSet<Result<(), doq::ProtocolError>> = JoinSet::new();
     loop {
         tokio::select! {
@@ -175,11 +175,11 @@ async fn answer_streams(connection: &Connection, mut service: Service, seat: &Se
             }
             stream = connection.accept_bi() => {
                 let Ok((send, receive)) = stream else { return DOQ_NO_ERROR };
-                seat.touch();
+                permit.touch();
                 // A client may move; where it asks from is where it is.
                 let client = connection.remote_address().ip();
                 let exchange = Exchange { send, receive, client, limits: service.limits };
-                exchanges.spawn(exchange.run(desk.clone()));
+                exchanges.spawn(exchange.run(responder.clone()));
             }
             _ = service.stopping.changed() => break,
         }

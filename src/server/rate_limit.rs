@@ -30,7 +30,7 @@ const TELL_EVERY: Duration = Duration::from_secs(1);
 
 /// What to do with a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum RateDecision {
     /// Send it.
     Send,
     /// Send its header with TC.
@@ -80,9 +80,9 @@ impl RateLimiter {
 
     /// Counts a response of this class to this client, at a time since the server's start. Relaxed: two responses at once
     /// may see each other's count late, which costs or saves one response.
-    pub(super) fn count(&self, limit: &RateLimit, client: IpAddr, class: ResponseClass, now: Duration) -> Verdict {
+    pub(super) fn count(&self, limit: &RateLimit, client: IpAddr, class: ResponseClass, now: Duration) -> RateDecision {
         if limit.exempt.iter().any(|prefix| prefix.contains(&client)) {
-            return Verdict::Send;
+            return RateDecision::Send;
         }
         let rate = rate(limit, class);
         let now = now.as_nanos() as u64;
@@ -98,7 +98,7 @@ impl RateLimiter {
                 over = false;
             }
         }
-        if over { self.limit(limit, client) } else { Verdict::Send }
+        if over { self.limit(limit, client) } else { RateDecision::Send }
     }
 
     /// What has been limited so far.
@@ -110,7 +110,7 @@ impl RateLimiter {
         }
     }
 
-    fn limit(&self, limit: &RateLimit, client: IpAddr) -> Verdict {
+    fn limit(&self, limit: &RateLimit, client: IpAddr) -> RateDecision {
         // Whoever finds it taken lets another one's client be the last.
         if let Ok(mut last) = self.last.try_lock() {
             *last = Some(client);
@@ -118,10 +118,10 @@ impl RateLimiter {
         let count = self.slipped.load(Ordering::Relaxed) + self.dropped.load(Ordering::Relaxed);
         if limit.slip > 0 && count.is_multiple_of(u64::from(limit.slip)) {
             self.slipped.fetch_add(1, Ordering::Relaxed);
-            Verdict::Slip
+            RateDecision::Slip
         } else {
             self.dropped.fetch_add(1, Ordering::Relaxed);
-            Verdict::Drop
+            RateDecision::Drop
         }
     }
 
@@ -224,7 +224,7 @@ mod tests {
         verdicts(&limiter, &limit, "192.0.2.1", 100, Duration::ZERO);
         let client = "192.0.2.1".parse().unwrap();
         let error = || limiter.count(&limit, client, ResponseClass::Error, Duration::ZERO);
-        assert_eq!([error(), error(), error()], [Verdict::Send, Verdict::Send, Verdict::Drop]);
+        assert_eq!([error(), error(), error()], [RateDecision::Send, RateDecision::Send, RateDecision::Drop]);
     }
 
     #[test]
@@ -238,7 +238,7 @@ mod tests {
         }
         let hurt = (0..2000u32).filter(|network| {
             let client = IpAddr::from(std::net::Ipv4Addr::from_bits(0xac10_0000 | network << 8));
-            limiter.count(&limit, client, ResponseClass::Answer, Duration::ZERO) != Verdict::Send
+            limiter.count(&limit, client, ResponseClass::Answer, Duration::ZERO) != RateDecision::Send
         });
         // Both places taken: (2,000 / 131,072)^2, about 1 in 4,300.
         assert!(hurt.count() < 10);

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, watch};
 
 use crate::answer::{Asker, Exchange, Reply, Rotation, Transfer, Worker, answer};
-use crate::seats::{Losses, Seats};
+use crate::limiter::{ConnectionLimiter, Losses};
 use crate::snapshot::Snapshot;
 use crate::wire::{MAX_MESSAGE, Query};
 
@@ -81,7 +81,7 @@ pub(super) struct Service {
     pub(super) published: Arc<ArcSwap<Snapshot>>,
     pub(super) rotation: Arc<Rotation>,
     pub(super) limits: TcpLimits,
-    pub(super) seats: Arc<Seats>,
+    pub(super) limiter: Arc<ConnectionLimiter>,
     pub(super) losses: Arc<Losses>,
     /// Changed or closed: time to end. Held as long as there is a socket.
     pub(super) stopping: watch::Receiver<()>,
@@ -89,8 +89,8 @@ pub(super) struct Service {
 
 impl Service {
     /// What one connection makes its answers with.
-    pub(super) fn desk(&self) -> Desk {
-        Desk {
+    pub(super) fn responder(&self) -> Responder {
+        Responder {
             published: self.published.clone(),
             worker: Worker::new(self.rotation.clone()),
             outbox: vec![0; LENGTH + MAX_MESSAGE].into(),
@@ -100,14 +100,14 @@ impl Service {
 
 /// Makes a connection's answers, one at a time.
 #[derive(Debug)]
-pub(super) struct Desk {
+pub(super) struct Responder {
     published: Arc<ArcSwap<Snapshot>>,
     worker: Worker,
     /// An answer behind its length.
     outbox: Box<[u8]>,
 }
 
-impl Desk {
+impl Responder {
     /// The answer behind its length, and for how many seconds it may be kept, if at all. `None` to what breaks the rules of its
     /// transport.
     pub(super) fn answer(&mut self, query: &Query<'_>, asker: Asker) -> Option<(&[u8], Option<u32>)> {
@@ -138,8 +138,8 @@ impl Desk {
 
 /// Makes the answers of a connection whose queries come side by side.
 #[derive(Debug)]
-pub(super) struct SharedDesk {
-    desk: Mutex<Desk>,
+pub(super) struct SharedResponder {
+    responder: Mutex<Responder>,
     turns: Semaphore,
     long_query: Semaphore,
     /// Octets of answers that may still be made before some are read.
@@ -165,10 +165,10 @@ impl AsRef<[u8]> for Unread {
     }
 }
 
-impl SharedDesk {
-    pub(super) fn new(desk: Desk) -> Self {
+impl SharedResponder {
+    pub(super) fn new(responder: Responder) -> Self {
         Self {
-            desk: Mutex::new(desk),
+            responder: Mutex::new(responder),
             turns: Semaphore::new(MESSAGES_AT_ONCE),
             long_query: Semaphore::new(1),
             room: Arc::new(Semaphore::new(UNREAD)),
@@ -193,8 +193,8 @@ impl SharedDesk {
         let mut room = room.expect("nothing closes the semaphore");
         let (answer, ttl): (Box<[u8]>, _) = {
             // What a panic could leave half-made is an answer that is not sent.
-            let mut desk = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
-            let (answer, ttl) = desk.answer(&query, asker)?;
+            let mut responder = self.responder.lock().unwrap_or_else(PoisonError::into_inner);
+            let (answer, ttl) = responder.answer(&query, asker)?;
             (answer[LENGTH..].into(), ttl)
         };
         drop(room.split(MAX_MESSAGE - answer.len()));

@@ -14,9 +14,9 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::service::{Desk, LENGTH, Service};
+use super::service::{LENGTH, Responder, Service};
 use crate::answer::{Asker, Exchange, Transfer};
-use crate::seats::Seat;
+use crate::limiter::Permit;
 use crate::wire::{HEADER_LENGTH, MAX_MESSAGE, Query};
 
 /// One connection, handshakes behind it.
@@ -24,7 +24,7 @@ pub(super) struct Conversation<S> {
     stream: S,
     asker: Asker,
     inbox: Inbox,
-    desk: Desk,
+    responder: Responder,
     service: Service,
 }
 
@@ -39,22 +39,22 @@ impl From<io::Error> for Over {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
     pub(super) fn new(stream: S, asker: Asker, service: Service) -> Self {
-        Self { stream, asker, inbox: Inbox::new(), desk: service.desk(), service }
+        Self { stream, asker, inbox: Inbox::new(), responder: service.responder(), service }
     }
 
     /// Answers until one side has had enough, and says goodbye.
-    pub(super) async fn run(mut self, seat: &Seat) {
-        let Over = self.converse(seat).await;
+    pub(super) async fn run(mut self, permit: &Permit) {
+        let Over = self.converse(permit).await;
         // RFC 8446, section 6.1: each side sends `close_notify`, or the other takes the end for a cut. Who makes no room for
         // it does without.
         let _ = timeout(self.service.limits.answer, self.stream.shutdown()).await;
     }
 
-    async fn converse(&mut self, seat: &Seat) -> Over {
+    async fn converse(&mut self, permit: &Permit) -> Over {
         loop {
             let Ok(query) = self.next_query().await else { return Over };
-            seat.touch();
-            if let Err(over) = self.answer(query, seat).await {
+            permit.touch();
+            if let Err(over) = self.answer(query, permit).await {
                 return over;
             }
         }
@@ -88,20 +88,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
         }
     }
 
-    async fn answer(&mut self, query: Range<usize>, seat: &Seat) -> Result<(), Over> {
+    async fn answer(&mut self, query: Range<usize>, permit: &Permit) -> Result<(), Over> {
         let octets = &self.inbox.octets[query];
         let limit = self.service.limits.answer;
         let Some(query) = Query::parse(octets) else { return Ok(()) };
         // The transfer holds on to the snapshot that it began with; ordinary questions take none along.
-        let snapshot = query.asks_for_transfer().then(|| self.desk.snapshot());
+        let snapshot = query.asks_for_transfer().then(|| self.responder.snapshot());
         let exchange =
             snapshot.as_ref().map(|snapshot| Exchange::new(snapshot, &query, self.asker, super::unix_time()));
         let Some(mut transfer) = exchange.as_ref().and_then(Transfer::new) else {
-            let Some((answer, _)) = self.desk.answer(&query, self.asker) else { return Ok(()) };
+            let Some((answer, _)) = self.responder.answer(&query, self.asker) else { return Ok(()) };
             return write(&mut self.stream, answer, limit).await;
         };
         let end = Instant::now() + self.service.limits.transfer;
-        while let Some(message) = self.desk.next_of(&mut transfer) {
+        while let Some(message) = self.responder.next_of(&mut transfer) {
             let left = end.saturating_duration_since(Instant::now());
             let written = write(&mut self.stream, message, limit.min(left)).await;
             if written.is_err() && Instant::now() >= end {
@@ -109,7 +109,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
             }
             written?;
             // Who reads on is not idle.
-            seat.touch();
+            permit.touch();
         }
         Ok(())
     }

@@ -17,7 +17,7 @@ use super::https;
 use super::service::Service;
 use super::stream::Conversation;
 use crate::answer::{Asker, Transport};
-use crate::seats::Seat;
+use crate::limiter::Permit;
 
 /// How long nothing is accepted when there are no descriptors or no memory left for it.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -64,7 +64,7 @@ impl Acceptor {
                     }
                     is_failing = true;
                     // The connection remains in the kernel's queue: asking at once for it again would fail again.
-                    self.service.seats.free_one();
+                    self.service.limiter.free_one();
                     sleep(ACCEPT_PAUSE).await;
                 }
             }
@@ -77,30 +77,30 @@ impl Acceptor {
             return;
         }
         // Nobody's seat is safe here: who asks is active.
-        let Some(seat) = self.service.seats.take(client) else { return };
+        let Some(permit) = self.service.limiter.take(client) else { return };
         let (protocol, service) = (self.protocol.clone(), self.service.clone());
         tokio::spawn(async move {
             tokio::select! {
-                () = converse(protocol, stream, client, service, &seat) => {}
-                () = seat.evicted() => {}
+                () = converse(protocol, stream, client, service, &permit) => {}
+                () = permit.evicted() => {}
             }
         });
     }
 }
 
-async fn converse(protocol: Protocol, stream: TcpStream, client: IpAddr, mut service: Service, seat: &Seat) {
+async fn converse(protocol: Protocol, stream: TcpStream, client: IpAddr, mut service: Service, permit: &Permit) {
     // RFC 7828 is for connections that DNS has for itself.
     let idle = Some(service.limits.idle);
     let asker = |transport, idle| Asker { address: client, transport, idle };
     match protocol {
-        Protocol::Dns => Conversation::new(stream, asker(Transport::Tcp, idle), service).run(seat).await,
+        Protocol::Dns => Conversation::new(stream, asker(Transport::Tcp, idle), service).run(permit).await,
         Protocol::DnsOverTls(acceptor) => {
             let Some(stream) = handshake(&acceptor, stream, &mut service).await else { return };
-            Conversation::new(stream, asker(Transport::Tls, idle), service).run(seat).await;
+            Conversation::new(stream, asker(Transport::Tls, idle), service).run(permit).await;
         }
         Protocol::DnsOverHttps(acceptor) => {
             let Some(stream) = handshake(&acceptor, stream, &mut service).await else { return };
-            https::converse(stream, asker(Transport::Https, None), service, seat).await;
+            https::converse(stream, asker(Transport::Https, None), service, permit).await;
         }
     }
 }

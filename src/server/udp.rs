@@ -20,7 +20,7 @@ use std::os::fd::AsFd;
 use tokio::sync::watch;
 
 use super::batch::{BATCH, Batch, Wait};
-use super::rate_limit::{RateLimiter, Verdict};
+use super::rate_limit::{RateDecision, RateLimiter};
 use crate::answer::{Asker, Exchange, Rotation, Transport, Worker, answer, truncate};
 use crate::snapshot::Snapshot;
 use crate::vital;
@@ -107,9 +107,9 @@ impl UdpWorker {
                 let reply = answer(&exchange, worker, out);
                 let Some((limit, time)) = limit.filter(|_| !exchange.has_valid_cookie()) else { return reply.length };
                 match self.limiter.count(limit, address, reply.class, time) {
-                    Verdict::Send => reply.length,
-                    Verdict::Slip => truncate(&exchange, out),
-                    Verdict::Drop => 0,
+                    RateDecision::Send => reply.length,
+                    RateDecision::Slip => truncate(&exchange, out),
+                    RateDecision::Drop => 0,
                 }
             })
         });

@@ -11,7 +11,7 @@ use super::world::Members;
 use super::{Blueprint, ServedZone};
 use crate::name::Name;
 use crate::wire::Rtype;
-use crate::zone::{Found, Node, Record, Special, ZoneError};
+use crate::zone::{Dynamic, Found, Node, Record, ZoneError};
 
 /// Why a name can hold no extra TXT records.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,7 +83,7 @@ impl Blueprint {
         }
         // A name that the files do not know answers as its wildcard does.
         if let Some(node) = wildcard.map(|(node, _)| node).or_else(|| served.zone.node(&key)) {
-            if node.special() == Special::Reflect {
+            if node.dynamic() == Dynamic::Reflect {
                 return Err(Unfit::Reflects);
             }
             if self.may_be_cname(node) {
@@ -106,9 +106,9 @@ impl Blueprint {
 
     /// Whether the node has a CNAME, or may be answered with one.
     fn may_be_cname(&self, node: Node<'_>) -> bool {
-        let steered = match node.special() {
-            Special::Steered(plan, _) => Some(&self.rules[plan as usize]),
-            Special::Reflect | Special::None => None,
+        let steered = match node.dynamic() {
+            Dynamic::Steered(plan, _) => Some(&self.rules[plan as usize]),
+            Dynamic::Reflect | Dynamic::None => None,
         };
         let mut pools = steered.iter().flat_map(|rule| rule.pools.iter().chain(&rule.fallback));
         let is_cname = pools.any(|&id| matches!(self.world.pools[id as usize].members, Members::Cname(_)));
@@ -227,9 +227,9 @@ NS = ["ns.example.net."]
         assert_eq!(node(zone, "_acme-challenge.new"), Some(1));
         assert_eq!(node(zone, "new"), Some(0), "an empty non-terminal");
         assert_eq!(node(&before.zones()[0], "new"), None);
-        let special = |zone: &ServedZone, owner: &str| zone.zone.node(&name(owner).to_key()).unwrap().special();
+        let dynamic = |zone: &ServedZone, owner: &str| zone.zone.node(&name(owner).to_key()).unwrap().dynamic();
         for owner in ["www", "api", "whoami"] {
-            assert_eq!(special(zone, owner), special(&before.zones()[0], owner), "{owner}");
+            assert_eq!(dynamic(zone, owner), dynamic(&before.zones()[0], owner), "{owner}");
         }
         assert_eq!(node(zone, "*.new"), None, "no wildcard, nothing to go on with");
         let again = after.amended(&name("@"), &[], None).unwrap();
@@ -247,7 +247,7 @@ NS = ["ns.example.net."]
             let mut rtypes: Vec<String> =
                 node.rrsets().iter().map(|rrset| format!("{} {}", rrset.len(), rrset.rtype())).collect();
             rtypes.sort_unstable();
-            format!("{:?} {}", node.special(), rtypes.join(" "))
+            format!("{:?} {}", node.dynamic(), rtypes.join(" "))
         };
         let names = [
             "foo.apps",

@@ -7,8 +7,10 @@ use super::plan::{LoadKeys, Rule};
 use super::world::{Members, PoolId, Steering, World};
 use super::{Blueprint, Snapshot};
 use crate::geo::{Caps, Coordinates, DatacenterId, Locations, Region, Regions};
-use crate::latency::{Table, Vantages, Widths};
-use crate::steering::{Course, Criteria, Criterion, Draw, Ground, HashKey, Map, RegionTiers, Set, Step};
+use crate::latency::{ClientRtts, LatencyTable, Widths};
+use crate::steering::{
+    CompiledChain, CompiledStep, Draw, Ground, HashKey, Map, RegionTiers, SelectionPolicy, Set, Step,
+};
 
 /// Makes rules, and the maps behind them, each once.
 pub(super) struct Compiler<'a> {
@@ -19,17 +21,17 @@ pub(super) struct Compiler<'a> {
 /// Maps over the same locations and vantages, each made once.
 pub(super) struct Maps<'a> {
     locations: &'a Locations,
-    vantages: Option<&'a Vantages>,
+    client_rtts: Option<&'a ClientRtts>,
     caps: Caps,
     known: HashMap<Key, Arc<Map>>,
 }
 
 /// What maps over the same ground differ by: their criteria, and the regions that name local space where the criteria have none.
-type Key = (Criteria, Option<Arc<Regions>>);
+type Key = (CompiledChain, Option<Arc<Regions>>);
 
 /// What pools have in common that the chain's steps cannot tell apart: their place in the `failover` order, or 0 where the
 /// chain does not ask for it, and their datacenter.
-type Slot = (u8, Option<DatacenterId>);
+type CandidateClass = (u8, Option<DatacenterId>);
 
 impl<'a> Compiler<'a> {
     pub(super) fn new(world: &'a World, maps: Maps<'a>) -> Self {
@@ -40,18 +42,18 @@ impl<'a> Compiler<'a> {
     pub(super) fn rule(&mut self, steering: &Steering, regions: &Arc<Regions>) -> Rule {
         let ranked = steering.ranked_steps();
         let by_order = ranked.clone().any(|step| step == Step::Failover);
-        let slot_of: Vec<Slot> = steering
+        let slot_of: Vec<CandidateClass> = steering
             .pools
             .iter()
             .map(|used| (if by_order { used.order } else { 0 }, self.world.pools[used.pool as usize].datacenter))
             .collect();
-        let mut slots = slot_of.clone();
-        slots.sort_unstable();
-        slots.dedup();
-        let steps = ranked.map(|step| self.criterion(step, &slots, steering, regions)).collect();
-        let criteria = Criteria::new(slots.len() as u8, steps);
-        let naming = Some(regions).filter(|regions| criteria.regions().is_none() && regions.name_local_space());
-        let map = self.maps.get(criteria, naming.cloned());
+        let mut classes = slot_of.clone();
+        classes.sort_unstable();
+        classes.dedup();
+        let steps = ranked.map(|step| self.compiled_step(step, &classes, steering, regions)).collect();
+        let compiled_chain = CompiledChain::new(classes.len() as u8, steps);
+        let naming = Some(regions).filter(|regions| compiled_chain.regions().is_none() && regions.name_local_space());
+        let map = self.maps.get(compiled_chain, naming.cloned());
         let draw = steering.steer.iter().copied().find(|step| step.draws()).map(|step| match step {
             Step::Sticky => Draw::Sticky(steering.pools.iter().map(|used| self.key("", used.pool)).collect()),
             _ => Draw::Chance,
@@ -61,8 +63,8 @@ impl<'a> Compiler<'a> {
             load: steering.spills().then(|| LoadKeys { stay: keys(STAY), go: keys(GO) }),
             pools: steering.pools.iter().map(|used| used.pool).collect(),
             map,
-            course: Course {
-                slots: slots.iter().map(|slot| set_of(&slot_of, |other| other == slot)).collect(),
+            policy: SelectionPolicy {
+                classes: classes.iter().map(|class| set_of(&slot_of, |other| other == class)).collect(),
                 datacenters: slot_of.iter().map(|&(_, datacenter)| datacenter).collect(),
                 weights: steering.pools.iter().map(|used| used.weight).collect(),
                 draw,
@@ -99,24 +101,30 @@ impl<'a> Compiler<'a> {
         HashKey::of_candidate(format!("{salt}{}", self.world.pools[pool as usize].name).as_bytes())
     }
 
-    fn criterion(&self, step: Step, slots: &[Slot], steering: &Steering, regions: &Arc<Regions>) -> Criterion {
+    fn compiled_step(
+        &self,
+        step: Step,
+        classes: &[CandidateClass],
+        steering: &Steering,
+        regions: &Arc<Regions>,
+    ) -> CompiledStep {
         match step {
             Step::Region => {
-                let tiers = regions.list().iter().map(|region| region_tiers(region, steering, slots));
-                Criterion::Region(regions.clone(), tiers.collect())
+                let tiers = regions.list().iter().map(|region| region_tiers(region, steering, classes));
+                CompiledStep::Region(regions.clone(), tiers.collect())
             }
             Step::Latency => {
-                let places = slots.iter().map(|&(_, datacenter)| datacenter);
-                Criterion::Latency(places.collect(), steering.latency_tolerance)
+                let places = classes.iter().map(|&(_, datacenter)| datacenter);
+                CompiledStep::Latency(places.collect(), steering.latency_tolerance)
             }
             Step::Distance => {
                 let place = |id: DatacenterId| self.world.datacenters[usize::from(id)].coordinates;
-                Criterion::Distance(slots.iter().map(|&(_, datacenter)| datacenter.map(place)).collect())
+                CompiledStep::Distance(classes.iter().map(|&(_, datacenter)| datacenter.map(place)).collect())
             }
-            Step::Load => Criterion::Load,
+            Step::Load => CompiledStep::Load,
             Step::Failover | Step::Weight | Step::Sticky => {
-                let tiers = slots.chunk_by(|a, b| a.0 == b.0);
-                Criterion::Failover(tiers.map(|tier| set_of(slots, |slot| slot.0 == tier[0].0)).collect())
+                let tiers = classes.chunk_by(|a, b| a.0 == b.0);
+                CompiledStep::Failover(tiers.map(|tier| set_of(classes, |class| class.0 == tier[0].0)).collect())
             }
         }
     }
@@ -126,30 +134,30 @@ impl<'a> Maps<'a> {
     /// Those that `previous` has and that still hold are taken over.
     pub(super) fn new(
         locations: &'a Arc<Locations>,
-        vantages: Option<&'a Arc<Vantages>>,
+        client_rtts: Option<&'a Arc<ClientRtts>>,
         caps: Caps,
         previous: Option<&Snapshot>,
     ) -> Self {
         let same_ground =
             |snapshot: &&Snapshot| Arc::ptr_eq(snapshot.locations(), locations) && snapshot.world().ecs.caps() == caps;
         let previous = previous.filter(same_ground);
-        let same_vantages = previous.is_some_and(|snapshot| match (snapshot.vantages(), vantages) {
+        let same_vantages = previous.is_some_and(|snapshot| match (snapshot.client_rtts(), client_rtts) {
             (Some(before), Some(now)) => Arc::ptr_eq(before, now),
             _ => false,
         });
         let before = previous.map_or(&[][..], Snapshot::plans).iter().map(|plan| &plan.rule().map);
-        let known = before.filter(|map| same_vantages || !map.criteria().measures_latency());
-        let known = known.map(|map| ((map.criteria().clone(), map.naming().cloned()), map.clone())).collect();
-        Self { locations, vantages: vantages.map(|vantages| &**vantages), caps, known }
+        let known = before.filter(|map| same_vantages || !map.compiled_chain().measures_latency());
+        let known = known.map(|map| ((map.compiled_chain().clone(), map.naming().cloned()), map.clone())).collect();
+        Self { locations, client_rtts: client_rtts.map(|client_rtts| &**client_rtts), caps, known }
     }
 
     /// The map of these criteria; `naming` as for [`Map::build`].
-    pub(super) fn get(&mut self, criteria: Criteria, naming: Option<Arc<Regions>>) -> Arc<Map> {
-        let &mut Self { locations, vantages, caps, ref mut known } = self;
-        let build = |(criteria, naming): &Key| {
-            Arc::new(Map::build(criteria.clone(), naming.clone(), Ground { locations, vantages, caps }))
+    pub(super) fn get(&mut self, compiled_chain: CompiledChain, naming: Option<Arc<Regions>>) -> Arc<Map> {
+        let &mut Self { locations, client_rtts, caps, ref mut known } = self;
+        let build = |(compiled_chain, naming): &Key| {
+            Arc::new(Map::build(compiled_chain.clone(), naming.clone(), Ground { locations, client_rtts, caps }))
         };
-        let key = (criteria, naming);
+        let key = (compiled_chain, naming);
         if let Some(map) = known.get(&key) {
             return map.clone();
         }
@@ -160,28 +168,28 @@ impl<'a> Maps<'a> {
 }
 
 /// What is known of round trips, if any chain asks for it. `previous` has it if nothing changed that it depends on.
-pub(super) fn vantages(
+pub(super) fn client_rtts(
     world: &World,
     locations: &Arc<Locations>,
     previous: Option<&Snapshot>,
-) -> Option<Arc<Vantages>> {
+) -> Option<Arc<ClientRtts>> {
     let mut names = world.zones.iter().flat_map(|zone| &zone.names);
     if !names.any(|name| name.steering.steer.contains(&Step::Latency)) {
         return None;
     }
-    let known = previous.and_then(Snapshot::vantages);
-    let mut table = known.map_or_else(Table::default, |vantages| vantages.table().clone());
+    let known = previous.and_then(Snapshot::client_rtts);
+    let mut table = known.map_or_else(LatencyTable::default, |client_rtts| client_rtts.table().clone());
     adopt(&mut table, world);
     let sites = sites(world);
     let same_places = previous.is_some_and(|snapshot| Arc::ptr_eq(snapshot.locations(), locations));
     let still_holds =
-        |before: &&Arc<Vantages>| before.table().generation() == table.generation() && *before.sites() == *sites;
-    let vantages = known.filter(|_| same_places).filter(still_holds).cloned();
-    vantages.or_else(|| Some(Arc::new(Vantages::new(table, sites, locations))))
+        |before: &&Arc<ClientRtts>| before.table().generation() == table.generation() && *before.sites() == *sites;
+    let client_rtts = known.filter(|_| same_places).filter(still_holds).cloned();
+    client_rtts.or_else(|| Some(Arc::new(ClientRtts::new(table, sites, locations))))
 }
 
 /// Makes a table one of this world's datacenters and networks.
-pub(super) fn adopt(table: &mut Table, world: &World) {
+pub(super) fn adopt(table: &mut LatencyTable, world: &World) {
     let names = world.datacenters.iter().map(|datacenter| &*datacenter.name);
     table.adopt(names, Widths::new(world.ecs.max_source_v4, world.ecs.max_source_v6));
 }
@@ -193,26 +201,26 @@ fn sites(world: &World) -> Box<[Coordinates]> {
 /// Rules with new maps, for round trips that settled anew.
 #[derive(Debug)]
 pub struct Remapped {
-    pub(super) vantages: Arc<Vantages>,
+    pub(super) client_rtts: Arc<ClientRtts>,
     /// By [`PlanId`](crate::zone::PlanId).
     pub(super) rules: Box<[Arc<Rule>]>,
 }
 
 impl Remapped {
     /// Takes a while, so it is made aside. Maps that do not ask for round trips stay.
-    pub fn new(blueprint: &Blueprint, table: Table) -> Self {
+    pub fn new(blueprint: &Blueprint, table: LatencyTable) -> Self {
         let Blueprint { world, locations, rules, .. } = blueprint;
-        let vantages = Arc::new(Vantages::new(table, sites(world), locations));
-        let mut maps = Maps::new(locations, Some(&vantages), world.ecs.caps(), None);
-        let rules = rules.iter().map(|rule| match rule.map.criteria() {
-            criteria if criteria.measures_latency() => {
-                let map = maps.get(criteria.clone(), rule.map.naming().cloned());
+        let client_rtts = Arc::new(ClientRtts::new(table, sites(world), locations));
+        let mut maps = Maps::new(locations, Some(&client_rtts), world.ecs.caps(), None);
+        let rules = rules.iter().map(|rule| match rule.map.compiled_chain() {
+            compiled_chain if compiled_chain.measures_latency() => {
+                let map = maps.get(compiled_chain.clone(), rule.map.naming().cloned());
                 Arc::new(Rule { map, ..(**rule).clone() })
             }
             _ => rule.clone(),
         });
         let rules = rules.collect();
-        Self { vantages, rules }
+        Self { client_rtts, rules }
     }
 }
 /// What keys for the step `load` begin with. No pool's name has a blank, so none is another's key.
@@ -220,10 +228,10 @@ const STAY: &str = "stay ";
 const GO: &str = "go ";
 
 /// A region's tiers, or the name's own ones for it, as sets of slots; tiers without a slot are left out.
-fn region_tiers(region: &Region, steering: &Steering, slots: &[Slot]) -> RegionTiers {
+fn region_tiers(region: &Region, steering: &Steering, classes: &[CandidateClass]) -> RegionTiers {
     let own = steering.prefer.iter().find(|(name, _)| *name == region.name).map(|(_, tiers)| tiers);
     let tiers = own.unwrap_or(&region.prefer).iter();
-    let sets = tiers.map(|tier| set_of(slots, |slot| slot.1.is_some_and(|datacenter| tier.contains(&datacenter))));
+    let sets = tiers.map(|tier| set_of(classes, |class| class.1.is_some_and(|datacenter| tier.contains(&datacenter))));
     RegionTiers { tiers: sets.filter(|&set| set != 0).collect(), only: region.only }
 }
 

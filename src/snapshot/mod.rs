@@ -5,11 +5,11 @@
 //! all but the maps that ask for them.
 
 mod amend;
-mod circles;
 mod compile;
 mod family;
+mod load_groups;
+mod name_overrides;
 mod odds;
-mod overlay;
 mod plan;
 mod pool;
 mod protocol;
@@ -24,20 +24,20 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::geo::{Locations, Regions};
-use crate::latency::{Table, Vantages};
+use crate::latency::{ClientRtts, LatencyTable};
 use crate::name::{Name, labels, suffixes};
 use crate::steering::Split;
 use crate::wire::{CookieSecret, Rtype};
 use crate::zone::{NameId, PlanId, Steered, Zone};
 pub use amend::Unfit;
-pub use circles::Circle;
 pub use compile::Remapped;
 use compile::{Compiler, Maps};
 pub use family::{Family, PerFamily};
+pub use load_groups::LoadGroup;
+use name_overrides::NameOverrides;
 pub use odds::Shares;
-use overlay::Overlay;
 pub use plan::{Choice, LoadKeys, Plan, Rule, Rung, Verdict};
-pub use pool::{Duty, Kind, Lists, Member, Pool, Selection, Standing};
+pub use pool::{AdminState, EndpointState, Kind, Lists, Member, Pool, Selection};
 pub use protocol::{Cookies, Identity, MAX_IDENTITY, MAX_SECRETS, MAX_WINDOW, Protocol, RateLimit, Transfers};
 pub use rollouts::RolledOut;
 pub use world::{
@@ -54,7 +54,7 @@ pub struct Snapshot {
     state: WorldState,
     pools: Box<[Arc<Pool>]>,
     plans: Box<[Plan]>,
-    overlay: Overlay,
+    name_overrides: NameOverrides,
 }
 
 /// A compiled world: what health does not change. It takes time to make, so it is made aside.
@@ -65,7 +65,7 @@ pub struct Blueprint {
     world: Arc<World>,
     locations: Arc<Locations>,
     /// What was known of round trips then, if any chain asks for it.
-    vantages: Option<Arc<Vantages>>,
+    client_rtts: Option<Arc<ClientRtts>>,
     zones: Box<[Arc<ServedZone>]>,
     by_apex: Arc<HashMap<Box<[u8]>, u32, foldhash::fast::RandomState>>,
     /// Labels of the longest apex, so that longer names need no look-up at their full length.
@@ -93,12 +93,12 @@ impl Blueprint {
     /// Compiles a world. Maps that `previous` holds for the same locations are shared, and so are zones that did not change;
     /// cookies that it made stay valid.
     pub fn compile(mut world: World, locations: Arc<Locations>, previous: Option<&Snapshot>) -> Self {
-        let vantages = compile::vantages(&world, &locations, previous);
+        let client_rtts = compile::client_rtts(&world, &locations, previous);
         let before = previous.map(|snapshot| &*snapshot.blueprint);
         if let Some(before) = before {
             before.share_trees(&mut world);
         }
-        let maps = Maps::new(&locations, vantages.as_ref(), world.ecs.caps(), previous);
+        let maps = Maps::new(&locations, client_rtts.as_ref(), world.ecs.caps(), previous);
         let Zones { served: zones, rules, plan_of_name } = compile_zones(&world, maps, before);
         let by_apex = zones.iter().zip(0..).map(|(served, id)| (served.zone.apex().to_key(), id)).collect();
         let apex_depth = zones.iter().map(|served| served.zone.apex().label_count()).max().unwrap_or(0);
@@ -107,7 +107,7 @@ impl Blueprint {
         Self {
             world: Arc::new(world),
             locations,
-            vantages,
+            client_rtts,
             zones: zones.into(),
             by_apex: Arc::new(by_apex),
             apex_depth,
@@ -159,7 +159,7 @@ impl Blueprint {
     }
 
     /// Makes a latency table one of this world's datacenters and networks.
-    pub fn adopt(&self, table: &mut Table) {
+    pub fn adopt(&self, table: &mut LatencyTable) {
         compile::adopt(table, &self.world);
     }
 
@@ -194,10 +194,10 @@ impl Snapshot {
     /// that of `previous`.
     pub fn new(
         blueprint: Arc<Blueprint>,
-        standing: impl Fn(PoolId, usize) -> Standing,
+        endpoint_state: impl Fn(PoolId, usize) -> EndpointState,
         previous: Option<&Self>,
     ) -> Self {
-        let state = WorldState::new(&blueprint, standing);
+        let state = WorldState::new(&blueprint, endpoint_state);
         let dirty = Dirty::everything(&blueprint);
         Self::derive(blueprint, state, previous.map(|previous| (previous, &dirty)))
     }
@@ -237,11 +237,11 @@ impl Snapshot {
             }
             _ => (0..rules.len() as PlanId).map(make_plan).collect(),
         };
-        let overlay = match since {
-            Some((before, dirty)) if dirty.is_empty() => before.overlay.clone(),
-            _ => Overlay::new(state.modes(), &blueprint.plan_of_name, &plans, &pools),
+        let name_overrides = match since {
+            Some((before, dirty)) if dirty.is_empty() => before.name_overrides.clone(),
+            _ => NameOverrides::new(state.modes(), &blueprint.plan_of_name, &plans, &pools),
         };
-        Self { generation, blueprint, state, pools, plans, overlay }
+        Self { generation, blueprint, state, pools, plans, name_overrides }
     }
 
     /// The same world in another state.
@@ -261,8 +261,8 @@ impl Snapshot {
 
     /// Whether the other one differs in health alone, and in what the operator says.
     pub fn shares_world(&self, other: &Self) -> bool {
-        let vantages = |snapshot: &Self| snapshot.vantages().map(Arc::as_ptr);
-        Arc::ptr_eq(&self.blueprint, &other.blueprint) && vantages(self) == vantages(other)
+        let client_rtts = |snapshot: &Self| snapshot.client_rtts().map(Arc::as_ptr);
+        Arc::ptr_eq(&self.blueprint, &other.blueprint) && client_rtts(self) == client_rtts(other)
     }
 
     /// Counts up by one from snapshot to snapshot, beginning with 1.
@@ -286,8 +286,8 @@ impl Snapshot {
     }
 
     /// What is known of round trips, if any chain asks for it.
-    pub fn vantages(&self) -> Option<&Arc<Vantages>> {
-        self.state.maps().map(|maps| &maps.vantages).or(self.blueprint.vantages.as_ref())
+    pub fn client_rtts(&self) -> Option<&Arc<ClientRtts>> {
+        self.state.maps().map(|maps| &maps.client_rtts).or(self.blueprint.client_rtts.as_ref())
     }
 
     /// All zones.
@@ -331,7 +331,7 @@ impl Snapshot {
 
     /// The plan of a steered name, with what the operator says of that name.
     pub fn plan(&self, id: PlanId, name: NameId) -> &Plan {
-        self.overlay.get(name).unwrap_or(&self.plans[id as usize])
+        self.name_overrides.get(name).unwrap_or(&self.plans[id as usize])
     }
 
     /// All plans, as they are for names of which nothing is said.

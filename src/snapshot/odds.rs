@@ -37,8 +37,8 @@ impl Plan {
             ask_in_turn(families, |family| {
                 lots.borrow_mut().again();
                 let part = self.part(key, draw);
-                let takers = self.takers(ranking, part, |_, share| draw(BOTH, &shares(share)) == 0);
-                self.spill_by(ranking, part, draw, |spill| self.choose_by(ranking, family, takers, spill, draw))
+                let eligible = self.eligible(ranking, part, |_, share| draw(BOTH, &shares(share)) == 0);
+                self.spill_by(ranking, part, draw, |spill| self.choose_by(ranking, family, eligible, spill, draw))
             })
         })
     }
@@ -50,11 +50,11 @@ impl Plan {
             let draw = |pools: Set, weights: &[u32]| lots.borrow_mut().draw(pools, weights);
             ask_in_turn(families, |family| {
                 lots.borrow_mut().again();
-                if matches!(self.rule().course.draw, Some(Draw::Sticky(_))) && key.is_some() {
+                if matches!(self.rule().policy.draw, Some(Draw::Sticky(_))) && key.is_some() {
                     return self.choose(ranking, family, key, |_| 0);
                 }
-                let takers = self.takers(ranking, self.part(key, draw), |_, share| draw(BOTH, &shares(share)) == 0);
-                self.spill(key, |spill| self.choose_by(ranking, family, takers, spill, draw))
+                let eligible = self.eligible(ranking, self.part(key, draw), |_, share| draw(BOTH, &shares(share)) == 0);
+                self.spill(key, |spill| self.choose_by(ranking, family, eligible, spill, draw))
             })
         })
     }

@@ -34,8 +34,8 @@ use crate::health::Share;
 use crate::load::Allowance;
 use crate::overrides::Mode;
 use crate::steering::{
-    AllDown, Course, Draw, HashKey, Map, Pick, Placement, Ranking, Set, Spill, Split, Walk, by_hash, by_weight,
-    is_among, members,
+    AllDown, Draw, HashKey, Map, Pick, Placement, Ranking, SelectionPolicy, Set, Spill, Split, Walk, by_hash,
+    by_weight, is_among, members,
 };
 use crate::wire::{Rtype, SvcParams};
 
@@ -47,7 +47,7 @@ pub struct Rule {
     /// The ranking of slots for every client.
     pub map: Arc<Map>,
     /// From slots to pools.
-    pub course: Course,
+    pub policy: SelectionPolicy,
     /// Which endpoints; `None` leaves it to each pool: where its weights differ, one is drawn by weight, else all take turns.
     pub pick: Option<Pick>,
     /// How many at most; `None` leaves it to what picks.
@@ -102,7 +102,7 @@ pub struct Plan {
     held: PerFamily<Set>,
     draining: PerFamily<Set>,
     /// Pools with endpoints on duty, whatever probes say.
-    on_duty: PerFamily<Set>,
+    in_service: PerFamily<Set>,
     /// Pools with endpoints that are not forced down, whatever probes say.
     left: PerFamily<Set>,
     /// Pools that were open last, all of them at the same time.
@@ -176,7 +176,7 @@ type Rungs = [(Rung, PerFamily<Set>); 6];
 
 /// The pools that a query may be sent to.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Takers {
+pub(super) struct Eligible {
     /// The part of a roll-out that it belongs to; all pools where there is none.
     part: Set,
     /// The usable pools of that part that take it.
@@ -203,9 +203,9 @@ impl Plan {
             let latest = left().map(|pool| pool.last_up(family)).max().unwrap_or_default();
             set(&|pool| pool.is_left(family) && pool.last_up(family) >= latest.saturating_sub(outage))
         });
-        let (on_duty, left) = (sets(&Pool::is_on_duty), sets(&Pool::is_left));
+        let (in_service, left) = (sets(&Pool::is_in_service), sets(&Pool::is_left));
         let (usable, open, draining) = match mode {
-            Some(Mode::ForceUp) => (on_duty, on_duty, left),
+            Some(Mode::ForceUp) => (in_service, in_service, left),
             _ => (sets(&Pool::is_usable), sets(&Pool::is_open), sets(&Pool::is_draining)),
         };
         let restless = match mode {
@@ -217,7 +217,7 @@ impl Plan {
         Self {
             mode,
             split,
-            weights: rule.course.draws().then(|| drawn_weights(&rule, pools)),
+            weights: rule.policy.draws().then(|| drawn_weights(&rule, pools)),
             loads: rule.load.is_some().then(|| Loads::new(&rule, pools)),
             ramps: ramp.then(|| ramps.into()),
             given: sets(&Pool::is_given),
@@ -225,7 +225,7 @@ impl Plan {
             open,
             held: sets(&Pool::is_held),
             draining,
-            on_duty,
+            in_service,
             left,
             recent,
             restless,
@@ -283,12 +283,12 @@ impl Plan {
     ) -> Choice {
         let part = self.split.map_or(Set::MAX, |split| split.pools(key, &mut number));
         self.spill(key, |spill| {
-            if let (Some(Draw::Sticky(pools)), Some(client)) = (&self.rule.course.draw, key) {
-                let takers = self.takers(ranking, part, |pool, share| is_among(client, pools[pool], share));
-                return self.choose_by(ranking, family, takers, spill, by_hash(client, pools));
+            if let (Some(Draw::Sticky(pools)), Some(client)) = (&self.rule.policy.draw, key) {
+                let eligible = self.eligible(ranking, part, |pool, share| is_among(client, pools[pool], share));
+                return self.choose_by(ranking, family, eligible, spill, by_hash(client, pools));
             }
-            let takers = self.takers(ranking, part, |_, share| number(u32::from(FULL)) < u32::from(share));
-            self.choose_by(ranking, family, takers, spill, by_weight(number))
+            let eligible = self.eligible(ranking, part, |_, share| number(u32::from(FULL)) < u32::from(share));
+            self.choose_by(ranking, family, eligible, spill, by_weight(number))
         })
     }
 
@@ -316,22 +316,22 @@ impl Plan {
             let share = u32::from(loads.keep[pool].thousandths());
             share > 0 && draw(0b11, &[share, u32::from(FULL) - share]) == 0
         };
-        let asked = members(loads.shedding & self.rule.course.home(ranking, part));
+        let asked = members(loads.shedding & self.rule.policy.home(ranking, part));
         let keep = asked.filter(stays).fold(!loads.shedding, |keep, pool| keep | 1 << pool);
         choose(&Spill { keep, roomy: loads.roomy, next: &|pools| draw(pools, &loads.rooms), ..Spill::NONE })
     }
 
-    /// What a client with this ranking is answered; `takers` are the pools that [take](Self::takers) this query, `spill` is what
+    /// What a client with this ranking is answered; `eligible` are the pools that [take](Self::takers) this query, `spill` is what
     /// loads make of the ranking, and `draw` gives one of these pools in proportion to these weights.
     pub(super) fn choose_by(
         &self,
         ranking: &Ranking,
         family: Family,
-        takers: Takers,
+        eligible: Eligible,
         spill: &Spill<'_>,
         mut draw: impl FnMut(Set, &[u32]) -> usize,
     ) -> Choice {
-        let part = takers.part;
+        let part = eligible.part;
         let mut seen = Seen { plan: self, spill, part, among: part, reached: 0, fallback: false };
         if let Some(Mode::Drain | Mode::ForceDown) = self.mode {
             if let Some(choice) = self.fall_back(&mut seen, family) {
@@ -341,44 +341,44 @@ impl Plan {
                 return seen.choice(Verdict::Nodata, Rung::ForcedDown, false);
             }
         }
-        let rungs = self.rungs(takers);
+        let rungs = self.rungs(eligible);
         for (rung, available) in rungs {
             seen.come_to(rung);
             match seen.place(ranking, available, family, &mut draw) {
-                Place::None => {}
-                Place::Chosen(pools) => return seen.choice(Verdict::Pools(pools, self.selection(rung)), rung, false),
-                Place::WithoutFamily => return seen.choice(Verdict::Nodata, rung, false),
-                Place::FamilyDown => return self.choose_alone(seen, (rung, &rungs), ranking, family, draw),
+                WalkEnd::None => {}
+                WalkEnd::Chosen(pools) => return seen.choice(Verdict::Pools(pools, self.selection(rung)), rung, false),
+                WalkEnd::WithoutFamily => return seen.choice(Verdict::Nodata, rung, false),
+                WalkEnd::FamilyDown => return self.choose_alone(seen, (rung, &rungs), ranking, family, draw),
             }
         }
         if let Some(choice) = self.fall_back(&mut seen, family) {
             return choice;
         }
         let (last, selection) = match self.rule.all_down {
-            AllDown::All => ([within(self.on_duty, part), self.on_duty, self.left], Selection::All),
+            AllDown::All => ([within(self.in_service, part), self.in_service, self.left], Selection::All),
             AllDown::LastHealthy => ([within(self.recent, part), self.recent, self.recent], Selection::Recent),
             AllDown::Nodata => return seen.choice(Verdict::Nodata, Rung::AllDown, false),
             AllDown::Servfail => return seen.choice(Verdict::Servfail, Rung::AllDown, false),
         };
         for available in last {
             match seen.place(ranking, available, family, &mut draw) {
-                Place::None => {}
-                Place::Chosen(pools) => return seen.choice(Verdict::Pools(pools, selection), Rung::AllDown, false),
-                Place::WithoutFamily => return seen.choice(Verdict::Nodata, Rung::AllDown, false),
-                Place::FamilyDown => return self.choose_alone(seen, (Rung::AllDown, &rungs), ranking, family, draw),
+                WalkEnd::None => {}
+                WalkEnd::Chosen(pools) => return seen.choice(Verdict::Pools(pools, selection), Rung::AllDown, false),
+                WalkEnd::WithoutFamily => return seen.choice(Verdict::Nodata, Rung::AllDown, false),
+                WalkEnd::FamilyDown => return self.choose_alone(seen, (Rung::AllDown, &rungs), ranking, family, draw),
             }
         }
         seen.choice(Verdict::Nodata, Rung::AllDown, false)
     }
 
     /// The rungs on which the name's own pools answer a query by what probes say.
-    fn rungs(&self, takers: Takers) -> Rungs {
+    fn rungs(&self, eligible: Eligible) -> Rungs {
         // Where everybody is sent to one part, the other is what is left when that is down. Where both are at work, each stands
         // in for the other as soon as that is not usable.
         let both_work = self.split.is_some_and(|split| !split.is_whole());
-        let below_minimum = if both_work { [0; 2] } else { within(self.open, takers.part) };
+        let below_minimum = if both_work { [0; 2] } else { within(self.open, eligible.part) };
         [
-            (Rung::Usable, takers.usable),
+            (Rung::Usable, eligible.usable),
             (Rung::BelowMinimum, below_minimum),
             (Rung::Ready, self.usable),
             (Rung::BelowMinimum, self.open),
@@ -389,19 +389,19 @@ impl Plan {
 
     /// The usable pools of a part, without those that leave this query to others because they ramp. None does where no other
     /// is left. `takes` says whether a pool is to take this one, when it takes such a share of them, in thousandths.
-    pub(super) fn takers(&self, ranking: &Ranking, part: Set, mut takes: impl FnMut(usize, u16) -> bool) -> Takers {
+    pub(super) fn eligible(&self, ranking: &Ranking, part: Set, mut takes: impl FnMut(usize, u16) -> bool) -> Eligible {
         let usable = within(self.usable, part);
-        let all = Takers { part, usable };
+        let all = Eligible { part, usable };
         let Some(ramps) = &self.ramps else { return all };
         let [v4, v6] = usable;
-        let ranked = (v4 | v6) & self.rule.course.pools_in(ranking);
+        let ranked = (v4 | v6) & self.rule.policy.pools_in(ranking);
         if ranked.count_ones() <= 1 {
             return all;
         }
         let leaves = |&pool: &usize| !ramps[pool].is_full() && !takes(pool, ramps[pool].thousandths());
         let left = members(ranked).filter(leaves).fold(!0, |left: Set, pool| left & !(1 << pool));
         let stays = |usable: Set| if usable & ranked & left == 0 { usable } else { usable & left };
-        Takers { part, usable: usable.map(stays) }
+        Eligible { part, usable: usable.map(stays) }
     }
 
     /// Which members answer on one of these rungs.
@@ -455,7 +455,7 @@ impl Plan {
             }
         }
         let (last, selection) = match self.rule.all_down {
-            AllDown::All => ([within(self.on_duty, seen.part), self.on_duty, self.left], Selection::All),
+            AllDown::All => ([within(self.in_service, seen.part), self.in_service, self.left], Selection::All),
             AllDown::LastHealthy => ([within(self.recent, seen.part), self.recent, self.recent], Selection::Recent),
             AllDown::Nodata | AllDown::Servfail => return seen.choice(Verdict::Nodata, Rung::AllDown, true),
         };
@@ -495,7 +495,7 @@ fn drawn_weights(rule: &Rule, pools: &[Arc<Pool>]) -> Arc<[u32]> {
     let are_full = shares.iter().all(|share| share.is_full());
     let drawn =
         |(&weight, share): (&u16, Share)| u32::from(weight) * if are_full { 1 } else { u32::from(share.thousandths()) };
-    rule.course.weights.iter().zip(shares).map(drawn).collect()
+    rule.policy.weights.iter().zip(shares).map(drawn).collect()
 }
 
 /// What is known of the loads of a rule's pools.
@@ -537,7 +537,7 @@ fn within(sets: PerFamily<Set>, part: Set) -> PerFamily<Set> {
 }
 
 /// Where a walk for both families ended, seen from one of them.
-enum Place {
+enum WalkEnd {
     /// No pool of the ranking is available in any family.
     None,
     /// These pools answer.
@@ -570,7 +570,7 @@ impl Seen<'_, '_> {
     fn walk(&mut self, ranking: &Ranking, available: Set, draw: impl FnMut(Set, &[u32]) -> usize) -> Set {
         let weights = self.plan.weights.as_deref().unwrap_or_default();
         let spill = Spill { part: self.among, ..*self.spill };
-        let Walk { chosen, reached } = self.plan.rule.course.walk(ranking, available, &spill, weights, draw);
+        let Walk { chosen, reached } = self.plan.rule.policy.walk(ranking, available, &spill, weights, draw);
         self.reached |= reached & self.among;
         chosen
     }
@@ -581,18 +581,18 @@ impl Seen<'_, '_> {
         available: PerFamily<Set>,
         family: Family,
         draw: impl FnMut(Set, &[u32]) -> usize,
-    ) -> Place {
+    ) -> WalkEnd {
         let [v4, v6] = available;
         let place = self.walk(ranking, v4 | v6, draw);
         let of_family = place & available[family as usize];
         if place == 0 {
-            Place::None
+            WalkEnd::None
         } else if of_family != 0 {
-            Place::Chosen(of_family)
+            WalkEnd::Chosen(of_family)
         } else if place & self.plan.given[family as usize] == 0 {
-            Place::WithoutFamily
+            WalkEnd::WithoutFamily
         } else {
-            Place::FamilyDown
+            WalkEnd::FamilyDown
         }
     }
 

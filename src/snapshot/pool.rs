@@ -15,7 +15,7 @@ use crate::steering::{HashKey, Pick};
 
 /// What probes and the operator say of one endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct EndpointState {
     /// The share of its clients that it keeps; answers may hold it if that is anything.
     pub share: Share,
     /// Whether an unconfirmed outcome speaks against that.
@@ -23,7 +23,7 @@ pub struct Standing {
     /// When it was up last, on the clock of control: [`Duration::MAX`] while it is, zero if it was not yet.
     pub last_up: Duration,
     /// Whether it is to answer at all.
-    pub duty: Duty,
+    pub admin_state: AdminState,
     /// How often `least-load` draws it, as against others of its pool: at most [`FULL_WEIGHT`], 0 while it is full.
     pub room: u16,
     /// How far it has come on its way back, or on its way out: above nothing. What it keeps is the share of that share.
@@ -32,7 +32,7 @@ pub struct Standing {
 
 /// Whether an endpoint is to answer, as the operator will have it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Duty {
+pub enum AdminState {
     /// Yes.
     #[default]
     On,
@@ -44,13 +44,13 @@ pub enum Duty {
     Off,
 }
 
-impl Standing {
+impl EndpointState {
     /// Of an endpoint that nobody watches.
     pub const CALM: Self = Self {
         share: Share::FULL,
         restless: false,
         last_up: Duration::MAX,
-        duty: Duty::On,
+        admin_state: AdminState::On,
         room: FULL_WEIGHT,
         ramp: Share::FULL,
     };
@@ -59,18 +59,18 @@ impl Standing {
     pub fn under(self, mode: Option<Mode>) -> Self {
         match mode {
             None | Some(Mode::Open) => self,
-            Some(Mode::Drain) => Self { duty: Duty::Draining, ..self },
+            Some(Mode::Drain) => Self { admin_state: AdminState::Draining, ..self },
             Some(Mode::ForceUp) => Self { room: self.room, ..Self::CALM },
-            Some(Mode::ForceDown) => Self { share: Share::NONE, duty: Duty::Off, ..Self::CALM },
+            Some(Mode::ForceDown) => Self { share: Share::NONE, admin_state: AdminState::Off, ..Self::CALM },
         }
     }
 
     fn is_open(self) -> bool {
-        self.duty == Duty::On && self.share.is_some()
+        self.admin_state == AdminState::On && self.share.is_some()
     }
 
-    fn is_on_duty(self) -> bool {
-        matches!(self.duty, Duty::On | Duty::Held)
+    fn is_in_service(self) -> bool {
+        matches!(self.admin_state, AdminState::On | AdminState::Held)
     }
 
     /// The share among others of which the one that has come farthest has come so far: as much less as it has come less far.
@@ -115,7 +115,7 @@ pub struct Lists<T> {
     /// How many the operator wrote.
     given: usize,
     /// How many of them are on duty, held back or not.
-    on_duty: usize,
+    in_service: usize,
     open: Arc<[Member<T>]>,
     held: Arc<[Member<T>]>,
     draining: Arc<[Member<T>]>,
@@ -143,30 +143,47 @@ pub enum Selection {
 
 impl<T: Clone + PartialEq> Lists<T> {
     /// An outage takes `outage` at most from the first fall to the last.
-    fn new(members: &[(Member<T>, Standing)], outage: Duration) -> Self {
-        let list = |holds: &dyn Fn(&Standing) -> bool, share: &dyn Fn(&Standing) -> Share| -> Arc<[Member<T>]> {
-            let held = members.iter().filter(|(_, standing)| holds(standing));
-            held.map(|(member, standing)| Member { share: share(standing), room: standing.room, ..member.clone() })
+    fn new(members: &[(Member<T>, EndpointState)], outage: Duration) -> Self {
+        let list =
+            |holds: &dyn Fn(&EndpointState) -> bool, share: &dyn Fn(&EndpointState) -> Share| -> Arc<[Member<T>]> {
+                let held = members.iter().filter(|(_, endpoint_state)| holds(endpoint_state));
+                held.map(|(member, endpoint_state)| Member {
+                    share: share(endpoint_state),
+                    room: endpoint_state.room,
+                    ..member.clone()
+                })
                 .collect()
+            };
+        let is_up = |admin_state: AdminState| {
+            move |endpoint_state: &EndpointState| {
+                endpoint_state.admin_state == admin_state && endpoint_state.share.is_some()
+            }
         };
-        let is_up = |duty: Duty| move |standing: &Standing| standing.duty == duty && standing.share.is_some();
-        let probed = |standing: &Standing| standing.share;
-        let highest = highest_ramp(members.iter().map(|(_, standing)| standing));
-        let full = |_: &Standing| Share::FULL;
-        let open = list(&is_up(Duty::On), &|standing| standing.share_beside(highest));
-        let held = list(&is_up(Duty::Held), &probed);
-        let draining = list(&is_up(Duty::Draining), &probed);
-        let on_duty = list(&|standing| standing.is_on_duty(), &full);
+        let probed = |endpoint_state: &EndpointState| endpoint_state.share;
+        let highest = highest_ramp(members.iter().map(|(_, endpoint_state)| endpoint_state));
+        let full = |_: &EndpointState| Share::FULL;
+        let open = list(&is_up(AdminState::On), &|endpoint_state| endpoint_state.share_beside(highest));
+        let held = list(&is_up(AdminState::Held), &probed);
+        let draining = list(&is_up(AdminState::Draining), &probed);
+        let in_service = list(&|endpoint_state| endpoint_state.is_in_service(), &full);
         let is_degraded = open.iter().chain(&*held).chain(&*draining).any(|member| !member.share.is_full());
-        let count = on_duty.len();
-        let all = if on_duty.is_empty() { list(&|standing| standing.duty == Duty::Draining, &full) } else { on_duty };
-        let last_up = members.iter().map(|(_, standing)| standing).filter(|standing| standing.is_on_duty());
-        let since = last_up.map(|standing| standing.last_up).max().unwrap_or_default().saturating_sub(outage);
-        let was_up = |standing: &Standing| standing.last_up > NEVER && standing.last_up >= since;
-        let recent = list(&|standing| standing.is_on_duty() && was_up(standing), &full);
+        let count = in_service.len();
+        let all = if in_service.is_empty() {
+            list(&|endpoint_state| endpoint_state.admin_state == AdminState::Draining, &full)
+        } else {
+            in_service
+        };
+        let last_up = members
+            .iter()
+            .map(|(_, endpoint_state)| endpoint_state)
+            .filter(|endpoint_state| endpoint_state.is_in_service());
+        let since =
+            last_up.map(|endpoint_state| endpoint_state.last_up).max().unwrap_or_default().saturating_sub(outage);
+        let was_up = |endpoint_state: &EndpointState| endpoint_state.last_up > NEVER && endpoint_state.last_up >= since;
+        let recent = list(&|endpoint_state| endpoint_state.is_in_service() && was_up(endpoint_state), &full);
         let recent = if recent.is_empty() { all.clone() } else { recent };
         let weighs = members.iter().any(|(member, _)| member.weight != members[0].0.weight);
-        Self { given: members.len(), on_duty: count, open, held, draining, all, recent, is_degraded, weighs }
+        Self { given: members.len(), in_service: count, open, held, draining, all, recent, is_degraded, weighs }
     }
 
     /// The members that answer.
@@ -193,7 +210,7 @@ impl<T: Clone + PartialEq> Lists<T> {
     /// Whether the share of open members suffices. What the operator took off duty is not missed: to drain one of two does
     /// not topple the pool.
     fn is_usable(&self, spec: &PoolSpec) -> bool {
-        spec.is_enough(self.open.len(), self.on_duty)
+        spec.is_enough(self.open.len(), self.in_service)
     }
 }
 
@@ -203,7 +220,7 @@ pub struct Pool {
     spec: Arc<PoolSpec>,
     kind: Kind,
     /// By the endpoints' places in the spec.
-    standings: Arc<[Standing]>,
+    endpoint_states: Arc<[EndpointState]>,
     share: Share,
     allowance: Allowance,
     ramp: Share,
@@ -248,29 +265,30 @@ impl Kind {
     }
 }
 
-/// [`Standing::last_up`] of an endpoint that was not up yet.
+/// [`EndpointState::last_up`] of an endpoint that was not up yet.
 const NEVER: Duration = Duration::ZERO;
 
 impl Pool {
     /// The pool in a state.
     pub(super) fn new(spec: Arc<PoolSpec>, state: &PoolState) -> Self {
-        let PoolState { standings, allowance } = state.clone();
-        let is_any_down = standings.iter().any(|standing| standing.last_up < Duration::MAX);
+        let PoolState { endpoint_states, allowance } = state.clone();
+        let is_any_down = endpoint_states.iter().any(|endpoint_state| endpoint_state.last_up < Duration::MAX);
         let outage = if is_any_down { spec.members.outage() } else { Duration::ZERO };
         let kind = match &spec.members {
-            Members::Addresses(endpoints) => addresses(endpoints, &standings, outage),
+            Members::Addresses(endpoints) => addresses(endpoints, &endpoint_states, outage),
             Members::Cname(endpoint) => {
                 let key = HashKey::of_candidate(endpoint.value.as_wire());
                 let (value, weight) = (endpoint.value.clone(), endpoint.weight);
                 let member = Member { value, weight, share: Share::FULL, key, room: FULL_WEIGHT };
-                Kind::Cname(Lists::new(&[(member, standings[0])], outage))
+                Kind::Cname(Lists::new(&[(member, endpoint_states[0])], outage))
             }
         };
-        let draining = standings.iter().any(|standing| standing.duty == Duty::Draining);
-        let ramping = standings.iter().any(|standing| standing.is_open() && !standing.ramp.is_full());
-        let restless = draining || ramping || standings.iter().any(|standing| standing.restless);
-        let (share, ramp) = (share(&spec.members, &standings), highest_ramp(&*standings));
-        Self { spec, kind, standings, share, allowance, ramp, restless, draining, ramping, outage }
+        let draining = endpoint_states.iter().any(|endpoint_state| endpoint_state.admin_state == AdminState::Draining);
+        let ramping =
+            endpoint_states.iter().any(|endpoint_state| endpoint_state.is_open() && !endpoint_state.ramp.is_full());
+        let restless = draining || ramping || endpoint_states.iter().any(|endpoint_state| endpoint_state.restless);
+        let (share, ramp) = (share(&spec.members, &endpoint_states), highest_ramp(&*endpoint_states));
+        Self { spec, kind, endpoint_states, share, allowance, ramp, restless, draining, ramping, outage }
     }
 
     /// How many of its clients it keeps, and what it can take of others'.
@@ -289,8 +307,8 @@ impl Pool {
     }
 
     /// What answers make of the endpoint in this place of the spec.
-    pub fn standing(&self, endpoint: usize) -> Standing {
-        self.standings[endpoint]
+    pub fn endpoint_state(&self, endpoint: usize) -> EndpointState {
+        self.endpoint_states[endpoint]
     }
 
     /// Whether an unconfirmed outcome speaks against one of its endpoints' states, or one drains or ramps: what is answered
@@ -327,9 +345,10 @@ impl Pool {
             Some(address) => address.is_ipv6() == (family == Family::V6),
             None => true,
         };
-        let standings = self.standings.iter().enumerate();
-        let on_duty = standings.filter(|&(place, standing)| standing.is_on_duty() && is_meant(place));
-        on_duty.map(|(_, standing)| standing.last_up).max().unwrap_or_default()
+        let endpoint_states = self.endpoint_states.iter().enumerate();
+        let in_service =
+            endpoint_states.filter(|&(place, endpoint_state)| endpoint_state.is_in_service() && is_meant(place));
+        in_service.map(|(_, endpoint_state)| endpoint_state.last_up).max().unwrap_or_default()
     }
 
     /// How long it may take from the first fall of an outage of everything to its last; nothing while all are up.
@@ -373,13 +392,13 @@ impl Pool {
     }
 
     /// Whether any endpoint of the family is neither forced down nor draining.
-    pub fn is_on_duty(&self, family: Family) -> bool {
-        let on_duty = match (&self.kind, family) {
-            (Kind::Addresses(v4, _), Family::V4) => v4.on_duty,
-            (Kind::Addresses(_, v6), Family::V6) => v6.on_duty,
-            (Kind::Cname(name), _) => name.on_duty,
+    pub fn is_in_service(&self, family: Family) -> bool {
+        let in_service = match (&self.kind, family) {
+            (Kind::Addresses(v4, _), Family::V4) => v4.in_service,
+            (Kind::Addresses(_, v6), Family::V6) => v6.in_service,
+            (Kind::Cname(name), _) => name.in_service,
         };
-        on_duty > 0
+        in_service > 0
     }
 
     /// Whether so many endpoints of the family are open as `min_healthy` asks for.
@@ -422,13 +441,13 @@ impl Pool {
     }
 }
 
-fn addresses(endpoints: &[Endpoint<IpAddr>], standings: &[Standing], outage: Duration) -> Kind {
+fn addresses(endpoints: &[Endpoint<IpAddr>], endpoint_states: &[EndpointState], outage: Duration) -> Kind {
     let (mut v4, mut v6) = (Vec::new(), Vec::new());
-    for (endpoint, &standing) in endpoints.iter().zip(standings) {
+    for (endpoint, &endpoint_state) in endpoints.iter().zip(endpoint_states) {
         let weight = endpoint.weight;
         match endpoint.value {
-            IpAddr::V4(address) => v4.push((address_member(address.octets(), weight), standing)),
-            IpAddr::V6(address) => v6.push((address_member(address.octets(), weight), standing)),
+            IpAddr::V4(address) => v4.push((address_member(address.octets(), weight), endpoint_state)),
+            IpAddr::V6(address) => v6.push((address_member(address.octets(), weight), endpoint_state)),
         }
     }
     Kind::Addresses(Lists::new(&v4, outage), Lists::new(&v6, outage))
@@ -440,16 +459,16 @@ fn address_member<const LENGTH: usize>(value: [u8; LENGTH], weight: u16) -> Memb
 
 /// The mean share of open endpoints of both families; evenly if none has a weight. Ramps are left out: that an endpoint comes
 /// back is no reason to send less to those that were there.
-fn share(members: &Members, standings: &[Standing]) -> Share {
+fn share(members: &Members, endpoint_states: &[EndpointState]) -> Share {
     let weight = |place: usize| match members {
         Members::Addresses(endpoints) => endpoints[place].weight,
         Members::Cname(endpoint) => endpoint.weight,
     };
     let mean = |is_even: bool| {
-        let open = standings.iter().enumerate().filter(|(_, standing)| standing.is_open());
-        let (sum, kept) = open.fold((0, 0), |(sum, kept), (place, standing)| {
+        let open = endpoint_states.iter().enumerate().filter(|(_, endpoint_state)| endpoint_state.is_open());
+        let (sum, kept) = open.fold((0, 0), |(sum, kept), (place, endpoint_state)| {
             let weight = if is_even { 1 } else { u64::from(weight(place)) };
-            (sum + weight, kept + weight * u64::from(standing.share.thousandths()))
+            (sum + weight, kept + weight * u64::from(endpoint_state.share.thousandths()))
         });
         // A share above nothing is not rounded to nothing.
         (sum > 0).then(|| Share::from_thousandths(kept.div_ceil(sum) as u16))
@@ -458,9 +477,9 @@ fn share(members: &Members, standings: &[Standing]) -> Share {
 }
 
 /// How far the open endpoint has come that has come farthest; all, if none is open.
-fn highest_ramp<'a>(standings: impl IntoIterator<Item = &'a Standing>) -> Share {
-    let open = standings.into_iter().filter(|standing| standing.is_open());
-    open.map(|standing| standing.ramp).max().unwrap_or(Share::FULL)
+fn highest_ramp<'a>(endpoint_states: impl IntoIterator<Item = &'a EndpointState>) -> Share {
+    let open = endpoint_states.into_iter().filter(|endpoint_state| endpoint_state.is_open());
+    open.map(|endpoint_state| endpoint_state.ramp).max().unwrap_or(Share::FULL)
 }
 
 #[cfg(test)]
@@ -492,13 +511,15 @@ mod tests {
 
     /// Endpoints that fell at these seconds; others are up.
     fn with_down(down: &[(usize, u64)], min_healthy: f64) -> Pool {
-        let standing = |endpoint| match down.iter().find(|(place, _)| *place == endpoint) {
-            Some(&(_, fell)) => Standing { share: Share::NONE, last_up: Duration::from_secs(fell), ..Standing::CALM },
-            None => Standing::CALM,
+        let endpoint_state = |endpoint| match down.iter().find(|(place, _)| *place == endpoint) {
+            Some(&(_, fell)) => {
+                EndpointState { share: Share::NONE, last_up: Duration::from_secs(fell), ..EndpointState::CALM }
+            }
+            None => EndpointState::CALM,
         };
         let spec = spec(min_healthy);
-        let standings = (0..spec.members.len()).map(standing).collect();
-        Pool::new(spec, &PoolState { standings, allowance: Allowance::UNKNOWN })
+        let endpoint_states = (0..spec.members.len()).map(endpoint_state).collect();
+        Pool::new(spec, &PoolState { endpoint_states, allowance: Allowance::UNKNOWN })
     }
 
     #[test]
@@ -534,10 +555,10 @@ mod tests {
     fn min_healthy_is_reckoned_in_whole_endpoints() {
         for percent in 0..=100_usize {
             let spec = spec(percent as f64 / 100.0);
-            for on_duty in 1..=1024 {
-                let needed = (on_duty * percent).div_ceil(100).max(1);
-                assert!(spec.is_enough(needed, on_duty), "{needed} of {on_duty} at {percent} %");
-                assert!(!spec.is_enough(needed - 1, on_duty), "{} of {on_duty} at {percent} %", needed - 1);
+            for in_service in 1..=1024 {
+                let needed = (in_service * percent).div_ceil(100).max(1);
+                assert!(spec.is_enough(needed, in_service), "{needed} of {in_service} at {percent} %");
+                assert!(!spec.is_enough(needed - 1, in_service), "{} of {in_service} at {percent} %", needed - 1);
             }
         }
         // Written with as many digits as anybody has.

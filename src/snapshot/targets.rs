@@ -2,7 +2,7 @@
 
 use super::world::{Members, PoolId, PoolSpec, World};
 use crate::name::Name;
-use crate::overrides::{Override, Rulings, TargetKind, TargetPattern, canonical};
+use crate::overrides::{EffectiveOverrides, Override, TargetKind, TargetPattern, canonical};
 use crate::suggest::did_you_mean;
 
 impl Members {
@@ -32,8 +32,13 @@ impl World {
     }
 
     /// What counts for the endpoint in this place of a pool.
-    pub fn ruling<'a>(&self, rulings: &'a Rulings, pool: &PoolSpec, place: usize) -> Option<&'a Override> {
-        rulings.of_endpoint(self.datacenter_of(pool), &pool.name, || pool.members.text(place))
+    pub fn effective_override<'a>(
+        &self,
+        effective_overrides: &'a EffectiveOverrides,
+        pool: &PoolSpec,
+        place: usize,
+    ) -> Option<&'a Override> {
+        effective_overrides.of_endpoint(self.datacenter_of(pool), &pool.name, || pool.members.text(place))
     }
 
     /// The pools with endpoints that a target means.

@@ -24,7 +24,7 @@ fn served(blueprint: &Blueprint, origin: &str) -> Arc<ServedZone> {
 #[test]
 fn a_reload_shares_the_zones_that_did_not_change() {
     let before = Arc::new(compiled(&[("a.test", "www A 192.0.2.2\n"), ("b.test", "www A 192.0.2.3\n")], None));
-    let snapshot = Snapshot::new(before.clone(), |_, _| Standing::CALM, None);
+    let snapshot = Snapshot::new(before.clone(), |_, _| EndpointState::CALM, None);
     let after = compiled(&[("a.test", "www A 192.0.2.2\n"), ("b.test", "www A 192.0.2.4\n")], Some(&snapshot));
     let is_shared = |origin| Arc::ptr_eq(&served(&before, origin), &served(&after, origin));
     assert!(is_shared("a.test") && !is_shared("b.test"));
@@ -39,7 +39,7 @@ fn a_zone_with_records_of_the_run_is_made_anew() {
     let owner = Name::parse("_acme-challenge", &origin).unwrap();
     let extra = crate::zone::Record { owner: owner.clone(), rtype: Rtype::TXT, ttl: 5, rdata: (*b"\x01x").into() };
     let amended = Arc::new(before.amended(&origin, &[extra], None).unwrap());
-    let snapshot = Snapshot::new(amended, |_, _| Standing::CALM, None);
+    let snapshot = Snapshot::new(amended, |_, _| EndpointState::CALM, None);
     let after = compiled(&zones, Some(&snapshot));
     assert!(served(&after, "a.test").zone.node(&owner.to_key()).is_none(), "it is set again, by whoever knows it");
 }

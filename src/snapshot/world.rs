@@ -137,9 +137,9 @@ impl PoolSpec {
         format!("{} {}", self.key(), self.members.text(place))
     }
 
-    /// Whether `open` of a family's `on_duty` endpoints are as many as `min_healthy` asks for: one at least, and in whole endpoints.
-    pub fn is_enough(&self, open: usize, on_duty: usize) -> bool {
-        let needed = (on_duty as f64 * self.min_healthy - ROUNDING).ceil() as usize;
+    /// Whether `open` of a family's `in_service` endpoints are as many as `min_healthy` asks for: one at least, and in whole endpoints.
+    pub fn is_enough(&self, open: usize, in_service: usize) -> bool {
+        let needed = (in_service as f64 * self.min_healthy - ROUNDING).ceil() as usize;
         open >= needed.max(1)
     }
 }

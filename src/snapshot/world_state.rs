@@ -13,10 +13,10 @@ use std::sync::Arc;
 
 use super::Blueprint;
 use super::compile::Remapped;
-use super::pool::Standing;
+use super::pool::EndpointState;
 use super::world::PoolId;
 use crate::load::Allowance;
-use crate::overrides::{Mode, Rulings, canonical};
+use crate::overrides::{EffectiveOverrides, Mode, canonical};
 use crate::steering::Split;
 use crate::zone::NameId;
 
@@ -37,7 +37,7 @@ pub struct WorldState {
 #[derive(Clone, Debug)]
 pub(super) struct PoolState {
     /// By the endpoints' places in the pool's spec.
-    pub(super) standings: Arc<[Standing]>,
+    pub(super) endpoint_states: Arc<[EndpointState]>,
     pub(super) allowance: Allowance,
 }
 
@@ -65,20 +65,20 @@ impl Dirty {
 }
 
 impl WorldState {
-    /// A world whose loads are unknown, and of whose names nothing is said. `standing` tells of each pool's endpoints, by their
+    /// A world whose loads are unknown, and of whose names nothing is said. `endpoint_state` tells of each pool's endpoints, by their
     /// places in its spec.
-    pub fn new(blueprint: &Blueprint, standing: impl Fn(PoolId, usize) -> Standing) -> Self {
+    pub fn new(blueprint: &Blueprint, endpoint_state: impl Fn(PoolId, usize) -> EndpointState) -> Self {
         let pools = (0..).zip(&blueprint.world.pools).map(|(id, spec)| PoolState {
-            standings: (0..spec.members.len()).map(|endpoint| standing(id, endpoint)).collect(),
+            endpoint_states: (0..spec.members.len()).map(|endpoint| endpoint_state(id, endpoint)).collect(),
             allowance: Allowance::UNKNOWN,
         });
         Self { pools: pools.collect(), modes: BTreeMap::new(), splits: BTreeMap::new(), maps: None }
     }
 
     /// The endpoints of a pool stand so.
-    pub fn set_standings(&mut self, pool: PoolId, standing: impl Fn(usize) -> Standing) {
-        let standings = &mut self.pools[pool as usize].standings;
-        *standings = (0..standings.len()).map(standing).collect();
+    pub fn set_endpoint_states(&mut self, pool: PoolId, endpoint_state: impl Fn(usize) -> EndpointState) {
+        let endpoint_states = &mut self.pools[pool as usize].endpoint_states;
+        *endpoint_states = (0..endpoint_states.len()).map(endpoint_state).collect();
     }
 
     /// A pool keeps so much of its clients, and has so much room for others'.
@@ -87,12 +87,14 @@ impl WorldState {
     }
 
     /// The operator says this of names.
-    pub fn set_modes(&mut self, blueprint: &Blueprint, rulings: &Rulings) {
+    pub fn set_modes(&mut self, blueprint: &Blueprint, effective_overrides: &EffectiveOverrides) {
         self.modes.clear();
-        if !rulings.rules_names() {
+        if !effective_overrides.affects_names() {
             return;
         }
-        let mode = |owner: &_| rulings.of_name(&canonical(owner)).map(|ruling| ruling.order.mode);
+        let mode = |owner: &_| {
+            effective_overrides.of_name(&canonical(owner)).map(|effective_override| effective_override.order.mode)
+        };
         let modes = (0..).zip(blueprint.world.steered_names().map(mode));
         self.modes.extend(modes.filter_map(|(name, mode)| Some((name, mode.filter(|mode| *mode != Mode::Open)?))));
     }

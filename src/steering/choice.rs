@@ -19,9 +19,9 @@ use crate::geo::DatacenterId;
 
 /// How a name's pools are walked: what of a rule the walk needs.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Course {
+pub struct SelectionPolicy {
     /// The pools of each slot, as a set of the name's pools.
-    pub slots: Box<[Set]>,
+    pub classes: Box<[Set]>,
     /// Where each pool stands.
     pub datacenters: Box<[Option<DatacenterId>]>,
     /// Each pool's weight as the operator wrote it.
@@ -83,7 +83,7 @@ pub struct Walk {
     pub reached: Set,
 }
 
-impl Course {
+impl SelectionPolicy {
     /// Whether anything is drawn in proportion to weight.
     pub fn draws(&self) -> bool {
         self.draw.is_some() || self.spare
@@ -189,8 +189,8 @@ impl Course {
     }
 
     /// The pools of a set of slots.
-    fn pools_of(&self, slots: Set) -> Set {
-        members(slots).fold(0, |pools, slot| pools | self.slots[slot])
+    fn pools_of(&self, classes: Set) -> Set {
+        members(classes).fold(0, |pools, class| pools | self.classes[class])
     }
 
     /// Whether the pools stand in so many datacenters. Those without one count as one.
@@ -248,16 +248,16 @@ pub(super) fn stakes(pools: Set, weights: &[u32]) -> impl Fn(usize) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::steering::{Client, Criteria, Criterion};
+    use crate::steering::{Client, CompiledChain, CompiledStep};
 
     const FRA: Option<DatacenterId> = Some(0);
     const IAD: Option<DatacenterId> = Some(1);
     const SIN: Option<DatacenterId> = Some(2);
 
-    fn course(datacenters: &[Option<DatacenterId>]) -> Course {
-        let slots = (0..datacenters.len()).map(|pool| 1 << pool).collect();
+    fn policy(datacenters: &[Option<DatacenterId>]) -> SelectionPolicy {
+        let classes = (0..datacenters.len()).map(|pool| 1 << pool).collect();
         let weights = vec![1; datacenters.len()].into();
-        Course { slots, datacenters: datacenters.into(), weights, draw: None, take: 1, spare: false }
+        SelectionPolicy { classes, datacenters: datacenters.into(), weights, draw: None, take: 1, spare: false }
     }
 
     fn nothing_to_draw(pools: Set, weights: &[u32]) -> usize {
@@ -265,37 +265,37 @@ mod tests {
     }
 
     fn ranking(tiers: &[Set]) -> Ranking {
-        let slots = tiers.iter().map(|tier| tier.count_ones() as u8).sum();
+        let classes = tiers.iter().map(|tier| tier.count_ones() as u8).sum();
         let client = Client { region: crate::geo::Regions::NOWHERE, coordinates: None, rtts: &[] };
-        Criteria::new(slots, vec![Criterion::Failover(tiers.into())]).rank(&client)
+        CompiledChain::new(classes, vec![CompiledStep::Failover(tiers.into())]).rank(&client)
     }
 
     #[test]
     fn the_first_tier_with_something_available_answers() {
-        let course = course(&[FRA, IAD, SIN]);
+        let policy = policy(&[FRA, IAD, SIN]);
         let ranking = ranking(&[0b001, 0b110]);
         assert_eq!(
-            course.walk(&ranking, 0b111, &Spill::NONE, &[], nothing_to_draw),
+            policy.walk(&ranking, 0b111, &Spill::NONE, &[], nothing_to_draw),
             Walk { chosen: 0b001, reached: 0b001 }
         );
         assert_eq!(
-            course.walk(&ranking, 0b110, &Spill::NONE, &[], nothing_to_draw),
+            policy.walk(&ranking, 0b110, &Spill::NONE, &[], nothing_to_draw),
             Walk { chosen: 0b110, reached: 0b111 }
         );
-        assert_eq!(course.walk(&ranking, 0, &Spill::NONE, &[], nothing_to_draw), Walk { chosen: 0, reached: 0b111 });
+        assert_eq!(policy.walk(&ranking, 0, &Spill::NONE, &[], nothing_to_draw), Walk { chosen: 0, reached: 0b111 });
     }
 
     #[test]
     fn take_goes_on_until_enough_datacenters_answer() {
-        let course = Course { take: 2, ..course(&[FRA, FRA, IAD, SIN]) };
+        let policy = SelectionPolicy { take: 2, ..policy(&[FRA, FRA, IAD, SIN]) };
         let ranking = ranking(&[0b0001, 0b0010, 0b0100, 0b1000]);
-        assert_eq!(course.walk(&ranking, 0b1111, &Spill::NONE, &[], nothing_to_draw).chosen, 0b0111);
-        assert_eq!(course.walk(&ranking, 0b1001, &Spill::NONE, &[], nothing_to_draw).chosen, 0b1001);
+        assert_eq!(policy.walk(&ranking, 0b1111, &Spill::NONE, &[], nothing_to_draw).chosen, 0b0111);
+        assert_eq!(policy.walk(&ranking, 0b1001, &Spill::NONE, &[], nothing_to_draw).chosen, 0b1001);
     }
 
     #[test]
     fn weights_draw_one_pool_of_a_tie() {
-        let course = Course { draw: Some(Draw::Chance), ..course(&[FRA, FRA, IAD]) };
+        let policy = SelectionPolicy { draw: Some(Draw::Chance), ..policy(&[FRA, FRA, IAD]) };
         let weights = &[90, 10, 0];
         let ranking = ranking(&[0b111]);
         let drawn = |number: u32| {
@@ -303,19 +303,19 @@ mod tests {
                 assert_eq!(sum, 100);
                 number
             };
-            course.walk(&ranking, 0b111, &Spill::NONE, weights, by_weight(number))
+            policy.walk(&ranking, 0b111, &Spill::NONE, weights, by_weight(number))
         };
         assert_eq!(drawn(89).chosen, 0b001);
         assert_eq!(drawn(90).chosen, 0b010);
-        assert_eq!(course.walk(&ranking, 0b100, &Spill::NONE, weights, by_weight(|_| 0)).chosen, 0b100);
+        assert_eq!(policy.walk(&ranking, 0b100, &Spill::NONE, weights, by_weight(|_| 0)).chosen, 0b100);
     }
 
     #[test]
     fn a_draw_for_two_datacenters_draws_again_without_the_first() {
-        let course = Course { take: 2, draw: Some(Draw::Chance), ..course(&[FRA, FRA, IAD]) };
+        let policy = SelectionPolicy { take: 2, draw: Some(Draw::Chance), ..policy(&[FRA, FRA, IAD]) };
         let mut numbers = [1, 0].into_iter();
         let draw = by_weight(|_| numbers.next().unwrap());
-        assert_eq!(course.walk(&ranking(&[0b111]), 0b111, &Spill::NONE, &[1; 3], draw).chosen, 0b110);
+        assert_eq!(policy.walk(&ranking(&[0b111]), 0b111, &Spill::NONE, &[1; 3], draw).chosen, 0b110);
     }
 
     #[test]
@@ -323,7 +323,7 @@ mod tests {
         let gru = Some(3);
         // fra, fra | iad | sin, fra | sin, gru, gru
         let datacenters = [FRA, FRA, IAD, SIN, FRA, SIN, gru, gru];
-        let course = Course { take: 2, spare: true, ..course(&datacenters) };
+        let policy = SelectionPolicy { take: 2, spare: true, ..policy(&datacenters) };
         let ranking = ranking(&[0b0000_0011, 0b0000_0100, 0b0001_1000, 0b1110_0000]);
         let weights = [9, 9, 1, 2, 9, 9, 3, 4];
         let drawn = |number: u32| {
@@ -331,14 +331,14 @@ mod tests {
                 assert_eq!(sum, 1 + 2 + 3 + 4);
                 number
             };
-            course.walk(&ranking, 0b1111_1111, &Spill::NONE, &weights, by_weight(number))
+            policy.walk(&ranking, 0b1111_1111, &Spill::NONE, &weights, by_weight(number))
         };
         assert_eq!(drawn(0), Walk { chosen: 0b0000_0111, reached: 0b1111_1111 });
         assert_eq!([drawn(1), drawn(2)].map(|walk| walk.chosen), [0b0000_1011; 2]);
         assert_eq!([drawn(3), drawn(9)].map(|walk| walk.chosen), [0b1100_0011; 2], "tied pools of one place together");
-        let nobody = course.walk(&ranking, 0b0001_0011, &Spill::NONE, &weights, nothing_to_draw);
+        let nobody = policy.walk(&ranking, 0b0001_0011, &Spill::NONE, &weights, nothing_to_draw);
         assert_eq!(nobody.chosen, 0b0000_0011, "there is no other place");
-        let one_pool = Course { draw: Some(Draw::Chance), ..course };
+        let one_pool = SelectionPolicy { draw: Some(Draw::Chance), ..policy };
         let mut numbers = [10, 9].into_iter();
         let draw = by_weight(|_| numbers.next().unwrap());
         assert_eq!(one_pool.walk(&ranking, 0b1111_1111, &Spill::NONE, &weights, draw).chosen, 0b1000_0010);
@@ -346,16 +346,16 @@ mod tests {
 
     #[test]
     fn three_places_are_the_two_best_and_a_spare() {
-        let course = Course { take: 3, spare: true, ..course(&[FRA, IAD, SIN, Some(3), Some(4)]) };
+        let policy = SelectionPolicy { take: 3, spare: true, ..policy(&[FRA, IAD, SIN, Some(3), Some(4)]) };
         let (ranked, tied) = (ranking(&[0b1, 0b10, 0b100, 0b1000, 0b1_0000]), ranking(&[0b111, 0b1_1000]));
         for (number, spare) in [(0, 0b100), (1, 0b1000), (2, 0b1_0000)] {
             assert_eq!(
-                course.walk(&ranked, 0b1_1111, &Spill::NONE, &[1; 5], by_weight(|_| number)).chosen,
+                policy.walk(&ranked, 0b1_1111, &Spill::NONE, &[1; 5], by_weight(|_| number)).chosen,
                 0b11 | spare
             );
         }
         for (number, spare) in [(0, 0b1000), (1, 0b1_0000)] {
-            let walk = course.walk(&tied, 0b1_1111, &Spill::NONE, &[1; 5], by_weight(|_| number));
+            let walk = policy.walk(&tied, 0b1_1111, &Spill::NONE, &[1; 5], by_weight(|_| number));
             assert_eq!(walk.chosen, 0b111 | spare, "a tie answers whole, the spare is one place");
         }
     }
@@ -366,17 +366,18 @@ mod tests {
         let home_first = [home.iter().fold(0, |all, tier| all | tier)].into_iter().chain(rest.iter().copied());
         let fine = home.iter().chain(rest).copied().collect();
         let client = Client { region: crate::geo::Regions::NOWHERE, coordinates: None, rtts: &[] };
-        let steps = vec![Criterion::Failover(home_first.collect()), Criterion::Load, Criterion::Failover(fine)];
-        Criteria::new(all.count_ones() as u8, steps).rank(&client)
+        let steps =
+            vec![CompiledStep::Failover(home_first.collect()), CompiledStep::Load, CompiledStep::Failover(fine)];
+        CompiledChain::new(all.count_ones() as u8, steps).rank(&client)
     }
 
     #[test]
     fn who_is_not_kept_goes_where_there_is_room_then_stays_then_goes_on() {
-        let course = course(&[FRA, IAD, SIN, Some(3)]);
+        let policy = policy(&[FRA, IAD, SIN, Some(3)]);
         let ranking = at_home(&[0b0001], &[0b0010, 0b1100]);
         let walk = |available, keep, roomy| {
             let next = |pools: Set| 63 - pools.leading_zeros() as usize;
-            course.walk(&ranking, available, &Spill { part: !0, keep, roomy, next: &next }, &[], nothing_to_draw)
+            policy.walk(&ranking, available, &Spill { part: !0, keep, roomy, next: &next }, &[], nothing_to_draw)
         };
         assert_eq!(walk(0b1111, !0, 0b0110), Walk { chosen: 0b0001, reached: 0b0001 }, "it is kept");
         assert_eq!(walk(0b1111, !1, 0b0110), Walk { chosen: 0b0100, reached: 0b0111 });
@@ -390,11 +391,11 @@ mod tests {
 
     #[test]
     fn tied_pools_are_home_together_and_those_that_keep_a_client_answer_it() {
-        let course = course(&[FRA, IAD, SIN]);
+        let policy = policy(&[FRA, IAD, SIN]);
         let tied = at_home(&[0b011], &[0b100]);
         let next = |_| 2;
         let walk = |ranking: &Ranking, keep| {
-            course
+            policy
                 .walk(ranking, 0b111, &Spill { part: !0, keep, roomy: 0b100, next: &next }, &[], nothing_to_draw)
                 .chosen
         };
@@ -409,28 +410,28 @@ mod tests {
 
     #[test]
     fn a_second_place_has_room_too() {
-        let course = Course { take: 2, ..course(&[FRA, IAD, SIN, Some(3)]) };
+        let policy = SelectionPolicy { take: 2, ..policy(&[FRA, IAD, SIN, Some(3)]) };
         let ranking = at_home(&[0b0001], &[0b0010, 0b0100, 0b1000]);
         let next = |pools: Set| 63 - pools.leading_zeros() as usize;
         let walk = |keep| {
-            course
+            policy
                 .walk(&ranking, 0b1111, &Spill { part: !0, keep, roomy: 0b0110, next: &next }, &[], nothing_to_draw)
                 .chosen
         };
         assert_eq!([walk(!0), walk(!1)], [0b0101, 0b0110]);
-        let order = course.order(&ranking, &Spill { part: !0, keep: !1, roomy: 0b0110, next: &next });
+        let order = policy.order(&ranking, &Spill { part: !0, keep: !1, roomy: 0b0110, next: &next });
         assert_eq!(order, [0b0100, 0b0010, 0b0001, 0b1000]);
     }
 
     #[test]
     fn a_hash_draws_the_same_pool_as_long_as_it_is_there() {
         let keys: Box<[HashKey]> = [b"a", b"b", b"c"].map(|name| HashKey::of_candidate(name)).into();
-        let course = Course { draw: Some(Draw::Sticky(keys.clone())), take: 2, ..course(&[FRA, IAD, SIN]) };
+        let policy = SelectionPolicy { draw: Some(Draw::Sticky(keys.clone())), take: 2, ..policy(&[FRA, IAD, SIN]) };
         let mut seen = 0;
         for number in 0..50_u8 {
             let client = HashKey::of_client([10, 0, number, 0].into(), 24, b"\0");
             let choose = |available| {
-                course.walk(&ranking(&[0b111]), available, &Spill::NONE, &[1; 3], by_hash(client, &keys)).chosen
+                policy.walk(&ranking(&[0b111]), available, &Spill::NONE, &[1; 3], by_hash(client, &keys)).chosen
             };
             let first = 1 << by_hash(client, &keys)(0b111, &[1; 3]);
             let second = 1 << by_hash(client, &keys)(0b111 & !first, &[1; 3]);

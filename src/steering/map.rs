@@ -8,10 +8,10 @@ use std::net::IpAddr;
 use std::ptr;
 use std::sync::Arc;
 
-use super::ranking::{Client, Criteria, Ranking, Set};
+use super::ranking::{Client, CompiledChain, Ranking, Set};
 use crate::geo::local::{LocalSpace, UNNAMED, unnamed};
 use crate::geo::{Bits, Caps, Locations, RegionId, Regions, Runs};
-use crate::latency::Vantages;
+use crate::latency::ClientRtts;
 
 /// What tells clients apart.
 #[derive(Clone, Copy, Debug)]
@@ -19,7 +19,7 @@ pub struct Ground<'a> {
     /// Where they are.
     pub locations: &'a Locations,
     /// How far from the datacenters, made of the same locations; without them nothing is known of round trips.
-    pub vantages: Option<&'a Vantages>,
+    pub client_rtts: Option<&'a ClientRtts>,
     /// How much of a network's address counts.
     pub caps: Caps,
 }
@@ -30,11 +30,11 @@ pub struct Ground<'a> {
 /// does. Few networks hold hosts that rank otherwise than their lowest address, so there is one table for both, and one for those.
 #[derive(Debug)]
 pub struct Map {
-    criteria: Criteria,
+    compiled_chain: CompiledChain,
     naming: Option<Arc<Regions>>,
     rankings: Box<[Ranking]>,
-    v4: Table<u32>,
-    v6: Table<u128>,
+    v4: MapTable<u32>,
+    v6: MapTable<u128>,
     /// The number of the ranking of networks in local space that nobody says the meaning of: a second copy of that of clients of whom
     /// nothing is known. No ranking's number where there are none.
     unnamed: u32,
@@ -43,7 +43,7 @@ pub struct Map {
 
 /// One address family.
 #[derive(Debug)]
-struct Table<B> {
+struct MapTable<B> {
     /// The number of a ranking for every network.
     networks: Runs<B>,
     /// The number of a ranking for hosts that rank otherwise than their network, [`LIKE_NETWORK`] for others; none without such.
@@ -70,16 +70,16 @@ pub struct Placement<'a> {
 impl Map {
     /// Sweeps over the address space. Costs milliseconds for a million networks. `naming` are regions whose prefixes give networks in
     /// local space a meaning where the criteria have no regions.
-    pub fn build(criteria: Criteria, naming: Option<Arc<Regions>>, ground: Ground<'_>) -> Self {
-        let Ground { locations, vantages, caps } = ground;
-        let vantages = vantages.filter(|_| criteria.measures_latency());
-        let (spots_v4, spots_v6, nowhere) = match vantages {
-            Some(vantages) => (vantages.v4(), vantages.v6(), vantages.nowhere()),
+    pub fn build(compiled_chain: CompiledChain, naming: Option<Arc<Regions>>, ground: Ground<'_>) -> Self {
+        let Ground { locations, client_rtts, caps } = ground;
+        let client_rtts = client_rtts.filter(|_| compiled_chain.measures_latency());
+        let (spots_v4, spots_v6, nowhere) = match client_rtts {
+            Some(client_rtts) => (client_rtts.v4(), client_rtts.v6(), client_rtts.nowhere()),
             None => (&locations.v4, &locations.v6, locations.nowhere()),
         };
-        let regions = criteria.regions().map(|regions| &**regions);
+        let regions = compiled_chain.regions().map(|regions| &**regions);
         let prefixes = regions.or(naming.as_deref());
-        let mut sweep = Sweep::new(&criteria, locations, vantages);
+        let mut sweep = Sweep::new(&compiled_chain, locations, client_rtts);
         let v4 = sweep.over(spots_v4, regions.map(Regions::prefixes_v4));
         let v6 = sweep.over(spots_v6, regions.map(Regions::prefixes_v6));
         let networks = (v4.rounded(caps.v4), v6.rounded(caps.v6));
@@ -94,13 +94,13 @@ impl Map {
         let v4 = mark(networks.0, spots_v4, nowhere, prefixes.map(Regions::prefixes_v4), caps.v4, unnamed);
         let v6 = mark(networks.1, spots_v6, nowhere, prefixes.map(Regions::prefixes_v6), caps.v6, unnamed);
         let rankings = sweep.rankings.into();
-        let (v4, v6) = (Table { networks: v4, hosts: hosts.0 }, Table { networks: v6, hosts: hosts.1 });
-        Self { criteria, naming, rankings, v4, v6, unnamed, is_uniform }
+        let (v4, v6) = (MapTable { networks: v4, hosts: hosts.0 }, MapTable { networks: v6, hosts: hosts.1 });
+        Self { compiled_chain, naming, rankings, v4, v6, unnamed, is_uniform }
     }
 
     /// What the rankings depend on; maps with equal criteria and equal [naming](Self::naming) over the same ground are equal.
-    pub fn criteria(&self) -> &Criteria {
-        &self.criteria
+    pub fn compiled_chain(&self) -> &CompiledChain {
+        &self.compiled_chain
     }
 
     /// The regions that give networks in local space a meaning, where the criteria have none.
@@ -152,14 +152,14 @@ impl Map {
         &self.rankings[number as usize]
     }
 
-    fn place<B: Bits>(&self, table: &Table<B>, address: B) -> Placement<'_> {
+    fn place<B: Bits>(&self, table: &MapTable<B>, address: B) -> Placement<'_> {
         let run = table.networks.look_up(address);
         let is_unnamed = run.value == self.unnamed;
         Placement { ranking: &self.rankings[run.value as usize], scope: run.scope(address), is_unnamed }
     }
 }
 
-impl<B: Bits> Table<B> {
+impl<B: Bits> MapTable<B> {
     fn host(&self, address: B) -> u32 {
         match self.hosts.as_ref().map_or(LIKE_NETWORK, |hosts| hosts.value(address)) {
             LIKE_NETWORK => self.networks.value(address),
@@ -192,8 +192,8 @@ fn mark<B: LocalSpace>(
 
 /// The rankings met so far, each once. A *spot* is where clients stand: a location, or a vantage.
 struct Sweep<'a> {
-    criteria: &'a Criteria,
-    vantages: Option<&'a Vantages>,
+    compiled_chain: &'a CompiledChain,
+    client_rtts: Option<&'a ClientRtts>,
     /// Clients at each location that no prefix names, without their round trips.
     clients: Vec<Client<'a>>,
     /// Numbers of rankings at each spot; [`UNRANKED`] for those not met yet.
@@ -208,18 +208,18 @@ struct Sweep<'a> {
 const UNRANKED: u32 = u32::MAX;
 
 impl<'a> Sweep<'a> {
-    fn new(criteria: &'a Criteria, locations: &Locations, vantages: Option<&'a Vantages>) -> Self {
-        let regions = criteria.regions();
+    fn new(compiled_chain: &'a CompiledChain, locations: &Locations, client_rtts: Option<&'a ClientRtts>) -> Self {
+        let regions = compiled_chain.regions();
         let clients = locations.table.iter().map(|location| Client {
             region: regions.map_or(Regions::NOWHERE, |regions| regions.of_location(location)),
-            coordinates: location.coordinates.filter(|_| criteria.measures_distance()),
+            coordinates: location.coordinates.filter(|_| compiled_chain.measures_distance()),
             rtts: &[],
         });
         Self {
-            criteria,
-            vantages,
+            compiled_chain,
+            client_rtts,
             clients: clients.collect(),
-            by_spot: vec![UNRANKED; vantages.map_or(locations.table.len(), Vantages::len)],
+            by_spot: vec![UNRANKED; client_rtts.map_or(locations.table.len(), ClientRtts::len)],
             by_client: HashMap::default(),
             numbers: HashMap::default(),
             rankings: Vec::new(),
@@ -257,9 +257,9 @@ impl<'a> Sweep<'a> {
     }
 
     fn client(&self, spot: u32) -> Client<'a> {
-        let Some(vantages) = self.vantages else { return self.clients[spot as usize] };
-        let vantage = vantages.get(spot);
-        Client { rtts: vantage.rtts, ..self.clients[vantage.location as usize] }
+        let Some(client_rtts) = self.client_rtts else { return self.clients[spot as usize] };
+        let client_rtt = client_rtts.get(spot);
+        Client { rtts: client_rtt.rtts, ..self.clients[client_rtt.location as usize] }
     }
 
     fn ranking_of(&mut self, client: Client<'a>) -> u32 {
@@ -276,7 +276,7 @@ impl<'a> Sweep<'a> {
     }
 
     fn rank(&mut self, client: &Client<'a>) -> u32 {
-        self.criteria.rank_into(client, &mut self.tiers, &mut self.spare);
+        self.compiled_chain.rank_into(client, &mut self.tiers, &mut self.spare);
         if let Some(&number) = self.numbers.get(&*self.tiers) {
             return number;
         }

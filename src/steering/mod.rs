@@ -10,10 +10,10 @@ mod rendezvous;
 mod split;
 
 pub use chain::{AllDown, Pick, Step};
-pub use choice::{Course, Draw, Spill, Walk, by_hash, by_weight};
+pub use choice::{Draw, SelectionPolicy, Spill, Walk, by_hash, by_weight};
 pub use map::{Ground, Map, Placement};
-pub use odds::{Lots, Outcomes, outcomes};
+pub use odds::{DrawPath, Outcomes, outcomes};
 pub use pick::{MAX_ANSWERS, Picks};
-pub use ranking::{Client, Criteria, Criterion, Ranking, RegionTiers, Set, members};
+pub use ranking::{Client, CompiledChain, CompiledStep, Ranking, RegionTiers, Set, members};
 pub use rendezvous::{HashKey, is_among, winner};
 pub use split::Split;

@@ -32,7 +32,7 @@ pub struct Outcomes<T> {
 
 /// The draws of one run.
 #[derive(Debug, Default)]
-pub struct Lots {
+pub struct DrawPath {
     forks: Vec<Fork>,
     /// How many of them this run has come to.
     met: usize,
@@ -47,14 +47,14 @@ struct Fork {
     taken: usize,
 }
 
-/// All that `decide` can come to, which is to draw by [`Lots::draw`] and by nothing else.
-pub fn outcomes<T>(mut decide: impl FnMut(&mut Lots) -> T) -> Outcomes<T> {
+/// All that `decide` can come to, which is to draw by [`DrawPath::draw`] and by nothing else.
+pub fn outcomes<T>(mut decide: impl FnMut(&mut DrawPath) -> T) -> Outcomes<T> {
     every_way(&mut decide).unwrap_or_else(|| random_ways(&mut decide))
 }
 
 /// `None` if there are more than [`MAX_WAYS`].
-fn every_way<T>(decide: &mut impl FnMut(&mut Lots) -> T) -> Option<Outcomes<T>> {
-    let mut lots = Lots::default();
+fn every_way<T>(decide: &mut impl FnMut(&mut DrawPath) -> T) -> Option<Outcomes<T>> {
+    let mut lots = DrawPath::default();
     let mut ways = Vec::new();
     loop {
         let outcome = decide(&mut lots);
@@ -68,8 +68,8 @@ fn every_way<T>(decide: &mut impl FnMut(&mut Lots) -> T) -> Option<Outcomes<T>> 
     }
 }
 
-fn random_ways<T>(decide: &mut impl FnMut(&mut Lots) -> T) -> Outcomes<T> {
-    let mut lots = Lots { chance: Some(fastrand::Rng::with_seed(SEED)), ..Lots::default() };
+fn random_ways<T>(decide: &mut impl FnMut(&mut DrawPath) -> T) -> Outcomes<T> {
+    let mut lots = DrawPath { chance: Some(fastrand::Rng::with_seed(SEED)), ..DrawPath::default() };
     let way = |_| {
         lots.forks.clear();
         lots.again();
@@ -78,7 +78,7 @@ fn random_ways<T>(decide: &mut impl FnMut(&mut Lots) -> T) -> Outcomes<T> {
     Outcomes { ways: (0..MAX_WAYS).map(way).collect(), are_exact: false }
 }
 
-impl Lots {
+impl DrawPath {
     /// One of `pools`, which are not empty, in proportion to their `weights`.
     pub fn draw(&mut self, pools: Set, weights: &[u32]) -> usize {
         if self.met == self.forks.len() {

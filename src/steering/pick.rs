@@ -1,7 +1,7 @@
 //! Which of the endpoints that could answer do.
 
 use super::chain::Pick;
-use super::rendezvous::{HashKey, Lot};
+use super::rendezvous::{HashKey, Score};
 use crate::health::Share;
 
 /// Addresses that an answer holds at most unless the operator says otherwise, where all may.
@@ -79,21 +79,21 @@ impl Picks {
         let wanted = count.min(usize::from(answers)).min(MAX_ANSWERS);
         let mut picks = Self { places: [0; MAX_ANSWERS], count: 0 };
         let none_weighs = (0..count).all(|place| candidate(place).1 == 0);
-        let mut lots = [Lot::LONGEST; MAX_ANSWERS];
+        let mut scores = [Score::WORST; MAX_ANSWERS];
         for place in 0..count {
             let (key, weight) = candidate(place);
             let weight = if none_weighs { 1 } else { weight };
             if weight == 0 {
                 continue;
             }
-            let lot = Lot::draw(client, key, weight);
+            let score = Score::draw(client, key, weight);
             let picked = usize::from(picks.count);
-            let rank = lots[..picked].iter().position(|other| lot.is_shorter(*other)).unwrap_or(picked);
+            let rank = scores[..picked].iter().position(|other| score.is_better(*other)).unwrap_or(picked);
             if rank < wanted {
                 let last = picked.min(wanted - 1);
-                lots.copy_within(rank..last, rank + 1);
+                scores.copy_within(rank..last, rank + 1);
                 picks.places.copy_within(rank..last, rank + 1);
-                lots[rank] = lot;
+                scores[rank] = score;
                 picks.places[rank] = place as u16;
                 picks.count = last as u8 + 1;
             }

@@ -3,7 +3,7 @@
 //! A name's pools fall into *slots*: pools in one datacenter that the chain cannot tell apart share one. A [`Ranking`] is
 //! a weak order of slots: tiers, best first, each a set. It holds no health, so it changes only when the world does.
 //!
-//! A [`Criteria`] is a chain made ready for one set of slots. It refines: all slots are one tier to begin with, and each
+//! A [`CompiledChain`] is a chain made ready for one set of slots. It refines: all slots are one tier to begin with, and each
 //! criterion splits every tier that the ones before it left. That is the lexicographic order of the steps. Names with
 //! equal criteria rank all clients alike, so they share one map.
 
@@ -81,7 +81,7 @@ pub struct Client<'a> {
 
 /// One step of a chain that ranks without a draw, made ready for a set of slots.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Criterion {
+pub enum CompiledStep {
     /// The tiers of each region, by [`RegionId`].
     Region(Arc<Regions>, Box<[RegionTiers]>),
     /// Each slot's datacenter; `None` is ranked behind all others. And what is one tie.
@@ -106,47 +106,49 @@ pub struct RegionTiers {
 
 /// All that a ranking depends on besides the client.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Criteria {
-    slots: u8,
-    steps: Box<[Criterion]>,
+pub struct CompiledChain {
+    classes: u8,
+    steps: Box<[CompiledStep]>,
 }
 
-impl Criteria {
-    /// A chain over slots `0..slots`, 64 at most. Steps behind one that leaves no ties for anybody cannot matter and
+impl CompiledChain {
+    /// A chain over slots `0..classes`, 64 at most. Steps behind one that leaves no ties for anybody cannot matter and
     /// are left out.
-    pub fn new(slots: u8, steps: Vec<Criterion>) -> Self {
+    pub fn new(classes: u8, steps: Vec<CompiledStep>) -> Self {
         let mut kept = Vec::new();
         let mut settled = false;
         for step in steps {
             // Who is alone in the first tier may have too many clients all the same.
-            if !settled || step == Criterion::Load {
-                settled |= step.settles(slots);
+            if !settled || step == CompiledStep::Load {
+                settled |= step.settles(classes);
                 kept.push(step);
             }
         }
-        Self { slots, steps: kept.into() }
+        Self { classes, steps: kept.into() }
     }
 
     /// The regions that clients are told apart by, if they are.
     pub fn regions(&self) -> Option<&Arc<Regions>> {
         self.steps.iter().find_map(|step| match step {
-            Criterion::Region(regions, _) => Some(regions),
-            Criterion::Latency(..) | Criterion::Distance(_) | Criterion::Failover(_) | Criterion::Load => None,
+            CompiledStep::Region(regions, _) => Some(regions),
+            CompiledStep::Latency(..) | CompiledStep::Distance(_) | CompiledStep::Failover(_) | CompiledStep::Load => {
+                None
+            }
         })
     }
 
     /// Whether clients are told apart by where they stand.
     pub fn measures_distance(&self) -> bool {
-        self.steps.iter().any(|step| matches!(step, Criterion::Distance(_)))
+        self.steps.iter().any(|step| matches!(step, CompiledStep::Distance(_)))
     }
 
     /// Whether clients are told apart by their round trip times.
     pub fn measures_latency(&self) -> bool {
-        self.steps.iter().any(|step| matches!(step, Criterion::Latency(..)))
+        self.steps.iter().any(|step| matches!(step, CompiledStep::Latency(..)))
     }
 
     /// The steps that are left, in order.
-    pub fn steps(&self) -> &[Criterion] {
+    pub fn steps(&self) -> &[CompiledStep] {
         &self.steps
     }
 
@@ -160,10 +162,10 @@ impl Criteria {
     /// The same as tiers; `tiers` and `spare` give the room.
     pub(super) fn rank_into(&self, client: &Client<'_>, tiers: &mut Vec<Set>, spare: &mut Vec<Set>) {
         tiers.clear();
-        tiers.push(if self.slots == 64 { Set::MAX } else { (1 << self.slots) - 1 });
+        tiers.push(if self.classes == 64 { Set::MAX } else { (1 << self.classes) - 1 });
         let mut ties = None;
         for step in &self.steps {
-            if *step == Criterion::Load && ties.is_none() {
+            if *step == CompiledStep::Load && ties.is_none() {
                 ties = Some(tiers.clone());
             }
             spare.clear();
@@ -185,7 +187,7 @@ impl Criteria {
     }
 }
 
-impl Criterion {
+impl CompiledStep {
     /// Puts the tiers that this step makes of one tier of the steps before it behind `tiers`.
     pub fn split(&self, tier: Set, client: &Client<'_>, tiers: &mut Vec<Set>) {
         match self {
@@ -204,9 +206,9 @@ impl Criterion {
     }
 
     /// Whether no client finds a tie behind this step.
-    fn settles(&self, slots: u8) -> bool {
+    fn settles(&self, classes: u8) -> bool {
         match self {
-            Self::Failover(tiers) => tiers.len() == usize::from(slots),
+            Self::Failover(tiers) => tiers.len() == usize::from(classes),
             Self::Region(..) | Self::Latency(..) | Self::Distance(_) | Self::Load => false,
         }
     }
@@ -226,12 +228,12 @@ fn split_by_latency(
     rtts: &[Rtt],
     tiers: &mut Vec<Set>,
 ) {
-    let rtt = |slot: usize| places[slot].and_then(|place| rtts.get(usize::from(place)));
+    let rtt = |class: usize| places[class].and_then(|place| rtts.get(usize::from(place)));
     let mut rest = tier;
     while let Some(lowest) = members(rest).filter_map(rtt).min() {
         let limit = tolerance.limit(*lowest);
-        let as_good = members(rest).filter(|&slot| rtt(slot).is_some_and(|rtt| *rtt <= limit));
-        let group = as_good.fold(0, |set, slot| set | 1 << slot);
+        let as_good = members(rest).filter(|&class| rtt(class).is_some_and(|rtt| *rtt <= limit));
+        let group = as_good.fold(0, |set, class| set | 1 << class);
         tiers.push(group);
         rest &= !group;
     }
@@ -242,10 +244,11 @@ fn split_by_distance(tier: Set, places: &[Option<Coordinates>], here: Coordinate
     /// Farther than any place on Earth, in metres.
     const NOWHERE: u64 = u64::MAX;
     let metres = |place: Coordinates| (here.distance_km(place) * 1000.0).round() as u64;
-    let mut slots: Vec<(u64, usize)> = members(tier).map(|slot| (places[slot].map_or(NOWHERE, metres), slot)).collect();
-    slots.sort_unstable();
-    let tied = slots.chunk_by(|nearer, farther| nearer.0 == farther.0);
-    tiers.extend(tied.map(|tied| tied.iter().fold(0, |set: Set, (_, slot)| set | 1 << slot)));
+    let mut classes: Vec<(u64, usize)> =
+        members(tier).map(|class| (places[class].map_or(NOWHERE, metres), class)).collect();
+    classes.sort_unstable();
+    let tied = classes.chunk_by(|nearer, farther| nearer.0 == farther.0);
+    tiers.extend(tied.map(|tied| tied.iter().fold(0, |set: Set, (_, class)| set | 1 << class)));
 }
 
 #[cfg(test)]
@@ -260,59 +263,59 @@ mod tests {
         Client { coordinates: Coordinates::try_new(latitude, longitude), ..nowhere() }
     }
 
-    fn places() -> Criterion {
+    fn places() -> CompiledStep {
         let frankfurt = Coordinates::try_new(50.11, 8.68);
         let ashburn = Coordinates::try_new(38.95, -77.45);
         let suva = Coordinates::try_new(-18.1, 178.4);
-        Criterion::Distance([frankfurt, ashburn, suva, None].into())
+        CompiledStep::Distance([frankfurt, ashburn, suva, None].into())
     }
 
     #[test]
     fn nearer_is_better_and_pools_without_a_place_are_last() {
-        let criteria = Criteria::new(4, vec![places()]);
-        assert_eq!(criteria.rank(&at(48.9, 2.3)).tiers(), [0b0001, 0b0010, 0b0100, 0b1000]);
+        let compiled_chain = CompiledChain::new(4, vec![places()]);
+        assert_eq!(compiled_chain.rank(&at(48.9, 2.3)).tiers(), [0b0001, 0b0010, 0b0100, 0b1000]);
         // Samoa lies across the antimeridian from Fiji.
-        assert_eq!(criteria.rank(&at(-13.8, -172.0)).tiers()[0], 0b0100);
+        assert_eq!(compiled_chain.rank(&at(-13.8, -172.0)).tiers()[0], 0b0100);
     }
 
     #[test]
     fn a_step_that_knows_nothing_of_the_client_ties_all() {
-        assert_eq!(Criteria::new(4, vec![places()]).rank(&nowhere()).tiers(), [0b1111]);
+        assert_eq!(CompiledChain::new(4, vec![places()]).rank(&nowhere()).tiers(), [0b1111]);
     }
 
     #[test]
     fn later_steps_only_break_ties() {
-        let failover = Criterion::Failover([0b1100, 0b0011].into());
-        let criteria = Criteria::new(4, vec![failover, places()]);
-        assert_eq!(criteria.rank(&at(48.9, 2.3)).tiers(), [0b0100, 0b1000, 0b0001, 0b0010]);
+        let failover = CompiledStep::Failover([0b1100, 0b0011].into());
+        let compiled_chain = CompiledChain::new(4, vec![failover, places()]);
+        assert_eq!(compiled_chain.rank(&at(48.9, 2.3)).tiers(), [0b0100, 0b1000, 0b0001, 0b0010]);
     }
 
     #[test]
     fn a_step_behind_one_that_leaves_no_ties_is_left_out() {
-        let failover = Criterion::Failover([0b10, 0b01].into());
-        let criteria = Criteria::new(2, vec![failover, Criterion::Distance([None, None].into())]);
-        assert!(!criteria.measures_distance());
+        let failover = CompiledStep::Failover([0b10, 0b01].into());
+        let compiled_chain = CompiledChain::new(2, vec![failover, CompiledStep::Distance([None, None].into())]);
+        assert!(!compiled_chain.measures_distance());
     }
 
     #[test]
     fn steps_before_load_say_whose_clients_are_whose() {
-        let failover = Criterion::Failover([0b1100, 0b0011].into());
-        let home = |steps: &[&Criterion]| {
-            let criteria = Criteria::new(4, steps.iter().copied().cloned().collect());
-            let ranking = criteria.rank(&at(48.9, 2.3));
+        let failover = CompiledStep::Failover([0b1100, 0b0011].into());
+        let home = |steps: &[&CompiledStep]| {
+            let compiled_chain = CompiledChain::new(4, steps.iter().copied().cloned().collect());
+            let ranking = compiled_chain.rank(&at(48.9, 2.3));
             let (home, rest) = ranking.by_home(|_| true);
             let sets = |tiers: &[Set]| tiers.iter().copied().filter(|&tier| tier != 0).collect::<Vec<_>>();
             (sets(home), sets(rest))
         };
-        let (load, distance) = (Criterion::Load, places());
+        let (load, distance) = (CompiledStep::Load, places());
         assert_eq!(home(&[&failover, &load]), (vec![0b1100], vec![0b0011]));
         assert_eq!(home(&[&failover, &load, &distance]), (vec![0b0100, 0b1000], vec![0b0001, 0b0010]));
         assert_eq!(home(&[&load, &failover]), (vec![0b1100, 0b0011], vec![]));
         assert_eq!(home(&[&failover]), (vec![], vec![0b1100, 0b0011]));
-        let settled = Criterion::Failover([0b1, 0b10, 0b100, 0b1000].into());
+        let settled = CompiledStep::Failover([0b1, 0b10, 0b100, 0b1000].into());
         assert_eq!(home(&[&settled, &load]).0, [0b1]);
-        let criteria = Criteria::new(4, vec![settled, load]);
-        let ranking = criteria.rank(&nowhere());
+        let compiled_chain = CompiledChain::new(4, vec![settled, load]);
+        let ranking = compiled_chain.rank(&nowhere());
         assert_eq!(ranking.by_home(|tier| tier > 0b10).0, [0b100], "the first of which any counts");
         assert_eq!(ranking.by_home(|_| false).0, [0; 0]);
     }
@@ -332,8 +335,8 @@ mod tests {
     fn by_latency(tolerance: Tolerance, ms: &[f64]) -> Vec<Set> {
         let rtts: Vec<Rtt> = ms.iter().map(|&ms| if ms.is_nan() { Rtt::UNKNOWN } else { Rtt::from_ms(ms) }).collect();
         let places = (0..4).map(Some).chain([None]).collect();
-        let criteria = Criteria::new(5, vec![Criterion::Latency(places, tolerance)]);
-        criteria.rank(&Client { rtts: &rtts, ..nowhere() }).tiers().to_vec()
+        let compiled_chain = CompiledChain::new(5, vec![CompiledStep::Latency(places, tolerance)]);
+        compiled_chain.rank(&Client { rtts: &rtts, ..nowhere() }).tiers().to_vec()
     }
 
     #[test]

@@ -65,14 +65,14 @@ const fn mix(mut number: u64) -> u64 {
 
 /// What a candidate draws.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Lot {
+pub(super) struct Score {
     length: u64,
     weight: u32,
 }
 
-impl Lot {
+impl Score {
     /// A lot that none is longer than.
-    pub(super) const LONGEST: Self = Self { length: u64::MAX, weight: 1 };
+    pub(super) const WORST: Self = Self { length: u64::MAX, weight: 1 };
 
     /// The lot of a candidate of this weight, which is not 0.
     pub(super) fn draw(client: HashKey, candidate: HashKey, weight: u32) -> Self {
@@ -80,7 +80,7 @@ impl Lot {
     }
 
     /// Whether it wins over another: `length / weight` is less, without a division.
-    pub(super) fn is_shorter(self, other: Self) -> bool {
+    pub(super) fn is_better(self, other: Self) -> bool {
         u128::from(self.length) * u128::from(other.weight) < u128::from(other.length) * u128::from(self.weight)
     }
 }
@@ -88,15 +88,15 @@ impl Lot {
 /// The candidate with the shortest lot, by its place. Those of weight 0 win only when there is no other, evenly then.
 pub fn winner(client: HashKey, candidates: impl Iterator<Item = (HashKey, u32)> + Clone) -> Option<usize> {
     let none_weighs = candidates.clone().all(|(_, weight)| weight == 0);
-    let mut best: Option<(usize, Lot)> = None;
+    let mut best: Option<(usize, Score)> = None;
     for (place, (key, weight)) in candidates.enumerate() {
         let weight = if none_weighs { 1 } else { weight };
         if weight == 0 {
             continue;
         }
-        let lot = Lot::draw(client, key, weight);
-        if best.is_none_or(|(_, shortest)| lot.is_shorter(shortest)) {
-            best = Some((place, lot));
+        let score = Score::draw(client, key, weight);
+        if best.is_none_or(|(_, shortest)| score.is_better(shortest)) {
+            best = Some((place, score));
         }
     }
     best.map(|(place, _)| place)

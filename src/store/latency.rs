@@ -13,12 +13,12 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::table::Table;
+use super::table::StoreTable;
 use crate::geo::{Continent, CountryCode};
 use crate::latency::{Area, Clients, Measured, Record, Rtt};
 
 /// Measured round trips, by block.
-pub const LATENCY: Table<String, LatencyRecord> = Table::new("latency");
+pub const LATENCY: StoreTable<String, LatencyRecord> = StoreTable::new("latency");
 
 /// Networks of one block share so many bits.
 const BLOCK_V4: u8 = 16;

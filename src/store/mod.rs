@@ -12,7 +12,7 @@
 //!   latency  one of them, in blocks
 //! ```
 //!
-//! Another table is a constant of [`Table`] beside those of `records`, and a shape for its rows.
+//! Another table is a constant of [`StoreTable`] beside those of `records`, and a shape for its rows.
 
 mod contents;
 mod file;
@@ -37,15 +37,15 @@ use tracing::warn;
 
 use crate::disk::Disk;
 use lock::NotHeld;
-use writer::{Desk, Progress, Writer};
+use writer::{Mailbox, Progress, Writer};
 
 pub use latency::{LATENCY, LatencyRecord};
 pub use lock::Held;
 pub use records::{
-    COMEBACKS, CONTENTS, ComebackRecord, HEALTH, HealthRecord, OVERRIDES, OverrideRecord, SERIALS, TXT, TxtRecord,
+    CONTENTS, HEALTH, HealthRecord, OVERRIDES, OverrideRecord, RECOVERIES, RecoveryRecord, SERIALS, TXT, TxtRecord,
 };
 pub use rollouts::{ROLLOUTS, RolloutRecord};
-pub use table::{Batch, Key, Table};
+pub use table::{Batch, Key, StoreTable};
 
 /// How long the start waits for what an earlier process left; a disk that hangs is not waited for.
 const FIRST_READ: Duration = Duration::from_secs(5);
@@ -56,7 +56,7 @@ const LAST_WRITE: Duration = Duration::from_secs(1);
 /// The state folder, held by this process. When it is dropped, what was written last is brought to disk, within a second.
 #[derive(Debug)]
 pub struct Store {
-    desk: Arc<Desk>,
+    mailbox: Arc<Mailbox>,
 }
 
 impl Store {
@@ -75,24 +75,24 @@ impl Store {
                 None
             }
         };
-        let desk = Arc::new(Desk::default());
-        let writer = Writer::new(folder, lock, desk.clone());
+        let mailbox = Arc::new(Mailbox::default());
+        let writer = Writer::new(folder, lock, mailbox.clone());
         match thread::Builder::new().name("state".to_owned()).spawn(move || writer.run_for_ever()) {
-            Ok(_) => desk.wait_while(FIRST_READ, |papers| papers.progress == Progress::Reading),
+            Ok(_) => mailbox.wait_while(FIRST_READ, |state| state.progress == Progress::Reading),
             Err(error) => {
                 warn!(%error, "state is not kept: no thread for it");
-                desk.change(|papers| papers.progress = Progress::Ended);
+                mailbox.change(|state| state.progress = Progress::Ended);
             }
         }
-        Ok(Self { desk })
+        Ok(Self { mailbox })
     }
 
     /// All rows of a table. One that cannot be read is told and taken away.
-    pub fn all<K: Key, V: Serialize + DeserializeOwned>(&self, table: &Table<K, V>) -> BTreeMap<K, V> {
+    pub fn all<K: Key, V: Serialize + DeserializeOwned>(&self, table: &StoreTable<K, V>) -> BTreeMap<K, V> {
         let mut rows = BTreeMap::new();
         let mut unreadable = Batch::default();
-        for (key, value) in self.desk.papers().contents.table(table.name) {
-            match Table::row(key, value) {
+        for (key, value) in self.mailbox.state().contents.table(table.name) {
+            match StoreTable::row(key, value) {
                 Some((key, value)) => _ = rows.insert(key, value),
                 None => unreadable.delete_octets(table, key),
             }
@@ -109,31 +109,31 @@ impl Store {
     }
 
     /// A row of a table; `None` for one that is not there, or cannot be read.
-    pub fn get<K: Key, V: Serialize + DeserializeOwned>(&self, table: &Table<K, V>, key: &K) -> Option<V> {
-        let papers = self.desk.papers();
+    pub fn get<K: Key, V: Serialize + DeserializeOwned>(&self, table: &StoreTable<K, V>, key: &K) -> Option<V> {
+        let state = self.mailbox.state();
         let key = key.to_octets();
-        Table::<K, V>::row(&key, papers.contents.row(table.name, &key)?).map(|(_, value)| value)
+        StoreTable::<K, V>::row(&key, state.contents.row(table.name, &key)?).map(|(_, value)| value)
     }
 
     /// Keeps changes. They are seen by whoever reads the store when this returns, and on disk soon after.
     pub fn write(&self, Batch(changes): Batch) {
-        self.desk.change(|papers| {
-            papers.contents.change(changes);
-            papers.batches += 1;
+        self.mailbox.change(|state| {
+            state.contents.change(changes);
+            state.batches += 1;
         });
     }
 
     /// Returns when all that was written before is on disk, and whether it is: a disk that is known to be broken is not waited
     /// for.
     pub async fn settled(&self) -> bool {
-        let batches = self.desk.papers().batches;
+        let batches = self.mailbox.state().batches;
         poll_fn(|context| {
-            let mut papers = self.desk.papers();
-            let is_on_disk = papers.batches_on_disk >= batches;
-            if is_on_disk || papers.progress != Progress::Writing {
+            let mut state = self.mailbox.state();
+            let is_on_disk = state.batches_on_disk >= batches;
+            if is_on_disk || state.progress != Progress::Writing {
                 return Poll::Ready(is_on_disk);
             }
-            papers.waiting.push(context.waker().clone());
+            state.waiting.push(context.waker().clone());
             Poll::Pending
         })
         .await
@@ -143,11 +143,11 @@ impl Store {
 impl Store {
     /// Brings what was written last to disk and lets the folder go; within a second, whatever the disk does.
     pub fn close(&self) {
-        if self.desk.change(|papers| std::mem::replace(&mut papers.is_stopping, true)) {
+        if self.mailbox.change(|state| std::mem::replace(&mut state.is_stopping, true)) {
             return;
         }
-        self.desk.wait_while(LAST_WRITE, |papers| papers.progress != Progress::Ended);
-        if self.desk.papers().progress != Progress::Ended {
+        self.mailbox.wait_while(LAST_WRITE, |state| state.progress != Progress::Ended);
+        if self.mailbox.state().progress != Progress::Ended {
             warn!("the last changes of state may not be kept: the disk takes too long");
         }
     }

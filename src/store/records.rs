@@ -4,26 +4,26 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::table::Table;
-use crate::health::{Comeback, Kept, KeptHold, Share, State};
+use super::table::StoreTable;
+use crate::health::{Kept, KeptHold, RecoveryState, Share, State};
 use crate::overrides::{Order, Override, OverrideId};
 
 /// The SOA serial last served, by origin.
-pub const SERIALS: Table<String, u32> = Table::new("serials");
+pub const SERIALS: StoreTable<String, u32> = StoreTable::new("serials");
 
 /// A fingerprint of what a zone's files said when it had that serial, by origin.
-pub const CONTENTS: Table<String, u64> = Table::new("zone-contents");
+pub const CONTENTS: StoreTable<String, u64> = StoreTable::new("zone-contents");
 
 /// What probes found, by the target's fingerprint.
-pub const HEALTH: Table<u128, HealthRecord> = Table::new("health");
+pub const HEALTH: StoreTable<u128, HealthRecord> = StoreTable::new("health");
 
 /// What comes back slowly or is held back, by the name of the endpoint or pool.
-pub const COMEBACKS: Table<String, ComebackRecord> = Table::new("comebacks");
+pub const RECOVERIES: StoreTable<String, RecoveryRecord> = StoreTable::new("comebacks");
 
 /// What comes back. Times are Unix milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum ComebackRecord {
+pub enum RecoveryRecord {
     /// An endpoint takes more and more of its clients since then.
     Rising(u64),
     /// A pool is unusable, and will be held back.
@@ -31,37 +31,37 @@ pub enum ComebackRecord {
     /// A pool is held back since then.
     Held(u64),
     /// The node doubts its own probes since then.
-    Doubted(u64),
+    FailStaticEvent(u64),
 }
 
-impl From<Comeback> for ComebackRecord {
-    fn from(comeback: Comeback) -> Self {
+impl From<RecoveryState> for RecoveryRecord {
+    fn from(recovery_state: RecoveryState) -> Self {
         let milliseconds = |time: Duration| time.as_millis() as u64;
-        match comeback {
-            Comeback::Rising(since) => Self::Rising(milliseconds(since)),
-            Comeback::Failed => Self::Failed,
-            Comeback::Held(since) => Self::Held(milliseconds(since)),
-            Comeback::Doubted(since) => Self::Doubted(milliseconds(since)),
+        match recovery_state {
+            RecoveryState::Rising(since) => Self::Rising(milliseconds(since)),
+            RecoveryState::Failed => Self::Failed,
+            RecoveryState::Held(since) => Self::Held(milliseconds(since)),
+            RecoveryState::FailStaticEvent(since) => Self::FailStaticEvent(milliseconds(since)),
         }
     }
 }
 
-impl From<ComebackRecord> for Comeback {
-    fn from(record: ComebackRecord) -> Self {
+impl From<RecoveryRecord> for RecoveryState {
+    fn from(record: RecoveryRecord) -> Self {
         match record {
-            ComebackRecord::Rising(since) => Self::Rising(Duration::from_millis(since)),
-            ComebackRecord::Failed => Self::Failed,
-            ComebackRecord::Held(since) => Self::Held(Duration::from_millis(since)),
-            ComebackRecord::Doubted(since) => Self::Doubted(Duration::from_millis(since)),
+            RecoveryRecord::Rising(since) => Self::Rising(Duration::from_millis(since)),
+            RecoveryRecord::Failed => Self::Failed,
+            RecoveryRecord::Held(since) => Self::Held(Duration::from_millis(since)),
+            RecoveryRecord::FailStaticEvent(since) => Self::FailStaticEvent(Duration::from_millis(since)),
         }
     }
 }
 
 /// TXT records that were set while the node ran, by their owner and value with a blank between.
-pub const TXT: Table<String, TxtRecord> = Table::new("txt");
+pub const TXT: StoreTable<String, TxtRecord> = StoreTable::new("txt");
 
 /// Overrides that were placed, by their number.
-pub const OVERRIDES: Table<u128, OverrideRecord> = Table::new("overrides");
+pub const OVERRIDES: StoreTable<u128, OverrideRecord> = StoreTable::new("overrides");
 
 /// An override that was placed. Times are Unix milliseconds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -244,8 +244,13 @@ mod tests {
     #[test]
     fn what_comes_back_does_so_as_it_was() {
         let time = Duration::from_millis(1_790_000_000_123);
-        for comeback in [Comeback::Rising(time), Comeback::Failed, Comeback::Held(time), Comeback::Doubted(time)] {
-            assert_eq!(Comeback::from(ComebackRecord::from(comeback)), comeback);
+        for recovery_state in [
+            RecoveryState::Rising(time),
+            RecoveryState::Failed,
+            RecoveryState::Held(time),
+            RecoveryState::FailStaticEvent(time),
+        ] {
+            assert_eq!(RecoveryState::from(RecoveryRecord::from(recovery_state)), recovery_state);
         }
     }
 }

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::table::Table;
+use super::table::StoreTable;
 use crate::rollout::{Kept, KeptCanary, KeptSwitch, Phase, RolloutId};
 
 /// Roll-outs, by their zone and owner with a blank between.
-pub const ROLLOUTS: Table<String, RolloutRecord> = Table::new("rollouts");
+pub const ROLLOUTS: StoreTable<String, RolloutRecord> = StoreTable::new("rollouts");
 
 /// Where a roll-out stands. Times are Unix milliseconds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,12 +9,12 @@ use serde::de::DeserializeOwned;
 ///
 /// Values are written as JSON, so a shape may grow: a new field with a default reads rows that lack it.
 #[derive(Debug)]
-pub struct Table<K, V> {
+pub struct StoreTable<K, V> {
     pub(super) name: &'static str,
     rows: PhantomData<fn() -> (K, V)>,
 }
 
-impl<K: Key, V: Serialize + DeserializeOwned> Table<K, V> {
+impl<K: Key, V: Serialize + DeserializeOwned> StoreTable<K, V> {
     /// The table of this name, which stands for its shape as well: another shape takes another name.
     pub const fn new(name: &'static str) -> Self {
         Self { name, rows: PhantomData }
@@ -72,13 +72,13 @@ impl Batch {
     /// # Panics
     ///
     /// If the value's shape is one that JSON has no form for, such as a map with keys that are not text.
-    pub fn put<K: Key, V: Serialize + DeserializeOwned>(&mut self, table: &Table<K, V>, key: &K, value: &V) {
+    pub fn put<K: Key, V: Serialize + DeserializeOwned>(&mut self, table: &StoreTable<K, V>, key: &K, value: &V) {
         let value = serde_json::to_vec(value).expect("a record's shape has a form in JSON");
         self.0.push(Change { table: table.name.to_owned(), key: key.to_octets(), value: Some(value) });
     }
 
     /// Takes away the row under this key, if there is one.
-    pub fn delete<K: Key, V>(&mut self, table: &Table<K, V>, key: &K) {
+    pub fn delete<K: Key, V>(&mut self, table: &StoreTable<K, V>, key: &K) {
         self.delete_octets(table, &key.to_octets());
     }
 
@@ -88,7 +88,7 @@ impl Batch {
     }
 
     /// Takes away a row whose key may be none of the table's.
-    pub(super) fn delete_octets<K, V>(&mut self, table: &Table<K, V>, key: &[u8]) {
+    pub(super) fn delete_octets<K, V>(&mut self, table: &StoreTable<K, V>, key: &[u8]) {
         self.0.push(Change { table: table.name.to_owned(), key: key.to_owned(), value: None });
     }
 }

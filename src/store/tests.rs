@@ -13,7 +13,7 @@ use super::*;
 /// What a disk may take, however busy the machine is.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-const NUMBERS: Table<String, u32> = Table::new("numbers");
+const NUMBERS: StoreTable<String, u32> = StoreTable::new("numbers");
 
 fn folder() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
@@ -54,7 +54,8 @@ fn wait_for(state: &Path, rows: &BTreeMap<String, u32>) {
     loop {
         let octets = file::read(&state.join("state.redb")).unwrap_or_default();
         let found = octets.get("numbers").into_iter().flatten();
-        let found: BTreeMap<_, _> = found.filter_map(|(key, value)| Table::<String, u32>::row(key, value)).collect();
+        let found: BTreeMap<_, _> =
+            found.filter_map(|(key, value)| StoreTable::<String, u32>::row(key, value)).collect();
         if found == *rows {
             return;
         }
@@ -136,7 +137,7 @@ fn a_row_of_another_shape_is_taken_away_and_the_rest_stays() {
     struct Other {
         number: u32,
     }
-    const OTHERS: Table<String, Other> = Table::new("numbers");
+    const OTHERS: StoreTable<String, Other> = StoreTable::new("numbers");
     let (_folder, state) = left(&[("a", 1)]);
     let store = Store::open(&state).unwrap();
     let mut batch = Batch::default();
@@ -243,7 +244,7 @@ async fn what_settled_is_on_disk() {
 #[track_caller]
 fn holds_now(state: &Path, rows: &BTreeMap<String, u32>) {
     let octets = file::read(&state.join("state.redb")).unwrap();
-    let found = octets["numbers"].iter().filter_map(|(key, value)| Table::<String, u32>::row(key, value));
+    let found = octets["numbers"].iter().filter_map(|(key, value)| StoreTable::<String, u32>::row(key, value));
     assert_eq!(&found.collect::<BTreeMap<_, _>>(), rows);
 }
 

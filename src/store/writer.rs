@@ -39,14 +39,14 @@ const ASIDE: &str = "state.redb.corrupt-";
 
 /// Where callers and the writer meet.
 #[derive(Debug, Default)]
-pub(super) struct Desk {
-    papers: Mutex<Papers>,
+pub(super) struct Mailbox {
+    state: Mutex<WriterState>,
     changed: Condvar,
 }
 
 /// What lies on the desk.
 #[derive(Debug, Default)]
-pub(super) struct Papers {
+pub(super) struct WriterState {
     pub(super) contents: Contents,
     /// The writer is to write what lies here and end.
     pub(super) is_stopping: bool,
@@ -73,17 +73,17 @@ pub(super) enum Progress {
     Ended,
 }
 
-impl Desk {
-    pub(super) fn papers(&self) -> MutexGuard<'_, Papers> {
+impl Mailbox {
+    pub(super) fn state(&self) -> MutexGuard<'_, WriterState> {
         // Whoever panicked with it had moved a row or had not; both are whole.
-        self.papers.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Changes what lies there, and tells whoever waits for it.
-    pub(super) fn change<T>(&self, change: impl FnOnce(&mut Papers) -> T) -> T {
+    pub(super) fn change<T>(&self, change: impl FnOnce(&mut WriterState) -> T) -> T {
         let (result, waiting) = {
-            let mut papers = self.papers();
-            (change(&mut papers), mem::take(&mut papers.waiting))
+            let mut state = self.state();
+            (change(&mut state), mem::take(&mut state.waiting))
         };
         self.changed.notify_all();
         waiting.into_iter().for_each(Waker::wake);
@@ -91,16 +91,16 @@ impl Desk {
     }
 
     /// Waits while something is so, for so long at most.
-    pub(super) fn wait_while(&self, limit: Duration, is_so: impl Fn(&Papers) -> bool) {
+    pub(super) fn wait_while(&self, limit: Duration, is_so: impl Fn(&WriterState) -> bool) {
         // Whether the time ran out is seen by looking.
-        let _ = self.changed.wait_timeout_while(self.papers(), limit, |papers| is_so(papers));
+        let _ = self.changed.wait_timeout_while(self.state(), limit, |state| is_so(state));
     }
 }
 
 /// The thread's own.
 pub(super) struct Writer {
     folder: PathBuf,
-    desk: Arc<Desk>,
+    mailbox: Arc<Mailbox>,
     lock: Option<File>,
     file: Option<StateFile>,
     /// What an earlier process left is on the desk, or set aside.
@@ -110,8 +110,8 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(folder: &Path, lock: Option<File>, desk: Arc<Desk>) -> Self {
-        Self { folder: folder.to_owned(), desk, lock, file: None, is_read: false, in_trouble: false }
+    pub(super) fn new(folder: &Path, lock: Option<File>, mailbox: Arc<Mailbox>) -> Self {
+        Self { folder: folder.to_owned(), mailbox, lock, file: None, is_read: false, in_trouble: false }
     }
 
     /// Writes until it is told to stop; what lies there then is written before it ends. A panic is taken as a disk that is
@@ -120,29 +120,29 @@ impl Writer {
         while let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.run())) {
             self.file = None;
             self.tell(Err(self.told(&format!("the writer gave up: {}", text_of(&*panic)))));
-            self.desk.change(|papers| papers.progress = Progress::InTrouble);
-            if self.desk.papers().is_stopping {
+            self.mailbox.change(|state| state.progress = Progress::InTrouble);
+            if self.mailbox.state().is_stopping {
                 break;
             }
             self.wait();
         }
-        let Self { file, lock, desk, .. } = self;
+        let Self { file, lock, mailbox, .. } = self;
         // The file first: whoever finds the folder free finds the file closed.
         drop(file);
         drop(lock);
-        desk.change(|papers| papers.progress = Progress::Ended);
+        mailbox.change(|state| state.progress = Progress::Ended);
     }
 
     fn run(&mut self) {
         // Whether that went well is told with the first attempt to write.
         let _ = self.read();
-        self.desk.change(|papers| papers.progress = Progress::Writing);
+        self.mailbox.change(|state| state.progress = Progress::Writing);
         loop {
-            let is_stopping = self.desk.papers().is_stopping;
+            let is_stopping = self.mailbox.state().is_stopping;
             let result = self.write();
             self.tell(result);
             let progress = if self.in_trouble { Progress::InTrouble } else { Progress::Writing };
-            self.desk.change(|papers| papers.progress = progress);
+            self.mailbox.change(|state| state.progress = progress);
             if is_stopping {
                 return;
             }
@@ -153,9 +153,9 @@ impl Writer {
     /// Waits for work or, after an attempt that failed, for the time of the next one.
     fn wait(&self) {
         if self.in_trouble {
-            self.desk.wait_while(RETRY, |papers| !papers.is_stopping);
+            self.mailbox.wait_while(RETRY, |state| !state.is_stopping);
         } else {
-            self.desk.wait_while(Duration::MAX, |papers| !papers.is_stopping && !papers.contents.is_unwritten());
+            self.mailbox.wait_while(Duration::MAX, |state| !state.is_stopping && !state.contents.is_unwritten());
         }
     }
 
@@ -165,19 +165,19 @@ impl Writer {
         self.read()?;
         self.take_hold()?;
         let (changes, batches) = {
-            let mut papers = self.desk.papers();
-            (papers.contents.take_changes(), papers.batches)
+            let mut state = self.mailbox.state();
+            (state.contents.take_changes(), state.batches)
         };
         let written = match (self.file.take(), changes) {
             (Some(file), Some(changes)) => file.with(&changes),
             (old, _) => {
                 drop(old);
-                let rows = self.desk.papers().contents.rows().clone();
+                let rows = self.mailbox.state().contents.rows().clone();
                 StateFile::create(&self.path(), &rows)
             }
         };
         self.file = Some(written.map_err(|why| self.told(&why))?);
-        self.desk.change(|papers| papers.batches_on_disk = batches);
+        self.mailbox.change(|state| state.batches_on_disk = batches);
         Ok(())
     }
 
@@ -187,7 +187,7 @@ impl Writer {
             return Ok(());
         }
         match file::read(&self.path()) {
-            Ok(rows) => self.desk.papers().contents.merge(rows),
+            Ok(rows) => self.mailbox.state().contents.merge(rows),
             Err(Damage::Corrupt(why)) => {
                 self.take_hold()?;
                 self.set_aside(&why)?;

@@ -3,9 +3,9 @@
 //! Time is what the caller says it is, counted from any beginning. The agenda says whose turn it is, health what an outcome
 //! makes of a target, and doubt whether outcomes are to be believed at all.
 
-mod agenda;
-mod doubt;
+mod fail_static;
 mod lateness;
+mod schedule;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,22 +13,22 @@ use std::time::Duration;
 
 use foldhash::fast::RandomState;
 
-pub use agenda::Call;
 pub use lateness::Lateness;
+pub use schedule::Call;
 
 use crate::geo::DatacenterId;
-use crate::health::{Condition, Health, Means, Outcome, Share, State, Target, Transition, Verdict};
-use crate::snapshot::{Duty, Standing};
-use agenda::Agenda;
-use doubt::{Doubt, Held, Suspect};
+use crate::health::{Condition, ConditionState, Health, Means, Outcome, Share, State, Target, Transition};
+use crate::snapshot::{AdminState, EndpointState};
+use fail_static::{FailStatic, Held, Suspect};
+use schedule::ProbeSchedule;
 
 /// Every target that is watched, its health, and when it is probed next.
 #[derive(Debug)]
 pub struct Watch {
     health: HashMap<Arc<Target>, Health, RandomState>,
-    agenda: Agenda,
+    schedule: ProbeSchedule,
     /// Of its network, and of how it runs programs: one may be sick without the other.
-    doubts: [Doubt; 2],
+    fail_statics: [FailStatic; 2],
 }
 
 /// The means of this node that it may doubt, in the order of their doubts.
@@ -40,12 +40,12 @@ pub struct Observed {
     /// For the target itself.
     pub transition: Transition,
     /// For all of them.
-    pub doubt: Option<Doubted>,
+    pub fail_static: Option<FailStaticEvent>,
 }
 
 /// The node began, or ceased, to doubt what its probes say.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Doubted {
+pub enum FailStaticEvent {
     /// All that answered stopped to do so within an interval. Their last states are held.
     Began {
         /// How many endpoints there are, by address.
@@ -77,30 +77,30 @@ pub struct Restored {
 impl Watch {
     /// Nothing is watched. `seed` makes the jitter repeatable; at most `bound` probes are in flight.
     pub fn new(seed: u64, bound: usize) -> Self {
-        Self { health: HashMap::default(), agenda: Agenda::new(seed, bound), doubts: Default::default() }
+        Self { health: HashMap::default(), schedule: ProbeSchedule::new(seed, bound), fail_statics: Default::default() }
     }
 
     /// How late probes started so far.
     pub fn lateness(&self) -> &Arc<Lateness> {
-        self.agenda.lateness()
+        self.schedule.lateness()
     }
 
     /// How long the node may doubt its probes; zero for not at all. Tells whether a doubt of an earlier run goes on.
-    pub fn set_hold(&mut self, hold: Duration, now: Duration) -> Option<Doubted> {
-        let goes_on = self.doubts.each_mut().map(|doubt| doubt.set_hold(hold, now));
-        goes_on.contains(&true).then_some(Doubted::Resumed)
+    pub fn set_hold(&mut self, hold: Duration, now: Duration) -> Option<FailStaticEvent> {
+        let goes_on = self.fail_statics.each_mut().map(|fail_static| fail_static.set_hold(hold, now));
+        goes_on.contains(&true).then_some(FailStaticEvent::Resumed)
     }
 
     /// Goes on with a doubt in which an earlier run ended, and that began then.
     pub fn resume_doubt(&mut self, of: Means, began: Duration) {
         if let Some(place) = DOUBTED_MEANS.iter().position(|&means| means == of) {
-            self.doubts[place].resume(began);
+            self.fail_statics[place].resume(began);
         }
     }
 
     /// Since when the node doubts these means of its own; `None` while it does not.
     pub fn doubted_since(&self) -> impl Iterator<Item = (Means, Option<Duration>)> {
-        DOUBTED_MEANS.into_iter().zip(&self.doubts).map(|(means, doubt)| (means, doubt.began()))
+        DOUBTED_MEANS.into_iter().zip(&self.fail_statics).map(|(means, fail_static)| (means, fail_static.began()))
     }
 
     /// Watches these targets, whose turns come soon. One that is watched already keeps its health and its turn.
@@ -116,13 +116,13 @@ impl Watch {
         let alike = if new.is_empty() { HashMap::new() } else { self.worst_by_question() };
         let mut carried = Vec::new();
         for target in new {
-            self.agenda.add(target, now);
+            self.schedule.add(target, now);
             let known = alike.get(&target.question_fingerprint());
             let health = known.map_or(Health::UNKNOWN, |(_, health)| health.under(&target.monitor, now));
             self.health.insert(target.clone(), health);
             if let Some((from, _)) = known {
-                if let Some(doubt) = doubt_of(&mut self.doubts, target) {
-                    doubt.carry(from, target);
+                if let Some(fail_static) = doubt_of(&mut self.fail_statics, target) {
+                    fail_static.carry(from, target);
                 }
                 carried.push((target.clone(), from.clone()));
             }
@@ -151,45 +151,46 @@ impl Watch {
         let Some(health) = self.health.get_mut(target).filter(|health| **health == Health::UNKNOWN) else { return };
         *health = kept;
         if kept.share().is_some()
-            && let Some(doubt) = doubt_of(&mut self.doubts, target)
+            && let Some(fail_static) = doubt_of(&mut self.fail_statics, target)
         {
-            doubt.trust(target);
+            fail_static.trust(target);
         }
     }
 
     /// Forgets the targets that are not to be kept, and gives those whose probes are in flight: they are to be stopped.
     pub fn retain(&mut self, keep: impl Fn(&Target) -> bool) -> Vec<Arc<Target>> {
         self.health.retain(|target, _| keep(target));
-        self.doubts.iter_mut().for_each(|doubt| doubt.retain(&keep));
-        self.agenda.retain(keep)
+        self.fail_statics.iter_mut().for_each(|fail_static| fail_static.retain(&keep));
+        self.schedule.retain(keep)
     }
 
     /// When the next turn comes, or a doubt ends.
     pub fn next_due(&mut self) -> Option<Duration> {
-        let ends = self.doubts.iter().filter_map(Doubt::ends_at).min();
-        [self.agenda.next_due(), ends].into_iter().flatten().min()
+        let ends = self.fail_statics.iter().filter_map(FailStatic::ends_at).min();
+        [self.schedule.next_due(), ends].into_iter().flatten().min()
     }
 
     /// The targets whose time has come. Each is due again after its interval.
     pub fn take_due(&mut self, now: Duration) -> Vec<Call> {
-        self.agenda.take_due(now)
+        self.schedule.take_due(now)
     }
 
     /// The node was not running for so long: nobody could have been heard meanwhile.
     pub fn sleep(&mut self, pause: Duration) {
-        self.agenda.sleep(pause);
+        self.schedule.sleep(pause);
     }
 
     /// Until when last states are held at most; `None` while probes are believed.
     pub fn held_until(&self) -> Option<Duration> {
-        self.doubts.iter().filter_map(Doubt::ends_at).max()
+        self.fail_statics.iter().filter_map(FailStatic::ends_at).max()
     }
 
     /// Ends a doubt that lasted as long as it may.
-    pub fn end_doubt(&mut self, now: Duration) -> Option<Doubted> {
-        let is_over = |doubt: &&mut Doubt| doubt.ends_at().is_some_and(|at| at <= now);
-        let ended = self.doubts.iter_mut().filter(is_over).map(Doubt::end).fold(false, |any, ended| any | ended);
-        ended.then_some(Doubted::Ended)
+    pub fn end_doubt(&mut self, now: Duration) -> Option<FailStaticEvent> {
+        let is_over = |fail_static: &&mut FailStatic| fail_static.ends_at().is_some_and(|at| at <= now);
+        let ended =
+            self.fail_statics.iter_mut().filter(is_over).map(FailStatic::end).fold(false, |any, ended| any | ended);
+        ended.then_some(FailStaticEvent::Ended)
     }
 
     /// Takes in the end of a probe; `None` if it counts for nothing, because the target is not watched any more or because the
@@ -201,34 +202,34 @@ impl Watch {
         now: Duration,
         datacenters: impl Fn(&Target) -> Vec<DatacenterId>,
     ) -> Option<Observed> {
-        self.agenda.finish(target, now);
+        self.schedule.finish(target, now);
         let health = self.health.get_mut(target)?;
-        let doubt = doubt_of(&mut self.doubts, target);
-        if outcome.may_be_ours() && doubt.as_ref().is_some_and(|doubt| doubt.is_on()) {
+        let fail_static = doubt_of(&mut self.fail_statics, target);
+        if outcome.may_be_ours() && fail_static.as_ref().is_some_and(|fail_static| fail_static.is_on()) {
             return None;
         }
         let before = *health;
         let transition = health.observe(outcome.share(), &target.monitor, now);
         let mut doubted = None;
-        if let Some(doubt) = doubt {
+        if let Some(fail_static) = fail_static {
             if outcome.may_be_ours() {
-                let held = doubt.suspect(target, outcome, before, now, datacenters);
+                let held = fail_static.suspect(target, outcome, before, now, datacenters);
                 doubted = held.map(|held| self.hold(held, target));
-            } else if doubt.hear(target, outcome) && doubt.end() {
-                doubted = Some(Doubted::Answered(target.clone()));
+            } else if fail_static.hear(target, outcome) && fail_static.end() {
+                doubted = Some(FailStaticEvent::Answered(target.clone()));
             }
         }
-        Some(Observed { transition, doubt: doubted })
+        Some(Observed { transition, fail_static: doubted })
     }
 
     /// A probe ended without telling anything.
     pub fn lose(&mut self, target: &Arc<Target>, now: Duration) {
-        self.agenda.finish(target, now);
+        self.schedule.finish(target, now);
     }
 
     /// Takes in what somebody else says of a target, or its silence. It tells nothing of this node's own network.
     pub fn hear(&mut self, target: &Arc<Target>, outcome: &Outcome, now: Duration) -> Transition {
-        self.agenda.hear(target, now);
+        self.schedule.hear(target, now);
         match self.health.get_mut(target) {
             Some(health) => health.observe(outcome.share(), &target.monitor, now),
             None => Transition::None,
@@ -242,25 +243,32 @@ impl Watch {
 
     /// What answers may make of an endpoint with this condition. While the node doubts its probes, nothing they say is
     /// confirmed. One that asks for nothing answers while no other is left, as when an operator drains it.
-    pub fn standing(&self, condition: Option<&Condition>) -> Standing {
-        condition.map_or(Standing::CALM, |condition| {
-            let Verdict { share, restless, last_up } = condition.verdict(&|target| self.health(target));
+    pub fn endpoint_state(&self, condition: Option<&Condition>) -> EndpointState {
+        condition.map_or(EndpointState::CALM, |condition| {
+            let ConditionState { share, restless, last_up } = condition.verdict(&|target| self.health(target));
             let mut is_held = false;
             condition.each_target(&mut |target| is_held |= self.is_doubted(target.means()));
             let restless = restless || is_held;
             match share {
-                Some(Share::NONE) => Standing { duty: Duty::Draining, restless, ..Standing::CALM },
-                share => Standing { share: share.unwrap_or(Share::NONE), restless, last_up, ..Standing::CALM },
+                Some(Share::NONE) => {
+                    EndpointState { admin_state: AdminState::Draining, restless, ..EndpointState::CALM }
+                }
+                share => {
+                    EndpointState { share: share.unwrap_or(Share::NONE), restless, last_up, ..EndpointState::CALM }
+                }
             }
         })
     }
 
     fn is_doubted(&self, means: Means) -> bool {
-        DOUBTED_MEANS.iter().zip(&self.doubts).any(|(&doubted, doubt)| doubted == means && doubt.is_on())
+        DOUBTED_MEANS
+            .iter()
+            .zip(&self.fail_statics)
+            .any(|(&doubted, fail_static)| doubted == means && fail_static.is_on())
     }
 
     /// Puts back what the suspects were before they turned. Of the last one nobody was told yet that it did.
-    fn hold(&mut self, Held { suspects, endpoints, datacenters }: Held, last: &Target) -> Doubted {
+    fn hold(&mut self, Held { suspects, endpoints, datacenters }: Held, last: &Target) -> FailStaticEvent {
         let mut restored = Vec::new();
         for (target, Suspect { before, seen, .. }) in suspects {
             let Some(health) = self.health.get_mut(&target) else { continue };
@@ -269,14 +277,14 @@ impl Watch {
                 restored.push(Restored { target, from, seen });
             }
         }
-        Doubted::Began { targets: endpoints, datacenters, restored }
+        FailStaticEvent::Began { targets: endpoints, datacenters, restored }
     }
 }
 
 /// The doubt of the means by which a target is probed, if it may be doubted.
-fn doubt_of<'a>(doubts: &'a mut [Doubt; 2], target: &Target) -> Option<&'a mut Doubt> {
+fn doubt_of<'a>(fail_statics: &'a mut [FailStatic; 2], target: &Target) -> Option<&'a mut FailStatic> {
     let place = DOUBTED_MEANS.iter().position(|&means| means == target.means())?;
-    Some(&mut doubts[place])
+    Some(&mut fail_statics[place])
 }
 
 #[cfg(test)]

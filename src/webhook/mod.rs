@@ -25,7 +25,7 @@ use crate::duration::Written;
 use crate::report::{Delivery, Notice};
 use crate::vital;
 use backoff::Backoff;
-use post::{Verdict, client, post};
+use post::{PostResult, client, post};
 use queue::Queue;
 
 /// Requests of all hooks together at once.
@@ -151,7 +151,7 @@ impl Mailbox {
 
     fn put(&self, notice: &Arc<Notice>) {
         let mut state = self.state();
-        if !state.webhook.events.contains(&notice.news.kind()) {
+        if !state.webhook.events.contains(&notice.kind.kind()) {
             return;
         }
         // Told once: the next notice that arrives tells how many there were.
@@ -235,19 +235,19 @@ async fn deliver(mailbox: &Mailbox, notice: &Arc<Notice>, client: &Client, seats
         };
         let label = webhook.label();
         match verdict {
-            Verdict::Taken => {
+            PostResult::Taken => {
                 mailbox.state().queue.taken(notice, lost);
                 if lost > 0 {
                     warn!(webhook = label, lost, "a webhook takes notices again; some were lost");
                 }
                 return;
             }
-            Verdict::Again { why, after } if backoff.attempts() < webhook.retries => {
+            PostResult::Again { why, after } if backoff.attempts() < webhook.retries => {
                 let wait = backoff.next(after, fastrand::f64());
                 warn!(webhook = label, id = notice.id, why, wait = %Written(wait), "a notice was not taken: once more");
                 tokio::time::sleep(wait).await;
             }
-            Verdict::Again { why, .. } | Verdict::Refused { why } => {
+            PostResult::Again { why, .. } | PostResult::Refused { why } => {
                 warn!(webhook = label, id = notice.id, why, "a notice was not taken: it is lost");
                 mailbox.state().queue.give_up(notice);
                 return;
@@ -264,10 +264,10 @@ async fn deliver(mailbox: &Mailbox, notice: &Arc<Notice>, client: &Client, seats
 mod tests {
     use super::*;
     use crate::config::{EVENTS, FIELDS};
-    use crate::report::{Impact, News, OverrideShape, RolloutChange};
+    use crate::report::{EventKind, Impact, OverrideShape, RolloutChange};
 
     /// One of each kind.
-    fn all() -> Vec<News> {
+    fn all() -> Vec<EventKind> {
         let text = String::new;
         let change = OverrideShape {
             number: text(),
@@ -302,27 +302,27 @@ mod tests {
         };
         let (endpoint, pools, from, to, seen) = (text(), Vec::new(), text(), text(), text());
         vec![
-            News::Start { node: text(), zones: 1 },
-            News::Endpoint { endpoint, pools, from, to, seen, sight, impact: impact.clone() },
-            News::Reload { reason: text(), taken: true, errors: 0, warnings: 0 },
-            News::Doubt { began: true },
-            News::Override { change, impact: impact.clone() },
-            News::Rollout { change: rollout, impact },
-            News::Certificate { endpoint: text(), host: text(), days: 1, expires: 1 },
-            News::Txt { name: text(), value: text(), set: true },
-            News::Stop {},
+            EventKind::Start { node: text(), zones: 1 },
+            EventKind::Endpoint { endpoint, pools, from, to, seen, sight, impact: impact.clone() },
+            EventKind::Reload { reason: text(), taken: true, errors: 0, warnings: 0 },
+            EventKind::FailStatic { began: true },
+            EventKind::Override { change, impact: impact.clone() },
+            EventKind::Rollout { change: rollout, impact },
+            EventKind::Certificate { endpoint: text(), host: text(), days: 1, expires: 1 },
+            EventKind::Txt { name: text(), value: text(), set: true },
+            EventKind::Stop {},
         ]
     }
 
     #[test]
     fn the_server_files_words_are_those_of_notices() {
         let all = all();
-        let mut kinds: Vec<&str> = all.iter().map(News::kind).collect();
+        let mut kinds: Vec<&str> = all.iter().map(EventKind::kind).collect();
         let mut events = EVENTS.map(|(_, event)| event).to_vec();
         kinds.sort_unstable();
         events.sort_unstable();
         assert_eq!(kinds, events);
-        let notices = all.into_iter().map(|news| Arc::new(Notice { id: 1, time: 1, news }));
+        let notices = all.into_iter().map(|kind| Arc::new(Notice { id: 1, time: 1, kind }));
         let all: String = notices.map(|notice| Delivery::new(&notice, "fra", 0).to_json()).collect();
         for field in FIELDS.into_iter().filter(|field| *field != "notice") {
             assert!(all.contains(&format!("\"{field}\":")), "no notice has {field}");

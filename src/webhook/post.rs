@@ -14,7 +14,7 @@ use crate::report::Delivery;
 
 /// What became of an attempt.
 #[derive(Debug)]
-pub(super) enum Verdict {
+pub(super) enum PostResult {
     /// The receiver has it.
     Taken,
     /// It may take it another time, but not sooner than it asks for.
@@ -39,7 +39,7 @@ pub(super) fn client() -> Client {
 }
 
 /// Posts once.
-pub(super) async fn post(client: &Client, webhook: &Webhook, delivery: &Delivery) -> Verdict {
+pub(super) async fn post(client: &Client, webhook: &Webhook, delivery: &Delivery) -> PostResult {
     let body = match &webhook.body {
         Some(template) => template.fill(|field| delivery.field(field)),
         None => delivery.to_json(),
@@ -48,7 +48,7 @@ pub(super) async fn post(client: &Client, webhook: &Webhook, delivery: &Delivery
     match request.send().await {
         Ok(response) => judge(&response),
         // Its own words hold the URL.
-        Err(error) => Verdict::Again { why: root_cause(&error.without_url()), after: None },
+        Err(error) => PostResult::Again { why: root_cause(&error.without_url()), after: None },
     }
 }
 
@@ -61,17 +61,17 @@ fn headers(webhook: &Webhook) -> HeaderMap {
     webhook.headers.iter().filter_map(header).collect()
 }
 
-fn judge(response: &Response) -> Verdict {
+fn judge(response: &Response) -> PostResult {
     let status = response.status();
     let why = format!("status {}", status.as_u16());
     if status.is_success() {
-        Verdict::Taken
+        PostResult::Taken
     } else if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
         // RFC 9110, section 10.2.3; a date is as good as nothing here.
         let after = response.headers().get(RETRY_AFTER).and_then(|after| after.to_str().ok()?.parse().ok());
-        Verdict::Again { why, after: after.map(Duration::from_secs) }
+        PostResult::Again { why, after: after.map(Duration::from_secs) }
     } else {
-        Verdict::Refused { why }
+        PostResult::Refused { why }
     }
 }
 

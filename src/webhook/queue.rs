@@ -70,10 +70,10 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::News;
+    use crate::report::EventKind;
 
     fn notice(id: u64) -> Arc<Notice> {
-        Arc::new(Notice { id, time: 0, news: News::Stop {} })
+        Arc::new(Notice { id, time: 0, kind: EventKind::Stop {} })
     }
 
     #[test]

@@ -38,9 +38,9 @@ pub enum Section {
 
 /// A name that the message already holds, by its offset from the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Owner(u16);
+pub struct NameOffset(u16);
 
-impl Owner {
+impl NameOffset {
     /// The question's name.
     pub const QUESTION: Self = Self(HEADER_LENGTH as u16);
 
@@ -145,18 +145,18 @@ impl<'a> Message<'a> {
     }
 
     /// Where the message holds the ancestor whose name is `octets` shorter than this one's: a whole number of its labels.
-    pub fn ancestor(&self, name: Owner, mut octets: usize) -> Owner {
+    pub fn ancestor(&self, name: NameOffset, mut octets: usize) -> NameOffset {
         let mut at = self.label_start(name);
         while octets > 0 {
             let length = 1 + usize::from(self.buffer[at]);
-            at = self.label_start(Owner((at + length) as u16));
+            at = self.label_start(NameOffset((at + length) as u16));
             octets = octets.saturating_sub(length);
         }
-        Owner(at as u16)
+        NameOffset(at as u16)
     }
 
     /// Where the message holds the end of this name that is `octets` long: a whole number of its labels.
-    pub fn end_of(&self, name: Owner, octets: usize) -> Owner {
+    pub fn end_of(&self, name: NameOffset, octets: usize) -> NameOffset {
         let (mut at, mut length) = (name, 1);
         while self.label(at).len() > 1 {
             length += self.label(at).len();
@@ -166,13 +166,13 @@ impl<'a> Message<'a> {
     }
 
     /// The first label of a name, with its length octet.
-    fn label(&self, name: Owner) -> &[u8] {
+    fn label(&self, name: NameOffset) -> &[u8] {
         let at = self.label_start(name);
         &self.buffer[at..=at + usize::from(self.buffer[at])]
     }
 
     /// Follows pointers, which lead towards the front: all names that a response holds were written by it.
-    fn label_start(&self, Owner(at): Owner) -> usize {
+    fn label_start(&self, NameOffset(at): NameOffset) -> usize {
         let mut at = usize::from(at);
         while self.buffer[at] >= POINTER {
             at = usize::from(u16::from_be_bytes([self.buffer[at], self.buffer[at + 1]])) & MAX_POINTER;
@@ -239,7 +239,7 @@ pub struct RrsetWriter<'m, 'a> {
 
 impl RrsetWriter<'_, '_> {
     /// Begins a record whose owner the message already holds.
-    pub fn owner(&mut self, owner: Owner) -> Result<(), Truncated> {
+    pub fn owner(&mut self, owner: NameOffset) -> Result<(), Truncated> {
         self.count += 1;
         self.octets(&owner.pointer())
     }
@@ -254,7 +254,7 @@ impl RrsetWriter<'_, '_> {
     }
 
     /// Writes the first labels of a name that the message already holds, in the case it holds them in: so many octets.
-    pub fn labels(&mut self, name: Owner, octets: usize) -> Result<(), Truncated> {
+    pub fn labels(&mut self, name: NameOffset, octets: usize) -> Result<(), Truncated> {
         let (mut at, mut written) = (name, 0);
         while written < octets {
             let start = self.message.label_start(at);
@@ -265,24 +265,24 @@ impl RrsetWriter<'_, '_> {
             self.message.buffer.copy_within(start..end, self.message.length);
             self.message.length += end - start;
             written += end - start;
-            at = Owner(end as u16);
+            at = NameOffset(end as u16);
         }
         Ok(())
     }
 
     /// Writes a pointer to a name that the message already holds.
-    pub fn pointer(&mut self, to: Owner) -> Result<(), Truncated> {
+    pub fn pointer(&mut self, to: NameOffset) -> Result<(), Truncated> {
         self.octets(&to.pointer())
     }
 
     /// Where the message holds the end of this name that is `octets` long: a whole number of its labels.
-    pub fn end_of(&self, name: Owner, octets: usize) -> Owner {
+    pub fn end_of(&self, name: NameOffset, octets: usize) -> NameOffset {
         self.message.end_of(name, octets)
     }
 
     /// Begins a record whose owner is written out: `labels` and then `rest`, which the message already holds. Gives where it
     /// stands, for the records after it.
-    pub fn written_owner(&mut self, labels: &[u8], rest: Owner) -> Result<Option<Owner>, Truncated> {
+    pub fn written_owner(&mut self, labels: &[u8], rest: NameOffset) -> Result<Option<NameOffset>, Truncated> {
         let at = self.here();
         self.count += 1;
         self.octets(labels)?;
@@ -291,18 +291,18 @@ impl RrsetWriter<'_, '_> {
     }
 
     /// The next octet's place as a name's; `None` if it is too far behind for pointers.
-    pub fn here(&self) -> Option<Owner> {
-        Owner::at(self.message.length)
+    pub fn here(&self) -> Option<NameOffset> {
+        NameOffset::at(self.message.length)
     }
 
     /// Writes a whole record with an owner that the message already holds.
-    pub fn record(&mut self, owner: Owner, rtype: Rtype, ttl: u32, rdata: &[u8]) -> Result<(), Truncated> {
+    pub fn record(&mut self, owner: NameOffset, rtype: Rtype, ttl: u32, rdata: &[u8]) -> Result<(), Truncated> {
         self.fields(owner, rtype, ttl, rdata.len())?;
         self.octets(rdata)
     }
 
     /// Writes a record up to its RDATA of `length` octets.
-    pub fn fields(&mut self, owner: Owner, rtype: Rtype, ttl: u32, length: usize) -> Result<(), Truncated> {
+    pub fn fields(&mut self, owner: NameOffset, rtype: Rtype, ttl: u32, length: usize) -> Result<(), Truncated> {
         let length = u16::try_from(length).map_err(|_| Truncated)?;
         let mut fields = [0; 12];
         fields[..2].copy_from_slice(&owner.pointer());

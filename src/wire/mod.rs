@@ -16,7 +16,7 @@ pub use client_subnet::{BadSubnet, ClientSubnet};
 pub use cookie::{COOKIE_LENGTH, Cookie, CookieSecret};
 pub use edns::{Edns, Options};
 pub use fold::Fold;
-pub use message::{Message, Owner, RrsetWriter, Section, Truncated};
+pub use message::{Message, NameOffset, RrsetWriter, Section, Truncated};
 pub use opt::{ExtendedError, InfoCode, Opt, PADDING_BLOCK};
 pub use query::{Query, Question};
 pub use rtype::Rtype;

@@ -51,14 +51,14 @@ impl Builder {
     /// Takes up a name that is steered. They are numbered in the order in which they come.
     pub fn steer(&mut self, name: &Name) {
         let id = self.node(name);
-        self.nodes[id as usize].special = Local::Steered(self.steered);
+        self.nodes[id as usize].dynamic = Local::Steered(self.steered);
         self.steered += 1;
     }
 
     /// Takes up a name that reflects.
     pub fn reflect(&mut self, name: &Name) {
         let id = self.node(name);
-        self.nodes[id as usize].special = Local::Reflect;
+        self.nodes[id as usize].dynamic = Local::Reflect;
         self.reflects = true;
     }
 

@@ -14,6 +14,6 @@ pub use builder::Builder;
 pub use rdata::canonical;
 pub use record::Record;
 pub use rrset::{FIXED_FIELDS, POINTER_LENGTH, Pointer, Rrset, TTL_OFFSET, Target, TooLarge, below};
-pub use served::{Found, NameId, Node, PlanId, Special, Steered, Zone};
+pub use served::{Dynamic, Found, NameId, Node, PlanId, Steered, Zone};
 pub use shared::{NEAR, Shared};
 pub use tree::{NodeId, Tree, ZoneError};

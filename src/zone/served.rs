@@ -41,12 +41,12 @@ pub struct Steered {
 #[derive(Clone, Copy, Debug)]
 pub struct Node<'a> {
     stored: &'a Stored,
-    special: Special,
+    dynamic: Dynamic,
 }
 
 /// What a node answers with besides static RRsets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Special {
+pub enum Dynamic {
     /// Nothing.
     #[default]
     None,
@@ -99,8 +99,8 @@ impl<'a> Node<'a> {
     }
 
     /// What it answers with besides them.
-    pub fn special(self) -> Special {
-        self.special
+    pub fn dynamic(self) -> Dynamic {
+        self.dynamic
     }
 }
 
@@ -252,14 +252,14 @@ impl Zone {
     }
 
     fn shown<'a>(&self, stored: &'a Stored) -> Node<'a> {
-        let special = match stored.special {
-            Local::None => Special::None,
-            Local::Reflect => Special::Reflect,
+        let dynamic = match stored.dynamic {
+            Local::None => Dynamic::None,
+            Local::Reflect => Dynamic::Reflect,
             Local::Steered(number) => {
-                Special::Steered(self.steered.plans[number as usize], self.steered.first + number)
+                Dynamic::Steered(self.steered.plans[number as usize], self.steered.first + number)
             }
         };
-        Node { stored, special }
+        Node { stored, dynamic }
     }
 
     fn found_end(&self, End { node, length, is_dname }: End) -> Found<'_> {
@@ -321,13 +321,13 @@ mod tests {
     #[test]
     fn a_wildcard_stands_for_names_that_do_not_exist() {
         let zone = zone(&[record("there.apps", Rtype::A, &[1, 2, 3, 4])]);
-        let special = |text| match look_up(&zone, text) {
-            Found::Node { node, .. } => node.special(),
+        let dynamic = |text| match look_up(&zone, text) {
+            Found::Node { node, .. } => node.dynamic(),
             Found::Cut { .. } | Found::Dname { .. } | Found::Nothing { .. } => panic!("{text} is not found"),
         };
-        assert_eq!(special("any.apps"), Special::Steered(7, 3));
-        assert_eq!(special("deep.any.apps"), Special::Steered(7, 3));
-        assert_eq!(special("there.apps"), Special::None);
+        assert_eq!(dynamic("any.apps"), Dynamic::Steered(7, 3));
+        assert_eq!(dynamic("deep.any.apps"), Dynamic::Steered(7, 3));
+        assert_eq!(dynamic("there.apps"), Dynamic::None);
         // RFC 4592, section 2.2.1: the closest encloser is an existing name, so its own wildcard would be asked.
         assert!(matches!(look_up(&zone, "x.there.apps"), Found::Nothing { .. }));
     }

@@ -40,7 +40,7 @@ pub struct Tree {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Stored {
     pub(super) rrsets: Rrsets,
-    pub(super) special: Local,
+    pub(super) dynamic: Local,
     /// The topmost zone cut or DNAME at or above the node.
     pub(super) end: Option<End>,
     /// The node of the asterisk label below.
@@ -131,7 +131,7 @@ impl Tree {
             let rrsets = tree.nodes[0].rrsets.as_slice().iter();
             let uncounted =
                 rrsets.map(|rrset| if rrset.rtype() == Rtype::SOA { rrset.with_serial(0) } else { rrset.clone() });
-            (tree.nodes[0].special, uncounted.collect::<Vec<_>>())
+            (tree.nodes[0].dynamic, uncounted.collect::<Vec<_>>())
         };
         self.apex == other.apex
             && self.names == other.names
@@ -174,7 +174,7 @@ impl Tree {
     /// Whether a name in lower case exists for more than the names below it.
     pub fn is_owner(&self, key: &[u8]) -> bool {
         let node = self.names.find(key).map(|id| &self.nodes[id as usize]);
-        node.is_some_and(|node| node.rrsets != Rrsets::None || node.special != Local::None)
+        node.is_some_and(|node| node.rrsets != Rrsets::None || node.dynamic != Local::None)
     }
 
     /// Whether a name in lower case stands at or below a zone cut or a DNAME.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use truenorth::answer::Transport;
 use truenorth::geo::Locations;
-use truenorth::snapshot::{Blueprint, Snapshot, Standing, World};
+use truenorth::snapshot::{Blueprint, EndpointState, Snapshot, World};
 
 use crate::message::*;
 use crate::scene::Scene;
@@ -156,7 +156,7 @@ fn section_6_each_node_without_a_secret_has_its_own() {
 fn section_6_a_nodes_own_secret_outlives_a_reload() {
     let compile = |previous: Option<&Snapshot>| {
         let blueprint = Blueprint::compile(World::default(), Arc::new(Locations::unknown()), previous);
-        Snapshot::new(Arc::new(blueprint), |_, _| Standing::CALM, previous)
+        Snapshot::new(Arc::new(blueprint), |_, _| EndpointState::CALM, previous)
     };
     let first = compile(None);
     assert_eq!(compile(Some(&first)).cookie_secrets(), first.cookie_secrets());

@@ -15,11 +15,13 @@ use truenorth::answer::{self, Asker, Exchange, Rotation, Transport, Worker};
 use truenorth::config::{Config, Faults};
 use truenorth::geo::Locations;
 use truenorth::health::Share;
-use truenorth::latency::{MIN_SAMPLES, Sample, Table};
-use truenorth::load::{Allowance, FULL_WEIGHT, Told};
-use truenorth::overrides::{Book, Order, Selector};
+use truenorth::latency::{LatencyTable, MIN_SAMPLES, Sample};
+use truenorth::load::{Allowance, FULL_WEIGHT, LoadFacts};
+use truenorth::overrides::{Order, OverrideStore, Selector};
 use truenorth::rollout::Stand;
-use truenorth::snapshot::{Blueprint, Dirty, Duty, Members, PoolId, Remapped, Snapshot, Standing, WorldState};
+use truenorth::snapshot::{
+    AdminState, Blueprint, Dirty, EndpointState, Members, PoolId, Remapped, Snapshot, WorldState,
+};
 
 /// Three places, regions by prefix, a pool in each place; tests append names.
 pub const ZONE: &str = r#"
@@ -78,12 +80,12 @@ pub struct Scene {
     /// Moves with each fall, by more than an outage takes.
     fell: Duration,
     restless: HashSet<IpAddr>,
-    latency: Table,
+    latency: LatencyTable,
     degraded: HashMap<IpAddr, Share>,
     rooms: HashMap<IpAddr, u16>,
     ramping: HashMap<IpAddr, Share>,
     held: HashSet<IpAddr>,
-    overrides: Book,
+    overrides: OverrideStore,
     /// Unix seconds; it moves when a test moves it.
     pub now: u64,
 }
@@ -135,9 +137,9 @@ impl Scene {
     pub fn of_world(server: &str, files: &[(&str, &str)], locations: Locations) -> Self {
         let config = load(server, files).unwrap_or_else(|faults| panic!("{}", faults.render(false)));
         let blueprint = Blueprint::compile(config.world, Arc::new(locations), None);
-        let mut latency = Table::default();
+        let mut latency = LatencyTable::default();
         blueprint.adopt(&mut latency);
-        let snapshot = Arc::new(Snapshot::new(Arc::new(blueprint), |_, _| Standing::CALM, None));
+        let snapshot = Arc::new(Snapshot::new(Arc::new(blueprint), |_, _| EndpointState::CALM, None));
         let worker = Worker::new(Arc::new(Rotation::default()));
         Self {
             snapshot,
@@ -149,7 +151,7 @@ impl Scene {
             rooms: HashMap::new(),
             ramping: HashMap::new(),
             held: HashSet::new(),
-            overrides: Book::default(),
+            overrides: OverrideStore::default(),
             latency,
             now: START,
         }
@@ -202,7 +204,7 @@ impl Scene {
         let pools = self.snapshot.pools();
         let allowance = |&(name, keep, room): &(&str, u16, u64)| {
             let id = pools.iter().position(|pool| *pool.spec().name == *name).unwrap();
-            let told = Told::default();
+            let told = LoadFacts::default();
             (id as PoolId, Allowance { keep: Share::from_thousandths(keep), room, told })
         };
         let loads: Vec<_> = loads.iter().map(allowance).collect();
@@ -263,7 +265,7 @@ impl Scene {
     fn publish(&mut self) {
         let world = self.snapshot.world();
         let all: Vec<PoolId> = (0..world.pools.len() as PoolId).collect();
-        let standing = |id: PoolId, endpoint: usize| {
+        let endpoint_state = |id: PoolId, endpoint: usize| {
             let pool = &world.pools[id as usize];
             let address = pool.members.address(endpoint).or_else(|| probed_address(&pool.members, endpoint));
             let is_in = |set: &HashSet<IpAddr>| address.is_some_and(|address| set.contains(&address));
@@ -271,18 +273,18 @@ impl Scene {
             let fell = address.and_then(|address| self.down.get(&address)).copied();
             let share = if fell.is_some() { Share::NONE } else { share };
             let last_up = fell.unwrap_or(Duration::MAX);
-            let ruling = world.ruling(self.overrides.rulings(), pool, endpoint);
+            let effective_override = world.effective_override(self.overrides.effective_overrides(), pool, endpoint);
             let room = address.and_then(|address| self.rooms.get(&address)).copied().unwrap_or(FULL_WEIGHT);
             let ramp = address.and_then(|address| self.ramping.get(&address)).copied().unwrap_or(Share::FULL);
-            let duty = if is_in(&self.held) { Duty::Held } else { Duty::On };
-            let probed = Standing { share, restless: is_in(&self.restless), last_up, duty, ramp, room };
-            probed.under(ruling.map(|ruling| ruling.order.mode))
+            let admin_state = if is_in(&self.held) { AdminState::Held } else { AdminState::On };
+            let probed = EndpointState { share, restless: is_in(&self.restless), last_up, admin_state, ramp, room };
+            probed.under(effective_override.map(|effective_override| effective_override.order.mode))
         };
         let mut state = self.snapshot.state().clone();
         for id in all {
-            state.set_standings(id, |endpoint| standing(id, endpoint));
+            state.set_endpoint_states(id, |endpoint| endpoint_state(id, endpoint));
         }
-        state.set_modes(self.snapshot.blueprint(), self.overrides.rulings());
+        state.set_modes(self.snapshot.blueprint(), self.overrides.effective_overrides());
         self.derive(state);
     }
 

@@ -19,7 +19,8 @@ use truenorth::latency::Tolerance;
 use truenorth::name::Name;
 use truenorth::server::{Bound, Running, TcpLimits};
 use truenorth::snapshot::{
-    Blueprint, Ecs, Endpoint, Members, PoolSpec, PoolUse, Snapshot, Standing, SteeredName, Steering, World, ZoneSpec,
+    Blueprint, Ecs, Endpoint, EndpointState, Members, PoolSpec, PoolUse, Snapshot, SteeredName, Steering, World,
+    ZoneSpec,
 };
 use truenorth::steering::{AllDown, Pick};
 use truenorth::wire::Rtype;
@@ -57,7 +58,7 @@ pub(crate) fn snapshot(version: &str) -> Arc<Snapshot> {
         site_country: None,
     };
     let blueprint = Blueprint::compile(world, Arc::new(Locations::unknown()), None);
-    Arc::new(Snapshot::new(Arc::new(blueprint), |_, _| Standing::CALM, None))
+    Arc::new(Snapshot::new(Arc::new(blueprint), |_, _| EndpointState::CALM, None))
 }
 
 fn v4(n: u8) -> IpAddr {

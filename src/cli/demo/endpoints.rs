@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 use tracing::info;
 
 /// Endpoints that are broken and mended together.
-pub(super) struct Place {
+pub(super) struct DemoSite {
     /// As in the zone file.
     pub(super) name: &'static str,
     /// For a person.
@@ -29,23 +29,27 @@ pub(super) struct Place {
 }
 
 /// Everything in the sample zone that has an address.
-pub(super) const PLACES: &[Place] = &[
-    Place {
+pub(super) const PLACES: &[DemoSite] = &[
+    DemoSite {
         name: "fra",
         about: "Frankfurt; the last one is the canary, green",
         addresses: &[Ipv4Addr::new(127, 10, 0, 10), Ipv4Addr::new(127, 10, 0, 11), Ipv4Addr::new(127, 10, 0, 20)],
     },
-    Place {
+    DemoSite {
         name: "iad",
         about: "Ashburn, Virginia",
         addresses: &[Ipv4Addr::new(127, 20, 0, 10), Ipv4Addr::new(127, 20, 0, 11)],
     },
-    Place {
+    DemoSite {
         name: "sin",
         about: "Singapore",
         addresses: &[Ipv4Addr::new(127, 30, 0, 10), Ipv4Addr::new(127, 30, 0, 11)],
     },
-    Place { name: "sorry", about: "the fallback, when all else is down", addresses: &[Ipv4Addr::new(127, 40, 0, 10)] },
+    DemoSite {
+        name: "sorry",
+        about: "the fallback, when all else is down",
+        addresses: &[Ipv4Addr::new(127, 40, 0, 10)],
+    },
 ];
 
 /// How often another port is tried when the kernel's choice for one address is taken on another.
@@ -66,7 +70,7 @@ pub(super) struct Stage {
 /// One of a place's endpoints.
 #[derive(Clone)]
 struct Endpoint {
-    place: &'static Place,
+    place: &'static DemoSite,
     /// Which of the place's addresses.
     number: usize,
     /// Of all of the place's endpoints, by number.

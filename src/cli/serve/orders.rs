@@ -11,7 +11,7 @@ use super::{Files, Node};
 use crate::admin::{Order, TxtDone, TxtOrder};
 use crate::control::{DynamicTxt, TxtError, TxtValue};
 use crate::name::Name;
-use crate::report::News;
+use crate::report::EventKind;
 use crate::snapshot::Snapshot;
 use crate::store::{Batch, TXT, TxtRecord};
 
@@ -85,7 +85,7 @@ impl Node {
         }
         let served = self.amend(std::slice::from_ref(&name), batch).await.inspect_err(|_| self.txt = before)?;
         info!(%name, "TXT record set");
-        self.herald.tell(News::Txt { name: name.to_string(), value, set: true });
+        self.notifier.tell(EventKind::Txt { name: name.to_string(), value, set: true });
         Ok(served)
     }
 
@@ -102,7 +102,7 @@ impl Node {
     fn tell_gone(&self, gone: &[TxtValue]) {
         for TxtValue { name, value, .. } in gone {
             info!(%name, "TXT record gone");
-            self.herald.tell(News::Txt { name: name.to_string(), value: value.clone(), set: false });
+            self.notifier.tell(EventKind::Txt { name: name.to_string(), value: value.clone(), set: false });
         }
     }
 

@@ -6,7 +6,7 @@ use crate::health::{DnsCheck, DnsTransport, ExpectedRecord};
 use crate::name::Name;
 use crate::wire::{Rcode, Rtype};
 
-use super::super::decode::{Table, Value};
+use super::super::decode::{TomlTable, Value};
 use super::super::fault::Faults;
 use super::super::records::{parse_rdata, parse_rtype, txt_rdata};
 
@@ -14,7 +14,7 @@ use super::super::records::{parse_rdata, parse_rtype, txt_rdata};
 pub(super) const KEYS: [&str; 5] = ["query", "qtype", "transport", "recursion", "expect_rcode"];
 
 /// Takes the keys of a question and its answer out of a monitor's table; `None` if any is faulty, which has been told.
-pub(super) fn read(table: &mut Table<'_>, faults: &mut Faults) -> Option<DnsCheck> {
+pub(super) fn read(table: &mut TomlTable<'_>, faults: &mut Faults) -> Option<DnsCheck> {
     let query = table.require("query", faults).and_then(|value| {
         // Nothing stands around a monitor that a relative name could continue with.
         value.parsed("a name such as \"www.example.com\"", faults, |text| Name::parse(text, &Name::root()).ok())

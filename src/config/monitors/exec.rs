@@ -7,7 +7,7 @@ use crate::disk::Disk;
 use crate::health::ExecCheck;
 
 use super::super::code::Code;
-use super::super::decode::{Placed, Table, Value};
+use super::super::decode::{Placed, TomlTable, Value};
 use super::super::fault::{Fault, Faults};
 
 /// Permissions that let someone run a file.
@@ -15,7 +15,7 @@ const ANYONE_RUNS: u32 = 0o111;
 
 /// Takes `command` out of a monitor's table; `None` if it is faulty, which has been told. `has_port` says whether `{port}`
 /// stands for anything.
-pub(super) fn read(table: &mut Table<'_>, has_port: bool, disk: &Disk, faults: &mut Faults) -> Option<ExecCheck> {
+pub(super) fn read(table: &mut TomlTable<'_>, has_port: bool, disk: &Disk, faults: &mut Faults) -> Option<ExecCheck> {
     let command = table.require("command", faults)?;
     let items = command.items("`command` needs a program", faults);
     // One that is faulty leaves the others where they are.

@@ -4,7 +4,7 @@ use crate::disk::Disk;
 use crate::health::GrpcCheck;
 
 use super::super::code::Code;
-use super::super::decode::Table;
+use super::super::decode::TomlTable;
 use super::super::fault::{Fault, Faults};
 use super::tls;
 
@@ -15,7 +15,7 @@ pub(super) const KEYS: [&str; 2] = ["service", "tls"];
 const MAX_SERVICE: usize = 255;
 
 /// Takes the keys of a health service out of a monitor's table; `None` if any is faulty, which has been told.
-pub(super) fn read(table: &mut Table<'_>, disk: &Disk, faults: &mut Faults) -> Option<GrpcCheck> {
+pub(super) fn read(table: &mut TomlTable<'_>, disk: &Disk, faults: &mut Faults) -> Option<GrpcCheck> {
     let service = match table.take("service") {
         None => Some(String::new()),
         Some(value) => value.string(faults).and_then(|service| {

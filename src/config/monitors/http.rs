@@ -8,7 +8,7 @@ use crate::duration::Written;
 use crate::health::{BodyMatch, Degraded, HttpCheck, HttpVersion, Pattern, Share, StatusRange};
 
 use super::super::code::Code;
-use super::super::decode::{Table, Value};
+use super::super::decode::{TomlTable, Value};
 use super::super::fault::{Fault, Faults};
 use super::super::source::Place;
 
@@ -36,7 +36,7 @@ const RESERVED: [&str; 4] = ["host", "connection", "content-length", "transfer-e
 const DEGRADED_SHARE: Share = Share::from_thousandths(500);
 
 /// Takes the keys of a request and its response out of a monitor's table; `None` if any is faulty, which has been told.
-pub(super) fn read(table: &mut Table<'_>, timeout: Duration, faults: &mut Faults) -> Option<HttpCheck> {
+pub(super) fn read(table: &mut TomlTable<'_>, timeout: Duration, faults: &mut Faults) -> Option<HttpCheck> {
     let default = HttpCheck::default();
     let version = optional(table, "version", None, faults, |value, faults| {
         let versions = [("1.1", HttpVersion::Http1), ("2", HttpVersion::Http2)];
@@ -85,7 +85,7 @@ pub(super) fn without_tls(check: HttpCheck) -> HttpCheck {
 
 /// A key's value or its default; `None` if it is faulty.
 fn optional<T>(
-    table: &mut Table<'_>,
+    table: &mut TomlTable<'_>,
     key: &'static str,
     default: T,
     faults: &mut Faults,
@@ -208,7 +208,7 @@ fn pointer(text: &str) -> Option<Box<str>> {
 
 fn read_headers(value: &Value<'_>, faults: &mut Faults) -> Vec<(Box<str>, Box<str>)> {
     let mut headers = Vec::new();
-    for field in value.table("headers", faults).into_iter().flat_map(Table::into_values) {
+    for field in value.table("headers", faults).into_iter().flat_map(TomlTable::into_values) {
         if !is_token(field.key) {
             let message = format!("`{}` is not the name of a header field", field.key.escape_debug());
             faults.push(Fault::error(&field.anchor(), message, "not a token of RFC 9110").code(Code::BadValue));

@@ -3,7 +3,7 @@
 use crate::health::TcpCheck;
 
 use super::super::code::Code;
-use super::super::decode::Table;
+use super::super::decode::TomlTable;
 use super::super::fault::{Fault, Faults};
 use super::http;
 
@@ -11,7 +11,7 @@ use super::http;
 const MAX_SEND: usize = 4096;
 
 /// Takes `send` and `expect` out of a monitor's table; `None` if any is faulty, which has been told.
-pub(super) fn read(table: &mut Table<'_>, faults: &mut Faults) -> Option<TcpCheck> {
+pub(super) fn read(table: &mut TomlTable<'_>, faults: &mut Faults) -> Option<TcpCheck> {
     let send = table.take("send").map(|value| value.string(faults));
     let expect = table.take("expect").map(|value| http::read_match(&value, faults));
     let send = match send {

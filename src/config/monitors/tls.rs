@@ -10,7 +10,7 @@ use crate::health::{Certificates, ClientIdentity, DEFAULT_EXPIRY_WARNING, Privat
 
 use super::super::certificate;
 use super::super::code::Code;
-use super::super::decode::{Table, Value};
+use super::super::decode::{TomlTable, Value};
 use super::super::fault::{Fault, Faults};
 use super::read_host;
 
@@ -24,7 +24,7 @@ const EXPIRY_WARNING: RangeInclusive<Duration> = Duration::ZERO..=Duration::from
 const PROTOCOL_NAME: RangeInclusive<usize> = 1..=255;
 
 /// Takes the keys of TLS out of a monitor's table; `None` if a file that they name is faulty, which has been told.
-pub(super) fn read(table: &mut Table<'_>, disk: &Disk, faults: &mut Faults) -> Option<TlsCheck> {
+pub(super) fn read(table: &mut TomlTable<'_>, disk: &Disk, faults: &mut Faults) -> Option<TlsCheck> {
     let sni = read_host(table, "sni", faults);
     let verify = table.take("verify").and_then(|value| value.boolean(faults)).is_none_or(|verify| verify.value);
     let warning = table.take("expiry_warning").and_then(|value| value.duration(EXPIRY_WARNING, faults));
@@ -54,7 +54,7 @@ pub(super) fn read(table: &mut Table<'_>, disk: &Disk, faults: &mut Faults) -> O
 }
 
 /// The protocols that an endpoint has to agree on one of; `None` if they are faulty.
-pub(super) fn read_alpn(table: &mut Table<'_>, faults: &mut Faults) -> Option<Vec<Box<str>>> {
+pub(super) fn read_alpn(table: &mut TomlTable<'_>, faults: &mut Faults) -> Option<Vec<Box<str>>> {
     let Some(value) = table.take("alpn") else { return Some(Vec::new()) };
     let items = value.items("`alpn` needs a protocol", faults);
     let protocols = items.iter().map(|item| {

@@ -36,20 +36,20 @@ fn a_survey_tells_since_when_and_what_was_seen() {
     let mut scene = Scene::new();
     scene.now = Duration::from_secs(1);
     scene.happen(Event::Adopt(blueprint(world(tcp(), &[&ADDRESSES]))));
-    assert!(scene.control.survey().sightings.is_empty());
+    assert!(scene.control.survey().last_probes.is_empty());
     let target = scene.probes[0].clone();
     scene.happen(Event::Outcome(target.clone(), WELL));
     scene.now = Duration::from_secs(2);
     scene.happen(Event::Outcome(target.clone(), REFUSED));
-    let survey = scene.control.survey().sightings;
+    let survey = scene.control.survey().last_probes;
     assert_eq!(survey.len(), 1);
-    let sighting = &survey[&target];
-    assert_eq!((sighting.health.state(), sighting.health.in_a_row()), (State::Up, (1, 0)));
-    assert_eq!(sighting.since, Duration::from_secs(1));
-    assert_eq!(sighting.seen, Some((REFUSED, Duration::from_secs(2))));
+    let last_probe = &survey[&target];
+    assert_eq!((last_probe.health.state(), last_probe.health.in_a_row()), (State::Up, (1, 0)));
+    assert_eq!(last_probe.since, Duration::from_secs(1));
+    assert_eq!(last_probe.seen, Some((REFUSED, Duration::from_secs(2))));
     // A target that goes is forgotten.
     scene.happen(Event::Adopt(blueprint(world(tcp(), &[&[]]))));
-    assert!(scene.control.survey().sightings.is_empty());
+    assert!(scene.control.survey().last_probes.is_empty());
     // What an earlier run found is known before anything is seen.
     let kept = HashMap::from([(
         target.fingerprint(),
@@ -57,6 +57,6 @@ fn a_survey_tells_since_when_and_what_was_seen() {
     )]);
     let mut restarted = Scene::restarted(kept, scene.now);
     restarted.happen(Event::Adopt(blueprint(world(tcp(), &[&ADDRESSES]))));
-    let sighting = &restarted.control.survey().sightings[&target];
-    assert_eq!((sighting.health.state(), &sighting.seen), (State::Down, &None));
+    let last_probe = &restarted.control.survey().last_probes[&target];
+    assert_eq!((last_probe.health.state(), &last_probe.seen), (State::Down, &None));
 }

@@ -102,7 +102,7 @@ fn what_is_kept_and_told_has_the_time_of_the_clock_on_the_wall() {
             .collect();
         let survey = scene.control.survey();
         let near = |time: Duration| time <= wall && wall - time <= INTERVAL * 4;
-        assert!(survey.sightings.values().all(|sighting| near(sighting.since)), "{survey:?}");
+        assert!(survey.last_probes.values().all(|last_probe| near(last_probe.since)), "{survey:?}");
         for (key, before) in scene.kept.clone() {
             scene.kept.insert(key, kept.get(&key).copied().unwrap_or(before.timed(&|time| set.to_wall(time))));
         }
@@ -167,15 +167,15 @@ fn an_edit_of_the_tempo_hands_out_nothing_that_is_known_to_be_dead() {
         let mut scene = Scene::serving(world(tcp(), &[&ADDRESSES]));
         scene.pass(at(30), but("127.0.0.2"));
         assert_eq!(scene.open(), ["127.0.0.1"]);
-        let since = scene.control.survey().sightings.values().map(|sighting| sighting.since).max();
+        let since = scene.control.survey().last_probes.values().map(|last_probe| last_probe.since).max();
         let generation = scene.serving.as_ref().unwrap().generation();
         scene.happen(compile(world(edit(tcp()), &[&ADDRESSES])));
         assert_eq!(scene.serving.as_ref().unwrap().generation(), generation + 1, "nobody is waited for");
         assert_eq!(scene.open(), ["127.0.0.1"]);
         let survey = scene.control.survey();
-        assert_eq!(survey.sightings.len(), 2);
-        assert!(survey.sightings.values().all(|sighting| sighting.seen.is_some()));
-        assert_eq!(survey.sightings.values().map(|sighting| sighting.since).max(), since);
+        assert_eq!(survey.last_probes.len(), 2);
+        assert!(survey.last_probes.values().all(|last_probe| last_probe.seen.is_some()));
+        assert_eq!(survey.last_probes.values().map(|last_probe| last_probe.since).max(), since);
         // Another question is another matter.
         scene.happen(compile(world(Monitor { port: 81, ..tcp() }, &[&ADDRESSES])));
         assert_eq!(scene.serving.as_ref().unwrap().generation(), generation + 1, "first it is probed");

@@ -183,7 +183,7 @@ fn others_may_report_loads_which_are_forgotten_when_they_cease() {
 fn least_load_draws_by_room_or_by_response_time() {
     let mut scene = Scene::new();
     scene.happen(compile(named(&[&[ONE, TWO]], &[], Pick::LeastLoad)));
-    let room = |scene: &Scene, place| scene.pool(0).standing(place).room;
+    let room = |scene: &Scene, place| scene.pool(0).endpoint_state(place).room;
     scene.pass(ROUND * 12, |address| using(if address == ONE { 45 } else { 5 }));
     assert_eq!(room(&scene, 1), FULL_WEIGHT);
     assert!(room(&scene, 0) < 300, "5 of 50 as against 45: {}", room(&scene, 0));

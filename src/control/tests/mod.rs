@@ -1,7 +1,7 @@
 //! Scenarios of the machine: no sockets, no clock.
 
 mod amend;
-mod doubt;
+mod fail_static;
 mod keeping;
 mod latency;
 mod loads;
@@ -90,7 +90,7 @@ struct Scene {
     turns: Vec<(IpAddr, State)>,
     /// Endpoints that several probes watch.
     whole_turns: Vec<(Vec<Box<str>>, State, State)>,
-    doubts: Vec<Doubted>,
+    fail_statics: Vec<FailStaticEvent>,
     /// What is kept for the next run.
     kept: HashMap<u128, Kept>,
     /// When rows were handed over to be kept.
@@ -99,10 +99,10 @@ struct Scene {
     /// What of roll-outs is kept for the next run.
     rows: BTreeMap<rollout::RolloutId, rollout::Kept>,
     /// Maps that are to be made, and since when.
-    remaps: Vec<(Duration, Arc<Blueprint>, Table)>,
+    remaps: Vec<(Duration, Arc<Blueprint>, LatencyTable)>,
     /// Latency tables that are to be kept, and when.
-    kept_tables: Vec<(Duration, Table)>,
-    comebacks: HashMap<String, Comeback>,
+    kept_tables: Vec<(Duration, LatencyTable)>,
+    recovery_states: HashMap<String, RecoveryState>,
     /// Whether a pool began to be held back, or ceased to.
     holds: Vec<bool>,
     /// How often something was published.
@@ -119,14 +119,14 @@ impl Scene {
             serving: None,
             turns: Vec::new(),
             whole_turns: Vec::new(),
-            doubts: Vec::new(),
+            fail_statics: Vec::new(),
             kept: HashMap::new(),
             kept_at: Vec::new(),
             rolled_out: Vec::new(),
             rows: BTreeMap::new(),
             remaps: Vec::new(),
             kept_tables: Vec::new(),
-            comebacks: HashMap::new(),
+            recovery_states: HashMap::new(),
             holds: Vec::new(),
             publications: 0,
         }
@@ -162,7 +162,7 @@ impl Scene {
                     self.whole_turns.push((turn.pools, turn.from, turn.to));
                 }
                 Effect::Report(turn) => self.turns.push((turn.target.address.ip(), turn.to)),
-                Effect::Doubt(doubt) => self.doubts.push(doubt),
+                Effect::FailStatic(fail_static) => self.fail_statics.push(fail_static),
                 Effect::Pushed(reply, result) => _ = reply.send(result),
                 Effect::Keep(rows) => {
                     self.kept_at.push(self.now);
@@ -172,10 +172,10 @@ impl Scene {
                             None => _ = self.kept.remove(&target),
                         }
                     }
-                    for (key, comeback) in rows.comebacks {
-                        match comeback {
-                            Some(comeback) => _ = self.comebacks.insert(key, comeback),
-                            None => _ = self.comebacks.remove(&key),
+                    for (key, recovery_state) in rows.recovery_states {
+                        match recovery_state {
+                            Some(recovery_state) => _ = self.recovery_states.insert(key, recovery_state),
+                            None => _ = self.recovery_states.remove(&key),
                         }
                     }
                 }

@@ -5,7 +5,7 @@ use tokio::sync::oneshot;
 use super::*;
 use crate::health::{Failback, Recovery};
 use crate::overrides::{Mode, Order};
-use crate::snapshot::{Duty, Pool};
+use crate::snapshot::{AdminState, Pool};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -54,7 +54,7 @@ impl Scene {
         let target = target.parse().unwrap();
         let order = Order { mode, target, from: None, until: None, over, reason: "".into(), who: "ada".into() };
         let (to, mut reply) = oneshot::channel();
-        self.happen(Event::Override(OverrideEvent::Place(order, to)));
+        self.happen(Event::Override(OverrideEvent::EndpointRef(order, to)));
         let changes = reply.try_recv().expect("an answer comes with the step").unwrap().len();
         self.elapse(PUBLISH_WINDOW, &[]);
         changes
@@ -75,8 +75,8 @@ impl Scene {
     fn next_run(&mut self, world: World, later: Duration) -> Self {
         self.happen(Event::Stop);
         let mut scene = Self::restarted(self.kept.clone(), self.now + later);
-        scene.comebacks = self.comebacks.clone();
-        scene.happen(Event::Resume(self.comebacks.clone()));
+        scene.recovery_states = self.recovery_states.clone();
+        scene.happen(Event::Resume(self.recovery_states.clone()));
         scene.happen(compile(world));
         scene
     }
@@ -204,9 +204,9 @@ fn a_pool_is_held_back_for_its_time_and_anew_when_it_fails_again() {
     scene.pass_until(&[], |pool| pool.is_open(Family::V4));
     assert!(scene.now - held <= MINUTE * 10 + TICK);
     assert!(
-        scene.comebacks.is_empty() || {
+        scene.recovery_states.is_empty() || {
             scene.happen(Event::Stop);
-            scene.comebacks.is_empty()
+            scene.recovery_states.is_empty()
         }
     );
 }
@@ -296,8 +296,8 @@ fn a_drain_takes_its_time_and_open_ends_it_at_once() {
     assert!(scene.open().len() == 2 && scene.percent() < 4, "{}", scene.percent());
     scene.elapse(at(2), &[]);
     assert!(scene.open().is_empty() && scene.pool(0).is_draining(Family::V4));
-    let standing = scene.control.endpoints().next().unwrap().standing;
-    assert_eq!(standing.duty, Duty::Draining);
+    let endpoint_state = scene.control.endpoints().next().unwrap().endpoint_state;
+    assert_eq!(endpoint_state.admin_state, AdminState::Draining);
 }
 
 #[test]
@@ -323,7 +323,7 @@ fn a_restart_goes_on_where_it_was() {
     scene.elapse(MINUTE, &[]);
     scene.elapse(TURN, &[]);
     scene.happen(Event::Stop);
-    assert_eq!((scene.percent(), scene.comebacks.len()), (100, 0), "what is over is not kept");
+    assert_eq!((scene.percent(), scene.recovery_states.len()), (100, 0), "what is over is not kept");
 }
 
 #[test]
@@ -332,14 +332,14 @@ fn what_is_kept_of_pools_that_are_gone_or_from_the_future_does_no_harm() {
     scene.elapse(TURN, &FIRST);
     scene.pass_until(&[], Pool::is_ramping);
     scene.happen(Event::Stop);
-    assert_eq!(scene.comebacks.len(), 1, "{:?}", scene.comebacks);
-    let future = Comeback::Rising(scene.now + MINUTE * 60 * 24 * 365);
-    let key = scene.comebacks.keys().next().unwrap().clone();
-    scene.comebacks = HashMap::from([(key, future), (" gone/0".into(), Comeback::Held(scene.now))]);
+    assert_eq!(scene.recovery_states.len(), 1, "{:?}", scene.recovery_states);
+    let future = RecoveryState::Rising(scene.now + MINUTE * 60 * 24 * 365);
+    let key = scene.recovery_states.keys().next().unwrap().clone();
+    scene.recovery_states = HashMap::from([(key, future), (" gone/0".into(), RecoveryState::Held(scene.now))]);
     let mut scene = scene.next_run(recovering(slow_start(MINUTE)), at(60));
     scene.elapse(MINUTE + TURN, &[]);
     scene.happen(Event::Stop);
-    assert_eq!((scene.percent(), scene.comebacks.len()), (100, 0));
+    assert_eq!((scene.percent(), scene.recovery_states.len()), (100, 0));
 }
 
 #[test]
@@ -354,7 +354,7 @@ fn what_only_seemed_to_be_down_comes_back_at_once() {
     scene.happen(compile(world));
     scene.elapse(TURN, &[]);
     scene.pass(scene.now + TURN, |_| TIMED_OUT);
-    assert!(!scene.doubts.is_empty());
+    assert!(!scene.fail_statics.is_empty());
     scene.elapse(TURN, &[]);
     assert_eq!((scene.open().len(), scene.percent(), scene.is_held()), (2, 100, false));
 }

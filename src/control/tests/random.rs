@@ -18,14 +18,16 @@ fn check(scene: &mut Scene) {
     scene.happen(Event::Tick);
     let snapshot = scene.serving.clone().unwrap();
     for (id, spec) in snapshot.world().pools.iter().enumerate() {
-        let standing = |place| scene.control.watch.standing(spec.members.condition(place));
+        let endpoint_state = |place| scene.control.watch.endpoint_state(spec.members.condition(place));
         let pool = scene.pool(id);
         let Kind::Addresses(v4, _) = pool.kind() else { panic!("addresses") };
         let open: Vec<_> = v4.select(Selection::Open).iter().map(|member| IpAddr::from(member.value)).collect();
-        let standings = (0..spec.members.len()).map(|place| (spec.members.address(place).unwrap(), standing(place)));
-        let due = standings.filter(|(_, standing)| standing.share.is_some()).map(|(address, _)| address);
+        let endpoint_states =
+            (0..spec.members.len()).map(|place| (spec.members.address(place).unwrap(), endpoint_state(place)));
+        let due =
+            endpoint_states.filter(|(_, endpoint_state)| endpoint_state.share.is_some()).map(|(address, _)| address);
         assert_eq!(open, due.collect::<Vec<_>>());
-        assert_eq!(pool.is_restless(), (0..spec.members.len()).any(|place| standing(place).restless));
+        assert_eq!(pool.is_restless(), (0..spec.members.len()).any(|place| endpoint_state(place).restless));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::control::{Requests, RequestsRefusal, RolloutEvent};
-use crate::rollout::{Action, Command, MIN_REQUESTS, Order, PATIENCE, Refusal, Stand};
+use crate::rollout::{Action, Command, MIN_REQUESTS, Order, PATIENCE, RolloutRefusal, Stand};
 use tokio::sync::oneshot;
 
 const ZONE: &str = r#"
@@ -65,7 +65,7 @@ impl Scene {
         split.share.thousandths()
     }
 
-    fn command(&mut self, owner: &str, command: Command) -> Result<rollout::Change, Refusal> {
+    fn command(&mut self, owner: &str, command: Command) -> Result<rollout::Change, RolloutRefusal> {
         let (to, mut answer) = oneshot::channel();
         let order = Order { owner: owner.into(), command, reason: "test".into(), who: "ada".into() };
         self.happen(Event::Rollout(RolloutEvent::Order(order, to)));
@@ -121,7 +121,7 @@ fn what_the_operator_takes_off_duty_is_not_missed() {
         reason,
         who,
     };
-    scene.happen(Event::Override(OverrideEvent::Place(order, to)));
+    scene.happen(Event::Override(OverrideEvent::EndpointRef(order, to)));
     scene.wait(PATIENCE * 2, well);
     assert_eq!(scene.share(), 50);
 }
@@ -170,7 +170,7 @@ fn a_switch_is_published_at_once_and_stays_under_what_is_said_of_the_name() {
         reason: "".into(),
         who: "".into(),
     };
-    scene.happen(Event::Override(OverrideEvent::Place(order, to)));
+    scene.happen(Event::Override(OverrideEvent::EndpointRef(order, to)));
     let change = scene.command("shop.example.com", Command::Switch("next".into())).unwrap();
     assert_eq!((change.from, change.to), (Stand::Active("stable".into()), Stand::Active("next".into())));
     scene.wait(PUBLISH_WINDOW, well);

@@ -1,6 +1,6 @@
 use super::*;
 use crate::geo::{Continent, Locations, Prefix, nest};
-use crate::latency::{MIN_SAMPLES, Vantages};
+use crate::latency::{ClientRtts, MIN_SAMPLES};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -9,8 +9,8 @@ fn sites() -> Vec<Coordinates> {
     [(50.11, 8.68), (38.95, -77.45), (1.35, 103.99)].map(|(n, e)| Coordinates::try_new(n, e).unwrap()).into()
 }
 
-fn table() -> Table {
-    let mut table = Table::default();
+fn table() -> LatencyTable {
+    let mut table = LatencyTable::default();
     table.adopt(["fra", "iad", "sin"], Widths::default());
     table
 }
@@ -25,7 +25,7 @@ fn berlin() -> Location {
     }
 }
 
-fn push(table: &mut Table, client: &str, location: &Location, datacenter: &str, ms: f64, times: u16) {
+fn push(table: &mut LatencyTable, client: &str, location: &Location, datacenter: &str, ms: f64, times: u16) {
     let client = client.parse::<IpNet>().unwrap();
     let sample = Sample::try_new(client, datacenter, ms).unwrap();
     for _ in 0..times {
@@ -34,7 +34,7 @@ fn push(table: &mut Table, client: &str, location: &Location, datacenter: &str, 
 }
 
 /// The reading of `fra`.
-fn read(table: &Table, client: &str, location: &Location) -> (f64, String) {
+fn read(table: &LatencyTable, client: &str, location: &Location) -> (f64, String) {
     let reading = table.readings(client.parse().unwrap(), location, &sites())[0];
     let source = match reading.source {
         ReadingSource::Measured(clients, _) => clients.to_string(),
@@ -144,10 +144,10 @@ fn only_what_is_settled_makes_a_new_generation() {
 #[test]
 fn a_full_table_forgets_what_was_fed_least_recently() {
     const CAPACITY: usize = 1600;
-    let mut table = Table::with_capacity(CAPACITY);
+    let mut table = LatencyTable::with_capacity(CAPACITY);
     table.adopt(["fra"], Widths::default());
     let nowhere = Location::default();
-    let feed = |table: &mut Table, number: u32, minute: u64| {
+    let feed = |table: &mut LatencyTable, number: u32, minute: u64| {
         let client = IpNet::new(Ipv4Addr::from_bits(number << 8).into(), 24).unwrap();
         let sample = Sample::try_new(client, "fra", 20.0).unwrap();
         table.feed(&sample, &nowhere, Duration::from_secs(60 * minute));
@@ -180,7 +180,7 @@ fn what_is_kept_comes_back() {
     after.restore(before.records(DAY), DAY * 3);
     assert_eq!(after.records(DAY * 3).collect::<Vec<_>>(), before.records(DAY).collect::<Vec<_>>());
     assert_eq!(read(&after, "198.51.100.7", &berlin()), (20.0, "198.51.100.0/24".into()));
-    let mut wider = Table::default();
+    let mut wider = LatencyTable::default();
     wider.adopt(["sin"], Widths::new(16, 32));
     wider.restore(before.records(DAY), DAY * 3);
     assert_eq!(wider.len(), 3, "areas alone, of the datacenter that is still there");
@@ -201,7 +201,7 @@ fn vantages_are_the_readings_of_every_address() {
     push(&mut table, "198.51.100.0/24", &berlin(), "fra", 20.0, MIN_SAMPLES);
     push(&mut table, "255.255.255.0/24", &Location::default(), "sin", 20.0, MIN_SAMPLES);
     push(&mut table, "2001:db8::/48", &french, "iad", 70.0, MIN_SAMPLES);
-    let vantages = Vantages::new(table.clone(), sites().into(), &locations);
+    let client_rtts = ClientRtts::new(table.clone(), sites().into(), &locations);
     for client in [
         "0.0.0.0",
         "198.51.99.255",
@@ -218,6 +218,6 @@ fn vantages_are_the_readings_of_every_address() {
         let client: IpAddr = client.parse().unwrap();
         let expected = table.readings(client, &locations.look_up(client), &sites());
         let expected: Vec<Rtt> = expected.into_iter().map(|reading| reading.rtt).collect();
-        assert_eq!(vantages.look_up(client), expected, "{client}");
+        assert_eq!(client_rtts.look_up(client), expected, "{client}");
     }
 }

@@ -12,7 +12,7 @@ use super::connection::Answer;
 use crate::health::{Degraded, Failure, HttpCheck, Load, Share, Stage, StatusRange};
 
 /// What came of a request.
-pub(super) struct Verdict {
+pub(super) struct Judgement {
     pub(super) share: Share,
     pub(super) load: Option<Load>,
     pub(super) first_byte: Duration,
@@ -24,7 +24,7 @@ pub(super) async fn judge(
     body: &mut Body<'_, impl Source>,
     check: &HttpCheck,
     budget: Budget,
-) -> Result<Verdict, Failure> {
+) -> Result<Judgement, Failure> {
     let Answer { status, fields, asked, first_byte } = answer;
     let includes = |ranges: &[StatusRange]| ranges.iter().any(|range| range.contains(status));
     let says_degraded = check.degraded.as_ref().is_some_and(|degraded| includes(&degraded.expect_status));
@@ -48,7 +48,7 @@ pub(super) async fn judge(
     // Each of them is the most that the endpoint can take.
     let share = degraded.map_or(Share::FULL, |degraded| degraded.share).min(own.unwrap_or(Share::FULL));
     let load = of_body.or_else(|| load::of_headers(&fields));
-    Ok(Verdict { share, load, first_byte })
+    Ok(Judgement { share, load, first_byte })
 }
 
 /// What a body says of the load. One that cannot be read, or does not end in time, says nothing; it decides about nothing else.

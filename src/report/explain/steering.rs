@@ -17,7 +17,7 @@ use crate::report::latency::LatencyShape;
 use crate::report::split::SplitShape;
 use crate::report::text::Percent;
 use crate::snapshot::{Choice, Family, Plan, Pool, PoolId, Rule, Rung, ServedZone, Snapshot, Verdict};
-use crate::steering::{self, AllDown, Criterion, Draw, Outcomes, Ranking, Set, members};
+use crate::steering::{self, AllDown, CompiledStep, Draw, Outcomes, Ranking, Set, members};
 
 /// Outcomes of a draw that are told; `--json` has all.
 const OUTCOMES: usize = 12;
@@ -97,20 +97,20 @@ impl SteeringShape {
         let rule = plan.rule();
         let odds = plan.odds(ranking, families, key);
         let own = by_probability(&plan.odds_for(ranking, families, key));
-        let is_hashed = own.is_empty() && (rule.load.is_some() || matches!(rule.course.draw, Some(Draw::Sticky(_))));
+        let is_hashed = own.is_empty() && (rule.load.is_some() || matches!(rule.policy.draw, Some(Draw::Sticky(_))));
         let names = |set: Set| -> Vec<String> {
             rule.pools_of(set).map(|id| snapshot.world().pools[id as usize].name.to_string()).collect()
         };
-        let pools_of_slots = |slots: Set| members(slots).fold(0, |set, slot| set | rule.course.slots[slot]);
+        let pools_of_slots = |classes: Set| members(classes).fold(0, |set, class| set | rule.policy.classes[class]);
         let ranked = steering::Client {
             region: zone.regions.of(ranked_by, location),
             coordinates: location.coordinates,
-            rtts: snapshot.vantages().map_or(&[], |vantages| vantages.look_up(ranked_by)),
+            rtts: snapshot.client_rtts().map_or(&[], |client_rtts| client_rtts.look_up(ranked_by)),
         };
         let round_trips = |places: &[Option<DatacenterId>]| round_trips(snapshot, ranked_by, location, places);
-        let mut steps = steps(plan, &ranked, ranking, |slots| names(pools_of_slots(slots)), round_trips);
+        let mut steps = steps(plan, &ranked, ranking, |classes| names(pools_of_slots(classes)), round_trips);
         if rule.load.is_some() {
-            let order = plan.spill(key, |spill| rule.course.order(ranking, spill));
+            let order = plan.spill(key, |spill| rule.policy.order(ranking, spill));
             let tiers = order.into_iter().map(names).collect();
             steps.push(StepShape { step: "load, for this client".into(), tiers, latency: Vec::new() });
         }
@@ -122,7 +122,7 @@ impl SteeringShape {
         };
         let outcomes = if is_hashed { by_probability(&odds) } else { own.clone() };
         let pools = rule.pools.iter().enumerate();
-        let weight = |place: usize| rule.course.draws().then(|| rule.course.weights[place]);
+        let weight = |place: usize| rule.policy.draws().then(|| rule.policy.weights[place]);
         let pools = pools.map(|(place, &id)| PoolShape::new(snapshot, id, weight(place), rule));
         Self {
             steps,
@@ -167,27 +167,27 @@ fn steps(
     round_trips: impl Fn(&[Option<DatacenterId>]) -> Vec<LatencyShape>,
 ) -> Vec<StepShape> {
     let rule = plan.rule();
-    let all = rule.course.slots.iter().enumerate().fold(0, |set: Set, (slot, _)| set | 1 << slot);
+    let all = rule.policy.classes.iter().enumerate().fold(0, |set: Set, (class, _)| set | 1 << class);
     let mut tiers = vec![all];
     let mut shapes = Vec::new();
-    for criterion in rule.map.criteria().steps() {
+    for compiled_step in rule.map.compiled_chain().steps() {
         let mut split = Vec::new();
         for &tier in &tiers {
-            criterion.split(tier, client, &mut split);
+            compiled_step.split(tier, client, &mut split);
         }
         tiers = split;
-        let (step, latency) = match criterion {
-            Criterion::Region(..) => ("region", Vec::new()),
-            Criterion::Latency(places, _) => ("latency", round_trips(places)),
-            Criterion::Distance(_) => ("distance", Vec::new()),
-            Criterion::Failover(_) => ("failover", Vec::new()),
+        let (step, latency) = match compiled_step {
+            CompiledStep::Region(..) => ("region", Vec::new()),
+            CompiledStep::Latency(places, _) => ("latency", round_trips(places)),
+            CompiledStep::Distance(_) => ("distance", Vec::new()),
+            CompiledStep::Failover(_) => ("failover", Vec::new()),
             // It ranks by what is known now, and is told of behind the others.
-            Criterion::Load => continue,
+            CompiledStep::Load => continue,
         };
         let tiers = tiers.iter().map(|&tier| names(tier)).collect();
         shapes.push(StepShape { step: step.into(), tiers, latency });
     }
-    let step = match rule.course.draw {
+    let step = match rule.policy.draw {
         Some(Draw::Chance) => "weight",
         Some(Draw::Sticky(_)) => "sticky",
         None => return shapes,
@@ -204,8 +204,8 @@ fn round_trips(
     location: &Location,
     places: &[Option<DatacenterId>],
 ) -> Vec<LatencyShape> {
-    let Some(vantages) = snapshot.vantages() else { return Vec::new() };
-    let readings = vantages.readings(client, location);
+    let Some(client_rtts) = snapshot.client_rtts() else { return Vec::new() };
+    let readings = client_rtts.readings(client, location);
     let places: BTreeSet<DatacenterId> = places.iter().copied().flatten().collect();
     let mut places: Vec<DatacenterId> = places.into_iter().collect();
     places.sort_by_key(|&place| readings[usize::from(place)].rtt);

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use super::*;
 use crate::geo::{CountryCode, Locations, RunsBuilder, countries::country};
 use crate::health::Share;
-use crate::overrides::{Book, Order};
-use crate::snapshot::{Blueprint, Dirty, Members, Standing};
+use crate::overrides::{Order, OverrideStore};
+use crate::snapshot::{Blueprint, Dirty, EndpointState, Members};
 
 const HEAD: &str = r#"
 [nameservers]
@@ -63,30 +63,34 @@ fn compile(zone: &str) -> Arc<Blueprint> {
     Arc::new(Blueprint::compile(config.world, locations(), None))
 }
 
-fn standing(snapshot: &Snapshot, down: &[&str]) -> impl Fn(PoolId, usize) -> Standing {
+fn endpoint_state(snapshot: &Snapshot, down: &[&str]) -> impl Fn(PoolId, usize) -> EndpointState {
     let members: Vec<Members> = snapshot.world().pools.iter().map(|pool| pool.members.clone()).collect();
     let down: Vec<IpAddr> = down.iter().map(|text| text.parse().unwrap()).collect();
     move |pool, place| {
         let is_down = members[pool as usize].address(place).is_some_and(|address| down.contains(&address));
-        Standing { share: if is_down { Share::NONE } else { Share::FULL }, ..Standing::CALM }
+        EndpointState { share: if is_down { Share::NONE } else { Share::FULL }, ..EndpointState::CALM }
     }
 }
 
-fn with_pools(before: &Snapshot, pools: &[PoolId], standing: impl Fn(PoolId, usize) -> Standing) -> Snapshot {
+fn with_pools(
+    before: &Snapshot,
+    pools: &[PoolId],
+    endpoint_state: impl Fn(PoolId, usize) -> EndpointState,
+) -> Snapshot {
     let mut state = before.state().clone();
     for &id in pools {
-        state.set_standings(id, |place| standing(id, place));
+        state.set_endpoint_states(id, |place| endpoint_state(id, place));
     }
     before.next(state, &Dirty { pools: pools.iter().copied().collect(), ..Dirty::default() })
 }
 
 /// What it moves when these endpoints go down, one change after the other.
 fn falls(zone: &str, steps: &[&[&str]]) -> Vec<Impact> {
-    let mut before = Snapshot::new(compile(zone), |_, _| Standing::CALM, None);
+    let mut before = Snapshot::new(compile(zone), |_, _| EndpointState::CALM, None);
     let mut impacts = Vec::new();
     for down in steps {
         let pools: Vec<PoolId> = (0..before.pools().len() as PoolId).collect();
-        let after = with_pools(&before, &pools, standing(&before, down));
+        let after = with_pools(&before, &pools, endpoint_state(&before, down));
         impacts.push(Changes::new(&before, &after).expect("it is one world").impact());
         before = after;
     }
@@ -145,9 +149,9 @@ fn the_last_rungs_are_told_too() {
 fn a_target_has_the_impact_of_the_pools_that_hold_it() {
     let zone = "[names.one]\npools = [\"web/fra\", \"web/sin\"]\nsteer = [\"failover\"]\n\
                 [names.two]\npools = [\"web/iad\", \"web/sin\"]\nsteer = [\"failover\"]\n";
-    let before = Snapshot::new(compile(zone), |_, _| Standing::CALM, None);
+    let before = Snapshot::new(compile(zone), |_, _| EndpointState::CALM, None);
     let pools: Vec<PoolId> = (0..before.pools().len() as PoolId).collect();
-    let after = with_pools(&before, &pools, standing(&before, &["127.0.0.1", "127.0.0.2"]));
+    let after = with_pools(&before, &pools, endpoint_state(&before, &["127.0.0.1", "127.0.0.2"]));
     let mut changes = Changes::new(&before, &after).unwrap();
     let target = |name: &str| {
         let pool = after.world().pools.iter().find(|pool| &*pool.name == name).unwrap();
@@ -164,8 +168,8 @@ fn what_is_said_of_a_name_moves_that_name_alone() {
     let zone = "[names.one]\npools = [\"web/fra\"]\nfallback = \"sorry\"\n[names.two]\npools = [\"web/fra\"]\n\
                 fallback = \"sorry\"\n";
     let blueprint = compile(zone);
-    let before = Snapshot::new(blueprint.clone(), |_, _| Standing::CALM, None);
-    let mut book = Book::default();
+    let before = Snapshot::new(blueprint.clone(), |_, _| EndpointState::CALM, None);
+    let mut book = OverrideStore::default();
     let order = Order {
         mode: Mode::Drain,
         target: "name:one.example.com".parse().unwrap(),
@@ -177,7 +181,7 @@ fn what_is_said_of_a_name_moves_that_name_alone() {
     };
     book.place(order, std::time::Duration::ZERO, |_| false).unwrap();
     let mut state = before.state().clone();
-    state.set_modes(&blueprint, book.rulings());
+    state.set_modes(&blueprint, book.effective_overrides());
     let after = before.next(state, &Dirty { names: true, ..Dirty::default() });
     let told = Changes::new(&before, &after).unwrap().impact().to_string();
     assert_eq!(told, "name one.example.com.: fra -> pool:sorry for everybody");
@@ -199,9 +203,9 @@ fn ten_thousand_names_are_counted_and_few_are_told() {
 #[test]
 fn what_would_cost_too_much_is_counted_and_not_looked_at() {
     let zone = "[names.one]\npools = [\"web\"]\n[names.two]\npools = [\"web\"]\n";
-    let before = Snapshot::new(compile(zone), |_, _| Standing::CALM, None);
+    let before = Snapshot::new(compile(zone), |_, _| EndpointState::CALM, None);
     let pools: Vec<PoolId> = (0..before.pools().len() as PoolId).collect();
-    let after = with_pools(&before, &pools, standing(&before, &["127.0.0.1"]));
+    let after = with_pools(&before, &pools, endpoint_state(&before, &["127.0.0.1"]));
     let mut changes = Changes::new(&before, &after).unwrap();
     changes.budget = 2;
     let impact = changes.impact();
@@ -212,6 +216,6 @@ fn what_would_cost_too_much_is_counted_and_not_looked_at() {
 #[test]
 fn other_worlds_are_not_compared() {
     let zone = "[names.www]\npools = [\"web\"]\n";
-    let snapshot = || Snapshot::new(compile(zone), |_, _| Standing::CALM, None);
+    let snapshot = || Snapshot::new(compile(zone), |_, _| EndpointState::CALM, None);
     assert!(Changes::new(&snapshot(), &snapshot()).is_none());
 }

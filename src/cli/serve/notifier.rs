@@ -17,10 +17,10 @@ use tracing::{error, warn};
 
 use crate::admin::Journal;
 use crate::config::Webhook;
-use crate::control::{Expiring, Part, Publication, Told, Turn};
-use crate::report::{Changes, News, OverrideShape};
+use crate::control::{Expiring, NodeEvent, Part, Publication, Turn};
+use crate::report::{Changes, EventKind, OverrideShape};
 use crate::vital;
-use crate::watch::Doubted;
+use crate::watch::FailStaticEvent;
 use crate::webhook::Hooks;
 
 /// Publications that wait for their impact at most. Each keeps two snapshots in memory; what happens beyond is told without.
@@ -30,20 +30,20 @@ const SECONDS_A_DAY: u64 = 86_400;
 
 /// What the task is told.
 enum Message {
-    News(Box<News>),
-    Told(Vec<Told>, Option<(Publication, OwnedSemaphorePermit)>),
+    EventKind(Box<EventKind>),
+    NodeEvent(Vec<NodeEvent>, Option<(Publication, OwnedSemaphorePermit)>),
     Webhooks(Vec<Webhook>, Box<str>),
     CaughtUp(oneshot::Sender<()>),
     Stop(oneshot::Sender<()>),
 }
 
 /// The way to the task. It ends by [`stop`](Herald::stop), or when all ways to it are gone.
-pub(super) struct Herald {
+pub(super) struct Notifier {
     messages: mpsc::UnboundedSender<Message>,
     impacts: Arc<Semaphore>,
 }
 
-impl Herald {
+impl Notifier {
     /// Begins to tell as a part of the node, on the tokio runtime that this is called in.
     pub(super) fn new(journal: Arc<Journal>, part: vital::Part) -> Self {
         let (messages, received) = mpsc::unbounded_channel();
@@ -52,8 +52,8 @@ impl Herald {
     }
 
     /// Tells this, behind all that was told so far.
-    pub(super) fn tell(&self, news: News) {
-        self.send(Message::News(Box::new(news)));
+    pub(super) fn tell(&self, kind: EventKind) {
+        self.send(Message::EventKind(Box::new(kind)));
     }
 
     /// Tells by these webhooks from now on. Those that there were keep what they have not delivered yet.
@@ -62,12 +62,12 @@ impl Herald {
     }
 
     /// What control tells.
-    pub(super) fn teller(&self) -> impl Fn(Vec<Told>, Option<Publication>) + use<> {
+    pub(super) fn teller(&self) -> impl Fn(Vec<NodeEvent>, Option<Publication>) + use<> {
         let (messages, impacts) = (self.messages.clone(), self.impacts.clone());
         move |told, publication| {
             let publication = publication.zip(impacts.clone().try_acquire_owned().ok());
             // The task is gone only when the node stops.
-            let _ = messages.send(Message::Told(told, publication));
+            let _ = messages.send(Message::NodeEvent(told, publication));
         }
     }
 
@@ -94,10 +94,10 @@ impl Herald {
 async fn run(mut messages: mpsc::UnboundedReceiver<Message>, journal: Arc<Journal>) {
     let mut hooks = Hooks::new();
     while let Some(message) = messages.recv().await {
-        let news = match message {
-            Message::News(news) => vec![*news],
-            Message::Told(told, None) => all_news(&told, None),
-            Message::Told(told, Some((publication, permit))) => news_with_impact(told, publication, permit).await,
+        let kind = match message {
+            Message::EventKind(kind) => vec![*kind],
+            Message::NodeEvent(told, None) => all_news(&told, None),
+            Message::NodeEvent(told, Some((publication, permit))) => news_with_impact(told, publication, permit).await,
             Message::Webhooks(webhooks, node) => {
                 hooks.set(webhooks, &node);
                 continue;
@@ -112,23 +112,27 @@ async fn run(mut messages: mpsc::UnboundedReceiver<Message>, journal: Arc<Journa
                 return;
             }
         };
-        for news in news {
-            hooks.tell(&journal.tell(news));
+        for kind in kind {
+            hooks.tell(&journal.tell(kind));
         }
     }
 }
 
 /// What happened, with what it moves. That is found out on a thread of its own; where there is none, or it panics, what
 /// happened is told all the same.
-async fn news_with_impact(told: Vec<Told>, publication: Publication, permit: OwnedSemaphorePermit) -> Vec<News> {
+async fn news_with_impact(
+    told: Vec<NodeEvent>,
+    publication: Publication,
+    permit: OwnedSemaphorePermit,
+) -> Vec<EventKind> {
     let told = Arc::new(told);
     let (done, found) = oneshot::channel();
     let of = told.clone();
     let find = move || {
-        let news = all_news(&of, Changes::new(&publication.before, &publication.after).as_mut());
+        let kind = all_news(&of, Changes::new(&publication.before, &publication.after).as_mut());
         drop(permit);
         // The node may have stopped meanwhile.
-        let _ = done.send(news);
+        let _ = done.send(kind);
     };
     match thread::Builder::new().name("impact".to_owned()).spawn(find) {
         Ok(_) => found.await.unwrap_or_else(|_| {
@@ -143,27 +147,29 @@ async fn news_with_impact(told: Vec<Told>, publication: Publication, permit: Own
 }
 
 /// What happened, with what it moves as far as that is known.
-fn all_news(told: &[Told], mut changes: Option<&mut Changes<'_>>) -> Vec<News> {
-    let news = |told: &Told| match told {
-        Told::Turn(Turn { target, of, pools, from, to, seen }) => {
+fn all_news(told: &[NodeEvent], mut changes: Option<&mut Changes<'_>>) -> Vec<EventKind> {
+    let kind = |told: &NodeEvent| match told {
+        NodeEvent::Turn(Turn { target, of, pools, from, to, seen }) => {
             let impact = changes.as_mut().map(|changes| changes.impact_of_target(target));
-            News::endpoint(target, *of == Part::Whole, pools, [*from, *to], seen, impact)
+            EventKind::endpoint(target, *of == Part::Whole, pools, [*from, *to], seen, impact)
         }
-        Told::Doubt(doubted) => News::Doubt { began: matches!(doubted, Doubted::Began { .. } | Doubted::Resumed) },
-        Told::Override(change) => {
+        NodeEvent::FailStatic(doubted) => {
+            EventKind::FailStatic { began: matches!(doubted, FailStaticEvent::Began { .. } | FailStaticEvent::Resumed) }
+        }
+        NodeEvent::Override(change) => {
             let impact = changes.as_mut().map(|changes| changes.impact());
-            News::Override { change: OverrideShape::from(change), impact }
+            EventKind::Override { change: OverrideShape::from(change), impact }
         }
-        Told::Rollout(change) => {
+        NodeEvent::Rollout(change) => {
             let impact = changes.as_mut().map(|changes| changes.impact());
-            News::Rollout { change: change.into(), impact }
+            EventKind::Rollout { change: change.into(), impact }
         }
-        Told::Certificate(Expiring { target, left, expires }) => News::Certificate {
+        NodeEvent::Certificate(Expiring { target, left, expires }) => EventKind::Certificate {
             endpoint: target.address.to_string(),
             host: target.host.to_string(),
             days: left.as_secs() / SECONDS_A_DAY,
             expires: expires.as_secs(),
         },
     };
-    told.iter().map(news).collect()
+    told.iter().map(kind).collect()
 }

@@ -7,7 +7,7 @@ use crate::steering::Pick;
 
 /// Pools that names with the step `load` connect, or one whose endpoints are drawn by load.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Circle {
+pub struct LoadGroup {
     /// In ascending order.
     pub pools: Vec<PoolId>,
     /// The pools of each name that connects them, as places in `pools`; lists that are equal once.
@@ -20,7 +20,7 @@ pub struct Circle {
 
 impl World {
     /// All of them; no pool is in two.
-    pub fn circles(&self) -> Vec<Circle> {
+    pub fn load_groups(&self) -> Vec<LoadGroup> {
         let uses = Uses::of(self);
         let mut leader: HashMap<PoolId, PoolId> = uses.ttl.keys().map(|&id| (id, id)).collect();
         for name in &uses.spilling {
@@ -38,7 +38,7 @@ impl World {
         for name in &uses.spilling {
             connected.entry(lead(&leader, name[0])).or_default().1.push(name);
         }
-        connected.into_values().map(|(pools, names)| uses.circle(pools, &names)).collect()
+        connected.into_values().map(|(pools, names)| uses.group(pools, &names)).collect()
     }
 }
 
@@ -73,9 +73,9 @@ impl Uses {
         uses
     }
 
-    fn circle(&self, pools: BTreeSet<PoolId>, names: &[&Vec<PoolId>]) -> Circle {
+    fn group(&self, pools: BTreeSet<PoolId>, names: &[&Vec<PoolId>]) -> LoadGroup {
         let places: HashMap<PoolId, usize> = pools.iter().copied().zip(0..).collect();
-        Circle {
+        LoadGroup {
             names: names.iter().map(|name| name.iter().map(|id| places[id]).collect()).collect(),
             ttl: pools.iter().map(|id| self.ttl[id]).max().unwrap_or(0),
             drawn: pools.iter().copied().filter(|id| self.drawn.contains(id)).collect(),

@@ -49,7 +49,7 @@ pub enum Call {
 
 /// The turns of all targets.
 #[derive(Debug)]
-pub(super) struct Agenda {
+pub(super) struct ProbeSchedule {
     turns: HashMap<Arc<Target>, Turn, RandomState>,
     /// The earliest first. Entries of targets that are gone, or due at another time, are stale.
     due: BinaryHeap<Reverse<Due>>,
@@ -101,7 +101,7 @@ struct Due {
     target: Arc<Target>,
 }
 
-impl Agenda {
+impl ProbeSchedule {
     /// Nothing is planned. At most `bound` probes are in flight, at least one.
     pub(super) fn new(seed: u64, bound: usize) -> Self {
         Self {
@@ -294,22 +294,22 @@ mod tests {
         target_of(Check::Tcp(TcpCheck::default()), number)
     }
 
-    fn with_targets(count: u16, bound: usize) -> (Agenda, Vec<Arc<Target>>) {
-        let mut agenda = Agenda::new(1, bound);
+    fn with_targets(count: u16, bound: usize) -> (ProbeSchedule, Vec<Arc<Target>>) {
+        let mut schedule = ProbeSchedule::new(1, bound);
         let targets: Vec<_> = (1..=count).map(target).collect();
         for target in &targets {
-            agenda.add(target, Duration::ZERO);
+            schedule.add(target, Duration::ZERO);
         }
-        (agenda, targets)
+        (schedule, targets)
     }
 
     /// Starts probes that end at once, up to a time, and tells when each one started.
-    fn run(agenda: &mut Agenda, until: Duration) -> Vec<(Duration, Arc<Target>)> {
+    fn run(schedule: &mut ProbeSchedule, until: Duration) -> Vec<(Duration, Arc<Target>)> {
         let mut starts = Vec::new();
-        while let Some(now) = agenda.next_due().filter(|at| *at <= until) {
-            for call in agenda.take_due(now) {
+        while let Some(now) = schedule.next_due().filter(|at| *at <= until) {
+            for call in schedule.take_due(now) {
                 let Call::Probe(target) = call else { panic!("{call:?}") };
-                agenda.finish(&target, now);
+                schedule.finish(&target, now);
                 starts.push((now, target));
             }
         }
@@ -318,11 +318,11 @@ mod tests {
 
     #[test]
     fn a_handful_begins_at_once_and_ten_thousand_within_half_of_the_first_round() {
-        let (mut agenda, _) = with_targets(5, 100);
-        assert_eq!(agenda.take_due(Duration::ZERO).len(), 5);
+        let (mut schedule, _) = with_targets(5, 100);
+        assert_eq!(schedule.take_due(Duration::ZERO).len(), 5);
 
-        let (mut agenda, _) = with_targets(10_000, 100);
-        let starts = run(&mut agenda, Duration::from_millis(2500));
+        let (mut schedule, _) = with_targets(10_000, 100);
+        let starts = run(&mut schedule, Duration::from_millis(2500));
         let first: std::collections::HashSet<_> = starts.iter().map(|(_, target)| target).collect();
         assert_eq!(first.len(), 10_000);
         let early = starts.iter().filter(|(at, _)| *at <= Duration::from_millis(100)).count();
@@ -331,8 +331,8 @@ mod tests {
 
     #[test]
     fn after_the_first_probe_turns_are_spread_evenly_and_gaps_are_never_longer_than_the_interval() {
-        let (mut agenda, targets) = with_targets(1000, 2000);
-        let starts = run(&mut agenda, INTERVAL * 12);
+        let (mut schedule, targets) = with_targets(1000, 2000);
+        let starts = run(&mut schedule, INTERVAL * 12);
         let mut seen: HashMap<&Arc<Target>, Duration> = HashMap::new();
         for (at, target) in &starts {
             if let Some(before) = seen.insert(target, *at) {
@@ -350,8 +350,8 @@ mod tests {
 
     #[test]
     fn later_gaps_are_a_tenth_shorter_at_most() {
-        let (mut agenda, _) = with_targets(1, 1);
-        let starts = run(&mut agenda, INTERVAL * 100);
+        let (mut schedule, _) = with_targets(1, 1);
+        let starts = run(&mut schedule, INTERVAL * 100);
         assert!(starts.len() > 100);
         for pair in starts[1..].windows(2) {
             assert!((INTERVAL * 9 / 10..=INTERVAL).contains(&(pair[1].0 - pair[0].0)));
@@ -360,70 +360,70 @@ mod tests {
 
     #[test]
     fn beyond_the_bound_probes_wait_in_order_and_their_lateness_is_measured() {
-        let (mut agenda, targets) = with_targets(4, 2);
+        let (mut schedule, targets) = with_targets(4, 2);
         let probe = |at: usize| Call::Probe(targets[at].clone());
-        assert_eq!(agenda.take_due(Duration::ZERO), [probe(0), probe(1)]);
-        assert_eq!(agenda.next_due().map(|at| at > Duration::ZERO), Some(true), "nothing to do before one ends");
+        assert_eq!(schedule.take_due(Duration::ZERO), [probe(0), probe(1)]);
+        assert_eq!(schedule.next_due().map(|at| at > Duration::ZERO), Some(true), "nothing to do before one ends");
         let later = Duration::from_millis(300);
-        agenda.finish(&targets[1], later);
-        assert_eq!(agenda.next_due(), Some(Duration::ZERO));
-        assert_eq!(agenda.take_due(later)[0], probe(2));
-        agenda.finish(&targets[0], later);
-        assert_eq!(agenda.take_due(later)[0], probe(3));
-        assert_eq!((agenda.lateness().count(), agenda.lateness().longest()), (4, later));
+        schedule.finish(&targets[1], later);
+        assert_eq!(schedule.next_due(), Some(Duration::ZERO));
+        assert_eq!(schedule.take_due(later)[0], probe(2));
+        schedule.finish(&targets[0], later);
+        assert_eq!(schedule.take_due(later)[0], probe(3));
+        assert_eq!((schedule.lateness().count(), schedule.lateness().longest()), (4, later));
     }
 
     #[test]
     fn probes_of_one_target_never_overlap() {
-        let (mut agenda, targets) = with_targets(1, 10);
-        assert_eq!(agenda.take_due(Duration::ZERO).len(), 1);
-        assert!(agenda.take_due(INTERVAL).is_empty());
-        assert_eq!(agenda.next_due(), None);
-        agenda.finish(&targets[0], INTERVAL * 2);
-        assert_eq!(agenda.take_due(INTERVAL * 2).len(), 1);
-        assert_eq!(agenda.lateness().longest(), Duration::ZERO, "its own slowness is not the agenda's");
+        let (mut schedule, targets) = with_targets(1, 10);
+        assert_eq!(schedule.take_due(Duration::ZERO).len(), 1);
+        assert!(schedule.take_due(INTERVAL).is_empty());
+        assert_eq!(schedule.next_due(), None);
+        schedule.finish(&targets[0], INTERVAL * 2);
+        assert_eq!(schedule.take_due(INTERVAL * 2).len(), 1);
+        assert_eq!(schedule.lateness().longest(), Duration::ZERO, "its own slowness is not the agenda's");
     }
 
     #[test]
     fn what_goes_gives_its_room_and_its_place_in_the_queue_free() {
-        let (mut agenda, targets) = with_targets(4, 2);
-        agenda.take_due(Duration::ZERO);
-        let stopped = agenda.retain(|target| target.address.port() > 2 && target.address.port() != 3);
+        let (mut schedule, targets) = with_targets(4, 2);
+        schedule.take_due(Duration::ZERO);
+        let stopped = schedule.retain(|target| target.address.port() > 2 && target.address.port() != 3);
         assert_eq!(stopped.len(), 2);
-        assert_eq!(agenda.take_due(Duration::ZERO), [Call::Probe(targets[3].clone())]);
+        assert_eq!(schedule.take_due(Duration::ZERO), [Call::Probe(targets[3].clone())]);
         // An outcome that was on its way frees nothing twice.
-        agenda.finish(&targets[0], Duration::ZERO);
-        agenda.finish(&targets[3], Duration::ZERO);
-        agenda.finish(&targets[3], Duration::ZERO);
-        assert_eq!(agenda.in_flight, 0);
+        schedule.finish(&targets[0], Duration::ZERO);
+        schedule.finish(&targets[3], Duration::ZERO);
+        schedule.finish(&targets[3], Duration::ZERO);
+        assert_eq!(schedule.in_flight, 0);
     }
 
     #[test]
     fn silence_is_counted_each_interval_after_the_last_report_even_if_no_probe_may_start() {
-        let (mut agenda, _) = with_targets(2, 1);
+        let (mut schedule, _) = with_targets(2, 1);
         let pushed = target_of(Check::Push, 1);
-        agenda.add(&pushed, Duration::ZERO);
-        assert_eq!(agenda.take_due(Duration::ZERO).len(), 1, "the probed ones");
-        agenda.hear(&pushed, Duration::from_secs(3));
-        assert!(agenda.take_due(INTERVAL).is_empty());
+        schedule.add(&pushed, Duration::ZERO);
+        assert_eq!(schedule.take_due(Duration::ZERO).len(), 1, "the probed ones");
+        schedule.hear(&pushed, Duration::from_secs(3));
+        assert!(schedule.take_due(INTERVAL).is_empty());
         let silent = Duration::from_secs(8);
-        assert_eq!(agenda.next_due(), Some(silent));
-        assert_eq!(agenda.take_due(silent), [Call::Silence(pushed.clone())]);
-        assert_eq!(agenda.take_due(silent + INTERVAL), [Call::Silence(pushed)]);
+        assert_eq!(schedule.next_due(), Some(silent));
+        assert_eq!(schedule.take_due(silent), [Call::Silence(pushed.clone())]);
+        assert_eq!(schedule.take_due(silent + INTERVAL), [Call::Silence(pushed)]);
     }
 
     #[test]
     fn a_pause_of_this_node_is_no_silence() {
-        let mut agenda = Agenda::new(1, 1);
+        let mut schedule = ProbeSchedule::new(1, 1);
         let pushed = target_of(Check::Push, 1);
-        agenda.add(&pushed, Duration::ZERO);
+        schedule.add(&pushed, Duration::ZERO);
         let pause = Duration::from_secs(60);
         let woken = Duration::from_secs(2) + pause;
-        agenda.sleep(pause);
-        assert!(agenda.take_due(woken).is_empty());
+        schedule.sleep(pause);
+        assert!(schedule.take_due(woken).is_empty());
         let silent = INTERVAL + pause;
-        assert_eq!(agenda.next_due(), Some(silent));
-        assert!(agenda.take_due(silent - Duration::from_millis(1)).is_empty());
-        assert_eq!(agenda.take_due(silent), [Call::Silence(pushed)]);
+        assert_eq!(schedule.next_due(), Some(silent));
+        assert!(schedule.take_due(silent - Duration::from_millis(1)).is_empty());
+        assert_eq!(schedule.take_due(silent), [Call::Silence(pushed)]);
     }
 }

@@ -207,7 +207,7 @@ pub enum ViewKind {
 
 /// Why an order is not taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum RolloutRefusal {
     /// The name has no roll-out; one that has may have been meant.
     Unknown(Box<str>, Option<String>),
     /// The name's `pools` have no such entry; one that they have may have been meant.
@@ -226,7 +226,7 @@ pub enum Refusal {
     TooLong(&'static str, usize),
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for RolloutRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let meant = |f: &mut fmt::Formatter<'_>, meant: &Option<String>| match meant {
             Some(meant) => write!(f, ": did you mean {meant}?"),
@@ -253,11 +253,11 @@ impl fmt::Display for Refusal {
     }
 }
 
-impl std::error::Error for Refusal {}
+impl std::error::Error for RolloutRefusal {}
 
 /// All roll-outs.
 #[derive(Debug, Default)]
-pub struct Book {
+pub struct RolloutStore {
     rollouts: BTreeMap<RolloutId, Rollout>,
     /// What is kept for the next run.
     kept: BTreeMap<RolloutId, Kept>,
@@ -275,7 +275,7 @@ enum Course {
     Canary(Box<Progress>),
 }
 
-impl Book {
+impl RolloutStore {
     /// What the last run kept. It comes before the first configuration.
     pub fn restore(&mut self, kept: impl IntoIterator<Item = (RolloutId, Kept)>) {
         self.kept.extend(kept);
@@ -321,15 +321,18 @@ impl Book {
     }
 
     /// Does what an operator asks for.
-    pub fn order(&mut self, order: &Order, now: Duration) -> Result<Change, Refusal> {
+    pub fn order(&mut self, order: &Order, now: Duration) -> Result<Change, RolloutRefusal> {
         for (what, text, most) in [("a reason", &order.reason, MAX_REASON), ("`who`", &order.who, MAX_WHO)] {
             if text.len() > most {
-                return Err(Refusal::TooLong(what, most));
+                return Err(RolloutRefusal::TooLong(what, most));
             }
         }
         let owners = self.rollouts.keys().map(|id| &*id.owner);
         let Some(id) = self.rollouts.keys().find(|id| id.owner == order.owner).cloned() else {
-            return Err(Refusal::Unknown(order.owner.clone(), did_you_mean(&order.owner, owners).map(str::to_owned)));
+            return Err(RolloutRefusal::Unknown(
+                order.owner.clone(),
+                did_you_mean(&order.owner, owners).map(str::to_owned),
+            ));
         };
         let rollout = self.rollouts.get_mut(&id).expect("its key was found");
         let from = rollout.stand();
@@ -481,22 +484,22 @@ impl Rollout {
         Change { id, pool, happening, from, to: self.stand(), who, reason }
     }
 
-    fn obey(&mut self, order: &Order, now: Duration) -> Result<Happening, Refusal> {
+    fn obey(&mut self, order: &Order, now: Duration) -> Result<Happening, RolloutRefusal> {
         match (&mut self.course, &order.command) {
             (Course::Switch(switch), Command::Switch(pool)) => {
                 if !self.pools.contains(pool) {
                     let meant = did_you_mean(pool, self.pools.iter().map(|pool| &**pool)).map(str::to_owned);
-                    return Err(Refusal::NoPool(pool.clone(), meant));
+                    return Err(RolloutRefusal::NoPool(pool.clone(), meant));
                 }
-                switch.to(pool, now).then_some(Happening::Switched).ok_or_else(|| Refusal::Already(pool.clone()))
+                switch.to(pool, now).then_some(Happening::Switched).ok_or_else(|| RolloutRefusal::Already(pool.clone()))
             }
             (Course::Switch(switch), Command::Act(Action::Back)) => {
-                switch.back(now).then_some(Happening::Switched).ok_or(Refusal::NeverSwitched)
+                switch.back(now).then_some(Happening::Switched).ok_or(RolloutRefusal::NeverSwitched)
             }
             (Course::Canary(progress), Command::Act(action)) => {
                 let was = progress.phase().as_str();
                 if !progress.obey(*action, &order.reason, now) {
-                    return Err(Refusal::Phase(*action, was));
+                    return Err(RolloutRefusal::Phase(*action, was));
                 }
                 Ok(match action {
                     Action::Pause => Happening::Paused,
@@ -506,8 +509,8 @@ impl Rollout {
                     Action::Back => Happening::RolledBack,
                 })
             }
-            (Course::Switch(_), Command::Act(_)) => Err(Refusal::NoCanary(order.owner.clone())),
-            (Course::Canary(_), Command::Switch(_)) => Err(Refusal::NoSwitch(order.owner.clone())),
+            (Course::Switch(_), Command::Act(_)) => Err(RolloutRefusal::NoCanary(order.owner.clone())),
+            (Course::Canary(_), Command::Switch(_)) => Err(RolloutRefusal::NoSwitch(order.owner.clone())),
         }
     }
 

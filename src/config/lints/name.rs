@@ -20,13 +20,13 @@ type Has = fn(&(bool, bool)) -> bool;
 const MAX_LISTED: usize = 4;
 
 /// A name with all that it refers to.
-pub(super) struct Critique<'a> {
+pub(super) struct NameLints<'a> {
     pub(super) names: &'a Names<'a>,
     pub(super) name: &'a SteeredName,
     pub(super) owner: &'a Owner,
 }
 
-impl Critique<'_> {
+impl NameLints<'_> {
     fn pool(&self, id: PoolId) -> &PoolDraft {
         &self.names.pools[id as usize]
     }

@@ -39,13 +39,13 @@ pub(super) struct Cell {
 }
 
 /// The address space by country.
-pub(super) struct Census {
+pub(super) struct AddressCounts {
     domiciles: Numbers<Domicile>,
     v4: Runs<u32>,
     v6: Runs<u128>,
 }
 
-impl Census {
+impl AddressCounts {
     pub(super) fn new(locations: &Locations, caps: Caps) -> Self {
         let mut domiciles = Numbers::default();
         let numbers: Vec<u32> =
@@ -134,7 +134,7 @@ impl<T: Copy + Eq + Hash> Numbers<T> {
 mod tests {
     use super::*;
     use crate::geo::RunsBuilder;
-    use crate::steering::{Criteria, Criterion, Ground};
+    use crate::steering::{CompiledChain, CompiledStep, Ground};
 
     fn runs<B: Bits>(starts: &[(B, u32)]) -> Runs<B> {
         let mut builder = RunsBuilder::default();
@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn every_address_is_counted_once() {
         let germany = Domicile::Country(CountryCode::parse("DE").unwrap());
-        let totals = Census::new(&locations(), Caps::NONE).totals();
+        let totals = AddressCounts::new(&locations(), Caps::NONE).totals();
         assert_eq!(totals[&germany], Count { v4: 1 << 24, v6: 1 << 96 });
         assert_eq!(totals[&Domicile::Stateless], Count { v4: 1, v6: 0 });
         let rest = Count { v4: (1 << 32) - (1 << 24) - 1, v6: u128::MAX - (1 << 96) + 1 };
@@ -168,10 +168,10 @@ mod tests {
     #[test]
     fn cells_add_up_to_the_totals() {
         let locations = locations();
-        let census = Census::new(&locations, Caps::NONE);
-        let ground = Ground { locations: &locations, vantages: None, caps: Caps::NONE };
-        let map = Map::build(Criteria::new(2, vec![Criterion::Failover([0b01, 0b10].into())]), None, ground);
-        let cells = census.cells(&map, &map);
+        let address_counts = AddressCounts::new(&locations, Caps::NONE);
+        let ground = Ground { locations: &locations, client_rtts: None, caps: Caps::NONE };
+        let map = Map::build(CompiledChain::new(2, vec![CompiledStep::Failover([0b01, 0b10].into())]), None, ground);
+        let cells = address_counts.cells(&map, &map);
         let alike = |cell: &Cell| map.rankings()[cell.before as usize] == map.rankings()[cell.after as usize];
         assert!(cells.iter().all(alike), "{cells:?}");
         let mut told: BTreeMap<Domicile, Count> = BTreeMap::new();
@@ -179,6 +179,6 @@ mod tests {
             let count = told.entry(cell.domicile).or_default();
             *count = count.plus(cell.count);
         }
-        assert_eq!(told, census.totals());
+        assert_eq!(told, address_counts.totals());
     }
 }

@@ -14,7 +14,7 @@ use std::net::IpAddr;
 use super::reading::{Reading, fill};
 use super::rows::Cell;
 use super::rtt::Rtt;
-use super::table::Table;
+use super::table::LatencyTable;
 use crate::geo::{Bits, Coordinates, Location, Locations, Runs, RunsBuilder};
 
 /// No row: the location alone says what is known.
@@ -22,7 +22,7 @@ const NO_ROW: u32 = u32::MAX;
 
 /// What is known of the round trips of every address.
 #[derive(Debug)]
-pub struct Vantages {
+pub struct ClientRtts {
     v4: Runs<u32>,
     v6: Runs<u128>,
     /// The number of each vantage's location.
@@ -33,21 +33,21 @@ pub struct Vantages {
     rtts: Box<[Rtt]>,
     sites: Box<[Coordinates]>,
     /// What it was made of.
-    table: Table,
+    table: LatencyTable,
 }
 
 /// Where clients stand on the net.
 #[derive(Clone, Copy, Debug)]
-pub struct Vantage<'a> {
+pub struct ClientRtt<'a> {
     /// The number of their location.
     pub location: u32,
     /// Round trip times to each datacenter, by id.
     pub rtts: &'a [Rtt],
 }
 
-impl Vantages {
+impl ClientRtts {
     /// Sweeps over a table and the locations of clients. `sites` is where the table's datacenters stand, by id.
-    pub fn new(table: Table, sites: Box<[Coordinates]>, locations: &Locations) -> Self {
+    pub fn new(table: LatencyTable, sites: Box<[Coordinates]>, locations: &Locations) -> Self {
         let mut sweep = Sweep::new(&table, &sites, locations);
         let width = |address: IpAddr| table.widths().of(address);
         let v4_width = width(std::net::Ipv4Addr::UNSPECIFIED.into());
@@ -81,9 +81,9 @@ impl Vantages {
     }
 
     /// The vantage with this number.
-    pub fn get(&self, number: u32) -> Vantage<'_> {
+    pub fn get(&self, number: u32) -> ClientRtt<'_> {
         let (number, places) = (number as usize, self.sites.len());
-        Vantage { location: self.locations[number], rtts: &self.rtts[number * places..][..places] }
+        ClientRtt { location: self.locations[number], rtts: &self.rtts[number * places..][..places] }
     }
 
     /// Round trip times of an address to each datacenter, by id.
@@ -101,7 +101,7 @@ impl Vantages {
     }
 
     /// The table as it was.
-    pub fn table(&self) -> &Table {
+    pub fn table(&self) -> &LatencyTable {
         &self.table
     }
 
@@ -112,7 +112,7 @@ impl Vantages {
 }
 
 struct Sweep<'a> {
-    table: &'a Table,
+    table: &'a LatencyTable,
     sites: &'a [Coordinates],
     places: &'a [Location],
     /// The vantage at each location where there is no row, once it was met.
@@ -122,7 +122,7 @@ struct Sweep<'a> {
 }
 
 impl<'a> Sweep<'a> {
-    fn new(table: &'a Table, sites: &'a [Coordinates], locations: &'a Locations) -> Self {
+    fn new(table: &'a LatencyTable, sites: &'a [Coordinates], locations: &'a Locations) -> Self {
         let places = &locations.table;
         Self { table, sites, places, by_location: vec![None; places.len()], locations: Vec::new(), rtts: Vec::new() }
     }
@@ -147,7 +147,7 @@ impl<'a> Sweep<'a> {
             }
         }
         locations.join(&builder.finish(), |location, row| match rows.get(row as usize) {
-            Some(row) => self.vantage(location, row),
+            Some(row) => self.client_rtt(location, row),
             None => self.vantage_without_row(location),
         })
     }
@@ -156,12 +156,12 @@ impl<'a> Sweep<'a> {
         if let Some(number) = self.by_location[location as usize] {
             return number;
         }
-        let number = self.vantage::<u32>(location, &[]);
+        let number = self.client_rtt::<u32>(location, &[]);
         self.by_location[location as usize] = Some(number);
         number
     }
 
-    fn vantage<K>(&mut self, location: u32, row: &[Cell<K>]) -> u32 {
+    fn client_rtt<K>(&mut self, location: u32, row: &[Cell<K>]) -> u32 {
         let number = self.locations.len();
         self.locations.push(location);
         self.rtts.resize((number + 1) * self.sites.len(), Rtt::UNKNOWN);

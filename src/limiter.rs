@@ -23,7 +23,7 @@ const AT_WORK: u64 = u64::MAX;
 
 /// The seats of one way in.
 #[derive(Debug)]
-pub struct Seats {
+pub struct ConnectionLimiter {
     /// In all.
     count: usize,
     /// For each client.
@@ -45,8 +45,8 @@ struct Occupant {
 
 /// One connection's seat; free again when it is dropped.
 #[derive(Debug)]
-pub struct Seat {
-    seats: Arc<Seats>,
+pub struct Permit {
+    limiter: Arc<ConnectionLimiter>,
     occupant: Arc<Occupant>,
 }
 
@@ -62,19 +62,19 @@ pub struct Occupancy {
     pub evictions: u64,
 }
 
-impl Seats {
+impl ConnectionLimiter {
     /// So many seats in all, and so many for each client: an IPv4 address or an IPv6 /64.
     pub fn new(count: usize, per_client: usize) -> Self {
         Self { count, per_client, opened: Instant::now(), taken: Mutex::default(), evictions: AtomicU64::new(0) }
     }
 
     /// A seat for a connection from this address; `None` while all whose seat it could take are at work.
-    pub fn take(self: &Arc<Self>, address: IpAddr) -> Option<Seat> {
+    pub fn take(self: &Arc<Self>, address: IpAddr) -> Option<Permit> {
         self.take_with(address, Arc::default())
     }
 
     /// The same for a connection that goes from one seat to another: `evicted` is notified when it loses any of them.
-    pub fn take_with(self: &Arc<Self>, address: IpAddr, evicted: Arc<Notify>) -> Option<Seat> {
+    pub fn take_with(self: &Arc<Self>, address: IpAddr, evicted: Arc<Notify>) -> Option<Permit> {
         let client = client_of(address);
         let occupant = Arc::new(Occupant { client, active: AtomicU64::new(self.now()), evicted });
         let mut taken = self.lock();
@@ -87,7 +87,7 @@ impl Seats {
         };
         is_room.then(|| {
             taken.push(occupant.clone());
-            Seat { seats: self.clone(), occupant }
+            Permit { limiter: self.clone(), occupant }
         })
     }
 
@@ -131,10 +131,10 @@ impl Seats {
     }
 }
 
-impl Seat {
+impl Permit {
     /// The client was active: it counts as idle from now on.
     pub fn touch(&self) {
-        self.occupant.active.store(self.seats.now(), Ordering::Relaxed);
+        self.occupant.active.store(self.limiter.now(), Ordering::Relaxed);
     }
 
     /// The server works for the client: nobody takes the seat until it is [touched](Self::touch).
@@ -148,9 +148,9 @@ impl Seat {
     }
 }
 
-impl Drop for Seat {
+impl Drop for Permit {
     fn drop(&mut self) {
-        self.seats.lock().retain(|other| !Arc::ptr_eq(other, &self.occupant));
+        self.limiter.lock().retain(|other| !Arc::ptr_eq(other, &self.occupant));
     }
 }
 
@@ -167,67 +167,67 @@ fn client_of(address: IpAddr) -> IpAddr {
 mod tests {
     use super::*;
 
-    fn is_evicted(seat: &Seat) -> bool {
-        !seat.seats.lock().iter().any(|other| Arc::ptr_eq(other, &seat.occupant))
+    fn is_evicted(permit: &Permit) -> bool {
+        !permit.limiter.lock().iter().any(|other| Arc::ptr_eq(other, &permit.occupant))
     }
 
-    fn take(seats: &Arc<Seats>, address: &str, active: u64) -> Seat {
-        let seat = seats.take(address.parse().unwrap()).unwrap();
-        seat.occupant.active.store(active, Ordering::Relaxed);
-        seat
+    fn take(limiter: &Arc<ConnectionLimiter>, address: &str, active: u64) -> Permit {
+        let permit = limiter.take(address.parse().unwrap()).unwrap();
+        permit.occupant.active.store(active, Ordering::Relaxed);
+        permit
     }
 
     #[tokio::test]
     async fn beyond_a_clients_share_its_own_longest_idle_connection_goes() {
-        let seats = Arc::new(Seats::new(10, 2));
-        let other = take(&seats, "192.0.2.1", 1);
-        let older = take(&seats, "2001:db8::1", 2);
-        let newer = take(&seats, "2001:db8::2", 3);
+        let limiter = Arc::new(ConnectionLimiter::new(10, 2));
+        let other = take(&limiter, "192.0.2.1", 1);
+        let older = take(&limiter, "2001:db8::1", 2);
+        let newer = take(&limiter, "2001:db8::2", 3);
         // By now more microseconds have gone by than the seats above count.
         std::thread::sleep(std::time::Duration::from_millis(1));
         older.touch();
-        let newest = take(&seats, "2001:db8::3", 4);
+        let newest = take(&limiter, "2001:db8::3", 4);
         assert_eq!([&other, &older, &newer, &newest].map(is_evicted), [false, false, true, false]);
         newer.evicted().await;
-        assert_eq!(seats.occupancy(), Occupancy { taken: 3, count: 10, evictions: 1 });
+        assert_eq!(limiter.occupancy(), Occupancy { taken: 3, count: 10, evictions: 1 });
     }
 
     #[test]
     fn beyond_all_seats_the_longest_idle_connection_of_all_goes() {
-        let seats = Arc::new(Seats::new(2, 2));
-        let first = take(&seats, "192.0.2.1", 2);
-        let second = take(&seats, "192.0.2.2", 1);
-        let third = take(&seats, "192.0.2.3", 3);
+        let limiter = Arc::new(ConnectionLimiter::new(2, 2));
+        let first = take(&limiter, "192.0.2.1", 2);
+        let second = take(&limiter, "192.0.2.2", 1);
+        let third = take(&limiter, "192.0.2.3", 3);
         assert_eq!([&first, &second, &third].map(is_evicted), [false, true, false]);
     }
 
     #[test]
     fn whoever_is_served_keeps_its_seat_until_the_work_is_done() {
-        let seats = Arc::new(Seats::new(2, 2));
-        let (first, second) = (take(&seats, "192.0.2.1", 1), take(&seats, "192.0.2.2", 2));
+        let limiter = Arc::new(ConnectionLimiter::new(2, 2));
+        let (first, second) = (take(&limiter, "192.0.2.1", 1), take(&limiter, "192.0.2.2", 2));
         first.hold();
-        let third = take(&seats, "192.0.2.3", 3);
+        let third = take(&limiter, "192.0.2.3", 3);
         assert_eq!([&first, &second, &third].map(is_evicted), [false, true, false]);
         third.hold();
-        assert!(seats.take("192.0.2.4".parse().unwrap()).is_none());
+        assert!(limiter.take("192.0.2.4".parse().unwrap()).is_none());
         assert!(!is_evicted(&first) && !is_evicted(&third));
         first.touch();
-        assert!(seats.take("192.0.2.4".parse().unwrap()).is_some());
+        assert!(limiter.take("192.0.2.4".parse().unwrap()).is_some());
         assert!(is_evicted(&first));
     }
 
     #[test]
     fn a_seat_that_is_left_is_free() {
-        let seats = Arc::new(Seats::new(2, 1));
-        let first = take(&seats, "192.0.2.1", 1);
-        drop(take(&seats, "192.0.2.2", 2));
-        let third = take(&seats, "192.0.2.3", 3);
+        let limiter = Arc::new(ConnectionLimiter::new(2, 1));
+        let first = take(&limiter, "192.0.2.1", 1);
+        drop(take(&limiter, "192.0.2.2", 2));
+        let third = take(&limiter, "192.0.2.3", 3);
         assert_eq!([&first, &third].map(is_evicted), [false, false]);
     }
 
     #[tokio::test]
     async fn a_connection_that_changes_seats_hears_of_the_loss_of_either() {
-        let (hall, room) = (Arc::new(Seats::new(1, 1)), Arc::new(Seats::new(1, 1)));
+        let (hall, room) = (Arc::new(ConnectionLimiter::new(1, 1)), Arc::new(ConnectionLimiter::new(1, 1)));
         let evicted = Arc::new(Notify::new());
         let address = "192.0.2.1".parse().unwrap();
         let waiting = hall.take_with(address, evicted.clone()).unwrap();

@@ -12,7 +12,7 @@ const NO_DESCRIPTORS: Outcome = Outcome::Failure(Failure::NoDescriptors);
 const ROUND: Duration = Duration::from_millis(5100);
 
 fn began(scene: &Scene) -> bool {
-    matches!(scene.doubts.first(), Some(Doubted::Began { targets: 3, datacenters: 2, .. }))
+    matches!(scene.fail_statics.first(), Some(FailStaticEvent::Began { targets: 3, datacenters: 2, .. }))
 }
 
 fn all_open(scene: &Scene) -> bool {
@@ -25,12 +25,12 @@ fn a_pulled_cable_takes_nothing_out_and_is_told() {
         let mut scene = Scene::serving(world(tcp(), SOME));
         scene.turns.clear();
         scene.pass(at(50), |_| outcome.clone());
-        assert!(began(&scene), "{outcome}: {:?}", scene.doubts);
+        assert!(began(&scene), "{outcome}: {:?}", scene.fail_statics);
         assert!(all_open(&scene), "{outcome}");
         assert!(scene.pool(0).is_restless() && scene.pool(1).is_restless(), "the TTL is short meanwhile");
 
         scene.pass(at(50) + ROUND, |_| WELL);
-        assert!(matches!(scene.doubts[1..], [Doubted::Answered(_)]));
+        assert!(matches!(scene.fail_statics[1..], [FailStaticEvent::Answered(_)]));
         assert!(all_open(&scene));
         assert!(!scene.pool(0).is_restless() && !scene.pool(1).is_restless());
         assert!(scene.turns.is_empty(), "{:?}", scene.turns);
@@ -58,14 +58,14 @@ fn a_hold_ends_by_itself_and_the_usual_rule_goes_on() {
     scene.pass(at(61), |_| TIMED_OUT);
     assert!(all_open(&scene));
     scene.pass(at(61) + ROUND * 4, |_| TIMED_OUT);
-    assert_eq!(scene.doubts[1..], [Doubted::Ended]);
+    assert_eq!(scene.fail_statics[1..], [FailStaticEvent::Ended]);
     assert!(scene.open_in(0).is_empty() && scene.open_in(1).is_empty());
     // It does not begin again before they have answered.
     scene.pass(at(600), |_| TIMED_OUT);
-    assert_eq!(scene.doubts.len(), 2);
+    assert_eq!(scene.fail_statics.len(), 2);
     scene.pass(at(700), |_| WELL);
     scene.pass(at(720), |_| TIMED_OUT);
-    assert_eq!(scene.doubts.len(), 3);
+    assert_eq!(scene.fail_statics.len(), 3);
     assert!(all_open(&scene));
 }
 
@@ -73,11 +73,11 @@ fn a_hold_ends_by_itself_and_the_usual_rule_goes_on() {
 fn a_datacenter_that_dies_alone_falls_as_usual() {
     let mut scene = Scene::serving(world(tcp(), SOME));
     scene.pass(at(30), |address| if address == "127.0.0.3" { WELL } else { TIMED_OUT });
-    assert!(scene.doubts.is_empty());
+    assert!(scene.fail_statics.is_empty());
     assert_eq!((scene.open_in(0).len(), scene.open_in(1).len()), (0, 1));
     // And when the rest follows later, that is one target alone.
     scene.pass(at(60), |_| TIMED_OUT);
-    assert!(scene.doubts.is_empty());
+    assert!(scene.fail_statics.is_empty());
     assert!(scene.open_in(1).is_empty());
 }
 
@@ -88,7 +88,7 @@ fn few_endpoints_or_one_datacenter_are_no_reason_to_doubt() {
     for pools in [two, one] {
         let mut scene = Scene::serving(world(tcp(), pools));
         scene.pass(at(30), |_| TIMED_OUT);
-        assert!(scene.doubts.is_empty());
+        assert!(scene.fail_statics.is_empty());
         assert!(scene.open_in(0).is_empty());
     }
 }
@@ -97,7 +97,7 @@ fn few_endpoints_or_one_datacenter_are_no_reason_to_doubt() {
 fn those_that_refuse_fall_as_usual() {
     let mut scene = Scene::serving(world(tcp(), SOME));
     scene.pass(at(20), |_| REFUSED);
-    assert!(scene.doubts.is_empty());
+    assert!(scene.fail_statics.is_empty());
     assert!(scene.open_in(0).is_empty() && scene.open_in(1).is_empty());
 }
 
@@ -107,7 +107,7 @@ fn a_refusal_ends_a_hold_and_counts() {
     scene.pass(at(30), |_| TIMED_OUT);
     assert!(began(&scene));
     scene.pass(at(30) + ROUND * 4, |address| if address == "127.0.0.1" { REFUSED } else { TIMED_OUT });
-    assert!(matches!(scene.doubts[1..], [Doubted::Answered(_)]));
+    assert!(matches!(scene.fail_statics[1..], [FailStaticEvent::Answered(_)]));
     assert!(scene.open_in(0).is_empty() && scene.open_in(1).is_empty());
 }
 
@@ -118,13 +118,13 @@ fn those_that_died_long_ago_do_not_count_and_those_that_were_down_do_not_matter(
     let two_died = |address: &str| if matches!(address, "127.0.0.1" | "127.0.0.3") { TIMED_OUT } else { WELL };
     scene.pass(at(100), two_died);
     scene.pass(at(130), |_| TIMED_OUT);
-    assert!(scene.doubts.is_empty(), "two turned now, two long ago");
+    assert!(scene.fail_statics.is_empty(), "two turned now, two long ago");
 
     let mut scene = Scene::serving(world(tcp(), pools));
     scene.pass(at(100), but("127.0.0.1"));
     scene.pass(at(130), |address| if address == "127.0.0.1" { REFUSED } else { TIMED_OUT });
     // The one that is down goes on to refuse. That tells nothing: a firewall of this node may say so.
-    assert!(began(&scene) && scene.doubts.len() == 1, "{:?}", scene.doubts);
+    assert!(began(&scene) && scene.fail_statics.len() == 1, "{:?}", scene.fail_statics);
     assert_eq!((scene.open_in(0).len(), scene.open_in(1).len()), (1, 2));
 }
 
@@ -134,7 +134,7 @@ fn whoever_answers_clears_those_that_turned_before() {
     // A datacenter dies, and the other one answers three times more before it hangs too: this node was heard meanwhile.
     scene.pass(at(1) + INTERVAL * 4, |address| if address == "127.0.0.3" { WELL } else { TIMED_OUT });
     scene.pass(at(60), |_| TIMED_OUT);
-    assert!(scene.doubts.is_empty(), "{:?}", scene.doubts);
+    assert!(scene.fail_statics.is_empty(), "{:?}", scene.fail_statics);
     assert!(scene.open_in(0).is_empty() && scene.open_in(1).is_empty());
 
     // Also a target that was down answers, by a status: this node can be heard.
@@ -143,7 +143,7 @@ fn whoever_answers_clears_those_that_turned_before() {
     let mut scene = Scene::serving(world(tcp(), pools));
     scene.pass(at(60), |address| if address == "127.0.0.4" { status.clone() } else { WELL });
     scene.pass(at(120), |address| if address == "127.0.0.4" { status.clone() } else { TIMED_OUT });
-    assert!(scene.doubts.is_empty(), "{:?}", scene.doubts);
+    assert!(scene.fail_statics.is_empty(), "{:?}", scene.fail_statics);
     assert!(scene.open_in(0).is_empty() && scene.open_in(1).is_empty());
 }
 
@@ -153,10 +153,10 @@ fn one_that_answers_badly_and_falls_silent_with_the_others_is_one_of_them() {
     let status = |address: &str| if address == "127.0.0.3" { Outcome::Failure(Failure::Status(503)) } else { WELL };
     scene.pass(at(60), status);
     scene.pass(at(80), |_| TIMED_OUT);
-    assert!(began(&scene), "{:?}", scene.doubts);
+    assert!(began(&scene), "{:?}", scene.fail_statics);
     assert_eq!((scene.open_in(0).len(), scene.open_in(1).len()), (2, 0), "it is down as before");
     scene.pass(at(90), status);
-    assert!(matches!(scene.doubts[1..], [Doubted::Answered(_)]), "{:?}", scene.doubts);
+    assert!(matches!(scene.fail_statics[1..], [FailStaticEvent::Answered(_)]), "{:?}", scene.fail_statics);
 }
 
 /// The same world, with two probes for every endpoint.
@@ -185,12 +185,12 @@ fn endpoints_are_counted_and_not_their_probes() {
     for world in [with_two_probes(two), two_ports] {
         let mut scene = Scene::serving(world);
         scene.pass(at(60), |_| TIMED_OUT);
-        assert!(scene.doubts.is_empty(), "{:?}", scene.doubts);
+        assert!(scene.fail_statics.is_empty(), "{:?}", scene.fail_statics);
         assert!(scene.open_in(0).is_empty() && scene.open_in(1).is_empty());
     }
     let mut scene = Scene::serving(with_two_probes(SOME));
     scene.pass(at(30), |_| TIMED_OUT);
-    assert!(began(&scene) && all_open(&scene), "three are three: {:?}", scene.doubts);
+    assert!(began(&scene) && all_open(&scene), "three are three: {:?}", scene.fail_statics);
 }
 
 #[test]
@@ -200,16 +200,16 @@ fn a_restart_within_a_hold_goes_on_with_it_and_begins_no_new_one() {
     let until = before.control.survey().held_until.unwrap();
     assert!(began(&before));
     let mut scene = Scene::restarted(before.kept.clone(), at(31));
-    scene.happen(Event::Resume(before.comebacks.clone()));
+    scene.happen(Event::Resume(before.recovery_states.clone()));
     scene.happen(compile(world(tcp(), SOME)));
     assert_eq!(scene.control.survey().held_until, Some(until), "it ends when it would have ended");
-    assert_eq!(scene.doubts, [Doubted::Resumed]);
+    assert_eq!(scene.fail_statics, [FailStaticEvent::Resumed]);
     scene.pass(until - at(1), |_| TIMED_OUT);
     assert!(all_open(&scene) && scene.pool(0).is_restless());
     scene.pass(until + ROUND * 4, |_| TIMED_OUT);
-    assert_eq!(scene.doubts[1..], [Doubted::Ended]);
+    assert_eq!(scene.fail_statics[1..], [FailStaticEvent::Ended]);
     assert!(scene.open_in(0).is_empty() && scene.open_in(1).is_empty());
-    assert!(!scene.comebacks.contains_key("network"));
+    assert!(!scene.recovery_states.contains_key("network"));
 
     // It ended with an answer, or with its time while the node was away: nothing goes on, and nothing begins.
     for (now, heard) in [(at(40), true), (at(200), false)] {
@@ -219,11 +219,11 @@ fn a_restart_within_a_hold_goes_on_with_it_and_begins_no_new_one() {
             before.pass(at(38), |_| WELL);
         }
         let mut scene = Scene::restarted(before.kept.clone(), now);
-        scene.happen(Event::Resume(before.comebacks.clone()));
+        scene.happen(Event::Resume(before.recovery_states.clone()));
         scene.happen(compile(world(tcp(), SOME)));
         assert_eq!(scene.control.survey().held_until, None);
         scene.pass(now + ROUND * 4, |_| TIMED_OUT);
-        assert_eq!(scene.doubts.len(), usize::from(heard), "{:?}", scene.doubts);
+        assert_eq!(scene.fail_statics.len(), usize::from(heard), "{:?}", scene.fail_statics);
     }
 }
 
@@ -233,7 +233,7 @@ fn without_a_hold_there_is_no_doubt() {
     without.probing.hold = Duration::ZERO;
     let mut scene = Scene::serving(without);
     scene.pass(at(30), |_| TIMED_OUT);
-    assert!(scene.doubts.is_empty());
+    assert!(scene.fail_statics.is_empty());
     assert!(scene.open_in(0).is_empty());
 }
 
@@ -258,7 +258,7 @@ fn a_node_that_restarts_behind_a_pulled_cable_answers_as_before() {
     let mut scene = Scene::restarted(before.kept.clone(), at(60));
     scene.happen(compile(world(tcp(), pools)));
     scene.pass(at(90), |address| if address == "127.0.0.4" { WELL } else { TIMED_OUT });
-    assert!(scene.doubts.is_empty(), "one of them answers");
+    assert!(scene.fail_statics.is_empty(), "one of them answers");
 
     let mut before = Scene::serving(world(tcp(), SOME));
     before.pass(at(30), |_| WELL);
@@ -284,18 +284,18 @@ fn what_programs_find_neither_makes_a_doubt_nor_ends_it() {
     };
     let mut scene = Scene::serving(with_program(SOME, &[&["127.0.0.9"]]));
     scene.pass(at(30), |address| if address == "127.0.0.9" { WELL } else { TIMED_OUT });
-    assert!(began(&scene) && scene.doubts.len() == 1, "{:?}", scene.doubts);
+    assert!(began(&scene) && scene.fail_statics.len() == 1, "{:?}", scene.fail_statics);
 
     // Programs that this node cannot run are its own fault, whatever its network says.
     let missing = Outcome::Failure(Failure::Unrunnable("./check".to_owned()));
     let mut scene = Scene::serving(with_program(SOME, &[&["127.0.0.7", "127.0.0.8"], &["127.0.0.9"]]));
     scene.pass(at(30), |address| if address < "127.0.0.7" { WELL } else { missing.clone() });
-    assert!(began(&scene), "{:?}", scene.doubts);
+    assert!(began(&scene), "{:?}", scene.fail_statics);
     assert_eq!((scene.open_in(2).len(), scene.open_in(3).len()), (2, 1));
     assert!(scene.pool(2).is_restless() && !scene.pool(0).is_restless());
 
     let mut scene = Scene::serving(with_program(&[&["127.0.0.1"], &["127.0.0.2"]], &[&["127.0.0.8"], &["127.0.0.9"]]));
     scene.pass(at(30), |_| TIMED_OUT);
-    assert!(scene.doubts.is_empty(), "two probes are too few");
+    assert!(scene.fail_statics.is_empty(), "two probes are too few");
     assert!((0..4).all(|pool| scene.open_in(pool).is_empty()));
 }

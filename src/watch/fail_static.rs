@@ -37,7 +37,7 @@ const MIN_DATACENTERS: usize = 2;
 
 /// Whether this node may be the one that is sick.
 #[derive(Debug, Default)]
-pub(super) struct Doubt {
+pub(super) struct FailStatic {
     /// How long it lasts at most; zero for no doubt at all, `None` before a configuration says.
     hold: Option<Duration>,
     began: Option<Duration>,
@@ -70,7 +70,7 @@ pub(super) struct Held {
     pub(super) datacenters: usize,
 }
 
-impl Doubt {
+impl FailStatic {
     /// Takes in how long it may last; zero for no doubt at all. Whether a doubt of an earlier run goes on.
     pub(super) fn set_hold(&mut self, hold: Duration, now: Duration) -> bool {
         let is_first = self.hold.replace(hold).is_none();

@@ -13,7 +13,7 @@ pub(super) const EITHER: &[Family] = &[Family::V4, Family::V6];
 
 /// Where a client ends up: in a datacenter, or at a pool that stands in none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Place<'a> {
+pub(super) enum Destination<'a> {
     Datacenter(&'a str),
     Pool(&'a str),
     /// It is given no endpoint.
@@ -21,17 +21,17 @@ pub(super) enum Place<'a> {
 }
 
 /// Which share of clients is sent where; together 1.
-pub(super) type Placed<'a> = BTreeMap<Place<'a>, f64>;
+pub(super) type Placed<'a> = BTreeMap<Destination<'a>, f64>;
 
 /// A share of clients that moves.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Flow<'a> {
-    pub(super) from: Place<'a>,
-    pub(super) to: Place<'a>,
+    pub(super) from: Destination<'a>,
+    pub(super) to: Destination<'a>,
     pub(super) share: f64,
 }
 
-impl<'a> Place<'a> {
+impl<'a> Destination<'a> {
     /// Where a pool stands.
     pub(super) fn of(snapshot: &'a Snapshot, pool: Option<PoolId>) -> Self {
         let Some(pool) = pool else { return Self::Nowhere };
@@ -45,7 +45,7 @@ impl<'a> Place<'a> {
 }
 
 /// `fra`, or `pool:sorry` as `--down` has it.
-impl fmt::Display for Place<'_> {
+impl fmt::Display for Destination<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Datacenter(name) => f.write_str(name),
@@ -59,7 +59,7 @@ impl fmt::Display for Place<'_> {
 pub(super) fn placed<'a>(snapshot: &'a Snapshot, shares: &Shares) -> Placed<'a> {
     let mut placed = Placed::new();
     for (&pool, share) in &shares.by_pool {
-        *placed.entry(Place::of(snapshot, pool)).or_default() += share;
+        *placed.entry(Destination::of(snapshot, pool)).or_default() += share;
     }
     placed
 }
@@ -67,13 +67,13 @@ pub(super) fn placed<'a>(snapshot: &'a Snapshot, shares: &Shares) -> Placed<'a> 
 /// The least that moves to get from one to the other, half the sum of the absolute differences: what a place loses goes to those that
 /// gain, in proportion to how much they do.
 pub(super) fn flows<'a>(before: &Placed<'a>, after: &Placed<'a>) -> Vec<Flow<'a>> {
-    let surplus = |more: &Placed<'a>, less: &Placed<'a>| -> Vec<(Place<'a>, f64)> {
+    let surplus = |more: &Placed<'a>, less: &Placed<'a>| -> Vec<(Destination<'a>, f64)> {
         let differences = more.iter().map(|(&place, share)| (place, share - less.get(&place).unwrap_or(&0.0)));
         differences.filter(|(_, difference)| *difference > ROUNDING).collect()
     };
     let (lost, gained) = (surplus(before, after), surplus(after, before));
     let sum: f64 = gained.iter().map(|(_, gain)| gain).sum();
-    let from = |(from, loss): (Place<'a>, f64)| {
+    let from = |(from, loss): (Destination<'a>, f64)| {
         gained.clone().into_iter().map(move |(to, gain)| Flow { from, to, share: loss * (gain / sum) })
     };
     lost.into_iter().flat_map(from).collect()
@@ -83,12 +83,12 @@ pub(super) fn flows<'a>(before: &Placed<'a>, after: &Placed<'a>) -> Vec<Flow<'a>
 mod tests {
     use super::*;
 
-    const FRA: Place<'_> = Place::Datacenter("fra");
-    const IAD: Place<'_> = Place::Datacenter("iad");
-    const SIN: Place<'_> = Place::Datacenter("sin");
+    const FRA: Destination<'_> = Destination::Datacenter("fra");
+    const IAD: Destination<'_> = Destination::Datacenter("iad");
+    const SIN: Destination<'_> = Destination::Datacenter("sin");
 
-    fn told(before: &[(Place<'static>, f64)], after: &[(Place<'static>, f64)]) -> Vec<String> {
-        let placed = |shares: &[(Place<'static>, f64)]| shares.iter().copied().collect::<Placed<'_>>();
+    fn told(before: &[(Destination<'static>, f64)], after: &[(Destination<'static>, f64)]) -> Vec<String> {
+        let placed = |shares: &[(Destination<'static>, f64)]| shares.iter().copied().collect::<Placed<'_>>();
         let flows = flows(&placed(before), &placed(after));
         flows.iter().map(|Flow { from, to, share }| format!("{from} {to} {share:.3}")).collect()
     }
@@ -97,18 +97,18 @@ mod tests {
     fn what_one_place_loses_others_gain_in_proportion() {
         assert_eq!(told(&[(FRA, 1.0)], &[(IAD, 1.0)]), ["fra iad 1.000"]);
         assert_eq!(told(&[(FRA, 0.9), (IAD, 0.1)], &[(FRA, 0.5), (IAD, 0.5)]), ["fra iad 0.400"]);
-        let spread = [(IAD, 0.5), (SIN, 0.3), (Place::Nowhere, 0.2)];
+        let spread = [(IAD, 0.5), (SIN, 0.3), (Destination::Nowhere, 0.2)];
         assert_eq!(told(&[(FRA, 0.5), (IAD, 0.5)], &spread), ["fra sin 0.300", "fra nowhere 0.200"]);
     }
 
     #[test]
     fn equal_shares_move_nothing() {
         assert_eq!(told(&[(FRA, 0.1 + 0.2), (IAD, 0.7)], &[(FRA, 0.3), (IAD, 0.7)]), [""; 0]);
-        assert_eq!(told(&[(Place::Pool("sorry"), 1.0)], &[(Place::Pool("sorry"), 1.0)]), [""; 0]);
+        assert_eq!(told(&[(Destination::Pool("sorry"), 1.0)], &[(Destination::Pool("sorry"), 1.0)]), [""; 0]);
     }
 
     #[test]
     fn a_pool_of_a_datacenters_name_is_another_place() {
-        assert_eq!(told(&[(FRA, 1.0)], &[(Place::Pool("fra"), 1.0)]), ["fra pool:fra 1.000"]);
+        assert_eq!(told(&[(FRA, 1.0)], &[(Destination::Pool("fra"), 1.0)]), ["fra pool:fra 1.000"]);
     }
 }

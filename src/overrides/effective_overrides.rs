@@ -6,7 +6,7 @@ use super::{Override, TargetKind};
 
 /// The overrides in force, sorted so that the first one that means something counts for it.
 #[derive(Clone, Debug, Default)]
-pub struct Rulings {
+pub struct EffectiveOverrides {
     datacenters: Vec<Override>,
     pools: Vec<Override>,
     /// Those that are no globs, by what they mean: there may be thousands.
@@ -15,25 +15,25 @@ pub struct Rulings {
     names: Vec<Override>,
 }
 
-impl Rulings {
+impl EffectiveOverrides {
     /// Sorts what is in force.
     pub fn new<'a>(in_force: impl Iterator<Item = &'a Override>) -> Self {
         let mut sorted: Vec<_> = in_force.collect();
         sorted.sort_by(|a, b| a.cmp_precedence(b).reverse());
-        let mut rulings = Self::default();
+        let mut effective_overrides = Self::default();
         for item in sorted {
             let target = &item.order.target;
             match target.kind() {
-                TargetKind::Datacenter => rulings.datacenters.push(item.clone()),
-                TargetKind::Pool => rulings.pools.push(item.clone()),
-                TargetKind::Endpoint if target.is_glob() => rulings.endpoint_globs.push(item.clone()),
+                TargetKind::Datacenter => effective_overrides.datacenters.push(item.clone()),
+                TargetKind::Pool => effective_overrides.pools.push(item.clone()),
+                TargetKind::Endpoint if target.is_glob() => effective_overrides.endpoint_globs.push(item.clone()),
                 TargetKind::Endpoint => {
-                    rulings.endpoints.entry(target.text().into()).or_insert_with(|| item.clone());
+                    effective_overrides.endpoints.entry(target.text().into()).or_insert_with(|| item.clone());
                 }
-                TargetKind::Name => rulings.names.push(item.clone()),
+                TargetKind::Name => effective_overrides.names.push(item.clone()),
             }
         }
-        rulings
+        effective_overrides
     }
 
     /// What counts for an endpoint of this pool. `endpoint` gives its address or canonical name as patterns know it.
@@ -62,7 +62,7 @@ impl Rulings {
     }
 
     /// Whether anything is said of names.
-    pub fn rules_names(&self) -> bool {
+    pub fn affects_names(&self) -> bool {
         !self.names.is_empty()
     }
 }

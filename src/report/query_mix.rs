@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::io::BufRead;
 use std::sync::Arc;
 
-use super::census::{Census, Domicile};
+use super::address_counts::{AddressCounts, Domicile};
+use super::destinations::EITHER;
 use super::owners::Owners;
-use super::places::EITHER;
 use super::query_log::{self, Logged};
 use crate::answer::{Client, Hop, Resolution, Rotation, Worker};
 use crate::name::Name;
@@ -14,7 +14,7 @@ use crate::snapshot::{Family, Snapshot};
 use crate::steering::Map;
 
 /// Clients of steered names, counted by all that their answers depend on.
-pub struct Audience<'a> {
+pub struct QueryMix<'a> {
     pub(super) owners: Owners<'a>,
     pub(super) clients: BTreeMap<Asking, u64>,
     pub(super) source: Source,
@@ -40,17 +40,17 @@ pub(super) enum Source {
     Log { left_out: u64 },
 }
 
-impl<'a> Audience<'a> {
+impl<'a> QueryMix<'a> {
     /// Every IPv4 address with a country asks once for each of these names, for all names if none is given.
     pub fn of_addresses(snapshot: &'a Snapshot, names: &[Name]) -> Result<Self, String> {
         let owners = Owners::new(snapshot);
         let chosen = owners.choose(names)?;
-        let census = Census::new(snapshot.locations(), snapshot.world().ecs.caps());
+        let address_counts = AddressCounts::new(snapshot.locations(), snapshot.world().ecs.caps());
         let mut counted: BTreeMap<*const Map, Vec<(u32, u64)>> = BTreeMap::new();
         let mut clients = BTreeMap::new();
         for owner in chosen {
             let map = &*owners.plan(owner).rule().map;
-            let counted = counted.entry(map).or_insert_with(|| in_countries(&census, map));
+            let counted = counted.entry(map).or_insert_with(|| in_countries(&address_counts, map));
             for &(ranking, count) in counted.iter() {
                 *clients.entry(Asking { owner, families: EITHER, ranking }).or_default() += count;
             }
@@ -94,8 +94,8 @@ fn asking(snapshot: &Snapshot, owners: &Owners<'_>, worker: &mut Worker, logged:
 }
 
 /// The rankings of IPv4 addresses that the database has in a country, and how many have each.
-fn in_countries(census: &Census, map: &Map) -> Vec<(u32, u64)> {
-    let cells = census.cells(map, map).into_iter();
+fn in_countries(address_counts: &AddressCounts, map: &Map) -> Vec<(u32, u64)> {
+    let cells = address_counts.cells(map, map).into_iter();
     let cells = cells.filter(|cell| matches!(cell.domicile, Domicile::Country(_)) && cell.count.v4 > 0);
     cells.map(|cell| (cell.before, cell.count.v4)).collect()
 }

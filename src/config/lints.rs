@@ -11,7 +11,7 @@ use crate::snapshot::PoolId;
 use super::fault::Faults;
 use super::names::{Owner, OwnerKind};
 use super::pools::PoolDraft;
-use name::Critique;
+use name::NameLints;
 
 pub(super) use matches::check_matches;
 
@@ -34,7 +34,7 @@ impl Names<'_> {
     pub(super) fn check(&self, faults: &mut Faults) {
         for owner in self.owners {
             let OwnerKind::Steered { name, .. } = &owner.kind else { continue };
-            let critique = Critique { names: self, name, owner };
+            let critique = NameLints { names: self, name, owner };
             if !critique.check_reach(faults) {
                 critique.check_only(faults);
             }

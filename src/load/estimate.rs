@@ -12,7 +12,7 @@ const TIME_GAIN: f64 = 0.25;
 
 /// One endpoint's load and response time.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Gauge {
+pub struct LoadEstimate {
     heard: Option<Heard>,
     /// Seconds.
     response: Option<f64>,
@@ -27,7 +27,7 @@ struct Heard {
     until: Duration,
 }
 
-impl Gauge {
+impl LoadEstimate {
     /// Takes in a report that is to be believed for this long. Reports are smoothed over about the time `smoothing`.
     pub fn hear(&mut self, load: Load, now: Duration, smoothing: Duration, believed_for: Duration) {
         let said = units(load.used);
@@ -75,9 +75,9 @@ fn units(thousandths: u64) -> f64 {
 
 /// An endpoint in its pool.
 #[derive(Clone, Copy, Debug)]
-pub struct Stand<'a> {
+pub struct EndpointLoad<'a> {
     /// What it says.
-    pub gauge: &'a Gauge,
+    pub estimate: &'a LoadEstimate,
     /// Its capacity, if the operator says it.
     pub capacity: Option<f64>,
     /// Whether it is answered.
@@ -86,7 +86,7 @@ pub struct Stand<'a> {
 
 /// What a pool's endpoints say together.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Reading {
+pub struct PoolEstimate {
     /// Whether the pool is usable.
     pub is_alive: bool,
     /// What is used of its open endpoints. Those that say nothing are taken to be as full as the others.
@@ -97,21 +97,27 @@ pub struct Reading {
     pub is_fresh: bool,
 }
 
-impl Reading {
+impl PoolEstimate {
     /// Reads a pool of these endpoints. `capacity` is what the operator says of the pool as a whole: the most that all of it
     /// can take, and its endpoints even parts of it where nothing else is said of them.
-    pub fn new(is_alive: bool, stands: &[Stand<'_>], capacity: Option<f64>, now: Duration, since: Duration) -> Self {
+    pub fn new(
+        is_alive: bool,
+        stands: &[EndpointLoad<'_>],
+        capacity: Option<f64>,
+        now: Duration,
+        since: Duration,
+    ) -> Self {
         let part = capacity.map(|capacity| capacity / stands.len() as f64);
         let open = || stands.iter().filter(|stand| stand.is_open);
-        let capacity_of = |stand: &Stand<'_>| stand.capacity_now(part, now);
+        let capacity_of = |stand: &EndpointLoad<'_>| stand.capacity_now(part, now);
         let known: Vec<f64> = open().filter_map(capacity_of).collect();
         let mean = if known.is_empty() { None } else { Some(known.iter().sum::<f64>() / known.len() as f64) };
         // Without any capacity endpoints are as large as one another.
-        let size = |stand: &Stand<'_>| capacity_of(stand).or(mean).unwrap_or(1.0);
+        let size = |stand: &EndpointLoad<'_>| capacity_of(stand).or(mean).unwrap_or(1.0);
         let (mut used, mut reporting, mut all) = (0.0, 0.0, 0.0);
         for stand in open() {
             all += size(stand);
-            if let Some((load, _)) = stand.gauge.load(now) {
+            if let Some((load, _)) = stand.estimate.load(now) {
                 used += load;
                 reporting += size(stand);
             }
@@ -124,15 +130,15 @@ impl Reading {
                 (Some(sum), Some(most)) => Some(sum.min(most)),
                 (sum, most) => sum.or(most),
             },
-            is_fresh: open().any(|stand| stand.gauge.is_heard_since(since)),
+            is_fresh: open().any(|stand| stand.estimate.is_heard_since(since)),
         }
     }
 }
 
-impl Stand<'_> {
+impl EndpointLoad<'_> {
     /// What it can take: as the operator says, else as it says itself, else an even part of what its pool can take.
     pub fn capacity_now(&self, part: Option<f64>, now: Duration) -> Option<f64> {
-        let said = || self.gauge.load(now).and_then(|(_, capacity)| capacity);
+        let said = || self.estimate.load(now).and_then(|(_, capacity)| capacity);
         self.capacity.or_else(said).or(part)
     }
 }
@@ -151,44 +157,45 @@ mod tests {
         Load { used: used * 1000, capacity: capacity.map(|capacity| capacity * 1000) }
     }
 
-    fn gauge(used: u64, capacity: Option<u64>) -> Gauge {
-        let mut gauge = Gauge::default();
-        gauge.hear(load(used, capacity), at(100), SMOOTHING, BELIEVED_FOR);
-        gauge
+    fn estimate(used: u64, capacity: Option<u64>) -> LoadEstimate {
+        let mut estimate = LoadEstimate::default();
+        estimate.hear(load(used, capacity), at(100), SMOOTHING, BELIEVED_FOR);
+        estimate
     }
 
     #[test]
     fn reports_are_smoothed_and_forgotten() {
-        let mut gauge = gauge(100, Some(500));
-        assert_eq!(gauge.load(at(100)), Some((100.0, Some(500.0))));
-        gauge.hear(load(200, None), at(110), SMOOTHING, BELIEVED_FOR);
-        assert_eq!(gauge.load(at(169)), Some((150.0, None)));
-        assert_eq!(gauge.load(at(170)), None);
-        gauge.hear(load(10, None), at(200), SMOOTHING, BELIEVED_FOR);
-        assert_eq!(gauge.load(at(200)), Some((10.0, None)), "what is forgotten is not smoothed with");
-        gauge.hear(load(20, None), at(200), Duration::ZERO, BELIEVED_FOR);
-        assert_eq!(gauge.load(at(200)), Some((20.0, None)));
+        let mut estimate = estimate(100, Some(500));
+        assert_eq!(estimate.load(at(100)), Some((100.0, Some(500.0))));
+        estimate.hear(load(200, None), at(110), SMOOTHING, BELIEVED_FOR);
+        assert_eq!(estimate.load(at(169)), Some((150.0, None)));
+        assert_eq!(estimate.load(at(170)), None);
+        estimate.hear(load(10, None), at(200), SMOOTHING, BELIEVED_FOR);
+        assert_eq!(estimate.load(at(200)), Some((10.0, None)), "what is forgotten is not smoothed with");
+        estimate.hear(load(20, None), at(200), Duration::ZERO, BELIEVED_FOR);
+        assert_eq!(estimate.load(at(200)), Some((20.0, None)));
     }
 
     #[test]
     fn response_times_are_smoothed() {
-        let mut gauge = Gauge::default();
-        assert_eq!(gauge.response(), None);
-        gauge.time(Duration::from_millis(100));
-        gauge.time(Duration::from_millis(200));
-        assert_eq!(gauge.response(), Some(0.125));
+        let mut estimate = LoadEstimate::default();
+        assert_eq!(estimate.response(), None);
+        estimate.time(Duration::from_millis(100));
+        estimate.time(Duration::from_millis(200));
+        assert_eq!(estimate.response(), Some(0.125));
     }
 
     /// An endpoint: what it uses, what it says and what the operator says of its capacity, and whether it is open.
-    type Told = (Option<u64>, Option<u64>, Option<f64>, bool);
+    type LoadFacts = (Option<u64>, Option<u64>, Option<f64>, bool);
 
-    fn read(endpoints: &[Told], capacity: Option<f64>) -> Reading {
-        let gauges = endpoints.iter().map(|&(used, said, ..)| used.map_or(Gauge::default(), |used| gauge(used, said)));
-        let gauges: Vec<Gauge> = gauges.collect();
-        let pairs = gauges.iter().zip(endpoints);
-        let stands = pairs.map(|(gauge, &(_, _, capacity, is_open))| Stand { gauge, capacity, is_open });
-        let stands: Vec<Stand<'_>> = stands.collect();
-        Reading::new(true, &stands, capacity, at(110), at(90))
+    fn read(endpoints: &[LoadFacts], capacity: Option<f64>) -> PoolEstimate {
+        let estimates =
+            endpoints.iter().map(|&(used, said, ..)| used.map_or(LoadEstimate::default(), |used| estimate(used, said)));
+        let estimates: Vec<LoadEstimate> = estimates.collect();
+        let pairs = estimates.iter().zip(endpoints);
+        let stands = pairs.map(|(estimate, &(_, _, capacity, is_open))| EndpointLoad { estimate, capacity, is_open });
+        let stands: Vec<EndpointLoad<'_>> = stands.collect();
+        PoolEstimate::new(true, &stands, capacity, at(110), at(90))
     }
 
     #[test]
@@ -218,9 +225,9 @@ mod tests {
 
     #[test]
     fn a_reading_is_fresh_if_anything_was_said_since_the_last() {
-        let said = gauge(1, None);
-        let stands = [Stand { gauge: &said, capacity: None, is_open: true }];
-        assert!(Reading::new(true, &stands, None, at(110), at(99)).is_fresh);
-        assert!(!Reading::new(true, &stands, None, at(110), at(100)).is_fresh);
+        let said = estimate(1, None);
+        let stands = [EndpointLoad { estimate: &said, capacity: None, is_open: true }];
+        assert!(PoolEstimate::new(true, &stands, None, at(110), at(99)).is_fresh);
+        assert!(!PoolEstimate::new(true, &stands, None, at(110), at(100)).is_fresh);
     }
 }

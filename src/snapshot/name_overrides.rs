@@ -10,13 +10,13 @@ use crate::zone::{NameId, PlanId};
 
 /// Plans of names of which something is said; mostly none.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Overlay {
+pub(super) struct NameOverrides {
     by_name: HashMap<NameId, usize, foldhash::fast::RandomState>,
     /// Each rule with each mode once: names that share a plan share it here too.
     plans: Vec<Plan>,
 }
 
-impl Overlay {
+impl NameOverrides {
     /// `plan_of_name` has all steered names; `shared` are the plans of names of which nothing is said.
     pub(super) fn new(
         modes: &BTreeMap<NameId, Mode>,
@@ -24,18 +24,18 @@ impl Overlay {
         shared: &[Plan],
         pools: &[Arc<Pool>],
     ) -> Self {
-        let mut overlay = Self::default();
+        let mut name_overrides = Self::default();
         let mut known: HashMap<(PlanId, Mode), usize> = HashMap::new();
         for (&name, &mode) in modes {
             let plan = plan_of_name[name as usize];
             let place = *known.entry((plan, mode)).or_insert_with(|| {
                 let shared = &shared[plan as usize];
-                overlay.plans.push(Plan::new(shared.rule().clone(), pools, Some(mode), shared.split()));
-                overlay.plans.len() - 1
+                name_overrides.plans.push(Plan::new(shared.rule().clone(), pools, Some(mode), shared.split()));
+                name_overrides.plans.len() - 1
             });
-            overlay.by_name.insert(name, place);
+            name_overrides.by_name.insert(name, place);
         }
-        overlay
+        name_overrides
     }
 
     /// The plan of a name of which something is said.

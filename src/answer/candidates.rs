@@ -43,18 +43,18 @@ impl<'s> Chosen<'s> {
     }
 
     /// Its IPv4 addresses, for a client with this key.
-    pub(super) fn v4(&self, key: Option<HashKey>, worker: &mut Worker) -> Offer<'s, [u8; 4]> {
-        Offer::new(self, key, self.kinds().filter_map(Kind::v4), worker)
+    pub(super) fn v4(&self, key: Option<HashKey>, worker: &mut Worker) -> Candidates<'s, [u8; 4]> {
+        Candidates::new(self, key, self.kinds().filter_map(Kind::v4), worker)
     }
 
     /// Its IPv6 addresses.
-    pub(super) fn v6(&self, key: Option<HashKey>, worker: &mut Worker) -> Offer<'s, [u8; 16]> {
-        Offer::new(self, key, self.kinds().filter_map(Kind::v6), worker)
+    pub(super) fn v6(&self, key: Option<HashKey>, worker: &mut Worker) -> Candidates<'s, [u8; 16]> {
+        Candidates::new(self, key, self.kinds().filter_map(Kind::v6), worker)
     }
 
     /// Its canonical names, of which one is given at most.
-    pub(super) fn cname(&self, key: Option<HashKey>, worker: &mut Worker) -> Offer<'s, Name> {
-        Offer::new(self, key, self.kinds().filter_map(Kind::cname), worker)
+    pub(super) fn cname(&self, key: Option<HashKey>, worker: &mut Worker) -> Candidates<'s, Name> {
+        Candidates::new(self, key, self.kinds().filter_map(Kind::cname), worker)
     }
 }
 
@@ -70,7 +70,7 @@ struct Run<'s, T> {
 ///
 /// Where the operator leaves it to the pools what picks and several answer together, each picks for itself: one whose weights
 /// differ gives one member, drawn by weight, the others give all. What they give takes turns.
-pub(super) struct Offer<'s, T> {
+pub(super) struct Candidates<'s, T> {
     key: Option<HashKey>,
     pick: Pick,
     answers: u16,
@@ -118,7 +118,7 @@ impl<T> Run<'_, T> {
     }
 }
 
-impl<'s, T: Clone + PartialEq> Offer<'s, T> {
+impl<'s, T: Clone + PartialEq> Candidates<'s, T> {
     fn new(
         chosen: &Chosen<'s>,
         key: Option<HashKey>,
@@ -146,16 +146,16 @@ impl<'s, T: Clone + PartialEq> Offer<'s, T> {
         };
         let (pick, answers) = chosen.rule.pick(false);
         let first = first.map_or(Run::EMPTY, &mut given);
-        let mut offer = Self { key, pick, answers, first, more: ArrayVec::new(), count: first.members.len() };
+        let mut candidates = Self { key, pick, answers, first, more: ArrayVec::new(), count: first.members.len() };
         for pool in iter::once(second).chain(pools) {
             let run = given(pool);
             if chosen.rule.shares_addresses {
-                offer.add_new(run);
-            } else if offer.more.try_push(run).is_ok() {
-                offer.count += run.members.len();
+                candidates.add_new(run);
+            } else if candidates.more.try_push(run).is_ok() {
+                candidates.count += run.members.len();
             }
         }
-        offer
+        candidates
     }
 
     /// Adds those members of a run whose values are not on offer yet, as runs.

@@ -1,6 +1,6 @@
 //! Pools that take one another's clients.
 
-use super::gauge::Reading;
+use super::estimate::PoolEstimate;
 use crate::health::Share;
 
 /// How much of what is off an estimate is corrected by in a round.
@@ -29,18 +29,18 @@ pub struct Allowance {
     /// What it can take of the clients of others, in thousandths of the operator's unit; 0 if that is not known.
     pub room: u64,
     /// What it comes from, to be told.
-    pub told: Told,
+    pub told: LoadFacts,
 }
 
 impl Allowance {
     /// Of a pool of whose load nothing is known.
     pub const UNKNOWN: Self =
-        Self { keep: Share::FULL, room: 0, told: Told { used: None, demand: None, capacity: None } };
+        Self { keep: Share::FULL, room: 0, told: LoadFacts { used: None, demand: None, capacity: None } };
 }
 
 /// What is known of a pool's load, in thousandths of the operator's unit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Told {
+pub struct LoadFacts {
     /// What was used when its allowance was published.
     pub used: Option<u64>,
     /// What would be used if it had all of its own clients, and no others.
@@ -51,7 +51,7 @@ pub struct Told {
 
 /// Pools that names with the step `load` have in common.
 #[derive(Clone, Debug)]
-pub struct Group {
+pub struct GroupShares {
     pools: Vec<Pool>,
     /// The pools that take each one's clients.
     others: Vec<Vec<usize>>,
@@ -88,7 +88,7 @@ impl Default for Pool {
     }
 }
 
-impl Group {
+impl GroupShares {
     /// Of pools of which this is believed. `names` are the pools of each name, as places in `pools`.
     pub fn new(pools: Vec<Pool>, names: &[Vec<usize>]) -> Self {
         let others = (0..pools.len()).map(|pool| {
@@ -102,16 +102,17 @@ impl Group {
     }
 
     /// What pools come to in the end whose own clients use as much as these readings say; `down` of them are dead then.
-    pub fn settled(demands: &[Reading], names: &[Vec<usize>], down: &[bool]) -> Self {
+    pub fn settled(demands: &[PoolEstimate], names: &[Vec<usize>], down: &[bool]) -> Self {
         /// Keep rises from nothing to all in fewer rounds.
         const ROUNDS: usize = 8;
         let mut group = Self::new(vec![Pool::default(); demands.len()], names);
-        let alive: Vec<Reading> = demands.iter().map(|reading| Reading { is_alive: true, ..*reading }).collect();
+        let alive: Vec<PoolEstimate> =
+            demands.iter().map(|reading| PoolEstimate { is_alive: true, ..*reading }).collect();
         group.round(&alive);
         let later = demands.iter().zip(down);
         // What is used then is not known, and not needed: demands stay.
-        let later: Vec<Reading> =
-            later.map(|(reading, down)| Reading { is_alive: !down, is_fresh: false, ..*reading }).collect();
+        let later: Vec<PoolEstimate> =
+            later.map(|(reading, down)| PoolEstimate { is_alive: !down, is_fresh: false, ..*reading }).collect();
         for _ in 0..ROUNDS {
             group.round(&later);
         }
@@ -129,7 +130,7 @@ impl Group {
     }
 
     /// Takes in a reading of each pool, and gives those whose allowance is another one now.
-    pub fn round(&mut self, readings: &[Reading]) -> Vec<usize> {
+    pub fn round(&mut self, readings: &[PoolEstimate]) -> Vec<usize> {
         for (pool, reading) in self.pools.iter_mut().zip(readings) {
             pool.is_alive = reading.is_alive;
         }
@@ -187,7 +188,7 @@ impl Pool {
     }
 
     /// Corrects its demand by what was measured. A dead pool's stays what it was.
-    fn observe(&mut self, reading: &Reading) {
+    fn observe(&mut self, reading: &PoolEstimate) {
         if !self.is_alive {
             return;
         }
@@ -235,7 +236,7 @@ impl Pool {
         if (keep, room) == (before.keep, before.room) && !is_first {
             return false;
         }
-        let told = Told {
+        let told = LoadFacts {
             used: self.used.map(thousandths),
             demand: self.demand.map(thousandths),
             capacity: self.capacity.map(thousandths),
@@ -268,7 +269,7 @@ fn thousandths(units: f64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{BELIEVED_FOR, Gauge, Stand};
+    use super::super::{BELIEVED_FOR, EndpointLoad, LoadEstimate};
     use super::*;
     use crate::health::Load;
     use std::collections::VecDeque;
@@ -281,13 +282,13 @@ mod tests {
 
     /// Datacenters with one endpoint each, and clients whose answers live for a TTL.
     struct Town {
-        group: Group,
+        group: GroupShares,
         /// What each pool's own clients ask for.
         demands: Vec<f64>,
         capacities: Vec<f64>,
         alive: Vec<bool>,
         reports: bool,
-        gauges: Vec<Gauge>,
+        estimates: Vec<LoadEstimate>,
         ttl: usize,
         round: usize,
         /// What each pool would have if all clients asked now, for each second of the last TTL.
@@ -302,14 +303,14 @@ mod tests {
     impl Town {
         fn new(demands: &[f64], capacities: &[f64], ttl: usize) -> Self {
             let count = demands.len();
-            let group = Group::new(vec![Pool::default(); count], &[(0..count).collect()]);
+            let group = GroupShares::new(vec![Pool::default(); count], &[(0..count).collect()]);
             Self {
                 group,
                 demands: demands.into(),
                 capacities: capacities.into(),
                 alive: vec![true; count],
                 reports: true,
-                gauges: vec![Gauge::default(); count],
+                estimates: vec![LoadEstimate::default(); count],
                 ttl,
                 round: ttl + INTERVAL,
                 asked: VecDeque::new(),
@@ -365,17 +366,18 @@ mod tests {
                 for (pool, load) in self.loads().into_iter().enumerate().filter(|(pool, _)| self.alive[*pool]) {
                     let off = self.noise.as_mut().map_or(0.0, |random| random.f64() * 0.1 - 0.05);
                     let load = Load { used: thousandths(load * (1.0 + off)), capacity: None };
-                    self.gauges[pool].hear(load, now, SECOND * self.round as u32 / 4, BELIEVED_FOR.max(SECOND * 15));
+                    self.estimates[pool].hear(load, now, SECOND * self.round as u32 / 4, BELIEVED_FOR.max(SECOND * 15));
                 }
             }
             self.second += 1;
             if self.second.is_multiple_of(self.round) {
                 let since = now.saturating_sub(SECOND * self.round as u32);
                 let reading = |pool: usize| {
-                    let stand = Stand { gauge: &self.gauges[pool], capacity: None, is_open: self.alive[pool] };
-                    Reading::new(self.alive[pool], &[stand], Some(self.capacities[pool]), now, since)
+                    let stand =
+                        EndpointLoad { estimate: &self.estimates[pool], capacity: None, is_open: self.alive[pool] };
+                    PoolEstimate::new(self.alive[pool], &[stand], Some(self.capacities[pool]), now, since)
                 };
-                let readings: Vec<Reading> = (0..self.demands.len()).map(reading).collect();
+                let readings: Vec<PoolEstimate> = (0..self.demands.len()).map(reading).collect();
                 self.published += usize::from(!self.group.round(&readings).is_empty());
                 self.keeps
                     .push((0..self.demands.len()).map(|it| self.group.allowance(it).keep.thousandths()).collect());
@@ -510,12 +512,16 @@ mod tests {
 
     #[test]
     fn what_pools_come_to_can_be_known_beforehand() {
-        let reading =
-            |used, capacity| Reading { is_alive: true, used: Some(used), capacity: Some(capacity), is_fresh: true };
+        let reading = |used, capacity| PoolEstimate {
+            is_alive: true,
+            used: Some(used),
+            capacity: Some(capacity),
+            is_fresh: true,
+        };
         let demands = [reading(1500.0, 1000.0), reading(900.0, 1000.0), reading(400.0, 1000.0)];
         let names = [vec![0, 1, 2]];
         let told = |down: [bool; 3]| {
-            let group = Group::settled(&demands, &names, &down);
+            let group = GroupShares::settled(&demands, &names, &down);
             (0..3)
                 .map(|pool| (group.allowance(pool).keep.thousandths(), group.allowance(pool).room / 1000))
                 .collect::<Vec<_>>()

@@ -8,7 +8,7 @@ use super::{Health, Outcome, Target};
 
 /// What is known of a target. Times count from where those of [`Health::observe`] do.
 #[derive(Clone, Debug)]
-pub struct Sighting {
+pub struct LastProbe {
     /// What it is taken to be.
     pub health: Health,
     /// Since when it is.
@@ -20,13 +20,13 @@ pub struct Sighting {
 impl Survey {
     /// The same, its times told by another clock; those of health stay.
     pub fn timed(self, by: &impl Fn(Duration) -> Duration) -> Self {
-        let sighting = |sighting: Sighting| Sighting {
-            since: by(sighting.since),
-            seen: sighting.seen.map(|(outcome, at)| (outcome, by(at))),
-            ..sighting
+        let last_probe = |last_probe: LastProbe| LastProbe {
+            since: by(last_probe.since),
+            seen: last_probe.seen.map(|(outcome, at)| (outcome, by(at))),
+            ..last_probe
         };
         Self {
-            sightings: self.sightings.into_iter().map(|(target, of)| (target, sighting(of))).collect(),
+            last_probes: self.last_probes.into_iter().map(|(target, of)| (target, last_probe(of))).collect(),
             turned: self.turned.into_iter().map(|(key, since)| (key, by(since))).collect(),
             loads: self
                 .loads
@@ -53,7 +53,7 @@ pub struct LoadSeen {
 #[derive(Clone, Debug, Default)]
 pub struct Survey {
     /// The targets of which something is known.
-    pub sightings: HashMap<Arc<Target>, Sighting>,
+    pub last_probes: HashMap<Arc<Target>, LastProbe>,
     /// Since when endpoints that several probes watch are what they are, by the key that their pool gives them.
     pub turned: HashMap<String, Duration>,
     /// Of pools whose load makes a difference, by their key.

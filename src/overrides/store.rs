@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
-use super::{Mode, Order, Override, OverrideId, Rulings, TargetPattern};
+use super::{EffectiveOverrides, Mode, Order, Override, OverrideId, TargetPattern};
 
 /// Overrides that are placed at a time, at most: beyond that somebody's script runs wild, and the configuration is the
 /// better place.
@@ -18,13 +18,13 @@ pub const MAX_WHO: usize = 128;
 
 /// The overrides that were placed, and the windows of the server file.
 #[derive(Clone, Debug, Default)]
-pub struct Book {
+pub struct OverrideStore {
     placed: BTreeMap<OverrideId, Override>,
     windows: BTreeMap<OverrideId, Override>,
     /// The last number that was given.
     last: u64,
     in_force: BTreeSet<OverrideId>,
-    rulings: Rulings,
+    effective_overrides: EffectiveOverrides,
     change_at: Option<Duration>,
     /// When it was looked at last.
     looked: Duration,
@@ -78,7 +78,7 @@ pub enum Selector {
 
 /// Why an order is not taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum OverrideRefusal {
     /// Nothing bears such a name; what may have been meant.
     Unknown(TargetPattern, Option<TargetPattern>),
     /// It would end before it begins, or has ended already.
@@ -95,7 +95,7 @@ pub enum Refusal {
     IsWindow(OverrideId),
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for OverrideRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unknown(target, None) => write!(f, "nothing is named {target}"),
@@ -113,9 +113,9 @@ impl fmt::Display for Refusal {
     }
 }
 
-impl std::error::Error for Refusal {}
+impl std::error::Error for OverrideRefusal {}
 
-impl Book {
+impl OverrideStore {
     /// Everything, windows first, in the order in which it was made.
     pub fn all(&self) -> impl Iterator<Item = &Override> {
         self.windows.values().chain(self.placed.values())
@@ -132,8 +132,8 @@ impl Book {
     }
 
     /// What counts for whom.
-    pub fn rulings(&self) -> &Rulings {
-        &self.rulings
+    pub fn effective_overrides(&self) -> &EffectiveOverrides {
+        &self.effective_overrides
     }
 
     /// When something begins or ends next.
@@ -160,21 +160,21 @@ impl Book {
         order: Order,
         now: Duration,
         overlaps: impl Fn(&Override) -> bool,
-    ) -> Result<Vec<Change>, Refusal> {
+    ) -> Result<Vec<Change>, OverrideRefusal> {
         if order.is_over(now) || order.from.zip(order.until).is_some_and(|(from, until)| until <= from) {
-            return Err(Refusal::Over);
+            return Err(OverrideRefusal::Over);
         }
         if !order.is_well_timed() {
-            return Err(Refusal::NotGradual);
+            return Err(OverrideRefusal::NotGradual);
         }
         if order.reason.len() > MAX_REASON || order.who.len() > MAX_WHO {
-            return Err(Refusal::TooLong);
+            return Err(OverrideRefusal::TooLong);
         }
         let is_now = order.is_in_force(now);
         let gives_way = |item: &&Override| is_now && item.order.target == order.target && item.order.is_in_force(now);
         let replaced: Vec<OverrideId> = self.placed.values().filter(gives_way).map(|item| item.id).collect();
         if self.placed.len() - replaced.len() >= MAX_OVERRIDES {
-            return Err(Refusal::TooMany);
+            return Err(OverrideRefusal::TooMany);
         }
         let mut changes: Vec<Change> = replaced.iter().filter_map(|id| self.take(*id, &order.who)).collect();
         let mut item = Override { id: OverrideId::Placed(self.last + 1), made_at: now, order };
@@ -202,9 +202,9 @@ impl Book {
     }
 
     /// Takes overrides back.
-    pub fn lift(&mut self, which: &Selector, who: &str, now: Duration) -> Result<Vec<Change>, Refusal> {
+    pub fn lift(&mut self, which: &Selector, who: &str, now: Duration) -> Result<Vec<Change>, OverrideRefusal> {
         let ids: Vec<OverrideId> = match which {
-            Selector::Id(id) if self.windows.contains_key(id) => return Err(Refusal::IsWindow(*id)),
+            Selector::Id(id) if self.windows.contains_key(id) => return Err(OverrideRefusal::IsWindow(*id)),
             Selector::Id(id) => vec![*id],
             Selector::Target(target) => {
                 self.placed.values().filter(|item| item.order.target == *target).map(|item| item.id).collect()
@@ -212,7 +212,7 @@ impl Book {
         };
         let changes: Vec<Change> = ids.into_iter().filter_map(|id| self.take(id, who)).collect();
         if changes.is_empty() {
-            return Err(Refusal::NotPlaced(which.clone()));
+            return Err(OverrideRefusal::NotPlaced(which.clone()));
         }
         self.settle(now);
         Ok(changes)
@@ -283,7 +283,8 @@ impl Book {
     /// Works out what follows from what is in force.
     fn settle(&mut self, now: Duration) {
         let in_force = |item: &&Override| self.in_force.contains(&item.id);
-        self.rulings = Rulings::new(self.windows.values().chain(self.placed.values()).filter(in_force));
+        self.effective_overrides =
+            EffectiveOverrides::new(self.windows.values().chain(self.placed.values()).filter(in_force));
         let borders = self.all().flat_map(|item| [item.order.from, item.order.until]).flatten();
         self.change_at = borders.filter(|at| *at > now).min();
     }
@@ -301,8 +302,8 @@ mod tests {
         Order { mode, target, from: None, until: None, over: None, reason: "test".into(), who: "ada".into() }
     }
 
-    fn place(book: &mut Book, order: Order, now: Duration) -> Vec<String> {
-        told(&book.place(order, now, |_| true).unwrap())
+    fn place(store: &mut OverrideStore, order: Order, now: Duration) -> Vec<String> {
+        told(&store.place(order, now, |_| true).unwrap())
     }
 
     fn told(changes: &[Change]) -> Vec<String> {
@@ -312,154 +313,157 @@ mod tests {
         changes.iter().map(tell).collect()
     }
 
-    fn ruling(book: &Book, endpoint: &str) -> Option<Mode> {
-        book.rulings().of_endpoint(Some("fra"), "web/fra", || endpoint.to_owned()).map(|item| item.order.mode)
+    fn effective_override(store: &OverrideStore, endpoint: &str) -> Option<Mode> {
+        store
+            .effective_overrides()
+            .of_endpoint(Some("fra"), "web/fra", || endpoint.to_owned())
+            .map(|item| item.order.mode)
     }
 
     #[test]
     fn what_is_placed_counts_until_it_ends() {
-        let mut book = Book::default();
+        let mut store = OverrideStore::default();
         let drain = Order { until: Some(NOW + HOUR), ..order(Mode::Drain, "dc:fra") };
-        assert_eq!(place(&mut book, drain, NOW), ["placed 1 drain dc:fra"]);
-        assert_eq!(ruling(&book, "192.0.2.1"), Some(Mode::Drain));
-        assert_eq!(book.change_at(), Some(NOW + HOUR));
-        assert!(book.advance(NOW + HOUR - Duration::from_nanos(1)).is_empty());
-        assert_eq!(told(&book.advance(NOW + HOUR)), ["ended 1 drain dc:fra"]);
-        assert_eq!((ruling(&book, "192.0.2.1"), book.change_at(), book.all().count()), (None, None, 0));
+        assert_eq!(place(&mut store, drain, NOW), ["placed 1 drain dc:fra"]);
+        assert_eq!(effective_override(&store, "192.0.2.1"), Some(Mode::Drain));
+        assert_eq!(store.change_at(), Some(NOW + HOUR));
+        assert!(store.advance(NOW + HOUR - Duration::from_nanos(1)).is_empty());
+        assert_eq!(told(&store.advance(NOW + HOUR)), ["ended 1 drain dc:fra"]);
+        assert_eq!((effective_override(&store, "192.0.2.1"), store.change_at(), store.all().count()), (None, None, 0));
     }
 
     #[test]
     fn what_is_scheduled_waits_for_its_time() {
-        let mut book = Book::default();
+        let mut store = OverrideStore::default();
         let later = Order { from: Some(NOW + HOUR), until: Some(NOW + HOUR * 2), ..order(Mode::Drain, "dc:fra") };
-        assert_eq!(place(&mut book, later, NOW), ["placed 1 drain dc:fra"]);
-        assert_eq!((ruling(&book, "192.0.2.1"), book.change_at()), (None, Some(NOW + HOUR)));
-        place(&mut book, order(Mode::ForceUp, "dc:fra"), NOW);
-        assert_eq!(book.all().count(), 2, "what waits does not give way");
-        assert_eq!(told(&book.advance(NOW + HOUR)), ["began 1 drain dc:fra"]);
-        assert_eq!(ruling(&book, "192.0.2.1"), Some(Mode::ForceUp), "the one made last");
-        assert_eq!(told(&book.advance(NOW + HOUR * 2)), ["ended 1 drain dc:fra"]);
+        assert_eq!(place(&mut store, later, NOW), ["placed 1 drain dc:fra"]);
+        assert_eq!((effective_override(&store, "192.0.2.1"), store.change_at()), (None, Some(NOW + HOUR)));
+        place(&mut store, order(Mode::ForceUp, "dc:fra"), NOW);
+        assert_eq!(store.all().count(), 2, "what waits does not give way");
+        assert_eq!(told(&store.advance(NOW + HOUR)), ["began 1 drain dc:fra"]);
+        assert_eq!(effective_override(&store, "192.0.2.1"), Some(Mode::ForceUp), "the one made last");
+        assert_eq!(told(&store.advance(NOW + HOUR * 2)), ["ended 1 drain dc:fra"]);
     }
 
     #[test]
     fn what_was_said_of_the_same_target_gives_way() {
-        let mut book = Book::default();
-        place(&mut book, order(Mode::Drain, "dc:fra"), NOW);
-        let told = place(&mut book, order(Mode::ForceDown, "dc:fra"), NOW);
+        let mut store = OverrideStore::default();
+        place(&mut store, order(Mode::Drain, "dc:fra"), NOW);
+        let told = place(&mut store, order(Mode::ForceDown, "dc:fra"), NOW);
         assert_eq!(told, ["lifted 1 drain dc:fra", "placed 2 force-down dc:fra"]);
     }
 
     #[test]
     fn open_undoes_and_is_kept_only_as_an_exception() {
-        let mut book = Book::default();
-        place(&mut book, order(Mode::Drain, "pool:web/fra"), NOW);
-        place(&mut book, order(Mode::ForceDown, "endpoint:192.0.2.9"), NOW);
-        assert_eq!(place(&mut book, order(Mode::Open, "pool:web/fra"), NOW), ["lifted 1 drain pool:web/fra"]);
-        assert!(place(&mut book, order(Mode::Open, "pool:web/fra"), NOW).is_empty(), "it is open");
-        place(&mut book, order(Mode::Drain, "dc:fra"), NOW);
-        place(&mut book, order(Mode::Open, "pool:web/fra"), NOW);
-        assert_eq!((ruling(&book, "192.0.2.1"), book.change_at()), (Some(Mode::Open), None));
-        let apart = book.place(order(Mode::Open, "pool:web/iad"), NOW, |_| false).unwrap();
+        let mut store = OverrideStore::default();
+        place(&mut store, order(Mode::Drain, "pool:web/fra"), NOW);
+        place(&mut store, order(Mode::ForceDown, "endpoint:192.0.2.9"), NOW);
+        assert_eq!(place(&mut store, order(Mode::Open, "pool:web/fra"), NOW), ["lifted 1 drain pool:web/fra"]);
+        assert!(place(&mut store, order(Mode::Open, "pool:web/fra"), NOW).is_empty(), "it is open");
+        place(&mut store, order(Mode::Drain, "dc:fra"), NOW);
+        place(&mut store, order(Mode::Open, "pool:web/fra"), NOW);
+        assert_eq!((effective_override(&store, "192.0.2.1"), store.change_at()), (Some(Mode::Open), None));
+        let apart = store.place(order(Mode::Open, "pool:web/iad"), NOW, |_| false).unwrap();
         assert!(apart.is_empty(), "what drains elsewhere needs no exception here");
     }
 
     #[test]
     fn an_exception_ends_with_what_it_is_an_exception_from() {
-        let mut book = Book::default();
+        let mut store = OverrideStore::default();
         let window = |hours: std::ops::Range<u32>| {
             let (from, until) = (Some(NOW + HOUR * hours.start), Some(NOW + HOUR * hours.end));
             Order { from, until, ..order(Mode::Drain, "dc:fra") }
         };
-        book.set_windows(&[window(0..2), window(5..6)], NOW);
-        place(&mut book, Order { until: Some(NOW + HOUR), ..order(Mode::Drain, "dc:f*") }, NOW);
-        place(&mut book, order(Mode::Open, "dc:fra"), NOW);
-        assert_eq!(ruling(&book, "192.0.2.1"), Some(Mode::Open));
-        book.advance(NOW + HOUR * 2);
-        assert_eq!(ruling(&book, "192.0.2.1"), None);
-        book.advance(NOW + HOUR * 5);
-        assert_eq!(ruling(&book, "192.0.2.1"), Some(Mode::Drain), "the next window has its effect");
+        store.set_windows(&[window(0..2), window(5..6)], NOW);
+        place(&mut store, Order { until: Some(NOW + HOUR), ..order(Mode::Drain, "dc:f*") }, NOW);
+        place(&mut store, order(Mode::Open, "dc:fra"), NOW);
+        assert_eq!(effective_override(&store, "192.0.2.1"), Some(Mode::Open));
+        store.advance(NOW + HOUR * 2);
+        assert_eq!(effective_override(&store, "192.0.2.1"), None);
+        store.advance(NOW + HOUR * 5);
+        assert_eq!(effective_override(&store, "192.0.2.1"), Some(Mode::Drain), "the next window has its effect");
         let own = Order { until: Some(NOW + HOUR * 9), ..order(Mode::Open, "dc:fra") };
-        place(&mut book, own, NOW + HOUR * 5);
-        book.advance(NOW + HOUR * 7);
-        assert_eq!(book.change_at(), Some(NOW + HOUR * 9), "its own end counts");
+        place(&mut store, own, NOW + HOUR * 5);
+        store.advance(NOW + HOUR * 7);
+        assert_eq!(store.change_at(), Some(NOW + HOUR * 9), "its own end counts");
     }
 
     #[test]
     fn what_is_not_taken() {
-        let mut book = Book::default();
+        let mut store = OverrideStore::default();
         let drain = || order(Mode::Drain, "dc:fra");
-        let refusal = |book: &mut Book, order| book.place(order, NOW, |_| true).unwrap_err();
-        assert_eq!(refusal(&mut book, Order { until: Some(NOW), ..drain() }), Refusal::Over);
+        let refusal = |store: &mut OverrideStore, order| store.place(order, NOW, |_| true).unwrap_err();
+        assert_eq!(refusal(&mut store, Order { until: Some(NOW), ..drain() }), OverrideRefusal::Over);
         let (from, until) = (Some(NOW + HOUR), Some(NOW + HOUR));
-        assert_eq!(refusal(&mut book, Order { from, until, ..drain() }), Refusal::Over);
+        assert_eq!(refusal(&mut store, Order { from, until, ..drain() }), OverrideRefusal::Over);
         let over = Some(HOUR);
         for order in [order(Mode::ForceDown, "dc:fra"), order(Mode::Drain, "name:www.example.com")] {
-            assert_eq!(refusal(&mut book, Order { over, ..order }), Refusal::NotGradual);
+            assert_eq!(refusal(&mut store, Order { over, ..order }), OverrideRefusal::NotGradual);
         }
         let at_once = Order { over: Some(Duration::ZERO), ..drain() };
-        assert_eq!(refusal(&mut book, at_once), Refusal::NotGradual);
+        assert_eq!(refusal(&mut store, at_once), OverrideRefusal::NotGradual);
         let reason = "r".repeat(MAX_REASON + 1).into();
-        assert_eq!(refusal(&mut book, Order { reason, ..drain() }), Refusal::TooLong);
+        assert_eq!(refusal(&mut store, Order { reason, ..drain() }), OverrideRefusal::TooLong);
         let who = "w".repeat(MAX_WHO + 1).into();
-        assert_eq!(refusal(&mut book, Order { who, ..drain() }), Refusal::TooLong);
+        assert_eq!(refusal(&mut store, Order { who, ..drain() }), OverrideRefusal::TooLong);
         let full = (1..=MAX_OVERRIDES as u64).map(|number| Override {
             id: OverrideId::Placed(number),
             made_at: NOW,
             order: order(Mode::Drain, &format!("endpoint:2001:db8::{number:x}")),
         });
-        book.restore(full, NOW);
-        assert_eq!(refusal(&mut book, drain()), Refusal::TooMany);
-        place(&mut book, order(Mode::Open, "endpoint:2001:db8::7"), NOW);
-        assert_eq!(ruling(&book, "2001:db8::7"), Some(Mode::Open), "one that replaces another has room");
+        store.restore(full, NOW);
+        assert_eq!(refusal(&mut store, drain()), OverrideRefusal::TooMany);
+        place(&mut store, order(Mode::Open, "endpoint:2001:db8::7"), NOW);
+        assert_eq!(effective_override(&store, "2001:db8::7"), Some(Mode::Open), "one that replaces another has room");
     }
 
     #[test]
     fn windows_stand_beside_what_is_placed_and_commands_go_before_them() {
-        let mut book = Book::default();
+        let mut store = OverrideStore::default();
         let window = Order { from: Some(NOW), until: Some(NOW + HOUR), ..order(Mode::Drain, "dc:fra") };
-        assert_eq!(told(&book.set_windows(std::slice::from_ref(&window), NOW)), ["began window-1 drain dc:fra"]);
-        assert!(book.set_windows(std::slice::from_ref(&window), NOW).is_empty(), "a reload that changes nothing");
+        assert_eq!(told(&store.set_windows(std::slice::from_ref(&window), NOW)), ["began window-1 drain dc:fra"]);
+        assert!(store.set_windows(std::slice::from_ref(&window), NOW).is_empty(), "a reload that changes nothing");
         let id = OverrideId::Window(1);
-        assert_eq!(book.lift(&Selector::Id(id), "ada", NOW), Err(Refusal::IsWindow(id)));
-        place(&mut book, order(Mode::Open, "dc:fra"), NOW);
-        assert_eq!(ruling(&book, "192.0.2.1"), Some(Mode::Open));
-        book.lift(&Selector::Target("dc:fra".parse().unwrap()), "ada", NOW).unwrap();
-        assert_eq!(ruling(&book, "192.0.2.1"), Some(Mode::Drain));
-        assert_eq!(told(&book.set_windows(&[], NOW)), ["ended window-1 drain dc:fra"]);
-        assert_eq!(told(&book.set_windows(&[window], NOW + HOUR)), [""; 0]);
+        assert_eq!(store.lift(&Selector::Id(id), "ada", NOW), Err(OverrideRefusal::IsWindow(id)));
+        place(&mut store, order(Mode::Open, "dc:fra"), NOW);
+        assert_eq!(effective_override(&store, "192.0.2.1"), Some(Mode::Open));
+        store.lift(&Selector::Target("dc:fra".parse().unwrap()), "ada", NOW).unwrap();
+        assert_eq!(effective_override(&store, "192.0.2.1"), Some(Mode::Drain));
+        assert_eq!(told(&store.set_windows(&[], NOW)), ["ended window-1 drain dc:fra"]);
+        assert_eq!(told(&store.set_windows(&[window], NOW + HOUR)), [""; 0]);
     }
 
     #[test]
     fn what_is_kept_over_a_restart_counts_and_its_numbers_are_not_given_again() {
-        let mut book = Book::default();
+        let mut store = OverrideStore::default();
         let short = Order { until: Some(NOW + HOUR), ..order(Mode::Drain, "dc:fra") };
-        place(&mut book, short, NOW);
-        place(&mut book, order(Mode::ForceDown, "endpoint:192.0.2.1"), NOW);
-        let kept: Vec<Override> = book.placed().cloned().collect();
-        let mut next = Book::default();
+        place(&mut store, short, NOW);
+        place(&mut store, order(Mode::ForceDown, "endpoint:192.0.2.1"), NOW);
+        let kept: Vec<Override> = store.placed().cloned().collect();
+        let mut next = OverrideStore::default();
         let changes = next.restore(kept, NOW + HOUR);
         assert_eq!(told(&changes), ["ended 1 drain dc:fra", "began 2 force-down endpoint:192.0.2.1"]);
-        assert_eq!(ruling(&next, "192.0.2.1"), Some(Mode::ForceDown));
+        assert_eq!(effective_override(&next, "192.0.2.1"), Some(Mode::ForceDown));
         assert_eq!(place(&mut next, order(Mode::Drain, "dc:fra"), NOW), ["placed 3 drain dc:fra"]);
         let nowhere = Selector::Id(OverrideId::Placed(9));
-        assert_eq!(next.lift(&nowhere, "ada", NOW), Err(Refusal::NotPlaced(nowhere)));
+        assert_eq!(next.lift(&nowhere, "ada", NOW), Err(OverrideRefusal::NotPlaced(nowhere)));
     }
 
     #[test]
     fn what_has_a_date_keeps_it_when_the_clock_is_set() {
-        let mut book = Book::default();
+        let mut store = OverrideStore::default();
         let window = Order { from: Some(NOW + HOUR), until: Some(NOW + HOUR * 2), ..order(Mode::Drain, "dc:fra") };
-        book.set_windows(&[window], NOW);
-        place(&mut book, Order { until: Some(NOW + HOUR * 3), ..order(Mode::ForceDown, "dc:iad") }, NOW);
-        assert!(!book.is_due(NOW) && !book.is_due(NOW + Duration::from_secs(1)));
-        assert!(book.is_due(NOW + HOUR));
-        assert_eq!(told(&book.advance(NOW + HOUR)), ["began window-1 drain dc:fra"]);
-        assert!(book.is_due(NOW), "set back");
-        assert_eq!(told(&book.advance(NOW)), ["ended window-1 drain dc:fra"]);
-        assert!(!book.is_due(NOW));
-        assert_eq!(book.change_at(), Some(NOW + HOUR));
-        assert!(book.is_due(NOW + HOUR * 9));
-        assert_eq!(told(&book.advance(NOW + HOUR * 9)), ["ended 1 force-down dc:iad"]);
+        store.set_windows(&[window], NOW);
+        place(&mut store, Order { until: Some(NOW + HOUR * 3), ..order(Mode::ForceDown, "dc:iad") }, NOW);
+        assert!(!store.is_due(NOW) && !store.is_due(NOW + Duration::from_secs(1)));
+        assert!(store.is_due(NOW + HOUR));
+        assert_eq!(told(&store.advance(NOW + HOUR)), ["began window-1 drain dc:fra"]);
+        assert!(store.is_due(NOW), "set back");
+        assert_eq!(told(&store.advance(NOW)), ["ended window-1 drain dc:fra"]);
+        assert!(!store.is_due(NOW));
+        assert_eq!(store.change_at(), Some(NOW + HOUR));
+        assert!(store.is_due(NOW + HOUR * 9));
+        assert_eq!(told(&store.advance(NOW + HOUR * 9)), ["ended 1 force-down dc:iad"]);
     }
 
     #[test]
