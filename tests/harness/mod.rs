@@ -20,6 +20,7 @@ use std::io::Read;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -39,6 +40,12 @@ pub(crate) const SERVER: &str = "[listen]\ndns = [\"127.0.0.1:0\"]\n";
 /// How long a process may take for anything, on a machine that is busy with other things: the first round of probes alone
 /// may take 5 s.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Users that one test program starts nodes as before it begins again with the first.
+const MAX_STARTS: u32 = 64;
+
+/// Nodes that this test program started as a user of their own.
+static STARTS: AtomicU32 = AtomicU32::new(0);
 
 /// Users from here on are nobody: the test's own number is added.
 const FIRST_USER: u32 = 1_000_000_000;
@@ -150,7 +157,9 @@ impl Files {
         let is_root = std::os::unix::fs::MetadataExt::uid(&fs::metadata("/proc/self").expect("there is /proc")) == 0;
         let mut drop_root = String::new();
         if is_root {
-            let user = FIRST_USER + std::process::id();
+            // The kernel counts the threads of a user's processes together, and tests run side by side.
+            let user =
+                FIRST_USER + std::process::id() * MAX_STARTS + STARTS.fetch_add(1, Ordering::Relaxed) % MAX_STARTS;
             self.give_to(user);
             drop_root = format!("setpriv --reuid={user} --regid={user} --clear-groups");
         }
