@@ -9,15 +9,15 @@
 //!
 //! Configurations are made in one loop, one after another, so that none is made of what is no longer the last one.
 
+mod files;
 mod notifier;
 mod orders;
+mod parts;
 mod serials;
 mod signals;
 
-use std::collections::HashSet;
 use std::io;
-use std::path::{Path, PathBuf};
-use std::pin::Pin;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -29,39 +29,29 @@ use tracing::{error, info, warn};
 
 use super::descriptors::Descriptors;
 use super::kept_latency::KeptLatency;
-use super::load::{Loaded, Loader};
 use super::log::{Log, log_to_stderr};
 use super::log_faults;
 use super::watch_files::FileWatch;
 use crate::admin::{self, Journal};
 use crate::answer::Rotation;
-use crate::config::{self, Code, Fault, Faults, Listen, Server, Severity, Watching};
-use crate::control::{self, Control, DynamicTxt, Event, Handle, Keep, OverrideEvent, RolloutEvent};
-use crate::disk::{Disk, Reads};
+use crate::config::{Faults, Listen, Severity};
+use crate::control::{self, Control, DynamicTxt, Event, Handle, OverrideEvent, RolloutEvent};
 use crate::duration::Written;
-use crate::health::{Kept, Outcome, RecoveryState, Target};
-use crate::monitor::Prober;
-use crate::name::Name;
-use crate::overrides::{Change, Happening};
+use crate::health::{Kept, RecoveryState};
 use crate::report::{EventKind, Summary};
-use crate::rollout;
 use crate::server::{Bound, EncryptedAddresses, Running, TcpLimits};
 use crate::snapshot::{Blueprint, Snapshot};
-use crate::store::{
-    Batch, HEALTH, HealthRecord, OVERRIDES, OverrideRecord, RECOVERIES, ROLLOUTS, RolloutRecord, Store,
-};
+use crate::store::{HEALTH, OVERRIDES, RECOVERIES, ROLLOUTS};
 use crate::vital::{self, Alarm, Ends};
 use crate::watch::Lateness;
+use files::{Files, judge_lost};
 use notifier::Notifier;
 use orders::Orders;
-use serials::{last_served, put_serials};
+use parts::{keeper, prober, publisher};
 pub(super) use signals::Signals;
 
 /// How long control may take to hand over what is to be kept when the node stops; milliseconds, unless it hangs.
 const LAST_EVENT: Duration = Duration::from_millis(500);
-
-/// Zones that are told by name when they are lost; the number of others follows.
-const MOST_LOST: usize = 20;
 
 /// Why serving did not begin, or ended although nobody told it to.
 pub(super) enum ServeError {
@@ -178,19 +168,6 @@ pub(super) struct Node {
     notifier: Notifier,
     admin: Option<admin::Running>,
     orders: Orders,
-}
-
-/// What a reload reads from and writes to.
-struct Files {
-    path: PathBuf,
-    /// Lent to the thread that reads.
-    loader: Option<Loader>,
-    store: Arc<Store>,
-    server: Server,
-    /// `None` where the system has no thread or descriptor for it, which was told.
-    watch: Option<FileWatch>,
-    /// The last word about addresses that are probed and nobody has.
-    noticed: Option<String>,
 }
 
 impl Node {
@@ -378,190 +355,10 @@ impl Node {
     }
 }
 
-impl Files {
-    async fn open(path: PathBuf) -> Result<(Self, Loaded, DynamicTxt), ServeError> {
-        let from = path.clone();
-        let opened = beside(move || {
-            let other = |error: &dyn std::fmt::Display| ServeError::Other(error.to_string());
-            let mut loader = Loader::new(&from);
-            // The zones' last serials stand in the state folder, and where that is stands in the server file. So it is opened
-            // first, and the zones are read once.
-            let state = match config::load_state_folder(&from) {
-                Ok(state) => state,
-                // What else is wrong is told with it.
-                Err(faults) => return Err(loader.load(&Disk::new(), &|_| None, None).err().unwrap_or(faults).into()),
-            };
-            let store = Arc::new(Store::open(&state).map_err(|error| other(&error))?);
-            let disk = Disk::new();
-            let loaded = loader.load(&disk, &last_served(&store), None)?;
-            Ok::<_, ServeError>((loader, store, loaded, disk.reads()))
-        });
-        let (loader, store, loaded, reads) = opened.await.map_err(ServeError::Other)??;
-        let watch = FileWatch::start().inspect_err(|error| {
-            warn!(%error, "changed files are not noticed: send SIGHUP, or run `truenorth reload`");
-        });
-        let server = loaded.server.clone();
-        let mut files = Self { path, loader: Some(loader), store, server, watch: watch.ok(), noticed: None };
-        files.follow(reads, loaded.server.watching);
-        let txt = files.kept_txt();
-        let loaded = files.adopt(loaded, &txt)?;
-        Ok((files, loaded, txt))
-    }
-
-    /// Reads everything again; the TXT records that are set are part of it.
-    async fn load(&mut self, previous: Arc<Snapshot>, txt: &DynamicTxt) -> Result<Loaded, Faults> {
-        let store = self.store.clone();
-        // A loader that was lost with its thread had nothing but what it read before.
-        let mut loader = self.loader.take().unwrap_or_else(|| Loader::new(&self.path));
-        let read = beside(move || {
-            let disk = Disk::new();
-            let loaded = loader.load(&disk, &last_served(&store), Some(&*previous));
-            (loader, loaded, disk.reads())
-        });
-        let (loader, loaded, reads) =
-            read.await.map_err(|why| Faults(vec![Fault::without_place(why).code(Code::File)]))?;
-        self.loader = Some(loader);
-        // Faulty or not: it is read again when it is no longer what was read.
-        let watching = loaded.as_ref().map_or(self.server.watching, |loaded| loaded.server.watching);
-        self.follow(reads, watching);
-        self.adopt(loaded?, txt)
-    }
-
-    /// Looks from now on for changes of what was read.
-    fn follow(&mut self, reads: Reads, watching: Watching) {
-        self.server.watching = watching;
-        if let Some(watch) = &mut self.watch {
-            watch.follow(reads, watching);
-        }
-    }
-
-    /// Takes over what was read, with the TXT records that are set.
-    fn adopt(&mut self, mut loaded: Loaded, txt: &DynamicTxt) -> Result<Loaded, Faults> {
-        if loaded.forbidden.has_errors() {
-            return Err(loaded.forbidden);
-        }
-        let notice = Summary::of(loaded.blueprint.world()).notice();
-        if let Some(notice) = notice.as_ref().filter(|_| notice != self.noticed) {
-            warn!("{notice}");
-        }
-        self.noticed = notice;
-        let (blueprint, left_out) = txt.apply(&loaded.blueprint);
-        loaded.blueprint = Arc::new(blueprint);
-        for (name, why) in left_out {
-            warn!(%name, %why, "TXT records that were set are left out");
-        }
-        let mut serials = Batch::default();
-        put_serials(&loaded.blueprint, loaded.blueprint.zones(), &self.store, &mut serials);
-        self.store.write(serials);
-        let admin = |server: &Server| server.admin.as_ref().map(|admin| (admin.listen.clone(), admin.socket.clone()));
-        let fixed = |server: &Server| (server.state.clone(), server.listen.clone(), admin(server));
-        if fixed(&loaded.server) != fixed(&self.server) {
-            warn!("the state folder and the listening addresses change only with a restart");
-        }
-        Ok(loaded)
-    }
-}
-
-/// Warns of zones that are served now and are no longer in a configuration; refuses one that leaves none, unless it
-/// `may_be_empty`.
-fn judge_lost(previous: &Snapshot, mut loaded: Loaded, may_be_empty: bool) -> Result<Loaded, Faults> {
-    let left: HashSet<&Name> = loaded.blueprint.zones().iter().map(|served| served.zone.apex()).collect();
-    let apexes = previous.zones().iter().map(|served| served.zone.apex());
-    let lost: Vec<String> = apexes.filter(|apex| !left.contains(apex)).map(ToString::to_string).collect();
-    if lost.is_empty() {
-        return Ok(loaded);
-    }
-    let is_empty = left.is_empty();
-    let mut list = lost[..lost.len().min(MOST_LOST)].join(", ");
-    if lost.len() > MOST_LOST {
-        list = format!("{list} and {} more", lost.len() - MOST_LOST);
-    }
-    let message = format!("zones are no longer there, and would be refused from now on: {list}");
-    if !is_empty || may_be_empty {
-        loaded
-            .warnings
-            .0
-            .push(Fault { severity: Severity::Warning, ..Fault::without_place(message).code(Code::Reload) });
-        return Ok(loaded);
-    }
-    let fault = Fault::without_place(format!("no zone is left. {message}")).code(Code::Reload);
-    Err(Faults(vec![fault.help("if that is meant, run `truenorth reload --allow-empty`")]))
-}
-
 /// Waits until something else stands on disk than what was read last.
 async fn changed(watch: &mut Option<FileWatch>) {
     match watch {
         Some(watch) => watch.changed().await,
         None => std::future::pending().await,
-    }
-}
-
-/// Puts each snapshot in the place of the one before, which it gives back. The place itself is told to `first` with the
-/// first snapshot.
-fn publisher(first: oneshot::Sender<Arc<ArcSwap<Snapshot>>>) -> impl FnMut(Arc<Snapshot>) -> Option<Arc<Snapshot>> {
-    let mut first = Some(first);
-    let mut place: Option<Arc<ArcSwap<Snapshot>>> = None;
-    move |snapshot| {
-        if let Some(place) = &place {
-            return Some(place.swap(snapshot));
-        }
-        let new = place.insert(Arc::new(ArcSwap::new(snapshot)));
-        if let Some(first) = first.take() {
-            // The start that waits for it may have failed meanwhile.
-            let _ = first.send(new.clone());
-        }
-        None
-    }
-}
-
-/// Probes a target.
-fn prober() -> impl Fn(Arc<Target>) -> Pin<Box<dyn Future<Output = Outcome> + Send>> {
-    let prober = Prober::new();
-    move |target| {
-        let prober = prober.clone();
-        Box::pin(async move { prober.probe(&target).await })
-    }
-}
-
-fn put_override(change: &Change, batch: &mut Batch) {
-    let Some((key, record)) = OverrideRecord::new(&change.item) else { return };
-    match change.happening {
-        Happening::Placed => batch.put(&OVERRIDES, &key, &record),
-        Happening::Began => {}
-        Happening::Ended | Happening::Lifted { .. } => batch.delete(&OVERRIDES, &key),
-    }
-}
-
-fn put_rollouts(rows: &rollout::Rows, batch: &mut Batch) {
-    for (id, kept) in rows {
-        let key = RolloutRecord::key(id);
-        match kept {
-            Some(kept) => batch.put(&ROLLOUTS, &key, &RolloutRecord::new(kept)),
-            None => batch.delete(&ROLLOUTS, &key),
-        }
-    }
-}
-
-/// Keeps what control says: all of one event in one batch.
-fn keeper(store: Arc<Store>) -> impl Fn(Keep) {
-    move |Keep { health, recovery_states, overrides, rollouts }| {
-        let mut batch = Batch::default();
-        for change in &overrides {
-            put_override(change, &mut batch);
-        }
-        put_rollouts(&rollouts, &mut batch);
-        for (target, kept) in health {
-            match kept.and_then(HealthRecord::new) {
-                Some(record) => batch.put(&HEALTH, &target, &record),
-                None => batch.delete(&HEALTH, &target),
-            }
-        }
-        for (key, recovery_state) in recovery_states {
-            match recovery_state {
-                Some(recovery_state) => batch.put(&RECOVERIES, &key, &recovery_state.into()),
-                None => batch.delete(&RECOVERIES, &key),
-            }
-        }
-        store.write(batch);
     }
 }

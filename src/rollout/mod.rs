@@ -11,6 +11,7 @@
 
 mod canary;
 mod evidence;
+mod order;
 mod progress;
 mod store;
 mod switch;
@@ -18,11 +19,11 @@ mod window;
 
 pub use canary::{Bounds, Canary, LatencyBound, MAX_STEPS, Spec, Steps, StepsError};
 pub use evidence::{Breach, MIN_PROBES, MIN_REQUESTS, PATIENCE, Side, Signals, WINDOW};
-pub use progress::{Action, KeptCanary, Phase};
-pub use store::{
-    Change, Command, Draft, Happening, Kept, Order, RolloutId, RolloutRefusal, RolloutStore, Rows, Stand, View,
-    ViewKind,
+pub use order::{
+    Change, Command, Draft, Happening, Kept, Order, RolloutId, RolloutRefusal, Rows, Stand, View, ViewKind,
 };
+pub use progress::{Action, KeptCanary, Phase};
+pub use store::RolloutStore;
 pub use switch::KeptSwitch;
 
 #[cfg(test)]

@@ -6,8 +6,10 @@
 
 mod amend;
 mod compile;
+mod endpoint_state;
 mod family;
 mod load_groups;
+mod members;
 mod name_overrides;
 mod odds;
 mod plan;
@@ -32,12 +34,14 @@ use crate::zone::{NameId, PlanId, Steered, Zone};
 pub use amend::Unfit;
 pub use compile::Remapped;
 use compile::{Compiler, Maps};
+pub use endpoint_state::{AdminState, EndpointState};
 pub use family::{Family, PerFamily};
 pub use load_groups::LoadGroup;
+pub use members::{Lists, Member, Selection};
 use name_overrides::NameOverrides;
 pub use odds::Shares;
 pub use plan::{Choice, LoadKeys, Plan, Rule, Rung, Verdict};
-pub use pool::{AdminState, EndpointState, Kind, Lists, Member, Pool, Selection};
+pub use pool::{Kind, Pool};
 pub use protocol::{Cookies, Identity, MAX_IDENTITY, MAX_SECRETS, MAX_WINDOW, Protocol, RateLimit, Transfers};
 pub use rollouts::RolledOut;
 pub use world::{

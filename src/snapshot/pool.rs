@@ -4,215 +4,15 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::endpoint_state::{AdminState, EndpointState, highest_ramp};
 use super::family::Family;
+use super::members::{Lists, Member, Selection};
 use super::world::{Endpoint, Members, PoolSpec};
 use super::world_state::PoolState;
 use crate::health::Share;
 use crate::load::{Allowance, FULL_WEIGHT};
 use crate::name::Name;
-use crate::overrides::Mode;
 use crate::steering::{HashKey, Pick};
-
-/// What probes and the operator say of one endpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EndpointState {
-    /// The share of its clients that it keeps; answers may hold it if that is anything.
-    pub share: Share,
-    /// Whether an unconfirmed outcome speaks against that.
-    pub restless: bool,
-    /// When it was up last, on the clock of control: [`Duration::MAX`] while it is, zero if it was not yet.
-    pub last_up: Duration,
-    /// Whether it is to answer at all.
-    pub admin_state: AdminState,
-    /// How often `least-load` draws it, as against others of its pool: at most [`FULL_WEIGHT`], 0 while it is full.
-    pub room: u16,
-    /// How far it has come on its way back, or on its way out: above nothing. What it keeps is the share of that share.
-    pub ramp: Share,
-}
-
-/// Whether an endpoint is to answer, as the operator will have it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum AdminState {
-    /// Yes.
-    #[default]
-    On,
-    /// Only while no pool that is not held back has any: its pool was down, and `failback` holds it back.
-    Held,
-    /// Only while no other is left.
-    Draining,
-    /// Never, whatever is ignored besides.
-    Off,
-}
-
-impl EndpointState {
-    /// Of an endpoint that nobody watches.
-    pub const CALM: Self = Self {
-        share: Share::FULL,
-        restless: false,
-        last_up: Duration::MAX,
-        admin_state: AdminState::On,
-        room: FULL_WEIGHT,
-        ramp: Share::FULL,
-    };
-
-    /// What probes say, with what the operator says of it. What is forced is calm: no outcome will change it.
-    pub fn under(self, mode: Option<Mode>) -> Self {
-        match mode {
-            None | Some(Mode::Open) => self,
-            Some(Mode::Drain) => Self { admin_state: AdminState::Draining, ..self },
-            Some(Mode::ForceUp) => Self { room: self.room, ..Self::CALM },
-            Some(Mode::ForceDown) => Self { share: Share::NONE, admin_state: AdminState::Off, ..Self::CALM },
-        }
-    }
-
-    fn is_open(self) -> bool {
-        self.admin_state == AdminState::On && self.share.is_some()
-    }
-
-    fn is_in_service(self) -> bool {
-        matches!(self.admin_state, AdminState::On | AdminState::Held)
-    }
-
-    /// The share among others of which the one that has come farthest has come so far: as much less as it has come less far.
-    /// How far they all are is the pool's business.
-    fn share_beside(self, highest: Share) -> Share {
-        let part = u32::from(self.share.thousandths()) * u32::from(self.ramp.thousandths());
-        // A share above nothing is not rounded to nothing.
-        Share::from_thousandths(part.div_ceil(u32::from(highest.thousandths()).max(1)) as u16)
-    }
-}
-
-/// One thing that can be handed out, with its weight.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Member<T> {
-    /// An address, or the canonical name.
-    pub value: T,
-    /// For draws; 0 only when no other is left.
-    pub weight: u16,
-    /// How much of what its weight gives it; never nothing.
-    pub share: Share,
-    /// What it is hashed by.
-    pub key: HashKey,
-    /// Its weight by load, where `least-load` picks.
-    pub room: u16,
-}
-
-impl<T> Member<T> {
-    /// What it is drawn in proportion to.
-    pub fn weight_for(&self, pick: Pick) -> u16 {
-        match pick {
-            // Weight 0 is the operator's word, and room is not.
-            Pick::LeastLoad if self.weight > 0 => self.room,
-            Pick::LeastLoad => 0,
-            Pick::Rotate | Pick::Weighted | Pick::Random | Pick::Sticky => self.weight,
-        }
-    }
-}
-
-/// A pool's members of one kind, as the rungs of the ladder take them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lists<T> {
-    /// How many the operator wrote.
-    given: usize,
-    /// How many of them are on duty, held back or not.
-    in_service: usize,
-    open: Arc<[Member<T>]>,
-    held: Arc<[Member<T>]>,
-    draining: Arc<[Member<T>]>,
-    all: Arc<[Member<T>]>,
-    recent: Arc<[Member<T>]>,
-    is_degraded: bool,
-    /// Whether the weights that the operator wrote differ.
-    weighs: bool,
-}
-
-/// Which of a pool's members answer. None holds what is forced down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Selection {
-    /// Those on duty that are up.
-    Open,
-    /// Those held back that are up.
-    Held,
-    /// Those draining that are up.
-    Draining,
-    /// Those on duty, whatever probes say; those draining, if no other is left.
-    All,
-    /// Those that were up when the outage began; all, if none is left that ever was.
-    Recent,
-}
-
-impl<T: Clone + PartialEq> Lists<T> {
-    /// An outage takes `outage` at most from the first fall to the last.
-    fn new(members: &[(Member<T>, EndpointState)], outage: Duration) -> Self {
-        let list =
-            |holds: &dyn Fn(&EndpointState) -> bool, share: &dyn Fn(&EndpointState) -> Share| -> Arc<[Member<T>]> {
-                let held = members.iter().filter(|(_, endpoint_state)| holds(endpoint_state));
-                held.map(|(member, endpoint_state)| Member {
-                    share: share(endpoint_state),
-                    room: endpoint_state.room,
-                    ..member.clone()
-                })
-                .collect()
-            };
-        let is_up = |admin_state: AdminState| {
-            move |endpoint_state: &EndpointState| {
-                endpoint_state.admin_state == admin_state && endpoint_state.share.is_some()
-            }
-        };
-        let probed = |endpoint_state: &EndpointState| endpoint_state.share;
-        let highest = highest_ramp(members.iter().map(|(_, endpoint_state)| endpoint_state));
-        let full = |_: &EndpointState| Share::FULL;
-        let open = list(&is_up(AdminState::On), &|endpoint_state| endpoint_state.share_beside(highest));
-        let held = list(&is_up(AdminState::Held), &probed);
-        let draining = list(&is_up(AdminState::Draining), &probed);
-        let in_service = list(&|endpoint_state| endpoint_state.is_in_service(), &full);
-        let is_degraded = open.iter().chain(&*held).chain(&*draining).any(|member| !member.share.is_full());
-        let count = in_service.len();
-        let all = if in_service.is_empty() {
-            list(&|endpoint_state| endpoint_state.admin_state == AdminState::Draining, &full)
-        } else {
-            in_service
-        };
-        let last_up = members
-            .iter()
-            .map(|(_, endpoint_state)| endpoint_state)
-            .filter(|endpoint_state| endpoint_state.is_in_service());
-        let since =
-            last_up.map(|endpoint_state| endpoint_state.last_up).max().unwrap_or_default().saturating_sub(outage);
-        let was_up = |endpoint_state: &EndpointState| endpoint_state.last_up > NEVER && endpoint_state.last_up >= since;
-        let recent = list(&|endpoint_state| endpoint_state.is_in_service() && was_up(endpoint_state), &full);
-        let recent = if recent.is_empty() { all.clone() } else { recent };
-        let weighs = members.iter().any(|(member, _)| member.weight != members[0].0.weight);
-        Self { given: members.len(), in_service: count, open, held, draining, all, recent, is_degraded, weighs }
-    }
-
-    /// The members that answer.
-    pub fn select(&self, selection: Selection) -> &[Member<T>] {
-        match selection {
-            Selection::Open => &self.open,
-            Selection::Held => &self.held,
-            Selection::Draining => &self.draining,
-            Selection::All => &self.all,
-            Selection::Recent => &self.recent,
-        }
-    }
-
-    /// Whether a member that answers keeps only a share of its clients.
-    pub fn is_degraded(&self) -> bool {
-        self.is_degraded
-    }
-
-    /// Whether the weights that the operator wrote differ.
-    pub fn weighs(&self) -> bool {
-        self.weighs
-    }
-
-    /// Whether the share of open members suffices. What the operator took off duty is not missed: to drain one of two does
-    /// not topple the pool.
-    fn is_usable(&self, spec: &PoolSpec) -> bool {
-        spec.is_enough(self.open.len(), self.in_service)
-    }
-}
 
 /// A pool's state: immutable, replaced when the health of an endpoint changes.
 #[derive(Clone, Debug)]
@@ -264,9 +64,6 @@ impl Kind {
         }
     }
 }
-
-/// [`EndpointState::last_up`] of an endpoint that was not up yet.
-const NEVER: Duration = Duration::ZERO;
 
 impl Pool {
     /// The pool in a state.
@@ -474,12 +271,6 @@ fn share(members: &Members, endpoint_states: &[EndpointState]) -> Share {
         (sum > 0).then(|| Share::from_thousandths(kept.div_ceil(sum) as u16))
     };
     mean(false).or_else(|| mean(true)).unwrap_or(Share::FULL)
-}
-
-/// How far the open endpoint has come that has come farthest; all, if none is open.
-fn highest_ramp<'a>(endpoint_states: impl IntoIterator<Item = &'a EndpointState>) -> Share {
-    let open = endpoint_states.into_iter().filter(|endpoint_state| endpoint_state.is_open());
-    open.map(|endpoint_state| endpoint_state.ramp).max().unwrap_or(Share::FULL)
 }
 
 #[cfg(test)]

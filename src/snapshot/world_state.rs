@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use super::Blueprint;
 use super::compile::Remapped;
-use super::pool::EndpointState;
+use super::endpoint_state::EndpointState;
 use super::world::PoolId;
 use crate::load::Allowance;
 use crate::overrides::{EffectiveOverrides, Mode, canonical};

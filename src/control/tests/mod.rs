@@ -14,9 +14,14 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::*;
-use crate::geo::{Coordinates, Locations};
-use crate::health::{Check, Condition, Failure, Finding, Monitor, Recovery, Share, Stage, TcpCheck};
-use crate::snapshot::{Datacenter, Endpoint, Family, Members, PoolSpec};
+use crate::geo::{Coordinates, DatacenterId, Locations};
+use crate::health::{
+    Check, Condition, Failure, Finding, Kept, Monitor, Recovery, RecoveryState, Share, Stage, State, TcpCheck,
+};
+use crate::latency::{LatencyTable, Record};
+use crate::rollout;
+use crate::snapshot::{Blueprint, Datacenter, Endpoint, Family, Members, PoolId, PoolSpec, Remapped, Snapshot, World};
+use crate::watch::FailStaticEvent;
 
 const INTERVAL: Duration = Duration::from_secs(5);
 const ADDRESSES: [&str; 2] = ["127.0.0.1", "127.0.0.2"];

@@ -1,0 +1,145 @@
+//! The files that a node serves: read at the start, looked at for changes, read again.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tracing::warn;
+
+use super::super::load::{Loaded, Loader};
+use super::super::watch_files::FileWatch;
+use super::serials::{last_served, put_serials};
+use super::{ServeError, beside};
+use crate::config::{self, Code, Fault, Faults, Server, Severity, Watching};
+use crate::control::DynamicTxt;
+use crate::disk::{Disk, Reads};
+use crate::name::Name;
+use crate::report::Summary;
+use crate::snapshot::Snapshot;
+use crate::store::{Batch, Store};
+
+/// Zones that are told by name when they are lost; the number of others follows.
+const MOST_LOST: usize = 20;
+
+/// What a reload reads from and writes to.
+pub(super) struct Files {
+    pub(super) path: PathBuf,
+    /// Lent to the thread that reads.
+    pub(super) loader: Option<Loader>,
+    pub(super) store: Arc<Store>,
+    pub(super) server: Server,
+    /// `None` where the system has no thread or descriptor for it, which was told.
+    pub(super) watch: Option<FileWatch>,
+    /// The last word about addresses that are probed and nobody has.
+    pub(super) noticed: Option<String>,
+}
+
+impl Files {
+    pub(super) async fn open(path: PathBuf) -> Result<(Self, Loaded, DynamicTxt), ServeError> {
+        let from = path.clone();
+        let opened = beside(move || {
+            let other = |error: &dyn std::fmt::Display| ServeError::Other(error.to_string());
+            let mut loader = Loader::new(&from);
+            // The zones' last serials stand in the state folder, and where that is stands in the server file. So it is opened
+            // first, and the zones are read once.
+            let state = match config::load_state_folder(&from) {
+                Ok(state) => state,
+                // What else is wrong is told with it.
+                Err(faults) => return Err(loader.load(&Disk::new(), &|_| None, None).err().unwrap_or(faults).into()),
+            };
+            let store = Arc::new(Store::open(&state).map_err(|error| other(&error))?);
+            let disk = Disk::new();
+            let loaded = loader.load(&disk, &last_served(&store), None)?;
+            Ok::<_, ServeError>((loader, store, loaded, disk.reads()))
+        });
+        let (loader, store, loaded, reads) = opened.await.map_err(ServeError::Other)??;
+        let watch = FileWatch::start().inspect_err(|error| {
+            warn!(%error, "changed files are not noticed: send SIGHUP, or run `truenorth reload`");
+        });
+        let server = loaded.server.clone();
+        let mut files = Self { path, loader: Some(loader), store, server, watch: watch.ok(), noticed: None };
+        files.follow(reads, loaded.server.watching);
+        let txt = files.kept_txt();
+        let loaded = files.adopt(loaded, &txt)?;
+        Ok((files, loaded, txt))
+    }
+
+    /// Reads everything again; the TXT records that are set are part of it.
+    pub(super) async fn load(&mut self, previous: Arc<Snapshot>, txt: &DynamicTxt) -> Result<Loaded, Faults> {
+        let store = self.store.clone();
+        // A loader that was lost with its thread had nothing but what it read before.
+        let mut loader = self.loader.take().unwrap_or_else(|| Loader::new(&self.path));
+        let read = beside(move || {
+            let disk = Disk::new();
+            let loaded = loader.load(&disk, &last_served(&store), Some(&*previous));
+            (loader, loaded, disk.reads())
+        });
+        let (loader, loaded, reads) =
+            read.await.map_err(|why| Faults(vec![Fault::without_place(why).code(Code::File)]))?;
+        self.loader = Some(loader);
+        // Faulty or not: it is read again when it is no longer what was read.
+        let watching = loaded.as_ref().map_or(self.server.watching, |loaded| loaded.server.watching);
+        self.follow(reads, watching);
+        self.adopt(loaded?, txt)
+    }
+
+    /// Looks from now on for changes of what was read.
+    pub(super) fn follow(&mut self, reads: Reads, watching: Watching) {
+        self.server.watching = watching;
+        if let Some(watch) = &mut self.watch {
+            watch.follow(reads, watching);
+        }
+    }
+
+    /// Takes over what was read, with the TXT records that are set.
+    pub(super) fn adopt(&mut self, mut loaded: Loaded, txt: &DynamicTxt) -> Result<Loaded, Faults> {
+        if loaded.forbidden.has_errors() {
+            return Err(loaded.forbidden);
+        }
+        let notice = Summary::of(loaded.blueprint.world()).notice();
+        if let Some(notice) = notice.as_ref().filter(|_| notice != self.noticed) {
+            warn!("{notice}");
+        }
+        self.noticed = notice;
+        let (blueprint, left_out) = txt.apply(&loaded.blueprint);
+        loaded.blueprint = Arc::new(blueprint);
+        for (name, why) in left_out {
+            warn!(%name, %why, "TXT records that were set are left out");
+        }
+        let mut serials = Batch::default();
+        put_serials(&loaded.blueprint, loaded.blueprint.zones(), &self.store, &mut serials);
+        self.store.write(serials);
+        let admin = |server: &Server| server.admin.as_ref().map(|admin| (admin.listen.clone(), admin.socket.clone()));
+        let fixed = |server: &Server| (server.state.clone(), server.listen.clone(), admin(server));
+        if fixed(&loaded.server) != fixed(&self.server) {
+            warn!("the state folder and the listening addresses change only with a restart");
+        }
+        Ok(loaded)
+    }
+}
+
+/// Warns of zones that are served now and are no longer in a configuration; refuses one that leaves none, unless it
+/// `may_be_empty`.
+pub(super) fn judge_lost(previous: &Snapshot, mut loaded: Loaded, may_be_empty: bool) -> Result<Loaded, Faults> {
+    let left: HashSet<&Name> = loaded.blueprint.zones().iter().map(|served| served.zone.apex()).collect();
+    let apexes = previous.zones().iter().map(|served| served.zone.apex());
+    let lost: Vec<String> = apexes.filter(|apex| !left.contains(apex)).map(ToString::to_string).collect();
+    if lost.is_empty() {
+        return Ok(loaded);
+    }
+    let is_empty = left.is_empty();
+    let mut list = lost[..lost.len().min(MOST_LOST)].join(", ");
+    if lost.len() > MOST_LOST {
+        list = format!("{list} and {} more", lost.len() - MOST_LOST);
+    }
+    let message = format!("zones are no longer there, and would be refused from now on: {list}");
+    if !is_empty || may_be_empty {
+        loaded
+            .warnings
+            .0
+            .push(Fault { severity: Severity::Warning, ..Fault::without_place(message).code(Code::Reload) });
+        return Ok(loaded);
+    }
+    let fault = Fault::without_place(format!("no zone is left. {message}")).code(Code::Reload);
+    Err(Faults(vec![fault.help("if that is meant, run `truenorth reload --allow-empty`")]))
+}

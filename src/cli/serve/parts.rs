@@ -1,0 +1,89 @@
+//! What control is wired to: the sockets' snapshot, the prober, the state folder.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio::sync::oneshot;
+
+use crate::control::Keep;
+use crate::health::{Outcome, Target};
+use crate::monitor::Prober;
+use crate::overrides::{Change, Happening};
+use crate::rollout;
+use crate::snapshot::Snapshot;
+use crate::store::{
+    Batch, HEALTH, HealthRecord, OVERRIDES, OverrideRecord, RECOVERIES, ROLLOUTS, RolloutRecord, Store,
+};
+
+/// Puts each snapshot in the place of the one before, which it gives back. The place itself is told to `first` with the
+/// first snapshot.
+pub(super) fn publisher(
+    first: oneshot::Sender<Arc<ArcSwap<Snapshot>>>,
+) -> impl FnMut(Arc<Snapshot>) -> Option<Arc<Snapshot>> {
+    let mut first = Some(first);
+    let mut place: Option<Arc<ArcSwap<Snapshot>>> = None;
+    move |snapshot| {
+        if let Some(place) = &place {
+            return Some(place.swap(snapshot));
+        }
+        let new = place.insert(Arc::new(ArcSwap::new(snapshot)));
+        if let Some(first) = first.take() {
+            // The start that waits for it may have failed meanwhile.
+            let _ = first.send(new.clone());
+        }
+        None
+    }
+}
+
+/// Probes a target.
+pub(super) fn prober() -> impl Fn(Arc<Target>) -> Pin<Box<dyn Future<Output = Outcome> + Send>> {
+    let prober = Prober::new();
+    move |target| {
+        let prober = prober.clone();
+        Box::pin(async move { prober.probe(&target).await })
+    }
+}
+
+/// Keeps what control says: all of one event in one batch.
+pub(super) fn keeper(store: Arc<Store>) -> impl Fn(Keep) {
+    move |Keep { health, recovery_states, overrides, rollouts }| {
+        let mut batch = Batch::default();
+        for change in &overrides {
+            put_override(change, &mut batch);
+        }
+        put_rollouts(&rollouts, &mut batch);
+        for (target, kept) in health {
+            match kept.and_then(HealthRecord::new) {
+                Some(record) => batch.put(&HEALTH, &target, &record),
+                None => batch.delete(&HEALTH, &target),
+            }
+        }
+        for (key, recovery_state) in recovery_states {
+            match recovery_state {
+                Some(recovery_state) => batch.put(&RECOVERIES, &key, &recovery_state.into()),
+                None => batch.delete(&RECOVERIES, &key),
+            }
+        }
+        store.write(batch);
+    }
+}
+
+fn put_override(change: &Change, batch: &mut Batch) {
+    let Some((key, record)) = OverrideRecord::new(&change.item) else { return };
+    match change.happening {
+        Happening::Placed => batch.put(&OVERRIDES, &key, &record),
+        Happening::Began => {}
+        Happening::Ended | Happening::Lifted { .. } => batch.delete(&OVERRIDES, &key),
+    }
+}
+
+fn put_rollouts(rows: &rollout::Rows, batch: &mut Batch) {
+    for (id, kept) in rows {
+        let key = RolloutRecord::key(id);
+        match kept {
+            Some(kept) => batch.put(&ROLLOUTS, &key, &RolloutRecord::new(kept)),
+            None => batch.delete(&ROLLOUTS, &key),
+        }
+    }
+}

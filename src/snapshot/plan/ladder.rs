@@ -1,0 +1,326 @@
+//! The ladder that is climbed down when little or nothing of a steered name is left.
+//!
+//! ```text
+//!   usable             pools with min_healthy of their endpoints open
+//!   below the minimum  pools with any endpoint open
+//!   ready              usable pools of another part of a roll-out
+//!   held back          pools with any endpoint up that failback holds back
+//!   draining           pools with any endpoint that is up but draining
+//!   fallback           the pool named by it
+//!   all down           all | last-healthy | nodata | servfail
+//! ```
+//!
+//! The place is one for A and AAAA: on each rung the walk looks for pools that can answer in *any* family. If the chosen
+//! ones have endpoints of the asked family but none to give, the walk is made once more for that family alone; if they
+//! were never given any, the answer is empty. It is empty as well where that walk finds nothing while the other family answers
+//! from a usable pool: neither `fallback` nor `all_down` answers for half of a healthy name.
+//!
+//! A pool that comes back slowly, or leaves slowly, takes a part of the queries that it would get as a usable one, by a draw for
+//! each query; for the others it is not there, as long as another usable pool is.
+//!
+//! A roll-out divides the pools, and each client belongs to one part: on the rungs above `ready` the others do not count. While
+//! clients are sent to both parts, below the minimum comes behind `ready`.
+//!
+//! What the operator says of a name changes its ladder: a drained name begins with `fallback`, one forced down has no other
+//! rung, and for one forced up probes are ignored from the first rung on. On no rung stands an endpoint that is forced down.
+
+use super::Plan;
+use crate::overrides::Mode;
+use crate::snapshot::{Family, PerFamily, Selection};
+use crate::steering::{AllDown, Ranking, Set, Spill, Walk, members};
+
+/// The rung of the ladder that a choice was made on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rung {
+    /// A pool is usable.
+    Usable,
+    /// A pool has an endpoint open, but fewer than `min_healthy` asks for.
+    BelowMinimum,
+    /// A pool of another part of a roll-out is usable.
+    Ready,
+    /// A pool has an endpoint that is up, but `failback` holds the pool back.
+    Held,
+    /// A pool has an endpoint that is up, but draining.
+    Draining,
+    /// `fallback` answers.
+    Fallback,
+    /// `all_down` decides.
+    AllDown,
+    /// The name is forced down, and `fallback` cannot answer.
+    ForcedDown,
+}
+
+/// What to answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Verdict {
+    /// Members of these pools of the rule, together.
+    Pools(Set, Selection),
+    /// Members of the fallback pool.
+    Fallback(Selection),
+    /// Nothing: the place has no address of this family, or `all_down` says so.
+    Nodata,
+    /// SERVFAIL.
+    Servfail,
+}
+
+/// A verdict, and how it came about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// What to answer.
+    pub verdict: Verdict,
+    /// Where on the ladder.
+    pub rung: Rung,
+    /// Whether the place of the other family had endpoints of this one but none to give, so that this was chosen for this family
+    /// alone.
+    pub alone: bool,
+    /// All pools of the tiers that were looked at.
+    pub reached: Set,
+    /// Whether something that was looked at is unconfirmed, draining or ramping, or clients are on the move.
+    pub restless: bool,
+}
+
+/// Rungs on which the name's own pools answer, and the pools that stand on each.
+type Rungs = [(Rung, PerFamily<Set>); 6];
+
+/// The pools that a query may be sent to.
+#[derive(Clone, Copy, Debug)]
+pub(in super::super) struct Eligible {
+    /// The part of a roll-out that it belongs to; all pools where there is none.
+    part: Set,
+    /// The usable pools of that part that take it.
+    usable: PerFamily<Set>,
+}
+
+impl Plan {
+    /// What a client with this ranking is answered; `eligible` are the pools that [take](Self::takers) this query, `spill` is what
+    /// loads make of the ranking, and `draw` gives one of these pools in proportion to these weights.
+    pub(in super::super) fn choose_by(
+        &self,
+        ranking: &Ranking,
+        family: Family,
+        eligible: Eligible,
+        spill: &Spill<'_>,
+        mut draw: impl FnMut(Set, &[u32]) -> usize,
+    ) -> Choice {
+        let part = eligible.part;
+        let mut seen = Seen { plan: self, spill, part, among: part, reached: 0, fallback: false };
+        if let Some(Mode::Drain | Mode::ForceDown) = self.mode {
+            if let Some(choice) = self.fall_back(&mut seen, family) {
+                return choice;
+            }
+            if self.mode == Some(Mode::ForceDown) {
+                return seen.choice(Verdict::Nodata, Rung::ForcedDown, false);
+            }
+        }
+        let rungs = self.rungs(eligible);
+        for (rung, available) in rungs {
+            seen.come_to(rung);
+            match seen.place(ranking, available, family, &mut draw) {
+                WalkEnd::None => {}
+                WalkEnd::Chosen(pools) => return seen.choice(Verdict::Pools(pools, self.selection(rung)), rung, false),
+                WalkEnd::WithoutFamily => return seen.choice(Verdict::Nodata, rung, false),
+                WalkEnd::FamilyDown => return self.choose_alone(seen, (rung, &rungs), ranking, family, draw),
+            }
+        }
+        if let Some(choice) = self.fall_back(&mut seen, family) {
+            return choice;
+        }
+        let Some((last, selection)) = self.all_down(part) else {
+            let fails = self.rule.all_down == AllDown::Servfail;
+            return seen.choice(if fails { Verdict::Servfail } else { Verdict::Nodata }, Rung::AllDown, false);
+        };
+        for available in last {
+            match seen.place(ranking, available, family, &mut draw) {
+                WalkEnd::None => {}
+                WalkEnd::Chosen(pools) => return seen.choice(Verdict::Pools(pools, selection), Rung::AllDown, false),
+                WalkEnd::WithoutFamily => return seen.choice(Verdict::Nodata, Rung::AllDown, false),
+                WalkEnd::FamilyDown => return self.choose_alone(seen, (Rung::AllDown, &rungs), ranking, family, draw),
+            }
+        }
+        seen.choice(Verdict::Nodata, Rung::AllDown, false)
+    }
+
+    /// The pools that `all_down` lets answer for a client of this part, the first that have any endpoint left, and which of their
+    /// members; `None` if it lets none.
+    fn all_down(&self, part: Set) -> Option<([PerFamily<Set>; 3], Selection)> {
+        match self.rule.all_down {
+            AllDown::All => Some(([within(self.in_service, part), self.in_service, self.left], Selection::All)),
+            AllDown::LastHealthy => Some(([within(self.recent, part), self.recent, self.recent], Selection::Recent)),
+            AllDown::Nodata | AllDown::Servfail => None,
+        }
+    }
+
+    /// The rungs on which the name's own pools answer a query by what probes say.
+    fn rungs(&self, eligible: Eligible) -> Rungs {
+        // Where everybody is sent to one part, the other is what is left when that is down. Where both are at work, each stands
+        // in for the other as soon as that is not usable.
+        let both_work = self.split.is_some_and(|split| !split.is_whole());
+        let below_minimum = if both_work { [0; 2] } else { within(self.open, eligible.part) };
+        [
+            (Rung::Usable, eligible.usable),
+            (Rung::BelowMinimum, below_minimum),
+            (Rung::Ready, self.usable),
+            (Rung::BelowMinimum, self.open),
+            (Rung::Held, self.held),
+            (Rung::Draining, self.draining),
+        ]
+    }
+
+    /// The usable pools of a part, without those that leave this query to others because they ramp. None does where no other
+    /// is left. `takes` says whether a pool is to take this one, when it takes such a share of them, in thousandths.
+    pub(in super::super) fn eligible(
+        &self,
+        ranking: &Ranking,
+        part: Set,
+        mut takes: impl FnMut(usize, u16) -> bool,
+    ) -> Eligible {
+        let usable = within(self.usable, part);
+        let all = Eligible { part, usable };
+        let Some(ramps) = &self.ramps else { return all };
+        let [v4, v6] = usable;
+        let ranked = (v4 | v6) & self.rule.policy.pools_in(ranking);
+        if ranked.count_ones() <= 1 {
+            return all;
+        }
+        let leaves = |&pool: &usize| !ramps[pool].is_full() && !takes(pool, ramps[pool].thousandths());
+        let left = members(ranked).filter(leaves).fold(!0, |left: Set, pool| left & !(1 << pool));
+        let stays = |usable: Set| if usable & ranked & left == 0 { usable } else { usable & left };
+        Eligible { part, usable: usable.map(stays) }
+    }
+
+    /// Which members answer on one of these rungs.
+    fn selection(&self, rung: Rung) -> Selection {
+        match (rung, self.mode) {
+            (_, Some(Mode::ForceUp)) => Selection::All,
+            (Rung::Held, _) => Selection::Held,
+            (Rung::Draining, _) => Selection::Draining,
+            _ => Selection::Open,
+        }
+    }
+
+    /// What `fallback` makes of it, if it can answer in any family.
+    fn fall_back(&self, seen: &mut Seen<'_, '_>, family: Family) -> Option<Choice> {
+        let fallback = self.fallback?;
+        seen.fallback = true;
+        if let Some(selection) = fallback.answers[family as usize] {
+            return Some(seen.choice(Verdict::Fallback(selection), Rung::Fallback, false));
+        }
+        let is_other = fallback.answers.iter().any(Option::is_some);
+        is_other.then(|| seen.choice(Verdict::Nodata, Rung::Fallback, fallback.given[family as usize]))
+    }
+
+    /// The other family has a place on this rung, this one has endpoints there but none open: the next pools that have answer
+    /// for this family. As long as the other family's pool is usable, nothing else does: the site is well, and clients reach
+    /// it by the other family. Otherwise the ladder goes on. A CNAME is no answer, for it would stand for the other family
+    /// too; nor is the name down, so it does not fail.
+    fn choose_alone(
+        &self,
+        mut seen: Seen<'_, '_>,
+        (place, rungs): (Rung, &Rungs),
+        ranking: &Ranking,
+        family: Family,
+        mut draw: impl FnMut(Set, &[u32]) -> usize,
+    ) -> Choice {
+        let of_family = |sets: PerFamily<Set>| sets[family as usize];
+        for &(rung, available) in rungs {
+            seen.come_to(rung);
+            let chosen = seen.walk(ranking, of_family(available), &mut draw);
+            if chosen != 0 {
+                return seen.choice(Verdict::Pools(chosen, self.selection(rung)), rung, true);
+            }
+        }
+        if matches!(place, Rung::Usable | Rung::Ready) {
+            return seen.choice(Verdict::Nodata, place, true);
+        }
+        if let Some(fallback) = self.fallback.filter(|fallback| !fallback.is_cname) {
+            seen.fallback = true;
+            if let Some(selection) = fallback.answers[family as usize] {
+                return seen.choice(Verdict::Fallback(selection), Rung::Fallback, true);
+            }
+        }
+        let Some((last, selection)) = self.all_down(seen.part) else {
+            return seen.choice(Verdict::Nodata, Rung::AllDown, true);
+        };
+        for available in last {
+            let chosen = seen.walk(ranking, of_family(available), &mut draw);
+            if chosen != 0 {
+                return seen.choice(Verdict::Pools(chosen, selection), Rung::AllDown, true);
+            }
+        }
+        seen.choice(Verdict::Nodata, Rung::AllDown, true)
+    }
+}
+
+/// Those of these pools that are of this part.
+fn within(sets: PerFamily<Set>, part: Set) -> PerFamily<Set> {
+    sets.map(|set| set & part)
+}
+
+/// Where a walk for both families ended, seen from one of them.
+enum WalkEnd {
+    /// No pool of the ranking is available in any family.
+    None,
+    /// These pools answer.
+    Chosen(Set),
+    /// The place was never given an endpoint of this family.
+    WithoutFamily,
+    /// The place has endpoints of this family, but none available.
+    FamilyDown,
+}
+
+/// What walks have looked at so far.
+struct Seen<'a, 's> {
+    plan: &'a Plan,
+    spill: &'a Spill<'s>,
+    /// The pools that the client belongs to.
+    part: Set,
+    /// Those that are looked at now: these, and then all.
+    among: Set,
+    reached: Set,
+    fallback: bool,
+}
+
+impl Seen<'_, '_> {
+    fn come_to(&mut self, rung: Rung) {
+        if rung == Rung::Ready {
+            self.among = Set::MAX;
+        }
+    }
+
+    fn walk(&mut self, ranking: &Ranking, available: Set, draw: impl FnMut(Set, &[u32]) -> usize) -> Set {
+        let weights = self.plan.weights.as_deref().unwrap_or_default();
+        let spill = Spill { part: self.among, ..*self.spill };
+        let Walk { chosen, reached } = self.plan.rule.policy.walk(ranking, available, &spill, weights, draw);
+        self.reached |= reached & self.among;
+        chosen
+    }
+
+    fn place(
+        &mut self,
+        ranking: &Ranking,
+        available: PerFamily<Set>,
+        family: Family,
+        draw: impl FnMut(Set, &[u32]) -> usize,
+    ) -> WalkEnd {
+        let [v4, v6] = available;
+        let place = self.walk(ranking, v4 | v6, draw);
+        let of_family = place & available[family as usize];
+        if place == 0 {
+            WalkEnd::None
+        } else if of_family != 0 {
+            WalkEnd::Chosen(of_family)
+        } else if place & self.plan.given[family as usize] == 0 {
+            WalkEnd::WithoutFamily
+        } else {
+            WalkEnd::FamilyDown
+        }
+    }
+
+    fn choice(&self, verdict: Verdict, rung: Rung, alone: bool) -> Choice {
+        let fallback_restless = self.fallback && self.plan.fallback.is_some_and(|fallback| fallback.is_restless);
+        let drains = self.plan.mode == Some(Mode::Drain);
+        let ramps = self.plan.split.is_some_and(|split| split.is_ramping);
+        let restless = self.reached & self.plan.restless != 0 || fallback_restless || drains || ramps;
+        Choice { verdict, rung, alone, reached: self.reached, restless }
+    }
+}

@@ -1,0 +1,201 @@
+//! A plan: how a steered name is answered now.
+//!
+//! A [`rule`] is what does not depend on health; the [`ladder`] says which pools answer in which need; [`shedding`] is what the
+//! step `load` makes of it for one client.
+
+mod ladder;
+mod rule;
+mod shedding;
+
+pub use ladder::{Choice, Rung, Verdict};
+pub use rule::{LoadKeys, Rule};
+use shedding::Loads;
+
+use std::sync::Arc;
+
+use super::family::{Family, PerFamily};
+use super::members::Selection;
+use super::pool::{Kind, Pool};
+use crate::health::Share;
+use crate::overrides::Mode;
+use crate::steering::{Draw, HashKey, Ranking, Set, Split, by_hash, by_weight, is_among};
+use crate::wire::Rtype;
+
+/// A rule with the state of its pools.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    rule: Arc<Rule>,
+    /// What the operator says of the name.
+    mode: Option<Mode>,
+    /// How its pools are divided, if they are.
+    split: Option<Split>,
+    /// What pools are drawn by, if any are: weights, or weights times shares where a pool keeps only a share of its clients.
+    weights: Option<Arc<[u32]>>,
+    /// What the step `load` goes by, if the chain has it.
+    loads: Option<Arc<Loads>>,
+    /// How far each pool has come, if one is on its way back or out.
+    ramps: Option<Arc<[Share]>>,
+    /// Pools with endpoints of a family, as the operator wrote them.
+    given: PerFamily<Set>,
+    usable: PerFamily<Set>,
+    open: PerFamily<Set>,
+    held: PerFamily<Set>,
+    draining: PerFamily<Set>,
+    /// Pools with endpoints on duty, whatever probes say.
+    in_service: PerFamily<Set>,
+    /// Pools with endpoints that are not forced down, whatever probes say.
+    left: PerFamily<Set>,
+    /// Pools that were open last, all of them at the same time.
+    recent: PerFamily<Set>,
+    restless: Set,
+    /// What fallback can answer now.
+    fallback: Option<Fallback>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Fallback {
+    is_cname: bool,
+    given: PerFamily<bool>,
+    /// Which of its members answer, if any can.
+    answers: PerFamily<Option<Selection>>,
+    is_restless: bool,
+}
+
+/// All of a share, in thousandths.
+const FULL: u16 = Share::FULL.thousandths();
+
+const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
+
+impl Plan {
+    /// The rule over pools in their present state, for names of which the operator says this and whose pools are divided so.
+    pub fn new(rule: Arc<Rule>, pools: &[Arc<Pool>], mode: Option<Mode>, split: Option<Split>) -> Self {
+        let pool = |place: usize| &pools[rule.pools[place] as usize];
+        let set = |holds: &dyn Fn(&Pool) -> bool| {
+            (0..rule.pools.len()).filter(|&place| holds(pool(place))).fold(0, |set, place| set | 1 << place)
+        };
+        let sets = |holds: &dyn Fn(&Pool, Family) -> bool| FAMILIES.map(|family| set(&|pool| holds(pool, family)));
+        let recent = FAMILIES.map(|family| {
+            // As it was before the outage began: whatever fell within the time that it takes to confirm one.
+            let left = || rule.pools.iter().map(|&id| &pools[id as usize]).filter(|pool| pool.is_left(family));
+            let outage = left().map(|pool| pool.outage()).max().unwrap_or_default();
+            let latest = left().map(|pool| pool.last_up(family)).max().unwrap_or_default();
+            set(&|pool| pool.is_left(family) && pool.last_up(family) >= latest.saturating_sub(outage))
+        });
+        let (in_service, left) = (sets(&Pool::is_in_service), sets(&Pool::is_left));
+        let (usable, open, draining) = match mode {
+            Some(Mode::ForceUp) => (in_service, in_service, left),
+            _ => (sets(&Pool::is_usable), sets(&Pool::is_open), sets(&Pool::is_draining)),
+        };
+        let restless = match mode {
+            Some(Mode::ForceUp) => set(&Pool::has_draining),
+            _ => set(&Pool::is_restless),
+        };
+        let ramps: Vec<Share> = rule.pools.iter().map(|&id| pools[id as usize].ramp()).collect();
+        let ramp = mode != Some(Mode::ForceUp) && ramps.iter().any(|ramp| !ramp.is_full());
+        Self {
+            mode,
+            split,
+            weights: rule.policy.draws().then(|| drawn_weights(&rule, pools)),
+            loads: rule.load.is_some().then(|| Loads::new(&rule, pools)),
+            ramps: ramp.then(|| ramps.into()),
+            given: sets(&Pool::is_given),
+            usable,
+            open,
+            held: sets(&Pool::is_held),
+            draining,
+            in_service,
+            left,
+            recent,
+            restless,
+            fallback: rule.fallback.map(|id| Fallback::new(&pools[id as usize])),
+            rule,
+        }
+    }
+
+    /// How its pools are divided, if they are.
+    pub fn split(&self) -> Option<Split> {
+        self.split
+    }
+
+    /// What does not depend on health.
+    pub fn rule(&self) -> &Arc<Rule> {
+        &self.rule
+    }
+
+    /// The families whose endpoints answer a question for this type; none if it is left to the name's static records.
+    pub fn families(&self, rtype: Rtype, pools: &[Arc<Pool>]) -> &'static [Family] {
+        match rtype {
+            Rtype::A => &FAMILIES[..1],
+            Rtype::AAAA => &FAMILIES[1..],
+            Rtype::HTTPS if self.rule.https.is_some() => &FAMILIES,
+            // A CNAME stands for every type. A pool with one has it in both families.
+            _ if self.may_be_cname(pools) => &FAMILIES[..1],
+            _ => &[],
+        }
+    }
+
+    /// Whether any answer of it is a CNAME.
+    fn may_be_cname(&self, pools: &[Arc<Pool>]) -> bool {
+        let first = &pools[self.rule.pools[0] as usize];
+        matches!(first.kind(), Kind::Cname(_)) || self.fallback.is_some_and(|fallback| fallback.is_cname)
+    }
+
+    /// What the operator says of the name.
+    pub fn mode(&self) -> Option<Mode> {
+        self.mode
+    }
+
+    /// Seconds for an answer that came about so.
+    pub fn ttl(&self, choice: &Choice) -> u32 {
+        if choice.restless { self.rule.ttl_min } else { self.rule.ttl }
+    }
+
+    /// What a client with this ranking is answered. `key` is that of the client, if the rule [has one](Rule::client_key);
+    /// `number` gives a uniform random number below its argument.
+    pub fn choose(
+        &self,
+        ranking: &Ranking,
+        family: Family,
+        key: Option<HashKey>,
+        mut number: impl FnMut(u32) -> u32,
+    ) -> Choice {
+        let part = self.split.map_or(Set::MAX, |split| split.pools(key, &mut number));
+        self.spill(key, |spill| {
+            if let (Some(Draw::Sticky(pools)), Some(client)) = (&self.rule.policy.draw, key) {
+                let eligible = self.eligible(ranking, part, |pool, share| is_among(client, pools[pool], share));
+                return self.choose_by(ranking, family, eligible, spill, by_hash(client, pools));
+            }
+            let eligible = self.eligible(ranking, part, |_, share| number(u32::from(FULL)) < u32::from(share));
+            self.choose_by(ranking, family, eligible, spill, by_weight(number))
+        })
+    }
+}
+
+impl Fallback {
+    fn new(pool: &Pool) -> Self {
+        let answers = |family| {
+            let rungs = [
+                (Selection::Open, pool.is_open(family)),
+                (Selection::Held, pool.is_held(family)),
+                (Selection::Draining, pool.is_draining(family)),
+            ];
+            rungs.into_iter().find(|(_, has_any)| *has_any).map(|(selection, _)| selection)
+        };
+        Self {
+            is_cname: matches!(pool.kind(), Kind::Cname(_)),
+            given: FAMILIES.map(|family| pool.is_given(family)),
+            answers: FAMILIES.map(answers),
+            is_restless: pool.is_restless(),
+        }
+    }
+}
+
+/// A pool that keeps a share of its clients is drawn that much less often. As long as all keep all of them the shares cancel
+/// out, and weights are drawn by as they are.
+fn drawn_weights(rule: &Rule, pools: &[Arc<Pool>]) -> Arc<[u32]> {
+    let shares: Vec<Share> = rule.pools.iter().map(|&id| pools[id as usize].share()).collect();
+    let are_full = shares.iter().all(|share| share.is_full());
+    let drawn =
+        |(&weight, share): (&u16, Share)| u32::from(weight) * if are_full { 1 } else { u32::from(share.thousandths()) };
+    rule.policy.weights.iter().zip(shares).map(drawn).collect()
+}

@@ -1,0 +1,73 @@
+//! What a plan knows of the loads of its pools, and where it sends the clients that a full pool does not keep: the step `load`.
+
+use std::sync::Arc;
+
+use super::{FULL, Plan, Rule};
+use crate::health::Share;
+use crate::load::Allowance;
+use crate::snapshot::Pool;
+use crate::steering::{HashKey, Ranking, Set, Spill, by_hash, is_among, members};
+
+/// What is known of the loads of a rule's pools.
+#[derive(Debug)]
+pub(super) struct Loads {
+    /// The share of its clients that each keeps.
+    keep: Box<[Share]>,
+    /// Pools that do not keep all.
+    shedding: Set,
+    /// What each can take of others, in a unit in which all of it together fits 32 bits.
+    rooms: Box<[u32]>,
+    /// Pools that can take anything.
+    roomy: Set,
+}
+
+impl Loads {
+    pub(super) fn new(rule: &Rule, pools: &[Arc<Pool>]) -> Arc<Self> {
+        let allowances = || rule.pools.iter().map(|&id| pools[id as usize].allowance());
+        let set = |holds: fn(&Allowance) -> bool| {
+            let held = allowances().enumerate().filter(|(_, allowance)| holds(allowance));
+            held.fold(0, |set: Set, (place, _)| set | 1 << place)
+        };
+        let total = allowances().fold(0_u64, |sum, allowance| sum.saturating_add(allowance.room));
+        // One bit to spare, as what is left of a room never becomes nothing.
+        let surplus = (u64::BITS - total.leading_zeros()).saturating_sub(u32::BITS - 1);
+        let room = |allowance: &Allowance| ((allowance.room >> surplus) as u32).max(u32::from(allowance.room > 0));
+        Arc::new(Self {
+            keep: allowances().map(|allowance| allowance.keep).collect(),
+            shedding: set(|allowance| !allowance.keep.is_full()),
+            rooms: allowances().map(room).collect(),
+            roomy: set(|allowance| allowance.room > 0),
+        })
+    }
+}
+
+impl Plan {
+    /// Tells `choose` what loads make of rankings for the client with this key.
+    pub fn spill<T>(&self, key: Option<HashKey>, choose: impl FnOnce(&Spill<'_>) -> T) -> T {
+        let (Some(loads), Some(keys), Some(client)) = (&self.loads, &self.rule.load, key) else {
+            return choose(&Spill::NONE);
+        };
+        let stays = |&pool: &usize| is_among(client, keys.stay[pool], loads.keep[pool].thousandths());
+        let keep = members(loads.shedding).filter(stays).fold(!loads.shedding, |keep, pool| keep | 1 << pool);
+        let next = |pools| by_hash(client, &keys.go)(pools, &loads.rooms);
+        choose(&Spill { keep, roomy: loads.roomy, next: &next, ..Spill::NONE })
+    }
+
+    /// The same for many clients who belong to this part, where `draw` decides.
+    pub(in super::super) fn spill_by<T>(
+        &self,
+        ranking: &Ranking,
+        part: Set,
+        draw: impl Fn(Set, &[u32]) -> usize,
+        choose: impl FnOnce(&Spill<'_>) -> T,
+    ) -> T {
+        let Some(loads) = &self.loads else { return choose(&Spill::NONE) };
+        let stays = |&pool: &usize| {
+            let share = u32::from(loads.keep[pool].thousandths());
+            share > 0 && draw(0b11, &[share, u32::from(FULL) - share]) == 0
+        };
+        let asked = members(loads.shedding & self.rule.policy.home(ranking, part));
+        let keep = asked.filter(stays).fold(!loads.shedding, |keep, pool| keep | 1 << pool);
+        choose(&Spill { keep, roomy: loads.roomy, next: &|pools| draw(pools, &loads.rooms), ..Spill::NONE })
+    }
+}
