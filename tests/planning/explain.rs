@@ -37,6 +37,8 @@ NS = ["ns1.child"]
 DS = ["60485 5 1 2BB183AF5F22588179A53B0A98631FAD1A292118"]
 [records."ns1.child"]
 A = ["192.0.2.9"]
+[records."ns1.sub"]
+A = ["192.0.2.9"]
 "#;
 
 fn files() -> Files {
