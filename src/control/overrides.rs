@@ -197,6 +197,7 @@ mod tests {
     use crate::geo::Locations;
     use crate::health::{Failure, Finding, Outcome, State};
     use crate::snapshot::{AdminState, Blueprint, Snapshot};
+    use crate::zone::{NameId, PlanId};
 
     /// 2026-12-01T01:00:00Z.
     const START: Duration = Duration::from_secs(1_796_086_800);
@@ -401,7 +402,7 @@ mod tests {
         scene.place(Mode::ForceDown, "name:www.*", [None, None]).unwrap();
         let mode = |scene: &mut Scene| {
             scene.pass(PUBLISH_WINDOW);
-            scene.snapshot.as_ref().unwrap().plan(0, 0).mode()
+            scene.snapshot.as_ref().unwrap().plan(PlanId::from_index(0), NameId::from_index(0)).mode()
         };
         assert_eq!(mode(&mut scene), Some(Mode::ForceDown));
         scene.place(Mode::Drain, "dc:fra", [None, None]).unwrap();

@@ -2,6 +2,7 @@
 
 mod checks;
 mod condition;
+mod fingerprint;
 mod http;
 mod kept;
 mod last_probe;

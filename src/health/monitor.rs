@@ -100,11 +100,6 @@ impl Target {
             _ => Means::Network,
         }
     }
-
-    /// The question and its target.
-    pub(super) fn question(&self) -> (&SocketAddr, &str, &Check) {
-        (&self.address, &self.host, &self.monitor.check)
-    }
 }
 
 /// What of this node has to work for the outcome of a probe to tell of its endpoint.

@@ -107,7 +107,7 @@ impl Blueprint {
     /// Whether the node has a CNAME, or may be answered with one.
     fn may_be_cname(&self, node: Node<'_>) -> bool {
         let steered = match node.dynamic() {
-            Dynamic::Steered(plan, _) => Some(&self.rules[plan as usize]),
+            Dynamic::Steered(plan, _) => Some(&self.rules[plan.index()]),
             Dynamic::Reflect | Dynamic::None => None,
         };
         let mut pools = steered.iter().flat_map(|rule| rule.pools.iter().chain(&rule.fallback));

@@ -221,11 +221,11 @@ impl Snapshot {
         }
 
         let rules = state.maps().map_or(&*blueprint.rules, |maps| &maps.rules);
-        let plan_of = |name: NameId| blueprint.plan_of_name[name as usize];
+        let plan_of = |name: NameId| blueprint.plan_of_name[name.index()];
         let splits: HashMap<PlanId, Split, foldhash::fast::RandomState> =
             state.splits().iter().map(|(&name, &split)| (plan_of(name), split)).collect();
         let make_plan = |id: PlanId| {
-            let rule = &rules[id as usize];
+            let rule = &rules[id.index()];
             Plan::new(rule.clone(), &pools, None, splits.get(&id).copied().or(rule.split))
         };
         let plans = match since {
@@ -235,11 +235,11 @@ impl Snapshot {
                 let divided = before.state.splits().keys().chain(state.splits().keys());
                 let of_names = divided.filter(|_| dirty.names).map(|&name| plan_of(name));
                 for id in of_pools.chain(of_names).collect::<BTreeSet<PlanId>>() {
-                    plans[id as usize] = make_plan(id);
+                    plans[id.index()] = make_plan(id);
                 }
                 plans
             }
-            _ => (0..rules.len() as PlanId).map(make_plan).collect(),
+            _ => (0..rules.len()).map(PlanId::from_index).map(make_plan).collect(),
         };
         let name_overrides = match since {
             Some((before, dirty)) if dirty.is_empty() => before.name_overrides.clone(),
@@ -335,7 +335,7 @@ impl Snapshot {
 
     /// The plan of a steered name, with what the operator says of that name.
     pub fn plan(&self, id: PlanId, name: NameId) -> &Plan {
-        self.name_overrides.get(name).unwrap_or(&self.plans[id as usize])
+        self.name_overrides.get(name).unwrap_or(&self.plans[id.index()])
     }
 
     /// All plans, as they are for names of which nothing is said.
@@ -363,18 +363,18 @@ fn compile_zones(world: &World, maps: Maps<'_>, before: Option<&Blueprint>) -> Z
     let Zones { mut served, mut rules, mut plan_of_name } = Zones::default();
     for spec in &world.zones {
         let mut known: HashMap<&Steering, PlanId> = HashMap::new();
-        let first = plan_of_name.len() as NameId;
+        let first = NameId::from_index(plan_of_name.len());
         for name in &spec.names {
             let mut new = || {
                 rules.push(Arc::new(compiler.rule(&name.steering, &spec.regions)));
-                rules.len() as PlanId - 1
+                PlanId::from_index(rules.len() - 1)
             };
             // Roll-outs go their ways name by name.
             let is_alone = name.steering.rollout.is_some();
             let plan = if is_alone { new() } else { *known.entry(&name.steering).or_insert_with(new) };
             plan_of_name.push(plan);
         }
-        let plans = &plan_of_name[first as usize..];
+        let plans = &plan_of_name[first.index()..];
         let same = before.and_then(|before| before.zone_like(spec, first, plans));
         served.push(same.unwrap_or_else(|| {
             let steered = Steered { first, plans: plans.into() };
@@ -389,7 +389,7 @@ fn compile_zones(world: &World, maps: Maps<'_>, before: Option<&Blueprint>) -> Z
 
 fn plans_of(pools: usize, rules: &[Arc<Rule>]) -> Arc<[Vec<PlanId>]> {
     let mut plans_of = vec![Vec::new(); pools];
-    for (plan, rule) in (0..).zip(rules) {
+    for (plan, rule) in (0..).map(PlanId::from_index).zip(rules) {
         for &pool in rule.pools.iter().chain(&rule.fallback) {
             if plans_of[pool as usize].last() != Some(&plan) {
                 plans_of[pool as usize].push(plan);

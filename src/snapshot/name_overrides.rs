@@ -27,9 +27,9 @@ impl NameOverrides {
         let mut name_overrides = Self::default();
         let mut known: HashMap<(PlanId, Mode), usize> = HashMap::new();
         for (&name, &mode) in modes {
-            let plan = plan_of_name[name as usize];
+            let plan = plan_of_name[name.index()];
             let place = *known.entry((plan, mode)).or_insert_with(|| {
-                let shared = &shared[plan as usize];
+                let shared = &shared[plan.index()];
                 name_overrides.plans.push(Plan::new(shared.rule().clone(), pools, Some(mode), shared.split()));
                 name_overrides.plans.len() - 1
             });

@@ -26,7 +26,7 @@ impl World {
             let spec = Spec::clone(name.steering.rollout.as_ref()?);
             let id = RolloutId { zone: canonical(origin).into(), owner: canonical(&name.owner).into() };
             let draft = Draft { id, spec, pools: self.references(&name.steering) };
-            Some(RolledOut { name: number, draft, steering: &name.steering })
+            Some(RolledOut { name: NameId::from_index(number), draft, steering: &name.steering })
         })
     }
 

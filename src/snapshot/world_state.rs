@@ -95,7 +95,7 @@ impl WorldState {
         let mode = |owner: &_| {
             effective_overrides.of_name(&canonical(owner)).map(|effective_override| effective_override.order.mode)
         };
-        let modes = (0..).zip(blueprint.world.steered_names().map(mode));
+        let modes = (0..).map(NameId::from_index).zip(blueprint.world.steered_names().map(mode));
         self.modes.extend(modes.filter_map(|(name, mode)| Some((name, mode.filter(|mode| *mode != Mode::Open)?))));
     }
 

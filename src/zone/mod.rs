@@ -1,6 +1,7 @@
 //! Zones: records, and the tree of names that answers are looked up in.
 
 mod builder;
+mod ids;
 mod names;
 mod patch;
 mod rdata;
@@ -11,9 +12,10 @@ mod shared;
 mod tree;
 
 pub use builder::Builder;
+pub use ids::{NameId, PlanId};
 pub use rdata::canonical;
 pub use record::Record;
 pub use rrset::{FIXED_FIELDS, POINTER_LENGTH, Pointer, Rrset, TTL_OFFSET, Target, TooLarge, below};
-pub use served::{Dynamic, Found, NameId, Node, PlanId, Steered, Zone};
+pub use served::{Dynamic, Found, Node, Steered, Zone};
 pub use shared::{NEAR, Shared};
 pub use tree::{NodeId, Tree, ZoneError};

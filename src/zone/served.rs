@@ -5,18 +5,13 @@
 
 use std::sync::Arc;
 
+use super::ids::{NameId, PlanId};
 use super::patch::Patch;
 use super::record::Record;
 use super::rrset::Rrset;
 use super::tree::{End, Local, NodeId, Stored, Tree, ZoneError};
 use crate::name::{Name, labels, suffixes};
 use crate::wire::Rtype;
-
-/// What is steered at a node, by its place in the snapshot's list.
-pub type PlanId = u32;
-
-/// A steered name, by its place among all of the snapshot's.
-pub type NameId = u32;
 
 /// An immutable zone.
 #[derive(Debug)]
@@ -256,7 +251,7 @@ impl Zone {
             Local::None => Dynamic::None,
             Local::Reflect => Dynamic::Reflect,
             Local::Steered(number) => {
-                Dynamic::Steered(self.steered.plans[number as usize], self.steered.first + number)
+                Dynamic::Steered(self.steered.plans[number as usize], self.steered.first.after(number))
             }
         };
         Node { stored, dynamic }
@@ -285,6 +280,9 @@ fn negative(soa: &Rrset) -> Rrset {
 mod tests {
     use super::*;
 
+    const PLAN: PlanId = PlanId::from_index(7);
+    const NAME: NameId = NameId::from_index(3);
+
     fn name(text: &str) -> Name {
         Name::parse(text, &Name::parse("example.com.", &Name::root()).unwrap()).unwrap()
     }
@@ -300,7 +298,7 @@ mod tests {
         let tree = Tree::build(&name("@"), &all, [&name("*.apps")], []).unwrap();
         let tree = Arc::new(tree);
         let serial = tree.serial();
-        Zone::new(tree, Steered { first: 3, plans: [7].into() }, serial)
+        Zone::new(tree, Steered { first: NAME, plans: [PLAN].into() }, serial)
     }
 
     fn look_up<'a>(zone: &'a Zone, text: &str) -> Found<'a> {
@@ -325,8 +323,8 @@ mod tests {
             Found::Node { node, .. } => node.dynamic(),
             Found::Cut { .. } | Found::Dname { .. } | Found::Nothing { .. } => panic!("{text} is not found"),
         };
-        assert_eq!(dynamic("any.apps"), Dynamic::Steered(7, 3));
-        assert_eq!(dynamic("deep.any.apps"), Dynamic::Steered(7, 3));
+        assert_eq!(dynamic("any.apps"), Dynamic::Steered(PLAN, NAME));
+        assert_eq!(dynamic("deep.any.apps"), Dynamic::Steered(PLAN, NAME));
         assert_eq!(dynamic("there.apps"), Dynamic::None);
         // RFC 4592, section 2.2.1: the closest encloser is an existing name, so its own wildcard would be asked.
         assert!(matches!(look_up(&zone, "x.there.apps"), Found::Nothing { .. }));

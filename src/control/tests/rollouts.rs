@@ -3,6 +3,7 @@
 use super::*;
 use crate::control::{Requests, RequestsRefusal, RolloutEvent};
 use crate::rollout::{Action, Command, MIN_REQUESTS, Order, PATIENCE, RolloutRefusal, Stand};
+use crate::zone::{NameId, PlanId};
 use tokio::sync::oneshot;
 
 const ZONE: &str = r#"
@@ -61,7 +62,7 @@ impl Scene {
 
     /// The share of clients that the only name sends to the new or the active pool, as queries find it.
     fn share(&self) -> u16 {
-        let split = self.serving.as_ref().unwrap().plan(0, 0).split().unwrap();
+        let split = self.serving.as_ref().unwrap().plan(PlanId::from_index(0), NameId::from_index(0)).split().unwrap();
         split.share.thousandths()
     }
 
@@ -89,9 +90,13 @@ fn a_canary_moves_clients_in_the_snapshots_that_queries_are_answered_from() {
     scene.wait(HOLD, well);
     assert_eq!(scene.share(), 1000);
     assert_eq!(scene.serving.as_ref().unwrap().generation(), generation + 1, "one snapshot");
-    assert!(scene.serving.as_ref().unwrap().plan(0, 0).split().unwrap().is_ramping);
+    assert!(
+        scene.serving.as_ref().unwrap().plan(PlanId::from_index(0), NameId::from_index(0)).split().unwrap().is_ramping
+    );
     scene.wait(HOLD, well);
-    assert!(!scene.serving.as_ref().unwrap().plan(0, 0).split().unwrap().is_ramping);
+    assert!(
+        !scene.serving.as_ref().unwrap().plan(PlanId::from_index(0), NameId::from_index(0)).split().unwrap().is_ramping
+    );
     let told: Vec<&str> = scene.rolled_out.iter().map(|told| told.split(':').next().unwrap()).collect();
     assert_eq!(told, ["began 0 % -> 5 %", "advanced 5 % -> 100 %", "completed 100 % -> 100 %"]);
 }
@@ -156,7 +161,9 @@ fn reports_of_requests_count_for_the_canary_of_their_pool() {
 #[test]
 fn a_switch_is_published_at_once_and_stays_under_what_is_said_of_the_name() {
     let mut scene = Scene::rolling_out(BLUE);
-    let part = |scene: &Scene| scene.serving.as_ref().unwrap().plan(0, 0).split().unwrap().part;
+    let part = |scene: &Scene| {
+        scene.serving.as_ref().unwrap().plan(PlanId::from_index(0), NameId::from_index(0)).split().unwrap().part
+    };
     assert_eq!(part(&scene), 0b01);
     let (to, _answer) = oneshot::channel();
     let target = "name:shop.example.com".parse().unwrap();
@@ -174,7 +181,7 @@ fn a_switch_is_published_at_once_and_stays_under_what_is_said_of_the_name() {
     let change = scene.command("shop.example.com", Command::Switch("next".into())).unwrap();
     assert_eq!((change.from, change.to), (Stand::Active("stable".into()), Stand::Active("next".into())));
     scene.wait(PUBLISH_WINDOW, well);
-    let plan = scene.serving.as_ref().unwrap().plan(0, 0).clone();
+    let plan = scene.serving.as_ref().unwrap().plan(PlanId::from_index(0), NameId::from_index(0)).clone();
     assert_eq!((plan.mode(), plan.split().unwrap().part), (Some(mode), 0b10));
     scene.wait(at(20), next_is(REFUSED));
     assert_eq!(part(&scene), 0b10, "a change of health changes nothing of it");
