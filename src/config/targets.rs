@@ -37,7 +37,7 @@ pub(super) fn finish(drafts: Vec<PoolDraft>, faults: &mut Faults) -> Vec<Arc<Poo
 }
 
 fn finish_pool(draft: PoolDraft) -> PoolSpec {
-    let PoolDraft { name, place: _, zone, datacenter, min_healthy, capacity, recovery, members, monitor, users } =
+    let PoolDraft { name, entry, place: _, zone, datacenter, min_healthy, capacity, recovery, members, monitor, users } =
         draft;
     let finish = Finish { monitor: monitor.as_ref(), users: &users };
     let members = match members {
@@ -51,7 +51,7 @@ fn finish_pool(draft: PoolDraft) -> PoolSpec {
         ),
         DraftMembers::Cname(endpoint) => Members::Cname(finish.endpoint(endpoint, None)),
     };
-    PoolSpec { name, zone, datacenter, min_healthy, capacity, recovery, members }
+    PoolSpec { name, entry, zone, datacenter, min_healthy, capacity, recovery, members }
 }
 
 /// What a pool's endpoints have in common.

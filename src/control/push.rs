@@ -146,8 +146,6 @@ impl Push {
     }
 
     fn names(&self, spec: &PoolSpec) -> bool {
-        self.pool
-            .as_deref()
-            .is_none_or(|pool| *spec.name == *pool || spec.name.split_once('/').is_some_and(|(entry, _)| entry == pool))
+        self.pool.as_deref().is_none_or(|pool| spec.is_referred_to(pool))
     }
 }

@@ -291,6 +291,7 @@ mod tests {
         let members = ["192.0.2.1", "192.0.2.2", "192.0.2.3", "2001:db8::1"].map(endpoint);
         Arc::new(PoolSpec {
             name: "web".into(),
+            entry: None,
             zone: None,
             datacenter: None,
             min_healthy,

@@ -59,17 +59,15 @@ impl World {
 
     /// Whether a reference in a name's `pools` means this pool: `web` is all of `web/fra` and `web/iad`.
     pub fn is_referred_to(&self, pool: PoolId, reference: &str) -> bool {
-        let name = &*self.pools[pool as usize].name;
-        name == reference || name.split_once('/').is_some_and(|(entry, _)| entry == reference)
+        self.pools[pool as usize].is_referred_to(reference)
     }
 
     /// All that may be said for one or several of a name's pools.
     fn references(&self, steering: &Steering) -> Vec<Box<str>> {
         let mut references: Vec<Box<str>> = Vec::new();
         for used in &steering.pools {
-            let name = &self.pools[used.pool as usize].name;
-            let entry = name.split_once('/').map(|(entry, _)| entry.into());
-            for reference in entry.into_iter().chain([name.clone()]) {
+            let pool = &self.pools[used.pool as usize];
+            for reference in pool.entry.iter().chain([&pool.name]).cloned() {
                 if !references.contains(&reference) {
                     references.push(reference);
                 }

@@ -106,6 +106,7 @@ mod tests {
             let members = Members::Addresses(vec![Endpoint { value, weight: 1, capacity: None, condition: None }]);
             Arc::new(PoolSpec {
                 name: name.into(),
+                entry: None,
                 zone: None,
                 datacenter,
                 min_healthy: 0.0,

@@ -107,6 +107,8 @@ pub type PoolId = u32;
 pub struct PoolSpec {
     /// `green`, or `web/fra` for one of several datacenters.
     pub name: Box<str>,
+    /// The file's entry that it is a part of: `web` for `web/fra`. `None` for a pool of its own.
+    pub entry: Option<Box<str>>,
     /// The zone whose file defines it; `None` for one of the server file.
     pub zone: Option<Name>,
     /// Where it stands.
@@ -130,6 +132,11 @@ impl PoolSpec {
     pub fn key(&self) -> String {
         let zone = self.zone.as_ref().map(ToString::to_string).unwrap_or_default();
         format!("{zone} {}", self.name)
+    }
+
+    /// Whether a reference means this pool: `web` means all of `web/fra` and `web/iad`.
+    pub fn is_referred_to(&self, reference: &str) -> bool {
+        [Some(&self.name), self.entry.as_ref()].into_iter().flatten().any(|name| **name == *reference)
     }
 
     /// The same of the endpoint in this place.

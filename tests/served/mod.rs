@@ -41,6 +41,7 @@ pub(crate) fn snapshot(version: &str) -> Arc<Snapshot> {
     let world = World {
         pools: vec![Arc::new(PoolSpec {
             name: "web".into(),
+            entry: None,
             zone: None,
             datacenter: None,
             min_healthy: 0.0,

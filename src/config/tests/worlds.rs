@@ -202,6 +202,7 @@ fn pools_know_their_targets() {
     let target = Target { address: "192.0.2.200:2222".parse().unwrap(), host: "192.0.2.200".into(), monitor: tcp };
     let shared = PoolSpec {
         name: "shared".into(),
+        entry: None,
         zone: None,
         datacenter: Some(1),
         min_healthy: 0.0,
@@ -223,6 +224,7 @@ fn pools_know_their_targets() {
     };
     let in_zone = |name: &str, datacenter, members| PoolSpec {
         name: name.into(),
+        entry: name.split_once('/').map(|(entry, _)| entry.into()),
         zone: Some(self::name("example.com.")),
         datacenter,
         min_healthy: if name.starts_with("web") { 0.25 } else { 0.0 },

@@ -25,6 +25,7 @@ fn draft(datacenters: &[&str], steer: Step) -> World {
         let endpoint = Endpoint { value: IpAddr::from([127, 0, 0, id]), weight: 1, capacity: None, condition: None };
         Arc::new(PoolSpec {
             name: (*name).into(),
+            entry: None,
             zone: None,
             datacenter: Some(id),
             min_healthy: 0.0,

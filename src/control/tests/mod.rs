@@ -53,6 +53,7 @@ fn world(monitor: Monitor, pools: &[&[&str]]) -> World {
     let pool = |(place, addresses): (usize, &&[&str])| {
         Arc::new(PoolSpec {
             name: format!("web/{place}").into(),
+            entry: Some("web".into()),
             zone: None,
             datacenter: Some(place as DatacenterId),
             min_healthy: 0.0,
