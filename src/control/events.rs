@@ -37,6 +37,8 @@ pub enum Event {
     KeptLatency(Vec<Record>),
     /// Maps were made of a latency table, for this configuration.
     Remapped(Arc<Blueprint>, Remapped),
+    /// No maps were made: whoever made them broke off.
+    NotRemapped,
     /// The operator says what is to answer.
     Override(OverrideEvent),
     /// Something is said of roll-outs.

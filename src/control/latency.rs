@@ -20,6 +20,9 @@ use crate::snapshot::{Blueprint, Dirty, Remapped, Snapshot};
 /// From new maps to the next ones at least: making them takes a while where a million networks were measured.
 pub const REMAP_INTERVAL: Duration = Duration::from_secs(5);
 
+/// From maps that could not be made to the next attempt: what broke off may do so again, and costs a processor until then.
+pub const REMAP_RETRY: Duration = Duration::from_secs(60);
+
 /// How often measures are looked through for those that are too old.
 pub(super) const FADE_INTERVAL: Duration = Duration::from_secs(5 * 60);
 
@@ -121,6 +124,12 @@ impl Latency {
     fn end_remap(&mut self, now: Duration) {
         self.is_remapping = false;
         self.remap_at = now + REMAP_INTERVAL;
+    }
+
+    /// No maps were made. The next attempt is made of the table as it is then.
+    pub(super) fn fail_remap(&mut self, now: Duration) {
+        self.is_remapping = false;
+        self.remap_at = now + REMAP_RETRY;
     }
 
     /// Lets time pass. Gives the table if maps are to be made of it now.

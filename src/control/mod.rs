@@ -41,7 +41,7 @@ use std::time::Duration;
 pub use events::{Effect, Event, Expiring, NodeEvent, Publication};
 pub use handle::{Handle, Inbox, Message};
 pub use keeping::{BELIEVED_FOR, CONFIRM_EVERY, KEEP_EVERY, KEPT_FOR, Keep};
-pub use latency::{KEEP_LATENCY_EVERY, REMAP_INTERVAL};
+pub use latency::{KEEP_LATENCY_EVERY, REMAP_INTERVAL, REMAP_RETRY};
 pub use now::Now;
 pub use overrides::{EndpointView, OverrideEvent, OverrideReply, Reply};
 pub use push::{MAX_REASON, Push, PushRefusal, PushReply, Said};
@@ -163,6 +163,7 @@ impl Control {
             Event::Latency(samples) => self.feed(&samples, now),
             Event::KeptLatency(records) => self.latency.restore(records, now),
             Event::Remapped(blueprint, maps) => effects.extend(self.exchange_maps(&blueprint, maps, now)),
+            Event::NotRemapped => self.latency.fail_remap(now),
             Event::Override(event) => effects.extend(self.take_override(event)),
             Event::Rollout(event) => self.take_rollout(event, now, &mut effects),
             Event::Tick => {}

@@ -15,8 +15,9 @@ use super::expiry::Expiries;
 use super::handle::Inbox;
 use super::{
     Control, Effect, Event, Expiring, HoldTurn, Keep, Message, NodeEvent, Now, OverrideReply, Part, Publication,
-    RolloutReply, Turn,
+    REMAP_RETRY, RolloutReply, Turn,
 };
+use crate::duration::Written;
 use crate::health::{Finding, Outcome, State, Target};
 use crate::latency::LatencyTable;
 use crate::overrides::{Change, Happening, Override, rfc3339};
@@ -59,7 +60,7 @@ impl Remapping {
             Ok(_) => Self::Running(maps),
             Err(error) => {
                 if !was_delayed {
-                    error!(%error, retry = ?SWEEP, "there is no thread to make maps for new round trip times: tried again until there is");
+                    error!(%error, retry = %Written(SWEEP), "there is no thread to make maps for new round trip times: tried again until there is");
                 }
                 Self::Delayed(blueprint, table)
             }
@@ -82,9 +83,8 @@ impl Remapping {
         if let Ok((blueprint, maps)) = ended {
             return Event::Remapped(blueprint, maps);
         }
-        // Control goes on to think that it runs, and does not ask for what would break off again.
-        error!("no maps were made for new round trip times: their thread panicked");
-        std::future::pending().await
+        error!(retry = %Written(REMAP_RETRY), "no maps were made for new round trip times: their thread panicked; the old maps go on");
+        Event::NotRemapped
     }
 }
 

@@ -280,3 +280,18 @@ fn what_an_earlier_run_kept_counts_and_what_is_old_is_forgotten() {
     remap(&mut scene, Duration::ZERO);
     assert_eq!(scene.ranking(), TIE);
 }
+
+#[test]
+fn maps_that_could_not_be_made_are_tried_again_after_a_while() {
+    let mut scene = Scene::new();
+    scene.happen(Event::Adopt(steered(&["fra", "iad"], Step::Latency)));
+    measure(&mut scene, 20.0);
+    assert_eq!(scene.remaps.drain(..).count(), 1);
+    scene.happen(Event::NotRemapped);
+    scene.pass(scene.now + REMAP_RETRY - Duration::from_millis(1), |_| WELL);
+    assert!(scene.remaps.is_empty());
+    scene.pass(scene.now + Duration::from_millis(1), |_| WELL);
+    assert_eq!(scene.remaps.len(), 1);
+    remap(&mut scene, Duration::ZERO);
+    assert_eq!(scene.ranking(), FRA_FIRST);
+}
