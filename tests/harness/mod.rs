@@ -262,6 +262,19 @@ impl Node {
         node
     }
 
+    /// Waits until it says that it answers, which may not be the first that it says, or ends. True if it answers.
+    pub(crate) fn answers_or_ends(&mut self) -> bool {
+        let start = Instant::now();
+        while self.is_running() {
+            if self.log.lines().iter().any(|line| line.contains("INFO answering")) {
+                return true;
+            }
+            assert!(start.elapsed() < PATIENCE, "the node neither answers nor ends");
+            thread::sleep(POLL);
+        }
+        false
+    }
+
     /// Finds its socket for UDP, and asks there.
     fn is_answering(&mut self) -> bool {
         let Some(&port) = sockets::udp_ports(self.pid()).first() else { return false };
