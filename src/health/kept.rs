@@ -1,4 +1,4 @@
-//! What of a target outlives the process that probed it.
+//! The part of a target's health that outlives the process.
 
 use std::hash::Hash;
 use std::time::Duration;
@@ -7,60 +7,61 @@ use siphasher::sip128::{Hasher128, SipHasher24};
 
 use super::{State, Target};
 
-/// A target's state as it was found to be.
+/// A target's health as it is kept for the next run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kept {
-    /// What it was taken to be.
+    /// The state.
     pub state: State,
-    /// When a probe last agreed with that, since the Unix epoch.
+    /// When a probe last confirmed it, since the Unix epoch.
     pub confirmed: Duration,
-    /// When it fell, if it is down: since the Unix epoch; zero if it was never seen up.
+    /// If it is down: when it fell, since the Unix epoch; zero if it was never up.
     pub fell: Duration,
-    /// What keeps it down, if it fell not long ago.
+    /// The hold that keeps it down, if it fell recently.
     pub hold: Option<KeptHold>,
     /// [`Target::question_fingerprint`]; 0 if it is not known.
     pub question: u128,
 }
 
-/// What is kept of an endpoint that goes up and down. Times are counted from the Unix epoch.
+/// The kept hold of an endpoint that flaps. Times are since the Unix epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeptHold {
-    /// Until when it stays down.
+    /// The end of the hold: the endpoint stays down until then.
     pub until: Duration,
-    /// When it came up last; zero if it did not.
+    /// When it last came up; zero if it never did.
     pub risen: Duration,
     /// How often the hold was doubled.
     pub doublings: u8,
 }
 
 impl Kept {
-    /// The same, its times told by another clock.
+    /// The same with times converted by `by` to another clock.
     pub fn timed(self, by: &impl Fn(Duration) -> Duration) -> Self {
         let hold = self.hold.map(|KeptHold { until, risen, doublings }| {
-            // Zero stands for never.
+            // Zero means never.
             KeptHold { until: by(until), risen: if risen.is_zero() { risen } else { by(risen) }, doublings }
         });
-        // Zero stands for never here too.
+        // Zero means never here too.
         let fell = if self.fell.is_zero() { self.fell } else { by(self.fell) };
         Self { confirmed: by(self.confirmed), fell, hold, ..self }
     }
 }
 
 impl Target {
-    /// What the target is known by from run to run: equal targets have equal ones on one kind of machine, others differ.
+    /// Identifies the target across runs. Equal targets have equal fingerprints on machines of the same kind; different
+    /// targets have different ones.
     pub fn fingerprint(&self) -> u128 {
         fingerprint(self)
     }
 
-    /// What all targets have in common from run to run that ask the same of the same endpoint, whatever their `interval`,
-    /// `timeout`, `rise`, `fall` and `hold_down`.
+    /// Identifies the question across runs. Targets with the same question to the same endpoint have the same value,
+    /// whatever their `interval`, `timeout`, `rise`, `fall` and `hold_down`.
     pub fn question_fingerprint(&self) -> u128 {
         fingerprint(&self.question())
     }
 }
 
 fn fingerprint(what: &impl Hash) -> u128 {
-    /// SipHash-2-4 with a key that does not change. It need not be secret: whoever writes targets writes the configuration.
+    /// SipHash-2-4 with a fixed key. The key need not be secret: whoever writes targets writes the configuration.
     const KEY: &[u8; 16] = b"truenorth target";
     let mut hasher = SipHasher24::new_with_key(KEY);
     what.hash(&mut hasher);
