@@ -59,7 +59,7 @@ impl Remapping {
             Ok(_) => Self::Running(maps),
             Err(error) => {
                 if !was_delayed {
-                    error!(%error, retry = ?SWEEP, "cannot start a thread to make maps of the new round trip times: the old maps stay in use, and the node tries again");
+                    error!(%error, retry = ?SWEEP, "no thread for new latency maps: the old maps stay in use; trying again");
                 }
                 Self::Delayed(blueprint, table)
             }
@@ -84,9 +84,7 @@ impl Remapping {
         }
         // Control keeps believing that the maps are being made. It therefore does not ask again for maps whose making
         // would panic again.
-        error!(
-            "the thread that makes maps of the new round trip times panicked: the old maps stay in use until the node is restarted"
-        );
+        error!("the thread that makes latency maps panicked: the old maps stay in use until a restart");
         std::future::pending().await
     }
 }
@@ -132,7 +130,7 @@ impl Probes {
             match ended {
                 Ok((_, outcome)) => return Event::Outcome(target, outcome),
                 Err(error) => {
-                    error!(endpoint = %target, %error, "a probe ended without a result: the endpoint keeps its state and is probed again at its next turn");
+                    error!(endpoint = %target, %error, "a probe ended without a result: the endpoint is probed again");
                     return Event::Lost(target);
                 }
             }
