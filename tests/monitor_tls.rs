@@ -99,7 +99,7 @@ async fn refuses_a_certificate_that_vouches_for_itself() {
     let endpoint = Endpoint::start_tls(ANY_PORT, Script::respond(200, "well"), config);
     let prober = Prober::new();
     let why = tls_failure(prober.probe(&https(&endpoint, "www.example.com", None, true)).await);
-    assert_eq!(why, "unknown issuer: the certificate is self-signed and not trusted; `ca` may name it");
+    assert_eq!(why, "unknown issuer: the certificate is self-signed and not trusted (`ca` may name it)");
     assert!(prober.probe(&https(&endpoint, "www.example.com", None, false)).await.is_success());
 }
 
@@ -109,7 +109,7 @@ async fn cannot_ask_for_what_is_no_name() {
     let endpoint = endpoint_with(&params("www.example.com"), &authority);
     for verify in [true, false] {
         let target = https(&endpoint, "www.example.com", Some("no name"), verify);
-        assert_eq!(tls_failure(prober(&authority).probe(&target).await), "`no name` is no host name");
+        assert_eq!(tls_failure(prober(&authority).probe(&target).await), "`no name` is not a host name");
     }
 }
 
@@ -455,7 +455,7 @@ mod keys {
         for prober in [Prober::with_roots([]), prober(&authority("Another"))] {
             let check = Check::Https(HttpCheck::default(), TlsCheck::default());
             let why = tls_failure(prober.probe(&target(server.address, check, PATIENCE)).await);
-            assert_eq!(why, "unknown issuer: the certificate is self-signed and not trusted; `ca` may name it");
+            assert_eq!(why, "unknown issuer: the certificate is self-signed and not trusted (`ca` may name it)");
         }
     }
 }

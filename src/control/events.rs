@@ -1,4 +1,4 @@
-//! What control takes in, and what it says is to be done.
+//! Control's input (events) and output (effects).
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,74 +17,74 @@ use crate::watch::FailStaticEvent;
 /// Something that happened.
 #[derive(Debug)]
 pub enum Event {
-    /// What the last run kept of its targets' health, by fingerprint. It comes before the first configuration.
+    /// The targets' health that the last run kept, by fingerprint. It comes before the first configuration.
     Restore(HashMap<u128, Kept>),
-    /// What the last run kept of what was coming back. It comes before the first configuration too.
+    /// The recovery states that the last run kept. They come before the first configuration too.
     Resume(HashMap<String, RecoveryState>),
     /// A new configuration was read and compiled.
     Adopt(Arc<Blueprint>),
-    /// The configuration adopted last has other records: what [`Blueprint::amended`] made of it.
+    /// The configuration adopted last has other records: the result of [`Blueprint::amended`].
     Amend(Arc<Blueprint>),
     /// A probe ended.
     Outcome(Arc<Target>, Outcome),
     /// A probe ended without an outcome.
     Lost(Arc<Target>),
-    /// Somebody reports an endpoint, and waits to be told what became of that.
+    /// A report of an endpoint. The reporter waits for the reply.
     Push(Push, PushReply),
     /// Clients, or their datacenters, measured round trips.
     Latency(Vec<Sample>),
-    /// Measures that an earlier run kept. They are told after the first snapshot.
+    /// Measurements that an earlier run kept. They come after the first snapshot.
     KeptLatency(Vec<Record>),
-    /// Maps were made of a latency table, for this configuration.
+    /// New maps were made for this configuration from a latency table.
     Remapped(Arc<Blueprint>, Remapped),
-    /// No maps were made: whoever made them broke off.
+    /// No maps were made: the thread that makes them panicked.
     NotRemapped,
-    /// The operator says what is to answer.
+    /// An operator places or lifts overrides, or those of the last run are restored.
     Override(OverrideEvent),
-    /// Something is said of roll-outs.
+    /// An order, a report or kept rows for roll-outs.
     Rollout(RolloutEvent),
     /// Time passed.
     Tick,
-    /// The node stops: what waits to be kept is kept now.
+    /// The node stops: everything that waits to be kept is kept now.
     Stop,
 }
 
 /// Something to do.
 #[derive(Debug)]
 pub enum Effect {
-    /// Probe this target now, and tell the outcome.
+    /// Probe this target now, and send the outcome as an event.
     Probe(Arc<Target>),
-    /// The probe of this target that runs is of no interest any more; there will be no outcome.
+    /// Cancel the running probe of this target. It will have no outcome.
     Stop(Arc<Target>),
     /// Answer queries from this snapshot from now on.
     Publish(Arc<Snapshot>),
-    /// Make maps of this table, beside, and tell them.
+    /// Make maps from this table on another thread, and send them as an event.
     Remap(Arc<Blueprint>, LatencyTable),
-    /// Tell the operator that an endpoint, or one of its probes, went up or down, once.
+    /// Tell the operator, once, that the state of an endpoint or of one of its probes changed.
     Report(Turn),
-    /// Tell the operator that the node began, or ceased, to doubt its own probes.
+    /// Tell the operator that the node began or stopped to distrust its own probes.
     FailStatic(FailStaticEvent),
-    /// Tell whoever reported what became of that.
+    /// Send the reporter the result of its report.
     Pushed(PushReply, Result<usize, PushRefusal>),
-    /// Tell the operator that a pool is held back after it was down, or is no longer.
+    /// Tell the operator that failback holds a pool back after it was down, or no longer does.
     Hold(HoldTurn),
     /// Keep this for the next run.
     Keep(Keep),
-    /// Keep these round trips as well, beside: they may be many.
+    /// Keep these round trips too, on another thread: there may be many.
     KeepLatency(LatencyTable),
-    /// Tell the operator what became of an override, and keep it over a restart or forget it.
+    /// Tell the operator about a change of an override, and keep it for the next run or forget it.
     Overridden(Change),
-    /// Tell whoever asked for an override.
+    /// Reply to the sender of an override.
     Reply(OverrideReply),
-    /// Tell the operator that clients are sent elsewhere.
+    /// Tell the operator that a roll-out changed.
     RolledOut(rollout::Change),
-    /// Keep this of roll-outs for the next run.
+    /// Keep these rows of roll-outs for the next run.
     KeepRollouts(rollout::Rows),
-    /// Tell whoever spoke of roll-outs.
+    /// Reply to the sender of an order or a report for roll-outs.
     RolloutReply(RolloutReply),
 }
 
-/// What whoever follows the node may want to hear.
+/// An event that subscribers of the node, such as webhooks, may want to hear.
 #[derive(Clone, Debug)]
 pub enum NodeEvent {
     /// An endpoint's state changed.
@@ -93,28 +93,29 @@ pub enum NodeEvent {
     Override(Change),
     /// Something happened to a roll-out.
     Rollout(rollout::Change),
-    /// The node began, or ceased, to doubt its own probes.
+    /// The node began or stopped to distrust its own probes.
     FailStatic(FailStaticEvent),
-    /// A certificate that an endpoint shows ends soon.
+    /// A certificate that an endpoint presents expires soon.
     Certificate(Expiring),
 }
 
-/// A certificate that ends soon.
+/// A certificate that expires soon.
 #[derive(Clone, Debug)]
 pub struct Expiring {
-    /// Whose it is.
+    /// The target that presented it.
     pub target: Arc<Target>,
     /// How long it is still valid; 0 if it has expired.
     pub left: Duration,
-    /// When it ends, since the Unix epoch.
+    /// When it expires, since the Unix epoch.
     pub expires: Duration,
 }
 
-/// What queries were answered from, and what they are answered from now: one world in two states.
+/// The snapshot that queries were answered from, and the one that they are answered from now: the same world in two
+/// states.
 #[derive(Clone, Debug)]
 pub struct Publication {
-    /// Until now.
+    /// The snapshot until now.
     pub before: Arc<Snapshot>,
-    /// From now on.
+    /// The snapshot from now on.
     pub after: Arc<Snapshot>,
 }

@@ -1,4 +1,4 @@
-//! Certificates that end soon: which of them the operator was told of.
+//! Certificates that expire soon: which of them were reported to the operator.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -6,17 +6,18 @@ use std::time::Duration;
 
 use crate::health::{Check, Finding, GrpcCheck, Outcome, Target};
 
-/// So many certificates of an endpoint are remembered: more than it has names that are asked for, as a rule. One that shows
-/// another at every handshake is told of again and again, but fills no memory.
+/// The number of certificates that are remembered for each endpoint: more than it usually has probed names. An endpoint
+/// that presents a new certificate at every handshake is reported again and again, but does not fill memory.
 const REMEMBERED: usize = 16;
 
-/// The ends of the certificates that were told, since the Unix epoch, by endpoint.
+/// The expiry times of the reported certificates, since the Unix epoch, by endpoint.
 #[derive(Debug, Default)]
 pub(super) struct Expiries(HashMap<SocketAddr, Vec<Duration>>);
 
 impl Expiries {
-    /// How long the certificate is still valid that a probe met, if that is worth telling: once for each, when less is left
-    /// than the monitor warns of. 0 if it has expired. `now` is the time since the Unix epoch.
+    /// How long the certificate that a probe met is still valid; 0 if it has expired. Returns it once for each
+    /// certificate, and only if less time is left than the monitor's warning time. `now` is the time since the Unix
+    /// epoch.
     pub(super) fn observe(&mut self, target: &Target, outcome: &Outcome, now: Duration) -> Option<Duration> {
         let (Check::Https(_, tls) | Check::Tls(tls, _) | Check::Grpc(GrpcCheck { tls: Some(tls), .. })) =
             &target.monitor.check
@@ -39,7 +40,7 @@ impl Expiries {
         Some(left)
     }
 
-    /// Forgets the endpoints that are not to be kept.
+    /// Forgets the endpoints that `keep` rejects.
     pub(super) fn retain(&mut self, keep: impl Fn(SocketAddr) -> bool) {
         self.0.retain(|&address, _| keep(address));
     }

@@ -1,4 +1,4 @@
-//! The way to control for everybody else: events, and questions that it answers between two of them.
+//! The other tasks' way to control: they send events, and questions that control answers between two events.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -12,34 +12,35 @@ use crate::overrides::{Change, Order, Override, OverrideRefusal, Selector};
 use crate::rollout::{self, View};
 use crate::snapshot::{Blueprint, Snapshot};
 
-/// Messages that wait for control at most: more than it can be behind by in any test or attack; senders wait then.
+/// The most messages that wait for control. Tests and attacks stay below it. When it is reached, senders wait.
 const QUEUE: usize = 1024;
 
-/// What control is sent.
+/// A message to control.
 #[derive(Debug)]
 pub enum Message {
     /// Something happened.
     Event(Event),
-    /// The same; the receiver is told of the first snapshot that is published of this blueprint.
+    /// An event with a new blueprint. The receiver gets the first snapshot of this blueprint that is published.
     Serve(Event, Arc<Blueprint>, oneshot::Sender<Arc<Snapshot>>),
-    /// Tell when answers show all that happened before this.
+    /// Asks to be told when answers show everything that happened before this message.
     Published(oneshot::Sender<()>),
-    /// How do all targets stand?
+    /// Asks for the state of all targets.
     Survey(oneshot::Sender<Survey>),
-    /// Which overrides and windows are there, and is each in force?
+    /// Asks for all overrides and windows, each with true if it is in force.
     Overrides(oneshot::Sender<Vec<(Override, bool)>>),
-    /// How do all roll-outs stand?
+    /// Asks for the state of all roll-outs.
     Rollouts(oneshot::Sender<Vec<View>>),
 }
 
-/// Sends messages to control; cheap to clone. What is asked is `None` when control is gone, as it is while a node stops.
+/// Sends messages to control; cheap to clone. Its methods return `None` when control is gone, as it is while a node
+/// stops.
 #[derive(Clone, Debug)]
 pub struct Handle {
     messages: mpsc::Sender<Message>,
     pulse: Pulse,
 }
 
-/// Where [`run`](super::run) receives its messages, and gives signs of life.
+/// The end where [`run`](super::run) receives its messages and gives signs of life.
 #[derive(Debug)]
 pub struct Inbox {
     messages: mpsc::Receiver<Message>,
@@ -52,47 +53,49 @@ impl Inbox {
         self.messages.recv().await
     }
 
-    /// Tells the handles that control lives.
+    /// Tells the handles that control is alive.
     pub(super) fn beat(&self) {
         self.pulse.beat(Instant::now());
     }
 }
 
 impl Handle {
-    /// A handle, and what [`run`](super::run) receives its messages from.
+    /// A handle, and the inbox from which [`run`](super::run) receives its messages.
     pub fn new() -> (Self, Inbox) {
         let (messages, received) = mpsc::channel(QUEUE);
         let pulse = Pulse::new(Instant::now());
         (Self { messages, pulse: pulse.clone() }, Inbox { messages: received, pulse })
     }
 
-    /// Why control counts as dead; `None` while it lives. It is asked by looking: control is not waited for.
+    /// The reason why control counts as dead; `None` while it is alive. The check does not wait for control.
     pub fn ailment(&self) -> Option<String> {
         if self.messages.is_closed() {
-            return Some("control has ended: health moves no longer".to_owned());
+            return Some("control has ended: endpoint states no longer change".to_owned());
         }
         let now = Instant::now();
         let silence = self.pulse.silence(now).as_secs();
         (!self.pulse.is_steady(now)).then(|| format!("control was silent for too long, now for {silence} s"))
     }
 
-    /// Tells that something happened.
+    /// Sends an event.
     pub async fn tell(&self, event: Event) {
         // Control is gone only when the node stops.
         let _ = self.messages.send(Message::Event(event)).await;
     }
 
-    /// Has a configuration served. What is received is the first snapshot of it; nothing if another configuration came first.
+    /// Asks for a configuration to be served. The receiver gets its first snapshot, or nothing if another configuration
+    /// came first.
     pub async fn adopt(&self, blueprint: Arc<Blueprint>) -> oneshot::Receiver<Arc<Snapshot>> {
         self.serve(Event::Adopt(blueprint.clone()), blueprint).await
     }
 
-    /// Has the configuration adopted last served with other records; the rest is as for [`Handle::adopt`].
+    /// Asks for the configuration that was adopted last to be served with other records. The receiver is as for
+    /// [`Handle::adopt`].
     pub async fn amend(&self, blueprint: Arc<Blueprint>) -> oneshot::Receiver<Arc<Snapshot>> {
         self.serve(Event::Amend(blueprint.clone()), blueprint).await
     }
 
-    /// Returns when answers show all that control was told before; at the latest after
+    /// Returns when answers show everything that control was told before, at the latest after
     /// [`PUBLISH_WINDOW`](super::PUBLISH_WINDOW). `None` if control is gone.
     pub async fn published(&self) -> Option<()> {
         let (reply, published) = oneshot::channel();
@@ -100,56 +103,56 @@ impl Handle {
         published.await.ok()
     }
 
-    /// How all targets stand.
+    /// The state of all targets.
     pub async fn survey(&self) -> Option<Survey> {
         let (reply, answer) = oneshot::channel();
         self.messages.send(Message::Survey(reply)).await.ok()?;
         answer.await.ok()
     }
 
-    /// All overrides and windows, and whether each is in force.
+    /// All overrides and windows, each with true if it is in force.
     pub async fn overrides(&self) -> Option<Vec<(Override, bool)>> {
         let (reply, answer) = oneshot::channel();
         self.messages.send(Message::Overrides(reply)).await.ok()?;
         answer.await.ok()
     }
 
-    /// Places an override; all that follows from it is told.
+    /// Places an override. Returns all changes that follow from it, or why it was refused.
     pub async fn place(&self, order: Order) -> Option<Result<Vec<Change>, OverrideRefusal>> {
         let (reply, answer) = oneshot::channel();
         self.tell(Event::Override(OverrideEvent::EndpointRef(order, reply))).await;
         answer.await.ok()
     }
 
-    /// Lifts overrides, and says who does; all that follows from it is told.
+    /// Lifts overrides on behalf of `who`. Returns all changes that follow from it, or why it was refused.
     pub async fn lift(&self, which: Selector, who: Box<str>) -> Option<Result<Vec<Change>, OverrideRefusal>> {
         let (reply, answer) = oneshot::channel();
         self.tell(Event::Override(OverrideEvent::Lift(which, who, reply))).await;
         answer.await.ok()
     }
 
-    /// All roll-outs, as they stand.
+    /// The state of all roll-outs.
     pub async fn rollouts(&self) -> Option<Vec<View>> {
         let (reply, answer) = oneshot::channel();
         self.messages.send(Message::Rollouts(reply)).await.ok()?;
         answer.await.ok()
     }
 
-    /// Does something with a roll-out.
+    /// Gives an order to a roll-out.
     pub async fn roll_out(&self, order: rollout::Order) -> Option<Result<rollout::Change, rollout::RolloutRefusal>> {
         let (reply, answer) = oneshot::channel();
         self.tell(Event::Rollout(RolloutEvent::Order(order, reply))).await;
         answer.await.ok()
     }
 
-    /// Tells how requests went; for how many roll-outs that counts.
+    /// Reports counts of requests and errors. Returns for how many roll-outs the report counts.
     pub async fn report(&self, requests: Requests) -> Option<Result<usize, RequestsRefusal>> {
         let (reply, answer) = oneshot::channel();
         self.tell(Event::Rollout(RolloutEvent::Requests(requests, reply))).await;
         answer.await.ok()
     }
 
-    /// Hands in a report; how many monitors it counts for is told, or why for none.
+    /// Hands in a report of an endpoint. Returns for how many monitors it counts, or why it counts for none.
     pub async fn push(&self, push: Push) -> Option<Result<usize, PushRefusal>> {
         let (reply, answer) = oneshot::channel();
         self.tell(Event::Push(push, reply)).await;

@@ -1,10 +1,10 @@
-//! What of the targets' health is kept for the next run, and what of the last run's is still believed.
+//! Which part of the targets' health is kept for the next run, and which part of the last run's health still counts.
 //!
-//! A row is written when the state changes, and again once a minute while probes confirm it: its age is then right to a
-//! minute, at a sixtieth of the writing. Rows that changed are handed over together, once a second at most.
+//! A row is written when the state changes, and once a minute while probes confirm it. Its age is therefore right to a
+//! minute, without a write for every probe. Changed rows are handed over together, at most once a second.
 //!
-//! A row is found by what its target is, or else by what it asks: a monitor whose `fall` was edited while the node was down
-//! goes on with what was known.
+//! A row is looked up by the target's fingerprint, or else by the fingerprint of its question. A monitor whose `fall`
+//! was edited while the node was down therefore continues with the known health.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -14,36 +14,36 @@ use crate::health::{Health, Kept, KeptHold, Means, RecoveryState, State, Target}
 use crate::overrides::Change;
 use crate::rollout;
 
-/// What was confirmed longer ago is not believed any more.
+/// A state that was confirmed longer ago no longer counts.
 pub const BELIEVED_FOR: Duration = Duration::from_secs(10 * 60);
 
-/// From one batch of rows to the next, at least.
+/// The least time between two batches of rows.
 pub const KEEP_EVERY: Duration = Duration::from_secs(1);
 
-/// While a state stays as it is, its row is written so often.
+/// How often the row of an unchanged state is written again.
 pub const CONFIRM_EVERY: Duration = Duration::from_secs(60);
 
-/// Rows that nothing confirmed for so long are removed.
+/// Rows that nothing confirmed for this long are removed.
 pub const KEPT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Rows: what each is to be from now on; `None` for one to be removed.
+/// Rows to store: the new value of each; `None` removes it.
 ///
-/// All rows that one event changes belong together: an override that takes the place of another one is a removal and a
-/// placement, and a crash between the two would leave neither.
+/// All rows that one event changes belong together: an override that replaces another one is a removal and a placement,
+/// and a crash between the two would leave neither.
 #[derive(Debug, Default)]
 pub struct Keep {
-    /// Of targets' health, by fingerprint.
+    /// Targets' health, by fingerprint.
     pub health: BTreeMap<u128, Option<Kept>>,
-    /// Of what comes back.
+    /// Recovery states.
     pub recovery_states: RecoveryStates,
     /// Changes of overrides, in this order.
     pub overrides: Vec<Change>,
-    /// Of roll-outs.
+    /// Roll-outs.
     pub rollouts: rollout::Rows,
 }
 
 impl Keep {
-    /// The same, its times told by the clock on the wall.
+    /// The same with wall-clock times.
     pub(super) fn timed(self, now: Now) -> Self {
         let by = |time| now.to_wall(time);
         let health = |(key, kept): (_, Option<Kept>)| (key, kept.map(|kept| kept.timed(&by)));
@@ -55,7 +55,7 @@ impl Keep {
         }
     }
 
-    /// Whether nothing is to be kept.
+    /// True if there is nothing to keep.
     pub fn is_empty(&self) -> bool {
         let Self { health, recovery_states, overrides, rollouts } = self;
         health.is_empty() && recovery_states.is_empty() && overrides.is_empty() && rollouts.is_empty()
@@ -71,20 +71,21 @@ impl Keep {
     }
 }
 
-/// The rows that are kept, and changes that are not handed over yet.
+/// The rows that are kept, and the changes that are not handed over yet.
 #[derive(Debug, Default)]
 pub(super) struct Keeping {
     kept: HashMap<u128, Kept>,
-    /// What the last run knew, by what was asked; of several the worst. Forgotten once a configuration is served.
+    /// The rows of the last run, by the question's fingerprint; of several, the worst. Cleared once a configuration is
+    /// served.
     by_question: HashMap<u128, Kept>,
-    /// Since when the node doubts its probes, by what it doubts them for.
+    /// Since when the node distrusts its probes, by the means that it distrusts.
     fail_statics: HashMap<&'static str, Duration>,
     changed: Keep,
     handed_over: Duration,
 }
 
 impl Keeping {
-    /// What the last run kept.
+    /// Takes in the rows of the last run.
     pub(super) fn restore(&mut self, kept: HashMap<u128, Kept>) {
         for &row in kept.values() {
             let worst = self.by_question.entry(row.question).or_insert(row);
@@ -95,24 +96,25 @@ impl Keeping {
         self.kept = kept;
     }
 
-    /// What a target was found to be, if that is still to be believed.
+    /// The kept health of a target, if it still counts.
     pub(super) fn health(&self, target: &Target, now: Duration) -> Option<Health> {
         let kept = self.kept.get(&target.fingerprint());
         let kept = kept.or_else(|| self.by_question.get(&target.question_fingerprint()))?;
         let health = Health::kept(kept.state, kept.fell, kept.hold, &target.monitor, now);
-        // One that is from the future was written by a clock that was wrong, or is.
+        // A row from the future means that the clock was wrong then or is wrong now.
         let is_believed = kept.confirmed.abs_diff(now) <= BELIEVED_FOR;
         let is_held = kept.state == State::Down && health.held_until() > now;
         (is_believed || is_held).then_some(health)
     }
 
-    /// Takes in what a target is after a probe.
+    /// Takes in the health of a target after a probe.
     pub(super) fn observe(&mut self, target: &Target, health: Health, now: Duration) {
         let fingerprint = target.fingerprint();
         let (state, hold) = (health.state(), health.hold());
         let is_fresh =
             |kept: &Kept| kept.state == state && kept.hold == hold && now.abs_diff(kept.confirmed) < CONFIRM_EVERY;
-        // What an outcome speaks against is not confirmed by it, and of what is not watched nothing is known.
+        // An outcome that contradicts the state does not confirm it. The state of a target that is not watched is
+        // unknown.
         if state == State::Unknown || health.is_restless() || self.kept.get(&fingerprint).is_some_and(is_fresh) {
             return;
         }
@@ -122,7 +124,7 @@ impl Keeping {
         self.changed.health.insert(fingerprint, Some(kept));
     }
 
-    /// Removes the rows of targets that are not watched any more, and those that are too old.
+    /// Removes the rows of targets that are no longer watched, and rows that are too old.
     pub(super) fn retain<'a>(&mut self, watched: impl Iterator<Item = &'a Target>, now: Duration) {
         self.by_question.clear();
         let mut kept = HashMap::new();
@@ -140,25 +142,26 @@ impl Keeping {
         self.changed.health.extend(gone.into_keys().map(|fingerprint| (fingerprint, None)));
     }
 
-    /// Takes in what is to be kept besides.
+    /// Takes in changed recovery states, to be kept too.
     pub(super) fn note(&mut self, recovery_states: RecoveryStates) {
         self.changed.recovery_states.extend(recovery_states);
     }
 
-    /// Takes in what the last run kept besides, as far as it is of doubts: since when the node doubts which of its means.
+    /// Takes in the recovery states of the last run and returns the fail-static part: the means that the node
+    /// distrusts, each with its beginning.
     pub(super) fn fail_statics(&mut self, kept: &HashMap<String, RecoveryState>) -> Vec<(Means, Duration)> {
-        let kept_of = |means| match kept.get(doubt_key(means)) {
+        let kept_of = |means| match kept.get(fail_static_key(means)) {
             Some(&RecoveryState::FailStaticEvent(since)) => Some((means, since)),
             _ => None,
         };
         let fail_statics: Vec<_> = [Means::Network, Means::Programs].into_iter().filter_map(kept_of).collect();
-        self.fail_statics.extend(fail_statics.iter().map(|&(means, since)| (doubt_key(means), since)));
+        self.fail_statics.extend(fail_statics.iter().map(|&(means, since)| (fail_static_key(means), since)));
         fail_statics
     }
 
-    /// Takes in since when the node doubts these means of its own, if it does.
-    pub(super) fn note_doubt(&mut self, means: Means, since: Option<Duration>) {
-        let key = doubt_key(means);
+    /// Takes in since when the node distrusts these means; `None` if it does not.
+    pub(super) fn note_fail_static(&mut self, means: Means, since: Option<Duration>) {
+        let key = fail_static_key(means);
         if self.fail_statics.get(key).copied() == since {
             return;
         }
@@ -169,26 +172,27 @@ impl Keeping {
         }
     }
 
-    /// When changes are to be handed over, if there are any.
+    /// When changes have to be handed over, if there are any.
     pub(super) fn due(&self) -> Option<Duration> {
         (!self.changed.is_empty()).then_some(self.handed_over + KEEP_EVERY)
     }
 
-    /// The changes, if it is time for them.
+    /// The changes, if they are due.
     pub(super) fn take_due(&mut self, now: Duration) -> Option<Keep> {
         self.due().filter(|due| *due <= now)?;
         self.handed_over = now;
         Some(std::mem::take(&mut self.changed))
     }
 
-    /// The changes, whenever the last ones were handed over.
+    /// The changes, whether they are due or not.
     pub(super) fn take(&mut self) -> Option<Keep> {
         Some(std::mem::take(&mut self.changed)).filter(|changed| !changed.is_empty())
     }
 }
 
-/// What a doubt is kept by. Pools' and endpoints' keys begin with the name of a zone or with a blank.
-fn doubt_key(means: Means) -> &'static str {
+/// The key of a fail-static row. Keys of pools and endpoints begin with the name of a zone or with a blank, so they
+/// differ.
+fn fail_static_key(means: Means) -> &'static str {
     match means {
         Means::Network => "network",
         Means::Programs => "programs",

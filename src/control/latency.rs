@@ -1,11 +1,12 @@
-//! The latency table, and when maps are made of it.
+//! The latency table, and when maps are made from it.
 //!
 //! ```text
 //!   samples, probes ─► table ── something settled anew ─► Remap ─► (beside) ─► Remapped ─► Publish
 //!                                  not sooner than 5 s after the last
 //! ```
 //!
-//! Whether maps are stale is not kept but seen: the table that those served were made of had another generation.
+//! No flag says that maps are stale. They are if the generation of the table they were made from differs from the
+//! table's.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,39 +18,40 @@ use crate::health::{Finding, Outcome, Target, Times};
 use crate::latency::{LatencyTable, Record, Sample};
 use crate::snapshot::{Blueprint, Dirty, Remapped, Snapshot};
 
-/// From new maps to the next ones at least: making them takes a while where a million networks were measured.
+/// The least time between two makings of maps: one takes a while if a million networks were measured.
 pub const REMAP_INTERVAL: Duration = Duration::from_secs(5);
 
-/// From maps that could not be made to the next attempt: what broke off may do so again, and costs a processor until then.
+/// The time from a failure to make maps to the next attempt. The cause may still be there, and an attempt costs a processor.
 pub const REMAP_RETRY: Duration = Duration::from_secs(60);
 
-/// How often measures are looked through for those that are too old.
+/// How often old measurements are searched for and removed.
 pub(super) const FADE_INTERVAL: Duration = Duration::from_secs(5 * 60);
 
-/// From one time that the table is kept to the next.
+/// The time between two savings of the table.
 pub const KEEP_LATENCY_EVERY: Duration = Duration::from_secs(10 * 60);
 
-/// The table, and what is under way with it.
+/// The table, and the work that is under way with it.
 #[derive(Debug, Default)]
 pub(super) struct Latency {
     table: LatencyTable,
-    /// Maps are being made.
+    /// True while maps are being made.
     is_remapping: bool,
     remap_at: Duration,
     fade_at: Duration,
-    /// When the table is to be kept, since it was fed.
+    /// When the table has to be saved; set when it is fed.
     keep_at: Option<Duration>,
 }
 
 impl Control {
-    /// Takes in what clients measured; where they are is known as soon as something is served.
+    /// Takes in round trips that clients measured. It ignores them until something is served, because clients cannot be
+    /// located before.
     pub(super) fn feed(&mut self, samples: &[Sample], now: Duration) {
         if let Some(serving) = &self.serving {
             self.latency.feed(samples, &serving.snapshot, now);
         }
     }
 
-    /// How long a probe's connection took is a round trip to the datacenters of its target.
+    /// Feeds the time that a probe's connection took as a round trip to the datacenters of its target.
     pub(super) fn time(&mut self, target: &Arc<Target>, seen: &Outcome, now: Duration) {
         if let Some(serving) = &self.serving
             && let Outcome::Success(Finding { times: Times { connect: Some(rtt), .. }, .. }) = seen
@@ -61,14 +63,14 @@ impl Control {
         }
     }
 
-    /// Asks for maps of the table as it is, if those that are served were made of another one.
+    /// Asks for maps of the present table, if those that are served were made from another one.
     pub(super) fn remap(&mut self, now: Duration) -> Option<Effect> {
         let snapshot = &self.serving.as_ref()?.snapshot;
         let table = self.latency.pass(snapshot, now)?;
         Some(Effect::Remap(snapshot.blueprint().clone(), table))
     }
 
-    /// Serves new maps, unless another configuration came between.
+    /// Publishes new maps, unless they were made for another configuration.
     pub(super) fn exchange_maps(&mut self, made_for: &Arc<Blueprint>, maps: Remapped, now: Duration) -> Option<Effect> {
         self.latency.end_remap(now);
         let serving = self.serving.as_mut().filter(|serving| serving.snapshot.blueprint().is_like(made_for))?;
@@ -80,19 +82,19 @@ impl Control {
 }
 
 impl Latency {
-    /// When something is to be done next; `snapshot` is what is served.
+    /// When something has to be done next. `snapshot` is the one that is served.
     pub(super) fn wake_at(&self, snapshot: Option<&Snapshot>) -> Option<Duration> {
         let fade_at = (!self.table.is_empty()).then_some(self.fade_at);
         let remap_at = snapshot.filter(|snapshot| self.is_due(snapshot)).map(|_| self.remap_at);
         [fade_at, remap_at, self.keep_at].into_iter().flatten().min()
     }
 
-    /// A world begins to be served.
+    /// Takes in a world that is served from now on.
     pub(super) fn adopt(&mut self, blueprint: &Blueprint) {
         blueprint.adopt(&mut self.table);
     }
 
-    /// Takes in what clients measured.
+    /// Takes in round trips that clients measured.
     fn feed(&mut self, samples: &[Sample], snapshot: &Snapshot, now: Duration) {
         self.keep_at.get_or_insert(now + KEEP_LATENCY_EVERY);
         for sample in samples {
@@ -101,7 +103,7 @@ impl Latency {
         }
     }
 
-    /// Takes in what a probe of this node measured to endpoints in these datacenters.
+    /// Takes in a round trip that a probe of this node measured to endpoints in these datacenters.
     fn feed_probe(
         &mut self,
         rtt: Duration,
@@ -115,24 +117,24 @@ impl Latency {
         }
     }
 
-    /// Takes in what was kept from an earlier run.
+    /// Takes in the measurements of an earlier run.
     pub(super) fn restore(&mut self, records: Vec<Record>, now: Duration) {
         self.table.restore(records, now);
     }
 
-    /// New maps were made, of whatever.
+    /// The making of maps ended, whatever they are of.
     fn end_remap(&mut self, now: Duration) {
         self.is_remapping = false;
         self.remap_at = now + REMAP_INTERVAL;
     }
 
-    /// No maps were made. The next attempt is made of the table as it is then.
+    /// No maps could be made. The next attempt uses the table as it is by then.
     pub(super) fn fail_remap(&mut self, now: Duration) {
         self.is_remapping = false;
         self.remap_at = now + REMAP_RETRY;
     }
 
-    /// Lets time pass. Gives the table if maps are to be made of it now.
+    /// Removes old measurements if it is time to. Returns the table if maps have to be made from it now.
     fn pass(&mut self, snapshot: &Snapshot, now: Duration) -> Option<LatencyTable> {
         if self.fade_at <= now {
             self.table.fade(now);
@@ -145,17 +147,17 @@ impl Latency {
         Some(self.table.clone())
     }
 
-    /// The table, if it is time to keep it.
+    /// The table, if it is time to save it.
     pub(super) fn take_kept(&mut self, now: Duration) -> Option<LatencyTable> {
         self.keep_at.take_if(|at| *at <= now).map(|_| self.table.clone())
     }
 
-    /// The table, if it was fed since it was kept last.
+    /// The table, if it was fed since it was saved last.
     pub(super) fn take_unkept(&mut self) -> Option<LatencyTable> {
         self.keep_at.take().map(|_| self.table.clone())
     }
 
-    /// Whether the maps of a snapshot were made of another table, and none are being made.
+    /// True if the maps of the snapshot were made from another table, and no maps are being made.
     fn is_due(&self, snapshot: &Snapshot) -> bool {
         let is_stale = |made_of: &LatencyTable| made_of.generation() != self.table.generation();
         !self.is_remapping && snapshot.client_rtts().is_some_and(|client_rtts| is_stale(client_rtts.table()))

@@ -1,8 +1,8 @@
-//! Loads, as control takes them in: whose gauge a report belongs to, when rounds are, and what comes of them.
+//! Loads in control: which load estimate a report belongs to, when rounds take place, and what they change.
 //!
-//! Pools that share a name with the step `load` take one another's clients, so they have their rounds together, and so have
-//! all that are connected by such names. A pool whose endpoints are drawn by `least-load` has rounds of its own if it is not
-//! among them. Nothing is kept of pools whose load makes no difference.
+//! Pools that share a name with the step `load` take one another's clients. They have their rounds together, and so
+//! have all pools that such names connect. A pool whose endpoints are drawn by `least-load` has rounds of its own if it
+//! is in no such group. Pools whose load makes no difference have no estimates.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,19 +17,20 @@ use crate::load::{
 use crate::name::Name;
 use crate::snapshot::{AdminState, Family, LoadGroup, Pool, PoolId, PoolSpec, Snapshot, World};
 
-/// Reports are smoothed over this part of a round, so that its end counts, when most clients know what was decided.
+/// The part of a round over which reports are smoothed. The end of the round counts most, because by then most clients
+/// follow the last decision.
 const SMOOTHED_PART: u32 = 4;
 
-/// A report is believed for so many intervals of its monitor at least.
+/// A report counts for at least this many intervals of its monitor.
 const BELIEVED_INTERVALS: u32 = 3;
 
-/// The loads of all pools that are served, as far as they make a difference.
+/// The loads of all served pools whose load makes a difference.
 #[derive(Debug, Default)]
 pub(super) struct Loads {
     rounds: Vec<GroupRounds>,
-    /// Which circle each pool belongs to, and its place there.
-    seats: HashMap<PoolId, (usize, usize), RandomState>,
-    /// The endpoints that each target tells of.
+    /// The group that each pool belongs to, and its position there.
+    positions: HashMap<PoolId, (usize, usize), RandomState>,
+    /// The endpoints that each target reports on.
     places: HashMap<Arc<Target>, Vec<(PoolId, usize)>, RandomState>,
 }
 
@@ -38,24 +39,25 @@ pub(super) struct Loads {
 struct GroupRounds {
     pools: Vec<PoolLoads>,
     shares: GroupShares,
-    /// From one to the next.
+    /// The time from one round to the next.
     round: Duration,
     last: Duration,
     due: Duration,
 }
 
-/// What is known of one pool's endpoints.
+/// The load estimates of one pool's endpoints.
 #[derive(Debug)]
 struct PoolLoads {
     id: PoolId,
     spec: Arc<PoolSpec>,
     estimates: Vec<LoadEstimate>,
-    /// If they are drawn by load.
+    /// Present if the endpoints are drawn by load.
     draw: Option<Draw>,
 }
 
 impl Loads {
-    /// Of what is served from now on. What is known of pools and endpoints that stay is taken over from `before`.
+    /// The loads of the world that is served from now on. The estimates of pools and endpoints that stay are taken over
+    /// from `before`.
     pub(super) fn new(
         world: &World,
         before: &Self,
@@ -66,11 +68,11 @@ impl Loads {
         let mut loads = Self::default();
         for group in world.load_groups() {
             for (place, &id) in group.pools.iter().enumerate() {
-                loads.seats.insert(id, (loads.rounds.len(), place));
+                loads.positions.insert(id, (loads.rounds.len(), place));
             }
             loads.rounds.push(GroupRounds::new(world, &group, &known, now));
         }
-        for (&id, &(group, place)) in &loads.seats {
+        for (&id, &(group, place)) in &loads.positions {
             let spec = &loads.rounds[group].pools[place].spec;
             for endpoint in 0..spec.members.len() {
                 let Some(condition) = spec.members.condition(endpoint) else { continue };
@@ -80,7 +82,7 @@ impl Loads {
                 });
             }
         }
-        // What was seen while nobody asked for it yet.
+        // Loads that were reported before any name used them.
         for target in loads.places.keys().cloned().collect::<Vec<_>>() {
             let known = before.places.contains_key(&target);
             if let Some((seen, at)) = last_probes.get(&target).filter(|_| !known).and_then(|it| it.seen.as_ref()) {
@@ -90,12 +92,12 @@ impl Loads {
         loads
     }
 
-    /// Takes in what a probe found, or what somebody said in its stead.
+    /// Takes in the outcome of a probe or of a report.
     pub(super) fn hear(&mut self, target: &Arc<Target>, seen: &Outcome, now: Duration) {
         let Outcome::Success(Finding { took, load, .. }) = seen else { return };
         let Some(places) = self.places.get(target) else { return };
         for &(id, endpoint) in places {
-            let (group, place) = self.seats[&id];
+            let (group, place) = self.positions[&id];
             let group = &mut self.rounds[group];
             let smoothing = group.round / SMOOTHED_PART;
             let estimate = &mut group.pools[place].estimates[endpoint];
@@ -108,47 +110,49 @@ impl Loads {
         }
     }
 
-    /// Takes in what somebody says of the load of an endpoint; whether that makes a difference.
+    /// Takes in a reported load of an endpoint. Returns true if the load makes a difference.
     pub(super) fn take_in(&mut self, (id, endpoint): (PoolId, usize), load: Load, now: Duration) -> bool {
-        let Some(&(group, place)) = self.seats.get(&id) else { return false };
+        let Some(&(group, place)) = self.positions.get(&id) else { return false };
         let group = &mut self.rounds[group];
         let smoothing = group.round / SMOOTHED_PART;
         group.pools[place].estimates[endpoint].hear(load, now, smoothing, BELIEVED_FOR);
         true
     }
 
-    /// When the next round is.
+    /// When the next round is due.
     pub(super) fn due(&self) -> Option<Duration> {
         self.rounds.iter().map(|group| group.due).min()
     }
 
-    /// Has the rounds whose time has come. Gives the pools that keep another share of their clients or can take other ones, and
-    /// those whose endpoints are drawn otherwise.
+    /// Holds the rounds that are due. Returns the pools whose kept share or headroom changed, and those whose endpoints
+    /// have other draw weights.
     pub(super) fn round(&mut self, snapshot: &Snapshot, now: Duration) -> Vec<PoolId> {
         let due = self.rounds.iter_mut().filter(|group| group.due <= now);
         due.flat_map(|group| group.round(snapshot.pools(), now)).collect()
     }
 
-    /// What is known of all pools' loads now, by the key of each pool.
+    /// The present loads of all pools, by the key of each pool.
     pub(super) fn seen(&self, pools: &[Arc<Pool>], now: Duration) -> HashMap<String, LoadSeen> {
-        let stocks = self.rounds.iter().flat_map(|group| &group.pools);
-        let seen = |stock: &PoolLoads| {
-            let PoolEstimate { used, capacity, .. } = stock.read(&pools[stock.id as usize], now, now);
-            let heard = stock.estimates.iter().filter_map(|estimate| estimate.heard_at(now)).max();
-            (stock.spec.key(), LoadSeen { used, capacity, heard })
+        let all_loads = self.rounds.iter().flat_map(|group| &group.pools);
+        let seen = |pool_loads: &PoolLoads| {
+            let PoolEstimate { used, capacity, .. } = pool_loads.read(&pools[pool_loads.id as usize], now, now);
+            let heard = pool_loads.estimates.iter().filter_map(|estimate| estimate.heard_at(now)).max();
+            (pool_loads.spec.key(), LoadSeen { used, capacity, heard })
         };
-        stocks.map(seen).collect()
+        all_loads.map(seen).collect()
     }
 
-    /// How much of its clients a pool keeps, and what room it has for others'.
+    /// The share of its clients that a pool keeps, and its headroom for others' clients.
     pub(super) fn allowance(&self, pool: PoolId) -> Allowance {
-        self.seats.get(&pool).map_or(Allowance::UNKNOWN, |&(group, place)| self.rounds[group].shares.allowance(place))
+        self.positions
+            .get(&pool)
+            .map_or(Allowance::UNKNOWN, |&(group, place)| self.rounds[group].shares.allowance(place))
     }
 
-    /// How often `least-load` draws an endpoint.
+    /// The weight with which `least-load` draws an endpoint.
     pub(super) fn weight(&self, pool: PoolId, endpoint: usize) -> u16 {
-        let stock = self.seats.get(&pool).map(|&(group, place)| &self.rounds[group].pools[place]);
-        let drawn = stock.and_then(|stock| stock.draw.as_ref());
+        let pool_loads = self.positions.get(&pool).map(|&(group, place)| &self.rounds[group].pools[place]);
+        let drawn = pool_loads.and_then(|pool_loads| pool_loads.draw.as_ref());
         drawn.map_or(crate::load::FULL_WEIGHT, |draw| draw.weight(endpoint))
     }
 
@@ -158,7 +162,7 @@ impl Loads {
     }
 }
 
-/// What outlives a change of the configuration, by pool: its circle, and its place there.
+/// The load state that outlives a change of the configuration, by pool: its group, and its position there.
 type Known<'a> = HashMap<(Option<&'a Name>, &'a str), (&'a GroupRounds, usize)>;
 
 fn identity(spec: &PoolSpec) -> (Option<&Name>, &str) {
@@ -170,16 +174,17 @@ impl GroupRounds {
         let ids = &group.pools;
         let specs: Vec<&Arc<PoolSpec>> = ids.iter().map(|&id| &world.pools[id as usize]).collect();
         let known: Vec<_> = specs.iter().map(|spec| before.get(&identity(spec)).copied()).collect();
-        let stocks = ids.iter().zip(&specs).zip(&known).map(|((&id, &spec), known)| {
-            let stock = known.map(|(rounds, place)| &rounds.pools[place]);
-            let estimate = |endpoint| stock.and_then(|stock| stock.gauge_of(spec, endpoint)).unwrap_or_default();
+        let all_loads = ids.iter().zip(&specs).zip(&known).map(|((&id, &spec), known)| {
+            let pool_loads = known.map(|(rounds, place)| &rounds.pools[place]);
+            let estimate =
+                |endpoint| pool_loads.and_then(|pool_loads| pool_loads.estimate_of(spec, endpoint)).unwrap_or_default();
             let draws = group.drawn.contains(&id);
-            let same = stock.filter(|stock| stock.spec.members == spec.members);
+            let same = pool_loads.filter(|pool_loads| pool_loads.spec.members == spec.members);
             PoolLoads {
                 id,
                 spec: spec.clone(),
                 estimates: (0..spec.members.len()).map(estimate).collect(),
-                draw: draws.then(|| same.and_then(|stock| stock.draw.clone()).unwrap_or_default()),
+                draw: draws.then(|| same.and_then(|pool_loads| pool_loads.draw.clone()).unwrap_or_default()),
             }
         });
         let pools = known.iter().map(|known| known.map(|(group, place)| group.shares.pool(place)).unwrap_or_default());
@@ -187,24 +192,24 @@ impl GroupRounds {
         let intervals = targets.map(|target| target.monitor.interval);
         let interval = intervals.max().unwrap_or_default();
         let round = (Duration::from_secs(u64::from(group.ttl)) + interval).max(SHORTEST_ROUND);
-        // Nothing is decided yet that clients would have to hear of: the first round waits for reports alone.
+        // There is no decision yet that clients would have to learn of, so the first round only waits for reports.
         let first = now + interval.max(SHORTEST_ROUND);
         let known_rounds = || known.iter().flatten().map(|(rounds, _)| rounds);
         let due = known_rounds().map(|rounds| rounds.due.min(now + round)).min().unwrap_or(first);
         let last = known_rounds().map(|rounds| rounds.last).min().unwrap_or(now);
         let shares = GroupShares::new(pools.collect(), &group.names);
-        Self { pools: stocks.collect(), shares, round, last, due }
+        Self { pools: all_loads.collect(), shares, round, last, due }
     }
 
     fn round(&mut self, pools: &[Arc<Pool>], now: Duration) -> Vec<PoolId> {
         let (last, shares) = (self.last, &mut self.shares);
-        let readings: Vec<PoolEstimate> =
-            self.pools.iter().map(|stock| stock.read(&pools[stock.id as usize], now, last)).collect();
-        let mut changed: Vec<PoolId> = shares.round(&readings).into_iter().map(|place| self.pools[place].id).collect();
-        for stock in &mut self.pools {
-            let seats = stock.seats(&pools[stock.id as usize], now);
-            if stock.draw.as_mut().is_some_and(|draw| draw.round(&seats)) {
-                changed.push(stock.id);
+        let estimates: Vec<PoolEstimate> =
+            self.pools.iter().map(|pool_loads| pool_loads.read(&pools[pool_loads.id as usize], now, last)).collect();
+        let mut changed: Vec<PoolId> = shares.round(&estimates).into_iter().map(|place| self.pools[place].id).collect();
+        for pool_loads in &mut self.pools {
+            let candidates = pool_loads.draw_candidates(&pools[pool_loads.id as usize], now);
+            if pool_loads.draw.as_mut().is_some_and(|draw| draw.round(&candidates)) {
+                changed.push(pool_loads.id);
             }
         }
         (self.last, self.due) = (now, now + self.round);
@@ -213,15 +218,15 @@ impl GroupRounds {
 }
 
 impl PoolLoads {
-    /// The gauge of an endpoint of a pool that takes this one's place, if it was here already.
-    fn gauge_of(&self, spec: &PoolSpec, endpoint: usize) -> Option<LoadEstimate> {
+    /// The estimate of an endpoint of a pool that replaces this one, if this one holds the endpoint too.
+    fn estimate_of(&self, spec: &PoolSpec, endpoint: usize) -> Option<LoadEstimate> {
         let text = spec.members.text(endpoint);
         let place = (0..self.spec.members.len()).find(|&place| self.spec.members.text(place) == text)?;
         Some(self.estimates[place])
     }
 
-    fn stands(&self, pool: &Pool) -> Vec<EndpointLoad<'_>> {
-        let stand = |(endpoint, estimate)| EndpointLoad {
+    fn endpoint_loads(&self, pool: &Pool) -> Vec<EndpointLoad<'_>> {
+        let endpoint_load = |(endpoint, estimate)| EndpointLoad {
             estimate,
             capacity: self.spec.members.capacity(endpoint),
             is_open: {
@@ -229,21 +234,21 @@ impl PoolLoads {
                 endpoint_state.admin_state == AdminState::On && endpoint_state.share.is_some()
             },
         };
-        self.estimates.iter().enumerate().map(stand).collect()
+        self.estimates.iter().enumerate().map(endpoint_load).collect()
     }
 
     fn read(&self, pool: &Pool, now: Duration, since: Duration) -> PoolEstimate {
         let is_alive = pool.is_usable(Family::V4) || pool.is_usable(Family::V6);
-        PoolEstimate::new(is_alive, &self.stands(pool), self.spec.capacity, now, since)
+        PoolEstimate::new(is_alive, &self.endpoint_loads(pool), self.spec.capacity, now, since)
     }
 
-    fn seats(&self, pool: &Pool, now: Duration) -> Vec<DrawCandidate> {
+    fn draw_candidates(&self, pool: &Pool, now: Duration) -> Vec<DrawCandidate> {
         let part = self.spec.capacity.map(|capacity| capacity / self.estimates.len() as f64);
-        let seat = |stand: &EndpointLoad<'_>| {
-            let used = stand.estimate.load(now).map(|(used, _)| used);
-            let load = used.zip(stand.capacity_now(part, now));
-            DrawCandidate { is_open: stand.is_open, load, response: stand.estimate.response() }
+        let candidate = |endpoint_load: &EndpointLoad<'_>| {
+            let used = endpoint_load.estimate.load(now).map(|(used, _)| used);
+            let load = used.zip(endpoint_load.capacity_now(part, now));
+            DrawCandidate { is_open: endpoint_load.is_open, load, response: endpoint_load.estimate.response() }
         };
-        self.stands(pool).iter().map(seat).collect()
+        self.endpoint_loads(pool).iter().map(candidate).collect()
     }
 }

@@ -1,6 +1,6 @@
-//! The only writer: takes in what happens and says what is to be done.
+//! The only writer of the node's state. It takes in events and returns the effects to carry out.
 //!
-//! [`Control::step`] is a machine without clock, sockets or tasks; [`run`] gives it all three.
+//! [`Control::step`] is a state machine without clock, sockets or tasks; [`run`] gives it all three.
 //!
 //! ```text
 //!   Adopt(blueprint) ─► next ── every target probed once, or 5 s passed ──► serving ─► Publish
@@ -11,10 +11,10 @@
 //!   Amend(blueprint) ── into next, or at once ────────────────────────────────┘
 //! ```
 //!
-//! Start and reload are one path: a blueprint waits as *next*, its new targets are probed, and then it takes the place
-//! of what is served, if anything is. So the first answer knows what is up, and an endpoint that comes with a reload is
-//! not handed out unseen. What the last run found of a target, if that was not long ago, counts as a probe: with
-//! `Restore` before the first `Adopt`, a node that was restarted answers at once, and as before.
+//! Start and reload use one path: a new blueprint waits as *next* while its new targets are probed. Then it replaces
+//! the blueprint that is served, if there is one. The first answer therefore knows which endpoints are up, and a reload
+//! does not hand out an endpoint that was never probed. A recent result of the last run counts as a probe: with
+//! `Restore` before the first `Adopt`, a restarted node answers at once, with the same endpoints as before.
 
 mod events;
 mod expiry;
@@ -62,22 +62,24 @@ use rollouts::Rollouts;
 use serving::{Next, Serving, inputs};
 use turns::Aggregates;
 
-/// How long a new configuration waits for the first outcomes of its new targets; what is unprobed then is up.
+/// How long a new configuration waits for the first outcomes of its new targets. Targets that are still unprobed then
+/// count as up.
 pub const FIRST_ROUND: Duration = Duration::from_secs(5);
 
-/// Changes of health within this time are published together.
+/// Health changes within this time are published together.
 pub const PUBLISH_WINDOW: Duration = Duration::from_millis(5);
 
-/// Probes in flight at most, however many descriptors there are: each takes a descriptor, a port and some 10 KiB.
+/// Upper limit of probes in flight, however many descriptors there are: each takes a descriptor, a port and some 10
+/// KiB.
 pub const MAX_IN_FLIGHT: usize = 16_384;
 
 /// The state of the node.
 #[derive(Debug)]
 pub struct Control {
-    /// Of the last step.
+    /// The time of the last step.
     now: Now,
     watch: Watch,
-    /// What was seen of the targets that are watched.
+    /// The last probe of each watched target.
     last_probes: HashMap<Arc<Target>, LastProbe>,
     aggregates: Aggregates,
     loads: Loads,
@@ -91,8 +93,8 @@ pub struct Control {
 }
 
 impl Control {
-    /// Nothing is served yet. `seed` makes the probes' jitter repeatable; at most `in_flight` of them are, and no more than
-    /// [`MAX_IN_FLIGHT`].
+    /// A node that serves nothing yet. `seed` makes the probes' jitter repeatable. At most `in_flight` probes run at a
+    /// time, and never more than [`MAX_IN_FLIGHT`].
     pub fn new(seed: u64, in_flight: usize) -> Self {
         Self {
             now: Now::default(),
@@ -110,12 +112,12 @@ impl Control {
         }
     }
 
-    /// How late probes started so far; it goes on counting.
+    /// The distribution of how late probes started. It keeps counting after this call.
     pub fn lateness(&self) -> Arc<Lateness> {
         self.watch.lateness().clone()
     }
 
-    /// When something is to be done next, if nothing happens before.
+    /// The time of the next action if no event comes before.
     pub fn wake_at(&mut self) -> Option<Duration> {
         let publish_at = self.serving.as_ref().and_then(|serving| serving.publish_at);
         let deadline = self.next.as_ref().map(|next| next.deadline);
@@ -128,7 +130,7 @@ impl Control {
         times.flatten().min()
     }
 
-    /// Takes in an event. In here `now` is the time that elapses, wherever nothing else is said.
+    /// Takes in an event. Here `now` is elapsed time unless a comment says otherwise.
     pub fn step(&mut self, event: Event, now: impl Into<Now>) -> Vec<Effect> {
         self.now = now.into();
         let now = self.now.elapsed;
@@ -142,7 +144,7 @@ impl Control {
                 let kept =
                     kept.into_iter().map(|(key, recovery_state)| (key, recovery_state.timed(&to_elapsed))).collect();
                 for (means, since) in self.keeping.fail_statics(&kept) {
-                    self.watch.resume_doubt(means, since);
+                    self.watch.resume_fail_static(means, since);
                 }
                 self.ramps.restore(kept);
             }
@@ -173,8 +175,8 @@ impl Control {
                 effects.extend(self.latency.take_unkept().map(Effect::KeepLatency));
             }
         }
-        if let Some(over) = self.watch.end_doubt(now) {
-            self.tell_doubt(over, now, &mut effects);
+        if let Some(over) = self.watch.end_fail_static(now) {
+            self.tell_fail_static(over, now, &mut effects);
         }
         effects.extend(self.advance_overrides());
         self.adopt(now, &mut effects);
@@ -195,18 +197,18 @@ impl Control {
         effects
     }
 
-    /// The node was not running for so long, as when its process was stopped. Nobody could report meanwhile, so that is nobody's
+    /// The process was stopped for this long. No endpoint could report during the pause, so the pause does not count as
     /// silence.
     pub fn sleep(&mut self, pause: Duration) {
         self.watch.sleep(pause);
     }
 
-    /// Whether something happened that answers do not show yet, but soon will.
+    /// True if something happened that answers do not show yet, but soon will.
     pub fn will_publish(&self) -> bool {
         self.serving.as_ref().is_some_and(|serving| serving.publish_at.is_some())
     }
 
-    /// All targets as they stand. Times are the wall's.
+    /// The state of all targets. Times are wall-clock times.
     pub fn survey(&self) -> Survey {
         let survey = Survey {
             last_probes: self.last_probes.clone(),

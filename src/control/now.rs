@@ -1,26 +1,26 @@
-//! Now, on two clocks.
+//! The present time, on two clocks.
 //!
-//! | what | clock |
+//! | used for | clock |
 //! | --- | --- |
 //! | intervals, time-outs, holds, ramps, drains that take their time, rounds, steps of a roll-out | elapsed time: it neither jumps nor stops while the process runs |
-//! | `from` and `until` of overrides and windows, the ends of certificates | the wall's: what an operator means by a date |
+//! | `from` and `until` of overrides and windows, the ends of certificates | wall clock: an operator's dates mean this one |
 //!
-//! Both count from the Unix epoch, and agree until somebody sets the clock on the wall: then all that is under way goes on as if
-//! nothing had happened, and what has a date keeps its date. What leaves the node, to be shown or kept for the next run, is told in
-//! the wall's time as it is then.
+//! Both count from the Unix epoch, and agree until somebody sets the wall clock. After that, everything under way
+//! continues as if nothing had happened, and dates stay what they are. Times that leave the node, to be shown or kept
+//! for the next run, are converted to the wall clock of that moment.
 
 use std::time::Duration;
 
 /// A moment on two clocks, each counted from the Unix epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Now {
-    /// Since the process began, on top of what the clock on the wall said then. Never runs backwards.
+    /// Wall-clock time at the start of the process plus the time that has passed since. It never runs backwards.
     pub elapsed: Duration,
     /// The wall clock's time since the Unix epoch. An operator or NTP may set it.
     pub wall: Duration,
 }
 
-/// Clocks that agree.
+/// Both clocks agree.
 impl From<Duration> for Now {
     fn from(time: Duration) -> Self {
         Self { elapsed: time, wall: time }
@@ -28,12 +28,12 @@ impl From<Duration> for Now {
 }
 
 impl Now {
-    /// What the clock on the wall would say, set as it is now, at a time that is counted as elapsed.
+    /// The wall-clock time for an elapsed time, by the present difference of the clocks.
     pub fn to_wall(self, elapsed: Duration) -> Duration {
         shift(elapsed, self.elapsed, self.wall)
     }
 
-    /// When the clock on the wall says this, if nobody sets it meanwhile.
+    /// The elapsed time at which the wall clock will show this time, if nobody sets it meanwhile.
     pub fn to_elapsed(self, wall: Duration) -> Duration {
         shift(wall, self.wall, self.elapsed)
     }

@@ -1,4 +1,4 @@
-//! What probes and others say of targets: their health, what follows from it, and whom it is told.
+//! Outcomes of probes and of reports: the targets' health, what follows from it, and who is told.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,11 +18,11 @@ impl Control {
         let Some(Observed { transition, fail_static }) = observed else { return };
         self.follow(target, from, transition, seen, now, effects);
         if let Some(fail_static) = fail_static {
-            self.tell_doubt(fail_static, now, effects);
+            self.tell_fail_static(fail_static, now, effects);
         }
     }
 
-    /// Takes in what was not seen by a probe of this node.
+    /// Takes in an outcome that no probe of this node found.
     pub(super) fn hear(&mut self, target: &Arc<Target>, said: &Outcome, now: Duration, effects: &mut Vec<Effect>) {
         let from = self.watch.health(target).state();
         let transition = self.watch.hear(target, said, now);
@@ -51,14 +51,14 @@ impl Control {
         Ok(targets.len().max(weighed.unwrap_or(0)))
     }
 
-    /// What waits to be served need not wait for this target any longer.
+    /// The configuration that waits to be served no longer waits for this target.
     pub(super) fn await_no_longer(&mut self, target: &Arc<Target>) {
         if let Some(next) = &mut self.next {
             next.unprobed.remove(target);
         }
     }
 
-    /// Publishes and tells what an outcome changed.
+    /// Publishes and reports the changes that an outcome caused.
     pub(super) fn follow(
         &mut self,
         target: &Arc<Target>,
@@ -94,8 +94,8 @@ impl Control {
         }
     }
 
-    /// Publishes and tells that all that probes say is held, or no longer.
-    pub(super) fn tell_doubt(&mut self, fail_static: FailStaticEvent, now: Duration, effects: &mut Vec<Effect>) {
+    /// Publishes and reports that endpoints keep their last states, or no longer do.
+    pub(super) fn tell_fail_static(&mut self, fail_static: FailStaticEvent, now: Duration, effects: &mut Vec<Effect>) {
         if let Some(serving) = &mut self.serving {
             serving.dirty.pools.extend(serving.pools_of.values().flatten());
             serving.publish_at.get_or_insert(now + PUBLISH_WINDOW);
@@ -104,8 +104,8 @@ impl Control {
             FailStaticEvent::Began { restored, .. } => restored.clone(),
             FailStaticEvent::Resumed | FailStaticEvent::Answered(_) | FailStaticEvent::Ended => Vec::new(),
         };
-        for (means, since) in self.watch.doubted_since() {
-            self.keeping.note_doubt(means, since);
+        for (means, since) in self.watch.fail_static_since() {
+            self.keeping.note_fail_static(means, since);
         }
         if let Some(serving) = &self.serving {
             let restored = restored.iter().filter_map(|restored| serving.pools_of.get(&restored.target));
@@ -117,10 +117,10 @@ impl Control {
         }
     }
 
-    /// Writes down how a watched target stands.
+    /// Records the health of a watched target.
     pub(super) fn note(&mut self, target: &Arc<Target>, health: Health, seen: Option<Outcome>, now: Duration) {
         if health.state() == State::Unknown {
-            // It is watched no more.
+            // The target is no longer watched.
             return;
         }
         let before = self.last_probes.get(target).filter(|before| before.health.state() == health.state());
@@ -129,7 +129,7 @@ impl Control {
         self.last_probes.insert(target.clone(), last_probe);
     }
 
-    /// The pools that hold a target, those that wait to be served before those that are.
+    /// The pools that hold a target: those of the next configuration if any does, otherwise those that are served.
     pub(super) fn pools_with(&self, target: &Arc<Target>) -> Vec<&PoolSpec> {
         let next = self.next.as_ref().map(|next| (&next.pools_of, next.blueprint.world()));
         let serving = self.serving.as_ref().map(|serving| (&serving.pools_of, serving.snapshot.world()));

@@ -1,7 +1,7 @@
-//! Overrides, as control takes them in.
+//! Overrides in control.
 //!
-//! A change of overrides is a change of the pools that its target means, and is published with all others of the same 5 ms.
-//! What probes say goes on beside: [`Control::endpoints`] tells both.
+//! A changed override changes the pools that its target means. It is published with all other changes of the same 5 ms.
+//! Probes continue meanwhile: [`Control::endpoints`] returns both the probed state and the state with overrides.
 
 use std::time::Duration;
 
@@ -16,21 +16,22 @@ use crate::overrides::{
 };
 use crate::snapshot::{EndpointState, PoolId, PoolSpec, World};
 
-/// What an operator, or what was kept from the last run, says of overrides.
+/// An operator's order about overrides, or the overrides of the last run.
 #[derive(Debug)]
 pub enum OverrideEvent {
-    /// One more. Whoever asks is told what that changed, or why nothing; an `open` of what is open changes nothing.
+    /// Places an override. The sender gets the changes, or why there are none. An `open` of a target that is already
+    /// open changes nothing.
     EndpointRef(Order, Reply),
-    /// Some less; who says so.
+    /// Lifts the selected overrides; the text says who does.
     Lift(Selector, Box<str>, Reply),
-    /// What the last run had placed. It is taken as it is: what it means may come with a later configuration.
+    /// The overrides of the last run. They are taken in unchecked: their targets may come with a later configuration.
     Restore(Vec<Override>),
 }
 
-/// Where whoever placed or lifted overrides waits.
+/// The channel for the reply to an order.
 pub type Reply = oneshot::Sender<Result<Vec<Change>, OverrideRefusal>>;
 
-/// What whoever placed or lifted overrides is told.
+/// The reply to an order to place or lift overrides.
 #[derive(Debug)]
 pub struct OverrideReply {
     to: Reply,
@@ -38,26 +39,26 @@ pub struct OverrideReply {
 }
 
 impl OverrideReply {
-    /// Tells it, if somebody still waits.
+    /// Sends the reply, if somebody still waits.
     pub fn send(self) {
         let _ = self.to.send(self.result);
     }
 }
 
-/// All that is known of one endpoint of what is served.
+/// Everything known of one endpoint of a pool that is served.
 #[derive(Debug)]
 pub struct EndpointView<'a> {
     /// The pool.
     pub pool: &'a PoolSpec,
-    /// Its place in there.
+    /// Its position in the pool.
     pub place: usize,
-    /// What it depends on and how that is, whatever overrides say; empty if nobody watches it.
+    /// The probes that it depends on and their health, without overrides; empty if it has no monitor.
     pub probes: Vec<(&'a Target, Health)>,
-    /// What probes come to.
+    /// The state that follows from its probes.
     pub probed: EndpointState,
-    /// What answers make of it.
+    /// The state that answers use.
     pub endpoint_state: EndpointState,
-    /// The override that counts for it.
+    /// The override that is in effect for it.
     pub effective_override: Option<&'a Override>,
 }
 
@@ -98,7 +99,8 @@ impl Control {
             OverrideEvent::Restore(kept) => (Ok(self.overrides.restore(kept, self.now.wall)), None),
         };
         effects.extend(self.tell(result.clone().unwrap_or_default()));
-        // An `open` ends what is held back. Both are kept in one batch: neither outlives a crash without the other.
+        // An `open` releases pools that are held back. Both changes are kept in one batch, so that a crash cannot keep
+        // one without the other.
         self.keeping.note(self.ramps.take_changed());
         effects.extend(self.keeping.take().map(|keep| Effect::Keep(keep.timed(self.now))));
         effects.extend(to.map(|to| Effect::Reply(OverrideReply { to, result })));
@@ -122,7 +124,7 @@ impl Control {
         Ok(changes)
     }
 
-    /// Pools that are held back answer again.
+    /// Releases the held pools that the target means: they answer again.
     fn release(&mut self, target: &TargetPattern, now: Duration) {
         let Some(serving) = &mut self.serving else { return };
         let world = serving.snapshot.world();
@@ -133,7 +135,7 @@ impl Control {
         }
     }
 
-    /// What begins and ends by itself.
+    /// Takes in the overrides that begin or end now.
     pub(super) fn advance_overrides(&mut self) -> Vec<Effect> {
         if !self.overrides.is_due(self.now.wall) {
             return Vec::new();
@@ -142,7 +144,7 @@ impl Control {
         self.tell(changes)
     }
 
-    /// Has what changed published, and tells of it.
+    /// Schedules the publication of changes, and returns the effects that report them.
     fn tell(&mut self, changes: Vec<Change>) -> Vec<Effect> {
         self.ramps.follow(&changes, self.now);
         if let Some(serving) = &mut self.serving {
@@ -174,7 +176,7 @@ impl Serving {
     }
 }
 
-/// What probes and overrides together, time, and loads make of each pool's endpoints, by their place in its spec.
+/// The state of each pool's endpoints, by position, that follows from probes, overrides, time and loads.
 pub(super) fn endpoint_state<'a>(
     inputs: &'a StateInputs<'a, impl Fn(&PoolSpec, usize) -> EndpointState>,
     ramps: &'a Ramps,
@@ -222,11 +224,11 @@ mod tests {
         steer = ["failover"]
     "#;
 
-    /// A node that serves [`ZONE`], and everything it told.
+    /// A node that serves [`ZONE`], and everything it reported.
     struct Scene {
         control: Control,
         now: Duration,
-        /// How far the clock on the wall is set ahead, and back.
+        /// How far the wall clock is set ahead, and back.
         set: (Duration, Duration),
         snapshot: Option<Arc<Snapshot>>,
         told: Vec<String>,
@@ -277,9 +279,9 @@ mod tests {
                     | Effect::Stop(_)
                     | Effect::FailStatic(_)
                     | Effect::Pushed(..) => {}
-                    // Nothing here is rolled out.
+                    // Nothing is rolled out here.
                     Effect::RolledOut(_) | Effect::KeepRollouts(_) | Effect::RolloutReply(_) => panic!("no roll-out"),
-                    // Nobody steers by them here.
+                    // No name is steered by latency here.
                     Effect::Remap(..) | Effect::KeepLatency(_) => panic!("round trips without a probe that tells one"),
                 }
             }
@@ -293,7 +295,7 @@ mod tests {
             self.now + ahead - behind
         }
 
-        /// Sets the clock on the wall so far ahead, and back, of the time that elapsed.
+        /// Sets the wall clock this far ahead of or behind elapsed time.
         fn set(&mut self, ahead: Duration, behind: Duration) {
             self.set = (ahead, behind);
             self.happen(Event::Tick);
@@ -329,7 +331,7 @@ mod tests {
             answer.try_recv().expect("an answer comes with the step")
         }
 
-        /// Whether a pool is open, after what happened was published.
+        /// True if a pool is open, after all changes were published.
         fn is_open(&mut self, pool: usize) -> bool {
             self.pass(PUBLISH_WINDOW);
             self.snapshot.as_ref().unwrap().pools()[pool].is_open(crate::snapshot::Family::V4)
@@ -433,7 +435,7 @@ mod tests {
         assert_eq!((views[1].effective_override, views[1].endpoint_state.admin_state), (None, AdminState::On));
         drop(views);
         scene.lift("endpoint:127.0.0.1").unwrap();
-        assert!(!scene.is_open(0), "what probes found meanwhile counts at once");
+        assert!(!scene.is_open(0), "the state that probes found meanwhile counts at once");
     }
 
     #[test]

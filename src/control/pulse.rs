@@ -1,17 +1,19 @@
-//! Control's sign of life: whoever decides over the node's routes sees by it whether health still moves.
+//! Control's sign of life. Whoever withdraws or announces the node's routes can see from it whether endpoint states
+//! still change.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// So long without a beat, control counts as dead. It beats once a second at least; taking in a big configuration may keep
-/// it for a few.
+/// Control counts as dead after this time without a beat. It beats at least once a second, but a large configuration
+/// may keep it busy for some seconds.
 const SILENCE: Duration = Duration::from_secs(10);
 
-/// So long control must have beaten again before it counts as alive: who withdraws a route by it should not see it flap.
+/// How long control must have been beating again before it counts as alive. This keeps a route that depends on it from
+/// flapping.
 const STEADY: Duration = Duration::from_secs(5);
 
-/// Beats of control, as others see them; cheap to clone.
+/// Control's beats as other tasks see them; cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Pulse(Arc<Beats>);
 
@@ -29,7 +31,7 @@ impl Pulse {
         Self(Arc::new(Beats { start: now, last: AtomicU64::new(0), steady_since: AtomicU64::new(0) }))
     }
 
-    /// A sign of life.
+    /// Records a sign of life.
     pub(super) fn beat(&self, now: Instant) {
         let now = self.since_start(now);
         let last = self.0.last.swap(now, Ordering::Relaxed);
@@ -38,12 +40,12 @@ impl Pulse {
         }
     }
 
-    /// How long there was no sign of life.
+    /// The time since the last sign of life.
     pub(super) fn silence(&self, now: Instant) -> Duration {
         Duration::from_millis(self.since_start(now).saturating_sub(self.0.last.load(Ordering::Relaxed)))
     }
 
-    /// Whether control lives: it was not silent for [`SILENCE`], neither now nor within the last [`STEADY`].
+    /// True if control is alive: it was not silent for [`SILENCE`], neither now nor within the last [`STEADY`].
     pub(super) fn is_steady(&self, now: Instant) -> bool {
         let since = self.0.steady_since.load(Ordering::Relaxed);
         self.silence(now) < SILENCE && (since == 0 || self.since_start(now).saturating_sub(since) >= millis(STEADY))
@@ -67,14 +69,14 @@ mod tests {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let pulse = Pulse::new(start);
-        assert!(pulse.is_steady(at(9)), "it may begin with a big configuration");
+        assert!(pulse.is_steady(at(9)), "a big configuration may come first");
         assert!(!pulse.is_steady(at(10)));
         (20..25).for_each(|second| pulse.beat(at(second)));
         assert!(!pulse.is_steady(at(24)));
         pulse.beat(at(25));
         assert!(pulse.is_steady(at(25)));
         pulse.beat(at(34));
-        assert!(pulse.is_steady(at(43)), "less than ten seconds are no silence");
+        assert!(pulse.is_steady(at(43)), "less than ten seconds do not count as silence");
         assert_eq!(pulse.silence(at(43)), Duration::from_secs(9));
     }
 }

@@ -1,7 +1,8 @@
-//! What others report of endpoints.
+//! Reports of endpoints that others send.
 //!
-//! A report is one more outcome. It counts for the endpoint's push monitors if there are any. An endpoint that this node
-//! only probes itself takes bad reports alone: whoever could say "well" could hold up what every probe finds dead.
+//! A report is one more outcome. It counts for the endpoint's push monitors if there are any. If this node probes an
+//! endpoint and it has no push monitor, only bad reports count. Otherwise a reporter could keep up an endpoint that
+//! every probe finds dead.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -15,44 +16,44 @@ use tokio::sync::oneshot;
 use crate::health::{Failure, Finding, Load, Outcome, Share, Target};
 use crate::snapshot::{PoolId, PoolSpec, World};
 
-/// Characters of a report's reason that are kept.
+/// The most characters of a report's reason that are kept.
 pub const MAX_REASON: usize = 200;
 
 /// One report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Push {
-    /// The address that is handed out, or the check address of a CNAME.
+    /// The address in answers, or the check address of a CNAME.
     pub endpoint: IpAddr,
-    /// In this pool alone, as `web/fra` or `web`; without it in every pool that holds the endpoint.
+    /// The pool that is meant, as `web/fra` or `web`; without it, every pool that holds the endpoint.
     pub pool: Option<Box<str>>,
-    /// How it is, if that is said.
+    /// The endpoint's health, if it is reported.
     pub said: Option<Said>,
-    /// What of it is used, if that is said.
+    /// The endpoint's load, if it is reported.
     pub load: Option<Load>,
 }
 
-/// What a report says.
+/// The health that a report states.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Said {
-    /// It is well, and asks for this share of its clients.
+    /// The endpoint works, and asks for this share of its clients.
     Good(Share),
-    /// It failed.
+    /// The endpoint failed.
     Bad {
-        /// So often in a row.
+        /// The number of failures in a row.
         failures: NonZeroU8,
-        /// Why, for the log; cut at [`MAX_REASON`].
+        /// The reason, for the log; cut at [`MAX_REASON`].
         reason: Option<Box<str>>,
     },
 }
 
-/// Where the answer to a report goes: how many monitors it counted for, or endpoints if it tells of load alone, or why for
-/// none.
+/// The channel for the reply to a report: the number of monitors it counted for (of endpoints, if it reports load
+/// alone), or why it counted for none.
 pub type PushReply = oneshot::Sender<Result<usize, PushRefusal>>;
 
-/// Where an endpoint stands: its pool, and its place there.
+/// An endpoint: its pool, and its position there.
 pub(super) type EndpointRef = (PoolId, usize);
 
-/// Where the endpoints of each address stand; a CNAME goes by the address that is probed.
+/// The endpoints of each address. A CNAME is listed under the address that is probed.
 pub(super) fn places(world: &World) -> HashMap<IpAddr, Vec<EndpointRef>> {
     let mut places: HashMap<IpAddr, Vec<EndpointRef>> = HashMap::new();
     for (id, spec) in (0..).zip(&world.pools) {
@@ -66,18 +67,18 @@ pub(super) fn places(world: &World) -> HashMap<IpAddr, Vec<EndpointRef>> {
     places
 }
 
-/// Why a report counts for nothing.
+/// Why a report does not count.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PushRefusal {
     /// No pool holds the endpoint.
     UnknownEndpoint(IpAddr),
-    /// Pools do, but not this one.
+    /// Some pools hold it, but the named one does not.
     NotInPool(IpAddr, Box<str>),
     /// It has no monitor, so it is always up.
     Unwatched(IpAddr),
-    /// No name goes by its load.
+    /// No name uses its load.
     Unweighed(IpAddr),
-    /// This node probes it, and sees for itself when it is well.
+    /// This node probes it, and does not need others to say that it is up.
     Probed(IpAddr),
 }
 
@@ -87,7 +88,7 @@ impl fmt::Display for PushRefusal {
             Self::UnknownEndpoint(endpoint) => write!(f, "no pool holds {endpoint}"),
             Self::NotInPool(endpoint, pool) => write!(f, "pool `{pool}` does not hold {endpoint}"),
             Self::Unwatched(endpoint) => write!(f, "{endpoint} has no monitor: it is always up"),
-            Self::Unweighed(endpoint) => write!(f, "no name goes by the load of {endpoint}"),
+            Self::Unweighed(endpoint) => write!(f, "no name uses the load of {endpoint}"),
             Self::Probed(endpoint) => {
                 write!(f, "{endpoint} is probed and has no monitor of type push: only bad reports count for it")
             }
@@ -98,7 +99,7 @@ impl fmt::Display for PushRefusal {
 impl std::error::Error for PushRefusal {}
 
 impl Push {
-    /// What counts, and how often.
+    /// The outcome that counts, and how often.
     pub(super) fn outcome(&self) -> Option<(Outcome, u8)> {
         Some(match self.said.as_ref()? {
             Said::Good(share) => (Outcome::Success(Finding { share: *share, ..Finding::full(Duration::ZERO) }), 1),
@@ -109,7 +110,7 @@ impl Push {
         })
     }
 
-    /// The places that it means, of those where the endpoints of its address stand.
+    /// The endpoints that the report means, among those with its address.
     pub(super) fn named(&self, world: &World, places: &[EndpointRef]) -> Result<Vec<EndpointRef>, PushRefusal> {
         if places.is_empty() {
             return Err(PushRefusal::UnknownEndpoint(self.endpoint));
@@ -122,7 +123,7 @@ impl Push {
         }
     }
 
-    /// The targets in these places for which what is said counts; none if nothing is said of how the endpoint is.
+    /// The targets of these endpoints for which the report counts; empty if it does not state health.
     pub(super) fn addressees(&self, world: &World, named: &[EndpointRef]) -> Result<Vec<Arc<Target>>, PushRefusal> {
         let Some(said) = &self.said else { return Ok(Vec::new()) };
         let mut targets: Vec<&Target> = Vec::new();

@@ -1,4 +1,4 @@
-//! What changes with time alone: slow starts, pools that `failback` holds back, and drains that take their time.
+//! State that changes with time alone: slow starts, pools that `failback` holds back, and gradual drains.
 //!
 //! ```text
 //!   endpoint   up ── probes find it down ──► down ── up again ──► rising ── slow_start is over ──► up
@@ -8,12 +8,12 @@
 //!                           └────── unusable again ────┘
 //! ```
 //!
-//! Both go by what probes say, and an endpoint that nobody saw going down does not come back slowly: none does at the first
-//! round, and none that is new. What operators say acts at once, but for a drain that was told to take its time. A pool that
-//! operators alone have emptied has not failed.
+//! Both depend on what probes find. An endpoint that this node never saw going down has no slow start: this includes
+//! every endpoint in the first round, and new endpoints. Overrides act at once, except for a drain with a duration. A
+//! pool that only overrides have emptied has not failed.
 //!
-//! Endpoints and pools are known by what is written of them, so a reload changes nothing, and what is kept for the next run
-//! is what stands here.
+//! Endpoints and pools are identified by their text in the files, so a reload changes nothing. The state for the next
+//! run is kept under the same keys.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
@@ -23,40 +23,40 @@ use crate::health::{Failback, Ramp, RecoveryState, Share};
 use crate::overrides::{Change, EffectiveOverrides, Happening, Mode, Override, OverrideId};
 use crate::snapshot::{AdminState, EndpointState, PoolId, PoolSpec, World};
 
-/// From one change of shares to the next, at least; a twentieth of the shortest ramp where that is less.
+/// The least time between two changes of shares; a twentieth of the shortest ramp if that is less.
 pub const TICK: Duration = Duration::from_secs(1);
 
 const TICKS_A_RAMP: u32 = 20;
 
-/// What comes back, by endpoint or pool; `None` for what does no longer.
+/// Recovery states by endpoint or pool; `None` for one that is over.
 pub type RecoveryStates = BTreeMap<String, Option<RecoveryState>>;
 
-/// A pool began, or ceased, to be held back.
+/// A pool began or stopped to be held back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HoldTurn {
-    /// `web/fra`.
+    /// The pool, as `web/fra`.
     pub pool: Box<str>,
-    /// Whether it is held back now.
+    /// True if it is held back now.
     pub is_held: bool,
 }
 
-/// All that comes back, or leaves, with time.
+/// Everything that comes back or leaves with time.
 #[derive(Debug, Default)]
 pub(super) struct Ramps {
     endpoints: HashMap<String, Endpoint>,
     pools: HashMap<String, PoolStage>,
     moving: BTreeMap<PoolId, Moving>,
-    /// Pools in which something only seemed to be down.
+    /// Pools whose failure counts as one of this node's probes, not of the pool.
     forgiven: BTreeSet<PoolId>,
-    /// Drains that take their time, and when each began.
+    /// Gradual drains, each with its beginning.
     drains: HashMap<OverrideId, Duration>,
-    /// When shares were worked out last.
+    /// When shares were computed last.
     at: Duration,
     ticked_at: Duration,
     tick_at: Option<Duration>,
-    /// What is to be kept, and was not handed over yet.
+    /// Changes to keep that were not handed over yet.
     changed: RecoveryStates,
-    /// What the operator was not told yet.
+    /// Changes that were not reported to the operator yet.
     turns: Vec<HoldTurn>,
 }
 
@@ -67,7 +67,7 @@ enum Endpoint {
     Rising(Duration),
 }
 
-/// A pool with `failback` that was usable once.
+/// A pool with `failback` that has been usable before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum PoolStage {
     Usable,
@@ -75,16 +75,16 @@ enum PoolStage {
     Held(Duration),
 }
 
-/// What of a pool changes with time.
+/// The part of a pool's state that changes with time.
 #[derive(Debug, Default)]
 struct Moving {
     ramps: Vec<Ramp>,
     release_at: Option<Duration>,
-    /// When this was worked out.
+    /// When this was computed.
     at: Duration,
 }
 
-/// What is said of endpoints: by probes, whatever operators say; and by operators.
+/// The inputs of endpoint states: what probes find, without overrides; and the overrides in effect.
 pub(super) struct StateInputs<'a, P> {
     pub(super) world: &'a World,
     pub(super) effective_overrides: &'a EffectiveOverrides,
@@ -92,20 +92,20 @@ pub(super) struct StateInputs<'a, P> {
 }
 
 impl Ramps {
-    /// Takes in what the last run left.
+    /// Takes in the recovery states of the last run.
     pub(super) fn restore(&mut self, kept: HashMap<String, RecoveryState>) {
         for (key, recovery_state) in kept {
             match recovery_state {
                 RecoveryState::Rising(since) => _ = self.endpoints.insert(key, Endpoint::Rising(since)),
                 RecoveryState::Failed => _ = self.pools.insert(key, PoolStage::Failed),
                 RecoveryState::Held(since) => _ = self.pools.insert(key, PoolStage::Held(since)),
-                // Of the node's probes, not of what it answers.
+                // This one concerns the node's probes, not its answers.
                 RecoveryState::FailStaticEvent(_) => {}
             }
         }
     }
 
-    /// Takes in a world that is served from now on: what is not in it is forgotten.
+    /// Takes in the world that is served from now on. Forgets the state of endpoints and pools that it lacks.
     pub(super) fn adopt<P: Fn(&PoolSpec, usize) -> EndpointState>(
         &mut self,
         inputs: &StateInputs<'_, P>,
@@ -128,8 +128,8 @@ impl Ramps {
         self.observe(0..pools.len() as PoolId, inputs, now);
     }
 
-    /// Takes in what happened to overrides. A drain that takes its time began when the clock on the wall said so, and goes on
-    /// whatever that says from then on.
+    /// Takes in changes of overrides. A gradual drain begins at its wall-clock time. From then on it goes by elapsed
+    /// time, even if the wall clock is set.
     pub(super) fn follow(&mut self, changes: &[Change], now: Now) {
         for Change { happening, item } in changes {
             match happening {
@@ -142,12 +142,12 @@ impl Ramps {
         }
     }
 
-    /// What these pools' endpoints recover from now was no failure: the node had doubts about its own probes.
+    /// These pools did not fail: the node distrusted its own probes. Their endpoints come back without a slow start.
     pub(super) fn forgive(&mut self, pools: impl IntoIterator<Item = PoolId>) {
         self.forgiven.extend(pools);
     }
 
-    /// What a clock that went ahead has left begins now.
+    /// Times in the future, left by a clock that was ahead, become now.
     fn none_from_the_future(&mut self, now: Duration) {
         for endpoint in self.endpoints.values_mut() {
             if let Endpoint::Rising(since) = endpoint {
@@ -161,7 +161,7 @@ impl Ramps {
         }
     }
 
-    /// Takes in what is said of these pools now.
+    /// Takes in the present state of these pools.
     pub(super) fn observe<P: Fn(&PoolSpec, usize) -> EndpointState>(
         &mut self,
         pools: impl IntoIterator<Item = PoolId>,
@@ -245,7 +245,7 @@ impl Ramps {
         }
     }
 
-    /// The operator opens these pools: those that are held back answer from now on. These are they.
+    /// An operator opens these pools: those that are held back answer from now on. Returns these.
     pub(super) fn release(&mut self, pools: &[PoolId], world: &World, now: Duration) -> Vec<PoolId> {
         let is_held = |id: &PoolId| self.is_held(&world.pools[*id as usize]);
         let held: Vec<PoolId> = pools.iter().copied().filter(is_held).collect();
@@ -255,7 +255,7 @@ impl Ramps {
         held
     }
 
-    /// A pool that was held back had no clients, so with a slow start that begins only now.
+    /// A pool that was held back had no clients. Its slow start, if it has one, therefore begins only now.
     fn let_go(&mut self, pool: &PoolSpec, now: Duration) {
         self.set_pool(pool.key(), PoolStage::Usable);
         self.turns.push(HoldTurn { pool: pool.name.clone(), is_held: false });
@@ -269,7 +269,7 @@ impl Ramps {
         }
     }
 
-    /// What answers make of an endpoint of which probes say this, and operators that.
+    /// The state of an endpoint, from its probed state and the override in effect.
     pub(super) fn endpoint_state(
         &self,
         pool: &PoolSpec,
@@ -278,7 +278,7 @@ impl Ramps {
         effective_override: Option<&Override>,
     ) -> EndpointState {
         let is_held = self.is_held(pool);
-        // One that asks for nothing gets nothing when the pool answers again either.
+        // An endpoint that asks for no clients gets none, also after the pool answers again.
         let admin_state =
             if is_held && probed.admin_state == AdminState::On { AdminState::Held } else { probed.admin_state };
         let rising = self.rising(pool, place).filter(|_| !is_held);
@@ -301,7 +301,7 @@ impl Ramps {
         self.tick_at
     }
 
-    /// The pools in which something has changed, if it is time for that. They are to be observed then.
+    /// The pools in which something changed, if a change is due. The caller has to observe them then.
     pub(super) fn take_due(&mut self, now: Duration) -> Vec<PoolId> {
         if self.tick_at.take_if(|at| *at <= now).is_none() {
             return Vec::new();
@@ -311,12 +311,12 @@ impl Ramps {
         due.map(|(&id, _)| id).collect()
     }
 
-    /// What is to be kept from now on, and what no longer.
+    /// The recovery states that changed since the last call, to be kept; `None` removes one.
     pub(super) fn take_changed(&mut self) -> RecoveryStates {
         std::mem::take(&mut self.changed)
     }
 
-    /// What the operator is to be told.
+    /// The changes to report to the operator.
     pub(super) fn take_turns(&mut self) -> Vec<HoldTurn> {
         std::mem::take(&mut self.turns)
     }
@@ -350,7 +350,7 @@ impl Ramps {
     }
 
     fn stage(&self, pool: &PoolSpec) -> Option<PoolStage> {
-        // Mostly there is nothing to look up.
+        // Most pools have no `failback`, so there is nothing to look up.
         if pool.recovery.failback == Failback::Auto {
             return None;
         }
@@ -371,7 +371,7 @@ impl Ramps {
         }
     }
 
-    /// A drain that takes its time.
+    /// The ramp of a drain with a duration.
     fn falling(&self, effective_override: &Override) -> Option<Ramp> {
         let over = effective_override.order.over.filter(|_| effective_override.order.mode == Mode::Drain)?;
         Some(Ramp { since: *self.drains.get(&effective_override.id)?, over, rises: false })
@@ -407,10 +407,10 @@ impl Moving {
 }
 
 impl<P: Fn(&PoolSpec, usize) -> EndpointState> StateInputs<'_, P> {
-    /// Whether probes find enough of a family's endpoints up, among those that operators leave on duty; `None` if they leave
-    /// none.
+    /// True if, in some address family, enough of the endpoints that overrides leave in service are up. `None` if
+    /// overrides leave no endpoint in service.
     fn is_usable(&self, pool: &PoolSpec) -> Option<bool> {
-        // Endpoints on duty, and those of them that are up, by family.
+        // Endpoints in service and those of them that are up, by address family.
         let mut counts = [(0_usize, 0_usize); 2];
         for place in 0..pool.members.len() {
             let mode = self
@@ -433,7 +433,7 @@ fn slow_start(pool: &PoolSpec, since: Duration) -> Ramp {
     Ramp { since, over: pool.recovery.slow_start, rises: true }
 }
 
-/// When a pool that is held back since then answers again by itself.
+/// When a pool that is held back since `since` answers again by itself.
 fn release_at(pool: &PoolSpec, since: Duration) -> Option<Duration> {
     match pool.recovery.failback {
         Failback::Auto => Some(since),

@@ -1,5 +1,5 @@
-//! Roll-outs, as control takes them in: what probes and others say of new pools is brought to the [`RolloutStore`], and what that
-//! decides is published with all else of the same 5 ms.
+//! Roll-outs in control. Results of probes and reports about new pools go to the [`RolloutStore`]. Its decisions are
+//! published with all other changes of the same 5 ms.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
@@ -15,36 +15,37 @@ use crate::snapshot::{AdminState, EndpointState, PoolId, World};
 use crate::steering::Split;
 use crate::zone::NameId;
 
-/// What is said of roll-outs.
+/// An event about roll-outs.
 #[derive(Debug)]
 pub enum RolloutEvent {
-    /// By what was kept from the last run. It comes before the first configuration.
+    /// The rows of the last run. They come before the first configuration.
     Restore(Vec<(RolloutId, Kept)>),
-    /// By an operator, who is told what that changed, or why nothing.
+    /// An operator's order. The sender gets the change, or why there is none.
     Order(Order, oneshot::Sender<Result<Change, RolloutRefusal>>),
-    /// By whoever serves clients, who is told for how many roll-outs that counts, or why for none.
+    /// A report of requests by whoever serves clients. The sender gets the number of roll-outs it counts for, or why it
+    /// counts for none.
     Requests(Requests, oneshot::Sender<Result<usize, RequestsRefusal>>),
 }
 
-/// How requests went since the last report.
+/// Requests and errors since the last report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Requests {
-    /// Those that this endpoint served; all of its pool without it.
+    /// The endpoint that served them; without it, all endpoints of the pool.
     pub endpoint: Option<IpAddr>,
-    /// Those that were served in this pool, as `web/fra` or `web`; without it in every pool that holds the endpoint.
+    /// The pool that served them, as `web/fra` or `web`; without it, every pool that holds the endpoint.
     pub pool: Option<Box<str>>,
-    /// How many there were.
+    /// Number of requests.
     pub requests: u64,
-    /// How many of them failed.
+    /// Number of requests that failed.
     pub errors: u64,
 }
 
-/// Why a report of requests counts for nothing.
+/// Why a report of requests does not count.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RequestsRefusal {
     /// It names neither an endpoint nor a pool.
     NoSubject,
-    /// No pool holds the endpoint, or the pool that is named does not.
+    /// No pool holds the endpoint, or the named pool does not hold it.
     UnknownEndpoint(IpAddr),
     /// There is no such pool.
     UnknownPool(Box<str>),
@@ -53,8 +54,8 @@ pub enum RequestsRefusal {
 impl fmt::Display for RequestsRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoSubject => f.write_str("a report is of an `endpoint` or of a `pool`"),
-            Self::UnknownEndpoint(endpoint) => write!(f, "no pool that is meant holds {endpoint}"),
+            Self::NoSubject => f.write_str("a report must name an `endpoint` or a `pool`"),
+            Self::UnknownEndpoint(endpoint) => write!(f, "no pool of that name holds {endpoint}"),
             Self::UnknownPool(pool) => write!(f, "there is no pool `{pool}`"),
         }
     }
@@ -62,17 +63,17 @@ impl fmt::Display for RequestsRefusal {
 
 impl std::error::Error for RequestsRefusal {}
 
-/// What whoever spoke of roll-outs is told.
+/// The reply to an event about roll-outs.
 #[derive(Debug)]
 pub enum RolloutReply {
-    /// Of an order.
+    /// The reply to an order.
     Order(oneshot::Sender<Result<Change, RolloutRefusal>>, Result<Change, RolloutRefusal>),
-    /// Of a report.
+    /// The reply to a report of requests.
     Requests(oneshot::Sender<Result<usize, RequestsRefusal>>, Result<usize, RequestsRefusal>),
 }
 
 impl RolloutReply {
-    /// Tells it, if somebody still waits.
+    /// Sends the reply, if somebody still waits.
     pub fn send(self) {
         match self {
             Self::Order(to, result) => _ = to.send(result),
@@ -81,15 +82,15 @@ impl RolloutReply {
     }
 }
 
-/// All roll-outs, and what they have to do with what is served.
+/// All roll-outs, and how they relate to the world that is served.
 #[derive(Debug, Default)]
 pub(super) struct Rollouts {
     store: RolloutStore,
-    /// The canaries that something said of a pool counts for.
+    /// The canaries that each pool counts for.
     canaries_of: HashMap<PoolId, Vec<(RolloutId, Side)>>,
     /// The new pools of each canary.
     new_pools: Vec<(RolloutId, Vec<PoolId>)>,
-    /// Whether something was seen of which nothing was concluded yet.
+    /// True if something was observed that the store has not judged yet.
     seen: bool,
 }
 
@@ -98,7 +99,7 @@ impl Rollouts {
         self.store.wake_at()
     }
 
-    /// A configuration is about to be served.
+    /// Takes in a configuration that is about to be served.
     pub(super) fn adopt(&mut self, world: &World, now: Duration) -> Vec<Change> {
         self.canaries_of.clear();
         self.new_pools.clear();
@@ -120,7 +121,7 @@ impl Rollouts {
         self.store.adopt(drafts, now)
     }
 
-    /// How the pools of names are divided now.
+    /// The present splits of names' pools.
     pub(super) fn splits(&self, world: &World) -> Vec<(NameId, Split)> {
         let split = |rolled_out: crate::snapshot::RolledOut<'_>| {
             let (stand, is_ramping) = self.store.stand(&rolled_out.draft.id)?;
@@ -129,7 +130,8 @@ impl Rollouts {
         world.rollouts().filter_map(split).collect()
     }
 
-    /// What is open of the new pools, of those whose pools changed or, without that, of all.
+    /// Tells the store how much of the new pools is open: of canaries with a changed pool, or of all if `changed` is
+    /// `None`.
     pub(super) fn see_open(
         &mut self,
         changed: Option<&BTreeSet<PoolId>>,
@@ -145,7 +147,7 @@ impl Rollouts {
                 let places = 0..world.pools[pool as usize].members.len();
                 places.map(move |place| (pool, place))
             });
-            // What the operator took off duty is not missed.
+            // Endpoints that an operator took out of service do not count.
             let in_service = endpoints
                 .map(|(pool, place)| endpoint_state(pool, place))
                 .filter(|it| it.admin_state == AdminState::On);
@@ -158,7 +160,7 @@ impl Rollouts {
         }
     }
 
-    /// A target in these pools was probed.
+    /// Takes in the outcome of a probe of a target in these pools.
     pub(super) fn see_outcome(&mut self, pools: &[PoolId], outcome: &Outcome, now: Duration) {
         let Outcome::Success(Finding { took, .. }) = outcome else { return };
         for (id, side) in pools.iter().filter_map(|pool| self.canaries_of.get(pool)).flatten() {
@@ -180,7 +182,7 @@ impl Rollouts {
 }
 
 impl Control {
-    /// All roll-outs, as they stand. Times are the wall's.
+    /// The state of all roll-outs. Times are wall-clock times.
     pub fn rollouts(&self, now: impl Into<Now>) -> Vec<View> {
         let now = now.into();
         let views = self.rollouts.store.views(now.elapsed).into_iter();
@@ -207,7 +209,7 @@ impl Control {
         }
     }
 
-    /// Draws conclusions from what was seen and from the time.
+    /// Lets the store judge new observations, and lets roll-outs advance with time.
     pub(super) fn advance_rollouts(&mut self, now: Duration, effects: &mut Vec<Effect>) {
         let is_due = self.rollouts.wake_at().is_some_and(|at| at <= now);
         if std::mem::take(&mut self.rollouts.seen) || is_due {
@@ -216,7 +218,7 @@ impl Control {
         }
     }
 
-    /// Has what changed published, told and kept.
+    /// Schedules the publication of these changes, and reports and keeps them.
     pub(super) fn tell_rollouts(
         &mut self,
         changes: impl IntoIterator<Item = Change>,
@@ -244,7 +246,7 @@ impl Control {
         }
     }
 
-    /// Sees what is open of all new pools.
+    /// Tells the store how much of all new pools is open.
     pub(super) fn look_at_new_pools(&mut self, now: Duration) {
         let Some(serving) = &self.serving else { return };
         let world = serving.snapshot.world();

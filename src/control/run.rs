@@ -25,7 +25,7 @@ use crate::rollout;
 use crate::snapshot::{Blueprint, Remapped, Snapshot};
 use crate::watch::FailStaticEvent;
 
-/// Snapshots that workers may still hold. They are freed here, not by whichever worker lets go last.
+/// Replaced snapshots that workers may still hold. Control frees them here; otherwise the last worker would have to.
 #[derive(Debug, Default)]
 struct Retired(Vec<Arc<Snapshot>>);
 
@@ -35,13 +35,13 @@ impl Retired {
     }
 }
 
-/// Maps in the making, on a thread of their own.
+/// The making of new maps, on a thread of its own.
 #[derive(Default)]
 enum Remapping {
-    /// None are wanted.
+    /// No maps are wanted.
     #[default]
     Idle,
-    /// They are wanted, and the system had no thread for them.
+    /// Maps are wanted, but the system had no thread for them.
     Delayed(Arc<Blueprint>, LatencyTable),
     Running(oneshot::Receiver<(Arc<Blueprint>, Remapped)>),
 }
@@ -60,7 +60,7 @@ impl Remapping {
             Ok(_) => Self::Running(maps),
             Err(error) => {
                 if !was_delayed {
-                    error!(%error, retry = %Written(SWEEP), "there is no thread to make maps for new round trip times: tried again until there is");
+                    error!(%error, retry = %Written(SWEEP), "no thread for new latency maps: the old maps stay in use; trying again");
                 }
                 Self::Delayed(blueprint, table)
             }
@@ -75,7 +75,7 @@ impl Remapping {
         }
     }
 
-    /// Waits for their end; never ends while none are made.
+    /// Waits until the maps are made. Never returns while none are being made.
     async fn ended(&mut self) -> Event {
         let Self::Running(maps) = self else { return std::future::pending().await };
         let ended = maps.await;
@@ -83,15 +83,15 @@ impl Remapping {
         if let Ok((blueprint, maps)) = ended {
             return Event::Remapped(blueprint, maps);
         }
-        error!(retry = %Written(REMAP_RETRY), "no maps were made for new round trip times: their thread panicked; the old maps go on");
+        error!(retry = %Written(REMAP_RETRY), "the thread that makes latency maps panicked: the old maps stay in use; trying again");
         Event::NotRemapped
     }
 }
 
-/// How often retired snapshots are looked through, if nothing else happens.
+/// How often retired snapshots are checked if nothing else happens.
 const SWEEP: Duration = Duration::from_secs(1);
 
-/// Lateness from which on control was stopped, and not only busy.
+/// A wake-up that is later than this means that the process was stopped, not only busy.
 const NOTICEABLE_PAUSE: Duration = Duration::from_millis(250);
 
 const SECONDS_A_DAY: u64 = 86_400;
@@ -111,7 +111,7 @@ impl Probes {
         self.running.insert(target, task);
     }
 
-    /// Drops a probe, its socket with it. What it found just now is not told either.
+    /// Cancels a probe and closes its socket. A result that it has just found is dropped too.
     fn stop(&mut self, target: &Arc<Target>) {
         if let Some(task) = self.running.remove(target) {
             self.targets.remove(&task.id());
@@ -119,7 +119,7 @@ impl Probes {
         }
     }
 
-    /// Waits for the end of a probe; never ends while none runs.
+    /// Waits for the end of a probe. Never returns while none runs.
     async fn next(&mut self) -> Event {
         loop {
             let Some(ended) = self.tasks.join_next_with_id().await else { return std::future::pending().await };
@@ -129,7 +129,7 @@ impl Probes {
             match ended {
                 Ok((_, outcome)) => return Event::Outcome(target, outcome),
                 Err(error) => {
-                    error!(endpoint = %target, %error, "a probe broke off");
+                    error!(endpoint = %target, %error, "a probe ended without a result: the endpoint is probed again");
                     return Event::Lost(target);
                 }
             }
@@ -137,7 +137,7 @@ impl Probes {
     }
 }
 
-/// The reply to whoever gave an order.
+/// The reply to the sender of an order.
 enum Answer {
     Override(OverrideReply),
     Rollout(RolloutReply),
@@ -152,34 +152,36 @@ impl Answer {
     }
 }
 
-/// Who waits for a configuration to be served.
+/// The callers that wait for a configuration to be served.
 #[derive(Debug, Default)]
 struct Waiting(Vec<(Arc<Blueprint>, oneshot::Sender<Arc<Snapshot>>)>);
 
 impl Waiting {
-    /// Tells those who waited for this, and lets those go who waited for what it went before: that is never served.
+    /// Tells those who waited for this configuration. Drops those who waited for an earlier one, which will never be
+    /// served.
     fn tell(&mut self, snapshot: &Arc<Snapshot>) {
         let Some(last) = self.0.iter().rposition(|(blueprint, _)| snapshot.is_of(blueprint)) else { return };
         for (blueprint, reply) in self.0.drain(..=last) {
             if snapshot.is_of(&blueprint) {
-                // Who asked may have gone.
+                // The caller may be gone.
                 let _ = reply.send(snapshot.clone());
             }
         }
     }
 }
 
-/// Who asked what cannot be answered at once.
+/// Questions that cannot be answered at once.
 #[derive(Debug, Default)]
 struct Asked {
-    /// For a configuration to be served.
+    /// Callers that wait for a configuration to be served.
     configurations: Waiting,
-    /// For what happened before to be published.
+    /// Callers that wait until earlier events are published.
     publication: Vec<oneshot::Sender<()>>,
 }
 
 impl Asked {
-    /// Answers a question, or keeps it; what happened is for control. Who asked may have gone.
+    /// Answers a question at once or keeps it for later. Returns the event for control to process. The caller of a
+    /// question may be gone.
     fn take_in(&mut self, message: Message, control: &Control, now: Now) -> Event {
         match message {
             Message::Event(event) => return event,
@@ -191,8 +193,8 @@ impl Asked {
             Message::Survey(reply) => _ = reply.send(control.survey()),
             Message::Rollouts(reply) => _ = reply.send(control.rollouts(now)),
             Message::Overrides(reply) => {
-                let book = control.overrides();
-                let _ = reply.send(book.all().map(|item| (item.clone(), book.is_in_force(item.id))).collect());
+                let store = control.overrides();
+                let _ = reply.send(store.all().map(|item| (item.clone(), store.is_in_force(item.id))).collect());
             }
         }
         Event::Tick
@@ -205,11 +207,11 @@ impl Asked {
     }
 }
 
-/// Time that elapses, counted on from what the clock on the wall said when the process began, and that clock.
+/// The wall clock, and elapsed time counted on from what the wall clock said when the process began.
 #[derive(Clone, Copy, Debug)]
 struct Clock {
     start: Instant,
-    /// When `start` was, since the Unix epoch.
+    /// The wall-clock time of `start`, since the Unix epoch.
     epoch: Duration,
 }
 
@@ -227,16 +229,19 @@ impl Clock {
     }
 }
 
-/// What the clock on the wall says. One that stands before the epoch is as wrong as one at it.
+/// The time of the wall clock. A time before the epoch counts as the epoch: both are equally wrong.
 fn wall() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
-/// Runs until it is told to stop or all handles are gone. `probe` asks a target and ends with the outcome; `publish` makes a
-/// snapshot the one that queries are answered from, and gives back the one before. `keep` keeps rows for the next run; it gets
-/// all that one event changes in one call, and does not wait for a disk. `keep_latency` does the same with round trips, which
-/// were measured up to the given time. `tell` hears what happened once answers show it, with what was
-/// published then.
+/// Runs until a `Stop` event comes or all handles are gone.
+///
+/// * `probe` probes a target and ends with the outcome.
+/// * `publish` makes a snapshot the one that queries are answered from, and returns the one before.
+/// * `keep` stores rows for the next run. It gets all rows that one event changes in one call, and does not wait for a
+///   disk.
+/// * `keep_latency` does the same with round trips that were measured up to the given time.
+/// * `tell` gets the events once answers show them, with the snapshots before and after if they were published.
 pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
     mut control: Control,
     mut inbox: Inbox,
@@ -286,7 +291,8 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
                     let before = publish(snapshot.clone());
                     asked.configurations.tell(&snapshot);
                     is_published = true;
-                    // Other records, other maps or another world say nothing of what happened in this one.
+                    // A comparison with other records, other maps or another world would not show the effect of these
+                    // events.
                     if !untold.is_empty()
                         && let Some(before) = before.clone().filter(|before| before.shares_world(&snapshot))
                     {
@@ -303,10 +309,10 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
                     }
                 }
                 Effect::FailStatic(fail_static) => {
-                    report_doubt(&fail_static);
+                    report_fail_static(&fail_static);
                     untold.push(NodeEvent::FailStatic(fail_static));
                 }
-                // Whoever reported may be gone.
+                // The reporter may be gone.
                 Effect::Pushed(reply, result) => _ = reply.send(result),
                 Effect::Keep(rows) => kept.extend(rows),
                 Effect::KeepLatency(table) => keep_latency(table, now),
@@ -327,7 +333,7 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
         if !kept.is_empty() {
             keep(kept);
         }
-        // Whoever ordered something hears of it when it is kept.
+        // The sender of an order gets the reply after the change is kept.
         for reply in replies {
             reply.send();
         }
@@ -344,7 +350,7 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
     }
 }
 
-/// Warns of a certificate that ends soon. `now` is what the clock on the wall says.
+/// Warns of a certificate that expires soon. `now` is the wall-clock time.
 fn expiring(expiries: &mut Expiries, event: &Event, now: Duration) -> Option<Expiring> {
     match event {
         Event::Outcome(target, outcome) => {
@@ -389,25 +395,28 @@ fn report(turn: &Turn) {
 
 fn report_hold(HoldTurn { pool, is_held }: &HoldTurn) {
     if *is_held {
-        warn!(%pool, "pool is usable again, and held back by failback");
+        warn!(%pool, "pool is usable again, but failback holds it back");
     } else {
-        info!(%pool, "pool is held back no longer");
+        info!(%pool, "failback no longer holds the pool back");
     }
 }
 
-fn report_doubt(fail_static: &FailStaticEvent) {
+fn report_fail_static(fail_static: &FailStaticEvent) {
     match fail_static {
         FailStaticEvent::Began { targets, datacenters, .. } => error!(
             targets,
-            datacenters, "everything stopped answering at once: this node may be the sick one, last states are held"
+            datacenters,
+            "everything stopped answering at once: the fault may be on this node, so endpoints keep their last states"
         ),
         FailStaticEvent::Resumed => {
-            warn!("this node doubted its probes before it was started again: last states are held on");
+            warn!("this node distrusted its probes before it was restarted: endpoints still keep their last states");
         }
         FailStaticEvent::Answered(target) => {
-            warn!(endpoint = %target, "an endpoint was heard of again: states are held no longer");
+            warn!(endpoint = %target, "an endpoint answered again: endpoint states follow the probes again");
         }
-        FailStaticEvent::Ended => error!("still nothing answers: states are held no longer"),
+        FailStaticEvent::Ended => {
+            error!("still nothing answers, and the hold is over: endpoint states follow the probes again")
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! What is served and what will be: how a configuration takes the place of another, and when changes are published.
+//! The configuration that is served and the one that is next: how one replaces the other, and when changes are
+//! published.
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
@@ -19,24 +20,24 @@ use crate::watch::Watch;
 /// The pools that hold each target.
 pub(super) type PoolsOf = HashMap<Arc<Target>, Vec<PoolId>, RandomState>;
 
-/// What queries are answered from.
+/// The snapshot that queries are answered from, and what belongs to it.
 #[derive(Debug)]
 pub(super) struct Serving {
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) pools_of: PoolsOf,
-    /// Where endpoints stand, for those who report them.
+    /// The pool and position of the endpoints of each address, for reports.
     pub(super) places: HashMap<IpAddr, Vec<push::EndpointRef>>,
-    /// What changed and is not published yet, and when it is to be.
+    /// The changes that are not published yet; `publish_at` is the time when they will be.
     pub(super) dirty: Dirty,
     pub(super) publish_at: Option<Duration>,
 }
 
-/// What will be served next.
+/// The configuration that will be served next.
 #[derive(Debug)]
 pub(super) struct Next {
     pub(super) blueprint: Arc<Blueprint>,
     pub(super) pools_of: PoolsOf,
-    /// Its targets that are to be probed and never were.
+    /// Its targets that have to be probed and never were.
     pub(super) unprobed: HashSet<Arc<Target>>,
     pub(super) deadline: Duration,
 }
@@ -66,7 +67,8 @@ impl Control {
         self.next = Some(Next { blueprint, pools_of, unprobed, deadline: now + FIRST_ROUND });
     }
 
-    /// What waits goes on waiting, for its probes are the same; what is served is served with the other records at once.
+    /// If a configuration waits, it keeps waiting with the other records, for its probes are the same. Otherwise the
+    /// served configuration is published with the other records at once.
     pub(super) fn amend(&mut self, blueprint: Arc<Blueprint>) -> Option<Arc<Snapshot>> {
         if let Some(next) = &mut self.next {
             next.blueprint = blueprint;
@@ -79,7 +81,7 @@ impl Control {
         Some(serving.snapshot.clone())
     }
 
-    /// Puts what waits in the place of what is served, if it need not wait any longer.
+    /// Replaces the served configuration by the one that waits, if that need not wait any longer.
     pub(super) fn adopt(&mut self, now: Duration, effects: &mut Vec<Effect>) {
         let Some(Next { blueprint, pools_of, .. }) =
             self.next.take_if(|next| next.unprobed.is_empty() || next.deadline <= now)
@@ -91,8 +93,8 @@ impl Control {
         effects.extend(stopped.into_iter().map(Effect::Stop));
         let resumed = self.watch.set_hold(world.probing.hold, now);
         effects.extend(resumed.map(Effect::FailStatic));
-        for (means, since) in self.watch.doubted_since() {
-            self.keeping.note_doubt(means, since);
+        for (means, since) in self.watch.fail_static_since() {
+            self.keeping.note_fail_static(means, since);
         }
         self.latency.adopt(&blueprint);
         self.last_probes.retain(|target, _| pools_of.contains_key(target));
@@ -130,7 +132,7 @@ impl Control {
         self.look_at_new_pools(now);
     }
 
-    /// Has published what time has changed.
+    /// Schedules the publication of changes that are due to time alone.
     pub(super) fn advance_ramps(&mut self, now: Duration) {
         let Some(serving) = &mut self.serving else { return };
         let changed = self.ramps.take_due(now);
@@ -140,7 +142,7 @@ impl Control {
         }
     }
 
-    /// Has loads compared whose time has come, and what comes of it published.
+    /// Holds the load rounds that are due, and schedules the publication of their results.
     pub(super) fn have_rounds(&mut self, now: Duration) {
         let Some(serving) = &mut self.serving else { return };
         if self.loads.due().is_none_or(|due| due > now) {
@@ -178,14 +180,14 @@ impl Control {
 }
 
 impl Serving {
-    /// Where a target stands.
+    /// The datacenters that hold a target.
     pub(super) fn datacenters(&self, target: &Target) -> Vec<DatacenterId> {
         let ids = self.pools_of.get(target).map_or(&[][..], Vec::as_slice);
         ids.iter().filter_map(|&id| self.snapshot.world().pools[id as usize].datacenter).collect()
     }
 }
 
-/// What probes and operators say of endpoints.
+/// The state inputs: the endpoint states that probes and operators determine.
 pub(super) fn inputs<'a>(
     watch: &'a Watch,
     overrides: &'a OverrideStore,
@@ -195,7 +197,7 @@ pub(super) fn inputs<'a>(
     StateInputs { world, effective_overrides: overrides.effective_overrides(), probed }
 }
 
-/// The pools that hold each target, in their order.
+/// The pools that hold each target, in order.
 pub(super) fn pools_of(world: &World) -> PoolsOf {
     let mut pools_of = PoolsOf::default();
     for (id, spec) in (0..).zip(&world.pools) {

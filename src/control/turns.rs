@@ -1,7 +1,8 @@
-//! Which endpoints turned, when a probe did.
+//! Which endpoints changed state when a probe did.
 //!
-//! An endpoint with one probe turns with it. One that several probes watch is what they come to: the turn of a part is told as
-//! such, and that of the endpoint when it is another one. Who is woken by an endpoint that is down wants to hear of no part.
+//! An endpoint with one probe changes state with it. The state of an endpoint with several probes is derived from all
+//! of them: a change of one probe is reported as a change of that probe, and as a change of the endpoint too if the
+//! endpoint's state changed. A person who is paged for endpoints that are down does not want to hear of single probes.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -15,9 +16,9 @@ use crate::snapshot::{PoolId, PoolSpec, World};
 /// The state of an endpoint, or of one of its probes, changed.
 #[derive(Clone, Debug)]
 pub struct Turn {
-    /// The probe whose outcome made it so.
+    /// The probe whose outcome caused the change.
     pub target: Arc<Target>,
-    /// What of the endpoint it is.
+    /// The part of the endpoint that changed.
     pub of: Part,
     /// The pools that hold it, as `web/fra`.
     pub pools: Vec<Box<str>>,
@@ -29,30 +30,30 @@ pub struct Turn {
     pub seen: Outcome,
 }
 
-/// The part of an endpoint that turned.
+/// The part of an endpoint whose state changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// An endpoint that has this probe alone.
+    /// An endpoint with only this probe.
     Only,
-    /// An endpoint that has several probes.
+    /// An endpoint with several probes.
     Whole,
     /// One of several probes of an endpoint.
     One,
 }
 
-/// How endpoints stand that several probes watch.
+/// The states of endpoints that have several probes.
 #[derive(Debug, Default)]
 pub(super) struct Aggregates {
-    /// By probe. Those that one pool holds stand together.
+    /// The endpoints that each probe belongs to, pool by pool.
     places: HashMap<Arc<Target>, Vec<(PoolId, usize)>, RandomState>,
-    /// The probes of such endpoints in what waits to be served.
+    /// The probes of endpoints with several probes in the configuration that waits to be served.
     awaited: HashSet<Arc<Target>, RandomState>,
-    /// By [`crate::snapshot::PoolSpec::key_of`]: what each was told to be, and since when it is.
+    /// By [`crate::snapshot::PoolSpec::key_of`]: the state that was reported last, and since when.
     told: HashMap<String, (State, Duration)>,
 }
 
 impl Aggregates {
-    /// Takes in what is served from now on, and tells what has turned while it waited.
+    /// Takes in the world that is served from now on. Returns the endpoints that changed state while it waited.
     pub(super) fn adopt(
         &mut self,
         world: &World,
@@ -84,7 +85,7 @@ impl Aggregates {
         turns
     }
 
-    /// Takes in what is probed now, to be served later.
+    /// Takes in the world that is probed now and served later.
     pub(super) fn await_world(&mut self, world: &World) {
         self.awaited.clear();
         for spec in &world.pools {
@@ -96,8 +97,8 @@ impl Aggregates {
         }
     }
 
-    /// What a probe is of its endpoints in these pools, and the pools that are to be told: where it is one of several here and
-    /// alone there, those where it is alone.
+    /// The part that a probe is of its endpoint in these pools, and the pools to report. If the probe is one of several
+    /// in some pools and the only one in others, only the latter are reported.
     pub(super) fn part(&self, target: &Target, pools: &[&PoolSpec]) -> (Part, Vec<Box<str>>) {
         let names = |pools: &[&PoolSpec]| pools.iter().map(|pool| pool.name.clone()).collect();
         if !self.places.contains_key(target) && !self.awaited.contains(target) {
@@ -111,7 +112,8 @@ impl Aggregates {
         if alone.is_empty() { (Part::One, names(pools)) } else { (Part::Only, names(&alone)) }
     }
 
-    /// The endpoints that turn because one of their probes did, told once for all pools in which they do.
+    /// The endpoints that change state because one of their probes did. Pools with the same change are reported
+    /// together.
     pub(super) fn follow(
         &mut self,
         target: &Arc<Target>,
@@ -140,13 +142,13 @@ impl Aggregates {
         turns
     }
 
-    /// Since when each is what it is, by [`crate::snapshot::PoolSpec::key_of`].
+    /// Since when each endpoint is in its state, by [`crate::snapshot::PoolSpec::key_of`].
     pub(super) fn since(&self) -> impl Iterator<Item = (&str, Duration)> {
         self.told.iter().map(|(key, &(_, since))| (key.as_str(), since))
     }
 }
 
-/// What was seen of the probe of which something was seen last.
+/// The probe of the condition with the latest outcome, and that outcome.
 fn last_seen(condition: &Condition, last_probes: &HashMap<Arc<Target>, LastProbe>) -> Option<(Arc<Target>, Outcome)> {
     let mut last: Option<(Arc<Target>, &Outcome, Duration)> = None;
     condition.each_target(&mut |target| {

@@ -1,6 +1,8 @@
-//! TXT records that are set while the node runs, and go by themselves: what ACME's dns-01 asks for (RFC 8555, section 8.4).
+//! TXT records that are set while the node runs and expire by themselves, as ACME's dns-01 needs them (RFC 8555,
+//! section 8.4).
 //!
-//! They belong to names, not to a configuration: a reload keeps them, and a zone that comes back has them again.
+//! They belong to names, not to a configuration: a reload keeps them, and a zone that is removed and comes back has
+//! them again.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,19 +12,19 @@ use crate::snapshot::{Blueprint, Unfit};
 use crate::wire::Rtype;
 use crate::zone::{Record, ZoneError};
 
-/// Values at once, of all names: a certificate for a hundred names asks for two hundred.
+/// The most values at a time, of all names. A certificate for a hundred names needs two hundred.
 pub const MAX_VALUES: usize = 1024;
 
-/// Octets of a value. What dns-01 asks for has 43.
+/// The most octets of a value. A value for dns-01 has 43.
 const MAX_VALUE: usize = 1024;
 
-/// How long a value stays at most.
+/// The longest lifetime of a value.
 pub const MAX_TXT_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// Seconds. Whoever looks may look again soon, and finds what was set meanwhile.
+/// Seconds. A resolver that finds nothing can ask again soon and find a value that was set meanwhile.
 const TTL: u32 = 5;
 
-/// Octets of a character string (RFC 1035, section 3.3).
+/// The most octets of a character string (RFC 1035, section 3.3).
 const MAX_STRING: usize = 255;
 
 /// A value at a name.
@@ -32,7 +34,7 @@ pub struct TxtValue {
     pub name: Name,
     /// The text.
     pub value: String,
-    /// When it goes: Unix time in seconds.
+    /// When it expires: Unix time in seconds.
     pub until: u64,
 }
 
@@ -47,9 +49,9 @@ pub struct DynamicTxt {
 pub enum TxtError {
     /// The name cannot hold it.
     Unfit(Unfit),
-    /// All that are set at the name fit no message together.
+    /// All values of the name together do not fit into a message.
     Zone(ZoneError),
-    /// It is empty, or longer than a thousand octets.
+    /// The value is empty, or longer than [`MAX_VALUE`] octets. Holds its length.
     BadLength(usize),
     /// [`MAX_VALUES`] are set already.
     Full,
@@ -60,8 +62,11 @@ impl fmt::Display for TxtError {
         match self {
             Self::Unfit(unfit) => unfit.fmt(f),
             Self::Zone(error) => error.fmt(f),
-            Self::BadLength(length) => write!(f, "a value has 1 to {MAX_VALUE} octets, not {length}"),
-            Self::Full => write!(f, "{MAX_VALUES} values are set already"),
+            Self::BadLength(length) => write!(f, "a value must have 1 to {MAX_VALUE} octets, this one has {length}"),
+            Self::Full => write!(
+                f,
+                "{MAX_VALUES} values are set already, and a node holds no more: remove one, or wait until one expires"
+            ),
         }
     }
 }
@@ -69,17 +74,17 @@ impl fmt::Display for TxtError {
 impl std::error::Error for TxtError {}
 
 impl DynamicTxt {
-    /// Those that were kept.
+    /// The values that an earlier run kept.
     pub fn new(values: Vec<TxtValue>) -> Self {
         Self { values }
     }
 
-    /// All, in the order in which they were set.
+    /// All values, in the order in which they were set.
     pub fn values(&self) -> &[TxtValue] {
         &self.values
     }
 
-    /// Sets a value, or lets one that is set stay until then. Whether it is a new one.
+    /// Sets a value, or changes the expiry of one that is set already. Returns true if it is new.
     pub fn set(&mut self, new: TxtValue) -> Result<bool, TxtError> {
         if !(1..=MAX_VALUE).contains(&new.value.len()) {
             return Err(TxtError::BadLength(new.value.len()));
@@ -95,22 +100,22 @@ impl DynamicTxt {
         Ok(true)
     }
 
-    /// Takes away a value of a name, or all of its values. What went is given back.
+    /// Removes one value of a name, or all of its values. Returns the removed ones.
     pub fn unset(&mut self, name: &Name, value: Option<&str>) -> Vec<TxtValue> {
         self.take(|old| old.name == *name && value.is_none_or(|value| old.value == value))
     }
 
-    /// Takes away what has had its time.
+    /// Removes the values that have expired, and returns them.
     pub fn expire(&mut self, unix_time: u64) -> Vec<TxtValue> {
         self.take(|old| old.until <= unix_time)
     }
 
-    /// When the next one goes.
+    /// When the next value expires.
     pub fn next_expiry(&self) -> Option<u64> {
         self.values.iter().map(|value| value.until).min()
     }
 
-    /// A configuration with all values in it. Those that it cannot hold are left out, and told of.
+    /// A configuration with all values in it. Returns the names whose values it cannot hold, each with the reason.
     pub fn apply(&self, blueprint: &Blueprint) -> (Blueprint, Vec<(Name, TxtError)>) {
         let mut left_out = Vec::new();
         let mut origins: Vec<&Name> = Vec::new();
@@ -131,8 +136,8 @@ impl DynamicTxt {
         (applied, left_out)
     }
 
-    /// A configuration after the values of these names changed. Zones that hold the names and count their own serials get the
-    /// next one.
+    /// A configuration after the values of these names changed. Zones that hold the names and count their own serials
+    /// get the next serial.
     pub fn amend(&self, blueprint: &Blueprint, names: &[Name]) -> Result<Blueprint, TxtError> {
         let mut origins: Vec<&Name> = Vec::new();
         for zone in names.iter().filter_map(|name| blueprint.find_zone(&name.to_key())) {
@@ -167,7 +172,7 @@ impl TxtValue {
     }
 }
 
-/// The serial after the one that is served; `None` where the operator counts.
+/// The serial after the one that is served; `None` if the operator sets serials.
 fn next_serial(blueprint: &Blueprint, origin: &Name) -> Option<u32> {
     blueprint.spec(origin).filter(|spec| spec.counts_serial)?;
     Some(blueprint.find_zone(&origin.to_key())?.serial().wrapping_add(1))

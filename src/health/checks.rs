@@ -1,67 +1,67 @@
-//! What probes of each protocol ask, and what they take for success.
+//! Settings of the checks of each protocol: the request, and what counts as success.
 
 use std::path::Path;
 
 use super::{BodyMatch, TlsCheck};
 
-/// A connection, and what is said on it.
+/// A TCP connection, with octets to send and to expect.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct TcpCheck {
-    /// What is sent once the connection is accepted; nothing if empty.
+    /// Octets that are sent once the connection is accepted; empty for none.
     pub send: Box<[u8]>,
-    /// What the first 64 KiB that come must hold; without it a connection that is accepted is enough.
+    /// The match that the first 64 KiB of the reply must contain. Without it, an accepted connection is a success.
     pub expect: Option<BodyMatch>,
 }
 
 /// A DNS question and the answer that counts as success.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct DnsCheck {
-    /// The name that is asked for, in wire format.
+    /// The name in the question, in wire format.
     pub query: Box<[u8]>,
-    /// The type that is asked for.
+    /// The type in the question.
     pub qtype: u16,
-    /// How the question travels.
+    /// The transport of the question.
     pub transport: DnsTransport,
-    /// Whether the endpoint is asked to ask others (RD).
+    /// True if the endpoint is asked to recurse (RD).
     pub recursion: bool,
     /// Response codes that count as success, 0-15; never empty.
     pub expect_rcode: Vec<u8>,
-    /// Records of type `qtype` that all have to be in the answer.
+    /// Records of type `qtype` that must all be in the answer.
     pub expect: Vec<ExpectedRecord>,
 }
 
-/// How a DNS question travels.
+/// The transport of a DNS question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DnsTransport {
-    /// Over UDP; over TCP as well if the answer is cut and what it lacks matters.
+    /// UDP, and TCP too if the answer is truncated and what is missing matters.
     Udp,
-    /// Over TCP alone.
+    /// TCP alone.
     Tcp,
 }
 
-/// The data of a record that an answer has to hold.
+/// The RDATA of a record that the answer must contain.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ExpectedRecord {
-    /// As the operator wrote it.
+    /// The text that the operator wrote.
     pub text: Box<str>,
-    /// In wire format, uncompressed.
+    /// Wire format, uncompressed.
     pub rdata: Box<[u8]>,
 }
 
-/// A question to a gRPC health service (`grpc.health.v1.Health/Check`).
+/// A call of a gRPC health service (`grpc.health.v1.Health/Check`).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct GrpcCheck {
-    /// The service whose health is asked for; all of the endpoint's if empty.
+    /// The service whose health is asked for; empty for the whole endpoint.
     pub service: Box<str>,
-    /// How TLS is spoken, if it is.
+    /// TLS settings; `None` without TLS.
     pub tls: Option<TlsCheck>,
 }
 
-/// A program that is run, with the exit codes of Nagios' plug-ins: 0 is good, 1 a warning, all others are failures.
+/// A program to run, with the exit codes of Nagios plug-ins: 0 is a success, 1 a warning, all others are failures.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ExecCheck {
-    /// Where the program is; with a slash in it.
+    /// The path of the program; it contains a slash.
     pub program: Box<Path>,
-    /// What it is given, in which `{address}`, `{port}` and `{host}` stand for the target's.
+    /// The arguments; `{address}`, `{port}` and `{host}` in them are replaced by the target's.
     pub arguments: Vec<Box<str>>,
 }

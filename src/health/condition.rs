@@ -1,34 +1,34 @@
-//! What must hold for an endpoint to answer: one probe, or so many of several.
+//! The condition for an endpoint to be up: one probe, or a number of several probes.
 //!
-//! An endpoint's *verdict* is the share that its condition leaves it. `all`, `any` and `at_least = N` are one rule: the
-//! N-th best of the parts, so that a degraded part degrades only what needs it. A part that is down is worse than one that asks
-//! for nothing: the first fails the endpoint, the second drains it.
+//! The *verdict* of a condition is the share that it leaves the endpoint. `all`, `any` and `at_least = N` are one rule:
+//! the N-th best of the parts. A degraded part therefore degrades the endpoint only if the endpoint needs it. A part
+//! that is down is worse than one that asks for no clients: the first fails the endpoint, the second drains it.
 
 use std::time::Duration;
 
 use super::{Health, Share, State, Target};
 
-/// What tells whether an endpoint answers.
+/// The condition for an endpoint to be up.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Condition {
-    /// This probe.
+    /// This probe is up.
     Probe(Target),
-    /// At least so many of these, at least 1 and not more than there are: all of them, any, or a number in between.
+    /// At least this many of the parts are up. The number is from 1 to the number of parts.
     AtLeast(u8, Box<[Condition]>),
 }
 
-/// What a condition comes to.
+/// The result of a condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConditionState {
-    /// What is left to the endpoint; `None` if it is down.
+    /// The share that is left to the endpoint; `None` if it is down.
     pub share: Option<Share>,
-    /// Whether outcomes that are not confirmed yet could change that.
+    /// True if outcomes that are not confirmed yet could change the share.
     pub restless: bool,
-    /// When the endpoint was up last: [`Duration::MAX`] while it is, zero if it was not yet.
+    /// When the endpoint was last up: [`Duration::MAX`] while it is, zero if it never was.
     pub last_up: Duration,
 }
 
-/// The share as it is, and the least and the most that unconfirmed outcomes could make of it.
+/// The present share, and the least and the greatest share that unconfirmed outcomes could lead to.
 #[derive(Clone, Copy)]
 struct Bounds {
     share: Option<Share>,
@@ -38,7 +38,7 @@ struct Bounds {
 }
 
 impl Condition {
-    /// Tells `visit` of every probe.
+    /// Calls `visit` for every probe.
     pub fn each_target<'a>(&'a self, visit: &mut impl FnMut(&'a Target)) {
         match self {
             Self::Probe(target) => visit(target),
@@ -46,13 +46,13 @@ impl Condition {
         }
     }
 
-    /// What the probes' health comes to.
+    /// The state that follows from the health of the probes.
     pub fn verdict(&self, health: &impl Fn(&Target) -> Health) -> ConditionState {
         let Bounds { share, least, most, last_up } = self.bounds(health);
         ConditionState { share, restless: least != most, last_up }
     }
 
-    /// What the endpoint is taken to be: unknown while nothing is known of any probe.
+    /// The state of the endpoint; unknown while no probe has a known state.
     pub fn state(&self, health: &impl Fn(&Target) -> Health) -> State {
         let mut is_known = false;
         self.each_target(&mut |target| is_known |= health(target).state() != State::Unknown);
@@ -73,7 +73,8 @@ impl Condition {
             }
             Self::AtLeast(needed, parts) => {
                 let parts: Vec<Bounds> = parts.iter().map(|part| part.bounds(health)).collect();
-                // A part that is down was up until it fell: that of the endpoint is the N-th best of these too.
+                // A part that is down was last up when it fell. For the endpoint, the N-th best of these times counts
+                // too.
                 let last_up = nth_best(*needed, &parts, |part| part.last_up).unwrap_or_default();
                 let nth_best = |of: fn(&Bounds) -> Option<Share>| nth_best(*needed, &parts, of).flatten();
                 Bounds {
@@ -104,8 +105,8 @@ mod tests {
         Target { address: ([127, 0, 0, 1], port).into(), host: "a".into(), monitor: Arc::new(monitor) }
     }
 
-    /// Each letter is a probe: up, down, (d)egraded to a quarter, (n) to nothing, (r)estless but up, (s) restless but down, (e) degraded and
-    /// about to be up.
+    /// Each letter is a probe: u is up, x down, d degraded to a quarter, n degraded to nothing, r up but unconfirmed, s
+    /// down but unconfirmed, e degraded and about to be up.
     fn verdict(needed: u8, probes: &str) -> ConditionState {
         let parts = (1..=probes.len() as u16).map(|port| Condition::Probe(target(port))).collect();
         let health = |target: &Target| {

@@ -1,4 +1,4 @@
-//! What a monitor of type http or https asks, and what it makes of the response.
+//! Settings of HTTP checks: the request, and how the response is judged.
 
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
@@ -8,30 +8,30 @@ use super::Share;
 /// An HTTP request and the response that counts as success. Redirects are not followed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct HttpCheck {
-    /// The version that is spoken; if absent, what both agree on by ALPN, and HTTP/1.1 without TLS.
+    /// The version to use. `None`: what both sides agree on by ALPN, and HTTP/1.1 without TLS.
     pub version: Option<HttpVersion>,
-    /// `GET`, `HEAD`, ...: a valid token.
+    /// The method, such as `GET` or `HEAD`: a valid token.
     pub method: Box<str>,
-    /// Path and query, beginning with a slash.
+    /// Path and query; begins with a slash.
     pub path: Box<str>,
-    /// Further header fields, valid for the wire, `Host` not among them.
+    /// Further header fields, valid for the wire; never `Host`.
     pub headers: Vec<(Box<str>, Box<str>)>,
     /// Status codes that count as success; never empty.
     pub expect_status: Vec<StatusRange>,
-    /// What the first 64 KiB of the body must hold.
+    /// The match that the first 64 KiB of the body must contain.
     pub expect_body: Option<BodyMatch>,
-    /// Which successes ask for less than all clients.
+    /// The successes that count as degraded.
     pub degraded: Option<Degraded>,
-    /// The field of the response in which the endpoint asks for a share of its clients, in per cent.
+    /// The response field in which the endpoint asks for a share of its clients, in per cent.
     pub weight_header: Option<Box<str>>,
-    /// Where a JSON body says how much is used, as a JSON pointer (RFC 6901).
+    /// The place of the load in a JSON body, as a JSON pointer (RFC 6901).
     pub load_json: Option<Box<str>>,
-    /// Whether the connection is kept for the next probe.
+    /// True if the connection is kept for the next probe.
     pub reuse: bool,
 }
 
 impl Default for HttpCheck {
-    /// `GET /`, answered with a status from 200 to 399: the endpoint did what was asked, or sends elsewhere.
+    /// `GET /`, with a status from 200 to 399 as success: the endpoint did what was asked, or redirects.
     fn default() -> Self {
         Self {
             version: None,
@@ -48,12 +48,12 @@ impl Default for HttpCheck {
     }
 }
 
-/// A version of HTTP that probes speak.
+/// A version of HTTP that probes can use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum HttpVersion {
     /// HTTP/1.1 (RFC 9112).
     Http1,
-    /// HTTP/2 (RFC 9113); without TLS with prior knowledge.
+    /// HTTP/2 (RFC 9113); without TLS, with prior knowledge.
     Http2,
 }
 
@@ -67,33 +67,33 @@ pub struct StatusRange {
 }
 
 impl StatusRange {
-    /// Whether this status lies in it.
+    /// True if the status is in the range.
     pub fn contains(self, status: u16) -> bool {
         (self.first..=self.last).contains(&status)
     }
 }
 
-/// When an endpoint serves, but not as it should, and how many clients it is to keep then.
+/// When an endpoint counts as degraded, and the share of its clients that it then keeps.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Degraded {
-    /// Status codes that say so; they count as successes whatever `expect_status` and `expect_body` are.
+    /// Status codes that mean degraded. They count as successes, whatever `expect_status` and `expect_body` are.
     pub expect_status: Vec<StatusRange>,
-    /// A success is degraded if its response took longer: from the request to the last octet that was looked at.
+    /// A success is degraded if its response took longer, from the request to the last octet that was examined.
     pub above: Option<Duration>,
     /// The share of its clients that a degraded endpoint keeps.
     pub share: Share,
 }
 
-/// What a body must hold.
+/// Text or a pattern that a body must contain.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum BodyMatch {
-    /// These octets, anywhere.
+    /// This text, anywhere.
     Substring(Box<str>),
     /// A match of this pattern, anywhere.
     Pattern(Pattern),
 }
 
-/// A compiled regular expression; equal if its text is.
+/// A compiled regular expression. Two are equal if their texts are.
 #[derive(Clone, Debug)]
 pub struct Pattern(pub regex::bytes::Regex);
 

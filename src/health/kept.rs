@@ -1,43 +1,43 @@
-//! What of a target outlives the process that probed it.
+//! The part of a target's health that outlives the process.
 
 use std::time::Duration;
 
 use super::State;
 
-/// A target's state as it was found to be.
+/// A target's health as it is kept for the next run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kept {
-    /// What it was taken to be.
+    /// The state.
     pub state: State,
-    /// When a probe last agreed with that, since the Unix epoch.
+    /// When a probe last confirmed it, since the Unix epoch.
     pub confirmed: Duration,
-    /// When it fell, if it is down: since the Unix epoch; zero if it was never seen up.
+    /// If it is down: when it fell, since the Unix epoch; zero if it was never up.
     pub fell: Duration,
-    /// What keeps it down, if it fell not long ago.
+    /// The hold that keeps it down, if it fell recently.
     pub hold: Option<KeptHold>,
     /// [`Target::question_fingerprint`]; 0 if it is not known.
     pub question: u128,
 }
 
-/// What is kept of an endpoint that goes up and down. Times are counted from the Unix epoch.
+/// The kept hold of an endpoint that flaps. Times are since the Unix epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeptHold {
-    /// Until when it stays down.
+    /// The end of the hold: the endpoint stays down until then.
     pub until: Duration,
-    /// When it came up last; zero if it did not.
+    /// When it last came up; zero if it never did.
     pub risen: Duration,
     /// How often the hold was doubled.
     pub doublings: u8,
 }
 
 impl Kept {
-    /// The same, its times told by another clock.
+    /// The same with times converted by `by` to another clock.
     pub fn timed(self, by: &impl Fn(Duration) -> Duration) -> Self {
         let hold = self.hold.map(|KeptHold { until, risen, doublings }| {
-            // Zero stands for never.
+            // Zero means never.
             KeptHold { until: by(until), risen: if risen.is_zero() { risen } else { by(risen) }, doublings }
         });
-        // Zero stands for never here too.
+        // Zero means never here too.
         let fell = if self.fell.is_zero() { self.fell } else { by(self.fell) };
         Self { confirmed: by(self.confirmed), fell, hold, ..self }
     }

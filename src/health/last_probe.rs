@@ -1,4 +1,4 @@
-//! What is known of all that is probed, for whoever wants to look at it.
+//! A survey of all targets, for display.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,19 +6,19 @@ use std::time::Duration;
 
 use super::{Health, Outcome, Target};
 
-/// What is known of a target. Times count from where those of [`Health::observe`] do.
+/// What is known of a target. Times count from the same start as those of [`Health::observe`].
 #[derive(Clone, Debug)]
 pub struct LastProbe {
-    /// What it is taken to be.
+    /// Its health.
     pub health: Health,
-    /// Since when it is.
+    /// Since when it is in this state.
     pub since: Duration,
-    /// What was seen last, and when; nothing yet if it is known from an earlier run.
+    /// The last outcome and its time; `None` if the state comes from an earlier run.
     pub seen: Option<(Outcome, Duration)>,
 }
 
 impl Survey {
-    /// The same, its times told by another clock; those of health stay.
+    /// The same with times converted by `by` to another clock; the times in `health` stay as they are.
     pub fn timed(self, by: &impl Fn(Duration) -> Duration) -> Self {
         let last_probe = |last_probe: LastProbe| LastProbe {
             since: by(last_probe.since),
@@ -38,26 +38,26 @@ impl Survey {
     }
 }
 
-/// What endpoints of a pool say of their load together, in the operator's unit.
+/// The load that the endpoints of a pool report together, in the operator's unit.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LoadSeen {
-    /// Load of its open endpoints; `None` if none of them reports one, or not any longer.
+    /// Load of the open endpoints; `None` if none of them reports one, or no longer does.
     pub used: Option<f64>,
     /// Their capacity, if it is known.
     pub capacity: Option<f64>,
-    /// When the latest report was heard.
+    /// When the latest report arrived.
     pub heard: Option<Duration>,
 }
 
-/// All that is probed.
+/// The state of everything that is probed.
 #[derive(Clone, Debug, Default)]
 pub struct Survey {
-    /// The targets of which something is known.
+    /// The targets with a known state.
     pub last_probes: HashMap<Arc<Target>, LastProbe>,
-    /// Since when endpoints that several probes watch are what they are, by the key that their pool gives them.
+    /// For endpoints with several probes: since when each is in its state, by the endpoint's key.
     pub turned: HashMap<String, Duration>,
-    /// Of pools whose load makes a difference, by their key.
+    /// For pools whose load makes a difference: their loads, by the pool's key.
     pub loads: HashMap<String, LoadSeen>,
-    /// Until when last states are held at most, because the node doubts its own probes.
+    /// When fail-static ends at the latest; `None` while the node trusts its probes.
     pub held_until: Option<Duration>,
 }

@@ -1,21 +1,22 @@
-//! What an endpoint says of its load.
+//! The load that an endpoint reports.
 
 use std::fmt;
 
-/// How much is used of how much, in thousandths of whatever the endpoint counts: requests, connections, or its whole self.
+/// Used and available capacity, in thousandths of the endpoint's own unit: requests, connections, or its whole
+/// capacity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Load {
-    /// What is used.
+    /// The used capacity.
     pub used: u64,
-    /// What there is, above 0; absent if the endpoint does not say, for the operator may.
+    /// The whole capacity, above 0; `None` if the endpoint does not report it (the operator may configure it).
     pub capacity: Option<u64>,
 }
 
-/// The largest number of units that is believed; its thousandths fit into 64 bits with room for sums.
+/// The largest number of units that is accepted. Its thousandths fit into 64 bits with space for sums.
 const MAX_UNITS: f64 = 1e12;
 
 impl Load {
-    /// A number of units in thousandths; `None` if it is negative, no number, or more than 10^12.
+    /// Units in thousandths; `None` if the number is negative, not a number, or more than 10^12.
     pub fn thousandths_of(units: f64) -> Option<u64> {
         (0.0..=MAX_UNITS).contains(&units).then(|| (units * 1000.0).round() as u64)
     }

@@ -1,7 +1,7 @@
 //! Up, degraded and down.
 //!
-//! An outcome is a failure, a success, or a success that asks for less than all clients. Four rows are counted: failures,
-//! outcomes worse than a full success, successes of either kind, and full successes, each without a break until now.
+//! An outcome is a failure, a success, or a success that asks for less than all clients. Four rows of consecutive
+//! outcomes are counted: failures, outcomes worse than a full success, successes of either kind, and full successes.
 //!
 //! ```text
 //!                   worse in a row: fall                 failures in a row: fall
@@ -16,16 +16,16 @@
 //!   unknown ── the first outcome ──► up, degraded or down
 //! ```
 //!
-//! `unknown` is served as up once the first round's deadline has passed: nothing speaks against the endpoint.
+//! `unknown` is served as up once the deadline of the first round has passed: there is no outcome against the endpoint.
 //!
-//! **Hold-down.** An endpoint that fell stays down for `hold_down` at least, whatever it says meanwhile. Each fall that
-//! follows so soon after a rise that the hold would still have lasted doubles the next hold, up to sixteen times.
+//! **Hold-down.** An endpoint that fell stays down for at least `hold_down`, whatever its probes find. If it falls
+//! again within the time of the hold after it rose, the next hold is twice as long, up to sixteen times `hold_down`.
 
 use std::time::Duration;
 
 use super::{KeptHold, Monitor, Share};
 
-/// What an endpoint is taken to be.
+/// The state of an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// Not probed yet.
@@ -38,50 +38,50 @@ pub enum State {
     Down,
 }
 
-/// One endpoint's state and the outcomes in a row that speak against it.
+/// An endpoint's state, and the consecutive outcomes that may change it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Health {
     state: State,
     rows: Rows,
     hold: Hold,
-    /// While it is down: when it fell; zero if it never was anything else.
+    /// If it is down: when it fell; zero if it was never in another state.
     fell: Duration,
 }
 
-/// Outcomes in a row, up to the last one.
+/// Consecutive outcomes, up to the last one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Rows {
     failures: u8,
-    /// Failures, and successes that ask for less than all.
+    /// Failures, and successes that ask for less than all clients.
     worse: u8,
     /// Successes of either kind.
     successes: u8,
-    /// Successes that ask for all.
+    /// Successes that ask for all clients.
     full: u8,
 }
 
-/// What keeps an endpoint that goes up and down from doing so.
+/// The hold that keeps an endpoint from flapping.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Hold {
-    /// Until when it stays down.
+    /// The end of the hold: the endpoint stays down until then.
     until: Duration,
-    /// When it came up last.
+    /// When it last came up.
     risen: Duration,
     /// How often the hold was doubled.
     doublings: u8,
 }
 
-/// A hold is `hold_down` times 2 to the power of this at most.
+/// The longest hold is `hold_down` times 2 to the power of this.
 const MAX_DOUBLINGS: u8 = 4;
 
-/// What an outcome changed.
+/// The effect of an outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transition {
-    /// Nothing that an answer could show.
+    /// Nothing that answers could show.
     None,
-    /// The state holds, but an outcome now speaks against it, or no longer does: the TTL changes.
+    /// The state is the same, but an outcome now contradicts it, or no longer does: the TTL changes.
     Restless,
-    /// The state is another one now.
+    /// The state changed.
     Changed,
 }
 
@@ -89,7 +89,7 @@ impl Health {
     /// Not probed yet.
     pub const UNKNOWN: Self = Self::settled(State::Unknown);
 
-    /// A state that nothing speaks against.
+    /// A state that no outcome contradicts.
     pub const fn settled(state: State) -> Self {
         Self {
             state,
@@ -99,13 +99,13 @@ impl Health {
         }
     }
 
-    /// What the endpoint is taken to be.
+    /// The state of the endpoint.
     pub fn state(self) -> State {
         self.state
     }
 
-    /// What an earlier run, or another monitor that asks the same, found an endpoint to be. Nothing holds it down for longer than
-    /// this monitor would.
+    /// The health that an earlier run kept, or that another monitor with the same question found. The hold is at most
+    /// as long as this monitor's would be.
     pub fn kept(state: State, fell: Duration, hold: Option<KeptHold>, monitor: &Monitor, now: Duration) -> Self {
         let health = Self { fell: fell.min(now), ..Self::settled(state) };
         let Some(KeptHold { until, risen, doublings }) = hold else { return health };
@@ -113,25 +113,25 @@ impl Health {
         Self { hold, ..health }.under(monitor, now)
     }
 
-    /// The same for another monitor that asks the same.
+    /// The same health under another monitor with the same question.
     pub fn under(mut self, monitor: &Monitor, now: Duration) -> Self {
         self.hold.until = self.hold.until.min(now + monitor.hold_down * (1 << self.hold.doublings));
         self
     }
 
-    /// What is to be kept of how it went up and down; `None` if it never fell.
+    /// The hold to keep for the next run; `None` if the endpoint never fell.
     pub fn hold(self) -> Option<KeptHold> {
         let Hold { until, risen, doublings } = self.hold;
         (until > Duration::ZERO).then_some(KeptHold { until, risen, doublings })
     }
 
-    /// When it was up last, on the clock of [`Health::observe`]: [`Duration::MAX`] while it is, zero if it was not yet.
+    /// When it was last up, on the clock of [`Health::observe`]: [`Duration::MAX`] while it is, zero if it never was.
     pub fn last_up(self) -> Duration {
         if self.state == State::Down { self.fell } else { Duration::MAX }
     }
 
-    /// The share of its clients that it keeps; `None` if it is down, as only a confirmed failure makes it. One that asks for
-    /// nothing keeps nothing, and is not down.
+    /// The share of its clients that it keeps; `None` if it is down. Only a confirmed failure takes it down. An
+    /// endpoint that asks for no clients keeps none, but is not down.
     pub fn share(self) -> Option<Share> {
         match self.state {
             State::Unknown | State::Up => Some(Share::FULL),
@@ -140,13 +140,13 @@ impl Health {
         }
     }
 
-    /// Whether an unconfirmed outcome speaks against the state.
+    /// True if an unconfirmed outcome contradicts the state.
     pub fn is_restless(self) -> bool {
         let (least, most) = self.prospects();
         least != most
     }
 
-    /// The least and the most that unconfirmed outcomes could leave it; both are its share if there are none.
+    /// The least and the greatest share that unconfirmed outcomes could lead to. Both are its share if there are none.
     pub fn prospects(self) -> (Option<Share>, Option<Share>) {
         let share = self.share();
         let falls = match self.state {
@@ -162,18 +162,19 @@ impl Health {
         (if falls { None } else { share }, if rises { Some(Share::FULL) } else { share })
     }
 
-    /// Until when it stays down whatever it says, on the clock of [`Health::observe`]; the past if nothing holds it.
+    /// The end of the hold, on the clock of [`Health::observe`]; in the past if there is none.
     pub fn held_until(self) -> Duration {
         self.hold.until
     }
 
-    /// Failures in a row and successes in a row, up to the last outcome: one of them is 0. Both are after the first one.
+    /// Consecutive failures and successes, up to the last outcome. At least one of them is 0; both are 0 after the
+    /// first outcome.
     pub fn in_a_row(self) -> (u8, u8) {
         (self.rows.failures, self.rows.successes)
     }
 
-    /// Takes in one outcome: the share of clients that a success asks for, or `None` for a failure. `now` never runs
-    /// backwards.
+    /// Takes in one outcome: the share of clients that a success asks for, or `None` for a failure. `now` must never
+    /// run backwards.
     pub fn observe(&mut self, outcome: Option<Share>, monitor: &Monitor, now: Duration) -> Transition {
         let before = *self;
         self.rows.count(outcome);
@@ -203,7 +204,7 @@ impl Health {
             (State::Up | State::Degraded(_), None) if failures >= fall => State::Down,
             (State::Up, Some(share)) if !share.is_full() && worse >= fall => State::Degraded(share),
             (State::Degraded(_), Some(share)) if share.is_full() && full >= rise => State::Up,
-            // How much it asks for may change from one outcome to the next; that it is degraded is confirmed.
+            // The share may change with each outcome. That the endpoint is degraded is confirmed.
             (State::Degraded(_), Some(share)) if !share.is_full() => State::Degraded(share),
             (State::Down, Some(share)) if now >= self.hold.until => {
                 if share.is_full() && full >= rise {
@@ -255,7 +256,7 @@ mod tests {
         Monitor::new(Check::Tcp(TcpCheck::default()), 80)
     }
 
-    /// `+` a success, `-` a failure, `d` a success that asks for a quarter, `n` one that asks for nothing.
+    /// `+` is a success, `-` a failure, `d` a success that asks for a quarter, `n` one that asks for nothing.
     fn outcome(letter: char) -> Option<Share> {
         match letter {
             '+' => Some(Share::FULL),
@@ -299,7 +300,8 @@ mod tests {
             ("+dd", State::Up, true),
             ("+ddd", degraded, false),
             ("+d-d", degraded, false),
-            // The third in a row is worse, but only the second failure: it waits for a success to say how much is left.
+            // The third in a row is worse than a full success, but only the second failure: the state waits for a
+            // success that says which share is left.
             ("+d--", State::Up, true),
             ("+d---", State::Down, false),
             ("+ddd-", degraded, true),

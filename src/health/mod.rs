@@ -1,4 +1,4 @@
-//! How endpoints are watched, what a probe found, and what follows from it.
+//! How endpoints are probed, what a probe found, and which state follows.
 
 mod checks;
 mod condition;

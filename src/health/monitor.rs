@@ -8,36 +8,36 @@ use std::time::Duration;
 
 use super::{DnsCheck, ExecCheck, GrpcCheck, HttpCheck, TcpCheck, TlsCheck};
 
-/// From the start of one probe to the start of the next.
+/// The time from the start of one probe to the start of the next.
 pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(5);
-/// What a probe may take.
+/// How long a probe may take.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(2);
-/// Successes in a row that bring an endpoint up.
+/// Consecutive successes that bring an endpoint up.
 pub const DEFAULT_RISE: NonZeroU8 = NonZeroU8::new(2).unwrap();
-/// Failures in a row that take an endpoint down.
+/// Consecutive failures that take an endpoint down.
 pub const DEFAULT_FALL: NonZeroU8 = NonZeroU8::new(3).unwrap();
 
 /// How a pool's endpoints are probed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Monitor {
-    /// What is asked.
+    /// The protocol, and what counts as success.
     pub check: Check,
-    /// From start to start; jitter only shortens it.
+    /// The time from the start of one probe to the start of the next. Jitter only shortens it.
     pub interval: Duration,
-    /// What one probe may take in all; below `interval`.
+    /// How long one probe may take as a whole; below `interval`.
     pub timeout: Duration,
-    /// Successes in a row that bring an endpoint up.
+    /// Consecutive successes that bring an endpoint up.
     pub rise: NonZeroU8,
-    /// Failures in a row that take it down.
+    /// Consecutive failures that take it down.
     pub fall: NonZeroU8,
-    /// What fell stays down for so long at least; longer each time it falls soon after it rose. 0 for as short as it may be.
+    /// Minimum time down. It doubles for an endpoint that flaps. 0 disables it.
     pub hold_down: Duration,
-    /// Where it listens, unless the endpoint has a `check_port`; 0 where there are no ports.
+    /// The port to probe, unless the endpoint has a `check_port`; 0 for protocols without ports.
     pub port: u16,
 }
 
 impl Monitor {
-    /// A check with the defaults of everything else.
+    /// A check with the defaults for all other fields.
     pub const fn new(check: Check, port: u16) -> Self {
         Self {
             check,
@@ -54,45 +54,45 @@ impl Monitor {
 /// The protocol of a probe and what it expects.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Check {
-    /// A connection that is accepted, and what is said on it.
+    /// An accepted connection, and what is sent and expected on it.
     Tcp(TcpCheck),
-    /// An HTTP response that is as expected.
+    /// An HTTP response that matches.
     Http(HttpCheck),
-    /// The same inside of TLS.
+    /// The same over TLS.
     Https(HttpCheck, TlsCheck),
-    /// A TLS handshake that ends well, and in which the endpoint agrees on one of these protocols of ALPN (RFC 7301),
-    /// if there are any.
+    /// A successful TLS handshake. If there are protocols (ALPN, RFC 7301), the endpoint must agree on one of them.
     Tls(TlsCheck, Vec<Box<str>>),
-    /// A DNS answer that is as expected.
+    /// A DNS response that matches.
     Dns(DnsCheck),
     /// A gRPC health service that says SERVING.
     Grpc(GrpcCheck),
-    /// An ICMP echo that comes back.
+    /// An ICMP echo reply.
     Icmp,
-    /// A program that finds the endpoint well.
+    /// A program that exits with success.
     Exec(ExecCheck),
-    /// Nothing: the endpoint, or whoever watches it, reports. A monitor's `interval` is how long it may be silent.
+    /// No probe: the endpoint, or whoever watches it, reports. The monitor's `interval` is how long it may be silent.
     Push,
 }
 
-/// One thing to probe. Pools that would ask the same share one probe: targets are equal then.
+/// One thing to probe. Pools that would ask the same question share one probe: their targets are equal.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Target {
-    /// Where the connection goes.
+    /// The address and port to probe.
     pub address: SocketAddr,
-    /// The `Host` field of HTTP, the authority of gRPC and, without an `sni`, the name for TLS. A host name or an address, without a port.
+    /// The `Host` field of HTTP, the authority of gRPC and, without an `sni`, the name for TLS. A host name or an
+    /// address, without a port.
     pub host: Box<str>,
     /// How it is probed.
     pub monitor: Arc<Monitor>,
 }
 
 impl Target {
-    /// Whether this node sends probes to it, rather than waiting for reports.
+    /// True if this node probes it, and does not only wait for reports.
     pub fn is_probed(&self) -> bool {
         !matches!(self.monitor.check, Check::Push)
     }
 
-    /// By which means of this node outcomes of it come.
+    /// The means of this node by which its outcomes come.
     pub fn means(&self) -> Means {
         match self.monitor.check {
             Check::Push => Means::Reports,
@@ -102,18 +102,18 @@ impl Target {
     }
 }
 
-/// What of this node has to work for the outcome of a probe to tell of its endpoint.
+/// The part of this node that must work for a probe's outcome to say something about the endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Means {
-    /// Its network, and its sockets.
+    /// The node's network and its sockets.
     Network,
-    /// What it takes to run programs.
+    /// The node's ability to run programs.
     Programs,
-    /// Nothing: somebody else reports.
+    /// None: others report.
     Reports,
 }
 
-/// Where the connection goes.
+/// The address, and the port if there is one.
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.address.port() == 0 { self.address.ip().fmt(f) } else { self.address.fmt(f) }

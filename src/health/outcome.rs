@@ -1,4 +1,4 @@
-//! What one probe found.
+//! The outcome of one probe.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,22 +6,22 @@ use std::time::Duration;
 use super::{Load, Share};
 use crate::printable::Printable;
 
-/// The end of one probe.
+/// The outcome of one probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The endpoint did what its monitor asks.
+    /// The endpoint passed the check of its monitor.
     Success(Finding),
     /// It did not.
     Failure(Failure),
 }
 
 impl Outcome {
-    /// Whether the endpoint did what its monitor asks.
+    /// True if the endpoint passed the check.
     pub fn is_success(&self) -> bool {
         matches!(self, Self::Success(_))
     }
 
-    /// The share of its clients that the endpoint asks for, if it did what its monitor asks.
+    /// The share of its clients that the endpoint asks for; `None` for a failure.
     pub fn share(&self) -> Option<Share> {
         match self {
             Self::Success(finding) => Some(finding.share),
@@ -29,38 +29,38 @@ impl Outcome {
         }
     }
 
-    /// Whether it is a failure that could be this node's own.
+    /// True if it is a failure that could be this node's own.
     pub fn may_be_ours(&self) -> bool {
         matches!(self, Self::Failure(failure) if failure.may_be_ours())
     }
 }
 
-/// What a probe learnt of an endpoint that did what its monitor asks.
+/// What a probe found at an endpoint that passed the check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// From the probe's start to its verdict.
+    /// From the start of the probe to its verdict.
     pub took: Duration,
-    /// How long its parts took.
+    /// The times of the probe's parts.
     pub times: Times,
     /// The share of its clients that the endpoint asks for.
     pub share: Share,
-    /// What the endpoint says of its load, if it does.
+    /// The load that the endpoint reports, if it does.
     pub load: Option<Load>,
-    /// Until when the certificate is valid that it showed, since the Unix epoch.
+    /// When the certificate that it presented expires, since the Unix epoch.
     pub certificate_expires: Option<Duration>,
 }
 
 impl Finding {
-    /// An endpoint that asks for all of its clients, and of which nothing else is known.
+    /// An endpoint that asks for all of its clients. Nothing else is known of it.
     pub const fn full(took: Duration) -> Self {
         Self { took, times: Times::UNKNOWN, share: Share::FULL, load: None, certificate_expires: None }
     }
 }
 
-/// How long the parts of a probe took, each on its own; those are absent that it did not have.
+/// How long each part of a probe took; `None` for parts that the probe did not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Times {
-    /// Until the TCP connection stood: a round trip.
+    /// Until the TCP connection was established: one round trip.
     pub connect: Option<Duration>,
     /// From there to the end of the TLS handshake.
     pub handshake: Option<Duration>,
@@ -73,7 +73,7 @@ impl Times {
     pub const UNKNOWN: Self = Self { connect: None, handshake: None, first_byte: None };
 }
 
-/// How far a probe came before its time was over.
+/// The stage that a probe had reached when its time was over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
     /// Waiting for the connection.
@@ -82,69 +82,69 @@ pub enum Stage {
     Handshake,
     /// Waiting for the response's head.
     Response,
-    /// Waiting for the part of the body that is looked at.
+    /// Waiting for the part of the body that is examined.
     Body,
     /// Waiting for the program's end.
     Exit,
 }
 
-/// Why a probe failed. What endpoints, programs and reporters say stands in it as they said it; it is shown with everything
-/// escaped that is not to be seen.
+/// Why a probe failed. Texts of endpoints, programs and reporters are stored unchanged. They are escaped when they are
+/// shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
     /// The monitor's `timeout` passed.
     TimedOut(Stage),
     /// The endpoint's host refused the connection.
     Refused,
-    /// No route leads there, or one on the way says so.
+    /// There is no route to the host, or a router on the way says so.
     Unreachable,
     /// This node has no file descriptors or local ports left.
     NoDescriptors,
-    /// This node's own system refused to send, and said this: a route, a filter, a device or memory is in the way.
+    /// This node's own system refused to send, with this message: a route, a filter, a device or memory is the cause.
     Local(String),
-    /// The peer broke the connection off (RST).
+    /// The peer reset the connection (RST).
     Reset,
-    /// The peer ended the connection in order (FIN), but before its answer was whole.
+    /// The peer closed the connection in order (FIN), but before its answer was complete.
     Closed,
-    /// The endpoint sent more than a probe takes in: this.
+    /// The endpoint sent more than a probe accepts: this.
     TooMuch(String),
-    /// The handshake failed: a certificate that does not hold, an alert, no TLS at all.
+    /// The handshake failed: an invalid certificate, an alert, or no TLS at all.
     Tls(String),
     /// The status code is not among the expected ones.
     Status(u16),
-    /// The body, or its first 64 KiB, does not hold what it should.
+    /// The body, or its first 64 KiB, does not match.
     Body,
-    /// What came on a connection does not hold what it should.
+    /// The reply on a connection does not match.
     Reply,
     /// The DNS response code, by its mnemonic, is not among the expected ones.
     Rcode(String),
     /// The DNS answer lacks this record.
     Record(String),
-    /// The health service says something else than SERVING: this.
+    /// The health service reports this status, not SERVING.
     NotServing(&'static str),
     /// The gRPC call failed with this status.
     Grpc(String),
-    /// The program ended with this code, and said this in its first line.
+    /// The program exited with this code, and wrote this first line.
     Exit(i32, String),
-    /// The program was ended by this signal, and not by the probe.
+    /// This signal ended the program; the probe did not send it.
     Signal(i32),
     /// The program cannot be run on this node.
     Unrunnable(String),
-    /// Too many programs were running already on this node, until it was too late.
+    /// Too many other programs were running on this node until it was too late.
     NoTurn,
-    /// What came is not what the protocol allows.
+    /// The reply violates the protocol.
     Protocol(String),
-    /// Any other error on the way.
+    /// Any other I/O error.
     Io(String),
-    /// Nothing was heard of it for as long as its monitor waits.
+    /// No report came within the monitor's deadline.
     Silent,
-    /// Somebody reported it, and maybe said why.
+    /// Somebody reported a failure, perhaps with a reason.
     Reported(Option<Box<str>>),
 }
 
 impl Failure {
-    /// Whether it could be this node's own: what no sign of the endpoint or its network came with. A refusal, an alert or a
-    /// status comes from somewhere else.
+    /// True if the failure could be this node's own, because no sign of the endpoint or its network came with it. A
+    /// refusal, an alert or a status comes from outside.
     pub fn may_be_ours(&self) -> bool {
         match self {
             Self::TimedOut(_)

@@ -1,4 +1,4 @@
-//! How what was down comes back, and how what is to go leaves: shares that change with time.
+//! How endpoints come back after a failure and how they leave in a gradual drain: shares that change with time.
 //!
 //! ```text
 //!   all ┤          ┌──── slow start          ┌────┐
@@ -8,48 +8,48 @@
 //!       └──┴──────────────► time             ──────────────┴──► time
 //! ```
 //!
-//! A share goes in steps, so that a change of time is a change of answers only now and then.
+//! A share changes in steps, so that answers change only now and then.
 
 use std::time::Duration;
 
 use super::Share;
 
-/// What a pool's endpoints get when they are up again, and the pool when it is usable again.
+/// How a pool and its endpoints come back after a failure.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Recovery {
-    /// From an endpoint's recovery to its full share; 0 is at once.
+    /// From an endpoint's recovery to its full share; 0 gives it the full share at once.
     pub slow_start: Duration,
     /// When the pool answers again.
     pub failback: Failback,
 }
 
-/// When a pool that had become unusable answers again once it is usable.
+/// When a pool that had become unusable, and is usable again, answers again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Failback {
     /// At once.
     #[default]
     Auto,
-    /// After it was usable for so long without a break.
+    /// After it was usable for this long without a break.
     After(Duration),
-    /// When the operator opens it.
+    /// When an operator opens it.
     Manual,
 }
 
-/// What of a recovery outlives the process. Times are counted from the Unix epoch.
+/// The part of a recovery that outlives the process. Times are since the Unix epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RecoveryState {
-    /// An endpoint has taken more and more of its clients since then.
+    /// An endpoint is in its slow start since then.
     Rising(Duration),
-    /// A pool has become unusable, and will be held back.
+    /// A pool became unusable, and will be held back once it is usable again.
     Failed,
-    /// A pool has been usable again since then, and is held back.
+    /// A pool is usable again since then, and is held back.
     Held(Duration),
-    /// The node has doubted its own probes since then.
+    /// The node distrusts its own probes since then.
     FailStaticEvent(Duration),
 }
 
 impl RecoveryState {
-    /// The same, its times told by another clock.
+    /// The same with times converted by `by` to another clock.
     pub fn timed(self, by: &impl Fn(Duration) -> Duration) -> Self {
         match self {
             Self::Rising(since) => Self::Rising(by(since)),
@@ -63,24 +63,25 @@ impl RecoveryState {
 /// A share that changes with time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ramp {
-    /// When it begins.
+    /// The beginning.
     pub since: Duration,
-    /// How long it takes; more than nothing.
+    /// How long it takes; above 0.
     pub over: Duration,
-    /// Whether it ends with all, or with nothing.
+    /// True if it ends with the full share, false if it ends with nothing.
     pub rises: bool,
 }
 
-/// What an endpoint that recovered begins with, in thousandths: enough to warm up by, and little enough to survive cold.
+/// The share at the beginning of a slow start, in thousandths: enough to warm caches, and little enough for a cold
+/// endpoint.
 pub const FIRST_SHARE: u16 = 50;
 
-/// Shares change by so many thousandths at a time.
+/// The step by which shares change, in thousandths.
 pub const SHARE_STEP: u16 = 10;
 
 const FULL: u16 = Share::FULL.thousandths();
 
 impl Ramp {
-    /// The share at a time. Before the end a falling one is more than nothing.
+    /// The share at a time. A falling share is above nothing until the end.
     pub fn share(&self, now: Duration) -> Share {
         let gone = self.gone(now);
         let thousandths = if self.rises {
@@ -92,12 +93,12 @@ impl Ramp {
         if gone == self.over && !self.rises { Share::NONE } else { Share::from_thousandths(thousandths) }
     }
 
-    /// Whether it has come to its end.
+    /// True if the ramp has ended.
     pub fn is_over(&self, now: Duration) -> bool {
         self.gone(now) == self.over
     }
 
-    /// When the share is another one than now; its end, where nothing changes before.
+    /// When the share changes next; the end, if it does not change before.
     pub fn next_change(&self, now: Duration) -> Duration {
         let share = self.share(now).thousandths();
         let (steps, of) = if self.rises {
@@ -109,12 +110,12 @@ impl Ramp {
         self.since + Duration::from_nanos(u64::try_from(after).unwrap_or(u64::MAX)).min(self.over)
     }
 
-    /// How much of its time is gone. A clock that was set back finds it at its beginning.
+    /// How much of its time has passed. If the clock was set back, this is none.
     fn gone(&self, now: Duration) -> Duration {
         now.saturating_sub(self.since).min(self.over)
     }
 
-    /// The part of a number that goes with that, rounded down.
+    /// The part of a number that corresponds to the time that has passed, rounded down.
     fn part(&self, whole: u16, gone: Duration) -> u16 {
         (u128::from(whole) * gone.as_nanos()).checked_div(self.over.as_nanos()).map_or(whole, |part| part as u16)
     }

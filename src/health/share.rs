@@ -1,24 +1,24 @@
-//! How much of its part of the clients an endpoint keeps.
+//! The share of its clients that an endpoint keeps.
 
 use std::fmt;
 
-/// A share of what an endpoint would get, in thousandths: 0 is nothing, it does not answer; 1000 is all of it.
+/// A share of the clients an endpoint would get, in thousandths: 0 is none (it does not answer), 1000 is all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Share(u16);
 
 impl Share {
-    /// It does not answer.
+    /// No clients: it does not answer.
     pub const NONE: Self = Self(0);
-    /// It answers as its weight says.
+    /// All clients: it answers according to its weight.
     pub const FULL: Self = Self(1000);
 
-    /// A share in thousandths; what is above 1000 is all.
+    /// A share in thousandths; more than 1000 counts as 1000.
     pub const fn from_thousandths(thousandths: u16) -> Self {
         Self(if thousandths > Self::FULL.0 { Self::FULL.0 } else { thousandths })
     }
 
-    /// The share that a part of 1 comes to; what is above 1 is all. A part above nothing is not rounded to nothing: an endpoint
-    /// that asks for little is not drained.
+    /// The share for a part of 1; more than 1 counts as 1. A part above 0 is never rounded to 0: an endpoint that asks
+    /// for little is not drained.
     pub fn from_part(part: f64) -> Self {
         let rounded = Self::from_thousandths((part * f64::from(Self::FULL.0)).round() as u16);
         if part > 0.0 && !rounded.is_some() { Self(1) } else { rounded }
@@ -29,17 +29,17 @@ impl Share {
         self.0
     }
 
-    /// Whether anything is left.
+    /// True if the share is above 0.
     pub fn is_some(self) -> bool {
         self > Self::NONE
     }
 
-    /// Whether nothing is taken away.
+    /// True if the share is full.
     pub fn is_full(self) -> bool {
         self == Self::FULL
     }
 
-    /// The share of a share.
+    /// The share of a share: the product.
     pub fn of(self, other: Self) -> Self {
         Self((u32::from(self.0) * u32::from(other.0) / u32::from(Self::FULL.0)) as u16)
     }

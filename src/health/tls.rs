@@ -1,4 +1,4 @@
-//! How a monitor looks at certificates, and which it shows.
+//! TLS settings of a monitor: how the endpoint's certificate is checked, and which certificate the probe presents.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -7,45 +7,45 @@ use std::time::Duration;
 
 use siphasher::sip128::{Hasher128, SipHasher24};
 
-/// How long before its end a certificate is warned of: who renews 90-day certificates does so a month ahead, so half of
-/// that month has gone by without a renewal.
+/// How long before the expiry of a certificate its warning comes. A 90-day certificate is usually renewed 30 days
+/// before it expires, so at the warning half of that time has passed without a renewal.
 pub const DEFAULT_EXPIRY_WARNING: Duration = Duration::from_secs(14 * 24 * 3600);
 
-/// How the endpoint's certificate is looked at.
+/// TLS settings of a monitor.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TlsCheck {
-    /// The name for SNI and for the certificate; the target's host if absent.
+    /// The name for SNI and for the certificate; `None` for the target's host.
     pub sni: Option<Box<str>>,
-    /// Whether the certificate must hold: chain, name and dates.
+    /// True if the certificate must be valid: chain, name and dates.
     pub verify: bool,
-    /// The authorities that it must come from; those of the system if absent.
+    /// The trusted authorities; `None` for those of the system.
     pub authorities: Option<Certificates>,
-    /// What the probe shows if the endpoint asks for a certificate.
+    /// The certificate that the probe presents if the endpoint asks for one.
     pub identity: Option<ClientIdentity>,
-    /// How long before its end a certificate is warned of; 0 for never.
+    /// How long before the expiry of a certificate its warning comes; 0 disables it.
     pub expiry_warning: Duration,
 }
 
 impl Default for TlsCheck {
-    /// A certificate that holds and that an authority of the system vouches for.
+    /// A valid certificate of an authority that the system trusts.
     fn default() -> Self {
         Self { sni: None, verify: true, authorities: None, identity: None, expiry_warning: DEFAULT_EXPIRY_WARNING }
     }
 }
 
-/// X.509 certificates in DER, shared by all who hold them.
+/// X.509 certificates in DER, shared by all holders.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Certificates {
     digest: u128,
     list: Arc<[Box<[u8]>]>,
 }
 
-/// A certificate with its chain, its own first, and its private key.
+/// A client certificate with its chain and its private key.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ClientIdentity {
-    /// The certificate, then those that vouch for it.
+    /// The certificate first, then those of its issuers.
     pub chain: Certificates,
-    /// The key of the first one.
+    /// The private key of the first certificate.
     pub key: PrivateKey,
 }
 
@@ -56,7 +56,7 @@ pub struct PrivateKey {
     der: Arc<[u8]>,
 }
 
-/// Stands for a content where it is hashed: a target is hashed at every probe, and a bundle of authorities is long.
+/// Replaces the content in hashes: a target is hashed at every probe, and a bundle of authorities is long.
 fn digest(content: impl Hash) -> u128 {
     let mut hasher = SipHasher24::new();
     content.hash(&mut hasher);
@@ -64,13 +64,13 @@ fn digest(content: impl Hash) -> u128 {
 }
 
 impl Certificates {
-    /// Each in DER.
+    /// Takes certificates in DER.
     pub fn new(certificates: impl IntoIterator<Item = Box<[u8]>>) -> Self {
         let list: Arc<[Box<[u8]>]> = certificates.into_iter().collect();
         Self { digest: digest(&list), list }
     }
 
-    /// Each in DER.
+    /// The certificates in DER.
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
         self.list.iter().map(|certificate| &**certificate)
     }
@@ -108,7 +108,7 @@ impl Hash for PrivateKey {
 }
 
 impl fmt::Debug for PrivateKey {
-    /// Nothing of the key: what is printed may be logged.
+    /// Prints nothing of the key, because the output may be logged.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a private key")
     }

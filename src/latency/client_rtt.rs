@@ -1,12 +1,12 @@
-//! The address space cut by what is known of its round trips: what maps are made of where a chain has the step `latency`.
+//! The address space divided by known round trip times. Maps are made from it if a chain has the step `latency`.
 //!
 //! ```text
 //!   locations   DE              DE              FR
 //!   rows               .--/24--.
-//!   vantages    1      2        1               3        each with its location and a round trip time for each datacenter
+//!   numbers     1      2        1               3        each with its location and a round trip time for each datacenter
 //! ```
 //!
-//! It is made of settled measures alone, so it holds until one of those changes, and it is a pure function of table,
+//! It is made from settled measures only, so it is valid until one of those changes. It is a pure function of table,
 //! locations and sites.
 
 use std::net::IpAddr;
@@ -17,26 +17,26 @@ use super::rtt::Rtt;
 use super::table::LatencyTable;
 use crate::geo::{Bits, Coordinates, Location, Locations, Runs, RunsBuilder};
 
-/// No row: the location alone says what is known.
+/// No row: only the location is known.
 const NO_ROW: u32 = u32::MAX;
 
-/// What is known of the round trips of every address.
+/// The round trip times of every address, as far as they are known.
 #[derive(Debug)]
 pub struct ClientRtts {
     v4: Runs<u32>,
     v6: Runs<u128>,
-    /// The number of each vantage's location.
+    /// The location number of each entry.
     locations: Box<[u32]>,
-    /// The vantage of those of whom neither a location nor a row tells anything, if it was met.
+    /// The entry of clients without a known location and without a row; `None` if there are no such clients.
     nowhere: Option<u32>,
-    /// For each vantage a round trip time to each datacenter, by id.
+    /// For each entry a round trip time to each datacenter, by id.
     rtts: Box<[Rtt]>,
     sites: Box<[Coordinates]>,
-    /// What it was made of.
+    /// The table it was made from.
     table: LatencyTable,
 }
 
-/// Where clients stand on the net.
+/// The position of clients in the network: their location and their round trip times.
 #[derive(Clone, Copy, Debug)]
 pub struct ClientRtt<'a> {
     /// The number of their location.
@@ -46,7 +46,8 @@ pub struct ClientRtt<'a> {
 }
 
 impl ClientRtts {
-    /// Sweeps over a table and the locations of clients. `sites` is where the table's datacenters stand, by id.
+    /// Combines a table and the locations of clients in one sweep. `sites` are the coordinates of the table's
+    /// datacenters, by id.
     pub fn new(table: LatencyTable, sites: Box<[Coordinates]>, locations: &Locations) -> Self {
         let mut sweep = Sweep::new(&table, &sites, locations);
         let width = |address: IpAddr| table.widths().of(address);
@@ -59,28 +60,28 @@ impl ClientRtts {
         Self { v4, v6, locations: locations.into(), nowhere, rtts: rtts.into(), sites, table }
     }
 
-    /// Number of a vantage for every IPv4 address.
+    /// The entry number for every IPv4 address.
     pub fn v4(&self) -> &Runs<u32> {
         &self.v4
     }
 
-    /// Number of a vantage for every IPv6 address.
+    /// The entry number for every IPv6 address.
     pub fn v6(&self) -> &Runs<u128> {
         &self.v6
     }
 
-    /// How many vantages there are.
+    /// The number of entries.
     #[allow(clippy::len_without_is_empty, reason = "the whole space is always covered")]
     pub fn len(&self) -> usize {
         self.locations.len()
     }
 
-    /// The number of the vantage of those of whom nothing is known, if anybody has it.
+    /// The entry number of clients of which nothing is known, if there are any.
     pub fn nowhere(&self) -> Option<u32> {
         self.nowhere
     }
 
-    /// The vantage with this number.
+    /// The entry with this number.
     pub fn get(&self, number: u32) -> ClientRtt<'_> {
         let (number, places) = (number as usize, self.sites.len());
         ClientRtt { location: self.locations[number], rtts: &self.rtts[number * places..][..places] }
@@ -95,17 +96,17 @@ impl ClientRtts {
         self.get(number).rtts
     }
 
-    /// How the round trip times of a client at `location` are known, by datacenter.
+    /// The round trip times of a client at `location` and their sources, by datacenter.
     pub fn readings(&self, client: IpAddr, location: &Location) -> Vec<Reading> {
         self.table.readings(client, location, &self.sites)
     }
 
-    /// The table as it was.
+    /// The table it was made from.
     pub fn table(&self) -> &LatencyTable {
         &self.table
     }
 
-    /// Where the datacenters stand, by id.
+    /// The coordinates of the datacenters, by id.
     pub fn sites(&self) -> &[Coordinates] {
         &self.sites
     }
@@ -115,7 +116,7 @@ struct Sweep<'a> {
     table: &'a LatencyTable,
     sites: &'a [Coordinates],
     places: &'a [Location],
-    /// The vantage at each location where there is no row, once it was met.
+    /// The entry for each location without a row, once it was created.
     by_location: Vec<Option<u32>>,
     locations: Vec<u32>,
     rtts: Vec<Rtt>,
@@ -127,7 +128,7 @@ impl<'a> Sweep<'a> {
         Self { table, sites, places, by_location: vec![None; places.len()], locations: Vec::new(), rtts: Vec::new() }
     }
 
-    /// The vantages of one address family. `first` gives a key's lowest address.
+    /// The entries of one address family. `first` gives the lowest address of a key.
     fn over<'c, B: Bits, K: Copy + Eq + 'c>(
         &mut self,
         locations: &Runs<B>,
@@ -148,11 +149,11 @@ impl<'a> Sweep<'a> {
         }
         locations.join(&builder.finish(), |location, row| match rows.get(row as usize) {
             Some(row) => self.client_rtt(location, row),
-            None => self.vantage_without_row(location),
+            None => self.entry_without_row(location),
         })
     }
 
-    fn vantage_without_row(&mut self, location: u32) -> u32 {
+    fn entry_without_row(&mut self, location: u32) -> u32 {
         if let Some(number) = self.by_location[location as usize] {
             return number;
         }

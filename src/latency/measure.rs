@@ -1,8 +1,8 @@
-//! What is measured between some clients and one datacenter.
+//! The measured round trip time between some clients and one datacenter.
 //!
-//! A measure follows its samples; what rankings are made of is its *settled* round trip time, which follows the measure only
-//! when that has gone farther than [`MARGIN`] from it. So noise changes nothing, and a client is not sent to and fro between
-//! two places that are as good as one another.
+//! A measure follows its samples. Rankings use its *settled* round trip time, which follows the measure only when that
+//! is farther than [`MARGIN_PER_MILLE`] or [`MARGIN_TENTHS`] away. Noise therefore changes nothing, and a client is not
+//! sent back and forth between two equally good datacenters.
 //!
 //! ```text
 //!   samples ─► mean ─────── farther than the margin ───────► settled ─► rankings
@@ -15,31 +15,32 @@ use std::time::Duration;
 use super::rtt::{Rtt, Tolerance};
 use crate::geo::DatacenterId;
 
-/// Samples without which a measure says nothing.
+/// The least number of samples for a settled round trip time.
 pub const MIN_SAMPLES: u16 = 16;
 
-/// Samples that the mean of one network remembers. With single samples up to 30 % off, such a mean stays within 8 %, which
-/// is half of [`MARGIN`].
+/// The number of samples that the mean of one network remembers. With single samples up to 30 % off, such a mean stays
+/// within 8 %, which is about half of the margin.
 pub(super) const NETWORK_MEMORY: u16 = 64;
 
-/// The same where many networks are one: their samples come in bursts, network by network.
+/// The same for areas, which combine many networks: their samples come in bursts, network by network.
 pub(super) const AREA_MEMORY: u16 = 1024;
 
-/// A sample counts as this many times the mean at most. A SYN that was lost and sent again after a second says nothing of the
-/// way, and a way that did become longer is still followed.
+/// A sample counts as at most this many times the mean. A SYN that was lost and sent again after a second says nothing
+/// about the path. A path that really became longer is still followed.
 const OUTLIER: f32 = 3.0;
 
-/// How far the mean goes before the settled round trip time follows: 15 % or 5 ms, as much as names tolerate by default.
+/// The distance from the mean at which the settled round trip time follows: 15 % or 5 ms, the default tolerance of
+/// names.
 const MARGIN_PER_MILLE: u16 = 150;
 const MARGIN_TENTHS: u16 = 50;
 
-/// After so many minutes without a sample half of the samples count: a day.
+/// Half of the samples no longer count after this many minutes without a sample: a day.
 const HALF_LIFE: u16 = 24 * 60;
 
-/// After so many minutes without a sample nothing is left: a week.
+/// The measure is removed after this many minutes without a sample: a week.
 const MAX_AGE: u16 = 7 * HALF_LIFE;
 
-/// Minutes, counted from any beginning. They wrap around after 45 days, which no measure lives to see.
+/// Minutes, counted from any beginning. They wrap around after 45 days; no measure gets that old.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Minute(u16);
 
@@ -58,36 +59,36 @@ impl Minute {
     }
 }
 
-/// The samples of one datacenter, in 12 octets.
+/// The measured samples of one datacenter, in 12 octets.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Measure {
     /// Milliseconds.
     mean: f32,
     fed: Minute,
-    /// Up to 65,535.
+    /// At most 65,535.
     samples: u16,
     settled: Rtt,
     pub(super) place: DatacenterId,
 }
 
-/// What a measure says, for those who want to know why.
+/// A measure for display and for storage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Measured {
-    /// The mean at present.
+    /// The present mean.
     pub mean: Rtt,
-    /// How many samples it was made of, up to 65,535.
+    /// The number of samples, at most 65,535.
     pub samples: u16,
-    /// Since the last one, to the minute.
+    /// The time since the last sample, in whole minutes.
     pub age: Duration,
 }
 
 impl Measure {
-    /// Without any samples.
+    /// A measure without samples.
     pub(super) fn new(place: DatacenterId, now: Minute) -> Self {
         Self { mean: 0.0, fed: now, samples: 0, settled: Rtt::UNKNOWN, place }
     }
 
-    /// As it was told of before it was stored; `None` if it is too old by now.
+    /// A stored measure; `None` if it is too old by now.
     pub(super) fn restore(place: DatacenterId, told: &Measured, memory: u16, now: Minute) -> Option<Self> {
         let age = u16::try_from(told.age.as_secs() / 60).ok().filter(|age| *age < MAX_AGE)?;
         let (mean, samples) = (told.mean.ms() as f32, told.samples);
@@ -96,7 +97,8 @@ impl Measure {
         Some(measure)
     }
 
-    /// Takes in a sample in milliseconds. The mean remembers `memory` of them. Whether what is settled changed.
+    /// Takes in a sample in milliseconds. The mean remembers `memory` samples. Returns true if the settled round trip
+    /// time changed.
     pub(super) fn feed(&mut self, ms: f32, memory: u16, now: Minute) -> bool {
         if now.since(self.fed) >= HALF_LIFE {
             self.samples = self.lasting(memory, now);
@@ -108,7 +110,7 @@ impl Measure {
         self.settle(memory, now)
     }
 
-    /// The same measure after time passed; `None` if nothing is left of it.
+    /// The measure after time has passed; `None` if it is too old.
     pub(super) fn faded(mut self, memory: u16, now: Minute) -> Option<Self> {
         if now.since(self.fed) >= MAX_AGE {
             return None;
@@ -117,7 +119,7 @@ impl Measure {
         Some(self)
     }
 
-    /// What rankings are made of; unknown while too few samples count.
+    /// The settled round trip time, which rankings use; unknown while too few samples count.
     pub(super) fn settled(&self) -> Rtt {
         self.settled
     }
@@ -132,7 +134,7 @@ impl Measure {
         Measured { mean: Rtt::from_ms(f64::from(self.mean)), samples: self.samples, age }
     }
 
-    /// Samples that still count.
+    /// The number of samples that still count.
     fn lasting(&self, memory: u16, now: Minute) -> u16 {
         self.samples.min(memory).checked_shr(u32::from(self.age(now) / HALF_LIFE)).unwrap_or(0)
     }
@@ -207,7 +209,7 @@ mod tests {
             assert_eq!(faded.settled().is_known(), known, "after {days} days");
         }
         assert_eq!(measure.faded(NETWORK_MEMORY, at(DAY * 7)), None);
-        // Fewer samples fade sooner, and what faded counts less against what comes.
+        // Fewer samples fade sooner. Faded samples count less against new ones.
         assert!(!fed(20.0, 31).faded(NETWORK_MEMORY, at(DAY)).unwrap().settled().is_known());
         let mut old = measure;
         old.feed(80.0, NETWORK_MEMORY, at(DAY * 5));
@@ -233,7 +235,7 @@ mod tests {
         assert_eq!(Measure::restore(3, &Measured { age: DAY * 7, ..told }, NETWORK_MEMORY, Minute(5)), None);
     }
 
-    /// The noise of two places that are nearly as good as one another, fed by turns.
+    /// Counts how often the order of two nearly equal datacenters changes, fed by turns with noise.
     fn order_changes(seed: u64, one_ms: f32, other_ms: f32, order: impl Fn(Rtt, Rtt) -> bool) -> usize {
         let mut random = fastrand::Rng::with_seed(seed);
         let mut pair = [Measure::new(0, at(Duration::ZERO)), Measure::new(1, at(Duration::ZERO))];
@@ -255,7 +257,7 @@ mod tests {
         for seed in 0..100 {
             assert!(order_changes(seed, 40.0, 41.0, |one, other| one < other) <= 1, "seed {seed}");
             assert!(order_changes(seed, 200.0, 202.0, |one, other| one < other) <= 1, "seed {seed}");
-            // Just where the tolerance of a name ends.
+            // Exactly at the limit of a name's tolerance.
             let tied = |one, other| Tolerance::default().tells_apart(one, other);
             assert!(order_changes(seed, 100.0, 115.0, tied) <= 1, "seed {seed}");
         }

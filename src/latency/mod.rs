@@ -1,12 +1,12 @@
-//! How far datacenters are from clients, in milliseconds.
+//! Round trip times between clients and datacenters, in milliseconds.
 //!
 //! ```text
-//!   samples ─► Table ── what is settled changed ─► Vantages ─► maps
-//!              rows of measures: network, area     runs of equal round trip times
+//!   samples ─► LatencyTable ── a settled value changed ─► ClientRtts ─► maps
+//!              rows of measures: network, area            runs of equal round trip times
 //! ```
 //!
-//! The hysteresis lives in the table: a row's *settled* round trip times change only when a margin is crossed. All that comes
-//! after is a pure function of them, so an answer's scope is exact.
+//! The hysteresis is in the table: a row's *settled* round trip times change only when a margin is crossed. Everything
+//! after that is a pure function of them, so an answer's scope is exact.
 
 mod client_rtt;
 mod measure;

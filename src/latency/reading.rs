@@ -1,4 +1,4 @@
-//! What is known of a round trip, and how.
+//! A known round trip time and its source.
 
 use std::fmt;
 
@@ -8,51 +8,51 @@ use super::measure::Measured;
 use super::rtt::Rtt;
 use crate::geo::{Continent, Coordinates, CountryCode, Location};
 
-/// Networks that share a row where they have none of their own, from the smallest to the largest.
+/// Networks that share a row. It is used for those without a row of their own. From the smallest area to the largest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Area {
-    /// Those of an autonomous system in a country.
+    /// Networks of an autonomous system in a country.
     Asn(u32, CountryCode),
-    /// Those in a country.
+    /// Networks in a country.
     Country(CountryCode),
-    /// Those in the country of this node's site, as its own probes measure.
+    /// Networks in the country of this node's site, as this node's probes measure them.
     Probed(CountryCode),
-    /// Those on a continent.
+    /// Networks on a continent.
     Continent(Continent),
 }
 
-/// Whose row it is.
+/// The clients that a row is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Clients {
-    /// Those in this network.
+    /// Clients in this network.
     Network(IpNet),
-    /// Those in this area.
+    /// Clients in this area.
     Area(Area),
 }
 
-/// What is known of the round trip between a client and a datacenter.
+/// The round trip time between a client and a datacenter, and its source.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Reading {
-    /// What rankings are made of.
+    /// The round trip time that rankings use.
     pub rtt: Rtt,
-    /// How it is known.
+    /// Its source.
     pub source: ReadingSource,
 }
 
-/// How a round trip time is known.
+/// The source of a round trip time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum ReadingSource {
     /// It was measured for these clients.
     Measured(Clients, Measured),
-    /// From the distance.
+    /// It was estimated from the distance.
     Estimated,
-    /// Not even the distance is known: the median of the other datacenters.
+    /// The distance is unknown: it is the median of the other datacenters.
     Median,
-    /// Nothing is known of any datacenter.
+    /// No datacenter has a known round trip time.
     Unknown,
 }
 
-/// Where no round trip was measured: the estimate, or without coordinates the median of the others.
+/// Fills in unknown round trip times: the estimate, or without coordinates the median of the others.
 pub(super) fn fill(rtts: &mut [Rtt], client: Option<Coordinates>, sites: &[Coordinates]) {
     if let Some(client) = client {
         for (rtt, &site) in rtts.iter_mut().zip(sites).filter(|(rtt, _)| !rtt.is_known()) {
@@ -69,12 +69,12 @@ pub(super) fn fill(rtts: &mut [Rtt], client: Option<Coordinates>, sites: &[Coord
     rtts.iter_mut().filter(|rtt| !rtt.is_known()).for_each(|rtt| *rtt = median);
 }
 
-/// The areas that a sample from here feeds.
+/// The areas that a sample from this location feeds.
 pub(super) fn areas_of(location: &Location) -> impl Iterator<Item = Area> {
     fallback_of(location).filter(|area| !matches!(area, Area::Probed(_)))
 }
 
-/// The areas that are asked for clients here, the smallest first.
+/// The areas whose rows are used for clients at this location, the smallest first.
 pub(super) fn fallback_of(location: &Location) -> impl Iterator<Item = Area> + use<> {
     let asn = location.asn.zip(location.country).map(|(asn, country)| Area::Asn(asn, country));
     let country = location.country;
@@ -82,7 +82,7 @@ pub(super) fn fallback_of(location: &Location) -> impl Iterator<Item = Area> + u
     areas.into_iter().flatten()
 }
 
-/// As an operator reads it: `198.51.100.0/24`, `AS3320 in DE`, `DE`, `EU`.
+/// The text for operators: `198.51.100.0/24`, `AS3320 in DE`, `DE`, `EU`.
 impl fmt::Display for Clients {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,21 +1,22 @@
 //! Measures in the order of their keys, in chunks that copies share.
 //!
-//! A copy is a list of pointers; a chunk is copied when it is written while a copy holds it. So a table of millions of
-//! measures is handed to another thread in microseconds and goes on being fed. In order, because the address space is
-//! swept in order, and packed, because there are millions: a measure of an IPv4 network takes 16 octets.
+//! A copy is a list of pointers. A chunk is copied when it is written while another copy holds it. A table of millions
+//! of measures can therefore be handed to another thread in microseconds, and still be fed. The order allows one sweep
+//! over the address space. The measures are packed because there are millions: a measure of an IPv4 network takes 16
+//! octets.
 
 use std::sync::Arc;
 
 use super::measure::Measure;
 use crate::geo::DatacenterId;
 
-/// Measures in a chunk at most: a copy of one takes well below a microsecond.
+/// The most measures in a chunk. Copying one takes well below a microsecond.
 const MAX_CHUNK: usize = 512;
 
-/// Measures of rows; a row is what has one key.
+/// Measures in rows; a row is all measures with one key.
 #[derive(Clone, Debug)]
 pub(super) struct Rows<K> {
-    /// Each sorted by key and place and not empty; each before the next.
+    /// No chunk is empty. Each is sorted by key and datacenter, and sorts before the next one.
     chunks: Vec<Arc<Vec<Cell<K>>>>,
     count: usize,
 }
@@ -40,17 +41,17 @@ impl<K> Default for Rows<K> {
 }
 
 impl<K: Copy + Ord> Rows<K> {
-    /// How many measures there are.
+    /// The number of measures.
     pub(super) fn len(&self) -> usize {
         self.count
     }
 
-    /// All measures in order.
+    /// All measures, in order.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Cell<K>> {
         self.chunks.iter().flat_map(|chunk| chunk.iter())
     }
 
-    /// The measures of one row, by place.
+    /// The measures of one row, by datacenter.
     pub(super) fn row(&self, key: K) -> impl Iterator<Item = &Measure> {
         let first = self.chunks.partition_point(|chunk| chunk.last().is_some_and(|cell| cell.key < key));
         let cells = self.chunks[first..].iter().flat_map(move |chunk| {
@@ -60,7 +61,7 @@ impl<K: Copy + Ord> Rows<K> {
         cells.take_while(move |cell| cell.key == key).map(|cell| &cell.measure)
     }
 
-    /// Changes the measure of a row at a place, a new one if there is none.
+    /// Changes the measure of a row for a datacenter, or a new one if there is none.
     pub(super) fn update<T>(
         &mut self,
         key: K,
@@ -84,7 +85,7 @@ impl<K: Copy + Ord> Rows<K> {
         result
     }
 
-    /// This chunk, or one behind it if it has no room for one more at this position.
+    /// This chunk, or a new one after it if it has no space for one more measure at this position.
     fn with_room(&mut self, chunk: usize, position: (K, DatacenterId)) -> &mut Vec<Cell<K>> {
         let is_last = chunk + 1 >= self.chunks.len();
         let mut chosen = chunk;
@@ -104,7 +105,8 @@ impl<K: Copy + Ord> Rows<K> {
         Arc::make_mut(&mut self.chunks[chosen])
     }
 
-    /// Puts `change` of each measure in its place, or takes it away. Chunks in which nothing changes stay shared.
+    /// Replaces each measure by the result of `change`, or removes it if that is `None`. Chunks without changes stay
+    /// shared.
     pub(super) fn edit(&mut self, mut change: impl FnMut(&Cell<K>) -> Option<Measure>) {
         for chunk in &mut self.chunks {
             let mut edited: Option<Vec<Cell<K>>> = None;
@@ -124,7 +126,7 @@ impl<K: Copy + Ord> Rows<K> {
         self.count = self.chunks.iter().map(|chunk| chunk.len()).sum();
     }
 
-    /// The same rows with their places renumbered; those without a number are left out.
+    /// Renumbers the datacenters of all rows. Measures of datacenters without a new number are removed.
     pub(super) fn renumber(&mut self, number: impl Fn(DatacenterId) -> Option<DatacenterId>) {
         let renumbered = self.iter().filter_map(|cell| {
             let mut cell = *cell;

@@ -1,4 +1,4 @@
-//! Round trip times, and when two of them are as good as one another.
+//! Round trip times, and when two of them count as equally good.
 
 use std::fmt;
 
@@ -7,32 +7,32 @@ use crate::geo::Coordinates;
 /// Units of an [`Rtt`] in a millisecond.
 const UNITS_PER_MS: f64 = 10.0;
 
-/// What any estimate begins with, in milliseconds: the last mile, and what stands in the way besides distance.
+/// The constant part of any estimate, in milliseconds: the last mile, and delays that do not depend on distance.
 const ESTIMATE_BASE_MS: f64 = 5.0;
 
-/// Kilometres between client and datacenter that cost a millisecond. Light in glass goes there and back over 100 km in
-/// that time, and no cable follows the great circle.
+/// Kilometres of distance between client and datacenter for a millisecond. Light in glass fibre travels 100 km and back
+/// in that time, and no cable follows the great circle.
 const ESTIMATE_KM_PER_MS: f64 = 80.0;
 
-/// A round trip time, exact to a tenth of a millisecond, or that none is known.
+/// A round trip time in tenths of a millisecond, or unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Rtt(u16);
 
 impl Rtt {
-    /// Nothing is known. It is above every known one.
+    /// Unknown. It is greater than every known one.
     pub const UNKNOWN: Self = Self(u16::MAX);
 
-    /// From milliseconds, rounded to what can be told: 0.1 to 6,553.4 ms.
+    /// From milliseconds, rounded and limited to 0.1 to 6,553.4 ms.
     pub fn from_ms(ms: f64) -> Self {
         Self((ms * UNITS_PER_MS).round().clamp(1.0, f64::from(u16::MAX - 1)) as u16)
     }
 
-    /// What a client so far away would measure: 5 ms, and 1 ms more for every 80 km.
+    /// The estimate for a client at this distance: 5 ms, and 1 ms more for every 80 km.
     pub fn estimate(client: Coordinates, datacenter: Coordinates) -> Self {
         Self::from_ms(ESTIMATE_BASE_MS + client.distance_km(datacenter) / ESTIMATE_KM_PER_MS)
     }
 
-    /// In the middle of these, which are sorted and known; unknown without any.
+    /// The median of these, which are sorted and known; unknown if there are none.
     pub fn median(sorted: &[Self]) -> Self {
         match sorted {
             [] => Self::UNKNOWN,
@@ -40,7 +40,7 @@ impl Rtt {
         }
     }
 
-    /// Whether it is known.
+    /// True if it is known.
     pub fn is_known(self) -> bool {
         self != Self::UNKNOWN
     }
@@ -55,7 +55,7 @@ impl Rtt {
         self.0
     }
 
-    /// From tenths of a millisecond; `None` for what no known one has.
+    /// From tenths of a millisecond; `None` if the number is not a known round trip time.
     pub fn from_tenths(tenths: u16) -> Option<Self> {
         (1..u16::MAX).contains(&tenths).then_some(Self(tenths))
     }
@@ -67,7 +67,8 @@ impl fmt::Display for Rtt {
     }
 }
 
-/// How much more than another a round trip time may be and still be as good: a share of it or a time, whichever is more.
+/// By how much a round trip time may exceed another one and still count as equally good: a share of it or a time,
+/// whichever is more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Tolerance {
     per_mille: u16,
@@ -75,18 +76,19 @@ pub struct Tolerance {
 }
 
 impl Tolerance {
-    /// In thousandths.
+    /// The greatest share, in thousandths.
     pub const MAX_PER_MILLE: u16 = 1000;
-    /// In tenths of a millisecond.
+    /// The greatest time, in tenths of a millisecond.
     pub const MAX_TENTHS: u16 = 10_000;
 
-    /// A share in thousandths, up to 1000, or a time in tenths of a millisecond, up to a second; whichever is more counts.
+    /// A share in thousandths, up to 1000, and a time in tenths of a millisecond, up to a second; whichever is more
+    /// counts.
     pub fn try_new(per_mille: u16, tenths: u16) -> Option<Self> {
         let valid = per_mille <= Self::MAX_PER_MILLE && tenths <= Self::MAX_TENTHS;
         valid.then_some(Self { per_mille, tenths })
     }
 
-    /// The highest that is as good as `rtt`.
+    /// The highest round trip time that is as good as `rtt`.
     pub fn limit(self, rtt: Rtt) -> Rtt {
         if !rtt.is_known() {
             return rtt;
@@ -96,7 +98,7 @@ impl Tolerance {
         Rtt(limit.min(u32::from(u16::MAX - 1)) as u16)
     }
 
-    /// Whether one is farther from the other than this.
+    /// True if the two differ by more than this.
     pub fn tells_apart(self, one: Rtt, other: Rtt) -> bool {
         self.limit(one.min(other)) < one.max(other)
     }
@@ -133,7 +135,10 @@ mod tests {
         assert_eq!(tolerance.limit(Rtt::from_ms(10.0)), Rtt::from_ms(15.0));
         assert_eq!(tolerance.limit(Rtt::from_ms(100.0)), Rtt::from_ms(115.0));
         assert_eq!(tolerance.limit(Rtt::UNKNOWN), Rtt::UNKNOWN);
-        assert!(tolerance.limit(Rtt::from_ms(6500.0)).is_known(), "a known one is never as good as an unknown one");
+        assert!(
+            tolerance.limit(Rtt::from_ms(6500.0)).is_known(),
+            "a known one never counts as equal to an unknown one"
+        );
         assert!(!tolerance.tells_apart(Rtt::from_ms(15.0), Rtt::from_ms(10.0)));
         assert!(tolerance.tells_apart(Rtt::from_ms(10.0), Rtt::from_ms(15.1)));
     }

@@ -1,11 +1,11 @@
-//! One measurement that was pushed.
+//! One pushed measurement.
 
 use std::fmt;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-/// Milliseconds that a sample takes at most: longer ones measure a client that slept.
+/// The longest sample in milliseconds. A longer one is from a client that was suspended.
 pub const MAX_SAMPLE_MS: f64 = 6000.0;
 
 /// The round trip time that a client measured to a datacenter, or that a datacenter measured to a client.
@@ -16,15 +16,16 @@ pub struct Sample {
     ms: f32,
 }
 
-/// Why a measurement is none; whoever pushed it is to blame.
+/// Why a measurement is invalid. The sender is at fault.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SampleError {
-    /// No round trip takes so long, or so short.
+    /// No round trip takes this long, or this short.
     OutOfRange(f64),
 }
 
 impl Sample {
-    /// `client` is an address or a prefix, `ms` is above 0 and at most [`MAX_SAMPLE_MS`].
+    /// A sample. `client` is an address or a prefix; `ms` is above 0 and at most [`MAX_SAMPLE_MS`]. Fails if `ms` is
+    /// not.
     pub fn try_new(client: IpNet, datacenter: impl Into<Box<str>>, ms: f64) -> Result<Self, SampleError> {
         if !(ms > 0.0 && ms <= MAX_SAMPLE_MS) {
             return Err(SampleError::OutOfRange(ms));
@@ -32,7 +33,7 @@ impl Sample {
         Ok(Self { client, datacenter: datacenter.into(), ms: ms as f32 })
     }
 
-    /// Whose it is.
+    /// The address or prefix of the client.
     pub fn client(&self) -> IpNet {
         self.client
     }
@@ -58,31 +59,33 @@ impl fmt::Display for SampleError {
 
 impl std::error::Error for SampleError {}
 
-/// How many bits of a client's address make its network: what is measured for longer prefixes counts for all of it.
+/// The number of address bits that make a client's network. Measurements of longer prefixes count for the whole
+/// network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Widths {
     v4: u8,
     v6: u8,
 }
 
-/// What RFC 7871, section 11.1, recommends resolvers to send of IPv4 addresses at most: finer rows would never be asked for.
+/// RFC 7871, section 11.1, recommends that resolvers send at most this many bits of IPv4 addresses: longer prefixes
+/// would never be looked up.
 const MAX_WIDTH_V4: u8 = 24;
 
-/// What a site is assigned at least (RFC 6177, section 2, has /48 as the usual size).
+/// The smallest assignment for a site (RFC 6177, section 2, names /48 as the usual size).
 const MAX_WIDTH_V6: u8 = 48;
 
 impl Widths {
-    /// Of clients whose addresses count up to these lengths: never longer than /24 and /48.
+    /// The widths for this configuration of source prefix lengths: never longer than /24 and /48.
     pub fn new(max_source_v4: u8, max_source_v6: u8) -> Self {
         Self { v4: max_source_v4.min(MAX_WIDTH_V4), v6: max_source_v6.min(MAX_WIDTH_V6) }
     }
 
-    /// The length of the network that an address is in.
+    /// The length of the network of an address.
     pub fn of(self, address: IpAddr) -> u8 {
         if address.is_ipv4() { self.v4 } else { self.v6 }
     }
 
-    /// The network that these clients are in; `None` if they are in more than one.
+    /// The network of these clients; `None` if they are in more than one.
     pub fn network(self, client: IpNet) -> Option<IpNet> {
         let width = self.of(client.addr());
         (client.prefix_len() >= width).then(|| IpNet::new_assert(client.addr(), width).trunc())

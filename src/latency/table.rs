@@ -1,8 +1,8 @@
-//! The latency table: rows by network, and by the areas that a network lies in.
+//! The latency table: rows by network, and by the areas that contain a network.
 //!
-//! A sample feeds the row of its client's network and the rows of the areas around it, so that a network without samples
-//! of its own has those of its neighbours. What this node's own probes measure feeds one row alone, that of the clients of
-//! its country. A reading goes from the near to the far, datacenter by datacenter:
+//! A sample feeds the row of its client's network and the rows of the areas around it. A network without samples of its
+//! own therefore has those of its neighbours. The measurements of this node's own probes feed only one row, that of the
+//! clients in the node's country. The most specific row with a settled value is used, for each datacenter separately:
 //!
 //! ```text
 //!   network ─► autonomous system, in the country ─► country ─► own probes ─► continent ─► estimate
@@ -21,49 +21,49 @@ use super::rtt::Rtt;
 use super::sample::{Sample, Widths};
 use crate::geo::{Coordinates, CountryCode, DatacenterId, Location};
 
-/// Measures that a table holds at most: a million networks and four datacenters. Those of IPv4 take 64 MB, and half as much
-/// again while a map is made of them; those of IPv6 half as much more.
+/// The most measures in a table: a million networks and four datacenters. Those of IPv4 take 64 MB, and half as much
+/// again while a map is made from them. Those of IPv6 take half as much more.
 pub const CAPACITY: usize = 4_000_000;
 
-/// Of a full table the measures that were fed least recently make room: a sixteenth at a time.
+/// The part of a full table that is removed at once, the measures fed least recently: a sixteenth.
 const EVICTED_SHARE: usize = 16;
 
-/// A measure as it is kept on disk.
+/// A measure as it is stored on disk.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Record {
-    /// Whose.
+    /// The clients it is about.
     pub clients: Clients,
     /// The name of the datacenter.
     pub datacenter: Box<str>,
-    /// What was measured.
+    /// The measurement.
     pub measured: Measured,
 }
 
-/// All measures. A clone is cheap and stays as it is.
+/// All measures. Cloning is cheap, and later changes do not affect the clone.
 #[derive(Clone, Debug)]
 pub struct LatencyTable {
-    /// Datacenters by id.
+    /// The datacenters' names, by id.
     places: Arc<[Box<str>]>,
     widths: Widths,
     v4: Rows<u32>,
-    /// By the first half of the address.
+    /// The key is the first half of the address.
     v6: Rows<u64>,
     areas: Rows<Area>,
     capacity: usize,
-    /// Changes of what is settled, counted.
+    /// Counts the changes of settled values.
     generation: u64,
     now: Minute,
 }
 
 impl Default for LatencyTable {
-    /// An empty one that knows no datacenter.
+    /// An empty table without datacenters.
     fn default() -> Self {
         Self::with_capacity(CAPACITY)
     }
 }
 
 impl LatencyTable {
-    /// An empty one for so many measures.
+    /// An empty table for this many measures.
     pub fn with_capacity(capacity: usize) -> Self {
         Self {
             places: Arc::default(),
@@ -77,8 +77,8 @@ impl LatencyTable {
         }
     }
 
-    /// The world has these datacenters now, by id, and networks are so wide. Measures of datacenters that are gone are
-    /// forgotten, and those of networks if their width changed.
+    /// Takes in the datacenters of a new world, by id, and the widths of networks. Removes the measures of datacenters
+    /// that are gone, and those of networks if their width changed.
     pub fn adopt<'a>(&mut self, places: impl IntoIterator<Item = &'a str>, widths: Widths) {
         let places: Arc<[Box<str>]> = places.into_iter().map(Into::into).collect();
         if self.places == places && self.widths == widths {
@@ -98,8 +98,8 @@ impl LatencyTable {
         self.generation += 1;
     }
 
-    /// Takes in a sample of a client at `location`. Nothing comes of one for a datacenter that is not there. Clients in more
-    /// than one network feed the areas alone.
+    /// Takes in a sample of a client at `location`. A sample for an unknown datacenter is ignored. Clients in more than
+    /// one network only feed the areas.
     pub fn feed(&mut self, sample: &Sample, location: &Location, now: Duration) {
         let Some(place) = self.place(sample.datacenter()) else { return };
         if let Some(network) = self.widths.network(sample.client()) {
@@ -110,7 +110,7 @@ impl LatencyTable {
         }
     }
 
-    /// Takes in what a probe of this node measured, for the clients of the node's country.
+    /// Takes in a round trip time that a probe of this node measured, for the clients in the node's country.
     pub fn feed_probe(&mut self, country: CountryCode, place: DatacenterId, rtt: Duration, now: Duration) {
         let ms = rtt.as_secs_f32() * 1000.0;
         self.feed_row(Clients::Area(Area::Probed(country)), place, ms, now);
@@ -133,7 +133,8 @@ impl LatencyTable {
         }
     }
 
-    /// Lets measures grow old: those that do not count any more are not settled, those that are too old are gone.
+    /// Lets measures age: with too few samples that count they are no longer settled, and those that are too old are
+    /// removed.
     pub fn fade(&mut self, now: Duration) {
         self.now = Minute::of(now);
         let now = self.now;
@@ -149,7 +150,7 @@ impl LatencyTable {
         self.generation += u64::from(changed);
     }
 
-    /// Makes room. Which of those that were fed in the same minute stay does not matter.
+    /// Removes the oldest measures. Which of those with the same age are removed does not matter.
     fn evict(&mut self) {
         let now = self.now;
         let ages = self.v4.iter().map(|cell| cell.measure.age(now));
@@ -158,7 +159,7 @@ impl LatencyTable {
         let mut surplus = self.len() - (self.capacity - self.capacity / EVICTED_SHARE);
         let oldest = ages.len() - surplus;
         let (_, &mut limit, _) = ages.select_nth_unstable(oldest);
-        // First those that are older than the limit, then as many of those on it as are still too many.
+        // First those older than the limit, then as many of those at the limit as are still too many.
         let mut evict = |is_old: &dyn Fn(u16) -> bool| {
             let mut keep = |measure: &Measure| {
                 let goes = surplus > 0 && is_old(measure.age(now));
@@ -174,22 +175,23 @@ impl LatencyTable {
         self.generation += 1;
     }
 
-    /// How many measures there are.
+    /// The number of measures.
     pub fn len(&self) -> usize {
         self.v4.len() + self.v6.len() + self.areas.len()
     }
 
-    /// Whether there is no measure.
+    /// True if there are no measures.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Differs whenever what is settled does.
+    /// A number that changes whenever a settled value does.
     pub fn generation(&self) -> u64 {
         self.generation
     }
 
-    /// What is known of a client's round trips to all datacenters, by id. `sites` is where those stand.
+    /// The round trip times of a client to all datacenters, by id, with their sources. `sites` are the datacenters'
+    /// coordinates.
     pub fn readings(&self, client: IpAddr, location: &Location, sites: &[Coordinates]) -> Vec<Reading> {
         let network = self.widths.network(client.into());
         let clients = network.map(Clients::Network).into_iter();
@@ -223,7 +225,7 @@ impl LatencyTable {
         Some(Reading { rtt: measure.settled(), source: ReadingSource::Measured(clients, measure.told(self.now)) })
     }
 
-    /// All that is to be kept, its ages counted up to `now`.
+    /// All measures for storage, with their ages at `now`.
     pub fn records(&self, now: Duration) -> impl Iterator<Item = Record> {
         let now = Minute::of(now);
         let v4 = self.v4.iter().map(|cell| (Clients::Network(self.network_v4(cell.key)), cell.measure));
@@ -236,8 +238,8 @@ impl LatencyTable {
         })
     }
 
-    /// Takes in what was kept, their ages counted up to `now`. What is too old is left out, and so is what other widths made
-    /// or belongs to a datacenter that is gone.
+    /// Takes in stored measures, with their ages at `now`. Measures that are too old, of another width, or of a
+    /// datacenter that is gone are left out.
     pub fn restore(&mut self, records: impl IntoIterator<Item = Record>, now: Duration) {
         self.now = Minute::of(now);
         let now = self.now;
@@ -276,7 +278,7 @@ impl LatencyTable {
         self.widths
     }
 
-    /// What is settled for the clients of this area that have no network of their own.
+    /// Fills in the settled values of the areas around this location, for clients without a row of their own network.
     pub(super) fn settled_around(&self, location: &Location, rtts: &mut [Rtt]) {
         for area in fallback_of(location) {
             for measure in self.areas.row(area) {
@@ -297,7 +299,7 @@ impl LatencyTable {
     }
 }
 
-/// A row's key, which says in which of the three lists it is.
+/// The key of a row, which determines the list that it is in.
 enum Key {
     V4(u32),
     V6(u64),

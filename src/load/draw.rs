@@ -1,73 +1,74 @@
-//! Which of a pool's endpoints is drawn how often, for `pick = "least-load"`.
+//! Draw weights of a pool's endpoints, for `pick = "least-load"`.
 //!
-//! Endpoints are drawn in proportion to their room. What an endpoint uses follows from how often it is drawn, so weights move
-//! towards that proportion and not to it: with a gain that is the smaller the fuller the pool is, for the less room is left,
-//! the more a part of the clients changes the proportion. With `room / capacity` of the pool as the factor all pools come
-//! equally fast to where all endpoints are equally full, and one whose reports do not follow comes there all the more slowly.
-//! Weights that have begun to move go on until they are there.
+//! Endpoints are drawn in proportion to their headroom. An endpoint's load depends on how often it is drawn. Weights
+//! therefore move towards that proportion gradually: the fuller the pool is, the smaller the gain, because with little
+//! headroom a small part of the clients changes the proportion a lot. With the pool's `headroom / capacity` as the
+//! factor, all pools reach equally full endpoints equally fast, and an endpoint whose reports do not react is
+//! approached more slowly. Weights that have begun to move continue until they are there.
 //!
-//! Where no endpoint reports, their response times to probes are taken in inverse proportion.
+//! If no endpoint reports its load, weights are inversely proportional to the response times of probes.
 
 /// The weight of the endpoint that is drawn most often.
 pub const FULL_WEIGHT: u16 = 1000;
 
-/// How much of what they are off by weights move in a round.
+/// The part of their distance to the aim by which weights move in a round.
 const GAIN: f64 = 0.5;
 
-/// What a weight is off by at least for weights to begin to move, as a part of the largest.
+/// The least distance at which weights begin to move, as a part of the greatest weight.
 const BAND: f64 = 0.05;
 
-/// What all are off by at most for weights to stop, in the same way.
+/// The distance below which weights stop moving, as a part of the greatest weight.
 const NEAR: f64 = 0.005;
 
-/// What a weight changes by at least to be published while weights move, out of [`FULL_WEIGHT`]; to nothing it always may.
+/// The least change of a weight that is published while weights move, out of [`FULL_WEIGHT`]. A change to or from 0 is
+/// always published.
 const NOTICED: u16 = 5;
 
-/// Below this, in seconds, response times say more of the prober than of the endpoint.
+/// In seconds. Response times below this depend more on the prober than on the endpoint.
 const NOTICEABLE: f64 = 0.001;
 
-/// What is known of an endpoint.
+/// An endpoint that can be drawn, and its load.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DrawCandidate {
-    /// Whether it is answered.
+    /// True if the endpoint is in answers.
     pub is_open: bool,
-    /// What it uses, and of what.
+    /// Its load and its capacity.
     pub load: Option<(f64, f64)>,
     /// Its response time in seconds.
     pub response: Option<f64>,
 }
 
-/// How often each endpoint of a pool is drawn.
+/// The draw weights of a pool's endpoints.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Draw {
-    /// Of open endpoints, together 1. They stay as they are until what one is off by leaves the band.
+    /// The parts of open endpoints; their sum is 1. They stay until one of them is farther than [`BAND`] from the aim.
     parts: Vec<Option<f64>>,
-    /// They have left the band, and are not there yet.
+    /// True while the parts are moving to the aim.
     moves: bool,
     weights: Vec<u16>,
 }
 
-/// Where parts are to go.
+/// The parts that weights move to.
 struct Aim {
-    /// In proportion to these; `None` for endpoints that are as good as the others.
+    /// Parts are proportional to these. `None` counts as the average of the others.
     stakes: Vec<Option<f64>>,
-    /// What parts begin at, in the same way.
+    /// Initial parts, in the same form.
     first: Vec<Option<f64>>,
-    /// How much of the way is what parts are off by: the rest is what they bring about themselves.
+    /// The part of the distance to the aim that is a real error. The rest is an effect of the weights themselves.
     slope: f64,
 }
 
 impl Draw {
-    /// An endpoint's weight: at most [`FULL_WEIGHT`], 0 for one without room.
+    /// An endpoint's weight: at most [`FULL_WEIGHT`], 0 without headroom.
     pub fn weight(&self, place: usize) -> u16 {
         self.weights.get(place).copied().unwrap_or(FULL_WEIGHT)
     }
 
-    /// Takes in what is known of all endpoints; whether weights are others now.
-    pub fn round(&mut self, seats: &[DrawCandidate]) -> bool {
-        let open: Vec<usize> = (0..seats.len()).filter(|&place| seats[place].is_open).collect();
-        let aim = Aim::by_load(seats, &open).or_else(|| Aim::by_response(seats, &open));
-        let mut parts = vec![None; seats.len()];
+    /// Takes in the present loads of all endpoints. Returns true if weights changed.
+    pub fn round(&mut self, candidates: &[DrawCandidate]) -> bool {
+        let open: Vec<usize> = (0..candidates.len()).filter(|&place| candidates[place].is_open).collect();
+        let aim = Aim::by_load(candidates, &open).or_else(|| Aim::by_response(candidates, &open));
+        let mut parts = vec![None; candidates.len()];
         self.moves &= aim.is_some();
         if let Some(aim) = aim {
             let before = |&place: &usize| self.parts.get(place).copied().flatten();
@@ -87,7 +88,7 @@ impl Draw {
             let is_all_or_nothing = (now == 0) != (before == 0);
             now != before && (!self.moves || is_all_or_nothing || now.abs_diff(before) >= NOTICED)
         };
-        let changed = (0..seats.len()).any(is_noticed);
+        let changed = (0..candidates.len()).any(is_noticed);
         if changed {
             self.weights = weights;
         }
@@ -96,10 +97,10 @@ impl Draw {
 }
 
 impl Aim {
-    /// By room, if any open endpoint reports.
-    fn by_load(seats: &[DrawCandidate], open: &[usize]) -> Option<Self> {
+    /// By headroom, if any open endpoint reports its load.
+    fn by_load(candidates: &[DrawCandidate], open: &[usize]) -> Option<Self> {
         let of_open = |value: &dyn Fn((f64, f64)) -> f64| -> Vec<Option<f64>> {
-            open.iter().map(|&place| seats[place].load.map(value)).collect()
+            open.iter().map(|&place| candidates[place].load.map(value)).collect()
         };
         let rooms = of_open(&|(used, capacity)| (capacity - used).max(0.0));
         let capacities = of_open(&|(_, capacity)| capacity);
@@ -108,13 +109,14 @@ impl Aim {
     }
 
     /// By response time, if any is known.
-    fn by_response(seats: &[DrawCandidate], open: &[usize]) -> Option<Self> {
-        let speed = |&place: &usize| seats[place].response.map(|response| 1.0 / (response + NOTICEABLE));
+    fn by_response(candidates: &[DrawCandidate], open: &[usize]) -> Option<Self> {
+        let speed = |&place: &usize| candidates[place].response.map(|response| 1.0 / (response + NOTICEABLE));
         let stakes: Vec<Option<f64>> = open.iter().map(speed).collect();
         stakes.iter().any(Option::is_some).then(|| Self { first: vec![None; stakes.len()], stakes, slope: 1.0 })
     }
 
-    /// The parts after a round that began with these, and whether they go on to move; `moves` is whether they did.
+    /// The parts after a round that began with `before`, and true if they are still moving. `moves` is true if they
+    /// were moving before.
     fn approach(&self, before: &[Option<f64>], moves: bool) -> (Vec<f64>, bool) {
         let begun = before.iter().zip(in_proportion(&self.first)).map(|(part, first)| Some(part.unwrap_or(first)));
         let before = in_proportion(&begun.collect::<Vec<_>>());
@@ -140,7 +142,7 @@ impl Aim {
     }
 }
 
-/// Parts of 1 in proportion to what is known; what is not known counts as the mean of the others.
+/// Parts of 1, proportional to the known values. An unknown value counts as the average of the others.
 fn in_proportion(stakes: &[Option<f64>]) -> Vec<f64> {
     let known = stakes.iter().flatten();
     let (count, sum) = (known.clone().count(), known.sum::<f64>());
@@ -156,7 +158,7 @@ fn in_proportion(stakes: &[Option<f64>]) -> Vec<f64> {
 mod tests {
     use super::*;
 
-    fn seat(load: Option<(f64, f64)>) -> DrawCandidate {
+    fn candidate(load: Option<(f64, f64)>) -> DrawCandidate {
         DrawCandidate { is_open: true, load, response: None }
     }
 
@@ -164,18 +166,18 @@ mod tests {
         (0..count).map(|place| draw.weight(place)).collect()
     }
 
-    /// Runs rounds in which endpoints use what they are drawn for of `demand`, and what others use of them besides.
+    /// Runs rounds in which clients use `demand` of the endpoints by weight, and others use a fixed load of each.
     fn run(draw: &mut Draw, demand: f64, endpoints: &[(f64, f64)], rounds: usize) -> Vec<Vec<u16>> {
         let mut seen = Vec::new();
         for _ in 0..rounds {
             let parts: Vec<f64> = (0..endpoints.len()).map(|place| f64::from(draw.weight(place))).collect();
             let sum: f64 = parts.iter().sum();
-            let seats: Vec<DrawCandidate> = endpoints
+            let candidates: Vec<DrawCandidate> = endpoints
                 .iter()
                 .zip(parts)
-                .map(|(&(capacity, besides), part)| seat(Some((besides + demand * part / sum, capacity))))
+                .map(|(&(capacity, besides), part)| candidate(Some((besides + demand * part / sum, capacity))))
                 .collect();
-            draw.round(&seats);
+            draw.round(&candidates);
             seen.push(weights(draw, endpoints.len()));
         }
         seen
@@ -184,7 +186,7 @@ mod tests {
     #[test]
     fn all_are_equal_while_nothing_is_known() {
         let mut draw = Draw::default();
-        assert!(!draw.round(&[seat(None); 3]));
+        assert!(!draw.round(&[candidate(None); 3]));
         assert_eq!(weights(&draw, 3), [FULL_WEIGHT; 3]);
     }
 
@@ -208,15 +210,15 @@ mod tests {
             (&[99.9, 99.1], &[0.1, 0.9]),
             (&[10.0, 10.0, 40.0], &[0.375, 0.375, 0.25]),
         ] {
-            let seats: Vec<DrawCandidate> = used.iter().map(|&used| seat(Some((used, 100.0)))).collect();
+            let candidates: Vec<DrawCandidate> = used.iter().map(|&used| candidate(Some((used, 100.0)))).collect();
             let mut draw = Draw::default();
-            (0..5000).for_each(|_| _ = draw.round(&seats));
+            (0..5000).for_each(|_| _ = draw.round(&candidates));
             let sum: f64 = (0..used.len()).map(|place| f64::from(draw.weight(place))).sum();
             for (place, expected) in expected.iter().enumerate() {
                 let part = f64::from(draw.weight(place)) / sum;
                 assert!((part - expected).abs() < 0.01, "{used:?}: {part} and not {expected}");
             }
-            assert!((0..50).all(|_| !draw.round(&seats)), "{used:?}: it is there");
+            assert!((0..50).all(|_| !draw.round(&candidates)), "{used:?}: the aim is reached");
         }
     }
 
@@ -234,7 +236,7 @@ mod tests {
     fn one_that_says_nothing_counts_as_the_mean_of_the_others() {
         let mut draw = Draw::default();
         for _ in 0..50 {
-            draw.round(&[seat(Some((0.0, 100.0))), seat(Some((0.0, 300.0))), seat(None)]);
+            draw.round(&[candidate(Some((0.0, 100.0))), candidate(Some((0.0, 300.0))), candidate(None)]);
         }
         assert_eq!(weights(&draw, 3), [333, 1000, 667]);
     }
@@ -243,25 +245,25 @@ mod tests {
     fn without_reports_the_faster_are_drawn_more_often() {
         let responds = |seconds| DrawCandidate { is_open: true, load: None, response: Some(seconds) };
         let mut draw = Draw::default();
-        let seats = [responds(0.019), responds(0.039), seat(None)];
-        assert!(draw.round(&seats));
-        while draw.round(&seats) {}
+        let candidates = [responds(0.019), responds(0.039), candidate(None)];
+        assert!(draw.round(&candidates));
+        while draw.round(&candidates) {}
         for (found, expected) in weights(&draw, 3).into_iter().zip([1000, 500, 750_u16]) {
             assert!(found.abs_diff(expected) <= 75, "{:?}", weights(&draw, 3));
         }
-        assert!(!draw.round(&[responds(0.0191), responds(0.0389), seat(None)]));
+        assert!(!draw.round(&[responds(0.0191), responds(0.0389), candidate(None)]));
         let mut draw = Draw::default();
-        assert!(!draw.round(&[responds(0.000_1), responds(0.000_13)]), "less than is noticeable");
+        assert!(!draw.round(&[responds(0.000_1), responds(0.000_13)]), "the difference is below NOTICEABLE");
     }
 
     #[test]
     fn what_is_closed_takes_no_part_and_begins_anew() {
-        let closed = DrawCandidate { is_open: false, ..seat(Some((0.0, 100.0))) };
+        let closed = DrawCandidate { is_open: false, ..candidate(Some((0.0, 100.0))) };
         let mut draw = Draw::default();
-        draw.round(&[seat(Some((90.0, 100.0))), closed, seat(Some((50.0, 100.0)))]);
+        draw.round(&[candidate(Some((90.0, 100.0))), closed, candidate(Some((50.0, 100.0)))]);
         let before = weights(&draw, 3);
         assert_eq!(before[2], FULL_WEIGHT);
-        draw.round(&[seat(Some((90.0, 100.0))), seat(Some((0.0, 100.0))), seat(Some((50.0, 100.0)))]);
+        draw.round(&[candidate(Some((90.0, 100.0))), candidate(Some((0.0, 100.0))), candidate(Some((50.0, 100.0)))]);
         assert!(draw.weight(1) > draw.weight(0));
     }
 }

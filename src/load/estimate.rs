@@ -1,16 +1,16 @@
-//! What endpoints say of their load, smoothed, and what those of one pool say together.
+//! Load reports of endpoints, smoothed, and their sum for a pool.
 
 use std::time::Duration;
 
 use crate::health::Load;
 
-/// A report is believed for so long, or for three intervals of its monitor if that is longer. Then nothing is known.
+/// How long a report counts; three intervals of its monitor if that is longer. After that the load is unknown.
 pub const BELIEVED_FOR: Duration = Duration::from_secs(60);
 
-/// How much the newest probe's time counts in an endpoint's response time.
+/// The weight of the newest probe in an endpoint's response time.
 const TIME_GAIN: f64 = 0.25;
 
-/// One endpoint's load and response time.
+/// The estimate of one endpoint's load and response time.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct LoadEstimate {
     heard: Option<Heard>,
@@ -18,7 +18,7 @@ pub struct LoadEstimate {
     response: Option<f64>,
 }
 
-/// Loads are in the operator's units here.
+/// A smoothed report, in the operator's units.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Heard {
     used: f64,
@@ -28,7 +28,7 @@ struct Heard {
 }
 
 impl LoadEstimate {
-    /// Takes in a report that is to be believed for this long. Reports are smoothed over about the time `smoothing`.
+    /// Takes in a report that counts for `believed_for`. Reports are smoothed over roughly the time `smoothing`.
     pub fn hear(&mut self, load: Load, now: Duration, smoothing: Duration, believed_for: Duration) {
         let said = units(load.used);
         let used = match self.heard.filter(|heard| now < heard.until) {
@@ -43,18 +43,18 @@ impl LoadEstimate {
         self.heard = Some(Heard { used, capacity: load.capacity.map(units), at: now, until: now + believed_for });
     }
 
-    /// Takes in how long a probe that was answered took.
+    /// Takes in how long a successful probe took.
     pub fn time(&mut self, took: Duration) {
         let took = took.as_secs_f64();
         self.response = Some(self.response.map_or(took, |before| before + TIME_GAIN * (took - before)));
     }
 
-    /// What is used, and of what if the endpoint says so; `None` if that is not known, or not any longer.
+    /// The load, and the capacity if the endpoint reports it; `None` if the load is unknown, or no longer known.
     pub fn load(&self, now: Duration) -> Option<(f64, Option<f64>)> {
         self.heard.filter(|heard| now < heard.until).map(|heard| (heard.used, heard.capacity))
     }
 
-    /// When the report was heard that is believed now.
+    /// When the present report was heard; `None` if there is none, or it no longer counts.
     pub fn heard_at(&self, now: Duration) -> Option<Duration> {
         self.heard.filter(|heard| now < heard.until).map(|heard| heard.at)
     }
@@ -73,53 +73,53 @@ fn units(thousandths: u64) -> f64 {
     thousandths as f64 / 1000.0
 }
 
-/// An endpoint in its pool.
+/// An endpoint of a pool, for [`PoolEstimate::new`].
 #[derive(Clone, Copy, Debug)]
 pub struct EndpointLoad<'a> {
-    /// What it says.
+    /// Its estimate.
     pub estimate: &'a LoadEstimate,
-    /// Its capacity, if the operator says it.
+    /// Its capacity, if the operator configured it.
     pub capacity: Option<f64>,
-    /// Whether it is answered.
+    /// True if the endpoint is in answers.
     pub is_open: bool,
 }
 
-/// What a pool's endpoints say together.
+/// The load estimate of a pool, from those of its endpoints.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PoolEstimate {
-    /// Whether the pool is usable.
+    /// True if the pool is usable.
     pub is_alive: bool,
-    /// What is used of its open endpoints. Those that say nothing are taken to be as full as the others.
+    /// The load of its open endpoints. Endpoints that do not report are assumed to be as full as the others.
     pub used: Option<f64>,
-    /// What they can take.
+    /// The capacity of its open endpoints.
     pub capacity: Option<f64>,
-    /// Whether anything was said since the last reading.
+    /// True if there was a report since the last round.
     pub is_fresh: bool,
 }
 
 impl PoolEstimate {
-    /// Reads a pool of these endpoints. `capacity` is what the operator says of the pool as a whole: the most that all of it
-    /// can take, and its endpoints even parts of it where nothing else is said of them.
+    /// The estimate of a pool of these endpoints. `capacity` is the configured capacity of the whole pool: an upper
+    /// limit, and divided evenly among endpoints without a capacity of their own.
     pub fn new(
         is_alive: bool,
-        stands: &[EndpointLoad<'_>],
+        endpoints: &[EndpointLoad<'_>],
         capacity: Option<f64>,
         now: Duration,
         since: Duration,
     ) -> Self {
-        let part = capacity.map(|capacity| capacity / stands.len() as f64);
-        let open = || stands.iter().filter(|stand| stand.is_open);
-        let capacity_of = |stand: &EndpointLoad<'_>| stand.capacity_now(part, now);
+        let part = capacity.map(|capacity| capacity / endpoints.len() as f64);
+        let open = || endpoints.iter().filter(|endpoint| endpoint.is_open);
+        let capacity_of = |endpoint: &EndpointLoad<'_>| endpoint.capacity_now(part, now);
         let known: Vec<f64> = open().filter_map(capacity_of).collect();
         let mean = if known.is_empty() { None } else { Some(known.iter().sum::<f64>() / known.len() as f64) };
-        // Without any capacity endpoints are as large as one another.
-        let size = |stand: &EndpointLoad<'_>| capacity_of(stand).or(mean).unwrap_or(1.0);
+        // If no capacity is known, all endpoints count as equally large.
+        let size = |endpoint: &EndpointLoad<'_>| capacity_of(endpoint).or(mean).unwrap_or(1.0);
         let (mut used, mut reporting, mut all) = (0.0, 0.0, 0.0);
-        for stand in open() {
-            all += size(stand);
-            if let Some((load, _)) = stand.estimate.load(now) {
+        for endpoint in open() {
+            all += size(endpoint);
+            if let Some((load, _)) = endpoint.estimate.load(now) {
                 used += load;
-                reporting += size(stand);
+                reporting += size(endpoint);
             }
         }
         let sum = mean.map(|_| all);
@@ -130,13 +130,13 @@ impl PoolEstimate {
                 (Some(sum), Some(most)) => Some(sum.min(most)),
                 (sum, most) => sum.or(most),
             },
-            is_fresh: open().any(|stand| stand.estimate.is_heard_since(since)),
+            is_fresh: open().any(|endpoint| endpoint.estimate.is_heard_since(since)),
         }
     }
 }
 
 impl EndpointLoad<'_> {
-    /// What it can take: as the operator says, else as it says itself, else an even part of what its pool can take.
+    /// The capacity: the configured one, otherwise the reported one, otherwise an even part of the pool's.
     pub fn capacity_now(&self, part: Option<f64>, now: Duration) -> Option<f64> {
         let said = || self.estimate.load(now).and_then(|(_, capacity)| capacity);
         self.capacity.or_else(said).or(part)
@@ -171,7 +171,7 @@ mod tests {
         assert_eq!(estimate.load(at(169)), Some((150.0, None)));
         assert_eq!(estimate.load(at(170)), None);
         estimate.hear(load(10, None), at(200), SMOOTHING, BELIEVED_FOR);
-        assert_eq!(estimate.load(at(200)), Some((10.0, None)), "what is forgotten is not smoothed with");
+        assert_eq!(estimate.load(at(200)), Some((10.0, None)), "a forgotten report does not count in smoothing");
         estimate.hear(load(20, None), at(200), Duration::ZERO, BELIEVED_FOR);
         assert_eq!(estimate.load(at(200)), Some((20.0, None)));
     }
@@ -185,7 +185,7 @@ mod tests {
         assert_eq!(estimate.response(), Some(0.125));
     }
 
-    /// An endpoint: what it uses, what it says and what the operator says of its capacity, and whether it is open.
+    /// An endpoint: its load, its reported and its configured capacity, and true if it is open.
     type LoadFacts = (Option<u64>, Option<u64>, Option<f64>, bool);
 
     fn read(endpoints: &[LoadFacts], capacity: Option<f64>) -> PoolEstimate {
@@ -193,9 +193,10 @@ mod tests {
             endpoints.iter().map(|&(used, said, ..)| used.map_or(LoadEstimate::default(), |used| estimate(used, said)));
         let estimates: Vec<LoadEstimate> = estimates.collect();
         let pairs = estimates.iter().zip(endpoints);
-        let stands = pairs.map(|(estimate, &(_, _, capacity, is_open))| EndpointLoad { estimate, capacity, is_open });
-        let stands: Vec<EndpointLoad<'_>> = stands.collect();
-        PoolEstimate::new(true, &stands, capacity, at(110), at(90))
+        let endpoints =
+            pairs.map(|(estimate, &(_, _, capacity, is_open))| EndpointLoad { estimate, capacity, is_open });
+        let endpoints: Vec<EndpointLoad<'_>> = endpoints.collect();
+        PoolEstimate::new(true, &endpoints, capacity, at(110), at(90))
     }
 
     #[test]
@@ -206,7 +207,7 @@ mod tests {
         assert_eq!(capacity(&[(Some(1), Some(50), Some(70.0), true), says], None), Some(120.0));
         assert_eq!(capacity(&[silent, silent], Some(300.0)), Some(300.0));
         assert_eq!(capacity(&[silent, (None, None, None, false), silent], Some(300.0)), Some(200.0));
-        assert_eq!(capacity(&[says, says], Some(80.0)), Some(80.0), "the whole may be less than its parts");
+        assert_eq!(capacity(&[says, says], Some(80.0)), Some(80.0), "the whole may have less capacity than its parts");
         assert_eq!(capacity(&[says, silent], None), Some(100.0), "the others are as large on average");
         assert_eq!(capacity(&[silent, silent], None), None);
         assert_eq!(capacity(&[], Some(80.0)), Some(80.0));
@@ -226,8 +227,8 @@ mod tests {
     #[test]
     fn a_reading_is_fresh_if_anything_was_said_since_the_last() {
         let said = estimate(1, None);
-        let stands = [EndpointLoad { estimate: &said, capacity: None, is_open: true }];
-        assert!(PoolEstimate::new(true, &stands, None, at(110), at(99)).is_fresh);
-        assert!(!PoolEstimate::new(true, &stands, None, at(110), at(100)).is_fresh);
+        let endpoints = [EndpointLoad { estimate: &said, capacity: None, is_open: true }];
+        assert!(PoolEstimate::new(true, &endpoints, None, at(110), at(99)).is_fresh);
+        assert!(!PoolEstimate::new(true, &endpoints, None, at(110), at(100)).is_fresh);
     }
 }

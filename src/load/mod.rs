@@ -1,37 +1,40 @@
-//! How full pools are, and how many of their clients they keep: machines without clock, sockets or tasks.
+//! How full pools are, and which share of their clients they keep: state machines without clock, sockets or tasks.
 //!
 //! ```text
-//!   reports ─► gauges ─► reading ─► group ─► allowances      each pool's keep and room, for the step `load`
-//!              endpoint   pool    └► draw ─► weights         each endpoint's, for `pick = "least-load"`
+//!   reports ─► LoadEstimate ─► PoolEstimate ─► GroupShares ─► Allowance   each pool's keep and room, for the step `load`
+//!           (endpoint)       (pool)       └► Draw ─► weights           each endpoint's, for `pick = "least-load"`
 //! ```
 //!
-//! **What is to be found out.** A pool's *demand* is what it would use if all of its own clients came to it, and nobody
-//! else's. Its *capacity* is what it can take. So
+//! **What has to be found.** A pool's *demand* is the load it would have if it got all of its own clients, and nobody
+//! else's. Its *capacity* is the load it can take. From these follow its headroom and the share of its clients that it
+//! keeps:
 //!
 //! ```text
-//!   room = capacity - demand, nothing if that is below 0
-//!   keep = capacity / demand, all if that is above 1; nothing while the pool is dead
+//!   room = capacity - demand, at least 0
+//!   keep = capacity / demand, at most 1; 0 while the pool is dead
 //! ```
 //!
-//! and whom a pool does not keep goes to the others in proportion to their room. Where all that is to be moved is more than
-//! all rooms together, those that are alive keep more, so that what is moved fills the others and overfills none; the dead
-//! have no choice.
+//! The clients that a pool does not keep go to the others in proportion to their headroom. If all clients that would
+//! have to move exceed the total headroom, pools that are alive keep more of theirs: then those that move fill the
+//! others and overload none. A dead pool cannot keep any.
 //!
-//! **What is measured** is neither. Of its own clients a pool has those that it keeps, and it has what others sent it:
+//! **What can be measured** is neither. A pool's load comes from the part of its own clients that it keeps, and from
+//! clients that others sent it:
 //!
 //! ```text
 //!   used = kept * demand + received        received = sum over the others of (1 - kept) * demand * its part of their room
 //! ```
 //!
-//! Two observers follow. An *estimate* of used is made from what is believed, and demand is corrected by what is off:
-//! `demand += GAIN * (used - estimate) / kept`. That needs no division by what is measured, ends where estimate and
-//! measurement agree, and then used is the capacity of a pool that sheds, however clients are really spread over names,
-//! ties and prefixes. A dead pool is not measured, so its demand stays what it was last, and the others' received stays right.
+//! So demand is estimated with an observer. An *expected* load is computed from the present demand, and demand is
+//! corrected by the difference: `demand += GAIN * (used - expected) / kept`. This does not divide by a measured value.
+//! It ends when expected and measured load agree; then the load of a pool that sheds clients equals its capacity,
+//! however clients are really spread over names, ties and prefixes. A dead pool is not measured, so it keeps its last
+//! demand, and the `received` of the others stays right.
 //!
-//! **Why it does not swing.** An answer lives for its TTL, so what is decided now is seen a TTL later. All happens in
-//! *rounds* that are at least a TTL and a report long; `kept` and `received` are not what is decided now but the mean of the
-//! last rounds, as they are for clients; the gain is below 1; keep rises by a quarter at most; and what changed by less than
-//! a dead band is not published, and makes no snapshot.
+//! **Why it does not oscillate.** An answer lives for its TTL, so a decision shows its full effect a TTL later.
+//! Everything happens in *rounds* that are at least as long as a TTL and a report together. `kept` and `received` are
+//! not the present decision but the average of the last rounds, as they are for clients. The gain is below 1. `keep`
+//! rises by a quarter at most. A change within a dead band is not published and makes no snapshot.
 
 mod draw;
 mod estimate;
@@ -43,5 +46,5 @@ pub use shares::{Allowance, GroupShares, LoadFacts};
 
 use std::time::Duration;
 
-/// From one round to the next at least, whatever the TTL is.
+/// The shortest round, whatever the TTL is.
 pub const SHORTEST_ROUND: Duration = Duration::from_secs(1);

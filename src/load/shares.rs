@@ -3,72 +3,73 @@
 use super::estimate::PoolEstimate;
 use crate::health::Share;
 
-/// How much of what is off an estimate is corrected by in a round.
+/// The part of the difference by which demand is corrected in a round.
 const GAIN: f64 = 0.5;
 
-/// How much the last round counts in the mean of rounds that clients' answers are from.
+/// The weight of the last round in the average of the rounds that clients' answers are from.
 const LAST_ROUND: f64 = 0.75;
 
-/// What a pool that keeps less than this is measured at is mostly not its own clients' doing: it is corrected as slowly.
+/// If a pool keeps less than this, its load is mostly not from its own clients. Its demand is then corrected as slowly
+/// as if it kept this much.
 const LEAST_KEPT: f64 = 0.25;
 
-/// Keep rises by this in a round at most, so that a pool that comes back is not met by all of its clients at once.
+/// `keep` rises by at most this in a round, so that a pool that comes back does not get all of its clients at once.
 const MAX_RISE: f64 = 0.25;
 
-/// What keep changes by at least to be published, in thousandths; to all or nothing it always may.
+/// The least change of `keep` that is published, in thousandths. A change to all or nothing is always published.
 const KEEP_BAND: u16 = 20;
 
-/// What room changes by at least to be published, as a part of the capacity; to nothing it always may.
+/// The least change of `room` that is published, as a part of the capacity. A change to 0 is always published.
 const ROOM_BAND: f64 = 0.05;
 
-/// What answers may make of a pool, for the step `load`.
+/// The decision for a pool, for the step `load`: how many of its clients it keeps, and how many of others it takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Allowance {
     /// The share of its clients that it keeps.
     pub keep: Share,
-    /// What it can take of the clients of others, in thousandths of the operator's unit; 0 if that is not known.
+    /// Its headroom for clients of other pools, in thousandths of the operator's unit; 0 if it is unknown.
     pub room: u64,
-    /// What it comes from, to be told.
+    /// The loads that the decision is based on, for display.
     pub told: LoadFacts,
 }
 
 impl Allowance {
-    /// Of a pool of whose load nothing is known.
+    /// A pool with unknown load: it keeps all of its clients, and takes none of others.
     pub const UNKNOWN: Self =
         Self { keep: Share::FULL, room: 0, told: LoadFacts { used: None, demand: None, capacity: None } };
 }
 
-/// What is known of a pool's load, in thousandths of the operator's unit.
+/// The load, demand and capacity of a pool, in thousandths of the operator's unit; `None` if unknown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LoadFacts {
-    /// What was used when its allowance was published.
+    /// Its load when the allowance was published.
     pub used: Option<u64>,
-    /// What would be used if it had all of its own clients, and no others.
+    /// The load it would have with all of its own clients, and no others.
     pub demand: Option<u64>,
-    /// What it can take.
+    /// Its capacity.
     pub capacity: Option<u64>,
 }
 
-/// Pools that names with the step `load` have in common.
+/// The shares of a load group: pools that have names with the step `load` in common.
 #[derive(Clone, Debug)]
 pub struct GroupShares {
     pools: Vec<Pool>,
-    /// The pools that take each one's clients.
+    /// For each pool, the pools that take its clients.
     others: Vec<Vec<usize>>,
 }
 
-/// What is believed of one pool, in the operator's units.
+/// The state of one pool in its group, in the operator's units.
 #[derive(Clone, Copy, Debug)]
 pub struct Pool {
     is_alive: bool,
     used: Option<f64>,
     capacity: Option<f64>,
     demand: Option<f64>,
-    /// What clients that come now were told when they asked, on average: the share of its own that it kept then,
+    /// The averages over the answers that present clients hold: the share of its own clients that the pool kept,
     kept: f64,
-    /// and what others sent it.
+    /// and the load that others sent it.
     received: f64,
-    /// The share that it is to keep, before it is rounded to be published.
+    /// The share that it keeps, before it is rounded for publication.
     keep: f64,
     allowance: Allowance,
 }
@@ -89,7 +90,7 @@ impl Default for Pool {
 }
 
 impl GroupShares {
-    /// Of pools of which this is believed. `names` are the pools of each name, as places in `pools`.
+    /// A group of these pools. `names` lists the pools of each name, as positions in `pools`.
     pub fn new(pools: Vec<Pool>, names: &[Vec<usize>]) -> Self {
         let others = (0..pools.len()).map(|pool| {
             let together = names.iter().filter(|name| name.contains(&pool)).flatten().copied();
@@ -101,48 +102,48 @@ impl GroupShares {
         Self { others: others.collect(), pools }
     }
 
-    /// What pools come to in the end whose own clients use as much as these readings say; `down` of them are dead then.
+    /// The final state of pools whose own clients cause these loads; `down` says which of them are then dead.
     pub fn settled(demands: &[PoolEstimate], names: &[Vec<usize>], down: &[bool]) -> Self {
-        /// Keep rises from nothing to all in fewer rounds.
+        /// `keep` rises from nothing to all in fewer rounds.
         const ROUNDS: usize = 8;
         let mut group = Self::new(vec![Pool::default(); demands.len()], names);
         let alive: Vec<PoolEstimate> =
-            demands.iter().map(|reading| PoolEstimate { is_alive: true, ..*reading }).collect();
+            demands.iter().map(|estimate| PoolEstimate { is_alive: true, ..*estimate }).collect();
         group.round(&alive);
         let later = demands.iter().zip(down);
-        // What is used then is not known, and not needed: demands stay.
+        // The loads in that state are unknown, and not needed: demands stay the same.
         let later: Vec<PoolEstimate> =
-            later.map(|(reading, down)| PoolEstimate { is_alive: !down, is_fresh: false, ..*reading }).collect();
+            later.map(|(estimate, down)| PoolEstimate { is_alive: !down, is_fresh: false, ..*estimate }).collect();
         for _ in 0..ROUNDS {
             group.round(&later);
         }
         group
     }
 
-    /// What is believed of a pool, for a group that takes this one's place.
+    /// The state of a pool, for a group that replaces this one.
     pub fn pool(&self, place: usize) -> Pool {
         self.pools[place]
     }
 
-    /// What answers may make of a pool.
+    /// The allowance of a pool.
     pub fn allowance(&self, place: usize) -> Allowance {
         self.pools[place].allowance
     }
 
-    /// Takes in a reading of each pool, and gives those whose allowance is another one now.
-    pub fn round(&mut self, readings: &[PoolEstimate]) -> Vec<usize> {
-        for (pool, reading) in self.pools.iter_mut().zip(readings) {
-            pool.is_alive = reading.is_alive;
+    /// Holds a round with an estimate of each pool. Returns the positions of the pools whose allowance changed.
+    pub fn round(&mut self, estimates: &[PoolEstimate]) -> Vec<usize> {
+        for (pool, estimate) in self.pools.iter_mut().zip(estimates) {
+            pool.is_alive = estimate.is_alive;
         }
         self.remember_answers();
-        for (pool, reading) in self.pools.iter_mut().zip(readings) {
-            pool.observe(reading);
+        for (pool, estimate) in self.pools.iter_mut().zip(estimates) {
+            pool.observe(estimate);
         }
         let moved = self.moved_part();
         (0..self.pools.len()).filter(|&place| self.pools[place].decide(moved)).collect()
     }
 
-    /// Takes the round that ends into the mean of what clients were told.
+    /// Adds the round that ends to the averages of what clients were told.
     fn remember_answers(&mut self) {
         let outlets: Vec<u64> = (0..self.pools.len()).map(|place| self.outlet(place)).collect();
         let mut received = vec![0.0; self.pools.len()];
@@ -158,12 +159,12 @@ impl GroupShares {
         }
     }
 
-    /// All the room that a pool's clients may go to.
+    /// The total headroom that a pool's clients can go to.
     fn outlet(&self, place: usize) -> u64 {
         self.others[place].iter().map(|&other| self.pools[other].open_room()).sum()
     }
 
-    /// The part of what pools that are alive cannot take for which there is room, behind that of the dead.
+    /// The part of the excess of live pools for which there is headroom, after the clients of dead pools.
     fn moved_part(&self) -> f64 {
         let room: f64 = self.pools.iter().map(Pool::room).sum();
         let of_dead: f64 = self.pools.iter().filter(|pool| !pool.is_alive).filter_map(|pool| pool.demand).sum();
@@ -173,12 +174,12 @@ impl GroupShares {
 }
 
 impl Pool {
-    /// Room as answers see it.
+    /// Its headroom as answers see it.
     fn open_room(&self) -> u64 {
         if self.is_alive { self.allowance.room } else { 0 }
     }
 
-    /// The share of its clients that answers leave it, with so much room elsewhere.
+    /// The share of its clients that answers leave it, given the total headroom elsewhere.
     fn kept_now(&self, outlet: u64) -> f64 {
         match (self.is_alive, outlet) {
             (false, _) => 0.0,
@@ -187,30 +188,30 @@ impl Pool {
         }
     }
 
-    /// Corrects its demand by what was measured. A dead pool's stays what it was.
-    fn observe(&mut self, reading: &PoolEstimate) {
+    /// Corrects its demand by the measured load. A dead pool keeps its demand.
+    fn observe(&mut self, estimate: &PoolEstimate) {
         if !self.is_alive {
             return;
         }
-        self.used = reading.used;
-        self.capacity = reading.capacity;
-        let Some(used) = reading.used else {
+        self.used = estimate.used;
+        self.capacity = estimate.capacity;
+        let Some(used) = estimate.used else {
             self.demand = None;
             return;
         };
         let kept = self.kept.max(LEAST_KEPT);
         let demand = match self.demand {
             None => (used - self.received) / kept,
-            Some(demand) if reading.is_fresh => {
-                let estimate = self.kept * demand + self.received;
-                demand + GAIN * (used - estimate) / kept
+            Some(demand) if estimate.is_fresh => {
+                let expected = self.kept * demand + self.received;
+                demand + GAIN * (used - expected) / kept
             }
             Some(demand) => demand,
         };
         self.demand = Some(demand.max(0.0));
     }
 
-    /// Demand and capacity, if it is alive and both are known.
+    /// Demand and capacity, if the pool is alive and both are known.
     fn known(&self) -> Option<(f64, f64)> {
         self.demand.zip(self.capacity).filter(|_| self.is_alive)
     }
@@ -223,7 +224,7 @@ impl Pool {
         self.known().map_or(0.0, |(demand, capacity)| (demand - capacity).max(0.0))
     }
 
-    /// Decides on its allowance, and whether that is another one. `moved` is the part of its excess that others can take.
+    /// Decides its allowance. Returns true if it changed. `moved` is the part of its excess that others can take.
     fn decide(&mut self, moved: f64) -> bool {
         let aim = match (self.is_alive, self.demand) {
             (false, Some(_)) => 0.0,
@@ -246,7 +247,7 @@ impl Pool {
     }
 
     fn keep_to_publish(&self) -> Share {
-        /// Keep is rounded to per cent.
+        /// `keep` is rounded to whole per cent: this many thousandths.
         const STEP: f64 = 10.0;
         let percent = (self.keep * f64::from(Share::FULL.thousandths()) / STEP).round();
         let keep = Share::from_thousandths((percent * STEP) as u16);
@@ -277,13 +278,13 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// From report to report, in seconds.
+    /// The time between two reports, in seconds.
     const INTERVAL: usize = 5;
 
     /// Datacenters with one endpoint each, and clients whose answers live for a TTL.
     struct Town {
         group: GroupShares,
-        /// What each pool's own clients ask for.
+        /// The load of each pool's own clients.
         demands: Vec<f64>,
         capacities: Vec<f64>,
         alive: Vec<bool>,
@@ -291,9 +292,9 @@ mod tests {
         estimates: Vec<LoadEstimate>,
         ttl: usize,
         round: usize,
-        /// What each pool would have if all clients asked now, for each second of the last TTL.
+        /// The load that each pool would have if all clients asked now, for each second of the last TTL.
         asked: VecDeque<Vec<f64>>,
-        /// Each pool's keep after each round, in thousandths.
+        /// The `keep` of each pool after each round, in thousandths.
         keeps: Vec<Vec<u16>>,
         published: usize,
         second: usize,
@@ -321,7 +322,7 @@ mod tests {
             }
         }
 
-        /// Where clients are sent who ask now, by the rule of the step `load`.
+        /// Where clients that ask now are sent, by the rule of the step `load`.
         fn answers(&self) -> Vec<f64> {
             let count = self.demands.len();
             let allowance = |pool: usize| self.group.allowance(pool);
@@ -342,7 +343,7 @@ mod tests {
                         *load += (1.0 - keep) * self.demands[home] * part / outlet;
                     }
                 } else if keep == 0.0 {
-                    // Without load all would go to the next.
+                    // Without the step `load`, all would go to the next pool.
                     let next = (0..count).find(|&other| self.alive[other]).unwrap();
                     loads[next] += self.demands[home];
                 }
@@ -350,7 +351,7 @@ mod tests {
             loads
         }
 
-        /// What each pool has now: clients who asked at any time of the last TTL.
+        /// Each pool's present load: clients that asked at any time within the last TTL.
         fn loads(&self) -> Vec<f64> {
             let mean = |pool: usize| self.asked.iter().map(|loads| loads[pool]).sum::<f64>() / self.asked.len() as f64;
             (0..self.demands.len()).map(mean).collect()
@@ -372,13 +373,13 @@ mod tests {
             self.second += 1;
             if self.second.is_multiple_of(self.round) {
                 let since = now.saturating_sub(SECOND * self.round as u32);
-                let reading = |pool: usize| {
-                    let stand =
+                let estimate = |pool: usize| {
+                    let endpoint =
                         EndpointLoad { estimate: &self.estimates[pool], capacity: None, is_open: self.alive[pool] };
-                    PoolEstimate::new(self.alive[pool], &[stand], Some(self.capacities[pool]), now, since)
+                    PoolEstimate::new(self.alive[pool], &[endpoint], Some(self.capacities[pool]), now, since)
                 };
-                let readings: Vec<PoolEstimate> = (0..self.demands.len()).map(reading).collect();
-                self.published += usize::from(!self.group.round(&readings).is_empty());
+                let estimates: Vec<PoolEstimate> = (0..self.demands.len()).map(estimate).collect();
+                self.published += usize::from(!self.group.round(&estimates).is_empty());
                 self.keeps
                     .push((0..self.demands.len()).map(|it| self.group.allowance(it).keep.thousandths()).collect());
             }
@@ -392,7 +393,7 @@ mod tests {
             self.group.allowance(pool).keep.thousandths()
         }
 
-        /// Whether no pool's keep changed in the last rounds.
+        /// True if no pool's `keep` changed in the last rounds.
         fn is_still(&self, rounds: usize) -> bool {
             self.keeps[self.keeps.len() - rounds..].windows(2).all(|pair| pair[0] == pair[1])
         }
@@ -408,13 +409,13 @@ mod tests {
             let mut town = Town::new(&[200.0, 40.0, 20.0], &[100.0, 100.0, 200.0], ttl);
             town.pass_rounds(20);
             let loads = town.loads();
-            // 100 are to be moved, to rooms of 60 and 180.
+            // A load of 100 has to move, to headrooms of 60 and 180.
             assert!(is_about(loads[0], 100.0, 0.05), "{ttl}: {loads:?}");
             assert!(is_about(loads[1], 40.0 + 25.0, 0.05), "{ttl}: {loads:?}");
             assert!(is_about(loads[2], 20.0 + 75.0, 0.05), "{ttl}: {loads:?}");
             town.pass_rounds(80);
             assert!(town.is_still(80), "{ttl}: {:?}", town.keeps);
-            // It came down to where it is, and hardly below.
+            // It came down to this value, and hardly went below it.
             let least = town.keeps.iter().map(|keeps| keeps[0]).min().unwrap();
             assert!(town.keep(0) - least <= 50, "{ttl}: {:?}", town.keeps);
         }
@@ -433,7 +434,7 @@ mod tests {
             let loads = town.loads();
             assert!(loads[1] < 100.0 && loads[2] < 200.0, "{loads:?}");
         }
-        // 90 are to be moved, to rooms of 30 and 150.
+        // A load of 90 has to move, to headrooms of 30 and 150.
         let loads = town.loads();
         assert!(is_about(loads[1], 70.0 + 15.0, 0.05), "{loads:?}");
         assert!(is_about(loads[2], 50.0 + 75.0, 0.05), "{loads:?}");
@@ -473,7 +474,7 @@ mod tests {
         (town.alive[0], town.alive[1]) = (false, false);
         town.pass_rounds(100);
         assert!(town.is_still(90), "{:?}", town.keeps);
-        assert_eq!((town.keep(2), town.keep(3)), (1000, 1000), "their own clients do not suffer for it twice");
+        assert_eq!((town.keep(2), town.keep(3)), (1000, 1000), "their own clients do not have to move for it");
     }
 
     #[test]
@@ -512,13 +513,13 @@ mod tests {
 
     #[test]
     fn what_pools_come_to_can_be_known_beforehand() {
-        let reading = |used, capacity| PoolEstimate {
+        let estimate = |used, capacity| PoolEstimate {
             is_alive: true,
             used: Some(used),
             capacity: Some(capacity),
             is_fresh: true,
         };
-        let demands = [reading(1500.0, 1000.0), reading(900.0, 1000.0), reading(400.0, 1000.0)];
+        let demands = [estimate(1500.0, 1000.0), estimate(900.0, 1000.0), estimate(400.0, 1000.0)];
         let names = [vec![0, 1, 2]];
         let told = |down: [bool; 3]| {
             let group = GroupShares::settled(&demands, &names, &down);
@@ -528,7 +529,7 @@ mod tests {
         };
         assert_eq!(told([false; 3]), [(670, 0), (1000, 100), (1000, 600)]);
         assert_eq!(told([true, false, false]), [(0, 0), (1000, 100), (1000, 600)]);
-        // What the dead one had fills the last one more than whole: nothing is left to move.
+        // The clients of the dead pool more than fill the last one: no headroom is left for other moves.
         assert_eq!(told([false, false, true]), [(1000, 0), (1000, 100), (0, 0)]);
     }
 

@@ -1,9 +1,9 @@
-//! The beginning of a body, and what it holds.
+//! The beginning of a body, and the search for a match in it.
 //!
-//! No more than 64 KiB are read of any body. A search stops at a match, at that limit or at the end of the body. Octets
-//! are looked at when the body ends or the limit is reached and, before that, at most once in `LOOK_INTERVAL`: a body in
-//! thousands of tiny pieces then costs no more than one in a few large ones, and a body that never ends is still found to
-//! match soon after it does.
+//! At most 64 KiB are read of any body. A search stops at a match, at that limit or at the end of the body. It looks at
+//! the octets when the body ends or the limit is reached, and before that at most once in `LOOK_INTERVAL`. A body in
+//! thousands of tiny pieces therefore costs no more than one in a few large pieces. In a body that never ends, a match
+//! is still found soon after it has come.
 
 use std::time::Duration;
 
@@ -12,18 +12,18 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::health::{BodyMatch, Failure};
 
-/// Octets of the body that are looked at, at most.
+/// The most octets of the body that are searched.
 const BODY_LIMIT: usize = 64 * 1024;
-/// From one look at an unfinished body to the next.
+/// The time from one search of an unfinished body to the next.
 const LOOK_INTERVAL: Duration = Duration::from_millis(10);
 
 /// The source of a body.
 pub(super) trait Source {
-    /// The next piece; `None` once there is none. Whoever drops the future before its end loses nothing.
+    /// The next piece; `None` at the end. Dropping the future before it ends loses no data.
     fn next(&mut self) -> impl Future<Output = Result<Option<Bytes>, Failure>> + Send;
 }
 
-/// A body, and what has been read of it.
+/// A body, and the part of it that has been read.
 pub(super) struct Body<'s, S> {
     source: &'s mut S,
     beginning: Vec<u8>,
@@ -31,15 +31,15 @@ pub(super) struct Body<'s, S> {
 }
 
 impl<'s, S: Source> Body<'s, S> {
-    /// Nothing of it has been read.
+    /// A body of which nothing has been read.
     pub(super) fn new(source: &'s mut S) -> Self {
         Self { source, beginning: Vec::new(), ended: false }
     }
 
-    /// Whether the first 64 KiB hold what they should; reads no further than it must.
+    /// True if the first 64 KiB contain the match. Reads no further than necessary.
     pub(super) async fn holds(&mut self, wanted: &BodyMatch) -> Result<bool, Failure> {
         let mut looked_at = 0;
-        // What comes in one piece, as most bodies do, is looked at when it is there.
+        // Most bodies come in one piece. The first search therefore starts at once.
         let mut next_look = Instant::now();
         loop {
             let has_news = self.beginning.len() > looked_at;
@@ -47,7 +47,8 @@ impl<'s, S: Source> Body<'s, S> {
             match read {
                 Ok(Ok(true)) => {}
                 Ok(Ok(false)) => return Ok(is_in(wanted, &self.beginning)),
-                // Had there been a look in time, the body would not have been read as far as to its error.
+                // The match may have come before the error. A search before the error would have found it, so it
+                // counts.
                 Ok(Err(error)) => return if is_surely_in(wanted, &mut self.beginning) { Ok(true) } else { Err(error) },
                 Err(_) => {
                     if is_surely_in(wanted, &mut self.beginning) {
@@ -66,13 +67,13 @@ impl<'s, S: Source> Body<'s, S> {
         Ok(&self.beginning)
     }
 
-    /// Reads the rest; gives its source back if the body ended within the first 64 KiB.
+    /// Reads the rest. Returns the source if the body ended within the first 64 KiB.
     pub(super) async fn drained(mut self) -> Option<&'s mut S> {
         self.whole().await.ok()?;
         self.ended.then_some(self.source)
     }
 
-    /// Reads one more piece; `false` once there is nothing left to read.
+    /// Reads one more piece. Returns false if there is nothing left to read.
     async fn read(&mut self) -> Result<bool, Failure> {
         if self.ended || self.beginning.len() == BODY_LIMIT {
             return Ok(false);
@@ -88,7 +89,7 @@ impl<'s, S: Source> Body<'s, S> {
     }
 }
 
-/// Whether a body that ends here holds what it should.
+/// True if a body that ends here contains the match.
 fn is_in(wanted: &BodyMatch, body: &[u8]) -> bool {
     match wanted {
         BodyMatch::Substring(text) => {
@@ -98,11 +99,11 @@ fn is_in(wanted: &BodyMatch, body: &[u8]) -> bool {
     }
 }
 
-/// Whether a body that begins so holds what it should, however it goes on.
+/// True if a body that begins like this contains the match, whatever follows.
 ///
-/// A pattern may look ahead by `$`, `\z` or `\b`: it matches at the end of what has come and, as soon as more has come, no
-/// longer. A letter and a blank tell: no look-ahead accepts both. So a verdict does not depend on how the network cut
-/// the body to pieces.
+/// A pattern may look ahead by `$`, `\z` or `\b`: it matches at the end of the octets so far, and no longer once more
+/// octets have come. The test appends a letter and then a blank, because no look-ahead accepts both. The verdict
+/// therefore does not depend on how the network cuts the body into pieces.
 fn is_surely_in(wanted: &BodyMatch, beginning: &mut Vec<u8>) -> bool {
     let BodyMatch::Pattern(pattern) = wanted else {
         return is_in(wanted, beginning);

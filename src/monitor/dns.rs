@@ -1,13 +1,14 @@
-//! A DNS question, and the answer to it.
+//! A DNS question, and the judgement of the response.
 //!
 //! ```text
-//!   udp: question ──► cut (TC)? ──► the same over tcp
-//!                       └─ no ──► the right question? ──► code ──► the records that are expected
+//!   udp: question ──► truncated (TC)? ──► the same over tcp
+//!                    └─ no ──► the right question? ──► code ──► the records that are expected
 //! ```
 //!
-//! The socket is connected, so the kernel drops what comes from elsewhere. What is not a response with the question's ID
-//! is passed over, for it may be a late answer to whoever had the port before; anything else is judged. A message is read no
-//! further than it matters: records of other types and of other sections, broken or not, say nothing about the endpoint.
+//! The socket is connected, so the kernel drops datagrams from other addresses. A datagram that is not a response with
+//! the question's ID is ignored: it may be a late answer to an earlier user of the port. Any other datagram is judged.
+//! A message is parsed no further than necessary: records of other types and of other sections, broken or not, say
+//! nothing about the endpoint.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -25,7 +26,7 @@ use super::{Budget, failure};
 use crate::health::{DnsCheck, DnsTransport, ExpectedRecord, Failure, Finding, Stage};
 use crate::wire::MAX_UDP_PAYLOAD;
 
-/// Asks the question and judges the answer.
+/// Sends the question and judges the response.
 pub(super) async fn probe(address: SocketAddr, check: &DnsCheck, budget: Budget) -> Result<Finding, Failure> {
     ask(address, check, budget).await?;
     Ok(Finding::full(budget.started.elapsed()))
@@ -46,7 +47,7 @@ async fn ask(address: SocketAddr, check: &DnsCheck, budget: Budget) -> Result<()
     query.judge(&answer, check)
 }
 
-/// A question with an ID of its own.
+/// A question with its own ID.
 struct Query {
     question: Question<Name<Vec<u8>>>,
     message: Vec<u8>,
@@ -57,7 +58,8 @@ impl Query {
         let unsendable = |error: &dyn std::fmt::Display| Failure::Protocol(format!("cannot be asked: {error}"));
         let name = Name::from_octets(check.query.to_vec()).map_err(|error| unsendable(&error))?;
         let question = Question::new(name, Rtype::from_int(check.qtype), Class::IN);
-        // From the system: who could foretell the ID could answer in the endpoint's stead.
+        // The ID comes from the system's random numbers: an attacker who could predict it could answer in place of the
+        // endpoint.
         let id = getrandom::u32().map_err(|error| unsendable(&error))? as u16;
         let mut builder = MessageBuilder::new_vec();
         builder.header_mut().set_id(id);
@@ -87,7 +89,7 @@ impl Query {
     /// RFC 1035, section 4.2.2: "The message is prefixed with a two byte length field".
     async fn ask_over_tcp(&self, mut wire: Wire) -> Result<Message<Vec<u8>>, Failure> {
         let failed = |error: std::io::Error| failure::from_io(&error, Stage::Response);
-        // Length and message in one segment: there are those who read no further than that (RFC 7766, section 8).
+        // Length and message in one segment: some servers read no further than the first segment (RFC 7766, section 8).
         let framed = [&(self.message.len() as u16).to_be_bytes(), &self.message[..]].concat();
         wire.write_all(&framed).await.map_err(failed)?;
         let length = wire.read_u16().await.map_err(failed)?;
@@ -99,14 +101,14 @@ impl Query {
         read(&message)
     }
 
-    /// Whether this has the question's ID and calls itself a response.
+    /// True if the message has the question's ID and is a response.
     fn is_answered_by(&self, message: &[u8]) -> bool {
         const ID_LENGTH: usize = 2;
         const QR: u8 = 0x80;
         message.starts_with(&self.message[..ID_LENGTH]) && message.get(ID_LENGTH).is_some_and(|flags| flags & QR != 0)
     }
 
-    /// Whether the answer is as expected.
+    /// `Ok` if the response is as expected, otherwise the reason.
     fn judge(&self, answer: &Message<Vec<u8>>, check: &DnsCheck) -> Result<(), Failure> {
         let rcode = answer.header().rcode();
         if !self.is_repeated_in(answer, rcode) {
@@ -127,14 +129,14 @@ impl Query {
     }
 
     fn is_repeated_in(&self, answer: &Message<Vec<u8>>, rcode: Rcode) -> bool {
-        // Who did not understand the question need not repeat it: the header alone is what some send.
+        // A server that did not understand the question need not repeat it: some send only the header.
         if answer.header_counts().qdcount() == 0 {
             return rcode != Rcode::NOERROR;
         }
         answer.sole_question().is_ok_and(|question| question == self.question)
     }
 
-    /// The data of the records of the asked type in the answer section; `None` if that section cannot be walked through.
+    /// The RDATA of the records of the asked type in the answer section; `None` if that section is malformed.
     fn records(&self, answer: &Message<Vec<u8>>) -> Option<Vec<Vec<u8>>> {
         let mut found = Vec::new();
         for record in answer.answer().ok()? {
@@ -152,13 +154,13 @@ fn read(message: &[u8]) -> Result<Message<Vec<u8>>, Failure> {
     Message::from_octets(message.to_vec()).map_err(|_| Failure::Protocol("the answer is no DNS message".to_owned()))
 }
 
-/// The canonical form of data in wire format; `None` if it is none of this type.
+/// The canonical form of RDATA in wire format; `None` if it is invalid for this type.
 fn canonical(rtype: Rtype, rdata: &[u8]) -> Option<Vec<u8>> {
     let mut parser = Parser::from_ref(rdata);
     octets(&AllRecordData::<&[u8], ParsedName<&[u8]>>::parse_any_rdata(rtype, &mut parser).ok()?)
 }
 
-/// Data in canonical form: names in it uncompressed and in lower case (RFC 4034 section 6.2).
+/// RDATA in canonical form: names in it are uncompressed and in lower case (RFC 4034 section 6.2).
 fn octets(data: &impl ComposeRecordData) -> Option<Vec<u8>> {
     let mut octets = Vec::new();
     data.compose_canonical_rdata(&mut octets).ok()?;

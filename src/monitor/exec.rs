@@ -1,4 +1,4 @@
-//! Programs that look at an endpoint, as Nagios' plug-ins do.
+//! Programs that check an endpoint, like Nagios plug-ins.
 //!
 //! ```text
 //!   wait for a turn ──► run ──► exit code
@@ -6,8 +6,8 @@
 //!                        └─ timeout: the whole process group is killed
 //! ```
 //!
-//! A program leads a process group of its own. When the probe is over, however it ends, all of the group is killed, so that
-//! nothing that programs leave behind adds up; only what makes itself the leader of another group gets away.
+//! Each program leads its own process group. When the probe is over, for whatever reason, the whole group is killed, so
+//! that no processes of programs accumulate. Only a process that makes itself the leader of another group escapes.
 
 mod output;
 mod program;
@@ -22,14 +22,14 @@ use super::{Budget, said};
 use crate::health::{ExecCheck, Failure, Finding, Monitor, Share, Stage, Target};
 use program::Program;
 
-/// Programs that run at once at most, over all exec monitors: enough for hundreds of endpoints whose programs take a
-/// second, and few enough that a small machine goes on answering.
+/// The most programs that run at the same time, over all exec monitors. This is enough for hundreds of endpoints whose
+/// programs take a second, and few enough that a small machine keeps answering.
 const AT_ONCE: usize = 32;
 
-/// What an endpoint keeps of its clients while its program warns.
+/// The share of its clients that an endpoint keeps while its program exits with a warning.
 const WARNING: Share = Share::from_thousandths(500);
 
-/// Runs programs, not too many at once.
+/// Runs programs, a limited number at a time.
 pub(super) struct Programs(Semaphore);
 
 impl Default for Programs {
@@ -39,7 +39,7 @@ impl Default for Programs {
 }
 
 impl Programs {
-    /// Runs the check's program and judges how it ends. The time counts from when it has its turn.
+    /// Runs the check's program and judges its exit. Time counts from when the program gets its turn.
     pub(super) async fn probe(&self, target: &Target, check: &ExecCheck) -> Result<Finding, Failure> {
         let _turn = self.turn(&target.monitor).await?;
         let budget = Budget { started: Instant::now(), timeout: target.monitor.timeout };
@@ -55,7 +55,7 @@ impl Programs {
         Ok(Finding { share, ..Finding::full(budget.started.elapsed()) })
     }
 
-    /// Waits for a turn, but not so long that the target's next probe would begin before this one is over.
+    /// Waits for a turn, but not so long that this probe could still be running when the target's next one is due.
     async fn turn(&self, monitor: &Monitor) -> Result<SemaphorePermit<'_>, Failure> {
         let patience = shortest(monitor.interval).saturating_sub(monitor.timeout);
         match tokio::time::timeout(patience, self.0.acquire()).await {
@@ -65,12 +65,12 @@ impl Programs {
     }
 }
 
-/// What jitter leaves of an interval at least: it shortens it by up to a tenth.
+/// The shortest interval with jitter, which shortens it by up to a tenth.
 fn shortest(interval: Duration) -> Duration {
     interval * 9 / 10
 }
 
-/// The share that a success asks for.
+/// The share that the exit status asks for, or the failure that it means.
 fn judge(status: ExitStatus, said: &[u8]) -> Result<Share, Failure> {
     match (status.code(), status.signal()) {
         (Some(0), _) => Ok(Share::FULL),

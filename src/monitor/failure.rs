@@ -1,4 +1,4 @@
-//! Errors of the operating system, of hyper and of h2, in the words of `Failure`.
+//! Errors of the operating system, of hyper and of h2, as [`Failure`]s.
 
 use std::error::Error;
 use std::io;
@@ -6,7 +6,7 @@ use std::io;
 use super::tls;
 use crate::health::{Failure, Stage};
 
-/// What an error on a stream, plain or TLS, says of the endpoint or of this node.
+/// The failure for an I/O error on a stream, plain or TLS.
 pub(super) fn from_io(error: &io::Error, stage: Stage) -> Failure {
     if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref()) {
         return Failure::Tls(tls::explain(tls));
@@ -17,24 +17,27 @@ pub(super) fn from_io(error: &io::Error, stage: Stage) -> Failure {
     match error.kind() {
         io::ErrorKind::QuotaExceeded => Failure::TooMuch(error.to_string()),
         io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => Failure::Reset,
-        // What libraries say when the peer's part of the connection has ended. No write says so: see `Wire`.
+        // Libraries use these errors when the peer has closed its side of the connection. Writes never return them: see
+        // `Wire`.
         io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe | io::ErrorKind::NotConnected => Failure::Closed,
-        // The kernel's own patience, where a library has lost its number.
+        // The kernel's own time-out, after a library has dropped its error number.
         io::ErrorKind::TimedOut => Failure::TimedOut(stage),
         _ => Failure::Protocol(error.to_string()),
     }
 }
 
-/// What the kernel says. Whatever cannot have come from the endpoint, or from a router on the way, is this node's own.
+/// The failure for an error number of the kernel. Errors that cannot have come from the endpoint, or from a router on
+/// the way, are this node's own.
 fn from_system(errno: i32, error: &io::Error, stage: Stage) -> Failure {
     match errno {
-        // The last two say of ports what the others say of descriptors. connect(2): "all port numbers in the ephemeral port
-        // range are currently in use".
+        // The last two mean that ports have run out, as the others mean descriptors. connect(2): "all port numbers in
+        // the ephemeral port range are currently in use".
         libc::EMFILE | libc::ENFILE | libc::EADDRNOTAVAIL | libc::EAGAIN => Failure::NoDescriptors,
-        // The last two are what Linux makes of ICMP's "protocol unreachable" and ICMPv6's "unrecognized next header" (RFC
-        // 1122 section 3.2.2.1, RFC 4443 section 3.4): the host is there, and does not speak it.
+        // Linux turns ICMP's "protocol unreachable" and ICMPv6's "unrecognized next header" into the last two (RFC 1122
+        // section 3.2.2.1, RFC 4443 section 3.4): the host exists, and does not speak the protocol.
         libc::ECONNREFUSED | libc::ENOPROTOOPT | libc::EPROTO => Failure::Refused,
-        // No route of this node leads there, or a router says so. A node without IPv6 has no sockets of that family at all.
+        // This node has no route, or a router reports that it has none. A node without IPv6 has no sockets of that
+        // family at all.
         libc::EHOSTUNREACH
         | libc::ENETUNREACH
         | libc::ENETDOWN
@@ -44,12 +47,12 @@ fn from_system(errno: i32, error: &io::Error, stage: Stage) -> Failure {
         libc::ECONNRESET | libc::ECONNABORTED => Failure::Reset,
         libc::EPIPE | libc::ENOTCONN => Failure::Closed,
         libc::ETIMEDOUT => Failure::TimedOut(stage),
-        // EINVAL is what a blackhole route says and EACCES what a prohibit route does; EPERM is a filter's word.
+        // EINVAL comes from a blackhole route, EACCES from a prohibit route, and EPERM from a filter.
         _ => Failure::Local(error.to_string()),
     }
 }
 
-/// What an error of hyper says of the endpoint.
+/// The failure for an error of hyper.
 pub(super) fn from_http(error: &hyper::Error, stage: Stage) -> Failure {
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -67,7 +70,8 @@ pub(super) fn from_http(error: &hyper::Error, stage: Stage) -> Failure {
     Failure::Protocol(error.to_string())
 }
 
-/// What an error of HTTP/2 says of the endpoint. What the endpoint says beside its code is left out: it is in no language.
+/// The failure for an error of HTTP/2. The debug data that the endpoint sends with its code is left out, because it is
+/// in no defined language.
 pub(super) fn from_h2(error: &h2::Error, stage: Stage) -> Failure {
     if let Some(io) = error.get_io() {
         return from_io(io, stage);

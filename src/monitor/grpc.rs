@@ -1,7 +1,7 @@
 //! One call of a gRPC health service over a connected stream, plain or TLS.
 //!
-//! The connection is h2's own rather than hyper's, whose client wants an executor for tasks that go on when a probe is
-//! over; here all of it is polled inside of the probe.
+//! The connection uses h2 directly. hyper's client would need an executor for tasks that outlive the probe; here
+//! everything is polled inside the probe.
 
 mod message;
 
@@ -25,18 +25,18 @@ use message::Status;
 
 /// The method of the health service.
 const PATH: &str = "/grpc.health.v1.Health/Check";
-/// What gRPC's content type is, or begins with.
+/// gRPC's content type, or its beginning.
 const GRPC: &str = "application/grpc";
 
-/// Octets of a list of header fields, at most: what gRPC's own clients take by default.
+/// The most octets of a header list: the default limit of gRPC's own clients.
 const HEADER_LIMIT: u32 = 8 * 1024;
-/// Octets of a response, at most. There are seven in those that say something.
+/// The most octets of a response. A normal response has seven.
 const RESPONSE_LIMIT: usize = 4 * 1024;
 
 const STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 
-/// The codes that a call may end with, by their number.
+/// The status codes of a call, by number.
 const CODES: [&str; 17] = [
     "OK",
     "CANCELLED",
@@ -57,7 +57,7 @@ const CODES: [&str; 17] = [
     "UNAUTHENTICATED",
 ];
 
-/// The call's head.
+/// The head of the call.
 pub(super) fn request(check: &GrpcCheck, host: &str, port: u16) -> Result<Request<()>, Failure> {
     let (scheme, default_port) =
         if check.tls.is_some() { (Scheme::HTTPS, http::HTTPS_PORT) } else { (Scheme::HTTP, http::HTTP_PORT) };
@@ -72,7 +72,7 @@ pub(super) fn request(check: &GrpcCheck, host: &str, port: u16) -> Result<Reques
     Ok(request)
 }
 
-/// Calls the health service and judges what it says. Tells how long the response's head took.
+/// Calls the health service and judges its response. Returns how long the head of the response took.
 pub(super) async fn exchange<S>(
     stream: S,
     meter: Arc<Meter>,
@@ -93,7 +93,7 @@ where
     tokio::select! {
         biased;
         verdict = &mut verdict => verdict?,
-        // Whatever the connection has to say, its end included, it hands to the call.
+        // Events on the connection, its end included, also reach the call.
         _ = connection => verdict.await?,
     }
 }
@@ -109,7 +109,7 @@ async fn call(sender: SendRequest<Bytes>, request: Request<()>, message: Vec<u8>
     if head.status != StatusCode::OK {
         return Err(Failure::Status(head.status.as_u16()));
     }
-    // A call that fails at once has its status in the head and no more.
+    // A call that fails at once has its status in the head, and no body.
     if head.headers.contains_key(STATUS) {
         judge_status(&head.headers)?;
     }
@@ -125,8 +125,8 @@ async fn call(sender: SendRequest<Bytes>, request: Request<()>, message: Vec<u8>
     }
 }
 
-/// Whether a media type is gRPC's, whose parts may be written in any case (RFC 9110 section 8.3.1). What follows is the form of
-/// its messages (`+proto`), or a parameter.
+/// True if a media type is gRPC's. Its parts may be in any case (RFC 9110 section 8.3.1). The message format (`+proto`)
+/// or a parameter may follow.
 fn is_grpc(media_type: &[u8]) -> bool {
     let Some((name, rest)) = media_type.split_at_checked(GRPC.len()) else { return false };
     name.eq_ignore_ascii_case(GRPC.as_bytes()) && matches!(rest.trim_ascii_start(), [] | [b'+' | b';', ..])
@@ -143,7 +143,7 @@ async fn read(body: &mut RecvStream) -> Result<Vec<u8>, Failure> {
     Ok(message)
 }
 
-/// How the call ended.
+/// The result of the call, from its status fields.
 fn judge_status(fields: &HeaderMap) -> Result<(), Failure> {
     let status = fields.get(STATUS).ok_or_else(|| protocol("the call ends without grpc-status"))?;
     let code: Option<usize> = status.to_str().ok().and_then(|status| status.parse().ok());
@@ -157,7 +157,7 @@ fn judge_status(fields: &HeaderMap) -> Result<(), Failure> {
     Err(Failure::Grpc(format!("{code}{name}{}", message.unwrap_or_default())))
 }
 
-/// gRPC over HTTP/2, "Responses": whoever decodes a message "must not error due to invalid values".
+/// gRPC over HTTP/2, "Responses": a decoder "must not error due to invalid values".
 fn percent_decoded(text: &[u8]) -> Vec<u8> {
     let mut octets = Vec::with_capacity(text.len());
     let mut rest = text;

@@ -1,4 +1,4 @@
-//! One request and one response of HTTP, over a connection of its own or one that was kept.
+//! One HTTP request and its response, over a new connection or a kept one.
 //!
 //! ```text
 //!   kept? ──► request ──► verdict
@@ -7,8 +7,9 @@
 //!     └─ no ─► connect ─► handshake ─► request ──► verdict ──► keep, if the monitor says so
 //! ```
 //!
-//! A connection that idles dies, by its peer's time-out or restart, or because a device on the way has forgotten it without a
-//! word. None of that tells of what is there now. So whatever happens to a kept connection before a verdict is none.
+//! An idle connection dies when its peer times out or restarts, or when a device on the way silently forgets it. None
+//! of that says anything about the endpoint now. An error on a kept connection before a verdict therefore does not
+//! count.
 
 mod connection;
 mod driver;
@@ -35,29 +36,30 @@ use verdict::Judgement;
 pub(super) use kept::Kept;
 pub(super) use request::{HTTP_PORT, HTTPS_PORT, PRODUCT, host_field};
 
-/// What the rest of a response may take until a connection is given up that was to be kept.
+/// How long to read the rest of a response, so that the connection can be kept. After that it is closed.
 const DRAIN: Duration = Duration::from_millis(100);
 
-/// A kept connection that says nothing for such a part of the time is asked on a new one too: the new one has most of it left.
+/// If a kept connection is silent for this part (1/4) of the time, a new connection is tried too: it then still has
+/// most of the time.
 const SILENCE: u32 = 4;
 
 /// RFC 9110 section 15.5.9: the endpoint "is terminating the connection because no request was received", and "the client MAY
 /// repeat that request on a new connection".
 const REQUEST_TIMEOUT: u16 = 408;
 
-/// A target, and what is asked of it.
+/// A target, and the request to it.
 pub(super) struct Inquiry<'a> {
     prober: &'a Prober,
     target: &'a Target,
     check: &'a HttpCheck,
-    /// How TLS is spoken, if it is.
+    /// TLS settings; `None` without TLS.
     tls: Option<&'a TlsCheck>,
     budget: Budget,
     request: Request<'a>,
 }
 
 impl<'a> Inquiry<'a> {
-    /// What the check asks of the target; a failure if it cannot be sent.
+    /// The request that the check makes to the target. Fails if it cannot be sent.
     pub(super) fn new(
         prober: &'a Prober,
         target: &'a Target,
@@ -69,7 +71,7 @@ impl<'a> Inquiry<'a> {
         Ok(Self { prober, target, check, tls, budget, request })
     }
 
-    /// Asks, and judges the response.
+    /// Sends the request, and judges the response.
     pub(super) async fn probe(&self) -> Result<Finding, Failure> {
         let Some(kept) = self.kept() else { return self.ask_anew().await };
         let mut by_kept = pin!(self.ask_kept(kept));
@@ -89,14 +91,14 @@ impl<'a> Inquiry<'a> {
         }
     }
 
-    /// Asks on a new connection.
+    /// Sends the request on a new connection.
     async fn ask_anew(&self) -> Result<Finding, Failure> {
-        // On the heap: what handshakes hold of all protocols would make every probe as large.
+        // On the heap: otherwise every probe would be as large as the state of the handshakes of all protocols.
         let connection = Box::pin(self.open()).await?;
         self.ask_on(connection).await
     }
 
-    /// Asks on a connection that was kept; nothing if that does not come to a verdict.
+    /// Sends the request on a kept connection. `None` if this gives no verdict.
     async fn ask_kept(&self, kept: Connection) -> Option<Result<Finding, Failure>> {
         match self.ask_on(kept).await {
             Err(Failure::Status(REQUEST_TIMEOUT)) => None,
@@ -105,7 +107,8 @@ impl<'a> Inquiry<'a> {
         }
     }
 
-    /// Asks on this connection and judges the response; keeps the connection if the monitor says so and it can be.
+    /// Sends the request on this connection and judges the response. Keeps the connection if the monitor says so and it
+    /// is reusable.
     async fn ask_on(&self, mut connection: Connection) -> Result<Finding, Failure> {
         let answer = connection.ask(&self.request, scheme(self.tls), self.budget).await?;
         if answer.status == REQUEST_TIMEOUT && connection.times == Times::UNKNOWN {
@@ -132,7 +135,7 @@ impl<'a> Inquiry<'a> {
         Ok(Finding { took, times, share, load, certificate_expires })
     }
 
-    /// The connection that was kept, unless its certificate has expired since.
+    /// The kept connection, unless its certificate has expired since.
     fn kept(&self) -> Option<Connection> {
         let connection = self.check.reuse.then(|| self.prober.kept.take(self.target))??;
         let is_verified = self.tls.is_some_and(|tls| tls.verify);
@@ -168,7 +171,7 @@ fn scheme(tls: Option<&TlsCheck>) -> &'static Scheme {
     if tls.is_some() { &Scheme::HTTPS } else { &Scheme::HTTP }
 }
 
-/// The version that a handshake came to. An endpoint that knows nothing of ALPN speaks HTTP/1.1.
+/// The version that the handshake agreed on. An endpoint without ALPN speaks HTTP/1.1.
 fn agreed(secured: &Secured, wanted: Option<HttpVersion>) -> Result<HttpVersion, Failure> {
     let version = if secured.protocol() == Some(tls::H2) { HttpVersion::Http2 } else { HttpVersion::Http1 };
     match wanted {

@@ -1,13 +1,14 @@
-//! ICMP echoes: a request, and the reply that comes back (RFC 792; RFC 4443, section 4).
+//! ICMP echoes: a request and its reply (RFC 792; RFC 4443, section 4).
 //!
 //! ```text
 //!   type | code | checksum | identifier | sequence | token
 //!    1      1        2           2           2        16     octets
 //! ```
 //!
-//! Linux has two sockets for that. A ping socket is open to the groups in `net.ipv4.ping_group_range` and is given only the
-//! replies to its own requests. A raw one needs `CAP_NET_RAW` and is given what comes from the address it is connected to.
-//! On either, what is no reply to this very request, by its source, identifier, sequence and token, is passed over.
+//! Linux has two kinds of sockets for this. A ping socket is available to the groups in `net.ipv4.ping_group_range`,
+//! and receives only the replies to its own requests. A raw socket needs `CAP_NET_RAW`, and receives all packets from
+//! the address it is connected to. On both, a packet that is not the reply to this request, by source, identifier,
+//! sequence and token, is ignored.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -21,15 +22,15 @@ use crate::health::{Failure, Finding, Stage};
 
 /// Octets of the header before the token.
 const HEADER: usize = 8;
-/// Octets that nobody else can foretell.
+/// Octets of the token, which nobody else can predict.
 const TOKEN: usize = 16;
-/// Octets of a reply that are looked at: the longest IPv4 header and what was sent.
+/// Octets of a reply that are examined: the longest IPv4 header and the request's message.
 const REPLY: usize = 60 + HEADER + TOKEN;
 
-/// Every probe has a socket and a token of its own, so it needs no second number.
+/// Every probe has its own socket and token, so no second sequence number is needed.
 const SEQUENCE: u16 = 1;
 
-/// Whether this process may send echoes. That a node speaks one version of IP only is no matter of permission.
+/// True if this process may send echoes. A node that has only one version of IP is not a matter of permission.
 pub fn is_allowed() -> bool {
     let addresses = [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()];
     let is_refused = |error: &io::Error| error.kind() == io::ErrorKind::PermissionDenied;
@@ -66,7 +67,7 @@ struct EchoSocket {
 }
 
 impl EchoSocket {
-    /// The better socket of those that this process is allowed.
+    /// The better socket of those that this process may open.
     fn open(address: IpAddr) -> io::Result<Self> {
         let (domain, protocol) =
             if address.is_ipv4() { (Domain::IPV4, Protocol::ICMPV4) } else { (Domain::IPV6, Protocol::ICMPV6) };
@@ -93,10 +94,10 @@ impl Echo {
         let mut packet = [0; REPLY];
         loop {
             let (length, source) = socket.recv_from(&mut packet).await?;
-            // A raw socket is given every reply that its endpoint sends, those to other probes too.
+            // A raw socket receives every reply of its endpoint, also those to other probes.
             meter.count(Unit::Piece, 1)?;
             let packet = &packet[..length];
-            // A raw socket of IPv4 is given the packet with its header, all others the message alone.
+            // A raw IPv4 socket receives packets with their IPv4 header, all others the message alone.
             let message = if kind == Kind::Raw && self.address.is_ipv4() { without_header(packet) } else { packet };
             if source.ip() == self.address && self.is_answered_by(message) {
                 return Ok(());
@@ -112,7 +113,7 @@ impl Echo {
         message.extend(self.identifier.to_be_bytes());
         message.extend(SEQUENCE.to_be_bytes());
         message.extend(self.token);
-        // That of ICMPv6 covers addresses which the kernel chooses, so the kernel writes it.
+        // The checksum of ICMPv6 covers addresses that the kernel chooses, so the kernel computes it.
         if self.address.is_ipv4() {
             let checksum = checksum(&message);
             message[2..4].copy_from_slice(&checksum.to_be_bytes());
@@ -125,7 +126,7 @@ impl Echo {
         const ECHO_REPLY_V6: u8 = 129;
         let kind = if self.address.is_ipv4() { ECHO_REPLY } else { ECHO_REPLY_V6 };
         let Some((header, token)) = message.split_first_chunk::<HEADER>() else { return false };
-        // The kernel has looked at the checksum.
+        // The kernel has verified the checksum.
         let [found, code, _, _, identifier @ .., high, low] = header;
         let sequence = u16::from_be_bytes([*high, *low]);
         (*found, *code, sequence) == (kind, 0, SEQUENCE)
@@ -134,7 +135,7 @@ impl Echo {
     }
 }
 
-/// What follows an IPv4 header, whose length is in the lower half of its first octet, in words of four octets.
+/// The part after an IPv4 header. The header's length is in the lower half of its first octet, in words of four octets.
 fn without_header(packet: &[u8]) -> &[u8] {
     let words = packet.first().map_or(0, |first| first & 0x0F);
     packet.get(usize::from(words) * 4..).unwrap_or_default()
@@ -158,7 +159,7 @@ mod tests {
         Echo { address: address.parse().unwrap(), identifier: 0x1234, token: *b"0123456789abcdef" }
     }
 
-    /// The reply to a request: the same under another type.
+    /// The reply to a request: the same message with another type.
     fn reply(echo: &Echo) -> Vec<u8> {
         let mut message = echo.request();
         message[0] = if echo.address.is_ipv4() { 0 } else { 129 };
@@ -169,7 +170,7 @@ mod tests {
     fn checksums_are_those_of_rfc_1071() {
         // Its example: the sum is DDF2.
         assert_eq!(checksum(&[0x00, 0x01, 0xF2, 0x03, 0xF4, 0xF5, 0xF6, 0xF7]), !0xDDF2);
-        // What holds its own checksum comes to 0.
+        // A message that contains its own checksum sums to 0.
         assert_eq!(checksum(&echo("192.0.2.1").request()), 0);
         assert_eq!(checksum(&[0xFF]), !0xFF00);
     }

@@ -1,4 +1,4 @@
-//! Load reports, as endpoints put them into their responses.
+//! Load reports in the responses of endpoints.
 //!
 //! ```text
 //!   endpoint-load-metrics: TEXT application_utilization=0.3,cpu_utilization=0.4
@@ -8,8 +8,8 @@
 //!   {"workers": {"busy": 350}}                               with load_json = "workers.busy"
 //! ```
 //!
-//! The first is what Envoy and gRPC know as ORCA (`xds.data.orca.v3.OrcaLoadReport`). A report that cannot be read says
-//! nothing, and speaks neither for nor against the endpoint.
+//! The first form is ORCA, known from Envoy and gRPC (`xds.data.orca.v3.OrcaLoadReport`). A report that cannot be read
+//! is ignored: it counts neither for nor against the endpoint.
 
 use hyper::HeaderMap;
 use serde_json::Value;
@@ -17,31 +17,31 @@ use tracing::debug;
 
 use crate::health::Load;
 
-/// The field that ORCA reports come in.
+/// The header field of ORCA reports.
 const ORCA: &str = "endpoint-load-metrics";
-/// The field that says it in two numbers.
+/// The header field with one or two numbers.
 const X_LOAD: &str = "x-load";
-/// A utilization is a part of this: all of what there is.
+/// The whole, of which a utilization is a part.
 const WHOLE: u64 = 1000;
 
-/// What the fields of a response say; `X-Load` is the plainer word and wins.
+/// The load in the header fields of a response. `X-Load` is the simpler form and wins.
 pub(super) fn of_headers(headers: &HeaderMap) -> Option<Load> {
     let read = |field: &str, parse: fn(&str) -> Option<Load>| {
         let value = headers.get(field)?;
         let load = value.to_str().ok().and_then(parse);
         if load.is_none() {
-            debug!(field, ?value, "this is no load report");
+            debug!(field, ?value, "the field is not a valid load report");
         }
         load
     };
     read(X_LOAD, parse_x_load).or_else(|| read(ORCA, parse_orca))
 }
 
-/// The number that a JSON document holds where `pointer` points (RFC 6901).
+/// The number in a JSON document at `pointer` (RFC 6901).
 pub(super) fn of_json(document: &[u8], pointer: &str) -> Option<Load> {
     let found = serde_json::from_slice(document).ok().and_then(|document: Value| number(document.pointer(pointer)?));
     if found.is_none() {
-        debug!(pointer, octets = document.len(), "the body holds no number there");
+        debug!(pointer, octets = document.len(), "the body has no number at this pointer");
     }
     found.map(|used| Load { used, capacity: None })
 }
@@ -51,7 +51,7 @@ pub(super) fn thousandths(text: &str) -> Option<u64> {
     Load::thousandths_of(text.parse().ok()?)
 }
 
-/// A number, or text that is one: proto3's JSON has large numbers in quotes.
+/// A number, or a string that is one: proto3's JSON puts large numbers in quotes.
 fn number(value: &Value) -> Option<u64> {
     match value {
         Value::String(text) => thousandths(text),
@@ -59,7 +59,7 @@ fn number(value: &Value) -> Option<u64> {
     }
 }
 
-/// `used` or `used/capacity`.
+/// Reads `used` or `used/capacity`.
 fn parse_x_load(text: &str) -> Option<Load> {
     let Some((used, capacity)) = text.split_once('/') else {
         return Some(Load { used: thousandths(text.trim())?, capacity: None });
@@ -90,7 +90,8 @@ struct Metric {
     json: &'static str,
 }
 
-/// As gRPC weighs endpoints (its proposal A58): the application's word if it has one, else the processor's.
+/// As gRPC weighs endpoints (its proposal A58): the application's utilization if there is one, otherwise the
+/// processor's.
 fn utilization(metric: impl Fn(&Metric) -> Option<u64>) -> Option<Load> {
     let application = metric(&Metric { proto: "application_utilization", json: "applicationUtilization" });
     let processor = metric(&Metric { proto: "cpu_utilization", json: "cpuUtilization" });

@@ -1,9 +1,9 @@
-//! How much a probe takes in of what its endpoint sends.
+//! Limits on how much a probe accepts from its endpoint.
 //!
-//! An endpoint that is broken or hostile sends without end, in pieces as small as its protocol allows, and each piece costs
-//! this node time. So each connection has a meter, which begins anew with each probe. Four things are counted, whatever the
-//! protocol: octets, pieces (what one read from the socket gives), TLS records and HTTP/2 frames. Who sends more than the
-//! most generous answer needs is failed at once, and its connection is closed.
+//! A broken or hostile endpoint may send without end, in pieces as small as its protocol allows, and each piece costs
+//! this node time. Each connection therefore has a meter, which is reset for each probe. It counts four things,
+//! whatever the protocol: octets, pieces (the result of one read from the socket), TLS records and HTTP/2 frames. If an
+//! endpoint sends more than the largest reasonable answer needs, the probe fails at once and the connection is closed.
 //!
 //! ```text
 //!   TCP ── octets, pieces ──► TLS ── records ──► HTTP/2 ── frames ──► gRPC
@@ -19,10 +19,10 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Octets that are read from a socket at most: certificates (64 KiB is the longest message that rustls takes), a head of
-/// 32 KiB and a body of 64 KiB, with as much again for what lies around them.
+/// The most octets read from a socket: certificates (64 KiB is the longest message that rustls accepts), a head of 32
+/// KiB and a body of 64 KiB, with as much again for overhead.
 const OCTETS: u32 = 256 * 1024;
-/// Pieces, TLS records and HTTP/2 frames, each at most: a body of 64 KiB in pieces of 32 octets.
+/// The most pieces, TLS records and HTTP/2 frames, each: a body of 64 KiB in pieces of 32 octets.
 const PIECES: u32 = 2048;
 
 /// A unit that a meter counts.
@@ -30,23 +30,23 @@ const PIECES: u32 = 2048;
 pub(super) enum Unit {
     Octet,
     Piece,
-    /// RFC 8446 section 5.1: a header of type, version and length, then so many octets.
+    /// RFC 8446 section 5.1: a header of type, version and length, then as many octets as the length.
     Record,
-    /// RFC 9113 section 4.1: a header of length, type, flags and stream, then so many octets.
+    /// RFC 9113 section 4.1: a header of length, type, flags and stream, then as many octets as the length.
     Frame,
 }
 
-/// Counts of all that came over a connection since its probe began.
+/// Counts of everything that came over a connection since its probe began.
 #[derive(Debug, Default)]
 pub(super) struct Meter([AtomicU32; 4]);
 
 impl Meter {
-    /// Begins anew, for the next probe over the same connection.
+    /// Resets the counts for the next probe over the same connection.
     pub(super) fn renew(&self) {
         self.0.iter().for_each(|count| count.store(0, Ordering::Relaxed));
     }
 
-    /// Counts some more; an error once it is too much.
+    /// Adds to a count. Fails once it exceeds its limit.
     pub(super) fn count(&self, unit: Unit, amount: usize) -> io::Result<()> {
         let amount = u32::try_from(amount).unwrap_or(u32::MAX);
         let before = self.0[unit as usize].fetch_add(amount, Ordering::Relaxed);
@@ -71,7 +71,7 @@ impl Unit {
         }
     }
 
-    /// Octets of the header, and which of them hold the length of what follows.
+    /// Octets of the header, and which of them hold the length of the content.
     fn header(self) -> (usize, std::ops::Range<usize>) {
         match self {
             Self::Record => (5, 3..5),
@@ -81,7 +81,7 @@ impl Unit {
     }
 }
 
-/// The error of a stream whose peer sends too much. Its kind is what remains of it behind TLS and HTTP/2.
+/// The error of a stream whose peer sends too much. Only its kind passes through TLS and HTTP/2.
 pub(super) fn too_much(what: impl Display) -> io::Error {
     io::Error::new(io::ErrorKind::QuotaExceeded, what.to_string())
 }
@@ -92,20 +92,20 @@ pub(super) struct Metered<S> {
     stream: S,
     meter: Arc<Meter>,
     unit: Unit,
-    /// What has come of a header, at its beginning.
+    /// The octets of a header that have come so far.
     header: [u8; 9],
     filled: usize,
-    /// Octets that are left of what the last header announced.
+    /// Octets that are left of the content that the last header announced.
     announced: usize,
 }
 
 impl<S> Metered<S> {
-    /// Counts the records or frames of this stream.
+    /// A stream that counts its records or frames.
     pub(super) fn new(stream: S, meter: Arc<Meter>, unit: Unit) -> Self {
         Self { stream, meter, unit, header: [0; 9], filled: 0, announced: 0 }
     }
 
-    /// Passes over what was read, and counts the headers in it.
+    /// Skips contents in the octets that were read, and counts the headers.
     fn pass(&mut self, mut octets: &[u8]) -> io::Result<()> {
         let (length, place) = self.unit.header();
         while !octets.is_empty() {

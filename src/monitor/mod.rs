@@ -1,4 +1,4 @@
-//! Probes: one question to one endpoint, and what came of it.
+//! Probes: one question to one endpoint, and its outcome.
 //!
 //! ```text
 //!   connect ──► handshake ──► response ──► body
@@ -6,12 +6,11 @@
 //!   ◄──────────────── timeout ────────────────────────►
 //! ```
 //!
-//! A probe is one future. Everything it needs, hyper's connection included, is polled inside of it and owned by it; so
-//! when it ends, whether by a verdict, by its time-out or because it is dropped, its socket is closed and nothing of it
-//! is left.
+//! A probe is one future. Everything it needs, hyper's connection included, is polled inside it and owned by it. When
+//! it ends by a verdict, by its time-out or because it is dropped, its socket is closed and nothing is left behind.
 //!
-//! A connection serves one probe: an endpoint that keeps old connections but takes no new ones is down. Only a monitor
-//! that says `reuse` has its connections kept from one probe to the next.
+//! A connection serves one probe, because an endpoint that keeps old connections but accepts no new ones is down. Only
+//! a monitor with `reuse` keeps its connections from one probe to the next.
 
 mod body;
 mod dns;
@@ -38,24 +37,25 @@ use wire::Wire;
 
 pub use icmp::is_allowed as icmp_is_allowed;
 
-/// Probes targets; cheap to clone, shared by all probes. Runs on tokio, with its I/O and its time enabled.
+/// Probes targets; cheap to clone, shared by all probes. Runs on tokio, with I/O and time enabled.
 #[derive(Clone)]
 pub struct Prober {
     tls: Arc<Connectors>,
     /// Connections that wait for their target's next probe.
     kept: Arc<Kept>,
-    /// Runs programs, not too many at once.
+    /// Runs programs, a limited number at a time.
     programs: Arc<Programs>,
 }
 
 impl Prober {
-    /// Trusts the certificate authorities of the system, or those in `SSL_CERT_FILE` and `SSL_CERT_DIR`.
-    /// What cannot be read is left out and logged.
+    /// A prober that trusts the certificate authorities of the system, or those in `SSL_CERT_FILE` and `SSL_CERT_DIR`.
+    /// Certificates that cannot be read are left out and logged.
     pub fn new() -> Self {
         Self::trusting(tls::system_roots())
     }
 
-    /// Trusts these certificate authorities alone, X.509 certificates in DER. What cannot be read is left out and logged.
+    /// A prober that trusts only these certificate authorities: X.509 certificates in DER. Certificates that cannot be
+    /// read are left out and logged.
     pub fn with_roots(roots: impl IntoIterator<Item = Vec<u8>>) -> Self {
         Self::trusting(tls::roots(roots))
     }
@@ -64,7 +64,7 @@ impl Prober {
         Self { tls: Arc::new(Connectors::new(roots)), kept: Arc::default(), programs: Arc::default() }
     }
 
-    /// Asks the target what its monitor asks, and waits no longer than the monitor's `timeout`.
+    /// Probes the target as its monitor says, and waits no longer than the monitor's `timeout`.
     pub async fn probe(&self, target: &Target) -> Outcome {
         let budget = Budget { started: Instant::now(), timeout: target.monitor.timeout };
         let found = match &target.monitor.check {
@@ -76,7 +76,7 @@ impl Prober {
             Check::Grpc(check) => self.probe_grpc(target, check, budget).await,
             Check::Icmp => icmp::probe(target.address.ip(), budget).await,
             Check::Exec(check) => self.programs.probe(target, check).await,
-            // There is nothing to ask: what is known of it was reported.
+            // There is no probe to make: its outcomes are reported.
             Check::Push => Err(Failure::Silent),
         };
         found.map_or_else(Outcome::Failure, Outcome::Success)
@@ -134,7 +134,7 @@ impl Default for Prober {
     }
 }
 
-/// The time that one probe has for all its stages.
+/// The time for all stages of one probe.
 #[derive(Clone, Copy)]
 struct Budget {
     started: Instant,
@@ -142,12 +142,12 @@ struct Budget {
 }
 
 impl Budget {
-    /// The future's output, unless the time is over before.
+    /// The output of the future; a failure if the time ends before.
     async fn within<F: Future>(self, stage: Stage, future: F) -> Result<F::Output, Failure> {
         tokio::time::timeout(self.left(), future).await.map_err(|_| Failure::TimedOut(stage))
     }
 
-    /// What is left of the time.
+    /// The time that is left.
     fn left(self) -> Duration {
         self.timeout.saturating_sub(self.started.elapsed())
     }

@@ -1,9 +1,9 @@
-//! What an endpoint or a program says in its own words, cut to a line. Whoever shows it escapes what is not to be seen.
+//! Texts of endpoints and programs, cut to a line. They are escaped when they are shown.
 
-/// Characters that are kept, at most.
+/// The most characters that are kept.
 const LIMIT: usize = 120;
 
-/// The first line of it; octets that are no text are replaced.
+/// The first line; invalid octets are replaced.
 pub(super) fn first_line(octets: &[u8]) -> String {
     let line = octets.split(|&octet| octet == b'\n').next().unwrap_or_default();
     String::from_utf8_lossy(line).trim().chars().take(LIMIT).collect()

@@ -1,4 +1,4 @@
-//! A connection, what is sent on it, and what must come back.
+//! A TCP connection, with octets to send and to expect.
 
 use std::net::SocketAddr;
 
@@ -10,10 +10,10 @@ use super::wire::Wire;
 use super::{Budget, failure};
 use crate::health::{Failure, Finding, Stage, TcpCheck, Times};
 
-/// Octets that are taken from a connection at once.
+/// Octets that are read from a connection at a time.
 const PIECE: usize = 4096;
 
-/// Connects, sends and reads what the check asks for.
+/// Connects, sends and reads as the check says.
 pub(super) async fn probe(address: SocketAddr, check: &TcpCheck, budget: Budget) -> Result<Finding, Failure> {
     let (mut wire, connect) = Wire::connect(address, budget).await?;
     if !check.send.is_empty() {

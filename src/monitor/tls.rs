@@ -1,4 +1,4 @@
-//! TLS for probes: the handshake, and what it shows of the endpoint's certificate.
+//! TLS for probes: the handshake, and the facts of the endpoint's certificate.
 
 mod any_certificate;
 mod certificate;
@@ -22,24 +22,25 @@ use crate::health::{Failure, Stage, TlsCheck};
 pub(super) use connectors::{Connectors, Roots, roots, system_roots};
 pub(super) use explain::explain;
 
-/// ALPN's names of the protocols that probes speak (RFC 7301 section 6, RFC 9113 section 3.1).
+/// The ALPN names of the protocols that probes speak (RFC 7301 section 6, RFC 9113 section 3.1).
 pub(super) const HTTP_1_1: &str = "http/1.1";
 pub(super) const H2: &str = "h2";
 
-/// How long an endpoint may take to say that it refuses the monitor's certificate: a long round trip.
+/// How long to wait for an endpoint that may refuse the monitor's certificate: a long round trip.
 const REFUSAL: Duration = Duration::from_millis(250);
 
-/// A stream that a handshake came to.
+/// A stream after its handshake.
 pub(super) struct Secured {
     pub(super) stream: TlsStream<Metered<Wire>>,
     /// How long the handshake took.
     pub(super) took: Duration,
-    /// Until when the endpoint's certificate is valid, since the Unix epoch; absent if it cannot be read.
+    /// When the endpoint's certificate expires, since the Unix epoch; `None` if it cannot be read.
     pub(super) certificate_expires: Option<Duration>,
 }
 
 impl Connectors {
-    /// Makes a handshake over a connected stream: offers these protocols, and asks for the check's name or else for `host`.
+    /// Performs a handshake over a connected stream. Offers these protocols, and uses the check's name or otherwise
+    /// `host`.
     pub(super) async fn handshake(
         &self,
         wire: Wire,
@@ -50,7 +51,8 @@ impl Connectors {
     ) -> Result<Secured, Failure> {
         let connector = self.get(check, alpn)?;
         let name = server_name(check.sni.as_deref().unwrap_or(host))?;
-        // Else the request waits until the last octets of the handshake are acknowledged: a round trip or 40 ms more.
+        // Without this, the request waits until the last octets of the handshake are acknowledged: a round trip or 40
+        // ms more.
         wire.set_nodelay()?;
         let meter = wire.meter();
         let stream = Metered::new(wire, meter, Unit::Record);
@@ -64,13 +66,13 @@ impl Connectors {
 }
 
 impl Secured {
-    /// The protocol that the endpoint chose of those that were offered.
+    /// The protocol that the endpoint chose from those that were offered.
     pub(super) fn protocol(&self) -> Option<&str> {
         self.stream.get_ref().1.alpn_protocol().and_then(|protocol| std::str::from_utf8(protocol).ok())
     }
 
-    /// Says goodbye, and hears whether the endpoint refuses the monitor's certificate. In TLS 1.3 the handshake is over
-    /// for a client before the endpoint has seen that certificate (RFC 8446 section 2).
+    /// Closes the connection, and fails if the endpoint refuses the monitor's certificate. In TLS 1.3 the handshake is
+    /// over for a client before the endpoint has seen that certificate (RFC 8446 section 2).
     pub(super) async fn close(mut self, budget: Budget) -> Result<(), Failure> {
         if self.stream.get_ref().1.protocol_version() != Some(ProtocolVersion::TLSv1_3) {
             return Ok(());
@@ -80,7 +82,7 @@ impl Secured {
             self.stream.read(&mut [0]).await
         };
         match tokio::time::timeout(REFUSAL.min(budget.left()), answer).await {
-            // How the connection ends is the endpoint's own affair, unless it ends by an alert.
+            // How the connection ends does not matter, unless it ends with an alert.
             Ok(Err(error)) => match failure::from_io(&error, Stage::Handshake) {
                 refused @ Failure::Tls(_) => Err(refused),
                 _ => Ok(()),
@@ -90,7 +92,7 @@ impl Secured {
     }
 }
 
-/// What is told when the endpoint chose none of the protocols that it had to.
+/// The failure if the endpoint chose none of the required protocols.
 pub(super) fn no_agreement(wanted: &[impl AsRef<str>]) -> Failure {
     let wanted: Vec<&str> = wanted.iter().map(AsRef::as_ref).collect();
     Failure::Tls(format!("no agreement on {} by ALPN", wanted.join(" or ")))
@@ -101,19 +103,19 @@ pub(super) fn unix_time() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
-/// Until when a certificate in DER is valid, since the Unix epoch.
+/// When a certificate in DER expires, since the Unix epoch.
 fn expiry(certificate: &[u8]) -> Option<Duration> {
     let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
-    // What ended before the epoch ended there.
+    // An expiry before the epoch counts as the epoch.
     Some(Duration::from_secs(u64::try_from(certificate.validity().not_after.timestamp()).unwrap_or(0)))
 }
 
-/// The name for SNI and for the certificate. An address goes into no SNI (RFC 6066 section 3), but the certificate must
-/// be valid for it.
+/// The name for SNI and for the certificate. An address is not sent in SNI (RFC 6066 section 3), but the certificate
+/// must be valid for it.
 fn server_name(name: &str) -> Result<ServerName<'static>, Failure> {
     // RFC 6066 section 3: "The hostname is represented as a byte string using ASCII encoding without a trailing dot."
     let relative = name.strip_suffix('.').unwrap_or(name);
-    ServerName::try_from(relative.to_owned()).map_err(|_| Failure::Tls(format!("`{name}` is no host name")))
+    ServerName::try_from(relative.to_owned()).map_err(|_| Failure::Tls(format!("`{name}` is not a host name")))
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! The TCP connection of a probe.
 //!
-//! An endpoint that answers before it has read all, and closes, breaks the connection off: its kernel sends the answer and
-//! then RST (RFC 9293 section 3.10.4; RFC 1122 section 4.2.2.13). What came before the RST can still be read, but whoever
-//! writes first meets an error, and by chance of the scheduler that error hides the answer. So here a write that meets the
-//! connection's end is taken for done, and what came is read to its last octet; then the reader is told of the reset.
+//! If an endpoint answers before it has read the whole request, and closes, its kernel sends the answer and then RST
+//! (RFC 9293 section 3.10.4; RFC 1122 section 4.2.2.13). The answer can still be read after the RST. But if this node
+//! writes first, it gets an error, and depending on the scheduler that error hides the answer. Here, a write that finds
+//! the connection ended therefore counts as successful, and everything received is read to the last octet. Then the
+//! reader gets the reset.
 
 use std::io;
 use std::net::SocketAddr;
@@ -20,20 +21,20 @@ use super::meter::{Meter, Unit};
 use super::{Budget, failure};
 use crate::health::{Failure, Stage};
 
-/// What Linux says of a RST that came behind a FIN: the peer had ended its part in order before.
+/// Linux's error for a RST after a FIN: the peer had closed its side in order before.
 const BEHIND_FIN: io::ErrorKind = io::ErrorKind::BrokenPipe;
 
-/// A connection to an endpoint, whose octets are counted.
+/// A connection to an endpoint, with a meter for its octets.
 #[derive(Debug)]
 pub(super) struct Wire {
     stream: TcpStream,
     meter: Arc<Meter>,
-    /// How a write, or the end of connecting, found the connection broken.
+    /// The error with which a write, or the end of connecting, found the connection broken.
     broken: Option<io::ErrorKind>,
 }
 
 impl Wire {
-    /// Connects, and tells how long it took until the connection stood.
+    /// Connects. Returns also how long it took until the connection was established.
     pub(super) async fn connect(address: SocketAddr, budget: Budget) -> Result<(Self, Duration), Failure> {
         let failed = |error: io::Error| failure::from_io(&error, Stage::Connect);
         let started = Instant::now();
@@ -41,19 +42,19 @@ impl Wire {
         budget.within(Stage::Connect, stream.writable()).await?.map_err(failed)?;
         let broken = match stream.take_error().map_err(failed)? {
             None => None,
-            // It stood, and was broken off since: a RST in answer to the SYN is a refusal.
+            // The connection was established, and has been reset since. (A RST in answer to the SYN is a refusal.)
             Some(error) if is_break(&error) => Some(error.kind()),
             Some(error) => return Err(failed(error)),
         };
-        // On loopback the kernel may draw the very port that is probed as the local one. Then both SYNs are ours, and what
-        // answers is this socket (RFC 9293 section 3.5, simultaneous open), not an endpoint.
+        // On loopback the kernel may choose the probed port itself as the local port. Then both SYNs are ours, and this
+        // socket answers itself (RFC 9293 section 3.5, simultaneous open), not an endpoint.
         if stream.local_addr().is_ok_and(|local| local == address) {
             return Err(Failure::Refused);
         }
         Ok((Self { stream, meter: Arc::default(), broken }, started.elapsed()))
     }
 
-    /// Sends what is written at once, without waiting for more.
+    /// Makes writes go out at once, without waiting for more.
     pub(super) fn set_nodelay(&self) -> Result<(), Failure> {
         match self.stream.set_nodelay(true) {
             Err(error) if self.broken.is_none() => Err(failure::from_io(&error, Stage::Handshake)),
@@ -61,12 +62,12 @@ impl Wire {
         }
     }
 
-    /// What counts that which comes over it.
+    /// The meter of this connection.
     pub(super) fn meter(&self) -> Arc<Meter> {
         Arc::clone(&self.meter)
     }
 
-    /// The outcome of a write, unless it met the end of the connection: then so many octets are taken for written.
+    /// The result of a write. If the connection has ended, all octets count as written.
     fn written(&mut self, outcome: io::Result<usize>, length: usize) -> io::Result<usize> {
         match outcome {
             Err(error) if is_break(&error) => {
@@ -78,7 +79,7 @@ impl Wire {
     }
 }
 
-/// A socket that connects.
+/// A socket that is connecting.
 fn begin(address: SocketAddr) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
@@ -89,7 +90,7 @@ fn begin(address: SocketAddr) -> io::Result<TcpStream> {
     TcpStream::from_std(socket.into())
 }
 
-/// Whether the peer broke the connection off.
+/// True if the peer reset or closed the connection.
 fn is_break(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | BEHIND_FIN)
 }
@@ -142,7 +143,7 @@ impl AsyncWrite for Wire {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // A connection that is over cannot be shut down, and need not.
+        // A connection that has ended cannot be shut down, and need not be.
         Pin::new(&mut self.stream).poll_shutdown(context).map(|_| Ok(()))
     }
 }

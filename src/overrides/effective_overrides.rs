@@ -1,22 +1,22 @@
-//! What counts for each endpoint and each name, out of all that is in force.
+//! The effective overrides: of all overrides in force, the one that counts for each endpoint and each name.
 
 use std::collections::HashMap;
 
 use super::{Override, TargetKind};
 
-/// The overrides in force, sorted so that the first one that means something counts for it.
+/// The overrides in force, sorted by precedence: the first one that matches counts.
 #[derive(Clone, Debug, Default)]
 pub struct EffectiveOverrides {
     datacenters: Vec<Override>,
     pools: Vec<Override>,
-    /// Those that are no globs, by what they mean: there may be thousands.
+    /// The overrides without globs, by the endpoint's text: there may be thousands.
     endpoints: HashMap<Box<str>, Override>,
     endpoint_globs: Vec<Override>,
     names: Vec<Override>,
 }
 
 impl EffectiveOverrides {
-    /// Sorts what is in force.
+    /// Sorts the overrides in force.
     pub fn new<'a>(in_force: impl Iterator<Item = &'a Override>) -> Self {
         let mut sorted: Vec<_> = in_force.collect();
         sorted.sort_by(|a, b| a.cmp_precedence(b).reverse());
@@ -36,7 +36,8 @@ impl EffectiveOverrides {
         effective_overrides
     }
 
-    /// What counts for an endpoint of this pool. `endpoint` gives its address or canonical name as patterns know it.
+    /// The override that counts for an endpoint of this pool. `endpoint` gives its address or canonical name in the
+    /// form that patterns use.
     pub fn of_endpoint(
         &self,
         datacenter: Option<&str>,
@@ -56,12 +57,12 @@ impl EffectiveOverrides {
         self.endpoints.get(endpoint.as_str()).or_else(|| first(&self.endpoint_globs, &endpoint))
     }
 
-    /// What counts for a steered name, by its canonical text.
+    /// The override that counts for a steered name, by its canonical text.
     pub fn of_name(&self, name: &str) -> Option<&Override> {
         first(&self.names, name)
     }
 
-    /// Whether anything is said of names.
+    /// True if an override concerns names.
     pub fn affects_names(&self) -> bool {
         !self.names.is_empty()
     }

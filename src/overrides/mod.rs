@@ -1,16 +1,16 @@
-//! What an operator says of endpoints and names, against or instead of what probes say.
+//! Overrides: an operator's orders for endpoints and names, which count instead of what probes find.
 //!
 //! ```text
 //!   Order ── placed by a command, or written as a window ──► Override ── its time has come ──► in force
 //!                                                                                                 │
-//!   Book: all of them, which are in force, and when that changes next                             ▼
-//!   Rulings: for an endpoint or a name, the one that counts ◄──────────────────────────── the most specific
+//!   OverrideStore: all overrides, which are in force, and when that changes next                 ▼
+//!   EffectiveOverrides: for an endpoint or a name, the one that counts ◄──────────────── the most specific
 //! ```
 //!
-//! **Precedence.** Of all that are in force and mean an endpoint, one counts: `endpoint:` before `pool:` before `dc:`;
-//! among those what is written out before a glob, and `pool:web/fra` before `pool:web`; among those the one made last. So
-//! `open` is an exception: `open pool:web/fra` keeps that pool in service while all else of `dc:fra` drains. What is said of
-//! a name goes by the same rules, among what is said of names.
+//! **Precedence.** Of all overrides that are in force and mean an endpoint, one counts: `endpoint:` before `pool:`
+//! before `dc:`; among those, an exact target before a glob, and `pool:web/fra` before `pool:web`; among those, the
+//! latest. `open` therefore makes an exception: `open pool:web/fra` keeps that pool in service while the rest of
+//! `dc:fra` drains. The overrides of names follow the same rules among themselves.
 
 mod effective_overrides;
 mod store;
@@ -27,25 +27,25 @@ pub use store::{Change, Happening, MAX_OVERRIDES, MAX_REASON, MAX_WHO, OverrideR
 pub use target::{TargetKind, TargetPattern, TargetPatternError, canonical};
 pub use timestamp::{Civil, rfc3339};
 
-/// What is to be done with what a target means.
+/// The effect of an override on its target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Mode {
-    /// It gets no answers while another is left. Its probes go on and count.
+    /// Drained: no answers while another endpoint is left. Probes continue and count.
     Drain,
-    /// As if nothing less specific had been said.
+    /// As if there were no less specific override.
     Open,
-    /// Up, whatever probes say.
+    /// Forced up, whatever probes find.
     ForceUp,
-    /// Down, whatever probes say. Nothing ignores that.
+    /// Forced down: never answered, not even by `all_down`.
     ForceDown,
 }
 
 impl Mode {
-    /// All of them, with the names of their commands.
+    /// All modes, with the names of their commands.
     pub const ALL: [(&'static str, Self); 4] =
         [("drain", Self::Drain), ("open", Self::Open), ("force-up", Self::ForceUp), ("force-down", Self::ForceDown)];
 
-    /// Its command's name.
+    /// The name of its command.
     pub fn as_str(self) -> &'static str {
         Self::ALL[self as usize].0
     }
@@ -57,7 +57,7 @@ impl fmt::Display for Mode {
     }
 }
 
-/// A word is no [`Mode`].
+/// The text is not the name of a [`Mode`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnknownMode;
 
@@ -77,49 +77,50 @@ impl FromStr for Mode {
     }
 }
 
-/// What an operator asks for. Times are counted from the Unix epoch.
+/// An operator's order for an override. Times are since the Unix epoch.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Order {
-    /// What is to be done.
+    /// The effect.
     pub mode: Mode,
-    /// With what.
+    /// The target.
     pub target: TargetPattern,
-    /// From when on; at once without it.
+    /// The beginning; `None` means at once.
     pub from: Option<Duration>,
-    /// Until when, that moment excluded; until it is lifted without it.
+    /// The end, which is excluded; `None` means until it is lifted.
     pub until: Option<Duration>,
-    /// How long a drain takes, from its beginning until nothing is left; nothing but that takes time.
+    /// How long a gradual drain takes, from its beginning until no clients are left; only for drains.
     pub over: Option<Duration>,
-    /// Why, in the operator's words; may be empty.
+    /// The reason, in the operator's words; may be empty.
     pub reason: Box<str>,
-    /// Who asks.
+    /// The operator who gives it.
     pub who: Box<str>,
 }
 
 impl Order {
-    /// Whether it holds at this time.
+    /// True if it is in force at this time.
     pub fn is_in_force(&self, now: Duration) -> bool {
         self.from.is_none_or(|from| from <= now) && !self.is_over(now)
     }
 
-    /// Whether it may take the time that it wants to take: a share can be taken from endpoints, not from a name.
+    /// True if `over` is allowed: only a drain of endpoints can be gradual, because shares can be taken from endpoints
+    /// but not from a name.
     pub fn is_well_timed(&self) -> bool {
         self.over
             .is_none_or(|over| self.mode == Mode::Drain && self.target.kind() != TargetKind::Name && !over.is_zero())
     }
 
-    /// Whether it will never hold again.
+    /// True if it has ended.
     pub fn is_over(&self, now: Duration) -> bool {
         self.until.is_some_and(|until| until <= now)
     }
 }
 
-/// By what an override is known.
+/// Identifies an override.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum OverrideId {
-    /// A window of the server file, by its place there, counted from 1.
+    /// A window of the server file, by its position there, counted from 1.
     Window(u32),
-    /// One placed by a command; numbers are given once.
+    /// An override placed by a command. A number is never used again.
     Placed(u64),
 }
 
@@ -143,24 +144,25 @@ impl FromStr for OverrideId {
     }
 }
 
-/// An order that was taken.
+/// An order that was accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Override {
-    /// By what it is known.
+    /// Its id.
     pub id: OverrideId,
-    /// When it was made, counted from the Unix epoch; 0 for what the server file says, so that a command goes before it.
+    /// When it was placed, since the Unix epoch; 0 for windows of the server file, so that commands take precedence
+    /// over them.
     pub made_at: Duration,
-    /// What was asked for.
+    /// The order.
     pub order: Order,
 }
 
 impl Override {
-    /// When it begins, or began.
+    /// Its beginning.
     pub fn begins_at(&self) -> Duration {
         self.order.from.unwrap_or(self.made_at)
     }
 
-    /// The greater of two counts.
+    /// Compares precedence: the greater one counts.
     fn cmp_precedence(&self, other: &Self) -> Ordering {
         let key = |item: &Self| (item.order.target.kind(), item.order.target.exactness(), item.made_at, item.id);
         key(self).cmp(&key(other))

@@ -1,4 +1,5 @@
-//! All overrides, which of them are in force, and when that changes next. It has no clock: time is what the caller says.
+//! The override store: all overrides, which of them are in force, and when that changes next. It has no clock: the
+//! caller gives the time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -6,57 +7,57 @@ use std::time::Duration;
 
 use super::{EffectiveOverrides, Mode, Order, Override, OverrideId, TargetPattern};
 
-/// Overrides that are placed at a time, at most: beyond that somebody's script runs wild, and the configuration is the
-/// better place.
+/// The most overrides that can be placed at a time. If there are more, a script is probably out of control, or the
+/// configuration is the better place for them.
 pub const MAX_OVERRIDES: usize = 4096;
 
-/// Octets of a reason at most: a sentence and a link.
+/// The most octets of a reason: a sentence and a link.
 pub const MAX_REASON: usize = 512;
 
-/// Octets that tell who asked, at most.
+/// The most octets of `who`.
 pub const MAX_WHO: usize = 128;
 
-/// The overrides that were placed, and the windows of the server file.
+/// The overrides that commands placed, and the windows of the server file.
 #[derive(Clone, Debug, Default)]
 pub struct OverrideStore {
     placed: BTreeMap<OverrideId, Override>,
     windows: BTreeMap<OverrideId, Override>,
-    /// The last number that was given.
+    /// The last number that was assigned.
     last: u64,
     in_force: BTreeSet<OverrideId>,
     effective_overrides: EffectiveOverrides,
     change_at: Option<Duration>,
-    /// When it was looked at last.
+    /// The time of the last [`Self::is_due`].
     looked: Duration,
 }
 
-/// What happened to an override.
+/// An event in the life of an override.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// What.
+    /// What happened.
     pub happening: Happening,
-    /// To which.
+    /// The override.
     pub item: Override,
 }
 
-/// What can happen to an override.
+/// The kinds of events of an override.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Happening {
-    /// It was placed; it may wait for its time.
+    /// It was placed; it may begin later.
     Placed,
-    /// Its time has come.
+    /// It began.
     Began,
-    /// Its time is over, and it is forgotten.
+    /// It ended, and is removed.
     Ended,
-    /// It was taken back before its time was over, by whom.
+    /// An operator lifted it before its end.
     Lifted {
-        /// By whom.
+        /// The operator.
         by: Box<str>,
     },
 }
 
 impl Happening {
-    /// In one word.
+    /// The event as one word.
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Placed => "placed",
@@ -67,31 +68,31 @@ impl Happening {
     }
 }
 
-/// Which overrides are to be lifted.
+/// The overrides to lift.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Selector {
-    /// This one.
+    /// The override with this id.
     Id(OverrideId),
-    /// All that were placed on exactly this target.
+    /// All overrides that were placed on exactly this target.
     Target(TargetPattern),
 }
 
-/// Why an order is not taken.
+/// Why an order is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OverrideRefusal {
-    /// Nothing bears such a name; what may have been meant.
+    /// Nothing has this name. The second target is the closest name, if there is one.
     Unknown(TargetPattern, Option<TargetPattern>),
-    /// It would end before it begins, or has ended already.
+    /// It ends before it begins, or has ended already.
     Over,
-    /// It is to take time, and is no drain of endpoints.
+    /// It has `over`, but is not a drain of endpoints.
     NotGradual,
-    /// [`MAX_OVERRIDES`] are placed.
+    /// [`MAX_OVERRIDES`] are placed already.
     TooMany,
-    /// Its reason is longer than [`MAX_REASON`], or its author than [`MAX_WHO`].
+    /// The reason is longer than [`MAX_REASON`], or `who` is longer than [`MAX_WHO`].
     TooLong,
-    /// Nothing is placed there that could be lifted.
+    /// No such override is placed.
     NotPlaced(Selector),
-    /// It is a window of the server file, and stays as long as it stands there.
+    /// It is a window of the server file, and cannot be lifted while it is in the file.
     IsWindow(OverrideId),
 }
 
@@ -100,15 +101,15 @@ impl fmt::Display for OverrideRefusal {
         match self {
             Self::Unknown(target, None) => write!(f, "nothing is named {target}"),
             Self::Unknown(target, Some(meant)) => write!(f, "nothing is named {target}: did you mean {meant}?"),
-            Self::Over => f.write_str("it would be over before it begins"),
+            Self::Over => f.write_str("it would end before it begins, or has ended already"),
             Self::NotGradual => f.write_str("only the drain of a dc:, pool: or endpoint: takes time"),
             Self::TooMany => write!(f, "{MAX_OVERRIDES} overrides are placed, and that is the limit: lift some first"),
             Self::TooLong => {
-                write!(f, "a reason has at most {MAX_REASON} octets, and who gives it at most {MAX_WHO}")
+                write!(f, "a reason may have at most {MAX_REASON} octets, and `who` at most {MAX_WHO}")
             }
             Self::NotPlaced(Selector::Id(id)) => write!(f, "there is no override {id}"),
             Self::NotPlaced(Selector::Target(target)) => write!(f, "no override is placed on {target}"),
-            Self::IsWindow(id) => write!(f, "{id} stands in the server file: change it there, or place an `open`"),
+            Self::IsWindow(id) => write!(f, "{id} is a window of the server file: change it there, or place an `open`"),
         }
     }
 }
@@ -116,45 +117,46 @@ impl fmt::Display for OverrideRefusal {
 impl std::error::Error for OverrideRefusal {}
 
 impl OverrideStore {
-    /// Everything, windows first, in the order in which it was made.
+    /// All overrides: windows first, then placed ones in the order of their placement.
     pub fn all(&self) -> impl Iterator<Item = &Override> {
         self.windows.values().chain(self.placed.values())
     }
 
-    /// What was placed by commands, to be kept over a restart.
+    /// The overrides that commands placed, to be kept for the next run.
     pub fn placed(&self) -> impl Iterator<Item = &Override> {
         self.placed.values()
     }
 
-    /// Whether an override counted at the last change.
+    /// True if the override was in force at the last change.
     pub fn is_in_force(&self, id: OverrideId) -> bool {
         self.in_force.contains(&id)
     }
 
-    /// What counts for whom.
+    /// The effective overrides.
     pub fn effective_overrides(&self) -> &EffectiveOverrides {
         &self.effective_overrides
     }
 
-    /// When something begins or ends next.
+    /// When an override begins or ends next.
     pub fn change_at(&self) -> Option<Duration> {
         self.change_at
     }
 
-    /// Whether anything may begin or end now: its time has come, or the clock was set back since the last time that this was asked.
+    /// True if an override may begin or end now, because its time has come or because the clock was set back since the
+    /// last call.
     pub fn is_due(&mut self, now: Duration) -> bool {
         let was_set_back = now < std::mem::replace(&mut self.looked, now);
         was_set_back || self.change_at.is_some_and(|at| at <= now)
     }
 
-    /// Takes an order, and says what that changed. What was placed on exactly its target before and is in force gives way to
-    /// it, if it is in force itself.
+    /// Places an override and returns the changes. If it is in force now, it replaces the overrides in force on exactly
+    /// the same target.
     ///
-    /// An `open` is kept only as an exception from something less specific that is in force, and ends with that: one that
-    /// nobody remembers must not keep later windows from their effect.
+    /// An `open` is kept only as an exception to a less specific override in force, and ends with it. Otherwise a
+    /// forgotten `open` would cancel later windows.
     ///
-    /// Whether the target means anything is for the caller to know, and `overlaps` tells whether another override means any
-    /// of what it means.
+    /// The caller has to check that the target means anything. `overlaps` returns true for an override whose target has
+    /// something in common with this one's.
     pub fn place(
         &mut self,
         order: Order,
@@ -188,7 +190,8 @@ impl OverrideStore {
         Ok(changes)
     }
 
-    /// Whether an `open` is an exception from anything in force. One without an end gets the end of that.
+    /// True if an `open` is an exception to an override in force. An `open` without an end gets the end of that
+    /// override.
     fn is_exception(&self, open: &mut Override, overlaps: impl Fn(&Override) -> bool) -> bool {
         let in_force = self.all().filter(|other| self.in_force.contains(&other.id));
         let excepted = in_force.filter(|other| other.cmp_precedence(open).is_lt() && overlaps(other));
@@ -201,7 +204,7 @@ impl OverrideStore {
         is_exception
     }
 
-    /// Takes overrides back.
+    /// Lifts overrides and returns the changes. Fails if there is none, or if it is a window.
     pub fn lift(&mut self, which: &Selector, who: &str, now: Duration) -> Result<Vec<Change>, OverrideRefusal> {
         let ids: Vec<OverrideId> = match which {
             Selector::Id(id) if self.windows.contains_key(id) => return Err(OverrideRefusal::IsWindow(*id)),
@@ -218,7 +221,7 @@ impl OverrideStore {
         Ok(changes)
     }
 
-    /// Takes in what was kept over a restart. Numbers go on behind the greatest.
+    /// Takes in the overrides of the last run. New numbers continue after the greatest one.
     pub fn restore(&mut self, kept: impl IntoIterator<Item = Override>, now: Duration) -> Vec<Change> {
         for item in kept {
             if let OverrideId::Placed(number) = item.id {
@@ -229,7 +232,7 @@ impl OverrideStore {
         self.advance(now)
     }
 
-    /// Puts the windows of a new configuration in the place of those of the old.
+    /// Replaces the windows by those of a new configuration.
     pub fn set_windows(&mut self, windows: &[Order], now: Duration) -> Vec<Change> {
         let mut changes = Vec::new();
         let window = |(number, order): (u32, &Order)| {
@@ -247,7 +250,7 @@ impl OverrideStore {
         changes
     }
 
-    /// What began and what ended up to now.
+    /// The overrides that began or ended up to now.
     pub fn advance(&mut self, now: Duration) -> Vec<Change> {
         let mut changes = Vec::new();
         let over: Vec<OverrideId> =
@@ -280,7 +283,7 @@ impl OverrideStore {
         Some(Change { happening: Happening::Lifted { by: who.into() }, item })
     }
 
-    /// Works out what follows from what is in force.
+    /// Computes the effective overrides, and the time of the next change.
     fn settle(&mut self, now: Duration) {
         let in_force = |item: &&Override| self.in_force.contains(&item.id);
         self.effective_overrides =
@@ -339,7 +342,7 @@ mod tests {
         assert_eq!(place(&mut store, later, NOW), ["placed 1 drain dc:fra"]);
         assert_eq!((effective_override(&store, "192.0.2.1"), store.change_at()), (None, Some(NOW + HOUR)));
         place(&mut store, order(Mode::ForceUp, "dc:fra"), NOW);
-        assert_eq!(store.all().count(), 2, "what waits does not give way");
+        assert_eq!(store.all().count(), 2, "an override that has not begun is not replaced");
         assert_eq!(told(&store.advance(NOW + HOUR)), ["began 1 drain dc:fra"]);
         assert_eq!(effective_override(&store, "192.0.2.1"), Some(Mode::ForceUp), "the one made last");
         assert_eq!(told(&store.advance(NOW + HOUR * 2)), ["ended 1 drain dc:fra"]);

@@ -1,4 +1,4 @@
-//! What an operator means: `dc:fra`, `pool:web/fra`, `endpoint:192.0.2.10`, `name:www.gslb.example.com`.
+//! Targets of overrides: `dc:fra`, `pool:web/fra`, `endpoint:192.0.2.10`, `name:www.gslb.example.com`.
 //!
 //! ```text
 //!   dc:fra                  every endpoint in that datacenter
@@ -7,8 +7,8 @@
 //!   name:www.example.com    that steered name; a wildcard's owner is written name:\*.apps.example.com
 //! ```
 //!
-//! `*` stands for any text, dots and slashes too, and `?` for any one character; behind a backslash they stand for
-//! themselves. Zones may have pools of the same name: they are meant together.
+//! `*` matches any text, dots and slashes too, and `?` any single character; a backslash before them makes them
+//! literal. Several zones may have pools of the same name: the target means all of them.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -16,16 +16,16 @@ use std::str::FromStr;
 
 use crate::name::{Name, NameError};
 
-/// What kind of thing is meant, the least specific first.
+/// The kind of a target, the least specific first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TargetKind {
-    /// All that stands in a datacenter.
+    /// All endpoints in a datacenter.
     Datacenter,
     /// A pool.
     Pool,
     /// An endpoint, by its address or canonical name.
     Endpoint,
-    /// A steered name. Never compared with the others: it says nothing of endpoints.
+    /// A steered name. It is never compared with the others, because it does not concern endpoints.
     Name,
 }
 
@@ -33,22 +33,22 @@ impl TargetKind {
     const ALL: [(&'static str, Self); 4] =
         [("dc", Self::Datacenter), ("pool", Self::Pool), ("endpoint", Self::Endpoint), ("name", Self::Name)];
 
-    /// As it stands before the colon.
+    /// The text before the colon.
     pub fn as_str(self) -> &'static str {
         Self::ALL[self as usize].0
     }
 }
 
-/// A pattern of things of one kind.
+/// A pattern for targets of one kind.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TargetPattern {
     kind: TargetKind,
-    /// Addresses as [`IpAddr`] writes them, names in lower case and without their final dot.
+    /// Addresses as [`IpAddr`] writes them; names in lower case and without the final dot.
     text: Box<str>,
     tokens: Box<[Token]>,
 }
 
-/// A piece of a pattern.
+/// A part of a pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Token {
     This(char),
@@ -56,7 +56,7 @@ enum Token {
     AnyMany,
 }
 
-/// How exactly a pattern says what it means, the least exactly first.
+/// How exact a pattern is, the least exact first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Exactness {
     Glob,
@@ -65,16 +65,16 @@ pub(super) enum Exactness {
     Exact,
 }
 
-/// Why a text is no target.
+/// Why a text is not a target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TargetPatternError {
     /// It does not begin with a kind and a colon.
     NoKind,
-    /// Nothing stands behind the colon.
+    /// There is nothing after the colon.
     Empty,
-    /// It looks like an address and is none.
+    /// It looks like an address but is not valid.
     BadAddress(Box<str>),
-    /// It is no domain name.
+    /// It is not a domain name.
     BadName(Box<str>, NameError),
 }
 
@@ -82,9 +82,9 @@ impl fmt::Display for TargetPatternError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoKind => f.write_str("a target is dc:NAME, pool:NAME, endpoint:ADDRESS or name:NAME"),
-            Self::Empty => f.write_str("a target needs something behind its colon"),
-            Self::BadAddress(text) => write!(f, "`{text}` is no address"),
-            Self::BadName(text, error) => write!(f, "`{text}` is no name: {error}"),
+            Self::Empty => f.write_str("a target needs text after its colon"),
+            Self::BadAddress(text) => write!(f, "`{text}` is not an address"),
+            Self::BadName(text, error) => write!(f, "`{text}` is not a name: {error}"),
         }
     }
 }
@@ -119,23 +119,23 @@ impl fmt::Display for TargetPattern {
 }
 
 impl TargetPattern {
-    /// What kind of thing is meant.
+    /// The kind of the target.
     pub fn kind(&self) -> TargetKind {
         self.kind
     }
 
-    /// What stands behind the colon.
+    /// The text after the colon.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// Whether it may mean more than it names.
+    /// True if it contains `*` or `?`, so that it may match several things.
     pub fn is_glob(&self) -> bool {
         self.tokens.iter().any(|token| !matches!(token, Token::This(_)))
     }
 
-    /// Whether something of its kind is meant: a datacenter or pool by its name, an address as [`IpAddr`] writes it, a
-    /// domain name by its [`canonical`] text.
+    /// True if the pattern matches: a datacenter or pool by its name, an address as [`IpAddr`] writes it, a domain name
+    /// by its [`canonical`] text.
     pub fn means(&self, text: &str) -> bool {
         let whole_pool = || {
             let pool = text.split_once('/').map(|(pool, _)| pool);
@@ -157,13 +157,13 @@ impl TargetPattern {
     }
 }
 
-/// A name as patterns know it: in lower case and without its final dot.
+/// A name in the form that patterns use: in lower case and without its final dot.
 pub fn canonical(name: &Name) -> String {
     without_final_dot(&name.to_string()).to_ascii_lowercase()
 }
 
-/// The pieces of a pattern. Behind a backslash `*` and `?` are plain characters; before others it is one itself, for so do
-/// names write a dot inside of a label.
+/// The parts of a pattern. After a backslash, `*` and `?` are plain characters. A backslash before another character is
+/// literal, because names use it to write a dot inside a label.
 fn tokens(text: &str) -> impl Iterator<Item = Token> {
     let mut rest = text.chars().peekable();
     std::iter::from_fn(move || {
@@ -176,8 +176,8 @@ fn tokens(text: &str) -> impl Iterator<Item = Token> {
     })
 }
 
-/// Whether a pattern matches the whole text. After a mismatch the last `*` takes one character more, so it ends after
-/// pattern times text steps at most.
+/// True if the pattern matches the whole text. After a mismatch the last `*` takes one character more, so there are at
+/// most (length of pattern) times (length of text) steps.
 fn matches(pattern: &[Token], text: &str) -> bool {
     let (mut at, mut rest) = (0, text.chars());
     let mut last_many = None;
@@ -220,7 +220,7 @@ fn endpoint_text(text: &str) -> Result<String, TargetPatternError> {
     name_text(text)
 }
 
-/// A name written out: what would be a glob's piece in it is escaped, for that is how it was written.
+/// A name without globs. `*` and `?` in it are escaped, as they were written.
 fn name_text(text: &str) -> Result<String, TargetPatternError> {
     let name = Name::parse(text, &Name::root()).map_err(|error| TargetPatternError::BadName(text.into(), error))?;
     Ok(canonical(&name).replace('*', "\\*").replace('?', "\\?"))
@@ -280,10 +280,10 @@ mod tests {
         for (text, told) in [
             ("fra", "a target is dc:NAME, pool:NAME, endpoint:ADDRESS or name:NAME"),
             ("datacenter:fra", "a target is dc:NAME, pool:NAME, endpoint:ADDRESS or name:NAME"),
-            ("dc:", "a target needs something behind its colon"),
-            ("endpoint:192.0.2.300", "`192.0.2.300` is no address"),
-            ("endpoint:2001:db8::g", "`2001:db8::g` is no address"),
-            ("name:a..b", "`a..b` is no name: a label may not be empty"),
+            ("dc:", "a target needs text after its colon"),
+            ("endpoint:192.0.2.300", "`192.0.2.300` is not an address"),
+            ("endpoint:2001:db8::g", "`2001:db8::g` is not an address"),
+            ("name:a..b", "`a..b` is not a name: a label may not be empty"),
         ] {
             assert_eq!(text.parse::<TargetPattern>().map_err(|error| error.to_string()), Err(told.to_owned()));
         }

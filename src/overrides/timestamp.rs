@@ -6,15 +6,15 @@ const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 
-/// A date and a time of day, `offset` minutes ahead of UTC: every field in the range that RFC 3339, section 5.6, gives it.
-/// A leap second is the second after it.
+/// A date and a time of day, `offset` minutes ahead of UTC. Every field is in the range of RFC 3339, section 5.6. A
+/// leap second counts as the second after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Civil {
     /// 0 to 9999.
     pub year: u16,
     /// 1 to 12.
     pub month: u8,
-    /// From 1 on.
+    /// 1 to the length of the month.
     pub day: u8,
     /// 0 to 23.
     pub hour: u8,
@@ -22,12 +22,12 @@ pub struct Civil {
     pub minute: u8,
     /// 0 to 60.
     pub second: u8,
-    /// Minutes that the clock which shows this is ahead of UTC.
+    /// Minutes by which the local time is ahead of UTC.
     pub offset: i16,
 }
 
 impl Civil {
-    /// The time since the Unix epoch; `None` for what was before it.
+    /// The time since the Unix epoch; `None` for a time before it.
     pub fn since_epoch(&self) -> Option<Duration> {
         let Self { year, month, day, hour, minute, second, offset } = *self;
         let of_day = i64::from(hour) * HOUR + i64::from(minute) * MINUTE + i64::from(second);
@@ -61,7 +61,7 @@ fn days_before(year: u16, month: u8, day: u8) -> i64 {
     era * ERA + of_era * 365 + of_era / 4 - of_era / 100 + of_year - EPOCH
 }
 
-/// The date so many days after the Unix epoch.
+/// The date this many days after the Unix epoch.
 fn date(days: i64) -> (i64, i64, i64) {
     let days = days + EPOCH;
     let (era, of_era) = (days.div_euclid(ERA), days.rem_euclid(ERA));

@@ -1,4 +1,4 @@
-//! What the operator wrote of a roll-out.
+//! The configuration of a roll-out.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,52 +6,52 @@ use std::time::Duration;
 use crate::duration::Written;
 use crate::health::Share;
 
-/// Steps that a canary takes at most.
+/// The most steps of a canary.
 pub const MAX_STEPS: usize = 32;
 
 /// How a name's clients move from some of its pools to others.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Spec {
-    /// Blue-green: this pool answers, the others are held ready. As in `pools`.
+    /// Blue-green: this pool (as in `pools`) answers, the others are kept ready.
     Active(Box<str>),
-    /// A growing share of clients is sent to a new pool, as long as that does well.
+    /// Canary: a growing share of clients is sent to a new pool, as long as the pool does well.
     Canary(Canary),
 }
 
-/// A new pool, and how clients come to it.
+/// A new pool, and the steps by which clients move to it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Canary {
     /// The new pool, as in `pools`.
     pub pool: Box<str>,
-    /// The shares of clients that it is given, one after the other.
+    /// The shares of clients that it gets, one after the other.
     pub steps: Steps,
     /// How long each share lasts.
     pub hold: Duration,
-    /// When it is taken back.
+    /// The limits at which it is rolled back.
     pub bounds: Bounds,
 }
 
-/// Shares of clients: at least one, each more than the one before, none of them nothing.
+/// Shares of clients: at least one, each greater than the one before, the first above 0.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Steps(Box<[Share]>);
 
-/// Why numbers are no [`Steps`].
+/// Why numbers are not valid [`Steps`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StepsError {
     /// There is none.
     Empty,
     /// There are more than [`MAX_STEPS`].
     TooMany(usize),
-    /// The one at this place is not above the one before it.
+    /// The step at this position is not greater than the one before it.
     NotAscending(usize),
 }
 
 impl fmt::Display for StepsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Empty => f.write_str("a canary takes at least one step"),
-            Self::TooMany(count) => write!(f, "a canary takes at most {MAX_STEPS} steps, not {count}"),
-            Self::NotAscending(_) => f.write_str("each step is above the one before it"),
+            Self::Empty => f.write_str("a canary needs at least one step"),
+            Self::TooMany(count) => write!(f, "a canary may have at most {MAX_STEPS} steps, not {count}"),
+            Self::NotAscending(_) => f.write_str("each step must be greater than the one before it"),
         }
     }
 }
@@ -76,35 +76,35 @@ impl Steps {
         }
     }
 
-    /// How many there are.
+    /// The number of steps.
     #[allow(clippy::len_without_is_empty, reason = "there is always one")]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// The share of clients at this step; beyond the last, that of the last.
+    /// The share of clients at this step; after the last step, the share of the last one.
     pub fn share(&self, step: usize) -> Share {
         self.0[step.min(self.0.len() - 1)]
     }
 }
 
-/// When a canary is taken back; each for itself.
+/// The limits of a canary. It is rolled back when any of them is broken.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Bounds {
-    /// When a smaller share of its endpoints is open.
+    /// Broken if a smaller share of its endpoints is open.
     pub healthy: Option<Share>,
-    /// When a greater share of its requests is reported as failed.
+    /// Broken if a greater share of its requests is reported as failed.
     pub errors: Option<Share>,
-    /// When its probes take longer.
+    /// Broken if its probes take longer on average.
     pub latency: Option<LatencyBound>,
 }
 
-/// How long probes of a new pool may take in the mean.
+/// How long probes of a new pool may take on average.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LatencyBound {
-    /// So long.
+    /// At most this long.
     Absolute(Duration),
-    /// So many per cent of what those of the other pools take.
+    /// At most this many per cent of the average of the other pools.
     Relative(u32),
 }
 
@@ -118,13 +118,13 @@ impl fmt::Display for LatencyBound {
 }
 
 impl Canary {
-    /// What makes it this roll-out and no other: the pool and the steps.
+    /// Identifies this roll-out: the pool and the steps.
     pub fn identity(&self) -> String {
         let steps: Vec<String> = (0..self.steps.len()).map(|step| self.steps.share(step).to_string()).collect();
         format!("{}: {}", self.pool, steps.join(", "))
     }
 
-    /// All that the operator wrote of it, so that a change is noticed over restarts.
+    /// Everything that the operator configured, so that a change is noticed after a restart.
     pub fn terms(&self) -> String {
         let Bounds { healthy, errors, latency } = &self.bounds;
         let text = |bound: Option<String>| bound.unwrap_or_else(|| "any".to_owned());

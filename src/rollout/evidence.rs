@@ -1,4 +1,4 @@
-//! What is known of how a new pool does, and whether that is too bad.
+//! The evidence on how a new pool does, and whether it breaks a bound.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,64 +7,66 @@ use super::canary::{Bounds, Canary, LatencyBound};
 use super::window::Window;
 use crate::health::Share;
 
-/// Reports and probes that are older do not count; where steps last less long than that, so long.
+/// Reports and probes that are older do not count. If steps are shorter than this, the length of a step counts instead.
 pub const WINDOW: Duration = Duration::from_secs(5 * 60);
 
-/// How long too few endpoints may be open; where steps last less long than twice that, half of a step.
+/// How long too few endpoints may be open. If steps are shorter than twice this, half the length of a step counts
+/// instead.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Requests that are reported within the window before anything is concluded from them: fewer say little of a share of 1 %.
+/// The least number of reported requests within the window before errors are judged: fewer say little at a share of 1
+/// %.
 pub const MIN_REQUESTS: u64 = 100;
 
-/// Probes within the window before anything is concluded from how long they take.
+/// The least number of probes within the window before their times are judged.
 pub const MIN_PROBES: u64 = 3;
 
-/// The pools that something is known of.
+/// The pools that evidence is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// The new one.
+    /// The new pool.
     New,
-    /// Those that answered before.
+    /// The pools that answered before.
     Old,
 }
 
-/// Signs of how a new pool does.
+/// Evidence on how a new pool does.
 #[derive(Clone, Debug)]
 pub(super) struct Evidence {
     patience: Duration,
-    /// The share of its endpoints that are open, if any is on duty.
+    /// The share of its endpoints that is open; `None` if no endpoint is in service.
     open: Option<Share>,
-    /// Since when that is too little.
+    /// Since when that share is too small.
     poor_since: Option<Duration>,
-    /// Errors, of requests.
+    /// Errors out of requests.
     errors: Window,
-    /// Microseconds, of probes; the new pool's and the old ones'.
+    /// Total microseconds out of a number of probes, for the new pool and the old ones.
     took: [Window; 2],
 }
 
-/// What counts now, as an operator is told it.
+/// The present evidence, for display.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Signals {
-    /// The share of the new pool's endpoints that are open, if any is on duty.
+    /// The share of the new pool's endpoints that is open; `None` if no endpoint is in service.
     pub open: Option<Share>,
-    /// Requests that were reported.
+    /// Number of reported requests.
     pub requests: u64,
-    /// Those of them that failed.
+    /// Number of reported errors.
     pub errors: u64,
-    /// How long probes of the new pool take in the mean, if there are enough.
+    /// The average time of probes of the new pool, if there were enough probes.
     pub latency: Option<Duration>,
-    /// The same of the others.
+    /// The average time of probes of the old pools, if there were enough probes.
     pub old_latency: Option<Duration>,
 }
 
-/// Why a canary is taken back.
+/// The reason for a rollback.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Breach {
-    /// Too few endpoints are open.
+    /// The share of open endpoints, which is below the second share.
     Health(Share, Share),
-    /// So many of so many requests fail, which is a greater share than this.
+    /// The errors, out of so many requests, are a greater share than the bound.
     Errors(u64, u64, Share),
-    /// Probes take so long, which is more than this.
+    /// The average time of probes, which is longer than the second time.
     Latency(Duration, Duration),
 }
 
@@ -87,14 +89,14 @@ fn milliseconds(time: Duration) -> f64 {
 }
 
 impl Evidence {
-    /// Nothing is known yet.
+    /// No evidence yet.
     pub(super) fn new(canary: &Canary) -> Self {
         let window = || Window::new(canary.hold.min(WINDOW));
         let patience = PATIENCE.min(canary.hold / 2);
         Self { patience, open: None, poor_since: None, errors: window(), took: [window(), window()] }
     }
 
-    /// The share of the new pool's endpoints that are open, if any is on duty.
+    /// Takes in the share of the new pool's endpoints that is open; `None` if no endpoint is in service.
     pub(super) fn see_open(&mut self, open: Option<Share>, bounds: &Bounds, now: Duration) {
         self.open = open;
         let is_poor = open.zip(bounds.healthy).is_some_and(|(open, bound)| open < bound);
@@ -105,17 +107,17 @@ impl Evidence {
         self.took[side as usize].add(took.as_micros() as u64, 1, now);
     }
 
-    /// More errors than requests are as many.
+    /// Errors beyond the number of requests do not count.
     pub(super) fn see_requests(&mut self, errors: u64, requests: u64, now: Duration) {
         self.errors.add(errors.min(requests), requests, now);
     }
 
-    /// Whether a greater share may be risked.
+    /// True if the pool may get a greater share of clients.
     pub(super) fn is_good(&self) -> bool {
         self.poor_since.is_none() && self.open.is_some_and(Share::is_some)
     }
 
-    /// When too little health is too little for too long.
+    /// When too few open endpoints will have lasted too long.
     pub(super) fn breach_at(&self) -> Option<Duration> {
         self.poor_since.map(|since| since + self.patience)
     }

@@ -1,13 +1,13 @@
 //! Roll-outs: how clients move from the pools that serve them to new ones, and back.
 //!
 //! ```text
-//!   Spec      what the operator wrote: `active` (blue-green) or `canary`
+//!   Spec      the configuration: `active` (blue-green) or `canary`
 //!   Switch    blue-green: which pool answers, by the file or by an operator
 //!   Progress  a canary's way from step to step, or back      ◄── Evidence: health, errors, latency, over a window
-//!   Book      all of them by name; what happens to them, as changes to publish, to tell and to keep
+//!   Store     all of them by name; returns changes to publish, to report and to keep
 //! ```
 //!
-//! Nothing here knows a clock, a probe or a pool: what is seen is brought, with the time at which it is.
+//! This module has no clock, no probes and no pools: the caller brings observations with their time.
 
 mod canary;
 mod evidence;

@@ -1,4 +1,4 @@
-//! What is said of roll-outs: by the files, by operators, by what was kept, and to those who want to know.
+//! The types at the border of this module: drafts from the files, operators' orders, kept rows, and views for display.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,7 +10,7 @@ use super::progress::{Action, KeptCanary, Phase};
 use super::switch::KeptSwitch;
 use crate::health::Share;
 
-/// By what a roll-out is known: the zone and the owner, in lower case and without final dots.
+/// Identifies a roll-out: the zone and the owner, in lower case and without final dots.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RolloutId {
     /// The zone's origin.
@@ -19,28 +19,28 @@ pub struct RolloutId {
     pub owner: Box<str>,
 }
 
-/// A roll-out as the files have it.
+/// A roll-out as it is in the files.
 #[derive(Clone, Debug)]
 pub struct Draft {
-    /// By what it is known.
+    /// Its id.
     pub id: RolloutId,
-    /// What the operator wrote.
+    /// Its configuration.
     pub spec: Spec,
-    /// All that `active` may be.
+    /// All pools that `active` may name.
     pub pools: Vec<Box<str>>,
 }
 
-/// What is kept of a roll-out over a restart.
+/// The part of a roll-out that is kept for the next run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kept {
-    /// Of a blue-green name: what an operator said.
+    /// Of a blue-green name: an operator's choice.
     Switch(KeptSwitch),
-    /// Of a canary.
+    /// Of a canary: its progress.
     Canary(KeptCanary),
 }
 
 impl Kept {
-    /// The same, its times told by another clock.
+    /// The same with times converted by `by` to another clock.
     pub fn timed(self, by: &impl Fn(Duration) -> Duration) -> Self {
         match self {
             Self::Switch(kept) => Self::Switch(KeptSwitch { since: by(kept.since), ..kept }),
@@ -49,34 +49,35 @@ impl Kept {
     }
 }
 
-/// What an operator says of a roll-out.
+/// An operator's command for a roll-out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// This pool is to answer.
+    /// Send all clients to this pool.
     Switch(Box<str>),
-    /// What is to become of a canary. `back` also has the pool answer that did before the last switch.
+    /// Act on a canary. `Back` also works for a blue-green name: the pool that answered before the last switch answers
+    /// again.
     Act(Action),
 }
 
-/// What an operator asks for.
+/// An operator's order for a roll-out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Order {
-    /// Of which name, in lower case and without its final dot.
+    /// The name, in lower case and without its final dot.
     pub owner: Box<str>,
-    /// What.
+    /// The command.
     pub command: Command,
-    /// Why, in the operator's words; may be empty.
+    /// The reason, in the operator's words; may be empty.
     pub reason: Box<str>,
-    /// Who asks.
+    /// The operator.
     pub who: Box<str>,
 }
 
 /// Where clients are sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stand {
-    /// This share of them to the new pool.
+    /// This share of clients is sent to the new pool.
     Share(Share),
-    /// All of them to this pool.
+    /// All clients are sent to this pool.
     Active(Box<str>),
 }
 
@@ -89,29 +90,29 @@ impl fmt::Display for Stand {
     }
 }
 
-/// What happened to a roll-out.
+/// The kinds of events of a roll-out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Happening {
-    /// A canary takes its first step.
+    /// A canary began its first step.
     Began,
-    /// It takes another one.
+    /// A canary began the next step.
     Advanced,
-    /// It is past the last one.
+    /// A canary completed its last step.
     Completed,
-    /// It was taken back.
+    /// A canary was rolled back.
     RolledBack,
-    /// It waits.
+    /// A canary was paused.
     Paused,
-    /// It waits no longer.
+    /// A canary was resumed.
     Resumed,
-    /// Another pool answers.
+    /// Another pool of a blue-green name answers.
     Switched,
-    /// The files have no such roll-out any more.
+    /// The files no longer contain the roll-out.
     Ended,
 }
 
 impl View {
-    /// The same, its times told by another clock.
+    /// The same with times converted by `by` to another clock.
     pub fn timed(self, by: &impl Fn(Duration) -> Duration) -> Self {
         let kind = match self.kind {
             ViewKind::Switch { file, chosen } => {
@@ -127,7 +128,7 @@ impl View {
 }
 
 impl Happening {
-    /// A word for it.
+    /// The event in words.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Began => "began",
@@ -142,82 +143,82 @@ impl Happening {
     }
 }
 
-/// Something happened to a roll-out.
+/// An event in the life of a roll-out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// To which.
+    /// The roll-out.
     pub id: RolloutId,
-    /// The canary's pool, if it is one.
+    /// The canary's pool, if it is a canary.
     pub pool: Option<Box<str>>,
-    /// What.
+    /// What happened.
     pub happening: Happening,
-    /// Where clients were sent.
+    /// Where clients were sent before.
     pub from: Stand,
-    /// Where they are now.
+    /// Where clients are sent now.
     pub to: Stand,
-    /// Who did it.
+    /// Who caused it.
     pub who: Box<str>,
-    /// Why; may be empty.
+    /// The reason; may be empty.
     pub reason: Box<str>,
 }
 
-/// Rows for the next run, by roll-out: what each is to be from now on; `None` for one to be removed.
+/// Rows for the next run, by roll-out: the new value of each; `None` removes it.
 pub type Rows = BTreeMap<RolloutId, Option<Kept>>;
 
-/// A roll-out as it stands.
+/// The state of a roll-out, for display.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct View {
-    /// By what it is known.
+    /// Its id.
     pub id: RolloutId,
     /// Where clients are sent.
     pub stand: Stand,
-    /// What it is.
+    /// Its kind and details.
     pub kind: ViewKind,
 }
 
-/// What a roll-out is.
+/// The kind of a roll-out, with details.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ViewKind {
     /// A blue-green name.
     Switch {
-        /// What the file says.
+        /// The active pool in the file.
         file: Box<str>,
-        /// What an operator said since.
+        /// An operator's choice since then.
         chosen: Option<KeptSwitch>,
     },
     /// A canary.
     Canary {
         /// The new pool.
         pool: Box<str>,
-        /// The share of clients that is sent there.
+        /// The share of clients that is sent to it.
         share: Share,
         /// The shares of its steps.
         steps: Vec<Share>,
-        /// Where it is.
+        /// The present phase.
         phase: Phase,
-        /// What is seen of the new pool.
+        /// The present evidence.
         signals: Signals,
     },
 }
 
-/// Why an order is not taken.
+/// Why an order is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RolloutRefusal {
-    /// The name has no roll-out; one that has may have been meant.
+    /// The name has no roll-out. The text is the closest name that has one.
     Unknown(Box<str>, Option<String>),
-    /// The name's `pools` have no such entry; one that they have may have been meant.
+    /// The name's `pools` have no such entry. The text is the closest entry.
     NoPool(Box<str>, Option<String>),
-    /// It has no canary.
+    /// The name has no canary.
     NoCanary(Box<str>),
-    /// It has no `active`.
+    /// The name has no `active`.
     NoSwitch(Box<str>),
-    /// It is in a phase in which there is nothing of the kind to do.
+    /// The action makes no sense in the present phase.
     Phase(Action, &'static str),
     /// The pool answers already.
     Already(Box<str>),
-    /// Nobody switched it.
+    /// No operator switched the name.
     NeverSwitched,
-    /// The reason, or who asks, is longer than what is kept.
+    /// The reason or `who` is too long.
     TooLong(&'static str, usize),
 }
 
@@ -233,7 +234,7 @@ impl fmt::Display for RolloutRefusal {
                 meant(f, other)
             }
             Self::NoPool(pool, other) => {
-                write!(f, "the name's `pools` have no {pool}")?;
+                write!(f, "the name's `pools` do not contain {pool}")?;
                 meant(f, other)
             }
             Self::NoCanary(owner) => write!(f, "{owner} has no `canary`: `switch` changes its `active`"),
@@ -242,8 +243,8 @@ impl fmt::Display for RolloutRefusal {
             Self::Phase(Action::Advance, "running") => f.write_str("the roll-out is at its last step"),
             Self::Phase(action, phase) => write!(f, "there is nothing to {}: the roll-out is {phase}", action.as_str()),
             Self::Already(pool) => write!(f, "{pool} answers already"),
-            Self::NeverSwitched => f.write_str("nobody switched it, so there is no way back"),
-            Self::TooLong(what, most) => write!(f, "{what} takes at most {most} octets"),
+            Self::NeverSwitched => f.write_str("nobody switched it, so there is nothing to go back to"),
+            Self::TooLong(what, most) => write!(f, "{what} may have at most {most} octets"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The way of one canary, step by step.
+//! The progress of one canary, step by step.
 //!
 //! ```text
 //!              held, and good                          held, at 100 %
@@ -10,8 +10,8 @@
 //!                          └── `resume`, or another canary in the file ──► running 5 %
 //! ```
 //!
-//! A canary is judged while it runs and while it is paused. One that is complete is no longer a canary: nothing takes it
-//! back by itself. If the last step is less than 100 %, it stays there, and is judged as long as it does.
+//! A canary is judged while it runs and while it is paused. A complete canary is no longer judged: nothing rolls it
+//! back automatically. If the last step is less than 100 %, the canary stays at that step, and is judged all the time.
 
 use std::time::Duration;
 
@@ -19,25 +19,25 @@ use super::canary::Canary;
 use super::evidence::{Breach, Evidence, Side, Signals};
 use crate::health::Share;
 
-/// Where a canary is on its way. Steps count from 0; times are since the Unix epoch.
+/// The phase of a canary. Steps count from 0; times are since the Unix epoch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// A share of clients is sent to the new pool.
     Running {
-        /// Which share.
+        /// The present step.
         step: usize,
         /// Since when.
         since: Duration,
-        /// When the step has been held long enough; `None` for the last one, if it is not for all clients.
+        /// When the step has been held long enough; `None` for the last step if it is below 100 %.
         next_at: Option<Duration>,
     },
-    /// The same, until somebody says otherwise.
+    /// Clients are sent as in the present step, until an operator acts.
     Paused {
-        /// Which share.
+        /// The present step.
         step: usize,
-        /// Since when it waits.
+        /// When it was paused.
         since: Duration,
-        /// How much longer the step is to be held when it goes on.
+        /// How much longer the step is held after it is resumed.
         left: Option<Duration>,
     },
     /// All clients are sent to the new pool.
@@ -49,37 +49,37 @@ pub enum Phase {
     Back {
         /// Since when.
         since: Duration,
-        /// Why.
+        /// The reason.
         why: Box<str>,
     },
 }
 
-/// What an operator does with a canary.
+/// An operator's action on a canary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// It stays at its step.
+    /// Stay at the present step.
     Pause,
-    /// It goes on; after it was taken back, from the first step.
+    /// Continue; after a rollback, from the first step.
     Resume,
-    /// It takes the next step now.
+    /// Begin the next step now.
     Advance,
-    /// No client is sent to the new pool.
+    /// Send no clients to the new pool.
     Back,
 }
 
 impl Action {
-    /// All of them, with the names of their commands.
+    /// All actions, with the names of their commands.
     pub const ALL: [(&'static str, Self); 4] =
         [("pause", Self::Pause), ("resume", Self::Resume), ("advance", Self::Advance), ("back", Self::Back)];
 
-    /// Its command's name.
+    /// The name of its command.
     pub fn as_str(self) -> &'static str {
         Self::ALL[self as usize].0
     }
 }
 
 impl Phase {
-    /// The same, its times told by another clock.
+    /// The same with times converted by `by` to another clock.
     pub fn timed(self, by: &impl Fn(Duration) -> Duration) -> Self {
         match self {
             Self::Running { step, since, next_at } => {
@@ -91,7 +91,7 @@ impl Phase {
         }
     }
 
-    /// Since when it is so.
+    /// When the phase began.
     pub fn since(&self) -> Duration {
         match *self {
             Self::Running { since, .. }
@@ -101,7 +101,7 @@ impl Phase {
         }
     }
 
-    /// A word for it.
+    /// The phase as one word.
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Running { .. } => "running",
@@ -112,18 +112,18 @@ impl Phase {
     }
 }
 
-/// What is kept of a canary over a restart.
+/// The part of a canary that is kept for the next run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeptCanary {
     /// [`Canary::identity`].
     pub identity: String,
     /// [`Canary::terms`].
     pub terms: String,
-    /// Where it was.
+    /// The phase.
     pub phase: Phase,
 }
 
-/// A canary on its way.
+/// A canary and its progress.
 #[derive(Clone, Debug)]
 pub(super) struct Progress {
     canary: Canary,
@@ -132,7 +132,7 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// At the first step.
+    /// A canary at its first step.
     pub(super) fn begin(canary: Canary, now: Duration) -> Self {
         let evidence = Evidence::new(&canary);
         let mut progress = Self { canary, phase: Phase::Complete { since: now }, evidence };
@@ -140,8 +140,8 @@ impl Progress {
         progress
     }
 
-    /// Where it was when this was kept, if it is the same canary. Nobody watched meanwhile, so the step is held as long as it
-    /// takes to see how it does.
+    /// The progress that was kept, if it is the same canary. Nobody watched the pool meanwhile, so the step is held at
+    /// least for the length of the evidence window.
     pub(super) fn restore(canary: Canary, kept: KeptCanary, now: Duration) -> Option<Self> {
         if !goes_on(&canary, &kept.identity, &kept.terms, &kept.phase) {
             return None;
@@ -160,7 +160,7 @@ impl Progress {
         Some(Self { canary, phase, evidence })
     }
 
-    /// The file was read again, and says this. `false` if that is another canary.
+    /// Takes in the configuration after a reload. Returns false if it is another canary.
     pub(super) fn follow(&mut self, canary: &Canary) -> bool {
         if self.canary == *canary {
             return true;
@@ -201,7 +201,7 @@ impl Progress {
         }
     }
 
-    /// Whether that may soon be another one.
+    /// True if the share may change soon.
     pub(super) fn is_ramping(&self) -> bool {
         matches!(self.phase, Phase::Running { next_at: Some(_), .. } | Phase::Paused { .. })
     }
@@ -218,27 +218,27 @@ impl Progress {
         self.evidence.see_requests(errors, requests, now);
     }
 
-    /// When it is to be looked at again, if nothing is seen before.
+    /// When to look at it again if there are no new observations.
     pub(super) fn wake_at(&self) -> Option<Duration> {
         if !self.is_judged() {
             return None;
         }
         let next_at = match self.phase {
-            // What is not good enough goes on when it is seen to be, and that is an event.
+            // If the evidence is not good, the next observation that makes it good is an event.
             Phase::Running { next_at, .. } if self.evidence.is_good() => next_at,
             _ => None,
         };
         next_at.into_iter().chain(self.evidence.breach_at()).min()
     }
 
-    /// Takes it back if a bound is broken.
+    /// Rolls it back if a bound is broken.
     pub(super) fn judge(&mut self, now: Duration) -> Option<Breach> {
         let breach = self.is_judged().then(|| self.evidence.breach(&self.canary.bounds, now))??;
         self.phase = Phase::Back { since: now, why: breach.to_string().into() };
         Some(breach)
     }
 
-    /// Takes the next step if it is time for it, and all is good. Whether it did.
+    /// Begins the next step if it is due and the evidence is good. Returns true if it did.
     pub(super) fn advance(&mut self, now: Duration) -> bool {
         let Phase::Running { step, next_at: Some(next_at), .. } = self.phase else { return false };
         if now < next_at || !self.evidence.is_good() {
@@ -248,7 +248,8 @@ impl Progress {
         true
     }
 
-    /// Does what an operator says; `why` is the reason given. `false` if there is nothing to do in this phase.
+    /// Carries out an operator's action; `why` is the given reason. Returns false if the action makes no sense in this
+    /// phase.
     pub(super) fn obey(&mut self, action: Action, why: &str, now: Duration) -> bool {
         match (action, self.phase.clone()) {
             (Action::Pause, Phase::Running { step, next_at, .. }) => {
@@ -265,7 +266,7 @@ impl Progress {
             (Action::Advance, Phase::Running { step, next_at: Some(_), .. }) => self.enter(step + 1, now),
             (Action::Advance, Phase::Paused { step, left: Some(_), .. }) => {
                 self.enter(step + 1, now);
-                // Whoever held it said nothing of letting go.
+                // The operator who paused it did not resume it, so it stays paused.
                 self.obey(Action::Pause, why, now);
             }
             (Action::Back, Phase::Running { .. } | Phase::Paused { .. } | Phase::Complete { .. }) => {
@@ -280,7 +281,7 @@ impl Progress {
         matches!(self.phase, Phase::Running { .. } | Phase::Paused { .. })
     }
 
-    /// Begins a step, or is complete behind the last.
+    /// Begins a step; after the last one, the canary is complete.
     fn enter(&mut self, step: usize, now: Duration) {
         let steps = &self.canary.steps;
         self.phase = if step >= steps.len() {
@@ -292,8 +293,8 @@ impl Progress {
     }
 }
 
-/// Whether a canary is the one that was in this phase. What was taken back was so on certain terms; other ones are another
-/// try.
+/// True if the configured canary is the one that was in this phase. After a rollback any changed setting makes it
+/// another canary, because that is another try.
 fn goes_on(canary: &Canary, identity: &str, terms: &str, phase: &Phase) -> bool {
     match phase {
         Phase::Back { .. } => canary.terms() == terms,

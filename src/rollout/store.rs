@@ -1,4 +1,4 @@
-//! All roll-outs of a node: where each stands, and what happens to them.
+//! The roll-out store: the state of all roll-outs of a node, and their changes.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,36 +14,36 @@ use crate::health::Share;
 use crate::overrides::{MAX_REASON, MAX_WHO};
 use crate::suggest::did_you_mean;
 
-/// Who acts where nobody does.
+/// The `who` of changes that no operator caused.
 const ITSELF: &str = "truenorth";
 
 /// All roll-outs.
 #[derive(Debug, Default)]
 pub struct RolloutStore {
     rollouts: BTreeMap<RolloutId, Rollout>,
-    /// What is kept for the next run.
+    /// The rows for the next run.
     kept: BTreeMap<RolloutId, Kept>,
 }
 
 #[derive(Debug)]
 struct Rollout {
     pools: Vec<Box<str>>,
-    course: Course,
+    state: RolloutState,
 }
 
 #[derive(Debug)]
-enum Course {
+enum RolloutState {
     Switch(Switch),
     Canary(Box<Progress>),
 }
 
 impl RolloutStore {
-    /// What the last run kept. It comes before the first configuration.
+    /// Takes in the rows of the last run. They come before the first configuration.
     pub fn restore(&mut self, kept: impl IntoIterator<Item = (RolloutId, Kept)>) {
         self.kept.extend(kept);
     }
 
-    /// The files were read, and have these.
+    /// Takes in the roll-outs of the configuration, and returns the changes.
     pub fn adopt(&mut self, drafts: impl IntoIterator<Item = Draft>, now: Duration) -> Vec<Change> {
         let mut before = std::mem::take(&mut self.rollouts);
         let mut changes = Vec::new();
@@ -51,17 +51,17 @@ impl RolloutStore {
             let old = before.remove(&id);
             let stood = old.as_ref().map(Rollout::stand);
             let kept = self.kept.get(&id).filter(|_| old.is_none()).cloned();
-            let course = Course::follow(old.map(|old| old.course), &spec, kept, now);
-            let new = Rollout { pools, course };
+            let state = RolloutState::follow(old.map(|old| old.state), &spec, kept, now);
+            let new = Rollout { pools, state };
             changes.extend(new.adopted(&id, stood, now));
             self.rollouts.insert(id, new);
         }
-        // What is gone is forgotten: if it comes back, it begins anew.
+        // A roll-out that is removed is forgotten: if it comes back, it begins anew.
         changes.extend(before.into_iter().map(|(id, old)| old.ended(id)));
         changes
     }
 
-    /// What of what is kept changed since this was asked last.
+    /// The rows that changed since the last call.
     pub fn unsaved(&mut self) -> Rows {
         let kept = self.rollouts.iter().filter_map(|(id, rollout)| Some((id.clone(), rollout.kept()?)));
         let kept: BTreeMap<RolloutId, Kept> = kept.collect();
@@ -72,17 +72,17 @@ impl RolloutStore {
         rows
     }
 
-    /// Where clients are sent, and whether that may soon be otherwise.
+    /// Where clients are sent, and true if that may change soon.
     pub fn stand(&self, id: &RolloutId) -> Option<(Stand, bool)> {
-        self.rollouts.get(id).map(|rollout| (rollout.stand(), rollout.course.is_ramping()))
+        self.rollouts.get(id).map(|rollout| (rollout.stand(), rollout.state.is_ramping()))
     }
 
-    /// All of them, in the order of their zones and owners.
+    /// The state of all roll-outs, in the order of their zones and owners.
     pub fn views(&self, now: Duration) -> Vec<View> {
         self.rollouts.iter().map(|(id, rollout)| rollout.view(id.clone(), now)).collect()
     }
 
-    /// Does what an operator asks for.
+    /// Carries out an operator's order. Returns the change, or why it was refused.
     pub fn order(&mut self, order: &Order, now: Duration) -> Result<Change, RolloutRefusal> {
         for (what, text, most) in [("a reason", &order.reason, MAX_REASON), ("`who`", &order.who, MAX_WHO)] {
             if text.len() > most {
@@ -102,43 +102,43 @@ impl RolloutStore {
         Ok(rollout.change(id, happening, from, &order.who, &order.reason))
     }
 
-    /// What is open of a canary's pool, if anything of it is on duty.
+    /// Takes in the share of a canary's pool that is open; `None` if no endpoint is in service.
     pub fn see_open(&mut self, id: &RolloutId, open: Option<Share>, now: Duration) {
         if let Some(progress) = self.canary(id) {
             progress.see_open(open, now);
         }
     }
 
-    /// A probe of one of a canary name's pools took so long.
+    /// Takes in how long a probe took of one of the pools of a canary's name.
     pub fn see_probe(&mut self, id: &RolloutId, side: Side, took: Duration, now: Duration) {
         if let Some(progress) = self.canary(id) {
             progress.see_probe(side, took, now);
         }
     }
 
-    /// So many of so many requests to a canary's pool failed.
+    /// Takes in reported errors out of requests to a canary's pool.
     pub fn see_requests(&mut self, id: &RolloutId, errors: u64, requests: u64, now: Duration) {
         if let Some(progress) = self.canary(id) {
             progress.see_requests(errors, requests, now);
         }
     }
 
-    /// When something is to be done, if nothing is seen before.
+    /// When something has to be done if there are no new observations.
     pub fn wake_at(&self) -> Option<Duration> {
         let canaries = self.rollouts.values().filter_map(Rollout::canary);
         canaries.filter_map(Progress::wake_at).min()
     }
 
-    /// What follows from what was seen, and from the time.
+    /// Judges the canaries and advances them. Returns the changes.
     pub fn advance(&mut self, now: Duration) -> Vec<Change> {
         let mut changes = Vec::new();
         for (id, rollout) in &mut self.rollouts {
             let from = rollout.stand();
-            let Course::Canary(progress) = &mut rollout.course else { continue };
+            let RolloutState::Canary(progress) = &mut rollout.state else { continue };
             let (happening, why) = if let Some(breach) = progress.judge(now) {
                 (Happening::RolledBack, breach.to_string())
             } else if progress.advance(now) {
-                (stepped(progress), "held, and nothing spoke against it".to_owned())
+                (stepped(progress), "the step was held and no bound was broken".to_owned())
             } else {
                 continue;
             };
@@ -148,15 +148,15 @@ impl RolloutStore {
     }
 
     fn canary(&mut self, id: &RolloutId) -> Option<&mut Progress> {
-        match &mut self.rollouts.get_mut(id)?.course {
-            Course::Canary(progress) => Some(progress),
-            Course::Switch(_) => None,
+        match &mut self.rollouts.get_mut(id)?.state {
+            RolloutState::Canary(progress) => Some(progress),
+            RolloutState::Switch(_) => None,
         }
     }
 }
 
-impl Course {
-    /// What the file says, after what was before, in this run or in the last.
+impl RolloutState {
+    /// The state for this configuration, continued from the state before, in this run or in the last one.
     fn follow(old: Option<Self>, spec: &Spec, kept: Option<Kept>, now: Duration) -> Self {
         match (spec, old) {
             (Spec::Active(file), Some(Self::Switch(mut switch))) => {
@@ -189,42 +189,42 @@ impl Course {
     }
 }
 
-/// What a step forward was.
+/// The event for a step forward.
 fn stepped(progress: &Progress) -> Happening {
     if matches!(progress.phase(), Phase::Complete { .. }) { Happening::Completed } else { Happening::Advanced }
 }
 
 impl Rollout {
     fn canary(&self) -> Option<&Progress> {
-        match &self.course {
-            Course::Canary(progress) => Some(progress),
-            Course::Switch(_) => None,
+        match &self.state {
+            RolloutState::Canary(progress) => Some(progress),
+            RolloutState::Switch(_) => None,
         }
     }
 
     fn stand(&self) -> Stand {
-        match &self.course {
-            Course::Switch(switch) => Stand::Active(switch.active().into()),
-            Course::Canary(progress) => Stand::Share(progress.share()),
+        match &self.state {
+            RolloutState::Switch(switch) => Stand::Active(switch.active().into()),
+            RolloutState::Canary(progress) => Stand::Share(progress.share()),
         }
     }
 
     fn kept(&self) -> Option<Kept> {
-        match &self.course {
-            Course::Switch(switch) => switch.kept().cloned().map(Kept::Switch),
-            Course::Canary(progress) => Some(Kept::Canary(progress.kept())),
+        match &self.state {
+            RolloutState::Switch(switch) => switch.kept().cloned().map(Kept::Switch),
+            RolloutState::Canary(progress) => Some(Kept::Canary(progress.kept())),
         }
     }
 
-    /// What a configuration changed, if that is to be told: a canary begins, or the file switches.
+    /// The change that a configuration caused, if it has to be reported: a canary began, or the file switched the pool.
     fn adopted(&self, id: &RolloutId, stood: Option<Stand>, now: Duration) -> Option<Change> {
         const WHY: &str = "the configuration";
-        match &self.course {
-            Course::Switch(_) => {
+        match &self.state {
+            RolloutState::Switch(_) => {
                 let from = stood.filter(|from| *from != self.stand())?;
                 Some(self.change(id.clone(), Happening::Switched, from, ITSELF, WHY))
             }
-            Course::Canary(progress) => {
+            RolloutState::Canary(progress) => {
                 let Phase::Running { step: 0, since, .. } = progress.phase() else { return None };
                 if *since != now {
                     return None;
@@ -237,7 +237,7 @@ impl Rollout {
 
     fn ended(self, id: RolloutId) -> Change {
         let stand = self.stand();
-        self.change(id, Happening::Ended, stand, ITSELF, "the configuration has none")
+        self.change(id, Happening::Ended, stand, ITSELF, "the configuration no longer has it")
     }
 
     fn change(&self, id: RolloutId, happening: Happening, from: Stand, who: &str, reason: &str) -> Change {
@@ -247,18 +247,18 @@ impl Rollout {
     }
 
     fn obey(&mut self, order: &Order, now: Duration) -> Result<Happening, RolloutRefusal> {
-        match (&mut self.course, &order.command) {
-            (Course::Switch(switch), Command::Switch(pool)) => {
+        match (&mut self.state, &order.command) {
+            (RolloutState::Switch(switch), Command::Switch(pool)) => {
                 if !self.pools.contains(pool) {
                     let meant = did_you_mean(pool, self.pools.iter().map(|pool| &**pool)).map(str::to_owned);
                     return Err(RolloutRefusal::NoPool(pool.clone(), meant));
                 }
                 switch.to(pool, now).then_some(Happening::Switched).ok_or_else(|| RolloutRefusal::Already(pool.clone()))
             }
-            (Course::Switch(switch), Command::Act(Action::Back)) => {
+            (RolloutState::Switch(switch), Command::Act(Action::Back)) => {
                 switch.back(now).then_some(Happening::Switched).ok_or(RolloutRefusal::NeverSwitched)
             }
-            (Course::Canary(progress), Command::Act(action)) => {
+            (RolloutState::Canary(progress), Command::Act(action)) => {
                 let was = progress.phase().as_str();
                 if !progress.obey(*action, &order.reason, now) {
                     return Err(RolloutRefusal::Phase(*action, was));
@@ -271,15 +271,17 @@ impl Rollout {
                     Action::Back => Happening::RolledBack,
                 })
             }
-            (Course::Switch(_), Command::Act(_)) => Err(RolloutRefusal::NoCanary(order.owner.clone())),
-            (Course::Canary(_), Command::Switch(_)) => Err(RolloutRefusal::NoSwitch(order.owner.clone())),
+            (RolloutState::Switch(_), Command::Act(_)) => Err(RolloutRefusal::NoCanary(order.owner.clone())),
+            (RolloutState::Canary(_), Command::Switch(_)) => Err(RolloutRefusal::NoSwitch(order.owner.clone())),
         }
     }
 
     fn view(&self, id: RolloutId, now: Duration) -> View {
-        let kind = match &self.course {
-            Course::Switch(switch) => ViewKind::Switch { file: switch.file().into(), chosen: switch.kept().cloned() },
-            Course::Canary(progress) => {
+        let kind = match &self.state {
+            RolloutState::Switch(switch) => {
+                ViewKind::Switch { file: switch.file().into(), chosen: switch.kept().cloned() }
+            }
+            RolloutState::Canary(progress) => {
                 let steps = &progress.canary().steps;
                 ViewKind::Canary {
                     pool: progress.canary().pool.clone(),

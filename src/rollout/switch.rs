@@ -1,27 +1,27 @@
-//! Which pool of a blue-green name answers.
+//! The pool of a blue-green name that answers.
 //!
-//! What an operator says goes before the file, until the file says something else than it did then.
+//! An operator's choice takes precedence over the file, until the file changes.
 
 use std::time::Duration;
 
-/// The pool that answers, as in `pools`, and why.
+/// The pool that answers (as in `pools`), and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Switch {
-    /// What the file says.
+    /// The active pool in the file.
     file: Box<str>,
     chosen: Option<KeptSwitch>,
 }
 
-/// What an operator said, as it is kept over a restart.
+/// An operator's choice, as it is kept for the next run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeptSwitch {
-    /// What the file said then.
+    /// The active pool in the file at that time.
     pub file: Box<str>,
     /// The pool that answers.
     pub active: Box<str>,
-    /// The one that answered before.
+    /// The pool that answered before.
     pub before: Box<str>,
-    /// Since when: since the Unix epoch.
+    /// When it was chosen, since the Unix epoch.
     pub since: Duration,
 }
 
@@ -31,7 +31,7 @@ impl Switch {
         Self { file, chosen }
     }
 
-    /// The file was read again, and says this.
+    /// Takes in the active pool of the file after a reload.
     pub(super) fn follow(&mut self, file: &str) {
         if *self.file != *file {
             *self = Self { file: file.into(), chosen: None };
@@ -50,7 +50,7 @@ impl Switch {
         self.chosen.as_ref()
     }
 
-    /// Another pool answers from now on. `false` if it does already.
+    /// Makes another pool answer from now on. Returns false if it answers already.
     pub(super) fn to(&mut self, active: &str, now: Duration) -> bool {
         if self.active() == active {
             return false;
@@ -60,7 +60,7 @@ impl Switch {
         true
     }
 
-    /// The pool answers that did before an operator switched last. `false` if nobody did.
+    /// Makes the pool answer that answered before an operator's last switch. Returns false if there was none.
     pub(super) fn back(&mut self, now: Duration) -> bool {
         let before = self.chosen.as_ref().map(|chosen| chosen.before.clone());
         before.is_some_and(|before| self.to(&before, now))

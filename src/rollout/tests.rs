@@ -1,4 +1,4 @@
-//! Scenarios: what an operator wrote, what is seen, and where clients are sent.
+//! Scenarios: a configuration, observations, and where clients are sent.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -32,7 +32,7 @@ fn draft(spec: Spec) -> Draft {
     Draft { id: id(), spec, pools: ["stable", "next"].map(Into::into).into() }
 }
 
-/// A book with one roll-out, and what was told of it.
+/// A store with one roll-out, and the changes that were reported.
 struct Scene {
     store: RolloutStore,
     now: Duration,
@@ -71,7 +71,7 @@ impl Scene {
         self.tell(changes);
     }
 
-    /// What is kept is all that the next one knows.
+    /// Restarts: the kept rows are all that the next run knows.
     fn restart(self, spec: Spec) -> Self {
         let mut scene = Self { store: RolloutStore::default(), told: Vec::new(), ..self };
         scene.store.restore(scene.kept.clone());
@@ -144,7 +144,7 @@ fn a_canary_that_does_well_takes_each_step_when_the_one_before_was_held() {
     scene.pass(HOLD);
     assert_eq!((scene.stand().as_str(), scene.is_ramping()), ("100 %", false));
     assert_eq!(scene.store.wake_at(), None);
-    let held = "by truenorth: held, and nothing spoke against it";
+    let held = "by truenorth: the step was held and no bound was broken";
     let expected = [
         "began 0 % -> 5 % by truenorth: the configuration".to_owned(),
         format!("advanced 5 % -> 25 % {held}"),
@@ -173,7 +173,7 @@ fn too_few_open_endpoints_stop_it_at_once_and_take_it_back_after_a_while() {
     scene.pass(HOLD - MILLISECOND);
     scene.open(899);
     scene.pass(PATIENCE - MILLISECOND);
-    assert_eq!(scene.stand(), "5 %", "the hold is over, but all is not well");
+    assert_eq!(scene.stand(), "5 %", "the hold is over, but too few endpoints are open");
     scene.open(900);
     assert_eq!(scene.stand(), "25 %");
     scene.open(500);
@@ -203,7 +203,7 @@ fn reported_errors_take_it_back_once_there_are_enough_requests() {
     assert_eq!(scene.stand(), "5 %", "too few to tell");
     scene.pass(WINDOW);
     scene.reported(5, 100);
-    assert_eq!(scene.stand(), "5 %", "the bound itself is not above it, and what is old does not count");
+    assert_eq!(scene.stand(), "5 %", "a share equal to the bound does not break it, and old requests do not count");
     scene.reported(1, 0);
     scene.reported(1, 1);
     let last = "rolled back 5 % -> 0 % by truenorth: 6 of 101 requests failed, more than 5 %";
@@ -244,7 +244,7 @@ fn an_operator_pauses_advances_takes_back_and_resumes() {
     scene.act(Action::Resume).unwrap();
     assert_eq!(scene.act(Action::Resume).unwrap_err(), "the roll-out is running already");
     scene.pass(HOLD / 2);
-    assert_eq!(scene.stand(), "25 %", "what was held before the pause counts");
+    assert_eq!(scene.stand(), "25 %", "the time before the pause counts");
     scene.act(Action::Pause).unwrap();
     scene.act(Action::Advance).unwrap();
     scene.pass(HOLD * 2);
@@ -322,7 +322,7 @@ fn one_that_leaves_the_files_is_forgotten() {
     scene.pass(HOLD);
     let changes = scene.store.adopt([], scene.now);
     scene.tell(changes);
-    assert_eq!(scene.told.last().unwrap(), "ended 25 % -> 25 % by truenorth: the configuration has none");
+    assert_eq!(scene.told.last().unwrap(), "ended 25 % -> 25 % by truenorth: the configuration no longer has it");
     assert!(scene.kept.is_empty() && scene.store.stand(&id()).is_none());
     scene.adopt(Spec::Canary(canary(all_bounds())));
     assert_eq!(scene.stand(), "5 %");
@@ -333,21 +333,21 @@ fn blue_and_green_are_switched_and_switched_back() {
     let blue = || Spec::Active("stable".into());
     let mut scene = Scene::new(blue());
     assert!(scene.told.is_empty() && !scene.is_ramping());
-    assert_eq!(scene.act(Action::Back).unwrap_err(), "nobody switched it, so there is no way back");
+    assert_eq!(scene.act(Action::Back).unwrap_err(), "nobody switched it, so there is nothing to go back to");
     scene.order(Command::Switch("next".into())).unwrap();
     assert_eq!(scene.order(Command::Switch("next".into())).unwrap_err(), "next answers already");
     let refusal = scene.order(Command::Switch("stabel".into())).unwrap_err();
-    assert_eq!(refusal, "the name's `pools` have no stabel: did you mean stable?");
+    assert_eq!(refusal, "the name's `pools` do not contain stabel: did you mean stable?");
     assert_eq!(scene.act(Action::Pause).unwrap_err(), "api.example.com has no `canary`: `switch` changes its `active`");
     let mut scene = scene.restart(blue());
     assert_eq!(scene.stand(), "next");
     scene.adopt(blue());
-    assert_eq!(scene.stand(), "next", "the file says what it said");
+    assert_eq!(scene.stand(), "next", "the file did not change");
     scene.act(Action::Back).unwrap();
     scene.act(Action::Back).unwrap();
     scene.adopt(Spec::Active("next".into()));
     assert_eq!(scene.stand(), "next");
-    assert!(scene.kept.is_empty(), "the file speaks for itself");
+    assert!(scene.kept.is_empty(), "the new text of the file counts");
     scene.adopt(blue());
     assert_eq!(scene.told.last().unwrap(), "switched next -> stable by truenorth: the configuration");
 }
@@ -364,11 +364,11 @@ fn names_without_a_roll_out_are_told() {
     let refusal = store.order(&order("app.example.com"), START).unwrap_err();
     assert_eq!(refusal.to_string(), "app.example.com has no roll-out: did you mean api.example.com?");
     let long = Order { reason: "x".repeat(513).into(), ..order("api.example.com") };
-    assert_eq!(store.order(&long, START).unwrap_err().to_string(), "a reason takes at most 512 octets");
+    assert_eq!(store.order(&long, START).unwrap_err().to_string(), "a reason may have at most 512 octets");
 }
 
 proptest! {
-    /// Whatever is seen, done and waited for: shares are those of steps, or none, or all; and one step at a time.
+    /// Whatever happens, the share is that of a step, none or all; and there is at most one step at a time.
     #[test]
     fn shares_are_those_of_the_steps(doings in prop::collection::vec((0..8_u8, 0..1200_u64), 1..60)) {
         let mut scene = Scene::well(all_bounds());

@@ -1,16 +1,16 @@
-//! Sums over the last while.
+//! Sums over a recent span of time.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Parts that a window is summed by: what is older than the window goes a part at a time.
+/// The number of parts that a window is summed by. Old amounts leave the window one part at a time.
 const PARTS: u32 = 12;
 
-/// Pairs of numbers that belong together, such as errors and requests, summed over a span of time that ends now.
+/// Pairs of amounts that belong together, such as errors and requests, summed over a span of time that ends now.
 #[derive(Clone, Debug)]
 pub(super) struct Window {
     span: Duration,
-    /// Since when, and how much of how much.
+    /// The beginning of each part, and its two amounts.
     parts: VecDeque<(Duration, u64, u64)>,
 }
 
@@ -29,7 +29,7 @@ impl Window {
         }
     }
 
-    /// How much of how much.
+    /// The sums of both amounts.
     pub(super) fn sums(&self, now: Duration) -> (u64, u64) {
         let recent = self.parts.iter().filter(|(since, ..)| now < *since + self.span);
         recent.fold((0, 0), |(amounts, wholes), (_, amount, of)| {

@@ -1,23 +1,25 @@
-//! When the prober may be the sick one.
+//! Fail-static: endpoints keep their states while the fault may be on this node.
 //!
 //! ```text
-//!   trust ── within an interval all that answered, at least 3 endpoints in at least 2 datacenters, turned to failures
-//!     ▲      that could be this node's own, and nothing answered since the first of them did ──► doubt
+//!   trust ── within an interval all that answered, at least 3 endpoints in at least 2 datacenters, changed to failures
+//!     ▲      that could be this node's own, and nothing answered since the first of them ──► fail-static
 //!     └── any answer of any target, or `hold` is over ────┘
 //! ```
 //!
-//! A pulled cable looks like the death of everything else, and so do descriptors that have run out. So the last outcomes
-//! before it count instead: what each *suspect* was before it turned comes back, and failures that could be ours are not
-//! counted while it lasts.
+//! To a node whose cable is pulled, or whose descriptors have run out, everything else seems to die. In this case the
+//! earlier outcomes count: each *suspect* gets back the state it had before it failed, and failures that could be this
+//! node's own do not count until fail-static ends.
 //!
-//! An *answer* is whatever came from somewhere else: a success, a status, an alert, a body that does not match. It proves
-//! that this node can be heard. So it clears every suspect that turned before it, and it ends a doubt. A refusal is an answer
-//! of a target that did something else before. One that goes on to refuse tells nothing: a firewall of this node may say so.
+//! An *answer* is any outcome that came from outside this node: a success, a status, an alert, a body that does not
+//! match. It proves that this node can be heard. It therefore clears every suspect that failed before it, and it ends
+//! fail-static. A refusal is an answer if the target did something else before. A target that keeps refusing proves
+//! nothing: a firewall of this node may refuse.
 //!
-//! Endpoints are counted by address: an endpoint with several probes is one, and so is a machine in several pools. Those that
-//! did not answer before do not matter, and those that turned long ago are no suspects any more: they are dead. Since a doubt
-//! ends with no target left that answers, none can follow it before targets have answered. It outlives the process: a node
-//! that is started again within a doubt goes on with it, and begins no new one.
+//! Endpoints are counted by address: an endpoint with several probes counts once, and so does a machine in several
+//! pools. Targets that did not answer before do not count. Targets that failed long ago are no longer suspects: they
+//! are dead. No target that answers is left when fail-static ends with its time, so it cannot begin again before
+//! targets have answered. It outlives the process: a node that is restarted during fail-static continues with it, and
+//! begins no new one.
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
@@ -29,49 +31,49 @@ use foldhash::fast::RandomState;
 use crate::geo::DatacenterId;
 use crate::health::{Failure, Health, Outcome, Target};
 
-/// Endpoints that make a doubt, at least.
+/// The least number of failed endpoints that begins fail-static.
 const MIN_ENDPOINTS: usize = 3;
 
-/// Datacenters that they stand in, at least: one of them may die as a whole.
+/// The least number of datacenters that they are in: a single datacenter may really die as a whole.
 const MIN_DATACENTERS: usize = 2;
 
-/// Whether this node may be the one that is sick.
+/// Whether this node distrusts its probes of one means, and the evidence for it.
 #[derive(Debug, Default)]
 pub(super) struct FailStatic {
-    /// How long it lasts at most; zero for no doubt at all, `None` before a configuration says.
+    /// How long fail-static lasts at most; zero disables it. `None` before the first configuration.
     hold: Option<Duration>,
     began: Option<Duration>,
-    /// The node was started again within a doubt: what was kept of its targets is no answer.
+    /// True if the node was restarted during fail-static. The kept states of targets then do not count as answers.
     resumed: bool,
-    /// Those whose latest outcome is an answer.
+    /// Targets whose latest outcome is an answer.
     answering: HashSet<Arc<Target>, RandomState>,
-    /// Those that refused when they were heard of last.
+    /// Targets whose latest answer is a refusal.
     refusing: HashSet<Arc<Target>, RandomState>,
     suspects: HashMap<Arc<Target>, Suspect, RandomState>,
 }
 
-/// A target that answered, and then failed in a way that could be ours.
+/// A target that answered, and then failed in a way that could be this node's own fault.
 #[derive(Debug)]
 pub(super) struct Suspect {
-    /// What it was taken to be.
+    /// Its health before the failure.
     pub(super) before: Health,
-    /// What it turned to.
+    /// The failure.
     pub(super) seen: Outcome,
     turned: Duration,
 }
 
-/// Who is to be put back to what it was before.
+/// The suspects that get back their state when fail-static begins.
 #[derive(Debug)]
 pub(super) struct Held {
     pub(super) suspects: HashMap<Arc<Target>, Suspect, RandomState>,
-    /// How many endpoints they are, by address.
+    /// Number of endpoints, by address.
     pub(super) endpoints: usize,
-    /// How many datacenters they stand in.
+    /// Number of datacenters that they are in.
     pub(super) datacenters: usize,
 }
 
 impl FailStatic {
-    /// Takes in how long it may last; zero for no doubt at all. Whether a doubt of an earlier run goes on.
+    /// Sets how long fail-static may last; zero disables it. Returns true if one of an earlier run continues.
     pub(super) fn set_hold(&mut self, hold: Duration, now: Duration) -> bool {
         let is_first = self.hold.replace(hold).is_none();
         if is_first {
@@ -80,13 +82,13 @@ impl FailStatic {
         is_first && self.is_on()
     }
 
-    /// Goes on with the doubt in which an earlier run ended.
+    /// Continues the fail-static during which an earlier run ended.
     pub(super) fn resume(&mut self, began: Duration) {
         self.began = Some(began);
         self.resumed = true;
     }
 
-    /// Since when the node doubts its probes; `None` while it believes them.
+    /// Since when the node distrusts its probes; `None` while it trusts them.
     pub(super) fn began(&self) -> Option<Duration> {
         self.began
     }
@@ -95,24 +97,24 @@ impl FailStatic {
         self.began.is_some()
     }
 
-    /// When it ends by itself.
+    /// When fail-static ends by itself.
     pub(super) fn ends_at(&self) -> Option<Duration> {
         Some(self.began? + self.hold?)
     }
 
-    /// Ends it; whether there was any.
+    /// Ends fail-static. Returns true if it was on.
     pub(super) fn end(&mut self) -> bool {
         self.began.take().is_some()
     }
 
-    /// A target answered when an earlier run ended.
+    /// Notes that a target answered when an earlier run ended.
     pub(super) fn trust(&mut self, target: &Arc<Target>) {
         if !self.resumed {
             self.answering.insert(target.clone());
         }
     }
 
-    /// What is known of one target counts for another that asks the same.
+    /// Copies what is known of one target to another one with the same question.
     pub(super) fn carry(&mut self, from: &Arc<Target>, to: &Arc<Target>) {
         if self.answering.contains(from) {
             self.answering.insert(to.clone());
@@ -122,7 +124,8 @@ impl FailStatic {
         }
     }
 
-    /// Takes in an outcome that is not this node's own doing; whether it is an answer, which clears all suspects.
+    /// Takes in an outcome that is not this node's own fault. Returns true if it is an answer, which clears all
+    /// suspects.
     pub(super) fn hear(&mut self, target: &Arc<Target>, outcome: &Outcome) -> bool {
         if matches!(outcome, Outcome::Failure(Failure::Refused)) {
             self.answering.remove(target);
@@ -139,8 +142,8 @@ impl FailStatic {
         true
     }
 
-    /// Takes in a failure that could be this node's own, of a target that was in this health before. If the node is in doubt
-    /// from now on, tells who was held to be what. `datacenters` tells where a target stands.
+    /// Takes in a failure that could be this node's own, of a target that had the health `before`. If fail-static
+    /// begins now, returns the suspects. `datacenters` gives the datacenters of a target.
     pub(super) fn suspect(
         &mut self,
         target: &Arc<Target>,
@@ -156,7 +159,7 @@ impl FailStatic {
         self.begin(now, datacenters)
     }
 
-    /// Forgets targets that are not to be kept.
+    /// Forgets the targets that `keep` rejects.
     pub(super) fn retain(&mut self, keep: impl Fn(&Target) -> bool) {
         self.answering.retain(|target| keep(target));
         self.refusing.retain(|target| keep(target));
@@ -167,7 +170,7 @@ impl FailStatic {
         if !self.answering.is_empty() || self.hold.is_none_or(|hold| hold.is_zero()) {
             return None;
         }
-        // The first to notice may do so at once, the last one an interval later and at the end of its time-out.
+        // The first failure may be noticed at once, the last one an interval later and at the end of its time-out.
         let window = self.suspects.keys().map(|target| target.monitor.interval + target.monitor.timeout).max()?;
         self.suspects.retain(|_, suspect| suspect.turned + window >= now);
         let machines: HashSet<IpAddr> = self.suspects.keys().map(|target| target.address.ip()).collect();

@@ -1,19 +1,19 @@
 //! How late probes start.
 //!
-//! Counted in buckets of one eighth of a power of two, in microseconds: fine enough for percentiles, and of one size
-//! however many probes there were. Whoever shows it reads it while it grows.
+//! Lateness is counted in buckets of one eighth of a power of two, in microseconds. This is fine enough for
+//! percentiles, and the size does not grow with the number of probes. It can be read while it is being written.
 
 use std::array;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-/// Buckets for each power of two, as bits: 8, so that a bucket's bounds are 12.5 % apart.
+/// Number of buckets for each power of two, in bits: 3 bits are 8 buckets, whose bounds are 12.5 % apart.
 const FINENESS: u32 = 3;
 
-/// Enough for 2^36 microseconds, 19 hours; what is later is counted there.
+/// Enough for 2^36 microseconds, 19 hours. The last bucket also counts what is later.
 const BUCKETS: usize = (36 - FINENESS as usize + 1) << FINENESS;
 
-/// So many probes were so late: the time from when each was due to when it started.
+/// The number of probes by lateness: the time from when a probe was due to when it started.
 #[derive(Debug)]
 pub struct Lateness {
     buckets: [AtomicU64; BUCKETS],
@@ -28,24 +28,24 @@ impl Default for Lateness {
 }
 
 impl Lateness {
-    /// One more probe started.
+    /// Counts one more probe that started.
     pub fn record(&self, late: Duration) {
         let micros = u64::try_from(late.as_micros()).unwrap_or(u64::MAX);
         self.buckets[bucket(micros)].fetch_add(1, Relaxed);
         self.longest.fetch_max(micros, Relaxed);
     }
 
-    /// How many probes started.
+    /// The number of probes that started.
     pub fn count(&self) -> u64 {
         self.buckets.iter().map(|bucket| bucket.load(Relaxed)).sum()
     }
 
-    /// The latest of all.
+    /// The greatest lateness.
     pub fn longest(&self) -> Duration {
         Duration::from_micros(self.longest.load(Relaxed))
     }
 
-    /// So late was this share of all probes at most, 0-1; an eighth too much at worst.
+    /// The lateness that this share (0-1) of all probes did not exceed. It is at most an eighth too large.
     pub fn quantile(&self, share: f64) -> Duration {
         let counts: Vec<u64> = self.buckets.iter().map(|bucket| bucket.load(Relaxed)).collect();
         let wanted = (counts.iter().sum::<u64>() as f64 * share).ceil() as u64;
@@ -58,7 +58,7 @@ impl Lateness {
     }
 }
 
-/// Below 2^FINENESS each microsecond has its own bucket; above, the leading bits choose.
+/// Below 2^FINENESS each microsecond has its own bucket. Above, the leading bits select the bucket.
 fn bucket(micros: u64) -> usize {
     let power = micros.checked_ilog2().unwrap_or(0);
     if power < FINENESS {
@@ -69,7 +69,7 @@ fn bucket(micros: u64) -> usize {
     ((((shift + 1) as usize) << FINENESS) + within).min(BUCKETS - 1)
 }
 
-/// The most microseconds that a bucket counts.
+/// The largest number of microseconds that a bucket counts.
 fn upper_bound(bucket: usize) -> u64 {
     let (row, within) = (bucket >> FINENESS, bucket & ((1 << FINENESS) - 1));
     match row.checked_sub(1) {

@@ -1,7 +1,7 @@
-//! When to probe what, and what the outcomes say: a machine without clock, sockets or tasks.
+//! When to probe which target, and what the outcomes mean: a state machine without clock, sockets or tasks.
 //!
-//! Time is what the caller says it is, counted from any beginning. The agenda says whose turn it is, health what an outcome
-//! makes of a target, and doubt whether outcomes are to be believed at all.
+//! The caller gives the time, counted from any beginning. The schedule decides which target is probed when. Health says
+//! what an outcome makes of a target, and fail-static whether outcomes count at all.
 
 mod fail_static;
 mod lateness;
@@ -22,91 +22,93 @@ use crate::snapshot::{AdminState, EndpointState};
 use fail_static::{FailStatic, Held, Suspect};
 use schedule::ProbeSchedule;
 
-/// Every target that is watched, its health, and when it is probed next.
+/// All watched targets, their health, and the time of their next probe.
 #[derive(Debug)]
 pub struct Watch {
     health: HashMap<Arc<Target>, Health, RandomState>,
     schedule: ProbeSchedule,
-    /// Of its network, and of how it runs programs: one may be sick without the other.
+    /// One for the node's network and one for its running of programs: either may fail without the other.
     fail_statics: [FailStatic; 2],
 }
 
-/// The means of this node that it may doubt, in the order of their doubts.
-const DOUBTED_MEANS: [Means; 2] = [Means::Network, Means::Programs];
+/// The means of this node that fail-static covers, in the order of [`Watch::fail_statics`].
+const FAIL_STATIC_MEANS: [Means; 2] = [Means::Network, Means::Programs];
 
-/// What an outcome brought about.
+/// The effects of an outcome.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Observed {
-    /// For the target itself.
+    /// The effect on the target itself.
     pub transition: Transition,
-    /// For all of them.
+    /// The effect on all targets.
     pub fail_static: Option<FailStaticEvent>,
 }
 
-/// The node began, or ceased, to doubt what its probes say.
+/// The node began or stopped to distrust its probes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FailStaticEvent {
-    /// All that answered stopped to do so within an interval. Their last states are held.
+    /// All targets that answered stopped answering within an interval. They keep their last states.
     Began {
-        /// How many endpoints there are, by address.
+        /// Number of endpoints, by address.
         targets: usize,
-        /// In how many datacenters.
+        /// Number of datacenters that they are in.
         datacenters: usize,
-        /// Those whose state had changed already and changed back.
+        /// Targets whose state had already changed, and was changed back.
         restored: Vec<Restored>,
     },
-    /// An earlier run began to, and ended before that was over.
+    /// Fail-static began in an earlier run, which ended before it was over. It continues.
     Resumed,
-    /// This one gave a sign that this node can be heard: outcomes count again.
+    /// This target showed that this node can be heard. Outcomes count again.
     Answered(Arc<Target>),
-    /// It lasted as long as it may: outcomes count again.
+    /// Fail-static lasted as long as it may. Outcomes count again.
     Ended,
 }
 
-/// A target whose state is again what it was before failures that may be this node's own.
+/// A target that has its state from before the failures again, because those may be this node's own fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Restored {
-    /// Which one.
+    /// The target.
     pub target: Arc<Target>,
-    /// What it was taken to be meanwhile.
+    /// Its state in the meantime.
     pub from: State,
-    /// What was seen of it.
+    /// The failure that had changed it.
     pub seen: Outcome,
 }
 
 impl Watch {
-    /// Nothing is watched. `seed` makes the jitter repeatable; at most `bound` probes are in flight.
+    /// A watch without targets. `seed` makes the jitter repeatable. At most `bound` probes are in flight.
     pub fn new(seed: u64, bound: usize) -> Self {
         Self { health: HashMap::default(), schedule: ProbeSchedule::new(seed, bound), fail_statics: Default::default() }
     }
 
-    /// How late probes started so far.
+    /// The distribution of how late probes started.
     pub fn lateness(&self) -> &Arc<Lateness> {
         self.schedule.lateness()
     }
 
-    /// How long the node may doubt its probes; zero for not at all. Tells whether a doubt of an earlier run goes on.
+    /// Sets how long fail-static may last; zero disables it. Returns an event if one of an earlier run continues.
     pub fn set_hold(&mut self, hold: Duration, now: Duration) -> Option<FailStaticEvent> {
         let goes_on = self.fail_statics.each_mut().map(|fail_static| fail_static.set_hold(hold, now));
         goes_on.contains(&true).then_some(FailStaticEvent::Resumed)
     }
 
-    /// Goes on with a doubt in which an earlier run ended, and that began then.
-    pub fn resume_doubt(&mut self, of: Means, began: Duration) {
-        if let Some(place) = DOUBTED_MEANS.iter().position(|&means| means == of) {
+    /// Continues the fail-static of these means that began at `began`, and during which an earlier run ended.
+    pub fn resume_fail_static(&mut self, of: Means, began: Duration) {
+        if let Some(place) = FAIL_STATIC_MEANS.iter().position(|&means| means == of) {
             self.fail_statics[place].resume(began);
         }
     }
 
-    /// Since when the node doubts these means of its own; `None` while it does not.
-    pub fn doubted_since(&self) -> impl Iterator<Item = (Means, Option<Duration>)> {
-        DOUBTED_MEANS.into_iter().zip(&self.fail_statics).map(|(means, fail_static)| (means, fail_static.began()))
+    /// Since when the node distrusts each of its means; `None` while it trusts them.
+    pub fn fail_static_since(&self) -> impl Iterator<Item = (Means, Option<Duration>)> {
+        FAIL_STATIC_MEANS.into_iter().zip(&self.fail_statics).map(|(means, fail_static)| (means, fail_static.began()))
     }
 
-    /// Watches these targets, whose turns come soon. One that is watched already keeps its health and its turn.
+    /// Adds these targets and schedules their first probes soon. A target that is watched already keeps its health and
+    /// its turn.
     ///
-    /// What is known of a target counts for a new one that asks the same, whatever their `rise`, `fall` and `interval` are; of
-    /// several the worst. Gives the new ones of which something is known so, each with the one from which it is.
+    /// A new target takes over the health of a watched one with the same question, whatever their `rise`, `fall` and
+    /// `interval` are; of several, the worst health. Returns each new target that took over health, with the target
+    /// that it is from.
     pub fn add<'a>(
         &mut self,
         targets: impl IntoIterator<Item = &'a Arc<Target>>,
@@ -121,7 +123,7 @@ impl Watch {
             let health = known.map_or(Health::UNKNOWN, |(_, health)| health.under(&target.monitor, now));
             self.health.insert(target.clone(), health);
             if let Some((from, _)) = known {
-                if let Some(fail_static) = doubt_of(&mut self.fail_statics, target) {
+                if let Some(fail_static) = fail_static_of(&mut self.fail_statics, target) {
                     fail_static.carry(from, target);
                 }
                 carried.push((target.clone(), from.clone()));
@@ -130,7 +132,7 @@ impl Watch {
         carried
     }
 
-    /// Of all targets of which something is known, for each question the one that is worst.
+    /// For each question, the target with the worst known health.
     fn worst_by_question(&self) -> HashMap<u128, (Arc<Target>, Health)> {
         let mut worst: HashMap<u128, (Arc<Target>, Health)> = HashMap::new();
         for (target, &health) in self.health.iter().filter(|(_, health)| health.state() != State::Unknown) {
@@ -146,55 +148,55 @@ impl Watch {
         worst
     }
 
-    /// Takes a target that was never probed for what an earlier run found it to be.
+    /// Gives a target that was never probed the health that an earlier run kept.
     pub fn restore(&mut self, target: &Arc<Target>, kept: Health) {
         let Some(health) = self.health.get_mut(target).filter(|health| **health == Health::UNKNOWN) else { return };
         *health = kept;
         if kept.share().is_some()
-            && let Some(fail_static) = doubt_of(&mut self.fail_statics, target)
+            && let Some(fail_static) = fail_static_of(&mut self.fail_statics, target)
         {
             fail_static.trust(target);
         }
     }
 
-    /// Forgets the targets that are not to be kept, and gives those whose probes are in flight: they are to be stopped.
+    /// Forgets the targets that `keep` rejects. Returns those whose probes are in flight, for the caller to stop.
     pub fn retain(&mut self, keep: impl Fn(&Target) -> bool) -> Vec<Arc<Target>> {
         self.health.retain(|target, _| keep(target));
         self.fail_statics.iter_mut().for_each(|fail_static| fail_static.retain(&keep));
         self.schedule.retain(keep)
     }
 
-    /// When the next turn comes, or a doubt ends.
+    /// When the next probe is due, or fail-static ends.
     pub fn next_due(&mut self) -> Option<Duration> {
         let ends = self.fail_statics.iter().filter_map(FailStatic::ends_at).min();
         [self.schedule.next_due(), ends].into_iter().flatten().min()
     }
 
-    /// The targets whose time has come. Each is due again after its interval.
+    /// The calls that are due. Each target is due again after its interval.
     pub fn take_due(&mut self, now: Duration) -> Vec<Call> {
         self.schedule.take_due(now)
     }
 
-    /// The node was not running for so long: nobody could have been heard meanwhile.
+    /// The process was stopped for this long. No report could be heard meanwhile.
     pub fn sleep(&mut self, pause: Duration) {
         self.schedule.sleep(pause);
     }
 
-    /// Until when last states are held at most; `None` while probes are believed.
+    /// When fail-static ends at the latest; `None` while probes are trusted.
     pub fn held_until(&self) -> Option<Duration> {
         self.fail_statics.iter().filter_map(FailStatic::ends_at).max()
     }
 
-    /// Ends a doubt that lasted as long as it may.
-    pub fn end_doubt(&mut self, now: Duration) -> Option<FailStaticEvent> {
+    /// Ends fail-static that lasted as long as it may.
+    pub fn end_fail_static(&mut self, now: Duration) -> Option<FailStaticEvent> {
         let is_over = |fail_static: &&mut FailStatic| fail_static.ends_at().is_some_and(|at| at <= now);
         let ended =
             self.fail_statics.iter_mut().filter(is_over).map(FailStatic::end).fold(false, |any, ended| any | ended);
         ended.then_some(FailStaticEvent::Ended)
     }
 
-    /// Takes in the end of a probe; `None` if it counts for nothing, because the target is not watched any more or because the
-    /// node doubts what it says. `datacenters` tells where a target stands.
+    /// Takes in the outcome of a probe. `None` if it does not count, because the target is no longer watched or because
+    /// the node distrusts the outcome. `datacenters` gives the datacenters of a target.
     pub fn observe(
         &mut self,
         target: &Arc<Target>,
@@ -204,7 +206,7 @@ impl Watch {
     ) -> Option<Observed> {
         self.schedule.finish(target, now);
         let health = self.health.get_mut(target)?;
-        let fail_static = doubt_of(&mut self.fail_statics, target);
+        let fail_static = fail_static_of(&mut self.fail_statics, target);
         if outcome.may_be_ours() && fail_static.as_ref().is_some_and(|fail_static| fail_static.is_on()) {
             return None;
         }
@@ -222,12 +224,12 @@ impl Watch {
         Some(Observed { transition, fail_static: doubted })
     }
 
-    /// A probe ended without telling anything.
+    /// A probe ended without an outcome.
     pub fn lose(&mut self, target: &Arc<Target>, now: Duration) {
         self.schedule.finish(target, now);
     }
 
-    /// Takes in what somebody else says of a target, or its silence. It tells nothing of this node's own network.
+    /// Takes in a report of a target, or its silence. Neither proves anything about this node's own network.
     pub fn hear(&mut self, target: &Arc<Target>, outcome: &Outcome, now: Duration) -> Transition {
         self.schedule.hear(target, now);
         match self.health.get_mut(target) {
@@ -236,18 +238,19 @@ impl Watch {
         }
     }
 
-    /// A target's health; unknown if it is not watched.
+    /// The health of a target; unknown if it is not watched.
     pub fn health(&self, target: &Target) -> Health {
         self.health.get(target).copied().unwrap_or(Health::UNKNOWN)
     }
 
-    /// What answers may make of an endpoint with this condition. While the node doubts its probes, nothing they say is
-    /// confirmed. One that asks for nothing answers while no other is left, as when an operator drains it.
+    /// The state of an endpoint with this condition, before overrides. While the node distrusts its probes, the state
+    /// counts as unconfirmed. An endpoint that asks for no clients is draining, as if an operator had drained it: it
+    /// answers only while no other endpoint is left.
     pub fn endpoint_state(&self, condition: Option<&Condition>) -> EndpointState {
         condition.map_or(EndpointState::CALM, |condition| {
             let ConditionState { share, restless, last_up } = condition.verdict(&|target| self.health(target));
             let mut is_held = false;
-            condition.each_target(&mut |target| is_held |= self.is_doubted(target.means()));
+            condition.each_target(&mut |target| is_held |= self.is_fail_static(target.means()));
             let restless = restless || is_held;
             match share {
                 Some(Share::NONE) => {
@@ -260,14 +263,15 @@ impl Watch {
         })
     }
 
-    fn is_doubted(&self, means: Means) -> bool {
-        DOUBTED_MEANS
+    fn is_fail_static(&self, means: Means) -> bool {
+        FAIL_STATIC_MEANS
             .iter()
             .zip(&self.fail_statics)
             .any(|(&doubted, fail_static)| doubted == means && fail_static.is_on())
     }
 
-    /// Puts back what the suspects were before they turned. Of the last one nobody was told yet that it did.
+    /// Gives the suspects back the health they had before they failed. `last` is the target whose failure began
+    /// fail-static: its change was not reported yet.
     fn hold(&mut self, Held { suspects, endpoints, datacenters }: Held, last: &Target) -> FailStaticEvent {
         let mut restored = Vec::new();
         for (target, Suspect { before, seen, .. }) in suspects {
@@ -281,9 +285,9 @@ impl Watch {
     }
 }
 
-/// The doubt of the means by which a target is probed, if it may be doubted.
-fn doubt_of<'a>(fail_statics: &'a mut [FailStatic; 2], target: &Target) -> Option<&'a mut FailStatic> {
-    let place = DOUBTED_MEANS.iter().position(|&means| means == target.means())?;
+/// The fail-static of the means by which a target is probed, if it is covered.
+fn fail_static_of<'a>(fail_statics: &'a mut [FailStatic; 2], target: &Target) -> Option<&'a mut FailStatic> {
+    let place = FAIL_STATIC_MEANS.iter().position(|&means| means == target.means())?;
     Some(&mut fail_statics[place])
 }
 

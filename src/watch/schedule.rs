@@ -1,20 +1,21 @@
-//! When each target's turn comes.
+//! When each target is probed.
 //!
 //! ```text
-//!   add ─ paced ─► due ─ room ─► in flight ─► due again
-//!                   ▲      └ no room: waits in order
+//!   add ─ paced ─► due ─ a free slot ─► in flight ─► due again
+//!                   ▲      └ no free slot: waits in order
 //!                   └── evenly spread after the first, then 90-100 % of the interval after each start
 //! ```
 //!
-//! **Ten thousand targets.** Their first probes begin a quarter of a millisecond apart, so that all of them have begun in
-//! half of the first round; a handful begins at once. The second one of each comes at a place of its own within the
-//! interval, in a sequence that leaves no gaps however many there are, and what remains in step drifts apart later.
+//! **Ten thousand targets.** Their first probes start a quarter of a millisecond apart, so that all of them have
+//! started within half of the first round. A few start at once. The second probe of each target starts at its own point
+//! within the interval, taken from a sequence that spreads any number of points evenly. Targets whose probes still
+//! coincide drift apart later.
 //!
-//! **A bound on probes in flight** keeps descriptors for whoever asks. What is due beyond it waits in order; how late a
-//! probe starts is measured. Probes of one target never overlap: one that is due while another is in flight starts when
-//! that ends.
+//! **A bound on probes in flight** leaves descriptors for everything else. Probes that are due beyond it wait in order,
+//! and how late each one starts is measured. Probes of one target never overlap: one that is due while another is in
+//! flight starts when that one ends.
 //!
-//! **Targets that report** are not probed: their turn comes when nothing was heard of them for an interval.
+//! **Targets that report** are not probed. They are due when nothing was heard of them for an interval.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
@@ -26,50 +27,51 @@ use foldhash::fast::RandomState;
 use super::Lateness;
 use crate::health::Target;
 
-/// From the start of one new target's first probe to that of the next: 10,000 within 2.5 s.
+/// From the start of one new target's first probe to the start of the next one's: 10,000 start within 2.5 s.
 const PACE: Duration = Duration::from_micros(250);
 
-/// So many new targets begin at once before the pace counts.
+/// The number of new targets that start at once, before the pace applies.
 const BURST: u32 = 64;
 
-/// The least part of its interval, in per cent, after which a probe starts again.
+/// The shortest gap between two starts, in per cent of the interval.
 const SHORTEST_INTERVAL_PERCENT: u32 = 90;
 
-/// The golden ratio's fraction in 64 bits: its multiples fill the circle evenly, however many of them (Weyl's sequence).
+/// The fraction of the golden ratio in 64 bits. Its multiples fill the range evenly, however many there are (Weyl's
+/// sequence).
 const GOLDEN_STEP: u64 = 0x9E37_79B9_7F4A_7C15;
 
-/// What the time has come for.
+/// An action that is due.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Call {
-    /// To probe it.
+    /// Probe this target.
     Probe(Arc<Target>),
-    /// To count its silence: it should have reported.
+    /// Count a failure: this target should have reported.
     Silence(Arc<Target>),
 }
 
-/// The turns of all targets.
+/// The next probe of every target.
 #[derive(Debug)]
 pub(super) struct ProbeSchedule {
     turns: HashMap<Arc<Target>, Turn, RandomState>,
-    /// The earliest first. Entries of targets that are gone, or due at another time, are stale.
+    /// The earliest first. An entry is stale if its target is gone or due at another time.
     due: BinaryHeap<Reverse<Due>>,
-    /// Due, but there is no room yet.
+    /// Probes that are due and wait for a free slot.
     waiting: VecDeque<Due>,
     in_flight: usize,
     bound: usize,
     random: fastrand::Rng,
-    /// When the next new target's first probe starts if there is no burst left.
+    /// When the first probe of the next new target starts if the burst is used up.
     pace: Duration,
-    /// Where in its interval the last new target was placed, as a fraction of 2^64.
+    /// The point within its interval that the last new target got, as a fraction of 2^64.
     phase: u64,
-    /// Numbers entries, so that equal times keep their order.
+    /// Numbers entries, so that entries with equal times keep their order.
     count: u64,
     lateness: Arc<Lateness>,
 }
 
 #[derive(Debug)]
 struct Turn {
-    /// The entry that counts.
+    /// The entry that is not stale.
     entry: u64,
     kind: Kind,
 }
@@ -77,20 +79,20 @@ struct Turn {
 #[derive(Debug)]
 enum Kind {
     Probed {
-        /// How long after its start the first probe is followed by the second.
+        /// From the start of the first probe to the start of the second.
         first_gap: Option<Duration>,
         flight: Flight,
     },
-    /// It is silent from here on.
+    /// The target counts as silent from the deadline on.
     Reports { deadline: Duration },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Flight {
     None,
-    /// A probe runs.
+    /// A probe is in flight.
     One,
-    /// A probe runs, and the next is due already.
+    /// A probe is in flight, and the next one is due already.
     Overdue,
 }
 
@@ -102,7 +104,7 @@ struct Due {
 }
 
 impl ProbeSchedule {
-    /// Nothing is planned. At most `bound` probes are in flight, at least one.
+    /// An empty schedule. At most `bound` probes are in flight; 0 counts as 1.
     pub(super) fn new(seed: u64, bound: usize) -> Self {
         Self {
             turns: HashMap::default(),
@@ -122,7 +124,7 @@ impl ProbeSchedule {
         &self.lateness
     }
 
-    /// One more target, whose first turn comes soon.
+    /// Adds a target. Its first probe is due soon.
     pub(super) fn add(&mut self, target: &Arc<Target>, now: Duration) {
         let interval = target.monitor.interval;
         let (at, kind) = if target.is_probed() {
@@ -138,7 +140,7 @@ impl ProbeSchedule {
         self.schedule(target.clone(), at);
     }
 
-    /// Forgets the targets that are not to be kept, and gives those whose probes are in flight.
+    /// Forgets the targets that `keep` rejects. Returns those whose probes are in flight.
     pub(super) fn retain(&mut self, keep: impl Fn(&Target) -> bool) -> Vec<Arc<Target>> {
         let in_flight = |turn: &Turn| matches!(turn.kind, Kind::Probed { flight, .. } if flight != Flight::None);
         let gone = self.turns.extract_if(|target, _| !keep(target));
@@ -149,7 +151,7 @@ impl ProbeSchedule {
         stopped
     }
 
-    /// When the next turn comes; not before there is room for it.
+    /// When the next probe is due; without a free slot, waiting probes do not count.
     pub(super) fn next_due(&mut self) -> Option<Duration> {
         let waiting = self.waiting.front().filter(|_| self.in_flight < self.bound).map(|due| due.at);
         while let Some(Reverse(due)) = self.due.peek() {
@@ -162,7 +164,7 @@ impl ProbeSchedule {
         waiting
     }
 
-    /// Those whose turn has come.
+    /// The calls that are due.
     pub(super) fn take_due(&mut self, now: Duration) -> Vec<Call> {
         let mut calls = Vec::new();
         while let Some(due) = self.pop_due(now) {
@@ -192,7 +194,7 @@ impl ProbeSchedule {
         calls
     }
 
-    /// A probe ended, whatever came of it.
+    /// A probe ended, with or without an outcome.
     pub(super) fn finish(&mut self, target: &Arc<Target>, now: Duration) {
         let Some(Turn { kind: Kind::Probed { flight, .. }, .. }) = self.turns.get_mut(target) else { return };
         let ended = std::mem::replace(flight, Flight::None);
@@ -204,19 +206,19 @@ impl ProbeSchedule {
         }
     }
 
-    /// A target was heard of: if it reports, its silence begins anew.
+    /// A target was heard of. If it is one that reports, its deadline is set anew.
     pub(super) fn hear(&mut self, target: &Arc<Target>, now: Duration) {
         if let Some(Turn { kind: Kind::Reports { deadline }, .. }) = self.turns.get_mut(target) {
-            // The entry stays where it is and moves when its time comes: an entry for each report would pile up.
+            // The entry stays and moves when it is due: a new entry for each report would pile up.
             *deadline = now + target.monitor.interval;
         }
     }
 
-    /// This node was not running for so long, so nobody could report: that is nobody's silence.
+    /// The process was stopped for this long, so no endpoint could report. The deadlines move by the pause.
     pub(super) fn sleep(&mut self, pause: Duration) {
         for turn in self.turns.values_mut() {
             if let Kind::Reports { deadline } = &mut turn.kind {
-                // The entry moves when its time comes.
+                // The entry moves when it is due.
                 *deadline += pause;
             }
         }
@@ -303,7 +305,7 @@ mod tests {
         (schedule, targets)
     }
 
-    /// Starts probes that end at once, up to a time, and tells when each one started.
+    /// Starts probes that end at once, up to a time. Returns when each one started.
     fn run(schedule: &mut ProbeSchedule, until: Duration) -> Vec<(Duration, Arc<Target>)> {
         let mut starts = Vec::new();
         while let Some(now) = schedule.next_due().filter(|at| *at <= until) {
@@ -381,7 +383,11 @@ mod tests {
         assert_eq!(schedule.next_due(), None);
         schedule.finish(&targets[0], INTERVAL * 2);
         assert_eq!(schedule.take_due(INTERVAL * 2).len(), 1);
-        assert_eq!(schedule.lateness().longest(), Duration::ZERO, "its own slowness is not the agenda's");
+        assert_eq!(
+            schedule.lateness().longest(),
+            Duration::ZERO,
+            "the slowness of the target is not lateness of the schedule"
+        );
     }
 
     #[test]
@@ -391,7 +397,7 @@ mod tests {
         let stopped = schedule.retain(|target| target.address.port() > 2 && target.address.port() != 3);
         assert_eq!(stopped.len(), 2);
         assert_eq!(schedule.take_due(Duration::ZERO), [Call::Probe(targets[3].clone())]);
-        // An outcome that was on its way frees nothing twice.
+        // An outcome that was on its way does not free a slot twice.
         schedule.finish(&targets[0], Duration::ZERO);
         schedule.finish(&targets[3], Duration::ZERO);
         schedule.finish(&targets[3], Duration::ZERO);

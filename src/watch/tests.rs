@@ -1,4 +1,4 @@
-//! Health and turns together, without a clock.
+//! Health and schedule together, without a clock.
 
 use super::*;
 use crate::health::{Check, Failure, Finding, Monitor, TcpCheck};
@@ -28,7 +28,7 @@ fn one_that_stays_keeps_its_health_and_its_turn_and_one_that_goes_is_forgotten()
     watch.take_due(Duration::ZERO);
     observe(&mut watch, &stays, &success(), Duration::ZERO);
     let stopped = watch.retain(|target| *target == *stays);
-    assert_eq!(stopped, std::slice::from_ref(&goes), "its probe is to be stopped");
+    assert_eq!(stopped, std::slice::from_ref(&goes), "its probe must be stopped");
     let turn = watch.next_due().unwrap();
     watch.add([&target(1)], Duration::from_millis(1));
     assert_eq!(watch.health(&stays).state(), State::Up);

@@ -74,7 +74,7 @@ fn what_is_held_back_stays_so_after_a_kill_until_it_is_opened_and_starts_slowly_
     fra.play(Script::status(503));
     eventually(|| scene.state() == "down");
     fra.play(Script::status(200));
-    scene.node.log.wait_for("pool is usable again, and held back by failback");
+    scene.node.log.wait_for("pool is usable again, but failback holds it back");
     eventually(|| scene.state() == "held back");
     let scene = scene.killed();
     assert_eq!(scene.state(), "held back");

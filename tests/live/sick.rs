@@ -16,7 +16,7 @@ const FALL: u32 = 2;
 const TTL: u32 = 30;
 const TTL_MIN: u32 = 5;
 const BEGAN: &str = "everything stopped answering at once";
-const HEARD: &str = "an endpoint was heard of again";
+const HEARD: &str = "an endpoint answered again";
 
 /// How long a test waits for what must come.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -153,7 +153,7 @@ fn a_doubt_outlives_a_restart_and_begins_no_new_one() {
     wait_for_falls();
     assert_eq!(node.terminate().code(), Some(0));
     let mut node = files.serve();
-    let told = |node: &mut Node| node.log.lines().iter().any(|line| line.contains("doubted its probes before"));
+    let told = |node: &mut Node| node.log.lines().iter().any(|line| line.contains("distrusted its probes before"));
     assert!(told(&mut node), "{:?}", node.log.lines());
     assert_eq!(sight(&mut node.asker()), (before.0.clone(), TTL_MIN), "what it answered before");
     node.log.wait_for("still nothing answers");

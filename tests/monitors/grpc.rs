@@ -207,7 +207,7 @@ async fn lies_are_told_from_health() {
             protocol("the content type is not application/grpc"),
         ),
         (Lie { body: serving(3), ..Lie::default() }, Failure::NotServing("SERVICE_UNKNOWN")),
-        (Lie { body: serving(9), ..Lie::default() }, Failure::NotServing("what no version defines")),
+        (Lie { body: serving(9), ..Lie::default() }, Failure::NotServing("an undefined status")),
         (Lie { body: Vec::new(), ..Lie::default() }, protocol("no message came")),
         (
             Lie { body: vec![0; 5000], ..Lie::default() },

@@ -1,4 +1,4 @@
-//! Other records of the same configuration, and what is told of targets.
+//! Other records of the same configuration, and what a survey shows of targets.
 
 use super::*;
 
@@ -47,10 +47,10 @@ fn a_survey_tells_since_when_and_what_was_seen() {
     assert_eq!((last_probe.health.state(), last_probe.health.in_a_row()), (State::Up, (1, 0)));
     assert_eq!(last_probe.since, Duration::from_secs(1));
     assert_eq!(last_probe.seen, Some((REFUSED, Duration::from_secs(2))));
-    // A target that goes is forgotten.
+    // A target that is removed is forgotten.
     scene.happen(Event::Adopt(blueprint(world(tcp(), &[&[]]))));
     assert!(scene.control.survey().last_probes.is_empty());
-    // What an earlier run found is known before anything is seen.
+    // A target that an earlier run knew is in the survey before any outcome.
     let kept = HashMap::from([(
         target.fingerprint(),
         Kept { state: State::Down, confirmed: scene.now, fell: Duration::ZERO, hold: None, question: 0 },

@@ -1,4 +1,4 @@
-//! When all stop to answer at once.
+//! Fail-static: all endpoints stop answering at once.
 
 use super::*;
 use crate::health::ExecCheck;
@@ -8,7 +8,7 @@ const SOME: &[&[&str]] = &[&["127.0.0.1", "127.0.0.2"], &["127.0.0.3"]];
 const NO_ROUTE: Outcome = Outcome::Failure(Failure::Unreachable);
 const NO_DESCRIPTORS: Outcome = Outcome::Failure(Failure::NoDescriptors);
 
-/// Whatever was seen, every probe has been made since.
+/// Long enough for every probe to have run again.
 const ROUND: Duration = Duration::from_millis(5100);
 
 fn began(scene: &Scene) -> bool {
@@ -47,7 +47,7 @@ fn what_falls_at_the_first_failure_is_put_back() {
     assert!(all_open(&scene));
     let downs = scene.turns.iter().filter(|turn| turn.1 == State::Down).count();
     let ups = scene.turns.iter().filter(|turn| turn.1 == State::Up).count();
-    assert_eq!((downs, ups), (2, 2), "what was told is taken back");
+    assert_eq!((downs, ups), (2, 2), "the reports of the changes are taken back");
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn a_hold_ends_by_itself_and_the_usual_rule_goes_on() {
     scene.pass(at(61) + ROUND * 4, |_| TIMED_OUT);
     assert_eq!(scene.fail_statics[1..], [FailStaticEvent::Ended]);
     assert!(scene.open_in(0).is_empty() && scene.open_in(1).is_empty());
-    // It does not begin again before they have answered.
+    // Fail-static does not begin again before the endpoints have answered.
     scene.pass(at(600), |_| TIMED_OUT);
     assert_eq!(scene.fail_statics.len(), 2);
     scene.pass(at(700), |_| WELL);
@@ -75,7 +75,7 @@ fn a_datacenter_that_dies_alone_falls_as_usual() {
     scene.pass(at(30), |address| if address == "127.0.0.3" { WELL } else { TIMED_OUT });
     assert!(scene.fail_statics.is_empty());
     assert_eq!((scene.open_in(0).len(), scene.open_in(1).len()), (0, 1));
-    // And when the rest follows later, that is one target alone.
+    // The rest follows later: that is one target alone.
     scene.pass(at(60), |_| TIMED_OUT);
     assert!(scene.fail_statics.is_empty());
     assert!(scene.open_in(1).is_empty());
@@ -123,7 +123,7 @@ fn those_that_died_long_ago_do_not_count_and_those_that_were_down_do_not_matter(
     let mut scene = Scene::serving(world(tcp(), pools));
     scene.pass(at(100), but("127.0.0.1"));
     scene.pass(at(130), |address| if address == "127.0.0.1" { REFUSED } else { TIMED_OUT });
-    // The one that is down goes on to refuse. That tells nothing: a firewall of this node may say so.
+    // The endpoint that is down keeps refusing. That proves nothing: a firewall of this node may refuse.
     assert!(began(&scene) && scene.fail_statics.len() == 1, "{:?}", scene.fail_statics);
     assert_eq!((scene.open_in(0).len(), scene.open_in(1).len()), (1, 2));
 }
@@ -131,13 +131,14 @@ fn those_that_died_long_ago_do_not_count_and_those_that_were_down_do_not_matter(
 #[test]
 fn whoever_answers_clears_those_that_turned_before() {
     let mut scene = Scene::serving(world(tcp(), SOME));
-    // A datacenter dies, and the other one answers three times more before it hangs too: this node was heard meanwhile.
+    // A datacenter dies. The other one answers three times more before it hangs too: this node could be heard
+    // meanwhile.
     scene.pass(at(1) + INTERVAL * 4, |address| if address == "127.0.0.3" { WELL } else { TIMED_OUT });
     scene.pass(at(60), |_| TIMED_OUT);
     assert!(scene.fail_statics.is_empty(), "{:?}", scene.fail_statics);
     assert!(scene.open_in(0).is_empty() && scene.open_in(1).is_empty());
 
-    // Also a target that was down answers, by a status: this node can be heard.
+    // A target that was down answers with a status: this also shows that this node can be heard.
     let status = Outcome::Failure(Failure::Status(503));
     let pools: &[&[&str]] = &[&["127.0.0.1", "127.0.0.2"], &["127.0.0.3", "127.0.0.4"]];
     let mut scene = Scene::serving(world(tcp(), pools));
@@ -176,7 +177,7 @@ fn with_two_probes(pools: &[&[&str]]) -> World {
 
 #[test]
 fn endpoints_are_counted_and_not_their_probes() {
-    // Two endpoints with two probes each, and one machine that stands in two pools beside another.
+    // Two endpoints with two probes each, and one machine in two pools that contain others too.
     let two: &[&[&str]] = &[&["127.0.0.1"], &["127.0.0.2"]];
     let shared: &[&[&str]] = &[&["127.0.0.1", "127.0.0.2"], &["127.0.0.1", "127.0.0.2"]];
     let mut two_ports = world(tcp(), shared);
@@ -211,7 +212,8 @@ fn a_restart_within_a_hold_goes_on_with_it_and_begins_no_new_one() {
     assert!(scene.open_in(0).is_empty() && scene.open_in(1).is_empty());
     assert!(!scene.recovery_states.contains_key("network"));
 
-    // It ended with an answer, or with its time while the node was away: nothing goes on, and nothing begins.
+    // The hold ended with an answer, or its time passed while the node was away: it does not go on, and no new one
+    // begins.
     for (now, heard) in [(at(40), true), (at(200), false)] {
         let mut before = Scene::serving(world(tcp(), SOME));
         before.pass(at(30), |_| TIMED_OUT);
@@ -270,7 +272,7 @@ fn a_node_that_restarts_behind_a_pulled_cable_answers_as_before() {
     assert!(began(&scene) && all_open(&scene));
     scene.happen(Event::Stop);
     let still: Vec<_> = scene.kept.values().map(|kept| kept.confirmed).filter(|time| *time > at(65)).collect();
-    assert!(still.is_empty(), "what does not count confirms nothing: {confirmed:?}, {still:?}");
+    assert!(still.is_empty(), "an outcome that does not count confirms nothing: {confirmed:?}, {still:?}");
 }
 
 #[test]
@@ -286,7 +288,7 @@ fn what_programs_find_neither_makes_a_doubt_nor_ends_it() {
     scene.pass(at(30), |address| if address == "127.0.0.9" { WELL } else { TIMED_OUT });
     assert!(began(&scene) && scene.fail_statics.len() == 1, "{:?}", scene.fail_statics);
 
-    // Programs that this node cannot run are its own fault, whatever its network says.
+    // A program that this node cannot run is this node's own fault, whatever state its network is in.
     let missing = Outcome::Failure(Failure::Unrunnable("./check".to_owned()));
     let mut scene = Scene::serving(with_program(SOME, &[&["127.0.0.7", "127.0.0.8"], &["127.0.0.9"]]));
     scene.pass(at(30), |address| if address < "127.0.0.7" { WELL } else { missing.clone() });

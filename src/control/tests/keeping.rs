@@ -1,8 +1,8 @@
-//! What outlives a node's process.
+//! State that outlives a node's process.
 
 use super::*;
 
-/// What a node kept whose second endpoint is down, a while after it began.
+/// The kept rows of a node whose second endpoint is down, a while after its start.
 fn kept_with_the_second_down() -> Scene {
     let mut scene = Scene::new();
     scene.happen(adopt(&ADDRESSES));
@@ -53,13 +53,13 @@ fn what_is_kept_is_what_changed_and_each_minute_what_was_confirmed() {
     let mut scene = Scene::new();
     scene.happen(adopt(&ADDRESSES));
     scene.pass(CONFIRM_EVERY * 10, |_| WELL);
-    // In ten minutes ten times for each of two targets, whose probes drift apart.
+    // Each of two targets, whose probes drift apart, is confirmed ten times in ten minutes.
     assert!((10..=22).contains(&scene.kept_at.len()), "{:?}", scene.kept_at);
     assert!(scene.kept_at.windows(2).all(|pair| pair[1] - pair[0] >= KEEP_EVERY), "{:?}", scene.kept_at);
     let is_recent = |kept: &Kept| scene.now - kept.confirmed <= CONFIRM_EVERY + INTERVAL;
     assert!(scene.kept.values().all(|kept| kept.state == State::Up && is_recent(kept)), "{:?}", scene.kept);
 
-    // A failure that is not confirmed confirms nothing either; one that is is kept within a second.
+    // A failure that is not confirmed does not confirm the state either. A confirmed failure is kept within a second.
     let died = scene.now;
     scene.pass(died + INTERVAL * 2, |_| REFUSED);
     assert!(scene.kept.values().all(|kept| kept.state == State::Up && kept.confirmed <= died), "{:?}", scene.kept);
@@ -78,7 +78,7 @@ fn rows_of_targets_that_are_gone_and_of_yesterday_are_removed() {
 
     let mut scene = Scene::restarted(before.kept, before.now + KEPT_FOR * 2);
     scene.happen(adopt(&ADDRESSES));
-    // No probe ends, so nothing is found anew.
+    // No probe ends, so there are no new outcomes.
     scene.now += FIRST_ROUND;
     scene.happen(Event::Tick);
     assert_eq!(scene.kept.len(), 0);
@@ -134,7 +134,7 @@ fn a_hold_outlives_a_restart_however_long_ago_the_fall_was() {
     assert_eq!(before.open(), ["127.0.0.1"]);
     before.happen(Event::Stop);
     let fell_by = before.now;
-    // Its state alone would not be believed any more.
+    // Without the hold, its state would be too old to count.
     let mut scene = Scene::restarted(before.kept.clone(), fell_by + BELIEVED_FOR * 3);
     scene.happen(compile(held()));
     scene.answer_probes(|_| WELL);
@@ -143,7 +143,7 @@ fn a_hold_outlives_a_restart_however_long_ago_the_fall_was() {
     scene.pass(fell_by + hold_down + INTERVAL * 2, |_| WELL);
     assert_eq!(scene.open(), ADDRESSES);
 
-    // And an edit of `rise` and `fall` while the node is down; an edit of itself counts.
+    // The same with an edit of `rise` and `fall` while the node is down. An edit of the question is different.
     let edited = Monitor { hold_down, rise: 1.try_into().unwrap(), fall: 9.try_into().unwrap(), ..tcp() };
     for (monitor, open) in [(edited, 1), (tcp(), 2)] {
         let mut scene = Scene::restarted(before.kept.clone(), fell_by + at(30));
@@ -176,7 +176,7 @@ fn an_edit_of_the_tempo_hands_out_nothing_that_is_known_to_be_dead() {
         assert_eq!(survey.last_probes.len(), 2);
         assert!(survey.last_probes.values().all(|last_probe| last_probe.seen.is_some()));
         assert_eq!(survey.last_probes.values().map(|last_probe| last_probe.since).max(), since);
-        // Another question is another matter.
+        // Another question is a different case.
         scene.happen(compile(world(Monitor { port: 81, ..tcp() }, &[&ADDRESSES])));
         assert_eq!(scene.serving.as_ref().unwrap().generation(), generation + 1, "first it is probed");
     }

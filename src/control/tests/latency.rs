@@ -14,7 +14,7 @@ use crate::zone::{Record as ZoneRecord, Tree};
 
 const NETWORK: &str = "198.51.100.0/24";
 
-/// A name that is steered by `steer` among a pool without monitor in each of these datacenters.
+/// A name that is steered by `steer`, with a pool without monitor in each of these datacenters.
 fn steered(datacenters: &[&str], steer: Step) -> Arc<Blueprint> {
     Arc::new(Blueprint::compile(draft(datacenters, steer), Arc::new(Locations::unknown()), None))
 }
@@ -90,13 +90,13 @@ fn samples(datacenter: &str, ms: f64, count: u16) -> Event {
     Event::Latency(vec![sample; usize::from(count)])
 }
 
-/// Both places are measured, `fra` at so many milliseconds and `iad` at 100.
+/// Measures both datacenters: `fra` at this many milliseconds and `iad` at 100.
 fn measure(scene: &mut Scene, fra_ms: f64) {
     scene.happen(samples("fra", fra_ms, 300));
     scene.happen(samples("iad", 100.0, MIN_SAMPLES));
 }
 
-/// Makes the maps that are asked for, after a while.
+/// Makes the maps that were asked for, after a while.
 fn remap(scene: &mut Scene, takes: Duration) {
     let (_, blueprint, table) = scene.remaps.pop().expect("maps are to be made");
     let maps = Remapped::new(&blueprint, table);
@@ -132,7 +132,7 @@ fn what_settles_is_mapped_beside_and_published() {
     assert_eq!(scene.ranking(), TIE, "the old maps go on");
 
     remap(&mut scene, Duration::from_millis(300));
-    // The table went on while the first maps were made of what was known then: `fra` alone.
+    // The table was fed while the first maps were made from its earlier content: `fra` alone.
     assert_eq!(scene.serving.as_ref().unwrap().generation(), before.generation() + 1);
     assert!(scene.remaps.is_empty());
     scene.pass(scene.now + REMAP_INTERVAL, |_| WELL);
@@ -219,7 +219,7 @@ fn a_probes_connection_is_a_round_trip_for_the_country_of_the_site() {
     let locations = Locations { table: [here].into(), ..Locations::unknown() };
     let mut scene = Scene::new();
     scene.happen(Event::Adopt(Arc::new(Blueprint::compile(world, Arc::new(locations), None))));
-    // What a probe does not tell is not taken for something else.
+    // A part that a probe did not time is not replaced by another one.
     scene.answer_probes(|_| WELL);
     for round in 1..=u32::from(MIN_SAMPLES) {
         scene.now = INTERVAL * round;

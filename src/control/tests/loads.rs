@@ -1,4 +1,4 @@
-//! Loads: rounds, what they publish, and what outlives a reload.
+//! Loads: rounds, what they publish, and what a reload keeps.
 
 use super::*;
 use crate::geo::Regions;
@@ -14,14 +14,14 @@ use crate::zone::{Record, Tree};
 /// Seconds.
 const TTL: u32 = 30;
 
-/// A TTL and an interval.
+/// Seconds, as a TTL and as an interval.
 const ROUND: Duration = Duration::from_secs(35);
 
 const ONE: &str = "127.0.0.1";
 const TWO: &str = "127.0.0.2";
 const THREE: &str = "127.0.0.3";
 
-/// Pools that a name uses with this chain and pick; each can take 100.
+/// Pools that a name uses with this chain and pick. Each has a capacity of 100.
 fn named(pools: &[&[&str]], steer: &[Step], pick: Pick) -> World {
     let mut world = world(tcp(), pools);
     for pool in &mut world.pools {
@@ -66,13 +66,13 @@ fn failover(pools: &[&[&str]]) -> World {
     named(pools, &[Step::Failover, Step::Load], Pick::Rotate)
 }
 
-/// A probe that finds so much used.
+/// A probe that reports this load.
 fn using(used: u64) -> Outcome {
     let load = Some(Load { used: used * 1000, capacity: None });
     Outcome::Success(Finding { load, ..Finding::full(Duration::ZERO) })
 }
 
-/// The keep and room of each pool, in thousandths and units.
+/// The kept share (in thousandths) and the headroom (in units) of each pool.
 fn allowances(scene: &Scene) -> Vec<(u16, u64)> {
     let pools = scene.serving.as_ref().unwrap().pools();
     pools.iter().map(|pool| (pool.allowance().keep.thousandths(), pool.allowance().room / 1000)).collect()
@@ -172,7 +172,7 @@ fn others_may_report_loads_which_are_forgotten_when_they_cease() {
     let one: IpAddr = ONE.parse().unwrap();
     assert_eq!(push(&mut scene, ONE, Some("web/1"), 1), Err(PushRefusal::NotInPool(one, "web/1".into())));
     scene.pass(INTERVAL * 2, |_| WELL);
-    assert_eq!(allowances(&scene), [(550, 0), (1000, 90)], "half of it cannot go anywhere");
+    assert_eq!(allowances(&scene), [(550, 0), (1000, 90)], "half of the excess has nowhere to go");
     scene.pass(scene.now + BELIEVED_FOR + ROUND * 4, |_| WELL);
     assert_eq!(allowances(&scene), [(1000, 0); 2]);
     scene.happen(compile(named(&[&[ONE], &[TWO]], &[Step::Failover], Pick::Rotate)));

@@ -1,4 +1,4 @@
-//! Scenarios of the machine: no sockets, no clock.
+//! Scenarios of the state machine: no sockets, no clock.
 
 mod amend;
 mod fail_static;
@@ -42,7 +42,7 @@ fn target(address: IpAddr, monitor: &Arc<Monitor>) -> Target {
     Target { address: (address, monitor.port).into(), host: "a".into(), monitor: monitor.clone() }
 }
 
-/// A pool for each list of addresses, `web/0` and so on, each in a datacenter of its own.
+/// A pool for each list of addresses, named `web/0` and so on, each in a datacenter of its own.
 fn world(monitor: Monitor, pools: &[&[&str]]) -> World {
     let monitor = Arc::new(monitor);
     let condition = |value| Some(Condition::Probe(target(value, &monitor)));
@@ -86,7 +86,7 @@ fn adopt(addresses: &[&str]) -> Event {
     compile(world(tcp(), &[addresses]))
 }
 
-/// A conversation with a control: what it wants probed, what it serves, what it tells.
+/// A conversation with a control: which probes it starts, what it serves, and what it reports.
 struct Scene {
     control: Control,
     now: Duration,
@@ -97,21 +97,21 @@ struct Scene {
     /// Endpoints that several probes watch.
     whole_turns: Vec<(Vec<Box<str>>, State, State)>,
     fail_statics: Vec<FailStaticEvent>,
-    /// What is kept for the next run.
+    /// The rows that are kept for the next run.
     kept: HashMap<u128, Kept>,
     /// When rows were handed over to be kept.
     kept_at: Vec<Duration>,
     rolled_out: Vec<String>,
-    /// What of roll-outs is kept for the next run.
+    /// The rows of roll-outs that are kept for the next run.
     rows: BTreeMap<rollout::RolloutId, rollout::Kept>,
-    /// Maps that are to be made, and since when.
+    /// The makings of maps that were asked for, each with its time.
     remaps: Vec<(Duration, Arc<Blueprint>, LatencyTable)>,
-    /// Latency tables that are to be kept, and when.
+    /// The latency tables that were saved, each with its time.
     kept_tables: Vec<(Duration, LatencyTable)>,
     recovery_states: HashMap<String, RecoveryState>,
-    /// Whether a pool began to be held back, or ceased to.
+    /// The reports that a pool began or stopped to be held back.
     holds: Vec<bool>,
-    /// How often something was published.
+    /// The number of publications.
     publications: usize,
 }
 
@@ -138,7 +138,7 @@ impl Scene {
         }
     }
 
-    /// A node that begins later with what another one kept.
+    /// A node that starts later with the rows that another one kept.
     fn restarted(kept: HashMap<u128, Kept>, now: Duration) -> Self {
         let mut scene = Self { now, ..Self::new() };
         scene.kept = kept.clone();
@@ -146,7 +146,7 @@ impl Scene {
         scene
     }
 
-    /// One that serves, and whose endpoints are all up.
+    /// A node that serves, and whose endpoints are all up.
     fn serving(world: World) -> Self {
         let mut scene = Self::new();
         scene.happen(compile(world));
@@ -207,7 +207,7 @@ impl Scene {
         }
     }
 
-    /// Lets time pass up to `time`, and answers every probe as `outcome` says of its address.
+    /// Lets time pass up to `time`. Every probe has the outcome that `outcome` gives for its address.
     fn pass(&mut self, time: Duration, outcome: impl Fn(&str) -> Outcome) {
         self.answer_probes(&outcome);
         while let Some(at) = self.control.wake_at().filter(|at| *at <= time) {
@@ -240,7 +240,7 @@ impl Scene {
     }
 }
 
-/// All are up but this one.
+/// Every address is up except this one.
 fn but(down: &str) -> impl Fn(&str) -> Outcome {
     move |address| if address == down { REFUSED } else { WELL }
 }
@@ -411,7 +411,7 @@ fn an_endpoint_that_asks_for_nothing_is_drained_and_not_down() {
     assert!(scene.pool(0).is_usable(Family::V4), "what drains is not missed");
     assert!(!scene.pool(1).is_open(Family::V4) && scene.pool(1).is_draining(Family::V4), "it answers as the last one");
 
-    // It is kept as what it is, and then falls as any other does.
+    // The drained state is kept, and then the endpoint falls like any other.
     scene.happen(Event::Stop);
     let mut again = Scene::restarted(scene.kept.clone(), scene.now);
     again.happen(compile(world(tcp(), &[&ADDRESSES])));

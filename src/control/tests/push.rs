@@ -1,4 +1,4 @@
-//! What others report.
+//! Reports that others send.
 
 use std::num::NonZeroU8;
 
@@ -87,7 +87,7 @@ fn bad_reports_of_probed_endpoints_count_beside_their_probes_and_good_ones_do_no
     scene.push(ONE, None, bad(2)).unwrap();
     scene.settle();
     assert_eq!(scene.open(), ["127.0.0.2"]);
-    // Its probes bring it back.
+    // Its probes bring it back up.
     scene.pass(scene.now + INTERVAL * 3, |_| WELL);
     assert_eq!(scene.open(), ADDRESSES);
 }

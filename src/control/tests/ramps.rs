@@ -1,4 +1,4 @@
-//! What comes back slowly, what is held back, and what leaves slowly.
+//! Slow starts, held pools and gradual drains.
 
 use tokio::sync::oneshot;
 
@@ -9,14 +9,14 @@ use crate::snapshot::{AdminState, Pool};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Long enough for falls, rises, and what was published last.
+/// Long enough for falls, for rises, and for the last publication.
 const TURN: Duration = Duration::from_secs(30);
 
 const POOLS: &[&[&str]] = &[&["127.0.0.1", "127.0.0.2"], &["127.0.0.3"]];
 
 const FIRST: [&str; 2] = ["127.0.0.1", "127.0.0.2"];
 
-/// Two pools, of which the first comes back so.
+/// Two pools. The first one has this recovery.
 fn recovering(recovery: Recovery) -> World {
     let mut world = world(tcp(), POOLS);
     Arc::make_mut(&mut world.pools[0]).recovery = recovery;
@@ -31,7 +31,7 @@ fn failback(failback: Failback) -> Recovery {
     Recovery { failback, ..Recovery::default() }
 }
 
-/// Refusals at these addresses; all else is well.
+/// Refusals at these addresses; all others are up.
 fn without(down: &[&str]) -> impl Fn(&str) -> Outcome {
     move |address| if down.contains(&address) { REFUSED } else { WELL }
 }
@@ -41,7 +41,7 @@ impl Scene {
         self.pass(self.now + time, without(down));
     }
 
-    /// Until something is so of the first pool, a minute at most.
+    /// Lets time pass until the condition holds for the first pool, at most for a minute.
     fn pass_until(&mut self, down: &[&str], is_so: impl Fn(&Pool) -> bool) {
         let end = self.now + MINUTE;
         while !is_so(self.pool(0)) {
@@ -71,7 +71,7 @@ impl Scene {
         pool.is_held(Family::V4)
     }
 
-    /// The next run of this node, so much later, with all that was kept.
+    /// The next run of this node, this much later, with all rows that were kept.
     fn next_run(&mut self, world: World, later: Duration) -> Self {
         self.happen(Event::Stop);
         let mut scene = Self::restarted(self.kept.clone(), self.now + later);
@@ -113,7 +113,7 @@ fn a_pool_that_recovered_takes_more_and_more_over_its_slow_start() {
         scene.elapse(at(1), &[]);
         let percent = scene.percent();
         let linear = 5.0 + 95.0 * f64::from(second) / 60.0;
-        // The endpoint that came first leads; shares are a second old at most, and rounded down.
+        // The endpoint that came up first is ahead. Shares are at most a second old, and rounded down.
         assert!((linear - 3.0..linear + 0.1).contains(&f64::from(percent)), "{second}: {percent}");
         assert!(percent >= last);
         last = percent;
@@ -194,7 +194,7 @@ fn a_pool_is_held_back_for_its_time_and_anew_when_it_fails_again() {
     assert!(!scene.pool(0).is_restless(), "a settled state is calm");
     scene.elapse(MINUTE * 8, &[]);
     assert!(scene.is_held());
-    // Another failure, and the clock starts anew.
+    // Another failure restarts the time.
     scene.elapse(TURN, &FIRST);
     assert!(!scene.is_held() && scene.open().is_empty());
     scene.pass_until(&[], |pool| pool.is_held(Family::V4));
@@ -236,7 +236,7 @@ fn failback_manual_waits_for_the_operator() {
         assert!(!scene.is_held() && scene.open().len() == 2, "{target}");
         scene.elapse(TURN, &FIRST);
         scene.elapse(TURN, &[]);
-        assert!(scene.is_held(), "an `open` of before is no `open` of now");
+        assert!(scene.is_held(), "an earlier `open` does not count now");
     }
 }
 
@@ -346,7 +346,8 @@ fn what_is_kept_of_pools_that_are_gone_or_from_the_future_does_no_harm() {
 fn what_only_seemed_to_be_down_comes_back_at_once() {
     let recovery = Recovery { slow_start: MINUTE, failback: Failback::Manual };
     let mut scene = Scene::serving(recovering(recovery));
-    // The first two turn within one interval, and are down before the third turns too: then the node doubts itself.
+    // The first two endpoints fail within one interval and are down before the third one fails too. Then the node
+    // distrusts its probes.
     let impatient = Monitor { fall: 1.try_into().unwrap(), ..tcp() };
     let mut world = world(impatient, POOLS);
     Arc::make_mut(&mut world.pools[0]).recovery = recovery;

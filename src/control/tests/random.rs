@@ -1,4 +1,4 @@
-//! Whatever happens, what is served is what the machine says.
+//! Whatever happens, the snapshot matches the state of the machine.
 
 use proptest::prelude::*;
 
@@ -12,7 +12,7 @@ fn outcome() -> impl Strategy<Value = Outcome> {
     prop_oneof![4 => Just(WELL), 1 => Just(asks), 2 => Just(REFUSED), 6 => Just(TIMED_OUT)]
 }
 
-/// Compares what is served with what the machine says, once all is published.
+/// Compares the snapshot with the state of the machine, once everything is published.
 fn check(scene: &mut Scene) {
     scene.now += PUBLISH_WINDOW;
     scene.happen(Event::Tick);

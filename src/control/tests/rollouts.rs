@@ -35,7 +35,7 @@ fn world_of(names: &str) -> World {
     crate::config::load(&folder.path().join("truenorth.toml"), &crate::disk::Disk::new(), &|_| None).unwrap().world
 }
 
-/// Probes take so many milliseconds where nothing is down.
+/// Probes take this many milliseconds at endpoints that are up.
 fn took(milliseconds: u64) -> Outcome {
     Outcome::Success(Finding::full(Duration::from_millis(milliseconds)))
 }
@@ -60,7 +60,7 @@ impl Scene {
         self.pass(self.now + time, outcome);
     }
 
-    /// The share of clients that the only name sends to the new or the active pool, as queries find it.
+    /// The share of clients that the only name sends to the new or active pool, as queries find it.
     fn share(&self) -> u16 {
         let split = self.serving.as_ref().unwrap().plan(PlanId::from_index(0), NameId::from_index(0)).split().unwrap();
         split.share.thousandths()

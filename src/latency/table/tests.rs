@@ -33,7 +33,7 @@ fn push(table: &mut LatencyTable, client: &str, location: &Location, datacenter:
     }
 }
 
-/// The reading of `fra`.
+/// The reading for `fra`.
 fn read(table: &LatencyTable, client: &str, location: &Location) -> (f64, String) {
     let reading = table.readings(client.parse().unwrap(), location, &sites())[0];
     let source = match reading.source {
@@ -157,7 +157,7 @@ fn a_full_table_forgets_what_was_fed_least_recently() {
     }
     for number in 800..10_000 {
         feed(&mut table, number, 1);
-        // What is fed again stays.
+        // Measures that are fed again stay.
         feed(&mut table, 7, 1);
         assert!(table.len() <= CAPACITY);
         if number == 1700 {

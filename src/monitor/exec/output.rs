@@ -1,5 +1,5 @@
-//! What a program says: its beginning is kept, and the rest is read all the same, so that nobody waits at a full pipe. Who says
-//! more than anybody could want is not read any further.
+//! The output of a program. Its beginning is kept. The rest is read too, so that the program does not block on a full
+//! pipe. Reading stops at a limit.
 
 use std::io::{self, PipeReader, PipeWriter, Read};
 use std::os::fd::OwnedFd;
@@ -9,23 +9,23 @@ use tokio::net::unix::pipe::Receiver;
 
 use crate::health::Failure;
 
-/// Octets that are kept: more than the line of the log takes that is made of them.
+/// Octets that are kept: more than the log line made from them can hold.
 const KEPT: usize = 1024;
-/// Octets that are read, at most: no program that tells of an endpoint has as much to say.
+/// The most octets that are read: no program has this much to say about an endpoint.
 const LIMIT: usize = 16 * 1024 * 1024;
-/// Octets that are read at once: as many as Linux' pipes hold, so that a flood costs few system calls.
+/// Octets of one read: the capacity of Linux pipes, so that a flood costs few system calls.
 const PIECE: usize = 64 * 1024;
 
 /// The reading end of a program's standard output.
 pub(super) struct Output {
-    /// `None` once it has ended, or cannot be read.
+    /// `None` once it has ended or cannot be read.
     pipe: Option<Receiver>,
     beginning: Vec<u8>,
-    /// Octets that were read.
+    /// Number of octets read so far.
     read: usize,
 }
 
-/// Why a program is not read any further: it said so much.
+/// The program wrote more than [`LIMIT`].
 #[derive(Debug)]
 pub(super) struct TooMuch;
 
@@ -36,14 +36,14 @@ impl From<TooMuch> for Failure {
 }
 
 impl Output {
-    /// With the end that the program writes to.
+    /// An output, and the end of the pipe that the program writes to.
     pub(super) fn pipe() -> io::Result<(Self, PipeWriter)> {
         let (reader, writer) = io::pipe()?;
         let pipe = Receiver::from_owned_fd(OwnedFd::from(reader))?;
         Ok((Self { pipe: Some(pipe), beginning: Vec::new(), read: 0 }, writer))
     }
 
-    /// Reads for as long as it is polled, or until it is too much.
+    /// Reads as long as it is polled. Returns only if the program writes too much.
     pub(super) async fn take_in(&mut self) -> TooMuch {
         let mut piece = vec![0; PIECE];
         while let Some(pipe) = &mut self.pipe {
@@ -61,7 +61,7 @@ impl Output {
         std::future::pending().await
     }
 
-    /// Reads what is there now, as far as it would be kept, whether or not the runtime has heard of it yet.
+    /// Reads what is in the pipe now, up to the octets that are kept, even if the runtime was not notified of it yet.
     pub(super) fn take_rest(&mut self) {
         let Some(Ok(pipe)) = self.pipe.take().map(Receiver::into_nonblocking_fd) else { return };
         let mut pipe = PipeReader::from(pipe);

@@ -1,4 +1,4 @@
-//! One run of a program, from its start to the last of its processes.
+//! One run of a program, from its start to the end of its last process.
 
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -11,22 +11,23 @@ use tokio::process::Child;
 use super::output::Output;
 use crate::health::{ExecCheck, Failure, Target};
 
-/// Where programs look for others if this process does not know.
+/// `PATH` for programs if this process has none.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// How long a killed program is waited for. One that hangs in the kernel for longer is left to the runtime to reap.
+/// How long to wait for a killed program. If it hangs in the kernel for longer, the runtime reaps it later.
 const LAST_BREATH: Duration = Duration::from_secs(1);
 
-/// A program that runs or ran, with all of its process group.
+/// A running or finished program, with its whole process group.
 pub(super) struct Program {
     child: Child,
-    /// `None` once it has been killed.
+    /// `None` once it was killed.
     group: Option<Pid>,
     output: Output,
 }
 
 impl Program {
-    /// Starts the program with the target in its arguments and in its environment, which holds nothing else but `PATH`.
+    /// Starts the program with the target in its arguments and in its environment. The environment holds nothing else
+    /// except `PATH`.
     pub(super) fn start(check: &ExecCheck, target: &Target) -> Result<Self, Failure> {
         let unrunnable = |error: io::Error| match error.raw_os_error() {
             Some(libc::EMFILE | libc::ENFILE) => Failure::NoDescriptors,
@@ -57,41 +58,41 @@ impl Program {
         Ok(Self { child, group, output })
     }
 
-    /// Waits until the program ends, and takes in what it says. A failure if it cannot be waited for, or says too much.
+    /// Waits until the program ends, and reads its output. Fails if waiting fails, or if the program writes too much.
     pub(super) async fn end(&mut self) -> Result<ExitStatus, Failure> {
         let status = tokio::select! {
             status = self.child.wait() => status.map_err(|error| Failure::Local(error.to_string())),
             too_much = self.output.take_in() => Err(too_much.into()),
         };
-        // What it left behind may hold the pipe open for ever.
+        // Processes that it left behind could hold the pipe open for ever.
         self.kill_group();
         self.output.take_rest();
         status
     }
 
-    /// The beginning of what the program said.
+    /// The beginning of the program's output.
     pub(super) fn said(&self) -> &[u8] {
         self.output.beginning()
     }
 
-    /// Ends all of the group, and reaps the program.
+    /// Kills the whole group, and reaps the program.
     pub(super) async fn kill(&mut self) {
         self.kill_group();
-        // What cannot be waited for now is reaped once it can be.
+        // If it cannot be reaped now, the runtime reaps it later.
         let _ = tokio::time::timeout(LAST_BREATH, self.child.wait()).await;
     }
 
     fn kill_group(&mut self) {
         if let Some(group) = self.group.take() {
-            // That nothing is left of the group is what is wanted. Nor is its number another's by now: the kernel hands
-            // numbers out in turn, and none that a group still has.
+            // An error means that the group has no processes left, which is the goal. Its number cannot belong to
+            // another group yet: the kernel assigns numbers in turn, and none that a group still has.
             let _ = kill_process_group(group, Signal::KILL);
         }
     }
 }
 
 impl Drop for Program {
-    /// A probe that is dropped leaves nothing running.
+    /// A dropped probe leaves nothing running.
     fn drop(&mut self) {
         self.kill_group();
     }

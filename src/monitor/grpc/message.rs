@@ -9,7 +9,7 @@
 /// Octets of the frame before the message.
 const PREFIX: usize = 5;
 
-/// Key of the only field that either message has: its number and, in the lower three bits, its wire type.
+/// The tag of the only field of each message: its number and, in the lower three bits, its wire type.
 const SERVICE: u8 = 1 << 3 | LENGTH_DELIMITED as u8;
 const STATUS: u64 = 1 << 3 | VARINT;
 
@@ -37,7 +37,7 @@ impl Status {
             Self::Serving => "SERVING",
             Self::NotServing => "NOT_SERVING",
             Self::ServiceUnknown => "SERVICE_UNKNOWN",
-            Self::Undefined => "what no version defines",
+            Self::Undefined => "an undefined status",
         }
     }
 }
@@ -45,7 +45,7 @@ impl Status {
 /// The framed request for a service's health.
 pub(super) fn request(service: &str) -> Vec<u8> {
     let mut message = Vec::new();
-    // A field with its default is left out.
+    // A field with its default value is omitted.
     if !service.is_empty() {
         message.push(SERVICE);
         write_varint(&mut message, service.len() as u64);
@@ -54,7 +54,7 @@ pub(super) fn request(service: &str) -> Vec<u8> {
     [&[0][..], &(message.len() as u32).to_be_bytes(), &message].concat()
 }
 
-/// The status in a framed response; else why there is none.
+/// The status in a framed response, or why there is none.
 pub(super) fn response(body: &[u8]) -> Result<Status, &'static str> {
     let (prefix, message) = body.split_first_chunk::<PREFIX>().ok_or("no message came")?;
     let [compressed, length @ ..] = prefix;
@@ -68,7 +68,7 @@ pub(super) fn response(body: &[u8]) -> Result<Status, &'static str> {
 }
 
 fn status(mut message: &[u8]) -> Option<Status> {
-    // What is left out has its default; what comes twice is what it was last.
+    // An omitted field has its default value. Of a repeated field, the last value counts.
     let mut status = 0;
     while !message.is_empty() {
         match read_varint(&mut message)? {
@@ -98,7 +98,7 @@ fn skip(message: &mut &[u8], wire_type: u64) -> Option<()> {
     Some(())
 }
 
-/// Seven bits an octet, the least significant first; the highest bit says that more follow.
+/// Seven bits in each octet, the least significant first. The highest bit means that more octets follow.
 fn write_varint(octets: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         octets.push(value as u8 | 0x80);
@@ -144,7 +144,7 @@ mod tests {
             (b"\x08\x02", Status::NotServing),
             (b"\x08\x03", Status::ServiceUnknown),
             (b"\x08\x04", Status::Undefined),
-            // An enum below zero has ten octets.
+            // A negative enum value has ten octets.
             (b"\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", Status::Undefined),
             (b"\x08\x02\x08\x01", Status::Serving),
             (b"\x12\x03abc\x08\x01\x1d1234\x2112345678\x28\x96\x01", Status::Serving),

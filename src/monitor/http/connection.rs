@@ -1,4 +1,4 @@
-//! A connection that requests are sent over, in either version of HTTP.
+//! A connection for requests, in either version of HTTP.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,9 +19,9 @@ use crate::health::{Failure, HttpVersion, Stage, Times};
 pub(super) struct Connection {
     link: Link,
     meter: Arc<Meter>,
-    /// How long it took to come about.
+    /// How long it took to establish the connection.
     pub(super) times: Times,
-    /// Until when the endpoint's certificate is valid, since the Unix epoch.
+    /// When the endpoint's certificate expires, since the Unix epoch.
     pub(super) certificate_expires: Option<Duration>,
 }
 
@@ -30,19 +30,19 @@ enum Link {
     Http2(Http2),
 }
 
-/// The head of a response, whose body the connection gives.
+/// The head of a response. The body is read from the connection.
 pub(super) struct Answer {
     /// The status code.
     pub(super) status: u16,
     pub(super) fields: HeaderMap,
     /// When the request was sent.
     pub(super) asked: Instant,
-    /// How long the head took from then on.
+    /// How long the head took from then.
     pub(super) first_byte: Duration,
 }
 
 impl Connection {
-    /// Speaks this version over a connected stream.
+    /// Starts to use this version over a connected stream.
     pub(super) async fn speak(
         stream: Box<dyn Stream>,
         meter: Arc<Meter>,
@@ -53,7 +53,7 @@ impl Connection {
             HttpVersion::Http1 => Link::Http1(Http1::new(stream)),
             HttpVersion::Http2 => {
                 let stream = Metered::new(stream, Arc::clone(&meter), Unit::Frame);
-                // On the heap: what hyper's handshake holds would make every probe as large.
+                // On the heap: otherwise every probe would be as large as the state of hyper's handshake.
                 Link::Http2(budget.within(Stage::Response, Box::pin(Http2::speak(stream))).await??)
             }
         };
@@ -82,7 +82,7 @@ impl Connection {
         Ok(Answer { status, fields, asked, first_byte: asked.elapsed() })
     }
 
-    /// Waits until it can take another request; `false` if it never will. The body must have been read.
+    /// Waits until it can take another request. Returns false if it never will. The body must have been read.
     pub(super) async fn is_ready(&mut self) -> bool {
         self.meter.renew();
         match &mut self.link {

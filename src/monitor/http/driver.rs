@@ -1,7 +1,7 @@
-//! Moves a connection's octets, but only while somebody waits for something on it.
+//! Drives a connection's I/O, but only while a caller waits for something on it.
 //!
-//! hyper wants its connections polled beside the requests, and HTTP/2 wants tasks of its own. They are polled as a part of
-//! whatever waits and are owned by the connection: dropping it closes its socket there and then.
+//! hyper wants its connections polled beside the requests, and HTTP/2 wants tasks of its own. Both are polled as a part
+//! of the waiting caller, and the connection owns them: dropping it closes its socket at once.
 
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -10,7 +10,7 @@ use std::task::Context;
 use hyper::rt::Executor;
 
 type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
-/// Tasks that have come and were not polled yet.
+/// Tasks that were spawned and not polled yet.
 type Queue = Mutex<Vec<Task>>;
 
 /// The tasks of one connection.
@@ -20,12 +20,12 @@ pub(super) struct Driver {
     running: Vec<Task>,
 }
 
-/// Hands tasks to a driver. They hold it themselves, and must not keep each other alive.
+/// Passes tasks to a driver. The tasks hold it too, so it must not keep the driver's queue alive.
 #[derive(Clone)]
 pub(super) struct Spawner(Weak<Queue>);
 
 impl Driver {
-    /// Where its tasks come from.
+    /// The spawner for its tasks.
     pub(super) fn spawner(&self) -> Spawner {
         Spawner(Arc::downgrade(&self.queue))
     }
@@ -34,7 +34,7 @@ impl Driver {
     pub(super) async fn along<F: Future>(&mut self, future: F) -> F::Output {
         let mut future = pin!(future);
         std::future::poll_fn(|context| {
-            // The future first: what the tasks do for it wakes it.
+            // The future first: the tasks wake it when they have done something for it.
             let polled = future.as_mut().poll(context);
             if polled.is_pending() {
                 self.run(context);
@@ -50,7 +50,7 @@ impl Driver {
         while !tasks.is_empty() {
             tasks.retain_mut(|task| task.as_mut().poll(context).is_pending());
             self.running.append(&mut tasks);
-            // A task may have brought others.
+            // A task may have spawned others.
             tasks.append(&mut lock(&self.queue));
         }
     }

@@ -1,14 +1,19 @@
-//! HTTP/1.1, as a probe speaks it (RFC 9112).
+//! HTTP/1.1 as a probe speaks it (RFC 9112).
 //!
 //! ```text
-//!   request ──► 1xx ... 1xx ──► head ──► body: none, so many octets, chunks, or until the connection ends
+//!   request ──► 1xx ... 1xx ──► head ──► body: none, by length, in chunks, or until the connection ends
 //! ```
 //!
-//! This is no use of hyper's client, for four reasons. An endpoint is well if its users' clients take what it says, and those
-//! take more than hyper does, with all of its options: chunks that end by a bare line feed, chunks under HTTP/1.0, a
-//! `Content-Length` that is wrong but that nobody looks at. The limits here are sharp, however the network cuts a response to
-//! pieces: hyper's depend on how large its buffer has grown by chance. Endless interim responses can be counted. And fields
-//! are written as the RFCs and the operator write them. HTTP/2 leaves no such choices; there hyper speaks.
+//! This module does not use hyper's client, for four reasons:
+//!
+//! 1. An endpoint is up if its users' clients accept its responses. Clients accept more than hyper does with all of its
+//!   options: chunks that end with a bare line feed, chunks under HTTP/1.0, a wrong `Content-Length` that nobody uses.
+//! 2. The limits here are exact, however the network cuts a response into pieces. hyper's limits depend on the present
+//!   size of its buffer.
+//! 3. Endless interim responses can be counted.
+//! 4. Fields are written as the RFCs and the operator write them.
+//!
+//! HTTP/2 leaves no such choices, and there hyper is used.
 
 mod framing;
 mod head;
@@ -23,35 +28,35 @@ use framing::Framing;
 pub(super) use head::Head;
 use head::{HEAD_LIMIT, Start};
 
-/// Interim responses before the final one, at most. Servers send one or two of them.
+/// The most interim responses before the final one. Servers send one or two.
 const INTERIM_LIMIT: usize = 32;
 
-/// Octets that are read at once.
+/// Octets that are read at a time.
 const PIECE: usize = 8 * 1024;
 
-/// The stream that HTTP/1.1 is spoken over.
+/// A stream that carries HTTP/1.1.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
-/// A connection on which one request after another is answered.
+/// A connection for one request after another.
 pub(super) struct Http1 {
     stream: Box<dyn Stream>,
-    /// What came and was not used yet.
+    /// Octets that were received and not used yet.
     buffer: BytesMut,
     /// The part of the body that is still to come.
     framing: Framing,
-    /// Whether the peer means to keep the connection.
+    /// True if the peer intends to keep the connection.
     persists: bool,
 }
 
 impl Http1 {
-    /// Over a connected stream.
+    /// A connection over a connected stream.
     pub(super) fn new(stream: Box<dyn Stream>) -> Self {
         Self { stream, buffer: BytesMut::new(), framing: Framing::NONE, persists: true }
     }
 
-    /// Sends a request and reads the head of the final response; the body is to come.
+    /// Sends a request and reads the head of the final response. The body is still to come.
     pub(super) async fn ask(&mut self, request: &[u8], is_head: bool) -> Result<Head, Failure> {
         let failed = |error: std::io::Error| failure::from_io(&error, Stage::Response);
         self.stream.write_all(request).await.map_err(failed)?;
@@ -67,7 +72,7 @@ impl Http1 {
         Err(Failure::TooMuch(format!("more than {INTERIM_LIMIT} interim responses")))
     }
 
-    /// Whether another request may follow: the body has ended, and nothing came that nobody asked for.
+    /// True if another request may follow: the body has ended, and no unexpected octets came.
     pub(super) fn is_reusable(&self) -> bool {
         self.persists && self.framing.is_over() && self.buffer.is_empty()
     }
@@ -91,7 +96,7 @@ impl Http1 {
         }
     }
 
-    /// Reads some octets; their number is 0 when the peer's part has ended.
+    /// Reads some octets and returns their number; 0 means that the peer has closed its side.
     async fn fill(&mut self) -> Result<usize, Failure> {
         self.buffer.reserve(PIECE);
         let read = self.stream.read_buf(&mut self.buffer).await;

@@ -1,4 +1,4 @@
-//! HTTP/2, as hyper speaks it (RFC 9113).
+//! HTTP/2, spoken by hyper (RFC 9113).
 
 use std::sync::{Arc, OnceLock};
 
@@ -17,23 +17,23 @@ use super::driver::Driver;
 use super::http1::Stream;
 use crate::health::{Failure, Stage};
 
-/// Octets of a head, at most, as RFC 9113 section 6.5.2 counts them: as many as HTTP/1.1 is allowed.
+/// The most octets of a head, counted as in RFC 9113 section 6.5.2: as many as HTTP/1.1 may have.
 const HEAD_LIMIT: u32 = 32 * 1024;
-/// Octets of bodies that the endpoint may send before any is looked at: as many as are looked at (RFC 9113 section 5.2).
+/// Octets of bodies that the endpoint may send before any is read: as many as are examined (RFC 9113 section 5.2).
 const WINDOW: u32 = 64 * 1024;
 
-/// A connection on which one request after another is answered.
+/// A connection for one request after another.
 pub(super) struct Http2 {
     sender: SendRequest<Empty<Bytes>>,
     driver: Driver,
     /// The unread rest of the last response.
     incoming: Option<Incoming>,
-    /// Why the connection ended, if it did for a reason.
+    /// Why the connection ended, if it ended with an error.
     ended: Arc<OnceLock<Failure>>,
 }
 
 impl Http2 {
-    /// Over a connected stream.
+    /// A connection over a connected stream.
     pub(super) async fn speak(stream: impl Stream + 'static) -> Result<Self, Failure> {
         let mut driver = Driver::default();
         let spawner = driver.spawner();
@@ -44,8 +44,8 @@ impl Http2 {
         let (sender, connection) = driver.along(opening).await.map_err(|error| failed(&error))?;
         let ended = Arc::new(OnceLock::new());
         let end = Arc::clone(&ended);
-        // What a connection has to say, its end included, it hands to the response or to its body, but not to a request that
-        // comes too late.
+        // The connection passes its errors, its end included, to the response or its body. It does not pass them to a
+        // request that comes too late.
         spawner.execute(async move {
             if let Err(error) = connection.await {
                 let _ = end.set(failed(&error));
@@ -67,7 +67,7 @@ impl Http2 {
         Ok(head)
     }
 
-    /// Waits until it can take another request; `false` if it never will.
+    /// Waits until it can take another request. Returns false if it never will.
     pub(super) async fn is_ready(&mut self) -> bool {
         self.incoming = None;
         self.driver.along(self.sender.ready()).await.is_ok()
@@ -80,7 +80,7 @@ impl Source for Http2 {
         loop {
             let Some(frame) = self.driver.along(incoming.frame()).await else { return Ok(None) };
             let frame = frame.map_err(|error| failure::from_http(&error, Stage::Body))?;
-            // What is no data are trailers, and the end comes next.
+            // A frame that is not data contains trailers, and the end comes next.
             if let Ok(octets) = frame.into_data() {
                 return Ok(Some(octets));
             }

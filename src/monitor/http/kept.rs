@@ -1,4 +1,4 @@
-//! Connections that wait for their target's next probe: one a target, and never another target's.
+//! Connections that wait for their target's next probe: one for each target, never shared between targets.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use super::connection::Connection;
 use crate::health::Target;
 
-/// So many intervals a connection waits: when as many have passed without a probe, the target is gone.
+/// How many intervals a connection waits. If no probe came in this time, the target is gone.
 const PATIENCE: u32 = 2;
 
 /// The connections of all targets.
@@ -17,7 +17,7 @@ pub(in super::super) struct Kept(Mutex<HashMap<Target, Waiting>>);
 
 struct Waiting {
     connection: Connection,
-    /// Ends the wait of a target that is gone; it ends itself when the connection is taken.
+    /// Removes the connection of a target that is gone. It is cancelled when the connection is taken.
     _patience: JoinSet<()>,
 }
 

@@ -1,4 +1,4 @@
-//! The request that a check asks for.
+//! The request of a check.
 
 use std::fmt::Display;
 use std::net::Ipv6Addr;
@@ -15,20 +15,20 @@ use crate::health::{Failure, HttpCheck};
 pub(in super::super) const HTTP_PORT: u16 = 80;
 /// RFC 9110 section 4.2.2.
 pub(in super::super) const HTTPS_PORT: u16 = 443;
-/// What endpoints write to their access logs.
+/// The `User-Agent`, which endpoints write to their access logs.
 pub(in super::super) const PRODUCT: &str = concat!("truenorth/", env!("CARGO_PKG_VERSION"));
 
 /// A request that can be sent in either version of HTTP.
 pub(super) struct Request<'a> {
     method: Method,
     path: PathAndQuery,
-    /// Names as they are to be written, and values. The first is `Host`.
+    /// The field names as they are written, with their values. The first is `Host`.
     fields: Vec<(&'a str, HeaderValue)>,
     octets: Vec<u8>,
 }
 
 impl<'a> Request<'a> {
-    /// What the check asks of this host, at this port.
+    /// The request that the check makes to this host and port.
     pub(super) fn new(check: &'a HttpCheck, host: &str, port: u16, scheme: &Scheme) -> Result<Self, Failure> {
         let method = Method::from_bytes(check.method.as_bytes()).map_err(unsendable)?;
         let path = PathAndQuery::try_from(&*check.path).map_err(unsendable)?;
@@ -58,18 +58,18 @@ impl<'a> Request<'a> {
         Ok(Self { method, path, fields, octets })
     }
 
-    /// The request as HTTP/1.1 has it. Names of fields stand in the case in which the RFCs, or the operator, write them: it
-    /// does not matter (RFC 9110 section 5.1), but there are those to whom it does.
+    /// The request in HTTP/1.1. Field names are in the case in which the RFCs or the operator write them. The case
+    /// should not matter (RFC 9110 section 5.1), but for some servers it does.
     pub(super) fn octets(&self) -> &[u8] {
         &self.octets
     }
 
-    /// Whether its response has no body whatever its head says (RFC 9112 section 6.3).
+    /// True if its response has no body, whatever the head says (RFC 9112 section 6.3).
     pub(super) fn is_head(&self) -> bool {
         self.method == Method::HEAD
     }
 
-    /// The same request, as HTTP/2 has it.
+    /// The same request in HTTP/2.
     pub(super) fn for_http2(&self, scheme: &Scheme) -> Result<hyper::Request<Empty<Bytes>>, Failure> {
         let mut fields = HeaderMap::new();
         for (name, value) in &self.fields {

@@ -1,4 +1,4 @@
-//! What a response says of the endpoint: whether it is well, for how many of its clients, and its load.
+//! The verdict on a response: success or failure, the share of clients, and the load.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::super::load::{self, thousandths};
 use super::connection::Answer;
 use crate::health::{Degraded, Failure, HttpCheck, Load, Share, Stage, StatusRange};
 
-/// What came of a request.
+/// The result of a successful request.
 pub(super) struct Judgement {
     pub(super) share: Share,
     pub(super) load: Option<Load>,
@@ -45,13 +45,14 @@ pub(super) async fn judge(
     let is_slow = |degraded: &Degraded| degraded.above.is_some_and(|above| asked.elapsed() > above);
     let degraded = check.degraded.as_ref().filter(|degraded| says_degraded || is_slow(degraded));
     let own = check.weight_header.as_ref().and_then(|field| read_share(&fields, field));
-    // Each of them is the most that the endpoint can take.
+    // Each of them is an upper limit.
     let share = degraded.map_or(Share::FULL, |degraded| degraded.share).min(own.unwrap_or(Share::FULL));
     let load = of_body.or_else(|| load::of_headers(&fields));
     Ok(Judgement { share, load, first_byte })
 }
 
-/// What a body says of the load. One that cannot be read, or does not end in time, says nothing; it decides about nothing else.
+/// The load in a body. If the body cannot be read or does not end in time, there is no load; nothing else depends on
+/// it.
 async fn load_of(body: &mut Body<'_, impl Source>, pointer: &str, budget: Budget) -> Option<Load> {
     match budget.within(Stage::Body, body.whole()).await {
         Ok(Ok(whole)) => load::of_json(whole, pointer),
@@ -62,7 +63,7 @@ async fn load_of(body: &mut Body<'_, impl Source>, pointer: &str, budget: Budget
     }
 }
 
-/// A share in per cent, as the endpoint has it in a field; what is none changes nothing.
+/// The share that the endpoint asks for in this field, in per cent. An invalid value changes nothing.
 fn read_share(headers: &HeaderMap, field: &str) -> Option<Share> {
     let value = headers.get(field)?;
     let share = value.to_str().ok().and_then(parse_share);
@@ -76,7 +77,7 @@ fn read_share(headers: &HeaderMap, field: &str) -> Option<Share> {
 fn parse_share(text: &str) -> Option<Share> {
     let percent = text.trim().strip_suffix('%').unwrap_or(text).trim();
     let of_a_thousand = thousandths(percent)?.div_ceil(100);
-    // What is above nothing is not nothing: an endpoint that asks for little is not drained.
+    // A value above 0 is never rounded to 0: an endpoint that asks for little is not drained.
     let mantissa = percent.split(['e', 'E']).next().unwrap_or_default();
     let least = u64::from(mantissa.contains(|digit| matches!(digit, '1'..='9')));
     u16::try_from(of_a_thousand.max(least))

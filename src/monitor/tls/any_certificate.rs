@@ -1,4 +1,4 @@
-//! The verifier of probes that are told not to verify.
+//! The verifier for probes with `verify = false`.
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
@@ -6,8 +6,8 @@ use rustls::{DigitallySignedStruct, SignatureScheme};
 
 use super::certificate::RSA_PSS_PSS;
 
-/// Looks at no certificate and hence at no signature either: what proves the possession of a key that is not trusted
-/// proves nothing.
+/// Accepts every certificate, and therefore every signature too: a proof of possession of an untrusted key proves
+/// nothing.
 #[derive(Debug)]
 pub(super) struct AnyCertificate;
 
@@ -41,7 +41,7 @@ impl ServerCertVerifier for AnyCertificate {
         Ok(HandshakeSignatureValid::assertion())
     }
 
-    /// All that an endpoint may sign with, those that ring cannot check included.
+    /// All signature schemes that an endpoint may use, also those that ring cannot verify.
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         let mut schemes = vec![
             SignatureScheme::ECDSA_NISTP256_SHA256,

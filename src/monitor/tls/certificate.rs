@@ -1,4 +1,4 @@
-//! What is to be known of a certificate beyond what webpki verifies: which key it has, and whether that can be used.
+//! Facts of a certificate beyond what webpki verifies: the kind of its key, and whether this node can use it.
 
 use rustls::SignatureScheme;
 use rustls::pki_types::CertificateDer;
@@ -11,23 +11,23 @@ use x509_parser::oid_registry::{
 use x509_parser::prelude::{FromDer, X509Certificate};
 use x509_parser::public_key::RSAPublicKey;
 
-/// RFC 8446 section 4.2.3: signatures by keys that are for RSASSA-PSS alone. rustls has no names for them.
+/// RFC 8446 section 4.2.3: signatures by keys for RSASSA-PSS only. rustls has no names for them.
 pub(super) const RSA_PSS_PSS: [SignatureScheme; 3] =
     [SignatureScheme::Unknown(0x0809), SignatureScheme::Unknown(0x080a), SignatureScheme::Unknown(0x080b)];
 
-/// Bits of an RSA key that ring verifies with; below lies what NIST SP 800-131A disallows.
+/// Key lengths in bits of RSA keys that ring can verify with. NIST SP 800-131A disallows shorter ones.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
-/// A certificate that was read.
+/// A certificate that was parsed.
 pub(super) struct Certificate<'a>(X509Certificate<'a>);
 
 impl<'a> Certificate<'a> {
-    /// `None` if it cannot be read.
+    /// Parses a certificate; `None` if it is malformed.
     pub(super) fn read(der: &'a CertificateDer<'_>) -> Option<Self> {
         X509Certificate::from_der(der).ok().map(|(_, certificate)| Self(certificate))
     }
 
-    /// Why this node cannot verify what the certificate's key signs; `None` if it can.
+    /// Why this node cannot verify signatures by the certificate's key; `None` if it can.
     pub(super) fn unusable_key(&self) -> Option<String> {
         let info = self.0.public_key();
         let algorithm = &info.algorithm.algorithm;
@@ -55,13 +55,13 @@ impl<'a> Certificate<'a> {
         Some(format!("its key is of type {kind}, which this node cannot verify: use P-256, P-384, RSA or Ed25519"))
     }
 
-    /// The key itself, if it is for RSASSA-PSS alone.
+    /// The key itself, if it is for RSASSA-PSS only.
     pub(super) fn rsa_pss_key(&self) -> Option<&[u8]> {
         let info = self.0.public_key();
         (info.algorithm.algorithm == OID_PKCS1_RSASSAPSS).then(|| &*info.subject_public_key.data)
     }
 
-    /// Whether who it is for is who issued it.
+    /// True if subject and issuer are the same.
     pub(super) fn is_self_issued(&self) -> bool {
         self.0.subject().as_raw() == self.0.issuer().as_raw()
     }
@@ -76,7 +76,7 @@ impl<'a> Certificate<'a> {
         self.0.subject().as_raw()
     }
 
-    /// The name of the algorithm that it is signed by.
+    /// The name of the algorithm of its signature.
     pub(super) fn signature_algorithm(&self) -> String {
         let algorithm = &self.0.signature_algorithm.algorithm;
         name(algorithm)
@@ -84,7 +84,7 @@ impl<'a> Certificate<'a> {
 
     fn rsa_bits(&self) -> Option<usize> {
         let info = self.0.public_key();
-        // x509-parser reads the key of rsaEncryption alone; that of RSASSA-PSS is the same (RFC 4055 section 1.2).
+        // x509-parser reads only keys of rsaEncryption. RSASSA-PSS keys have the same form (RFC 4055 section 1.2).
         let (_, key) = RSAPublicKey::from_der(&info.subject_public_key.data).ok()?;
         let modulus = key.modulus.iter().skip_while(|&&octet| octet == 0).collect::<Vec<_>>();
         let first = modulus.first()?;
@@ -92,7 +92,7 @@ impl<'a> Certificate<'a> {
     }
 }
 
-/// The common name of an object identifier, or else its numbers.
+/// The common name of an object identifier, or otherwise its numbers.
 fn name(oid: &Oid<'_>) -> String {
     oid2sn(oid, oid_registry()).map_or_else(|_| oid.to_id_string(), str::to_owned)
 }

@@ -1,7 +1,7 @@
-//! What handshakes are made with: a configuration of rustls for each way of looking at certificates.
+//! The connectors for handshakes: a configuration of rustls for each way of verifying certificates.
 //!
-//! A configuration is built once and shared by all probes that would build the same. Monitors come and go with reloads:
-//! what none has used for longer than the longest interval is thrown away.
+//! A configuration is built once and shared by all probes that need the same one. Monitors come and go with reloads: a
+//! configuration that was not used for longer than the longest interval is dropped.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,7 +19,7 @@ use super::explain::explain;
 use super::verifier::{Authorities, Verifier};
 use crate::health::{Certificates, ClientIdentity, Failure, TlsCheck};
 
-/// A configuration that was not used for so long serves no monitor: twice the longest interval.
+/// A configuration that was not used for this long belongs to no monitor: twice the longest interval.
 const UNUSED: Duration = Duration::from_secs(2 * 3600);
 
 /// Certificate authorities.
@@ -31,7 +31,7 @@ pub(in super::super) struct Connectors {
     built: Mutex<HashMap<Settings, Built>>,
 }
 
-/// What one configuration differs from another in.
+/// The settings in which configurations differ.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Settings {
     verify: bool,
@@ -46,7 +46,7 @@ struct Built {
 }
 
 impl Connectors {
-    /// Trusts these authorities where a check names none of its own.
+    /// Connectors that trust these authorities if a check names none of its own.
     pub(in super::super) fn new(roots: Roots) -> Self {
         Self { roots, built: Mutex::default() }
     }
@@ -55,7 +55,7 @@ impl Connectors {
     pub(super) fn get(&self, check: &TlsCheck, alpn: &[impl AsRef<str>]) -> Result<TlsConnector, Failure> {
         let settings = Settings {
             verify: check.verify,
-            // Unless it is verified, it does not matter who vouches for it.
+            // Authorities only matter if the certificate is verified.
             authorities: check.authorities.clone().filter(|_| check.verify),
             identity: check.identity.clone(),
             alpn: alpn.iter().map(|protocol| protocol.as_ref().into()).collect(),
@@ -83,8 +83,8 @@ impl Settings {
             builder().dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate))
         };
         let mut config = with_identity(builder, self.identity.as_ref())?;
-        // Every handshake is a full one: a resumed session carries no certificate, and one that expired in the meantime
-        // would go unnoticed.
+        // Every handshake is a full one. A resumed session carries no certificate, and one that has expired in the
+        // meantime would go unnoticed.
         config.resumption = Resumption::disabled();
         config.alpn_protocols.clone_from(&self.alpn);
         Ok(TlsConnector::from(Arc::new(config)))
@@ -97,7 +97,7 @@ fn builder() -> ConfigBuilder<ClientConfig, WantsVerifier> {
         .expect("ring has cipher suites for TLS 1.2 and 1.3")
 }
 
-/// Named rather than taken from the process, so that a probe works whatever else is linked in or installed.
+/// Named explicitly, not taken from the process: so a probe works whatever else is linked or installed.
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }
@@ -117,16 +117,16 @@ fn with_identity(
 pub(in super::super) fn system_roots() -> Roots {
     let found = rustls_native_certs::load_native_certs();
     for error in &found.errors {
-        warn!(%error, "cannot read a part of the trust store");
+        warn!(%error, "cannot read a part of the system's trust store: the rest is used");
     }
     let roots = store(found.certs);
     if roots.is_empty() {
-        warn!("the trust store is empty: https and tls monitors fail unless they have a `ca` or `verify = false`");
+        warn!("the system's trust store is empty: monitors with TLS fail unless they have a `ca` or `verify = false`");
     }
     roots
 }
 
-/// These certificate authorities, each in DER.
+/// These certificate authorities, in DER.
 pub(in super::super) fn roots(certificates: impl IntoIterator<Item = Vec<u8>>) -> Roots {
     store(certificates.into_iter().map(CertificateDer::from))
 }
@@ -134,7 +134,7 @@ pub(in super::super) fn roots(certificates: impl IntoIterator<Item = Vec<u8>>) -
 fn store(certificates: impl IntoIterator<Item = CertificateDer<'static>>) -> Roots {
     let (authorities, ignored) = Authorities::new(certificates);
     if ignored > 0 {
-        warn!(ignored, "the trust store holds what is not a certificate");
+        warn!(ignored, "the trust store has entries that are not certificates: they are ignored");
     }
     Arc::new(authorities)
 }

@@ -1,4 +1,4 @@
-//! What is wrong with TLS, in one line for the operator: what to mend, in words, without times in seconds of the epoch.
+//! TLS errors in one line for the operator: what is wrong, in words, without times in seconds since the epoch.
 
 use std::error::Error;
 use std::fmt;
@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use rustls::{AlertDescription, CertificateError, InvalidMessage, OtherError, PeerIncompatible};
 
-/// An error that a verifier of this house has put into words.
+/// An error that a verifier of this project has put into words.
 #[derive(Debug)]
 pub(super) struct Explained(String);
 
 impl Explained {
-    /// As rustls carries it.
+    /// The error in the form that rustls passes on.
     pub(super) fn error(why: String) -> rustls::Error {
         CertificateError::Other(OtherError(Arc::new(Self(why)))).into()
     }
@@ -36,18 +36,18 @@ pub(in super::super) fn explain(error: &rustls::Error) -> String {
         E::PeerMisbehaved(why) => format!("the endpoint breaks the rules of TLS: {}", words(why)),
         E::InappropriateMessage { got_type, .. } => format!("unexpected message: {}", words(got_type)),
         E::InappropriateHandshakeMessage { got_type, .. } => format!("unexpected message: {}", words(got_type)),
-        E::NoCertificatesPresented => "the endpoint shows no certificate".to_owned(),
+        E::NoCertificatesPresented => "the endpoint presents no certificate".to_owned(),
         E::DecryptError => "what the endpoint sends cannot be decrypted".to_owned(),
         E::PeerSentOversizedRecord => "the endpoint sends records that are too long".to_owned(),
         E::InconsistentKeys(_) => "the certificate does not belong to the key".to_owned(),
         E::InvalidCertRevocationList(why) => format!("revocation list: {}", words(why)),
         E::InvalidEncryptedClientHello(why) => format!("encrypted client hello: {}", words(why)),
-        // These have no parts that would be told as Rust writes them.
+        // These errors have no parts in Rust's Debug form.
         other => other.to_string(),
     }
 }
 
-/// Whether an authority's certificate is shown as that of an endpoint.
+/// True if an endpoint presents an authority's certificate.
 pub(super) fn is_authority_as_leaf(error: &rustls::Error) -> bool {
     let rustls::Error::InvalidCertificate(error) = error else { return false };
     matches!(of_webpki(error), Some(webpki::Error::CaUsedAsEndEntity))
@@ -75,7 +75,7 @@ fn explain_certificate(error: &CertificateError) -> String {
         E::InvalidPurpose | E::InvalidPurposeContext { .. } => {
             "certificate is not for servers (extended key usage)".to_owned()
         }
-        E::UnhandledCriticalExtension => "certificate has a critical extension that nobody here knows".to_owned(),
+        E::UnhandledCriticalExtension => "certificate has a critical extension that this node does not know".to_owned(),
         E::UnsupportedSignatureAlgorithmContext { .. } | E::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
             "certificate is signed in a way that this node does not verify".to_owned()
         }
@@ -91,7 +91,7 @@ fn explain_certificate(error: &CertificateError) -> String {
 fn explain_webpki(error: &webpki::Error) -> String {
     use webpki::Error as E;
     match error {
-        E::CaUsedAsEndEntity => "it is that of an authority, not of an endpoint".to_owned(),
+        E::CaUsedAsEndEntity => "it belongs to an authority, not to an endpoint".to_owned(),
         E::EndEntityUsedAsCa => "an issuer in its chain is not an authority".to_owned(),
         E::UnsupportedCertVersion => "it is of another version than X.509 v3".to_owned(),
         E::PathLenConstraintViolated => "its chain is longer than an issuer allows".to_owned(),
@@ -105,7 +105,7 @@ fn explain_webpki(error: &webpki::Error) -> String {
 
 fn explain_message(message: &InvalidMessage) -> String {
     match message {
-        // What another protocol looks like.
+        // Another protocol looks like this.
         InvalidMessage::InvalidContentType
         | InvalidMessage::UnknownProtocolVersion
         | InvalidMessage::MessageTooLarge
@@ -120,13 +120,13 @@ fn explain_incompatible(why: &PeerIncompatible) -> String {
         P::ServerDoesNotSupportTls12Or13 | P::ServerTlsVersionIsDisabledByOurConfig => {
             "the endpoint speaks neither TLS 1.2 nor 1.3".to_owned()
         }
-        P::NoCipherSuitesInCommon => "the endpoint wants a cipher suite that is not secure any more".to_owned(),
-        other => format!("the endpoint does not fit: {}", words(other)),
+        P::NoCipherSuitesInCommon => "the endpoint only offers cipher suites that are no longer secure".to_owned(),
+        other => format!("the endpoint is not compatible: {}", words(other)),
     }
 }
 
-/// The name of a variant in plain words: `NoKxGroupsInCommon` is "no kx groups in common". rustls has dozens of them for what
-/// an operator meets once in a life.
+/// The name of a variant in plain words: `NoKxGroupsInCommon` is "no kx groups in common". rustls has dozens of such
+/// variants, and an operator hardly ever meets one.
 fn words(variant: &impl fmt::Debug) -> String {
     let name = format!("{variant:?}");
     let mut words = String::new();
@@ -139,7 +139,7 @@ fn words(variant: &impl fmt::Debug) -> String {
     words
 }
 
-/// An alert as RFC 8446 section 6 names it; those that it does not know, as the RFCs before it do.
+/// The name of an alert in RFC 8446 section 6; for alerts that it does not define, the name in earlier RFCs.
 fn alert_name(alert: AlertDescription) -> String {
     let name = match u8::from(alert) {
         0 => "close_notify",
@@ -209,7 +209,7 @@ mod tests {
         for (error, told) in [
             (InvalidMessage::InvalidContentType.into(), "the answer is not TLS"),
             (InvalidMessage::MissingData("Random").into(), "a message is broken: missing data"),
-            (PeerIncompatible::NoKxGroupsInCommon.into(), "the endpoint does not fit: no kx groups in common"),
+            (PeerIncompatible::NoKxGroupsInCommon.into(), "the endpoint is not compatible: no kx groups in common"),
             (PeerIncompatible::ServerDoesNotSupportTls12Or13.into(), "the endpoint speaks neither TLS 1.2 nor 1.3"),
             (
                 PeerMisbehaved::SelectedUnofferedCipherSuite.into(),

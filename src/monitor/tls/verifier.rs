@@ -1,11 +1,11 @@
-//! Verifies an endpoint's certificate, and tells in words what is wrong with it.
+//! Verifies an endpoint's certificate, and explains in words what is wrong with it.
 //!
-//! webpki decides. There are two things that it does not do and that people rely on. A certificate that is itself among the
-//! trusted ones is good although it calls itself an authority, as the ones do that `openssl req -x509` makes. And keys for
-//! RSASSA-PSS alone sign handshakes as other RSA keys do.
+//! webpki decides. Two cases that people rely on are added. First, a certificate that is itself among the trusted ones
+//! is valid even if it is marked as an authority, as the certificates of `openssl req -x509` are. Second, keys for
+//! RSASSA-PSS only can sign handshakes like other RSA keys.
 //!
-//! What cannot be verified here, such as a key on the curve P-521, is offered in the handshake all the same. Else the endpoint
-//! would end it with no more than `handshake_failure`, and nobody would know why.
+//! Schemes that this node cannot verify, such as a key on the curve P-521, are offered in the handshake too. Otherwise
+//! the endpoint would end it with just `handshake_failure`, and nobody would know why.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use super::certificate::{Certificate, RSA_PSS_PSS};
 use super::explain::{self, Explained};
 use crate::health::Failure;
 
-/// Those whose word is trusted.
+/// The trusted certificates.
 #[derive(Debug)]
 pub(in super::super) struct Authorities {
     store: Arc<RootCertStore>,
@@ -29,7 +29,7 @@ pub(in super::super) struct Authorities {
 }
 
 impl Authorities {
-    /// With the number of those that are no certificates.
+    /// Returns the authorities, and the number of entries that are not certificates.
     pub(super) fn new(certificates: impl IntoIterator<Item = CertificateDer<'static>>) -> (Self, usize) {
         let certificates: HashSet<_> = certificates.into_iter().collect();
         let mut store = RootCertStore::empty();
@@ -37,23 +37,23 @@ impl Authorities {
         (Self { store: Arc::new(store), certificates }, ignored)
     }
 
-    /// Whether there are none.
+    /// True if there are none.
     pub(super) fn is_empty(&self) -> bool {
         self.store.is_empty()
     }
 }
 
-/// Looks at certificates for one configuration.
+/// Verifies certificates for one configuration.
 #[derive(Debug)]
 pub(super) struct Verifier {
-    /// Absent if nobody is trusted: then no certificate holds.
+    /// `None` if nothing is trusted: then no certificate is valid.
     webpki: Option<Arc<WebPkiServerVerifier>>,
     authorities: Arc<Authorities>,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
 impl Verifier {
-    /// Trusts these authorities.
+    /// A verifier that trusts these authorities.
     pub(super) fn new(authorities: Arc<Authorities>, provider: Arc<CryptoProvider>) -> Result<Self, Failure> {
         let algorithms = provider.signature_verification_algorithms;
         let webpki = if authorities.is_empty() {
@@ -65,8 +65,8 @@ impl Verifier {
         Ok(Self { webpki, authorities, algorithms })
     }
 
-    /// Looks at a certificate of an authority as at that of an endpoint, if it is one of the trusted ones. Its dates were found
-    /// in order before.
+    /// Verifies an authority's certificate as an endpoint's, if it is one of the trusted ones. Its dates were verified
+    /// before.
     fn verify_trusted(&self, leaf: &CertificateDer<'_>, name: &ServerName<'_>) -> Option<Result<(), Error>> {
         self.authorities
             .certificates
@@ -74,7 +74,7 @@ impl Verifier {
             .then(|| rustls::client::verify_server_name(&ParsedCertificate::try_from(leaf)?, name))
     }
 
-    /// What is wrong, in more words than webpki has; `None` where its words suffice.
+    /// A more detailed explanation than webpki's; `None` if webpki's is enough.
     fn explain(
         &self,
         error: &Error,
@@ -87,7 +87,7 @@ impl Verifier {
         match error {
             CertificateError::BadSignature => self.short_key(&certificate, intermediates),
             _ if certificate.is_self_issued() && (is_authority || matches!(error, CertificateError::UnknownIssuer)) => {
-                Some("unknown issuer: the certificate is self-signed and not trusted; `ca` may name it".to_owned())
+                Some("unknown issuer: the certificate is self-signed and not trusted (`ca` may name it)".to_owned())
             }
             CertificateError::UnsupportedSignatureAlgorithmContext { .. }
             | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
@@ -102,7 +102,8 @@ impl Verifier {
         }
     }
 
-    /// The key in a chain that is too short, or too long, to verify a signature by: webpki calls the signature bad.
+    /// Names the key in a chain that is too short or too long to verify a signature with: webpki only calls the
+    /// signature bad.
     fn short_key(&self, leaf: &Certificate<'_>, intermediates: &[CertificateDer<'_>]) -> Option<String> {
         let chain: Vec<Certificate<'_>> = intermediates.iter().filter_map(Certificate::read).collect();
         let issuers: Vec<&[u8]> = [leaf].into_iter().chain(&chain).map(Certificate::issuer).collect();
@@ -113,7 +114,7 @@ impl Verifier {
         problem.map(|problem| format!("certificate of an issuer cannot be used: {problem}"))
     }
 
-    /// Verifies a signature by a key that is for RSASSA-PSS alone; `None` for all other keys.
+    /// Verifies a signature by a key for RSASSA-PSS only; `None` for all other keys.
     fn verify_rsa_pss(
         &self,
         message: &[u8],
@@ -123,7 +124,7 @@ impl Verifier {
         let certificate = Certificate::read(certificate)?;
         let key = certificate.rsa_pss_key()?;
         let place = RSA_PSS_PSS.iter().position(|&scheme| scheme == signed.scheme);
-        // The same signatures, by their names for keys of rsaEncryption.
+        // The same signature schemes, under their names for rsaEncryption keys.
         let names = [SignatureScheme::RSA_PSS_SHA256, SignatureScheme::RSA_PSS_SHA384, SignatureScheme::RSA_PSS_SHA512];
         let wanted = place.map(|place| names[place]);
         let found = self.algorithms.mapping.iter().find(|(scheme, _)| Some(*scheme) == wanted);

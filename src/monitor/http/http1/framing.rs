@@ -1,4 +1,4 @@
-//! Where the body of a response ends (RFC 9112 section 6.3), and what of the octets on the way belongs to it.
+//! The end of the body of a response (RFC 9112 section 6.3), and its decoding.
 
 use bytes::{Buf, BytesMut};
 use hyper::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
@@ -6,34 +6,34 @@ use hyper::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use super::head::{HEAD_LIMIT, Head, elements};
 use crate::health::Failure;
 
-/// Octets of a line that says how long a chunk is, extensions included, at most.
+/// The most octets of a chunk-size line, extensions included.
 const SIZE_LINE_LIMIT: usize = 4 * 1024;
-/// Digits of a chunk's length, at most: as many as 64 bits have.
+/// The most digits of a chunk size: those of 64 bits.
 const SIZE_DIGITS: usize = 16;
 
 /// How the rest of a body is read.
 #[derive(Debug)]
 pub(super) enum Framing {
-    /// So many octets are left.
+    /// By length: this number of octets is left.
     Length(u64),
     /// RFC 9112 section 7.1.
     Chunked(Chunk),
     /// Until the peer closes the connection.
     UntilClose,
-    /// The head says nothing that could be meant, and that is an error once somebody wants the body.
+    /// The head gives no usable length. This is an error once the body is needed.
     Unknown(&'static str),
 }
 
-/// What comes next of a body in chunks.
+/// The next part of a chunked body.
 #[derive(Debug)]
 pub(super) enum Chunk {
-    /// The line with its length.
+    /// The chunk-size line.
     Size,
-    /// So many octets.
+    /// Data of the chunk: this number of octets is left.
     Data(u64),
-    /// The end of the line behind them.
+    /// The line end after the data.
     DataEnd,
-    /// Fields behind the last chunk, of which so many octets have come.
+    /// The trailer fields after the last chunk, of which this number of octets has come.
     Trailers(usize),
     Over,
 }
@@ -42,7 +42,7 @@ impl Framing {
     /// No body.
     pub(super) const NONE: Self = Self::Length(0);
 
-    /// That of the body behind this head, in answer to a request by HEAD or by another method.
+    /// The framing of the body after this head, in the response to a HEAD request or to another one.
     pub(super) fn of(head: &Head, is_head: bool) -> Self {
         if is_head || head.status < 200 || matches!(head.status, 204 | 304) {
             return Self::NONE;
@@ -63,22 +63,22 @@ impl Framing {
         }
     }
 
-    /// Whether all of the body has been read.
+    /// True if the whole body has been read.
     pub(super) fn is_over(&self) -> bool {
         matches!(self, Self::Length(0) | Self::Chunked(Chunk::Over))
     }
 
-    /// Whether the end of the connection is the end of the body.
+    /// True if the end of the connection is the end of the body.
     pub(super) fn ends_with_connection(&self) -> bool {
         matches!(self, Self::UntilClose)
     }
 
-    /// Whether the body has an end of its own.
+    /// True if the body ends before the connection does.
     pub(super) fn ends_before_connection(&self) -> bool {
         matches!(self, Self::Length(_) | Self::Chunked(_))
     }
 
-    /// Moves what belongs to the body from what came, as far as can be told now.
+    /// Moves the octets of the body from the received octets, as far as possible now.
     pub(super) fn decode(&mut self, came: &mut BytesMut, body: &mut BytesMut) -> Result<(), Failure> {
         match self {
             Self::Length(left) => take(left, came, body),
@@ -91,7 +91,7 @@ impl Framing {
 }
 
 impl Chunk {
-    /// Reads the next part; `false` if it has not come yet or nothing is left.
+    /// Reads the next part. Returns false if it has not come yet or nothing is left.
     fn advance(&mut self, came: &mut BytesMut, body: &mut BytesMut) -> Result<bool, Failure> {
         match self {
             Self::Size => {
@@ -138,7 +138,7 @@ fn take(left: &mut u64, came: &mut BytesMut, body: &mut BytesMut) {
     *left -= length as u64;
 }
 
-/// A line with its end, if it has come.
+/// A line with its line end, if it has come.
 fn line(came: &mut BytesMut, limit: usize, without_end: &str) -> Result<Option<BytesMut>, Failure> {
     match came.iter().take(limit).position(|&octet| octet == b'\n') {
         Some(at) => Ok(Some(came.split_to(at + 1))),
@@ -147,7 +147,7 @@ fn line(came: &mut BytesMut, limit: usize, without_end: &str) -> Result<Option<B
     }
 }
 
-/// The number that a line begins with, in hexadecimal digits. What follows are extensions, which nobody uses.
+/// The hexadecimal number at the beginning of a line. Extensions may follow, which nobody uses.
 fn size(line: &[u8]) -> Option<u64> {
     let line = line.trim_ascii_start();
     let length = line.iter().take_while(|octet| octet.is_ascii_hexdigit()).count();
@@ -168,7 +168,7 @@ mod tests {
         Framing::of(&Head::parse(format!("HTTP/1.1 200 OK\r\n{fields}\r\n").as_bytes()).unwrap(), false)
     }
 
-    /// The body of these octets, cut there, and whether it is over.
+    /// The body of these octets, cut at these points, and true if it is over.
     fn decoded(fields: &str, octets: &[u8], cuts: &[usize]) -> Result<(Vec<u8>, bool), Failure> {
         let (mut framing, mut came, mut body) = (framing(fields), BytesMut::new(), BytesMut::new());
         let mut rest = octets;

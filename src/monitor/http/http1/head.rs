@@ -1,18 +1,19 @@
 //! The head of a response: its status and its fields.
 //!
-//! Clients that people use take what servers get wrong, as long as they can tell what is meant: lines that end by a bare line
-//! feed, fields that go on in the next line (RFC 9112 section 5.2), blanks before the colon (section 5.1), lines that are no
-//! fields at all, and any number of them.
+//! The clients that people use accept what servers get wrong, as long as the meaning is clear: lines that end with a
+//! bare line feed, fields that continue in the next line (RFC 9112 section 5.2), blanks before the colon (section 5.1),
+//! lines that are not fields, and any number of fields.
 
 use hyper::HeaderMap;
 use hyper::header::{CONNECTION, HeaderName, HeaderValue};
 
 use crate::health::Failure;
 
-/// Octets of a head up to the end of its empty line, at most; four times what common servers let an application send.
+/// The most octets of a head up to the end of its empty line: four times as much as common servers let an application
+/// send.
 pub(in super::super) const HEAD_LIMIT: usize = 32 * 1024;
 
-/// What every response begins with (RFC 9112 section 2.3), in any case.
+/// The beginning of every response (RFC 9112 section 2.3), in any case.
 const NAME: &[u8] = b"HTTP/1.";
 
 /// The head of a response.
@@ -22,30 +23,31 @@ pub(in super::super) struct Head {
     pub(in super::super) status: u16,
     /// The fields that can be read.
     pub(in super::super) fields: HeaderMap,
-    /// HTTP/1.0, rather than 1.1 or what is compatible with it (RFC 9110 section 2.5).
+    /// True for HTTP/1.0, false for 1.1 and versions compatible with it (RFC 9110 section 2.5).
     pub(super) is_old: bool,
 }
 
-/// What octets are to a head.
+/// How far received octets make up a head.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Start {
-    /// They begin with a whole one, of so many octets.
+    /// They begin with a whole head of this number of octets.
     Whole { length: usize },
-    /// They are a part of one.
+    /// They are a part of a head.
     Part,
 }
 
 impl Head {
-    /// Looks for the end of a head; the octets up to `looked_at` were looked at before. Fails at once where none can follow.
+    /// Searches the end of a head. The octets up to `looked_at` were searched before. Fails at once if no head can
+    /// follow.
     pub(super) fn begin(octets: &[u8], looked_at: usize) -> Result<Start, Failure> {
-        // What may be left of the body before, or of a line's end that was not counted.
+        // Line ends may be left over from the body before.
         let blank = octets.iter().take_while(|octet| matches!(octet, b'\r' | b'\n')).count();
         let seen = &octets[blank..];
         if !NAME.iter().zip(seen).all(|(name, octet)| name.eq_ignore_ascii_case(octet)) {
             return Err(Failure::Protocol("the answer is not HTTP/1.1".to_owned()));
         }
         let within = &octets[..octets.len().min(HEAD_LIMIT)];
-        // The octets around the border are looked at again: the empty line may lie across it.
+        // The octets around the border are searched again: the empty line may lie across it.
         let from = looked_at.saturating_sub(2).max(blank).min(within.len());
         let ends = |at: usize| match &within[at + 1..] {
             [b'\n', ..] => Some(at + 2),
@@ -65,12 +67,12 @@ impl Head {
         Ok(Self { status, fields: fields(lines), is_old })
     }
 
-    /// Whether another one follows. What follows 101 is no HTTP any more.
+    /// True if another head follows. After 101, HTTP ends.
     pub(super) fn is_interim(&self) -> bool {
         (100..200).contains(&self.status) && self.status != 101
     }
 
-    /// Whether the peer means to take another request (RFC 9112 section 9.3).
+    /// True if the peer intends to take another request (RFC 9112 section 9.3).
     pub(super) fn persists(&self) -> bool {
         let says = |word: &str| elements(&self.fields, &CONNECTION).any(|element| element.eq_ignore_ascii_case(word));
         !says("close") && (!self.is_old || says("keep-alive"))
@@ -83,7 +85,7 @@ pub(super) fn elements<'a>(fields: &'a HeaderMap, name: &HeaderName) -> impl Ite
     lists.flat_map(|list| list.split(',')).map(str::trim).filter(|element| !element.is_empty())
 }
 
-/// `HTTP/1.x`, blanks, three digits, and whatever may follow a blank.
+/// Reads `HTTP/1.x`, blanks, three digits, and any text after a blank.
 fn status(line: &[u8]) -> Option<(u16, bool)> {
     let (minor, rest) = line.get(NAME.len()..)?.split_first()?;
     let digits = rest.trim_ascii_start();
@@ -96,7 +98,7 @@ fn status(line: &[u8]) -> Option<(u16, bool)> {
     (is_end && status >= 100).then_some((status, *minor == b'0'))
 }
 
-/// What of these lines are fields. RFC 9112 section 5.2 has a folded line replace the line's end by blanks.
+/// The valid fields among these lines. By RFC 9112 section 5.2, the line end of a folded line becomes blanks.
 fn fields<'a>(lines: impl Iterator<Item = &'a [u8]>) -> HeaderMap {
     let mut fields = HeaderMap::new();
     let mut unfolded: Vec<u8> = Vec::new();
@@ -107,7 +109,7 @@ fn fields<'a>(lines: impl Iterator<Item = &'a [u8]>) -> HeaderMap {
             continue;
         }
         if let Some((name, value)) = field(&unfolded) {
-            // More of them than the map holds are more than anybody looks at.
+            // Nobody looks at more fields than the map holds.
             let _ = fields.try_append(name, value);
         }
         unfolded.clear();
