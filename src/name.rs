@@ -1,15 +1,15 @@
-//! Domain names as RFC 1035 puts them on the wire.
+//! Domain names in the wire format of RFC 1035.
 //!
 //! A [`Name`] is absolute and uncompressed: length octet and label, length octet and label, and the root's zero octet.
-//! It keeps the case it was written in and compares without it (RFC 4343).
+//! It keeps the case of its text, but comparisons ignore case (RFC 4343).
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-/// Octets a name takes at most, its final zero included (RFC 1035, section 2.3.4).
+/// Maximum number of octets of a name, its final zero included (RFC 1035, section 2.3.4).
 pub const MAX_NAME_LENGTH: usize = 255;
 
-/// Octets a label takes at most, its length octet excluded (RFC 1035, section 2.3.4).
+/// Maximum number of octets of a label, without its length octet (RFC 1035, section 2.3.4).
 pub const MAX_LABEL_LENGTH: usize = 63;
 
 /// An absolute domain name in wire format, 1 to [`MAX_NAME_LENGTH`] octets.
@@ -18,12 +18,12 @@ pub struct Name {
     wire: Box<[u8]>,
 }
 
-/// Why a text is no domain name.
+/// The reason why a text is not a domain name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NameError {
-    /// Nothing stands there; the root is written as a single dot.
+    /// The text is empty; the root is written as a single dot.
     Empty,
-    /// Two dots stand side by side, or one leads.
+    /// There are two dots in a row, or a dot at the beginning.
     EmptyLabel,
     /// A label is longer than [`MAX_LABEL_LENGTH`] octets.
     LabelTooLong,
@@ -48,19 +48,19 @@ impl fmt::Display for NameError {
 impl std::error::Error for NameError {}
 
 impl Name {
-    /// The root.
+    /// Returns the root.
     pub fn root() -> Self {
         Self { wire: Box::new([0]) }
     }
 
-    /// Takes over a name in wire format, which the caller has parsed: labels up to the root, nothing behind it.
+    /// Makes a name of wire format that the caller has parsed: labels up to the root, and nothing after it.
     pub(crate) fn from_wire(wire: &[u8]) -> Self {
         debug_assert!(wire.len() <= MAX_NAME_LENGTH && wire.last() == Some(&0));
         Self { wire: wire.into() }
     }
 
-    /// Parses presentation format (RFC 1035, section 5.1): a final dot makes it absolute, otherwise it continues with
-    /// `origin`; `@` alone is the origin.
+    /// Parses presentation format (RFC 1035, section 5.1). With a final dot the name is absolute, otherwise `origin` is
+    /// appended; `@` alone is the origin. Fails if the text is not a domain name.
     pub fn parse(text: &str, origin: &Name) -> Result<Self, NameError> {
         if text == "@" {
             return Ok(origin.clone());
@@ -89,39 +89,39 @@ impl Name {
         writer.finish(&origin.wire)
     }
 
-    /// The name in wire format.
+    /// Returns the name in wire format.
     pub fn as_wire(&self) -> &[u8] {
         &self.wire
     }
 
-    /// The wire format in lower case, under which tables know the name.
+    /// Returns the wire format in lower case, which is the key of the name in tables.
     pub fn to_key(&self) -> Box<[u8]> {
-        // Length octets are at most 63 and so are no letters.
+        // Length octets are at most 63, so none of them is a letter.
         self.wire.to_ascii_lowercase().into()
     }
 
-    /// The labels from the leftmost on, the root's empty one excluded.
+    /// Returns the labels from the leftmost on, without the root's empty one.
     pub fn labels(&self) -> impl Iterator<Item = &[u8]> {
         labels(&self.wire)
     }
 
-    /// How many labels there are, the root's excluded.
+    /// Returns the number of labels, without the root's.
     pub fn label_count(&self) -> usize {
         self.labels().count()
     }
 
-    /// Whether the leftmost label is a lone asterisk (RFC 4592, section 2.1.1).
+    /// True if the leftmost label is a single asterisk (RFC 4592, section 2.1.1).
     pub fn is_wildcard(&self) -> bool {
         self.wire.starts_with(b"\x01*")
     }
 
-    /// The wildcard below the name; `None` if that would be longer than a name can be.
+    /// Returns the wildcard below the name; `None` if it would be too long for a name.
     pub fn wildcard(&self) -> Option<Self> {
         let wire = [b"\x01*", &*self.wire].concat();
         (wire.len() <= MAX_NAME_LENGTH).then(|| Self { wire: wire.into() })
     }
 
-    /// The name without its leftmost label; the root has no parent.
+    /// Returns the name without its leftmost label; `None` for the root.
     pub fn parent(&self) -> Option<Name> {
         match self.wire[0] {
             0 => None,
@@ -129,13 +129,13 @@ impl Name {
         }
     }
 
-    /// Whether this is `ancestor` or stands below it, told on label boundaries and without case.
+    /// True if this name is `ancestor` or a subdomain of it. Whole labels are compared, without case.
     pub fn is_at_or_below(&self, ancestor: &Name) -> bool {
         suffixes(&self.wire).any(|suffix| suffix.eq_ignore_ascii_case(&ancestor.wire))
     }
 }
 
-/// The labels of an uncompressed name, the root's empty one excluded.
+/// Returns the labels of an uncompressed name, without the root's empty one.
 pub(crate) fn labels(wire: &[u8]) -> impl Iterator<Item = &[u8]> {
     suffixes(wire).filter_map(|suffix| match suffix[0] {
         0 => None,
@@ -143,7 +143,7 @@ pub(crate) fn labels(wire: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// An uncompressed name, its parent, its parent's parent, and so on to the root.
+/// Returns an uncompressed name, its parent, its parent's parent, and so on to the root.
 pub(crate) fn suffixes(wire: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(wire);
     std::iter::from_fn(move || {
@@ -156,12 +156,12 @@ pub(crate) fn suffixes(wire: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// A name in the making, in a place that is long enough for each.
+/// A name under construction, in a buffer that is long enough for every name.
 struct Writer {
     wire: [u8; MAX_NAME_LENGTH],
-    /// Octets of the labels that have ended.
+    /// Number of octets of the complete labels.
     length: usize,
-    /// Octets of the label that has not, its length octet excluded. What has no room is counted all the same.
+    /// Number of octets of the incomplete label, without its length octet. Octets that have no room are counted too.
     label: usize,
 }
 
@@ -187,7 +187,7 @@ impl Writer {
         Ok(())
     }
 
-    /// The labels, and what the name goes on with.
+    /// Returns the labels, followed by `behind`.
     fn finish(self, behind: &[u8]) -> Result<Name, NameError> {
         let length = self.length + behind.len();
         if length > MAX_NAME_LENGTH {
@@ -200,7 +200,7 @@ impl Writer {
     }
 }
 
-/// The octet that a backslash and what follows it stand for; the backslash itself is read already.
+/// Reads the rest of an escape sequence, after its backslash. Returns the octet that it means.
 pub(crate) fn unescape(octets: &mut impl Iterator<Item = u8>) -> Result<u8, NameError> {
     let first = octets.next().ok_or(NameError::BadEscape)?;
     if !first.is_ascii_digit() {
@@ -224,7 +224,7 @@ impl Eq for Name {}
 
 impl Hash for Name {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        // One write: a hasher takes many octets at once as fast as one.
+        // One write: a hasher takes many octets as fast as one.
         let mut lower = [0; MAX_NAME_LENGTH];
         let lower = &mut lower[..self.wire.len()];
         lower.copy_from_slice(&self.wire);
@@ -233,7 +233,7 @@ impl Hash for Name {
     }
 }
 
-/// Presentation format with the final dot; what would be misread is escaped (RFC 1035, section 5.1).
+/// Presentation format with the final dot. Characters with a special meaning are escaped (RFC 1035, section 5.1).
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.wire.len() == 1 {

@@ -1,17 +1,19 @@
-//! Who may copy a zone: decides about AXFR and IXFR before any record is sent (RFC 5936, section 2.2.1).
+//! //! Decides whether an asker may copy a zone, for AXFR and IXFR, before any record is sent (RFC 5936, section
+//! 2.2.1).
 
 use super::{Asker, Transport};
 use crate::snapshot::{ServedZone, Snapshot};
 use crate::wire::{ExtendedError, InfoCode, Query, Question, Rcode, Rtype};
 
-/// Why an asker gets no copy.
+/// /// The reason for refusing a zone transfer: the response code, and the text that explains it.
 pub(super) struct TransferRefusal {
     pub(super) rcode: Rcode,
     pub(super) why: ExtendedError,
 }
 
 impl TransferRefusal {
-    /// HTTPS carries a single message for each query (RFC 8484, section 4.1), and QUIC is served as if it did.
+    /// /// HTTPS carries one message for each query (RFC 8484, section 4.1), and QUIC is limited to one message here
+    /// too.
     const TRANSPORT: Self = Self::new(Rcode::Refused, InfoCode::NotSupported, "zone transfer");
     const PROHIBITED: Self = Self::new(Rcode::Refused, InfoCode::Prohibited, "zone transfer");
     /// RFC 5936, section 2.2.1: "If the server is not authoritative for the queried zone, the server SHOULD set the value to
@@ -29,7 +31,7 @@ impl TransferRefusal {
     }
 }
 
-/// The zone that an AXFR or IXFR query asks for, if this asker may have it.
+/// Returns the zone that an AXFR or IXFR query asks for. Fails if this asker may not have it.
 pub(super) fn find_zone<'s>(
     snapshot: &'s Snapshot,
     query: &Query<'_>,
@@ -39,7 +41,7 @@ pub(super) fn find_zone<'s>(
     if !matches!(asker.transport, Transport::Tcp | Transport::Tls) {
         return Err(TransferRefusal::TRANSPORT);
     }
-    // Before all else: strangers learn nothing.
+    // This check comes first, so that strangers learn nothing about the zones.
     if !snapshot.world().protocol.transfers.allows(asker.address) {
         return Err(TransferRefusal::PROHIBITED);
     }

@@ -1,5 +1,5 @@
-//! The additional section: static addresses of the names that an answer or a referral leads on to, as far as they are in its zone
-//! (RFC 1034, section 4.3.2, step 6).
+//! Fills the additional section: the static addresses of names in the records of an answer or a referral, if they are
+//! in the same zone (RFC 1034, section 4.3.2, step 6).
 
 use super::rrset::SharedNames;
 use super::write::HopNames;
@@ -10,8 +10,9 @@ use crate::zone::{FIXED_FIELDS, Rrset, Target, below};
 /// The name of the root in wire format.
 const ROOT: &[u8] = &[0];
 
-/// Writes the addresses of the nameservers of a cut, whose NS RRset the message holds from `start` on. RFC 9471, section 3.1:
-/// in-domain glue must fit, or TC is set; so it comes first.
+/// Writes the addresses of the nameservers of a zone cut. The message holds the NS RRset from `start` on. RFC 9471,
+/// section 3.1: if in-domain glue does not fit, TC must be set; so in-domain glue comes first, and only its lack of
+/// room is an error.
 pub(super) fn push_glue(
     message: &mut Message<'_>,
     place: HopNames<'_>,
@@ -30,8 +31,8 @@ pub(super) fn push_glue(
     Ok(())
 }
 
-/// Writes what belongs to the names that an RRset of the answer leads on to. The message holds the RRset, whose owner is `name`, from
-/// `start` on. Nothing is lost without it.
+/// Writes the additional records for the names in an RRset of the answer. The message holds the RRset, whose owner is
+/// `name`, from `start` on. The answer is complete without them, so lack of room is ignored.
 pub(super) fn push_targets(message: &mut Message<'_>, place: HopNames<'_>, name: &[u8], rrset: &Rrset, start: usize) {
     if rrset.rtype().is_service_binding() {
         push_service_targets(message, place, name, rrset, start);
@@ -47,7 +48,8 @@ pub(super) fn push_targets(message: &mut Message<'_>, place: HopNames<'_>, name:
 /// TargetNames that are in the zone."
 fn push_service_targets(message: &mut Message<'_>, place: HopNames<'_>, owner: &[u8], rrset: &Rrset, start: usize) {
     for target in rrset.targets() {
-        // A TargetName of "." is the owner, and in AliasMode that there is no service (sections 2.5.1 and 2.5.2).
+        // A TargetName of "." means the owner in ServiceMode, and in AliasMode that there is no service (sections 2.5.1
+        // and 2.5.2).
         if target.name.as_wire() == ROOT {
             if rrset.records().nth(target.record).is_some_and(|(record, _)| !is_alias(record)) {
                 let _ = push_addresses(message, place, owner, Some(place.owner));
@@ -64,13 +66,13 @@ fn push_service_targets(message: &mut Message<'_>, place: HopNames<'_>, owner: &
     }
 }
 
-/// Whether a rendered SVCB record is in AliasMode: its SvcPriority is 0 (RFC 9460, section 2.4.1).
+/// True if a rendered SVCB record is in AliasMode: its SvcPriority is 0 (RFC 9460, section 2.4.1).
 fn is_alias(record: &[u8]) -> bool {
     record[FIXED_FIELDS..].starts_with(&[0; 2])
 }
 
-/// Writes the static addresses of a name in wire format and lower case, if it is in the place's zone. The message holds the name
-/// there, unless it lies too far behind.
+/// Writes the static addresses of a name, if its zone is that of the hop. `name` is in wire format and lower case.
+/// `written` is where the message holds the name; `None` if that is out of reach of a compression pointer.
 fn push_addresses(
     message: &mut Message<'_>,
     place: HopNames<'_>,

@@ -1,4 +1,4 @@
-//! What could be handed out once a place is chosen, and which of it is.
+//! The endpoints of the chosen pools, and which of them are in the answer.
 
 use std::iter;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::name::Name;
 use crate::snapshot::{Choice, Kind, Lists, MAX_POOLS, Member, Pool, PoolId, Rule, Selection, Verdict};
 use crate::steering::{HashKey, Pick, Picks, Set};
 
-/// The pools that answer.
+/// The pools that were chosen to answer.
 #[derive(Clone, Copy)]
 pub(super) struct Chosen<'s> {
     rule: &'s Rule,
@@ -22,7 +22,7 @@ pub(super) struct Chosen<'s> {
 }
 
 impl<'s> Chosen<'s> {
-    /// `None` if no pool answers.
+    /// Returns the chosen pools, or `None` if no pool answers.
     pub(super) fn of(choice: &Choice, rule: &'s Rule, pools: &'s [Arc<Pool>]) -> Option<Self> {
         let (set, fallback, selection) = match choice.verdict {
             Verdict::Pools(set, selection) => (set, None, selection),
@@ -37,51 +37,51 @@ impl<'s> Chosen<'s> {
         self.rule.pools_of(self.set).chain(self.fallback).map(move |id| pools[id as usize].kind())
     }
 
-    /// Whether what answers is a CNAME: pools that answer together are of one kind.
+    /// True if the pools hold CNAME targets. Pools that answer together hold the same kind.
     pub(super) fn is_cname(&self) -> bool {
         matches!(self.kinds().next(), Some(Kind::Cname(_)))
     }
 
-    /// Its IPv4 addresses, for a client with this key.
+    /// Their IPv4 addresses, for the client with this key.
     pub(super) fn v4(&self, key: Option<HashKey>, worker: &mut Worker) -> Candidates<'s, [u8; 4]> {
         Candidates::new(self, key, self.kinds().filter_map(Kind::v4), worker)
     }
 
-    /// Its IPv6 addresses.
+    /// Their IPv6 addresses.
     pub(super) fn v6(&self, key: Option<HashKey>, worker: &mut Worker) -> Candidates<'s, [u8; 16]> {
         Candidates::new(self, key, self.kinds().filter_map(Kind::v6), worker)
     }
 
-    /// Its canonical names, of which one is given at most.
+    /// Their CNAME targets, of which at most one is in an answer.
     pub(super) fn cname(&self, key: Option<HashKey>, worker: &mut Worker) -> Candidates<'s, Name> {
         Candidates::new(self, key, self.kinds().filter_map(Kind::cname), worker)
     }
 }
 
-/// Members of one pool that stand side by side.
+/// Consecutive members of one pool.
 struct Run<'s, T> {
     members: &'s [Member<T>],
-    /// Whether some keep only a share of their clients, and that is still to be looked at.
+    /// True if some members keep only a share of their clients, and that share is not yet applied.
     is_degraded: bool,
 }
 
-/// Everything that could be handed out: the members of the chosen pools, one pool behind the other, and no value twice (RFC 2181,
-/// section 5).
+/// All candidates: the members of the chosen pools, pool after pool, without duplicate values (RFC 2181, section 5).
 ///
-/// Where the operator leaves it to the pools what picks and several answer together, each picks for itself: one whose weights
-/// differ gives one member, drawn by weight, the others give all. What they give takes turns.
+/// If the name has no `pick` and several pools answer together, each pool picks for itself: a pool with different
+/// weights gives one member, drawn by weight; the others give all their members. Then these members rotate.
 pub(super) struct Candidates<'s, T> {
     key: Option<HashKey>,
     pick: Pick,
     answers: u16,
     first: Run<'s, T>,
-    /// Those of further pools, unless one alone answers.
+    /// The runs of the other pools; empty if one pool answers alone.
     more: ArrayVec<Run<'s, T>, MAX_RUNS>,
     count: usize,
 }
 
-/// Runs at most: one for each pool, and as many again where members that another pool gives already stand between others.
-/// Beyond that there are more members than any answer holds, and what is left of them is left out.
+/// Maximum number of runs: one for each pool, and as many again for pools that are cut into several runs, because
+/// another pool holds some of their members too. Members beyond that are left out; there are more of them than any
+/// answer holds.
 const MAX_RUNS: usize = 2 * MAX_POOLS;
 
 impl<T> Clone for Run<'_, T> {
@@ -99,7 +99,7 @@ impl<T> Run<'_, T> {
         if self.is_degraded { self.members[place].share.thousandths() } else { Share::FULL.thousandths() }
     }
 
-    /// Picks among its members alone.
+    /// Picks among the members of this run alone.
     fn pick(&self, pick: Pick, answers: u16, turn: u32, worker: &mut Worker) -> Picks {
         let weight = |place: usize| self.members[place].weight_for(pick);
         let draw = |below| worker.draw(below);
@@ -109,11 +109,12 @@ impl<T> Run<'_, T> {
         Picks::new(pick, self.members.len(), answers, turn, weight, draw)
     }
 
-    /// What a pool gives whose weights differ, where others answer beside it: one member, drawn by weight.
+    /// One member, drawn by weight: the contribution of a pool with different weights when several pools answer
+    /// together.
     fn drawn(&self, worker: &mut Worker) -> Self {
         let picks = self.pick(Pick::Weighted, 1, 0, worker);
         let members = picks.iter().next().map_or(&[][..], |place| &self.members[place..=place]);
-        // Its share has counted.
+        // The draw has applied the member's share already.
         Self { members, is_degraded: false }
     }
 }
@@ -158,14 +159,14 @@ impl<'s, T: Clone + PartialEq> Candidates<'s, T> {
         candidates
     }
 
-    /// Adds those members of a run whose values are not on offer yet, as runs.
+    /// Adds those members of a run whose values are new, as one or more runs.
     fn add_new(&mut self, run: Run<'s, T>) {
         let known = self.more.len();
         let is_new = |member: &Member<T>, more: &[Run<'s, T>]| {
             let mut known = iter::once(&self.first).chain(more).flat_map(|run| run.members);
             !known.any(|other| other.value == member.value)
         };
-        // What stands side by side and is all new, or all known.
+        // Each piece holds consecutive members that are all new, or all known.
         let mut start = 0;
         while let Some(member) = run.members.get(start) {
             let is_first_new = is_new(member, &self.more[..known]);
@@ -178,13 +179,13 @@ impl<'s, T: Clone + PartialEq> Candidates<'s, T> {
         }
     }
 
-    /// The member in this place.
+    /// Returns the member at this position, counted over all runs.
     pub(super) fn get(&self, place: usize) -> &'s Member<T> {
         let (run, place) = self.run(place);
         &run.members[place]
     }
 
-    /// The run that holds the member in this place, and its place there.
+    /// Returns the run that holds the member at this position, and the member's position in that run.
     fn run(&self, mut place: usize) -> (&Run<'s, T>, usize) {
         let mut runs = iter::once(&self.first).chain(&self.more);
         loop {
@@ -196,7 +197,8 @@ impl<'s, T: Clone + PartialEq> Candidates<'s, T> {
         }
     }
 
-    /// The places of those that are handed out. `turn` is one more for each answer to one asker.
+    /// Returns the positions of the members that are in the answer, in order. `turn` is one more for each answer to the
+    /// same asker.
     pub(super) fn pick(&self, worker: &mut Worker, turn: u32) -> Picks {
         let Self { pick, answers, .. } = *self;
         let share = |place| {

@@ -1,4 +1,4 @@
-//! Where the client of a query is taken to be.
+//! Which address stands for the client of a query.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -9,26 +9,27 @@ use crate::wire::{ClientSubnet, Fold};
 /// The address that a client is looked up by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Client {
-    /// Its address, or the lowest one of its network; folded to IPv4 if it is an IPv4 address within IPv6.
+    /// The client's address, or the lowest address of its network. An IPv4 address that is embedded in IPv6 is an IPv4
+    /// address here.
     pub address: IpAddr,
-    /// What Client Subnet said of it, if that is what decides.
+    /// The network from the Client Subnet option; `None` if the packet's source decides.
     pub subnet: Option<Subnet>,
 }
 
-/// A client's network as its resolver told it.
+/// A client's network, from a Client Subnet option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Subnet {
-    /// Bits of the address that are used.
+    /// Number of leading bits of the address that are used.
     pub length: u8,
-    /// Bits of an address of its family that a scope can have at most.
+    /// Maximum scope prefix length for an address of its family.
     pub max_scope: u8,
-    /// Bits of the option's own prefix in front of the address that was folded out of it.
+    /// Number of IPv6 bits in front of an embedded IPv4 address; 0 if there is none.
     pub offset: u8,
 }
 
 impl Client {
-    /// The Client Subnet address if the option counts and its source prefix is above 0, else the packet's source: a source
-    /// prefix of 0 is the client's wish not to be located (RFC 7871, section 7.1.2).
+    /// Returns the Client Subnet address if the option is enabled and its source prefix length is above 0, else the
+    /// packet's source. With a source prefix length of 0 the client asks not to be located (RFC 7871, section 7.1.2).
     pub fn find(ecs: &Ecs, subnet: Option<&ClientSubnet<'_>>, source: IpAddr) -> Self {
         match subnet {
             Some(ClientSubnet { address: Some(address), source, .. }) if ecs.enabled && *source > 0 => {
@@ -38,12 +39,12 @@ impl Client {
         }
     }
 
-    /// The client with the address that a packet came from. Every bit of it counts.
+    /// Returns the client with the address that a packet came from. All bits of the address count.
     pub fn of_host(source: IpAddr) -> Self {
         Self { address: fold(source, u128::WIDTH).0, subnet: None }
     }
 
-    /// The client with this address and all others that share its first `length` bits.
+    /// Returns the client whose address has the same first `length` bits as this one.
     pub fn of_network(ecs: &Ecs, address: IpAddr, length: u8) -> Self {
         let (address, length, offset) = fold(address, length);
         let (max_scope, width) = match address {
@@ -58,24 +59,25 @@ impl Client {
         Self { address, subnet: Some(Subnet { length, max_scope, offset }) }
     }
 
-    /// Whether Client Subnet told a network of [local space](local) that neither these locations nor these regions name: the packet's
-    /// source decides then.
+    /// True if the Client Subnet option holds a network of [local space](local) that neither these locations nor these
+    /// regions name. Then the packet's source decides.
     pub fn tells_no_place(&self, locations: &Locations, regions: &Regions) -> bool {
         self.subnet.is_some_and(|subnet| local::is_unnamed(self.address, subnet.max_scope, locations, regions))
     }
 
-    /// The scope prefix length for an answer that holds on so many bits around the address.
+    /// Returns the scope prefix length for an answer that is valid for the addresses that share this many bits with the
+    /// client's.
     pub fn scope(&self, bits: u8) -> u8 {
         self.subnet.map_or(0, |subnet| bits.min(subnet.max_scope) + subnet.offset)
     }
 
-    /// The scope prefix length for an answer that is this network's own.
+    /// Returns the scope prefix length for an answer that is valid for this network alone.
     pub fn whole_scope(&self) -> u8 {
         self.subnet.map_or(0, |subnet| subnet.length + subnet.offset)
     }
 }
 
-/// The address, how many of its bits are known, and how many bits of IPv6 stood before them.
+/// Returns the address, how many of its bits are known, and how many bits of IPv6 stood in front of it.
 fn fold(address: IpAddr, length: u8) -> (IpAddr, u8, u8) {
     let embedded = match address {
         IpAddr::V4(_) => None,

@@ -1,6 +1,6 @@
-//! What is settled before any zone is asked: EDNS, cookies, and whether this sort of message is answered at all.
+//! Checks a query before any zone is looked at: EDNS, cookies, and whether a message of this sort is answered at all.
 //!
-//! Checks come in this order, and the first that fails gives the code:
+//! The checks are made in this order, and the first that fails gives the response code:
 //!
 //! ```text
 //!   EDNS version ── BADVERS    opcode ── NOTIMP    the message's form, its options ── FORMERR    TSIG ── NOTAUTH
@@ -22,7 +22,7 @@ const EDNS_VERSION: u8 = 0;
 /// Milliseconds of a unit of edns-tcp-keepalive (RFC 7828, section 3.1).
 const KEEPALIVE_UNIT: u128 = 100;
 
-/// A query, who asks, and what its options come to.
+/// A query, its asker, and the meaning of its options.
 #[derive(Debug)]
 pub struct Exchange<'a> {
     snapshot: &'a Snapshot,
@@ -41,7 +41,7 @@ struct Held<'a> {
     is_valid: bool,
 }
 
-/// Who is to answer a message.
+/// Who answers a message.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Admission<'a> {
     /// The zones.
@@ -50,17 +50,17 @@ pub(super) enum Admission<'a> {
     Identity(&'a Question<'a>),
     /// A transfer of this zone.
     Transfer(&'a Question<'a>, &'a ServedZone),
-    /// Nobody: the code tells why.
+    /// Nobody: the query is rejected with this code, and with this explanation if there is one.
     Rejection(Rcode, Option<ExtendedError>),
 }
 
-/// The code that ends an exchange before anybody is asked, and what else the asker is told.
+/// The response code of a rejected query, and an explanation for the asker if there is one.
 type Rejection = (Rcode, Option<ExtendedError>);
 
 impl<'a> Exchange<'a> {
-    /// Settles what a query at the time `now`, in Unix seconds, comes to before its question is looked at.
+    /// Checks a query up to its question. `now` is the time in Unix seconds.
     pub fn new(snapshot: &'a Snapshot, query: &'a Query<'a>, asker: Asker, now: u64) -> Self {
-        // What the options of another version mean is not known.
+        // Options of other EDNS versions have an unknown meaning.
         let edns = query.edns.filter(|edns| edns.version == EDNS_VERSION);
         let mut options = edns.and_then(|edns| edns.options.ok()).unwrap_or_default();
         if !snapshot.world().ecs.enabled {
@@ -83,7 +83,7 @@ impl<'a> Exchange<'a> {
         self.query
     }
 
-    /// Who asks.
+    /// Returns the asker.
     pub fn asker(&self) -> Asker {
         self.asker
     }
@@ -92,7 +92,7 @@ impl<'a> Exchange<'a> {
         self.admission
     }
 
-    /// The question, if the zones are to answer it.
+    /// Returns the question if the zones are to answer it.
     pub fn question(&self) -> Option<&'a Question<'a>> {
         match self.admission {
             Admission::Question(question) => Some(question),
@@ -100,23 +100,23 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// Whom the answer is for.
+    /// Returns the client that the answer is for.
     pub fn client(&self) -> Client {
         Client::find(&self.snapshot.world().ecs, self.client_subnet(), self.asker.address)
     }
 
-    /// Whether the asker has shown by a cookie that the address is its own.
+    /// True if the asker has shown by a cookie that it uses its own address.
     pub fn has_valid_cookie(&self) -> bool {
         self.cookie.as_ref().is_some_and(|held| held.is_valid)
     }
 
-    /// Whether the query has what its transport forbids. RFC 9250, section 5.5.2: clients and servers "MUST NOT send the
-    /// edns-tcp-keepalive EDNS(0) Option [RFC7828] in any messages sent on a DoQ connection".
+    /// True if the query contains an option that its transport forbids. RFC 9250, section 5.5.2: clients and servers
+    /// "MUST NOT send the edns-tcp-keepalive EDNS(0) Option [RFC7828] in any messages sent on a DoQ connection".
     pub fn breaks_protocol(&self) -> bool {
         self.options.asks_keepalive && self.asker.transport == Transport::Quic
     }
 
-    /// Begins the reply, and tells in it why the query was rejected, if it was.
+    /// Begins the reply. If the query was rejected, the reply says why.
     pub(super) fn reply<'b>(&self, out: &'b mut [u8]) -> Message<'b>
     where
         'a: 'b,
@@ -138,7 +138,7 @@ impl<'a> Exchange<'a> {
         reply
     }
 
-    /// Octets that the reply may have.
+    /// Maximum number of octets of the reply.
     fn limit(&self) -> usize {
         match (self.asker.transport.is_stream(), self.query.edns) {
             (true, _) => MAX_MESSAGE,
@@ -164,7 +164,7 @@ impl<'a> Exchange<'a> {
                 .map(|(secret, held)| held.cookie.renew(self.asker.address, self.now, secret)),
             nsid: nsid.map(str::as_bytes),
             keepalive: self.keepalive(),
-            // RFC 7830, section 6: padding is for encrypted transports only. Behind TSIG nothing could be padded.
+            // RFC 7830, section 6: only encrypted transports use padding. A message with a TSIG record is not padded.
             is_padded: self.options.is_padded && self.asker.transport.is_encrypted() && self.query.tsig.is_none(),
         }
     }
@@ -173,19 +173,19 @@ impl<'a> Exchange<'a> {
         self.snapshot.cookie_secrets().first()
     }
 
-    /// RFC 7828, section 3.3.1: over UDP the option is ignored. HTTPS and QUIC time connections out in their own words.
+    /// RFC 7828, section 3.3.1: over UDP the option is ignored. HTTPS and QUIC have idle timeouts of their own.
     fn keepalive(&self) -> Option<u16> {
         let has_messages = matches!(self.asker.transport, Transport::Tcp | Transport::Tls);
         let idle = self.asker.idle.filter(|_| has_messages && self.options.asks_keepalive)?;
         Some(u16::try_from(idle.as_millis() / KEEPALIVE_UNIT).unwrap_or(u16::MAX))
     }
 
-    /// The Client Subnet option, if there is a valid one and it is used here.
+    /// Returns the Client Subnet option if it is valid and enabled.
     fn client_subnet(&self) -> Option<&ClientSubnet<'a>> {
         self.options.client_subnet.as_ref()?.as_ref().ok()
     }
 
-    /// Finds out who is to answer.
+    /// Decides who answers the query. Fails with the rejection.
     fn admit(&self) -> Result<Admission<'a>, Rejection> {
         if self.query.edns.is_some_and(|edns| edns.version > EDNS_VERSION) {
             return Err((Rcode::BadVers, None));
@@ -219,8 +219,8 @@ impl<'a> Exchange<'a> {
         Err((Rcode::FormErr, Some(ExtendedError { code: InfoCode::Other, text: fault })))
     }
 
-    /// RFC 7873, section 5.4: a query without a question asks for a cookie, or whether the one it brings is valid. Without a
-    /// cookie it is malformed.
+    /// RFC 7873, section 5.4: a query without a question asks for a cookie, or whether its cookie is valid. If it has
+    /// no cookie, it is malformed.
     fn without_question(&self) -> Rcode {
         match &self.cookie {
             Some(held) if held.cookie.has_server_cookie() && !held.is_valid => Rcode::BadCookie,
@@ -229,8 +229,8 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// RFC 7873, section 5.2.3: where a valid cookie is required, BADCOOKIE tells the asker the right one. Over a stream the
-    /// asker's address is no question. Whoever never heard of cookies is answered as ever (section 5.2.1).
+    /// RFC 7873, section 5.2.3: where a valid cookie is required, BADCOOKIE gives the asker the right one. Over a
+    /// stream the asker's address is proven already. Askers without cookies are answered as usual (section 5.2.1).
     fn check_cookie(&self) -> Result<(), Rejection> {
         let is_required = self.snapshot.world().protocol.cookies.are_required && !self.asker.transport.is_stream();
         match &self.cookie {
@@ -242,7 +242,7 @@ impl<'a> Exchange<'a> {
     fn admit_question(&self, question: &'a Question<'a>) -> Result<Admission<'a>, Rejection> {
         let refuse = |rcode, code, text| Err((rcode, Some(ExtendedError { code, text })));
         match question.rtype {
-            // Records about messages; no question can ask for them.
+            // These records belong to messages; no question can ask for them.
             Rtype::OPT | Rtype::TSIG => return Err((Rcode::FormErr, None)),
             // RFC 1035, section 4.2: transfers need a stream; IXFR may be tried without (RFC 1995, section 2).
             Rtype::AXFR if !self.asker.transport.is_stream() => return Err((Rcode::FormErr, None)),

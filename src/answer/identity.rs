@@ -1,13 +1,13 @@
-//! What the node says of itself: TXT records of class CH (RFC 4892, section 2).
+//! Answers questions about the node itself: TXT records of class CH (RFC 4892, section 2).
 
 use crate::snapshot::Identity;
 use crate::wire::{CLASS_CH, ExtendedError, InfoCode, Message, NameOffset, Question, Rcode, Rtype, Section};
 
-/// It holds for one node, and another one behind the same address may be asked next.
+/// The answer is valid for one node, and the next query to the same address may reach another one.
 const TTL: u32 = 0;
 
-/// Answers a question of class CH. What the operator has not told to say is hidden: REFUSED, as for any other name. Gives the
-/// code, and the TTL of the record that was written.
+/// Answers a question of class CH. Facts that the operator has not enabled are refused with REFUSED, as any other name
+/// is. Returns the code, and the TTL of the record that was written.
 pub(super) fn answer(identity: &Identity, question: &Question<'_>, reply: &mut Message<'_>) -> (Rcode, Option<u32>) {
     let text = match question.key() {
         b"\x02id\x06server\x00" | b"\x08hostname\x04bind\x00" => &identity.id,

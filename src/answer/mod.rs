@@ -1,4 +1,4 @@
-//! From a query to its answer: decide, then write.
+//! From a query to its answer: first decide, then write.
 //!
 //! ```text
 //!   message ── Query::parse ──► Exchange ── Resolution::resolve ──► Resolution ── render ──► message
@@ -6,9 +6,9 @@
 //!                               who may ask what                    and the records picked for the client
 //! ```
 //!
-//! Both steps are functions of the snapshot, the query, the asker and a little state of the worker that asks: they take no lock,
-//! allocate nothing, read no clock and write no log. What the algorithm of RFC 1034, section 4.3.2, would find out on its way down
-//! the tree stands at the tree's nodes already.
+//! Both steps depend on the snapshot, the query, the asker and a little state of the worker alone. They take no lock,
+//! allocate nothing, read no clock and write no log. The nodes of a zone's tree hold the results of RFC 1034, section
+//! 4.3.2, precomputed: cuts, wildcards and closest enclosers.
 
 mod access;
 mod additional;
@@ -37,26 +37,26 @@ pub use worker::{Rotation, Worker};
 
 use crate::wire::Rcode;
 
-/// Who asks, and by which way.
+/// The sender of a query, and its transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Asker {
     /// The packet's source.
     pub address: IpAddr,
-    /// What carries the answer.
+    /// The transport of query and answer.
     pub transport: Transport,
-    /// How long the asker's connection stays open without a query, for those who ask (RFC 7828); `None` where there is no
-    /// such connection.
+    /// How long the asker's connection may stay idle, for edns-tcp-keepalive (RFC 7828); `None` if there is no such
+    /// connection.
     pub idle: Option<Duration>,
 }
 
-/// What carries a message.
+/// The transport of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
     /// A datagram: answers that do not fit are truncated.
     Udp,
     /// A stream of messages (RFC 7766).
     Tcp,
-    /// The same within TLS (RFC 7858).
+    /// A stream of messages within TLS (RFC 7858).
     Tls,
     /// An HTTPS exchange (RFC 8484).
     Https,
@@ -65,7 +65,7 @@ pub enum Transport {
 }
 
 impl Transport {
-    /// What it is called.
+    /// Returns the transport's name.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Udp => "UDP",
@@ -76,12 +76,12 @@ impl Transport {
         }
     }
 
-    /// Whether answers are as long as they like, and the asker's address is surely its own.
+    /// True if answers have no size limit of the transport, and the asker's address is proven.
     pub fn is_stream(self) -> bool {
         self != Self::Udp
     }
 
-    /// Whether nobody else reads the messages, but may see how long they are.
+    /// True if others cannot read the messages, but can see their length.
     pub fn is_encrypted(self) -> bool {
         matches!(self, Self::Tls | Self::Https | Self::Quic)
     }
@@ -94,28 +94,28 @@ pub struct Reply {
     pub length: usize,
     /// The response code.
     pub rcode: Rcode,
-    /// What a limit on rates takes it for.
+    /// The class of the response for rate limiting.
     pub class: ResponseClass,
-    /// Seconds that all of it may be kept; `None` for failures and referrals.
+    /// How long the whole answer may be cached, in seconds; `None` for failures and referrals.
     pub ttl: Option<u32>,
 }
 
-/// What kind of response a client gets, as far as a limit on its rate tells them apart.
+/// The class of a response, as far as rate limiting distinguishes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ResponseClass {
-    /// There are records in the answer section.
+    /// The answer section holds records.
     Answer,
-    /// There are none, but the name exists: an empty answer, or a referral.
+    /// The answer section is empty, but the name exists: NODATA, or a referral.
     Empty,
     /// NXDOMAIN.
     NxDomain,
-    /// Any other code.
+    /// Any other response code.
     Error,
 }
 
-/// Answers a query. `out` holds at least [`MAX_PLAIN_UDP`](crate::wire::MAX_PLAIN_UDP) octets, and
-/// [`MAX_MESSAGE`](crate::wire::MAX_MESSAGE) for streams. A transfer is refused here: whoever can send many messages makes a
-/// [`Transfer`] of it.
+/// Answers a query. `out` must hold at least [`MAX_PLAIN_UDP`](crate::wire::MAX_PLAIN_UDP) octets, and
+/// [`MAX_MESSAGE`](crate::wire::MAX_MESSAGE) for streams. Transfers are refused here: a caller that can send several
+/// messages uses [`Transfer`] instead.
 pub fn answer(exchange: &Exchange<'_>, worker: &mut Worker, out: &mut [u8]) -> Reply {
     if let Some(question) = exchange.question() {
         let (client, source) = (exchange.client(), exchange.asker().address);
@@ -129,7 +129,7 @@ pub fn answer(exchange: &Exchange<'_>, worker: &mut Worker, out: &mut [u8]) -> R
             identity::answer(&exchange.snapshot().world().protocol.identity, question, &mut message)
         }
         Admission::Rejection(rcode, _) => (rcode, None),
-        // One message does not hold a zone.
+        // A zone does not fit in one message.
         Admission::Transfer(..) | Admission::Question(_) => (Rcode::Refused, None),
     };
     let class = match (rcode, ttl) {
@@ -140,7 +140,7 @@ pub fn answer(exchange: &Exchange<'_>, worker: &mut Worker, out: &mut [u8]) -> R
     Reply { length: message.finish(rcode), rcode, class, ttl }
 }
 
-/// Writes the answer that a question was resolved to.
+/// Writes the answer of a resolution.
 pub fn render(exchange: &Exchange<'_>, resolution: &Resolution<'_>, out: &mut [u8]) -> Reply {
     let mut message = exchange.reply(out);
     write::write(resolution, exchange.snapshot().world(), &mut message);
@@ -148,8 +148,8 @@ pub fn render(exchange: &Exchange<'_>, resolution: &Resolution<'_>, out: &mut [u
     Reply { length: message.finish(rcode), rcode, class: resolution.class(), ttl: resolution.ttl() }
 }
 
-/// Answers with nothing but TC: whoever asked may ask again over a stream. EDNS and cookies are answered as ever, so that an
-/// asker who speaks of cookies has one the next time. Gives the message's length.
+/// Writes an answer that has only TC set, so that the asker can ask again over a stream. EDNS and cookies are answered
+/// as usual, so that an asker with cookie support has a cookie for its next query. Returns the message's length.
 pub fn truncate(exchange: &Exchange<'_>, out: &mut [u8]) -> usize {
     let mut reply = exchange.reply(out);
     reply.set_truncated();

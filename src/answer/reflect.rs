@@ -1,4 +1,4 @@
-//! Names that tell an asker what is known of it: TXT, one string for each fact.
+//! Answers of reflecting names: TXT records that show what the node knows of the asker, one string for each fact.
 
 use std::fmt::{self, Write};
 
@@ -10,16 +10,16 @@ use crate::geo::Regions;
 use crate::snapshot::{ServedZone, World};
 use crate::wire::{Message, Rtype, Section, Truncated};
 
-/// What is told is true of this question alone.
+/// The answer is valid for this query alone.
 pub(super) const TTL: u32 = 0;
 
-/// Room for all strings; what is longer is cut.
+/// Maximum number of octets of all strings; further text is cut off.
 const MAX_RDATA: usize = 1024;
 
-/// Octets of a TXT string at most (RFC 1035, section 3.3).
+/// Maximum number of octets of a TXT string (RFC 1035, section 3.3).
 const MAX_STRING: usize = 255;
 
-/// Finds out what is known of the asker.
+/// Returns what is known of the asker.
 pub(super) fn resolve(resolver: &mut Resolver<'_, '_>, zone: &ServedZone) -> Reflection {
     let (locations, regions) = (resolver.snapshot.locations(), &zone.regions);
     let resolution = &mut *resolver.resolution;
@@ -27,12 +27,12 @@ pub(super) fn resolve(resolver: &mut Resolver<'_, '_>, zone: &ServedZone) -> Ref
     let tells_no_place = client.tells_no_place(locations, regions);
     let address = if tells_no_place { Client::of_host(resolution.source).address } else { client.address };
     let location = locations.look_up(address);
-    // The answer is this network's own.
+    // The answer is valid for this network alone.
     resolution.scope = resolution.scope.max(client.whole_scope());
     Reflection { tells_no_place, location, region: regions.of(address, &location) }
 }
 
-/// Writes it as a TXT record.
+/// Writes the reflection as a TXT record.
 pub(super) fn write(
     reflection: &Reflection,
     resolution: &Resolution<'_>,
@@ -58,7 +58,7 @@ pub(super) fn write(
     message.push_rrset(Section::Answer, |rrset| rrset.record(place.owner, Rtype::TXT, TTL, text.rdata()))
 }
 
-/// The datacenters of a region, best first; tied ones are joined by `=`.
+/// Displays the datacenters of a region, best first; tied ones are joined by `=`.
 struct Tiers<'a> {
     world: &'a World,
     regions: &'a Regions,
@@ -82,11 +82,11 @@ impl fmt::Display for Tiers<'_> {
     }
 }
 
-/// TXT RDATA in the making: strings with their length octets.
+/// TXT RDATA under construction: strings with their length octets.
 struct Strings {
     octets: [u8; MAX_RDATA],
     length: usize,
-    /// Where the length octet of the string in the making stands.
+    /// Offset of the length octet of the last string.
     start: usize,
 }
 
@@ -102,7 +102,7 @@ impl Strings {
         self.start = self.length;
         self.octets[self.start] = 0;
         self.length += 1;
-        // What does not fit is cut off by `write_str`.
+        // `write_str` cuts off text that does not fit.
         let _ = self.write_fmt(text);
     }
 

@@ -1,7 +1,8 @@
-//! How one question is answered for one client: the value that [resolving](Resolution::resolve) fills.
+//! How one question is answered for one client: the value that [`resolve`](Resolution::resolve) fills.
 //!
-//! It lies on the stack, borrows from the snapshot and the question, and holds no octet of a message. The writer renders it,
-//! `explain` and `simulate` read it, and so do all who count or limit answers: nobody finds out a second time what was decided.
+//! The value lies on the stack, borrows from the snapshot and the question, and holds no octet of a message. The writer
+//! renders it. `explain`, `simulate`, the rate limiter and all other readers use the same value, so no decision is made
+//! twice.
 //!
 //! ```text
 //!   question ──► hop: CNAME ──► hop: DNAME ──► hop: steered, 192.0.2.1 and 192.0.2.2      each with its zone, closest
@@ -20,17 +21,17 @@ use crate::steering::{HashKey, MAX_ANSWERS, Placement, Ranking};
 use crate::wire::{Rcode, Rtype, SvcParams};
 use crate::zone::{NameId, PlanId, Rrset};
 
-/// CNAME records that an answer follows at most, synthesised ones included: more than a sane chain has, and what was
-/// gathered still fits a datagram in most cases.
+/// Maximum number of CNAME records in an answer, synthesized ones included. It is more than a sane chain has, and the
+/// records still fit in a datagram in most cases.
 const MAX_CHAIN: usize = 16;
 
-/// Names that a resolution looks up at most: the question's, and one for each CNAME record.
+/// Maximum number of names that a resolution looks up: the question's, and one for each CNAME record.
 const MAX_HOPS: usize = MAX_CHAIN + 1;
 
-/// Addresses of one family that an answer holds, first to last.
+/// Addresses of one family in an answer, in order.
 pub(super) type Picked<'s, T> = ArrayVec<&'s Member<T>, MAX_ANSWERS>;
 
-/// How a question is answered: the hops of RFC 1034, section 4.3.2, in order, and what was picked at the last one.
+/// How a question is answered: the hops of RFC 1034, section 4.3.2, in order, and the picks of the last one.
 #[derive(Debug)]
 pub struct Resolution<'s> {
     /// The question's name, in wire format and lower case.
@@ -39,26 +40,26 @@ pub struct Resolution<'s> {
     pub(super) source: IpAddr,
     pub(super) client: Client,
     pub(super) hops: ArrayVec<Hop<'s>, MAX_HOPS>,
-    /// Names that neither the question nor a zone holds in lower case.
+    /// Lower-case names that neither the question nor a zone holds.
     pub(super) names: ArrayVec<u8, { MAX_HOPS * MAX_NAME_LENGTH }>,
     pub(super) v4: Picked<'s, [u8; 4]>,
     pub(super) v6: Picked<'s, [u8; 16]>,
     pub(super) scope: u8,
 }
 
-/// A name that was looked up, and where that led.
+/// One name that was looked up, and what was found there.
 #[derive(Debug)]
 pub struct Hop<'s> {
     pub(super) sname: Sname<'s>,
     /// The zone that answers for the name.
     pub zone: &'s ServedZone,
-    /// Octets of the closest encloser's name (RFC 4592, section 3.3.1): the whole name if that exists.
+    /// Length in octets of the closest encloser's name (RFC 4592, section 3.3.1); that of the whole name if it exists.
     pub encloser: usize,
-    /// Where it led.
+    /// What was found.
     pub step: Step<'s>,
 }
 
-/// The name that is looked up, which RFC 1034, section 4.3.2, calls SNAME: in wire format and lower case.
+/// The name of a hop, called SNAME in RFC 1034, section 4.3.2; in wire format and lower case.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Sname<'s> {
     /// The question or a zone holds it.
@@ -67,116 +68,118 @@ pub(super) enum Sname<'s> {
     Made { start: u16, length: u8 },
 }
 
-/// Where a name leads.
+/// What a look-up found.
 #[derive(Debug)]
 pub enum Step<'s> {
-    /// To the nameservers of a zone cut.
+    /// A zone cut: its nameservers answer.
     Referral {
         /// The NS RRset of the cut.
         nameservers: &'s Rrset,
-        /// Octets of the cut's name.
+        /// Length in octets of the cut's name.
         cut: usize,
     },
-    /// To a name with another end (RFC 6672, section 3.2).
+    /// A DNAME record, which replaces the end of the name (RFC 6672, section 3.2).
     Dname {
-        /// The only record of its type.
+        /// The DNAME RRset; it has one record.
         dname: &'s Rrset,
-        /// Octets of its owner's name.
+        /// Length in octets of its owner's name.
         owner: usize,
-        /// Whether a hop before went through the same record.
+        /// True if an earlier hop used the same record.
         is_repeated: bool,
-        /// The CNAME record that it makes for the name.
+        /// The CNAME record that the DNAME record yields for this name.
         synthesis: Synthesis,
     },
-    /// To the canonical name of a static CNAME record.
+    /// A static CNAME record.
     Cname(&'s Rrset),
-    /// To the static RRset that was asked for.
+    /// The static RRset of the asked type.
     Static(&'s Rrset),
-    /// To one RRset for a question for all of them, or to the HINFO record of RFC 8482, section 4.2.
+    /// The one RRset that answers ANY, or `None` for the HINFO record of RFC 8482, section 4.2.
     Any(Option<&'s Rrset>),
-    /// To what steering chose for the client.
+    /// A steered name, with what steering chose for the client.
     Steered(Steered<'s>),
-    /// To a TXT record that tells the asker what is known of it.
+    /// A reflecting name: a TXT record with what is known of the asker.
     Reflect(Reflection),
-    /// To a name that exists, but without records of the asked type.
+    /// The name exists, but has no records of the asked type.
     Nodata,
-    /// To no name that exists.
+    /// The name does not exist.
     NxDomain,
 }
 
-/// What becomes of a name below a DNAME record's owner.
+/// The CNAME record that a DNAME record yields for a name below its owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Synthesis {
     /// A CNAME record to the name with its new end.
     Cname,
     /// The new name would be too long: YXDOMAIN.
     TooLong,
-    /// The record leads below itself again and again, to ever longer names. The chain ends.
+    /// The target is below the DNAME record's own owner, so each round makes the name longer. The chain ends.
     Endless,
-    /// The record holds no name.
+    /// The DNAME record holds no target.
     Broken,
 }
 
 /// What steering chose for the client at a name.
 #[derive(Debug)]
 pub struct Steered<'s> {
-    /// The name's plan, and the name among all steered ones of the snapshot.
+    /// The name's plan, and the number of the name among all steered names of the snapshot.
     pub id: (PlanId, NameId),
-    /// How the name is answered now.
+    /// The plan by which the name is answered now.
     pub plan: &'s Plan,
-    /// The families that were asked for.
+    /// The address families that the question asks for.
     pub families: &'static [Family],
-    /// The address that the client was ranked by: its own, its network's lowest one, or its resolver's.
+    /// The address that the ranking was looked up by: the client's own, the lowest one of its network, or its
+    /// resolver's.
     pub ranked_by: IpAddr,
-    /// The order of places for that address.
+    /// The ranking for that address.
     pub ranking: &'s Ranking,
-    /// Where the map puts the client's network; `None` for a client that no Client Subnet option speaks of.
+    /// The map's entry for the client's network; `None` without a Client Subnet option.
     pub placement: Option<Placement<'s>>,
     /// The client's hash for this name, if the rule uses one.
     pub key: Option<HashKey>,
-    /// What was chosen for the first asked family.
+    /// The choice for the first asked family.
     pub choice: Choice,
-    /// For HTTPS records: what was chosen for the second one.
+    /// The choice for the second family, for HTTPS records.
     pub second: Option<Choice>,
-    /// Seconds that the answer may be kept.
+    /// TTL of the answer, in seconds.
     pub ttl: u32,
-    /// What is given.
+    /// The records of the answer.
     pub given: Given<'s>,
 }
 
-/// What a steered name gives.
+/// The records that a steered name gives.
 #[derive(Clone, Copy, Debug)]
 pub enum Given<'s> {
-    /// The addresses that were picked.
+    /// The picked addresses.
     Addresses,
-    /// An HTTPS record with the addresses that were picked as hints.
+    /// An HTTPS record with the picked addresses as hints.
     Https(&'s SvcParams),
     /// A CNAME record to this name.
     Cname(&'s Name),
-    /// No records.
+    /// No records: NODATA.
     Nodata,
     /// SERVFAIL.
     Servfail,
 }
 
-/// What a reflecting name tells.
+/// What a reflecting name shows about the asker.
 #[derive(Clone, Copy, Debug)]
 pub struct Reflection {
-    /// Whether Client Subnet told a network that tells no place, so that the packet's source was located.
+    /// True if the Client Subnet option holds a network that tells no place, so that the packet's source was located
+    /// instead.
     pub tells_no_place: bool,
     /// What the databases know of the located address.
     pub location: Location,
-    /// The region that it is in.
+    /// The region of that address.
     pub region: RegionId,
 }
 
 impl<'s> Resolution<'s> {
-    /// The hops, in the order in which names were looked up; none if no zone here answers for the question's name.
+    /// Returns the hops, in the order of the look-ups; none if no zone here answers for the question's name.
     pub fn hops(&self) -> &[Hop<'s>] {
         &self.hops
     }
 
-    /// The name of a hop of this resolution, in wire format and lower case.
+    /// Returns the name of one of this resolution's hops, in wire format and lower case.
     pub fn name(&self, hop: &Hop<'s>) -> &[u8] {
         self.octets(hop.sname)
     }
@@ -188,28 +191,29 @@ impl<'s> Resolution<'s> {
         }
     }
 
-    /// The IPv4 addresses that answer, first to last.
+    /// Returns the picked IPv4 addresses, in the order of the answer.
     pub fn v4(&self) -> &[&'s Member<[u8; 4]>] {
         &self.v4
     }
 
-    /// The IPv6 addresses that answer, first to last.
+    /// Returns the picked IPv6 addresses, in the order of the answer.
     pub fn v6(&self) -> &[&'s Member<[u8; 16]>] {
         &self.v6
     }
 
-    /// Whom the answer is for.
+    /// Returns the client that the answer is for.
     pub fn client(&self) -> &Client {
         &self.client
     }
 
-    /// The scope prefix length for the Client Subnet option.
+    /// Returns the scope prefix length for the Client Subnet option.
     pub fn scope(&self) -> u8 {
         self.scope
     }
 
-    /// The response code: that of the last name (RFC 6604, section 3). A chain that ends with a CNAME record, because its target
-    /// lies elsewhere, closes a loop or is one too many, is no failure: the resolver goes on from there.
+    /// Returns the response code, which is that of the last name (RFC 6604, section 3). A chain may end with a CNAME
+    /// record because its target is elsewhere, because it closes a loop, or because the chain is too long. That is no
+    /// failure: the resolver goes on from there.
     pub fn rcode(&self) -> Rcode {
         match self.hops.last().map(|hop| &hop.step) {
             None => Rcode::Refused,
@@ -223,12 +227,12 @@ impl<'s> Resolution<'s> {
         }
     }
 
-    /// Whether a zone here answers, and does not only refer to the nameservers of another.
+    /// True if a zone here answers the question's name itself, rather than with a referral.
     pub fn is_authoritative(&self) -> bool {
         self.hops.first().is_some_and(|hop| !matches!(hop.step, Step::Referral { .. }))
     }
 
-    /// What a limit on rates takes the response for.
+    /// Returns the class of the response for rate limiting.
     pub fn class(&self) -> ResponseClass {
         match self.rcode() {
             Rcode::NoError if self.hops.iter().any(|hop| hop.step.has_answer()) => ResponseClass::Answer,
@@ -238,8 +242,8 @@ impl<'s> Resolution<'s> {
         }
     }
 
-    /// Seconds that all of the answer may be kept: the least TTL in it, that of a negative answer's SOA included. `None` for
-    /// failures and referrals.
+    /// Returns how long the whole answer may be cached, in seconds: the least TTL in it, including that of a negative
+    /// answer's SOA. `None` for failures and referrals.
     pub fn ttl(&self) -> Option<u32> {
         let lasting = matches!(self.rcode(), Rcode::NoError | Rcode::NxDomain);
         self.hops.iter().filter(|_| lasting).filter_map(Hop::ttl).min()
@@ -247,7 +251,8 @@ impl<'s> Resolution<'s> {
 }
 
 impl Hop<'_> {
-    /// Seconds that what the hop gives may be kept, or that there is nothing; `None` for failures and referrals.
+    /// Returns how long this hop's records, or its negative answer, may be cached, in seconds. `None` for failures and
+    /// referrals.
     pub fn ttl(&self) -> Option<u32> {
         let negative = self.zone.zone.negative_soa().ttl();
         match &self.step {
@@ -266,13 +271,14 @@ impl Hop<'_> {
         }
     }
 
-    /// Whether the name does not exist and a wildcard answers for it (RFC 4592, section 2.1.3). `length` are the name's octets.
+    /// True if the name does not exist and a wildcard answers for it (RFC 4592, section 2.1.3). `length` is the number
+    /// of octets of the name.
     pub fn is_from_wildcard(&self, length: usize) -> bool {
         let may_be = !matches!(self.step, Step::Referral { .. } | Step::Dname { .. } | Step::NxDomain);
         may_be && self.encloser < length
     }
 
-    /// What steering chose, if the name is steered and that answers the question.
+    /// Returns what steering chose; `None` if the name is not steered, or steering does not decide the asked type.
     pub fn steered(&self) -> Option<&Steered<'_>> {
         match &self.step {
             Step::Steered(steered) => Some(steered),
@@ -282,7 +288,7 @@ impl Hop<'_> {
 }
 
 impl Step<'_> {
-    /// Whether there is a record for it in the answer section.
+    /// True if the answer section holds a record of this step.
     fn has_answer(&self) -> bool {
         match self {
             Self::Referral { .. } | Self::Nodata | Self::NxDomain => false,

@@ -1,4 +1,4 @@
-//! RFC 1034, section 4.3.2, over as many zones as a chain of CNAME and DNAME records leads through.
+//! The algorithm of RFC 1034, section 4.3.2, over all zones that a chain of CNAME and DNAME records leads through.
 
 use std::net::IpAddr;
 
@@ -11,7 +11,7 @@ use crate::snapshot::{ServedZone, Snapshot};
 use crate::wire::Rtype;
 use crate::zone::{Dynamic, Found, Node, Rrset};
 
-/// A resolution in the making.
+/// A resolution under construction.
 pub(super) struct Resolver<'a, 's> {
     pub(super) snapshot: &'s Snapshot,
     pub(super) worker: &'a mut Worker,
@@ -19,8 +19,8 @@ pub(super) struct Resolver<'a, 's> {
 }
 
 impl<'s> Resolution<'s> {
-    /// A question that is to be [resolved](Self::resolve): a name in wire format and lower case, and a type, for a client whose packet
-    /// came from `source`.
+    /// Returns an empty resolution, to be filled by [`resolve`](Self::resolve). `name` is in wire format and lower
+    /// case; `source` is the source address of the packet.
     pub fn new((name, rtype): (&'s [u8], Rtype), client: Client, source: IpAddr) -> Self {
         Self {
             question: name,
@@ -35,9 +35,9 @@ impl<'s> Resolution<'s> {
         }
     }
 
-    /// Resolves the question. `worker` draws where chance decides, and knows whose turn it is.
+    /// Resolves the question. `worker` draws random numbers and counts turns.
     ///
-    /// The value is filled where it lies: it has thousands of octets, of which an answer needs few.
+    /// The value is filled in place: it has thousands of octets, of which most answers use few.
     pub fn resolve(&mut self, snapshot: &'s Snapshot, worker: &mut Worker) {
         let name = Sname::Held(self.question);
         Resolver { snapshot, worker, resolution: self }.follow(name);
@@ -45,16 +45,17 @@ impl<'s> Resolution<'s> {
 }
 
 impl<'s> Resolver<'_, 's> {
-    /// Looks up a name, and then whatever its chain leads to.
+    /// Looks up a name, and then each name that it is an alias of.
     fn follow(&mut self, name: Sname<'s>) {
         let mut next = Some(name);
         while let Some(sname) = next {
-            // What lies elsewhere is for the resolver to ask there.
+            // A name in no zone here is for the resolver to look up elsewhere.
             let Some(zone) = self.snapshot.authority(self.key(sname), self.rtype()) else { return };
             let (encloser, step) = self.look_up(zone, sname);
             next = self.target(sname, &step);
             self.resolution.hops.push(Hop { sname, zone, encloser, step });
-            // What was gathered is given, and the resolver goes on from there if it likes. A loop ends where it closes.
+            // The chain ends when it is full or closes a loop. The answer holds the records up to there, and the
+            // resolver can go on.
             next = next.filter(|&target| !self.resolution.hops.is_full() && !self.has_met(target));
         }
     }
@@ -71,7 +72,7 @@ impl<'s> Resolver<'_, 's> {
         self.resolution.hops.iter().any(|hop| self.key(hop.sname) == self.key(sname))
     }
 
-    /// Where a name leads, and how many octets the name has that the look-up came to.
+    /// Looks up one name. Returns the length in octets of its closest encloser, cut or DNAME owner, and the step.
     fn look_up(&mut self, zone: &'s ServedZone, sname: Sname<'s>) -> (usize, Step<'s>) {
         match zone.zone.look_up(self.key(sname), self.rtype()) {
             Found::Cut { nameservers, length } => (length, Step::Referral { nameservers, cut: length }),
@@ -105,7 +106,7 @@ impl<'s> Resolver<'_, 's> {
         node.rrset(rtype).map_or(Step::Nodata, Step::Static)
     }
 
-    /// A DNAME record whose owner has `owner` octets, and what it makes of the name (RFC 6672, section 3.1).
+    /// Returns the step for a DNAME record whose owner has `owner` octets (RFC 6672, section 3.1).
     fn redirect(&self, sname: Sname<'s>, dname: &'s Rrset, owner: usize) -> Step<'s> {
         let is_same =
             |hop: &Hop<'_>| matches!(hop.step, Step::Dname { dname: other, .. } if std::ptr::eq(other, dname));
@@ -114,7 +115,7 @@ impl<'s> Resolver<'_, 's> {
         let prefix = key.len() - owner;
         let synthesis = match dname.targets().first().map(|target| target.name.as_wire()) {
             None => Synthesis::Broken,
-            // It redirects to names below itself, each longer than the one before: a loop that never closes.
+            // The target is below the owner, so each name is longer than the one before: a loop that never closes.
             Some(target) if is_repeated && suffixes(target).any(|suffix| suffix == &key[prefix..]) => {
                 Synthesis::Endless
             }
@@ -126,8 +127,8 @@ impl<'s> Resolver<'_, 's> {
         Step::Dname { dname, owner, is_repeated, synthesis }
     }
 
-    /// The canonical name that a step leads on to. Who asks for CNAME records has the answer; ANY gets one RRset (RFC 8482,
-    /// section 4.1), and a CNAME record is it.
+    /// Returns the canonical name that a step leads to. A question for CNAME records is answered already. ANY gets one
+    /// RRset (RFC 8482, section 4.1), which is the CNAME record.
     fn target(&mut self, sname: Sname<'s>, step: &Step<'s>) -> Option<Sname<'s>> {
         match step {
             Step::Cname(cname) => Some(Sname::Held(cname.targets().first()?.name.as_wire())),
@@ -150,8 +151,8 @@ impl<'s> Resolver<'_, 's> {
 }
 
 impl<'s> Resolution<'s> {
-    /// A name with its last `old` octets replaced by `end`, in lower case. `None` if there is no room for it, which there is for one
-    /// name a hop.
+    /// Returns a name whose last `old` octets are replaced by `end`, in lower case. `None` if there is no room; there
+    /// is room for one name per hop.
     fn make(&mut self, sname: Sname<'s>, old: usize, end: &[u8]) -> Option<Sname<'s>> {
         let start = self.names.len();
         let prefix = self.octets(sname).len() - old;

@@ -1,18 +1,19 @@
-//! Writes static RRsets: their records as they were rendered, with owners and the names that records share put in as pointers.
+//! Writes static RRsets: copies their rendered records, and inserts compression pointers for owners and for names that
+//! records share.
 
 use crate::wire::{Message, NameOffset, RrsetWriter, Section, Truncated};
 use crate::zone::{FIXED_FIELDS, POINTER_LENGTH, Pointer, Rrset, Shared, TTL_OFFSET};
 
-/// Where a message holds an RRset.
+/// The position of an RRset in a message.
 pub(super) struct Pushed {
-    /// Octets before its first record.
+    /// Offset of its first record.
     pub(super) start: usize,
-    /// The RDATA of its last record, unless it lies too far behind for pointers.
+    /// The RDATA of its last record; `None` if that is out of reach of a compression pointer.
     pub(super) rdata: Option<NameOffset>,
 }
 
-/// Writes a static RRset with this owner into a message that holds the zone's apex there; no record lives longer than `most`
-/// seconds.
+/// Writes a static RRset with this owner. `apex` is where the message holds the zone's apex. `most` is the maximum TTL
+/// in seconds. Fails if there is no room.
 pub(super) fn push(
     message: &mut Message<'_>,
     section: Section,
@@ -40,19 +41,19 @@ pub(super) fn push(
     Ok(pushed)
 }
 
-/// Where a message holds what the names of an RRset share.
+/// Where the message holds the names that the records of an RRset share.
 #[derive(Clone, Copy)]
 pub(super) struct SharedNames {
     /// The zone's apex.
     pub(super) apex: NameOffset,
-    /// The owner, unless it was not written yet, or lies too far behind for pointers.
+    /// The owner; `None` if it is not written yet, or is out of reach of a compression pointer.
     pub(super) owner: Option<NameOffset>,
     /// The TYPE of the first record, once its owner is written.
     pub(super) first: Option<NameOffset>,
 }
 
 impl SharedNames {
-    /// Begins a record: its owner, of which `labels` stand below the apex, is written out where no pointer reaches it.
+    /// Begins a record. If no pointer reaches the owner, the owner is written out: `labels` below the apex.
     fn push_owner(&mut self, writer: &mut RrsetWriter<'_, '_>, labels: &[u8]) -> Result<(), Truncated> {
         match self.owner {
             Some(owner) => writer.owner(owner)?,
@@ -62,7 +63,7 @@ impl SharedNames {
         Ok(())
     }
 
-    /// Writes a whole record, its owner as [`push_owner`](Self::push_owner) does.
+    /// Writes a whole record, with the owner as in [`push_owner`](Self::push_owner).
     pub(super) fn push_record(
         &mut self,
         writer: &mut RrsetWriter<'_, '_>,
@@ -74,7 +75,7 @@ impl SharedNames {
         self.push_rdata(writer, record, pointers)
     }
 
-    /// Writes RDATA with its pointers put in where they belong.
+    /// Writes RDATA, with its compression pointers inserted.
     fn push_rdata(
         &self,
         writer: &mut RrsetWriter<'_, '_>,
@@ -84,7 +85,7 @@ impl SharedNames {
         let mut written = FIXED_FIELDS;
         for Pointer { at, to } in pointers {
             writer.octets(&record[written..at])?;
-            // Whatever is shared lies near: see `zone::NEAR`.
+            // Shared names are always near enough: see `zone::NEAR`.
             writer.pointer(self.find(writer, to).ok_or(Truncated)?)?;
             written = at + POINTER_LENGTH;
         }

@@ -1,7 +1,7 @@
-//! What is chosen for the client at a steered name.
+//! Chooses for the client at a steered name.
 //!
-//! An HTTPS record (RFC 9460) tells where a browser connects, and by which protocols, in one answer. Its hints are what A and
-//! AAAA would be answered with: one place for both families, drawn once where a draw decides.
+//! An HTTPS record (RFC 9460) says where a browser connects, and with which protocols. Its hints are the addresses that
+//! A and AAAA would give: both families come from the same pool, so a draw is made once for both.
 
 use std::net::IpAddr;
 
@@ -14,16 +14,16 @@ use crate::steering::{HashKey, Placement, Ranking};
 use crate::wire::Rtype;
 use crate::zone::{NameId, PlanId};
 
-/// How a client is ranked for a rule.
+/// The ranking of a client for a rule.
 struct Ranked<'s> {
-    /// The address that decided.
+    /// The address that the ranking was looked up by.
     by: IpAddr,
     ranking: &'s Ranking,
     placement: Option<Placement<'s>>,
     key: Option<HashKey>,
 }
 
-/// Chooses for a steered name. `None` if the asked type is left to the name's static records.
+/// Chooses for a steered name. Returns `None` if the asked type is left to the name's static records.
 pub(super) fn resolve<'s>(
     resolver: &mut Resolver<'_, 's>,
     sname: Sname<'s>,
@@ -38,7 +38,7 @@ pub(super) fn resolve<'s>(
         Steered { id, plan, families, ranked_by, ranking, placement, key, choice, second, ttl, given }
     };
     if let Some(&second) = families.get(1) {
-        // Both families see the same numbers, so that a draw comes to the same place.
+        // Both families use the same random numbers, so that a draw has the same outcome.
         let numbers = resolver.worker.numbers();
         let [choice, second] = [first, second].map(|family| {
             let mut numbers = numbers.clone();
@@ -51,7 +51,7 @@ pub(super) fn resolve<'s>(
     give(resolver, sname, plan, key, &choice).map(|given| steered(choice, None, given))
 }
 
-/// Ranks the client. The answer holds for as much of its network as the ranking does.
+/// Ranks the client. The scope of the answer covers the addresses for which the ranking is the same.
 fn rank<'s>(resolver: &mut Resolver<'_, 's>, rule: &'s Rule, sname: Sname<'s>) -> Ranked<'s> {
     let resolution = &mut *resolver.resolution;
     let Client { mut address, subnet } = resolution.client;
@@ -65,7 +65,8 @@ fn rank<'s>(resolver: &mut Resolver<'_, 's>, rule: &'s Rule, sname: Sname<'s>) -
             let key = rule.client_key(address, resolution.octets(sname));
             return Ranked { by: address, ranking: placed.ranking, placement: Some(placed), key };
         }
-        // A network such as 10.1.2.0/24 tells no place (RFC 7871, section 10), but the resolver that speaks of it stands somewhere.
+        // A network such as 10.1.2.0/24 tells no place (RFC 7871, section 10), but the resolver that sent the option
+        // has one.
         address = Client::of_host(resolution.source).address;
         placement = Some(placed);
     }
@@ -73,8 +74,8 @@ fn rank<'s>(resolver: &mut Resolver<'_, 's>, rule: &'s Rule, sname: Sname<'s>) -
     Ranked { by: address, ranking: rule.map.ranking_of_host(address), placement, key }
 }
 
-/// Picks for a question for addresses, or for any type at a name that stands for another. `None` if addresses answer, but were
-/// not asked for.
+/// Picks for a question for addresses, or for any type at a name that is an alias now. Returns `None` if the pools hold
+/// addresses, but the question asks for another type.
 fn give<'s>(
     resolver: &mut Resolver<'_, 's>,
     sname: Sname<'s>,
@@ -83,7 +84,7 @@ fn give<'s>(
     choice: &Choice,
 ) -> Option<Given<'s>> {
     let Some(chosen) = Chosen::of(choice, plan.rule(), resolver.snapshot.pools()) else {
-        // For every type: where a CNAME might stand there are no static records.
+        // This is so for every type: a name that may become a CNAME has no static records.
         return Some(nothing(choice));
     };
     match resolver.resolution.rtype {
@@ -103,7 +104,7 @@ fn give<'s>(
     Some(Given::Addresses)
 }
 
-/// Picks for a question for the HTTPS record of a name that has one.
+/// Picks for a question for an HTTPS record, at a name that has one.
 fn hint<'s>(
     resolver: &mut Resolver<'_, 's>,
     sname: Sname<'s>,
@@ -138,7 +139,7 @@ fn nothing<'s>(choice: &Choice) -> Given<'s> {
     }
 }
 
-/// One canonical name: an owner has no more (RFC 2181, section 10.1).
+/// Returns one canonical name; an owner has at most one CNAME record (RFC 2181, section 10.1).
 fn canonical_name<'s>(
     resolver: &mut Resolver<'_, 's>,
     sname: Sname<'s>,
@@ -151,13 +152,13 @@ fn canonical_name<'s>(
     picks.iter().next().map_or(Given::Nodata, |place| Given::Cname(&candidates.get(place).value))
 }
 
-/// The turn of this asker for this question: one more than at its last answer.
+/// Returns the turn of this asker for this question: one more than at its last answer.
 fn turn(resolver: &Resolver<'_, '_>, sname: Sname<'_>) -> u32 {
     let resolution = &*resolver.resolution;
     resolver.worker.turn(resolution.source, resolution.octets(sname), resolution.rtype)
 }
 
-/// Picks members of an offer, in the order in which they are to answer.
+/// Picks endpoints among the candidates, in the order of the answer.
 fn pick<'s, T: Clone + PartialEq>(
     candidates: &Candidates<'s, T>,
     worker: &mut Worker,

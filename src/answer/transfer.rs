@@ -4,12 +4,12 @@
 //!   first message: question, SOA, records ... OPT    next ones: question, records ... OPT    last one: ..., SOA, OPT
 //! ```
 //!
-//! A [`Transfer`] borrows the snapshot that it began with and keeps its place among the zone's RRsets, so it takes up no
-//! memory that grows with the zone, and what is published meanwhile does not reach it: the copy is of one version. Records
-//! come in no order (section 2.2: only the SOA's places count).
+//! A [`Transfer`] borrows the snapshot that it began with, and remembers its position among the zone's RRsets. So its
+//! memory does not grow with the zone, and snapshots that are published meanwhile do not affect it: the copy is of one
+//! version. Records come in any order (section 2.2: only the SOA records have fixed positions).
 //!
-//! Whoever asks for the changes alone (IXFR) gets the whole zone too, as RFC 1995, section 4, allows, or only the SOA if there
-//! are none. Steered and reflecting names have no contents that could be copied, so zones with such names are refused.
+//! An asker for the changes alone (IXFR) gets the whole zone too, as RFC 1995, section 4, allows, or only the SOA if
+//! nothing changed. Answers of steered and reflecting names cannot be copied, so zones with such names are refused.
 
 use std::iter;
 
@@ -19,29 +19,29 @@ use crate::name::Name;
 use crate::wire::{Message, NameOffset, Rcode, Rtype, Section, Truncated};
 use crate::zone::{NEAR, Rrset, below};
 
-/// Octets from which on a message takes no further record: so that pointers reach its owner and whatever its names share (RFC 1035,
-/// section 4.1.4), and a reader is given something often. One record may go beyond, and an RRset whose records point at each other,
-/// up to the longest message.
+/// A message that has this many octets takes no further record. So compression pointers can reach its owner and the
+/// names that its records share (RFC 1035, section 4.1.4), and the reader gets data often. One record may exceed this,
+/// and so may an RRset whose records point at each other, up to the maximum message length.
 const FULL: usize = 0x4000 - NEAR as usize;
 
-/// What is copied, in order: owners in lower case and their RRsets.
+/// The contents of the copy, in order: owners in lower case and their RRsets.
 type Rrsets<'s> = Box<dyn Iterator<Item = (&'s [u8], &'s Rrset)> + Send + 's>;
 
-/// A copy of a zone in the making.
+/// A copy of a zone under construction.
 #[allow(missing_debug_implementations, reason = "it is the rest of an iterator")]
 pub struct Transfer<'s> {
-    /// Begins every message, with an OPT record for askers who speak EDNS: each is a response, so it MUST have one (RFC 6891,
-    /// section 6.1.1).
+    /// Begins every message. If the asker uses EDNS, each message has an OPT record, because each is a response (RFC
+    /// 6891, section 6.1.1).
     exchange: &'s Exchange<'s>,
     apex: &'s Name,
     rrsets: iter::Peekable<Rrsets<'s>>,
-    /// How many records of the next RRset are written already.
+    /// Number of records of the next RRset that are written already.
     written: usize,
 }
 
 impl<'s> Transfer<'s> {
-    /// The transfer that a query asks for, if it is granted. All else, refusals included, is for
-    /// [`answer`](super::answer()) to tell.
+    /// Returns the transfer that a query asks for, or `None` if it asks for none or may not have it. Then
+    /// [`answer`](super::answer()) answers or refuses the query.
     pub fn new(exchange: &'s Exchange<'s>) -> Option<Self> {
         let Admission::Transfer(question, served) = exchange.admission() else { return None };
         let zone = &served.zone;
@@ -57,8 +57,8 @@ impl<'s> Transfer<'s> {
         Some(Self { exchange, apex, rrsets: rrsets.peekable(), written: 0 })
     }
 
-    /// Writes the next message into `out`, which holds [`MAX_MESSAGE`](crate::wire::MAX_MESSAGE) octets, and gives its length; `None` behind the last
-    /// one.
+    /// Writes the next message into `out`, which must hold [`MAX_MESSAGE`](crate::wire::MAX_MESSAGE) octets, and
+    /// returns its length. Returns `None` after the last message.
     pub fn next(&mut self, out: &mut [u8]) -> Option<usize> {
         self.rrsets.peek()?;
         let mut message = self.exchange.reply(out);
@@ -70,11 +70,11 @@ impl<'s> Transfer<'s> {
             self.rrsets.next();
             self.written = 0;
         }
-        // An RRset fits a message that it has for itself: the zone was built so. If it did not, there would be no end.
+        // Every RRset fits in an empty message: the zone's builder checks that. Otherwise the transfer would never end.
         (message.answer_count() > 0).then(|| message.finish(Rcode::NoError))
     }
 
-    /// Writes what is left of an RRset, or as much of it as there is room for.
+    /// Writes the rest of an RRset, or as much of it as there is room for.
     fn push(&mut self, message: &mut Message<'_>, owner: &[u8], rrset: &Rrset) -> Result<(), Truncated> {
         let labels = below(owner, self.apex).unwrap_or_default();
         let known = labels.is_empty().then_some(NameOffset::QUESTION);
@@ -95,7 +95,7 @@ impl<'s> Transfer<'s> {
     }
 }
 
-/// Whether who has this serial misses nothing (serial number arithmetic, RFC 1982, section 3.2).
+/// True if an asker with this serial has the current version (serial number arithmetic, RFC 1982, section 3.2).
 fn is_current(serial: u32, soa: &Rrset) -> bool {
     const HALF: u32 = 1 << 31;
     soa.soa_serial().is_some_and(|ours| serial.wrapping_sub(ours) < HALF)

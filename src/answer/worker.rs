@@ -1,4 +1,4 @@
-//! What a worker keeps from query to query.
+//! State that a worker keeps from query to query.
 
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::net::IpAddr;
@@ -7,22 +7,24 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::wire::Rtype;
 
-/// Counters that rotate answers; a power of two. Askers that share one by chance see one another's turns.
+/// Number of counters that rotate answers; a power of two. Askers that share a counter by chance advance each other's
+/// turns.
 const TURNS: usize = 1 << 18;
 
-/// Spreads types over counters, so that A and AAAA of one asker and name have one each: 2^64 divided by the golden ratio, odd (Knuth,
-/// The Art of Computer Programming, volume 3, section 6.4).
+/// Spreads types over counters, so that A and AAAA of one asker and name have a counter each: 2^64 divided by the
+/// golden ratio, odd (Knuth, The Art of Computer Programming, volume 3, section 6.4).
 const TYPE_FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// Bits of the hash that are not used for where an asker begins. The highest bit is left clear, so that a turn exceeds 32 bits only
-/// after two thousand million answers to one asker.
+/// Number of hash bits that are not used for an asker's first turn. The highest bit is left clear, so that a turn
+/// exceeds 32 bits only after two thousand million answers to one asker.
 const START_SHIFT: u32 = 33;
 
-/// Whose turn it is, for every asker and question, whichever worker and socket it meets. It outlives snapshots.
+/// Counts the turns of every asker and question, over all workers and sockets. It is kept when snapshots change.
 ///
-/// An asker begins at a place that is a hash of its address and the name, so that those who ask only once are spread evenly over the
-/// endpoints. From there on it goes by ones. A and AAAA have counters of their own, but begin at the same place: where tied datacenters
-/// answer together, both families of one asker lead to the same one as long as it asks for both equally often.
+/// The first turn of an asker is a hash of its address and the name, so that askers who ask only once are spread evenly
+/// over the endpoints. Each further turn is one more. A and AAAA have counters of their own, but begin with the same
+/// turn: where tied datacenters answer together, both families of one asker lead to the same one as long as it asks for
+/// both equally often.
 #[derive(Debug)]
 pub struct Rotation {
     counts: Box<[AtomicU32]>,
@@ -39,20 +41,20 @@ impl Default for Rotation {
 }
 
 impl Rotation {
-    /// The turn of this asker for this question: one more than the last time.
+    /// Returns the turn of this asker for this question: one more than the last time.
     fn next(&self, asker: IpAddr, name: &[u8], rtype: Rtype) -> u32 {
         let mut hasher = self.hasher.build_hasher();
         asker.hash(&mut hasher);
         hasher.write(name);
         let hash = hasher.finish();
         let place = hash.wrapping_add(u64::from(rtype.0).wrapping_mul(TYPE_FACTOR)) as usize % TURNS;
-        // Relaxed: the counter guards nothing, and two questions at once may come in either order.
+        // Relaxed: the counter guards no other memory, and two simultaneous questions may come in either order.
         let count = self.counts[place].fetch_add(1, Ordering::Relaxed);
         ((hash >> START_SHIFT) as u32).wrapping_add(count)
     }
 }
 
-/// One worker's own state: cheap to make, used by one thread at a time.
+/// One worker's own state. It is cheap to make, and used by one thread at a time.
 #[derive(Clone, Debug)]
 pub struct Worker {
     rotation: Arc<Rotation>,
@@ -60,22 +62,22 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// A worker that shares turns with all others and draws from its own random numbers.
+    /// Returns a worker that shares turns with all others and has random numbers of its own.
     pub fn new(rotation: Arc<Rotation>) -> Self {
         Self { rotation, random: fastrand::Rng::new() }
     }
 
-    /// The turn of this asker for this question: one more than at its last answer, from whichever worker.
+    /// Returns the turn of this asker for this question: one more than at its last answer, whichever worker gave that.
     pub(super) fn turn(&self, asker: IpAddr, name: &[u8], rtype: Rtype) -> u32 {
         self.rotation.next(asker, name, rtype)
     }
 
-    /// Random numbers for a decision that is made more than once: a clone gives the same ones again.
+    /// Returns random numbers for a decision that is made more than once: a clone gives the same numbers again.
     pub(super) fn numbers(&mut self) -> fastrand::Rng {
         self.random.fork()
     }
 
-    /// A uniform random number below `bound`.
+    /// Returns a uniform random number below `bound`.
     pub(super) fn draw(&mut self, bound: u32) -> u32 {
         self.random.u32(..bound)
     }
@@ -89,14 +91,14 @@ mod tests {
 
     const NAME: &[u8] = b"\x03www\x07example\0";
 
-    /// Askers that ask once.
+    /// Number of askers that ask once.
     const ASKERS: u32 = 60_000;
 
-    /// Normal deviates beyond which chance lies once in three million runs.
+    /// Normal deviates that chance exceeds once in three million runs.
     const DEVIATES: f64 = 5.0;
 
-    /// Asserts that counts of equally probable outcomes differ no more than chance has it: chi-square by its normal approximation
-    /// of Wilson and Hilferty.
+    /// Asserts that counts of equally probable outcomes are as even as chance allows: chi-square by its normal
+    /// approximation of Wilson and Hilferty.
     #[track_caller]
     fn assert_even(counts: &[u32], case: &str) {
         let (freedom, expected) =
@@ -107,10 +109,10 @@ mod tests {
         assert!(deviates < DEVIATES, "{case}: chi-square {chi_square:.1} of {freedom} degrees: {deviates:.1} deviates");
     }
 
-    /// What a pattern of askers is called, and the address of each.
+    /// The name of a pattern of askers, and the address of each asker.
     type Pattern = (&'static str, fn(u32) -> IpAddr);
 
-    /// Askers in patterns that real ones come in: neighbours, one to a network, of either family.
+    /// Askers in realistic patterns: neighbours, one in each network, of both families.
     fn askers() -> [Pattern; 4] {
         [
             ("neighbours", |number| (0xc633_6400 + number).to_be_bytes().into()),
@@ -137,7 +139,7 @@ mod tests {
         }
     }
 
-    /// A resolver that asks once for each of many names begins somewhere else for each.
+    /// A resolver that asks once for each of many names begins with a different turn for each name.
     #[test]
     fn first_turns_of_one_asker_are_spread_over_names() {
         let rotation = Rotation::default();

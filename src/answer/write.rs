@@ -1,7 +1,7 @@
 //! Renders a resolution: answer, authority and additional sections.
 //!
-//! The message itself is the memory for names: an owner is a pointer to where the message holds the name already, be it in the
-//! question or in the CNAME record before.
+//! The message itself is the table of names: an owner is a compression pointer to the place where the message holds the
+//! name already, in the question or in the CNAME record before.
 
 use super::additional;
 use super::reflect;
@@ -13,23 +13,23 @@ use crate::steering::AllDown;
 use crate::wire::{ExtendedError, InfoCode, Message, NameOffset, RrsetWriter, Rtype, Section, SvcParams, Truncated};
 use crate::zone::{POINTER_LENGTH, below};
 
-/// RDATA of the record that answers ANY where there is no static RRset to give (RFC 8482, section 4.2).
+/// RDATA of the record that answers ANY at names without static RRsets (RFC 8482, section 4.2).
 const HINFO_RFC8482: &[u8] = b"\x07RFC8482\x00";
 
-/// Seconds that it may be kept.
+/// TTL of this record, in seconds.
 pub(super) const HINFO_TTL: u32 = 3600;
 
 /// Where the message holds the names that a hop's records refer to.
 #[derive(Clone, Copy)]
 pub(super) struct HopNames<'s> {
     pub(super) zone: &'s ServedZone,
-    /// The name that was looked up.
+    /// The name of the hop.
     pub(super) owner: NameOffset,
     /// The zone's apex.
     pub(super) apex: NameOffset,
 }
 
-/// Writes what a resolution comes to. What has no room sets TC.
+/// Writes a resolution. Sets TC if there is no room for a part of the answer.
 pub(super) fn write(resolution: &Resolution<'_>, world: &World, message: &mut Message<'_>) {
     if resolution.hops().is_empty() {
         let text = "no zone here holds this name";
@@ -65,14 +65,14 @@ impl<'s> Writer<'_, 's, '_> {
             };
             let target = self.hop(hop, name, place)?;
             if number + 1 < hops.len() {
-                // Chains are shorter than what pointers reach: records of other hops do not come between.
+                // Chains are short enough for compression pointers, because no records of other hops come between.
                 owner = target.ok_or(Truncated)?;
             }
         }
         Ok(())
     }
 
-    /// Writes a hop's records. Gives where the message holds the name that it leads on to.
+    /// Writes a hop's records. Returns where the message holds the name that the hop leads to.
     fn hop(&mut self, hop: &Hop<'s>, name: &[u8], place: HopNames<'s>) -> Result<Option<NameOffset>, Truncated> {
         match &hop.step {
             Step::Referral { nameservers, cut } => {
@@ -117,12 +117,12 @@ impl<'s> Writer<'_, 's, '_> {
     fn steered(&mut self, place: HopNames<'s>, steered: &Steered<'s>) -> Result<Option<NameOffset>, Truncated> {
         let (resolution, ttl) = (self.resolution, steered.ttl);
         if [Some(steered.choice), steered.second].iter().flatten().any(|choice| choice.rung == Rung::AllDown) {
-            // An operator who wonders about the answer is told that health was no help.
+            // Tells an operator who wonders about the answer that health did not decide it.
             let text = why_all_down(steered.plan.rule().all_down);
             self.message.explain(ExtendedError { code: InfoCode::Other, text });
         }
         match steered.given {
-            // Only one family was asked for.
+            // Only the picks of the asked family are not empty.
             Given::Addresses => {
                 addresses(self.message, Section::Answer, place.owner, (Rtype::A, ttl), resolution.v4())?;
                 addresses(self.message, Section::Answer, place.owner, (Rtype::AAAA, ttl), resolution.v6())?;
@@ -144,14 +144,15 @@ impl<'s> Writer<'_, 's, '_> {
             rrset.fields(owner, Rtype::HTTPS, ttl, params.length(v4.len(), v6.len()))?;
             params.write(rrset, v4.iter().map(|member| &member.value), v6.iter().map(|member| &member.value))
         })?;
-        // RFC 9460, section 4.1: "authoritative DNS servers SHOULD return A, AAAA, and SVCB RRs in the Additional section for
-        // any TargetNames that are in the zone". Nothing is lost without them.
+        // RFC 9460, section 4.1: "authoritative DNS servers SHOULD return A, AAAA, and SVCB RRs in the Additional
+        // section for any TargetNames that are in the zone". The answer is complete without them.
         let _ = addresses(self.message, Section::Additional, owner, (Rtype::A, ttl), v4);
         let _ = addresses(self.message, Section::Additional, owner, (Rtype::AAAA, ttl), v6);
         Ok(())
     }
 
-    /// A CNAME record to a name of so many octets of labels and what follows them. Gives where its target stands.
+    /// Writes a CNAME record. `labels` writes the first `prefix` octets of its target, and `target` follows. Returns
+    /// where the message holds the target.
     fn cname(
         &mut self,
         place: HopNames<'s>,
@@ -175,7 +176,8 @@ impl<'s> Writer<'_, 's, '_> {
         Ok(target_at)
     }
 
-    /// The SOA tells how long there is nothing (RFC 2308, section 3), but not longer than `ttl`.
+    /// Writes the SOA, which says how long the negative answer may be cached (RFC 2308, section 3), but at most `ttl`
+    /// seconds.
     fn negative(&mut self, place: HopNames<'s>, ttl: u32) -> Result<(), Truncated> {
         let soa = place.zone.zone.negative_soa();
         push(self.message, Section::Authority, place.apex, place.apex, soa, ttl).map(|_| ())

@@ -1,8 +1,8 @@
-//! Datagrams by the batch: one system call receives many queries, one sends all their answers.
+//! Datagrams in batches: one system call receives many queries, one sends all their answers.
 //!
-//! Nothing is allocated after a batch is made. The headers that the kernel reads and writes are built on the stack for
-//! every call, because it overwrites the lengths in them and a shortened name or control length would cut the next
-//! datagram's. So a [`Batch`] holds no pointers, and nothing in this file outlives the call that it is for.
+//! Nothing is allocated after a batch is made. The headers for the kernel are built on the stack for every call,
+//! because the kernel overwrites the lengths in them, and a shortened name or control length would truncate the next
+//! datagram's. So a [`Batch`] holds no pointers, and no pointer in this file outlives the call that it is made for.
 
 #![allow(unsafe_code, reason = "recvmmsg, sendmmsg and the control messages that go with them have no safe interface")]
 
@@ -14,32 +14,34 @@ use std::ptr;
 
 use crate::wire::{HEADER_LENGTH, MAX_UDP_PAYLOAD};
 
-/// Datagrams that one call receives or sends at most. Beyond some thirty the call's own cost no longer counts.
+/// Maximum number of datagrams that one call receives or sends. Above about thirty the cost of the call itself hardly
+/// matters.
 pub(super) const BATCH: usize = 32;
 
-/// Octets of a query that are received; the longest sound ones, with every option and 255 octets of name, have far fewer.
+/// Maximum length of a received query in octets. Valid queries, with every option and a name of 255 octets, are much
+/// shorter.
 const QUERY_SIZE: usize = 4096;
 
-/// Octets that an answer has at most.
+/// Maximum length of an answer in octets.
 const ANSWER_SIZE: usize = MAX_UDP_PAYLOAD as usize;
 
-/// Whether to wait for a first datagram.
+/// How to receive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wait {
-    /// For as long as the socket's receive time-out says.
+    /// Wait for a first datagram, up to the socket's receive time-out.
     ForOne,
-    /// Take what is there.
+    /// Do not wait.
     Not,
 }
 
-/// Room for queries and their answers.
+/// Buffers for queries and their answers.
 pub(super) struct Batch {
     slots: Box<[Slot]>,
-    /// How many slots hold a query.
+    /// Number of slots that hold a query.
     received: usize,
 }
 
-/// One query, where it came from and was sent to, and its answer.
+/// A query, its source and destination, and its answer.
 struct Slot {
     query: [u8; QUERY_SIZE],
     query_length: usize,
@@ -51,8 +53,8 @@ struct Slot {
     control_length: usize,
 }
 
-/// The only control message that is asked for: a header and behind it, as `CMSG_DATA` finds it, which of the host's
-/// addresses a datagram is sent to or from.
+/// The only control message that is requested: a header and, where `CMSG_DATA` expects it, the host address that a
+/// datagram is sent to or from.
 #[repr(C)]
 struct Control {
     header: libc::cmsghdr,
@@ -65,10 +67,10 @@ union PacketInfo {
     v6: libc::in6_pktinfo,
 }
 
-/// Enables the options that datagram sockets have here and socket2 has no names for.
+/// Sets socket options for UDP that socket2 does not offer.
 pub(super) fn set_options(socket: BorrowedFd<'_>, address: SocketAddr) -> io::Result<()> {
-    // Path MTU discovery is left to TCP: nothing that is sent needs fragments, and whoever forges ICMP messages shall not
-    // cause any (RFC 9715, section 3.1).
+    // Path MTU discovery is left to TCP: no response needs fragments, and forged ICMP messages must not cause any (RFC
+    // 9715, section 3.1).
     let (level, discover, omit, destination) = match address {
         SocketAddr::V4(_) => (libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_OMIT, libc::IP_PKTINFO),
         SocketAddr::V6(_) => {
@@ -76,14 +78,14 @@ pub(super) fn set_options(socket: BorrowedFd<'_>, address: SocketAddr) -> io::Re
         }
     };
     set_option(socket, level, discover, omit)?;
-    // A socket of all addresses must be told which one was asked, and answer from it.
+    // A socket that is bound to all addresses must learn which one was asked, and answer from it.
     if address.ip().is_unspecified() {
         set_option(socket, level, destination, 1)?;
     }
     Ok(())
 }
 
-/// Lets clients send a query with their first segment (RFC 7413), so many at once.
+/// Allows clients to send a query with their first segment (RFC 7413), this many at the same time.
 pub(super) fn accept_fast_open(listener: BorrowedFd<'_>, queue: libc::c_int) -> io::Result<()> {
     set_option(listener, libc::IPPROTO_TCP, libc::TCP_FASTOPEN, queue)
 }
@@ -100,7 +102,7 @@ impl Batch {
         Self { slots: (0..BATCH).map(|_| Slot::new()).collect(), received: 0 }
     }
 
-    /// Receives as many queries as there are, at least one unless the call fails; those of the last call are gone.
+    /// Receives the queries that have arrived, at least one unless the call fails. Replaces those of the last call.
     pub(super) fn receive(&mut self, socket: BorrowedFd<'_>, wait: Wait) -> io::Result<()> {
         self.received = 0;
         let mut vectors = [NO_VECTOR; BATCH];
@@ -130,13 +132,13 @@ impl Batch {
         Ok(())
     }
 
-    /// Whether the last call received nothing.
+    /// True if the last call received nothing.
     pub(super) fn is_empty(&self) -> bool {
         self.received == 0
     }
 
-    /// Has every query answered: by its source, its octets and room for the answer, `answer` gives the answer's length, or 0
-    /// for none.
+    /// Answers every query: `answer` takes its source, its octets and room for the answer, and returns the answer's
+    /// length, or 0 for no answer.
     pub(super) fn answer_each(&mut self, mut answer: impl FnMut(IpAddr, &[u8], &mut [u8]) -> usize) {
         for slot in &mut self.slots[..self.received] {
             slot.answer_length = match slot.source_address() {
@@ -146,7 +148,8 @@ impl Batch {
         }
     }
 
-    /// Sends all answers. One that cannot be sent now is lost, as any datagram may be: the worker never waits for room.
+    /// Sends all answers. An answer that cannot be sent now is lost, like any datagram: the worker never waits for
+    /// room.
     pub(super) fn send(&mut self, socket: BorrowedFd<'_>) {
         let mut vectors = [NO_VECTOR; BATCH];
         let mut headers = no_headers();
@@ -173,7 +176,7 @@ impl Batch {
             let done = match usize::try_from(sent) {
                 Ok(sent) => sent,
                 Err(_) if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted => 0,
-                // What failed is the first one.
+                // The first unsent answer failed; it is skipped.
                 Err(_) => 1,
             };
             unsent = &mut unsent[done..];
@@ -184,7 +187,7 @@ impl Batch {
 const NO_VECTOR: libc::iovec = libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 };
 
 fn no_headers() -> [libc::mmsghdr; BATCH] {
-    // SAFETY: an mmsghdr is made of integers and pointers; zero is a value of each.
+    // SAFETY: an mmsghdr consists of integers and pointers; zero is valid for each.
     unsafe { mem::zeroed() }
 }
 
@@ -195,7 +198,7 @@ impl Slot {
             query_length: 0,
             answer: [0; ANSWER_SIZE],
             answer_length: 0,
-            // SAFETY: it is made of integers; zero is a value of each.
+            // SAFETY: it consists of integers; zero is valid for each.
             source: unsafe { mem::zeroed() },
             source_length: 0,
             // SAFETY: as above.
@@ -204,10 +207,11 @@ impl Slot {
         }
     }
 
-    /// Notes what the kernel said of the query that it put into this slot.
+    /// Takes the lengths and flags that the kernel reported for the query in this slot.
     fn take_in(&mut self, header: &libc::mmsghdr) {
         let is_cut = header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0;
-        // Without its end no query can be understood; its header alone, which has no question, gets FORMERR.
+        // A truncated query cannot be understood. Only its header is kept, which gets FORMERR because it has no
+        // question.
         self.query_length = if is_cut { HEADER_LENGTH } else { (header.msg_len as usize).min(QUERY_SIZE) };
         self.source_length = header.msg_hdr.msg_namelen;
         self.control_length = self.control.turn_round(header.msg_hdr.msg_controllen);
@@ -233,11 +237,12 @@ impl Slot {
 }
 
 impl Control {
-    /// Turns what the kernel told of the query's destination into what it is to be told of the answer's source: the
-    /// address is where it takes one from already. Gives the control message's length, or 0 if there is none.
+    /// Turns the control message of the query, which holds its destination address, into that of the answer, which sets
+    /// its source address. The address is already in the right field. Returns the length of the control message, or 0
+    /// if there is none.
     ///
-    /// The interface is cleared, so that the answer's route is found as any other's; only a link-local address means
-    /// nothing without it.
+    /// The interface is cleared, so that the answer is routed like any other packet; only a link-local address needs
+    /// it.
     fn turn_round(&mut self, length: usize) -> usize {
         if length < size_of::<libc::cmsghdr>() {
             return 0;
@@ -245,7 +250,7 @@ impl Control {
         match (self.header.cmsg_level, self.header.cmsg_type) {
             (libc::IPPROTO_IP, libc::IP_PKTINFO) => self.content.v4.ipi_ifindex = 0,
             (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
-                // SAFETY: the content is made of integers, of which any octets are values.
+                // SAFETY: the content consists of integers, for which all octets are valid.
                 let address = unsafe { self.content.v6.ipi6_addr.s6_addr };
                 if !Ipv6Addr::from(address).is_unicast_link_local() {
                     self.content.v6.ipi6_ifindex = 0;
@@ -257,7 +262,8 @@ impl Control {
     }
 }
 
-/// Datagrams that the kernel dropped at a socket, because its buffer was full, since the socket was made; the count wraps.
+/// Returns the number of datagrams that the kernel has dropped at a socket, because its buffer was full, since the
+/// socket was made. The count wraps around.
 pub(super) fn drops(socket: BorrowedFd<'_>) -> io::Result<u32> {
     // SK_MEMINFO_* of linux/sock_diag.h.
     const COUNTERS: usize = 9;
@@ -310,7 +316,7 @@ mod tests {
             answer[0] = query[0];
             query.len()
         });
-        // The kernel refuses to send to nowhere.
+        // The kernel refuses to send to an unspecified address.
         for unsendable in [0, 2] {
             batch.slots[unsendable].source_length = 0;
         }

@@ -1,4 +1,4 @@
-//! Sockets, bound before anything is answered.
+//! Sockets, bound before any query is answered.
 
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -11,58 +11,58 @@ use socket2::{Domain, Protocol, Socket, Type};
 use super::{batch, udp};
 use crate::answer::Transport;
 
-/// Octets of queries that the kernel keeps for a worker which is busy: about a thousand of them. The kernel doubles the
-/// number for its own overhead, and grants no more than `net.core.rmem_max`.
+/// Octets of queries that the kernel buffers for a busy worker: about a thousand queries. The kernel doubles the number
+/// for its own overhead, and grants no more than `net.core.rmem_max`.
 const RECEIVE_BUFFER: usize = 1 << 20;
 
-/// Octets of answers that the kernel keeps until they are on their way; as above, `net.core.wmem_max`.
+/// Octets of answers that the kernel buffers before they are sent; at most `net.core.wmem_max`.
 const SEND_BUFFER: usize = 1 << 20;
 
-/// Connections that the kernel keeps until they are accepted; at most `net.core.somaxconn`.
+/// Number of connections that the kernel queues until they are accepted; at most `net.core.somaxconn`.
 const LISTEN_BACKLOG: i32 = 1024;
 
-/// Connections that may begin with a query before their client has shown that it is there (RFC 7413, section 5.1, has the
-/// limit against forged sources).
+/// Number of connections that may begin with a query before their client has proven its address (RFC 7413, section 5.1,
+/// sets the limit against forged sources).
 const FAST_OPEN_QUEUE: i32 = 128;
 
-/// How often another port is tried when the kernel's choice for UDP is taken for TCP.
+/// Number of attempts to find a port that is free for both UDP and TCP.
 const PORT_ATTEMPTS: usize = 32;
 
 /// The sockets of one address.
 #[derive(Debug)]
 pub(super) struct Sockets {
-    /// With the port that the kernel chose.
+    /// The address, with the port that the kernel chose.
     pub(super) address: SocketAddr,
     /// One for each worker.
     pub(super) udp: Vec<Socket>,
     pub(super) tcp: TcpListener,
 }
 
-/// Why an address cannot be listened on.
+/// The reason why the server cannot listen on an address.
 #[derive(Debug)]
 pub struct BindError {
-    /// As it was given.
+    /// The address, as configured.
     pub address: SocketAddr,
-    /// By which way.
+    /// The transport.
     pub transport: Transport,
-    /// What is wrong.
+    /// The reason.
     pub reason: BindFailure,
 }
 
-/// What is wrong with an address.
+/// The reason why the server cannot listen.
 #[derive(Debug)]
 pub enum BindFailure {
-    /// Another process listens there, or it is given twice.
+    /// Another process listens on it, or the configuration names it twice.
     InUse,
-    /// The process may not listen there.
+    /// The process lacks the permission.
     NotPermitted,
-    /// No interface of this host has it.
+    /// No interface of this host has the address.
     NotHere,
-    /// Something else.
+    /// Another error of the operating system.
     Other(io::Error),
 }
 
-/// Ports below it are privileged (`net.ipv4.ip_unprivileged_port_start`, unless it was changed).
+/// Lower ports are privileged (`net.ipv4.ip_unprivileged_port_start`, unless it was changed).
 const FIRST_UNPRIVILEGED_PORT: u16 = 1024;
 
 impl fmt::Display for BindError {
@@ -94,7 +94,8 @@ impl From<io::Error> for BindFailure {
 }
 
 impl Sockets {
-    /// Binds one address for so many workers. Port 0 is one that the kernel chooses, the same for UDP and TCP.
+    /// Binds one address, with a UDP socket for each worker. For port 0 the kernel chooses a port, the same for UDP and
+    /// TCP.
     pub(super) fn bind(address: SocketAddr, workers: NonZeroUsize) -> Result<Self, BindError> {
         let mut attempts = if address.port() == 0 { PORT_ATTEMPTS } else { 1 };
         loop {
@@ -114,12 +115,12 @@ impl Sockets {
     }
 }
 
-/// A listener for an encrypted way over TCP.
+/// Binds a listener for an encrypted transport over TCP.
 pub(super) fn bind_stream(address: SocketAddr, transport: Transport) -> Result<TcpListener, BindError> {
     bind_tcp(address).map_err(|error| BindError { address, transport, reason: error.into() })
 }
 
-/// A socket for QUIC, which sets its own options.
+/// Binds a socket for QUIC, which sets its own options.
 pub(super) fn bind_quic(address: SocketAddr) -> Result<UdpSocket, BindError> {
     let bind = || {
         let socket = socket(address, Type::DGRAM, Protocol::UDP)?;
@@ -131,10 +132,11 @@ pub(super) fn bind_quic(address: SocketAddr) -> Result<UdpSocket, BindError> {
     bind().map_err(|error: io::Error| BindError { address, transport: Transport::Quic, reason: error.into() })
 }
 
-/// The address with its port, and a socket for each worker.
+/// Returns the address with its port, and a socket for each worker.
 fn bind_udp(address: SocketAddr, workers: NonZeroUsize) -> io::Result<(SocketAddr, Vec<Socket>)> {
-    // SO_REUSEPORT would let any process of this user join in, a second truenorth too, and take a part of the queries. So the
-    // first socket is bound without it: that fails if anyone is there already. Then it opens the door for its own kind.
+    // SO_REUSEPORT would let any process of this user bind the address too, even a second truenorth, and take a part of
+    // the queries. So the first socket is bound without it, which fails if the address is in use. Only then the option
+    // is set, for the other workers.
     let first = udp_socket(address)?;
     first.bind(&address.into())?;
     first.set_reuse_port(true)?;
@@ -160,11 +162,11 @@ fn udp_socket(address: SocketAddr) -> io::Result<Socket> {
 
 fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = socket(address, Type::STREAM, Protocol::TCP)?;
-    // Connections of a process that has just ended do not keep its port.
+    // The port is free again as soon as a process has ended, in spite of its old connections.
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
-    // A kernel that is set to do without it (`net.ipv4.tcp_fastopen`) costs clients a round trip, no more.
+    // If the kernel is configured without it (`net.ipv4.tcp_fastopen`), clients only lose a round trip.
     let _ = batch::accept_fast_open(socket.as_fd(), FAST_OPEN_QUEUE);
     socket.listen(LISTEN_BACKLOG)?;
     Ok(socket.into())
@@ -173,7 +175,7 @@ fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
 fn socket(address: SocketAddr, kind: Type, protocol: Protocol) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), kind, Some(protocol))?;
     if address.is_ipv6() {
-        // IPv4 has sockets of its own, and clients no mapped addresses.
+        // IPv4 has sockets of its own; no client has an IPv4-mapped address.
         socket.set_only_v6(true)?;
     }
     Ok(socket)

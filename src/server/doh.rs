@@ -1,6 +1,6 @@
-//! DNS in HTTP (RFC 8484): which requests carry a query, and what carries its answer.
+//! DNS over HTTP (RFC 8484): reads queries from requests, and writes answers into responses.
 //!
-//! Answers are `private`: a cache that many share keys by the URL alone, and an answer here depends on who asks.
+//! Answers are `private`: a shared cache uses the URL alone as its key, but an answer depends on the asker.
 
 use bytes::Bytes;
 use data_encoding::BASE64URL_NOPAD;
@@ -14,7 +14,7 @@ use percent_encoding::percent_decode_str;
 use super::service::{Answer, SHORT_QUERY, SharedResponder};
 use crate::wire::{HEADER_LENGTH, MAX_MESSAGE};
 
-/// Where queries are taken. RFC 8484 leaves it to the server; this is what its examples have, and clients by default.
+/// The path for queries. RFC 8484 leaves it to the server; this is the one of its examples, and the default of clients.
 const PATH: &str = "/dns-query";
 
 /// The variable of the URI template that holds a query (RFC 8484, section 6).
@@ -23,29 +23,29 @@ const VARIABLE: &str = "dns";
 /// RFC 8484, section 6.
 const MEDIA_TYPE: &str = "application/dns-message";
 
-/// What can be asked with.
+/// The supported methods.
 const METHODS: &str = "GET, HEAD, POST";
 
-/// Why a request gets no answer of DNS.
+/// The reason why a request gets no DNS answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rejection {
-    /// HTTP/1.1 without Host, or with one that names no host; any version with two of them.
+    /// An HTTP/1.1 request has no Host or an invalid one, or a request of any version has two.
     Host,
-    /// Another path than [`PATH`].
+    /// The path is not [`PATH`].
     NotFound,
-    /// Neither GET, HEAD nor POST.
+    /// The method is not GET, HEAD or POST.
     Method,
-    /// A GET without exactly one `dns`, or with one that is not base64url without padding.
+    /// A GET request does not have exactly one `dns`, or its value is not base64url without padding.
     Variable,
-    /// A POST of something else than [`MEDIA_TYPE`].
+    /// A POST request has another media type than [`MEDIA_TYPE`].
     MediaType,
-    /// Longer than a message can be.
+    /// The query is longer than a message can be.
     TooLarge,
-    /// The body did not come in time.
+    /// The body did not arrive in time.
     Timeout,
-    /// The body was cut.
+    /// The body is incomplete.
     Cut,
-    /// What was sent is not a query.
+    /// The content is not a query.
     NotAQuery,
     /// The client leaves too many answers unread.
     Busy,
@@ -79,7 +79,7 @@ impl Rejection {
         }
     }
 
-    /// The response that says so.
+    /// Returns the response for this rejection.
     pub(super) fn response(self, is_head: bool) -> Response<Full<Bytes>> {
         let mut response = with_body(Bytes::from_static(self.reason().as_bytes()), is_head);
         *response.status_mut() = self.status();
@@ -93,7 +93,7 @@ impl Rejection {
     }
 }
 
-/// The query that a request carries. Its `Host` was [looked at](check_host) before.
+/// Returns the query of a request. [`check_host`] must have checked its `Host` before. Fails with the rejection.
 pub(super) async fn read_query(request: Request<Incoming>, responder: &SharedResponder) -> Result<Bytes, Rejection> {
     if !is_path(request.uri().path()) {
         return Err(Rejection::NotFound);
@@ -123,14 +123,14 @@ pub(super) fn check_host<B>(request: &Request<B>) -> Result<(), Rejection> {
     }
 }
 
-/// Whether it is a host with or without a port, or nothing: what a client sends that asks for a URI without a host.
+/// True if it is a host with or without a port, or empty: clients send that for a URI without a host.
 fn is_host(value: &[u8]) -> bool {
     let is_authority = || Authority::try_from(value).is_ok_and(|authority| !authority.host().is_empty());
     value.is_empty() || !value.contains(&b'@') && is_authority()
 }
 
-/// Whether it is [`PATH`], whichever of its octets are percent-encoded (RFC 3986, section 6.2.2.2). An encoded slash separates
-/// nothing.
+/// True if it is [`PATH`], with any of its octets percent-encoded (RFC 3986, section 6.2.2.2). An encoded slash is not
+/// a separator.
 fn is_path(path: &str) -> bool {
     let decoded = path.split('/').map(|segment| percent_decode_str(segment));
     decoded.map(Iterator::collect::<Vec<u8>>).eq(PATH.split('/').map(|segment| segment.as_bytes().to_vec()))
@@ -141,8 +141,8 @@ fn is_message(request: &Request<Incoming>) -> bool {
     media_type.split(';').next().is_some_and(|essence| essence.trim().eq_ignore_ascii_case(MEDIA_TYPE))
 }
 
-/// RFC 8484, section 6: "padding characters for base64url MUST NOT be included". Name and value may be percent-encoded (RFC
-/// 6570, section 3.2.8, leaves it to who fills in the template).
+/// RFC 8484, section 6: "padding characters for base64url MUST NOT be included". Name and value may be percent-encoded
+/// (RFC 6570, section 3.2.8, leaves that to the client).
 fn read_variable(query: &str) -> Result<Bytes, Rejection> {
     let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     let mut values = pairs.filter(|(name, _)| percent_decode_str(name).eq(VARIABLE.bytes())).map(|(_, value)| value);
@@ -152,12 +152,12 @@ fn read_variable(query: &str) -> Result<Bytes, Rejection> {
     Ok(message.into())
 }
 
-/// The whole of a body; a long one when it is the connection's turn to have one.
+/// Reads a whole body. A long one waits until the connection may read a long query.
 async fn read_body(mut body: Incoming, responder: &SharedResponder) -> Result<Bytes, Rejection> {
     let mut message = Vec::new();
     let mut long_turn = None;
     while let Some(frame) = body.frame().await {
-        // Trailers are nobody's.
+        // Trailers are ignored.
         let Ok(octets) = frame.map_err(|_| Rejection::Cut)?.into_data() else { continue };
         let length = message.len() + octets.len();
         if length > MAX_MESSAGE {
@@ -171,10 +171,11 @@ async fn read_body(mut body: Incoming, responder: &SharedResponder) -> Result<By
     Ok(message.into())
 }
 
-/// The response that carries an answer.
+/// Returns the response with an answer.
 ///
-/// RFC 8484, section 5.1, has its freshness "less than or equal to the smallest TTL in the Answer section" and, for an answer that is
-/// negative, the SOA's MINIMUM; the SOA's own TTL limits that further (RFC 2308, section 5). Failures and referrals are not to be kept.
+/// RFC 8484, section 5.1, requires a freshness lifetime "less than or equal to the smallest TTL in the Answer section",
+/// and for a negative answer at most the SOA's MINIMUM; the SOA's own TTL limits that further (RFC 2308, section 5).
+/// Failures and referrals must not be cached.
 pub(super) fn response(answer: Answer, is_head: bool) -> Response<Full<Bytes>> {
     let cache_control = match answer.ttl {
         Some(seconds) => format!("private, max-age={seconds}"),

@@ -1,6 +1,6 @@
-//! One query of DNS over QUIC and its answer, which have a stream to themselves (RFC 9250, section 4.2).
+//! One query of DNS over QUIC and its answer, which use a stream of their own (RFC 9250, section 4.2).
 //!
-//! What the client did wrong on one stream ends all of its connection, where RFC 9250, section 4.3.3, says so.
+//! A protocol error on one stream ends the whole connection, where RFC 9250, section 4.3.3, requires that.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -24,10 +24,11 @@ pub(super) const DOQ_PROTOCOL_ERROR: VarInt = VarInt::from_u32(2);
 /// "A DoQ implementation uses this to signal when closing a connection due to excessive load."
 pub(super) const DOQ_EXCESSIVE_LOAD: VarInt = VarInt::from_u32(4);
 
-/// "A DoQ implementation uses this in the absence of a more specific error code": a message that takes too long.
+/// "A DoQ implementation uses this in the absence of a more specific error code": here for a message that takes too
+/// long.
 const DOQ_UNSPECIFIED_ERROR: VarInt = VarInt::from_u32(5);
 
-/// The client breaks the protocol.
+/// The client violated the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ProtocolError;
 
@@ -40,7 +41,8 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
-    /// Answers, and returns when the client has the answer or has gone.
+    /// Answers the query. Returns when the client has received the answer or has gone. Fails if the client violated the
+    /// protocol.
     pub(super) async fn run(mut self, responder: Arc<SharedResponder>) -> Result<(), ProtocolError> {
         vital::breaking_point("a query over QUIC");
         if self.answer(&responder).await? && timeout(self.limits.answer, self.send.stopped()).await.is_err() {
@@ -49,13 +51,13 @@ impl Exchange {
         Ok(())
     }
 
-    /// Reads the query to its end and answers it, when it has its turn. Whether an answer is on its way.
+    /// Reads the query to its end, waits for its turn, and answers it. Returns true if an answer was sent.
     async fn answer(&mut self, responder: &SharedResponder) -> Result<bool, ProtocolError> {
         let _turn = responder.turn().await;
         let stream = match timeout(self.limits.query, read_to_end(&mut self.receive, responder)).await {
             Ok(Ok(stream)) if stream.len() > LENGTH + MAX_MESSAGE => return Err(ProtocolError),
             Ok(Ok(stream)) => stream,
-            // The client thought better of it, or went.
+            // The client cancelled the query, or closed the connection.
             Ok(Err(_)) => return Ok(false),
             Err(_) => {
                 self.give_up();
@@ -63,7 +65,7 @@ impl Exchange {
             }
         };
         let asker = Asker { address: self.client, transport: Transport::Quic, idle: None };
-        // Only what is no query, or has the option edns-tcp-keepalive, gets no answer.
+        // Only messages that are not queries, and queries with the option edns-tcp-keepalive, get no answer.
         let Ok(answer) = timeout(self.limits.answer, responder.answer(query(&stream)?, asker)).await else {
             self.give_up();
             return Ok(false);
@@ -82,15 +84,15 @@ impl Exchange {
         }
     }
 
-    /// Either half may be closed by now, which is as good.
+    /// Ends both halves of the stream; a half that is closed already stays as it is.
     fn give_up(&mut self) {
         let _ = self.receive.stop(DOQ_UNSPECIFIED_ERROR);
         let _ = self.send.reset(DOQ_UNSPECIFIED_ERROR);
     }
 }
 
-/// What a client sends on a stream; not all of what no message is as long as. A long one is read when it is the connection's
-/// turn to have one.
+/// Reads a stream to its end, up to the maximum length of a message. A long one waits until the connection may read a
+/// long query.
 async fn read_to_end(receive: &mut RecvStream, responder: &SharedResponder) -> Result<Vec<u8>, ReadError> {
     let mut stream = Vec::new();
     let mut long_turn = None;
@@ -106,8 +108,9 @@ async fn read_to_end(receive: &mut RecvStream, responder: &SharedResponder) -> R
     Ok(stream)
 }
 
-/// The query of a stream that has ended. RFC 9250, section 4.3.3, names what is wrong: an end "before all the bytes for a
-/// message indicated in the 2-octet length field", more than one query, and a Message ID other than 0 (section 4.2.1).
+/// Returns the query of a stream that has ended. RFC 9250, section 4.3.3, names the errors: an end "before all the
+/// bytes for a message indicated in the 2-octet length field", more than one query, and a Message ID other than 0
+/// (section 4.2.1).
 fn query(stream: &[u8]) -> Result<&[u8], ProtocolError> {
     let (length, query) = stream.split_first_chunk::<LENGTH>().ok_or(ProtocolError)?;
     if query.len() != usize::from(u16::from_be_bytes(*length)) || query.len() < HEADER_LENGTH {
@@ -123,7 +126,7 @@ fn query(stream: &[u8]) -> Result<&[u8], ProtocolError> {
 mod tests {
     use super::*;
 
-    /// A query for the root's NS with these additional records.
+    /// Returns a query for the root's NS with these additional records, with its length in front.
     fn framed(id: u8, additional: &[&[u8]]) -> Vec<u8> {
         let header = [0, id, 0, 0, 0, 1, 0, 0, 0, 0, 0, additional.len() as u8];
         let message = [&header[..], &[0, 0, 2, 0, 1], &additional.concat()].concat();

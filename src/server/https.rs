@@ -1,8 +1,8 @@
-//! Connections of DNS over HTTPS (RFC 8484): HTTP/1.1 and HTTP/2, as the client chose in its handshake.
+//! Connections of DNS over HTTPS (RFC 8484): HTTP/1.1 and HTTP/2, as the client chooses in its handshake.
 //!
-//! A connection ends when it has asked nothing for a while, as one of DNS does. What it takes up is bounded: headers by
-//! [`MAX_HEADERS`] and [`WAITING_TARGETS`], bodies by the number that are read at once, answers by the octets that the client
-//! may leave unread. A client that makes no room for an answer is left.
+//! An idle connection is closed after a while, like a plain DNS connection. Its memory is bounded: headers by
+//! [`MAX_HEADERS`] and [`WAITING_TARGETS`], bodies by the number that are read at the same time, answers by the number
+//! of octets that the client may leave unread. If a client makes no room for an answer, its connection is closed.
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -28,21 +28,22 @@ use super::tls::HTTP_2;
 use crate::answer::Asker;
 use crate::limiter::Permit;
 
-/// Octets of a request's head: a path with a query of a few hundred octets, and what browsers add.
+/// Maximum length of a request's head in octets: a path with a query of a few hundred octets, and the headers that
+/// browsers add.
 const MAX_HEADERS: usize = 16 * 1024;
 
-/// Requests of a connection at once (RFC 9113, section 6.5.2, recommends at least 100).
+/// Maximum number of simultaneous requests of a connection (RFC 9113, section 6.5.2, recommends at least 100).
 const MAX_STREAMS: u32 = 100;
 
-/// Octets of targets, which hold the queries of GET, of requests that wait for their turn. A client has that many only if it
-/// reads no answers.
+/// Maximum total length in octets of the targets of waiting requests; a target holds the query of a GET. Only a client
+/// that does not read its answers reaches it.
 const WAITING_TARGETS: usize = 64 * 1024;
 
-/// Octets that a client may send before they are wanted: for each stream, and for a connection.
+/// Octets that a client may send ahead: on each stream, and on a connection.
 const STREAM_WINDOW: u32 = 16 * 1024;
 const CONNECTION_WINDOW: u32 = 128 * 1024;
 
-/// Serves a connection until one side has had enough.
+/// Serves a connection until one side closes it.
 pub(super) async fn converse(stream: TlsStream<TcpStream>, asker: Asker, mut service: Service, permit: &Permit) {
     let is_http_2 = stream.get_ref().1.alpn_protocol() == Some(HTTP_2);
     let limits = service.limits;
@@ -67,7 +68,7 @@ pub(super) async fn converse(stream: TlsStream<TcpStream>, asker: Asker, mut ser
         _ = service.stopping.changed() => {}
     }
     connection.as_mut().graceful_shutdown();
-    // Who does not read its last answers is left.
+    // A client that does not read its last answers loses them.
     let _ = timeout(limits.answer, connection).await;
 }
 
@@ -84,19 +85,19 @@ fn builder(is_http_2: bool, head_time: Duration) -> Builder<TokioExecutor> {
     if is_http_2 { builder.http2_only() } else { builder.http1_only() }
 }
 
-/// What the requests of one connection share.
+/// State that the requests of one connection share.
 struct Session {
     asker: Asker,
     limits: TcpLimits,
     responder: SharedResponder,
     targets: Semaphore,
-    /// The client made no room for an answer in time.
+    /// Signals that the client did not make room for an answer in time.
     stalled: Notify,
     activity: Mutex<Activity>,
 }
 
 struct Activity {
-    /// Under way.
+    /// Number of requests in progress.
     requests: usize,
     /// When the last of them began or ended.
     since: Instant,
@@ -112,14 +113,15 @@ impl Session {
         })
     }
 
-    /// Answers a request whose fields are sound, as long as the connection's other targets leave room for its own.
+    /// Answers a request with valid header fields, if the targets of the connection's other requests leave room for its
+    /// own.
     async fn admit(&self, request: Request<Incoming>) -> Result<Answer, Rejection> {
         doh::check_host(&request)?;
         let Ok(_target) = self.targets.try_acquire_many(target_length(&request)) else { return Err(Rejection::Busy) };
         self.answer(without_fields(request)).await
     }
 
-    /// The turn lasts until the answer is made: what waits for room for its answer is bounded by the number of turns.
+    /// The turn lasts until the answer is made: so the number of turns limits how many answers wait for room.
     async fn answer(&self, request: Request<Incoming>) -> Result<Answer, Rejection> {
         let Ok(_turn) = timeout(self.limits.answer, self.responder.turn()).await else { return Err(self.give_up()) };
         let reading = doh::read_query(request, &self.responder);
@@ -130,13 +132,13 @@ impl Session {
         answer.ok_or(Rejection::NotAQuery)
     }
 
-    /// Has the connection closed.
+    /// Makes the connection close.
     fn give_up(&self) -> Rejection {
         self.stalled.notify_one();
         Rejection::Busy
     }
 
-    /// Returns when no request was under way for a while.
+    /// Returns when no request was in progress for a while.
     async fn idle(&self) {
         loop {
             let deadline = {
@@ -161,7 +163,7 @@ fn target_length(request: &Request<Incoming>) -> u32 {
     u32::try_from(target).unwrap_or(u32::MAX)
 }
 
-/// A request that holds on to no header fields but the one that is looked at from now on.
+/// Drops all header fields of a request except the one that is used later.
 fn without_fields(request: Request<Incoming>) -> Request<Incoming> {
     let (mut parts, body) = request.into_parts();
     let media_type = parts.headers.get(CONTENT_TYPE).cloned();
@@ -169,7 +171,7 @@ fn without_fields(request: Request<Incoming>) -> Request<Incoming> {
     Request::from_parts(parts, body)
 }
 
-/// A request is under way.
+/// Counts a request as in progress while it exists.
 struct Busy<'a>(&'a Session);
 
 impl<'a> Busy<'a> {

@@ -12,10 +12,10 @@
 //!                quic ────────────────► doq: a message on each stream
 //! ```
 //!
-//! UDP has threads of its own, which wait in the kernel: nothing else that the process does runs on them. The kernel deals
-//! datagrams out to an address's sockets by a hash of both ends (SO_REUSEPORT). All connections, whatever they carry, share
-//! one set of seats and one set of limits. All ways read the snapshot that is published at the time and know nothing of where
-//! it comes from.
+//! UDP workers are threads of their own, which wait in the kernel; nothing else of the process runs on them. The kernel
+//! distributes datagrams over an address's sockets by a hash of both ends (SO_REUSEPORT). All connections, whatever
+//! their transport, share one connection limiter and one set of limits. All transports read the snapshot that is
+//! published at the time, and do not know where it comes from.
 
 mod batch;
 mod bind;
@@ -59,13 +59,13 @@ use tcp::{Acceptor, Protocol};
 use tls::Shown;
 use udp::UdpWorker;
 
-/// How long stopping waits for queries that are half sent and answers that are half read.
+/// How long stopping waits for half-sent queries and half-read answers.
 pub const GRACE: Duration = Duration::from_secs(1);
 
-/// How long it waits beyond that for connections that were closed and workers that see the end of their queries.
+/// How long stopping then waits for closed connections, and for workers to answer their last queries.
 pub const LAST_GRACE: Duration = Duration::from_secs(1);
 
-/// Sockets that nothing is answered on yet.
+/// Bound sockets, on which no query is answered yet.
 #[derive(Debug)]
 pub struct Bound {
     sockets: Vec<Sockets>,
@@ -74,7 +74,7 @@ pub struct Bound {
     alarm: Alarm,
 }
 
-/// Where encrypted DNS is served.
+/// The addresses of encrypted DNS.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EncryptedAddresses {
     /// DNS over TLS (RFC 7858).
@@ -85,7 +85,7 @@ pub struct EncryptedAddresses {
     pub quic: Vec<SocketAddr>,
 }
 
-/// Sockets of encrypted ways, and the certificate they show.
+/// The sockets of encrypted transports, and their certificate.
 #[derive(Debug)]
 struct Encrypted {
     tls: Vec<TcpListener>,
@@ -94,26 +94,26 @@ struct Encrypted {
     shown: Arc<Shown>,
 }
 
-/// A server that answers. Dropped, it stops as well, without waiting for it.
+/// A running server. If dropped, it stops too, but nobody waits for its end.
 #[derive(Debug)]
 pub struct Running {
     limiter: Arc<ConnectionLimiter>,
     losses: Arc<Losses>,
-    /// What encrypted ways show, if there are any.
+    /// The certificate of encrypted transports; `None` without such transports.
     shown: Option<Arc<Shown>>,
     /// Workers, listeners and connections hold a receiver as long as they have a socket.
     stopping: watch::Sender<()>,
 }
 
 impl Bound {
-    /// Binds every address over UDP, with a socket for each worker, and over TCP. Port 0 is one that the kernel chooses, the
-    /// same for both.
+    /// Binds every address over UDP, with a socket for each worker, and over TCP. For port 0 the kernel chooses a port,
+    /// the same for both.
     pub fn new(addresses: &[SocketAddr], workers: NonZeroUsize) -> Result<Self, BindError> {
         let sockets = addresses.iter().map(|&address| Sockets::bind(address, workers)).collect::<Result<_, _>>()?;
         Ok(Self { sockets, encrypted: None, limits: TcpLimits::default(), alarm: vital::alarm().0 })
     }
 
-    /// Binds the addresses of encrypted ways as well, which show this certificate.
+    /// Binds the addresses of encrypted transports too, with this certificate.
     pub fn with_encrypted(
         self,
         addresses: &EncryptedAddresses,
@@ -132,22 +132,22 @@ impl Bound {
         Ok(Self { encrypted: Some(encrypted), ..self })
     }
 
-    /// With other limits for connections than the default.
+    /// Sets the limits for connections.
     pub fn with_tcp_limits(self, limits: TcpLimits) -> Self {
         Self { limits, ..self }
     }
 
-    /// Tells `alarm` of workers and listeners that end although nobody told them to.
+    /// Sets the alarm, which is called when a worker or listener ends unexpectedly.
     pub fn with_alarm(self, alarm: Alarm) -> Self {
         Self { alarm, ..self }
     }
 
-    /// The addresses in the order given, with the ports that the kernel chose.
+    /// Returns the addresses in the given order, with the ports that the kernel chose.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.sockets.iter().map(|sockets| sockets.address).collect()
     }
 
-    /// Those of encrypted ways, likewise.
+    /// Returns the addresses of encrypted transports in the same way.
     pub fn encrypted_addresses(&self) -> io::Result<EncryptedAddresses> {
         let Some(Encrypted { tls, https, quic, shown: _ }) = &self.encrypted else {
             return Ok(EncryptedAddresses::default());
@@ -157,8 +157,8 @@ impl Bound {
         Ok(EncryptedAddresses { tls: of(tls)?, https: of(https)?, quic })
     }
 
-    /// Answers from what is `published`, on threads of its own and on the tokio runtime that this is called in. Fails when the
-    /// system has no threads or descriptors left.
+    /// Answers from the `published` snapshot, in threads of its own and on the tokio runtime that this is called in.
+    /// Fails if the system has no threads or descriptors left.
     pub fn start(self, published: Arc<ArcSwap<Snapshot>>, rotation: Arc<Rotation>) -> io::Result<Running> {
         let Self { sockets, encrypted, limits, alarm } = self;
         let (stopping, stop) = watch::channel(());
@@ -197,7 +197,7 @@ impl Bound {
     }
 }
 
-/// Seconds since 1970, for cookies. A clock that stands before that makes cookies that are valid there.
+/// Returns the Unix time in seconds, for cookies; 0 if the clock is set to a time before 1970.
 fn unix_time() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
@@ -221,7 +221,7 @@ impl Encrypted {
     }
 }
 
-/// Starts a listener's task.
+/// Starts the task of a listener.
 fn accept(listener: TcpListener, protocol: Protocol, service: &Service, alarm: &Alarm) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let acceptor = Acceptor { listener, protocol, service: service.clone() };
@@ -229,7 +229,7 @@ fn accept(listener: TcpListener, protocol: Protocol, service: &Service, alarm: &
     Ok(())
 }
 
-/// Starts a worker's thread, named `udp-0` and so on for each address.
+/// Starts the thread of a worker, named `udp-0` and so on for each address.
 fn spawn(number: usize, worker: UdpWorker, part: Part) -> io::Result<()> {
     let work = || {
         let _part = part;
@@ -239,29 +239,29 @@ fn spawn(number: usize, worker: UdpWorker, part: Part) -> io::Result<()> {
 }
 
 impl Running {
-    /// The seats of all connections.
+    /// Returns the limiter of all connections.
     pub fn limiter(&self) -> &Arc<ConnectionLimiter> {
         &self.limiter
     }
 
-    /// What clients lost; the kernel is asked every 10 s.
+    /// Returns the counters of lost queries and connections; those of the kernel are read every 10 s.
     pub fn losses(&self) -> &Arc<Losses> {
         &self.losses
     }
 
-    /// Shows this certificate from now on to whoever connects; connections that are there go on. Whether it is another one.
-    /// Without encrypted ways nobody sees it.
+    /// Uses this certificate for new connections from now on; existing connections go on. Returns true if it differs
+    /// from the one before. Without encrypted transports it has no effect.
     pub fn show(&self, credentials: Arc<CertifiedKey>) -> bool {
         self.shown.as_ref().is_some_and(|shown| shown.exchange(credentials))
     }
 
-    /// Answers what has come, closes everything and returns when the ports are free: at once if no client is in the midst of a
-    /// message, at the latest after [`GRACE`] and [`LAST_GRACE`].
+    /// Answers the queries that have arrived, closes everything and returns when the ports are free: at once if no
+    /// client is in the middle of a message, after [`GRACE`] and [`LAST_GRACE`] at the latest.
     pub async fn stop(self) {
         self.stopping.send_replace(());
         if timeout(GRACE, self.stopping.closed()).await.is_err() {
             self.limiter.free_all();
-            // What is left after that is a bug's, and ends with the process.
+            // Anything that is left after that is a bug, and ends with the process.
             let _ = timeout(LAST_GRACE, self.stopping.closed()).await;
         }
     }

@@ -1,4 +1,4 @@
-//! What clients ask beyond what the node can give: told to the log, and counted for `status`.
+//! Watches for load beyond the node's capacity: logs it, and counts it for `status`.
 
 use std::io;
 use std::net::TcpListener;
@@ -15,23 +15,23 @@ use tracing::warn;
 use super::batch;
 use crate::limiter::{ConnectionLimiter, Losses};
 
-/// From one look to the next.
+/// Time between two checks.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
-/// Looks at sockets, seats and losses.
+/// Checks sockets, connections and losses.
 pub(super) struct Pressure {
     queries: Vec<LookedAt>,
     connections: Vec<LookedAt>,
     limiter: Arc<ConnectionLimiter>,
     losses: Arc<Losses>,
-    /// What was told by the last look.
+    /// The number of evictions at the last check.
     evictions: u64,
     transfers: u64,
-    /// Behind the sockets: who waits for it finds the ports free.
+    /// Dropped after the sockets: when it is closed, the ports are free.
     stopping: watch::Receiver<()>,
 }
 
-/// A socket, and what the kernel had dropped at it by the last look.
+/// A socket, and the number of drops at its last check.
 struct LookedAt {
     socket: Arc<Socket>,
     dropped: u32,
@@ -43,18 +43,18 @@ impl Pressure {
         Self { queries, connections, limiter, losses, evictions: 0, transfers: 0, stopping }
     }
 
-    /// Looks at a socket that queries come to.
+    /// Checks a UDP socket from now on.
     pub(super) fn look_at_queries(&mut self, socket: Arc<Socket>) {
         self.queries.push(LookedAt { socket, dropped: 0 });
     }
 
-    /// Looks at a socket that connections come to.
+    /// Checks a listener from now on.
     pub(super) fn look_at_connections(&mut self, listener: &TcpListener) -> io::Result<()> {
         self.connections.push(LookedAt { socket: Arc::new(listener.try_clone()?.into()), dropped: 0 });
         Ok(())
     }
 
-    /// Tells what is too much, until the server stops.
+    /// Logs overload until the server stops.
     pub(super) async fn tell(mut self) {
         loop {
             tokio::select! {
@@ -95,12 +95,13 @@ impl Pressure {
     }
 }
 
-/// What the kernel dropped at these sockets since the last look, and with it since the start. The kernel counts for each
-/// socket; a listener's are the connections that found its queue full (sk_drops, by SO_MEMINFO).
+/// Returns how many datagrams or connections the kernel dropped at these sockets since the last check, and since the
+/// start. The kernel counts for each socket. A listener's count is that of connections that found its queue full
+/// (sk_drops, by SO_MEMINFO).
 fn count(sockets: &mut [LookedAt], all: &AtomicU64) -> (u64, u64) {
     let mut sum = 0;
     for LookedAt { socket, dropped } in sockets {
-        // A kernel before 4.12 does not tell.
+        // Kernels before 4.12 do not have the counter.
         let Ok(now) = batch::drops(socket.as_fd()) else { continue };
         sum += u64::from(now.wrapping_sub(*dropped));
         *dropped = now;
@@ -127,7 +128,7 @@ mod tests {
         pressure.look_at_connections(&listener).unwrap();
         pressure.look();
         assert_eq!(losses.connections.load(Ordering::Relaxed), 0);
-        // Two fit into a queue of one; whoever finds it full hears nothing.
+        // A queue of one holds two; further connections get no response.
         let address = listener.local_addr().unwrap();
         let _waiting: Vec<_> =
             (0..4).map(|_| TcpStream::connect_timeout(&address, Duration::from_millis(100))).collect();

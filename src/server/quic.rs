@@ -1,11 +1,12 @@
-//! DNS over QUIC (RFC 9250): a task for each socket, a task for each connection, a task for each query of it.
+//! DNS over QUIC (RFC 9250): a task for each socket, for each connection, and for each of its queries.
 //!
-//! A datagram's source may be forged, so nobody loses a seat for one: a connection takes its seat when its handshake has
-//! shown that the client is there. Until then it counts against [`UNPROVEN_HANDSHAKES`]; beyond those a newcomer is sent
-//! a token to come back with (Retry, RFC 9000, section 8.1.2), and has a seat from the first packet that brings it.
+//! A datagram's source may be forged, so no client loses its connection because of one: a new connection gets its
+//! permit only when its handshake has proven the client's address. Until then it counts against
+//! [`UNPROVEN_HANDSHAKES`]. Beyond that number a client gets a token to come back with (Retry, RFC 9000, section
+//! 8.1.2), and then has a permit from its first packet on.
 //!
-//! quinn is used as it is. hickory-server would await a handshake before it accepts the next, end every connection after 100
-//! queries, and encode each answer anew.
+//! quinn is used directly. hickory-server would wait for a handshake before it accepts the next, end every connection
+//! after 100 queries, and encode each answer anew.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -24,29 +25,29 @@ use super::service::{Service, SharedResponder, TcpLimits};
 use super::tls::{self, Shown};
 use crate::limiter::Permit;
 
-/// Handshakes at once of clients that have not shown yet that they are where they say.
+/// Maximum number of simultaneous handshakes of clients that have not proven their addresses yet.
 const UNPROVEN_HANDSHAKES: usize = 128;
 
-/// Clients that wait for the task to see them. quinn buffers their first packets.
+/// Maximum number of clients that wait until the task sees them. quinn buffers their first packets.
 const WAITING: usize = 1024;
 
-/// Octets of first packets that are kept for them, in all.
+/// Maximum octets of first packets that are buffered for all of them.
 const WAITING_OCTETS: u64 = 4 << 20;
 
-/// Queries of a connection that are under way at once.
+/// Maximum number of simultaneous queries of a connection.
 const MAX_STREAMS: u32 = 100;
 
-/// Octets that a client may send before they are wanted: for each stream, and for a connection.
+/// Octets that a client may send ahead: on each stream, and on a connection.
 const STREAM_WINDOW: u32 = 16 * 1024;
 const CONNECTION_WINDOW: u32 = 128 * 1024;
 
 /// Octets of answers that are kept for a client until it acknowledges them.
 const SEND_WINDOW: u64 = 256 * 1024;
 
-/// How long closed connections may take to say so.
+/// Maximum time for closed connections to send their last packets.
 const FAREWELL: Duration = Duration::from_millis(300);
 
-/// How often it is looked whether the socket is closed.
+/// Time between two checks whether the socket is closed.
 const CLOSING_PAUSE: Duration = Duration::from_millis(5);
 
 /// Accepts the connections of one socket.
@@ -58,7 +59,7 @@ pub(super) struct QuicAcceptor {
 }
 
 impl QuicAcceptor {
-    /// On the tokio runtime that this is called in.
+    /// Makes the acceptor, on the tokio runtime that this is called in.
     pub(super) fn new(socket: std::net::UdpSocket, shown: &Arc<Shown>, service: Service) -> std::io::Result<Self> {
         let runtime = Arc::new(TokioRuntime);
         let socket = runtime.wrap_udp_socket(socket)?;
@@ -69,7 +70,7 @@ impl QuicAcceptor {
         Ok(Self { endpoint, socket: weak, handshakes, service })
     }
 
-    /// Accepts until told to end, then lets connections end, then closes the socket.
+    /// Accepts connections until the server stops, then waits for connections to end, then closes the socket.
     pub(super) async fn run(mut self) {
         let mut connections = JoinSet::new();
         loop {
@@ -84,12 +85,12 @@ impl QuicAcceptor {
             }
         }
         self.endpoint.set_server_config(None);
-        // Whoever ends all of this sets a limit and then takes the seats.
+        // The caller limits this time, and then closes the connections.
         while connections.join_next().await.is_some() {}
         self.endpoint.close(DOQ_NO_ERROR, b"");
         let _ = timeout(FAREWELL, self.endpoint.wait_idle()).await;
         drop(self.endpoint);
-        // quinn's own task is the last to hold the socket.
+        // quinn's own task is the last one to hold the socket.
         while self.socket.strong_count() > 0 {
             sleep(CLOSING_PAUSE).await;
         }
@@ -109,7 +110,7 @@ impl QuicAcceptor {
         let unproven = match self.handshakes.clone().try_acquire_owned() {
             Ok(unproven) => unproven,
             Err(TryAcquireError::NoPermits | TryAcquireError::Closed) => {
-                // It fails for those alone that have brought a token.
+                // Retry fails only for clients that have already brought a token.
                 let _ = incoming.retry();
                 return;
             }
@@ -129,7 +130,7 @@ fn config(shown: &Arc<Shown>, limits: TcpLimits) -> ServerConfig {
     let mut transport = TransportConfig::default();
     transport
         .max_concurrent_bidi_streams(MAX_STREAMS.into())
-        // RFC 9250, section 4.2: queries come on bidirectional streams, and nothing else does.
+        // RFC 9250, section 4.2: queries use bidirectional streams; there are no unidirectional ones.
         .max_concurrent_uni_streams(VarInt::from_u32(0))
         .datagram_receive_buffer_size(None)
         .stream_receive_window(STREAM_WINDOW.into())
@@ -141,7 +142,7 @@ fn config(shown: &Arc<Shown>, limits: TcpLimits) -> ServerConfig {
     config
 }
 
-/// `None` where the client speaks no QUIC, not ours, or takes too long.
+/// Returns the connection; `None` if the client does not speak this QUIC version or protocol, or takes too long.
 async fn handshake(incoming: Incoming, service: &Service) -> Option<Connection> {
     let connecting = incoming.accept().ok()?;
     let mut stopping = service.stopping.clone();
@@ -151,17 +152,17 @@ async fn handshake(incoming: Incoming, service: &Service) -> Option<Connection> 
     }
 }
 
-/// Answers until one side has had enough.
+/// Answers until one side closes the connection.
 async fn converse(connection: Connection, service: Service, permit: Permit) {
     let code = tokio::select! {
         code = answer_streams(&connection, service, &permit) => code,
-        // There are more who want one than there are.
+        // Another client needs the permit: there are more clients than permits.
         () = permit.evicted() => DOQ_EXCESSIVE_LOAD,
     };
     connection.close(code, b"");
 }
 
-/// With which code the connection is to be closed.
+/// Returns the code to close the connection with.
 async fn answer_streams(connection: &Connection, mut service: Service, permit: &Permit) -> VarInt {
     let responder = Arc::new(SharedResponder::new(service.responder()));
     let mut exchanges: JoinSet<Result<(), doq::ProtocolError>> = JoinSet::new();
@@ -176,7 +177,7 @@ async fn answer_streams(connection: &Connection, mut service: Service, permit: &
             stream = connection.accept_bi() => {
                 let Ok((send, receive)) = stream else { return DOQ_NO_ERROR };
                 permit.touch();
-                // A client may move; where it asks from is where it is.
+                // A client's address may change; each query has the present one.
                 let client = connection.remote_address().ip();
                 let exchange = Exchange { send, receive, client, limits: service.limits };
                 exchanges.spawn(exchange.run(responder.clone()));
@@ -184,7 +185,7 @@ async fn answer_streams(connection: &Connection, mut service: Service, permit: &
             _ = service.stopping.changed() => break,
         }
     }
-    // What has begun may be completed.
+    // Queries in progress are completed.
     while exchanges.join_next().await.is_some() {}
     DOQ_NO_ERROR
 }

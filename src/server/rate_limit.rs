@@ -1,13 +1,14 @@
-//! Response rate limiting: so much of a kind for one client network, and no more, in fixed memory.
+//! Response rate limiting: a maximum rate of each class of responses to each client network, in a fixed amount of
+//! memory.
 //!
-//! A spoofed query makes this server send to a victim. What the victim's network is sent of one class of responses is
-//! held to a rate; of what is above, one in `slip` responses is cut to a header with TC, so that a real client behind the
-//! victim's addresses can ask over TCP, and the rest are not sent.
+//! A query with a forged source makes this server send to a victim. So the rate of each class of responses to the
+//! victim's network is limited. Of the responses over the limit, one in `slip` is cut to a header with TC, so that a
+//! real client behind the victim's addresses can ask over TCP; the others are not sent.
 //!
-//! For every network and class there is a time up to which its rate is used up (the generic cell rate algorithm: a
-//! bucket that refills by itself, kept in one number). The times stand in two tables, at places given by two hashes with
-//! a secret seed. Networks that share a place by chance lend one another their rate; a response is over its rate only
-//! when both its places say so, so that a flood rarely costs a bystander anything.
+//! For every network and class one number is kept: the time up to which its rate is used up (the generic cell rate
+//! algorithm, a bucket that refills by itself). These times are in two tables, at the positions of two hashes with a
+//! secret seed. Networks that share a position by chance share its rate; a response is over its rate only if both
+//! positions say so, so a flood rarely affects other clients.
 
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::net::IpAddr;
@@ -22,13 +23,13 @@ use crate::answer::ResponseClass;
 use crate::geo::Bits;
 use crate::snapshot::RateLimit;
 
-/// Places in each of the two tables; a power of two.
+/// Number of positions in each of the two tables; a power of two.
 const PLACES: usize = 1 << 17;
 
-/// How often the log tells of it while responses are limited.
+/// Time between two log lines while responses are limited.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 
-/// What to do with a response.
+/// The decision about a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RateDecision {
     /// Send it.
@@ -39,10 +40,10 @@ pub(super) enum RateDecision {
     Drop,
 }
 
-/// The rates used up, for all workers together.
+/// The used-up rates, for all workers together.
 #[derive(Debug)]
 pub(super) struct RateLimiter {
-    /// Nanoseconds since the server's start up to which the rate is used up.
+    /// For each position: nanoseconds since the server's start up to which the rate is used up.
     used_up: [Box<[AtomicU64]>; 2],
     hasher: foldhash::quality::RandomState,
     slipped: AtomicU64,
@@ -51,12 +52,12 @@ pub(super) struct RateLimiter {
     start: Instant,
 }
 
-/// What has been limited so far.
+/// The number of limited responses so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Limited {
     pub(super) slipped: u64,
     pub(super) dropped: u64,
-    /// Whose response it was the last time.
+    /// The client of the last limited response.
     pub(super) last: Option<IpAddr>,
 }
 
@@ -73,13 +74,13 @@ impl RateLimiter {
         }
     }
 
-    /// The time since the start, for a batch of responses.
+    /// Returns the time since the start, for a batch of responses.
     pub(super) fn now(&self) -> Duration {
         self.start.elapsed()
     }
 
-    /// Counts a response of this class to this client, at a time since the server's start. Relaxed: two responses at once
-    /// may see each other's count late, which costs or saves one response.
+    /// Counts a response of this class to this client, and decides about it. `now` is the time since the server's
+    /// start. Relaxed: two simultaneous responses may see each other's count late, which costs or saves one response.
     pub(super) fn count(&self, limit: &RateLimit, client: IpAddr, class: ResponseClass, now: Duration) -> RateDecision {
         if limit.exempt.iter().any(|prefix| prefix.contains(&client)) {
             return RateDecision::Send;
@@ -101,7 +102,7 @@ impl RateLimiter {
         if over { self.limit(limit, client) } else { RateDecision::Send }
     }
 
-    /// What has been limited so far.
+    /// Returns the number of limited responses so far.
     pub(super) fn limited(&self) -> Limited {
         Limited {
             slipped: self.slipped.load(Ordering::Relaxed),
@@ -111,7 +112,7 @@ impl RateLimiter {
     }
 
     fn limit(&self, limit: &RateLimit, client: IpAddr) -> RateDecision {
-        // Whoever finds it taken lets another one's client be the last.
+        // If another worker holds the lock, the last client is that worker's.
         if let Ok(mut last) = self.last.try_lock() {
             *last = Some(client);
         }
@@ -136,7 +137,7 @@ impl RateLimiter {
     }
 }
 
-/// Responses a second.
+/// Returns the allowed responses per second.
 fn rate(limit: &RateLimit, class: ResponseClass) -> NonZeroU32 {
     let own = match class {
         ResponseClass::Answer | ResponseClass::Empty => None,
@@ -146,7 +147,7 @@ fn rate(limit: &RateLimit, class: ResponseClass) -> NonZeroU32 {
     own.unwrap_or(limit.responses_per_second)
 }
 
-/// Says when responses are limited, and how many; until the server stops.
+/// Logs how many responses were limited, until the server stops.
 pub(super) async fn tell(limiter: Arc<RateLimiter>, mut stopping: watch::Receiver<()>) {
     let mut told = Limited::default();
     loop {
@@ -158,7 +159,7 @@ pub(super) async fn tell(limiter: Arc<RateLimiter>, mut stopping: watch::Receive
         if (limited.slipped, limited.dropped) != (told.slipped, told.dropped) {
             let (cut, dropped) = (limited.slipped - told.slipped, limited.dropped - told.dropped);
             let last = limited.last.map(tracing::field::display);
-            tracing::warn!(cut, dropped, last, "responses over the rate limit");
+            tracing::warn!(cut, dropped, last, "responses over the rate limit were cut to TC or dropped");
         }
         told = limited;
     }
@@ -240,7 +241,7 @@ mod tests {
             let client = IpAddr::from(std::net::Ipv4Addr::from_bits(0xac10_0000 | network << 8));
             limiter.count(&limit, client, ResponseClass::Answer, Duration::ZERO) != RateDecision::Send
         });
-        // Both places taken: (2,000 / 131,072)^2, about 1 in 4,300.
+        // The probability that both positions are used up is (2,000 / 131,072)^2, about 1 in 4,300.
         assert!(hurt.count() < 10);
     }
 }

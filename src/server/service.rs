@@ -1,5 +1,4 @@
-//! What every connection shares, whatever carries it: where answers come from, the limits, and the word that it is time to
-//! end.
+//! Parts that all connections share, whatever their transport: the snapshots, the limits, and the signal to stop.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,44 +12,45 @@ use crate::limiter::{ConnectionLimiter, Losses};
 use crate::snapshot::Snapshot;
 use crate::wire::{MAX_MESSAGE, Query};
 
-/// Octets of a message's length, which goes before it on a stream (RFC 1035, section 4.2.2; RFC 9250, section 4.2).
+/// Length in octets of a message's length field, which comes before it on a stream (RFC 1035, section 4.2.2; RFC 9250,
+/// section 4.2).
 pub(super) const LENGTH: usize = 2;
 
-/// Messages of one connection that are read and answered at once, where its protocol has many streams: each has a buffer of
-/// its own, and a client that completes none keeps no one waiting but itself.
+/// Maximum number of messages of one connection that are read and answered at the same time, if its protocol has many
+/// streams. Each has a buffer of its own; a client that does not complete its messages delays only itself.
 const MESSAGES_AT_ONCE: usize = 16;
 
-/// Octets of a query beyond which it is read alone on its connection. Sound ones, with every option and 255 octets of name,
-/// have far fewer.
+/// Length in octets above which only one query of a connection is read at a time. Valid queries, with every option and
+/// a name of 255 octets, are much shorter.
 pub(super) const SHORT_QUERY: usize = 4096;
 
-/// Octets of answers that one connection may leave unread, where its protocol has many streams: two of any length. A client
-/// that reads gets the next ones as it goes.
+/// Octets of answers that one connection may leave unread, if its protocol has many streams: two of maximum length. A
+/// client that reads gets the next ones as it reads.
 const UNREAD: usize = 2 * MAX_MESSAGE;
 
-/// What clients may take up, over TCP, TLS, HTTPS and QUIC together. The default is what suits resolvers.
+/// Limits for clients over TCP, TLS, HTTPS and QUIC together. The default suits resolvers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TcpLimits {
-    /// Connections in all.
+    /// Maximum number of connections.
     pub connections: usize,
-    /// Connections of one client: an IPv4 address or an IPv6 /64.
+    /// Maximum number of connections of one client: an IPv4 address or an IPv6 /64.
     pub connections_per_client: usize,
-    /// How long a handshake of TLS or QUIC may take.
+    /// Maximum time for a handshake of TLS or QUIC.
     pub handshake: Duration,
-    /// How long a connection without a query stays open.
+    /// Maximum time without a query.
     pub idle: Duration,
-    /// How long a message may take from its first octet to its last one.
+    /// Maximum time from the first octet of a message to its last one.
     pub query: Duration,
-    /// How long a client may take to make room for an answer.
+    /// Maximum time for a client to make room for an answer.
     pub answer: Duration,
-    /// How long a zone transfer may take in all. As long it holds on to the snapshot that it began with.
+    /// Maximum time for a zone transfer. The transfer holds its snapshot for that long.
     pub transfer: Duration,
 }
 
 impl Default for TcpLimits {
-    /// 512 connections are what resolvers that ask a busy server keep open. RFC 7766, section 6.2.2, allows limits
-    /// for each client; section 6.2.3 recommends an idle time "of the order of a few seconds". Within 15 minutes a line of
-    /// 1 Mbit/s carries a zone of three million records; what is slower than that keeps old zones in memory.
+    /// Resolvers that use a busy server keep about 512 connections open. RFC 7766, section 6.2.2, allows limits for
+    /// each client; section 6.2.3 recommends an idle time "of the order of a few seconds". In 15 minutes a line of 1
+    /// Mbit/s carries a zone of three million records; a slower transfer keeps old zones in memory.
     fn default() -> Self {
         Self {
             connections: 512,
@@ -65,7 +65,7 @@ impl Default for TcpLimits {
 }
 
 impl TcpLimits {
-    /// No more connections than this in all; a client's share shrinks with it.
+    /// Limits the total number of connections to this; the limit for one client shrinks in proportion.
     pub fn within(self, connections: usize) -> Self {
         if connections >= self.connections {
             return self;
@@ -75,7 +75,7 @@ impl TcpLimits {
     }
 }
 
-/// What connections are served with.
+/// Everything that a listener needs to serve its connections.
 #[derive(Clone, Debug)]
 pub(super) struct Service {
     pub(super) published: Arc<ArcSwap<Snapshot>>,
@@ -83,12 +83,12 @@ pub(super) struct Service {
     pub(super) limits: TcpLimits,
     pub(super) limiter: Arc<ConnectionLimiter>,
     pub(super) losses: Arc<Losses>,
-    /// Changed or closed: time to end. Held as long as there is a socket.
+    /// Changed or closed when the server stops. Held as long as there is a socket.
     pub(super) stopping: watch::Receiver<()>,
 }
 
 impl Service {
-    /// What one connection makes its answers with.
+    /// Returns a responder for one connection.
     pub(super) fn responder(&self) -> Responder {
         Responder {
             published: self.published.clone(),
@@ -98,18 +98,18 @@ impl Service {
     }
 }
 
-/// Makes a connection's answers, one at a time.
+/// Makes the answers of one connection, one at a time.
 #[derive(Debug)]
 pub(super) struct Responder {
     published: Arc<ArcSwap<Snapshot>>,
     worker: Worker,
-    /// An answer behind its length.
+    /// An answer, after its length.
     outbox: Box<[u8]>,
 }
 
 impl Responder {
-    /// The answer behind its length, and for how many seconds it may be kept, if at all. `None` to what breaks the rules of its
-    /// transport.
+    /// Returns the answer, after its length, and how many seconds it may be cached, if at all. `None` if the query
+    /// violates the rules of its transport.
     pub(super) fn answer(&mut self, query: &Query<'_>, asker: Asker) -> Option<(&[u8], Option<u32>)> {
         let snapshot = self.published.load();
         let exchange = Exchange::new(&snapshot, query, asker, super::unix_time());
@@ -122,12 +122,12 @@ impl Responder {
         Some((&self.outbox[..LENGTH + written], ttl))
     }
 
-    /// What is published now, to be copied from as long as that takes.
+    /// Returns the snapshot that is published now, for a transfer.
     pub(super) fn snapshot(&self) -> Arc<Snapshot> {
         self.published.load_full()
     }
 
-    /// The next message of a transfer behind its length; `None` behind the last one.
+    /// Returns the next message of a transfer, after its length; `None` after the last one.
     pub(super) fn next_of(&mut self, transfer: &mut Transfer<'_>) -> Option<&[u8]> {
         let (length, message) = self.outbox.split_at_mut(LENGTH);
         let written = transfer.next(message)?;
@@ -136,24 +136,24 @@ impl Responder {
     }
 }
 
-/// Makes the answers of a connection whose queries come side by side.
+/// Makes the answers of a connection with simultaneous queries.
 #[derive(Debug)]
 pub(super) struct SharedResponder {
     responder: Mutex<Responder>,
     turns: Semaphore,
     long_query: Semaphore,
-    /// Octets of answers that may still be made before some are read.
+    /// Octets of answers that may still be made before the client reads some.
     room: Arc<Semaphore>,
 }
 
 /// An answer without its length.
 pub(super) struct Answer {
     pub(super) message: Bytes,
-    /// Seconds that it may be kept; `None` for failures and referrals.
+    /// How long it may be cached, in seconds; `None` for failures and referrals.
     pub(super) ttl: Option<u32>,
 }
 
-/// An answer, and its part of the room for answers: that is free when whatever carries the answer lets go of it.
+/// An answer with its part of the room for answers, which becomes free when the transport drops the answer.
 struct Unread {
     answer: Box<[u8]>,
     _room: OwnedSemaphorePermit,
@@ -175,7 +175,7 @@ impl SharedResponder {
         }
     }
 
-    /// Waits until one message more may be read.
+    /// Waits until another message may be read.
     pub(super) async fn turn(&self) -> SemaphorePermit<'_> {
         self.turns.acquire().await.expect("nothing closes the semaphore")
     }
@@ -185,14 +185,14 @@ impl SharedResponder {
         self.long_query.acquire().await.expect("nothing closes the semaphore")
     }
 
-    /// The answer; `None` to what is no query, or breaks the rules of its transport. It is made when there is room for it: while
-    /// the client leaves others unread, it waits.
+    /// Returns the answer; `None` if the message is not a query, or violates the rules of its transport. Waits for room
+    /// while the client leaves other answers unread.
     pub(super) async fn answer(&self, query: &[u8], asker: Asker) -> Option<Answer> {
         let query = Query::parse(query)?;
         let room = self.room.clone().acquire_many_owned(MAX_MESSAGE as u32).await;
         let mut room = room.expect("nothing closes the semaphore");
         let (answer, ttl): (Box<[u8]>, _) = {
-            // What a panic could leave half-made is an answer that is not sent.
+            // A panic can only leave an unfinished answer, which is not sent.
             let mut responder = self.responder.lock().unwrap_or_else(PoisonError::into_inner);
             let (answer, ttl) = responder.answer(&query, asker)?;
             (answer[LENGTH..].into(), ttl)

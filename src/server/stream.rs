@@ -1,10 +1,10 @@
 //! DNS on a stream, plain (RFC 7766) or inside of TLS (RFC 7858).
 //!
-//! A connection asks as often as it likes, one query behind the other without waiting; its answers come in order. RFC 7766,
-//! section 7, lets them overtake each other so that one that waits for another server holds up none; here none waits for
-//! anything: a zone transfer takes as many messages as it takes, and what was asked behind it comes behind it. While an answer
-//! cannot be written, nothing more is read: what a connection takes up is its two buffers, and for the time of a transfer the
-//! snapshot that it copies from. That time is bounded, however steadily its client reads.
+//! A client may send as many queries as it likes without waiting; their answers come in order. RFC 7766, section 7,
+//! allows answers out of order, so that a query that waits for another server delays no others. Here no query waits: a
+//! zone transfer takes as many messages as it needs, and later queries are answered after it. While an answer cannot be
+//! written, nothing more is read. So a connection needs two buffers, and during a transfer the snapshot that it copies
+//! from. The time of a transfer is limited, however steadily its client reads.
 
 use std::io;
 use std::ops::Range;
@@ -19,7 +19,7 @@ use crate::answer::{Asker, Exchange, Transfer};
 use crate::limiter::Permit;
 use crate::wire::{HEADER_LENGTH, MAX_MESSAGE, Query};
 
-/// One connection, handshakes behind it.
+/// One connection after its handshakes.
 pub(super) struct Conversation<S> {
     stream: S,
     asker: Asker,
@@ -28,7 +28,7 @@ pub(super) struct Conversation<S> {
     service: Service,
 }
 
-/// A connection is to be closed: its client went, took too long, or does not speak DNS.
+/// The connection must be closed: its client has gone, took too long, or does not speak DNS.
 struct Over;
 
 impl From<io::Error> for Over {
@@ -42,11 +42,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
         Self { stream, asker, inbox: Inbox::new(), responder: service.responder(), service }
     }
 
-    /// Answers until one side has had enough, and says goodbye.
+    /// Answers until one side ends the conversation, and closes the connection properly.
     pub(super) async fn run(mut self, permit: &Permit) {
         let Over = self.converse(permit).await;
-        // RFC 8446, section 6.1: each side sends `close_notify`, or the other takes the end for a cut. Who makes no room for
-        // it does without.
+        // RFC 8446, section 6.1: each side sends `close_notify`, or the other side takes the end for a truncation. A
+        // client that makes no room for it does not get it.
         let _ = timeout(self.service.limits.answer, self.stream.shutdown()).await;
     }
 
@@ -60,7 +60,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
         }
     }
 
-    /// Where in the inbox the next query stands.
+    /// Returns the position of the next query in the inbox.
     async fn next_query(&mut self) -> Result<Range<usize>, Over> {
         let limits = self.service.limits;
         let mut began = !self.inbox.is_empty();
@@ -70,11 +70,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
                 return Ok(query);
             }
             let read = tokio::select! {
-                // What can be read is read, even at the end.
+                // Data that can be read is read, even when the server stops.
                 biased;
                 read = self.stream.read(self.inbox.room()) => read?,
                 () = sleep_until(deadline) => return Err(Over),
-                // What has begun may be completed; whoever ends all of this sets a limit.
+                // A query that has begun may be completed; the caller limits the time.
                 _ = self.service.stopping.changed(), if !began => return Err(Over),
             };
             if read == 0 {
@@ -92,7 +92,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
         let octets = &self.inbox.octets[query];
         let limit = self.service.limits.answer;
         let Some(query) = Query::parse(octets) else { return Ok(()) };
-        // The transfer holds on to the snapshot that it began with; ordinary questions take none along.
+        // The transfer holds the snapshot that it began with; ordinary questions hold none.
         let snapshot = query.asks_for_transfer().then(|| self.responder.snapshot());
         let exchange =
             snapshot.as_ref().map(|snapshot| Exchange::new(snapshot, &query, self.asker, super::unix_time()));
@@ -108,24 +108,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
                 self.service.losses.transfers.fetch_add(1, Ordering::Relaxed);
             }
             written?;
-            // Who reads on is not idle.
+            // A client that reads on is not idle.
             permit.touch();
         }
         Ok(())
     }
 }
 
-/// Writes length and answer together: in two segments they would cost the client two wake-ups (RFC 7766, section 8).
+/// Writes length and answer together: two segments would wake the client up twice (RFC 7766, section 8).
 async fn write(stream: &mut (impl AsyncWrite + Unpin), answer: &[u8], limit: Duration) -> Result<(), Over> {
     let writing = async {
         stream.write_all(answer).await?;
-        // TLS keeps what the socket did not take.
+        // TLS buffers data that the socket did not take.
         stream.flush().await
     };
     timeout(limit, writing).await.map_err(|_| Over)?.map_err(Over::from)
 }
 
-/// What was read and not answered yet; there is room for one message of any length.
+/// Octets that were read and not answered yet, with room for one message of maximum length.
 struct Inbox {
     octets: Box<[u8]>,
     start: usize,
@@ -141,8 +141,8 @@ impl Inbox {
         self.start == self.end
     }
 
-    /// Where the next message stands, if all of it is there. One that is shorter than a header is no DNS message, and
-    /// nothing after it can be trusted.
+    /// Returns the position of the next message if it is complete. A message shorter than a header is not DNS, and the
+    /// rest of the stream cannot be trusted: then it fails.
     fn take(&mut self) -> Result<Option<Range<usize>>, Over> {
         let Some((length, rest)) = self.octets[self.start..self.end].split_first_chunk::<LENGTH>() else {
             return Ok(None);
@@ -159,7 +159,7 @@ impl Inbox {
         Ok(Some(message))
     }
 
-    /// Room to read into; never empty while no whole message is there.
+    /// Returns room to read into; never empty while there is no complete message.
     fn room(&mut self) -> &mut [u8] {
         if self.start > 0 {
             self.octets.copy_within(self.start..self.end, 0);

@@ -1,7 +1,7 @@
-//! Listeners for what runs over TCP: DNS itself, and DNS inside of TLS and HTTPS. A task for each listener, a task for each
-//! connection.
+//! Listeners for transports over TCP: plain DNS, DNS over TLS and DNS over HTTPS. There is a task for each listener and
+//! for each connection.
 //!
-//! A listener does nothing but accept: handshakes belong to the connection's own task, and have its seat and their time.
+//! A listener only accepts. Handshakes happen in the connection's own task, and use its permit and its time.
 
 use std::io::ErrorKind;
 use std::net::IpAddr;
@@ -19,10 +19,10 @@ use super::stream::Conversation;
 use crate::answer::{Asker, Transport};
 use crate::limiter::Permit;
 
-/// How long nothing is accepted when there are no descriptors or no memory left for it.
+/// How long the listener waits when there are no descriptors or no memory left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// What is spoken on the connections of a listener.
+/// The protocol on the connections of a listener.
 #[derive(Clone)]
 pub(super) enum Protocol {
     Dns,
@@ -30,8 +30,8 @@ pub(super) enum Protocol {
     DnsOverHttps(TlsAcceptor),
 }
 
-/// Accepts the connections of one listener. The listener is dropped first: who waits for the service's `stopping` finds the
-/// port free.
+/// Accepts the connections of one listener. The listener is dropped first: when the service's `stopping` is closed, the
+/// port is free.
 pub(super) struct Acceptor {
     pub(super) listener: TcpListener,
     pub(super) protocol: Protocol,
@@ -39,7 +39,7 @@ pub(super) struct Acceptor {
 }
 
 impl Acceptor {
-    /// Accepts until told to end.
+    /// Accepts connections until the server stops.
     pub(super) async fn run(mut self) {
         let mut is_failing = false;
         loop {
@@ -52,18 +52,18 @@ impl Acceptor {
                 Ok((stream, peer)) => {
                     is_failing = false;
                     self.receive(stream, peer.ip());
-                    // In a burst each one has its query read, if that is there, before many others come behind it and it
-                    // gives way.
+                    // During a burst, the task of each connection can run and read its query before many others are
+                    // accepted.
                     yield_now().await;
                 }
                 // The client has gone already.
                 Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
                 Err(error) => {
                     if !is_failing {
-                        tracing::error!(%error, "accepting connections over TCP fails");
+                        tracing::error!(%error, "accepting connections over TCP fails; the node keeps trying");
                     }
                     is_failing = true;
-                    // The connection remains in the kernel's queue: asking at once for it again would fail again.
+                    // The connection stays in the kernel's queue; another attempt at once would fail too.
                     self.service.limiter.free_one();
                     sleep(ACCEPT_PAUSE).await;
                 }
@@ -72,11 +72,12 @@ impl Acceptor {
     }
 
     fn receive(&self, stream: TcpStream, client: IpAddr) {
-        // Without it an answer waits for the acknowledgement of the one before. Only a dead connection refuses it.
+        // Otherwise an answer waits for the acknowledgement of the one before. Only a dead connection refuses the
+        // option.
         if stream.set_nodelay(true).is_err() {
             return;
         }
-        // Nobody's seat is safe here: who asks is active.
+        // A full limiter closes the connection that has been idle longest.
         let Some(permit) = self.service.limiter.take(client) else { return };
         let (protocol, service) = (self.protocol.clone(), self.service.clone());
         tokio::spawn(async move {
@@ -89,7 +90,7 @@ impl Acceptor {
 }
 
 async fn converse(protocol: Protocol, stream: TcpStream, client: IpAddr, mut service: Service, permit: &Permit) {
-    // RFC 7828 is for connections that DNS has for itself.
+    // RFC 7828 applies only to connections that are used for DNS alone.
     let idle = Some(service.limits.idle);
     let asker = |transport, idle| Asker { address: client, transport, idle };
     match protocol {
@@ -105,7 +106,7 @@ async fn converse(protocol: Protocol, stream: TcpStream, client: IpAddr, mut ser
     }
 }
 
-/// `None` where the client speaks no TLS, not ours, or takes too long.
+/// Returns the connection; `None` if the client does not speak TLS or a supported version, or takes too long.
 async fn handshake(acceptor: &TlsAcceptor, stream: TcpStream, service: &mut Service) -> Option<TlsStream<TcpStream>> {
     tokio::select! {
         shaken = timeout(service.limits.handshake, acceptor.accept(stream)) => shaken.ok()?.ok(),

@@ -1,9 +1,9 @@
-//! TLS as a server: one certificate for everything encrypted, which may be exchanged at any time.
+//! TLS for servers: one certificate for all encrypted transports, which can be replaced at any time.
 //!
-//! Handshakes that begin after an exchange show the new certificate; connections that are there do not notice. Whatever
-//! name a client asks for, it gets this certificate: it knows whether that is whom it meant.
+//! New handshakes use the new certificate; existing connections are not affected. A client gets this certificate for
+//! every name that it asks for; it checks the name itself.
 //!
-//! Sessions may be resumed, but without early data: it could be replayed (RFC 8446, section 8), and an answer saves a
+//! Sessions can be resumed, but without early data. Early data can be replayed (RFC 8446, section 8), and saves a
 //! resolver no round trip that its open connection does not save already.
 
 use std::sync::Arc;
@@ -15,19 +15,20 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
 
-/// ALPN's name of DNS over TLS, as IANA has it. Clients that name no protocol are served too: RFC 7858 asks for none.
+/// The ALPN name of DNS over TLS in IANA's registry. Clients without ALPN are served too, because RFC 7858 does not
+/// require it.
 pub(super) const DOT: &[&[u8]] = &[b"dot"];
 
-/// ALPN's names of HTTP, the better one first (RFC 9113, section 3.2).
+/// The ALPN names of HTTP, the preferred one first (RFC 9113, section 3.2).
 pub(super) const HTTP: &[&[u8]] = &[HTTP_2, b"http/1.1"];
 
-/// ALPN's name of HTTP/2.
+/// The ALPN name of HTTP/2.
 pub(super) const HTTP_2: &[u8] = b"h2";
 
-/// ALPN's name of DNS over QUIC (RFC 9250, section 4.1).
+/// The ALPN name of DNS over QUIC (RFC 9250, section 4.1).
 pub(super) const DOQ: &[&[u8]] = &[b"doq"];
 
-/// The certificate that is shown, with its key.
+/// The current certificate, with its key.
 #[derive(Debug)]
 pub(super) struct Shown(ArcSwap<CertifiedKey>);
 
@@ -36,7 +37,7 @@ impl Shown {
         Self(ArcSwap::new(credentials))
     }
 
-    /// Shows another certificate from now on. Whether it is another one.
+    /// Replaces the certificate. Returns true if it differs from the one before.
     pub(super) fn exchange(&self, credentials: Arc<CertifiedKey>) -> bool {
         let is_other = |old: &CertifiedKey| old.cert != credentials.cert;
         let is_other = is_other(&self.0.load());
@@ -51,12 +52,12 @@ impl ResolvesServerCert for Shown {
     }
 }
 
-/// TLS 1.2 and 1.3 for streams, with these protocols inside.
+/// Returns the TLS configuration for streams: TLS 1.2 and 1.3, with these ALPN protocols.
 pub(super) fn over_tcp(shown: &Arc<Shown>, protocols: &[&[u8]]) -> Arc<ServerConfig> {
     config(&[&TLS13, &TLS12], shown, protocols)
 }
 
-/// TLS 1.3, which QUIC demands (RFC 9001, section 4.2).
+/// Returns the TLS configuration for QUIC: TLS 1.3 (RFC 9001, section 4.2).
 pub(super) fn over_quic(shown: &Arc<Shown>, protocols: &[&[u8]]) -> Arc<ServerConfig> {
     config(&[&TLS13], shown, protocols)
 }
@@ -66,7 +67,7 @@ fn config(
     shown: &Arc<Shown>,
     protocols: &[&[u8]],
 ) -> Arc<ServerConfig> {
-    // Named rather than taken from the process, so that it is the same whatever else is linked in or installed.
+    // The provider is named here, so that it does not depend on other libraries in the process.
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_protocol_versions(versions)
         .expect("ring has cipher suites for TLS 1.2 and 1.3")

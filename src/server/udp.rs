@@ -6,8 +6,9 @@
 //!      └────────────────────────────────────────────────┘
 //! ```
 //!
-//! The snapshot is loaded once for a batch, after its queries came, so that no query is answered from one that was
-//! replaced before. A worker without queries wakes up now and then and does the same, so that it holds no old one.
+//! The snapshot is loaded once for a batch, after its queries were received, so that no query is answered from a
+//! snapshot that had been replaced before. A worker without queries wakes up regularly and does the same, so that it
+//! does not hold an old snapshot.
 
 use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -29,24 +30,24 @@ use crate::wire::Query;
 /// The name of a worker as a part of the node.
 pub(super) const WORKER: &str = "a worker for UDP";
 
-/// How long a worker waits for a query until it looks for a new snapshot, and whether to stop.
+/// How long a worker waits for a query before it looks for a new snapshot, and whether to stop.
 pub(super) const RECEIVE_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// How long a worker rests when receiving fails again and again, so that a broken socket does not take a processor.
+/// How long a worker pauses when receiving fails repeatedly, so that a broken socket does not use up a processor.
 const FAILURE_PAUSE: Duration = Duration::from_millis(50);
 
-/// Queries that are answered at most after the end was announced; those that waited by then are fewer, unless they are a
-/// flood.
+/// Maximum number of queries that are answered after the signal to stop. Fewer than that are waiting then, unless they
+/// are a flood.
 const LAST_QUERIES: usize = 8192;
 
-/// What a worker's thread owns. The socket is let go first: who waits for `stopping` finds the port free.
+/// Everything that a worker's thread owns. The socket is dropped first: when `stopping` is closed, the port is free.
 pub(super) struct UdpWorker {
     socket: Arc<Socket>,
     batch: Batch,
     snapshots: Cache<Arc<ArcSwap<Snapshot>>, Arc<Snapshot>>,
     worker: Worker,
     limiter: Arc<RateLimiter>,
-    /// Changed or closed: time to end.
+    /// Changed or closed when the server stops.
     stopping: watch::Receiver<()>,
 }
 
@@ -62,17 +63,18 @@ impl UdpWorker {
         Self { socket, batch: Batch::new(), snapshots: Cache::new(published), worker, limiter, stopping }
     }
 
-    /// Answers until told to end, then what has come by then.
+    /// Answers queries until the server stops, then answers those that have arrived.
     pub(super) fn run(mut self) {
         let mut failures = 0_u32;
         while !is_stopping(&self.stopping) {
             match self.turn(Wait::ForOne) {
                 Ok(()) => failures = 0,
-                // An ICMP message about some answer may be told as an error of the next call; that is over then.
+                // The kernel may report an ICMP message about an earlier answer as an error of the next call. That
+                // happens once.
                 Err(error) => {
                     failures += 1;
                     if failures == 2 {
-                        tracing::error!(%error, "receiving queries over UDP fails");
+                        tracing::error!(%error, "queries cannot be received over UDP; the worker keeps trying");
                     }
                     if failures > 1 {
                         std::thread::sleep(FAILURE_PAUSE);
@@ -118,10 +120,10 @@ impl UdpWorker {
     }
 }
 
-/// The length of an answer, or 0 if making it panicked. That is a bug, and the panic's message is on standard error; but a
-/// query that meets it must cost neither the others in its batch their answers nor this socket its worker: the kernel
-/// would go on to hand it queries. All state that a panic could leave half-made is the answer, which is not sent, and the
-/// worker's random numbers, of which any state will do.
+/// Returns the length of an answer, or 0 if making it panicked. A panic is a bug, and its message is on standard error.
+/// But it must not cost the other queries in the batch their answers, nor end this socket's worker, because the kernel
+/// would go on to give it queries. A panic can leave only two things half-made: the answer, which is not sent, and the
+/// worker's random numbers, of which any state is valid.
 fn unless_it_panics(answer: impl FnOnce() -> usize) -> usize {
     catch_unwind(AssertUnwindSafe(answer)).unwrap_or(0)
 }

@@ -1,8 +1,9 @@
-//! Records that come to a zone while it is served: TXT, for whoever has to show that a name is theirs (RFC 8555, section 8.4).
+//! TXT records that are added to a zone while it is served, for users who must prove that a name is theirs (RFC 8555,
+//! section 8.4).
 //!
-//! The zone concerned gets a patch with the extra records over its tree; everything else is shared. In it the extra records are
-//! records like all others: empty non-terminals, NXDOMAIN and transfers come out right by themselves. What a wildcard of the
-//! files answers for a name it goes on answering, though the name exists now.
+//! The zone gets a patch with the extra records over its tree; everything else is shared. The extra records behave like
+//! all others: empty non-terminals, NXDOMAIN and transfers are right without further work. If a wildcard of the files
+//! answered for the name, its records still answer, although the name exists now.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,23 +14,23 @@ use crate::name::Name;
 use crate::wire::Rtype;
 use crate::zone::{Dynamic, Found, Node, Record, ZoneError};
 
-/// Why a name can hold no extra TXT records.
+/// The reason why a name can have no extra TXT records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unfit {
-    /// No zone here holds it.
+    /// No zone here holds the name.
     NoZone,
-    /// It stands at or below this zone cut: the records there are another's.
+    /// The name is at or below this zone cut: another zone holds its records.
     Delegated(Name),
-    /// It stands below this DNAME (RFC 6672, section 2.4: "Resource records MUST NOT exist at any subdomain of the owner of a
-    /// DNAME RR").
+    /// The name is below this DNAME (RFC 6672, section 2.4: "Resource records MUST NOT exist at any subdomain of the
+    /// owner of a DNAME RR").
     BelowDname(Name),
-    /// It has a CNAME, or may be answered with one (RFC 1034, section 3.6.2: "If a CNAME RR is present at a node, no other data
-    /// should be present").
+    /// The name has a CNAME, or may be answered with one (RFC 1034, section 3.6.2: "If a CNAME RR is present at a node,
+    /// no other data should be present").
     Cname,
-    /// It answers TXT with what is known of the asker.
+    /// The name answers TXT with what is known of the asker.
     Reflects,
-    /// This wildcard answers for it with a record of this type, or may, beside which no other can stand: a TXT record would make
-    /// the name exist, and hide it.
+    /// This wildcard answers for the name, now or at times, with a record of this type, which allows no other records
+    /// beside it. A TXT record would make the name exist, and so hide the wildcard.
     HidesWildcard(Name, Rtype),
 }
 
@@ -53,18 +54,18 @@ impl fmt::Display for Unfit {
 impl std::error::Error for Unfit {}
 
 impl ServedZone {
-    /// SERIAL of the SOA as it is served.
+    /// Returns the SERIAL of the SOA as it is served.
     pub fn serial(&self) -> u32 {
         self.zone.serial()
     }
 }
 
 impl Blueprint {
-    /// The origin of the zone that a name's extra TXT records belong to, if it may have any.
+    /// Returns the origin of the zone that a name's extra TXT records belong to. Fails if the name can have none.
     pub fn place_for_txt(&self, name: &Name) -> Result<&Name, Unfit> {
         let key = name.to_key();
         let served = self.find_zone(&key).ok_or(Unfit::NoZone)?;
-        // A name above the match, as long as the look-up says.
+        // The last `length` octets of the name: a cut or DNAME owner that was found above it.
         let above = |length: usize| Name::from_wire(&name.as_wire()[key.len() - length..]);
         match served.zone.look_up(&key, Rtype::TXT) {
             Found::Cut { length, .. } => return Err(Unfit::Delegated(above(length))),
@@ -81,7 +82,7 @@ impl Blueprint {
                 return Err(Unfit::HidesWildcard(owner.clone(), rtype));
             }
         }
-        // A name that the files do not know answers as its wildcard does.
+        // A name that is not in the files answers as its wildcard does.
         if let Some(node) = wildcard.map(|(node, _)| node).or_else(|| served.zone.node(&key)) {
             if node.dynamic() == Dynamic::Reflect {
                 return Err(Unfit::Reflects);
@@ -93,8 +94,8 @@ impl Blueprint {
         Ok(served.zone.apex())
     }
 
-    /// The same with these records in a zone besides those of its spec, in the place of all extra ones that it had, and with
-    /// this serial, if it is to be another one. An origin that is not served changes nothing.
+    /// Returns a blueprint in which the zone has exactly these extra records, beside those of its spec. `serial` is the
+    /// new SERIAL; `None` keeps the old one. If no zone has this origin, nothing changes.
     pub fn amended(&self, origin: &Name, extra: &[Record], serial: Option<u32>) -> Result<Self, ZoneError> {
         let mut blueprint = self.clone();
         let Some(&id) = self.by_apex.get(&origin.to_key()) else { return Ok(blueprint) };
@@ -104,7 +105,7 @@ impl Blueprint {
         Ok(blueprint)
     }
 
-    /// Whether the node has a CNAME, or may be answered with one.
+    /// True if the node has a CNAME, or may be answered with one.
     fn may_be_cname(&self, node: Node<'_>) -> bool {
         let steered = match node.dynamic() {
             Dynamic::Steered(plan, _) => Some(&self.rules[plan.index()]),
@@ -278,7 +279,7 @@ NS = ["ns.example.net."]
             };
             assert_eq!(shown(&after, owner), expected, "{owner}");
         }
-        // A name that was set can be set again, and one beside it.
+        // A name with extra records can get others, and so can a name beside it.
         for again in ["_acme-challenge.foo.apps", "foo.apps", "x.foo.apps"] {
             assert_eq!(after.place_for_txt(&name(again)), Ok(&name("@")), "{again}");
         }

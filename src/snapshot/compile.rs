@@ -1,4 +1,4 @@
-//! From a world to the plans that queries are answered by.
+//! Compiles a world into rules and maps.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -12,13 +12,13 @@ use crate::steering::{
     CompiledChain, CompiledStep, Draw, Ground, HashKey, Map, RegionTiers, SelectionPolicy, Set, Step,
 };
 
-/// Makes rules, and the maps behind them, each once.
+/// Makes rules and their maps, each only once.
 pub(super) struct Compiler<'a> {
     world: &'a World,
     maps: Maps<'a>,
 }
 
-/// Maps over the same locations and vantages, each made once.
+/// Maps over the same locations and client RTTs, each made only once.
 pub(super) struct Maps<'a> {
     locations: &'a Locations,
     client_rtts: Option<&'a ClientRtts>,
@@ -26,11 +26,12 @@ pub(super) struct Maps<'a> {
     known: HashMap<Key, Arc<Map>>,
 }
 
-/// What maps over the same ground differ by: their criteria, and the regions that name local space where the criteria have none.
+/// The inputs in which maps with the same locations differ: their compiled chains, and the regions that name local
+/// space if the chain has no regions.
 type Key = (CompiledChain, Option<Arc<Regions>>);
 
-/// What pools have in common that the chain's steps cannot tell apart: their place in the `failover` order, or 0 where the
-/// chain does not ask for it, and their datacenter.
+/// The properties of a pool that the chain's steps compare: its position in the `failover` order, or 0 if the chain
+/// lacks that step, and its datacenter. Pools with equal properties are one class.
 type CandidateClass = (u8, Option<DatacenterId>);
 
 impl<'a> Compiler<'a> {
@@ -38,7 +39,7 @@ impl<'a> Compiler<'a> {
         Self { world, maps }
     }
 
-    /// The rule for a name's steering among a zone's regions.
+    /// Returns the rule for a name's steering, with the regions of its zone.
     pub(super) fn rule(&mut self, steering: &Steering, regions: &Arc<Regions>) -> Rule {
         let ranked = steering.ranked_steps();
         let by_order = ranked.clone().any(|step| step == Step::Failover);
@@ -84,7 +85,7 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    /// Whether some address stands in several of a name's pools.
+    /// True if an address is in several of a name's pools.
     fn share_addresses(&self, steering: &Steering) -> bool {
         let pools = steering.pools.iter().map(|used| &self.world.pools[used.pool as usize].members);
         let mut seen = HashSet::new();
@@ -92,11 +93,11 @@ impl<'a> Compiler<'a> {
             Members::Addresses(endpoints) => endpoints.as_slice(),
             Members::Cname(_) => &[],
         });
-        // A pool holds each once.
+        // Within one pool each address is unique.
         addresses.any(|endpoint| !seen.insert(endpoint.value))
     }
 
-    /// A pool's key among those with the same salt.
+    /// Returns a pool's key for hashes with this salt.
     fn key(&self, salt: &str, pool: PoolId) -> HashKey {
         HashKey::of_candidate(format!("{salt}{}", self.world.pools[pool as usize].name).as_bytes())
     }
@@ -131,7 +132,7 @@ impl<'a> Compiler<'a> {
 }
 
 impl<'a> Maps<'a> {
-    /// Those that `previous` has and that still hold are taken over.
+    /// Takes over the maps of `previous` that are still valid.
     pub(super) fn new(
         locations: &'a Arc<Locations>,
         client_rtts: Option<&'a Arc<ClientRtts>>,
@@ -151,7 +152,7 @@ impl<'a> Maps<'a> {
         Self { locations, client_rtts: client_rtts.map(|client_rtts| &**client_rtts), caps, known }
     }
 
-    /// The map of these criteria; `naming` as for [`Map::build`].
+    /// Returns the map of a compiled chain. `naming` is the argument of [`Map::build`].
     pub(super) fn get(&mut self, compiled_chain: CompiledChain, naming: Option<Arc<Regions>>) -> Arc<Map> {
         let &mut Self { locations, client_rtts, caps, ref mut known } = self;
         let build = |(compiled_chain, naming): &Key| {
@@ -167,7 +168,8 @@ impl<'a> Maps<'a> {
     }
 }
 
-/// What is known of round trips, if any chain asks for it. `previous` has it if nothing changed that it depends on.
+/// Returns the client RTTs; `None` if no chain needs them. Those of `previous` are shared if nothing changed that they
+/// depend on.
 pub(super) fn client_rtts(
     world: &World,
     locations: &Arc<Locations>,
@@ -188,7 +190,7 @@ pub(super) fn client_rtts(
     client_rtts.or_else(|| Some(Arc::new(ClientRtts::new(table, sites, locations))))
 }
 
-/// Makes a table one of this world's datacenters and networks.
+/// Fits a table to this world: its datacenters and its network widths.
 pub(super) fn adopt(table: &mut LatencyTable, world: &World) {
     let names = world.datacenters.iter().map(|datacenter| &*datacenter.name);
     table.adopt(names, Widths::new(world.ecs.max_source_v4, world.ecs.max_source_v6));
@@ -198,7 +200,7 @@ fn sites(world: &World) -> Box<[Coordinates]> {
     world.datacenters.iter().map(|datacenter| datacenter.coordinates).collect()
 }
 
-/// Rules with new maps, for round trips that settled anew.
+/// Rules with new maps, after round trip times settled.
 #[derive(Debug)]
 pub struct Remapped {
     pub(super) client_rtts: Arc<ClientRtts>,
@@ -207,7 +209,8 @@ pub struct Remapped {
 }
 
 impl Remapped {
-    /// Takes a while, so it is made aside. Maps that do not ask for round trips stay.
+    /// Makes the rules and maps. This takes a while, so it runs in a thread of its own. Maps that do not use round
+    /// trips are shared.
     pub fn new(blueprint: &Blueprint, table: LatencyTable) -> Self {
         let Blueprint { world, locations, rules, .. } = blueprint;
         let client_rtts = Arc::new(ClientRtts::new(table, sites(world), locations));
@@ -223,11 +226,12 @@ impl Remapped {
         Self { client_rtts, rules }
     }
 }
-/// What keys for the step `load` begin with. No pool's name has a blank, so none is another's key.
+/// Prefixes of the keys for the step `load`. No pool's name contains a blank, so keys never collide.
 const STAY: &str = "stay ";
 const GO: &str = "go ";
 
-/// A region's tiers, or the name's own ones for it, as sets of slots; tiers without a slot are left out.
+/// Returns a region's tiers, or the name's own ones for it, as sets of candidate classes. Tiers without a class are
+/// left out.
 fn region_tiers(region: &Region, steering: &Steering, classes: &[CandidateClass]) -> RegionTiers {
     let own = steering.prefer.iter().find(|(name, _)| *name == region.name).map(|(_, tiers)| tiers);
     let tiers = own.unwrap_or(&region.prefer).iter();

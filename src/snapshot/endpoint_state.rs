@@ -1,4 +1,4 @@
-//! The state of one endpoint: what probes and the operator say of it.
+//! The state of one endpoint: what probes found, and what operators order.
 
 use std::time::Duration;
 
@@ -6,39 +6,40 @@ use crate::health::Share;
 use crate::load::FULL_WEIGHT;
 use crate::overrides::Mode;
 
-/// What probes and the operator say of one endpoint.
+/// The state of one endpoint, from probes and operators.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EndpointState {
-    /// The share of its clients that it keeps; answers may hold it if that is anything.
+    /// The share of its clients that the endpoint keeps; it is up if this is above 0.
     pub share: Share,
-    /// Whether an unconfirmed outcome speaks against that.
+    /// True if an unconfirmed probe outcome contradicts the state.
     pub restless: bool,
-    /// When it was up last, on the clock of control: [`Duration::MAX`] while it is, zero if it was not yet.
+    /// When the endpoint was up last, on the clock of control: [`Duration::MAX`] while it is up, zero if it never was.
     pub last_up: Duration,
-    /// Whether it is to answer at all.
+    /// Whether operators and `failback` let the endpoint answer.
     pub admin_state: AdminState,
-    /// How often `least-load` draws it, as against others of its pool: at most [`FULL_WEIGHT`], 0 while it is full.
+    /// The weight of the endpoint when `least-load` draws: 0, if the endpoint is full, to [`FULL_WEIGHT`].
     pub room: u16,
-    /// How far it has come on its way back, or on its way out: above nothing. What it keeps is the share of that share.
+    /// Progress of a slow start or a slow drain; always above 0. The endpoint keeps `share` of this share.
     pub ramp: Share,
 }
 
-/// Whether an endpoint is to answer, as the operator will have it.
+/// Whether operators and `failback` let an endpoint answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AdminState {
-    /// Yes.
+    /// In service: the endpoint may answer.
     #[default]
     On,
-    /// Only while no pool that is not held back has any: its pool was down, and `failback` holds it back.
+    /// Held back: the pool was down, and `failback` keeps it out of answers while another pool of the name has an
+    /// endpoint.
     Held,
-    /// Only while no other is left.
+    /// Drained: the endpoint answers only if no other is left.
     Draining,
-    /// Never, whatever is ignored besides.
+    /// Forced down: never answered, not even by `all_down`.
     Off,
 }
 
 impl EndpointState {
-    /// Of an endpoint that nobody watches.
+    /// The state of an endpoint without a monitor: up.
     pub const CALM: Self = Self {
         share: Share::FULL,
         restless: false,
@@ -48,7 +49,8 @@ impl EndpointState {
         ramp: Share::FULL,
     };
 
-    /// What probes say, with what the operator says of it. What is forced is calm: no outcome will change it.
+    /// Returns this state with an operator's override applied. A forced state is never restless, because no outcome
+    /// changes it.
     pub fn under(self, mode: Option<Mode>) -> Self {
         match mode {
             None | Some(Mode::Open) => self,
@@ -66,16 +68,16 @@ impl EndpointState {
         matches!(self.admin_state, AdminState::On | AdminState::Held)
     }
 
-    /// The share among others of which the one that has come farthest has come so far: as much less as it has come less far.
-    /// How far they all are is the pool's business.
+    /// Returns this endpoint's share relative to the highest ramp of its pool. The highest ramp itself applies to the
+    /// pool as a whole.
     pub(super) fn share_beside(self, highest: Share) -> Share {
         let part = u32::from(self.share.thousandths()) * u32::from(self.ramp.thousandths());
-        // A share above nothing is not rounded to nothing.
+        // Rounding never turns a share above 0 into 0.
         Share::from_thousandths(part.div_ceil(u32::from(highest.thousandths()).max(1)) as u16)
     }
 }
 
-/// How far the open endpoint has come that has come farthest; all, if none is open.
+/// Returns the highest ramp of the open endpoints; a full share if none is open.
 pub(super) fn highest_ramp<'a>(endpoint_states: impl IntoIterator<Item = &'a EndpointState>) -> Share {
     let open = endpoint_states.into_iter().filter(|endpoint_state| endpoint_state.is_open());
     open.map(|endpoint_state| endpoint_state.ramp).max().unwrap_or(Share::FULL)

@@ -1,25 +1,25 @@
-//! Pools whose loads make a difference, and which of them make it to one another.
+//! Groups of pools whose loads influence each other's clients.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::world::{PoolId, World};
 use crate::steering::Pick;
 
-/// Pools that names with the step `load` connect, or one whose endpoints are drawn by load.
+/// Pools that are connected by names with the step `load`, or a single pool whose endpoints are drawn by load.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoadGroup {
     /// In ascending order.
     pub pools: Vec<PoolId>,
-    /// The pools of each name that connects them, as places in `pools`; lists that are equal once.
+    /// The pools of each connecting name, as positions in `pools`; equal lists only once.
     pub names: Vec<Vec<usize>>,
-    /// How long answers live at most that go by these loads, in seconds.
+    /// Maximum TTL of the answers that depend on these loads, in seconds.
     pub ttl: u32,
     /// Pools whose endpoints are drawn by load.
     pub drawn: HashSet<PoolId>,
 }
 
 impl World {
-    /// All of them; no pool is in two.
+    /// Returns all load groups. No pool is in two groups.
     pub fn load_groups(&self) -> Vec<LoadGroup> {
         let uses = Uses::of(self);
         let mut leader: HashMap<PoolId, PoolId> = uses.ttl.keys().map(|&id| (id, id)).collect();
@@ -42,13 +42,13 @@ impl World {
     }
 }
 
-/// What names make of the loads of pools.
+/// How names use the loads of pools.
 #[derive(Default)]
 struct Uses {
-    /// Pools of names that take one another's clients.
+    /// The pool sets of names that spill clients from one pool to another.
     spilling: BTreeSet<Vec<PoolId>>,
     drawn: HashSet<PoolId>,
-    /// The longest of the TTLs of the names that go by each pool's load.
+    /// For each pool, the longest TTL of the names that depend on its load.
     ttl: HashMap<PoolId, u32>,
 }
 
@@ -84,7 +84,7 @@ impl Uses {
     }
 }
 
-/// The pool that leads the circle of this one.
+/// Returns the pool that represents this pool's group.
 fn lead(leader: &HashMap<PoolId, PoolId>, mut id: PoolId) -> PoolId {
     while leader[&id] != id {
         id = leader[&id];

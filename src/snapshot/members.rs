@@ -1,4 +1,4 @@
-//! A pool's members of one kind, as the rungs of the ladder take them.
+//! A pool's members of one kind, sorted by the rungs of the ladder.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,29 +8,29 @@ use super::world::PoolSpec;
 use crate::health::Share;
 use crate::steering::{HashKey, Pick};
 
-/// [`EndpointState::last_up`] of an endpoint that was not up yet.
+/// [`EndpointState::last_up`] of an endpoint that was never up.
 const NEVER: Duration = Duration::ZERO;
 
-/// One thing that can be handed out, with its weight.
+/// One address or canonical name that can be handed out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Member<T> {
     /// An address, or the canonical name.
     pub value: T,
-    /// For draws; 0 only when no other is left.
+    /// Weight for draws, as the operator wrote it; 0 means that it is drawn only if no other is left.
     pub weight: u16,
-    /// How much of what its weight gives it; never nothing.
+    /// The share of its clients that it keeps; always above 0.
     pub share: Share,
-    /// What it is hashed by.
+    /// Its key for hashes.
     pub key: HashKey,
-    /// Its weight by load, where `least-load` picks.
+    /// Its weight by load, for `least-load`.
     pub room: u16,
 }
 
 impl<T> Member<T> {
-    /// What it is drawn in proportion to.
+    /// Returns the weight with which this pick draws the member.
     pub fn weight_for(&self, pick: Pick) -> u16 {
         match pick {
-            // Weight 0 is the operator's word, and room is not.
+            // The operator's weight 0 counts before the room.
             Pick::LeastLoad if self.weight > 0 => self.room,
             Pick::LeastLoad => 0,
             Pick::Rotate | Pick::Weighted | Pick::Random | Pick::Sticky => self.weight,
@@ -38,12 +38,12 @@ impl<T> Member<T> {
     }
 }
 
-/// A pool's members of one kind, as the rungs of the ladder take them.
+/// A pool's members of one kind, sorted by the rungs of the ladder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lists<T> {
-    /// How many the operator wrote.
+    /// Number of members that the operator wrote.
     pub(super) given: usize,
-    /// How many of them are on duty, held back or not.
+    /// Number of members in service, held back or not.
     pub(super) in_service: usize,
     pub(super) open: Arc<[Member<T>]>,
     pub(super) held: Arc<[Member<T>]>,
@@ -51,27 +51,27 @@ pub struct Lists<T> {
     pub(super) all: Arc<[Member<T>]>,
     pub(super) recent: Arc<[Member<T>]>,
     pub(super) is_degraded: bool,
-    /// Whether the weights that the operator wrote differ.
+    /// True if the weights that the operator wrote differ.
     pub(super) weighs: bool,
 }
 
-/// Which of a pool's members answer. None holds what is forced down.
+/// Selects which members of a pool answer. No selection contains an endpoint that is forced down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Selection {
-    /// Those on duty that are up.
+    /// Members in service that are up.
     Open,
-    /// Those held back that are up.
+    /// Members that are held back and up.
     Held,
-    /// Those draining that are up.
+    /// Members that are drained and up.
     Draining,
-    /// Those on duty, whatever probes say; those draining, if no other is left.
+    /// All members in service, up or down; if there are none, the drained ones.
     All,
-    /// Those that were up when the outage began; all, if none is left that ever was.
+    /// The members that were up when the outage began; all members if none was ever up.
     Recent,
 }
 
 impl<T: Clone + PartialEq> Lists<T> {
-    /// An outage takes `outage` at most from the first fall to the last.
+    /// `outage` is the maximum time from the first fall of an outage to its last.
     pub(super) fn new(members: &[(Member<T>, EndpointState)], outage: Duration) -> Self {
         let list =
             |holds: &dyn Fn(&EndpointState) -> bool, share: &dyn Fn(&EndpointState) -> Share| -> Arc<[Member<T>]> {
@@ -115,7 +115,7 @@ impl<T: Clone + PartialEq> Lists<T> {
         Self { given: members.len(), in_service: count, open, held, draining, all, recent, is_degraded, weighs }
     }
 
-    /// The members that answer.
+    /// Returns the members of a selection.
     pub fn select(&self, selection: Selection) -> &[Member<T>] {
         match selection {
             Selection::Open => &self.open,
@@ -126,18 +126,18 @@ impl<T: Clone + PartialEq> Lists<T> {
         }
     }
 
-    /// Whether a member that answers keeps only a share of its clients.
+    /// True if a member that answers keeps only a share of its clients.
     pub fn is_degraded(&self) -> bool {
         self.is_degraded
     }
 
-    /// Whether the weights that the operator wrote differ.
+    /// True if the weights that the operator wrote differ.
     pub fn weighs(&self) -> bool {
         self.weighs
     }
 
-    /// Whether the share of open members suffices. What the operator took off duty is not missed: to drain one of two does
-    /// not topple the pool.
+    /// True if enough members are open for `min_healthy`. Drained members do not count as missing: draining one of two
+    /// does not make the pool unusable.
     pub(super) fn is_usable(&self, spec: &PoolSpec) -> bool {
         spec.is_enough(self.open.len(), self.in_service)
     }

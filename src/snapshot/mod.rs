@@ -1,8 +1,8 @@
-//! The immutable compiled state that queries are answered from, and what it is compiled from.
+//! The immutable compiled state from which queries are answered, and the values that it is compiled from.
 //!
-//! A [`Snapshot`] is never changed. What the world does makes a new one, which shares all that stayed: a change of health
-//! shares zones and maps, a new configuration shares the maps whose criteria it repeats, round trips that settled anew share
-//! all but the maps that ask for them.
+//! A [`Snapshot`] never changes. Every event makes a new one, which shares everything that stayed the same. A change of
+//! health shares zones and maps. A new configuration shares the maps whose compiled chains it repeats. Newly settled
+//! round trips share everything except the maps that use them.
 
 mod amend;
 mod compile;
@@ -50,7 +50,7 @@ pub use world::{
 };
 pub use world_state::{Dirty, WorldState};
 
-/// All that queries are answered from.
+/// Everything that queries are answered from.
 #[derive(Debug)]
 pub struct Snapshot {
     generation: u64,
@@ -61,41 +61,41 @@ pub struct Snapshot {
     name_overrides: NameOverrides,
 }
 
-/// A compiled world: what health does not change. It takes time to make, so it is made aside.
+/// A compiled world: everything that health does not change. Compiling takes time, so it runs in a thread of its own.
 ///
-/// All of it is shared: a copy with another zone costs as little as a list of the zones.
+/// All parts are shared: a copy with one other zone costs only a list of the zones.
 #[derive(Clone, Debug)]
 pub struct Blueprint {
     world: Arc<World>,
     locations: Arc<Locations>,
-    /// What was known of round trips then, if any chain asks for it.
+    /// The client RTTs at the time of compilation; `None` if no chain uses them.
     client_rtts: Option<Arc<ClientRtts>>,
     zones: Box<[Arc<ServedZone>]>,
     by_apex: Arc<HashMap<Box<[u8]>, u32, foldhash::fast::RandomState>>,
-    /// Labels of the longest apex, so that longer names need no look-up at their full length.
+    /// Number of labels of the longest apex. Longer names need no look-up at their full length.
     apex_depth: usize,
     /// By [`PlanId`].
     rules: Arc<[Arc<Rule>]>,
     /// The plan of each steered name, by [`NameId`], in the order of the world.
     plan_of_name: Arc<[PlanId]>,
-    /// The plans that hold a pool, by [`PoolId`].
+    /// The plans that use each pool, by [`PoolId`].
     plans_of: Arc<[Vec<PlanId>]>,
-    /// What cookies are made with where the operator gave no secret.
+    /// The secret for cookies if the operator gave none.
     own_secret: [CookieSecret; 1],
 }
 
-/// A zone, and what its names' answers depend on besides.
+/// A zone, and the regions that its answers depend on.
 #[derive(Debug)]
 pub struct ServedZone {
     /// Names and records.
     pub zone: Zone,
-    /// Who belongs to which region.
+    /// The regions of its clients.
     pub regions: Arc<Regions>,
 }
 
 impl Blueprint {
-    /// Compiles a world. Maps that `previous` holds for the same locations are shared, and so are zones that did not change;
-    /// cookies that it made stay valid.
+    /// Compiles a world. Shares the maps of `previous` that have the same locations, and the zones that did not change.
+    /// Cookies that `previous` made stay valid.
     pub fn compile(mut world: World, locations: Arc<Locations>, previous: Option<&Snapshot>) -> Self {
         let client_rtts = compile::client_rtts(&world, &locations, previous);
         let before = previous.map(|snapshot| &*snapshot.blueprint);
@@ -122,7 +122,8 @@ impl Blueprint {
         }
     }
 
-    /// Has another world share the trees of zones that say the same as here: a reload costs what changed.
+    /// Makes another world share the trees of its zones that have the same contents as here, so that a reload costs
+    /// only as much as changed.
     fn share_trees(&self, world: &mut World) {
         for spec in &mut world.zones {
             let Some(before) = self.spec(&spec.origin) else { continue };
@@ -132,23 +133,23 @@ impl Blueprint {
         }
     }
 
-    /// What the operator wrote of the zone with this origin.
+    /// Returns the configuration of the zone with this origin.
     pub fn spec(&self, origin: &Name) -> Option<&ZoneSpec> {
         self.by_apex.get(&origin.to_key()).map(|&id| &self.world.zones[id as usize])
     }
 
-    /// The zone that this spec and these plans would make, if it is there already.
+    /// Returns this blueprint's zone if the spec and the plans would make an equal one.
     fn zone_like(&self, spec: &ZoneSpec, first: NameId, plans: &[PlanId]) -> Option<Arc<ServedZone>> {
         let served = &self.zones[*self.by_apex.get(&spec.origin.to_key())? as usize];
         let steered = served.zone.steered();
-        // Without steered names it does not matter how many stand in zones before it.
+        // Without steered names, the number of steered names in earlier zones does not matter.
         let is_same = *steered.plans == *plans && (plans.is_empty() || steered.first == first);
         let is_like = is_same && Arc::ptr_eq(served.zone.tree(), &spec.tree) && *served.regions == *spec.regions;
         let is_like = is_like && served.zone.is_plain() && served.zone.serial() == spec.serial;
         is_like.then(|| served.clone())
     }
 
-    /// How many of its zones another blueprint does not share: what it took to make this one after that.
+    /// Returns the number of zones that another blueprint does not share: the zones that were built for this one.
     pub fn built_since(&self, other: &Self) -> usize {
         let is_shared = |zone: &&Arc<ServedZone>| {
             let before = other.by_apex.get(&zone.zone.apex().to_key()).map(|&id| &other.zones[id as usize]);
@@ -157,32 +158,32 @@ impl Blueprint {
         self.zones.len() - self.zones.iter().filter(is_shared).count()
     }
 
-    /// What the operator wrote.
+    /// Returns the operator's configuration.
     pub fn world(&self) -> &World {
         &self.world
     }
 
-    /// Makes a latency table one of this world's datacenters and networks.
+    /// Fits a latency table to this world: its datacenters and its network widths.
     pub fn adopt(&self, table: &mut LatencyTable) {
         compile::adopt(table, &self.world);
     }
 
-    /// Whether it is the same but for extra records, so that maps made for one fit the other.
+    /// True if both are the same except for extra records. Then maps that were made for one fit the other.
     pub fn is_like(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.world, &other.world)
     }
 
-    /// All zones, in the order of the world's.
+    /// Returns all zones, in the order of the world.
     pub fn zones(&self) -> &[Arc<ServedZone>] {
         &self.zones
     }
 
-    /// The zone with the longest apex at or above a name in wire format and lower case.
+    /// Returns the zone with the longest apex at or above a name, which is in wire format and lower case.
     pub fn find_zone(&self, key: &[u8]) -> Option<&ServedZone> {
         self.find_zone_id(key).map(|id| &*self.zones[id as usize])
     }
 
-    /// The zone that holds a name.
+    /// Returns the zone that holds a name.
     pub fn zone_of(&self, name: &Name) -> Option<&Arc<ServedZone>> {
         self.find_zone_id(&name.to_key()).map(|id| &self.zones[id as usize])
     }
@@ -194,8 +195,8 @@ impl Blueprint {
 }
 
 impl Snapshot {
-    /// A compiled world of which only its endpoints' standing is known, by their places in their pool's spec. Its generation follows
-    /// that of `previous`.
+    /// Returns a snapshot of a compiled world with the given endpoint states and no other state. `endpoint_state` takes
+    /// a pool and the position of an endpoint in its spec. The generation follows that of `previous`.
     pub fn new(
         blueprint: Arc<Blueprint>,
         endpoint_state: impl Fn(PoolId, usize) -> EndpointState,
@@ -206,8 +207,8 @@ impl Snapshot {
         Self::derive(blueprint, state, previous.map(|previous| (previous, &dirty)))
     }
 
-    /// What queries are answered from where a world is in this state. `since` is the snapshot that this one follows, and what changed
-    /// since then: all else is shared with it, if it is of the same world.
+    /// Returns the snapshot of a blueprint in a state. `since` is the snapshot before and the parts of the state that
+    /// changed since then: if both have the same world, everything else is shared.
     pub fn derive(blueprint: Arc<Blueprint>, state: WorldState, since: Option<(&Self, &Dirty)>) -> Self {
         let generation = since.map_or(1, |(before, _)| before.generation + 1);
         let since = since.filter(|(before, _)| before.blueprint.is_like(&blueprint));
@@ -248,65 +249,65 @@ impl Snapshot {
         Self { generation, blueprint, state, pools, plans, name_overrides }
     }
 
-    /// The same world in another state.
+    /// Returns the snapshot of the same world in another state.
     pub fn next(&self, state: WorldState, dirty: &Dirty) -> Self {
         Self::derive(self.blueprint.clone(), state, Some((self, dirty)))
     }
 
-    /// What it is derived from besides its blueprint.
+    /// Returns the state that the snapshot was derived from, together with its blueprint.
     pub fn state(&self) -> &WorldState {
         &self.state
     }
 
-    /// Whether it is one of this blueprint.
+    /// True if the snapshot was derived from this blueprint.
     pub fn is_of(&self, blueprint: &Arc<Blueprint>) -> bool {
         Arc::ptr_eq(&self.blueprint, blueprint)
     }
 
-    /// Whether the other one differs in health alone, and in what the operator says.
+    /// True if both snapshots differ only in health and overrides.
     pub fn shares_world(&self, other: &Self) -> bool {
         let client_rtts = |snapshot: &Self| snapshot.client_rtts().map(Arc::as_ptr);
         Arc::ptr_eq(&self.blueprint, &other.blueprint) && client_rtts(self) == client_rtts(other)
     }
 
-    /// Counts up by one from snapshot to snapshot, beginning with 1.
+    /// Returns the generation: 1 for the first snapshot, and one more for each that follows.
     pub fn generation(&self) -> u64 {
         self.generation
     }
 
-    /// What the operator wrote.
+    /// Returns the operator's configuration.
     pub fn world(&self) -> &World {
         &self.blueprint.world
     }
 
-    /// Where clients are.
+    /// Returns the locations of clients.
     pub fn locations(&self) -> &Arc<Locations> {
         &self.blueprint.locations
     }
 
-    /// What it is one of.
+    /// Returns the blueprint that the snapshot was derived from.
     pub fn blueprint(&self) -> &Arc<Blueprint> {
         &self.blueprint
     }
 
-    /// What is known of round trips, if any chain asks for it.
+    /// Returns the client RTTs; `None` if no chain uses them.
     pub fn client_rtts(&self) -> Option<&Arc<ClientRtts>> {
         self.state.maps().map(|maps| &maps.client_rtts).or(self.blueprint.client_rtts.as_ref())
     }
 
-    /// All zones.
+    /// Returns all zones.
     pub fn zones(&self) -> &[Arc<ServedZone>] {
         self.blueprint.zones()
     }
 
-    /// The zone with the longest apex at or above a name in wire format and lower case.
+    /// Returns the zone with the longest apex at or above a name, which is in wire format and lower case.
     pub fn find_zone(&self, key: &[u8]) -> Option<&ServedZone> {
         self.blueprint.find_zone(key)
     }
 
-    /// The zone that answers questions for a name in wire format and lower case: the deepest one. Of the types only DS
-    /// counts: at an apex it belongs to the zone above, if that is served too and delegates the name (RFC 4035, section
-    /// 3.1.4.1).
+    /// Returns the zone that answers questions for a name, which is in wire format and lower case: the deepest zone
+    /// that holds it. The type matters for DS only: the DS records of an apex belong to the zone above, if that is
+    /// served too and delegates the name (RFC 4035, section 3.1.4.1).
     pub fn authority(&self, key: &[u8], rtype: Rtype) -> Option<&ServedZone> {
         let zone = self.find_zone(key)?;
         let is_apex = zone.zone.apex().as_wire().len() == key.len();
@@ -315,12 +316,12 @@ impl Snapshot {
         Some(above.filter(|above| above.zone.delegates(key)).unwrap_or(zone))
     }
 
-    /// The zone with this apex.
+    /// Returns the zone with this apex.
     pub fn zone_at(&self, apex: &[u8]) -> Option<&ServedZone> {
         self.blueprint.by_apex.get(apex).map(|&id| &*self.blueprint.zones[id as usize])
     }
 
-    /// The secrets of cookies: the first makes them, all verify.
+    /// Returns the secrets for cookies: the first one makes cookies, all of them verify.
     pub fn cookie_secrets(&self) -> &[CookieSecret] {
         match self.world().protocol.cookies.secrets.as_slice() {
             [] => &self.blueprint.own_secret,
@@ -328,23 +329,23 @@ impl Snapshot {
         }
     }
 
-    /// The pools, by [`PoolId`].
+    /// Returns the pools, by [`PoolId`].
     pub fn pools(&self) -> &[Arc<Pool>] {
         &self.pools
     }
 
-    /// The plan of a steered name, with what the operator says of that name.
+    /// Returns the plan of a steered name, with overrides of the name applied.
     pub fn plan(&self, id: PlanId, name: NameId) -> &Plan {
         self.name_overrides.get(name).unwrap_or(&self.plans[id.index()])
     }
 
-    /// All plans, as they are for names of which nothing is said.
+    /// Returns all plans, without overrides of names.
     pub fn plans(&self) -> &[Plan] {
         &self.plans
     }
 }
 
-/// Whoever guesses it can forge cookies, so it does not come from the generators that draw answers.
+/// If somebody can guess the secret, they can forge cookies. So it does not come from the generators that draw answers.
 fn random_secret() -> CookieSecret {
     let mut octets = [0; CookieSecret::LENGTH];
     getrandom::fill(&mut octets).expect("the system has random octets");
@@ -369,7 +370,7 @@ fn compile_zones(world: &World, maps: Maps<'_>, before: Option<&Blueprint>) -> Z
                 rules.push(Arc::new(compiler.rule(&name.steering, &spec.regions)));
                 PlanId::from_index(rules.len() - 1)
             };
-            // Roll-outs go their ways name by name.
+            // Each name with a roll-out needs a plan of its own.
             let is_alone = name.steering.rollout.is_some();
             let plan = if is_alone { new() } else { *known.entry(&name.steering).or_insert_with(new) };
             plan_of_name.push(plan);

@@ -1,4 +1,5 @@
-//! What the operator says of names: plans of their own for those names, over the plans that they share with others.
+//! Separate plans for the names that operators' overrides concern. They replace the plans that these names share with
+//! others.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -8,16 +9,16 @@ use super::pool::Pool;
 use crate::overrides::Mode;
 use crate::zone::{NameId, PlanId};
 
-/// Plans of names of which something is said; mostly none.
+/// The plans of names with an override; mostly none.
 #[derive(Clone, Debug, Default)]
 pub(super) struct NameOverrides {
     by_name: HashMap<NameId, usize, foldhash::fast::RandomState>,
-    /// Each rule with each mode once: names that share a plan share it here too.
+    /// Each pair of rule and mode once: names that share a plan share it here too.
     plans: Vec<Plan>,
 }
 
 impl NameOverrides {
-    /// `plan_of_name` has all steered names; `shared` are the plans of names of which nothing is said.
+    /// `plan_of_name` lists all steered names; `shared` are the plans without overrides.
     pub(super) fn new(
         modes: &BTreeMap<NameId, Mode>,
         plan_of_name: &[PlanId],
@@ -38,7 +39,7 @@ impl NameOverrides {
         name_overrides
     }
 
-    /// The plan of a name of which something is said.
+    /// Returns the plan of a name with an override; `None` for other names.
     pub(super) fn get(&self, name: NameId) -> Option<&Plan> {
         if self.plans.is_empty() {
             return None;

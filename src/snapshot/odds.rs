@@ -1,4 +1,5 @@
-//! How many of many clients get which answer: the choice that a query makes, with every draw taken every way.
+//! Computes which share of many clients gets which answer: makes the choice of a query with every possible result of
+//! its draws.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashSet};
@@ -11,25 +12,25 @@ use super::world::PoolId;
 use crate::health::Share;
 use crate::steering::{Draw, HashKey, Outcomes, Ranking, Set, outcomes};
 
-/// Which share of clients is sent to which pool.
+/// The shares of clients that pools get.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shares {
-    /// By pool, fallback too; `None` for clients that are given no endpoint. Above 0, together 1.
+    /// By pool, `fallback` included; `None` for clients that get no endpoint. Each share is above 0, and the sum is 1.
     pub by_pool: BTreeMap<Option<PoolId>, f64>,
-    /// The share that is sent to endpoints that are down, for want of others.
+    /// The share of clients that gets endpoints that are down, because no others are left.
     pub stranded: f64,
-    /// Whether they are computed from all draws there are; otherwise from a random sample of them.
+    /// True if all results of draws were computed; false if the shares come from a random sample.
     pub are_exact: bool,
-    /// How many ways of draws were looked at.
+    /// Number of different results of draws that were computed.
     pub ways: usize,
 }
 
 impl Plan {
-    /// What clients with this ranking can be answered, and how probable each answer is. They ask for the families one after
-    /// the other until one has something to give, and draws go the same way for all of them. What a hash decides is a draw
-    /// too, for many clients.
+    /// Returns all answers that clients with this ranking can get, with their probabilities. A client asks for the
+    /// families one after the other until one has an endpoint, with the same draws for all families. Decisions by a
+    /// hash count as draws here, because they differ between clients.
     ///
-    /// `key` is that of one client: which part of a roll-out it belongs to is then no draw.
+    /// With the `key` of one client, its part of a roll-out is known and not drawn.
     pub fn odds(&self, ranking: &Ranking, families: &[Family], key: Option<HashKey>) -> Outcomes<(Family, Choice)> {
         outcomes(|lots| {
             let lots = RefCell::new(lots);
@@ -43,7 +44,7 @@ impl Plan {
         })
     }
 
-    /// The same for the one client with this key: nothing is left to chance but what queries leave to it.
+    /// Does the same for one client with this key: only draws for each query are left to chance.
     pub fn odds_for(&self, ranking: &Ranking, families: &[Family], key: Option<HashKey>) -> Outcomes<(Family, Choice)> {
         outcomes(|lots| {
             let lots = RefCell::new(lots);
@@ -59,8 +60,8 @@ impl Plan {
         })
     }
 
-    /// Where clients with this ranking are sent; `families` as for [`odds`](Self::odds). Where pools answer together, a client
-    /// goes to the endpoint that stands first.
+    /// Returns the shares of clients with this ranking; `families` as for [`odds`](Self::odds). If pools answer
+    /// together, a client goes to the first endpoint of the answer.
     pub fn shares(&self, pools: &[Arc<Pool>], ranking: &Ranking, families: &[Family]) -> Shares {
         let outcomes = self.odds(ranking, families, None);
         let ways = outcomes.ways.len();
@@ -77,7 +78,7 @@ impl Plan {
         Shares { by_pool, stranded, are_exact: outcomes.are_exact, ways }
     }
 
-    /// The pools that a client belongs to, by its key or by a draw.
+    /// Returns the pools of the client's part of a roll-out, by its key or by a draw.
     fn part(&self, key: Option<HashKey>, draw: impl Fn(Set, &[u32]) -> usize) -> Set {
         let Some(split) = self.split() else { return Set::MAX };
         if key.is_some() || split.is_whole() {
@@ -86,7 +87,7 @@ impl Plan {
         split.side(draw(BOTH, &shares(split.share.thousandths())) == 0)
     }
 
-    /// The parts of one outcome's clients that its pools get.
+    /// Returns the shares of one outcome's clients that its pools get.
     fn parts(&self, pools: &[Arc<Pool>], family: Family, verdict: Verdict) -> Vec<(Option<PoolId>, f64)> {
         let rule = self.rule();
         let (ids, selection): (Vec<PoolId>, _) = match verdict {
@@ -94,7 +95,8 @@ impl Plan {
             Verdict::Fallback(selection) => (rule.fallback.into_iter().collect(), selection),
             Verdict::Nodata | Verdict::Servfail => return vec![(None, 1.0)],
         };
-        // One pool alone, or one pick for all of them; otherwise each picks for itself, and what they give takes turns.
+        // Either one pool answers, or the same pick applies to all pools. Otherwise each pool picks for itself, and the
+        // results rotate.
         let is_one = rule.pick.is_some() || ids.len() == 1;
         let weighs = |id: PoolId| pools[id as usize].weighs(family);
         let (pick, _) = rule.pick(is_one && ids.iter().copied().any(weighs));
@@ -107,7 +109,7 @@ impl Plan {
                 continue;
             }
             for (key, endpoint) in pools[id as usize].weights(family, selection, pick) {
-                // What another pool holds as well is answered once, as that one's.
+                // An address in several pools is answered once, as that of the first pool.
                 if seen.insert(key) {
                     owners.push(id);
                     endpoints.push(endpoint);
@@ -124,15 +126,15 @@ impl Plan {
     }
 }
 
-/// Two ways, as if they were pools.
+/// A draw between two outcomes, as if they were pools.
 const BOTH: Set = 0b11;
 
-/// What is drawn for one of them with this probability, in thousandths.
+/// Returns the weights for an outcome with this probability, in thousandths, and for the other one.
 fn shares(first: u16) -> [u32; 2] {
     [first, Share::FULL.thousandths() - first].map(u32::from)
 }
 
-/// What comes of asking for one family after the other until one has something to give.
+/// Asks for one family after the other until one has an endpoint to give. Returns that family and its choice.
 fn ask_in_turn(families: &[Family], mut ask: impl FnMut(Family) -> Choice) -> (Family, Choice) {
     let mut last = (families[0], ask(families[0]));
     for &family in &families[1..] {

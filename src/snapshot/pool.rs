@@ -1,4 +1,4 @@
-//! A pool and what of it can be handed out now.
+//! A pool, and which of its endpoints can be handed out now.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -14,12 +14,12 @@ use crate::load::{Allowance, FULL_WEIGHT};
 use crate::name::Name;
 use crate::steering::{HashKey, Pick};
 
-/// A pool's state: immutable, replaced when the health of an endpoint changes.
+/// A pool's state: immutable, and replaced when the state of an endpoint changes.
 #[derive(Clone, Debug)]
 pub struct Pool {
     spec: Arc<PoolSpec>,
     kind: Kind,
-    /// By the endpoints' places in the spec.
+    /// By the endpoints' positions in the spec.
     endpoint_states: Arc<[EndpointState]>,
     share: Share,
     allowance: Allowance,
@@ -30,17 +30,17 @@ pub struct Pool {
     outage: Duration,
 }
 
-/// What a pool hands out.
+/// The kind of records that a pool gives, with its members.
 #[derive(Clone, Debug)]
 pub enum Kind {
     /// Addresses of either family.
     Addresses(Lists<[u8; 4]>, Lists<[u8; 16]>),
-    /// A canonical name, for every type.
+    /// A canonical name, which answers every type.
     Cname(Lists<Name>),
 }
 
 impl Kind {
-    /// The IPv4 addresses, if it is addresses.
+    /// Returns the IPv4 addresses; `None` if the pool holds a CNAME.
     pub fn v4(&self) -> Option<&Lists<[u8; 4]>> {
         match self {
             Self::Addresses(v4, _) => Some(v4),
@@ -48,7 +48,7 @@ impl Kind {
         }
     }
 
-    /// The IPv6 addresses, if it is addresses.
+    /// Returns the IPv6 addresses; `None` if the pool holds a CNAME.
     pub fn v6(&self) -> Option<&Lists<[u8; 16]>> {
         match self {
             Self::Addresses(_, v6) => Some(v6),
@@ -56,7 +56,7 @@ impl Kind {
         }
     }
 
-    /// The canonical name, if it is one.
+    /// Returns the canonical name; `None` if the pool holds addresses.
     pub fn cname(&self) -> Option<&Lists<Name>> {
         match self {
             Self::Addresses(..) => None,
@@ -66,7 +66,7 @@ impl Kind {
 }
 
 impl Pool {
-    /// The pool in a state.
+    /// Makes the pool in this state.
     pub(super) fn new(spec: Arc<PoolSpec>, state: &PoolState) -> Self {
         let PoolState { endpoint_states, allowance } = state.clone();
         let is_any_down = endpoint_states.iter().any(|endpoint_state| endpoint_state.last_up < Duration::MAX);
@@ -88,55 +88,55 @@ impl Pool {
         Self { spec, kind, endpoint_states, share, allowance, ramp, restless, draining, ramping, outage }
     }
 
-    /// How many of its clients it keeps, and what it can take of others'.
+    /// Returns the share of its clients that the pool keeps, and its room for others.
     pub fn allowance(&self) -> &Allowance {
         &self.allowance
     }
 
-    /// What the operator wrote.
+    /// Returns the pool's configuration.
     pub fn spec(&self) -> &Arc<PoolSpec> {
         &self.spec
     }
 
-    /// What it hands out.
+    /// Returns the members.
     pub fn kind(&self) -> &Kind {
         &self.kind
     }
 
-    /// What answers make of the endpoint in this place of the spec.
+    /// Returns the state of the endpoint at this position of the spec.
     pub fn endpoint_state(&self, endpoint: usize) -> EndpointState {
         self.endpoint_states[endpoint]
     }
 
-    /// Whether an unconfirmed outcome speaks against one of its endpoints' states, or one drains or ramps: what is answered
-    /// now may soon be wrong.
+    /// True if an unconfirmed outcome contradicts the state of one of its endpoints, or one is drained or ramps: the
+    /// present answer may soon be wrong.
     pub fn is_restless(&self) -> bool {
         self.restless
     }
 
-    /// Whether the operator drains one of its endpoints.
+    /// True if an operator drains one of its endpoints.
     pub fn has_draining(&self) -> bool {
         self.draining
     }
 
-    /// Whether one of its endpoints comes back slowly, or leaves slowly.
+    /// True if one of its endpoints comes back or leaves slowly.
     pub fn is_ramping(&self) -> bool {
         self.ramping
     }
 
-    /// The mean share of its open endpoints by weight, ramps apart: how much of what the step `weight` gives it. Above
-    /// nothing; all, if none is open.
+    /// Returns the mean share of its open endpoints by weight, without ramps: the part of the clients that the step
+    /// `weight` gives it. Above 0; full if no endpoint is open.
     pub fn share(&self) -> Share {
         self.share
     }
 
-    /// How far the pool has come on its way back or out: as far as the endpoint that takes most. Above nothing.
+    /// Returns the pool's ramp: the highest one of its endpoints. Above 0.
     pub fn ramp(&self) -> Share {
         self.ramp
     }
 
-    /// When an endpoint of the family that is on duty was up last, on the clock of control: [`Duration::MAX`] while one is, zero
-    /// if none was yet.
+    /// Returns when an endpoint of the family that is in service was up last, on the clock of control:
+    /// [`Duration::MAX`] while one is up, zero if none ever was.
     pub fn last_up(&self, family: Family) -> Duration {
         let is_meant = |place: usize| match self.spec.members.address(place) {
             Some(address) => address.is_ipv6() == (family == Family::V6),
@@ -148,12 +148,13 @@ impl Pool {
         in_service.map(|(_, endpoint_state)| endpoint_state.last_up).max().unwrap_or_default()
     }
 
-    /// How long it may take from the first fall of an outage of everything to its last; nothing while all are up.
+    /// Returns the maximum time from the first fall to the last one when all endpoints fail together; zero while all
+    /// are up.
     pub fn outage(&self) -> Duration {
         self.outage
     }
 
-    /// How many endpoints of the family are open, and of how many that the operator wrote.
+    /// Returns how many endpoints of the family are open, and how many the operator wrote.
     pub fn counts(&self, family: Family) -> (usize, usize) {
         let given = match (&self.kind, family) {
             (Kind::Addresses(v4, _), Family::V4) => v4.given,
@@ -163,32 +164,32 @@ impl Pool {
         (self.count(family, Selection::Open), given)
     }
 
-    /// Whether it has endpoints of the family, as the operator wrote it.
+    /// True if the operator wrote endpoints of the family.
     pub fn is_given(&self, family: Family) -> bool {
         self.counts(family).1 > 0
     }
 
-    /// Whether any endpoint of the family is open.
+    /// True if an endpoint of the family is open.
     pub fn is_open(&self, family: Family) -> bool {
         self.count(family, Selection::Open) > 0
     }
 
-    /// Whether any endpoint of the family is up and held back.
+    /// True if an endpoint of the family is up and held back.
     pub fn is_held(&self, family: Family) -> bool {
         self.count(family, Selection::Held) > 0
     }
 
-    /// Whether any endpoint of the family drains and is up.
+    /// True if an endpoint of the family is up and drained.
     pub fn is_draining(&self, family: Family) -> bool {
         self.count(family, Selection::Draining) > 0
     }
 
-    /// Whether any endpoint of the family is not forced down.
+    /// True if an endpoint of the family is not forced down.
     pub fn is_left(&self, family: Family) -> bool {
         self.count(family, Selection::All) > 0
     }
 
-    /// Whether any endpoint of the family is neither forced down nor draining.
+    /// True if an endpoint of the family is neither forced down nor drained.
     pub fn is_in_service(&self, family: Family) -> bool {
         let in_service = match (&self.kind, family) {
             (Kind::Addresses(v4, _), Family::V4) => v4.in_service,
@@ -198,7 +199,7 @@ impl Pool {
         in_service > 0
     }
 
-    /// Whether so many endpoints of the family are open as `min_healthy` asks for.
+    /// True if enough endpoints of the family are open for `min_healthy`.
     pub fn is_usable(&self, family: Family) -> bool {
         match (&self.kind, family) {
             (Kind::Addresses(v4, _), Family::V4) => v4.is_usable(&self.spec),
@@ -207,7 +208,7 @@ impl Pool {
         }
     }
 
-    /// Whether the weights of its endpoints of a family differ.
+    /// True if the weights of its endpoints of a family differ.
     pub(super) fn weighs(&self, family: Family) -> bool {
         match (&self.kind, family) {
             (Kind::Addresses(v4, _), Family::V4) => v4.weighs,
@@ -216,8 +217,8 @@ impl Pool {
         }
     }
 
-    /// What this picks the endpoints of a family in proportion to, and their shares, of those that answer; with what tells
-    /// equal endpoints of several pools.
+    /// Returns the weights with which this pick draws from the endpoints of a selection, and their shares, each with a
+    /// key that is equal for equal endpoints of several pools.
     pub(super) fn weights(&self, family: Family, selection: Selection, pick: Pick) -> Vec<(HashKey, (u16, Share))> {
         fn of<T>(members: &[Member<T>], pick: Pick) -> Vec<(HashKey, (u16, Share))> {
             members.iter().map(|member| (member.key, (member.weight_for(pick), member.share))).collect()
@@ -254,8 +255,8 @@ fn address_member<const LENGTH: usize>(value: [u8; LENGTH], weight: u16) -> Memb
     Member { value, weight, share: Share::FULL, key: HashKey::of_candidate(&value), room: FULL_WEIGHT }
 }
 
-/// The mean share of open endpoints of both families; evenly if none has a weight. Ramps are left out: that an endpoint comes
-/// back is no reason to send less to those that were there.
+/// Returns the mean share of open endpoints of both families by weight, or the plain mean if none has a weight. Ramps
+/// are left out: a returning endpoint is no reason to send less to the others.
 fn share(members: &Members, endpoint_states: &[EndpointState]) -> Share {
     let weight = |place: usize| match members {
         Members::Addresses(endpoints) => endpoints[place].weight,
@@ -267,7 +268,7 @@ fn share(members: &Members, endpoint_states: &[EndpointState]) -> Share {
             let weight = if is_even { 1 } else { u64::from(weight(place)) };
             (sum + weight, kept + weight * u64::from(endpoint_state.share.thousandths()))
         });
-        // A share above nothing is not rounded to nothing.
+        // Rounding never turns a share above 0 into 0.
         (sum > 0).then(|| Share::from_thousandths(kept.div_ceil(sum) as u16))
     };
     mean(false).or_else(|| mean(true)).unwrap_or(Share::FULL)
@@ -301,7 +302,7 @@ mod tests {
         })
     }
 
-    /// Endpoints that fell at these seconds; others are up.
+    /// Returns a pool whose listed endpoints fell at these seconds; the others are up.
     fn with_down(down: &[(usize, u64)], min_healthy: f64) -> Pool {
         let endpoint_state = |endpoint| match down.iter().find(|(place, _)| *place == endpoint) {
             Some(&(_, fell)) => {
@@ -325,7 +326,7 @@ mod tests {
 
     #[test]
     fn what_was_up_when_the_outage_began_is_remembered() {
-        // The monitor takes 17 s at most to confirm a fall: 5 s * 3 + 2 s.
+        // The monitor takes at most 17 s to confirm a fall: 5 s * 3 + 2 s.
         let recent = |fell: [u64; 3]| {
             let pool = with_down(&[(0, fell[0]), (1, fell[1]), (2, fell[2])], 0.0);
             let Kind::Addresses(v4, v6) = pool.kind() else { panic!("no addresses") };
@@ -353,7 +354,7 @@ mod tests {
                 assert!(!spec.is_enough(needed - 1, in_service), "{} of {in_service} at {percent} %", needed - 1);
             }
         }
-        // Written with as many digits as anybody has.
+        // An operator writes a third with some number of digits.
         let third = spec(0.333_333_333_3);
         assert!(third.is_enough(1, 3) && !third.is_enough(0, 3));
         assert!(spec(0.666_666_666_67).is_enough(2, 3));

@@ -1,4 +1,4 @@
-//! What of a world roll-outs are about.
+//! The roll-outs of a world.
 
 use super::world::{PoolId, Steering, World};
 use crate::health::Share;
@@ -12,14 +12,14 @@ use crate::zone::NameId;
 pub struct RolledOut<'a> {
     /// Its number among all steered names.
     pub name: NameId,
-    /// The roll-out as the operator wrote it.
+    /// The roll-out as configured.
     pub draft: Draft,
-    /// What else is said of the name.
+    /// The other settings of the name.
     pub steering: &'a Steering,
 }
 
 impl World {
-    /// All names with a roll-out.
+    /// Returns all names with a roll-out.
     pub fn rollouts(&self) -> impl Iterator<Item = RolledOut<'_>> {
         let names = self.zones.iter().flat_map(|zone| zone.names.iter().map(|name| (&zone.origin, name)));
         (0..).zip(names).filter_map(|(number, (origin, name))| {
@@ -30,7 +30,7 @@ impl World {
         })
     }
 
-    /// How a name's pools are divided where its roll-out stands so.
+    /// Returns the split of a name's pools for this state of its roll-out.
     pub fn split(&self, steering: &Steering, stand: &Stand, is_ramping: bool) -> Option<Split> {
         match (stand, steering.rollout.as_deref()?) {
             (Stand::Active(pool), _) => Some(Split::new(self.part(steering, pool), Share::FULL, is_ramping, pool)),
@@ -41,7 +41,7 @@ impl World {
         }
     }
 
-    /// How a name's pools are divided when its roll-out begins.
+    /// Returns the split of a name's pools when its roll-out begins.
     pub(super) fn first_split(&self, steering: &Steering) -> Option<Split> {
         let (stand, is_ramping) = match steering.rollout.as_deref()? {
             Spec::Active(pool) => (Stand::Active(pool.clone()), false),
@@ -50,19 +50,19 @@ impl World {
         self.split(steering, &stand, is_ramping)
     }
 
-    /// Those of a name's pools that a reference means, by their places among them.
+    /// Returns the pools of a name that a reference means, as positions in its list.
     fn part(&self, steering: &Steering, reference: &str) -> Set {
         let pools = steering.pools.iter().enumerate();
         let meant = pools.filter(|(_, used)| self.is_referred_to(used.pool, reference));
         meant.fold(0, |set, (place, _)| set | 1 << place)
     }
 
-    /// Whether a reference in a name's `pools` means this pool: `web` is all of `web/fra` and `web/iad`.
+    /// True if a reference in a name's `pools` means this pool: `web` means `web/fra` and `web/iad`.
     pub fn is_referred_to(&self, pool: PoolId, reference: &str) -> bool {
         self.pools[pool as usize].is_referred_to(reference)
     }
 
-    /// All that may be said for one or several of a name's pools.
+    /// Returns all references that mean one or several of a name's pools.
     fn references(&self, steering: &Steering) -> Vec<Box<str>> {
         let mut references: Vec<Box<str>> = Vec::new();
         for used in &steering.pools {

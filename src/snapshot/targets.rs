@@ -1,4 +1,4 @@
-//! What of a world an operator's target means.
+//! Resolves the targets of overrides against a world.
 
 use super::world::{Members, PoolId, PoolSpec, World};
 use crate::name::Name;
@@ -6,7 +6,7 @@ use crate::overrides::{EffectiveOverrides, Override, TargetKind, TargetPattern, 
 use crate::suggest::did_you_mean;
 
 impl Members {
-    /// What the endpoint in this place hands out, as targets know it.
+    /// Returns the address or name of the endpoint at this position, in the form that targets use.
     pub fn text(&self, place: usize) -> String {
         match self {
             Self::Addresses(endpoints) => endpoints.get(place).map_or_else(String::new, |it| it.value.to_string()),
@@ -16,12 +16,12 @@ impl Members {
 }
 
 impl World {
-    /// The name of the datacenter that a pool stands in.
+    /// Returns the name of the pool's datacenter.
     pub fn datacenter_of(&self, pool: &PoolSpec) -> Option<&str> {
         pool.datacenter.map(|id| &*self.datacenters[usize::from(id)].name)
     }
 
-    /// Whether a target means the endpoint in this place of a pool.
+    /// True if a target means the endpoint at this position of a pool.
     pub fn is_meant(&self, target: &TargetPattern, pool: &PoolSpec, place: usize) -> bool {
         match target.kind() {
             TargetKind::Datacenter => self.datacenter_of(pool).is_some_and(|name| target.means(name)),
@@ -31,7 +31,7 @@ impl World {
         }
     }
 
-    /// What counts for the endpoint in this place of a pool.
+    /// Returns the override that counts for the endpoint at this position of a pool.
     pub fn effective_override<'a>(
         &self,
         effective_overrides: &'a EffectiveOverrides,
@@ -41,22 +41,23 @@ impl World {
         effective_overrides.of_endpoint(self.datacenter_of(pool), &pool.name, || pool.members.text(place))
     }
 
-    /// The pools with endpoints that a target means.
+    /// Returns the pools with endpoints that a target means.
     pub fn pools_meant(&self, target: &TargetPattern) -> Vec<PoolId> {
         let meant = (0..).zip(&self.pools).filter(|(_, pool)| {
-            // Only endpoints differ within a pool, and no pool is empty.
+            // All endpoints of a pool match alike unless the target is an endpoint, and no pool is empty.
             let places = if target.kind() == TargetKind::Endpoint { pool.members.len() } else { 1 };
             (0..places).any(|place| self.is_meant(target, pool, place))
         });
         meant.map(|(id, _)| id).collect()
     }
 
-    /// The owners of all steered names.
+    /// Returns the owners of all steered names.
     pub fn steered_names(&self) -> impl Iterator<Item = &Name> {
         self.zones.iter().flat_map(|zone| zone.names.iter().map(|name| &name.owner))
     }
 
-    /// Whether a target means anything here; if not, what may have been meant.
+    /// Succeeds if a target means anything in this world. Fails with the most similar target that does, if there is
+    /// one.
     pub fn find(&self, target: &TargetPattern) -> Result<(), Option<TargetPattern>> {
         let known: Vec<String> = match target.kind() {
             TargetKind::Datacenter => self.datacenters.iter().map(|place| place.name.to_string()).collect(),
@@ -74,7 +75,7 @@ impl World {
         Err(meant.and_then(|text| format!("{}:{text}", target.kind().as_str()).parse().ok()))
     }
 
-    /// Whether two targets mean anything in common.
+    /// True if two targets have anything in common.
     pub fn overlap(&self, one: &TargetPattern, other: &TargetPattern) -> bool {
         if one.kind() == TargetKind::Name || other.kind() == TargetKind::Name {
             let texts = || self.steered_names().map(canonical);

@@ -2,7 +2,7 @@ use super::*;
 use crate::config;
 use std::fs;
 
-/// A node with these master files, compiled after `previous`.
+/// Compiles a node with these master files, following `previous`.
 fn compiled(zones: &[(&str, &str)], previous: Option<&Snapshot>) -> Blueprint {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("zones")).unwrap();

@@ -1,7 +1,7 @@
-//! What the operator wrote, valid and with every name resolved.
+//! The operator's configuration, valid and with every reference resolved.
 //!
-//! Configuration makes a [`World`]; a snapshot is compiled from it. A world that exists is consistent: every id points at
-//! something, no name has CNAME beside other data, and so on.
+//! The room `config` makes a [`World`]; a snapshot is compiled from it. A world is always consistent: every id is in
+//! range, no name has CNAME beside other data, and so on.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -20,86 +20,86 @@ use crate::zone::Tree;
 use super::Protocol;
 use super::family::PerFamily;
 
-/// Pools that a name uses at most, so that a set of them fits one machine word. `web/fra` and `web/iad` are two.
+/// Maximum number of pools of a name, so that a set of them fits in one machine word. `web/fra` and `web/iad` are two.
 pub const MAX_POOLS: usize = 64;
 
-/// Endpoints of one address family that a pool holds at most.
+/// Maximum number of endpoints of one address family in a pool.
 pub const MAX_ENDPOINTS: usize = 1024;
 
-/// Everything that is served and what it depends on.
+/// Everything that is served, and its settings.
 #[derive(Clone, Debug, Default)]
 pub struct World {
-    /// All places, at most 255. Names and places are unique.
+    /// All datacenters, at most 255. Their names and coordinates are unique.
     pub datacenters: Vec<Datacenter>,
     /// All pools of all zones.
     pub pools: Vec<Arc<PoolSpec>>,
     /// All zones; origins are unique.
     pub zones: Vec<ZoneSpec>,
-    /// What the operator wrote of times at which something is to drain, or the like.
+    /// Maintenance windows, as orders with a beginning and an end.
     pub windows: Vec<Order>,
     /// How EDNS Client Subnet is used.
     pub ecs: Ecs,
-    /// How messages are exchanged.
+    /// Settings for messages.
     pub protocol: Protocol,
-    /// What holds for all probes.
+    /// Settings for all probes.
     pub probing: Probing,
-    /// What this node calls itself: its `site`, else its host name.
+    /// The node's name: its `site`, else its host name.
     pub node: Box<str>,
-    /// The country of its `site`: its own probes measure round trips for the clients there, and for no others.
+    /// The country of its `site`. Its own probes measure round trips for the clients of this country only.
     pub site_country: Option<CountryCode>,
 }
 
 /// How EDNS Client Subnet (RFC 7871) is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ecs {
-    /// Whether the option is looked at, and answered, at all.
+    /// True if the option is used and answered.
     pub enabled: bool,
-    /// Bits of an IPv4 client address that count, 0-32.
+    /// Number of leading bits of an IPv4 client address that are used, 0-32.
     pub max_source_v4: u8,
-    /// Bits of an IPv6 client address that count, 0-128.
+    /// Number of leading bits of an IPv6 client address that are used, 0-128.
     pub max_source_v6: u8,
 }
 
 impl Ecs {
-    /// Bits of addresses that networks are looked up by: all of them where nobody tells networks.
+    /// Returns the number of leading bits by which networks are looked up; all bits if the option is disabled.
     pub fn caps(&self) -> Caps {
         if self.enabled { Caps { v4: self.max_source_v4, v6: self.max_source_v6 } } else { Caps::NONE }
     }
 }
 
 impl Default for Ecs {
-    /// RFC 7871, section 11.1, recommends 24 and 56 as what resolvers send at most.
+    /// RFC 7871, section 11.1, recommends that resolvers send at most 24 and 56 bits.
     fn default() -> Self {
         Self { enabled: true, max_source_v4: 24, max_source_v6: 56 }
     }
 }
 
-/// What holds for all probes.
+/// Settings for all probes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Probing {
-    /// How long the last states are held when everything seems to fail at once; zero for not at all.
+    /// How long the last states are kept when everything seems to fail at once (fail-static); zero disables it.
     pub hold: Duration,
 }
 
 impl Default for Probing {
-    /// Long enough for a switch to start again, short enough for a datacenter whose neighbours died with it.
+    /// Long enough for a switch to restart, short enough for a node whose datacenter really lost all others.
     fn default() -> Self {
         Self { hold: Duration::from_secs(60) }
     }
 }
 
-/// A place with endpoints.
+/// A datacenter.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Datacenter {
-    /// `fra`.
+    /// Its name, such as `fra`.
     pub name: Box<str>,
-    /// Where it stands.
+    /// Its coordinates.
     pub coordinates: Coordinates,
-    /// In which country.
+    /// Its country.
     pub country: Option<CountryCode>,
 }
 
-/// A pool by its place in [`World::pools`].
+/// A pool, as a position in [`World::pools`].
 pub type PoolId = u32;
 
 /// Endpoints in one datacenter that serve the same thing.
@@ -107,62 +107,64 @@ pub type PoolId = u32;
 pub struct PoolSpec {
     /// `green`, or `web/fra` for one of several datacenters.
     pub name: Box<str>,
-    /// The file's entry that it is a part of: `web` for `web/fra`. `None` for a pool of its own.
+    /// The entry of the file that the pool is part of: `web` for `web/fra`. `None` for a pool that is an entry itself.
     pub entry: Option<Box<str>>,
-    /// The zone whose file defines it; `None` for one of the server file.
+    /// The zone whose file defines it; `None` if the server file does.
     pub zone: Option<Name>,
-    /// Where it stands.
+    /// Its datacenter.
     pub datacenter: Option<DatacenterId>,
-    /// The share of a family's endpoints, 0-1, that must be open for the pool to be usable; 0 asks for any.
+    /// The share of a family's endpoints, 0-1, that must be open for the pool to be usable; 0 requires one endpoint.
     pub min_healthy: f64,
-    /// The most that all of it can take, in a unit of the operator's, above 0.
+    /// The maximum load of the whole pool, in the operator's unit, above 0.
     pub capacity: Option<f64>,
-    /// How it comes back after it was down.
+    /// How the pool comes back after it was down.
     pub recovery: Recovery,
-    /// What it hands out.
+    /// Its endpoints.
     pub members: Members,
 }
 
-/// Two numbers of endpoints closer than this are one: a decimal share such as 0.28 is no exact binary fraction, so 25 times it is a
-/// little more than 7. One endpoint of [`MAX_ENDPOINTS`] is a million times as much.
+/// Two numbers of endpoints that differ by less than this are equal: a decimal share such as 0.28 is no exact binary
+/// fraction, so 25 times it is a little more than 7. One endpoint of [`MAX_ENDPOINTS`] differs by a million times as
+/// much.
 const ROUNDING: f64 = 1e-9;
 
 impl PoolSpec {
-    /// What the pool is known by from world to world, and from run to run. Names of pools have no blanks in them.
+    /// Returns the pool's key, which is the same in every world and on every run. Names of pools contain no blanks.
     pub fn key(&self) -> String {
         let zone = self.zone.as_ref().map(ToString::to_string).unwrap_or_default();
         format!("{zone} {}", self.name)
     }
 
-    /// Whether a reference means this pool: `web` means all of `web/fra` and `web/iad`.
+    /// True if a reference means this pool: `web` means all of `web/fra` and `web/iad`.
     pub fn is_referred_to(&self, reference: &str) -> bool {
         [Some(&self.name), self.entry.as_ref()].into_iter().flatten().any(|name| **name == *reference)
     }
 
-    /// The same of the endpoint in this place.
+    /// Returns the key of the endpoint at this position.
     pub fn key_of(&self, place: usize) -> String {
         format!("{} {}", self.key(), self.members.text(place))
     }
 
-    /// Whether `open` of a family's `in_service` endpoints are as many as `min_healthy` asks for: one at least, and in whole endpoints.
+    /// True if `open` of a family's `in_service` endpoints are enough for `min_healthy`, counted in whole endpoints: at
+    /// least one.
     pub fn is_enough(&self, open: usize, in_service: usize) -> bool {
         let needed = (in_service as f64 * self.min_healthy - ROUNDING).ceil() as usize;
         open >= needed.max(1)
     }
 }
 
-/// A pool holds addresses or exactly one CNAME.
+/// The endpoints of a pool: addresses, or exactly one CNAME.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Members {
-    /// One or more addresses of either family, each once.
+    /// One or more addresses of either family, without duplicates.
     Addresses(Vec<Endpoint<IpAddr>>),
     /// The canonical name.
     Cname(Endpoint<Name>),
 }
 
 impl Members {
-    /// How long it may take from the first fall to the last when all endpoints die at once: as long as the slowest monitor takes
-    /// to confirm it.
+    /// Returns the maximum time from the first fall to the last one when all endpoints fail at once: the time in which
+    /// the slowest monitor confirms it.
     pub fn outage(&self) -> Duration {
         let confirmed = |target: &&Target| {
             let monitor = &target.monitor;
@@ -171,7 +173,7 @@ impl Members {
         self.targets().iter().map(confirmed).max().unwrap_or_default()
     }
 
-    /// How many endpoints there are.
+    /// Returns the number of endpoints.
     #[allow(clippy::len_without_is_empty, reason = "a pool is never empty")]
     pub fn len(&self) -> usize {
         match self {
@@ -180,7 +182,7 @@ impl Members {
         }
     }
 
-    /// The address in this place, if the pool holds addresses.
+    /// Returns the address at this position; `None` if the pool holds a CNAME.
     pub fn address(&self, place: usize) -> Option<IpAddr> {
         match self {
             Self::Addresses(endpoints) => endpoints.get(place).map(|endpoint| endpoint.value),
@@ -188,7 +190,7 @@ impl Members {
         }
     }
 
-    /// All that is probed for this pool. What several endpoints depend on comes several times.
+    /// Returns all targets that are probed for this pool. A target that several endpoints depend on is repeated.
     pub fn targets(&self) -> Vec<&Target> {
         let mut targets = Vec::with_capacity(self.len());
         for condition in (0..self.len()).filter_map(|place| self.condition(place)) {
@@ -197,7 +199,7 @@ impl Members {
         targets
     }
 
-    /// What the endpoint in this place can take, if the operator says it.
+    /// Returns the configured capacity of the endpoint at this position.
     pub fn capacity(&self, place: usize) -> Option<f64> {
         match self {
             Self::Addresses(endpoints) => endpoints.get(place)?.capacity,
@@ -205,7 +207,7 @@ impl Members {
         }
     }
 
-    /// What tells whether the endpoint in this place is up, if anything does.
+    /// Returns the condition for the endpoint at this position to be up; `None` if it always is.
     pub fn condition(&self, place: usize) -> Option<&Condition> {
         match self {
             Self::Addresses(endpoints) => endpoints.get(place)?.condition.as_ref(),
@@ -214,16 +216,16 @@ impl Members {
     }
 }
 
-/// One thing that can be handed out.
+/// One address or canonical name that can be handed out.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Endpoint<T> {
     /// An address or a canonical name.
     pub value: T,
-    /// For `weighted` draws; 0 only when no other is left.
+    /// Weight for `weighted` draws; 0 means that it is drawn only if no other is left.
     pub weight: u16,
-    /// What it can take, in a unit of the operator's, above 0.
+    /// Its maximum load, in the operator's unit, above 0.
     pub capacity: Option<f64>,
-    /// What tells whether it is up; without one it always is.
+    /// The condition for it to be up; `None` means always up.
     pub condition: Option<Condition>,
 }
 
@@ -232,92 +234,95 @@ pub struct Endpoint<T> {
 pub struct ZoneSpec {
     /// The apex.
     pub origin: Name,
-    /// Who belongs to which region. Zones with equal regions share them.
+    /// Which clients are in which region. Zones with equal regions share the value.
     pub regions: Arc<Regions>,
-    /// Its names and static records, exactly one SOA and at least one NS at the apex among them; addresses of in-zone
-    /// nameservers too. `names` were steered in their order when it was built, and `reflect` reflects.
+    /// Its names and static records, among them exactly one SOA and at least one NS at the apex, and the addresses of
+    /// in-zone nameservers. It was built with `names` as its steered names, in this order, and `reflect` as its
+    /// reflecting ones.
     pub tree: Arc<Tree>,
-    /// The SOA's serial, whatever the tree's is.
+    /// The SERIAL of the SOA; that of the tree is not used.
     pub serial: u32,
     /// Names whose addresses are chosen for each client.
     pub names: Vec<SteeredName>,
     /// Names that answer TXT with what is known of the asker.
     pub reflect: Vec<Name>,
-    /// Whether the SOA's serial is truenorth's to count: the operator gave none.
+    /// True if truenorth counts the SERIAL, because the operator gave none.
     pub counts_serial: bool,
-    /// A fingerprint of what its files say, the serial apart.
+    /// A fingerprint of the contents of its files, without the serial.
     pub contents: u64,
 }
 
 /// A name whose addresses are chosen for each client.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SteeredName {
-    /// At or below the zone's origin; may be a wildcard.
+    /// The owner, at or below the zone's origin; may be a wildcard.
     pub owner: Name,
-    /// How.
+    /// How the addresses are chosen.
     pub steering: Steering,
 }
 
-/// How a name's addresses are chosen. Names of one zone with equal steering are answered alike.
+/// How a name's addresses are chosen. Names of one zone with equal steering get equal answers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Steering {
-    /// 1 to [`MAX_POOLS`], each once, all of one kind.
+    /// 1 to [`MAX_POOLS`] pools without duplicates, all of one kind.
     pub pools: Vec<PoolUse>,
-    /// The chain, as written.
+    /// The chain, as configured.
     pub steer: Vec<Step>,
-    /// What the step `latency` takes for a tie.
+    /// The difference up to which the step `latency` considers round trips equal.
     pub latency_tolerance: Tolerance,
-    /// Which endpoints of its pools; `None` leaves it to each pool's weights.
+    /// How endpoints of its pools are picked; `None` leaves it to each pool's weights.
     pub pick: Option<Pick>,
-    /// How many addresses an answer holds at most, at least 1; `None` leaves it to what picks.
+    /// Maximum number of addresses in an answer, at least 1; `None` leaves it to the pick.
     pub answers: Option<u16>,
-    /// From the best pools of how many different datacenters; at least 1.
+    /// Number of datacenters whose best pools answer, at least 1.
     pub take: u8,
-    /// Whether the last of them, of two at least, is drawn from all others.
+    /// True if the last of at least two datacenters is drawn from all others.
     pub spare: bool,
-    /// Bits of a client's address of each family that `sticky` goes by, if a step or `pick` goes by a hash; not above
-    /// [`Ecs`]'s maxima.
+    /// Number of leading bits of a client's address of each family that hashes use; `None` without a step or pick that
+    /// hashes. Not above [`Ecs`]'s maxima.
     pub sticky: Option<PerFamily<u8>>,
-    /// This name's own tiers for a region, in place of the region's: `prefer = { europe = [...] }`. `only` stays the region's.
+    /// This name's own tiers for a region, instead of the region's: `prefer = { europe = [...] }`. `only` still comes
+    /// from the region.
     pub prefer: Vec<(Box<str>, Vec<Vec<DatacenterId>>)>,
-    /// What answers when no pool can.
+    /// The pool that answers if no other can.
     pub fallback: Option<PoolId>,
-    /// What is answered when that cannot either.
+    /// What is answered if `fallback` cannot answer either.
     pub all_down: AllDown,
-    /// Seconds, while all is calm.
+    /// TTL in seconds while the state is confirmed.
     pub ttl: u32,
-    /// Seconds, while something is unconfirmed; not above `ttl`.
+    /// TTL in seconds while a state is unconfirmed; not above `ttl`.
     pub ttl_min: u32,
-    /// What the name's HTTPS record says besides addresses, if it has one.
+    /// The parameters of the name's HTTPS record, if it has one; the addresses are added for each answer.
     pub https: Option<SvcParams>,
-    /// How its clients move from some of its pools to others, if they do.
+    /// How clients move to other pools; `None` without a roll-out.
     pub rollout: Option<Box<rollout::Spec>>,
 }
 
 impl Steering {
-    /// The steps that rank, up to the first that leaves no ties.
+    /// Returns the steps that rank, up to the first one that leaves no ties.
     pub fn ranked_steps(&self) -> impl Iterator<Item = Step> + Clone {
         self.steer.iter().copied().take_while(|step| !step.draws())
     }
 
-    /// Whether its pools take one another's clients by load.
+    /// True if its pools take over each other's clients by load.
     pub fn spills(&self) -> bool {
         self.ranked_steps().any(|step| step == Step::Load)
     }
 
-    /// Whether it makes a difference how full its pools are.
+    /// True if its answers depend on load.
     pub fn goes_by_load(&self) -> bool {
         self.spills() || self.pick == Some(Pick::LeastLoad)
     }
 }
 
-/// A pool in a name's `pools`.
+/// An entry of a name's `pools`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PoolUse {
-    /// Which one.
+    /// The pool.
     pub pool: PoolId,
-    /// For the `weight` step.
+    /// Weight for the step `weight`.
     pub weight: u16,
-    /// For the `failover` step: its place in the list; an inner list's pools, and those of one name's datacenters, share one.
+    /// Position in the list, for the step `failover`. The pools of an inner list, and those of one name in several
+    /// datacenters, have the same one.
     pub order: u8,
 }

@@ -1,11 +1,12 @@
-//! The state of a world: all that its answers depend on besides the blueprint, as one value that can be printed and kept.
+//! The state of a world: everything that answers depend on beside the blueprint, as one value that can be printed and
+//! kept.
 //!
 //! ```text
-//!   probes, operators, ramps ─► standing of each endpoint ─┐
-//!   loads                    ─► allowance of each pool ────┤
-//!   operators                ─► mode of each name ─────────┼─► WorldState ──┐
-//!   roll-outs                ─► split of each name ────────┤           ├─► Snapshot::derive ─► Snapshot
-//!   round trips              ─► maps ──────────────────────┘  Blueprint ┘
+//!   probes, operators, ramps ─► EndpointState of each endpoint ─┐
+//!   loads                    ─► Allowance of each pool ─────────┤
+//!   operators                ─► mode of each name ──────────────┼─► WorldState ──┐
+//!   roll-outs                ─► split of each name ─────────────┤                ├─► Snapshot::derive ─► Snapshot
+//!   round trips              ─► maps ───────────────────────────┘    Blueprint ──┘
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,18 +26,19 @@ use crate::zone::NameId;
 pub struct WorldState {
     /// By [`PoolId`].
     pools: Box<[PoolState]>,
-    /// What operators say of names; an exception from what is said of more names is nothing said.
+    /// The mode of each name with an override. An `open` override, which is an exception from a less specific one,
+    /// gives no mode.
     modes: BTreeMap<NameId, Mode>,
-    /// How the pools of names are divided, where a roll-out has begun.
+    /// The splits of the names whose roll-out has begun.
     splits: BTreeMap<NameId, Split>,
-    /// The maps that settled round trips led to since the blueprint was compiled.
+    /// The maps that were made from settled round trips since the blueprint was compiled.
     maps: Option<Arc<Remapped>>,
 }
 
 /// The state of a pool.
 #[derive(Clone, Debug)]
 pub(super) struct PoolState {
-    /// By the endpoints' places in the pool's spec.
+    /// By the endpoints' positions in the pool's spec.
     pub(super) endpoint_states: Arc<[EndpointState]>,
     pub(super) allowance: Allowance,
 }
@@ -44,29 +46,29 @@ pub(super) struct PoolState {
 /// The parts of a state that changed since a snapshot was derived from it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Dirty {
-    /// Pools whose endpoints stand otherwise, or that may keep another share of their clients.
+    /// Pools with a changed endpoint state or allowance.
     pub pools: BTreeSet<PoolId>,
-    /// Whether something else is said of names, or their pools are divided otherwise.
+    /// True if modes or splits of names changed.
     pub names: bool,
-    /// Whether there are new maps.
+    /// True if there are new maps.
     pub maps: bool,
 }
 
 impl Dirty {
-    /// All parts of a state of this blueprint's world.
+    /// Marks all parts of a state of this blueprint's world.
     pub fn everything(blueprint: &Blueprint) -> Self {
         Self { pools: (0..blueprint.world.pools.len() as PoolId).collect(), names: true, maps: true }
     }
 
-    /// Whether nothing changed.
+    /// True if nothing changed.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 }
 
 impl WorldState {
-    /// A world whose loads are unknown, and of whose names nothing is said. `endpoint_state` tells of each pool's endpoints, by their
-    /// places in its spec.
+    /// Returns the state of a world with unknown loads and without overrides of names. `endpoint_state` takes a pool
+    /// and the position of an endpoint in its spec.
     pub fn new(blueprint: &Blueprint, endpoint_state: impl Fn(PoolId, usize) -> EndpointState) -> Self {
         let pools = (0..).zip(&blueprint.world.pools).map(|(id, spec)| PoolState {
             endpoint_states: (0..spec.members.len()).map(|endpoint| endpoint_state(id, endpoint)).collect(),
@@ -75,18 +77,18 @@ impl WorldState {
         Self { pools: pools.collect(), modes: BTreeMap::new(), splits: BTreeMap::new(), maps: None }
     }
 
-    /// The endpoints of a pool stand so.
+    /// Sets the states of a pool's endpoints.
     pub fn set_endpoint_states(&mut self, pool: PoolId, endpoint_state: impl Fn(usize) -> EndpointState) {
         let endpoint_states = &mut self.pools[pool as usize].endpoint_states;
         *endpoint_states = (0..endpoint_states.len()).map(endpoint_state).collect();
     }
 
-    /// A pool keeps so much of its clients, and has so much room for others'.
+    /// Sets the share of its clients that a pool keeps, and its room for others.
     pub fn set_allowance(&mut self, pool: PoolId, allowance: Allowance) {
         self.pools[pool as usize].allowance = allowance;
     }
 
-    /// The operator says this of names.
+    /// Sets the modes of all names from the effective overrides.
     pub fn set_modes(&mut self, blueprint: &Blueprint, effective_overrides: &EffectiveOverrides) {
         self.modes.clear();
         if !effective_overrides.affects_names() {
@@ -99,12 +101,12 @@ impl WorldState {
         self.modes.extend(modes.filter_map(|(name, mode)| Some((name, mode.filter(|mode| *mode != Mode::Open)?))));
     }
 
-    /// The pools of these names are divided so, and of no others.
+    /// Sets the splits of these names, and removes all others.
     pub fn set_splits(&mut self, splits: impl IntoIterator<Item = (NameId, Split)>) {
         self.splits = splits.into_iter().collect();
     }
 
-    /// Clients are ranked by these maps.
+    /// Sets the maps that rank clients.
     pub fn set_maps(&mut self, maps: Arc<Remapped>) {
         self.maps = Some(maps);
     }

@@ -11,22 +11,22 @@ const FAMILY_V6: u16 = 2;
 /// A valid Client Subnet option of a query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientSubnet<'a> {
-    /// The lowest address of the client's network; `None` where the family is 0, which goes with no address.
+    /// The lowest address of the client's network; `None` if FAMILY is 0, which has no address.
     pub address: Option<IpAddr>,
     /// SOURCE PREFIX-LENGTH.
     pub source: u8,
-    /// The option's octets as they came, for the response to repeat.
+    /// The option's octets as received, to be repeated in the response.
     pub octets: &'a [u8],
 }
 
-/// What is wrong with a Client Subnet option.
+/// The fault of a malformed Client Subnet option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadSubnet {
     /// It ends within its fixed fields.
     Short,
-    /// FAMILY is none that we know.
+    /// FAMILY is unknown.
     Family,
-    /// SOURCE PREFIX-LENGTH is more than an address has.
+    /// SOURCE PREFIX-LENGTH is longer than an address.
     Source,
     /// SCOPE PREFIX-LENGTH is not 0.
     Scope,
@@ -37,7 +37,7 @@ pub enum BadSubnet {
 }
 
 impl BadSubnet {
-    /// What whoever wrote the query has to look for.
+    /// Returns the fault as text for the author of the query.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Short => "client subnet: option too short",

@@ -1,4 +1,4 @@
-//! DNS cookies (RFC 7873), made so that servers of any vendor understand one another's (RFC 9018).
+//! DNS cookies (RFC 7873), in the format that servers of all vendors share (RFC 9018).
 //!
 //! ```text
 //!   COOKIE option      client cookie (8) │ server cookie (0, or 8-32)
@@ -13,16 +13,16 @@ use siphasher::sip::SipHasher24;
 
 use super::Malformed;
 
-/// Octets of a client cookie (RFC 7873, section 4.1).
+/// Length of a client cookie in octets (RFC 7873, section 4.1).
 const CLIENT_LENGTH: usize = 8;
 
-/// Octets of an option with a server cookie of version 1 (RFC 9018, section 4).
+/// Length in octets of an option with a server cookie of version 1 (RFC 9018, section 4).
 pub const COOKIE_LENGTH: usize = 24;
 
-/// Octets of an option with any server cookie (RFC 7873, section 4.2).
+/// Lengths in octets of an option with any server cookie (RFC 7873, section 4.2).
 const WITH_SERVER: std::ops::RangeInclusive<usize> = 16..=40;
 
-/// Octets in front of the hash, all of which it covers.
+/// Number of octets before the hash; the hash covers all of them.
 const HASHED: usize = 16;
 
 /// RFC 9018, section 4.1.
@@ -33,7 +33,7 @@ const VERSION: u8 = 1;
 const PAST: u32 = 3600;
 const FUTURE: u32 = 300;
 
-/// What server cookies are made with; servers behind one address share it.
+/// The secret for server cookies. Servers behind one address share it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct CookieSecret([u8; Self::LENGTH]);
 
@@ -45,15 +45,15 @@ pub struct Cookie<'a> {
 }
 
 impl CookieSecret {
-    /// Octets of a secret (RFC 9018, section 4.4: a key of SipHash).
+    /// Length of a secret in octets (RFC 9018, section 4.4: a key of SipHash).
     pub const LENGTH: usize = 16;
 
-    /// A secret of these octets.
+    /// Makes a secret from these octets.
     pub const fn new(octets: [u8; Self::LENGTH]) -> Self {
         Self(octets)
     }
 
-    /// The hash over what goes before it in an option, and the client's address: 4 or 16 octets.
+    /// Returns the hash of the octets before it in an option, and of the client's address: 4 or 16 octets.
     fn hash(&self, cookie: &[u8; HASHED], client: IpAddr) -> [u8; 8] {
         let mut input = [0; HASHED + 16];
         input[..HASHED].copy_from_slice(cookie);
@@ -71,7 +71,7 @@ impl CookieSecret {
     }
 }
 
-/// Nobody who reads a log shall learn it.
+/// Hides the secret, so that no log contains it.
 impl fmt::Debug for CookieSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("CookieSecret(..)")
@@ -86,26 +86,27 @@ impl<'a> Cookie<'a> {
         is_sound.then_some(Self { client, octets }).ok_or(Malformed)
     }
 
-    /// Whether there is a server cookie, valid or not.
+    /// True if there is a server cookie, valid or not.
     pub fn has_server_cookie(&self) -> bool {
         self.octets.len() > CLIENT_LENGTH
     }
 
-    /// Whether its server cookie was made for this client with one of these secrets, lately: `now` is in Unix seconds.
+    /// True if the server cookie was made for this client, recently, with one of these secrets. `now` is in Unix
+    /// seconds.
     pub fn is_valid(&self, client: IpAddr, now: u64, secrets: &[CookieSecret]) -> bool {
         let Ok(octets) = <&[u8; COOKIE_LENGTH]>::try_from(self.octets) else { return false };
         let Some((hashed, hash)) = octets.split_first_chunk::<HASHED>() else { return false };
-        // RFC 9018, section 4.2: the reserved octets are not looked at, but hashed as they came.
+        // RFC 9018, section 4.2: the reserved octets are not interpreted, but hashed as received.
         let [.., version, _, _, _, t0, t1, t2, t3] = *hashed;
         if version != VERSION || !is_recent(u32::from_be_bytes([t0, t1, t2, t3]), now as u32) {
             return false;
         }
-        // Compared as numbers, in a time that does not tell where they differ.
+        // They are compared as numbers, so that the time does not reveal where they differ.
         let hash = hash.first_chunk().map(|hash| u64::from_ne_bytes(*hash));
         secrets.iter().any(|secret| hash == Some(u64::from_ne_bytes(secret.hash(hashed, client))))
     }
 
-    /// The option that answers this one, with a server cookie made now.
+    /// Returns the option of the response, with a server cookie that is made now.
     pub fn renew(&self, client: IpAddr, now: u64, secret: &CookieSecret) -> [u8; COOKIE_LENGTH] {
         let mut hashed = [0; HASHED];
         hashed[..CLIENT_LENGTH].copy_from_slice(&self.client);

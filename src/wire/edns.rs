@@ -1,4 +1,4 @@
-//! EDNS in queries (RFC 6891): the OPT record and the options that are understood here.
+//! EDNS in queries (RFC 6891): the OPT record and the supported options.
 
 use super::Malformed;
 use super::client_subnet::BadSubnet;
@@ -14,29 +14,29 @@ pub(super) mod code {
     pub(crate) const EXTENDED_ERROR: u16 = 15;
 }
 
-/// Octets of an option's code and length.
+/// Length in octets of an option's code and length fields.
 pub(super) const OPTION_FIXED: usize = 4;
 
 /// The DO bit among the flags in the OPT record's TTL (RFC 3225, section 3).
 pub(super) const DNSSEC_OK: u16 = 0x8000;
 
-/// What a query's OPT record says.
+/// The contents of a query's OPT record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Edns<'a> {
-    /// Octets that the asker can take over UDP.
+    /// Maximum UDP payload of the asker, in octets.
     pub payload: u16,
-    /// 0 is the only version there is.
+    /// The EDNS version; only 0 exists.
     pub version: u8,
-    /// The DO bit, to be repeated.
+    /// The DO bit, to be repeated in the response.
     pub dnssec_ok: bool,
-    /// The options, if they are strung together soundly.
+    /// The options; an error if one runs past the end of the record.
     pub options: Result<Options<'a>, Malformed>,
 }
 
-/// The options of a query that are understood here; others are passed over (RFC 6891, section 6.1.2).
+/// The supported options of a query. Unknown options are ignored (RFC 6891, section 6.1.2).
 ///
-/// An option may be there once. What a second one says is not used (RFC 7873, section 5.2, has it so for cookies), but it
-/// must be well-formed too.
+/// Of several options of one kind the first one counts (RFC 7873, section 5.2, requires that for cookies), but the
+/// others must be well-formed too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Options<'a> {
     /// Client Subnet (RFC 7871).
@@ -52,7 +52,7 @@ pub struct Options<'a> {
 }
 
 impl<'a> Edns<'a> {
-    /// Reads an OPT record: its CLASS, TTL and RDATA.
+    /// Reads an OPT record from its CLASS, TTL and RDATA.
     pub(super) fn parse(payload: u16, ttl: u32, rdata: &'a [u8]) -> Self {
         Self {
             payload,
@@ -71,8 +71,8 @@ impl<'a> Options<'a> {
             let length = usize::from(read_u16(octets, 2).ok_or(Malformed)?);
             let option = octets.get(OPTION_FIXED..OPTION_FIXED + length).ok_or(Malformed)?;
             match code {
-                // RFC 5001, section 2.2: "The name server MUST ignore any NSID payload data that might be present in the query
-                // message." What stands in the other two does not matter either.
+                // RFC 5001, section 2.2: "The name server MUST ignore any NSID payload data that might be present in
+                // the query message." The contents of the other two options do not matter either.
                 code::NSID => options.asks_nsid = true,
                 code::TCP_KEEPALIVE => options.asks_keepalive = true,
                 code::PADDING => options.is_padded = true,
@@ -86,7 +86,7 @@ impl<'a> Options<'a> {
     }
 }
 
-/// Keeps the first option of its kind, unless a later one is malformed.
+/// Keeps the first option of its kind, or a later one that is malformed.
 fn first<T, E>(kept: &mut Option<Result<T, E>>, found: Result<T, E>) {
     if kept.is_none() || found.is_err() {
         *kept = Some(found);

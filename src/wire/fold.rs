@@ -1,22 +1,22 @@
-//! IPv4 clients behind IPv6 addresses.
+//! IPv4 clients that are embedded in IPv6 addresses.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-/// An IPv4 prefix found inside of an IPv6 one.
+/// An IPv4 prefix that is embedded in an IPv6 prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fold {
-    /// The embedded address, its unknown bits clear.
+    /// The embedded address, with its unknown bits cleared.
     pub address: Ipv4Addr,
-    /// How many of its bits are known, 1-32.
+    /// Number of its known bits, 1-32.
     pub length: u8,
-    /// Bits of the IPv6 prefix in front of it.
+    /// Number of bits of the IPv6 prefix before the embedded address.
     pub offset: u8,
 }
 
 impl Fold {
-    /// Finds the IPv4 client behind an IPv6 prefix of `length` bits: IPv4-mapped (RFC 4291, section 2.5.5.2), NAT64's
-    /// well-known prefix (RFC 6052, section 2.1), 6to4 (RFC 3056, section 2) and Teredo (RFC 4380, section 4). `None` where the
-    /// prefix ends before the embedded bits begin.
+    /// Finds the IPv4 client in an IPv6 prefix of `length` bits: IPv4-mapped (RFC 4291, section 2.5.5.2), NAT64's
+    /// well-known prefix (RFC 6052, section 2.1), 6to4 (RFC 3056, section 2) and Teredo (RFC 4380, section 4). Returns
+    /// `None` if the prefix ends before the embedded bits begin.
     pub fn find(address: Ipv6Addr, length: u8) -> Option<Self> {
         const MAPPED: (u128, u8) = (0xffff << 32, 96);
         const NAT64: (u128, u8) = (0x0064_ff9b << 96, 96);

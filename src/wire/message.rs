@@ -1,12 +1,12 @@
 //! Writing responses.
 //!
-//! A response is written from front to back into a buffer that is as long as the asker takes. Room for the OPT record is
-//! set aside first; an RRset is written whole or not at all.
+//! A response is written from front to back into a buffer of the size that the asker accepts. Room for the OPT record
+//! is reserved first. An RRset is written as a whole or not at all.
 
 use super::pointer::{POINTER, POINTER_TARGET};
 use super::{CLASS_IN, ExtendedError, HEADER_LENGTH, Opt, Query, Rcode, Rtype, Tsig};
 
-/// The farthest octet that a pointer leads to.
+/// The highest offset that a compression pointer can hold.
 const MAX_POINTER: usize = POINTER_TARGET as usize;
 
 const QR: u8 = 0x80;
@@ -14,20 +14,21 @@ const AA: u8 = 0x04;
 const TC: u8 = 0x02;
 const RD: u8 = 0x01;
 
-/// Whether RD is a flag in messages of this opcode, to be copied into the response (RFC 1035, section 4.1.1): in QUERY, IQUERY
-/// and STATUS, and in NOTIFY, whose response repeats the request (RFC 1996, section 4.7). In UPDATE the bit must be zero (RFC
-/// 2136, section 2.2), in DSO too (RFC 8490, section 5.4), and of unassigned opcodes nobody knows what it means.
+/// True if RD is a flag in messages of this opcode, to be copied into the response (RFC 1035, section 4.1.1): in QUERY,
+/// IQUERY and STATUS, and in NOTIFY, whose response repeats the request (RFC 1996, section 4.7). In UPDATE the bit must
+/// be zero (RFC 2136, section 2.2), in DSO too (RFC 8490, section 5.4), and in unassigned opcodes its meaning is
+/// unknown.
 fn has_recursion_desired(opcode: u8) -> bool {
     const STATUS: u8 = 2;
     const NOTIFY: u8 = 4;
     opcode <= STATUS || opcode == NOTIFY
 }
 
-/// There is no room left for the RRset; nothing of it was written.
+/// There is no room for the RRset; nothing of it was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Truncated;
 
-/// Where records go. Sections are filled in this order.
+/// The section of a record. Sections are written in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "RFC 1035, section 4.1, has the words")]
 pub enum Section {
@@ -36,7 +37,7 @@ pub enum Section {
     Additional = 10,
 }
 
-/// A name that the message already holds, by its offset from the start.
+/// A name in the message, as its offset from the start; a compression pointer can refer to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NameOffset(u16);
 
@@ -44,12 +45,13 @@ impl NameOffset {
     /// The question's name.
     pub const QUESTION: Self = Self(HEADER_LENGTH as u16);
 
-    /// The name at this offset; `None` if it is too far behind for pointers.
+    /// Returns the name at this offset; `None` if it is out of reach of a compression pointer.
     pub fn at(offset: usize) -> Option<Self> {
         (offset <= MAX_POINTER).then_some(Self(offset as u16))
     }
 
-    /// The name so many octets behind this one; `None` if it is too far behind for pointers.
+    /// Returns the name that begins this many octets after this one; `None` if it is out of reach of a compression
+    /// pointer.
     pub fn behind(self, octets: usize) -> Option<Self> {
         Self::at(usize::from(self.0) + octets)
     }
@@ -59,14 +61,14 @@ impl NameOffset {
     }
 }
 
-/// A response in the making.
+/// A response under construction.
 #[derive(Debug)]
 pub struct Message<'a> {
     buffer: &'a mut [u8],
     length: usize,
-    /// Where records must end.
+    /// The end of the room for records, as an offset.
     limit: usize,
-    /// Where all of it must end.
+    /// The end of the room for the whole message, as an offset.
     end: usize,
     opt: Option<Opt<'a>>,
     scope: u8,
@@ -75,8 +77,8 @@ pub struct Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// Begins a response to `query` that takes up at most `limit` octets of `buffer`, which holds at least
-    /// [`MAX_PLAIN_UDP`](super::MAX_PLAIN_UDP). The question is repeated if there is one.
+    /// Begins a response to `query` in `buffer`, which must hold at least [`MAX_PLAIN_UDP`](super::MAX_PLAIN_UDP)
+    /// octets. `limit` is the maximum length of the response in octets. Repeats the question if there is one.
     pub fn begin(buffer: &'a mut [u8], limit: usize, query: &Query<'a>) -> Self {
         let limit = limit.min(buffer.len());
         buffer[..2].copy_from_slice(&query.id.to_be_bytes());
@@ -100,51 +102,51 @@ impl<'a> Message<'a> {
         message
     }
 
-    /// Answers an asker that speaks EDNS with an OPT record, for which room is set aside.
+    /// Adds an OPT record, for an asker that uses EDNS, and reserves room for it.
     pub fn speak_edns(&mut self, opt: Opt<'a>) {
         self.limit -= opt.length();
         self.opt = Some(opt);
     }
 
-    /// Tells the asker more than the response code does, if it speaks EDNS and there is room at the end. What is told first
-    /// counts.
+    /// Adds an Extended DNS Error if the asker uses EDNS and there is room at the end. The first one counts.
     pub fn explain(&mut self, error: ExtendedError) {
         self.error.get_or_insert(error);
     }
 
-    /// Says that the key of the query's TSIG record is not known here.
+    /// Adds a TSIG record that says that the query's key is unknown here.
     pub fn disown_key(&mut self, tsig: Tsig<'a>) {
         self.unknown_key = Some(tsig);
     }
 
-    /// The scope prefix length for the Client Subnet option; the longest one told counts.
+    /// Sets the scope prefix length for the Client Subnet option, unless a longer one is set.
     pub fn widen_scope(&mut self, scope: u8) {
         self.scope = self.scope.max(scope);
     }
 
-    /// Sets AA: the answer comes from our own zone.
+    /// Sets AA: the answer comes from a zone of this server.
     pub fn set_authoritative(&mut self) {
         self.buffer[2] |= AA;
     }
 
-    /// Sets TC: something that belongs here had no room.
+    /// Sets TC: a part of the response had no room.
     pub fn set_truncated(&mut self) {
         self.buffer[2] |= TC;
     }
 
-    /// Octets that are written so far.
+    /// Returns the number of octets that are written so far.
     #[allow(clippy::len_without_is_empty, reason = "a message has a header at least")]
     pub fn len(&self) -> usize {
         self.length
     }
 
-    /// How many records the answer section holds.
+    /// Returns the number of records in the answer section.
     pub fn answer_count(&self) -> u16 {
         let at = Section::Answer as usize;
         u16::from_be_bytes([self.buffer[at], self.buffer[at + 1]])
     }
 
-    /// Where the message holds the ancestor whose name is `octets` shorter than this one's: a whole number of its labels.
+    /// Returns where the message holds the ancestor of a name that is `octets` shorter. `octets` must cover whole
+    /// labels.
     pub fn ancestor(&self, name: NameOffset, mut octets: usize) -> NameOffset {
         let mut at = self.label_start(name);
         while octets > 0 {
@@ -155,7 +157,7 @@ impl<'a> Message<'a> {
         NameOffset(at as u16)
     }
 
-    /// Where the message holds the end of this name that is `octets` long: a whole number of its labels.
+    /// Returns where the message holds the last `octets` octets of a name. They must be whole labels.
     pub fn end_of(&self, name: NameOffset, octets: usize) -> NameOffset {
         let (mut at, mut length) = (name, 1);
         while self.label(at).len() > 1 {
@@ -165,13 +167,13 @@ impl<'a> Message<'a> {
         self.ancestor(name, length - octets)
     }
 
-    /// The first label of a name, with its length octet.
+    /// Returns the first label of a name, with its length octet.
     fn label(&self, name: NameOffset) -> &[u8] {
         let at = self.label_start(name);
         &self.buffer[at..=at + usize::from(self.buffer[at])]
     }
 
-    /// Follows pointers, which lead towards the front: all names that a response holds were written by it.
+    /// Follows compression pointers. They always point backwards, because the response itself wrote all names in it.
     fn label_start(&self, NameOffset(at): NameOffset) -> usize {
         let mut at = usize::from(at);
         while self.buffer[at] >= POINTER {
@@ -180,7 +182,7 @@ impl<'a> Message<'a> {
         at
     }
 
-    /// Writes a whole RRset through `write`, or nothing of it.
+    /// Writes a whole RRset by calling `write`. If there is no room, nothing of it is written.
     pub fn push_rrset(
         &mut self,
         section: Section,
@@ -201,7 +203,8 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// Ends the message: writes the response code, the OPT record and, behind all others, TSIG. Gives the message's length.
+    /// Completes the message: writes the response code, the OPT record and, as the last record, TSIG. Returns the
+    /// message's length.
     pub fn finish(mut self, rcode: Rcode) -> usize {
         let code = rcode as u16;
         self.buffer[3] |= (code & 0x0f) as u8;
@@ -223,7 +226,7 @@ impl<'a> Message<'a> {
         self.buffer[at..at + 2].copy_from_slice(&(before + records).to_be_bytes());
     }
 
-    /// Writes octets for which there is room.
+    /// Writes octets for which room is reserved.
     fn put(&mut self, octets: &[u8]) {
         self.buffer[self.length..self.length + octets.len()].copy_from_slice(octets);
         self.length += octets.len();
@@ -253,7 +256,8 @@ impl RrsetWriter<'_, '_> {
         Ok(())
     }
 
-    /// Writes the first labels of a name that the message already holds, in the case it holds them in: so many octets.
+    /// Writes the first `octets` octets of a name that the message already holds, with the same case. They must be
+    /// whole labels.
     pub fn labels(&mut self, name: NameOffset, octets: usize) -> Result<(), Truncated> {
         let (mut at, mut written) = (name, 0);
         while written < octets {
@@ -275,13 +279,13 @@ impl RrsetWriter<'_, '_> {
         self.octets(&to.pointer())
     }
 
-    /// Where the message holds the end of this name that is `octets` long: a whole number of its labels.
+    /// Returns where the message holds the last `octets` octets of a name. They must be whole labels.
     pub fn end_of(&self, name: NameOffset, octets: usize) -> NameOffset {
         self.message.end_of(name, octets)
     }
 
-    /// Begins a record whose owner is written out: `labels` and then `rest`, which the message already holds. Gives where it
-    /// stands, for the records after it.
+    /// Begins a record whose owner is written out: `labels`, and then `rest`, which the message already holds. Returns
+    /// where the owner is, for the records after it.
     pub fn written_owner(&mut self, labels: &[u8], rest: NameOffset) -> Result<Option<NameOffset>, Truncated> {
         let at = self.here();
         self.count += 1;
@@ -290,7 +294,7 @@ impl RrsetWriter<'_, '_> {
         Ok(at)
     }
 
-    /// The next octet's place as a name's; `None` if it is too far behind for pointers.
+    /// Returns the name that begins at the next octet; `None` if it is out of reach of a compression pointer.
     pub fn here(&self) -> Option<NameOffset> {
         NameOffset::at(self.message.length)
     }

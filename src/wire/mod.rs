@@ -1,4 +1,4 @@
-//! DNS messages: what a query holds, and how a response is written.
+//! DNS messages: reads queries, and writes responses.
 
 mod client_subnet;
 mod cookie;
@@ -23,33 +23,34 @@ pub use rtype::Rtype;
 pub use svcb::{BadSvcParams, SvcParams, is_ech_config_list};
 pub use tsig::Tsig;
 
-/// What came is not what RFC 1035 allows.
+/// The octets violate RFC 1035, or the RFC of an option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed;
 
-/// Octets of a message's header.
+/// Length of a message's header in octets.
 pub const HEADER_LENGTH: usize = 12;
 
 /// Class IN.
 pub const CLASS_IN: u16 = 1;
 
-/// Class CH: what a server says of itself.
+/// Class CH: questions about the server itself.
 pub const CLASS_CH: u16 = 3;
 
-/// What this server takes over UDP, and sends at most, if nothing else is said: it fits any path without fragments (DNS Flag
-/// Day 2020).
+/// The default UDP payload in octets that this server accepts and sends. It fits in a packet on every path without
+/// fragmentation (DNS Flag Day 2020).
 pub const DEFAULT_UDP_PAYLOAD: u16 = 1232;
 
-/// What it can be told to take and send at most: RFC 6891, section 6.2.5, begins there.
+/// The maximum UDP payload that can be configured, in octets. RFC 6891, section 6.2.5, recommends it as a starting
+/// point.
 pub const MAX_UDP_PAYLOAD: u16 = 4096;
 
-/// What a UDP message holds at most where EDNS is not spoken (RFC 1035, section 4.2.1).
+/// Maximum length of a UDP message without EDNS, in octets (RFC 1035, section 4.2.1).
 pub const MAX_PLAIN_UDP: usize = 512;
 
-/// What a TCP message holds at most: its length has 16 bits (RFC 1035, section 4.2.2).
+/// Maximum length of a TCP message in octets: its length field has 16 bits (RFC 1035, section 4.2.2).
 pub const MAX_MESSAGE: usize = 65_535;
 
-/// Response codes. The upper eight bits of those above 15 travel in the OPT record.
+/// Response codes. The upper eight bits of codes above 15 are in the OPT record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[allow(missing_docs, reason = "the mnemonics of IANA's registry")]
 pub enum Rcode {
@@ -66,7 +67,7 @@ pub enum Rcode {
 }
 
 impl Rcode {
-    /// The mnemonic.
+    /// Returns the mnemonic.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::NoError => "NOERROR",
@@ -83,7 +84,7 @@ impl Rcode {
     }
 }
 
-/// Reads 16 bits, most significant first; `None` behind the end.
+/// Reads 16 bits, most significant first; `None` if the octets end before.
 fn read_u16(octets: &[u8], at: usize) -> Option<u16> {
     octets.get(at..)?.first_chunk().map(|two| u16::from_be_bytes(*two))
 }

@@ -1,27 +1,27 @@
 //! EDNS in responses (RFC 6891): the OPT record.
 //!
-//! Room for all that an asker is owed is set aside before the first record is written. An Extended DNS Error is no such
-//! thing: it goes where room is left.
+//! Room for all mandatory options is reserved before the first record is written. An Extended DNS Error is optional: it
+//! is written if there is room left.
 
 use super::edns::{DNSSEC_OK, OPTION_FIXED, code};
 use super::{COOKIE_LENGTH, ClientSubnet, Rtype};
 
-/// Octets of an OPT record without options (RFC 6891, section 6.1.2).
+/// Length of an OPT record without options, in octets (RFC 6891, section 6.1.2).
 pub(super) const OPT_LENGTH: usize = 11;
 
-/// Octets of FAMILY and SOURCE PREFIX-LENGTH, which stand before SCOPE PREFIX-LENGTH (RFC 7871, section 6).
+/// Length in octets of FAMILY and SOURCE PREFIX-LENGTH, the fields before SCOPE PREFIX-LENGTH (RFC 7871, section 6).
 const BEFORE_SCOPE: usize = 3;
 
 /// RFC 8467, section 4.1: a server that gets a padded query "SHOULD pad the corresponding response to a multiple of 468
 /// octets".
 pub const PADDING_BLOCK: usize = 468;
 
-/// What a response's OPT record says.
+/// The contents of a response's OPT record.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Opt<'a> {
-    /// Octets that this server takes over UDP.
+    /// Maximum UDP payload that this server accepts, in octets.
     pub payload: u16,
-    /// The DO bit as the query had it.
+    /// The DO bit of the query.
     pub dnssec_ok: bool,
     /// The Client Subnet option, repeated with a scope.
     pub client_subnet: Option<ClientSubnet<'a>>,
@@ -31,11 +31,11 @@ pub struct Opt<'a> {
     pub nsid: Option<&'a [u8]>,
     /// The edns-tcp-keepalive option: how long an idle connection stays open, in units of 100 ms.
     pub keepalive: Option<u16>,
-    /// Whether the message is padded to a multiple of [`PADDING_BLOCK`].
+    /// True if the message is padded to a multiple of [`PADDING_BLOCK`].
     pub is_padded: bool,
 }
 
-/// Why an answer is as it is, beyond its response code (RFC 8914).
+/// An explanation of the response, beyond its response code (RFC 8914).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExtendedError {
     /// INFO-CODE.
@@ -55,7 +55,7 @@ pub enum InfoCode {
 }
 
 impl Opt<'_> {
-    /// Octets of the record without what goes where room is left.
+    /// Returns the length of the record in octets, without the optional parts.
     pub(super) fn length(&self) -> usize {
         let options = [
             self.client_subnet.map(|subnet| subnet.octets.len()),
@@ -66,7 +66,8 @@ impl Opt<'_> {
         OPT_LENGTH + options.iter().flatten().map(|length| OPTION_FIXED + length).sum::<usize>()
     }
 
-    /// Writes the record behind the first `start` octets of `buffer`; all of the buffer may be used. Gives where it ends.
+    /// Writes the record after the first `start` octets of `buffer`; it may use the rest of the buffer. Returns its
+    /// end.
     pub(super) fn write(
         &self,
         buffer: &mut [u8],
@@ -122,7 +123,7 @@ impl Writer<'_> {
         self.buffer.len() - self.at
     }
 
-    /// Writes octets for which there is room.
+    /// Writes octets for which room is reserved.
     fn put(&mut self, octets: &[u8]) {
         self.buffer[self.at..self.at + octets.len()].copy_from_slice(octets);
         self.at += octets.len();
@@ -137,7 +138,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Makes the message as long as its last block, or as long as it may be.
+    /// Pads the message to a whole number of blocks, or to its maximum length.
     fn pad(&mut self) {
         if self.room() < OPTION_FIXED {
             return;

@@ -1,4 +1,4 @@
-//! Names whose rest stands elsewhere in the message (RFC 1035, section 4.1.4).
+//! Compressed names in messages (RFC 1035, section 4.1.4).
 
 use super::{Malformed, read_u16};
 use crate::name::{MAX_LABEL_LENGTH, MAX_NAME_LENGTH};
@@ -6,11 +6,11 @@ use crate::name::{MAX_LABEL_LENGTH, MAX_NAME_LENGTH};
 /// The two upper bits of a pointer's first octet (RFC 1035, section 4.1.4).
 pub(super) const POINTER: u8 = 0xc0;
 
-/// The bits of a pointer that say where to.
+/// The bits of a compression pointer that hold its target.
 pub(super) const POINTER_TARGET: u16 = 0x3fff;
 
-/// Writes a name of `message` without pointers into `name`, and gives its length. Pointers lead towards the front, or the
-/// name is malformed; so none leads in a circle.
+/// Writes a name of `message` without compression pointers into `name`, and returns its length. A pointer must point
+/// backwards, or the name is malformed; so pointers never form a loop.
 pub(super) fn expand_name(message: &[u8], mut at: usize, name: &mut [u8; MAX_NAME_LENGTH]) -> Result<usize, Malformed> {
     let (mut length, mut front) = (0, at);
     loop {

@@ -1,6 +1,6 @@
 //! Reading queries.
 //!
-//! A query is read where it lies: nothing is copied but the question's name in lower case, into an array on the stack.
+//! A query is read in place. Only the question's name is copied, in lower case, into an array on the stack.
 
 use super::edns::Edns;
 use super::pointer::POINTER;
@@ -11,28 +11,29 @@ use crate::name::{MAX_LABEL_LENGTH, MAX_NAME_LENGTH};
 /// The header and the sections of a query.
 #[derive(Clone, Debug)]
 pub struct Query<'a> {
-    /// ID, to be repeated.
+    /// ID, to be repeated in the response.
     pub id: u16,
     /// OPCODE; 0 is QUERY.
     pub opcode: u8,
-    /// RD, to be repeated.
+    /// RD, to be repeated in the response.
     pub recursion_desired: bool,
-    /// The question, if there is one and no other.
+    /// The question; `None` if there is none, an error if there are several or it is malformed.
     pub question: Result<Option<Question<'a>>, Malformed>,
-    /// The serial of the last SOA record in the authority section: what an IXFR client has (RFC 1995, section 3).
+    /// The serial of the last SOA record in the authority section: the version that an IXFR client has (RFC 1995,
+    /// section 3).
     pub serial: Option<u32>,
-    /// The OPT record, if one was met before anything malformed was.
+    /// The OPT record, if it comes before the first malformed record.
     pub edns: Option<Edns<'a>>,
-    /// The TSIG record likewise.
+    /// The TSIG record, under the same condition.
     pub tsig: Option<Tsig<'a>>,
-    /// Whether all that stands behind the questions is sound.
+    /// An error if anything after the questions is malformed.
     pub records: Result<(), Malformed>,
 }
 
 /// The only entry of the question section.
 #[derive(Clone, Debug)]
 pub struct Question<'a> {
-    /// The whole entry as it came, to be repeated.
+    /// The whole entry as received, to be repeated in the response.
     pub octets: &'a [u8],
     /// QTYPE.
     pub rtype: Rtype,
@@ -43,15 +44,15 @@ pub struct Question<'a> {
 }
 
 impl Question<'_> {
-    /// QNAME in wire format and lower case.
+    /// Returns QNAME in wire format and lower case.
     pub fn key(&self) -> &[u8] {
         &self.key[..usize::from(self.length)]
     }
 }
 
 impl<'a> Query<'a> {
-    /// Reads a message. `None` for what gets no answer: less than a header, or a response (a reply to it could come back
-    /// for ever).
+    /// Reads a message. Returns `None` for messages that get no answer: those shorter than a header, and responses (a
+    /// reply to a response could cause an endless exchange).
     pub fn parse(message: &'a [u8]) -> Option<Self> {
         const QR: u8 = 0x80;
         const RD: u8 = 0x01;
@@ -77,8 +78,8 @@ impl<'a> Query<'a> {
                 Ok(())
             }
             1 => reader.question().map(|question| query.question = Ok(Some(question))),
-            // RFC 9619, section 4: "A DNS message with OPCODE = 0 and QDCOUNT > 1 MUST be treated as an incorrectly formatted
-            // message." Its OPT record is looked for nevertheless.
+            // RFC 9619, section 4: "A DNS message with OPCODE = 0 and QDCOUNT > 1 MUST be treated as an incorrectly
+            // formatted message." The OPT record is still read.
             many => reader.skip_questions(many),
         };
         if questions.is_ok() {
@@ -87,13 +88,13 @@ impl<'a> Query<'a> {
         Some(query)
     }
 
-    /// Whether the question asks for a copy of a zone.
+    /// True if the question asks for a copy of a zone.
     pub fn asks_for_transfer(&self) -> bool {
         matches!(&self.question, Ok(Some(question)) if question.rtype.is_transfer())
     }
 }
 
-/// The first of the five numbers at the end of an SOA record (RFC 1035, section 3.3.13).
+/// Returns the first of the five numbers at the end of an SOA record (RFC 1035, section 3.3.13).
 fn soa_serial(rdata: &[u8]) -> Result<u32, Malformed> {
     let numbers: &[u8; 5 * size_of::<u32>()] = rdata.last_chunk().ok_or(Malformed)?;
     numbers.first_chunk().map(|serial| u32::from_be_bytes(*serial)).ok_or(Malformed)
@@ -104,7 +105,7 @@ struct Reader<'a> {
     at: usize,
 }
 
-/// A record's fields behind its owner, where that stands and whether it is the root.
+/// A record's fields after its owner, the owner's offset, and whether the owner is the root.
 struct Fields<'a> {
     owner: usize,
     is_root: bool,
@@ -130,7 +131,7 @@ impl<'a> Reader<'a> {
         let mut key = [0; MAX_NAME_LENGTH];
         let mut length = 0;
         loop {
-            // There is nothing before the question's name that a pointer could point at, so it has none.
+            // Nothing before the question's name could be the target of a compression pointer, so the name has none.
             let label = usize::from(self.take(1)?[0]);
             if label > MAX_LABEL_LENGTH || length + 1 + label > MAX_NAME_LENGTH {
                 return Err(Malformed);
@@ -157,9 +158,9 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Passes over so many answer, authority and additional records, and notes OPT and TSIG. RFC 6891, section 6.1.1: "If a
-    /// query message with more than one OPT RR is received, a FORMERR [...] MUST be returned. The placement flexibility for
-    /// the OPT RR does not override the need for the TSIG [...] to be last".
+    /// Skips these numbers of answer, authority and additional records, and keeps OPT and TSIG. RFC 6891, section
+    /// 6.1.1: "If a query message with more than one OPT RR is received, a FORMERR [...] MUST be returned. The
+    /// placement flexibility for the OPT RR does not override the need for the TSIG [...] to be last".
     fn records(&mut self, query: &mut Query<'a>, [answer, authority, additional]: [u16; 3]) -> Result<(), Malformed> {
         for number in 0..u32::from(answer) + u32::from(authority) {
             let record = self.record()?;
@@ -195,7 +196,7 @@ impl<'a> Reader<'a> {
         Ok(Fields { owner, is_root, rtype, class, ttl, rdata: self.take(length)? })
     }
 
-    /// Passes over a name without following its pointer; tells whether it is a lone root label.
+    /// Skips a name without following its compression pointer. Returns true if it is the root.
     fn skip_name(&mut self) -> Result<bool, Malformed> {
         let start = self.at;
         loop {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A record type or question type by its number, known or not.
+/// A record type or question type by its number, known or unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Rtype(pub u16);
 
@@ -39,30 +39,30 @@ impl Rtype {
 }
 
 impl Rtype {
-    /// Whether it asks for a copy of a zone.
+    /// True if it asks for a copy of a zone.
     pub fn is_transfer(self) -> bool {
         matches!(self, Self::AXFR | Self::IXFR)
     }
 
-    /// Whether answers with records of this type bring the addresses of the names in them along: NS and MX (RFC 1035), AFSDB
-    /// and RT (RFC 1183), SRV (RFC 2782), KX (RFC 2230), SVCB and HTTPS (RFC 9460, section 4.1).
+    /// True if answers with records of this type also contain the addresses of the names in them: NS and MX (RFC 1035),
+    /// AFSDB and RT (RFC 1183), SRV (RFC 2782), KX (RFC 2230), SVCB and HTTPS (RFC 9460, section 4.1).
     pub fn has_additional(self) -> bool {
         self.is_service_binding() || matches!(self, Self::NS | Self::MX | Self::AFSDB | Self::RT | Self::SRV | Self::KX)
     }
 
-    /// Whether it is SVCB or of the same form (RFC 9460, section 6).
+    /// True for SVCB and types of the same format (RFC 9460, section 6).
     pub fn is_service_binding(self) -> bool {
         matches!(self, Self::SVCB | Self::HTTPS)
     }
 
-    /// Whether it may stand beside a CNAME: signatures, denials and keys of DNSSEC (RFC 2181, section 10.1, and RFC 4034,
-    /// sections 3 and 4). Who asks for it is not sent on to the CNAME's target.
+    /// True if records of this type are allowed beside a CNAME: signatures, denials and keys of DNSSEC (RFC 2181,
+    /// section 10.1, and RFC 4034, sections 3 and 4). Questions for them do not follow the CNAME.
     pub fn stands_beside_cname(self) -> bool {
         matches!(self, Self::SIG | Self::KEY | Self::NXT | Self::RRSIG | Self::NSEC)
     }
 
-    /// Whether it stands for no records of its own: 128-255 are types of questions and of records about messages (RFC 6895,
-    /// section 3.1), and OPT is one of the latter.
+    /// True if no records of this type can exist in a zone: 128-255 are types of questions and of records about
+    /// messages (RFC 6895, section 3.1), and OPT is a record about a message.
     pub fn is_meta(self) -> bool {
         self == Self::OPT || (128..=255).contains(&self.0)
     }

@@ -1,17 +1,17 @@
-//! HTTPS records (RFC 9460) in ServiceMode that stand for their owner: `1 . alpn=h2 ipv4hint=192.0.2.10`.
+//! HTTPS records (RFC 9460) in ServiceMode whose target is their owner: `1 . alpn=h2 ipv4hint=192.0.2.10`.
 //!
-//! What the operator chose is rendered once; the address hints, which every answer has its own of, go in between.
+//! The configured parameters are rendered once. The address hints differ between answers, and are inserted in each.
 
 use super::{RrsetWriter, Truncated};
 
-/// SvcPriority 1 and the TargetName `.`, which stands for the owner (RFC 9460, section 2.5.2).
+/// SvcPriority 1 and the TargetName `.`, which means the owner (RFC 9460, section 2.5.2).
 const SERVICE_AT_OWNER: [u8; 3] = [0, 1, 0];
 
-/// Octets of a SvcParamKey and of the length behind it.
+/// Length in octets of a SvcParamKey and the length field after it.
 const PARAM_HEADER: usize = 4;
 
-/// Octets that the operator's parameters take at most: together with hints they fit any message over a stream, and nobody's
-/// record is that long.
+/// Maximum length of the configured parameters in octets. Together with hints they fit in every message over a stream,
+/// and no real record is that long.
 const MAX_CHOSEN: usize = 32 * 1024;
 
 /// SvcParamKeys (RFC 9460, section 14.3.2; `ech` by RFC 9848).
@@ -22,33 +22,34 @@ const IPV4_HINT: u16 = 4;
 const ECH: u16 = 5;
 const IPV6_HINT: u16 = 6;
 
-/// The SvcParams that all of a name's HTTPS records have, in wire format.
+/// The SvcParams that all HTTPS records of a name have in common, in wire format.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SvcParams {
-    /// RDATA up to where `ipv4hint` stands: "SvcParamKeys SHALL appear in increasing numeric order" (section 2.2).
+    /// RDATA before `ipv4hint`: "SvcParamKeys SHALL appear in increasing numeric order" (section 2.2).
     before_ipv4: Box<[u8]>,
-    /// What stands between the hints.
+    /// RDATA between the two hints.
     before_ipv6: Box<[u8]>,
 }
 
-/// Why parameters make no record.
+/// The reason why parameters do not form a valid record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadSvcParams {
-    /// The protocol in this place has a name of no octet, or of more than 255 (RFC 7301, section 3.1).
+    /// The protocol name at this position is empty, or longer than 255 octets (RFC 7301, section 3.1).
     AlpnLength(usize),
-    /// The protocol in this place stands there twice.
+    /// The protocol at this position is a duplicate.
     AlpnTwice(usize),
     /// `no-default-alpn` without `alpn`: "alpn must also be specified in order for the RR to be self-consistent" (section
     /// 7.1.1).
     NothingButDefaultAlpn,
-    /// `ech` is no ECHConfigList (RFC 9849, section 4).
+    /// `ech` is not an ECHConfigList (RFC 9849, section 4).
     Ech,
-    /// All of it together is longer than any use has need of.
+    /// The parameters are longer than the maximum.
     TooLong,
 }
 
 impl SvcParams {
-    /// Parameters in the words of RFC 9460, section 7; no protocols and an empty `ech` mean that there is no such parameter.
+    /// Makes parameters as RFC 9460, section 7, defines them. Without protocols, or with an empty `ech`, that parameter
+    /// is left out.
     pub fn try_new(alpn: &[&[u8]], no_default_alpn: bool, port: Option<u16>, ech: &[u8]) -> Result<Self, BadSvcParams> {
         let mut before_ipv4 = SERVICE_AT_OWNER.to_vec();
         let mut ids = Vec::new();
@@ -85,7 +86,7 @@ impl SvcParams {
         Ok(Self { before_ipv4: before_ipv4.into(), before_ipv6: before_ipv6.into() })
     }
 
-    /// Octets of the RDATA with so many hints of each family.
+    /// Returns the length of the RDATA in octets, with these numbers of hints.
     pub fn length(&self, ipv4: usize, ipv6: usize) -> usize {
         let param = |octets: usize| if octets == 0 { 0 } else { PARAM_HEADER + octets };
         self.before_ipv4.len() + param(4 * ipv4) + self.before_ipv6.len() + param(16 * ipv6)
@@ -128,8 +129,8 @@ fn write_hints<'h, const LENGTH: usize>(
     addresses.try_for_each(|address| rrset.octets(address))
 }
 
-/// Whether it is a length and as many octets of configurations, each a version, a length and as many octets: what a version
-/// means is for clients to know.
+/// True if the octets are a length and then configurations of that total length, each with a version, a length and
+/// contents of that length. The contents are only for clients to interpret.
 pub fn is_ech_config_list(octets: &[u8]) -> bool {
     let Some((length, mut rest)) = octets.split_first_chunk() else { return false };
     if usize::from(u16::from_be_bytes(*length)) != rest.len() || rest.is_empty() {
@@ -148,7 +149,7 @@ pub fn is_ech_config_list(octets: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    /// One configuration of version 0xfe0d with two octets.
+    /// A configuration of version 0xfe0d with two octets.
     const ECH_LIST: &[u8] = &[0, 6, 0xfe, 0x0d, 0, 2, 7, 7];
 
     #[test]

@@ -1,30 +1,30 @@
-//! TSIG (RFC 8945), as far as a server without keys needs it: it knows no key, and says so.
+//! TSIG (RFC 8945) for a server without keys: it rejects every key as unknown.
 
 use super::Malformed;
 use super::pointer::expand_name;
 use super::{Rtype, read_u16};
 use crate::name::MAX_NAME_LENGTH;
 
-/// Class ANY, which a TSIG record has (RFC 8945, section 4.2).
+/// Class ANY, the class of TSIG records (RFC 8945, section 4.2).
 const CLASS_ANY: u16 = 255;
 
 /// "BADKEY" (RFC 8945, section 3).
 const BADKEY: u16 = 17;
 
-/// Octets of Time Signed and Fudge.
+/// Length of Time Signed and Fudge in octets.
 const TIME_AND_FUDGE: usize = 8;
 
-/// Octets of TYPE, CLASS, TTL and RDLENGTH.
+/// Length of TYPE, CLASS, TTL and RDLENGTH in octets.
 const FIXED_FIELDS: usize = 10;
 
-/// Octets of MAC Size, Original ID, Error and Other Len, without MAC and Other Data.
+/// Length of MAC Size, Original ID, Error and Other Len in octets, without MAC and Other Data.
 const UNSIGNED: usize = 8;
 
 /// A query's TSIG record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tsig<'a> {
     message: &'a [u8],
-    /// Where the key's name stands.
+    /// Offset of the key's name in the message.
     owner: usize,
     /// The algorithm's name.
     algorithm: &'a [u8],
@@ -33,7 +33,7 @@ pub struct Tsig<'a> {
 }
 
 impl<'a> Tsig<'a> {
-    /// Reads the record whose owner stands there.
+    /// Reads a TSIG record. `owner` is the offset of its owner.
     pub(super) fn parse(message: &'a [u8], owner: usize, rdata: &'a [u8]) -> Result<Self, Malformed> {
         let mut name = [0; MAX_NAME_LENGTH];
         expand_name(message, owner, &mut name)?;
@@ -48,8 +48,8 @@ impl<'a> Tsig<'a> {
         is_whole.then_some(Self { message, owner, algorithm, time_and_fudge, original_id }).ok_or(Malformed)
     }
 
-    /// Writes the record that says that nobody here knows the key: "This response MUST be unsigned" (RFC 8945, section 5.2.1).
-    /// Gives its length, or 0 and writes nothing where there is no room.
+    /// Writes the TSIG record of a response that rejects an unknown key: "This response MUST be unsigned" (RFC 8945,
+    /// section 5.2.1). Returns its length. If there is no room, it writes nothing and returns 0.
     pub(super) fn write_bad_key(&self, out: &mut [u8]) -> usize {
         let mut name = [0; MAX_NAME_LENGTH];
         let Ok(length) = expand_name(self.message, self.owner, &mut name) else { return 0 };

@@ -1,4 +1,4 @@
-//! How a tree grows: first the names, each with its empty non-terminals, then the records at them.
+//! Builds a tree: first the names, with their empty non-terminals, then the records at them.
 
 use super::names::Names;
 use super::record::Record;
@@ -7,26 +7,26 @@ use super::tree::{End, Local, NodeId, Rrsets, Stored, Tree, WILDCARD, ZoneError}
 use crate::name::{MAX_NAME_LENGTH, Name, labels, suffixes};
 use crate::wire::Rtype;
 
-/// The names of a zone whose records are not known to be good yet, and who of them has which record.
+/// The names of a zone whose records are not yet checked, and the records of each name.
 #[derive(Debug)]
 pub struct Builder {
     apex: Name,
     names: Names,
     nodes: Vec<Stored>,
-    /// The node of each record, by the record's number.
+    /// The node of each record, by the record's index.
     of_record: Vec<NodeId>,
-    /// The numbers of records, those of one node together.
+    /// The indices of records, grouped by node.
     order: Vec<u32>,
-    /// Where in `order` the records of each node begin; the end of the last ones behind them.
+    /// For each node, where its records begin in `order`; one more entry for the end of the last ones.
     bounds: Vec<u32>,
-    /// Labels of the deepest name.
+    /// Number of labels of the deepest name.
     depth: usize,
     steered: u32,
     reflects: bool,
 }
 
 impl Builder {
-    /// Takes up the owners of records, all at or below `apex`, in their order.
+    /// Begins with the owners of records, all at or below `apex`, in the order of the records.
     pub fn new<R: AsRef<Record>>(apex: &Name, records: &[R]) -> Self {
         let mut builder = Self {
             apex: apex.clone(),
@@ -48,49 +48,49 @@ impl Builder {
         builder
     }
 
-    /// Takes up a name that is steered. They are numbered in the order in which they come.
+    /// Adds a steered name. Steered names are numbered in the order of these calls.
     pub fn steer(&mut self, name: &Name) {
         let id = self.node(name);
         self.nodes[id as usize].dynamic = Local::Steered(self.steered);
         self.steered += 1;
     }
 
-    /// Takes up a name that reflects.
+    /// Adds a reflecting name.
     pub fn reflect(&mut self, name: &Name) {
         let id = self.node(name);
         self.nodes[id as usize].dynamic = Local::Reflect;
         self.reflects = true;
     }
 
-    /// The number of a name that exists, empty non-terminals included.
+    /// Returns the node of a name that exists; empty non-terminals exist.
     pub fn find(&self, name: &Name) -> Option<NodeId> {
         let mut key = [0; MAX_NAME_LENGTH];
         self.names.find(lower(name, &mut key))
     }
 
-    /// The same of a name in lower case.
+    /// Returns the node of a name in lower case.
     pub fn find_key(&self, key: &[u8]) -> Option<NodeId> {
         self.names.find(key)
     }
 
-    /// How many names there are.
+    /// Returns the number of names.
     pub fn node_count(&self) -> usize {
         self.nodes.len()
     }
 
-    /// The node of a record.
+    /// Returns the node of a record.
     pub fn of_record(&self, record: usize) -> NodeId {
         self.of_record[record]
     }
 
-    /// The numbers of a node's records, in their order.
+    /// Returns the indices of a node's records, in their order.
     pub fn records_of(&self, node: NodeId) -> &[u32] {
-        // A name that came after the records has none.
+        // A name that was added after the records has none.
         let bounds = |id: usize| self.bounds.get(id).map_or(self.order.len(), |&at| at as usize);
         &self.order[bounds(node as usize)..bounds(node as usize + 1)]
     }
 
-    /// Renders the records that it was made of.
+    /// Renders the records, which must be those given to `new`. Fails if they do not form a zone.
     pub fn finish<R: AsRef<Record>>(mut self, records: &[R]) -> Result<Tree, ZoneError> {
         let mut sorted: Vec<&Record> = Vec::new();
         for id in 0..self.nodes.len() {
@@ -120,7 +120,7 @@ impl Builder {
         Name::from_wire(self.names.get(id))
     }
 
-    /// The node of a name; it and the empty non-terminals above it are made where they are missing.
+    /// Returns the node of a name. Adds it, and the empty non-terminals above it, if they are missing.
     fn node(&mut self, name: &Name) -> NodeId {
         let mut key = [0; MAX_NAME_LENGTH];
         let mut key = lower(name, &mut key);
@@ -149,7 +149,7 @@ impl Builder {
         (id, is_new)
     }
 
-    /// Brings the records of each node together.
+    /// Groups the records by node.
     fn sort(&mut self) {
         let mut bounds = vec![0; self.nodes.len() + 1];
         for &id in &self.of_record {
@@ -159,7 +159,7 @@ impl Builder {
             bounds[id] += bounds[id - 1];
         }
         self.order = vec![0; self.of_record.len()];
-        // While they are filled in, each bound is where the next record of its node goes.
+        // During the loop, each bound is the position for the next record of its node.
         for (number, &id) in (0..).zip(&self.of_record) {
             let at = &mut bounds[id as usize];
             self.order[*at as usize] = number;
@@ -170,7 +170,7 @@ impl Builder {
         self.bounds = bounds;
     }
 
-    /// Writes at every node the topmost cut or DNAME at or above it.
+    /// Sets at every node the topmost cut or DNAME at or above it.
     fn mark_ends(&mut self) {
         let apex = self.apex.as_wire().len();
         let end = |id: usize, node: &Stored, length: usize| {
@@ -192,17 +192,17 @@ impl Builder {
     }
 }
 
-/// A name in lower case.
+/// Writes a name in lower case into `key`, and returns it.
 fn lower<'k>(name: &Name, key: &'k mut [u8; MAX_NAME_LENGTH]) -> &'k [u8] {
     let wire = name.as_wire();
     let key = &mut key[..wire.len()];
     key.copy_from_slice(wire);
-    // Length octets are at most 63 and so are no letters.
+    // Length octets are at most 63, so none of them is a letter.
     key.make_ascii_lowercase();
     key
 }
 
-/// The RRsets of one node's records, in the order in which their types come first.
+/// Returns the RRsets of one node's records, in the order of their first records.
 pub(super) fn render(records: &[&Record], owner: &Name, apex: &Name) -> Result<Rrsets, (Rtype, TooLarge)> {
     let rrset = |records: &[&Record]| {
         let rtype = records[0].rtype;

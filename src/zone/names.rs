@@ -1,33 +1,33 @@
-//! A table of names: each in lower case, each once, by its place.
+//! A table of names: lower case, without duplicates, numbered.
 //!
-//! A zone of a million names is mostly names. So they stand one behind the other in one list of octets, and the table of their
-//! hashes has eight octets a slot.
+//! A zone of a million names consists mostly of names. So all names are stored in one list of octets, and the hash
+//! table has eight octets per slot.
 
 use std::hash::{BuildHasher, Hasher};
 
 use foldhash::fast::RandomState;
 
-/// No name.
+/// The number of a free slot.
 const NONE: u32 = u32::MAX;
 
-/// Slots of a table that holds anything, at least.
+/// Minimum number of slots of a table that is not empty.
 const MIN_SLOTS: usize = 8;
 
-/// Names in wire format, by their number from 0.
+/// Names in wire format, numbered from 0.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Names {
     octets: Vec<u8>,
-    /// Where each begins in `octets`.
+    /// The beginning of each name in `octets`.
     starts: Vec<usize>,
-    /// A power of two of them, at most three quarters in use; none while there is no name.
+    /// The hash table: a power of two of slots, at most three quarters in use; empty without names.
     slots: Vec<Slot>,
     hasher: RandomState,
 }
 
-/// A name's place in the table, right behind the one that its hash says or the first free one after that.
+/// A slot of the hash table. A name is in the slot that its hash selects, or in the first free one after it.
 #[derive(Clone, Copy, Debug)]
 struct Slot {
-    /// The hash's low half. It finds the slot, and it tells most other names apart without a look at them.
+    /// The lower half of the hash. It selects the slot, and it distinguishes most names without comparing them.
     hash: u32,
     id: u32,
 }
@@ -35,29 +35,29 @@ struct Slot {
 const FREE: Slot = Slot { hash: 0, id: NONE };
 
 impl Names {
-    /// How many there are.
+    /// Returns the number of names.
     pub(super) fn len(&self) -> usize {
         self.starts.len()
     }
 
-    /// The name of this number.
+    /// Returns the name with this number.
     pub(super) fn get(&self, id: u32) -> &[u8] {
         let start = self.starts[id as usize];
         let end = self.starts.get(id as usize + 1).copied().unwrap_or(self.octets.len());
         &self.octets[start..end]
     }
 
-    /// All names, in the order of their numbers.
+    /// Returns all names, in the order of their numbers.
     pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
         (0..self.len() as u32).map(|id| self.get(id))
     }
 
-    /// The number of a name in lower case.
+    /// Returns the number of a name in lower case.
     pub(super) fn find(&self, key: &[u8]) -> Option<u32> {
         self.seek(self.hash(key), key).ok()
     }
 
-    /// The number of a name in lower case, and whether it is a new one.
+    /// Adds a name in lower case. Returns its number, and true if it is new.
     pub(super) fn insert(&mut self, key: &[u8]) -> (u32, bool) {
         if (self.len() + 1) * 4 > self.slots.len() * 3 {
             self.grow();
@@ -75,7 +75,7 @@ impl Names {
         }
     }
 
-    /// Gives back what is kept for further names.
+    /// Frees the memory that is reserved for further names.
     pub(super) fn shrink(&mut self) {
         self.octets.shrink_to_fit();
         self.starts.shrink_to_fit();
@@ -87,7 +87,7 @@ impl Names {
         hasher.finish() as u32
     }
 
-    /// The number of a name, or the free slot that it belongs into.
+    /// Returns the number of a name, or as an error the free slot for it.
     fn seek(&self, hash: u32, key: &[u8]) -> Result<u32, usize> {
         let Some(mask) = self.slots.len().checked_sub(1) else { return Err(0) };
         let mut at = hash as usize & mask;
@@ -117,7 +117,7 @@ impl Names {
     }
 }
 
-/// Whether both hold the same names under the same numbers.
+/// True if both hold the same names with the same numbers.
 impl PartialEq for Names {
     fn eq(&self, other: &Self) -> bool {
         self.starts == other.starts && self.octets == other.octets

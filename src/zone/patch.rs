@@ -1,7 +1,8 @@
-//! What a zone says besides its tree: the nodes that differ from the tree's, and those of names that the tree does not have.
+//! The nodes of a zone that are not in its tree: those that differ from the tree's, and those of additional names.
 //!
-//! Extra records make names exist, and names that exist hide a wildcard (RFC 4592, section 3.3.1). So each name that is new,
-//! empty non-terminals too, gets what its wildcard answers with, and a wildcard of its own for the names below it:
+//! Extra records make names exist, and names that exist hide a wildcard (RFC 4592, section 3.3.1). So each additional
+//! name, empty non-terminals included, gets a copy of its wildcard's records, and a wildcard of its own for the names
+//! below it:
 //!
 //! ```text
 //!   *.apps A          and extra  _acme.foo.apps TXT  make  foo.apps A, *.foo.apps A, _acme.foo.apps A and TXT, ...
@@ -22,22 +23,22 @@ use crate::wire::Rtype;
 /// The nodes of a zone that are not its tree's.
 #[derive(Debug)]
 pub(super) struct Patch {
-    /// How many nodes the tree has: those of new names are numbered from there on.
+    /// Number of nodes of the tree. The nodes of additional names are numbered after them.
     own_nodes: NodeId,
-    /// The names that the tree does not have.
+    /// The additional names.
     names: Names,
-    /// Their nodes.
+    /// The nodes of the additional names.
     nodes: Vec<Stored>,
-    /// What stands in the place of nodes of the tree.
+    /// The nodes that replace nodes of the tree.
     instead: HashMap<NodeId, Stored, RandomState>,
-    /// Labels of the deepest new name.
+    /// Number of labels of the deepest additional name.
     depth: usize,
-    /// Whether it holds a serial and no records.
+    /// True if it holds a serial and no records.
     is_plain: bool,
 }
 
 impl Patch {
-    /// What a serial makes of a tree; `None` if it is the tree's own.
+    /// Returns the patch for a serial; `None` if the tree has this serial already.
     pub(super) fn counted(tree: &Tree, serial: u32) -> Option<Self> {
         (tree.serial() != serial).then(|| Self::empty(tree).with_serial(tree, serial))
     }
@@ -63,14 +64,14 @@ impl Patch {
         self
     }
 
-    /// What extra records and a serial make of a tree; `None` if they change nothing.
+    /// Returns the patch for extra records and a serial; `None` if they change nothing.
     pub(super) fn new(tree: &Tree, extra: &[Record], serial: u32) -> Result<Option<Self>, ZoneError> {
         let counted = Self::counted(tree, serial);
         if extra.is_empty() {
             return Ok(counted);
         }
         let mut patch = Self { is_plain: false, ..counted.unwrap_or_else(|| Self::empty(tree)) };
-        // The extra records of each owner, in their order.
+        // The extra records by owner, in their order.
         let mut by_owner: BTreeMap<Box<[u8]>, Vec<&Record>> = BTreeMap::new();
         for record in extra {
             by_owner.entry(record.owner.to_key()).or_default().push(record);
@@ -86,22 +87,22 @@ impl Patch {
         self.is_plain
     }
 
-    /// How many names it holds.
+    /// Returns the number of changed and additional names.
     pub(super) fn len(&self) -> usize {
         self.nodes.len() + self.instead.len()
     }
 
-    /// Labels of its deepest name.
+    /// Returns the number of labels of the deepest additional name.
     pub(super) fn depth(&self) -> usize {
         self.depth
     }
 
-    /// The number of a name that the tree does not have.
+    /// Returns the node of an additional name.
     pub(super) fn find(&self, key: &[u8]) -> Option<NodeId> {
         self.names.find(key).map(|id| self.own_nodes + id)
     }
 
-    /// The node of this number; `None` if it is the tree's.
+    /// Returns the node with this number; `None` if the tree's own node is valid.
     pub(super) fn node(&self, id: NodeId) -> Option<&Stored> {
         match id.checked_sub(self.own_nodes) {
             Some(new) => self.nodes.get(new as usize),
@@ -109,16 +110,16 @@ impl Patch {
         }
     }
 
-    /// The names that the tree does not have, with their nodes.
+    /// Returns the additional names with their nodes.
     pub(super) fn new_names(&self) -> impl Iterator<Item = (&[u8], &Stored)> {
         self.names.iter().zip(&self.nodes)
     }
 
-    /// Makes a name exist, and those above it, each with a copy of what its wildcard has.
+    /// Makes a name and its ancestors exist, each with a copy of its wildcard's records.
     fn exist(&mut self, tree: &Tree, key: &[u8]) {
         let mut new = Vec::new();
         let mut above = key;
-        // The apex is in every tree.
+        // The loop ends at the apex, which is in every tree.
         let encloser = loop {
             match tree.names.find(above) {
                 Some(id) => break id,
@@ -138,7 +139,7 @@ impl Patch {
         }
     }
 
-    /// Makes a name exist whose parent does.
+    /// Makes a name exist whose parent exists.
     fn insert(&mut self, tree: &Tree, key: &[u8], like: &Stored) {
         let (id, is_new) = self.names.insert(key);
         let id = self.own_nodes + id;
@@ -154,7 +155,7 @@ impl Patch {
         }
     }
 
-    /// A node to change: the patch's, which the tree's is copied into.
+    /// Returns a node for changes: the patch's own, which is copied from the tree if necessary.
     fn node_mut(&mut self, tree: &Tree, id: NodeId) -> &mut Stored {
         match id.checked_sub(self.own_nodes) {
             Some(new) => &mut self.nodes[new as usize],
@@ -162,7 +163,8 @@ impl Patch {
         }
     }
 
-    /// Puts the extra records to their owners', and those of wildcards to the names that have a copy of them.
+    /// Adds the extra records to their owners. Those of a wildcard are also added to the names that have a copy of its
+    /// records.
     fn spread(&mut self, tree: &Tree, extra: &BTreeMap<Box<[u8]>, Vec<&Record>>) -> Result<(), ZoneError> {
         let mut ids: Vec<(NodeId, Vec<&Record>)> = Vec::new();
         for (owner, records) in extra {
@@ -191,7 +193,7 @@ impl Patch {
     }
 }
 
-/// The wildcard of a tree that a new name hides, in lower case.
+/// Returns the wildcard of the tree that an additional name hides, in lower case.
 fn hidden<'t>(tree: &'t Tree, key: &[u8]) -> Option<&'t [u8]> {
     let encloser = suffixes(key).find_map(|suffix| tree.names.find(suffix))?;
     let wildcard = tree.nodes[encloser as usize].wildcard?;

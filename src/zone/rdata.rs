@@ -1,7 +1,7 @@
-//! Where domain names stand in RDATA.
+//! The positions of domain names in RDATA.
 //!
-//! Names are compared without regard to case (RFC 4343), all other octets as they are. So two records are the same if their
-//! RDATA is, once the names in it are in lower case: the canonical form of RFC 4034, section 6.2.
+//! Names are compared without case (RFC 4343), all other octets exactly. So two records are the same if their RDATA is
+//! equal after the names in it are converted to lower case: the canonical form of RFC 4034, section 6.2.
 
 use std::borrow::Cow;
 
@@ -10,15 +10,15 @@ use crate::wire::Rtype;
 /// A field of RDATA.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Part {
-    /// So many octets.
+    /// A fixed number of octets.
     Octets(usize),
-    /// A character string: a length octet and as many octets (RFC 1035, section 3.3).
+    /// A character string: a length octet and that many octets (RFC 1035, section 3.3).
     Text,
     /// A domain name.
     Name,
 }
 
-/// The fields of a type's RDATA up to the last domain name in it; none for types that hold no names.
+/// Returns the fields of a type's RDATA up to its last domain name; none for types without names.
 pub(super) fn parts(rtype: Rtype) -> &'static [Part] {
     use Part::{Name, Octets, Text};
     match rtype.0 {
@@ -40,7 +40,7 @@ pub(super) fn parts(rtype: Rtype) -> &'static [Part] {
     }
 }
 
-/// Splits a field off RDATA. What is too short for it, as opaque data (RFC 3597) may be, ends early.
+/// Splits a field off RDATA. If the RDATA is too short, which opaque data (RFC 3597) may be, the field ends early.
 pub(super) fn split(part: Part, rdata: &[u8]) -> (&[u8], &[u8]) {
     let length = match part {
         Part::Octets(count) => count,
@@ -50,7 +50,7 @@ pub(super) fn split(part: Part, rdata: &[u8]) -> (&[u8], &[u8]) {
     rdata.split_at(length.min(rdata.len()))
 }
 
-/// Octets of the name at the start; `usize::MAX` if it has no end.
+/// Returns the length in octets of the name at the start; `usize::MAX` if it has no end.
 pub(super) fn name_length(octets: &[u8]) -> usize {
     let mut length = 0;
     while let Some(&label) = octets.get(length) {
@@ -62,7 +62,7 @@ pub(super) fn name_length(octets: &[u8]) -> usize {
     usize::MAX
 }
 
-/// RDATA with the names in it in lower case: equal for records that are the same.
+/// Returns RDATA with the names in it in lower case. It is equal for records that are the same.
 pub fn canonical(rtype: Rtype, rdata: &[u8]) -> Cow<'_, [u8]> {
     let mut canonical = Cow::Borrowed(rdata);
     let mut at = 0;

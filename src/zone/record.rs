@@ -6,13 +6,13 @@ use crate::wire::Rtype;
 /// A record of class IN.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// Whose record it is; at or below its zone's origin.
+    /// The owner, at or below the zone's origin.
     pub owner: Name,
-    /// What it holds.
+    /// The type.
     pub rtype: Rtype,
-    /// Seconds, below 2^31 (RFC 2181, section 8).
+    /// TTL in seconds, below 2^31 (RFC 2181, section 8).
     pub ttl: u32,
-    /// The RDATA in wire format, valid for the type, names uncompressed.
+    /// The RDATA in wire format, valid for the type, with uncompressed names.
     pub rdata: Box<[u8]>,
 }
 

@@ -1,8 +1,8 @@
 //! Rendered RRsets.
 //!
-//! An RRset is rendered once, when its zone is built. What a response decides remains open: whose records they are (a
-//! wildcard's owner is the question's), the TTL, and where the message already holds the zone's apex, the owner and the records
-//! before, whose ends names in RDATA share where RFC 3597, section 4, allows compression.
+//! An RRset is rendered once, when its zone is built. The rest is decided for each response: the owner (the question's
+//! name for a wildcard), the TTL, and where the message already holds the zone's apex, the owner and earlier records.
+//! Names in RDATA share their ends with these where RFC 3597, section 4, allows compression.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,21 +12,23 @@ use super::shared::{Ends, Shared};
 use crate::name::{Name, suffixes};
 use crate::wire::{MAX_MESSAGE, Rtype};
 
-/// Octets of TYPE, CLASS, TTL and RDLENGTH, which stand before RDATA.
+/// Length in octets of TYPE, CLASS, TTL and RDLENGTH, the fields before RDATA.
 pub const FIXED_FIELDS: usize = 10;
 
-/// Where the TTL stands among them.
+/// Offset of the TTL in these fields.
 pub const TTL_OFFSET: usize = 4;
 
-/// Octets of a compression pointer.
+/// Length of a compression pointer in octets.
 pub const POINTER_LENGTH: usize = 2;
 
-/// Octets that a message may need around an RRset: header, question, a whole owner and the OPT record with its options.
+/// Maximum length in octets of the rest of a message: header, question, a whole owner and the OPT record with its
+/// options.
 const ENVELOPE: usize = 1024;
 
 const CLASS_IN: u16 = 1;
 
-/// Octets of a lone record that stand in the RRset itself: most of a zone's records hold an address.
+/// Maximum length in octets of a single record that is stored in the RRset value itself: most records of a zone hold an
+/// address.
 const FEW: usize = FIXED_FIELDS + 16;
 
 /// All records of one owner and type.
@@ -35,41 +37,41 @@ pub struct Rrset(Rendered);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Rendered {
-    /// One record without a name in it.
+    /// A single record without a name in its RDATA.
     Few {
-        /// 0, and how many octets it has.
+        /// 0, and the length of the record in octets.
         bounds: [u16; 2],
         octets: [u8; FEW],
     },
-    /// The type stands outside, so that RRsets of other types are passed over at a glance.
+    /// The type is stored outside of the box, so that a search by type does not need to follow the pointer.
     Many(Rtype, Box<Many>),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Many {
-    /// The lowest of its records.
+    /// The lowest TTL of its records, in seconds.
     ttl: u32,
-    /// TYPE to RDATA of one record behind the other, without owners.
+    /// TYPE to RDATA of all records in a row, without owners.
     records: Box<[u8]>,
-    /// Where each record begins in `records`; the end of the last one behind them.
+    /// The beginning of each record in `records`; one more entry for the end of the last one.
     bounds: Box<[u16]>,
-    /// Where in `records` pointers are to be written, in ascending order, and what to.
+    /// The positions in `records` for compression pointers, in ascending order, with their targets.
     pointers: Box<[(u16, Shared)]>,
-    /// For NS, MX, SVCB and the like: the names that the records point to, each once.
+    /// The names that the records of NS, MX, SVCB and similar types point to, without duplicates.
     targets: Box<[Target]>,
 }
 
-/// A compression pointer that is to be written in place of two octets of a record.
+/// A compression pointer, to be written in place of two octets of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pointer {
-    /// Its place in the record, counted from TYPE.
+    /// Its offset in the record, counted from TYPE.
     pub at: usize,
-    /// Where it leads.
+    /// Its target.
     pub to: Shared,
 }
 
 impl Rendered {
-    /// A lone record, if it is short and has no name in it.
+    /// Returns the short form for a single record, if it is short and has no name in its RDATA.
     fn few(rtype: Rtype, ttl: u32, rdata: &[u8]) -> Option<Self> {
         let length = FIXED_FIELDS + rdata.len();
         if length > FEW || !parts(rtype).is_empty() {
@@ -90,19 +92,19 @@ impl Rendered {
 pub struct Target {
     /// The name in lower case.
     pub name: Name,
-    /// The first record that points to it, by its place in the RRset.
+    /// The index of the first record that points to it.
     pub record: usize,
-    /// Where the name stands in that record, counted from TYPE.
+    /// The offset of the name in that record, counted from TYPE.
     pub at: usize,
 }
 
-/// Why an RRset is not rendered.
+/// The RRset does not fit in a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLarge;
 
 impl Rrset {
-    /// Renders records of one owner and type, TTL and RDATA each, names uncompressed, for a zone with this apex. [`TooLarge`] if
-    /// the whole does not fit the longest message.
+    /// Renders records of one owner and type, given as TTL and RDATA with uncompressed names, for a zone with this
+    /// apex. Fails with [`TooLarge`] if the RRset does not fit in the longest message.
     pub fn render(rtype: Rtype, contents: &[(u32, &[u8])], owner: &Name, apex: &Name) -> Result<Self, TooLarge> {
         if let [(ttl, rdata)] = contents
             && let Some(rendered) = Rendered::few(rtype, *ttl, rdata)
@@ -135,14 +137,14 @@ impl Rrset {
                 }
                 match &mut ends {
                     Some(ends) if matches!(part, Part::Name) => {
-                        // Pointers are the records' owners, this one's and those of the records after the first.
+                        // The owners are compression pointers: this record's, and those of the records after the first.
                         let distance = records.len() + number * POINTER_LENGTH;
                         let shared = ends.of(field);
                         let labels = shared.map_or(field.len(), |(labels, _)| labels);
                         ends.remember(field, labels, distance);
                         records.extend_from_slice(&field[..labels]);
                         if let Some((_, to)) = shared {
-                            // An RRset whose records outgrow this is refused when its bounds are pushed.
+                            // If the records outgrow 16 bits, pushing the bounds fails.
                             pointers.push((records.len() as u16, to));
                             records.extend_from_slice(&[0; POINTER_LENGTH]);
                         }
@@ -171,7 +173,7 @@ impl Rrset {
         )))
     }
 
-    /// TYPE to RDATA of one record behind the other.
+    /// Returns TYPE to RDATA of all records in a row.
     fn octets(&self) -> &[u8] {
         match &self.0 {
             Rendered::Few { bounds, octets } => &octets[..usize::from(bounds[1])],
@@ -193,7 +195,7 @@ impl Rrset {
         }
     }
 
-    /// Where pointers are to be written, counted from the first record's TYPE, and what to.
+    /// Returns the positions for compression pointers, counted from the first record's TYPE, with their targets.
     fn pointers(&self) -> &[(u16, Shared)] {
         match &self.0 {
             Rendered::Few { .. } => &[],
@@ -201,7 +203,7 @@ impl Rrset {
         }
     }
 
-    /// The type of all records.
+    /// Returns the type of the records.
     pub fn rtype(&self) -> Rtype {
         match &self.0 {
             Rendered::Few { octets, .. } => Rtype(u16::from_be_bytes([octets[0], octets[1]])),
@@ -209,7 +211,7 @@ impl Rrset {
         }
     }
 
-    /// Seconds; of signatures, which live as long as what they cover, the least.
+    /// Returns the TTL in seconds. Signatures have the TTLs of the RRsets that they cover; of these it is the lowest.
     pub fn ttl(&self) -> u32 {
         match &self.0 {
             Rendered::Few { octets, .. } => {
@@ -219,13 +221,13 @@ impl Rrset {
         }
     }
 
-    /// How many records there are; at least one.
+    /// Returns the number of records, at least one.
     #[allow(clippy::len_without_is_empty, reason = "an RRset is never empty")]
     pub fn len(&self) -> usize {
         self.bounds().len() - 1
     }
 
-    /// Each record from TYPE on, and the pointers that are to be written in it.
+    /// Returns each record from TYPE on, with the compression pointers to be written in it.
     pub fn records(&self) -> impl Iterator<Item = (&[u8], impl Iterator<Item = Pointer>)> {
         let (octets, mut pointers) = (self.octets(), self.pointers());
         self.bounds().windows(2).map(move |bounds| {
@@ -237,12 +239,13 @@ impl Rrset {
         })
     }
 
-    /// Whether records point at records before them, so that no message may hold these without those.
+    /// True if records point at earlier records of the RRset, so that a message must hold all of them.
     pub fn is_tied(&self) -> bool {
         self.pointers().iter().any(|(_, to)| matches!(to, Shared::Earlier(_)))
     }
 
-    /// The names that the records point to (NS, MX, SVCB, ...), each once, in the records' order.
+    /// Returns the names that the records point to (NS, MX, SVCB, ...), without duplicates, in the order of the
+    /// records.
     pub fn targets(&self) -> &[Target] {
         match &self.0 {
             Rendered::Few { .. } => &[],
@@ -250,19 +253,19 @@ impl Rrset {
         }
     }
 
-    /// How far behind the start of the RRset's first record a message holds this name, where it holds the RRset's records
-    /// with pointers as owners.
+    /// Returns the offset of this name from the start of the RRset's first record in a message, if the owners are
+    /// written as compression pointers.
     pub fn target_offset(&self, target: &Target) -> usize {
         usize::from(self.bounds()[target.record]) + (target.record + 1) * POINTER_LENGTH + target.at
     }
 
-    /// The serial, if these records are an SOA: the first of the five numbers at its end (RFC 1035, section 3.3.13).
+    /// Returns the serial if the record is an SOA: the first of the five numbers at its end (RFC 1035, section 3.3.13).
     pub fn soa_serial(&self) -> Option<u32> {
         let numbers: &[u8; 5 * size_of::<u32>()] = self.octets().last_chunk().filter(|_| self.rtype() == Rtype::SOA)?;
         numbers.first_chunk().map(|serial| u32::from_be_bytes(*serial))
     }
 
-    /// The same SOA with another serial.
+    /// Returns the same SOA with another serial.
     pub(super) fn with_serial(&self, serial: u32) -> Self {
         let mut other = self.clone();
         if let Some(numbers) = other.octets_mut().last_chunk_mut::<{ 5 * size_of::<u32>() }>() {
@@ -271,7 +274,7 @@ impl Rrset {
         other
     }
 
-    /// The same records with another TTL.
+    /// Returns the same records with another TTL.
     pub(super) fn with_ttl(&self, ttl: u32) -> Self {
         let mut other = self.clone();
         for &start in &self.bounds()[..self.len()] {
@@ -284,13 +287,13 @@ impl Rrset {
         other
     }
 
-    /// The records that it was rendered from, for an owner. A name that shares its end with the owner, the apex or a name before
-    /// it ends as that is written.
+    /// Returns the records that it was rendered from, for this owner. The shared end of a name takes the case of the
+    /// name that it is shared with.
     pub(super) fn contents(&self, owner: &Name, apex: &Name) -> Vec<Record> {
         (0..self.len()).filter_map(|place| self.content(place, owner, apex)).collect()
     }
 
-    /// The one of them in this place.
+    /// Returns the record with this index.
     pub(super) fn content(&self, place: usize, owner: &Name, apex: &Name) -> Option<Record> {
         let (octets, pointers) = self.records().nth(place)?;
         let (mut rdata, mut from) = (Vec::new(), FIXED_FIELDS);
@@ -304,7 +307,7 @@ impl Rrset {
         Some(Record { owner: owner.clone(), rtype: self.rtype(), ttl, rdata: rdata.into() })
     }
 
-    /// Writes the end of a name in full.
+    /// Appends the end of a name in full.
     fn restore_end(&self, shared: Shared, owner: &Name, apex: &Name, name: &mut Vec<u8>) {
         match shared {
             Shared::Apex => name.extend_from_slice(apex.as_wire()),
@@ -313,7 +316,7 @@ impl Rrset {
                 name.extend_from_slice(&owner[owner.len() - usize::from(octets)..]);
             }
             Shared::Earlier(distance) => {
-                // Pointers stand for owners in a message, and are not there in the records.
+                // In a message each owner is a pointer; in `records` there are no owners.
                 let distance = usize::from(distance);
                 let starts = self.bounds().iter().enumerate();
                 let record =
@@ -335,11 +338,11 @@ impl Rrset {
     }
 }
 
-/// What an RRset is rendered from: TTL and RDATA of its records, each once. RFC 2181, section 5: duplicates are suppressed; 5.2:
-/// the TTLs of an RRset are the same, and the lowest is the safe one. Only signatures each live as long as what they cover
-/// (RFC 4034, section 3).
+/// Returns TTL and RDATA of the records, without duplicates. RFC 2181, section 5: duplicates are suppressed; 5.2: all
+/// TTLs of an RRset are equal, and the lowest is the safe one. Only signatures differ: each has the TTL of the RRset
+/// that it covers (RFC 4034, section 3).
 pub(super) fn distinct<'r>(rtype: Rtype, records: &[&'r Record]) -> Vec<(u32, &'r [u8])> {
-    /// Octets of the type covered, with which the RDATA of a signature begins.
+    /// Length in octets of the type covered, with which the RDATA of a signature begins.
     const COVERED: usize = size_of::<u16>();
     let covered = |record: &'r Record| record.rdata.get(..COVERED).filter(|_| rtype == Rtype::RRSIG);
     let mut lowest: HashMap<Option<&[u8]>, u32> = HashMap::new();
@@ -352,17 +355,17 @@ pub(super) fn distinct<'r>(rtype: Rtype, records: &[&'r Record]) -> Vec<(u32, &'
     first.map(|record| (lowest[&covered(record)], &*record.rdata)).collect()
 }
 
-/// Whether names in RDATA of this type may be compressed: those of RFC 1035's types only (RFC 3597, section 4).
+/// True if names in RDATA of this type may be compressed: only types of RFC 1035 (RFC 3597, section 4).
 fn may_be_compressed(rtype: Rtype) -> bool {
     matches!(rtype, Rtype::NS | Rtype::CNAME | Rtype::PTR | Rtype::SOA | Rtype::MX)
 }
 
-/// Whether somebody who asks for records of this type goes on to the names in them.
+/// True if resolvers that ask for this type need the names in its records next.
 fn leads_on(rtype: Rtype) -> bool {
     rtype.has_additional() || matches!(rtype, Rtype::CNAME | Rtype::DNAME)
 }
 
-/// The labels of `name` in front of `apex`, without an end; `None` if it is not at or below it.
+/// Returns the labels of `name` before `apex`, without an end; `None` if it is not at or below the apex.
 pub fn below<'a>(name: &'a [u8], apex: &Name) -> Option<&'a [u8]> {
     let apex = apex.as_wire();
     let at = name.len().checked_sub(apex.len())?;
@@ -419,7 +422,7 @@ mod tests {
         let (sub, outside) = (Some((0, Shared::Owner(17))), Some((2, Shared::Earlier(44))));
         let labels = Some((8, Shared::Apex));
         assert_eq!(shared(&owner), [Some((4, Shared::Owner(17))), sub, None, outside, labels]);
-        // Of a wildcard's owner, only what stands behind the asterisk is in every answer.
+        // An answer of a wildcard contains only the part of its owner after the asterisk.
         let rrset = |owner: &str, target: &str| {
             let rrset = Rrset::render(Rtype::CNAME, &[(1, name(target).as_wire())], &name(owner), &apex).unwrap();
             rrset.pointers()[0]

@@ -1,7 +1,7 @@
-//! A zone as queries find it: a tree that snapshots share, which steered name has which plan, and what came since.
+//! A zone as queries see it: a tree that snapshots share, the plans of its steered names, and later changes.
 //!
-//! Records that come while the zone is served are extra, and so is the serial that counts them. They stand in a patch over
-//! the tree, made of nothing but the nodes that differ: what it costs does not depend on how big the zone is.
+//! Records that are added while the zone is served are extra records. They and the serial that counts them are in a
+//! patch over the tree. A patch holds only the nodes that differ, so its cost does not depend on the size of the zone.
 
 use std::sync::Arc;
 
@@ -19,16 +19,16 @@ pub struct Zone {
     tree: Arc<Tree>,
     patch: Option<Patch>,
     steered: Steered,
-    /// The SOA as negative answers hold it (RFC 2308, section 3).
+    /// The SOA with the TTL of negative answers (RFC 2308, section 3).
     negative_soa: Rrset,
 }
 
-/// What a zone's steered names are among those of all zones.
+/// The numbers and plans of a zone's steered names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Steered {
     /// The number of the first one; the others follow.
     pub first: NameId,
-    /// The plan of each.
+    /// The plan of each steered name.
     pub plans: Arc<[PlanId]>,
 }
 
@@ -39,68 +39,70 @@ pub struct Node<'a> {
     dynamic: Dynamic,
 }
 
-/// What a node answers with besides static RRsets.
+/// The part of a node's answers that is not static.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Dynamic {
     /// Nothing.
     #[default]
     None,
-    /// Addresses chosen for each client: how, and for which name.
+    /// The name is steered: addresses are chosen for each client.
     Steered(PlanId, NameId),
-    /// TXT with what is known of the asker.
+    /// The name reflects: TXT with what is known of the asker.
     Reflect,
 }
 
-/// Where a look-up ended.
+/// The result of a look-up.
 #[derive(Clone, Copy, Debug)]
 pub enum Found<'a> {
-    /// At the name, or at the wildcard that it is synthesised from.
+    /// The name exists, or a wildcard answers for it.
     Node {
-        /// Where the records are.
+        /// The node with the records.
         node: Node<'a>,
-        /// Octets of the closest encloser's name (RFC 4592, section 3.3.1): the whole name if that exists.
+        /// Length in octets of the closest encloser's name (RFC 4592, section 3.3.1); that of the whole name if it
+        /// exists.
         encloser: usize,
     },
-    /// At a zone cut: whoever is asked below it is referred to these nameservers. The cut's name is as long as `length`.
+    /// The name is at or below a zone cut: these nameservers are authoritative for it.
     Cut {
         /// The NS RRset.
         nameservers: &'a Rrset,
-        /// Octets of the cut's name.
+        /// Length in octets of the cut's name.
         length: usize,
     },
-    /// Below a DNAME: the name goes on with another end. The DNAME's owner is as long as `length`.
+    /// The name is below a DNAME: its end is replaced.
     Dname {
-        /// The only record of its type.
+        /// The DNAME RRset; it has one record.
         dname: &'a Rrset,
-        /// Octets of its owner.
+        /// Length in octets of the DNAME's owner.
         length: usize,
     },
     /// The name does not exist.
     Nothing {
-        /// Octets of the closest encloser's name.
+        /// Length in octets of the closest encloser's name.
         encloser: usize,
     },
 }
 
 impl<'a> Node<'a> {
-    /// The RRset of this type.
+    /// Returns the RRset of this type.
     pub fn rrset(self, rtype: Rtype) -> Option<&'a Rrset> {
         self.rrsets().iter().find(|rrset| rrset.rtype() == rtype)
     }
 
-    /// All static RRsets.
+    /// Returns all static RRsets.
     pub fn rrsets(self) -> &'a [Rrset] {
         self.stored.rrsets.as_slice()
     }
 
-    /// What it answers with besides them.
+    /// Returns the part of its answers that is not static.
     pub fn dynamic(self) -> Dynamic {
         self.dynamic
     }
 }
 
 impl Zone {
-    /// A zone as its files say, with this serial. `steered` has a plan for each name that was steered when the tree was built.
+    /// Makes a zone from its files' tree, with this serial. `steered` has a plan for each name that was steered when
+    /// the tree was built.
     pub fn new(tree: Arc<Tree>, steered: Steered, serial: u32) -> Self {
         Self::patched(Patch::counted(&tree, serial), tree, steered)
     }
@@ -114,75 +116,76 @@ impl Zone {
         zone
     }
 
-    /// The zone with these records besides those of its files, in the place of all extra ones that it had, and with this
-    /// serial. The records are such as stand at names of any kind, beside anything: no NS, DNAME, CNAME or SOA.
+    /// Returns the zone with exactly these extra records beside those of its files, and with this serial. The records
+    /// must be of types that are allowed beside all others: no NS, DNAME, CNAME or SOA. Fails if they do not fit in a
+    /// message.
     pub fn amended(&self, extra: &[Record], serial: u32) -> Result<Self, ZoneError> {
         let patch = Patch::new(&self.tree, extra, serial)?;
         Ok(Self::patched(patch, self.tree.clone(), self.steered.clone()))
     }
 
-    /// What the files say.
+    /// Returns the records of the files.
     pub fn tree(&self) -> &Arc<Tree> {
         &self.tree
     }
 
-    /// What its steered names are among those of all zones.
+    /// Returns the numbers and plans of its steered names.
     pub fn steered(&self) -> &Steered {
         &self.steered
     }
 
-    /// Whether it has no extra records.
+    /// True if it has no extra records.
     pub fn is_plain(&self) -> bool {
         self.patch.as_ref().is_none_or(Patch::is_plain)
     }
 
-    /// How many of its names are not as its tree has them: what the last change took.
+    /// Returns the number of names that differ from the tree: the cost of the last change.
     pub fn patched_names(&self) -> usize {
         self.patch.as_ref().map_or(0, Patch::len)
     }
 
-    /// SERIAL of the SOA as it is served (RFC 1035, section 3.3.13).
+    /// Returns the SERIAL of the SOA as it is served (RFC 1035, section 3.3.13).
     pub fn serial(&self) -> u32 {
         self.negative_soa.soa_serial().unwrap_or_default()
     }
 
-    /// The name of the zone.
+    /// Returns the name of the zone.
     pub fn apex(&self) -> &Name {
         self.tree.apex()
     }
 
-    /// The SOA for negative answers, with its TTL for them.
+    /// Returns the SOA for negative answers, with its TTL for them.
     pub fn negative_soa(&self) -> &Rrset {
         &self.negative_soa
     }
 
-    /// Whether its records are all there is to it: no name is answered from anything else.
+    /// True if all answers are static records.
     pub fn is_static(&self) -> bool {
         self.tree.is_static()
     }
 
-    /// All static RRsets, each once, those below cuts too, with their owners in lower case. Those of one owner come together;
-    /// owners come in no order, but in the same one each time.
+    /// Returns all static RRsets without duplicates, also those below cuts, with their owners in lower case. The RRsets
+    /// of one owner are together; the order of owners is arbitrary, but always the same.
     pub fn rrsets(&self) -> impl Iterator<Item = (&[u8], &Rrset)> {
         let own = self.tree.names.iter().zip(0..).map(|(owner, id)| (owner, self.stored(id)));
         let new = self.patch.iter().flat_map(Patch::new_names);
         own.chain(new).flat_map(|(owner, node)| node.rrsets.as_slice().iter().map(move |rrset| (owner, rrset)))
     }
 
-    /// The node of the apex.
+    /// Returns the node of the apex.
     pub fn apex_node(&self) -> Node<'_> {
         self.at(0)
     }
 
-    /// Where a name at or below the apex leads; `key` is the name in lower case. Of the types only DS counts: at a cut it
-    /// belongs to this side (RFC 4035, section 3.1.4.1).
+    /// Looks up a name at or below the apex; `key` is the name in lower case. The type matters for DS only: at a cut DS
+    /// belongs to this zone, the parent (RFC 4035, section 3.1.4.1).
     pub fn look_up(&self, key: &[u8], rtype: Rtype) -> Found<'_> {
         let (encloser, matched) = self.closest_encloser(key);
         let is_match = matched == key.len();
         let node = self.stored(encloser);
         if let Some(end) = node.end {
             let here = is_match && usize::from(end.length) == matched;
-            // A DNAME's owner is not redirected itself (RFC 6672, section 2.3).
+            // The owner of a DNAME is not redirected itself (RFC 6672, section 2.3).
             if !here || !(end.is_dname || rtype == Rtype::DS) {
                 return self.found_end(end);
             }
@@ -194,12 +197,12 @@ impl Zone {
         }
     }
 
-    /// The node of a name that exists, whether it lies below a cut or not: glue is looked up so.
+    /// Returns the node of a name that exists, also below a cut, for glue.
     pub fn node(&self, key: &[u8]) -> Option<Node<'_>> {
         self.find(key).map(|id| self.at(id))
     }
 
-    /// The same; for a name that does not exist, the wildcard that answers for it, if one does.
+    /// Returns the node of a name, or of the wildcard that answers for it if it does not exist.
     pub fn node_or_wildcard(&self, key: &[u8]) -> Option<Node<'_>> {
         self.node(key).or_else(|| match self.look_up(key, Rtype::A) {
             Found::Node { node, .. } => Some(node),
@@ -207,8 +210,8 @@ impl Zone {
         })
     }
 
-    /// The wildcard that would answer for a name if the zone had no extra records, and its name; `None` for a name that would
-    /// exist, or for which none would answer.
+    /// Returns the wildcard that would answer for a name if the zone had no extra records, and its owner. `None` if the
+    /// name would exist, or no wildcard would answer.
     pub fn own_wildcard(&self, name: &Name) -> Option<(Node<'_>, Name)> {
         let own = |name: &Name| self.tree.names.find(&name.to_key());
         let encloser = std::iter::successors(Some(name.clone()), Name::parent).find(|above| own(above).is_some())?;
@@ -216,13 +219,13 @@ impl Zone {
         (encloser != *name).then(|| Some((self.at(wildcard), encloser.wildcard()?))).flatten()
     }
 
-    /// Whether a name is a zone cut of this zone.
+    /// True if a name is a zone cut of this zone.
     pub fn delegates(&self, key: &[u8]) -> bool {
         let end = self.find(key).and_then(|id| self.stored(id).end);
         end.is_some_and(|end| usize::from(end.length) == key.len() && !end.is_dname)
     }
 
-    /// The deepest node at or above a name, and how many octets its name has.
+    /// Returns the deepest node at or above a name, and the length of its name in octets.
     fn closest_encloser(&self, key: &[u8]) -> (NodeId, usize) {
         let depth = self.tree.depth.max(self.patch.as_ref().map_or(0, Patch::depth));
         let surplus = labels(key).count().saturating_sub(depth);
@@ -269,7 +272,8 @@ impl Zone {
     }
 }
 
-/// An SOA with the TTL of negative answers: the lower one of its own and of its MINIMUM field, which ends it.
+/// Returns an SOA with the TTL of negative answers: the lower one of its TTL and its MINIMUM field, which is the last
+/// field.
 fn negative(soa: &Rrset) -> Rrset {
     let record = soa.records().next().map_or(&[][..], |(record, _)| record);
     let minimum = record.last_chunk().map_or(0, |octets| u32::from_be_bytes(*octets));
@@ -326,7 +330,7 @@ mod tests {
         assert_eq!(dynamic("any.apps"), Dynamic::Steered(PLAN, NAME));
         assert_eq!(dynamic("deep.any.apps"), Dynamic::Steered(PLAN, NAME));
         assert_eq!(dynamic("there.apps"), Dynamic::None);
-        // RFC 4592, section 2.2.1: the closest encloser is an existing name, so its own wildcard would be asked.
+        // RFC 4592, section 2.2.1: the closest encloser is an existing name, so only its own wildcard could answer.
         assert!(matches!(look_up(&zone, "x.there.apps"), Found::Nothing { .. }));
     }
 

@@ -1,48 +1,49 @@
-//! Names in RDATA that end as a name does which the message holds by then (RFC 1035, section 4.1.4).
+//! Compression of names in RDATA: each name shares its end with a name that the message already holds (RFC 1035,
+//! section 4.1.4).
 //!
-//! What such a name can share is found when an RRset is rendered: the end of its owner, the zone's apex, or the end of a name in
-//! a record before it. Where the message holds these is known when it is written.
+//! The shareable end is found when an RRset is rendered: an end of the owner, the zone's apex, or an end of a name in
+//! an earlier record. The offset in the message is known when the RRset is written.
 
 use std::collections::HashMap;
 
 use super::rdata::name_length;
 use crate::name::{Name, suffixes};
 
-/// How far behind the first record's TYPE a name may stand that later ones share. An RRset begins early enough in a message for
-/// pointers to reach that far.
+/// Maximum distance from the first record's TYPE to a name that later ones share. An RRset begins early enough in a
+/// message for compression pointers to reach that far.
 pub const NEAR: u16 = 0x1000;
 
-/// Octets of the label `*`.
+/// Length in octets of the label `*`.
 const ASTERISK: usize = 2;
 
-/// Where a message holds the end of a name.
+/// The position of the end of a name in a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shared {
-    /// It is the zone's apex.
+    /// The zone's apex.
     Apex,
-    /// It is the last octets of the owner's name: so many.
+    /// The last octets of the owner's name; this is their number.
     Owner(u8),
-    /// It stands in an RRset's records, so far behind the TYPE of the first one if pointers are their owners.
+    /// A name in an earlier record: the distance from the TYPE of the first record, if owners are compression pointers.
     Earlier(u16),
 }
 
-/// What the names of one RRset can share.
+/// The ends that the names of one RRset can share.
 pub(super) struct Ends<'a> {
-    /// The owner's name, or what all names end with that a wildcard stands for.
+    /// The owner's name; for a wildcard, the part that is common to all names it answers for.
     owner: &'a [u8],
     apex: &'a Name,
-    /// The ends of names before, in lower case. Absent where no second name comes.
+    /// The ends of earlier names, in lower case; `None` if there is only one name.
     earlier: Option<HashMap<Box<[u8]>, u16>>,
 }
 
 impl<'a> Ends<'a> {
-    /// Begins the RRset of an owner; `has_several` if its RDATA holds more than one name.
+    /// Begins the RRset of an owner; `has_several` is true if its RDATA holds more than one name.
     pub(super) fn new(owner: &'a Name, apex: &'a Name, has_several: bool) -> Self {
         let labels = if owner.is_wildcard() { ASTERISK } else { 0 };
         Self { owner: &owner.as_wire()[labels..], apex, earlier: has_several.then(HashMap::new) }
     }
 
-    /// The longest end of a name that it shares, as how many octets stand before it, and where it is.
+    /// Returns the longest end of a name that can be shared: the number of octets before it, and where it is.
     pub(super) fn of(&self, name: &[u8]) -> Option<(usize, Shared)> {
         ends(name).map(|end| (name.len() - end.len(), end)).find_map(|(labels, end)| Some((labels, self.find(end)?)))
     }
@@ -58,7 +59,8 @@ impl<'a> Ends<'a> {
         earlier.get(&*end.to_ascii_lowercase()).copied().map(Shared::Earlier)
     }
 
-    /// Remembers a name of which so many octets are written out, so far behind the TYPE of the first record.
+    /// Remembers a name whose first `written` octets are written out, at this distance from the TYPE of the first
+    /// record.
     pub(super) fn remember(&mut self, name: &[u8], written: usize, distance: usize) {
         let Some(earlier) = &mut self.earlier else { return };
         for end in ends(name) {
@@ -72,7 +74,8 @@ impl<'a> Ends<'a> {
     }
 }
 
-/// The ends of a name that are worth a pointer: the root needs one octet, a pointer two. None of opaque data that is no name.
+/// Returns the ends of a name that are longer than a compression pointer; the root needs one octet, a pointer two.
+/// Opaque data that is not a name has none.
 fn ends(name: &[u8]) -> impl Iterator<Item = &[u8]> {
     let whole = (name_length(name) == name.len()).then(|| suffixes(name));
     whole.into_iter().flatten().filter(|end| end.len() > 1)

@@ -1,11 +1,11 @@
-//! The tree of a zone's names, flattened.
+//! The tree of a zone's names, in flat form.
 //!
-//! Every name that exists has a node, empty non-terminals too (RFC 4592, section 2.2.2). What a look-up would find on its
-//! way down from the apex is written at each node when the tree is built: the zone cut or DNAME at or above it, and the
-//! wildcard below it. So the algorithm of RFC 1034, section 4.3.2, comes down to finding the deepest existing node.
+//! Every name that exists has a node; empty non-terminals exist too (RFC 4592, section 2.2.2). When the tree is built,
+//! each node gets the results of a walk down from the apex: the zone cut or DNAME at or above it, and the wildcard
+//! below it. So the algorithm of RFC 1034, section 4.3.2, only needs to find the deepest existing node.
 //!
-//! A tree holds what the files say and nothing of a configuration around it, so snapshots share it as long as the zone stays
-//! the same. It never changes; what a zone says besides is a [`Zone`](super::Zone)'s.
+//! A tree holds the records of the files and nothing else of the configuration, so snapshots share it as long as the
+//! zone stays the same. It never changes; a [`Zone`](super::Zone) holds later changes.
 
 use super::names::Names;
 use super::record::Record;
@@ -15,24 +15,24 @@ use crate::wire::Rtype;
 
 use super::builder::Builder;
 
-/// A node by its place in its zone.
+/// A node, as an index in its zone.
 pub type NodeId = u32;
 
-/// How the name of a wildcard begins (RFC 4592, section 2.1.1).
+/// The beginning of a wildcard's name (RFC 4592, section 2.1.1).
 pub(super) const WILDCARD: &[u8] = b"\x01*";
 
 /// The names and static RRsets of a zone.
 #[derive(Debug)]
 pub struct Tree {
     pub(super) apex: Name,
-    /// The names of the nodes, by [`NodeId`]. The apex is the first.
+    /// The names of the nodes, by [`NodeId`]; the apex is the first.
     pub(super) names: Names,
     pub(super) nodes: Box<[Stored]>,
-    /// Labels of the deepest node, so that longer names need no look-up at their full length.
+    /// Number of labels of the deepest node. Longer names need no look-up at their full length.
     pub(super) depth: usize,
-    /// How many records it was made of.
+    /// Number of records that it was built from.
     pub(super) records: usize,
-    /// Whether no name has anything special.
+    /// True if no name is steered or reflects.
     pub(super) is_static: bool,
 }
 
@@ -43,11 +43,11 @@ pub(super) struct Stored {
     pub(super) dynamic: Local,
     /// The topmost zone cut or DNAME at or above the node.
     pub(super) end: Option<End>,
-    /// The node of the asterisk label below.
+    /// The node of the wildcard directly below.
     pub(super) wildcard: Option<NodeId>,
 }
 
-/// The RRsets of a node. Most have one.
+/// The RRsets of a node; mostly one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) enum Rrsets {
     #[default]
@@ -66,7 +66,7 @@ impl Rrsets {
     }
 }
 
-/// What a node answers with besides static RRsets, as far as its zone alone can say.
+/// The part of a node's answers that is not static, as far as the zone alone determines it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Local {
     #[default]
@@ -76,22 +76,23 @@ pub(super) enum Local {
     Reflect,
 }
 
-/// A node below which the zone says nothing more.
+/// A node that ends this zone's authority over the names below it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct End {
     pub(super) node: NodeId,
-    /// Octets of its name.
+    /// Length of its name in octets.
     pub(super) length: u8,
-    /// A DNAME, or else a zone cut, which goes before one: what is delegated is not this zone's to redirect.
+    /// True for a DNAME, false for a zone cut. At a node with both, the cut counts: a delegated name is not this zone's
+    /// to redirect.
     pub(super) is_dname: bool,
 }
 
-/// Why records do not make a zone.
+/// The reason why records do not form a zone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ZoneError {
     /// There is no SOA at the apex, or more than one.
     NoSoa,
-    /// These records fit no message.
+    /// These records do not fit in a message.
     TooLarge(Name, Rtype),
 }
 
@@ -107,7 +108,8 @@ impl std::fmt::Display for ZoneError {
 impl std::error::Error for ZoneError {}
 
 impl Tree {
-    /// Builds a tree from records at or below `apex`, and from names that are steered or reflect.
+    /// Builds a tree from records at or below `apex`, steered names and reflecting names. Fails if the records do not
+    /// form a zone.
     pub fn build<'n, R: AsRef<Record>>(
         apex: &Name,
         records: &[R],
@@ -120,12 +122,12 @@ impl Tree {
         builder.finish(records)
     }
 
-    /// The name of the zone.
+    /// Returns the name of the zone.
     pub fn apex(&self) -> &Name {
         &self.apex
     }
 
-    /// Whether both say the same in the same order, the SOA's serial apart.
+    /// True if both have the same contents in the same order, apart from the SOA's serial.
     pub fn says_as(&self, other: &Self) -> bool {
         let apex = |tree: &Self| {
             let rrsets = tree.nodes[0].rrsets.as_slice().iter();
@@ -139,62 +141,62 @@ impl Tree {
             && self.nodes.iter().skip(1).eq(other.nodes.iter().skip(1))
     }
 
-    /// SERIAL of its SOA.
+    /// Returns the SERIAL of its SOA.
     pub fn serial(&self) -> u32 {
         self.soa().soa_serial().unwrap_or_default()
     }
 
-    /// The number of a name in lower case.
+    /// Returns the node of a name in lower case.
     pub fn find(&self, key: &[u8]) -> Option<NodeId> {
         self.names.find(key)
     }
 
-    /// A record by its owner, its type and its place in its RRset. The owner is in lower case.
+    /// Returns a record by its owner, its type and its index in the RRset. The owner is in lower case.
     pub fn record(&self, node: NodeId, rtype: Rtype, place: usize) -> Option<Record> {
         let rrsets = self.nodes.get(node as usize)?.rrsets.as_slice();
         let rrset = rrsets.iter().find(|rrset| rrset.rtype() == rtype)?;
         rrset.content(place, &Name::from_wire(self.names.get(node)), &self.apex)
     }
 
-    /// How many static records it has.
+    /// Returns the number of static records.
     pub fn record_count(&self) -> usize {
         self.records
     }
 
-    /// Whether its records are all there is to it: no name is answered from anything else.
+    /// True if all answers are static records.
     pub fn is_static(&self) -> bool {
         self.is_static
     }
 
-    /// Whether a name in lower case exists, empty non-terminals included.
+    /// True if a name in lower case exists; empty non-terminals exist.
     pub fn contains(&self, key: &[u8]) -> bool {
         self.names.find(key).is_some()
     }
 
-    /// Whether a name in lower case exists for more than the names below it.
+    /// True if a name in lower case has records, is steered or reflects.
     pub fn is_owner(&self, key: &[u8]) -> bool {
         let node = self.names.find(key).map(|id| &self.nodes[id as usize]);
         node.is_some_and(|node| node.rrsets != Rrsets::None || node.dynamic != Local::None)
     }
 
-    /// Whether a name in lower case stands at or below a zone cut or a DNAME.
+    /// True if a name in lower case is at or below a zone cut or a DNAME.
     pub fn is_ended(&self, key: &[u8]) -> bool {
         let mut existing = crate::name::suffixes(key).filter_map(|suffix| self.names.find(suffix));
         existing.next().is_some_and(|id| self.nodes[id as usize].end.is_some())
     }
 
-    /// The names that own something, in lower case.
+    /// Returns the names that have records, are steered or reflect, in lower case.
     pub fn owners(&self) -> impl Iterator<Item = &[u8]> {
         self.names.iter().filter(|key| self.is_owner(key))
     }
 
-    /// The static RRset of this type at a name in lower case.
+    /// Returns the static RRset of this type at a name in lower case.
     pub fn rrset(&self, key: &[u8], rtype: Rtype) -> Option<&Rrset> {
         let node = &self.nodes[self.names.find(key)? as usize];
         node.rrsets.as_slice().iter().find(|rrset| rrset.rtype() == rtype)
     }
 
-    /// All records, those of one owner together.
+    /// Returns all records, grouped by owner.
     #[cfg(test)]
     pub(crate) fn records(&self) -> Vec<Record> {
         let nodes = self.names.iter().zip(&self.nodes);
@@ -205,7 +207,7 @@ impl Tree {
         nodes.flat_map(contents).collect()
     }
 
-    /// The SOA. There is one: no tree is built without it.
+    /// Returns the SOA. No tree is built without one.
     pub(super) fn soa(&self) -> &Rrset {
         let soa = self.nodes[0].rrsets.as_slice().iter().find(|rrset| rrset.rtype() == Rtype::SOA);
         soa.expect("a tree has an SOA")

@@ -1,28 +1,30 @@
-//! The ladder that is climbed down when little or nothing of a steered name is left.
+//! The ladder: the order in which pools are tried when few or none of a steered name's pools are left.
 //!
 //! ```text
 //!   usable             pools with min_healthy of their endpoints open
 //!   below the minimum  pools with any endpoint open
 //!   ready              usable pools of another part of a roll-out
 //!   held back          pools with any endpoint up that failback holds back
-//!   draining           pools with any endpoint that is up but draining
-//!   fallback           the pool named by it
+//!   draining           pools with any endpoint that is up but drained
+//!   fallback           the pool that `fallback` names
 //!   all down           all | last-healthy | nodata | servfail
 //! ```
 //!
-//! The place is one for A and AAAA: on each rung the walk looks for pools that can answer in *any* family. If the chosen
-//! ones have endpoints of the asked family but none to give, the walk is made once more for that family alone; if they
-//! were never given any, the answer is empty. It is empty as well where that walk finds nothing while the other family answers
-//! from a usable pool: neither `fallback` nor `all_down` answers for half of a healthy name.
+//! One choice of pools is made for A and AAAA: on each rung the walk looks for pools that can answer in *any* family.
+//! If the chosen pools have endpoints of the asked family, but none available, there is a second walk for that family
+//! alone. If the operator gave them no endpoint of that family, the answer is empty. The answer is empty, too, if the
+//! second walk finds nothing while the other family answers from a usable pool: neither `fallback` nor `all_down`
+//! answers for one family of a healthy name.
 //!
-//! A pool that comes back slowly, or leaves slowly, takes a part of the queries that it would get as a usable one, by a draw for
-//! each query; for the others it is not there, as long as another usable pool is.
+//! A pool that comes back or leaves slowly is eligible for only a part of the queries, by a draw for each query. For
+//! the other queries the pool does not exist, as long as another usable pool does.
 //!
-//! A roll-out divides the pools, and each client belongs to one part: on the rungs above `ready` the others do not count. While
-//! clients are sent to both parts, below the minimum comes behind `ready`.
+//! A roll-out splits the pools, and each client belongs to one part: on the rungs above `ready` only the pools of its
+//! part count. While clients are sent to both parts, `below the minimum` comes after `ready`.
 //!
-//! What the operator says of a name changes its ladder: a drained name begins with `fallback`, one forced down has no other
-//! rung, and for one forced up probes are ignored from the first rung on. On no rung stands an endpoint that is forced down.
+//! An override of a name changes its ladder: a drained name begins with `fallback`; a name that is forced down has only
+//! that rung; for a name that is forced up, probes are ignored on every rung. No rung contains an endpoint that is
+//! forced down.
 
 use super::Plan;
 use crate::overrides::Mode;
@@ -40,7 +42,7 @@ pub enum Rung {
     Ready,
     /// A pool has an endpoint that is up, but `failback` holds the pool back.
     Held,
-    /// A pool has an endpoint that is up, but draining.
+    /// A pool has an endpoint that is up, but drained.
     Draining,
     /// `fallback` answers.
     Fallback,
@@ -50,50 +52,51 @@ pub enum Rung {
     ForcedDown,
 }
 
-/// What to answer.
+/// The outcome of a choice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Verdict {
     /// Members of these pools of the rule, together.
     Pools(Set, Selection),
     /// Members of the fallback pool.
     Fallback(Selection),
-    /// Nothing: the place has no address of this family, or `all_down` says so.
+    /// No records: the chosen pools have no address of this family, or `all_down` says so.
     Nodata,
     /// SERVFAIL.
     Servfail,
 }
 
-/// A verdict, and how it came about.
+/// A verdict, with the facts that led to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Choice {
-    /// What to answer.
+    /// The outcome.
     pub verdict: Verdict,
-    /// Where on the ladder.
+    /// The rung on which it was found.
     pub rung: Rung,
-    /// Whether the place of the other family had endpoints of this one but none to give, so that this was chosen for this family
-    /// alone.
+    /// True if the pools chosen for both families had endpoints of this family, but none available, so that this choice
+    /// was made for this family alone.
     pub alone: bool,
     /// All pools of the tiers that were looked at.
     pub reached: Set,
-    /// Whether something that was looked at is unconfirmed, draining or ramping, or clients are on the move.
+    /// True if a pool that was looked at is unconfirmed, drained or ramping, or a roll-out moves clients now. Then the
+    /// TTL is `ttl_min`.
     pub restless: bool,
 }
 
-/// Rungs on which the name's own pools answer, and the pools that stand on each.
+/// The rungs on which the name's own pools answer, and the pools of each rung.
 type Rungs = [(Rung, PerFamily<Set>); 6];
 
 /// The pools that a query may be sent to.
 #[derive(Clone, Copy, Debug)]
 pub(in super::super) struct Eligible {
-    /// The part of a roll-out that it belongs to; all pools where there is none.
+    /// The client's part of a roll-out; all pools if there is none.
     part: Set,
-    /// The usable pools of that part that take it.
+    /// The usable pools of that part that take this query.
     usable: PerFamily<Set>,
 }
 
 impl Plan {
-    /// What a client with this ranking is answered; `eligible` are the pools that [take](Self::takers) this query, `spill` is what
-    /// loads make of the ranking, and `draw` gives one of these pools in proportion to these weights.
+    /// Returns the answer for a client with this ranking. `eligible` are the [eligible](Self::eligible) pools, `spill`
+    /// is the order that loads make of the ranking, and `draw` draws one of a set of pools in proportion to weights.
     pub(in super::super) fn choose_by(
         &self,
         ranking: &Ranking,
@@ -140,8 +143,8 @@ impl Plan {
         seen.choice(Verdict::Nodata, Rung::AllDown, false)
     }
 
-    /// The pools that `all_down` lets answer for a client of this part, the first that have any endpoint left, and which of their
-    /// members; `None` if it lets none.
+    /// Returns the sets of pools among which `all_down` chooses for a client of this part, and which of their members
+    /// answer. The first set with an endpoint counts. `None` if `all_down` lets no pool answer.
     fn all_down(&self, part: Set) -> Option<([PerFamily<Set>; 3], Selection)> {
         match self.rule.all_down {
             AllDown::All => Some(([within(self.in_service, part), self.in_service, self.left], Selection::All)),
@@ -150,10 +153,10 @@ impl Plan {
         }
     }
 
-    /// The rungs on which the name's own pools answer a query by what probes say.
+    /// Returns the rungs on which the name's own pools answer a query.
     fn rungs(&self, eligible: Eligible) -> Rungs {
-        // Where everybody is sent to one part, the other is what is left when that is down. Where both are at work, each stands
-        // in for the other as soon as that is not usable.
+        // If all clients are sent to one part, the other part answers only when the first is down. If both parts have
+        // clients, each answers for the other as soon as that is not usable.
         let both_work = self.split.is_some_and(|split| !split.is_whole());
         let below_minimum = if both_work { [0; 2] } else { within(self.open, eligible.part) };
         [
@@ -166,8 +169,9 @@ impl Plan {
         ]
     }
 
-    /// The usable pools of a part, without those that leave this query to others because they ramp. None does where no other
-    /// is left. `takes` says whether a pool is to take this one, when it takes such a share of them, in thousandths.
+    /// Returns the usable pools of a part, without those that leave this query to others because they ramp. A pool
+    /// without an alternative never does. `takes` decides for a pool and the share of queries that it takes, in
+    /// thousandths.
     pub(in super::super) fn eligible(
         &self,
         ranking: &Ranking,
@@ -188,7 +192,7 @@ impl Plan {
         Eligible { part, usable: usable.map(stays) }
     }
 
-    /// Which members answer on one of these rungs.
+    /// Returns which members answer on a rung.
     fn selection(&self, rung: Rung) -> Selection {
         match (rung, self.mode) {
             (_, Some(Mode::ForceUp)) => Selection::All,
@@ -198,7 +202,7 @@ impl Plan {
         }
     }
 
-    /// What `fallback` makes of it, if it can answer in any family.
+    /// Returns the choice of `fallback`; `None` if it cannot answer in any family.
     fn fall_back(&self, seen: &mut Seen<'_, '_>, family: Family) -> Option<Choice> {
         let fallback = self.fallback?;
         seen.fallback = true;
@@ -209,10 +213,10 @@ impl Plan {
         is_other.then(|| seen.choice(Verdict::Nodata, Rung::Fallback, fallback.given[family as usize]))
     }
 
-    /// The other family has a place on this rung, this one has endpoints there but none open: the next pools that have answer
-    /// for this family. As long as the other family's pool is usable, nothing else does: the site is well, and clients reach
-    /// it by the other family. Otherwise the ladder goes on. A CNAME is no answer, for it would stand for the other family
-    /// too; nor is the name down, so it does not fail.
+    /// The other family has pools on this rung; they have endpoints of this family, but none open. So the next pools
+    /// with open endpoints answer for this family. While the other family's pool is usable, only those may: the site is
+    /// healthy, and clients reach it by the other family. Otherwise the ladder goes on. A CNAME is no answer here,
+    /// because it would replace the other family too. The name is not down, so SERVFAIL is no answer either.
     fn choose_alone(
         &self,
         mut seen: Seen<'_, '_>,
@@ -251,30 +255,30 @@ impl Plan {
     }
 }
 
-/// Those of these pools that are of this part.
+/// Restricts the sets to this part.
 fn within(sets: PerFamily<Set>, part: Set) -> PerFamily<Set> {
     sets.map(|set| set & part)
 }
 
-/// Where a walk for both families ended, seen from one of them.
+/// The end of a walk for both families, as seen from one of them.
 enum WalkEnd {
     /// No pool of the ranking is available in any family.
     None,
     /// These pools answer.
     Chosen(Set),
-    /// The place was never given an endpoint of this family.
+    /// The chosen pools have no endpoint of this family in the configuration.
     WithoutFamily,
-    /// The place has endpoints of this family, but none available.
+    /// The chosen pools have endpoints of this family, but none available.
     FamilyDown,
 }
 
-/// What walks have looked at so far.
+/// The pools that the walks of one choice have looked at.
 struct Seen<'a, 's> {
     plan: &'a Plan,
     spill: &'a Spill<'s>,
-    /// The pools that the client belongs to.
+    /// The client's part of a roll-out.
     part: Set,
-    /// Those that are looked at now: these, and then all.
+    /// The pools that the walk may use now: first those of the part, later all.
     among: Set,
     reached: Set,
     fallback: bool,

@@ -1,7 +1,7 @@
 //! A plan: how a steered name is answered now.
 //!
-//! A [`rule`] is what does not depend on health; the [`ladder`] says which pools answer in which need; [`shedding`] is what the
-//! step `load` makes of it for one client.
+//! A [`rule`] is the part that health does not change. The [`ladder`] says which pools answer when some are down.
+//! [`shedding`] is the order that the step `load` makes of it for one client.
 
 mod ladder;
 mod rule;
@@ -25,30 +25,31 @@ use crate::wire::Rtype;
 #[derive(Clone, Debug)]
 pub struct Plan {
     rule: Arc<Rule>,
-    /// What the operator says of the name.
+    /// The override of the name, if there is one.
     mode: Option<Mode>,
-    /// How its pools are divided, if they are.
+    /// The split of its pools, if there is one.
     split: Option<Split>,
-    /// What pools are drawn by, if any are: weights, or weights times shares where a pool keeps only a share of its clients.
+    /// The weights with which pools are drawn: configured weights, or weights times shares if a pool keeps only a share
+    /// of its clients. `None` if nothing is drawn.
     weights: Option<Arc<[u32]>>,
-    /// What the step `load` goes by, if the chain has it.
+    /// The loads of the pools; `None` if the chain lacks the step `load`.
     loads: Option<Arc<Loads>>,
-    /// How far each pool has come, if one is on its way back or out.
+    /// The ramp of each pool; `None` if no pool comes back or leaves slowly.
     ramps: Option<Arc<[Share]>>,
-    /// Pools with endpoints of a family, as the operator wrote them.
+    /// Pools for which the operator wrote endpoints of a family.
     given: PerFamily<Set>,
     usable: PerFamily<Set>,
     open: PerFamily<Set>,
     held: PerFamily<Set>,
     draining: PerFamily<Set>,
-    /// Pools with endpoints on duty, whatever probes say.
+    /// Pools with endpoints in service, up or down.
     in_service: PerFamily<Set>,
-    /// Pools with endpoints that are not forced down, whatever probes say.
+    /// Pools with endpoints that are not forced down, up or down.
     left: PerFamily<Set>,
-    /// Pools that were open last, all of them at the same time.
+    /// The pools that were open last, all at the same time.
     recent: PerFamily<Set>,
     restless: Set,
-    /// What fallback can answer now.
+    /// The endpoints that `fallback` can give now.
     fallback: Option<Fallback>,
 }
 
@@ -56,18 +57,18 @@ pub struct Plan {
 struct Fallback {
     is_cname: bool,
     given: PerFamily<bool>,
-    /// Which of its members answer, if any can.
+    /// Which of its members answer; `None` if none can.
     answers: PerFamily<Option<Selection>>,
     is_restless: bool,
 }
 
-/// All of a share, in thousandths.
+/// A full share, in thousandths.
 const FULL: u16 = Share::FULL.thousandths();
 
 const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
 
 impl Plan {
-    /// The rule over pools in their present state, for names of which the operator says this and whose pools are divided so.
+    /// Makes the plan of a rule over pools in their present state, with the override and the split of its names.
     pub fn new(rule: Arc<Rule>, pools: &[Arc<Pool>], mode: Option<Mode>, split: Option<Split>) -> Self {
         let pool = |place: usize| &pools[rule.pools[place] as usize];
         let set = |holds: &dyn Fn(&Pool) -> bool| {
@@ -75,7 +76,8 @@ impl Plan {
         };
         let sets = |holds: &dyn Fn(&Pool, Family) -> bool| FAMILIES.map(|family| set(&|pool| holds(pool, family)));
         let recent = FAMILIES.map(|family| {
-            // As it was before the outage began: whatever fell within the time that it takes to confirm one.
+            // The state before the outage began: endpoints that fell within the time that it takes to confirm an outage
+            // count as up.
             let left = || rule.pools.iter().map(|&id| &pools[id as usize]).filter(|pool| pool.is_left(family));
             let outage = left().map(|pool| pool.outage()).max().unwrap_or_default();
             let latest = left().map(|pool| pool.last_up(family)).max().unwrap_or_default();
@@ -112,46 +114,47 @@ impl Plan {
         }
     }
 
-    /// How its pools are divided, if they are.
+    /// Returns the split of its pools.
     pub fn split(&self) -> Option<Split> {
         self.split
     }
 
-    /// What does not depend on health.
+    /// Returns the part that health does not change.
     pub fn rule(&self) -> &Arc<Rule> {
         &self.rule
     }
 
-    /// The families whose endpoints answer a question for this type; none if it is left to the name's static records.
+    /// Returns the families whose endpoints answer a question for this type; none if the name's static records answer
+    /// it.
     pub fn families(&self, rtype: Rtype, pools: &[Arc<Pool>]) -> &'static [Family] {
         match rtype {
             Rtype::A => &FAMILIES[..1],
             Rtype::AAAA => &FAMILIES[1..],
             Rtype::HTTPS if self.rule.https.is_some() => &FAMILIES,
-            // A CNAME stands for every type. A pool with one has it in both families.
+            // A CNAME answers every type. A pool with a CNAME has it in both families.
             _ if self.may_be_cname(pools) => &FAMILIES[..1],
             _ => &[],
         }
     }
 
-    /// Whether any answer of it is a CNAME.
+    /// True if an answer may be a CNAME.
     fn may_be_cname(&self, pools: &[Arc<Pool>]) -> bool {
         let first = &pools[self.rule.pools[0] as usize];
         matches!(first.kind(), Kind::Cname(_)) || self.fallback.is_some_and(|fallback| fallback.is_cname)
     }
 
-    /// What the operator says of the name.
+    /// Returns the override of the name.
     pub fn mode(&self) -> Option<Mode> {
         self.mode
     }
 
-    /// Seconds for an answer that came about so.
+    /// Returns the TTL in seconds of an answer by this choice.
     pub fn ttl(&self, choice: &Choice) -> u32 {
         if choice.restless { self.rule.ttl_min } else { self.rule.ttl }
     }
 
-    /// What a client with this ranking is answered. `key` is that of the client, if the rule [has one](Rule::client_key);
-    /// `number` gives a uniform random number below its argument.
+    /// Returns the choice for a client with this ranking. `key` is the client's, if the rule [uses
+    /// one](Rule::client_key); `number` returns a uniform random number below its argument.
     pub fn choose(
         &self,
         ranking: &Ranking,
@@ -190,8 +193,8 @@ impl Fallback {
     }
 }
 
-/// A pool that keeps a share of its clients is drawn that much less often. As long as all keep all of them the shares cancel
-/// out, and weights are drawn by as they are.
+/// A pool that keeps only a share of its clients is drawn less often. If all pools keep a full share, the configured
+/// weights are used as they are.
 fn drawn_weights(rule: &Rule, pools: &[Arc<Pool>]) -> Arc<[u32]> {
     let shares: Vec<Share> = rule.pools.iter().map(|&id| pools[id as usize].share()).collect();
     let are_full = shares.iter().all(|share| share.is_full());

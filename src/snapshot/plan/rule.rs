@@ -1,4 +1,4 @@
-//! What of a steered name does not depend on health.
+//! The part of a steered name's configuration that health does not change.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -7,86 +7,90 @@ use crate::snapshot::{Family, PerFamily, PoolId};
 use crate::steering::{AllDown, HashKey, Map, Pick, Placement, SelectionPolicy, Set, Split, members};
 use crate::wire::SvcParams;
 
-/// What of a steered name does not depend on health. Names with equal rules share it.
+/// The part of a steered name's configuration that health does not change. Names with equal rules share it.
 #[derive(Clone, Debug)]
 pub struct Rule {
-    /// The name's pools; sets of them are [`Set`]s of places in this list.
+    /// The name's pools. A [`Set`] of pools holds positions in this list.
     pub pools: Box<[PoolId]>,
-    /// The ranking of slots for every client.
+    /// The ranking of candidate classes for every client.
     pub map: Arc<Map>,
-    /// From slots to pools.
+    /// From candidate classes to pools.
     pub policy: SelectionPolicy,
-    /// Which endpoints; `None` leaves it to each pool: where its weights differ, one is drawn by weight, else all take turns.
+    /// How endpoints are picked; `None` leaves it to each pool: if its weights differ, one is drawn by weight, else all
+    /// rotate.
     pub pick: Option<Pick>,
-    /// How many at most; `None` leaves it to what picks.
+    /// Maximum number of endpoints in an answer; `None` leaves it to the pick.
     pub answers: Option<u16>,
-    /// Whether some address stands in several of the pools.
+    /// True if an address is in several of the pools.
     pub shares_addresses: bool,
-    /// Bits of a client's address of each family that its hash goes by, if pools or endpoints are chosen by hash.
+    /// Number of leading bits of a client's address of each family that hashes use; `None` if neither pools nor
+    /// endpoints are chosen by hash.
     pub sticky: Option<PerFamily<u8>>,
-    /// What its pools are hashed by for the step `load`, if the chain has it.
+    /// The keys of its pools for the step `load`; `None` if the chain lacks it.
     pub load: Option<LoadKeys>,
-    /// What answers when no pool can.
+    /// The pool that answers if no other can.
     pub fallback: Option<PoolId>,
-    /// What is answered when that cannot either.
+    /// What is answered if `fallback` cannot answer either.
     pub all_down: AllDown,
-    /// Seconds, while all is calm.
+    /// TTL in seconds while the state is confirmed.
     pub ttl: u32,
-    /// Seconds, while something is unconfirmed.
+    /// TTL in seconds while a state is unconfirmed.
     pub ttl_min: u32,
-    /// What its HTTPS record says besides addresses, if it has one.
+    /// The parameters of its HTTPS record, if it has one.
     pub https: Option<SvcParams>,
-    /// How its pools are divided as long as nobody says otherwise, if they are.
+    /// The split of its pools before a roll-out or an operator changes it; `None` without a roll-out.
     pub split: Option<Split>,
 }
 
-/// What a rule's pools are hashed by for the step `load`. The two differ, so that who has to go goes to each of the others.
+/// The keys of a rule's pools for the step `load`. The two lists differ, so that the clients that leave a pool are
+/// spread over all others.
 #[derive(Clone, Debug)]
 pub struct LoadKeys {
-    /// For whether a client stays.
+    /// Keys that decide whether a client stays.
     pub stay: Box<[HashKey]>,
-    /// For where it goes otherwise.
+    /// Keys that decide where it goes otherwise.
     pub go: Box<[HashKey]>,
 }
 
 impl Rule {
-    /// What picks where a single pool answers, or where the operator chose for all, and how many at most. `weighs` says whether
-    /// that pool's weights differ.
+    /// Returns the pick and the maximum number of endpoints. It applies if one pool answers, or if the operator set a
+    /// pick. `weighs` is true if the weights of that pool differ.
     pub fn pick(&self, weighs: bool) -> (Pick, u16) {
         let pick = self.pick.unwrap_or(if weighs { Pick::Weighted } else { Pick::Rotate });
         (pick, self.answers.unwrap_or(pick.default_answers()))
     }
 
-    /// The ranking for a client in the network whose lowest address this is, and the length of the shortest prefix around it on which
-    /// that and the client's hash are the same, whatever the health.
+    /// Returns the ranking of a client, and the length of the shortest prefix around its address for which the ranking
+    /// and the client's hash are the same, in any state of health. `client` is the client's address, or the lowest one
+    /// of its network.
     pub fn place(&self, client: IpAddr) -> Placement<'_> {
         let placement = self.map.look_up(client);
         match self.sticky_length(client).unwrap_or(0) {
-            // Nothing that is known of a network makes a difference.
+            // No property of the network matters.
             0 if self.map.is_uniform() => Placement { scope: 0, is_unnamed: false, ..placement },
-            // Who tells no place is hashed by the packet's source instead.
+            // A network that tells no place is not hashed; the packet's source is.
             _ if placement.is_unnamed => placement,
             hashed => Placement { scope: placement.scope.max(hashed), ..placement },
         }
     }
 
-    /// Whether all clients are placed alike.
+    /// True if all clients have the same placement.
     pub fn is_uniform(&self) -> bool {
         self.sticky.is_none() && self.map.is_uniform()
     }
 
-    /// Bits of this address that its client's hash goes by, if there is one.
+    /// Returns the number of leading bits of this address that its hash uses; `None` if nothing is hashed.
     pub fn sticky_length(&self, client: IpAddr) -> Option<u8> {
         let family = if client.is_ipv4() { Family::V4 } else { Family::V6 };
         self.sticky.map(|lengths| lengths[family as usize])
     }
 
-    /// What a client is hashed by for a name in wire format and lower case, if pools or endpoints are chosen by hash.
+    /// Returns the key of a client for a name, which is in wire format and lower case; `None` if nothing is hashed.
     pub fn client_key(&self, client: IpAddr, name: &[u8]) -> Option<HashKey> {
         self.sticky_length(client).map(|length| HashKey::of_client(client, length, name))
     }
 
-    /// The pools of a set.
+    /// Returns the pools of a set.
     pub fn pools_of(&self, set: Set) -> impl Iterator<Item = PoolId> + Clone {
         members(set).map(|place| self.pools[place])
     }

@@ -1,4 +1,4 @@
-//! What a plan knows of the loads of its pools, and where it sends the clients that a full pool does not keep: the step `load`.
+//! The loads of a plan's pools, and where it sends the clients that a full pool does not keep: the step `load`.
 
 use std::sync::Arc;
 
@@ -8,16 +8,16 @@ use crate::load::Allowance;
 use crate::snapshot::Pool;
 use crate::steering::{HashKey, Ranking, Set, Spill, by_hash, is_among, members};
 
-/// What is known of the loads of a rule's pools.
+/// The loads of a rule's pools.
 #[derive(Debug)]
 pub(super) struct Loads {
-    /// The share of its clients that each keeps.
+    /// The share of its clients that each pool keeps.
     keep: Box<[Share]>,
-    /// Pools that do not keep all.
+    /// Pools that do not keep all of their clients.
     shedding: Set,
-    /// What each can take of others, in a unit in which all of it together fits 32 bits.
+    /// The room of each pool for clients of others, in a unit in which the sum fits in 32 bits.
     rooms: Box<[u32]>,
-    /// Pools that can take anything.
+    /// Pools with any room.
     roomy: Set,
 }
 
@@ -29,7 +29,7 @@ impl Loads {
             held.fold(0, |set: Set, (place, _)| set | 1 << place)
         };
         let total = allowances().fold(0_u64, |sum, allowance| sum.saturating_add(allowance.room));
-        // One bit to spare, as what is left of a room never becomes nothing.
+        // One bit is spare, because a room above 0 is never rounded down to 0.
         let surplus = (u64::BITS - total.leading_zeros()).saturating_sub(u32::BITS - 1);
         let room = |allowance: &Allowance| ((allowance.room >> surplus) as u32).max(u32::from(allowance.room > 0));
         Arc::new(Self {
@@ -42,7 +42,7 @@ impl Loads {
 }
 
 impl Plan {
-    /// Tells `choose` what loads make of rankings for the client with this key.
+    /// Calls `choose` with the order that loads make for the client with this key, and returns its result.
     pub fn spill<T>(&self, key: Option<HashKey>, choose: impl FnOnce(&Spill<'_>) -> T) -> T {
         let (Some(loads), Some(keys), Some(client)) = (&self.loads, &self.rule.load, key) else {
             return choose(&Spill::NONE);
@@ -53,7 +53,7 @@ impl Plan {
         choose(&Spill { keep, roomy: loads.roomy, next: &next, ..Spill::NONE })
     }
 
-    /// The same for many clients who belong to this part, where `draw` decides.
+    /// Does the same for many clients of this part; `draw` decides instead of a hash.
     pub(in super::super) fn spill_by<T>(
         &self,
         ranking: &Ranking,
