@@ -1,8 +1,7 @@
 //! Fills the additional section: the static addresses of names in the records of an answer or a referral, if they are
 //! in the same zone (RFC 1034, section 4.3.2, step 6).
 
-use super::rrset::SharedNames;
-use super::write::HopNames;
+use super::rrset::{HopNames, SharedNames};
 use crate::name::suffixes;
 use crate::wire::{Message, NameOffset, Rtype, Section, Truncated};
 use crate::zone::{FIXED_FIELDS, Rrset, Target, below};

@@ -19,6 +19,7 @@ mod identity;
 mod reflect;
 mod resolution;
 mod resolve;
+mod resolver;
 mod rrset;
 mod steered;
 mod transfer;

@@ -3,15 +3,12 @@
 use std::fmt::{self, Write};
 
 use super::Client;
-use super::resolution::{Reflection, Resolution};
-use super::resolve::Resolver;
-use super::write::HopNames;
+use super::resolution::{REFLECT_TTL, Reflection, Resolution};
+use super::resolver::Resolver;
+use super::rrset::HopNames;
 use crate::geo::Regions;
 use crate::snapshot::{ServedZone, World};
 use crate::wire::{Message, Rtype, Section, Truncated};
-
-/// The answer is valid for this query alone.
-pub(super) const TTL: u32 = 0;
 
 /// Maximum number of octets of all strings; further text is cut off.
 const MAX_RDATA: usize = 1024;
@@ -55,7 +52,7 @@ pub(super) fn write(
     text.push(format_args!("region={}", regions.get(region).map_or("none", |region| &region.name)));
     text.push(format_args!("ranking={}", Tiers { world, regions, region }));
     text.push(format_args!("node={}", world.node));
-    message.push_rrset(Section::Answer, |rrset| rrset.record(place.owner, Rtype::TXT, TTL, text.rdata()))
+    message.push_rrset(Section::Answer, |rrset| rrset.record(place.owner, Rtype::TXT, REFLECT_TTL, text.rdata()))
 }
 
 /// Displays the datacenters of a region, best first; tied ones are joined by `=`.

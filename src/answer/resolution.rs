@@ -21,6 +21,12 @@ use crate::steering::{HashKey, MAX_ANSWERS, Placement, Ranking};
 use crate::wire::{Rcode, Rtype, SvcParams};
 use crate::zone::{NameId, PlanId, Rrset};
 
+/// TTL of this record, in seconds.
+pub(super) const HINFO_TTL: u32 = 3600;
+
+/// The answer is valid for this query alone.
+pub(super) const REFLECT_TTL: u32 = 0;
+
 /// Maximum number of CNAME records in an answer, synthesized ones included. It is more than a sane chain has, and the
 /// records still fit in a datagram in most cases.
 const MAX_CHAIN: usize = 16;
@@ -260,13 +266,13 @@ impl Hop<'_> {
             Step::Dname { dname: rrset, .. } | Step::Cname(rrset) | Step::Static(rrset) | Step::Any(Some(rrset)) => {
                 Some(rrset.ttl())
             }
-            Step::Any(None) => Some(super::write::HINFO_TTL),
+            Step::Any(None) => Some(HINFO_TTL),
             Step::Steered(Steered { ttl, given, .. }) => match given {
                 Given::Addresses | Given::Https(_) | Given::Cname(_) => Some(*ttl),
                 Given::Nodata => Some(negative.min(*ttl)),
                 Given::Servfail => None,
             },
-            Step::Reflect(_) => Some(super::reflect::TTL),
+            Step::Reflect(_) => Some(REFLECT_TTL),
             Step::Nodata | Step::NxDomain => Some(negative),
         }
     }

@@ -5,18 +5,12 @@ use std::net::IpAddr;
 use arrayvec::ArrayVec;
 
 use super::resolution::{Given, Hop, Resolution, Sname, Steered, Step, Synthesis};
+use super::resolver::Resolver;
 use super::{Client, Worker, reflect, steered};
 use crate::name::{MAX_NAME_LENGTH, suffixes};
 use crate::snapshot::{ServedZone, Snapshot};
 use crate::wire::Rtype;
 use crate::zone::{Dynamic, Found, Node, Rrset};
-
-/// A resolution under construction.
-pub(super) struct Resolver<'a, 's> {
-    pub(super) snapshot: &'s Snapshot,
-    pub(super) worker: &'a mut Worker,
-    pub(super) resolution: &'a mut Resolution<'s>,
-}
 
 impl<'s> Resolution<'s> {
     /// Returns an empty resolution, to be filled by [`resolve`](Self::resolve). `name` is in wire format and lower
@@ -58,14 +52,6 @@ impl<'s> Resolver<'_, 's> {
             // resolver can go on.
             next = next.filter(|&target| !self.resolution.hops.is_full() && !self.has_met(target));
         }
-    }
-
-    fn rtype(&self) -> Rtype {
-        self.resolution.rtype
-    }
-
-    pub(super) fn key(&self, sname: Sname<'s>) -> &[u8] {
-        self.resolution.octets(sname)
     }
 
     fn has_met(&self, sname: Sname<'s>) -> bool {

@@ -1,8 +1,19 @@
 //! Writes static RRsets: copies their rendered records, and inserts compression pointers for owners and for names that
 //! records share.
 
+use crate::snapshot::ServedZone;
 use crate::wire::{Message, NameOffset, RrsetWriter, Section, Truncated};
 use crate::zone::{FIXED_FIELDS, POINTER_LENGTH, Pointer, Rrset, Shared, TTL_OFFSET};
+
+/// Where the message holds the names that a hop's records refer to.
+#[derive(Clone, Copy)]
+pub(super) struct HopNames<'s> {
+    pub(super) zone: &'s ServedZone,
+    /// The name of the hop.
+    pub(super) owner: NameOffset,
+    /// The zone's apex.
+    pub(super) apex: NameOffset,
+}
 
 /// The position of an RRset in a message.
 pub(super) struct Pushed {

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use super::candidates::{Candidates, Chosen};
 use super::resolution::{Given, Picked, Sname, Steered};
-use super::resolve::Resolver;
+use super::resolver::Resolver;
 use super::{Client, Worker};
 use crate::snapshot::{Choice, Plan, Rule, Verdict};
 use crate::steering::{HashKey, Placement, Ranking};

@@ -5,29 +5,16 @@
 
 use super::additional;
 use super::reflect;
-use super::resolution::{Given, Hop, Resolution, Steered, Step, Synthesis};
-use super::rrset::push;
+use super::resolution::{Given, HINFO_TTL, Hop, Resolution, Steered, Step, Synthesis};
+use super::rrset::{HopNames, push};
 use crate::name::Name;
-use crate::snapshot::{Member, Rung, ServedZone, World};
+use crate::snapshot::{Member, Rung, World};
 use crate::steering::AllDown;
 use crate::wire::{ExtendedError, InfoCode, Message, NameOffset, RrsetWriter, Rtype, Section, SvcParams, Truncated};
 use crate::zone::{POINTER_LENGTH, below};
 
 /// RDATA of the record that answers ANY at names without static RRsets (RFC 8482, section 4.2).
 const HINFO_RFC8482: &[u8] = b"\x07RFC8482\x00";
-
-/// TTL of this record, in seconds.
-pub(super) const HINFO_TTL: u32 = 3600;
-
-/// Where the message holds the names that a hop's records refer to.
-#[derive(Clone, Copy)]
-pub(super) struct HopNames<'s> {
-    pub(super) zone: &'s ServedZone,
-    /// The name of the hop.
-    pub(super) owner: NameOffset,
-    /// The zone's apex.
-    pub(super) apex: NameOffset,
-}
 
 /// Writes a resolution. Sets TC if there is no room for a part of the answer.
 pub(super) fn write(resolution: &Resolution<'_>, world: &World, message: &mut Message<'_>) {

@@ -1,9 +1,10 @@
 //! The state of one endpoint: what probes found, and what operators order.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::health::Share;
-use crate::load::FULL_WEIGHT;
+use crate::load::{Allowance, FULL_WEIGHT};
 use crate::overrides::Mode;
 
 /// The state of one endpoint, from probes and operators.
@@ -81,4 +82,12 @@ impl EndpointState {
 pub(super) fn highest_ramp<'a>(endpoint_states: impl IntoIterator<Item = &'a EndpointState>) -> Share {
     let open = endpoint_states.into_iter().filter(|endpoint_state| endpoint_state.is_open());
     open.map(|endpoint_state| endpoint_state.ramp).max().unwrap_or(Share::FULL)
+}
+
+/// The state of a pool.
+#[derive(Clone, Debug)]
+pub(super) struct PoolState {
+    /// By the endpoints' positions in the pool's spec.
+    pub(super) endpoint_states: Arc<[EndpointState]>,
+    pub(super) allowance: Allowance,
 }

@@ -4,11 +4,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::endpoint_state::{AdminState, EndpointState, highest_ramp};
+use super::endpoint_state::{AdminState, EndpointState, PoolState, highest_ramp};
 use super::family::Family;
 use super::members::{Lists, Member, Selection};
 use super::world::{Endpoint, Members, PoolSpec};
-use super::world_state::PoolState;
 use crate::health::Share;
 use crate::load::{Allowance, FULL_WEIGHT};
 use crate::name::Name;

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use super::Blueprint;
 use super::compile::Remapped;
-use super::endpoint_state::EndpointState;
+use super::endpoint_state::{EndpointState, PoolState};
 use super::world::PoolId;
 use crate::load::Allowance;
 use crate::overrides::{EffectiveOverrides, Mode, canonical};
@@ -33,14 +33,6 @@ pub struct WorldState {
     splits: BTreeMap<NameId, Split>,
     /// The maps that were made from settled round trips since the blueprint was compiled.
     maps: Option<Arc<Remapped>>,
-}
-
-/// The state of a pool.
-#[derive(Clone, Debug)]
-pub(super) struct PoolState {
-    /// By the endpoints' positions in the pool's spec.
-    pub(super) endpoint_states: Arc<[EndpointState]>,
-    pub(super) allowance: Allowance,
 }
 
 /// The parts of a state that changed since a snapshot was derived from it.

@@ -192,6 +192,22 @@ impl Builder {
     }
 }
 
+impl Tree {
+    /// Builds a tree from records at or below `apex`, steered names and reflecting names. Fails if the records do not
+    /// form a zone.
+    pub fn build<'n, R: AsRef<Record>>(
+        apex: &Name,
+        records: &[R],
+        steered: impl IntoIterator<Item = &'n Name>,
+        reflect: impl IntoIterator<Item = &'n Name>,
+    ) -> Result<Self, ZoneError> {
+        let mut builder = Builder::new(apex, records);
+        steered.into_iter().for_each(|name| builder.steer(name));
+        reflect.into_iter().for_each(|name| builder.reflect(name));
+        builder.finish(records)
+    }
+}
+
 /// Writes a name in lower case into `key`, and returns it.
 fn lower<'k>(name: &Name, key: &'k mut [u8; MAX_NAME_LENGTH]) -> &'k [u8] {
     let wire = name.as_wire();

@@ -13,8 +13,6 @@ use super::rrset::Rrset;
 use crate::name::Name;
 use crate::wire::Rtype;
 
-use super::builder::Builder;
-
 /// A node, as an index in its zone.
 pub type NodeId = u32;
 
@@ -108,20 +106,6 @@ impl std::fmt::Display for ZoneError {
 impl std::error::Error for ZoneError {}
 
 impl Tree {
-    /// Builds a tree from records at or below `apex`, steered names and reflecting names. Fails if the records do not
-    /// form a zone.
-    pub fn build<'n, R: AsRef<Record>>(
-        apex: &Name,
-        records: &[R],
-        steered: impl IntoIterator<Item = &'n Name>,
-        reflect: impl IntoIterator<Item = &'n Name>,
-    ) -> Result<Self, ZoneError> {
-        let mut builder = Builder::new(apex, records);
-        steered.into_iter().for_each(|name| builder.steer(name));
-        reflect.into_iter().for_each(|name| builder.reflect(name));
-        builder.finish(records)
-    }
-
     /// Returns the name of the zone.
     pub fn apex(&self) -> &Name {
         &self.apex
