@@ -1,4 +1,4 @@
-//! How a name's pools are ranked for a client, and which endpoints are picked.
+//! How a name's pools are ranked for a client, and how endpoints are picked.
 
 mod chain;
 mod choice;
