@@ -3,7 +3,7 @@
 //! ```text
 //!   Order ── placed by a command, or written as a window ──► Override ── its time has come ──► in force
 //!                                                                                                 │
-//!   OverrideStore: all overrides, which are in force, and when that changes next                 ▼
+//!   OverrideStore: all overrides, which are in force, and when that changes next                  ▼
 //!   EffectiveOverrides: for an endpoint or a name, the one that counts ◄──────────────── the most specific
 //! ```
 //!
