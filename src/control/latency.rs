@@ -21,7 +21,7 @@ use crate::snapshot::{Blueprint, Dirty, Remapped, Snapshot};
 /// The least time between two makings of maps: one takes a while if a million networks were measured.
 pub const REMAP_INTERVAL: Duration = Duration::from_secs(5);
 
-/// How often old measurements are searched for and removed.
+/// The interval at which old measurements are searched for and removed.
 pub(super) const FADE_INTERVAL: Duration = Duration::from_secs(5 * 60);
 
 /// The time between two savings of the table.

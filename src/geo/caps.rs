@@ -1,4 +1,4 @@
-//! How many bits of a client's address count.
+//! The number of bits of a client's address that count.
 
 /// The most bits of an address, by family, with which a client's network is looked up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -66,21 +66,21 @@ pub fn load<P: AsRef<Path>>(disk: &Disk, paths: &[P]) -> Result<Loaded, Vec<Geoi
 pub enum GeoipFault {
     /// The file is missing, or the system refuses to read it.
     Unreadable {
-        /// Where the file should be.
+        /// The path of the file.
         path: PathBuf,
         /// The system's error.
         error: io::Error,
     },
     /// The file has no usable MMDB metadata, which should be at its end: it is of another kind, or it was truncated.
     NotMmdb {
-        /// Where the file is.
+        /// The path of the file.
         path: PathBuf,
         /// The reason.
         reason: String,
     },
     /// The file claims to be an MMDB, but its search tree or its records are broken.
     Corrupt {
-        /// Where the file is.
+        /// The path of the file.
         path: PathBuf,
         /// The reason.
         reason: String,

@@ -1,4 +1,4 @@
-//! How full pools are, and which share of their clients they keep: state machines without clock, sockets or tasks.
+//! The load of pools, and the share of their clients that they keep: state machines without clock, sockets or tasks.
 //!
 //! ```text
 //!   reports ─► LoadEstimate ─► PoolEstimate ─► GroupShares ─► Allowance   each pool's keep and room, for `load`

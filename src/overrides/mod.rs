@@ -88,7 +88,7 @@ pub struct Order {
     pub from: Option<Duration>,
     /// The end, which is excluded; `None` means until it is lifted.
     pub until: Option<Duration>,
-    /// How long a gradual drain takes, from its beginning until no clients are left; only for drains.
+    /// The time that a gradual drain takes, from its beginning until no clients are left; only for drains.
     pub over: Option<Duration>,
     /// The reason, in the operator's words; may be empty.
     pub reason: Box<str>,

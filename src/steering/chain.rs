@@ -43,7 +43,7 @@ impl Step {
     }
 }
 
-/// How the open endpoints of a pool are selected for an answer, before `answers` limits their number.
+/// The selection of a pool's open endpoints for an answer, before `answers` limits their number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Pick {
     /// All, rotated.

@@ -26,7 +26,7 @@ pub struct SelectionPolicy {
     pub datacenters: Box<[Option<DatacenterId>]>,
     /// The configured weight of each pool.
     pub weights: Box<[u16]>,
-    /// How the chain draws one pool of a tie; `None` if tied pools answer together.
+    /// The way in which the chain draws one pool of a tie; `None` if tied pools answer together.
     pub draw: Option<Draw>,
     /// The number of datacenters whose best pools answer; at least 1.
     pub take: u8,
@@ -40,7 +40,7 @@ struct Tier {
     looked_at: Set,
 }
 
-/// How one of several pools is drawn in proportion to weight.
+/// A draw of one of several pools in proportion to weight.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Draw {
     /// By chance, for each query (the step `weight`).

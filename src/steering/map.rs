@@ -21,7 +21,7 @@ pub struct Ground<'a> {
     pub locations: &'a Locations,
     /// The round trip times to the datacenters, made from the same locations; `None` if round trip times are unknown.
     pub client_rtts: Option<&'a ClientRtts>,
-    /// How many bits of a network's address count.
+    /// The number of bits of a network's address that count.
     pub caps: Caps,
 }
 

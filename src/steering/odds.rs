@@ -34,7 +34,7 @@ pub struct Outcomes<T> {
 #[derive(Debug, Default)]
 pub struct DrawPath {
     forks: Vec<Fork>,
-    /// How many of them this run has reached.
+    /// The number of forks that this run has reached.
     met: usize,
     /// The random numbers for random combinations.
     chance: Option<fastrand::Rng>,
