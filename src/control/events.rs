@@ -104,7 +104,7 @@ pub enum NodeEvent {
 pub struct Expiring {
     /// The target that presented it.
     pub target: Arc<Target>,
-    /// How long it is still valid; 0 if it has expired.
+    /// The time that it is still valid; 0 if it has expired.
     pub left: Duration,
     /// When it expires, since the Unix epoch.
     pub expires: Duration,

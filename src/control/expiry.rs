@@ -15,7 +15,7 @@ const REMEMBERED: usize = 16;
 pub(super) struct Expiries(HashMap<SocketAddr, Vec<Duration>>);
 
 impl Expiries {
-    /// How long the certificate that a probe met is still valid; 0 if it has expired. Returns it once for each
+    /// The time that the certificate that a probe met is still valid; 0 if it has expired. Returns it once for each
     /// certificate, and only if less time is left than the monitor's warning time. `now` is the time since the Unix
     /// epoch.
     pub(super) fn observe(&mut self, target: &Target, outcome: &Outcome, now: Duration) -> Option<Duration> {

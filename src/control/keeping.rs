@@ -20,7 +20,7 @@ pub const BELIEVED_FOR: Duration = Duration::from_secs(10 * 60);
 /// The least time between two batches of rows.
 pub const KEEP_EVERY: Duration = Duration::from_secs(1);
 
-/// How often the row of an unchanged state is written again.
+/// The interval at which the row of an unchanged state is written again.
 pub const CONFIRM_EVERY: Duration = Duration::from_secs(60);
 
 /// Rows that nothing confirmed for this long are removed.

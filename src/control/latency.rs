@@ -24,7 +24,7 @@ pub const REMAP_INTERVAL: Duration = Duration::from_secs(5);
 /// The time from a failure to make maps to the next attempt. The cause may still be there, and an attempt costs a processor.
 pub const REMAP_RETRY: Duration = Duration::from_secs(60);
 
-/// How often old measurements are searched for and removed.
+/// The interval at which old measurements are searched for and removed.
 pub(super) const FADE_INTERVAL: Duration = Duration::from_secs(5 * 60);
 
 /// The time between two savings of the table.

@@ -62,8 +62,8 @@ use rollouts::Rollouts;
 use serving::{Next, Serving, inputs};
 use turns::Aggregates;
 
-/// How long a new configuration waits for the first outcomes of its new targets. Targets that are still unprobed then
-/// count as up.
+/// The time that a new configuration waits for the first outcomes of its new targets. Targets that are still unprobed
+/// then count as up.
 pub const FIRST_ROUND: Duration = Duration::from_secs(5);
 
 /// Health changes within this time are published together.

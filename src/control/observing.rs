@@ -1,4 +1,4 @@
-//! Outcomes of probes and of reports: the targets' health, what follows from it, and who is told.
+//! Outcomes of probes and of reports: the targets' health, what follows from it, and the reports of it.
 
 use std::sync::Arc;
 use std::time::Duration;

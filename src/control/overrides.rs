@@ -228,7 +228,7 @@ mod tests {
     struct Scene {
         control: Control,
         now: Duration,
-        /// How far the wall clock is set ahead, and back.
+        /// The time by which the wall clock is set ahead, and back.
         set: (Duration, Duration),
         snapshot: Option<Arc<Snapshot>>,
         told: Vec<String>,

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 /// may keep it busy for some seconds.
 const SILENCE: Duration = Duration::from_secs(10);
 
-/// How long control must have been beating again before it counts as alive. This keeps a route that depends on it from
+/// Control counts as alive after it has been beating again for this time. This keeps a route that depends on it from
 /// flapping.
 const STEADY: Duration = Duration::from_secs(5);
 

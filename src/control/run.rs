@@ -88,7 +88,7 @@ impl Remapping {
     }
 }
 
-/// How often retired snapshots are checked if nothing else happens.
+/// The interval at which retired snapshots are checked if nothing else happens.
 const SWEEP: Duration = Duration::from_secs(1);
 
 /// A wake-up that is later than this means that the process was stopped, not only busy.

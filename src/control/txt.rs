@@ -51,7 +51,7 @@ pub enum TxtError {
     Unfit(Unfit),
     /// All values of the name together do not fit into a message.
     Zone(ZoneError),
-    /// The value is empty, or longer than [`MAX_VALUE`] octets. Holds its length.
+    /// The value is empty, or longer than a thousand octets. Holds its length.
     BadLength(usize),
     /// [`MAX_VALUES`] are set already.
     Full,

@@ -1,6 +1,6 @@
-//! How much of a client's address counts.
+//! The number of bits of a client's address that count.
 
-/// Bits of addresses of each family that a client's network is looked up by at most.
+/// The most bits of an address, by family, with which a client's network is looked up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caps {
     /// 0-32.

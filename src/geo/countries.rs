@@ -1,14 +1,15 @@
-//! The countries and territories of ISO 3166-1, each with its continent and the point of its people.
+//! The countries and territories of ISO 3166-1, each with its continent and a representative point.
 //!
-//! Databases often name the country alone. Its continent, and a point to measure distances from, are facts that a table
-//! of 250 rows holds: the 249 codes that ISO assigned, and XK, which databases use for Kosovo.
+//! Databases often name only the country. A table of 250 rows gives its continent, and a point to measure distances
+//! from: the 249 codes that ISO assigned, and XK, which databases use for Kosovo.
 //!
-//! A country is on one continent here, the one GeoIP2 gives it: Russia and Cyprus are in Europe, Türkiye and the South
-//! Caucasus are in Asia, the islands around the South Pole are in Antarctica.
+//! Each country is on one continent here, the one that GeoIP2 gives it: Russia and Cyprus are in Europe, Türkiye and
+//! the South Caucasus are in Asia, the islands around the South Pole are in Antarctica.
 //!
-//! The point of a country is the geometric median of its inhabitants: nowhere else is the mean distance to them less. So Canada's is
-//! near Toronto and Russia's on the Volga, not in the middle of the map. `geoip/points.mjs` computes the points and writes them here, from
-//! the cities of [GeoNames](https://www.geonames.org), CC BY 4.0. They are exact to a tenth of a degree.
+//! The point of a country is the geometric median of its inhabitants, the point with the least mean distance to them.
+//! Canada's is therefore near Toronto and Russia's on the Volga, not in the middle of the map. `geoip/points.mjs`
+//! computes the points from the cities of [GeoNames](https://www.geonames.org), CC BY 4.0, and writes them here. They
+//! are exact to a tenth of a degree.
 
 use super::location::{Continent, Coordinates, CountryCode};
 
@@ -19,13 +20,13 @@ pub struct Country {
     pub code: CountryCode,
     /// Its common name in English.
     pub name: &'static str,
-    /// The continent GeoIP databases count it to.
+    /// The continent that GeoIP databases assign it to.
     pub continent: Continent,
-    /// Where its people are.
+    /// The geometric median of its inhabitants.
     pub point: Coordinates,
 }
 
-/// The country with this code; `None` if nobody assigned it.
+/// The country with this code; `None` if the code is not assigned.
 pub fn country(code: CountryCode) -> Option<Country> {
     let position = ROWS.binary_search_by_key(&code.as_str(), |row| row.0).ok()?;
     Country::from_row(&ROWS[position])
@@ -364,7 +365,8 @@ mod tests {
         }
     }
 
-    /// What an operator with datacenters all over the world expects of a country that the database tells no more of.
+    /// The nearest datacenter that an operator with datacenters all over the world expects, if the database only gives
+    /// the country.
     #[test]
     fn large_countries_are_nearest_to_the_datacenters_of_most_of_their_people() {
         let datacenters = [
@@ -398,7 +400,7 @@ mod tests {
         }
     }
 
-    /// The great circle within which each continent's points lie catches swapped signs and swapped columns.
+    /// A great circle around each continent must contain its points. This finds swapped signs and swapped columns.
     #[test]
     fn points_lie_on_their_continents() {
         let centre = |latitude, longitude| Coordinates::try_new(latitude, longitude).unwrap();

@@ -1,7 +1,8 @@
-//! Address space that tells no place: anybody may use it, each in a network of their own.
+//! Local space: addresses that anybody may use in their own network, and that therefore have no location.
 //!
-//! Who is told of a client in such a network learns nothing of where it is, unless somebody says what the network means *here*: a
-//! region's prefix, or a database with records of its own. Documentation and benchmarking ranges are ordinary networks: people try
+//! The address of a client in such a network says nothing about its location, unless a region's prefix or a database
+//! record gives the network a meaning *here*. Documentation and benchmarking ranges count as ordinary networks, because
+//! people test with them.
 //! things with them.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -13,7 +14,7 @@ use super::runs::{Bits, Runs, RunsBuilder};
 
 /// An address family with its blocks of local space, in ascending order.
 pub trait LocalSpace: Bits {
-    /// First addresses and prefix lengths.
+    /// The first address and the prefix length of each block.
     const BLOCKS: &'static [(Self, u8)];
 }
 
@@ -31,8 +32,8 @@ impl LocalSpace for u32 {
 
 impl LocalSpace for u128 {
     const BLOCKS: &'static [(Self, u8)] = &[
-        // Unspecified and loopback, RFC 4291 sections 2.5.2 and 2.5.3. All around them is reserved or embeds IPv4, and a wider block
-        // still counts where fewer bits of addresses do.
+        // Unspecified and loopback, RFC 4291 sections 2.5.2 and 2.5.3. The addresses around them are reserved or embed
+        // IPv4. A wider block also works if fewer address bits count.
         (Ipv6Addr::UNSPECIFIED.to_bits(), 32),
         (Ipv6Addr::new(0x64, 0xff9b, 1, 0, 0, 0, 0, 0).to_bits(), 48), // local translation, RFC 8215 section 3
         (Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 0).to_bits(), 7),     // unique local, RFC 4193 section 3.1
@@ -40,14 +41,15 @@ impl LocalSpace for u128 {
     ];
 }
 
-/// Value of addresses in local space that nobody says the meaning of.
+/// Value of addresses in local space without a given location.
 pub const UNNAMED: u32 = 1;
 
 /// Value of all other addresses.
 const NAMED: u32 = 0;
 
-/// Runs of [`UNNAMED`] where the first `length` bits of an address in local space lead to `nowhere` in `spots` and to no region's
-/// prefix. A block that is longer than `length` is left out: its addresses cannot be told from public ones.
+/// Runs with [`UNNAMED`] for networks of `length` bits in local space that have the value `nowhere` in `spots` and are
+/// in no region's prefix. A block longer than `length` is left out: its addresses cannot be distinguished from public
+/// ones.
 pub fn unnamed<B: LocalSpace>(spots: &Runs<B>, nowhere: u32, prefixes: Option<&Runs<B>>, length: u8) -> Runs<B> {
     let mut builder = RunsBuilder::default();
     builder.push(B::ZERO, NAMED);
@@ -67,8 +69,8 @@ pub fn unnamed<B: LocalSpace>(spots: &Runs<B>, nowhere: u32, prefixes: Option<&R
     builder.finish().rounded(length)
 }
 
-/// Whether the network whose lowest address this is tells no place, where `length` bits of addresses count: it lies in local space, no
-/// database knows it and no region's prefix holds it.
+/// True if the network with this lowest address has no location, with `length` bits of addresses that count: it is in
+/// local space, in no database, and in no region's prefix.
 pub fn is_unnamed(address: IpAddr, length: u8, locations: &Locations, regions: &Regions) -> bool {
     is_local(address, length) && locations.look_up(address) == Location::default() && !regions.has_prefix_for(address)
 }
@@ -88,7 +90,7 @@ mod tests {
     use super::*;
     use crate::geo::{Prefix, nest};
 
-    /// Bits that count in these tests, of either family.
+    /// The number of address bits that count in these tests, for both families.
     const CAP: u8 = 48;
 
     fn address(text: &str) -> u32 {

@@ -1,15 +1,14 @@
-//! Where a client is, as far as databases tell.
+//! The location of a client, as far as databases know it.
 
 use std::fmt;
 
-/// Kilometres from the Earth's centre to its surface: the mean radius R1 of the International Union of Geodesy and
-/// Geophysics.
+/// The radius of the Earth in kilometres: the mean radius R1 of the International Union of Geodesy and Geophysics.
 const EARTH_RADIUS_KM: f64 = 6371.0088;
 
-/// Ten-thousandths of a degree in a degree: what databases give, about 11 m.
+/// Units of coordinates in a degree: ten-thousandths of a degree, about 11 m, as in databases.
 const UNITS_PER_DEGREE: f64 = 10_000.0;
 
-/// A point on the Earth, exact to a ten-thousandth of a degree so that equal points are equal values.
+/// A point on the Earth, to a ten-thousandth of a degree, so that equal points are equal values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Coordinates {
     latitude: i32,
@@ -17,7 +16,7 @@ pub struct Coordinates {
 }
 
 impl Coordinates {
-    /// From degrees: `latitude` -90 to 90, `longitude` -180 to 180; `None` outside of them or for what is no number.
+    /// From degrees: `latitude` -90 to 90, `longitude` -180 to 180; `None` outside these ranges and for NaN.
     pub fn try_new(latitude: f64, longitude: f64) -> Option<Self> {
         let valid = (-90.0..=90.0).contains(&latitude) && (-180.0..=180.0).contains(&longitude);
         valid.then(|| Self {
@@ -36,7 +35,7 @@ impl Coordinates {
         f64::from(self.longitude) / UNITS_PER_DEGREE
     }
 
-    /// The great circle between two points in kilometres, by the haversine formula.
+    /// The great-circle distance between two points in kilometres, by the haversine formula.
     pub fn distance_km(self, other: Self) -> f64 {
         let (latitude, other_latitude) = (self.latitude().to_radians(), other.latitude().to_radians());
         let half_north = (other_latitude - latitude) / 2.0;
@@ -51,7 +50,7 @@ impl Coordinates {
 pub struct CountryCode([u8; 2]);
 
 impl CountryCode {
-    /// From two letters of either case. Whether ISO assigned them is for [`super::countries`] to say.
+    /// From two letters of either case. [`super::countries`] knows which codes ISO assigned.
     pub fn parse(text: &str) -> Option<Self> {
         match text.as_bytes() {
             [a, b] if a.is_ascii_alphabetic() && b.is_ascii_alphabetic() => {
@@ -61,7 +60,7 @@ impl CountryCode {
         }
     }
 
-    /// The two capitals.
+    /// The code in capitals.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
@@ -75,7 +74,7 @@ pub struct Subdivision {
 }
 
 impl Subdivision {
-    /// From a country and the part behind the hyphen, of either case.
+    /// From a country and the part after the hyphen, in either case.
     pub fn new(country: CountryCode, code: &str) -> Option<Self> {
         if code.is_empty() || code.len() > 3 || !code.bytes().all(|octet| octet.is_ascii_alphanumeric()) {
             return None;
@@ -97,7 +96,7 @@ impl Subdivision {
     }
 }
 
-/// A continent as GeoIP databases tell them apart.
+/// A continent, as GeoIP databases divide the world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[allow(missing_docs, reason = "the names say it")]
 pub enum Continent {
@@ -111,7 +110,7 @@ pub enum Continent {
 }
 
 impl Continent {
-    /// All of them, with their two-letter codes.
+    /// All continents, with their two-letter codes.
     pub const ALL: [(&'static str, Self); 7] = [
         ("AF", Self::Africa),
         ("AN", Self::Antarctica),
@@ -133,18 +132,18 @@ impl Continent {
     }
 }
 
-/// What the databases know of a network. Whatever they do not know is absent, never guessed.
+/// The location of a network. A fact that no database knows is `None`, never guessed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Location {
-    /// The continent, from the database or else from the country.
+    /// The continent, from a database or otherwise from the country.
     pub continent: Option<Continent>,
-    /// The country the network is used in.
+    /// The country in which the network is used.
     pub country: Option<CountryCode>,
     /// The subdivisions, the largest first (England before Oxfordshire).
     pub subdivisions: [Option<Subdivision>; 2],
     /// The autonomous system that announces the network.
     pub asn: Option<u32>,
-    /// The point the database gives, or else that of the country's people.
+    /// The point that the database gives, or otherwise the country's point.
     pub coordinates: Option<Coordinates>,
 }
 
@@ -167,7 +166,8 @@ impl fmt::Display for Continent {
     }
 }
 
-/// What is known, from the largest to the smallest, such as `NA US US-HI AS4713 21.3069,-157.8583`; `unknown` if nothing is.
+/// The known facts, from the largest to the smallest, such as `NA US US-HI AS4713 21.3069,-157.8583`; `unknown` if
+/// there are none.
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut gap = "";

@@ -1,28 +1,28 @@
-//! The location of every address, as read from databases once.
+//! The location of every address, read from databases once.
 
 use std::net::IpAddr;
 
 use super::location::Location;
 use super::runs::Runs;
 
-/// What the databases say of the whole address space: runs of equal locations, and the locations they number.
+/// The locations of the whole address space: runs of equal locations, and the table that they refer to.
 #[derive(Clone, Debug)]
 pub struct Locations {
-    /// Number of a location for every IPv4 address.
+    /// The number of the location for every IPv4 address.
     pub v4: Runs<u32>,
-    /// Number of a location for every IPv6 address.
+    /// The number of the location for every IPv6 address.
     pub v6: Runs<u128>,
-    /// The locations that the runs' values number; no two are equal.
+    /// The locations, by the numbers in the runs; no two are equal.
     pub table: Box<[Location]>,
 }
 
 impl Locations {
-    /// Nothing is known of any address.
+    /// The locations if nothing is known of any address.
     pub fn unknown() -> Self {
         Self { v4: Runs::uniform(0), v6: Runs::uniform(0), table: Box::new([Location::default()]) }
     }
 
-    /// The number of the location of which nothing is known, if any address has it.
+    /// The number of the empty location, if any address has it.
     pub fn nowhere(&self) -> Option<u32> {
         self.table.iter().position(|location| *location == Location::default()).map(|number| number as u32)
     }

@@ -1,4 +1,4 @@
-//! Where clients are, and the address space cut into runs by it.
+//! Locations of clients, and the address space divided into runs by location.
 
 mod caps;
 pub mod countries;

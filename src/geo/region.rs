@@ -1,4 +1,4 @@
-//! Regions: which clients belong together.
+//! Regions: groups of clients with the same preferences.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,18 +11,18 @@ use super::local::LocalSpace;
 use super::location::{Continent, CountryCode, Location, Subdivision};
 use super::runs::{Prefix, Runs, nest};
 
-/// A datacenter by its place in the world's list.
+/// The id of a datacenter: its position in the world's list.
 pub type DatacenterId = u8;
 
-/// Datacenters that a world holds at most, so that an id fits an octet and one value of it stays free.
+/// The most datacenters in a world. An id fits into an octet, and one value stays free.
 pub const MAX_DATACENTERS: usize = 255;
 
-/// What makes a client belong to a region, the most specific kind first.
+/// A condition for a client to belong to a region, the most specific kind first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ClientMatch {
-    /// Its address lies in this prefix; the longest counts. Host bits are clear.
+    /// Its address is in this prefix; the longest prefix counts. Host bits are clear.
     Prefix(IpNet),
-    /// Its network is announced by this autonomous system.
+    /// This autonomous system announces its network.
     Asn(u32),
     /// It is in this subdivision.
     Subdivision(Subdivision),
@@ -33,7 +33,7 @@ pub enum ClientMatch {
 }
 
 impl ClientMatch {
-    /// Whether a client with this address at this location matches.
+    /// True if a client with this address at this location matches.
     pub fn takes(&self, address: IpAddr, location: &Location) -> bool {
         match self {
             Self::Prefix(net) => net.contains(&address),
@@ -48,13 +48,13 @@ impl ClientMatch {
 /// A set of clients and the datacenters they prefer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Region {
-    /// `europe` of `[regions.europe]`.
+    /// The name, such as `europe` for `[regions.europe]`.
     pub name: Box<str>,
-    /// Who belongs to it; empty for the region `default`. No match stands in two regions.
+    /// The clients that belong to it; empty for the region `default`. No match is in two regions.
     pub clients: Vec<ClientMatch>,
-    /// Tiers of datacenters, best first, each at most once.
+    /// Tiers of datacenters, best first. Each datacenter is in at most one.
     pub prefer: Vec<Vec<DatacenterId>>,
-    /// Whether unlisted datacenters are out; otherwise they are the last tier.
+    /// True if unlisted datacenters are excluded; otherwise they are the last tier.
     pub only: bool,
 }
 
@@ -72,10 +72,10 @@ impl Region {
     }
 }
 
-/// A region by its place in [`Regions`]; [`Regions::NOWHERE`] for clients that no region names.
+/// The id of a region: its position in [`Regions`]. [`Regions::NOWHERE`] for clients without a region.
 pub type RegionId = u32;
 
-/// A zone's regions with the tables that find a client's one.
+/// A zone's regions, with tables to find the region of a client.
 #[derive(Debug)]
 pub struct Regions {
     list: Box<[Region]>,
@@ -86,18 +86,18 @@ pub struct Regions {
     subdivision: HashMap<Subdivision, RegionId>,
     country: HashMap<CountryCode, RegionId>,
     continent: HashMap<Continent, RegionId>,
-    /// Hash of `list`, so that comparing two big ones is rarely needed.
+    /// Hash of `list`, so that two big lists rarely have to be compared.
     digest: u64,
 }
 
 impl Regions {
-    /// The region of clients that no region names, if there is no `[regions.default]`.
+    /// The region id of clients that match no region, if there is no `[regions.default]`.
     pub const NOWHERE: RegionId = u32::MAX;
 
-    /// Value of a run that lies in no region's prefix.
+    /// The value of runs outside all regions' prefixes.
     pub const NO_PREFIX: u32 = u32::MAX;
 
-    /// Builds the look-up tables. The region named `default` takes whom no other names.
+    /// Builds the look-up tables. The region named `default` takes the clients that match no other region.
     pub fn new(list: Vec<Region>) -> Self {
         let (mut v4, mut v6) = (Vec::new(), Vec::new());
         let (mut asn, mut subdivision, mut country, mut continent) =
@@ -143,13 +143,13 @@ impl Regions {
         self.list.get(id as usize)
     }
 
-    /// A client's region: the most specific match wins, whichever region it stands in.
+    /// The region of a client. The most specific match wins, whichever region it is in.
     pub fn of(&self, address: IpAddr, location: &Location) -> RegionId {
         let by_prefix = self.by_prefix(address);
         if by_prefix == Self::NO_PREFIX { self.of_location(location) } else { by_prefix }
     }
 
-    /// Whether a prefix of some region holds this address.
+    /// True if the prefix of some region contains this address.
     pub fn has_prefix_for(&self, address: IpAddr) -> bool {
         self.by_prefix(address) != Self::NO_PREFIX
     }
@@ -161,10 +161,10 @@ impl Regions {
         }
     }
 
-    /// The region of clients at `location` that no prefix names.
+    /// The region of clients at `location` outside all prefixes.
     pub fn of_location(&self, location: &Location) -> RegionId {
         let by_asn = || location.asn.and_then(|number| self.asn.get(&number));
-        // The smaller of two subdivisions is the more specific one.
+        // The second of two subdivisions is smaller and more specific.
         let by_subdivision =
             || location.subdivisions.iter().rev().flatten().find_map(|code| self.subdivision.get(code));
         let by_country = || location.country.and_then(|code| self.country.get(&code));
@@ -172,7 +172,7 @@ impl Regions {
         by_asn().or_else(by_subdivision).or_else(by_country).or_else(by_continent).copied().unwrap_or(self.default)
     }
 
-    /// For every IPv4 address the region whose prefix holds it, or [`Self::NO_PREFIX`].
+    /// For every IPv4 address, the region whose prefix contains it, or [`Self::NO_PREFIX`].
     pub fn prefixes_v4(&self) -> &Runs<u32> {
         &self.v4
     }
@@ -182,7 +182,7 @@ impl Regions {
         &self.v6
     }
 
-    /// Whether a prefix lies in [local space](super::local), so that networks there mean something.
+    /// True if a prefix is in [local space](super::local), so that networks there have a meaning.
     pub fn name_local_space(&self) -> bool {
         fn name<B: LocalSpace>(prefixes: &Runs<B>) -> bool {
             let mut blocks = B::BLOCKS.iter().map(|&(first, length)| (first, first.with(B::host_mask(length))));
@@ -206,7 +206,7 @@ impl Hash for Regions {
     }
 }
 
-/// As it stands in a zone file.
+/// The text in a zone file.
 impl fmt::Display for ClientMatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,18 +1,18 @@
-//! The address space cut into maximal runs with equal values.
+//! The address space divided into maximal runs of equal values.
 //!
-//! [`Runs`] holds, for one address family, the sorted first addresses of runs that cover the whole space, and each run's
-//! value. Neighbours always differ, so the edges of a run are real changes, and the shortest prefix around an address
-//! that stays inside its run is exact by construction: that prefix is the ECS scope.
+//! [`Runs`] holds, for one address family, the sorted first addresses of runs that cover the whole space, and the value
+//! of each run. Neighbours always differ, so the edges of a run are real changes. The shortest prefix around an address
+//! that stays inside its run is therefore exact by construction: that prefix is the ECS scope.
 //!
 //! ```text
 //!   starts   0.0.0.0      1.0.0.0      1.0.1.0      ...
 //!   values      7            3            9         ...
-//!   index    one entry for each value of the high bits: which run holds the lowest address that has them
+//!   index    one entry for each value of the high bits: the run with the lowest address that has them
 //! ```
 
 use std::fmt::Debug;
 
-/// High bits of an address that the index over the starts is keyed by at most; fewer where the runs are fewer.
+/// The most high bits of an address that the index over the starts uses; fewer if there are fewer runs.
 const MAX_INDEX_BITS: u32 = 16;
 
 /// An address of one family as a number, most significant bit first: `u32` for IPv4, `u128` for IPv6.
@@ -24,17 +24,17 @@ pub trait Bits: Copy + Ord + Debug + Send + Sync + 'static {
     /// The highest address.
     const MAX: Self;
 
-    /// The bits behind the first `length` ones, all set.
+    /// The bits after the first `length` ones, all set.
     fn host_mask(length: u8) -> Self;
     /// Bitwise and with the complement of `mask`.
     fn without(self, mask: Self) -> Self;
     /// Bitwise or.
     fn with(self, mask: Self) -> Self;
-    /// How many leading bits the two have in common.
+    /// The number of leading bits that both have in common.
     fn common_prefix(self, other: Self) -> u8;
-    /// The next address; `None` behind the last.
+    /// The next address; `None` after the last one.
     fn next(self) -> Option<Self>;
-    /// The address before; `None` before the first.
+    /// The previous address; `None` before the first one.
     fn previous(self) -> Option<Self>;
     /// The high `bits` bits, at most 16.
     fn high(self, bits: u32) -> usize;
@@ -85,15 +85,15 @@ impl_bits!(u128, 128);
 pub struct Runs<B> {
     starts: Box<[B]>,
     values: Box<[u32]>,
-    /// `index[h]` is the run that holds the lowest address with the high bits `h`; one more entry closes the last.
+    /// `index[h]` is the run that contains the lowest address with the high bits `h`. One more entry ends the last one.
     index: Box<[u32]>,
     index_bits: u32,
 }
 
-/// One run: all addresses from `first` to `last` have `value`, and the addresses next to them have not.
+/// One run: all addresses from `first` to `last` have `value`, and the addresses next to them do not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Run<B> {
-    /// What the run's addresses share.
+    /// The value of all its addresses.
     pub value: u32,
     /// The lowest address.
     pub first: B,
@@ -102,7 +102,7 @@ pub struct Run<B> {
 }
 
 impl<B: Bits> Run<B> {
-    /// The length of the shortest prefix around `address`, which lies in the run, that stays inside of it.
+    /// The length of the shortest prefix around `address` that stays inside the run. `address` must be in the run.
     pub fn scope(&self, address: B) -> u8 {
         let beside = |neighbour: Option<B>| neighbour.map_or(0, |other| address.common_prefix(other) + 1);
         beside(self.first.previous()).max(beside(self.last.next()))
@@ -117,7 +117,7 @@ impl<B: Bits> Runs<B> {
         builder.finish()
     }
 
-    /// The run that holds `address`.
+    /// The run that contains `address`.
     pub fn look_up(&self, address: B) -> Run<B> {
         let position = self.position(address);
         Run { value: self.values[position], first: self.starts[position], last: self.last(position) }
@@ -137,7 +137,7 @@ impl<B: Bits> Runs<B> {
         })
     }
 
-    /// The runs between two addresses in ascending order, the first and the last cut to them.
+    /// The runs between two addresses in ascending order. The first and the last one are cut at these addresses.
     pub fn within(&self, first: B, last: B) -> impl Iterator<Item = Run<B>> {
         let positions = self.position(first)..self.starts.len();
         positions
@@ -149,8 +149,8 @@ impl<B: Bits> Runs<B> {
             .take_while(move |run| run.first <= last)
     }
 
-    /// The same for those who look at the first `length` bits of addresses alone: each network of that length has the value of its
-    /// lowest address. Runs that hold no lowest address are gone.
+    /// The runs as seen with only the first `length` bits of addresses: each network of that length has the value of
+    /// its lowest address. Runs that contain no lowest address disappear.
     pub fn rounded(&self, length: u8) -> Self {
         let mask = B::host_mask(length);
         let mut builder = RunsBuilder::default();
@@ -164,13 +164,13 @@ impl<B: Bits> Runs<B> {
         builder.finish()
     }
 
-    /// How many runs there are; at least one.
+    /// The number of runs; at least one.
     #[allow(clippy::len_without_is_empty, reason = "the whole space is always covered")]
     pub fn len(&self) -> usize {
         self.starts.len()
     }
 
-    /// The runs whose values are `f` of these values, with neighbours joined that become equal.
+    /// The runs with `f` applied to their values. Neighbours that become equal are joined.
     pub fn map(&self, mut f: impl FnMut(u32) -> u32) -> Self {
         let mut builder = RunsBuilder::default();
         for (&start, &value) in self.starts.iter().zip(&self.values) {
@@ -179,7 +179,7 @@ impl<B: Bits> Runs<B> {
         builder.finish()
     }
 
-    /// One sweep over two cuts of the space: `f` gives the value where the first has one value and the second another.
+    /// Combines two divisions of the space in one sweep: `f` gives the value from the two values at an address.
     pub fn join(&self, other: &Self, mut f: impl FnMut(u32, u32) -> u32) -> Self {
         let mut builder = RunsBuilder::default();
         let (mut here, mut there) = (0, 0);
@@ -201,7 +201,7 @@ impl<B: Bits> Runs<B> {
     fn position(&self, address: B) -> usize {
         let high = address.high(self.index_bits);
         let (from, to) = (self.index[high] as usize, self.index[high + 1] as usize);
-        // The run that holds the block's first address may have begun before the block, so it needs no comparison.
+        // The run with the block's first address may begin before the block, so it needs no comparison.
         from + self.starts[from + 1..=to].partition_point(|start| *start <= address)
     }
 
@@ -224,8 +224,8 @@ impl<B> Default for RunsBuilder<B> {
 }
 
 impl<B: Bits> RunsBuilder<B> {
-    /// From `start` on, up to the next start, addresses have `value`. The first start is the lowest address, and starts
-    /// ascend; one that stands where the last one stood takes its place.
+    /// Sets `value` for addresses from `start` to the next start. The first start must be the lowest address, and
+    /// starts must ascend. A start equal to the last one replaces it.
     pub fn push(&mut self, start: B, value: u32) {
         debug_assert!(self.starts.last().map_or(start == B::ZERO, |last| *last <= start));
         if self.starts.last() == Some(&start) {
@@ -261,9 +261,9 @@ impl<B: Bits> RunsBuilder<B> {
 pub struct Prefix<B> {
     /// The lowest address; its host bits are clear.
     pub first: B,
-    /// Leading bits that count.
+    /// Number of leading bits.
     pub length: u8,
-    /// What the prefix stands for.
+    /// The value of addresses in the prefix.
     pub value: u32,
 }
 
@@ -273,8 +273,8 @@ impl<B: Bits> Prefix<B> {
     }
 }
 
-/// The runs in which each address has the value of the longest prefix that holds it, or `default` outside all of them.
-/// Of prefixes given twice the last one counts.
+/// The runs in which each address has the value of the longest prefix that contains it, or `default` outside all
+/// prefixes. If a prefix is given twice, the last one counts.
 pub fn nest<B: Bits>(mut prefixes: Vec<Prefix<B>>, default: u32) -> Runs<B> {
     prefixes.sort_by_key(|prefix| (prefix.first, prefix.length));
     let mut builder = RunsBuilder::default();
@@ -289,7 +289,8 @@ pub fn nest<B: Bits>(mut prefixes: Vec<Prefix<B>>, default: u32) -> Runs<B> {
     builder.finish()
 }
 
-/// Ends the open prefixes that lie wholly before `address`, all of them for `None`; behind each its parent goes on.
+/// Ends the open prefixes that lie completely before `address`, all of them for `None`. After each one its parent
+/// continues.
 fn close_before<B: Bits>(builder: &mut RunsBuilder<B>, open: &mut Vec<Prefix<B>>, default: u32, address: Option<B>) {
     while let Some(&innermost) = open.last() {
         if address.is_some_and(|address| address <= innermost.last()) {

@@ -1,8 +1,9 @@
-//! One file: its search tree walked into runs.
+//! One database file: its search tree converted to runs.
 //!
-//! The tree of an IPv6 file holds IPv4 at ::/96, and the same nodes hang below other prefixes as well, so that a look-up
-//! of, say, a 6to4 address finds what is known of the IPv4 address inside of it. Walking such an alias again would only
-//! repeat IPv4, so IPv6 is walked around them. Besides, such addresses are those of tunnels and translators, not places.
+//! The tree of an IPv6 file contains IPv4 at ::/96. The same nodes are also below other prefixes, so that a look-up of,
+//! for example, a 6to4 address finds the facts of the embedded IPv4 address. Walking such an alias again would only
+//! repeat IPv4, so the IPv6 walk leaves them out. Moreover, such addresses belong to tunnels and translators, not to
+//! locations.
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -15,14 +16,14 @@ use maxminddb::{LookupResult, MaxMindDbError, Reader, WithinOptions};
 
 use super::GeoipFault;
 use super::record::Record;
-use super::table::{LocationTable, Tale, Told, UNKNOWN};
+use super::table::{FactRuns, Facts, LocationTable, UNKNOWN};
 use crate::disk::Disk;
 use crate::geo::{Bits, RunsBuilder};
 
-/// IPv4 in an IPv6 tree.
+/// The prefix of IPv4 in an IPv6 tree.
 const IPV4_SUBTREE: (Ipv6Addr, u8) = (Ipv6Addr::UNSPECIFIED, 96);
 
-/// Prefixes that embed IPv4 addresses, and which database writers make aliases of the IPv4 subtree.
+/// Prefixes that embed IPv4 addresses, and that database writers make aliases of the IPv4 subtree.
 const EMBEDDED_IPV4: [(Ipv6Addr, u8); 5] = [
     IPV4_SUBTREE,
     (Ipv6Addr::new(0, 0, 0, 0, 0, 0xffff, 0, 0), 96), // IPv4-mapped, RFC 4291 section 2.5.5.2
@@ -31,20 +32,21 @@ const EMBEDDED_IPV4: [(Ipv6Addr, u8); 5] = [
     (Ipv6Addr::new(0x2002, 0, 0, 0, 0, 0, 0, 0), 16), // 6to4, RFC 3056 section 2
 ];
 
-/// Networks that a tree of one node can have. A tree of n nodes has at most n + 1; a few of them are met more than once
-/// where a walk begins inside of them, or below an alias that is not one of [`EMBEDDED_IPV4`]. Far more mean that nodes
-/// share children, by which a tiny file makes 2^128 networks.
+/// The most networks for each node of a tree. A tree of n nodes has at most n + 1 networks. A few are met more than
+/// once, if a walk begins inside them, or below an alias that is not in [`EMBEDDED_IPV4`]. Far more mean that nodes
+/// share children, by which a tiny file can have 2^128 networks.
 const NETWORKS_PER_NODE: usize = 8;
 
-/// Networks that every file may have beyond that: walks that begin inside of a network meet it again.
+/// Networks that every file may have in addition: walks that begin inside a network meet it again.
 const NETWORKS_AT_LEAST: usize = 1024;
 
-/// Octets of stack for reading a file. The decoder follows pointers by recursion, up to 512 of them, and without
-/// optimization that takes more than the 2 MiB threads have by default; a file whose record points to itself does it.
+/// Octets of stack for reading a file. The decoder follows pointers by recursion, up to 512 of them. Without
+/// optimization that takes more than the default 2 MiB of threads. A file with a record that points to itself causes
+/// it.
 const STACK_OCTETS: usize = 8 << 20;
 
-/// Reads one database. Fails if the file cannot be read, or is no sound MMDB file.
-pub(super) fn read(disk: &Disk, path: &Path) -> Result<Tale, GeoipFault> {
+/// Reads one database. Fails if the file cannot be read, or is not a valid MMDB file.
+pub(super) fn read(disk: &Disk, path: &Path) -> Result<FactRuns, GeoipFault> {
     let unreadable = |error| GeoipFault::Unreadable { path: path.into(), error };
     let octets = disk.read(path).map_err(unreadable)?.octets;
     thread::scope(|scope| {
@@ -57,7 +59,7 @@ pub(super) fn read(disk: &Disk, path: &Path) -> Result<Tale, GeoipFault> {
     })
 }
 
-fn read_here(path: &Path, octets: Vec<u8>) -> Result<Tale, GeoipFault> {
+fn read_here(path: &Path, octets: Vec<u8>) -> Result<FactRuns, GeoipFault> {
     let reader = Reader::from_source(octets)
         .map_err(|error| GeoipFault::NotMmdb { path: path.into(), reason: error.to_string() })?;
     Walk::new(&reader).finish().map_err(|error| GeoipFault::Corrupt { path: path.into(), reason: error.to_string() })
@@ -66,13 +68,13 @@ fn read_here(path: &Path, octets: Vec<u8>) -> Result<Tale, GeoipFault> {
 /// A walk over the whole tree of one file.
 struct Walk<'r> {
     reader: &'r Reader<Vec<u8>>,
-    /// How many networks it may still meet.
+    /// The number of networks that it may still meet.
     networks_left: usize,
-    /// The number of what each record met so far tells, by its offset in the file.
+    /// The fact number of each record that was met, by its offset in the file.
     records: HashMap<usize, u32, foldhash::fast::RandomState>,
-    /// The record met last and its number: neighbours often share one.
+    /// The record that was met last and its number: neighbours often share one.
     latest: (usize, u32),
-    table: LocationTable<Told>,
+    table: LocationTable<Facts>,
 }
 
 impl<'r> Walk<'r> {
@@ -83,7 +85,7 @@ impl<'r> Walk<'r> {
         Self { reader, networks_left, records, latest: (usize::MAX, UNKNOWN), table }
     }
 
-    fn finish(mut self) -> Result<Tale, MaxMindDbError> {
+    fn finish(mut self) -> Result<FactRuns, MaxMindDbError> {
         let (mut v4, mut v6) = (whole_space_unknown(), whole_space_unknown());
         if self.reader.metadata().ip_version == 4 {
             self.v4(IpNetwork::V4(Ipv4Network::new(Ipv4Addr::UNSPECIFIED, 0)?), &mut v4)?;
@@ -92,18 +94,19 @@ impl<'r> Walk<'r> {
             self.v4(IpNetwork::V6(Ipv6Network::new(address, length)?), &mut v4)?;
             self.v6_around_embedded_ipv4(0, 0, &mut v6)?;
         }
-        Ok(Tale { v4: v4.finish(), v6: v6.finish(), table: self.table.finish() })
+        Ok(FactRuns { v4: v4.finish(), v6: v6.finish(), table: self.table.finish() })
     }
 
     fn v4(&mut self, root: IpNetwork, runs: &mut RunsBuilder<u32>) -> Result<(), MaxMindDbError> {
         self.networks(root, runs, |network| match network {
             IpNetwork::V4(network) => (network.network().to_bits(), network.prefix()),
-            // A record above the place where the IPv4 subtree would begin holds for all of IPv4.
+            // A record above the start of the IPv4 subtree is valid for all of IPv4.
             IpNetwork::V6(_) => (0, 0),
         })
     }
 
-    /// Walks the prefix `first`/`length` but for the parts that embed IPv4, halving it until it holds none of them.
+    /// Walks the prefix `first`/`length` except for the parts that embed IPv4: halves it until no half contains any of
+    /// them.
     fn v6_around_embedded_ipv4(
         &mut self,
         first: u128,
@@ -126,30 +129,30 @@ impl<'r> Walk<'r> {
         let root = IpNetwork::V6(Ipv6Network::new(Ipv6Addr::from_bits(first), length)?);
         self.networks(root, runs, |network| match network {
             IpNetwork::V6(network) if network.prefix() > length => (network.network().to_bits(), network.prefix()),
-            // A network that is wider than the prefix is met again beside it.
+            // A network that is wider than the prefix is met again next to it.
             _ => (first, length),
         })
     }
 
-    /// Puts what the file knows below `root` into `runs`; `prefix` says which addresses a network of the tree stands for.
-    /// The reader gives networks in ascending order, as runs need them.
+    /// Adds everything the file has below `root` to `runs`. `prefix` gives the addresses of a network of the tree. The
+    /// reader returns networks in ascending order, as runs need them.
     fn networks<B: Bits>(
         &mut self,
         root: IpNetwork,
         runs: &mut RunsBuilder<B>,
         prefix: impl Fn(IpNetwork) -> (B, u8),
     ) -> Result<(), MaxMindDbError> {
-        // The reader must return at every leaf, aliases and leaves without a record included, so that each is counted
-        // here and tangled nodes cannot keep it busy inside. Its own way of leaving aliases out would also lose networks
-        // that merely have the same record as ::/96, where that is a record and no subtree.
+        // The reader must return every leaf, aliases and leaves without a record included, so that each is counted here
+        // and looping nodes cannot keep it busy inside. Its own option to leave aliases out would also lose networks
+        // that only share the record of ::/96, if that is a record and not a subtree.
         let every_leaf = WithinOptions::default().include_aliased_networks().include_networks_without_data();
         for leaf in self.reader.within(root, every_leaf)? {
             let leaf = leaf?;
             self.networks_left = self.networks_left.checked_sub(1).ok_or_else(too_many_networks)?;
             let Some(offset) = leaf.offset() else { continue };
             let (first, length) = prefix(leaf.network()?);
-            runs.push(first, self.told_number(offset, &leaf)?);
-            // Unknown up to the next network that has a record; if that begins here, it takes this one's place.
+            runs.push(first, self.facts_number(offset, &leaf)?);
+            // Unknown up to the next network with a record. If that network begins here, its value replaces this one.
             if let Some(behind) = first.with(B::host_mask(length)).next() {
                 runs.push(behind, UNKNOWN);
             }
@@ -157,8 +160,8 @@ impl<'r> Walk<'r> {
         Ok(())
     }
 
-    /// Decodes the record at `offset` unless that was done before.
-    fn told_number(&mut self, offset: usize, leaf: &LookupResult<'r, Vec<u8>>) -> Result<u32, MaxMindDbError> {
+    /// Decodes the record at `offset`, unless that was done before.
+    fn facts_number(&mut self, offset: usize, leaf: &LookupResult<'r, Vec<u8>>) -> Result<u32, MaxMindDbError> {
         if self.latest.0 == offset {
             return Ok(self.latest.1);
         }
@@ -166,7 +169,7 @@ impl<'r> Walk<'r> {
             number
         } else {
             let record: Record = leaf.decode()?.unwrap_or_default();
-            let number = self.table.number(record.told());
+            let number = self.table.number(record.facts());
             self.records.insert(offset, number);
             number
         };

@@ -1,12 +1,12 @@
-//! Several files' tales into one, and what follows from it.
+//! Merges the facts of several files, and completes them.
 
 use std::collections::HashMap;
 
-use super::table::{LocationTable, Tale, Told};
+use super::table::{FactRuns, Facts, LocationTable};
 use crate::geo::{Continent, CountryCode, Location, Locations, countries};
 
-/// Fills in from `later` what `earlier` lacks.
-pub(super) fn fill_in(earlier: &Tale, later: &Tale) -> Tale {
+/// Fills the gaps of `earlier` with facts of `later`.
+pub(super) fn fill_in(earlier: &FactRuns, later: &FactRuns) -> FactRuns {
     let mut table = LocationTable::new();
     let mut pairs: HashMap<(u32, u32), u32, foldhash::fast::RandomState> = HashMap::default();
     let mut number = |here: u32, there: u32| {
@@ -16,26 +16,26 @@ pub(super) fn fill_in(earlier: &Tale, later: &Tale) -> Tale {
     };
     let v4 = earlier.v4.join(&later.v4, &mut number);
     let v6 = earlier.v6.join(&later.v6, &mut number);
-    Tale { v4, v6, table: table.finish() }
+    FactRuns { v4, v6, table: table.finish() }
 }
 
-/// Adds what follows from what all files tell: the continent and the point of a country, and the country that a network is registered in
-/// where none tells more.
-pub(super) fn complete(tale: Tale) -> Locations {
+/// Completes the facts of all files: adds the continent and the point of each country, and uses the country in which a
+/// network is registered if nothing better is known.
+pub(super) fn complete(facts: FactRuns) -> Locations {
     let mut table = LocationTable::new();
-    let numbers: Vec<u32> = tale.table.iter().map(|&told| table.number(completed(told))).collect();
-    // Two may have become one, for which runs must be joined and numbers close the gap.
+    let numbers: Vec<u32> = facts.table.iter().map(|&facts| table.number(completed(facts))).collect();
+    // Two entries may have become equal. Then runs have to be joined, and numbers have to close the gap.
     let renumbered = numbers.iter().zip(0..).any(|(&number, before)| number != before);
     let table = table.finish();
     if !renumbered {
-        return Locations { v4: tale.v4, v6: tale.v6, table };
+        return Locations { v4: facts.v4, v6: facts.v6, table };
     }
     let number = |before: u32| numbers[before as usize];
-    Locations { v4: tale.v4.map(number), v6: tale.v6.map(number), table }
+    Locations { v4: facts.v4.map(number), v6: facts.v6.map(number), table }
 }
 
-fn completed(told: Told) -> Location {
-    let location = told.location;
+fn completed(facts: Facts) -> Location {
+    let location = facts.location;
     if let Some(country) = location.country.and_then(countries::country) {
         return Location {
             continent: location.continent.or(Some(country.continent)),
@@ -43,10 +43,11 @@ fn completed(told: Told) -> Location {
             ..location
         };
     }
-    // A place that any file knows is more than a pseudo-country.
-    let pseudo = told.pseudo.filter(|_| location.continent.is_none());
-    // A holder's country is a guess, which another continent disproves. Its point would be a guess at a guess.
-    let registered = told.registered.filter(|&code| match (pseudo, continent_of(code)) {
+    // A real location in any file is better than a pseudo-country.
+    let pseudo = facts.pseudo.filter(|_| location.continent.is_none());
+    // The holder's country is a guess, which a different continent disproves. Its point would be a guess based on a
+    // guess.
+    let registered = facts.registered.filter(|&code| match (pseudo, continent_of(code)) {
         (Some(pseudo), Some(continent)) => pseudo.region.reaches(continent),
         (_, continent) => continent == location.continent,
     });
@@ -63,9 +64,9 @@ fn continent_of(code: CountryCode) -> Option<Continent> {
     countries::country(code).map(|country| country.continent)
 }
 
-/// Field by field. Where the two name different places, though, the later one's continent, subdivisions and point are of
-/// no use for the place the earlier one names.
-fn filled_in(earlier: Told, later: Told) -> Told {
+/// Merges field by field. If the two name different places, the later one's continent, subdivisions and point do not
+/// apply to the place of the earlier one.
+fn filled_in(earlier: Facts, later: Facts) -> Facts {
     let (one, other) = (earlier.location, later.location);
     let mut location = one;
     location.asn = one.asn.or(other.asn);
@@ -77,10 +78,10 @@ fn filled_in(earlier: Told, later: Told) -> Told {
             location.subdivisions = other.subdivisions;
         }
     }
-    Told { location, registered: earlier.registered.or(later.registered), pseudo: earlier.pseudo.or(later.pseudo) }
+    Facts { location, registered: earlier.registered.or(later.registered), pseudo: earlier.pseudo.or(later.pseudo) }
 }
 
-/// Whether two locations can be of one place, as far as they tell.
+/// True if two locations can be the same place, as far as is known.
 fn same_place(one: &Location, other: &Location) -> bool {
     match (one.country, other.country) {
         (Some(one), Some(other)) => one == other,

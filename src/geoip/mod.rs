@@ -2,15 +2,15 @@
 //!
 //! ```text
 //!   file -> database: walk the search tree -> runs of record numbers
-//!                     decode each distinct record once (record) -> a table of distinct locations (table)
-//!   files -> merge: later ones fill in what earlier ones lack; then continents and points of known countries
+//!                     decode each distinct record once (record) -> a table of distinct facts (table)
+//!   files -> merge: later ones fill gaps of earlier ones; then add continents and points of known countries
 //! ```
 //!
-//! A look-up in a database at each query would cost several times what a look-up in runs costs, and could not tell how
-//! far around an address its answer holds. So a file is read whole, turned into runs and dropped.
+//! A look-up in a database for each query would cost several times as much as a look-up in runs. It could also not tell
+//! how far around an address its answer is valid. A file is therefore read completely, converted to runs, and dropped.
 //!
-//! What a file holds is not trusted. A record of a shape nobody knows says nothing; a file whose search tree or records
-//! are broken is a fault, and nothing of it is used.
+//! Files are not trusted. A record of an unknown shape has no facts. A file with a broken search tree or broken records
+//! is a fault, and nothing in it is used.
 
 mod database;
 mod merge;
@@ -21,25 +21,25 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use self::table::Tale;
+use self::table::FactRuns;
 use crate::disk::Disk;
 use crate::geo::Locations;
 
 /// The contents of all databases, merged.
 #[derive(Debug)]
 pub struct Loaded {
-    /// Where clients are.
+    /// The locations of clients.
     pub locations: Locations,
-    /// Files that locate nobody: sound ones, but empty, or of a kind that tells other things.
+    /// Files without any location: valid ones that are empty or of a kind with other facts.
     pub mute: Vec<PathBuf>,
 }
 
-/// What the databases at `paths` say together. Each field of a location is from the first database that knows it; what
-/// a country alone tells, its continent and the point of its people, stands in where none does. Without paths nothing is known.
+/// Loads the databases at `paths`. Each field of a location is from the first database that has it. If none has the
+/// continent or the point, those of the country are used. Without paths, nothing is known.
 ///
-/// Every file's fault is told, not only the first one's.
+/// Fails with the faults of all files, not only the first one.
 pub fn load<P: AsRef<Path>>(disk: &Disk, paths: &[P]) -> Result<Loaded, Vec<GeoipFault>> {
-    let mut merged: Option<Tale> = None;
+    let mut merged: Option<FactRuns> = None;
     let (mut mute, mut faults) = (Vec::new(), Vec::new());
     for path in paths.iter().map(AsRef::as_ref) {
         match database::read(disk, path) {
@@ -58,37 +58,37 @@ pub fn load<P: AsRef<Path>>(disk: &Disk, paths: &[P]) -> Result<Loaded, Vec<Geoi
     if !faults.is_empty() {
         return Err(faults);
     }
-    Ok(Loaded { locations: merge::complete(merged.unwrap_or_else(Tale::empty)), mute })
+    Ok(Loaded { locations: merge::complete(merged.unwrap_or_else(FactRuns::empty)), mute })
 }
 
-/// What is wrong with a database file.
+/// The fault of a database file.
 #[derive(Debug)]
 pub enum GeoipFault {
-    /// The file is missing, or the system does not let it be read.
+    /// The file is missing, or the system refuses to read it.
     Unreadable {
-        /// Where the file should be.
+        /// The path of the file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         error: io::Error,
     },
-    /// The file has no usable MMDB metadata, which stand at its end: it is of another kind, or it was cut off.
+    /// The file has no usable MMDB metadata, which should be at its end: it is of another kind, or it was truncated.
     NotMmdb {
-        /// Where the file is.
+        /// The path of the file.
         path: PathBuf,
-        /// What was missed.
+        /// The reason.
         reason: String,
     },
-    /// The file says it is an MMDB, but its search tree or its records are broken.
+    /// The file claims to be an MMDB, but its search tree or its records are broken.
     Corrupt {
-        /// Where the file is.
+        /// The path of the file.
         path: PathBuf,
-        /// What is broken.
+        /// The reason.
         reason: String,
     },
 }
 
 impl GeoipFault {
-    /// The file it is about.
+    /// The path of the file.
     pub fn path(&self) -> &Path {
         match self {
             Self::Unreadable { path, .. } | Self::NotMmdb { path, .. } | Self::Corrupt { path, .. } => path,
@@ -101,7 +101,7 @@ impl fmt::Display for GeoipFault {
         write!(f, "{}: ", self.path().display())?;
         match self {
             Self::Unreadable { error, .. } => write!(f, "cannot be read: {error}"),
-            Self::NotMmdb { reason, .. } => write!(f, "is not an MMDB file, or was cut off: {reason}"),
+            Self::NotMmdb { reason, .. } => write!(f, "is not an MMDB file, or is truncated: {reason}"),
             Self::Corrupt { reason, .. } => write!(f, "is a corrupt MMDB file: {reason}"),
         }
     }

@@ -1,4 +1,4 @@
-//! One record of a database, in whichever layout it comes.
+//! One record of a database, in any of the known layouts.
 //!
 //! | layout | country | continent | subdivisions | coordinates | autonomous system |
 //! | --- | --- | --- | --- | --- | --- |
@@ -6,21 +6,21 @@
 //! | IPinfo | `country_code`, or `country` where that is a code | `continent_code`, or `continent` | `region_code` | `latitude` or `lat`, `longitude` or `lng`, numbers or text | `asn` = `"AS64500"` |
 //! | flat | `country_code` | `continent_code` | `region_code` | `latitude`, `longitude` | `autonomous_system_number` |
 //!
-//! No layout gives a name a meaning that another one contradicts, so they are all read as one: [`Field::below`] knows
-//! every name, and a value of a type that does not fit its place says nothing.
+//! No layout uses a name with a different meaning than another one, so they are all read as one: [`Field::below`] knows
+//! every name. A value of a type that does not fit its field is ignored.
 //!
-//! GeoIP2's `registered_country` is where the holder of a network is registered, not where the network is used: [`Told`] keeps it
-//! apart. Registries write EU and AP for networks of a whole region as if these were countries; they tell a continent, which is kept
-//! apart too, for any file that knows a place knows more.
+//! GeoIP2's `registered_country` is the country where the holder of a network is registered, not where the network is
+//! used: [`Facts`] keeps it apart. Registries use EU and AP as countries for networks of a whole region. These only give
+//! a continent. They are kept apart too, because any file with a real location knows more.
 
 use std::fmt;
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::table::{Pseudo, Region, Told};
+use super::table::{Facts, Pseudo, Region};
 use crate::geo::{Continent, Coordinates, CountryCode, Location, Subdivision, countries};
 
-/// The texts and numbers of a record that say where a network is.
+/// The texts and numbers of a record that concern the location of a network.
 #[derive(Default)]
 pub(super) struct Record<'a> {
     country_code: Option<&'a str>,
@@ -35,13 +35,13 @@ pub(super) struct Record<'a> {
 }
 
 impl Record<'_> {
-    /// What they mean. Codes that nobody assigned, such as ZZ, mean nothing.
-    pub(super) fn told(&self) -> Told {
+    /// The facts in the record. Codes that are not assigned, such as ZZ, are ignored.
+    pub(super) fn facts(&self) -> Facts {
         let codes = [self.country_code, self.country].into_iter().flatten();
         let country = codes.clone().find_map(assigned);
         let continent = [self.continent_code, self.continent].into_iter().flatten().find_map(Continent::parse);
         let region = codes.clone().find_map(Region::parse).filter(|_| country.is_none());
-        // A continent that is the region's own is written for the code's sake; another one is something that the file knows.
+        // A continent that matches the region was derived from the code. A different one is a fact of its own.
         let pseudo = region.filter(|region| continent.is_none_or(|continent| continent == region.continent()));
         let pseudo = pseudo.map(|region| Pseudo { region, coordinates: self.coordinates() });
         let location = Location {
@@ -51,22 +51,22 @@ impl Record<'_> {
             asn: self.asn.filter(|&number| number != 0),
             coordinates: self.coordinates().filter(|_| pseudo.is_none()),
         };
-        Told { location, registered: self.registered_country.and_then(assigned), pseudo }
+        Facts { location, registered: self.registered_country.and_then(assigned), pseudo }
     }
 
-    /// Some databases write 0, 0 for a place they do not know; nobody lives there, in the Gulf of Guinea.
+    /// Some databases write 0, 0 for an unknown place; nobody lives there, in the Gulf of Guinea.
     fn coordinates(&self) -> Option<Coordinates> {
         let (latitude, longitude) = (self.latitude?, self.longitude?);
         Coordinates::try_new(latitude, longitude).filter(|&point| Some(point) != Coordinates::try_new(0.0, 0.0))
     }
 }
 
-/// A country from a code that somebody assigned.
+/// A country from an assigned code.
 fn assigned(code: &str) -> Option<CountryCode> {
     CountryCode::parse(code).filter(|&code| countries::country(code).is_some())
 }
 
-/// A subdivision from its code, which has its country in front or not.
+/// A subdivision from its code, with or without the country in front.
 fn subdivision(country: CountryCode, code: &str) -> Option<Subdivision> {
     if code.contains('-') {
         return Subdivision::parse(code).filter(|subdivision| subdivision.country() == country);
@@ -74,7 +74,7 @@ fn subdivision(country: CountryCode, code: &str) -> Option<Subdivision> {
     Subdivision::new(country, code)
 }
 
-/// Where in a record a value stands. No place is below itself, so that reading a record ends.
+/// The position of a value in a record. No position is below itself, so reading a record always ends.
 #[derive(Clone, Copy)]
 enum Field {
     Record,
@@ -95,7 +95,7 @@ enum Field {
 }
 
 impl Field {
-    /// The place of the value `name` of a map that stands here; `None` if it is of no interest.
+    /// The position of the value `name` of a map at this position; `None` if it is not needed.
     fn below(self, name: &str) -> Option<Self> {
         Some(match (self, name) {
             (Self::Record, "country_code") | (Self::Country, "iso_code") => Self::CountryCode,
@@ -116,7 +116,7 @@ impl Field {
         })
     }
 
-    /// The place of the element at `position` of an array that stands here.
+    /// The position of the element at `position` of an array at this position; `None` if it is not needed.
     fn element(self, position: usize) -> Option<Self> {
         match self {
             Self::Subdivisions if position < Location::default().subdivisions.len() => {
@@ -127,7 +127,7 @@ impl Field {
     }
 }
 
-/// Reads the value at one place into the record.
+/// Reads the value at one position into the record.
 struct RecordReader<'r, 'a> {
     place: Field,
     record: &'r mut Record<'a>,

@@ -1,43 +1,43 @@
-//! Numbers for distinct things that files tell of networks.
+//! Numbers for distinct facts about networks.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 
 use crate::geo::{Continent, Coordinates, CountryCode, Location, Runs};
 
-/// The number of what is told of a network of which nothing is. It is the first in every table.
+/// The number of the empty facts. It is the first in every table.
 pub(super) const UNKNOWN: u32 = 0;
 
-/// What one file, or several together, tell of a network.
+/// The facts about a network, from one file or several.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct Told {
-    /// Where it is.
+pub(super) struct Facts {
+    /// Its location.
     pub(super) location: Location,
-    /// Where its holder is registered, which is often but not always where it is.
+    /// The country where its holder is registered, which is often but not always where it is.
     pub(super) registered: Option<CountryCode>,
-    /// What a pseudo-country says of it, which is less than any place does.
+    /// The facts from a pseudo-country, which are less than any location gives.
     pub(super) pseudo: Option<Pseudo>,
 }
 
-/// What a registry tells of a network by a code that stands for a country and is none.
+/// The facts from a registry's code that is used like a country but is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Pseudo {
     pub(super) region: Region,
-    /// A point that the file gives, as if it were a country's.
+    /// A point that the file gives for the code, as for a country.
     pub(super) coordinates: Option<Coordinates>,
 }
 
-/// What such a code stands for.
+/// The region that a pseudo-country is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Region {
     /// EU, which ISO 3166-1 reserves for the European Union.
     Europe,
-    /// AP, which APNIC gives to networks of Asia and the Pacific.
+    /// AP, which APNIC uses for networks of Asia and the Pacific.
     AsiaPacific,
 }
 
 impl Region {
-    /// From a code of either case.
+    /// From a code in either case.
     pub(super) fn parse(code: &str) -> Option<Self> {
         match code.to_ascii_uppercase().as_str() {
             "EU" => Some(Self::Europe),
@@ -46,7 +46,7 @@ impl Region {
         }
     }
 
-    /// The continent of most of it.
+    /// The continent of most of the region.
     pub(super) fn continent(self) -> Continent {
         match self {
             Self::Europe => Continent::Europe,
@@ -54,47 +54,47 @@ impl Region {
         }
     }
 
-    /// Whether some of it lies on a continent.
+    /// True if a part of the region is on the continent.
     pub(super) fn reaches(self, continent: Continent) -> bool {
         continent == self.continent() || (self == Self::AsiaPacific && continent == Continent::Oceania)
     }
 }
 
-/// What files tell of the whole address space.
-pub(super) struct Tale {
+/// The facts about the whole address space.
+pub(super) struct FactRuns {
     pub(super) v4: Runs<u32>,
     pub(super) v6: Runs<u128>,
-    /// What the runs' values number; no two are equal.
-    pub(super) table: Box<[Told]>,
+    /// The facts, by the numbers in the runs; no two are equal.
+    pub(super) table: Box<[Facts]>,
 }
 
-impl Tale {
-    /// Nothing is told of any network.
+impl FactRuns {
+    /// The facts if nothing is known of any network.
     pub(super) fn empty() -> Self {
-        Self { v4: Runs::uniform(UNKNOWN), v6: Runs::uniform(UNKNOWN), table: Box::new([Told::default()]) }
+        Self { v4: Runs::uniform(UNKNOWN), v6: Runs::uniform(UNKNOWN), table: Box::new([Facts::default()]) }
     }
 
-    /// Whether nothing is told of any network.
+    /// True if nothing is known of any network.
     pub(super) fn is_empty(&self) -> bool {
-        self.table.iter().all(|told| *told == Told::default())
+        self.table.iter().all(|facts| *facts == Facts::default())
     }
 }
 
-/// Distinct values, numbered in the order they came.
+/// Distinct values, numbered in the order in which they came.
 pub(super) struct LocationTable<T> {
     numbers: HashMap<T, u32, foldhash::fast::RandomState>,
     values: Vec<T>,
 }
 
 impl<T: Copy + Default + Eq + Hash> LocationTable<T> {
-    /// A table that holds [`UNKNOWN`] alone.
+    /// A table that contains only [`UNKNOWN`].
     pub(super) fn new() -> Self {
         let mut table = Self { numbers: HashMap::default(), values: Vec::new() };
         table.number(T::default());
         table
     }
 
-    /// The number of `value`, a new one if it was not seen before.
+    /// The number of `value`; a new one if the value is new.
     pub(super) fn number(&mut self, value: T) -> u32 {
         *self.numbers.entry(value).or_insert_with(|| {
             self.values.push(value);
@@ -102,7 +102,7 @@ impl<T: Copy + Default + Eq + Hash> LocationTable<T> {
         })
     }
 
-    /// The values in the order of their numbers.
+    /// The values, in the order of their numbers.
     pub(super) fn finish(self) -> Box<[T]> {
         self.values.into()
     }

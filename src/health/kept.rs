@@ -26,7 +26,7 @@ pub struct KeptHold {
     pub until: Duration,
     /// When it last came up; zero if it never did.
     pub risen: Duration,
-    /// How often the hold was doubled.
+    /// Number of times that the hold was doubled.
     pub doublings: u8,
 }
 

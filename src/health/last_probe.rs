@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Health, Outcome, Target};
 
-/// What is known of a target. Times count from the same start as those of [`Health::observe`].
+/// The known facts about a target. Times count from the same start as those of [`Health::observe`].
 #[derive(Clone, Debug)]
 pub struct LastProbe {
     /// Its health.

@@ -67,7 +67,7 @@ struct Hold {
     until: Duration,
     /// When it last came up.
     risen: Duration,
-    /// How often the hold was doubled.
+    /// Number of times that the hold was doubled.
     doublings: u8,
 }
 

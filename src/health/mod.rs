@@ -1,4 +1,4 @@
-//! How endpoints are probed, what a probe found, and which state follows.
+//! Monitors of endpoints, outcomes of probes, and the states that follow.
 
 mod checks;
 mod condition;

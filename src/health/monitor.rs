@@ -10,21 +10,21 @@ use super::{DnsCheck, ExecCheck, GrpcCheck, HttpCheck, TcpCheck, TlsCheck};
 
 /// The time from the start of one probe to the start of the next.
 pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(5);
-/// How long a probe may take.
+/// The time limit of a probe.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Consecutive successes that bring an endpoint up.
 pub const DEFAULT_RISE: NonZeroU8 = NonZeroU8::new(2).unwrap();
 /// Consecutive failures that take an endpoint down.
 pub const DEFAULT_FALL: NonZeroU8 = NonZeroU8::new(3).unwrap();
 
-/// How a pool's endpoints are probed.
+/// The settings of the probes of a pool's endpoints.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Monitor {
     /// The protocol, and what counts as success.
     pub check: Check,
     /// The time from the start of one probe to the start of the next. Jitter only shortens it.
     pub interval: Duration,
-    /// How long one probe may take as a whole; below `interval`.
+    /// The time limit of one whole probe; below `interval`.
     pub timeout: Duration,
     /// Consecutive successes that bring an endpoint up.
     pub rise: NonZeroU8,
@@ -82,7 +82,7 @@ pub struct Target {
     /// The `Host` field of HTTP, the authority of gRPC and, without an `sni`, the name for TLS. A host name or an
     /// address, without a port.
     pub host: Box<str>,
-    /// How it is probed.
+    /// The settings of its probes.
     pub monitor: Arc<Monitor>,
 }
 

@@ -35,7 +35,7 @@ impl Outcome {
     }
 }
 
-/// What a probe found at an endpoint that passed the check.
+/// The findings of a probe at an endpoint that passed the check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// From the start of the probe to its verdict.
@@ -57,7 +57,7 @@ impl Finding {
     }
 }
 
-/// How long each part of a probe took; `None` for parts that the probe did not have.
+/// The time that each part of a probe took; `None` for parts that the probe did not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Times {
     /// Until the TCP connection was established: one round trip.

@@ -1,4 +1,4 @@
-//! How endpoints come back after a failure and how they leave in a gradual drain: shares that change with time.
+//! Shares that change with time: endpoints come back after a failure, or leave in a gradual drain.
 //!
 //! ```text
 //!   all ┤          ┌──── slow start          ┌────┐
@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use super::Share;
 
-/// How a pool and its endpoints come back after a failure.
+/// The settings for the return of a pool and its endpoints after a failure.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Recovery {
     /// From an endpoint's recovery to its full share; 0 gives it the full share at once.
@@ -65,7 +65,7 @@ impl RecoveryState {
 pub struct Ramp {
     /// The beginning.
     pub since: Duration,
-    /// How long it takes; above 0.
+    /// The time that it takes; above 0.
     pub over: Duration,
     /// True if it ends with the full share, false if it ends with nothing.
     pub rises: bool,
@@ -110,7 +110,7 @@ impl Ramp {
         self.since + Duration::from_nanos(u64::try_from(after).unwrap_or(u64::MAX)).min(self.over)
     }
 
-    /// How much of its time has passed. If the clock was set back, this is none.
+    /// The part of its time that has passed. If the clock was set back, this is none.
     fn gone(&self, now: Duration) -> Duration {
         now.saturating_sub(self.since).min(self.over)
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::health::Load;
 
-/// How long a report counts; three intervals of its monitor if that is longer. After that the load is unknown.
+/// The time that a report counts; three intervals of its monitor if that is longer. After that the load is unknown.
 pub const BELIEVED_FOR: Duration = Duration::from_secs(60);
 
 /// The weight of the newest probe in an endpoint's response time.

@@ -1,8 +1,8 @@
-//! How full pools are, and which share of their clients they keep: state machines without clock, sockets or tasks.
+//! The load of pools, and the share of their clients that they keep: state machines without clock, sockets or tasks.
 //!
 //! ```text
-//!   reports ─► LoadEstimate ─► PoolEstimate ─► GroupShares ─► Allowance   each pool's keep and room, for the step `load`
-//!           (endpoint)       (pool)       └► Draw ─► weights           each endpoint's, for `pick = "least-load"`
+//!   reports ─► LoadEstimate ─► PoolEstimate ─► GroupShares ─► Allowance   each pool's keep and room, for `load`
+//!              of an endpoint  of a pool    └► Draw ─► weights            each endpoint's, for `pick = "least-load"`
 //! ```
 //!
 //! **What has to be found.** A pool's *demand* is the load it would have if it got all of its own clients, and nobody

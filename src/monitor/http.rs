@@ -36,7 +36,7 @@ use verdict::Judgement;
 pub(super) use kept::Kept;
 pub(super) use request::{HTTP_PORT, HTTPS_PORT, PRODUCT, host_field};
 
-/// How long to read the rest of a response, so that the connection can be kept. After that it is closed.
+/// The time to read the rest of a response, so that the connection can be kept. After that it is closed.
 const DRAIN: Duration = Duration::from_millis(100);
 
 /// If a kept connection is silent for this part (1/4) of the time, a new connection is tried too: it then still has

@@ -26,13 +26,13 @@ pub(super) use explain::explain;
 pub(super) const HTTP_1_1: &str = "http/1.1";
 pub(super) const H2: &str = "h2";
 
-/// How long to wait for an endpoint that may refuse the monitor's certificate: a long round trip.
+/// The time to wait for an endpoint that may refuse the monitor's certificate: a long round trip.
 const REFUSAL: Duration = Duration::from_millis(250);
 
 /// A stream after its handshake.
 pub(super) struct Secured {
     pub(super) stream: TlsStream<Metered<Wire>>,
-    /// How long the handshake took.
+    /// The time that the handshake took.
     pub(super) took: Duration,
     /// When the endpoint's certificate expires, since the Unix epoch; `None` if it cannot be read.
     pub(super) certificate_expires: Option<Duration>,

@@ -3,7 +3,7 @@
 //! ```text
 //!   Order ── placed by a command, or written as a window ──► Override ── its time has come ──► in force
 //!                                                                                                 │
-//!   OverrideStore: all overrides, which are in force, and when that changes next                 ▼
+//!   OverrideStore: all overrides, which are in force, and when that changes next                  ▼
 //!   EffectiveOverrides: for an endpoint or a name, the one that counts ◄──────────────── the most specific
 //! ```
 //!
@@ -88,7 +88,7 @@ pub struct Order {
     pub from: Option<Duration>,
     /// The end, which is excluded; `None` means until it is lifted.
     pub until: Option<Duration>,
-    /// How long a gradual drain takes, from its beginning until no clients are left; only for drains.
+    /// The time that a gradual drain takes, from its beginning until no clients are left; only for drains.
     pub over: Option<Duration>,
     /// The reason, in the operator's words; may be empty.
     pub reason: Box<str>,

@@ -34,7 +34,7 @@ pub struct OverrideStore {
 /// An event in the life of an override.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// What happened.
+    /// The kind of event.
     pub happening: Happening,
     /// The override.
     pub item: Override,

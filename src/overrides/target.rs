@@ -56,7 +56,7 @@ enum Token {
     AnyMany,
 }
 
-/// How exact a pattern is, the least exact first.
+/// The exactness of a pattern, the least exact first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Exactness {
     Glob,

@@ -9,7 +9,7 @@ use crate::health::Share;
 /// The most steps of a canary.
 pub const MAX_STEPS: usize = 32;
 
-/// How a name's clients move from some of its pools to others.
+/// The way in which a name's clients move from some of its pools to others.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Spec {
     /// Blue-green: this pool (as in `pools`) answers, the others are kept ready.
@@ -25,7 +25,7 @@ pub struct Canary {
     pub pool: Box<str>,
     /// The shares of clients that it gets, one after the other.
     pub steps: Steps,
-    /// How long each share lasts.
+    /// The time that each step is held.
     pub hold: Duration,
     /// The limits at which it is rolled back.
     pub bounds: Bounds,
@@ -99,7 +99,7 @@ pub struct Bounds {
     pub latency: Option<LatencyBound>,
 }
 
-/// How long probes of a new pool may take on average.
+/// The limit for the average time of a new pool's probes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LatencyBound {
     /// At most this long.

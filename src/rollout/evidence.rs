@@ -10,7 +10,7 @@ use crate::health::Share;
 /// Reports and probes that are older do not count. If steps are shorter than this, the length of a step counts instead.
 pub const WINDOW: Duration = Duration::from_secs(5 * 60);
 
-/// How long too few endpoints may be open. If steps are shorter than twice this, half the length of a step counts
+/// The time that too few endpoints may be open. If steps are shorter than twice this, half the length of a step counts
 /// instead.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 

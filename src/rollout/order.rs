@@ -150,13 +150,13 @@ pub struct Change {
     pub id: RolloutId,
     /// The canary's pool, if it is a canary.
     pub pool: Option<Box<str>>,
-    /// What happened.
+    /// The kind of event.
     pub happening: Happening,
     /// Where clients were sent before.
     pub from: Stand,
     /// Where clients are sent now.
     pub to: Stand,
-    /// Who caused it.
+    /// The operator who caused it, or `truenorth`.
     pub who: Box<str>,
     /// The reason; may be empty.
     pub reason: Box<str>,

@@ -37,7 +37,7 @@ pub enum Phase {
         step: usize,
         /// When it was paused.
         since: Duration,
-        /// How much longer the step is held after it is resumed.
+        /// The time that the step is still held after it is resumed.
         left: Option<Duration>,
     },
     /// All clients are sent to the new pool.

@@ -1,27 +1,27 @@
-//! The words of `steer`, `pick` and `all_down`.
+//! The values of `steer`, `pick` and `all_down`.
 
-/// One step of a chain. Steps rank pools, ties allowed; a chain is the lexicographic order of its steps.
+/// One step of a chain. A step ranks pools, with ties allowed. A chain is the lexicographic order of its steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Step {
     /// By the tiers of the client's region.
     Region,
-    /// By measured round trip time to the client's network.
+    /// By the measured round trip time to the client's network.
     Latency,
-    /// By great circle from the client's coordinates.
+    /// By the great-circle distance from the client's coordinates.
     Distance,
     /// By the order in `pools`.
     Failover,
-    /// Those with room before full ones: a pool over its capacity, or dead, keeps what it can of its clients, and the others go
-    /// to all others in proportion to their room.
+    /// Pools with headroom before full ones. A pool that is over its capacity, or dead, keeps the clients it can, and
+    /// the others go to all other pools in proportion to their headroom.
     Load,
-    /// One pool drawn for each query in proportion to weight. It leaves no ties.
+    /// One pool, drawn for each query in proportion to weight. It leaves no ties.
     Weight,
     /// One pool by weighted rendezvous hash of the client's prefix and the name. It leaves no ties.
     Sticky,
 }
 
 impl Step {
-    /// All of them, with their names in a zone file.
+    /// All steps, with their names in a zone file.
     pub const ALL: [(&'static str, Self); 7] = [
         ("region", Self::Region),
         ("latency", Self::Latency),
@@ -37,33 +37,34 @@ impl Step {
         Self::ALL[self as usize].0
     }
 
-    /// Whether it draws one pool of a tie, so that it leaves none.
+    /// True if it draws one pool of a tie, so that no ties are left.
     pub fn draws(self) -> bool {
         matches!(self, Self::Weight | Self::Sticky)
     }
 }
 
-/// Which of a pool's open endpoints answer, before `answers` cuts them.
+/// The selection of a pool's open endpoints for an answer, before `answers` limits their number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Pick {
-    /// All, in turn.
+    /// All, rotated.
     Rotate,
-    /// A draw without replacement, in proportion to weight.
+    /// Drawn without replacement, in proportion to weight.
     Weighted,
     /// All, in random order.
     Random,
     /// By weighted rendezvous hash of the client's prefix, the name and the endpoint.
     Sticky,
-    /// A draw without replacement, in proportion to room, or to how fast endpoints respond where none reports its load.
+    /// Drawn without replacement, in proportion to headroom; if no endpoint reports its load, in proportion to response
+    /// speed.
     LeastLoad,
 }
 
-/// What is answered when nothing is left, `fallback` included.
+/// The answer when no pool is left, not even by `fallback`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AllDown {
     /// Health is ignored: the chain runs as if all were up.
     All,
-    /// The chain runs over the endpoints that were open last.
+    /// The chain runs over the endpoints that were last open.
     LastHealthy,
     /// An empty answer.
     Nodata,

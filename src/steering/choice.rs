@@ -1,102 +1,105 @@
-//! From a ranking and what is usable to a choice.
+//! From a ranking and the available pools to a choice.
 //!
 //! ```text
 //!   ranking tiers   {fra}      {iad, sin}      {gru}
 //!   available          -        -    sin         gru      an intersection of sets
-//!   chosen                           sin                  the first tier in which something is left
+//!   chosen                           sin                  the first tier in which a pool is left
 //! ```
 //!
-//! The same walk serves every rung of the ladder; only what counts as available differs from one to the next.
+//! The same walk serves every rung of the ladder. Only the set of available pools differs.
 //!
-//! The step `load` makes another order of the ranking, for each client: see [`Spill`].
+//! The step `load` changes the order of the ranking for each client: see [`Spill`].
 //!
-//! With a spare the last place is not the next best but any other one: when something breaks that the best places share,
-//! clients still hold an address elsewhere.
+//! With a spare, the last pool is not the next best one but any of the others. If something breaks that the best pools
+//! share, clients still have an address elsewhere.
 
 use super::ranking::{Ranking, Set, members};
 use super::rendezvous::{HashKey, winner};
 use crate::geo::DatacenterId;
 
-/// How a name's pools are walked: what of a rule the walk needs.
+/// The selection policy of a name: the part of its configuration that a walk down a ranking needs.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SelectionPolicy {
-    /// The pools of each slot, as a set of the name's pools.
+    /// The pools of each candidate class, as a set of the name's pools.
     pub classes: Box<[Set]>,
-    /// Where each pool stands.
+    /// The datacenter of each pool.
     pub datacenters: Box<[Option<DatacenterId>]>,
-    /// Each pool's weight as the operator wrote it.
+    /// The configured weight of each pool.
     pub weights: Box<[u16]>,
-    /// How the chain draws one pool of a tie; without a draw tied pools answer together.
+    /// The way in which the chain draws one pool of a tie; `None` if tied pools answer together.
     pub draw: Option<Draw>,
-    /// From the best pools of how many datacenters; at least 1.
+    /// The number of datacenters whose best pools answer; at least 1.
     pub take: u8,
-    /// Whether the last of several datacenters is drawn from all others that the ranking holds.
+    /// True if the last of several datacenters is drawn from all other ones in the ranking.
     pub spare: bool,
 }
 
-/// Pools that are equal to a client, and those that it was found out from.
+/// Pools that are equally good for a client, and the pools that this was derived from.
 struct Tier {
     pools: Set,
     looked_at: Set,
 }
 
-/// How one of several pools is drawn, in proportion to weight.
+/// A draw of one of several pools in proportion to weight.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Draw {
     /// By chance, for each query (the step `weight`).
     Chance,
-    /// By rendezvous hash (the step `sticky`): the keys of the pools.
+    /// By rendezvous hash (the step `sticky`), with the keys of the pools.
     Sticky(Box<[HashKey]>),
 }
 
-/// What the step `load` makes of a ranking for one client.
+/// The effect of the step `load` on a ranking, for one client.
 ///
 /// ```text
-///   home tiers, those that keep it > others with room, by hash in proportion to it > home tiers, the others > the rest
+///   home tiers that keep it > others with headroom, by hash in proportion to it > home tiers that do not > the rest
 /// ```
 ///
-/// A pool that keeps all of its clients keeps every client, so without loads the order is that of the ranking.
+/// A pool with enough capacity keeps every client. Without loads the order is therefore that of the ranking.
 #[derive(Clone, Copy)]
 pub struct Spill<'a> {
-    /// Pools that the client may be one of.
+    /// Pools that this client may be sent to, if the name is split.
     pub part: Set,
-    /// Pools that keep this client if it is theirs.
+    /// Pools that keep this client if it is one of their own.
     pub keep: Set,
-    /// Pools that can take clients of others.
+    /// Pools that have headroom for clients of others.
     pub roomy: Set,
-    /// Where this client goes among some of them.
+    /// Selects where this client goes among some of them.
     pub next: &'a dyn Fn(Set) -> usize,
 }
 
 impl Spill<'static> {
-    /// All keep their clients.
+    /// All pools keep their clients.
     pub const NONE: Self =
         Self { part: Set::MAX, keep: Set::MAX, roomy: 0, next: &|pools| pools.trailing_zeros() as usize };
 }
 
-/// What a walk down a ranking came to.
+/// The result of a walk down a ranking.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Walk {
-    /// The pools that answer, together; empty if none was available.
+    /// The pools that answer together; empty if none was available.
     pub chosen: Set,
-    /// All pools of the tiers that were looked at.
+    /// All pools of the tiers that the walk looked at.
     pub reached: Set,
 }
 
 impl SelectionPolicy {
-    /// Whether anything is drawn in proportion to weight.
+    /// True if anything is drawn in proportion to weight.
     pub fn draws(&self) -> bool {
         self.draw.is_some() || self.spare
     }
 
-    /// The pools of a part whose clients those of this ranking are, by the steps before `load`.
+    /// The pools of `part` that the clients of this ranking belong to, by the steps before `load`.
     pub fn home(&self, ranking: &Ranking, part: Set) -> Set {
         self.by_home(ranking, part).0.iter().fold(0, |pools, &tier| pools | self.pools_of(tier))
     }
 
-    /// Walks down the tiers until pools of `take` datacenters are chosen. Tied pools are chosen together, unless the chain
-    /// draws one of them. `spill` is what loads make of the ranking; `weights` has a number for each pool, which need not be the one that the operator wrote; it may be
-    /// empty where nothing is drawn. `draw` gives one of these pools in proportion to these weights.
+    /// Walks down the tiers until pools of `take` datacenters are chosen. Tied pools are chosen together, unless the
+    /// chain draws one of them.
+    ///
+    /// `spill` is the effect of loads on the ranking. `weights` has a number for each pool, which may differ from the
+    /// configured weight; it may be empty if nothing is drawn. `draw` selects one of these pools in proportion to these
+    /// weights.
     pub fn walk(
         &self,
         ranking: &Ranking,
@@ -125,7 +128,8 @@ impl SelectionPolicy {
         walk
     }
 
-    /// The order of pools for one client. Those that take clients of others come one by one, if they are available.
+    /// The order of pools for one client. Pools that take clients of others come one at a time, and only if they are
+    /// available.
     fn tiers<'a>(
         &'a self,
         ranking: &'a Ranking,
@@ -149,23 +153,23 @@ impl SelectionPolicy {
         of(home, keep).chain(moved).chain(of(home, !keep)).chain(of(rest, !roomy))
     }
 
-    /// The tiers whose pools' clients these are, and those behind them.
+    /// The tiers whose pools these clients belong to, and the tiers after them.
     fn by_home<'a>(&self, ranking: &'a Ranking, part: Set) -> (&'a [Set], &'a [Set]) {
         ranking.by_home(|tier| self.pools_of(tier) & part != 0)
     }
 
-    /// The order of pools for a client of which loads make this, if all pools are available. Sets are not empty.
+    /// The order of pools for a client with this spill, if all pools are available. No set is empty.
     pub fn order(&self, ranking: &Ranking, spill: &Spill<'_>) -> Vec<Set> {
         let tiers = self.tiers(ranking, Set::MAX, spill).map(|tier| tier.pools & spill.part);
         tiers.filter(|&pools| pools != 0).collect()
     }
 
-    /// All pools that a ranking holds.
+    /// All pools in a ranking.
     pub fn pools_in(&self, ranking: &Ranking) -> Set {
         ranking.tiers().iter().fold(0, |pools, &tier| pools | self.pools_of(tier))
     }
 
-    /// Draws one more datacenter, which counts with the weights of its best pools.
+    /// Draws one more datacenter. Its weight is that of its best pools.
     fn add_spare(
         &self,
         walk: &mut Walk,
@@ -188,12 +192,12 @@ impl SelectionPolicy {
         }
     }
 
-    /// The pools of a set of slots.
+    /// The pools of a set of candidate classes.
     fn pools_of(&self, classes: Set) -> Set {
         members(classes).fold(0, |pools, class| pools | self.classes[class])
     }
 
-    /// Whether the pools stand in so many datacenters. Those without one count as one.
+    /// True if the pools are in at least this many datacenters. Pools without a datacenter count as one.
     fn is_enough(&self, pools: Set, datacenters: u8) -> bool {
         if datacenters <= 1 {
             return true;
@@ -204,7 +208,7 @@ impl SelectionPolicy {
         members(pools).filter(first_of_its_kind).count() >= usize::from(datacenters)
     }
 
-    /// All pools that stand in the same datacenters as these.
+    /// All pools in the same datacenters as these.
     fn beside(&self, pools: Set) -> Set {
         let stands_beside = |&other: &usize| members(pools).any(|pool| self.are_together(pool, other));
         (0..self.datacenters.len()).filter(stands_beside).fold(0, |set, pool| set | 1 << pool)
@@ -215,8 +219,8 @@ impl SelectionPolicy {
     }
 }
 
-/// A draw from random numbers: one of some pools in proportion to some weights. `number` gives a uniform random number below
-/// its argument.
+/// Draws one of some pools in proportion to some weights, with random numbers. `number` returns a uniform random number
+/// below its argument.
 pub fn by_weight(mut number: impl FnMut(u32) -> u32) -> impl FnMut(Set, &[u32]) -> usize {
     move |pools, weights| {
         let stake = stakes(pools, weights);
@@ -231,7 +235,7 @@ pub fn by_weight(mut number: impl FnMut(u32) -> u32) -> impl FnMut(Set, &[u32]) 
     }
 }
 
-/// The same from hashes of a client and of all pools: the same pool each time, and as long as that is among them.
+/// Draws by hashes of a client and of all pools: the same pool each time, as long as that pool is among the given ones.
 pub fn by_hash(client: HashKey, keys: &[HashKey]) -> impl FnMut(Set, &[u32]) -> usize {
     move |pools, weights| {
         let place = winner(client, members(pools).map(|pool| (keys[pool], weights[pool])));
@@ -239,7 +243,8 @@ pub fn by_hash(client: HashKey, keys: &[HashKey]) -> impl FnMut(Set, &[u32]) -> 
     }
 }
 
-/// What each of `pools` is drawn in proportion to: its weight; those of weight 0 only when there is no other, evenly then.
+/// The weights that each of `pools` is drawn with. Pools of weight 0 are drawn only if all have weight 0, and then
+/// evenly.
 pub(super) fn stakes(pools: Set, weights: &[u32]) -> impl Fn(usize) -> u32 {
     let is_even = members(pools).all(|pool| weights[pool] == 0);
     move |pool| if is_even { 1 } else { weights[pool] }
@@ -360,7 +365,7 @@ mod tests {
         }
     }
 
-    /// A ranking whose first tiers, these, are home by the steps before `load`.
+    /// A ranking whose first tiers, `home`, are home by the steps before `load`.
     fn at_home(home: &[Set], rest: &[Set]) -> Ranking {
         let all: Set = home.iter().chain(rest).fold(0, |all, tier| all | tier);
         let home_first = [home.iter().fold(0, |all, tier| all | tier)].into_iter().chain(rest.iter().copied());
@@ -379,13 +384,13 @@ mod tests {
             let next = |pools: Set| 63 - pools.leading_zeros() as usize;
             policy.walk(&ranking, available, &Spill { part: !0, keep, roomy, next: &next }, &[], nothing_to_draw)
         };
-        assert_eq!(walk(0b1111, !0, 0b0110), Walk { chosen: 0b0001, reached: 0b0001 }, "it is kept");
+        assert_eq!(walk(0b1111, !0, 0b0110), Walk { chosen: 0b0001, reached: 0b0001 }, "its pool keeps it");
         assert_eq!(walk(0b1111, !1, 0b0110), Walk { chosen: 0b0100, reached: 0b0111 });
-        assert_eq!(walk(0b1011, !1, 0b0110).chosen, 0b0010, "the next one with room that is there");
+        assert_eq!(walk(0b1011, !1, 0b0110).chosen, 0b0010, "the next available pool with headroom");
         assert_eq!(walk(0b1110, !0, 0b0110).chosen, 0b0100, "home is dead");
-        assert_eq!(walk(0b1111, !1, 0).chosen, 0b0001, "nobody has room");
-        assert_eq!(walk(0b1001, !1, 0b0110).chosen, 0b0001, "nobody who has room is there");
-        assert_eq!(walk(0b1110, !1, 0).chosen, 0b0010, "home is dead and nobody has room: the usual next tier");
+        assert_eq!(walk(0b1111, !1, 0).chosen, 0b0001, "no pool has headroom");
+        assert_eq!(walk(0b1001, !1, 0b0110).chosen, 0b0001, "no available pool has headroom");
+        assert_eq!(walk(0b1110, !1, 0).chosen, 0b0010, "home is dead and no pool has headroom: the usual next tier");
         assert_eq!(walk(0b1000, !1, 0b0110).chosen, 0b1000);
     }
 
@@ -400,10 +405,10 @@ mod tests {
                 .chosen
         };
         assert_eq!([walk(&tied, !0), walk(&tied, !1), walk(&tied, !2), walk(&tied, !3)], [0b011, 0b010, 0b001, 0b100]);
-        // Later steps rank among those that keep it.
+        // Later steps rank among the pools that keep it.
         let ranked = at_home(&[0b001, 0b010], &[0b100]);
         assert_eq!([walk(&ranked, !0), walk(&ranked, !1), walk(&ranked, !3)], [0b001, 0b010, 0b100]);
-        // With `load` first there is nobody else to go to.
+        // If `load` is the first step there is no other pool to go to.
         let all = at_home(&[0b111], &[]);
         assert_eq!([walk(&all, !0), walk(&all, !5), walk(&all, !7)], [0b111, 0b010, 0b111]);
     }

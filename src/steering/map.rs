@@ -1,7 +1,8 @@
-//! Client address to ranking, for all addresses there are.
+//! From client address to ranking, for all addresses.
 //!
-//! A map is made by one sweep over what tells clients apart: runs of locations, or of vantages where round trips count, and
-//! the prefixes of regions. It is looked up by every query and never changes; a changed world makes a new one.
+//! A map is made in one sweep over everything that distinguishes clients: runs of locations (or of client RTTs if round
+//! trip times count), and the prefixes of regions. Every query looks it up, and it never changes. A changed world makes
+//! a new map.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -13,21 +14,22 @@ use crate::geo::local::{LocalSpace, UNNAMED, unnamed};
 use crate::geo::{Bits, Caps, Locations, RegionId, Regions, Runs};
 use crate::latency::ClientRtts;
 
-/// What tells clients apart.
+/// The facts about clients that rankings can depend on.
 #[derive(Clone, Copy, Debug)]
 pub struct Ground<'a> {
-    /// Where they are.
+    /// The locations of clients.
     pub locations: &'a Locations,
-    /// How far from the datacenters, made of the same locations; without them nothing is known of round trips.
+    /// The round trip times to the datacenters, made from the same locations; `None` if round trip times are unknown.
     pub client_rtts: Option<&'a ClientRtts>,
-    /// How much of a network's address counts.
+    /// The number of bits of a network's address that count.
     pub caps: Caps,
 }
 
-/// For every address the ranking of a name's slots.
+/// The ranking of a name's candidate classes for every address.
 ///
-/// Client Subnet tells *networks*, of whose addresses the first bits count; a packet's source is a *host*, of whose address every bit
-/// does. Few networks hold hosts that rank otherwise than their lowest address, so there is one table for both, and one for those.
+/// Client Subnet gives *networks*, of whose addresses only the first bits count. A packet's source is a *host*, of
+/// whose address every bit counts. Few networks contain hosts whose ranking differs from that of the network's lowest
+/// address. So there is one table for both, and a second one for those hosts.
 #[derive(Debug)]
 pub struct Map {
     compiled_chain: CompiledChain,
@@ -35,41 +37,42 @@ pub struct Map {
     rankings: Box<[Ranking]>,
     v4: MapTable<u32>,
     v6: MapTable<u128>,
-    /// The number of the ranking of networks in local space that nobody says the meaning of: a second copy of that of clients of whom
-    /// nothing is known. No ranking's number where there are none.
+    /// The number of the ranking for networks in local space that nothing gives a location. It is a second copy of the
+    /// ranking for clients of which nothing is known. [`NO_RANKING`] if there are no such networks.
     unnamed: u32,
     is_uniform: bool,
 }
 
-/// One address family.
+/// The tables of one address family.
 #[derive(Debug)]
 struct MapTable<B> {
-    /// The number of a ranking for every network.
+    /// The number of the ranking for every network.
     networks: Runs<B>,
-    /// The number of a ranking for hosts that rank otherwise than their network, [`LIKE_NETWORK`] for others; none without such.
+    /// The number of the ranking for hosts whose ranking differs from their network's, [`LIKE_NETWORK`] for the others;
+    /// `None` if there are no such hosts.
     hosts: Option<Runs<B>>,
 }
 
 const LIKE_NETWORK: u32 = u32::MAX;
 
-/// No ranking's number.
+/// Not the number of any ranking.
 const NO_RANKING: u32 = u32::MAX;
 
-/// What a map says of a client.
+/// The result of a look-up in a map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Placement<'a> {
-    /// The ranking of the slots.
+    /// The ranking of the candidate classes.
     pub ranking: &'a Ranking,
-    /// Length of the shortest prefix around the client on which the ranking is the same.
+    /// The length of the shortest prefix around the client on which the ranking is the same.
     pub scope: u8,
-    /// Whether the client's network says nothing of where it is, because it lies in [local space](crate::geo::local) and neither a
-    /// region's prefix nor a database names it.
+    /// True if the client's network says nothing about its location, because it is in [local space](crate::geo::local)
+    /// and neither a region's prefix nor a database contains it.
     pub is_unnamed: bool,
 }
 
 impl Map {
-    /// Sweeps over the address space. Costs milliseconds for a million networks. `naming` are regions whose prefixes give networks in
-    /// local space a meaning where the criteria have no regions.
+    /// Makes a map in one sweep over the address space; this takes milliseconds for a million networks. `naming` are
+    /// regions whose prefixes give networks in local space a location if the chain does not use regions.
     pub fn build(compiled_chain: CompiledChain, naming: Option<Arc<Regions>>, ground: Ground<'_>) -> Self {
         let Ground { locations, client_rtts, caps } = ground;
         let client_rtts = client_rtts.filter(|_| compiled_chain.measures_latency());
@@ -98,37 +101,38 @@ impl Map {
         Self { compiled_chain, naming, rankings, v4, v6, unnamed, is_uniform }
     }
 
-    /// What the rankings depend on; maps with equal criteria and equal [naming](Self::naming) over the same ground are equal.
+    /// The compiled chain that the rankings depend on. Maps with equal chains and equal [naming](Self::naming) over the
+    /// same facts are equal.
     pub fn compiled_chain(&self) -> &CompiledChain {
         &self.compiled_chain
     }
 
-    /// The regions that give networks in local space a meaning, where the criteria have none.
+    /// The regions that give networks in local space a location if the chain does not use regions.
     pub fn naming(&self) -> Option<&Arc<Regions>> {
         self.naming.as_ref()
     }
 
-    /// Whether all clients have the same ranking.
+    /// True if all clients have the same ranking.
     pub fn is_uniform(&self) -> bool {
         self.is_uniform
     }
 
-    /// All rankings there are, by the numbers that runs have for values.
+    /// All rankings, by their numbers, which are the values of the runs.
     pub fn rankings(&self) -> &[Ranking] {
         &self.rankings
     }
 
-    /// The number of a ranking for every IPv4 network.
+    /// The number of the ranking for every IPv4 network.
     pub fn v4(&self) -> &Runs<u32> {
         &self.v4.networks
     }
 
-    /// The number of a ranking for every IPv6 network.
+    /// The number of the ranking for every IPv6 network.
     pub fn v6(&self) -> &Runs<u128> {
         &self.v6.networks
     }
 
-    /// The ranking for a network whose lowest address this is, and the scope on which it holds.
+    /// The ranking for the network with this lowest address, and the scope on which it is valid.
     pub fn look_up(&self, network: IpAddr) -> Placement<'_> {
         match network {
             IpAddr::V4(address) => self.place(&self.v4, address.to_bits()),
@@ -168,13 +172,13 @@ impl<B: Bits> MapTable<B> {
     }
 }
 
-/// The numbers of hosts that have another one than their network.
+/// The numbers of hosts whose number differs from their network's.
 fn hosts<B: Bits>(all: &Runs<B>, networks: &Runs<B>) -> Option<Runs<B>> {
     let hosts = all.join(networks, |host, network| if host == network { LIKE_NETWORK } else { host });
     (hosts.len() > 1).then_some(hosts)
 }
 
-/// Gives networks in local space that nobody says the meaning of this number.
+/// Assigns this number to networks in local space that nothing gives a location.
 fn mark<B: LocalSpace>(
     networks: Runs<B>,
     spots: &Runs<B>,
@@ -190,13 +194,13 @@ fn mark<B: LocalSpace>(
     networks.join(&unnamed, |ranking, mark| if mark == UNNAMED { number } else { ranking })
 }
 
-/// The rankings met so far, each once. A *spot* is where clients stand: a location, or a vantage.
+/// The distinct rankings found so far. A *spot* is the number of a location, or of a client RTT entry.
 struct Sweep<'a> {
     compiled_chain: &'a CompiledChain,
     client_rtts: Option<&'a ClientRtts>,
-    /// Clients at each location that no prefix names, without their round trips.
+    /// The clients at each location without a region's prefix, without their round trip times.
     clients: Vec<Client<'a>>,
-    /// Numbers of rankings at each spot; [`UNRANKED`] for those not met yet.
+    /// The ranking number of each spot; [`UNRANKED`] if it was not met yet.
     by_spot: Vec<u32>,
     by_client: HashMap<Client<'a>, u32, foldhash::fast::FixedState>,
     numbers: HashMap<Ranking, u32, foldhash::fast::FixedState>,
@@ -228,7 +232,7 @@ impl<'a> Sweep<'a> {
         }
     }
 
-    /// The numbers of rankings for all addresses of a family.
+    /// The ranking numbers for all addresses of a family.
     fn over<B: Bits>(&mut self, spots: &Runs<B>, prefixes: Option<&Runs<B>>) -> Runs<B> {
         match prefixes {
             Some(prefixes) => spots
@@ -237,14 +241,14 @@ impl<'a> Sweep<'a> {
         }
     }
 
-    /// Another number for the ranking of clients at `spot`.
+    /// A second number for the ranking of clients at `spot`.
     fn second_copy(&mut self, spot: u32) -> u32 {
         let first = self.ranking(None, spot);
         self.rankings.push(self.rankings[first as usize].clone());
         self.rankings.len() as u32 - 1
     }
 
-    /// Number of the ranking for clients at `spot`, in `region` if a prefix says so.
+    /// The number of the ranking for clients at `spot`; in `region` if a prefix says so.
     fn ranking(&mut self, region: Option<RegionId>, spot: u32) -> u32 {
         if let Some(region) = region {
             let client = self.client(spot);
@@ -263,7 +267,7 @@ impl<'a> Sweep<'a> {
     }
 
     fn ranking_of(&mut self, client: Client<'a>) -> u32 {
-        // Many locations have clients that are equal; hardly two vantages have.
+        // Many locations have equal clients; client RTT entries hardly ever have.
         if !client.rtts.is_empty() {
             return self.rank(&client);
         }

@@ -1,4 +1,4 @@
-//! How a name's pools are ranked for a client, and which endpoints are picked.
+//! Ranking of a name's pools for a client, and picking of endpoints.
 
 mod chain;
 mod choice;

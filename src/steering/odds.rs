@@ -1,7 +1,7 @@
-//! What chance can come to.
+//! The possible results of draws.
 //!
-//! A decision that draws is made once for every way in which its draws can go. So its odds are those of the very code
-//! that answers queries, and no rule of it is told twice.
+//! A decision that draws is made once for every combination of results. The odds therefore come from the very code that
+//! answers queries, and no rule is implemented twice.
 //!
 //! ```text
 //!   a run          its draws                                         its probability
@@ -9,24 +9,24 @@
 //!   second         {fra 9, iad 1, sin 0} -> iad, {fra 9, sin 0} -> fra     0.1 * 1
 //! ```
 //!
-//! Each run repeats the draws of the one before it up to the last that can still go another way.
+//! Each run repeats the draws of the run before, up to the last draw that still has another result.
 
 use super::choice::stakes;
 use super::ranking::{Set, members};
 
-/// Ways that are all gone. Drawing 3 of 64 pools has 249,984; drawing 2 of them, or 5 of 10, stays below. Where there are
-/// more, so many random ones stand for all: their shares are then true to about 0.2 %.
+/// The most combinations that are computed. Drawing 3 of 64 pools has 249,984; drawing 2 of 64, or 5 of 10, has fewer
+/// than this. If there are more, this many random ones represent all: their shares are then right to about 0.2 %.
 const MAX_WAYS: usize = 1 << 16;
 
-/// The seed of random ways, so that the same question has the same answer.
+/// The seed of random combinations, so that the same question has the same answer.
 const SEED: u64 = 0;
 
-/// What a decision can come to.
+/// The possible outcomes of a decision.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcomes<T> {
-    /// Each way in which draws can go: its outcome and its probability. Ways may have equal outcomes.
+    /// Each combination of draws: its outcome and its probability. Several may have equal outcomes.
     pub ways: Vec<(T, f64)>,
-    /// Whether these are all ways; otherwise they are a random sample.
+    /// True if these are all combinations, false if they are a random sample.
     pub are_exact: bool,
 }
 
@@ -34,32 +34,32 @@ pub struct Outcomes<T> {
 #[derive(Debug, Default)]
 pub struct DrawPath {
     forks: Vec<Fork>,
-    /// How many of them this run has come to.
+    /// The number of forks that this run has reached.
     met: usize,
-    /// What chooses where ways are random.
+    /// The random numbers for random combinations.
     chance: Option<fastrand::Rng>,
 }
 
-/// One draw: the pools that can be drawn, and the one that is.
+/// One draw: the pools that can be drawn, and the one that is drawn.
 #[derive(Debug)]
 struct Fork {
     pools: Vec<(usize, f64)>,
     taken: usize,
 }
 
-/// All that `decide` can come to, which is to draw by [`DrawPath::draw`] and by nothing else.
+/// All possible outcomes of `decide`, which must draw by [`DrawPath::draw`] only.
 pub fn outcomes<T>(mut decide: impl FnMut(&mut DrawPath) -> T) -> Outcomes<T> {
     every_way(&mut decide).unwrap_or_else(|| random_ways(&mut decide))
 }
 
-/// `None` if there are more than [`MAX_WAYS`].
+/// All combinations; `None` if there are more than [`MAX_WAYS`].
 fn every_way<T>(decide: &mut impl FnMut(&mut DrawPath) -> T) -> Option<Outcomes<T>> {
-    let mut lots = DrawPath::default();
+    let mut path = DrawPath::default();
     let mut ways = Vec::new();
     loop {
-        let outcome = decide(&mut lots);
-        ways.push((outcome, lots.probability()));
-        if !lots.turn() {
+        let outcome = decide(&mut path);
+        ways.push((outcome, path.probability()));
+        if !path.turn() {
             return Some(Outcomes { ways, are_exact: true });
         }
         if ways.len() == MAX_WAYS {
@@ -69,17 +69,17 @@ fn every_way<T>(decide: &mut impl FnMut(&mut DrawPath) -> T) -> Option<Outcomes<
 }
 
 fn random_ways<T>(decide: &mut impl FnMut(&mut DrawPath) -> T) -> Outcomes<T> {
-    let mut lots = DrawPath { chance: Some(fastrand::Rng::with_seed(SEED)), ..DrawPath::default() };
+    let mut path = DrawPath { chance: Some(fastrand::Rng::with_seed(SEED)), ..DrawPath::default() };
     let way = |_| {
-        lots.forks.clear();
-        lots.again();
-        (decide(&mut lots), 1.0 / MAX_WAYS as f64)
+        path.forks.clear();
+        path.again();
+        (decide(&mut path), 1.0 / MAX_WAYS as f64)
     };
     Outcomes { ways: (0..MAX_WAYS).map(way).collect(), are_exact: false }
 }
 
 impl DrawPath {
-    /// One of `pools`, which are not empty, in proportion to their `weights`.
+    /// Draws one of `pools`, which must not be empty, in proportion to `weights`.
     pub fn draw(&mut self, pools: Set, weights: &[u32]) -> usize {
         if self.met == self.forks.len() {
             self.forks.push(Fork::new(pools, weights, self.chance.as_mut()));
@@ -89,7 +89,7 @@ impl DrawPath {
         fork.pools[fork.taken].0
     }
 
-    /// From here on the draws of this run once more, from the first: for a decision that asks twice and must be told the same.
+    /// Repeats the draws of this run from the first one: for a decision that asks twice and must get the same results.
     pub fn again(&mut self) {
         self.met = 0;
     }
@@ -98,7 +98,7 @@ impl DrawPath {
         self.forks.iter().map(|fork| fork.pools[fork.taken].1).product()
     }
 
-    /// Turns to the next way; `false` if this was the last.
+    /// Goes to the next combination. Returns false if this was the last.
     fn turn(&mut self) -> bool {
         self.again();
         while let Some(last) = self.forks.last_mut() {
@@ -134,10 +134,10 @@ impl Fork {
 mod tests {
     use super::*;
 
-    /// The probability of each set of pools that `count` draws come to, none drawn twice.
+    /// The probability of each set of pools that `count` draws without replacement give.
     fn drawn(weights: &[u32], count: u32) -> (Vec<(Set, f64)>, bool) {
         let all = (1 << weights.len()) - 1;
-        let outcomes = outcomes(|lots| (0..count).fold(0, |set: Set, _| set | 1 << lots.draw(all & !set, weights)));
+        let outcomes = outcomes(|path| (0..count).fold(0, |set: Set, _| set | 1 << path.draw(all & !set, weights)));
         let mut sets: std::collections::BTreeMap<Set, f64> = std::collections::BTreeMap::new();
         for (set, probability) in outcomes.ways {
             *sets.entry(set).or_default() += probability;
@@ -169,10 +169,10 @@ mod tests {
 
     #[test]
     fn the_same_draws_can_be_had_again() {
-        let both = outcomes(|lots| {
-            let first = lots.draw(0b11, &[1, 3]);
-            lots.again();
-            (first, lots.draw(0b11, &[1, 3]))
+        let both = outcomes(|path| {
+            let first = path.draw(0b11, &[1, 3]);
+            path.again();
+            (first, path.draw(0b11, &[1, 3]))
         });
         assert_eq!(both.ways, [((0, 0), 0.25), ((1, 1), 0.75)]);
     }

@@ -1,15 +1,15 @@
-//! Which of the endpoints that could answer do.
+//! Which of the available endpoints are in an answer.
 
 use super::chain::Pick;
 use super::rendezvous::{HashKey, Score};
 use crate::health::Share;
 
-/// Addresses that an answer holds at most unless the operator says otherwise, where all may.
+/// The default for the most addresses in an answer, if all endpoints may be in it.
 const DEFAULT_ANSWERS: u16 = 8;
 
 impl Pick {
-    /// How many addresses an answer holds at most unless the operator says otherwise: where a draw or a hash decides, the one
-    /// that it decides for.
+    /// The default for the most addresses in an answer: 1 if a draw or a hash decides, so that its choice is the
+    /// answer.
     pub fn default_answers(self) -> u16 {
         match self {
             Self::Rotate | Self::Random => DEFAULT_ANSWERS,
@@ -17,8 +17,9 @@ impl Pick {
         }
     }
 
-    /// What each of some endpoints, by weight and share, is first in an answer in proportion to, over the answers to many
-    /// askers. Where some keep only a share of their clients, all but `weighted` come close to it.
+    /// The relative frequencies, over the answers to many clients, with which each endpoint is first in an answer.
+    /// Endpoints are given by weight and share. If some keep only a share of their clients, the result is exact for
+    /// `weighted` and close for the others.
     pub fn stakes(self, endpoints: &[(u16, Share)]) -> Vec<u64> {
         let by_weight = match self {
             Self::Weighted | Self::Sticky | Self::LeastLoad => endpoints.iter().any(|(weight, _)| *weight > 0),
@@ -29,13 +30,13 @@ impl Pick {
     }
 }
 
-/// Endpoints that an answer holds at most.
+/// The most endpoints in an answer.
 pub const MAX_ANSWERS: usize = 64;
 
-/// A share that is all.
+/// The full share, in thousandths.
 const WHOLE: u64 = 1000;
 
-/// The endpoints picked, by their place among those that could answer, in the order in which they stand in the answer.
+/// The picked endpoints, as positions among the available ones, in the order of the answer.
 #[derive(Clone, Debug)]
 pub struct Picks {
     places: [u16; MAX_ANSWERS],
@@ -43,8 +44,9 @@ pub struct Picks {
 }
 
 impl Picks {
-    /// Picks at most `answers` of `count` endpoints. `turn` is one more for each answer to one asker; `weight` is an endpoint's;
-    /// `draw` gives a uniform random number below its argument. A sticky pick for nobody in particular is a weighted draw.
+    /// Picks at most `answers` of `count` endpoints. `turn` increases by one for each answer to one client; `weight`
+    /// gives the weight of an endpoint; `draw` returns a uniform random number below its argument. A sticky pick
+    /// without a client key is a weighted draw.
     pub fn new(
         pick: Pick,
         count: usize,
@@ -73,8 +75,9 @@ impl Picks {
         picks
     }
 
-    /// Picks at most `answers` of `count` endpoints by rendezvous hash: those with the shortest lots, the shortest first.
-    /// `candidate` is an endpoint's key and its weight; those of weight 0 are picked only when there is no other.
+    /// Picks at most `answers` of `count` endpoints by rendezvous hash: those with the best scores, the best first.
+    /// `candidate` gives an endpoint's key and its weight. Endpoints of weight 0 are picked only if there are no
+    /// others.
     pub fn sticky(client: HashKey, count: usize, answers: u16, candidate: impl Fn(usize) -> (HashKey, u32)) -> Self {
         let wanted = count.min(usize::from(answers)).min(MAX_ANSWERS);
         let mut picks = Self { places: [0; MAX_ANSWERS], count: 0 };
@@ -101,9 +104,9 @@ impl Picks {
         picks
     }
 
-    /// The same where some keep only a share of their clients, in thousandths: a share above 0 and at most 1000 for each. A
-    /// weighted draw takes weights times shares. Otherwise an endpoint stands in an answer with its share as probability;
-    /// where all would be left out, all stay.
+    /// Picks if some endpoints keep only a share of their clients: `share` is above 0 and at most 1000 thousandths. A
+    /// weighted draw uses weight times share. Otherwise each endpoint is in an answer with its share as the
+    /// probability; if all would be left out, all are kept.
     pub fn degraded(
         pick: Pick,
         count: usize,
@@ -118,7 +121,7 @@ impl Picks {
         if matches!(pick, Pick::Weighted | Pick::Sticky | Pick::LeastLoad) {
             let even = (0..count).all(|place| weight(place) == 0);
             let weight = |place| u64::from(if even { 1 } else { weight(place) }) * u64::from(share(place));
-            // Draws have 32 bits. What does not fit loses low bits, of which it has plenty.
+            // Draws have 32 bits. Sums that do not fit lose low bits, which do not matter at that size.
             let total: u64 = (0..count).map(weight).sum();
             let surplus = u32::BITS.saturating_sub(total.leading_zeros());
             picks.draw(count, |place| (weight(place) >> surplus) as u32, draw);
@@ -142,12 +145,12 @@ impl Picks {
         picks
     }
 
-    /// The places, first to last.
+    /// The positions, in the order of the answer.
     pub fn iter(&self) -> impl Iterator<Item = usize> + Clone {
         self.places[..usize::from(self.count)].iter().map(|&place| usize::from(place))
     }
 
-    /// Draws without replacement; ends early when nothing of a weight above 0 is left.
+    /// Draws without replacement. Ends early when only endpoints of weight 0 are left.
     fn draw(&mut self, count: usize, weight: impl Fn(usize) -> u32, mut draw: impl FnMut(u32) -> u32) {
         let wanted = usize::from(std::mem::take(&mut self.count));
         let mut left: u32 = (0..count).map(&weight).sum();
@@ -169,8 +172,9 @@ impl Picks {
     }
 }
 
-/// A number for each place that looks random from seed to seed: the same twice, so that nothing has to be remembered of
-/// thousands of places. It is SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).
+/// A number for each endpoint that looks random from seed to seed. It is the same when computed twice, so nothing has
+/// to be stored for thousands of endpoints. It is SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number
+/// generators, 2014).
 fn scatter(seed: u64, place: u64) -> u64 {
     let mut z = (seed << 32 | place).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -249,7 +253,8 @@ mod tests {
                 // Four standard deviations of a binomial distribution.
                 assert!(error <= 4.0 * (count * share * (1.0 - share)).sqrt(), "{pick:?} {place}: {}", seen[place]);
             }
-            // Alone, with the second, with the third, or with both: 3/8, 1/8, 3/8, 1/8, each place first as often.
+            // Alone, with the second, with the third, or with both: 3/8, 1/8, 3/8, 1/8; each position is first equally
+            // often.
             let expected = f64::from(ANSWERS) * (3.0 / 8.0 + 1.0 / 16.0 + 3.0 / 16.0 + 1.0 / 24.0);
             assert!((f64::from(first[0]) - expected).abs() < 400.0, "{pick:?}: {first:?}");
         }
@@ -280,7 +285,7 @@ mod tests {
 
     const CLIENTS: u32 = 20_000;
 
-    /// What a client is given of endpoints with these weights, by their numbers.
+    /// The answer for a client, as the numbers of endpoints with these weights.
     fn sticky(client: u32, endpoints: &[(u8, u32)], answers: u16) -> Vec<u8> {
         let network = std::net::Ipv4Addr::from_bits(client << 8).into();
         let client = HashKey::of_client(network, 24, b"\x03www\x07example\0");

@@ -1,11 +1,12 @@
-//! Rankings, and what they depend on.
+//! Rankings, and the compiled chains that they depend on.
 //!
-//! A name's pools fall into *slots*: pools in one datacenter that the chain cannot tell apart share one. A [`Ranking`] is
-//! a weak order of slots: tiers, best first, each a set. It holds no health, so it changes only when the world does.
+//! A name's pools fall into *candidate classes*: pools in one datacenter that the chain cannot distinguish are in one
+//! class. A [`Ranking`] is a weak order of classes: tiers, best first, each of them a set. It does not depend on
+//! health, so it changes only when the world does.
 //!
-//! A [`CompiledChain`] is a chain made ready for one set of slots. It refines: all slots are one tier to begin with, and each
-//! criterion splits every tier that the ones before it left. That is the lexicographic order of the steps. Names with
-//! equal criteria rank all clients alike, so they share one map.
+//! A [`CompiledChain`] is a chain prepared for one set of classes. It refines: at first all classes are one tier, and
+//! each step splits every tier that the steps before it left. This gives the lexicographic order of the steps. Names
+//! with equal compiled chains rank all clients equally, so they share one map.
 
 use std::borrow::Borrow;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 use crate::geo::{Coordinates, DatacenterId, RegionId, Regions};
 use crate::latency::{Rtt, Tolerance};
 
-/// A set of up to 64 slots, or of a name's pools: bit `n` stands for the `n`th.
+/// A set of up to 64 candidate classes, or of a name's pools: bit `n` is the `n`th.
 pub type Set = u64;
 
 /// The members of a set, in ascending order.
@@ -26,15 +27,15 @@ pub fn members(set: Set) -> impl Iterator<Item = usize> + Clone {
     })
 }
 
-/// A weak order of slots, best first. Slots that the client must never be sent to are absent.
+/// A weak order of candidate classes, best first. Classes that the client must never be sent to are absent.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Ranking {
     tiers: Box<[Set]>,
 }
 
 impl Ranking {
-    /// Disjoint sets. None of them is empty, but where the chain has the step `load` an empty one stands behind those that the
-    /// steps before it leave tied.
+    /// The tiers: disjoint sets that are not empty. If the chain has the step `load`, an empty set marks the end of
+    /// each group of tiers that the steps before `load` leave tied.
     pub fn tiers(&self) -> &[Set] {
         &self.tiers
     }
@@ -43,8 +44,8 @@ impl Ranking {
         Self { tiers: tiers.into() }
     }
 
-    /// The tiers of slots whose clients these are, and those behind them: the first that the steps before `load` leave tied and
-    /// of which any `counts`. Without that step none are of the first kind.
+    /// The home tiers of these clients, and the tiers after them. Home is the first group of tiers that the steps
+    /// before `load` leave tied and of which any tier `counts`. Without that step there are no home tiers.
     pub fn by_home(&self, counts: impl Fn(Set) -> bool) -> (&[Set], &[Set]) {
         let mut rest = &*self.tiers;
         while let Some(end) = rest.iter().position(|&tier| tier == TIE_ENDS) {
@@ -58,53 +59,53 @@ impl Ranking {
     }
 }
 
-/// Stands behind tiers that the steps before `load` leave tied.
+/// Marks the end of tiers that the steps before `load` leave tied.
 const TIE_ENDS: Set = 0;
 
-/// Rankings are found by their tiers: both hash alike.
+/// Rankings can be looked up by their tiers: both have the same hash.
 impl Borrow<[Set]> for Ranking {
     fn borrow(&self) -> &[Set] {
         &self.tiers
     }
 }
 
-/// What rankings know of a client.
+/// The facts about a client that rankings depend on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Client<'a> {
     /// Its region, or [`Regions::NOWHERE`].
     pub region: RegionId,
-    /// Its coordinates, if any criterion asks for them.
+    /// Its coordinates, if a step needs them.
     pub coordinates: Option<Coordinates>,
-    /// Its round trip times by datacenter, if any criterion asks for them; else empty.
+    /// Its round trip times by datacenter, if a step needs them; otherwise empty.
     pub rtts: &'a [Rtt],
 }
 
-/// One step of a chain that ranks without a draw, made ready for a set of slots.
+/// One step of a chain, prepared for a set of candidate classes. Steps that draw are not among them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum CompiledStep {
     /// The tiers of each region, by [`RegionId`].
     Region(Arc<Regions>, Box<[RegionTiers]>),
-    /// Each slot's datacenter; `None` is ranked behind all others. And what is one tie.
+    /// The datacenter of each class (`None` ranks after all others), and the tolerance within which classes are tied.
     Latency(Box<[Option<DatacenterId>]>, Tolerance),
-    /// Where each slot stands; `None` for one without a datacenter, which is ranked behind all others.
+    /// The coordinates of each class; `None` for a class without a datacenter, which ranks after all others.
     Distance(Box<[Option<Coordinates>]>),
     /// Tiers that are the same for every client.
     Failover(Box<[Set]>),
-    /// It ranks by what is known when a query comes, and here splits nothing. What stands before it says whose clients are
-    /// whose.
+    /// It ranks by loads at the time of the query, so it splits nothing here. The steps before it determine which pools
+    /// a client belongs to.
     Load,
 }
 
-/// A region's tiers, as sets of slots.
+/// A region's tiers, as sets of candidate classes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RegionTiers {
     /// Best first.
     pub tiers: Box<[Set]>,
-    /// Whether slots in none of the tiers are out; otherwise they are the last tier.
+    /// True if classes in none of the tiers are excluded; otherwise they are the last tier.
     pub only: bool,
 }
 
-/// All that a ranking depends on besides the client.
+/// Everything that a ranking depends on, apart from the client.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CompiledChain {
     classes: u8,
@@ -112,13 +113,13 @@ pub struct CompiledChain {
 }
 
 impl CompiledChain {
-    /// A chain over slots `0..classes`, 64 at most. Steps behind one that leaves no ties for anybody cannot matter and
-    /// are left out.
+    /// A chain over classes `0..classes`, at most 64. Steps after one that leaves no ties for any client have no
+    /// effect, and are left out.
     pub fn new(classes: u8, steps: Vec<CompiledStep>) -> Self {
         let mut kept = Vec::new();
         let mut settled = false;
         for step in steps {
-            // Who is alone in the first tier may have too many clients all the same.
+            // `load` has an effect even on a single pool in the first tier: it may have too many clients.
             if !settled || step == CompiledStep::Load {
                 settled |= step.settles(classes);
                 kept.push(step);
@@ -127,7 +128,7 @@ impl CompiledChain {
         Self { classes, steps: kept.into() }
     }
 
-    /// The regions that clients are told apart by, if they are.
+    /// The regions that the chain uses, if it does.
     pub fn regions(&self) -> Option<&Arc<Regions>> {
         self.steps.iter().find_map(|step| match step {
             CompiledStep::Region(regions, _) => Some(regions),
@@ -137,17 +138,17 @@ impl CompiledChain {
         })
     }
 
-    /// Whether clients are told apart by where they stand.
+    /// True if the chain uses distances.
     pub fn measures_distance(&self) -> bool {
         self.steps.iter().any(|step| matches!(step, CompiledStep::Distance(_)))
     }
 
-    /// Whether clients are told apart by their round trip times.
+    /// True if the chain uses round trip times.
     pub fn measures_latency(&self) -> bool {
         self.steps.iter().any(|step| matches!(step, CompiledStep::Latency(..)))
     }
 
-    /// The steps that are left, in order.
+    /// The steps that have an effect, in order.
     pub fn steps(&self) -> &[CompiledStep] {
         &self.steps
     }
@@ -159,7 +160,7 @@ impl CompiledChain {
         Ranking { tiers: tiers.into() }
     }
 
-    /// The same as tiers; `tiers` and `spare` give the room.
+    /// The same as tiers, written to `tiers`; `spare` is scratch space.
     pub(super) fn rank_into(&self, client: &Client<'_>, tiers: &mut Vec<Set>, spare: &mut Vec<Set>) {
         tiers.clear();
         tiers.push(if self.classes == 64 { Set::MAX } else { (1 << self.classes) - 1 });
@@ -188,7 +189,7 @@ impl CompiledChain {
 }
 
 impl CompiledStep {
-    /// Puts the tiers that this step makes of one tier of the steps before it behind `tiers`.
+    /// Splits one tier of the steps before, and appends the resulting tiers to `tiers`.
     pub fn split(&self, tier: Set, client: &Client<'_>, tiers: &mut Vec<Set>) {
         match self {
             Self::Region(_, regions) => match regions.get(client.region as usize) {
@@ -205,7 +206,7 @@ impl CompiledStep {
         }
     }
 
-    /// Whether no client finds a tie behind this step.
+    /// True if this step leaves no ties for any client.
     fn settles(&self, classes: u8) -> bool {
         match self {
             Self::Failover(tiers) => tiers.len() == usize::from(classes),
@@ -220,7 +221,7 @@ fn split_by(tier: Set, order: &[Set], only: bool, tiers: &mut Vec<Set>) {
     tiers.extend(listed.chain([rest]).filter(|&set| set != 0));
 }
 
-/// From the lowest round trip time up, whatever is as good as a group's lowest is one tie.
+/// Groups classes from the lowest round trip time up: all within the tolerance of a group's lowest are tied.
 fn split_by_latency(
     tier: Set,
     places: &[Option<DatacenterId>],
@@ -241,7 +242,7 @@ fn split_by_latency(
 }
 
 fn split_by_distance(tier: Set, places: &[Option<Coordinates>], here: Coordinates, tiers: &mut Vec<Set>) {
-    /// Farther than any place on Earth, in metres.
+    /// Farther than any two points on Earth, in metres.
     const NOWHERE: u64 = u64::MAX;
     let metres = |place: Coordinates| (here.distance_km(place) * 1000.0).round() as u64;
     let mut classes: Vec<(u64, usize)> =
@@ -274,7 +275,7 @@ mod tests {
     fn nearer_is_better_and_pools_without_a_place_are_last() {
         let compiled_chain = CompiledChain::new(4, vec![places()]);
         assert_eq!(compiled_chain.rank(&at(48.9, 2.3)).tiers(), [0b0001, 0b0010, 0b0100, 0b1000]);
-        // Samoa lies across the antimeridian from Fiji.
+        // Samoa is across the antimeridian from Fiji.
         assert_eq!(compiled_chain.rank(&at(-13.8, -172.0)).tiers()[0], 0b0100);
     }
 
@@ -316,7 +317,7 @@ mod tests {
         assert_eq!(home(&[&settled, &load]).0, [0b1]);
         let compiled_chain = CompiledChain::new(4, vec![settled, load]);
         let ranking = compiled_chain.rank(&nowhere());
-        assert_eq!(ranking.by_home(|tier| tier > 0b10).0, [0b100], "the first of which any counts");
+        assert_eq!(ranking.by_home(|tier| tier > 0b10).0, [0b100], "the first group with a tier that counts");
         assert_eq!(ranking.by_home(|_| false).0, [0; 0]);
     }
 

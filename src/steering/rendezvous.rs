@@ -1,24 +1,24 @@
-//! Weighted rendezvous hashing: a client and its candidates, the same choice on every node and after every restart.
+//! Weighted rendezvous hashing: a client and its candidates give the same choice on every node and after every restart.
 //!
-//! Each candidate draws a lot from the client's key and its own, and the shortest lot wins. With a uniform `u` in (0, 1)
-//! the lot is `-log2(u) / weight`: such lots are exponential, so a candidate wins in proportion to its weight, and
-//! whether one of two wins over the other does not depend on any third. So
+//! Each candidate gets a score from the client's key and its own, and the lowest score wins. With a uniform `u` in (0,
+//! 1) the score is `-log2(u) / weight`. Such scores have an exponential distribution. A candidate therefore wins in
+//! proportion to its weight, and which of two candidates is better does not depend on any third one. It follows that:
 //!
-//! * when a candidate leaves, its clients go to the others in proportion to their weights, and nobody else moves;
+//! * when a candidate leaves, its clients go to the others in proportion to their weights, and no other client moves;
 //! * when a weight changes, only the difference moves, from or to that candidate.
 //!
-//! All of it is integer arithmetic, so that nodes of different versions and processors agree. The lots and keys are a
-//! promise to those nodes: the golden vectors in the tests below must never change.
+//! Everything is integer arithmetic, so that nodes of different versions and processors agree. Scores and keys must
+//! stay the same for that: the golden vectors in the tests below must never change.
 
 use std::hash::Hasher;
 use std::net::IpAddr;
 
 use siphasher::sip::SipHasher24;
 
-/// The key of all hashes. Nothing is hidden behind it: it is fixed so that nodes agree.
+/// The key of all hashes. It is not secret: it is fixed so that nodes agree.
 const KEY: [u8; 16] = *b"truenorth sticky";
 
-/// What a candidate's or a client's identity comes to.
+/// The hash of a candidate's or a client's identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct HashKey(u64);
 
@@ -42,14 +42,14 @@ impl HashKey {
         Self(hasher.finish())
     }
 
-    /// The key of a candidate: a pool's name, or an endpoint's octets.
+    /// The key of a candidate: of a pool's name, or an endpoint's octets.
     pub fn of_candidate(identity: &[u8]) -> Self {
         let mut hasher = SipHasher24::new_with_key(&KEY);
         hasher.write(identity);
         Self(hasher.finish())
     }
 
-    /// A uniform number that belongs to the two together.
+    /// A uniform number for the pair of both.
     pub fn with(self, other: Self) -> u64 {
         mix(self.0 ^ mix(other.0))
     }
@@ -63,7 +63,7 @@ const fn mix(mut number: u64) -> u64 {
     number ^ (number >> 31)
 }
 
-/// What a candidate draws.
+/// The score of a candidate for a client; lower is better.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Score {
     length: u64,
@@ -71,21 +71,22 @@ pub(super) struct Score {
 }
 
 impl Score {
-    /// A lot that none is longer than.
+    /// The worst score.
     pub(super) const WORST: Self = Self { length: u64::MAX, weight: 1 };
 
-    /// The lot of a candidate of this weight, which is not 0.
+    /// The score of a candidate of this weight, which must not be 0.
     pub(super) fn draw(client: HashKey, candidate: HashKey, weight: u32) -> Self {
         Self { length: minus_log2(client.with(candidate)), weight }
     }
 
-    /// Whether it wins over another: `length / weight` is less, without a division.
+    /// True if it wins over the other one: `length / weight` is less, compared without a division.
     pub(super) fn is_better(self, other: Self) -> bool {
         u128::from(self.length) * u128::from(other.weight) < u128::from(other.length) * u128::from(self.weight)
     }
 }
 
-/// The candidate with the shortest lot, by its place. Those of weight 0 win only when there is no other, evenly then.
+/// The position of the candidate with the best score. Candidates of weight 0 win only if there are no others, and then
+/// evenly.
 pub fn winner(client: HashKey, candidates: impl Iterator<Item = (HashKey, u32)> + Clone) -> Option<usize> {
     let none_weighs = candidates.clone().all(|(_, weight)| weight == 0);
     let mut best: Option<(usize, Score)> = None;
@@ -102,23 +103,23 @@ pub fn winner(client: HashKey, candidates: impl Iterator<Item = (HashKey, u32)> 
     best.map(|(place, _)| place)
 }
 
-/// Whether a client is one of those who go along with a candidate when a part of them does, in thousandths. As the part grows
-/// clients only join, and it has nothing to do with the lots that they draw.
+/// True if this client is in the part of clients that follows the candidate, in thousandths. As the part grows, clients
+/// only join it. The result is independent of scores.
 pub fn is_among(client: HashKey, candidate: HashKey, part: u16) -> bool {
     let number = mix(!client.with(candidate));
     (u128::from(number) * WHOLE) >> u64::BITS < u128::from(part)
 }
 
-/// A part that is all, in thousandths.
+/// The whole, in thousandths.
 const WHOLE: u128 = 1000;
 
-/// Binary digits behind the point of a logarithm.
+/// Binary digits after the point of a logarithm.
 const FRACTION: u32 = 32;
 
-/// The table below has an entry for each value of so many leading digits of a number.
+/// The table below has an entry for each value of this many leading digits of a number.
 const TABLE_BITS: u32 = 8;
 
-/// `log2(1 + place / 256)`, so that a straight line between two entries is off by less than 3e-6.
+/// `log2(1 + place / 256)`. A straight line between two entries is off by less than 3e-6.
 static LOGARITHMS: [u64; (1 << TABLE_BITS) + 1] = {
     let mut table = [0; (1 << TABLE_BITS) + 1];
     let mut place = 0;
@@ -130,9 +131,10 @@ static LOGARITHMS: [u64; (1 << TABLE_BITS) + 1] = {
     table
 };
 
-/// The logarithm of `1 <= number / 256 < 2`, one binary digit at a time: squaring a number doubles its logarithm.
+/// The logarithm of `1 <= number / 256 < 2`, computed one binary digit at a time: squaring a number doubles its
+/// logarithm.
 const fn log2_by_squaring(number: u64) -> u64 {
-    /// 1.0 as `number` is scaled below.
+    /// 1.0 in the scale of `number` below.
     const ONE: u128 = 1 << 62;
     let mut x = (number as u128) << (62 - TABLE_BITS);
     let mut logarithm = 0;
@@ -148,11 +150,12 @@ const fn log2_by_squaring(number: u64) -> u64 {
     logarithm
 }
 
-/// `-log2((number + 1) / 2^64)`, with [`FRACTION`] binary digits; at least one of the last digit, so that no lot is 0.
+/// `-log2((number + 1) / 2^64)`, with [`FRACTION`] binary digits; at least one in the last digit, so that no score is
+/// 0.
 fn minus_log2(number: u64) -> u64 {
     let number = number.max(1);
     let zeros = number.leading_zeros();
-    // The digits behind the leading one, moved to the front.
+    // The digits after the leading one, shifted to the front.
     let digits = (number << zeros) << 1;
     let place = (digits >> (64 - TABLE_BITS)) as usize;
     let beyond = (digits << TABLE_BITS) >> 32;
@@ -176,7 +179,7 @@ mod tests {
         HashKey::of_candidate(format!("web/dc{number}").as_bytes())
     }
 
-    /// Where each client goes among pools of these weights; a weight of `None` is a pool that left.
+    /// The choice of each client among pools of these weights; `None` is a pool that left.
     fn choices(weights: &[Option<u32>]) -> Vec<usize> {
         let present: Vec<(usize, u32)> =
             weights.iter().enumerate().filter_map(|(place, weight)| Some((place, (*weight)?))).collect();

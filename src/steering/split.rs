@@ -1,33 +1,33 @@
-//! Pools in two parts, and who belongs to which.
+//! A name's pools in two parts, and the clients of each part.
 //!
-//! Each client, or each query where clients have no hash, belongs to one part, and the chain runs over that part alone. By
-//! hash the first part only grows when its share does: at 25 % all clients of the 5 % are still there.
+//! Each client belongs to one part (each query if clients have no hash), and the chain runs over the pools of that part
+//! only. By hash, the first part only grows when its share does: at 25 % it still contains all clients of the 5 %.
 
 use super::ranking::Set;
 use super::rendezvous::{HashKey, is_among};
 use crate::health::Share;
 
-/// A division of a name's pools, and of its clients.
+/// A split of a name's pools and clients into two parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Split {
     /// The pools of the first part; all others are the second.
     pub part: Set,
-    /// The share of clients that belongs to the first part.
+    /// The share of clients in the first part.
     pub share: Share,
-    /// Whether that may soon be another one.
+    /// True if the share may change soon.
     pub is_ramping: bool,
-    /// What clients are hashed with.
+    /// The key that clients are hashed with.
     key: HashKey,
 }
 
 impl Split {
-    /// `name` is that of the first part: other parts have other clients.
+    /// `name` is the name of the first part: splits with other names have other clients.
     pub fn new(part: Set, share: Share, is_ramping: bool, name: &str) -> Self {
         Self { part, share, is_ramping, key: HashKey::of_candidate(format!("part {name}").as_bytes()) }
     }
 
-    /// The pools of a client, by its key or, if it has none, by chance; `number` gives a uniform random number below its
-    /// argument.
+    /// The pools of a client, by its key, or by chance if it has none. `number` returns a uniform random number below
+    /// its argument.
     pub fn pools(&self, client: Option<HashKey>, number: impl FnOnce(u32) -> u32) -> Set {
         let share = self.share.thousandths();
         let is_first = match client {
@@ -38,12 +38,12 @@ impl Split {
         self.side(is_first)
     }
 
-    /// The pools of those who belong to the first part, or of the others.
+    /// The pools of the first part, or of the second.
     pub fn side(&self, is_first: bool) -> Set {
         if is_first { self.part } else { !self.part }
     }
 
-    /// Whether all clients belong to the same part.
+    /// True if all clients belong to the same part.
     pub fn is_whole(&self) -> bool {
         self.share.is_full() || !self.share.is_some()
     }

@@ -37,10 +37,10 @@ const MIN_ENDPOINTS: usize = 3;
 /// The least number of datacenters that they are in: a single datacenter may really die as a whole.
 const MIN_DATACENTERS: usize = 2;
 
-/// Whether this node distrusts its probes of one means, and the evidence for it.
+/// The node's trust or distrust of its probes of one means, and the evidence for it.
 #[derive(Debug, Default)]
 pub(super) struct FailStatic {
-    /// How long fail-static lasts at most; zero disables it. `None` before the first configuration.
+    /// The longest time that fail-static lasts; zero disables it. `None` before the first configuration.
     hold: Option<Duration>,
     began: Option<Duration>,
     /// True if the node was restarted during fail-static. The kept states of targets then do not count as answers.

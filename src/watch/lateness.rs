@@ -1,4 +1,4 @@
-//! How late probes start.
+//! The lateness of probes.
 //!
 //! Lateness is counted in buckets of one eighth of a power of two, in microseconds. This is fine enough for
 //! percentiles, and the size does not grow with the number of probes. It can be read while it is being written.

@@ -65,7 +65,7 @@ fn what_cannot_be_ordered_is_refused() {
         (json!({"mode": "drian", "target": "dc:fra"}), 400, "`mode`: "),
         (json!({"mode": "drain", "target": "dc:fra", "for": "long"}), 400, "`for`"),
         (json!({"mode": "drain", "target": "dc:fra", "for": "18446744073709551615s"}), 400, "`for` is too long"),
-        (json!({"mode": "drain", "target": "dc:fra", "for": "1h", "from": 1}), 400, "over before it begins"),
+        (json!({"mode": "drain", "target": "dc:fra", "for": "1h", "from": 1}), 400, "end before it begins"),
         (json!({"mode": "drain", "target": "dc:fra", "reason": "x".repeat(513)}), 400, "at most 512"),
         (json!({"mode": "drain"}), 400, "target"),
     ] {

@@ -109,7 +109,7 @@ fn reported_errors_take_a_canary_back_and_an_operator_begins_again() {
     assert_eq!(rollout(&scene)["why"], "1002 of 2000 requests failed, more than 5 %");
     for (body, status, why) in [
         (json!({"pool": "gren", "requests": 1, "errors": 1}), 404, "no pool `gren`"),
-        (json!({"requests": 1, "errors": 1}), 400, "`endpoint` or of a `pool`"),
+        (json!({"requests": 1, "errors": 1}), 400, "`endpoint` or a `pool`"),
         (json!({"pool": "green", "requests": 1, "errors": 2}), 400, "more than `requests`"),
         (json!({"pool": "green", "requests": 1}), 400, "errors"),
     ] {

@@ -14,7 +14,7 @@ use crate::health::{ExecCheck, Failure, Target};
 /// `PATH` for programs if this process has none.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// How long to wait for a killed program. If it hangs in the kernel for longer, the runtime reaps it later.
+/// The time to wait for a killed program. If it hangs in the kernel for longer, the runtime reaps it later.
 const LAST_BREATH: Duration = Duration::from_secs(1);
 
 /// A running or finished program, with its whole process group.

@@ -19,7 +19,7 @@ use crate::health::{Failure, HttpVersion, Stage, Times};
 pub(super) struct Connection {
     link: Link,
     meter: Arc<Meter>,
-    /// How long it took to establish the connection.
+    /// The time that it took to establish the connection.
     pub(super) times: Times,
     /// When the endpoint's certificate expires, since the Unix epoch.
     pub(super) certificate_expires: Option<Duration>,
@@ -37,7 +37,7 @@ pub(super) struct Answer {
     pub(super) fields: HeaderMap,
     /// When the request was sent.
     pub(super) asked: Instant,
-    /// How long the head took from then.
+    /// The time that the head took from then.
     pub(super) first_byte: Duration,
 }
 

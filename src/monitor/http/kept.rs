@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use super::connection::Connection;
 use crate::health::Target;
 
-/// How many intervals a connection waits. If no probe came in this time, the target is gone.
+/// The number of intervals that a connection waits. If no probe came in this time, the target is gone.
 const PATIENCE: u32 = 2;
 
 /// The connections of all targets.

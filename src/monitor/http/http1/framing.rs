@@ -11,7 +11,7 @@ const SIZE_LINE_LIMIT: usize = 4 * 1024;
 /// The most digits of a chunk size: those of 64 bits.
 const SIZE_DIGITS: usize = 16;
 
-/// How the rest of a body is read.
+/// The way in which the rest of a body is read.
 #[derive(Debug)]
 pub(super) enum Framing {
     /// By length: this number of octets is left.

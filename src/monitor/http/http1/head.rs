@@ -27,7 +27,7 @@ pub(in super::super) struct Head {
     pub(super) is_old: bool,
 }
 
-/// How far received octets make up a head.
+/// The extent to which received octets make up a head.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Start {
     /// They begin with a whole head of this number of octets.
