@@ -1,4 +1,4 @@
-//! What docs/methods.md says is answered is answered: its steps are played with the real answering code.
+//! Executes the examples of docs/methods.md with the real answering code.
 //!
 //! A line of an example that is a comment as a whole is a step:
 //!

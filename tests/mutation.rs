@@ -1,4 +1,5 @@
-//! Hundreds of thousands of damaged queries: the server answers what can be answered, and is afterwards what it was before.
+//! Hundreds of thousands of damaged queries: the server answers those that can be answered, and is in the same state
+//! afterwards.
 //!
 //! Sound queries of every kind are damaged at random: bits flipped, ends cut, octets put in, two messages spliced, lengths
 //! and counts set to what they should not be. Each batch is followed by a sound query; a socket's messages are answered in

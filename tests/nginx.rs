@@ -1,4 +1,4 @@
-//! Probes against nginx: an endpoint that nobody here wrote.
+//! Probes against nginx, an endpoint that is not part of this project.
 
 mod endpoint;
 

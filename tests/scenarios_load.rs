@@ -1,4 +1,4 @@
-//! Conversations about load: who stays, who is moved, where to, and what does not depend on it.
+//! Scenarios for load: which clients stay, which move, where they go, and what does not depend on load.
 
 mod scene;
 
@@ -146,7 +146,7 @@ fn scopes_are_the_same_whatever_the_loads() {
     assert_eq!(calm[0], Some(20), "the hash's prefix, if the ranking's is not longer");
     scene.loads(&[("web/fra", 500, 0), ("web/iad", 1000, 10_000)]);
     assert_eq!(scopes(&mut scene), calm);
-    // All of a prefix are answered alike.
+    // All clients of a prefix get the same answer.
     for block in 0..16 {
         let data: HashSet<_> = (0..16)
             .map(|number| place(&scene.ask("www", A, &format!("10.1.{}.0/24", block * 16 + number)).data()[0]))

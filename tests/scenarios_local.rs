@@ -1,4 +1,5 @@
-//! Conversations about client networks that tell no place, such as 10.1.2.0/24, and about networks that are finer than Client Subnet.
+//! Scenarios for client networks that tell no place, such as 10.1.2.0/24, and for networks smaller than Client Subnet
+//! allows.
 
 mod scene;
 
@@ -213,7 +214,7 @@ fn a_host_is_looked_up_with_all_of_its_bits_and_narrows_no_scope() {
     assert_eq!(ask_from(&mut scene, "60.0.0.201", "www", "").data(), [IAD]);
     let reply = ask_from(&mut scene, ANY_RESOLVER, "www", "60.0.0.0/24");
     assert_eq!((reply.data(), reply.scope()), (vec![IAD.to_owned()], Some(3)), "no query tells of the /32");
-    // Of a resolver that speaks of a network without a place every bit counts, too.
+    // Every bit of a resolver's address counts, too, if its client network tells no place.
     assert_eq!(ask_from(&mut scene, "60.0.0.200", "www", "10.1.2.0/24").data(), [FRA]);
     let query = scene::query("www", AAAA, "fd00::/48").to_vec().unwrap();
     let reply = scene.send_from("60.0.0.200".parse().unwrap(), &query, Transport::Udp).unwrap();

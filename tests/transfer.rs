@@ -1,4 +1,4 @@
-//! Zone transfers: the copy is the zone, whoever may not have one gets none, and who reads it slowly harms nobody.
+//! Zone transfers: the copy is complete, clients without permission get none, and slow readers harm nobody.
 
 mod encrypted;
 mod harness;

@@ -1,4 +1,5 @@
-//! DNS over TLS, HTTPS and QUIC on real sockets: what is answered, what is refused, and who waits for whom.
+//! DNS over TLS, HTTPS and QUIC on real sockets: which queries are answered, which are refused, and which clients wait
+//! for others.
 
 mod encrypted;
 mod served;
@@ -15,13 +16,13 @@ use served::{BIG_RECORDS, PATIENCE, addresses, ask_tcp, assert_closed, connect, 
 use tokio::time::timeout;
 use truenorth::server::{Bound, GRACE, TcpLimits};
 
-/// A time-out that a test waits for.
+/// A timeout that a test waits for.
 const SHORT: Duration = Duration::from_secs(1);
 
-/// What a newcomer waits at most, whatever others do: less than any limit.
+/// Maximum wait of a new client, whatever others do: less than any limit.
 const AT_ONCE: Duration = PATIENCE;
 
-/// Limits of which none is met soon.
+/// Limits that no test reaches soon.
 fn limits() -> TcpLimits {
     let long = PATIENCE * 2;
     TcpLimits { handshake: long, idle: long, query: long, answer: long, ..TcpLimits::default() }

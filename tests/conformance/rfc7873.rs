@@ -1,4 +1,4 @@
-//! RFC 7873: cookies, whatever a server puts into them.
+//! RFC 7873: cookies, independent of their contents.
 
 use std::sync::Arc;
 
@@ -144,7 +144,7 @@ fn section_5_4_a_query_without_a_question_asks_about_the_cookie() {
     }
 }
 
-/// A node's own secret is random: another one does not take its cookies.
+/// A node's own secret is random: another node does not accept its cookies.
 #[test]
 fn section_6_each_node_without_a_secret_has_its_own() {
     let cookie = learn(&mut node());

@@ -1,8 +1,7 @@
-//! Where hickory-server does not do what the RFCs say, and what of its answer is compared all the same.
+//! Where hickory-server deviates from the RFCs, and which part of its answer is compared nevertheless.
 //!
-//! Its answer is followed name by name along the chain of aliases: at each name it has to give the records that this server
-//! has there. A departure excuses one thing at one name and nothing else, and what is left of the answer at the end has to
-//! be nothing.
+//! Its answer is followed name by name along the chain of aliases: at each name it must give the same records as this
+//! server. A departure excuses one deviation at one name, and no part of the answer may be left unexplained at the end.
 
 use std::collections::{BTreeSet, HashMap};
 use std::iter;
@@ -14,7 +13,7 @@ use crate::scene::Scene;
 use crate::zones::Zone;
 use crate::{Said, TYPES, question};
 
-/// A thing that hickory-server 0.26 does in another way than this server, and why this server does it as it does.
+/// A behaviour of hickory-server 0.26 that differs from this server's, and the reason for this server's behaviour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Departure {
     /// It chooses another RRset for ANY: "a DNS responder can choose" (RFC 8482, section 4).
@@ -37,7 +36,7 @@ pub(crate) enum Departure {
     /// No wildcard stands in for a name that begins with an asterisk itself. "When a wildcard domain name appears in a
     /// message's query section, no special processing occurs" (RFC 4592, section 2.3).
     AsteriskAskedFor,
-    /// It denies a name that a wildcard stands in for, if the wildcard has no data of the type. The name exists then (RFC
+    /// It denies a name that a wildcard answers for, if the wildcard has no data of the type. The name exists then (RFC
     /// 4592, section 2.2.1).
     WildcardWithoutData,
     /// It ends a chain that leads to nothing with no SOA and never with NXDOMAIN (RFC 2308, section 2.1; RFC 6604, section 3).
@@ -55,7 +54,7 @@ impl Departure {
 /// Nothing explains why the answers differ.
 struct Unexplained;
 
-/// One zone in this server, and what it has said of it.
+/// One zone in this server, and the answers so far.
 pub(crate) struct Ours<'a> {
     scene: &'a mut Scene,
     zone: &'a Zone,
@@ -80,7 +79,7 @@ impl<'a> Ours<'a> {
         self.said.entry(key).or_insert_with_key(|(name, rtype)| Said::ours(scene, &question(name, *rtype))).clone()
     }
 
-    /// Why another answer than ours is accepted from hickory-server; none if nothing explains it.
+    /// Returns why another answer than ours is accepted from hickory-server; `None` if nothing explains it.
     pub(crate) fn departures(&mut self, name: &str, rtype: RecordType, said: &Said) -> Option<BTreeSet<Departure>> {
         if let Ok(departures) = self.follow(name, rtype, said) {
             return Some(departures);

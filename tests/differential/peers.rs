@@ -18,7 +18,7 @@ const START: Duration = Duration::from_secs(20);
 /// How long one answer may take; the machine may be busy.
 const ANSWER: Duration = Duration::from_secs(5);
 
-/// A server that serves the same zones as ours.
+/// A server with the same zones as ours.
 pub(crate) struct Peer {
     /// What it is called.
     pub(crate) name: &'static str,
@@ -139,7 +139,7 @@ impl Peer {
         loop {
             let length = self.socket.recv(&mut buffer)?;
             let reply = Message::from_vec(&buffer[..length]).map_err(std::io::Error::other)?;
-            // An answer to a question that was given up is passed over.
+            // A late answer to an earlier question is skipped.
             if reply.metadata.id == question.metadata.id {
                 return Ok((reply, length));
             }

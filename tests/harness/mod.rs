@@ -1,5 +1,5 @@
-//! The real command, as an operator runs it: a configuration in a folder that vanishes, `truenorth` started on it, its log
-//! read as it comes, and questions over real sockets.
+//! Runs the real command as an operator does: a configuration in a temporary folder, `truenorth` started with it, its
+//! log read while it runs, and questions over real sockets.
 //!
 //! Every node serves on a port that the kernel chooses and is gone when its test ends, however it ends.
 

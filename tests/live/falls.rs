@@ -1,4 +1,4 @@
-//! How long an endpoint that died is still answered.
+//! How long a failed endpoint is still in answers.
 
 use std::net::IpAddr;
 use std::thread;
@@ -52,7 +52,7 @@ impl Pair {
         addresses(&reply).contains(&self.mortal.address().ip())
     }
 
-    /// From its last breath to the last answer that holds it.
+    /// Returns the time from its failure to the last answer with it.
     fn fall(&mut self, die: impl Fn(&mut Endpoint)) -> Duration {
         let begun = Instant::now();
         while !self.is_answered() {

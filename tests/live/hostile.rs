@@ -1,4 +1,4 @@
-//! Messages that nobody should send get an answer that an RFC names, or none, and do no harm.
+//! Malformed messages get an answer that an RFC names, or none, and do no harm.
 
 use hickory_proto::rr::RecordType;
 

@@ -1,4 +1,4 @@
-//! Parts of a node that end by themselves, and signals that mean nothing.
+//! Parts of a node that end unexpectedly, and ignored signals.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

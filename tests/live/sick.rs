@@ -1,4 +1,4 @@
-//! A node that is sick itself goes on to answer what it answered before.
+//! A node with a problem of its own keeps its last answers (fail-static).
 
 use std::net::IpAddr;
 use std::process::{Command, id};
@@ -302,7 +302,7 @@ fn what_this_nodes_own_system_forbids_is_no_fault_of_the_endpoints() {
         assert_eq!(cable.ask(node), (fra.clone(), TTL_MIN), "{what}");
         unset();
         node.log.wait_for(HEARD);
-        // A second doubt begins when all have answered.
+        // The node begins to distrust its probes again after all have answered.
         thread::sleep(INTERVAL * 2);
     };
     // EINVAL, EACCES and EHOSTUNREACH.

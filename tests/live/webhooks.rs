@@ -1,4 +1,4 @@
-//! Webhooks: what happens is posted to whoever listens, and nobody waits for him.
+//! Webhooks: events are posted to the receivers, and nothing waits for them.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
