@@ -27,7 +27,7 @@ use maxminddb_writer::paths::IpAddrWithMask;
 use serde_json::json;
 use truenorth::geo::{CountryCode, countries};
 
-/// How long each server is asked each kind of question.
+/// Time for which each server is asked each kind of question.
 const SECONDS: &str = "5";
 
 /// Number of rounds. The servers take turns, so that a change of the machine's speed affects all of them.

@@ -23,9 +23,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 const ENDPOINTS: u32 = 10_000;
 const INTERVAL: Duration = Duration::from_secs(5);
 
-/// How long probing alone is measured.
+/// Time for which probing alone is measured.
 const PROBING: Duration = Duration::from_secs(20);
-/// How long each load lasts.
+/// Duration of each load.
 const LOAD: Duration = Duration::from_secs(5);
 /// Number of simultaneous clients; each waits for its answer before it asks again.
 const CLIENTS: usize = 8;
@@ -227,7 +227,7 @@ impl Node {
         times
     }
 
-    /// What the node logs about its probes when it stops.
+    /// The node's log message about its probes when it stops.
     fn stop(mut self) -> String {
         let pid = rustix::process::Pid::from_child(&self.process);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it runs");

@@ -154,7 +154,7 @@ fn wait_until(time: Duration, mut is_so: impl FnMut() -> (bool, String)) {
 async fn a_person_plays_with_the_demo() {
     let mut demo = Demo::start();
 
-    // Every dig line of the guide is right as it stands.
+    // Every dig line of the guide works without changes.
     let guide: Vec<String> = demo.lines.lock().unwrap().clone();
     let lines: Vec<&str> = guide.iter().map(|line| line.trim()).filter(|line| line.starts_with("dig ")).collect();
     assert_eq!(lines.len(), 7);

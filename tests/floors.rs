@@ -111,7 +111,7 @@ impl Source {
         Self { path, paths, is_unsafe }
     }
 
-    /// The room that the file stands in; `None` for the crate's own two files.
+    /// Returns the file's room; `None` for the crate's own two files.
     fn room(&self) -> Option<&str> {
         let first = self.path.iter().next()?.to_str()?.trim_end_matches(".rs");
         (!matches!(first, "lib" | "main")).then_some(first)
@@ -122,7 +122,7 @@ impl Source {
         self.paths.iter().filter(|path| path[0] == "crate").filter_map(|path| path.get(1)).map(String::as_str)
     }
 
-    /// Whether a path leads into this crate or module of another crate. A word alone is a name of our own.
+    /// True if a path leads into this room, or into this other crate. A single word is a name of the file's own.
     fn uses(&self, party: &str) -> bool {
         let party: Vec<&str> = party.split("::").collect();
         let leads_in = |path: &Segments| path.len() > 1 && path.iter().take(party.len()).eq(party.iter().copied());

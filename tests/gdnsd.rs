@@ -211,7 +211,7 @@ fn network(random: &mut Rng, is_v4: bool) -> IpNet {
     IpNet::new(address, length).expect("a length that fits").trunc()
 }
 
-/// Where a database of IPv6 keeps a network: IPv4 under `::/96`.
+/// Returns the position of a network in an IPv6 database: IPv4 is under `::/96`.
 fn in_ipv6(net: IpNet) -> Ipv6Net {
     match net {
         IpNet::V4(net) => {

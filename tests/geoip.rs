@@ -426,7 +426,7 @@ fn the_shipped_database_knows_ten_countries_over_both_families() {
     }
 }
 
-/// Whatever a broken file holds, reading it ends without a panic, and what comes of it can be looked up.
+/// Reading a broken file never panics, and its data can be looked up.
 fn assert_harmless(octets: &[u8]) {
     if let Ok(locations) = load(&[file(octets).path()]) {
         let numbers = locations.v4.iter().map(|run| run.value).chain(locations.v6.iter().map(|run| run.value));

@@ -272,7 +272,7 @@ fn pools_that_answer_together_pick_each_for_itself() {
     }
 }
 
-/// RFC 2181, section 5: no record stands in an RRset twice.
+/// RFC 2181, section 5: an RRset has no duplicate records.
 #[test]
 fn an_address_that_several_pools_hold_is_answered_once() {
     let pools = "[pools.one]\ndatacenter = \"fra\"\nmonitor = \"web\"\nendpoints = [\"192.0.2.21\", \"192.0.2.22\", \"2001:db8::21\"]\n\

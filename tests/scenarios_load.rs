@@ -18,7 +18,7 @@ const NAME: &str = "[names.www]\npools = [\"web\"]\nsteer = [\"region\", \"load\
 /// Networks of Europe, whose clients are fra's.
 const CLIENTS: u32 = 256;
 
-/// What each of fra's client networks is answered.
+/// Returns the answer to each of fra's client networks.
 fn answers(scene: &mut Scene, name: &str) -> Vec<String> {
     (0..CLIENTS).map(|number| scene.ask(name, A, &format!("10.1.{number}.0/24")).data().remove(0)).collect()
 }
@@ -39,7 +39,7 @@ fn counts(answers: &[String]) -> BTreeMap<&'static str, usize> {
     counts
 }
 
-/// Whether so many of all clients are this share, to four standard deviations.
+/// Asserts that this number of all clients is this share, to four standard deviations.
 #[track_caller]
 fn assert_share(counts: &BTreeMap<&str, usize>, place: &str, share: f64) {
     let (count, all) = (counts.get(place).copied().unwrap_or(0) as f64, f64::from(CLIENTS));

@@ -101,7 +101,7 @@ fn a_tie_of_datacenters_is_spread_over_their_endpoints() {
         let counts: Vec<u32> = firsts(&mut scene, name, rtype).into_values().collect();
         assert_shares(&counts, &[0.5, 0.5], &format!("{name} {rtype}"));
     }
-    // Three quarters to the place with three of four endpoints: what `simulate` tells.
+    // Three quarters go to the datacenter with three of four endpoints, as `simulate` says.
     let uneven = firsts(&mut scene, "uneven", A);
     let iad = uneven["198.51.100.6"];
     assert_shares(&[ASKERS - iad, iad], &[0.75, 0.25], "uneven");

@@ -133,7 +133,7 @@ fn names_are_hashed_apart_and_a_weight_of_0_waits() {
     assert_eq!(ask(&mut scene, "a.apps", 0), ["192.0.2.1"]);
 }
 
-/// Whether a and aaaa come from one place.
+/// True if a and aaaa come from one datacenter.
 fn is_one_place(scene: &mut Scene, name: &str, client: &str) -> bool {
     let [a, aaaa] = [A, AAAA].map(|rtype| scene.ask(name, rtype, client).data().concat());
     a.rsplit('.').next() == aaaa.rsplit(':').next()

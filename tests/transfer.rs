@@ -138,7 +138,7 @@ fn run(command: &str, words: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// What was copied is the zone: the SOA at both ends, all else once.
+/// Asserts that the copy is the zone: the SOA at both ends, everything else once.
 #[track_caller]
 fn assert_whole(copied: &[String], hosts: usize) {
     let apex = soa(SERIAL);

@@ -44,7 +44,7 @@ const GIVEN_BACK: Duration = Duration::from_secs(90);
 /// Octets that may remain: the memory of a node that once served clients.
 const KEPT: u64 = 48 << 20;
 
-/// How long the connections are left unread.
+/// Time for which the connections are left unread.
 const LEFT_FOR: Duration = Duration::from_secs(2);
 
 struct Scene {

@@ -19,7 +19,7 @@ const HINFO_RFC8482: &[u8] = b"\x07RFC8482\x00";
 /// TTL of this record, in seconds.
 pub(super) const HINFO_TTL: u32 = 3600;
 
-/// Where the message holds the names that a hop's records refer to.
+/// The positions in the message of the names that a hop's records refer to.
 #[derive(Clone, Copy)]
 pub(super) struct HopNames<'s> {
     pub(super) zone: &'s ServedZone,

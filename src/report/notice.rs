@@ -107,7 +107,7 @@ pub enum EventKind {
     Stop {},
 }
 
-/// How urgently a notice needs attention.
+/// The urgency of a notice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
     /// The node no longer trusts its own probes.

@@ -22,12 +22,12 @@ pub struct OverrideShape {
     pub from: Option<u64>,
     /// When it ends; absent if it holds until it is lifted.
     pub until: Option<u64>,
-    /// How many seconds a drain takes, from its beginning on; absent if at once.
+    /// Duration of a slow drain in seconds, from its beginning on; absent if at once.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub over: Option<u64>,
     /// The reason.
     pub reason: String,
-    /// Who asked for it.
+    /// The person or program that asked for it.
     pub who: String,
     /// The event: `placed`, `began`, `ended` or `lifted`; absent in lists of overrides.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -77,19 +77,19 @@ pub struct OverrideOrder {
     pub mode: String,
     /// The target.
     pub target: String,
-    /// How long it holds, such as `2h`, counted from `from` or from now.
+    /// Duration of the override, such as `2h`, counted from `from` or from now.
     #[serde(rename = "for", skip_serializing_if = "Option::is_none", default)]
     pub lifetime: Option<String>,
     /// When it begins: Unix time in seconds.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub from: Option<u64>,
-    /// How long a drain takes, such as `5m`.
+    /// Duration of a slow drain, such as `5m`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub over: Option<String>,
     /// The reason.
     #[serde(default)]
     pub reason: String,
-    /// Who asks for it.
+    /// The person or program that asks for it.
     #[serde(default)]
     pub who: String,
 }
@@ -104,7 +104,7 @@ pub struct OverrideSelector {
     /// A target.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub target: Option<String>,
-    /// Who asks for it.
+    /// The person or program that asks for it.
     #[serde(default)]
     pub who: String,
 }

@@ -98,7 +98,7 @@ pub struct RolloutOrder {
     /// The reason.
     #[serde(default)]
     pub reason: String,
-    /// Who asks for it.
+    /// The person or program that asks for it.
     #[serde(default)]
     pub who: String,
 }
@@ -116,7 +116,7 @@ pub struct RolloutChange {
     pub from: String,
     /// The present destination.
     pub to: String,
-    /// Who did it.
+    /// The person or program that made the change.
     pub who: String,
     /// The reason.
     pub reason: String,

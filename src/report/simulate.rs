@@ -1,4 +1,4 @@
-//! Where clients go, and where they would go if something failed.
+//! The destinations of clients now, and if something failed.
 //!
 //! Two snapshots of one world answer the same clients; in one of them some endpoints are down. The rankings are the
 //! same, because they do not depend on health; the choices differ. All possible draws are computed, so the shares are

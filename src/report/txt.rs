@@ -39,7 +39,7 @@ pub struct TxtChange {
     /// The record's value. A request to remove records may leave it out, to remove all records of the owner.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub value: Option<String>,
-    /// How long the record is served, such as `10m`.
+    /// Time for which the record is served, such as `10m`.
     #[serde(rename = "for", skip_serializing_if = "Option::is_none", default)]
     pub lifetime: Option<String>,
 }

@@ -38,9 +38,13 @@ impl fmt::Display for Unfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoZone => f.write_str("no zone here holds the name"),
-            Self::Delegated(cut) => write!(f, "{cut} is delegated: its nameservers hold the records there, not this zone"),
+            Self::Delegated(cut) => {
+                write!(f, "{cut} is delegated: its nameservers hold the records there, not this zone")
+            }
             Self::BelowDname(owner) => write!(f, "no records are allowed below the DNAME of {owner}"),
-            Self::Cname => f.write_str("the name has a CNAME, or may be answered with one: no other records are allowed beside it"),
+            Self::Cname => {
+                f.write_str("the name has a CNAME, or may be answered with one: no other records are allowed beside it")
+            }
             Self::Reflects => f.write_str("the name reflects: it answers TXT with what the node knows of the asker"),
             Self::HidesWildcard(wildcard, rtype) => write!(
                 f,

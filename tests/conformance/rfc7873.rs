@@ -57,7 +57,7 @@ fn section_5_2_3_a_client_cookie_is_answered_with_a_server_cookie() {
     }
 }
 
-/// 5.2.3, choice 2: where a cookie is required, BADCOOKIE tells the right one; with it the client is answered.
+/// 5.2.3, choice 2: where a cookie is required, BADCOOKIE gives the right one; with it the client is answered.
 #[test]
 fn section_5_2_3_a_required_cookie_is_told_by_badcookie() {
     let mut node = node_with(REQUIRED);

@@ -1,4 +1,4 @@
-//! Where hickory-server deviates from the RFCs, and which part of its answer is compared nevertheless.
+//! The deviations of hickory-server from the RFCs, and the part of its answer that is compared nevertheless.
 //!
 //! Its answer is followed name by name along the chain of aliases: at each name it must give the same records as this
 //! server. A departure excuses one deviation at one name, and no part of the answer may be left unexplained at the end.
@@ -47,7 +47,7 @@ pub(crate) enum Departure {
 }
 
 impl Departure {
-    /// How many there are.
+    /// The number of departures.
     pub(crate) const COUNT: usize = Self::NegativeTtl as usize + 1;
 }
 
@@ -72,7 +72,7 @@ impl<'a> Ours<'a> {
         Self { scene, zone, said: HashMap::new() }
     }
 
-    /// What this server answers.
+    /// This server's answer.
     pub(crate) fn ask(&mut self, name: &str, rtype: RecordType) -> Said {
         let scene = &mut *self.scene;
         let key = (name.trim_end_matches('.').to_owned(), rtype);
@@ -177,7 +177,7 @@ impl<'a> Ours<'a> {
         Ok(())
     }
 
-    /// The nameservers of a cut below a cut, which this server never tells.
+    /// The nameservers of a cut below a cut, which this server never gives.
     fn hidden_cut(&self, cut: &str) -> BTreeSet<String> {
         let nameserver = |line: &str| {
             let [owner, ttl, "NS", target] = line.split(' ').collect::<Vec<_>>()[..] else { return None };
@@ -204,7 +204,7 @@ impl<'a> Ours<'a> {
         Ok(())
     }
 
-    /// Whether this server has these records at a wildcard above the name.
+    /// True if this server has these records at a wildcard above the name.
     fn has_wildcard_with(&mut self, at: &str, rtype: RecordType, records: &BTreeSet<String>) -> bool {
         wildcards(at, &self.zone.origin).any(|wildcard| {
             let there = owned(&self.ask(&wildcard, rtype).answer, &wildcard);
@@ -212,7 +212,7 @@ impl<'a> Ours<'a> {
         })
     }
 
-    /// Whether a wildcard above the name exists and has nothing of the type.
+    /// True if a wildcard above the name exists and has no records of the type.
     fn has_wildcard_without(&mut self, at: &str, rtype: RecordType) -> bool {
         wildcards(at, &self.zone.origin).any(|wildcard| {
             let there = self.ask(&wildcard, rtype);
@@ -221,7 +221,7 @@ impl<'a> Ours<'a> {
     }
 }
 
-/// Whose record it is.
+/// Returns the owner of a record.
 fn owner(record: &str) -> &str {
     record.split(' ').next().unwrap_or_default()
 }
@@ -231,18 +231,18 @@ fn owned(records: &BTreeSet<String>, at: &str) -> BTreeSet<String> {
     records.iter().filter(|record| owner(record) == at).cloned().collect()
 }
 
-/// Where a CNAME record leads.
+/// Returns the target of a CNAME record.
 fn alias(record: &str) -> Option<String> {
     let [_, _, _, "cname", target] = record.split(' ').collect::<Vec<_>>()[..] else { return None };
     Some(target.to_owned())
 }
 
-/// Whether the record redirects the name.
+/// True if the record redirects the name.
 fn is_dname_above(record: &str, at: &str) -> bool {
     record.split(' ').nth(3) == Some("dname") && at != owner(record) && is_within(at, owner(record))
 }
 
-/// Whether the name is that one or lies below it. The final dot does not matter.
+/// True if the name is equal to the other or below it. The final dot does not matter.
 fn is_within(name: &str, above: &str) -> bool {
     let rest = name.trim_end_matches('.').strip_suffix(above.trim_end_matches('.'));
     rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))

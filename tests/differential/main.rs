@@ -171,7 +171,7 @@ impl Case {
         is_any.then_some(Accepted::AnyChoosesFreely)
     }
 
-    /// Whether both peers, asked for the type that we answered ANY with, say what we said.
+    /// True if both peers, asked for the type of our answer to ANY, give the same answer.
     fn any_is_whole(&self, peers: &[Peer; 2]) -> bool {
         let chosen = TYPES.into_iter().filter(|&rtype| rtype != RecordType::ANY);
         chosen.into_iter().any(|rtype| {

@@ -86,7 +86,7 @@ pub(crate) struct Endpoint {
     accepting: Option<JoinHandle<()>>,
 }
 
-/// What the endpoint's threads share.
+/// State that the endpoint's threads share.
 struct Stage {
     script: Mutex<Script>,
     tls: Option<Arc<ServerConfig>>,
@@ -121,7 +121,7 @@ impl Endpoint {
         endpoint
     }
 
-    /// Where it listens.
+    /// Returns the address where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }

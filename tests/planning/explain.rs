@@ -12,7 +12,7 @@ ns1 = ["127.0.0.1"]
 A = ["192.0.2.7"]
 "#;
 
-/// Names of every kind, beside the steered ones.
+/// Names of every kind, in addition to the steered ones.
 const RECORDS: &str = r#"
 [names."*.apps"]
 pools = ["web"]

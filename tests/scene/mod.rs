@@ -113,7 +113,7 @@ impl Scene {
         Self::of_files(&[("example.com.toml", zone)])
     }
 
-    /// The same, asked by clients who can be located.
+    /// The same, with a GeoIP database that locates clients.
     pub fn of_zone_with(locations: Locations, zone: &str) -> Self {
         Self::of_world("", &[("example.com.toml", zone)], locations)
     }
@@ -123,7 +123,7 @@ impl Scene {
         Self::of_all("", files)
     }
 
-    /// [`ZONE`] with more behind it, asked by clients who can be located.
+    /// [`ZONE`] with additions, and a GeoIP database that locates clients.
     pub fn with_locations(locations: Locations, more: &str) -> Self {
         Self::of_world("", &[("example.com.toml", &format!("{ZONE}{more}"))], locations)
     }
@@ -406,12 +406,12 @@ impl Reply {
         self.message.additionals.iter().map(presentation).collect()
     }
 
-    /// Whether AA is set.
+    /// True if AA is set.
     pub fn is_authoritative(&self) -> bool {
         self.message.metadata.authoritative
     }
 
-    /// Whether the name is said not to exist: NXDOMAIN with the SOA in the authority section.
+    /// True if the reply says that the name does not exist: NXDOMAIN with the SOA in the authority section.
     pub fn is_nxdomain(&self) -> bool {
         let soa = self.message.authorities.iter().any(|record| matches!(record.data, RData::SOA(_)));
         self.rcode() == 3 && soa
@@ -436,14 +436,14 @@ impl Reply {
         }
     }
 
-    /// Whether it is an empty answer: NOERROR with the SOA in the authority section.
+    /// True if the answer is empty: NOERROR with the SOA in the authority section.
     pub fn is_nodata(&self) -> bool {
         let soa = self.message.authorities.iter().any(|record| matches!(record.data, RData::SOA(_)));
         self.rcode() == 0 && self.message.answers.is_empty() && soa
     }
 }
 
-/// Where an endpoint without an address of its own is probed.
+/// Address at which an endpoint without an address of its own is probed.
 fn probed_address(pool: &Members, endpoint: usize) -> Option<IpAddr> {
     let mut address = None;
     pool.condition(endpoint)?.each_target(&mut |target| _ = address.get_or_insert(target.address.ip()));

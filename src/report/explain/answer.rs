@@ -15,7 +15,7 @@ use crate::wire::MAX_MESSAGE;
 pub(super) struct AnswerShape {
     pub(super) rcode: Cow<'static, str>,
     pub(super) records: Vec<String>,
-    /// How long the answer, or the negative answer, may be cached, in seconds.
+    /// Time for which the answer, or the negative answer, may be cached, in seconds.
     pub(super) ttl: Option<u32>,
     /// Absent without a Client Subnet option.
     pub(super) scope: Option<u8>,

@@ -26,7 +26,7 @@ pub(super) struct HopShape {
     pub(super) found: Found,
     /// The canonical name that it leads to.
     pub(super) target: Option<String>,
-    /// How long the records, or the negative answer, may be cached, in seconds.
+    /// Time for which the records, or the negative answer, may be cached, in seconds.
     pub(super) ttl: Option<u32>,
     pub(super) steering: Option<SteeringShape>,
 }
