@@ -1,4 +1,4 @@
-//! What a query costs between the sockets, and what making a map costs.
+//! The cost of a query without sockets, and the cost of making a map.
 //!
 //! The world: a zone with static data, 10,000 steered names over three places, and a database of a million networks in
 //! as many countries as there are.

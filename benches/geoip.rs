@@ -1,4 +1,4 @@
-//! How long the shipped database takes from the file to runs.
+//! The time to read the shipped database into runs.
 
 use criterion::{Criterion, criterion_group, criterion_main};
 

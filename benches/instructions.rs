@@ -1,5 +1,5 @@
-//! Instructions that a query costs between the sockets, counted by valgrind's callgrind: unlike times, they are the same on a
-//! busy machine. `cargo bench --bench instructions` prints a line for each kind of question.
+//! The number of instructions of a query without sockets, counted by valgrind's callgrind: unlike times, they are the
+//! same on a busy machine. `cargo bench --bench instructions` prints a line for each kind of question.
 //!
 //! The bench runs itself under callgrind, twice for each kind with different numbers of queries: the difference belongs to
 //! the queries alone. Needs Debian's `valgrind`; says so and ends if that is not there.
@@ -84,7 +84,7 @@ NS = ["ns.child"]
 A = ["192.0.2.54"]
 "#;
 
-/// Networks that change their country again and again.
+/// Networks in runs of alternating countries.
 fn locations() -> Locations {
     let table: Vec<Location> = countries::countries()
         .map(|country| Location {

@@ -1,5 +1,5 @@
-//! A million networks that measured their round trips, over a million networks of a database: what it costs to keep them, to
-//! make maps of them, and to look a client up.
+//! A million networks with measured round trips, over a million networks of a database: the cost of keeping them, of
+//! making maps from them, and of looking up a client.
 
 use std::hint::black_box;
 use std::net::Ipv4Addr;
@@ -44,7 +44,7 @@ fn locations() -> Locations {
     Locations { v4: v4.finish(), v6: v6.finish(), table: table.into() }
 }
 
-/// Every sixteenth /24 measured the way to each datacenter.
+/// Every sixteenth /24 has a measured round trip to each datacenter.
 fn table() -> LatencyTable {
     let mut table = LatencyTable::default();
     table.adopt(DATACENTERS, Widths::default());

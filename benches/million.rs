@@ -1,7 +1,7 @@
-//! A zone of a million A records, truenorth beside NSD, in one run: processor time and memory of a check, of a start, and of
-//! what changes later.
+//! A zone of a million A records in truenorth and NSD, in one run: processor time and memory of a check, of a start,
+//! and of later changes.
 //!
-//! Needs Debian's `nsd`; says so and ends if it is not there. A number behind `--` takes the place of the million.
+//! Needs Debian's `nsd`; without it, the bench says so and ends. A number after `--` replaces the million.
 
 use std::fmt::Write as _;
 use std::net::UdpSocket;
@@ -13,13 +13,13 @@ use std::{env, fs, thread};
 /// Names with an address each.
 const NAMES: usize = 1_000_000;
 
-/// Longer than the node waits before it gives back memory that is free.
+/// Longer than the node waits before it gives free memory back.
 const GIVEN_BACK: Duration = Duration::from_secs(35);
 
 /// Reloads of the whole zone, each with other contents.
 const RELOADS: u32 = 10;
 
-/// The longest that anything takes, for the smallest machine.
+/// Maximum time of any step, on the slowest machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 const BIN: &str = env!("CARGO_BIN_EXE_truenorth");
@@ -35,13 +35,13 @@ fn zone(names: usize, serial: u32) -> String {
     text
 }
 
-/// What a process took.
+/// The resources that a process used.
 #[derive(Clone, Copy)]
 struct Cost {
     wall: Duration,
     /// User and system time.
     cpu: Duration,
-    /// KiB at the most.
+    /// Maximum memory in KiB.
     peak: u64,
 }
 
@@ -50,7 +50,7 @@ fn run(command: &mut Command) -> Cost {
     let begun = Instant::now();
     let mut process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
     let (mut cpu, mut peak) = (Duration::ZERO, 0);
-    // What it took is gone with it, so it is looked at up to the end.
+    // The memory of a process is not visible after its end, so it is read until then.
     let status: ExitStatus = loop {
         cpu = cpu_time(process.id()).unwrap_or(cpu);
         peak = status_field(process.id(), "VmHWM:").unwrap_or(peak);
@@ -78,14 +78,14 @@ fn status_field(process: u32, field: &str) -> Option<u64> {
     line.trim().trim_end_matches(" kB").parse().ok()
 }
 
-/// A server that runs, with its children.
+/// A running server with its children.
 struct Server {
     process: Child,
     port: u16,
 }
 
 impl Server {
-    /// Starts one, and tells how long it took to answer.
+    /// Starts a server, and returns how long it took to answer.
     fn start(command: &mut Command, port: u16) -> (Self, Duration) {
         let begun = Instant::now();
         let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
@@ -127,7 +127,7 @@ impl Server {
         processes
     }
 
-    /// KiB that all of its processes have, what they share counted once.
+    /// KiB of all of its processes; shared memory is counted once.
     fn resident(&self) -> u64 {
         let share = |process: u32| {
             let rollup = fs::read_to_string(format!("/proc/{process}/smaps_rollup")).ok()?;
@@ -201,7 +201,7 @@ fn start_nsd(folder: &Path, port: u16) -> (Server, Duration) {
     Server::start(&mut command, port)
 }
 
-/// Runs truenorth's command on the node, and gives how long it took.
+/// Runs a truenorth command on the node, and returns its duration.
 fn order(folder: &Path, words: &[&str]) -> Duration {
     let begun = Instant::now();
     let mut command = Command::new(BIN);

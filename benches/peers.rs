@@ -1,12 +1,13 @@
-//! truenorth beside gdnsd and hickory-server, on this machine, in one run: how soon each is ready, what it holds, and what a
-//! query costs it.
+//! truenorth, gdnsd and hickory-server on this machine, in one run: the time until each is ready, its memory, and the
+//! cost of a query.
 //!
-//! truenorth and gdnsd serve the shipped database's networks (rewritten in GeoIP2 layout, the one that gdnsd reads), the same
-//! map of continents to three places, the same names. hickory-server steers nobody: it serves the same names with static
-//! records, and is asked for the static one only. dnsperf asks over loopback. The cost is user and system time of the server
-//! divided by the queries it answered: on loopback most of it is the kernel's work for the packets.
+//! truenorth and gdnsd serve the shipped database's networks (rewritten in GeoIP2 layout, which gdnsd reads), the same
+//! map from continents to three datacenters, and the same names. hickory-server does not steer: it serves the same
+//! names with static records, and gets questions for the static one only. dnsperf asks over loopback. The cost is user
+//! and system time of the server divided by the number of answered queries: on loopback most of it is the kernel's work
+//! for the packets.
 //!
-//! Needs Debian's `gdnsd` and `dnsperf`; says so and ends if they are not there.
+//! Needs Debian's `gdnsd` and `dnsperf`; without them, the bench says so and ends.
 
 use std::net::{IpAddr, Ipv4Addr, TcpListener, UdpSocket};
 use std::path::Path;
@@ -26,10 +27,10 @@ use maxminddb_writer::paths::IpAddrWithMask;
 use serde_json::json;
 use truenorth::geo::{CountryCode, countries};
 
-/// How long each server is asked for each kind of question.
+/// Time for which each server is asked each kind of question.
 const SECONDS: &str = "5";
 
-/// Rounds; the servers take turns, so that a machine that gets slower does so for all.
+/// Number of rounds. The servers take turns, so that a change of the machine's speed affects all of them.
 const ROUNDS: usize = 3;
 
 /// Client Subnet for 133.11.0.0/24, which is in Japan, as dnsperf takes it: the option's code and octets.
@@ -76,14 +77,14 @@ const GDNSD_PLUGINS: &str = "plugins => { geoip => {\n\
       resources => { www => { map => places, service_types => up,\n\
         dcmap => { fra => 198.51.100.10, iad => 192.0.2.10, sin => 203.0.113.80 } } } } }\n";
 
-/// Its `www` is there to tell when it is ready.
+/// Its `www` shows when it is ready.
 const HICKORY_ZONE: &str = "@ 300 IN SOA ns1 hostmaster 1 7200 1800 259200 60\n@ 300 IN NS ns1\nns1 300 IN A 127.0.0.1\n\
     static 300 IN A 192.0.2.1\nwww 30 IN A 192.0.2.10\n";
 
-/// With this and a port behind it, this program is hickory-server: its time is told apart by its process.
+/// With this argument and a port, this program runs hickory-server, so that its time is that of a process of its own.
 const SERVE_HICKORY: &str = "serve-hickory";
 
-/// A server that runs, and what its start took.
+/// A running server, and the cost of its start.
 struct Peer {
     name: &'static str,
     process: Child,

@@ -1,10 +1,10 @@
-//! What ten thousand probed endpoints cost a node, and what they do to its answers.
+//! The cost of ten thousand probed endpoints for a node, and their effect on its answers.
 //!
-//! The endpoints are addresses of 127.0.0.0/8 behind one socket of another process, this program once more, so that the node's
-//! processor time is its own. The node is the real command with 10,000 names, each with a pool of its own, at the usual
-//! interval of 5 s. Told are: processor time and memory while it probes, how late probes start (as the node says itself, and
-//! by the gaps between them as the endpoints see it), what a query costs with and without probing, and how long one failed
-//! probe takes to show in an answer.
+//! The endpoints are addresses of 127.0.0.0/8 behind one socket of another process, which is this program again, so
+//! that the node's processor time is its own. The node is the real command with 10,000 names, each with a pool of its
+//! own, at the default interval of 5 s. The output: processor time and memory while it probes; how late probes start
+//! (by the node's own count, and by the gaps between probes as the endpoints see them); the cost of a query with and
+//! without probing; and how long one failed probe takes to change an answer.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -23,17 +23,17 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 const ENDPOINTS: u32 = 10_000;
 const INTERVAL: Duration = Duration::from_secs(5);
 
-/// Probing alone is looked at for so long.
+/// Time for which probing alone is measured.
 const PROBING: Duration = Duration::from_secs(20);
-/// Each load lasts so long.
+/// Duration of each load.
 const LOAD: Duration = Duration::from_secs(5);
-/// Clients that ask at once, each waiting for its answer.
+/// Number of simultaneous clients; each waits for its answer before it asks again.
 const CLIENTS: usize = 8;
-/// Failed probes whose way into the answers is measured.
+/// Number of failed probes whose effect on answers is measured.
 const FAILURES: u32 = 20;
 
 const TTL: u8 = 30;
-/// What tells the second process what it is.
+/// The argument that starts the second process.
 const ROLE: &str = "PROBES_BENCH_ENDPOINTS";
 
 fn address(number: u32) -> Ipv4Addr {
@@ -75,7 +75,7 @@ fn main() {
     println!("{}", endpoints.stop());
 }
 
-/// The endpoints, seen from here.
+/// The endpoints, controlled by the first process.
 struct Endpoints {
     process: Child,
     orders: ChildStdin,
@@ -98,7 +98,7 @@ impl Endpoints {
         Self { process, orders, told, port }
     }
 
-    /// Lets the next probe of an endpoint fail, and tells when it did.
+    /// Makes the next probe of an endpoint fail, and returns when it did.
     fn fail(&mut self, number: u32) -> SystemTime {
         writeln!(self.orders, "{}", address(number)).expect("it reads");
         let nanos: u64 = line(&mut self.told).parse().expect("a time");
@@ -180,7 +180,7 @@ impl Node {
         line.trim().trim_end_matches(" kB").parse().expect("a number")
     }
 
-    /// Asks for all names in turn. `idle` is the share of a processor that the node takes without being asked.
+    /// Asks for all names in turn. `idle` is the share of a processor that the node uses without queries.
     fn load(&self, what: &str, idle: f64) {
         let (asked, stop) = (AtomicU64::new(0), AtomicBool::new(false));
         let times = Mutex::new(Vec::new());
@@ -227,7 +227,7 @@ impl Node {
         times
     }
 
-    /// What it says of its probes when it ends.
+    /// The node's log message about its probes when it stops.
     fn stop(mut self) -> String {
         let pid = rustix::process::Pid::from_child(&self.process);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it runs");
@@ -276,17 +276,17 @@ impl Asker {
     }
 }
 
-/// What the endpoints saw.
+/// The observations of the endpoints.
 #[derive(Default)]
 struct Seen {
     last: HashMap<IpAddr, Instant>,
     /// Between two probes of one endpoint.
     gaps: Vec<Duration>,
-    /// Whose next probe fails.
+    /// The endpoint whose next probe fails.
     failing: Option<IpAddr>,
 }
 
-/// The second process: answers 200 on every address until there is nobody to tell.
+/// The second process: answers 200 on every address until the first process ends.
 fn endpoints() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let seen: Arc<Mutex<Seen>> = Arc::default();

@@ -1,4 +1,4 @@
-# Turns an nginx log of clients and their round trips into measurements for truenorth, one in a line.
+# Turns an nginx log of clients and their round trips into measurements for truenorth, one per line.
 #
 # nginx.conf:
 #     log_format round_trips '$remote_addr $tcpinfo_rtt';     # an address, microseconds
@@ -9,12 +9,12 @@
 
 BEGIN {
     if (datacenter == "") {
-        print "nginx-latency.awk: say where this nginx stands: awk -v datacenter=NAME -f ..." > "/dev/stderr"
+        print "nginx-latency.awk: give the datacenter of this nginx: awk -v datacenter=NAME -f ..." > "/dev/stderr"
         exit 2
     }
 }
 
-# Clients on a UNIX socket have no address, and where the kernel tells no round trip there is a hyphen or 0.
+# Clients on a UNIX socket have no address. If the kernel knows no round trip time, the field is a hyphen or 0.
 $1 ~ /^[0-9a-fA-F.:]+$/ && $2 ~ /^[0-9]+$/ && $2 > 0 {
     printf "{\"client\": \"%s\", \"datacenter\": \"%s\", \"rtt_ms\": %.3f}\n", $1, datacenter, $2 / 1000
 }

@@ -1,4 +1,4 @@
-//! `answer()` allocates nothing: neither for steered names nor for static ones, neither for good queries nor for bad.
+//! `answer()` allocates nothing: for steered and static names, for valid and malformed queries.
 #![allow(unsafe_code, reason = "a counting allocator is an allocator")]
 
 mod scene;
@@ -17,16 +17,16 @@ thread_local! {
 
 struct Counting;
 
-// SAFETY: every call is handed to the system's allocator as it came.
+// SAFETY: every call is passed on to the system's allocator unchanged.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.with(|count| count.set(count.get() + 1));
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller guarantees it.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller guarantees it.
         unsafe { System.dealloc(pointer, layout) }
     }
 }
@@ -108,7 +108,7 @@ CNAME = ["loop"]
 DNAME = ["label-that-makes-it-long.label-that-makes-it-long.example.net."]
 "#;
 
-/// Whose DNAME makes a name of more than 255 octets.
+/// A name for which the DNAME yields more than 255 octets.
 const LONG: &str = "a-label-of-some-length-as-there-are-many.a-label-of-some-length-as-there-are-many.\
                     a-label-of-some-length-as-there-are-many.a-label-of-some-length-as-there-are-many.\
                     a-label-of-some-length-as-there-are-many.far";
@@ -179,7 +179,7 @@ fn no_query_allocates() {
     assert!(rcodes.iter().eq(&all), "every path was taken: {rcodes:?}");
 }
 
-/// Every option, sound and not; classes, types and opcodes that no zone answers; a signature.
+/// All options, valid and malformed; classes, types and opcodes that no zone answers; a signature.
 fn odd_queries() -> Vec<Vec<u8>> {
     const EVERY_OPTION: &[u8] = &[
         0, 3, 0, 0, 0, 8, 0, 7, 0, 1, 24, 0, 10, 1, 7, 0, 11, 0, 0, 0, 12, 0, 2, 0, 0, 0, 10, 0, 24, 0x24, 0x64, 0xc4,
@@ -212,7 +212,7 @@ fn odd_queries() -> Vec<Vec<u8>> {
                 }
             }
         }
-        // A cookie alone.
+        // A query with only a cookie.
         let opt = [0, 0, 41, 4, 208, 0, 0, 0, 0, 0, EVERY_OPTION.len() as u8];
         queries.push([&[0, 7, opcode, 0, 0, 0, 0, 0, 0, 0, 0, 1][..], &opt, EVERY_OPTION].concat());
     }

@@ -1,4 +1,4 @@
-//! What comes back slowly, is held back, or leaves slowly, as clients see it: shares, the ladder, TTLs.
+//! Slow starts, held-back pools and slow drains as clients see them: shares, the ladder, TTLs.
 
 mod scene;
 
@@ -15,13 +15,13 @@ const SIN: [&str; 1] = ["203.0.113.1"];
 const EUROPE: &str = "10.1.7.0/24";
 const WWW: &str = "[names.www]\npools = [\"web\"]\n";
 
-/// Questions whose answers are counted.
+/// Number of questions whose answers are counted.
 const COUNT: u32 = 20_000;
 
-/// The chi-square statistic of one degree of freedom that is exceeded once in a million times.
+/// The chi-square value with one degree of freedom that chance exceeds once in a million times.
 const CRITICAL: f64 = 23.93;
 
-/// How often each set of addresses answered.
+/// Counts how often each set of addresses answered.
 fn counted(scene: &mut Scene, name: &str) -> BTreeMap<Vec<String>, u32> {
     let mut counts = BTreeMap::new();
     for _ in 0..COUNT {
@@ -30,7 +30,7 @@ fn counted(scene: &mut Scene, name: &str) -> BTreeMap<Vec<String>, u32> {
     counts
 }
 
-/// That an answer came with this probability.
+/// Asserts that an answer had this probability.
 #[track_caller]
 fn assert_share(counts: &BTreeMap<Vec<String>, u32>, answer: &[&str], probability: f64) {
     let answer: Vec<String> = answer.iter().map(|&text| text.to_owned()).collect();
@@ -73,7 +73,7 @@ fn where_no_other_pool_is_usable_a_ramping_one_takes_all() {
     scene.down(&SIN);
     assert_eq!(counted(&mut scene, "both").len(), 1);
     assert_eq!(scene.ask("both", A, "10.9.9.0/24").sorted(), FRA_V4, "`only` keeps a region's clients there");
-    // All of them ramp: the one that has come farther helps as far as it has come.
+    // All of them ramp: the one with the higher ramp helps by its own ramp.
     scene.up(&IAD);
     scene.up(&SIN);
     scene.down(&SIN);
@@ -122,11 +122,11 @@ fn one_endpoint_among_others_stands_in_its_share_of_the_answers() {
     let counts = counted(&mut scene, "www");
     assert_share(&counts, &FRA_V4, 0.3);
     assert_share(&counts, &FRA_V4[..1], 0.7);
-    // Degraded besides: a share of the share.
+    // It is degraded too: a share of the share.
     scene.degraded(&FRA_V4[1..], 500);
     let counts = counted(&mut scene, "www");
     assert_share(&counts, &FRA_V4, 0.15);
-    // Its neighbour follows: now the pool ramps as far as the one that has come farthest, and within it the other is behind.
+    // When its neighbour ramps too, the pool ramps with the highest ramp, and within it the other endpoint gets less.
     scene.degraded(&FRA_V4[1..], 1000);
     scene.ramp(&[FRA_V4[0], FRA[2]], 600);
     let counts = counted(&mut scene, "www");
@@ -177,7 +177,7 @@ fn a_fallback_that_is_held_back_still_falls_back() {
     assert_eq!(scene.ask("www", A, EUROPE).sorted(), FRA_V4);
 }
 
-/// Every endpoint with the pool that it stands in.
+/// Returns every endpoint with its pool.
 fn endpoints() -> Vec<(usize, &'static str)> {
     let of = |pool: usize, list: &'static [&'static str]| list.iter().map(move |&address| (pool, address));
     of(0, &FRA).chain(of(1, &IAD)).chain(of(2, &SIN)).collect()

@@ -1,5 +1,5 @@
-//! The demo as a person meets it: the real binary, `dig` lines copied from what it prints, endpoints broken and mended
-//! over HTTP, the zone edited under it.
+//! The demo as a user sees it: the real binary, `dig` lines copied from its output, endpoints that are broken and
+//! repaired over HTTP, and an edited zone.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -25,7 +25,7 @@ const EUROPE: &str = "193.0.6.0/24";
 const AMERICA: &str = "128.6.1.0/24";
 const ASIA: &str = "133.11.0.0/24";
 
-/// A demo that runs, and all it has printed so far.
+/// A running demo, and its output so far.
 struct Demo {
     child: Child,
     lines: Arc<Mutex<Vec<String>>>,
@@ -62,7 +62,7 @@ impl Demo {
         self.lines.lock().unwrap().iter().find(|line| is_it(line)).cloned()
     }
 
-    /// Waits until a line holds these words, and gives the first one that does.
+    /// Waits for a line with these words, and returns the first one.
     fn wait_for_line(&self, time: Duration, words: &str) -> String {
         let mut found = None;
         wait_until(time, || {
@@ -154,7 +154,7 @@ fn wait_until(time: Duration, mut is_so: impl FnMut() -> (bool, String)) {
 async fn a_person_plays_with_the_demo() {
     let mut demo = Demo::start();
 
-    // Every dig line of the guide is right as it stands.
+    // Every dig line of the guide works without changes.
     let guide: Vec<String> = demo.lines.lock().unwrap().clone();
     let lines: Vec<&str> = guide.iter().map(|line| line.trim()).filter(|line| line.starts_with("dig ")).collect();
     assert_eq!(lines.len(), 7);
@@ -204,7 +204,7 @@ async fn a_person_plays_with_the_demo() {
     }
     demo.wait_for_answer("www", EUROPE, &["127.10.0.10", "127.10.0.11"]);
 
-    // A good edit takes; a broken one is told with its place, and the old answers go on.
+    // A good edit takes effect; a broken one is reported with its position, and the old answers stay.
     demo.edit("\"continent:EU\", \"continent:AF\"", "\"continent:AF\"");
     demo.edit("\"continent:AS\"", "\"continent:EU\", \"continent:AS\"");
     demo.wait_for_answer("www", EUROPE, &["127.30.0.10", "127.30.0.11"]);
@@ -249,7 +249,7 @@ fn a_database_that_is_not_there_is_told_with_what_to_do() {
     assert!(told.contains("nowhere.mmdb") && told.contains("--geoip FILE"), "{told}");
 }
 
-/// What speaks plain HTTP and trusts nobody.
+/// The HTTP client of the tests, which uses plain HTTP and trusts no certificate.
 fn client() -> reqwest::Client {
     let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()

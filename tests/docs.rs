@@ -1,7 +1,7 @@
 //! The examples of the documentation are configurations that load.
 //!
-//! Behind ```` ```toml ```` stands what a block is: `zone` begins a zone file, `more` goes on with it, `server` is a whole
-//! server file. A block ```` ```dns ```` is a master file beside the page's zone file.
+//! The word after ```` ```toml ```` says what a block is: `zone` begins a zone file, `more` continues it, `server` is a
+//! whole server file. A block ```` ```dns ```` is a master file beside the page's zone file.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 
 use truenorth::config::{self, Config, Faults};
 
-/// Where a zone example is put.
+/// The path of a zone example.
 const ZONE: &str = "zones/gslb.example.com.toml";
 
-/// What a page's examples come to.
+/// The examples of a page.
 #[derive(Default)]
 struct Examples {
     zones: Vec<String>,
@@ -51,7 +51,7 @@ fn load(files: &[(&str, &str)]) -> Result<Config, Faults> {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("zones")).unwrap();
     fs::write(folder.path().join("truenorth.toml"), "").unwrap();
-    // Those that examples name.
+    // Files that the examples refer to.
     let certified = rcgen::generate_simple_self_signed(["ns1.example.com".to_owned()]).unwrap();
     fs::create_dir(folder.path().join("tls")).unwrap();
     for path in ["tls/fullchain.pem", "tls/ca.pem", "tls/probe.pem"] {
@@ -60,7 +60,7 @@ fn load(files: &[(&str, &str)]) -> Result<Config, Faults> {
     for path in ["tls/privkey.pem", "tls/probe.key"] {
         let path = folder.path().join(path);
         fs::write(&path, certified.signing_key.serialize_pem()).unwrap();
-        // A key that others can read is warned of.
+        // `check` warns of a key that others can read.
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     }
     for (path, text) in files {
@@ -82,7 +82,7 @@ fn every_example_loads() {
             assert_eq!(config.world.zones.len(), 1);
         }
         for server in &servers {
-            // What it defines is used by no zone here, which is warned of.
+            // No zone here uses its definitions, which causes warnings.
             let loaded = load(&[("truenorth.toml", server)]);
             loaded.unwrap_or_else(|faults| panic!("{}:\n{}", page.display(), faults.render(false)));
         }

@@ -1,8 +1,8 @@
-//! The house keeps its floors: a room imports only rooms below it, each third party stays behind its door, and `unsafe`
-//! stands in one file.
+//! The rooms keep their floors: a room imports only rooms below it, each dependency is used only in its listed rooms,
+//! and `unsafe` is in two files.
 //!
-//! The sources are read as Rust tokens, so comments and strings do not count, and neither does code for tests alone, which
-//! may look at rooms above to set a scene. A group such as `use crate::{name::Name, wire}` is read as the paths in it.
+//! The sources are read as Rust tokens, so comments and strings do not count. Code for tests does not count either; it
+//! may use rooms above. A group such as `use crate::{name::Name, wire}` is read as the paths in it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
-/// The rooms from the ground up. Rooms on one line do not know each other.
+/// The rooms from the lowest floor up. Rooms on one line do not import each other.
 const FLOORS: &[&[&str]] = &[
     &["duration", "printable"],
     &["name", "geo", "health", "suggest", "vital"],
@@ -77,7 +77,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("x509_parser", &["config", "monitor"]),
 ];
 
-/// The rooms that touch the world by the standard library: files, the clock, sockets.
+/// The rooms that use files, the clock and sockets of the standard library.
 const STD_DOORS: &[(&str, &[&str])] = &[
     ("std::fs", &["disk", "config", "store", "admin", "cli"]),
     ("std::time::Instant", &["monitor", "control", "limiter", "server", "admin", "cli"]),
@@ -90,7 +90,7 @@ const UNSAFE: [&str; 2] = ["server/batch.rs", "server/memory.rs"];
 /// A path as it is written, `["crate", "wire", "Rtype"]` for example.
 type Segments = Vec<String>;
 
-/// What one source file names outside its tests.
+/// The paths that one source file uses outside its tests.
 struct Source {
     /// The file, below `src/`.
     path: PathBuf,
@@ -111,7 +111,7 @@ impl Source {
         Self { path, paths, is_unsafe }
     }
 
-    /// The room that the file stands in; `None` for the crate's own two files.
+    /// Returns the file's room; `None` for the crate's own two files.
     fn room(&self) -> Option<&str> {
         let first = self.path.iter().next()?.to_str()?.trim_end_matches(".rs");
         (!matches!(first, "lib" | "main")).then_some(first)
@@ -122,7 +122,7 @@ impl Source {
         self.paths.iter().filter(|path| path[0] == "crate").filter_map(|path| path.get(1)).map(String::as_str)
     }
 
-    /// Whether a path leads into this crate or module of another crate. A word alone is a name of our own.
+    /// True if a path leads into this room, or into this other crate. A single word is a name of the file's own.
     fn uses(&self, party: &str) -> bool {
         let party: Vec<&str> = party.split("::").collect();
         let leads_in = |path: &Segments| path.len() > 1 && path.iter().take(party.len()).eq(party.iter().copied());
@@ -158,7 +158,7 @@ fn module_depth(path: &Path) -> usize {
     path.iter().count() - usize::from(path.file_name().is_some_and(|name| name == "mod.rs"))
 }
 
-/// Leaves out each item, field or variant that stands behind `#[cfg(test)]`.
+/// Leaves out each item, field or variant after `#[cfg(test)]`.
 fn without_tests(tokens: TokenStream) -> Vec<TokenTree> {
     let mut kept = Vec::new();
     let mut tokens = tokens.into_iter().peekable();

@@ -1,4 +1,4 @@
-//! Debian's gdnsd and truenorth over one world: the same client gets the same datacenter from both.
+//! Debian's gdnsd and truenorth with the same configuration: the same client gets the same datacenter from both.
 //!
 //! The world is drawn at random: a database in the GeoIP2 layout, orders of datacenters for continents and countries, and
 //! networks that override both. gdnsd has it as a map with nets, truenorth as regions.
@@ -53,7 +53,7 @@ const STRANGERS: usize = 3;
 /// An order of all datacenters.
 type Order = Vec<&'static str>;
 
-/// What both servers are told.
+/// The configuration for both servers.
 struct World {
     networks: Vec<(IpNet, &'static str, Option<&'static str>)>,
     continents: BTreeMap<&'static str, Order>,
@@ -211,7 +211,7 @@ fn network(random: &mut Rng, is_v4: bool) -> IpNet {
     IpNet::new(address, length).expect("a length that fits").trunc()
 }
 
-/// Where a database of IPv6 keeps a network: IPv4 under `::/96`.
+/// Returns the position of a network in an IPv6 database: IPv4 is under `::/96`.
 fn in_ipv6(net: IpNet) -> Ipv6Net {
     match net {
         IpNet::V4(net) => {

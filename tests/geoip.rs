@@ -20,7 +20,7 @@ const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/geoip/country.mmdb")
 
 static SHIPPED_LOCATIONS: LazyLock<Locations> = LazyLock::new(|| load(&[SHIPPED]).unwrap());
 
-/// What these databases know together.
+/// Returns what these databases know together.
 fn load<P: AsRef<Path>>(paths: &[P]) -> Result<Locations, Vec<GeoipFault>> {
     geoip::load(&truenorth::disk::Disk::new(), paths).map(|loaded| loaded.locations)
 }
@@ -426,7 +426,7 @@ fn the_shipped_database_knows_ten_countries_over_both_families() {
     }
 }
 
-/// Whatever a broken file holds, reading it ends without a panic, and what comes of it can be looked up.
+/// Reading a broken file never panics, and its data can be looked up.
 fn assert_harmless(octets: &[u8]) {
     if let Ok(locations) = load(&[file(octets).path()]) {
         let numbers = locations.v4.iter().map(|run| run.value).chain(locations.v6.iter().map(|run| run.value));
@@ -525,7 +525,7 @@ fn every_faulty_file_is_told() {
     assert_eq!(faults[0].to_string(), "/nowhere/geo.mmdb: cannot be read: No such file or directory (os error 2)");
 }
 
-/// Files that no writer writes.
+/// Files that no database writer produces.
 mod hostile {
     use super::*;
 

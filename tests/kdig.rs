@@ -107,13 +107,13 @@ impl Node {
         self.log.lock().unwrap().contains(text)
     }
 
-    /// Whether a newcomer is shown this certificate.
+    /// True if a new client gets this certificate.
     fn shows(&self, identity: &Identity) -> bool {
         tls(connect(self.tls), trusting(&[identity], &["dot"])).is_ok()
     }
 }
 
-/// Writes certificate and key in the place of those that are there, as whoever renews them does.
+/// Replaces certificate and key, as a renewal does.
 fn write_identity(folder: &Path, identity: &Identity) {
     for (file, content) in [("cert.pem", identity.certificate_pem.clone()), ("key.pem", identity.key_pem())] {
         let new = folder.join(format!("{file}.new"));
@@ -130,7 +130,7 @@ fn wait_for(is_so: impl Fn() -> bool) {
     }
 }
 
-/// What kdig prints of an answer, without what differs from one way to another.
+/// Returns kdig's output for an answer, without the parts that differ between transports.
 fn kdig(server: SocketAddr, way: &[&str], question: &[&str]) -> String {
     let output = Command::new("kdig")
         .arg(format!("@{}", server.ip()))

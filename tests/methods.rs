@@ -1,4 +1,4 @@
-//! What docs/methods.md says is answered is answered: its steps are played with the real answering code.
+//! Executes the examples of docs/methods.md with the real answering code.
 //!
 //! A line of an example that is a comment as a whole is a step:
 //!
@@ -37,10 +37,10 @@ use truenorth::rollout::Stand;
 
 const PAGE: &str = include_str!("../docs/methods.md");
 
-/// How often a draw is asked for.
+/// Number of queries for a draw.
 const DRAWS: usize = 4000;
 
-/// How many standard deviations a share may be off: chance alone goes beyond them once in two million times.
+/// Maximum deviation of a share in standard deviations: chance alone exceeds it once in two million times.
 const DEVIATIONS: f64 = 5.0;
 
 /// An answer, whole: its data in a fixed order, and what is told with it.
@@ -50,7 +50,7 @@ struct Whole {
     around: String,
 }
 
-/// What a step says is answered.
+/// The expected answers of a step.
 struct Claim<'a> {
     name: &'a str,
     rtype: RecordType,
@@ -152,7 +152,7 @@ impl<'a> Claim<'a> {
         self.hold_for(&answers)
     }
 
-    /// Whether there are just the answers that are claimed, each as often as is claimed.
+    /// True if there are exactly the expected answers, each with the expected frequency.
     fn hold_for(&self, found: &[Whole]) -> Result<(), String> {
         let all = found.len() as f64;
         let mut counts: BTreeMap<&Whole, f64> = BTreeMap::new();
@@ -210,7 +210,7 @@ fn examples() -> Vec<Example<'static>> {
     examples
 }
 
-/// What `client` steps say of where clients are, as GeoIP databases would.
+/// The locations of clients by the `client` steps, as from GeoIP databases.
 fn locations(examples: &[Example]) -> Locations {
     let mut table = vec![Location::default()];
     let mut networks = Vec::new();

@@ -150,7 +150,7 @@ mod status {
     }
 }
 
-/// What curl takes, whatever the RFCs think of it.
+/// Responses that curl accepts, even if they violate the RFCs.
 mod leniency {
     use super::*;
 
@@ -589,7 +589,7 @@ mod load {
         let endpoint = Endpoint::start(ANY_PORT, Script::answer([head.clone(), Step::Forever(b",1".repeat(1000))]));
         assert_eq!(finding(probe(&endpoint, check.clone(), PATIENCE).await).load, None);
         assert_left_alone(&endpoint);
-        // A good status stays good, whatever comes of the body that tells the load.
+        // A good status stays good, even if the body with the load cannot be read.
         let broken = Step::Say(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nno size".to_vec());
         let unframed = Step::Say(b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n1".to_vec());
         for steps in [vec![head.clone(), Step::Hang], vec![head.clone(), Step::Reset], vec![broken], vec![unframed]] {
@@ -635,7 +635,7 @@ mod reuse {
         HttpCheck { reuse: true, ..expecting("ok") }
     }
 
-    /// Answers so many requests on one connection, then closes it.
+    /// Answers this many requests on one connection, then closes it.
     fn answers(count: usize) -> Script {
         Script((0..count).flat_map(|_| [Step::Read, Step::Say(OK.to_vec())]).collect())
     }
@@ -872,7 +872,7 @@ mod floods {
         let grpc = Check::Grpc(GrpcCheck { service: "".into(), tls: None });
         let floods: [&[u8]; 4] = [
             SETTINGS,
-            // PING, PRIORITY for stream 1, and a frame of a type that nobody knows.
+            // PING, PRIORITY for stream 1, and a frame of an unknown type.
             b"\0\0\x08\x06\0\0\0\0\0\0\0\0\0\0\0\0\0",
             b"\0\0\x05\x02\0\0\0\0\x01\0\0\0\0\0",
             b"\0\0\0\xf7\0\0\0\0\0",

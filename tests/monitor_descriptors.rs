@@ -13,7 +13,7 @@ use truenorth::monitor::Prober;
 
 const ROUNDS: usize = 40;
 const TIMEOUT: Duration = Duration::from_millis(50);
-/// How long the endpoints may take to notice that the probes are gone.
+/// Maximum time until the endpoints notice that the probes are gone.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 fn open_descriptors() -> usize {

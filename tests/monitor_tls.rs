@@ -267,7 +267,7 @@ mod bare {
         assert!(prober.probe(&bare(&endpoint, TlsCheck::default(), &["h2", "dot"])).await.is_success());
         let why = tls_failure(prober.probe(&bare(&endpoint, TlsCheck::default(), &["h2"])).await);
         assert_eq!(why, "alert: no_application_protocol");
-        // It never heard of ALPN, and ignores it.
+        // This server does not support ALPN, and ignores it.
         let ignorant = endpoint_with(&params("www.example.com"), &authority);
         let why = tls_failure(prober.probe(&bare(&ignorant, TlsCheck::default(), &["h2", "dot"])).await);
         assert_eq!(why, "no agreement on h2 or dot by ALPN");
@@ -344,7 +344,7 @@ mod keys {
         process: Child,
         certificate: Box<[u8]>,
         address: std::net::SocketAddr,
-        /// Kept, for who writes to a pipe that nobody holds is ended.
+        /// It is kept open, because a process that writes to a pipe without a reader is killed.
         _output: BufReader<ChildStdout>,
         _folder: tempfile::TempDir,
     }

@@ -1,4 +1,5 @@
-//! Hundreds of thousands of damaged queries: the server answers what can be answered, and is afterwards what it was before.
+//! Hundreds of thousands of damaged queries: the server answers those that can be answered, and is in the same state
+//! afterwards.
 //!
 //! Sound queries of every kind are damaged at random: bits flipped, ends cut, octets put in, two messages spliced, lengths
 //! and counts set to what they should not be. Each batch is followed by a sound query; a socket's messages are answered in
@@ -38,7 +39,7 @@ const ANSWERED: f64 = 0.5;
 /// each query would come to more than twice as much.
 const SLACK: u64 = 8 << 20;
 
-/// How long connections that were closed may take to be forgotten.
+/// Maximum time until closed connections are forgotten.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The ID of the sound query behind each batch. Damaged ones have those below.
@@ -134,7 +135,7 @@ fn seeds() -> Vec<Vec<u8>> {
     let subnet_v6: &[u8] = &[0, 2, 48, 0, 0x20, 1, 0x0d, 0xb8, 0, 1];
     let cookie: &[u8] = &[7; 8];
     let full_cookie: &[u8] = &[7; 24];
-    // A pointer back to the question's name stands for the owner or the zone.
+    // A compression pointer to the question's name is the owner or the zone.
     let back: &[u8] = &[0xc0, 12];
     let soa = record(back, SOA, IN, 0, &[back, back, &[0; 20]].concat());
     let algorithm = name("hmac-sha256.");
@@ -214,7 +215,7 @@ fn part(octets: &[u8], random: &mut Rng) -> Range<usize> {
     start..random.usize(start..=octets.len())
 }
 
-/// What comes back is a response to one of these queries.
+/// Asserts that a message is a response to one of these queries.
 #[track_caller]
 fn assert_response(octets: &[u8], ids: &Range<u16>) {
     let response = Message::from_vec(octets).unwrap_or_else(|error| panic!("{error}: {octets:02x?}"));
@@ -232,7 +233,7 @@ fn is_sentinels(octets: &[u8]) -> bool {
     octets.starts_with(&SENTINEL.to_be_bytes())
 }
 
-/// Sends so many damaged queries from one socket, and gives how many were answered.
+/// Sends this many damaged queries from one socket, and returns how many were answered.
 fn damage_over_udp(node: SocketAddr, count: usize, mut random: Rng) -> usize {
     let (asker, seeds, sentinel) = (Asker::new(node), seeds(), sentinel());
     let mut answered = 0;

@@ -1,4 +1,4 @@
-//! Probes against nginx: an endpoint that nobody here wrote.
+//! Probes against nginx, an endpoint that is not part of this project.
 
 mod endpoint;
 
@@ -19,10 +19,10 @@ use truenorth::health::{
 };
 use truenorth::monitor::Prober;
 
-/// How often nginx is started anew because somebody else took a port in the meantime.
+/// Maximum number of restarts of nginx because another process took a port in the meantime.
 const ATTEMPTS: usize = 5;
 
-/// What nginx answers, over every way.
+/// nginx's answer over every protocol.
 const LOCATIONS: &str = r#"
     add_header X-Protocol $server_protocol;
     location = /healthz { return 200 "$server_protocol $http_host all is well\n"; }
@@ -80,7 +80,7 @@ impl Nginx {
         target(address, Check::Http(check), PATIENCE)
     }
 
-    /// What trusts its certificate.
+    /// Returns a TLS check that trusts its certificate.
     fn trusting(&self) -> TlsCheck {
         let authorities = Certificates::new([Box::from(&**self.authority.der())]);
         TlsCheck { authorities: Some(authorities), ..TlsCheck::default() }
@@ -90,7 +90,7 @@ impl Nginx {
         target(self.addresses[2], Check::Https(check, self.trusting()), PATIENCE)
     }
 
-    /// Where a certificate of the monitor is demanded.
+    /// Returns a target at the address that requires a client certificate.
     fn mutual(&self, tls: TlsCheck) -> Target {
         target(self.addresses[3], Check::Https(get("/healthz"), tls), PATIENCE)
     }

@@ -1,4 +1,4 @@
-//! What operators order, as clients see it: precedence, the ladder, names, and shares.
+//! Overrides as clients see them: precedence, the ladder, names, and shares.
 
 mod scene;
 
@@ -233,7 +233,7 @@ fn a_canonical_name_is_an_endpoint_too() {
 /// The chance to see a value of chi square with one degree of freedom above this is 1 in 100,000.
 const CHI_SQUARE_LIMIT: f64 = 19.51;
 
-/// How far counts of two outcomes are from what was expected.
+/// Returns the chi-square value of the counts of two outcomes.
 fn chi_square(seen: u32, all: u32, probability: f64) -> f64 {
     let term = |seen: u32, expected: f64| (f64::from(seen) - expected).powi(2) / expected;
     let expected = f64::from(all) * probability;

@@ -1,4 +1,4 @@
-//! Conversations: a zone file, then questions, falls and recoveries, with whole answers looked at.
+//! Scenarios: a zone file, then questions, failures and recoveries, with whole answers compared.
 
 mod scene;
 
@@ -85,7 +85,7 @@ fn tied_places_answer_together_and_rotate() {
 
 #[test]
 fn distance_breaks_the_regions_tie_only_for_clients_with_coordinates() {
-    // No database, so nobody has coordinates: the tie stays.
+    // There is no database, so no client has coordinates: the tie remains.
     let mut scene = Scene::new("[names.www]\npools = [\"web\"]\nsteer = [\"region\", \"distance\"]\n");
     scene.down(&["203.0.113.1"]);
     assert_eq!(scene.ask("www", A, "10.3.7.0/24").data().len(), 3);
@@ -125,7 +125,7 @@ fn only_means_never_anywhere_else() {
         "[pools.sorry]\nendpoints = [\"192.0.2.99\"]\n[names.www]\npools = [\"web\"]\nfallback = \"sorry\"\n",
     );
     scene.down(&FRA);
-    // The place still has IPv6, so it is the place; IPv4 alone has nowhere to go.
+    // This datacenter still has IPv6, so it answers; for IPv4 there are no records.
     assert!(scene.ask("www", A, "10.9.9.0/24").is_nodata());
     assert_eq!(scene.ask("www", AAAA, "10.9.9.0/24").data(), ["2001:db8:f::1"]);
     scene.down(&["2001:db8:f::1"]);
@@ -144,7 +144,7 @@ fn all_types_agree_on_the_place() {
     scene.down(&["2001:db8:f::1"]);
     assert_eq!(scene.ask("www", AAAA, "10.1.7.0/24").data(), ["2001:db8:a::1"]);
     assert_eq!(scene.ask("www", A, "10.1.7.0/24").sorted(), FRA);
-    // IPv4 dies in fra, IPv6 lives: the place is still fra.
+    // IPv4 fails in fra, IPv6 works: fra still answers.
     scene.up(&["2001:db8:f::1"]);
     scene.down(&FRA);
     assert_eq!(scene.ask("www", AAAA, "10.1.7.0/24").data(), ["2001:db8:f::1"]);
@@ -167,7 +167,7 @@ fn half_of_a_healthy_name_is_empty_and_not_the_sorry_page() {
     for more in ["fallback = \"spare\"\n", "", "all_down = \"last-healthy\"\n", "all_down = \"servfail\"\n"] {
         for (dead, alive, asked, other) in [(DUAL_V6, DUAL_V4, AAAA, A), (DUAL_V4, DUAL_V6, A, AAAA)] {
             let mut scene = dual(more);
-            // One place alone: the other one answers for the family that is dead there.
+            // There is only one datacenter: the other family answers for the failed one there.
             scene.down(&dead[..1]);
             assert_eq!(scene.ask("dual", asked, "10.1.7.0/24").data(), [dead[1]], "{more}");
             scene.down(&dead[1..]);
@@ -189,7 +189,7 @@ fn when_both_families_are_down_the_ladder_goes_on_for_both() {
     scene.down(&DUAL_V6);
     assert_eq!(scene.ask("dual", A, "").data(), ["192.0.2.99"]);
     assert_eq!(scene.ask("dual", AAAA, "").data(), ["2001:db8::99"]);
-    // Half of the fallback is as half of a pool: its other half answers.
+    // A fallback with one family down behaves like a pool with one family down: the other family answers.
     scene.down(&["2001:db8::99"]);
     assert_eq!(scene.ask("dual", A, "").data(), ["192.0.2.99"]);
     assert!(scene.ask("dual", AAAA, "").is_nodata());
@@ -238,7 +238,7 @@ fn a_weight_in_one_pool_cuts_no_other_pool_and_no_other_family() {
     assert!((250..350).contains(&heavy), "{heavy}");
     assert_eq!(scene.ask("www", A, "10.2.7.0/24").data().len(), 3);
     assert_eq!(scene.ask("www", AAAA, "10.1.7.0/24").data().len(), 2);
-    // A pool that steps in picks as itself, and so does the fallback.
+    // A pool that replaces another picks by itself, and so does the fallback.
     scene.down(&["198.51.100.11", "198.51.100.12", "2001:db8:f::11", "2001:db8:f::12"]);
     assert_eq!(scene.ask("www", A, "10.1.7.0/24").data().len(), 3);
     let fallback = "[pools.last]\nendpoints = [{ address = \"192.0.2.98\", weight = 2 }, \"192.0.2.99\"]\n";
@@ -259,7 +259,7 @@ fn pools_that_answer_together_pick_each_for_itself() {
         *firsts.entry(data[0].clone()).or_insert(0) += 1;
     }
     assert_eq!([11, 12, 13].map(|n| firsts[&format!("192.0.2.{n}")]), [100; 3], "they take turns");
-    // What the name says counts for all of its pools.
+    // The name's `pick` applies to all of its pools.
     for (keys, lengths) in [
         ("pick = \"rotate\"\n", [2, 3]),
         ("pick = \"weighted\"\n", [1, 1]),
@@ -272,7 +272,7 @@ fn pools_that_answer_together_pick_each_for_itself() {
     }
 }
 
-/// RFC 2181, section 5: no record stands in an RRset twice.
+/// RFC 2181, section 5: an RRset has no duplicate records.
 #[test]
 fn an_address_that_several_pools_hold_is_answered_once() {
     let pools = "[pools.one]\ndatacenter = \"fra\"\nmonitor = \"web\"\nendpoints = [\"192.0.2.21\", \"192.0.2.22\", \"2001:db8::21\"]\n\

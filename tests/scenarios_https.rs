@@ -1,4 +1,4 @@
-//! Conversations about HTTPS records: whom they send where, and how they follow A and AAAA.
+//! Scenarios for HTTPS records: which clients get which, and how they follow A and AAAA.
 
 mod scene;
 
@@ -106,7 +106,7 @@ fn a_draw_is_made_once_for_both_families() {
     }
     // Half of 1,000; the standard deviation is 16.
     assert!((430..570).contains(&frankfurt), "{frankfurt}");
-    // One family alone is down there: the place is drawn as before, only that family goes on.
+    // Only one family is down there: the datacenter is drawn as before, and only that family is answered by another.
     scene.down(&[FRA_V6]);
     let moved = (0..400).filter(|_| {
         let reply = scene.ask("api", HTTPS, EUROPE);

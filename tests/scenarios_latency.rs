@@ -1,4 +1,4 @@
-//! Conversations about round trips: what clients measured, and the answers that follow, with their scope and TTL.
+//! Scenarios for latency: measured round trips and the answers that follow, with scope and TTL.
 
 mod scene;
 

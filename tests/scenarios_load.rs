@@ -1,4 +1,4 @@
-//! Conversations about load: who stays, who is moved, where to, and what does not depend on it.
+//! Scenarios for load: which clients stay, which move, where they go, and what does not depend on load.
 
 mod scene;
 
@@ -18,7 +18,7 @@ const NAME: &str = "[names.www]\npools = [\"web\"]\nsteer = [\"region\", \"load\
 /// Networks of Europe, whose clients are fra's.
 const CLIENTS: u32 = 256;
 
-/// What each of fra's client networks is answered.
+/// Returns the answer to each of fra's client networks.
 fn answers(scene: &mut Scene, name: &str) -> Vec<String> {
     (0..CLIENTS).map(|number| scene.ask(name, A, &format!("10.1.{number}.0/24")).data().remove(0)).collect()
 }
@@ -39,7 +39,7 @@ fn counts(answers: &[String]) -> BTreeMap<&'static str, usize> {
     counts
 }
 
-/// Whether so many of all clients are this share, to four standard deviations.
+/// Asserts that this number of all clients is this share, to four standard deviations.
 #[track_caller]
 fn assert_share(counts: &BTreeMap<&str, usize>, place: &str, share: f64) {
     let (count, all) = (counts.get(place).copied().unwrap_or(0) as f64, f64::from(CLIENTS));
@@ -146,7 +146,7 @@ fn scopes_are_the_same_whatever_the_loads() {
     assert_eq!(calm[0], Some(20), "the hash's prefix, if the ranking's is not longer");
     scene.loads(&[("web/fra", 500, 0), ("web/iad", 1000, 10_000)]);
     assert_eq!(scopes(&mut scene), calm);
-    // All of a prefix are answered alike.
+    // All clients of a prefix get the same answer.
     for block in 0..16 {
         let data: HashSet<_> = (0..16)
             .map(|number| place(&scene.ask("www", A, &format!("10.1.{}.0/24", block * 16 + number)).data()[0]))

@@ -1,4 +1,5 @@
-//! Conversations about client networks that tell no place, such as 10.1.2.0/24, and about networks that are finer than Client Subnet.
+//! Scenarios for client networks that tell no place, such as 10.1.2.0/24, and for networks smaller than Client Subnet
+//! allows.
 
 mod scene;
 
@@ -145,7 +146,7 @@ fn a_regions_prefix_gives_a_local_network_its_meaning() {
     assert_eq!(ask_from(&mut scene, OFFICE_RESOLVER, "cache", "10.6.1.0/24").scope(), Some(16));
 }
 
-/// 10.9.0.0/16 is in Germany, says the database of somebody who has a network of that kind.
+/// A database of the operator says that 10.9.0.0/16, a private network, is in Germany.
 fn locations() -> Locations {
     let germany = Location { country: CountryCode::parse("DE"), ..Location::default() };
     let network = Prefix { first: 0x0a09_0000, length: 16, value: 1 };
@@ -198,7 +199,7 @@ fn a_reflecting_name_tells_that_the_source_decides() {
 fn where_few_bits_count_a_block_that_is_longer_is_no_block() {
     let zone = format!("ttl = 30\n{ZONE}");
     let mut scene = Scene::of_all("[ecs]\nmax_source_v4 = 9\nmax_source_v6 = 24\n", &[("example.com.toml", &zone)]);
-    // 172.16.0.0 cannot be told from 172.0.0.0 by nine bits.
+    // Nine bits do not distinguish 172.16.0.0 from 172.0.0.0.
     assert_eq!(ask_from(&mut scene, OFFICE_RESOLVER, "www", "172.16.0.0/16").data(), [IAD]);
     assert_eq!(ask_from(&mut scene, OFFICE_RESOLVER, "www", "10.1.2.0/24").data(), [FRA]);
     assert_eq!(ask_from(&mut scene, OFFICE_RESOLVER, "www", "fd00::/48").data(), [FRA]);
@@ -213,7 +214,7 @@ fn a_host_is_looked_up_with_all_of_its_bits_and_narrows_no_scope() {
     assert_eq!(ask_from(&mut scene, "60.0.0.201", "www", "").data(), [IAD]);
     let reply = ask_from(&mut scene, ANY_RESOLVER, "www", "60.0.0.0/24");
     assert_eq!((reply.data(), reply.scope()), (vec![IAD.to_owned()], Some(3)), "no query tells of the /32");
-    // Of a resolver that speaks of a network without a place every bit counts, too.
+    // Every bit of a resolver's address counts, too, if its client network tells no place.
     assert_eq!(ask_from(&mut scene, "60.0.0.200", "www", "10.1.2.0/24").data(), [FRA]);
     let query = scene::query("www", AAAA, "fd00::/48").to_vec().unwrap();
     let reply = scene.send_from("60.0.0.200".parse().unwrap(), &query, Transport::Udp).unwrap();

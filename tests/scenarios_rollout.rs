@@ -1,4 +1,4 @@
-//! Conversations about roll-outs: who is answered with which pool, and what happens when that is down.
+//! Scenarios for roll-outs: which pool answers which client, and what happens when it is down.
 
 mod scene;
 

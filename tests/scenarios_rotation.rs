@@ -1,4 +1,4 @@
-//! Conversations about rotation: where those begin who ask once, and how it goes on for those who ask again.
+//! Scenarios for rotation: the first turn of askers that ask once, and the next turns of those that ask again.
 
 mod scene;
 
@@ -9,14 +9,14 @@ use hickory_proto::rr::RecordType::{self, A, AAAA, HTTPS};
 use scene::Scene;
 use truenorth::answer::Transport;
 
-/// Those who ask once.
+/// Number of askers that ask once.
 const ASKERS: u32 = 6_000;
 
-/// Normal deviates beyond which chance lies once in three million runs.
+/// Normal deviates that chance exceeds once in three million runs.
 const DEVIATES: f64 = 5.0;
 
-/// Asserts that counts of outcomes with these probabilities differ no more than chance has it: chi-square by its normal approximation of
-/// Wilson and Hilferty.
+/// Asserts that counts of outcomes with these probabilities are as even as chance allows: chi-square by its normal
+/// approximation of Wilson and Hilferty.
 #[track_caller]
 fn assert_shares(counts: &[u32], shares: &[f64], case: &str) {
     let (freedom, all) = ((counts.len() - 1) as f64, f64::from(counts.iter().sum::<u32>()));
@@ -53,7 +53,7 @@ fn ask_from(scene: &mut Scene, source: IpAddr, name: &str, rtype: RecordType) ->
     scene.send_from(source, &query, Transport::Tcp).unwrap().data()
 }
 
-/// How often each address stands first for those who ask once.
+/// Returns how often each address is first for askers that ask once.
 fn firsts(scene: &mut Scene, name: &str, rtype: RecordType) -> BTreeMap<String, u32> {
     let mut firsts = BTreeMap::new();
     for number in 0..ASKERS {
@@ -101,7 +101,7 @@ fn a_tie_of_datacenters_is_spread_over_their_endpoints() {
         let counts: Vec<u32> = firsts(&mut scene, name, rtype).into_values().collect();
         assert_shares(&counts, &[0.5, 0.5], &format!("{name} {rtype}"));
     }
-    // Three quarters to the place with three of four endpoints: what `simulate` tells.
+    // Three quarters go to the datacenter with three of four endpoints, as `simulate` says.
     let uneven = firsts(&mut scene, "uneven", A);
     let iad = uneven["198.51.100.6"];
     assert_shares(&[ASKERS - iad, iad], &[0.75, 0.25], "uneven");
@@ -131,13 +131,13 @@ fn both_families_of_an_asker_begin_at_the_same_place_and_turn_apart() {
     let mut together = 0;
     for number in 0..200 {
         let a = ask_from(&mut scene, source(number), "www", A);
-        // HTTPS has its own turns, and disturbs nobody's.
+        // HTTPS has turns of its own, and does not affect other types.
         ask_from(&mut scene, source(number), "www", HTTPS);
         let aaaa = ask_from(&mut scene, source(number), "www", AAAA);
         together += u32::from(place(&a) == place(&aaaa));
         assert_ne!(ask_from(&mut scene, source(number), "www", A), a);
         assert_ne!(ask_from(&mut scene, source(number), "www", AAAA), aaaa);
     }
-    // Askers that share a counter by chance part ways.
+    // Askers that share a counter by chance differ later.
     assert!(together > 190, "{together}");
 }

@@ -17,7 +17,7 @@ const IAD: &str = "192.0.2.1";
 const SIN: &str = "203.0.113.1";
 const WEB: [&str; 6] = ["198.51.100.1", "198.51.100.2", "2001:db8:f::1", "192.0.2.1", "2001:db8:a::1", "203.0.113.1"];
 
-/// Asks for an address, and compares all that is told.
+/// Asks for an address, and compares the whole reply.
 #[track_caller]
 fn expect(scene: &mut Scene, name: &str, client: &str, addresses: &[&str], scope: u8, ttl: u32) {
     let reply = scene.ask(name, A, client);
@@ -27,7 +27,7 @@ fn expect(scene: &mut Scene, name: &str, client: &str, addresses: &[&str], scope
     assert_eq!(reply.is_nodata(), addresses.is_empty());
 }
 
-/// How often each answer is given, of so many; all with this scope and the calm TTL.
+/// Returns how often each answer was given, of this many; all with this scope and the TTL of a confirmed state.
 #[track_caller]
 fn tally(scene: &mut Scene, name: &str, scope: u8, count: u32) -> BTreeMap<Vec<String>, u32> {
     let mut tally = BTreeMap::new();

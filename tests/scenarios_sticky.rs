@@ -1,4 +1,4 @@
-//! Conversations about what stays with a client: pools and endpoints by hash, and the spare place that does not.
+//! Scenarios for `sticky`: pools and endpoints by hash, and the spare datacenter by draw.
 
 mod scene;
 
@@ -22,7 +22,7 @@ fn ten(name: &str) -> String {
 
 const CLIENTS: u32 = 100_000;
 
-/// What each of many clients is answered: the last octet of the only address.
+/// Returns the answer to each of many clients: the last octet of the only address.
 fn choices(scene: &mut Scene, name: &str) -> Vec<u8> {
     let mut query = scene::query(name, A, "60.0.0.0/24").to_vec().unwrap();
     let at = query.windows(7).position(|octets| octets == [0, 1, 24, 0, 60, 0, 0]).unwrap() + 4;
@@ -42,7 +42,7 @@ fn share<'a>(of: impl Iterator<Item = &'a u8>, place: u8) -> f64 {
     of.filter(|&&choice| choice == place).count() as f64 / f64::from(CLIENTS)
 }
 
-/// Who moved, from where to where.
+/// Returns which clients moved, from where to where.
 fn moved(before: &[u8], after: &[u8]) -> Vec<(u8, u8)> {
     before
         .iter()
@@ -133,7 +133,7 @@ fn names_are_hashed_apart_and_a_weight_of_0_waits() {
     assert_eq!(ask(&mut scene, "a.apps", 0), ["192.0.2.1"]);
 }
 
-/// Whether a and aaaa come from one place.
+/// True if a and aaaa come from one datacenter.
 fn is_one_place(scene: &mut Scene, name: &str, client: &str) -> bool {
     let [a, aaaa] = [A, AAAA].map(|rtype| scene.ask(name, rtype, client).data().concat());
     a.rsplit('.').next() == aaaa.rsplit(':').next()
@@ -250,7 +250,7 @@ fn a_spare_is_drawn_from_all_other_places_for_each_query() {
     assert!((1400..1600).contains(&tallied[&with(iad)]), "{tallied:?}");
     assert_eq!(tallied[&with(iad)] + tallied[&with(sin)], 2000, "{tallied:?}");
     assert_eq!(scene.ask("www", A, "10.1.7.0/24").scope(), Some(16), "the ranking's own");
-    // Who may go nowhere else has no spare either.
+    // A client that is restricted by `only` has no spare either.
     assert_eq!(scene.ask("www", A, "10.9.9.0/24").sorted(), fra);
     // The nearest is down: the next is nearest, and the spare is another one.
     scene.down(&fra);

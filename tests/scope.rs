@@ -1,6 +1,6 @@
-//! The promise of the scope, for random regions, prefixes, databases and round trips: every address inside of it has the
-//! same ranking, and the same hash where the name is sticky, and one bit less would not do, unless the scope is at its cap
-//! or 0.
+//! The rules for the scope, with random regions, prefixes, databases and round trips: every address within the scope
+//! has the same ranking, and the same hash if the name is sticky; and one bit less would be too wide, unless the scope
+//! is at its maximum or 0.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -18,13 +18,13 @@ use truenorth::steering::{
     self, AllDown, CompiledChain, CompiledStep, Draw, Ground, HashKey, Map, Pick, Ranking, RegionTiers, SelectionPolicy,
 };
 
-/// Slots that rankings order.
+/// Number of candidate classes that rankings order.
 const CLASSES: u8 = 4;
 
-/// The datacenter of each slot.
+/// The datacenter of each candidate class.
 const DATACENTERS: [&str; CLASSES as usize] = ["fra", "iad", "sin", "gru"];
 
-/// A world in which everything is drawn.
+/// A random configuration.
 #[derive(Clone, Debug)]
 struct Draft {
     locations: Vec<Location>,
@@ -34,9 +34,9 @@ struct Draft {
     steps: Vec<u8>,
     places: Vec<Option<(i32, i32)>>,
     failover: Vec<usize>,
-    /// Bits of addresses that make a network.
+    /// Number of leading bits of an address that form a network.
     widths: (u8, u8),
-    /// Round trips that clients measured to a slot's datacenter, in milliseconds.
+    /// Round trips that clients measured to a candidate class's datacenter, in milliseconds.
     round_trips: Vec<(IpAddr, usize, u16)>,
     tolerance: (u16, u16),
 }
@@ -153,7 +153,7 @@ impl Draft {
         }
     }
 
-    /// Regions in which no match stands twice.
+    /// Regions without duplicate matches.
     fn regions(&self) -> Regions {
         let mut known = std::collections::HashSet::new();
         let mut list: Vec<Region> = Vec::new();
@@ -199,7 +199,7 @@ impl Draft {
             }
             1 => CompiledStep::Distance(self.places.iter().copied().map(place).collect()),
             2 => {
-                // Slots without a place have no datacenter.
+                // Candidate classes without a location have no datacenter.
                 let datacenter = |(class, place): (usize, &Option<_>)| place.map(|_| class as u8);
                 let tolerance = Tolerance::try_new(self.tolerance.0, self.tolerance.1).unwrap();
                 CompiledStep::Latency(self.places.iter().enumerate().map(datacenter).collect(), tolerance)
@@ -209,7 +209,7 @@ impl Draft {
         CompiledChain::new(CLASSES, steps.collect())
     }
 
-    /// Where each slot's datacenter stands.
+    /// Returns the location of each candidate class's datacenter.
     fn sites(&self) -> Box<[Coordinates]> {
         let origin = Coordinates::try_new(0.0, 0.0).unwrap();
         self.places.iter().map(|&draft| place(draft).unwrap_or(origin)).collect()
@@ -227,7 +227,7 @@ impl Draft {
         table
     }
 
-    /// The world of those who look at so many bits of a network's address.
+    /// The configuration if this many bits of a network's address are used.
     fn world(&self, caps: Caps) -> Drawn {
         let (locations, compiled_chain) = (self.locations(), self.compiled_chain());
         let (table, sites) = (self.table(&locations), self.sites());
@@ -273,7 +273,7 @@ fn rule(map: Arc<Map>, sticky: Option<[u8; 2]>) -> Rule {
     }
 }
 
-/// A world, and the map that was made of it.
+/// A random configuration, and its map.
 struct Drawn {
     locations: Locations,
     compiled_chain: CompiledChain,
@@ -283,7 +283,7 @@ struct Drawn {
 }
 
 impl Drawn {
-    /// The ranking by definition: the client's location, its region, its round trips, and the chain over them.
+    /// Returns the ranking by definition: from the client's location, its region, its round trips, and the chain.
     fn by_definition(&self, address: IpAddr) -> Ranking {
         let location = self.locations.look_up(address);
         let region = self.compiled_chain.regions().map_or(Regions::NOWHERE, |regions| regions.of(address, &location));
@@ -308,14 +308,14 @@ fn hold<B: Bits>(
     for other in inside.chain([here.without(mask), here.with(mask)]) {
         prop_assert_eq!(rule.place(address(other)), placement);
         prop_assert_eq!(placement.ranking, &world.by_definition(address(other)));
-        // Who tells no place is not hashed by its network.
+        // A network that tells no place is not hashed.
         if !placement.is_unnamed {
             prop_assert_eq!(key(other), key(here));
         }
     }
     if placement.scope > 0 {
-        // The half that one bit less would add holds an address with another ranking: the run's edge lies there; or one with
-        // another hash.
+        // The half that one bit less would add contains an address with another ranking, because a run ends there, or
+        // one with another hash.
         let wider = B::host_mask(placement.scope - 1);
         let differs = |other: B| {
             let beside = rule.place(address(other));
@@ -383,7 +383,7 @@ proptest! {
         prop_assert_eq!(placement.ranking, &world.by_definition(client(here).address));
         // A packet's source is looked up with all of its bits.
         prop_assert_eq!(rule.map.ranking_of_host(Ipv4Addr::from_bits(here).into()), &world.by_definition(Ipv4Addr::from_bits(here).into()));
-        // All that share the told prefix, cut as this server cuts, are answered alike.
+        // All clients with the same told prefix, cut to this server's maximum, get the same answer.
         let mask = u32::host_mask(told);
         for other in others {
             let other = here.without(mask).with(other.without(!mask));
@@ -393,7 +393,7 @@ proptest! {
                 prop_assert_eq!(key(other), key(here));
             }
         }
-        // Networks of this length alone can be asked for, so the scope is no narrower than their rankings make it.
+        // Only networks of this length can be asked for, so the scope is not narrower than their rankings require.
         if told > 0 && told < cap && sticky.is_none_or(|[length, _]| length < told) {
             let wider = u32::host_mask(told - 1);
             let (first, last) = (here.without(wider), here.with(wider));

@@ -1,4 +1,4 @@
-//! The server on real sockets: what it answers, what it withstands, and how it begins and ends.
+//! The server on real sockets: its answers, its robustness, its start and its end.
 //!
 //! Clients block; the server's tasks have threads of their own.
 
@@ -114,7 +114,7 @@ mod udp {
         server.stop().await;
     }
 
-    /// Whether a reply was there.
+    /// Returns true if there was a reply.
     fn assert_harmless_reply(socket: &UdpSocket) -> bool {
         let mut octets = [0; 2048];
         let Ok(length) = socket.recv(&mut octets) else { return false };
@@ -147,7 +147,7 @@ mod udp {
 mod tcp {
     use super::*;
 
-    /// Limits with one that is met soon.
+    /// Limits of which one is low.
     fn limits() -> TcpLimits {
         TcpLimits { idle: PATIENCE * 2, query: PATIENCE * 2, answer: PATIENCE * 2, ..TcpLimits::default() }
     }

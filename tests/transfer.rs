@@ -1,4 +1,4 @@
-//! Zone transfers: the copy is the zone, whoever may not have one gets none, and who reads it slowly harms nobody.
+//! Zone transfers: the copy is complete, clients without permission get none, and slow readers harm nobody.
 
 mod encrypted;
 mod harness;
@@ -138,7 +138,7 @@ fn run(command: &str, words: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// What was copied is the zone: the SOA at both ends, all else once.
+/// Asserts that the copy is the zone: the SOA at both ends, everything else once.
 #[track_caller]
 fn assert_whole(copied: &[String], hosts: usize) {
     let apex = soa(SERIAL);

@@ -1,4 +1,5 @@
-//! DNS over TLS, HTTPS and QUIC on real sockets: what is answered, what is refused, and who waits for whom.
+//! DNS over TLS, HTTPS and QUIC on real sockets: which queries are answered, which are refused, and which clients wait
+//! for others.
 
 mod encrypted;
 mod served;
@@ -15,19 +16,19 @@ use served::{BIG_RECORDS, PATIENCE, addresses, ask_tcp, assert_closed, connect, 
 use tokio::time::timeout;
 use truenorth::server::{Bound, GRACE, TcpLimits};
 
-/// A time-out that a test waits for.
+/// A timeout that a test waits for.
 const SHORT: Duration = Duration::from_secs(1);
 
-/// What a newcomer waits at most, whatever others do: less than any limit.
+/// Maximum wait of a new client, whatever others do: less than any limit.
 const AT_ONCE: Duration = PATIENCE;
 
-/// Limits of which none is met soon.
+/// Limits that no test reaches soon.
 fn limits() -> TcpLimits {
     let long = PATIENCE * 2;
     TcpLimits { handshake: long, idle: long, query: long, answer: long, ..TcpLimits::default() }
 }
 
-/// Whether the server has closed a connection on which nothing is to come any more, and said so.
+/// Returns true if the server has closed the connection properly, without sending anything more.
 fn assert_closed_inside(stream: &mut Tls) {
     assert_eq!(stream.read(&mut [0]).unwrap(), 0);
 }
@@ -114,7 +115,7 @@ mod dot {
                 // Those that had to go already refuse it.
                 let _ = stream.write_all(&[22, 3, 1, 2, 0, 1]);
             }
-            // Another client, in the midst of it.
+            // Another client, in the middle of it.
             let began = Instant::now();
             let stream = connect_from("127.0.0.10", server.tls);
             ask(&mut tls(stream, trusting(&[&server.identity], &["dot"])).unwrap(), &ns1());
@@ -502,7 +503,7 @@ mod doq {
     #[tokio::test(flavor = "multi_thread")]
     async fn handshakes_that_nobody_completes_keep_nobody_waiting() {
         let server = Server::start(limits());
-        // What the server says to this socket is heard by nobody.
+        // Nobody reads the server's messages to this socket.
         let (to_server, abyss) = (udp(), udp());
         to_server.connect(server.quic).unwrap();
         let endpoint = quic_endpoint(&server.identity, "doq");

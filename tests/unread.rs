@@ -1,4 +1,5 @@
-//! Clients that ask and read nothing, by every way that has connections: what they make a node hold is bounded, and given back.
+//! Clients that ask and never read, over every transport with connections: the memory that they make a node use is
+//! bounded, and given back.
 
 mod encrypted;
 mod harness;
@@ -24,10 +25,10 @@ use encrypted::{Identity, NAME, trusting};
 use harness::{Files, Node, query};
 use hickory_proto::rr::RecordType;
 
-/// Connections of each way.
+/// Connections of each transport.
 const CONNECTIONS: usize = 300;
 
-/// Of each client: fewer than it may have.
+/// Connections of each client: fewer than its limit.
 const OF_A_CLIENT: usize = 50;
 
 /// Queries on each connection, or streams of it.
@@ -36,13 +37,14 @@ const QUERIES: usize = 100;
 /// Octets that a node may take up, whatever its clients do.
 const MEMORY: u64 = 300 << 20;
 
-/// How long memory that is free may take to be given back: twice what src/server/memory.rs has, and the machine's part.
+/// Maximum time until free memory is given back: twice the time of src/server/memory.rs, and an allowance for the
+/// machine.
 const GIVEN_BACK: Duration = Duration::from_secs(90);
 
-/// Octets that may stay: what a node takes up that served somebody once.
+/// Octets that may remain: the memory of a node that once served clients.
 const KEPT: u64 = 48 << 20;
 
-/// How long the connections are left unread.
+/// Time for which the connections are left unread.
 const LEFT_FOR: Duration = Duration::from_secs(2);
 
 struct Scene {

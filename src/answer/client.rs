@@ -1,4 +1,4 @@
-//! Which address stands for the client of a query.
+//! Finds the address by which the client of a query is looked up.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

@@ -41,7 +41,7 @@ struct Held<'a> {
     is_valid: bool,
 }
 
-/// Who answers a message.
+/// The part of the node that answers a message.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Admission<'a> {
     /// The zones.

@@ -97,7 +97,7 @@ pub struct Reply {
     pub rcode: Rcode,
     /// The class of the response for rate limiting.
     pub class: ResponseClass,
-    /// How long the whole answer may be cached, in seconds; `None` for failures and referrals.
+    /// Time for which the whole answer may be cached, in seconds; `None` for failures and referrals.
     pub ttl: Option<u32>,
 }
 

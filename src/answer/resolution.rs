@@ -1,4 +1,4 @@
-//! How one question is answered for one client: the value that [`resolve`](Resolution::resolve) fills.
+//! The answer to one question for one client, as the value that [`resolve`](Resolution::resolve) fills.
 //!
 //! The value lies on the stack, borrows from the snapshot and the question, and holds no octet of a message. The writer
 //! renders it. `explain`, `simulate`, the rate limiter and all other readers use the same value, so no decision is made
@@ -21,7 +21,7 @@ use crate::steering::{HashKey, MAX_ANSWERS, Placement, Ranking};
 use crate::wire::{Rcode, Rtype, SvcParams};
 use crate::zone::{NameId, PlanId, Rrset};
 
-/// TTL of this record, in seconds.
+/// TTL of the HINFO record that answers ANY, in seconds.
 pub(super) const HINFO_TTL: u32 = 3600;
 
 /// The answer is valid for this query alone.
@@ -61,7 +61,7 @@ pub struct Hop<'s> {
     pub zone: &'s ServedZone,
     /// Length in octets of the closest encloser's name (RFC 4592, section 3.3.1); that of the whole name if it exists.
     pub encloser: usize,
-    /// What was found.
+    /// The result of the look-up.
     pub step: Step<'s>,
 }
 
@@ -74,7 +74,7 @@ pub(super) enum Sname<'s> {
     Made { start: u16, length: u8 },
 }
 
-/// What a look-up found.
+/// The result of a look-up.
 #[derive(Debug)]
 pub enum Step<'s> {
     /// A zone cut: its nameservers answer.
@@ -124,7 +124,7 @@ pub enum Synthesis {
     Broken,
 }
 
-/// What steering chose for the client at a name.
+/// The choice of steering for the client at a name.
 #[derive(Debug)]
 pub struct Steered<'s> {
     /// The name's plan, and the number of the name among all steered names of the snapshot.
@@ -167,13 +167,13 @@ pub enum Given<'s> {
     Servfail,
 }
 
-/// What a reflecting name shows about the asker.
+/// The facts that a reflecting name shows about the asker.
 #[derive(Clone, Copy, Debug)]
 pub struct Reflection {
     /// True if the Client Subnet option holds a network that tells no place, so that the packet's source was located
     /// instead.
     pub tells_no_place: bool,
-    /// What the databases know of the located address.
+    /// The location of the looked-up address in the databases.
     pub location: Location,
     /// The region of that address.
     pub region: RegionId,

@@ -52,7 +52,7 @@ pub(super) fn push(
     Ok(pushed)
 }
 
-/// Where the message holds the names that the records of an RRset share.
+/// The positions in a message of the names that the records of an RRset share.
 #[derive(Clone, Copy)]
 pub(super) struct SharedNames {
     /// The zone's apex.

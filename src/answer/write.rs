@@ -74,7 +74,8 @@ impl<'s> Writer<'_, 's, '_> {
                     push(self.message, Section::Answer, owner, place.apex, dname, u32::MAX)?;
                 }
                 if let (Synthesis::Cname, Some(target)) = (synthesis, dname.targets().first()) {
-                    // RFC 6672, section 3.1: "A CNAME RR with Time to Live (TTL) equal to the corresponding DNAME RR is synthesized".
+                    // RFC 6672, section 3.1: "A CNAME RR with Time to Live (TTL) equal to the corresponding DNAME RR is
+                    // synthesized".
                     let labels = |rrset: &mut RrsetWriter<'_, '_>| rrset.labels(place.owner, prefix);
                     return self.cname(place, dname.ttl(), (prefix, labels), &target.name);
                 }

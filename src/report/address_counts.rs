@@ -1,7 +1,8 @@
-//! Addresses, counted: how many of them two maps rank in which ways, in which country.
+//! Counts addresses: how many of them have each pair of rankings in two maps, in each country.
 //!
-//! Maps and databases cut the address space into runs. One sweep over the runs of all three meets every address there is,
-//! so counts are exact. An address is where its network is: the bits of it that count in Client Subnet, with zeros behind them.
+//! Maps and databases divide the address space into runs. One sweep over the runs of all three covers every address, so
+//! the counts are exact. An address counts with its network: only the bits that count in Client Subnet are used, and
+//! the others are 0.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
@@ -9,30 +10,30 @@ use std::hash::Hash;
 use crate::geo::{Bits, Caps, CountryCode, Location, Locations, Runs};
 use crate::steering::Map;
 
-/// Where addresses are, as far as it is counted.
+/// The location of addresses, as far as it is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Domicile {
     Country(CountryCode),
-    /// The database knows something, but no country.
+    /// The database knows something about the address, but no country.
     Stateless,
     /// The database does not know the address.
     Unlocated,
 }
 
-/// How many addresses of each family.
+/// A number of addresses, for each family.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Count {
     pub(super) v4: u64,
-    /// One short where it is all there are.
+    /// One less than the number if that is the whole address space.
     pub(super) v6: u128,
 }
 
-/// Addresses that are alike.
+/// Addresses with equal properties.
 #[derive(Debug)]
 pub(super) struct Cell {
-    /// The number of their ranking in the one map.
+    /// The number of their ranking in the first map.
     pub(super) before: u32,
-    /// And in the other.
+    /// The number of their ranking in the second map.
     pub(super) after: u32,
     pub(super) domicile: Domicile,
     pub(super) count: Count,
@@ -54,14 +55,14 @@ impl AddressCounts {
         Self { v4: locations.v4.map(number).rounded(caps.v4), v6: locations.v6.map(number).rounded(caps.v6), domiciles }
     }
 
-    /// How many addresses there are in each place.
+    /// Returns the number of addresses with each location.
     pub(super) fn totals(&self) -> BTreeMap<Domicile, Count> {
         let mut counts = vec![Count::default(); self.domiciles.values.len()];
         tally(&mut counts, &self.v4, &self.v6);
         self.domiciles.values.iter().copied().zip(counts).collect()
     }
 
-    /// All addresses, by what the two maps make of them.
+    /// Returns all addresses, grouped by their rankings in both maps and by location.
     pub(super) fn cells(&self, before: &Map, after: &Map) -> Vec<Cell> {
         let mut pairs = Numbers::default();
         let mut pair = |before: u32, after: u32| pairs.number((before, after));
@@ -95,7 +96,7 @@ impl Count {
     }
 }
 
-/// Adds the addresses of each run to the count that its value numbers.
+/// Adds the addresses of each run to the count with the index that is its value.
 fn tally(counts: &mut [Count], v4: &Runs<u32>, v6: &Runs<u128>) {
     fn runs<B: Bits>(runs: &Runs<B>) -> impl Iterator<Item = (usize, B, B)> {
         runs.iter().map(|run| (run.value as usize, run.first, run.last))
@@ -108,7 +109,7 @@ fn tally(counts: &mut [Count], v4: &Runs<u32>, v6: &Runs<u128>) {
     }
 }
 
-/// Values, numbered in the order they came.
+/// Values, numbered in the order of their first use.
 #[derive(Debug)]
 struct Numbers<T> {
     numbers: HashMap<T, u32, foldhash::fast::FixedState>,
@@ -144,7 +145,7 @@ mod tests {
         builder.finish()
     }
 
-    /// 10.0.0.0/8 is Germany's, so is 2001:db8::/32; of 11.0.0.0 alone the continent is known.
+    /// 10.0.0.0/8 and 2001:db8::/32 are in Germany; of 11.0.0.0 only the continent is known.
     fn locations() -> Locations {
         let germany = Location { country: CountryCode::parse("DE"), ..Location::default() };
         let asia = Location { continent: crate::geo::Continent::parse("AS"), ..Location::default() };

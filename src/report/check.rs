@@ -11,16 +11,16 @@ use crate::geo::{ClientMatch, Location};
 use crate::snapshot::{SteeredName, World, ZoneSpec};
 use crate::steering::Step;
 
-/// What is wrong, and what is there if nothing is.
+/// The faults of a configuration, and its summary if there are none.
 #[derive(Debug, Serialize)]
 pub struct Check<F> {
-    /// Every fault.
+    /// All faults.
     pub faults: F,
-    /// What can be served.
+    /// The summary of a configuration that can be served.
     pub summary: Option<Summary>,
 }
 
-/// What a configuration holds.
+/// The contents of a configuration.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Summary {
     zones: usize,
@@ -29,29 +29,30 @@ pub struct Summary {
     pools: usize,
     endpoints: usize,
     probes_a_second: f64,
-    /// Seconds for which a client may hold a dead address: `interval * fall + timeout + ttl` of the slowest pairing.
+    /// Maximum time in seconds that a client may use a dead address: `interval * fall + timeout + ttl` of the slowest
+    /// pair of monitor and name.
     worst_case_exposure: Option<f64>,
-    /// Zones that steer by region and leave countries to `default`.
+    /// Zones that steer by region and have countries in no region.
     defaulted: Vec<Defaulted>,
-    /// Probed addresses that are kept for documentation: nobody answers there.
+    /// Number of probed addresses that are reserved for documentation: nobody answers there.
     #[serde(default)]
     documentation: usize,
 }
 
-/// Countries that no region of a zone names, by country or by continent.
+/// The countries that no region of a zone names, neither by country nor by continent.
 #[derive(Debug, Serialize, Deserialize)]
 struct Defaulted {
     zone: String,
     countries: Vec<String>,
 }
 
-/// So many countries are listed for a person; `--json` has them all.
+/// Maximum number of countries in the text; `--json` has all.
 const MAX_LISTED: usize = 12;
 
-/// So many sets of zones that leave the same countries to their default are told of.
+/// Maximum number of groups of zones with the same unnamed countries in the text.
 const MAX_GROUPS: usize = 3;
 
-/// Whether an address is kept for documentation: RFC 5737, RFC 3849 and RFC 9637.
+/// True if an address is reserved for documentation: RFC 5737, RFC 3849 and RFC 9637.
 fn is_documentation(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(address) => address.is_documentation(),
@@ -63,7 +64,7 @@ fn is_documentation(address: IpAddr) -> bool {
 }
 
 impl Summary {
-    /// Of a world that can be served.
+    /// Returns the summary of a valid world.
     pub fn of(world: &World) -> Self {
         let targets: HashSet<_> = world.pools.iter().flat_map(|pool| pool.members.targets()).collect();
         let names = || world.zones.iter().flat_map(|zone| &zone.names);
@@ -90,7 +91,7 @@ impl Summary {
         }
     }
 
-    /// A word about addresses that are probed and cannot answer, if there are any.
+    /// Returns a notice about probed addresses that cannot answer, if there are any.
     pub fn notice(&self) -> Option<String> {
         let (addresses, verb) = match self.documentation {
             0 => return None,
@@ -104,11 +105,12 @@ impl Summary {
     }
 }
 
-/// The countries that a zone's regions do not name, if any of its names asks for regions.
+/// Returns the countries that a zone's regions do not name. `None` if they name all, or if no name of the zone uses
+/// regions.
 fn defaulted(zone: &ZoneSpec) -> Option<Defaulted> {
     let by_region = zone.names.iter().any(|name| name.steering.steer.contains(&Step::Region));
     let is_area = |client: &ClientMatch| matches!(client, ClientMatch::Country(_) | ClientMatch::Continent(_));
-    // Regions of prefixes alone are not meant to hold the world.
+    // Regions that consist only of prefixes are not meant to cover the world.
     if !by_region || !zone.regions.list().iter().any(|region| region.clients.iter().any(is_area)) {
         return None;
     }
@@ -122,7 +124,8 @@ fn defaulted(zone: &ZoneSpec) -> Option<Defaulted> {
     (!countries.is_empty()).then(|| Defaulted { zone: zone.origin.to_string(), countries })
 }
 
-/// Seconds from an endpoint's last breath until no client holds its address, if its name is probed at all.
+/// Returns the time in seconds from an endpoint's failure until no client uses its address. `None` if the name's pools
+/// are not probed.
 fn exposure(world: &World, name: &SteeredName) -> Option<f64> {
     let pools = name.steering.pools.iter().map(|used| &world.pools[used.pool as usize]);
     let targets = pools.flat_map(|pool| pool.members.targets());
@@ -150,7 +153,7 @@ impl fmt::Display for Summary {
         if let Some(seconds) = self.worst_case_exposure {
             write!(f, "\na client holds a dead address for at most {seconds:.0} s")?;
         }
-        // Zones mostly have the same regions, from the server file; they are told of together.
+        // Zones often have the same regions, from the server file; they share a line.
         let mut alike: Vec<(&[String], Vec<&str>)> = Vec::new();
         for Defaulted { zone, countries } in &self.defaulted {
             match alike.iter_mut().find(|(other, _)| other == countries) {
@@ -184,7 +187,7 @@ impl fmt::Display for Summary {
 mod tests {
     use super::*;
 
-    /// A summary of zones that leave these countries to their default.
+    /// Returns a summary of zones with these unnamed countries.
     fn summary(defaulted: &[(&str, &[&str])], documentation: usize) -> Summary {
         let defaulted: Vec<_> = defaulted
             .iter()

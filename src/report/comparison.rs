@@ -1,13 +1,13 @@
-//! Two snapshots side by side: the whole address space, seen by the maps and plans of both.
+//! Compares two snapshots over the whole address space, with the maps and plans of both.
 //!
 //! ```text
 //!   steered name ─► plan of the old one, plan of the new one
-//!   address ─► ranking in the old map, ranking in the new one, country      counted by the census, exactly
-//!   ranking ─► the shares of clients that a plan sends to each place
-//!   two such shares ─► what flows from where to where
+//!   address ─► ranking in the old map, ranking in the new one, country      counted exactly
+//!   ranking ─► the shares of clients that a plan sends to each destination
+//!   two such distributions ─► moves from destination to destination
 //! ```
 //!
-//! Names with equal plans are compared once, and names with equal maps share what was counted.
+//! Names with equal plans are compared once, and names with equal maps share the address counts.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ptr;
@@ -20,47 +20,48 @@ use super::destinations::{Destination, EITHER, Placed, flows, placed};
 use crate::snapshot::{Plan, Snapshot};
 use crate::steering::Map;
 
-/// All IPv4 addresses.
+/// Number of all IPv4 addresses.
 const IPV4_SPACE: f64 = 4_294_967_296.0;
 
-/// Two snapshots, and what was found of them so far.
+/// Two snapshots, and the results so far.
 pub(super) struct Comparison<'a> {
     old: &'a Snapshot,
     new: &'a Snapshot,
     address_counts: AddressCounts,
     totals: BTreeMap<Domicile, Count>,
-    /// By where two maps lie in memory.
+    /// By the memory addresses of two maps.
     cells: HashMap<(*const Map, *const Map), Vec<Cell>>,
-    /// By where two plans do.
+    /// By the memory addresses of two plans.
     moves: HashMap<(*const Plan, *const Plan), Moves>,
 }
 
-/// What moves for a name.
+/// The clients of one name that move.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Moves {
-    /// Of all IPv4 addresses.
+    /// The moving share of all IPv4 addresses.
     pub(super) ipv4: f64,
-    /// Of the IPv6 /48s that the new database locates; none if it locates none. Parts of a /48 count as such.
+    /// The moving share of the IPv6 /48s that the new database locates; `None` if it locates none. A part of a /48
+    /// counts as one.
     pub(super) ipv6: Option<f64>,
-    /// Whether all draws were computed; otherwise shares are estimates.
+    /// True if all draws were computed; false if shares are estimates.
     pub(super) exact: bool,
-    /// From where to where, the most first.
+    /// The moves, the largest first.
     #[serde(rename = "moves")]
     pub(super) list: Vec<Move>,
 }
 
-/// What moves from one place to another, as shares of the same wholes.
+/// Clients that move from one destination to another, as shares of the same totals.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Move {
     pub(super) from: String,
     pub(super) to: String,
     pub(super) ipv4: f64,
     pub(super) ipv6: Option<f64>,
-    /// The most IPv4 addresses first.
+    /// The countries, the one with the most IPv4 addresses first.
     pub(super) countries: Vec<CountryMove>,
 }
 
-/// Which share of a country's addresses moves; none where it has none of the family.
+/// The share of a country's addresses that moves; `None` if the country has none of the family.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct CountryMove {
     pub(super) country: String,
@@ -68,19 +69,19 @@ pub(super) struct CountryMove {
     pub(super) ipv6: Option<f64>,
 }
 
-/// What flows from one place to another: addresses by where they are and by the share of their clients that flows. They are summed as
-/// whole numbers, so the order in which they are met does not matter.
+/// Clients that move between two destinations: addresses, by location and by the share of their clients that moves.
+/// Sums are of integers, so the order of addition does not matter.
 type Flowing = BTreeMap<(Domicile, u64), Count>;
 
 impl<'a> Comparison<'a> {
-    /// Countries are those of the new one's database.
+    /// Begins a comparison. Countries are those of the new snapshot's database.
     pub(super) fn new(old: &'a Snapshot, new: &'a Snapshot) -> Self {
         let address_counts = AddressCounts::new(new.locations(), new.world().ecs.caps());
         let totals = address_counts.totals();
         Self { old, new, address_counts, totals, cells: HashMap::new(), moves: HashMap::new() }
     }
 
-    /// What moves for a name with these plans.
+    /// Returns the moves of a name with these plans.
     pub(super) fn moves(&mut self, old: &'a Plan, new: &'a Plan) -> &Moves {
         let key = (ptr::from_ref(old), ptr::from_ref(new));
         if !self.moves.contains_key(&key) {
@@ -143,7 +144,7 @@ impl<'a> Comparison<'a> {
     }
 }
 
-/// Where a plan sends the clients of each ranking of its map, and whether that is exact.
+/// Returns where a plan sends the clients of each ranking of its map, and true if that is exact.
 fn by_ranking<'a>(snapshot: &'a Snapshot, plan: &Plan) -> (Vec<Placed<'a>>, bool) {
     let rankings = plan.rule().map.rankings().iter();
     let shares: Vec<_> = rankings.map(|ranking| plan.shares(snapshot.pools(), ranking, EITHER)).collect();
@@ -151,7 +152,7 @@ fn by_ranking<'a>(snapshot: &'a Snapshot, plan: &Plan) -> (Vec<Placed<'a>>, bool
     (shares.iter().map(|shares| placed(snapshot, shares)).collect(), are_exact)
 }
 
-/// How many clients flow, IPv4 and IPv6.
+/// Returns the number of moving clients, IPv4 and IPv6.
 fn amount(flowing: &Flowing, counts: impl Fn(Domicile) -> bool) -> (f64, f64) {
     let counted = flowing.iter().filter(|((domicile, _), _)| counts(*domicile));
     counted.fold((0.0, 0.0), |(v4, v6), ((_, share), count)| {

@@ -1,4 +1,4 @@
-//! A notice on its way to somebody who is not of this house: with the node it is of, and in words.
+//! A notice for an external receiver: with the name of its node, and in words.
 
 use std::sync::Arc;
 
@@ -10,12 +10,12 @@ use super::{Notice, to_json_line};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Delivery {
     fields: Map<String, Value>,
-    /// What of the fields reads otherwise in a sentence.
+    /// The impact in words, for use in a sentence.
     impact: String,
 }
 
 impl Delivery {
-    /// What a node sends; `lost` notices before it could not be delivered.
+    /// Makes the delivery. `lost` is the number of earlier notices that could not be delivered.
     pub fn new(notice: &Arc<Notice>, node: &str, lost: u64) -> Self {
         let kind = &notice.kind;
         let Ok(Value::Object(mut fields)) = serde_json::to_value(&**notice) else {
@@ -34,12 +34,13 @@ impl Delivery {
         Self { fields, impact: kind.impact().map(ToString::to_string).unwrap_or_default() }
     }
 
-    /// All of it as JSON, in one line.
+    /// Returns all fields as JSON, in one line.
     pub fn to_json(&self) -> String {
         to_json_line(&self.fields)
     }
 
-    /// A field as text: lists with commas, what moves in words, `notice` for all of it as JSON. Empty where it has no such.
+    /// Returns a field as text: lists with commas, `impact` in words, `notice` as JSON with all fields. Empty if there
+    /// is no such field.
     pub fn field(&self, name: &str) -> String {
         match name {
             "notice" => self.to_json(),

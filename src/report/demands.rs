@@ -1,4 +1,4 @@
-//! What pools' own clients use, as it is taken to be: so that a simulation knows who would be full.
+//! Assumed loads of pools' own clients, so that a simulation knows which pools would be full.
 
 use std::collections::HashMap;
 
@@ -7,12 +7,12 @@ use crate::load::{Allowance, BELIEVED_FOR, EndpointLoad, GroupShares, LoadEstima
 use crate::snapshot::{AdminState, Dirty, Family, LoadGroup, PoolId, Snapshot};
 use crate::suggest::did_you_mean;
 
-/// What a pool's own clients use, `web/fra=900` in words.
+/// The load of a pool's own clients; `web/fra=900` as text.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Demand {
-    /// The pool, as `web/fra`.
+    /// The pool, such as `web/fra`.
     pub pool: Box<str>,
-    /// In thousandths of the operator's unit.
+    /// Load in thousandths of the operator's unit.
     pub used: u64,
 }
 
@@ -20,17 +20,17 @@ impl std::str::FromStr for Demand {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is no pool and what its clients use: web/fra=900");
+        let wrong = || format!("`{text}` is not POOL=NUMBER, such as web/fra=900");
         let (pool, used) = text.split_once('=').ok_or_else(wrong)?;
         let used = used.parse().ok().and_then(Load::thousandths_of).ok_or_else(wrong)?;
         Ok(Self { pool: pool.into(), used })
     }
 }
 
-/// Pools by demand, if all of them are there.
+/// The demand of each given pool.
 pub type Demands = HashMap<PoolId, u64>;
 
-/// Finds the pools that demands are told of. One whose load makes no difference is an error, as it was meant to make one.
+/// Finds the pools of the demands. Fails if a pool does not exist, or if its load makes no difference.
 pub fn find_demands(snapshot: &Snapshot, demands: &[Demand]) -> Result<Demands, String> {
     let world = snapshot.world();
     let weighed: Vec<PoolId> = world.load_groups().into_iter().flat_map(|group| group.pools).collect();
@@ -51,7 +51,8 @@ pub fn find_demands(snapshot: &Snapshot, demands: &[Demand]) -> Result<Demands, 
     Ok(found)
 }
 
-/// The same snapshot with the loads that these demands come to in the end. What is dead in it had its clients before.
+/// Returns the same snapshot in the state that these loads lead to in the end. Endpoints that are down had their
+/// clients before.
 pub fn with_demands(snapshot: &Snapshot, demands: &Demands) -> Snapshot {
     let (mut state, mut dirty) = (snapshot.state().clone(), Dirty::default());
     for (id, allowance) in snapshot.world().load_groups().iter().flat_map(|group| settle(snapshot, group, demands)) {
@@ -69,7 +70,7 @@ fn settle(snapshot: &Snapshot, group: &LoadGroup, demands: &Demands) -> Vec<(Poo
     group.pools.iter().enumerate().map(|(place, &id)| (id, shares.allowance(place))).collect()
 }
 
-/// A pool whose endpoints use so much together; each as much of it as it can take of the whole.
+/// Returns the estimate for a pool whose endpoints use this much together, each in proportion to its capacity.
 fn read(snapshot: &Snapshot, id: PoolId, demand: Option<u64>) -> PoolEstimate {
     let pool = &snapshot.pools()[id as usize];
     let spec = pool.spec();

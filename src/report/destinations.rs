@@ -1,26 +1,26 @@
-//! Places that clients are sent to, and what moves from one to another.
+//! Destinations of clients, and the moves between them.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::snapshot::{Family, PoolId, Shares, Snapshot};
 
-/// Shares closer to each other than this are equal: what is left is rounding.
+/// Shares that differ by less than this are equal; the difference is a rounding error.
 const ROUNDING: f64 = 1e-12;
 
-/// Clients ask for IPv4 addresses, and where a place has none, for IPv6 ones.
+/// Clients ask for IPv4 addresses and, if there are none, for IPv6 addresses.
 pub(super) const EITHER: &[Family] = &[Family::V4, Family::V6];
 
-/// Where a client ends up: in a datacenter, or at a pool that stands in none.
+/// The destination of a client: a datacenter, or a pool without a datacenter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Destination<'a> {
     Datacenter(&'a str),
     Pool(&'a str),
-    /// It is given no endpoint.
+    /// The client gets no endpoint.
     Nowhere,
 }
 
-/// Which share of clients is sent where; together 1.
+/// The share of clients for each destination; the sum is 1.
 pub(super) type Placed<'a> = BTreeMap<Destination<'a>, f64>;
 
 /// A share of clients that moves.
@@ -32,7 +32,7 @@ pub(super) struct Flow<'a> {
 }
 
 impl<'a> Destination<'a> {
-    /// Where a pool stands.
+    /// Returns the destination of a pool's clients.
     pub(super) fn of(snapshot: &'a Snapshot, pool: Option<PoolId>) -> Self {
         let Some(pool) = pool else { return Self::Nowhere };
         let world = snapshot.world();
@@ -44,7 +44,7 @@ impl<'a> Destination<'a> {
     }
 }
 
-/// `fra`, or `pool:sorry` as `--down` has it.
+/// Displays `fra`, or `pool:sorry` as in `--down`.
 impl fmt::Display for Destination<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -55,7 +55,7 @@ impl fmt::Display for Destination<'_> {
     }
 }
 
-/// Shares of places from shares of pools.
+/// Adds up the shares of pools by destination.
 pub(super) fn placed<'a>(snapshot: &'a Snapshot, shares: &Shares) -> Placed<'a> {
     let mut placed = Placed::new();
     for (&pool, share) in &shares.by_pool {
@@ -64,8 +64,8 @@ pub(super) fn placed<'a>(snapshot: &'a Snapshot, shares: &Shares) -> Placed<'a> 
     placed
 }
 
-/// The least that moves to get from one to the other, half the sum of the absolute differences: what a place loses goes to those that
-/// gain, in proportion to how much they do.
+/// Returns the smallest moves from one distribution to the other, half the sum of the absolute differences. What a
+/// destination loses goes to those that gain, in proportion to their gains.
 pub(super) fn flows<'a>(before: &Placed<'a>, after: &Placed<'a>) -> Vec<Flow<'a>> {
     let surplus = |more: &Placed<'a>, less: &Placed<'a>| -> Vec<(Destination<'a>, f64)> {
         let differences = more.iter().map(|(&place, share)| (place, share - less.get(&place).unwrap_or(&0.0)));

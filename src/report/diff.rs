@@ -1,4 +1,5 @@
-//! What a change of the configuration moves: of every steered name, which share of the address space from where to where.
+//! The effect of a configuration change: for every steered name, which share of the address space moves from where to
+//! where.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -11,19 +12,19 @@ use super::text::{Families, Few};
 use crate::name::Name;
 use crate::snapshot::{Plan, Snapshot};
 
-/// Lines of countries that are told for a move; `--json` has all.
+/// Maximum number of lines with countries for a move; `--json` has all.
 const LINES: usize = 8;
 
-/// What moves between two configurations.
+/// The clients that move between two configurations.
 #[derive(Debug, Serialize)]
 pub struct Diff {
-    /// Steered names that only the new one has.
+    /// Steered names that are only in the new configuration.
     added: Vec<String>,
-    /// Those that only the old one has.
+    /// Steered names that are only in the old configuration.
     removed: Vec<String>,
-    /// Those of both for which some client moves, the most first. Names whose moves are equal stand together.
+    /// Names in both for which clients move, the largest share first. Names with equal moves share an entry.
     moved: Vec<Moved>,
-    /// Those of both for which none does.
+    /// Names in both for which no client moves.
     unmoved: Vec<String>,
 }
 
@@ -35,11 +36,11 @@ struct Moved {
 }
 
 impl Diff {
-    /// Of all steered names, or of one; that none of the two steers it is an error.
+    /// Compares all steered names, or one. Fails if that one is steered in neither configuration.
     pub fn new(old: &Snapshot, new: &Snapshot, name: Option<&Name>) -> Result<Self, String> {
         let (olds, kind) = (plans(old, name), plans(new, name));
         if let Some(name) = name.filter(|_| olds.is_empty() && kind.is_empty()) {
-            return Err(format!("neither of the two steers {name}"));
+            return Err(format!("{name} is a steered name in neither configuration"));
         }
         let alone = |these: &Named<'_>, those: &Named<'_>| -> Vec<String> {
             let those: HashSet<_> = those.iter().map(|(key, ..)| key).collect();
@@ -65,7 +66,7 @@ impl Diff {
     }
 }
 
-/// Names as they are known, as they are written, and their plans.
+/// Steered names: the key, the text, and the plan of each.
 type Named<'a> = Vec<(Box<[u8]>, String, &'a Plan)>;
 
 fn plans<'a>(snapshot: &'a Snapshot, only: Option<&Name>) -> Named<'a> {
@@ -113,7 +114,8 @@ impl fmt::Display for Moved {
     }
 }
 
-/// A line for each share, with the countries of which so much moves; the line of the largest country first.
+/// Returns one line for each share, with the countries of which this share moves; the line of the largest country
+/// first.
 fn countries_of(countries: &[CountryMove]) -> Vec<String> {
     let mut lines: Vec<(String, Vec<String>)> = Vec::new();
     for CountryMove { country, ipv4, ipv6 } in countries {

@@ -1,12 +1,13 @@
-//! What a change of health, or a word of the operator, moves: the clients of which names, from where to where.
+//! The effect of a change of health or of an override: which clients of which names move from where to where.
 //!
 //! ```text
-//!   pools that changed ─► names that use them ─► each way of being answered, once
+//!   pools that changed ─► names that use them ─► each different configuration (way), once
 //!   its map            ─► clients, a few of each region or continent ─► their rankings, each once
-//!   ranking            ─► where the plan before and the plan after send it ─► what flows
+//!   ranking            ─► where the plan before and the plan after send it ─► moves
 //! ```
 //!
-//! It is told beside the change, so what it costs is bounded: names beyond the bound are counted and not looked at.
+//! The impact is computed while the change is reported, so its cost is bounded: names beyond the bound are only
+//! counted.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
@@ -25,48 +26,49 @@ use crate::overrides::Mode;
 use crate::snapshot::{Plan, PoolId, Snapshot};
 use crate::steering::{AllDown, Client, Map, Pick, Ranking, SelectionPolicy, Set};
 
-/// Names that are told of one move; the others are counted.
+/// Maximum number of names in a move; further ones are counted.
 const MAX_NAMES: usize = 8;
 
-/// Moves that are told; the names of others are counted.
+/// Maximum number of moves; the names of further ones are counted.
 const MAX_MOVES: usize = 16;
 
-/// Groups of clients that are told of one move.
+/// Maximum number of client groups in a move.
 const MAX_CLIENTS: usize = 12;
 
-/// Countries that are told of a group of which only a part moves.
+/// Maximum number of countries that are named for a group of which only a part moves.
 const FEW_COUNTRIES: usize = 4;
 
-/// Networks of a country with one ranking that are looked at, where they are told apart by what was measured: they may lie in
-/// several regions.
+/// Number of networks of one country and ranking that are computed if networks differ by measured round trips, because
+/// they may be in several regions.
 const SAMPLES: usize = 4;
 
-/// Ways of draws and clients that are looked at for one change, before and after together: less than a second of one processor.
+/// Maximum number of computed clients and draws for one change, before and after together: less than a second of one
+/// processor.
 const BUDGET: usize = 1 << 18;
 
-/// What a change moves; nothing if no client is sent to another place.
+/// The clients that a change moves; empty if no client gets another destination.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Impact {
-    /// What moves alike, in the order of the configuration.
+    /// The moves, in the order of the configuration.
     #[serde(rename = "impact")]
     pub moves: Vec<Shift>,
-    /// Names that may be moved as well, but are too many to be told or looked at.
+    /// Number of further names that may move too: too many to list or compute.
     #[serde(rename = "impact_more", default, skip_serializing_if = "is_zero")]
     pub more: usize,
 }
 
-/// Clients of some names that move alike.
+/// Clients of some names that move in the same way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shift {
-    /// The first names of which they are.
+    /// The first of these names.
     pub names: Vec<String>,
-    /// How many there are beyond.
+    /// Number of further names.
     pub more: usize,
-    /// Where they go no longer: datacenters, `pool:sorry` for a pool that stands in none, or `nowhere`.
+    /// The destinations that they leave: datacenters, `pool:sorry` for a pool without a datacenter, or `nowhere`.
     pub from: Vec<String>,
-    /// Where they go instead.
+    /// The destinations that they move to.
     pub to: Vec<String>,
-    /// Who they are: regions or continents, of which a part may be named in brackets, or `everybody`.
+    /// The clients: regions or continents, with the moving part in brackets if it is only a part, or `everybody`.
     pub clients: Vec<String>,
 }
 
@@ -75,21 +77,21 @@ fn is_zero(number: &usize) -> bool {
     *number == 0
 }
 
-/// Two snapshots of one world, and what was found of them so far.
+/// Two snapshots of one world, and the results so far.
 pub struct Changes<'a> {
     before: &'a Snapshot,
     after: &'a Snapshot,
     owners: Owners<'a>,
     changed: HashSet<PoolId>,
-    /// The changed pools that hold each target.
+    /// The changed pools that use each target.
     holders: HashMap<&'a Target, BTreeSet<PoolId>>,
-    /// What moves on each way; `None` where that was too much to find out.
+    /// The moves of each way; `None` if they were too much to compute.
     known: HashMap<Way<'a>, Option<Arc<[Movement]>>>,
     told: HashMap<Option<BTreeSet<PoolId>>, Impact>,
     budget: usize,
 }
 
-/// All that decides where clients go besides health: names on one way are moved alike.
+/// Everything except health that decides where clients go. Names with equal ways move in the same way.
 #[derive(PartialEq, Eq, Hash)]
 struct Way<'a> {
     map: *const Map,
@@ -102,7 +104,7 @@ struct Way<'a> {
     splits: [Option<(Set, u16)>; 2],
 }
 
-/// Some clients that move alike.
+/// Clients that move in the same way.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Movement {
     from: Vec<String>,
@@ -110,11 +112,11 @@ struct Movement {
     clients: Vec<String>,
 }
 
-/// Places that lose clients, and places that gain them.
+/// The destinations that lose clients, and those that gain them.
 type Turnover = (Vec<String>, Vec<String>);
 
 impl<'a> Changes<'a> {
-    /// `None` for snapshots of different worlds.
+    /// Returns `None` for snapshots of different worlds.
     pub fn new(before: &'a Snapshot, after: &'a Snapshot) -> Option<Self> {
         if !before.shares_world(after) {
             return None;
@@ -133,18 +135,18 @@ impl<'a> Changes<'a> {
         Some(Self { before, after, owners, changed, holders, known, told, budget: BUDGET })
     }
 
-    /// What all that changed moves.
+    /// Returns the impact of all changes.
     pub fn impact(&mut self) -> Impact {
         self.impact_of(None)
     }
 
-    /// What moves of the names that use the pools which hold this target.
+    /// Returns the impact on the names whose pools use this target.
     pub fn impact_of_target(&mut self, target: &Target) -> Impact {
         let pools = self.holders.get(target).cloned().unwrap_or_default();
         self.impact_of(Some(pools))
     }
 
-    /// What moves of the names that use one of these pools, or that changed at all.
+    /// Returns the impact on the names that use one of these pools, or, with `None`, on all names that changed.
     fn impact_of(&mut self, pools: Option<BTreeSet<PoolId>>) -> Impact {
         if let Some(told) = self.told.get(&pools) {
             return told.clone();
@@ -175,7 +177,7 @@ impl<'a> Changes<'a> {
         (self.before.plan(plan, name), self.after.plan(plan, name))
     }
 
-    /// What moves from one plan to the other; `None` if that is too much to find out.
+    /// Returns the moves from one plan to the other; `None` if they are too much to compute.
     fn movements(&mut self, before: &'a Plan, after: &'a Plan) -> Option<Arc<[Movement]>> {
         let rule = after.rule();
         let way = Way {
@@ -198,7 +200,7 @@ impl<'a> Changes<'a> {
 
     fn find(&mut self, before: &Plan, after: &Plan) -> Option<Vec<Movement>> {
         let map = &after.rule().map;
-        // Where networks are told apart by measurements, all of them are walked through.
+        // If networks differ by measured round trips, all of them are visited.
         self.budget =
             self.budget.checked_sub(if map.compiled_chain().measures_latency() { map.v4().len() / 16 } else { 0 })?;
         let groups = Group::all(map, self.after.locations());
@@ -243,7 +245,7 @@ impl<'a> Changes<'a> {
         Some(movements.into_iter().map(movement).collect())
     }
 
-    /// What clients with this ranking lose and gain.
+    /// Returns the destinations that lose and gain clients with this ranking.
     fn turnover(&mut self, before: &Plan, after: &Plan, ranking: &Ranking) -> Option<Turnover> {
         let before = before.shares(self.before.pools(), ranking, EITHER);
         let after = after.shares(self.after.pools(), ranking, EITHER);
@@ -257,22 +259,22 @@ impl<'a> Changes<'a> {
     }
 }
 
-/// How the pools are divided, and which thousandths of the clients belong to the first part.
+/// Returns the first part of the pools, and how many thousandths of the clients belong to it.
 fn division(plan: &Plan) -> Option<(Set, u16)> {
     plan.split().map(|split| (split.part, split.share.thousandths()))
 }
 
 const EVERYBODY: &str = "everybody";
 
-/// Clients that an operator thinks of as one.
+/// Clients that an operator thinks of as one group.
 struct Group {
     name: String,
-    /// Some of them, each with what tells them from the others, and their ranking.
+    /// Some of its clients, each with a distinguishing name, and their ranking.
     clients: Vec<(String, Ranking)>,
 }
 
 impl Group {
-    /// The groups of all clients of a map: regions where it knows them, else continents.
+    /// Returns the groups of all clients of a map: regions if it uses them, else continents.
     fn all(map: &Map, locations: &Locations) -> Vec<Self> {
         if map.is_uniform() {
             let ranking = map.rankings()[map.v4().value(0) as usize].clone();
@@ -298,7 +300,7 @@ impl Group {
             let coordinates = coordinates.filter(|_| compiled_chain.measures_distance());
             add(region, country.code.as_str(), Client { region, coordinates, rtts: &[] });
         }
-        // Those of prefixes, networks or subdivisions alone are nowhere in particular.
+        // Regions of prefixes, networks or subdivisions alone have no place in this list.
         let found: HashSet<RegionId> = groups.iter().map(|(region, _)| *region).collect();
         for region in (0..regions.list().len() as RegionId).filter(|region| !found.contains(region)) {
             let client =
@@ -309,7 +311,7 @@ impl Group {
         groups.into_iter().map(|(_, group)| group).collect()
     }
 
-    /// The same from addresses: what was measured of a network stands in the map alone.
+    /// The same from addresses, because only the map knows the measured round trips of networks.
     fn networks(map: &Map, locations: &Locations) -> Vec<Self> {
         let mut groups: BTreeMap<String, Self> = BTreeMap::new();
         let mut seen: HashMap<(Option<CountryCode>, u32), usize> = HashMap::new();

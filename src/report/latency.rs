@@ -1,4 +1,4 @@
-//! How far datacenters are from a client, and how that is known.
+//! The round trips from a client to datacenters, and their sources.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,21 +11,21 @@ use crate::latency::{Reading, ReadingSource};
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct LatencyShape {
     datacenter: String,
-    /// What rankings are made of; absent if nothing is known.
+    /// The value that rankings use; absent if it is unknown.
     rtt_ms: Option<f64>,
     source: Cow<'static, str>,
-    /// Absent if it was not measured.
+    /// Absent if the round trip was not measured.
     #[serde(flatten)]
     measured: Option<MeasuredShape>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 struct MeasuredShape {
-    /// For whom it was measured, such as `198.51.100.0/24`, `AS3320 in DE` or `EU`.
+    /// The clients it was measured for, such as `198.51.100.0/24`, `AS3320 in DE` or `EU`.
     clients: String,
     mean_ms: f64,
     samples: u16,
-    /// Since the last sample, when the map was made.
+    /// Age of the last sample when the map was made, in seconds.
     age_s: u64,
 }
 

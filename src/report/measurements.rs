@@ -1,11 +1,11 @@
-//! Measured round trips as they are pushed: JSON, one in a line.
+//! Measured round trips as they are pushed: one JSON object per line.
 //!
 //! ```text
 //!   {"client": "198.51.100.7", "datacenter": "fra", "rtt_ms": 23.4}
 //!   {"client": "2001:db8:7::/48", "datacenter": "iad", "rtt_ms": 101}
 //! ```
 //!
-//! Who pushes a hundred thousand lines has a bad one among them. It is told by its number, and the others count.
+//! Among a hundred thousand lines there may be bad ones. They are reported with their numbers, and the others count.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -16,40 +16,41 @@ use serde::{Deserialize, Serialize};
 use crate::latency::Sample;
 use crate::wire::Fold;
 
-/// Bad lines that are told; how many more there are is counted.
+/// Maximum number of bad lines that are reported; further ones are counted.
 const MAX_TOLD: usize = 20;
 
-/// Bad lines after which the rest is not read: it is another format, or noise, and each costs as much as a good one.
+/// Number of bad lines after which the rest is not read: it has another format, and each bad line costs as much as a
+/// good one.
 const MAX_REFUSED: usize = 1000;
 
-/// Octets of a line: several times the longest measurement.
+/// Maximum length of a line in octets: several times the longest measurement.
 const MAX_LINE: usize = 1024;
 
-/// What became of the lines that were pushed. They are [fed](Self::feed) as they come.
+/// The result of the lines that were pushed. Lines are [fed](Self::feed) as they arrive.
 #[derive(Debug, Default, Serialize)]
 pub struct Measurements {
-    /// The good ones, until somebody takes them.
+    /// The valid measurements, until the caller takes them.
     #[serde(skip)]
     pub samples: Vec<Sample>,
     taken: usize,
     refused: usize,
-    /// The first of those that were refused.
+    /// The first refused lines.
     faults: Vec<LineFault>,
-    /// Why the rest was not read.
+    /// The reason why the rest was not read.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
-    /// Lines that ended.
+    /// Number of complete lines.
     #[serde(skip)]
     lines: usize,
-    /// The beginning of the one that has not; no more of it is kept than makes it too long.
+    /// The incomplete last line. No more is kept than is needed to see that it is too long.
     #[serde(skip)]
     line: Vec<u8>,
 }
 
-/// A line that is no measurement.
+/// A line that is not a measurement.
 #[derive(Debug, Serialize)]
 struct LineFault {
-    /// Counted from 1.
+    /// Its number, counted from 1.
     line: usize,
     error: String,
 }
@@ -66,7 +67,7 @@ struct Line<'a> {
 }
 
 impl Measurements {
-    /// Reads the lines that end in these octets, but empty ones. `is_datacenter` knows the names that count.
+    /// Reads the lines that end in these octets, except empty ones. `is_datacenter` is true for names of datacenters.
     pub fn feed(&mut self, octets: &[u8], is_datacenter: impl Fn(&str) -> bool) {
         for part in octets.split_inclusive(|&octet| octet == b'\n') {
             if self.is_given_up() {
@@ -80,19 +81,19 @@ impl Measurements {
         }
     }
 
-    /// Reads the last line, if nothing ended it.
+    /// Reads the last line if it has no line break.
     pub fn finish(&mut self, is_datacenter: impl Fn(&str) -> bool) {
         if !self.is_given_up() {
             self.end_line(&is_datacenter);
         }
     }
 
-    /// Whether there were bad lines, and no good one.
+    /// True if there were bad lines, and no valid one.
     pub fn is_bad(&self) -> bool {
         self.taken == 0 && self.refused > 0
     }
 
-    /// Whether there were so many bad lines that the rest is not read.
+    /// True if there were so many bad lines that the rest is not read.
     pub fn is_given_up(&self) -> bool {
         self.error.is_some()
     }
@@ -140,7 +141,7 @@ fn read_line(text: &str, is_datacenter: impl Fn(&str) -> bool) -> Result<Sample,
     Sample::try_new(without_wrapping(network), datacenter, rtt_ms).map_err(|error| error.to_string())
 }
 
-/// The IPv4 client within an IPv6 address: a web server that listens on `[::]` writes `::ffff:198.51.100.7`.
+/// Returns the IPv4 client in an IPv6 address: a web server that listens on `[::]` writes `::ffff:198.51.100.7`.
 fn without_wrapping(network: IpNet) -> IpNet {
     let fold = match network {
         IpNet::V6(net) => Fold::find(net.addr(), net.prefix_len()),
@@ -157,7 +158,7 @@ mod tests {
         read_in_parts(text, usize::MAX)
     }
 
-    /// The octets come in parts of this length.
+    /// Reads the text in parts of this length.
     fn read_in_parts(text: &str, length: usize) -> Measurements {
         let mut measurements = Measurements::default();
         for part in text.as_bytes().chunks(length) {

@@ -1,4 +1,4 @@
-//! What the command prints and the admin server says, as shapes for JSON and as text.
+//! The output of the commands and of the admin server, as JSON shapes and as text.
 
 mod address_counts;
 mod check;
@@ -60,27 +60,27 @@ pub use status::{Filter, Status, Traffic, When};
 pub use txt::{TxtChange, TxtList, TxtShape};
 pub use what_if::endpoint_state_without;
 
-/// Pretty JSON. The shapes here always have one.
+/// Returns pretty JSON. All shapes here can be written as JSON.
 pub fn to_json(shape: &impl Serialize) -> String {
     serde_json::to_string_pretty(shape).expect("shapes have string keys and finite numbers")
 }
 
-/// For a machine or for a person.
+/// Returns JSON for a machine, or text for a person.
 pub fn render(shape: &(impl Serialize + Display), json: bool) -> String {
     if json { to_json(shape) } else { shape.to_string() }
 }
 
-/// What JSON is made of and becomes again.
+/// A type that is written to JSON and read from it.
 pub trait Shape: Serialize + DeserializeOwned {}
 
 impl<T: Serialize + DeserializeOwned> Shape for T {}
 
-/// A shape from JSON, or what is wrong with it.
+/// Reads a shape from JSON. Fails with a description of the error.
 pub fn from_json<T: Shape>(json: &str) -> Result<T, String> {
     serde_json::from_str(json).map_err(|error| error.to_string())
 }
 
-/// JSON without a line break.
+/// Returns JSON without a line break.
 pub fn to_json_line(shape: &impl Serialize) -> String {
     serde_json::to_string(shape).expect("shapes have string keys and finite numbers")
 }

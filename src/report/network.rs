@@ -1,20 +1,20 @@
-//! A client as it is written.
+//! A client as an address or a network.
 
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-/// An address and how many of its bits are known: `192.0.2.7` or `192.0.2.0/24`.
+/// An address with an optional prefix length: `192.0.2.7` or `192.0.2.0/24`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network {
-    /// The address, host bits included if some were written.
+    /// The address, with host bits if the text has some.
     pub address: IpAddr,
-    /// The prefix length, at least 1, if one was written.
+    /// The prefix length, at least 1; `None` for a single address.
     pub prefix: Option<u8>,
 }
 
 impl Network {
-    /// Bits of the address that are known.
+    /// Returns the number of known bits of the address.
     pub fn length(&self) -> u8 {
         self.prefix.unwrap_or(width(self.address))
     }
@@ -35,7 +35,7 @@ impl FromStr for Network {
 }
 
 impl fmt::Display for Network {
-    /// As it is written.
+    /// Writes the text form.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.prefix {
             Some(length) => write!(f, "{}/{length}", self.address),

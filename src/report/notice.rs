@@ -1,4 +1,4 @@
-//! What happens on a node, for whoever follows it.
+//! Notices about events on a node, for whoever follows it.
 
 use std::fmt;
 
@@ -7,121 +7,121 @@ use serde::{Deserialize, Serialize};
 use super::{Impact, OverrideShape, RolloutChange, Seen};
 use crate::health::{Outcome, State, Target};
 
-/// One thing that happened.
+/// One event.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Notice {
-    /// Grows from notice to notice, over restarts too.
+    /// Increases from notice to notice, also over restarts.
     pub id: u64,
     /// Unix time in seconds.
     pub time: u64,
-    /// What it was.
+    /// The event.
     #[serde(flatten)]
     pub kind: EventKind,
 }
 
-/// What happened.
+/// The kind of an event, with its details.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum EventKind {
-    /// The node began to answer.
+    /// The node began to answer queries.
     Start {
-        /// What it calls itself.
+        /// The node's name.
         node: String,
-        /// How many zones it serves.
+        /// Number of zones.
         zones: usize,
     },
     /// The state of an endpoint changed.
     Endpoint {
-        /// What was probed; without a port if several probes tell of it.
+        /// The probed address; without a port if several probes decide.
         endpoint: String,
-        /// The pools that hold it, as `web/fra`.
+        /// The pools with this endpoint, such as `web/fra`.
         pools: Vec<String>,
-        /// What it was: `unknown`, `up`, `degraded`, `drained` or `down`.
+        /// The old state: `unknown`, `up`, `degraded`, `drained` or `down`.
         from: String,
-        /// What it is.
+        /// The new state.
         to: String,
-        /// What was seen last.
+        /// The last probe outcome, as text.
         seen: String,
-        /// The same in parts.
+        /// The last probe outcome in detail.
         #[serde(flatten)]
         sight: Seen,
-        /// Which clients it moves; absent where that is not known, as while a node starts or reloads.
+        /// The clients that move; absent if unknown, as while a node starts or reloads.
         #[serde(flatten)]
         impact: Option<Impact>,
     },
     /// The files were read again.
     Reload {
-        /// Why.
+        /// The reason for the reload.
         reason: String,
-        /// Whether their content is served now, or about to be. If not, the old configuration goes on.
+        /// True if the new configuration is served now, or soon. If false, the old configuration stays in use.
         taken: bool,
-        /// How many errors they have.
+        /// Number of errors.
         errors: usize,
-        /// How many warnings.
+        /// Number of warnings.
         warnings: usize,
     },
-    /// Everything stopped answering at once, and last states are held; or they are no longer.
+    /// All targets failed at once, so that the last states are held (fail-static); or that has ended.
     FailStatic {
-        /// Whether it began.
+        /// True at the beginning.
         began: bool,
     },
-    /// Something happened to an override.
+    /// An override was placed, began, ended or was lifted.
     Override {
-        /// To which one, and what.
+        /// The override and the event.
         #[serde(flatten)]
         change: OverrideShape,
-        /// Which clients it moves; absent where it takes no effect now.
+        /// The clients that move; absent if the override has no effect now.
         #[serde(flatten)]
         impact: Option<Impact>,
     },
-    /// Something happened to a roll-out.
+    /// A roll-out changed.
     Rollout {
-        /// To which one, and what.
+        /// The roll-out and the change.
         #[serde(flatten)]
         change: RolloutChange,
-        /// Which clients it moves; absent where it takes no effect now.
+        /// The clients that move; absent if the change has no effect now.
         #[serde(flatten)]
         impact: Option<Impact>,
     },
-    /// A certificate ends soon that an endpoint shows.
+    /// The certificate of an endpoint expires soon.
     Certificate {
-        /// Where it was met.
+        /// The endpoint that uses it.
         endpoint: String,
-        /// The name it was asked for.
+        /// The server name that was asked for.
         host: String,
-        /// Whole days that are left; 0 as well if it has expired.
+        /// Whole days until it expires; 0 if it has expired.
         days: u64,
-        /// When it ends: Unix time in seconds.
+        /// When it expires: Unix time in seconds.
         expires: u64,
     },
-    /// A TXT record was set, or went.
+    /// A TXT record was set or removed.
     Txt {
         /// Its owner.
         name: String,
-        /// What it says.
+        /// Its value.
         value: String,
-        /// Whether it is there now.
+        /// True if it was set.
         set: bool,
     },
-    /// The node is about to end.
+    /// The node is about to stop.
     Stop {},
 }
 
-/// What a notice asks for.
+/// The urgency of a notice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
-    /// The node cannot be trusted.
+    /// The node no longer trusts its own probes.
     Critical,
     /// Something failed.
     Error,
-    /// Something will, unless somebody acts.
+    /// Something will fail unless somebody acts.
     Warning,
-    /// Nothing.
+    /// No action is needed.
     Info,
 }
 
 impl Severity {
-    /// Its name, as PagerDuty and others have it.
+    /// Returns its name, as PagerDuty and others use it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Critical => "critical",
@@ -133,7 +133,8 @@ impl Severity {
 }
 
 impl EventKind {
-    /// A turn of an endpoint because of what was seen of this target: the only one that tells of it, or one of several.
+    /// Makes a notice about a changed endpoint. `is_one_of_several` is true if the state depends on
+    /// other targets too.
     pub fn endpoint(
         target: &Target,
         is_one_of_several: bool,
@@ -158,7 +159,7 @@ impl EventKind {
         }
     }
 
-    /// The word that stands for its kind in JSON.
+    /// Returns the kind's name in JSON.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Start { .. } => "start",
@@ -173,7 +174,7 @@ impl EventKind {
         }
     }
 
-    /// How bad it is.
+    /// Returns the severity.
     pub fn severity(&self) -> Severity {
         match self {
             Self::FailStatic { began: true } => Severity::Critical,
@@ -186,7 +187,7 @@ impl EventKind {
         }
     }
 
-    /// Whether it is the end of what another notice told of.
+    /// True if it reports the end of a problem.
     pub fn is_good(&self) -> bool {
         match self {
             Self::Endpoint { .. } | Self::Reload { .. } | Self::FailStatic { .. } => self.severity() == Severity::Info,
@@ -198,7 +199,7 @@ impl EventKind {
         }
     }
 
-    /// What it is about: the same for what begins and for its end.
+    /// Returns the key of the problem: the same for its beginning and its end.
     pub fn subject(&self) -> String {
         match self {
             Self::Endpoint { endpoint, pools, .. } => format!("endpoint {endpoint} {}", pools.join(" ")),
@@ -211,7 +212,7 @@ impl EventKind {
         }
     }
 
-    /// Which clients it moves, if that is known.
+    /// Returns the clients that move, if that is known.
     pub fn impact(&self) -> Option<&Impact> {
         match self {
             Self::Endpoint { impact, .. } | Self::Override { impact, .. } | Self::Rollout { impact, .. } => {
@@ -222,7 +223,7 @@ impl EventKind {
     }
 }
 
-/// In a sentence without a full stop.
+/// Writes a sentence without a full stop.
 impl fmt::Display for EventKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -266,16 +267,16 @@ impl fmt::Display for EventKind {
     }
 }
 
-/// What `word` says of any degraded state.
+/// The word for any degraded state.
 const DEGRADED: &str = "degraded";
 
-/// What `word` says of an endpoint that serves and asks for no clients.
+/// The word for an endpoint that works and asks for no clients.
 const DRAINED: &str = "drained";
 
-/// What happened to a roll-out that went wrong.
+/// The event of a roll-out that was taken back.
 const ROLLED_BACK: &str = "rolled back";
 
-/// A state in a word.
+/// Returns the word for a state.
 pub(super) fn word(state: State) -> &'static str {
     match state {
         State::Unknown => "unknown",

@@ -1,4 +1,4 @@
-//! Overrides: what an operator says is to answer.
+//! Overrides in JSON and as text: operators' orders for endpoints and names.
 
 use std::fmt;
 
@@ -11,28 +11,28 @@ use crate::printable::Printable;
 /// An override, or a window of the server file. Times are Unix times in seconds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OverrideShape {
-    /// A number; `window-N` for a window. It is a notice's own `id` that bears that name there.
+    /// A number; `window-N` for a window. It is not called `id`, because a notice has its own `id`.
     #[serde(rename = "override")]
     pub number: String,
     /// `drain`, `open`, `force-up` or `force-down`.
     pub mode: String,
     /// `dc:fra`, `pool:web/fra`, `endpoint:192.0.2.10` or `name:www.example.com`.
     pub target: String,
-    /// From when on; at once without it.
+    /// When it begins; absent if at once.
     pub from: Option<u64>,
-    /// Until when; until it is lifted without it.
+    /// When it ends; absent if it holds until it is lifted.
     pub until: Option<u64>,
-    /// How many seconds a drain takes, from its beginning on; at once without it.
+    /// Duration of a slow drain in seconds, from its beginning on; absent if at once.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub over: Option<u64>,
-    /// Why.
+    /// The reason.
     pub reason: String,
-    /// Who asked for it.
+    /// The person or program that asked for it.
     pub who: String,
-    /// What happened to it: `placed`, `began`, `ended` or `lifted`; absent where that is not what is told.
+    /// The event: `placed`, `began`, `ended` or `lifted`; absent in lists of overrides.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub happening: Option<String>,
-    /// Whether it is in force; absent likewise.
+    /// True if it is in force; absent in lists of events.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub in_force: Option<bool>,
 }
@@ -60,41 +60,41 @@ impl From<&Change> for OverrideShape {
     }
 }
 
-/// Overrides: all of them, or those to which something happened.
+/// A list of overrides: all of them, or those that changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OverrideList {
-    /// Windows first, in the order in which they were made.
+    /// Windows first, then overrides in the order in which they were placed.
     pub overrides: Vec<OverrideShape>,
-    /// When that was: Unix time in seconds.
+    /// The time of this list: Unix time in seconds.
     pub time: u64,
 }
 
-/// An override that is asked for.
+/// A request to place an override.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OverrideOrder {
     /// `drain`, `open`, `force-up` or `force-down`.
     pub mode: String,
-    /// With what.
+    /// The target.
     pub target: String,
-    /// For how long, such as `2h`, from `from` or from now on.
+    /// Duration of the override, such as `2h`, counted from `from` or from now.
     #[serde(rename = "for", skip_serializing_if = "Option::is_none", default)]
     pub lifetime: Option<String>,
-    /// From when on: Unix time in seconds.
+    /// When it begins: Unix time in seconds.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub from: Option<u64>,
-    /// How long a drain takes, such as `5m`.
+    /// Duration of a slow drain, such as `5m`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub over: Option<String>,
-    /// Why.
+    /// The reason.
     #[serde(default)]
     pub reason: String,
-    /// Who asks.
+    /// The person or program that asks for it.
     #[serde(default)]
     pub who: String,
 }
 
-/// Overrides that are to be lifted: one, or all that were placed on exactly this target.
+/// A request to lift overrides: one by its number, or all with exactly this target.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OverrideSelector {
@@ -104,7 +104,7 @@ pub struct OverrideSelector {
     /// A target.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub target: Option<String>,
-    /// Who lifts them.
+    /// The person or program that asks for it.
     #[serde(default)]
     pub who: String,
 }

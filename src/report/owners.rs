@@ -7,15 +7,15 @@ use crate::snapshot::{Plan, Snapshot};
 use crate::wire::Rtype;
 use crate::zone::{Dynamic, Found, NameId, Node, PlanId};
 
-/// An owner name that is steered.
+/// A steered owner name.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Owner<'a> {
     pub(super) name: &'a Name,
-    /// Its plan, and its number among all of them, in every snapshot of this world.
+    /// Its plan, and its number among all steered names, in every snapshot of this world.
     pub(super) steered: (PlanId, NameId),
 }
 
-/// All of them, in the order of the configuration.
+/// All steered names, in the order of the configuration.
 pub(super) struct Owners<'a> {
     snapshot: &'a Snapshot,
     pub(super) list: Vec<Owner<'a>>,
@@ -36,18 +36,19 @@ impl<'a> Owners<'a> {
         owners
     }
 
-    /// The place in the list of the owner that answers for a name: the name itself, or the wildcard that it falls under.
+    /// Returns the index of the owner that answers for a name: the name itself, or the wildcard above it.
     pub(super) fn find(&self, name: &Name) -> Option<usize> {
         let (_, id) = steered(find_node(self.snapshot, &name.to_key(), Rtype::A)?)?;
         self.of_id(id)
     }
 
-    /// The place in the list of a steered name.
+    /// Returns the index of a steered name.
     pub(super) fn of_id(&self, id: NameId) -> Option<usize> {
         self.by_id.get(&id).copied()
     }
 
-    /// The places of those that answer for these names, of all for none.
+    /// Returns the indices of the owners that answer for these names; all if there are no names. Fails if a name is not
+    /// steered here.
     pub(super) fn choose(&self, names: &[Name]) -> Result<BTreeSet<usize>, String> {
         if names.is_empty() {
             return Ok((0..self.list.len()).collect());
@@ -61,7 +62,7 @@ impl<'a> Owners<'a> {
     }
 }
 
-/// What a node is steered by, if it is.
+/// Returns the plan and number of a steered node; `None` for others.
 fn steered(node: Node<'_>) -> Option<(PlanId, NameId)> {
     match node.dynamic() {
         Dynamic::Steered(plan, name) => Some((plan, name)),
@@ -69,7 +70,7 @@ fn steered(node: Node<'_>) -> Option<(PlanId, NameId)> {
     }
 }
 
-/// The node that answers questions for this name and type here.
+/// Returns the node that answers questions for this name and type here.
 fn find_node<'a>(snapshot: &'a Snapshot, key: &[u8], rtype: Rtype) -> Option<Node<'a>> {
     match snapshot.find_zone(key)?.zone.look_up(key, rtype) {
         Found::Node { node, .. } => Some(node),

@@ -1,4 +1,4 @@
-//! How full a pool is, for explanations and status.
+//! The load of a pool, for `explain` and `status`.
 
 use std::fmt;
 
@@ -8,27 +8,27 @@ use super::text::Percent;
 use crate::health::LoadSeen;
 use crate::load::{Allowance, LoadFacts};
 
-/// A pool's load, in the operator's unit. What is not known is absent. `demand`, `keep` and `room` are what answers go by, as they
+/// A pool's load, in the operator's unit. Unknown values are absent. Answers use `demand`, `keep` and `room` as they
 /// were published last.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PoolLoad {
-    /// What is used.
+    /// The used load.
     pub used: Option<f64>,
-    /// When that was reported last, Unix time in seconds; absent where only what was published is known.
+    /// When it was last reported, Unix time in seconds; absent if only the published values are known.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub since: Option<u64>,
-    /// What would be, if it had all of its own clients and no others.
+    /// The load that all of its own clients, and no others, would cause.
     pub demand: Option<f64>,
-    /// What it can take.
+    /// The maximum load.
     pub capacity: Option<f64>,
     /// The share of its clients that it keeps, 0-1.
     pub keep: f64,
-    /// What it can take of the clients of others.
+    /// The load that it can take from clients of others.
     pub room: f64,
 }
 
 impl PoolLoad {
-    /// Of a pool with this allowance.
+    /// Returns the load of a pool with this allowance.
     pub(super) fn new(allowance: &Allowance) -> Self {
         let units = |thousandths: u64| thousandths as f64 / 1000.0;
         let Allowance { keep, room, told: LoadFacts { used, demand, capacity } } = *allowance;
@@ -44,12 +44,12 @@ impl PoolLoad {
 }
 
 impl PoolLoad {
-    /// Of a pool with this allowance, whose endpoints say this now.
+    /// Returns the load of a pool with this allowance, with the present reports of its endpoints.
     pub(super) fn now(allowance: &Allowance, seen: &LoadSeen) -> Self {
         Self::new(allowance).seen(seen)
     }
 
-    /// With what its endpoints say now.
+    /// Replaces the used load by the present reports of its endpoints.
     pub(super) fn seen(self, seen: &LoadSeen) -> Self {
         let rounded = |units: f64| (units * 1000.0).round() / 1000.0;
         Self {

@@ -1,20 +1,20 @@
-//! What the admin server says when something is not as it should be.
+//! Problem responses of the admin server.
 
 use serde::{Deserialize, Serialize};
 
-/// Why a request was not obeyed.
+/// The reason why a request was refused.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Problem {
-    /// In a sentence without a full stop.
+    /// A sentence without a full stop.
     pub error: String,
 }
 
-/// Whether the node answers its own questions.
+/// The result of a test in which the node queries itself.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct SelfCheck {
-    /// Whether it does everywhere.
+    /// True if it answers on all addresses.
     pub ok: bool,
-    /// What failed.
+    /// The failures.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub failed: Vec<String>,
 }

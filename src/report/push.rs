@@ -1,4 +1,4 @@
-//! Reports of endpoints, by whoever watches them.
+//! Health and load reports about endpoints.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,57 +6,57 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PushShape {
-    /// The address that is handed out, or the check address of a CNAME.
+    /// The address in answers, or the check address of a CNAME.
     pub endpoint: String,
-    /// In this pool alone, as `web/fra` or `web`; without it in every pool that holds the endpoint.
+    /// The pool, such as `web/fra` or `web`; without it, all pools with the endpoint.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub pool: Option<String>,
-    /// Whether it is well. May be left out beside `load`.
+    /// True if the endpoint is healthy. May be absent if there is a `load`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub ok: Option<bool>,
-    /// For one that is not: so many failures in a row; 1 if nothing is said.
+    /// For an unhealthy endpoint: the number of failures in a row; 1 if absent.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub failures: Option<u8>,
-    /// For one that is well: the share of its clients that it asks for, in per cent; 100 if nothing is said.
+    /// For a healthy endpoint: the share of its clients that it asks for, in per cent; 100 if absent.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub weight: Option<f64>,
-    /// For one that is not: why.
+    /// For an unhealthy endpoint: the reason.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reason: Option<String>,
-    /// What of it is used.
+    /// Its load.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub load: Option<LoadShape>,
 }
 
-/// How much of what is used, in the operator's unit.
+/// The load of an endpoint, in the operator's unit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LoadShape {
-    /// What is used.
+    /// The used load.
     pub used: f64,
-    /// What there is; may be left out where the configuration says it.
+    /// The maximum load; may be absent if the configuration has it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub capacity: Option<f64>,
 }
 
-/// What became of reports.
+/// The result of reports.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PushResult {
-    /// How many monitors they counted for, and endpoints for those that tell of load alone.
+    /// Number of monitors that took the reports, plus the endpoints that only reported load.
     pub counted: usize,
-    /// Those that counted for none.
+    /// The refused reports.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub refused: Vec<PushRefused>,
-    /// Why none of them counted.
+    /// The reason why all reports were refused.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub error: Option<String>,
 }
 
-/// A report that counted for nothing.
+/// A refused report.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PushRefused {
-    /// Its place in the list, from 0.
+    /// Its position in the list, from 0.
     pub report: usize,
-    /// Why.
+    /// The reason.
     pub error: String,
 }

@@ -1,12 +1,13 @@
-//! Query logs to replay: a JSON object a line.
+//! Query logs for simulations: one JSON object per line.
 //!
 //! ```text
 //!   {"client": "192.0.2.7", "name": "www.gslb.example.com"}
 //!   {"client": "192.0.2.0/24", "name": "www.gslb.example.com", "type": "AAAA", "count": 12}
 //! ```
 //!
-//! `client` is the address that asked, or the network that it told by EDNS Client Subnet. Other keys are ignored, so a log that
-//! tells more can be used as it is. What is read is not trusted: lines and faults are bounded.
+//! `client` is the address that asked, or the network of its EDNS Client Subnet option. Other keys are ignored, so a
+//! log with more details can be used as it is. The input is not trusted: the length of lines and the number of faults
+//! are limited.
 
 use std::fmt;
 use std::io::{self, BufRead, Read};
@@ -20,13 +21,13 @@ use super::network::Network;
 use crate::name::Name;
 use crate::wire::Rtype;
 
-/// Octets of a line at most, its end included; a name has 255, so this is for what else a log tells.
+/// Maximum length of a line in octets, its end included. A name has at most 255; the rest is for other keys of the log.
 const MAX_LINE: usize = 16 << 10;
 
-/// Faults that are told at most. With so many, what is read is no query log.
+/// Maximum number of faults that are reported. A file with that many is not a query log.
 const MAX_FAULTS: usize = 10;
 
-/// Queries that are alike.
+/// A number of equal queries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Logged {
     pub(super) client: Network,
@@ -35,25 +36,25 @@ pub(super) struct Logged {
     pub(super) count: NonZeroU32,
 }
 
-/// Why a log cannot be replayed.
+/// The reason why a log cannot be used.
 #[derive(Debug)]
 pub(super) enum LogError {
-    /// The system does not let it be read to its end.
+    /// The file cannot be read to its end.
     Unreadable(io::Error),
-    /// Lines that are no queries, the first [`MAX_FAULTS`] of them.
+    /// Lines that are not queries, the first [`MAX_FAULTS`] of them.
     BadLines(Vec<BadLine>),
 }
 
-/// A line that is no query.
+/// A line that is not a query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct BadLine {
-    /// From 1.
+    /// Its number, from 1.
     line: u64,
-    /// What is wrong with it.
+    /// The fault.
     reason: String,
 }
 
-/// What serde makes of a line.
+/// A line as serde reads it.
 #[derive(Deserialize)]
 struct Line {
     client: String,
@@ -63,7 +64,8 @@ struct Line {
     count: Option<NonZeroU32>,
 }
 
-/// Hands over every query of a log; empty lines are passed over. With faults, what was handed over counts for nothing.
+/// Calls `each` with every query of a log; empty lines are skipped. If it fails, the queries that were passed on must
+/// be ignored.
 pub(super) fn read(mut log: impl BufRead, mut each: impl FnMut(Logged)) -> Result<(), LogError> {
     let mut faults = Vec::new();
     let mut text = Vec::new();
@@ -104,7 +106,7 @@ fn parse_type(text: &str) -> Result<Rtype, String> {
     Ok(Rtype(rtype.into()))
 }
 
-/// serde_json counts lines too, but it sees only one.
+/// Returns the reason without serde_json's line number, because serde_json sees only one line.
 fn reason(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let what = text.split(" at line ").next().unwrap_or_default();
@@ -118,7 +120,7 @@ impl fmt::Display for BadLine {
 }
 
 impl LogError {
-    /// A line for each fault of the log with this name.
+    /// Returns one line for each fault of the log with this name.
     pub(super) fn render(&self, log: &str) -> String {
         match self {
             Self::Unreadable(error) => format!("{log}: {error}"),

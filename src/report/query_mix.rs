@@ -1,4 +1,4 @@
-//! Who asks, as a simulation takes it: the queries of a log, or the addresses of all countries.
+//! The clients of a simulation: the queries of a log, or the addresses of all countries.
 
 use std::collections::BTreeMap;
 use std::io::BufRead;
@@ -13,35 +13,35 @@ use crate::name::Name;
 use crate::snapshot::{Family, Snapshot};
 use crate::steering::Map;
 
-/// Clients of steered names, counted by all that their answers depend on.
+/// Clients of steered names, counted by everything that their answers depend on.
 pub struct QueryMix<'a> {
     pub(super) owners: Owners<'a>,
     pub(super) clients: BTreeMap<Asking, u64>,
     pub(super) source: Source,
 }
 
-/// Who asks what: those who have all of it in common are answered alike.
+/// A question by a class of clients: all of them get the same answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Asking {
-    /// The name's place in [`Owners`].
+    /// The index of the name in [`Owners`].
     pub(super) owner: usize,
-    /// The families they ask for: the second where the first has nothing to give.
+    /// The families they ask for: the second one if the first has no endpoint.
     pub(super) families: &'static [Family],
     /// The number of their ranking in the name's map.
     pub(super) ranking: u32,
 }
 
-/// Where the clients come from.
+/// The source of the clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Source {
-    /// Every IPv4 address that the database has in some country is one.
+    /// Each IPv4 address that the database has in a country is one client.
     Addresses,
-    /// Every query of a log is one, but for these, which are for other names or types.
+    /// Each query of a log is one client, except the left-out ones for other names or types.
     Log { left_out: u64 },
 }
 
 impl<'a> QueryMix<'a> {
-    /// Every IPv4 address with a country asks once for each of these names, for all names if none is given.
+    /// Each IPv4 address with a country asks once for each of these names; for all steered names if there are none.
     pub fn of_addresses(snapshot: &'a Snapshot, names: &[Name]) -> Result<Self, String> {
         let owners = Owners::new(snapshot);
         let chosen = owners.choose(names)?;
@@ -58,7 +58,8 @@ impl<'a> QueryMix<'a> {
         Ok(Self { owners, clients, source: Source::Addresses })
     }
 
-    /// The queries of the log with this name for these names, for all names if none is given.
+    /// The queries of the log for these names; for all steered names if there are none. Fails if the log cannot be
+    /// read.
     pub fn of_log(snapshot: &'a Snapshot, names: &[Name], log: impl BufRead, log_name: &str) -> Result<Self, String> {
         let owners = Owners::new(snapshot);
         let chosen = owners.choose(names)?;
@@ -77,8 +78,8 @@ impl<'a> QueryMix<'a> {
     }
 }
 
-/// Who asks what by this line of a log: the steered name that its question leads to, over CNAME records too. `None` if it leads to
-/// none.
+/// Returns the client class and the steered name of a line of a log; CNAME records are followed. `None` if the question
+/// leads to no steered name.
 fn asking(snapshot: &Snapshot, owners: &Owners<'_>, worker: &mut Worker, logged: &Logged) -> Option<Asking> {
     let address = logged.client.address;
     let client = match logged.client.prefix {
@@ -93,7 +94,7 @@ fn asking(snapshot: &Snapshot, owners: &Owners<'_>, worker: &mut Worker, logged:
     Some(Asking { owner: owners.of_id(steered.id.1)?, families: steered.families, ranking })
 }
 
-/// The rankings of IPv4 addresses that the database has in a country, and how many have each.
+/// Returns the rankings of IPv4 addresses that the database has in a country, and the number of addresses with each.
 fn in_countries(address_counts: &AddressCounts, map: &Map) -> Vec<(u32, u64)> {
     let cells = address_counts.cells(map, map).into_iter();
     let cells = cells.filter(|cell| matches!(cell.domicile, Domicile::Country(_)) && cell.count.v4 > 0);

@@ -1,4 +1,4 @@
-//! What became of a reload.
+//! The result of a reload.
 
 use std::fmt;
 
@@ -6,21 +6,21 @@ use serde::{Deserialize, Serialize};
 
 use super::Summary;
 
-/// What was loaded, or why nothing was. `F` are faults.
+/// The loaded configuration, or the reason why it was not loaded. `F` is the type of faults.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Reload<F> {
-    /// Why nothing was loaded; absent if it was.
+    /// The reason why nothing was loaded; absent if it was loaded.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub error: Option<String>,
-    /// All that is wrong with the files.
+    /// All faults of the files.
     pub faults: F,
-    /// What is served now.
+    /// The configuration that is served now.
     pub summary: Option<Summary>,
-    /// The first generation that it is served with.
+    /// The first generation with this configuration.
     pub generation: Option<u64>,
 }
 
-/// A fault as JSON tells it.
+/// A fault in JSON.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ToldFault {
     severity: String,
@@ -34,7 +34,7 @@ pub struct ToldFault {
     count: usize,
 }
 
-/// Another place that belongs to a fault.
+/// Another position that belongs to a fault.
 #[derive(Debug, Serialize, Deserialize)]
 struct Related {
     #[serde(flatten)]
@@ -42,7 +42,7 @@ struct Related {
     label: String,
 }
 
-/// Where something stands, if it stands in a file.
+/// A position in a file; the file may be unknown.
 #[derive(Debug, Serialize, Deserialize)]
 struct ToldPlace {
     file: Option<String>,

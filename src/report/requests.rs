@@ -1,10 +1,10 @@
-//! What those who serve clients report of their requests.
+//! Reports about requests, from the servers of clients.
 
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-/// How requests went since the last report, to an endpoint or to a pool.
+/// The number of requests to an endpoint or a pool since the last report, and the number of failed ones.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RequestsReport {
@@ -14,21 +14,21 @@ pub struct RequestsReport {
     /// A pool, as `web/fra` or `web`.
     #[serde(default)]
     pub pool: Option<String>,
-    /// How many there were.
+    /// Number of requests.
     pub requests: u64,
-    /// How many of them failed.
+    /// Number of failed requests.
     pub errors: u64,
 }
 
-/// Whether a body is such a report; one that is no JSON is not.
+/// True if a body is such a report. A body that is not JSON is not.
 pub fn is_of_requests(json: &str) -> bool {
     let value: Option<serde_json::Value> = serde_json::from_str(json).ok();
     value.is_some_and(|value| value.get("requests").is_some())
 }
 
-/// What became of a report.
+/// The result of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReportTaken {
-    /// For how many canaries it counts.
+    /// Number of canaries that took it into account.
     pub canaries: usize,
 }

@@ -1,4 +1,4 @@
-//! Roll-outs: where they stand, and what is to become of them.
+//! Roll-outs in JSON and as text, and requests to change them.
 
 use std::fmt;
 use std::time::Duration;
@@ -16,14 +16,14 @@ use crate::rollout::{Change, Phase, Signals, View, ViewKind};
 pub struct RolloutShape {
     /// The steered name.
     pub name: String,
-    /// The zone that it stands in.
+    /// Its zone.
     pub zone: String,
-    /// What it is.
+    /// The kind and the state.
     #[serde(flatten)]
     pub kind: RolloutKind,
 }
 
-/// What a roll-out is.
+/// The kind and the state of a roll-out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum RolloutKind {
@@ -31,79 +31,79 @@ pub enum RolloutKind {
     Switch {
         /// The pool that answers.
         active: String,
-        /// The one that the file names.
+        /// The pool that the file names.
         file: String,
-        /// The one that answered before an operator switched.
+        /// The pool that answered before an operator switched.
         before: Option<String>,
-        /// When that was.
+        /// The time of that switch.
         since: Option<u64>,
     },
     /// A canary.
     Canary {
         /// The new pool.
         pool: String,
-        /// The share of clients that is sent there.
+        /// The share of clients that is sent to it.
         share: f64,
         /// All shares, step by step.
         steps: Vec<f64>,
-        /// Which step it is at, counted from 1; absent where it is complete or back.
+        /// The present step, counted from 1; absent if the canary is complete or taken back.
         step: Option<usize>,
         /// `running`, `paused`, `complete` or `back`.
         phase: String,
-        /// Since when.
+        /// When this phase began.
         since: u64,
-        /// When the next step is due, if all is good then.
+        /// When the next step is due, if the canary does well.
         next_at: Option<u64>,
-        /// Why it was taken back.
+        /// The reason why it was taken back.
         why: Option<String>,
-        /// What is seen of the new pool.
+        /// Measurements of the new pool.
         signals: SignalsShape,
     },
 }
 
-/// What is seen of a new pool.
+/// Measurements of a new pool.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SignalsShape {
-    /// The share of its endpoints that are open; absent where none is on duty.
+    /// The share of its endpoints that are open; absent if none is in service.
     pub healthy: Option<f64>,
-    /// Requests that were reported of late.
+    /// Number of recently reported requests.
     pub requests: u64,
-    /// Those that failed.
+    /// Number of failed ones.
     pub errors: u64,
-    /// How long probes take in the mean: milliseconds; absent where there were too few of late.
+    /// Mean duration of probes in milliseconds; absent if there were too few recently.
     pub latency_ms: Option<f64>,
-    /// The same of the name's other pools.
+    /// The same for the name's other pools.
     pub old_latency_ms: Option<f64>,
 }
 
-/// All roll-outs, or the one asked about.
+/// All roll-outs, or the requested one.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RolloutList {
-    /// By zone and name.
+    /// Ordered by zone and name.
     pub rollouts: Vec<RolloutShape>,
-    /// When that was: Unix time in seconds.
+    /// The time of this list: Unix time in seconds.
     pub time: u64,
 }
 
-/// What is to become of a roll-out: one of `active` and `action`.
+/// A request to change a roll-out: either `active` or `action`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RolloutOrder {
-    /// The pool that is to answer.
+    /// The pool that shall answer.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub active: Option<String>,
     /// `pause`, `resume`, `advance` or `back`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub action: Option<String>,
-    /// Why.
+    /// The reason.
     #[serde(default)]
     pub reason: String,
-    /// Who asks.
+    /// The person or program that asks for it.
     #[serde(default)]
     pub who: String,
 }
 
-/// Something happened to a roll-out.
+/// A change of a roll-out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RolloutChange {
     /// The steered name.
@@ -112,13 +112,13 @@ pub struct RolloutChange {
     pub pool: Option<String>,
     /// `began`, `advanced`, `completed`, `rolled back`, `paused`, `resumed`, `switched` or `ended`.
     pub happening: String,
-    /// Where clients were sent: a share of them to the new pool, or all to a pool.
+    /// The earlier destination of clients: a share of them to the new pool, or all to a pool.
     pub from: String,
-    /// Where they are now.
+    /// The present destination.
     pub to: String,
-    /// Who did it.
+    /// The person or program that made the change.
     pub who: String,
-    /// Why.
+    /// The reason.
     pub reason: String,
 }
 

@@ -1,4 +1,4 @@
-//! What a probe saw, part by part.
+//! The outcome of a probe in detail.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::health::{Failure, Outcome};
 
-/// What a probe saw. Times are milliseconds; those are absent that it did not measure, as all are of one that failed.
+/// The outcome of a probe. Times are in milliseconds. Times that were not measured are absent; a failed probe has none.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Seen {
     /// `ok`, or the kind of failure: `timeout`, `refused`, `tls`, `status` and so on.
@@ -14,13 +14,13 @@ pub struct Seen {
     /// The status code, if that was the failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
-    /// What was wrong, in words; absent if nothing was.
+    /// The error in words; absent if there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// From the probe's start to its verdict.
+    /// From the start of the probe to its outcome.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub took_ms: Option<f64>,
-    /// Until the TCP connection stood.
+    /// Until the TCP connection was established.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connect_ms: Option<f64>,
     /// From there to the end of the TLS handshake.
@@ -52,7 +52,7 @@ impl From<&Outcome> for Seen {
     }
 }
 
-/// To a microsecond: what is beyond is noise.
+/// Rounds to a microsecond; further digits are noise.
 fn milliseconds(time: Duration) -> f64 {
     time.as_micros() as f64 / 1000.0
 }

@@ -1,7 +1,8 @@
-//! Where clients go, and where they would go if something failed.
+//! The destinations of clients now, and if something failed.
 //!
-//! Two snapshots of one world, in one of which things are down, answer the same clients. Their rankings are the same, for rankings hold
-//! no health; what is chosen differs. Draws are taken every way, so shares are expected ones and not a throw of dice.
+//! Two snapshots of one world answer the same clients; in one of them some endpoints are down. The rankings are the
+//! same, because they do not depend on health; the choices differ. All possible draws are computed, so the shares are
+//! expected values.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,15 +15,15 @@ use super::text::{Few, Percent};
 use crate::overrides::TargetPattern;
 use crate::snapshot::{PoolId, Snapshot};
 
-/// Where an audience goes.
+/// The destinations of clients.
 #[derive(Debug, Serialize)]
 pub struct Simulation {
-    /// What a client is: `queries` of a log, or `ipv4-addresses` that the database has in a country.
+    /// The unit of clients: `queries` of a log, or `ipv4-addresses` that the database has in a country.
     clients: &'static str,
-    /// Queries of the log that are left out: their names or types are not steered here, or were not asked about.
+    /// Number of queries of the log for names or types that are not steered here, or were not asked about.
     left_out: Option<u64>,
     down: Vec<String>,
-    /// Names that somebody asks for. Without a log those whose shares are equal stand together.
+    /// The names with clients. Without a log, names with equal shares share an entry.
     names: Vec<Simulated>,
     /// All queries of a log together.
     all: Option<Shift>,
@@ -35,20 +36,20 @@ struct Simulated {
     shift: Shift,
 }
 
-/// Shares of clients, before and with what is down.
+/// Shares of clients, before and after the failure.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 struct Shift {
     clients: u64,
-    /// The share that would be sent to endpoints that are down, for want of others.
+    /// The share that would get endpoints that are down, because no others are left.
     stranded: f64,
-    /// Whether all draws were computed; otherwise shares are estimates.
+    /// True if all draws were computed; false if shares are estimates.
     exact: bool,
     places: Vec<PlaceShift>,
-    /// What moves, as shares of all clients, the most first.
+    /// The moves, as shares of all clients, the largest first.
     moves: Vec<Move>,
 }
 
-/// A datacenter, or a pool that stands in none, or `nowhere`.
+/// A datacenter, a pool without a datacenter, or `nowhere`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 struct PlaceShift {
     place: String,
@@ -72,7 +73,7 @@ struct Move {
 }
 
 impl Simulation {
-    /// `up` and `failing` are snapshots of one world, made for the same audience; `down` says in what they differ.
+    /// Compares `up` and `failing`, snapshots of one world, for this query mix; `down` lists the difference.
     pub fn new(up: &Snapshot, failing: &Snapshot, query_mix: &QueryMix<'_>, down: &[TargetPattern]) -> Self {
         let mut tallies: BTreeMap<usize, Tally<'_>> = BTreeMap::new();
         let mut all = Tally::new(up);
@@ -99,10 +100,10 @@ impl Simulation {
     }
 }
 
-/// Shares of clients by pool: as it is, and as it would be.
+/// Shares of clients: before and after the failure.
 type Pair = (f64, f64);
 
-/// How clients that are alike are answered.
+/// The answers of clients with equal properties.
 struct Answered<'a> {
     pools: BTreeMap<Option<PoolId>, Pair>,
     flows: Vec<Flow<'a>>,
@@ -131,7 +132,7 @@ impl<'a> Answered<'a> {
     }
 }
 
-/// Clients, summed up.
+/// Sums over clients.
 struct Tally<'a> {
     snapshot: &'a Snapshot,
     clients: u64,
@@ -196,7 +197,7 @@ impl fmt::Display for Simulation {
             Some(_) => "each query of the log counts as one client",
         })?;
         if let Some(left_out @ 1..) = self.left_out {
-            write!(f, "; {left_out} for what is not steered or not asked about are left out")?;
+            write!(f, "; {left_out} queries for other names or types are left out")?;
         }
         if !self.down.is_empty() {
             write!(f, "\ndown: {}", self.down.join(", "))?;
@@ -219,7 +220,7 @@ impl fmt::Display for Simulation {
 }
 
 impl Simulation {
-    /// What clients are counted in.
+    /// Returns the unit of clients as text.
     fn unit(&self) -> &'static str {
         if self.left_out.is_some() { "queries" } else { "IPv4 addresses" }
     }
@@ -237,7 +238,7 @@ impl Simulation {
             }
         }
         if !shift.exact {
-            write!(f, "\n  estimates: there are too many ways in which draws can go")?;
+            write!(f, "\n  estimates: the draws have too many possible results to compute them all")?;
         }
         if shift.stranded > 0.0 {
             write!(f, "\n  {} would be sent to endpoints that are down", Percent(shift.stranded))?;

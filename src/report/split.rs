@@ -1,4 +1,4 @@
-//! How a roll-out divides a name's pools, and to which of them a client belongs.
+//! The split of a name's pools, and the part that a client belongs to.
 
 use std::fmt;
 
@@ -8,23 +8,23 @@ use super::text::Percent;
 use crate::snapshot::{Plan, Snapshot};
 use crate::steering::{HashKey, Set};
 
-/// A division of a name's pools.
+/// A split of a name's pools.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct SplitShape {
-    /// The pools that clients are moved to.
+    /// The new pools.
     part: Vec<String>,
     /// The others.
     rest: Vec<String>,
-    /// The share of clients that belongs to the part, 0-1.
+    /// The share of clients that belongs to the new pools, 0-1.
     share: f64,
-    /// Whether that may soon be another one.
+    /// True if this share changes now.
     ramping: bool,
-    /// Whether this client does; absent where each query is drawn.
+    /// True if this client belongs to the new pools; absent if each query is drawn.
     belongs: Option<bool>,
 }
 
 impl SplitShape {
-    /// As it is for a client with this key.
+    /// Returns the split for a client with this key.
     pub(super) fn new(snapshot: &Snapshot, plan: &Plan, key: Option<HashKey>) -> Option<Self> {
         let (split, rule) = (plan.split()?, plan.rule());
         let all = rule.pools.iter().enumerate().fold(0, |set: Set, (place, _)| set | 1 << place);

@@ -1,4 +1,4 @@
-//! How a node stands: what it serves, which pools are usable, and what is known of every endpoint.
+//! The status of a node: its zones, the usable pools, and the state of every endpoint.
 
 use std::time::Duration;
 
@@ -13,76 +13,78 @@ use crate::snapshot::{
     AdminState, Family, Members, Pool, PoolId, PoolSpec, ServedZone, Snapshot, SteeredName, ZoneSpec,
 };
 
-/// Steered names that are told at most if nobody asks for another number: a page of them, not all of a million.
+/// Default maximum number of steered names: a page of them, not all of a million.
 const NAMES: usize = 1000;
 
-/// What is asked for; all if nothing is said.
+/// The requested part; everything if no field is set.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     /// This steered name and its pools.
     pub name: Option<Name>,
     /// This pool, `web/fra`, or `web` in all of its datacenters, and the names that use it.
     pub pool: Option<String>,
-    /// How many names at most.
+    /// Maximum number of names.
     pub limit: Option<usize>,
 }
 
-/// When that is.
+/// The time of a status.
 #[derive(Clone, Copy, Debug)]
 pub struct When {
     /// Unix time in seconds.
     pub unix_time: u64,
-    /// Since the node began to answer.
+    /// Time since the node began to answer.
     pub uptime: Duration,
-    /// What clients take up then.
+    /// The clients' traffic at that time.
     pub traffic: Traffic,
 }
 
-/// What clients take up.
+/// Traffic of clients, and losses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Traffic {
-    /// Connections of DNS now, over TCP, TLS, HTTPS and QUIC.
+    /// Present DNS connections, over TCP, TLS, HTTPS and QUIC.
     pub connections: usize,
-    /// How many there may be.
+    /// Maximum number of DNS connections.
     pub most_connections: usize,
-    /// Those that were closed so far because others came. If it grows, raise the limit of descriptors or look for an attack.
+    /// DNS connections that were closed so far to make room for others. If it grows, raise the limit of descriptors or
+    /// look for an attack.
     pub closed_connections: u64,
-    /// Queries over UDP that the kernel dropped so far, because more came than the workers could read.
+    /// UDP queries that the kernel dropped so far, because the workers could not read them fast enough.
     pub dropped_queries: u64,
-    /// Connections of DNS that the kernel refused so far, because more came than could be accepted.
+    /// DNS connections that the kernel refused so far, because they could not be accepted fast enough.
     #[serde(default)]
     pub refused_connections: u64,
-    /// Zone transfers that took too long so far, and were cut.
+    /// Zone transfers that took too long so far, and were cut off.
     #[serde(default)]
     pub cut_transfers: u64,
-    /// Connections of the admin server that were closed so far because others came.
+    /// Connections of the admin server that were closed so far to make room for others.
     #[serde(default)]
     pub closed_admin_connections: u64,
 }
 
-/// How a node stands.
+/// The status of a node.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Status {
-    /// What the node calls itself.
+    /// The node's name.
     pub node: String,
-    /// Of the program.
+    /// The version of the program.
     pub version: String,
-    /// Unix time in seconds, for all other times here.
+    /// The present Unix time in seconds, to compare all other times with.
     pub time: u64,
-    /// Seconds since it began to answer.
+    /// Seconds since the node began to answer.
     pub uptime: u64,
-    /// Of the snapshot that it answers from.
+    /// The generation of the snapshot that it answers from.
     pub generation: u64,
-    /// What clients take up.
+    /// The clients' traffic.
     #[serde(default)]
     pub traffic: Traffic,
-    /// Until when last states are held at most, because the node doubts its own probes; absent while it does not.
+    /// When the last states are released at the latest, because the node does not trust its own probes (fail-static);
+    /// absent otherwise.
     pub held_until: Option<u64>,
     /// All zones.
     pub zones: Vec<ZoneStatus>,
     /// Steered names.
     pub names: Vec<NameStatus>,
-    /// How many more there are.
+    /// Number of further names.
     pub more_names: usize,
     /// Pools.
     pub pools: Vec<PoolStatus>,
@@ -93,11 +95,11 @@ pub struct Status {
 pub struct ZoneStatus {
     /// Its apex.
     pub origin: String,
-    /// As it is served.
+    /// The SERIAL as it is served.
     pub serial: u32,
-    /// Steered names in it.
+    /// Number of its steered names.
     pub names: usize,
-    /// Static records of its files.
+    /// Number of static records of its files.
     pub records: usize,
 }
 
@@ -106,39 +108,39 @@ pub struct ZoneStatus {
 pub struct NameStatus {
     /// The owner.
     pub name: String,
-    /// As written.
+    /// The pools, as configured.
     pub pools: Vec<String>,
-    /// How many of them are usable for any family.
+    /// Number of pools that are usable for any family.
     pub usable: usize,
-    /// What answers when none is.
+    /// The pool that answers if no other can.
     pub fallback: Option<String>,
 }
 
 /// A pool.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct PoolStatus {
-    /// `web/fra`.
+    /// The name, such as `web/fra`.
     pub pool: String,
     /// The zone that defines it; absent if the server file does.
     pub zone: Option<String>,
-    /// Where it stands.
+    /// The datacenter.
     pub datacenter: Option<String>,
-    /// Whether A and AAAA questions are answered from it.
+    /// True if the pool is usable for A.
     pub usable_v4: bool,
-    /// See `usable_v4`.
+    /// True if the pool is usable for AAAA.
     pub usable_v6: bool,
-    /// How many endpoints of the family are open, and how many there are.
+    /// Number of open IPv4 endpoints.
     pub open_v4: usize,
-    /// See `open_v4`.
+    /// Number of configured IPv4 endpoints.
     pub given_v4: usize,
-    /// See `open_v4`.
+    /// Number of open IPv6 endpoints.
     pub open_v6: usize,
-    /// See `open_v4`.
+    /// Number of configured IPv6 endpoints.
     pub given_v6: usize,
-    /// Absent where nothing is known of it, or nobody goes by it.
+    /// Absent if it is unknown or unused.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub load: Option<PoolLoad>,
-    /// In the order of the file.
+    /// The endpoints, in the order of the file.
     pub endpoints: Vec<EndpointStatus>,
 }
 
@@ -147,50 +149,50 @@ pub struct PoolStatus {
 pub struct EndpointStatus {
     /// The address, or the canonical name.
     pub endpoint: String,
-    /// For draws.
+    /// Weight for draws.
     pub weight: u16,
-    /// `up`, `degraded`, `held back`, `draining`, `down` or `forced down`, as answers have it.
+    /// The state that answers use: `up`, `degraded`, `held back`, `draining`, `down` or `forced down`.
     pub state: String,
-    /// What it would be by what is seen of it alone, whatever operators say: `unknown`, `up`, `degraded`, `drained` or `down`.
+    /// The state by probes and reports alone, without overrides: `unknown`, `up`, `degraded`, `drained` or `down`.
     pub really: String,
-    /// When it came to be that, Unix time in seconds; absent before the first outcome, and where nobody watches.
+    /// When this state began, Unix time in seconds; absent before the first outcome, and without a monitor.
     #[serde(default)]
     pub since: Option<u64>,
     /// The share of its clients that it keeps, 0-1.
     pub share: f64,
-    /// The part of that which it takes while it comes back, or leaves, slowly; 1 otherwise.
+    /// The part of that share during a slow start or a slow drain; 1 otherwise.
     pub ramp: f64,
-    /// Whether an outcome that is not confirmed yet speaks against that.
+    /// True if an unconfirmed outcome contradicts the state.
     pub restless: bool,
-    /// What tells so; none where nobody watches.
+    /// Its probes; empty without a monitor.
     pub probes: Vec<ProbeStatus>,
 }
 
 /// A probe.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ProbeStatus {
-    /// Where it goes.
+    /// The probed address.
     pub target: String,
     /// `http`, `tcp`, ...
     pub check: String,
-    /// What is asked for.
+    /// The host name that is asked for.
     pub host: String,
     /// `unknown`, `up`, `degraded`, `drained` or `down`.
     pub state: String,
-    /// When it came to be that, Unix time in seconds; absent before the first outcome.
+    /// When this state began, Unix time in seconds; absent before the first outcome.
     pub since: Option<u64>,
     /// The last outcome.
     pub seen: Option<String>,
-    /// And when, Unix time in seconds.
+    /// The time of the last outcome, Unix time in seconds.
     pub seen_at: Option<u64>,
-    /// Failures in a row, up to the last outcome.
+    /// Number of failures in a row, up to the last outcome.
     pub failures: u8,
-    /// Successes in a row.
+    /// Number of successes in a row.
     pub successes: u8,
 }
 
 impl Status {
-    /// Of what is answered from, and what is known of its endpoints; their times are counted from the Unix epoch.
+    /// Returns the status for a snapshot and the state of its targets; the survey's times count from the Unix epoch.
     pub fn new(snapshot: &Snapshot, survey: &Survey, filter: &Filter, when: When) -> Self {
         let world = snapshot.world();
         let pool_is_meant = |pool: &PoolSpec| filter.pool.as_ref().is_none_or(|meant| is_named(pool, meant));
@@ -222,7 +224,7 @@ impl Status {
     }
 }
 
-/// Whether `meant` is its name, or the first part of it.
+/// True if `meant` is the pool's name, or its part before the slash.
 fn is_named(pool: &PoolSpec, meant: &str) -> bool {
     *pool.name == *meant || pool.name.split('/').next() == Some(meant)
 }

@@ -1,4 +1,4 @@
-//! A node's status as a person reads it, at 80 columns.
+//! The status of a node as text, 80 columns wide.
 //!
 //! ```text
 //!   fra: up 3 h, generation 12, truenorth 0.1.0
@@ -12,7 +12,7 @@ use std::fmt::Write;
 
 use super::status::{EndpointStatus, NameStatus, PoolStatus, ProbeStatus, Status, Traffic, ZoneStatus};
 
-/// How wide a terminal is taken to be, in characters.
+/// Assumed width of a terminal, in characters.
 const WIDTH: usize = 80;
 
 /// SGR (ECMA-48, section 8.3.117).
@@ -21,7 +21,7 @@ const YELLOW: &str = "\x1b[33m";
 const BOLD: &str = "\x1b[1m";
 const PLAIN: &str = "\x1b[0m";
 
-/// Rows of cells. All columns but the last are as wide as their widest cell.
+/// Rows of cells. Every column except the last is as wide as its widest cell.
 pub(super) struct TextTable {
     rows: Vec<(Vec<String>, &'static str)>,
 }
@@ -35,7 +35,7 @@ impl TextTable {
         self.rows.push((cells, color));
     }
 
-    /// Nothing if it has no row but its head.
+    /// Returns the table; empty if it has only its header.
     pub(super) fn text(&self, for_terminal: bool) -> String {
         let mut out = String::new();
         if self.rows.len() == 1 {
@@ -62,7 +62,7 @@ impl TextTable {
 }
 
 impl Status {
-    /// Text. On a terminal it has colours, and lines that are not too long for it.
+    /// Returns the status as text. For a terminal it has colours, and long lines are cut.
     pub fn table(&self, for_terminal: bool) -> String {
         let mut out = String::new();
         let Self { node, version, uptime, generation, .. } = self;
@@ -78,7 +78,7 @@ impl Status {
         out
     }
 
-    /// What was too much; nothing if all was well.
+    /// Returns lines about losses and overload; empty if there were none.
     fn traffic_lines(&self) -> String {
         let Traffic {
             connections: _,
@@ -160,7 +160,7 @@ impl Status {
         table
     }
 
-    /// Pools of whose load anything is known.
+    /// Returns the table of pools with a known load.
     fn loads_table(&self) -> TextTable {
         let mut table = TextTable::new(&["POOL", "REPORTED", "LOAD"]);
         for (pool, load) in self.pools.iter().filter_map(|status| Some((&status.pool, status.load.as_ref()?))) {
@@ -171,7 +171,8 @@ impl Status {
         table
     }
 
-    /// For how long it is what it is, and what was seen last: of several probes, of one that is worst.
+    /// Returns how long the endpoint has been in its state, and the last outcome; with several probes, that of one in
+    /// the worst state.
     fn last_seen(&self, endpoint: &EndpointStatus) -> (String, String) {
         let since = endpoint.since.map_or_else(String::new, |since| span(self.time.saturating_sub(since)));
         let seen = |probe: &ProbeStatus| probe.seen.clone().unwrap_or_else(|| "nothing yet".to_owned());
@@ -203,7 +204,7 @@ fn state(endpoint: &EndpointStatus) -> String {
     }
 }
 
-/// Seconds in the largest unit that they fill.
+/// Returns a duration in the largest unit that it fills.
 pub(super) fn span(seconds: u64) -> String {
     match seconds {
         0..60 => format!("{seconds} s"),

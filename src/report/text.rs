@@ -1,20 +1,20 @@
-//! How shares and lists are told to a person.
+//! Shares and lists as text.
 
 use std::fmt;
 
-/// A share as a person reads it. What rounds to nothing or to all without being it is told so.
+/// A share as a percentage. A share that is only rounded to 0 or 100 % is marked as such.
 pub(super) struct Percent(pub(super) f64);
 
-/// The first of some words, and how many there are beyond.
+/// The first words of a list, and the number of the others.
 pub(super) struct Few<'a>(pub(super) &'a [String]);
 
-/// Shares of IPv4 and of IPv6, of what there is; equal ones are told together.
+/// Shares of IPv4 and of IPv6, where they exist; equal ones are written once.
 pub(super) struct Families(pub(super) Option<f64>, pub(super) Option<f64>);
 
-/// Words that are told; `--json` has all.
+/// Maximum number of words; `--json` has all.
 const FEW: usize = 12;
 
-/// Shares closer to 0 or 1 than this are 0 or 1: what is left is rounding.
+/// Shares that differ from 0 or 1 by less than this are 0 or 1; the difference is a rounding error.
 const ROUNDING: f64 = 1e-9;
 
 impl fmt::Display for Percent {

@@ -1,4 +1,4 @@
-//! TXT records that were set on a running node.
+//! TXT records that were set on a running node, in JSON and as text.
 
 use std::fmt;
 
@@ -7,39 +7,39 @@ use serde::{Deserialize, Serialize};
 use super::table::span;
 use crate::printable::Printable;
 
-/// One of them.
+/// A TXT record that was set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TxtShape {
     /// Its owner.
     pub name: String,
-    /// What it says.
+    /// Its value.
     pub value: String,
-    /// When it goes by itself: Unix time in seconds.
+    /// When it is removed: Unix time in seconds.
     pub until: u64,
 }
 
-/// All of them.
+/// All TXT records that were set.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TxtList {
-    /// By owner and value, in the order in which they were set.
+    /// Ordered by owner and value, in the order in which they were set.
     pub records: Vec<TxtShape>,
-    /// When that was: Unix time in seconds.
+    /// The time of this list: Unix time in seconds.
     pub time: u64,
-    /// The generation that they are served with, if they were changed.
+    /// The first generation with the change, if there was one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub generation: Option<u64>,
 }
 
-/// A change that is asked for.
+/// A request to set or remove TXT records.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TxtChange {
-    /// The owner, absolute whether it ends with a dot or not.
+    /// The owner, absolute with or without a final dot.
     pub name: String,
-    /// What the record says. To take records away it may be left out: then all of the owner's go.
+    /// The record's value. A request to remove records may leave it out, to remove all records of the owner.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub value: Option<String>,
-    /// How long it stays, such as `10m`.
+    /// Time for which the record is served, such as `10m`.
     #[serde(rename = "for", skip_serializing_if = "Option::is_none", default)]
     pub lifetime: Option<String>,
 }

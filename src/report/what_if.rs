@@ -1,11 +1,11 @@
-//! What if something were down: the state of endpoints that `explain` and `simulate` suppose.
+//! "What if this were down": the endpoint states that `explain` and `simulate` assume.
 
 use crate::health::Share;
 use crate::overrides::{OverrideRefusal, TargetKind, TargetPattern};
 use crate::snapshot::{Dirty, EndpointState, PoolId, Snapshot, World};
 
-/// The standing of endpoints in a world where probes find nothing down but what these targets mean. One that means nothing
-/// is an error.
+/// Returns the endpoint states of a world in which everything is up except what these targets mean. Fails if a target
+/// means nothing.
 pub fn endpoint_state_without<'a>(
     down: &'a [TargetPattern],
     world: &'a World,
@@ -14,7 +14,7 @@ pub fn endpoint_state_without<'a>(
     Ok(|id, endpoint| without(down, world, id, endpoint, EndpointState::CALM))
 }
 
-/// The snapshot that queries would be answered from if what these targets mean went down now. One that means nothing is an error.
+/// Returns the snapshot that would be served if what these targets mean went down now. Fails if a target means nothing.
 pub(super) fn snapshot_without(down: &[TargetPattern], snapshot: &Snapshot) -> Result<Snapshot, String> {
     let world = snapshot.world();
     check_meant(down, world)?;
@@ -37,7 +37,7 @@ fn check_meant(down: &[TargetPattern], world: &World) -> Result<(), String> {
     Ok(())
 }
 
-/// The standing of an endpoint that is down if one of the targets means it, and else stands so.
+/// Returns the state of an endpoint: down if one of the targets means it, else `so`.
 fn without(down: &[TargetPattern], world: &World, id: PoolId, endpoint: usize, so: EndpointState) -> EndpointState {
     let pool = &world.pools[id as usize];
     let is_down = down.iter().any(|target| world.is_meant(target, pool, endpoint));

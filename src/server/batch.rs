@@ -25,7 +25,7 @@ const QUERY_SIZE: usize = 4096;
 /// Maximum length of an answer in octets.
 const ANSWER_SIZE: usize = MAX_UDP_PAYLOAD as usize;
 
-/// How to receive.
+/// The way to receive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wait {
     /// Wait for a first datagram, up to the socket's receive time-out.

@@ -59,10 +59,10 @@ use tcp::{Acceptor, Protocol};
 use tls::Shown;
 use udp::UdpWorker;
 
-/// How long stopping waits for half-sent queries and half-read answers.
+/// Maximum time that stopping waits for half-sent queries and half-read answers.
 pub const GRACE: Duration = Duration::from_secs(1);
 
-/// How long stopping then waits for closed connections, and for workers to answer their last queries.
+/// Maximum time that stopping then waits for closed connections, and for workers to answer their last queries.
 pub const LAST_GRACE: Duration = Duration::from_secs(1);
 
 /// Bound sockets, on which no query is answered yet.

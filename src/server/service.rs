@@ -149,7 +149,7 @@ pub(super) struct SharedResponder {
 /// An answer without its length.
 pub(super) struct Answer {
     pub(super) message: Bytes,
-    /// How long it may be cached, in seconds; `None` for failures and referrals.
+    /// Time for which it may be cached, in seconds; `None` for failures and referrals.
     pub(super) ttl: Option<u32>,
 }
 

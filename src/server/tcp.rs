@@ -19,7 +19,7 @@ use super::stream::Conversation;
 use crate::answer::{Asker, Transport};
 use crate::limiter::Permit;
 
-/// How long the listener waits when there are no descriptors or no memory left.
+/// Pause of a listener when there are no descriptors or no memory left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// The protocol on the connections of a listener.

@@ -30,10 +30,10 @@ use crate::wire::Query;
 /// The name of a worker as a part of the node.
 pub(super) const WORKER: &str = "a worker for UDP";
 
-/// How long a worker waits for a query before it looks for a new snapshot, and whether to stop.
+/// Maximum time that a worker waits for a query before it looks for a new snapshot, and for the signal to stop.
 pub(super) const RECEIVE_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// How long a worker pauses when receiving fails repeatedly, so that a broken socket does not use up a processor.
+/// Pause of a worker when receiving fails repeatedly, so that a broken socket does not use up a processor.
 const FAILURE_PAUSE: Duration = Duration::from_millis(50);
 
 /// Maximum number of queries that are answered after the signal to stop. Fewer than that are waiting then, unless they

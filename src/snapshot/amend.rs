@@ -38,14 +38,18 @@ impl fmt::Display for Unfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoZone => f.write_str("no zone here holds the name"),
-            Self::Delegated(cut) => write!(f, "{cut} is delegated: what stands there is not this zone's"),
-            Self::BelowDname(owner) => write!(f, "nothing may stand below the DNAME of {owner}"),
-            Self::Cname => f.write_str("nothing may stand beside the CNAME that the name has or may be answered with"),
-            Self::Reflects => f.write_str("the name answers TXT with what it knows of the asker"),
+            Self::Delegated(cut) => {
+                write!(f, "{cut} is delegated: its nameservers hold the records there, not this zone")
+            }
+            Self::BelowDname(owner) => write!(f, "no records are allowed below the DNAME of {owner}"),
+            Self::Cname => {
+                f.write_str("the name has a CNAME, or may be answered with one: no other records are allowed beside it")
+            }
+            Self::Reflects => f.write_str("the name reflects: it answers TXT with what the node knows of the asker"),
             Self::HidesWildcard(wildcard, rtype) => write!(
                 f,
-                "a TXT record would hide the {rtype} with which {wildcard} answers for the name, or may; beside a {rtype} nothing \
-                 else can stand. Give the name records of its own in the zone's files"
+                "a TXT record would hide the {rtype} of {wildcard}, which answers for the name now or at times; no other records \
+                 are allowed beside a {rtype}. Give the name records of its own in the zone's files"
             ),
         }
     }

@@ -43,12 +43,12 @@ impl<'a> Compiler<'a> {
     pub(super) fn rule(&mut self, steering: &Steering, regions: &Arc<Regions>) -> Rule {
         let ranked = steering.ranked_steps();
         let by_order = ranked.clone().any(|step| step == Step::Failover);
-        let slot_of: Vec<CandidateClass> = steering
+        let class_of: Vec<CandidateClass> = steering
             .pools
             .iter()
             .map(|used| (if by_order { used.order } else { 0 }, self.world.pools[used.pool as usize].datacenter))
             .collect();
-        let mut classes = slot_of.clone();
+        let mut classes = class_of.clone();
         classes.sort_unstable();
         classes.dedup();
         let steps = ranked.map(|step| self.compiled_step(step, &classes, steering, regions)).collect();
@@ -65,8 +65,8 @@ impl<'a> Compiler<'a> {
             pools: steering.pools.iter().map(|used| used.pool).collect(),
             map,
             policy: SelectionPolicy {
-                classes: classes.iter().map(|class| set_of(&slot_of, |other| other == class)).collect(),
-                datacenters: slot_of.iter().map(|&(_, datacenter)| datacenter).collect(),
+                classes: classes.iter().map(|class| set_of(&class_of, |other| other == class)).collect(),
+                datacenters: class_of.iter().map(|&(_, datacenter)| datacenter).collect(),
                 weights: steering.pools.iter().map(|used| used.weight).collect(),
                 draw,
                 take: steering.take,

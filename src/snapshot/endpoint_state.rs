@@ -16,7 +16,7 @@ pub struct EndpointState {
     pub restless: bool,
     /// When the endpoint was up last, on the clock of control: [`Duration::MAX`] while it is up, zero if it never was.
     pub last_up: Duration,
-    /// Whether operators and `failback` let the endpoint answer.
+    /// The permission of operators and `failback` to answer.
     pub admin_state: AdminState,
     /// The weight of the endpoint when `least-load` draws: 0, if the endpoint is full, to [`FULL_WEIGHT`].
     pub room: u16,
@@ -24,7 +24,7 @@ pub struct EndpointState {
     pub ramp: Share,
 }
 
-/// Whether operators and `failback` let an endpoint answer.
+/// The permission of operators and `failback` for an endpoint to answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AdminState {
     /// In service: the endpoint may answer.

@@ -42,7 +42,7 @@ impl World {
     }
 }
 
-/// How names use the loads of pools.
+/// The names' uses of the loads of pools.
 #[derive(Default)]
 struct Uses {
     /// The pool sets of names that spill clients from one pool to another.

@@ -37,7 +37,7 @@ pub struct World {
     pub zones: Vec<ZoneSpec>,
     /// Maintenance windows, as orders with a beginning and an end.
     pub windows: Vec<Order>,
-    /// How EDNS Client Subnet is used.
+    /// Settings for EDNS Client Subnet.
     pub ecs: Ecs,
     /// Settings for messages.
     pub protocol: Protocol,
@@ -49,7 +49,7 @@ pub struct World {
     pub site_country: Option<CountryCode>,
 }
 
-/// How EDNS Client Subnet (RFC 7871) is used.
+/// Settings for EDNS Client Subnet (RFC 7871).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ecs {
     /// True if the option is used and answered.
@@ -77,7 +77,8 @@ impl Default for Ecs {
 /// Settings for all probes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Probing {
-    /// How long the last states are kept when everything seems to fail at once (fail-static); zero disables it.
+    /// Maximum time for which the last states are kept when everything seems to fail at once (fail-static); zero
+    /// disables it.
     pub hold: Duration,
 }
 
@@ -117,7 +118,7 @@ pub struct PoolSpec {
     pub min_healthy: f64,
     /// The maximum load of the whole pool, in the operator's unit, above 0.
     pub capacity: Option<f64>,
-    /// How the pool comes back after it was down.
+    /// The pool's behaviour after it was down.
     pub recovery: Recovery,
     /// Its endpoints.
     pub members: Members,
@@ -257,11 +258,11 @@ pub struct ZoneSpec {
 pub struct SteeredName {
     /// The owner, at or below the zone's origin; may be a wildcard.
     pub owner: Name,
-    /// How the addresses are chosen.
+    /// The rules for its addresses.
     pub steering: Steering,
 }
 
-/// How a name's addresses are chosen. Names of one zone with equal steering get equal answers.
+/// The rules by which a name's addresses are chosen. Names of one zone with equal steering get equal answers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Steering {
     /// 1 to [`MAX_POOLS`] pools without duplicates, all of one kind.
@@ -286,7 +287,7 @@ pub struct Steering {
     pub prefer: Vec<(Box<str>, Vec<Vec<DatacenterId>>)>,
     /// The pool that answers if no other can.
     pub fallback: Option<PoolId>,
-    /// What is answered if `fallback` cannot answer either.
+    /// The answer if `fallback` cannot answer either.
     pub all_down: AllDown,
     /// TTL in seconds while the state is confirmed.
     pub ttl: u32,
@@ -294,7 +295,7 @@ pub struct Steering {
     pub ttl_min: u32,
     /// The parameters of the name's HTTPS record, if it has one; the addresses are added for each answer.
     pub https: Option<SvcParams>,
-    /// How clients move to other pools; `None` without a roll-out.
+    /// The roll-out that moves its clients to other pools; `None` without one.
     pub rollout: Option<Box<rollout::Spec>>,
 }
 

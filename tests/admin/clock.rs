@@ -1,4 +1,4 @@
-//! The clock on the wall is set while a node runs.
+//! The system clock is set while a node runs.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ pools = ["web"]
 "#
 );
 
-/// A node whose clock on the wall can be set, and not the one that counts what elapses.
+/// A node whose system clock can be set, while its monotonic clock is unaffected.
 struct Clock {
     scene: Scene,
     file: PathBuf,
@@ -47,7 +47,7 @@ impl Clock {
         Self { scene: Scene::with(files, node), file }
     }
 
-    /// Sets the clock to so many seconds beside what it is.
+    /// Sets the clock this many seconds off.
     fn set(&self, seconds: i64) {
         let beside = self.file.with_extension("new");
         fs::write(&beside, format!("{seconds:+}"))
@@ -77,7 +77,7 @@ impl Clock {
     }
 }
 
-/// What is loaded before the C library (Debian's `faketime`).
+/// The library that is preloaded before the C library (Debian's `faketime`).
 fn library() -> PathBuf {
     let folders = fs::read_dir("/usr/lib").expect("there are libraries").filter_map(Result::ok);
     let library = |folder: fs::DirEntry| folder.path().join("faketime/libfaketimeMT.so.1");
@@ -95,7 +95,7 @@ fn an_order_for_a_time_is_taken_and_lasts_whichever_way_the_clock_was_set() {
         clock.comes_to_answer("127.0.0.1");
         assert!(begun.elapsed() >= Duration::from_secs(2), "{:?}", begun.elapsed());
     }
-    // A part of a second is a time as well, each time.
+    // Setting the clock by parts of a second also changes the time, each time.
     for _ in 0..5 {
         clock.place(&json!({"mode": "force-down", "target": "dc:fra", "for": "500ms"}));
         clock.comes_to_answer("127.0.0.1");

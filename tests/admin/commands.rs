@@ -113,7 +113,7 @@ fn the_token_is_the_server_files() {
     let server = format!("{SERVER}token = \"{TOKEN}\"\n");
     let scene = Scene::new(&server, &[("example.com.toml", ZONE)]);
     assert_eq!(scene.run("status").code, Some(0));
-    // The commands read only [admin]: another fault is not theirs to tell.
+    // The commands read only [admin], so they do not report faults elsewhere.
     scene.files.write("truenorth.toml", format!("{}colour = \"blue\"\n{server}", ""));
     assert_eq!(scene.run("status").code, Some(0));
     let other = Files::new(SERVER, &[("example.com.toml", ZONE)]);

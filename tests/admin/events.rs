@@ -1,4 +1,4 @@
-//! What happens, as it happens.
+//! The stream of events.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -10,10 +10,10 @@ use crate::endpoint::Script;
 use crate::http::{connect, get, post};
 use crate::{Scene, ZONE, well};
 
-/// Followers at once, as src/admin/events.rs has it.
+/// Maximum number of followers, as in src/admin/events.rs.
 const FOLLOWERS: usize = 16;
 
-/// One who follows.
+/// A follower of the stream.
 struct Follower {
     lines: BufReader<TcpStream>,
 }
@@ -86,7 +86,7 @@ fn turns_reloads_and_records_are_told_in_order() {
         (&json!(false), &json!(1), &json!("file changed"))
     );
 
-    // Who comes back gets what it missed, and nothing twice.
+    // A follower that reconnects gets the events that it missed, and none twice.
     let first = down["id"].as_u64().unwrap();
     let mut back = Follower::new(scene.admin, Some(first));
     let missed: Vec<Value> = (0..3).map(|_| back.next()).collect();
@@ -98,7 +98,7 @@ fn turns_reloads_and_records_are_told_in_order() {
 fn the_end_of_the_node_is_told_and_does_not_wait_for_followers() {
     let scene = Scene::plain();
     let mut follower = Follower::new(scene.admin, None);
-    // One that never reads.
+    // A follower that never reads.
     let _stuck = Follower::new(scene.admin, None);
     let start = Instant::now();
     assert_eq!(scene.node.terminate().code(), Some(0));
@@ -130,7 +130,7 @@ fn followers_are_counted_and_leave_their_seats() {
     assert_eq!((refused.status, refused.error().as_str()), (503, "16 follow the events already"));
     assert_eq!(get(scene.admin, "/healthz").status, 200);
     drop(followers);
-    // A seat is free when something was to be sent, and could not be.
+    // Its place becomes free when the next event cannot be sent to it.
     let start = Instant::now();
     let mut last = ZONE.to_owned();
     loop {

@@ -1,4 +1,4 @@
-//! Who is let in.
+//! Access control: tokens, addresses and host names.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -39,15 +39,15 @@ fn a_reload_changes_the_token_and_nothing_prints_it() {
     scene.files.write("truenorth.toml", format!("{SERVER}token_file = \"token\"\n"));
     scene.node.log.wait_for("configuration reloaded");
     assert_eq!((status(&scene, TOKEN), status(&scene, other)), (401, 200));
-    // Its file is watched like the others.
+    // The token's file is watched like the others.
     scene.files.write("token", TOKEN);
     scene.node.log.wait_for("configuration reloaded");
     assert_eq!((status(&scene, TOKEN), status(&scene, other)), (200, 401));
-    // What keeps a reload from being taken keeps the token, too.
+    // A fault that prevents a reload also keeps the old token.
     scene.files.write("token", "short");
     scene.node.log.wait_for("configuration not reloaded");
     assert_eq!(status(&scene, TOKEN), 200);
-    // An address changes with a restart.
+    // A changed address needs a restart.
     let moved = SERVER.replace("listen = \"127.0.0.1:0\"", "listen = \"127.0.0.1:1\"");
     scene.files.write("truenorth.toml", format!("{moved}token = \"{TOKEN}\"\n"));
     scene.node.log.wait_for("the listening addresses change only with a restart");
@@ -194,7 +194,7 @@ fn tokens_that_nobody_can_use_are_told() {
         assert_eq!(code, Some(1), "{admin}: {told}");
         assert!(told.contains(why), "{admin}: {told}");
     }
-    // Any token will do off loopback.
+    // Off loopback, any token is enough.
     let off = "listen = \"192.0.2.1:8053\"\n[admin.tokens.a]\ntoken = \"0123456789abcdef\"\nmay = [\"read\"]";
     assert_eq!(check(off).0, Some(0));
 }
@@ -205,16 +205,16 @@ fn the_command_asks_over_the_socket_without_a_token_and_whatever_happens_to_the_
     let scene = Scene::new(&server, &[("example.com.toml", ZONE)]);
     let socket = scene.files.path("admin.sock");
     assert_eq!(fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);
-    // The server file of somebody who is told where the socket is, and no token.
+    // A server file with only the socket's path, and no token.
     let without = SERVER.replace("[admin]\n", &format!("[admin]\nsocket = \"{}\"\n", socket.display()));
     let other = Files::new(&without, &[("example.com.toml", ZONE)]);
     for words in ["status", "txt set _acme-challenge.www.example.com x", "drain endpoint:127.0.0.1", "reload"] {
         let ran = other.run(words);
         assert_eq!(ran.code, Some(0), "{words}: {ran:?}");
     }
-    // Nobody who has the port may do without.
+    // A client that can reach the port needs a token.
     assert_eq!(get(scene.admin, "/v1/status").status, 401);
-    // A browser's page cannot open it, but another program's request is judged as any other.
+    // Web pages cannot open the socket, but requests of other programs are checked as usual.
     let Scene { node, .. } = scene;
     node.terminate();
     assert!(!socket.exists());

@@ -1,4 +1,4 @@
-//! A client that sends exactly what it is told to.
+//! An HTTP client that sends exactly the given octets.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// How long an answer may take on a machine that is busy with other things.
+/// Maximum time of an answer on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What came back.
+/// A response.
 #[derive(Debug)]
 pub(crate) struct Response {
     pub(crate) status: u16,
-    /// In lower case, a field a line.
+    /// The header fields in lower case, one per line.
     pub(crate) head: String,
     pub(crate) body: String,
 }
@@ -26,7 +26,7 @@ impl Response {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error} in {self:?}"))
     }
 
-    /// The error that it tells.
+    /// The error in the body.
     #[track_caller]
     pub(crate) fn error(&self) -> String {
         self.json()["error"].as_str().unwrap_or_else(|| panic!("no error in {self:?}")).to_owned()
@@ -46,19 +46,19 @@ pub(crate) fn connect(admin: SocketAddr) -> TcpStream {
     stream
 }
 
-/// What comes back for these octets until the server closes; `None` if it is no response.
+/// Returns the response to these octets, up to the end of the connection; `None` if it is not a response.
 pub(crate) fn send(admin: SocketAddr, octets: impl AsRef<[u8]>) -> Option<Response> {
     let mut stream = connect(admin);
-    // Who is refused may be so before all is sent.
+    // The server may refuse the request before all is sent.
     let _ = stream.write_all(octets.as_ref());
     receive(stream)
 }
 
-/// What comes back until the server closes.
+/// Reads up to the end of the connection.
 pub(crate) fn receive(mut stream: TcpStream) -> Option<Response> {
     let mut octets = Vec::new();
     let mut part = [0; 4096];
-    // The end may be a reset, behind what was sent before it.
+    // The connection may end with a reset after the response.
     while let Ok(length @ 1..) = stream.read(&mut part) {
         octets.extend_from_slice(&part[..length]);
     }

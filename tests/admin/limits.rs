@@ -1,4 +1,4 @@
-//! What a client may take up.
+//! Limits for clients of the admin server.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs;
@@ -16,7 +16,7 @@ use crate::harness::{query, random};
 use crate::http::{PATIENCE, Response, connect, get, receive, send};
 use crate::{Scene, eventually};
 
-/// How long a head may take, and a body, as src/admin has it; and what the machine may add to it.
+/// Timeouts for a head and a body as in src/admin, and an allowance for the machine.
 const TIME: Duration = Duration::from_secs(5);
 const SLACK: Duration = Duration::from_secs(15);
 
@@ -49,14 +49,14 @@ fn who_is_slow_is_left() {
     let silent = begin("");
     let mut trickling = begin("GET /v1/status HTTP/1.1\r\nHo");
     let without_body = begin("POST /v1/txt HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n{\"n");
-    // An octet a second is no progress.
+    // One octet per second does not count as progress.
     while start.elapsed() < TIME - Duration::from_millis(500) {
         std::thread::sleep(Duration::from_millis(250));
-        // On a busy machine its time may be over already.
+        // On a busy machine the timeout may have passed already.
         let _ = trickling.write_all(b"o");
     }
     assert_eq!(receive(without_body).map(|response| response.status), Some(408));
-    // hyper may say 408 to a head that does not come, or just close.
+    // hyper may answer an incomplete head with 408, or just close the connection.
     for stream in [silent, trickling] {
         let told: Option<Response> = receive(stream);
         assert!(told.as_ref().is_none_or(|response| response.status == 408), "{told:?}");
@@ -64,10 +64,10 @@ fn who_is_slow_is_left() {
     assert!((TIME / 2..TIME + SLACK).contains(&start.elapsed()), "{:?}", start.elapsed());
 }
 
-/// Connections that an attacker holds: many times what the server has seats for.
+/// Number of connections of an attacker: many times the server's limit.
 const HELD: usize = 2000;
 
-/// Requests for /healthz in the midst of it.
+/// Number of requests for /healthz during the attack.
 const ASKED: usize = 20;
 
 /// Lets this process have as many sockets as the tests here need.
@@ -76,7 +76,7 @@ fn raise_limit() {
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).expect("up to the hard limit it may");
 }
 
-/// Holds so many connections, each after sending these octets, and opens new ones for those that are closed, until dropped.
+/// Holds this many connections, each after sending these octets, and reopens closed ones, until dropped.
 struct Attack {
     is_over: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -100,7 +100,7 @@ impl Attack {
                     }
                     if held.len() > HELD {
                         held.pop_front();
-                        // Somebody who opens a thousand connections a second.
+                        // A client that opens a thousand connections per second.
                         thread::sleep(Duration::from_millis(1));
                     }
                 }
@@ -132,7 +132,7 @@ fn holds_against(octets: &'static [u8]) -> Scene {
     scene
 }
 
-/// What the node says when connections gave way.
+/// The log message when connections were closed to make room.
 const TOLD: &str = "clients of the admin server held more connections than there is room for";
 
 #[test]
@@ -155,20 +155,20 @@ fn whoever_does_not_read_keeps_nobody_from_health() {
     holds_against(b"GET /v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n");
 }
 
-/// Long bodies at once.
+/// Number of simultaneous long bodies.
 const BODIES: usize = 60;
 
-/// Octets that a node may take more for them: a few of them, and what it reads at a time of the others.
+/// Octets that a node may use for them: a few whole bodies, and one read buffer for each of the others.
 const MEMORY: u64 = 48 << 20;
 
-/// What a process took up at most.
+/// The peak memory of a process.
 fn peak(pid: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux tells");
     line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10
 }
 
-/// Sends so many long bodies at once; how many were answered with each status.
+/// Sends this many simultaneous long bodies; returns how many got each status.
 fn send_all(scene: &Scene, path: &str, body: &str) -> BTreeMap<Option<u16>, usize> {
     let request = format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{body}", body.len());
     let (mut statuses, admin) = (BTreeMap::new(), scene.admin);
@@ -224,7 +224,7 @@ fn garbage_does_no_harm() {
     assert!(scene.node.is_running());
 }
 
-/// Queries that are sent while nobody reads them: many times what a receive buffer holds.
+/// Number of queries that are sent while nobody reads them: many times the capacity of a receive buffer.
 const UNREAD: u64 = 20_000;
 
 #[test]

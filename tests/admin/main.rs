@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 use endpoint::{ANY_PORT, Endpoint, Script};
 use harness::{Files, Node, probed_zone};
 
-/// What a token is like.
+/// A valid token.
 const TOKEN: &str = "0123456789abcdef";
 
 /// A server file with an admin server on loopback, at a port that the kernel chooses.

@@ -1,4 +1,4 @@
-//! What an operator orders, over the API and by commands.
+//! Overrides, by the API and by commands.
 
 use serde_json::json;
 
@@ -44,7 +44,7 @@ fn an_override_is_placed_told_and_lifted() {
     let status = get(scene.admin, "/v1/status").json();
     let endpoint = &status["pools"][0]["endpoints"][0];
     assert_eq!((&endpoint["state"], &endpoint["really"]), (&json!("draining"), &json!("up")));
-    // What is said of names and what would be down go together with it.
+    // Overrides of names and `--down` are applied together with it.
     let explained = get(scene.admin, "/v1/explain?name=www.example.com&client=192.0.2.1&down=dc:iad").json();
     assert_eq!(
         (&explained["hops"][0]["steering"]["rung"], &explained["hops"][0]["steering"]["chosen"]),

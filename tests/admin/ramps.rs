@@ -1,4 +1,4 @@
-//! What leaves and comes back with time, over a `kill -9` too: the real command, real time.
+//! Slow drains and slow starts, also over a `kill -9`: the real command in real time.
 
 use std::thread;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::{SERVER, Scene, eventually, well};
 /// The state is on disk a second after a change at the latest, unless the machine is busy.
 const KEPT: Duration = Duration::from_secs(3);
 
-/// A pool in fra that comes back so, and one in iad.
+/// A pool in fra with these recovery settings, and one in iad.
 fn scene(fra: &Endpoint, iad: &Endpoint, recovery: &str) -> Scene {
     let zone = probed_zone(fra.address(), iad.address(), recovery);
     Scene::of(Files::new(SERVER, &[("example.com.toml", &zone)]))

@@ -68,7 +68,7 @@ fn an_endpoint_that_asks_for_nothing_is_drained_and_not_down() {
     let mut scene = scene();
     let push = |weight: u8| {
         let report = json!({"endpoint": "127.0.0.1", "pool": "web", "ok": true, "weight": weight});
-        // As often as any state must be confirmed.
+        // As many reports as a state needs to be confirmed.
         for _ in 0..2 {
             assert_eq!(post(scene.admin, "/v1/reports", &report.to_string()).status, 200);
         }
@@ -107,7 +107,7 @@ fn a_pause_of_the_node_itself_is_not_silence() {
     report();
     assert!(heard.elapsed() > Duration::from_secs(8), "longer than twice the deadline");
     assert!(scene.node.log.lines().iter().all(|line| !line.contains("is down")), "{:?}", scene.node.log.lines());
-    // Their own silence still counts.
+    // Missing reports of the other monitor still count.
     scene.node.log.wait_for("endpoint is down");
     scene.node.log.wait_for("endpoint is down");
 }
@@ -119,7 +119,7 @@ fn loads_are_reported_alone_or_beside() {
     let load = json!({"endpoint": "127.0.0.4", "pool": "weighed", "load": {"used": 40.5}});
     assert_eq!(push(load).json(), json!({"counted": 1}));
     let told = || get(scene.admin, "/v1/status?pool=weighed").json()["pools"][0]["load"].clone();
-    // What is used is told at once, what follows from it with the next round of loads.
+    // `status` shows the load at once, and its effect after the next round of loads.
     eventually(|| told()["demand"] == json!(40.5));
     let expected = json!({"used": 40.5, "demand": 40.5, "capacity": 100.0, "keep": 1.0, "room": 59.5});
     let status = told();
@@ -132,7 +132,7 @@ fn loads_are_reported_alone_or_beside() {
     assert_eq!(explained["hops"][0]["steering"]["pools"][0]["load"], status);
     assert_eq!(explained["hops"][0]["steering"]["steps"][0]["step"], "load, for this client");
     assert_eq!(explained["answer"]["scope"], 24, "whatever the loads, clients are told apart");
-    // Too little to publish anything for, and told all the same.
+    // The change is too small to publish, but `status` shows it.
     let load = json!({"endpoint": "127.0.0.4", "pool": "weighed", "load": {"used": 40.75}});
     assert_eq!(push(load).json(), json!({"counted": 1}));
     let load = || explain()["hops"][0]["steering"]["pools"][0]["load"].clone();
@@ -175,7 +175,7 @@ fn what_counts_for_nothing_is_told() {
     assert_eq!((told.status, &told.json()["counted"]), (200, &json!(1)));
     assert_eq!(told.json()["refused"], json!([{"report": 0, "error": "no pool holds 127.0.0.9"}]));
     assert_eq!(push("[]").json(), json!({"counted": 0}));
-    // Longer than other bodies may be, and shorter than too long.
+    // Longer than the limit for other bodies, and shorter than the limit for reports.
     let many = vec![r#"{"endpoint": "127.0.0.1", "ok": true}"#; 5000].join(",");
     assert_eq!(push(&format!("[{many}]")).json(), json!({"counted": 5000}));
     assert_eq!(push(&" ".repeat(1024 * 1024 + 1)).status, 413);

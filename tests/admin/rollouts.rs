@@ -1,4 +1,4 @@
-//! Clients that move to new pools, and back: by themselves, by commands and over the API, and over a restart.
+//! Roll-outs: by themselves, by commands and by the API, and over a restart.
 
 use std::fs;
 use std::path::Path;
@@ -51,12 +51,12 @@ fn answers_with(scene: &Scene, address: &str) {
     eventually(|| scene.node.dig(NAME).data() == [address]);
 }
 
-/// Waits until a node that is killed now would find such a row.
+/// Waits until the state file holds such a row, so that the next node would find it.
 #[track_caller]
 fn is_kept(files: &Files, is_it: impl Fn(&RolloutRecord) -> bool) {
     eventually(|| {
         let copy = tempfile::tempdir().unwrap();
-        // Before the first write there is no file.
+        // The file does not exist before the first write.
         let _ = fs::copy(
             files.path(Path::new("state").join("state.redb").to_str().unwrap()),
             copy.path().join("state.redb"),
@@ -174,7 +174,7 @@ fn blue_and_green_are_switched_and_a_kill_changes_nothing() {
     answers_with(&scene, "127.0.0.1");
     let switched = post(scene.admin, "/v1/rollouts/www.example.com", &json!({"active": "green"}).to_string());
     assert_eq!(switched.json()["rollouts"][0]["active"], "green");
-    // The file says something else, and then what it said before.
+    // The file changes, and then changes back.
     for (active, address) in [("green", "127.0.0.2"), ("blue", "127.0.0.1")] {
         scene.files.write("zones/example.com.toml", zone(&old, &new, &format!("active = \"{active}\"")));
         assert_eq!(post(scene.admin, "/v1/reload", "").status, 200);

@@ -1,4 +1,4 @@
-//! What is asked and ordered, good and bad.
+//! Valid and invalid requests to the API.
 
 use std::collections::BTreeSet;
 use std::net::TcpListener;
@@ -44,7 +44,7 @@ fn healthz_asks_with_cookies_where_they_are_required_and_is_not_rate_limited() {
     for _ in 0..3 {
         let response = get(scene.admin, "/healthz");
         assert_eq!((response.status, response.json()), (200, json!({"ok": true})));
-        // A result is good for a second.
+        // A result is cached for a second.
         thread::sleep(Duration::from_millis(1050));
     }
 }

@@ -1,4 +1,5 @@
-//! An order is answered when it is served and kept: whoever asks behind the answer, of DNS or after a crash, finds it.
+//! An order is confirmed only when it is served and kept: later DNS queries see it, and so does a node that is started
+//! after a crash.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -46,14 +47,15 @@ fallback = "sorry"
 "#
 );
 
-/// Orders of each kind. Health is published 5 ms after a change, so one answer of each that comes too early is seen.
+/// Number of orders of each kind. Health is published 5 ms after a change, so one reply that comes too early would be
+/// seen.
 const ROUNDS: usize = 40;
 
 fn scene() -> Scene {
     Scene::new(SERVER, &[("example.com.toml", ZONE)])
 }
 
-/// Gives two orders by turns, and asks at once after each.
+/// Gives two orders alternately, and queries at once after each reply.
 fn alternate(name: &str, orders: &[(&str, &str, Value, &str); 2]) {
     let scene = scene();
     let mut asker = scene.node.asker();
@@ -112,13 +114,13 @@ fn a_configuration_is_served_when_its_reload_is_answered() {
     }
 }
 
-/// Kills between an order and the next one.
+/// Number of kills between an order and the next one.
 const KILLS: u64 = 100;
 
-/// How long a kill waits at most after the order was sent: longer than one takes to be kept.
+/// Maximum time from an order to the kill: longer than an order needs to be kept.
 const KILL_WITHIN: Duration = Duration::from_millis(8);
 
-/// The reasons of the overrides that a node knows.
+/// The reasons of all overrides of a node.
 fn reasons(scene: &Scene) -> Vec<String> {
     let listed = get(scene.admin, "/v1/overrides").json();
     let reason = |item: &Value| item["reason"].as_str().expect("each has one").to_owned();
@@ -138,11 +140,11 @@ fn an_override_that_replaces_another_survives_a_crash_or_leaves_the_other() {
         let reason = format!("order {kill}");
         let order = json!({"mode": "drain", "target": "dc:fra", "reason": reason}).to_string();
         if kill % 2 == 0 {
-            // Who was told that it is placed finds it after a crash.
+            // A confirmed override exists after the crash.
             assert_eq!(post(scene.admin, "/v1/overrides", &order).status, 200);
             may_be = vec![reason];
         } else {
-            // Who was not told finds it or the one before.
+            // Without a confirmation, this override or the one before it exists.
             let head = format!("POST /v1/overrides HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}", order.len());
             let mut stream = connect(scene.admin);
             stream.write_all(format!("{head}\r\n\r\n{order}").as_bytes()).unwrap();

@@ -74,12 +74,12 @@ fn a_record_is_served_once_it_is_set_and_its_name_goes_with_it() {
     assert_eq!(Reply::lines(&reply.answer), [format!("{name}. 5 TXT \"first\"")]);
     assert!(reply.has("aa"));
     assert_eq!(serial(&scene), before + 1);
-    // Another value of the same name is in the same RRset, the same one is not there twice.
+    // Another value joins the same RRset; an equal value is not added again.
     set(&scene, &name.to_uppercase(), "second");
     set(&scene, name, "second");
     assert_eq!(sorted(&scene.node.dig(&format!("{name} TXT"))), ["\"first\"", "\"second\""]);
     assert_eq!(serial(&scene), before + 2);
-    // The name is there, for every type, and so is the one above it.
+    // The name exists for every type, and so does the name above it.
     for words in [format!("{name} A"), format!("{above} TXT")] {
         let reply = scene.node.dig(&words);
         assert_eq!((reply.status.as_str(), reply.answer.len()), ("NOERROR", 0), "{words}");
@@ -95,7 +95,7 @@ fn a_record_is_served_once_it_is_set_and_its_name_goes_with_it() {
         assert_eq!(scene.node.dig(&format!("{name} TXT")).status, "NXDOMAIN", "{name}");
     }
     assert_eq!(serial(&scene), before + 4);
-    // What is not there is as good as gone, and no reason to count.
+    // Removing a record that does not exist succeeds, and does not change the serial.
     unset(&scene, &json!({"name": name}));
     assert_eq!(serial(&scene), before + 4);
     assert_eq!(get(scene.admin, "/v1/txt").json()["records"], json!([]));
@@ -112,7 +112,7 @@ fn it_stands_beside_what_is_there() {
     set(&scene, "_acme-challenge.alias.example.com", "below a CNAME");
     assert_eq!(scene.node.dig("_acme-challenge.alias.example.com TXT").data(), ["\"below a CNAME\""]);
     assert_eq!(scene.node.dig("alias.example.com A").data(), ["www.example.com.", "127.0.0.1"]);
-    // A name of its own hides nothing that the files answer for it, no more than the names above it do.
+    // An additional name hides no answers of the files, and neither do the names above it.
     set(&scene, "_acme-challenge.x.wild.example.com", "own");
     assert_eq!(sorted(&scene.node.dig("_acme-challenge.x.wild.example.com TXT")), ["\"own\"", "\"wild\""]);
     for name in ["x.wild", "_acme-challenge.x.wild", "y.x.wild", "y.wild"] {
@@ -127,7 +127,7 @@ fn it_stands_beside_what_is_there() {
     }
     assert_eq!(scene.node.dig("_acme-challenge.foo.apps.example.com TXT").data(), ["\"steered\""]);
     assert!(scene.node.dig("foo.apps.example.com TXT").data().is_empty());
-    // Long values are several strings, and nothing in them is special.
+    // A long value becomes several strings, and no character is special.
     let value = format!("{} \"quoted\" \\ ; $ORIGIN", "x".repeat(300));
     set(&scene, "long.example.com", &value);
     let reply = scene.node.dig("long.example.com TXT");
@@ -147,8 +147,8 @@ fn where_an_rfc_forbids_it_it_is_refused() {
         ("sub.example.com", "sub.example.com. is delegated"),
         ("a.b.sub.example.com", "sub.example.com. is delegated"),
         ("a.tree.example.com", "below the DNAME of tree.example.com."),
-        ("_acme-challenge.a.aliases.example.com", "would hide the CNAME with which *.aliases.example.com. answers"),
-        ("a.cdns.example.com", "would hide the CNAME with which *.cdns.example.com. answers"),
+        ("_acme-challenge.a.aliases.example.com", "would hide the CNAME of *.aliases.example.com., which answers"),
+        ("a.cdns.example.com", "would hide the CNAME of *.cdns.example.com., which answers"),
     ] {
         let response = post(scene.admin, "/v1/txt", &json!({"name": name, "value": "x"}).to_string());
         assert_eq!(response.status, 409, "{name}: {response:?}");
@@ -193,7 +193,7 @@ fn a_reload_keeps_it_and_a_zone_that_comes_back_has_it_again() {
     assert_eq!(post(scene.admin, "/v1/reload", "").status, 200);
     assert_eq!(scene.node.dig("kept.example.com TXT").data(), ["\"kept\""]);
     assert_eq!(serial(&scene), before, "nothing changed");
-    // Its zone cannot hold it for a while.
+    // For a while, the configuration has no zone for the record.
     scene.files.write("zones/example.com.toml", format!("{ZONE}kept.CNAME = [\"www\"]\n"));
     assert_eq!(post(scene.admin, "/v1/reload", "").status, 200);
     scene.node.log.wait_for("TXT records that were set are left out");
@@ -215,7 +215,7 @@ fn a_restart_keeps_it_and_the_serial_and_its_end() {
     assert_eq!(scene.node.dig("kept.example.com TXT").data(), ["\"kept\""]);
     assert_eq!((serial(&scene), until(&scene)), before);
 
-    // What has its time meanwhile is gone, which is a change.
+    // A record that expired in the meantime is removed, which is a change.
     let soon = json!({"name": "soon.example.com", "value": "gone", "for": "2s"}).to_string();
     assert_eq!(post(scene.admin, "/v1/txt", &soon).status, 200);
     let Scene { files, node, .. } = scene;
@@ -224,7 +224,7 @@ fn a_restart_keeps_it_and_the_serial_and_its_end() {
     let scene = Scene::of(files);
     eventually(|| scene.node.dig("soon.example.com TXT").status == "NXDOMAIN");
     assert_eq!(serial(&scene), before.0 + 2);
-    // It is the same record, whatever case its name has.
+    // Names are compared without case, so it is the same record.
     set(&scene, "KEPT.example.com", "kept");
     unset(&scene, &json!({"name": "kept.EXAMPLE.com", "value": "kept"}));
     let Scene { files, node, .. } = scene;

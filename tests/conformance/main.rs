@@ -1,4 +1,4 @@
-//! What the RFCs say, section by section: each test stands under the sentence that it holds.
+//! The RFCs, section by section: each test is below the sentence that it checks.
 
 #[path = "../scene/mod.rs"]
 mod scene;

@@ -1,4 +1,4 @@
-//! Messages octet by octet: queries as no library would write them, and replies read by the book.
+//! Messages octet by octet: queries that no library would write, and strictly parsed replies.
 
 use std::net::IpAddr;
 
@@ -42,7 +42,8 @@ pub(crate) const DO: u16 = 0x8000;
 /// The longest message over UDP without EDNS.
 pub(crate) const PLAIN: usize = 512;
 
-/// Names for the tests, behind [`ZONE`](crate::scene::ZONE): a steered one, and RRsets of 400, 1,000 and 3,000 octets.
+/// Names for the tests, added to [`ZONE`](crate::scene::ZONE): a steered one, and RRsets of 400, 1,000 and 3,000
+/// octets.
 pub(crate) fn names() -> String {
     let strings = |count: u8| (0..count).map(|n| format!("\"{n:a<97}\"")).collect::<Vec<_>>().join(", ");
     format!(
@@ -58,7 +59,7 @@ pub(crate) fn node() -> Scene {
     Scene::new(&names())
 }
 
-/// The same with more in the server file.
+/// The same, with additions to the server file.
 pub(crate) fn node_with(server: &str) -> Scene {
     Scene::with_server(server, &names())
 }
@@ -79,15 +80,15 @@ pub(crate) fn record(owner: &[u8], rtype: u16, class: u16, ttl: u32, rdata: &[u8
 #[derive(Clone)]
 pub(crate) struct Asked {
     pub(crate) flags: u16,
-    /// QDCOUNT, ANCOUNT, NSCOUNT, ARCOUNT.
+    /// A query under construction.
     pub(crate) counts: [u16; 4],
     /// The question section.
     pub(crate) questions: Vec<u8>,
-    /// All that goes between the question and the OPT record.
+    /// Everything between the question and the OPT record.
     pub(crate) records: Vec<u8>,
     /// CLASS and TTL of the OPT record, and its options.
     edns: Option<(u16, u32, Vec<u8>)>,
-    /// What goes behind the OPT record.
+    /// Everything after the OPT record.
     pub(crate) tail: Vec<u8>,
 }
 
@@ -227,7 +228,7 @@ impl Scene {
 }
 
 impl Seen {
-    /// Reads a reply; it has to be whole and no longer.
+    /// Reads a reply; it must be complete, with nothing after it.
     fn read(octets: Vec<u8>, has_valid_cookie: bool) -> Self {
         let u16_at = |at: usize| u16::from_be_bytes([octets[at], octets[at + 1]]);
         let name_end = |mut at: usize| loop {

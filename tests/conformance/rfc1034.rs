@@ -100,7 +100,7 @@ fn section_4_3_2_step_3b_cuts_refer() {
     }
 }
 
-/// What stands below a cut is another zone's: neither an answer nor a wildcard, even one above another cut.
+/// Names below a cut belong to another zone: neither an answer nor a wildcard applies, even one above another cut.
 #[test]
 fn section_4_3_2_step_3b_nothing_below_a_cut_is_answered() {
     let mut scene =

@@ -1,4 +1,4 @@
-//! RFC 1035, section 4: messages, as far as an odd one can go.
+//! RFC 1035, section 4: messages, including unusual ones.
 
 use truenorth::answer::Transport;
 
@@ -27,8 +27,8 @@ fn section_4_1_1_bits_of_responses_mean_nothing_in_a_query() {
     assert_eq!((reply.rcode, reply.flags), (NXDOMAIN, QR | AA | NXDOMAIN));
 }
 
-/// 4.1.1: "QR: A one bit field that specifies whether this message is a query (0), or a response (1)." What answered a response
-/// could be answered for ever.
+/// 4.1.1: "QR: A one bit field that specifies whether this message is a query (0), or a response (1)." Answering a
+/// response could cause an endless exchange.
 #[test]
 fn section_4_1_1_responses_get_no_reply() {
     for opcode in 0..16 {
@@ -36,7 +36,7 @@ fn section_4_1_1_responses_get_no_reply() {
     }
 }
 
-/// 4.1.1: the header has 12 octets; what is shorter has no ID to answer with.
+/// 4.1.1: the header has 12 octets; a shorter message has no ID to answer with.
 #[test]
 fn section_4_1_1_less_than_a_header_gets_no_reply() {
     let whole = ask("www", A).octets();
@@ -91,8 +91,8 @@ fn section_4_1_1_what_is_cut_short_is_a_format_error() {
     }
 }
 
-/// 4.1: a message ends with its last record. Knot refuses what goes on, BIND and NSD pass it over; whoever wrote it had something in
-/// mind that is not understood here.
+/// 4.1: a message ends with its last record. Knot refuses further octets, BIND and NSD ignore them; their meaning is
+/// unknown here.
 #[test]
 fn section_4_1_octets_behind_the_last_record_are_a_format_error() {
     let mut node = node();
@@ -102,7 +102,7 @@ fn section_4_1_octets_behind_the_last_record_are_a_format_error() {
     }
 }
 
-/// 4.1: records in a query's answer and authority sections, or additional ones that are not understood, are passed over.
+/// 4.1: records in a query's answer and authority sections, and unknown additional ones, are ignored.
 #[test]
 fn section_4_1_records_in_a_query_are_passed_over() {
     let mut query = ask("www", A).edns();

@@ -23,7 +23,7 @@ fn section_3_negative_answers_hold_the_soa() {
     assert_eq!((reply.rcode(), reply.is_authoritative(), reply.authorities()), (0, true, vec![SOA.to_owned()]));
 }
 
-/// The other way round: an SOA that lives shorter than its MINIMUM.
+/// The opposite case: an SOA whose TTL is lower than its MINIMUM.
 #[test]
 fn section_3_the_soas_own_ttl_may_be_the_lesser() {
     let zone = "@ 10 SOA ns h 1 3600 600 604800 120\n@ 60 NS ns.example.net.\n";
@@ -43,8 +43,8 @@ fn section_2_1_the_soa_is_that_of_the_last_zone() {
     assert_eq!(reply.authorities(), ["example.net. 5 IN SOA ns.example.net. h.example.net. 2 3600 600 604800 5"]);
 }
 
-/// Section 3: NXDOMAIN is the answer to the question, whether its SOA has room or not. TC says that something is missing (RFC 2181,
-/// section 9).
+/// Section 3: the response code is NXDOMAIN even if there is no room for the SOA. TC says that something is missing
+/// (RFC 2181, section 9).
 #[test]
 fn section_3_nxdomain_stays_nxdomain_where_its_soa_has_no_room() {
     let label = "x".repeat(60);

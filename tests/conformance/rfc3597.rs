@@ -1,4 +1,4 @@
-//! RFC 3597: types that nobody knows yet.
+//! RFC 3597: unknown types.
 
 use hickory_proto::rr::RData;
 use hickory_proto::rr::RecordType::{self, A, SRV};

@@ -1,5 +1,4 @@
-//! RFC 4034 and 4035: what DNSSEC's records are to names and RRsets, as long as they are data like any other. Signing is not
-//! offered yet.
+//! RFC 4034 and 4035: rules for DNSSEC's records as data. Signing is not offered yet.
 
 use hickory_proto::rr::RecordType::{DS, NS};
 
@@ -72,7 +71,7 @@ fn rfc4034_section_3_signatures_live_as_long_as_what_they_cover() {
     assert!(reply.records.len() == 2 && reply.records.iter().all(|record| record.ttl == 200), "of one type they agree");
 }
 
-/// Section 2.5: a CNAME's owner has RRSIG and NSEC records of its own, so who asks for them is not sent to its target.
+/// Section 2.5: a CNAME's owner has RRSIG and NSEC records of its own, so questions for them do not follow the CNAME.
 #[test]
 fn section_2_5_what_stands_beside_a_cname_is_answered_there() {
     let beside = "x NSEC y.example.com. CNAME RRSIG NSEC\n*.w CNAME t\n*.w NSEC t.example.com. CNAME\n";
@@ -84,7 +83,7 @@ fn section_2_5_what_stands_beside_a_cname_is_answered_there() {
         assert_eq!(reply.records.iter().map(|record| record.rtype).collect::<Vec<_>>(), [rtype], "{owner}");
         assert_eq!(reply.records[0].owner, [0xc0, 12]);
     }
-    // Without one there is none: the target's is another name's.
+    // Without such a record there is none: those of the target belong to another name.
     assert_eq!(scene.see(&ask("any.w", 46)).counts, [1, 0, 1, 0]);
     assert_eq!(scene.see(&ask("x", 1)).counts, [1, 2, 0, 0], "all other types follow");
 }

@@ -87,7 +87,7 @@ fn section_2_2_1_a_wildcard_does_not_cover_its_own_subdomains() {
     assert!(scene().ask("ghost.*.example.", MX, "").is_nxdomain());
 }
 
-/// The chart of section 3.3.2: "no source" means that the name does not exist, whatever stands further up.
+/// The chart of section 3.3.2: "no source" means that the name does not exist, whatever wildcards are further up.
 #[test]
 fn section_3_3_2_the_source_of_synthesis_is_below_the_closest_encloser() {
     let mut scene = scene();
@@ -160,8 +160,8 @@ fn section_4_1_a_wildcard_may_be_an_apex() {
     assert_eq!(scene.ask("x.example.", TXT, "").rcode(), 5);
 }
 
-/// Section 4.2: "there is no definition given for wildcard domain names owning an NS RRSet." They are warned of, and stand for
-/// the type NS as for any other; only the wildcard's own name and what is below it is delegated.
+/// Section 4.2: "there is no definition given for wildcard domain names owning an NS RRSet." `check` warns of them.
+/// They are answered like any other type; only the wildcard's own name and the names below it are delegated.
 #[test]
 fn section_4_2_a_wildcards_ns_delegates_nothing_else() {
     let mut scene = scene_of("*.w NS ns.example.org.\n");

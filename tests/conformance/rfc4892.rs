@@ -1,4 +1,4 @@
-//! RFC 4892: what a server says of itself in class CH.
+//! RFC 4892: questions about the server itself, class CH.
 
 use crate::message::*;
 
@@ -8,8 +8,8 @@ fn ask_ch(name: &str) -> Asked {
     ask(name, TXT).class(CH)
 }
 
-/// 2 tells of TXT records of class CH at HOSTNAME.BIND. and ID.SERVER.; `version` has the same two forms. What holds for one node
-/// of many behind an address is not to be kept: the TTL is 0.
+/// 2 describes TXT records of class CH at HOSTNAME.BIND. and ID.SERVER.; `version` has the same two forms. The answer
+/// is valid for one of several nodes behind an address, so it must not be cached: the TTL is 0.
 #[test]
 fn section_2_the_node_tells_its_name_and_version() {
     let mut node = node_with(IDENTITY);
@@ -26,7 +26,7 @@ fn section_2_the_node_tells_its_name_and_version() {
     }
 }
 
-/// 4 sees a risk in telling: unless the operator says what, nothing is told.
+/// 4 warns of the risk: nothing is revealed unless the operator configures it.
 #[test]
 fn section_4_nothing_is_told_unless_the_operator_says_so() {
     let mut node = node();
@@ -39,7 +39,7 @@ fn section_4_nothing_is_told_unless_the_operator_says_so() {
     assert_eq!(node.see(&ask_ch("id.server.")).rcode, NOERROR);
 }
 
-/// Class CH holds nothing else here; class IN knows none of these names.
+/// Class CH has no other names here; class IN has none of these names.
 #[test]
 fn other_names_types_and_classes_are_refused() {
     let mut node = node_with(IDENTITY);

@@ -26,7 +26,7 @@ fn section_2_2_who_does_not_ask_is_not_told() {
     assert!(node_with(IDENTITY).see(&ask("www", A)).opt.is_none());
 }
 
-/// 2.2: the server may choose not to honor the request. Without an `nsid` it has nothing to say.
+/// 2.2: the server may choose not to honor the request. Without `nsid` there is no option.
 #[test]
 fn section_2_2_a_node_without_an_identity_says_nothing() {
     assert_eq!(node().see(&ask("www", A).option(NSID, &[])).option(NSID), None);

@@ -12,7 +12,7 @@ fn zone(records: &str) -> String {
     format!("{HEAD}{records}")
 }
 
-/// The CNAME records of the answer that `name` gets from a zone with one DNAME: where the substitution leads.
+/// Returns the targets of the CNAME records in the answer for `name`, from a zone with one DNAME.
 fn substituted(name: &str, origin: &str, owner: &str, target: &str) -> Vec<String> {
     let mut scene = Scene::of_files(&[(&format!("{origin}.zone"), &zone(&format!("{owner} DNAME {target}\n")))]);
     let reply = scene.ask(name, A, "");

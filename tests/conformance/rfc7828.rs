@@ -5,8 +5,8 @@ use truenorth::answer::Transport;
 use crate::message::*;
 use crate::scene::IDLE;
 
-/// 3.3.2: a server that gets a query over TCP with an OPT record may say "the expected idle timeout on a connection", in units of 100
-/// milliseconds (3.1). It is said to who asks.
+/// 3.3.2: a server that gets a query over TCP with an OPT record may send "the expected idle timeout on a connection",
+/// in units of 100 milliseconds (3.1). It is sent only on request.
 #[test]
 fn section_3_3_2_who_asks_over_tcp_is_told_the_idle_timeout() {
     for transport in [Transport::Tcp, Transport::Tls] {
@@ -16,7 +16,7 @@ fn section_3_3_2_who_asks_over_tcp_is_told_the_idle_timeout() {
     }
 }
 
-/// 3.2.1: a client sends no time-out of its own; one that does is answered all the same.
+/// 3.2.1: a client must not send a timeout; one that does is still answered.
 #[test]
 fn section_3_2_1_a_timeout_in_a_query_is_ignored() {
     let reply = node().see_over(Transport::Tcp, &ask("www", A).option(TCP_KEEPALIVE, &[0, 1]));
@@ -31,7 +31,7 @@ fn section_3_3_1_over_udp_the_option_is_ignored() {
     assert_eq!((reply.rcode, reply.option(TCP_KEEPALIVE)), (NOERROR, None));
 }
 
-/// RFC 9250, section 5.5.2: QUIC has its own idle time-out, and so has HTTP: neither is told by this option.
+/// RFC 9250, section 5.5.2: QUIC has an idle timeout of its own, and so has HTTP: neither uses this option.
 #[test]
 fn rfc9250_section_5_5_2_quic_and_https_do_not_use_it() {
     for transport in [Transport::Quic, Transport::Https] {

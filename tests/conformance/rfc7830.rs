@@ -21,7 +21,7 @@ fn section_4_padded_queries_get_padded_replies() {
     }
 }
 
-/// 4: who does not pad is not padded for.
+/// 4: a response to a query without padding has none.
 #[test]
 fn section_4_others_do_not() {
     for transport in ENCRYPTED {
@@ -38,7 +38,7 @@ fn section_3_any_octets_will_do() {
     }
 }
 
-/// 6: padding hides the lengths of what is encrypted; elsewhere it would only make forged queries pay.
+/// 6: padding hides the lengths of encrypted messages; elsewhere it would only amplify forged queries.
 #[test]
 fn section_6_nothing_is_padded_in_the_clear() {
     for transport in [Transport::Udp, Transport::Tcp] {

@@ -1,4 +1,4 @@
-//! RFC 7871: Client Subnet. Scopes themselves are held by `tests/scope.rs`.
+//! RFC 7871: Client Subnet. `tests/scope.rs` checks the scopes themselves.
 
 use crate::message::*;
 
@@ -17,7 +17,8 @@ fn section_7_2_1_the_option_comes_back_with_a_scope() {
     assert_eq!(reply.option(CLIENT_SUBNET), Some(&[0, 2, 48, 48, 0x20, 1, 0x0d, 0xb8, 0, 1][..]));
 }
 
-/// 7.2.1: an answer that is the same for all has scope 0; so have errors, negative answers of no steered name and truncation.
+/// 7.2.1: an answer that is the same for all clients has scope 0; so have errors, negative answers of names that are
+/// not steered, and truncated answers.
 #[test]
 fn section_7_2_1_what_does_not_depend_on_the_client_has_scope_0() {
     let mut node = node();
@@ -52,7 +53,8 @@ fn section_7_2_1_malformed_options_are_format_errors_that_say_why() {
     }
 }
 
-/// 7.1.2: with a source prefix of 0 the client wishes not to be located. FAMILY may be 0 then, as it is with no address.
+/// 7.1.2: with a source prefix length of 0 the client asks not to be located. FAMILY may be 0 then, because there is no
+/// address.
 #[test]
 fn section_7_1_2_a_source_prefix_of_0_is_valid_for_every_family() {
     for family in 0..3 {

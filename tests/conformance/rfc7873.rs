@@ -1,4 +1,4 @@
-//! RFC 7873: cookies, whatever a server puts into them.
+//! RFC 7873: cookies, independent of their contents.
 
 use std::sync::Arc;
 
@@ -57,7 +57,7 @@ fn section_5_2_3_a_client_cookie_is_answered_with_a_server_cookie() {
     }
 }
 
-/// 5.2.3, choice 2: where a cookie is required, BADCOOKIE tells the right one; with it the client is answered.
+/// 5.2.3, choice 2: where a cookie is required, BADCOOKIE gives the right one; with it the client is answered.
 #[test]
 fn section_5_2_3_a_required_cookie_is_told_by_badcookie() {
     let mut node = node_with(REQUIRED);
@@ -144,7 +144,7 @@ fn section_5_4_a_query_without_a_question_asks_about_the_cookie() {
     }
 }
 
-/// A node's own secret is random: another one does not take its cookies.
+/// A node's own secret is random: another node does not accept its cookies.
 #[test]
 fn section_6_each_node_without_a_secret_has_its_own() {
     let cookie = learn(&mut node());

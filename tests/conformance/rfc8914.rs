@@ -27,8 +27,8 @@ fn section_4_22_what_is_not_supported() {
     }
 }
 
-/// 4.1: "Other Error: The error in question falls into a category that does not match known extended error codes": no code says that
-/// all endpoints are down, so EXTRA-TEXT does, and what the answer is then.
+/// 4.1: "Other Error: The error in question falls into a category that does not match known extended error codes": no
+/// code means that all endpoints are down, so EXTRA-TEXT says it, and how the answer was chosen.
 #[test]
 fn section_4_1_all_endpoints_down() {
     let all = ["198.51.100.1", "198.51.100.2", "192.0.2.1", "203.0.113.1", "2001:db8:f::1", "2001:db8:a::1"];
@@ -49,7 +49,7 @@ fn section_2_plain_answers_have_none() {
     }
 }
 
-/// 3: an explanation is no reason for truncation: when room is short it is what is left out.
+/// 3: an explanation must not cause truncation: if room is short, it is left out.
 #[test]
 fn section_3_it_is_dropped_before_anything_is_truncated() {
     let strings: Vec<String> = (0..30).map(|n| format!("\"192.0.2.{}\"", 100 + n)).collect();
@@ -69,7 +69,7 @@ fn section_3_it_is_dropped_before_anything_is_truncated() {
     assert_eq!((short.extended_error(), short.flags & TC, short.counts[1]), (None, 0, 28));
 }
 
-/// 2: it is an EDNS option: who does not speak EDNS gets none.
+/// 2: it is an EDNS option: askers without EDNS get none.
 #[test]
 fn section_2_without_edns_there_is_none() {
     assert!(node().see(&ask("else.test.", A)).opt.is_none());

@@ -1,4 +1,4 @@
-//! RFC 9460: HTTPS records of steered names. `tests/scenarios_https.rs` holds what they say of whom.
+//! RFC 9460: HTTPS records of steered names. `tests/scenarios_https.rs` checks their contents for each client.
 
 use hickory_proto::rr::RecordType;
 
@@ -110,8 +110,8 @@ fn section_4_1_targets_of_static_records_bring_their_addresses() {
     assert_eq!(additional("_8443._foo.svc", 64), ["any.wild.example.com. A 192.0.2.13"]);
 }
 
-/// 4.1 says SHOULD; the addresses of a steered target would narrow the scope of an answer that is the same for everybody, so they
-/// are left to be asked for.
+/// 4.1 says SHOULD; the addresses of a steered target would narrow the scope of an answer that is the same for all
+/// clients, so clients must ask for them.
 #[test]
 fn section_4_1_steered_targets_bring_nothing_so_that_the_answer_holds_for_everybody() {
     let mut node = Scene::new(

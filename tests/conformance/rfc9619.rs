@@ -17,7 +17,7 @@ fn section_4_two_questions_are_a_format_error() {
     }
 }
 
-/// 4: the count must be that of the questions that stand there.
+/// 4: the count must be the number of questions in the message.
 #[test]
 fn section_4_a_count_that_is_too_large_is_a_format_error() {
     for count in [2, 65_535] {
@@ -27,7 +27,7 @@ fn section_4_a_count_that_is_too_large_is_a_format_error() {
     }
 }
 
-/// No question is for cookies alone (RFC 7873, section 5.4).
+/// A query without a question is only for cookies (RFC 7873, section 5.4).
 #[test]
 fn no_question_and_no_cookie_is_a_format_error() {
     let mut query = ask_for(Vec::new());

@@ -1,8 +1,7 @@
-//! Where hickory-server does not do what the RFCs say, and what of its answer is compared all the same.
+//! The deviations of hickory-server from the RFCs, and the part of its answer that is compared nevertheless.
 //!
-//! Its answer is followed name by name along the chain of aliases: at each name it has to give the records that this server
-//! has there. A departure excuses one thing at one name and nothing else, and what is left of the answer at the end has to
-//! be nothing.
+//! Its answer is followed name by name along the chain of aliases: at each name it must give the same records as this
+//! server. A departure excuses one deviation at one name, and no part of the answer may be left unexplained at the end.
 
 use std::collections::{BTreeSet, HashMap};
 use std::iter;
@@ -14,7 +13,7 @@ use crate::scene::Scene;
 use crate::zones::Zone;
 use crate::{Said, TYPES, question};
 
-/// A thing that hickory-server 0.26 does in another way than this server, and why this server does it as it does.
+/// A behaviour of hickory-server 0.26 that differs from this server's, and the reason for this server's behaviour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Departure {
     /// It chooses another RRset for ANY: "a DNS responder can choose" (RFC 8482, section 4).
@@ -37,7 +36,7 @@ pub(crate) enum Departure {
     /// No wildcard stands in for a name that begins with an asterisk itself. "When a wildcard domain name appears in a
     /// message's query section, no special processing occurs" (RFC 4592, section 2.3).
     AsteriskAskedFor,
-    /// It denies a name that a wildcard stands in for, if the wildcard has no data of the type. The name exists then (RFC
+    /// It denies a name that a wildcard answers for, if the wildcard has no data of the type. The name exists then (RFC
     /// 4592, section 2.2.1).
     WildcardWithoutData,
     /// It ends a chain that leads to nothing with no SOA and never with NXDOMAIN (RFC 2308, section 2.1; RFC 6604, section 3).
@@ -48,14 +47,14 @@ pub(crate) enum Departure {
 }
 
 impl Departure {
-    /// How many there are.
+    /// The number of departures.
     pub(crate) const COUNT: usize = Self::NegativeTtl as usize + 1;
 }
 
 /// Nothing explains why the answers differ.
 struct Unexplained;
 
-/// One zone in this server, and what it has said of it.
+/// One zone in this server, and the answers so far.
 pub(crate) struct Ours<'a> {
     scene: &'a mut Scene,
     zone: &'a Zone,
@@ -73,14 +72,14 @@ impl<'a> Ours<'a> {
         Self { scene, zone, said: HashMap::new() }
     }
 
-    /// What this server answers.
+    /// This server's answer.
     pub(crate) fn ask(&mut self, name: &str, rtype: RecordType) -> Said {
         let scene = &mut *self.scene;
         let key = (name.trim_end_matches('.').to_owned(), rtype);
         self.said.entry(key).or_insert_with_key(|(name, rtype)| Said::ours(scene, &question(name, *rtype))).clone()
     }
 
-    /// Why another answer than ours is accepted from hickory-server; none if nothing explains it.
+    /// Returns why another answer than ours is accepted from hickory-server; `None` if nothing explains it.
     pub(crate) fn departures(&mut self, name: &str, rtype: RecordType, said: &Said) -> Option<BTreeSet<Departure>> {
         if let Ok(departures) = self.follow(name, rtype, said) {
             return Some(departures);
@@ -178,7 +177,7 @@ impl<'a> Ours<'a> {
         Ok(())
     }
 
-    /// The nameservers of a cut below a cut, which this server never tells.
+    /// The nameservers of a cut below a cut, which this server never gives.
     fn hidden_cut(&self, cut: &str) -> BTreeSet<String> {
         let nameserver = |line: &str| {
             let [owner, ttl, "NS", target] = line.split(' ').collect::<Vec<_>>()[..] else { return None };
@@ -205,7 +204,7 @@ impl<'a> Ours<'a> {
         Ok(())
     }
 
-    /// Whether this server has these records at a wildcard above the name.
+    /// True if this server has these records at a wildcard above the name.
     fn has_wildcard_with(&mut self, at: &str, rtype: RecordType, records: &BTreeSet<String>) -> bool {
         wildcards(at, &self.zone.origin).any(|wildcard| {
             let there = owned(&self.ask(&wildcard, rtype).answer, &wildcard);
@@ -213,7 +212,7 @@ impl<'a> Ours<'a> {
         })
     }
 
-    /// Whether a wildcard above the name exists and has nothing of the type.
+    /// True if a wildcard above the name exists and has no records of the type.
     fn has_wildcard_without(&mut self, at: &str, rtype: RecordType) -> bool {
         wildcards(at, &self.zone.origin).any(|wildcard| {
             let there = self.ask(&wildcard, rtype);
@@ -222,7 +221,7 @@ impl<'a> Ours<'a> {
     }
 }
 
-/// Whose record it is.
+/// Returns the owner of a record.
 fn owner(record: &str) -> &str {
     record.split(' ').next().unwrap_or_default()
 }
@@ -232,18 +231,18 @@ fn owned(records: &BTreeSet<String>, at: &str) -> BTreeSet<String> {
     records.iter().filter(|record| owner(record) == at).cloned().collect()
 }
 
-/// Where a CNAME record leads.
+/// Returns the target of a CNAME record.
 fn alias(record: &str) -> Option<String> {
     let [_, _, _, "cname", target] = record.split(' ').collect::<Vec<_>>()[..] else { return None };
     Some(target.to_owned())
 }
 
-/// Whether the record redirects the name.
+/// True if the record redirects the name.
 fn is_dname_above(record: &str, at: &str) -> bool {
     record.split(' ').nth(3) == Some("dname") && at != owner(record) && is_within(at, owner(record))
 }
 
-/// Whether the name is that one or lies below it. The final dot does not matter.
+/// True if the name is equal to the other or below it. The final dot does not matter.
 fn is_within(name: &str, above: &str) -> bool {
     let rest = name.trim_end_matches('.').strip_suffix(above.trim_end_matches('.'));
     rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))

@@ -47,7 +47,7 @@ impl Hickory {
         Self { runtime, server, port }
     }
 
-    /// Where it listens, on loopback.
+    /// Returns the address where it listens, on loopback.
     pub(crate) fn port(&self) -> u16 {
         self.port
     }

@@ -1,4 +1,4 @@
-//! What Knot DNS, NSD and hickory-server answer for the same master files, truenorth answers too.
+//! truenorth gives the same answers as Knot DNS, NSD and hickory-server for the same master files.
 //!
 //! Zones and questions come from seeds. Answer and authority sections are compared as sets, TTLs included, with the code
 //! and AA. Where Knot and NSD agree, this server agrees with them; where they do not, it follows the RFC, and
@@ -95,7 +95,7 @@ mx2.dept A 192.0.2.11
 /// CNAME records that Knot follows, synthesized ones included.
 const KNOTS_CHAIN: usize = 5;
 
-/// What is compared.
+/// The parts of an answer that are compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Said {
     rcode: u16,
@@ -105,7 +105,7 @@ struct Said {
 }
 
 impl Said {
-    /// What this server says.
+    /// Returns this server's answer.
     fn ours(scene: &mut Scene, question: &Message) -> Self {
         Self::of(&scene.send(&question.to_vec().unwrap(), Transport::Tcp).unwrap().message)
     }
@@ -132,7 +132,7 @@ fn question(name: &str, rtype: RecordType) -> Message {
     message
 }
 
-/// A question and what each server says to it.
+/// A question, and the answer of each server.
 #[derive(Debug)]
 struct Case {
     name: String,
@@ -171,7 +171,7 @@ impl Case {
         is_any.then_some(Accepted::AnyChoosesFreely)
     }
 
-    /// Whether both peers, asked for the type that we answered ANY with, say what we said.
+    /// True if both peers, asked for the type of our answer to ANY, give the same answer.
     fn any_is_whole(&self, peers: &[Peer; 2]) -> bool {
         let chosen = TYPES.into_iter().filter(|&rtype| rtype != RecordType::ANY);
         chosen.into_iter().any(|rtype| {
@@ -236,7 +236,8 @@ fn hickory_answers_the_same_but_for_what_is_named() {
     assert_eq!(accepted.len(), Departure::COUNT, "a departure that never happens excuses nothing: {accepted:?}");
 }
 
-/// Cuts of every shape, and records whose names share much: whatever Knot or NSD compress, this server does too.
+/// Cuts of every kind, and records whose names share a lot: this server compresses everything that Knot or NSD
+/// compress.
 #[test]
 fn answers_are_as_short_as_knots_and_nsds() {
     let mut zone = Zone { origin: "short.test".to_owned(), text: SHORT.to_owned(), questions: Vec::new() };
@@ -255,7 +256,7 @@ fn answers_are_as_short_as_knots_and_nsds() {
         for peer in &peers {
             let (reply, length) = peer.ask_length(&question);
             println!("{name} {rtype}: {ours:?}, {} {:?}, {length}", peer.name, counts(&reply));
-            // NSD, told to be brief, adds no addresses to an answer.
+            // With this option, NSD adds no addresses to an answer.
             let is_brief = peer.name == "nsd" && rtype == RecordType::MX;
             assert!(is_brief || ours.0 == counts(&reply), "{name} {rtype}: {} has other records", peer.name);
             assert!(is_brief || ours.1 <= length, "{name} {rtype}: {} octets, {} needs {length}", ours.1, peer.name);

@@ -12,21 +12,21 @@ use tempfile::TempDir;
 use crate::hickory::Hickory;
 use crate::zones::Zone;
 
-/// How long a server may take to load its zones and answer.
+/// Maximum time of a server to load its zones and answer.
 const START: Duration = Duration::from_secs(20);
 
-/// How long one answer may take; the machine may be busy.
+/// Maximum time of one answer on a busy machine.
 const ANSWER: Duration = Duration::from_secs(5);
 
-/// A server that serves the same zones as ours.
+/// A server with the same zones as ours.
 pub(crate) struct Peer {
-    /// What it is called.
+    /// The name of the server.
     pub(crate) name: &'static str,
     server: Server,
     socket: UdpSocket,
 }
 
-/// What answers; it ends when it is dropped.
+/// The running server, which ends when it is dropped.
 enum Server {
     /// A process of its own, and the folder with its files.
     Program { process: Child, folder: TempDir },
@@ -139,7 +139,7 @@ impl Peer {
         loop {
             let length = self.socket.recv(&mut buffer)?;
             let reply = Message::from_vec(&buffer[..length]).map_err(std::io::Error::other)?;
-            // An answer to a question that was given up is passed over.
+            // A late answer to an earlier question is skipped.
             if reply.metadata.id == question.metadata.id {
                 return Ok((reply, length));
             }
@@ -148,7 +148,7 @@ impl Peer {
 }
 
 impl Server {
-    /// What it wrote to its terminal.
+    /// Its output to the terminal.
     fn log(&self) -> String {
         match self {
             Self::Program { folder, .. } => fs::read_to_string(folder.path().join("log")).unwrap_or_default(),

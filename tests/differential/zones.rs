@@ -1,4 +1,4 @@
-//! Zones and questions made from a seed: whatever the algorithm of RFC 1034, section 4.3.2, has to tell apart.
+//! Zones and questions made from a seed: every case of the algorithm of RFC 1034, section 4.3.2.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -24,7 +24,7 @@ pub(crate) struct Zone {
     pub(crate) questions: Vec<String>,
 }
 
-/// What an owner holds, as lines behind its name.
+/// The records of an owner, as lines without its name.
 type Owners = BTreeMap<String, Vec<String>>;
 
 /// A zone that all servers load.
@@ -56,7 +56,7 @@ impl Maker {
         self.owners.insert(format!("ns1.{origin}"), vec!["900 A 192.0.2.1".to_owned()]);
     }
 
-    /// A name below the apex; an asterisk may stand anywhere in it.
+    /// A name below the apex; it may contain an asterisk anywhere.
     fn name(&mut self) -> String {
         let depth = self.random.usize(1..=MAX_DEPTH);
         let mut name = String::new();

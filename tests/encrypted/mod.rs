@@ -1,4 +1,4 @@
-//! Certificates, a server of encrypted ways, and independent clients for them.
+//! Certificates, a server with encrypted transports, and independent clients for them.
 
 // Each test binary compiles this module and uses a part of it.
 #![allow(dead_code)]
@@ -24,7 +24,7 @@ use crate::served::{connect, framed, snapshot};
 /// The name that certificates here are for.
 pub(crate) const NAME: &str = "dns.example.test";
 
-/// A certificate that vouches for itself, and its key.
+/// A self-signed certificate, and its key.
 pub(crate) struct Identity {
     pub(crate) certificate: CertificateDer<'static>,
     pub(crate) certificate_pem: String,
@@ -49,7 +49,7 @@ impl Identity {
     }
 }
 
-/// What a client that trusts these certificates, and none else, begins with.
+/// The TLS configuration of a client that trusts only these certificates.
 pub(crate) fn trusting(identities: &[&Identity], alpn: &[&str]) -> ClientConfig {
     let mut roots = RootCertStore::empty();
     for identity in identities {
@@ -64,7 +64,7 @@ pub(crate) fn trusting(identities: &[&Identity], alpn: &[&str]) -> ClientConfig 
     config
 }
 
-/// A server that answers from the small world, over every way.
+/// A server that answers from the small world, over every transport.
 pub(crate) struct Server {
     pub(crate) identity: Identity,
     pub(crate) dns: SocketAddr,
@@ -183,7 +183,7 @@ impl Response {
 pub(crate) fn http(stream: &mut Tls, head: &str, body: &[u8]) -> Response {
     let length = if body.is_empty() { String::new() } else { format!("content-length: {}\r\n", body.len()) };
     let head_octets = format!("{head}\r\nhost: {NAME}\r\n{length}\r\n");
-    // A server that has heard enough may close while the body is on its way.
+    // A server that refuses a request may close while the body is being sent.
     let _ = stream.write_all(&[head_octets.as_bytes(), body].concat()).and_then(|()| stream.flush());
     read_response(stream, head.starts_with("HEAD"))
 }

@@ -28,7 +28,7 @@ pub(crate) fn params(name: &str) -> CertificateParams {
     CertificateParams::new([name.to_owned()]).unwrap()
 }
 
-/// What a monitor shows that this authority vouches for.
+/// Returns the client certificate of a monitor, signed by this authority.
 pub(crate) fn identity(issuer: &Authority) -> ClientIdentity {
     let key = KeyPair::generate().unwrap();
     let certificate = params("probe.example.com").signed_by(&key, issuer).unwrap();

@@ -1,4 +1,4 @@
-//! A scripted endpoint: real sockets, a script for what each connection says, and a memory of what it was asked.
+//! A scripted endpoint: real sockets, a script for each connection, and a record of the requests.
 //!
 //! It runs on threads of its own, one to accept and one for each connection, so that a test's runtime, whatever it is
 //! busy with, cannot stall it. It is broken and mended again by `stop_listening` and `listen_again`, or by another script.
@@ -23,7 +23,8 @@ use socket2::SockRef;
 /// An address of loopback with a port that the kernel chooses.
 pub(crate) const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
-/// What a connection does, in turn. Then it ends its part in order (FIN), and waits for the peer to end its own.
+/// The steps of a connection, in order. Then it ends its direction in order (FIN), and waits for the peer to end the
+/// other.
 #[derive(Clone, Debug)]
 pub(crate) struct Script(pub(crate) Vec<Step>);
 
@@ -85,7 +86,7 @@ pub(crate) struct Endpoint {
     accepting: Option<JoinHandle<()>>,
 }
 
-/// What the endpoint's threads share.
+/// State that the endpoint's threads share.
 struct Stage {
     script: Mutex<Script>,
     tls: Option<Arc<ServerConfig>>,
@@ -120,7 +121,7 @@ impl Endpoint {
         endpoint
     }
 
-    /// Where it listens.
+    /// Returns the address where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }

@@ -1,4 +1,4 @@
-//! Targets as tests probe them, and what came of it.
+//! Targets for tests, and the outcomes of their probes.
 
 use std::net::SocketAddr;
 use std::num::NonZeroU8;
@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use truenorth::health::{Check, Failure, Finding, Monitor, Outcome, Target};
 
-/// What a probe may take where it is expected to end by itself.
+/// Maximum time of a probe that should end by itself.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
-/// What a probe may take where it is expected to time out, once it has come as far as it should on a busy machine.
+/// Timeout of a probe that should time out, long enough to reach the expected stage on a busy machine.
 pub(crate) const IMPATIENCE: Duration = Duration::from_secs(1);
 
 /// A target that asks for www.example.com.

@@ -10,7 +10,7 @@ use hickory_proto::rr::rdata::opt::{ClientSubnet, EdnsCode, EdnsOption};
 use hickory_proto::rr::{Name, RData, RecordType};
 use ipnet::IpNet;
 
-/// How long an answer may take on a machine that is busy with other things; nothing is lost on loopback.
+/// Maximum time of an answer on a busy machine; nothing is lost on loopback.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Octets that a datagram has at most.
@@ -31,7 +31,7 @@ impl Asker {
         Self { socket, id: 0 }
     }
 
-    /// Asks with the client's network as a resolver would tell it.
+    /// Asks with the client's network in a Client Subnet option.
     #[track_caller]
     pub(crate) fn ask(&mut self, name: &str, rtype: RecordType, subnet: Option<IpNet>) -> Message {
         match self.try_ask(name, rtype, subnet) {
@@ -40,7 +40,7 @@ impl Asker {
         }
     }
 
-    /// The same; `None` if no answer came in time or nobody listens.
+    /// Does the same; `None` if no answer came in time or no process listens.
     pub(crate) fn try_ask(&mut self, name: &str, rtype: RecordType, subnet: Option<IpNet>) -> Option<Message> {
         self.id = self.id.wrapping_add(1);
         self.send(&query(self.id, name, rtype, subnet)).then_some(())?;
@@ -53,7 +53,7 @@ impl Asker {
         }
     }
 
-    /// The cookie that comes back for this one: the client's 8 octets, or all of it.
+    /// Returns the cookie in the response to this one, which is the client's 8 octets or a whole cookie.
     #[track_caller]
     pub(crate) fn ask_with_cookie(&mut self, name: &str, cookie: &[u8]) -> Vec<u8> {
         assert!(self.send(&query_with_cookie(0, name, cookie)));
@@ -71,7 +71,7 @@ impl Asker {
 
     /// Sends octets as they are; whether it could.
     pub(crate) fn send(&self, octets: &[u8]) -> bool {
-        // An error tells that an earlier datagram was refused.
+        // An error means that an earlier datagram was refused.
         self.socket.send(octets).is_ok()
     }
 

@@ -41,7 +41,7 @@ impl Reply {
         self.subnet.as_ref().map(|(_, scope)| *scope)
     }
 
-    /// Whether a flag is set.
+    /// True if a flag is set.
     pub(crate) fn has(&self, flag: &str) -> bool {
         self.flags.iter().any(|set| set == flag)
     }

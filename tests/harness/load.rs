@@ -11,10 +11,10 @@ use hickory_proto::rr::RecordType;
 
 use super::ask::{Asker, addresses};
 
-/// Queries a second at most: enough to catch a gap of a millisecond, and little beside what a node can answer.
+/// Maximum queries per second: enough to notice a gap of a millisecond, and much less than a node can answer.
 const RATE: u32 = 3000;
 
-/// How long the load rests when it is ahead of its rate.
+/// Pause of the load when it is ahead of its rate.
 const REST: Duration = Duration::from_millis(1);
 
 /// Questions that are asked until it is stopped.
@@ -23,10 +23,10 @@ pub(crate) struct Load {
     thread: JoinHandle<Tally>,
 }
 
-/// What became of them.
+/// The results of the questions.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
-    /// How often each answer came: its addresses.
+    /// Number of times that each answer came, by its addresses.
     pub(crate) answers: BTreeMap<Vec<IpAddr>, u64>,
     /// Questions without an answer.
     pub(crate) lost: u64,
@@ -64,7 +64,7 @@ impl Load {
         Self { stop, thread }
     }
 
-    /// Stops, and tells what became of the questions.
+    /// Stops, and returns the results of the questions.
     pub(crate) fn stop(self) -> Tally {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.join().expect("asking does not panic")

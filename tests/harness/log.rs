@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::PATIENCE;
 
-/// The lines that a process wrote. They are taken in order: what was waited for is behind.
+/// The lines that a process wrote. They are read in order: lines that were waited for are not seen again.
 pub(crate) struct Log {
     coming: Receiver<String>,
     read: Vec<String>,

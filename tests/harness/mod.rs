@@ -1,5 +1,5 @@
-//! The real command, as an operator runs it: a configuration in a folder that vanishes, `truenorth` started on it, its log
-//! read as it comes, and questions over real sockets.
+//! Runs the real command as an operator does: a configuration in a temporary folder, `truenorth` started with it, its
+//! log read while it runs, and questions over real sockets.
 //!
 //! Every node serves on a port that the kernel chooses and is gone when its test ends, however it ends.
 
@@ -47,10 +47,10 @@ const MAX_STARTS: u32 = 64;
 /// Nodes that this test program started as a user of their own.
 static STARTS: AtomicU32 = AtomicU32::new(0);
 
-/// Users from here on are nobody: the test's own number is added.
+/// User IDs from here on belong to no real user: the test's own number is added.
 const FIRST_USER: u32 = 1_000_000_000;
 
-/// How often a process is asked whether it has ended.
+/// Time between two checks whether a process has ended.
 const POLL: Duration = Duration::from_millis(5);
 
 /// A configuration in a folder that vanishes.
@@ -58,7 +58,7 @@ pub(crate) struct Files {
     folder: TempDir,
 }
 
-/// What a command said until it ended.
+/// The output of a command, and its end.
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) code: Option<i32>,
@@ -85,7 +85,7 @@ impl Files {
         files
     }
 
-    /// Where a file of the folder is.
+    /// Returns the path of a file in the folder.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -132,7 +132,7 @@ impl Files {
         self.serve_by(command)
     }
 
-    /// The same with so many descriptors at most.
+    /// Does the same with at most this many descriptors.
     pub(crate) fn serve_with_descriptors(&self, most: usize) -> Node {
         let truenorth = truenorth();
         let mut command = Command::new("sh");
@@ -205,7 +205,7 @@ impl Files {
         Node::without_log(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the binary runs"))
     }
 
-    /// The same in a world of its own, whose file systems are mounted as a shell is told to in the folder.
+    /// Does the same in a mount namespace of its own, whose file systems are mounted by shell commands in the folder.
     pub(crate) fn serve_with_mounts(&self, mounts: &str) -> Node {
         Node::start(self.with_mounts(mounts))
     }
@@ -291,14 +291,14 @@ impl Node {
         address.and_then(|address| address.parse().ok()).expect("the line holds the addresses")
     }
 
-    /// Where its admin server listens, by its sockets: for a node whose log is not read.
+    /// Finds where its admin server listens by its sockets, for a node whose log is not read.
     pub(crate) fn admin(&self) -> SocketAddr {
         let ports = sockets::listening_ports(self.pid());
         let port = ports.into_iter().find(|port| *port != self.address.port()).expect("it has an admin server");
         (self.address.ip(), port).into()
     }
 
-    /// Where it answers.
+    /// Returns the address where it answers.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
@@ -314,7 +314,7 @@ impl Node {
         root.join(path.strip_prefix("/").expect("paths of a test are absolute"))
     }
 
-    /// Asks with `dig`. The words stand as on its command line, without the server.
+    /// Asks with `dig`. The words are its command line, without the server.
     pub(crate) fn dig(&self, words: &str) -> Reply {
         let mut replies = self.dig_all(words);
         assert_eq!(replies.len(), 1, "{words}: {replies:?}");
@@ -326,7 +326,7 @@ impl Node {
         dig::dig(self.address, words)
     }
 
-    /// Asks with `dig` until the answer has this data: what is told to be loaded is served a moment later.
+    /// Asks with `dig` until the answer has this data: a loaded configuration is served a moment later.
     #[track_caller]
     pub(crate) fn comes_to_answer(&self, words: &str, data: &[&str]) {
         let start = Instant::now();
@@ -373,7 +373,7 @@ impl Node {
         assert!(set.success(), "{prlimit}");
     }
 
-    /// Whether the process still runs.
+    /// True if the process is still running.
     pub(crate) fn is_running(&mut self) -> bool {
         self.child.try_wait().expect("it is a child of ours").is_none()
     }
@@ -450,7 +450,8 @@ fn wait(child: &mut Child) -> ExitStatus {
     }
 }
 
-/// Random numbers. A test that failed can be run again on the same ones: its output tells their seed, and `SEED` sets it.
+/// Random numbers. The output of a failed test has their seed; `SEED` sets it, to run the test again with the same
+/// ones.
 pub(crate) fn random() -> fastrand::Rng {
     let seed = std::env::var("SEED").ok().map_or_else(|| fastrand::u64(..), |seed| seed.parse().expect("a number"));
     println!("SEED={seed}");

@@ -1,4 +1,4 @@
-//! The sockets of another process, as `/proc` shows them: where a node answers that cannot tell.
+//! The sockets of another process in `/proc`, to find the addresses of a node without a readable log.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,7 +11,7 @@ const LOOPBACK: &str = "0100007F";
 
 /// Ports of loopback that a process receives datagrams on.
 pub(super) fn udp_ports(pid: u32) -> BTreeSet<u16> {
-    // The state of a socket for UDP that is connected to nobody is 07, closed.
+    // The state of a UDP socket that is not connected is 07, closed.
     ports(pid, "udp", "07")
 }
 

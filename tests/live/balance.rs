@@ -1,4 +1,4 @@
-//! How answers are spread over pools and endpoints.
+//! The distribution of answers over pools and endpoints.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -60,7 +60,7 @@ fn serve() -> Node {
     Files::new(SERVER, &[("example.com.toml", ZONE)]).serve()
 }
 
-/// How far a sample's counts are from the shares that weights give.
+/// Returns the distance of a sample's counts from the shares by weight.
 fn chi_square(asker: &mut Asker, name: &str, weights: [(&str, f64); 3]) -> f64 {
     let mut counts: BTreeMap<IpAddr, u32> = BTreeMap::new();
     for _ in 0..SAMPLE {

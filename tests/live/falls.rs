@@ -1,4 +1,4 @@
-//! How long an endpoint that died is still answered.
+//! The time for which a failed endpoint is still in answers.
 
 use std::net::IpAddr;
 use std::thread;
@@ -13,13 +13,13 @@ const INTERVAL: Duration = Duration::from_millis(200);
 const TIMEOUT: Duration = Duration::from_millis(100);
 const FALL: u32 = 2;
 
-/// What a node may take beside what its monitor says, on a machine with nothing else to do.
+/// Allowance for the node beside the time of its monitor, on an idle machine.
 const CALM_SLACK: Duration = Duration::from_millis(100);
 
 /// The same while other tests run.
 const BUSY_SLACK: Duration = Duration::from_secs(8);
 
-/// How long a test waits for what must come, whatever the bound.
+/// Maximum time that a test waits for an event, whatever the bound.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Two endpoints, one of which dies and comes back.
@@ -52,7 +52,7 @@ impl Pair {
         addresses(&reply).contains(&self.mortal.address().ip())
     }
 
-    /// From its last breath to the last answer that holds it.
+    /// Returns the time from its failure to the last answer with it.
     fn fall(&mut self, die: impl Fn(&mut Endpoint)) -> Duration {
         let begun = Instant::now();
         while !self.is_answered() {

@@ -12,10 +12,10 @@ use crate::harness::{Files, Node, SERVER, cannot};
 
 const ADMIN: &str = "[admin]\nlisten = \"127.0.0.1:0\"\n";
 
-/// Longer than the quiet that a change waits for, and the first look beside.
+/// Longer than the quiet time before a reload, plus the first check.
 const LONG_QUIET: Duration = Duration::from_secs(3);
 
-/// What an end may take: two seconds are promised, the machine may be busy.
+/// Maximum time of a stop: two seconds are promised, and the machine may be busy.
 const LONGEST_END: Duration = Duration::from_secs(10);
 
 fn zone(address: &str) -> String {
@@ -28,7 +28,7 @@ fn master(addresses: &[&str]) -> String {
     format!("$TTL 300\n@ IN SOA ns1 hostmaster 1 2 3 4 5\n@ IN NS ns1\nns1 IN A 127.0.0.1\n{records}")
 }
 
-/// How many reloads were taken until now.
+/// Returns the number of reloads that were taken until now.
 fn reloads(node: &mut Node) -> usize {
     node.log.lines().iter().filter(|line| line.contains("configuration reloaded")).count()
 }

@@ -18,19 +18,19 @@ const INTERVAL: Duration = Duration::from_secs(1);
 const TIMEOUT: Duration = Duration::from_millis(900);
 const FALL: u32 = 2;
 
-/// How long the processor time of a node is counted.
+/// Time for which the processor time of a node is counted.
 const WHILE: Duration = Duration::from_secs(5);
 
-/// What a probe of a hostile endpoint may cost, in a build without optimizations. Without a bound each probe costs as much as
-/// the processor gives in its time-out: up to 900 ms.
+/// Maximum cost of a probe of a hostile endpoint, in a build without optimizations. Without a bound each probe costs as much as
+/// the processor can do within its timeout: up to 900 ms.
 const PROBE_COST: Duration = Duration::from_millis(60);
 
-/// What a node may take beside what its monitor says, while other tests run.
+/// Allowance for the node beside the time of its monitor, while other tests run.
 const SLACK: Duration = Duration::from_secs(5);
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Of each kind so many.
+/// Number of endpoints of each kind.
 const EACH: usize = 3;
 
 /// The type of a monitor with its keys, and what its endpoints do; inside of TLS, or not.
@@ -166,7 +166,7 @@ fn hostile_endpoints_cost_little_and_delay_nobody() {
     assert!(late_under_attack < late_at_rest + INTERVAL * 2, "{late_under_attack:?} rather than {late_at_rest:?}");
 }
 
-/// How late the latest hundredth of a node's probes began, at least; it stops.
+/// Stops the node, and returns how late the latest hundredth of its probes began, at least.
 fn lateness(mut node: Node) -> Duration {
     node.signal("TERM");
     let line = node.log.wait_for("stopping");

@@ -15,10 +15,10 @@ const TIMEOUT: Duration = Duration::from_millis(900);
 const FALL: u32 = 2;
 const RISE: u32 = 2;
 
-/// What the machine may take beside, busy as it is with other tests.
+/// Allowance for a machine that is busy with other tests.
 const SLACK: Duration = Duration::from_secs(10);
 
-/// How often a test looks: much shorter than the time between two probes, so that no state goes unseen.
+/// Time between two observations: much shorter than the time between two probes, so that no state is missed.
 const LOOK: Duration = Duration::from_millis(10);
 
 const TTL: u32 = 30;
@@ -62,7 +62,7 @@ fn ask(asker: &mut Asker, name: &str) -> Message {
     asker.ask(name, RecordType::A, Some("198.51.100.0/24".parse().expect("a prefix")))
 }
 
-/// What an answer shows: the addresses, sorted, and the TTL.
+/// The visible part of an answer: the addresses, sorted, and the TTL.
 type Sight = (Vec<IpAddr>, u32);
 
 fn sight(reply: &Message) -> Sight {
@@ -71,7 +71,7 @@ fn sight(reply: &Message) -> Sight {
     (addresses, ttl(reply).expect("every answer here has a TTL"))
 }
 
-/// Looks until an answer shows this, which is to happen in time, and tells what it showed on the way: each sight once.
+/// Observes answers until one shows this, which must happen in time. Returns all different observations on the way.
 #[track_caller]
 fn look(asker: &mut Asker, name: &str, until: &Sight, within: Duration) -> Vec<Sight> {
     let start = Instant::now();

@@ -1,4 +1,4 @@
-//! Messages that nobody should send get an answer that an RFC names, or none, and do no harm.
+//! Malformed messages get an answer that an RFC names, or none, and do no harm.
 
 use hickory_proto::rr::RecordType;
 
@@ -25,7 +25,7 @@ const QUESTION: &[u8] = b"\x03www\x07example\x03com\x00\x00\x01\x00\x01";
 /// The OPT record up to its TTL.
 const OPT: &[u8] = b"\x00\x00\x29\x04\xd0";
 
-/// The message whose answer tells that all before it were dealt with: one socket's messages are answered in turn.
+/// The answer to this message shows that all earlier ones were handled: messages of one socket are answered in turn.
 const LAST: [u8; 2] = [0xfe, 0xed];
 
 /// Codes that a query may be answered with when something is wrong with it.
@@ -143,7 +143,7 @@ fn rfc6891_and_rfc1035_faults_have_their_codes() {
         assert_eq!(rcode(&replies), expected, "{what}");
         assert_eq!(replies[0][..2], message[..2], "{what}: the ID comes back");
     }
-    // BADVERS is 16: its upper bits stand in the OPT record.
+    // BADVERS is 16: its upper bits are in the OPT record.
     let badvers = replies(&asker, &with_opt([0, 1, 0, 0], &[]));
     assert_eq!(rcode(&badvers), NOERROR);
     let opt = [OPT[0], OPT[1], OPT[2]];
@@ -161,7 +161,7 @@ fn responses_and_less_than_a_header_get_no_answer() {
     }
 }
 
-/// What comes back for garbage, if anything does: the same ID, a response, a code that an RFC names for it.
+/// Checks the response to garbage, if there is one: the same ID, QR set, a code that an RFC names for it.
 #[track_caller]
 fn expect_civil(asker: &Asker, message: &[u8]) {
     if message.starts_with(&LAST) {

@@ -21,7 +21,7 @@ fn serve(more: &str) -> Node {
     Files::new(&format!("{SERVER}{LIMIT}{more}"), &[("example.com.toml", ZONE)]).serve()
 }
 
-/// How many responses to a flood are whole, and how many are cut.
+/// Returns how many responses to a flood are whole, and how many are cut.
 fn flood(node: &Node, octets: impl Fn(u16) -> Vec<u8>) -> (u16, u16) {
     let asker = Asker::new(node.address());
     let (mut whole, mut cut) = (0, 0);
@@ -87,7 +87,7 @@ fn connections_leave_descriptors_to_others() {
     drop(held);
     let log = node.log.lines().join("\n");
     assert!(!log.contains("accepting connections over TCP fails"), "{log}");
-    // Files can be read as ever.
+    // Files can still be read.
     node.signal("HUP");
     node.log.wait_for("configuration reloaded");
 }

@@ -13,19 +13,19 @@ use crate::harness::{Asker, Files, Node, SERVER, addresses, member, places, scop
 /// Client networks, all of them fra's.
 const CLIENTS: u32 = 200;
 
-/// What all endpoints can take.
+/// The capacity of all endpoints together.
 const CAPACITY: f64 = 100.0;
 
 /// A TTL and an interval are 1.2 s. This is many of them, on a machine that is busy with other tests.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// How often endpoints say something else: shorter than a round.
+/// Time between two changes of the reported loads: shorter than a round.
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// Places by name: the endpoint, and what it uses for clients that are not asked for here.
 struct Town {
     places: BTreeMap<&'static str, (Endpoint, f64)>,
-    /// What fra's clients use together.
+    /// The load of fra's clients together.
     demand: f64,
     asker: Asker,
     node: Node,
@@ -71,7 +71,8 @@ monitor = "web"
         Self { places, demand: 0.0, asker, node }
     }
 
-    /// How many clients each place has, all of which ask now; and what endpoints say from now on.
+    /// Returns the number of clients of each datacenter after all of them have asked, and sets the loads that endpoints
+    /// report from now on.
     fn pass(&mut self) -> BTreeMap<&'static str, u32> {
         let mut counts: BTreeMap<_, u32> = self.places.keys().map(|&place| (place, 0)).collect();
         for client in 0..CLIENTS {
@@ -114,7 +115,7 @@ fn an_overloaded_pool_sheds_what_it_cannot_serve_and_gets_it_back() {
     let mut town = Town::new([("fra", 0.0), ("iad", 80.0), ("sin", 20.0)], NAME);
     town.demand = 90.0;
     town.settle(|counts| counts["fra"] == CLIENTS);
-    // A third of it is too much: 50 of 150 are to go, to rooms of 20 and 80.
+    // A third of the load is too much: 50 of 150 must move, to rooms of 20 and 80.
     town.demand = 150.0;
     town.settle(|counts| {
         let share = |place| f64::from(counts[place]) / f64::from(CLIENTS);

@@ -1,4 +1,4 @@
-//! A log that cannot be written, or that nobody reads, costs lines and nothing else.
+//! If the log cannot be written, or nobody reads it, only lines are lost.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -15,12 +15,12 @@ use crate::harness::{Asker, Files, Node, addresses, member, run};
 
 const SERVER: &str = "[listen]\ndns = [\"127.0.0.1:0\"]\n[admin]\nlisten = \"127.0.0.1:0\"\n";
 
-/// What the machine may take, busy as it is with other tests.
+/// Allowance for a machine that is busy with other tests.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Broken files whose faults are more than the 64 KiB that a pipe takes (pipe(7)), when they are told twice.
+/// Broken files whose faults, reported twice, are longer than the 64 KiB that a pipe can hold (pipe(7)).
 const BROKEN: usize = 10;
 
 /// A name with two endpoints, one of which dies.
@@ -126,7 +126,7 @@ fn a_pipe_that_nobody_reads_stops_nothing() {
     let mut scene = Scene::new(2);
     let (mut reader, writer) = std::io::pipe().unwrap();
     let node = scene.files.serve_logging_to(writer, None);
-    // A reload tells so many faults of each file; together they are more than the pipe takes.
+    // A reload reports many faults of each file; together they are longer than the pipe can hold.
     let broken = |number| format!("zones/broken{number}.example.toml");
     let faults: Vec<String> = (0..MAX_TOLD).map(|number| format!("[records.w{number}]\nA = [\"192.0.2\"]\n")).collect();
     for number in 0..BROKEN {
@@ -163,7 +163,7 @@ fn a_pipe_that_nobody_reads_stops_nothing() {
     enough.send(()).unwrap();
     node.signal("HUP");
     let reader = reading.join().unwrap();
-    // And nobody reads again.
+    // Then nobody reads any more.
     scene.expect_life(node);
     drop(reader);
 }

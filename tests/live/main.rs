@@ -1,4 +1,4 @@
-//! The command as a whole: the real binary, real sockets, real HTTP endpoints, Debian's `dig`.
+//! The whole command: the real binary, real sockets, real HTTP endpoints, Debian's `dig`.
 //!
 //! All traffic stays on loopback: endpoints that are probed have addresses of 127.0.0.0/8, others have no monitor.
 

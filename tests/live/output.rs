@@ -1,4 +1,4 @@
-//! Every command, where its reader has gone or its disk is full.
+//! Every command, with standard output whose reader has gone or whose disk is full.
 
 use std::fs::File;
 use std::process::Stdio;

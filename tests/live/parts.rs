@@ -1,4 +1,4 @@
-//! Parts of a node that end by themselves, and signals that mean nothing.
+//! Parts of a node that end unexpectedly, and ignored signals.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -22,7 +22,7 @@ const STALL: &str = "TRUENORTH_STALL";
 
 const ADMIN: &str = "[admin]\nlisten = \"127.0.0.1:0\"\n";
 
-/// How long a test waits for what must come, on a machine that is busy with other things.
+/// Maximum time that a test waits for an event, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 const LOOK: Duration = Duration::from_millis(50);

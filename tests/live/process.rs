@@ -8,7 +8,7 @@ use crate::harness::{Files, Load, SERVER};
 
 const ZONE: &str = "[nameservers]\nns1 = [\"127.0.0.1\"]\n[records.www]\nA = [\"192.0.2.1\"]\n";
 
-/// How long a load lasts before something happens.
+/// Duration of a load before an event.
 const WHILE: Duration = Duration::from_millis(300);
 
 #[test]

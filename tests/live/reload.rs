@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::endpoint::{Endpoint, Script};
 use crate::harness::{Files, Load, SERVER, shipped_database};
 
-/// How long a load lasts beyond what it is to show.
+/// Duration of a load after the event that it tests.
 const WHILE: Duration = Duration::from_millis(300);
 
 fn zone(address: &str) -> String {
@@ -70,7 +70,7 @@ fn sighup_reloads() {
     node.signal("HUP");
     node.log.wait_for("configuration reloaded reason=\"signal\"");
     node.comes_to_answer("www.other.example", &["192.0.2.4"]);
-    // And a fault is told as at any other time.
+    // And a fault is reported as usual.
     elsewhere.write("zones/other.example.toml", "ttl = []\n");
     node.signal("HUP");
     node.log.wait_for("other.example.toml:1:7: ");

@@ -1,4 +1,4 @@
-//! What a node knows after it was killed, and what a broken state folder costs.
+//! The state of a node after it was killed, and the effects of a broken state folder.
 
 use std::fs;
 use std::io;
@@ -17,7 +17,7 @@ use crate::harness::{Asker, Files, Node, SERVER, addresses, member, ttl};
 const INTERVAL: Duration = Duration::from_secs(1);
 const TIMEOUT: Duration = Duration::from_millis(900);
 
-/// What the machine may take beside, busy as it is with other tests.
+/// Allowance for a machine that is busy with other tests.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 const LOOK: Duration = Duration::from_millis(20);
@@ -84,7 +84,7 @@ impl Scene {
     }
 }
 
-/// What a node would find if the one that holds this folder were killed now.
+/// Returns what a node would find if the one with this folder were killed now.
 fn copy(state: &Path) -> Store {
     let copy = tempfile::tempdir().unwrap();
     // Before the first write there is no file.
@@ -159,7 +159,7 @@ fn a_full_disk_is_told_once_and_so_is_that_there_is_room_again() {
     );
     let state = node.its_path(&files.path("state"));
     assert_eq!(node.dig("www.example.com").data(), ["192.0.2.1"]);
-    // Another attempt is made meanwhile, and is not told.
+    // Another attempt is made in the meantime, and is not logged.
     thread::sleep(Duration::from_secs(6));
     let lines = node.log.lines();
     assert_eq!(lines.iter().filter(|line| line.contains("state is not kept")).count(), 1, "{lines:?}");

@@ -1,4 +1,4 @@
-//! What a big zone costs beside other zones, and what a change costs in it: counted by the log, not timed.
+//! The cost of a big zone for other zones, and the cost of a change in it: counted by the log, not timed.
 
 use std::fmt::Write;
 use std::fs;
@@ -31,7 +31,8 @@ fn files() -> Files {
     )
 }
 
-/// What the log says of the next reload: zones in all, those that were read anew, and those whose names were built anew.
+/// Returns the numbers that the log gives for the next reload: zones in all, zones that were read, and zones whose
+/// names were built.
 fn reload(node: &mut Node) -> [usize; 3] {
     node.signal("HUP");
     let line = node.log.wait_for("configuration reloaded");
@@ -72,7 +73,7 @@ fn a_reload_reads_the_zones_that_changed_and_builds_no_others() {
     files.write("zones/big.example.zone", big().replace("hostmaster 1", "hostmaster 2") + "new A 192.0.2.3\n");
     assert_eq!(reload(&mut node), [3, 2, 1]);
     assert_eq!(node.dig("new.big.example").data(), ["192.0.2.3"]);
-    // What is wrong is told as if all was read.
+    // Faults are reported as if all files were read.
     files.write("zones/small.example.zone", format!("{SMALL}mail MX 10 gone.big.example.\n"));
     node.signal("HUP");
     let line = node.log.wait_for("gone.big.example");

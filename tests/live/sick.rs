@@ -1,4 +1,4 @@
-//! A node that is sick itself goes on to answer what it answered before.
+//! A node with a problem of its own keeps its last answers (fail-static).
 
 use std::net::IpAddr;
 use std::process::{Command, id};
@@ -18,7 +18,7 @@ const TTL_MIN: u32 = 5;
 const BEGAN: &str = "everything stopped answering at once";
 const HEARD: &str = "an endpoint answered again";
 
-/// How long a test waits for what must come.
+/// Maximum time that a test waits for an event.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// `fra` and `iad` are the endpoints there, as a pool lists them.
@@ -42,7 +42,7 @@ fn three() -> [Endpoint; 3] {
     })
 }
 
-/// How long states are held at most in a test: several times what everything takes to fall.
+/// Maximum time that states are held in a test: several times the time in which everything goes down.
 const HOLD: Duration = Duration::from_secs(15);
 
 fn server_with_hold() -> String {
@@ -62,7 +62,7 @@ fn serve(endpoints: &[Endpoint; 3], server: &str) -> (Files, Node) {
     (files, node)
 }
 
-/// What the log says of it last.
+/// Returns the last log message about it.
 fn is_up(node: &mut Node, endpoint: &Endpoint) -> bool {
     let named = format!("endpoint={} ", endpoint.address());
     node.log.lines().iter().rfind(|line| line.contains(&named)).is_some_and(|line| line.contains("endpoint is up"))
@@ -218,7 +218,7 @@ impl Cable {
         assert!(ip(&format!("-n {} link set wire {state}", self.there)));
     }
 
-    /// What a node here answers: addresses, sorted, and the TTL.
+    /// Returns the answer of this node: addresses, sorted, and the TTL.
     fn ask(&self, node: &Node) -> (Vec<String>, u32) {
         let at = node.address();
         let words =
@@ -245,7 +245,7 @@ fn ip(words: &str) -> bool {
     Command::new("ip").args(words.split(' ')).output().is_ok_and(|output| output.status.success())
 }
 
-/// What listens at the other end of a cable: a node too, whose TCP ports take connections.
+/// The server at the other end of a cable: a node too, whose TCP ports accept connections.
 fn far_end(cable: &Cable) -> Node {
     let listen = "[listen]\ndns = [\"127.0.0.1:0\", \"10.77.0.11:5353\", \"10.77.0.12:5353\", \"10.77.0.13:5353\"]\n";
     let zone = "[nameservers]\nns1 = [\"127.0.0.1\"]\n";
@@ -302,7 +302,7 @@ fn what_this_nodes_own_system_forbids_is_no_fault_of_the_endpoints() {
         assert_eq!(cable.ask(node), (fra.clone(), TTL_MIN), "{what}");
         unset();
         node.log.wait_for(HEARD);
-        // A second doubt begins when all have answered.
+        // The node begins to distrust its probes again after all have answered.
         thread::sleep(INTERVAL * 2);
     };
     // EINVAL, EACCES and EHOSTUNREACH.

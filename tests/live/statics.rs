@@ -290,7 +290,7 @@ fn dig_and_delv_find_nothing_to_warn_about() {
             let text =
                 [output.stdout, output.stderr].map(|octets| String::from_utf8_lossy(&octets).to_lowercase()).concat();
             assert!(output.status.success() && text.contains("gslb.example.com."), "{tool} {question}: {text}");
-            // The octets of a cookie may spell anything; what dig thinks of it stands behind them.
+            // The octets of a cookie may look like anything; dig's verdict comes after them.
             let without_octets = |line: &str| {
                 line.split_once("cookie:")
                     .map_or(line, |(_, rest)| rest.trim_start_matches(|c: char| c != '('))

@@ -1,4 +1,4 @@
-//! Where a client is sent, and for whom else the answer holds.
+//! The destination of a client, and the other clients for which the answer is valid.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -173,7 +173,7 @@ fn ask(asker: &mut Asker, client: IpNet) -> (IpAddr, IpNet) {
 struct Network {
     first: u128,
     last: u128,
-    /// Whether the half beside it, of the network twice its size, lies below it.
+    /// True if the other half of the network of twice its size is below it.
     is_upper: bool,
     is_v4: bool,
 }
@@ -211,7 +211,7 @@ impl Network {
         Self { first, last, is_upper: !self.is_upper, is_v4: self.is_v4 }
     }
 
-    /// Whether somebody in it gets another answer. It begins beside the sibling and leaps from scope to scope.
+    /// True if a client in it gets another answer. The search begins beside the sibling, and goes from scope to scope.
     fn holds_another(self, asker: &mut Asker, place: IpAddr) -> bool {
         let mut at = if self.is_upper { self.first } else { self.last };
         loop {

@@ -1,4 +1,4 @@
-//! Webhooks: what happens is posted to whoever listens, and nobody waits for him.
+//! Webhooks: events are posted to the receivers, and nothing waits for them.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -12,10 +12,10 @@ use serde_json::{Value, json};
 use crate::endpoint::{ANY_PORT, Endpoint, Script};
 use crate::harness::{Files, SERVER, probed_zone};
 
-/// How long a test waits for what must come, on a machine that is busy with other things.
+/// Maximum time that a test waits for an event, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What a receiver with too much to do asks for: longer than a reload takes.
+/// The `Retry-After` of a busy receiver: longer than a reload takes.
 const RETRY_AFTER: &str = "Retry-After: 4\r\n";
 
 const SECRET: &str = "hush-0123456789";

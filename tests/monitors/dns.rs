@@ -164,7 +164,7 @@ mod knot {
     }
 }
 
-/// What a scripted name server sends for a question, one datagram after the other.
+/// The responses of a scripted name server to a question, one datagram after the other.
 type Answers = Vec<Vec<u8>>;
 
 /// A name server over UDP that says what a test wants.
@@ -374,7 +374,7 @@ async fn a_cut_answer_is_asked_for_again_before_anything_of_it_is_read() {
 
 #[tokio::test]
 async fn records_that_nobody_asked_about_say_nothing() {
-    /// The answer with so many records added behind it, told in the header's count of a section.
+    /// The answer with this many records added at its end, which a section's count in the header includes.
     fn with(question: &Message, section: usize, records: &[&[u8]]) -> Vec<u8> {
         let mut octets = wire(&truth(question));
         octets[section + 1] += records.len() as u8;

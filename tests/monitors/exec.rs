@@ -1,4 +1,4 @@
-//! Programs: the shell, told to behave well and badly.
+//! Programs: a shell that behaves well or badly.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -36,7 +36,7 @@ fn exit(code: i32, said: &str) -> Failure {
     Failure::Exit(code, said.to_owned())
 }
 
-/// Whether a process is there and does something. One that nobody reaped does nothing more.
+/// True if a process exists and is running. A process that is not reaped yet is not running.
 fn is_alive(id: &str) -> bool {
     fs::read_to_string(format!("/proc/{id}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
 }
@@ -49,7 +49,7 @@ fn assert_ends(id: &str) {
     }
 }
 
-/// What a script writes to a file, as soon as it is a whole line.
+/// Returns what a script wrote to a file, as soon as it is a whole line.
 async fn line_of(file: &Path) -> String {
     loop {
         match fs::read_to_string(file) {

@@ -120,7 +120,7 @@ mod tonic_says {
     }
 }
 
-/// What a scripted health service does with a call: its head, its body in one piece, its trailers.
+/// The response of a scripted health service to a call: its head, its body in one piece, its trailers.
 struct Lie {
     head: &'static [(&'static str, &'static str)],
     code: u16,

@@ -55,7 +55,7 @@ async fn many_at_once_have_each_its_own_reply() {
     }
 }
 
-/// Without `CAP_NET_RAW`, whoever starts it.
+/// Without `CAP_NET_RAW`, even for root.
 const WITHOUT_RAW: &str = "setpriv --bounding-set=-net_raw --inh-caps=-net_raw";
 const PING_SOCKETS: &str = "echo 0 2147483647 > /proc/sys/net/ipv4/ping_group_range";
 const NO_PING_SOCKETS: &str = "echo 1 0 > /proc/sys/net/ipv4/ping_group_range";
@@ -143,7 +143,7 @@ fn serve_does_not_begin_where_it_may_not_ping_and_check_warns() {
     assert!(told.contains("warning") && told.contains("monitor `gateway` sends ICMP echoes"), "{told}");
 }
 
-/// What the tests above run in namespaces.
+/// The parts of the tests above that run in namespaces.
 mod inside {
     use super::*;
 

@@ -1,4 +1,4 @@
-//! What a change moves.
+//! `diff`: the clients that a change moves.
 
 use serde_json::{Value, json};
 
@@ -193,7 +193,7 @@ fn without_a_database_there_are_no_countries_and_no_located_ipv6() {
     assert_eq!(diff["moved"][0]["moves"], json!([one("fra", "sin"), one("sin", "fra")]));
 }
 
-/// No network that Client Subnet tells begins within it.
+/// No network in a Client Subnet option begins within it.
 #[test]
 fn a_prefix_that_is_finer_than_client_subnet_moves_nobody() {
     let office = "clients = [\"country:US\", \"10.0.0.128/25\", \"2001:db8::1/128\"]";

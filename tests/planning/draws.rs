@@ -1,4 +1,4 @@
-//! Draws, as `explain` tells them, and as they come out.
+//! Draws: their odds in `explain`, and their real results.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! `explain` tells what is really answered: for every kind of name, and for whoever asks.
+//! `explain` shows the real answer, for every kind of name and for every client.
 
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ ns1 = ["127.0.0.1"]
 A = ["192.0.2.7"]
 "#;
 
-/// Names of every kind, beside the steered ones.
+/// Names of every kind, in addition to the steered ones.
 const RECORDS: &str = r#"
 [names."*.apps"]
 pools = ["web"]
@@ -51,7 +51,7 @@ fn explain(files: &Files, words: &str) -> Value {
     told(&files.run(&format!("explain {words} --json")))
 }
 
-/// The story of a name of the zone for a client in Europe.
+/// Returns the explanation of a name of the zone for a client in Europe.
 fn of(files: &Files, question: &str) -> Value {
     let (name, rtype) = question.split_once(' ').unwrap_or((question, "A"));
     explain(files, &format!("{name}.gslb.example.com {rtype} --client 10.1.2.0/24"))
@@ -91,7 +91,7 @@ fn an_alias_shows_the_steering_at_its_end() {
     let found = story["hops"].as_array().unwrap().iter().map(|hop| &hop["found"]);
     let dname = json!({ "dname": "old.gslb.example.com." });
     assert_eq!(found.collect::<Vec<_>>(), [&dname, &json!("cname"), &json!("steered")]);
-    // What lies elsewhere is not looked up.
+    // Names in no zone here are not looked up.
     let text = files.run("explain far.gslb.example.com --client 10.1.2.0/24").stdout;
     assert!(text.contains("  end       the resolver goes on from www.example.net.\n"), "{text}");
     assert!(!files.run("explain far.gslb.example.com CNAME --client 10.1.2.0/24").stdout.contains("  end "));

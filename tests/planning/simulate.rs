@@ -1,4 +1,4 @@
-//! Where clients go, and where they would go.
+//! `simulate`: the shares of clients before and after a failure.
 
 use std::fmt::Write;
 
@@ -248,7 +248,7 @@ fn shares_of(simulated: &Value) -> std::collections::HashMap<String, f64> {
     shares(simulated, true).into_iter().map(|(pool, before, _)| (pool, before)).collect()
 }
 
-/// The file knows parts of /24s, by which no network that Client Subnet tells is looked up.
+/// The database has parts of /24s, which no look-up by Client Subnet uses.
 #[test]
 fn what_is_finer_than_client_subnet_counts_as_its_network_does() {
     let files = world(ZONE);

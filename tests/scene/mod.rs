@@ -1,5 +1,5 @@
-//! A scene for conversations with the answering code: a zone file, endpoints that go down and come up, clients that ask.
-//! No sockets, no clock.
+//! A scene for scenarios with the answering code: a zone file, endpoints that go down and come up, clients that ask. No
+//! sockets, no clock.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses what it needs of the scene")]
 
 use std::collections::{HashMap, HashSet};
@@ -90,7 +90,7 @@ pub struct Scene {
     pub now: u64,
 }
 
-/// What an asker sees.
+/// A reply as an asker sees it.
 #[derive(Debug)]
 pub struct Reply {
     pub message: Message,
@@ -98,12 +98,12 @@ pub struct Reply {
 }
 
 impl Scene {
-    /// [`ZONE`] with more behind it, every endpoint up.
+    /// [`ZONE`] with additions, every endpoint up.
     pub fn new(more: &str) -> Self {
         Self::of_zone(&format!("{ZONE}{more}"))
     }
 
-    /// The same with more in the server file.
+    /// The same, with additions to the server file.
     pub fn with_server(server: &str, more: &str) -> Self {
         Self::of_all(server, &[("example.com.toml", &format!("{ZONE}{more}"))])
     }
@@ -113,7 +113,7 @@ impl Scene {
         Self::of_files(&[("example.com.toml", zone)])
     }
 
-    /// The same, asked by clients who can be located.
+    /// The same, with a GeoIP database that locates clients.
     pub fn of_zone_with(locations: Locations, zone: &str) -> Self {
         Self::of_world("", &[("example.com.toml", zone)], locations)
     }
@@ -123,7 +123,7 @@ impl Scene {
         Self::of_all("", files)
     }
 
-    /// [`ZONE`] with more behind it, asked by clients who can be located.
+    /// [`ZONE`] with additions, and a GeoIP database that locates clients.
     pub fn with_locations(locations: Locations, more: &str) -> Self {
         Self::of_world("", &[("example.com.toml", &format!("{ZONE}{more}"))], locations)
     }
@@ -174,14 +174,14 @@ impl Scene {
         self.publish();
     }
 
-    /// An unconfirmed outcome speaks against exactly these endpoints' states.
+    /// An unconfirmed outcome contradicts the states of exactly these endpoints.
     pub fn restless(&mut self, addresses: &[&str]) {
         self.restless = addresses.iter().map(|text| text.parse().unwrap()).collect();
         self.publish();
     }
 
-    /// Clients measured round trips to datacenters, often enough to count, and maps were made of it. Of each: a network, a
-    /// datacenter, milliseconds.
+    /// Clients measured round trips to datacenters, often enough to count, and maps were made from them. Each entry is
+    /// a network, a datacenter and milliseconds.
     pub fn measure(&mut self, round_trips: &[(&str, &str, f64)]) {
         for &(client, datacenter, ms) in round_trips {
             let sample = Sample::try_new(client.parse().unwrap(), datacenter, ms).unwrap();
@@ -192,14 +192,14 @@ impl Scene {
         self.change(|state| state.set_maps(Arc::new(maps)));
     }
 
-    /// These endpoints ask for no more than so many thousandths of their clients, confirmed.
+    /// These endpoints ask for at most this share of their clients, in thousandths, confirmed.
     pub fn degraded(&mut self, addresses: &[&str], thousandths: u16) {
         let share = Share::from_thousandths(thousandths);
         self.degraded.extend(addresses.iter().map(|text| (text.parse::<IpAddr>().unwrap(), share)));
         self.publish();
     }
 
-    /// Pools, as `web/fra`, keep so many thousandths of their clients and have so much room.
+    /// These pools, such as `web/fra`, keep this share of their clients, in thousandths, and have this much room.
     pub fn loads(&mut self, loads: &[(&str, u16, u64)]) {
         let pools = self.snapshot.pools();
         let allowance = |&(name, keep, room): &(&str, u16, u64)| {
@@ -211,20 +211,20 @@ impl Scene {
         self.change(|state| loads.into_iter().for_each(|(id, allowance)| state.set_allowance(id, allowance)));
     }
 
-    /// `least-load` draws these endpoints so often, as against others of their pool.
+    /// `least-load` draws these endpoints with these weights.
     pub fn rooms(&mut self, rooms: &[(&str, u16)]) {
         self.rooms.extend(rooms.iter().map(|(text, room)| (text.parse::<IpAddr>().unwrap(), *room)));
         self.publish();
     }
 
-    /// These endpoints have come so far, in thousandths, on their way back or out.
+    /// These endpoints have this ramp, in thousandths.
     pub fn ramp(&mut self, addresses: &[&str], thousandths: u16) {
         let share = Share::from_thousandths(thousandths);
         self.ramping.extend(addresses.iter().map(|text| (text.parse::<IpAddr>().unwrap(), share)));
         self.publish();
     }
 
-    /// `failback` holds exactly these endpoints' pools back.
+    /// `failback` holds back the pools of exactly these endpoints.
     pub fn hold(&mut self, addresses: &[&str]) {
         self.held = addresses.iter().map(|text| text.parse().unwrap()).collect();
         self.publish();
@@ -241,14 +241,14 @@ impl Scene {
         self.publish();
     }
 
-    /// Takes a command back, by its target.
+    /// Lifts an override, by its target.
     pub fn lift(&mut self, target: &str) {
         let which = Selector::Target(target.parse().unwrap());
         self.overrides.lift(&which, "tests", Duration::from_secs(self.now)).unwrap();
         self.publish();
     }
 
-    /// The roll-out of a name comes to this.
+    /// The roll-out of a name has reached this state.
     pub fn roll_out(&mut self, owner: &str, stand: &Stand, is_ramping: bool) {
         let world = self.snapshot.world();
         let meant = world.rollouts().find(|it| *it.draft.id.owner == *owner).expect("the name has a roll-out");
@@ -257,7 +257,7 @@ impl Scene {
         self.change(|state| state.set_splits([(name, split)]));
     }
 
-    /// What questions are answered from now.
+    /// Returns the snapshot that questions are answered from now.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.snapshot.clone()
     }
@@ -406,12 +406,12 @@ impl Reply {
         self.message.additionals.iter().map(presentation).collect()
     }
 
-    /// Whether AA is set.
+    /// True if AA is set.
     pub fn is_authoritative(&self) -> bool {
         self.message.metadata.authoritative
     }
 
-    /// Whether the name is said not to exist: NXDOMAIN with the SOA in the authority section.
+    /// True if the reply says that the name does not exist: NXDOMAIN with the SOA in the authority section.
     pub fn is_nxdomain(&self) -> bool {
         let soa = self.message.authorities.iter().any(|record| matches!(record.data, RData::SOA(_)));
         self.rcode() == 3 && soa
@@ -436,14 +436,14 @@ impl Reply {
         }
     }
 
-    /// Whether it is an empty answer: NOERROR with the SOA in the authority section.
+    /// True if the answer is empty: NOERROR with the SOA in the authority section.
     pub fn is_nodata(&self) -> bool {
         let soa = self.message.authorities.iter().any(|record| matches!(record.data, RData::SOA(_)));
         self.rcode() == 0 && self.message.answers.is_empty() && soa
     }
 }
 
-/// Where an endpoint without an address of its own is probed.
+/// Address at which an endpoint without an address of its own is probed.
 fn probed_address(pool: &Members, endpoint: usize) -> Option<IpAddr> {
     let mut address = None;
     pool.condition(endpoint)?.each_target(&mut |target| _ = address.get_or_insert(target.address.ip()));

@@ -1,4 +1,4 @@
-//! A small world made by hand, a server that answers from it, and an independent client.
+//! A small hand-made world, a server that answers from it, and an independent client.
 
 // Each test binary compiles this module and uses a part of it.
 #![allow(dead_code)]
@@ -26,10 +26,10 @@ use truenorth::steering::{AllDown, Pick};
 use truenorth::wire::Rtype;
 use truenorth::zone::{Record, Tree};
 
-/// What an answer may take on loopback, however busy the machine is.
+/// Maximum time of an answer on loopback, even on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Addresses of each family at `www.example.test.`, in turn.
+/// Number of addresses of each family at `www.example.test.`, which rotate.
 pub(crate) const ADDRESSES: u8 = 5;
 
 /// Records at `big.example.test.`, and octets of each one's only string.

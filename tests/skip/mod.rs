@@ -1,9 +1,9 @@
-//! What this machine cannot do, a test cannot show: it fails, and says what is missing, unless it is told that it may skip that.
+//! A test that the machine cannot run fails with the reason, unless the environment allows to skip it.
 
-/// Whoever knows that a machine lacks something sets it to 1; `tests/run` does not.
+/// Set to 1 by users who know that their machine lacks something; `tests/run` does not set it.
 const MAY_SKIP: &str = "TRUENORTH_TESTS_MAY_SKIP";
 
-/// Fails the test, for the machine cannot do what it needs; returns where the environment allows to skip it.
+/// Fails the test, because the machine lacks what it needs; returns if the environment allows to skip it.
 #[track_caller]
 pub(crate) fn cannot(why: &str) {
     let may_skip = std::env::var(MAY_SKIP).is_ok_and(|value| value == "1");

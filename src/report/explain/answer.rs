@@ -1,4 +1,4 @@
-//! The answer that is given, as a zone file would hold it.
+//! The answer, as a zone file would show it.
 
 use std::borrow::Cow;
 
@@ -15,14 +15,14 @@ use crate::wire::MAX_MESSAGE;
 pub(super) struct AnswerShape {
     pub(super) rcode: Cow<'static, str>,
     pub(super) records: Vec<String>,
-    /// Seconds that the answer may be kept, or that there is none.
+    /// Time for which the answer, or the negative answer, may be cached, in seconds.
     pub(super) ttl: Option<u32>,
-    /// Absent where the resolver spoke of no Client Subnet.
+    /// Absent without a Client Subnet option.
     pub(super) scope: Option<u8>,
 }
 
 impl AnswerShape {
-    /// Writes the answer that a question was resolved to, and reads it as somebody else would.
+    /// Writes the answer of a resolution as a message, and reads that message with another library.
     pub(super) fn new(exchange: &Exchange<'_>, resolution: &Resolution<'_>) -> Result<Self, String> {
         let mut out = vec![0; MAX_MESSAGE];
         let Reply { length, rcode, ttl, .. } = render(exchange, resolution, &mut out);

@@ -1,4 +1,4 @@
-//! A name that was looked up, and where that led.
+//! One name that was looked up, and what was found there.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,43 +8,43 @@ use crate::geo::ClientMatch;
 use crate::name::Name;
 use crate::snapshot::Snapshot;
 
-/// One name of the chain.
+/// One hop of the resolution.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct HopShape {
     pub(super) name: String,
-    /// The apex of the zone that answers for it.
+    /// The apex of the zone that answers for the name.
     pub(super) zone: String,
     pub(super) region: Option<String>,
     pub(super) region_match: Option<String>,
-    /// Whether the client's network tells no place, so that the resolver's own address decides.
+    /// True if the client's network tells no place, so that the resolver's own address decides.
     #[serde(default)]
     pub(super) tells_no_place: bool,
     /// The deepest existing name at or above this one.
     pub(super) closest_encloser: String,
-    /// The wildcard that answers for it, if it does not exist itself.
+    /// The wildcard that answers for the name, if the name itself does not exist.
     pub(super) wildcard: Option<String>,
     pub(super) found: Found,
-    /// Where the chain goes on.
+    /// The canonical name that it leads to.
     pub(super) target: Option<String>,
-    /// Seconds that what was found may be kept.
+    /// Time for which the records, or the negative answer, may be cached, in seconds.
     pub(super) ttl: Option<u32>,
     pub(super) steering: Option<SteeringShape>,
 }
 
-/// What a look-up found.
+/// The result of a look-up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Found {
-    /// A zone cut with this name.
+    /// A zone cut; this is its name.
     Referral(String),
-    /// A DNAME record with this owner.
+    /// A DNAME record; this is its owner.
     Dname(String),
-    /// The name below a DNAME record's owner would be too long.
+    /// A DNAME record with this owner, which would make the name too long.
     DnameTooLong(String),
     Cname,
     /// Static records of the asked type.
     Records,
-    /// One RRset for a question for all types.
+    /// One RRset, for ANY.
     AnyRecords,
     Steered,
     Reflecting,
@@ -93,7 +93,7 @@ impl HopShape {
     }
 }
 
-/// The canonical name that a hop leads to; of a DNAME record, the name that takes the place of its owner.
+/// Returns the canonical name that a hop leads to; for a DNAME record, the name that replaces its owner.
 fn target<'h>(hop: &'h Hop<'_>) -> Option<&'h Name> {
     match &hop.step {
         Step::Dname { dname: rrset, .. } | Step::Cname(rrset) => rrset.targets().first().map(|target| &target.name),

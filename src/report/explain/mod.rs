@@ -1,4 +1,5 @@
-//! Why a client gets the answer it gets: the resolution of its question, told hop by hop, and the answer that is written from it.
+//! Explains why a client gets its answer: the resolution of its question, hop by hop, and the answer that is written
+//! from it.
 
 mod answer;
 mod hop;
@@ -24,30 +25,30 @@ use crate::overrides::TargetPattern;
 use crate::snapshot::Snapshot;
 use crate::wire::Query;
 
-/// What is asked, for whom.
+/// A question and its client.
 #[derive(Clone, Debug)]
 pub struct Question {
     /// The owner name.
     pub name: Name,
-    /// A type that hickory-proto knows by this name.
+    /// A type that hickory-proto knows.
     pub rtype: RecordType,
-    /// With a prefix length, the network that a resolver tells in a Client Subnet option; without, the address of a client or resolver
-    /// that sends no such option.
+    /// With a prefix length: the network in a Client Subnet option. Without: the address of a client or resolver that
+    /// sends no such option.
     pub client: Network,
 }
 
 impl Question {
-    /// A name as a person writes it: absolute whether it ends with a dot or not.
+    /// Parses a name, absolute with or without a final dot.
     pub fn parse_name(text: &str) -> Result<Name, String> {
         Name::parse(text, &Name::root()).map_err(|error| error.to_string())
     }
 
-    /// A type as a person writes it, in upper or lower case.
+    /// Parses a type, in upper or lower case.
     pub fn parse_type(text: &str) -> Result<RecordType, String> {
         text.to_ascii_uppercase().parse().map_err(|_| format!("`{text}` is no record type"))
     }
 
-    /// The query that a resolver would send.
+    /// Returns the query that a resolver would send.
     fn to_message(&self) -> Result<Vec<u8>, String> {
         let name = ProtoName::from_ascii(self.name.to_string()).map_err(|error| error.to_string())?;
         let mut message = Message::new(0, MessageType::Query, OpCode::Query);
@@ -62,12 +63,12 @@ impl Question {
     }
 }
 
-/// The story of one answer.
+/// The explanation of one answer.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Explanation {
-    /// Whether no running node was asked: all is taken as up but what the question takes down.
+    /// True if no running node was asked, and everything counts as up except the targets of `--down`.
     offline: bool,
-    /// The node that was asked, and the generation that it answered from.
+    /// The name of the node that was asked.
     node: Option<String>,
     generation: Option<u64>,
     down: Vec<String>,
@@ -75,7 +76,7 @@ pub struct Explanation {
     #[serde(rename = "type")]
     rtype: String,
     client: ClientShape,
-    /// The names that were looked up, in order; none if no zone here answers for the name.
+    /// The hops, in order; none if no zone here answers for the name.
     hops: Vec<HopShape>,
     answer: AnswerShape,
 }
@@ -88,12 +89,12 @@ struct ClientShape {
 }
 
 impl Explanation {
-    /// Answers the question from a snapshot made without a running node, with these things down.
+    /// Answers the question from a snapshot that was made without a running node, with these targets down.
     pub fn offline(snapshot: &Snapshot, question: &Question, down: &[TargetPattern]) -> Result<Self, String> {
         Self::new(snapshot, question, down, true)
     }
 
-    /// Answers the question from what this node answers from, or would with these things down besides.
+    /// Answers the question from the snapshot of this node, with these targets down in addition.
     pub fn live(snapshot: &Snapshot, question: &Question, down: &[TargetPattern]) -> Result<Self, String> {
         match down {
             [] => Self::new(snapshot, question, down, false),
@@ -101,7 +102,7 @@ impl Explanation {
         }
     }
 
-    /// With what endpoints say of their load now, and since when, in place of what was published.
+    /// Replaces the published loads by the present reports of the endpoints, with their times.
     pub fn with_loads(mut self, survey: &Survey) -> Self {
         self.hops.iter_mut().filter_map(|hop| hop.steering.as_mut()).for_each(|steering| steering.set_loads(survey));
         self
@@ -112,7 +113,7 @@ impl Explanation {
         let message = question.to_message()?;
         let query = Query::parse(&message).ok_or("the question gets no answer")?;
         let asker = Asker { address, transport: Transport::Tcp, idle: None };
-        // No cookie is asked for, so the time does not matter.
+        // The query contains no cookie, so the time does not matter.
         let exchange = Exchange::new(snapshot, &query, asker, 0);
         let Some(asked) = exchange.question() else {
             return Err(format!("{} is no type that zones answer for", question.rtype));

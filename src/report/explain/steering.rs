@@ -1,4 +1,4 @@
-//! What steering chose at a name, step by step, and why.
+//! Explains what steering chose at a name, step by step.
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
@@ -19,39 +19,41 @@ use crate::report::text::Percent;
 use crate::snapshot::{Choice, Family, Plan, Pool, PoolId, Rule, Rung, ServedZone, Snapshot, Verdict};
 use crate::steering::{self, AllDown, CompiledStep, Draw, Outcomes, Ranking, Set, members};
 
-/// Outcomes of a draw that are told; `--json` has all.
+/// Maximum number of outcomes in the text; `--json` has all.
 const OUTCOMES: usize = 12;
 
-/// What steering chose for the client.
+/// The choice of steering for the client.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct SteeringShape {
     steps: Vec<StepShape>,
     pools: Vec<PoolShape>,
     rung: Cow<'static, str>,
-    /// How a roll-out divides the pools, if one does.
+    /// The split of a roll-out, if there is one.
     rollout: Option<SplitShape>,
-    /// What the client's hash goes by, if pools or endpoints are chosen by it.
+    /// The network or address that the client's hash uses, if pools or endpoints are chosen by hash.
     sticky: Option<String>,
-    /// All pools that can be; where a draw decides, `outcomes` tells which together. Where a hash does, these it is.
+    /// All possible pools. If a draw decides, `outcomes` lists which of them answer together. If a hash decides, these
+    /// are the ones.
     chosen: Vec<String>,
-    /// Whether hashes alone chose them.
+    /// True if only hashes chose them.
     hashed: bool,
-    /// What draws can come to, the most probable first; none without a draw. Of a hash, what it comes to for many clients.
+    /// All results of draws, the most probable first; empty without a draw. For a hash: its results for many clients.
     outcomes: Vec<OutcomeShape>,
-    /// Whether these are all that the draws can come to; otherwise they are a sample.
+    /// True if these are all results; false if they are a sample.
     exact: bool,
-    /// Whether the place had no open endpoint of the asked family, so that it was chosen for this family alone.
+    /// True if the first chosen pool had no open endpoint of the asked family, so that another was chosen for this
+    /// family alone.
     for_this_family_alone: bool,
     why_ttl: String,
     why_scope: String,
 }
 
-/// A step and the order of pools behind it: tiers, best first.
+/// A step, and the order of pools after it: tiers, best first.
 #[derive(Debug, Serialize, Deserialize)]
 struct StepShape {
     step: Cow<'static, str>,
     tiers: Vec<Vec<String>>,
-    /// Round trips to the pools' datacenters, the lowest first, where the step goes by them.
+    /// Round trips to the pools' datacenters, the lowest first, for the step `latency`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     latency: Vec<LatencyShape>,
 }
@@ -63,16 +65,16 @@ struct PoolShape {
     given_v4: usize,
     open_v6: usize,
     given_v6: usize,
-    /// Whether `failback` holds it back.
+    /// True if `failback` holds it back.
     held_back: bool,
-    /// The part of its queries that it takes while it comes back, or leaves, slowly.
+    /// The part of its queries that it takes during a slow start or a slow drain.
     ramp: Option<f64>,
-    /// What the chain draws by, if it draws.
+    /// The weight that the chain draws by, if it draws.
     weight: Option<u16>,
-    /// If it makes a difference.
+    /// The load, if it makes a difference.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     load: Option<PoolLoad>,
-    /// The pool's key among all zones.
+    /// The pool's key, unique over all zones.
     #[serde(skip)]
     key: String,
 }
@@ -85,7 +87,7 @@ struct OutcomeShape {
 }
 
 impl SteeringShape {
-    /// `location` is that of the address that the client was ranked by.
+    /// Makes the explanation. `location` is that of the address that the client was ranked by.
     pub(super) fn new(
         snapshot: &Snapshot,
         zone: &ServedZone,
@@ -148,7 +150,7 @@ impl SteeringShape {
 }
 
 impl SteeringShape {
-    /// Puts what endpoints say of their load now, and since when, in place of what was published.
+    /// Replaces the published loads by the present reports of the endpoints, with their times.
     pub(super) fn set_loads(&mut self, survey: &Survey) {
         for pool in &mut self.pools {
             if let Some(seen) = survey.loads.get(&pool.key).filter(|seen| seen.heard.is_some()) {
@@ -158,7 +160,7 @@ impl SteeringShape {
     }
 }
 
-/// What each step of the chain makes of the tiers before it; the last shows the ranking as queries find it.
+/// Returns the tiers after each step of the chain; the last one is the ranking that queries use.
 fn steps(
     plan: &Plan,
     client: &steering::Client<'_>,
@@ -181,7 +183,7 @@ fn steps(
             CompiledStep::Latency(places, _) => ("latency", round_trips(places)),
             CompiledStep::Distance(_) => ("distance", Vec::new()),
             CompiledStep::Failover(_) => ("failover", Vec::new()),
-            // It ranks by what is known now, and is told of behind the others.
+            // It ranks by the present load, and is listed after the others.
             CompiledStep::Load => continue,
         };
         let tiers = tiers.iter().map(|&tier| names(tier)).collect();
@@ -197,7 +199,7 @@ fn steps(
     shapes
 }
 
-/// The round trips from a client to these datacenters, each once, the lowest first.
+/// Returns the round trips from a client to these datacenters, without duplicates, the lowest first.
 fn round_trips(
     snapshot: &Snapshot,
     client: IpAddr,
@@ -213,7 +215,7 @@ fn round_trips(
     places.iter().map(|&place| LatencyShape::new(name(place), &readings[usize::from(place)])).collect()
 }
 
-/// What draws can come to, each once and the most probable first; nothing where there is one outcome.
+/// Returns the results of draws without duplicates, the most probable first; empty if there is only one.
 fn by_probability(odds: &Outcomes<(Family, Choice)>) -> Vec<(Verdict, f64)> {
     let mut verdicts: HashMap<Verdict, f64> = HashMap::new();
     for ((_, choice), probability) in &odds.ways {
@@ -224,7 +226,7 @@ fn by_probability(odds: &Outcomes<(Family, Choice)>) -> Vec<(Verdict, f64)> {
     outcomes
 }
 
-/// The pools of both.
+/// Returns the pools of both verdicts.
 fn together(one: Verdict, other: Verdict) -> Verdict {
     match (one, other) {
         (Verdict::Pools(one, selection), Verdict::Pools(other, _)) => Verdict::Pools(one | other, selection),
@@ -370,7 +372,7 @@ impl fmt::Display for SteeringShape {
     }
 }
 
-/// Pools that answer together.
+/// Joins the names of pools that answer together.
 fn told(chosen: &[String]) -> String {
     if chosen.is_empty() { "none".to_owned() } else { chosen.join(" and ") }
 }

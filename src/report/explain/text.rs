@@ -1,4 +1,4 @@
-//! The story as a person reads it.
+//! The explanation as text.
 
 use std::fmt;
 
@@ -20,9 +20,9 @@ impl fmt::Display for Explanation {
         if self.hops.first().is_some_and(|hop| hop.tells_no_place) {
             writeln!(
                 f,
-                "            such a network tells no place: the resolver's address decides instead, and this is"
+                "            such a network tells no place: the resolver's address decides instead. This is the answer"
             )?;
-            writeln!(f, "            what a resolver gets that cannot be located either")?;
+            writeln!(f, "            for a resolver that cannot be located either")?;
         }
         writeln!(f, "  location  {location}")?;
         if self.hops.is_empty() {
@@ -62,7 +62,7 @@ impl Explanation {
         hop.steering.as_ref().map_or(Ok(()), |steering| write!(f, "{steering}"))
     }
 
-    /// What the look-up found, unless it is a steered name and the rest tells all of it.
+    /// Writes the result of the look-up, unless the rest of the text says everything about a steered name.
     fn draw_found(&self, hop: &HopShape, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let target = hop.target.as_deref().unwrap_or_default();
         let found = match &hop.found {

@@ -34,7 +34,7 @@ prefer = ["fra", "iad"]
 prefer = ["iad", "fra"]
 "#;
 
-/// A database that knows a few countries.
+/// Returns a database with a few countries.
 fn locations() -> Arc<Locations> {
     let mut table = vec![Location::default()];
     let mut runs = RunsBuilder::default();
@@ -84,7 +84,7 @@ fn with_pools(
     before.next(state, &Dirty { pools: pools.iter().copied().collect(), ..Dirty::default() })
 }
 
-/// What it moves when these endpoints go down, one change after the other.
+/// Returns the impact of each step; in each step these endpoints go down.
 fn falls(zone: &str, steps: &[&[&str]]) -> Vec<Impact> {
     let mut before = Snapshot::new(compile(zone), |_, _| EndpointState::CALM, None);
     let mut impacts = Vec::new();

@@ -30,7 +30,7 @@ pub struct Rule {
     pub load: Option<LoadKeys>,
     /// The pool that answers if no other can.
     pub fallback: Option<PoolId>,
-    /// What is answered if `fallback` cannot answer either.
+    /// The answer if `fallback` cannot answer either.
     pub all_down: AllDown,
     /// TTL in seconds while the state is confirmed.
     pub ttl: u32,
