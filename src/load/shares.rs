@@ -26,9 +26,9 @@ const ROOM_BAND: f64 = 0.05;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Allowance {
     /// The share of its clients that it keeps.
-    pub keep: Share,
+    pub local_share: Share,
     /// Its headroom for clients of other pools, in thousandths of the operator's unit; 0 if it is unknown.
-    pub room: u64,
+    pub headroom: u64,
     /// The loads that the decision is based on, for display.
     pub told: LoadFacts,
 }
@@ -36,7 +36,7 @@ pub struct Allowance {
 impl Allowance {
     /// A pool with unknown load: it keeps all of its clients, and takes none of others.
     pub const UNKNOWN: Self =
-        Self { keep: Share::FULL, room: 0, told: LoadFacts { used: None, demand: None, capacity: None } };
+        Self { local_share: Share::FULL, headroom: 0, told: LoadFacts { used: None, demand: None, capacity: None } };
 }
 
 /// The load, demand and capacity of a pool, in thousandths of the operator's unit; `None` if unknown.
@@ -176,7 +176,7 @@ impl GroupShares {
 impl Pool {
     /// Its headroom as answers see it.
     fn open_room(&self) -> u64 {
-        if self.is_alive { self.allowance.room } else { 0 }
+        if self.is_alive { self.allowance.headroom } else { 0 }
     }
 
     /// The share of its clients that answers leave it, given the total headroom elsewhere.
@@ -184,7 +184,7 @@ impl Pool {
         match (self.is_alive, outlet) {
             (false, _) => 0.0,
             (true, 0) => 1.0,
-            (true, _) => f64::from(self.allowance.keep.thousandths()) / f64::from(Share::FULL.thousandths()),
+            (true, _) => f64::from(self.allowance.local_share.thousandths()) / f64::from(Share::FULL.thousandths()),
         }
     }
 
@@ -234,7 +234,7 @@ impl Pool {
         self.keep = if self.is_alive || aim > 0.0 { aim.min(self.keep + MAX_RISE) } else { aim };
         let (before, keep, room) = (self.allowance, self.keep_to_publish(), self.room_to_publish());
         let is_first = before.told.capacity.is_some() != self.capacity.is_some();
-        if (keep, room) == (before.keep, before.room) && !is_first {
+        if (keep, room) == (before.local_share, before.headroom) && !is_first {
             return false;
         }
         let told = LoadFacts {
@@ -242,7 +242,7 @@ impl Pool {
             demand: self.demand.map(thousandths),
             capacity: self.capacity.map(thousandths),
         };
-        self.allowance = Allowance { keep, room, told };
+        self.allowance = Allowance { local_share: keep, headroom: room, told };
         true
     }
 
@@ -251,14 +251,14 @@ impl Pool {
         const STEP: f64 = 10.0;
         let percent = (self.keep * f64::from(Share::FULL.thousandths()) / STEP).round();
         let keep = Share::from_thousandths((percent * STEP) as u16);
-        let before = self.allowance.keep;
+        let before = self.allowance.local_share;
         let is_within_band = keep.thousandths().abs_diff(before.thousandths()) < KEEP_BAND;
         let is_extreme = keep.is_full() || !keep.is_some();
         if is_within_band && !is_extreme { before } else { keep }
     }
 
     fn room_to_publish(&self) -> u64 {
-        let (room, before) = (thousandths(self.room()), self.allowance.room);
+        let (room, before) = (thousandths(self.room()), self.allowance.headroom);
         let band = thousandths(self.capacity.unwrap_or(0.0) * ROOM_BAND);
         if room.abs_diff(before) <= band && room > 0 { before } else { room }
     }
@@ -329,11 +329,13 @@ mod tests {
             let mut loads = vec![0.0; count];
             for home in 0..count {
                 let outlets: Vec<f64> = (0..count)
-                    .map(|other| if other != home && self.alive[other] { allowance(other).room as f64 } else { 0.0 })
+                    .map(
+                        |other| if other != home && self.alive[other] { allowance(other).headroom as f64 } else { 0.0 },
+                    )
                     .collect();
                 let outlet: f64 = outlets.iter().sum();
                 let keep = match (self.alive[home], outlet > 0.0) {
-                    (true, true) => f64::from(allowance(home).keep.thousandths()) / 1000.0,
+                    (true, true) => f64::from(allowance(home).local_share.thousandths()) / 1000.0,
                     (true, false) => 1.0,
                     (false, _) => 0.0,
                 };
@@ -380,8 +382,9 @@ mod tests {
                 };
                 let estimates: Vec<PoolEstimate> = (0..self.demands.len()).map(estimate).collect();
                 self.published += usize::from(!self.group.round(&estimates).is_empty());
-                self.keeps
-                    .push((0..self.demands.len()).map(|it| self.group.allowance(it).keep.thousandths()).collect());
+                self.keeps.push(
+                    (0..self.demands.len()).map(|it| self.group.allowance(it).local_share.thousandths()).collect(),
+                );
             }
         }
 
@@ -390,7 +393,7 @@ mod tests {
         }
 
         fn keep(&self, pool: usize) -> u16 {
-            self.group.allowance(pool).keep.thousandths()
+            self.group.allowance(pool).local_share.thousandths()
         }
 
         /// True if no pool's `keep` changed in the last rounds.
@@ -508,7 +511,7 @@ mod tests {
         town.pass_rounds(10);
         town.alive[0] = false;
         town.pass_rounds(10);
-        assert!((0..3).all(|pool| town.keep(pool) == 1000 && town.group.allowance(pool).room == 0));
+        assert!((0..3).all(|pool| town.keep(pool) == 1000 && town.group.allowance(pool).headroom == 0));
     }
 
     #[test]
@@ -524,7 +527,7 @@ mod tests {
         let told = |down: [bool; 3]| {
             let group = GroupShares::settled(&demands, &names, &down);
             (0..3)
-                .map(|pool| (group.allowance(pool).keep.thousandths(), group.allowance(pool).room / 1000))
+                .map(|pool| (group.allowance(pool).local_share.thousandths(), group.allowance(pool).headroom / 1000))
                 .collect::<Vec<_>>()
         };
         assert_eq!(told([false; 3]), [(670, 0), (1000, 100), (1000, 600)]);

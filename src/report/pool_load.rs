@@ -31,7 +31,7 @@ impl PoolLoad {
     /// Returns the load of a pool with this allowance.
     pub(super) fn new(allowance: &Allowance) -> Self {
         let units = |thousandths: u64| thousandths as f64 / 1000.0;
-        let Allowance { keep, room, told: LoadFacts { used, demand, capacity } } = *allowance;
+        let Allowance { local_share: keep, headroom: room, told: LoadFacts { used, demand, capacity } } = *allowance;
         Self {
             used: used.map(units),
             since: None,
@@ -88,8 +88,11 @@ mod tests {
     #[test]
     fn what_is_known_is_told() {
         let told = |keep, room, used: Option<u64>, demand, capacity| {
-            let allowance =
-                Allowance { keep: Share::from_thousandths(keep), room, told: LoadFacts { used, demand, capacity } };
+            let allowance = Allowance {
+                local_share: Share::from_thousandths(keep),
+                headroom: room,
+                told: LoadFacts { used, demand, capacity },
+            };
             PoolLoad::new(&allowance).to_string()
         };
         assert_eq!(told(1000, 0, None, None, None), "load unknown");

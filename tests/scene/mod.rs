@@ -205,7 +205,7 @@ impl Scene {
         let allowance = |&(name, keep, room): &(&str, u16, u64)| {
             let id = pools.iter().position(|pool| *pool.spec().name == *name).unwrap();
             let told = LoadFacts::default();
-            (id as PoolId, Allowance { keep: Share::from_thousandths(keep), room, told })
+            (id as PoolId, Allowance { local_share: Share::from_thousandths(keep), headroom: room, told })
         };
         let loads: Vec<_> = loads.iter().map(allowance).collect();
         self.change(|state| loads.into_iter().for_each(|(id, allowance)| state.set_allowance(id, allowance)));

@@ -75,7 +75,7 @@ fn using(used: u64) -> Outcome {
 /// The kept share (in thousandths) and the headroom (in units) of each pool.
 fn allowances(scene: &Scene) -> Vec<(u16, u64)> {
     let pools = scene.serving.as_ref().unwrap().pools();
-    pools.iter().map(|pool| (pool.allowance().keep.thousandths(), pool.allowance().room / 1000)).collect()
+    pools.iter().map(|pool| (pool.allowance().local_share.thousandths(), pool.allowance().headroom / 1000)).collect()
 }
 
 fn generation(scene: &Scene) -> u64 {

@@ -28,15 +28,16 @@ impl Loads {
             let held = allowances().enumerate().filter(|(_, allowance)| holds(allowance));
             held.fold(0, |set: Set, (place, _)| set | 1 << place)
         };
-        let total = allowances().fold(0_u64, |sum, allowance| sum.saturating_add(allowance.room));
+        let total = allowances().fold(0_u64, |sum, allowance| sum.saturating_add(allowance.headroom));
         // One bit is spare, because a room above 0 is never rounded down to 0.
         let surplus = (u64::BITS - total.leading_zeros()).saturating_sub(u32::BITS - 1);
-        let room = |allowance: &Allowance| ((allowance.room >> surplus) as u32).max(u32::from(allowance.room > 0));
+        let room =
+            |allowance: &Allowance| ((allowance.headroom >> surplus) as u32).max(u32::from(allowance.headroom > 0));
         Arc::new(Self {
-            keep: allowances().map(|allowance| allowance.keep).collect(),
-            shedding: set(|allowance| !allowance.keep.is_full()),
+            keep: allowances().map(|allowance| allowance.local_share).collect(),
+            shedding: set(|allowance| !allowance.local_share.is_full()),
             rooms: allowances().map(room).collect(),
-            roomy: set(|allowance| allowance.room > 0),
+            roomy: set(|allowance| allowance.headroom > 0),
         })
     }
 }
