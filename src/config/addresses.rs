@@ -1,4 +1,4 @@
-//! Addresses that no client can reach, or that are no host's.
+//! Addresses that no client can reach, or that cannot belong to a host.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -6,16 +6,16 @@ use super::code::Code;
 use super::fault::{Fault, Faults};
 use super::source::Place;
 
-/// Why an address cannot be used.
+/// The reason why an address cannot be used.
 struct Unfit {
     why: &'static str,
-    /// The IPv4 address that it stands for.
+    /// The IPv4 address that was probably meant.
     meant: Option<Ipv4Addr>,
-    /// Whether it can be used by nobody; else it may be reached on one link.
+    /// True if nobody can use the address; false if hosts on its link may reach it.
     is_error: bool,
 }
 
-/// Tells of an address that nobody can connect to; the value is whether it can be used at all.
+/// Reports an address that nobody can connect to. Returns true if it can be used at all.
 pub(super) fn check(address: IpAddr, place: &Place, faults: &mut Faults) -> bool {
     let unfit = match address {
         IpAddr::V4(address) => unfit_v4(address),
