@@ -269,7 +269,9 @@ fn zones_that_are_lost_are_named_and_the_last_one_stays_unless_it_is_meant() {
     let mut node = files.serve();
     node.log.wait_for("admin server listening");
     fs::remove_file(files.path("zones/example.org.toml")).unwrap();
-    node.log.wait_for("WARN zones are no longer there, and would be refused from now on: example.org.");
+    node.log.wait_for(
+        "WARN the new configuration lacks zones that are served now; queries for them would be refused: example.org.",
+    );
     node.log.wait_for("configuration reloaded");
     node.comes_to_say("www.example.org", "REFUSED");
     // As if the folder were not mounted.
