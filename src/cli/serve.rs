@@ -196,7 +196,7 @@ impl Node {
         let bound = bound.with_tcp_limits(TcpLimits::default().within(descriptors.dns));
 
         let journal = Arc::new(Journal::new());
-        let notifier = Notifier::new(journal.clone(), alarm.part("the task that tells what happens"));
+        let notifier = Notifier::new(journal.clone(), alarm.part("the task that delivers events"));
         notifier.set_webhooks(loaded.server.webhooks, &loaded.blueprint.world().node);
         let (control, received) = Handle::new();
         let (first, first_published) = oneshot::channel();

@@ -52,7 +52,7 @@ fn unfit_v6(address: Ipv6Addr) -> Option<Unfit> {
         // RFC 4291, section 2.5.5.
         [0, 0, 0, 0, 0, 0 | 0xffff, ..] => {
             let meant = Some(Ipv4Addr::from_bits(address.to_bits() as u32));
-            Some(Unfit { why: "stands for an IPv4 address, which has records of its own", meant, is_error: true })
+            Some(Unfit { why: "embeds an IPv4 address, which belongs in a pool as itself", meant, is_error: true })
         }
         [0xff00..=0xffff, ..] => unfit("is a multicast address", true),
         [0xfe80..=0xfebf, ..] => unfit("is link-local: no router forwards to it", false),

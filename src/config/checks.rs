@@ -168,7 +168,7 @@ impl<'a> ZoneCheck<'a> {
                 let message = format!("nameserver {nameserver} is in the zone but has no address");
                 let alias = self.at(&nameserver).find(|other| other.record.rtype == Rtype::CNAME);
                 let label = if alias.is_some() {
-                    "a CNAME, which a nameserver may not be (RFC 2181, section 10.3)"
+                    "a CNAME, which is not allowed for a nameserver (RFC 2181, section 10.3)"
                 } else {
                     "no address"
                 };

@@ -185,9 +185,7 @@ fn read_credentials(
         for (key, value) in &given {
             if value.is_none() {
                 let message = format!("`{way}` needs `certificate` and `key`");
-                faults.push(
-                    Fault::error(&place, message, format!("`{key}` is missing beside it")).code(Code::MissingKey),
-                );
+                faults.push(Fault::error(&place, message, format!("`{key}` is missing here")).code(Code::MissingKey));
             }
         }
     } else {

@@ -48,15 +48,15 @@ impl Asked {
         let has_points = locations.table.iter().any(|location| location.coordinates.is_some());
         if self.databases.is_empty() {
             if let Some(first) = self.clients.first() {
-                let message = format!("there is no GeoIP database: `{}` matches nobody", first.value);
+                let message = format!("there is no GeoIP database: `{}` matches no client", first.value);
                 faults.push(nobody(&first.place, message));
             } else if let Some(place) = &self.distance {
-                faults.push(nobody(place, "there is no GeoIP database: nobody is near anything".to_owned()));
+                faults.push(nobody(place, "there is no GeoIP database: the step `distance` ranks nothing".to_owned()));
             }
             return faults;
         }
         if known.is_empty() && !has_points {
-            let message = "the GeoIP databases locate nobody";
+            let message = "the GeoIP databases locate no client";
             let fault = Fault::warning(&self.databases[0], message, "of another kind, or empty").code(Code::NotLocated);
             faults.push(fault);
             return faults;
@@ -68,7 +68,7 @@ impl Asked {
             if known.iter().any(is_kind) {
                 strangers.extend(asked.into_iter().filter(|client| !known.contains(&client.value)));
             } else if let Some(first) = asked.first() {
-                let message = format!("no GeoIP database knows {what}: `{}` matches nobody", first.value);
+                let message = format!("no GeoIP database knows {what}: `{}` matches no client", first.value);
                 let fault = Fault::warning(&first.place, message, "never matches").code(Code::NotLocated);
                 let help = format!("`{prefix}` asks for a database with {what}; add one to `databases` in `[geoip]`");
                 faults.push(fault.help(help));

@@ -256,7 +256,7 @@ impl Reader<'_> {
                 self.include(path, origin, context)
             }
             other => {
-                let message = format!("{} is no directive", directive.text);
+                let message = format!("{} is not a directive", directive.text);
                 let help = match did_you_mean(other, DIRECTIVES.into_iter()) {
                     Some(known) => format!("did you mean {known}?"),
                     None => format!("the directives are {}", DIRECTIVES.join(", ")),

@@ -101,7 +101,7 @@ pub struct Config {
     pub server: Server,
     /// The certificate for encrypted transports with its key; `None` if no encrypted transport is configured.
     pub credentials: Option<Arc<CertifiedKey>>,
-    /// What is served.
+    /// The zones, pools and names to serve.
     pub world: World,
     /// The warnings: parts that work, but probably not as the operator meant.
     pub warnings: Faults,

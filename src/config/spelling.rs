@@ -153,7 +153,7 @@ pub(super) fn oddity(name: &Name) -> Option<Odd> {
             return Some(Odd { what, label: "no host has such a name".to_owned() });
         }
         if label.contains(&b'*') && (label.len() > 1 || position > 0) {
-            let what = format!("is no wildcard, for all its `{shown}`");
+            let what = format!("is not a wildcard in spite of its `{shown}`");
             return Some(Odd {
                 what,
                 label: "only a whole first label `*` is one (RFC 4592, section 2.1.1)".to_owned(),

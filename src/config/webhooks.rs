@@ -159,7 +159,7 @@ fn read_headers(table: &mut TomlTable<'_>, disk: &Disk, faults: &mut Faults) -> 
             );
             continue;
         }
-        // RFC 9110, section 5.5. What stands there may be a secret, so the name is pointed at.
+        // RFC 9110, section 5.5. The value may be a secret, so the fault points at the name.
         let is_visible = |octet: u8| octet.is_ascii_graphic() || octet == b' ';
         let mut unseen = Faults::default();
         let text = value.string(&mut unseen).map(|text| text.value);

@@ -143,7 +143,7 @@ fn a_token_is_for_its_purposes_alone() {
             let is_let_in = !matches!(response.status, 401 | 403);
             assert_eq!(is_let_in, may.contains(&holder), "{holder}: {line}: {response:?}");
             if !is_let_in {
-                assert!(response.error().contains("this takes a token that may "), "{response:?}");
+                assert!(response.error().contains("this request needs a token that may "), "{response:?}");
             }
         }
         assert!(!matches!(

@@ -37,7 +37,10 @@ impl fmt::Display for Guide<'_> {
         fmt_lines(f, &self.questions())?;
         writeln!(f, "\nBreak things and ask again. What is down leaves the answers within two or three seconds.\n")?;
         fmt_lines(f, &self.blows())?;
-        writeln!(f, "\nEdit the zone. It is read again when you save; a mistake is told with its line and column.\n")?;
+        writeln!(
+            f,
+            "\nEdit the zone. It is read again when you save; a mistake is reported with its line and column.\n"
+        )?;
         fmt_lines(f, &self.files())?;
         write!(f, "\nCtrl-C ends the demo and removes that folder. What happens, in seconds since the start:\n")
     }

@@ -44,7 +44,7 @@ impl Includes<'_> {
         }
         match self.disk.metadata(&file) {
             Ok(metadata) if metadata.is_file() => Ok(file),
-            Ok(_) => Err(format!("{written} is no file")),
+            Ok(_) => Err(format!("{written} is not a file")),
             Err(error) => Err(cannot(&file, &error)),
         }
     }

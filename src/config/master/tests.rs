@@ -131,7 +131,7 @@ fn a_ttl_left_out_is_the_directives_or_the_last_or_the_default() {
     assert_eq!(ttls, [300, 60, 60, 120, 0, 120]);
 }
 
-/// RFC 2181, section 5: the lowest TTL counts, and a record stands in its RRset once.
+/// RFC 2181, section 5: the lowest TTL counts, and each record is in its RRset once.
 #[test]
 fn rfc2181_section_5_an_rrset_has_one_ttl_and_no_record_twice() {
     let (records, faults) = read(concat!(
@@ -187,7 +187,7 @@ fn each_fault_has_its_place() {
         ("$TTL 1 2", "1:8: nothing else is allowed here"),
         ("$ORIGIN a..b", "1:9: a label may not be empty"),
         ("$ORIGIN a b", "1:11: nothing else is allowed here"),
-        ("$GENERATE 1-9 a A 192.0.2.$", "1:1: $GENERATE is no directive"),
+        ("$GENERATE 1-9 a A 192.0.2.$", "1:1: $GENERATE is not a directive"),
         ("$INCLUDE", "1:1: something is missing after $INCLUDE"),
         ("$INCLUDE a b c", "1:14: nothing else is allowed here"),
     ];
@@ -295,8 +295,8 @@ fn includes_stay_inside_the_zones_folder() {
         (leaving.as_str(), "this path leaves the zones folder"),
         ("$INCLUDE parts/../../own.inc", "this path leaves the zones folder"),
         ("$INCLUDE link.inc", "this path leaves the zones folder through a symbolic link"),
-        ("$INCLUDE parts", "parts is no file"),
-        ("$INCLUDE \"\"", " is no file"),
+        ("$INCLUDE parts", "parts is not a file"),
+        ("$INCLUDE \"\"", " is not a file"),
         (r"$INCLUDE \255", "this path is not UTF-8"),
     ];
     for (text, message) in refused {

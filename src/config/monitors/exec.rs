@@ -50,7 +50,7 @@ fn read_program(item: &Value<'_>, program: &Placed<String>, disk: &Disk, faults:
     let problem = match disk.metadata(&path) {
         Err(error) => Some(error.to_string()),
         Ok(metadata) if !metadata.is_file() => Some("it is not a file".to_owned()),
-        Ok(metadata) if metadata.permissions().mode() & ANYONE_RUNS == 0 => Some("nobody may run it".to_owned()),
+        Ok(metadata) if metadata.permissions().mode() & ANYONE_RUNS == 0 => Some("it is not executable".to_owned()),
         Ok(_) => None,
     };
     if let Some(problem) = problem {

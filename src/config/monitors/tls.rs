@@ -80,8 +80,7 @@ fn read_identity(certificate: &Value<'_>, key: &Value<'_>, disk: &Disk, faults: 
 
 fn lone<T>(value: &Value<'_>, other: &str, faults: &mut Faults) -> Option<T> {
     let message = format!("`{}` needs `{other}`", value.key);
-    faults
-        .push(Fault::error(&value.anchor(), message, format!("`{other}` is missing beside it")).code(Code::MissingKey));
+    faults.push(Fault::error(&value.anchor(), message, format!("`{other}` is missing here")).code(Code::MissingKey));
     None
 }
 

@@ -81,7 +81,7 @@ pub(super) fn check(rtype: Rtype, rdata: &[u8]) -> Result<(), String> {
 /// Returns the reason why valid data is doubtful; `None` if it is not.
 pub(super) fn doubt(rtype: Rtype, rdata: &[u8]) -> Option<String> {
     match (rtype.0, rdata) {
-        (3 | 4, _) => Some(format!("{rtype} is obsolete (RFC 1035, section 3.3.4): mail goes by MX")),
+        (3 | 4, _) => Some(format!("{rtype} is obsolete (RFC 1035, section 3.3.4): use MX")),
         (59, [_, _, 0, ..]) if rdata != DELETE_DS => {
             Some("a CDS record with algorithm 0 must be 0 0 0 00 (RFC 8078, section 4)".to_owned())
         }

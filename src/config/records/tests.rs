@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Type, text relative to `example.com.`, and the wire format it stands for.
+/// Type, text relative to `example.com.`, and its wire format.
 const WIRE_FORMATS: &[(&str, &str, &[u8])] = &[
     ("A", "192.0.2.1", &[192, 0, 2, 1]),
     ("a", r"\# 4 C000 0201", &[192, 0, 2, 1]),
@@ -200,7 +200,7 @@ fn every_wire_format_may_be_written_as_octets() {
     }
 }
 
-/// What a BIND refuses: as a secondary, with the whole zone.
+/// Data that BIND rejects; as a secondary, it rejects the whole zone.
 const MALFORMED: &[(&str, &[&str])] = &[
     ("TLSA", &["3 1 1", "3 1 1 AABBC", "256 1 1 AA", r"\# 3 030101", r"\# 0"]),
     ("SMIMEA", &["3 1 1", r"\# 3 030101"]),
@@ -364,7 +364,7 @@ fn malformed_data_is_refused() {
     }
 }
 
-/// What BIND and NSD load, though it is not what anybody means.
+/// Data that BIND and NSD load, although nobody means it.
 #[test]
 fn doubtful_data_is_warned_of() {
     let doubt_of = |rtype, text| doubt(parse_rtype(rtype).unwrap(), &rdata(rtype, text).unwrap());
@@ -388,7 +388,7 @@ fn doubtful_data_is_warned_of() {
         ),
         ("URI", r#"1 1 """#, "the target of a URI record is not empty (RFC 7553, section 4.5)"),
         ("CAA", r#"0 isue "x""#, "no certificate authority knows the tag `isue`; did you mean `issue`?"),
-        ("MD", "a.", "MD is obsolete (RFC 1035, section 3.3.4): mail goes by MX"),
+        ("MD", "a.", "MD is obsolete (RFC 1035, section 3.3.4): use MX"),
     ];
     for (rtype, text, message) in doubtful {
         assert_eq!(doubt_of(rtype, text).as_deref(), Some(message), "{rtype} {text}");
@@ -490,7 +490,7 @@ fn faults_are_short_sentences() {
         ("MX", "70000 mail", "no MX data: the preference is a number up to 65535, not `70000`"),
         ("NS", "a..b", "no NS data: a label may not be empty"),
         ("NS", r#""""#, "no NS data: a name may not be empty"),
-        // A pointer to octet 0 of the RDATA: names stand uncompressed.
+        // A pointer to octet 0 of the RDATA: names must be uncompressed.
         ("MX", r"\# 6 000a 0161 c002", "no MX data: the target is missing, or not whole"),
         ("NS", r"\# 4 0161 c000", "no NS data: the target is missing, or not whole"),
         ("TXT", "", "no TXT data: the text is missing"),

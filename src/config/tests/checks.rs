@@ -268,7 +268,7 @@ fn exec_programs_are_found_from_the_folder_of_their_file() {
     let config = load(&folder.path().join("truenorth.toml"), &Disk::new(), &|_| None).unwrap();
     let Check::Exec(exec) = &config.world.pools[0].members.targets()[0].monitor.check else { panic!() };
     assert_eq!(*exec.program, *folder.path().join("zones/./check"));
-    assert_eq!(lines(&config.warnings), ["3:12 warning: `./check` cannot be run | nobody may run it"]);
+    assert_eq!(lines(&config.warnings), ["3:12 warning: `./check` cannot be run | it is not executable"]);
 }
 
 #[test]

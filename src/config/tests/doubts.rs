@@ -361,7 +361,7 @@ fn clients_that_no_database_finds_are_told() {
     assert!(found.len() == 1 && found[0].contains("there is no GeoIP database"), "{found:?}");
     assert_eq!(asked("", "\"192.0.2.0/24\"", &[Location::default()]), [""; 0]);
     let found = asked("\"a.mmdb\"", all, &[Location::default()]);
-    assert!(found.len() == 1 && found[0].contains("the GeoIP databases locate nobody"), "{found:?}");
+    assert!(found.len() == 1 && found[0].contains("the GeoIP databases locate no client"), "{found:?}");
     let found = asked("\"a.mmdb\"", "\"asn:4713\", \"asn:1\", \"subdivision:US-HI\"", &[germany]);
     assert_eq!(found.len(), 2, "{found:?}");
     assert!(

@@ -224,8 +224,8 @@ fn the_server_file_is_checked() {
         &[
             "truenorth.toml 1:1 error: a site needs `country` | `country` is missing here",
             r#"truenorth.toml 3:29 error: `listen` takes an address with a port, such as "127.0.0.1:8053" or "[::1]:8053" | did you mean "192.0.2.1:8053"?"#,
-            "truenorth.toml 5:1 error: `tls` needs `certificate` and `key` | `certificate` is missing beside it",
-            "truenorth.toml 5:1 error: `tls` needs `certificate` and `key` | `key` is missing beside it",
+            "truenorth.toml 5:1 error: `tls` needs `certificate` and `key` | `certificate` is missing here",
+            "truenorth.toml 5:1 error: `tls` needs `certificate` and `key` | `key` is missing here",
             "truenorth.toml 5:7 error: `tls` needs an address | none",
             r#"truenorth.toml 6:8 error: `dns` takes addresses with a port, such as "192.0.2.53:53" or "[2001:db8::53]:53" | did you mean "127.0.0.1:53"?"#,
             "truenorth.toml 6:33 error: `dns` names [::1]:53 twice | again",

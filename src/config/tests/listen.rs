@@ -102,7 +102,7 @@ fn a_certificate_and_its_key_are_needed_and_read() {
     let faults = [
         (
             "https = [\"127.0.0.1:443\"]\nkey = \"a.key\"\n",
-            "2:1 error: `https` needs `certificate` and `key` | `certificate` is missing beside it",
+            "2:1 error: `https` needs `certificate` and `key` | `certificate` is missing here",
         ),
         (
             "quic = [\"127.0.0.1:853\"]\ncertificate = \"a.pem\"\nkey = \"b.key\"\n",

@@ -200,11 +200,11 @@ fn keys_of_http_and_tls_say_what_they_take() {
         ),
         (
             "type = \"https\"\ncertificate = \"../probe.pem\"",
-            "2:1 error: `certificate` needs `key` | `key` is missing beside it",
+            "2:1 error: `certificate` needs `key` | `key` is missing here",
         ),
         (
             "type = \"https\"\nkey = \"../probe.key\"",
-            "2:1 error: `key` needs `certificate` | `certificate` is missing beside it",
+            "2:1 error: `key` needs `certificate` | `certificate` is missing here",
         ),
         (
             "type = \"https\"\nverify = false\nca = \"ca.pem\"",
