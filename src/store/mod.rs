@@ -71,7 +71,11 @@ impl Store {
             Ok(Err(NotHeld::Unusable(..))) => None,
             // The writer will wait, and log nothing.
             Err(error) => {
-                warn!(folder = %folder.display(), %error, "state is not kept: cannot find out if another process holds the folder");
+                warn!(
+                    folder = %folder.display(),
+                    %error,
+                    "state is not kept: cannot find out if another process holds the folder"
+                );
                 None
             }
         };

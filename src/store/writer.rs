@@ -244,7 +244,8 @@ impl Writer {
         match result {
             Err(error) if !was_in_trouble => warn!(
                 error, retry = ?RETRY,
-                "state is not kept: after a restart the node would not know its present state; queries are still answered"
+                "state is not kept: after a restart the node would not know its present state; \
+                 queries are still answered"
             ),
             Ok(()) if was_in_trouble => info!(file = %self.path().display(), "state is kept again"),
             Ok(()) | Err(_) => {}

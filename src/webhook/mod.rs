@@ -246,7 +246,13 @@ async fn deliver(mailbox: &Mailbox, notice: &Arc<Notice>, client: &Client, reque
             }
             PostResult::Again { why, after } if backoff.attempts() < webhook.retries => {
                 let wait = backoff.next(after, fastrand::f64());
-                warn!(webhook = label, id = notice.id, why, wait = %Written(wait), "a webhook did not accept a notice: it will be sent again");
+                warn!(
+                    webhook = label,
+                    id = notice.id,
+                    why,
+                    wait = %Written(wait),
+                    "a webhook did not accept a notice: it will be sent again"
+                );
                 tokio::time::sleep(wait).await;
             }
             PostResult::Again { why, .. } | PostResult::Refused { why } => {

@@ -131,8 +131,8 @@ fn names_that_dns_does_not_carry_are_told() {
     assert_one(&name("bücher"), &["letters that DNS does not carry", "`xn--bcher-kva`"]);
     assert_one(&name("my shop"), &["a blank in its label `my shop`"]);
     assert_one(&name("http://shop"), &["as a URL does", "did you mean `shop`"]);
-    assert_one(&name("foo*"), &["is no wildcard"]);
-    assert_one(&name("a.*.b"), &["is no wildcard"]);
+    assert_one(&name("foo*"), &["is not a wildcard"]);
+    assert_one(&name("a.*.b"), &["is not a wildcard"]);
     assert_one("[records.\"bücher\"]\nA = [\"192.0.2.1\"]", &["`xn--bcher-kva`"]);
     assert_one("[records.a]\nCNAME = [\"bücher.example.net.\"]", &["letters that DNS does not carry"]);
     for good in ["*.shop", "_dmarc", "xn--bcher-kva", "a_b", "UPPER"] {
