@@ -268,8 +268,8 @@ impl Running {
         self.app.gate.store(Arc::new(Gate::new(admin)));
     }
 
-    /// Answers the requests in progress, closes everything, and returns when the ports are free, at the latest after
-    /// [`GRACE`].
+    /// Answers the requests in progress, closes everything, and returns when the ports are free, at the latest after a
+    /// second.
     pub async fn stop(self) {
         let Self { app, addresses: _, socket, stopping } = self;
         drop(socket);

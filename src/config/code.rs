@@ -20,9 +20,9 @@ pub enum Code {
     BadValue,
     /// A word refers to something that is not defined.
     UnknownName,
-    /// Something is written twice.
+    /// Something is given twice.
     Duplicate,
-    /// Two things exclude each other.
+    /// Two settings exclude each other.
     Conflict,
     /// A text is not a domain name, or not one that is allowed there.
     BadName,
@@ -32,7 +32,7 @@ pub enum Code {
     DoubtfulName,
     /// Clients cannot reach an address, or it is of a kind that cannot be an endpoint.
     DoubtfulAddress,
-    /// A file or folder cannot be read, or is not read.
+    /// A file or folder cannot be read, or is ignored.
     File,
     /// A certificate, a key or a token cannot be used, or is not protected well enough.
     Credentials,
@@ -86,7 +86,7 @@ pub enum Code {
     Listen,
     /// A reload would drop all zones.
     Reload,
-    /// The files do not make a configuration that can be compiled.
+    /// The files do not form a configuration that can be compiled.
     Zone,
     /// More faults of one file that are not shown one by one.
     More,

@@ -1,4 +1,4 @@
-//! Files to valid types: `truenorth.toml`, `zones/*.toml` and `zones/*.zone` become a [`World`].
+//! Turns files into valid types: `truenorth.toml`, `zones/*.toml` and `zones/*.zone` become a [`World`].
 //!
 //! ```text
 //!   files ──► tables with places ──► definitions ──► drafts ──────────────► World
@@ -97,7 +97,7 @@ pub use webhooks::{EVENTS, FIELDS, Template, Webhook};
 /// A configuration without errors.
 #[derive(Debug)]
 pub struct Config {
-    /// Where this process finds and keeps its files, and where it listens.
+    /// The paths and addresses of this process.
     pub server: Server,
     /// The certificate for encrypted transports with its key; `None` if no encrypted transport is configured.
     pub credentials: Option<Arc<CertifiedKey>>,

@@ -1,15 +1,15 @@
 //! The state folder: the state that a node keeps from run to run.
 //!
 //! Only one process at a time holds it: the process locks `lock` as long as it lives, however it ends. `state.redb`
-//! holds [tables](Table) of rows. All rows are also in memory: [`Store::write`] changes them there and returns, and a
+//! holds [tables](StoreTable) of rows. All rows are also in memory: [`Store::write`] changes them there and returns, and a
 //! separate thread writes them to the file. Nobody waits for a disk. If the disk is full, broken or read-only, only the
 //! state after a restart is lost.
 //!
 //! ```text
-//!   mod      the folder, as others see it           contents  all rows, and which of them the file lacks
-//!   table    typed tables, batches of changes       writer    the thread, what it does about a broken disk
-//!   records  the tables that there are              file      redb
-//!   latency  one of them, in blocks
+//!   mod      the interface of the folder            contents  all rows, and the changes that are not in the file
+//!   table    typed tables, batches of changes       writer    the writing thread, and its reaction to a broken disk
+//!   records  the tables                             file      redb
+//!   latency  the table of round trips, in blocks    rollouts  the table of roll-outs
 //! ```
 //!
 //! To add a table, add a constant of [`StoreTable`] to `records`, and a shape for its rows.

@@ -78,7 +78,7 @@ fn a_pipe_that_comes_with_a_reload_changes_nothing() {
     let mut node = files.serve();
     make_fifo(&files.path("zones/example.org.toml"));
     node.log.wait_for("example.org.toml: it is a named pipe, not a regular file");
-    node.log.wait_for("the old one goes on");
+    node.log.wait_for("the old one stays in use");
     assert_eq!(node.dig("www.example.com").data(), ["192.0.2.1"]);
     fs::remove_file(files.path("zones/example.org.toml")).unwrap();
     node.log.wait_for("configuration reloaded");
@@ -108,7 +108,7 @@ fn a_file_system_that_hangs_is_told_and_stops_nothing() {
     node.signal("HUP");
     let line = node.log.wait_for("ERROR");
     assert!(line.contains("here: no data came for 10 s: its file system may hang"), "{line}");
-    node.log.wait_for("the old one goes on");
+    node.log.wait_for("the old one stays in use");
     assert_eq!(node.dig("www.example.com").data(), ["192.0.2.1"]);
     // In the midst of another attempt.
     node.signal("HUP");
@@ -277,7 +277,7 @@ fn zones_that_are_lost_are_named_and_the_last_one_stays_unless_it_is_meant() {
     // As if the folder were not mounted.
     fs::remove_file(files.path("zones/example.com.toml")).unwrap();
     node.log.wait_for("ERROR no zone is left");
-    node.log.wait_for("the old one goes on");
+    node.log.wait_for("the old one stays in use");
     node.signal("HUP");
     node.log.wait_for("ERROR no zone is left");
     let reload = format!("reload --node {}", node.admin());

@@ -136,7 +136,7 @@ fn a_name_above_the_old_one_does_not_change_what_probes_ask_for() {
     let files = Files::new(SERVER, &[("example.com.toml", &zone("", ""))]);
     let mut node = files.serve();
     files.write("zones/example.com.toml", zone("", above));
-    let line = node.log.wait_for("several names use it");
+    let line = node.log.wait_for("several names use the pool");
     assert!(
         line.contains("such as host = \\\"alpha.example.com\\\"") || line.contains("host = \"alpha.example.com\""),
         "{line}"
