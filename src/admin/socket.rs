@@ -23,7 +23,7 @@ pub(super) struct Socket {
 /// Listens on a path. Replaces a file that an earlier process left there. Fails if another process listens there.
 pub(super) fn bind(path: &Path) -> io::Result<(Socket, UnixListener)> {
     if UnixStream::connect(path).is_ok() {
-        return Err(io::Error::new(ErrorKind::AddrInUse, "another process is listening on it"));
+        return Err(io::Error::new(ErrorKind::AddrInUse, "another process listens there"));
     }
     // Created under another name and renamed: nobody can open it before its permissions are set.
     let mut beside = path.as_os_str().to_owned();

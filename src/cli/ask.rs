@@ -31,7 +31,7 @@ pub(super) struct Ask {
     /// The server file. Its [admin] holds the node's address and the token
     #[arg(long, value_name = "FILE", default_value = "truenorth.toml")]
     config: PathBuf,
-    /// The address of the node, such as 127.0.0.1:8053, instead of the server file's. The token is the server file's
+    /// Ask the node at this address, such as 127.0.0.1:8053, with the token of the server file
     #[arg(long, value_name = "ADDR:PORT")]
     node: Option<SocketAddr>,
     /// Print JSON

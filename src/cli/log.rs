@@ -48,7 +48,7 @@ struct Lines {
     /// Lines lost since the start.
     lost: u64,
     /// How many of them were reported.
-    told: u64,
+    reported: u64,
 }
 
 impl Log {
@@ -97,10 +97,10 @@ impl LineQueue {
             if written.is_err() {
                 lines.lost += 1;
             }
-            let (lost, is_news) = (lines.lost, lines.lost != lines.told);
+            let (lost, is_news) = (lines.lost, lines.lost != lines.reported);
             // If the line with the count is lost too, the count must be reported again.
             if written.is_ok() && is_news {
-                lines.told = lost;
+                lines.reported = lost;
             }
             drop(lines);
             self.changed.notify_all();
@@ -254,7 +254,7 @@ mod tests {
         drop(verdict);
         wait_until_idle(&log);
         assert_eq!(written.lock().unwrap().len() as u64, (8 - lost) << 20);
-        assert_eq!(log.queue.lines().told, lost);
+        assert_eq!(log.queue.lines().reported, lost);
     }
 
     #[test]
@@ -268,7 +268,7 @@ mod tests {
         wait_until_idle(&log);
         assert_eq!(*written.lock().unwrap(), b"fi\nsecond\n");
         let lines = log.queue.lines();
-        assert_eq!((lines.lost, lines.told), (1, 1));
+        assert_eq!((lines.lost, lines.reported), (1, 1));
     }
 
     #[test]

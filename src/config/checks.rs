@@ -152,7 +152,7 @@ impl<'a> ZoneCheck<'a> {
     fn check_addresses(&self, cuts: &Cuts<'_>, faults: &mut Faults) {
         let steered: HashSet<&Name, RandomState> =
             self.owners.iter().filter(|owner| owner.is_addresses()).map(|o| &o.name).collect();
-        let mut told: HashSet<Name, RandomState> = HashSet::default();
+        let mut reported: HashSet<Name, RandomState> = HashSet::default();
         for located in self.records.iter().filter(|located| located.record.rtype == Rtype::NS) {
             let nameserver = Name::from_wire(&located.record.rdata);
             let has = |name: &Name| self.at(name).any(is_address) || steered.contains(name);
@@ -164,7 +164,7 @@ impl<'a> ZoneCheck<'a> {
             let is_here = nameserver.is_at_or_below(self.origin);
             let has_address =
                 || has(&nameserver) || !is_glue && self.wildcard_for(&nameserver).is_some_and(|w| has(&w));
-            if is_here && !elsewhere && !has_address() && told.insert(nameserver.clone()) {
+            if is_here && !elsewhere && !has_address() && reported.insert(nameserver.clone()) {
                 let message = format!("nameserver {nameserver} is in the zone but has no address");
                 let alias = self.at(&nameserver).find(|other| other.record.rtype == Rtype::CNAME);
                 let label = if alias.is_some() {
@@ -212,10 +212,10 @@ impl<'a> ZoneCheck<'a> {
         }
         let of_records = self.records.iter().map(|located| (&located.record.owner, &located.place));
         let of_names = self.owners.iter().map(|owner| (&owner.name, &owner.place));
-        let mut told: HashSet<&Name, RandomState> = HashSet::default();
+        let mut reported: HashSet<&Name, RandomState> = HashSet::default();
         for (owner, place) in of_records.chain(of_names) {
             let above = suffixes(owner.as_wire()).skip(1).map(Name::from_wire).find(|above| dnames.contains_key(above));
-            if let Some(above) = above.filter(|_| told.insert(owner)) {
+            if let Some(above) = above.filter(|_| reported.insert(owner)) {
                 let fault = Fault::error(place, format!("{owner} is below a DNAME"), "no records are allowed there")
                     .code(Code::Alias);
                 faults.push(fault.related(dnames[&above], "the DNAME"));
@@ -271,9 +271,9 @@ impl<'a> ZoneCheck<'a> {
         }
         let nameservers: HashSet<Name, RandomState> =
             targets(self.records).filter(|t| t.2 == Rtype::NS).map(|t| t.0).collect();
-        let mut told: HashSet<Name, RandomState> = HashSet::default();
+        let mut reported: HashSet<Name, RandomState> = HashSet::default();
         let mut warn = |owner: &Name, place: &Place, cut: &Located| {
-            if told.insert(owner.clone()) {
+            if reported.insert(owner.clone()) {
                 let message = format!("{owner} is never answered: {} is delegated", cut.record.owner);
                 let fault = Fault::warning(place, message, "below a delegation").code(Code::Delegation);
                 faults.push(fault.related(&cut.place, "delegated here"));

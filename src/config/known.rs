@@ -112,7 +112,7 @@ impl Known {
     }
 
     /// Keeps a zone that was read from these files, with all faults that were reported for it.
-    pub(super) fn keep(&mut self, stem: &str, files: &ZoneFiles, draft: &mut ZoneDraft, told: &[Fault]) {
+    pub(super) fn keep(&mut self, stem: &str, files: &ZoneFiles, draft: &mut ZoneDraft, reported: &[Fault]) {
         self.read += 1;
         let before = self.zones.remove(stem);
         let Some(tree) = &mut draft.tree else { return };
@@ -120,7 +120,7 @@ impl Known {
         if let Some(before) = before.filter(|before| before.tree.says_as(tree)) {
             *tree = before.tree;
         }
-        if let Some(zone) = Zone::new(files, draft, told) {
+        if let Some(zone) = Zone::new(files, draft, reported) {
             self.next.insert(stem.to_owned(), zone);
         }
     }
@@ -128,7 +128,7 @@ impl Known {
 
 impl Zone {
     /// Returns `None` if the zone depends on more than its files.
-    fn new(files: &ZoneFiles, draft: &ZoneDraft, told: &[Fault]) -> Option<Self> {
+    fn new(files: &ZoneFiles, draft: &ZoneDraft, reported: &[Fault]) -> Option<Self> {
         if !draft.owners.is_empty() || !draft.sections.as_ref().is_none_or(Sections::are_empty) {
             return None;
         }
@@ -150,7 +150,7 @@ impl Zone {
             place: texts.spot(&draft.place)?,
             leads: texts.leads(&tree, &draft.leads)?,
             tree,
-            warnings: told.iter().map(warning).collect::<Option<_>>()?,
+            warnings: reported.iter().map(warning).collect::<Option<_>>()?,
             counts_serial: draft.counts_serial,
             contents: draft.contents,
             soa: texts.spot(&draft.soa.as_ref()?.1)?,

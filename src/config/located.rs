@@ -61,10 +61,10 @@ impl Asked {
             faults.push(fault);
             return faults;
         }
-        let (mut strangers, mut told): (Vec<&Placed<ClientMatch>>, HashSet<ClientMatch>) = Default::default();
+        let (mut strangers, mut reported): (Vec<&Placed<ClientMatch>>, HashSet<ClientMatch>) = Default::default();
         for (what, prefix, is_kind) in KINDS {
             let asked: Vec<_> =
-                self.clients.iter().filter(|client| is_kind(&client.value) && told.insert(client.value)).collect();
+                self.clients.iter().filter(|client| is_kind(&client.value) && reported.insert(client.value)).collect();
             if known.iter().any(is_kind) {
                 strangers.extend(asked.into_iter().filter(|client| !known.contains(&client.value)));
             } else if let Some(first) = asked.first() {

@@ -21,14 +21,14 @@ const MAX_LISTED: usize = 4;
 
 /// Turns drafts into pools, in the same order.
 pub(super) fn finish(drafts: Vec<PoolDraft>, faults: &mut Faults) -> Vec<Arc<PoolSpec>> {
-    let mut told: Option<Place> = None;
+    let mut reported: Option<Place> = None;
     let mut pools = Vec::with_capacity(drafts.len());
     for draft in drafts {
         // The pools of one entry share a place. One fault for all of them is enough.
-        if told.as_ref() != Some(&draft.place)
+        if reported.as_ref() != Some(&draft.place)
             && let Some(fault) = host_fault(&draft)
         {
-            told = Some(draft.place.clone());
+            reported = Some(draft.place.clone());
             faults.push(fault);
         }
         pools.push(Arc::new(finish_pool(draft)));

@@ -48,9 +48,9 @@ impl Queue {
         self.first().is_some_and(|first| first.id == notice.id)
     }
 
-    /// Removes a delivered notice, which reported `told` losses. It is not lost if it was dropped during its delivery.
-    pub(super) fn taken(&mut self, notice: &Notice, told: u64) {
-        self.lost -= told.min(self.lost);
+    /// Removes a delivered notice that reported this number of losses. It is not lost if it was dropped during delivery.
+    pub(super) fn taken(&mut self, notice: &Notice, reported: u64) {
+        self.lost -= reported.min(self.lost);
         if self.holds(notice) {
             self.waiting.pop_front();
         } else {

@@ -57,7 +57,7 @@ fn a_port_that_is_taken_is_told() {
         assert_eq!(ran.code, Some(1), "{ran:?}");
         let told = ran.stderr.lines().last().unwrap_or_default();
         assert!(told.contains(&address.to_string()), "{ran:?}");
-        assert!(told.contains("another process is listening on it"), "{ran:?}");
+        assert!(told.contains("another process listens there"), "{ran:?}");
     }
     assert_eq!(node.dig("www.example.com").data(), ["192.0.2.1"], "the first one goes on");
 }

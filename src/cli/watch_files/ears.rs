@@ -33,7 +33,7 @@ pub(super) struct Ears {
     /// The time of the last write to each file that was not closed since.
     writing: HashMap<(i32, OsString), Instant>,
     /// True if it was logged that some changes go unnoticed by the kernel.
-    is_told: bool,
+    is_logged: bool,
 }
 
 impl Ears {
@@ -49,11 +49,11 @@ impl Ears {
 
     /// Creates a listener that only ever hears the bell.
     pub(super) fn deaf(bell: Arc<OwnedFd>) -> Self {
-        Self { inotify: None, bell, folders: HashMap::new(), writing: HashMap::new(), is_told: false }
+        Self { inotify: None, bell, folders: HashMap::new(), writing: HashMap::new(), is_logged: false }
     }
 
     fn tell(&mut self, why: &str) {
-        if !std::mem::replace(&mut self.is_told, true) {
+        if !std::mem::replace(&mut self.is_logged, true) {
             warn!(
                 "{why}; changed files are found by looking at all of them every 2 s instead. \
                  More room for inotify: sysctl fs.inotify.max_user_instances and fs.inotify.max_user_watches"

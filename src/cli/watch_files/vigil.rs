@@ -43,20 +43,20 @@ struct Stir {
     /// True if the kernel reported the change, so that it will also report further ones. A change that only a look
     /// found may still be going on at the next look.
     is_heard: bool,
-    is_told: bool,
+    is_logged: bool,
 }
 
 impl Vigil {
     /// Begins with a look, because files may have changed while they were read. `is_sharp` is true if the kernel
     /// reports changes.
     pub(super) fn new(reads: Reads, quiet: Duration, is_sharp: bool, now: Instant) -> Self {
-        let stir = Some(Stir { first: now, last: now, is_heard: false, is_told: false });
+        let stir = Some(Stir { first: now, last: now, is_heard: false, is_logged: false });
         Self { seen: reads.clone(), read: reads, quiet, is_sharp, stir, look_at: now + LOOK }
     }
 
     /// Handles a report from the kernel.
     pub(super) fn stir(&mut self, now: Instant) {
-        let stir = self.stir.get_or_insert(Stir { first: now, last: now, is_heard: true, is_told: false });
+        let stir = self.stir.get_or_insert(Stir { first: now, last: now, is_heard: true, is_logged: false });
         (stir.last, stir.is_heard) = (now, true);
     }
 
@@ -79,17 +79,17 @@ impl Vigil {
     pub(super) fn turn(&mut self, now: Instant, is_writing: bool) -> bool {
         let Some(stir) = self.stir else {
             if now >= self.look_at && self.look(now) {
-                self.stir = Some(Stir { first: now, last: now, is_heard: false, is_told: false });
+                self.stir = Some(Stir { first: now, last: now, is_heard: false, is_logged: false });
             }
             return false;
         };
         if now < self.quiet_at(stir) || is_writing {
-            if now.duration_since(stir.first) >= RESTLESS && !stir.is_told {
+            if now.duration_since(stir.first) >= RESTLESS && !stir.is_logged {
                 warn!(
                     quiet = %Written(self.quiet),
                     "configuration files keep changing: they are read when nothing has changed for the time `quiet`"
                 );
-                self.stir = Some(Stir { is_told: true, ..stir });
+                self.stir = Some(Stir { is_logged: true, ..stir });
             }
             return false;
         }

@@ -61,13 +61,13 @@ impl Names<'_> {
                 *looked_at.entry(used.pool).or_default() |= weighs;
             }
         }
-        let mut told = HashSet::new();
+        let mut reported = HashSet::new();
         for (id, pool) in self.own_pools() {
             let differ = match &pool.members {
                 DraftMembers::Addresses(list) => list.iter().any(|endpoint| endpoint.weight != list[0].weight),
                 DraftMembers::Cname(_) => false,
             };
-            if differ && looked_at.get(&id) == Some(&false) && told.insert(pool.place.span.start) {
+            if differ && looked_at.get(&id) == Some(&false) && reported.insert(pool.place.span.start) {
                 let message = format!("the weights of the endpoints of pool `{}` have no effect", pool.name);
                 let fault = Fault::warning(&pool.place, message, "no name's `pick` uses weights").code(Code::NoEffect);
                 faults.push(fault.help("set `pick = \"weighted\"` in a name that uses it"));
@@ -85,9 +85,9 @@ impl Names<'_> {
                 looked_at.extend(name.steering.pools.iter().map(|used| used.pool));
             }
         }
-        let mut told = HashSet::new();
+        let mut reported = HashSet::new();
         for (_, pool) in self.own_pools().filter(|(id, _)| !looked_at.contains(id)) {
-            if pool.has_capacity() && told.insert(pool.place.span.start) {
+            if pool.has_capacity() && reported.insert(pool.place.span.start) {
                 let message = format!("the capacity of pool `{}` has no effect", pool.name);
                 let fault = Fault::warning(&pool.place, message, "no name that uses it steers or picks by load")
                     .code(Code::NoEffect);
