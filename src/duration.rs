@@ -1,15 +1,15 @@
-//! Durations as files and commands write them: `500ms`, `1.5s`, `5m`, `1h` or `1d`.
+//! Durations in the form of files and commands: `500ms`, `1.5s`, `5m`, `1h` or `1d`.
 
 use std::fmt;
 use std::time::Duration;
 
-/// The units, the largest first, with their milliseconds.
+/// The units in milliseconds, the largest first.
 const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
 
 const SECOND: u64 = 1000;
 
-/// Digits, perhaps with a fraction, and a unit, nothing between. `None` for anything else, and for what is no whole number of
-/// milliseconds.
+/// Parses digits, with or without a fraction, directly followed by a unit. Returns `None` for anything else, and if the
+/// time is not a whole number of milliseconds.
 pub fn parse(text: &str) -> Option<Duration> {
     let number = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
     let (number, unit) = text.split_at(number);
@@ -25,8 +25,9 @@ pub fn parse(text: &str) -> Option<Duration> {
     Some(Duration::from_secs(seconds) + Duration::from_millis((total % 1000) as u64))
 }
 
-/// A duration in the largest unit that it fills exactly; longer than a second it is seconds with a fraction where none does. What is
-/// measured and no whole number of milliseconds is rounded to a tenth of one.
+/// Displays a duration in the largest unit of which it is a whole multiple. If there is none, times above a second are
+/// shown as seconds with a fraction. A measured time that is not a whole number of milliseconds is rounded to a tenth
+/// of one.
 #[derive(Clone, Copy, Debug)]
 pub struct Written(pub Duration);
 

@@ -1,8 +1,8 @@
-//! Who holds a connection: a bounded number of seats, in all and for each client.
+//! Limits connections: in all, and for each client.
 //!
-//! A newcomer is turned away only while all others are at work. Where there is no seat left, the connection that has been
-//! idle longest loses its own: one that asks keeps it, one that only holds it does not. DNS and the admin server seat their
-//! clients by this rule, each in seats of its own.
+//! A newcomer is refused only if the server is working for all other connections. If the limit is reached, the
+//! connection that has been idle longest is closed: a client that asks keeps its connection, one that only holds it
+//! does not. DNS and the admin server use this rule, each with its own limits.
 
 mod losses;
 
@@ -15,65 +15,67 @@ use tokio::sync::Notify;
 
 pub use losses::Losses;
 
-/// Bits of an IPv6 address that tell one client from another: whoever has one address has its /64.
+/// Bits of an IPv6 address that identify a client: whoever has one address has its /64.
 const CLIENT_PREFIX_V6: u32 = 64;
 
-/// The time of an occupant that may not be evicted.
+/// The time of a connection that must not be evicted.
 const AT_WORK: u64 = u64::MAX;
 
-/// The seats of one way in.
+/// The connections of one listener type, and their limits.
 #[derive(Debug)]
 pub struct ConnectionLimiter {
-    /// In all.
+    /// Limit in all.
     count: usize,
-    /// For each client.
+    /// Limit for each client.
     per_client: usize,
-    /// Times count from here.
+    /// The zero of all times.
     opened: Instant,
     taken: Mutex<Vec<Arc<Occupant>>>,
-    /// Connections that gave way to a newcomer so far.
+    /// Connections that were closed for newcomers.
     evictions: AtomicU64,
 }
 
 #[derive(Debug)]
 struct Occupant {
     client: IpAddr,
-    /// When the client was active last, in microseconds since the seats were opened; or [`AT_WORK`].
+    /// Time of the client's last activity, in microseconds since `opened`; or [`AT_WORK`].
     active: AtomicU64,
     evicted: Arc<Notify>,
 }
 
-/// One connection's seat; free again when it is dropped.
+/// The permit of one connection. Dropping it makes room for another.
 #[derive(Debug)]
 pub struct Permit {
     limiter: Arc<ConnectionLimiter>,
     occupant: Arc<Occupant>,
 }
 
-/// How many seats are taken.
+/// The use of a limiter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Occupancy {
-    /// Connections at this moment.
+    /// Present number of connections.
     pub taken: usize,
-    /// Connections at most.
+    /// Limit of connections.
     pub count: usize,
-    /// Connections that gave way to a newcomer, since the start. If it grows, clients hold more connections than there is
-    /// room for, or somebody attacks.
+    /// Connections that were closed for newcomers, since the start. If it grows, clients hold more connections than the
+    /// limit, or there is an attack.
     pub evictions: u64,
 }
 
 impl ConnectionLimiter {
-    /// So many seats in all, and so many for each client: an IPv4 address or an IPv6 /64.
+    /// Creates a limiter with a limit in all, and one for each client: an IPv4 address or an IPv6 /64.
     pub fn new(count: usize, per_client: usize) -> Self {
         Self { count, per_client, opened: Instant::now(), taken: Mutex::default(), evictions: AtomicU64::new(0) }
     }
 
-    /// A seat for a connection from this address; `None` while all whose seat it could take are at work.
+    /// Returns a permit for a connection from this address. `None` if the server is working for all connections that it
+    /// could replace.
     pub fn take(self: &Arc<Self>, address: IpAddr) -> Option<Permit> {
         self.take_with(address, Arc::default())
     }
 
-    /// The same for a connection that goes from one seat to another: `evicted` is notified when it loses any of them.
+    /// The same for a connection that exchanges one permit for another: `evicted` is notified when it loses any of
+    /// them.
     pub fn take_with(self: &Arc<Self>, address: IpAddr, evicted: Arc<Notify>) -> Option<Permit> {
         let client = client_of(address);
         let occupant = Arc::new(Occupant { client, active: AtomicU64::new(self.now()), evicted });
@@ -91,25 +93,25 @@ impl ConnectionLimiter {
         })
     }
 
-    /// Takes the seat of the connection that has been idle longest.
+    /// Evicts the connection that has been idle longest.
     pub fn free_one(&self) {
         self.evict_longest_idle(&mut self.lock(), |_| true);
     }
 
-    /// Takes all seats.
+    /// Evicts all connections.
     pub fn free_all(&self) {
         for occupant in self.lock().drain(..) {
             occupant.evicted.notify_one();
         }
     }
 
-    /// How many are taken.
+    /// The present use.
     pub fn occupancy(&self) -> Occupancy {
         let taken = self.lock().len();
         Occupancy { taken, count: self.count, evictions: self.evictions.load(Ordering::Relaxed) }
     }
 
-    /// Whether somebody gave way.
+    /// Evicts the idlest connection that may go. Returns true if there was one.
     fn evict_longest_idle(&self, taken: &mut Vec<Arc<Occupant>>, may_go: impl Fn(&Occupant) -> bool) -> bool {
         let active = |occupant: &Occupant| occupant.active.load(Ordering::Relaxed);
         let candidates = taken.iter().enumerate().filter(|(_, other)| may_go(other) && active(other) != AT_WORK);
@@ -125,24 +127,24 @@ impl ConnectionLimiter {
         self.opened.elapsed().as_micros() as u64
     }
 
-    /// Nothing panics while it is locked.
+    /// No code panics while it holds the lock.
     fn lock(&self) -> MutexGuard<'_, Vec<Arc<Occupant>>> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Permit {
-    /// The client was active: it counts as idle from now on.
+    /// Records that the client was active: it counts as idle from now on.
     pub fn touch(&self) {
         self.occupant.active.store(self.limiter.now(), Ordering::Relaxed);
     }
 
-    /// The server works for the client: nobody takes the seat until it is [touched](Self::touch).
+    /// Protects the connection while the server works for the client, until it is [touched](Self::touch).
     pub fn hold(&self) {
         self.occupant.active.store(AT_WORK, Ordering::Relaxed);
     }
 
-    /// Returns when the seat is another's.
+    /// Returns when the connection was evicted.
     pub async fn evicted(&self) {
         self.occupant.evicted.notified().await;
     }
@@ -183,7 +185,7 @@ mod tests {
         let other = take(&limiter, "192.0.2.1", 1);
         let older = take(&limiter, "2001:db8::1", 2);
         let newer = take(&limiter, "2001:db8::2", 3);
-        // By now more microseconds have gone by than the seats above count.
+        // More microseconds have passed by now than the times above count.
         std::thread::sleep(std::time::Duration::from_millis(1));
         older.touch();
         let newest = take(&limiter, "2001:db8::3", 4);

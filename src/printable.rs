@@ -1,12 +1,12 @@
-//! Text from outside, fit for a line of a log, a terminal and a page.
+//! Displays text from outside safely in a line of a log, on a terminal and in a page.
 //!
-//! Endpoints, programs, certificates, reporters and operators' clients choose their words. A word may hold an escape sequence
-//! that rewrites a terminal, a line feed that forges a line of the log, or a mark that turns the direction of all that
-//! follows. Whatever shows such text writes it through [`Printable`].
+//! Endpoints, programs, certificates, reporters and operators' clients choose their own texts. Such a text may hold an
+//! escape sequence that controls a terminal, a line feed that forges a line of the log, or a mark that reverses the
+//! direction of the following text. All code that shows such a text uses [`Printable`].
 
 use std::fmt::{self, Write};
 
-/// Shows a text in one line: what cannot be seen stands there by its escape, as `\n` or `\u{1b}`.
+/// Displays a text in one line. Replaces invisible characters with escapes, such as `\n` or `\u{1b}`.
 #[derive(Clone, Copy, Debug)]
 pub struct Printable<T>(pub T);
 
@@ -16,7 +16,7 @@ impl<T: fmt::Display> fmt::Display for Printable<T> {
     }
 }
 
-/// Escapes what is written to it.
+/// A writer that escapes its input.
 struct Escaping<'a, 'f>(&'a mut fmt::Formatter<'f>);
 
 impl Write for Escaping<'_, '_> {
@@ -31,15 +31,16 @@ impl Write for Escaping<'_, '_> {
     }
 }
 
-/// Whether a character moves, colours, hides or turns others rather than being seen itself.
+/// True if a character moves, colours, hides or reorders others instead of being visible itself.
 fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c,
             // Soft hyphen, Arabic letter mark, Mongolian vowel separator.
             '\u{ad}' | '\u{61c}' | '\u{180e}'
-            // Of no width, and marks of direction; separators of lines and paragraphs; embeddings and overrides.
+            // Characters without width, marks of direction; separators of lines and paragraphs; embeddings and
+            // overrides.
             | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            // Joiners, invisible operators, isolates, and what Unicode deprecates.
+            // Joiners, invisible operators, isolates, and deprecated characters of Unicode.
             | '\u{2060}'..='\u{206f}'
             // Byte order mark, annotations, tags.
             | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')

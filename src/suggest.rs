@@ -1,7 +1,7 @@
-//! "Did you mean".
+//! Suggestions: "did you mean".
 
-/// The candidate that is most like what stands there, if any is like it at all: at most a third of it is other, as rustc
-/// has it. Case does not count.
+/// Returns the candidate that is most similar to `written`, if at most a third of it differs, as in rustc. Case does
+/// not count.
 pub fn did_you_mean<'a>(written: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let limit = written.chars().count().max(3) / 3;
     let written = written.to_lowercase();

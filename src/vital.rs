@@ -1,26 +1,27 @@
-//! Parts of a node that run as long as it does: the node is told when one ends by itself, or panics.
+//! Parts of a node that run as long as the node does. The node is notified if one ends by itself or panics.
 //!
-//! Each part holds a [`Part`] while it runs. However it ends, its `Part` is dropped, and [`Ends::next`] tells its name.
-//! Without it a listener, a worker or the task that steers health could be gone while all that surrounds it looks well.
+//! Each part holds a [`Part`] while it runs. However it ends, its `Part` is dropped, and [`Ends::next`] returns its
+//! name. Otherwise a listener, a worker or the task that steers health could be gone while everything else looks
+//! healthy.
 //!
-//! In builds with debug assertions, environment variables break parts, so that tests see what becomes of the node:
-//! `TRUENORTH_BREAK` names a part that panics a second after it began, `TRUENORTH_STALL` one that does nothing for twelve,
-//! three after it began. Release builds do not look.
+//! In builds with debug assertions, environment variables break parts, so that tests can check the reaction of the
+//! node. `TRUENORTH_BREAK` names a part that panics one second after its start. `TRUENORTH_STALL` names a part that
+//! does nothing for twelve seconds, three seconds after its start. Release builds ignore both.
 
 use std::fmt;
 use std::thread;
 
 use tokio::sync::mpsc;
 
-/// Hands out [`Part`]s; cheap to clone.
+/// Creates [`Part`]s; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Alarm(mpsc::UnboundedSender<End>);
 
-/// Where the ends of parts are told.
+/// Receives the ends of parts.
 #[derive(Debug)]
 pub struct Ends(mpsc::UnboundedReceiver<End>);
 
-/// A part that runs.
+/// A running part.
 #[derive(Debug)]
 pub struct Part {
     name: &'static str,
@@ -41,14 +42,14 @@ impl fmt::Display for End {
     }
 }
 
-/// An alarm, and where it is heard.
+/// Creates an alarm and its receiver.
 pub fn alarm() -> (Alarm, Ends) {
     let (sender, receiver) = mpsc::unbounded_channel();
     (Alarm(sender), Ends(receiver))
 }
 
 impl Alarm {
-    /// A part that begins to run now.
+    /// Marks the beginning of a part.
     pub fn part(&self, name: &'static str) -> Part {
         Part { name, alarm: self.clone() }
     }
@@ -63,15 +64,15 @@ impl Part {
     }
 }
 
-/// A place in the work of this part where it panics if it was asked to: once, and not before its second is over. It is for
-/// threads, and for parts that are begun anew after a panic.
+/// A point in the work of this part where it panics if a variable asks for that: once, and not before its first second
+/// has passed. For threads, and for parts that are restarted after a panic.
 pub fn breaking_point(name: &str) {
     #[cfg(debug_assertions)]
     broken::maybe_panic(name);
     let _ = name;
 }
 
-/// How parts are broken.
+/// The code that breaks parts.
 #[cfg(debug_assertions)]
 mod broken {
     use std::env;
@@ -85,15 +86,15 @@ mod broken {
     const BREAK: &str = "TRUENORTH_BREAK";
     const STALL: &str = "TRUENORTH_STALL";
 
-    /// A part is whole for so long.
+    /// How long a part runs before it panics.
     const WHOLE: Duration = Duration::from_secs(1);
 
-    /// How long one that stalls does nothing: longer than any part may be silent.
+    /// How long a stalled part does nothing: longer than any part may be silent.
     const SILENCE: Duration = Duration::from_secs(12);
 
     static BROKEN: LazyLock<Option<String>> = LazyLock::new(|| env::var(BREAK).ok());
     static STALLED: LazyLock<Option<String>> = LazyLock::new(|| env::var(STALL).ok());
-    /// When somebody looked first.
+    /// The time of the first check.
     static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
     static IS_DONE: AtomicBool = AtomicBool::new(false);
 
@@ -103,7 +104,7 @@ mod broken {
             return task.await;
         }
         let mut task = pin!(task);
-        // A node that is to be silent for a while has begun to answer before, however busy its machine is.
+        // A stalling part waits longer, so that the node has begun to answer before, however busy its machine is.
         let whole = if breaks { WHOLE } else { WHOLE * 3 };
         if let Ok(result) = timeout(whole, &mut task).await {
             return result;
@@ -121,13 +122,13 @@ mod broken {
 
 impl Drop for Part {
     fn drop(&mut self) {
-        // While a node stops nobody listens any more.
+        // Nobody receives while the node stops.
         let _ = self.alarm.0.send(End { name: self.name, by_panic: thread::panicking() });
     }
 }
 
 impl Ends {
-    /// Waits for the next end of a part; for ever if all have ended that were to.
+    /// Waits for the next end of a part. Waits for ever if no part is left.
     pub async fn next(&mut self) -> End {
         match self.0.recv().await {
             Some(end) => end,

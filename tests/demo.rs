@@ -211,7 +211,7 @@ async fn a_person_plays_with_the_demo() {
     demo.wait_for_line(SLACK, "configuration reloaded");
     demo.edit("ttl = 30 ", "tll = 30 ");
     demo.wait_for_line(SLACK, &format!("{}:4:1: ", demo.zone.display()));
-    demo.wait_for_line(SLACK, "the old one goes on");
+    demo.wait_for_line(SLACK, "the old one stays in use");
     demo.wait_for_answer("www", EUROPE, &["127.30.0.10", "127.30.0.11"]);
 
     // The end is clean.

@@ -203,7 +203,7 @@ async fn a_certificate_that_changes_is_seen_while_connections_live_on_and_a_brok
     // A certificate without its key is not taken, and a word is lost about it.
     fs::write(node.folder.path().join("cert.pem"), &newest.certificate_pem).unwrap();
     wait_for(|| node.has_logged("key.pem is not the key of "));
-    wait_for(|| node.has_logged("configuration not reloaded: the old one goes on"));
+    wait_for(|| node.has_logged("configuration not reloaded: the old one stays in use"));
     assert!(node.shows(&new));
     fs::write(node.folder.path().join("key.pem"), newest.key_pem()).unwrap();
     wait_for(|| node.shows(&newest));

@@ -1,4 +1,4 @@
-//! Bodies of requests, no longer and no later than they may be.
+//! Reads bodies of requests, with limits of length and time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,13 +11,13 @@ use tokio::time::{Instant, timeout_at};
 use super::refusal::ApiError;
 use super::rooms::{Room, Visit};
 
-/// Octets of a body: the longest order is a name and a value.
+/// Longest body in octets: the longest order is a name and a value.
 pub(super) const MAX_BODY: usize = 64 * 1024;
 
-/// How long a body may take from its first octet to its last one.
+/// Longest time from a body's first octet to its last.
 const BODY_TIME: Duration = Duration::from_secs(5);
 
-/// A body as it comes.
+/// A body that is being received.
 pub(super) struct Parts {
     body: Body,
     /// Octets that may still come.
@@ -28,7 +28,7 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    /// A body of at most so many octets within this time.
+    /// Starts to read a body of at most `most` octets within `time`.
     pub(super) fn new(request: Request<Body>, most: usize, time: Duration) -> Result<Self, ApiError> {
         let length = request.headers().get(header::CONTENT_LENGTH);
         let length = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
@@ -39,12 +39,13 @@ impl Parts {
         Ok(Self { body: request.into_body(), room: most, most, deadline: Instant::now() + time, visit })
     }
 
-    /// Goes on in the room for long bodies.
+    /// Moves the connection to the room for long bodies. Fails if that is full.
     pub(super) fn enter_bulk(&self) -> Result<(), ApiError> {
         self.visit.as_ref().map_or(Ok(()), |visit| visit.enter(Room::Bulk))
     }
 
-    /// The next octets; `None` at the end. From there on the node works, and the client is not waited for.
+    /// Returns the next octets; `None` at the end. From then on the node works, and the connection no longer counts as
+    /// idle.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, ApiError> {
         loop {
             let frame = match timeout_at(self.deadline, self.body.frame()).await {
@@ -58,7 +59,7 @@ impl Parts {
                     return Ok(None);
                 }
             };
-            // Trailers are nobody's.
+            // Nothing uses trailers.
             let Ok(octets) = frame.into_data() else { continue };
             self.room = self.room.checked_sub(octets.len()).ok_or_else(|| too_large(self.most))?;
             return Ok(Some(octets));
@@ -70,7 +71,7 @@ fn too_large(most: usize) -> ApiError {
     ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, format!("a body has at most {most} octets here"))
 }
 
-/// The text of a body of at most so many octets. Few have more than [`MAX_BODY`] at once.
+/// Reads the text of a body of at most `most` octets. Only a few bodies longer than [`MAX_BODY`] are read at once.
 pub(super) async fn read(request: Request<Body>, most: usize) -> Result<String, ApiError> {
     let mut parts = Parts::new(request, most, BODY_TIME)?;
     let mut text = Vec::new();

@@ -1,7 +1,7 @@
-//! Listeners and connections, and what a client may take up with them.
+//! Listeners and connections, and the limits for what a client may take up.
 //!
-//! A connection serves one request and ends: so its time is that of its request. What it waits for, and who gives way to whom
-//! meanwhile, is told in [`rooms`](super::rooms).
+//! A connection serves one request and ends, so the time limits of the request are those of the connection.
+//! [`rooms`](super::rooms) describes which connection is closed to make place for another.
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
@@ -23,38 +23,38 @@ use tokio::time::{Sleep, sleep};
 
 use super::rooms::{Rooms, Visit};
 
-/// Octets of a request's head: a path with a query of a few hundred octets, a token, and what browsers add. hyper's least is
-/// 8 KiB.
+/// Longest head of a request in octets: a path with a query of a few hundred octets, a token, and the fields that
+/// browsers add. hyper's minimum is 8 KiB.
 const MAX_HEAD: usize = 16 * 1024;
 
-/// Fields of a head.
+/// Most fields in a head.
 const MAX_FIELDS: usize = 64;
 
-/// How long a head may take from the connection's beginning to its last octet.
+/// Longest time from the beginning of the connection to the last octet of the head.
 const HEAD_TIME: Duration = Duration::from_secs(5);
 
-/// How long a client may take to make room for what is written to it.
+/// Longest time in which a client reads nothing of its answer.
 const STALL_TIME: Duration = Duration::from_secs(10);
 
-/// How long a request may take in all, unless its answer has no end: a big configuration takes a while to load, and its
+/// Longest time of a whole request, unless its answer has no end. A big configuration takes a while to load, and its
 /// first probes 5 s more.
 const WHOLE_TIME: Duration = Duration::from_secs(60);
 
-/// Connections that the kernel keeps until they are accepted; at most `net.core.somaxconn`. A burst of idle ones leaves room
-/// for a sound one.
+/// Connections that the kernel queues until they are accepted, at most `net.core.somaxconn`. Enough that a burst of
+/// idle connections leaves room for real ones.
 const LISTEN_BACKLOG: i32 = 1024;
 
-/// How long nothing is accepted when there are no descriptors or no memory left for it.
+/// Pause before the next connection is accepted when no descriptors or no memory are left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// A listener and the address that it has, its port chosen by the kernel if it was 0.
+/// Binds a listener. Returns it with its address, in which the kernel has chosen a port if it was 0.
 pub(super) fn bind(address: SocketAddr) -> io::Result<(SocketAddr, TcpListener)> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
-        // As for DNS: IPv4 has sockets of its own.
+        // As for DNS: IPv4 has its own sockets.
         socket.set_only_v6(true)?;
     }
-    // Connections of a process that has just ended do not keep its port.
+    // Connections of a process that has just ended do not block its port.
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
@@ -63,7 +63,7 @@ pub(super) fn bind(address: SocketAddr) -> io::Result<(SocketAddr, TcpListener)>
     Ok((listener.local_addr()?, listener))
 }
 
-/// Accepts the connections of one listener, each to a seat in the hall, until told to end.
+/// Accepts the connections of one listener until told to end. Each gets a permit for the hall.
 pub(super) async fn accept<L: Listener>(
     listener: L,
     routes: Router,
@@ -78,15 +78,17 @@ pub(super) async fn accept<L: Listener>(
         };
         match accepted {
             Ok((stream, client)) => {
-                // Nobody in the hall is served yet, so there is a seat for everybody.
+                // The server does not work for anybody in the hall, so one of them can always give way.
                 let Some(visit) = rooms.admit(client) else { continue };
                 tokio::spawn(converse(stream, routes.clone(), stopping.clone(), visit));
-                // In a burst each one has its head read, if that is there, before many others come behind it and it gives way.
+                // In a burst, the head of each connection is read if it is there, before many others arrive and this
+                // one has to give way.
                 yield_now().await;
             }
-            // The client has gone already.
+            // The client has already closed the connection.
             Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
-            // The connection remains in the kernel's queue: asking at once for it again would fail again. DNS tells of it.
+            // The connection remains in the kernel's queue, so an immediate retry would fail again. The DNS listener
+            // logs the problem.
             Err(_) => {
                 rooms.free_one();
                 sleep(ACCEPT_PAUSE).await;
@@ -95,12 +97,13 @@ pub(super) async fn accept<L: Listener>(
     }
 }
 
-/// Where connections come from, and from whom.
+/// A source of connections with their clients' addresses.
 pub(super) trait Listener {
-    /// The stream that carries a connection.
+    /// The stream of a connection.
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
-    /// The next one, and its client's address. All that come over the file system are one client.
+    /// Waits for the next connection, and returns it with its client's address. All connections over the file system
+    /// count as one client.
     fn accept_one(&self) -> impl Future<Output = io::Result<(Self::Stream, IpAddr)>> + Send;
 }
 
@@ -139,18 +142,18 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
         }
     };
     tokio::select! {
-        // What a client does wrong is told to it, and to nobody else.
+        // Errors of a client are sent to that client and not logged.
         _ = connection.as_mut() => return,
         () = too_long => return,
         () = visit.evicted() => return,
         _ = stopping.changed() => {}
     }
     connection.as_mut().graceful_shutdown();
-    // The node ends soon, and this with it.
+    // The node ends soon, and the connection with it.
     let _ = connection.await;
 }
 
-/// A stream that gives up on a client which makes no room.
+/// A stream that fails if its client reads nothing for too long.
 struct Patient<S> {
     stream: S,
     /// Runs while nothing can be written.

@@ -1,4 +1,4 @@
-//! `/v1/events`: what happens, as it happens (server-sent events, HTML Living Standard, section 9.2).
+//! `/v1/events`: sends events as they happen (server-sent events, HTML Living Standard, section 9.2).
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -19,17 +19,17 @@ use super::refusal::ApiError;
 use super::rooms::Visit;
 use crate::report::{self, Notice};
 
-/// How often something is sent even if nothing happens, so that a connection that broke is found out.
+/// Interval of comments if there are no events, so that a broken connection is noticed.
 const PING: Duration = Duration::from_secs(15);
 
-/// One who follows.
+/// A client that follows the events.
 struct Follower {
     following: Following,
     stopping: watch::Receiver<()>,
     is_done: bool,
 }
 
-/// `GET /v1/events`. Who sends `Last-Event-ID` gets what it missed first.
+/// `GET /v1/events`. A client that sends `Last-Event-ID` first gets the events that it missed.
 pub(super) async fn follow(
     State(app): State<Arc<AppState>>,
     Extension(visit): Extension<Arc<Visit>>,
@@ -39,7 +39,7 @@ pub(super) async fn follow(
         None => None,
         Some(id) => {
             let id = id.to_str().ok().and_then(|id| id.parse().ok());
-            Some(id.ok_or_else(|| ApiError::bad("Last-Event-ID is no number"))?)
+            Some(id.ok_or_else(|| ApiError::bad("Last-Event-ID is not a number"))?)
         }
     };
     visit.follow();
@@ -57,7 +57,7 @@ impl Follower {
             return None;
         }
         if std::mem::take(&mut self.following.has_gap) {
-            return Some(Event::default().comment("some of what you missed is no longer kept"));
+            return Some(Event::default().comment("some of the events that you missed are no longer kept"));
         }
         if let Some(notice) = self.following.missed.pop_front() {
             return Some(event(&notice));
@@ -71,7 +71,7 @@ impl Follower {
             Ok(notice) => Some(event(&notice)),
             Err(RecvError::Lagged(count)) => {
                 self.is_done = true;
-                Some(Event::default().comment(format!("too slow: {count} events were lost; come back")))
+                Some(Event::default().comment(format!("too slow: {count} events were lost; connect again")))
             }
             Err(RecvError::Closed) => None,
         }
@@ -79,6 +79,6 @@ impl Follower {
 }
 
 fn event(notice: &Notice) -> Event {
-    // One line: a line break would end the field.
+    // The data must be one line: a line break would end the field.
     Event::default().id(notice.id.to_string()).event(notice.kind.kind()).data(report::to_json_line(notice))
 }

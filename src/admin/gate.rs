@@ -1,8 +1,9 @@
-//! Who may come in: requests to this server, from no foreign page, with a token that is for what they ask.
+//! Access control: accepts requests that are sent to this server, do not come from another site's page, and show a
+//! token with the necessary permission.
 //!
-//! A browser on the operator's machine reaches loopback too, and runs any page's scripts. A name of that page's may lead to
-//! 127.0.0.1 (DNS rebinding), so `Host` must be an address, `localhost` or a name from the configuration. A page may send
-//! requests that it cannot read the answers to (CSRF), so an `Origin` must be this server's own.
+//! A browser on the operator's machine can reach loopback, and runs the scripts of any page. A page's host name may
+//! resolve to 127.0.0.1 (DNS rebinding), so `Host` must be an address, `localhost` or a name from the configuration. A
+//! page may send requests whose answers it cannot read (CSRF), so an `Origin` must be this server's own.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
@@ -19,33 +20,33 @@ use super::refusal::ApiError;
 use super::rooms::{Room, Visit};
 use crate::config::{Admin, Grant, Purpose};
 
-/// The only path that asks for no token: what an anycast speaker or a load balancer asks has nothing to hide.
+/// The only path that needs no token. Anycast speakers and load balancers ask for it, and its answer is no secret.
 const OPEN: &str = "/healthz";
 
-/// The way that a request came.
+/// The way by which a request arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Way {
-    /// Over a port: whoever reaches it must show a token, if there are any.
+    /// Over a port. Requests must show a token if any is configured.
     Network,
-    /// Over the socket in the file system: who may open that may do everything.
+    /// Over the socket in the file system. Whoever can open it may do everything.
     File,
 }
 
-/// Who asks: the name of the token that was shown, if it has one.
+/// The caller: the name of the token that it showed, if that has a name.
 #[derive(Clone, Debug)]
 pub(super) struct Caller(Option<Box<str>>);
 
-/// Who asks, if neither the order nor its token says.
+/// The author of an order if neither the order nor its token names one.
 const SOMEBODY: &str = "admin API";
 
 impl Caller {
-    /// Who gives an order: who it says, or whose token it comes with.
+    /// The author of an order: the one that the order names, else the name of its token.
     pub(super) fn who(&self, said: String) -> Box<str> {
         if said.is_empty() { self.0.clone().unwrap_or_else(|| SOMEBODY.into()) } else { said.into() }
     }
 }
 
-/// The purpose of a request. A request with several purposes is let in with a token for any of them.
+/// The purposes of a request. A token for any one of them is enough.
 fn purposes(method: &Method, path: &str) -> &'static [Purpose] {
     let is_reading = method == Method::GET || method == Method::HEAD;
     match path {
@@ -57,7 +58,7 @@ fn purposes(method: &Method, path: &str) -> &'static [Purpose] {
     }
 }
 
-/// Who may come in.
+/// The conditions for access.
 #[derive(Debug)]
 pub(super) struct Gate {
     grants: Vec<Grant>,
@@ -69,7 +70,7 @@ impl Gate {
         Self { grants: admin.grants.clone(), hosts: admin.hosts.clone() }
     }
 
-    /// Who asks, by its token, or why it may not.
+    /// Returns the caller. Fails with the reason why the request is not allowed.
     fn check(&self, way: Way, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Caller, ApiError> {
         let host = self.check_host(uri, headers)?;
         check_origin(host, headers)?;
@@ -79,15 +80,15 @@ impl Gate {
         self.check_token(purposes(method, uri.path()), headers)
     }
 
-    /// The request's authority (RFC 9112, section 3.2), if it is one of this server's.
+    /// Returns the request's authority (RFC 9112, section 3.2). Fails if it is none of this server's.
     fn check_host<'a>(&self, uri: &'a Uri, headers: &'a HeaderMap) -> Result<&'a str, ApiError> {
         let mut fields = headers.get_all(header::HOST).iter();
         // "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message that lacks a Host header
         // field and to any request message that contains more than one Host header field line" (as above).
         let (Some(field), None) = (fields.next(), fields.next()) else {
-            return Err(ApiError::bad("a request has one Host field"));
+            return Err(ApiError::bad("a request needs exactly one Host field"));
         };
-        let field = field.to_str().map_err(|_| ApiError::bad("the Host field is no host"))?;
+        let field = field.to_str().map_err(|_| ApiError::bad("the Host field does not hold a host"))?;
         let named = uri.authority().map_or(field, |authority| authority.as_str());
         for host in [field, named] {
             if !self.is_ours(host) {
@@ -114,22 +115,25 @@ impl Gate {
             return Err(ApiError::new(StatusCode::UNAUTHORIZED, "a token is needed: Authorization: Bearer TOKEN"));
         };
         let shown = bearer(shown).unwrap_or_default();
-        // All are compared, so that the time does not tell which one it is like.
+        // All tokens are compared, so that the time does not tell which one is similar.
         let meant =
             self.grants.iter().fold(None, |meant, grant| if grant.token.is(shown) { Some(grant) } else { meant });
         let Some(grant) = meant else {
-            return Err(ApiError::new(StatusCode::UNAUTHORIZED, "this is not the token"));
+            return Err(ApiError::new(StatusCode::UNAUTHORIZED, "the token is unknown"));
         };
         if purposes.iter().any(|purpose| grant.may.contains(purpose)) {
             return Ok(Caller(grant.name.clone()));
         }
         let words = |purposes: &[Purpose]| purposes.iter().map(|purpose| purpose.as_str()).collect::<Vec<_>>();
         let (needed, may) = (words(purposes).join(" or "), words(&grant.may).join(" and "));
-        Err(ApiError::new(StatusCode::FORBIDDEN, format!("this takes a token that may {needed}; this one may {may}")))
+        Err(ApiError::new(
+            StatusCode::FORBIDDEN,
+            format!("this request needs a token that may {needed}; this one may {may}"),
+        ))
     }
 }
 
-/// Browsers send the field with every write and with every request of a script to another origin.
+/// Checks the `Origin` field. Browsers send it with every write and with every request of a script to another origin.
 fn check_origin(host: &str, headers: &HeaderMap) -> Result<(), ApiError> {
     for origin in headers.get_all(header::ORIGIN) {
         let authority =
@@ -141,7 +145,8 @@ fn check_origin(host: &str, headers: &HeaderMap) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// The token behind `Bearer` (RFC 6750, section 2.1); schemes are compared without case (RFC 9110, section 11.1).
+/// Returns the token after `Bearer` (RFC 6750, section 2.1). Schemes are compared without case (RFC 9110, section
+/// 11.1).
 fn bearer(field: &HeaderValue) -> Option<&[u8]> {
     let (scheme, token) = field.as_bytes().split_at_checked(b"Bearer ".len())?;
     scheme.eq_ignore_ascii_case(b"Bearer ").then(|| token.trim_ascii())
@@ -154,7 +159,7 @@ fn without_port(host: &str) -> &str {
     }
 }
 
-/// Lets a request through to its room and its route, or answers it; nothing that is answered is kept by anybody.
+/// Passes an allowed request to its room and its route, or answers it with an error. No cache may keep the answer.
 pub(super) async fn keep(
     State((app, way)): State<(Arc<AppState>, Way)>,
     Extension(visit): Extension<Arc<Visit>>,
@@ -166,7 +171,8 @@ pub(super) async fn keep(
     let mut response = match checked.and_then(|caller| visit.enter(room).map(|()| caller)) {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
-            // Until its body is there, the client is waited for. /healthz has seats for all, and works for nobody long.
+            // The connection waits for its client until the body is complete. Requests for /healthz need no protection:
+            // they are short.
             if request.body().is_end_stream() && room != Room::Health {
                 visit.hold();
             }

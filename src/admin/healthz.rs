@@ -1,6 +1,6 @@
-//! `/healthz`: the node asks itself, as a resolver would, over UDP and TCP at each of its addresses. Who withdraws a route by
-//! it withdraws a node that does not answer, or whose control is dead, so that its answers are those of a past world; never one
-//! whose endpoints are down: those are for its answers to avoid.
+//! `/healthz`: the node queries itself as a resolver would, over UDP and TCP at each of its addresses. A monitor that
+//! withdraws a route because of it withdraws a node that does not answer, or whose control is dead, so that its answers
+//! are outdated. It never withdraws a node because endpoints are down: steering takes care of those.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,34 +21,34 @@ use super::AppState;
 use super::refusal::json;
 use crate::report::{self, SelfCheck};
 
-/// How long one exchange may take.
+/// Longest time of one exchange.
 const EXCHANGE: Duration = Duration::from_millis(500);
 
-/// How often UDP is asked before it counts as silent: under load a datagram is lost now and then.
+/// Attempts over UDP before the node counts as silent: under load a datagram is lost now and then.
 const UDP_ATTEMPTS: usize = 3;
 
-/// How long a result counts, so that asking for it is no way to keep the node busy.
+/// How long a result is reused, so that frequent requests cannot keep the node busy.
 const FRESH: Duration = Duration::from_secs(1);
 
 /// Octets of a client cookie (RFC 7873, section 4.1).
 const CLIENT_COOKIE: usize = 8;
 
-/// Octets of an answer at most.
+/// Longest answer in octets.
 const MAX_ANSWER: usize = 65_535;
 
-/// The addresses that are asked, and what they answered last.
+/// The addresses that are queried, and their last results.
 #[derive(Debug)]
 pub(super) struct SelfChecks {
     addresses: Vec<Arc<Address>>,
     last: tokio::sync::Mutex<Option<(Instant, Vec<String>)>>,
 }
 
-/// Where DNS is answered.
+/// An address that answers DNS.
 #[derive(Debug)]
 struct Address {
-    /// As a client on this machine reaches it.
+    /// The address as a client on this machine reaches it.
     address: SocketAddr,
-    /// The COOKIE option to ask with: rate limiting lets those through that it knows.
+    /// The COOKIE option of the next query. Rate limiting exempts clients with a valid cookie.
     cookie: Mutex<Vec<u8>>,
 }
 
@@ -66,7 +66,7 @@ impl SelfChecks {
         Self { addresses: addresses.into_iter().map(address).collect(), last: tokio::sync::Mutex::default() }
     }
 
-    /// What failed, now or within the last second. Who asks meanwhile waits for the same result.
+    /// The failures of a check that is at most a second old. Concurrent callers wait for the same result.
     async fn failures(&self, apex: Option<Name>) -> Vec<String> {
         let mut last = self.last.lock().await;
         if let Some((at, failures)) = &*last
@@ -163,7 +163,7 @@ impl Address {
         Message::from_vec(&octets).map_err(std::io::Error::other)
     }
 
-    /// What is wrong with an answer. Its cookie is kept for the next question.
+    /// Checks an answer. Keeps its cookie for the next query. Fails with what is wrong.
     fn judge(&self, reply: &Message, apex: &Name) -> Result<(), String> {
         let cookie = reply.edns.as_ref().and_then(|edns| edns.option(EdnsCode::Cookie));
         if let Some(EdnsOption::Unknown(_, octets)) = cookie {

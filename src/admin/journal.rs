@@ -1,4 +1,4 @@
-//! What happened lately, numbered, for those who follow it.
+//! The latest events with their numbers, for clients that follow them.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,10 +8,10 @@ use tokio::sync::broadcast;
 
 use crate::report::{EventKind, Notice};
 
-/// Notices that are kept for those who come back, and that a follower may be behind by.
+/// Notices that are kept for clients that reconnect. A follower may be behind by this number.
 pub(super) const KEPT: usize = 256;
 
-/// The last notices, and a channel for the next ones.
+/// The last notices, and a channel for the following ones.
 #[derive(Debug)]
 pub struct Journal {
     pages: Mutex<Pages>,
@@ -24,18 +24,18 @@ struct Pages {
     kept: VecDeque<Arc<Notice>>,
 }
 
-/// What a follower reads: first what it missed, then what comes.
+/// The reader of a follower: first the notices that it missed, then new ones.
 #[derive(Debug)]
 pub(super) struct Following {
-    /// Whether some of what it missed is no longer kept.
+    /// True if some of the missed notices are no longer kept.
     pub(super) has_gap: bool,
     pub(super) missed: VecDeque<Arc<Notice>>,
     pub(super) coming: broadcast::Receiver<Arc<Notice>>,
 }
 
 impl Journal {
-    /// Nothing happened yet. Numbers begin with the milliseconds since 1970, so that those of a later run are higher, unless a
-    /// thousand things happen each second; and a double holds them.
+    /// Creates an empty journal. Numbers begin with the milliseconds since 1970. Those of a later run are therefore
+    /// higher, unless there are more than a thousand events per second, and a double can represent them.
     pub fn new() -> Self {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Self::beginning_with(now.as_millis() as u64)
@@ -46,7 +46,7 @@ impl Journal {
         Self { pages, sender: broadcast::Sender::new(KEPT) }
     }
 
-    /// Writes down what happened, and tells those who follow. What was written is given back.
+    /// Adds an event, sends it to all followers, and returns it as a notice.
     pub fn tell(&self, kind: EventKind) -> Arc<Notice> {
         let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
         let notice = Arc::new(Notice { id: pages.next, time: super::unix_time(), kind });
@@ -55,12 +55,13 @@ impl Journal {
             pages.kept.pop_front();
         }
         pages.kept.push_back(notice.clone());
-        // Nobody may follow. Sent under the lock: who begins to follow gets each notice once.
+        // An error means that there are no followers. Sent under the lock, so that a new follower gets each notice
+        // exactly once.
         let _ = self.sender.send(notice.clone());
         notice
     }
 
-    /// Follows from behind this notice on, or from now on.
+    /// Follows from the notice after `last` on, or from now on.
     pub(super) fn follow(&self, last: Option<u64>) -> Following {
         let pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
         let coming = self.sender.subscribe();

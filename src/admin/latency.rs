@@ -1,4 +1,4 @@
-//! Round trips that clients, or their datacenters, measured.
+//! Round trips that clients or their datacenters measured.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,17 +14,17 @@ use super::refusal::{ApiError, json};
 use crate::control::Event;
 use crate::report::{self, Measurements};
 
-/// Octets of a body: a hundred thousand lines or so.
+/// Longest body in octets: about a hundred thousand lines.
 const MAX_BODY: usize = 8 << 20;
 
-/// How long they may take: less than a whole request may, and more than a node that is busy makes them wait.
+/// Longest time of a body: less than that of a whole request, and more than a busy node makes a client wait.
 const BODY_TIME: Duration = Duration::from_secs(50);
 
-/// Samples that control takes in between two other events: a few milliseconds' worth.
+/// Samples that control processes between two other events; they take a few milliseconds.
 const BATCH: usize = 1000;
 
-/// `POST /v1/latency` with a measurement in each line. They are taken in as they come: what is held of a body is a line and a
-/// batch. Good lines count, whatever the others are, and whatever becomes of the rest of the body.
+/// `POST /v1/latency` with a measurement in each line. Lines are processed as they arrive, so only a line and a batch
+/// of a body are in memory. Valid lines count, even if others are faulty or the rest of the body never arrives.
 pub(super) async fn push(State(app): State<Arc<AppState>>, request: Request<Body>) -> Result<Response, ApiError> {
     let mut parts = Parts::new(request, MAX_BODY, BODY_TIME)?;
     parts.enter_bulk()?;
@@ -46,7 +46,7 @@ pub(super) async fn push(State(app): State<Arc<AppState>>, request: Request<Body
 }
 
 impl AppState {
-    /// Reads the lines of these octets, or what is left at the end, when it is its turn.
+    /// Waits for its turn, and parses the lines in these octets, or the rest at the end of the body.
     async fn parse(&self, measurements: &mut Measurements, octets: Option<&[u8]>) {
         let _turn = self.long_work.acquire().await;
         let snapshot = self.published.load_full();

@@ -1,4 +1,4 @@
-//! The admin HTTP server: what a node tells of itself, and what it may be told.
+//! The admin HTTP server: shows the state of a node, and takes orders.
 //!
 //! ```text
 //!   listener ─► hall ─► head ─► gate ──────────► room ─────► route ─► answer
@@ -9,9 +9,9 @@
 //!                                                             └─ events: the journal, as it is written
 //! ```
 //!
-//! Whoever it may face, it is bounded in everything: connections of each kind ([`rooms`]), the size and the time of each part of
-//! a request, followers of events. A connection serves one request. DNS is answered by other threads and tasks, which share
-//! nothing with it.
+//! Everything has a limit, because anybody may connect: connections of each kind ([`rooms`]), size and time of each
+//! part of a request, followers of events. A connection serves one request. Other threads and tasks answer DNS, and
+//! share nothing with this server.
 
 mod body;
 mod connection;
@@ -58,67 +58,67 @@ use socket::Socket;
 
 pub use journal::Journal;
 
-/// How long stopping waits for answers that are under way.
+/// How long a stop waits for answers in progress.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// From one look at who gave way to the next one.
+/// Interval of log lines about connections that were closed for newcomers.
 const TELL_EVERY: Duration = Duration::from_secs(10);
 
-/// How long whoever orders something waits until it is on disk: a hundred times what a commit takes.
+/// How long an order waits until it is on disk: a hundred times the time of a commit.
 const DISK: Duration = Duration::from_secs(1);
 
-/// Orders that wait for the loop that obeys them; those beyond are refused.
+/// Most orders that wait for the loop that executes them. Further ones are refused.
 const ORDERS: usize = 16;
 
-/// What is to be done where files are read and configurations are made: one thing after another.
+/// An order for the loop that reads files and makes configurations, one after the other.
 #[derive(Debug)]
 pub enum Order {
     /// Read all files again.
     Reload {
-        /// Whether a configuration without a zone is meant.
+        /// True if a configuration without a zone is intended.
         may_be_empty: bool,
-        /// Hears what became of it.
+        /// Receives the result.
         reply: oneshot::Sender<Reloaded>,
     },
-    /// Look at, or change, the TXT records that are set.
+    /// List or change the TXT records that are set.
     Txt(TxtOrder, oneshot::Sender<Result<TxtDone, TxtError>>),
 }
 
-/// What became of a reload: the faults that keep the old configuration.
+/// The result of a reload. It fails with the faults that keep the old configuration.
 pub type Reloaded = Result<Loaded, Faults>;
 
 /// A configuration that is about to be served.
 #[derive(Debug)]
 pub struct Loaded {
-    /// What works, but probably not as meant.
+    /// The faults that do not prevent its use.
     pub warnings: Faults,
-    /// What there is.
+    /// A summary of its contents.
     pub summary: Summary,
-    /// Receives the first snapshot of it; nothing if another one goes before it.
+    /// Receives its first snapshot; closed if another configuration replaces it before that.
     pub served: oneshot::Receiver<Arc<Snapshot>>,
 }
 
-/// What is to be done with TXT records.
+/// An order about TXT records.
 #[derive(Debug)]
 pub enum TxtOrder {
-    /// Nothing: tell them.
+    /// List them.
     List,
-    /// Set a value, until this Unix time in seconds.
+    /// Set a value until this Unix time in seconds.
     Set(Name, String, u64),
-    /// Take one value away, or all.
+    /// Remove one value, or all of a name.
     Unset(Name, Option<String>),
 }
 
-/// What came of it.
+/// The result of an order about TXT records.
 #[derive(Debug)]
 pub struct TxtDone {
-    /// All that is set.
+    /// All records that are set now.
     pub records: DynamicTxt,
-    /// Receives the first snapshot with the change, if there was one.
+    /// Receives the first snapshot with the change; `None` if nothing changed.
     pub served: Option<oneshot::Receiver<Arc<Snapshot>>>,
 }
 
-/// What requests are answered from.
+/// Everything that requests are answered from.
 #[derive(Debug)]
 struct AppState {
     published: Arc<ArcSwap<Snapshot>>,
@@ -128,26 +128,26 @@ struct AppState {
     store: Arc<Store>,
     limiter: Arc<ConnectionLimiter>,
     losses: Arc<Losses>,
-    /// Where its own clients wait and are served: those of the network, those of the socket in the file system.
+    /// The rooms of clients on the network, and those of clients on the socket in the file system.
     rooms: [Arc<Rooms>; 2],
     gate: ArcSwap<Gate>,
     self_checks: SelfChecks,
-    /// Whose turn it is to have something long made: measurements parsed, or all of the status told. That takes one processor
-    /// at most, so that the heads of others are read meanwhile.
+    /// Permits for long work: parsing measurements, or printing the whole status. It takes one processor at most, so
+    /// that the heads of other requests are read in the meantime.
     long_work: Semaphore,
     started: Instant,
-    /// Changed or closed: time to end.
+    /// Changes or closes when it is time to end.
     stopping: watch::Receiver<()>,
 }
 
-/// Sockets that nothing is answered on yet.
+/// Sockets that are bound, but not served yet.
 #[derive(Debug)]
 pub struct Bound {
     listeners: Vec<(SocketAddr, TcpListener)>,
     socket: Option<(Socket, UnixListener)>,
 }
 
-/// Why an address, or a path, cannot be listened on.
+/// The reason why the server cannot listen on an address or a path.
 #[derive(Debug)]
 pub struct BindError {
     place: String,
@@ -162,30 +162,30 @@ impl fmt::Display for BindError {
 
 impl std::error::Error for BindError {}
 
-/// The node that the server is of.
+/// The parts of the node that the server uses.
 #[derive(Debug)]
 pub struct Node {
-    /// What queries are answered from.
+    /// The snapshot that queries are answered from.
     pub published: Arc<ArcSwap<Snapshot>>,
-    /// The way to control.
+    /// The handle of control.
     pub control: Handle,
-    /// What is told to whoever follows events.
+    /// The events for followers.
     pub journal: Arc<Journal>,
-    /// Where DNS is answered.
+    /// The addresses that answer DNS.
     pub dns: Vec<SocketAddr>,
-    /// Where orders are kept for the next run.
+    /// The store that keeps orders for the next run.
     pub store: Arc<Store>,
-    /// Where connections of DNS are seated.
+    /// The limiter of DNS connections.
     pub limiter: Arc<ConnectionLimiter>,
-    /// What clients of DNS lost.
+    /// The losses of DNS clients.
     pub losses: Arc<Losses>,
-    /// Connections that the admin server may have, about.
+    /// Approximate limit of connections to the admin server.
     pub connections: usize,
-    /// Told of listeners that end although nobody told them to.
+    /// Notified of listeners that end unexpectedly.
     pub alarm: Alarm,
 }
 
-/// A server that answers. Dropped, it stops as well, without waiting for it.
+/// A running server. Dropping it stops it without waiting.
 #[derive(Debug)]
 pub struct Running {
     app: Arc<AppState>,
@@ -196,7 +196,7 @@ pub struct Running {
 }
 
 impl Bound {
-    /// Binds every address and the socket in the file system. Port 0 is one that the kernel chooses.
+    /// Binds every address and the socket in the file system. For port 0 the kernel chooses one.
     pub fn new(admin: &Admin) -> Result<Self, BindError> {
         let bind = |&address: &SocketAddr| {
             connection::bind(address).map_err(|error| BindError { place: address.to_string(), error })
@@ -207,12 +207,12 @@ impl Bound {
         Ok(Self { listeners, socket: admin.socket.as_deref().map(bind).transpose()? })
     }
 
-    /// Answers on the tokio runtime that this is called in. What is ordered comes out of the receiver.
+    /// Starts to answer on the current tokio runtime. Returns the receiver of orders.
     pub fn start(self, admin: &Admin, node: Node) -> io::Result<(Running, mpsc::Receiver<Order>)> {
         let (stopping, stop) = watch::channel(());
         let (orders, received) = mpsc::channel(ORDERS);
         let Node { published, control, journal, dns, store, limiter, losses, connections, alarm } = node;
-        // Whoever fills the rooms of the network leaves the command's own alone.
+        // A flood from the network cannot fill the rooms of the socket.
         let rooms = [Rooms::new(connections), Rooms::new(0)].map(Arc::new);
         let [over_network, over_file] = rooms.clone();
         let app = Arc::new(AppState {
@@ -247,13 +247,13 @@ impl Bound {
             socket = Some(file);
         }
         let telling = tell(rooms, stopping.subscribe());
-        tokio::spawn(alarm.part("the task that tells of the admin server's clients").run(telling));
+        tokio::spawn(alarm.part("the task that logs the admin server's clients").run(telling));
         Ok((Running { app, addresses, socket, stopping }, received))
     }
 }
 
 impl Running {
-    /// The addresses in the order given, with the ports that the kernel chose.
+    /// The addresses in the given order, with the ports that the kernel chose.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }
@@ -263,39 +263,40 @@ impl Running {
         self.socket.as_ref().map(Socket::path)
     }
 
-    /// Admits from now on whom this section admits.
+    /// From now on, uses the tokens and hosts of this configuration.
     pub fn admit(&self, admin: &Admin) {
         self.app.gate.store(Arc::new(Gate::new(admin)));
     }
 
-    /// Answers what is asked already, closes everything and returns when the ports are free; at the latest after a second.
+    /// Answers the requests in progress, closes everything, and returns when the ports are free, at the latest after a
+    /// second.
     pub async fn stop(self) {
         let Self { app, addresses: _, socket, stopping } = self;
         drop(socket);
         // It holds a receiver itself.
         drop(app);
         stopping.send_replace(());
-        // What is left after that ends with the process.
+        // The rest ends with the process.
         let _ = timeout(GRACE, stopping.closed()).await;
     }
 }
 
 impl AppState {
-    /// Returns when answers show what was ordered, and a restart finds it. A disk that takes too long is not waited for: the
-    /// order counts, and the log says that state is not kept.
+    /// Returns when answers show the order and a restart would find it. It does not wait long for a slow disk: the
+    /// order is valid, and the log says that state is not kept.
     async fn settled(&self) -> Result<(), ApiError> {
         self.control.published().await.ok_or_else(ApiError::stopping)?;
         self.on_disk().await;
         Ok(())
     }
 
-    /// Returns when a restart finds what was ordered, or the disk has had its time.
+    /// Returns when a restart would find the order, or after [`DISK`].
     async fn on_disk(&self) {
         let _ = timeout(DISK, self.store.settled()).await;
     }
 }
 
-/// Says when connections gave way to newcomers, and how many; until the server stops.
+/// Logs how many connections were closed for newcomers, until the server stops.
 async fn tell(rooms: [Arc<Rooms>; 2], mut stopping: watch::Receiver<()>) {
     let mut told = 0;
     loop {
@@ -314,7 +315,7 @@ async fn tell(rooms: [Arc<Rooms>; 2], mut stopping: watch::Receiver<()>) {
     }
 }
 
-/// Connections that gave way in any of these.
+/// The number of connections that were closed for newcomers in any of these.
 fn evictions(rooms: &[Arc<Rooms>]) -> u64 {
     rooms.iter().map(|rooms| rooms.evictions()).sum()
 }
@@ -324,7 +325,7 @@ fn unix_time() -> u64 {
     since_epoch().as_secs()
 }
 
-/// The time since 1970; a clock that stands before that is taken to stand there.
+/// The time since 1970; zero if the clock is earlier.
 fn since_epoch() -> Duration {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! `/v1/overrides`: what an operator says is to answer.
+//! `/v1/overrides`: overrides by operators.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,8 @@ pub(super) async fn list(State(app): State<Arc<AppState>>) -> Result<Response, A
     Ok(answer(all.iter().map(shape).collect()))
 }
 
-/// `POST /v1/overrides` with `{"mode": ..., "target": ..., "for": ..., "reason": ...}`. The answer comes when it is served.
+/// `POST /v1/overrides` with `{"mode": ..., "target": ..., "for": ..., "reason": ...}`. Answers when the override is
+/// served.
 pub(super) async fn place(
     State(app): State<Arc<AppState>>,
     Extension(caller): Extension<Caller>,
@@ -47,10 +48,10 @@ pub(super) async fn lift(
         report::from_json(&text).map_err(|why| ApiError::bad(format!("the body: {why}")))?;
     let which = match (selector.number, selector.target) {
         (Some(number), None) => {
-            Selector::Id(number.parse().map_err(|_| ApiError::bad(format!("`override`: `{number}` is no number")))?)
+            Selector::Id(number.parse().map_err(|_| ApiError::bad(format!("`override`: `{number}` is not a number")))?)
         }
         (None, Some(target)) => Selector::Target(read_target(&target)?),
-        _ => return Err(ApiError::bad("one of `override` and `target` is needed")),
+        _ => return Err(ApiError::bad("`override` or `target` is needed")),
     };
     let lifted = app.control.lift(which, caller.who(selector.who)).await.ok_or_else(ApiError::stopping)?;
     let lifted = lifted.map_err(|error| refuse(&error))?;

@@ -1,11 +1,11 @@
-//! Why a request is not obeyed, as status and JSON.
+//! The reasons for refusing a request, as status and JSON.
 
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::report::{self, Problem};
 
-/// A status, and what is wrong in a sentence without a full stop.
+/// A status, and the reason in a sentence without a full stop.
 #[derive(Clone, Debug)]
 pub(super) struct ApiError {
     status: StatusCode,
@@ -27,7 +27,7 @@ impl ApiError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, error)
     }
 
-    /// The node is about to end.
+    /// The node is stopping.
     pub(super) fn stopping() -> Self {
         Self::unavailable("the node is stopping")
     }
@@ -37,14 +37,14 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = json(self.status, report::to_json(&Problem { error: self.error }));
         if self.status == StatusCode::UNAUTHORIZED {
-            // RFC 9110, section 11.6.1: a 401 says how to do better.
+            // RFC 9110, section 11.6.1: a 401 says how to authenticate.
             response.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
         }
         response
     }
 }
 
-/// A response with JSON in it.
+/// A response with a JSON body.
 pub(super) fn json(status: StatusCode, text: String) -> Response {
     (status, [(header::CONTENT_TYPE, "application/json")], text + "\n").into_response()
 }

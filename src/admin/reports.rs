@@ -1,4 +1,4 @@
-//! `/v1/reports`: how endpoints are, as others see them.
+//! `/v1/reports`: the state of endpoints as other programs see it.
 
 use std::num::NonZeroU8;
 use std::sync::Arc;
@@ -13,19 +13,19 @@ use crate::control::{Push, PushRefusal, Said};
 use crate::health::{Load, Share};
 use crate::report::{self, LoadShape, PushRefused, PushResult, PushShape};
 
-/// Octets of a body: the reports of all that a watcher of ten thousand endpoints sees.
+/// Longest body in octets: the reports of a watcher of ten thousand endpoints.
 const MAX_REPORTS: usize = 1024 * 1024;
 
-/// `POST /v1/reports`: of endpoints, or of the requests that they served.
+/// `POST /v1/reports`: reports about endpoints, or about the requests that they served.
 pub(super) async fn take(State(app): State<Arc<AppState>>, request: Request) -> Result<Response, ApiError> {
     let text = body::read(request, MAX_REPORTS).await?;
     if report::is_of_requests(&text) { rollouts::report(&app, &text).await } else { push(&app, &text).await }
 }
 
-/// A report or a list of them. Each counts, or does not, by itself; a list in which something is written wrong counts for
-/// nothing. The answer comes when answers of DNS show what counted.
+/// Takes a report or a list of them. Each is accepted or refused by itself, but a list with a syntax error is refused
+/// as a whole. Answers when the answers of DNS reflect the accepted reports.
 async fn push(app: &AppState, text: &str) -> Result<Response, ApiError> {
-    // Told apart by its first character, so that what is wrong is told of the one that is meant.
+    // The first character decides between the two, so that an error is about the form that was intended.
     let reports: Result<Vec<PushShape>, String> = if text.trim_start().starts_with('[') {
         report::from_json(text)
     } else {
@@ -69,18 +69,18 @@ fn read(shape: PushShape) -> Result<Push, String> {
     let PushShape { endpoint, pool, load, .. } = shape;
     let load = load.map(|load| read_load(&load)).transpose()?;
     if said.is_none() && load.is_none() {
-        return Err("a report says `ok`, or `load`, or both".to_owned());
+        return Err("a report needs `ok`, or `load`, or both".to_owned());
     }
-    let endpoint = endpoint.parse().map_err(|_| format!("`{endpoint}` is no address"))?;
+    let endpoint = endpoint.parse().map_err(|_| format!("`{endpoint}` is not an address"))?;
     Ok(Push { endpoint, pool: pool.map(Into::into), said, load })
 }
 
-/// Units become thousandths, as reports of probes do.
+/// Converts units to thousandths, as for the reports of probes.
 fn read_load(LoadShape { used, capacity }: &LoadShape) -> Result<Load, String> {
-    let used = Load::thousandths_of(*used).ok_or("`used` is a number that is not negative")?;
+    let used = Load::thousandths_of(*used).ok_or("`used` must be a number that is not negative")?;
     let capacity = capacity.map(|capacity| {
         let thousandths = Load::thousandths_of(capacity).filter(|&capacity| capacity > 0);
-        thousandths.ok_or("`capacity` is a number above 0")
+        thousandths.ok_or("`capacity` must be a number above 0")
     });
     Ok(Load { used, capacity: capacity.transpose()? })
 }
@@ -89,23 +89,23 @@ fn read_said(PushShape { ok, failures, weight, reason, .. }: &PushShape) -> Resu
     let Some(ok) = *ok else {
         return match (failures, weight, reason) {
             (None, None, None) => Ok(None),
-            _ => Err("`failures`, `weight` and `reason` have no place without `ok`".to_owned()),
+            _ => Err("`failures`, `weight` and `reason` are not allowed without `ok`".to_owned()),
         };
     };
     let said = if ok {
         if failures.is_some() || reason.is_some() {
-            return Err("`failures` and `reason` are for what is not `ok`".to_owned());
+            return Err("`failures` and `reason` are allowed only if `ok` is false".to_owned());
         }
         let percent = weight.unwrap_or(100.0);
         if !(0.0..=100.0).contains(&percent) {
-            return Err("`weight` is a share from 0 to 100 per cent".to_owned());
+            return Err("`weight` must be a share from 0 to 100 per cent".to_owned());
         }
         Said::Good(Share::from_part(percent / 100.0))
     } else {
         if weight.is_some() {
-            return Err("`weight` is for what is `ok`".to_owned());
+            return Err("`weight` is allowed only if `ok` is true".to_owned());
         }
-        let failures = NonZeroU8::new(failures.unwrap_or(1)).ok_or("`failures` is 1 to 255")?;
+        let failures = NonZeroU8::new(failures.unwrap_or(1)).ok_or("`failures` must be from 1 to 255")?;
         Said::Bad { failures, reason: reason.as_deref().map(Into::into) }
     };
     Ok(Some(said))

@@ -1,4 +1,4 @@
-//! `/v1/rollouts`: how clients move to new pools; and `/v1/reports`: how those do.
+//! `/v1/rollouts`: the roll-outs of names; and `/v1/reports` about the requests of canaries.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ pub(super) async fn show(State(app): State<Arc<AppState>>, Path(name): Path<Stri
     app.rollouts(Some(&read_name(&name)?)).await
 }
 
-/// `POST /v1/rollouts/NAME` with `{"active": ...}` or `{"action": ...}`. The answer comes when it is served.
+/// `POST /v1/rollouts/NAME` with `{"active": ...}` or `{"action": ...}`. Answers when the change is served.
 pub(super) async fn order(
     State(app): State<Arc<AppState>>,
     Path(name): Path<String>,
@@ -42,7 +42,7 @@ pub(super) async fn order(
             let (_, action) = known.ok_or_else(|| ApiError::bad("`action`: one of pause, resume, advance and back"))?;
             Command::Act(*action)
         }
-        _ => return Err(ApiError::bad("one of `active` and `action` is needed")),
+        _ => return Err(ApiError::bad("`active` or `action` is needed")),
     };
     let owner = read_name(&name)?;
     let order = Order { owner: owner.clone().into(), command, reason: reason.into(), who: caller.who(who) };
@@ -68,7 +68,7 @@ pub(super) async fn report(app: &AppState, text: &str) -> Result<Response, ApiEr
         };
         ApiError::new(status, refusal.to_string())
     })?;
-    // Too many errors take a canary back, and the answer tells that they were counted.
+    // Too many errors cause a rollback. The answer says that the report was counted.
     app.control.published().await.ok_or_else(ApiError::stopping)?;
     Ok(json(StatusCode::OK, report::to_json(&ReportTaken { canaries })))
 }
@@ -91,7 +91,7 @@ fn refuse(refusal: &rollout::RolloutRefusal) -> ApiError {
 }
 
 impl AppState {
-    /// All roll-outs, or that of a name.
+    /// All roll-outs, or the roll-out of one name.
     async fn rollouts(&self, owner: Option<&str>) -> Result<Response, ApiError> {
         let views = self.control.rollouts().await.ok_or_else(ApiError::stopping)?;
         let meant = views.into_iter().filter(|view| owner.is_none_or(|owner| *view.id.owner == *owner));

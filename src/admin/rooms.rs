@@ -1,4 +1,4 @@
-//! Where clients of the admin server wait and are served, so that none of them keeps another out.
+//! The places of the admin server's connections. They keep any client from shutting out the others.
 //!
 //! ```text
 //!   connection ─► hall ─── head read, gate passed ──► a room by what is asked
@@ -9,9 +9,10 @@
 //!                                                      └─ followers  16   /v1/events
 //! ```
 //!
-//! In each the connection that waits longest for its own client gives way: one that sends no head, or no body, or does not
-//! read. While the node works for a client, its seat is safe. A client has a share of each room. So somebody without a token
-//! fills the hall and the room of /healthz at most, where a sound request passes through within milliseconds.
+//! In the hall and in each room, the connection that has waited longest for its own client is closed for a newcomer: a
+//! client that sends no head or no body, or that does not read. A connection that the node is working for is never
+//! closed. A client may hold only a share of each room. Somebody without a token can therefore fill only the hall and
+//! the room of /healthz, which a normal request passes within milliseconds.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,31 +24,31 @@ use tokio::sync::Notify;
 use super::refusal::ApiError;
 use crate::limiter::{ConnectionLimiter, Permit};
 
-/// Connections whose head is not read yet; each takes some 16 KiB.
+/// Most connections whose head is not read yet. Each takes about 16 KiB.
 const HALL: usize = 256;
 
-/// There are as many at least, however few descriptors there are.
+/// Least size of the hall, however few descriptors there are.
 const LEAST_HALL: usize = 16;
 
-/// Requests for /healthz at once.
+/// Most requests for /healthz at once.
 const HEALTH: usize = 64;
 
-/// Other requests of GET at once: an answer may have megabytes, and is held until it is read.
+/// Most other GET requests at once. An answer may be megabytes long, and is in memory until it is read.
 const READING: usize = 16;
 
-/// Orders at once: 64 KiB of body each.
+/// Most orders at once, with a body of up to 64 KiB each.
 const ORDERS: usize = 16;
 
-/// Bodies above that at once: 1 MiB each at most.
+/// Most longer bodies at once, of up to 1 MiB each.
 const BULK: usize = 4;
 
-/// Followers of events at once; further ones are refused.
+/// Most followers of events at once. Further ones are refused.
 pub(super) const FOLLOWERS: usize = 16;
 
-/// The part of the hall, and of the room of /healthz, that one client has.
+/// Divisor for the part of the hall, and of the room of /healthz, that one client may hold.
 const SHARE: usize = 2;
 
-/// Which room a request is served in.
+/// The room of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Room {
     Health,
@@ -58,7 +59,7 @@ pub(super) enum Room {
 }
 
 impl Room {
-    /// The one for requests of this method for this path.
+    /// The room for requests of this method for this path.
     pub(super) fn of(method: &Method, path: &str) -> Self {
         match path {
             "/healthz" => Self::Health,
@@ -69,7 +70,7 @@ impl Room {
     }
 }
 
-/// The hall and the rooms of one way in.
+/// The hall and the rooms of one listener type.
 #[derive(Debug)]
 pub(super) struct Rooms {
     hall: Arc<ConnectionLimiter>,
@@ -81,11 +82,11 @@ pub(super) struct Rooms {
 }
 
 impl Rooms {
-    /// Room for about so many connections in all.
+    /// Creates the rooms for about this number of connections in all.
     pub(super) fn new(connections: usize) -> Self {
         let rooms = HEALTH + READING + ORDERS + BULK + FOLLOWERS;
         let hall = connections.saturating_sub(rooms).clamp(LEAST_HALL, HALL);
-        // All programs of a machine share loopback's address. Those that may read and order share the rooms.
+        // All programs of a machine share the loopback address. Clients that may read and order may use the whole room.
         let whole = |count| Arc::new(ConnectionLimiter::new(count, count));
         Self {
             hall: Arc::new(ConnectionLimiter::new(hall, hall / SHARE)),
@@ -97,7 +98,7 @@ impl Rooms {
         }
     }
 
-    /// A seat in the hall for a connection from this address.
+    /// Admits a connection from this address to the hall. `None` if no connection there can give way.
     pub(super) fn admit(self: &Arc<Self>, client: IpAddr) -> Option<Arc<Visit>> {
         let evicted = Arc::new(Notify::new());
         let permit = self.hall.take_with(client, evicted.clone())?;
@@ -105,43 +106,43 @@ impl Rooms {
         Some(Arc::new(Visit { rooms: self.clone(), client, evicted, permit, is_endless }))
     }
 
-    /// Closes the connection that waits longest in the hall.
+    /// Closes the connection in the hall that has waited longest.
     pub(super) fn free_one(&self) {
         self.hall.free_one();
     }
 
-    /// Connections that gave way so far.
+    /// The number of connections that were closed for newcomers.
     pub(super) fn evictions(&self) -> u64 {
         let Self { hall, health, reading, orders, bulk, followers } = self;
         [hall, health, reading, orders, bulk, followers].into_iter().map(|limiter| limiter.occupancy().evictions).sum()
     }
 }
 
-/// One connection, and where it is.
+/// A connection and its present place.
 #[derive(Debug)]
 pub(super) struct Visit {
     rooms: Arc<Rooms>,
     client: IpAddr,
     evicted: Arc<Notify>,
     permit: Mutex<Permit>,
-    /// Its answer has no end.
+    /// True if its answer has no end.
     is_endless: AtomicBool,
 }
 
 impl Visit {
-    /// Goes into a room; refused while everybody in there is being served.
+    /// Moves the connection into a room. Fails if the node is working for every connection there.
     pub(super) fn enter(&self, room: Room) -> Result<(), ApiError> {
         let Rooms { health, reading, orders, bulk, followers, .. } = &*self.rooms;
         let (limiter, why) = match room {
-            Room::Health => (health, format!("{HEALTH} ask for /healthz already")),
+            Room::Health => (health, format!("{HEALTH} requests for /healthz are being answered already: ask again")),
             Room::Reading => (reading, format!("{READING} requests are being answered already: ask again")),
-            Room::Orders => (orders, format!("{ORDERS} orders are being obeyed already: ask again")),
+            Room::Orders => (orders, format!("{ORDERS} orders are being executed already: ask again")),
             Room::Bulk => (bulk, format!("{BULK} long bodies are being read already: ask again")),
-            Room::Followers => (followers, format!("{FOLLOWERS} follow the events already")),
+            Room::Followers => (followers, format!("{FOLLOWERS} clients follow the events already")),
         };
         let permit = limiter.take_with(self.client, self.evicted.clone());
         let permit = permit.ok_or_else(|| ApiError::new(StatusCode::SERVICE_UNAVAILABLE, why))?;
-        // The seat that it had is free from here on.
+        // This frees the permit that it had.
         *self.permit() = permit;
         Ok(())
     }
@@ -151,7 +152,7 @@ impl Visit {
         self.permit().hold();
     }
 
-    /// The node waits for the client to read its answer, unless that has no end.
+    /// The node now waits for the client to read its answer, unless the answer has no end.
     pub(super) fn release(&self) {
         if !self.is_endless() {
             self.permit().touch();
@@ -167,12 +168,12 @@ impl Visit {
         self.is_endless.load(Ordering::Relaxed)
     }
 
-    /// Returns when the connection has to give way.
+    /// Returns when the connection must be closed for another.
     pub(super) async fn evicted(&self) {
         self.evicted.notified().await;
     }
 
-    /// Nothing panics while it is locked.
+    /// No code panics while it holds the lock.
     fn permit(&self) -> MutexGuard<'_, Permit> {
         self.permit.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,4 +1,4 @@
-//! What can be asked and ordered.
+//! The paths of the admin server.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use crate::limiter::Occupancy;
 use crate::overrides::TargetPattern;
 use crate::report::{self, Explanation, Filter, Network, Question, Reload, Status, Traffic, When};
 
-/// All routes, behind the gate for those who come this way.
+/// All routes, behind the access control for requests that arrive this way.
 pub(super) fn all(app: Arc<AppState>, way: Way) -> Router {
     Router::new()
         .route("/healthz", get(healthz::get))
@@ -45,7 +45,7 @@ pub(super) fn all(app: Arc<AppState>, way: Way) -> Router {
         .with_state(app)
 }
 
-/// A query's parameters, taken one by one. What is left is unknown.
+/// The parameters of a query, taken one by one. The remaining ones are unknown.
 struct Parameters(Vec<(String, String)>);
 
 type QueryPairs = Result<Query<Vec<(String, String)>>, QueryRejection>;
@@ -78,7 +78,7 @@ impl Parameters {
 }
 
 fn number(text: &str) -> Result<usize, String> {
-    usize::from_str(text).map_err(|_| format!("`{text}` is no number"))
+    usize::from_str(text).map_err(|_| format!("`{text}` is not a number"))
 }
 
 fn boolean(text: &str) -> Result<bool, String> {
@@ -131,7 +131,7 @@ async fn explain(State(app): State<Arc<AppState>>, query: QueryPairs) -> Result<
     }
 }
 
-/// `POST /v1/reload?allow_empty=`. The answer comes when the new configuration is served, or will not be.
+/// `POST /v1/reload?allow_empty=`. Answers when the new configuration is served, or was refused.
 async fn reload(State(app): State<Arc<AppState>>, query: QueryPairs) -> Result<Response, ApiError> {
     let mut parameters = Parameters::new(query)?;
     let may_be_empty = parameters.take("allow_empty", boolean)?.unwrap_or(false);
@@ -140,13 +140,13 @@ async fn reload(State(app): State<Arc<AppState>>, query: QueryPairs) -> Result<R
     app.order(Order::Reload { may_be_empty, reply })?;
     match reloaded.await.map_err(|_| ApiError::stopping())? {
         Ok(Loaded { warnings, summary, served }) => {
-            // Another configuration that comes meanwhile goes before it.
+            // A later configuration may replace it before it is served.
             let generation = served.await.ok().map(|snapshot| snapshot.generation());
             let shape = Reload { error: None, faults: warnings, summary: Some(summary), generation };
             Ok(json(StatusCode::OK, report::to_json(&shape)))
         }
         Err(faults) => {
-            let error = Some("the configuration has errors: the old one goes on".to_owned());
+            let error = Some("the configuration has errors: the old one stays in use".to_owned());
             let shape = Reload { error, faults, summary: None, generation: None };
             Ok(json(StatusCode::UNPROCESSABLE_ENTITY, report::to_json(&shape)))
         }
@@ -154,7 +154,7 @@ async fn reload(State(app): State<Arc<AppState>>, query: QueryPairs) -> Result<R
 }
 
 impl AppState {
-    /// Hands an order to the loop that obeys it; refused while too many wait.
+    /// Queues an order for the loop that executes it. Fails if too many wait.
     pub(super) fn order(&self, order: Order) -> Result<(), ApiError> {
         self.orders.try_send(order).map_err(|_| ApiError::unavailable("the node has too much to do: ask again"))
     }

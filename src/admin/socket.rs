@@ -1,6 +1,6 @@
-//! The admin server's socket in the file system, for the command on the same machine.
+//! The admin server's socket in the file system, for commands on the same machine.
 //!
-//! Who may open the file may do everything: so it is its owner's alone, and no token is asked for.
+//! Whoever can open the file may do everything. Only its owner can, and no token is needed.
 
 use std::fs::{self, Permissions};
 use std::io::{self, ErrorKind};
@@ -8,24 +8,24 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
-/// What stands behind the name of the file until it may be opened by its owner alone.
+/// Suffix of the file's name until only its owner can open it.
 const UNFINISHED: &str = ".new";
 
-/// Permissions of the file: its owner's alone.
+/// The permissions of the file: only for its owner.
 const PRIVATE: u32 = 0o600;
 
-/// A socket that is listened on. Its file goes with it.
+/// A listening socket. Dropping it removes its file.
 #[derive(Debug)]
 pub(super) struct Socket {
     path: PathBuf,
 }
 
-/// Listens on a path. A file that an earlier process left there is replaced.
+/// Listens on a path. Replaces a file that an earlier process left there. Fails if another process listens there.
 pub(super) fn bind(path: &Path) -> io::Result<(Socket, UnixListener)> {
     if UnixStream::connect(path).is_ok() {
         return Err(io::Error::new(ErrorKind::AddrInUse, "another process listens there"));
     }
-    // Made beside and moved: nobody finds it while its permissions are those that the process makes files with.
+    // Created under another name and renamed: nobody can open it before its permissions are set.
     let mut beside = path.as_os_str().to_owned();
     beside.push(UNFINISHED);
     let beside = PathBuf::from(beside);

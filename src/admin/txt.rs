@@ -15,7 +15,7 @@ use crate::duration;
 use crate::name::Name;
 use crate::report::{self, Question, TxtChange, TxtList, TxtShape};
 
-/// How long a value stays if nobody says: longer than any certificate authority takes to look.
+/// Default lifetime of a value: longer than any certificate authority takes to check it.
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(10 * 60);
 
 /// `GET /v1/txt`.
@@ -23,7 +23,7 @@ pub(super) async fn list(State(app): State<Arc<AppState>>) -> Result<Response, A
     obey(&app, TxtOrder::List).await
 }
 
-/// `POST /v1/txt` with `{"name": ..., "value": ..., "for": ...}`. The answer comes when the record is served.
+/// `POST /v1/txt` with `{"name": ..., "value": ..., "for": ...}`. Answers when the record is served.
 pub(super) async fn set(State(app): State<Arc<AppState>>, request: Request) -> Result<Response, ApiError> {
     let (name, TxtChange { value, lifetime, .. }) = read(request).await?;
     let value = value.ok_or_else(|| ApiError::bad("`value` is needed"))?;
@@ -35,17 +35,17 @@ pub(super) async fn set(State(app): State<Arc<AppState>>, request: Request) -> R
             whole.ok_or_else(|| ApiError::bad("`for` takes a duration from 1s to 168h, such as \"10m\""))?
         }
     };
-    // Whole seconds, and none of them too early.
+    // Rounded up to whole seconds, so that no record ends too early.
     let until = (since_epoch() + lifetime).as_millis().div_ceil(1000) as u64;
     obey(&app, TxtOrder::Set(name, value, until)).await
 }
 
-/// `DELETE /v1/txt` with `{"name": ..., "value": ...}`; without a value all of the name's go. What is not there is as good as
-/// gone.
+/// `DELETE /v1/txt` with `{"name": ..., "value": ...}`. Without a value it removes all values that were set at the
+/// name. It is no error if there are none.
 pub(super) async fn unset(State(app): State<Arc<AppState>>, request: Request) -> Result<Response, ApiError> {
     let (name, TxtChange { value, lifetime, .. }) = read(request).await?;
     if lifetime.is_some() {
-        return Err(ApiError::bad("`for` is for records that are set"));
+        return Err(ApiError::bad("`for` is allowed only for setting records"));
     }
     obey(&app, TxtOrder::Unset(name, value)).await
 }

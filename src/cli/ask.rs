@@ -1,4 +1,4 @@
-//! Asks the running node over its admin server, which the server file names.
+//! Sends requests to the admin server of the running node. The server file names its address.
 
 use std::error::Error;
 use std::fmt;
@@ -19,19 +19,19 @@ use crate::config::{self, Admin, Faults};
 use crate::disk::{Disk, Seen};
 use crate::report::{self, Problem, Shape};
 
-/// How long a connection may take.
+/// Longest time to connect.
 const CONNECT: Duration = Duration::from_secs(2);
 
-/// How long an answer may take: as long as the server works on one at most.
+/// Longest time to wait for an answer. The server works on one for no longer.
 const ANSWER: Duration = Duration::from_secs(60);
 
-/// Which node is asked, and how its answer is printed.
+/// Options that name a running node and the form of the output.
 #[derive(Debug, Args)]
 pub(super) struct Ask {
-    /// The server file: its [admin] says where the node is asked, and with which token
+    /// The server file. Its [admin] holds the node's address and the token
     #[arg(long, value_name = "FILE", default_value = "truenorth.toml")]
     config: PathBuf,
-    /// Where the node is asked instead, such as 127.0.0.1:8053; the token is still the server file's
+    /// Ask the node at this address, such as 127.0.0.1:8053, with the token of the server file
     #[arg(long, value_name = "ADDR:PORT")]
     node: Option<SocketAddr>,
     /// Print JSON
@@ -39,20 +39,20 @@ pub(super) struct Ask {
     json: bool,
 }
 
-/// What the node said.
+/// An answer of the node.
 pub(super) struct Answer {
     url: Url,
     is_success: bool,
     text: String,
 }
 
-/// Why nothing good came of it.
+/// The reason why there is no good answer.
 pub(super) enum AskError {
-    /// The server file names no node.
+    /// The server file has no `[admin]`.
     NoNode(String),
-    /// Nobody answers there.
+    /// No node answers at this address.
     Silent { at: String, why: String },
-    /// The node, or the question itself, says no.
+    /// The node refuses, or the request itself is wrong.
     Refused(String),
     /// The files have faults.
     Faults(Faults),
@@ -69,7 +69,7 @@ impl fmt::Display for AskError {
 }
 
 impl AskError {
-    /// Tells it; the exit code is that of what is bad.
+    /// Prints the error and returns the exit code for failures.
     pub(super) fn exit(&self) -> ExitCode {
         match self {
             Self::Faults(faults) => super::print_faults(faults),
@@ -80,7 +80,7 @@ impl AskError {
 }
 
 impl Answer {
-    /// What the node said in JSON; what it refuses is an error.
+    /// Parses the answer as JSON. Fails if the node refuses.
     pub(super) fn shape<T: Shape>(self) -> Result<T, AskError> {
         if !self.is_success {
             return Err(AskError::Refused(self.problem()));
@@ -88,19 +88,19 @@ impl Answer {
         self.shape_of_any()
     }
 
-    /// What the node said in JSON, good or bad.
+    /// Parses the answer as JSON, whether the node refuses or not.
     pub(super) fn shape_of_any<T: Shape>(self) -> Result<T, AskError> {
         report::from_json(&self.text).map_err(|why| {
             AskError::Refused(match report::from_json::<Problem>(&self.text) {
                 Ok(_) => self.problem(),
-                Err(_) => format!("{} says what is not understood: {why}", self.url),
+                Err(_) => format!("{} sent an answer that cannot be read: {why}", self.url),
             })
         })
     }
 
     fn problem(&self) -> String {
         let problem = report::from_json::<Problem>(&self.text);
-        problem.map_or_else(|_| format!("{} refuses and does not say why", self.url), |problem| problem.error)
+        problem.map_or_else(|_| format!("{} refused the request without a reason", self.url), |problem| problem.error)
     }
 }
 
@@ -110,7 +110,7 @@ impl Ask {
         &self.config
     }
 
-    /// Asks with these parameters.
+    /// Sends a GET request with these parameters.
     pub(super) fn get(&self, path: &str, query: &[(&str, String)]) -> Result<Answer, AskError> {
         self.send(Method::GET, path, query, None)
     }
@@ -120,7 +120,8 @@ impl Ask {
         self.send(method, path, &[], body.map(report::to_json_line))
     }
 
-    /// Prints a shape, as JSON if that is wanted. Gives the exit code, `code` unless it cannot be printed.
+    /// Prints a shape, as JSON if `--json` was given. Returns `code`, or the exit code for failures if it cannot be
+    /// printed.
     pub(super) fn print<T: Shape>(&self, shape: &T, text: impl FnOnce(&T) -> String, code: ExitCode) -> ExitCode {
         output::print(if self.json { report::to_json(shape) } else { text(shape) }, code)
     }
@@ -133,7 +134,7 @@ impl Ask {
         body: Option<String>,
     ) -> Result<Answer, AskError> {
         let admin = match config::load_admin(&self.config) {
-            // Another node than the file's may be asked without one.
+            // With `--node`, the server file may be missing.
             Err(faults) if self.node.is_none() || is_there(&self.config) => return Err(AskError::Faults(faults)),
             Err(_) => None,
             Ok(admin) => admin,
@@ -168,19 +169,20 @@ impl Ask {
     }
 }
 
-/// Whether there is such a file. One whose file system hangs is there.
+/// True if the file exists. A file whose file system hangs counts as existing.
 fn is_there(path: &Path) -> bool {
     !matches!(Disk::new().look(path), Ok(Seen::Missing(_)))
 }
 
-/// Where a node is asked.
+/// The address of a node.
 enum NodeAddress {
     Network(SocketAddr),
-    /// In the file system, where no token is asked for.
+    /// A socket in the file system, which needs no token.
     Socket(PathBuf),
 }
 
-/// The address that is named, or the socket of the server file if this user may open it, or the file's first address.
+/// The address to use: `named` if given, else the socket of the server file if this user may open it, else the file's
+/// first address.
 fn place(named: Option<SocketAddr>, admin: Option<&Admin>) -> Option<NodeAddress> {
     if let Some(address) = named {
         return Some(NodeAddress::Network(address));
@@ -193,7 +195,7 @@ fn place(named: Option<SocketAddr>, admin: Option<&Admin>) -> Option<NodeAddress
     }
 }
 
-/// A node that listens everywhere is reached on loopback.
+/// Replaces an unspecified address, on which the node listens everywhere, with loopback.
 fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
@@ -210,8 +212,8 @@ fn request(
     admin: Option<&Admin>,
     body: Option<String>,
 ) -> reqwest::Result<RequestBuilder> {
-    // A proxy has no business between an operator and a node, and must not see the token.
-    // The server speaks plain HTTP, so nobody need be trusted.
+    // No proxy may come between an operator and a node, because it would see the token. The server speaks plain HTTP,
+    // so no certificate authority is needed.
     let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .expect("ring has cipher suites for TLS 1.2 and 1.3")
@@ -224,7 +226,7 @@ fn request(
         NodeAddress::Socket(path) => client.unix_socket(path.clone()),
     };
     let mut request = client.build()?.request(method, url);
-    // The one that may do most, the first of several.
+    // The token with the most permissions; the first of several.
     let grants = admin.map_or(&[][..], |admin| &admin.grants);
     if let Some(grant) = grants.iter().rev().max_by_key(|grant| grant.may.len()) {
         request = request.bearer_auth(grant.token.reveal());
@@ -235,7 +237,7 @@ fn request(
     })
 }
 
-/// The innermost error says what happened; those around it say that something did.
+/// The innermost error says what happened. The outer ones only say that something failed.
 fn root_cause(error: &reqwest::Error) -> String {
     let mut cause: &dyn Error = error;
     while let Some(inner) = cause.source() {

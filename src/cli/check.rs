@@ -1,4 +1,4 @@
-//! `truenorth check`: every fault, drawn.
+//! `truenorth check`: draws every fault.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -9,12 +9,12 @@ use crate::config::{Fault, Faults, Severity};
 use crate::disk::Disk;
 use crate::report;
 
-/// Exit code 1 if the configuration cannot be served.
+/// Returns exit code 1 if the configuration cannot be served.
 pub(super) fn run(path: &Path, json: bool) -> ExitCode {
     let (faults, summary): (Faults, Option<report::Summary>) =
         match Loader::new(path).load(&Disk::new(), &|_| None, None) {
             Ok(Loaded { warnings, forbidden, blueprint, .. }) => {
-                // The process that serves may be allowed what this one is not.
+                // The process that serves may have permissions that this one does not have, so these are only warnings.
                 let forbidden = forbidden.0.into_iter().map(|fault| Fault { severity: Severity::Warning, ..fault });
                 (
                     Faults(warnings.0.into_iter().chain(forbidden).collect()),

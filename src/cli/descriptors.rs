@@ -1,47 +1,47 @@
-//! How many descriptors this process may have, and what part of them is for whom.
+//! The limit of file descriptors of this process, and its division among the parts of the node.
 //!
-//! Whoever takes up all of its own part leaves the others theirs: a flood of connections stops no probe, and slow probes keep
-//! no client out.
+//! A part that has used its whole share cannot take the shares of the others: a flood of connections stops no probe,
+//! and slow probes keep no client out.
 
 use std::fs;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::warn;
 
-/// Of what is left once everything is listened on, an eighth part each.
+/// Descriptors that remain after all sockets are bound are divided into this number of equal parts.
 const PARTS: usize = 8;
 const PARTS_FOR_PROBES: usize = 4;
 const PARTS_FOR_DNS: usize = 2;
 const PARTS_FOR_ADMIN: usize = 1;
 
-/// Descriptors that are open if nobody can say how many.
+/// Number of open descriptors to assume if the system does not tell it.
 const USUALLY_OPEN: usize = 64;
 
-/// What each may take up. The part that nobody has is for files, webhooks and the store.
+/// The shares of the parts of the node. The remaining part is for files, webhooks and the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Descriptors {
     /// Probes in flight.
     pub(super) probes: usize,
-    /// Connections of DNS, over TCP, TLS and HTTPS.
+    /// Connections of DNS over TCP, TLS and HTTPS.
     pub(super) dns: usize,
     /// Connections of the admin server.
     pub(super) admin: usize,
 }
 
 impl Descriptors {
-    /// Raises the soft limit to the hard one, and shares out what is not open yet.
+    /// Raises the soft limit to the hard one, and divides the descriptors that are not open yet.
     ///
-    /// Soft limits are 1024 by custom, for programs that select(2); this one does not.
+    /// Soft limits are 1024 by custom, for programs that use select(2). This one does not.
     pub(super) fn share() -> Self {
         let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
         let raised = match setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
             Ok(()) => maximum,
             Err(error) => {
-                warn!(%error, "the limit of descriptors stays as it is");
+                warn!(%error, "cannot raise the limit of file descriptors; the present limit is used");
                 current
             }
         };
-        // None is no limit at all.
+        // `None` means no limit.
         let limit = raised.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
         let open = fs::read_dir("/proc/self/fd").map_or(USUALLY_OPEN, Iterator::count);
         Self::of(limit.saturating_sub(open))

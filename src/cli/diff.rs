@@ -1,4 +1,4 @@
-//! `truenorth diff`: what a change of the configuration moves.
+//! `truenorth diff`: the clients that a change of the configuration moves.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -15,13 +15,13 @@ use crate::snapshot::{EndpointState, Snapshot};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The server file as it was
+    /// The old server file
     #[arg(value_name = "OLD")]
     old: PathBuf,
-    /// The server file as it is to be
+    /// The new server file
     #[arg(value_name = "NEW")]
     new: PathBuf,
-    /// Of this name alone; absolute whether it ends with a dot or not
+    /// Only this name. It is absolute, with or without a final dot
     #[arg(long, value_name = "NAME", value_parser = crate::report::Question::parse_name)]
     name: Option<Name>,
     /// Print JSON
@@ -29,7 +29,7 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-/// Exit code 1 if one of the two cannot be served, or if neither steers the name.
+/// Returns exit code 1 if one of the two cannot be served, or if neither steers the name.
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
     let (old, new) = thread::scope(|scope| {
         let old = scope.spawn(|| snapshot(&arguments.old));
@@ -47,7 +47,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     super::print(diff.map(|diff| report::render(&diff, arguments.json)))
 }
 
-/// What would be served, everything up.
+/// Returns the snapshot of a configuration with every endpoint up.
 fn snapshot(path: &Path) -> Result<Snapshot, Faults> {
     let loaded = Loader::new(path).load(&Disk::new(), &|_| None, None)?;
     Ok(Snapshot::new(loaded.blueprint, |_, _| EndpointState::CALM, None))

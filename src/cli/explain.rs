@@ -1,4 +1,4 @@
-//! `truenorth explain`: why a client gets the answer it gets. The running node is asked if there is one.
+//! `truenorth explain`: why a client gets its answer. Asks the running node if there is one.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -16,26 +16,26 @@ use crate::snapshot::Snapshot;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The name to resolve; absolute whether it ends with a dot or not
+    /// The name to resolve. It is absolute, with or without a final dot
     #[arg(value_parser = Question::parse_name)]
     name: Name,
-    /// The type to ask for
+    /// The record type to ask for
     #[arg(default_value = "A", value_parser = Question::parse_type)]
     rtype: RecordType,
-    /// The client's network as a resolver tells it by Client Subnet, or the address of a resolver that tells none
+    /// The client's network as in Client Subnet, or the address of a resolver that sends no Client Subnet
     #[arg(long, value_name = "ADDR[/LEN]")]
     client: Network,
-    /// What if this were down: dc:NAME, pool:NAME or endpoint:ADDRESS; may be given several times
+    /// Take this as down: dc:NAME, pool:NAME or endpoint:ADDRESS. May be given several times
     #[arg(long, value_name = "TARGET")]
     down: Vec<TargetPattern>,
-    /// Ask no running node: read the files and take everything as up
+    /// Do not ask a running node: read the files and take every endpoint as up
     #[arg(long)]
     offline: bool,
     #[command(flatten)]
     ask: Ask,
 }
 
-/// Exit code 1 if there is no answer to explain.
+/// Returns exit code 1 if there is no answer to explain.
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
     let live = if arguments.offline { None } else { ask_node(arguments) };
     match live.unwrap_or_else(|| explain_offline(arguments)) {
@@ -44,7 +44,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     }
 }
 
-/// What the running node says; `None` if none is to be asked, or none answers.
+/// Asks the running node. Returns `None` if `--offline` was given, or if no node answers.
 fn ask_node(arguments: &Arguments) -> Option<Result<Explanation, AskError>> {
     let mut query = vec![
         ("name", arguments.name.to_string()),
@@ -53,7 +53,7 @@ fn ask_node(arguments: &Arguments) -> Option<Result<Explanation, AskError>> {
     ];
     query.extend(arguments.down.iter().map(|down| ("down", down.to_string())));
     match arguments.ask.get("/v1/explain", &query).and_then(Answer::shape) {
-        // What is wrong with the files is told by whoever reads all of them.
+        // Faults of the files are reported by the code that reads all of them.
         Err(AskError::NoNode(_) | AskError::Silent { .. } | AskError::Faults(_)) => None,
         told => Some(told),
     }

@@ -1,6 +1,6 @@
-//! Measured round trips, from control to the state folder and back.
+//! Moves measured round trips between control and the state folder.
 //!
-//! A million networks take a second or so to be packed, so that is done on a thread of its own.
+//! It takes about a second to pack a million networks, so a separate thread does that.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,11 +15,11 @@ use crate::control::{Event, Handle, Now};
 use crate::latency::{LatencyTable, Record};
 use crate::store::{Batch, LATENCY, LatencyRecord, Store};
 
-/// What the state folder holds of the latency table.
+/// The part of the state folder that holds the latency table.
 #[derive(Clone, Debug)]
 pub(super) struct KeptLatency {
     store: Arc<Store>,
-    /// The blocks that are there, once they were read; nothing is written over what was not. Whoever writes holds them.
+    /// The blocks in the store, once they were read. Nothing is written before that. A writer holds the lock.
     blocks: Arc<Mutex<Option<BTreeSet<String>>>>,
     /// The threads that write, or wait for their turn.
     writing: Arc<Mutex<Vec<thread::JoinHandle<()>>>>,
@@ -30,7 +30,7 @@ impl KeptLatency {
         Self { store, blocks: Arc::default(), writing: Arc::default() }
     }
 
-    /// Tells control what an earlier process kept.
+    /// Sends control the round trips that an earlier process kept.
     pub(super) fn recall(&self, control: &Handle) -> JoinHandle<()> {
         let (kept, control) = (self.clone(), control.clone());
         tokio::spawn(async move {
@@ -41,7 +41,7 @@ impl KeptLatency {
                 let records: Vec<Record> =
                     blocks.iter().flat_map(|(block, record)| record.unpack(block, now)).collect();
                 *kept.blocks() = Some(blocks.into_keys().collect());
-                // The node may have stopped meanwhile.
+                // The node may have stopped in the meantime.
                 let _ = done.send(records);
             });
             if let Ok(records) = read.await {
@@ -50,7 +50,7 @@ impl KeptLatency {
         })
     }
 
-    /// Puts a table in the place of the one that is kept, on a thread that [`finish`](Self::finish) waits for.
+    /// Replaces the stored table on a separate thread. [`finish`](Self::finish) waits for that thread.
     pub(super) fn keep(&self, table: LatencyTable, now: Now) {
         let kept = self.clone();
         let thread = spawn(move || {
@@ -72,11 +72,11 @@ impl KeptLatency {
         writing.extend(thread);
     }
 
-    /// Waits until all tables have come to the store.
+    /// Waits until all tables are in the store.
     pub(super) fn finish(&self) {
         let writing = std::mem::take(&mut *self.writing());
         for thread in writing {
-            // One that panicked was logged, and the next run does without its table.
+            // A panic of the thread was logged. The next run starts without that table.
             let _ = thread.join();
         }
     }
@@ -90,10 +90,11 @@ impl KeptLatency {
     }
 }
 
-/// Does work on a thread of its own. Without one it is not done, which is told: the next table is kept instead.
+/// Runs work on a separate thread. If no thread can be started, it logs that and skips the work: the next table is
+/// stored instead.
 fn spawn(work: impl FnOnce() + Send + 'static) -> Option<thread::JoinHandle<()>> {
     let spawned = thread::Builder::new().name("latency".to_owned()).spawn(work);
-    spawned.inspect_err(|error| warn!(%error, "round trips are not kept: there is no thread for it")).ok()
+    spawned.inspect_err(|error| warn!(%error, "measured round trips are not saved: cannot start a thread")).ok()
 }
 
 #[cfg(test)]
@@ -114,7 +115,7 @@ mod tests {
         table
     }
 
-    /// What a node that begins with this folder is told.
+    /// The round trips that a node receives when it starts with this folder.
     async fn recalled(kept: &KeptLatency) -> Vec<String> {
         let (control, mut received) = Handle::new();
         kept.recall(&control).await.unwrap();

@@ -1,4 +1,4 @@
-//! From files to a blueprint, whole or not at all.
+//! Turns files into a blueprint, completely or not at all.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,36 +17,36 @@ use crate::name::Name;
 use crate::snapshot::{Blueprint, Snapshot};
 use crate::suggest::did_you_mean;
 
-/// Reads configurations, and databases only when they changed.
+/// Reads configurations. Reads databases again only if they changed.
 #[derive(Debug)]
 pub(super) struct Loader {
     path: PathBuf,
-    /// The zones that were read last.
+    /// The zones of the last configuration.
     known: Known,
     databases: Option<Databases>,
 }
 
-/// What was read last, and from what.
+/// The databases that were read last, and their files.
 #[derive(Debug)]
 struct Databases {
     files: Vec<(PathBuf, Option<Seen>)>,
     locations: Arc<Locations>,
-    /// Those that locate nobody.
+    /// Databases that locate no client.
     mute: Vec<PathBuf>,
 }
 
 /// A configuration that can be served.
 pub(super) struct Loaded {
     pub(super) server: Server,
-    /// There where an encrypted way is served.
+    /// The certificate and key, if an encrypted transport is served.
     pub(super) credentials: Option<Arc<CertifiedKey>>,
     pub(super) blueprint: Arc<Blueprint>,
-    /// How many of its zones were read anew; the others are as they were.
+    /// The number of zones that were parsed. The others did not change.
     pub(super) read: usize,
-    /// How many of them share no tree with what was served before.
+    /// The number of zones that share no tree with the previous snapshot.
     pub(super) built: usize,
     pub(super) warnings: Faults,
-    /// What this process may not do and would have to.
+    /// Faults for things that the configuration needs and this process is not permitted to do.
     pub(super) forbidden: Faults,
 }
 
@@ -55,8 +55,8 @@ impl Loader {
         Self { path: path.to_owned(), known: Known::default(), databases: None }
     }
 
-    /// Reads everything by way of `disk`, and compiles it. `last_served` tells what a zone was served with last; `previous` is
-    /// what is served now, whose maps are shared where they still hold.
+    /// Reads everything through `disk` and compiles it. `last_served` returns the serial and contents that a zone was
+    /// last served with. `previous` is the current snapshot: maps that are still valid are shared with it.
     pub(super) fn load(
         &mut self,
         disk: &Disk,
@@ -94,15 +94,15 @@ impl Loader {
     }
 }
 
-/// Tells of a database that locates nobody.
+/// The warning for a database that locates no client.
 fn mute(path: &Path) -> Fault {
-    let message = format!("the database {} locates nobody", path.display());
-    let help = "no record in it has a country, a continent, a subdivision, a point or an autonomous system under a name that is known \
-                here; is it empty, or of another kind?";
+    let message = format!("the database {} locates no client", path.display());
+    let help = "no record in it has a country, a continent, a subdivision, a point or an autonomous system under a known \
+                name; is it empty, or of another kind?";
     Fault { severity: Severity::Warning, ..Fault::without_place(message).code(Code::File) }.help(help)
 }
 
-/// Tells what is wrong with a database where it is named, and which file may be meant.
+/// The fault of a database, at the place that names it, with the file that was probably meant.
 fn database_fault(fault: &GeoipFault, place: Option<&Place>, disk: &Disk) -> Fault {
     let message = fault.to_string();
     let told = place.map_or_else(|| Fault::without_place(&message), |place| Fault::error(place, &message, ""));
@@ -115,7 +115,8 @@ fn database_fault(fault: &GeoipFault, place: Option<&Place>, disk: &Disk) -> Fau
     }
 }
 
-/// The database that stands where `path` is missing: the one whose name is most like it, else the only one.
+/// The database that was probably meant by the missing `path`: the file in its folder with the most similar name, else
+/// the only one.
 fn beside(path: &Path, disk: &Disk) -> Option<PathBuf> {
     let folder = path.parent()?;
     let names = disk.ask(folder, databases_in).ok()?.ok()?;
@@ -129,13 +130,13 @@ fn databases_in(folder: &Path) -> io::Result<Vec<String>> {
     Ok(names.filter(|name| Path::new(name).extension().is_some_and(|ending| ending == "mmdb")).collect())
 }
 
-/// Tells of monitors that send ICMP echoes, if this process may not.
+/// The faults of monitors that send ICMP echoes, if this process is not permitted to.
 fn forbidden(icmp: Vec<IcmpMonitor>) -> Faults {
     if icmp.is_empty() || monitor::icmp_is_allowed() {
         return Faults::default();
     }
     let fault = |IcmpMonitor { name, place }| {
-        let message = format!("monitor `{name}` sends ICMP echoes, which this process may not");
+        let message = format!("monitor `{name}` sends ICMP echoes, which this process is not permitted to do");
         let help = "icmp monitors need the capability CAP_NET_RAW, or the process's group in net.ipv4.ping_group_range";
         Fault::error(&place, message, "of type icmp").code(Code::Monitor).help(help)
     };

@@ -1,11 +1,11 @@
-//! The log. Whoever writes to it never waits for its reader, and never dies with it.
+//! The log. A writer never waits for a reader of the log, and never fails because of one.
 //!
 //! ```text
 //!   events, faults ─► queue, 4 MiB at most ─► a thread of its own ─► standard error, or standard output
 //! ```
 //!
-//! A pipe that nobody reads, a full disk or a reader that is gone costs lines and nothing else. Lines that are lost are
-//! counted, and the count is logged with the next line that can be written.
+//! If nobody reads the pipe, the disk is full or the reader is gone, only lines are lost. Lost lines are counted, and
+//! the count is logged with the next line that can be written.
 
 use std::collections::VecDeque;
 use std::io::{self, IsTerminal, Write};
@@ -17,16 +17,16 @@ use tracing::{error, warn};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Octets of lines that wait at most: some twenty thousand lines. A line that comes when the queue is full is lost.
+/// Most octets of waiting lines: about twenty thousand lines. A line that arrives when the queue is full is lost.
 const QUEUE: usize = 4 << 20;
 
-/// How long the writer waits before it tries again where the output takes nothing for the moment (`EAGAIN`).
+/// Pause before the writer tries again if the output takes nothing at the moment (`EAGAIN`).
 const AGAIN: Duration = Duration::from_millis(50);
 
-/// How long the end of the process waits for the lines that are still in the queue.
+/// Longest time that the end of the process waits for the lines in the queue.
 const LAST_LINES: Duration = Duration::from_millis(200);
 
-/// The way to the thread that writes.
+/// A handle to the writing thread.
 #[derive(Clone, Debug)]
 pub(super) struct Log {
     queue: Arc<LineQueue>,
@@ -41,18 +41,18 @@ struct LineQueue {
 #[derive(Debug, Default)]
 struct Lines {
     waiting: VecDeque<Box<[u8]>>,
-    /// Octets of those that wait.
+    /// Octets of the waiting lines.
     octets: usize,
-    /// Whether the thread is writing one.
+    /// True if the thread is writing a line.
     is_writing: bool,
     /// Lines lost since the start.
     lost: u64,
-    /// How many of them were told.
-    told: u64,
+    /// How many of them were reported.
+    reported: u64,
 }
 
 impl Log {
-    /// Begins to write to `output`. Fails when the system has no thread for it.
+    /// Starts to write to `output`. Fails if the system cannot start a thread.
     pub(super) fn start(output: impl Write + Send + 'static) -> io::Result<Self> {
         let queue = Arc::new(LineQueue::default());
         let writer = queue.clone();
@@ -60,7 +60,7 @@ impl Log {
         Ok(Self { queue })
     }
 
-    /// Puts a text into the queue, with its line breaks.
+    /// Puts a text with its line breaks into the queue.
     pub(super) fn write(&self, text: &[u8]) {
         let mut lines = self.queue.lines();
         if lines.octets + text.len() > QUEUE {
@@ -73,17 +73,17 @@ impl Log {
         self.queue.changed.notify_all();
     }
 
-    /// Waits until all is written, but not for long: nobody may read it.
+    /// Waits until everything is written, but not longer than [`LAST_LINES`]: perhaps nobody reads.
     pub(super) fn finish(&self) {
         let is_busy = |lines: &mut Lines| lines.is_writing || !lines.waiting.is_empty();
-        // Whether the time ran out does not matter: there is nobody to tell.
+        // It does not matter if the time ran out: nobody could read about it.
         let _ = self.queue.changed.wait_timeout_while(self.queue.lines(), LAST_LINES, is_busy);
     }
 }
 
 impl LineQueue {
     fn lines(&self) -> MutexGuard<'_, Lines> {
-        // A queue is whole between any two statements that change it.
+        // No statement leaves the queue in an inconsistent state, so a poisoned lock is harmless.
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -97,23 +97,24 @@ impl LineQueue {
             if written.is_err() {
                 lines.lost += 1;
             }
-            let (lost, is_news) = (lines.lost, lines.lost != lines.told);
-            // A line that tells of it and is lost itself makes the count news again.
+            let (lost, is_news) = (lines.lost, lines.lost != lines.reported);
+            // If the line with the count is lost too, the count must be reported again.
             if written.is_ok() && is_news {
-                lines.told = lost;
+                lines.reported = lost;
             }
             drop(lines);
             self.changed.notify_all();
             if written.is_ok() && is_news {
                 warn!(
                     lost,
-                    "log lines were lost: nobody read the log, or it could not be written; this counts all since the start"
+                    "log lines were lost, because nobody read the log or it could not be written; \
+                     the count is since the start"
                 );
             }
         }
     }
 
-    /// Waits for the next line.
+    /// Waits for the next line and takes it.
     fn next(&self) -> Box<[u8]> {
         let mut lines = self.lines();
         loop {
@@ -127,7 +128,7 @@ impl LineQueue {
     }
 }
 
-/// Writes a whole line. A line that breaks off is ended before the next one begins.
+/// Writes a whole line. Ends a line that was cut off before it begins the next one.
 fn write_line(output: &mut impl Write, line: &[u8], is_torn: &mut bool) -> io::Result<()> {
     let ended: &[u8] = if *is_torn { b"\n" } else { b"" };
     for part in [ended, line] {
@@ -145,11 +146,11 @@ fn write_line(output: &mut impl Write, line: &[u8], is_torn: &mut bool) -> io::R
             }
         }
     }
-    // Standard output keeps what does not end a line.
+    // Standard output buffers text that does not end a line.
     output.flush()
 }
 
-/// One event.
+/// The line of one event.
 pub(super) struct Line<'a>(&'a Log);
 
 impl Write for Line<'_> {
@@ -171,12 +172,12 @@ impl<'a> MakeWriter<'a> for Log {
     }
 }
 
-/// Which events are logged: `RUST_LOG` chooses.
+/// Which events are logged, as `RUST_LOG` says.
 pub(super) fn filter() -> EnvFilter {
     EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"))
 }
 
-/// Logs one line an event to standard error from now on, panics included.
+/// From now on, logs each event as one line to standard error, including panics.
 pub(super) fn log_to_stderr(log: &Log) {
     tracing_subscriber::fmt()
         .with_env_filter(filter())
@@ -188,7 +189,7 @@ pub(super) fn log_to_stderr(log: &Log) {
     log_panics();
 }
 
-/// Logs panics as events from now on. The standard library would write them to standard error, and wait for its reader.
+/// From now on, logs panics as events. The standard library would write them to standard error and wait for its reader.
 pub(super) fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let payload = panic.payload();
@@ -206,7 +207,7 @@ mod tests {
 
     use super::*;
 
-    /// Takes what is written as the test lets it.
+    /// Accepts as many octets as the test permits.
     struct Output {
         verdicts: mpsc::Receiver<io::Result<usize>>,
         written: Written,
@@ -224,7 +225,7 @@ mod tests {
         }
     }
 
-    /// What is written, as far as the test let it.
+    /// The octets that were written so far.
     type Written = Arc<Mutex<Vec<u8>>>;
 
     fn log() -> (Log, mpsc::Sender<io::Result<usize>>, Written) {
@@ -245,7 +246,7 @@ mod tests {
     #[test]
     fn who_writes_waits_for_nobody_and_what_is_lost_is_counted() {
         let (log, verdict, written) = log();
-        // The thread waits within the first line; the rest fills the queue and more.
+        // The thread is blocked in the first line. The rest fills the queue and overflows it.
         let line = vec![b'x'; 1 << 20];
         (0..8).for_each(|_| log.write(&line));
         let lost = log.queue.lines().lost;
@@ -253,7 +254,7 @@ mod tests {
         drop(verdict);
         wait_until_idle(&log);
         assert_eq!(written.lock().unwrap().len() as u64, (8 - lost) << 20);
-        assert_eq!(log.queue.lines().told, lost);
+        assert_eq!(log.queue.lines().reported, lost);
     }
 
     #[test]
@@ -267,7 +268,7 @@ mod tests {
         wait_until_idle(&log);
         assert_eq!(*written.lock().unwrap(), b"fi\nsecond\n");
         let lines = log.queue.lines();
-        assert_eq!((lines.lost, lines.told), (1, 1));
+        assert_eq!((lines.lost, lines.reported), (1, 1));
     }
 
     #[test]

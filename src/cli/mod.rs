@@ -39,9 +39,9 @@ pub struct Cli {
 enum Command {
     /// Serves the zones
     Serve(ConfigFile),
-    /// Serves a sample zone and plays its datacenters, to be broken and mended
+    /// Serves a sample zone, and plays its datacenters, which you can break and mend
     Demo(demo::Arguments),
-    /// Tells every fault of the configuration with its file, line and column
+    /// Reports every fault of the configuration with its file, line and column
     Check {
         #[command(flatten)]
         config: ConfigFile,
@@ -49,38 +49,38 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Tells why a client gets the answer it gets
+    /// Explains why a client gets its answer
     Explain(explain::Arguments),
-    /// Tells which share of the clients a change moves from which datacenter to which
+    /// Shows the share of clients that a change moves from one datacenter to another
     Diff(diff::Arguments),
-    /// Tells which share of the clients goes where, and where it would go if something failed
+    /// Shows the share of clients at each datacenter, now or after a failure
     Simulate(simulate::Arguments),
-    /// Tells how the running node, its names, its pools and their endpoints stand
+    /// Shows the state of the running node, of its names, its pools and their endpoints
     Status(status::StatusArguments),
-    /// Has the running node read its files again
+    /// Makes the running node read its files again
     Reload(status::ReloadArguments),
-    /// Gives no answers with what a target means while another is left
+    /// Takes a target out of the answers while others are left
     Drain(overrides::DrainArguments),
-    /// Keeps what a target means in service although something less specific takes it out
+    /// Keeps a target in service although a less specific override takes it out
     Open(overrides::PlaceArguments),
-    /// Takes what a target means for up, whatever probes say
+    /// Treats a target as up, whatever its probes say
     ForceUp(overrides::PlaceArguments),
-    /// Takes what a target means for down, whatever probes say
+    /// Treats a target as down, whatever its probes say
     ForceDown(overrides::PlaceArguments),
-    /// Takes overrides back
+    /// Removes overrides
     Lift(overrides::LiftArguments),
-    /// Lists overrides, and the windows of the server file
+    /// Lists the overrides, and the windows of the server file
     Overrides(ask::Ask),
-    /// Has another pool of a blue-green name answer
+    /// Switches a blue-green name to another pool
     Switch(rollouts::SwitchArguments),
-    /// Tells how clients move to new pools, and moves them on or back
+    /// Shows the roll-outs of names, and moves them forward or back
     Rollout(rollouts::RolloutArguments),
-    /// Sets and takes away TXT records of the running node, for ACME's dns-01
+    /// Sets and removes TXT records of the running node, for ACME's dns-01
     #[command(subcommand)]
     Txt(status::Txt),
 }
 
-/// Where the configuration begins.
+/// The path of the server file.
 #[derive(Debug, Args)]
 struct ConfigFile {
     /// The server file
@@ -88,7 +88,7 @@ struct ConfigFile {
     config: PathBuf,
 }
 
-/// The thing asked about is bad.
+/// Exit code: the command failed, or its object is faulty.
 const BAD: u8 = 1;
 
 /// Runs the command that the arguments name.
@@ -118,7 +118,7 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// Prints what was found out, or why nothing can be.
+/// Prints a report to standard output, or the reason why there is none to standard error.
 fn print(report: Result<String, String>) -> ExitCode {
     match report {
         Ok(report) => output::print(report, ExitCode::SUCCESS),
@@ -129,7 +129,7 @@ fn print(report: Result<String, String>) -> ExitCode {
     }
 }
 
-/// Prints the help or the version that was asked for, or how the arguments are wrong.
+/// Prints the help or the version, or the error in the arguments.
 fn tell_usage(usage: &clap::Error) -> ExitCode {
     let code = ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(BAD));
     let styled = usage.render();
@@ -141,7 +141,7 @@ fn tell_usage(usage: &clap::Error) -> ExitCode {
     output::print(text(std::io::stdout().is_terminal()).trim_end(), code)
 }
 
-/// Writes faults to the log, one line each.
+/// Logs faults, one line each.
 fn log_faults(faults: &Faults) {
     for fault in &faults.0 {
         let Fault { severity, code: _, message, place, label, related: _, help, count: _ } = fault;
@@ -158,12 +158,12 @@ fn log_faults(faults: &Faults) {
     }
 }
 
-/// Faults as a person reads them on standard error.
+/// Draws faults for a person on standard error.
 fn draw_faults(faults: &Faults) -> String {
     faults.render(std::io::stderr().is_terminal()).trim_end().to_owned()
 }
 
-/// Draws faults for a person.
+/// Draws faults on standard error.
 fn print_faults(faults: &Faults) {
     if !faults.0.is_empty() {
         output::complain(draw_faults(faults));

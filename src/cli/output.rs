@@ -1,4 +1,4 @@
-//! What a command prints. A reader that has seen enough, such as `head`, is no failure; a disk that is full is one.
+//! The output of commands. A reader that stops early, such as `head`, is no failure. A full disk is one.
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -6,8 +6,7 @@ use std::process::ExitCode;
 
 use super::BAD;
 
-/// Prints to standard output, and ends the line. Gives the exit code: `code`, or that of what is bad if the text cannot
-/// be written.
+/// Prints a line to standard output. Returns `code`, or the exit code for failures if the line cannot be written.
 pub(super) fn print(text: impl Display, code: ExitCode) -> ExitCode {
     let mut out = io::stdout().lock();
     match out.write_all(format!("{text}\n").as_bytes()).and_then(|()| out.flush()) {
@@ -20,7 +19,7 @@ pub(super) fn print(text: impl Display, code: ExitCode) -> ExitCode {
     }
 }
 
-/// Prints to standard error, and ends the line. Where that cannot be written the exit code still tells.
+/// Prints a line to standard error. If that fails, the exit code still reports the failure.
 pub(super) fn complain(text: impl Display) {
     let _ = io::stderr().lock().write_all(format!("{text}\n").as_bytes());
 }

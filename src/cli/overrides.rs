@@ -1,4 +1,5 @@
-//! `truenorth drain`, `open`, `force-up`, `force-down`, `lift` and `overrides`: what is to answer, whatever probes say.
+//! `truenorth drain`, `open`, `force-up`, `force-down`, `lift` and `overrides`: overrides of the state that probes
+//! find.
 
 use std::process::ExitCode;
 
@@ -12,35 +13,35 @@ use crate::report::{OverrideList, OverrideOrder, OverrideSelector};
 
 const PATH: &str = "/v1/overrides";
 
-/// `drain` and the others.
+/// The arguments of `drain`, `open`, `force-up` and `force-down`.
 #[derive(Debug, Args)]
 pub(super) struct PlaceArguments {
-    /// dc:fra, pool:web/fra, pool:web, endpoint:192.0.2.10 or name:www.example.com; * stands for any text
+    /// dc:fra, pool:web/fra, pool:web, endpoint:192.0.2.10 or name:www.example.com. An asterisk matches any text
     target: TargetPattern,
-    /// How long; until it is lifted without it
+    /// How long it lasts. By default until it is lifted
     #[arg(long = "for", value_name = "TIME", value_parser = parse_lifetime)]
     lifetime: Option<String>,
-    /// Why, for those who find it
+    /// The reason, for people who find the override
     #[arg(long, default_value = "")]
     reason: String,
     #[command(flatten)]
     ask: Ask,
 }
 
-/// `drain`.
+/// The arguments of `drain`.
 #[derive(Debug, Args)]
 pub(super) struct DrainArguments {
-    /// How long it takes until nothing is left; at once without it
+    /// How long the drain takes until no client is left. By default it is immediate
     #[arg(long, value_name = "TIME", value_parser = parse_lifetime)]
     over: Option<String>,
     #[command(flatten)]
     place: PlaceArguments,
 }
 
-/// `lift`.
+/// The arguments of `lift`.
 #[derive(Debug, Args)]
 pub(super) struct LiftArguments {
-    /// An override's number, or a target: all that were placed on exactly that
+    /// The number of an override, or a target: all overrides placed on exactly that target
     #[arg(value_name = "OVERRIDE|TARGET")]
     which: Which,
     #[command(flatten)]
@@ -66,12 +67,12 @@ impl std::str::FromStr for Which {
     }
 }
 
-/// Exit code 1 if it cannot be, or no node answers.
+/// Returns exit code 1 if the node refuses, or no node answers.
 pub(super) fn drain(DrainArguments { over, place }: &DrainArguments) -> ExitCode {
     order(Mode::Drain, place, over.clone())
 }
 
-/// Exit code 1 if it cannot be, or no node answers.
+/// Returns exit code 1 if the node refuses, or no node answers.
 pub(super) fn place(mode: Mode, arguments: &PlaceArguments) -> ExitCode {
     order(mode, arguments, None)
 }
@@ -90,7 +91,7 @@ fn order(mode: Mode, arguments: &PlaceArguments, over: Option<String>) -> ExitCo
     tell(ask, ask.order(Method::POST, PATH, Some(&order)))
 }
 
-/// Exit code 1 if there is no such override, or no node answers.
+/// Returns exit code 1 if there is no such override, or no node answers.
 pub(super) fn lift(LiftArguments { which, ask }: &LiftArguments) -> ExitCode {
     let (number, target) = match which {
         Which::Number(number) => (Some(number.to_string()), None),
@@ -99,7 +100,7 @@ pub(super) fn lift(LiftArguments { which, ask }: &LiftArguments) -> ExitCode {
     tell(ask, ask.order(Method::DELETE, PATH, Some(&OverrideSelector { number, target, who: who() })))
 }
 
-/// Exit code 1 if no node answers.
+/// Returns exit code 1 if no node answers.
 pub(super) fn list(ask: &Ask) -> ExitCode {
     tell(ask, ask.get(PATH, &[]))
 }
@@ -111,7 +112,7 @@ fn tell(ask: &Ask, answer: Result<Answer, AskError>) -> ExitCode {
     }
 }
 
-/// Whoever is logged in, as far as the environment says.
+/// The name of the logged-in user, from the environment.
 pub(super) fn who() -> String {
     let named = ["SUDO_USER", "USER", "LOGNAME"].into_iter().filter_map(|key| std::env::var(key).ok());
     named.into_iter().find(|name| !name.is_empty()).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! `truenorth switch` and `truenorth rollout`: which pools a name's clients are sent to.
+//! `truenorth switch` and `truenorth rollout`: the pools that a name's clients are sent to.
 
 use std::fmt::Write;
 use std::process::ExitCode;
@@ -13,7 +13,7 @@ use crate::rollout::Action;
 
 const PATH: &str = "/v1/rollouts";
 
-/// `switch`.
+/// The arguments of `switch`.
 #[derive(Debug, Args)]
 pub(super) struct SwitchArguments {
     /// A steered name with `active`
@@ -21,23 +21,23 @@ pub(super) struct SwitchArguments {
     /// The pool that is to answer, as in the name's `pools`
     #[arg(required_unless_present = "back", conflicts_with = "back")]
     pool: Option<String>,
-    /// The pool that answered before the last switch
+    /// Switch to the pool that answered before the last switch
     #[arg(long)]
     back: bool,
-    /// Why, for those who find it
+    /// The reason, for people who find the switch
     #[arg(long, default_value = "")]
     reason: String,
     #[command(flatten)]
     ask: Ask,
 }
 
-/// `rollout`.
+/// The arguments of `rollout`.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(super) struct RolloutArguments {
     #[command(subcommand)]
     action: Option<RolloutAction>,
-    /// A steered name with `canary` or `active`; all without it
+    /// A steered name with `canary` or `active`. By default all of them
     name: Option<String>,
     #[command(flatten)]
     ask: Ask,
@@ -45,13 +45,13 @@ pub(super) struct RolloutArguments {
 
 #[derive(Debug, Subcommand)]
 enum RolloutAction {
-    /// Stays at the step
+    /// Stays at the present step
     Pause(ActionArguments),
-    /// Goes on; after it was taken back, from the first step
+    /// Continues; after a rollback, from the first step
     Resume(ActionArguments),
     /// Takes the next step now
     Advance(ActionArguments),
-    /// Sends no more clients to the new pool
+    /// Rolls back: sends no more clients to the new pool
     Back(ActionArguments),
 }
 
@@ -59,14 +59,14 @@ enum RolloutAction {
 struct ActionArguments {
     /// A steered name with `canary`
     name: String,
-    /// Why, for those who find it
+    /// The reason, for people who find the roll-out
     #[arg(long, default_value = "")]
     reason: String,
     #[command(flatten)]
     ask: Ask,
 }
 
-/// Exit code 1 if it cannot be, or no node answers.
+/// Returns exit code 1 if the node refuses, or no node answers.
 pub(super) fn switch(arguments: &SwitchArguments) -> ExitCode {
     let SwitchArguments { name, pool, back, reason, ask } = arguments;
     let action = back.then(|| Action::Back.as_str().to_owned());
@@ -74,7 +74,7 @@ pub(super) fn switch(arguments: &SwitchArguments) -> ExitCode {
     tell(ask, ask.order(Method::POST, &path(name), Some(&order)))
 }
 
-/// Exit code 1 if it cannot be, or no node answers.
+/// Returns exit code 1 if the node refuses, or no node answers.
 pub(super) fn rollout(RolloutArguments { action, name, ask }: &RolloutArguments) -> ExitCode {
     let (action, arguments) = match action {
         None => {
@@ -99,7 +99,7 @@ fn tell(ask: &Ask, answer: Result<Answer, AskError>) -> ExitCode {
     }
 }
 
-/// The path of a name's roll-out. A name may hold what means something else in a URL (RFC 3986, section 2.1).
+/// The path of a name's roll-out. A name may hold characters with a meaning in URLs (RFC 3986, section 2.1).
 fn path(name: &str) -> String {
     let mut path = format!("{PATH}/");
     for &octet in name.as_bytes() {

@@ -1,4 +1,4 @@
-//! `truenorth serve`: wires files, probes, control and sockets together, and keeps them so until it is told to stop.
+//! `truenorth serve`: connects files, probes, control and sockets, and runs them until it is told to stop.
 //!
 //! ```text
 //!   SIGHUP, a changed file, an order ──► reload ──► Adopt ──► control ──► Publish ──► the snapshot that workers load
@@ -7,7 +7,7 @@
 //!                                       last run ──► Restore       └──► Keep ──► store
 //! ```
 //!
-//! Configurations are made in one loop, one after another, so that none is made of what is no longer the last one.
+//! One loop makes all configurations, one after the other, so that none is based on an outdated one.
 
 mod files;
 mod notifier;
@@ -50,14 +50,15 @@ use orders::Orders;
 use parts::{keeper, prober, publisher};
 pub(super) use signals::Signals;
 
-/// How long control may take to hand over what is to be kept when the node stops; milliseconds, unless it hangs.
+/// Longest time that control may take to hand over its last changes when the node stops. It takes milliseconds unless
+/// control hangs.
 const LAST_EVENT: Duration = Duration::from_millis(500);
 
-/// Why serving did not begin, or ended although nobody told it to.
+/// The reason why serving did not begin, or ended without a request.
 pub(super) enum ServeError {
     /// The configuration has faults.
     Faults(Faults),
-    /// Something else, in a sentence.
+    /// Another reason, in a sentence.
     Other(String),
 }
 
@@ -67,12 +68,12 @@ impl From<Faults> for ServeError {
     }
 }
 
-/// Serves until a signal says to stop. Exit code 1 if that never began, or ended by itself.
+/// Serves until a signal says to stop. Returns exit code 1 if serving never began, or ended by itself.
 pub(super) fn run(path: &Path) -> ExitCode {
     run_to_end(|log, signals| async move {
         log_to_stderr(&log);
         let (alarm, ends) = vital::alarm();
-        // Until answers begin there is nothing to drain.
+        // Before the node answers there is nothing to drain.
         let node = tokio::select! {
             () = signals.stop() => return Ok(()),
             node = Node::start(path, &alarm) => node?,
@@ -81,15 +82,15 @@ pub(super) fn run(path: &Path) -> ExitCode {
     })
 }
 
-/// Runs on all processors what serves until it is told to stop. Tells on standard error, which the log is for, why it never
-/// began or ended by itself.
+/// Runs `serves` on all processors until it is told to stop. If it never began or ended by itself, prints the reason to
+/// standard error, as the log does.
 pub(super) fn run_to_end<F: Future<Output = Result<(), ServeError>>>(
     serve: impl FnOnce(Log, Signals) -> F,
 ) -> ExitCode {
     let log = match Log::start(std::io::stderr()) {
         Ok(log) => log,
         Err(error) => {
-            super::output::complain(format_args!("truenorth: there is no thread for the log: {error}"));
+            super::output::complain(format_args!("truenorth: cannot start the thread of the log: {error}"));
             return ExitCode::from(super::BAD);
         }
     };
@@ -113,20 +114,21 @@ fn serve_with<F: Future<Output = Result<(), ServeError>>>(
     serve: impl FnOnce(Log, Signals) -> F,
 ) -> Result<(), ServeError> {
     let other = |what: &str, error: &dyn std::fmt::Display| ServeError::Other(format!("{what}: {error}"));
-    // First of all: a signal that comes from now on is not lost.
-    let signals = Signals::handle(log.clone()).map_err(|error| other("signals cannot be handled", &error))?;
-    let workers = thread::available_parallelism().map_err(|error| other("the processors cannot be counted", &error))?;
-    try_threads(2 * workers.get()).map_err(|error| other("there are not enough threads", &error))?;
+    // The first step, so that no later signal is lost.
+    let signals = Signals::handle(log.clone()).map_err(|error| other("cannot handle signals", &error))?;
+    let workers = thread::available_parallelism().map_err(|error| other("cannot count the processors", &error))?;
+    try_threads(2 * workers.get()).map_err(|error| other("the system does not allow enough threads", &error))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers.get()).enable_all().build();
-    let runtime = runtime.map_err(|error| other("no runtime for tasks", &error))?;
+    let runtime = runtime.map_err(|error| other("cannot start the runtime for tasks", &error))?;
     let result = runtime.block_on(serve(log.clone(), signals));
-    // Nothing that hangs keeps the process: a name that is looked up for a webhook, for example.
+    // Do not wait for tasks that hang, such as the lookup of a webhook's name.
     runtime.shutdown_background();
     result
 }
 
-/// Whether the system gives so many threads now. Where it refuses one, tokio panics and then waits for itself for ever; so they
-/// are tried before, twice as many as tokio takes: the node needs more, and those that were tried count until they are gone.
+/// Tests if the system can start this number of threads now. If tokio cannot start one, it panics and then waits for
+/// itself for ever. Twice the number that tokio needs is tried: the node needs more threads, and those of this test
+/// count until they have ended.
 fn try_threads(count: usize) -> io::Result<()> {
     let gate = Mutex::new(());
     thread::scope(|scope| {
@@ -138,16 +140,16 @@ fn try_threads(count: usize) -> io::Result<()> {
     })
 }
 
-/// Does work that may take long on a thread of its own, and waits for it. An error says why nothing came of it.
+/// Runs slow work on a separate thread and waits for it. Fails with the reason why the work was not done.
 async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, String> {
     let (done, result) = oneshot::channel();
     let work = move || {
-        // Nobody waits any more when the node stops.
+        // Nobody waits any more if the node stops.
         let _ = done.send(work());
     };
     let spawned = thread::Builder::new().name("files".to_owned()).spawn(work);
-    spawned.map_err(|error| format!("the files are not read: there is no thread for it: {error}"))?;
-    result.await.map_err(|_| "the files are not read: the thread that does it panicked".to_owned())
+    spawned.map_err(|error| format!("the files were not read: cannot start a thread: {error}"))?;
+    result.await.map_err(|_| "the files were not read: the thread that reads them panicked".to_owned())
 }
 
 /// A node that serves.
@@ -157,12 +159,12 @@ pub(super) struct Node {
     published: Arc<ArcSwap<Snapshot>>,
     control: Handle,
     control_task: tokio::task::JoinHandle<()>,
-    /// Where control keeps measured round trips.
+    /// The storage of measured round trips.
     latency: KeptLatency,
     lateness: Arc<Lateness>,
     addresses: Vec<std::net::SocketAddr>,
     encrypted: EncryptedAddresses,
-    /// The configuration adopted last, with the TXT records that are set.
+    /// The last adopted configuration, with the TXT records that are set.
     latest: Arc<Blueprint>,
     txt: DynamicTxt,
     notifier: Notifier,
@@ -171,8 +173,8 @@ pub(super) struct Node {
 }
 
 impl Node {
-    /// Reads everything, binds every socket, probes every target once, and begins to answer. Parts of the node that end by
-    /// themselves are told to `alarm`.
+    /// Reads everything, binds every socket, probes every target once, and begins to answer. Tells `alarm` if a part of
+    /// the node ends by itself.
     pub(super) async fn start(path: &Path, alarm: &Alarm) -> Result<Self, ServeError> {
         let other = |error: &dyn std::fmt::Display| ServeError::Other(error.to_string());
         let (files, loaded, txt) = Files::open(path.to_owned()).await?;
@@ -189,12 +191,12 @@ impl Node {
         let admin = loaded.server.admin;
         let admin = admin.map(|admin| Ok((admin::Bound::new(&admin)?, admin))).transpose();
         let admin = admin.map_err(|error: admin::BindError| other(&error))?;
-        // All sockets that are listened on are there: what is left is shared out.
+        // All sockets are bound: divide the descriptors that are left.
         let descriptors = Descriptors::share();
         let bound = bound.with_tcp_limits(TcpLimits::default().within(descriptors.dns));
 
         let journal = Arc::new(Journal::new());
-        let notifier = Notifier::new(journal.clone(), alarm.part("the task that tells what happens"));
+        let notifier = Notifier::new(journal.clone(), alarm.part("the task that delivers events"));
         notifier.set_webhooks(loaded.server.webhooks, &loaded.blueprint.world().node);
         let (control, received) = Handle::new();
         let (first, first_published) = oneshot::channel();
@@ -249,12 +251,12 @@ impl Node {
         })
     }
 
-    /// Where DNS is answered.
+    /// The addresses that answer DNS.
     pub(super) fn addresses(&self) -> &[std::net::SocketAddr] {
         &self.addresses
     }
 
-    /// Reloads when asked to, until asked to stop; then drains. An error says which part of the node ended by itself.
+    /// Reloads when asked to, until asked to stop. Then drains. Fails with the part of the node that ended by itself.
     pub(super) async fn run(mut self, signals: Signals, mut ends: Ends) -> Result<(), ServeError> {
         let zones = self.published.load().zones().len();
         info!(addresses = ?self.addresses, zones, "answering");
@@ -268,7 +270,7 @@ impl Node {
             info!(addresses = ?admin.addresses(), socket = admin.socket().map(|path| tracing::field::display(path.display())), "admin server listening");
         }
         let failed = loop {
-            // What is under way is dropped: nobody was told that it is done.
+            // A started order is dropped: nobody was told that it is done.
             tokio::select! {
                 biased;
                 () = signals.stop() => break None,
@@ -277,7 +279,7 @@ impl Node {
             }
         };
         if let Some(end) = failed {
-            error!("{end}, which is a bug of truenorth: the node ends, for what it answers would be out of date soon");
+            error!("{end}; this is a bug of truenorth. The node stops, because its answers would soon be out of date");
         }
         let late = |share| tracing::field::display(Written(self.lateness.quantile(share)));
         let (p50, p99, longest) = (late(0.5), late(0.99), self.lateness.longest());
@@ -289,7 +291,7 @@ impl Node {
                 admin.stop().await;
             }
         };
-        // What is kept comes to disk while the last queries are answered.
+        // The state is written to disk while the last queries are answered.
         let kept = async {
             let stopped = tokio::time::timeout(LAST_EVENT, async {
                 self.control.tell(Event::Stop).await;
@@ -297,14 +299,14 @@ impl Node {
             });
             if stopped.await.is_err() {
                 self.control_task.abort();
-                warn!("the last changes of health may not be kept: control takes too long to end");
+                warn!("the last changes of health may be lost: control did not hand them over in time");
             }
             let (store, latency) = (self.files.store.clone(), self.latency);
             let close = move || {
                 latency.finish();
                 store.close();
             };
-            // Without a thread it is closed when it is dropped.
+            // If there is no thread for it, the store is closed when it is dropped.
             let _ = beside(close).await;
         };
         let ((), (), (), ()) = tokio::join!(admin, self.running.stop(), self.notifier.stop(), kept);
@@ -314,7 +316,7 @@ impl Node {
         }
     }
 
-    /// Waits for the next thing that is to be done, and does it.
+    /// Waits for the next thing to do, and does it.
     async fn turn(&mut self, signals: &Signals) {
         let reason = tokio::select! {
             () = signals.reload() => "signal",
@@ -322,15 +324,16 @@ impl Node {
             order = self.orders.next() => return self.obey(order).await,
             () = orders::expiry(&self.txt) => return self.expire().await,
         };
-        // What is wrong was told.
+        // The faults were already logged.
         let _ = self.reload(reason, false).await;
     }
 
-    /// The faults that keep the old configuration, or what is about to be served. A configuration without a zone is taken
-    /// only if `may_be_empty`, when one is served now: a folder that was not mounted looks like one.
+    /// Reads the configuration again. Fails with the faults that keep the old configuration, or with those that would
+    /// stop its being served. A configuration without a zone, while zones are served, is accepted only if
+    /// `may_be_empty`: a folder that is not mounted looks like one.
     async fn reload(&mut self, reason: &str, may_be_empty: bool) -> admin::Reloaded {
         let previous = self.published.load_full();
-        // Reading and compiling take a while; probes and answers go on meanwhile.
+        // Reading and compiling take a while. Probes and answers go on in the meantime.
         let loaded = self.files.load(previous.clone(), &self.txt).await;
         let loaded = loaded.and_then(|loaded| judge_lost(&previous, loaded, may_be_empty));
         let faults = loaded.as_ref().map_or_else(|faults| faults, |loaded| &loaded.warnings);
@@ -338,9 +341,9 @@ impl Node {
         let (errors, warnings) = (faults.count(Severity::Error), faults.count(Severity::Warning));
         let taken = loaded.is_ok();
         self.notifier.tell(EventKind::Reload { reason: reason.to_owned(), taken, errors, warnings });
-        let loaded = loaded.inspect_err(|_| error!(reason, "configuration not reloaded: the old one goes on"))?;
+        let loaded = loaded.inspect_err(|_| error!(reason, "configuration not reloaded: the old one stays in use"))?;
         if loaded.credentials.is_some_and(|credentials| self.running.show(credentials)) {
-            info!("certificate exchanged");
+            info!("certificate replaced");
         }
         if let Some((running, admin)) = self.admin.as_ref().zip(loaded.server.admin.as_ref()) {
             running.admit(admin);
@@ -355,7 +358,7 @@ impl Node {
     }
 }
 
-/// Waits until something else stands on disk than what was read last.
+/// Waits until files on disk differ from those that were read last.
 async fn changed(watch: &mut Option<FileWatch>) {
     match watch {
         Some(watch) => watch.changed().await,

@@ -1,4 +1,4 @@
-//! `truenorth simulate`: where clients go, and where they would go if something failed.
+//! `truenorth simulate`: the datacenters that clients are sent to, now or after a failure.
 
 use std::io::BufReader;
 use std::path::PathBuf;
@@ -14,22 +14,22 @@ use crate::overrides::TargetPattern;
 use crate::report::{self, Demand, QueryMix, Simulation, endpoint_state_without, find_demands, with_demands};
 use crate::snapshot::{Blueprint, EndpointState, Snapshot};
 
-/// Octets of a log that are read at a time.
+/// Octets of a query log that are read at a time.
 const PIECE: usize = 1 << 20;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The names to ask for, all steered ones by default; absolute whether they end with a dot or not
+    /// The names to ask for, by default all steered ones. They are absolute, with or without a final dot
     #[arg(value_name = "NAME", value_parser = crate::report::Question::parse_name)]
     names: Vec<Name>,
-    /// Queries to replay, a JSON object a line; by default each IPv4 address with a country asks once
+    /// Queries to replay, one JSON object in each line. By default each IPv4 address with a country asks once
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
-    /// What fails: dc:NAME, pool:NAME or endpoint:ADDRESS; may be given several times
+    /// What fails: dc:NAME, pool:NAME or endpoint:ADDRESS. May be given several times
     #[arg(long, value_name = "TARGET")]
     down: Vec<TargetPattern>,
-    /// What a pool's own clients use, where names go by load: POOL=NUMBER, in the unit of `capacity`; may be given several
-    /// times
+    /// Load of a pool's own clients, for names that steer by load: POOL=NUMBER, in the unit of `capacity`. May be given
+    /// several times
     #[arg(long, value_name = "POOL=NUMBER")]
     load: Vec<Demand>,
     #[command(flatten)]
@@ -39,7 +39,7 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-/// Exit code 1 if the configuration, the log or a name is bad.
+/// Returns exit code 1 if the configuration, the query log or a name is faulty.
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
     match Loader::new(&arguments.config.config).load(&Disk::new(), &|_| None, None) {
         Ok(loaded) => super::print(simulate(arguments, &loaded.blueprint)),

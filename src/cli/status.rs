@@ -1,4 +1,4 @@
-//! `truenorth status`, `reload` and `txt`: what the running node says, and what it is told.
+//! `truenorth status`, `reload` and `txt`: state of the running node, and orders to it.
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -11,51 +11,51 @@ use crate::duration;
 use crate::name::Name;
 use crate::report::{Question, Reload, Status, ToldFault, TxtChange, TxtList};
 
-/// `status`.
+/// The arguments of `status`.
 #[derive(Debug, Args)]
 pub(super) struct StatusArguments {
-    /// This steered name and its pools only
+    /// Only this steered name and its pools
     #[arg(long, value_parser = Question::parse_name)]
     name: Option<Name>,
-    /// This pool only, such as web/fra, or web for all of its datacenters
+    /// Only this pool, such as web/fra, or web for all of its datacenters
     #[arg(long)]
     pool: Option<String>,
     #[command(flatten)]
     ask: Ask,
 }
 
-/// `reload`.
+/// The arguments of `reload`.
 #[derive(Debug, Args)]
 pub(super) struct ReloadArguments {
-    /// Take a configuration without a zone although zones are served now
+    /// Accept a configuration without a zone although zones are served now
     #[arg(long)]
     allow_empty: bool,
     #[command(flatten)]
     ask: Ask,
 }
 
-/// `txt`.
+/// The commands of `txt`.
 #[derive(Debug, Subcommand)]
 pub(super) enum Txt {
-    /// Sets a TXT record, which goes by itself; returns when it is served
+    /// Sets a TXT record for a limited time; returns when it is served
     Set {
-        /// The owner; absolute whether it ends with a dot or not
+        /// The owner. It is absolute, with or without a final dot
         #[arg(value_parser = Question::parse_name)]
         name: Name,
-        /// What it says
+        /// The text
         value: String,
-        /// How long it stays: 1s to 168h
+        /// How long the record stays: 1s to 168h
         #[arg(long = "for", value_name = "TIME", default_value = "10m", value_parser = parse_lifetime)]
         lifetime: String,
         #[command(flatten)]
         ask: Ask,
     },
-    /// Takes a TXT record away, or all of a name's that were set
+    /// Removes a TXT record, or all that were set at a name
     Unset {
-        /// The owner; absolute whether it ends with a dot or not
+        /// The owner. It is absolute, with or without a final dot
         #[arg(value_parser = Question::parse_name)]
         name: Name,
-        /// What it says
+        /// The text. By default all texts at the name
         value: Option<String>,
         #[command(flatten)]
         ask: Ask,
@@ -70,11 +70,11 @@ pub(super) enum Txt {
 pub(super) fn parse_lifetime(text: &str) -> Result<String, String> {
     match duration::parse(text) {
         Some(_) => Ok(text.to_owned()),
-        None => Err("a duration is 30s, 10m or 2h, for example".to_owned()),
+        None => Err("write a duration such as 30s, 10m or 2h".to_owned()),
     }
 }
 
-/// Exit code 1 if no node answers.
+/// Returns exit code 1 if no node answers.
 pub(super) fn status(arguments: &StatusArguments) -> ExitCode {
     let mut query = Vec::new();
     query.extend(arguments.name.as_ref().map(|name| ("name", name.to_string())));
@@ -89,7 +89,7 @@ pub(super) fn status(arguments: &StatusArguments) -> ExitCode {
     }
 }
 
-/// Exit code 1 if the old configuration goes on.
+/// Returns exit code 1 if the old configuration stays in use.
 pub(super) fn reload(ReloadArguments { allow_empty, ask }: &ReloadArguments) -> ExitCode {
     let path = if *allow_empty { "/v1/reload?allow_empty=true" } else { "/v1/reload" };
     let body: Option<&()> = None;
@@ -102,7 +102,7 @@ pub(super) fn reload(ReloadArguments { allow_empty, ask }: &ReloadArguments) -> 
     ask.print(&told, ToString::to_string, code)
 }
 
-/// Exit code 1 if it cannot be, or no node answers.
+/// Returns exit code 1 if the node refuses, or no node answers.
 pub(super) fn txt(command: &Txt) -> ExitCode {
     let change = |name: &Name, value: Option<&String>, lifetime: Option<&String>| TxtChange {
         name: name.to_string(),

@@ -1,13 +1,14 @@
-//! Tells when what a configuration was read from is no longer what stands there.
+//! Notices when the files of a configuration differ from those that were read.
 //!
 //! ```text
-//!   the kernel tells of a name of interest ─┐
-//!   every few seconds ──────────────────────┴─► look: is all as it was read? ─ no, and quiet since ─► a change
+//!   the kernel reports a name of interest ─┐
+//!   every few seconds ─────────────────────┴─► look: do files differ? ─ yes, and quiet for a while ─► a change
 //! ```
 //!
-//! What counts is what was read, by its identity: so a reload that was ordered takes up an edit before it is told, and
-//! names that are not read change nothing. The kernel's word only makes it sooner. Where it gives none, as on network file
-//! systems, on files with several names, or where inotify has no room, looking finds the change.
+//! Files are compared by identity with those that were read. An ordered reload that reads an edit therefore prevents a
+//! second reload for it, and other files in the folders change nothing. Messages from the kernel only make it faster.
+//! Where there are none, as on network file systems, for files with several names, or if inotify has no room, the
+//! regular look finds the change.
 
 mod ears;
 mod folders;
@@ -29,24 +30,24 @@ use ears::Ears;
 use folders::Folders;
 use vigil::Vigil;
 
-/// The way to the thread that watches.
+/// A handle to the watching thread.
 pub(super) struct FileWatch {
     orders: mpsc::Sender<Order>,
-    /// Rung when there is an order.
+    /// Wakes the thread when there is an order.
     bell: Arc<OwnedFd>,
     changes: UnboundedReceiver<u64>,
-    /// How many times something else was to be followed.
+    /// The number of orders so far.
     number: u64,
 }
 
-/// What is to be followed from now on.
+/// The files to watch from now on.
 struct Order {
     number: u64,
     reads: Reads,
     watching: Watching,
 }
 
-/// The thread's own.
+/// The state of the thread.
 struct Watcher {
     orders: mpsc::Receiver<Order>,
     changes: UnboundedSender<u64>,
@@ -54,7 +55,7 @@ struct Watcher {
 }
 
 impl FileWatch {
-    /// Watches nothing yet. Fails when the system has no thread or no descriptor for it.
+    /// Starts without a file to watch. Fails if the system has no thread or no descriptor for it.
     pub(super) fn start() -> io::Result<Self> {
         let bell = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
         Self::start_with(Ears::new(bell.clone()), bell)
@@ -62,29 +63,29 @@ impl FileWatch {
 
     fn start_with(ears: Ears, bell: Arc<OwnedFd>) -> io::Result<Self> {
         let (orders, received) = mpsc::channel();
-        let (told, changes) = unbounded_channel();
-        let watcher = Watcher { orders: received, changes: told, ears };
+        let (sender, changes) = unbounded_channel();
+        let watcher = Watcher { orders: received, changes: sender, ears };
         thread::Builder::new().name("watch".to_owned()).spawn(move || watcher.run())?;
         Ok(Self { orders, bell, changes, number: 0 })
     }
 
-    /// Watches what was read, and nothing else.
+    /// Watches the files that were read, and no others.
     pub(super) fn follow(&mut self, reads: Reads, watching: Watching) {
         self.number += 1;
-        // The thread is gone only after a panic, which was told.
+        // The thread ends early only after a panic, which was logged.
         let _ = self.orders.send(Order { number: self.number, reads, watching });
         ears::ring(&self.bell);
     }
 
-    /// Waits until something else stands there than what was read last.
+    /// Waits until the files differ from those that were read last.
     pub(super) async fn changed(&mut self) {
         loop {
             match self.changes.recv().await {
                 Some(number) if number == self.number => return,
-                // It was read again meanwhile.
+                // The files were read again in the meantime.
                 Some(_) => {}
                 None => {
-                    error!("changed files are noticed no longer: send SIGHUP, or run `truenorth reload`");
+                    error!("changed files are no longer noticed: send SIGHUP, or run `truenorth reload`");
                     return std::future::pending().await;
                 }
             }
@@ -149,7 +150,7 @@ mod tests {
     use super::*;
     use crate::disk::Disk;
 
-    /// What a change on disk takes to be told, however busy the machine is.
+    /// Longest time until a change on disk is reported, however busy the machine is.
     const PATIENCE: Duration = Duration::from_secs(20);
 
     const WATCHING: Watching = Watching { is_on: true, quiet: Duration::from_millis(100) };
@@ -158,7 +159,7 @@ mod tests {
         Path::new(name).extension().is_some_and(|extension| extension == "zone")
     }
 
-    /// Two releases with a zone and a part of it, the first of which is current.
+    /// Two releases with a zone and an included file. The first release is current.
     struct Scene {
         folder: tempfile::TempDir,
     }
@@ -196,7 +197,7 @@ mod tests {
         }
     }
 
-    /// Whether a change is told after something is done; by the kernel's word and without it.
+    /// Asserts that a change is reported after `change` ran, both with the kernel's reports and without them.
     async fn expect_change(what: &str, change: impl Fn(&Scene)) {
         for is_deaf in [false, true] {
             let scene = Scene::new();
@@ -206,7 +207,7 @@ mod tests {
             watch.follow(scene.read(), WATCHING);
             change(&scene);
             timeout(PATIENCE, watch.changed()).await.unwrap_or_else(|_| panic!("{what}, deaf: {is_deaf}"));
-            // Once.
+            // The change is reported once.
             watch.follow(scene.read(), WATCHING);
             let again = timeout(WATCHING.quiet * 5, watch.changed()).await;
             assert!(again.is_err(), "{what}, deaf: {is_deaf}: it was read again, and is told again");

@@ -1,4 +1,4 @@
-//! Addresses that no client can reach, or that are no host's.
+//! Addresses that no client can reach, or that cannot belong to a host.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -6,16 +6,16 @@ use super::code::Code;
 use super::fault::{Fault, Faults};
 use super::source::Place;
 
-/// Why an address cannot be used.
+/// The reason why an address cannot be used.
 struct Unfit {
     why: &'static str,
-    /// The IPv4 address that it stands for.
+    /// The IPv4 address that was probably meant.
     meant: Option<Ipv4Addr>,
-    /// Whether it can be used by nobody; else it may be reached on one link.
+    /// True if nobody can use the address; false if hosts on its link may reach it.
     is_error: bool,
 }
 
-/// Tells of an address that nobody can connect to; the value is whether it can be used at all.
+/// Reports an address that nobody can connect to. Returns true if it can be used at all.
 pub(super) fn check(address: IpAddr, place: &Place, faults: &mut Faults) -> bool {
     let unfit = match address {
         IpAddr::V4(address) => unfit_v4(address),
@@ -52,7 +52,7 @@ fn unfit_v6(address: Ipv6Addr) -> Option<Unfit> {
         // RFC 4291, section 2.5.5.
         [0, 0, 0, 0, 0, 0 | 0xffff, ..] => {
             let meant = Some(Ipv4Addr::from_bits(address.to_bits() as u32));
-            Some(Unfit { why: "stands for an IPv4 address, which has records of its own", meant, is_error: true })
+            Some(Unfit { why: "embeds an IPv4 address, which belongs in a pool as itself", meant, is_error: true })
         }
         [0xff00..=0xffff, ..] => unfit("is a multicast address", true),
         [0xfe80..=0xfebf, ..] => unfit("is link-local: no router forwards to it", false),

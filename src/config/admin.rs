@@ -1,4 +1,4 @@
-//! `[admin]`: where the admin HTTP server listens, and who may use it.
+//! `[admin]`: the addresses of the admin HTTP server, and who may use it.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -16,57 +16,57 @@ use super::kept;
 use super::listen::{self, Listen};
 use super::source::Place;
 
-/// The port that DESIGN gives the admin server.
+/// The usual port of the admin server.
 const PORT: u16 = 8053;
 
-/// Octets of a token. 16 hexadecimal digits are 64 bits, more than anybody guesses over a network.
+/// Length of a token in octets. 16 hexadecimal digits are 64 bits, more than anybody can guess over a network.
 const TOKEN_LENGTH: std::ops::RangeInclusive<usize> = 16..=1024;
 
-/// Octets of a socket's path: 107 (unix(7)) without the ending that it has until it is ready.
+/// Longest path of a socket in octets: 107 (unix(7)) without the ending that it has until the socket is ready.
 const MAX_SOCKET: usize = 103;
 
-/// How long a host name is at most, in characters.
+/// Longest host name, in characters.
 const MAX_HOST: usize = 253;
 
 /// The admin HTTP server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Admin {
-    /// Where it listens.
+    /// The addresses that it listens on.
     pub listen: Vec<SocketAddr>,
-    /// Its socket in the file system. There is one if it listens nowhere else.
+    /// Its socket in the file system. Required if there is no address.
     pub socket: Option<PathBuf>,
-    /// What requests must show one of; at least one wherever it listens off loopback.
+    /// The tokens that requests must show one of. At least one if any address is not on loopback.
     pub grants: Vec<Grant>,
-    /// Names that requests may be sent to besides address literals and `localhost`, in lower case.
+    /// Host names that requests may be sent to, in lower case. Address literals and `localhost` are always allowed.
     pub hosts: Vec<Box<str>>,
 }
 
-/// A token, and what whoever shows it may do.
+/// A token and its permissions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
-    /// `NAME` of `tokens.NAME`; `None` for the one that may do everything.
+    /// The `NAME` of `tokens.NAME`; `None` for the token that may do everything.
     pub name: Option<Box<str>>,
     /// The token.
     pub token: Token,
-    /// At least one.
+    /// The permitted purposes; at least one.
     pub may: Vec<Purpose>,
 }
 
-/// What a request is for.
+/// The purpose of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// To see how the node stands, and what happens.
+    /// Read the state of the node and its events.
     Read,
-    /// To tell how endpoints are, how their requests went, and round trips.
+    /// Report the state of endpoints, the outcome of their requests, and round trips.
     Report,
-    /// To see, set and unset TXT records.
+    /// List, set and unset TXT records.
     Txt,
-    /// To change what is answered: overrides, roll-outs and reloads.
+    /// Change the answers: overrides, roll-outs and reloads.
     Order,
 }
 
 impl Purpose {
-    /// All of them, and their words.
+    /// All purposes with their words.
     pub const ALL: [(&'static str, Self); 4] =
         [("read", Self::Read), ("report", Self::Report), ("txt", Self::Txt), ("order", Self::Order)];
 
@@ -76,17 +76,17 @@ impl Purpose {
     }
 }
 
-/// A secret that requests show. It is printed by nothing.
+/// A secret that requests show. Nothing prints it.
 #[derive(Clone)]
 pub struct Token(Arc<str>);
 
 impl Token {
-    /// The secret itself, to be shown to a node.
+    /// The secret itself, to send it to a node.
     pub fn reveal(&self) -> &str {
         &self.0
     }
 
-    /// Whether this is it, told in a time that says no more than how long it is.
+    /// True if the request showed this token. The comparison takes a time that depends only on the length.
     pub fn is(&self, shown: &[u8]) -> bool {
         self.0.as_bytes().ct_eq(shown).into()
     }
@@ -106,7 +106,7 @@ impl fmt::Debug for Token {
     }
 }
 
-/// Reads `[admin]`. Relative paths continue `folder`. `dns` is what is served otherwise.
+/// Reads `[admin]`. Relative paths are relative to `folder`. `dns` holds the addresses that serve DNS.
 pub(super) fn read(
     value: Option<Value<'_>>,
     folder: &Path,
@@ -125,7 +125,7 @@ pub(super) fn read(
     let grants = read_grants(&mut table, folder, disk, faults);
     let hosts = table.take("hosts").map(|value| value.each(faults, read_host)).unwrap_or_default();
     table.finish(faults);
-    // A token that is faulty is told of already.
+    // A faulty token was already reported.
     if grants.is_empty() && !faults.has_errors_since(before) {
         check_loopback(&listen, &anchor, faults);
     }
@@ -135,7 +135,7 @@ pub(super) fn read(
     is_served.then_some(Admin { listen, socket, grants, hosts })
 }
 
-/// An address, or a list of them.
+/// Reads an address or a list of addresses.
 fn read_addresses(value: &Value<'_>, faults: &mut Faults) -> Vec<Placed<SocketAddr>> {
     let items = if value.is_string() {
         vec![value.clone()]
@@ -156,7 +156,7 @@ fn read_addresses(value: &Value<'_>, faults: &mut Faults) -> Vec<Placed<SocketAd
     addresses
 }
 
-/// The path of the socket in the file system.
+/// Reads the path of the socket in the file system.
 fn read_socket(value: &Value<'_>, folder: &Path, faults: &mut Faults) -> Option<PathBuf> {
     let text = value.string(faults)?;
     let path = folder.join(&text.value);
@@ -168,7 +168,7 @@ fn read_socket(value: &Value<'_>, folder: &Path, faults: &mut Faults) -> Option<
     Some(path)
 }
 
-/// All tokens, and what each may do.
+/// Reads all tokens and their permissions.
 fn read_grants(table: &mut TomlTable<'_>, folder: &Path, disk: &Disk, faults: &mut Faults) -> Vec<Grant> {
     let mut grants = Vec::new();
     let token = read_token(table, folder, disk, faults);
@@ -204,7 +204,7 @@ fn read_grants(table: &mut TomlTable<'_>, folder: &Path, disk: &Disk, faults: &m
     grants
 }
 
-/// The token, or that of the file that it stands in.
+/// Reads the token, from its key or from the file that the configuration names.
 fn read_token(table: &mut TomlTable<'_>, folder: &Path, disk: &Disk, faults: &mut Faults) -> Option<Token> {
     let (token, file) = (table.take("token"), table.take("token_file"));
     let expected = format!(
@@ -260,7 +260,8 @@ fn read_host(item: &Value<'_>, faults: &mut Faults) -> Option<Box<str>> {
     item.parsed("host names without a port, such as \"ns1.example.com\"", faults, accept).map(|host| host.value)
 }
 
-/// Whoever reaches the server rules the node. Loopback is reached by those who are on the machine already.
+/// Requires a token for addresses that are not on loopback: whoever can send requests controls the node. Loopback is
+/// open only to users of the machine.
 fn check_loopback(listen: &[Placed<SocketAddr>], anchor: &Place, faults: &mut Faults) {
     for address in listen.iter().filter(|address| !address.value.ip().to_canonical().is_loopback()) {
         let message = format!("{} is not on loopback, so `[admin]` needs `token` or `token_file`", address.value.ip());

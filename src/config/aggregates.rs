@@ -1,7 +1,7 @@
 //! Monitors made of other monitors: `all`, `any` and `at_least`.
 //!
-//! A file's monitors are read first, then what they are made of is looked up: in the file itself, else in the server file.
-//! A monitor that is part of itself is a fault, and so is one with more probes than an endpoint should have.
+//! A file's monitors are read first. Then the parts of aggregates are looked up, in the file itself and then in the
+//! server file. It is a fault if a monitor is part of itself, or if an endpoint would get too many probes.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,38 +12,38 @@ use super::monitor_tree::{MonitorTree, PlacedMonitor};
 use super::scope::{self, Definition, Definitions};
 use super::source::Place;
 
-/// Probes of one endpoint at most. Each costs a connection an interval, and a hand's breadth is what people can explain.
+/// Most probes of one endpoint. Each costs a connection per interval, and nobody can explain the result of more.
 const MAX_PARTS: usize = 32;
 
-/// A monitor as it is written.
+/// A monitor as it is in the file.
 pub(super) enum Written {
     One(PlacedMonitor),
     Aggregate(Aggregate),
 }
 
-/// What an aggregate is made of.
+/// The parts of an aggregate.
 pub(super) struct Aggregate {
     place: Place,
     needed: u8,
     of: Vec<Placed<String>>,
 }
 
-/// How many parts must be up.
+/// How many of the parts must be up.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Needed {
     All,
     Any,
-    /// `count` of them.
+    /// The number in `count`.
     Count,
 }
 
-/// Reads what an aggregate says besides its type.
+/// Reads the keys of an aggregate, without its type.
 pub(super) fn read(mut table: TomlTable<'_>, needed: Needed, faults: &mut Faults) -> Option<Aggregate> {
     let place = table.place();
     let of = table.require("of", faults).map(|value| {
         let names = value.each(faults, Value::string);
         if names.len() < 2 {
-            let message = "an aggregate is made of two monitors at least";
+            let message = "an aggregate needs at least two monitors";
             faults.push(Fault::error(&value.place(), message, format!("{}", names.len())).code(Code::Monitor));
         }
         each_once(names, faults)
@@ -75,8 +75,8 @@ fn each_once(names: Vec<Placed<String>>, faults: &mut Faults) -> Vec<Placed<Stri
     let mut list = Vec::new();
     for name in names {
         if let Some(first) = seen.get(&name.value) {
-            let fault = Fault::error(&name.place, format!("`{}` stands there twice", name.value), "again")
-                .code(Code::Duplicate);
+            let fault =
+                Fault::error(&name.place, format!("`{}` is given twice", name.value), "again").code(Code::Duplicate);
             faults.push(fault.related(first, "first named here"));
         } else {
             seen.insert(name.value.clone(), name.place.clone());
@@ -86,7 +86,7 @@ fn each_once(names: Vec<Placed<String>>, faults: &mut Faults) -> Vec<Placed<Stri
     list
 }
 
-/// Puts a file's monitors together. `shared` are the server file's, for a zone file.
+/// Resolves the parts of a file's monitors. `shared` holds the server file's monitors, for a zone file.
 pub(super) fn resolve(
     written: Vec<(Placed<String>, Option<Written>)>,
     shared: Option<&Definitions<MonitorTree>>,
@@ -105,12 +105,12 @@ pub(super) fn resolve(
     definitions
 }
 
-/// How far a monitor is put together.
+/// The progress of resolving a monitor.
 enum State {
     Unseen,
-    /// Its parts are being looked at: whoever refers to it is one of them.
+    /// Its parts are being resolved. A reference to it now means that it is part of itself.
     Open,
-    /// `None` if it is faulty, which has been told.
+    /// `None` if it is faulty, which was reported.
     Done(Option<MonitorTree>),
 }
 
@@ -119,7 +119,7 @@ struct Resolver<'a> {
     by_name: HashMap<&'a str, usize>,
     shared: Option<&'a Definitions<MonitorTree>>,
     states: Vec<State>,
-    /// Those that are part of others.
+    /// Monitors that are part of others.
     used: HashSet<usize>,
 }
 
@@ -165,7 +165,7 @@ impl<'a> Resolver<'a> {
             faults.push(fault.related(&self.written[at].0.place, "this one"));
             return None;
         }
-        // Each aggregate in an aggregate adds a probe at least.
+        // Each aggregate inside an aggregate adds at least one probe.
         if depth >= MAX_PARTS {
             faults.push(too_many(&name.place));
             return None;

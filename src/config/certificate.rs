@@ -1,5 +1,5 @@
-//! Certificates in PEM files, read whole: those that are shown, with their private keys and checked against them, and
-//! those of authorities.
+//! Reads certificates from PEM files: those that the node shows, with their private keys, and those of authorities.
+//! Checks that a key belongs to its certificate.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,25 +20,27 @@ use super::decode::Placed;
 use super::fault::{Fault, Faults};
 use super::kept;
 
-/// A certificate that ends within so many seconds is warned of: whoever renews it automatically does so a month ahead (Let's Encrypt's
-/// recommendation for its 90 days), so with a week left nobody has.
+/// Certificates that expire within this many seconds get a warning. Automatic renewal happens a month ahead (Let's
+/// Encrypt's recommendation for its 90 days), so a week before the end it has failed.
 const ENDS_SOON: i64 = 7 * 24 * 3600;
 
-/// Octets of certificates that a handshake can have: rustls takes no message above 65,535, OpenSSL no chain above 100 KiB.
+/// Most octets of certificates in a handshake: rustls accepts no message above 65,535 octets, OpenSSL no chain above
+/// 100 KiB.
 const MAX_CHAIN: usize = 65_000;
 
-/// Octets around each certificate: its length and that of its extensions (RFC 8446, section 4.4.2).
+/// Octets around each certificate: its length and the length of its extensions (RFC 8446, section 4.4.2).
 const CERTIFICATE_ENTRY: usize = 5;
 
 /// A certificate with its chain and its private key.
 pub(super) struct Credentials {
-    /// Ready to be shown.
+    /// The form that the TLS library uses.
     pub(super) certified: Arc<CertifiedKey>,
-    /// The key as it stands in its file.
+    /// The key as it is in its file.
     pub(super) key: PrivateKeyDer<'static>,
 }
 
-/// Reads a chain, the certificate that is shown first, and its key. What is wrong is told where the file is named.
+/// Reads a chain, with the certificate that is shown first at its beginning, and its key. Reports faults at the place
+/// that names the file.
 pub(super) fn read(
     certificate: &Placed<PathBuf>,
     key: &Placed<PathBuf>,
@@ -49,7 +51,7 @@ pub(super) fn read(
     let (der, signing) = read_key(key, disk, faults).unzip();
     let certified = CertifiedKey::new(chain?, signing?);
     match certified.keys_match() {
-        // A key that cannot tell its public half is taken at its word.
+        // A key that cannot compute its public half is accepted without this check.
         Ok(()) | Err(Error::InconsistentKeys(InconsistentKeys::Unknown)) => {
             Some(Credentials { certified: Arc::new(certified), key: der? })
         }
@@ -63,7 +65,7 @@ pub(super) fn read(
     }
 }
 
-/// Reads the certificates of authorities; at least one.
+/// Reads the certificates of authorities. Requires at least one.
 pub(super) fn read_authorities(
     file: &Placed<PathBuf>,
     disk: &Disk,
@@ -75,7 +77,7 @@ pub(super) fn read_authorities(
         if let Err(error) = store.add(certificate.clone()) {
             return refuse(
                 file,
-                &format!("holds a certificate, the {number}. of it, that cannot be used: {error}"),
+                &format!("holds a certificate that cannot be used (number {number}): {error}"),
                 faults,
             );
         }
@@ -97,7 +99,7 @@ fn read_chain(file: &Placed<PathBuf>, disk: &Disk, faults: &mut Faults) -> Optio
     Some(chain)
 }
 
-/// The chain, if it fits a handshake.
+/// Checks that the chain fits into a handshake.
 fn check_length(
     file: &Placed<PathBuf>,
     chain: Vec<CertificateDer<'static>>,
@@ -115,8 +117,8 @@ fn check_length(
     )
 }
 
-/// Warns of a certificate that clients refuse, or soon will. It may be all there is, and who does not verify it is still
-/// served.
+/// Warns of a certificate that clients reject, or soon will. It is no error: there may be no better one, and clients
+/// that do not verify it are still served.
 fn check_dates(file: &Placed<PathBuf>, validity: &Validity, faults: &mut Faults) {
     let (from, to, now) = (validity.not_before, validity.not_after, ASN1Time::now());
     let label = if to < now {
@@ -146,7 +148,11 @@ fn read_key(
     };
     match any_supported_type(&key) {
         Ok(signing) => Some((key, signing)),
-        Err(_) => refuse(file, "holds a key of no kind that is known: RSA, ECDSA P-256 and P-384, Ed25519 are", faults),
+        Err(_) => refuse(
+            file,
+            "holds a key of an unsupported kind; RSA, ECDSA P-256 and P-384, and Ed25519 are supported",
+            faults,
+        ),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a zone's records and steered names have to be to each other.
+//! Checks how a zone's records and steered names fit together.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -22,26 +22,27 @@ const MX_PREFERENCE: usize = 2;
 /// Types that signing adds to a zone: RRSIG, NSEC, NSEC3 and NSEC3PARAM (RFC 4034; RFC 5155).
 const DNSSEC: [Rtype; 4] = [Rtype(46), Rtype(47), Rtype(50), Rtype(51)];
 
-/// Octets of a record besides its RDATA, where a pointer stands for its owner.
+/// Octets of a record without its RDATA, with a compression pointer as its owner.
 const RECORD_HEAD: usize = POINTER_LENGTH + FIXED_FIELDS;
 
-/// Octets of an RRset at most, with room for header, question and EDNS around it.
+/// Largest size of an RRset in octets. It leaves room for the header, the question and EDNS.
 const MAX_RRSET: usize = MAX_MESSAGE - 512;
 
 /// NS records below the apex, by their owners.
 type Cuts<'a> = HashMap<NodeId, &'a Located, RandomState>;
 
-/// A zone with its records by owner.
+/// A zone with its records grouped by owner.
 pub(super) struct ZoneCheck<'a> {
     pub(super) origin: &'a Name,
     pub(super) records: &'a [Located],
     pub(super) owners: &'a [Owner],
-    /// The owners of both.
+    /// The owners of the records and of the steered names.
     pub(super) names: &'a Builder,
 }
 
 impl<'a> ZoneCheck<'a> {
-    /// All checks inside the zone. `complete` says that no record was left out as faulty: what is missing may have been it.
+    /// Runs all checks inside the zone. `complete` is false if faulty records were left out: then a missing record is
+    /// not reported.
     pub(super) fn run(&self, complete: bool, faults: &mut Faults) {
         for located in self.records {
             self.check_record(located, faults);
@@ -79,7 +80,7 @@ impl<'a> ZoneCheck<'a> {
     fn check_record(&self, located: &Located, faults: &mut Faults) {
         let Located { record, place } = located;
         if record.rtype == Rtype::SOA && record.owner != *self.origin {
-            let message = format!("an SOA record stands at the apex, not at {}", record.owner);
+            let message = format!("an SOA record belongs at the apex, not at {}", record.owner);
             faults.push(Fault::error(place, message, "not the apex").code(Code::Apex));
         }
         if let Some(doubt) = records::doubt(record.rtype, &record.rdata) {
@@ -89,19 +90,19 @@ impl<'a> ZoneCheck<'a> {
         }
     }
 
-    /// Warns once of a zone that was signed: nothing here serves its signatures (RFC 4035, section 3.1).
+    /// Warns once if the zone is signed. This server does not serve its signatures (RFC 4035, section 3.1).
     fn warn_signed(&self, faults: &mut Faults) {
         let mut of_signing = self.records.iter().filter(|located| DNSSEC.contains(&located.record.rtype));
         if let Some(first) = of_signing.next() {
             let message = format!("the zone {} is signed, but its answers carry no signatures", self.origin);
             let label = format!("{} is not served with answers", first.record.rtype);
-            let help = "validating resolvers take such answers for forged while the parent zone holds a DS record: \
-                        let it hold none, and write the zone unsigned";
+            let help = "validating resolvers reject such answers while the parent zone holds a DS record: \
+                        remove the DS record, and write the zone unsigned";
             faults.push(Fault::warning(&first.place, message, label).code(Code::Signed).help(help));
         }
     }
 
-    /// A steered owner may hold other static types, but not those it answers itself.
+    /// Checks the static records at a steered owner: it must not hold types that steering answers itself.
     fn check_owner(&self, owner: &Owner, faults: &mut Faults) {
         let conflict = |types: &[Rtype]| self.at(&owner.name).find(|located| types.contains(&located.record.rtype));
         match &owner.kind {
@@ -110,9 +111,11 @@ impl<'a> ZoneCheck<'a> {
                     let message = format!("the apex {} cannot be a CNAME", owner.name);
                     let fault =
                         Fault::error(&owner.place, message, "its pools or its fallback hold one").code(Code::Alias);
-                    faults.push(fault.help("SOA and NS stand beside it: give it pools of addresses"));
+                    faults.push(
+                        fault.help("a CNAME excludes the SOA and NS records of an apex: give it pools of addresses"),
+                    );
                 } else if let Some(other) = self.at(&owner.name).next() {
-                    let message = format!("{} may become a CNAME, which stands alone", owner.name);
+                    let message = format!("{} may become a CNAME, which excludes other records", owner.name);
                     let label = format!("{} beside it", other.record.rtype);
                     let related = "its pools or its fallback hold a CNAME";
                     faults.push(
@@ -145,27 +148,27 @@ impl<'a> ZoneCheck<'a> {
         }
     }
 
-    /// Every nameserver in the zone has an address here: without it nobody could ask it.
+    /// Checks that every nameserver inside the zone has an address here. Nobody could reach it otherwise.
     fn check_addresses(&self, cuts: &Cuts<'_>, faults: &mut Faults) {
         let steered: HashSet<&Name, RandomState> =
             self.owners.iter().filter(|owner| owner.is_addresses()).map(|o| &o.name).collect();
-        let mut told: HashSet<Name, RandomState> = HashSet::default();
+        let mut reported: HashSet<Name, RandomState> = HashSet::default();
         for located in self.records.iter().filter(|located| located.record.rtype == Rtype::NS) {
             let nameserver = Name::from_wire(&located.record.rdata);
             let has = |name: &Name| self.at(name).any(is_address) || steered.contains(name);
-            // A name below another cut is for that zone's own nameservers to know.
+            // The nameservers of the zone below another cut are responsible for that name.
             let cut = self.cut_above(&nameserver, cuts);
             let elsewhere = cut.is_some_and(|cut| cut.record.owner != located.record.owner);
-            // Below its own cut no wildcard of this zone counts.
+            // Below a cut, this zone's wildcards do not apply.
             let is_glue = cut.is_some();
             let is_here = nameserver.is_at_or_below(self.origin);
             let has_address =
                 || has(&nameserver) || !is_glue && self.wildcard_for(&nameserver).is_some_and(|w| has(&w));
-            if is_here && !elsewhere && !has_address() && told.insert(nameserver.clone()) {
+            if is_here && !elsewhere && !has_address() && reported.insert(nameserver.clone()) {
                 let message = format!("nameserver {nameserver} is in the zone but has no address");
                 let alias = self.at(&nameserver).find(|other| other.record.rtype == Rtype::CNAME);
                 let label = if alias.is_some() {
-                    "a CNAME, which a nameserver may not be (RFC 2181, section 10.3)"
+                    "a CNAME, which is not allowed for a nameserver (RFC 2181, section 10.3)"
                 } else {
                     "no address"
                 };
@@ -178,21 +181,21 @@ impl<'a> ZoneCheck<'a> {
         }
     }
 
-    /// The wildcard that answers for a name of the zone, should it exist: the one below the name's closest encloser (RFC 4592,
-    /// section 3.3.1). None answers for a name that exists.
+    /// The wildcard that would answer for a name of the zone: the one below the name's closest encloser (RFC 4592,
+    /// section 3.3.1). `None` for a name that exists.
     fn wildcard_for(&self, name: &Name) -> Option<Name> {
         let exists = |name: &Name| self.names.find(name).is_some();
         let encloser = suffixes(name.as_wire()).map(Name::from_wire).find(exists)?;
         encloser.wildcard().filter(|_| encloser != *name)
     }
 
-    /// Suggests the name that was meant by a nameserver that the zone does not hold.
+    /// Suggests a name in place of a nameserver that the zone does not hold.
     fn meant_nameserver(&self, nameserver: &Name) -> Option<String> {
         if let Some(address) = spelling::address(nameserver, self.origin) {
             return Some(format!("`{address}` is an address: a nameserver has a name, as in ns1 = [\"{address}\"]"));
         }
         let relative = spelling::relative(nameserver, self.origin).filter(|relative| relative.label_count() > 1)?;
-        // Whoever names something below a name of the zone means this zone.
+        // A name below another name of the zone is meant to be in this zone.
         let mut above =
             suffixes(nameserver.as_wire()).skip(1).map(Name::from_wire).take_while(|above| above != self.origin);
         let is_below = above.any(|above| self.at(&above).next().is_some());
@@ -209,11 +212,11 @@ impl<'a> ZoneCheck<'a> {
         }
         let of_records = self.records.iter().map(|located| (&located.record.owner, &located.place));
         let of_names = self.owners.iter().map(|owner| (&owner.name, &owner.place));
-        let mut told: HashSet<&Name, RandomState> = HashSet::default();
+        let mut reported: HashSet<&Name, RandomState> = HashSet::default();
         for (owner, place) in of_records.chain(of_names) {
             let above = suffixes(owner.as_wire()).skip(1).map(Name::from_wire).find(|above| dnames.contains_key(above));
-            if let Some(above) = above.filter(|_| told.insert(owner)) {
-                let fault = Fault::error(place, format!("{owner} stands below a DNAME"), "nothing may stand there")
+            if let Some(above) = above.filter(|_| reported.insert(owner)) {
+                let fault = Fault::error(place, format!("{owner} is below a DNAME"), "no records are allowed there")
                     .code(Code::Alias);
                 faults.push(fault.related(dnames[&above], "the DNAME"));
             }
@@ -227,30 +230,31 @@ impl<'a> ZoneCheck<'a> {
             let cut = self.names.find(&record.owner).and_then(|node| cuts.get(&node));
             if let Some(cut) = cut {
                 let message = format!("{} is delegated and has a DNAME", record.owner);
-                let fault = Fault::error(place, message, "belongs into the child zone").code(Code::Alias);
+                let fault = Fault::error(place, message, "belongs in the child zone").code(Code::Alias);
                 faults.push(fault.related(&cut.place, "delegated here"));
             }
         }
     }
 
-    /// Warns of what RFC 4592, section 4.2, and RFC 6672, section 3.3, leave undefined.
+    /// Warns of records whose meaning RFC 4592, section 4.2, and RFC 6672, section 3.3, leave undefined.
     fn warn_unspecified_wildcards(&self, faults: &mut Faults) {
         for Located { record, place } in self.records {
             let is_unspecified = matches!(record.rtype, Rtype::NS | Rtype::DNAME);
             if is_unspecified && record.owner.is_wildcard() && record.owner != *self.origin {
-                let message = format!("what {} means at the wildcard {} is not specified", record.rtype, record.owner);
-                faults.push(Fault::warning(place, message, "every server answers differently").code(Code::Wildcard));
+                let message =
+                    format!("the meaning of {} at the wildcard {} is not specified", record.rtype, record.owner);
+                faults.push(Fault::warning(place, message, "servers answer differently").code(Code::Wildcard));
             }
         }
     }
 
-    /// NS records below the apex, by their owners; the last one of each.
+    /// Returns the NS records below the apex by their owners, one for each owner: the last.
     fn cuts(&self) -> Cuts<'a> {
         let delegations = self.records.iter().filter(|l| l.record.rtype == Rtype::NS && l.record.owner != *self.origin);
         delegations.filter_map(|located| Some((self.names.find(&located.record.owner)?, located))).collect()
     }
 
-    /// The highest zone cut at or above `name`.
+    /// Returns the highest zone cut at or above `name`.
     fn cut_above(&self, name: &Name, cuts: &Cuts<'a>) -> Option<&'a Located> {
         if cuts.is_empty() {
             return None;
@@ -260,16 +264,16 @@ impl<'a> ZoneCheck<'a> {
         above.filter_map(|above| cuts.get(&self.names.find_key(above)?)).last().copied()
     }
 
-    /// Warns of what stands at or below a zone cut and is no glue: a referral is answered in its stead.
+    /// Warns of records at or below a zone cut that are not glue: the zone answers with a referral instead.
     fn warn_occluded(&self, cuts: &Cuts<'a>, faults: &mut Faults) {
         if cuts.is_empty() {
             return;
         }
         let nameservers: HashSet<Name, RandomState> =
             targets(self.records).filter(|t| t.2 == Rtype::NS).map(|t| t.0).collect();
-        let mut told: HashSet<Name, RandomState> = HashSet::default();
+        let mut reported: HashSet<Name, RandomState> = HashSet::default();
         let mut warn = |owner: &Name, place: &Place, cut: &Located| {
-            if told.insert(owner.clone()) {
+            if reported.insert(owner.clone()) {
                 let message = format!("{owner} is never answered: {} is delegated", cut.record.owner);
                 let fault = Fault::warning(place, message, "below a delegation").code(Code::Delegation);
                 faults.push(fault.related(&cut.place, "delegated here"));
@@ -278,7 +282,7 @@ impl<'a> ZoneCheck<'a> {
         for located in self.records {
             let record = &located.record;
             let Some(cut) = self.cut_above(&record.owner, cuts) else { continue };
-            // A DNAME beside the cut's NS has been told as a fault.
+            // A DNAME at the cut was already reported as a fault.
             let beside = matches!(record.rtype, Rtype::NS | Rtype::DS | Rtype::DNAME | Rtype(46 | 47));
             let of_cut = beside && record.owner == cut.record.owner;
             let glue = is_address(located) && nameservers.contains(&record.owner);
@@ -293,7 +297,7 @@ impl<'a> ZoneCheck<'a> {
         }
     }
 
-    /// Tells of RRsets that fit no message: nobody could ask for them.
+    /// Reports RRsets that do not fit into a message: no query could get them.
     fn check_size(&self, records: &[&Located], faults: &mut Faults) {
         let octets = |located: &Located| RECORD_HEAD + located.record.rdata.len();
         if records.iter().map(|located| octets(located)).sum::<usize>() <= MAX_RRSET {
@@ -304,14 +308,15 @@ impl<'a> ZoneCheck<'a> {
             rrsets.entry(located.record.rtype).or_default().push(located);
         }
         for (rtype, rrset) in rrsets {
-            // Data that holds names may get shorter in a message, but none gets longer.
+            // Names in the data can only get shorter in a message.
             let is_too_long = rrset.iter().map(|located| octets(located)).sum::<usize>() > MAX_RRSET && {
                 let contents: Vec<_> = rrset.iter().map(|l| (l.record.ttl, &*l.record.rdata)).collect();
                 Rrset::render(rtype, &contents, &rrset[0].record.owner, self.origin).is_err()
             };
             if is_too_long {
                 let (first, count) = (rrset[0], rrset.len());
-                let message = format!("the {count} {rtype} records of {} fit no message", first.record.owner);
+                let message =
+                    format!("the {count} {rtype} records of {} do not fit into a message", first.record.owner);
                 let fault = Fault::error(&first.place, message, "the first of them").code(Code::Limit);
                 let help = format!("a message has {MAX_MESSAGE} octets at most: spread them over several names");
                 faults.push(fault.help(help));
@@ -350,7 +355,7 @@ fn is_address(located: &Located) -> bool {
     matches!(located.record.rtype, Rtype::A | Rtype::AAAA)
 }
 
-/// The names that NS and MX records point at, with the record's place and type.
+/// The names that NS and MX records point at, each with the place and type of its record.
 pub(super) fn targets(records: &[Located]) -> impl Iterator<Item = (Name, &Place, Rtype)> {
     records.iter().filter_map(|Located { record, place }| match record.rtype {
         Rtype::NS => Some((Name::from_wire(&record.rdata), place, Rtype::NS)),
@@ -359,7 +364,7 @@ pub(super) fn targets(records: &[Located]) -> impl Iterator<Item = (Name, &Place
     })
 }
 
-/// NS and MX records of all zones point at no name that may become a CNAME (RFC 2181, section 10.3).
+/// Checks that no NS or MX record of any zone points at a name that may become a CNAME (RFC 2181, section 10.3).
 pub(super) fn check_targets<'a>(
     zones: impl Iterator<Item = (&'a [Located], &'a [Owner])> + Clone,
     faults: &mut Faults,

@@ -1,93 +1,93 @@
-//! Kinds of faults, for scripts: they stay when messages are worded anew.
+//! Kinds of faults, for scripts. The codes stay the same when messages change.
 
 use serde::Serialize;
 
-/// Which kind of fault it is.
+/// The kind of a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Code {
-    /// A rule that has no code of its own is broken.
+    /// A rule without a code of its own is violated.
     Invalid,
-    /// It works, but probably not as meant, in a way that has no code of its own.
+    /// The configuration works, but probably not as meant, and this case has no code of its own.
     Doubtful,
     /// The file is not TOML, or not a master file.
     Syntax,
-    /// A table has a key that nothing reads.
+    /// A table has an unknown key.
     UnknownKey,
-    /// A table lacks a key.
+    /// A key is missing in a table.
     MissingKey,
-    /// A value is of a wrong type, out of its range, or none of the words that are taken.
+    /// A value has a wrong type, is out of range, or is none of the allowed words.
     BadValue,
     /// A word refers to something that is not defined.
     UnknownName,
-    /// Something is written twice.
+    /// Something is given twice.
     Duplicate,
-    /// Two things exclude each other.
+    /// Two settings exclude each other.
     Conflict,
-    /// A text is no domain name, or not one that can stand there.
+    /// A text is not a domain name, or not one that is allowed there.
     BadName,
-    /// A text is no data of its record type.
+    /// A text is not valid data of its record type.
     BadData,
-    /// A domain name is probably not the one that was meant: a final dot too few, or a name that is not there.
+    /// A domain name is probably not the one that was meant: its final dot is missing, or the name does not exist.
     DoubtfulName,
-    /// An address cannot be reached by clients, or is of a kind that is no endpoint.
+    /// Clients cannot reach an address, or it is of a kind that cannot be an endpoint.
     DoubtfulAddress,
-    /// A file or folder cannot be read, or is not read.
+    /// A file or folder cannot be read, or is ignored.
     File,
-    /// A certificate, a key or a token cannot be used, or should be kept better.
+    /// A certificate, a key or a token cannot be used, or is not protected well enough.
     Credentials,
     /// Nothing refers to a definition.
     Unused,
-    /// What is written can never decide anything.
+    /// A part of the configuration has no effect.
     NoEffect,
-    /// No database says what a region asks for.
+    /// No database knows what a region asks for.
     NotLocated,
-    /// The SOA and NS records of a zone's apex are not as they have to be.
+    /// The SOA and NS records of a zone's apex break the rules.
     Apex,
-    /// Nameservers and zone cuts do not fit each other, or what stands there.
+    /// Nameservers and zone cuts contradict each other, or a cut holds records that it cannot hold.
     Delegation,
-    /// A CNAME or DNAME stands where it cannot, or something beside or below it.
+    /// A CNAME or DNAME is not allowed at its name, or other records at or below its name are not.
     Alias,
-    /// A wildcard holds what nobody has specified.
+    /// A wildcard owns a record type for which no RFC specifies that.
     Wildcard,
-    /// A name or an address belongs to another zone.
+    /// A name or an address is outside of the zone.
     OutOfZone,
-    /// A serial that secondaries may take wrongly.
+    /// Secondaries may misinterpret a serial.
     Serial,
-    /// A TTL that does not fit the others, or what the name is for.
+    /// A TTL differs from the others of its RRset, or does not suit the name.
     Ttl,
-    /// A zone is signed, and its signatures are not served.
+    /// A zone is signed, but its signatures are not served.
     Signed,
-    /// A record's data is well-formed, and probably not what was meant.
+    /// A record's data is well-formed, but probably not what was meant.
     DoubtfulData,
-    /// More of something than there can be.
+    /// A limit is exceeded.
     Limit,
-    /// A pool's endpoints do not make a pool.
+    /// The endpoints of a pool cannot form a pool.
     Pool,
-    /// A name's chain of steps, or what it picks, cannot be as it is written.
+    /// A name's chain of steps, or its way to pick endpoints, is not possible.
     Steering,
-    /// A region does not say which clients are in it, or some are in none.
+    /// A region does not say which clients it contains, or some clients are in no region.
     Region,
-    /// A prefix is finer than Client Subnet is looked at.
+    /// A prefix is longer than the prefix of Client Subnet that is looked at.
     ClientSubnet,
     /// A monitor contradicts itself, or cannot be run.
     Monitor,
-    /// What a pool's probes ask for is not said.
+    /// It is not configured which host a pool's probes ask for.
     ProbeHost,
-    /// A datacenter's round trips count for nobody.
+    /// Nothing uses the round trips that a datacenter measures.
     Measuring,
-    /// A roll-out of a name cannot go on as it is written.
+    /// A roll-out of a name cannot continue as it is configured.
     Rollout,
-    /// A window of an override is not one.
+    /// A maintenance window of an override is invalid.
     Window,
-    /// A webhook's URL, headers or body cannot be sent.
+    /// The URL, the headers or the body of a webhook cannot be sent.
     Webhook,
-    /// An address or port cannot be listened on.
+    /// The node cannot listen on an address or port.
     Listen,
-    /// A reload would lose zones.
+    /// A reload would drop all zones.
     Reload,
-    /// The files do not make a configuration that can be compiled.
+    /// The files do not form a configuration that can be compiled.
     Zone,
-    /// More faults of one file that are not told one by one.
+    /// More faults of one file that are not shown one by one.
     More,
 }

@@ -1,4 +1,4 @@
-//! `[datacenters]`: places. All files together have one list of them.
+//! `[datacenters]`: locations of pools. All files share one list of them.
 
 use std::collections::HashMap;
 
@@ -15,7 +15,7 @@ use super::source::Place;
 #[derive(Default)]
 pub(super) struct Places {
     pub(super) list: Vec<Datacenter>,
-    /// By name: the id, and where it was first defined.
+    /// By name: the id, and the place of the first definition.
     defined: HashMap<Box<str>, (DatacenterId, Place)>,
 }
 
@@ -45,14 +45,14 @@ fn read_datacenter(value: &Value<'_>, faults: &mut Faults) -> Option<Datacenter>
     })
 }
 
-/// An ISO 3166-1 code.
+/// Reads an ISO 3166-1 code.
 pub(super) fn read_country(value: &Value<'_>, faults: &mut Faults) -> Option<CountryCode> {
     let code = value.parsed("a country's two letters, such as \"DE\"", faults, CountryCode::parse)?;
     check_country(code.value, &code.place, faults);
     Some(code.value)
 }
 
-/// Refuses codes that ISO 3166-1 does not assign.
+/// Reports codes that ISO 3166-1 does not assign.
 pub(super) fn check_country(code: CountryCode, place: &Place, faults: &mut Faults) {
     if crate::geo::countries::country(code).is_none() {
         let message = format!("`{code}` is not the code of a country");
@@ -66,11 +66,11 @@ pub(super) fn check_country(code: CountryCode, place: &Place, faults: &mut Fault
 }
 
 impl Places {
-    /// The id of a datacenter: a new one, or the one it already has in another file.
+    /// Returns the id of a datacenter: a new one, or its id from another file.
     fn add(&mut self, datacenter: Datacenter, place: &Place, faults: &mut Faults) -> Option<DatacenterId> {
         if let Some((id, first)) = self.defined.get(&datacenter.name) {
             let known = &mut self.list[usize::from(*id)];
-            // One file may leave the country to the other.
+            // One of two files may leave out the country.
             known.country = known.country.or(datacenter.country);
             let other_country = datacenter.country.is_some() && datacenter.country != known.country;
             if known.coordinates != datacenter.coordinates || other_country {
@@ -95,12 +95,12 @@ impl Places {
     }
 }
 
-/// Whether a name that the operator chose can be written in `web/fra` and on a command line; that it cannot is told.
+/// True if a name that the operator chose can be written in `web/fra` and on a command line. Reports a fault otherwise.
 pub(super) fn is_word(name: &Placed<String>, faults: &mut Faults) -> bool {
     let valid = !name.value.is_empty() && name.value.chars().all(|c| c.is_alphanumeric() || "-_.".contains(c));
     if !valid {
         let message = format!("`{}` cannot be a name", name.value.escape_debug());
-        let label = "letters, digits, `-`, `_` and `.` can";
+        let label = "use letters, digits, `-`, `_` and `.`";
         faults.push(Fault::error(&name.place, message, label).code(Code::BadValue));
     }
     valid

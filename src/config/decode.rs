@@ -1,8 +1,8 @@
 //! Reads TOML tables key by key, every value with its place.
 //!
-//! serde's data model loses the places of values and stops at the first fault. A [`TomlTable`] hands out its values by key, a
-//! [`Value`] turns into a type or tells a fault and becomes `None`, and [`TomlTable::finish`] tells of every key that nobody
-//! asked for. So one run finds all there is to find, and no key is ever ignored.
+//! serde's data model loses the places of values and stops at the first fault. A [`TomlTable`] returns its values by
+//! key. A [`Value`] turns into a type, or reports a fault and becomes `None`. [`TomlTable::finish`] reports every key
+//! that nobody asked for. One run therefore finds all faults, and no key is silently ignored.
 
 use std::ops::{Range, RangeInclusive};
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ use super::secrets::is_secret;
 use super::source::{Place, Source};
 use super::suggest::{did_you_mean, list_of};
 
-/// A value and where it stands.
+/// A value and its place.
 #[derive(Clone, Debug)]
 pub(super) struct Placed<T> {
     pub(super) value: T,
@@ -29,14 +29,14 @@ pub(super) struct Placed<T> {
 }
 
 impl<T> Placed<T> {
-    /// Another value for the same place.
+    /// Returns another value with the same place.
     pub(super) fn with<U>(&self, value: U) -> Placed<U> {
         Placed { value, place: self.place.clone() }
     }
 }
 
-/// Reads a whole file. If its syntax is broken, only that is told: what a recovering parser makes of the rest would be
-/// blamed for what the operator never wrote.
+/// Reads a whole file. If its syntax is broken, this reports only the syntax faults: a recovering parser would blame
+/// the operator for values that nobody wrote.
 pub(super) fn read_document<T>(
     source: &Arc<Source>,
     what: &'static str,
@@ -44,7 +44,7 @@ pub(super) fn read_document<T>(
     read: impl FnOnce(TomlTable<'_>, &mut Faults) -> T,
 ) -> Option<T> {
     let (table, errors) = DeTable::parse_recoverable(&source.text);
-    // What follows on a line that is broken, or in a table that stands there twice, follows from that.
+    // More faults in a broken line, or in a table that is given twice, follow from the first fault.
     let (mut told_line, mut doubled) = (None, 0..0);
     for error in &errors {
         let end = source.text.len();
@@ -62,7 +62,8 @@ pub(super) fn read_document<T>(
     errors.is_empty().then(|| read(TomlTable::new(source, 0..0, what, table.get_ref()), faults))
 }
 
-/// What the TOML parser tells. Of a table or a key that stands there twice it knows only one place.
+/// The fault for an error of the TOML parser. For a duplicate table or key, the parser knows only one of the two
+/// places.
 fn syntax_fault(place: &Place, message: &str) -> Fault {
     let fault = |message: String, label: &str| Fault::error(place, message, label).code(Code::Syntax);
     if message != "duplicate key" {
@@ -71,7 +72,7 @@ fn syntax_fault(place: &Place, message: &str) -> Fault {
     let text = &place.source.text;
     let (line, marked) = place.first_line();
     let is_header = text[line.clone()].trim_start().starts_with('[');
-    // A header, or a key up to its equals sign.
+    // The header of a table, or a key up to its equals sign.
     let head = |line: &str| {
         let line = line.trim();
         let end = if is_header { line.find(']').map(|at| at + 1) } else { line.find('=') };
@@ -86,7 +87,7 @@ fn syntax_fault(place: &Place, message: &str) -> Fault {
         (head(line) == wanted).then(|| Place { source: place.source.clone(), span: start..start + wanted.len() })
     });
     let what = if is_header { wanted.clone() } else { text[marked].to_owned() };
-    let fault = fault(format!("`{what}` stands there twice"), "again").code(Code::Duplicate);
+    let fault = fault(format!("`{what}` is given twice"), "again").code(Code::Duplicate);
     match first {
         Some(first) => {
             fault.related(&first, "first here").help("TOML has each table and each key once: put both together")
@@ -95,16 +96,16 @@ fn syntax_fault(place: &Place, message: &str) -> Fault {
     }
 }
 
-/// A table whose keys are taken one by one.
+/// A table from which callers take one key after the other.
 pub(super) struct TomlTable<'d> {
     source: &'d Arc<Source>,
-    /// Where to point when the whole table is meant: its key.
+    /// The place of the whole table: its key.
     anchor: Range<usize>,
-    /// "a monitor".
+    /// The kind of table with its article, such as "a monitor".
     what: &'static str,
-    /// What has not been taken yet, in the order of the file.
+    /// The values that nobody took yet, in the order of the file.
     rest: Vec<Value<'d>>,
-    /// The keys that were asked for.
+    /// The keys that callers asked for.
     known: Vec<&'static str>,
 }
 
@@ -118,22 +119,22 @@ impl<'d> TomlTable<'d> {
         Self { source, anchor, what, rest, known: Vec::new() }
     }
 
-    /// Where to point when the whole table is meant.
+    /// The place of the whole table.
     pub(super) fn place(&self) -> Place {
         Place { source: self.source.clone(), span: self.anchor.clone() }
     }
 
-    /// The value of a key, if it is there.
+    /// Takes the value of a key, if it exists.
     pub(super) fn take(&mut self, key: &'static str) -> Option<Value<'d>> {
         self.known.push(key);
         let position = self.rest.iter().position(|value| value.key == key)?;
         Some(self.rest.remove(position))
     }
 
-    /// The value of a key that has to be there.
+    /// Takes the value of a key that must exist. Reports a fault if it is missing.
     pub(super) fn require(&mut self, key: &'static str, faults: &mut Faults) -> Option<Value<'d>> {
         let value = self.take(key);
-        // A key that is like it was meant: one word about it is enough.
+        // A key with a similar name is probably the missing one. One fault for both is enough.
         let meant =
             did_you_mean(key, self.rest.iter().map(|value| value.key).filter(|other| !self.known.contains(other)));
         if let Some(position) = self.rest.iter().position(|other| value.is_none() && meant == Some(other.key)) {
@@ -149,17 +150,17 @@ impl<'d> TomlTable<'d> {
         value
     }
 
-    /// All that is left, for tables whose keys are the operator's own words.
+    /// Takes all remaining values. For tables whose keys are the operator's own words.
     pub(super) fn into_values(self) -> Vec<Value<'d>> {
         self.rest
     }
 
-    /// What is left, without taking it.
+    /// The remaining values.
     pub(super) fn rest(&self) -> &[Value<'d>] {
         &self.rest
     }
 
-    /// Refuses `keys` if they are there, each with the reason.
+    /// Reports each of `keys` that exists as not allowed, with the reason.
     pub(super) fn refuse(&mut self, keys: &[&'static str], reason: &str, faults: &mut Faults) {
         let (refused, rest) = std::mem::take(&mut self.rest).into_iter().partition(|value| keys.contains(&value.key));
         self.rest = rest;
@@ -170,7 +171,7 @@ impl<'d> TomlTable<'d> {
         }
     }
 
-    /// Tells of every key that nobody asked for.
+    /// Reports every key that nobody asked for.
     pub(super) fn finish(self, faults: &mut Faults) {
         for value in &self.rest {
             let message = format!("{} has no key `{}`", self.what, value.key);
@@ -184,7 +185,7 @@ impl<'d> TomlTable<'d> {
     }
 }
 
-/// What stands in a section whose keys are the operator's own words, such as `[pools]`; nothing if it is absent.
+/// The values of a section whose keys are the operator's own words, such as `[pools]`; empty if the section is missing.
 pub(super) fn entries<'d>(section: Option<&Value<'d>>, what: &'static str, faults: &mut Faults) -> Vec<Value<'d>> {
     section.and_then(|section| section.table(what, faults)).map(TomlTable::into_values).unwrap_or_default()
 }
@@ -193,25 +194,25 @@ pub(super) fn entries<'d>(section: Option<&Value<'d>>, what: &'static str, fault
 #[derive(Clone)]
 pub(super) struct Value<'d> {
     source: &'d Arc<Source>,
-    /// The key it has, or that its list has.
+    /// Its key, or the key of the list that holds it.
     pub(super) key: &'d str,
-    /// Where to point when all of it is meant: its key, or itself in a list.
+    /// The place of the whole value: its key, or the value itself in a list.
     anchor: Range<usize>,
     content: &'d Spanned<DeValue<'d>>,
 }
 
 impl<'d> Value<'d> {
-    /// Where it stands.
+    /// The place of the value.
     pub(super) fn place(&self) -> Place {
         Place { source: self.source.clone(), span: self.content.span() }
     }
 
-    /// Where its key stands, or itself in a list.
+    /// The place of its key, or of the value itself in a list.
     pub(super) fn anchor(&self) -> Place {
         Place { source: self.source.clone(), span: self.anchor.clone() }
     }
 
-    /// Its key as a name that the operator chose.
+    /// Its key, as a name that the operator chose.
     pub(super) fn name(&self) -> Placed<String> {
         Placed { value: self.key.to_owned(), place: self.anchor() }
     }
@@ -228,7 +229,7 @@ impl<'d> Value<'d> {
         self.content.get_ref().is_array()
     }
 
-    /// A string.
+    /// Reads a string.
     pub(super) fn string(&self, faults: &mut Faults) -> Option<Placed<String>> {
         match self.content.get_ref() {
             DeValue::String(text) => Some(Placed { value: text.clone().into_owned(), place: self.place() }),
@@ -236,7 +237,7 @@ impl<'d> Value<'d> {
         }
     }
 
-    /// A string that `parse` understands; `expected` says which ones it does.
+    /// Reads a string with `parse`. `expected` describes the valid texts for the fault.
     pub(super) fn parsed<T>(
         &self,
         expected: &str,
@@ -254,7 +255,7 @@ impl<'d> Value<'d> {
         Some(Placed { value: value?, place: self.place() })
     }
 
-    /// One of `words`.
+    /// Reads one of `words`.
     pub(super) fn word<T: Copy>(&self, words: &[(&'static str, T)], faults: &mut Faults) -> Option<Placed<T>> {
         let known: Vec<&str> = words.iter().map(|&(word, _)| word).collect();
         let Some(text) = self.content.get_ref().as_str() else {
@@ -270,14 +271,14 @@ impl<'d> Value<'d> {
         None
     }
 
-    /// A path; a relative one continues the folder of the file that it stands in.
+    /// Reads a path. A relative one is relative to the folder of its file.
     pub(super) fn path(&self, faults: &mut Faults) -> Option<Placed<PathBuf>> {
         let text = self.parsed("a path", faults, |text| Some(PathBuf::from(text)))?;
         let folder = self.source.path.parent().unwrap_or(Path::new(""));
         Some(text.with(folder.join(&text.value)))
     }
 
-    /// A whole number in a range.
+    /// Reads a whole number in a range.
     pub(super) fn integer<T>(&self, range: RangeInclusive<T>, faults: &mut Faults) -> Option<Placed<T>>
     where
         T: TryFrom<i128> + PartialOrd + std::fmt::Display,
@@ -297,7 +298,7 @@ impl<'d> Value<'d> {
         self.misread(&expected, meant.map(|meant| format!("`{meant}`")), faults)
     }
 
-    /// A number in a range.
+    /// Reads a number in a range.
     pub(super) fn number(&self, range: RangeInclusive<f64>, faults: &mut Faults) -> Option<Placed<f64>> {
         let number = match self.content.get_ref() {
             DeValue::Float(digits) => digits.as_str().parse().ok(),
@@ -312,7 +313,7 @@ impl<'d> Value<'d> {
         }
     }
 
-    /// `true` or `false`.
+    /// Reads `true` or `false`.
     pub(super) fn boolean(&self, faults: &mut Faults) -> Option<Placed<bool>> {
         if let Some(value) = self.content.get_ref().as_bool() {
             return Some(Placed { value, place: self.place() });
@@ -321,7 +322,7 @@ impl<'d> Value<'d> {
         self.misread("true or false", meant.map(|meant| format!("`{meant}`")), faults)
     }
 
-    /// A date, a time or both, if one stands there.
+    /// The date, the time or both, if the value is of that type.
     pub(super) fn datetime(&self) -> Option<toml::value::Datetime> {
         match self.content.get_ref() {
             DeValue::Datetime(value) => Some(*value),
@@ -329,7 +330,7 @@ impl<'d> Value<'d> {
         }
     }
 
-    /// A duration such as `"500ms"`, `"5s"`, `"1m"`, `"1h"` or `"1d"`.
+    /// Reads a duration such as `"500ms"`, `"5s"`, `"1m"`, `"1h"` or `"1d"`.
     pub(super) fn duration(&self, range: RangeInclusive<Duration>, faults: &mut Faults) -> Option<Placed<Duration>> {
         let (least, most) = (Written(*range.start()), Written(*range.end()));
         let expected = format!("a duration such as \"5s\", from {least} to {most}");
@@ -357,12 +358,12 @@ impl<'d> Value<'d> {
         self.content.get_ref().as_str()
     }
 
-    /// Its text, or a whole number as it is written.
+    /// Its text if it is a string, or the digits of a whole number.
     pub(super) fn word_or_number(&self) -> Option<&str> {
         self.text().or_else(|| self.content.get_ref().as_integer().map(toml::de::DeInteger::as_str))
     }
 
-    /// The values of a list.
+    /// Reads the values of a list.
     pub(super) fn list(&self, faults: &mut Faults) -> Option<Vec<Value<'d>>> {
         let DeValue::Array(items) = self.content.get_ref() else {
             return self.unexpected("a list", faults);
@@ -376,7 +377,7 @@ impl<'d> Value<'d> {
         Some(items.iter().map(item).collect())
     }
 
-    /// The values of a list that is not empty; `needed` is told if it is.
+    /// Reads the values of a list that must not be empty. Reports `needed` if it is.
     pub(super) fn items(&self, needed: &str, faults: &mut Faults) -> Vec<Value<'d>> {
         let Some(items) = self.list(faults) else { return Vec::new() };
         if items.is_empty() {
@@ -385,7 +386,7 @@ impl<'d> Value<'d> {
         items
     }
 
-    /// Each of a list's values as `read` has it; those that are faulty are left out.
+    /// Reads each value of a list with `read`. Leaves out faulty values.
     pub(super) fn each<T>(
         &self,
         faults: &mut Faults,
@@ -395,7 +396,7 @@ impl<'d> Value<'d> {
         items.iter().filter_map(|item| read(item, faults)).collect()
     }
 
-    /// A table; `what` says of what kind.
+    /// Reads a table; `what` is the kind of table for messages.
     pub(super) fn table(&self, what: &'static str, faults: &mut Faults) -> Option<TomlTable<'d>> {
         match self.content.get_ref() {
             DeValue::Table(table) => Some(TomlTable::new(self.source, self.anchor.clone(), what, table)),
@@ -403,7 +404,7 @@ impl<'d> Value<'d> {
         }
     }
 
-    /// Tells that something else than `expected` stands here, and what was probably meant.
+    /// Reports that the value is not what `expected` describes, and what was probably meant.
     pub(super) fn misread<T>(&self, expected: &str, meant: Option<String>, faults: &mut Faults) -> Option<T> {
         let Some(meant) = meant else { return self.unexpected(expected, faults) };
         let fault =
@@ -413,7 +414,7 @@ impl<'d> Value<'d> {
         None
     }
 
-    /// Tells that something else than `expected` stands here.
+    /// Reports that the value is not what `expected` describes.
     pub(super) fn unexpected<T>(&self, expected: &str, faults: &mut Faults) -> Option<T> {
         let found = match self.content.get_ref() {
             DeValue::Integer(_) | DeValue::Float(_) if is_secret(self.key) => "a number".to_owned(),
@@ -426,7 +427,7 @@ impl<'d> Value<'d> {
             DeValue::Array(_) => "a list".to_owned(),
             DeValue::Table(_) => "a table".to_owned(),
         };
-        // A table's own span may be the whole of its section.
+        // The range of a table can be its whole section.
         let place = if self.is_table() { self.anchor() } else { self.place() };
         faults.push(Fault::error(&place, format!("`{}` takes {expected}", self.key), found).code(Code::BadValue));
         None

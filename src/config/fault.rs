@@ -1,4 +1,4 @@
-//! What is wrong with the files, where, and how many faults are told.
+//! Faults of the configuration files: their messages, their places, and how many of them are shown.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -8,52 +8,53 @@ use std::sync::Arc;
 use super::code::Code;
 use super::source::{Place, Source};
 
-/// Faults of one file that are told one by one. Nobody reads more before they mend the first ones, and a file of a wrong format has as
-/// many as lines.
+/// Most faults of one file that are shown one by one. Nobody reads more before they fix the first ones, and a file of a
+/// wrong format has a fault in each line.
 pub const MAX_TOLD: usize = 50;
 
-/// Whether a fault keeps a configuration from being used.
+/// The severity of a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
-    /// It does.
+    /// The configuration cannot be used.
     Error,
-    /// It works, but probably not as meant.
+    /// The configuration works, but probably not as meant.
     Warning,
 }
 
-/// One thing that is wrong.
+/// One fault in the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// How bad it is.
+    /// Its severity.
     pub severity: Severity,
-    /// Which kind of fault it is, for scripts.
+    /// The kind of fault, for scripts.
     pub code: Code,
-    /// What is wrong, in a sentence without a full stop.
+    /// The message: a sentence without a full stop.
     pub message: String,
-    /// Where; absent for what has no place in a file, such as a folder that is not there.
+    /// The place of the fault; `None` for a fault outside of files, such as a missing folder.
     pub place: Option<Place>,
-    /// What is written under the place, such as "not a datacenter".
+    /// The text that is drawn under the place, such as "not a datacenter".
     pub label: String,
-    /// Another place that belongs to it, with what is written there, such as "first named here".
+    /// Another place that belongs to the fault, with the text that is drawn there, such as "first named here".
     pub related: Option<(Place, String)>,
     /// The advice to the operator.
     pub help: Option<String>,
-    /// How many faults it stands for: 1, or all of a file that are not told one by one.
+    /// The number of faults that this one stands for: 1, or the number of all faults of a file that are not shown one
+    /// by one.
     pub count: usize,
 }
 
 impl Fault {
-    /// Something that keeps the configuration from being used.
+    /// Creates an error: the configuration cannot be used.
     pub fn error(place: &Place, message: impl Into<String>, label: impl Into<String>) -> Self {
         Self { place: Some(place.clone()), label: label.into(), ..Self::without_place(message) }
     }
 
-    /// Something that works, but probably not as meant.
+    /// Creates a warning: the configuration works, but probably not as meant.
     pub fn warning(place: &Place, message: impl Into<String>, label: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, code: Code::Doubtful, ..Self::error(place, message, label) }
     }
 
-    /// Something wrong outside of what stands in files, such as a file that cannot be read.
+    /// Creates an error that has no place in a file, such as a file that cannot be read.
     pub fn without_place(message: impl Into<String>) -> Self {
         Self {
             severity: Severity::Error,
@@ -67,55 +68,56 @@ impl Fault {
         }
     }
 
-    /// Says which kind of fault it is.
+    /// Sets the kind of fault.
     pub fn code(self, code: Code) -> Self {
         Self { code, ..self }
     }
 
-    /// Says what to do about it.
+    /// Sets the advice to the operator.
     pub fn help(self, help: impl Into<String>) -> Self {
         Self { help: Some(help.into()), ..self }
     }
 
-    /// Names another place that belongs to it.
+    /// Adds another place that belongs to the fault.
     pub fn related(self, place: &Place, label: impl Into<String>) -> Self {
         Self { related: Some((place.clone(), label.into())), ..self }
     }
 }
 
-/// All that is wrong with a set of files, in the order it was found.
+/// All faults of a set of files, in the order in which they were found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Faults(pub Vec<Fault>);
 
 impl Faults {
-    /// One more.
+    /// Adds a fault.
     pub fn push(&mut self, fault: Fault) {
         self.0.push(fault);
     }
 
-    /// How many there are of a severity, those that are not told one by one included.
+    /// The number of faults of a severity, including those that are not shown one by one.
     pub fn count(&self, severity: Severity) -> usize {
         self.0.iter().filter(|fault| fault.severity == severity).map(|fault| fault.count).sum()
     }
 
-    /// Whether anything keeps the configuration from being used.
+    /// True if there is an error: the configuration cannot be used.
     pub fn has_errors(&self) -> bool {
         self.0.iter().any(|fault| fault.severity == Severity::Error)
     }
 
-    /// Whether an error was found since there were `before` faults.
+    /// True if there is an error among the faults behind the first `before` ones.
     pub(super) fn has_errors_since(&self, before: usize) -> bool {
         self.0.iter().skip(before).any(|fault| fault.severity == Severity::Error)
     }
 
-    /// Whether anything is wrong with this file.
+    /// True if this file has an error.
     pub(super) fn has_errors_in(&self, source: &Arc<Source>) -> bool {
         let is_there = |place: &Place| Arc::ptr_eq(&place.source, source);
         self.0.iter().any(|fault| fault.severity == Severity::Error && fault.place.as_ref().is_some_and(is_there))
     }
 
-    /// Sorts them by file and line, what has no place first, and leaves out of each file what is more than [`MAX_TOLD`]: warnings before
-    /// errors, the last ones first. One fault of each severity stands for what is left out.
+    /// Sorts the faults by file and line; those without a place come first. Keeps at most [`MAX_TOLD`] faults of each
+    /// file: it drops warnings before errors, and the last ones first. Adds one fault for each severity that counts the
+    /// dropped ones.
     pub(super) fn settle(&mut self) {
         self.0.sort_by(|a, b| order(a).cmp(&order(b)));
         let mut errors: HashMap<PathBuf, usize> = HashMap::new();
@@ -149,7 +151,7 @@ fn order(fault: &Fault) -> Option<(&OsStr, usize)> {
     fault.place.as_ref().map(|place| (place.source.path.as_os_str(), place.span.start))
 }
 
-/// How many faults of one file may still be told, and how many were not, of each severity.
+/// For one file: how many more faults may be shown, and how many of each severity were dropped.
 struct Quota {
     errors: (usize, usize),
     warnings: (usize, usize),
@@ -169,11 +171,11 @@ impl Quota {
         }
     }
 
-    /// Tells how many are not told.
+    /// The faults that count what was dropped.
     fn rest(self, path: &std::path::Path) -> impl Iterator<Item = Fault> {
         let of = |(_, omitted): (usize, usize), severity, what: &str| {
             let plural = if omitted == 1 { "" } else { "s" };
-            let message = format!("{} has {omitted} more {what}{plural}, not told here", path.display());
+            let message = format!("{} has {omitted} more {what}{plural}, not shown here", path.display());
             let fault = Fault { severity, count: omitted, ..Fault::without_place(message).code(Code::More) };
             (omitted > 0).then_some(fault)
         };
@@ -210,7 +212,7 @@ mod tests {
         let told = &faults.0[1..=MAX_TOLD];
         assert_eq!(told.iter().filter(|fault| fault.severity == Severity::Error).count(), 30);
         assert!(told.is_sorted_by_key(|fault| fault.place.as_ref().map(|place| place.span.start)));
-        assert_eq!(faults.0[MAX_TOLD + 1].message, "a has 40 more warnings, not told here");
+        assert_eq!(faults.0[MAX_TOLD + 1].message, "a has 40 more warnings, not shown here");
         assert_eq!(faults.0[MAX_TOLD + 2].message, "of b");
         assert_eq!((faults.count(Severity::Error), faults.count(Severity::Warning)), (31, 61));
     }
@@ -223,7 +225,7 @@ mod tests {
         faults.push(Fault::warning(&place(0), "w", ""));
         faults.settle();
         let last: Vec<_> = faults.0[MAX_TOLD..].iter().map(|fault| fault.message.as_str()).collect();
-        assert_eq!(last, ["a has 10 more errors, not told here", "a has 1 more warning, not told here"]);
+        assert_eq!(last, ["a has 10 more errors, not shown here", "a has 1 more warning, not shown here"]);
         assert!(faults.has_errors());
     }
 }

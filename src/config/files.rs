@@ -1,4 +1,4 @@
-//! The files of a configuration, as they stand on disk.
+//! The files of a configuration, as they are on disk.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -15,18 +15,18 @@ use super::code::Code;
 use super::fault::{Fault, Faults, Severity};
 use super::source::{Place, Source};
 
-/// A file that was read, and when it was last changed.
+/// A file that was read, and the time of its last change.
 pub(super) struct ReadFile {
     pub(super) source: Arc<Source>,
-    /// Unix time in seconds, modulo 2^32: what serial numbers count in.
+    /// Time of the last change: Unix time in seconds modulo 2^32, as serial numbers count it.
     pub(super) changed: u32,
-    /// What its text is known by.
+    /// The fingerprint of its text.
     pub(super) print: u128,
 }
 
-/// A number that tells texts apart, in this process.
+/// Returns a fingerprint of a text. It is valid in this process only.
 pub(super) fn print(text: &str) -> u128 {
-    // Whoever writes zone files cannot make two that are taken for one.
+    // The keys are random: nobody who writes zone files can make two different texts with one fingerprint.
     static KEYS: LazyLock<[u64; 2]> = LazyLock::new(|| [0, 1].map(|key| RandomState::new().hash_one(key)));
     let mut hasher = SipHasher13::new_with_keys(KEYS[0], KEYS[1]);
     hasher.write(text.as_bytes());
@@ -40,16 +40,16 @@ pub(super) struct ZoneFiles {
     pub(super) toml: Option<ReadFile>,
     /// `gslb.example.com.zone`, an RFC 1035 master file.
     pub(super) master: Option<ReadFile>,
-    /// Whether one of them could not be read: the other alone would be another zone.
+    /// True if one of them could not be read. The other alone would be a different zone.
     pub(super) unreadable: bool,
 }
 
-/// Reads a file; that it cannot be read is told.
+/// Reads a file. Reports a fault and returns `None` if it cannot be read.
 pub(super) fn read_file(disk: &Disk, path: &Path, faults: &mut Faults) -> Option<ReadFile> {
     match disk.read(path) {
         Ok(Contents { octets, modified }) => {
             let source = text_of(path, octets, faults)?;
-            // A date in the future would be a serial that nothing is above for years.
+            // A date in the future would give a serial that no later change exceeds for years.
             let changed = modified.min(SystemTime::now());
             let changed = changed.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as u32);
             let print = print(&source.text);
@@ -62,7 +62,7 @@ pub(super) fn read_file(disk: &Disk, path: &Path, faults: &mut Faults) -> Option
     }
 }
 
-/// The text of a file; that it is none is told.
+/// The text of a file. Reports a fault and returns `None` if it is not UTF-8.
 fn text_of(path: &Path, octets: Vec<u8>, faults: &mut Faults) -> Option<Arc<Source>> {
     match String::from_utf8(octets) {
         Ok(text) => Some(Arc::new(Source::new(path, text))),
@@ -77,8 +77,9 @@ fn text_of(path: &Path, octets: Vec<u8>, faults: &mut Faults) -> Option<Arc<Sour
     }
 }
 
-/// Reads the zones of a folder, by the stem of their files' names. Hidden files and those that end in neither `.toml`
-/// nor `.zone` are none: editors and version control leave things behind. `place` is where the folder is named.
+/// Reads the zones of a folder, keyed by the stem of their files' names. Ignores hidden files and files with another
+/// ending than `.toml` and `.zone`: editors and version control leave files behind. `place` is where the configuration
+/// names the folder.
 pub(super) fn read_zones(
     disk: &Disk,
     folder: &Path,
@@ -100,7 +101,7 @@ pub(super) fn read_zones(
             continue;
         };
         let is_master = extension == "zone";
-        // Where a file system hangs, the first file tells it for all. A folder is no zone, whatever its name.
+        // Once a file system hangs, the fault of the first file is enough. A folder is never a zone, whatever its name.
         if disk.is_stuck() || disk.metadata(&path).is_ok_and(|metadata| metadata.is_dir()) {
             continue;
         }
@@ -117,7 +118,7 @@ pub(super) fn read_zones(
     zones
 }
 
-/// Whether a file of this name is a zone's.
+/// True if a file of this name belongs to a zone.
 fn is_zone_file(name: &OsStr) -> bool {
     let parts = name.to_str().and_then(|name| name.rsplit_once('.'));
     parts.is_some_and(|(stem, extension)| {

@@ -1,4 +1,4 @@
-//! `https = { alpn = ["h2", "h3"] }`: what a steered name's HTTPS record says besides addresses.
+//! `https = { alpn = ["h2", "h3"] }`: the parameters of a steered name's HTTPS record other than its addresses.
 
 use data_encoding::BASE64;
 
@@ -9,10 +9,10 @@ use super::decode::{Placed, Value};
 use super::fault::{Fault, Faults};
 use super::suggest::list_of;
 
-/// The protocols that a browser can speak to what an HTTPS record stands for, in IANA's words (RFC 9112, 9113 and 9114).
+/// The protocols that browsers speak, by their IANA names (RFC 9112, 9113 and 9114).
 const PROTOCOLS: [&str; 3] = ["http/1.1", "h2", "h3"];
 
-/// Reads the table; `None` if it is faulty, which has been told.
+/// Reads the table. `None` if it is faulty, which was reported.
 pub(super) fn read(value: &Value<'_>, faults: &mut Faults) -> Option<SvcParams> {
     let before = faults.0.len();
     let mut table = value.table("`https`", faults)?;
@@ -37,19 +37,20 @@ pub(super) fn read(value: &Value<'_>, faults: &mut Faults) -> Option<SvcParams> 
     };
     let (place, message, label) = match error {
         BadSvcParams::AlpnLength(id) => (&alpn[id].place, "a protocol's name has 1 to 255 octets", ""),
-        BadSvcParams::AlpnTwice(id) => (&alpn[id].place, "a protocol stands in `alpn` once", "again"),
+        BadSvcParams::AlpnTwice(id) => (&alpn[id].place, "`alpn` names a protocol twice", "again"),
         BadSvcParams::NothingButDefaultAlpn => {
             let place = &no_default.as_ref()?.place;
             (place, "`no_default_alpn` without `alpn` leaves no protocol at all", "needs `alpn`")
         }
-        BadSvcParams::Ech => (&ech.as_ref()?.place, "this is no ECHConfigList (RFC 9849, section 4)", ""),
-        BadSvcParams::TooLong => (&value.anchor(), "this fits no HTTPS record", "too long"),
+        BadSvcParams::Ech => (&ech.as_ref()?.place, "this is not an ECHConfigList (RFC 9849, section 4)", ""),
+        BadSvcParams::TooLong => (&value.anchor(), "this does not fit into an HTTPS record", "too long"),
     };
     faults.push(Fault::error(place, message, label).code(Code::BadData));
     None
 }
 
-/// The protocols; those that no browser speaks are warned of: a client that knows none of them ignores the record.
+/// Reads the protocols. Warns of those that no browser speaks: a client that knows none of the protocols ignores the
+/// record.
 fn read_alpn(value: &Value<'_>, faults: &mut Faults) -> Vec<Placed<String>> {
     let items = value.items("`alpn` needs a protocol", faults);
     let ids: Vec<Placed<String>> = items.iter().filter_map(|item| item.string(faults)).collect();

@@ -26,7 +26,8 @@ struct RelatedShape<'a> {
     label: &'a str,
 }
 
-/// A place; all of it absent for what has none. Lines and columns count from 1, columns in characters; the end is behind the last one.
+/// A place; every field is `null` for a fault without a place. Lines and columns count from 1, columns in characters.
+/// The end is the position behind the last character.
 #[derive(Default, Serialize)]
 struct PlaceShape {
     file: Option<String>,

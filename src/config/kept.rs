@@ -1,4 +1,4 @@
-//! How well secrets are kept: files that others on this machine can read.
+//! Finds files with secrets that others on this machine can read.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -9,11 +9,11 @@ use super::code::Code;
 use super::fault::{Fault, Faults};
 use super::source::Place;
 
-/// The permission of others to read (POSIX, `S_IROTH`).
+/// The permission bit that lets others read (POSIX, `S_IROTH`).
 const OTHERS_READ: u32 = 0o004;
 
-/// Warns of a file whose secret everybody on this machine can read. `what` says which secret it holds, and `place` where the file is named,
-/// or the secret stands.
+/// Warns of a file with a secret that everybody on this machine can read. `what` names the secret. `place` is where the
+/// file is named, or where the secret is written.
 pub(super) fn check(file: &Path, what: &str, place: &Place, disk: &Disk, faults: &mut Faults) {
     let is_open = disk.metadata(file).is_ok_and(|metadata| metadata.is_file() && metadata.mode() & OTHERS_READ != 0);
     if is_open {

@@ -1,13 +1,14 @@
-//! Zones that were read before: what did not change is not parsed and checked again.
+//! Zones that were read before. A zone that did not change is not parsed and checked again.
 //!
 //! ```text
 //!   files ─► the same texts as before? ─ yes ─► the tree of before, its warnings and its leads at their places
 //!                                       └ no ──► read anew; kept for the next time, if it is static
 //! ```
 //!
-//! What a static zone is depends on its own files alone, so their texts tell whether it is the same. Files are always read:
-//! reading takes a fraction of parsing, and nothing else tells for sure. What is kept holds no text: the tree, which is served
-//! anyway, and some numbers for each record that leads to another name, because checks between zones look at those.
+//! A static zone depends only on its own files, so equal texts mean an equal zone. The files themselves are always
+//! read: reading takes a fraction of the time of parsing, and nothing else detects every change. The cache holds no
+//! text. It holds the tree, which is served anyway, and some numbers for each record that points at another name,
+//! because checks between zones need those.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -25,14 +26,14 @@ use crate::name::Name;
 use crate::wire::Rtype;
 use crate::zone::{NodeId, Tree};
 
-/// What is known of the zones of one configuration, from one time it is read to the next.
+/// The zones of the last configuration, kept until it is read again.
 #[derive(Debug, Default)]
 pub struct Known {
-    /// By the stems of their files' names.
+    /// The zones of the last configuration, by the stems of their files' names.
     zones: HashMap<String, Zone>,
-    /// Those of the configuration that is being read.
+    /// The zones of the configuration that is being read.
     next: HashMap<String, Zone>,
-    /// How many zones of that were read anew.
+    /// The number of zones in `next` that were parsed.
     read: usize,
 }
 
@@ -40,7 +41,7 @@ pub struct Known {
 #[derive(Debug)]
 struct Zone {
     prints: [Option<u128>; 2],
-    /// What its directives say that include files, and the files' prints.
+    /// The arguments of its `$INCLUDE` directives, and the fingerprints of those files.
     included: Box<[(String, u128)]>,
     origin: Name,
     place: Spot,
@@ -52,19 +53,20 @@ struct Zone {
     soa: Spot,
 }
 
-/// A place in one of a zone's texts: its files' in the order of their names, then the included ones'.
+/// A place in one of a zone's texts. `text` counts the zone's files in the order of their names, then the included
+/// ones.
 #[derive(Clone, Debug)]
 struct Spot {
     text: u32,
     span: Range<usize>,
 }
 
-/// A record that leads to another name: where it is in the tree, and where it stands.
+/// A record that points at another name: its position in the tree and its place in the files.
 #[derive(Debug)]
 struct Lead {
     node: NodeId,
     rtype: Rtype,
-    /// Its place in its RRset.
+    /// Its index in its RRset.
     number: u16,
     spot: Spot,
 }
@@ -78,22 +80,22 @@ struct Warning {
 }
 
 impl Known {
-    /// How many zones the last configuration had that were read anew.
+    /// The number of zones of the last configuration that were parsed.
     pub fn read(&self) -> usize {
         self.read
     }
 
-    /// A configuration begins to be read.
+    /// Begins to read a configuration.
     pub(super) fn begin(&mut self) {
         self.read = 0;
     }
 
-    /// The configuration has been read: zones that it does not have are forgotten.
+    /// Ends reading. Forgets the zones that the configuration does not have.
     pub(super) fn end(&mut self) {
         self.zones = std::mem::take(&mut self.next);
     }
 
-    /// The zone of these files, if it was read before and is the same.
+    /// Returns the zone of these files if it was read before and did not change.
     pub(super) fn recall(
         &mut self,
         stem: &str,
@@ -109,24 +111,24 @@ impl Known {
         Some(draft)
     }
 
-    /// Keeps a zone that was read from these files, with all that was told of it.
-    pub(super) fn keep(&mut self, stem: &str, files: &ZoneFiles, draft: &mut ZoneDraft, told: &[Fault]) {
+    /// Keeps a zone that was read from these files, with all faults that were reported for it.
+    pub(super) fn keep(&mut self, stem: &str, files: &ZoneFiles, draft: &mut ZoneDraft, reported: &[Fault]) {
         self.read += 1;
         let before = self.zones.remove(stem);
         let Some(tree) = &mut draft.tree else { return };
-        // Nothing but a comment may have changed.
+        // Perhaps only a comment changed.
         if let Some(before) = before.filter(|before| before.tree.says_as(tree)) {
             *tree = before.tree;
         }
-        if let Some(zone) = Zone::new(files, draft, told) {
+        if let Some(zone) = Zone::new(files, draft, reported) {
             self.next.insert(stem.to_owned(), zone);
         }
     }
 }
 
 impl Zone {
-    /// `None` if it depends on more than its files.
-    fn new(files: &ZoneFiles, draft: &ZoneDraft, told: &[Fault]) -> Option<Self> {
+    /// Returns `None` if the zone depends on more than its files.
+    fn new(files: &ZoneFiles, draft: &ZoneDraft, reported: &[Fault]) -> Option<Self> {
         if !draft.owners.is_empty() || !draft.sections.as_ref().is_none_or(Sections::are_empty) {
             return None;
         }
@@ -148,14 +150,14 @@ impl Zone {
             place: texts.spot(&draft.place)?,
             leads: texts.leads(&tree, &draft.leads)?,
             tree,
-            warnings: told.iter().map(warning).collect::<Option<_>>()?,
+            warnings: reported.iter().map(warning).collect::<Option<_>>()?,
             counts_serial: draft.counts_serial,
             contents: draft.contents,
             soa: texts.spot(&draft.soa.as_ref()?.1)?,
         })
     }
 
-    /// The files that it includes, if they are the same.
+    /// Returns the files that the zone includes if none of them changed.
     fn included(&self, reader: &ZoneReader<'_>) -> Option<Vec<Included>> {
         let includes = reader.includes();
         let read = |(written, expected): &(String, u128)| {
@@ -182,7 +184,7 @@ impl Zone {
             let related = related.as_ref().and_then(|(spot, label)| Some((at(spot)?, label.clone())));
             faults.push(Fault { place: at(place), related, ..fault.clone() });
         }
-        // A zone file sees the regions of the server file, used or not.
+        // A zone file can refer to the regions of the server file, whether its names use them or not.
         let sections = files.toml.as_ref().map(|_| Sections::empty());
         let view = sections.as_ref().map(|own| View { own: &own.regions, shared: Some(&reader.shared.regions) });
         let regions = view.map(|view| regions::resolve(view, faults)).unwrap_or_default();
@@ -206,7 +208,7 @@ fn prints(files: &ZoneFiles) -> [Option<u128>; 2] {
     [&files.toml, &files.master].map(|file| file.as_ref().map(|file| file.print))
 }
 
-/// All texts of a zone.
+/// Returns all texts of a zone.
 fn texts(files: &ZoneFiles, included: &[Included]) -> Vec<Arc<Source>> {
     let own = [&files.toml, &files.master].into_iter().flatten().map(|file| file.source.clone());
     own.chain(included.iter().map(|file| file.source.clone())).collect()
@@ -215,7 +217,7 @@ fn texts(files: &ZoneFiles, included: &[Included]) -> Vec<Arc<Source>> {
 struct Texts(Vec<Arc<Source>>);
 
 impl Texts {
-    /// `None` if it is in none of the texts.
+    /// Returns `None` if the place is in none of the texts.
     fn spot(&self, place: &Place) -> Option<Spot> {
         let text = self.0.iter().position(|source| Arc::ptr_eq(source, &place.source))?;
         Some(Spot { text: text as u32, span: place.span.clone() })

@@ -1,5 +1,5 @@
-//! What works, but cannot be meant: [`matches`] that never decide, a [`name`]'s pools that nobody is ever sent to, [`numbers`] without
-//! effect.
+//! Configuration that works but makes no sense: [`matches`] without effect, pools of a [`name`] that no client is ever
+//! sent to, and [`numbers`] without effect.
 
 mod matches;
 mod name;
@@ -15,22 +15,22 @@ use name::NameLints;
 
 pub(super) use matches::check_matches;
 
-/// A zone's names with what they refer to.
+/// A zone's names and the definitions that they refer to.
 pub(super) struct Names<'a> {
     pub(super) owners: &'a [Owner],
     pub(super) pools: &'a [PoolDraft],
-    /// How many of the pools other files define: the zone's own come behind.
+    /// The number of pools that other files define. The zone's own follow them.
     pub(super) others: usize,
     pub(super) regions: &'a [Region],
 }
 
 impl Names<'_> {
-    /// The zone's own pools, with their numbers.
+    /// The zone's own pools with their numbers.
     fn own_pools(&self) -> impl Iterator<Item = (PoolId, &PoolDraft)> {
         (self.others as PoolId..).zip(&self.pools[self.others..])
     }
 
-    /// Tells what of the names' steering cannot be meant.
+    /// Warns of steering that makes no sense.
     pub(super) fn check(&self, faults: &mut Faults) {
         for owner in self.owners {
             let OwnerKind::Steered { name, .. } = &owner.kind else { continue };

@@ -1,4 +1,4 @@
-//! `[listen]`: which addresses are served, by which way, and the certificate for those that are encrypted.
+//! `[listen]`: the addresses that are served, the transport of each, and the certificate for encrypted transports.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
@@ -15,20 +15,20 @@ use super::fault::{Fault, Faults};
 use super::meant;
 use super::source::Place;
 
-/// Where DNS is served if the file does not say: a port that needs no privilege, on loopback.
+/// Default port of DNS: it needs no privilege. The default address is loopback.
 const DEFAULT_PORT: u16 = 5300;
 
-/// The ways that need a certificate.
+/// The keys of transports that need a certificate.
 const ENCRYPTED: [&str; 3] = ["tls", "https", "quic"];
 
-/// Ports that are kept for other ways, and by what.
+/// Ports that are reserved for other transports: the key, the port, and the reason.
 const FORBIDDEN: [(&str, u16, &str); 3] = [
     ("dns", 853, "is never for plain DNS (RFC 7858, section 3.1)"),
     ("tls", 53, "is never for DNS over TLS (RFC 7858, section 3.1)"),
     ("quic", 53, "is never for DNS over QUIC (RFC 9250, section 4.1.1)"),
 ];
 
-/// Ways that share the ports of one protocol below, with its name.
+/// The keys that share the ports of one transport protocol, with its name.
 const SHARED_PORTS: [(&str, &[&str]); 2] = [("TCP", &["dns", "tls", "https"]), ("UDP", &["dns", "quic"])];
 
 /// The addresses that are served; at least one.
@@ -44,16 +44,16 @@ pub struct Listen {
     pub quic: Vec<SocketAddr>,
 }
 
-/// What `[listen]` says.
+/// The contents of `[listen]`.
 pub(super) struct ListenSection {
     pub(super) listen: Listen,
     pub(super) credentials: Option<Arc<CertifiedKey>>,
 }
 
-/// Addresses, and the key they stand under.
+/// Addresses and their key.
 type Addresses = (&'static str, Vec<Placed<SocketAddr>>);
 
-/// Reads `[listen]`. Relative paths continue `folder`.
+/// Reads `[listen]`. Relative paths are relative to `folder`.
 pub(super) fn read(value: Option<Value<'_>>, folder: &Path, disk: &Disk, faults: &mut Faults) -> ListenSection {
     let default = vec![(Ipv4Addr::LOCALHOST, DEFAULT_PORT).into(), (Ipv6Addr::LOCALHOST, DEFAULT_PORT).into()];
     let Some(mut table) = value.and_then(|value| value.table("`[listen]`", faults)) else {
@@ -84,7 +84,7 @@ pub(super) fn read(value: Option<Value<'_>>, folder: &Path, disk: &Disk, faults:
     ListenSection { listen: Listen { dns, tls: of("tls"), https: of("https"), quic: of("quic") }, credentials }
 }
 
-/// Addresses with ports; `port` is the one that is usual for this way.
+/// Reads addresses with ports. `port` is the usual one of this transport.
 fn read_addresses(value: &Value<'_>, port: u16, faults: &mut Faults) -> Vec<Placed<SocketAddr>> {
     let mut addresses: Vec<Placed<SocketAddr>> = Vec::new();
     let expected = format!("addresses with a port, such as \"192.0.2.53:{port}\" or \"[2001:db8::53]:{port}\"");
@@ -105,7 +105,7 @@ fn read_addresses(value: &Value<'_>, port: u16, faults: &mut Faults) -> Vec<Plac
     addresses
 }
 
-/// An address with a port; `port` is the usual one.
+/// Reads an address with a port. `port` is the usual one.
 pub(super) fn read_address(
     item: &Value<'_>,
     expected: &str,
@@ -125,7 +125,7 @@ pub(super) fn read_address(
     }
 }
 
-/// Tells of an address of the admin server that a way of DNS takes: both need it over TCP.
+/// Reports an address that both the admin server and DNS need over TCP.
 pub(super) fn check_admin(admin: &[Placed<SocketAddr>], listen: &Listen, faults: &mut Faults) {
     let ways = [("dns", &listen.dns), ("tls", &listen.tls), ("https", &listen.https)];
     for address in admin.iter().filter(|address| address.value.port() != 0) {
@@ -143,7 +143,7 @@ pub(super) fn check_admin(admin: &[Placed<SocketAddr>], listen: &Listen, faults:
     }
 }
 
-/// Tells of ports that two ways would need. Port 0 is another one each time.
+/// Reports ports that two keys need. Port 0 is a different port each time.
 fn check_shared_ports(all: &[Addresses], faults: &mut Faults) {
     for (protocol, keys) in SHARED_PORTS {
         let mut taken: Vec<(&str, &Placed<SocketAddr>)> = Vec::new();
@@ -167,7 +167,7 @@ fn check_shared_ports(all: &[Addresses], faults: &mut Faults) {
     }
 }
 
-/// The certificate with its key. `needed_by` is the first key that needs them, if any does.
+/// Reads the certificate with its key. `needed_by` is the first key that needs them, if there is one.
 fn read_credentials(
     table: &mut TomlTable<'_>,
     needed_by: Option<(&str, Place)>,
@@ -185,9 +185,7 @@ fn read_credentials(
         for (key, value) in &given {
             if value.is_none() {
                 let message = format!("`{way}` needs `certificate` and `key`");
-                faults.push(
-                    Fault::error(&place, message, format!("`{key}` is missing beside it")).code(Code::MissingKey),
-                );
+                faults.push(Fault::error(&place, message, format!("`{key}` is missing here")).code(Code::MissingKey));
             }
         }
     } else {

@@ -1,4 +1,4 @@
-//! Regions against the databases: clients that no database ever finds.
+//! Checks regions against the databases: finds clients that no database ever locates.
 
 use std::collections::HashSet;
 
@@ -10,24 +10,24 @@ use super::fault::{Fault, Faults};
 use super::source::Place;
 use super::suggest::list_of;
 
-/// So many matches are listed.
+/// Most matches that a message lists.
 const MAX_LISTED: usize = 4;
 
-/// The facts about clients that a configuration needs from the databases, each with its place.
+/// The facts about clients that a configuration needs from the databases, with the places that need them.
 #[derive(Debug, Default)]
 pub struct Asked {
-    /// What the regions of names that steer by region name, without prefixes.
+    /// The matches in the regions of names that steer by region, without prefixes.
     pub(super) clients: Vec<Placed<ClientMatch>>,
-    /// A name that steers by distance.
+    /// The place of a name that steers by distance, if there is one.
     pub(super) distance: Option<Place>,
-    /// Where the databases are named, one place each; empty if there are none.
+    /// The places that name the databases, one each; empty if there are none.
     pub(super) databases: Vec<Place>,
 }
 
-/// Whether a match is of a kind.
+/// A function that tests if a match is of a certain kind.
 type IsKind = fn(&ClientMatch) -> bool;
 
-/// What databases may know of a client, with a match that asks for it.
+/// The kinds of facts that databases may hold about a client, each with a match that asks for it.
 const KINDS: [(&str, &str, IsKind); 4] = [
     ("autonomous systems", "asn:", |client| matches!(client, ClientMatch::Asn(_))),
     ("subdivisions", "subdivision:", |client| matches!(client, ClientMatch::Subdivision(_))),
@@ -36,39 +36,39 @@ const KINDS: [(&str, &str, IsKind); 4] = [
 ];
 
 impl Asked {
-    /// Where the database of this number is named.
+    /// The place that names the database with this number.
     pub fn database(&self, number: usize) -> Option<&Place> {
         self.databases.get(number)
     }
 
-    /// Warns of what the databases never find: once each kind, and once of single codes.
+    /// Warns of facts that no database holds: one warning for each kind of fact, and one for all single codes.
     pub fn check(&self, locations: &Locations) -> Faults {
         let mut faults = Faults::default();
         let known = known(locations);
         let has_points = locations.table.iter().any(|location| location.coordinates.is_some());
         if self.databases.is_empty() {
             if let Some(first) = self.clients.first() {
-                let message = format!("there is no GeoIP database: `{}` matches nobody", first.value);
+                let message = format!("there is no GeoIP database: `{}` matches no client", first.value);
                 faults.push(nobody(&first.place, message));
             } else if let Some(place) = &self.distance {
-                faults.push(nobody(place, "there is no GeoIP database: nobody is near anything".to_owned()));
+                faults.push(nobody(place, "there is no GeoIP database: the step `distance` ranks nothing".to_owned()));
             }
             return faults;
         }
         if known.is_empty() && !has_points {
-            let message = "the GeoIP databases locate nobody";
+            let message = "the GeoIP databases locate no client";
             let fault = Fault::warning(&self.databases[0], message, "of another kind, or empty").code(Code::NotLocated);
             faults.push(fault);
             return faults;
         }
-        let (mut strangers, mut told): (Vec<&Placed<ClientMatch>>, HashSet<ClientMatch>) = Default::default();
+        let (mut strangers, mut reported): (Vec<&Placed<ClientMatch>>, HashSet<ClientMatch>) = Default::default();
         for (what, prefix, is_kind) in KINDS {
             let asked: Vec<_> =
-                self.clients.iter().filter(|client| is_kind(&client.value) && told.insert(client.value)).collect();
+                self.clients.iter().filter(|client| is_kind(&client.value) && reported.insert(client.value)).collect();
             if known.iter().any(is_kind) {
                 strangers.extend(asked.into_iter().filter(|client| !known.contains(&client.value)));
             } else if let Some(first) = asked.first() {
-                let message = format!("no GeoIP database knows {what}: `{}` matches nobody", first.value);
+                let message = format!("no GeoIP database knows {what}: `{}` matches no client", first.value);
                 let fault = Fault::warning(&first.place, message, "never matches").code(Code::NotLocated);
                 let help = format!("`{prefix}` asks for a database with {what}; add one to `databases` in `[geoip]`");
                 faults.push(fault.help(help));
@@ -97,7 +97,7 @@ fn nobody(place: &Place, message: String) -> Fault {
     )
 }
 
-/// All that some location is in.
+/// All areas that some location belongs to.
 fn known(locations: &Locations) -> HashSet<ClientMatch> {
     let mut known = HashSet::new();
     for location in &*locations.table {

@@ -6,12 +6,12 @@
 //!                                                         └─► RRsets: one TTL, no record twice
 //! ```
 //!
-//! A faulty entry is told and left out, and reading goes on behind it: all faults of a file are told at once. What only
-//! follows from a fault already told, such as a record that continues with a faulty owner, is not told again.
+//! A faulty entry is reported and left out, and reading continues after it: all faults of a file are reported at once.
+//! A fault that only follows from an earlier one, such as a record that continues with a faulty owner, is not reported.
 //!
-//! An included file begins with the origin of its directive, else with that of the file that includes it, and has no
-//! last owner; neither its origin nor its owner outlives it. TTLs do: `$TTL` holds for all records after it (RFC 2308,
-//! section 4).
+//! An included file begins with the origin of its directive, or without one with the origin of the file that includes
+//! it. It begins without a last owner. Its origin and its owner end with the file. Its TTL does not: `$TTL` holds for
+//! all records after it (RFC 2308, section 4).
 
 mod include;
 pub(super) mod rrset;
@@ -32,24 +32,24 @@ use crate::name::Name;
 use crate::wire::Rtype;
 use crate::zone::Record;
 
-/// The longest TTL, in seconds (RFC 2181, section 8).
+/// The largest TTL, in seconds (RFC 2181, section 8).
 const MAX_TTL: u32 = (1 << 31) - 1;
 
-/// How many files a zone includes at most, a file as often as it is included. Without a bound ten directives in each of eight
-/// files would be a hundred million.
+/// Most files that a zone includes; each inclusion counts. Without a limit, ten directives in each of eight nested
+/// files would be a hundred million inclusions.
 const MAX_INCLUDES: usize = 1000;
 
-/// How many files deep includes may be nested; real zones take two or three.
+/// Deepest nesting of includes. Real zones need two or three.
 const MAX_INCLUDE_DEPTH: usize = 8;
 
 const DIRECTIVES: [&str; 3] = ["$ORIGIN", "$TTL", "$INCLUDE"];
 
-/// A record and the entry it is from.
+/// A record and the place of its entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Located {
-    /// What the entry says.
+    /// The record.
     pub record: Record,
-    /// From its first token to its last.
+    /// From the entry's first token to its last.
     pub place: Place,
 }
 
@@ -59,7 +59,7 @@ impl AsRef<Record> for Located {
     }
 }
 
-/// What a master file says.
+/// The contents of a master file.
 #[derive(Debug, Default)]
 pub(super) struct Master {
     /// The records, in their order.
@@ -68,19 +68,19 @@ pub(super) struct Master {
     pub included: Vec<Included>,
 }
 
-/// A file that was included.
+/// An included file.
 #[derive(Debug)]
 pub(super) struct Included {
-    /// What the directive says.
+    /// The path in the directive.
     pub written: String,
-    /// What was read.
+    /// The file.
     pub source: Arc<Source>,
 }
 
-/// Reads the records of the zone `origin` from `source` and all it includes, and adds what is wrong to `faults`. They are not
-/// [settled](rrset::settle) yet.
+/// Reads the records of the zone `origin` from `source` and from all files that it includes. Adds what is wrong to
+/// `faults`. The records are not [settled](rrset::settle) yet.
 ///
-/// A record without a TTL has that of `$TTL`, else the last one that was written (RFC 1035, section 5.1), else
+/// A record without a TTL gets the TTL of `$TTL`, else the last one that was written (RFC 1035, section 5.1), else
 /// `default_ttl`.
 pub(super) fn parse_master_file(
     source: &Arc<Source>,
@@ -114,36 +114,36 @@ struct Reader<'a> {
     default_ttl: u32,
     directive_ttl: Option<u32>,
     last_ttl: Option<u32>,
-    /// The files being read, each included by the one before it, under their canonical paths.
+    /// The files that are being read, by their canonical paths. Each includes the next.
     open: Vec<PathBuf>,
     /// The files that were included so far.
     included: Vec<Included>,
-    /// Whether a file was told of that was one too many.
+    /// True if the limit of included files was reported.
     is_full: bool,
     records: Vec<Located>,
     faults: &'a mut Faults,
 }
 
-/// What one file's entries continue with.
+/// The values that entries of one file inherit from earlier ones.
 struct Context<'a> {
     source: &'a Arc<Source>,
     origin: Name,
     owner: LastOwner,
-    /// Whether the last record ended before its data was complete: what follows may be the rest of it.
+    /// True if the last record ended before its data was complete. The following lines may be the rest of it.
     is_cut_short: bool,
 }
 
 enum LastOwner {
-    /// No record stood in the file yet.
+    /// The file had no record yet.
     None,
-    /// The last one was at fault, and that is told.
+    /// The last record is faulty, which was reported.
     Faulty,
     Known(Name),
-    /// That of the record of this number.
+    /// The owner of the record with this number.
     Of(usize),
 }
 
-/// One fault ends an entry.
+/// The result of an entry: it has at most one fault.
 type Outcome<T> = Result<T, Box<Fault>>;
 
 impl Reader<'_> {
@@ -167,7 +167,7 @@ impl Reader<'_> {
         let may_continue = std::mem::take(&mut context.is_cut_short);
         if entry.indented {
             context.require_owner(&tokens[0])?;
-            // The rest of a record that needed parentheses, which has been told.
+            // The rest of a record that needed parentheses, which was reported.
             if may_continue && !tokens.iter().any(|token| records::parse_rtype(token.text).is_some()) {
                 context.is_cut_short = true;
                 return Ok(());
@@ -186,7 +186,7 @@ impl Reader<'_> {
         })
     }
 
-    /// Reads what stands behind the owner.
+    /// Reads the part of an entry after the owner.
     fn record(&mut self, tokens: &[Token<'_>], span: Range<usize>, context: &mut Context<'_>) -> Outcome<()> {
         let Head { ttl, rtype, length } = context.head(tokens, &span)?;
         if ttl.is_some() {
@@ -199,7 +199,7 @@ impl Reader<'_> {
             let fault = Box::new(error.at(&context.place(tokens[at].span.clone())));
             if is_comment(tokens[at].text) { with_help(fault, COMMENT_HELP) } else { fault }
         })?;
-        // Most owners have one record, so the name is not copied before a second one asks for it.
+        // Most owners have one record. The name is copied only if a second record needs it.
         let owner = match std::mem::replace(&mut context.owner, LastOwner::Of(self.records.len())) {
             LastOwner::Known(owner) => owner,
             LastOwner::Of(number) => self.records[number].record.owner.clone(),
@@ -220,7 +220,7 @@ impl Reader<'_> {
         };
         let end = |arguments: &[Token<'_>]| match arguments.first() {
             None => Ok(()),
-            Some(token) => Err(context.fault(token.span.clone(), "nothing may follow here")),
+            Some(token) => Err(context.fault(token.span.clone(), "nothing else is allowed here")),
         };
         match directive.text.to_ascii_uppercase().as_str() {
             "$ORIGIN" => {
@@ -229,8 +229,9 @@ impl Reader<'_> {
                 let is_whole = |name: &Name| name.is_at_or_below(self.zone) && *self.zone != Name::root();
                 if Name::parse(arguments[0].text, &Name::root()).is_ok_and(|name| is_whole(&name) && name != origin) {
                     let place = context.place(arguments[0].span.clone());
-                    let fault = Fault::warning(&place, format!("names below this go on with {origin}"), "no final dot")
-                        .code(Code::DoubtfulName);
+                    let fault =
+                        Fault::warning(&place, format!("names below this line end in {origin}"), "no final dot")
+                            .code(Code::DoubtfulName);
                     self.faults.push(fault.help(format!("did you mean {}.?", arguments[0].text)));
                 }
                 context.origin = origin;
@@ -238,10 +239,10 @@ impl Reader<'_> {
             }
             "$TTL" => {
                 let Some(ttl) = context.ttl(argument()?)? else {
-                    let fault = context.fault(arguments[0].span.clone(), "this is no TTL");
+                    let fault = context.fault(arguments[0].span.clone(), "this is not a TTL");
                     return Err(with_help(
                         fault,
-                        "it is written in seconds or with the units s, m, h, d and w, as in 1h30m",
+                        "write it in seconds or with the units s, m, h, d and w, as in 1h30m",
                     ));
                 };
                 end(&arguments[1..])?;
@@ -255,7 +256,7 @@ impl Reader<'_> {
                 self.include(path, origin, context)
             }
             other => {
-                let message = format!("{} is no directive", directive.text);
+                let message = format!("{} is not a directive", directive.text);
                 let help = match did_you_mean(other, DIRECTIVES.into_iter()) {
                     Some(known) => format!("did you mean {known}?"),
                     None => format!("the directives are {}", DIRECTIVES.join(", ")),
@@ -277,7 +278,7 @@ impl Reader<'_> {
             return Err(fault(format!("includes are nested more than {MAX_INCLUDE_DEPTH} deep")));
         }
         if self.included.len() == MAX_INCLUDES {
-            // Each directive that follows would say the same.
+            // Each following directive would cause the same fault.
             let message =
                 format!("a zone includes {MAX_INCLUDES} files at most; this one and what follows are not read");
             return if std::mem::replace(&mut self.is_full, true) { Ok(()) } else { Err(fault(message)) };
@@ -291,11 +292,11 @@ impl Reader<'_> {
     }
 }
 
-/// What stands between a record's owner and its data.
+/// The part of a record between its owner and its data.
 struct Head {
     ttl: Option<u32>,
     rtype: Rtype,
-    /// In tokens.
+    /// Length in tokens.
     length: usize,
 }
 
@@ -309,18 +310,18 @@ impl Context<'_> {
             }
             match parse_class(token.text) {
                 Some(CLASS_IN) if !class => class = true,
-                Some(CLASS_IN) => return Err(self.fault(token.span.clone(), "the class stands here twice")),
+                Some(CLASS_IN) => return Err(self.fault(token.span.clone(), "the class is given twice")),
                 Some(_) => return Err(self.fault(token.span.clone(), "only class IN is served")),
                 None => match self.ttl(token)? {
                     Some(_) if ttl.is_some() => {
-                        return Err(self.fault(token.span.clone(), "the TTL stands here twice"));
+                        return Err(self.fault(token.span.clone(), "the TTL is given twice"));
                     }
                     None => return Err(self.not_a_type(token)),
                     seconds => ttl = seconds,
                 },
             }
         }
-        Err(self.fault(entry.clone(), "a record has a type"))
+        Err(self.fault(entry.clone(), "the record has no type"))
     }
 
     fn not_a_type(&self, token: &Token<'_>) -> Box<Fault> {
@@ -328,7 +329,7 @@ impl Context<'_> {
         with_help(fault, &records::unknown::help(token.text))
     }
 
-    /// Reads a TTL; `None` if the token is no time at all.
+    /// Reads a TTL. Returns `None` if the token is not a time.
     fn ttl(&self, token: &Token<'_>) -> Outcome<Option<u32>> {
         let Some(seconds) = presentation::seconds(token.text) else { return Ok(None) };
         match u32::try_from(seconds) {
@@ -354,7 +355,7 @@ impl Context<'_> {
             return Ok(());
         }
         self.owner = LastOwner::Faulty;
-        let fault = self.fault(token.span.clone(), "the first record of a file names its owner");
+        let fault = self.fault(token.span.clone(), "the first record of a file needs an owner");
         Err(with_help(fault, "a line that begins with a blank continues with the last owner"))
     }
 
@@ -373,7 +374,7 @@ fn is_comment(text: &str) -> bool {
     text.starts_with('#') || text.starts_with("//")
 }
 
-/// What was probably meant where a record is faulty and something else than a name stands in its owner's place.
+/// The help for a faulty record if its first token is not a name.
 fn owner_help(owner: &Token<'_>) -> Option<&'static str> {
     if is_comment(owner.text) {
         return Some(COMMENT_HELP);

@@ -1,11 +1,11 @@
-//! What was probably meant by a value that cannot be read.
+//! Guesses what was meant by a value that cannot be read.
 
 use std::net::{IpAddr, SocketAddr};
 
 use crate::duration;
 use crate::geo::{ClientMatch, Continent, CountryCode, Subdivision, countries};
 
-/// Words that others use, and ours. Of several the first that is taken where it stands is suggested.
+/// Words of other products, and ours for them. Of several, the first that is allowed in its place is suggested.
 const SYNONYMS: [(&str, &[&str]); 41] = [
     ("ping", &["icmp"]),
     ("ssl", &["tls"]),
@@ -50,7 +50,7 @@ const SYNONYMS: [(&str, &[&str]); 41] = [
     ("empty", &["nodata"]),
 ];
 
-/// One of `known` that means the same as `written`, in other letters or another product's words.
+/// Returns one of `known` that means the same as `written`, in another case or in another product's words.
 pub(super) fn word<'a>(written: &str, known: &[&'a str]) -> Option<&'a str> {
     let same = |text: &str| known.iter().copied().find(|word| word.eq_ignore_ascii_case(text));
     let plain = |text: &str| text.to_ascii_lowercase().replace(['-', '_', ' '], "");
@@ -60,7 +60,7 @@ pub(super) fn word<'a>(written: &str, known: &[&'a str]) -> Option<&'a str> {
         .or_else(|| synonyms.into_iter().find_map(|ours| same(ours)))
 }
 
-/// A duration as it is written here: `5` and `5 sec` are `5s`, `1m30s` is `90s`.
+/// Reads a duration and writes it our way: `5` and `5 sec` become `5s`, `1m30s` becomes `90s`.
 pub(super) fn duration(written: &str) -> Option<String> {
     let text: String = written.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_ascii_lowercase();
     if !text.is_empty() && text.bytes().all(|octet| octet.is_ascii_digit()) {
@@ -96,7 +96,7 @@ pub(super) fn duration(written: &str) -> Option<String> {
     })
 }
 
-/// A whole number of seconds, or the number in quotes.
+/// Reads a whole number of seconds, or a number in quotes.
 pub(super) fn number(written: &str) -> Option<String> {
     let text = written.trim();
     let is_number = !text.is_empty() && text.bytes().all(|octet| octet.is_ascii_digit());
@@ -104,7 +104,7 @@ pub(super) fn number(written: &str) -> Option<String> {
     if is_number { Some(text.to_owned()) } else { seconds().map(|time| time.as_secs().to_string()) }
 }
 
-/// `true` or `false`, in quotes or in other words.
+/// Reads `true` or `false`, in quotes or in other words.
 pub(super) fn boolean(written: &str) -> Option<bool> {
     match written.to_ascii_lowercase().as_str() {
         "true" | "yes" | "on" | "1" => Some(true),
@@ -113,7 +113,7 @@ pub(super) fn boolean(written: &str) -> Option<bool> {
     }
 }
 
-/// An endpoint's address, as it stands in a list: without brackets, port, prefix length, scheme or blanks.
+/// Reads an endpoint's address and writes it as for a list: without brackets, port, prefix length, scheme or blanks.
 pub(super) fn address(written: &str) -> Option<String> {
     let text = written.trim();
     let text = text.split_once("://").map_or(text, |(_, rest)| rest);
@@ -126,7 +126,7 @@ pub(super) fn address(written: &str) -> Option<String> {
     Some(format!("{{ address = \"{}\", check_port = {} }}", socket.ip(), socket.port()))
 }
 
-/// An address; leading zeros of IPv4 octets are left out, which some read as octal (RFC 6943, section 3.1.1).
+/// Reads an address. Removes leading zeros of IPv4 octets, which some programs read as octal (RFC 6943, section 3.1.1).
 fn plain_address(text: &str) -> Option<IpAddr> {
     let without_zeros = || {
         let octets = text.split('.').map(|octet| octet.parse::<u8>().ok().map(|octet| octet.to_string()));
@@ -135,7 +135,7 @@ fn plain_address(text: &str) -> Option<IpAddr> {
     text.parse().ok().or_else(|| without_zeros()?.parse().ok())
 }
 
-/// An address with a port, where one of the two is missing or in the wrong form.
+/// Reads an address with a port if one of the two is missing or malformed.
 pub(super) fn socket(written: &str, port: u16) -> Option<String> {
     let text = written.trim();
     let text = text.split_once("://").map_or(text, |(_, rest)| rest).trim_end_matches('/');
@@ -161,7 +161,7 @@ pub(super) fn socket(written: &str, port: u16) -> Option<String> {
     }
 }
 
-/// Whom a region's `clients` were meant to name: a code without its kind, with another one, or in words.
+/// Guesses the client match that a region's `clients` meant: a code without its kind, with another kind, or in words.
 pub(super) fn client(kind: Option<&str>, code: &str) -> Option<ClientMatch> {
     let code = code.trim();
     let continent = Continent::parse(&code.to_ascii_uppercase()).or_else(|| continent_of(code));
@@ -170,7 +170,7 @@ pub(super) fn client(kind: Option<&str>, code: &str) -> Option<ClientMatch> {
     let asn = digits.parse().ok().map(ClientMatch::Asn);
     let subdivision = Subdivision::parse(code).map(ClientMatch::Subdivision);
     let (continent, country) = (continent.map(ClientMatch::Continent), country.map(ClientMatch::Country));
-    // Some codes are those of a continent and of a country: the kind that was written decides, else the country.
+    // Some codes belong to a continent and to a country. The written kind decides, otherwise the country wins.
     let candidates = match kind {
         Some("continent") => [continent, country, asn, subdivision],
         _ => [country, continent, asn, subdivision],

@@ -1,4 +1,4 @@
-//! Files to valid types: `truenorth.toml`, `zones/*.toml` and `zones/*.zone` become a [`World`].
+//! Turns files into valid types: `truenorth.toml`, `zones/*.toml` and `zones/*.zone` become a [`World`].
 //!
 //! ```text
 //!   files ──► tables with places ──► definitions ──► drafts ──────────────► World
@@ -7,8 +7,8 @@
 //!                                                    whole: checks          shared
 //! ```
 //!
-//! A faulty part is told and left out, and what refers to it is not blamed, so that one run finds what there is to find.
-//! A world comes out only if nothing was faulty; [`Faults::render`] draws what was.
+//! The loader reports a faulty part and leaves it out. It does not blame what refers to that part. One run therefore
+//! finds all faults. A world comes out only if there was no error; [`Faults::render`] draws the faults.
 
 mod addresses;
 mod admin;
@@ -97,15 +97,15 @@ pub use webhooks::{EVENTS, FIELDS, Template, Webhook};
 /// A configuration without errors.
 #[derive(Debug)]
 pub struct Config {
-    /// Where this process finds and keeps its files, and where it listens.
+    /// The paths and addresses of this process.
     pub server: Server,
-    /// The certificate for encrypted ways, with its key; there where an encrypted way is.
+    /// The certificate for encrypted transports with its key; `None` if no encrypted transport is configured.
     pub credentials: Option<Arc<CertifiedKey>>,
-    /// What is served.
+    /// The zones, pools and names to serve.
     pub world: World,
-    /// What works, but probably not as meant.
+    /// The warnings: parts that work, but probably not as the operator meant.
     pub warnings: Faults,
-    /// The monitors that send ICMP echoes: not every process may do so.
+    /// The monitors that send ICMP echoes. A process needs a permission for that.
     pub icmp: Vec<IcmpMonitor>,
     /// The facts about clients that the regions need from the databases.
     pub asked: Asked,
@@ -114,9 +114,9 @@ pub struct Config {
 /// A monitor that sends ICMP echoes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IcmpMonitor {
-    /// What the operator calls it.
+    /// The name that the operator gave it.
     pub name: String,
-    /// Where that stands.
+    /// The place of that name in its file.
     pub place: Place,
 }
 
@@ -125,18 +125,19 @@ pub struct IcmpMonitor {
 pub struct LastServed {
     /// The SOA's serial.
     pub serial: u32,
-    /// What [`ZoneSpec::contents`](crate::snapshot::ZoneSpec) was, if that is known.
+    /// The value that [`ZoneSpec::contents`](crate::snapshot::ZoneSpec) had then, if it is known.
     pub contents: Option<u64>,
 }
 
-/// Reads the server file at `path` and all zones, by way of `disk`. `last_served` tells what a zone was last served with, so
-/// that a serial goes up when the contents change. All that is wrong is told together, warnings included.
+/// Reads the server file at `path` and all zones through `disk`. `last_served` returns the serial and contents that a
+/// zone was last served with: the serial goes up when the contents change. Fails with all faults at once, warnings
+/// included.
 pub fn load(path: &Path, disk: &Disk, last_served: &dyn Fn(&Name) -> Option<LastServed>) -> Result<Config, Faults> {
     load_again(path, disk, last_served, &mut Known::default())
 }
 
-/// The same after it was read before: static zones whose files hold what they held then are not parsed again. What `known` holds is
-/// what there is to know afterwards.
+/// Reads a configuration again, as [`load`] does. Static zones whose files did not change are not parsed again. Updates
+/// `known` for the next call.
 pub fn load_again(
     path: &Path,
     disk: &Disk,
@@ -155,8 +156,8 @@ pub fn load_again(
     }
 }
 
-/// Reads `[admin]` of the server file at `path` and nothing else: where a running node is asked. What else is wrong with the
-/// file does not matter for that.
+/// Reads only `[admin]` of the server file at `path`, which says where a running node listens. Ignores faults in the
+/// rest of the file.
 pub fn load_admin(path: &Path) -> Result<Option<Admin>, Faults> {
     let mut faults = Faults::default();
     let folder = path.parent().unwrap_or(Path::new(""));
@@ -169,7 +170,8 @@ pub fn load_admin(path: &Path) -> Result<Option<Admin>, Faults> {
     if faults.has_errors() { Err(faults) } else { Ok(admin.flatten()) }
 }
 
-/// Reads where the server file at `path` has its state folder, and nothing else: what is in there is needed to read the rest.
+/// Reads only the path of the state folder from the server file at `path`. The rest of the file can be read only with
+/// the contents of that folder.
 pub fn load_state_folder(path: &Path) -> Result<PathBuf, Faults> {
     let mut faults = Faults::default();
     let folder = path.parent().unwrap_or(Path::new(""));
@@ -201,14 +203,14 @@ fn load_all(
     let zones = read_zones(&reader, &files, drafts, known, faults);
     known.end();
     warn_unused(&server, &zones, faults);
-    // What could not be read may be what is missing.
+    // A file that could not be read may define the missing part.
     if zones.len() == files.len() && !faults.has_errors() {
         pointers::check(&zones, &drafts.pools, faults);
     }
     let used = used_files(&zones, disk);
     strays::check(&server.server.zones, server.zones_place.as_ref(), used, disk, faults);
     let asked = asked(&server, &zones);
-    // What a file defines that could not be read is not known.
+    // The definitions of a file that could not be read are unknown.
     if let Some(site) = server.site.as_ref().filter(|_| zones.len() == files.len()) {
         site.check(sections(&server, &zones), faults);
     }
@@ -227,16 +229,16 @@ fn load_all(
         site_country: None,
     };
     world.site_country = server.site.as_ref().and_then(|site| site.country(&world, faults));
-    // What could not be read is not known.
+    // The definitions of a file that could not be read are unknown.
     if !faults.has_errors() {
         windows::check(&server.windows, &world, faults);
     }
     Some((server, world, icmp, asked))
 }
 
-/// Tells what can be told of zones without a server file: whether they are TOML.
+/// Checks zones without a server file: reports files that are not TOML.
 fn check_syntax(disk: &Disk, folder: &Path, faults: &mut Faults) {
-    // The folder may be named elsewhere in the broken file; that it is not here means nothing.
+    // The broken server file may name another folder, so a missing folder here is no fault.
     for files in files::read_zones(disk, folder, None, &mut Faults::default()).values() {
         if let Some(toml) = &files.toml {
             read_document(&toml.source, "a zone file", faults, |_, _| ());
@@ -261,7 +263,7 @@ fn read_zones(
         }
         let Some(zone) = reader.read(stem, files, drafts, known, faults) else { continue };
         if let Some(first) = defined.get(&zone.origin) {
-            let message = format!("the zone {} is defined twice", zone.origin);
+            let message = format!("the zone {} is given twice", zone.origin);
             faults.push(
                 Fault::error(&zone.place, message, "again").code(Code::Duplicate).related(first, "first defined here"),
             );
@@ -275,7 +277,7 @@ fn read_zones(
     zones
 }
 
-/// The files that were read by way of `disk`, and those that zones include, as they are written.
+/// The files that were read through `disk`, and those that zones include, with their paths as they are written.
 fn used_files(zones: &[ZoneDraft], disk: &Disk) -> HashSet<PathBuf> {
     let included = zones.iter().flat_map(|zone| &zone.included).map(|file| file.source.path.clone());
     disk.reads().files().map(Path::to_owned).chain(included).collect()
@@ -303,7 +305,7 @@ fn asked(server: &ServerFile, zones: &[ZoneDraft]) -> Asked {
     asked
 }
 
-/// Warns of what is never used, where no fault may be the reason: what is faulty refers to nothing.
+/// Warns of definitions that nothing uses. Does nothing after an error, because a faulty part refers to nothing.
 fn warn_unused(server: &ServerFile, zones: &[ZoneDraft], faults: &mut Faults) {
     let site = server.site.as_ref().and_then(Site::datacenter);
     let any_errors = faults.has_errors();
@@ -321,7 +323,7 @@ fn sections<'a>(server: &'a ServerFile, zones: &'a [ZoneDraft]) -> impl Iterator
     zones.iter().filter_map(|zone| zone.sections.as_ref()).chain([&server.sections])
 }
 
-/// What this node calls itself without a `site`.
+/// The name of this node if `site` is not set.
 fn host_name() -> Box<str> {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok().or_else(|| std::env::var("HOSTNAME").ok());
     let host = host.as_deref().map(str::trim).filter(|host| !host.is_empty());

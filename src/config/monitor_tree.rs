@@ -1,19 +1,19 @@
-//! What a pool refers to: a monitor, or several of which so many must be up.
+//! The monitors of a pool: one monitor, or several of which a number must be up.
 
 use std::sync::Arc;
 
 use crate::health::Monitor;
 
-/// A monitor, or so many of several: what a pool refers to.
+/// One monitor, or several of which a number must be up.
 #[derive(Clone)]
 pub(super) enum MonitorTree {
-    /// This one.
+    /// One monitor.
     One(PlacedMonitor),
-    /// At least so many of these.
+    /// At least this number of these must be up.
     AtLeast(u8, Vec<MonitorTree>),
 }
 
-/// A monitor and the host it asks for, if it says so itself.
+/// A monitor, and the host that it asks for if it has its own.
 #[derive(Clone)]
 pub(super) struct PlacedMonitor {
     pub(super) monitor: Arc<Monitor>,
@@ -21,7 +21,7 @@ pub(super) struct PlacedMonitor {
 }
 
 impl MonitorTree {
-    /// The monitors that it is made of.
+    /// All monitors in the tree.
     pub(super) fn monitors(&self) -> Vec<&PlacedMonitor> {
         match self {
             Self::One(monitor) => vec![monitor],

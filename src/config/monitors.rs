@@ -1,4 +1,5 @@
-//! `[monitors]`: how endpoints are probed. Here stands what all types share; each type's own keys have their own file.
+//! `[monitors]`: how endpoints are probed. This module reads the keys that all types share. Each type's own keys have
+//! their own file.
 
 mod dns;
 mod exec;
@@ -27,27 +28,27 @@ use super::monitor_tree::{MonitorTree, PlacedMonitor};
 use super::scope::Definitions;
 use super::spelling;
 
-/// What `interval` may be: below it endpoints would be attacked rather than probed, above it health means nothing.
+/// Range of `interval`. Shorter ones would attack endpoints, longer ones would make health meaningless.
 const INTERVAL: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(3600);
 
-/// What `timeout` may be; it is below `interval` besides.
+/// Range of `timeout`. It must also be below `interval`.
 const TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(3600);
 
-/// What `hold_down` may be.
+/// Range of `hold_down`.
 const HOLD_DOWN: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(86_400);
 
-/// Ports that the protocols have by themselves.
+/// Default ports of the protocols.
 const HTTP_PORT: u16 = 80;
 const HTTPS_PORT: u16 = 443;
 const DNS_PORT: u16 = 53;
 
-/// Where there are none, and of what is not probed.
+/// The port of a monitor whose protocol has no ports, or that does not probe.
 const NO_PORT: u16 = 0;
 
-/// How long nothing need be heard of an endpoint, if its monitor does not say.
+/// Default `deadline` of a push monitor: the time after which a silent endpoint counts as down.
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(30);
 
-/// What a monitor asks.
+/// The value of a monitor's `type`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Http,
@@ -62,7 +63,7 @@ enum Kind {
     Aggregate(Needed),
 }
 
-/// What `type` may say.
+/// The words for `type`.
 const KINDS: [(&str, Kind); 12] = [
     ("http", Kind::Http),
     ("https", Kind::Https),
@@ -78,7 +79,7 @@ const KINDS: [(&str, Kind); 12] = [
     ("at_least", Kind::Aggregate(Needed::Count)),
 ];
 
-/// Keys that only some types have, and how these are told.
+/// Keys that only some types have, with those types and their names for messages.
 const OWN_KEYS: [(&[&str], &[Kind], &str); 10] = [
     (&["host"], &HOST_KINDS, "http, https, tls, grpc and exec"),
     (&http::KEYS, &[Kind::Http, Kind::Https], "http and https"),
@@ -92,11 +93,11 @@ const OWN_KEYS: [(&[&str], &[Kind], &str); 10] = [
     (&["deadline"], &[Kind::Push], "push"),
 ];
 
-/// The types whose probes name a host.
+/// The types whose probes send a host name.
 const HOST_KINDS: [Kind; 5] = [Kind::Http, Kind::Https, Kind::Tls, Kind::Grpc, Kind::Exec];
 
-/// Reads a file's `[monitors]`. `shared` are the server file's, for a zone file. The files that they name
-/// are read by way of `disk`.
+/// Reads a file's `[monitors]`. `shared` holds the server file's monitors, for a zone file. Reads the files that
+/// monitors name through `disk`.
 pub(super) fn read(
     section: Option<&Value<'_>>,
     shared: Option<&Definitions<MonitorTree>>,
@@ -111,7 +112,7 @@ pub(super) fn read(
     aggregates::resolve(written, shared, faults)
 }
 
-/// The monitors of a file that send ICMP echoes.
+/// Returns the monitors of a file that send ICMP echoes.
 pub(super) fn icmp(monitors: &Definitions<MonitorTree>) -> impl Iterator<Item = IcmpMonitor> {
     let is_icmp = |tree: &MonitorTree| matches!(tree, MonitorTree::One(placed) if placed.monitor.check == Check::Icmp);
     let icmp = monitors.iter().filter(move |monitor| monitor.value.as_ref().is_some_and(is_icmp));
@@ -120,7 +121,7 @@ pub(super) fn icmp(monitors: &Definitions<MonitorTree>) -> impl Iterator<Item = 
 
 fn read_written(value: &Value<'_>, disk: &Disk, faults: &mut Faults) -> Option<Written> {
     let mut table = value.table("a monitor", faults)?;
-    // Without its type nothing else about it can be judged.
+    // Without the type no other key can be checked.
     let kind = table.require("type", faults)?.word(&KINDS, faults)?.value;
     match kind {
         Kind::Aggregate(needed) => aggregates::read(table, needed, faults).map(Written::Aggregate),
@@ -174,7 +175,7 @@ fn read_monitor(mut table: TomlTable<'_>, kind: Kind, disk: &Disk, faults: &mut 
     Some(PlacedMonitor { monitor: Arc::new(monitor), host })
 }
 
-/// The port; what is faulty is told, and `None` then.
+/// Reads the port. Reports a fault and returns `None` if it is faulty.
 fn read_port(table: &mut TomlTable<'_>, kind: Kind, faults: &mut Faults) -> Option<u16> {
     let default = match kind {
         Kind::Http => HTTP_PORT,
@@ -218,14 +219,14 @@ fn read_times(table: &mut TomlTable<'_>, faults: &mut Faults) -> (Duration, Dura
     times
 }
 
-/// A push monitor's interval is the time that an endpoint may be silent; nothing times out besides.
+/// Reads the deadline of a push monitor as its interval: the time that an endpoint may be silent. It has no timeout.
 fn read_deadline(table: &mut TomlTable<'_>, faults: &mut Faults) -> (Duration, Duration) {
     table.refuse(&["interval", "timeout"], "is for monitors that probe: a push monitor has a `deadline`", faults);
     let deadline = table.take("deadline").and_then(|value| value.duration(INTERVAL, faults));
     (deadline.map_or(DEFAULT_DEADLINE, |deadline| deadline.value), Duration::ZERO)
 }
 
-/// A host name or an address, as a `Host` field has it, without a port.
+/// Reads a host name or an address without a port, as in a `Host` header field.
 fn read_host(table: &mut TomlTable<'_>, key: &'static str, faults: &mut Faults) -> Option<Box<str>> {
     let expected = "a host name or an address, without a port";
     let value = table.take(key)?;
@@ -242,8 +243,8 @@ fn read_host(table: &mut TomlTable<'_>, key: &'static str, faults: &mut Faults) 
     None
 }
 
-/// Whether a request can name it: labels of letters, digits, hyphens and underscores (RFC 1123, section 2.1; underscores are in use), no hyphen
-/// at their ends.
+/// True if a request can send it as a host: labels of letters, digits, hyphens and underscores, without hyphens at
+/// their ends (RFC 1123, section 2.1; underscores are in use).
 fn is_host_name(text: &str) -> bool {
     let is_label = |label: &str| {
         let letters = label.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"-_".contains(&octet));

@@ -1,4 +1,4 @@
-//! `[names]`: owner names whose addresses are chosen for each client.
+//! `[names]`: owner names whose addresses are selected for each client.
 
 use std::collections::HashMap;
 
@@ -20,37 +20,37 @@ use super::source::Place;
 use super::suggest::list_of;
 use super::tolerance;
 
-/// The chain of a name that gives none.
+/// The chain of a name without `steer`.
 const DEFAULT_STEER: [Step; 2] = [Step::Region, Step::Weight];
 
-/// Bits of an IPv4 and an IPv6 client address that `sticky` goes by unless the name says otherwise: what RFC 7871, section
-/// 11.1, has resolvers tell. Where less is looked at, that.
+/// Bits of an IPv4 and an IPv6 client address that `sticky` hashes unless the name sets another number: the lengths
+/// that RFC 7871, section 11.1, recommends to resolvers. A lower maximum of the server file takes precedence.
 const DEFAULT_STICKY: PerFamily<u8> = [24, 56];
 
-/// Seconds that a TTL takes at most (RFC 2181, section 8).
+/// The largest TTL in seconds (RFC 2181, section 8).
 pub(super) const MAX_TTL: u32 = (1 << 31) - 1;
 
-/// What stands in `[names]`, by owner.
+/// One entry of `[names]`.
 pub(super) struct Owner {
     pub(super) name: Name,
     pub(super) place: Place,
     pub(super) kind: OwnerKind,
 }
 
-/// What an owner answers.
+/// The kind of answers of an owner.
 pub(super) enum OwnerKind {
-    /// It is steered among pools.
+    /// Answers are steered among pools.
     Steered {
-        /// What the name is.
+        /// The steered name.
         name: SteeredName,
-        /// Whether it may answer with a CNAME: from its pools, or from its fallback.
+        /// True if it may answer with a CNAME, from its pools or from its fallback.
         cname: bool,
     },
-    /// It reflects what is known of the asker.
+    /// It returns what the node knows about the client.
     Reflect,
 }
 
-/// What a zone's names can refer to.
+/// The definitions that a zone's names can refer to.
 pub(super) struct NameScope<'a> {
     pub(super) origin: &'a Name,
     pub(super) ttl: u32,
@@ -61,7 +61,7 @@ pub(super) struct NameScope<'a> {
     pub(super) pools: View<'a, PoolEntry>,
 }
 
-/// Reads a zone's `[names]`, notes in `drafts` who uses which pool.
+/// Reads a zone's `[names]`. Records in `drafts` which names use which pool.
 pub(super) fn read(
     section: Option<&Value<'_>>,
     scope: &NameScope<'_>,
@@ -73,7 +73,7 @@ pub(super) fn read(
     for value in entries(section, "names", faults) {
         let name = read_owner(&value, scope.origin, &mut defined, faults);
         let reader = NameReader { scope, drafts, faults };
-        // A faulty owner's body is read all the same: for its faults, and so that its pools count as used.
+        // The body of a faulty owner is read too: for its own faults, and to mark its pools as used.
         let kind = reader.read(&value, name.clone().unwrap_or_else(Name::root));
         if let (Some(name), Some(kind)) = (name, kind) {
             owners.push(Owner { name, place: value.anchor(), kind });
@@ -88,7 +88,7 @@ struct NameReader<'r, 'a> {
     faults: &'r mut Faults,
 }
 
-/// The keys that make a table a steered name's, whatever else stands in it.
+/// The keys that belong to a steered name. Any of them makes the table one.
 const KEYS: [&str; 17] = [
     "pools",
     "steer",
@@ -114,14 +114,14 @@ impl NameReader<'_, '_> {
         let mut table = value.table("a name", self.faults)?;
         if let Some(quoted) = unquoted_name(value.key, &table) {
             let message = format!("`{quoted}` without quotes is a table in a table");
-            let fault = Fault::error(&value.anchor(), message, "a name with a dot is quoted").code(Code::BadName);
+            let fault = Fault::error(&value.anchor(), message, "a name with a dot needs quotes").code(Code::BadName);
             self.faults.push(fault.help(format!("write [names.\"{quoted}\"]")));
             return None;
         }
         if let Some(reflect) = table.take("reflect") {
             let reflects = reflect.boolean(self.faults)?.value;
             if reflects {
-                table.refuse(&KEYS, "has no place beside `reflect`: such a name answers TXT only", self.faults);
+                table.refuse(&KEYS, "is not allowed with `reflect`: such a name answers TXT only", self.faults);
                 table.finish(self.faults);
                 return Some(OwnerKind::Reflect);
             }
@@ -157,7 +157,8 @@ impl NameReader<'_, '_> {
         let rollout = rollout.read(&ids, self.scope.pools, self.faults);
         let cname_pools = self.kind_of(&pools)?;
         if let Some(place) = https_place.filter(|_| cname_pools) {
-            let message = format!("`https` has no place at {owner}: its pools hold a CNAME, which stands alone");
+            let message =
+                format!("`https` is not allowed at {owner}: its pools hold a CNAME, which excludes other records");
             self.faults.push(Fault::error(&place, message, "never answered").code(Code::Alias));
         }
         let cname_fallback = fallback.is_some_and(|id| self.is_cname(id));
@@ -188,7 +189,7 @@ impl NameReader<'_, '_> {
         let mut uses = PoolUses::default();
         let items = list.items("a name needs a pool", self.faults);
         for (order, item) in items.iter().enumerate() {
-            // More than fit are refused below, before the order could overflow.
+            // A number above the limit is reported below; here it must not overflow.
             let order = order.min(usize::from(u8::MAX)) as u8;
             if item.is_list() {
                 for tied in item.items("a tie needs a pool", self.faults) {
@@ -233,24 +234,24 @@ impl NameReader<'_, '_> {
 
     fn note_user(&mut self, pool: PoolId, owner: &Name) {
         let users = &mut self.drafts[pool as usize].users;
-        // A name is read in one go, so it stands last if it stands there at all.
+        // The entries of a name are read one after the other, so the name is the last user or not a user yet.
         if users.last() != Some(owner) {
             users.push(owner.clone());
         }
     }
 
-    /// The chain, and where to point for it.
+    /// Reads the chain. `anchor` is the place for faults if the key is missing.
     fn read_steer(&mut self, value: Option<Value<'_>>, anchor: &Place) -> (Vec<Step>, Place) {
         let Some(value) = value else { return (DEFAULT_STEER.to_vec(), anchor.clone()) };
         let steps = value.each(self.faults, |item, faults| item.word(&Step::ALL, faults));
         for (position, step) in steps.iter().enumerate() {
             let before = &steps[..position];
             if let Some(first) = before.iter().find(|other| other.value == step.value) {
-                let message = format!("step `{}` stands there twice", step.value.as_str());
-                let fault = Fault::warning(&step.place, message, "ranks nothing anew").code(Code::NoEffect);
+                let message = format!("step `{}` is given twice", step.value.as_str());
+                let fault = Fault::warning(&step.place, message, "changes nothing").code(Code::NoEffect);
                 self.faults.push(fault.related(&first.place, "first here"));
             } else if let Some(last) = before.iter().find(|other| other.value.draws()) {
-                let message = format!("step `{}` is dead", step.value.as_str());
+                let message = format!("step `{}` has no effect", step.value.as_str());
                 let fault = Fault::warning(&step.place, message, "never decides anything").code(Code::NoEffect);
                 self.faults.push(fault.related(&last.place, "leaves no ties"));
             }
@@ -261,8 +262,8 @@ impl NameReader<'_, '_> {
     fn warn_dead_failover(&mut self, steer: &[Step], pools: &[(PoolUse, Place)], place: &Place) {
         let one_order = pools.iter().all(|(used, _)| used.order == pools[0].0.order);
         if one_order && steer.contains(&Step::Failover) {
-            let message = "step `failover` is dead: `pools` has a single entry";
-            self.faults.push(Fault::warning(place, message, "no order to go by").code(Code::NoEffect));
+            let message = "step `failover` has no effect: `pools` has a single entry";
+            self.faults.push(Fault::warning(place, message, "nothing to order").code(Code::NoEffect));
         }
     }
 
@@ -277,18 +278,19 @@ impl NameReader<'_, '_> {
         value?.word(&words, self.faults).map(|pick| pick.value)
     }
 
-    /// `spare = true`, where there are datacenters for the ranking and one more.
+    /// Reads `spare = true`. Reports a fault if `take` leaves no datacenter for the ranking.
     fn read_spare(&mut self, value: &Value<'_>, take: u8) -> bool {
         let spare = value.boolean(self.faults).is_some_and(|spare| spare.value);
         if spare && take < 2 {
-            let message = format!("`spare` is the last of several datacenters, `take` is {take}");
-            let fault = Fault::error(&value.anchor(), message, "spares nothing").code(Code::Steering);
+            let message = format!("`spare` keeps the last of several datacenters, but `take` is {take}");
+            let fault = Fault::error(&value.anchor(), message, "has no effect").code(Code::Steering);
             self.faults.push(fault.help("`take = 2` is the nearest datacenter and a spare one"));
         }
         spare
     }
 
-    /// `sticky_v4` and `sticky_v6`, if `is_used`: bits that resolvers' networks are not cut shorter than.
+    /// Reads `sticky_v4` and `sticky_v6`, which matter only if `is_used`: the least lengths in bits to which clients'
+    /// networks are cut.
     fn read_sticky(&mut self, table: &mut TomlTable<'_>, is_used: bool) -> Option<PerFamily<u8>> {
         let Ecs { max_source_v4, max_source_v6, .. } = self.scope.ecs;
         let families = [
@@ -298,15 +300,15 @@ impl NameReader<'_, '_> {
         let lengths = families.map(|(key, limit, max, width, default)| {
             let Some(value) = table.take(key) else { return default.min(max) };
             if !is_used {
-                let message = format!("`{key}` has no effect: neither `steer` nor `pick` goes by a hash");
+                let message = format!("`{key}` has no effect: neither `steer` nor `pick` uses a hash");
                 self.faults.push(Fault::warning(&value.anchor(), message, "").code(Code::NoEffect));
             }
             let Some(length) = value.integer(0..=width, self.faults) else { return max };
             if length.value > max {
                 let message = format!("`{key}` ({}) is longer than `{limit}` ({max})", length.value);
                 let fault =
-                    Fault::error(&length.place, message, "finer than clients are looked at").code(Code::ClientSubnet);
-                self.faults.push(fault.help(format!("`{limit}` stands in the server file, in `[ecs]`")));
+                    Fault::error(&length.place, message, "longer than any client's prefix").code(Code::ClientSubnet);
+                self.faults.push(fault.help(format!("`{limit}` is set in the server file, in `[ecs]`")));
             }
             length.value
         });
@@ -354,14 +356,14 @@ impl NameReader<'_, '_> {
         Some(pool)
     }
 
-    /// Whether the pools hold CNAMEs; that they are not all of one kind is told.
+    /// Returns true if the pools hold CNAMEs. Reports a fault if the pools are of both kinds.
     fn kind_of(&mut self, pools: &[(PoolUse, Place)]) -> Option<bool> {
         let (first, first_place) = pools.first()?;
         let cname = self.is_cname(first.pool);
         let other = pools.iter().find(|(used, _)| self.is_cname(used.pool) != cname);
         let Some((_, place)) = other else { return Some(cname) };
         let label = |cname| if cname { "a CNAME" } else { "addresses" };
-        let fault = Fault::error(place, "a name's pools are all of one kind", label(!cname)).code(Code::Alias);
+        let fault = Fault::error(place, "a name's pools must be all of one kind", label(!cname)).code(Code::Alias);
         self.faults.push(fault.related(first_place, label(cname)).help("only `fallback` may be of another kind"));
         None
     }
@@ -378,7 +380,7 @@ struct PoolUses {
     first: HashMap<PoolId, Place>,
 }
 
-/// The name that was meant by `[names.a.b]`: a table that has none of a name's keys but holds a table.
+/// The name that `[names.a.b]` was meant to give: a table that holds a table and none of a name's keys.
 fn unquoted_name(key: &str, table: &TomlTable<'_>) -> Option<String> {
     if table.rest().iter().any(|value| KEYS.contains(&value.key)) {
         return None;

@@ -1,4 +1,4 @@
-//! Zones within zones: what the outer one says of the inner one's name.
+//! Zones within zones: checks that the outer zone delegates the inner one.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -10,7 +10,7 @@ use super::fault::{Fault, Faults};
 use super::source::Place;
 use super::zone::ZoneDraft;
 
-/// Where a zone's say ends: its cuts and its DNAME owners.
+/// The names at which a zone's authority ends: its cuts and its DNAME owners.
 struct Ends<'a> {
     cuts: HashMap<&'a Name, &'a Place>,
     dnames: HashMap<&'a Name, &'a Place>,
@@ -27,7 +27,7 @@ impl<'a> Ends<'a> {
     }
 }
 
-/// Checks every zone against the one that it lies in, if that is served too.
+/// Checks every zone against the zone that contains it, if that is served too.
 pub(super) fn check(zones: &[ZoneDraft], faults: &mut Faults) {
     let by_origin: HashMap<&Name, usize> = zones.iter().zip(0..).map(|(zone, id)| (&zone.origin, id)).collect();
     let mut inner: BTreeMap<usize, Vec<&ZoneDraft>> = BTreeMap::new();
@@ -53,12 +53,12 @@ fn check_inner(zone: &ZoneDraft, outer: &ZoneDraft, ends: &Ends<'_>, faults: &mu
     // "A server ought to refuse to load a zone subordinate to the owner of a DNAME record in the ancestor zone" (RFC 6672,
     // section 2.4).
     if let Some(place) = names.iter().skip(1).find_map(|name| ends.dnames.get(name)) {
-        let message = format!("the zone {} stands below a DNAME of {}", zone.origin, outer.origin);
+        let message = format!("the zone {} is below a DNAME of {}", zone.origin, outer.origin);
         faults.push(Fault::error(&zone.place, message, "").code(Code::Alias).related(place, "the DNAME"));
     } else if !names.iter().any(|name| ends.cuts.contains_key(name)) {
-        let message = format!("the zone {} is not delegated by {}, in which it lies", zone.origin, outer.origin);
+        let message = format!("the zone {} is not delegated by {}, which contains it", zone.origin, outer.origin);
         let fault =
-            Fault::warning(&zone.place, message, "resolvers may take it for nonexistent").code(Code::Delegation);
+            Fault::warning(&zone.place, message, "resolvers may find that it does not exist").code(Code::Delegation);
         faults.push(fault.help(format!("give {} an NS record for it", outer.origin)));
     }
 }

@@ -1,4 +1,4 @@
-//! Domain names in zone files.
+//! Reads the domain names in zone files.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use super::decode::{Placed, Value};
 use super::fault::{Fault, Faults};
 use super::source::Place;
 
-/// A domain name in presentation format.
+/// Reads a domain name in presentation format. Reports a fault and returns `None` if it is not one.
 pub(super) fn parse_name(text: &Placed<String>, origin: &Name, faults: &mut Faults) -> Option<Name> {
     match Name::parse(&text.value, origin) {
         Ok(name) => Some(name),
@@ -21,7 +21,7 @@ pub(super) fn parse_name(text: &Placed<String>, origin: &Name, faults: &mut Faul
     }
 }
 
-/// An owner name: a name in the zone, defined once in this section.
+/// Reads an owner name: it must be in the zone and occur only once in this section.
 pub(super) fn read_owner(
     value: &Value<'_>,
     origin: &Name,
@@ -36,7 +36,7 @@ pub(super) fn read_owner(
         return None;
     }
     if let Some(first) = defined.get(&name) {
-        let message = format!("{name} is defined twice");
+        let message = format!("{name} is given twice");
         faults.push(Fault::error(&place, message, "again").code(Code::Duplicate).related(first, "first defined here"));
         return None;
     }

@@ -1,4 +1,5 @@
-//! Where records lead, over all zones: in circles, to names that are not there, to addresses, or to a name without its final dot.
+//! Finds records of all zones that point at the wrong name: a loop, a missing name, an address, or a name without its
+//! final dot.
 
 use std::collections::{HashMap, HashSet};
 
@@ -17,11 +18,11 @@ use super::source::Place;
 use super::spelling::{self, Odd};
 use super::zone::ZoneDraft;
 
-/// Owners that a name that is not there is compared with; more would take longer than it helps.
+/// Most owners that a missing name is compared with. More would take longer than the suggestion is worth.
 const MAX_COMPARED: usize = 2000;
 
-/// Types whose data is or holds the name of a host or zone, and the octets in front of it: RFC 1035, 1183, 2230, 2782, 6672, 6742 and
-/// 9460.
+/// Types whose data contains the name of a host or zone, and the number of octets in front of that name: RFC 1035,
+/// 1183, 2230, 2782, 6672, 6742 and 9460.
 const POINTERS: [(Rtype, usize); 11] = [
     (Rtype::CNAME, 0),
     (Rtype::DNAME, 0),
@@ -39,19 +40,19 @@ const POINTERS: [(Rtype, usize); 11] = [
 /// RFC 6742, section 2.4.
 const LP: Rtype = Rtype(107);
 
-/// NAPTR records hold a name behind order, preference and three strings (RFC 3403, section 4.1).
+/// NAPTR records hold a name after order, preference and three strings (RFC 3403, section 4.1).
 const NAPTR: Rtype = Rtype(35);
 const NAPTR_HEAD: usize = 4;
 const NAPTR_STRINGS: usize = 3;
 
-/// Whether records of this type lead to other names.
+/// True if records of this type point at other names.
 pub(super) fn leads(rtype: Rtype) -> bool {
     matches!(rtype, Rtype::NS | NAPTR) || POINTERS.iter().any(|(pointer, _)| *pointer == rtype)
 }
 
-/// Something that leads to a name.
+/// A reference to a name.
 struct Pointer<'a> {
-    /// The zone whose file it stands in; the root for the server file.
+    /// The zone whose file holds it; the root for the server file.
     zone: &'a Name,
     owner: Option<&'a Name>,
     rtype: Rtype,
@@ -59,7 +60,7 @@ struct Pointer<'a> {
     place: &'a Place,
 }
 
-/// Warns of what leads to nowhere.
+/// Warns of references that lead nowhere.
 pub(super) fn check(zones: &[ZoneDraft], pools: &[PoolDraft], faults: &mut Faults) {
     let contents = Contents::of(zones, pools);
     for zone in zones {
@@ -86,7 +87,7 @@ pub(super) fn check(zones: &[ZoneDraft], pools: &[PoolDraft], faults: &mut Fault
     contents.check_circles(faults);
 }
 
-/// The name that a record leads to; the root stands for none (RFC 2782, 3403, 7505 and 9460).
+/// The name that a record points at. The root means none (RFC 2782, 3403, 7505 and 9460).
 fn target(rtype: Rtype, rdata: &[u8]) -> Option<Name> {
     let offset = match POINTERS.iter().find(|(pointer, _)| *pointer == rtype) {
         Some(&(_, offset)) => offset,
@@ -103,20 +104,20 @@ fn target(rtype: Rtype, rdata: &[u8]) -> Option<Name> {
     Some(Name::from_wire(wire))
 }
 
-/// All names that the zones have.
+/// All names of the zones.
 struct Contents<'a> {
-    /// By their origins in lower case.
+    /// The zones by their origins in lower case.
     zones: HashMap<Box<[u8]>, Zone<'a>, RandomState>,
-    /// Where CNAME records and steered names lead, in the order of the files.
+    /// The targets of CNAME records and of steered names, in the order of the files.
     cnames: HashMap<&'a Name, Lead<'a>, RandomState>,
     order: Vec<&'a Name>,
 }
 
-/// Where a CNAME leads.
+/// The target of a CNAME.
 struct Lead<'a> {
     target: Name,
     place: &'a Place,
-    /// Whether a steered name answers it; else a record.
+    /// True if a steered name answers with it; false for a record.
     is_steered: bool,
 }
 
@@ -125,13 +126,13 @@ struct Zone<'a> {
     tree: &'a Tree,
 }
 
-/// Where the zones of the configuration hold a name.
+/// The location of a name in the configuration's zones.
 enum Known<'a> {
-    /// No zone here could have it.
+    /// The name is in none of the zones.
     Elsewhere,
-    /// It is there, or a wildcard's records are: those of this owner answer.
+    /// The name exists, or a wildcard covers it. The field is the owner whose records answer.
     There(Name),
-    /// This zone does not have it.
+    /// The name is in this zone but does not exist.
     Nowhere(&'a Name),
 }
 
@@ -175,14 +176,14 @@ impl<'a> Contents<'a> {
         let Some(&Zone { origin, tree }) = suffixes(&key).find_map(|above| self.zones.get(above)) else {
             return Known::Elsewhere;
         };
-        // What stands below zone cuts and DNAMEs is for others to know.
+        // Names below zone cuts and DNAMEs are outside of this server's knowledge.
         if tree.is_ended(&key) {
             return Known::Elsewhere;
         }
         if tree.contains(&key) {
             return Known::There(name.clone());
         }
-        // The closest encloser (RFC 4592, section 3.3.1) is the apex at the latest.
+        // The closest encloser (RFC 4592, section 3.3.1) is the apex or a name below it.
         let encloser = suffixes(&key).skip(1).find(|above| tree.contains(above));
         let wildcard = encloser.and_then(|encloser| Name::from_wire(encloser).wildcard());
         match wildcard.filter(|wildcard| tree.is_owner(wildcard.as_wire())) {
@@ -195,8 +196,8 @@ impl<'a> Contents<'a> {
         let Pointer { zone, owner, rtype, target, place } = pointer;
         let warn = |message: String, label: String| Fault::warning(place, message, label).code(Code::DoubtfulName);
         if let Some(address) = spelling::address(target, zone) {
-            let message = format!("{rtype} points at a name, and `{address}` is an address");
-            faults.push(warn(message, "resolvers find no host there".to_owned()));
+            let message = format!("{rtype} must point at a name, but `{address}` is an address");
+            faults.push(warn(message, "resolvers cannot find a host there".to_owned()));
             return;
         }
         if *rtype != Rtype::PTR
@@ -206,7 +207,7 @@ impl<'a> Contents<'a> {
             return;
         }
         if *rtype == Rtype::DNAME && owner.is_some_and(|owner| target.is_at_or_below(owner)) {
-            let label = "every name below it becomes longer for ever".to_owned();
+            let label = "every name below it grows without end".to_owned();
             faults.push(warn(format!("the DNAME points at {target}, at or below itself"), label));
             return;
         }
@@ -220,7 +221,7 @@ impl<'a> Contents<'a> {
             // "The domain name used as ... part of the value of a MX resource record must not be an alias" (RFC 2181, section
             // 10.3); "the name MUST NOT be an alias" (RFC 2782).
             Known::There(answers) if matches!(*rtype, Rtype::MX | Rtype::SRV) => {
-                // Steered names that may become one have been told of.
+                // Steered names that may become a CNAME were reported elsewhere.
                 if let Some(lead) = self.cnames.get(&answers).filter(|lead| !lead.is_steered) {
                     let message = format!("{rtype} points at {target}, which is a CNAME (RFC 2181, section 10.3)");
                     let label = format!("did you mean `{}`?", lead.target);
@@ -231,13 +232,13 @@ impl<'a> Contents<'a> {
         }
     }
 
-    /// What was probably meant by a name that is not there: itself without the zone's, if its final dot may be missing, or an owner that is
-    /// like it.
+    /// The name that was probably meant in place of a missing one: the name without the zone's, if its final dot may be
+    /// missing, or a similar owner.
     fn meant(&self, target: &Name, origin: &Name, place: &Place) -> Option<String> {
         let written = place.source.text.get(place.span.clone()).unwrap_or_default().to_ascii_lowercase();
         let is_whole = written.contains(target.to_string().trim_end_matches('.').to_ascii_lowercase().as_str());
         let relative = spelling::relative(target, origin)?;
-        // Whoever names something below a name of the zone means this zone.
+        // A name below another name of the zone is meant to be in this zone.
         let tree = self.zones.get(&origin.to_key())?.tree;
         let key = target.to_key();
         let mut above = suffixes(&key).skip(1).take_while(|above| above.len() > origin.as_wire().len());
@@ -249,26 +250,26 @@ impl<'a> Contents<'a> {
         let mut texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         texts.sort_unstable();
         let text = target.to_string();
-        // Compared whole, any two short names of one zone would be alike.
+        // If they were compared whole, any two short names of one zone would be similar.
         let short = |text: &'_ str| text.len().saturating_sub(origin.to_string().len() + 1);
         let near = did_you_mean(&text[..short(&text)], texts.iter().map(|owner| &owner[..short(owner)]))?;
         (!near.is_empty()).then(|| near.to_owned())
     }
 
-    /// Warns of CNAMEs that lead back to themselves, once each circle.
+    /// Warns of CNAME loops, once for each loop.
     fn check_circles(&self, faults: &mut Faults) {
         let mut done: HashSet<Name, RandomState> = HashSet::default();
         for &start in &self.order {
             let mut path: Vec<Name> = Vec::new();
             let mut at = start.clone();
-            // A chain may be as long as there are names, so its names are found by their hashes.
+            // A chain may be as long as there are names, so a hash set finds its names.
             let mut on_path: HashSet<Name, RandomState> = HashSet::default();
             while let Some(next) = self.next(&at).filter(|_| !done.contains(&at)) {
                 if !on_path.insert(at.clone()) {
                     let begin = path.iter().position(|name| *name == at).unwrap_or_default();
                     let circle: Vec<String> = path[begin..].iter().chain([&at]).map(ToString::to_string).collect();
                     if let Some(Lead { place, .. }) = self.cnames.get(start) {
-                        let message = format!("the CNAME at {start} leads round in a circle");
+                        let message = format!("the CNAME at {start} leads back to itself");
                         let fault = Fault::warning(place, message, circle.join(" -> ")).code(Code::DoubtfulName);
                         faults.push(fault.help("resolvers answer SERVFAIL"));
                     }
@@ -281,7 +282,7 @@ impl<'a> Contents<'a> {
         }
     }
 
-    /// Where a CNAME that answers for `name` leads.
+    /// The target of the CNAME that answers for `name`, if there is one.
     fn next(&self, name: &Name) -> Option<Name> {
         let Known::There(answers) = self.find(name) else { return None };
         self.cnames.get(&answers).map(|lead| lead.target.clone())

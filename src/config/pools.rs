@@ -1,8 +1,8 @@
 //! `[pools]`: endpoints that serve the same thing.
 //!
-//! An entry `[pools.web]` with endpoints in several datacenters is several pools, `web/fra`, `web/iad`, ...; names refer to
-//! all of them as `web`. What a probe asks for depends on which names use a pool, so pools stay drafts until all names of
-//! all zones are known; `targets` finishes them.
+//! An entry `[pools.web]` with endpoints in several datacenters is several pools, `web/fra`, `web/iad`, ...; the
+//! reference `web` means all of them. A probe's request depends on the names that use a pool. Pools therefore stay
+//! drafts until all names of all zones are known; `targets` finishes them.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -25,18 +25,18 @@ use super::scope::{Definition, Definitions, View};
 use super::source::Place;
 use super::suggest::{did_you_mean, list_of};
 
-/// Loads are reckoned with in thousandths.
+/// The least capacity. Loads are computed in thousandths.
 const SMALLEST_CAPACITY: f64 = 0.001;
-/// As much as a report may say.
+/// The largest capacity: the largest number in a report.
 const LARGEST_CAPACITY: f64 = 1e12;
 
-/// What an entry of `[pools]` became.
+/// The result of reading an entry of `[pools]`.
 pub(super) struct PoolEntry {
-    /// Its pools, each with its datacenter's name if the entry has one list for each.
+    /// Its pools. Each has its datacenter's name if the entry has a list for each datacenter.
     pub(super) parts: Vec<(Option<String>, PoolId)>,
 }
 
-/// A pool whose users are still being counted.
+/// A pool whose users are not all known yet.
 pub(super) struct PoolDraft {
     pub(super) name: Box<str>,
     /// The entry of the file that it is a part of, if that has a pool for each of several datacenters.
@@ -49,12 +49,12 @@ pub(super) struct PoolDraft {
     pub(super) recovery: Recovery,
     pub(super) members: DraftMembers,
     pub(super) monitor: Option<MonitorTree>,
-    /// The names that use it, `fallback` included.
+    /// The names that use it, also as `fallback`.
     pub(super) users: Vec<Name>,
 }
 
 impl PoolDraft {
-    /// Whether the operator says what any of it can take.
+    /// True if the pool or one of its endpoints has a capacity.
     pub(super) fn has_capacity(&self) -> bool {
         let of_endpoints = match &self.members {
             DraftMembers::Addresses(list) => list.iter().any(|endpoint| endpoint.capacity.is_some()),
@@ -64,13 +64,13 @@ impl PoolDraft {
     }
 }
 
-/// What a pool hands out.
+/// The members of a pool.
 pub(super) enum DraftMembers {
     Addresses(Vec<DraftEndpoint<IpAddr>>),
     Cname(DraftEndpoint<Name>),
 }
 
-/// An endpoint and where it is probed, as far as it says so itself.
+/// An endpoint, with the address and port of its probes if it has its own.
 pub(super) struct DraftEndpoint<T> {
     pub(super) value: T,
     pub(super) place: Place,
@@ -80,15 +80,15 @@ pub(super) struct DraftEndpoint<T> {
     pub(super) check_port: Option<u16>,
 }
 
-/// What a file's pools can refer to.
+/// The definitions that a file's pools can refer to.
 pub(super) struct PoolScope<'a> {
-    /// The origin that relative names continue with; `None` in the server file.
+    /// The origin of relative names; `None` in the server file.
     pub(super) origin: Option<&'a Name>,
     pub(super) datacenters: View<'a, DatacenterId>,
     pub(super) monitors: View<'a, MonitorTree>,
 }
 
-/// Reads a file's `[pools]`; the pools themselves go to `drafts`.
+/// Reads a file's `[pools]`. Adds the pools to `drafts`.
 pub(super) fn read(
     section: Option<&Value<'_>>,
     scope: &PoolScope<'_>,
@@ -103,7 +103,7 @@ pub(super) fn read(
     definitions
 }
 
-/// A datacenter, if there is one, and what stands in it.
+/// The datacenter of a list, if there is one, and the members in it.
 type Part = (Option<(String, DatacenterId)>, DraftMembers);
 
 fn read_entry(
@@ -128,7 +128,7 @@ fn read_entry(
     let by_datacenter = endpoints.is_table();
     let parts: Vec<Part> = if by_datacenter {
         if let Some(datacenter) = &datacenter {
-            let message = "`datacenter` is said twice: the endpoints stand by datacenter already";
+            let message = "`datacenter` is given twice: the endpoints are already listed by datacenter";
             faults.push(Fault::error(&datacenter.place, message, "leave it out").code(Code::Conflict));
         }
         read_parts(&endpoints, scope, probed, faults)
@@ -139,7 +139,7 @@ fn read_entry(
     let datacenters: Vec<Option<&str>> =
         parts.iter().map(|(place, _)| place.as_ref().map(|(name, _)| name.as_str())).collect();
     recoveries.check(&datacenters, faults);
-    // A monitor that is not there has been told; the pool is not to be served as "always up" meanwhile.
+    // A missing monitor was reported. Until it is fixed the pool must not count as always up.
     let monitor = match monitor_value {
         Some(found) => Some(found?),
         None => None,
@@ -225,7 +225,7 @@ fn read_members(list: &Value<'_>, scope: &PoolScope<'_>, probed: bool, faults: &
     }
 }
 
-/// The endpoints, each address once; that one stands there again is told.
+/// Returns the endpoints with each address once. Removes duplicates and reports each of them.
 fn each_once(endpoints: Vec<(DraftEndpoint<IpAddr>, Place)>, faults: &mut Faults) -> Vec<DraftEndpoint<IpAddr>> {
     let mut seen: HashMap<IpAddr, Place> = HashMap::new();
     let mut list = Vec::with_capacity(endpoints.len());
@@ -298,7 +298,7 @@ fn read_endpoint(item: &Value<'_>, scope: &PoolScope<'_>, probed: bool, faults: 
     }
 }
 
-/// What a pool or an endpoint can take, in a unit of the operator's.
+/// Reads the capacity of a pool or an endpoint, in the operator's own unit.
 fn read_capacity(table: &mut TomlTable<'_>, faults: &mut Faults) -> Option<f64> {
     let capacity = table.take("capacity")?.number(SMALLEST_CAPACITY..=LARGEST_CAPACITY, faults)?;
     Some(capacity.value)
@@ -335,7 +335,8 @@ fn read_cname(value: &Value<'_>, scope: &PoolScope<'_>, faults: &mut Faults) -> 
     parse_name(&text, scope.origin.unwrap_or(&Name::root()), faults)
 }
 
-/// The pools that a reference means: `web/fra`, or `web` for all of its datacenters. That it means none is told.
+/// Returns the pools that a reference means: `web/fra`, or `web` for all of its datacenters. Reports a fault if there
+/// are none.
 pub(super) fn find(view: View<'_, PoolEntry>, reference: &Placed<String>, faults: &mut Faults) -> Option<Vec<PoolId>> {
     let Some((entry, datacenter)) = reference.value.split_once('/') else {
         let entry = view.find(reference, faults)?.value.as_ref()?;

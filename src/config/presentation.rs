@@ -1,8 +1,8 @@
-//! Presentation format (RFC 1035, section 5.1): a text falls into entries, an entry into tokens.
+//! Presentation format (RFC 1035, section 5.1): splits a text into entries, and an entry into tokens.
 //!
-//! An entry is a line, or several where parentheses hold them together. A token is a word or a quoted string; it keeps
-//! its escapes, for only who reads it knows whether an escaped dot is a dot. Every token knows where it stands, and a
-//! broken entry ends where a whole one would have, so that the entries behind it are read all the same.
+//! An entry is a line, or several lines if parentheses join them. A token is a word or a quoted string. It keeps its
+//! escapes, because only its reader knows whether an escaped dot is a separator. Every token knows its place. A broken
+//! entry ends where a valid one would have ended, so that the following entries are read too.
 
 use std::iter::Peekable;
 use std::ops::Range;
@@ -12,37 +12,37 @@ use crate::name::{self, NameError};
 /// A word or a quoted string.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Token<'a> {
-    /// As it is written, escapes and all, without its quotes.
+    /// The text as it is written, with escapes but without quotes.
     pub text: &'a str,
-    /// Whether it stands in quotes.
+    /// True if it is in quotes.
     pub quoted: bool,
-    /// Whether it begins right where the token before it ends, as the value does in `alpn="h2"`.
+    /// True if it directly follows the token before it, as the value does in `alpn="h2"`.
     pub glued: bool,
-    /// Where it stands, its quotes included.
+    /// Its range in the text, including its quotes.
     pub span: Range<usize>,
 }
 
-/// One logical line that holds something.
+/// A logical line that is not empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Entry<'a> {
-    /// At least one.
+    /// Its tokens; at least one.
     pub tokens: Vec<Token<'a>>,
-    /// Whether a blank leads: the owner is the last one then.
+    /// True if it begins with a blank: its owner is the last one then.
     pub indented: bool,
-    /// Whether a comment stands in it.
+    /// True if it has a comment.
     pub commented: bool,
 }
 
-/// An entry that cannot be told into tokens.
+/// The error of an entry that cannot be split into tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct SyntaxError {
-    /// The octets at fault.
+    /// The faulty octets.
     pub span: Range<usize>,
-    /// A sentence without a full stop.
+    /// The message: a sentence without a full stop.
     pub message: &'static str,
 }
 
-/// The entries of a text; blank lines and lone comments are none.
+/// The entries of a text. Skips blank lines and lines that hold only a comment.
 pub(super) struct Entries<'a> {
     text: &'a str,
     at: usize,
@@ -50,12 +50,12 @@ pub(super) struct Entries<'a> {
 
 impl<'a> Entries<'a> {
     pub(super) fn new(text: &'a str) -> Self {
-        // Some editors lead with a byte order mark; it belongs to no token.
+        // Some editors write a byte order mark at the beginning. It belongs to no token.
         let at = text.len() - text.trim_start_matches('\u{feff}').len();
         Self { text, at }
     }
 
-    /// Reads the next entry into `entry`, whose room is used again; `None` behind the last one.
+    /// Reads the next entry into `entry`, which reuses its memory. Returns `None` at the end.
     pub(super) fn read(&mut self, entry: &mut Entry<'a>) -> Option<Result<(), SyntaxError>> {
         while self.at < self.text.len() {
             match self.entry(entry) {
@@ -88,7 +88,7 @@ impl<'a> Entries<'a> {
                 b')' => {
                     if open.pop().is_none() {
                         let span = self.at..self.at + 1;
-                        fault.get_or_insert(SyntaxError { span, message: "this parenthesis was never opened" });
+                        fault.get_or_insert(SyntaxError { span, message: "this parenthesis has no opening one" });
                     }
                     self.at += 1;
                 }
@@ -102,13 +102,13 @@ impl<'a> Entries<'a> {
                 }
             }
         }
-        // The line feed, unless the text ends without one.
+        // Skip the line feed, unless the text ends without one.
         self.at = self.text.len().min(self.at + 1);
-        // An open parenthesis takes all lines up to the end of the text for its own, so nothing is left to go on with.
+        // An open parenthesis takes all lines to the end of the text, so nothing is left to read.
         if let Some(&at) = open.first() {
             fault.get_or_insert(SyntaxError {
                 span: at..at + 1,
-                message: "this parenthesis is never closed; what follows it was not read",
+                message: "this parenthesis is never closed; the rest of the file was not read",
             });
         }
         fault.map_or(Ok(()), Err)
@@ -141,10 +141,11 @@ impl<'a> Entries<'a> {
                 _ => self.at += 1,
             }
         }
-        Err(SyntaxError { span: start..self.at, message: "a quoted string ends on the line it begins on" })
+        Err(SyntaxError { span: start..self.at, message: "a quoted string must end on the line where it begins" })
     }
 
-    /// A backslash hides what follows it, but never a line's end: a forgotten one must not take the next line along.
+    /// Skips a backslash and the character after it, but never the end of a line: a stray backslash must not swallow
+    /// the next line.
     fn skip_escape(&mut self) {
         self.at += 1;
         if self.peek().is_some_and(|octet| octet != b'\n') {
@@ -172,7 +173,8 @@ impl<'a> Iterator for Entries<'a> {
     }
 }
 
-/// The octets a token stands for. What is not ASCII stands for its UTF-8 octets, as in every other server.
+/// Returns the octets that a token represents. Characters that are not ASCII become their UTF-8 octets, as in every
+/// other server.
 pub(super) fn unescape(text: &str) -> Result<Vec<u8>, NameError> {
     let mut octets = text.bytes();
     let mut unescaped = Vec::with_capacity(text.len());
@@ -182,8 +184,8 @@ pub(super) fn unescape(text: &str) -> Result<Vec<u8>, NameError> {
     Ok(unescaped)
 }
 
-/// Reads a time in seconds, plain (`5400`) or in units as BIND writes it (`1h30m`); `None` if the text is no time at
-/// all. What does not fit into 64 bits is all ones.
+/// Reads a time in seconds, plain (`5400`) or with units as BIND writes it (`1h30m`). Returns `None` if the text is not
+/// a time, and `u64::MAX` if the time does not fit into 64 bits.
 pub(super) fn seconds(text: &str) -> Option<u64> {
     let mut symbols = text.bytes().peekable();
     let mut total = number(&mut symbols)?;
@@ -256,14 +258,17 @@ mod tests {
         assert_eq!(
             texts("a ) b\nc \"d\ne ( \"f\ng )\nh\\\ni"),
             [
-                Err((2..3, "this parenthesis was never opened")),
-                Err((8..10, "a quoted string ends on the line it begins on")),
-                Err((15..17, "a quoted string ends on the line it begins on")),
+                Err((2..3, "this parenthesis has no opening one")),
+                Err((8..10, "a quoted string must end on the line where it begins")),
+                Err((15..17, "a quoted string must end on the line where it begins")),
                 Ok(vec!["h\\"]),
                 Ok(vec!["i"]),
             ]
         );
-        assert_eq!(texts("a (\nb ("), [Err((2..3, "this parenthesis is never closed; what follows it was not read"))]);
+        assert_eq!(
+            texts("a (\nb ("),
+            [Err((2..3, "this parenthesis is never closed; the rest of the file was not read"))]
+        );
     }
 
     #[test]

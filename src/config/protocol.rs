@@ -88,17 +88,18 @@ fn read_identity(value: Option<Value<'_>>, faults: &mut Faults) -> Identity {
     identity
 }
 
-/// Seconds, as in BIND: a client may be sent at once what it could be sent in them.
+/// Default window in seconds, as in BIND: a client may receive at once as many responses as it may receive in this
+/// time.
 const DEFAULT_WINDOW: NonZeroU32 = NonZeroU32::new(15).unwrap();
 
-/// Every other response over the limit is cut instead of not being sent, as in BIND, Knot and NSD.
+/// Default `slip`, as in BIND, Knot and NSD: every other response over the limit is truncated instead of dropped.
 const DEFAULT_SLIP: u32 = 2;
 
-/// The networks that providers give to one customer at least.
+/// Default prefix lengths: the smallest networks that providers give to one customer.
 const DEFAULT_PREFIX_V4: u8 = 24;
 const DEFAULT_PREFIX_V6: u8 = 56;
 
-/// `[rate_limit]`: no limit without `responses_per_second`.
+/// Reads `[rate_limit]`. There is no limit without `responses_per_second`.
 fn read_rate_limit(value: Option<Value<'_>>, faults: &mut Faults) -> Option<RateLimit> {
     let value = value?;
     let anchor = value.anchor();
@@ -115,7 +116,8 @@ fn read_rate_limit(value: Option<Value<'_>>, faults: &mut Faults) -> Option<Rate
     let Some(responses_per_second) = all.and_then(NonZeroU32::new) else {
         let message = "`[rate_limit]` needs `responses_per_second`";
         faults.push(
-            Fault::error(&anchor, message, "how many a client's network is sent of each class").code(Code::MissingKey),
+            Fault::error(&anchor, message, "responses per second of each class to a client's network")
+                .code(Code::MissingKey),
         );
         return None;
     };

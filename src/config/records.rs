@@ -1,8 +1,9 @@
-//! RDATA from presentation format.
+//! Reads RDATA from presentation format.
 //!
-//! One table tells how each type is laid out ([`layout`]). Texts are read by it ([`text`]), and so are octets: every type may
-//! be written as `\# length hex` (RFC 3597, section 5), and what is written so for a known type must be what its text could
-//! have said ([`octets`]). What the layout does not say, such as how long a digest is, the [`rules`] do.
+//! One table says how the data of each type is laid out ([`layout`]). Both texts ([`text`]) and octets ([`octets`]) are
+//! read by this table. Every type may be written as `\# length hex` (RFC 3597, section 5); for a known type, those
+//! octets must be valid data of that type. The [`rules`] check what the layout does not express, such as the length of
+//! a digest.
 
 mod bitmap;
 mod layout;
@@ -27,24 +28,24 @@ use super::source::Place;
 use crate::name::Name;
 use crate::wire::Rtype;
 
-/// Octets the RDATA of a record takes at most: RDLENGTH has 16 bits (RFC 1035, section 3.2.1).
+/// Most octets of a record's RDATA: RDLENGTH has 16 bits (RFC 1035, section 3.2.1).
 const MAX_RDATA_LENGTH: usize = 65_535;
 
-/// Octets a character string takes at most, its length octet excluded (RFC 1035, section 3.3).
+/// Most octets of a character string, without its length octet (RFC 1035, section 3.3).
 const MAX_CHARACTER_STRING: usize = 255;
 
-/// What stands before data of any type in octets (RFC 3597, section 5).
+/// The token before data that is written as octets (RFC 3597, section 5).
 const GENERIC: &str = "\\#";
 
-/// The mnemonic of IANA's registry, which the table of names below lacks the hyphen of.
+/// IANA's mnemonic. The table of names below has it without the hyphen.
 const NSAP_PTR: &str = "NSAP-PTR";
 
-/// Why tokens are no data of a type.
+/// The reason why tokens are not valid data of a type.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct RdataError {
-    /// Which token is at fault; none if one is missing at the end.
+    /// The index of the faulty token; `None` if a token is missing at the end.
     pub token: Option<usize>,
-    /// A sentence without a full stop.
+    /// The message: a sentence without a full stop.
     pub message: String,
     /// The advice to the operator.
     pub help: Option<String>,
@@ -55,16 +56,16 @@ impl RdataError {
         Self { token, message: message.into(), help: None }
     }
 
-    /// The fault that it is at this place.
+    /// Returns it as a fault at this place.
     pub(super) fn at(self, place: &Place) -> Fault {
         Fault { help: self.help, ..Fault::error(place, self.message, "").code(Code::BadData) }
     }
 }
 
-/// Reads a record type: its mnemonic in either case, or `TYPEnnn` (RFC 3597, section 5). Types that only questions and
-/// messages have are none (RFC 6895, section 3.1).
+/// Reads a record type: its mnemonic in any case, or `TYPEnnn` (RFC 3597, section 5). Returns `None` for types that
+/// occur only in questions and messages (RFC 6895, section 3.1).
 pub(super) fn parse_rtype(text: &str) -> Option<Rtype> {
-    // Most words of a zone are one of these, or a TTL; no mnemonic begins with a digit.
+    // Most words of a zone are one of these types, or a TTL. No mnemonic begins with a digit.
     match text.as_bytes() {
         b"A" => return Some(Rtype::A),
         b"AAAA" => return Some(Rtype::AAAA),
@@ -81,28 +82,27 @@ pub(super) fn parse_rtype(text: &str) -> Option<Rtype> {
     rtype.filter(|rtype| !matches!(rtype.0, 0 | 41 | 128..=255))
 }
 
-/// Reads the data of a record of type `rtype`, to wire format without compression. Relative names continue with
-/// `origin`.
+/// Reads the data of a record of type `rtype` into wire format without compression. Relative names end in `origin`.
 pub(super) fn parse_rdata(rtype: Rtype, text: &str, origin: &Name) -> Result<Box<[u8]>, RdataError> {
     let mut entries = Entries::new(text);
     let tokens = match entries.next() {
         None => Vec::new(),
         Some(Err(error)) => return Err(RdataError::new(None, error.message)),
-        // In a master file a comment is meant; here what follows the semicolon would be lost silently.
+        // In a master file the semicolon begins a comment. Here the text after it would be lost silently.
         Some(Ok(entry)) if entry.commented => {
             return Err(RdataError::new(None, "a semicolon begins a comment; write \\; or put quotes around it"));
         }
         Some(Ok(entry)) => entry.tokens,
     };
     if entries.next().is_some() {
-        return Err(RdataError::new(None, "the data of one record stands on one line"));
+        return Err(RdataError::new(None, "the data of one record must be on one line"));
     }
     rdata_from_tokens(rtype, &tokens, origin)
 }
 
-/// As [`parse_rdata`], from what stands behind the type in an entry.
+/// As [`parse_rdata`], from the tokens after the type in an entry.
 pub(super) fn rdata_from_tokens(rtype: Rtype, tokens: &[Token<'_>], origin: &Name) -> Result<Box<[u8]>, RdataError> {
-    // Most records of most zones; whatever is wrong is for the layout to say.
+    // A fast path for most records of most zones. The layout reports faults.
     if let (Rtype::A, [token]) = (rtype, tokens)
         && let Ok(address) = token.text.parse::<Ipv4Addr>()
     {
@@ -114,7 +114,7 @@ pub(super) fn rdata_from_tokens(rtype: Rtype, tokens: &[Token<'_>], origin: &Nam
         _ if is_generic => generic(rtype, &tokens[1..])?,
         Some(fields) => text::read(rtype, fields, tokens, origin)?,
         None => {
-            let message = format!("{rtype} data is understood only as \\# LENGTH HEX (RFC 3597, section 5)");
+            let message = format!("{rtype} data can be written only as \\# LENGTH HEX (RFC 3597, section 5)");
             return Err(RdataError::new((!tokens.is_empty()).then_some(0), message));
         }
     };
@@ -128,15 +128,15 @@ pub(super) fn rdata_from_tokens(rtype: Rtype, tokens: &[Token<'_>], origin: &Nam
     Ok(rdata.into())
 }
 
-/// Says why a record's data is doubtful, in a sentence without a full stop; `None` if it is not.
+/// The reason why a record's data is doubtful, in a sentence without a full stop; `None` if it is not.
 pub(super) fn doubt(rtype: Rtype, rdata: &[u8]) -> Option<String> {
     rules::doubt(rtype, rdata)
 }
 
-/// Reads a length and as many octets in hexadecimal digits.
+/// Reads a length, and octets of that length in hexadecimal digits.
 fn generic(rtype: Rtype, tokens: &[Token<'_>]) -> Result<Vec<u8>, RdataError> {
     let fault = |at, reason: String| Err(RdataError::new(at, format!("no {rtype} data: {reason}")));
-    let Some((first, rest)) = tokens.split_first() else { return fault(None, "a length stands behind \\#".to_owned()) };
+    let Some((first, rest)) = tokens.split_first() else { return fault(None, "a length must follow \\#".to_owned()) };
     let is_number = first.text.bytes().all(|octet| octet.is_ascii_digit());
     let Some(length) = first.text.parse::<u16>().ok().filter(|_| is_number) else {
         return fault(Some(1), format!("the length is a number up to {MAX_RDATA_LENGTH}"));
@@ -152,7 +152,7 @@ fn generic(rtype: Rtype, tokens: &[Token<'_>]) -> Result<Vec<u8>, RdataError> {
     }
 }
 
-/// The RDATA of a TXT record whose whole text is `text`: split at 255 octets, nothing escaped, nothing split at blanks.
+/// Returns the RDATA of a TXT record for `text`: split after every 255 octets. Escapes and blanks have no meaning.
 pub(super) fn txt_rdata(text: &str) -> Box<[u8]> {
     if text.is_empty() {
         return Box::new([0]);

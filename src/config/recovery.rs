@@ -1,4 +1,4 @@
-//! `slow_start` and `failback` of a pool: one for all of its datacenters, or a table of one for each.
+//! `slow_start` and `failback` of a pool: one value for all of its datacenters, or a table with one for each.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -12,34 +12,34 @@ use super::fault::{Fault, Faults};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// 0 is off. Whoever warms up for longer than a day is better served by weights.
+/// Range of `slow_start`; 0 turns it off. For a warm-up of more than a day, use weights.
 const SLOW_START: RangeInclusive<Duration> = Duration::ZERO..=DAY;
 
-/// What is held back for longer than this waits for somebody, and that is `manual`.
+/// Range of `failback`. To hold a pool back for longer, use `manual`.
 const HELD_BACK: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(30 * DAY.as_secs());
 
-/// How an entry's pools come back.
+/// How an entry's pools return to service.
 pub(super) struct Recoveries {
     slow_start: ByPlace<Duration>,
     failback: ByPlace<Failback>,
 }
 
-/// What holds for the pools of an entry.
+/// The values for the pools of an entry.
 enum ByPlace<T> {
-    /// All of them.
+    /// One value for all of them.
     All(T),
-    /// Those in these datacenters; the others have the default.
+    /// Values for the pools in these datacenters; the others have the default.
     Each(Vec<(Placed<String>, T)>),
 }
 
-/// Takes both keys out of a pool's table. `monitor` is the one that it names, if any.
+/// Takes both keys from a pool's table. `monitor` is the monitor that the table names, if there is one.
 pub(super) fn read(table: &mut TomlTable<'_>, monitor: Option<&Placed<String>>, faults: &mut Faults) -> Recoveries {
     let slow_start = table.take("slow_start");
     let failback = table.take("failback");
     if monitor.is_none() {
         for value in [&slow_start, &failback].into_iter().flatten() {
-            let message = "nothing comes back that never goes: the pool has no monitor";
-            faults.push(Fault::warning(&value.anchor(), message, "of no effect").code(Code::NoEffect));
+            let message = "the pool has no monitor, so its endpoints never go down and never come back";
+            faults.push(Fault::warning(&value.anchor(), message, "has no effect").code(Code::NoEffect));
         }
     }
     let time = |value: &Value<'_>, faults: &mut Faults| value.duration(SLOW_START, faults).map(|time| time.value);
@@ -50,12 +50,12 @@ pub(super) fn read(table: &mut TomlTable<'_>, monitor: Option<&Placed<String>>, 
 }
 
 impl Recoveries {
-    /// How the pool in this datacenter comes back.
+    /// How the pool in this datacenter returns to service.
     pub(super) fn of(&self, datacenter: Option<&str>) -> Recovery {
         Recovery { slow_start: self.slow_start.of(datacenter), failback: self.failback.of(datacenter) }
     }
 
-    /// Tells of what is said of datacenters in which the entry has no pool.
+    /// Reports datacenters in which the entry has no pool.
     pub(super) fn check(&self, datacenters: &[Option<&str>], faults: &mut Faults) {
         self.slow_start.check("slow_start", datacenters, faults);
         self.failback.check("failback", datacenters, faults);
@@ -92,7 +92,7 @@ impl<T: Copy + Default> ByPlace<T> {
         let Self::Each(each) = self else { return };
         for (name, _) in each {
             if !datacenters.contains(&Some(&*name.value)) {
-                let message = format!("the pool has no endpoints in `{}`, so its `{key}` is of no effect", name.value);
+                let message = format!("the pool has no endpoints in `{}`, so its `{key}` has no effect", name.value);
                 faults.push(Fault::error(&name.place, message, "no endpoints there").code(Code::NoEffect));
             }
         }

@@ -1,4 +1,4 @@
-//! `[regions]`: which clients belong together, and where they go.
+//! `[regions]`: groups of clients, and the datacenters that they prefer.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -17,10 +17,10 @@ use super::scope::{Definitions, View};
 use super::source::Place;
 use super::suggest::did_you_mean;
 
-/// The region of clients that no other names.
+/// The region of clients that are in no other region.
 pub(super) const DEFAULT: &str = "default";
 
-/// A region, its matches still with their places.
+/// A region whose matches still have their places.
 pub(super) struct PlacedRegion {
     clients: Vec<Placed<ClientMatch>>,
     prefer: Vec<Vec<DatacenterId>>,
@@ -28,7 +28,7 @@ pub(super) struct PlacedRegion {
 }
 
 impl PlacedRegion {
-    /// Who belongs to it.
+    /// The matches of its clients.
     pub(super) fn clients(&self) -> &[Placed<ClientMatch>] {
         &self.clients
     }
@@ -51,7 +51,11 @@ pub(super) fn read(
 fn read_region(value: &Value<'_>, datacenters: View<'_, DatacenterId>, faults: &mut Faults) -> Option<PlacedRegion> {
     let mut table = value.table("a region", faults)?;
     let clients = if value.key == DEFAULT {
-        table.refuse(&["clients"], "has no place here: `default` takes whom no other region names", faults);
+        table.refuse(
+            &["clients"],
+            "is not allowed here: `default` takes the clients that no other region names",
+            faults,
+        );
         Vec::new()
     } else {
         let list = table.require("clients", faults);
@@ -89,7 +93,7 @@ fn check_countries(client: ClientMatch, place: &Place, faults: &mut Faults) {
     }
 }
 
-/// The kinds of matches that bear a prefix, with what may follow it.
+/// The kinds of matches with a prefix such as `country:`, and the values that each takes.
 const KINDS: [(&str, &str); 4] = [
     ("continent", "AF, AN, AS, EU, NA, OC or SA"),
     ("country", "two letters of ISO 3166-1, such as DE"),
@@ -97,15 +101,15 @@ const KINDS: [(&str, &str); 4] = [
     ("asn", "the number of an autonomous system, such as 4713"),
 ];
 
-/// How clients are told apart, for those who wrote something else.
+/// The help for a text that is not a client match.
 const CLIENT_HELP: &str =
-    "a client is told by `continent:`, `country:`, `subdivision:`, `asn:` or a prefix such as 192.0.2.0/24";
+    "name clients with `continent:`, `country:`, `subdivision:`, `asn:` or a prefix such as 192.0.2.0/24";
 
 fn parse_client(text: &Placed<String>) -> Result<ClientMatch, Box<Fault>> {
     let Some((kind, code)) = text.value.split_once(':').filter(|(kind, _)| !is_hexadecimal(kind)) else {
         return match meant::client(None, &text.value).filter(|_| text.value.parse::<IpNet>().is_err()) {
             Some(meant) => {
-                let message = format!("`{}` does not tell clients apart", text.value.escape_debug());
+                let message = format!("`{}` does not name clients", text.value.escape_debug());
                 let fault = Fault::error(&text.place, message, format!("did you mean `{meant}`?"));
                 Err(Box::new(fault.code(Code::BadValue)))
             }
@@ -120,7 +124,7 @@ fn parse_client(text: &Placed<String>) -> Result<ClientMatch, Box<Fault>> {
         _ => return Err(unknown_kind(text, kind)),
     };
     let client = client.filter(|client| match client {
-        // `country:EU` is read as one.
+        // A code such as EU belongs to a continent, not to a country: the operator meant the continent.
         ClientMatch::Country(code) => countries::country(*code).is_some() || Continent::parse(code.as_str()).is_none(),
         _ => true,
     });
@@ -132,7 +136,7 @@ fn parse_client(text: &Placed<String>) -> Result<ClientMatch, Box<Fault>> {
     })
 }
 
-/// Whether it could be the first group of an IPv6 address.
+/// True if it could be the first group of an IPv6 address.
 fn is_hexadecimal(text: &str) -> bool {
     text.len() <= 4 && text.bytes().all(|octet| octet.is_ascii_hexdigit())
 }
@@ -142,13 +146,13 @@ fn unknown_kind(text: &Placed<String>, kind: &str) -> Box<Fault> {
         Some(meant) => format!("did you mean `{meant}:`?"),
         None => "not a kind of client".to_owned(),
     };
-    let message = format!("`{kind}:` does not tell clients apart");
+    let message = format!("`{kind}:` does not name clients");
     Box::new(Fault::error(&text.place, message, label).code(Code::Region).help(CLIENT_HELP))
 }
 
 fn parse_prefix(text: &Placed<String>) -> Result<ClientMatch, Box<Fault>> {
     let Ok(net) = text.value.parse::<IpNet>() else {
-        let fault = Fault::error(&text.place, format!("`{}` does not tell clients apart", text.value), "not a prefix")
+        let fault = Fault::error(&text.place, format!("`{}` does not name clients", text.value), "not a prefix")
             .code(Code::Region);
         let address = text.value.parse::<IpAddr>().map(IpNet::from);
         let help = address.map_or(CLIENT_HELP.to_owned(), |net| format!("one address is the prefix {net}"));
@@ -170,7 +174,7 @@ pub(super) fn read_tiers(
         let tier = tied.iter().filter_map(|item| read_preferred(item, datacenters, &mut seen, faults));
         tiers.push(tier.collect());
     }
-    // A tier without a datacenter has been told as faulty.
+    // A tier without a datacenter was already reported.
     tiers.retain(|tier: &Vec<DatacenterId>| !tier.is_empty());
     tiers
 }
@@ -193,15 +197,16 @@ fn read_preferred(
     Some(id)
 }
 
-/// Checks the regions of the server file among themselves; each zone's are checked with what it sees.
+/// Checks the regions of the server file among themselves. Each zone's regions are checked together with the shared
+/// ones.
 pub(super) fn check_own(own: &Definitions<PlacedRegion>, faults: &mut Faults) {
     resolve(View { own, shared: None }, faults);
 }
 
-/// The regions that a file sees, valid together: no client match stands there twice. What is wrong among the shared ones
-/// alone has been told with the server file.
+/// The regions that are visible in a file. Reports client matches that two of them share. Faults among the shared
+/// regions alone were reported with the server file.
 pub(super) fn resolve(view: View<'_, PlacedRegion>, faults: &mut Faults) -> Vec<Region> {
-    // The shared ones first, so that a fault stands with the zone's own.
+    // The shared ones come first, so that a fault points at the zone's own region.
     let shared = view.visible().skip(view.own.iter().count()).map(|definition| (definition, false));
     let own = view.own.iter().map(|definition| (definition, true));
     let mut seen: HashMap<ClientMatch, &Place> = HashMap::new();

@@ -1,4 +1,4 @@
-//! Draws faults as rustc does: the message, the line it stands on, what is wrong there, what to do.
+//! Draws faults as rustc does: the message, the line with the fault, a label under it, and a help.
 
 use std::ops::Range;
 
@@ -7,12 +7,12 @@ use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snip
 use super::fault::{Fault, Faults, Severity};
 use super::source::{Place, Source};
 
-/// Two places of one file that are so many octets apart at most are drawn in one picture. A picture takes as long as its text, so places that
-/// are farther apart have one each.
+/// Two places of one file that are at most this many octets apart are drawn in one picture. Drawing takes time in
+/// proportion to the text, so places that are farther apart get a picture each.
 const ONE_PICTURE: usize = 8192;
 
 impl Faults {
-    /// All of them for a person to read, an empty line between any two; in colour for a terminal that shows it.
+    /// Draws all faults for a person, with an empty line between any two. `color` is for a terminal that shows it.
     pub fn render(&self, color: bool) -> String {
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
         let drawn: Vec<String> = self.0.iter().map(|fault| renderer.render(&[report(fault)])).collect();
@@ -50,7 +50,7 @@ fn report(fault: &Fault) -> Group<'_> {
     }
 }
 
-/// A place with what is written under it.
+/// A place and the text that is drawn under it.
 struct Mark<'a> {
     kind: AnnotationKind,
     place: &'a Place,
@@ -58,7 +58,7 @@ struct Mark<'a> {
 }
 
 impl<'a> Mark<'a> {
-    /// The lines of both and all between, if they stand near each other.
+    /// The lines of both places and all lines between, if the two are close to each other.
     fn together_with(&self, other: &Self) -> Option<Range<usize>> {
         let ((a, _), (b, _)) = (self.place.first_line(), other.place.first_line());
         let part = a.start.min(b.start)..a.end.max(b.end);
@@ -72,7 +72,7 @@ impl<'a> Mark<'a> {
     }
 }
 
-/// Whole lines of a file.
+/// Draws whole lines of a file.
 fn picture<'a>(source: &Source, part: Range<usize>) -> Snippet<'a, Annotation<'a>> {
     let line = source.line_number(part.start);
     Snippet::source(source.shown(part)).line_start(line).path(source.path.to_string_lossy().into_owned())

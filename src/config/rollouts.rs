@@ -15,19 +15,19 @@ use super::pools::{self, PoolEntry};
 use super::scope::View;
 use super::source::Place;
 
-/// How long a step of a canary lasts.
+/// Range of the time that a step of a canary lasts.
 const HOLD: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(7 * 24 * 3600);
 
-/// The same unless the operator says otherwise.
+/// Default time of a step.
 const DEFAULT_HOLD: Duration = Duration::from_secs(10 * 60);
 
-/// How long probes may take at most: none takes longer.
+/// Range of the bound on a probe's latency. No probe takes longer than the upper end.
 const LATENCY: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(60);
 
-/// How much of the other pools' latency, in per cent.
+/// Range of the bound relative to the other pools' latency, in per cent.
 const RELATIVE_LATENCY: RangeInclusive<u32> = 100..=1000;
 
-/// What was written of a name's roll-out, before its pools are known.
+/// The keys of a name's roll-out, before its pools are known.
 pub(super) struct Draft<'d> {
     active: Option<Value<'d>>,
     canary: Option<Value<'d>>,
@@ -38,13 +38,14 @@ impl<'d> Draft<'d> {
         Self { active: table.take("active"), canary: table.take("canary") }
     }
 
-    /// The roll-out of a name with these pools.
+    /// Reads the roll-out of a name with these pools.
     pub(super) fn read(self, pools: &[PoolId], view: View<'_, PoolEntry>, faults: &mut Faults) -> Option<Spec> {
         let reader = Reader { pools, view };
         if let (Some(active), Some(canary)) = (&self.active, &self.canary) {
-            let fault = Fault::error(&canary.anchor(), "`canary` and `active` exclude each other", "moves clients too")
-                .code(Code::Conflict);
-            faults.push(fault.related(&active.anchor(), "says where all of them are"));
+            let fault =
+                Fault::error(&canary.anchor(), "`canary` and `active` exclude each other", "also moves clients")
+                    .code(Code::Conflict);
+            faults.push(fault.related(&active.anchor(), "sets the pool for all clients"));
         }
         let active = self.active.and_then(|value| reader.read_active(&value, faults));
         let canary = self.canary.and_then(|value| reader.read_canary(&value, faults));
@@ -61,8 +62,8 @@ impl Reader<'_> {
     fn read_active(&self, value: &Value<'_>, faults: &mut Faults) -> Option<Spec> {
         let reference = value.string(faults)?;
         if self.is_all(&reference, faults)? {
-            let message = "`active` has no effect: it is all of `pools`";
-            faults.push(Fault::warning(&reference.place, message, "no other is held ready").code(Code::NoEffect));
+            let message = "`active` has no effect: it names all of `pools`";
+            faults.push(Fault::warning(&reference.place, message, "no pool is left to switch to").code(Code::NoEffect));
         }
         Some(Spec::Active(reference.value.into()))
     }
@@ -76,17 +77,16 @@ impl Reader<'_> {
         table.finish(faults);
         let pool = pool?;
         if self.is_all(&pool, faults)? {
-            let message = "the canary's pool is all of `pools`";
-            faults.push(
-                Fault::error(&pool.place, message, "no other is left for those who are not sent to it")
-                    .code(Code::Rollout),
-            );
+            let message = "`pools` holds only the canary's pool";
+            faults
+                .push(Fault::error(&pool.place, message, "no pool is left for the other clients").code(Code::Rollout));
         }
         let hold = hold.map_or(DEFAULT_HOLD, |hold| hold.value);
         Some(Spec::Canary(Canary { pool: pool.value.into(), steps: steps?, hold, bounds }))
     }
 
-    /// Whether a reference means all of the name's pools; `None` if it means none of them.
+    /// Returns true if a reference means all of the name's pools, false if it means some. Reports a fault and returns
+    /// `None` if it means none.
     fn is_all(&self, reference: &Placed<String>, faults: &mut Faults) -> Option<bool> {
         let meant = pools::find(self.view, reference, faults)?;
         let held = self.pools.iter().filter(|pool| meant.contains(pool)).count();
@@ -132,7 +132,7 @@ fn read_bounds(value: &Value<'_>, faults: &mut Faults) -> Bounds {
     Bounds { healthy, errors, latency: latency.map(|latency| latency.value) }
 }
 
-/// `250ms` or `150%`.
+/// Reads `250ms` or `150%`.
 fn read_latency(text: &str) -> Option<LatencyBound> {
     match text.strip_suffix('%') {
         Some(percent) => {

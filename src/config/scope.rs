@@ -1,4 +1,4 @@
-//! What a file's words refer to: its own definitions first, then the server file's.
+//! Resolves the names in a file: to the file's own definitions first, then to the server file's.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -8,12 +8,12 @@ use super::decode::Placed;
 use super::fault::{Fault, Faults};
 use super::suggest::{did_you_mean, list_of};
 
-/// So many names are listed when one is not found; more would hide the fault itself.
+/// Most names that a fault lists if a name is not found. A longer list would hide the fault itself.
 const MAX_LISTED: usize = 8;
 
-/// What one file defines of one kind, in the order of the file.
+/// The definitions of one kind in one file, in the order of the file.
 pub(super) struct Definitions<T> {
-    /// "pool".
+    /// The kind, such as "pool".
     kind: &'static str,
     entries: Vec<Definition<T>>,
     by_name: HashMap<String, usize>,
@@ -22,7 +22,7 @@ pub(super) struct Definitions<T> {
 /// One thing that a file defines.
 pub(super) struct Definition<T> {
     pub(super) name: Placed<String>,
-    /// `None` if it is faulty, which has been told; who refers to it is not to blame.
+    /// `None` if the definition is faulty, which was reported already. References to it are no faults.
     pub(super) value: Option<T>,
     used: Cell<bool>,
 }
@@ -32,7 +32,7 @@ impl<T> Definitions<T> {
         Self { kind, entries: Vec::new(), by_name: HashMap::new() }
     }
 
-    /// One more. TOML itself sees to it that names are unique.
+    /// Adds a definition. TOML itself guarantees that names are unique.
     pub(super) fn push(&mut self, name: Placed<String>, value: Option<T>) {
         self.by_name.insert(name.value.clone(), self.entries.len());
         self.entries.push(Definition { name, value, used: Cell::new(false) });
@@ -42,17 +42,17 @@ impl<T> Definitions<T> {
         self.entries.iter()
     }
 
-    /// What the file defines under this name.
+    /// The definition with this name.
     pub(super) fn get(&self, name: &str) -> Option<&Definition<T>> {
         self.by_name.get(name).map(|&position| &self.entries[position])
     }
 
-    /// Whether the file defines something under this name, faulty or not.
+    /// True if the file defines this name, faulty or not.
     pub(super) fn contains(&self, name: &str) -> bool {
         self.by_name.contains_key(name)
     }
 
-    /// Warns of everything that nothing referred to.
+    /// Warns of every definition that nothing refers to.
     pub(super) fn warn_unused(&self, faults: &mut Faults) {
         for definition in self.entries.iter().filter(|definition| !definition.used.get()) {
             let message = format!("{} `{}` is never used", self.kind, definition.name.value);
@@ -67,16 +67,16 @@ impl<T> Definition<T> {
         &self.name.value
     }
 
-    /// Something refers to it.
+    /// Records that something refers to it.
     pub(super) fn mark_used(&self) {
         self.used.set(true);
     }
 }
 
-/// The definitions that a file sees.
+/// The definitions that are visible in a file.
 pub(super) struct View<'a, T> {
     pub(super) own: &'a Definitions<T>,
-    /// The server file's, for a zone file.
+    /// The definitions of the server file; only for a zone file.
     pub(super) shared: Option<&'a Definitions<T>>,
 }
 
@@ -89,14 +89,14 @@ impl<T> Clone for View<'_, T> {
 impl<T> Copy for View<'_, T> {}
 
 impl<'a, T> View<'a, T> {
-    /// All that is seen: the file's own, then those of the server file that it does not define itself.
+    /// All visible definitions: the file's own, then those of the server file that the file does not redefine.
     pub(super) fn visible(self) -> impl Iterator<Item = &'a Definition<T>> {
         let shared = self.shared.into_iter().flat_map(|shared| &shared.entries);
         let not_hidden = move |definition: &&Definition<T>| self.own.get(&definition.name.value).is_none();
         self.own.entries.iter().chain(shared.filter(not_hidden))
     }
 
-    /// What `name` refers to; that it refers to nothing is told.
+    /// The definition that `name` refers to. Reports a fault if there is none.
     pub(super) fn find(self, name: &Placed<String>, faults: &mut Faults) -> Option<&'a Definition<T>> {
         let found = self.own.get(&name.value).or_else(|| self.shared?.get(&name.value));
         match found {
@@ -112,7 +112,7 @@ impl<'a, T> View<'a, T> {
     }
 }
 
-/// That `name` refers to nothing, where there are these.
+/// The fault for a `name` that is not among `names`.
 pub(super) fn missing(kind: &str, name: &Placed<String>, names: &[&str]) -> Fault {
     let label = match did_you_mean(&name.value, names.iter().copied()) {
         Some(meant) => format!("did you mean `{meant}`?"),

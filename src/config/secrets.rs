@@ -1,17 +1,19 @@
-//! Secrets in the files: a drawing of a fault shows the line it stands on, and drawings end in logs, tickets and chats.
+//! Finds secrets in the files. The drawing of a fault shows the line of the fault, and drawings end up in logs, tickets
+//! and chats.
 //!
-//! Where secrets stand is found by words and quotes, not by the TOML parser: a file that is no TOML is drawn as well, and a forgotten quote
-//! around a token is just what a drawing shows.
+//! Secrets are found by words and quotes, not by the TOML parser. A file that is not valid TOML is drawn as well, and a
+//! missing quote around a token is a typical reason for a drawing.
 
 use std::ops::Range;
 use std::sync::LazyLock;
 
 use regex::Regex;
 
-/// What a key is called whose value is secret. Names of files are none.
+/// Words in the names of keys whose values are secret. Names of files are not.
 const WORDS: &str = r"token|secrets?|password|passwd|passphrase|passcode|authorization|credentials?|cookie|headers|(?:api|access|auth|routing|integration|private|service|shared|secret)[-_]?key";
 
-/// A key, and what stands between it and its value: TOML's `=`, JSON's `:` in the body of a webhook, or a parameter of a URL.
+/// A key, and the text between it and its value: TOML's `=`, JSON's `:` in the body of a webhook, or a parameter of a
+/// URL.
 static KEY: LazyLock<Regex> = LazyLock::new(|| {
     let key =
         format!(r#"(?i)(?:^|[\s"'.{{,?&\[-])(?:[\w-]*[-_.])?(?:{WORDS})(?:[-_]?(?:id|value))?\\?["']?\s*[=:]\s*"#);
@@ -22,19 +24,19 @@ static KEY: LazyLock<Regex> = LazyLock::new(|| {
 static TABLE: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"(?im)^\s*\[+[^\]\n]*\bheaders\b[^\n]*").expect("it is a regular expression"));
 
-/// What is said before a secret within a text: HTTP's schemes (RFC 9110, section 11), the orders of Redis, POP and IMAP, and what stands before
-/// the host of a URL. A webhook's path is what lets anybody post to it.
+/// Text before a secret inside a string: HTTP's schemes (RFC 9110, section 11), the commands of Redis, POP and IMAP,
+/// and the user information of a URL. The path of a webhook is secret: it lets anybody post.
 static WITHIN: LazyLock<Regex> = LazyLock::new(|| {
     let within = r#"(?i)\b(?:Bearer|Basic|AUTH|PASS|LOGIN)\s+([^"'\s\\]+)|\burl["']?\s*=\s*["']?[\w+.-]+://[^/"'\s]*/([^"'\s]+)|://([^/@"'\s]+)@"#;
     Regex::new(within).expect("it is a regular expression")
 });
 
-/// Whether a key of this name holds a secret.
+/// True if a key with this name holds a secret.
 pub(super) fn is_secret(key: &str) -> bool {
     KEY.is_match(&format!(" {key} ="))
 }
 
-/// The octets of a TOML text that are secret, in their order; they may overlap.
+/// Returns the octets of a TOML text that are secret, in ascending order. Ranges may overlap.
 pub(super) fn find(text: &str) -> Vec<Range<usize>> {
     let mut secrets: Vec<Range<usize>> =
         KEY.find_iter(text).map(|key| key.end()..end_of_value(text, key.end())).collect();
@@ -54,12 +56,13 @@ pub(super) fn find(text: &str) -> Vec<Range<usize>> {
     secrets
 }
 
-/// Where the value that begins at `start` ends: a quoted text with its quotes, what brackets hold together, or a word.
+/// Returns the end of the value that begins at `start`: a quoted text with its quotes, a text in brackets, or a word.
 fn end_of_value(text: &str, start: usize) -> usize {
     let (mut depth, mut quote) = (0_usize, None);
     for (at, character) in text[start..].char_indices().map(|(at, character)| (start + at, character)) {
         match (quote, character) {
-            // No string but those in three quotes goes on behind its line, and whoever forgot a quote did not mean to.
+            // Only strings in three quotes continue on the next line. A missing quote must not hide the rest of the
+            // file.
             (Some(_), '\n') if depth == 0 && !text[start..].starts_with(['"', '\'']) => return at,
             (Some(open), _) if character == open => {
                 quote = None;
@@ -78,7 +81,8 @@ fn end_of_value(text: &str, start: usize) -> usize {
     text.len()
 }
 
-/// `text`, which begins at octet `start` of its file, with secrets as asterisks: as many octets as before, so that places stay.
+/// Returns `text`, which begins at octet `start` of its file, with asterisks in place of secrets. The length in octets
+/// stays the same, and so do the places.
 pub(super) fn masked(text: &str, start: usize, secrets: &[Range<usize>]) -> String {
     let is_secret = |octet: usize| {
         let before = secrets.partition_point(|range| range.start <= octet);

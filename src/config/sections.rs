@@ -1,4 +1,5 @@
-//! The sections that may stand in the server file, for all zones, and in a zone file: a zone's own entry wins.
+//! The sections that both the server file (for all zones) and a zone file may hold. A zone's own entry takes
+//! precedence.
 
 use crate::disk::Disk;
 use crate::geo::DatacenterId;
@@ -13,7 +14,7 @@ use super::pools::{self, PoolDraft, PoolEntry, PoolScope};
 use super::regions::{self, PlacedRegion};
 use super::scope::{Definitions, View};
 
-/// What one file defines.
+/// The definitions of one file.
 pub(super) struct Sections {
     pub(super) datacenters: Definitions<DatacenterId>,
     pub(super) regions: Definitions<PlacedRegion>,
@@ -21,7 +22,7 @@ pub(super) struct Sections {
     pub(super) pools: Definitions<PoolEntry>,
 }
 
-/// What all files together define.
+/// The definitions of all files together.
 #[derive(Default)]
 pub(super) struct Drafts {
     pub(super) places: Places,
@@ -29,7 +30,7 @@ pub(super) struct Drafts {
 }
 
 impl Sections {
-    /// Nothing.
+    /// Returns sections without definitions.
     pub(super) fn empty() -> Self {
         Self {
             datacenters: Definitions::new("datacenter"),
@@ -39,7 +40,7 @@ impl Sections {
         }
     }
 
-    /// Whether nothing is defined.
+    /// True if nothing is defined.
     pub(super) fn are_empty(&self) -> bool {
         self.datacenters.iter().next().is_none()
             && self.regions.iter().next().is_none()
@@ -47,7 +48,7 @@ impl Sections {
             && self.pools.iter().next().is_none()
     }
 
-    /// Takes the sections out of a file's table. `shared` and `origin` are there for a zone file.
+    /// Takes the sections out of a file's table. A zone file passes `shared` and `origin`.
     pub(super) fn read(
         table: &mut TomlTable<'_>,
         shared: Option<&Sections>,
@@ -70,7 +71,7 @@ impl Sections {
         Self { datacenters, regions, monitors, pools }
     }
 
-    /// Warns of everything that nothing referred to. `site` refers to a datacenter.
+    /// Warns of every definition that nothing refers to. `site` is a reference to a datacenter.
     pub(super) fn warn_unused(&self, site: Option<&str>, faults: &mut Faults) {
         for datacenter in self.datacenters.iter().filter(|datacenter| site == Some(&datacenter.name.value)) {
             datacenter.mark_used();

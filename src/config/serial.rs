@@ -1,8 +1,8 @@
-//! The serial of a zone's SOA: where the operator gives none, counted up whenever the zone's contents change, whichever way.
+//! The serial of a zone's SOA. If the operator gives none, truenorth increases it whenever the zone's contents change.
 //!
-//! Secondaries copy a zone when its serial is above theirs (RFC 1982). So a serial goes up even if the file that is there now is
-//! older than the one before, or if an earlier one was dated in the future. Where the operator counts, a serial that no
-//! secondary would follow is told.
+//! Secondaries copy a zone when its serial is higher than theirs (RFC 1982). The serial therefore increases even if the
+//! present file is older than the one before, or if an earlier one was dated in the future. If the operator gives the
+//! serial, a serial that no secondary would follow is reported.
 
 use std::hash::Hasher;
 
@@ -21,7 +21,7 @@ use super::source::Place;
 /// Octets at the end of an SOA's RDATA from its serial on: five numbers of 32 bits (RFC 1035, section 3.3.13).
 const SOA_NUMBERS: usize = 5 * size_of::<u32>();
 
-/// A number that differs where records do, in whatever order they come. The serial does not count.
+/// Returns a number that differs if the records differ. It depends neither on their order nor on the serial.
 pub(super) fn fingerprint(records: &[Located]) -> u64 {
     // A sum does not depend on the order.
     records.iter().fold(0, |sum: u64, Located { record, .. }| {
@@ -41,14 +41,14 @@ pub(super) fn fingerprint(records: &[Located]) -> u64 {
     })
 }
 
-/// The same for a zone whose serial is counted here: all that its zone file says counts.
+/// As [`fingerprint`], for a zone whose serial truenorth counts: it covers all of the zone file.
 pub(super) fn fingerprint_with(records: &[Located], files: &ZoneFiles) -> u64 {
     let mut hasher = SipHasher24::new();
     hasher.write(files.toml.as_ref().map_or("", |file| &file.source.text).as_bytes());
     fingerprint(records).wrapping_add(hasher.finish())
 }
 
-/// The serial of a zone with these contents, whose files changed last at that time.
+/// Returns the serial of a zone with these contents, based on the time when its files last changed.
 pub(super) fn count(files: &ZoneFiles, contents: u64, last: Option<LastServed>) -> u32 {
     let changed = [&files.toml, &files.master].into_iter().flatten().map(|file| file.changed);
     let changed = changed.reduce(newer).unwrap_or_default();
@@ -60,13 +60,13 @@ pub(super) fn count(files: &ZoneFiles, contents: u64, last: Option<LastServed>) 
     }
 }
 
-/// The serial in an SOA's RDATA.
+/// Returns the serial from an SOA's RDATA.
 pub(super) fn of_soa(rdata: &[u8]) -> Option<u32> {
     let numbers: &[u8; SOA_NUMBERS] = rdata.last_chunk()?;
     numbers.first_chunk().map(|serial| u32::from_be_bytes(*serial))
 }
 
-/// Warns of a serial of the operator's, with the place of its SOA, that no secondary follows.
+/// Warns of a serial given by the operator that no secondary follows. `place` is the place of the SOA.
 pub(super) fn check(
     origin: &Name,
     serial: u32,
@@ -80,7 +80,7 @@ pub(super) fn check(
         if last.contents.is_none_or(|before| before == contents) {
             return;
         }
-        format!("the zone {origin} has other contents than before, but still the serial {serial}")
+        format!("the zone {origin} has changed, but still has the serial {serial}")
     } else if newer(serial, last.serial) == serial {
         return;
     } else {
@@ -90,7 +90,7 @@ pub(super) fn check(
     faults.push(fault.help(format!("give it the serial {} or a later one", last.serial.wrapping_add(1))));
 }
 
-/// The later of two serials (RFC 1982, section 3.2).
+/// Returns the later of two serials (RFC 1982, section 3.2).
 fn newer(a: u32, b: u32) -> u32 {
     if a.wrapping_sub(b).cast_signed() > 0 { a } else { b }
 }

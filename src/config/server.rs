@@ -1,4 +1,4 @@
-//! `truenorth.toml`: where things are, and what holds for all zones.
+//! `truenorth.toml`: paths, and the settings for all zones.
 
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -21,43 +21,44 @@ use super::site::{self, Site};
 use super::source::Place;
 use super::webhooks::{self, Webhook};
 
-/// The folder of the zones, if the file does not say.
+/// Default folder of the zones.
 pub(super) const ZONES: &str = "zones";
 
-/// The folder of run-time state, if the file does not say.
+/// Default folder of run-time state.
 const STATE: &str = "state";
 
-/// What `hold` may be: a node that doubts itself for longer than an hour is no use.
+/// Range of `hold`. A node that holds its answers for longer than an hour is no use.
 const HOLD: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(3600);
 
-/// How long files may have to be quiet: editors write in several strokes, and a copy may pause for as long as a network does.
+/// Range of the time that files must stay unchanged before they are read. Editors write in several steps, and a copy
+/// over a network may pause.
 const QUIET: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(60);
 
-/// Where this process finds and keeps its files, and where it listens.
+/// Paths and addresses of this process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {
     /// The folder of the zones' files.
     pub zones: PathBuf,
     /// The folder of run-time state.
     pub state: PathBuf,
-    /// Where DNS is served.
+    /// The addresses that serve DNS.
     pub listen: Listen,
-    /// The admin HTTP server, if there is to be one.
+    /// The admin HTTP server, if it is configured.
     pub admin: Option<Admin>,
-    /// Where what happens is posted.
+    /// The webhooks that events are posted to.
     pub webhooks: Vec<Webhook>,
-    /// MMDB files; later ones fill in what earlier ones lack.
+    /// MMDB files. Later ones fill gaps of earlier ones.
     pub databases: Vec<PathBuf>,
-    /// Whether files that change are read again by themselves.
+    /// When changed files are read again.
     pub watching: Watching,
 }
 
 /// When files that change are read again without an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Watching {
-    /// Whether they are.
+    /// True if they are.
     pub is_on: bool,
-    /// So long nothing must have changed before that.
+    /// How long nothing must have changed before that.
     pub quiet: Duration,
 }
 
@@ -67,25 +68,25 @@ impl Default for Watching {
     }
 }
 
-/// What the server file says.
+/// The contents of the server file.
 pub(super) struct ServerFile {
     pub(super) server: Server,
-    /// The certificate for encrypted ways, with its key.
+    /// The certificate for encrypted transports, with its key.
     pub(super) credentials: Option<Arc<CertifiedKey>>,
-    /// Where the databases are named, in their order.
+    /// The places that name the databases, in their order.
     pub(super) database_places: Vec<Place>,
-    /// Where the zones' folder is named.
+    /// The place that names the zones folder.
     pub(super) zones_place: Option<Place>,
     pub(super) ecs: Ecs,
     pub(super) protocol: Protocol,
     pub(super) probing: Probing,
-    /// Where this node stands.
+    /// The location of this node.
     pub(super) site: Option<Site>,
     pub(super) sections: Sections,
     pub(super) windows: Vec<Placed<Order>>,
 }
 
-/// Reads the server file. Relative paths continue `folder`; what they lead to is read by way of `disk`.
+/// Reads the server file. Relative paths are relative to `folder`. Reads the files that it names through `disk`.
 pub(super) fn read(
     mut table: TomlTable<'_>,
     folder: &Path,
@@ -129,7 +130,7 @@ fn read_reload(value: Option<Value<'_>>, faults: &mut Faults) -> Watching {
     }
 }
 
-/// The folder of run-time state.
+/// Reads the folder of run-time state.
 pub(super) fn state_folder(table: &mut TomlTable<'_>, folder: &Path, faults: &mut Faults) -> PathBuf {
     let state = table.take("state").and_then(|value| value.string(faults));
     folder.join(state.as_ref().map_or(STATE, |text| &text.value))

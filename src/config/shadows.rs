@@ -1,4 +1,4 @@
-//! Prefixes that never decide, because longer ones cover all of them.
+//! Finds prefixes without effect, because longer ones cover all of their addresses.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,11 +6,11 @@ use ipnet::IpNet;
 
 use crate::geo::{Bits, ClientMatch, Prefix, Runs, nest};
 
-/// No prefix's number.
+/// A number that no prefix has.
 const NONE: u32 = u32::MAX;
 
-/// Those of the prefixes among `clients` that have no address to themselves. Each address goes to the longest prefix that holds it, so these
-/// are the ones that no address goes to; found by one sweep over all of them.
+/// Returns the prefixes among `clients` that no address belongs to. Each address belongs to the longest prefix that
+/// contains it. One sweep over all prefixes finds them.
 pub(super) fn shadowed(clients: impl Iterator<Item = ClientMatch>) -> HashSet<IpNet> {
     let mut numbers: HashMap<IpNet, u32> = HashMap::new();
     let (mut v4, mut v6) = (Vec::new(), Vec::new());

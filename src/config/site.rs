@@ -1,4 +1,4 @@
-//! `site`: where this node stands. What its probes measure is true of the clients around it.
+//! `site`: the location of this node. Its probes measure round trips for the clients around it.
 
 use crate::geo::CountryCode;
 use crate::snapshot::World;
@@ -11,15 +11,15 @@ use super::fault::{Fault, Faults};
 use super::sections::Sections;
 use super::suggest::did_you_mean;
 
-/// Where this node stands.
+/// The location of this node.
 pub(super) enum Site {
-    /// In this datacenter.
+    /// It is in this datacenter.
     Datacenter(Placed<String>),
-    /// Elsewhere, in this country.
+    /// It is elsewhere, in this country.
     Elsewhere(CountryCode),
 }
 
-/// `"fra"` or `{ latitude = 50.11, longitude = 8.68, country = "DE" }`.
+/// Reads `"fra"` or `{ latitude = 50.11, longitude = 8.68, country = "DE" }`.
 pub(super) fn read(value: &Value<'_>, faults: &mut Faults) -> Option<Site> {
     if !value.is_table() {
         return value.string(faults).map(Site::Datacenter);
@@ -41,7 +41,7 @@ impl Site {
         }
     }
 
-    /// Tells of a datacenter that no section defines.
+    /// Reports a datacenter that no section defines.
     pub(super) fn check<'a>(&self, sections: impl Iterator<Item = &'a Sections>, faults: &mut Faults) {
         let Self::Datacenter(name) = self else { return };
         let datacenters: Vec<_> = sections.map(|sections| &sections.datacenters).collect();
@@ -57,7 +57,7 @@ impl Site {
         );
     }
 
-    /// The country that it is in. Where round trips count, one that is not known is warned of.
+    /// Returns the country of the site. Warns if round trips matter and the country is not known.
     pub(super) fn country(&self, world: &World, faults: &mut Faults) -> Option<CountryCode> {
         let name = match self {
             Self::Datacenter(name) => name,
@@ -67,9 +67,12 @@ impl Site {
         let mut names = world.zones.iter().flat_map(|zone| &zone.names);
         if datacenter.country.is_none() && names.any(|name| name.steering.steer.contains(&Step::Latency)) {
             let message = format!("datacenter `{}` has no `country`", name.value);
-            let fault =
-                Fault::warning(&name.place, message, "its probes measure round trips for nobody").code(Code::Measuring);
-            faults.push(fault.help("what this node's own probes measure counts for the clients of its site's country"));
+            let fault = Fault::warning(&name.place, message, "the round trips that its probes measure are not used")
+                .code(Code::Measuring);
+            faults
+                .push(fault.help(
+                    "set `country`: round trips of this node's own probes count for the clients of that country",
+                ));
         }
         datacenter.country
     }

@@ -9,23 +9,25 @@ use super::secrets;
 /// A file that was read.
 #[derive(Debug)]
 pub struct Source {
-    /// Its path as the operator would write it.
+    /// Its path, as the operator would write it.
     pub path: PathBuf,
     /// Its whole text.
     pub text: String,
-    /// The octet that each line begins at, found once somebody asks for a line: a file with thousands of faults is read through once.
+    /// The offset of each line's first octet. Computed at the first use: a file with thousands of faults is scanned
+    /// only once.
     line_starts: OnceLock<Box<[usize]>>,
-    /// Octets that no drawing shows, in their order.
+    /// Ranges of octets that are secret and never drawn, in ascending order.
     secrets: OnceLock<Box<[Range<usize>]>>,
 }
 
 impl Source {
-    /// A file with this text.
+    /// Creates a file with this text.
     pub fn new(path: impl Into<PathBuf>, text: impl Into<String>) -> Self {
         Self { path: path.into(), text: text.into(), line_starts: OnceLock::new(), secrets: OnceLock::new() }
     }
 
-    /// A part of its text for a drawing, secrets as asterisks, as many octets long. Only TOML files hold secrets.
+    /// Returns a part of the text for drawing. Asterisks replace secrets, octet for octet. Only TOML files hold
+    /// secrets.
     pub(super) fn shown(&self, part: Range<usize>) -> String {
         let secrets = self.secrets.get_or_init(|| {
             let is_toml = self.path.extension().is_some_and(|extension| extension == "toml");
@@ -34,17 +36,17 @@ impl Source {
         secrets::masked(&self.text[part.clone()], part.start, secrets)
     }
 
-    /// The line that an octet stands on, from 1.
+    /// The number of the line that holds an octet, from 1.
     pub(super) fn line_number(&self, octet: usize) -> usize {
         self.line_of(octet) + 1
     }
 
-    /// The line that an octet stands on, from 0.
+    /// The number of the line that holds an octet, from 0.
     fn line_of(&self, octet: usize) -> usize {
         self.line_starts().partition_point(|&start| start <= octet) - 1
     }
 
-    /// The octets of a line without its end; `line` counts from 0.
+    /// The octets of a line without its line break; `line` counts from 0.
     fn line(&self, line: usize) -> Range<usize> {
         let starts = self.line_starts();
         let start = starts[line];
@@ -69,47 +71,48 @@ impl PartialEq for Source {
 
 impl Eq for Source {}
 
-/// Somewhere in a file.
+/// A range of text in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     /// The file.
     pub source: Arc<Source>,
-    /// Octets of its text. A parser's span may lie off a character's boundary or behind the end; whoever reads it moves it back.
+    /// Range of octets in its text. A parser's range may end inside a character or behind the text; readers round it
+    /// down.
     pub span: Range<usize>,
 }
 
-/// A line and a column, from 1; columns count characters.
+/// A line and a column. Both count from 1; columns count characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Position {
-    /// The line.
+    /// The line, from 1.
     pub line: usize,
-    /// The character of that line.
+    /// The column in that line, in characters, from 1.
     pub column: usize,
 }
 
 impl Place {
-    /// Where it begins.
+    /// The position of the first character.
     pub fn start(&self) -> Position {
         self.position(self.span.start)
     }
 
-    /// Where it ends: the position behind its last character.
+    /// The position behind the last character.
     pub fn end(&self) -> Position {
         self.position(self.span.end.max(self.span.start))
     }
 
-    /// The line it begins on, from 1.
+    /// The line of the first character, from 1.
     pub fn line(&self) -> usize {
         self.start().line
     }
 
-    /// The character of that line it begins with, from 1.
+    /// The column of the first character, from 1.
     pub fn column(&self) -> usize {
         self.start().column
     }
 
-    /// The octets of its file's text from the beginning of its first line, and of its own up to the end of that line: what follows
-    /// there is rarely what is wrong.
+    /// Returns two ranges of octets: from the start of the place's first line, and the place itself cut at the end of
+    /// that line. The fault is rarely in the following lines.
     pub(super) fn first_line(&self) -> (Range<usize>, Range<usize>) {
         let text = &self.source.text;
         let start = floor_char_boundary(text, self.span.start);
@@ -126,7 +129,7 @@ impl Place {
     }
 }
 
-/// The last boundary between characters that is not behind `index`.
+/// The last character boundary at or before `index`.
 fn floor_char_boundary(text: &str, index: usize) -> usize {
     (0..=index.min(text.len())).rev().find(|&index| text.is_char_boundary(index)).unwrap_or(0)
 }

@@ -1,5 +1,5 @@
-//! Names that can stand in a zone but are rarely meant: a forgotten final dot, letters that DNS does not carry, a URL, a lone asterisk within a
-//! label, an address.
+//! Names that are valid in a zone but rarely meant: a forgotten final dot, letters that DNS does not carry, a URL, an
+//! asterisk within a label, an address.
 
 use std::net::IpAddr;
 
@@ -14,28 +14,29 @@ use super::master::Located;
 use super::names::Owner;
 use super::source::Place;
 
-/// Labels that a domain has at least which an owner probably repeats: below it `com` would be one.
+/// Least number of labels of a domain that an owner probably repeats by mistake. Without it, any name below `com` would
+/// count.
 const MIN_DOMAIN: usize = 2;
 
-/// Last labels of origins that are copies: no top-level domain is called so.
+/// Last labels of origins that come from copies of files. No top-level domain has such a name.
 const COPIES: [&[u8]; 9] = [b"bak", b"backup", b"copy", b"old", b"orig", b"save", b"tmp", b"disabled", b"off"];
 
-/// What is odd about a name.
+/// An oddity of a name.
 pub(super) struct Odd {
-    /// In a sentence that the name can stand before: "has a blank in its label `a b`".
+    /// The end of a sentence that begins with the name: "has a blank in its label `a b`".
     pub(super) what: String,
-    /// What was probably meant, or why it is odd.
+    /// What was probably meant, or the reason why it is odd.
     pub(super) label: String,
 }
 
-/// Warns of the owners of a zone, once for each kind of oddity. `names` holds all of them.
+/// Warns of odd owner names in a zone, once for each kind of oddity. `names` holds all names of the zone.
 pub(super) fn check_owners(origin: &Name, records: &[Located], owners: &[Owner], names: &Builder, faults: &mut Faults) {
     let of_records = records.iter().map(|located| (&located.record.owner, &located.place));
     let of_owners = owners.iter().map(|owner| (&owner.name, &owner.place));
-    let doubt = FailStatic::new(origin);
+    let filter = OwnerFilter::new(origin);
     let mut seen = vec![false; names.node_count()];
     let mut odd: Vec<(String, Fault, usize)> = Vec::new();
-    for (name, place) in of_owners.chain(of_records).filter(|(name, _)| doubt.may_be_odd(name)) {
+    for (name, place) in of_owners.chain(of_records).filter(|(name, _)| filter.may_be_odd(name)) {
         let node = names.find(name);
         if node.is_some_and(|node| std::mem::replace(&mut seen[node as usize], true)) {
             continue;
@@ -44,7 +45,7 @@ pub(super) fn check_owners(origin: &Name, records: &[Located], owners: &[Owner],
         let Some(Odd { what, label }) = forgotten_dot(&relative, origin).or_else(|| oddity(&relative)) else {
             continue;
         };
-        // The same mistake is made in many lines; one word about it is enough.
+        // The same mistake is often made in many lines. One warning is enough.
         let kind: String = what.split('`').next().unwrap_or_default().to_owned();
         match odd.iter_mut().find(|(other, ..)| *other == kind) {
             Some((_, _, more)) => *more += 1,
@@ -58,14 +59,14 @@ pub(super) fn check_owners(origin: &Name, records: &[Located], owners: &[Owner],
     }
 }
 
-/// Tells at a glance which owners of a zone are worth a look.
-struct FailStatic<'a> {
+/// Decides quickly which owners of a zone need a closer look.
+struct OwnerFilter<'a> {
     origin: usize,
-    /// The origin and the domains around it, without the root.
+    /// The origin and its ancestors, without the root.
     domains: Vec<&'a [u8]>,
 }
 
-impl<'a> FailStatic<'a> {
+impl<'a> OwnerFilter<'a> {
     fn new(origin: &'a Name) -> Self {
         let domains = suffixes(origin.as_wire()).filter(|domain| labels(domain).count() >= MIN_DOMAIN);
         Self { origin: origin.as_wire().len(), domains: domains.map(|domain| &domain[..domain.len() - 1]).collect() }
@@ -81,19 +82,19 @@ impl<'a> FailStatic<'a> {
     }
 }
 
-/// Whether all octets are such as host names and services have; then nothing is odd.
+/// True if all octets are usual in the names of hosts and services. Such a name is not odd.
 fn is_plain(name: &Name) -> bool {
     let is_plain = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_');
     name.labels().all(|label| label.iter().all(is_plain))
 }
 
-/// Warns of a zone's own name.
+/// Warns of an odd name of the zone itself.
 pub(super) fn check_origin(origin: &Name, place: &Place, faults: &mut Faults) {
     let last = origin.labels().last().unwrap_or_default().to_ascii_lowercase();
     let is_copy = COPIES.contains(&last.as_slice()) || last.contains(&b'(') || last.contains(&b'~');
     let found = if is_copy {
         let label = "is it the copy of a zone?".to_owned();
-        Some(Odd { what: "is the name of no zone".to_owned(), label })
+        Some(Odd { what: "is not likely to be the name of a zone".to_owned(), label })
     } else {
         oddity(origin)
     };
@@ -105,13 +106,15 @@ pub(super) fn check_origin(origin: &Name, place: &Place, faults: &mut Faults) {
     }
 }
 
-/// The part of a name in front of `origin`, as a name of its own; `None` for the origin itself and what is not below it.
+/// The part of a name in front of `origin`, as a name of its own. `None` for the origin and for names that are not
+/// below it.
 pub(super) fn relative(name: &Name, origin: &Name) -> Option<Name> {
     let length = name.as_wire().len().checked_sub(origin.as_wire().len()).filter(|&length| length > 0)?;
     name.is_at_or_below(origin).then(|| Name::from_wire(&[&name.as_wire()[..length], &[0]].concat()))
 }
 
-/// Whether what stands in front of the origin ends in the origin, or in a domain around it: then its final dot was forgotten.
+/// The oddity of a name whose final dot was forgotten: the part in front of the origin ends in the origin, or in an
+/// ancestor of it.
 fn forgotten_dot(relative: &Name, origin: &Name) -> Option<Odd> {
     let mut domains =
         suffixes(origin.as_wire()).map(Name::from_wire).filter(|domain| domain.label_count() >= MIN_DOMAIN);
@@ -121,7 +124,7 @@ fn forgotten_dot(relative: &Name, origin: &Name) -> Option<Odd> {
     Some(Odd { what, label })
 }
 
-/// What is odd about a name, wherever it stands.
+/// The oddity of a name that does not depend on its zone.
 pub(super) fn oddity(name: &Name) -> Option<Odd> {
     if is_plain(name) {
         return None;
@@ -150,7 +153,7 @@ pub(super) fn oddity(name: &Name) -> Option<Odd> {
             return Some(Odd { what, label: "no host has such a name".to_owned() });
         }
         if label.contains(&b'*') && (label.len() > 1 || position > 0) {
-            let what = format!("is no wildcard, for all its `{shown}`");
+            let what = format!("is not a wildcard in spite of its `{shown}`");
             return Some(Odd {
                 what,
                 label: "only a whole first label `*` is one (RFC 4592, section 2.1.1)".to_owned(),
@@ -160,7 +163,8 @@ pub(super) fn oddity(name: &Name) -> Option<Odd> {
     None
 }
 
-/// The address that was probably meant by a name of a zone: what stands in front of the origin, or all of it, is written as one.
+/// The address that a name of a zone was probably meant to be: the part in front of the origin, or the whole name, has
+/// the form of an address.
 pub(super) fn address(name: &Name, origin: &Name) -> Option<String> {
     // Addresses begin with a digit, or hold a colon.
     let first = name.labels().next()?;
@@ -173,7 +177,7 @@ pub(super) fn address(name: &Name, origin: &Name) -> Option<String> {
     text.parse::<IpAddr>().is_ok().then_some(text)
 }
 
-/// A label or a name as DNS carries it (RFC 5891), if it is one of IDNA.
+/// The A-labels of a label or a name (RFC 5891); `None` if it is not valid in IDNA.
 pub(super) fn a_label(text: &str) -> Option<String> {
     match Host::parse(text) {
         Ok(Host::Domain(domain)) if domain != text => Some(domain),

@@ -1,4 +1,4 @@
-//! Static records: `[nameservers]`, `[soa]`, `[records]`, and those of a master file beside them.
+//! Static records: `[nameservers]`, `[soa]`, `[records]`, and the records of the zone's master file.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -17,13 +17,13 @@ use super::owners::{parse_name, read_owner};
 use super::records::{parse_rdata, parse_rtype, txt_rdata, unknown};
 use super::source::Place;
 
-/// Seconds that static records live unless they say otherwise.
+/// Default TTL of static records, in seconds.
 pub(super) const RECORD_TTL: u32 = 300;
 
-/// Seconds that NS records live unless they say otherwise.
+/// Default TTL of NS records, in seconds.
 const NS_TTL: u32 = 3600;
 
-/// Seconds that the SOA record lives.
+/// TTL of the SOA record, in seconds.
 const SOA_TTL: u32 = 3600;
 
 /// Defaults of `[soa]`, in seconds.
@@ -32,29 +32,29 @@ const RETRY: u32 = 600;
 const EXPIRE: u32 = 604_800;
 const MINIMUM: u32 = 60;
 
-/// Who answers for the zone's data, unless `[soa]` says otherwise.
+/// Default mailbox of the person responsible for the zone.
 const RNAME: &str = "hostmaster";
 
-/// Items of a list that may be the parts of a record; a longer list holds records.
+/// Most items of a list that are tried as the parts of one record. A longer list holds records.
 const MAX_PARTS: usize = 16;
 
 /// Keys that only steered names have.
 const NAME_KEYS: [&str; 6] = ["pools", "steer", "fallback", "answers", "pick", "reflect"];
 
-/// Reads `[nameservers]`: the NS RRset of the apex, and the addresses of those in the zone.
+/// Reads `[nameservers]`: the NS RRset of the apex, and the addresses of the nameservers inside the zone.
 pub(super) fn read_nameservers(section: Option<&Value<'_>>, origin: &Name, faults: &mut Faults) -> Vec<Located> {
     let mut records = Vec::new();
     let mut defined = HashMap::new();
     for value in entries(section, "`[nameservers]`", faults) {
         if let Some(quoted) = unquoted_name(&value) {
             let message = format!("`{quoted}` without quotes is a table in a table");
-            let fault = Fault::error(&value.anchor(), message, "a name with a dot is quoted").code(Code::BadName);
+            let fault = Fault::error(&value.anchor(), message, "a name with a dot needs quotes").code(Code::BadName);
             faults.push(fault.help(format!("write \"{quoted}\" = [...]")));
             continue;
         }
         let Some(name) = parse_name(&value.name(), origin, faults) else { continue };
         if let Some(first) = defined.insert(name.clone(), value.anchor()) {
-            let message = format!("nameserver {name} stands there twice");
+            let message = format!("nameserver {name} is given twice");
             faults.push(
                 Fault::error(&value.anchor(), message, "again")
                     .code(Code::Duplicate)
@@ -98,17 +98,17 @@ fn address_record(owner: &Name, address: &Placed<IpAddr>) -> Located {
     Located { record, place: address.place.clone() }
 }
 
-/// What the SOA record is made of besides `[soa]`.
+/// The values of the SOA record that do not come from `[soa]`.
 pub(super) struct SoaDefaults<'a> {
     pub(super) origin: &'a Name,
     /// The first nameserver.
     pub(super) mname: Option<Name>,
     pub(super) serial: u32,
-    /// Where it stands if there is no `[soa]`.
+    /// The place of the SOA record if there is no `[soa]`.
     pub(super) place: Place,
 }
 
-/// Reads `[soa]`; the second value is whether it gives a serial.
+/// Reads `[soa]`. The second value is true if it gives a serial.
 pub(super) fn read_soa(
     section: Option<&Value<'_>>,
     defaults: SoaDefaults<'_>,
@@ -152,7 +152,7 @@ fn read_name(value: &Value<'_>, origin: &Name, faults: &mut Faults) -> Option<Na
     parse_name(&value.string(faults)?, origin, faults)
 }
 
-/// A mailbox as a name: its first label is what stands before the `@` (RFC 1035, section 3.3.13).
+/// Reads a mailbox as a name: its first label is the part before the `@` (RFC 1035, section 3.3.13).
 fn read_mailbox(value: &Value<'_>, origin: &Name, faults: &mut Faults) -> Option<Name> {
     let text = value.string(faults)?;
     if let Some((local, domain)) = text.value.split_once('@').filter(|(local, _)| !local.is_empty()) {
@@ -202,7 +202,7 @@ impl RrsetReader<'_> {
         }
         let default_ttl = if rtype == Rtype::NS { NS_TTL } else { RECORD_TTL };
         let ttl = self.ttl.unwrap_or(default_ttl);
-        // One record may stand without a list around it.
+        // A single record may be written without a list.
         let items = if rrset.is_list() { rrset.list(faults).unwrap_or_default() } else { vec![rrset.clone()] };
         if let Some(fault) = self.parts(rtype, rrset, &items) {
             faults.push(fault);
@@ -226,8 +226,8 @@ impl RrsetReader<'_> {
         }
     }
 
-    /// Tells of a list whose items are the parts of a record, such as `["10", "mail"]`; `None` if each is a record, or if they make none
-    /// together either.
+    /// The fault for a list whose items are the parts of one record, such as `["10", "mail"]`. `None` if each item is a
+    /// record, or if they do not form a record together.
     fn parts(&self, rtype: Rtype, rrset: &Value<'_>, items: &[Value<'_>]) -> Option<Fault> {
         if rtype == Rtype::TXT || items.len() > MAX_PARTS {
             return None;
@@ -249,31 +249,31 @@ impl RrsetReader<'_> {
                 return None;
             }
         }
-        let message = format!("these are the parts of {rtype} data, and each record is one text");
+        let message = format!("these are the parts of {rtype} data, but each record is one text");
         let quoted: Vec<String> = whole.iter().map(|text| format!("\"{text}\"")).collect();
         let fault = Fault::error(&rrset.place(), message, "");
         Some(fault.code(Code::BadData).help(format!("write {rtype} = [{}]", quoted.join(", "))))
     }
 
-    /// Why records of this type have no place in `[records]`.
+    /// The reason why records of this type are not allowed in `[records]`; `None` if they are.
     fn refused(&self, rtype: Rtype) -> Option<&'static str> {
         match rtype {
-            Rtype::SOA => Some("the SOA record stands in `[soa]`"),
-            Rtype::NS if self.owner == self.origin => Some("the zone's nameservers stand in `[nameservers]`"),
-            // RFC 6895, section 3.1: question types and meta types are nothing that a zone could hold.
+            Rtype::SOA => Some("the SOA record belongs in `[soa]`"),
+            Rtype::NS if self.owner == self.origin => Some("the zone's nameservers belong in `[nameservers]`"),
+            // RFC 6895, section 3.1: zones cannot hold question types and meta types.
             Rtype(0 | 41 | 128..=255) => Some("no zone holds records of this type"),
             _ => None,
         }
     }
 }
 
-/// Warns of a text in the quotes that a master file would need.
+/// Warns of a text that holds the quotes which only a master file needs.
 fn warn_quoted(text: &Placed<String>, faults: &mut Faults) {
     let written = &text.value;
     if written.len() > 1 && written.starts_with('"') && written.ends_with('"') {
-        let fault = Fault::warning(&text.place, "the quotes inside of this text are served as part of it", "")
+        let fault = Fault::warning(&text.place, "the quotes inside this text are served as part of it", "")
             .code(Code::DoubtfulData);
-        faults.push(fault.help("leave them out: a TXT text is taken as it is, however long and whatever stands in it"));
+        faults.push(fault.help("leave them out: a TXT text is taken as it is, whatever its length and its characters"));
     }
 }
 
@@ -281,9 +281,9 @@ fn unknown_type(owner: &Value<'_>, rrset: &Value<'_>) -> Fault {
     let fault = Fault::error(&rrset.anchor(), format!("`{}` is not a record type", rrset.key), "not a record type")
         .code(Code::UnknownName);
     if rrset.is_table() {
-        fault.help(format!("a name with a dot is quoted: [records.\"{}.{}\"]", owner.key, rrset.key))
+        fault.help(format!("a name with a dot needs quotes: [records.\"{}.{}\"]", owner.key, rrset.key))
     } else if NAME_KEYS.contains(&rrset.key) {
-        fault.help(format!("a steered name stands in [names.{}]", owner.key))
+        fault.help(format!("a steered name belongs in [names.{}]", owner.key))
     } else {
         fault.help(unknown::help(rrset.key))
     }

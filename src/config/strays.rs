@@ -1,4 +1,4 @@
-//! Files in the zones folder that are not read, and others that should not be.
+//! Files in the zones folder that are not read but look like zones, and files that are read but are not zones.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
@@ -14,24 +14,25 @@ use super::files::ZoneFiles;
 use super::source::Place;
 use super::suggest::list_of;
 
-/// Endings of zones.
+/// The extensions of zone files.
 const READ: [&str; 2] = ["toml", "zone"];
 
-/// Endings that are probably meant as `.toml` or `.zone`.
+/// Extensions that are probably misspellings of `.toml` or `.zone`.
 const MISSPELLED: [&str; 8] = ["tml", "tom", "toml.txt", "zone.txt", "zon", "zones", "yaml", "yml"];
 
-/// Text that stands near the beginning of a file that holds a zone.
+/// Texts near the beginning of a file that show that it holds a zone.
 const SIGNS: [&str; 5] = ["[nameservers]", "[names.", "[records.", " SOA ", "\tSOA\t"];
 
-/// Octets of a file that are looked at for a sign.
+/// Octets at the beginning of a file that are searched for such a text.
 const LOOKED_AT: u64 = 16 * 1024;
 
-/// So many files are listed.
+/// Most files that a warning lists.
 const MAX_LISTED: usize = 4;
 
-/// Warns of files in the zones folder that look like zones and are not read. `used` are those that something includes or names.
+/// Warns of files in the zones folder that look like zones but are not read. `used` holds the files that the
+/// configuration includes or names.
 pub(super) fn check(folder: &Path, place: Option<&Place>, used: HashSet<PathBuf>, disk: &Disk, faults: &mut Faults) {
-    // What cannot be listed was told of when the zones were.
+    // A folder that cannot be listed was reported when the zones were read.
     let strays = disk.ask(folder, move |folder| find_strays(folder, &used)).unwrap_or_default();
     if strays.is_empty() {
         return;
@@ -45,7 +46,7 @@ pub(super) fn check(folder: &Path, place: Option<&Place>, used: HashSet<PathBuf>
     faults.push(fault.code(Code::File).help("a zone's file ends in .toml or .zone"));
 }
 
-/// The names of such files, in order.
+/// Returns the names of these files in ascending order.
 fn find_strays(folder: &Path, used: &HashSet<PathBuf>) -> Vec<String> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let mut strays: Vec<String> = entries
@@ -57,8 +58,8 @@ fn find_strays(folder: &Path, used: &HashSet<PathBuf>) -> Vec<String> {
     strays
 }
 
-/// Whether a file that is not read probably holds a zone. What editors and package managers leave behind ends otherwise, and is kept on
-/// purpose.
+/// True if a file that is not read probably holds a zone. Backups of editors and package managers have other extensions
+/// and are kept on purpose.
 fn is_stray(name: &str, path: &Path) -> bool {
     if name.starts_with('.') {
         return false;
@@ -82,7 +83,8 @@ fn has_sign(path: &Path) -> bool {
     read.is_ok() && SIGNS.iter().any(|sign| text.contains(sign))
 }
 
-/// Master files that another one includes and that are no zone by themselves, by their stem, with where they are included.
+/// Finds master files that another one includes and that are not zones by themselves. Returns the place of the
+/// directive by the file's stem.
 pub(super) fn included(files: &BTreeMap<String, ZoneFiles>) -> HashMap<String, Place> {
     let mut included = HashMap::new();
     for master in files.values().filter_map(|files| files.master.as_ref()) {
@@ -113,11 +115,12 @@ pub(super) fn included(files: &BTreeMap<String, ZoneFiles>) -> HashMap<String, P
     included
 }
 
-/// Tells of a file that is part of another one and is named like a zone.
+/// Reports a file that is part of another one but is named like a zone.
 pub(super) fn refuse_part(files: &ZoneFiles, at: &Place, faults: &mut Faults) {
     let Some(master) = &files.master else { return };
     let place = Place { source: Arc::clone(&master.source), span: 0..0 };
-    let message = format!("{} is part of a zone, and named as a zone of its own", master.source.path.display());
+    let message =
+        format!("{} is part of another zone, but has the name of a zone of its own", master.source.path.display());
     let fault = Fault::error(&place, message, "it has no SOA record").code(Code::File).related(at, "included here");
     faults.push(fault.help("give it another ending, such as .inc"));
 }

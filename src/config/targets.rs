@@ -1,4 +1,4 @@
-//! Finishes pools once it is known which names use them: what a probe asks for depends on that.
+//! Finishes pools once all names that use them are known. The request of a probe depends on those names.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -13,22 +13,22 @@ use super::monitor_tree::{MonitorTree, PlacedMonitor};
 use super::pools::{DraftEndpoint, DraftMembers, PoolDraft};
 use super::source::Place;
 
-/// What stands for the host in a program's arguments.
+/// The placeholder for the host in a program's arguments.
 const HOST_ARGUMENT: &str = "{host}";
 
-/// So many names that use a pool are listed; more would hide the fault itself.
+/// Most names that a message lists. A longer list would hide the fault itself.
 const MAX_LISTED: usize = 4;
 
-/// Makes pools of drafts, in the same order.
+/// Turns drafts into pools, in the same order.
 pub(super) fn finish(drafts: Vec<PoolDraft>, faults: &mut Faults) -> Vec<Arc<PoolSpec>> {
-    let mut told: Option<Place> = None;
+    let mut reported: Option<Place> = None;
     let mut pools = Vec::with_capacity(drafts.len());
     for draft in drafts {
-        // The pools of one entry stand at one place, and one word about it is enough.
-        if told.as_ref() != Some(&draft.place)
+        // The pools of one entry share a place. One fault for all of them is enough.
+        if reported.as_ref() != Some(&draft.place)
             && let Some(fault) = host_fault(&draft)
         {
-            told = Some(draft.place.clone());
+            reported = Some(draft.place.clone());
             faults.push(fault);
         }
         pools.push(Arc::new(finish_pool(draft)));
@@ -54,7 +54,7 @@ fn finish_pool(draft: PoolDraft) -> PoolSpec {
     PoolSpec { name, entry, zone, datacenter, min_healthy, capacity, recovery, members }
 }
 
-/// What a pool's endpoints have in common.
+/// The values that a pool's endpoints have in common.
 struct Finish<'a> {
     monitor: Option<&'a MonitorTree>,
     users: &'a [Name],
@@ -63,7 +63,7 @@ struct Finish<'a> {
 impl Finish<'_> {
     fn endpoint<T>(&self, endpoint: DraftEndpoint<T>, own_address: Option<IpAddr>) -> Endpoint<T> {
         let DraftEndpoint { value, place: _, weight, capacity, check_address, check_port } = endpoint;
-        // A CNAME with a monitor has a check address; its reader saw to that.
+        // A CNAME with a monitor has a check address: its reader required one.
         let address = check_address.or(own_address);
         let condition = self.monitor.zip(address).map(|(tree, address)| self.condition(tree, address, check_port));
         Endpoint { value, weight, capacity, condition }
@@ -73,7 +73,7 @@ impl Finish<'_> {
         match tree {
             MonitorTree::One(placed) => {
                 let monitor = placed.monitor.clone();
-                // What has no port is the same target whatever port the endpoint names for other monitors.
+                // A monitor without a port makes the same target, whatever port the endpoint has for other monitors.
                 let has_port = !matches!(monitor.check, Check::Push | Check::Icmp);
                 let port = check_port.filter(|_| has_port).unwrap_or(monitor.port);
                 let host = host(placed, self.users).unwrap_or_else(|| address.to_string().into());
@@ -87,8 +87,9 @@ impl Finish<'_> {
     }
 }
 
-/// The host that a pool's probes ask for: the monitor's, else the name that uses the pool, of which there is one; `None` for the check
-/// address. Some checks ask for none: there the address lets pools share a probe.
+/// Returns the host that a pool's probes ask for: the monitor's, else the only name that uses the pool, else `None`,
+/// which stands for the check address. `None` also for checks that need no host, so that pools can share a probe of one
+/// address.
 fn host(placed: &PlacedMonitor, users: &[Name]) -> Option<Box<str>> {
     if !asks_for_host(&placed.monitor.check) {
         return None;
@@ -113,7 +114,8 @@ fn asks_for_host(check: &Check) -> bool {
     }
 }
 
-/// What is wrong with the host that probes ask for, if nobody wrote one: an error of one of the pool's monitors, else a warning.
+/// Returns the fault if no host is configured for the probes: an error if one of the pool's monitors needs a host, else
+/// a warning.
 fn host_fault(draft: &PoolDraft) -> Option<Fault> {
     let monitors = draft.monitor.as_ref()?.monitors();
     let faults = monitors.into_iter().filter_map(|monitor| monitor_host_fault(monitor, draft));
@@ -136,11 +138,11 @@ fn monitor_host_fault(monitor: &PlacedMonitor, draft: &PoolDraft) -> Option<Faul
     let label = format!("used by {}", users.join(", "));
     if let Some(first) = names(&draft.users).next() {
         let several = names(&draft.users).any(|name| name != first);
-        // Which one it is would depend on the order of the files, and change when a name is added.
+        // Which of the names it is would depend on the order of the files, and change when a name is added.
         return several.then(|| {
-            let message = format!("probes of pool `{}` ask for a host, and several names use it", draft.name);
+            let message = format!("probes of pool `{}` need a host name, but several names use the pool", draft.name);
             let host = first.to_string();
-            let help = format!("say which: give its monitor a host, such as host = \"{}\"", host.trim_end_matches('.'));
+            let help = format!("give its monitor a host, such as host = \"{}\"", host.trim_end_matches('.'));
             Fault::error(&draft.place, message, label).code(Code::ProbeHost).help(help)
         });
     }
@@ -148,13 +150,13 @@ fn monitor_host_fault(monitor: &PlacedMonitor, draft: &PoolDraft) -> Option<Faul
         Check::Https(_, tls) | Check::Tls(tls, _) | Check::Grpc(GrpcCheck { tls: Some(tls), .. })
             if tls.verify && tls.sni.is_none() =>
         {
-            let message = format!("no name to verify the certificates of pool `{}` for", draft.name);
+            let message = format!("the certificates of pool `{}` cannot be verified: no host name is set", draft.name);
             Fault::error(&draft.place, message, label)
                 .code(Code::ProbeHost)
                 .help("give its monitor a `host`, or an `sni`")
         }
         _ => {
-            let message = format!("probes of pool `{}` ask for its addresses, not for a host name", draft.name);
+            let message = format!("probes of pool `{}` send an address as the host, not a host name", draft.name);
             Fault::warning(&draft.place, message, label).code(Code::ProbeHost).help("give its monitor a `host`")
         }
     })

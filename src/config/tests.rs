@@ -1,4 +1,4 @@
-//! Configurations as an operator writes them, whole or broken.
+//! Configurations as an operator writes them, valid or broken.
 
 mod again;
 mod aggregates;
@@ -27,40 +27,40 @@ use super::{Code, Config, Faults, Listen, Severity, Source, load};
 /// The server file that most tests use.
 const SERVER: &str = "zones = \"zones\"\nsite = \"fra\"\n";
 
-/// Loads files from a folder that vanishes afterwards. Paths in faults begin at that folder.
+/// Loads files from a temporary folder. Paths in faults begin at that folder.
 fn load_files(files: &[(&str, &[u8])]) -> Result<Config, Faults> {
     load_files_by(&Disk::new(), files)
 }
 
-/// The same by way of this, which knows afterwards what was read.
+/// The same with a cache, which holds what was read afterwards.
 fn load_files_by(disk: &Disk, files: &[(&str, &[u8])]) -> Result<Config, Faults> {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("zones")).unwrap();
     for (path, content) in files {
         let path = folder.path().join(path);
         fs::write(&path, content).unwrap();
-        // Secrets that everybody could read are warned of.
+        // Files with secrets that everybody can read get a warning.
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     }
     load(&folder.path().join("truenorth.toml"), disk, &|_| None)
 }
 
-/// Whether a file of this name was read.
+/// True if a file of this name was read.
 fn was_read(disk: &Disk, name: &str) -> bool {
     disk.reads().files().any(|path| path.ends_with(name))
 }
 
-/// Loads one zone `example.com` beside the usual server file.
+/// Loads one zone `example.com` with the usual server file.
 fn load_zone(zone: &str) -> Result<Config, Faults> {
     load_files(&[("truenorth.toml", SERVER.as_bytes()), ("zones/example.com.toml", zone.as_bytes())])
 }
 
-/// All that is told of a configuration, errors and warnings.
+/// All faults of a configuration, errors and warnings.
 fn told(result: Result<Config, Faults>) -> Faults {
     result.map_or_else(|faults| faults, |config| config.warnings)
 }
 
-/// Each fault in a line: `line:column severity message | label | help | related`.
+/// The faults, one in a line: `line:column severity message | label | help | related`.
 fn lines(faults: &Faults) -> Vec<String> {
     let line = |fault: &super::Fault| {
         assert!(!matches!(fault.code, Code::Invalid | Code::Doubtful), "a code of its own: {}", fault.message);
@@ -76,7 +76,7 @@ fn lines(faults: &Faults) -> Vec<String> {
     faults.0.iter().map(line).collect()
 }
 
-/// The sample configuration at the repository's top.
+/// The sample configuration at the root of the repository.
 fn sample() -> Config {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("truenorth.toml");
     load(&path, &Disk::new(), &|_| None).unwrap_or_else(|faults| panic!("{}", faults.render(false)))

@@ -1,4 +1,4 @@
-//! `latency_tolerance`: what the step `latency` takes for a tie.
+//! `latency_tolerance`: differences that the step `latency` treats as a tie.
 
 use crate::latency::Tolerance;
 use crate::steering::Step;
@@ -13,7 +13,7 @@ enum Part {
     Tenths(u16),
 }
 
-/// `"20%"`, `"10ms"`, or both in a list, of which whichever is more counts.
+/// Reads `"20%"`, `"10ms"`, or a list of both, of which the larger counts.
 pub(super) fn read(value: &Value<'_>, steer: &[Step], faults: &mut Faults) -> Option<Tolerance> {
     if !steer.contains(&Step::Latency) {
         let message = "`latency_tolerance` has no effect: `steer` has no step `latency`";
@@ -30,7 +30,7 @@ pub(super) fn read(value: &Value<'_>, steer: &[Step], faults: &mut Faults) -> Op
         };
         if known.replace(number).is_some() {
             faults.push(
-                Fault::error(&part.place, "`latency_tolerance` is one share and one time at most", "again")
+                Fault::error(&part.place, "`latency_tolerance` takes at most one share and one time", "again")
                     .code(Code::Duplicate),
             );
         }
@@ -38,7 +38,7 @@ pub(super) fn read(value: &Value<'_>, steer: &[Step], faults: &mut Faults) -> Op
     Tolerance::try_new(per_mille.unwrap_or(0), tenths.unwrap_or(0))
 }
 
-/// With a digit behind the point at most: `"7.5%"`.
+/// Reads a share or a time. A share may have one decimal place: `"7.5%"`.
 fn parse(text: &str) -> Option<Part> {
     let (digits, is_share) = match text.strip_suffix('%') {
         Some(digits) => (digits, true),

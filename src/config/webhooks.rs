@@ -1,4 +1,4 @@
-//! `[[webhooks]]`: where what happens is posted.
+//! `[[webhooks]]`: the URLs that events are posted to.
 
 mod template;
 
@@ -19,7 +19,7 @@ use crate::disk::Disk;
 
 pub use template::{FIELDS, Template};
 
-/// What is told. The words are those of notices.
+/// The kinds of events, by the words of notices.
 pub const EVENTS: [(&str, &str); 9] = [
     ("endpoint", "endpoint"),
     ("override", "override"),
@@ -32,7 +32,7 @@ pub const EVENTS: [(&str, &str); 9] = [
     ("stop", "stop"),
 ];
 
-/// So many webhooks serve any on-call rota.
+/// Most webhooks. That is enough for any on-call rota.
 const MAX_WEBHOOKS: usize = 16;
 
 const TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(60);
@@ -41,38 +41,39 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 const RETRIES: RangeInclusive<u32> = 0..=20;
 const DEFAULT_RETRIES: u32 = 5;
 
-/// What the header is called that says what a body is.
+/// The header that names the media type of a body.
 const CONTENT_TYPE: &str = "content-type";
 
-/// What bodies are unless a header says otherwise.
+/// The media type of bodies, unless a header sets another.
 const JSON: &str = "application/json";
 
-/// Headers that belong to the connection.
+/// Headers that belong to the connection and cannot be set.
 const RESERVED: [&str; 4] = ["host", "content-length", "transfer-encoding", "connection"];
 
-/// Where notices are posted to. Its [`Debug`] tells no more of it than [`label`](Webhook::label): paths, headers and bodies hold secrets.
+/// A webhook: where notices are posted, and in which form. Its [`Debug`] prints only its [`label`](Webhook::label),
+/// because paths, headers and bodies hold secrets.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Webhook {
     url: Url,
-    /// Kinds of events that are told.
+    /// The kinds of events that are posted.
     pub events: Vec<&'static str>,
-    /// Names and values, `Content-Type` among them.
+    /// The names and values of headers, including `Content-Type`.
     pub headers: Vec<(String, String)>,
-    /// What is posted; without one the notice as JSON.
+    /// The body to post; `None` posts the notice as JSON.
     pub body: Option<Template>,
-    /// How long one attempt may take.
+    /// Longest time of one attempt.
     pub timeout: Duration,
-    /// How often one is repeated that failed.
+    /// How often a failed attempt is repeated.
     pub retries: u32,
 }
 
 impl Webhook {
-    /// All of where it leads; not for logs, for the path is a secret at some.
+    /// The whole URL. Not for logs: at some services the path is a secret.
     pub fn url(&self) -> &str {
         self.url.as_str()
     }
 
-    /// Where it leads, without what may be a secret: `https://hooks.example.com`.
+    /// The URL without its secret parts: `https://hooks.example.com`.
     pub fn label(&self) -> String {
         self.url.origin().ascii_serialization()
     }
@@ -100,7 +101,7 @@ fn read_webhook(value: &Value<'_>, disk: &Disk, faults: &mut Faults) -> Option<W
     let mut table = value.table("a webhook", faults)?;
     let url = table.require("url", faults).and_then(|value| read_url(&value, faults));
     let events = table.take("events").map(|value| {
-        let words = value.items("`events` needs an event; without it all are told", faults);
+        let words = value.items("`events` needs an event; without the key all events are posted", faults);
         words.iter().filter_map(|word| Some(word.word(&EVENTS, faults)?.value)).collect()
     });
     let headers = read_headers(&mut table, disk, faults);
@@ -127,14 +128,15 @@ fn read_url(value: &Value<'_>, faults: &mut Faults) -> Option<Url> {
     let parse = |text: &str| Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
     let url = value.parsed(expected, faults, parse)?;
     if !url.value.username().is_empty() || url.value.password().is_some() {
-        let fault = Fault::error(&url.place, "a webhook's URL has no name and no password", "").code(Code::Webhook);
-        faults.push(fault.help("headers = { Authorization = \"Basic ...\" } says the same"));
+        let fault =
+            Fault::error(&url.place, "a webhook's URL must not hold a user name or password", "").code(Code::Webhook);
+        faults.push(fault.help("headers = { Authorization = \"Basic ...\" } does the same"));
         return None;
     }
     Some(url.value)
 }
 
-/// Names and values; `Content-Type` is among them in any case.
+/// Reads the names and values of headers. Adds `Content-Type` if it is missing.
 fn read_headers(table: &mut TomlTable<'_>, disk: &Disk, faults: &mut Faults) -> Vec<(String, String)> {
     let mut headers: Vec<(String, String)> = Vec::new();
     let values = table.take("headers").and_then(|value| value.table("`headers`", faults)).map(TomlTable::into_values);
@@ -157,7 +159,7 @@ fn read_headers(table: &mut TomlTable<'_>, disk: &Disk, faults: &mut Faults) -> 
             );
             continue;
         }
-        // RFC 9110, section 5.5. What stands there may be a secret, so the name is pointed at.
+        // RFC 9110, section 5.5. The value may be a secret, so the fault points at the name.
         let is_visible = |octet: u8| octet.is_ascii_graphic() || octet == b' ';
         let mut unseen = Faults::default();
         let text = value.string(&mut unseen).map(|text| text.value);
@@ -177,7 +179,7 @@ fn read_headers(table: &mut TomlTable<'_>, disk: &Disk, faults: &mut Faults) -> 
     headers
 }
 
-/// Whether the headers say that bodies are JSON (RFC 8259), or something that is written as such (RFC 6839, section 3.1).
+/// True if the headers say that bodies are JSON (RFC 8259), or a type based on it (RFC 6839, section 3.1).
 fn is_json(headers: &[(String, String)]) -> bool {
     let of = headers.iter().find(|(name, _)| name == CONTENT_TYPE).map_or(JSON, |(_, value)| value);
     let kind = of.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -204,16 +206,17 @@ fn read_body(body: &Placed<String>, is_json: bool, faults: &mut Faults) -> Optio
         }
     };
     if let Some(why) = template.fault().filter(|_| is_json) {
-        let fault = Fault::error(&body.place, format!("`body` does not come to JSON: {why}"), "").code(Code::Webhook);
+        let fault =
+            Fault::error(&body.place, format!("`body` does not produce valid JSON: {why}"), "").code(Code::Webhook);
         faults.push(fault.help(
-            "placeholders stand inside of quotes, {{notice}}, {{id}} and {{time}} outside; or set another Content-Type",
+            "put placeholders inside quotes, but {{notice}}, {{id}} and {{time}} outside; or set another Content-Type",
         ));
         return None;
     }
     Some(template)
 }
 
-/// Where a text stands inside of a place, as far as it stands there literally.
+/// The place of a text inside another place, if it occurs there literally.
 fn find(place: &Place, text: &str) -> Place {
     let within = place.source.text.get(place.span.clone()).and_then(|whole| whole.find(text));
     within.map_or_else(

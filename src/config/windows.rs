@@ -1,4 +1,4 @@
-//! `[[windows]]`: times at which something is to drain, or the like.
+//! `[[windows]]`: times with an override, such as a drain during maintenance.
 
 use std::ops::RangeInclusive;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -12,16 +12,16 @@ use super::code::Code;
 use super::decode::{Placed, Value};
 use super::fault::{Fault, Faults};
 
-/// Who asks for what stands in the server file.
+/// The author of overrides from the server file.
 const WHO: &str = "server file";
 
-/// How long a drain may take.
+/// Range of the time that a drain may take.
 const OVER: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(24 * 60 * 60);
 
-/// What a time has to look like.
+/// The format of a time, for messages.
 const TIME: &str = "a time with an offset, such as 2026-12-01T02:00:00Z";
 
-/// Windows, each with the place of its target.
+/// Reads the windows. Each has the place of its target.
 pub(super) fn read(value: Option<Value<'_>>, faults: &mut Faults) -> Vec<Placed<Order>> {
     let Some(value) = value else { return Vec::new() };
     let windows = value.each(faults, read_window);
@@ -65,7 +65,7 @@ fn read_window(value: &Value<'_>, faults: &mut Faults) -> Option<Placed<Order>> 
     };
     if let Some(over) = over.filter(|_| !order.is_well_timed()) {
         faults.push(
-            Fault::error(&over.place, "only the drain of a dc:, pool: or endpoint: takes time", "not gradual")
+            Fault::error(&over.place, "`over` is only for the drain of a dc:, pool: or endpoint:", "cannot be gradual")
                 .code(Code::Window),
         );
         return None;
@@ -73,7 +73,7 @@ fn read_window(value: &Value<'_>, faults: &mut Faults) -> Option<Placed<Order>> 
     Some(target.with(order))
 }
 
-/// Tells of windows that mean nothing.
+/// Reports windows that have no effect.
 pub(super) fn check(windows: &[Placed<Order>], world: &World, faults: &mut Faults) {
     for window in windows {
         if let Err(meant) = world.find(&window.value.target) {
@@ -113,7 +113,7 @@ fn read_time(value: &Value<'_>, faults: &mut Faults) -> Option<Placed<Duration>>
     }
 }
 
-/// A time without an offset would mean another moment on every node.
+/// Returns the time since 1970. `None` for a time without an offset: it would be another moment on every node.
 fn since_epoch(Datetime { date, time, offset }: Datetime) -> Option<Duration> {
     let (date, time) = (date?, time?);
     let offset = match offset? {

@@ -34,51 +34,51 @@ use super::source::Place;
 use super::spelling;
 use super::statics::{self, RECORD_TTL, SoaDefaults};
 
-/// Seconds that steered answers live: resolvers follow a failover so soon.
+/// Default TTL of steered answers, in seconds. Resolvers notice a failover within this time.
 const DEFAULT_TTL: u32 = 30;
 
-/// Seconds that they live while something is unconfirmed.
+/// Default TTL in seconds while the state of an endpoint is unconfirmed.
 const DEFAULT_TTL_MIN: u32 = 5;
 
 /// A zone whose names are resolved.
 pub(super) struct ZoneDraft {
     pub(super) origin: Name,
-    /// Where it is defined.
+    /// The place where it is defined.
     pub(super) place: Place,
     pub(super) regions: Vec<Region>,
-    /// Its names and records; `None` if something is wrong with it.
+    /// Its names and records; `None` if the zone has a fault.
     pub(super) tree: Option<Arc<Tree>>,
-    /// Those of its records that lead to other names, in their order.
+    /// Its records that point at other names, in their order.
     pub(super) leads: Vec<Located>,
     pub(super) owners: Vec<Owner>,
-    /// What its file defines; `None` for a master file alone.
+    /// The definitions of its zone file; `None` for a master file alone.
     pub(super) sections: Option<Sections>,
-    /// Whether the SOA's serial is truenorth's to count.
+    /// True if truenorth counts the SOA's serial itself.
     pub(super) counts_serial: bool,
-    /// A fingerprint of what it says.
+    /// A fingerprint of the zone's contents.
     pub(super) contents: u64,
-    /// The serial of its SOA, and where that stands, if it has one.
+    /// The serial of its SOA and the place of that record, if there is one.
     pub(super) soa: Option<(u32, Place)>,
     /// The files that it includes.
     pub(super) included: Vec<Included>,
 }
 
-/// What a zone is read with.
+/// The inputs for reading a zone.
 pub(super) struct ZoneReader<'a> {
-    /// The zones' folder, which master files may include from.
+    /// The zones folder. Master files may include files from it.
     pub(super) folder: &'a Path,
-    /// How they are read.
+    /// The access to the files.
     pub(super) disk: &'a Disk,
-    /// What the server file defines for all zones.
+    /// The server file's definitions for all zones.
     pub(super) shared: &'a Sections,
     /// How Client Subnet is used.
     pub(super) ecs: Ecs,
-    /// The serial and the contents that a zone was last served with.
+    /// Returns the serial and the contents that a zone was last served with.
     pub(super) last_served: &'a dyn Fn(&Name) -> Option<LastServed>,
 }
 
 impl ZoneReader<'_> {
-    /// Reads the files of one stem; `None` if it has none or its syntax is broken, which has been told.
+    /// Reads the files of one stem. `None` if there is none or its syntax is broken, which was reported.
     pub(super) fn read(
         &self,
         stem: &str,
@@ -190,8 +190,8 @@ impl ZoneReader<'_> {
         Some(draft.checked(records, before, faults))
     }
 
-    /// All static records: the master file's, and those of the zone file's sections. Where the SOA's serial is truenorth's to
-    /// count, the second value is the fingerprint of the contents that it was counted for.
+    /// All static records: those of the master file, and those of the zone file's sections. If truenorth counts the
+    /// SOA's serial, the second value is the fingerprint of the contents that it was counted for.
     fn read_records(
         &self,
         origin: &Name,
@@ -221,7 +221,7 @@ impl ZoneReader<'_> {
         let before_soa = records.len();
         let mname = ns.first().map(|located| Name::from_wire(&located.record.rdata));
         let second = ns.get(1).map(|located| located.place.clone());
-        // What stands in both has been told as that.
+        // Nameservers in both files were already reported as a fault.
         records.extend(nameservers.into_iter().filter(|l| master_ns.is_none() || l.record.rtype != Rtype::NS));
         records.extend(statics::read_records(table.take("records").as_ref(), origin, faults));
         if master_soa.is_some() {
@@ -242,7 +242,7 @@ impl ZoneReader<'_> {
         (Master { records, included }, (!has_serial).then_some(contents))
     }
 
-    /// How its master files include others.
+    /// The files that its master files may include.
     pub(super) fn includes(&self) -> Includes<'_> {
         Includes { folder: self.folder, disk: self.disk }
     }
@@ -253,11 +253,11 @@ impl ZoneReader<'_> {
         })
     }
 
-    /// The records of a zone that is a master file alone: it has its SOA and NS itself.
+    /// Reads the records of a zone that has only a master file. The SOA and NS records come from that file.
     fn read_master(&self, origin: &Name, files: &ZoneFiles, faults: &mut Faults) -> Master {
         let before = faults.0.len();
         let master = self.parse_master(origin, files, faults);
-        // What is missing may stand on a line that could not be read.
+        // A missing record may be on a line that could not be read.
         if !faults.has_errors_since(before) {
             for rtype in [Rtype::SOA, Rtype::NS] {
                 if !master.records.iter().any(|l| l.record.rtype == rtype && l.record.owner == *origin) {
@@ -273,7 +273,7 @@ impl ZoneReader<'_> {
 }
 
 impl ZoneDraft {
-    /// Checks it with these records and makes its tree of them; there were `before` faults when its reading began.
+    /// Checks the zone with these records and builds its tree. `before` is the number of faults when its reading began.
     fn checked(mut self, records: Vec<Located>, before: usize, faults: &mut Faults) -> Self {
         let complete = !faults.has_errors_since(before);
         let soa = records.iter().find(|l| l.record.rtype == Rtype::SOA && l.record.owner == self.origin);
@@ -296,7 +296,7 @@ impl ZoneDraft {
         self
     }
 
-    /// The names of records, and those that answer from something else.
+    /// The owners of the records and of the dynamic names.
     fn names(&self, records: &[Located]) -> Builder {
         let mut names = Builder::new(&self.origin, records);
         for owner in &self.owners {
@@ -308,13 +308,13 @@ impl ZoneDraft {
         names
     }
 
-    /// Where a name stands that steers by this step, if one does.
+    /// The place of a name that steers by this step, if there is one.
     pub(super) fn steers_by(&self, step: Step) -> Option<&Place> {
         let steers = |owner: &&Owner| matches!(&owner.kind, OwnerKind::Steered { name, .. } if name.steering.steer.contains(&step));
         self.owners.iter().find(steers).map(|owner| &owner.place)
     }
 
-    /// The zone as it is served, if nothing is wrong with it; zones with equal regions share those in `known`.
+    /// Returns the zone as it is served; `None` if it has a fault. Zones with equal regions share those in `known`.
     pub(super) fn finish(self, known: &mut HashSet<Arc<Regions>>) -> Option<ZoneSpec> {
         let regions = Arc::new(Regions::new(self.regions));
         let regions = known.get(&regions).cloned().unwrap_or_else(|| {
@@ -360,13 +360,13 @@ fn read_ttls(table: &mut TomlTable<'_>, faults: &mut Faults) -> (u32, u32) {
 
 fn check_in_one_file(what: &str, master: Option<&Located>, section: Option<&Value<'_>>, faults: &mut Faults) {
     if let (Some(master), Some(section)) = (master, section) {
-        let message = format!("the zone's {what} stands in both of its files");
+        let message = format!("the zone's {what} is in both of its files");
         let fault = Fault::error(&master.place, message, "here, in the master file").code(Code::Duplicate);
         faults.push(fault.related(&section.anchor(), "and here"));
     }
 }
 
-/// Marks regions as used if a name steers by them, and warns if clients could come from none.
+/// Marks regions as used if a name steers by them. Warns if some clients are in no region.
 fn check_regions_are_used(
     view: View<'_, regions::PlacedRegion>,
     owners: &[Owner],
@@ -381,7 +381,7 @@ fn check_regions_are_used(
     if by_region.peek().is_some() {
         view.visible().for_each(Definition::mark_used);
     }
-    // Where all pools stand in one datacenter, nothing depends on the region.
+    // The region has no effect on a name whose pools are all in one datacenter.
     let mut several = by_region.filter(|(_, name)| {
         let places: HashSet<Option<DatacenterId>> =
             name.steering.pools.iter().map(|used| pools[used.pool as usize].datacenter).collect();
@@ -392,6 +392,6 @@ fn check_regions_are_used(
     {
         let message = "there is no `[regions.default]`";
         let fault = Fault::warning(&owner.place, message, "steers by region").code(Code::Region);
-        faults.push(fault.help("clients that no region names are sent to any datacenter"));
+        faults.push(fault.help("clients that are in no region are sent to any datacenter"));
     }
 }

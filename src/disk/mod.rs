@@ -1,4 +1,4 @@
-//! The operator's files, as a configuration reads them.
+//! Access to the operator's files for reading a configuration.
 //!
 //! ```text
 //!   read, list, ... ─► a thread of its own ─► the file system
@@ -6,9 +6,9 @@
 //!         └─► reads: what was read, and which file that was
 //! ```
 //!
-//! Whoever reads is never kept by a pipe that nobody writes to, a device, or a file system that hangs: the thread that waits
-//! for it is left behind, and the error says which file it was. What was read is written down, so that a later look tells
-//! whether reading it again would find anything else.
+//! A pipe that nobody writes to, a device or a file system that hangs never blocks a caller. The thread that waits for
+//! it is abandoned, and the error names the file. The identities of all files that were read are recorded, so that a
+//! later look can tell if reading them again would find changes.
 
 mod reads;
 
@@ -24,27 +24,27 @@ use std::time::{Duration, SystemTime};
 
 pub use reads::{Counts, Reads, Seen};
 
-/// How long the file system may take for the next step of anything. A disk that has to spin up takes less.
+/// Longest time of one step of an operation. A disk that has to spin up takes less.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Octets of a file at most. The largest GeoIP databases have a tenth of it.
+/// Largest file in octets. The largest GeoIP databases are a tenth of it.
 const MOST_OCTETS: u64 = 8 << 30;
 
 /// Octets that are read in one step.
 const STEP: usize = 1 << 20;
 
-/// Threads that wait for file systems that hang, in the whole process, at most. Beyond that nothing is read until one
-/// comes back.
+/// Most threads in the whole process that wait for file systems that hang. At this number, nothing is read until one of
+/// them returns.
 const MOST_LEFT_BEHIND: usize = 8;
 
-/// Threads left behind now.
+/// The number of these threads now.
 static LEFT_BEHIND: AtomicUsize = AtomicUsize::new(0);
 
-/// Reads files, and writes down which. One is for one configuration.
+/// Reads files and records which. Each configuration uses its own `Disk`.
 #[derive(Debug)]
 pub struct Disk {
     inner: Mutex<Inner>,
-    /// The file that did not come within the deadline. After it nothing is read.
+    /// The first file that missed the deadline. After it nothing is read.
     stuck: OnceLock<PathBuf>,
     patience: Duration,
 }
@@ -52,7 +52,7 @@ pub struct Disk {
 #[derive(Debug, Default)]
 struct Inner {
     reads: Reads,
-    /// The way to the thread; made with the first job.
+    /// The channel to the thread, which the first job starts.
     jobs: Option<Sender<Job>>,
 }
 
@@ -61,15 +61,15 @@ struct Inner {
 pub struct Contents {
     /// All of it.
     pub octets: Vec<u8>,
-    /// When it was last changed.
+    /// The time of its last change.
     pub modified: SystemTime,
 }
 
-/// Work for the thread.
+/// A job for the thread.
 struct Job(Box<dyn FnOnce() + Send>);
 
 impl Disk {
-    /// Nothing was read yet.
+    /// Creates a `Disk` that has read nothing.
     pub fn new() -> Self {
         Self::with_patience(PATIENCE)
     }
@@ -78,7 +78,7 @@ impl Disk {
         Self { inner: Mutex::default(), stuck: OnceLock::new(), patience }
     }
 
-    /// Reads a regular file. What is none, such as a folder, a pipe or a device, is an error that says so.
+    /// Reads a regular file. Fails for anything else, such as a folder, a pipe or a device, with an error that says so.
     pub fn read(&self, path: &Path) -> io::Result<Contents> {
         let (from, progress) = (path.to_owned(), Arc::new(AtomicU64::new(0)));
         let counted = progress.clone();
@@ -87,15 +87,15 @@ impl Disk {
         contents
     }
 
-    /// Opens a file that is read piece by piece, each within the deadline. It may be a pipe, whose writer has the same time for
-    /// each piece. It does not count as read.
+    /// Opens a file to be read piece by piece, each within the deadline. It may be a pipe: its writer has the same time
+    /// for each piece. The file is not recorded as read.
     pub fn open(&self, path: &Path) -> io::Result<Pieces<'_>> {
         let from = path.to_owned();
         let file = self.run(path, &AtomicU64::new(0), move || File::open(from))??;
         Ok(Pieces { disk: self, path: path.to_owned(), file: Arc::new(file) })
     }
 
-    /// The paths in a folder whose names count, in order. Other names are as if they were not there.
+    /// The paths in a folder whose names match `counts`, in ascending order. Other names are ignored.
     pub fn list(&self, folder: &Path, counts: Counts) -> io::Result<Vec<PathBuf>> {
         let from = folder.to_owned();
         let listed = self.run(folder, &AtomicU64::new(0), move || reads::names(&from, counts))?;
@@ -105,7 +105,7 @@ impl Disk {
         paths
     }
 
-    /// Which file stands there now; it counts as read.
+    /// Looks at the file at a path and records it as read.
     pub fn look(&self, path: &Path) -> io::Result<Seen> {
         let at = path.to_owned();
         let seen = self.run(path, &AtomicU64::new(0), move || Seen::at(&at))?;
@@ -119,19 +119,19 @@ impl Disk {
         self.run(path, &AtomicU64::new(0), move || fs::metadata(at))?
     }
 
-    /// Does anything else with the file system at `path`, within the same deadline. It does not count as read.
+    /// Runs other work on the file system at `path`, within the same deadline. Nothing is recorded.
     pub fn ask<T: Send + 'static>(&self, path: &Path, work: impl FnOnce(&Path) -> T + Send + 'static) -> io::Result<T> {
         let at = path.to_owned();
         self.run(path, &AtomicU64::new(0), move || work(&at))
     }
 
-    /// A path without links.
+    /// The canonical path, without links.
     pub fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {
         let at = path.to_owned();
         self.run(path, &AtomicU64::new(0), move || at.canonicalize())?
     }
 
-    /// Whether a file system hangs: from then on every read is an error, and only the first of them is worth telling.
+    /// True if a file system hangs. From then on every read fails, and only the first error needs a message.
     pub fn is_stuck(&self) -> bool {
         self.stuck.get().is_some()
     }
@@ -146,11 +146,11 @@ impl Disk {
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        // Both of its parts are whole between any two statements.
+        // No statement leaves the two parts in an inconsistent state, so a poisoned lock is harmless.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has the thread do this, and waits as long as it makes progress.
+    /// Runs work on the thread, and waits as long as it makes progress.
     fn run<T: Send + 'static>(
         &self,
         path: &Path,
@@ -158,11 +158,11 @@ impl Disk {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> io::Result<T> {
         if let Some(stuck) = self.stuck.get() {
-            return Err(timed_out(format!("it was not tried, for {} did not come", stuck.display())));
+            return Err(timed_out(format!("not tried, because {} could not be read in time", stuck.display())));
         }
         let (done, result) = channel();
         let job = move || {
-            // Whoever waited may have given up.
+            // The caller may have given up.
             let _ = done.send(work());
         };
         self.submit(Job(Box::new(job)))?;
@@ -182,16 +182,18 @@ impl Disk {
                 }
             }
         }
-        // Only the first file is told by its name.
+        // Only the first file is recorded.
         let _ = self.stuck.set(path.to_owned());
         leave_behind(result);
         let seconds = self.patience.as_secs();
-        Err(timed_out(format!("nothing of it came for {seconds} s: its file system may hang")))
+        Err(timed_out(format!("no data came for {seconds} s: its file system may hang")))
     }
 
     fn submit(&self, job: Job) -> io::Result<()> {
         if LEFT_BEHIND.load(Ordering::Relaxed) >= MOST_LEFT_BEHIND {
-            return Err(timed_out("it was not tried, for too many earlier ones have not come yet".to_owned()));
+            return Err(timed_out(
+                "not tried, because too many earlier reads still wait for their file systems".to_owned(),
+            ));
         }
         let mut inner = self.inner();
         let jobs = if let Some(jobs) = &inner.jobs {
@@ -221,7 +223,7 @@ pub struct Pieces<'d> {
 }
 
 impl Read for Pieces<'_> {
-    /// Reads a piece: what `BufReader` has room for at a time.
+    /// Reads a piece: as much as the buffer of a `BufReader` holds.
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let (file, length) = (self.file.clone(), into.len());
         let read = move || {
@@ -237,12 +239,12 @@ impl Read for Pieces<'_> {
     }
 }
 
-/// Counts a thread that waits for a file system until it comes back. If there is no thread to wait with it, it counts for
-/// ever.
+/// Counts a thread that waits for a file system, until it returns. If no thread can be started to wait for it, it is
+/// counted for ever.
 fn leave_behind<T: Send + 'static>(result: Receiver<T>) {
     LEFT_BEHIND.fetch_add(1, Ordering::Relaxed);
     let wait = move || {
-        // It comes, or its thread is gone.
+        // It sends its result, or it is gone.
         let _ = result.recv();
         LEFT_BEHIND.fetch_sub(1, Ordering::Relaxed);
     };
@@ -253,9 +255,9 @@ fn timed_out(why: String) -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, why)
 }
 
-/// Reads a file, and tells which one that was. Opening waits for nobody: a pipe without a writer would be waited for.
+/// Reads a file and returns its identity. Opening does not block: a pipe without a writer would.
 fn read_regular(path: &Path, progress: &AtomicU64) -> (Seen, io::Result<Contents>) {
-    // A device may do something when it is opened, so it is looked at first.
+    // Opening a device may have effects, so the type is checked first.
     let refused = match fs::metadata(path) {
         Ok(metadata) => irregular(metadata.file_type()),
         Err(error) => return (Seen::Missing(error.kind()), Err(error)),
@@ -268,7 +270,7 @@ fn read_regular(path: &Path, progress: &AtomicU64) -> (Seen, io::Result<Contents
         Ok(opened) => opened,
         Err(error) => return (Seen::at(path), Err(error)),
     };
-    // Seen before it is read: what changes meanwhile is another file.
+    // The identity is taken before reading: a change in the meantime makes it a different file.
     let contents = match irregular(metadata.file_type()) {
         Some(error) => Err(error),
         None => read_all(&file, &metadata, progress),
@@ -292,12 +294,12 @@ fn read_all(file: &File, metadata: &Metadata, progress: &AtomicU64) -> io::Resul
     }
 }
 
-/// Why what is of this type is not read.
+/// The error for a file of a type that is not read; `None` for a regular file.
 fn irregular(kind: FileType) -> Option<io::Error> {
     let what = if kind.is_file() {
         return None;
     } else if kind.is_dir() {
-        return Some(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder and no regular file"));
+        return Some(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder, not a regular file"));
     } else if kind.is_fifo() {
         "a named pipe"
     } else if kind.is_socket() {
@@ -305,7 +307,7 @@ fn irregular(kind: FileType) -> Option<io::Error> {
     } else {
         "a device"
     };
-    Some(io::Error::new(io::ErrorKind::InvalidInput, format!("it is {what} and no regular file")))
+    Some(io::Error::new(io::ErrorKind::InvalidInput, format!("it is {what}, not a regular file")))
 }
 
 #[cfg(test)]
@@ -326,7 +328,7 @@ mod tests {
         let disk = Disk::new();
         for (name, what) in [("socket", "a socket"), ("device", "a device"), ("folder", "a folder")] {
             let error = disk.read(&at(name)).unwrap_err();
-            assert_eq!(error.to_string(), format!("it is {what} and no regular file"));
+            assert_eq!(error.to_string(), format!("it is {what}, not a regular file"));
         }
         assert_eq!(disk.read(&at("gone")).unwrap_err().kind(), io::ErrorKind::NotFound);
         assert_eq!(disk.read(&at("file")).unwrap().octets, b"text");
@@ -367,7 +369,7 @@ mod tests {
         assert_eq!(hung.unwrap_err().kind(), io::ErrorKind::TimedOut);
         assert!(disk.is_stuck());
         let other = disk.read(&folder.path().join("other")).unwrap_err();
-        assert!(other.to_string().contains("file did not come"), "{other}");
+        assert!(other.to_string().contains("file could not be read in time"), "{other}");
         let reads = disk.reads();
         assert!(!reads.look_again().is_same(&reads));
     }

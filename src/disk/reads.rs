@@ -1,4 +1,4 @@
-//! Which files were read, so that a later look tells whether they are still the same.
+//! The identities of files that were read, so that a later look can tell if they are still the same.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
@@ -7,31 +7,31 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// Which names of a folder count.
+/// A function that tests if a name in a folder is of interest.
 pub type Counts = fn(&OsStr) -> bool;
 
-/// What stood at a path.
+/// What was found at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Seen {
-    /// A file, by its identity and its times. The time of its last change of any kind tells of contents that were put in its
-    /// place with the time of the contents before, as `cp -p` does.
+    /// A file, by its identity and its times. The time of the last change of any kind reveals contents that were
+    /// replaced while the time of modification was kept, as `cp -p` does.
     File {
         /// Device and inode.
         identity: (u64, u64),
         /// In octets.
         size: u64,
-        /// Seconds and nanoseconds since 1970.
+        /// Time of modification, in seconds and nanoseconds since 1970.
         modified: (i64, i64),
-        /// The same.
+        /// Time of the last change of any kind, in the same units.
         changed: (i64, i64),
     },
     /// Nothing that could be looked at.
     Missing(io::ErrorKind),
-    /// Nobody knows: the file system did not tell. It is never the same as anything else.
+    /// Unknown, because the file system did not respond. It never equals anything.
     Unknown,
 }
 
-/// What was read, by the paths that were asked for.
+/// The files and folders that were read, by the paths that were asked for.
 #[derive(Clone, Debug, Default)]
 pub struct Reads {
     files: BTreeMap<PathBuf, Seen>,
@@ -42,7 +42,7 @@ pub struct Reads {
 #[derive(Clone, Debug)]
 struct Folder {
     counts: Counts,
-    /// Those that count; `None` if it could not be listed.
+    /// The names of interest; `None` if it could not be listed.
     names: Option<BTreeSet<OsString>>,
 }
 
@@ -62,14 +62,15 @@ impl Seen {
     }
 }
 
-/// The names in a folder that count.
+/// The names of interest in a folder.
 pub(super) fn names(folder: &Path, counts: Counts) -> io::Result<BTreeSet<OsString>> {
     let names = fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.file_name()));
     names.filter(|name| name.as_ref().map_or(true, |name| counts(name))).collect()
 }
 
 impl Reads {
-    /// What was seen first holds: what changed between two reads of one file changed since.
+    /// Records what was seen at a path. The first record stays: a change between two reads of one file is a change
+    /// since then.
     pub(super) fn note(&mut self, path: &Path, seen: Seen) {
         self.files.entry(absolute(path)).or_insert(seen);
     }
@@ -78,7 +79,7 @@ impl Reads {
         self.folders.entry(absolute(path)).or_insert(Folder { counts, names });
     }
 
-    /// The same paths as they stand now. A file system that hangs is waited for.
+    /// Looks at the same paths again. Blocks if a file system hangs.
     #[must_use]
     pub fn look_again(&self) -> Self {
         let folder = |(path, folder): (&PathBuf, &Folder)| {
@@ -91,7 +92,7 @@ impl Reads {
         }
     }
 
-    /// Whether all is there as it was.
+    /// True if nothing changed between the two.
     pub fn is_same(&self, other: &Self) -> bool {
         let names = |reads: &Self| -> Vec<_> {
             reads.folders.iter().map(|(path, folder)| (path.clone(), folder.names.clone())).collect()
@@ -104,13 +105,13 @@ impl Reads {
         self.files.keys().map(PathBuf::as_path)
     }
 
-    /// The folders that were listed, and which of their names count.
+    /// The folders that were listed, and the tests for their names of interest.
     pub fn folders(&self) -> impl Iterator<Item = (&Path, Counts)> {
         self.folders.iter().map(|(path, folder)| (path.as_path(), folder.counts))
     }
 }
 
-/// A path that means the same wherever the process stands.
+/// The absolute form of a path, which does not depend on the working directory.
 fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
@@ -145,21 +146,21 @@ mod tests {
         fs::write(at("one/zones/a.tml"), "").unwrap();
         fs::write(at("other"), "").unwrap();
         expect(true);
-        // A link above is turned, and turned back.
+        // A link in the path is redirected, and restored.
         symlink("two", at("new")).unwrap();
         fs::rename(at("new"), at("current")).unwrap();
         expect(false);
         symlink("one", at("new")).unwrap();
         fs::rename(at("new"), at("current")).unwrap();
         expect(true);
-        // A name that counts comes and goes; a file that was missed comes and goes.
+        // A matching name is added and removed; a missing file is added and removed.
         for path in ["one/zones/b.toml", "key"] {
             fs::write(at(path), "").unwrap();
             expect(false);
             fs::remove_file(at(path)).unwrap();
             expect(true);
         }
-        // The folder is replaced as a whole, by one that holds the same.
+        // The folder is replaced by another one with the same contents.
         fs::create_dir(at("zones.new")).unwrap();
         fs::write(at("zones.new/a.toml"), "one").unwrap();
         fs::rename(at("one/zones"), at("zones.old")).unwrap();
@@ -175,7 +176,7 @@ mod tests {
         let disk = Disk::new();
         let modified = disk.read(&path).unwrap().modified;
         let reads = disk.reads();
-        // Longer than the kernel's clock ticks.
+        // Longer than a tick of the kernel's clock.
         std::thread::sleep(std::time::Duration::from_millis(20));
         fs::write(&path, "2").unwrap();
         fs::File::options().write(true).open(&path).unwrap().set_modified(modified).unwrap();

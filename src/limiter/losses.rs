@@ -1,17 +1,17 @@
-//! What clients lose that ask beyond what the node can give.
+//! Losses of clients when more is asked for than the node can give.
 
 use std::sync::atomic::AtomicU64;
 
-/// What clients of DNS lost since the start.
+/// Losses of DNS clients since the start.
 #[derive(Debug, Default)]
 pub struct Losses {
-    /// Queries over UDP that the kernel dropped, because more came than the workers could read. If it grows, give the node more
-    /// processors, raise `net.core.rmem_max`, or look for an attack.
+    /// Queries over UDP that the kernel dropped, because more arrived than the workers could read. If it grows, give
+    /// the node more processors, raise `net.core.rmem_max`, or look for an attack.
     pub queries: AtomicU64,
-    /// Connections that the kernel refused, because more came than were accepted. If it grows, raise `net.core.somaxconn`, or
-    /// look for an attack.
+    /// Connections that the kernel refused, because more arrived than were accepted. If it grows, raise
+    /// `net.core.somaxconn`, or look for an attack.
     pub connections: AtomicU64,
-    /// Zone transfers that took too long and were cut. If it grows, a secondary's line is too slow for its zones, or somebody
-    /// holds transfers open.
+    /// Zone transfers that took too long and were cut. If it grows, a secondary's connection is too slow for its zones,
+    /// or somebody holds transfers open.
     pub transfers: AtomicU64,
 }

@@ -1,7 +1,7 @@
-//! What is to be on disk, and which part of it may not be there yet.
+//! The rows that are to be on disk, and which of them may not be there yet.
 //!
-//! The rows stand here in full, so a file that breaks is made anew from them. What waits to be written is known by its keys
-//! alone: a row that changes often is written once, as it is then, and no more can wait than there are rows.
+//! All rows are in memory, so a broken file is created again from them. Of unwritten changes only the keys are kept: a
+//! row that changes often is written once, with its latest value, and no more changes can wait than there are rows.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,15 +10,15 @@ use super::table::Change;
 /// Rows by table and key.
 pub(super) type Rows = BTreeMap<String, BTreeMap<Vec<u8>, Vec<u8>>>;
 
-/// Rows that went may wait to be taken away as well; with more of them than rows there are, and this many beside, the file is
-/// made anew instead.
+/// Removed rows also wait to be written. If unwritten changes exceed the number of rows by this number, the file is
+/// created again instead.
 const MOST_UNWRITTEN_BESIDE: usize = 4096;
 
-/// All rows, and which of them the file lacks.
+/// All rows, and the changes that are not in the file.
 #[derive(Debug)]
 pub(super) struct Contents {
     rows: Rows,
-    /// The table and key of each row that changed since; `None` for too many to be told one by one.
+    /// The table and key of each changed row; `None` if there are too many to list.
     unwritten: Option<BTreeSet<(String, Vec<u8>)>>,
 }
 
@@ -37,7 +37,7 @@ impl Contents {
         self.rows.get(table)?.get(key).map(Vec::as_slice)
     }
 
-    /// Takes in changes; those that change nothing are not written.
+    /// Applies changes. Those that change nothing are not written.
     pub(super) fn change(&mut self, changes: Vec<Change>) {
         for Change { table, key, value } in changes {
             let rows = self.rows.entry(table.clone()).or_default();
@@ -55,7 +55,7 @@ impl Contents {
         self.unwritten.take_if(|keys| keys.len() > most);
     }
 
-    /// Takes in what an earlier process left. A row that is there already is newer.
+    /// Adds the rows of an earlier process. A row that already exists is newer and stays.
     pub(super) fn merge(&mut self, earlier: Rows) {
         for (table, rows) in earlier {
             let here = self.rows.entry(table).or_default();
@@ -69,7 +69,8 @@ impl Contents {
         self.unwritten.as_ref().is_none_or(|keys| !keys.is_empty())
     }
 
-    /// Hands over what changed since the last time, as it is now; `None` for so much that the file is to be made anew.
+    /// Returns the changes since the last call, with their latest values; `None` if there are so many that the file
+    /// must be created again.
     pub(super) fn take_changes(&mut self) -> Option<Vec<Change>> {
         let keys = self.unwritten.replace(BTreeSet::new())?;
         Some(keys.into_iter().map(|key| self.as_it_is(key)).collect())

@@ -1,11 +1,11 @@
-//! The file `state.redb`: read once, and made anew by each process.
+//! The file `state.redb`: each process reads it once and creates a new one.
 //!
-//! What an earlier process left is read from a copy in memory, and what is read goes into a new file that takes the old
-//! one's place when it is whole. So an old file is never made worse, whatever state it is in, and no file grows from run to
-//! run.
+//! The file of an earlier process is read from a copy in memory. Its rows go into a new file, which replaces the old
+//! one when it is complete. An old file is therefore never damaged further, whatever its state is, and no file grows
+//! from run to run.
 //!
-//! redb panics on some contents that it did not write. That is no reason to end a process that answers queries, so every call
-//! into it is fenced.
+//! redb panics on some contents that it did not write. That must not end a process that answers queries, so every call
+//! into it catches panics.
 
 use std::any::Any;
 use std::fmt;
@@ -21,26 +21,26 @@ use super::contents::Rows;
 use super::lock::open_private;
 use super::table::Change;
 
-/// Pages that redb may hold in memory, in octets; what is kept fits in several times.
+/// Octets of pages that redb may hold in memory. All rows fit in several times.
 const CACHE: usize = 16 << 20;
 
-/// Every table as redb sees it.
+/// The type of every table for redb.
 type Octets<'a> = TableDefinition<'a, &'static [u8], &'static [u8]>;
 
-/// Why nothing comes of a file.
+/// The reason why a file cannot be used.
 #[derive(Debug)]
 pub(super) enum Damage {
     /// It cannot be read.
     Unusable(String),
-    /// It holds what truenorth did not write.
+    /// It holds data that truenorth did not write.
     Corrupt(String),
 }
 
-/// A file that takes in changes.
+/// A file that accepts changes.
 pub(super) struct StateFile(Option<Database>);
 
 impl StateFile {
-    /// A new file with these rows, in the place of any other. An error says why there is none.
+    /// Creates a new file with these rows, which replaces any other. Fails with the reason.
     pub(super) fn create(path: &Path, rows: &Rows) -> Result<Self, String> {
         let beside = path.with_extension("redb.new");
         let created = fenced(|| {
@@ -54,11 +54,11 @@ impl StateFile {
             sync_folder(path)?;
             Ok(created)
         });
-        // A part of a file takes up room, and there may be none.
+        // An incomplete file takes up space, and the disk may be full.
         created.inspect_err(|_| _ = fs::remove_file(&beside))
     }
 
-    /// The file with these changes, all of them on disk. With an error none may be, and the file is closed.
+    /// Returns the file with these changes, all of them on disk. If it fails, perhaps none is, and the file is closed.
     pub(super) fn with(self, changes: &[Change]) -> Result<Self, String> {
         if changes.is_empty() {
             return Ok(self);
@@ -93,7 +93,7 @@ impl StateFile {
 impl Drop for StateFile {
     fn drop(&mut self) {
         let database = self.0.take();
-        // It writes as it closes; if it cannot, the next process reads what was committed.
+        // It writes as it closes. If it cannot, the next process reads what was committed.
         let _ = fenced(|| {
             drop(database);
             Ok(())
@@ -101,7 +101,7 @@ impl Drop for StateFile {
     }
 }
 
-/// What stands in a file; no rows if there is none. The file itself is left alone.
+/// Reads a file without changing it. Returns no rows if it does not exist.
 pub(super) fn read(path: &Path) -> Result<Rows, Damage> {
     match fs::read(path) {
         Ok(octets) => fenced(|| rows(octets)).map_err(Damage::Corrupt),
@@ -129,9 +129,9 @@ fn rows(mut octets: Vec<u8>) -> Result<Rows, Failure> {
     Ok(rows)
 }
 
-/// Has redb verify every checksum before it believes a page: marks the contents as those of a process that did not end well.
-/// It takes those of one that did at their word, and would allocate whatever a flipped bit asks for. The two flags are in the
-/// octet behind the magic number (redb's design.md, "Database header").
+/// Marks the contents as those of a process that did not end well, so that redb verifies every checksum before it uses
+/// a page. Otherwise redb would trust them, and would allocate whatever size a flipped bit says. The two flags are in
+/// the octet after the magic number (redb's design.md, "Database header").
 fn distrust(octets: &mut [u8]) {
     const FLAGS: usize = 9;
     const RECOVERY_REQUIRED: u8 = 2;
@@ -147,12 +147,12 @@ fn builder() -> Builder {
     builder
 }
 
-/// A file that was renamed is there after a crash when its folder is on disk.
+/// Syncs the folder of a file: a renamed file survives a crash only when its folder is on disk.
 fn sync_folder(path: &Path) -> io::Result<()> {
     path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
 
-/// Any error inside of the fence.
+/// Any error of redb.
 struct Failure(String);
 
 impl<E: fmt::Display> From<E> for Failure {
@@ -161,12 +161,12 @@ impl<E: fmt::Display> From<E> for Failure {
     }
 }
 
-/// What came of it; a panic is an error like others.
+/// Runs work and turns a panic into an error.
 fn fenced<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, String> {
-    // What it may have left half done is dropped: the database, and rows that nobody else holds.
+    // The panic may leave the database and its rows half changed. Both are dropped.
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(result) => result.map_err(|Failure(why)| why),
-        Err(panic) => Err(format!("the database gave up: {}", text_of(&*panic))),
+        Err(panic) => Err(format!("the database panicked: {}", text_of(&*panic))),
     }
 }
 

@@ -1,5 +1,5 @@
-//! Measured round trips as rows: a block of networks in each, for a row of its own for each measure would weigh more than what
-//! it holds.
+//! Measured round trips as rows, with a block of networks in each. A row for each measurement would need more memory
+//! than its contents.
 //!
 //! ```text
 //!   198.51.0.0/16 ─► width 24, datacenters fra iad, [(100, fra, 234, 812, 3), ...]      the network 198.51.100.0/24, 23.4 ms
@@ -17,31 +17,31 @@ use super::table::StoreTable;
 use crate::geo::{Continent, CountryCode};
 use crate::latency::{Area, Clients, Measured, Record, Rtt};
 
-/// Measured round trips, by block.
+/// Measured round trips by block.
 pub const LATENCY: StoreTable<String, LatencyRecord> = StoreTable::new("latency");
 
-/// Networks of one block share so many bits.
+/// Number of leading bits that the networks of one block share.
 const BLOCK_V4: u8 = 16;
 const BLOCK_V6: u8 = 32;
 
-/// The measures of one block.
+/// The measurements of one block.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LatencyRecord {
-    /// Bits of its networks; 0 for areas.
+    /// Prefix length of its networks in bits; 0 for areas.
     width: u8,
-    /// Those that are measured to.
+    /// The datacenters of the measurements.
     datacenters: Vec<String>,
-    /// Unix minutes of the last sample of all.
+    /// Unix minutes of the last sample in the block.
     minute: u64,
     measures: Vec<Row>,
 }
 
-/// Clients by their number in the block, the datacenter by its place, tenths of a millisecond, samples, and how many minutes
-/// before the block's last sample its own last one came.
+/// The number of the clients in the block, the index of the datacenter, the round trip in tenths of a millisecond, the
+/// number of samples, and the age of its last sample in minutes before the block's last sample.
 type Row = (u64, u8, u16, u16, u64);
 
 impl LatencyRecord {
-    /// Blocks of records whose ages are counted up to `now`, the time since the Unix epoch.
+    /// Packs records into blocks. Their ages count back from `now`, the time since the Unix epoch.
     pub fn pack(records: impl IntoIterator<Item = Record>, now: Duration) -> BTreeMap<String, Self> {
         let mut blocks: BTreeMap<String, (Self, Vec<u64>)> = BTreeMap::new();
         for Record { clients, datacenter, measured } in records {
@@ -68,7 +68,7 @@ impl LatencyRecord {
         blocks.into_iter().map(finish).collect()
     }
 
-    /// The records of a block, their ages counted up to `now`. What makes no sense is left out.
+    /// Unpacks the records of a block, with ages that count back from `now`. Ignores invalid data.
     pub fn unpack(&self, block: &str, now: Duration) -> impl Iterator<Item = Record> {
         let until = minutes_of(now);
         self.measures.iter().filter_map(move |&(number, place, tenths, samples, before)| {
@@ -86,7 +86,7 @@ fn minutes_of(time: Duration) -> u64 {
     time.as_secs() / 60
 }
 
-/// A block's key, and the number of these clients in it.
+/// The key of the block of these clients, and their number in it.
 fn number_of(clients: Clients) -> (String, u64) {
     let letters =
         |country: CountryCode| country.as_str().bytes().fold(0, |number, letter| number << 8 | u64::from(letter));
@@ -98,7 +98,7 @@ fn number_of(clients: Clients) -> (String, u64) {
             };
             let block = IpNet::new_assert(net.network(), block).trunc();
             let within = bits & (u128::MAX >> (128 - width + u32::from(block.prefix_len())));
-            // Without host bits, of which a network has all that are left.
+            // Host bits are cut off.
             let number = within.checked_shr(width - u32::from(net.prefix_len())).unwrap_or(0);
             (block.to_string(), number as u64)
         }
@@ -109,7 +109,7 @@ fn number_of(clients: Clients) -> (String, u64) {
     }
 }
 
-/// The clients that have this number in a block.
+/// The clients with this number in a block.
 fn clients_of(block: &str, number: u64, width: u8) -> Option<Clients> {
     let country = |number: u64| {
         let letters = [u8::try_from(number >> 8).ok()?, number as u8];

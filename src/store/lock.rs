@@ -1,4 +1,4 @@
-//! The file `lock`: one process at a time holds a state folder.
+//! The file `lock`: only one process at a time holds a state folder.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
@@ -9,15 +9,15 @@ use std::process;
 
 const LOCK: &str = "lock";
 
-/// Octets of a process's number and the end of its line.
+/// Most octets of a process id with its line break.
 const MOST_DIGITS: u64 = 16;
 
-/// Why a folder is not held.
+/// The reason why a folder is not held.
 #[derive(Debug)]
 pub(super) enum NotHeld {
     /// Another process holds it.
     Taken(Held),
-    /// It, or the file in it, cannot be made or locked.
+    /// The folder or the file in it cannot be created or locked.
     Unusable(PathBuf, io::Error),
 }
 
@@ -25,13 +25,13 @@ pub(super) enum NotHeld {
 #[derive(Debug)]
 pub struct Held {
     folder: PathBuf,
-    /// The other process's number, if it could write it down.
+    /// The id of the other process, if it could write it down.
     by: Option<u32>,
 }
 
 impl fmt::Display for Held {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: another truenorth runs on this state folder", self.folder.display())?;
+        write!(f, "{}: another truenorth uses this state folder", self.folder.display())?;
         self.by.map_or(Ok(()), |by| write!(f, ": process {by}"))
     }
 }
@@ -47,11 +47,12 @@ impl fmt::Display for NotHeld {
     }
 }
 
-/// Permissions of files in the folder: their owner's alone. They tell who drains what and why, and hold the values of ACME
-/// challenges.
+/// Permissions of files in the folder: only for their owner. They contain who drains what and why, and the values of
+/// ACME challenges.
 const PRIVATE: u32 = 0o600;
 
-/// Opens a file that nobody but its owner can read. One that an earlier version left open to others is closed to them.
+/// Opens a file that only its owner can read. If an earlier version left it open to others, its permissions are
+/// changed.
 pub(super) fn open_private(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     let file = options.mode(PRIVATE).open(path)?;
     if file.metadata()?.permissions().mode() & !PRIVATE & 0o777 != 0 {
@@ -60,18 +61,19 @@ pub(super) fn open_private(path: &Path, options: &mut OpenOptions) -> io::Result
     Ok(file)
 }
 
-/// Takes hold of a folder, which is made if it is not there, until the file is closed. The file holds the number of the process
-/// that has it. It blocks its thread for as long as the file system takes.
+/// Locks a folder until the returned file is closed. Creates the folder if it does not exist. Writes the process id
+/// into the file. Blocks its thread as long as the file system takes.
 pub(super) fn hold(folder: &Path) -> Result<File, NotHeld> {
     fs::create_dir_all(folder).map_err(|error| NotHeld::Unusable(folder.to_owned(), error))?;
     let path = folder.join(LOCK);
     let opened = open_private(&path, File::options().create(true).truncate(false).read(true).write(true));
-    // A folder that can only be read may have the file from an earlier run.
+    // In a folder that is read-only, the file may exist from an earlier run.
     let opened = opened.or_else(|error| File::open(&path).map_err(|_| error));
     let mut lock = opened.map_err(|error| NotHeld::Unusable(path.clone(), error))?;
     match lock.try_lock() {
         Ok(()) => {
-            // A disk that is full or read-only keeps nobody from the folder: the number only serves whoever finds it taken.
+            // A disk that is full or read-only does not prevent the lock: the id only helps whoever finds the folder
+            // taken.
             let _ = lock.set_len(0).and_then(|()| writeln!(lock, "{}", process::id()));
             Ok(lock)
         }

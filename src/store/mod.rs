@@ -1,18 +1,18 @@
-//! The state folder: what a node keeps from run to run.
+//! The state folder: the state that a node keeps from run to run.
 //!
-//! One process at a time holds it: `lock` is locked by that process as long as it lives, however it ends. `state.redb` holds
-//! [tables](Table) of rows. They are all in memory as well: [`Store::write`] changes them there and returns, and a thread of
-//! its own brings the file to it. So nobody waits for a disk, and a disk that is full, broken or read-only costs what a
-//! restart would know, and nothing else.
+//! Only one process at a time holds it: the process locks `lock` as long as it lives, however it ends. `state.redb`
+//! holds [tables](StoreTable) of rows. All rows are also in memory: [`Store::write`] changes them there and returns, and a
+//! separate thread writes them to the file. Nobody waits for a disk. If the disk is full, broken or read-only, only the
+//! state after a restart is lost.
 //!
 //! ```text
-//!   mod      the folder, as others see it           contents  all rows, and which of them the file lacks
-//!   table    typed tables, batches of changes       writer    the thread, what it does about a broken disk
-//!   records  the tables that there are              file      redb
-//!   latency  one of them, in blocks
+//!   mod      the interface of the folder            contents  all rows, and the changes that are not in the file
+//!   table    typed tables, batches of changes       writer    the writing thread, and its reaction to a broken disk
+//!   records  the tables                             file      redb
+//!   latency  the table of round trips, in blocks    rollouts  the table of roll-outs
 //! ```
 //!
-//! Another table is a constant of [`StoreTable`] beside those of `records`, and a shape for its rows.
+//! To add a table, add a constant of [`StoreTable`] to `records`, and a shape for its rows.
 
 mod contents;
 mod file;
@@ -47,31 +47,35 @@ pub use records::{
 pub use rollouts::{ROLLOUTS, RolloutRecord};
 pub use table::{Batch, Key, StoreTable};
 
-/// How long the start waits for what an earlier process left; a disk that hangs is not waited for.
+/// How long the start waits for the rows of an earlier process. It does not wait for a disk that hangs.
 const FIRST_READ: Duration = Duration::from_secs(5);
 
-/// How long a stop waits for the last changes to be on disk.
+/// How long a stop waits until the last changes are on disk.
 const LAST_WRITE: Duration = Duration::from_secs(1);
 
-/// The state folder, held by this process. When it is dropped, what was written last is brought to disk, within a second.
+/// The state folder, held by this process. Dropping it writes the last changes to disk, within a second.
 #[derive(Debug)]
 pub struct Store {
     mailbox: Arc<Mailbox>,
 }
 
 impl Store {
-    /// Takes hold of a folder, which is made if it is not there, and reads what an earlier process left. Whatever is wrong
-    /// with the folder but that another process holds it is told to the log, and the store works as if nothing had been left.
-    /// So it is when the folder's file system hangs, after as long as [`Disk`] waits for one.
+    /// Locks a folder and reads the rows of an earlier process. Creates the folder if it does not exist. Fails only if
+    /// another process holds the folder. Logs any other problem, and then works as if there were no earlier rows. A
+    /// file system that hangs is such a problem, after the deadline of [`Disk`].
     pub fn open(folder: &Path) -> Result<Self, Held> {
         let lock = match Disk::new().ask(folder, lock::hold) {
             Ok(Ok(lock)) => Some(lock),
             Ok(Err(NotHeld::Taken(held))) => return Err(held),
-            // The writer tries again, and tells.
+            // The writer tries again, and logs the problem.
             Ok(Err(NotHeld::Unusable(..))) => None,
-            // The writer will wait, and tell nothing.
+            // The writer will wait, and log nothing.
             Err(error) => {
-                warn!(folder = %folder.display(), %error, "state is not kept: nobody knows whether the folder is free");
+                warn!(
+                    folder = %folder.display(),
+                    %error,
+                    "state is not kept: cannot find out if another process holds the folder"
+                );
                 None
             }
         };
@@ -80,14 +84,14 @@ impl Store {
         match thread::Builder::new().name("state".to_owned()).spawn(move || writer.run_for_ever()) {
             Ok(_) => mailbox.wait_while(FIRST_READ, |state| state.progress == Progress::Reading),
             Err(error) => {
-                warn!(%error, "state is not kept: no thread for it");
+                warn!(%error, "state is not kept: cannot start a thread");
                 mailbox.change(|state| state.progress = Progress::Ended);
             }
         }
         Ok(Self { mailbox })
     }
 
-    /// All rows of a table. One that cannot be read is told and taken away.
+    /// Returns all rows of a table. Removes rows that cannot be read, and logs that.
     pub fn all<K: Key, V: Serialize + DeserializeOwned>(&self, table: &StoreTable<K, V>) -> BTreeMap<K, V> {
         let mut rows = BTreeMap::new();
         let mut unreadable = Batch::default();
@@ -101,21 +105,21 @@ impl Store {
             warn!(
                 table = table.name,
                 rows = unreadable.0.len(),
-                "rows of the state file cannot be read, and are taken away"
+                "rows of the state file cannot be read and are removed"
             );
             self.write(unreadable);
         }
         rows
     }
 
-    /// A row of a table; `None` for one that is not there, or cannot be read.
+    /// Returns a row of a table; `None` if it does not exist or cannot be read.
     pub fn get<K: Key, V: Serialize + DeserializeOwned>(&self, table: &StoreTable<K, V>, key: &K) -> Option<V> {
         let state = self.mailbox.state();
         let key = key.to_octets();
         StoreTable::<K, V>::row(&key, state.contents.row(table.name, &key)?).map(|(_, value)| value)
     }
 
-    /// Keeps changes. They are seen by whoever reads the store when this returns, and on disk soon after.
+    /// Stores changes. Readers see them when this returns. They are on disk soon after.
     pub fn write(&self, Batch(changes): Batch) {
         self.mailbox.change(|state| {
             state.contents.change(changes);
@@ -123,8 +127,8 @@ impl Store {
         });
     }
 
-    /// Returns when all that was written before is on disk, and whether it is: a disk that is known to be broken is not waited
-    /// for.
+    /// Waits until all earlier changes are on disk, and returns true if they are. Does not wait for a disk that is
+    /// known to be broken.
     pub async fn settled(&self) -> bool {
         let batches = self.mailbox.state().batches;
         poll_fn(|context| {
@@ -141,14 +145,14 @@ impl Store {
 }
 
 impl Store {
-    /// Brings what was written last to disk and lets the folder go; within a second, whatever the disk does.
+    /// Writes the last changes to disk and releases the folder, within a second, whatever the disk does.
     pub fn close(&self) {
         if self.mailbox.change(|state| std::mem::replace(&mut state.is_stopping, true)) {
             return;
         }
         self.mailbox.wait_while(LAST_WRITE, |state| state.progress != Progress::Ended);
         if self.mailbox.state().progress != Progress::Ended {
-            warn!("the last changes of state may not be kept: the disk takes too long");
+            warn!("the last changes of state may be lost: the disk takes too long");
         }
     }
 }

@@ -11,26 +11,26 @@ use crate::overrides::{Order, Override, OverrideId};
 /// The SOA serial last served, by origin.
 pub const SERIALS: StoreTable<String, u32> = StoreTable::new("serials");
 
-/// A fingerprint of what a zone's files said when it had that serial, by origin.
+/// The fingerprint of a zone's contents when it had that serial, by origin.
 pub const CONTENTS: StoreTable<String, u64> = StoreTable::new("zone-contents");
 
-/// What probes found, by the target's fingerprint.
+/// The results of probes, by the target's fingerprint.
 pub const HEALTH: StoreTable<u128, HealthRecord> = StoreTable::new("health");
 
-/// What comes back slowly or is held back, by the name of the endpoint or pool.
+/// Endpoints and pools that return slowly or are held back, by name.
 pub const RECOVERIES: StoreTable<String, RecoveryRecord> = StoreTable::new("comebacks");
 
-/// What comes back. Times are Unix milliseconds.
+/// The recovery of an endpoint or a pool. Times are Unix milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RecoveryRecord {
-    /// An endpoint takes more and more of its clients since then.
+    /// Since this time an endpoint's share rises.
     Rising(u64),
-    /// A pool is unusable, and will be held back.
+    /// A pool is unusable, and will be held back when it recovers.
     Failed,
-    /// A pool is held back since then.
+    /// A pool has been held back since this time.
     Held(u64),
-    /// The node doubts its own probes since then.
+    /// Fail-static: the node has distrusted its own probes since this time.
     FailStaticEvent(u64),
 }
 
@@ -57,7 +57,7 @@ impl From<RecoveryRecord> for RecoveryState {
     }
 }
 
-/// TXT records that were set while the node ran, by their owner and value with a blank between.
+/// TXT records that were set while the node ran, by their owner and value, separated by a blank.
 pub const TXT: StoreTable<String, TxtRecord> = StoreTable::new("txt");
 
 /// Overrides that were placed, by their number.
@@ -78,7 +78,7 @@ pub struct OverrideRecord {
 }
 
 impl OverrideRecord {
-    /// The row of an override and its key; none for a window, which stands in the server file.
+    /// Returns the key and the row of an override; `None` for a window, which is in the server file.
     pub fn new(item: &Override) -> Option<(u128, Self)> {
         let OverrideId::Placed(number) = item.id else { return None };
         let Order { mode, target, from, until, over, reason, who } = item.order.clone();
@@ -96,7 +96,7 @@ impl OverrideRecord {
         Some((number.into(), record))
     }
 
-    /// The override of a row, if it can be read.
+    /// Returns the override of a row; `None` if it cannot be read.
     pub fn into_override(self, key: u128) -> Option<Override> {
         let Self { mode, target, from, until, over, reason, who, made_at } = self;
         let [from, until, over] = [from, until, over].map(|time| time.map(Duration::from_millis));
@@ -106,46 +106,46 @@ impl OverrideRecord {
     }
 }
 
-/// A TXT record that goes by itself.
+/// A TXT record with an end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TxtRecord {
-    /// Its owner in presentation format.
+    /// Its owner, in presentation format.
     pub name: String,
-    /// What it says.
+    /// Its text.
     pub value: String,
-    /// Unix seconds.
+    /// Its end in Unix seconds.
     pub until: u64,
 }
 
 impl TxtRecord {
-    /// What its row is found by.
+    /// The key of its row.
     pub fn key(&self) -> String {
-        // No name has a blank in it that is not written as an escape.
+        // A blank in a name is always written as an escape.
         format!("{} {}", self.name, self.value)
     }
 }
 
-/// A target's state, and when a probe confirmed it last.
+/// The state of a target, and the time when a probe last confirmed it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HealthRecord {
     /// The share of its clients that it keeps, in thousandths: 1000 is up, 0 is down or drained.
     share: u16,
-    /// Whether it serves, and asks for no clients.
+    /// True if it serves but asks for no clients.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     drained: bool,
-    /// Unix seconds.
+    /// Time of the last confirmation, in Unix seconds.
     confirmed: u64,
-    /// Unix milliseconds; 0 for never.
+    /// Time when it last went down, in Unix milliseconds; 0 for never.
     #[serde(default, skip_serializing_if = "is_zero")]
     fell: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     hold: Option<HoldRecord>,
-    /// Of what is asked, in hexadecimal.
+    /// The fingerprint of the probe's question, in hexadecimal digits.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     question: String,
 }
 
-/// What keeps a target down that fell. Times are Unix milliseconds.
+/// The hold-down of a target that went down. Times are Unix milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct HoldRecord {
     until: u64,
@@ -154,7 +154,7 @@ struct HoldRecord {
 }
 
 impl HealthRecord {
-    /// What is to be kept of this; nothing of a state that no probe found.
+    /// Returns the row to keep; `None` for a state that no probe found.
     pub fn new(kept: Kept) -> Option<Self> {
         let (share, drained) = match kept.state {
             State::Unknown => return None,

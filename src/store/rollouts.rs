@@ -1,4 +1,4 @@
-//! Rows of roll-outs.
+//! The rows of roll-outs.
 
 use std::time::Duration;
 
@@ -7,72 +7,72 @@ use serde::{Deserialize, Serialize};
 use super::table::StoreTable;
 use crate::rollout::{Kept, KeptCanary, KeptSwitch, Phase, RolloutId};
 
-/// Roll-outs, by their zone and owner with a blank between.
+/// Roll-outs by their zone and owner, separated by a blank.
 pub const ROLLOUTS: StoreTable<String, RolloutRecord> = StoreTable::new("rollouts");
 
-/// Where a roll-out stands. Times are Unix milliseconds.
+/// The state of a roll-out. Times are Unix milliseconds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RolloutRecord {
-    /// An operator switched it.
+    /// A switch by an operator.
     Switch {
-        /// What the file said then.
+        /// The pool that the file named then.
         file: Box<str>,
-        /// The pool that answers.
+        /// The pool that answers now.
         active: Box<str>,
-        /// The one that did before.
+        /// The pool that answered before.
         before: Box<str>,
-        /// When.
+        /// The time of the switch.
         since: u64,
     },
-    /// A canary.
+    /// The state of a canary.
     Canary {
-        /// Which one.
+        /// The identity of the canary.
         identity: String,
-        /// On which terms.
+        /// The terms of the canary.
         terms: String,
-        /// Where it is.
+        /// Its phase.
         phase: PhaseRecord,
-        /// Since when.
+        /// The beginning of the phase.
         since: u64,
     },
 }
 
-/// A canary's phase.
+/// The phase of a canary.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PhaseRecord {
-    /// At a step until some time.
+    /// It is at a step.
     Running {
-        /// Which step.
+        /// The index of the step.
         step: usize,
-        /// Until when.
+        /// The end of the step; `None` if it has none.
         next_at: Option<u64>,
     },
-    /// At a step, with so much of it left: milliseconds.
+    /// It is paused at a step.
     Paused {
-        /// Which step.
+        /// The index of the step.
         step: usize,
-        /// How much longer it is to be held.
+        /// The time that is left of the step, in milliseconds; `None` if it has no end.
         left: Option<u64>,
     },
-    /// Past the last step.
+    /// It is past the last step.
     Complete,
-    /// Taken back.
+    /// It was rolled back.
     Back {
-        /// Why.
+        /// The reason.
         why: Box<str>,
     },
 }
 
 impl RolloutRecord {
-    /// What the row of a roll-out is found by.
+    /// The key of a roll-out's row.
     pub fn key(RolloutId { zone, owner }: &RolloutId) -> String {
-        // No name has a blank in it that is not written as an escape.
+        // A blank in a name is always written as an escape.
         format!("{zone} {owner}")
     }
 
-    /// The row.
+    /// Returns the row of a roll-out.
     pub fn new(kept: &Kept) -> Self {
         match kept.clone() {
             Kept::Switch(KeptSwitch { file, active, before, since }) => {
@@ -94,7 +94,7 @@ impl RolloutRecord {
         }
     }
 
-    /// What it says, and of which roll-out, if its key can be read.
+    /// Returns the roll-out's id and state; `None` if its key cannot be read.
     pub fn into_kept(self, key: &str) -> Option<(RolloutId, Kept)> {
         let (zone, owner) = key.split_once(' ')?;
         let id = RolloutId { zone: zone.into(), owner: owner.into() };

@@ -1,13 +1,13 @@
-//! Typed tables over octets: what a row's key and value are, and changes to rows that belong together.
+//! Typed tables over octets: the types of a row's key and value, and batches of changes.
 
 use std::marker::PhantomData;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// A table: rows of one shape, each under a key of its own.
+/// A table: rows of one type, each with its own key.
 ///
-/// Values are written as JSON, so a shape may grow: a new field with a default reads rows that lack it.
+/// Values are JSON, so a type may grow: a new field with a default can read old rows.
 #[derive(Debug)]
 pub struct StoreTable<K, V> {
     pub(super) name: &'static str,
@@ -15,22 +15,22 @@ pub struct StoreTable<K, V> {
 }
 
 impl<K: Key, V: Serialize + DeserializeOwned> StoreTable<K, V> {
-    /// The table of this name, which stands for its shape as well: another shape takes another name.
+    /// Creates the table with this name. The name also identifies the type of rows: another type needs another name.
     pub const fn new(name: &'static str) -> Self {
         Self { name, rows: PhantomData }
     }
 
-    /// A row as it was written, if it can be read.
+    /// Parses a row; `None` if it cannot be read.
     pub(super) fn row(key: &[u8], value: &[u8]) -> Option<(K, V)> {
         K::from_octets(key).zip(serde_json::from_slice(value).ok())
     }
 }
 
-/// What rows are found by. The order of keys is that of their octets.
+/// The key of a row. Keys are ordered by their octets.
 pub trait Key: Ord + Sized {
-    /// The key as it is kept.
+    /// The key as octets.
     fn to_octets(&self) -> Vec<u8>;
-    /// The key that these octets stand for, if any.
+    /// Parses a key; `None` if the octets are not one.
     fn from_octets(octets: &[u8]) -> Option<Self>;
 }
 
@@ -54,11 +54,11 @@ impl Key for u128 {
     }
 }
 
-/// Changes that are kept together, in any tables; after a crash all of them are there or none.
+/// Changes of any tables that belong together. After a crash either all of them are on disk, or none.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Batch(pub(super) Vec<Change>);
 
-/// One row that is to hold another value, or is to go.
+/// A change of one row: a new value, or its removal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Change {
     pub(super) table: String,
@@ -67,27 +67,27 @@ pub(super) struct Change {
 }
 
 impl Batch {
-    /// Puts a row in the place of the one under this key, if there is one.
+    /// Sets the row of this key. Replaces an earlier one.
     ///
     /// # Panics
     ///
-    /// If the value's shape is one that JSON has no form for, such as a map with keys that are not text.
+    /// If JSON cannot represent the value, such as a map with keys that are not text.
     pub fn put<K: Key, V: Serialize + DeserializeOwned>(&mut self, table: &StoreTable<K, V>, key: &K, value: &V) {
         let value = serde_json::to_vec(value).expect("a record's shape has a form in JSON");
         self.0.push(Change { table: table.name.to_owned(), key: key.to_octets(), value: Some(value) });
     }
 
-    /// Takes away the row under this key, if there is one.
+    /// Removes the row of this key, if it exists.
     pub fn delete<K: Key, V>(&mut self, table: &StoreTable<K, V>, key: &K) {
         self.delete_octets(table, &key.to_octets());
     }
 
-    /// Whether nothing changes.
+    /// True if it contains no change.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Takes away a row whose key may be none of the table's.
+    /// Removes a row whose key may not be a valid one of the table.
     pub(super) fn delete_octets<K, V>(&mut self, table: &StoreTable<K, V>, key: &[u8]) {
         self.0.push(Change { table: table.name.to_owned(), key: key.to_owned(), value: None });
     }

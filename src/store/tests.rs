@@ -1,4 +1,4 @@
-//! A folder that is opened again, in good order and in bad.
+//! A folder that is opened again, in good and in bad condition.
 
 use std::fs;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::*;
 
-/// What a disk may take, however busy the machine is.
+/// Longest time of a disk operation, however busy the machine is.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 const NUMBERS: StoreTable<String, u32> = StoreTable::new("numbers");
@@ -33,7 +33,7 @@ fn numbers(rows: &[(&str, u32)]) -> BTreeMap<String, u32> {
     rows.iter().map(|(key, value)| ((*key).to_owned(), *value)).collect()
 }
 
-/// A folder that an earlier process left with these rows.
+/// A folder with these rows of an earlier process.
 fn left(rows: &[(&str, u32)]) -> (TempDir, PathBuf) {
     let (folder, state) = folder();
     put(&Store::open(&state).unwrap(), rows);
@@ -70,7 +70,7 @@ fn a_folder_has_one_holder() {
     let store = Store::open(&state).unwrap();
     let held = Store::open(&state).unwrap_err();
     let by = std::process::id();
-    let expected = format!("{}: another truenorth runs on this state folder: process {by}", state.display());
+    let expected = format!("{}: another truenorth uses this state folder: process {by}", state.display());
     assert_eq!(held.to_string(), expected);
     drop(store);
     assert!(Store::open(&state).is_ok());
@@ -123,7 +123,7 @@ fn a_file_that_a_process_left_as_it_was_killed_is_read() {
     let store = Store::open(&state).unwrap();
     put(&store, &[("a", 1)]);
     wait_for(&state, &numbers(&[("a", 1)]));
-    // What a killed process leaves is the file as it is now.
+    // A killed process leaves the file as it is now.
     let (_other, copy) = self::folder();
     fs::create_dir(&copy).unwrap();
     fs::copy(state.join("state.redb"), copy.join("state.redb")).unwrap();
@@ -188,13 +188,13 @@ fn no_flipped_bit_and_no_missing_end_ends_the_process_or_makes_up_a_row() {
         let mut octets = whole.clone();
         match round % 3 {
             0 => octets.truncate(random.usize(..octets.len())),
-            // The header is a small part of the file, and the most delicate.
+            // The header is a small part of the file, and the most sensitive.
             1 => octets[random.usize(9..320)] ^= 1 << random.u8(..8),
             _ => octets[random.usize(..whole.len())] ^= 1 << random.u8(..8),
         }
         fs::write(&damaged, octets).unwrap();
         if let Ok(rows) = file::read(&damaged) {
-            // An earlier commit may be what is left.
+            // Perhaps only an earlier commit is left.
             assert!(rows == good || rows.values().all(BTreeMap::is_empty), "round {round}");
         }
     }
@@ -207,7 +207,7 @@ fn a_folder_that_cannot_be_made_costs_only_what_a_restart_would_know() {
     let store = Store::open(&state).unwrap();
     put(&store, &[("a", 1)]);
     assert_eq!(store.all(&NUMBERS), numbers(&[("a", 1)]));
-    // Somebody mends it.
+    // An operator repairs it.
     fs::remove_file(&state).unwrap();
     wait_for(&state, &numbers(&[("a", 1)]));
     assert!(Store::open(&state).is_err(), "and it is held");
@@ -218,7 +218,7 @@ fn a_file_that_cannot_be_read_is_taken_in_once_it_can_be() {
     let (_folder, state) = left(&[("a", 1), ("b", 1)]);
     let (path, away) = (state.join("state.redb"), state.join("away"));
     fs::rename(&path, &away).unwrap();
-    // A link to a folder, for a file can be put in its place in one go: the writer may look at any time.
+    // A link to a folder can be replaced atomically with a file: the writer may look at any time.
     std::os::unix::fs::symlink(&state, &path).unwrap();
     let store = Store::open(&state).unwrap();
     assert!(store.all(&NUMBERS).is_empty());
@@ -240,7 +240,7 @@ async fn what_settled_is_on_disk() {
     assert!(store.settled().await, "nothing is left to be written");
 }
 
-/// Holds that the file has these rows by now.
+/// Asserts that the file has these rows now.
 #[track_caller]
 fn holds_now(state: &Path, rows: &BTreeMap<String, u32>) {
     let octets = file::read(&state.join("state.redb")).unwrap();
@@ -251,7 +251,7 @@ fn holds_now(state: &Path, rows: &BTreeMap<String, u32>) {
 #[tokio::test]
 async fn a_broken_disk_is_not_waited_for() {
     let (_folder, state) = folder();
-    // A file stands where the folder should.
+    // A file is in the place of the folder.
     fs::write(&state, "").unwrap();
     let store = Store::open(&state).unwrap();
     put(&store, &[("a", 1)]);
@@ -265,7 +265,7 @@ fn files_are_their_owners_alone() {
     let mode = |name: &str| fs::metadata(state.join(name)).unwrap().permissions().mode() & 0o777;
     for name in names(&state) {
         assert_eq!(mode(&name), 0o600, "{name}");
-        // As an earlier version left them.
+        // With the permissions that an earlier version gave them.
         fs::set_permissions(state.join(&name), fs::Permissions::from_mode(0o644)).unwrap();
     }
     drop(Store::open(&state).unwrap());

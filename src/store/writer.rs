@@ -1,16 +1,16 @@
-//! The thread that owns the file, and the desk where others leave changes for it.
+//! The thread that owns the file, and the mailbox in which others leave changes for it.
 //!
 //! ```text
-//!   write ──► desk ──► writer ──► state.redb
-//!             │  ▲       │
-//!             │  └───────┘ what an earlier process left, once
-//!             ▼
-//!        all, get
+//!   write ──► mailbox ──► writer ──► state.redb
+//!              │  ▲         │
+//!              │  └─────────┘ the rows of an earlier process, once
+//!              ▼
+//!          all, get
 //! ```
 //!
-//! A lock on the desk is held for as long as rows are moved in memory, never while a disk is waited for. When something is
-//! wrong with the disk the writer says so once, lets the file go, and tries with a new one every five seconds; once that
-//! works it says so too.
+//! The mailbox is locked only while rows move in memory, never while the disk works. If something is wrong with the
+//! disk, the writer logs it once, closes the file, and tries with a new one every five seconds. It logs when that works
+//! again.
 
 use std::fs::{self, File};
 use std::mem;
@@ -27,59 +27,59 @@ use super::file::{self, Damage, StateFile, text_of};
 use super::lock;
 use crate::vital;
 
-/// From one attempt to the next, while nothing can be kept.
+/// Interval of attempts while nothing can be written.
 pub(super) const RETRY: Duration = Duration::from_secs(5);
 
-/// Files that were set aside and are left to be looked at; older ones go.
+/// Most corrupt files that are kept for inspection. Older ones are removed.
 const MOST_ASIDE: usize = 3;
 
 const STATE: &str = "state.redb";
-/// The name of a file that was set aside, up to the Unix second when it was.
+/// The name of a corrupt file that was set aside, followed by the Unix second of that.
 const ASIDE: &str = "state.redb.corrupt-";
 
-/// Where callers and the writer meet.
+/// The place where callers and the writer exchange changes.
 #[derive(Debug, Default)]
 pub(super) struct Mailbox {
     state: Mutex<WriterState>,
     changed: Condvar,
 }
 
-/// What lies on the desk.
+/// The contents of the mailbox.
 #[derive(Debug, Default)]
 pub(super) struct WriterState {
     pub(super) contents: Contents,
-    /// The writer is to write what lies here and end.
+    /// True if the writer is to write the remaining changes and end.
     pub(super) is_stopping: bool,
     pub(super) progress: Progress,
-    /// Batches of changes that were left here.
+    /// Number of batches that were left here.
     pub(super) batches: u64,
-    /// Those of them that are on disk.
+    /// Number of batches that are on disk.
     pub(super) batches_on_disk: u64,
-    /// Tasks to be woken at the next change.
+    /// Tasks to wake at the next change.
     pub(super) waiting: Vec<Waker>,
 }
 
-/// How far the writer is.
+/// The progress of the writer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Progress {
-    /// It reads what an earlier process left, as far as that can be.
+    /// It reads the rows of an earlier process, if possible.
     #[default]
     Reading,
-    /// It writes what lies there.
+    /// It writes changes.
     Writing,
     /// Its last attempt to write failed.
     InTrouble,
-    /// It wrote what lay there when it was told to stop, or could not, and ended.
+    /// It was told to stop, wrote the remaining changes or failed to, and ended.
     Ended,
 }
 
 impl Mailbox {
     pub(super) fn state(&self) -> MutexGuard<'_, WriterState> {
-        // Whoever panicked with it had moved a row or had not; both are whole.
+        // A panic leaves each row either changed or not, so a poisoned lock is harmless.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes what lies there, and tells whoever waits for it.
+    /// Changes the state, and wakes everybody who waits for it.
     pub(super) fn change<T>(&self, change: impl FnOnce(&mut WriterState) -> T) -> T {
         let (result, waiting) = {
             let mut state = self.state();
@@ -90,22 +90,22 @@ impl Mailbox {
         result
     }
 
-    /// Waits while something is so, for so long at most.
+    /// Waits while `is_so` is true, but not longer than `limit`.
     pub(super) fn wait_while(&self, limit: Duration, is_so: impl Fn(&WriterState) -> bool) {
-        // Whether the time ran out is seen by looking.
+        // The caller finds out itself if the time ran out.
         let _ = self.changed.wait_timeout_while(self.state(), limit, |state| is_so(state));
     }
 }
 
-/// The thread's own.
+/// The state of the thread.
 pub(super) struct Writer {
     folder: PathBuf,
     mailbox: Arc<Mailbox>,
     lock: Option<File>,
     file: Option<StateFile>,
-    /// What an earlier process left is on the desk, or set aside.
+    /// True if the rows of an earlier process are in the mailbox, or its file was set aside.
     is_read: bool,
-    /// The last attempt failed, which was told.
+    /// True if the last attempt failed, which was logged.
     in_trouble: bool,
 }
 
@@ -114,12 +114,12 @@ impl Writer {
         Self { folder: folder.to_owned(), mailbox, lock, file: None, is_read: false, in_trouble: false }
     }
 
-    /// Writes until it is told to stop; what lies there then is written before it ends. A panic is taken as a disk that is
-    /// broken: the file is let go and made anew, of all that lies on the desk.
+    /// Writes until it is told to stop, and writes the remaining changes before it ends. A panic counts as a broken
+    /// disk: the file is closed and created again from all rows in memory.
     pub(super) fn run_for_ever(mut self) {
         while let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.run())) {
             self.file = None;
-            self.tell(Err(self.told(&format!("the writer gave up: {}", text_of(&*panic)))));
+            self.tell(Err(self.told(&format!("the writer panicked: {}", text_of(&*panic)))));
             self.mailbox.change(|state| state.progress = Progress::InTrouble);
             if self.mailbox.state().is_stopping {
                 break;
@@ -127,14 +127,14 @@ impl Writer {
             self.wait();
         }
         let Self { file, lock, mailbox, .. } = self;
-        // The file first: whoever finds the folder free finds the file closed.
+        // The file is closed before the lock: whoever finds the folder free finds the file closed.
         drop(file);
         drop(lock);
         mailbox.change(|state| state.progress = Progress::Ended);
     }
 
     fn run(&mut self) {
-        // Whether that went well is told with the first attempt to write.
+        // The first attempt to write reports if that failed.
         let _ = self.read();
         self.mailbox.change(|state| state.progress = Progress::Writing);
         loop {
@@ -150,7 +150,7 @@ impl Writer {
         }
     }
 
-    /// Waits for work or, after an attempt that failed, for the time of the next one.
+    /// Waits for work, or after a failed attempt for the time of the next one.
     fn wait(&self) {
         if self.in_trouble {
             self.mailbox.wait_while(RETRY, |state| !state.is_stopping);
@@ -159,7 +159,7 @@ impl Writer {
         }
     }
 
-    /// Brings the file to what lies on the desk. Without a file one is made of all that lies there.
+    /// Writes all changes to the file. Without a file, creates one from all rows.
     fn write(&mut self) -> Result<(), String> {
         vital::breaking_point("the writer of state");
         self.read()?;
@@ -181,7 +181,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Reads what an earlier process left, if that was not done. A corrupt file is set aside.
+    /// Reads the rows of an earlier process, if that was not done. Sets a corrupt file aside.
     fn read(&mut self) -> Result<(), String> {
         if self.is_read {
             return Ok(());
@@ -203,17 +203,17 @@ impl Writer {
         let aside = self.folder.join(format!("{ASIDE}{seconds}"));
         fs::rename(self.path(), &aside)
             .map_err(|error| self.told(&format!("corrupt ({why}), and it cannot be set aside: {error}")))?;
-        // One that an earlier version left may be open to others. What cannot be closed to them stays as it is.
+        // A file of an earlier version may be open to others. If its permissions cannot be changed, they stay.
         let _ = lock::open_private(&aside, File::options().read(true));
         warn!(
             file = %self.path().display(), aside = %aside.display(), error = why,
-            "the state file is corrupt: it is set aside and a new one begins; what it kept is lost"
+            "the state file is corrupt: it is set aside and a new one is created; the kept state is lost"
         );
         self.remove_oldest();
         Ok(())
     }
 
-    /// Leaves the latest of the files that were set aside. What cannot be removed is left as well.
+    /// Removes all but the latest of the files that were set aside. Ignores files that cannot be removed.
     fn remove_oldest(&self) {
         let Ok(entries) = fs::read_dir(&self.folder) else { return };
         let seconds = |name: &str| name.strip_prefix(ASIDE)?.parse::<u64>().ok();
@@ -230,7 +230,7 @@ impl Writer {
         }
     }
 
-    /// Nothing is written to a folder that another process may hold.
+    /// Locks the folder, if that was not done: another process may hold it.
     fn take_hold(&mut self) -> Result<(), String> {
         if self.lock.is_none() {
             self.lock = Some(lock::hold(&self.folder).map_err(|error| error.to_string())?);
@@ -238,13 +238,14 @@ impl Writer {
         Ok(())
     }
 
-    /// Says that nothing can be kept, or that it can be again; each once.
+    /// Logs once that nothing can be written, or that writing works again.
     fn tell(&mut self, result: Result<(), String>) {
         let was_in_trouble = mem::replace(&mut self.in_trouble, result.is_err());
         match result {
             Err(error) if !was_in_trouble => warn!(
                 error, retry = ?RETRY,
-                "state is not kept: a restart would begin without what is known now; answers go on"
+                "state is not kept: after a restart the node would not know its present state; \
+                 queries are still answered"
             ),
             Ok(()) if was_in_trouble => info!(file = %self.path().display(), "state is kept again"),
             Ok(()) | Err(_) => {}

@@ -1,28 +1,29 @@
-//! When to try again.
+//! The time of the next attempt.
 
 use std::time::Duration;
 
-/// After the first failure.
+/// Wait after the first failure.
 const FIRST: Duration = Duration::from_millis(500);
 
-/// After many: a receiver that comes back is found within this time.
+/// Longest wait after many failures: a receiver that is back is noticed within this time.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// What a receiver may ask for at most by Retry-After: others of its notices wait behind.
+/// Longest wait that a receiver can ask for by Retry-After: its other notices wait too.
 const LONGEST_ASKED: Duration = Duration::from_secs(300);
 
-/// How often it was tried, which doubles how long to wait.
+/// The number of attempts. Each doubles the wait.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Backoff(u32);
 
 impl Backoff {
-    /// How often it was tried again.
+    /// The number of repeated attempts.
     pub(super) fn attempts(self) -> u32 {
         self.0
     }
 
-    /// How long to wait this time. `chance` is a random number from 0 to 1, which takes away up to half of it, so that all who
-    /// failed together do not come back together; `asked` is what the receiver wants at least.
+    /// Returns the wait before the next attempt. `chance` is a random number from 0 to 1 that shortens it by up to
+    /// half, so that senders that failed together do not return together. `asked` is the least wait that the receiver
+    /// asked for.
     pub(super) fn next(&mut self, asked: Option<Duration>, chance: f64) -> Duration {
         let full = FIRST.saturating_mul(1_u32.checked_shl(self.0).unwrap_or(u32::MAX)).min(LONGEST);
         self.0 += 1;

@@ -1,12 +1,12 @@
-//! Webhooks: what happens is posted to whoever wants to know.
+//! Webhooks: events are posted to URLs.
 //!
 //! ```text
-//!   notice ─► queue of each hook ─► one task a hook ─► seat ─► POST ─► 2xx: the next one
+//!   notice ─► queue of each hook ─► one task a hook ─► permit ─► POST ─► 2xx: the next one
 //!             256, oldest dropped     in order          4        └───► 5xx, 429, no answer: again, later each time
 //! ```
 //!
-//! Whoever tells a notice never waits. A receiver that is slow or dead fills its own queue and takes one seat for the time of
-//! an attempt, no more. What is lost is counted, told in the log, and told with the next notice that arrives.
+//! A sender of notices never waits. A slow or dead receiver fills only its own queue, and holds a connection only for
+//! the time of an attempt. Lost notices are counted, logged, and reported with the next notice that arrives.
 
 mod backoff;
 mod post;
@@ -28,21 +28,21 @@ use backoff::Backoff;
 use post::{PostResult, client, post};
 use queue::Queue;
 
-/// Requests of all hooks together at once.
-const SEATS: usize = 4;
+/// Most requests of all hooks at once.
+const MAX_REQUESTS: usize = 4;
 
-/// How long a stop waits for what is still to be delivered.
+/// How long a stop waits for undelivered notices.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// How long a hook rests after a panic, so that one that panics each time does not fill the log.
+/// Pause of a hook after a panic, so that one that panics each time does not fill the log.
 const AFTER_PANIC: Duration = Duration::from_secs(1);
 
-/// All hooks. Dropped, it delivers nothing more.
+/// All hooks. Dropping it stops all deliveries.
 #[derive(Debug)]
 pub struct Hooks {
     list: Vec<Hook>,
-    seats: Arc<Semaphore>,
-    /// Made for the first hook: reading the system's certificate authorities takes a while.
+    requests: Arc<Semaphore>,
+    /// Created for the first hook: reading the system's certificate authorities takes a while.
     client: Option<Client>,
 }
 
@@ -53,11 +53,11 @@ struct Hook {
     task: JoinHandle<()>,
 }
 
-/// What a hook and its task share.
+/// The state that a hook and its task share.
 #[derive(Debug)]
 struct Mailbox {
     state: Mutex<State>,
-    /// Something changed there.
+    /// Notified when something in the mailbox changes.
     wake: Notify,
 }
 
@@ -70,13 +70,13 @@ struct State {
 }
 
 impl Hooks {
-    /// None yet.
+    /// Creates a list without hooks.
     pub fn new() -> Self {
-        Self { list: Vec::new(), seats: Arc::new(Semaphore::new(SEATS)), client: None }
+        Self { list: Vec::new(), requests: Arc::new(Semaphore::new(MAX_REQUESTS)), client: None }
     }
 
-    /// Posts to these from now on. One that leads to the same place as before keeps what it has not delivered yet. Runs on the
-    /// tokio runtime that this is called in.
+    /// Replaces the hooks. A hook with the same destination as before keeps its undelivered notices. Starts tasks on
+    /// the current tokio runtime.
     pub fn set(&mut self, webhooks: Vec<Webhook>, node: &str) {
         let mut before = std::mem::take(&mut self.list);
         for webhook in webhooks {
@@ -88,33 +88,35 @@ impl Hooks {
             } else {
                 let client = self.client.get_or_insert_with(client).clone();
                 let mailbox = Arc::new(Mailbox::new(webhook, node));
-                let task = tokio::spawn(keep_delivering(mailbox.clone(), client, self.seats.clone()));
+                let task = tokio::spawn(keep_delivering(mailbox.clone(), client, self.requests.clone()));
                 self.list.push(Hook { mailbox, task });
             }
         }
         for hook in before {
-            hook.mailbox.tell_left("a webhook is gone");
+            hook.mailbox.tell_left("a webhook was removed");
         }
     }
 
-    /// Puts a notice into the queue of every hook that wants to hear it.
+    /// Queues a notice for every hook that wants its kind.
     pub fn tell(&self, notice: &Arc<Notice>) {
         for hook in &self.list {
             hook.mailbox.put(notice);
         }
     }
 
-    /// Delivers what waits if that takes no longer than a second; what is left then is lost.
+    /// Waits at most a second for the delivery of queued notices. The rest is lost.
     pub async fn stop(&mut self) {
         for hook in &self.list {
             hook.mailbox.close();
         }
         let deadline = tokio::time::Instant::now() + GRACE;
         for hook in &mut self.list {
-            // It ends when its queue is empty. One that does not is dropped with its request.
+            // The task ends when its queue is empty. If it does not, it is dropped with its request.
             let _ = tokio::time::timeout_at(deadline, &mut hook.task).await;
         }
-        self.list.drain(..).for_each(|hook| hook.mailbox.tell_left("a webhook did not take all before the end"));
+        self.list
+            .drain(..)
+            .for_each(|hook| hook.mailbox.tell_left("a webhook did not accept all notices before the node stopped"));
     }
 }
 
@@ -154,7 +156,7 @@ impl Mailbox {
         if !state.webhook.events.contains(&notice.kind.kind()) {
             return;
         }
-        // Told once: the next notice that arrives tells how many there were.
+        // Logged once. The next notice that arrives reports the number.
         if state.queue.put(notice.clone()) && state.queue.lost() == 1 {
             warn!(webhook = state.webhook.label(), "a webhook's queue is full: the oldest notices are lost");
         }
@@ -174,7 +176,7 @@ impl Mailbox {
         }
     }
 
-    /// The oldest notice, which stays in its place; `None` if there will be none.
+    /// Waits for the oldest notice, which stays in the queue. `None` if the mailbox is closed and empty.
     async fn next(&self) -> Option<Arc<Notice>> {
         loop {
             {
@@ -190,7 +192,7 @@ impl Mailbox {
         }
     }
 
-    /// What is posted for a notice, and to whom, as things stand now.
+    /// The webhook, and the data to post for a notice, at this moment.
     fn delivery(&self, notice: &Arc<Notice>) -> (Arc<Webhook>, Delivery, u64) {
         let state = self.state();
         let lost = state.queue.lost();
@@ -198,17 +200,17 @@ impl Mailbox {
     }
 }
 
-/// Delivers until the mailbox is closed and empty. After a panic it goes on with what waits; a notice that it breaks off at
-/// again and again is lost in the end, as the queue's oldest.
-async fn keep_delivering(mailbox: Arc<Mailbox>, client: Client, seats: Arc<Semaphore>) {
+/// Delivers until the mailbox is closed and empty. After a panic it continues with the queued notices. A notice that
+/// causes a panic each time is lost in the end, as the oldest of the queue.
+async fn keep_delivering(mailbox: Arc<Mailbox>, client: Client, requests: Arc<Semaphore>) {
     loop {
-        // Dropped with this task, it ends as well.
+        // Dropped with this task, so that the inner task ends too.
         let mut delivering = JoinSet::new();
-        delivering.spawn(deliver_all(mailbox.clone(), client.clone(), seats.clone()));
+        delivering.spawn(deliver_all(mailbox.clone(), client.clone(), requests.clone()));
         match delivering.join_next().await {
             Some(Err(error)) if error.is_panic() => {
                 let label = mailbox.state().webhook.label();
-                error!(webhook = label, "a webhook's task panicked, and is begun anew");
+                error!(webhook = label, "a webhook's task panicked, which is a bug of truenorth; it is restarted");
                 tokio::time::sleep(AFTER_PANIC).await;
             }
             _ => return,
@@ -216,21 +218,21 @@ async fn keep_delivering(mailbox: Arc<Mailbox>, client: Client, seats: Arc<Semap
     }
 }
 
-async fn deliver_all(mailbox: Arc<Mailbox>, client: Client, seats: Arc<Semaphore>) {
+async fn deliver_all(mailbox: Arc<Mailbox>, client: Client, requests: Arc<Semaphore>) {
     while let Some(notice) = mailbox.next().await {
         vital::breaking_point("a webhook's task");
-        deliver(&mailbox, &notice, &client, &seats).await;
+        deliver(&mailbox, &notice, &client, &requests).await;
     }
 }
 
-/// Posts a notice until it is taken, or is not worth another attempt.
-async fn deliver(mailbox: &Mailbox, notice: &Arc<Notice>, client: &Client, seats: &Semaphore) {
+/// Posts a notice until it is accepted, or further attempts are useless.
+async fn deliver(mailbox: &Mailbox, notice: &Arc<Notice>, client: &Client, requests: &Semaphore) {
     let mut backoff = Backoff::default();
     loop {
         let (webhook, delivery, lost) = mailbox.delivery(notice);
         let verdict = {
-            // Nobody closes it.
-            let _seat = seats.acquire().await;
+            // The semaphore is never closed.
+            let _permit = requests.acquire().await;
             post(client, &webhook, &delivery).await
         };
         let label = webhook.label();
@@ -238,22 +240,28 @@ async fn deliver(mailbox: &Mailbox, notice: &Arc<Notice>, client: &Client, seats
             PostResult::Taken => {
                 mailbox.state().queue.taken(notice, lost);
                 if lost > 0 {
-                    warn!(webhook = label, lost, "a webhook takes notices again; some were lost");
+                    warn!(webhook = label, lost, "a webhook accepts notices again; some were lost");
                 }
                 return;
             }
             PostResult::Again { why, after } if backoff.attempts() < webhook.retries => {
                 let wait = backoff.next(after, fastrand::f64());
-                warn!(webhook = label, id = notice.id, why, wait = %Written(wait), "a notice was not taken: once more");
+                warn!(
+                    webhook = label,
+                    id = notice.id,
+                    why,
+                    wait = %Written(wait),
+                    "a webhook did not accept a notice: it will be sent again"
+                );
                 tokio::time::sleep(wait).await;
             }
             PostResult::Again { why, .. } | PostResult::Refused { why } => {
-                warn!(webhook = label, id = notice.id, why, "a notice was not taken: it is lost");
+                warn!(webhook = label, id = notice.id, why, "a webhook did not accept a notice: the notice is lost");
                 mailbox.state().queue.give_up(notice);
                 return;
             }
         }
-        // The queue may have been so full meanwhile that this one went.
+        // The queue may have dropped this notice in the meantime.
         if !mailbox.state().queue.holds(notice) {
             return;
         }
@@ -266,7 +274,7 @@ mod tests {
     use crate::config::{EVENTS, FIELDS};
     use crate::report::{EventKind, Impact, OverrideShape, RolloutChange};
 
-    /// One of each kind.
+    /// One event of each kind.
     fn all() -> Vec<EventKind> {
         let text = String::new;
         let change = OverrideShape {

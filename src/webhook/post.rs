@@ -1,4 +1,4 @@
-//! One attempt to deliver.
+//! One attempt to deliver a notice.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -12,22 +12,22 @@ use rustls::{ClientConfig, RootCertStore};
 use crate::config::Webhook;
 use crate::report::Delivery;
 
-/// What became of an attempt.
+/// The result of an attempt.
 #[derive(Debug)]
 pub(super) enum PostResult {
-    /// The receiver has it.
+    /// The receiver accepted it.
     Taken,
-    /// It may take it another time, but not sooner than it asks for.
+    /// The receiver may accept it later, after the time that it asks for.
     Again { why: String, after: Option<Duration> },
-    /// It will never take it.
+    /// The receiver will never accept it.
     Refused { why: String },
 }
 
-/// What posts. A redirect is not followed: it could lead anywhere, and the headers with it.
+/// Creates the HTTP client. It does not follow redirects: one could lead anywhere, and the headers with it.
 pub(super) fn client() -> Client {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    // Named rather than taken from the process, so that it works whatever else is linked in or installed.
+    // Named explicitly, so that the choice does not depend on other code in the process.
     let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .expect("ring has cipher suites for TLS 1.2 and 1.3")
@@ -38,7 +38,7 @@ pub(super) fn client() -> Client {
     client.build().expect("nothing is asked for that the client lacks")
 }
 
-/// Posts once.
+/// Posts a notice once.
 pub(super) async fn post(client: &Client, webhook: &Webhook, delivery: &Delivery) -> PostResult {
     let body = match &webhook.body {
         Some(template) => template.fill(|field| delivery.field(field)),
@@ -47,7 +47,7 @@ pub(super) async fn post(client: &Client, webhook: &Webhook, delivery: &Delivery
     let request = client.post(webhook.url()).headers(headers(webhook)).timeout(webhook.timeout).body(body);
     match request.send().await {
         Ok(response) => judge(&response),
-        // Its own words hold the URL.
+        // The error's own text holds the URL.
         Err(error) => PostResult::Again { why: root_cause(&error.without_url()), after: None },
     }
 }
@@ -67,7 +67,7 @@ fn judge(response: &Response) -> PostResult {
     if status.is_success() {
         PostResult::Taken
     } else if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
-        // RFC 9110, section 10.2.3; a date is as good as nothing here.
+        // RFC 9110, section 10.2.3; a date is ignored.
         let after = response.headers().get(RETRY_AFTER).and_then(|after| after.to_str().ok()?.parse().ok());
         PostResult::Again { why, after: after.map(Duration::from_secs) }
     } else {
@@ -75,7 +75,7 @@ fn judge(response: &Response) -> PostResult {
     }
 }
 
-/// The innermost error says what happened; those around it say that something did.
+/// The innermost error says what happened. The outer ones only say that something failed.
 fn root_cause(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return "timed out".to_owned();

@@ -1,23 +1,23 @@
-//! What waits to be delivered to one receiver.
+//! The notices that wait for one receiver.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::report::Notice;
 
-/// Notices that wait at most.
+/// Most waiting notices.
 pub(super) const QUEUE: usize = 256;
 
-/// Notices in order. The first one may be on its way.
+/// Notices in order. The first one may be in delivery.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     waiting: VecDeque<Arc<Notice>>,
-    /// How many were lost since the last one that was taken.
+    /// Notices that were lost since the last accepted one.
     lost: u64,
 }
 
 impl Queue {
-    /// Puts one behind all others. Whether the oldest went for it.
+    /// Adds a notice at the end. Returns true if the oldest was dropped for it.
     pub(super) fn put(&mut self, notice: Arc<Notice>) -> bool {
         let is_full = self.waiting.len() == QUEUE;
         if is_full {
@@ -28,29 +28,29 @@ impl Queue {
         is_full
     }
 
-    /// The oldest.
+    /// The oldest notice.
     pub(super) fn first(&self) -> Option<&Arc<Notice>> {
         self.waiting.front()
     }
 
-    /// How many wait.
+    /// The number of waiting notices.
     pub(super) fn len(&self) -> usize {
         self.waiting.len()
     }
 
-    /// How many were lost and not told of.
+    /// The number of lost notices that are not reported yet.
     pub(super) fn lost(&self) -> u64 {
         self.lost
     }
 
-    /// Whether this is the oldest.
+    /// True if this is the oldest notice.
     pub(super) fn holds(&self, notice: &Notice) -> bool {
         self.first().is_some_and(|first| first.id == notice.id)
     }
 
-    /// The notice was delivered, and so many losses with it. If it was dropped while it was on its way, it is not lost.
-    pub(super) fn taken(&mut self, notice: &Notice, told: u64) {
-        self.lost -= told.min(self.lost);
+    /// Removes a delivered notice that reported this number of losses. It is not lost if it was dropped during delivery.
+    pub(super) fn taken(&mut self, notice: &Notice, reported: u64) {
+        self.lost -= reported.min(self.lost);
         if self.holds(notice) {
             self.waiting.pop_front();
         } else {
@@ -58,7 +58,7 @@ impl Queue {
         }
     }
 
-    /// The notice is lost. If it was dropped while it was on its way, it is counted already.
+    /// Counts the notice as lost. If it was dropped during its delivery, it is counted already.
     pub(super) fn give_up(&mut self, notice: &Notice) {
         if self.holds(notice) {
             self.waiting.pop_front();

@@ -79,7 +79,7 @@ fn reload_tells_what_was_loaded_or_what_is_wrong() {
     scene.files.write("zones/example.com.toml", ZONE.replace("pools = [\"web\"]", "pools = [\"wbe\"]"));
     let ran = scene.run("reload");
     assert_eq!(ran.code, Some(1), "{ran:?}");
-    for told in ["error: ", "zones/example.com.toml:7:10", "did you mean `web`?", "the old one goes on"] {
+    for told in ["error: ", "zones/example.com.toml:7:10", "did you mean `web`?", "the old one stays in use"] {
         assert!(ran.stdout.contains(told), "{told} is not told in:\n{}", ran.stdout);
     }
     let ran = scene.run("reload --json");

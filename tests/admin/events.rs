@@ -127,7 +127,7 @@ fn followers_are_counted_and_leave_their_seats() {
     let scene = Scene::plain();
     let followers: Vec<Follower> = (0..FOLLOWERS).map(|_| Follower::new(scene.admin, None)).collect();
     let refused = get(scene.admin, "/v1/events");
-    assert_eq!((refused.status, refused.error().as_str()), (503, "16 follow the events already"));
+    assert_eq!((refused.status, refused.error().as_str()), (503, "16 clients follow the events already"));
     assert_eq!(get(scene.admin, "/healthz").status, 200);
     drop(followers);
     // Its place becomes free when the next event cannot be sent to it.

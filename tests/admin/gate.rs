@@ -50,7 +50,7 @@ fn a_reload_changes_the_token_and_nothing_prints_it() {
     // A changed address needs a restart.
     let moved = SERVER.replace("listen = \"127.0.0.1:0\"", "listen = \"127.0.0.1:1\"");
     scene.files.write("truenorth.toml", format!("{moved}token = \"{TOKEN}\"\n"));
-    scene.node.log.wait_for("the listening addresses change only with a restart");
+    scene.node.log.wait_for("of the listening addresses take effect only after a restart");
     assert_eq!(status(&scene, TOKEN), 200);
     let log = scene.node.log.lines().join("\n");
     assert!(!log.contains(TOKEN) && !log.contains(other), "{log}");
@@ -143,7 +143,7 @@ fn a_token_is_for_its_purposes_alone() {
             let is_let_in = !matches!(response.status, 401 | 403);
             assert_eq!(is_let_in, may.contains(&holder), "{holder}: {line}: {response:?}");
             if !is_let_in {
-                assert!(response.error().contains("this takes a token that may "), "{response:?}");
+                assert!(response.error().contains("this request needs a token that may "), "{response:?}");
             }
         }
         assert!(!matches!(

@@ -162,7 +162,7 @@ fn reload_answers_when_the_new_configuration_is_served_or_tells_its_faults() {
     scene.files.write("zones/example.com.toml", ZONE.replace("pools = [\"web\"]", "pools = [\"wbe\"]"));
     let response = post(scene.admin, "/v1/reload", "");
     assert_eq!(response.status, 422);
-    assert!(response.error().contains("the old one goes on"), "{response:?}");
+    assert!(response.error().contains("the old one stays in use"), "{response:?}");
     let fault = &response.json()["faults"][0];
     assert_eq!((&fault["severity"], &fault["line"], &fault["column"]), (&json!("error"), &json!(7), &json!(10)));
     assert!(fault["file"].as_str().unwrap().ends_with("zones/example.com.toml"), "{fault}");

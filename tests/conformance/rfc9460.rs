@@ -174,7 +174,7 @@ fn section_7_1_1_what_contradicts_itself_is_no_configuration() {
     for (https, fault) in [
         ("{ no_default_alpn = true }", "`no_default_alpn` without `alpn` leaves no protocol at all"),
         ("{ alpn = [\"h2\", \"\"] }", "a protocol's name has 1 to 255 octets"),
-        ("{ alpn = [\"h2\", \"h2\"] }", "a protocol stands in `alpn` once"),
+        ("{ alpn = [\"h2\", \"h2\"] }", "`alpn` names a protocol twice"),
         ("{ alpn = [] }", "`alpn` needs a protocol"),
         ("{ port = 0 }", "`port` takes a whole number from 1 to 65535"),
     ] {

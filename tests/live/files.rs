@@ -52,10 +52,10 @@ fn a_pipe_among_the_files_is_refused_by_name_and_waited_for_by_nobody() {
     let ran = files.run("check");
     assert_eq!(ran.code, Some(1), "{ran:?}");
     for name in ["cert.pem", "key.pem", "token", "zones/example.com.toml"] {
-        let message = format!("cannot read {}: it is a named pipe and no regular file", files.path(name).display());
+        let message = format!("cannot read {}: it is a named pipe, not a regular file", files.path(name).display());
         assert!(ran.stderr.contains(&message), "{message}\n{}", ran.stderr);
     }
-    assert!(ran.stderr.contains("parts is no file"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("parts is not a file"), "{}", ran.stderr);
     assert_eq!(files.run("serve").code, Some(1));
 
     // Databases are read when nothing else is wrong. Links to pipes, devices and folders are no better.
@@ -66,7 +66,7 @@ fn a_pipe_among_the_files_is_refused_by_name_and_waited_for_by_nobody() {
         symlink(target, files.path("db.new")).unwrap();
         fs::rename(files.path("db.new"), files.path("db")).unwrap();
         let ran = files.run("check");
-        let message = format!("db: cannot be read: it is {what} and no regular file");
+        let message = format!("db: cannot be read: it is {what}, not a regular file");
         assert!(ran.code == Some(1) && ran.stderr.contains(&message), "{target}: {ran:?}");
     }
     assert!(start.elapsed() < Duration::from_secs(60), "nothing waits: {:?}", start.elapsed());
@@ -77,8 +77,8 @@ fn a_pipe_that_comes_with_a_reload_changes_nothing() {
     let files = Files::new(SERVER, &[("example.com.toml", &zone("192.0.2.1"))]);
     let mut node = files.serve();
     make_fifo(&files.path("zones/example.org.toml"));
-    node.log.wait_for("example.org.toml: it is a named pipe and no regular file");
-    node.log.wait_for("the old one goes on");
+    node.log.wait_for("example.org.toml: it is a named pipe, not a regular file");
+    node.log.wait_for("the old one stays in use");
     assert_eq!(node.dig("www.example.com").data(), ["192.0.2.1"]);
     fs::remove_file(files.path("zones/example.org.toml")).unwrap();
     node.log.wait_for("configuration reloaded");
@@ -107,8 +107,8 @@ fn a_file_system_that_hangs_is_told_and_stops_nothing() {
     fs::rename(files.path("here.new"), files.path("here")).unwrap();
     node.signal("HUP");
     let line = node.log.wait_for("ERROR");
-    assert!(line.contains("here: nothing of it came for 10 s: its file system may hang"), "{line}");
-    node.log.wait_for("the old one goes on");
+    assert!(line.contains("here: no data came for 10 s: its file system may hang"), "{line}");
+    node.log.wait_for("the old one stays in use");
     assert_eq!(node.dig("www.example.com").data(), ["192.0.2.1"]);
     // In the midst of another attempt.
     node.signal("HUP");
@@ -269,13 +269,15 @@ fn zones_that_are_lost_are_named_and_the_last_one_stays_unless_it_is_meant() {
     let mut node = files.serve();
     node.log.wait_for("admin server listening");
     fs::remove_file(files.path("zones/example.org.toml")).unwrap();
-    node.log.wait_for("WARN zones are no longer there, and would be refused from now on: example.org.");
+    node.log.wait_for(
+        "WARN the new configuration lacks zones that are served now; queries for them would be refused: example.org.",
+    );
     node.log.wait_for("configuration reloaded");
     node.comes_to_say("www.example.org", "REFUSED");
     // As if the folder were not mounted.
     fs::remove_file(files.path("zones/example.com.toml")).unwrap();
     node.log.wait_for("ERROR no zone is left");
-    node.log.wait_for("the old one goes on");
+    node.log.wait_for("the old one stays in use");
     node.signal("HUP");
     node.log.wait_for("ERROR no zone is left");
     let reload = format!("reload --node {}", node.admin());

@@ -72,11 +72,11 @@ fn a_part_that_panics_is_told_and_ends_the_node() {
     let files = files_with_quic();
     let parts = [
         "control",
-        "the task that tells what happens",
+        "the task that delivers events",
         "the task that tells of rate limits",
         "the task that tells of pressure",
         "the task that gives memory back",
-        "the task that tells of the admin server's clients",
+        "the task that logs the admin server's clients",
         "a worker for UDP",
         "a listener for TCP",
         "a listener for QUIC",
@@ -143,7 +143,7 @@ fn a_writer_of_state_that_panics_goes_on_and_nothing_is_lost() {
     let mut node = files.serve_under(&[(BREAK, Path::new("the writer of state"))]);
     let admin = format!("--node {}", node.admin());
     let start = Instant::now();
-    while !node.log.lines().iter().any(|line| line.contains("the writer gave up")) {
+    while !node.log.lines().iter().any(|line| line.contains("the writer panicked")) {
         assert!(start.elapsed() < PATIENCE, "{:?}", node.log.lines());
         // The next thing that is kept breaks it.
         assert_eq!(files.run(&format!("txt set _a.example.com {:?} {admin}", start.elapsed())).code, Some(0));
@@ -181,8 +181,8 @@ fn threads_that_are_refused_stop_nothing() {
     let admin = node.admin();
     node.limit_threads(1);
     node.signal("HUP");
-    node.log.wait_for("the files are not read: there is no thread for it");
-    node.log.wait_for("the old one goes on");
+    node.log.wait_for("the files were not read: cannot start a thread");
+    node.log.wait_for("the old one stays in use");
     for _ in 0..3 {
         assert!(is_answering(&node));
         assert_eq!(node.dig("www.example.com +tcp").data(), ["192.0.2.1"]);

@@ -35,7 +35,7 @@ fn a_state_folder_has_one_process() {
     let second = files.run("serve");
     assert_eq!(second.code, Some(1), "{second:?}");
     let told = second.stderr.lines().last().unwrap_or_default();
-    assert!(told.contains("another truenorth runs on this state folder"), "{second:?}");
+    assert!(told.contains("another truenorth uses this state folder"), "{second:?}");
     assert!(told.ends_with(&format!(": process {}", node.pid())), "{second:?}");
     assert!(told.contains(files.path("state").to_str().unwrap()), "{second:?}");
     assert_eq!(node.dig("www.example.com").data(), ["192.0.2.1"], "the first one goes on");

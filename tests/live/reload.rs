@@ -32,12 +32,12 @@ fn a_broken_edit_under_load_changes_nothing_but_the_log() {
     let line = node.log.wait_for("ERROR");
     assert!(line.contains("zones/example.com.toml:8:10: "), "{line}");
     assert!(line.contains("`wbe`") && line.contains("did you mean `web`?"), "{line}");
-    node.log.wait_for("configuration not reloaded: the old one goes on");
+    node.log.wait_for("configuration not reloaded: the old one stays in use");
     // A broken syntax and a file that is gone are no better.
     files.write("zones/example.com.toml", "[nameservers\n");
     let line = node.log.wait_for("ERROR");
     assert!(line.contains("zones/example.com.toml:1:"), "{line}");
-    node.log.wait_for("configuration not reloaded: the old one goes on");
+    node.log.wait_for("configuration not reloaded: the old one stays in use");
     thread::sleep(WHILE);
     let tally = load.stop();
     let answered = tally.answered();
@@ -74,7 +74,7 @@ fn sighup_reloads() {
     elsewhere.write("zones/other.example.toml", "ttl = []\n");
     node.signal("HUP");
     node.log.wait_for("other.example.toml:1:7: ");
-    node.log.wait_for("configuration not reloaded: the old one goes on reason=\"signal\"");
+    node.log.wait_for("configuration not reloaded: the old one stays in use reason=\"signal\"");
     assert_eq!(node.dig("www.other.example").data(), ["192.0.2.4"]);
 }
 
@@ -136,12 +136,12 @@ fn a_name_above_the_old_one_does_not_change_what_probes_ask_for() {
     let files = Files::new(SERVER, &[("example.com.toml", &zone("", ""))]);
     let mut node = files.serve();
     files.write("zones/example.com.toml", zone("", above));
-    let line = node.log.wait_for("several names use it");
+    let line = node.log.wait_for("several names use the pool");
     assert!(
         line.contains("such as host = \\\"alpha.example.com\\\"") || line.contains("host = \"alpha.example.com\""),
         "{line}"
     );
-    node.log.wait_for("configuration not reloaded: the old one goes on");
+    node.log.wait_for("configuration not reloaded: the old one stays in use");
     // With a host both are served, and it is asked for what it was asked for before.
     files.write("zones/example.com.toml", zone("host = \"www.example.com\"\n", above));
     node.log.wait_for("configuration reloaded");
@@ -197,7 +197,7 @@ fn a_database_that_is_broken_is_not_taken_and_the_old_table_goes_on() {
         files.write("country.mmdb", garbage);
         let line = node.log.wait_for("ERROR");
         assert!(line.contains("country.mmdb"), "{line}");
-        node.log.wait_for("configuration not reloaded: the old one goes on");
+        node.log.wait_for("configuration not reloaded: the old one stays in use");
         assert_eq!(node.dig(japan).data(), ["192.0.2.2"]);
     }
     files.write("country.mmdb", &database);

@@ -290,7 +290,7 @@ fn a_task_that_panics_is_begun_anew_and_loses_nothing() {
     assert_eq!(receiver.next().json()["event"], "start");
     thread::sleep(Duration::from_secs(1));
     node.signal("HUP");
-    node.log.wait_for("a webhook's task panicked, and is begun anew");
+    node.log.wait_for("a webhook's task panicked, which is a bug of truenorth; it is restarted");
     let told = receiver.next().json();
     assert_eq!((&told["event"], &told["lost"]), (&json!("reload"), &json!(0)));
     assert_eq!(node.dig("www.example.com").status, "NOERROR");

@@ -1,6 +1,6 @@
-//! The datacenters that the demo plays: a small HTTP server on an address of loopback for each endpoint.
+//! The datacenters of the demo: a small HTTP server on a loopback address for each endpoint.
 //!
-//! A broken endpoint answers 503, to the monitor and to everybody else. It still answers: what is shown is how soon it
+//! A broken endpoint answers 503, to the monitor and to everybody else. It still answers: the demo shows how soon it
 //! leaves the answers of DNS, not how a connection is refused.
 
 use std::convert::Infallible;
@@ -21,9 +21,9 @@ use tracing::info;
 
 /// Endpoints that are broken and mended together.
 pub(super) struct DemoSite {
-    /// As in the zone file.
+    /// The name in the zone file.
     pub(super) name: &'static str,
-    /// For a person.
+    /// A description for people.
     pub(super) about: &'static str,
     pub(super) addresses: &'static [Ipv4Addr],
 }
@@ -52,33 +52,33 @@ pub(super) const PLACES: &[DemoSite] = &[
     },
 ];
 
-/// How often another port is tried when the kernel's choice for one address is taken on another.
+/// Most attempts to find a port that is free on all addresses.
 const PORT_ATTEMPTS: usize = 32;
 
-/// How long nothing is accepted when there are no descriptors left for it.
+/// Pause before the next connection is accepted when no descriptors are left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// What an endpoint answers besides `/` and `/healthz`.
+/// The help of an endpoint for other paths than `/` and `/healthz`.
 const HELP: &str = "GET /  GET /healthz  POST /break  POST /mend  POST /datacenter/break  POST /datacenter/mend\n";
 
-/// All endpoints, each with its socket, on one port.
+/// All endpoints with their sockets, on one port.
 pub(super) struct Stage {
     endpoints: Vec<(TcpListener, Endpoint)>,
     port: u16,
 }
 
-/// One of a place's endpoints.
+/// One endpoint of a datacenter.
 #[derive(Clone)]
 struct Endpoint {
     place: &'static DemoSite,
-    /// Which of the place's addresses.
+    /// The index of its address in the datacenter.
     number: usize,
-    /// Of all of the place's endpoints, by number.
+    /// The flags of all of the datacenter's endpoints, by index; true if broken.
     broken: Arc<[AtomicBool]>,
 }
 
 impl Stage {
-    /// Binds all addresses on `wanted`, or on a port that the kernel chooses if that one is taken on any of them.
+    /// Binds all addresses on port `wanted`, or on a port that the kernel chooses if `wanted` is taken on any of them.
     pub(super) async fn open(wanted: u16) -> io::Result<Self> {
         match Self::bind(wanted).await {
             Err(error) if error.kind() == ErrorKind::AddrInUse => {}
@@ -107,12 +107,12 @@ impl Stage {
         Ok(Self { endpoints, port })
     }
 
-    /// The port of all of them.
+    /// The port that all endpoints share.
     pub(super) fn port(&self) -> u16 {
         self.port
     }
 
-    /// Answers, in tasks that end with the runtime.
+    /// Starts to answer, in tasks that end with the runtime.
     pub(super) fn begin(self) {
         for (listener, endpoint) in self.endpoints {
             tokio::spawn(accept(listener, endpoint));
@@ -131,7 +131,7 @@ async fn accept(listener: TcpListener, endpoint: Endpoint) {
             let response = endpoint.answer(request.method(), request.uri().path());
             async { Ok::<_, Infallible>(response) }
         });
-        // An error means that the peer is gone, which is its right.
+        // An error means that the peer closed the connection, which it may do.
         tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), answer));
     }
 }
@@ -162,7 +162,7 @@ impl Endpoint {
         self.broken[self.number].load(Ordering::Relaxed)
     }
 
-    /// Breaks or mends the place's endpoints of these numbers.
+    /// Breaks or mends the datacenter's endpoints with these indexes.
     fn set(&self, numbers: std::ops::RangeInclusive<usize>, broken: bool) -> Response<Full<Bytes>> {
         let addresses: Vec<String> = self.place.addresses[numbers.clone()].iter().map(ToString::to_string).collect();
         self.broken[numbers].iter().for_each(|flag| flag.store(broken, Ordering::Relaxed));

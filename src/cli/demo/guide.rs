@@ -1,4 +1,4 @@
-//! What the demo says when it begins: what there is, and what to type.
+//! The text that the demo prints at its start: what is served, and commands to try.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -7,19 +7,19 @@ use std::path::Path;
 use super::ORIGIN;
 use super::endpoints::PLACES;
 
-/// Everything that the text depends on.
+/// The values in the text.
 pub(super) struct Guide<'a> {
     /// Where DNS is answered.
     pub(super) dns: SocketAddr,
-    /// The endpoints' port.
+    /// The port of the endpoints.
     pub(super) http: u16,
-    /// What was asked for in their stead.
+    /// The address and port that the arguments asked for.
     pub(super) asked: (SocketAddr, u16),
-    /// Where the sample configuration stands.
+    /// The folder of the sample configuration.
     pub(super) folder: &'a Path,
 }
 
-/// Networks that every database places on these continents: an address registry's and two universities'.
+/// Networks that every database locates on these continents: an address registry's and two universities'.
 const EUROPE: &str = "193.0.6.0/24";
 const AMERICA: &str = "128.6.1.0/24";
 const ASIA: &str = "133.11.0.0/24";
@@ -37,16 +37,19 @@ impl fmt::Display for Guide<'_> {
         fmt_lines(f, &self.questions())?;
         writeln!(f, "\nBreak things and ask again. What is down leaves the answers within two or three seconds.\n")?;
         fmt_lines(f, &self.blows())?;
-        writeln!(f, "\nEdit the zone. It is read again when you save; a mistake is told with its line and column.\n")?;
+        writeln!(
+            f,
+            "\nEdit the zone. It is read again when you save; a mistake is reported with its line and column.\n"
+        )?;
         fmt_lines(f, &self.files())?;
         write!(f, "\nCtrl-C ends the demo and removes that folder. What happens, in seconds since the start:\n")
     }
 }
 
-/// What it shows, and the line to copy and paste.
+/// An explanation, and the command to copy.
 type Line = (&'static str, String);
 
-/// The explanation stands above its line: not every shell knows comments behind a command.
+/// The explanation is above its command: not every shell knows comments behind a command.
 fn fmt_lines(f: &mut fmt::Formatter<'_>, lines: &[Line]) -> fmt::Result {
     lines.iter().try_for_each(|(what, line)| writeln!(f, "  {what}\n      {line}"))
 }

@@ -1,4 +1,4 @@
-//! `truenorth demo`: a sample world to play with, in one process.
+//! `truenorth demo`: a sample configuration to play with, in one process.
 //!
 //! ```text
 //!   a fresh folder ◄── the sample configuration, ports filled in
@@ -9,7 +9,8 @@
 //!       dig                                              curl: break, mend
 //! ```
 //!
-//! The folder is the person's to edit; it vanishes with the demo. What happens is told on standard output.
+//! The user may edit the files in the folder. The folder is deleted when the demo ends. Events are printed to standard
+//! output.
 
 mod endpoints;
 mod guide;
@@ -34,54 +35,54 @@ use crate::vital::{self, Ends};
 use endpoints::Stage;
 use guide::Guide;
 
-/// The sample configuration. `{dns}` and `{http}` stand for what the ports turn out to be.
+/// The sample configuration. `{dns}` and `{http}` are replaced with the actual ports.
 const SERVER_FILE: &str = include_str!("truenorth.toml");
 const ZONE_FILE: &str = include_str!("zone.toml");
 
-/// The zone that is played.
+/// The origin of the sample zone.
 const ORIGIN: &str = "gslb.example.com";
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Where DNS is answered; another port if this one is taken
+    /// The address that answers DNS. Another port is used if this one is taken
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:5300")]
     listen: SocketAddr,
-    /// The port of the endpoints, on 127.10.0.10 and so on; another one if it is taken
+    /// The port of the endpoints, on 127.10.0.10 and so on. Another one is used if it is taken
     #[arg(long, value_name = "PORT", default_value_t = 8080)]
     http_port: u16,
-    /// The GeoIP database that tells where clients are
+    /// The GeoIP database that locates clients
     #[arg(long, value_name = "FILE", default_value = "geoip/country.mmdb")]
     geoip: PathBuf,
 }
 
-/// Plays until a signal says to stop. Exit code 1 if that never began.
+/// Plays until a signal says to stop. Returns exit code 1 if it never began.
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
     serve::run_to_end(|_, signals| play(arguments, signals))
 }
 
 async fn play(arguments: &Arguments, signals: Signals) -> Result<(), ServeError> {
     let out = Log::start(io::stdout())
-        .map_err(|error| ServeError::Other(format!("there is no thread for what is told: {error}")))?;
-    // Until answers begin there is nothing to drain.
+        .map_err(|error| ServeError::Other(format!("cannot start the thread that prints events: {error}")))?;
+    // Before the node answers there is nothing to drain.
     let set = tokio::select! {
         () = signals.stop() => return Ok(()),
         set = set_up(arguments, &out) => set?,
     };
-    // The folder vanishes with it.
+    // The folder is deleted when it is dropped.
     let Set { node, ends, folder: _folder } = set;
     let result = node.run(signals, ends).await;
     out.finish();
     result
 }
 
-/// A world that is played.
+/// The parts of a running demo.
 struct Set {
     node: Node,
     ends: Ends,
     folder: TempDir,
 }
 
-/// Begins to play, and says how to play along.
+/// Starts the demo and prints the guide.
 async fn set_up(arguments: &Arguments, out: &Log) -> Result<Set, ServeError> {
     let geoip = find_geoip(&arguments.geoip)?;
     let stage = Stage::open(arguments.http_port).await.map_err(|error| {
@@ -105,7 +106,7 @@ async fn set_up(arguments: &Arguments, out: &Log) -> Result<Set, ServeError> {
     Ok(Set { node, ends, folder })
 }
 
-/// The database's full path, or what to do about it.
+/// The absolute path of the database. Fails with what can be done about it.
 fn find_geoip(path: &Path) -> Result<PathBuf, ServeError> {
     Disk::new().canonicalize(path).map_err(|error| {
         ServeError::Other(format!(
@@ -116,7 +117,7 @@ fn find_geoip(path: &Path) -> Result<PathBuf, ServeError> {
     })
 }
 
-/// The address, with a port for the kernel to choose if another process has this one.
+/// The address, with port 0 if another process uses the wanted port, so that the kernel chooses one.
 fn free_address(wanted: SocketAddr) -> Result<SocketAddr, ServeError> {
     match Bound::new(&[wanted], NonZeroUsize::MIN) {
         Ok(_) => Ok(wanted),
@@ -125,7 +126,7 @@ fn free_address(wanted: SocketAddr) -> Result<SocketAddr, ServeError> {
     }
 }
 
-/// Writes the sample configuration to a folder that vanishes when it is dropped.
+/// Writes the sample configuration to a folder that is deleted when it is dropped.
 fn write_sample(dns: SocketAddr, http: u16, geoip: &Path) -> io::Result<TempDir> {
     let folder = tempfile::Builder::new().prefix("truenorth-demo-").tempdir()?;
     let zones = folder.path().join("zones");

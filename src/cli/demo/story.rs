@@ -1,4 +1,4 @@
-//! Events as a person reads them: when, what, and with what.
+//! Events as text for people: the time, what happened, and the details.
 //!
 //! ```text
 //!     12.4 s  you broke 127.10.0.10 in fra
@@ -18,7 +18,7 @@ use tracing_subscriber::registry::LookupSpan;
 use crate::cli::log::{Log, filter};
 use crate::printable::Printable;
 
-/// Writes events to `out` from now on; `RUST_LOG` chooses which.
+/// From now on, writes events to `out`. `RUST_LOG` selects them.
 pub(super) fn tell(out: &Log) {
     tracing_subscriber::fmt()
         .with_env_filter(filter())
@@ -51,7 +51,7 @@ where
     }
 }
 
-/// An event's message, and what its fields add to it.
+/// An event's message, and the details from its fields.
 #[derive(Default)]
 struct Sentence {
     message: String,

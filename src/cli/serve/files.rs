@@ -1,4 +1,4 @@
-//! The files that a node serves: read at the start, looked at for changes, read again.
+//! The files of a node: read at the start, watched for changes, and read again.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -18,19 +18,19 @@ use crate::report::Summary;
 use crate::snapshot::Snapshot;
 use crate::store::{Batch, Store};
 
-/// Zones that are told by name when they are lost; the number of others follows.
+/// Most lost zones that a message names. It counts the others.
 const MOST_LOST: usize = 20;
 
-/// What a reload reads from and writes to.
+/// The inputs and outputs of a reload.
 pub(super) struct Files {
     pub(super) path: PathBuf,
-    /// Lent to the thread that reads.
+    /// `None` while a thread is reading with it.
     pub(super) loader: Option<Loader>,
     pub(super) store: Arc<Store>,
     pub(super) server: Server,
-    /// `None` where the system has no thread or descriptor for it, which was told.
+    /// `None` if the system has no thread or descriptor for it, which was logged.
     pub(super) watch: Option<FileWatch>,
-    /// The last word about addresses that are probed and nobody has.
+    /// The last log message about probed addresses that are reserved for documentation.
     pub(super) noticed: Option<String>,
 }
 
@@ -40,11 +40,11 @@ impl Files {
         let opened = beside(move || {
             let other = |error: &dyn std::fmt::Display| ServeError::Other(error.to_string());
             let mut loader = Loader::new(&from);
-            // The zones' last serials stand in the state folder, and where that is stands in the server file. So it is opened
-            // first, and the zones are read once.
+            // The zones' last serials are in the state folder, and the server file names that folder. It is opened
+            // first, so that the zones are read only once.
             let state = match config::load_state_folder(&from) {
                 Ok(state) => state,
-                // What else is wrong is told with it.
+                // The other faults of the file are reported together with this one.
                 Err(faults) => return Err(loader.load(&Disk::new(), &|_| None, None).err().unwrap_or(faults).into()),
             };
             let store = Arc::new(Store::open(&state).map_err(|error| other(&error))?);
@@ -64,10 +64,10 @@ impl Files {
         Ok((files, loaded, txt))
     }
 
-    /// Reads everything again; the TXT records that are set are part of it.
+    /// Reads everything again, including the TXT records that are set.
     pub(super) async fn load(&mut self, previous: Arc<Snapshot>, txt: &DynamicTxt) -> Result<Loaded, Faults> {
         let store = self.store.clone();
-        // A loader that was lost with its thread had nothing but what it read before.
+        // A loader that was lost with its thread only held a cache.
         let mut loader = self.loader.take().unwrap_or_else(|| Loader::new(&self.path));
         let read = beside(move || {
             let disk = Disk::new();
@@ -77,13 +77,13 @@ impl Files {
         let (loader, loaded, reads) =
             read.await.map_err(|why| Faults(vec![Fault::without_place(why).code(Code::File)]))?;
         self.loader = Some(loader);
-        // Faulty or not: it is read again when it is no longer what was read.
+        // The files are watched even if they are faulty, so that the next change is read.
         let watching = loaded.as_ref().map_or(self.server.watching, |loaded| loaded.server.watching);
         self.follow(reads, watching);
         self.adopt(loaded?, txt)
     }
 
-    /// Looks from now on for changes of what was read.
+    /// From now on, watches these files for changes.
     pub(super) fn follow(&mut self, reads: Reads, watching: Watching) {
         self.server.watching = watching;
         if let Some(watch) = &mut self.watch {
@@ -91,7 +91,7 @@ impl Files {
         }
     }
 
-    /// Takes over what was read, with the TXT records that are set.
+    /// Adopts a configuration, with the TXT records that are set.
     pub(super) fn adopt(&mut self, mut loaded: Loaded, txt: &DynamicTxt) -> Result<Loaded, Faults> {
         if loaded.forbidden.has_errors() {
             return Err(loaded.forbidden);
@@ -104,7 +104,7 @@ impl Files {
         let (blueprint, left_out) = txt.apply(&loaded.blueprint);
         loaded.blueprint = Arc::new(blueprint);
         for (name, why) in left_out {
-            warn!(%name, %why, "TXT records that were set are left out");
+            warn!(%name, %why, "TXT records that were set cannot be served by the new configuration and are left out");
         }
         let mut serials = Batch::default();
         put_serials(&loaded.blueprint, loaded.blueprint.zones(), &self.store, &mut serials);
@@ -112,13 +112,13 @@ impl Files {
         let admin = |server: &Server| server.admin.as_ref().map(|admin| (admin.listen.clone(), admin.socket.clone()));
         let fixed = |server: &Server| (server.state.clone(), server.listen.clone(), admin(server));
         if fixed(&loaded.server) != fixed(&self.server) {
-            warn!("the state folder and the listening addresses change only with a restart");
+            warn!("changes of the state folder and of the listening addresses take effect only after a restart");
         }
         Ok(loaded)
     }
 }
 
-/// Warns of zones that are served now and are no longer in a configuration; refuses one that leaves none, unless it
+/// Warns of zones that are served now but missing in the new configuration. Fails if it has no zone at all, unless
 /// `may_be_empty`.
 pub(super) fn judge_lost(previous: &Snapshot, mut loaded: Loaded, may_be_empty: bool) -> Result<Loaded, Faults> {
     let left: HashSet<&Name> = loaded.blueprint.zones().iter().map(|served| served.zone.apex()).collect();
@@ -132,7 +132,8 @@ pub(super) fn judge_lost(previous: &Snapshot, mut loaded: Loaded, may_be_empty: 
     if lost.len() > MOST_LOST {
         list = format!("{list} and {} more", lost.len() - MOST_LOST);
     }
-    let message = format!("zones are no longer there, and would be refused from now on: {list}");
+    let message =
+        format!("the new configuration lacks zones that are served now; queries for them would be refused: {list}");
     if !is_empty || may_be_empty {
         loaded
             .warnings

@@ -1,13 +1,13 @@
-//! Tells what happens: to the journal that `/v1/events` reads, and to webhooks.
+//! Delivers events to the journal, which `/v1/events` reads, and to webhooks.
 //!
 //! ```text
-//!   control ─► turns, with what was published ─┐          ┌─► journal
-//!   the loop of reloads and orders ────────────┴─► herald ┴─► webhooks
-//!                                                   │  ▲
-//!                                     what it moves └──┘ on a thread of its own
+//!   control ─► events, with the publication ─┐            ┌─► journal
+//!   the loop of reloads and orders ──────────┴─► notifier ┴─► webhooks
+//!                                                  │  ▲
+//!                                       its impact └──┘ on a separate thread
 //! ```
 //!
-//! One task tells all, so everybody hears everything in one order. Nobody who tells it something ever waits for it.
+//! One task delivers all events, so all receivers get them in the same order. Senders never wait for it.
 
 use std::sync::Arc;
 use std::thread;
@@ -23,12 +23,13 @@ use crate::vital;
 use crate::watch::FailStaticEvent;
 use crate::webhook::Hooks;
 
-/// Publications that wait for their impact at most. Each keeps two snapshots in memory; what happens beyond is told without.
+/// Most publications that wait for the calculation of their impact. Each keeps two snapshots in memory. Events beyond
+/// the limit are delivered without an impact.
 const IMPACTS: usize = 8;
 
 const SECONDS_A_DAY: u64 = 86_400;
 
-/// What the task is told.
+/// A message to the task.
 enum Message {
     EventKind(Box<EventKind>),
     NodeEvent(Vec<NodeEvent>, Option<(Publication, OwnedSemaphorePermit)>),
@@ -37,48 +38,48 @@ enum Message {
     Stop(oneshot::Sender<()>),
 }
 
-/// The way to the task. It ends by [`stop`](Herald::stop), or when all ways to it are gone.
+/// A handle to the task. The task ends with [`stop`](Notifier::stop), or when all handles are dropped.
 pub(super) struct Notifier {
     messages: mpsc::UnboundedSender<Message>,
     impacts: Arc<Semaphore>,
 }
 
 impl Notifier {
-    /// Begins to tell as a part of the node, on the tokio runtime that this is called in.
+    /// Starts the task as a part of the node, on the current tokio runtime.
     pub(super) fn new(journal: Arc<Journal>, part: vital::Part) -> Self {
         let (messages, received) = mpsc::unbounded_channel();
         tokio::spawn(part.run(run(received, journal)));
         Self { messages, impacts: Arc::new(Semaphore::new(IMPACTS)) }
     }
 
-    /// Tells this, behind all that was told so far.
+    /// Queues an event behind all earlier ones.
     pub(super) fn tell(&self, kind: EventKind) {
         self.send(Message::EventKind(Box::new(kind)));
     }
 
-    /// Tells by these webhooks from now on. Those that there were keep what they have not delivered yet.
+    /// Replaces the webhooks. The old ones keep their undelivered events.
     pub(super) fn set_webhooks(&self, webhooks: Vec<Webhook>, node: &str) {
         self.send(Message::Webhooks(webhooks, node.into()));
     }
 
-    /// What control tells.
+    /// The function that control calls with its events.
     pub(super) fn teller(&self) -> impl Fn(Vec<NodeEvent>, Option<Publication>) + use<> {
         let (messages, impacts) = (self.messages.clone(), self.impacts.clone());
-        move |told, publication| {
+        move |events, publication| {
             let publication = publication.zip(impacts.clone().try_acquire_owned().ok());
-            // The task is gone only when the node stops.
-            let _ = messages.send(Message::NodeEvent(told, publication));
+            // The task ends only when the node stops.
+            let _ = messages.send(Message::NodeEvent(events, publication));
         }
     }
 
-    /// Returns when all that was told so far stands in the journal.
+    /// Returns when all queued events are in the journal.
     pub(super) async fn catch_up(&self) {
         let (done, caught_up) = oneshot::channel();
         self.send(Message::CaughtUp(done));
         let _ = caught_up.await;
     }
 
-    /// Gives webhooks a second for what waits, and ends.
+    /// Gives webhooks a second for the waiting events, and ends.
     pub(super) async fn stop(&self) {
         let (done, stopped) = oneshot::channel();
         self.send(Message::Stop(done));
@@ -86,7 +87,7 @@ impl Notifier {
     }
 
     fn send(&self, message: Message) {
-        // The task is gone only when the node stops.
+        // The task ends only when the node stops.
         let _ = self.messages.send(message);
     }
 }
@@ -96,8 +97,10 @@ async fn run(mut messages: mpsc::UnboundedReceiver<Message>, journal: Arc<Journa
     while let Some(message) = messages.recv().await {
         let kind = match message {
             Message::EventKind(kind) => vec![*kind],
-            Message::NodeEvent(told, None) => all_news(&told, None),
-            Message::NodeEvent(told, Some((publication, permit))) => news_with_impact(told, publication, permit).await,
+            Message::NodeEvent(events, None) => all_news(&events, None),
+            Message::NodeEvent(events, Some((publication, permit))) => {
+                news_with_impact(events, publication, permit).await
+            }
             Message::Webhooks(webhooks, node) => {
                 hooks.set(webhooks, &node);
                 continue;
@@ -118,37 +121,40 @@ async fn run(mut messages: mpsc::UnboundedReceiver<Message>, journal: Arc<Journa
     }
 }
 
-/// What happened, with what it moves. That is found out on a thread of its own; where there is none, or it panics, what
-/// happened is told all the same.
+/// Adds the impact to events. A separate thread calculates it. If no thread can be started, or it panics, the events
+/// are delivered without it.
 async fn news_with_impact(
-    told: Vec<NodeEvent>,
+    events: Vec<NodeEvent>,
     publication: Publication,
     permit: OwnedSemaphorePermit,
 ) -> Vec<EventKind> {
-    let told = Arc::new(told);
+    let events = Arc::new(events);
     let (done, found) = oneshot::channel();
-    let of = told.clone();
+    let of = events.clone();
     let find = move || {
         let kind = all_news(&of, Changes::new(&publication.before, &publication.after).as_mut());
         drop(permit);
-        // The node may have stopped meanwhile.
+        // The node may have stopped in the meantime.
         let _ = done.send(kind);
     };
     match thread::Builder::new().name("impact".to_owned()).spawn(find) {
         Ok(_) => found.await.unwrap_or_else(|_| {
-            error!("what an event moves is not told: finding it out panicked");
-            all_news(&told, None)
+            error!(
+                "an event is reported without its impact on clients: the calculation panicked, \
+                 which is a bug of truenorth"
+            );
+            all_news(&events, None)
         }),
         Err(error) => {
-            warn!(%error, "what an event moves is not told: there is no thread to find it out");
-            all_news(&told, None)
+            warn!(%error, "an event is reported without its impact on clients: cannot start a thread");
+            all_news(&events, None)
         }
     }
 }
 
-/// What happened, with what it moves as far as that is known.
-fn all_news(told: &[NodeEvent], mut changes: Option<&mut Changes<'_>>) -> Vec<EventKind> {
-    let kind = |told: &NodeEvent| match told {
+/// Adds the impact to events, as far as it is known.
+fn all_news(events: &[NodeEvent], mut changes: Option<&mut Changes<'_>>) -> Vec<EventKind> {
+    let kind = |event: &NodeEvent| match event {
         NodeEvent::Turn(Turn { target, of, pools, from, to, seen }) => {
             let impact = changes.as_mut().map(|changes| changes.impact_of_target(target));
             EventKind::endpoint(target, *of == Part::Whole, pools, [*from, *to], seen, impact)
@@ -171,5 +177,5 @@ fn all_news(told: &[NodeEvent], mut changes: Option<&mut Changes<'_>>) -> Vec<Ev
             expires: expires.as_secs(),
         },
     };
-    told.iter().map(kind).collect()
+    events.iter().map(kind).collect()
 }

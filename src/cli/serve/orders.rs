@@ -1,4 +1,4 @@
-//! What the admin server orders, and the TXT records that are set and go.
+//! Executes orders of the admin server, and removes expired TXT records.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -15,7 +15,7 @@ use crate::report::EventKind;
 use crate::snapshot::Snapshot;
 use crate::store::{Batch, TXT, TxtRecord};
 
-/// Where orders come from; nowhere without an admin server.
+/// The receiver of orders; `None` without an admin server.
 pub(super) struct Orders(Option<mpsc::Receiver<Order>>);
 
 impl Orders {
@@ -23,7 +23,7 @@ impl Orders {
         Self(receiver)
     }
 
-    /// Waits for the next one.
+    /// Waits for the next order.
     pub(super) async fn next(&mut self) -> Order {
         match &mut self.0 {
             Some(receiver) => match receiver.recv().await {
@@ -35,10 +35,10 @@ impl Orders {
     }
 }
 
-/// How often the clock on the wall is looked at while TXT records wait for their end: somebody may set it.
+/// How often the wall clock is read while TXT records wait to expire: somebody may set it.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Waits until a TXT record may have had its time.
+/// Waits until a TXT record may have expired.
 pub(super) async fn expiry(txt: &DynamicTxt) {
     match txt.next_expiry() {
         Some(until) => tokio::time::sleep(Duration::from_secs(until.saturating_sub(unix_time())).min(LOOK_EVERY)).await,
@@ -46,13 +46,13 @@ pub(super) async fn expiry(txt: &DynamicTxt) {
     }
 }
 
-/// Seconds since 1970; a clock that stands before that is taken to stand there.
+/// Seconds since 1970; 0 if the clock is earlier.
 fn unix_time() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 impl Node {
-    /// Does what is ordered. Who ordered it may have gone meanwhile.
+    /// Executes an order. Its sender may be gone by then.
     pub(super) async fn obey(&mut self, order: Order) {
         match order {
             Order::Reload { may_be_empty, reply } => _ = reply.send(self.reload("order", may_be_empty).await),
@@ -89,25 +89,26 @@ impl Node {
         Ok(served)
     }
 
-    /// Takes away the TXT records that have had their time.
+    /// Removes the TXT records that have expired.
     pub(super) async fn expire(&mut self) {
         let gone = self.txt.expire(unix_time());
         self.tell_gone(&gone);
-        // Fewer records fit where more did.
+        // Fewer records always fit if more did.
         if let Err(error) = self.amend(&names(&gone), rows(&[], &gone)).await {
-            error!(%error, "TXT records stay although their time is over");
+            error!(%error, "expired TXT records are still served: they cannot be removed");
         }
     }
 
     fn tell_gone(&self, gone: &[TxtValue]) {
         for TxtValue { name, value, .. } in gone {
-            info!(%name, "TXT record gone");
+            info!(%name, "TXT record expired");
             self.notifier.tell(EventKind::Txt { name: name.to_string(), value: value.clone(), set: false });
         }
     }
 
-    /// Has the zones of these names served as their TXT records are now. The rows of those records are kept together with the
-    /// serials that count the change: a zone that changed under an old serial would stay as it was on its secondaries.
+    /// Rebuilds the zones of these names with their present TXT records. The rows of the records are stored together
+    /// with the serials that count the change. A zone that changed without a new serial would stay outdated on its
+    /// secondaries.
     async fn amend(
         &mut self,
         names: &[Name],
@@ -121,7 +122,7 @@ impl Node {
         zones.sort_unstable_by_key(|zone| Arc::as_ptr(zone));
         zones.dedup_by(|a, b| Arc::ptr_eq(a, b));
         for served in &zones {
-            // What an order takes is told by how many names it touches, however many the zone has.
+            // The cost of an order depends on the number of changed names, not on the size of the zone.
             info!(zone = %served.zone.apex(), serial = served.serial(), names = served.zone.patched_names(), "zone amended");
         }
         put_serials(&self.latest, zones, &self.files.store, &mut rows);
@@ -131,7 +132,8 @@ impl Node {
 }
 
 impl Files {
-    /// The TXT records that an earlier run left. Those that had their time meanwhile go as all do, so that serials count it.
+    /// The TXT records of an earlier run. Those that expired in the meantime are removed like all others, so that
+    /// serials count that.
     pub(super) fn kept_txt(&self) -> DynamicTxt {
         let value = |record: TxtRecord| {
             let name = Name::parse(&record.name, &Name::root()).ok()?;
@@ -141,7 +143,7 @@ impl Files {
     }
 }
 
-/// Rows of values that are set, and of those that are gone.
+/// The rows of values that are set, and of values that are gone.
 fn rows(set: &[TxtValue], gone: &[TxtValue]) -> Batch {
     let mut batch = Batch::default();
     set.iter().map(record).for_each(|record| batch.put(&TXT, &record.key(), &record));
@@ -150,7 +152,7 @@ fn rows(set: &[TxtValue], gone: &[TxtValue]) -> Batch {
 }
 
 fn record(TxtValue { name, value, until }: &TxtValue) -> TxtRecord {
-    // Names are the same in any case, and so is the row.
+    // Names are compared without case, so the row has a lower-case name.
     TxtRecord { name: name.to_string().to_ascii_lowercase(), value: value.clone(), until: *until }
 }
 

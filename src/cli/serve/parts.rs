@@ -1,4 +1,4 @@
-//! What control is wired to: the sockets' snapshot, the prober, the state folder.
+//! The parts that control is connected to: the sockets' snapshot, the prober, and the state folder.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,8 +16,8 @@ use crate::store::{
     Batch, HEALTH, HealthRecord, OVERRIDES, OverrideRecord, RECOVERIES, ROLLOUTS, RolloutRecord, Store,
 };
 
-/// Puts each snapshot in the place of the one before, which it gives back. The place itself is told to `first` with the
-/// first snapshot.
+/// Returns the function that publishes snapshots: it replaces the present snapshot and returns the old one. With the
+/// first snapshot, it sends the shared place itself to `first`.
 pub(super) fn publisher(
     first: oneshot::Sender<Arc<ArcSwap<Snapshot>>>,
 ) -> impl FnMut(Arc<Snapshot>) -> Option<Arc<Snapshot>> {
@@ -29,14 +29,14 @@ pub(super) fn publisher(
         }
         let new = place.insert(Arc::new(ArcSwap::new(snapshot)));
         if let Some(first) = first.take() {
-            // The start that waits for it may have failed meanwhile.
+            // The starting node that waits for it may have failed by then.
             let _ = first.send(new.clone());
         }
         None
     }
 }
 
-/// Probes a target.
+/// Returns the function that probes a target.
 pub(super) fn prober() -> impl Fn(Arc<Target>) -> Pin<Box<dyn Future<Output = Outcome> + Send>> {
     let prober = Prober::new();
     move |target| {
@@ -45,7 +45,7 @@ pub(super) fn prober() -> impl Fn(Arc<Target>) -> Pin<Box<dyn Future<Output = Ou
     }
 }
 
-/// Keeps what control says: all of one event in one batch.
+/// Returns the function that stores what control wants to keep: all rows of one event in one batch.
 pub(super) fn keeper(store: Arc<Store>) -> impl Fn(Keep) {
     move |Keep { health, recovery_states, overrides, rollouts }| {
         let mut batch = Batch::default();

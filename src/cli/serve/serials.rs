@@ -1,4 +1,4 @@
-//! The serials that zones are served with, from one run to the next.
+//! The serials of served zones, kept from one run to the next.
 
 use std::sync::Arc;
 
@@ -7,8 +7,8 @@ use crate::name::Name;
 use crate::snapshot::{Blueprint, ServedZone};
 use crate::store::{Batch, CONTENTS, SERIALS, Store};
 
-/// Puts the serials of zones, and what they stand for, into a batch where the store has others. A zone that is gone keeps its
-/// serial: it may come back.
+/// Adds the serials of zones and the contents that they count to a batch, if the store has others. A zone that is gone
+/// keeps its serial, because it may come back.
 pub(super) fn put_serials<'z>(
     blueprint: &Blueprint,
     zones: impl IntoIterator<Item = &'z Arc<ServedZone>>,
@@ -27,7 +27,7 @@ pub(super) fn put_serials<'z>(
     }
 }
 
-/// Tells what a zone was last served with.
+/// Returns the function that reads the serial and contents a zone was last served with.
 pub(super) fn last_served(store: &Store) -> impl Fn(&Name) -> Option<LastServed> {
     |origin| {
         let origin = origin.to_string();

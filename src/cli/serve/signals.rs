@@ -1,7 +1,7 @@
 //! The signals that an operator sends.
 //!
-//! A thread of its own receives them, so that no work of the node keeps one waiting: a reload that reads from a hung file
-//! system, a big zone that is compiled, an answer that nobody reads.
+//! A separate thread receives them, so that nothing delays them: a reload from a hung file system, a big zone that is
+//! compiled, or an answer that nobody reads.
 
 use std::io;
 use std::process;
@@ -16,13 +16,13 @@ use tracing::warn;
 
 use crate::cli::log::Log;
 
-/// How long a node may take to end, drained or not, whatever is under way. Operators are promised two seconds; the rest is
-/// for the last lines of the log.
+/// Longest time that a node may take to end, whether it has drained or not. Operators are promised two seconds; the
+/// difference is for the last lines of the log.
 const LONGEST_END: Duration = Duration::from_millis(1700);
 
-/// Signals that end a process unless it handles them, and that mean nothing here. An operator who is used to another
-/// server may send one, or a script meant for another process. Their numbers are those of Linux; SIGXFSZ is a file that
-/// grows too long, which its writer is told of as an error.
+/// Signals that end a process unless it handles them, and that have no meaning here. An operator who is used to another
+/// server may send one, or a script meant for another process. Their numbers are those of Linux. SIGXFSZ means that a
+/// file grows too long, which its writer also gets as an error.
 const MEANINGLESS: [i32; 10] = [
     libc::SIGUSR1,
     libc::SIGUSR2,
@@ -36,13 +36,13 @@ const MEANINGLESS: [i32; 10] = [
     libc::SIGXFSZ,
 ];
 
-/// The requests that signals made.
+/// The requests that arrived as signals.
 pub(in crate::cli) struct Signals {
     reload: Arc<Notify>,
     stop: watch::Receiver<bool>,
 }
 
-/// The handlers, as the thread has them.
+/// The handlers of the thread.
 struct Handlers {
     hangup: Signal,
     terminate: Signal,
@@ -51,8 +51,8 @@ struct Handlers {
 }
 
 impl Signals {
-    /// Handles signals from now on. When the node is told to stop and is still there after [`LONGEST_END`], the process
-    /// ends by force; what the log holds then is written.
+    /// Handles signals from now on. If the node is told to stop and still runs after [`LONGEST_END`], the process
+    /// writes the lines that the log holds and ends by force.
     pub(in crate::cli) fn handle(log: Log) -> io::Result<Self> {
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let handlers = {
@@ -66,14 +66,14 @@ impl Signals {
             runtime.block_on(handlers.run(&asked));
             stopping.send_replace(true);
             thread::sleep(LONGEST_END);
-            warn!("the node takes too long to end: it is ended by force");
+            warn!("the node takes too long to stop: the process ends now");
             log.finish();
             process::exit(0);
         })?;
         Ok(Self { reload, stop })
     }
 
-    /// Waits until a reload is asked for. Several signals before that are one.
+    /// Waits until a reload is requested. Several signals before that count as one.
     pub(super) async fn reload(&self) {
         self.reload.notified().await;
     }
@@ -82,7 +82,7 @@ impl Signals {
     pub(in crate::cli) fn stop(&self) -> impl Future<Output = ()> + Send + use<> {
         let mut stop = self.stop.clone();
         async move {
-            // The thread is there as long as the process.
+            // The thread lives as long as the process.
             let _ = stop.wait_for(|stop| *stop).await;
         }
     }
@@ -92,7 +92,7 @@ impl Handlers {
     fn install() -> io::Result<Self> {
         let realtime = libc::SIGRTMIN()..=libc::SIGRTMAX();
         for number in MEANINGLESS.into_iter().chain(realtime) {
-            // The handler stays when the stream of its signals is dropped.
+            // The handler remains when the stream of its signals is dropped.
             drop(signal(SignalKind::from_raw(number))?);
         }
         Ok(Self {
@@ -103,7 +103,7 @@ impl Handlers {
         })
     }
 
-    /// Tells of reloads until it is time to stop.
+    /// Reports reload requests until it is time to stop.
     async fn run(mut self, reload: &Notify) {
         loop {
             tokio::select! {

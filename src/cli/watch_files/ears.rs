@@ -1,7 +1,7 @@
-//! What the kernel tells of folders: inotify(7).
+//! Listens to the kernel's messages about folders: inotify(7).
 //!
-//! A folder is watched by its identity. To watch the same one again changes nothing, so whatever is to be heard is simply
-//! asked for anew.
+//! The kernel identifies a folder by its inode. To watch the same folder again changes nothing, so the whole set of
+//! folders is simply added each time.
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
@@ -18,26 +18,26 @@ use tracing::warn;
 
 use super::folders::{Folders, Interest};
 
-/// A file that was written to and not closed since counts as half written for so long: a program may hold it open for ever.
+/// How long a file that was written to and not closed counts as half written. A program may keep it open for ever.
 const LONGEST_WRITE: Duration = Duration::from_secs(60);
 
-/// Octets of events that are read at once: an event takes 16 and its name, 255 at most.
+/// Octets of events that are read at once. An event takes 16 octets and its name, 255 at most.
 const BUFFER: usize = 16 << 10;
 
-/// Listens to the kernel, and to a bell.
+/// Listens to the kernel and to a bell.
 pub(super) struct Ears {
     inotify: Option<OwnedFd>,
     bell: Arc<OwnedFd>,
-    /// By the kernel's number of the watch.
+    /// The watched folders, by the kernel's number of the watch.
     folders: HashMap<i32, Interest>,
-    /// When each file was written to last that was not closed since.
+    /// The time of the last write to each file that was not closed since.
     writing: HashMap<(i32, OsString), Instant>,
-    /// That not everything can be heard was told.
-    is_told: bool,
+    /// True if it was logged that some changes go unnoticed by the kernel.
+    is_logged: bool,
 }
 
 impl Ears {
-    /// Hears nothing but the bell yet.
+    /// Creates a listener that watches no folder yet.
     pub(super) fn new(bell: Arc<OwnedFd>) -> Self {
         let mut ears = Self::deaf(bell);
         match inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK) {
@@ -47,13 +47,13 @@ impl Ears {
         ears
     }
 
-    /// Hears nothing but the bell, ever.
+    /// Creates a listener that only ever hears the bell.
     pub(super) fn deaf(bell: Arc<OwnedFd>) -> Self {
-        Self { inotify: None, bell, folders: HashMap::new(), writing: HashMap::new(), is_told: false }
+        Self { inotify: None, bell, folders: HashMap::new(), writing: HashMap::new(), is_logged: false }
     }
 
     fn tell(&mut self, why: &str) {
-        if !std::mem::replace(&mut self.is_told, true) {
+        if !std::mem::replace(&mut self.is_logged, true) {
             warn!(
                 "{why}; changed files are found by looking at all of them every 2 s instead. \
                  More room for inotify: sysctl fs.inotify.max_user_instances and fs.inotify.max_user_watches"
@@ -61,7 +61,7 @@ impl Ears {
         }
     }
 
-    /// Listens to these folders, and no others. Whether all that happens there will be heard.
+    /// Watches these folders, and no others. Returns true if the kernel reports all changes in them.
     pub(super) fn listen_to(&mut self, folders: &Folders) -> bool {
         let mut heard: HashMap<i32, Interest> = HashMap::new();
         let mut is_full = false;
@@ -80,13 +80,14 @@ impl Ears {
                 match inotify::add_watch(inotify, path, events) {
                     Ok(number) => heard.entry(number).or_default().add(interest),
                     Err(Errno::NOSPC | Errno::NOMEM) => is_full = true,
-                    // What is not there, or is not for us, is heard of from the folders above, or by looking.
+                    // A folder that is missing or not readable is covered by the folders above it, or by the regular
+                    // look.
                     Err(_) => {}
                 }
             }
             let wanted: HashSet<i32> = heard.keys().copied().collect();
             for number in self.folders.keys().filter(|number| !wanted.contains(number)) {
-                // A folder that is gone is watched no more in any case.
+                // A folder that is gone is not watched any more in any case.
                 let _ = inotify::remove_watch(inotify, *number);
             }
         }
@@ -98,16 +99,16 @@ impl Ears {
         self.inotify.is_some() && !is_full
     }
 
-    /// Waits for a name of interest, for the bell, or until then. Whether something happened to such a name.
+    /// Waits for a name of interest, for the bell, or until then. Returns true if something happened to such a name.
     pub(super) fn listen(&mut self, until: Option<Instant>) -> bool {
         let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-        // A time that a timespec cannot hold is none that anybody waits for.
+        // Nobody waits for a time that a timespec cannot hold.
         let left = left.and_then(|left| Timespec::try_from(left).ok());
         let mut sources = vec![PollFd::new(&*self.bell, PollFlags::IN)];
         sources.extend(self.inotify.as_ref().map(|inotify| PollFd::new(inotify, PollFlags::IN)));
-        // A signal that interrupts it is as good as an event.
+        // A signal that interrupts the wait is treated like an event.
         let _ = poll(&mut sources, left.as_ref());
-        // The bell is silent until it is rung again.
+        // Read the bell, so that it is silent until it is rung again.
         let _ = rustix::io::read(&*self.bell, &mut [0; 8]);
         let Some(inotify) = self.inotify.take() else { return false };
         let is_stirred = self.hear(&inotify);
@@ -119,7 +120,7 @@ impl Ears {
         let mut buffer = [MaybeUninit::uninit(); BUFFER];
         let mut events = Reader::new(inotify.as_fd(), &mut buffer);
         let mut is_stirred = false;
-        // It ends with an error when there are no more.
+        // The iterator ends with an error when there are no more events.
         while let Ok(event) = events.next() {
             let (number, kind) = (event.wd(), event.events());
             let name = event.file_name().map(|name| OsStr::from_bytes(name.to_bytes()));
@@ -128,14 +129,14 @@ impl Ears {
         is_stirred
     }
 
-    /// Whether an event is about something of interest.
+    /// True if an event is about something of interest.
     fn take(&mut self, number: i32, kind: ReadFlags, name: Option<&OsStr>) -> bool {
         if kind.contains(ReadFlags::IGNORED) {
-            // What became of the folder was told before.
+            // Earlier events reported what became of the folder.
             self.folders.remove(&number);
             return false;
         }
-        // Of a folder itself, or of events that were lost.
+        // The event is about the folder itself, or says that events were lost.
         let Some(name) = name else { return true };
         if !self.folders.get(&number).is_some_and(|interest| interest.has(name)) {
             return false;
@@ -149,15 +150,15 @@ impl Ears {
         true
     }
 
-    /// Whether a file of interest is half written.
+    /// True if a file of interest is half written.
     pub(super) fn is_writing(&mut self, now: Instant) -> bool {
         self.writing.retain(|_, last| now.duration_since(*last) < LONGEST_WRITE);
         !self.writing.is_empty()
     }
 }
 
-/// Wakes who listens.
+/// Wakes the listener.
 pub(super) fn ring(bell: &OwnedFd) {
-    // It is full only if it rings already.
+    // The write fails only if the bell is already ringing.
     let _ = rustix::io::write(bell, &1_u64.to_ne_bytes());
 }

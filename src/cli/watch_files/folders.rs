@@ -1,4 +1,4 @@
-//! Which names in which folders lead to what was read.
+//! The names, and their folders, that lead to the files that were read.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};
@@ -6,14 +6,14 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::disk::{Counts, Reads};
 
-/// As many links as the kernel follows in one path (path_resolution(7)).
+/// Most links that the kernel follows in one path (path_resolution(7)).
 const MOST_LINKS: usize = 40;
 
 /// Folders by their real paths.
 #[derive(Debug, Default)]
 pub(super) struct Folders(BTreeMap<PathBuf, Interest>);
 
-/// The events of a folder that are listened for.
+/// The names of interest in a folder.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Interest {
     names: BTreeSet<OsString>,
@@ -25,7 +25,7 @@ impl Interest {
         self.names.contains(name) || self.counts.iter().any(|counts| counts(name))
     }
 
-    /// Folders of two paths may be one.
+    /// Two paths may lead to one folder.
     pub(super) fn add(&mut self, other: &Self) {
         self.names.extend(other.names.iter().cloned());
         self.counts.extend(&other.counts);
@@ -33,7 +33,8 @@ impl Interest {
 }
 
 impl Folders {
-    /// All that lead there: every folder on the way, and every folder on the way of every link on the way.
+    /// Returns all folders that lead to the files: every folder on each path, and every folder on the paths of links on
+    /// the way.
     pub(super) fn of(reads: &Reads) -> Self {
         let mut tracer = Tracer::default();
         for path in reads.files() {
@@ -55,12 +56,12 @@ impl Folders {
 #[derive(Default)]
 struct Tracer {
     folders: BTreeMap<PathBuf, Interest>,
-    /// Where links lead; `None` for what is none. Most paths begin alike.
+    /// The targets of links; `None` for names that are not links. Most paths have the same beginning.
     links: HashMap<PathBuf, Option<PathBuf>>,
 }
 
 impl Tracer {
-    /// Notes every name that the path meets, and gives the real path.
+    /// Adds every name on the path, and returns the real path.
     fn trace(&mut self, path: &Path) -> PathBuf {
         let mut here = PathBuf::from("/");
         let mut ahead = steps(path);
@@ -88,7 +89,7 @@ impl Tracer {
     }
 }
 
-/// The steps of a path, the last one first.
+/// Returns the components of a path, the last one first.
 fn steps(path: &Path) -> Vec<OsString> {
     let step = |component| match component {
         Component::Normal(name) => Some(name.to_owned()),

@@ -1,4 +1,5 @@
-//! When a change is told: once what stands there is no longer what was read, and nothing has moved for a while.
+//! Decides when a change is reported: when the files differ from those that were read, and nothing has changed for a
+//! while.
 
 use std::time::{Duration, Instant};
 
@@ -7,26 +8,26 @@ use tracing::warn;
 use crate::disk::Reads;
 use crate::duration::Written;
 
-/// How often everything is looked at although the kernel tells of changes: some it does not see.
+/// Interval of looks at all files if the kernel reports changes: it does not see all of them.
 const LOOK_BESIDE: Duration = Duration::from_secs(10);
 
-/// How often where the kernel tells of none, or not of all.
+/// Interval of looks if the kernel reports no changes, or not all.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// How many times as long as what the kernel tells of must be quiet what only looking finds: nobody tells that a file is still
+/// A change that only a look found must be quiet for this many times the usual time: nothing tells that a file is still
 /// open and half written.
 const UNHEARD: u32 = 5;
 
-/// Looking takes one part in so many of a processor's time at most, however many files there are.
+/// Looks take at most one part in this number of a processor's time, however many files there are.
 const SHARE: u32 = 50;
 
-/// Files that keep changing for so long are told of.
+/// Files that keep changing for this time are logged.
 const RESTLESS: Duration = Duration::from_secs(60);
 
-/// Watches over what was read.
+/// Watches the files that were read.
 pub(super) struct Vigil {
     read: Reads,
-    /// As it stood at the last look.
+    /// The files at the last look.
     seen: Reads,
     quiet: Duration,
     is_sharp: bool,
@@ -34,56 +35,61 @@ pub(super) struct Vigil {
     look_at: Instant,
 }
 
-/// Something moved.
+/// A change that is not reported yet.
 #[derive(Clone, Copy)]
 struct Stir {
     first: Instant,
     last: Instant,
-    /// The kernel told of it, and so tells when it goes on. What only a look found may be half done at the next look.
+    /// True if the kernel reported the change, so that it will also report further ones. A change that only a look
+    /// found may still be going on at the next look.
     is_heard: bool,
-    is_told: bool,
+    is_logged: bool,
 }
 
 impl Vigil {
-    /// Begins with a look: something may have changed while it was read. `is_sharp` says that the kernel tells of changes.
+    /// Begins with a look, because files may have changed while they were read. `is_sharp` is true if the kernel
+    /// reports changes.
     pub(super) fn new(reads: Reads, quiet: Duration, is_sharp: bool, now: Instant) -> Self {
-        let stir = Some(Stir { first: now, last: now, is_heard: false, is_told: false });
+        let stir = Some(Stir { first: now, last: now, is_heard: false, is_logged: false });
         Self { seen: reads.clone(), read: reads, quiet, is_sharp, stir, look_at: now + LOOK }
     }
 
-    /// The kernel told of something.
+    /// Handles a report from the kernel.
     pub(super) fn stir(&mut self, now: Instant) {
-        let stir = self.stir.get_or_insert(Stir { first: now, last: now, is_heard: true, is_told: false });
+        let stir = self.stir.get_or_insert(Stir { first: now, last: now, is_heard: true, is_logged: false });
         (stir.last, stir.is_heard) = (now, true);
     }
 
-    /// When there is something to do again.
+    /// The time of the next action.
     pub(super) fn wake_at(&self, now: Instant) -> Instant {
         match self.stir {
-            // Later than that, a file is being written: asked again after as long.
+            // Later than that, a file is being written: look again after the same time.
             Some(stir) if self.quiet_at(stir) <= now => now + self.quiet,
             Some(stir) => self.quiet_at(stir),
             None => self.look_at,
         }
     }
 
-    /// When it has been quiet for long enough, unless something moves again.
+    /// The time at which it has been quiet for long enough, unless something changes again.
     fn quiet_at(&self, stir: Stir) -> Instant {
         stir.last + if stir.is_heard { self.quiet } else { self.quiet * UNHEARD }
     }
 
-    /// Whether a change is to be told now. `is_writing` says that a file is open and half written.
+    /// Returns true if a change is to be reported now. `is_writing` is true if a file is open and half written.
     pub(super) fn turn(&mut self, now: Instant, is_writing: bool) -> bool {
         let Some(stir) = self.stir else {
             if now >= self.look_at && self.look(now) {
-                self.stir = Some(Stir { first: now, last: now, is_heard: false, is_told: false });
+                self.stir = Some(Stir { first: now, last: now, is_heard: false, is_logged: false });
             }
             return false;
         };
         if now < self.quiet_at(stir) || is_writing {
-            if now.duration_since(stir.first) >= RESTLESS && !stir.is_told {
-                warn!(quiet = %Written(self.quiet), "files of the configuration keep changing: they are read when they have been quiet");
-                self.stir = Some(Stir { is_told: true, ..stir });
+            if now.duration_since(stir.first) >= RESTLESS && !stir.is_logged {
+                warn!(
+                    quiet = %Written(self.quiet),
+                    "configuration files keep changing: they are read when nothing has changed for the time `quiet`"
+                );
+                self.stir = Some(Stir { is_logged: true, ..stir });
             }
             return false;
         }
@@ -100,7 +106,7 @@ impl Vigil {
         true
     }
 
-    /// Looks; whether it is another sight than the last.
+    /// Looks at all files. Returns true if they differ from the last look.
     fn look(&mut self, now: Instant) -> bool {
         let seen = self.read.look_again();
         let cost = now.elapsed();
@@ -131,7 +137,7 @@ mod tests {
         let mut vigil = Vigil::new(disk.reads(), QUIET, true, start);
         assert!(!vigil.turn(at(50), false), "all is as it was");
         assert!(vigil.wake_at(at(50)) > at(70), "and it is not looked at all the time");
-        // Appended to, again and again, with pauses shorter than the quiet.
+        // A file that is appended to repeatedly, with pauses shorter than the quiet time.
         for tenth in [60, 65, 74, 83] {
             fs::write(&path, format!("{tenth} and more")).unwrap();
             vigil.stir(at(tenth));
@@ -157,7 +163,7 @@ mod tests {
         assert_eq!(vigil.wake_at(at(0)), at(50));
         assert!(!vigil.turn(at(50), false));
         fs::write(&path, "half and more").unwrap();
-        // It pauses for longer than one that is heard may.
+        // The pause is longer than one that is allowed after a report of the kernel.
         assert!(!vigil.turn(at(99), false));
         assert!(!vigil.turn(at(100), false));
         assert!(!vigil.turn(at(149), false));

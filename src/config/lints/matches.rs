@@ -1,4 +1,4 @@
-//! Matches of clients that never decide.
+//! Matches of clients without effect.
 
 use std::collections::HashSet;
 
@@ -14,7 +14,7 @@ use crate::geo::{ClientMatch, countries};
 use crate::snapshot::Ecs;
 use crate::wire::Fold;
 
-/// Tells which matches of a file's own regions never decide. `view` is all that they compete with.
+/// Warns of matches without effect in a file's own regions. `view` holds all regions that they compete with.
 pub(in crate::config) fn check_matches(view: View<'_, PlacedRegion>, ecs: Ecs, faults: &mut Faults) {
     let all: Vec<ClientMatch> = view
         .visible()
@@ -33,7 +33,7 @@ pub(in crate::config) fn check_matches(view: View<'_, PlacedRegion>, ecs: Ecs, f
                     .collect();
                 let mut of_continent = countries::countries().filter(|country| country.continent == continent);
                 if of_continent.all(|country| named.contains(&country.code)) {
-                    let message = format!("`{}` never decides: all its countries are named", client.value);
+                    let message = format!("`{}` has no effect: all its countries are named", client.value);
                     faults.push(Fault::warning(&client.place, message, "shadowed").code(Code::NoEffect));
                 }
             }
@@ -42,11 +42,11 @@ pub(in crate::config) fn check_matches(view: View<'_, PlacedRegion>, ecs: Ecs, f
     }
 }
 
-/// Clients behind an IPv4 address in an IPv6 one are looked up by the IPv4 address.
+/// Warns of IPv6 prefixes that embed IPv4 addresses: such clients are looked up by the IPv4 address.
 fn check_fold(client: &Placed<ClientMatch>, net: IpNet, faults: &mut Faults) -> bool {
     let IpNet::V6(v6) = net else { return false };
     let Some(Fold { address, length, .. }) = Fold::find(v6.network(), v6.prefix_len()) else { return false };
-    let message = format!("{net} never decides: its clients are looked up by their IPv4 addresses");
+    let message = format!("{net} has no effect: its clients are looked up by their IPv4 addresses");
     let meant = Ipv4Net::new(address, length).map_or_else(|_| address.to_string(), |net| net.to_string());
     let fault = Fault::warning(&client.place, message, format!("did you mean `{meant}`?"));
     faults.push(fault.code(Code::NoEffect));
@@ -63,14 +63,14 @@ fn check_prefix(client: &Placed<ClientMatch>, net: IpNet, is_shadowed: bool, ecs
     };
     if ecs.enabled && net.prefix_len() > max_source {
         let message = format!("{net} is longer than `{key}` ({max_source})");
-        let fault =
-            Fault::warning(&client.place, message, "finer than Client Subnet is looked at").code(Code::ClientSubnet);
+        let fault = Fault::warning(&client.place, message, "longer than the prefixes of Client Subnet that are used")
+            .code(Code::ClientSubnet);
         let help =
             "the lowest address of a client's network decides for all of it: lengthen the maximum or shorten this";
         faults.push(fault.help(help));
     }
     if is_shadowed {
-        let message = format!("{net} never decides: longer prefixes cover all of it");
+        let message = format!("{net} has no effect: longer prefixes cover all of it");
         faults.push(Fault::warning(&client.place, message, "shadowed").code(Code::NoEffect));
     }
 }

@@ -1,4 +1,5 @@
-//! One name's steering: pools that nobody is ever sent to, weights without effect, families that only some pools have.
+//! The steering of one name: pools that no client is ever sent to, weights without effect, families that only some
+//! pools have.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,13 +14,13 @@ use crate::geo::{DatacenterId, Region};
 use crate::snapshot::{PoolId, SteeredName};
 use crate::steering::Step;
 
-/// Whether a pool has addresses of a family, by whether it has IPv4 and IPv6 ones.
+/// A function that tests if a pool has addresses of a family, from its (IPv4, IPv6) flags.
 type Has = fn(&(bool, bool)) -> bool;
 
-/// So many pools are listed by name; more would hide the fault itself.
+/// Most pools that a message lists. A longer list would hide the fault itself.
 const MAX_LISTED: usize = 4;
 
-/// A name with all that it refers to.
+/// A name with all definitions that it refers to.
 pub(super) struct NameLints<'a> {
     pub(super) names: &'a Names<'a>,
     pub(super) name: &'a SteeredName,
@@ -43,14 +44,15 @@ impl NameLints<'_> {
         self.name.steering.steer.contains(&step)
     }
 
-    /// The tiers of datacenters that clients of each region are sent to; the last one, of all that are not listed, is `None`.
-    /// Whom no region names, nothing is kept from.
+    /// The tiers of datacenters for clients of each region. The last tier, with all datacenters that are not listed, is
+    /// `None`. Clients that are in no region may be sent anywhere.
     fn tiers<'t>(&'t self, region: &'t Region) -> &'t [Vec<DatacenterId>] {
         let own = self.name.steering.prefer.iter().find(|(name, _)| *name == region.name);
         own.map_or(&region.prefer, |(_, tiers)| tiers)
     }
 
-    /// Pools that no client is ever sent to: every region says `only`, and none lists their datacenter. The value is whether there are any.
+    /// Warns of pools that no client is ever sent to: every region has `only`, and none lists their datacenter. Returns
+    /// true if there are such pools.
     pub(super) fn check_reach(&self, faults: &mut Faults) -> bool {
         let regions = self.names.regions;
         let somebody_is_nowhere = !regions.iter().any(|region| &*region.name == DEFAULT);
@@ -64,12 +66,12 @@ impl NameLints<'_> {
             self.name.steering.pools.iter().map(|used| used.pool).filter(|id| is_out(id)).collect();
         if !unreachable.is_empty() {
             let message = format!("no client of {} is ever sent to {}", self.name.owner, self.list(&unreachable));
-            self.warn(message, "every region says `only`, and none lists them", None, faults);
+            self.warn(message, "every region has `only`, and none lists them", None, faults);
         }
         !unreachable.is_empty()
     }
 
-    /// Clients that no pool answers: their region says `only`, and none of the name's pools stands in its datacenters.
+    /// Warns of clients that get no answer: their region has `only`, and the name has no pool in its datacenters.
     pub(super) fn check_only(&self, faults: &mut Faults) {
         if !self.has(Step::Region) || self.name.steering.fallback.is_some() {
             return;
@@ -82,26 +84,26 @@ impl NameLints<'_> {
         let names: Vec<&str> = self.names.regions.iter().filter(is_empty).map(|region| &*region.name).collect();
         if let [first, ..] = names[..] {
             let message = format!("clients of region {} get nothing from {}", list_of(&names), self.name.owner);
-            let label = format!("`{first}` says `only`, and no pool of the name is in its datacenters");
+            let label = format!("`{first}` has `only`, and no pool of the name is in its datacenters");
             let help = "give the name a `fallback`, or its own `prefer` for the region".to_owned();
             self.warn(message, &label, Some(help), faults);
         }
     }
 
-    /// Weights of pools that no draw ever looks at.
+    /// Warns of weights of pools that no draw uses.
     pub(super) fn check_weights(&self, faults: &mut Faults) {
         let steering = &self.name.steering;
         let differ = steering.pools.iter().any(|used| used.weight != steering.pools[0].weight);
         if !differ {
             return;
         }
-        // A spare is drawn by weight from all that the ranking holds.
+        // A spare pool is drawn by weight from all remaining pools of the ranking.
         if steering.spare {
             return;
         }
         if !steering.steer.iter().any(|step| step.draws()) {
             let message = format!("the weights of {}'s pools have no effect", self.name.owner);
-            self.warn(message, "no step of `steer` looks at weights", None, faults);
+            self.warn(message, "no step of `steer` uses weights", None, faults);
         } else if self.has(Step::Region) && !self.names.regions.is_empty() && !self.ties_anywhere() {
             let message = format!("the weights of {}'s pools have no effect", self.name.owner);
             let help = "an inner list in a region's `prefer` is a tie, which weights break".to_owned();
@@ -109,7 +111,7 @@ impl NameLints<'_> {
         }
     }
 
-    /// Whether any region leaves two of the pools tied; clients that no region names find all of them tied.
+    /// True if some region leaves two of the pools tied. For clients that are in no region, all pools are tied.
     fn ties_anywhere(&self) -> bool {
         let regions = self.names.regions;
         if !regions.iter().any(|region| &*region.name == DEFAULT) {
@@ -129,7 +131,8 @@ impl NameLints<'_> {
         })
     }
 
-    /// Clients that are sent to a pool without a family that others have lose it on the way.
+    /// Warns of pools without addresses of a family that the name's other pools have. Clients that are sent there get
+    /// none.
     pub(super) fn check_families(&self, faults: &mut Faults) {
         let families = |id: PoolId| match &self.pool(id).members {
             DraftMembers::Addresses(list) => {

@@ -1,4 +1,4 @@
-//! Numbers that do not go with what a zone's names do: TTLs, and weights and capacities that nobody looks at.
+//! Numbers that do not fit a zone's names: TTLs, and weights and capacities that nothing uses.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,11 +10,11 @@ use crate::config::pools::DraftMembers;
 use crate::snapshot::{PoolId, Steering};
 use crate::steering::Pick;
 
-/// Seconds that clients may hold an address which is probed: more than an hour is what a name without failover has.
+/// Longest sensible TTL in seconds of an address that is probed. A longer one makes failover useless.
 const LONG_TTL: u32 = 3600;
 
 impl Names<'_> {
-    /// TTLs that do not go with failover: once for names that nobody may keep, once for those that clients keep for long.
+    /// Warns of TTLs that do not fit failover: once for TTLs of 0, once for very long ones.
     pub(super) fn check_ttls(&self, faults: &mut Faults) {
         let steered = || {
             self.owners.iter().filter_map(|owner| match &owner.kind {
@@ -38,10 +38,10 @@ impl Names<'_> {
             zero,
             "0",
             "no resolver keeps it",
-            "every question of every client comes here: 5 s are short enough for failover",
+            "every query of every client comes here: 5 s are short enough for failover",
         );
         let long = steered().filter(|(_, steering)| steering.ttl > LONG_TTL && is_probed(steering));
-        let label = "clients hold a dead address for so long";
+        let label = "clients keep an address that is down for this time";
         warn(
             long.map(|(owner, _)| owner).collect(),
             "more than an hour",
@@ -50,7 +50,8 @@ impl Names<'_> {
         );
     }
 
-    /// Weights of endpoints that no name looks at. A pool of the server file may have other users.
+    /// Warns of weights of endpoints that no name uses. Checks only the zone's own pools: a pool of the server file may
+    /// have other users.
     pub(super) fn check_endpoint_weights(&self, faults: &mut Faults) {
         let mut looked_at: HashMap<PoolId, bool> = HashMap::new();
         for owner in self.owners {
@@ -60,22 +61,22 @@ impl Names<'_> {
                 *looked_at.entry(used.pool).or_default() |= weighs;
             }
         }
-        let mut told = HashSet::new();
+        let mut reported = HashSet::new();
         for (id, pool) in self.own_pools() {
             let differ = match &pool.members {
                 DraftMembers::Addresses(list) => list.iter().any(|endpoint| endpoint.weight != list[0].weight),
                 DraftMembers::Cname(_) => false,
             };
-            if differ && looked_at.get(&id) == Some(&false) && told.insert(pool.place.span.start) {
+            if differ && looked_at.get(&id) == Some(&false) && reported.insert(pool.place.span.start) {
                 let message = format!("the weights of the endpoints of pool `{}` have no effect", pool.name);
-                let fault =
-                    Fault::warning(&pool.place, message, "no name's `pick` looks at weights").code(Code::NoEffect);
-                faults.push(fault.help("names that use it take `pick = \"weighted\"` to draw by weight"));
+                let fault = Fault::warning(&pool.place, message, "no name's `pick` uses weights").code(Code::NoEffect);
+                faults.push(fault.help("set `pick = \"weighted\"` in a name that uses it"));
             }
         }
     }
 
-    /// Capacities that no name looks at. A pool of the server file may have other users.
+    /// Warns of capacities that no name uses. Checks only the zone's own pools: a pool of the server file may have
+    /// other users.
     pub(super) fn check_capacities(&self, faults: &mut Faults) {
         let mut looked_at: HashSet<PoolId> = HashSet::new();
         for owner in self.owners {
@@ -84,13 +85,13 @@ impl Names<'_> {
                 looked_at.extend(name.steering.pools.iter().map(|used| used.pool));
             }
         }
-        let mut told = HashSet::new();
+        let mut reported = HashSet::new();
         for (_, pool) in self.own_pools().filter(|(id, _)| !looked_at.contains(id)) {
-            if pool.has_capacity() && told.insert(pool.place.span.start) {
+            if pool.has_capacity() && reported.insert(pool.place.span.start) {
                 let message = format!("the capacity of pool `{}` has no effect", pool.name);
-                let fault =
-                    Fault::warning(&pool.place, message, "no name that uses it goes by load").code(Code::NoEffect);
-                faults.push(fault.help("names do with the step `load`, or with `pick = \"least-load\"`"));
+                let fault = Fault::warning(&pool.place, message, "no name that uses it steers or picks by load")
+                    .code(Code::NoEffect);
+                faults.push(fault.help("use the step `load`, or `pick = \"least-load\"`, in a name"));
             }
         }
     }

@@ -1,7 +1,7 @@
-//! Which file `$INCLUDE` means.
+//! Finds the file that `$INCLUDE` names.
 //!
-//! Whoever may write a zone file may not read the rest of the machine through it: all that is included lies in the
-//! zones folder, whatever the path says and wherever its links lead.
+//! A person who may write a zone file must not read the rest of the machine through it. All included files are
+//! therefore in the zones folder, whatever the path says and wherever its links lead.
 
 use std::io;
 use std::path::{Component, Path, PathBuf};
@@ -10,17 +10,17 @@ use std::sync::Arc;
 use crate::config::source::Source;
 use crate::disk::Disk;
 
-/// Where included files lie, and how they are read.
+/// The folder of included files, and the access to it.
 #[derive(Clone, Copy)]
 pub(in crate::config) struct Includes<'a> {
-    /// The zones folder, where their paths begin.
+    /// The zones folder. Paths in directives are relative to it.
     pub(in crate::config) folder: &'a Path,
-    /// The way to them.
+    /// The access to the files.
     pub(in crate::config) disk: &'a Disk,
 }
 
 impl Includes<'_> {
-    /// The canonical path of what is `written`, or why it may not be included.
+    /// Returns the canonical path of `written`. Fails with the reason why it may not be included.
     pub(in crate::config) fn find(&self, written: &str) -> Result<PathBuf, String> {
         let path = Path::new(written);
         let mut depth = 0_usize;
@@ -30,12 +30,12 @@ impl Includes<'_> {
                 Component::CurDir => {}
                 Component::ParentDir => depth = depth.checked_sub(1).ok_or("this path leaves the zones folder")?,
                 Component::RootDir | Component::Prefix(_) => {
-                    return Err("an included file's path begins at the zones folder, so it is not absolute".to_owned());
+                    return Err("an included file's path must be relative to the zones folder".to_owned());
                 }
             }
         }
         let path = self.folder.join(path);
-        // Links on the way may be turned.
+        // Links on the way can change between checks, so the canonical path counts.
         self.disk.look(&path).map_err(|error| cannot(&path, &error))?;
         let canonical = |path: &Path| self.disk.canonicalize(path).map_err(|error| cannot(path, &error));
         let file = canonical(&path)?;
@@ -44,12 +44,12 @@ impl Includes<'_> {
         }
         match self.disk.metadata(&file) {
             Ok(metadata) if metadata.is_file() => Ok(file),
-            Ok(_) => Err(format!("{written} is no file")),
+            Ok(_) => Err(format!("{written} is not a file")),
             Err(error) => Err(cannot(&file, &error)),
         }
     }
 
-    /// What a file holds that was found under what is `written`.
+    /// Reads the file that `written` names.
     pub(in crate::config) fn source(&self, written: &str, file: &Path) -> Result<Arc<Source>, String> {
         let contents = self.disk.read(file).map_err(|error| cannot(file, &error))?;
         let text = String::from_utf8(contents.octets)

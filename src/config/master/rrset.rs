@@ -1,4 +1,4 @@
-//! What makes records an RRset (RFC 2181, section 5): one TTL, and no record twice.
+//! Makes RRsets of records (RFC 2181, section 5): one TTL, and no record twice.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -11,14 +11,14 @@ use crate::config::fault::{Fault, Faults};
 use crate::wire::Rtype;
 use crate::zone::{Builder, canonical};
 
-/// Gives the records of each RRset their lowest TTL, leaves out those that stand there already, and warns of both. `names` are
-/// their owners; the second value is whether they still are, because no record was left out.
+/// Gives the records of each RRset their lowest TTL, removes duplicates, and warns of both. `names` holds their owners.
+/// The second value is true if no record was removed, so that `names` is still valid.
 pub(in crate::config) fn settle(
     mut records: Vec<Located>,
     names: &Builder,
     faults: &mut Faults,
 ) -> (Vec<Located>, bool) {
-    // Most owners have one record, which shares nothing with any other.
+    // Most owners have one record, which is an RRset alone.
     let shared = (0..records.len()).filter(|&number| names.records_of(names.of_record(number)).len() > 1);
     let rrsets = Rrsets::of(&records, shared.map(|number| number as u32).collect(), names);
     rrsets.warn_of_ttls(&records, faults);
@@ -38,21 +38,21 @@ pub(in crate::config) fn settle(
     (records, false)
 }
 
-/// The RRsets that records belong to.
+/// Groups records into RRsets.
 struct Rrsets {
     list: Vec<RrsetTtl>,
-    /// The records, by their numbers.
+    /// The numbers of the records.
     numbers: Vec<u32>,
-    /// The RRset of each of them, by its place in the list.
+    /// The RRset of each record, as an index into the list.
     of_record: Vec<u32>,
 }
 
 struct RrsetTtl {
     first: u32,
     lowest: u32,
-    /// The first record with another TTL than the first.
+    /// The first record whose TTL differs from the first one's.
     differing: Option<u32>,
-    /// How many records there are.
+    /// The number of records.
     count: u32,
 }
 
@@ -86,7 +86,7 @@ impl Rrsets {
     fn warn_of_ttls(&self, records: &[Located], faults: &mut Faults) {
         for RrsetTtl { first, lowest, differing, .. } in &self.list {
             if let Some(differing) = differing {
-                let message = "the records of an RRset have one TTL (RFC 2181, section 5.2)".to_owned();
+                let message = "the records of an RRset must have the same TTL (RFC 2181, section 5.2)".to_owned();
                 let (at, first) = (&records[*differing as usize], &records[*first as usize]);
                 faults.push(Fault {
                     help: Some(format!("all of them are served with the lowest, {lowest}")),
@@ -96,13 +96,13 @@ impl Rrsets {
         }
     }
 
-    /// The numbers of records that stand there already, in order. "It is meaningless for two records to ever have label, class,
-    /// type and data all equal - servers should suppress such duplicates if encountered" (RFC 2181, section 5).
+    /// The numbers of duplicate records, in ascending order. "It is meaningless for two records to ever have label,
+    /// class, type and data all equal - servers should suppress such duplicates if encountered" (RFC 2181, section 5).
     fn twice(&self, records: &[Located], faults: &mut Faults) -> Vec<u32> {
         let mut first: HashMap<_, &Located, RandomState> = HashMap::default();
         let mut twice = Vec::new();
         for (&number, &id) in self.numbers.iter().zip(&self.of_record) {
-            // An RRset of one record has nothing that could be equal.
+            // An RRset of one record has no duplicates.
             if self.list[id as usize].count == 1 {
                 continue;
             }
@@ -112,8 +112,8 @@ impl Rrsets {
                     vacant.insert(located);
                 }
                 Entry::Occupied(occupied) => {
-                    let message = "this record stands here twice".to_owned();
-                    let fault = warning(located, message, occupied.get(), "here for the first time");
+                    let message = "this record is given twice".to_owned();
+                    let fault = warning(located, message, occupied.get(), "first given here");
                     faults.push(fault.code(Code::Duplicate));
                     twice.push(number);
                 }

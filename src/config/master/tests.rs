@@ -92,7 +92,10 @@ fn rfc1035_section_5_all_syntax_is_read() {
         "$origin Example.COM.\n",
         "MX      MX      0 .",
     ));
-    assert_eq!(told(&faults), ["example.com.zone:15:9: the records of an RRset have one TTL (RFC 2181, section 5.2)"]);
+    assert_eq!(
+        told(&faults),
+        ["example.com.zone:15:9: the records of an RRset must have the same TTL (RFC 2181, section 5.2)"]
+    );
     assert_eq!(
         lines(&records),
         [
@@ -128,7 +131,7 @@ fn a_ttl_left_out_is_the_directives_or_the_last_or_the_default() {
     assert_eq!(ttls, [300, 60, 60, 120, 0, 120]);
 }
 
-/// RFC 2181, section 5: the lowest TTL counts, and a record stands in its RRset once.
+/// RFC 2181, section 5: the lowest TTL counts, and each record is in its RRset once.
 #[test]
 fn rfc2181_section_5_an_rrset_has_one_ttl_and_no_record_twice() {
     let (records, faults) = read(concat!(
@@ -142,8 +145,8 @@ fn rfc2181_section_5_an_rrset_has_one_ttl_and_no_record_twice() {
     assert_eq!(
         told(&faults),
         [
-            "example.com.zone:2:1: the records of an RRset have one TTL (RFC 2181, section 5.2)",
-            "example.com.zone:4:1: this record stands here twice",
+            "example.com.zone:2:1: the records of an RRset must have the same TTL (RFC 2181, section 5.2)",
+            "example.com.zone:4:1: this record is given twice",
         ]
     );
     assert!(faults.0.iter().all(|fault| fault.severity == Severity::Warning));
@@ -155,38 +158,38 @@ fn rfc2181_section_5_an_rrset_has_one_ttl_and_no_record_twice() {
 #[test]
 fn each_fault_has_its_place() {
     let faults = [
-        (" A 192.0.2.1\n A 192.0.2.2", "1:2: the first record of a file names its owner"),
+        (" A 192.0.2.1\n A 192.0.2.2", "1:2: the first record of a file needs an owner"),
         ("a.example.net. A 192.0.2.1\n A 192.0.2.2", "1:1: a.example.net. is not in zone example.com."),
         ("badexample.com. A 192.0.2.1", "1:1: badexample.com. is not in zone example.com."),
         ("a..b A 192.0.2.1", "1:1: a label may not be empty"),
         ("a CH A 192.0.2.1", "1:3: only class IN is served"),
         ("a 60 CLASS255 A 192.0.2.1", "1:6: only class IN is served"),
-        ("a IN IN A 192.0.2.1", "1:6: the class stands here twice"),
-        ("a 60 IN 60 A 192.0.2.1", "1:9: the TTL stands here twice"),
+        ("a IN IN A 192.0.2.1", "1:6: the class is given twice"),
+        ("a 60 IN 60 A 192.0.2.1", "1:9: the TTL is given twice"),
         ("a IN 2147483648 A 192.0.2.1", "1:6: a TTL is at most 2147483647 seconds"),
         ("a 9999999w A 192.0.2.1", "1:3: a TTL is at most 2147483647 seconds"),
         ("a 1x A 192.0.2.1", "1:3: `1x` is neither a record type nor a TTL"),
         ("a FOO 192.0.2.1", "1:3: `FOO` is neither a record type nor a TTL"),
         ("a ANY x", "1:3: `ANY` is neither a record type nor a TTL"),
-        ("a IN", "1:1: a record has a type"),
-        ("\n\na", "3:1: a record has a type"),
+        ("a IN", "1:1: the record has no type"),
+        ("\n\na", "3:1: the record has no type"),
         ("a A", "1:3: no A data: the address is missing"),
-        ("a NULL 0", "1:8: no NULL data: it is understood only as \\# LENGTH HEX (RFC 3597, section 5)"),
+        ("a NULL 0", "1:8: no NULL data: it can be written only as \\# LENGTH HEX (RFC 3597, section 5)"),
         ("a MX (\n 10\n b..c )", "3:2: no MX data: a label may not be empty"),
         ("a A 192.0.2.1 x y", "1:15: nothing may follow this A data"),
         (r"a A \# 5 c000020101", "1:5: no A data: 1 octets follow it"),
-        ("a TXT ( x", "1:7: this parenthesis is never closed; what follows it was not read"),
-        ("a TXT x )", "1:9: this parenthesis was never opened"),
-        ("a TXT \"x", "1:7: a quoted string ends on the line it begins on"),
+        ("a TXT ( x", "1:7: this parenthesis is never closed; the rest of the file was not read"),
+        ("a TXT x )", "1:9: this parenthesis has no opening one"),
+        ("a TXT \"x", "1:7: a quoted string must end on the line where it begins"),
         ("$TTL", "1:1: something is missing after $TTL"),
-        ("$TTL a", "1:6: this is no TTL"),
+        ("$TTL a", "1:6: this is not a TTL"),
         ("$TTL 2147483648", "1:6: a TTL is at most 2147483647 seconds"),
-        ("$TTL 1 2", "1:8: nothing may follow here"),
+        ("$TTL 1 2", "1:8: nothing else is allowed here"),
         ("$ORIGIN a..b", "1:9: a label may not be empty"),
-        ("$ORIGIN a b", "1:11: nothing may follow here"),
-        ("$GENERATE 1-9 a A 192.0.2.$", "1:1: $GENERATE is no directive"),
+        ("$ORIGIN a b", "1:11: nothing else is allowed here"),
+        ("$GENERATE 1-9 a A 192.0.2.$", "1:1: $GENERATE is not a directive"),
         ("$INCLUDE", "1:1: something is missing after $INCLUDE"),
-        ("$INCLUDE a b c", "1:14: nothing may follow here"),
+        ("$INCLUDE a b c", "1:14: nothing else is allowed here"),
     ];
     for (text, fault) in faults {
         assert_eq!(fault_of(text), format!("example.com.zone:{fault}"), "{text}");
@@ -199,14 +202,14 @@ fn what_was_probably_meant_is_told_once() {
     let mistakes = [
         (
             "www 30 DYNA geo!web",
-            "a name whose answers depend on the client or on health stands in a zone file: [names.www], pools = [\"web\"]",
+            "a name whose answers depend on the client or on health belongs in a zone file: [names.www], pools = [\"web\"]",
         ),
         ("www XM 10 a", "did you mean `MX`?"),
         ("www cnam a", "did you mean `CNAME`?"),
         ("www 192.0.2.1", "did you mean `A 192.0.2.1`?"),
         ("www IN 2001:db8::1", "did you mean `AAAA 2001:db8::1`?"),
-        ("www 5min A 192.0.2.1", "a TTL is written in seconds or with the units s, m, h, d and w, as in 1h30m"),
-        ("$TTL 1hour", "it is written in seconds or with the units s, m, h, d and w, as in 1h30m"),
+        ("www 5min A 192.0.2.1", "write a TTL in seconds or with the units s, m, h, d and w, as in 1h30m"),
+        ("$TTL 1hour", "write it in seconds or with the units s, m, h, d and w, as in 1h30m"),
         ("$ORGIN a", "did you mean $ORIGIN?"),
         ("$ORIGIN sub.example.com", "did you mean sub.example.com.?"),
         (
@@ -215,7 +218,7 @@ fn what_was_probably_meant_is_told_once() {
         ),
         ("# old records", "a comment begins with a semicolon"),
         ("www A 192.0.2.1 // the old one", "a comment begins with a semicolon"),
-        ("@ MX mail.x.", "the preference stands first: 10 mail.x."),
+        ("@ MX mail.x.", "the preference comes first: 10 mail.x."),
         (
             "@ SOA ns1 host\n 1\n 3600\n 600 1w\n 60",
             "SOA data is <primary> <mailbox> <serial> <refresh> <retry> <expire> <minimum>",
@@ -236,9 +239,9 @@ fn all_faults_of_a_file_are_told_at_once() {
         told(&faults),
         [
             "example.com.zone:1:5: no A data: the address is an IPv4 address, not `1.2.3`",
-            "example.com.zone:3:7: a quoted string ends on the line it begins on",
-            "example.com.zone:4:5: this parenthesis was never opened",
-            "example.com.zone:5:6: this is no TTL",
+            "example.com.zone:3:7: a quoted string must end on the line where it begins",
+            "example.com.zone:4:5: this parenthesis has no opening one",
+            "example.com.zone:5:6: this is not a TTL",
             "example.com.zone:6:3: `FOO` is neither a record type nor a TTL",
         ]
     );
@@ -262,7 +265,7 @@ fn an_included_file_has_its_own_origin_and_owner() {
             "$INCLUDE bad.inc\n",
         ),
     );
-    assert_eq!(told(&faults), ["bad.inc:2:3: the first record of a file names its owner"]);
+    assert_eq!(told(&faults), ["bad.inc:2:3: the first record of a file needs an owner"]);
     assert_eq!(
         lines(&records),
         [
@@ -288,12 +291,12 @@ fn includes_stay_inside_the_zones_folder() {
     let absolute = format!("$INCLUDE {}", secret.display());
     let leaving = format!("$INCLUDE ../{}/secret.inc", outside.path().file_name().unwrap().display());
     let refused = [
-        (absolute.as_str(), "an included file's path begins at the zones folder, so it is not absolute"),
+        (absolute.as_str(), "an included file's path must be relative to the zones folder"),
         (leaving.as_str(), "this path leaves the zones folder"),
         ("$INCLUDE parts/../../own.inc", "this path leaves the zones folder"),
         ("$INCLUDE link.inc", "this path leaves the zones folder through a symbolic link"),
-        ("$INCLUDE parts", "parts is no file"),
-        ("$INCLUDE \"\"", " is no file"),
+        ("$INCLUDE parts", "parts is not a file"),
+        ("$INCLUDE \"\"", " is not a file"),
         (r"$INCLUDE \255", "this path is not UTF-8"),
     ];
     for (text, message) in refused {

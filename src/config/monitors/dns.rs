@@ -1,4 +1,4 @@
-//! What a monitor of type dns asks, and what it takes for an answer.
+//! A monitor of type dns: its question, and the answers that it accepts.
 
 use domain::base::iana;
 
@@ -10,13 +10,13 @@ use super::super::decode::{TomlTable, Value};
 use super::super::fault::Faults;
 use super::super::records::{parse_rdata, parse_rtype, txt_rdata};
 
-/// The keys that are read here, but for `expect`, which other types have as well.
+/// The keys that this module reads. It also reads `expect`, which other types have too.
 pub(super) const KEYS: [&str; 5] = ["query", "qtype", "transport", "recursion", "expect_rcode"];
 
-/// Takes the keys of a question and its answer out of a monitor's table; `None` if any is faulty, which has been told.
+/// Takes the keys of the question and the answer from a monitor's table. `None` if one is faulty, which was reported.
 pub(super) fn read(table: &mut TomlTable<'_>, faults: &mut Faults) -> Option<DnsCheck> {
     let query = table.require("query", faults).and_then(|value| {
-        // Nothing stands around a monitor that a relative name could continue with.
+        // A monitor has no origin, so the name is absolute.
         value.parsed("a name such as \"www.example.com\"", faults, |text| Name::parse(text, &Name::root()).ok())
     });
     let qtype = match table.take("qtype") {
@@ -36,7 +36,7 @@ pub(super) fn read(table: &mut TomlTable<'_>, faults: &mut Faults) -> Option<Dns
         Some(value) => read_rcodes(&value, faults),
     };
     let expect = table.take("expect");
-    // What data of a type looks like is known only once the type is.
+    // The format of the data depends on the type, which must be valid.
     let qtype = qtype?;
     let expect = expect.map_or_else(Vec::new, |value| read_records(&value, qtype, faults));
     Some(DnsCheck {
@@ -49,7 +49,7 @@ pub(super) fn read(table: &mut TomlTable<'_>, faults: &mut Faults) -> Option<Dns
     })
 }
 
-/// One response code or a list of them.
+/// Reads one response code or a list of them.
 fn read_rcodes(value: &Value<'_>, faults: &mut Faults) -> Vec<u8> {
     one_or_more(value, "`expect_rcode` needs a response code", faults, |item, faults| {
         let rcode = item
@@ -75,7 +75,7 @@ fn read_records(value: &Value<'_>, qtype: Rtype, faults: &mut Faults) -> Vec<Exp
     })
 }
 
-/// What `read` makes of a list's values, or of the one that stands without a list around it.
+/// Reads each value of a list with `read`, or a single value without a list.
 fn one_or_more<T>(
     value: &Value<'_>,
     needed: &str,

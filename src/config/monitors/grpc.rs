@@ -1,4 +1,4 @@
-//! What a monitor of type grpc asks a health service.
+//! A monitor of type grpc: its question to a health service.
 
 use crate::disk::Disk;
 use crate::health::GrpcCheck;
@@ -8,13 +8,13 @@ use super::super::decode::TomlTable;
 use super::super::fault::{Fault, Faults};
 use super::tls;
 
-/// The keys that are read here, but for those of TLS.
+/// The keys that this module reads, without those of TLS.
 pub(super) const KEYS: [&str; 2] = ["service", "tls"];
 
-/// Octets of a service's name, at most: full names of services are paths of packages.
+/// Longest name of a service in octets. Full names are paths of packages.
 const MAX_SERVICE: usize = 255;
 
-/// Takes the keys of a health service out of a monitor's table; `None` if any is faulty, which has been told.
+/// Takes the keys of a health service from a monitor's table. `None` if one is faulty, which was reported.
 pub(super) fn read(table: &mut TomlTable<'_>, disk: &Disk, faults: &mut Faults) -> Option<GrpcCheck> {
     let service = match table.take("service") {
         None => Some(String::new()),

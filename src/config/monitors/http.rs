@@ -1,4 +1,4 @@
-//! What a monitor of type http or https asks, and what it takes for success.
+//! A monitor of type http or https: its request, and the responses that count as success.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::super::decode::{TomlTable, Value};
 use super::super::fault::{Fault, Faults};
 use super::super::source::Place;
 
-/// The keys that are read here.
+/// The keys that this module reads.
 pub(super) const KEYS: [&str; 10] = [
     "version",
     "method",
@@ -26,16 +26,16 @@ pub(super) const KEYS: [&str; 10] = [
     "reuse",
 ];
 
-/// Status codes that a response may have (RFC 9110, section 15).
+/// Valid status codes (RFC 9110, section 15).
 const STATUS: std::ops::RangeInclusive<u16> = 100..=599;
 
-/// Header fields that a probe sets by itself.
+/// Header fields that a probe sets itself.
 const RESERVED: [&str; 4] = ["host", "connection", "content-length", "transfer-encoding"];
 
-/// The share that a degraded endpoint keeps, unless the monitor says another.
+/// Default share of a degraded endpoint.
 const DEGRADED_SHARE: Share = Share::from_thousandths(500);
 
-/// Takes the keys of a request and its response out of a monitor's table; `None` if any is faulty, which has been told.
+/// Takes the keys of the request and the response from a monitor's table. `None` if one is faulty, which was reported.
 pub(super) fn read(table: &mut TomlTable<'_>, timeout: Duration, faults: &mut Faults) -> Option<HttpCheck> {
     let default = HttpCheck::default();
     let version = optional(table, "version", None, faults, |value, faults| {
@@ -78,12 +78,12 @@ pub(super) fn read(table: &mut TomlTable<'_>, timeout: Duration, faults: &mut Fa
     })
 }
 
-/// The same without TLS, where nothing is negotiated: who asks for HTTP/1.1 asks for what others get.
+/// Returns the same check without TLS. Nothing is negotiated there, so HTTP/1.1 is the same as the default.
 pub(super) fn without_tls(check: HttpCheck) -> HttpCheck {
     HttpCheck { version: check.version.or(Some(HttpVersion::Http1)), ..check }
 }
 
-/// A key's value or its default; `None` if it is faulty.
+/// Reads a key's value, or returns its default. `None` if the value is faulty.
 fn optional<T>(
     table: &mut TomlTable<'_>,
     key: &'static str,
@@ -106,7 +106,7 @@ fn parsed<T>(
     value.parsed(expected, faults, parse).map(|placed| placed.value)
 }
 
-/// A request target in origin-form (RFC 9112, section 3.2.1).
+/// Reads a request target in origin-form (RFC 9112, section 3.2.1).
 fn read_path(value: &Value<'_>, faults: &mut Faults) -> Option<Box<str>> {
     let expected = "a path that begins with a slash, blanks as %20";
     let Some(text) = value.text().filter(|text| !text.is_empty()) else { return value.unexpected(expected, faults) };
@@ -137,12 +137,13 @@ fn read_path(value: &Value<'_>, faults: &mut Faults) -> Option<Box<str>> {
     None
 }
 
-/// What a path and a query are written with (RFC 3986, sections 3.3 and 3.4), and brackets, which servers take in queries.
+/// The characters of a path and a query (RFC 3986, sections 3.3 and 3.4), and brackets, which servers accept in
+/// queries.
 fn is_target(octet: u8) -> bool {
     octet.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/?%[]".contains(&octet)
 }
 
-/// Tells of a body that no response has: RFC 9110, sections 9.3.2, 15.2, 15.3.5, 15.3.6 and 15.4.5.
+/// Reports `expect_body` if no response can have a body: RFC 9110, sections 9.3.2, 15.2, 15.3.5, 15.3.6 and 15.4.5.
 fn check_body(method: &str, statuses: &[StatusRange], place: Option<&Place>, faults: &mut Faults) -> Option<()> {
     let has_none = |status: u16| matches!(status, 100..=199 | 204 | 205 | 304);
     let why = if method == "HEAD" {
@@ -177,7 +178,7 @@ fn read_degraded(value: &Value<'_>, timeout: Duration, faults: &mut Faults) -> O
     })
 }
 
-/// A response that takes as long as the probe may is none.
+/// Reads `above`. It must be below the timeout: a slower response never arrives.
 fn read_above(value: &Value<'_>, timeout: Duration, faults: &mut Faults) -> Option<Duration> {
     let above = value.duration(Duration::from_millis(1)..=Duration::from_secs(3600), faults)?;
     if above.value >= timeout {
@@ -188,7 +189,7 @@ fn read_above(value: &Value<'_>, timeout: Duration, faults: &mut Faults) -> Opti
     Some(above.value)
 }
 
-/// A JSON pointer (RFC 6901), or keys with dots between them, which are made one.
+/// Reads a JSON pointer (RFC 6901), or keys separated by dots, which become a pointer.
 fn pointer(text: &str) -> Option<Box<str>> {
     if text.starts_with('/') {
         // RFC 6901, section 3: "~" is only part of "~0" and "~1".
@@ -224,18 +225,18 @@ fn read_headers(value: &Value<'_>, faults: &mut Faults) -> Vec<(Box<str>, Box<st
     headers
 }
 
-/// RFC 9110, section 5.5: visible characters, blanks and tabs between them.
+/// Reads the value of a header field: visible characters, with blanks and tabs between them (RFC 9110, section 5.5).
 fn field_value(text: &str) -> Option<Box<str>> {
     let valid = text.bytes().all(|c| c.is_ascii_graphic() || c == b' ' || c == b'\t');
     (valid && text.trim() == text).then(|| text.into())
 }
 
-/// RFC 9110, section 5.6.2.
+/// True for a token (RFC 9110, section 5.6.2).
 fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|c| c.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&c))
 }
 
-/// One status or a list of them: `204`, `"200-299"`.
+/// Reads a status code, a range, or a list of both: `204`, `"200-299"`.
 fn read_statuses(value: &Value<'_>, faults: &mut Faults) -> Vec<StatusRange> {
     if !value.is_list() {
         return read_status(value, faults).into_iter().collect();
@@ -257,7 +258,7 @@ fn read_status(value: &Value<'_>, faults: &mut Faults) -> Option<StatusRange> {
     range.map(|range| range.value)
 }
 
-/// `/a regular expression/`, or text that stands in the body as it is.
+/// Reads `/a regular expression/`, or text that the body must contain.
 pub(super) fn read_match(value: &Value<'_>, faults: &mut Faults) -> Option<BodyMatch> {
     let text = value.string(faults)?;
     let pattern = text.value.strip_prefix('/').and_then(|rest| rest.strip_suffix('/'));

@@ -1,4 +1,4 @@
-//! What a monitor of type tcp sends and expects.
+//! A monitor of type tcp: the octets that it sends and expects.
 
 use crate::health::TcpCheck;
 
@@ -7,10 +7,10 @@ use super::super::decode::TomlTable;
 use super::super::fault::{Fault, Faults};
 use super::http;
 
-/// Octets that are sent, at most: they fit the buffers of any connection, whether the endpoint reads or not.
+/// Most octets that are sent. They fit into the buffers of any connection, even if the endpoint does not read them.
 const MAX_SEND: usize = 4096;
 
-/// Takes `send` and `expect` out of a monitor's table; `None` if any is faulty, which has been told.
+/// Takes `send` and `expect` from a monitor's table. `None` if one is faulty, which was reported.
 pub(super) fn read(table: &mut TomlTable<'_>, faults: &mut Faults) -> Option<TcpCheck> {
     let send = table.take("send").map(|value| value.string(faults));
     let expect = table.take("expect").map(|value| http::read_match(&value, faults));

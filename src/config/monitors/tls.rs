@@ -1,4 +1,4 @@
-//! What a monitor of type https or tls makes of certificates, and which it shows.
+//! TLS of monitors: how they verify certificates, and which certificate they show.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -14,16 +14,16 @@ use super::super::decode::{TomlTable, Value};
 use super::super::fault::{Fault, Faults};
 use super::read_host;
 
-/// The keys that are read here, but for `alpn`.
+/// The keys that this module reads, without `alpn`.
 pub(super) const KEYS: [&str; 6] = ["sni", "verify", "ca", "certificate", "key", "expiry_warning"];
 
-/// What `expiry_warning` may be: no certificate that is verified by browsers lives longer than the last of them.
+/// Range of `expiry_warning`. No certificate that browsers accept is valid for longer than its upper end.
 const EXPIRY_WARNING: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(398 * 86_400);
 
-/// Octets of a protocol's name (RFC 7301, section 3.1).
+/// Length of a protocol's name in octets (RFC 7301, section 3.1).
 const PROTOCOL_NAME: RangeInclusive<usize> = 1..=255;
 
-/// Takes the keys of TLS out of a monitor's table; `None` if a file that they name is faulty, which has been told.
+/// Takes the keys of TLS from a monitor's table. `None` if a file that they name is faulty, which was reported.
 pub(super) fn read(table: &mut TomlTable<'_>, disk: &Disk, faults: &mut Faults) -> Option<TlsCheck> {
     let sni = read_host(table, "sni", faults);
     let verify = table.take("verify").and_then(|value| value.boolean(faults)).is_none_or(|verify| verify.value);
@@ -53,7 +53,7 @@ pub(super) fn read(table: &mut TomlTable<'_>, disk: &Disk, faults: &mut Faults) 
     })
 }
 
-/// The protocols that an endpoint has to agree on one of; `None` if they are faulty.
+/// Reads the protocols of which an endpoint must select one. `None` if one is faulty.
 pub(super) fn read_alpn(table: &mut TomlTable<'_>, faults: &mut Faults) -> Option<Vec<Box<str>>> {
     let Some(value) = table.take("alpn") else { return Some(Vec::new()) };
     let items = value.items("`alpn` needs a protocol", faults);
@@ -80,8 +80,7 @@ fn read_identity(certificate: &Value<'_>, key: &Value<'_>, disk: &Disk, faults: 
 
 fn lone<T>(value: &Value<'_>, other: &str, faults: &mut Faults) -> Option<T> {
     let message = format!("`{}` needs `{other}`", value.key);
-    faults
-        .push(Fault::error(&value.anchor(), message, format!("`{other}` is missing beside it")).code(Code::MissingKey));
+    faults.push(Fault::error(&value.anchor(), message, format!("`{other}` is missing here")).code(Code::MissingKey));
     None
 }
 

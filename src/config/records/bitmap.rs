@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use super::parse_rtype;
 use super::text::{Reader, Wrong};
 
-/// Octets of a window's bits at most: 256 types.
+/// Most octets of a window: 256 types.
 const MAX_WINDOW: usize = 32;
 
-/// Reads the mnemonics that are left.
+/// Reads the remaining mnemonics.
 pub(super) fn read(reader: &mut Reader<'_>) -> Result<(), Wrong> {
     let mut types = BTreeSet::new();
     while !reader.tokens.is_empty() {
@@ -34,8 +34,8 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<(), Wrong> {
     Ok(())
 }
 
-/// Whether octets are a bit map: windows in ascending order, none of them empty, "trailing zero octets in the bitmap MUST be
-/// omitted".
+/// True if octets are a bit map: windows in ascending order, none of them empty, "trailing zero octets in the bitmap
+/// MUST be omitted".
 pub(super) fn is_valid(mut octets: &[u8]) -> bool {
     let mut last = None;
     while let Some((&window, rest)) = octets.split_first() {

@@ -1,15 +1,15 @@
-//! How the data of each type is laid out: the one table that texts and octets are both read by.
+//! The layout of each type's data: the one table by which both texts and octets are read.
 
 use crate::wire::Rtype;
 
-/// One field of a type's data: how messages call it, and what it holds.
+/// One field of a type's data: its name in messages, and its kind.
 #[derive(Clone, Copy)]
 pub(super) struct Field(pub &'static str, pub Kind);
 
-/// The words that stand for a field's numbers.
+/// Words for the numbers of a field.
 pub(super) type Words = &'static [(&'static str, u16)];
 
-/// What a field holds.
+/// The kind of a field's value.
 #[derive(Clone, Copy)]
 pub(super) enum Kind {
     /// A number of 8 bits, or a word for it.
@@ -18,7 +18,7 @@ pub(super) enum Kind {
     U16(Words),
     /// A number of 32 bits.
     U32,
-    /// 32 bits of seconds, which may be written in units.
+    /// 32 bits of seconds. May be written with units.
     Seconds,
     /// Seconds since 1970 modulo 2^32, or `YYYYMMDDHHmmSS` (RFC 4034, section 3.2).
     Time,
@@ -28,37 +28,39 @@ pub(super) enum Kind {
     Ipv6,
     /// A domain name, uncompressed.
     Name,
-    /// Domain names up to the end, or none.
+    /// Domain names up to the end; perhaps none.
     Names,
-    /// A character string: a length octet and as many octets.
+    /// A character string: a length octet, and octets of that number.
     String,
-    /// Character strings up to the end, at least one and at most so many.
+    /// Character strings up to the end: at least one, at most this number.
     Strings(usize),
-    /// A string of the digits 0-9, at least so many.
+    /// A string of the digits 0-9, at least this number of them.
     Digits(usize),
     /// A property tag: a character string of letters and digits, not empty (RFC 8659, section 4.1).
     Tag,
-    /// A string without a length in front, up to the end.
+    /// A string without a length octet, up to the end.
     Text,
-    /// So many groups of octets in hexadecimal digits, a separator between them. Colons let leading zeros be left out.
+    /// This number of groups of octets in hexadecimal digits, with a separator between them. With colons, leading zeros
+    /// may be left out.
     Groups {
         count: usize,
         octets: usize,
         separator: char,
     },
-    /// All that follows in hexadecimal digits, blanks or not, at least one octet.
+    /// The rest in hexadecimal digits, with or without blanks; at least one octet.
     Hex,
-    /// All that follows in Base64, blanks or not, at least one octet.
+    /// The rest in Base64, with or without blanks; at least one octet.
     Base64,
-    /// As [`Base64`](Self::Base64), or nothing.
+    /// As [`Base64`](Self::Base64), but perhaps empty.
     OptionalBase64,
-    /// As [`OptionalBase64`](Self::OptionalBase64), with `-` for nothing.
+    /// As [`OptionalBase64`](Self::OptionalBase64), with `-` for an empty value.
     DashedBase64,
-    /// A length octet and as many octets, in hexadecimal digits; `-` for none (RFC 5155, section 3.3).
+    /// A length octet and octets of that number, in hexadecimal digits; `-` for none (RFC 5155, section 3.3).
     Salt,
-    /// A length octet and as many octets, at least one, in Base32 with the extended hex alphabet (RFC 5155, section 3.3).
+    /// A length octet and octets of that number, at least one, in Base32 with the extended hex alphabet (RFC 5155,
+    /// section 3.3).
     Hash,
-    /// The types of a type bit map; not every record may hold an empty one (RFC 4034, section 4.1.2).
+    /// A type bit map. In some types it must not be empty (RFC 4034, section 4.1.2).
     Bitmap {
         may_be_empty: bool,
     },
@@ -70,7 +72,7 @@ pub(super) enum Kind {
     Relay,
     /// The location of RFC 1876.
     Location,
-    /// Address prefixes up to the end, or none (RFC 3123).
+    /// Address prefixes up to the end; perhaps none (RFC 3123).
     Prefixes,
     /// Algorithm, HIT and public key (RFC 8005, section 5).
     HostIdentity,
@@ -84,7 +86,7 @@ pub(super) enum Kind {
     NxtTypes,
     /// All of an A6 record (RFC 2874).
     A6,
-    /// So many octets or more, which are written as octets only.
+    /// At least this number of octets, which can be written as octets only.
     Octets(usize),
 }
 
@@ -102,7 +104,7 @@ const CERTIFICATES: Words = &[
     ("OID", 254),
 ];
 
-/// IANA's DNS Security Algorithm Numbers, those with a mnemonic.
+/// IANA's DNS Security Algorithm Numbers that have a mnemonic.
 const ALGORITHMS: Words = &[
     ("DELETE", 0),
     ("RSAMD5", 1),
@@ -145,7 +147,7 @@ const ALGORITHM: Field = Field("algorithm", Kind::U8(ALGORITHMS));
 const PUBLIC_KEY: Field = Field("public key", Kind::Base64);
 const LOCATOR: Kind = Kind::Groups { count: 4, octets: 2, separator: ':' };
 
-/// The fields of a type's data; `None` of a type that only its octets are known of.
+/// Returns the fields of a type's data; `None` for a type whose data can be written as octets only.
 #[allow(clippy::too_many_lines, reason = "a table of types, one entry each")]
 pub(super) fn of(rtype: Rtype) -> Option<&'static [Field]> {
     let fields: &[Field] = match rtype.0 {
@@ -189,7 +191,7 @@ pub(super) fn of(rtype: Rtype) -> Option<&'static [Field]> {
             Field("signer", Kind::Name),
             Field("signature", Kind::Base64),
         ],
-        // A KEY may say that there is none (RFC 2535, section 3.1.2).
+        // A KEY may have no key (RFC 2535, section 3.1.2).
         25 => &[
             Field("flags", Kind::U16(&[])),
             Field("protocol", Kind::U8(&[])),

@@ -2,7 +2,7 @@
 
 use super::text::{Reader, Wrong};
 
-/// Octets of the data of version 0, the only one there is (section 2).
+/// Octets of the data of version 0, the only version (section 2).
 pub(super) const LENGTH: usize = 16;
 
 /// The equator and the prime meridian, in thousandths of a second of arc.
@@ -11,10 +11,10 @@ const ZERO: i64 = 1 << 31;
 /// Thousandths of a second of arc in a degree.
 const DEGREE: i64 = 3_600_000;
 
-/// How far below sea level altitudes begin, in centimetres.
+/// Depth below sea level at which altitudes begin, in centimetres.
 const ALTITUDE_BASE: i64 = 10_000_000;
 
-/// Size, horizontal and vertical precision, in centimetres, where they are not written (section 3): 1 m, 10 km and 10 m.
+/// Default size, horizontal and vertical precision, in centimetres (section 3): 1 m, 10 km and 10 m.
 const DEFAULTS: [u64; 3] = [100, 1_000_000, 1000];
 
 /// The largest size and precision, in centimetres: 9e9.
@@ -74,12 +74,12 @@ fn angle(reader: &mut Reader<'_>, name: &str, most: i64, [plus, minus]: [&str; 2
     Ok((ZERO + sign * angle) as u32)
 }
 
-/// Metres, with or without their unit.
+/// Reads metres, with or without their unit, as centimetres.
 fn centimetres(text: &str) -> Option<i64> {
     decimal(text.strip_suffix(['m', 'M']).unwrap_or(text), 2)
 }
 
-/// A decimal number times ten to the power of `places`; it has no more places than that.
+/// Reads a decimal number and multiplies it by ten to the power of `places`. It must not have more decimal places.
 fn decimal(text: &str, places: usize) -> Option<i64> {
     let (sign, digits) = text.strip_prefix('-').map_or((1, text), |digits| (-1, digits));
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
@@ -90,7 +90,7 @@ fn decimal(text: &str, places: usize) -> Option<i64> {
     format!("{whole}{fraction:0<places$}").parse::<i64>().ok().map(|value| sign * value)
 }
 
-/// A digit and the power of ten that it is multiplied with (section 2).
+/// Returns a digit and the power of ten that it is multiplied with (section 2).
 fn exponential(mut size: u64) -> u8 {
     let mut exponent = 0;
     while size > 9 {
@@ -100,7 +100,7 @@ fn exponential(mut size: u64) -> u8 {
     (size as u8) << 4 | exponent
 }
 
-/// Whether octets are a location: of an unknown version anything may be.
+/// True if octets are a location. Any data is valid for an unknown version.
 pub(super) fn is_valid(octets: &[u8]) -> bool {
     let Some((&version, rest)) = octets.split_first() else { return false };
     if version != 0 {

@@ -1,4 +1,4 @@
-//! Whether octets are data of their type: they are walked by the fields of the type.
+//! Checks if octets are data of their type, field by field.
 
 use super::layout::{Field, Kind};
 use super::{bitmap, location, prefixes, rare, svcb};
@@ -7,7 +7,7 @@ use crate::name::MAX_NAME_LENGTH;
 /// Octets of a HIP record before its HIT and its public key (RFC 8005, section 5).
 const HOST_IDENTITY_HEAD: usize = 4;
 
-/// What is wrong with octets that are to be data of these fields: names stand uncompressed, and nothing is left over.
+/// Checks octets against these fields: names must be uncompressed, and nothing may follow. Fails with the reason.
 pub(super) fn check(fields: &[Field], octets: &[u8]) -> Result<(), String> {
     let mut rest = octets;
     for Field(name, kind) in fields {
@@ -43,7 +43,7 @@ fn check_field(name: &str, kind: Kind, value: &[u8]) -> Result<(), String> {
     }
 }
 
-/// How many of the octets belong to a field; `None` if it is not whole.
+/// Returns the number of octets of a field; `None` if the field is incomplete.
 fn length(kind: Kind, octets: &[u8]) -> Option<usize> {
     let length = match kind {
         Kind::U8(_) => 1,
@@ -101,7 +101,7 @@ fn length(kind: Kind, octets: &[u8]) -> Option<usize> {
     (length <= octets.len()).then_some(length)
 }
 
-/// Octets of none, an address or a name, as the type says (RFC 4025, section 2.3).
+/// Returns the number of octets of nothing, an address or a name, as the type says (RFC 4025, section 2.3).
 fn host_length(host_type: u8, octets: &[u8]) -> Option<usize> {
     let length = match host_type {
         0 => 0,
@@ -113,7 +113,7 @@ fn host_length(host_type: u8, octets: &[u8]) -> Option<usize> {
     (length <= octets.len()).then_some(length)
 }
 
-/// Octets of an uncompressed name.
+/// Returns the number of octets of an uncompressed name.
 fn name_length(octets: &[u8]) -> Option<usize> {
     let mut length = 0;
     loop {

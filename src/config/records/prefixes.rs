@@ -8,10 +8,10 @@ use super::text::{Reader, Wrong};
 const IPV4: u16 = 1;
 const IPV6: u16 = 2;
 
-/// The bit before the length that turns a prefix into an exception.
+/// The bit before the length that marks a prefix as an exception.
 const NEGATION: u8 = 0x80;
 
-/// Octets of an address, where the family is known.
+/// Number of octets of an address; `None` if the family is unknown.
 fn width(family: u16) -> Option<u8> {
     match family {
         IPV4 => Some(4),
@@ -50,7 +50,7 @@ fn prefix(text: &str) -> Option<Vec<u8>> {
     Some([&[high, low, length, negation | kept as u8], &octets[..kept]].concat())
 }
 
-/// Whether octets are prefixes.
+/// True if octets are prefixes.
 pub(super) fn are_valid(mut octets: &[u8]) -> bool {
     while let [high, low, prefix_length, afd_length, rest @ ..] = octets {
         let length = afd_length & !NEGATION;

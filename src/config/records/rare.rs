@@ -1,5 +1,5 @@
-//! Types that few zones hold now, and that BIND still reads as text: NSAP (RFC 1706), ATMA (ATM Forum, AF-DANS-0152), WKS (RFC
-//! 1035), NXT (RFC 2535) and A6 (RFC 2874).
+//! Types that few zones use now and that BIND still reads as text: NSAP (RFC 1706), ATMA (ATM Forum, AF-DANS-0152), WKS
+//! (RFC 1035), NXT (RFC 2535) and A6 (RFC 2874).
 
 use std::net::Ipv6Addr;
 
@@ -9,13 +9,13 @@ use super::layout::Words;
 use super::parse_rtype;
 use super::text::{Reader, Wrong, number, word};
 
-/// The types that an NXT tells of: 1 to this one (RFC 2535, section 5.2).
+/// The highest type in an NXT record (RFC 2535, section 5.2). The lowest is 1.
 const MAX_NXT_TYPE: u16 = 127;
 
-/// Octets of an NXT's bit map at most.
+/// Most octets of an NXT's bit map.
 const MAX_NXT_BITMAP: usize = 16;
 
-/// Octets of a WKS's bit map at most: a bit for each port.
+/// Most octets of a WKS's bit map: a bit for each port.
 const MAX_PORTS: usize = 0x2000;
 
 /// The first octet of an ATM address: 0 for an ATM end system address, 1 for a number of E.164 in ASCII.
@@ -25,7 +25,7 @@ const E164: u8 = 1;
 /// Bits of an IPv6 address.
 const ADDRESS_BITS: u8 = 128;
 
-/// Services of old, by the names of IANA's registry.
+/// Old services by their names in IANA's registry.
 const SERVICES: Words = &[
     ("echo", 7),
     ("discard", 9),
@@ -59,13 +59,13 @@ const SERVICES: Words = &[
     ("https", 443),
 ];
 
-/// Hexadecimal digits behind `0x`, which dots may part (RFC 1706, section 7).
+/// Reads hexadecimal digits after `0x`. Dots may separate them (RFC 1706, section 7).
 pub(super) fn nsap(text: &str) -> Option<Vec<u8>> {
     let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"))?;
     HEXUPPER_PERMISSIVE.decode(digits.replace('.', "").as_bytes()).ok().filter(|octets| !octets.is_empty())
 }
 
-/// `+` and the digits of a telephone number, or hexadecimal digits; dots may part them.
+/// Reads `+` and the digits of a telephone number, or hexadecimal digits. Dots may separate them.
 pub(super) fn atm_address(text: &str) -> Option<Vec<u8>> {
     let (format, digits) = text.strip_prefix('+').map_or((AESA, text), |digits| (E164, digits));
     if digits.split('.').any(str::is_empty) {
@@ -77,7 +77,7 @@ pub(super) fn atm_address(text: &str) -> Option<Vec<u8>> {
     octets.map(|octets| [&[format], &*octets].concat()).filter(|octets| is_atm_address(octets))
 }
 
-/// Whether octets are an ATM address.
+/// True if octets are an ATM address.
 pub(super) fn is_atm_address(octets: &[u8]) -> bool {
     match octets {
         [_] | [] => false,
@@ -86,7 +86,7 @@ pub(super) fn is_atm_address(octets: &[u8]) -> bool {
     }
 }
 
-/// Reads services, by name or port, to the bit map of RFC 1035, section 3.4.2.
+/// Reads services, by name or port, into the bit map of RFC 1035, section 3.4.2.
 pub(super) fn services(reader: &mut Reader<'_>) -> Result<(), Wrong> {
     let port = |text: &str| word(SERVICES, text).or_else(|| number(text));
     let bits = bit_map(reader, "service", "a service such as smtp, or a port", port)?;
@@ -94,12 +94,12 @@ pub(super) fn services(reader: &mut Reader<'_>) -> Result<(), Wrong> {
     Ok(())
 }
 
-/// Whether so many octets can be the bit map of a WKS.
+/// True if a bit map of a WKS can have this length.
 pub(super) fn are_services(octets: &[u8]) -> bool {
     octets.len() <= MAX_PORTS
 }
 
-/// Reads types, by mnemonic or number, to the bit map of RFC 2535, section 5.2.
+/// Reads types, by mnemonic or number, into the bit map of RFC 2535, section 5.2.
 pub(super) fn nxt_types(reader: &mut Reader<'_>) -> Result<(), Wrong> {
     let rtype = |text: &str| parse_rtype(text).map(|rtype| rtype.0).or_else(|| number(text));
     let rtype = |text: &str| rtype(text).filter(|number| (1..=MAX_NXT_TYPE).contains(number));
@@ -108,13 +108,13 @@ pub(super) fn nxt_types(reader: &mut Reader<'_>) -> Result<(), Wrong> {
     Ok(())
 }
 
-/// Whether octets are a bit map of types. "If the zero bit of the type bit map is a one, it indicates that a different format is
-/// being used".
+/// True if octets are a bit map of types. "If the zero bit of the type bit map is a one, it indicates that a different
+/// format is being used".
 pub(super) fn are_nxt_types(octets: &[u8]) -> bool {
     octets.len() <= MAX_NXT_BITMAP && octets.last() != Some(&0) && octets.first().is_none_or(|first| first & 0x80 == 0)
 }
 
-/// Reads the tokens that are left, each a number of a bit.
+/// Reads the remaining tokens. Each is the number of a bit.
 fn bit_map(
     reader: &mut Reader<'_>,
     name: &str,
@@ -132,7 +132,7 @@ fn bit_map(
     Ok(bits)
 }
 
-/// Reads a prefix length, the rest of an address, and who knows the prefix (RFC 2874, section 3.1).
+/// Reads a prefix length, the rest of an address, and the name that holds the prefix (RFC 2874, section 3.1).
 pub(super) fn a6(reader: &mut Reader<'_>) -> Result<(), Wrong> {
     let wrong = |reason: &str| Wrong { at: 0, reason: reason.to_owned() };
     let length = number::<u8>(reader.take("prefix length")?.text).filter(|&length| length <= ADDRESS_BITS);
@@ -148,7 +148,7 @@ pub(super) fn a6(reader: &mut Reader<'_>) -> Result<(), Wrong> {
     if length > 0 { reader.name("prefix name") } else { Ok(()) }
 }
 
-/// Octets of an A6 record before its name, and whether there is a name.
+/// Returns the octets of an A6 record before its name, and true if a name follows.
 pub(super) fn a6_head(octets: &[u8]) -> Option<(usize, bool)> {
     let length = *octets.first().filter(|&&length| length <= ADDRESS_BITS)?;
     Some((1 + usize::from((ADDRESS_BITS - length).div_ceil(8)), length > 0))

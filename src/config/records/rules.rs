@@ -1,7 +1,7 @@
-//! What must be true of a type's data besides its layout, and what makes one doubt it.
+//! Rules for a type's data that its layout does not express, and reasons to doubt data.
 //!
-//! What BIND refuses is an error: a secondary that runs it refuses the whole zone over one record. What BIND and NSD load
-//! is a warning.
+//! Data that BIND rejects is an error: a secondary that runs BIND rejects the whole zone because of one record. Data
+//! that BIND and NSD load is a warning at most.
 
 use regex::bytes::RegexBuilder;
 
@@ -10,10 +10,11 @@ use crate::config::suggest::did_you_mean;
 use crate::name::suffixes;
 use crate::wire::Rtype;
 
-/// Octets of the digests of DS records by their type: SHA-1, SHA-256 and SHA-384 (RFC 3658, 4509 and 6605).
+/// Length of the digests of DS records in octets by their type: SHA-1, SHA-256 and SHA-384 (RFC 3658, 4509 and 6605).
 const DS_DIGESTS: [(u8, usize); 3] = [(1, 20), (2, 32), (4, 48)];
 
-/// As above, of types that BIND does not measure: GOST R 34.11-94, GOST R 34.11-2012 and SM3 (RFC 5933, 9558 and 9563).
+/// The same for types whose length BIND does not check: GOST R 34.11-94, GOST R 34.11-2012 and SM3 (RFC 5933, 9558 and
+/// 9563).
 const OTHER_DS_DIGESTS: [(u8, usize); 3] = [(3, 32), (5, 32), (6, 32)];
 
 /// Octets of fingerprints by their type: SHA-1 and SHA-256 (RFC 4255, RFC 6594).
@@ -31,7 +32,7 @@ const ASSOCIATIONS: [(u8, usize); 2] = [(1, 32), (2, 64)];
 /// Octets of public keys by their algorithm: ECDSA, Ed25519 and Ed448 (RFC 6605, section 4; RFC 8080, section 3).
 const PUBLIC_KEYS: [(u8, usize); 4] = [(13, 64), (14, 96), (15, 32), (16, 57)];
 
-/// Octets of the hash that NSEC3 records are named with: SHA-1 (RFC 5155, section 11).
+/// Octets of the hashes in the names of NSEC3 records: SHA-1 (RFC 5155, section 11).
 const NSEC3_HASHES: [(u8, usize); 1] = [(1, 20)];
 
 /// The two highest bits of a KEY record's flags.
@@ -40,17 +41,17 @@ const NO_KEY: u8 = 0xc0;
 /// The property tags of IANA's registry.
 const TAGS: [&str; 7] = ["issue", "issuewild", "iodef", "issuemail", "issuevmc", "contactemail", "contactphone"];
 
-/// What asks the parent zone to remove its DS records, as CDS and as CDNSKEY (RFC 8078, section 4).
+/// The data of a CDS and of a CDNSKEY record that asks the parent zone to remove its DS records (RFC 8078, section 4).
 const DELETE_DS: &[u8] = &[0, 0, 0, 0, 0];
 const DELETE_KEY: &[u8] = &[0, 0, 3, 0, 0];
 
-/// Says why a digest does not fit its type, whose length is known; `None` if it does.
+/// Returns the reason why a digest does not have the length of its type; `None` if it does, or if the type is unknown.
 fn measure(lengths: &[(u8, usize)], digest_type: u8, digest: &[u8], what: &str) -> Option<String> {
     let &(_, length) = lengths.iter().find(|(known, length)| *known == digest_type && *length != digest.len())?;
     Some(format!("a {what} of type {digest_type} has {length} octets, not {}", digest.len()))
 }
 
-/// Why data that has its type's layout is none of the type.
+/// Fails with the reason why data with the right layout is not valid for its type.
 pub(super) fn check(rtype: Rtype, rdata: &[u8]) -> Result<(), String> {
     let fault = match (rtype.0, rdata) {
         (43 | 59 | 32_768 | 32_769, [_, _, _, digest_type, digest @ ..]) => {
@@ -77,19 +78,19 @@ pub(super) fn check(rtype: Rtype, rdata: &[u8]) -> Result<(), String> {
     fault.map_or(Ok(()), Err)
 }
 
-/// What is doubtful about data that may be served.
+/// Returns the reason why valid data is doubtful; `None` if it is not.
 pub(super) fn doubt(rtype: Rtype, rdata: &[u8]) -> Option<String> {
     match (rtype.0, rdata) {
-        (3 | 4, _) => Some(format!("{rtype} is obsolete (RFC 1035, section 3.3.4): mail goes by MX")),
+        (3 | 4, _) => Some(format!("{rtype} is obsolete (RFC 1035, section 3.3.4): use MX")),
         (59, [_, _, 0, ..]) if rdata != DELETE_DS => {
-            Some("a CDS record with algorithm 0 is 0 0 0 00 (RFC 8078, section 4)".to_owned())
+            Some("a CDS record with algorithm 0 must be 0 0 0 00 (RFC 8078, section 4)".to_owned())
         }
         (43 | 59, [_, _, _, digest_type, digest @ ..]) => measure(&OTHER_DS_DIGESTS, *digest_type, digest, "digest"),
         (60, [_, _, _, 0, ..]) if rdata != DELETE_KEY => {
-            Some("a CDNSKEY record with algorithm 0 is 0 3 0 AA== (RFC 8078, section 4)".to_owned())
+            Some("a CDNSKEY record with algorithm 0 must be 0 3 0 AA== (RFC 8078, section 4)".to_owned())
         }
         (48 | 60, [_, _, protocol, ..]) if *protocol != 3 => {
-            Some("the protocol of a key is 3 (RFC 4034, section 2.1.2)".to_owned())
+            Some("the protocol of a key must be 3 (RFC 4034, section 2.1.2)".to_owned())
         }
         (48 | 60, [_, _, _, algorithm @ (5 | 7 | 8 | 10), key @ ..]) => {
             (!is_rsa_key(key)).then(|| format!("a public key of algorithm {algorithm} is an exponent and a modulus"))
@@ -126,7 +127,7 @@ pub(super) fn doubt(rtype: Rtype, rdata: &[u8]) -> Option<String> {
     }
 }
 
-/// Character strings one behind the other, up to what is none.
+/// Returns consecutive character strings, up to the first invalid one.
 fn strings(mut octets: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
         let (&length, rest) = octets.split_first()?;
@@ -136,7 +137,7 @@ fn strings(mut octets: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// An exponent behind its length of one octet or of three, and a modulus (RFC 3110, section 2).
+/// True for an exponent after its length of one or three octets, and a modulus (RFC 3110, section 2).
 fn is_rsa_key(key: &[u8]) -> bool {
     let exponent = match key {
         [0, high, low, rest @ ..] => Some((usize::from(u16::from_be_bytes([*high, *low])), rest)),
@@ -146,12 +147,13 @@ fn is_rsa_key(key: &[u8]) -> bool {
     exponent.is_some_and(|(length, rest)| length > 0 && rest.len() > length)
 }
 
-/// "subst-expr = delim-char ere delim-char repl delim-char *flags" (RFC 3402, section 3.2). An empty one is none.
+/// Returns the fault of a regexp. "subst-expr = delim-char ere delim-char repl delim-char *flags" (RFC 3402, section
+/// 3.2). An empty one is valid.
 fn regexp_fault(expression: &[u8]) -> Option<String> {
     let (&delimiter, rest) = expression.split_first()?;
-    // "A numeral, or the flag"; a backslash would hide what it parts.
+    // "A numeral, or the flag"; a backslash would escape the character that it is to delimit.
     if delimiter.is_ascii_digit() || matches!(delimiter, b'i' | b'\\' | 0) {
-        return Some("a regexp begins with its delimiter, such as !".to_owned());
+        return Some("a regexp must begin with its delimiter, such as !".to_owned());
     }
     let mut parts: Vec<Vec<u8>> = vec![Vec::new()];
     let mut octets = rest.iter();
@@ -169,7 +171,7 @@ fn regexp_fault(expression: &[u8]) -> Option<String> {
     let [pattern, replacement, flags] = &parts[..] else {
         let delimiter = (delimiter as char).escape_default();
         return Some(format!(
-            "a regexp is {delimiter}pattern{delimiter}replacement{delimiter}, and i behind it or nothing"
+            "a regexp is {delimiter}pattern{delimiter}replacement{delimiter}, optionally followed by i"
         ));
     };
     if !matches!(&flags[..], b"" | b"i") {

@@ -1,4 +1,4 @@
-//! SvcParams of SVCB and HTTPS records (RFC 9460): their text, and what must be true of them.
+//! SvcParams of SVCB and HTTPS records (RFC 9460): reads their text and checks their rules.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -33,12 +33,12 @@ const KEYS: [(&str, u16); 9] = [
     ("ohttp", OHTTP),
 ];
 
-/// The key as texts have it.
+/// Returns the key as texts write it.
 fn key_name(key: u16) -> String {
     KEYS.iter().find(|(_, number)| *number == key).map_or_else(|| format!("key{key}"), |(name, _)| (*name).to_owned())
 }
 
-/// A key by its name, or by its number: "the number without leading zeros" (RFC 9460, section 2.1).
+/// Reads a key by its name, or by its number: "the number without leading zeros" (RFC 9460, section 2.1).
 fn key(name: &str) -> Option<u16> {
     if let Some((_, key)) = KEYS.iter().find(|(known, _)| *known == name) {
         return Some(*key);
@@ -51,18 +51,18 @@ fn key(name: &str) -> Option<u16> {
 fn unknown_key(name: &str) -> String {
     match did_you_mean(name, KEYS.iter().map(|(known, _)| *known)) {
         Some(known) => format!("`{name}` is no SvcParamKey; did you mean `{known}`?"),
-        None => format!("`{name}` is no SvcParamKey; one without a name is written key and its number, as in key667"),
+        None => format!("`{name}` is no SvcParamKey; write a key without a name as key and its number, as in key667"),
     }
 }
 
-/// Reads the parameters that are left, and writes them in ascending order of their keys.
+/// Reads the remaining parameters, and writes them in ascending order of their keys.
 pub(super) fn read(reader: &mut Reader<'_>) -> Result<(), Wrong> {
     let wrong = |reason: String| Wrong { at: 0, reason };
     let mut params: BTreeMap<u16, Vec<u8>> = BTreeMap::new();
     while !reader.tokens.is_empty() {
         let token = reader.take("parameter")?;
         let (name, mut text) = token.text.split_once('=').map_or((token.text, None), |(name, text)| (name, Some(text)));
-        // A quoted value is a token of its own, which touches the sign before it (section 2.1).
+        // A quoted value is a token of its own, directly after the equals sign (section 2.1).
         if let Some((value, behind)) = reader.tokens.split_first()
             && value.glued
             && value.quoted
@@ -85,7 +85,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<(), Wrong> {
         check_value(key, &value).map_err(|reason| wrong(format!("{name}: {reason}")))?;
         // "Keys MUST NOT be repeated" (section 2.1).
         if params.insert(key, value).is_some() {
-            return Err(wrong(format!("{} stands there twice", key_name(key))));
+            return Err(wrong(format!("{} is given twice", key_name(key))));
         }
     }
     for (key, value) in params {
@@ -96,7 +96,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<(), Wrong> {
     Ok(())
 }
 
-/// The wire format of a known key's value.
+/// Returns the wire format of a known key's value.
 fn value(key: u16, text: Option<&str>) -> Result<Vec<u8>, String> {
     let Some(text) = text else { return Ok(Vec::new()) };
     let octets = presentation::unescape(text).map_err(|error| error.to_string())?;
@@ -139,7 +139,7 @@ fn addresses<T: std::str::FromStr>(
     read.collect::<Result<Vec<_>, _>>().map(|addresses| addresses.concat())
 }
 
-/// The items of a comma-separated list, in which a backslash hides a comma or a backslash (RFC 9460, appendix A.1).
+/// Splits a comma-separated list, in which a backslash escapes a comma or a backslash (RFC 9460, appendix A.1).
 fn split_list(octets: &[u8]) -> Vec<Vec<u8>> {
     let mut items = vec![Vec::new()];
     let mut rest = octets.iter();
@@ -156,10 +156,10 @@ fn split_list(octets: &[u8]) -> Vec<Vec<u8>> {
     items
 }
 
-/// Why octets are no value of this key.
+/// Fails with the reason why octets are not a value of this key.
 fn check_value(key: u16, value: &[u8]) -> Result<(), &'static str> {
     let fault = match key {
-        // "The value MUST be ... a non-empty list" (section 8), of which the whole is judged in `check`.
+        // "The value MUST be ... a non-empty list" (section 8). `check` looks at the whole list.
         MANDATORY if value.is_empty() || !value.len().is_multiple_of(2) => "a list of keys is expected",
         ALPN if !are_protocols(value) => "a list of protocols of 1 to 255 octets each is expected, such as h2,h3",
         // "The presentation and wire-format values MUST be empty" (section 7.1.1; RFC 9540, section 4).
@@ -174,7 +174,7 @@ fn check_value(key: u16, value: &[u8]) -> Result<(), &'static str> {
     Err(fault)
 }
 
-/// Protocols with a length octet each, none of them empty (section 7.1.1).
+/// True for protocols with a length octet each, none of them empty (section 7.1.1).
 fn are_protocols(mut value: &[u8]) -> bool {
     if value.is_empty() {
         return false;
@@ -198,14 +198,14 @@ fn is_template(value: &[u8]) -> bool {
     text.starts_with('/') && has_dns
 }
 
-/// Why octets are no SvcParams, if they are none.
+/// Fails with the reason why octets are not SvcParams.
 pub(super) fn check(octets: &[u8]) -> Result<(), String> {
     let Some(params) = split(octets) else {
         return Err("the parameters do not end where their lengths say".to_owned());
     };
     // "SvcParamKeys SHALL appear in increasing numeric order" (section 2.2).
     if params.windows(2).any(|pair| pair[0].0 >= pair[1].0) {
-        return Err("the parameters do not stand in ascending order of their keys, each once".to_owned());
+        return Err("the keys of the parameters are not in ascending order, or one is repeated".to_owned());
     }
     for (key, value) in &params {
         check_value(*key, value).map_err(|reason| format!("{}: {reason}", key_name(*key)))?;
@@ -219,16 +219,16 @@ pub(super) fn check(octets: &[u8]) -> Result<(), String> {
     let listed: Vec<u16> = mandatory.chunks_exact(2).map(|key| u16::from_be_bytes([key[0], key[1]])).collect();
     // "The keys are ... in strictly increasing numeric order"; "automatically mandatory keys MUST NOT appear" (section 8).
     if listed.windows(2).any(|pair| pair[0] >= pair[1]) {
-        return Err("mandatory: a key stands there once, and in ascending order".to_owned());
+        return Err("mandatory: the keys must be in ascending order, each only once".to_owned());
     }
     match listed.iter().find(|&&key| key == MANDATORY || !has(key)) {
-        Some(&MANDATORY) => Err("mandatory: it does not name itself".to_owned()),
+        Some(&MANDATORY) => Err("mandatory: it must not name itself".to_owned()),
         Some(&key) => Err(format!("mandatory: {} is not among the parameters", key_name(key))),
         None => Ok(()),
     }
 }
 
-/// What works, but probably not as meant.
+/// Returns the reason why valid parameters are doubtful; `None` if they are not.
 pub(super) fn doubt(priority: u16, octets: &[u8]) -> Option<String> {
     let params = split(octets)?;
     // "In AliasMode, the SvcParams ... MUST be ignored by recipients" (section 2.4.2).
@@ -240,11 +240,11 @@ pub(super) fn doubt(priority: u16, octets: &[u8]) -> Option<String> {
             ALPN => {
                 let ids = protocols(value);
                 if let Some(twice) = ids.iter().enumerate().find(|(place, id)| ids[..*place].contains(id)) {
-                    return Some(format!("alpn: `{}` stands there twice", twice.1.escape_ascii()));
+                    return Some(format!("alpn: `{}` is given twice", twice.1.escape_ascii()));
                 }
             }
             ECH if !is_ech_config_list(value) => {
-                return Some("ech: this is no ECHConfigList (RFC 9849, section 4)".to_owned());
+                return Some("ech: this is not an ECHConfigList (RFC 9849, section 4)".to_owned());
             }
             _ => {}
         }
@@ -262,7 +262,7 @@ fn protocols(mut value: &[u8]) -> Vec<&[u8]> {
     ids
 }
 
-/// The parameters with their keys; `None` if the last one has not the length that it says.
+/// Splits the parameters from their keys. Returns `None` if the last one does not have the length that it announces.
 fn split(mut octets: &[u8]) -> Option<Vec<(u16, &[u8])>> {
     let mut params = Vec::new();
     while !octets.is_empty() {

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Type, text relative to `example.com.`, and the wire format it stands for.
+/// Type, text relative to `example.com.`, and its wire format.
 const WIRE_FORMATS: &[(&str, &str, &[u8])] = &[
     ("A", "192.0.2.1", &[192, 0, 2, 1]),
     ("a", r"\# 4 C000 0201", &[192, 0, 2, 1]),
@@ -200,7 +200,7 @@ fn every_wire_format_may_be_written_as_octets() {
     }
 }
 
-/// What a BIND refuses: as a secondary, with the whole zone.
+/// Data that BIND rejects; as a secondary, it rejects the whole zone.
 const MALFORMED: &[(&str, &[&str])] = &[
     ("TLSA", &["3 1 1", "3 1 1 AABBC", "256 1 1 AA", r"\# 3 030101", r"\# 0"]),
     ("SMIMEA", &["3 1 1", r"\# 3 030101"]),
@@ -364,7 +364,7 @@ fn malformed_data_is_refused() {
     }
 }
 
-/// What BIND and NSD load, though it is not what anybody means.
+/// Data that BIND and NSD load, although nobody means it.
 #[test]
 fn doubtful_data_is_warned_of() {
     let doubt_of = |rtype, text| doubt(parse_rtype(rtype).unwrap(), &rdata(rtype, text).unwrap());
@@ -373,14 +373,14 @@ fn doubtful_data_is_warned_of() {
         ("SMIMEA", r"\# 4 03010200", "a certificate association of type 2 has 64 octets, not 1"),
         ("TLSA", "4 1 1 AA", "4 is no usage: they go from 0 to 3"),
         ("DS", "1 8 3 AABB", "a digest of type 3 has 32 octets, not 2"),
-        ("CDS", "1 0 0 00", "a CDS record with algorithm 0 is 0 0 0 00 (RFC 8078, section 4)"),
-        ("CDNSKEY", "257 3 0 AA==", "a CDNSKEY record with algorithm 0 is 0 3 0 AA== (RFC 8078, section 4)"),
-        ("DNSKEY", "257 2 13 AAAA", "the protocol of a key is 3 (RFC 4034, section 2.1.2)"),
+        ("CDS", "1 0 0 00", "a CDS record with algorithm 0 must be 0 0 0 00 (RFC 8078, section 4)"),
+        ("CDNSKEY", "257 3 0 AA==", "a CDNSKEY record with algorithm 0 must be 0 3 0 AA== (RFC 8078, section 4)"),
+        ("DNSKEY", "257 2 13 AAAA", "the protocol of a key must be 3 (RFC 4034, section 2.1.2)"),
         ("DNSKEY", "257 3 15 AAAA", "a public key of type 15 has 32 octets, not 3"),
         ("DNSKEY", "257 3 8 AwEAAQ==", "a public key of algorithm 8 is an exponent and a modulus"),
         ("HTTPS", "0 a. alpn=h2", "clients ignore the parameters of a record with priority 0, which is an alias"),
-        ("HTTPS", "1 . alpn=h2,h2", "alpn: `h2` stands there twice"),
-        ("HTTPS", "1 . ech=AAAA", "ech: this is no ECHConfigList (RFC 9849, section 4)"),
+        ("HTTPS", "1 . alpn=h2,h2", "alpn: `h2` is given twice"),
+        ("HTTPS", "1 . ech=AAAA", "ech: this is not an ECHConfigList (RFC 9849, section 4)"),
         (
             "NAPTR",
             r#"1 1 u E2U "!.*!a!" b."#,
@@ -388,7 +388,7 @@ fn doubtful_data_is_warned_of() {
         ),
         ("URI", r#"1 1 """#, "the target of a URI record is not empty (RFC 7553, section 4.5)"),
         ("CAA", r#"0 isue "x""#, "no certificate authority knows the tag `isue`; did you mean `issue`?"),
-        ("MD", "a.", "MD is obsolete (RFC 1035, section 3.3.4): mail goes by MX"),
+        ("MD", "a.", "MD is obsolete (RFC 1035, section 3.3.4): use MX"),
     ];
     for (rtype, text, message) in doubtful {
         assert_eq!(doubt_of(rtype, text).as_deref(), Some(message), "{rtype} {text}");
@@ -413,17 +413,17 @@ fn doubtful_data_is_warned_of() {
 #[test]
 fn what_was_probably_meant_is_told() {
     let helps = [
-        ("MX", "mail.x.", "the preference stands first: 10 mail.x."),
+        ("MX", "mail.x.", "the preference comes first: 10 mail.x."),
         ("MX", "mail.x. 10", "MX data is <preference> <target>"),
-        ("HTTPS", ".", "the priority stands first: 1 ."),
+        ("HTTPS", ".", "the priority comes first: 1 ."),
         ("SRV", "1 2 a.", "SRV data is <priority> <weight> <port> <target>"),
-        ("A", "2001:db8::1", "an IPv6 address stands in an AAAA record"),
-        ("A", "192.0.2.1:80", "a record holds an address, no port"),
-        ("A", "192.0.2.0/24", "a record holds one address, no prefix"),
+        ("A", "2001:db8::1", "an IPv6 address belongs in an AAAA record"),
+        ("A", "192.0.2.1:80", "a record holds an address, not a port"),
+        ("A", "192.0.2.0/24", "a record holds one address, not a prefix"),
         ("A", "web.example.net.", "a CNAME record points at a name"),
         ("A", "192.0.2.1 192.0.2.2", "each address is a record of its own"),
-        ("AAAA", "192.0.2.1", "an IPv4 address stands in an A record"),
-        ("AAAA", "[2001:db8::1]", "an address stands without brackets"),
+        ("AAAA", "192.0.2.1", "an IPv4 address belongs in an A record"),
+        ("AAAA", "[2001:db8::1]", "an address is written without brackets"),
         ("CAA", "issue ca.test", "CAA data is <flags> <tag> <value>"),
     ];
     for (rtype, text, help) in helps {
@@ -483,20 +483,20 @@ fn faults_are_short_sentences() {
         ("A", r"\# 3 c00002", "no A data: the address is missing, or not whole"),
         ("A", r"\# 4 c00002", "no A data: 3 octets follow, not 4"),
         ("A", r"\# 5 c000020101", "no A data: 1 octets follow it"),
-        ("A", r"\#", "no A data: a length stands behind \\#"),
+        ("A", r"\#", "no A data: a length must follow \\#"),
         ("A", r"\# x c0", "no A data: the length is a number up to 65535"),
         ("A", r"\# 1 c", "no A data: hexadecimal digits are expected, two for each octet"),
         ("MX", "mail", "no MX data: the preference is a number up to 65535, not `mail`"),
         ("MX", "70000 mail", "no MX data: the preference is a number up to 65535, not `70000`"),
         ("NS", "a..b", "no NS data: a label may not be empty"),
         ("NS", r#""""#, "no NS data: a name may not be empty"),
-        // A pointer to octet 0 of the RDATA: names stand uncompressed.
+        // A pointer to octet 0 of the RDATA: names must be uncompressed.
         ("MX", r"\# 6 000a 0161 c002", "no MX data: the target is missing, or not whole"),
         ("NS", r"\# 4 0161 c000", "no NS data: the target is missing, or not whole"),
         ("TXT", "", "no TXT data: the text is missing"),
         ("TXT", r"\# 0", "no TXT data: the text is missing, or not whole"),
-        ("TXT", r#""open"#, "a quoted string ends on the line it begins on"),
-        ("TXT", "a\nb", "the data of one record stands on one line"),
+        ("TXT", r#""open"#, "a quoted string must end on the line where it begins"),
+        ("TXT", "a\nb", "the data of one record must be on one line"),
         ("CAA", "0 issue ca.test;x=y", "a semicolon begins a comment; write \\; or put quotes around it"),
         ("LOC", "91 N 0 W 0", "no LOC data: the latitude is degrees up to 90, minutes, seconds and N or S"),
         ("LOC", "", "no LOC data: the latitude is missing"),
@@ -507,8 +507,8 @@ fn faults_are_short_sentences() {
         ("CERT", "1 1 8 !", "no CERT data: the certificate is not written in Base64"),
         ("L32", "1 10.0.0", "no L32 data: the locator is an IPv4 address, not `10.0.0`"),
         ("OPENPGPKEY", "", "no OPENPGPKEY data: the key is missing"),
-        ("TYPE65280", "abc", "TYPE65280 data is understood only as \\# LENGTH HEX (RFC 3597, section 5)"),
-        ("HTTPS", "1 . alpn=h2 alpn=h3", "no HTTPS data: alpn stands there twice"),
+        ("TYPE65280", "abc", "TYPE65280 data can be written only as \\# LENGTH HEX (RFC 3597, section 5)"),
+        ("HTTPS", "1 . alpn=h2 alpn=h3", "no HTTPS data: alpn is given twice"),
         ("HTTPS", "1 . alnp=h2", "no HTTPS data: `alnp` is no SvcParamKey; did you mean `alpn`?"),
         ("SOA", "ns1 . 1h 1 1 1 1", "no SOA data: the serial is a number up to 4294967295, not `1h`"),
         ("SOA", "ns1 . 1 1 1 1", "no SOA data: the minimum is missing"),

@@ -1,4 +1,4 @@
-//! Data in presentation format: tokens are read by the fields of their type.
+//! Data in presentation format: reads tokens by the fields of their type.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -10,18 +10,18 @@ use crate::config::presentation::{self, Token};
 use crate::name::Name;
 use crate::wire::Rtype;
 
-/// What a number before a name most probably is where it was left out: mail has one exchange with any preference, and the
-/// priority 1 is the first of those in ServiceMode (RFC 9460, section 2.4.1).
+/// The value that a missing number before a name probably has. The only exchange of a domain may have any preference,
+/// and priority 1 is the first in ServiceMode (RFC 9460, section 2.4.1).
 const PREFERENCES: [(Rtype, &str); 3] = [(Rtype::MX, "10"), (Rtype::HTTPS, "1"), (Rtype(64), "1")];
 
-/// Why a field's tokens are none: which one, and what is wrong with it.
+/// The reason why tokens are not valid for a field: the token, and what is wrong with it.
 pub(super) struct Wrong {
-    /// Counted from the first token that is left.
+    /// The index of the token, counted from the first unread one.
     pub at: usize,
     pub reason: String,
 }
 
-/// What is left of the tokens, and what they stand for.
+/// The unread tokens, and the octets of those that were read.
 pub(super) struct Reader<'a> {
     pub tokens: &'a [Token<'a>],
     pub origin: &'a Name,
@@ -50,7 +50,7 @@ pub(super) fn read(rtype: Rtype, fields: &[Field], tokens: &[Token<'_>], origin:
     })
 }
 
-/// What to do about a token that is wrong.
+/// The help for a faulty token.
 fn help(rtype: Rtype, fields: &[Field], tokens: &[Token<'_>], at: usize) -> Option<String> {
     let Some(token) = tokens.get(at) else { return shape(rtype, fields) };
     if let Some(help) = address_help(rtype, token.text) {
@@ -58,7 +58,7 @@ fn help(rtype: Rtype, fields: &[Field], tokens: &[Token<'_>], at: usize) -> Opti
     }
     let left_out = PREFERENCES.iter().find(|(other, _)| *other == rtype && at == 0);
     if let Some((_, preference)) = left_out.filter(|_| tokens.len() < fields.len()) {
-        return Some(format!("the {} stands first: {preference} {}", fields[0].0, token.text));
+        return Some(format!("the {} comes first: {preference} {}", fields[0].0, token.text));
     }
     shape(rtype, fields)
 }
@@ -66,12 +66,12 @@ fn help(rtype: Rtype, fields: &[Field], tokens: &[Token<'_>], at: usize) -> Opti
 fn address_help(rtype: Rtype, text: &str) -> Option<&'static str> {
     let bare = text.trim_matches(['[', ']']);
     match rtype {
-        Rtype::A if bare.parse::<Ipv6Addr>().is_ok() => Some("an IPv6 address stands in an AAAA record"),
-        Rtype::AAAA if bare.parse::<Ipv4Addr>().is_ok() => Some("an IPv4 address stands in an A record"),
+        Rtype::A if bare.parse::<Ipv6Addr>().is_ok() => Some("an IPv6 address belongs in an AAAA record"),
+        Rtype::AAAA if bare.parse::<Ipv4Addr>().is_ok() => Some("an IPv4 address belongs in an A record"),
         Rtype::A | Rtype::AAAA if text.contains(',') => Some("each address is a record of its own"),
-        Rtype::A | Rtype::AAAA if text.contains('/') => Some("a record holds one address, no prefix"),
-        Rtype::A if text.contains(':') => Some("a record holds an address, no port"),
-        Rtype::AAAA if bare != text => Some("an address stands without brackets"),
+        Rtype::A | Rtype::AAAA if text.contains('/') => Some("a record holds one address, not a prefix"),
+        Rtype::A if text.contains(':') => Some("a record holds an address, not a port"),
+        Rtype::AAAA if bare != text => Some("an address is written without brackets"),
         Rtype::A | Rtype::AAAA
             if text.bytes().any(|octet| octet.is_ascii_alphabetic() && !octet.is_ascii_hexdigit()) =>
         {
@@ -81,13 +81,13 @@ fn address_help(rtype: Rtype, text: &str) -> Option<&'static str> {
     }
 }
 
-/// Names the fields in their order, where there are several.
+/// The names of the fields in their order, if there are several.
 fn shape(rtype: Rtype, fields: &[Field]) -> Option<String> {
     let names: Vec<String> = fields.iter().map(|field| format!("<{}>", field.0)).collect();
     (names.len() > 1).then(|| format!("{rtype} data is {}", names.join(" ")))
 }
 
-/// What a field takes that is one number.
+/// Reads a number in digits.
 pub(super) fn number<T: std::str::FromStr>(text: &str) -> Option<T> {
     text.parse().ok().filter(|_| text.bytes().all(|octet| octet.is_ascii_digit()))
 }
@@ -97,7 +97,7 @@ pub(super) fn word(words: Words, text: &str) -> Option<u16> {
 }
 
 impl<'a> Reader<'a> {
-    /// The next token, which belongs to this field.
+    /// Takes the next token, for the field with this name.
     pub(super) fn take(&mut self, name: &str) -> Result<&'a Token<'a>, Wrong> {
         let (token, behind) =
             self.tokens.split_first().ok_or_else(|| Wrong { at: 0, reason: format!("the {name} is missing") })?;
@@ -145,14 +145,15 @@ impl<'a> Reader<'a> {
             Kind::HostIdentity => self.host_identity(),
             Kind::Name => self.name(name),
             Kind::String => self.string(name),
-            Kind::Octets(_) => {
-                Err(Wrong { at: 0, reason: "it is understood only as \\# LENGTH HEX (RFC 3597, section 5)".to_owned() })
-            }
+            Kind::Octets(_) => Err(Wrong {
+                at: 0,
+                reason: "it can be written only as \\# LENGTH HEX (RFC 3597, section 5)".to_owned(),
+            }),
             _ => self.single(field),
         }
     }
 
-    /// A field of exactly one token.
+    /// Reads a field of exactly one token.
     fn single(&mut self, field: &Field) -> Result<(), Wrong> {
         let Field(name, kind) = *field;
         let text = self.take(name)?.text;
@@ -229,7 +230,7 @@ impl<'a> Reader<'a> {
         self.push(string)
     }
 
-    /// All that is left, written in an encoding that blanks may interrupt.
+    /// Reads all remaining tokens, in an encoding that blanks may interrupt.
     fn rest(&mut self, name: &str, what: &str, decode: impl Fn(&[u8]) -> Option<Vec<u8>>) -> Result<(), Wrong> {
         self.take(name).map(|first| self.encoded(first, name, what, decode))?
     }
@@ -276,7 +277,7 @@ impl<'a> Reader<'a> {
         self.host(relay_type, "relay")
     }
 
-    /// None, an address or a name, as its type says (RFC 4025, section 2.3).
+    /// Reads nothing, an address or a name, as the type says (RFC 4025, section 2.3).
     fn host(&mut self, host_type: u8, name: &'static str) -> Result<(), Wrong> {
         match host_type {
             0 if self.take(name)?.text == "." => Ok(()),
@@ -303,7 +304,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A length octet and these octets.
+/// Returns a length octet and these octets.
 fn counted(octets: &[u8]) -> Option<Vec<u8>> {
     let length = u8::try_from(octets.len()).ok()?;
     Some([&[length], octets].concat())
@@ -323,7 +324,7 @@ fn groups(text: &str, count: usize, octets: usize, separator: char) -> Option<Ve
     (read.len() == count * octets).then_some(read)
 }
 
-/// Seconds since 1970 modulo 2^32, of a calendar time or a number (RFC 4034, section 3.2).
+/// Reads a calendar time or a number as seconds since 1970 modulo 2^32 (RFC 4034, section 3.2).
 fn time(text: &str) -> Option<u32> {
     const DIGITS: usize = 14;
     if text.len() != DIGITS {
@@ -343,7 +344,8 @@ fn time(text: &str) -> Option<u32> {
     if year < 1970 || !(1..=days_of_month).contains(&day) || hour > 23 || minute > 59 || second > 60 {
         return None;
     }
-    // Days from 1970-01-01 in the proleptic Gregorian calendar; a year begins in March, so that the leap day ends it.
+    // Days from 1970-01-01 in the proleptic Gregorian calendar. A year begins in March here, so that the leap day is
+    // its last.
     let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1 - 719_468;
     let seconds = 86_400 * days + 3600 * hour + 60 * minute + second;

@@ -1,4 +1,5 @@
-//! Configurations that are read again: what did not change is not parsed again, and is told as if it was.
+//! Configurations that are read a second time: unchanged zones are not parsed again, and their faults are reported as
+//! if they were.
 
 use std::path::PathBuf;
 
@@ -12,7 +13,7 @@ use crate::wire::Rtype;
 
 const HEAD: &str = "$TTL 300\n@ SOA ns1 host 1 3600 600 604800 60\n@ NS ns1\nns1 A 192.0.2.1\n";
 
-/// A folder with a server file and zones, and what is known of them.
+/// A folder with a server file and zones, and the cache of the last reading.
 struct Scene {
     folder: TempDir,
     known: Known,
@@ -38,7 +39,8 @@ impl Scene {
         fs::write(self.path(name), text).unwrap();
     }
 
-    /// Reads everything again, and gives how many zones were parsed for it. What is told is the same as if all of them had been.
+    /// Reads everything again and returns the number of zones that were parsed. Checks that the faults are the same as
+    /// without the cache.
     #[track_caller]
     fn read(&mut self, last: Option<LastServed>) -> usize {
         let server = self.folder.path().join("truenorth.toml");
@@ -46,7 +48,7 @@ impl Scene {
         let anew = load(&server, &Disk::new(), &|_| last);
         let specs = |loaded: &Result<Config, Faults>| -> Vec<_> {
             let zones = loaded.iter().flat_map(|config| &config.world.zones);
-            // The serial stands beside the tree, which may have an earlier one.
+            // The draft has the serial; the tree may hold an earlier one.
             let records = |zone: &ZoneSpec| zone.tree.records().into_iter().filter(|record| record.rtype != Rtype::SOA);
             zones
                 .map(|zone| (zone.origin.clone(), zone.serial, zone.contents, records(zone).collect::<Vec<_>>()))
@@ -74,14 +76,14 @@ fn zones_whose_texts_are_the_same_are_not_parsed_again() {
     ]);
     assert_eq!(scene.read(None), 4);
     assert_eq!(scene.read(None), 1, "the steered one depends on more than its files");
-    // What leads to another zone is looked at again when that one changes.
+    // A zone that points at another zone is checked again when that one changes.
     scene.write("b.example.toml", &static_toml.replace("www", "web"));
     assert_eq!(scene.read(None), 2);
     scene.write("part", "d CNAME e\n");
     assert_eq!(scene.read(None), 2);
     fs::remove_file(scene.path("b.example.zone")).unwrap();
     assert_eq!(scene.read(None), 2);
-    // An included file that vanishes is an error, and the zone is not known afterwards.
+    // A missing included file is an error, and the zone is not in the cache afterwards.
     fs::remove_file(scene.path("part")).unwrap();
     assert_eq!(scene.read(None), 2);
     scene.write("part", "");
@@ -134,10 +136,10 @@ fn rrsets_that_fit_no_message_are_told_with_their_place_whatever_their_type() {
         assert_eq!(scene.read(None), 1);
         let faults = load(&scene.folder.path().join("truenorth.toml"), &Disk::new(), &|_| None).unwrap_err();
         let told = lines(&faults);
-        let expected = format!("5:1 error: the 6000 {rtype} records of big.a.example. fit no message");
+        let expected = format!("5:1 error: the 6000 {rtype} records of big.a.example. do not fit into a message");
         assert!(told.iter().any(|line| line.starts_with(&expected)), "{told:?}");
     }
-    // Names that end with the zone's are written short in a message.
+    // Names that end in the zone's name are compressed in a message.
     let records: Vec<String> = (0..1500).map(|number| format!("big MX 10 m{number}\n")).collect();
     let near = "$ORIGIN a-zone-whose-name-is-long-and-long-and-long-and-long.example.\n".to_owned();
     let text = near + HEAD + &records.concat();

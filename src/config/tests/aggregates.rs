@@ -1,4 +1,4 @@
-//! Monitors that are made of others, those that wait for reports, and what holds for all probes.
+//! Monitors made of other monitors, monitors that wait for reports, and the settings of all probes.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ const HEAD: &str = "[nameservers]\nns1 = [\"192.0.2.53\"]\n[datacenters]\nfra = 
 const TAIL: &str = "[pools.web]\nmonitor = \"top\"\nendpoints = [\"192.0.2.1\"]\n[names.www]\npools = [\"web\"]\n";
 const PARTS: &str = "[monitors.web]\ntype = \"http\"\nrise = 1\n[monitors.db]\ntype = \"tcp\"\nport = 5432\n";
 
-/// The condition of the only endpoint, where these monitors stand.
+/// The condition of the only endpoint, with these monitors.
 fn condition(monitors: &str) -> Condition {
     let config =
         load_zone(&format!("{HEAD}{monitors}{TAIL}")).unwrap_or_else(|faults| panic!("{}", faults.render(false)));
@@ -17,7 +17,7 @@ fn condition(monitors: &str) -> Condition {
     config.world.pools[0].members.condition(0).expect("it is watched").clone()
 }
 
-/// What is told of these monitors; lines count from the first of them, but not those of what is related.
+/// The faults of these monitors. Lines count from the first monitor, except those of related places.
 fn told_of(monitors: &str) -> Vec<String> {
     let head = HEAD.lines().count();
     let line = |line: &String| {
@@ -65,7 +65,7 @@ fn aggregates_are_made_of_monitors_each_with_its_own_rule() {
 #[test]
 fn a_zone_aggregates_what_the_server_file_defines() {
     let server = format!("{SERVER}{PARTS}[monitors.either]\ntype = \"any\"\nof = [\"web\", \"db\"]\n");
-    // The server file's `either` is made of its own `web`.
+    // The server file's `either` is made of the server file's own `web`.
     let zone = format!(
         "{HEAD}[monitors.web]\ntype = \"tcp\"\nport = 1\n[monitors.top]\ntype = \"all\"\nof = [\"web\", \"either\"]\n{TAIL}"
     );
@@ -124,9 +124,9 @@ fn what_cannot_be_aggregated_is_told() {
         ["1:11 error: a monitor needs `count` | `count` is missing here"]
     );
     let one = with_parts("type = \"any\"\nof = [\"web\"]\n");
-    assert_eq!(one[0], "3:6 error: an aggregate is made of two monitors at least | 1");
+    assert_eq!(one[0], "3:6 error: an aggregate needs at least two monitors | 1");
     let twice = with_parts("type = \"any\"\nof = [\"web\", \"db\", \"web\"]\n");
-    assert_eq!(twice, ["3:20 error: `web` stands there twice | again | 7:7 first named here"]);
+    assert_eq!(twice, ["3:20 error: `web` is given twice | again | 7:7 first named here"]);
     assert_eq!(
         told_of("[monitors.top]\ntype = \"tcp\"\nport = 1\nof = [\"web\"]\n"),
         ["4:1 error: `of` is for monitors of type all, any and at_least"]
@@ -148,7 +148,7 @@ fn an_endpoint_has_so_many_probes_at_most() {
     let aggregate = |kind: &str, name: &str, of: [&str; 2]| {
         format!("[monitors.{name}]\ntype = \"{kind}\"\nof = [\"{}\", \"{}\"]\n", of[0], of[1])
     };
-    // Each doubles the one before.
+    // Each monitor has twice the probes of the one before.
     let doubled = (1..=12).map(|number| {
         let next = if number == 12 { "web".to_owned() } else { format!("m{}", number + 1) };
         let (one, other) = (format!("m{number}"), format!("a{number}"));

@@ -1,4 +1,5 @@
-//! `[monitors]` of the types beside http, https and tls: what they are read as, and what is told of broken ones.
+//! `[monitors]` of the types other than http, https and tls: the checks that they become, and the faults of broken
+//! ones.
 
 use super::*;
 use crate::config::IcmpMonitor;
@@ -17,14 +18,14 @@ fn zone(monitor: &str) -> String {
     )
 }
 
-/// What a good monitor is read as.
+/// The check that a valid monitor becomes.
 fn monitor(text: &str) -> Monitor {
     let config = load_zone(&zone(text)).unwrap_or_else(|faults| panic!("{}", faults.render(false)));
     let target = config.world.pools[0].members.targets()[0].clone();
     Arc::unwrap_or_clone(target.monitor)
 }
 
-/// What is told of a monitor that may be broken.
+/// The faults of a monitor.
 fn faults(text: &str) -> Vec<String> {
     lines(&told(load_zone(&zone(text))))
 }
@@ -51,13 +52,13 @@ fn what_probes_ask_for_does_not_depend_on_the_order_of_names() {
         }
         for more in [alpha, fallback] {
             let told = lines(&told(load_zone(&format!("{}{more}", zone(kind)))));
-            assert!(told.len() == 1 && told[0].contains("say which"), "{kind} {more} {told:?}");
+            assert!(told.len() == 1 && told[0].contains("give its monitor a host"), "{kind} {more} {told:?}");
             let with_host = format!("{}{more}", zone(&format!("{kind}\nhost = \"x.example.net\"")));
             let config = load_zone(&with_host).unwrap_or_else(|faults| panic!("{}", faults.render(false)));
             assert_eq!(&*config.world.pools[0].members.targets()[0].host, "x.example.net");
         }
     }
-    // These ask for no host.
+    // These need no host.
     for kind in
         ["type = \"tcp\"\nport = 22", "type = \"icmp\"", "type = \"exec\"\ncommand = [\"/bin/true\", \"{address}\"]"]
     {
@@ -191,13 +192,13 @@ fn grpc_over_tls_needs_a_name_to_verify() {
     assert_eq!(
         shared("tls = true"),
         [format!(
-            "9:8 error: probes of pool `web` ask for a host, and several names use it | {used} | help: say which: give its monitor a host, such as host = \"www.example.com\""
+            "9:8 error: probes of pool `web` need a host name, but several names use the pool | {used} | help: give its monitor a host, such as host = \"www.example.com\""
         )]
     );
     assert_eq!(
         shared(""),
         [format!(
-            "9:8 error: probes of pool `web` ask for a host, and several names use it | {used} | help: say which: give its monitor a host, such as host = \"www.example.com\""
+            "9:8 error: probes of pool `web` need a host name, but several names use the pool | {used} | help: give its monitor a host, such as host = \"www.example.com\""
         )]
     );
     assert_eq!(shared("host = \"www.example.com\""), [""; 0]);
@@ -267,7 +268,7 @@ fn exec_programs_are_found_from_the_folder_of_their_file() {
     let config = load(&folder.path().join("truenorth.toml"), &Disk::new(), &|_| None).unwrap();
     let Check::Exec(exec) = &config.world.pools[0].members.targets()[0].monitor.check else { panic!() };
     assert_eq!(*exec.program, *folder.path().join("zones/./check"));
-    assert_eq!(lines(&config.warnings), ["3:12 warning: `./check` cannot be run | nobody may run it"]);
+    assert_eq!(lines(&config.warnings), ["3:12 warning: `./check` cannot be run | it is not executable"]);
 }
 
 #[test]
@@ -290,9 +291,9 @@ fn exec_is_told_what_it_cannot_run() {
     assert_eq!(
         faults("type = \"exec\"\ncommand = [\"check\", \"{port}\", \"a\\u0000\"]"),
         [
-            "3:12 error: `check` is no path of a program | no slash | help: write where it is: from the root, or from the folder of this file as in \"./check\"",
-            "3:21 error: `{port}` stands for nothing | the monitor has no `port`",
-            "3:31 error: no program can be given the character U+0000",
+            "3:12 error: `check` is not the path of a program | no slash | help: write an absolute path, or one relative to the folder of this file, as in \"./check\"",
+            "3:21 error: `{port}` has no value | the monitor has no `port`",
+            "3:31 error: an argument cannot hold the character U+0000",
         ]
     );
     assert_eq!(faults("type = \"exec\"\ncommand = [\"/bin/sh\", 1]"), ["3:23 error: `command` takes a string | 1"]);
@@ -300,5 +301,5 @@ fn exec_is_told_what_it_cannot_run() {
         faults("type = \"exec\"\ncommand = [\"/nowhere/check\"]"),
         ["3:12 warning: `/nowhere/check` cannot be run | No such file or directory (os error 2)"]
     );
-    assert_eq!(faults("type = \"exec\"\ncommand = [\"/\"]"), ["3:12 warning: `/` cannot be run | it is no file"]);
+    assert_eq!(faults("type = \"exec\"\ncommand = [\"/\"]"), ["3:12 warning: `/` cannot be run | it is not a file"]);
 }

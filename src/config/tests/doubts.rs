@@ -1,10 +1,10 @@
-//! What works, or is read, but cannot be meant: names, addresses, regions, files and times.
+//! Configurations that are valid but make no sense: names, addresses, regions, files and times.
 
 use super::*;
 use crate::config::Asked;
 use crate::geo::{CountryCode, Location, Locations, Runs, Subdivision};
 
-/// A zone that nothing is wrong with; what the tests add comes behind it.
+/// A zone without a fault; the tests append to it.
 const ZONE: &str = r#"
 [nameservers]
 ns1 = ["192.0.2.53"]
@@ -23,7 +23,7 @@ pools = ["web"]
 steer = ["failover", "weight"]
 "#;
 
-/// What is told of the zone with more behind it: severity, message, label and help, without places.
+/// The faults of the zone with more text: severity, message, label and help, without places.
 fn told_with(more: &str) -> Vec<String> {
     let without_place = |line: String| match line.split_once(' ') {
         Some((place, rest)) if place.contains(':') && place.starts_with(|c: char| c.is_ascii_digit()) => {
@@ -36,7 +36,7 @@ fn told_with(more: &str) -> Vec<String> {
     lines(&told(load_zone(&zone))).into_iter().map(without_place).collect()
 }
 
-/// Asserts that one thing is told, and that it holds all these words.
+/// Asserts that there is exactly one fault, and that it contains all these words.
 #[track_caller]
 fn assert_one(more: &str, words: &[&str]) {
     let found = told_with(more);
@@ -64,7 +64,7 @@ fn a_forgotten_final_dot_is_told() {
     ] {
         assert_one(more, &["did you mean", meant]);
     }
-    // Names that are there, or that others have.
+    // Names that exist, or that are in zones of others.
     for good in [
         "[records.a]\nCNAME = [\"b.c\"]\n[records.\"b.c\"]\nA = [\"192.0.2.1\"]",
         "[records.a]\nCNAME = [\"www\"]",
@@ -84,13 +84,16 @@ fn names_that_lead_nowhere_are_told() {
         &["CNAME points at ww.example.com., which the zone example.com. does not have"],
     );
     assert_one("[records.a]\nCNAME = [\"wwww.example.com.\"]", &["does not have", "did you mean `www`"]);
-    assert_one("[records.a]\nCNAME = [\"a\"]", &["leads round in a circle", "a.example.com. -> a.example.com."]);
+    assert_one("[records.a]\nCNAME = [\"a\"]", &["leads back to itself", "a.example.com. -> a.example.com."]);
     assert_one(
         "[records.a]\nCNAME = [\"b\"]\n[records.b]\nCNAME = [\"c\"]\n[records.c]\nCNAME = [\"a\"]",
         &["a.example.com. -> b.example.com. -> c.example.com. -> a.example.com."],
     );
-    assert_one("[pools.c]\nendpoints = [{ cname = \"c\" }]\n[names.c]\npools = [\"c\"]\nsteer = []", &["in a circle"]);
-    assert_one("[records.\"*.w\"]\nCNAME = [\"x.w\"]", &["in a circle"]);
+    assert_one(
+        "[pools.c]\nendpoints = [{ cname = \"c\" }]\n[names.c]\npools = [\"c\"]\nsteer = []",
+        &["leads back to itself"],
+    );
+    assert_one("[records.\"*.w\"]\nCNAME = [\"x.w\"]", &["leads back to itself"]);
     assert_one("[records.d]\nDNAME = [\"x.d\"]", &["at or below itself"]);
     assert_one("[records.\"@\"]\nMX = [\"10 192.0.2.25\"]", &["`192.0.2.25` is an address"]);
     assert_one("[records.a]\nCNAME = [\"2001:db8::1\"]", &["`2001:db8::1` is an address"]);
@@ -107,7 +110,7 @@ fn names_that_lead_nowhere_are_told() {
         &naptr("_sip._upd"),
         &["NAPTR points at _sip._upd.example.com., which the zone example.com. does not have"],
     );
-    assert_one(&naptr("192.0.2.25"), &["NAPTR points at a name, and `192.0.2.25` is an address"]);
+    assert_one(&naptr("192.0.2.25"), &["NAPTR must point at a name, but `192.0.2.25` is an address"]);
     assert_one(&naptr("bücher.example.net."), &["letters that DNS does not carry"]);
     assert_one(&naptr("sip.example.org"), &["did you mean `sip.example.org.`"]);
     for good in [
@@ -128,8 +131,8 @@ fn names_that_dns_does_not_carry_are_told() {
     assert_one(&name("bücher"), &["letters that DNS does not carry", "`xn--bcher-kva`"]);
     assert_one(&name("my shop"), &["a blank in its label `my shop`"]);
     assert_one(&name("http://shop"), &["as a URL does", "did you mean `shop`"]);
-    assert_one(&name("foo*"), &["is no wildcard"]);
-    assert_one(&name("a.*.b"), &["is no wildcard"]);
+    assert_one(&name("foo*"), &["is not a wildcard"]);
+    assert_one(&name("a.*.b"), &["is not a wildcard"]);
     assert_one("[records.\"bücher\"]\nA = [\"192.0.2.1\"]", &["`xn--bcher-kva`"]);
     assert_one("[records.a]\nCNAME = [\"bücher.example.net.\"]", &["letters that DNS does not carry"]);
     for good in ["*.shop", "_dmarc", "xn--bcher-kva", "a_b", "UPPER"] {
@@ -180,7 +183,7 @@ fn regions_that_cannot_work_are_told() {
         ("2002:cb00:7100::/40", "`203.0.113.0/24`"),
     ] {
         let region = format!("[regions.office]\nclients = [\"{prefix}\"]\nprefer = [\"fra\", \"iad\"]");
-        assert_one(&by_region(&region, ""), &["never decides", meant]);
+        assert_one(&by_region(&region, ""), &["has no effect", meant]);
     }
 }
 
@@ -234,17 +237,19 @@ fn files_that_are_not_read_are_told_together() {
     }
     let copy = files(&[("zones/example.org (copy).toml", "[nameservers]\n\"ns.example.net.\" = []\n")]);
     assert!(
-        copy.len() == 1 && copy[0].contains("is the name of no zone") && copy[0].contains("copy of a zone"),
+        copy.len() == 1
+            && copy[0].contains("is not likely to be the name of a zone")
+            && copy[0].contains("copy of a zone"),
         "{copy:?}"
     );
     let bak = files(&[("zones/example.org.bak.toml", "[nameservers]\n\"ns.example.net.\" = []\n")]);
-    assert!(bak.len() == 1 && bak[0].contains("is the name of no zone"), "{bak:?}");
-    // What a zone includes is no zone, whatever it is called.
+    assert!(bak.len() == 1 && bak[0].contains("is not likely to be the name of a zone"), "{bak:?}");
+    // A file that a zone includes is not a zone, whatever its name.
     let part = "a A 192.0.2.1\nb TXT \"no S-O-A\"\n";
     let master = "@ SOA ns hostmaster 1 1 1 1 1\n@ NS ns\nns A 192.0.2.1\n$INCLUDE part.zone\n";
     let found = files(&[("zones/a.example.zone", master), ("zones/part.zone", part)]);
     assert_eq!(found.len(), 1, "{found:?}");
-    assert!(found[0].contains("part of a zone, and named as a zone of its own"), "{found:?}");
+    assert!(found[0].contains("part of another zone, but has the name of a zone of its own"), "{found:?}");
     let master = master.replace("part.zone", "part.db");
     assert_eq!(files(&[("zones/a.example.zone", &master), ("zones/part.db", part)]), [""; 0]);
 }
@@ -324,12 +329,12 @@ fn secrets_that_everybody_can_read_are_told() {
     assert_eq!(told("truenorth.toml", by_file), [""; 0]);
 }
 
-/// Locations of one country, with what a city database knows besides.
+/// Locations of one country, with the facts that a city database adds.
 fn locations(table: &[Location]) -> Locations {
     Locations { v4: Runs::uniform(0), v6: Runs::uniform(0), table: table.into() }
 }
 
-/// What is told of regions that name these clients, where the databases hold that.
+/// The faults of regions with these clients, for databases with these locations.
 fn asked(databases: &str, clients: &str, table: &[Location]) -> Vec<String> {
     let zone = format!(
         "{}[regions.r]\nclients = [{clients}]\nprefer = [\"fra\"]\n[regions.default]\nprefer = [\"iad\"]\n",
@@ -356,7 +361,7 @@ fn clients_that_no_database_finds_are_told() {
     assert!(found.len() == 1 && found[0].contains("there is no GeoIP database"), "{found:?}");
     assert_eq!(asked("", "\"192.0.2.0/24\"", &[Location::default()]), [""; 0]);
     let found = asked("\"a.mmdb\"", all, &[Location::default()]);
-    assert!(found.len() == 1 && found[0].contains("the GeoIP databases locate nobody"), "{found:?}");
+    assert!(found.len() == 1 && found[0].contains("the GeoIP databases locate no client"), "{found:?}");
     let found = asked("\"a.mmdb\"", "\"asn:4713\", \"asn:1\", \"subdivision:US-HI\"", &[germany]);
     assert_eq!(found.len(), 2, "{found:?}");
     assert!(

@@ -1,8 +1,8 @@
-//! Broken configurations: what is told of each, and where.
+//! Broken configurations: the faults of each, and their places.
 
 use super::*;
 
-/// A zone without fault, to which the cases add one.
+/// A zone without a fault; each case adds one.
 const ZONE: &str = r#"
 [nameservers]
 ns1 = ["192.0.2.53"]
@@ -41,13 +41,13 @@ fallback = "sorry"
 pools = ["elsewhere"]
 "#;
 
-/// Replaces what stands in [`ZONE`] and tells what is told; lines are those of the changed zone.
+/// Replaces a text in [`ZONE`] and returns the faults. Lines are those of the changed zone.
 fn changed(from: &str, to: &str) -> Vec<String> {
     assert_eq!(ZONE.matches(from).count(), 1, "{from}");
     lines(&told(load_zone(&ZONE.replace(from, to))))
 }
 
-/// Adds to the end of [`ZONE`]; lines count from the first one added.
+/// Appends to [`ZONE`] and returns the faults. Lines count from the first one added.
 fn added(text: &str) -> Vec<String> {
     let mut faults = told(load_zone(&format!("{ZONE}{text}")));
     let head = ZONE.len();
@@ -137,18 +137,18 @@ fn keys_that_nobody_reads_are_refused() {
     );
     assert_told(
         &changed(r#"prefer = ["iad"]"#, "prefer = [\"iad\"]\nclients = [\"continent:AF\"]"),
-        &["15:1 error: `clients` has no place here: `default` takes whom no other region names"],
+        &["15:1 error: `clients` is not allowed here: `default` takes the clients that no other region names"],
     );
     assert_told(
         &changed("[names.www]", "[names.www.eu.west]"),
         &[
-            r#"31:8 error: `www.eu.west` without quotes is a table in a table | a name with a dot is quoted | help: write [names."www.eu.west"]"#,
+            r#"31:8 error: `www.eu.west` without quotes is a table in a table | a name with a dot needs quotes | help: write [names."www.eu.west"]"#,
         ],
     );
     assert_told(
         &changed(r#"["192.0.2.53"]"#, "[\"192.0.2.53\"]\nns2.example.net = []"),
         &[
-            r#"4:1 error: `ns2.example.net` without quotes is a table in a table | a name with a dot is quoted | help: write "ns2.example.net" = [...]"#,
+            r#"4:1 error: `ns2.example.net` without quotes is a table in a table | a name with a dot needs quotes | help: write "ns2.example.net" = [...]"#,
         ],
     );
 }
@@ -257,18 +257,18 @@ fn values_are_of_their_type_and_in_their_range() {
 fn clients_are_told_apart() {
     assert_told(
         &changed(r#"["continent:EU"]"#, r#"["192.0.2.1/24"]"#),
-        &["10:12 error: `192.0.2.1/24` has host bits set | bits behind the prefix | help: the network is 192.0.2.0/24"],
+        &["10:12 error: `192.0.2.1/24` has host bits set | bits after the prefix | help: the network is 192.0.2.0/24"],
     );
     assert_told(
         &changed(r#"["continent:EU"]"#, r#"["192.0.2.1"]"#),
         &[
-            "10:12 error: `192.0.2.1` does not tell clients apart | not a prefix | help: one address is the prefix 192.0.2.1/32",
+            "10:12 error: `192.0.2.1` does not name clients | not a prefix | help: one address is the prefix 192.0.2.1/32",
         ],
     );
     assert_told(
         &changed(r#"["continent:EU"]"#, r#"["2001:db8::1/32"]"#),
         &[
-            "10:12 error: `2001:db8::1/32` has host bits set | bits behind the prefix | help: the network is 2001:db8::/32",
+            "10:12 error: `2001:db8::1/32` has host bits set | bits after the prefix | help: the network is 2001:db8::/32",
         ],
     );
     assert_told(
@@ -282,7 +282,7 @@ fn clients_are_told_apart() {
     assert_told(
         &changed(r#"["continent:EU"]"#, r#"["continet:EU"]"#),
         &[
-            "10:12 error: `continet:` does not tell clients apart | did you mean `continent:`? | help: a client is told by `continent:`, `country:`, `subdivision:`, `asn:` or a prefix such as 192.0.2.0/24",
+            "10:12 error: `continet:` does not name clients | did you mean `continent:`? | help: name clients with `continent:`, `country:`, `subdivision:`, `asn:` or a prefix such as 192.0.2.0/24",
         ],
     );
     assert_told(
@@ -291,7 +291,7 @@ fn clients_are_told_apart() {
     );
     assert_told(
         &changed(r#"["continent:EU"]"#, r#"["Europe"]"#),
-        &["10:12 error: `Europe` does not tell clients apart | did you mean `continent:EU`?"],
+        &["10:12 error: `Europe` does not name clients | did you mean `continent:EU`?"],
     );
     assert_told(&changed(r#"["continent:EU"]"#, "[]"), &["10:11 error: a region needs clients | none"]);
     assert_told(
@@ -312,7 +312,7 @@ fn clients_are_told_apart() {
     assert_told(
         &changed("[regions.default]", "[regions.other]\nclients = [\"continent:AS\"]"),
         &[
-            "32:8 warning: there is no `[regions.default]` | steers by region | help: clients that no region names are sent to any datacenter",
+            "32:8 warning: there is no `[regions.default]` | steers by region | help: clients that are in no region are sent to any datacenter",
         ],
     );
 }
@@ -355,7 +355,7 @@ fn pools_are_of_one_kind() {
     assert_told(
         &changed(r#"pools = ["elsewhere"]"#, r#"pools = ["elsewhere", "sorry"]"#),
         &[
-            "36:23 error: a name's pools are all of one kind | addresses | 36:10 a CNAME | help: only `fallback` may be of another kind",
+            "36:23 error: a name's pools must be all of one kind | addresses | 36:10 a CNAME | help: only `fallback` may be of another kind",
         ],
     );
     assert_told(
@@ -372,15 +372,15 @@ fn pools_are_of_one_kind() {
 fn steps_that_decide_nothing_are_told() {
     assert_told(
         &changed(r#"fallback = "sorry""#, "fallback = \"sorry\"\nsteer = [\"weight\", \"region\"]"),
-        &["34:20 warning: step `region` is dead | never decides anything | 34:10 leaves no ties"],
+        &["34:20 warning: step `region` has no effect | never decides anything | 34:10 leaves no ties"],
     );
     assert_told(
         &changed(r#"fallback = "sorry""#, "fallback = \"sorry\"\nsteer = [\"region\", \"region\"]"),
-        &["34:20 warning: step `region` stands there twice | ranks nothing anew | 34:10 first here"],
+        &["34:20 warning: step `region` is given twice | changes nothing | 34:10 first here"],
     );
     assert_told(
         &changed(r#"fallback = "sorry""#, "fallback = \"sorry\"\nsteer = [\"region\", \"failover\"]"),
-        &["34:9 warning: step `failover` is dead: `pools` has a single entry | no order to go by"],
+        &["34:9 warning: step `failover` has no effect: `pools` has a single entry | nothing to order"],
     );
     assert_told(
         &changed(
@@ -396,7 +396,7 @@ fn steps_that_decide_nothing_are_told() {
     assert_told(
         &changed("[regions.default]\nprefer = [\"iad\"]\n", ""),
         &[
-            "29:8 warning: there is no `[regions.default]` | steers by region | help: clients that no region names are sent to any datacenter",
+            "29:8 warning: there is no `[regions.default]` | steers by region | help: clients that are in no region are sent to any datacenter",
         ],
     );
 }
@@ -406,7 +406,7 @@ fn probes_of_a_site_without_a_country_measure_for_nobody() {
     assert_told(
         &changed(r#"fallback = "sorry""#, "fallback = \"sorry\"\nsteer = [\"latency\"]"),
         &[
-            "2:8 warning: datacenter `fra` has no `country` | its probes measure round trips for nobody | help: what this node's own probes measure counts for the clients of its site's country",
+            "2:8 warning: datacenter `fra` has no `country` | the round trips that its probes measure are not used | help: set `country`: round trips of this node's own probes count for the clients of that country",
         ],
     );
 }
@@ -428,7 +428,7 @@ fn a_tolerance_is_a_share_or_a_time() {
     }
     told("15", &[&format!("35:21 {expected} | 15")]);
     told("[]", &["35:21 error: a tolerance needs a share or a time | none"]);
-    told(r#"["20%", "10%"]"#, &["35:29 error: `latency_tolerance` is one share and one time at most | again"]);
+    told(r#"["20%", "10%"]"#, &["35:29 error: `latency_tolerance` takes at most one share and one time | again"]);
 }
 
 #[test]
@@ -437,13 +437,13 @@ fn probes_ask_for_a_host() {
     assert_told(
         &changed(r#"host = "example.com""#, "[names.eu]\npools = [\"web/fra\"]"),
         &[
-            "21:8 error: probes of pool `web/fra` ask for a host, and several names use it | used by eu.example.com., www.example.com. | help: say which: give its monitor a host, such as host = \"eu.example.com\"",
+            "21:8 error: probes of pool `web/fra` need a host name, but several names use the pool | used by eu.example.com., www.example.com. | help: give its monitor a host, such as host = \"eu.example.com\"",
         ],
     );
     assert_told(
         &changed("type = \"http\"\nhost = \"example.com\"", "type = \"https\"\n[names.eu]\npools = [\"web/fra\"]"),
         &[
-            "21:8 error: probes of pool `web/fra` ask for a host, and several names use it | used by eu.example.com., www.example.com. | help: say which: give its monitor a host, such as host = \"eu.example.com\"",
+            "21:8 error: probes of pool `web/fra` need a host name, but several names use the pool | used by eu.example.com., www.example.com. | help: give its monitor a host, such as host = \"eu.example.com\"",
         ],
     );
     assert_told(
@@ -452,7 +452,7 @@ fn probes_ask_for_a_host() {
             "type = \"https\"\nsni = \"example.com\"\n[names.eu]\npools = [\"web/fra\"]",
         ),
         &[
-            "22:8 error: probes of pool `web/fra` ask for a host, and several names use it | used by eu.example.com., www.example.com. | help: say which: give its monitor a host, such as host = \"eu.example.com\"",
+            "22:8 error: probes of pool `web/fra` need a host name, but several names use the pool | used by eu.example.com., www.example.com. | help: give its monitor a host, such as host = \"eu.example.com\"",
         ],
     );
     assert_told(
@@ -480,7 +480,7 @@ fn records_and_steered_names_agree() {
     assert_told(
         &added("[records.alias]\nTXT = \"x\"\n"),
         &[
-            "2:7 error: alias.example.com. may become a CNAME, which stands alone | TXT beside it | 35:8 its pools or its fallback hold a CNAME",
+            "2:7 error: alias.example.com. may become a CNAME, which excludes other records | TXT beside it | 35:8 its pools or its fallback hold a CNAME",
         ],
     );
     assert_told(
@@ -499,43 +499,43 @@ fn records_and_steered_names_agree() {
     );
     assert_told(
         &added("[records.x]\nDNAME = \"y\"\n[records.\"a.x\"]\nTXT = \"x\"\n"),
-        &["4:7 error: a.x.example.com. stands below a DNAME | nothing may stand there | 2:9 the DNAME"],
+        &["4:7 error: a.x.example.com. is below a DNAME | no records are allowed there | 2:9 the DNAME"],
     );
     assert_told(
         &added("[records.x]\nDNAME = \"y\"\nNS = [\"ns.example.net.\"]\n"),
-        &["2:9 error: x.example.com. is delegated and has a DNAME | belongs into the child zone | 3:7 delegated here"],
+        &["2:9 error: x.example.com. is delegated and has a DNAME | belongs in the child zone | 3:7 delegated here"],
     );
     assert_told(
         &added("[records.\"*.x\"]\nDNAME = \"y\"\n"),
         &[
-            "2:9 warning: what DNAME means at the wildcard *.x.example.com. is not specified | every server answers differently",
+            "2:9 warning: the meaning of DNAME at the wildcard *.x.example.com. is not specified | servers answer differently",
             "2:9 warning: DNAME points at y.example.com., which the zone example.com. does not have | not there",
         ],
     );
     assert_told(
         &added("[records.x]\nTXT = [\"x\", \"x\"]\n"),
-        &["2:13 warning: this record stands here twice | 2:8 here for the first time"],
+        &["2:13 warning: this record is given twice | 2:8 first given here"],
     );
     assert_told(
         &added("[records.www]\n[records.\"WWW\"]\n"),
-        &["2:10 error: WWW.example.com. is defined twice | again | 1:10 first defined here"],
+        &["2:10 error: WWW.example.com. is given twice | again | 1:10 first defined here"],
     );
     assert_told(
         &added("[names.\"@\"]\npools = [\"elsewhere\"]\n"),
         &[
-            "1:8 error: the apex example.com. cannot be a CNAME | its pools or its fallback hold one | help: SOA and NS stand beside it: give it pools of addresses",
+            "1:8 error: the apex example.com. cannot be a CNAME | its pools or its fallback hold one | help: a CNAME excludes the SOA and NS records of an apex: give it pools of addresses",
         ],
     );
     assert_told(
         &added("[names.who]\nreflect = true\npools = [\"web\"]\n[records.who]\nTXT = \"x\"\n"),
         &[
-            "3:1 error: `pools` has no place beside `reflect`: such a name answers TXT only",
+            "3:1 error: `pools` is not allowed with `reflect`: such a name answers TXT only",
             "5:7 error: who.example.com. reflects and has a static TXT record | static | 1:8 reflects here",
         ],
     );
     assert_told(
         &added("[names.\"www.example.com.\"]\npools = [\"web\"]\n"),
-        &["1:8 error: www.example.com. is defined twice | again | 31:8 first defined here"],
+        &["1:8 error: www.example.com. is given twice | again | 31:8 first defined here"],
     );
     assert_told(
         &added("[names.\"www.example.org.\"]\npools = [\"web\"]\n"),
@@ -556,7 +556,7 @@ fn records_are_valid() {
     assert_told(
         &added("[records.a.b]\nTXT = \"x\"\n"),
         &[
-            r#"1:12 error: `b` is not a record type | not a record type | help: a name with a dot is quoted: [records."a.b"]"#,
+            r#"1:12 error: `b` is not a record type | not a record type | help: a name with a dot needs quotes: [records."a.b"]"#,
         ],
     );
     assert_told(
@@ -575,16 +575,16 @@ fn records_are_valid() {
         let place = format!("2:{}", rtype.len() + 4);
         let told = added(&format!("[records.x]\n{written}\n"));
         let expected = format!(
-            "{place} error: these are the parts of {rtype} data, and each record is one text | help: write {meant}"
+            "{place} error: these are the parts of {rtype} data, but each record is one text | help: write {meant}"
         );
         assert_told(&told, &[&expected]);
     }
-    // What makes no record together either is told one by one.
+    // Items that do not form a record together are reported one by one.
     assert_eq!(added("[records.x]\nMX = [\"10\", \"ten\", \"mail.x.\"]\n").len(), 3);
     assert_told(
         &added("[records.x]\nMX = \"a\"\nA = \"192.0.2\"\n"),
         &[
-            "2:6 error: no MX data: the preference is a number up to 65535, not `a` | help: the preference stands first: 10 a",
+            "2:6 error: no MX data: the preference is a number up to 65535, not `a` | help: the preference comes first: 10 a",
             "3:5 error: no A data: the address is an IPv4 address, not `192.0.2`",
         ],
     );
@@ -593,7 +593,7 @@ fn records_are_valid() {
             "[records.x]\nTXT = '\"v=spf1 -all\"'\nTLSA = \"3 1 1\"\nHTTPS = \"1 . no-default-alpn\"\nCAA = '0 isue \"x\"'\n",
         ),
         &[
-            "2:7 warning: the quotes inside of this text are served as part of it | help: leave them out: a TXT text is taken as it is, however long and whatever stands in it",
+            "2:7 warning: the quotes inside this text are served as part of it | help: leave them out: a TXT text is taken as it is, whatever its length and its characters",
             "3:8 error: no TLSA data: the certificate association is missing | help: TLSA data is <usage> <selector> <matching type> <certificate association>",
             "4:9 error: no HTTPS data: no-default-alpn without alpn leaves no protocol at all",
             "5:7 warning: doubtful CAA data: no certificate authority knows the tag `isue`; did you mean `issue`?",
@@ -602,15 +602,15 @@ fn records_are_valid() {
     assert_told(
         &added("[records.x]\nDYNA = \"geo!web\"\npools = [\"web\"]\n"),
         &[
-            "2:1 error: `DYNA` is not a record type | not a record type | help: a name whose answers depend on the client or on health stands in a zone file: [names.www], pools = [\"web\"]",
-            "3:1 error: `pools` is not a record type | not a record type | help: a steered name stands in [names.x]",
+            "2:1 error: `DYNA` is not a record type | not a record type | help: a name whose answers depend on the client or on health belongs in a zone file: [names.www], pools = [\"web\"]",
+            "3:1 error: `pools` is not a record type | not a record type | help: a steered name belongs in [names.x]",
         ],
     );
     assert_told(
         &added("[records.\"@\"]\nNS = \"ns9\"\nSOA = \"a b 1 2 3 4 5\"\n"),
         &[
-            "2:1 error: the zone's nameservers stand in `[nameservers]` | not here",
-            "3:1 error: the SOA record stands in `[soa]` | not here",
+            "2:1 error: the zone's nameservers belong in `[nameservers]` | not here",
+            "3:1 error: the SOA record belongs in `[soa]` | not here",
         ],
     );
     assert_told(
@@ -657,11 +657,11 @@ fn an_address_that_a_wildcard_gives_is_a_nameservers_address() {
     let wild = "[records.\"*\"]\nA = \"192.0.2.53\"\n";
     assert_told(&with(wild), &[]);
     assert_told(&with("[names.\"*\"]\npools = [\"sorry\"]\n"), &[]);
-    // None answers for a name that exists.
+    // No wildcard answers for a name that exists.
     assert_told(&with(&format!("{wild}[records.ns1]\nTXT = \"x\"\n")), &[missing]);
     assert_told(&with(&format!("{wild}[records.\"x.ns1\"]\nTXT = \"x\"\n")), &[missing]);
     assert_told(&with("[records.\"*\"]\nTXT = \"x\"\n"), &[missing]);
-    // Below a cut there is no wildcard, only glue.
+    // Below a cut only glue counts, no wildcard.
     let cut = added(&format!("{wild}[records.sub]\nNS = \"ns.sub\"\n"));
     assert_told(&cut, &["4:6 error: nameserver ns.sub.example.com. is in the zone but has no address | no address"]);
 }
@@ -688,7 +688,7 @@ fn nameservers_of_the_apex() {
     );
     assert_told(
         &changed(r#"["192.0.2.53"]"#, "[\"192.0.2.53\"]\n\"NS1.example.com.\" = [\"192.0.2.54\"]"),
-        &["4:1 error: nameserver NS1.example.com. stands there twice | again | 3:1 first named here"],
+        &["4:1 error: nameserver NS1.example.com. is given twice | again | 3:1 first named here"],
     );
     assert_told(
         &changed("ns1 = [\"192.0.2.53\"]\n", ""),
@@ -708,14 +708,14 @@ fn matches_that_never_decide_are_told() {
     assert_eq!(
         europe(r#""192.0.2.0/24", "192.0.2.0/25", "192.0.2.128/25""#),
         [
-            "10:12 warning: 192.0.2.0/24 never decides: longer prefixes cover all of it | shadowed",
-            "10:28 warning: 192.0.2.0/25 is longer than `max_source_v4` (24) | finer than Client Subnet is looked at | help: the lowest address of a client's network decides for all of it: lengthen the maximum or shorten this",
-            "10:44 warning: 192.0.2.128/25 is longer than `max_source_v4` (24) | finer than Client Subnet is looked at | help: the lowest address of a client's network decides for all of it: lengthen the maximum or shorten this",
+            "10:12 warning: 192.0.2.0/24 has no effect: longer prefixes cover all of it | shadowed",
+            "10:28 warning: 192.0.2.0/25 is longer than `max_source_v4` (24) | longer than the prefixes of Client Subnet that are used | help: the lowest address of a client's network decides for all of it: lengthen the maximum or shorten this",
+            "10:44 warning: 192.0.2.128/25 is longer than `max_source_v4` (24) | longer than the prefixes of Client Subnet that are used | help: the lowest address of a client's network decides for all of it: lengthen the maximum or shorten this",
         ]
     );
     assert_eq!(
         europe(r#""continent:AN", "country:AQ", "country:BV", "country:GS", "country:HM", "country:TF""#),
-        ["10:12 warning: `continent:AN` never decides: all its countries are named | shadowed"]
+        ["10:12 warning: `continent:AN` has no effect: all its countries are named | shadowed"]
     );
     assert_eq!(europe(r#""continent:AN", "country:AQ""#), [""; 0]);
 }
@@ -728,9 +728,9 @@ fn pools_that_nobody_is_sent_to_are_told() {
     assert_eq!(
         lines(&told(load_zone(&zone))),
         [
-            "33:8 warning: no client of www.example.com. is ever sent to pool `web/iad` | every region says `only`, and none lists them",
-            // A pool that stands nowhere is listed by none.
-            "37:8 warning: no client of alias.example.com. is ever sent to pool `elsewhere` | every region says `only`, and none lists them"
+            "33:8 warning: no client of www.example.com. is ever sent to pool `web/iad` | every region has `only`, and none lists them",
+            // No region lists a pool without a datacenter.
+            "37:8 warning: no client of alias.example.com. is ever sent to pool `elsewhere` | every region has `only`, and none lists them"
         ]
     );
 }
@@ -740,7 +740,7 @@ fn weights_without_effect_are_told() {
     let pools = r#"pools = [{ pool = "web/fra", weight = 3 }, "web/iad"]"#;
     assert_eq!(
         changed(r#"pools = ["web"]"#, &format!("{pools}\nsteer = [\"region\"]")),
-        ["31:8 warning: the weights of www.example.com.'s pools have no effect | no step of `steer` looks at weights"]
+        ["31:8 warning: the weights of www.example.com.'s pools have no effect | no step of `steer` uses weights"]
     );
     assert_eq!(
         changed(r#"pools = ["web"]"#, pools),
@@ -755,7 +755,7 @@ fn weights_without_effect_are_told() {
     assert_eq!(
         lines(&told(load_zone(&zone.replace("fallback = \"sorry\"", "fallback = \"sorry\"\npick = \"rotate\"")))),
         [
-            "20:8 warning: the weights of the endpoints of pool `web/fra` have no effect | no name's `pick` looks at weights | help: names that use it take `pick = \"weighted\"` to draw by weight"
+            "20:8 warning: the weights of the endpoints of pool `web/fra` have no effect | no name's `pick` uses weights | help: set `pick = \"weighted\"` in a name that uses it"
         ]
     );
 }
@@ -799,7 +799,7 @@ fn nothing_is_left_out_silently() {
     );
 }
 
-/// `count` things, each as `text` has it with its number, after one another.
+/// `count` texts, one after the other, each made by `text` from its number.
 fn many(count: usize, text: impl Fn(usize) -> String) -> String {
     (0..count).map(text).collect()
 }
@@ -827,7 +827,7 @@ fn bounds_hold() {
     assert_told(&pool(1025), &[too_many]);
 }
 
-/// A zone `example.com` with these records, and a zone `sub.example.com` beside it.
+/// The faults of a zone `example.com` with these records, and of a zone `sub.example.com`.
 fn nested(records: &str) -> Vec<String> {
     let outer = format!("$TTL 60\n@ SOA ns.example.net. h 1 2 3 4 5\n@ NS ns.example.net.\n{records}");
     let inner = b"[nameservers]\n\"ns.example.net.\" = []\n";
@@ -848,12 +848,12 @@ fn a_zone_in_a_zone_is_delegated_by_it() {
     assert_told(
         &nested("other NS ns.example.net.\n"),
         &[
-            "1:1 warning: the zone sub.example.com. is not delegated by example.com., in which it lies | resolvers may take it for nonexistent | help: give example.com. an NS record for it",
+            "1:1 warning: the zone sub.example.com. is not delegated by example.com., which contains it | resolvers may find that it does not exist | help: give example.com. an NS record for it",
         ],
     );
     assert_told(
         &nested("@ DNAME example.net.\n"),
-        &["1:1 error: the zone sub.example.com. stands below a DNAME of example.com. | 4:1 the DNAME"],
+        &["1:1 error: the zone sub.example.com. is below a DNAME of example.com. | 4:1 the DNAME"],
     );
 }
 
@@ -867,12 +867,12 @@ fn https_says_what_a_record_can_hold_where_there_is_one() {
             "34:25 warning: `http2` is no protocol that browsers speak | not one of IANA's names | help: they speak `http/1.1`, `h2`, `h3`",
         ],
     );
-    assert_told(&with("{ alpn = [\"h2\", \"h2\"] }"), &["34:25 error: a protocol stands in `alpn` once | again"]);
+    assert_told(&with("{ alpn = [\"h2\", \"h2\"] }"), &["34:25 error: `alpn` names a protocol twice | again"]);
     assert_told(
         &with("{ no_default_alpn = true }"),
         &["34:29 error: `no_default_alpn` without `alpn` leaves no protocol at all | needs `alpn`"],
     );
-    assert_told(&with("{ ech = \"AAb+\" }"), &["34:17 error: this is no ECHConfigList (RFC 9849, section 4)"]);
+    assert_told(&with("{ ech = \"AAb+\" }"), &["34:17 error: this is not an ECHConfigList (RFC 9849, section 4)"]);
     assert_told(&with("{ ech = \"*\" }"), &["34:17 error: `ech` takes an ECHConfigList in Base64 (RFC 9848)"]);
     assert_told(&with("{ alpm = [\"h2\"] }"), &["34:11 error: `https` has no key `alpm` | did you mean `alpn`?"]);
     assert_told(
@@ -882,7 +882,7 @@ fn https_says_what_a_record_can_hold_where_there_is_one() {
     assert_told(
         &changed(r#"pools = ["elsewhere"]"#, "pools = [\"elsewhere\"]\nhttps = {}"),
         &[
-            "37:1 error: `https` has no place at alias.example.com.: its pools hold a CNAME, which stands alone | never answered",
+            "37:1 error: `https` is not allowed at alias.example.com.: its pools hold a CNAME, which excludes other records | never answered",
         ],
     );
 }
@@ -895,8 +895,8 @@ fn sticky_is_no_finer_than_clients_are_looked_at() {
     assert_told(
         &with("steer = [\"sticky\"]\nsticky_v4 = 25\nsticky_v6 = 57"),
         &[
-            "35:13 error: `sticky_v4` (25) is longer than `max_source_v4` (24) | finer than clients are looked at | help: `max_source_v4` stands in the server file, in `[ecs]`",
-            "36:13 error: `sticky_v6` (57) is longer than `max_source_v6` (56) | finer than clients are looked at | help: `max_source_v6` stands in the server file, in `[ecs]`",
+            "35:13 error: `sticky_v4` (25) is longer than `max_source_v4` (24) | longer than any client's prefix | help: `max_source_v4` is set in the server file, in `[ecs]`",
+            "36:13 error: `sticky_v6` (57) is longer than `max_source_v6` (56) | longer than any client's prefix | help: `max_source_v6` is set in the server file, in `[ecs]`",
         ],
     );
     assert_told(
@@ -905,13 +905,13 @@ fn sticky_is_no_finer_than_clients_are_looked_at() {
     );
     assert_told(
         &with("sticky_v4 = 20"),
-        &["34:1 warning: `sticky_v4` has no effect: neither `steer` nor `pick` goes by a hash"],
+        &["34:1 warning: `sticky_v4` has no effect: neither `steer` nor `pick` uses a hash"],
     );
     assert_told(
         &with("steer = [\"sticky\", \"weight\", \"region\"]"),
         &[
-            "34:20 warning: step `weight` is dead | never decides anything | 34:10 leaves no ties",
-            "34:30 warning: step `region` is dead | never decides anything | 34:10 leaves no ties",
+            "34:20 warning: step `weight` has no effect | never decides anything | 34:10 leaves no ties",
+            "34:30 warning: step `region` has no effect | never decides anything | 34:10 leaves no ties",
         ],
     );
     let shorter = format!("{SERVER}[ecs]\nmax_source_v4 = 20\nmax_source_v6 = 48\n");
@@ -927,7 +927,7 @@ fn a_spare_needs_a_place_to_spare() {
     let with = |keys: &str| changed(r#"fallback = "sorry""#, &format!("fallback = \"sorry\"\n{keys}"));
     assert_told(&with("take = 2\nspare = true"), &[]);
     assert_told(&with("spare = false"), &[]);
-    let fault = "34:1 error: `spare` is the last of several datacenters, `take` is 1 | spares nothing | help: `take = 2` is the nearest datacenter and a spare one";
+    let fault = "34:1 error: `spare` keeps the last of several datacenters, but `take` is 1 | has no effect | help: `take = 2` is the nearest datacenter and a spare one";
     assert_told(&with("spare = true"), &[fault]);
     assert_told(&with("spare = true\ntake = 1"), &[fault]);
 }
@@ -958,8 +958,8 @@ fn capacities_are_numbers_above_nothing_that_somebody_looks_at() {
         &changed("[\"198.51.100.10\"]", "[{ address = \"198.51.100.10\", capacity = \"many\" }]"),
         &["22:58 error: `capacity` takes a number from 0.001 to 1000000000000 | a string"],
     );
-    let ineffective = "the capacity of pool `web/fra` has no effect | no name that uses it goes by load | help: names do with \
-                       the step `load`, or with `pick = \"least-load\"`";
+    let ineffective = "the capacity of pool `web/fra` has no effect | no name that uses it steers or picks by load | help: use \
+                       the step `load`, or `pick = \"least-load\"`, in a name";
     for written in ["monitor = \"web\"\ncapacity = 100\n", "monitor = \"web\"\ncapacity = 0.5\n"] {
         let told = changed("monitor = \"web\"\n", written);
         assert_eq!(told, [format!("20:8 warning: {ineffective}")]);
@@ -970,7 +970,7 @@ fn capacities_are_numbers_above_nothing_that_somebody_looks_at() {
         assert!(load_zone(&zone).unwrap().warnings.0.is_empty(), "{key}");
     }
     let dead = changed("fallback = \"sorry\"", "fallback = \"sorry\"\nsteer = [\"weight\", \"load\"]");
-    assert_eq!(dead, ["34:20 warning: step `load` is dead | never decides anything | 34:10 leaves no ties"]);
+    assert_eq!(dead, ["34:20 warning: step `load` has no effect | never decides anything | 34:10 leaves no ties"]);
 }
 
 #[test]
@@ -992,7 +992,7 @@ fn roll_outs_are_told_where_they_cannot_be() {
         (
             "active = \"next\"\ncanary = { pool = \"next\", steps = [5] }",
             &[
-                "6:1 error: `canary` and `active` exclude each other | moves clients too | 5:1 says where all of them are",
+                "6:1 error: `canary` and `active` exclude each other | also moves clients | 5:1 sets the pool for all clients",
             ],
         ),
         ("canary = { pool = \"next\" }", &["5:1 error: a canary needs `steps` | `steps` is missing here"]),
@@ -1025,10 +1025,10 @@ fn roll_outs_are_told_where_they_cannot_be() {
     let alone = "[names.api]\npools = [\"web\"]\n";
     assert_told(
         &added(&format!("{alone}canary = {{ pool = \"web\", steps = [5] }}\n")),
-        &["3:19 error: the canary's pool is all of `pools` | no other is left for those who are not sent to it"],
+        &["3:19 error: `pools` holds only the canary's pool | no pool is left for the other clients"],
     );
     assert_told(
         &added(&format!("{alone}active = \"web\"\n")),
-        &["3:10 warning: `active` has no effect: it is all of `pools` | no other is held ready"],
+        &["3:10 warning: `active` has no effect: it names all of `pools` | no pool is left to switch to"],
     );
 }

@@ -1,4 +1,4 @@
-//! Several files together: what is told of them, how it is drawn, and that no content whatever breaks the reading.
+//! Several files together: their faults, the drawings of these, and that no contents make the reader panic.
 
 use proptest::prelude::*;
 
@@ -8,7 +8,7 @@ use super::*;
 
 const SERVER_FILE: (&str, &[u8]) = ("truenorth.toml", SERVER.as_bytes());
 
-/// A zone that says no more than it has to.
+/// A minimal zone.
 const SMALL: &[u8] =
     b"[nameservers]\nns1 = [\"192.0.2.53\"]\n[datacenters]\nfra = { latitude = 50.11, longitude = 8.68 }\n";
 
@@ -48,7 +48,7 @@ fn syntax_errors_of_all_files_are_told() {
         &[
             "truenorth.toml 2:8 error: this is not TOML: string values must be quoted, expected literal string",
             "a.example.toml 2:11 error: this is not TOML: unclosed table, expected `]`",
-            "b.example.toml 2:1 error: `x` stands there twice | again | 1:1 first here | help: TOML has each table and each key once: put both together",
+            "b.example.toml 2:1 error: `x` is given twice | again | 1:1 first here | help: TOML has each table and each key once: put both together",
         ],
     );
     assert_told(
@@ -60,7 +60,7 @@ fn syntax_errors_of_all_files_are_told() {
         ],
         &[
             "a.example.toml 2:11 error: this is not TOML: unclosed table, expected `]`",
-            "b.example.toml 2:1 error: `x` stands there twice | again | 1:1 first here | help: TOML has each table and each key once: put both together",
+            "b.example.toml 2:1 error: `x` is given twice | again | 1:1 first here | help: TOML has each table and each key once: put both together",
             "c.example.toml 1:1 error: a zone file has no key `tll` | did you mean `ttl`?",
         ],
     );
@@ -78,7 +78,7 @@ fn zones_have_one_origin_and_datacenters_one_place() {
             ("zones/a.example.toml", SMALL),
             ("zones/b.example.toml", &[&b"origin = \"A.example\"\n"[..], SMALL].concat()),
         ],
-        &["b.example.toml 1:10 error: the zone A.example. is defined twice | again | 1:1 first defined here"],
+        &["b.example.toml 1:10 error: the zone A.example. is given twice | again | 1:1 first defined here"],
     );
     assert_told(&[SERVER_FILE, ("zones/a.example.toml", SMALL), ("zones/b.example.toml", SMALL)], &[]);
     assert_told(
@@ -107,7 +107,7 @@ fn an_rrset_that_fits_no_message_is_told_with_its_place() {
         let [_, _, high, low] = number.to_be_bytes();
         zone.extend_from_slice(format!("many A 10.0.{high}.{low}\n").as_bytes());
     }
-    let text = "the 60000 A records of many.a.example. fit no message";
+    let text = "the 60000 A records of many.a.example. do not fit into a message";
     let help = "a message has 65535 octets at most: spread them over several names";
     assert_told(
         &[("truenorth.toml", b""), ("zones/a.example.zone", &zone)],
@@ -121,8 +121,8 @@ fn a_signed_zone_is_served_without_signatures_and_that_is_told_once() {
         ns1 RRSIG A 13 3 300 20260101000000 20250101000000 1 a.example. AQID\n\
         ns1 NSEC a.example. A RRSIG NSEC\n@ NSEC3PARAM 1 0 0 -\n";
     let text = "the zone a.example. is signed, but its answers carry no signatures";
-    let help = "validating resolvers take such answers for forged while the parent zone holds a DS record: let it hold \
-                none, and write the zone unsigned";
+    let help = "validating resolvers reject such answers while the parent zone holds a DS record: remove \
+                the DS record, and write the zone unsigned";
     assert_told(
         &[("truenorth.toml", b""), ("zones/a.example.zone", signed)],
         &[&format!("a.example.zone 4:1 warning: {text} | RRSIG is not served with answers | help: {help}")],
@@ -150,8 +150,8 @@ fn a_master_file_stands_alone_or_beside_a_zone_file() {
             ("zones/a.example.toml", &[&b"[soa]\nserial = 1\n"[..], SMALL].concat()),
         ],
         &[
-            "a.example.zone 1:1 error: the zone's SOA stands in both of its files | here, in the master file | 1:2 and here",
-            "a.example.zone 2:1 error: the zone's NS stands in both of its files | here, in the master file | 3:2 and here",
+            "a.example.zone 1:1 error: the zone's SOA is in both of its files | here, in the master file | 1:2 and here",
+            "a.example.zone 2:1 error: the zone's NS is in both of its files | here, in the master file | 3:2 and here",
         ],
     );
     assert_told(
@@ -224,8 +224,8 @@ fn the_server_file_is_checked() {
         &[
             "truenorth.toml 1:1 error: a site needs `country` | `country` is missing here",
             r#"truenorth.toml 3:29 error: `listen` takes an address with a port, such as "127.0.0.1:8053" or "[::1]:8053" | did you mean "192.0.2.1:8053"?"#,
-            "truenorth.toml 5:1 error: `tls` needs `certificate` and `key` | `certificate` is missing beside it",
-            "truenorth.toml 5:1 error: `tls` needs `certificate` and `key` | `key` is missing beside it",
+            "truenorth.toml 5:1 error: `tls` needs `certificate` and `key` | `certificate` is missing here",
+            "truenorth.toml 5:1 error: `tls` needs `certificate` and `key` | `key` is missing here",
             "truenorth.toml 5:7 error: `tls` needs an address | none",
             r#"truenorth.toml 6:8 error: `dns` takes addresses with a port, such as "192.0.2.53:53" or "[2001:db8::53]:53" | did you mean "127.0.0.1:53"?"#,
             "truenorth.toml 6:33 error: `dns` names [::1]:53 twice | again",
@@ -269,7 +269,7 @@ fn the_server_files_sections_are_checked() {
             ("zones/a.example.toml", SMALL),
         ],
         &[
-            "truenorth.toml 3:10 error: `192.0.2.1/24` has host bits set | bits behind the prefix | help: the network is 192.0.2.0/24",
+            "truenorth.toml 3:10 error: `192.0.2.1/24` has host bits set | bits after the prefix | help: the network is 192.0.2.0/24",
             "truenorth.toml 3:26 error: `allow` takes prefixes such as 192.0.2.0/24 or 2001:db8::/32",
         ],
     );

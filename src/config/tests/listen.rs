@@ -1,4 +1,4 @@
-//! `[listen]`: addresses of every way, and the certificate with its key.
+//! `[listen]`: the addresses of every transport, and the certificate with its key.
 
 use super::*;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -7,7 +7,7 @@ use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 
 const SMALL: &[u8] = b"[nameservers]\nns1 = [\"192.0.2.53\"]\n";
 
-/// A certificate of these years and its key, in PEM.
+/// A certificate that is valid in these years, and its key, in PEM.
 fn certificate(years: std::ops::Range<i32>) -> [String; 2] {
     certificate_with(|params| {
         params.not_before = date_time_ymd(years.start, 1, 1);
@@ -22,7 +22,7 @@ fn certificate_with(set_dates: impl FnOnce(&mut CertificateParams)) -> [String; 
     [params.self_signed(&key).unwrap().pem(), key.serialize_pem()]
 }
 
-/// Loads a server file with this `[listen]` beside `a.pem` and `a.key`.
+/// Loads a server file with this `[listen]`, next to `a.pem` and `a.key`.
 fn load_listen(listen: &str, certificate: &str, key: &str) -> Result<Config, Faults> {
     load_listen_by(&Disk::new(), listen, certificate, key)
 }
@@ -38,7 +38,7 @@ fn load_listen_by(disk: &Disk, listen: &str, certificate: &str, key: &str) -> Re
     load_files_by(disk, &files)
 }
 
-/// What is told of it, without the folder that the files stand in.
+/// The faults, without the folder of the files.
 fn told_of(listen: &str, certificate: &str, key: &str) -> Vec<String> {
     let without_folder = |line: &String| {
         let words = line.split(' ').map(|word| word.rsplit_once('/').map_or(word, |(_, file)| file));
@@ -102,7 +102,7 @@ fn a_certificate_and_its_key_are_needed_and_read() {
     let faults = [
         (
             "https = [\"127.0.0.1:443\"]\nkey = \"a.key\"\n",
-            "2:1 error: `https` needs `certificate` and `key` | `certificate` is missing beside it",
+            "2:1 error: `https` needs `certificate` and `key` | `certificate` is missing here",
         ),
         (
             "quic = [\"127.0.0.1:853\"]\ncertificate = \"a.pem\"\nkey = \"b.key\"\n",
@@ -138,7 +138,8 @@ fn what_is_no_certificate_or_key_is_told() {
     let pem = |label| format!("-----BEGIN {label}-----\nAAAA\n-----END {label}-----\n");
     let [fault] = &told_of(TLS, &pem("CERTIFICATE"), &key)[..] else { panic!("one fault is expected") };
     assert!(fault.starts_with("3:15 error: a.pem holds no certificate that can be read: "), "{fault}");
-    let expected = "4:7 error: a.key holds a key of no kind that is known: RSA, ECDSA P-256 and P-384, Ed25519 are";
+    let expected =
+        "4:7 error: a.key holds a key of an unsupported kind; RSA, ECDSA P-256 and P-384, and Ed25519 are supported";
     assert_eq!(told_of(TLS, &certificate, &pem("PRIVATE KEY")), [expected]);
     let cut = &certificate[..certificate.len() / 2];
     let [fault] = &told_of(TLS, cut, &key)[..] else { panic!("one fault is expected") };

@@ -1,8 +1,8 @@
-//! Mistakes that many make: each is told once, with what was probably meant.
+//! Common mistakes: each gets one fault, with what was probably meant.
 
 use super::*;
 
-/// A server file and a zone, in which each case changes one thing.
+/// A server file and a zone. Each case changes one thing.
 const SERVER_FILE: &str = "[listen]\ndns = [\"127.0.0.1:5300\"]\n";
 const ZONE: &str = r#"ttl = 30
 [nameservers]
@@ -28,7 +28,7 @@ steer = ["region"]
 MX = ["10 mail.example.net."]
 "#;
 
-/// What is told of the files with one change.
+/// The faults of the files with one change.
 fn changed(from: &str, to: &str) -> Vec<String> {
     let (server, zone) = (SERVER_FILE.replace(from, to), ZONE.replace(from, to));
     assert!(server != SERVER_FILE || zone != ZONE, "{from}");
@@ -78,8 +78,8 @@ fn every_mistake_is_told_once_with_what_was_meant() {
         ("\"127.0.0.1:5300\"", "\"127.0.0.1\"", "did you mean \"127.0.0.1:53\"?"),
         ("\"127.0.0.1:5300\"", "\":53\"", "did you mean \"0.0.0.0:53\"?"),
         ("\"127.0.0.1:5300\"", "\"localhost:53\"", "did you mean \"127.0.0.1:53\"?"),
-        ("[names.www]", "[monitors.web]\ntype = \"tcp\"\nport = 1\n[names.www]", "`[monitors.web]` stands there twice"),
-        ("ttl = 30", "ttl = 30\nttl = 60", "`ttl` stands there twice"),
+        ("[names.www]", "[monitors.web]\ntype = \"tcp\"\nport = 1\n[names.www]", "`[monitors.web]` is given twice"),
+        ("ttl = 30", "ttl = 30\nttl = 60", "`ttl` is given twice"),
     ] {
         let found = changed(from, to);
         assert_eq!(found.len(), 1, "{to}\n{found:#?}");

@@ -1,4 +1,4 @@
-//! `[monitors]` of type http, https and tls: every key, the files that they name, and what is told of those.
+//! `[monitors]` of type http, https and tls: every key, the files that they name, and the faults of both.
 
 use std::time::Duration;
 
@@ -57,7 +57,7 @@ impl Files {
         (*target.monitor).clone()
     }
 
-    /// What is told, lines counted from the monitor's first key, paths without their folder.
+    /// The faults. Lines count from the monitor's first key, and paths have no folder.
     fn told(&self, keys: &str) -> Vec<String> {
         let mut faults = told(self.load(keys));
         for fault in &mut faults.0 {
@@ -200,11 +200,11 @@ fn keys_of_http_and_tls_say_what_they_take() {
         ),
         (
             "type = \"https\"\ncertificate = \"../probe.pem\"",
-            "2:1 error: `certificate` needs `key` | `key` is missing beside it",
+            "2:1 error: `certificate` needs `key` | `key` is missing here",
         ),
         (
             "type = \"https\"\nkey = \"../probe.key\"",
-            "2:1 error: `key` needs `certificate` | `certificate` is missing beside it",
+            "2:1 error: `key` needs `certificate` | `certificate` is missing here",
         ),
         (
             "type = \"https\"\nverify = false\nca = \"ca.pem\"",
@@ -236,10 +236,7 @@ fn broken_files_are_told_where_they_are_named() {
     assert!(told[0].starts_with("2:6 error: ca.pem holds no certificate that can be read: "), "{told:?}");
     files.authority = format!("{}{not_a_certificate}", good.authority);
     let told = files.told(&format!("type = \"https\"\n{SECURED}"));
-    assert!(
-        told[0].starts_with("2:6 error: ca.pem holds a certificate, the 2. of it, that cannot be used: "),
-        "{told:?}"
-    );
+    assert!(told[0].starts_with("2:6 error: ca.pem holds a certificate that cannot be used (number 2): "), "{told:?}");
     files = Files { key: good.key.clone(), ..Files::new() };
     assert_eq!(
         files.told(&format!("type = \"https\"\n{SECURED}")),

@@ -7,7 +7,7 @@ use crate::health::{Failback, Recovery};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// What is told of a zone whose pool has these keys, and how that comes back.
+/// The faults of a zone whose pool has these keys, and the pool's recovery.
 fn pool_with(keys: &str) -> Result<(Recovery, Vec<String>), Vec<String>> {
     let zone = format!(
         "[nameservers]\nns1 = [\"192.0.2.53\"]\n[monitors.web]\ntype = \"tcp\"\nport = 80\n\
@@ -43,7 +43,7 @@ fn what_is_wrong_with_that_is_told() {
     ] {
         assert_eq!(pool_with(&format!("monitor = \"web\"\n{keys}")), Err(vec![told.to_owned()]), "{keys}");
     }
-    let why = "nothing comes back that never goes: the pool has no monitor | of no effect";
+    let why = "the pool has no monitor, so its endpoints never go down and never come back | has no effect";
     let unused = "3:11 warning: monitor `web` is never used | nothing refers to it".to_owned();
     let warnings = vec![unused, format!("8:1 warning: {why}"), format!("9:1 warning: {why}")];
     let recovery = Recovery { slow_start: MINUTE, failback: Failback::Manual };
@@ -77,6 +77,6 @@ fn each_datacenter_of_a_pool_may_come_back_in_its_own_way() {
     let faults = lines(&load("failback.frq = \"manual\"\n").unwrap_err());
     assert_eq!(
         faults,
-        ["15:10 error: the pool has no endpoints in `frq`, so its `failback` is of no effect | no endpoints there"]
+        ["15:10 error: the pool has no endpoints in `frq`, so its `failback` has no effect | no endpoints there"]
     );
 }

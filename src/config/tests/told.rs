@@ -1,9 +1,9 @@
-//! How much is told of broken files, and what is not.
+//! How many faults of broken files are shown, and what is hidden.
 
 use super::*;
 use crate::config::{Code, MAX_TOLD};
 
-/// A server file with one more line, what is drawn of it, and what `--json` tells.
+/// A server file with one more line, the drawing of its faults, and the output of `--json`.
 fn drawn(server: &str) -> (String, String) {
     let faults = told(load_files(&[("truenorth.toml", format!("{SERVER}{server}").as_bytes())]));
     assert!(faults.has_errors(), "{server}");
@@ -14,7 +14,7 @@ fn drawn(server: &str) -> (String, String) {
 fn forty_thousand_faults_are_read_once_and_told_in_part() {
     let mut text = "@ SOA ns hostmaster 1 1 1 1 1\n@ NS ns\nns A 192.0.2.1\n".to_owned();
     for number in 0..20_000 {
-        // An RRset with two TTLs, and a line that is no record.
+        // An RRset with two TTLs, and a line that is not a record.
         let lines = format!("a{number} 1 A 192.0.2.1\na{number} 2 A 192.0.2.2\nb{number} ADRESS 192.0.2.1\n");
         text.push_str(&lines);
     }
@@ -24,7 +24,7 @@ fn forty_thousand_faults_are_read_once_and_told_in_part() {
     assert_eq!(faults.0.len(), MAX_TOLD + 2);
     let told: Vec<_> = faults.0[MAX_TOLD..].iter().map(|fault| (fault.code, fault.count)).collect();
     assert_eq!(told, [(Code::More, 20_000 - MAX_TOLD), (Code::More, 20_000)]);
-    assert!(faults.0[MAX_TOLD].message.ends_with("example.com.zone has 19950 more errors, not told here"));
+    assert!(faults.0[MAX_TOLD].message.ends_with("example.com.zone has 19950 more errors, not shown here"));
     let drawn = faults.render(false);
     assert_eq!(drawn.matches("is neither a record type nor a TTL").count(), MAX_TOLD);
 }
@@ -52,7 +52,7 @@ fn secrets_are_not_shown() {
         // Too short for a token.
         "[admin]\nlisten = \"127.0.0.1:8053\"\ntoken = \"hidden-word\"\n",
         "[admin]\ntoken = \"hidden-word-hidden-word\"\nlisten = [\"127.0.0.1\"]\ntoken_file = 1\n",
-        // The file is no TOML.
+        // The file is not TOML.
         "[admin]\ntoken = \"hidden-word-and-no-quote\nlisten = \"127.0.0.1:8053\"\n",
         "[admin]\ntoken = hidden-word\n",
         "[cookies]\nsecrets = [\"hidden-word\",\n  \"hidden-word\"]\n",
@@ -86,7 +86,7 @@ fn json_tells_code_end_and_related_places() {
     };
     assert_eq!((numbers(twice), &twice["severity"]), ([5, 2, 5, 13], &"warning".into()));
     assert_eq!((numbers(&twice["related"][0]), twice["code"].as_str()), ([4, 6, 4, 17], Some("duplicate")));
-    assert_eq!(twice["related"][0]["label"], "here for the first time");
+    assert_eq!(twice["related"][0]["label"], "first given here");
     assert_eq!((numbers(unknown), unknown["code"].as_str()), ([6, 1, 6, 5], Some("unknown-name")), "{unknown:#}");
     assert_eq!((&unknown["related"], &unknown["count"]), (&serde_json::json!([]), &1.into()));
 }

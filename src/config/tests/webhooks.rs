@@ -47,15 +47,15 @@ fn what_is_wrong_with_a_webhook_is_told_and_no_secret_with_it() {
         ),
         (
             "[[webhooks]]\nurl = \"https://ada:x@example.com/\"\n".to_owned(),
-            "2:7 error: a webhook's URL has no name and no password | help: headers = { Authorization = \"Basic ...\" } \
-             says the same",
+            "2:7 error: a webhook's URL must not hold a user name or password | help: headers = { Authorization = \"Basic ...\" } \
+             does the same",
         ),
         (
             with("events = [\"endpiont\"]"),
             "3:11 error: `events` takes one of `endpoint`, `override`, `rollout`, `doubt`, `certificate`, `reload`, `txt`, `start`, \
              `stop` | did you mean `endpoint`?",
         ),
-        (with("events = []"), "3:10 error: `events` needs an event; without it all are told | none"),
+        (with("events = []"), "3:10 error: `events` needs an event; without the key all events are posted | none"),
         (with("headers = { \"a b\" = \"c\" }"), "3:13 error: `a b` cannot be set as a header"),
         (with("headers = { Host = \"c\" }"), "3:13 error: `Host` cannot be set as a header"),
         (with("headers = { A = \"c\", a = \"d\" }"), "3:22 error: `headers` names a twice | again"),
@@ -73,7 +73,7 @@ fn what_is_wrong_with_a_webhook_is_told_and_no_secret_with_it() {
         assert!(told.len() == 1 && told[0].starts_with(expected), "{told:?} for {webhooks}");
     }
     let told = lines(&load_webhooks(&with("body = '{\"text\": {{summary}}}'")).unwrap_err());
-    assert!(told[0].starts_with("3:8 error: `body` does not come to JSON: "), "{told:?}");
+    assert!(told[0].starts_with("3:8 error: `body` does not produce valid JSON: "), "{told:?}");
     let text = with("body = '{\"text\": {{summary}}}'\nheaders = { Content-Type = \"text/plain\" }");
     assert!(load_webhooks(&text).is_ok(), "it need not");
 }

@@ -44,7 +44,7 @@ fn a_window_may_drain_slowly_and_nothing_else_may() {
     };
     let config = load_windows(&window("dc:fra", "drain", "5m")).unwrap();
     assert_eq!(config.world.windows[0].over, Some(std::time::Duration::from_secs(300)));
-    let only = "6:8 error: only the drain of a dc:, pool: or endpoint: takes time | not gradual";
+    let only = "6:8 error: `over` is only for the drain of a dc:, pool: or endpoint: | cannot be gradual";
     let bounds = "6:8 error: `over` takes a duration such as \"5s\", from 1s to 1d";
     for (windows, told) in [
         (window("dc:fra", "force-down", "5m"), only),

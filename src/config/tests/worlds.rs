@@ -1,4 +1,4 @@
-//! Whole configurations, and the worlds they become.
+//! Whole configurations, and the worlds that they become.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -161,11 +161,11 @@ fn the_server_file_is_taken_over() {
     let Config { server, credentials, world, warnings, icmp, asked: _ } = whole();
     assert!(credentials.is_none());
     let expected = [
-        // The only zone has one of its own.
+        // The only zone has its own.
         "37:10 warning: region `default` is never used | nothing refers to it",
         "40:24 warning: CNAME points at away.example.com., which the zone example.com. does not have | not there",
         "42:8 warning: pools `web/sin`, `shared` of www.example.com. have no IPv6 addresses | its other pools have some | help: clients that are sent there get no IPv6 address at all",
-        "51:8 warning: clients of region `europe` get nothing from *.apps.example.com. | `europe` says `only`, and no pool of the name is in its datacenters | help: give the name a `fallback`, or its own `prefer` for the region",
+        "51:8 warning: clients of region `europe` get nothing from *.apps.example.com. | `europe` has `only`, and no pool of the name is in its datacenters | help: give the name a `fallback`, or its own `prefer` for the region",
     ];
     assert_eq!(lines(&warnings), expected);
     let folder = server.zones.parent().unwrap();
@@ -368,8 +368,8 @@ fn the_serial_is_the_larger_of_the_time_and_the_last_one() {
     assert_eq!(serial(Some(1_800_000_000)), 1_800_000_000);
 }
 
-/// Loads the zone with these files in its folder, dated so many seconds after 1970, and gives the serial, the contents and what
-/// is warned of.
+/// Loads the zone with these files in its folder. `date` is their time in seconds after 1970. Returns the serial, the
+/// contents and the warnings.
 fn served(files: &[(&str, &str)], date: u64, last: Option<(u32, u64)>) -> (u32, u64, Vec<String>) {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("zones")).unwrap();
@@ -406,12 +406,12 @@ fn a_serial_goes_up_whenever_the_contents_change_whichever_way() {
     assert_eq!((third, back), (second + 1, contents));
     assert_eq!(toml("192.0.2.1", OLD, Some((third, back))).0, third, "nothing changed");
     assert_eq!(toml("192.0.2.1", NEW + 500, Some((third, back))).0, third, "a file that was only touched");
-    // A date in the future is none, and one that was served long ago stops nothing.
+    // A date in the future does not count, and a serial of long ago does not matter.
     let future = 2_000_000_000;
     assert!(u64::from(toml("192.0.2.1", future, None).0) < future);
     assert_eq!(u64::from(toml("192.0.2.2", NEW, Some((future as u32, contents))).0), future + 1);
     assert_eq!(toml("192.0.2.2", 0, Some((u32::MAX, contents))).0, 0, "they go round (RFC 1982)");
-    // What a master file beside it includes, and how a steered name is answered, are contents too.
+    // Included files and the settings of steered names are contents too.
     let with = |included: &str, more: &str| {
         let toml = format!("{}{more}", zone("192.0.2.1"));
         let files = [("example.com.toml", &*toml), ("example.com.zone", "$INCLUDE more.inc\n"), ("more.inc", included)];
@@ -436,7 +436,7 @@ fn a_serial_of_the_operators_that_no_secondary_follows_is_told() {
         (10, "192.0.2.1", None),
         (11, "192.0.2.1", None),
         (11, "192.0.2.2", None),
-        (10, "192.0.2.2", Some("the zone example.com. has other contents than before, but still the serial 10")),
+        (10, "192.0.2.2", Some("the zone example.com. has changed, but still has the serial 10")),
         (9, "192.0.2.1", Some("the serial of example.com. is 9, but 10 was served before, which is later (RFC 1982)")),
     ] {
         let expected: Vec<String> = told.into_iter().map(str::to_owned).collect();

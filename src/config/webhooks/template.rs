@@ -1,8 +1,8 @@
-//! Bodies with placeholders: `{"text": "{{summary}}"}`.
+//! Bodies of webhooks with placeholders: `{"text": "{{summary}}"}`.
 
 use serde::de::IgnoredAny;
 
-/// What may stand in a placeholder. A notice that has no such field leaves it empty.
+/// The fields that a placeholder may name. A field that a notice does not have becomes an empty text.
 pub const FIELDS: [&str; 42] = [
     "summary",
     "event",
@@ -48,17 +48,17 @@ pub const FIELDS: [&str; 42] = [
     "expires",
 ];
 
-/// Fields that are JSON already.
+/// Fields whose values are JSON already.
 const RAW: [&str; 1] = ["notice"];
 
-/// Fields that every notice has as a number.
+/// Fields that are a number in every notice.
 const NUMBERS: [&str; 3] = ["id", "time", "lost"];
 
-/// A body with places for what is told.
+/// A body with placeholders.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template {
     parts: Vec<Part>,
-    /// Whether what is filled in is escaped as in strings of JSON.
+    /// True if values are escaped for strings of JSON.
     escapes: bool,
 }
 
@@ -69,7 +69,7 @@ enum Part {
 }
 
 impl Template {
-    /// A placeholder that is none of [`FIELDS`], or has no end, is given back as it stands.
+    /// Parses a body. Fails with the text of a placeholder that is none of [`FIELDS`], or that has no end.
     pub fn parse(text: &str, escapes: bool) -> Result<Self, String> {
         let mut parts = Vec::new();
         let mut rest = text;
@@ -86,7 +86,7 @@ impl Template {
         Ok(Self { parts, escapes })
     }
 
-    /// The body; `value` tells what a field comes to.
+    /// Returns the body; `value` returns the value of a field.
     pub fn fill(&self, value: impl Fn(&'static str) -> String) -> String {
         let mut body = String::new();
         for part in &self.parts {
@@ -99,7 +99,7 @@ impl Template {
         body
     }
 
-    /// Why what it comes to is no JSON, if it is none.
+    /// Returns the reason if the filled body is not JSON.
     pub(super) fn fault(&self) -> Option<String> {
         let filled = |text: &'static str| {
             self.fill(|field| match field {
@@ -108,14 +108,14 @@ impl Template {
                 _ => text.to_owned(),
             })
         };
-        // A field that a notice lacks is empty, and others may be anything.
+        // A missing field is empty, others may hold any text.
         ["", "a \"b\" \\ c\n"]
             .into_iter()
             .find_map(|text| serde_json::from_str::<IgnoredAny>(&filled(text)).err().map(|error| error.to_string()))
     }
 }
 
-/// As it stands between the quotes of a JSON string.
+/// Escapes a text for a JSON string.
 fn escaped(text: &str) -> String {
     let quoted = serde_json::Value::from(text).to_string();
     quoted[1..quoted.len() - 1].to_owned()
