@@ -416,7 +416,7 @@ fn report_fail_static(fail_static: &FailStaticEvent) {
             warn!(endpoint = %target, "an endpoint answered again: endpoint states follow the probes again");
         }
         FailStaticEvent::Ended => {
-            error!("still nothing answers, and the hold is over: endpoint states follow the probes again")
+            error!("still nothing answers, and the hold is over: endpoint states follow the probes again");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Weighted rendezvous hashing: a client and its candidates give the same choice on every node and after every restart.
 //!
-//! Each candidate gets a score from the client's key and its own, and the lowest score wins. With a uniform `u` in (0,
-//! 1) the score is `-log2(u) / weight`. Such scores have an exponential distribution. A candidate therefore wins in
+//! Each candidate gets a score from the client's key and its own, and the lowest score wins. With a uniform `u` between
+//! 0 and 1 the score is `-log2(u) / weight`. Such scores have an exponential distribution. A candidate therefore wins in
 //! proportion to its weight, and which of two candidates is better does not depend on any third one. It follows that:
 //!
 //! * when a candidate leaves, its clients go to the others in proportion to their weights, and no other client moves;

@@ -7,9 +7,9 @@
 //! This module does not use hyper's client, for four reasons:
 //!
 //! 1. An endpoint is up if its users' clients accept its responses. Clients accept more than hyper does with all of its
-//!   options: chunks that end with a bare line feed, chunks under HTTP/1.0, a wrong `Content-Length` that nobody uses.
+//!    options: chunks that end with a bare line feed, chunks under HTTP/1.0, a wrong `Content-Length` that nobody uses.
 //! 2. The limits here are exact, however the network cuts a response into pieces. hyper's limits depend on the present
-//!   size of its buffer.
+//!    size of its buffer.
 //! 3. Endless interim responses can be counted.
 //! 4. Fields are written as the RFCs and the operator write them.
 //!
