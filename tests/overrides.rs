@@ -142,7 +142,7 @@ fn last_healthy_returns_to_what_was_open_before_when_a_force_is_lifted() {
     scene.down(&["2001:db8:f::1"]);
     assert_eq!(europe(&mut scene), ["198.51.100.1"]);
     scene.order("force-down endpoint:198.51.100.1");
-    assert_eq!(europe(&mut scene), ["198.51.100.2"], "the endpoint that was open last is forced down, but another is left");
+    assert_eq!(europe(&mut scene), ["198.51.100.2"], "the endpoint that was open last is forced down; another is left");
     scene.lift("endpoint:198.51.100.1");
     assert_eq!(europe(&mut scene), ["198.51.100.1"]);
 }
