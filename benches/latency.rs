@@ -81,14 +81,14 @@ fn latency(criterion: &mut Criterion) {
     let chains = chains();
 
     let begun = Instant::now();
-    let vantages_anew = ClientRtts::new(table.clone(), sites(), &locations);
+    let client_rtts_anew = ClientRtts::new(table.clone(), sites(), &locations);
     let maps: Vec<Map> =
-        chains.iter().map(|chain| Map::build(chain.clone(), None, ground(Some(&vantages_anew)))).collect();
+        chains.iter().map(|chain| Map::build(chain.clone(), None, ground(Some(&client_rtts_anew)))).collect();
     println!("a remap of {} chains: {:?}", maps.len(), begun.elapsed());
 
     let mut group = criterion.benchmark_group("latency");
     group.sample_size(10).measurement_time(Duration::from_secs(5));
-    group.bench_function("vantages of a million rows", |bencher| {
+    group.bench_function("client_rtts of a million rows", |bencher| {
         bencher.iter(|| ClientRtts::new(black_box(table.clone()), sites(), &locations));
     });
     group.bench_function("map of one chain", |bencher| {

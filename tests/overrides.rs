@@ -75,7 +75,7 @@ fn draining_is_a_rung_above_the_fallback() {
     scene.order("drain dc:*");
     assert_eq!(europe(&mut scene), FRA, "nothing else is left");
     scene.down(&["198.51.100.1"]);
-    assert_eq!(europe(&mut scene), ["198.51.100.2"], "what drains is still probed");
+    assert_eq!(europe(&mut scene), ["198.51.100.2"], "a drained endpoint is still probed");
     scene.down(&["198.51.100.2", "2001:db8:f::1"]);
     assert_eq!(europe(&mut scene), ["192.0.2.1"]);
     scene.down(&WEB);
@@ -142,7 +142,7 @@ fn last_healthy_returns_to_what_was_open_before_when_a_force_is_lifted() {
     scene.down(&["2001:db8:f::1"]);
     assert_eq!(europe(&mut scene), ["198.51.100.1"]);
     scene.order("force-down endpoint:198.51.100.1");
-    assert_eq!(europe(&mut scene), ["198.51.100.2"], "what was open last is gone, but one is left");
+    assert_eq!(europe(&mut scene), ["198.51.100.2"], "the endpoint that was open last is forced down; another is left");
     scene.lift("endpoint:198.51.100.1");
     assert_eq!(europe(&mut scene), ["198.51.100.1"]);
 }
@@ -252,7 +252,7 @@ fn a_degraded_endpoint_keeps_its_share() {
         let mut seen = 0;
         for _ in 0..QUERIES {
             let reply = scene.ask("uneven", A, "");
-            assert_eq!(reply.ttl(), 30, "what is settled is calm");
+            assert_eq!(reply.ttl(), 30, "a confirmed state has the long TTL");
             seen += u32::from(reply.data().contains(&"192.0.2.31".to_owned()));
         }
         let distance = chi_square(seen, QUERIES, probability);

@@ -65,7 +65,7 @@ fn a_pool_over_capacity_keeps_a_share_and_the_rest_goes_in_proportion_to_room() 
     assert_share(&counts, "sin", 0.3);
     let reply = scene.ask("www", A, "10.1.7.0/24");
     assert_eq!((reply.scope(), reply.ttl()), (Some(24), 30));
-    assert_eq!(scene.ask("www", A, "10.2.7.0/24").data(), [IAD], "who has another home is not concerned");
+    assert_eq!(scene.ask("www", A, "10.2.7.0/24").data(), [IAD], "clients of other pools do not move");
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn when_keep_falls_only_the_difference_moves_and_it_comes_back() {
     };
     assert!(kept(&half).is_subset(&kept(&most)) && kept(&most).len() < kept(&all).len());
     for client in (0..most.len()).filter(|client| !kept(&most).contains(client)) {
-        assert_eq!(most[client], half[client], "who was moved is not moved again");
+        assert_eq!(most[client], half[client], "a moved client is not moved again");
     }
     let places = |answers: &[String]| answers.iter().map(|answer| place(answer)).collect::<Vec<_>>();
     assert_eq!(places(&at(800)), places(&most));
@@ -228,7 +228,7 @@ fn least_load_draws_one_endpoint_in_proportion_to_room() {
     scene.down(&[FRA[0]]);
     assert!(share(&mut scene) >= 1.0, "it has no room, but there is no other");
     let reply = scene.ask("www", A, "10.1.7.0/24");
-    assert_eq!(reply.scope(), Some(16), "whatever it draws, any client of the region may have");
+    assert_eq!(reply.scope(), Some(16), "a draw is valid for all clients of the region");
 }
 
 #[test]

@@ -142,12 +142,12 @@ impl<'a> Maps<'a> {
         let same_ground =
             |snapshot: &&Snapshot| Arc::ptr_eq(snapshot.locations(), locations) && snapshot.world().ecs.caps() == caps;
         let previous = previous.filter(same_ground);
-        let same_vantages = previous.is_some_and(|snapshot| match (snapshot.client_rtts(), client_rtts) {
+        let same_client_rtts = previous.is_some_and(|snapshot| match (snapshot.client_rtts(), client_rtts) {
             (Some(before), Some(now)) => Arc::ptr_eq(before, now),
             _ => false,
         });
         let before = previous.map_or(&[][..], Snapshot::plans).iter().map(|plan| &plan.rule().map);
-        let known = before.filter(|map| same_vantages || !map.compiled_chain().measures_latency());
+        let known = before.filter(|map| same_client_rtts || !map.compiled_chain().measures_latency());
         let known = known.map(|map| ((map.compiled_chain().clone(), map.naming().cloned()), map.clone())).collect();
         Self { locations, client_rtts: client_rtts.map(|client_rtts| &**client_rtts), caps, known }
     }

@@ -144,7 +144,7 @@ fn followers_are_counted_and_leave_their_seats() {
         if &head == b"HTTP/1.1 200" {
             break;
         }
-        assert!(start.elapsed() < crate::http::PATIENCE, "no seat became free");
+        assert!(start.elapsed() < crate::http::PATIENCE, "no follower's place became free");
     }
     let bad = crate::http::ask(scene.admin, "GET /v1/events", &["Last-Event-ID: x"], "");
     assert_eq!(bad.status, 400);

@@ -131,13 +131,13 @@ fn loads_are_reported_alone_or_beside() {
     let explained = explain();
     assert_eq!(explained["hops"][0]["steering"]["pools"][0]["load"], status);
     assert_eq!(explained["hops"][0]["steering"]["steps"][0]["step"], "load, for this client");
-    assert_eq!(explained["answer"]["scope"], 24, "whatever the loads, clients are told apart");
+    assert_eq!(explained["answer"]["scope"], 24, "the scope is the same for all loads");
     // The change is too small to publish, but `status` shows it.
     let load = json!({"endpoint": "127.0.0.4", "pool": "weighed", "load": {"used": 40.75}});
     assert_eq!(push(load).json(), json!({"counted": 1}));
     let load = || explain()["hops"][0]["steering"]["pools"][0]["load"].clone();
     eventually(|| load()["used"].as_f64().is_some_and(|used| used > 40.5));
-    assert_eq!(load()["demand"], json!(40.5), "that is what answers go by");
+    assert_eq!(load()["demand"], json!(40.5), "answers still use the published demand");
     let ran = scene.files.run(&format!("explain weighed.example.com --client 192.0.2.1 --node {}", scene.admin));
     assert!(ran.stdout.contains(" of 100 used, demand 40.5, room for 59.5, reported at 20"), "{ran:?}");
     let beside = json!({"endpoint": "127.0.0.1", "ok": true, "load": {"used": 1, "capacity": 2}});

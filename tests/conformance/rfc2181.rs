@@ -39,7 +39,7 @@ fn section_5_records_whose_names_differ_in_case_only_are_one() {
     let toml =
         "[records.x]\nMX = [\"10 Mail\", \"10 mail\"]\nTXT = [\"A\", \"a\"]\n[records.y]\nCNAME = [\"A\", \"a\"]\n";
     let mut node = Scene::new(toml);
-    assert_eq!(node.ask("x", MX, "").data(), ["10 Mail.example.com."], "the first one stands");
+    assert_eq!(node.ask("x", MX, "").data(), ["10 Mail.example.com."], "the first duplicate is kept");
     assert_eq!(node.ask("x", TXT, "").data().len(), 2, "text is no name");
     assert_eq!(node.ask("y", CNAME, "").data(), ["A.example.com."]);
 }

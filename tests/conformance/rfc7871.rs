@@ -49,7 +49,7 @@ fn section_7_2_1_malformed_options_are_format_errors_that_say_why() {
         let reply = node.see(&ask_with(option));
         assert_eq!((reply.rcode, reply.is_empty()), (FORMERR, true), "{option:02x?}");
         assert_eq!(reply.extended_error(), Some((0, fault.to_owned())));
-        assert_eq!(reply.option(CLIENT_SUBNET), None, "what is malformed is not repeated");
+        assert_eq!(reply.option(CLIENT_SUBNET), None, "a malformed option is not repeated");
     }
 }
 

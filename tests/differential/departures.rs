@@ -20,26 +20,27 @@ pub(crate) enum Departure {
     AnyChoosesFreely,
     /// It adds the zone's nameservers to what it answers for SOA. Nothing asks for them, and nothing forbids them.
     NameserversBesideSoa,
-    /// It sets AA in a referral, answers who asks for NS or ANY with the cut's nameservers, and has them in the answer section
-    /// at the end of a chain. "Copy the NS RRs for the subzone into the authority section" (RFC 1034, section 4.3.2, step
-    /// 3b), and they are not authoritative data (section 4.2.1).
+    /// It sets AA in a referral, answers questions for NS or ANY with the cut's nameservers, and puts them into the
+    /// answer section at the end of a chain. "Copy the NS RRs for the subzone into the authority section" (RFC 1034,
+    /// section 4.3.2, step 3b), and they are not authoritative data (section 4.2.1).
     ReferralAsAnswer,
     /// It looks for a cut from the name upwards, and so finds one that lies below another. "Start matching down, label by
     /// label" (RFC 1034, section 4.3.2, step 3).
     LowestCut,
-    /// DNAME is data like any other to it: what is below the owner does not exist. RFC 6672, section 3.2, redirects it.
+    /// It treats DNAME like any other data: names below the owner do not exist. RFC 6672, section 3.2, redirects them.
     NoDname,
     /// It looks for a wildcard at every name above the one that was asked for, even if that one exists. "Wildcard RRs do not
     /// apply when the query name or a name between the wildcard domain and the query name is known to exist" (RFC 1034,
     /// section 4.3.3; RFC 4592, section 3.3.1).
     WildcardBeyondEncloser,
-    /// No wildcard stands in for a name that begins with an asterisk itself. "When a wildcard domain name appears in a
+    /// No wildcard answers for a name that begins with an asterisk itself. "When a wildcard domain name appears in a
     /// message's query section, no special processing occurs" (RFC 4592, section 2.3).
     AsteriskAskedFor,
     /// It denies a name that a wildcard answers for, if the wildcard has no data of the type. The name exists then (RFC
     /// 4592, section 2.2.1).
     WildcardWithoutData,
-    /// It ends a chain that leads to nothing with no SOA and never with NXDOMAIN (RFC 2308, section 2.1; RFC 6604, section 3).
+    /// It ends a chain to a name without data with no SOA, and never with NXDOMAIN (RFC 2308, section 2.1; RFC 6604,
+    /// section 3).
     ChainEndsInSilence,
     /// The SOA record of its negative answers keeps its own TTL. "The TTL of this record is set from the minimum of the
     /// MINIMUM field of the SOA record and the TTL of the SOA itself" (RFC 2308, section 3).
@@ -105,7 +106,7 @@ impl<'a> Ours<'a> {
         while let Some(at) = next {
             next = self.step(&at, followed.is_empty(), rtype, &mut rest)?;
             followed.insert(at);
-            // A chain that closes ends, and so does one that leaves the zone.
+            // A loop ends the chain, and so does a name outside of the zone.
             next = next.filter(|target| !followed.contains(target) && is_within(target, &self.zone.origin));
         }
         // It sets AA whatever it says.
@@ -127,7 +128,7 @@ impl<'a> Ours<'a> {
         }
         let mut records = owned(&rest.said.answer, at);
         if records.iter().any(|record| alias(record).is_some()) {
-            // The cut at whose DS a wildcard's alias stands may be where the chain ends, too.
+            // The cut with the DS record that a wildcard's alias leads to may also be the end of the chain.
             records.retain(|record| alias(record).is_some());
         }
         let expected = owned(&ours.answer, at);

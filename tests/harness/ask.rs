@@ -69,7 +69,7 @@ impl Asker {
         self.socket.set_read_timeout(Some(time)).expect("the time-out is above 0");
     }
 
-    /// Sends octets as they are; whether it could.
+    /// Sends octets as they are. Returns false if that failed.
     pub(crate) fn send(&self, octets: &[u8]) -> bool {
         // An error means that an earlier datagram was refused.
         self.socket.send(octets).is_ok()
@@ -83,7 +83,7 @@ impl Asker {
                 octets.truncate(length);
                 Some(octets)
             }
-            // A process that was stopped for a moment, as a machine that is busy or paused may be, waits anew.
+            // If this process was stopped for a moment, as on a busy or paused machine, the wait begins again.
             Err(error) if error.kind() == ErrorKind::Interrupted => self.receive(),
             Err(error) => {
                 let expected = [ErrorKind::WouldBlock, ErrorKind::TimedOut, ErrorKind::ConnectionRefused];

@@ -27,7 +27,7 @@ impl Log {
         Self { coming, read: Vec::new() }
     }
 
-    /// The next line that holds these words. Lines before it are passed over.
+    /// Waits for the next line with these words. Lines before it are skipped.
     #[track_caller]
     pub(crate) fn wait_for(&mut self, words: &str) -> String {
         let deadline = Instant::now() + PATIENCE;

@@ -1,7 +1,7 @@
 //! Runs the real command as an operator does: a configuration in a temporary folder, `truenorth` started with it, its
 //! log read while it runs, and questions over real sockets.
 //!
-//! Every node serves on a port that the kernel chooses and is gone when its test ends, however it ends.
+//! Every node serves on a port that the kernel chooses, and ends when its test ends.
 
 // Each test binary compiles this module and uses a part of it.
 #![allow(dead_code, unused_imports)]
@@ -34,14 +34,13 @@ pub(crate) use log::Log;
 pub(crate) use skip::cannot;
 pub(crate) use zones::{member, places, probed_zone};
 
-/// The top of a server file: a port of loopback that the kernel chooses. Tables may follow.
+/// The top of a server file: a loopback port that the kernel chooses. Tables can be added.
 pub(crate) const SERVER: &str = "[listen]\ndns = [\"127.0.0.1:0\"]\n";
 
-/// How long a process may take for anything, on a machine that is busy with other things: the first round of probes alone
-/// may take 5 s.
+/// Maximum time of anything that a process does, on a busy machine: the first round of probes alone can take 5 s.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Users that one test program starts nodes as before it begins again with the first.
+/// Number of different users for nodes; after that the test program begins with the first user again.
 const MAX_STARTS: u32 = 64;
 
 /// Nodes that this test program started as a user of their own.
@@ -53,7 +52,7 @@ const FIRST_USER: u32 = 1_000_000_000;
 /// Time between two checks whether a process has ended.
 const POLL: Duration = Duration::from_millis(5);
 
-/// A configuration in a folder that vanishes.
+/// A configuration in a temporary folder.
 pub(crate) struct Files {
     folder: TempDir,
 }
@@ -66,7 +65,7 @@ pub(crate) struct Ran {
     pub(crate) stderr: String,
 }
 
-/// A node that serves.
+/// A running node.
 pub(crate) struct Node {
     child: Child,
     address: SocketAddr,
@@ -105,26 +104,26 @@ impl Files {
         run(words.split_whitespace().chain(config))
     }
 
-    /// Starts to serve; returns once it answers.
+    /// Starts a node; returns when it answers.
     pub(crate) fn serve(&self) -> Node {
         self.serve_by(truenorth())
     }
 
-    /// The same with more in its environment.
+    /// Does the same with an additional environment variable.
     pub(crate) fn serve_under(&self, environment: &[(&str, &Path)]) -> Node {
         let mut command = truenorth();
         command.envs(environment.iter().copied());
         self.serve_by(command)
     }
 
-    /// Starts it with a variable in its environment, and does not wait until it answers.
+    /// Starts a node with an environment variable, and does not wait until it answers.
     pub(crate) fn start_under(&self, name: &str, value: &str) -> Node {
         let mut command = truenorth();
         command.args(["serve", "--config"]).arg(self.path("truenorth.toml")).env(name, value);
         Node::start_unheard(command)
     }
 
-    /// The same inside of a network namespace.
+    /// Does the same in a network namespace.
     pub(crate) fn serve_in(&self, namespace: &str) -> Node {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", namespace, env!("CARGO_BIN_EXE_truenorth")]);
@@ -143,15 +142,15 @@ impl Files {
         self.serve_by(command)
     }
 
-    /// The same as a user of its own, who has no other processes; root's threads are not counted. A limit of its threads can be
-    /// set while it runs. Whoever is not root is that user itself.
+    /// Does the same as a user of its own without other processes, because root's threads are not counted. The limit of
+    /// its threads can be changed while it runs. If the test does not run as root, it uses its own user.
     pub(crate) fn serve_as_another(&self) -> Node {
         let mut node = self.start_as_another("");
         node.wait_for_answers();
         node
     }
 
-    /// The same by way of another program, such as `prlimit`; it is not waited until it answers.
+    /// Does the same through another program, such as `prlimit`; does not wait until the node answers.
     pub(crate) fn start_as_another(&self, by_way_of: &str) -> Node {
         let truenorth = truenorth();
         let is_root = std::os::unix::fs::MetadataExt::uid(&fs::metadata("/proc/self").expect("there is /proc")) == 0;
@@ -174,7 +173,7 @@ impl Files {
         Node::start_unheard(command)
     }
 
-    /// Makes all folders another user's.
+    /// Gives all folders to another user.
     fn give_to(&self, user: u32) {
         let mut folders = vec![self.folder.path().to_owned()];
         while let Some(folder) = folders.pop() {
@@ -189,8 +188,8 @@ impl Files {
         Node::start(command)
     }
 
-    /// Starts to serve with this as standard error, which the test reads or does not; returns once it answers. A variable may
-    /// be set in its environment.
+    /// Starts a node with this standard error, which the test may or may not read; returns when the node answers. A
+    /// variable can be set in its environment.
     pub(crate) fn serve_logging_to(&self, stderr: impl Into<Stdio>, variable: Option<(&str, &str)>) -> Node {
         let mut command = truenorth();
         command.args(["serve", "--config"]).arg(self.path("truenorth.toml")).envs(variable);
@@ -198,8 +197,8 @@ impl Files {
         Node::without_log(child)
     }
 
-    /// The same in a world of its own, whose file systems are mounted as a shell is told to in the folder. The shell also
-    /// says where standard error leads to.
+    /// Does the same in a mount namespace of its own, whose file systems are mounted by shell commands in the folder.
+    /// The shell also redirects standard error.
     pub(crate) fn serve_unlogged_with_mounts(&self, mounts: &str) -> Node {
         let mut command = self.with_mounts(mounts);
         Node::without_log(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the binary runs"))
@@ -235,21 +234,21 @@ impl Node {
         node
     }
 
-    /// One that does not say yet that it answers, or where.
+    /// A node that has not logged yet where it answers.
     fn start_unheard(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the binary runs");
         let log = Log::read(child.stderr.take().expect("it is piped"));
         Self { child, address: SocketAddr::from(([127, 0, 0, 1], 0)), log }
     }
 
-    /// Waits until it says that it answers.
+    /// Waits until it logs that it answers.
     pub(crate) fn wait_for_answers(&mut self) {
         let line = self.log.wait_for("answering addresses=");
         let address = line.split_once('[').and_then(|(_, rest)| rest.split([',', ']']).next());
         self.address = address.and_then(|address| address.parse().ok()).expect("the line holds the addresses");
     }
 
-    /// A node whose log cannot be waited for: it is asked until it answers.
+    /// A node whose log cannot be waited for: it is queried until it answers.
     fn without_log(child: Child) -> Self {
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut node = Self { child, address, log: Log::read(std::io::empty()) };
@@ -284,7 +283,7 @@ impl Node {
         asker.send(&query(1, "example.com.", RecordType::SOA, None)) && asker.receive().is_some()
     }
 
-    /// Waits until its admin server listens, and gives where.
+    /// Waits until its admin server listens, and returns the address.
     pub(crate) fn wait_for_admin(&mut self) -> SocketAddr {
         let line = self.log.wait_for("admin server listening addresses=[");
         let address = line.rsplit_once('[').and_then(|(_, rest)| rest.split([',', ']']).next());
@@ -308,7 +307,7 @@ impl Node {
         self.child.id()
     }
 
-    /// A path of the world that it runs in.
+    /// Returns a path in the mount namespace of the node.
     pub(crate) fn its_path(&self, path: &Path) -> PathBuf {
         let root = PathBuf::from(format!("/proc/{}/root", self.pid()));
         root.join(path.strip_prefix("/").expect("paths of a test are absolute"))
@@ -321,7 +320,7 @@ impl Node {
         replies.remove(0)
     }
 
-    /// The same for several questions.
+    /// Does the same for several questions.
     pub(crate) fn dig_all(&self, words: &str) -> Vec<Reply> {
         dig::dig(self.address, words)
     }
@@ -336,7 +335,7 @@ impl Node {
         }
     }
 
-    /// The same with the answer's code.
+    /// Does the same, and compares the response code.
     #[track_caller]
     pub(crate) fn comes_to_say(&self, words: &str, status: &str) {
         let start = Instant::now();
@@ -359,8 +358,8 @@ impl Node {
         assert!(sent.success(), "{kill}");
     }
 
-    /// Sets how many threads its user may have, before it is refused more. Whoever may not set the limits of others is that
-    /// user while it does.
+    /// Sets how many threads its user may have. A test that may not change the limits of others becomes that user
+    /// meanwhile.
     pub(crate) fn limit_threads(&self, most: usize) {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs");
         let user = status.lines().find_map(|line| line.strip_prefix("Uid:")?.split_whitespace().next());
@@ -378,7 +377,7 @@ impl Node {
         self.child.try_wait().expect("it is a child of ours").is_none()
     }
 
-    /// Asks it to stop, and waits until it did.
+    /// Asks it to stop, and waits for its end.
     pub(crate) fn terminate(mut self) -> ExitStatus {
         self.signal("TERM");
         wait(&mut self.child)
@@ -434,7 +433,7 @@ fn truenorth() -> Command {
     command
 }
 
-/// Waits for a process that is to end; one that does not is killed.
+/// Waits for a process to end; kills it if it does not.
 fn wait(child: &mut Child) -> ExitStatus {
     let start = Instant::now();
     loop {

@@ -17,8 +17,8 @@ iad = { latitude = 38.95, longitude = -77.45 }
 }
 pub(crate) use places;
 
-/// A zone whose `www` has an endpoint in each of the two places, and everybody goes to `fra`. They are probed twice a second by
-/// HTTP; `pool` is more lines of their pool.
+/// A zone whose `www` has an endpoint in each of two datacenters; all clients go to `fra`. The endpoints are probed
+/// twice a second over HTTP; `pool` is further lines for their pool.
 pub(crate) fn probed_zone(fra: SocketAddr, iad: SocketAddr, pool: &str) -> String {
     let [fra, iad] = [fra, iad].map(member);
     format!(

@@ -85,7 +85,7 @@ fn a_pipe_that_comes_with_a_reload_changes_nothing() {
     assert_eq!(node.terminate().code(), Some(0));
 }
 
-/// Mounts a file system there that never answers. The descriptor that would have to is the process's own. `None` without FUSE.
+/// Mounts a file system there that never responds, because this process holds its descriptor. `None` without FUSE.
 fn mount_hung(folder: &str) -> Option<String> {
     if !Path::new("/dev/fuse").exists() {
         cannot("without /dev/fuse no file system hangs");
@@ -110,7 +110,7 @@ fn a_file_system_that_hangs_is_told_and_stops_nothing() {
     assert!(line.contains("here: no data came for 10 s: its file system may hang"), "{line}");
     node.log.wait_for("the old one stays in use");
     assert_eq!(node.dig("www.example.com").data(), ["192.0.2.1"]);
-    // In the midst of another attempt.
+    // The node is in the middle of another attempt.
     node.signal("HUP");
     thread::sleep(Duration::from_millis(500));
     let start = Instant::now();
@@ -146,7 +146,7 @@ fn a_start_that_waits_for_a_file_system_ends_when_it_is_told_to() {
     let start = Instant::now();
     assert_eq!(node.wait().code(), Some(0));
     assert!(start.elapsed() < LONGEST_END, "{:?}", start.elapsed());
-    // Left alone it says what is wrong, and ends.
+    // Without further changes it reports the fault, and ends.
     let mut node = files.start_with_mounts(&mount);
     node.log.wait_for("its file system may hang");
     assert_eq!(node.wait().code(), Some(1));
@@ -168,11 +168,11 @@ fn a_release_that_a_link_leads_to_is_taken_when_the_link_is_turned() {
     fs::rename(files.path("new"), files.path("current")).unwrap();
     node.log.wait_for("configuration reloaded");
     node.comes_to_answer("w1.example.com", &["192.0.2.2"]);
-    // What is included from a subfolder counts as well.
+    // A file that is included from a subfolder counts as well.
     fs::write(files.path("two/zones/parts/more"), "more IN A 192.0.2.4\n").unwrap();
     node.log.wait_for("configuration reloaded");
     node.comes_to_answer("more.example.com", &["192.0.2.4"]);
-    // And so does a folder that is replaced as a whole.
+    // So does a folder that is replaced as a whole.
     fs::rename(files.path("two/zones"), files.path("two/before")).unwrap();
     fs::rename(files.path("one/zones"), files.path("two/zones")).unwrap();
     node.log.wait_for("configuration reloaded");
@@ -189,7 +189,7 @@ fn an_edit_is_read_once_whoever_asks_for_it() {
     let ran = files.run(&format!("reload --node {}", node.admin()));
     assert_eq!(ran.code, Some(0), "{ran:?}");
     assert_eq!(node.dig("www.example.com").data(), ["192.0.2.2"]);
-    // Names that are not read start nothing.
+    // Files with other names start no reload.
     files.write("zones/example.com.tml", "");
     files.write("zones/.example.com.toml.swp", "");
     files.write("zones/README", "");
@@ -202,7 +202,7 @@ fn a_file_that_grows_in_pieces_is_read_when_it_is_whole() {
     let files = Files::new(SERVER, &[("example.com.zone", &master(&["192.0.2.1"]))]);
     let mut node = files.serve();
     let path = files.path("zones/example.com.zone");
-    // Each stroke opens and closes the file, as `echo ... >>` does.
+    // Each write opens and closes the file, as `echo ... >>` does.
     for number in 2..10 {
         let mut file = OpenOptions::new().append(true).open(&path).unwrap();
         writeln!(file, "w{number} IN A 192.0.2.{number}").unwrap();
@@ -246,7 +246,7 @@ fn a_system_without_inotify_is_looked_at_instead() {
     files.write("zones/example.com.toml", zone("192.0.2.2"));
     node.log.wait_for("configuration reloaded");
     node.comes_to_answer("www.example.com", &["192.0.2.2"]);
-    // A copy that pauses for longer than two looks, and is not seen to be open.
+    // A copy that pauses for longer than two checks, and whose file is not seen to be open.
     let text = master(&["192.0.2.1", "192.0.2.2"]);
     let (one, two) = text.split_at(text.rfind("w2").expect("it is there"));
     let path = files.path("zones/example.org.zone");
@@ -274,7 +274,7 @@ fn zones_that_are_lost_are_named_and_the_last_one_stays_unless_it_is_meant() {
     );
     node.log.wait_for("configuration reloaded");
     node.comes_to_say("www.example.org", "REFUSED");
-    // As if the folder were not mounted.
+    // The folder looks as if it was not mounted.
     fs::remove_file(files.path("zones/example.com.toml")).unwrap();
     node.log.wait_for("ERROR no zone is left");
     node.log.wait_for("the old one stays in use");

@@ -213,7 +213,7 @@ fn down_the_ladder_and_up_again() {
     look(&mut asker, "all.example.com.", &fra, to_fall());
     let [all, last, nodata, servfail] = names.map(|name| ask(&mut asker, name));
     assert_eq!(sight(&all), fra, "as if all were up");
-    assert_eq!(sight(&last), sin, "what was up last");
+    assert_eq!(sight(&last), sin, "the datacenter that was up last");
     assert_eq!((nodata.metadata.response_code, nodata.answers.len()), (ResponseCode::NoError, 0));
     assert_eq!(nodata.authorities[0].record_type(), RecordType::SOA);
     assert_eq!(ttl(&nodata), Some(TTL), "the lesser of the SOA's minimum and the answer's own");

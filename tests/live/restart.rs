@@ -174,7 +174,7 @@ fn a_full_disk_is_told_once_and_so_is_that_there_is_room_again() {
     let line = node.log.wait_for("state is not kept");
     assert!(line.contains("state/state.redb: ") && line.contains("No space left on device"), "{line}");
     assert_eq!(node.dig("www.example.com").data(), ["192.0.2.1"]);
-    assert_eq!(serials(&state), [1], "the file that there is stays whole");
+    assert_eq!(serials(&state), [1], "the old file stays intact");
     fs::remove_file(state.join("filler")).unwrap();
     node.log.wait_for("state is kept again");
     assert_eq!(serials(&state), [2]);

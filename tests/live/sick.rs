@@ -155,7 +155,7 @@ fn a_doubt_outlives_a_restart_and_begins_no_new_one() {
     let mut node = files.serve();
     let told = |node: &mut Node| node.log.lines().iter().any(|line| line.contains("distrusted its probes before"));
     assert!(told(&mut node), "{:?}", node.log.lines());
-    assert_eq!(sight(&mut node.asker()), (before.0.clone(), TTL_MIN), "what it answered before");
+    assert_eq!(sight(&mut node.asker()), (before.0.clone(), TTL_MIN), "the answer of before");
     node.log.wait_for("still nothing answers");
     let held = began.elapsed();
     assert!(held >= HOLD - INTERVAL, "{held:?}");

@@ -88,7 +88,7 @@ const CLIENTS: [(&str, &str, &str); 18] = [
     ("2401:a400::/56", "AU", "syd"),
 ];
 
-/// `max_source_v4` and `max_source_v6` where the server file does not say.
+/// The defaults of `max_source_v4` and `max_source_v6`.
 const MAX_SOURCE: [u8; 2] = [24, 56];
 
 fn serve() -> Node {
@@ -148,16 +148,16 @@ fn without_client_subnet_the_source_address_decides() {
         let reply = node.dig(&format!("www.example.com A -b {source}"));
         assert_eq!(reply.data().iter().map(|address| datacenter(address)).collect::<Vec<_>>(), [expected], "{source}");
         assert_eq!(reply.subnet, None, "no option in the query, none in the reply");
-        // A source prefix of 0 is the client's wish not to be located.
+        // With a source prefix length of 0 the client asks not to be located.
         let reply = node.dig(&format!("www.example.com A -b {source} +subnet=0/0"));
         assert_eq!((datacenter(reply.data()[0]), reply.scope()), (expected, Some(0)), "{source}");
-        // And one that is there decides, whatever the source.
+        // With a longer one the option decides, whatever the source.
         let reply = node.dig(&format!("www.example.com A -b {source} +subnet=133.11.0.0/24"));
         assert_eq!(datacenter(reply.data()[0]), "nrt", "{source}");
     }
 }
 
-/// The address that a network gets, and the prefix for which it does.
+/// Returns the address that a network gets, and the prefix for which the answer is valid.
 fn ask(asker: &mut Asker, client: IpNet) -> (IpAddr, IpNet) {
     let reply = asker.ask("www.example.com.", RecordType::A, Some(client));
     let scope = scope(&reply).expect("an option in the query, one in the reply");

@@ -33,7 +33,7 @@ impl Post {
     }
 }
 
-/// Takes what is posted; answers with these statuses in turn, and with 200 from then on.
+/// Receives requests; responds with these statuses in turn, and with 200 after that.
 struct Receiver {
     address: SocketAddr,
     posts: Channel<Post>,
@@ -211,7 +211,7 @@ fn a_receiver_that_is_dead_or_hangs_holds_up_nobody() {
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
 }
 
-/// An endpoint that is up while one of its two probes finds it so. What stands behind is at the end of the zone file.
+/// An endpoint that is up while one of its two probes succeeds. `rest` is appended to the zone file.
 fn aggregate(one: &Endpoint, two: &Endpoint, rest: &str) -> String {
     let part = |name: &str, endpoint: &Endpoint| {
         let port = endpoint.address().port();

@@ -209,7 +209,7 @@ async fn who_waits_too_long_for_a_turn_says_so() {
         assert!(probe.await.unwrap_err().is_cancelled());
     }
     let patient = timed(shell("exit 0"), PATIENCE * 2, PATIENCE);
-    assert!(prober.probe(&patient).await.is_success(), "who was dropped gave its turn back");
+    assert!(prober.probe(&patient).await.is_success(), "a dropped request gives its turn back");
 }
 
 /// Counts descriptors and children of the whole process, so it has one of its own.

@@ -147,7 +147,7 @@ fn an_address_is_a_packets_source_and_a_network_is_client_subnet() {
     let of = |client: &str| explain(&files, &format!("www.gslb.example.com --client {client}"));
     let host = of("60.1.2.3");
     assert_eq!((&host["client"]["looked_up_as"], &host["hops"][0]["region"]), (&json!("60.1.2.3"), &json!("one")));
-    assert_eq!(host["answer"]["scope"], Value::Null, "who sends no option gets none");
+    assert_eq!(host["answer"]["scope"], Value::Null, "a query without the option gets none");
     let network = of("60.1.2.3/32");
     assert_eq!(network["client"]["looked_up_as"], "60.1.2.0/24");
     assert_ne!(network["hops"][0]["region"], "one");
