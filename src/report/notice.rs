@@ -235,7 +235,7 @@ impl fmt::Display for EventKind {
                 write!(f, "configuration reloaded ({reason}), with {warnings} warnings")?;
             }
             Self::Reload { reason, taken: false, errors, .. } => {
-                write!(f, "configuration not reloaded ({reason}): {errors} errors, the old one goes on")?;
+                write!(f, "configuration not reloaded ({reason}): {errors} errors, the old one stays in use")?;
             }
             Self::FailStatic { began: true } => {
                 f.write_str(
