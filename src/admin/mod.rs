@@ -64,8 +64,8 @@ const GRACE: Duration = Duration::from_secs(1);
 /// Interval of log lines about connections that were closed for newcomers.
 const TELL_EVERY: Duration = Duration::from_secs(10);
 
-/// How long an order waits until it is on disk: a hundred times the time of a commit.
-const DISK: Duration = Duration::from_secs(1);
+/// How long an order waits until it is on disk. A commit takes some 10 ms, and much longer on a disk that is busy with other work.
+const DISK: Duration = Duration::from_secs(10);
 
 /// Most orders that wait for the loop that executes them. Further ones are refused.
 const ORDERS: usize = 16;

@@ -69,8 +69,7 @@ mod tests {
         let kind = EventKind::Reload { reason: "signal".into(), taken: false, errors: 2, warnings: 0 };
         let notice = Arc::new(Notice { id: 7, time: 8, kind });
         let delivery = Delivery::new(&notice, "fra", 3);
-        let expected =
-            "fra: configuration not reloaded (signal): 2 errors, the old one stays in use (3 earlier notices were lost)";
+        let expected = "fra: configuration not reloaded (signal): 2 errors, the old one stays in use (3 earlier notices were lost)";
         assert_eq!(delivery.field("summary"), expected);
         let json: Value = serde_json::from_str(&delivery.to_json()).unwrap();
         assert_eq!((&json["id"], &json["event"], &json["lost"]), (&7.into(), &"reload".into(), &3.into()));

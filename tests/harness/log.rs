@@ -45,6 +45,19 @@ impl Log {
         }
     }
 
+    /// All that a process wrote that has ended.
+    #[track_caller]
+    pub(crate) fn to_end(&mut self) -> &[String] {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.coming.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(line) => self.read.push(line),
+                Err(RecvTimeoutError::Timeout) => panic!("the log did not end within {PATIENCE:?}:\n{}", self.text()),
+                Err(RecvTimeoutError::Disconnected) => return &self.read,
+            }
+        }
+    }
+
     /// All that was written so far.
     pub(crate) fn lines(&mut self) -> &[String] {
         self.read.extend(self.coming.try_iter());
