@@ -70,7 +70,7 @@ fn turns_reloads_and_records_are_told_in_order() {
     let scene = Scene::probed(&fra, &iad);
     let mut follower = Follower::new(scene.admin, None);
     fra.play(Script::status(500));
-    let down = follower.next();
+    let down = follower.next_of("endpoint");
     assert_eq!(down["endpoint"], fra.address().to_string());
     assert_eq!((&down["pools"], &down["from"], &down["to"]), (&json!(["web/fra"]), &json!("up"), &json!("down")));
     assert_eq!(down["seen"], "status 500");
