@@ -19,7 +19,7 @@ use super::files::{ZoneFiles, print};
 use super::master::{Included, Located};
 use super::regions;
 use super::scope::View;
-use super::sections::Sections;
+use super::sections::{Drafts, Sections};
 use super::source::{Place, Source};
 use super::zone::{ZoneDraft, ZoneReader};
 use crate::name::Name;
@@ -80,6 +80,31 @@ struct Warning {
 }
 
 impl Known {
+    /// Returns the zone of one stem: the kept one if its files still say the same, else as `reader` reads it now. `None` if
+    /// there is none or its syntax is broken, which was reported.
+    pub(super) fn zone(
+        &mut self,
+        stem: &str,
+        files: &ZoneFiles,
+        reader: &ZoneReader<'_>,
+        drafts: &mut Drafts,
+        faults: &mut Faults,
+    ) -> Option<ZoneDraft> {
+        if files.unreadable {
+            return None;
+        }
+        let mut draft = if let Some(draft) = self.recall(stem, files, reader, faults) {
+            draft
+        } else {
+            let before = faults.0.len();
+            let mut draft = reader.read(stem, files, drafts, faults)?;
+            self.keep(stem, files, &mut draft, &faults.0[before..]);
+            draft
+        };
+        reader.set_serial(&mut draft, files, faults);
+        Some(draft)
+    }
+
     /// The number of zones of the last configuration that were parsed.
     pub fn read(&self) -> usize {
         self.read

@@ -24,6 +24,7 @@ mod https;
 mod json;
 mod kept;
 mod known;
+mod leads;
 mod lints;
 mod listen;
 mod located;
@@ -261,7 +262,7 @@ fn read_zones(
             strays::refuse_part(files, at, faults);
             continue;
         }
-        let Some(zone) = reader.read(stem, files, drafts, known, faults) else { continue };
+        let Some(zone) = known.zone(stem, files, reader, drafts, faults) else { continue };
         if let Some(first) = defined.get(&zone.origin) {
             let message = format!("the zone {} is given twice", zone.origin);
             faults.push(

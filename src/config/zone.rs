@@ -18,13 +18,12 @@ use super::code::Code;
 use super::decode::{Placed, TomlTable, Value, read_document};
 use super::fault::{Fault, Faults};
 use super::files::ZoneFiles;
-use super::known::Known;
+use super::leads;
 use super::lints;
 use super::master::Includes;
 use super::master::{Included, Located, Master, parse_master_file, rrset};
 use super::names::{self, MAX_TTL, NameScope, Owner, OwnerKind};
 use super::owners::parse_name;
-use super::pointers;
 use super::pools::PoolDraft;
 use super::regions::{self, DEFAULT};
 use super::scope::{Definition, View};
@@ -78,36 +77,24 @@ pub(super) struct ZoneReader<'a> {
 }
 
 impl ZoneReader<'_> {
-    /// Reads the files of one stem. `None` if there is none or its syntax is broken, which was reported.
-    pub(super) fn read(
-        &self,
-        stem: &str,
-        files: &ZoneFiles,
-        drafts: &mut Drafts,
-        known: &mut Known,
-        faults: &mut Faults,
-    ) -> Option<ZoneDraft> {
-        if files.unreadable {
-            return None;
-        }
-        let mut draft = if let Some(draft) = known.recall(stem, files, self, faults) {
-            draft
-        } else {
-            let before = faults.0.len();
-            let mut draft = self.read_anew(stem, files, drafts, faults)?;
-            known.keep(stem, files, &mut draft, &faults.0[before..]);
-            draft
-        };
+    /// Gives a zone the serial that it is to be served with, or warns if the file's own serial would not reach secondaries.
+    pub(super) fn set_serial(&self, draft: &mut ZoneDraft, files: &ZoneFiles, faults: &mut Faults) {
         let last = (self.last_served)(&draft.origin);
         match &mut draft.soa {
             Some((serial, _)) if draft.counts_serial => *serial = serial::count(files, draft.contents, last),
             Some((serial, place)) => serial::check(&draft.origin, *serial, place, draft.contents, last, faults),
             None => {}
         }
-        Some(draft)
     }
 
-    fn read_anew(&self, stem: &str, files: &ZoneFiles, drafts: &mut Drafts, faults: &mut Faults) -> Option<ZoneDraft> {
+    /// Reads the files of one stem. `None` if there is none or its syntax is broken, which was reported.
+    pub(super) fn read(
+        &self,
+        stem: &str,
+        files: &ZoneFiles,
+        drafts: &mut Drafts,
+        faults: &mut Faults,
+    ) -> Option<ZoneDraft> {
         let before = faults.0.len();
         if let Some(toml) = &files.toml {
             return read_document(&toml.source, "a zone file", faults, |table, faults| {
@@ -291,7 +278,7 @@ impl ZoneDraft {
                 Err(error) => faults.push(Fault::error(&self.place, format!("zone {}: {error}", self.origin), "")),
             }
         }
-        self.leads = records.into_iter().filter(|located| pointers::leads(located.record.rtype)).collect();
+        self.leads = records.into_iter().filter(|located| leads::leads(located.record.rtype)).collect();
         self.leads.shrink_to_fit();
         self
     }

@@ -47,7 +47,7 @@ impl Log {
 
     /// All that a process wrote that has ended.
     #[track_caller]
-    pub(crate) fn to_end(&mut self) -> &[String] {
+    pub(crate) fn read_to_end(&mut self) -> &[String] {
         let deadline = Instant::now() + PATIENCE;
         loop {
             match self.coming.recv_timeout(deadline.saturating_duration_since(Instant::now())) {

@@ -168,7 +168,7 @@ fn a_start_without_enough_threads_ends_and_says_so() {
         }
         refused += 1;
         let code = node.wait().code();
-        let told = node.log.to_end();
+        let told = node.log.read_to_end();
         assert_eq!(code, Some(1), "{most} threads: {told:?}");
         let says_why = told.iter().any(|line| line.contains("thread") || line.contains("os error 11"));
         assert!(says_why, "{most} threads: {told:?}");
