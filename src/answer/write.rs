@@ -9,7 +9,6 @@ use super::resolution::{Given, HINFO_TTL, Hop, Resolution, Steered, Step, Synthe
 use super::rrset::{HopNames, push};
 use crate::name::Name;
 use crate::snapshot::{Member, Rung, World};
-use crate::steering::AllDown;
 use crate::wire::{ExtendedError, InfoCode, Message, NameOffset, RrsetWriter, Rtype, Section, SvcParams, Truncated};
 use crate::zone::{POINTER_LENGTH, below};
 
@@ -106,7 +105,7 @@ impl<'s> Writer<'_, 's, '_> {
         let (resolution, ttl) = (self.resolution, steered.ttl);
         if [Some(steered.choice), steered.second].iter().flatten().any(|choice| choice.rung == Rung::AllDown) {
             // Tells an operator who wonders about the answer that health did not decide it.
-            let text = why_all_down(steered.plan.rule().all_down);
+            let text = steered.plan.rule().all_down.reason();
             self.message.explain(ExtendedError { code: InfoCode::Other, text });
         }
         match steered.given {
@@ -169,15 +168,6 @@ impl<'s> Writer<'_, 's, '_> {
     fn negative(&mut self, place: HopNames<'s>, ttl: u32) -> Result<(), Truncated> {
         let soa = place.zone.zone.negative_soa();
         push(self.message, Section::Authority, place.apex, place.apex, soa, ttl).map(|_| ())
-    }
-}
-
-fn why_all_down(all_down: AllDown) -> &'static str {
-    match all_down {
-        AllDown::All => "all down: all",
-        AllDown::LastHealthy => "all down: last-healthy",
-        AllDown::Nodata => "all down: nodata",
-        AllDown::Servfail => "all down: servfail",
     }
 }
 

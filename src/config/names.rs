@@ -144,7 +144,8 @@ impl NameReader<'_, '_> {
         let sticky = self.read_sticky(&mut table, hashes);
         let prefer = table.take("prefer").map(|value| self.read_prefer(&value, &steer)).unwrap_or_default();
         let fallback = table.take("fallback").and_then(|value| self.read_fallback(&value, &owner));
-        let all_down = self.read_all_down(table.take("all_down"));
+        let all_down = table.take("all_down").and_then(|value| value.word(&AllDown::ALL, self.faults));
+        let all_down = all_down.map_or(AllDown::All, |word| word.value);
         let ttl = table.take("ttl").and_then(|value| value.integer(0..=MAX_TTL, self.faults));
         let https = table.take("https");
         let rollout = rollouts::Draft::take(&mut table);
@@ -313,16 +314,6 @@ impl NameReader<'_, '_> {
             length.value
         });
         is_used.then_some(lengths)
-    }
-
-    fn read_all_down(&mut self, value: Option<Value<'_>>) -> AllDown {
-        let words = [
-            ("all", AllDown::All),
-            ("last-healthy", AllDown::LastHealthy),
-            ("nodata", AllDown::Nodata),
-            ("servfail", AllDown::Servfail),
-        ];
-        value.and_then(|value| value.word(&words, self.faults)).map_or(AllDown::All, |word| word.value)
     }
 
     fn read_prefer(&mut self, value: &Value<'_>, steer: &[Step]) -> Vec<(Box<str>, Vec<Vec<DatacenterId>>)> {

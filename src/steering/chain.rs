@@ -71,3 +71,23 @@ pub enum AllDown {
     /// SERVFAIL.
     Servfail,
 }
+
+impl AllDown {
+    /// All values, with their names in a zone file.
+    pub const ALL: [(&'static str, Self); 4] = [
+        ("all", Self::All),
+        ("last-healthy", Self::LastHealthy),
+        ("nodata", Self::Nodata),
+        ("servfail", Self::Servfail),
+    ];
+
+    /// The reason for an answer that it decides.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::All => "all down: all",
+            Self::LastHealthy => "all down: last-healthy",
+            Self::Nodata => "all down: nodata",
+            Self::Servfail => "all down: servfail",
+        }
+    }
+}

@@ -129,7 +129,7 @@ impl SteeringShape {
         Self {
             steps,
             pools: pools.collect(),
-            rung: rung(&choice, rule.all_down).into(),
+            rung: rung(choice.rung, rule.all_down).into(),
             chosen: pools_of(own.iter().fold(choice.verdict, |all, (verdict, _)| together(all, *verdict))),
             hashed: is_hashed,
             rollout: SplitShape::new(snapshot, plan, key),
@@ -235,19 +235,16 @@ fn together(one: Verdict, other: Verdict) -> Verdict {
     }
 }
 
-fn rung(choice: &Choice, all_down: AllDown) -> &'static str {
-    match (choice.rung, all_down) {
-        (Rung::Usable, _) => "usable",
-        (Rung::BelowMinimum, _) => "below min_healthy",
-        (Rung::Ready, _) => "held ready",
-        (Rung::Held, _) => "held back by failback",
-        (Rung::Draining, _) => "draining",
-        (Rung::Fallback, _) => "fallback",
-        (Rung::ForcedDown, _) => "forced down",
-        (Rung::AllDown, AllDown::All) => "all down: all",
-        (Rung::AllDown, AllDown::LastHealthy) => "all down: last-healthy",
-        (Rung::AllDown, AllDown::Nodata) => "all down: nodata",
-        (Rung::AllDown, AllDown::Servfail) => "all down: servfail",
+fn rung(rung: Rung, all_down: AllDown) -> &'static str {
+    match rung {
+        Rung::Usable => "usable",
+        Rung::BelowMinimum => "below min_healthy",
+        Rung::Ready => "held ready",
+        Rung::Held => "held back by failback",
+        Rung::Draining => "draining",
+        Rung::Fallback => "fallback",
+        Rung::ForcedDown => "forced down",
+        Rung::AllDown => all_down.reason(),
     }
 }
 
