@@ -205,6 +205,9 @@ impl Zone {
             let record = self.tree.record(lead.node, lead.rtype, usize::from(lead.number))?;
             Some(Located { record, place: at(&lead.spot)? })
         };
+        let (place, soa) = (at(&self.place)?, at(&self.soa)?);
+        let leads = self.leads.iter().map(lead).collect::<Option<_>>()?;
+        // From here on nothing fails: a zone that is read anew instead would report its warnings twice.
         for Warning { fault, place, related } in &self.warnings {
             let related = related.as_ref().and_then(|(spot, label)| Some((at(spot)?, label.clone())));
             faults.push(Fault { place: at(place), related, ..fault.clone() });
@@ -215,15 +218,15 @@ impl Zone {
         let regions = view.map(|view| regions::resolve(view, faults)).unwrap_or_default();
         Some(ZoneDraft {
             origin: self.origin.clone(),
-            place: at(&self.place)?,
+            place,
             regions,
             tree: Some(self.tree.clone()),
-            leads: self.leads.iter().map(lead).collect::<Option<_>>()?,
+            leads,
             owners: Vec::new(),
             sections,
             counts_serial: self.counts_serial,
             contents: self.contents,
-            soa: Some((self.tree.serial(), at(&self.soa)?)),
+            soa: Some((self.tree.serial(), soa)),
             included,
         })
     }
@@ -249,6 +252,7 @@ impl Texts {
     }
 
     fn leads(&self, tree: &Tree, leads: &[Located]) -> Option<Box<[Lead]>> {
+        // Duplicates were removed from the leads as from the tree, and both have the order of the files.
         let mut counts: HashMap<(NodeId, Rtype), u16, foldhash::fast::RandomState> = HashMap::default();
         let lead = |Located { record, place }: &Located| {
             let node = tree.find(&record.owner.to_key())?;

@@ -62,7 +62,10 @@ impl Scene {
 
 #[test]
 fn zones_whose_texts_are_the_same_are_not_parsed_again() {
-    let warned = format!("{HEAD}a 60 A 192.0.2.2\na 90 A 192.0.2.3\na 60 A 192.0.2.2\nb 60 MX 10 c\n$INCLUDE part\n");
+    let warned = format!(
+        "{HEAD}a 60 A 192.0.2.2\na 90 A 192.0.2.3\na 60 A 192.0.2.2\nb 60 MX 10 c\nb 60 MX 10 C\nb 60 MX 5 nowhere\n\
+         $INCLUDE part\n"
+    );
     let static_toml =
         "[nameservers]\nns1 = [\"192.0.2.53\"]\n[records.www]\nA = [\"192.0.2.5\"]\nMX = [\"10 nowhere\"]\n";
     let steered = "[nameservers]\nns1 = [\"192.0.2.53\"]\n[pools.web]\nendpoints = [\"192.0.2.6\"]\n[names.www]\npools = [\"web\"]\n";
