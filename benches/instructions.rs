@@ -4,6 +4,8 @@
 //! The bench runs itself under callgrind, twice for each kind with different numbers of queries: the difference belongs to
 //! the queries alone. Needs Debian's `valgrind`; says so and ends if that is not there.
 
+mod world;
+
 use std::hint::black_box;
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -11,13 +13,9 @@ use std::process::Command;
 use std::sync::Arc;
 use std::{env, fs};
 
-use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query};
-use hickory_proto::rr::rdata::opt::{ClientSubnet, EdnsOption};
-use hickory_proto::rr::{Name, RecordType};
+use hickory_proto::rr::RecordType;
 use truenorth::answer::{Asker, Exchange, Rotation, Transport, Worker, answer};
-use truenorth::geo::{Location, Locations, RunsBuilder, countries};
-use truenorth::snapshot::{Blueprint, EndpointState, Snapshot};
-use truenorth::wire::{self, MAX_MESSAGE};
+use truenorth::wire::{MAX_MESSAGE, Query};
 
 /// Queries of the shorter and of the longer run.
 const QUERIES: [u32; 2] = [500, 2500];
@@ -42,30 +40,8 @@ const KINDS: &[Kind] = &[
     ("referral", "below.child", RecordType::A, false),
 ];
 
-const ZONE: &str = r#"
-[soa]
-serial = 1
-[nameservers]
-ns1 = ["192.0.2.53"]
-[datacenters]
-fra = { latitude = 50.11, longitude = 8.68 }
-iad = { latitude = 38.95, longitude = -77.45 }
-sin = { latitude = 1.35, longitude = 103.99 }
-[regions.europe]
-clients = ["continent:EU", "continent:AF"]
-prefer = ["fra", "iad", "sin"]
-[regions.americas]
-clients = ["continent:NA", "continent:SA"]
-prefer = ["iad", "fra", "sin"]
-[regions.apac]
-clients = ["continent:AS", "continent:OC"]
-prefer = ["sin", ["fra", "iad"]]
-[regions.default]
-prefer = ["iad", "fra", "sin"]
-[pools.web]
-endpoints.fra = ["198.51.100.10", "198.51.100.11"]
-endpoints.iad = ["192.0.2.10", "192.0.2.11"]
-endpoints.sin = ["203.0.113.80"]
+/// Added to [`world::ZONE`].
+const NAMES: &str = r#"
 [names.www]
 pools = ["web"]
 steer = ["region", "distance"]
@@ -74,8 +50,6 @@ https = { alpn = ["h2"] }
 pools = ["web"]
 steer = ["region"]
 pick = "sticky"
-[records.static]
-A = ["192.0.2.1"]
 [records.alias]
 CNAME = ["www"]
 [records.child]
@@ -84,62 +58,18 @@ NS = ["ns.child"]
 A = ["192.0.2.54"]
 "#;
 
-/// Networks in runs of alternating countries.
-fn locations() -> Locations {
-    let table: Vec<Location> = countries::countries()
-        .map(|country| Location {
-            continent: Some(country.continent),
-            country: Some(country.code),
-            coordinates: Some(country.point),
-            ..Location::default()
-        })
-        .collect();
-    let step = u32::MAX / NETWORKS;
-    let mut v4 = RunsBuilder::default();
-    for network in 0..NETWORKS {
-        v4.push(network * step, network.wrapping_mul(2_654_435_761) % table.len() as u32);
-    }
-    let mut v6 = RunsBuilder::default();
-    v6.push(0, 0);
-    Locations { v4: v4.finish(), v6: v6.finish(), table: table.into() }
-}
-
-fn snapshot() -> Snapshot {
-    let folder = tempfile::tempdir().unwrap();
-    fs::create_dir(folder.path().join("zones")).unwrap();
-    fs::write(folder.path().join("truenorth.toml"), "zones = \"zones\"\n").unwrap();
-    fs::write(folder.path().join("zones/example.com.toml"), ZONE).unwrap();
-    let disk = truenorth::disk::Disk::new();
-    let config = truenorth::config::load(&folder.path().join("truenorth.toml"), &disk, &|_| None);
-    let config = config.unwrap_or_else(|faults| panic!("{faults:?}"));
-    let blueprint = Blueprint::compile(config.world, Arc::new(locations()), None);
-    Snapshot::new(Arc::new(blueprint), |_, _| EndpointState::CALM, None)
-}
-
-fn query(name: &str, rtype: RecordType, client: Option<Ipv4Addr>) -> Vec<u8> {
-    let mut message = Message::new(7, MessageType::Query, OpCode::Query);
-    message.add_query(Query::query(Name::from_ascii(format!("{name}.example.com.")).unwrap(), rtype));
-    let mut edns = Edns::new();
-    if let Some(address) = client {
-        edns.options_mut().insert(EdnsOption::Subnet(ClientSubnet::new(address.into(), 24, 0)));
-    }
-    message.set_edns(edns);
-    message.to_vec().unwrap()
-}
-
 /// Answers so many queries of a kind.
 fn work(kind: usize, count: u32) {
     let (_, name, rtype, has_subnet) = KINDS[kind];
-    let snapshot = snapshot();
+    let snapshot = world::snapshot(&[world::ZONE, NAMES].concat(), NETWORKS);
     let mut worker = Worker::new(Arc::new(Rotation::default()));
     let mut out = vec![0; MAX_MESSAGE];
-    let address = |number: u32| Ipv4Addr::from_bits(number.wrapping_mul(2_654_435_761) & 0xffff_ff00);
-    let queries: Vec<Vec<u8>> =
-        (0..VARIETY).map(|number| query(name, rtype, has_subnet.then(|| address(number)))).collect();
+    let client = |number| has_subnet.then(|| world::client(number));
+    let queries: Vec<Vec<u8>> = (0..VARIETY).map(|number| world::query(name, rtype, client(number))).collect();
     for number in 0..count {
         let asker =
             Asker { address: Ipv4Addr::new(192, 0, 2, number as u8).into(), transport: Transport::Udp, idle: None };
-        let query = wire::Query::parse(black_box(&queries[(number % VARIETY) as usize])).unwrap();
+        let query = Query::parse(black_box(&queries[(number % VARIETY) as usize])).unwrap();
         black_box(answer(&Exchange::new(&snapshot, &query, asker, 0), &mut worker, &mut out));
     }
 }

@@ -1,13 +1,15 @@
 //! A million networks with measured round trips, over a million networks of a database: the cost of keeping them, of
 //! making maps from them, and of looking up a client.
 
+mod world;
+
 use std::hint::black_box;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use ipnet::{IpNet, Ipv4Net};
-use truenorth::geo::{Caps, Coordinates, Location, Locations, RunsBuilder, countries};
+use truenorth::geo::{Caps, Coordinates};
 use truenorth::latency::{ClientRtts, Clients, LatencyTable, Measured, Record, Rtt, Sample, Tolerance, Widths};
 use truenorth::steering::{CompiledChain, CompiledStep as Step, Ground, Map};
 
@@ -17,31 +19,6 @@ const DATACENTERS: [&str; 3] = ["fra", "iad", "sin"];
 
 fn sites() -> Box<[Coordinates]> {
     [(50.11, 8.68), (38.95, -77.45), (1.35, 103.99)].map(|(n, e)| Coordinates::try_new(n, e).unwrap()).into()
-}
-
-/// Scatters numbers, so that no pattern is followed.
-fn scattered(number: u32) -> u32 {
-    number.wrapping_mul(2_654_435_761)
-}
-
-/// A million networks of 4,096 addresses, each in another country than its neighbours.
-fn locations() -> Locations {
-    let table: Vec<Location> = countries::countries()
-        .map(|country| Location {
-            continent: Some(country.continent),
-            country: Some(country.code),
-            coordinates: Some(country.point),
-            ..Location::default()
-        })
-        .collect();
-    let step = u32::MAX / NETWORKS;
-    let (mut v4, mut v6) = (RunsBuilder::default(), RunsBuilder::default());
-    for network in 0..NETWORKS {
-        let country = scattered(network) % table.len() as u32;
-        v4.push(network * step, country);
-        v6.push(u128::from(network * step) << 96, country);
-    }
-    Locations { v4: v4.finish(), v6: v6.finish(), table: table.into() }
 }
 
 /// Every sixteenth /24 has a measured round trip to each datacenter.
@@ -54,7 +31,7 @@ fn table() -> LatencyTable {
             clients: Clients::Network(IpNet::V4(network)),
             datacenter: datacenter.into(),
             measured: Measured {
-                mean: Rtt::from_ms(f64::from(scattered(number * 3 + place) >> 20) / 10.0),
+                mean: Rtt::from_ms(f64::from(world::scattered(number * 3 + place) >> 20) / 10.0),
                 samples: 100,
                 age: Duration::ZERO,
             },
@@ -74,7 +51,7 @@ fn chains() -> Vec<CompiledChain> {
 }
 
 fn latency(criterion: &mut Criterion) {
-    let (locations, table) = (locations(), table());
+    let (locations, table) = (world::locations(NETWORKS), table());
     assert_eq!(table.len(), NETWORKS as usize * DATACENTERS.len());
     let client_rtts = ClientRtts::new(table.clone(), sites(), &locations);
     let ground = |client_rtts| Ground { locations: &locations, client_rtts, caps: Caps { v4: 24, v6: 56 } };
@@ -101,7 +78,7 @@ fn latency(criterion: &mut Criterion) {
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
                 turn += 1;
-                black_box(map.look_up(Ipv4Addr::from_bits(scattered(turn)).into()));
+                black_box(map.look_up(Ipv4Addr::from_bits(world::scattered(turn)).into()));
             });
         });
     };
@@ -113,7 +90,7 @@ fn latency(criterion: &mut Criterion) {
             let held = table.clone();
             for _ in 0..1000 {
                 turn += 1;
-                let client = IpNet::V4(Ipv4Net::new(Ipv4Addr::from_bits(scattered(turn)), 32).unwrap());
+                let client = IpNet::V4(Ipv4Net::new(Ipv4Addr::from_bits(world::scattered(turn)), 32).unwrap());
                 let sample = Sample::try_new(client, DATACENTERS[turn as usize % 3], 20.0).unwrap();
                 table.feed(&sample, &locations.look_up(client.addr()), Duration::ZERO);
             }
