@@ -16,8 +16,8 @@ mod sockets;
 mod zones;
 
 use std::fs;
-use std::io::Read;
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -295,6 +295,17 @@ impl Node {
         let ports = sockets::listening_ports(self.pid());
         let port = ports.into_iter().find(|port| *port != self.address.port()).expect("it has an admin server");
         (self.address.ip(), port).into()
+    }
+
+    /// Gets `/healthz` from its admin server: the head and the body of the response.
+    pub(crate) fn healthz(&self) -> String {
+        let admin = self.admin();
+        let mut stream = TcpStream::connect(admin).expect("it listens");
+        stream.set_read_timeout(Some(PATIENCE)).expect("the time-out is above 0");
+        stream.write_all(format!("GET /healthz HTTP/1.1\r\nHost: {admin}\r\n\r\n").as_bytes()).expect("it reads");
+        let mut text = String::new();
+        let _ = stream.read_to_string(&mut text);
+        text
     }
 
     /// Returns the address where it answers.

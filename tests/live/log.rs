@@ -1,8 +1,8 @@
 //! If the log cannot be written, or nobody reads it, only lines are lost.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::io::{BufRead, BufReader};
+use std::net::IpAddr;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -63,16 +63,15 @@ impl Scene {
         self.one.listen_again();
         wait_for(&mut asker, &self.both());
         node.signal("HUP");
-        let admin = node.admin();
         let target = format!("endpoint:{}", self.one.address().ip());
         let config = self.files.path("truenorth.toml");
         let config = ["--config", config.to_str().expect("temporary folders have plain names")];
-        let node_at = admin.to_string();
+        let node_at = node.admin().to_string();
         let words = ["force-down", &target, "--node", &node_at];
         let ran = run(words.into_iter().chain(config));
         assert_eq!(ran.code, Some(0), "{ran:?}");
         wait_for(&mut asker, &[self.two.address().ip()]);
-        assert!(healthz(admin).starts_with("HTTP/1.1 200 "), "{}", healthz(admin));
+        assert!(node.healthz().starts_with("HTTP/1.1 200 "), "{}", node.healthz());
         assert!(node.is_running());
         let start = Instant::now();
         assert_eq!(node.terminate().code(), Some(0));
@@ -93,15 +92,6 @@ fn wait_for(asker: &mut Asker, expected: &[IpAddr]) {
         assert!(start.elapsed() < PATIENCE, "{found:?} and not {expected:?}");
         thread::sleep(LOOK);
     }
-}
-
-fn healthz(admin: SocketAddr) -> String {
-    let mut stream = TcpStream::connect(admin).expect("it listens");
-    stream.set_read_timeout(Some(PATIENCE)).expect("the time-out is above 0");
-    stream.write_all(format!("GET /healthz HTTP/1.1\r\nHost: {admin}\r\n\r\n").as_bytes()).expect("it reads");
-    let mut text = String::new();
-    let _ = stream.read_to_string(&mut text);
-    text
 }
 
 #[test]
