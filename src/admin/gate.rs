@@ -28,7 +28,7 @@ const OPEN: &str = "/healthz";
 pub(super) enum Way {
     /// Over a port. Requests must show a token if any is configured.
     Network,
-    /// Over the socket in the file system. Whoever can open it may do everything.
+    /// Over the socket in the file system, which only its owner can open. Every request is allowed.
     File,
 }
 

@@ -1,6 +1,6 @@
 //! The admin server's socket in the file system, for commands on the same machine.
 //!
-//! Whoever can open the file may do everything. Only its owner can, and no token is needed.
+//! The mode of the file lets only its owner open it. So the server accepts every request from there without a token.
 
 use std::fs::{self, Permissions};
 use std::io::{self, ErrorKind};

@@ -1,19 +1,17 @@
-//! //! Decides whether an asker may copy a zone, for AXFR and IXFR, before any record is sent (RFC 5936, section
-//! 2.2.1).
+//! Decides whether an asker may copy a zone, for AXFR and IXFR, before any record is sent (RFC 5936, section 2.2.1).
 
 use super::{Asker, Transport};
 use crate::snapshot::{ServedZone, Snapshot};
 use crate::wire::{ExtendedError, InfoCode, Query, Question, Rcode, Rtype};
 
-/// /// The reason for refusing a zone transfer: the response code, and the text that explains it.
+/// The reason for refusing a zone transfer: the response code, and the text that explains it.
 pub(super) struct TransferRefusal {
     pub(super) rcode: Rcode,
     pub(super) why: ExtendedError,
 }
 
 impl TransferRefusal {
-    /// /// HTTPS carries one message for each query (RFC 8484, section 4.1), and QUIC is limited to one message here
-    /// too.
+    /// HTTPS carries one message for each query (RFC 8484, section 4.1), and QUIC is limited to one message here too.
     const TRANSPORT: Self = Self::new(Rcode::Refused, InfoCode::NotSupported, "zone transfer");
     const PROHIBITED: Self = Self::new(Rcode::Refused, InfoCode::Prohibited, "zone transfer");
     /// RFC 5936, section 2.2.1: "If the server is not authoritative for the queried zone, the server SHOULD set the value to

@@ -25,7 +25,7 @@ pub(super) struct Arguments {
     /// Queries to replay, one JSON object in each line. By default each IPv4 address with a country asks once
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
-    /// What fails: dc:NAME, pool:NAME or endpoint:ADDRESS. May be given several times
+    /// The target that fails: dc:NAME, pool:NAME or endpoint:ADDRESS. May be given several times
     #[arg(long, value_name = "TARGET")]
     down: Vec<TargetPattern>,
     /// Load of a pool's own clients, for names that steer by load: POOL=NUMBER, in the unit of `capacity`. May be given

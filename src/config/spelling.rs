@@ -25,7 +25,7 @@ const COPIES: [&[u8]; 9] = [b"bak", b"backup", b"copy", b"old", b"orig", b"save"
 pub(super) struct Odd {
     /// The end of a sentence that begins with the name: "has a blank in its label `a b`".
     pub(super) what: String,
-    /// What was probably meant, or the reason why it is odd.
+    /// The label of the fault: the probable meaning of the name, or the reason why it is odd.
     pub(super) label: String,
 }
 

@@ -256,7 +256,7 @@ mod tests {
                 assert_eq!(target.fingerprint(), target.clone().fingerprint());
             }
         }
-        // What is asked does not depend on how often.
+        // The fingerprint of the question does not depend on the interval.
         let question = |interval| {
             let monitor = Monitor { interval: Duration::from_secs(interval), ..Monitor::new(Check::Icmp, 0) };
             target("192.0.2.1:0", monitor).question_fingerprint()

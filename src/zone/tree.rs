@@ -98,7 +98,7 @@ impl std::fmt::Display for ZoneError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::NoSoa => f.write_str("a zone needs exactly one SOA at its apex"),
-            Self::TooLarge(owner, rtype) => write!(f, "{rtype} records of {owner} fit no message"),
+            Self::TooLarge(owner, rtype) => write!(f, "the {rtype} records of {owner} do not fit into a message"),
         }
     }
 }

@@ -1,7 +1,6 @@
 //! Parts of a node that end unexpectedly, and ignored signals.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 use std::thread;
@@ -47,16 +46,6 @@ fn is_answering(node: &Node) -> bool {
     node.asker().try_ask("www.example.com.", RecordType::A, None).is_some_and(|reply| reply.answers.len() == 1)
 }
 
-/// The status and the body of `/healthz`.
-fn healthz(admin: SocketAddr) -> String {
-    let mut stream = TcpStream::connect(admin).expect("it listens");
-    stream.set_read_timeout(Some(PATIENCE)).expect("the time-out is above 0");
-    stream.write_all(format!("GET /healthz HTTP/1.1\r\nHost: {admin}\r\n\r\n").as_bytes()).expect("it reads");
-    let mut text = String::new();
-    let _ = stream.read_to_string(&mut text);
-    text
-}
-
 #[track_caller]
 fn wait_until(what: &str, mut holds: impl FnMut() -> bool) -> Duration {
     let start = Instant::now();
@@ -98,15 +87,14 @@ fn a_part_that_panics_is_told_and_ends_the_node() {
 fn control_that_is_silent_makes_healthz_bad_and_stops_no_answer() {
     let files = files();
     let mut node = files.serve_under(&[(STALL, Path::new("control"))]);
-    let admin = node.admin();
-    assert!(healthz(admin).starts_with("HTTP/1.1 200 "), "{}", healthz(admin));
-    let is = |status: &str| healthz(admin).starts_with(&format!("HTTP/1.1 {status} "));
+    assert!(node.healthz().starts_with("HTTP/1.1 200 "), "{}", node.healthz());
+    let is = |status: &str| node.healthz().starts_with(&format!("HTTP/1.1 {status} "));
     let alive = wait_until("silence is told", || {
         assert!(is_answering(&node));
         is("503")
     });
     assert!(alive >= Duration::from_secs(9), "not for a silence that is short: {alive:?}");
-    assert!(healthz(admin).contains("control was silent for too long"), "{}", healthz(admin));
+    assert!(node.healthz().contains("control was silent for too long"), "{}", node.healthz());
     let bad = wait_until("it recovers", || {
         assert!(is_answering(&node));
         is("200")
@@ -133,7 +121,7 @@ fn a_query_over_quic_that_panics_is_lost_alone() {
     node.log.wait_for("a thread panicked, which is a bug of truenorth: asked to by TRUENORTH_BREAK");
     assert!(ask(), "the next one is answered");
     assert!(is_answering(&node));
-    assert!(healthz(node.admin()).starts_with("HTTP/1.1 200 "));
+    assert!(node.healthz().starts_with("HTTP/1.1 200 "));
     assert_eq!(node.terminate().code(), Some(0));
 }
 
@@ -147,7 +135,7 @@ fn a_writer_of_state_that_panics_goes_on_and_nothing_is_lost() {
         assert!(start.elapsed() < PATIENCE, "{:?}", node.log.lines());
         // The next thing that is kept breaks it.
         assert_eq!(files.run(&format!("txt set _a.example.com {:?} {admin}", start.elapsed())).code, Some(0));
-        assert!(is_answering(&node) && healthz(node.admin()).starts_with("HTTP/1.1 200 "));
+        assert!(is_answering(&node) && node.healthz().starts_with("HTTP/1.1 200 "));
     }
     node.log.wait_for("state is kept again");
     assert_eq!(files.run(&format!("txt set _b.example.com kept {admin}")).code, Some(0));
@@ -189,8 +177,8 @@ fn threads_that_are_refused_stop_nothing() {
         assert!(is_answering(&node));
         assert_eq!(node.dig("www.example.com +tcp").data(), ["192.0.2.1"]);
     }
-    assert!(healthz(admin).starts_with("HTTP/1.1 200 "), "{}", healthz(admin));
-    // What is ordered is obeyed, kept and answered in time.
+    assert!(node.healthz().starts_with("HTTP/1.1 200 "), "{}", node.healthz());
+    // Orders still take effect, are stored, and get their response in time.
     let start = Instant::now();
     let ran = files.run(&format!("txt set _a.example.com value --node {admin}"));
     assert_eq!(ran.code, Some(0), "{ran:?}");
