@@ -120,7 +120,7 @@ impl Handle {
     /// Places an override. Returns all changes that follow from it, or why it was refused.
     pub async fn place(&self, order: Order) -> Option<Result<Vec<Change>, OverrideRefusal>> {
         let (reply, answer) = oneshot::channel();
-        self.tell(Event::Override(OverrideEvent::EndpointRef(order, reply))).await;
+        self.tell(Event::Override(OverrideEvent::Place(order, reply))).await;
         answer.await.ok()
     }
 

@@ -151,7 +151,7 @@ impl Keeping {
     /// distrusts, each with its beginning.
     pub(super) fn fail_statics(&mut self, kept: &HashMap<String, RecoveryState>) -> Vec<(Means, Duration)> {
         let kept_of = |means| match kept.get(fail_static_key(means)) {
-            Some(&RecoveryState::FailStaticEvent(since)) => Some((means, since)),
+            Some(&RecoveryState::FailStatic(since)) => Some((means, since)),
             _ => None,
         };
         let fail_statics: Vec<_> = [Means::Network, Means::Programs].into_iter().filter_map(kept_of).collect();
@@ -165,7 +165,7 @@ impl Keeping {
         if self.fail_statics.get(key).copied() == since {
             return;
         }
-        self.changed.recovery_states.insert(key.to_owned(), since.map(RecoveryState::FailStaticEvent));
+        self.changed.recovery_states.insert(key.to_owned(), since.map(RecoveryState::FailStatic));
         match since {
             Some(since) => _ = self.fail_statics.insert(key, since),
             None => _ = self.fail_statics.remove(key),

@@ -21,7 +21,7 @@ use crate::snapshot::{EndpointState, PoolId, PoolSpec, World};
 pub enum OverrideEvent {
     /// Places an override. The sender gets the changes, or why there are none. An `open` of a target that is already
     /// open changes nothing.
-    EndpointRef(Order, Reply),
+    Place(Order, Reply),
     /// Lifts the selected overrides; the text says who does.
     Lift(Selector, Box<str>, Reply),
     /// The overrides of the last run. They are taken in unchecked: their targets may come with a later configuration.
@@ -94,7 +94,7 @@ impl Control {
     pub(super) fn take_override(&mut self, event: OverrideEvent) -> Vec<Effect> {
         let mut effects = self.advance_overrides();
         let (result, to) = match event {
-            OverrideEvent::EndpointRef(order, to) => (self.place(order), Some(to)),
+            OverrideEvent::Place(order, to) => (self.place(order), Some(to)),
             OverrideEvent::Lift(which, who, to) => (self.overrides.lift(&which, &who, self.now.wall), Some(to)),
             OverrideEvent::Restore(kept) => (Ok(self.overrides.restore(kept, self.now.wall)), None),
         };
@@ -320,7 +320,7 @@ mod tests {
             let target = target.parse().unwrap();
             let order = Order { mode, target, from, until, over: None, reason: "test".into(), who: "ada".into() };
             let (to, mut answer) = oneshot::channel();
-            self.happen(Event::Override(OverrideEvent::EndpointRef(order, to)));
+            self.happen(Event::Override(OverrideEvent::Place(order, to)));
             answer.try_recv().expect("an answer comes with the step")
         }
 
@@ -477,7 +477,7 @@ mod tests {
             reason: "".into(),
             who: "".into(),
         };
-        scene.happen(Event::Override(OverrideEvent::EndpointRef(order, to)));
+        scene.happen(Event::Override(OverrideEvent::Place(order, to)));
         for (ahead, behind) in [(HOUR * 9, Duration::ZERO), (Duration::ZERO, HOUR * 9), (HOUR, Duration::ZERO)] {
             scene.set(ahead, behind);
             scene.pass(HOUR / 4);

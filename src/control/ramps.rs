@@ -100,7 +100,7 @@ impl Ramps {
                 RecoveryState::Failed => _ = self.pools.insert(key, PoolStage::Failed),
                 RecoveryState::Held(since) => _ = self.pools.insert(key, PoolStage::Held(since)),
                 // This one concerns the node's probes, not its answers.
-                RecoveryState::FailStaticEvent(_) => {}
+                RecoveryState::FailStatic(_) => {}
             }
         }
     }

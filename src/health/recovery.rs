@@ -45,7 +45,7 @@ pub enum RecoveryState {
     /// A pool is usable again since then, and is held back.
     Held(Duration),
     /// The node distrusts its own probes since then.
-    FailStaticEvent(Duration),
+    FailStatic(Duration),
 }
 
 impl RecoveryState {
@@ -55,7 +55,7 @@ impl RecoveryState {
             Self::Rising(since) => Self::Rising(by(since)),
             Self::Failed => Self::Failed,
             Self::Held(since) => Self::Held(by(since)),
-            Self::FailStaticEvent(since) => Self::FailStaticEvent(by(since)),
+            Self::FailStatic(since) => Self::FailStatic(by(since)),
         }
     }
 }

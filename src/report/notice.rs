@@ -61,6 +61,7 @@ pub enum EventKind {
         warnings: usize,
     },
     /// All targets failed at once, so that the last states are held (fail-static); or that has ended.
+    #[serde(rename = "doubt")]
     FailStatic {
         /// True at the beginning.
         began: bool,

@@ -31,7 +31,8 @@ pub enum RecoveryRecord {
     /// A pool has been held back since this time.
     Held(u64),
     /// Fail-static: the node has distrusted its own probes since this time.
-    FailStaticEvent(u64),
+    #[serde(rename = "doubted")]
+    FailStatic(u64),
 }
 
 impl From<RecoveryState> for RecoveryRecord {
@@ -41,7 +42,7 @@ impl From<RecoveryState> for RecoveryRecord {
             RecoveryState::Rising(since) => Self::Rising(milliseconds(since)),
             RecoveryState::Failed => Self::Failed,
             RecoveryState::Held(since) => Self::Held(milliseconds(since)),
-            RecoveryState::FailStaticEvent(since) => Self::FailStaticEvent(milliseconds(since)),
+            RecoveryState::FailStatic(since) => Self::FailStatic(milliseconds(since)),
         }
     }
 }
@@ -52,7 +53,7 @@ impl From<RecoveryRecord> for RecoveryState {
             RecoveryRecord::Rising(since) => Self::Rising(Duration::from_millis(since)),
             RecoveryRecord::Failed => Self::Failed,
             RecoveryRecord::Held(since) => Self::Held(Duration::from_millis(since)),
-            RecoveryRecord::FailStaticEvent(since) => Self::FailStaticEvent(Duration::from_millis(since)),
+            RecoveryRecord::FailStatic(since) => Self::FailStatic(Duration::from_millis(since)),
         }
     }
 }
@@ -242,15 +243,18 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_back_does_so_as_it_was() {
+    fn what_comes_back_does_so_as_it_was_and_is_named_as_in_earlier_versions() {
         let time = Duration::from_millis(1_790_000_000_123);
-        for recovery_state in [
-            RecoveryState::Rising(time),
-            RecoveryState::Failed,
-            RecoveryState::Held(time),
-            RecoveryState::FailStaticEvent(time),
+        for (recovery_state, row) in [
+            (RecoveryState::Rising(time), r#"{"rising":1790000000123}"#),
+            (RecoveryState::Failed, r#""failed""#),
+            (RecoveryState::Held(time), r#"{"held":1790000000123}"#),
+            (RecoveryState::FailStatic(time), r#"{"doubted":1790000000123}"#),
         ] {
-            assert_eq!(RecoveryState::from(RecoveryRecord::from(recovery_state)), recovery_state);
+            let record = RecoveryRecord::from(recovery_state);
+            assert_eq!(serde_json::to_string(&record).unwrap(), row);
+            assert_eq!(serde_json::from_str::<RecoveryRecord>(row).unwrap(), record);
+            assert_eq!(RecoveryState::from(record), recovery_state);
         }
     }
 }

@@ -325,6 +325,9 @@ mod tests {
     #[test]
     fn the_server_files_words_are_those_of_notices() {
         let all = all();
+        for kind in &all {
+            assert_eq!(serde_json::to_value(kind).unwrap()["event"], kind.kind());
+        }
         let mut kinds: Vec<&str> = all.iter().map(EventKind::kind).collect();
         let mut events = EVENTS.map(|(_, event)| event).to_vec();
         kinds.sort_unstable();
