@@ -31,8 +31,8 @@ const SECONDS_A_DAY: u64 = 86_400;
 
 /// A message to the task.
 enum Message {
-    EventKind(Box<EventKind>),
-    NodeEvent(Vec<NodeEvent>, Option<(Publication, OwnedSemaphorePermit)>),
+    Event(Box<EventKind>),
+    NodeEvents(Vec<NodeEvent>, Option<(Publication, OwnedSemaphorePermit)>),
     Webhooks(Vec<Webhook>, Box<str>),
     CaughtUp(oneshot::Sender<()>),
     Stop(oneshot::Sender<()>),
@@ -54,7 +54,7 @@ impl Notifier {
 
     /// Queues an event behind all earlier ones.
     pub(super) fn tell(&self, kind: EventKind) {
-        self.send(Message::EventKind(Box::new(kind)));
+        self.send(Message::Event(Box::new(kind)));
     }
 
     /// Replaces the webhooks. The old ones keep their undelivered events.
@@ -68,7 +68,7 @@ impl Notifier {
         move |events, publication| {
             let publication = publication.zip(impacts.clone().try_acquire_owned().ok());
             // The task ends only when the node stops.
-            let _ = messages.send(Message::NodeEvent(events, publication));
+            let _ = messages.send(Message::NodeEvents(events, publication));
         }
     }
 
@@ -95,11 +95,11 @@ impl Notifier {
 async fn run(mut messages: mpsc::UnboundedReceiver<Message>, journal: Arc<Journal>) {
     let mut hooks = Hooks::new();
     while let Some(message) = messages.recv().await {
-        let kind = match message {
-            Message::EventKind(kind) => vec![*kind],
-            Message::NodeEvent(events, None) => all_news(&events, None),
-            Message::NodeEvent(events, Some((publication, permit))) => {
-                news_with_impact(events, publication, permit).await
+        let kinds = match message {
+            Message::Event(kind) => vec![*kind],
+            Message::NodeEvents(events, None) => kinds(&events, None),
+            Message::NodeEvents(events, Some((publication, permit))) => {
+                kinds_with_impact(events, publication, permit).await
             }
             Message::Webhooks(webhooks, node) => {
                 hooks.set(webhooks, &node);
@@ -115,7 +115,7 @@ async fn run(mut messages: mpsc::UnboundedReceiver<Message>, journal: Arc<Journa
                 return;
             }
         };
-        for kind in kind {
+        for kind in kinds {
             hooks.tell(&journal.tell(kind));
         }
     }
@@ -123,7 +123,7 @@ async fn run(mut messages: mpsc::UnboundedReceiver<Message>, journal: Arc<Journa
 
 /// Adds the impact to events. A separate thread calculates it. If no thread can be started, or it panics, the events
 /// are delivered without it.
-async fn news_with_impact(
+async fn kinds_with_impact(
     events: Vec<NodeEvent>,
     publication: Publication,
     permit: OwnedSemaphorePermit,
@@ -132,10 +132,10 @@ async fn news_with_impact(
     let (done, found) = oneshot::channel();
     let of = events.clone();
     let find = move || {
-        let kind = all_news(&of, Changes::new(&publication.before, &publication.after).as_mut());
+        let kinds = kinds(&of, Changes::new(&publication.before, &publication.after).as_mut());
         drop(permit);
         // The node may have stopped in the meantime.
-        let _ = done.send(kind);
+        let _ = done.send(kinds);
     };
     match thread::Builder::new().name("impact".to_owned()).spawn(find) {
         Ok(_) => found.await.unwrap_or_else(|_| {
@@ -143,24 +143,24 @@ async fn news_with_impact(
                 "an event is reported without its impact on clients: the calculation panicked, \
                  which is a bug of truenorth"
             );
-            all_news(&events, None)
+            kinds(&events, None)
         }),
         Err(error) => {
             warn!(%error, "an event is reported without its impact on clients: cannot start a thread");
-            all_news(&events, None)
+            kinds(&events, None)
         }
     }
 }
 
 /// Adds the impact to events, as far as it is known.
-fn all_news(events: &[NodeEvent], mut changes: Option<&mut Changes<'_>>) -> Vec<EventKind> {
+fn kinds(events: &[NodeEvent], mut changes: Option<&mut Changes<'_>>) -> Vec<EventKind> {
     let kind = |event: &NodeEvent| match event {
         NodeEvent::Turn(Turn { target, of, pools, from, to, seen }) => {
             let impact = changes.as_mut().map(|changes| changes.impact_of_target(target));
             EventKind::endpoint(target, *of == Part::Whole, pools, [*from, *to], seen, impact)
         }
-        NodeEvent::FailStatic(doubted) => {
-            EventKind::FailStatic { began: matches!(doubted, FailStaticEvent::Began { .. } | FailStaticEvent::Resumed) }
+        NodeEvent::FailStatic(event) => {
+            EventKind::FailStatic { began: matches!(event, FailStaticEvent::Began { .. } | FailStaticEvent::Resumed) }
         }
         NodeEvent::Override(change) => {
             let impact = changes.as_mut().map(|changes| changes.impact());

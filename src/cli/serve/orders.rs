@@ -101,7 +101,7 @@ impl Node {
 
     fn tell_gone(&self, gone: &[TxtValue]) {
         for TxtValue { name, value, .. } in gone {
-            info!(%name, "TXT record expired");
+            info!(%name, "TXT record removed");
             self.notifier.tell(EventKind::Txt { name: name.to_string(), value: value.clone(), set: false });
         }
     }
