@@ -5,6 +5,7 @@ pub mod answer;
 pub mod cli;
 pub mod config;
 pub mod control;
+pub mod counters;
 pub mod disk;
 pub mod duration;
 pub mod geo;

@@ -6,10 +6,9 @@ mod scene;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use hickory_proto::rr::RecordType::{A, AAAA, ANY, HTTPS, MX, NS, TXT};
-use truenorth::answer::{self, Asker, Exchange, Rotation, Transport, Worker};
+use truenorth::answer::{self, Asker, Exchange, Transport};
 
 thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
@@ -122,7 +121,7 @@ fn no_query_allocates() {
     scene.order("drain pool:web/sin");
     scene.order(r"drain name:\*.apps.example.com");
     let snapshot = scene.snapshot();
-    let mut worker = Worker::new(Arc::new(Rotation::default()));
+    let mut worker = scene.worker();
     let mut out = vec![0; truenorth::wire::MAX_MESSAGE];
     let names = [
         "www",

@@ -17,7 +17,7 @@ const FLOORS: &[&[&str]] = &[
     &["name", "geo", "health", "suggest", "vital"],
     &["latency"],
     &["wire", "steering", "overrides", "load"],
-    &["zone", "rollout"],
+    &["zone", "rollout", "counters"],
     &["snapshot"],
     &["answer", "watch"],
     &["disk"],

@@ -20,7 +20,9 @@ mod gate;
 mod healthz;
 mod journal;
 mod latency;
+mod metrics;
 mod overrides;
+mod process;
 mod refusal;
 mod reports;
 mod rollouts;
@@ -35,6 +37,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
@@ -44,12 +47,14 @@ use tracing::warn;
 
 use crate::config::{Admin, Faults};
 use crate::control::{DynamicTxt, Handle, TxtError};
-use crate::limiter::{ConnectionLimiter, Losses};
+use crate::counters::NodeCounters;
+use crate::limiter::{ConnectionLimiter, Losses, Occupancy};
 use crate::name::Name;
-use crate::report::Summary;
+use crate::report::{Summary, Tallies, Traffic};
 use crate::snapshot::Snapshot;
 use crate::store::Store;
 use crate::vital::Alarm;
+use crate::watch::{Lateness, ProbeCounters};
 use gate::{Gate, Way};
 use healthz::SelfChecks;
 use refusal::ApiError;
@@ -128,6 +133,10 @@ struct AppState {
     store: Arc<Store>,
     limiter: Arc<ConnectionLimiter>,
     losses: Arc<Losses>,
+    tallies: Arc<Tallies>,
+    counters: Arc<NodeCounters>,
+    probes: Arc<ProbeCounters>,
+    lateness: Arc<Lateness>,
     /// The rooms of clients on the network, and those of clients on the socket in the file system.
     rooms: [Arc<Rooms>; 2],
     gate: ArcSwap<Gate>,
@@ -179,6 +188,14 @@ pub struct Node {
     pub limiter: Arc<ConnectionLimiter>,
     /// The losses of DNS clients.
     pub losses: Arc<Losses>,
+    /// The counters of queries and answers.
+    pub tallies: Arc<Tallies>,
+    /// Facts about the node.
+    pub counters: Arc<NodeCounters>,
+    /// Outcomes of probes.
+    pub probes: Arc<ProbeCounters>,
+    /// How late probes started.
+    pub lateness: Arc<Lateness>,
     /// Approximate limit of connections to the admin server.
     pub connections: usize,
     /// Notified of listeners that end unexpectedly.
@@ -211,7 +228,8 @@ impl Bound {
     pub fn start(self, admin: &Admin, node: Node) -> io::Result<(Running, mpsc::Receiver<Order>)> {
         let (stopping, stop) = watch::channel(());
         let (orders, received) = mpsc::channel(ORDERS);
-        let Node { published, control, journal, dns, store, limiter, losses, connections, alarm } = node;
+        let Node { published, control, journal, dns, store, limiter, losses, .. } = node;
+        let Node { tallies, counters, probes, lateness, connections, alarm, .. } = node;
         // A flood from the network cannot fill the rooms of the socket.
         let rooms = [Rooms::new(connections), Rooms::new(0)].map(Arc::new);
         let [over_network, over_file] = rooms.clone();
@@ -223,6 +241,10 @@ impl Bound {
             store,
             limiter,
             losses,
+            tallies,
+            counters,
+            probes,
+            lateness,
             rooms: rooms.clone(),
             gate: ArcSwap::from_pointee(Gate::new(admin)),
             self_checks: SelfChecks::new(dns),
@@ -282,6 +304,23 @@ impl Running {
 }
 
 impl AppState {
+    /// Returns the connections and losses of clients.
+    fn traffic(&self) -> Traffic {
+        let Occupancy { taken, count, evictions: closed } = self.limiter.occupancy();
+        let Losses { queries, connections, transfers, slipped, limited } = &*self.losses;
+        Traffic {
+            connections: taken,
+            most_connections: count,
+            closed_connections: closed,
+            dropped_queries: queries.load(Relaxed),
+            refused_connections: connections.load(Relaxed),
+            cut_transfers: transfers.load(Relaxed),
+            closed_admin_connections: evictions(&self.rooms),
+            slipped_responses: slipped.load(Relaxed),
+            limited_responses: limited.load(Relaxed),
+        }
+    }
+
     /// Returns when answers show the order and a restart would find it. It does not wait long for a slow disk: the
     /// order is valid, and the log says that state is not kept.
     async fn settled(&self) -> Result<(), ApiError> {

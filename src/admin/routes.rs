@@ -2,7 +2,6 @@
 
 use std::str::FromStr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use axum::Router;
 use axum::extract::rejection::QueryRejection;
@@ -17,16 +16,16 @@ use tokio::sync::oneshot;
 use super::gate::Way;
 use super::refusal::{ApiError, json};
 use super::{
-    AppState, Loaded, Order, events, evictions, gate, healthz, latency, overrides, reports, rollouts, txt, unix_time,
+    AppState, Loaded, Order, events, gate, healthz, latency, metrics, overrides, reports, rollouts, txt, unix_time,
 };
-use crate::limiter::Occupancy;
 use crate::overrides::TargetPattern;
-use crate::report::{self, Explanation, Filter, Network, Question, Reload, Status, Traffic, When};
+use crate::report::{self, Explanation, Filter, Network, Question, Reload, Status, When};
 
 /// All routes, behind the access control for requests that arrive this way.
 pub(super) fn all(app: Arc<AppState>, way: Way) -> Router {
     Router::new()
         .route("/healthz", get(healthz::get))
+        .route("/metrics", get(metrics::get))
         .route("/v1/status", get(status))
         .route("/v1/explain", get(explain))
         .route("/v1/reload", post(reload))
@@ -94,17 +93,7 @@ async fn status(State(app): State<Arc<AppState>>, query: QueryPairs) -> Result<R
     parameters.finish()?;
     let _turn = app.long_work.acquire().await;
     let survey = app.control.survey().await.ok_or_else(ApiError::stopping)?;
-    let Occupancy { taken, count, evictions: closed } = app.limiter.occupancy();
-    let traffic = Traffic {
-        connections: taken,
-        most_connections: count,
-        closed_connections: closed,
-        dropped_queries: app.losses.queries.load(Ordering::Relaxed),
-        refused_connections: app.losses.connections.load(Ordering::Relaxed),
-        cut_transfers: app.losses.transfers.load(Ordering::Relaxed),
-        closed_admin_connections: evictions(&app.rooms),
-    };
-    let when = When { unix_time: unix_time(), uptime: app.started.elapsed(), traffic };
+    let when = When { unix_time: unix_time(), uptime: app.started.elapsed(), traffic: app.traffic() };
     let status = Status::new(&app.published.load_full(), &survey, &Filter { name, pool, limit }, when);
     Ok(json(StatusCode::OK, report::to_json(&status)))
 }

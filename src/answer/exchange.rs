@@ -8,6 +8,7 @@
 //! ```
 
 use super::{Asker, Client, Transport, access};
+use crate::counters::SubnetUse;
 use crate::snapshot::{ServedZone, Snapshot};
 use crate::wire::{
     CLASS_CH, CLASS_IN, ClientSubnet, Cookie, CookieSecret, ExtendedError, InfoCode, MAX_MESSAGE, MAX_PLAIN_UDP,
@@ -183,6 +184,15 @@ impl<'a> Exchange<'a> {
     /// Returns the Client Subnet option if it is valid and enabled.
     fn client_subnet(&self) -> Option<&ClientSubnet<'a>> {
         self.options.client_subnet.as_ref()?.as_ref().ok()
+    }
+
+    /// Returns how the query uses Client Subnet; `None` without the option.
+    pub(super) fn subnet_use(&self) -> Option<SubnetUse> {
+        Some(match self.options.client_subnet.as_ref()? {
+            Ok(ClientSubnet { address: Some(_), source, .. }) if *source > 0 => SubnetUse::Network,
+            Ok(_) => SubnetUse::Private,
+            Err(_) => SubnetUse::Malformed,
+        })
     }
 
     /// Decides who answers the query. Fails with the rejection.

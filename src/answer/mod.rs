@@ -14,6 +14,7 @@ mod access;
 mod additional;
 mod candidates;
 mod client;
+mod count;
 mod exchange;
 mod identity;
 mod reflect;
@@ -66,6 +67,9 @@ pub enum Transport {
 }
 
 impl Transport {
+    /// All transports, in the order of their numbers.
+    pub const ALL: [Self; 5] = [Self::Udp, Self::Tcp, Self::Tls, Self::Https, Self::Quic];
+
     /// Returns the transport's name.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -99,6 +103,8 @@ pub struct Reply {
     pub class: ResponseClass,
     /// Time for which the whole answer may be cached, in seconds; `None` for failures and referrals.
     pub ttl: Option<u32>,
+    /// True if a part of the answer had no room, and TC says so.
+    pub is_truncated: bool,
 }
 
 /// The class of a response, as far as rate limiting distinguishes them.
@@ -122,7 +128,9 @@ pub fn answer(exchange: &Exchange<'_>, worker: &mut Worker, out: &mut [u8]) -> R
         let (client, source) = (exchange.client(), exchange.asker().address);
         let mut resolution = Resolution::new((question.key(), question.rtype), client, source);
         resolution.resolve(exchange.snapshot(), worker);
-        return render(exchange, &resolution, out);
+        let reply = render(exchange, &resolution, out);
+        count::response(worker, exchange, Some(&resolution), &reply);
+        return reply;
     }
     let mut message = exchange.reply(out);
     let (rcode, ttl) = match exchange.admission() {
@@ -138,15 +146,18 @@ pub fn answer(exchange: &Exchange<'_>, worker: &mut Worker, out: &mut [u8]) -> R
         (Rcode::NoError, None) => ResponseClass::Empty,
         _ => ResponseClass::Error,
     };
-    Reply { length: message.finish(rcode), rcode, class, ttl }
+    let is_truncated = message.is_truncated();
+    let reply = Reply { length: message.finish(rcode), rcode, class, ttl, is_truncated };
+    count::response(worker, exchange, None, &reply);
+    reply
 }
 
 /// Writes the answer of a resolution.
 pub fn render(exchange: &Exchange<'_>, resolution: &Resolution<'_>, out: &mut [u8]) -> Reply {
     let mut message = exchange.reply(out);
     write::write(resolution, exchange.snapshot().world(), &mut message);
-    let rcode = resolution.rcode();
-    Reply { length: message.finish(rcode), rcode, class: resolution.class(), ttl: resolution.ttl() }
+    let (rcode, is_truncated) = (resolution.rcode(), message.is_truncated());
+    Reply { length: message.finish(rcode), rcode, class: resolution.class(), ttl: resolution.ttl(), is_truncated }
 }
 
 /// Writes an answer that has only TC set, so that the asker can ask again over a stream. EDNS and cookies are answered

@@ -19,7 +19,7 @@ use crate::name::{MAX_NAME_LENGTH, Name};
 use crate::snapshot::{Choice, Family, Member, Plan, ServedZone};
 use crate::steering::{HashKey, MAX_ANSWERS, Placement, Ranking};
 use crate::wire::{Rcode, Rtype, SvcParams};
-use crate::zone::{NameId, PlanId, Rrset};
+use crate::zone::{NameId, PlanId, Rrset, ZoneId};
 
 /// TTL of the HINFO record that answers ANY, in seconds.
 pub(super) const HINFO_TTL: u32 = 3600;
@@ -59,6 +59,8 @@ pub struct Hop<'s> {
     pub(super) sname: Sname<'s>,
     /// The zone that answers for the name.
     pub zone: &'s ServedZone,
+    /// Its id.
+    pub zone_id: ZoneId,
     /// Length in octets of the closest encloser's name (RFC 4592, section 3.3.1); that of the whole name if it exists.
     pub encloser: usize,
     /// The result of the look-up.

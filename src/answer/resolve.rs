@@ -44,10 +44,10 @@ impl<'s> Resolver<'_, 's> {
         let mut next = Some(name);
         while let Some(sname) = next {
             // A name in no zone here is for the resolver to look up elsewhere.
-            let Some(zone) = self.snapshot.authority(self.key(sname), self.rtype()) else { return };
+            let Some((zone_id, zone)) = self.snapshot.authority(self.key(sname), self.rtype()) else { return };
             let (encloser, step) = self.look_up(zone, sname);
             next = self.target(sname, &step);
-            self.resolution.hops.push(Hop { sname, zone, encloser, step });
+            self.resolution.hops.push(Hop { sname, zone, zone_id, encloser, step });
             // The chain ends when it is full or closes a loop. The answer holds the records up to there, and the
             // resolver can go on.
             next = next.filter(|&target| !self.resolution.hops.is_full() && !self.has_met(target));

@@ -15,6 +15,7 @@ use std::iter;
 
 use super::exchange::{Admission, Exchange};
 use super::rrset::SharedNames;
+use super::{Worker, count};
 use crate::name::Name;
 use crate::wire::{Message, NameOffset, Rcode, Rtype, Section, Truncated};
 use crate::zone::{NEAR, Rrset, below};
@@ -42,8 +43,9 @@ pub struct Transfer<'s> {
 impl<'s> Transfer<'s> {
     /// Returns the transfer that a query asks for, or `None` if it asks for none or may not have it. Then
     /// [`answer`](super::answer()) answers or refuses the query.
-    pub fn new(exchange: &'s Exchange<'s>) -> Option<Self> {
+    pub fn new(exchange: &'s Exchange<'s>, worker: &Worker) -> Option<Self> {
         let Admission::Transfer(question, served) = exchange.admission() else { return None };
+        count::transfer(worker, exchange);
         let zone = &served.zone;
         let apex = zone.apex();
         let soa = zone.apex_node().rrset(Rtype::SOA)?;

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::counters::Tally;
 use crate::wire::Rtype;
 
 /// Number of counters that rotate answers; a power of two. Askers that share a counter by chance advance each other's
@@ -54,17 +55,53 @@ impl Rotation {
     }
 }
 
+/// While a worker is busy, it locates one of this many clients for the counters. Locating costs more than all other
+/// counters together.
+const STRIDE: u32 = 16;
+
 /// One worker's own state. It is cheap to make, and used by one thread at a time.
 #[derive(Clone, Debug)]
 pub struct Worker {
     rotation: Arc<Rotation>,
     random: fastrand::Rng,
+    /// `None` if the worker does not count.
+    tally: Option<Tally>,
+    /// Number of clients of which one is located.
+    stride: u32,
+    /// Number of clients until the next one that is located.
+    until_located: u32,
 }
 
 impl Worker {
     /// Returns a worker that shares turns with all others and has random numbers of its own.
     pub fn new(rotation: Arc<Rotation>) -> Self {
-        Self { rotation, random: fastrand::Rng::new() }
+        Self { rotation, random: fastrand::Rng::new(), tally: None, stride: 1, until_located: 0 }
+    }
+
+    /// Counts its answers from now on.
+    pub fn counting(self, tally: Tally) -> Self {
+        Self { tally: Some(tally), ..self }
+    }
+
+    /// Returns the counters, if the worker counts.
+    pub fn tally(&self) -> Option<&Tally> {
+        self.tally.as_ref()
+    }
+
+    /// From now on the worker is busy or not. A busy worker locates one of [`STRIDE`] clients for the counters, a calm
+    /// one locates all.
+    pub fn set_busy(&mut self, is_busy: bool) {
+        self.stride = if is_busy { STRIDE } else { 1 };
+    }
+
+    /// Returns the number of clients that this one stands for; `None` if it is not located.
+    pub(super) fn weight(&mut self) -> Option<u64> {
+        if self.until_located > 0 && self.stride > 1 {
+            self.until_located -= 1;
+            return None;
+        }
+        self.until_located = self.stride - 1;
+        Some(self.stride.into())
     }
 
     /// Returns the turn of this asker for this question: one more than at its last answer, whichever worker gave that.

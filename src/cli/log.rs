@@ -9,13 +9,16 @@
 
 use std::collections::VecDeque;
 use std::io::{self, IsTerminal, Write};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use tracing::{error, warn};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
+
+use crate::counters::NodeCounters;
 
 /// Most octets of waiting lines: about twenty thousand lines. A line that arrives when the queue is full is lost.
 const QUEUE: usize = 4 << 20;
@@ -36,6 +39,8 @@ pub(super) struct Log {
 struct LineQueue {
     lines: Mutex<Lines>,
     changed: Condvar,
+    /// Set once by whoever counts lost lines.
+    counters: OnceLock<Arc<NodeCounters>>,
 }
 
 #[derive(Debug, Default)]
@@ -64,13 +69,19 @@ impl Log {
     pub(super) fn write(&self, text: &[u8]) {
         let mut lines = self.queue.lines();
         if lines.octets + text.len() > QUEUE {
-            lines.lost += 1;
+            self.queue.lose(&mut lines);
             return;
         }
         lines.octets += text.len();
         lines.waiting.push_back(text.into());
         drop(lines);
         self.queue.changed.notify_all();
+    }
+
+    /// Counts lost lines in these counters too.
+    pub(super) fn count_in(&self, counters: &Arc<NodeCounters>) {
+        // A log that counts already goes on as before.
+        let _ = self.queue.counters.set(counters.clone());
     }
 
     /// Waits until everything is written, but not longer than [`LAST_LINES`]: perhaps nobody reads.
@@ -82,6 +93,13 @@ impl Log {
 }
 
 impl LineQueue {
+    fn lose(&self, lines: &mut Lines) {
+        lines.lost += 1;
+        if let Some(counters) = self.counters.get() {
+            counters.lost_log_lines.store(lines.lost, Ordering::Relaxed);
+        }
+    }
+
     fn lines(&self) -> MutexGuard<'_, Lines> {
         // No statement leaves the queue in an inconsistent state, so a poisoned lock is harmless.
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
@@ -95,7 +113,7 @@ impl LineQueue {
             let mut lines = self.lines();
             lines.is_writing = false;
             if written.is_err() {
-                lines.lost += 1;
+                self.lose(&mut lines);
             }
             let (lost, is_news) = (lines.lost, lines.lost != lines.reported);
             // If the line with the count is lost too, the count must be reported again.

@@ -19,9 +19,10 @@ mod signals;
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use tokio::sync::oneshot;
@@ -34,11 +35,12 @@ use super::log_faults;
 use super::watch_files::FileWatch;
 use crate::admin::{self, Journal};
 use crate::answer::Rotation;
-use crate::config::{Faults, Listen, Severity};
+use crate::config::{Faults, Listen, Severity, certificate_expires};
 use crate::control::{self, Control, DynamicTxt, Event, Handle, OverrideEvent, RolloutEvent};
+use crate::counters::NodeCounters;
 use crate::duration::Written;
 use crate::health::{Kept, RecoveryState};
-use crate::report::{EventKind, Summary};
+use crate::report::{EventKind, Summary, Tallies};
 use crate::server::{Bound, EncryptedAddresses, Running, TcpLimits};
 use crate::snapshot::{Blueprint, Snapshot};
 use crate::store::{HEALTH, OVERRIDES, RECOVERIES, ROLLOUTS};
@@ -53,6 +55,9 @@ pub(super) use signals::Signals;
 /// Longest time that control may take to hand over its last changes when the node stops. It takes milliseconds unless
 /// control hangs.
 const LAST_EVENT: Duration = Duration::from_millis(500);
+
+/// How often counters of replaced configurations are looked at. Until then their memory is not free.
+const TIDY_EVERY: Duration = Duration::from_secs(1);
 
 /// The reason why serving did not begin, or ended without a request.
 pub(super) enum ServeError {
@@ -76,7 +81,7 @@ pub(super) fn run(path: &Path) -> ExitCode {
         // Before the node answers there is nothing to drain.
         let node = tokio::select! {
             () = signals.stop() => return Ok(()),
-            node = Node::start(path, &alarm) => node?,
+            node = Node::start(path, &log, &alarm) => node?,
         };
         node.run(signals, ends).await
     })
@@ -161,6 +166,7 @@ pub(super) struct Node {
     control_task: tokio::task::JoinHandle<()>,
     /// The storage of measured round trips.
     latency: KeptLatency,
+    counters: Arc<NodeCounters>,
     lateness: Arc<Lateness>,
     addresses: Vec<std::net::SocketAddr>,
     encrypted: EncryptedAddresses,
@@ -175,14 +181,19 @@ pub(super) struct Node {
 impl Node {
     /// Reads everything, binds every socket, probes every target once, and begins to answer. Tells `alarm` if a part of
     /// the node ends by itself.
-    pub(super) async fn start(path: &Path, alarm: &Alarm) -> Result<Self, ServeError> {
+    pub(super) async fn start(path: &Path, log: &Log, alarm: &Alarm) -> Result<Self, ServeError> {
         let other = |error: &dyn std::fmt::Display| ServeError::Other(error.to_string());
+        let counters = Arc::new(NodeCounters::default());
+        log.count_in(&counters);
+        let began = Instant::now();
         let (files, loaded, txt) = Files::open(path.to_owned()).await?;
+        count_load(&counters, began, true);
         log_faults(&loaded.warnings);
         let workers = std::thread::available_parallelism().map_err(|error| other(&error))?;
         let Listen { dns, tls, https, quic } = loaded.server.listen.clone();
         let mut bound = Bound::new(&dns, workers).map_err(|error| other(&error))?.with_alarm(alarm.clone());
         if let Some(credentials) = loaded.credentials {
+            counters.certificate_expires.store(certificate_expires(&credentials).unwrap_or_default(), Relaxed);
             let encrypted = EncryptedAddresses { tls, https, quic };
             bound = bound.with_encrypted(&encrypted, credentials).map_err(|error| other(&error))?;
         }
@@ -194,19 +205,20 @@ impl Node {
         // All sockets are bound: divide the descriptors that are left.
         let descriptors = Descriptors::share();
         let bound = bound.with_tcp_limits(TcpLimits::default().within(descriptors.dns));
+        let bound = bound.with_counters(files.tallies.traffic().clone());
 
         let journal = Arc::new(Journal::new());
-        let notifier = Notifier::new(journal.clone(), alarm.part("the task that delivers events"));
+        let notifier = Notifier::new(journal.clone(), counters.clone(), alarm.part("the task that delivers events"));
         notifier.set_webhooks(loaded.server.webhooks, &loaded.blueprint.world().node);
         let (control, received) = Handle::new();
         let (first, first_published) = oneshot::channel();
         let machine = Control::new(fastrand::u64(..), descriptors.probes);
-        let lateness = machine.lateness();
+        let (lateness, probes) = (machine.lateness(), machine.probe_counters());
         let latency = KeptLatency::new(files.store.clone());
         let (keep, measured) = (keeper(files.store.clone()), latency.clone());
         let keep_latency = move |table, now| measured.keep(table, now);
-        let running =
-            control::run(machine, received, prober(), publisher(first), keep, keep_latency, notifier.teller());
+        let publish = publisher(first, files.tallies.clone(), counters.clone());
+        let running = control::run(machine, received, prober(), publish, keep, keep_latency, notifier.teller());
         let control_task = tokio::spawn(alarm.part("control").run(running));
         let kept = files.store.all(&HEALTH).into_iter().map(|(target, record)| (target, Kept::from(record)));
         control.tell(Event::Restore(kept.collect())).await;
@@ -224,12 +236,24 @@ impl Node {
         let published = first_published.await.map_err(|error| other(&error))?;
         latency.recall(&control);
         let running = bound.start(published.clone(), Arc::new(Rotation::default())).map_err(|error| other(&error))?;
+        let tidying = tidy(files.tallies.clone(), published.clone());
+        tokio::spawn(alarm.part("the task that keeps counters").run(tidying));
         let started = admin.map(|(bound, admin)| {
-            let (published, control) = (published.clone(), control.clone());
-            let (dns, store, alarm) = (addresses.clone(), files.store.clone(), alarm.clone());
-            let connections = descriptors.admin;
-            let (limiter, losses) = (running.limiter().clone(), running.losses().clone());
-            let node = admin::Node { published, control, journal, dns, store, limiter, losses, connections, alarm };
+            let node = admin::Node {
+                published: published.clone(),
+                control: control.clone(),
+                journal,
+                dns: addresses.clone(),
+                store: files.store.clone(),
+                limiter: running.limiter().clone(),
+                losses: running.losses().clone(),
+                tallies: files.tallies.clone(),
+                counters: counters.clone(),
+                probes,
+                lateness: lateness.clone(),
+                connections: descriptors.admin,
+                alarm: alarm.clone(),
+            };
             bound.start(&admin, node)
         });
         let (admin, orders) = started.transpose().map_err(|error| other(&error))?.unzip();
@@ -240,6 +264,7 @@ impl Node {
             control,
             control_task,
             latency,
+            counters,
             lateness,
             addresses,
             encrypted,
@@ -332,7 +357,7 @@ impl Node {
     /// stop its being served. A configuration without a zone, while zones are served, is accepted only if
     /// `may_be_empty`: a folder that is not mounted looks like one.
     async fn reload(&mut self, reason: &str, may_be_empty: bool) -> admin::Reloaded {
-        let previous = self.published.load_full();
+        let (previous, began) = (self.published.load_full(), Instant::now());
         // Reading and compiling take a while. Probes and answers go on in the meantime.
         let loaded = self.files.load(previous.clone(), &self.txt).await;
         let loaded = loaded.and_then(|loaded| judge_lost(&previous, loaded, may_be_empty));
@@ -340,10 +365,14 @@ impl Node {
         log_faults(faults);
         let (errors, warnings) = (faults.count(Severity::Error), faults.count(Severity::Warning));
         let taken = loaded.is_ok();
+        count_load(&self.counters, began, taken);
         self.notifier.tell(EventKind::Reload { reason: reason.to_owned(), taken, errors, warnings });
         let loaded = loaded.inspect_err(|_| error!(reason, "configuration not reloaded: the old one stays in use"))?;
-        if loaded.credentials.is_some_and(|credentials| self.running.show(credentials)) {
-            info!("certificate replaced");
+        if let Some(credentials) = loaded.credentials {
+            self.counters.certificate_expires.store(certificate_expires(&credentials).unwrap_or_default(), Relaxed);
+            if self.running.show(credentials) {
+                info!("certificate replaced");
+            }
         }
         if let Some((running, admin)) = self.admin.as_ref().zip(loaded.server.admin.as_ref()) {
             running.admit(admin);
@@ -355,6 +384,28 @@ impl Node {
         self.latest = loaded.blueprint;
         let served = self.control.adopt(self.latest.clone()).await;
         Ok(admin::Loaded { warnings: loaded.warnings, summary, served })
+    }
+}
+
+/// Counts a configuration that was read.
+fn count_load(counters: &NodeCounters, began: Instant, is_good: bool) {
+    let now = orders::unix_time();
+    counters.loaded_at.store(now, Relaxed);
+    counters.is_last_load_bad.store(!is_good, Relaxed);
+    if is_good {
+        counters.loads.fetch_add(1, Relaxed);
+        counters.loaded_well_at.store(now, Relaxed);
+        counters.load_times.record(began.elapsed());
+    } else {
+        counters.failed_loads.fetch_add(1, Relaxed);
+    }
+}
+
+/// Keeps the counts of replaced configurations as soon as no worker uses them, for as long as the node runs.
+async fn tidy(tallies: Arc<Tallies>, published: Arc<ArcSwap<Snapshot>>) {
+    loop {
+        tokio::time::sleep(TIDY_EVERY).await;
+        tallies.tidy(&published.load());
     }
 }
 

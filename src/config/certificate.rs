@@ -117,6 +117,12 @@ fn check_length(
     )
 }
 
+/// Returns when a certificate expires, in Unix seconds; `None` if it cannot be read.
+pub fn certificate_expires(credentials: &CertifiedKey) -> Option<u64> {
+    let (_, first) = X509Certificate::from_der(credentials.end_entity_cert().ok()?).ok()?;
+    u64::try_from(first.validity().not_after.timestamp()).ok()
+}
+
 /// Warns of a certificate that clients reject, or soon will. It is no error: there may be no better one, and clients
 /// that do not verify it are still served.
 fn check_dates(file: &Placed<PathBuf>, validity: &Validity, faults: &mut Faults) {

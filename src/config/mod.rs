@@ -86,6 +86,7 @@ use site::Site;
 use zone::{ZoneDraft, ZoneReader};
 
 pub use admin::{Admin, Grant, Purpose, Token};
+pub use certificate::certificate_expires;
 pub use code::Code;
 pub use fault::{Fault, Faults, MAX_TOLD, Severity};
 pub use known::Known;

@@ -53,7 +53,7 @@ pub use txt::{DynamicTxt, MAX_TXT_LIFETIME, MAX_VALUES, TxtError, TxtValue};
 
 use crate::health::{Failure, LastProbe, Outcome, Survey, Target};
 use crate::overrides::OverrideStore;
-use crate::watch::{Call, Lateness, Watch};
+use crate::watch::{Call, Lateness, ProbeCounters, Watch};
 use keeping::Keeping;
 use latency::Latency;
 use loads::Loads;
@@ -90,6 +90,7 @@ pub struct Control {
     serving: Option<Serving>,
     next: Option<Next>,
     latency: Latency,
+    probe_counters: Arc<ProbeCounters>,
 }
 
 impl Control {
@@ -109,7 +110,13 @@ impl Control {
             serving: None,
             next: None,
             latency: Latency::default(),
+            probe_counters: Arc::default(),
         }
+    }
+
+    /// The counters of probes. They keep counting after this call.
+    pub fn probe_counters(&self) -> Arc<ProbeCounters> {
+        self.probe_counters.clone()
     }
 
     /// The distribution of how late probes started. It keeps counting after this call.
@@ -151,6 +158,7 @@ impl Control {
             Event::Adopt(blueprint) => self.prepare(blueprint, now),
             Event::Amend(blueprint) => effects.extend(self.amend(blueprint).map(Effect::Publish)),
             Event::Outcome(target, outcome) => {
+                self.probe_counters.observe(&target, &outcome);
                 self.time(&target, &outcome, now);
                 self.observe(&target, &outcome, now, &mut effects);
             }
@@ -194,7 +202,19 @@ impl Control {
         }
         effects.extend(self.remap(now));
         effects.extend(self.latency.take_kept(now).map(Effect::KeepLatency));
+        self.count_turns(&effects);
         effects
+    }
+
+    /// Counts endpoints that came to another state.
+    fn count_turns(&self, effects: &[Effect]) {
+        for effect in effects {
+            if let Effect::Report(turn) = effect
+                && turn.of != Part::One
+            {
+                turn.pools.iter().for_each(|pool| self.probe_counters.turn(pool, turn.to));
+            }
+        }
     }
 
     /// The process was stopped for this long. No endpoint could report during the pause, so the pause does not count as

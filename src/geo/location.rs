@@ -60,6 +60,11 @@ impl CountryCode {
         }
     }
 
+    /// The two capitals.
+    pub const fn letters(self) -> [u8; 2] {
+        self.0
+    }
+
     /// The code in capitals.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()

@@ -175,6 +175,38 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// Returns the kind of the failure as one word, for counters.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::TimedOut(_) => "timeout",
+            Self::Refused => "refused",
+            Self::Unreachable => "unreachable",
+            Self::NoDescriptors => "no_descriptors",
+            Self::Local(_) => "local",
+            Self::Reset => "reset",
+            Self::Closed => "closed",
+            Self::TooMuch(_) => "too_much",
+            Self::Tls(_) => "tls",
+            Self::Status(_) => "status",
+            Self::Body => "body",
+            Self::Reply => "reply",
+            Self::Rcode(_) => "rcode",
+            Self::Record(_) => "record",
+            Self::NotServing(_) => "not_serving",
+            Self::Grpc(_) => "grpc",
+            Self::Exit(..) => "exit",
+            Self::Signal(_) => "signal",
+            Self::Unrunnable(_) => "unrunnable",
+            Self::NoTurn => "no_turn",
+            Self::Protocol(_) => "protocol",
+            Self::Io(_) => "io",
+            Self::Silent => "silent",
+            Self::Reported(_) => "reported",
+        }
+    }
+}
+
 impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

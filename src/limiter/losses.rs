@@ -14,4 +14,9 @@ pub struct Losses {
     /// Zone transfers that took too long and were cut. If it grows, a secondary's connection is too slow for its zones,
     /// or somebody holds transfers open.
     pub transfers: AtomicU64,
+    /// Responses over the rate limit that had only TC, so that the client can ask over TCP.
+    pub slipped: AtomicU64,
+    /// Responses over the rate limit that were not sent. If it grows, clients flood the node, or forged queries try to
+    /// make it flood others.
+    pub limited: AtomicU64,
 }

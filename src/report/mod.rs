@@ -11,6 +11,7 @@ mod explain;
 mod impact;
 mod latency;
 mod measurements;
+mod metrics;
 mod network;
 mod notice;
 mod overrides;
@@ -29,6 +30,7 @@ mod split;
 mod status;
 mod table;
 mod text;
+mod totals;
 mod txt;
 mod what_if;
 
@@ -44,6 +46,7 @@ pub use diff::Diff;
 pub use explain::{Explanation, Question};
 pub use impact::{Changes, Impact, Shift};
 pub use measurements::Measurements;
+pub use metrics::{Format, Metrics, ProcessFacts, StoreFacts};
 pub use network::Network;
 pub use notice::{EventKind, Notice, Severity};
 pub use overrides::{OverrideList, OverrideOrder, OverrideSelector, OverrideShape};
@@ -57,6 +60,7 @@ pub use rollouts::{RolloutChange, RolloutKind, RolloutList, RolloutOrder, Rollou
 pub use seen::Seen;
 pub use simulate::Simulation;
 pub use status::{Filter, Status, Traffic, When};
+pub use totals::{NameTotals, Tallies, Totals};
 pub use txt::{TxtChange, TxtList, TxtShape};
 pub use what_if::endpoint_state_without;
 

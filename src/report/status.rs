@@ -59,6 +59,12 @@ pub struct Traffic {
     /// Connections of the admin server that were closed so far to make room for others.
     #[serde(default)]
     pub closed_admin_connections: u64,
+    /// Responses over the rate limit so far that had only TC.
+    #[serde(default)]
+    pub slipped_responses: u64,
+    /// Responses over the rate limit so far that were not sent.
+    #[serde(default)]
+    pub limited_responses: u64,
 }
 
 /// The status of a node.

@@ -88,6 +88,8 @@ impl Status {
             refused_connections,
             cut_transfers,
             closed_admin_connections,
+            slipped_responses,
+            limited_responses,
         } = self.traffic;
         let mut lines = String::new();
         if dropped_queries > 0 {
@@ -112,6 +114,12 @@ impl Status {
             let _ = writeln!(
                 lines,
                 "{closed_admin_connections} connections of the admin server were closed because others came"
+            );
+        }
+        if slipped_responses + limited_responses > 0 {
+            let _ = writeln!(
+                lines,
+                "{limited_responses} responses over the rate limit were dropped, {slipped_responses} were cut to TC"
             );
         }
         if !lines.is_empty() {

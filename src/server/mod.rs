@@ -45,6 +45,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use crate::answer::{Rotation, Transport};
+use crate::counters::{Tally, Traffic};
 use crate::limiter::{ConnectionLimiter, Losses};
 use crate::snapshot::Snapshot;
 use crate::vital::{self, Alarm, Part};
@@ -72,6 +73,8 @@ pub struct Bound {
     encrypted: Option<Encrypted>,
     limits: TcpLimits,
     alarm: Alarm,
+    /// `None` if nobody counts.
+    traffic: Option<Arc<Traffic>>,
 }
 
 /// The addresses of encrypted DNS.
@@ -110,7 +113,8 @@ impl Bound {
     /// the same for both.
     pub fn new(addresses: &[SocketAddr], workers: NonZeroUsize) -> Result<Self, BindError> {
         let sockets = addresses.iter().map(|&address| Sockets::bind(address, workers)).collect::<Result<_, _>>()?;
-        Ok(Self { sockets, encrypted: None, limits: TcpLimits::default(), alarm: vital::alarm().0 })
+        let (limits, alarm) = (TcpLimits::default(), vital::alarm().0);
+        Ok(Self { sockets, encrypted: None, limits, alarm, traffic: None })
     }
 
     /// Binds the addresses of encrypted transports too, with this certificate.
@@ -142,6 +146,11 @@ impl Bound {
         Self { alarm, ..self }
     }
 
+    /// Counts queries and answers. `traffic` has a shard for each worker of each address.
+    pub fn with_counters(self, traffic: Arc<Traffic>) -> Self {
+        Self { traffic: Some(traffic), ..self }
+    }
+
     /// Returns the addresses in the given order, with the ports that the kernel chose.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.sockets.iter().map(|sockets| sockets.address).collect()
@@ -160,23 +169,32 @@ impl Bound {
     /// Answers from the `published` snapshot, in threads of its own and on the tokio runtime that this is called in.
     /// Fails if the system has no threads or descriptors left.
     pub fn start(self, published: Arc<ArcSwap<Snapshot>>, rotation: Arc<Rotation>) -> io::Result<Running> {
-        let Self { sockets, encrypted, limits, alarm } = self;
+        let Self { sockets, encrypted, limits, alarm, traffic } = self;
         let (stopping, stop) = watch::channel(());
         let limiter = Arc::new(ConnectionLimiter::new(limits.connections, limits.connections_per_client));
         let shown = encrypted.as_ref().map(|encrypted| encrypted.shown.clone());
         let losses = Arc::new(Losses::default());
         let running = Running { limiter: limiter.clone(), losses: losses.clone(), shown, stopping };
-        let service =
-            Service { published, rotation, limits, limiter: limiter.clone(), losses: losses.clone(), stopping: stop };
-        let mut pressure = Pressure::new(limiter, losses, service.stopping.clone());
-        let limiter = Arc::new(RateLimiter::new());
+        let service = Service {
+            published,
+            rotation,
+            traffic,
+            limits,
+            limiter: limiter.clone(),
+            losses: losses.clone(),
+            stopping: stop,
+        };
+        let mut pressure = Pressure::new(limiter, losses.clone(), service.stopping.clone());
+        let limiter = Arc::new(RateLimiter::new(losses));
         let telling = rate_limit::tell(limiter.clone(), service.stopping.clone());
         tokio::spawn(alarm.part("the task that tells of rate limits").run(telling));
+        let mut tallies = (0..).map(|number| Some(Tally::of_worker(service.traffic.clone()?, number)));
         for sockets in sockets {
             for (socket, number) in sockets.udp.into_iter().map(Arc::new).zip(0..) {
                 pressure.look_at_queries(socket.clone());
                 let (published, rotation) = (service.published.clone(), service.rotation.clone());
-                let worker = UdpWorker::new(socket, published, rotation, limiter.clone(), service.stopping.clone());
+                let (tally, stopping) = (tallies.next().flatten(), service.stopping.clone());
+                let worker = UdpWorker::new(socket, published, rotation, tally, limiter.clone(), stopping);
                 spawn(number, worker, alarm.part(udp::WORKER))?;
             }
             pressure.look_at_connections(&sockets.tcp)?;

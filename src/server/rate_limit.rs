@@ -21,6 +21,7 @@ use tokio::sync::watch;
 
 use crate::answer::ResponseClass;
 use crate::geo::Bits;
+use crate::limiter::Losses;
 use crate::snapshot::RateLimit;
 
 /// Number of positions in each of the two tables; a power of two.
@@ -46,8 +47,7 @@ pub(super) struct RateLimiter {
     /// For each position: nanoseconds since the server's start up to which the rate is used up.
     used_up: [Box<[AtomicU64]>; 2],
     hasher: foldhash::quality::RandomState,
-    slipped: AtomicU64,
-    dropped: AtomicU64,
+    losses: Arc<Losses>,
     last: Mutex<Option<IpAddr>>,
     start: Instant,
 }
@@ -62,13 +62,13 @@ pub(super) struct Limited {
 }
 
 impl RateLimiter {
-    pub(super) fn new() -> Self {
+    /// Returns a limiter that counts in `losses`.
+    pub(super) fn new(losses: Arc<Losses>) -> Self {
         let table = || (0..PLACES).map(|_| AtomicU64::new(0)).collect();
         Self {
             used_up: [table(), table()],
             hasher: foldhash::quality::RandomState::default(),
-            slipped: AtomicU64::new(0),
-            dropped: AtomicU64::new(0),
+            losses,
             last: Mutex::new(None),
             start: Instant::now(),
         }
@@ -105,8 +105,8 @@ impl RateLimiter {
     /// Returns the number of limited responses so far.
     pub(super) fn limited(&self) -> Limited {
         Limited {
-            slipped: self.slipped.load(Ordering::Relaxed),
-            dropped: self.dropped.load(Ordering::Relaxed),
+            slipped: self.losses.slipped.load(Ordering::Relaxed),
+            dropped: self.losses.limited.load(Ordering::Relaxed),
             last: self.last.lock().map_or(None, |last| *last),
         }
     }
@@ -116,12 +116,13 @@ impl RateLimiter {
         if let Ok(mut last) = self.last.try_lock() {
             *last = Some(client);
         }
-        let count = self.slipped.load(Ordering::Relaxed) + self.dropped.load(Ordering::Relaxed);
+        let Losses { slipped, limited, .. } = &*self.losses;
+        let count = slipped.load(Ordering::Relaxed) + limited.load(Ordering::Relaxed);
         if limit.slip > 0 && count.is_multiple_of(u64::from(limit.slip)) {
-            self.slipped.fetch_add(1, Ordering::Relaxed);
+            slipped.fetch_add(1, Ordering::Relaxed);
             RateDecision::Slip
         } else {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+            limited.fetch_add(1, Ordering::Relaxed);
             RateDecision::Drop
         }
     }
@@ -193,7 +194,7 @@ mod tests {
 
     #[test]
     fn a_window_of_responses_is_sent_and_then_the_rate() {
-        let (limiter, limit) = (RateLimiter::new(), limit(10, 0));
+        let (limiter, limit) = (RateLimiter::new(Arc::default()), limit(10, 0));
         let start = Duration::from_secs(5);
         assert_eq!(verdicts(&limiter, &limit, "192.0.2.1", 100, start), [20, 0, 80]);
         assert_eq!(verdicts(&limiter, &limit, "192.0.2.1", 100, start + Duration::from_secs(1)), [10, 0, 90]);
@@ -204,14 +205,14 @@ mod tests {
 
     #[test]
     fn one_in_slip_is_cut_instead() {
-        let limiter = RateLimiter::new();
+        let limiter = RateLimiter::new(Arc::default());
         assert_eq!(verdicts(&limiter, &limit(10, 2), "192.0.2.1", 120, Duration::ZERO), [20, 50, 50]);
         assert_eq!(verdicts(&limiter, &limit(10, 1), "203.0.113.1", 120, Duration::ZERO), [20, 100, 0]);
     }
 
     #[test]
     fn a_network_is_one_and_others_are_not_touched() {
-        let (limiter, limit) = (RateLimiter::new(), limit(10, 0));
+        let (limiter, limit) = (RateLimiter::new(Arc::default()), limit(10, 0));
         assert_eq!(verdicts(&limiter, &limit, "192.0.2.1", 20, Duration::ZERO), [20, 0, 0]);
         assert_eq!(verdicts(&limiter, &limit, "192.0.2.200", 20, Duration::ZERO), [0, 0, 20]);
         assert_eq!(verdicts(&limiter, &limit, "192.0.3.1", 20, Duration::ZERO), [20, 0, 0]);
@@ -221,7 +222,7 @@ mod tests {
 
     #[test]
     fn classes_are_counted_apart() {
-        let (limiter, limit) = (RateLimiter::new(), limit(10, 0));
+        let (limiter, limit) = (RateLimiter::new(Arc::default()), limit(10, 0));
         verdicts(&limiter, &limit, "192.0.2.1", 100, Duration::ZERO);
         let client = "192.0.2.1".parse().unwrap();
         let error = || limiter.count(&limit, client, ResponseClass::Error, Duration::ZERO);
@@ -230,7 +231,7 @@ mod tests {
 
     #[test]
     fn a_flood_from_everywhere_rarely_costs_a_bystander() {
-        let (limiter, limit) = (RateLimiter::new(), limit(10, 0));
+        let (limiter, limit) = (RateLimiter::new(Arc::default()), limit(10, 0));
         for network in 0..2000u32 {
             let client = IpAddr::from(std::net::Ipv4Addr::from_bits(0x0a00_0000 | network << 8));
             for _ in 0..30 {

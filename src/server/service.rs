@@ -8,6 +8,7 @@ use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, watch};
 
 use crate::answer::{Asker, Exchange, Reply, Rotation, Transfer, Worker, answer};
+use crate::counters::{Tally, Traffic};
 use crate::limiter::{ConnectionLimiter, Losses};
 use crate::snapshot::Snapshot;
 use crate::wire::{MAX_MESSAGE, Query};
@@ -80,6 +81,8 @@ impl TcpLimits {
 pub(super) struct Service {
     pub(super) published: Arc<ArcSwap<Snapshot>>,
     pub(super) rotation: Arc<Rotation>,
+    /// `None` if nobody counts.
+    pub(super) traffic: Option<Arc<Traffic>>,
     pub(super) limits: TcpLimits,
     pub(super) limiter: Arc<ConnectionLimiter>,
     pub(super) losses: Arc<Losses>,
@@ -90,9 +93,13 @@ pub(super) struct Service {
 impl Service {
     /// Returns a responder for one connection.
     pub(super) fn responder(&self) -> Responder {
+        let worker = Worker::new(self.rotation.clone());
         Responder {
             published: self.published.clone(),
-            worker: Worker::new(self.rotation.clone()),
+            worker: match &self.traffic {
+                Some(traffic) => worker.counting(Tally::of_stream(traffic.clone())),
+                None => worker,
+            },
             outbox: vec![0; LENGTH + MAX_MESSAGE].into(),
         }
     }
@@ -125,6 +132,11 @@ impl Responder {
     /// Returns the snapshot that is published now, for a transfer.
     pub(super) fn snapshot(&self) -> Arc<Snapshot> {
         self.published.load_full()
+    }
+
+    /// Returns the transfer that a query asks for, if it asks for one and may have it.
+    pub(super) fn transfer<'s>(&self, exchange: &'s Exchange<'s>) -> Option<Transfer<'s>> {
+        Transfer::new(exchange, &self.worker)
     }
 
     /// Returns the next message of a transfer, after its length; `None` after the last one.

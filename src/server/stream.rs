@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::service::{LENGTH, Responder, Service};
-use crate::answer::{Asker, Exchange, Transfer};
+use crate::answer::{Asker, Exchange};
 use crate::limiter::Permit;
 use crate::wire::{HEADER_LENGTH, MAX_MESSAGE, Query};
 
@@ -96,7 +96,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
         let snapshot = query.asks_for_transfer().then(|| self.responder.snapshot());
         let exchange =
             snapshot.as_ref().map(|snapshot| Exchange::new(snapshot, &query, self.asker, super::unix_time()));
-        let Some(mut transfer) = exchange.as_ref().and_then(Transfer::new) else {
+        let Some(mut transfer) = exchange.as_ref().and_then(|exchange| self.responder.transfer(exchange)) else {
             let Some((answer, _)) = self.responder.answer(&query, self.asker) else { return Ok(()) };
             return write(&mut self.stream, answer, limit).await;
         };

@@ -23,6 +23,7 @@ use tokio::sync::watch;
 use super::batch::{BATCH, Batch, Wait};
 use super::rate_limit::{RateDecision, RateLimiter};
 use crate::answer::{Asker, Exchange, Rotation, Transport, Worker, answer, truncate};
+use crate::counters::Tally;
 use crate::snapshot::Snapshot;
 use crate::vital;
 use crate::wire::Query;
@@ -32,6 +33,10 @@ pub(super) const WORKER: &str = "a worker for UDP";
 
 /// Maximum time that a worker waits for a query before it looks for a new snapshot, and for the signal to stop.
 pub(super) const RECEIVE_TIMEOUT: Duration = Duration::from_millis(200);
+
+/// Number of queries of a batch up to which a worker counts as calm: it then has time to locate each client for the
+/// counters.
+const CALM: usize = BATCH / 4;
 
 /// Pause of a worker when receiving fails repeatedly, so that a broken socket does not use up a processor.
 const FAILURE_PAUSE: Duration = Duration::from_millis(50);
@@ -56,10 +61,14 @@ impl UdpWorker {
         socket: Arc<Socket>,
         published: Arc<ArcSwap<Snapshot>>,
         rotation: Arc<Rotation>,
+        tally: Option<Tally>,
         limiter: Arc<RateLimiter>,
         stopping: watch::Receiver<()>,
     ) -> Self {
-        let worker = Worker::new(rotation);
+        let mut worker = Worker::new(rotation);
+        if let Some(tally) = tally {
+            worker = worker.counting(tally);
+        }
         Self { socket, batch: Batch::new(), snapshots: Cache::new(published), worker, limiter, stopping }
     }
 
@@ -99,12 +108,16 @@ impl UdpWorker {
             Err(error) => return Err(error),
         }
         let worker = &mut self.worker;
+        worker.set_busy(self.batch.len() > CALM);
         let now = super::unix_time();
         let limit = snapshot.world().protocol.rate_limit.as_ref().map(|limit| (limit, self.limiter.now()));
         self.batch.answer_each(|address, query, out| {
             let asker = Asker { address, transport: Transport::Udp, idle: None };
-            unless_it_panics(|| {
-                let Some(query) = Query::parse(query) else { return 0 };
+            let answered = unless_it_panics(|| {
+                let Some(query) = Query::parse(query) else {
+                    count(worker, Tally::ignored);
+                    return 0;
+                };
                 let exchange = Exchange::new(snapshot, &query, asker, now);
                 let reply = answer(&exchange, worker, out);
                 let Some((limit, time)) = limit.filter(|_| !exchange.has_valid_cookie()) else { return reply.length };
@@ -113,6 +126,10 @@ impl UdpWorker {
                     RateDecision::Slip => truncate(&exchange, out),
                     RateDecision::Drop => 0,
                 }
+            });
+            answered.unwrap_or_else(|| {
+                count(worker, Tally::panicked);
+                0
             })
         });
         self.batch.send(self.socket.as_fd());
@@ -120,12 +137,16 @@ impl UdpWorker {
     }
 }
 
-/// Returns the length of an answer, or 0 if making it panicked. A panic is a bug, and its message is on standard error.
+fn count(worker: &Worker, count: impl FnOnce(&Tally)) {
+    worker.tally().map(count);
+}
+
+/// Returns the length of an answer, or `None` if making it panicked. A panic is a bug, and its message is on standard error.
 /// But it must not cost the other queries in the batch their answers, nor end this socket's worker, because the kernel
 /// would go on to give it queries. A panic can leave only two things half-made: the answer, which is not sent, and the
 /// worker's random numbers, of which any state is valid.
-fn unless_it_panics(answer: impl FnOnce() -> usize) -> usize {
-    catch_unwind(AssertUnwindSafe(answer)).unwrap_or(0)
+fn unless_it_panics(answer: impl FnOnce() -> usize) -> Option<usize> {
+    catch_unwind(AssertUnwindSafe(answer)).ok()
 }
 
 fn is_stopping(stopping: &watch::Receiver<()>) -> bool {
@@ -138,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_panic_costs_one_answer() {
-        assert_eq!(unless_it_panics(|| panic!("a bug")), 0);
-        assert_eq!(unless_it_panics(|| 12), 12);
+        assert_eq!(unless_it_panics(|| panic!("a bug")), None);
+        assert_eq!(unless_it_panics(|| 12), Some(12));
     }
 }

@@ -103,9 +103,9 @@ impl Blueprint {
     pub fn amended(&self, origin: &Name, extra: &[Record], serial: Option<u32>) -> Result<Self, ZoneError> {
         let mut blueprint = self.clone();
         let Some(&id) = self.by_apex.get(&origin.to_key()) else { return Ok(blueprint) };
-        let before = &self.zones[id as usize];
+        let before = &self.zones[id.index()];
         let zone = before.zone.amended(extra, serial.unwrap_or_else(|| before.serial()))?;
-        blueprint.zones[id as usize] = Arc::new(ServedZone { zone, regions: before.regions.clone() });
+        blueprint.zones[id.index()] = Arc::new(ServedZone { zone, regions: before.regions.clone() });
         Ok(blueprint)
     }
 

@@ -61,7 +61,8 @@ impl EndpointState {
         }
     }
 
-    pub(super) fn is_open(self) -> bool {
+    /// True if the endpoint is handed out while others are.
+    pub fn is_open(self) -> bool {
         self.admin_state == AdminState::On && self.share.is_some()
     }
 

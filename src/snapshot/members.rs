@@ -24,6 +24,8 @@ pub struct Member<T> {
     pub key: HashKey,
     /// Its weight by load, for `least-load`.
     pub room: u16,
+    /// Its number, counted over the pools of the world.
+    pub number: u32,
 }
 
 impl<T> Member<T> {

@@ -25,12 +25,13 @@ mod world_state;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use crate::counters::{AnswerCounters, Dimensions, Traffic};
 use crate::geo::{Locations, Regions};
 use crate::latency::{ClientRtts, LatencyTable};
 use crate::name::{Name, labels, suffixes};
 use crate::steering::Split;
 use crate::wire::{CookieSecret, Rtype};
-use crate::zone::{NameId, PlanId, Steered, Zone};
+use crate::zone::{NameId, PlanId, Steered, Zone, ZoneId};
 pub use amend::Unfit;
 pub use compile::Remapped;
 use compile::{Compiler, Maps};
@@ -71,7 +72,7 @@ pub struct Blueprint {
     /// The client RTTs at the time of compilation; `None` if no chain uses them.
     client_rtts: Option<Arc<ClientRtts>>,
     zones: Box<[Arc<ServedZone>]>,
-    by_apex: Arc<HashMap<Box<[u8]>, u32, foldhash::fast::RandomState>>,
+    by_apex: Arc<HashMap<Box<[u8]>, ZoneId, foldhash::fast::RandomState>>,
     /// Number of labels of the longest apex. Longer names need no look-up at their full length.
     apex_depth: usize,
     /// By [`PlanId`].
@@ -80,8 +81,12 @@ pub struct Blueprint {
     plan_of_name: Arc<[PlanId]>,
     /// The plans that use each pool, by [`PoolId`].
     plans_of: Arc<[Vec<PlanId>]>,
+    /// The number of endpoints of the pools before each pool, by [`PoolId`]: its first endpoint has this number.
+    first_endpoints: Arc<[u32]>,
     /// The secret for cookies if the operator gave none.
     own_secret: [CookieSecret; 1],
+    /// Counters of what answers give; `None` if nobody counts.
+    counters: Option<Arc<AnswerCounters>>,
 }
 
 /// A zone, and the regions that its answers depend on.
@@ -104,9 +109,11 @@ impl Blueprint {
         }
         let maps = Maps::new(&locations, client_rtts.as_ref(), world.ecs.caps(), previous);
         let Zones { served: zones, rules, plan_of_name } = compile_zones(&world, maps, before);
-        let by_apex = zones.iter().zip(0..).map(|(served, id)| (served.zone.apex().to_key(), id)).collect();
+        let ids = (0..).map(ZoneId::from_index);
+        let by_apex = zones.iter().zip(ids).map(|(served, id)| (served.zone.apex().to_key(), id)).collect();
         let apex_depth = zones.iter().map(|served| served.zone.apex().label_count()).max().unwrap_or(0);
         let plans_of = plans_of(world.pools.len(), &rules);
+        let first_endpoints = first_endpoints(&world);
         let own_secret = previous.map_or_else(|| [random_secret()], |snapshot| snapshot.blueprint.own_secret);
         Self {
             world: Arc::new(world),
@@ -118,8 +125,32 @@ impl Blueprint {
             rules: rules.into(),
             plan_of_name: plan_of_name.into(),
             plans_of,
+            first_endpoints,
             own_secret,
+            counters: None,
         }
+    }
+
+    /// Counts what answers give from now on, with as many shards as `traffic` has.
+    pub fn counted(mut self, traffic: &Traffic) -> Self {
+        let dimensions = Dimensions {
+            regions: self.zones.iter().map(|served| served.regions.list().len()).collect(),
+            pools: self.world.zones.iter().flat_map(|zone| &zone.names).map(|name| name.steering.pools.len()).collect(),
+            endpoints: self.world.pools.iter().map(|pool| pool.members.len()).sum(),
+            datacenters: self.world.datacenters.len(),
+        };
+        self.counters = Some(Arc::new(AnswerCounters::new(&dimensions, traffic)));
+        self
+    }
+
+    /// Returns the counters of what answers give; `None` if nobody counts.
+    pub fn counters(&self) -> Option<&Arc<AnswerCounters>> {
+        self.counters.as_ref()
+    }
+
+    /// Returns the number of the endpoint at this position of a pool, counted over the pools of the world.
+    pub fn endpoint_number(&self, pool: PoolId, place: usize) -> usize {
+        self.first_endpoints[pool as usize] as usize + place
     }
 
     /// Makes another world share the trees of its zones that have the same contents as here, so that a reload costs
@@ -135,12 +166,12 @@ impl Blueprint {
 
     /// Returns the configuration of the zone with this origin.
     pub fn spec(&self, origin: &Name) -> Option<&ZoneSpec> {
-        self.by_apex.get(&origin.to_key()).map(|&id| &self.world.zones[id as usize])
+        self.by_apex.get(&origin.to_key()).map(|&id| &self.world.zones[id.index()])
     }
 
     /// Returns this blueprint's zone if the spec and the plans would make an equal one.
     fn zone_like(&self, spec: &ZoneSpec, first: NameId, plans: &[PlanId]) -> Option<Arc<ServedZone>> {
-        let served = &self.zones[*self.by_apex.get(&spec.origin.to_key())? as usize];
+        let served = &self.zones[self.by_apex.get(&spec.origin.to_key())?.index()];
         let steered = served.zone.steered();
         // Without steered names, the number of steered names in earlier zones does not matter.
         let is_same = *steered.plans == *plans && (plans.is_empty() || steered.first == first);
@@ -152,7 +183,7 @@ impl Blueprint {
     /// Returns the number of zones that another blueprint does not share: the zones that were built for this one.
     pub fn built_since(&self, other: &Self) -> usize {
         let is_shared = |zone: &&Arc<ServedZone>| {
-            let before = other.by_apex.get(&zone.zone.apex().to_key()).map(|&id| &other.zones[id as usize]);
+            let before = other.by_apex.get(&zone.zone.apex().to_key()).map(|&id| &other.zones[id.index()]);
             before.is_some_and(|before| Arc::ptr_eq(before.zone.tree(), zone.zone.tree()))
         };
         self.zones.len() - self.zones.iter().filter(is_shared).count()
@@ -180,15 +211,15 @@ impl Blueprint {
 
     /// Returns the zone with the longest apex at or above a name, which is in wire format and lower case.
     pub fn find_zone(&self, key: &[u8]) -> Option<&ServedZone> {
-        self.find_zone_id(key).map(|id| &*self.zones[id as usize])
+        self.find_zone_id(key).map(|id| &*self.zones[id.index()])
     }
 
     /// Returns the zone that holds a name.
     pub fn zone_of(&self, name: &Name) -> Option<&Arc<ServedZone>> {
-        self.find_zone_id(&name.to_key()).map(|id| &self.zones[id as usize])
+        self.find_zone_id(&name.to_key()).map(|id| &self.zones[id.index()])
     }
 
-    fn find_zone_id(&self, key: &[u8]) -> Option<u32> {
+    fn find_zone_id(&self, key: &[u8]) -> Option<ZoneId> {
         let surplus = labels(key).count().saturating_sub(self.apex_depth);
         suffixes(key).skip(surplus).find_map(|suffix| self.by_apex.get(suffix).copied())
     }
@@ -212,7 +243,10 @@ impl Snapshot {
     pub fn derive(blueprint: Arc<Blueprint>, state: WorldState, since: Option<(&Self, &Dirty)>) -> Self {
         let generation = since.map_or(1, |(before, _)| before.generation + 1);
         let since = since.filter(|(before, _)| before.blueprint.is_like(&blueprint));
-        let make_pool = |id: PoolId| Arc::new(Pool::new(blueprint.world.pools[id as usize].clone(), state.pool(id)));
+        let make_pool = |id: PoolId| {
+            let first_endpoint = blueprint.first_endpoints[id as usize];
+            Arc::new(Pool::new(blueprint.world.pools[id as usize].clone(), state.pool(id), first_endpoint))
+        };
         let mut pools = match since {
             Some((before, _)) => before.pools.clone(),
             None => (0..blueprint.world.pools.len() as PoolId).map(make_pool).collect(),
@@ -308,17 +342,17 @@ impl Snapshot {
     /// Returns the zone that answers questions for a name, which is in wire format and lower case: the deepest zone
     /// that holds it. The type matters for DS only: the DS records of an apex belong to the zone above, if that is
     /// served too and delegates the name (RFC 4035, section 3.1.4.1).
-    pub fn authority(&self, key: &[u8], rtype: Rtype) -> Option<&ServedZone> {
-        let zone = self.find_zone(key)?;
+    pub fn authority(&self, key: &[u8], rtype: Rtype) -> Option<(ZoneId, &ServedZone)> {
+        let find = |key: &[u8]| self.blueprint.find_zone_id(key).map(|id| (id, &*self.blueprint.zones[id.index()]));
+        let (id, zone) = find(key)?;
         let is_apex = zone.zone.apex().as_wire().len() == key.len();
-        let above =
-            suffixes(key).nth(1).filter(|_| rtype == Rtype::DS && is_apex).and_then(|above| self.find_zone(above));
-        Some(above.filter(|above| above.zone.delegates(key)).unwrap_or(zone))
+        let above = suffixes(key).nth(1).filter(|_| rtype == Rtype::DS && is_apex).and_then(find);
+        Some(above.filter(|(_, above)| above.zone.delegates(key)).unwrap_or((id, zone)))
     }
 
     /// Returns the zone with this apex.
     pub fn zone_at(&self, apex: &[u8]) -> Option<&ServedZone> {
-        self.blueprint.by_apex.get(apex).map(|&id| &*self.blueprint.zones[id as usize])
+        self.blueprint.by_apex.get(apex).map(|&id| &*self.blueprint.zones[id.index()])
     }
 
     /// Returns the secrets for cookies: the first one makes cookies, all of them verify.
@@ -327,6 +361,11 @@ impl Snapshot {
             [] => &self.blueprint.own_secret,
             secrets => secrets,
         }
+    }
+
+    /// Returns the counters of what answers give; `None` if nobody counts.
+    pub fn counters(&self) -> Option<&Arc<AnswerCounters>> {
+        self.blueprint.counters()
     }
 
     /// Returns the pools, by [`PoolId`].
@@ -386,6 +425,16 @@ fn compile_zones(world: &World, maps: Maps<'_>, before: Option<&Blueprint>) -> Z
         }));
     }
     Zones { served, rules, plan_of_name }
+}
+
+/// Returns the number of endpoints before each pool.
+fn first_endpoints(world: &World) -> Arc<[u32]> {
+    let first = world.pools.iter().scan(0, |next, pool| {
+        let first = *next;
+        *next += pool.members.len() as u32;
+        Some(first)
+    });
+    first.collect()
 }
 
 fn plans_of(pools: usize, rules: &[Arc<Rule>]) -> Arc<[Vec<PlanId>]> {

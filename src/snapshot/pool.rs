@@ -65,17 +65,17 @@ impl Kind {
 }
 
 impl Pool {
-    /// Makes the pool in this state.
-    pub(super) fn new(spec: Arc<PoolSpec>, state: &PoolState) -> Self {
+    /// Makes the pool in this state. `first` is the number of its first endpoint, counted over the pools of the world.
+    pub(super) fn new(spec: Arc<PoolSpec>, state: &PoolState, first: u32) -> Self {
         let PoolState { endpoint_states, allowance } = state.clone();
         let is_any_down = endpoint_states.iter().any(|endpoint_state| endpoint_state.last_up < Duration::MAX);
         let outage = if is_any_down { spec.members.outage() } else { Duration::ZERO };
         let kind = match &spec.members {
-            Members::Addresses(endpoints) => addresses(endpoints, &endpoint_states, outage),
+            Members::Addresses(endpoints) => addresses(endpoints, &endpoint_states, outage, first),
             Members::Cname(endpoint) => {
                 let key = HashKey::of_candidate(endpoint.value.as_wire());
                 let (value, weight) = (endpoint.value.clone(), endpoint.weight);
-                let member = Member { value, weight, share: Share::FULL, key, room: FULL_WEIGHT };
+                let member = Member { value, weight, share: Share::FULL, key, room: FULL_WEIGHT, number: first };
                 Kind::Cname(Lists::new(&[(member, endpoint_states[0])], outage))
             }
         };
@@ -238,33 +238,29 @@ impl Pool {
     }
 }
 
-fn addresses(endpoints: &[Endpoint<IpAddr>], endpoint_states: &[EndpointState], outage: Duration) -> Kind {
+fn addresses(endpoints: &[Endpoint<IpAddr>], endpoint_states: &[EndpointState], outage: Duration, first: u32) -> Kind {
     let (mut v4, mut v6) = (Vec::new(), Vec::new());
-    for (endpoint, &endpoint_state) in endpoints.iter().zip(endpoint_states) {
+    for ((endpoint, &endpoint_state), number) in endpoints.iter().zip(endpoint_states).zip(first..) {
         let weight = endpoint.weight;
         match endpoint.value {
-            IpAddr::V4(address) => v4.push((address_member(address.octets(), weight), endpoint_state)),
-            IpAddr::V6(address) => v6.push((address_member(address.octets(), weight), endpoint_state)),
+            IpAddr::V4(address) => v4.push((address_member(address.octets(), weight, number), endpoint_state)),
+            IpAddr::V6(address) => v6.push((address_member(address.octets(), weight, number), endpoint_state)),
         }
     }
     Kind::Addresses(Lists::new(&v4, outage), Lists::new(&v6, outage))
 }
 
-fn address_member<const LENGTH: usize>(value: [u8; LENGTH], weight: u16) -> Member<[u8; LENGTH]> {
-    Member { value, weight, share: Share::FULL, key: HashKey::of_candidate(&value), room: FULL_WEIGHT }
+fn address_member<const LENGTH: usize>(value: [u8; LENGTH], weight: u16, number: u32) -> Member<[u8; LENGTH]> {
+    Member { value, weight, share: Share::FULL, key: HashKey::of_candidate(&value), room: FULL_WEIGHT, number }
 }
 
 /// Returns the mean share of open endpoints of both families by weight, or the plain mean if none has a weight. Ramps
 /// are left out: a returning endpoint is no reason to send less to the others.
 fn share(members: &Members, endpoint_states: &[EndpointState]) -> Share {
-    let weight = |place: usize| match members {
-        Members::Addresses(endpoints) => endpoints[place].weight,
-        Members::Cname(endpoint) => endpoint.weight,
-    };
     let mean = |is_even: bool| {
         let open = endpoint_states.iter().enumerate().filter(|(_, endpoint_state)| endpoint_state.is_open());
         let (sum, kept) = open.fold((0, 0), |(sum, kept), (place, endpoint_state)| {
-            let weight = if is_even { 1 } else { u64::from(weight(place)) };
+            let weight = if is_even { 1 } else { u64::from(members.weight(place)) };
             (sum + weight, kept + weight * u64::from(endpoint_state.share.thousandths()))
         });
         // Rounding never turns a share above 0 into 0.
@@ -311,7 +307,7 @@ mod tests {
         };
         let spec = spec(min_healthy);
         let endpoint_states = (0..spec.members.len()).map(endpoint_state).collect();
-        Pool::new(spec, &PoolState { endpoint_states, allowance: Allowance::UNKNOWN })
+        Pool::new(spec, &PoolState { endpoint_states, allowance: Allowance::UNKNOWN }, 0)
     }
 
     #[test]

@@ -200,6 +200,14 @@ impl Members {
         targets
     }
 
+    /// Returns the configured weight of the endpoint at this position.
+    pub fn weight(&self, place: usize) -> u16 {
+        match self {
+            Self::Addresses(endpoints) => endpoints[place].weight,
+            Self::Cname(endpoint) => endpoint.weight,
+        }
+    }
+
     /// Returns the configured capacity of the endpoint at this position.
     pub fn capacity(&self, place: usize) -> Option<f64> {
         match self {

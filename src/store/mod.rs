@@ -127,6 +127,12 @@ impl Store {
         });
     }
 
+    /// Returns true if the last attempt to write succeeded, and the number of batches that are not on disk yet.
+    pub fn condition(&self) -> (bool, u64) {
+        let state = self.mailbox.state();
+        (state.progress == Progress::Writing, state.batches.saturating_sub(state.batches_on_disk))
+    }
+
     /// Waits until all earlier changes are on disk, and returns true if they are. Does not wait for a disk that is
     /// known to be broken.
     pub async fn settled(&self) -> bool {

@@ -7,6 +7,8 @@ use std::array;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use crate::counters::Histogram;
+
 /// Number of buckets for each power of two, in bits: 3 bits are 8 buckets, whose bounds are 12.5 % apart.
 const FINENESS: u32 = 3;
 
@@ -19,11 +21,17 @@ pub struct Lateness {
     buckets: [AtomicU64; BUCKETS],
     /// Microseconds.
     longest: AtomicU64,
+    /// The same with few buckets, for metrics.
+    histogram: Histogram,
 }
 
 impl Default for Lateness {
     fn default() -> Self {
-        Self { buckets: array::from_fn(|_| AtomicU64::new(0)), longest: AtomicU64::new(0) }
+        Self {
+            buckets: array::from_fn(|_| AtomicU64::new(0)),
+            longest: AtomicU64::new(0),
+            histogram: Histogram::default(),
+        }
     }
 }
 
@@ -33,6 +41,12 @@ impl Lateness {
         let micros = u64::try_from(late.as_micros()).unwrap_or(u64::MAX);
         self.buckets[bucket(micros)].fetch_add(1, Relaxed);
         self.longest.fetch_max(micros, Relaxed);
+        self.histogram.record(late);
+    }
+
+    /// The distribution with few buckets.
+    pub fn histogram(&self) -> &Histogram {
+        &self.histogram
     }
 
     /// The number of probes that started.

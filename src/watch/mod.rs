@@ -5,6 +5,7 @@
 
 mod fail_static;
 mod lateness;
+mod outcomes;
 mod schedule;
 
 use std::collections::HashMap;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use foldhash::fast::RandomState;
 
 pub use lateness::Lateness;
+pub use outcomes::ProbeCounters;
 pub use schedule::Call;
 
 use crate::geo::DatacenterId;

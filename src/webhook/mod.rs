@@ -12,6 +12,7 @@ mod backoff;
 mod post;
 mod queue;
 
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tracing::{error, warn};
 
 use crate::config::Webhook;
+use crate::counters::NodeCounters;
 use crate::duration::Written;
 use crate::report::{Delivery, Notice};
 use crate::vital;
@@ -44,6 +46,7 @@ pub struct Hooks {
     requests: Arc<Semaphore>,
     /// Created for the first hook: reading the system's certificate authorities takes a while.
     client: Option<Client>,
+    counters: Arc<NodeCounters>,
 }
 
 /// A hook and the task that delivers for it.
@@ -59,6 +62,7 @@ struct Mailbox {
     state: Mutex<State>,
     /// Notified when something in the mailbox changes.
     wake: Notify,
+    counters: Arc<NodeCounters>,
 }
 
 #[derive(Debug)]
@@ -70,9 +74,9 @@ struct State {
 }
 
 impl Hooks {
-    /// Creates a list without hooks.
-    pub fn new() -> Self {
-        Self { list: Vec::new(), requests: Arc::new(Semaphore::new(MAX_REQUESTS)), client: None }
+    /// Creates a list without hooks. Deliveries are counted in `counters`.
+    pub fn new(counters: Arc<NodeCounters>) -> Self {
+        Self { list: Vec::new(), requests: Arc::new(Semaphore::new(MAX_REQUESTS)), client: None, counters }
     }
 
     /// Replaces the hooks. A hook with the same destination as before keeps its undelivered notices. Starts tasks on
@@ -87,7 +91,7 @@ impl Hooks {
                 self.list.push(hook);
             } else {
                 let client = self.client.get_or_insert_with(client).clone();
-                let mailbox = Arc::new(Mailbox::new(webhook, node));
+                let mailbox = Arc::new(Mailbox::new(webhook, node, self.counters.clone()));
                 let task = tokio::spawn(keep_delivering(mailbox.clone(), client, self.requests.clone()));
                 self.list.push(Hook { mailbox, task });
             }
@@ -120,12 +124,6 @@ impl Hooks {
     }
 }
 
-impl Default for Hooks {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Drop for Hook {
     fn drop(&mut self) {
         self.task.abort();
@@ -133,9 +131,9 @@ impl Drop for Hook {
 }
 
 impl Mailbox {
-    fn new(webhook: Webhook, node: &str) -> Self {
+    fn new(webhook: Webhook, node: &str, counters: Arc<NodeCounters>) -> Self {
         let state = State { webhook: webhook.into(), node: node.into(), queue: Queue::default(), is_closing: false };
-        Self { state: Mutex::new(state), wake: Notify::new() }
+        Self { state: Mutex::new(state), wake: Notify::new(), counters }
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -156,9 +154,12 @@ impl Mailbox {
         if !state.webhook.events.contains(&notice.kind.kind()) {
             return;
         }
-        // Logged once. The next notice that arrives reports the number.
-        if state.queue.put(notice.clone()) && state.queue.lost() == 1 {
-            warn!(webhook = state.webhook.label(), "a webhook's queue is full: the oldest notices are lost");
+        if state.queue.put(notice.clone()) {
+            self.counters.lost_deliveries.fetch_add(1, Relaxed);
+            // Logged once. The next notice that arrives reports the number.
+            if state.queue.lost() == 1 {
+                warn!(webhook = state.webhook.label(), "a webhook's queue is full: the oldest notices are lost");
+            }
         }
         drop(state);
         self.wake.notify_one();
@@ -236,6 +237,10 @@ async fn deliver(mailbox: &Mailbox, notice: &Arc<Notice>, client: &Client, reque
             post(client, &webhook, &delivery).await
         };
         let label = webhook.label();
+        let is_taken = matches!(verdict, PostResult::Taken);
+        let counters = &mailbox.counters;
+        let counter = if is_taken { &counters.delivered } else { &counters.failed_deliveries };
+        counter.fetch_add(1, Relaxed);
         match verdict {
             PostResult::Taken => {
                 mailbox.state().queue.taken(notice, lost);
@@ -258,6 +263,7 @@ async fn deliver(mailbox: &Mailbox, notice: &Arc<Notice>, client: &Client, reque
             PostResult::Again { why, .. } | PostResult::Refused { why } => {
                 warn!(webhook = label, id = notice.id, why, "a webhook did not accept a notice: the notice is lost");
                 mailbox.state().queue.give_up(notice);
+                counters.lost_deliveries.fetch_add(1, Relaxed);
                 return;
             }
         }

@@ -133,6 +133,11 @@ impl<'a> Message<'a> {
         self.buffer[2] |= TC;
     }
 
+    /// True if TC is set.
+    pub fn is_truncated(&self) -> bool {
+        self.buffer[2] & TC != 0
+    }
+
     /// Returns the number of octets that are written so far.
     #[allow(clippy::len_without_is_empty, reason = "a message has a header at least")]
     pub fn len(&self) -> usize {

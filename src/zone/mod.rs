@@ -12,7 +12,7 @@ mod shared;
 mod tree;
 
 pub use builder::Builder;
-pub use ids::{NameId, PlanId};
+pub use ids::{NameId, PlanId, ZoneId};
 pub use rdata::canonical;
 pub use record::Record;
 pub use rrset::{FIXED_FIELDS, POINTER_LENGTH, Pointer, Rrset, TTL_OFFSET, Target, TooLarge, below};

@@ -12,6 +12,7 @@ mod gate;
 mod http;
 mod latency;
 mod limits;
+mod metrics;
 mod overrides;
 mod ramps;
 mod reports;

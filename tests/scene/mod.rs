@@ -13,11 +13,13 @@ use hickory_proto::rr::rdata::opt::{ClientSubnet, EdnsCode, EdnsOption};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 use truenorth::answer::{self, Asker, Exchange, Rotation, Transport, Worker};
 use truenorth::config::{Config, Faults};
+use truenorth::counters::{Tally, Traffic};
 use truenorth::geo::Locations;
 use truenorth::health::Share;
 use truenorth::latency::{LatencyTable, MIN_SAMPLES, Sample};
 use truenorth::load::{Allowance, FULL_WEIGHT, LoadFacts};
 use truenorth::overrides::{Order, OverrideStore, Selector};
+use truenorth::report::{Tallies, Totals};
 use truenorth::rollout::Stand;
 use truenorth::snapshot::{
     AdminState, Blueprint, Dirty, EndpointState, Members, PoolId, Remapped, Snapshot, WorldState,
@@ -75,6 +77,7 @@ pub const DNAME: u16 = 39;
 pub struct Scene {
     snapshot: Arc<Snapshot>,
     worker: Worker,
+    tallies: Arc<Tallies>,
     /// And when each fell.
     down: HashMap<IpAddr, Duration>,
     /// Moves with each fall, by more than an outage takes.
@@ -136,14 +139,17 @@ impl Scene {
     /// All of it.
     pub fn of_world(server: &str, files: &[(&str, &str)], locations: Locations) -> Self {
         let config = load(server, files).unwrap_or_else(|faults| panic!("{}", faults.render(false)));
-        let blueprint = Blueprint::compile(config.world, Arc::new(locations), None);
+        let tallies = Arc::new(Tallies::new(Arc::new(Traffic::new(1))));
+        let blueprint = Blueprint::compile(config.world, Arc::new(locations), None).counted(tallies.traffic());
         let mut latency = LatencyTable::default();
         blueprint.adopt(&mut latency);
         let snapshot = Arc::new(Snapshot::new(Arc::new(blueprint), |_, _| EndpointState::CALM, None));
-        let worker = Worker::new(Arc::new(Rotation::default()));
+        let worker =
+            Worker::new(Arc::new(Rotation::default())).counting(Tally::of_worker(tallies.traffic().clone(), 0));
         Self {
             snapshot,
             worker,
+            tallies,
             down: HashMap::new(),
             fell: Duration::ZERO,
             restless: HashSet::new(),
@@ -255,6 +261,32 @@ impl Scene {
         let split = world.split(meant.steering, stand, is_ramping).expect("it is of that kind");
         let name = meant.name;
         self.change(|state| state.set_splits([(name, split)]));
+    }
+
+    /// Returns the sums of what was counted so far.
+    pub fn totals(&self) -> Totals {
+        self.tallies.totals(&self.snapshot)
+    }
+
+    /// Returns a worker that counts as the scene's own one does.
+    pub fn worker(&self) -> Worker {
+        self.worker.clone()
+    }
+
+    /// Another configuration is served from now on.
+    pub fn reload(&mut self, files: &[(&str, &str)]) {
+        let config = load("", files).unwrap_or_else(|faults| panic!("{}", faults.render(false)));
+        let locations = self.snapshot.locations().clone();
+        let blueprint =
+            Blueprint::compile(config.world, locations, Some(&self.snapshot)).counted(self.tallies.traffic());
+        let snapshot = Snapshot::new(Arc::new(blueprint), |_, _| EndpointState::CALM, Some(&self.snapshot));
+        let before = std::mem::replace(&mut self.snapshot, Arc::new(snapshot));
+        self.tallies.replace(before.blueprint());
+    }
+
+    /// The worker has more or less to do.
+    pub fn set_busy(&mut self, is_busy: bool) {
+        self.worker.set_busy(is_busy);
     }
 
     /// Returns the snapshot that questions are answered from now.

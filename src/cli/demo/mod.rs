@@ -96,7 +96,7 @@ async fn set_up(arguments: &Arguments, out: &Log) -> Result<Set, ServeError> {
         .map_err(|error| ServeError::Other(format!("cannot write the sample configuration: {error}")))?;
     let config = folder.path().join("truenorth.toml");
     let (alarm, ends) = vital::alarm();
-    let node = Node::start(&config, &alarm).await?;
+    let node = Node::start(&config, out, &alarm).await?;
     for &dns in node.addresses() {
         let asked = (arguments.listen, arguments.http_port);
         out.write(format!("{}\n", Guide { dns, http, asked, folder: folder.path() }).as_bytes());

@@ -1,8 +1,10 @@
 //! The files of a node: read at the start, watched for changes, and read again.
 
 use std::collections::HashSet;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread;
 
 use tracing::warn;
 
@@ -12,9 +14,10 @@ use super::serials::{last_served, put_serials};
 use super::{ServeError, beside};
 use crate::config::{self, Code, Fault, Faults, Server, Severity, Watching};
 use crate::control::DynamicTxt;
+use crate::counters::Traffic;
 use crate::disk::{Disk, Reads};
 use crate::name::Name;
-use crate::report::Summary;
+use crate::report::{Summary, Tallies};
 use crate::snapshot::Snapshot;
 use crate::store::{Batch, Store};
 
@@ -30,6 +33,8 @@ pub(super) struct Files {
     pub(super) server: Server,
     /// `None` if the system has no thread or descriptor for it, which was logged.
     pub(super) watch: Option<FileWatch>,
+    /// The counters of queries and answers.
+    pub(super) tallies: Arc<Tallies>,
     /// The last log message about probed addresses that are reserved for documentation.
     pub(super) noticed: Option<String>,
 }
@@ -57,7 +62,9 @@ impl Files {
             warn!(%error, "changed files are not noticed: send SIGHUP, or run `truenorth reload`");
         });
         let server = loaded.server.clone();
-        let mut files = Self { path, loader: Some(loader), store, server, watch: watch.ok(), noticed: None };
+        let workers = thread::available_parallelism().map_or(1, NonZeroUsize::get) * server.listen.dns.len();
+        let tallies = Arc::new(Tallies::new(Arc::new(Traffic::new(workers))));
+        let mut files = Self { path, loader: Some(loader), store, server, watch: watch.ok(), tallies, noticed: None };
         files.follow(reads, loaded.server.watching);
         let txt = files.kept_txt();
         let loaded = files.adopt(loaded, &txt)?;
@@ -102,7 +109,7 @@ impl Files {
         }
         self.noticed = notice;
         let (blueprint, left_out) = txt.apply(&loaded.blueprint);
-        loaded.blueprint = Arc::new(blueprint);
+        loaded.blueprint = Arc::new(blueprint.counted(self.tallies.traffic()));
         for (name, why) in left_out {
             warn!(%name, %why, "TXT records that were set cannot be served by the new configuration and are left out");
         }

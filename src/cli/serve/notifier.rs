@@ -18,6 +18,7 @@ use tracing::{error, warn};
 use crate::admin::Journal;
 use crate::config::Webhook;
 use crate::control::{Expiring, NodeEvent, Part, Publication, Turn};
+use crate::counters::NodeCounters;
 use crate::report::{Changes, EventKind, OverrideShape};
 use crate::vital;
 use crate::watch::FailStaticEvent;
@@ -46,9 +47,9 @@ pub(super) struct Notifier {
 
 impl Notifier {
     /// Starts the task as a part of the node, on the current tokio runtime.
-    pub(super) fn new(journal: Arc<Journal>, part: vital::Part) -> Self {
+    pub(super) fn new(journal: Arc<Journal>, counters: Arc<NodeCounters>, part: vital::Part) -> Self {
         let (messages, received) = mpsc::unbounded_channel();
-        tokio::spawn(part.run(run(received, journal)));
+        tokio::spawn(part.run(run(received, journal, counters)));
         Self { messages, impacts: Arc::new(Semaphore::new(IMPACTS)) }
     }
 
@@ -92,8 +93,8 @@ impl Notifier {
     }
 }
 
-async fn run(mut messages: mpsc::UnboundedReceiver<Message>, journal: Arc<Journal>) {
-    let mut hooks = Hooks::new();
+async fn run(mut messages: mpsc::UnboundedReceiver<Message>, journal: Arc<Journal>, counters: Arc<NodeCounters>) {
+    let mut hooks = Hooks::new(counters);
     while let Some(message) = messages.recv().await {
         let kinds = match message {
             Message::Event(kind) => vec![*kind],

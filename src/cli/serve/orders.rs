@@ -47,7 +47,7 @@ pub(super) async fn expiry(txt: &DynamicTxt) {
 }
 
 /// Seconds since 1970; 0 if the clock is earlier.
-fn unix_time() -> u64 {
+pub(super) fn unix_time() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 

@@ -2,14 +2,18 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use arc_swap::ArcSwap;
 use tokio::sync::oneshot;
 
+use super::orders::unix_time;
 use crate::control::Keep;
+use crate::counters::NodeCounters;
 use crate::health::{Outcome, Target};
 use crate::monitor::Prober;
 use crate::overrides::{Change, Happening};
+use crate::report::Tallies;
 use crate::rollout;
 use crate::snapshot::Snapshot;
 use crate::store::{
@@ -17,15 +21,24 @@ use crate::store::{
 };
 
 /// Returns the function that publishes snapshots: it replaces the present snapshot and returns the old one. With the
-/// first snapshot, it sends the shared place itself to `first`.
+/// first snapshot, it sends the shared place itself to `first`. It counts in `counters`, and leaves the counters of
+/// replaced configurations to `tallies`.
 pub(super) fn publisher(
     first: oneshot::Sender<Arc<ArcSwap<Snapshot>>>,
+    tallies: Arc<Tallies>,
+    counters: Arc<NodeCounters>,
 ) -> impl FnMut(Arc<Snapshot>) -> Option<Arc<Snapshot>> {
     let mut first = Some(first);
     let mut place: Option<Arc<ArcSwap<Snapshot>>> = None;
     move |snapshot| {
+        counters.publications.fetch_add(1, Relaxed);
+        counters.published_at.store(unix_time(), Relaxed);
         if let Some(place) = &place {
-            return Some(place.swap(snapshot));
+            let before = place.swap(snapshot.clone());
+            if before.counters().map(Arc::as_ptr) != snapshot.counters().map(Arc::as_ptr) {
+                tallies.replace(before.blueprint());
+            }
+            return Some(before);
         }
         let new = place.insert(Arc::new(ArcSwap::new(snapshot)));
         if let Some(first) = first.take() {

@@ -27,6 +27,7 @@
 //! forced down.
 
 use super::Plan;
+use crate::counters::RUNGS;
 use crate::overrides::Mode;
 use crate::snapshot::{Family, PerFamily, Selection};
 use crate::steering::{AllDown, Ranking, Set, Spill, Walk, members};
@@ -50,6 +51,34 @@ pub enum Rung {
     AllDown,
     /// The name is forced down, and `fallback` cannot answer.
     ForcedDown,
+}
+
+impl Rung {
+    /// All rungs, in the order of their numbers.
+    pub const ALL: [Self; RUNGS] = [
+        Self::Usable,
+        Self::BelowMinimum,
+        Self::Ready,
+        Self::Held,
+        Self::Draining,
+        Self::Fallback,
+        Self::AllDown,
+        Self::ForcedDown,
+    ];
+
+    /// Returns its name, for counters.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Usable => "usable",
+            Self::BelowMinimum => "below_minimum",
+            Self::Ready => "ready",
+            Self::Held => "held",
+            Self::Draining => "draining",
+            Self::Fallback => "fallback",
+            Self::AllDown => "all_down",
+            Self::ForcedDown => "forced_down",
+        }
+    }
 }
 
 /// The outcome of a choice.

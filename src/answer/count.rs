@@ -1,0 +1,129 @@
+//! Counts what was answered: reads the resolution, and decides nothing.
+
+use super::exchange::{Admission, Exchange};
+use super::resolution::{Given, Resolution, Steered, Step};
+use super::{Reply, Worker};
+use crate::counters::{AnswerTally, Tally, ZoneAnswer};
+use crate::snapshot::{Choice, Snapshot, Verdict};
+use crate::steering::{Set, members};
+use crate::wire::{Rcode, Rtype};
+
+/// Counts a response. `resolution` is `None` if no zone was asked.
+pub(super) fn response(
+    worker: &mut Worker,
+    exchange: &Exchange<'_>,
+    resolution: Option<&Resolution<'_>>,
+    reply: &Reply,
+) {
+    let weight = worker.weight();
+    let Some(tally) = worker.tally() else { return };
+    let asker = exchange.asker();
+    tally.response(asker.transport as usize, qtype(exchange), reply.rcode, reply.length);
+    if let Some(subnet) = exchange.subnet_use() {
+        tally.subnet(subnet);
+    }
+    if reply.is_truncated {
+        // The client asks again over a stream, and gets its answer there.
+        return tally.truncated();
+    }
+    let Some(resolution) = resolution else { return };
+    let Some(counters) = exchange.snapshot().counters() else { return };
+    zones(tally, tally.answer(counters), exchange.snapshot(), resolution, weight);
+}
+
+/// Counts the start of a zone transfer.
+pub(super) fn transfer(worker: &Worker, exchange: &Exchange<'_>) {
+    if let Some(tally) = worker.tally() {
+        tally.response(exchange.asker().transport as usize, qtype(exchange), Rcode::NoError, 0);
+        tally.transfer();
+    }
+}
+
+/// Returns the type of the question, if it is readable.
+fn qtype(exchange: &Exchange<'_>) -> Option<Rtype> {
+    match exchange.admission() {
+        Admission::Question(question) | Admission::Identity(question) | Admission::Transfer(question, _) => {
+            Some(question.rtype)
+        }
+        Admission::Rejection(..) => exchange.query().question.as_ref().ok()?.as_ref().map(|question| question.rtype),
+    }
+}
+
+fn zones(
+    tally: &Tally,
+    answer: AnswerTally<'_>,
+    snapshot: &Snapshot,
+    resolution: &Resolution<'_>,
+    weight: Option<u64>,
+) {
+    let Some(first) = resolution.hops().first() else { return };
+    answer.zone(first.zone_id.index(), kind(resolution));
+    let mut sent = None;
+    for hop in resolution.hops() {
+        let Some(steered) = hop.steered() else { continue };
+        self::steered(tally, answer, steered);
+        if let Some(weight) = weight {
+            let location = snapshot.locations().look_up(steered.ranked_by);
+            let regions = &hop.zone.regions;
+            let region = regions.of(steered.ranked_by, &location) as usize;
+            answer.region(hop.zone_id.index(), (region < regions.list().len()).then_some(region), weight);
+            sent = Some((location.country, datacenter(steered, snapshot)));
+        }
+    }
+    if let Some(weight) = weight {
+        let unsteered = || (snapshot.locations().look_up(resolution.client().address).country, None);
+        let (country, datacenter) = sent.unwrap_or_else(unsteered);
+        answer.client(country, datacenter, weight);
+    }
+    let v4 = resolution.v4().iter().map(|member| member.number);
+    let v6 = resolution.v6().iter().map(|member| member.number);
+    v4.enumerate().chain(v6.enumerate()).for_each(|(place, number)| answer.endpoint(number as usize, place == 0));
+}
+
+fn kind(resolution: &Resolution<'_>) -> ZoneAnswer {
+    match resolution.rcode() {
+        Rcode::NxDomain => ZoneAnswer::NxDomain,
+        Rcode::NoError => match resolution.hops().last().map(|hop| &hop.step) {
+            Some(Step::Referral { .. }) => ZoneAnswer::Referral,
+            Some(Step::Nodata | Step::Steered(Steered { given: Given::Nodata, .. })) => ZoneAnswer::Nodata,
+            _ => ZoneAnswer::Answer,
+        },
+        _ => ZoneAnswer::Failure,
+    }
+}
+
+fn steered(tally: &Tally, answer: AnswerTally<'_>, steered: &Steered<'_>) {
+    tally.rung(steered.choice.rung as usize);
+    let (name, pools) = (steered.id.1.index(), steered.plan.rule().pools.len());
+    match steered.given {
+        Given::Servfail => return answer.failure(name, pools),
+        Given::Nodata => return answer.nodata(name, pools),
+        Given::Addresses | Given::Https(_) | Given::Cname(_) => {}
+    }
+    match pools_of(steered) {
+        0 => answer.fallback(name, pools),
+        set => members(set).for_each(|position| answer.pool(name, position)),
+    }
+}
+
+/// Returns the pools that gave the answer, for any family; none if `fallback` did.
+fn pools_of(steered: &Steered<'_>) -> Set {
+    let set = |choice: &Choice| match choice.verdict {
+        Verdict::Pools(set, _) => set,
+        Verdict::Fallback(_) | Verdict::Nodata | Verdict::Servfail => 0,
+    };
+    set(&steered.choice) | steered.second.as_ref().map_or(0, set)
+}
+
+/// Returns the datacenter of the first pool that gave the answer.
+fn datacenter(steered: &Steered<'_>, snapshot: &Snapshot) -> Option<u8> {
+    if matches!(steered.given, Given::Nodata | Given::Servfail) {
+        return None;
+    }
+    let rule = steered.plan.rule();
+    let pool = match pools_of(steered) {
+        0 => rule.fallback?,
+        set => rule.pools_of(set).next()?,
+    };
+    snapshot.world().pools[pool as usize].datacenter
+}

@@ -1,0 +1,57 @@
+//! Counters of queries and answers. Workers write them, and a collector adds them up.
+//!
+//! ```text
+//!   a UDP worker ──► its shard ─┐
+//!   a UDP worker ──► its shard ─┼──► sums ──► metrics, status, page
+//!   all streams ───► a shard ───┘
+//! ```
+//!
+//! A UDP worker has shards of its own, in memory that no other thread writes. So it counts with a load and a store,
+//! without a locked instruction and without traffic between processors. Connections share the last shard, and count
+//! there with atomic additions.
+//!
+//! [`Traffic`] counts queries and responses, and lives as long as the server. [`AnswerCounters`] count what answers gave:
+//! zones, names, endpoints and clients. Ids of a blueprint index them, so each blueprint has its own.
+
+mod answers;
+mod histogram;
+mod node;
+mod shard;
+mod traffic;
+
+use std::sync::Arc;
+
+pub use answers::{AnswerCounters, AnswerTally, Dimensions, ZoneAnswer};
+pub use histogram::{BOUNDS, Histogram};
+pub use node::NodeCounters;
+use shard::Counter;
+pub use traffic::{QTYPES, QueryType, RCODES, SubnetUse, TRANSPORTS, Traffic, TrafficSums};
+
+/// Number of rungs of the ladder.
+pub const RUNGS: usize = 8;
+
+/// One writer's access to the counters.
+#[derive(Clone, Debug)]
+pub struct Tally {
+    traffic: Arc<Traffic>,
+    shard: usize,
+    is_alone: bool,
+}
+
+impl Tally {
+    /// Returns the access of a UDP worker with this number. Numbers count from 0, and no two workers have the same one.
+    pub fn of_worker(traffic: Arc<Traffic>, number: usize) -> Self {
+        // A worker without a shard of its own counts with those who share one.
+        let is_alone = number < traffic.shared();
+        Self { shard: number.min(traffic.shared()), traffic, is_alone }
+    }
+
+    /// Returns the access of a connection.
+    pub fn of_stream(traffic: Arc<Traffic>) -> Self {
+        Self { shard: traffic.shared(), traffic, is_alone: false }
+    }
+
+    fn add(&self, counter: &Counter, count: u64) {
+        if self.is_alone { counter.add_alone(count) } else { counter.add(count) }
+    }
+}

@@ -1,0 +1,37 @@
+//! Facts about the node that are not counted for each query.
+
+use std::sync::atomic::{AtomicBool, AtomicU64};
+
+use super::Histogram;
+
+/// Facts about the node since its start. Whoever causes a change writes it here. Times are Unix times in seconds; 0
+/// stands for never.
+#[derive(Debug, Default)]
+pub struct NodeCounters {
+    /// Configurations that were read and served, the first one included. It grows by one for each reload.
+    pub loads: AtomicU64,
+    /// Configurations with errors. The old configuration went on; the log has the errors.
+    pub failed_loads: AtomicU64,
+    /// True if the last configuration that was read had errors: the files on disk would not load.
+    pub is_last_load_bad: AtomicBool,
+    /// When a configuration was last read, with or without errors.
+    pub loaded_at: AtomicU64,
+    /// When a configuration was last read without errors.
+    pub loaded_well_at: AtomicU64,
+    /// The time from the first file that was read to the compiled blueprint. If it grows, reloads take effect later.
+    pub load_times: Histogram,
+    /// Snapshots that were published, each with a change of health, orders, loads or the configuration.
+    pub publications: AtomicU64,
+    /// When the present snapshot was published. It may be long ago on a calm node.
+    pub published_at: AtomicU64,
+    /// When the node's own certificate expires.
+    pub certificate_expires: AtomicU64,
+    /// Events that were delivered to webhooks.
+    pub delivered: AtomicU64,
+    /// Attempts to deliver an event that failed. They are repeated.
+    pub failed_deliveries: AtomicU64,
+    /// Events that were lost, because a webhook's queue was full. If it grows, a receiver is dead or too slow.
+    pub lost_deliveries: AtomicU64,
+    /// Log lines that were lost, because nobody read the log or it could not be written.
+    pub lost_log_lines: AtomicU64,
+}

@@ -1,0 +1,46 @@
+//! A counter, and counters that one writer owns.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Counters at each end of a shard that are never used: more than a cache line, so that shards share none with their
+/// neighbours in memory.
+const PADDING: usize = 16;
+
+/// A number that only grows.
+#[derive(Debug, Default)]
+pub(super) struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds to the counter, if no other thread does so at the same time.
+    pub(super) fn add_alone(&self, count: u64) {
+        self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(count), Ordering::Relaxed);
+    }
+
+    /// Adds to the counter.
+    pub(super) fn add(&self, count: u64) {
+        self.0.fetch_add(count, Ordering::Relaxed);
+    }
+
+    pub(super) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Counters that one writer owns, or that all connections share.
+#[derive(Debug)]
+pub(super) struct Shard(Box<[Counter]>);
+
+impl Shard {
+    pub(super) fn new(length: usize) -> Self {
+        Self((0..length + 2 * PADDING).map(|_| Counter::default()).collect())
+    }
+
+    pub(super) fn at(&self, place: usize) -> &Counter {
+        &self.0[PADDING + place]
+    }
+}
+
+/// Returns the sum of a counter over all shards.
+pub(super) fn sum(shards: &[Shard], place: usize) -> u64 {
+    shards.iter().map(|shard| shard.at(place).get()).fold(0, u64::wrapping_add)
+}

@@ -1,0 +1,306 @@
+//! Queries and responses, whatever they are about.
+
+use super::shard::{Shard, sum};
+use super::{RUNGS, Tally};
+use crate::wire::{Rcode, Rtype};
+
+/// Number of transports.
+pub const TRANSPORTS: usize = 5;
+
+/// The response codes that answers have.
+pub const RCODES: [Rcode; 10] = [
+    Rcode::NoError,
+    Rcode::FormErr,
+    Rcode::ServFail,
+    Rcode::NxDomain,
+    Rcode::NotImp,
+    Rcode::Refused,
+    Rcode::YxDomain,
+    Rcode::NotAuth,
+    Rcode::BadVers,
+    Rcode::BadCookie,
+];
+
+/// The types that are counted one by one. All others are counted together.
+pub const QTYPES: [Rtype; 20] = [
+    Rtype::A,
+    Rtype::NS,
+    Rtype::CNAME,
+    Rtype::SOA,
+    Rtype::PTR,
+    Rtype::MX,
+    Rtype::TXT,
+    Rtype::AAAA,
+    Rtype::SRV,
+    NAPTR,
+    Rtype::DS,
+    Rtype::RRSIG,
+    DNSKEY,
+    TLSA,
+    Rtype::SVCB,
+    Rtype::HTTPS,
+    CAA,
+    Rtype::IXFR,
+    Rtype::AXFR,
+    Rtype::ANY,
+];
+
+const NAPTR: Rtype = Rtype(35);
+const DNSKEY: Rtype = Rtype(48);
+const TLSA: Rtype = Rtype(52);
+const CAA: Rtype = Rtype(257);
+
+/// Number of rows for types: [`QTYPES`], other types, and queries without a question.
+const TYPE_ROWS: usize = QTYPES.len() + 2;
+const OTHER: usize = QTYPES.len();
+const NONE: usize = QTYPES.len() + 1;
+
+/// The row of each type below 258.
+const ROW_OF_TYPE: [u8; 258] = {
+    let mut rows = [OTHER as u8; 258];
+    let mut row = 0;
+    while row < QTYPES.len() {
+        rows[QTYPES[row].0 as usize] = row as u8;
+        row += 1;
+    }
+    rows
+};
+
+/// The column of each response code below 24.
+const COLUMN_OF_RCODE: [u8; 24] = {
+    let mut columns = [0; 24];
+    let mut column = 0;
+    while column < RCODES.len() {
+        columns[RCODES[column] as usize] = column as u8;
+        column += 1;
+    }
+    columns
+};
+
+/// The type of a query as it is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QueryType {
+    /// One of [`QTYPES`].
+    Known(Rtype),
+    /// Another type.
+    Other,
+    /// The query has no readable question.
+    None,
+}
+
+/// The use of EDNS Client Subnet by a query. Queries without the option are not counted here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SubnetUse {
+    /// The option names the client's network.
+    Network = 0,
+    /// Its source prefix length is 0: the client wishes not to be located (RFC 7871, section 7.1.2).
+    Private = 1,
+    /// The option is malformed.
+    Malformed = 2,
+}
+
+const OCTETS: usize = TRANSPORTS * TYPE_ROWS * RCODES.len();
+const TRUNCATED: usize = OCTETS + TRANSPORTS;
+const SUBNETS: usize = TRUNCATED + 1;
+const LADDER: usize = SUBNETS + 3;
+const IGNORED: usize = LADDER + RUNGS;
+const PANICS: usize = IGNORED + 1;
+const TRANSFERS: usize = PANICS + 1;
+const LENGTH: usize = TRANSFERS + 1;
+
+/// Counters of queries and responses since the server's start.
+#[derive(Debug)]
+pub struct Traffic {
+    shards: Box<[Shard]>,
+}
+
+impl Traffic {
+    /// Returns counters for this many UDP workers, and for connections.
+    pub fn new(workers: usize) -> Self {
+        Self { shards: (0..=workers).map(|_| Shard::new(LENGTH)).collect() }
+    }
+
+    /// The number of shards: one for each UDP worker, and one for connections.
+    pub fn shards(&self) -> usize {
+        self.shards.len()
+    }
+
+    /// The shard that connections share: the last one.
+    pub(super) fn shared(&self) -> usize {
+        self.shards.len() - 1
+    }
+
+    /// Returns the sums over all workers.
+    pub fn sums(&self) -> TrafficSums {
+        TrafficSums((0..LENGTH).map(|place| sum(&self.shards, place)).collect())
+    }
+}
+
+/// The sums of [`Traffic`] over all workers.
+#[derive(Clone, Debug)]
+pub struct TrafficSums(Box<[u64]>);
+
+fn response(transport: usize, row: usize, column: usize) -> usize {
+    (transport * TYPE_ROWS + row) * RCODES.len() + column
+}
+
+impl Tally {
+    /// Counts a response of this length in octets to a query over this transport. `rtype` is `None` if the query has no
+    /// readable question.
+    pub fn response(&self, transport: usize, rtype: Option<Rtype>, rcode: Rcode, length: usize) {
+        let row = rtype.map_or(NONE, |rtype| ROW_OF_TYPE.get(usize::from(rtype.0)).map_or(OTHER, |&row| row.into()));
+        self.count(response(transport, row, COLUMN_OF_RCODE[rcode as usize].into()), 1);
+        self.count(OCTETS + transport, length as u64);
+    }
+
+    /// Counts a response over UDP that did not fit and says so by TC.
+    pub fn truncated(&self) {
+        self.count(TRUNCATED, 1);
+    }
+
+    /// Counts a query with a Client Subnet option.
+    pub fn subnet(&self, subnet: SubnetUse) {
+        self.count(SUBNETS + subnet as usize, 1);
+    }
+
+    /// Counts a choice that steering made on this rung of the ladder.
+    pub fn rung(&self, rung: usize) {
+        self.count(LADDER + rung, 1);
+    }
+
+    /// Counts a message that got no answer because it is not a query.
+    pub fn ignored(&self) {
+        self.count(IGNORED, 1);
+    }
+
+    /// Counts a query whose answer was lost by a panic.
+    pub fn panicked(&self) {
+        self.count(PANICS, 1);
+    }
+
+    /// Counts a zone transfer that began.
+    pub fn transfer(&self) {
+        self.count(TRANSFERS, 1);
+    }
+
+    fn count(&self, place: usize, count: u64) {
+        self.add(self.traffic.shards[self.shard].at(place), count);
+    }
+}
+
+impl TrafficSums {
+    /// Returns the number of responses by transport, type and response code, without those that never occurred.
+    pub fn responses(&self) -> impl Iterator<Item = (usize, QueryType, Rcode, u64)> {
+        let rows = (0..TRANSPORTS).flat_map(|transport| (0..TYPE_ROWS).map(move |row| (transport, row)));
+        let cells = rows.flat_map(|(transport, row)| (0..RCODES.len()).map(move |column| (transport, row, column)));
+        cells.filter_map(|(transport, row, column)| {
+            let rtype = match row {
+                OTHER => QueryType::Other,
+                NONE => QueryType::None,
+                row => QueryType::Known(QTYPES[row]),
+            };
+            let count = self.0[response(transport, row, column)];
+            (count > 0).then_some((transport, rtype, RCODES[column], count))
+        })
+    }
+
+    /// Returns the number of all responses.
+    pub fn all_responses(&self) -> u64 {
+        self.0[..OCTETS].iter().sum()
+    }
+
+    /// Returns the octets of responses over this transport, without headers of lower layers.
+    pub fn octets(&self, transport: usize) -> u64 {
+        self.0[OCTETS + transport]
+    }
+
+    /// Returns the number of responses with TC.
+    pub fn truncated(&self) -> u64 {
+        self.0[TRUNCATED]
+    }
+
+    /// Returns the number of queries with such a Client Subnet option.
+    pub fn subnets(&self, subnet: SubnetUse) -> u64 {
+        self.0[SUBNETS + subnet as usize]
+    }
+
+    /// Returns the number of choices on this rung.
+    pub fn rung(&self, rung: usize) -> u64 {
+        self.0[LADDER + rung]
+    }
+
+    /// Returns the number of messages that are not queries.
+    pub fn ignored(&self) -> u64 {
+        self.0[IGNORED]
+    }
+
+    /// Returns the number of answers that a panic prevented.
+    pub fn panics(&self) -> u64 {
+        self.0[PANICS]
+    }
+
+    /// Returns the number of zone transfers that began.
+    pub fn transfers(&self) -> u64 {
+        self.0[TRANSFERS]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn every_type_and_code_has_a_cell_of_its_own() {
+        let traffic = Arc::new(Traffic::new(2));
+        let tallies = [
+            Tally::of_worker(traffic.clone(), 0),
+            Tally::of_worker(traffic.clone(), 1),
+            Tally::of_worker(traffic.clone(), 2),
+            Tally::of_stream(traffic.clone()),
+        ];
+        assert_eq!(
+            tallies.each_ref().map(|tally| (tally.shard, tally.is_alone)),
+            [(0, true), (1, true), (2, false), (2, false)]
+        );
+        for (number, tally) in tallies.iter().enumerate() {
+            for rtype in QTYPES.iter().copied().map(Some).chain([Some(Rtype(99)), Some(Rtype(65535)), None]) {
+                for rcode in RCODES {
+                    tally.response(number % TRANSPORTS, rtype, rcode, 100);
+                }
+            }
+        }
+        let sums = traffic.sums();
+        let cells: Vec<_> = sums.responses().collect();
+        assert_eq!(cells.len(), 4 * TYPE_ROWS * RCODES.len());
+        for (_, rtype, _, count) in cells {
+            assert_eq!(count, if rtype == QueryType::Other { 2 } else { 1 }, "{rtype:?}");
+        }
+        assert_eq!(sums.all_responses(), 4 * 23 * 10);
+        assert_eq!((sums.octets(0), sums.octets(4)), (23_000, 0));
+    }
+
+    #[test]
+    fn the_other_counters_do_not_touch_each_other() {
+        let traffic = Arc::new(Traffic::new(1));
+        let tally = Tally::of_worker(traffic.clone(), 0);
+        tally.truncated();
+        (0..2).for_each(|_| tally.subnet(SubnetUse::Malformed));
+        (0..3).for_each(|_| tally.rung(RUNGS - 1));
+        (0..4).for_each(|_| tally.ignored());
+        (0..5).for_each(|_| tally.panicked());
+        (0..6).for_each(|_| tally.transfer());
+        let sums = traffic.sums();
+        let counted = [
+            sums.truncated(),
+            sums.subnets(SubnetUse::Malformed),
+            sums.rung(RUNGS - 1),
+            sums.ignored(),
+            sums.panics(),
+            sums.transfers(),
+        ];
+        assert_eq!(counted, [1, 2, 3, 4, 5, 6]);
+        assert_eq!((sums.all_responses(), sums.subnets(SubnetUse::Network), sums.rung(0)), (0, 0, 0));
+    }
+}
