@@ -27,7 +27,7 @@ pub(super) struct Names<'a> {
 impl Names<'_> {
     /// The zone's own pools with their numbers.
     fn own_pools(&self) -> impl Iterator<Item = (PoolId, &PoolDraft)> {
-        (self.others as PoolId..).zip(&self.pools[self.others..])
+        (self.others..).map(PoolId::from_index).zip(&self.pools[self.others..])
     }
 
     /// Warns of steering that makes no sense.

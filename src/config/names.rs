@@ -223,7 +223,7 @@ impl NameReader<'_, '_> {
         for pool in pools::find(self.scope.pools, &reference, self.faults).unwrap_or_default() {
             self.note_user(pool, owner);
             if let Some(first) = uses.first.get(&pool) {
-                let message = format!("pool `{}` is used twice", self.drafts[pool as usize].name);
+                let message = format!("pool `{}` is used twice", self.drafts[pool.index()].name);
                 let fault = Fault::error(&reference.place, message, "again").code(Code::Duplicate);
                 self.faults.push(fault.related(first, "first used here"));
             } else {
@@ -234,7 +234,7 @@ impl NameReader<'_, '_> {
     }
 
     fn note_user(&mut self, pool: PoolId, owner: &Name) {
-        let users = &mut self.drafts[pool as usize].users;
+        let users = &mut self.drafts[pool.index()].users;
         // The entries of a name are read one after the other, so the name is the last user or not a user yet.
         if users.last() != Some(owner) {
             users.push(owner.clone());
@@ -337,7 +337,7 @@ impl NameReader<'_, '_> {
         let reference = value.string(self.faults)?;
         let found = pools::find(self.scope.pools, &reference, self.faults)?;
         let [pool] = found[..] else {
-            let names: Vec<&str> = found.iter().map(|&pool| &*self.drafts[pool as usize].name).collect();
+            let names: Vec<&str> = found.iter().map(|&pool| &*self.drafts[pool.index()].name).collect();
             let message = format!("`fallback` is one pool, `{}` is {}", reference.value, names.len());
             let help = format!("choose one of {}", list_of(&names));
             self.faults.push(Fault::error(&reference.place, message, "which one?").code(Code::Steering).help(help));
@@ -360,7 +360,7 @@ impl NameReader<'_, '_> {
     }
 
     fn is_cname(&self, pool: PoolId) -> bool {
-        matches!(self.drafts[pool as usize].members, DraftMembers::Cname(_))
+        matches!(self.drafts[pool.index()].members, DraftMembers::Cname(_))
     }
 }
 

@@ -150,9 +150,10 @@ fn read_entry(
             Some((datacenter, _)) if by_datacenter => format!("{}/{datacenter}", value.key).into(),
             _ => value.key.into(),
         };
-        entry
-            .parts
-            .push((place.as_ref().filter(|_| by_datacenter).map(|(name, _)| name.clone()), drafts.len() as PoolId));
+        entry.parts.push((
+            place.as_ref().filter(|_| by_datacenter).map(|(name, _)| name.clone()),
+            PoolId::from_index(drafts.len()),
+        ));
         let recovery = recoveries.of(place.as_ref().map(|(name, _)| name.as_str()));
         drafts.push(PoolDraft {
             name,

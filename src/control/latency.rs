@@ -58,7 +58,7 @@ impl Control {
             && let Some(ids) = serving.pools_of.get(target)
         {
             let pools = &serving.snapshot.world().pools;
-            let places: BTreeSet<DatacenterId> = ids.iter().filter_map(|&id| pools[id as usize].datacenter).collect();
+            let places: BTreeSet<DatacenterId> = ids.iter().filter_map(|&id| pools[id.index()].datacenter).collect();
             self.latency.feed_probe(*rtt, places, &serving.snapshot, now);
         }
     }

@@ -135,7 +135,7 @@ impl Loads {
     pub(super) fn seen(&self, pools: &[Arc<Pool>], now: Duration) -> HashMap<String, LoadSeen> {
         let all_loads = self.rounds.iter().flat_map(|group| &group.pools);
         let seen = |pool_loads: &PoolLoads| {
-            let PoolEstimate { used, capacity, .. } = pool_loads.read(&pools[pool_loads.id as usize], now, now);
+            let PoolEstimate { used, capacity, .. } = pool_loads.read(&pools[pool_loads.id.index()], now, now);
             let heard = pool_loads.estimates.iter().filter_map(|estimate| estimate.heard_at(now)).max();
             (pool_loads.spec.key(), LoadSeen { used, capacity, heard })
         };
@@ -172,7 +172,7 @@ fn identity(spec: &PoolSpec) -> (Option<&Name>, &str) {
 impl GroupRounds {
     fn new(world: &World, group: &LoadGroup, before: &Known<'_>, now: Duration) -> Self {
         let ids = &group.pools;
-        let specs: Vec<&Arc<PoolSpec>> = ids.iter().map(|&id| &world.pools[id as usize]).collect();
+        let specs: Vec<&Arc<PoolSpec>> = ids.iter().map(|&id| &world.pools[id.index()]).collect();
         let known: Vec<_> = specs.iter().map(|spec| before.get(&identity(spec)).copied()).collect();
         let all_loads = ids.iter().zip(&specs).zip(&known).map(|((&id, &spec), known)| {
             let pool_loads = known.map(|(rounds, place)| &rounds.pools[place]);
@@ -204,10 +204,10 @@ impl GroupRounds {
     fn round(&mut self, pools: &[Arc<Pool>], now: Duration) -> Vec<PoolId> {
         let (last, shares) = (self.last, &mut self.shares);
         let estimates: Vec<PoolEstimate> =
-            self.pools.iter().map(|pool_loads| pool_loads.read(&pools[pool_loads.id as usize], now, last)).collect();
+            self.pools.iter().map(|pool_loads| pool_loads.read(&pools[pool_loads.id.index()], now, last)).collect();
         let mut changed: Vec<PoolId> = shares.round(&estimates).into_iter().map(|place| self.pools[place].id).collect();
         for pool_loads in &mut self.pools {
-            let candidates = pool_loads.draw_candidates(&pools[pool_loads.id as usize], now);
+            let candidates = pool_loads.draw_candidates(&pools[pool_loads.id.index()], now);
             if pool_loads.draw.as_mut().is_some_and(|draw| draw.round(&candidates)) {
                 changed.push(pool_loads.id);
             }

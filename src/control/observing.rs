@@ -135,6 +135,6 @@ impl Control {
         let serving = self.serving.as_ref().map(|serving| (&serving.pools_of, serving.snapshot.world()));
         let mut holders = [next, serving].into_iter().flatten();
         let found = holders.find_map(|(pools_of, world)| Some((pools_of.get(target)?, world)));
-        found.map_or_else(Vec::new, |(ids, world)| ids.iter().map(|&id| &*world.pools[id as usize]).collect())
+        found.map_or_else(Vec::new, |(ids, world)| ids.iter().map(|&id| &*world.pools[id.index()]).collect())
     }
 }

@@ -183,7 +183,7 @@ pub(super) fn endpoint_state<'a>(
     loads: &'a Loads,
 ) -> impl Fn(PoolId, usize) -> EndpointState + 'a {
     |id, place| {
-        let pool = &inputs.world.pools[id as usize];
+        let pool = &inputs.world.pools[id.index()];
         let effective_override = inputs.world.effective_override(inputs.effective_overrides, pool, place);
         let endpoint_state = ramps.endpoint_state(pool, place, (inputs.probed)(pool, place), effective_override);
         EndpointState { room: loads.weight(id, place), ..endpoint_state }

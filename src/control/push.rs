@@ -56,7 +56,7 @@ pub(super) type EndpointRef = (PoolId, usize);
 /// The endpoints of each address. A CNAME is listed under the address that is probed.
 pub(super) fn places(world: &World) -> HashMap<IpAddr, Vec<EndpointRef>> {
     let mut places: HashMap<IpAddr, Vec<EndpointRef>> = HashMap::new();
-    for (id, spec) in (0..).zip(&world.pools) {
+    for (id, spec) in world.pools_by_id() {
         for place in 0..spec.members.len() {
             let probed = || spec.members.targets().first().map(|target| target.address.ip());
             if let Some(address) = spec.members.address(place).or_else(probed) {
@@ -115,7 +115,7 @@ impl Push {
         if places.is_empty() {
             return Err(PushRefusal::UnknownEndpoint(self.endpoint));
         }
-        let is_named = |(id, _): &&EndpointRef| self.names(&world.pools[*id as usize]);
+        let is_named = |(id, _): &&EndpointRef| self.names(&world.pools[id.index()]);
         let named: Vec<EndpointRef> = places.iter().filter(is_named).copied().collect();
         match &self.pool {
             Some(pool) if named.is_empty() => Err(PushRefusal::NotInPool(self.endpoint, pool.clone())),
@@ -127,7 +127,7 @@ impl Push {
     pub(super) fn addressees(&self, world: &World, named: &[EndpointRef]) -> Result<Vec<Arc<Target>>, PushRefusal> {
         let Some(said) = &self.said else { return Ok(Vec::new()) };
         let mut targets: Vec<&Target> = Vec::new();
-        let members = |id: PoolId| &world.pools[id as usize].members;
+        let members = |id: PoolId| &world.pools[id.index()].members;
         for condition in named.iter().filter_map(|&(id, place)| members(id).condition(place)) {
             condition.each_target(&mut |target| {
                 if !targets.contains(&target) {

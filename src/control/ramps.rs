@@ -125,7 +125,7 @@ impl Ramps {
         self.moving.clear();
         self.forgiven.clear();
         self.none_from_the_future(now);
-        self.observe(0..pools.len() as PoolId, inputs, now);
+        self.observe(inputs.world.pool_ids(), inputs, now);
     }
 
     /// Takes in changes of overrides. A gradual drain begins at its wall-clock time. From then on it goes by elapsed
@@ -170,7 +170,7 @@ impl Ramps {
     ) {
         self.at = now;
         for id in pools {
-            let pool = &*inputs.world.pools[id as usize];
+            let pool = &*inputs.world.pools[id.index()];
             if self.forgiven.remove(&id) {
                 self.forgive_one(pool, inputs);
             }
@@ -247,10 +247,10 @@ impl Ramps {
 
     /// An operator opens these pools: those that are held back answer from now on. Returns these.
     pub(super) fn release(&mut self, pools: &[PoolId], world: &World, now: Duration) -> Vec<PoolId> {
-        let is_held = |id: &PoolId| self.is_held(&world.pools[*id as usize]);
+        let is_held = |id: &PoolId| self.is_held(&world.pools[id.index()]);
         let held: Vec<PoolId> = pools.iter().copied().filter(is_held).collect();
         for &id in &held {
-            self.let_go(&world.pools[id as usize], now);
+            self.let_go(&world.pools[id.index()], now);
         }
         held
     }

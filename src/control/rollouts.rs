@@ -144,7 +144,7 @@ impl Rollouts {
                 continue;
             }
             let endpoints = pools.iter().flat_map(|&pool| {
-                let places = 0..world.pools[pool as usize].members.len();
+                let places = 0..world.pools[pool.index()].members.len();
                 places.map(move |place| (pool, place))
             });
             // Endpoints that an operator took out of service do not count.
@@ -266,8 +266,7 @@ impl Control {
                 (held.filter(is_named).collect(), RequestsRefusal::UnknownEndpoint(*endpoint))
             }
             (None, Some(pool)) => {
-                let all = 0..world.pools.len() as PoolId;
-                (all.filter(is_named).collect(), RequestsRefusal::UnknownPool(pool.clone()))
+                (world.pool_ids().filter(is_named).collect(), RequestsRefusal::UnknownPool(pool.clone()))
             }
             (None, None) => return Err(RequestsRefusal::NoSubject),
         };

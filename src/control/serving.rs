@@ -114,7 +114,7 @@ impl Control {
         };
         self.keeping.note(self.ramps.take_changed());
         let rolled_out = self.rollouts.adopt(world, now);
-        (0..world.pools.len() as PoolId).for_each(|id| state.set_allowance(id, self.loads.allowance(id)));
+        world.pool_ids().for_each(|id| state.set_allowance(id, self.loads.allowance(id)));
         state.set_splits(self.rollouts.splits(world));
         state.set_modes(&blueprint, self.overrides.effective_overrides());
         let dirty = Dirty::everything(&blueprint);
@@ -183,7 +183,7 @@ impl Serving {
     /// The datacenters that hold a target.
     pub(super) fn datacenters(&self, target: &Target) -> Vec<DatacenterId> {
         let ids = self.pools_of.get(target).map_or(&[][..], Vec::as_slice);
-        ids.iter().filter_map(|&id| self.snapshot.world().pools[id as usize].datacenter).collect()
+        ids.iter().filter_map(|&id| self.snapshot.world().pools[id.index()].datacenter).collect()
     }
 }
 
@@ -200,7 +200,7 @@ pub(super) fn inputs<'a>(
 /// The pools that hold each target, in order.
 pub(super) fn pools_of(world: &World) -> PoolsOf {
     let mut pools_of = PoolsOf::default();
-    for (id, spec) in (0..).zip(&world.pools) {
+    for (id, spec) in world.pools_by_id() {
         for target in spec.members.targets() {
             match pools_of.get_mut(target) {
                 Some(ids) if ids.last() == Some(&id) => {}

@@ -65,7 +65,7 @@ impl Aggregates {
         self.awaited.clear();
         let before = std::mem::take(&mut self.told);
         let mut turns = Vec::new();
-        for (id, spec) in (0..).zip(&world.pools) {
+        for (id, spec) in world.pools_by_id() {
             for place in 0..spec.members.len() {
                 let Some(condition @ Condition::AtLeast(..)) = spec.members.condition(place) else { continue };
                 condition.each_target(&mut |target| match self.places.get_mut(target) {
@@ -124,7 +124,7 @@ impl Aggregates {
     ) -> Vec<Turn> {
         let mut turns: Vec<Turn> = Vec::new();
         for &(id, place) in self.places.get(target).map_or(&[][..], Vec::as_slice) {
-            let spec = &world.pools[id as usize];
+            let spec = &world.pools[id.index()];
             let Some(condition) = spec.members.condition(place) else { continue };
             let to = condition.state(health);
             let told = self.told.entry(spec.key_of(place)).or_insert((State::Unknown, now));

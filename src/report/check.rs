@@ -127,7 +127,7 @@ fn defaulted(zone: &ZoneSpec) -> Option<Defaulted> {
 /// Returns the time in seconds from an endpoint's failure until no client uses its address. `None` if the name's pools
 /// are not probed.
 fn exposure(world: &World, name: &SteeredName) -> Option<f64> {
-    let pools = name.steering.pools.iter().map(|used| &world.pools[used.pool as usize]);
+    let pools = name.steering.pools.iter().map(|used| &world.pools[used.pool.index()]);
     let targets = pools.flat_map(|pool| pool.members.targets());
     let detection = targets.map(|target| {
         let monitor = &target.monitor;

@@ -3,8 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::ids::PoolId;
 use super::plan::{LoadKeys, Rule};
-use super::world::{Members, PoolId, Steering, World};
+use super::world::{Members, Steering, World};
 use super::{Blueprint, Snapshot};
 use crate::geo::{Caps, Coordinates, DatacenterId, Locations, Region, Regions};
 use crate::latency::{ClientRtts, LatencyTable, Widths};
@@ -46,7 +47,7 @@ impl<'a> Compiler<'a> {
         let class_of: Vec<CandidateClass> = steering
             .pools
             .iter()
-            .map(|used| (if by_order { used.order } else { 0 }, self.world.pools[used.pool as usize].datacenter))
+            .map(|used| (if by_order { used.order } else { 0 }, self.world.pools[used.pool.index()].datacenter))
             .collect();
         let mut classes = class_of.clone();
         classes.sort_unstable();
@@ -87,7 +88,7 @@ impl<'a> Compiler<'a> {
 
     /// True if an address is in several of a name's pools.
     fn share_addresses(&self, steering: &Steering) -> bool {
-        let pools = steering.pools.iter().map(|used| &self.world.pools[used.pool as usize].members);
+        let pools = steering.pools.iter().map(|used| &self.world.pools[used.pool.index()].members);
         let mut seen = HashSet::new();
         let mut addresses = pools.flat_map(|members| match members {
             Members::Addresses(endpoints) => endpoints.as_slice(),
@@ -99,7 +100,7 @@ impl<'a> Compiler<'a> {
 
     /// Returns a pool's key for hashes with this salt.
     fn key(&self, salt: &str, pool: PoolId) -> HashKey {
-        HashKey::of_candidate(format!("{salt}{}", self.world.pools[pool as usize].name).as_bytes())
+        HashKey::of_candidate(format!("{salt}{}", self.world.pools[pool.index()].name).as_bytes())
     }
 
     fn compiled_step(
@@ -119,7 +120,7 @@ impl<'a> Compiler<'a> {
                 CompiledStep::Latency(places.collect(), steering.latency_tolerance)
             }
             Step::Distance => {
-                let place = |id: DatacenterId| self.world.datacenters[usize::from(id)].coordinates;
+                let place = |id: DatacenterId| self.world.datacenters[id.index()].coordinates;
                 CompiledStep::Distance(classes.iter().map(|&(_, datacenter)| datacenter.map(place)).collect())
             }
             Step::Load => CompiledStep::Load,

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::world::{PoolId, World};
+use super::ids::PoolId;
+use super::world::World;
 use crate::steering::Pick;
 
 /// Pools that are connected by names with the step `load`, or a single pool whose endpoints are drawn by load.

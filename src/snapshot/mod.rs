@@ -8,6 +8,7 @@ mod amend;
 mod compile;
 mod endpoint_state;
 mod family;
+mod ids;
 mod load_groups;
 mod members;
 mod name_overrides;
@@ -36,6 +37,7 @@ pub use compile::Remapped;
 use compile::{Compiler, Maps};
 pub use endpoint_state::{AdminState, EndpointState};
 pub use family::{Family, PerFamily};
+pub use ids::PoolId;
 pub use load_groups::LoadGroup;
 pub use members::{Lists, Member, Selection};
 use name_overrides::NameOverrides;
@@ -45,8 +47,8 @@ pub use pool::{Kind, Pool};
 pub use protocol::{Cookies, Identity, MAX_IDENTITY, MAX_SECRETS, MAX_WINDOW, Protocol, RateLimit, Transfers};
 pub use rollouts::RolledOut;
 pub use world::{
-    Datacenter, Ecs, Endpoint, MAX_ENDPOINTS, MAX_POOLS, Members, PoolId, PoolSpec, PoolUse, Probing, SteeredName,
-    Steering, World, ZoneSpec,
+    Datacenter, Ecs, Endpoint, MAX_ENDPOINTS, MAX_POOLS, Members, PoolSpec, PoolUse, Probing, SteeredName, Steering,
+    World, ZoneSpec,
 };
 pub use world_state::{Dirty, WorldState};
 
@@ -212,13 +214,13 @@ impl Snapshot {
     pub fn derive(blueprint: Arc<Blueprint>, state: WorldState, since: Option<(&Self, &Dirty)>) -> Self {
         let generation = since.map_or(1, |(before, _)| before.generation + 1);
         let since = since.filter(|(before, _)| before.blueprint.is_like(&blueprint));
-        let make_pool = |id: PoolId| Arc::new(Pool::new(blueprint.world.pools[id as usize].clone(), state.pool(id)));
+        let make_pool = |id: PoolId| Arc::new(Pool::new(blueprint.world.pools[id.index()].clone(), state.pool(id)));
         let mut pools = match since {
             Some((before, _)) => before.pools.clone(),
-            None => (0..blueprint.world.pools.len() as PoolId).map(make_pool).collect(),
+            None => blueprint.world.pool_ids().map(make_pool).collect(),
         };
         for &id in since.iter().flat_map(|(_, dirty)| &dirty.pools) {
-            pools[id as usize] = make_pool(id);
+            pools[id.index()] = make_pool(id);
         }
 
         let rules = state.maps().map_or(&*blueprint.rules, |maps| &maps.rules);
@@ -232,7 +234,7 @@ impl Snapshot {
         let plans = match since {
             Some((before, dirty)) if !dirty.maps => {
                 let mut plans = before.plans.clone();
-                let of_pools = dirty.pools.iter().flat_map(|&pool| &blueprint.plans_of[pool as usize]).copied();
+                let of_pools = dirty.pools.iter().flat_map(|&pool| &blueprint.plans_of[pool.index()]).copied();
                 let divided = before.state.splits().keys().chain(state.splits().keys());
                 let of_names = divided.filter(|_| dirty.names).map(|&name| plan_of(name));
                 for id in of_pools.chain(of_names).collect::<BTreeSet<PlanId>>() {
@@ -392,8 +394,8 @@ fn plans_of(pools: usize, rules: &[Arc<Rule>]) -> Arc<[Vec<PlanId>]> {
     let mut plans_of = vec![Vec::new(); pools];
     for (plan, rule) in (0..).map(PlanId::from_index).zip(rules) {
         for &pool in rule.pools.iter().chain(&rule.fallback) {
-            if plans_of[pool as usize].last() != Some(&plan) {
-                plans_of[pool as usize].push(plan);
+            if plans_of[pool.index()].last() != Some(&plan) {
+                plans_of[pool.index()].push(plan);
             }
         }
     }

@@ -1,6 +1,7 @@
 //! The roll-outs of a world.
 
-use super::world::{PoolId, Steering, World};
+use super::ids::PoolId;
+use super::world::{Steering, World};
 use crate::health::Share;
 use crate::overrides::canonical;
 use crate::rollout::{Draft, RolloutId, Spec, Stand};
@@ -59,14 +60,14 @@ impl World {
 
     /// True if a reference in a name's `pools` means this pool: `web` means `web/fra` and `web/iad`.
     pub fn is_referred_to(&self, pool: PoolId, reference: &str) -> bool {
-        self.pools[pool as usize].is_referred_to(reference)
+        self.pools[pool.index()].is_referred_to(reference)
     }
 
     /// Returns all references that mean one or several of a name's pools.
     fn references(&self, steering: &Steering) -> Vec<Box<str>> {
         let mut references: Vec<Box<str>> = Vec::new();
         for used in &steering.pools {
-            let pool = &self.pools[used.pool as usize];
+            let pool = &self.pools[used.pool.index()];
             for reference in pool.entry.iter().chain([&pool.name]).cloned() {
                 if !references.contains(&reference) {
                     references.push(reference);

@@ -1,6 +1,7 @@
 //! Resolves the targets of overrides against a world.
 
-use super::world::{Members, PoolId, PoolSpec, World};
+use super::ids::PoolId;
+use super::world::{Members, PoolSpec, World};
 use crate::name::Name;
 use crate::overrides::{EffectiveOverrides, Override, TargetKind, TargetPattern, canonical};
 use crate::suggest::did_you_mean;
@@ -18,7 +19,7 @@ impl Members {
 impl World {
     /// Returns the name of the pool's datacenter.
     pub fn datacenter_of(&self, pool: &PoolSpec) -> Option<&str> {
-        pool.datacenter.map(|id| &*self.datacenters[usize::from(id)].name)
+        pool.datacenter.map(|id| &*self.datacenters[id.index()].name)
     }
 
     /// True if a target means the endpoint at this position of a pool.
@@ -43,7 +44,7 @@ impl World {
 
     /// Returns the pools with endpoints that a target means.
     pub fn pools_meant(&self, target: &TargetPattern) -> Vec<PoolId> {
-        let meant = (0..).zip(&self.pools).filter(|(_, pool)| {
+        let meant = self.pools_by_id().filter(|(_, pool)| {
             // All endpoints of a pool match alike unless the target is an endpoint, and no pool is empty.
             let places = if target.kind() == TargetKind::Endpoint { pool.members.len() } else { 1 };
             (0..places).any(|place| self.is_meant(target, pool, place))
@@ -82,7 +83,7 @@ impl World {
             return one.kind() == other.kind() && texts().any(|text| one.means(&text) && other.means(&text));
         }
         self.pools_meant(one).into_iter().any(|id| {
-            let pool = &self.pools[id as usize];
+            let pool = &self.pools[id.index()];
             (0..pool.members.len()).any(|it| self.is_meant(one, pool, it) && self.is_meant(other, pool, it))
         })
     }
@@ -91,7 +92,7 @@ impl World {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::geo::Coordinates;
+    use crate::geo::{Coordinates, DatacenterId};
     use crate::health::Recovery;
     use crate::snapshot::{Datacenter, Endpoint};
     use std::sync::Arc;
@@ -119,8 +120,8 @@ mod tests {
         World {
             datacenters: ["fra", "iad"].map(datacenter).into(),
             pools: vec![
-                pool("web/fra", Some(0), "192.0.2.1"),
-                pool("web/iad", Some(1), "192.0.2.2"),
+                pool("web/fra", Some(DatacenterId::from_index(0)), "192.0.2.1"),
+                pool("web/iad", Some(DatacenterId::from_index(1)), "192.0.2.2"),
                 pool("sorry", None, "192.0.2.1"),
             ],
             ..World::default()
@@ -137,6 +138,7 @@ mod tests {
             ("endpoint:192.0.2.1", vec![0, 2]),
             ("name:www.example.com", vec![]),
         ] {
+            let pools: Vec<PoolId> = pools.into_iter().map(PoolId::from_index).collect();
             assert_eq!(world().pools_meant(&target.parse().unwrap()), pools, "{target}");
         }
     }

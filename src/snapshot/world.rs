@@ -19,6 +19,7 @@ use crate::zone::Tree;
 
 use super::Protocol;
 use super::family::PerFamily;
+use super::ids::PoolId;
 
 /// Maximum number of pools of a name, so that a set of them fits in one machine word. `web/fra` and `web/iad` are two.
 pub const MAX_POOLS: usize = 64;
@@ -31,7 +32,7 @@ pub const MAX_ENDPOINTS: usize = 1024;
 pub struct World {
     /// All datacenters, at most 255. Their names and coordinates are unique.
     pub datacenters: Vec<Datacenter>,
-    /// All pools of all zones.
+    /// All pools of all zones, by [`PoolId`].
     pub pools: Vec<Arc<PoolSpec>>,
     /// All zones; origins are unique.
     pub zones: Vec<ZoneSpec>,
@@ -47,6 +48,18 @@ pub struct World {
     pub node: Box<str>,
     /// The country of its `site`. Its own probes measure round trips for the clients of this country only.
     pub site_country: Option<CountryCode>,
+}
+
+impl World {
+    /// Returns the ids of all pools, in order.
+    pub fn pool_ids(&self) -> impl Iterator<Item = PoolId> + use<> {
+        (0..self.pools.len()).map(PoolId::from_index)
+    }
+
+    /// Returns all pools with their ids, in order.
+    pub fn pools_by_id(&self) -> impl Iterator<Item = (PoolId, &Arc<PoolSpec>)> {
+        self.pool_ids().zip(&self.pools)
+    }
 }
 
 /// Settings for EDNS Client Subnet (RFC 7871).
@@ -99,9 +112,6 @@ pub struct Datacenter {
     /// Its country.
     pub country: Option<CountryCode>,
 }
-
-/// A pool, as a position in [`World::pools`].
-pub type PoolId = u32;
 
 /// Endpoints in one datacenter that serve the same thing.
 #[derive(Clone, Debug, PartialEq)]

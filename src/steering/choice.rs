@@ -255,9 +255,11 @@ mod tests {
     use super::*;
     use crate::steering::{Client, CompiledChain, CompiledStep};
 
-    const FRA: Option<DatacenterId> = Some(0);
-    const IAD: Option<DatacenterId> = Some(1);
-    const SIN: Option<DatacenterId> = Some(2);
+    const FRA: Option<DatacenterId> = Some(DatacenterId::from_index(0));
+    const IAD: Option<DatacenterId> = Some(DatacenterId::from_index(1));
+    const SIN: Option<DatacenterId> = Some(DatacenterId::from_index(2));
+    const GRU: Option<DatacenterId> = Some(DatacenterId::from_index(3));
+    const SYD: Option<DatacenterId> = Some(DatacenterId::from_index(4));
 
     fn policy(datacenters: &[Option<DatacenterId>]) -> SelectionPolicy {
         let classes = (0..datacenters.len()).map(|pool| 1 << pool).collect();
@@ -271,7 +273,7 @@ mod tests {
 
     fn ranking(tiers: &[Set]) -> Ranking {
         let classes = tiers.iter().map(|tier| tier.count_ones() as u8).sum();
-        let client = Client { region: crate::geo::Regions::NOWHERE, coordinates: None, rtts: &[] };
+        let client = Client { region: crate::geo::RegionId::NOWHERE, coordinates: None, rtts: &[] };
         CompiledChain::new(classes, vec![CompiledStep::Failover(tiers.into())]).rank(&client)
     }
 
@@ -325,9 +327,8 @@ mod tests {
 
     #[test]
     fn a_spare_is_one_of_all_others_by_the_weights_of_its_best_pools() {
-        let gru = Some(3);
         // fra, fra | iad | sin, fra | sin, gru, gru
-        let datacenters = [FRA, FRA, IAD, SIN, FRA, SIN, gru, gru];
+        let datacenters = [FRA, FRA, IAD, SIN, FRA, SIN, GRU, GRU];
         let policy = SelectionPolicy { take: 2, spare: true, ..policy(&datacenters) };
         let ranking = ranking(&[0b0000_0011, 0b0000_0100, 0b0001_1000, 0b1110_0000]);
         let weights = [9, 9, 1, 2, 9, 9, 3, 4];
@@ -351,7 +352,7 @@ mod tests {
 
     #[test]
     fn three_places_are_the_two_best_and_a_spare() {
-        let policy = SelectionPolicy { take: 3, spare: true, ..policy(&[FRA, IAD, SIN, Some(3), Some(4)]) };
+        let policy = SelectionPolicy { take: 3, spare: true, ..policy(&[FRA, IAD, SIN, GRU, SYD]) };
         let (ranked, tied) = (ranking(&[0b1, 0b10, 0b100, 0b1000, 0b1_0000]), ranking(&[0b111, 0b1_1000]));
         for (number, spare) in [(0, 0b100), (1, 0b1000), (2, 0b1_0000)] {
             assert_eq!(
@@ -370,7 +371,7 @@ mod tests {
         let all: Set = home.iter().chain(rest).fold(0, |all, tier| all | tier);
         let home_first = [home.iter().fold(0, |all, tier| all | tier)].into_iter().chain(rest.iter().copied());
         let fine = home.iter().chain(rest).copied().collect();
-        let client = Client { region: crate::geo::Regions::NOWHERE, coordinates: None, rtts: &[] };
+        let client = Client { region: crate::geo::RegionId::NOWHERE, coordinates: None, rtts: &[] };
         let steps =
             vec![CompiledStep::Failover(home_first.collect()), CompiledStep::Load, CompiledStep::Failover(fine)];
         CompiledChain::new(all.count_ones() as u8, steps).rank(&client)
@@ -378,7 +379,7 @@ mod tests {
 
     #[test]
     fn who_is_not_kept_goes_where_there_is_room_then_stays_then_goes_on() {
-        let policy = policy(&[FRA, IAD, SIN, Some(3)]);
+        let policy = policy(&[FRA, IAD, SIN, GRU]);
         let ranking = at_home(&[0b0001], &[0b0010, 0b1100]);
         let walk = |available, keep, roomy| {
             let next = |pools: Set| 63 - pools.leading_zeros() as usize;
@@ -415,7 +416,7 @@ mod tests {
 
     #[test]
     fn a_second_place_has_room_too() {
-        let policy = SelectionPolicy { take: 2, ..policy(&[FRA, IAD, SIN, Some(3)]) };
+        let policy = SelectionPolicy { take: 2, ..policy(&[FRA, IAD, SIN, GRU]) };
         let ranking = at_home(&[0b0001], &[0b0010, 0b0100, 0b1000]);
         let next = |pools: Set| 63 - pools.leading_zeros() as usize;
         let walk = |keep| {

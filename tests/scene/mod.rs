@@ -205,7 +205,7 @@ impl Scene {
         let allowance = |&(name, keep, room): &(&str, u16, u64)| {
             let id = pools.iter().position(|pool| *pool.spec().name == *name).unwrap();
             let told = LoadFacts::default();
-            (id as PoolId, Allowance { local_share: Share::from_thousandths(keep), headroom: room, told })
+            (PoolId::from_index(id), Allowance { local_share: Share::from_thousandths(keep), headroom: room, told })
         };
         let loads: Vec<_> = loads.iter().map(allowance).collect();
         self.change(|state| loads.into_iter().for_each(|(id, allowance)| state.set_allowance(id, allowance)));
@@ -264,9 +264,9 @@ impl Scene {
 
     fn publish(&mut self) {
         let world = self.snapshot.world();
-        let all: Vec<PoolId> = (0..world.pools.len() as PoolId).collect();
+        let all: Vec<PoolId> = world.pool_ids().collect();
         let endpoint_state = |id: PoolId, endpoint: usize| {
-            let pool = &world.pools[id as usize];
+            let pool = &world.pools[id.index()];
             let address = pool.members.address(endpoint).or_else(|| probed_address(&pool.members, endpoint));
             let is_in = |set: &HashSet<IpAddr>| address.is_some_and(|address| set.contains(&address));
             let share = address.and_then(|address| self.degraded.get(&address)).copied().unwrap_or(Share::FULL);

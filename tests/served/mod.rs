@@ -19,8 +19,8 @@ use truenorth::latency::Tolerance;
 use truenorth::name::Name;
 use truenorth::server::{Bound, Running, TcpLimits};
 use truenorth::snapshot::{
-    Blueprint, Ecs, Endpoint, EndpointState, Members, PoolSpec, PoolUse, Snapshot, SteeredName, Steering, World,
-    ZoneSpec,
+    Blueprint, Ecs, Endpoint, EndpointState, Members, PoolId, PoolSpec, PoolUse, Snapshot, SteeredName, Steering,
+    World, ZoneSpec,
 };
 use truenorth::steering::{AllDown, Pick};
 use truenorth::wire::Rtype;
@@ -91,7 +91,7 @@ fn zone(version: &str) -> ZoneSpec {
     let big = (0..BIG_RECORDS).map(|n| record("big", Rtype::TXT, string(&[b'a' + n as u8; BIG_STRING as usize])));
     records.extend(big);
     let steering = Steering {
-        pools: vec![PoolUse { pool: 0, weight: 1, order: 0 }],
+        pools: vec![PoolUse { pool: PoolId::from_index(0), weight: 1, order: 0 }],
         steer: Vec::new(),
         latency_tolerance: Tolerance::default(),
         pick: Some(Pick::Rotate),

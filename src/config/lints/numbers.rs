@@ -23,7 +23,7 @@ impl Names<'_> {
             })
         };
         let is_probed =
-            |steering: &Steering| steering.pools.iter().any(|used| self.pools[used.pool as usize].monitor.is_some());
+            |steering: &Steering| steering.pools.iter().any(|used| self.pools[used.pool.index()].monitor.is_some());
         let mut warn = |of: Vec<&Owner>, what: &str, label: &str, help: &str| {
             let Some(first) = of.first() else { return };
             let names = match of.len() - 1 {

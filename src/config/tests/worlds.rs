@@ -6,14 +6,15 @@ use std::time::Duration;
 use regex::bytes::Regex;
 
 use crate::config::LastServed;
-use crate::geo::{ClientMatch, Continent, Coordinates, CountryCode, Region};
+use crate::geo::{ClientMatch, Continent, Coordinates, CountryCode, DatacenterId, Region};
 use crate::health::{
     BodyMatch, Check, Condition, HttpCheck, Monitor, Pattern, Recovery, StatusRange, Target, TcpCheck, TlsCheck,
 };
 use crate::latency::Tolerance;
 use crate::name::Name;
 use crate::snapshot::{
-    Cookies, Datacenter, Ecs, Endpoint, Identity, Members, PoolSpec, PoolUse, SteeredName, Steering, World, ZoneSpec,
+    Cookies, Datacenter, Ecs, Endpoint, Identity, Members, PoolId, PoolSpec, PoolUse, SteeredName, Steering, World,
+    ZoneSpec,
 };
 use crate::steering::{AllDown, Step};
 use crate::wire::{CookieSecret, Rtype};
@@ -204,7 +205,7 @@ fn pools_know_their_targets() {
         name: "shared".into(),
         entry: None,
         zone: None,
-        datacenter: Some(1),
+        datacenter: Some(DatacenterId::from_index(1)),
         min_healthy: 0.0,
         capacity: None,
         recovery: Recovery::default(),
@@ -236,8 +237,8 @@ fn pools_know_their_targets() {
     let fra = Members::Addresses(vec![web("198.51.100.10", 1), web("2001:db8::10", 3)]);
     let expected = [
         shared,
-        in_zone("web/fra", Some(0), fra),
-        in_zone("web/sin", Some(2), Members::Addresses(vec![web("203.0.113.80", 1)])),
+        in_zone("web/fra", Some(DatacenterId::from_index(0)), fra),
+        in_zone("web/sin", Some(DatacenterId::from_index(2)), Members::Addresses(vec![web("203.0.113.80", 1)])),
         in_zone("away", None, Members::Cname(away)),
     ];
     assert_eq!(pools, expected.iter().collect::<Vec<_>>());
@@ -268,17 +269,22 @@ fn names_know_their_pools() {
     let [ZoneSpec { origin, regions, names, reflect, .. }] = &zones[..] else { panic!("{zones:?}") };
     assert_eq!(*origin, name("example.com."));
     assert_eq!(*reflect, [name("whoami.example.com.")]);
-    let default = Region { name: "default".into(), clients: vec![], prefer: vec![vec![2], vec![0]], only: false };
+    let default = Region {
+        name: "default".into(),
+        clients: vec![],
+        prefer: vec![vec![DatacenterId::from_index(2)], vec![DatacenterId::from_index(0)]],
+        only: false,
+    };
     let clients = vec![ClientMatch::Continent(Continent::Europe), ClientMatch::Prefix("192.0.2.0/24".parse().unwrap())];
-    let europe = Region { name: "europe".into(), clients, prefer: vec![vec![0]], only: true };
+    let europe = Region { name: "europe".into(), clients, prefer: vec![vec![DatacenterId::from_index(0)]], only: true };
     assert_eq!(regions.list(), [europe, default]);
     let www = SteeredName {
         owner: name("www.example.com."),
         steering: Steering {
             pools: vec![
-                PoolUse { pool: 2, weight: 1, order: 0 },
-                PoolUse { pool: 0, weight: 9, order: 1 },
-                PoolUse { pool: 1, weight: 1, order: 1 },
+                PoolUse { pool: PoolId::from_index(2), weight: 1, order: 0 },
+                PoolUse { pool: PoolId::from_index(0), weight: 9, order: 1 },
+                PoolUse { pool: PoolId::from_index(1), weight: 1, order: 1 },
             ],
             steer: vec![Step::Region, Step::Failover, Step::Weight],
             latency_tolerance: Tolerance::default(),
@@ -287,8 +293,11 @@ fn names_know_their_pools() {
             take: 2,
             spare: false,
             sticky: None,
-            prefer: vec![("europe".into(), vec![vec![2], vec![0, 1]])],
-            fallback: Some(3),
+            prefer: vec![(
+                "europe".into(),
+                vec![vec![DatacenterId::from_index(2)], vec![DatacenterId::from_index(0), DatacenterId::from_index(1)]],
+            )],
+            fallback: Some(PoolId::from_index(3)),
             all_down: AllDown::LastHealthy,
             ttl: 3,
             ttl_min: 3,
@@ -299,7 +308,7 @@ fn names_know_their_pools() {
     let apps = SteeredName {
         owner: name("*.apps.example.com."),
         steering: Steering {
-            pools: vec![PoolUse { pool: 0, weight: 1, order: 0 }],
+            pools: vec![PoolUse { pool: PoolId::from_index(0), weight: 1, order: 0 }],
             steer: vec![Step::Region, Step::Weight],
             latency_tolerance: Tolerance::default(),
             pick: None,

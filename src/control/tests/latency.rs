@@ -7,7 +7,7 @@ use crate::control::latency::FADE_INTERVAL;
 use crate::geo::{Coordinates, CountryCode, Location, Regions};
 use crate::health::Times;
 use crate::latency::{MIN_SAMPLES, Rtt};
-use crate::snapshot::{Datacenter, PoolUse, SteeredName, Steering, ZoneSpec};
+use crate::snapshot::{Datacenter, PoolId, PoolUse, SteeredName, Steering, ZoneSpec};
 use crate::steering::{AllDown, Pick, Step};
 use crate::wire::Rtype;
 use crate::zone::{Record as ZoneRecord, Tree};
@@ -27,7 +27,7 @@ fn draft(datacenters: &[&str], steer: Step) -> World {
             name: (*name).into(),
             entry: None,
             zone: None,
-            datacenter: Some(id),
+            datacenter: Some(DatacenterId::from_index(id.into())),
             min_healthy: 0.0,
             capacity: None,
             recovery: crate::health::Recovery::default(),
@@ -37,7 +37,9 @@ fn draft(datacenters: &[&str], steer: Step) -> World {
     let record = |rtype, rdata: Vec<u8>| ZoneRecord { owner: origin.clone(), rtype, ttl: 300, rdata: rdata.into() };
     let soa = [origin.as_wire(), origin.as_wire(), &[0; 20]].concat();
     let steering = Steering {
-        pools: (0..datacenters.len() as u32).map(|pool| PoolUse { pool, weight: 1, order: 0 }).collect(),
+        pools: (0..datacenters.len())
+            .map(|pool| PoolUse { pool: PoolId::from_index(pool), weight: 1, order: 0 })
+            .collect(),
         steer: vec![steer],
         latency_tolerance: crate::latency::Tolerance::default(),
         pick: Some(Pick::Rotate),

@@ -30,7 +30,7 @@ fn named(pools: &[&[&str]], steer: &[Step], pick: Pick) -> World {
     let origin = Name::parse("example.com.", &Name::root()).unwrap();
     let record = |rtype, rdata: &[u8]| Record { owner: origin.clone(), rtype, ttl: 300, rdata: rdata.into() };
     let steering = Steering {
-        pools: (0..pools.len() as PoolId).map(|pool| PoolUse { pool, weight: 1, order: pool as u8 }).collect(),
+        pools: world.pool_ids().map(|pool| PoolUse { pool, weight: 1, order: pool.index() as u8 }).collect(),
         steer: steer.into(),
         pick: Some(pick),
         answers: Some(1),

@@ -20,7 +20,7 @@ use crate::health::{
 };
 use crate::latency::{LatencyTable, Record};
 use crate::rollout;
-use crate::snapshot::{Blueprint, Datacenter, Endpoint, Family, Members, PoolId, PoolSpec, Remapped, Snapshot, World};
+use crate::snapshot::{Blueprint, Datacenter, Endpoint, Family, Members, PoolSpec, Remapped, Snapshot, World};
 use crate::watch::FailStaticEvent;
 
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -55,7 +55,7 @@ fn world(monitor: Monitor, pools: &[&[&str]]) -> World {
             name: format!("web/{place}").into(),
             entry: Some("web".into()),
             zone: None,
-            datacenter: Some(place as DatacenterId),
+            datacenter: Some(DatacenterId::from_index(place)),
             min_healthy: 0.0,
             capacity: None,
             recovery: Recovery::default(),
