@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use foldhash::fast::RandomState;
 
-use crate::health::{Finding, LastProbe, Load, LoadSeen, Outcome, Target};
+use super::push::EndpointRef;
+use crate::health::{Finding, Load, LoadSeen, Outcome, Target};
 use crate::load::{
     Allowance, BELIEVED_FOR, Draw, DrawCandidate, EndpointLoad, GroupShares, LoadEstimate, PoolEstimate, SHORTEST_ROUND,
 };
@@ -30,8 +31,6 @@ pub(super) struct Loads {
     rounds: Vec<GroupRounds>,
     /// The group that each pool belongs to, and its position there.
     positions: HashMap<PoolId, (usize, usize), RandomState>,
-    /// The endpoints that each target reports on.
-    places: HashMap<Arc<Target>, Vec<(PoolId, usize)>, RandomState>,
 }
 
 /// Pools that have their rounds together.
@@ -58,12 +57,7 @@ struct PoolLoads {
 impl Loads {
     /// The loads of the world that is served from now on. The estimates of pools and endpoints that stay are taken over
     /// from `before`.
-    pub(super) fn new(
-        world: &World,
-        before: &Self,
-        last_probes: &HashMap<Arc<Target>, LastProbe>,
-        now: Duration,
-    ) -> Self {
+    pub(super) fn new(world: &World, before: &Self, now: Duration) -> Self {
         let known = before.by_name();
         let mut loads = Self::default();
         for group in world.load_groups() {
@@ -72,32 +66,19 @@ impl Loads {
             }
             loads.rounds.push(GroupRounds::new(world, &group, &known, now));
         }
-        for (&id, &(group, place)) in &loads.positions {
-            let spec = &loads.rounds[group].pools[place].spec;
-            for endpoint in 0..spec.members.len() {
-                let Some(condition) = spec.members.condition(endpoint) else { continue };
-                condition.each_target(&mut |target| match loads.places.get_mut(target) {
-                    Some(places) => places.push((id, endpoint)),
-                    None => _ = loads.places.insert(Arc::new(target.clone()), vec![(id, endpoint)]),
-                });
-            }
-        }
-        // Loads that were reported before any name used them.
-        for target in loads.places.keys().cloned().collect::<Vec<_>>() {
-            let known = before.places.contains_key(&target);
-            if let Some((seen, at)) = last_probes.get(&target).filter(|_| !known).and_then(|it| it.seen.as_ref()) {
-                loads.hear(&target, seen, *at);
-            }
-        }
         loads
     }
 
-    /// Takes in the outcome of a probe or of a report.
-    pub(super) fn hear(&mut self, target: &Arc<Target>, seen: &Outcome, now: Duration) {
+    /// True if the load of any of these endpoints makes a difference.
+    pub(super) fn use_any(&self, endpoints: &[EndpointRef]) -> bool {
+        endpoints.iter().any(|(id, _)| self.positions.contains_key(id))
+    }
+
+    /// Takes in the outcome of a probe or of a report of a target, for the endpoints that depend on it.
+    pub(super) fn hear(&mut self, target: &Target, endpoints: &[EndpointRef], seen: &Outcome, now: Duration) {
         let Outcome::Success(Finding { took, load, .. }) = seen else { return };
-        let Some(places) = self.places.get(target) else { return };
-        for &(id, endpoint) in places {
-            let (group, place) = self.positions[&id];
+        for &(id, endpoint) in endpoints {
+            let Some(&(group, place)) = self.positions.get(&id) else { continue };
             let group = &mut self.rounds[group];
             let smoothing = group.round / SMOOTHED_PART;
             let estimate = &mut group.pools[place].estimates[endpoint];
@@ -111,7 +92,7 @@ impl Loads {
     }
 
     /// Takes in a reported load of an endpoint. Returns true if the load makes a difference.
-    pub(super) fn take_in(&mut self, (id, endpoint): (PoolId, usize), load: Load, now: Duration) -> bool {
+    pub(super) fn take_in(&mut self, (id, endpoint): EndpointRef, load: Load, now: Duration) -> bool {
         let Some(&(group, place)) = self.positions.get(&id) else { return false };
         let group = &mut self.rounds[group];
         let smoothing = group.round / SMOOTHED_PART;

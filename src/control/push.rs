@@ -8,13 +8,14 @@ use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::num::NonZeroU8;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::health::{Failure, Finding, Load, Outcome, Share, Target};
+use super::dependents::Dependents;
+use crate::health::{Failure, Finding, Load, Outcome, Share};
 use crate::snapshot::{PoolId, PoolSpec, World};
+use crate::watch::TargetId;
 
 /// The most characters of a report's reason that are kept.
 pub const MAX_REASON: usize = 200;
@@ -124,12 +125,16 @@ impl Push {
     }
 
     /// The targets of these endpoints for which the report counts; empty if it does not state health.
-    pub(super) fn addressees(&self, world: &World, named: &[EndpointRef]) -> Result<Vec<Arc<Target>>, PushRefusal> {
+    pub(super) fn addressees(
+        &self,
+        dependents: &Dependents,
+        named: &[EndpointRef],
+        is_probed: impl Fn(TargetId) -> bool,
+    ) -> Result<Vec<TargetId>, PushRefusal> {
         let Some(said) = &self.said else { return Ok(Vec::new()) };
-        let mut targets: Vec<&Target> = Vec::new();
-        let members = |id: PoolId| &world.pools[id.index()].members;
-        for condition in named.iter().filter_map(|&(id, place)| members(id).condition(place)) {
-            condition.each_target(&mut |target| {
+        let mut targets: Vec<TargetId> = Vec::new();
+        for condition in named.iter().filter_map(|&(id, place)| dependents.condition(id, place)) {
+            condition.each_target(&mut |&target| {
                 if !targets.contains(&target) {
                     targets.push(target);
                 }
@@ -138,12 +143,12 @@ impl Push {
         if targets.is_empty() {
             return Err(PushRefusal::Unwatched(self.endpoint));
         }
-        if targets.iter().any(|target| !target.is_probed()) {
-            targets.retain(|target| !target.is_probed());
+        if targets.iter().any(|&target| !is_probed(target)) {
+            targets.retain(|&target| !is_probed(target));
         } else if matches!(said, Said::Good(_)) {
             return Err(PushRefusal::Probed(self.endpoint));
         }
-        Ok(targets.into_iter().cloned().map(Arc::new).collect())
+        Ok(targets)
     }
 
     fn names(&self, spec: &PoolSpec) -> bool {

@@ -106,11 +106,7 @@ impl Ramps {
     }
 
     /// Takes in the world that is served from now on. Forgets the state of endpoints and pools that it lacks.
-    pub(super) fn adopt<P: Fn(&PoolSpec, usize) -> EndpointState>(
-        &mut self,
-        inputs: &StateInputs<'_, P>,
-        now: Duration,
-    ) {
+    pub(super) fn adopt<P: Fn(PoolId, usize) -> EndpointState>(&mut self, inputs: &StateInputs<'_, P>, now: Duration) {
         let pools = &inputs.world.pools;
         let held = pools.iter().filter(|pool| pool.recovery.failback != Failback::Auto);
         let held: HashSet<String> = held.map(|pool| pool.key()).collect();
@@ -162,7 +158,7 @@ impl Ramps {
     }
 
     /// Takes in the present state of these pools.
-    pub(super) fn observe<P: Fn(&PoolSpec, usize) -> EndpointState>(
+    pub(super) fn observe<P: Fn(PoolId, usize) -> EndpointState>(
         &mut self,
         pools: impl IntoIterator<Item = PoolId>,
         inputs: &StateInputs<'_, P>,
@@ -172,13 +168,13 @@ impl Ramps {
         for id in pools {
             let pool = &*inputs.world.pools[id.index()];
             if self.forgiven.remove(&id) {
-                self.forgive_one(pool, inputs);
+                self.forgive_one(id, inputs);
             }
             if !pool.recovery.slow_start.is_zero() {
-                (0..pool.members.len()).for_each(|place| self.observe_endpoint(pool, place, inputs, now));
+                (0..pool.members.len()).for_each(|place| self.observe_endpoint(id, place, inputs, now));
             }
             if pool.recovery.failback != Failback::Auto
-                && let Some(is_usable) = inputs.is_usable(pool)
+                && let Some(is_usable) = inputs.is_usable(id)
             {
                 self.observe_pool(pool, is_usable, now);
             }
@@ -192,29 +188,31 @@ impl Ramps {
         self.schedule();
     }
 
-    fn forgive_one<P: Fn(&PoolSpec, usize) -> EndpointState>(&mut self, pool: &PoolSpec, inputs: &StateInputs<'_, P>) {
+    fn forgive_one<P: Fn(PoolId, usize) -> EndpointState>(&mut self, id: PoolId, inputs: &StateInputs<'_, P>) {
+        let pool = &*inputs.world.pools[id.index()];
         for place in 0..pool.members.len() {
             let key = pool.key_of(place);
-            let is_up = (inputs.probed)(pool, place).share.is_some();
+            let is_up = (inputs.probed)(id, place).share.is_some();
             if is_up && self.endpoints.get(&key) == Some(&Endpoint::Down) {
                 self.set_endpoint(key, None);
             }
         }
-        if inputs.is_usable(pool) == Some(true) && self.stage(pool) == Some(PoolStage::Failed) {
+        if inputs.is_usable(id) == Some(true) && self.stage(pool) == Some(PoolStage::Failed) {
             self.set_pool(pool.key(), PoolStage::Usable);
         }
     }
 
-    fn observe_endpoint<P: Fn(&PoolSpec, usize) -> EndpointState>(
+    fn observe_endpoint<P: Fn(PoolId, usize) -> EndpointState>(
         &mut self,
-        pool: &PoolSpec,
+        id: PoolId,
         place: usize,
         inputs: &StateInputs<'_, P>,
         now: Duration,
     ) {
+        let pool = &*inputs.world.pools[id.index()];
         let key = pool.key_of(place);
         let before = self.endpoints.get(&key).copied();
-        let is_up = (inputs.probed)(pool, place).share.is_some();
+        let is_up = (inputs.probed)(id, place).share.is_some();
         let after = match before {
             _ if !is_up => Some(Endpoint::Down),
             Some(Endpoint::Down) => Some(Endpoint::Rising(now)),
@@ -321,7 +319,7 @@ impl Ramps {
         std::mem::take(&mut self.turns)
     }
 
-    fn movement<P: Fn(&PoolSpec, usize) -> EndpointState>(
+    fn movement<P: Fn(PoolId, usize) -> EndpointState>(
         &self,
         pool: &PoolSpec,
         inputs: &StateInputs<'_, P>,
@@ -406,10 +404,11 @@ impl Moving {
     }
 }
 
-impl<P: Fn(&PoolSpec, usize) -> EndpointState> StateInputs<'_, P> {
+impl<P: Fn(PoolId, usize) -> EndpointState> StateInputs<'_, P> {
     /// True if, in some address family, enough of the endpoints that overrides leave in service are up. `None` if
     /// overrides leave no endpoint in service.
-    fn is_usable(&self, pool: &PoolSpec) -> Option<bool> {
+    fn is_usable(&self, id: PoolId) -> Option<bool> {
+        let pool = &*self.world.pools[id.index()];
         // Endpoints in service and those of them that are up, by address family.
         let mut counts = [(0_usize, 0_usize); 2];
         for place in 0..pool.members.len() {
@@ -417,7 +416,7 @@ impl<P: Fn(&PoolSpec, usize) -> EndpointState> StateInputs<'_, P> {
                 .world
                 .effective_override(self.effective_overrides, pool, place)
                 .map(|effective_override| effective_override.order.mode);
-            let endpoint_state = (self.probed)(pool, place).under(mode);
+            let endpoint_state = (self.probed)(id, place).under(mode);
             let family = usize::from(pool.members.address(place).is_some_and(|address| address.is_ipv6()));
             if endpoint_state.admin_state == AdminState::On {
                 counts[family].0 += 1;

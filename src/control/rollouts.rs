@@ -250,7 +250,7 @@ impl Control {
     pub(super) fn look_at_new_pools(&mut self, now: Duration) {
         let Some(serving) = &self.serving else { return };
         let world = serving.snapshot.world();
-        let inputs = super::inputs(&self.watch, &self.overrides, world);
+        let inputs = super::inputs(&self.watch, &serving.dependents, &self.overrides, world);
         let endpoint_state = super::overrides::endpoint_state(&inputs, &self.ramps, &self.loads);
         self.rollouts.see_open(None, world, endpoint_state, now);
     }

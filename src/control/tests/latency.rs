@@ -226,12 +226,12 @@ fn a_probes_connection_is_a_round_trip_for_the_country_of_the_site() {
     for round in 1..=u32::from(MIN_SAMPLES) {
         scene.now = INTERVAL * round;
         scene.happen(Event::Tick);
-        for target in std::mem::take(&mut scene.probes) {
+        for (id, target) in std::mem::take(&mut scene.probes) {
             let ms = if target.address.ip().to_string() == "127.0.0.0" { 90 } else { 3 };
             let connect = Some(Duration::from_millis(ms));
             let finding = Finding::full(Duration::from_secs(1));
             let finding = Finding { times: Times { connect, ..Times::UNKNOWN }, ..finding };
-            scene.happen(Event::Outcome(target, Outcome::Success(finding)));
+            scene.happen(Event::Outcome(id, Outcome::Success(finding)));
         }
     }
     remap(&mut scene, Duration::ZERO);

@@ -21,7 +21,7 @@ use crate::health::{
 use crate::latency::{LatencyTable, Record};
 use crate::rollout;
 use crate::snapshot::{Blueprint, Datacenter, Endpoint, Family, Members, PoolSpec, Remapped, Snapshot, World};
-use crate::watch::FailStaticEvent;
+use crate::watch::{FailStaticEvent, TargetId};
 
 const INTERVAL: Duration = Duration::from_secs(5);
 const ADDRESSES: [&str; 2] = ["127.0.0.1", "127.0.0.2"];
@@ -90,8 +90,10 @@ fn adopt(addresses: &[&str]) -> Event {
 struct Scene {
     control: Control,
     now: Duration,
-    probes: Vec<Arc<Target>>,
+    probes: Vec<(TargetId, Arc<Target>)>,
     stopped: Vec<Arc<Target>>,
+    /// The targets that were probed, each with its latest id.
+    probed: HashMap<TargetId, Arc<Target>>,
     serving: Option<Arc<Snapshot>>,
     turns: Vec<(IpAddr, State)>,
     /// Endpoints that several probes watch.
@@ -122,6 +124,7 @@ impl Scene {
             now: Duration::ZERO,
             probes: Vec::new(),
             stopped: Vec::new(),
+            probed: HashMap::new(),
             serving: None,
             turns: Vec::new(),
             whole_turns: Vec::new(),
@@ -158,8 +161,11 @@ impl Scene {
     fn happen(&mut self, event: Event) {
         for effect in self.control.step(event, self.now) {
             match effect {
-                Effect::Probe(target) => self.probes.push(target),
-                Effect::Stop(target) => self.stopped.push(target),
+                Effect::Probe(id, target) => {
+                    self.probed.insert(id, target.clone());
+                    self.probes.push((id, target));
+                }
+                Effect::Stop(id) => self.stopped.push(self.probed[&id].clone()),
                 Effect::Publish(snapshot) => {
                     self.serving = Some(snapshot);
                     self.publications += 1;
@@ -219,10 +225,14 @@ impl Scene {
     }
 
     fn answer_probes(&mut self, outcome: impl Fn(&str) -> Outcome) {
-        for target in std::mem::take(&mut self.probes) {
+        for (id, target) in std::mem::take(&mut self.probes) {
             let outcome = outcome(&target.address.ip().to_string());
-            self.happen(Event::Outcome(target, outcome));
+            self.happen(Event::Outcome(id, outcome));
         }
+    }
+
+    fn id_of(&self, target: &Target) -> TargetId {
+        *self.probed.iter().find(|(_, probed)| ***probed == *target).expect("it was probed").0
     }
 
     fn pool(&self, place: usize) -> &crate::snapshot::Pool {
@@ -250,10 +260,10 @@ fn nothing_is_served_before_the_first_round_is_over() {
     let mut scene = Scene::new();
     scene.happen(adopt(&ADDRESSES));
     assert_eq!(scene.probes.len(), 2);
-    let (first, second) = (scene.probes[0].clone(), scene.probes[1].clone());
+    let ((first, _), (second, target)) = (scene.probes[0].clone(), scene.probes[1].clone());
     scene.happen(Event::Outcome(first, WELL));
     assert!(scene.serving.is_none());
-    let down = second.address.ip().to_string();
+    let down = target.address.ip().to_string();
     scene.happen(Event::Outcome(second, REFUSED));
     assert_eq!(scene.open().len(), 1);
     assert!(!scene.open().contains(&down));
@@ -375,8 +385,8 @@ fn a_probe_that_runs_is_stopped_when_its_endpoint_goes() {
 fn a_probe_that_broke_off_is_not_waited_for_and_comes_again() {
     let mut scene = Scene::new();
     scene.happen(adopt(&["127.0.0.1"]));
-    let target = scene.probes.pop().unwrap();
-    scene.happen(Event::Lost(target));
+    let (id, _) = scene.probes.pop().unwrap();
+    scene.happen(Event::Lost(id));
     assert_eq!(scene.open(), ["127.0.0.1"], "nothing speaks against it");
     scene.pass(INTERVAL, |_| REFUSED);
     assert!(scene.open().is_empty());
@@ -439,8 +449,8 @@ fn an_aggregate_turns_when_what_its_probes_come_to_does() {
         scene.whole_turns.clear();
         for _ in 0..3 {
             for monitor in parts.iter().filter(|monitor| ports.contains(&monitor.port)) {
-                let target = Arc::new(target("127.0.0.1".parse().unwrap(), monitor));
-                scene.happen(Event::Outcome(target, outcome.clone()));
+                let target = target("127.0.0.1".parse().unwrap(), monitor);
+                scene.happen(Event::Outcome(scene.id_of(&target), outcome.clone()));
             }
         }
         std::mem::take(&mut scene.whole_turns)
