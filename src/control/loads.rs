@@ -11,7 +11,7 @@ use std::time::Duration;
 use foldhash::fast::RandomState;
 
 use super::push::EndpointRef;
-use crate::health::{Finding, Load, LoadSeen, Outcome, Target};
+use crate::health::{Finding, Load, LoadSeen, Outcome, PoolKey, Target};
 use crate::load::{
     Allowance, BELIEVED_FOR, Draw, DrawCandidate, EndpointLoad, GroupShares, LoadEstimate, PoolEstimate, SHORTEST_ROUND,
 };
@@ -112,8 +112,8 @@ impl Loads {
         due.flat_map(|group| group.round(snapshot.pools(), now)).collect()
     }
 
-    /// The present loads of all pools, by the key of each pool.
-    pub(super) fn seen(&self, pools: &[Arc<Pool>], now: Duration) -> HashMap<String, LoadSeen> {
+    /// The present loads of all pools.
+    pub(super) fn seen(&self, pools: &[Arc<Pool>], now: Duration) -> HashMap<PoolKey, LoadSeen> {
         let all_loads = self.rounds.iter().flat_map(|group| &group.pools);
         let seen = |pool_loads: &PoolLoads| {
             let PoolEstimate { used, capacity, .. } = pool_loads.read(&pools[pool_loads.id.index()], now, now);

@@ -219,7 +219,7 @@ impl Control {
         let by_target = |(id, last_probe): (_, &LastProbe)| Some((self.target(id)?.clone(), last_probe.clone()));
         let survey = Survey {
             last_probes: self.last_probes.iter().filter_map(by_target).collect(),
-            turned: self.aggregates.since().map(|(key, since)| (key.to_owned(), since)).collect(),
+            turned: self.aggregates.since().map(|(key, since)| (key.clone(), since)).collect(),
             loads: self
                 .serving
                 .as_ref()

@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use super::Now;
-use crate::health::{Failback, Ramp, RecoveryState, Share};
+use crate::health::{EndpointKey, Failback, PoolKey, Ramp, RecoveryState, Share};
 use crate::overrides::{Change, EffectiveOverrides, Happening, Mode, Override, OverrideId};
 use crate::snapshot::{AdminState, EndpointState, PoolId, PoolSpec, World};
 
@@ -28,7 +28,7 @@ pub const TICK: Duration = Duration::from_secs(1);
 
 const TICKS_A_RAMP: u32 = 20;
 
-/// Recovery states by endpoint or pool; `None` for one that is over.
+/// Recovery states by the key of an endpoint or a pool; `None` for one that is over.
 pub type RecoveryStates = BTreeMap<String, Option<RecoveryState>>;
 
 /// A pool began or stopped to be held back.
@@ -43,8 +43,8 @@ pub struct HoldTurn {
 /// Everything that comes back or leaves with time.
 #[derive(Debug, Default)]
 pub(super) struct Ramps {
-    endpoints: HashMap<String, Endpoint>,
-    pools: HashMap<String, PoolStage>,
+    endpoints: HashMap<EndpointKey, Endpoint>,
+    pools: HashMap<PoolKey, PoolStage>,
     moving: BTreeMap<PoolId, Moving>,
     /// Pools whose failure counts as one of this node's probes, not of the pool.
     forgiven: BTreeSet<PoolId>,
@@ -96,9 +96,11 @@ impl Ramps {
     pub(super) fn restore(&mut self, kept: HashMap<String, RecoveryState>) {
         for (key, recovery_state) in kept {
             match recovery_state {
-                RecoveryState::Rising(since) => _ = self.endpoints.insert(key, Endpoint::Rising(since)),
-                RecoveryState::Failed => _ = self.pools.insert(key, PoolStage::Failed),
-                RecoveryState::Held(since) => _ = self.pools.insert(key, PoolStage::Held(since)),
+                RecoveryState::Rising(since) => {
+                    self.endpoints.insert(EndpointKey::from_kept(key), Endpoint::Rising(since));
+                }
+                RecoveryState::Failed => _ = self.pools.insert(PoolKey::from_kept(key), PoolStage::Failed),
+                RecoveryState::Held(since) => _ = self.pools.insert(PoolKey::from_kept(key), PoolStage::Held(since)),
                 // This one concerns the node's probes, not its answers.
                 RecoveryState::FailStatic(_) => {}
             }
@@ -109,13 +111,13 @@ impl Ramps {
     pub(super) fn adopt<P: Fn(PoolId, usize) -> EndpointState>(&mut self, inputs: &StateInputs<'_, P>, now: Duration) {
         let pools = &inputs.world.pools;
         let held = pools.iter().filter(|pool| pool.recovery.failback != Failback::Auto);
-        let held: HashSet<String> = held.map(|pool| pool.key()).collect();
+        let held: HashSet<PoolKey> = held.map(|pool| pool.key()).collect();
         let slow = pools.iter().filter(|pool| !pool.recovery.slow_start.is_zero());
         let slow = slow.flat_map(|pool| (0..pool.members.len()).map(|place| pool.key_of(place)));
-        let slow: HashSet<String> = slow.collect();
-        let gone = self.pools.keys().filter(|key| !held.contains(*key));
-        let gone = gone.chain(self.endpoints.keys().filter(|key| !slow.contains(*key)));
-        self.changed.extend(gone.map(|key| (key.clone(), None)));
+        let slow: HashSet<EndpointKey> = slow.collect();
+        let gone = self.pools.keys().filter(|key| !held.contains(*key)).map(PoolKey::to_string);
+        let gone_endpoints = self.endpoints.keys().filter(|key| !slow.contains(*key)).map(EndpointKey::to_string);
+        self.changed.extend(gone.chain(gone_endpoints).map(|key| (key, None)));
         self.pools.retain(|key, _| held.contains(key));
         self.endpoints.retain(|key, _| slow.contains(key));
         self.moving.clear();
@@ -375,25 +377,25 @@ impl Ramps {
         Some(Ramp { since: *self.drains.get(&effective_override.id)?, over, rises: false })
     }
 
-    fn set_endpoint(&mut self, key: String, endpoint: Option<Endpoint>) {
+    fn set_endpoint(&mut self, key: EndpointKey, endpoint: Option<Endpoint>) {
         let kept = match endpoint {
             Some(Endpoint::Rising(since)) => Some(RecoveryState::Rising(since)),
             Some(Endpoint::Down) | None => None,
         };
-        self.changed.insert(key.clone(), kept);
+        self.changed.insert(key.to_string(), kept);
         match endpoint {
             Some(endpoint) => _ = self.endpoints.insert(key, endpoint),
             None => _ = self.endpoints.remove(&key),
         }
     }
 
-    fn set_pool(&mut self, key: String, stage: PoolStage) {
+    fn set_pool(&mut self, key: PoolKey, stage: PoolStage) {
         let kept = match stage {
             PoolStage::Usable => None,
             PoolStage::Failed => Some(RecoveryState::Failed),
             PoolStage::Held(since) => Some(RecoveryState::Held(since)),
         };
-        self.changed.insert(key.clone(), kept);
+        self.changed.insert(key.to_string(), kept);
         self.pools.insert(key, stage);
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::dependents::Dependents;
 use super::push::EndpointRef;
-use crate::health::{Condition, LastProbe, Outcome, State, Target};
+use crate::health::{Condition, EndpointKey, LastProbe, Outcome, State, Target};
 use crate::snapshot::{PoolId, World};
 use crate::watch::{TargetId, TargetMap, Watch};
 
@@ -58,8 +58,8 @@ impl Part {
 /// The states of endpoints that have several probes.
 #[derive(Debug, Default)]
 pub(super) struct Aggregates {
-    /// By [`crate::snapshot::PoolSpec::key_of`]: the state that was reported last, and since when.
-    told: HashMap<String, (State, Duration)>,
+    /// The state of each endpoint that was reported last, and since when.
+    told: HashMap<EndpointKey, (State, Duration)>,
 }
 
 impl Aggregates {
@@ -123,9 +123,9 @@ impl Aggregates {
         turns
     }
 
-    /// Since when each endpoint is in its state, by [`crate::snapshot::PoolSpec::key_of`].
-    pub(super) fn since(&self) -> impl Iterator<Item = (&str, Duration)> {
-        self.told.iter().map(|(key, &(_, since))| (key.as_str(), since))
+    /// Since when each endpoint is in its state.
+    pub(super) fn since(&self) -> impl Iterator<Item = (&EndpointKey, Duration)> {
+        self.told.iter().map(|(key, &(_, since))| (key, since))
     }
 }
 

@@ -5,6 +5,7 @@ mod condition;
 mod fingerprint;
 mod http;
 mod kept;
+mod keys;
 mod last_probe;
 mod load;
 mod machine;
@@ -18,6 +19,7 @@ pub use checks::{DnsCheck, DnsTransport, ExecCheck, ExpectedRecord, GrpcCheck, T
 pub use condition::{Condition, ConditionState};
 pub use http::{BodyMatch, Degraded, HttpCheck, HttpVersion, Pattern, StatusRange};
 pub use kept::{Kept, KeptHold};
+pub use keys::{EndpointKey, PoolKey};
 pub use last_probe::{LastProbe, LoadSeen, Survey};
 pub use load::Load;
 pub use machine::{Health, State, Transition};

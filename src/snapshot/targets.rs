@@ -157,6 +157,24 @@ mod tests {
         }
     }
 
+    /// Rows of earlier runs are found by these texts: they must never change.
+    #[test]
+    fn identities_are_the_same_on_every_node_and_in_every_version() {
+        let spec = &world().pools[0];
+        let origin = Name::parse("Example.COM.", &Name::root()).unwrap();
+        let endpoint =
+            |text: &str| Endpoint { value: text.parse().unwrap(), weight: 1, capacity: None, condition: None };
+        let members = Members::Addresses(["192.0.2.1", "2001:DB8:0:0::1"].map(endpoint).into());
+        let in_zone = PoolSpec { zone: Some(origin), members, ..PoolSpec::clone(spec) };
+        let target = Name::parse("Status.Example.NET.", &Name::root()).unwrap();
+        let cname = Members::Cname(Endpoint { value: target, weight: 1, capacity: None, condition: None });
+        let elsewhere = PoolSpec { name: "sorry".into(), members: cname, ..PoolSpec::clone(spec) };
+        assert_eq!(in_zone.key().to_string(), "example.com. web/fra");
+        assert_eq!(in_zone.key_of(0).to_string(), "example.com. web/fra 192.0.2.1");
+        assert_eq!(in_zone.key_of(1).to_string(), "example.com. web/fra 2001:db8::1");
+        assert_eq!(elsewhere.key_of(0).to_string(), " sorry status.example.net");
+    }
+
     #[test]
     fn targets_have_things_in_common_or_not() {
         let overlap = |one: &str, other: &str| world().overlap(&one.parse().unwrap(), &other.parse().unwrap());

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::geo::{Caps, Coordinates, CountryCode, DatacenterId, Regions};
-use crate::health::{Condition, Recovery, Target};
+use crate::health::{Condition, EndpointKey, PoolKey, Recovery, Target};
 use crate::latency::Tolerance;
 use crate::name::Name;
 use crate::overrides::Order;
@@ -140,10 +140,9 @@ pub struct PoolSpec {
 const ROUNDING: f64 = 1e-9;
 
 impl PoolSpec {
-    /// Returns the pool's key, which is the same in every world and on every run. Names of pools contain no blanks.
-    pub fn key(&self) -> String {
-        let zone = self.zone.as_ref().map(ToString::to_string).unwrap_or_default();
-        format!("{zone} {}", self.name)
+    /// Returns the pool's identity.
+    pub fn key(&self) -> PoolKey {
+        PoolKey::new(&self.zone.as_ref().map(ToString::to_string).unwrap_or_default(), &self.name)
     }
 
     /// True if a reference means this pool: `web` means all of `web/fra` and `web/iad`.
@@ -151,9 +150,9 @@ impl PoolSpec {
         [Some(&self.name), self.entry.as_ref()].into_iter().flatten().any(|name| **name == *reference)
     }
 
-    /// Returns the key of the endpoint at this position.
-    pub fn key_of(&self, place: usize) -> String {
-        format!("{} {}", self.key(), self.members.text(place))
+    /// Returns the identity of the endpoint at this position.
+    pub fn key_of(&self, place: usize) -> EndpointKey {
+        self.key().endpoint(&self.members.text(place))
     }
 
     /// True if `open` of a family's `in_service` endpoints are enough for `min_healthy`, counted in whole endpoints: at

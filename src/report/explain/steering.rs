@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::answer::{Client, Steered};
 use crate::geo::{DatacenterId, Location};
-use crate::health::{Share, Survey};
+use crate::health::{PoolKey, Share, Survey};
 use crate::overrides::{Mode, rfc3339};
 use crate::report::PoolLoad;
 use crate::report::latency::LatencyShape;
@@ -76,7 +76,7 @@ struct PoolShape {
     load: Option<PoolLoad>,
     /// The pool's key, unique over all zones.
     #[serde(skip)]
-    key: String,
+    key: Option<PoolKey>,
 }
 
 /// Pools that answer together.
@@ -153,7 +153,9 @@ impl SteeringShape {
     /// Replaces the published loads by the present reports of the endpoints, with their times.
     pub(super) fn set_loads(&mut self, survey: &Survey) {
         for pool in &mut self.pools {
-            if let Some(seen) = survey.loads.get(&pool.key).filter(|seen| seen.heard.is_some()) {
+            if let Some(seen) =
+                pool.key.as_ref().and_then(|key| survey.loads.get(key)).filter(|seen| seen.heard.is_some())
+            {
                 pool.load = pool.load.take().map(|load| load.seen(seen));
             }
         }
@@ -293,7 +295,7 @@ impl PoolShape {
         let ramp =
             pool.is_ramping().then(|| f64::from(pool.ramp().thousandths()) / f64::from(Share::FULL.thousandths()));
         let load = rule.load.is_some().then(|| PoolLoad::new(pool.allowance()));
-        let (pool, key) = (pool.spec().name.to_string(), pool.spec().key());
+        let (pool, key) = (pool.spec().name.to_string(), Some(pool.spec().key()));
         Self { pool, open_v4, given_v4, open_v6, given_v6, held_back, ramp, weight, load, key }
     }
 }
