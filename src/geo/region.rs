@@ -8,7 +8,6 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::ids::{DatacenterId, RegionId};
-use super::local::LocalSpace;
 use super::location::{Continent, CountryCode, Location, Subdivision};
 use super::runs::{Prefix, Runs, nest};
 
@@ -174,15 +173,6 @@ impl Regions {
     /// The same for IPv6.
     pub fn prefixes_v6(&self) -> &Runs<u128> {
         &self.v6
-    }
-
-    /// True if a prefix is in [local space](super::local), so that networks there have a meaning.
-    pub fn name_local_space(&self) -> bool {
-        fn name<B: LocalSpace>(prefixes: &Runs<B>) -> bool {
-            let mut blocks = B::BLOCKS.iter().map(|&(first, length)| (first, first.with(B::host_mask(length))));
-            blocks.any(|(first, last)| prefixes.within(first, last).any(|run| run.value != Regions::NO_PREFIX))
-        }
-        name(&self.v4) || name(&self.v6)
     }
 }
 

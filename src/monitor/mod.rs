@@ -24,6 +24,7 @@ mod meter;
 mod said;
 mod tcp;
 mod tls;
+mod tls_error;
 mod wire;
 
 use std::sync::Arc;

@@ -3,7 +3,6 @@
 mod any_certificate;
 mod certificate;
 mod connectors;
-mod explain;
 mod verifier;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -20,7 +19,6 @@ use super::{Budget, failure};
 use crate::health::{Failure, Stage, TlsCheck};
 
 pub(super) use connectors::{Connectors, Roots, roots, system_roots};
-pub(super) use explain::explain;
 
 /// The ALPN names of the protocols that probes speak (RFC 7301 section 6, RFC 9113 section 3.1).
 pub(super) const HTTP_1_1: &str = "http/1.1";

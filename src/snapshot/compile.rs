@@ -7,7 +7,7 @@ use super::ids::PoolId;
 use super::plan::{LoadKeys, Rule};
 use super::world::{Members, Steering, World};
 use super::{Blueprint, Snapshot};
-use crate::geo::{Caps, Coordinates, DatacenterId, Locations, Region, Regions};
+use crate::geo::{Caps, Coordinates, DatacenterId, Locations, Region, Regions, local};
 use crate::latency::{ClientRtts, LatencyTable, Widths};
 use crate::steering::{
     CompiledChain, CompiledStep, Draw, Ground, HashKey, Map, RegionTiers, SelectionPolicy, Set, Step,
@@ -54,7 +54,7 @@ impl<'a> Compiler<'a> {
         classes.dedup();
         let steps = ranked.map(|step| self.compiled_step(step, &classes, steering, regions)).collect();
         let compiled_chain = CompiledChain::new(classes.len() as u8, steps);
-        let naming = Some(regions).filter(|regions| compiled_chain.regions().is_none() && regions.name_local_space());
+        let naming = Some(regions).filter(|regions| compiled_chain.regions().is_none() && local::is_named_by(regions));
         let map = self.maps.get(compiled_chain, naming.cloned());
         let draw = steering.steer.iter().copied().find(|step| step.draws()).map(|step| match step {
             Step::Sticky => Draw::Sticky(steering.pools.iter().map(|used| self.key("", used.pool)).collect()),
