@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 use tokio::task::{self, AbortHandle, JoinError, JoinSet};
@@ -17,6 +17,7 @@ use super::{
     Control, Effect, Event, Expiring, HoldTurn, Keep, Message, NodeEvent, Now, OverrideReply, Part, Publication,
     REMAP_RETRY, RolloutReply, Turn,
 };
+use crate::clock::wall;
 use crate::duration::Written;
 use crate::health::{Finding, Outcome, State, Target};
 use crate::latency::LatencyTable;
@@ -227,11 +228,6 @@ impl Clock {
     fn instant(self, time: Duration) -> Instant {
         self.start + time.saturating_sub(self.epoch)
     }
-}
-
-/// The time of the wall clock. A time before the epoch counts as the epoch: both are equally wrong.
-fn wall() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 /// Runs until a `Stop` event comes or all handles are gone.

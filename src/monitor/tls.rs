@@ -5,7 +5,7 @@ mod certificate;
 mod connectors;
 mod verifier;
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use rustls::ProtocolVersion;
 use rustls::pki_types::ServerName;
@@ -94,11 +94,6 @@ impl Secured {
 pub(super) fn no_agreement(wanted: &[impl AsRef<str>]) -> Failure {
     let wanted: Vec<&str> = wanted.iter().map(AsRef::as_ref).collect();
     Failure::Tls(format!("no agreement on {} by ALPN", wanted.join(" or ")))
-}
-
-/// The time since the Unix epoch.
-pub(super) fn unix_time() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 /// When a certificate in DER expires, since the Unix epoch.
