@@ -3,6 +3,7 @@
 //! is at its maximum or 0.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::num::{NonZeroU8, NonZeroU16};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use truenorth::geo::{
     RegionId, Regions, nest,
 };
 use truenorth::latency::{ClientRtts, LatencyTable, MIN_SAMPLES, Rtt, Sample, Tolerance, Widths};
-use truenorth::snapshot::{Ecs, PoolId, Rule};
+use truenorth::snapshot::{Ecs, PoolId, Rule, Ttls};
 use truenorth::steering::{
     self, AllDown, CompiledChain, CompiledStep, Draw, Ground, HashKey, Map, Pick, Ranking, RegionTiers, SelectionPolicy,
 };
@@ -253,7 +254,7 @@ fn rule(map: Arc<Map>, sticky: Option<[u8; 2]>) -> Rule {
         datacenters: (0..usize::from(CLASSES)).map(DatacenterId::from_index).map(Some).collect(),
         weights: vec![1; usize::from(CLASSES)].into(),
         draw: sticky.map(|_| Draw::Sticky((0..CLASSES).map(|class| HashKey::of_candidate(&[class])).collect())),
-        take: 1,
+        take: NonZeroU8::MIN,
         spare: false,
     };
     Rule {
@@ -261,14 +262,13 @@ fn rule(map: Arc<Map>, sticky: Option<[u8; 2]>) -> Rule {
         map,
         policy,
         pick: Some(Pick::Rotate),
-        answers: Some(1),
+        answers: Some(NonZeroU16::MIN),
         shares_addresses: false,
         sticky,
         load: None,
         fallback: None,
         all_down: AllDown::All,
-        ttl: 30,
-        ttl_min: 5,
+        ttls: Ttls::try_new(30, 5).unwrap(),
         https: None,
         split: None,
     }

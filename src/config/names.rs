@@ -1,10 +1,11 @@
 //! `[names]`: owner names whose addresses are selected for each client.
 
 use std::collections::HashMap;
+use std::num::{NonZeroU8, NonZeroU16};
 
 use crate::geo::DatacenterId;
 use crate::name::Name;
-use crate::snapshot::{Ecs, MAX_POOLS, PerFamily, PoolId, PoolUse, SteeredName, Steering};
+use crate::snapshot::{Ecs, MAX_POOLS, PerFamily, PoolId, PoolList, PoolUse, SteeredName, Steering, Ttls};
 use crate::steering::{AllDown, MAX_ANSWERS, Pick, Step};
 
 use super::code::Code;
@@ -166,19 +167,19 @@ impl NameReader<'_, '_> {
         self.warn_dead_failover(&steer, &pools, &steer_place);
         let ttl = ttl.map_or(self.scope.ttl, |ttl| ttl.value);
         let steering = Steering {
-            pools: pools.into_iter().map(|(used, _)| used).collect(),
+            // A longer list was reported; its pools are different.
+            pools: PoolList::try_new(pools.into_iter().map(|(used, _)| used).collect())?,
             steer,
             latency_tolerance: latency_tolerance.unwrap_or_default(),
             pick,
-            answers: answers.map(|answers| answers.value),
-            take,
+            answers: answers.and_then(|answers| NonZeroU16::new(answers.value)),
+            take: NonZeroU8::new(take)?,
             spare,
             sticky,
             prefer,
             fallback,
             all_down,
-            ttl,
-            ttl_min: self.scope.ttl_min.min(ttl),
+            ttls: Ttls::try_new(ttl, self.scope.ttl_min.min(ttl))?,
             https,
             rollout: rollout.map(Box::new),
         };

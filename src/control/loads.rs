@@ -83,7 +83,12 @@ impl Loads {
             let smoothing = group.round / SMOOTHED_PART;
             let estimate = &mut group.pools[place].estimates[endpoint];
             if let Some(load) = load {
-                estimate.hear(*load, now, smoothing, BELIEVED_FOR.max(target.monitor.interval * BELIEVED_INTERVALS));
+                estimate.hear(
+                    *load,
+                    now,
+                    smoothing,
+                    BELIEVED_FOR.max(target.monitor.pace.interval() * BELIEVED_INTERVALS),
+                );
             }
             if target.is_probed() {
                 estimate.time(*took);
@@ -170,7 +175,7 @@ impl GroupRounds {
         });
         let pools = known.iter().map(|known| known.map(|(group, place)| group.shares.pool(place)).unwrap_or_default());
         let targets = specs.iter().flat_map(|spec| spec.members.targets()).filter(|target| target.is_probed());
-        let intervals = targets.map(|target| target.monitor.interval);
+        let intervals = targets.map(|target| target.monitor.pace.interval());
         let interval = intervals.max().unwrap_or_default();
         let round = (Duration::from_secs(u64::from(group.ttl)) + interval).max(SHORTEST_ROUND);
         // There is no decision yet that clients would have to learn of, so the first round only waits for reports.
@@ -220,11 +225,11 @@ impl PoolLoads {
 
     fn read(&self, pool: &Pool, now: Duration, since: Duration) -> PoolEstimate {
         let is_alive = pool.is_usable(Family::V4) || pool.is_usable(Family::V6);
-        PoolEstimate::new(is_alive, &self.endpoint_loads(pool), self.spec.capacity, now, since)
+        PoolEstimate::new(is_alive, &self.endpoint_loads(pool), self.spec.capacity(), now, since)
     }
 
     fn draw_candidates(&self, pool: &Pool, now: Duration) -> Vec<DrawCandidate> {
-        let part = self.spec.capacity.map(|capacity| capacity / self.estimates.len() as f64);
+        let part = self.spec.capacity().map(|capacity| capacity / self.estimates.len() as f64);
         let candidate = |endpoint_load: &EndpointLoad<'_>| {
             let used = endpoint_load.estimate.load(now).map(|(used, _)| used);
             let load = used.zip(endpoint_load.capacity_now(part, now));

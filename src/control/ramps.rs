@@ -425,7 +425,7 @@ impl<P: Fn(PoolId, usize) -> EndpointState> StateInputs<'_, P> {
                 counts[family].1 += usize::from(endpoint_state.share.is_some());
             }
         }
-        let is_enough = |&(in_service, up): &(usize, usize)| pool.is_enough(up, in_service);
+        let is_enough = |&(in_service, up): &(usize, usize)| pool.min_healthy.is_met(up, in_service);
         counts.iter().any(|(in_service, _)| *in_service > 0).then(|| counts.iter().any(is_enough))
     }
 }

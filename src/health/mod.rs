@@ -23,7 +23,7 @@ pub use keys::{EndpointKey, PoolKey};
 pub use last_probe::{LastProbe, LoadSeen, Survey};
 pub use load::Load;
 pub use machine::{Health, State, Transition};
-pub use monitor::{Check, DEFAULT_FALL, DEFAULT_INTERVAL, DEFAULT_RISE, DEFAULT_TIMEOUT, Means, Monitor, Target};
+pub use monitor::{Check, DEFAULT_FALL, DEFAULT_INTERVAL, DEFAULT_RISE, DEFAULT_TIMEOUT, Means, Monitor, Pace, Target};
 pub use outcome::{Failure, Finding, Outcome, Stage, Times};
 pub use recovery::{FIRST_SHARE, Failback, Ramp, Recovery, RecoveryState, SHARE_STEP};
 pub use share::Share;

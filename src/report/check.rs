@@ -79,7 +79,7 @@ impl Summary {
             probes_a_second: targets
                 .iter()
                 .filter(|target| target.is_probed())
-                .fold(0.0, |sum, target| sum + 1.0 / target.monitor.interval.as_secs_f64()),
+                .fold(0.0, |sum, target| sum + 1.0 / target.monitor.pace.interval().as_secs_f64()),
             worst_case_exposure: exposures.reduce(f64::max),
             defaulted: world.zones.iter().filter_map(defaulted).collect(),
             documentation: targets
@@ -131,9 +131,9 @@ fn exposure(world: &World, name: &SteeredName) -> Option<f64> {
     let targets = pools.flat_map(|pool| pool.members.targets());
     let detection = targets.map(|target| {
         let monitor = &target.monitor;
-        (monitor.interval * u32::from(monitor.fall.get()) + monitor.timeout).as_secs_f64()
+        monitor.detection().as_secs_f64()
     });
-    detection.reduce(f64::max).map(|seconds| seconds + f64::from(name.steering.ttl))
+    detection.reduce(f64::max).map(|seconds| seconds + f64::from(name.steering.ttls.calm()))
 }
 
 impl fmt::Display for Summary {

@@ -82,6 +82,6 @@ fn read(snapshot: &Snapshot, id: PoolId, demand: Option<u64>) -> PoolEstimate {
     };
     let stands: Vec<EndpointLoad<'_>> = (0..spec.members.len()).map(stand).collect();
     let is_alive = pool.is_usable(Family::V4) || pool.is_usable(Family::V6);
-    let reading = PoolEstimate::new(is_alive, &stands, spec.capacity, BELIEVED_FOR, BELIEVED_FOR / 2);
+    let reading = PoolEstimate::new(is_alive, &stands, spec.capacity(), BELIEVED_FOR, BELIEVED_FOR / 2);
     PoolEstimate { used: demand.map(|used| used as f64 / 1000.0), is_fresh: true, ..reading }
 }

@@ -79,8 +79,7 @@ impl<'a> Compiler<'a> {
             sticky: steering.sticky,
             fallback: steering.fallback,
             all_down: steering.all_down,
-            ttl: steering.ttl,
-            ttl_min: steering.ttl_min,
+            ttls: steering.ttls,
             https: steering.https.clone(),
             split: self.world.first_split(steering),
         }
@@ -91,7 +90,7 @@ impl<'a> Compiler<'a> {
         let pools = steering.pools.iter().map(|used| &self.world.pools[used.pool.index()].members);
         let mut seen = HashSet::new();
         let mut addresses = pools.flat_map(|members| match members {
-            Members::Addresses(endpoints) => endpoints.as_slice(),
+            Members::Addresses(endpoints) => &**endpoints,
             Members::Cname(_) => &[],
         });
         // Within one pool each address is unique.

@@ -20,6 +20,7 @@ mod rollouts;
 mod targets;
 #[cfg(test)]
 mod tests;
+mod values;
 mod world;
 mod world_state;
 
@@ -46,9 +47,9 @@ pub use plan::{Choice, LoadKeys, Plan, Rule, Rung, Verdict};
 pub use pool::{Kind, Pool};
 pub use protocol::{Cookies, Identity, MAX_IDENTITY, MAX_SECRETS, MAX_WINDOW, Protocol, RateLimit, Transfers};
 pub use rollouts::RolledOut;
+pub use values::{Addresses, Capacity, MAX_ENDPOINTS, MAX_POOLS, MinHealthy, PoolList, Ttls};
 pub use world::{
-    Datacenter, Ecs, Endpoint, MAX_ENDPOINTS, MAX_POOLS, Members, PoolSpec, PoolUse, Probing, SteeredName, Steering,
-    World, ZoneSpec,
+    Datacenter, Ecs, Endpoint, Members, PoolSpec, PoolUse, Probing, SteeredName, Steering, World, ZoneSpec,
 };
 pub use world_state::{Dirty, WorldState};
 

@@ -94,7 +94,7 @@ mod tests {
     use super::*;
     use crate::geo::{Coordinates, DatacenterId};
     use crate::health::Recovery;
-    use crate::snapshot::{Datacenter, Endpoint};
+    use crate::snapshot::{Addresses, Datacenter, Endpoint, MinHealthy};
     use std::sync::Arc;
 
     fn world() -> World {
@@ -105,16 +105,16 @@ mod tests {
         };
         let pool = |name: &str, datacenter, address: &str| {
             let value = address.parse().unwrap();
-            let members = Members::Addresses(vec![Endpoint { value, weight: 1, capacity: None, condition: None }]);
+            let members = Addresses::try_new(vec![Endpoint { value, weight: 1, capacity: None, condition: None }]);
             Arc::new(PoolSpec {
                 name: name.into(),
                 entry: None,
                 zone: None,
                 datacenter,
-                min_healthy: 0.0,
+                min_healthy: MinHealthy::default(),
                 capacity: None,
                 recovery: Recovery::default(),
-                members,
+                members: Members::Addresses(members.unwrap()),
             })
         };
         World {
@@ -164,7 +164,8 @@ mod tests {
         let origin = Name::parse("Example.COM.", &Name::root()).unwrap();
         let endpoint =
             |text: &str| Endpoint { value: text.parse().unwrap(), weight: 1, capacity: None, condition: None };
-        let members = Members::Addresses(["192.0.2.1", "2001:DB8:0:0::1"].map(endpoint).into());
+        let members =
+            Members::Addresses(Addresses::try_new(["192.0.2.1", "2001:DB8:0:0::1"].map(endpoint).into()).unwrap());
         let in_zone = PoolSpec { zone: Some(origin), members, ..PoolSpec::clone(spec) };
         let target = Name::parse("Status.Example.NET.", &Name::root()).unwrap();
         let cname = Members::Cname(Endpoint { value: target, weight: 1, capacity: None, condition: None });

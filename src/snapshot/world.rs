@@ -4,6 +4,7 @@
 //! range, no name has CNAME beside other data, and so on.
 
 use std::net::IpAddr;
+use std::num::{NonZeroU8, NonZeroU16};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,12 +21,7 @@ use crate::zone::Tree;
 use super::Protocol;
 use super::family::PerFamily;
 use super::ids::PoolId;
-
-/// Maximum number of pools of a name, so that a set of them fits in one machine word. `web/fra` and `web/iad` are two.
-pub const MAX_POOLS: usize = 64;
-
-/// Maximum number of endpoints of one address family in a pool.
-pub const MAX_ENDPOINTS: usize = 1024;
+use super::values::{Addresses, Capacity, MinHealthy, PoolList, Ttls};
 
 /// Everything that is served, and its settings.
 #[derive(Clone, Debug, Default)]
@@ -124,20 +120,15 @@ pub struct PoolSpec {
     pub zone: Option<Name>,
     /// Its datacenter.
     pub datacenter: Option<DatacenterId>,
-    /// The share of a family's endpoints, 0-1, that must be open for the pool to be usable; 0 requires one endpoint.
-    pub min_healthy: f64,
-    /// The maximum load of the whole pool, in the operator's unit, above 0.
-    pub capacity: Option<f64>,
+    /// The endpoints of a family that must be open for the pool to be usable.
+    pub min_healthy: MinHealthy,
+    /// The maximum load of the whole pool.
+    pub capacity: Option<Capacity>,
     /// The pool's behaviour after it was down.
     pub recovery: Recovery,
     /// Its endpoints.
     pub members: Members,
 }
-
-/// Two numbers of endpoints that differ by less than this are equal: a decimal share such as 0.28 is no exact binary
-/// fraction, so 25 times it is a little more than 7. One endpoint of [`MAX_ENDPOINTS`] differs by a million times as
-/// much.
-const ROUNDING: f64 = 1e-9;
 
 impl PoolSpec {
     /// Returns the pool's identity.
@@ -155,19 +146,17 @@ impl PoolSpec {
         self.key().endpoint(&self.members.text(place))
     }
 
-    /// True if `open` of a family's `in_service` endpoints are enough for `min_healthy`, counted in whole endpoints: at
-    /// least one.
-    pub fn is_enough(&self, open: usize, in_service: usize) -> bool {
-        let needed = (in_service as f64 * self.min_healthy - ROUNDING).ceil() as usize;
-        open >= needed.max(1)
+    /// Returns the maximum load of the whole pool.
+    pub fn capacity(&self) -> Option<f64> {
+        self.capacity.map(Capacity::get)
     }
 }
 
 /// The endpoints of a pool: addresses, or exactly one CNAME.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Members {
-    /// One or more addresses of either family, without duplicates.
-    Addresses(Vec<Endpoint<IpAddr>>),
+    /// Addresses of either family.
+    Addresses(Addresses),
     /// The canonical name.
     Cname(Endpoint<Name>),
 }
@@ -176,11 +165,7 @@ impl Members {
     /// Returns the maximum time from the first fall to the last one when all endpoints fail at once: the time in which
     /// the slowest monitor confirms it.
     pub fn outage(&self) -> Duration {
-        let confirmed = |target: &&Target| {
-            let monitor = &target.monitor;
-            monitor.interval * u32::from(monitor.fall.get()) + monitor.timeout
-        };
-        self.targets().iter().map(confirmed).max().unwrap_or_default()
+        self.targets().iter().map(|target| target.monitor.detection()).max().unwrap_or_default()
     }
 
     /// Returns the number of endpoints.
@@ -211,10 +196,11 @@ impl Members {
 
     /// Returns the configured capacity of the endpoint at this position.
     pub fn capacity(&self, place: usize) -> Option<f64> {
-        match self {
+        let capacity = match self {
             Self::Addresses(endpoints) => endpoints.get(place)?.capacity,
             Self::Cname(endpoint) => endpoint.capacity,
-        }
+        };
+        capacity.map(Capacity::get)
     }
 
     /// Returns the condition for the endpoint at this position to be up; `None` if it always is.
@@ -233,8 +219,8 @@ pub struct Endpoint<T> {
     pub value: T,
     /// Weight for `weighted` draws; 0 means that it is drawn only if no other is left.
     pub weight: u16,
-    /// Its maximum load, in the operator's unit, above 0.
-    pub capacity: Option<f64>,
+    /// Its maximum load.
+    pub capacity: Option<Capacity>,
     /// The condition for it to be up; `None` means always up.
     pub condition: Option<Condition>,
 }
@@ -274,18 +260,18 @@ pub struct SteeredName {
 /// The rules by which a name's addresses are chosen. Names of one zone with equal steering get equal answers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Steering {
-    /// 1 to [`MAX_POOLS`] pools without duplicates, all of one kind.
-    pub pools: Vec<PoolUse>,
+    /// Its pools, all of one kind.
+    pub pools: PoolList,
     /// The chain, as configured.
     pub steer: Vec<Step>,
     /// The difference up to which the step `latency` considers round trips equal.
     pub latency_tolerance: Tolerance,
     /// How endpoints of its pools are picked; `None` leaves it to each pool's weights.
     pub pick: Option<Pick>,
-    /// Maximum number of addresses in an answer, at least 1; `None` leaves it to the pick.
-    pub answers: Option<u16>,
-    /// Number of datacenters whose best pools answer, at least 1.
-    pub take: u8,
+    /// Maximum number of addresses in an answer; `None` leaves it to the pick.
+    pub answers: Option<NonZeroU16>,
+    /// Number of datacenters whose best pools answer.
+    pub take: NonZeroU8,
     /// True if the last of at least two datacenters is drawn from all others.
     pub spare: bool,
     /// Number of leading bits of a client's address of each family that hashes use; `None` without a step or pick that
@@ -298,10 +284,8 @@ pub struct Steering {
     pub fallback: Option<PoolId>,
     /// The answer if `fallback` cannot answer either.
     pub all_down: AllDown,
-    /// TTL in seconds while the state is confirmed.
-    pub ttl: u32,
-    /// TTL in seconds while a state is unconfirmed; not above `ttl`.
-    pub ttl_min: u32,
+    /// The TTLs of its answers.
+    pub ttls: Ttls,
     /// The parameters of the name's HTTPS record, if it has one; the addresses are added for each answer.
     pub https: Option<SvcParams>,
     /// The roll-out that moves its clients to other pools; `None` without one.
@@ -309,6 +293,26 @@ pub struct Steering {
 }
 
 impl Steering {
+    /// Returns the rules of a name that uses these pools and has no other keys. It has no steps either.
+    pub fn new(pools: PoolList, ttls: Ttls) -> Self {
+        Self {
+            pools,
+            steer: Vec::new(),
+            latency_tolerance: Tolerance::default(),
+            pick: None,
+            answers: None,
+            take: NonZeroU8::MIN,
+            spare: false,
+            sticky: None,
+            prefer: Vec::new(),
+            fallback: None,
+            all_down: AllDown::All,
+            ttls,
+            https: None,
+            rollout: None,
+        }
+    }
+
     /// Returns the steps that rank, up to the first one that leaves no ties.
     pub fn ranked_steps(&self) -> impl Iterator<Item = Step> + Clone {
         self.steer.iter().copied().take_while(|step| !step.draws())

@@ -173,7 +173,7 @@ impl FailStatic {
         let target = |id| targets.get(id).map(|watched| &**watched.target());
         // The first failure may be noticed at once, the last one an interval later and at the end of its time-out.
         let suspected = self.suspects.ids().filter_map(target);
-        let window = suspected.map(|target| target.monitor.interval + target.monitor.timeout).max()?;
+        let window = suspected.map(|target| target.monitor.pace.interval() + target.monitor.pace.timeout()).max()?;
         self.suspects.retain(|_, suspect| suspect.turned + window >= now);
         let machines: HashSet<IpAddr> = self.suspects.ids().filter_map(target).map(|it| it.address.ip()).collect();
         let places: HashSet<DatacenterId> = self.suspects.ids().flat_map(datacenters).collect();

@@ -126,7 +126,7 @@ impl ProbeSchedule {
 
     /// Adds a target. Its first probe is due soon.
     pub(super) fn add(&mut self, id: TargetId, target: &Target, now: Duration) {
-        let interval = target.monitor.interval;
+        let interval = target.monitor.pace.interval();
         let (at, kind) = if target.is_probed() {
             self.pace = self.pace.max(now) + PACE;
             self.phase = self.phase.wrapping_add(GOLDEN_STEP);
@@ -287,7 +287,7 @@ mod tests {
     use std::collections::HashMap;
 
     use super::*;
-    use crate::health::{Check, Monitor, TcpCheck};
+    use crate::health::{Check, DEFAULT_TIMEOUT, Monitor, Pace, TcpCheck};
     use crate::watch::targets::Targets;
 
     const INTERVAL: Duration = Duration::from_secs(5);
@@ -308,7 +308,8 @@ mod tests {
         }
 
         fn add(&mut self, check: Check, number: u16) -> TargetId {
-            let monitor = Monitor { interval: INTERVAL, ..Monitor::new(check, 80) };
+            let monitor =
+                Monitor { pace: Pace::try_new(INTERVAL, DEFAULT_TIMEOUT).unwrap(), ..Monitor::new(check, 80) };
             let target = Target { address: ([127, 0, 0, 1], number).into(), host: "a".into(), monitor: monitor.into() };
             let (id, _) = self.targets.add(&target);
             self.schedule.add(id, &target, Duration::ZERO);

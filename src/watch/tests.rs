@@ -1,13 +1,17 @@
 //! Health and schedule together, without a clock.
 
 use super::*;
-use crate::health::{Check, Failure, Finding, Monitor, TcpCheck};
+use crate::health::{Check, DEFAULT_TIMEOUT, Failure, Finding, Monitor, Pace, TcpCheck};
 
 const INTERVAL: Duration = Duration::from_secs(5);
 const ROOM: usize = 100;
 
+fn pace(interval: Duration) -> Pace {
+    Pace::try_new(interval, DEFAULT_TIMEOUT).unwrap()
+}
+
 fn target(port: u16) -> Target {
-    let monitor = Monitor { interval: INTERVAL, ..Monitor::new(Check::Tcp(TcpCheck::default()), port) };
+    let monitor = Monitor { pace: pace(INTERVAL), ..Monitor::new(Check::Tcp(TcpCheck::default()), port) };
     Target { address: ([127, 0, 0, 1], port).into(), host: "a".into(), monitor: monitor.into() }
 }
 
@@ -93,7 +97,7 @@ fn a_monitor_with_another_tempo_goes_on_with_what_is_known_and_with_outcomes_in_
         observe(&mut watch, failing, &Outcome::Failure(Failure::Refused), Duration::ZERO);
     }
     let edited = |target: &Target| {
-        let monitor = Monitor { fall: 2.try_into().unwrap(), interval: INTERVAL * 2, ..(*target.monitor).clone() };
+        let monitor = Monitor { fall: 2.try_into().unwrap(), pace: pace(INTERVAL * 2), ..(*target.monitor).clone() };
         Target { monitor: monitor.into(), ..target.clone() }
     };
     let (ids, carried) = watch.add([&edited(&first), &edited(&second), &target(3)], INTERVAL);

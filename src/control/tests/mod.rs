@@ -16,11 +16,14 @@ use std::net::IpAddr;
 use super::*;
 use crate::geo::{Coordinates, DatacenterId, Locations};
 use crate::health::{
-    Check, Condition, Failure, Finding, Kept, Monitor, Recovery, RecoveryState, Share, Stage, State, TcpCheck,
+    Check, Condition, DEFAULT_TIMEOUT, Failure, Finding, Kept, Monitor, Pace, Recovery, RecoveryState, Share, Stage,
+    State, TcpCheck,
 };
 use crate::latency::{LatencyTable, Record};
 use crate::rollout;
-use crate::snapshot::{Blueprint, Datacenter, Endpoint, Family, Members, PoolSpec, Remapped, Snapshot, World};
+use crate::snapshot::{
+    Addresses, Blueprint, Datacenter, Endpoint, Family, Members, MinHealthy, PoolSpec, Remapped, Snapshot, World,
+};
 use crate::watch::{FailStaticEvent, TargetId};
 
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -35,14 +38,18 @@ const fn at(seconds: u64) -> Duration {
 }
 
 fn tcp() -> Monitor {
-    Monitor { interval: INTERVAL, ..Monitor::new(Check::Tcp(TcpCheck::default()), 80) }
+    Monitor { pace: pace(INTERVAL), ..Monitor::new(Check::Tcp(TcpCheck::default()), 80) }
+}
+
+fn pace(interval: Duration) -> Pace {
+    Pace::try_new(interval, DEFAULT_TIMEOUT).unwrap()
 }
 
 fn target(address: IpAddr, monitor: &Arc<Monitor>) -> Target {
     Target { address: (address, monitor.port).into(), host: "a".into(), monitor: monitor.clone() }
 }
 
-/// A pool for each list of addresses, named `web/0` and so on, each in a datacenter of its own.
+/// A pool for each list of addresses, named `web/0` and so on, each in a datacenter of its own. An empty list makes none.
 fn world(monitor: Monitor, pools: &[&[&str]]) -> World {
     let monitor = Arc::new(monitor);
     let condition = |value| Some(Condition::Probe(target(value, &monitor)));
@@ -56,10 +63,10 @@ fn world(monitor: Monitor, pools: &[&[&str]]) -> World {
             entry: Some("web".into()),
             zone: None,
             datacenter: Some(DatacenterId::from_index(place)),
-            min_healthy: 0.0,
+            min_healthy: MinHealthy::default(),
             capacity: None,
             recovery: Recovery::default(),
-            members: Members::Addresses(addresses.iter().map(endpoint).collect()),
+            members: Members::Addresses(Addresses::try_new(addresses.iter().map(endpoint).collect()).unwrap()),
         })
     };
     let datacenter = |place: usize| Datacenter {
@@ -68,7 +75,7 @@ fn world(monitor: Monitor, pools: &[&[&str]]) -> World {
         country: None,
     };
     World {
-        pools: pools.iter().enumerate().map(pool).collect(),
+        pools: pools.iter().enumerate().filter(|(_, addresses)| !addresses.is_empty()).map(pool).collect(),
         datacenters: (0..pools.len()).map(datacenter).collect(),
         ..World::default()
     }
@@ -411,7 +418,7 @@ fn an_endpoint_that_asks_for_nothing_is_drained_and_not_down() {
     let one = |share| move |address: &str| asks(if address == "127.0.0.2" { share } else { Share::FULL });
     let mut both = world(tcp(), &[&ADDRESSES, &["127.0.0.2"]]);
     for pool in &mut both.pools {
-        Arc::make_mut(pool).min_healthy = 1.0;
+        Arc::make_mut(pool).min_healthy = MinHealthy::try_new(1.0).unwrap();
     }
     let mut scene = Scene::serving(both);
     scene.turns.clear();
@@ -442,7 +449,7 @@ fn an_aggregate_turns_when_what_its_probes_come_to_does() {
     for pool in &mut aggregate.pools {
         let Members::Addresses(endpoints) = &mut Arc::make_mut(pool).members else { unreachable!() };
         let probes = parts.each_ref().map(|monitor| Condition::Probe(target(endpoints[0].value, monitor)));
-        endpoints[0].condition = Some(Condition::AtLeast(2, probes.into()));
+        endpoints.edit(|list| list[0].condition = Some(Condition::AtLeast(2, probes.into())));
     }
     let mut scene = Scene::serving(aggregate);
     let turned = |scene: &mut Scene, ports: &[u16], outcome: &Outcome| {

@@ -185,7 +185,7 @@ fn state_goes_with_an_endpoint_that_moves_in_its_list_and_a_pool_that_moves_in_i
         let mut world = recovering(recovery);
         let mut pool = PoolSpec::clone(&world.pools[0]);
         let Members::Addresses(endpoints) = &mut pool.members else { unreachable!() };
-        endpoints.reverse();
+        endpoints.edit(<[_]>::reverse);
         world.pools = vec![world.pools[1].clone(), Arc::new(pool)];
         world
     };

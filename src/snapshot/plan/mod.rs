@@ -150,7 +150,7 @@ impl Plan {
 
     /// Returns the TTL in seconds of an answer by this choice.
     pub fn ttl(&self, choice: &Choice) -> u32 {
-        if choice.restless { self.rule.ttl_min } else { self.rule.ttl }
+        if choice.restless { self.rule.ttls.unconfirmed() } else { self.rule.ttls.calm() }
     }
 
     /// Returns the choice for a client with this ranking. `key` is the client's, if the rule [uses
