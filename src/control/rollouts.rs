@@ -124,8 +124,8 @@ impl Rollouts {
     /// The present splits of names' pools.
     pub(super) fn splits(&self, world: &World) -> Vec<(NameId, Split)> {
         let split = |rolled_out: crate::snapshot::RolledOut<'_>| {
-            let (stand, is_ramping) = self.store.stand(&rolled_out.draft.id)?;
-            Some((rolled_out.name, world.split(rolled_out.steering, &stand, is_ramping)?))
+            let (exposure, is_ramping) = self.store.exposure(&rolled_out.draft.id)?;
+            Some((rolled_out.name, world.split(rolled_out.steering, &exposure, is_ramping)?))
         };
         world.rollouts().filter_map(split).collect()
     }

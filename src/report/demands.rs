@@ -75,13 +75,13 @@ fn read(snapshot: &Snapshot, id: PoolId, demand: Option<u64>) -> PoolEstimate {
     let spec = pool.spec();
     let mut silent = LoadEstimate::default();
     silent.hear(Load { used: 0, capacity: None }, BELIEVED_FOR, BELIEVED_FOR, BELIEVED_FOR);
-    let stand = |place| {
+    let endpoint_load = |place| {
         let endpoint_state = pool.endpoint_state(place);
         let is_open = endpoint_state.admin_state == AdminState::On && endpoint_state.share.is_some();
         EndpointLoad { estimate: &silent, capacity: spec.members.capacity(place), is_open }
     };
-    let stands: Vec<EndpointLoad<'_>> = (0..spec.members.len()).map(stand).collect();
+    let loads: Vec<EndpointLoad<'_>> = (0..spec.members.len()).map(endpoint_load).collect();
     let is_alive = pool.is_usable(Family::V4) || pool.is_usable(Family::V6);
-    let reading = PoolEstimate::new(is_alive, &stands, spec.capacity(), BELIEVED_FOR, BELIEVED_FOR / 2);
-    PoolEstimate { used: demand.map(|used| used as f64 / 1000.0), is_fresh: true, ..reading }
+    let estimate = PoolEstimate::new(is_alive, &loads, spec.capacity(), BELIEVED_FOR, BELIEVED_FOR / 2);
+    PoolEstimate { used: demand.map(|used| used as f64 / 1000.0), is_fresh: true, ..estimate }
 }

@@ -4,7 +4,7 @@ use super::ids::PoolId;
 use super::world::{Steering, World};
 use crate::health::Share;
 use crate::overrides::canonical;
-use crate::rollout::{Draft, RolloutId, Spec, Stand};
+use crate::rollout::{Draft, Exposure, RolloutId, Spec};
 use crate::steering::{Set, Split};
 use crate::zone::NameId;
 
@@ -32,23 +32,23 @@ impl World {
     }
 
     /// Returns the split of a name's pools for this state of its roll-out.
-    pub fn split(&self, steering: &Steering, stand: &Stand, is_ramping: bool) -> Option<Split> {
-        match (stand, steering.rollout.as_deref()?) {
-            (Stand::Active(pool), _) => Some(Split::new(self.part(steering, pool), Share::FULL, is_ramping, pool)),
-            (Stand::Share(share), Spec::Canary(canary)) => {
+    pub fn split(&self, steering: &Steering, exposure: &Exposure, is_ramping: bool) -> Option<Split> {
+        match (exposure, steering.rollout.as_deref()?) {
+            (Exposure::Active(pool), _) => Some(Split::new(self.part(steering, pool), Share::FULL, is_ramping, pool)),
+            (Exposure::Share(share), Spec::Canary(canary)) => {
                 Some(Split::new(self.part(steering, &canary.pool), *share, is_ramping, &canary.pool))
             }
-            (Stand::Share(_), Spec::Active(_)) => None,
+            (Exposure::Share(_), Spec::Active(_)) => None,
         }
     }
 
     /// Returns the split of a name's pools when its roll-out begins.
     pub(super) fn first_split(&self, steering: &Steering) -> Option<Split> {
-        let (stand, is_ramping) = match steering.rollout.as_deref()? {
-            Spec::Active(pool) => (Stand::Active(pool.clone()), false),
-            Spec::Canary(canary) => (Stand::Share(canary.steps.share(0)), true),
+        let (exposure, is_ramping) = match steering.rollout.as_deref()? {
+            Spec::Active(pool) => (Exposure::Active(pool.clone()), false),
+            Spec::Canary(canary) => (Exposure::Share(canary.steps.share(0)), true),
         };
-        self.split(steering, &stand, is_ramping)
+        self.split(steering, &exposure, is_ramping)
     }
 
     /// Returns the pools of a name that a reference means, as positions in its list.

@@ -18,7 +18,7 @@ use truenorth::health::Share;
 use truenorth::latency::{LatencyTable, MIN_SAMPLES, Sample};
 use truenorth::load::{Allowance, FULL_WEIGHT, LoadFacts};
 use truenorth::overrides::{Order, OverrideStore, Selector};
-use truenorth::rollout::Stand;
+use truenorth::rollout::Exposure;
 use truenorth::snapshot::{
     AdminState, Blueprint, Dirty, EndpointState, Members, PoolId, Remapped, Snapshot, WorldState,
 };
@@ -249,10 +249,10 @@ impl Scene {
     }
 
     /// The roll-out of a name has reached this state.
-    pub fn roll_out(&mut self, owner: &str, stand: &Stand, is_ramping: bool) {
+    pub fn roll_out(&mut self, owner: &str, exposure: &Exposure, is_ramping: bool) {
         let world = self.snapshot.world();
         let meant = world.rollouts().find(|it| *it.draft.id.owner == *owner).expect("the name has a roll-out");
-        let split = world.split(meant.steering, stand, is_ramping).expect("it is of that kind");
+        let split = world.split(meant.steering, exposure, is_ramping).expect("it is of that kind");
         let name = meant.name;
         self.change(|state| state.set_splits([(name, split)]));
     }
