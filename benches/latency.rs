@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use ipnet::{IpNet, Ipv4Net};
-use truenorth::geo::{Caps, Coordinates};
+use truenorth::geo::{Caps, Coordinates, DatacenterId};
 use truenorth::latency::{ClientRtts, Clients, LatencyTable, Measured, Record, Rtt, Sample, Tolerance, Widths};
 use truenorth::steering::{CompiledChain, CompiledStep as Step, Ground, Map};
 
@@ -43,9 +43,10 @@ fn table() -> LatencyTable {
 
 /// Chains that no two names share.
 fn chains() -> Vec<CompiledChain> {
+    let places = [0, 1, 2].map(|place| Some(DatacenterId::from_index(place)));
     let chain = |number| {
         let tolerance = Tolerance::try_new(100 + number, 50).unwrap();
-        CompiledChain::new(3, vec![Step::Latency([Some(0), Some(1), Some(2)].into(), tolerance)])
+        CompiledChain::new(3, vec![Step::Latency(places.into(), tolerance)])
     };
     (0..CHAINS).map(chain).collect()
 }

@@ -33,7 +33,7 @@ use hickory_proto::rr::RecordType;
 use scene::{ORIGIN, Reply, Scene};
 use truenorth::geo::{Continent, Coordinates, CountryCode, Location, Locations, Prefix, Runs, nest};
 use truenorth::health::Share;
-use truenorth::rollout::Stand;
+use truenorth::rollout::Exposure;
 
 const PAGE: &str = include_str!("../docs/methods.md");
 
@@ -274,12 +274,12 @@ fn play(scene: &mut Scene, step: &str) -> Result<(), String> {
         }
         "switch" => {
             let (name, pool) = rest.split_once(' ').expect("a name and a pool");
-            scene.roll_out(&owner(name), &Stand::Active(pool.into()), false);
+            scene.roll_out(&owner(name), &Exposure::Active(pool.into()), false);
         }
         "canary" => {
             let (name, thousandths) = target_and_share(rest);
             let is_between = (1..1000).contains(&thousandths);
-            scene.roll_out(&owner(name), &Stand::Share(Share::from_thousandths(thousandths)), is_between);
+            scene.roll_out(&owner(name), &Exposure::Share(Share::from_thousandths(thousandths)), is_between);
         }
         "measure" => {
             let (client, times) = rest.split_once(' ').expect("a network and its round trips");

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use endpoint::{ANY_PORT, Endpoint, Script, Step};
-use truenorth::health::{BodyMatch, Check, HttpCheck, Monitor, StatusRange, Target, TlsCheck};
+use truenorth::health::{BodyMatch, Check, HttpCheck, Monitor, Pace, StatusRange, Target, TlsCheck};
 use truenorth::monitor::Prober;
 
 const ROUNDS: usize = 40;
@@ -32,8 +32,7 @@ fn target(address: SocketAddr, tls: Option<TlsCheck>) -> Target {
     };
     let once = NonZeroU8::MIN;
     let monitor = Monitor {
-        interval: TIMEOUT * 2,
-        timeout: TIMEOUT,
+        pace: Pace::try_new(TIMEOUT * 2, TIMEOUT).unwrap(),
         rise: once,
         fall: once,
         ..Monitor::new(check, address.port())

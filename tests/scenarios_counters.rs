@@ -57,7 +57,7 @@ fn counted(scene: &Scene, owner: &str) -> NameTotals {
 fn endpoint(scene: &Scene, pool: &str, address: &str) -> (u64, u64) {
     let snapshot = scene.snapshot();
     let (id, spec) =
-        (0..).zip(&snapshot.world().pools).find(|(_, spec)| *spec.name == *pool).expect("there is such a pool");
+        snapshot.world().pool_ids().zip(&snapshot.world().pools).find(|(_, spec)| *spec.name == *pool).expect("there is such a pool");
     let place = (0..spec.members.len()).find(|&place| spec.members.text(place) == address).expect("it is in the pool");
     scene.totals().endpoint(id, place)
 }

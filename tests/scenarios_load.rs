@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 
 use hickory_proto::rr::RecordType::{A, AAAA};
 use scene::Scene;
-use truenorth::snapshot::Family;
+use truenorth::snapshot::{Family, PoolId};
 
 const FRA: [&str; 2] = ["198.51.100.1", "198.51.100.2"];
 const IAD: &str = "192.0.2.1";
@@ -241,7 +241,7 @@ fn shares_are_those_of_the_answers() {
         let ranking = plan.rule().place(Ipv4Addr::new(10, 1, 7, 0).into()).ranking;
         let shares = plan.shares(snapshot.pools(), ranking, &[Family::V4]);
         assert!(shares.are_exact);
-        let name = |id: Option<u32>| snapshot.pools()[id.unwrap() as usize].spec().name.to_string();
+        let name = |id: Option<PoolId>| snapshot.pools()[id.unwrap().index()].spec().name.to_string();
         let rounded = shares.by_pool.into_iter().map(|(id, share)| (name(id), (share * 1000.0).round() as u32));
         rounded.collect::<Vec<_>>()
     };

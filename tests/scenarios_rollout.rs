@@ -5,7 +5,7 @@ mod scene;
 use hickory_proto::rr::RecordType::{A, AAAA};
 use scene::Scene;
 use truenorth::health::Share;
-use truenorth::rollout::Stand;
+use truenorth::rollout::Exposure;
 
 const POOLS: &str = r#"
 [pools.blue]
@@ -32,8 +32,8 @@ fn green() -> Vec<String> {
     ["192.0.2.20", "192.0.2.21"].map(str::to_owned).to_vec()
 }
 
-fn share(thousandths: u16) -> Stand {
-    Stand::Share(Share::from_thousandths(thousandths))
+fn share(thousandths: u16) -> Exposure {
+    Exposure::Share(Share::from_thousandths(thousandths))
 }
 
 #[test]
@@ -42,10 +42,10 @@ fn only_the_active_pool_answers_wherever_the_client_is() {
     let reply = scene.ask("shop", A, EUROPE);
     assert_eq!((reply.sorted(), reply.ttl()), (green(), 30));
     assert!(scene.ask("shop", AAAA, EUROPE).is_nodata(), "the place is one for both families");
-    scene.roll_out("shop.example.com", &Stand::Active("blue".into()), false);
+    scene.roll_out("shop.example.com", &Exposure::Active("blue".into()), false);
     assert_eq!(scene.ask("shop", A, EUROPE).data(), ["198.51.100.10"]);
     assert_eq!(scene.ask("shop", AAAA, EUROPE).data(), ["2001:db8:f::10"]);
-    scene.roll_out("shop.example.com", &Stand::Active("blue/iad".into()), false);
+    scene.roll_out("shop.example.com", &Exposure::Active("blue/iad".into()), false);
     assert_eq!(scene.ask("shop", A, EUROPE).data(), ["192.0.2.10"]);
 }
 
@@ -146,7 +146,7 @@ fn a_name_forced_up_or_drained_still_has_its_parts() {
 #[test]
 fn names_that_are_written_alike_roll_out_each_for_itself() {
     let mut scene = Scene::new(&format!("{POOLS}{SHOP}{}", SHOP.replace("names.shop", "names.store")));
-    scene.roll_out("shop.example.com", &Stand::Active("blue".into()), false);
+    scene.roll_out("shop.example.com", &Exposure::Active("blue".into()), false);
     assert_eq!(scene.ask("shop", A, EUROPE).data(), ["198.51.100.10"]);
     assert_eq!(scene.ask("store", A, EUROPE).sorted(), green());
 }
@@ -155,7 +155,7 @@ fn names_that_are_written_alike_roll_out_each_for_itself() {
 fn a_switch_stays_when_maps_are_made_of_new_round_trips() {
     let names = SHOP.replace("active = \"green\"", "active = \"green\"\nsteer = [\"latency\"]");
     let mut scene = Scene::new(&format!("{POOLS}{names}"));
-    scene.roll_out("shop.example.com", &Stand::Active("blue".into()), false);
+    scene.roll_out("shop.example.com", &Exposure::Active("blue".into()), false);
     scene.measure(&[("10.1.2.0/24", "iad", 10.0), ("10.1.2.0/24", "fra", 90.0)]);
     assert_eq!(scene.ask("shop", A, EUROPE).data(), ["192.0.2.10"]);
 }

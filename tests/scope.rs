@@ -3,6 +3,7 @@
 //! is at its maximum or 0.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::num::{NonZeroU8, NonZeroU16};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,10 +11,11 @@ use ipnet::IpNet;
 use proptest::prelude::*;
 use truenorth::answer::Client;
 use truenorth::geo::{
-    Bits, Caps, ClientMatch, Continent, Coordinates, CountryCode, Location, Locations, Prefix, Region, Regions, nest,
+    Bits, Caps, ClientMatch, Continent, Coordinates, CountryCode, DatacenterId, Location, Locations, Prefix, Region,
+    RegionId, Regions, nest,
 };
 use truenorth::latency::{ClientRtts, LatencyTable, MIN_SAMPLES, Rtt, Sample, Tolerance, Widths};
-use truenorth::snapshot::{Ecs, Rule};
+use truenorth::snapshot::{Ecs, PoolId, Rule, Ttls};
 use truenorth::steering::{
     self, AllDown, CompiledChain, CompiledStep, Draw, Ground, HashKey, Map, Pick, Ranking, RegionTiers, SelectionPolicy,
 };
@@ -200,7 +202,7 @@ impl Draft {
             1 => CompiledStep::Distance(self.places.iter().copied().map(place).collect()),
             2 => {
                 // Candidate classes without a location have no datacenter.
-                let datacenter = |(class, place): (usize, &Option<_>)| place.map(|_| class as u8);
+                let datacenter = |(class, place): (usize, &Option<_>)| place.map(|_| DatacenterId::from_index(class));
                 let tolerance = Tolerance::try_new(self.tolerance.0, self.tolerance.1).unwrap();
                 CompiledStep::Latency(self.places.iter().enumerate().map(datacenter).collect(), tolerance)
             }
@@ -249,25 +251,24 @@ const NAME: &[u8] = b"\x03www\x07example\0";
 fn rule(map: Arc<Map>, sticky: Option<[u8; 2]>) -> Rule {
     let policy = SelectionPolicy {
         classes: (0..CLASSES).map(|class| 1 << class).collect(),
-        datacenters: (0..CLASSES).map(Some).collect(),
+        datacenters: (0..usize::from(CLASSES)).map(DatacenterId::from_index).map(Some).collect(),
         weights: vec![1; usize::from(CLASSES)].into(),
         draw: sticky.map(|_| Draw::Sticky((0..CLASSES).map(|class| HashKey::of_candidate(&[class])).collect())),
-        take: 1,
+        take: NonZeroU8::MIN,
         spare: false,
     };
     Rule {
-        pools: (0..u32::from(CLASSES)).collect(),
+        pools: (0..usize::from(CLASSES)).map(PoolId::from_index).collect(),
         map,
         policy,
         pick: Some(Pick::Rotate),
-        answers: Some(1),
+        answers: Some(NonZeroU16::MIN),
         shares_addresses: false,
         sticky,
         load: None,
         fallback: None,
         all_down: AllDown::All,
-        ttl: 30,
-        ttl_min: 5,
+        ttls: Ttls::try_new(30, 5).unwrap(),
         https: None,
         split: None,
     }
@@ -286,7 +287,7 @@ impl Drawn {
     /// Returns the ranking by definition: from the client's location, its region, its round trips, and the chain.
     fn by_definition(&self, address: IpAddr) -> Ranking {
         let location = self.locations.look_up(address);
-        let region = self.compiled_chain.regions().map_or(Regions::NOWHERE, |regions| regions.of(address, &location));
+        let region = self.compiled_chain.regions().map_or(RegionId::NOWHERE, |regions| regions.of(address, &location));
         let readings = self.table.readings(address, &location, &self.sites);
         let rtts: Vec<Rtt> = readings.iter().map(|reading| reading.rtt).collect();
         self.compiled_chain.rank(&steering::Client { region, coordinates: location.coordinates, rtts: &rtts })

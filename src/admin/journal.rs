@@ -2,10 +2,10 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
 
 use tokio::sync::broadcast;
 
+use crate::clock;
 use crate::report::{EventKind, Notice};
 
 /// Notices that are kept for clients that reconnect. A follower may be behind by this number.
@@ -37,7 +37,7 @@ impl Journal {
     /// Creates an empty journal. Numbers begin with the milliseconds since 1970. Those of a later run are therefore
     /// higher, unless there are more than a thousand events per second, and a double can represent them.
     pub fn new() -> Self {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let now = clock::wall();
         Self::beginning_with(now.as_millis() as u64)
     }
 
@@ -49,7 +49,7 @@ impl Journal {
     /// Adds an event, sends it to all followers, and returns it as a notice.
     pub fn tell(&self, kind: EventKind) -> Arc<Notice> {
         let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
-        let notice = Arc::new(Notice { id: pages.next, time: super::unix_time(), kind });
+        let notice = Arc::new(Notice { id: pages.next, time: clock::unix_time(), kind });
         pages.next += 1;
         if pages.kept.len() == KEPT {
             pages.kept.pop_front();

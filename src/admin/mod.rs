@@ -38,7 +38,7 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
@@ -357,14 +357,4 @@ async fn tell(rooms: [Arc<Rooms>; 2], mut stopping: watch::Receiver<()>) {
 /// The number of connections that were closed for newcomers in any of these.
 fn evictions(rooms: &[Arc<Rooms>]) -> u64 {
     rooms.iter().map(|rooms| rooms.evictions()).sum()
-}
-
-/// Whole seconds since 1970.
-fn unix_time() -> u64 {
-    since_epoch().as_secs()
-}
-
-/// The time since 1970; zero if the clock is earlier.
-fn since_epoch() -> Duration {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }

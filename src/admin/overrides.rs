@@ -10,7 +10,8 @@ use axum::response::Response;
 
 use super::gate::Caller;
 use super::refusal::{ApiError, json};
-use super::{AppState, body, since_epoch, unix_time};
+use super::{AppState, body};
+use crate::clock::{self, unix_time};
 use crate::duration;
 use crate::overrides::{self, Order, Override, Selector, TargetPattern};
 use crate::report::{self, OverrideList, OverrideOrder, OverrideSelector, OverrideShape};
@@ -66,7 +67,7 @@ fn read_order(
     let lifetime = lifetime.map(|text| read_duration("for", &text)).transpose()?;
     let over = over.map(|text| read_duration("over", &text)).transpose()?;
     let from = from.map(Duration::from_secs);
-    let begin = from.unwrap_or_else(since_epoch);
+    let begin = from.unwrap_or_else(clock::wall);
     let until = lifetime.map(|lifetime| begin.checked_add(lifetime).ok_or_else(|| ApiError::bad("`for` is too long")));
     Ok(Order {
         mode: mode.parse().map_err(|error: overrides::UnknownMode| ApiError::bad(format!("`mode`: {error}")))?,

@@ -9,7 +9,8 @@ use axum::response::Response;
 
 use super::gate::Caller;
 use super::refusal::{ApiError, json};
-use super::{AppState, body, unix_time};
+use super::{AppState, body};
+use crate::clock::unix_time;
 use crate::control::{Requests, RequestsRefusal};
 use crate::overrides::canonical;
 use crate::report::{self, Question, ReportTaken, RequestsReport, RolloutList, RolloutOrder};

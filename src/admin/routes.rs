@@ -15,9 +15,8 @@ use tokio::sync::oneshot;
 
 use super::gate::Way;
 use super::refusal::{ApiError, json};
-use super::{
-    AppState, Loaded, Order, events, gate, healthz, latency, metrics, overrides, reports, rollouts, txt, unix_time,
-};
+use super::{AppState, Loaded, Order, events, gate, healthz, latency, metrics, overrides, reports, rollouts, txt};
+use crate::clock::unix_time;
 use crate::overrides::TargetPattern;
 use crate::report::{self, Explanation, Filter, Network, Question, Reload, Status, When};
 

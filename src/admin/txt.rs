@@ -9,7 +9,8 @@ use axum::response::Response;
 use tokio::sync::oneshot;
 
 use super::refusal::{ApiError, json};
-use super::{AppState, Order, TxtDone, TxtOrder, body, since_epoch, unix_time};
+use super::{AppState, Order, TxtDone, TxtOrder, body};
+use crate::clock::{self, unix_time};
 use crate::control::{MAX_TXT_LIFETIME, TxtError, TxtValue};
 use crate::duration;
 use crate::name::Name;
@@ -36,7 +37,7 @@ pub(super) async fn set(State(app): State<Arc<AppState>>, request: Request) -> R
         }
     };
     // Rounded up to whole seconds, so that no record ends too early.
-    let until = (since_epoch() + lifetime).as_millis().div_ceil(1000) as u64;
+    let until = (clock::wall() + lifetime).as_millis().div_ceil(1000) as u64;
     obey(&app, TxtOrder::Set(name, value, until)).await
 }
 

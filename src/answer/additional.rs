@@ -1,5 +1,9 @@
 //! Fills the additional section: the static addresses of names in the records of an answer or a referral, if they are
 //! in the same zone (RFC 1034, section 4.3.2, step 6).
+//!
+//! The writer looks these addresses up; the resolution does not hold them. They depend on the message: the room that is
+//! left decides which of them are there, and a client loses nothing by one that is missing. Nothing is decided twice: the
+//! resolution says which RRsets answer, and here only their names are followed. Nobody else reads additional records.
 
 use super::rrset::{HopNames, SharedNames};
 use crate::name::suffixes;

@@ -34,7 +34,7 @@ impl<'s> Chosen<'s> {
 
     fn kinds(&self) -> impl Iterator<Item = &'s Kind> + use<'s> {
         let pools = self.pools;
-        self.rule.pools_of(self.set).chain(self.fallback).map(move |id| pools[id as usize].kind())
+        self.rule.pools_of(self.set).chain(self.fallback).map(move |id| pools[id.index()].kind())
     }
 
     /// True if the pools hold CNAME targets. Pools that answer together hold the same kind.

@@ -4,6 +4,7 @@ use super::exchange::{Admission, Exchange};
 use super::resolution::{Given, Resolution, Steered, Step};
 use super::{Reply, Worker};
 use crate::counters::{AnswerTally, Tally, ZoneAnswer};
+use crate::geo::DatacenterId;
 use crate::snapshot::{Choice, Snapshot, Verdict};
 use crate::steering::{Set, members};
 use crate::wire::{Rcode, Rtype};
@@ -65,7 +66,7 @@ fn zones(
         if let Some(weight) = weight {
             let location = snapshot.locations().look_up(steered.ranked_by);
             let regions = &hop.zone.regions;
-            let region = regions.of(steered.ranked_by, &location) as usize;
+            let region = regions.of(steered.ranked_by, &location).index();
             answer.region(hop.zone_id.index(), (region < regions.list().len()).then_some(region), weight);
             sent = Some((location.country, datacenter(steered, snapshot)));
         }
@@ -116,7 +117,7 @@ fn pools_of(steered: &Steered<'_>) -> Set {
 }
 
 /// Returns the datacenter of the first pool that gave the answer.
-fn datacenter(steered: &Steered<'_>, snapshot: &Snapshot) -> Option<u8> {
+fn datacenter(steered: &Steered<'_>, snapshot: &Snapshot) -> Option<DatacenterId> {
     if matches!(steered.given, Given::Nodata | Given::Servfail) {
         return None;
     }
@@ -125,5 +126,5 @@ fn datacenter(steered: &Steered<'_>, snapshot: &Snapshot) -> Option<u8> {
         0 => rule.fallback?,
         set => rule.pools_of(set).next()?,
     };
-    snapshot.world().pools[pool as usize].datacenter
+    snapshot.world().pools[pool.index()].datacenter
 }

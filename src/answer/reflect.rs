@@ -72,7 +72,7 @@ impl fmt::Display for Tiers<'_> {
                     (_, 0) => " ",
                     _ => "=",
                 })?;
-                f.write_str(&self.world.datacenters[usize::from(id)].name)?;
+                f.write_str(&self.world.datacenters[id.index()].name)?;
             }
         }
         Ok(())

@@ -5,7 +5,6 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -36,7 +35,7 @@ impl KeptLatency {
         tokio::spawn(async move {
             let (done, read) = oneshot::channel();
             spawn(move || {
-                let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                let now = crate::clock::wall();
                 let blocks = kept.store.all(&LATENCY);
                 let records: Vec<Record> =
                     blocks.iter().flat_map(|(block, record)| record.unpack(block, now)).collect();

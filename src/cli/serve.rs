@@ -389,7 +389,7 @@ impl Node {
 
 /// Counts a configuration that was read.
 fn count_load(counters: &NodeCounters, began: Instant, is_good: bool) {
-    let now = orders::unix_time();
+    let now = crate::clock::unix_time();
     counters.loaded_at.store(now, Relaxed);
     counters.is_last_load_bad.store(!is_good, Relaxed);
     if is_good {

@@ -47,7 +47,7 @@ impl<'a> ZoneCheck<'a> {
         for located in self.records {
             self.check_record(located, faults);
         }
-        for node in 0..self.names.node_count() as NodeId {
+        for node in (0..self.names.node_count()).map(NodeId::from_index) {
             match self.names.records_of(node) {
                 [] => {}
                 [only] if self.records[*only as usize].record.rdata.len() <= MAX_RRSET - RECORD_HEAD => {}

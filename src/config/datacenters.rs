@@ -69,7 +69,7 @@ impl Places {
     /// Returns the id of a datacenter: a new one, or its id from another file.
     fn add(&mut self, datacenter: Datacenter, place: &Place, faults: &mut Faults) -> Option<DatacenterId> {
         if let Some((id, first)) = self.defined.get(&datacenter.name) {
-            let known = &mut self.list[usize::from(*id)];
+            let known = &mut self.list[id.index()];
             // One of two files may leave out the country.
             known.country = known.country.or(datacenter.country);
             let other_country = datacenter.country.is_some() && datacenter.country != known.country;
@@ -88,7 +88,7 @@ impl Places {
             faults.push(Fault::error(place, message, "one too many").code(Code::Limit));
             return None;
         }
-        let id = self.list.len() as DatacenterId;
+        let id = DatacenterId::from_index(self.list.len());
         self.defined.insert(datacenter.name.clone(), (id, place.clone()));
         self.list.push(datacenter);
         Some(id)

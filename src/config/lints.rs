@@ -27,19 +27,19 @@ pub(super) struct Names<'a> {
 impl Names<'_> {
     /// The zone's own pools with their numbers.
     fn own_pools(&self) -> impl Iterator<Item = (PoolId, &PoolDraft)> {
-        (self.others as PoolId..).zip(&self.pools[self.others..])
+        (self.others..).map(PoolId::from_index).zip(&self.pools[self.others..])
     }
 
     /// Warns of steering that makes no sense.
     pub(super) fn check(&self, faults: &mut Faults) {
         for owner in self.owners {
             let OwnerKind::Steered { name, .. } = &owner.kind else { continue };
-            let critique = NameLints { names: self, name, owner };
-            if !critique.check_reach(faults) {
-                critique.check_only(faults);
+            let lints = NameLints { names: self, name, owner };
+            if !lints.check_reach(faults) {
+                lints.check_only(faults);
             }
-            critique.check_weights(faults);
-            critique.check_families(faults);
+            lints.check_weights(faults);
+            lints.check_families(faults);
         }
         self.check_ttls(faults);
         self.check_endpoint_weights(faults);

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use crate::disk::Disk;
 use crate::duration;
-use crate::health::{Check, DEFAULT_FALL, DEFAULT_INTERVAL, DEFAULT_RISE, DEFAULT_TIMEOUT, Monitor};
+use crate::health::{Check, DEFAULT_FALL, DEFAULT_INTERVAL, DEFAULT_RISE, DEFAULT_TIMEOUT, Monitor, Pace};
 use crate::name::{MAX_LABEL_LENGTH, MAX_NAME_LENGTH};
 
 use super::IcmpMonitor;
@@ -136,8 +136,7 @@ fn read_monitor(mut table: TomlTable<'_>, kind: Kind, disk: &Disk, faults: &mut 
     }
 
     let port = read_port(&mut table, kind, faults);
-    let (interval, timeout) =
-        if kind == Kind::Push { read_deadline(&mut table, faults) } else { read_times(&mut table, faults) };
+    let pace = if kind == Kind::Push { read_deadline(&mut table, faults) } else { read_times(&mut table, faults) };
     let count = |value: Value<'_>, faults: &mut Faults| value.integer(1..=u8::MAX, faults);
     let rise = table.take("rise").and_then(|value| count(value, faults));
     let fall = table.take("fall").and_then(|value| count(value, faults));
@@ -151,9 +150,9 @@ fn read_monitor(mut table: TomlTable<'_>, kind: Kind, disk: &Disk, faults: &mut 
         Kind::Icmp => Some(Check::Icmp),
         Kind::Push | Kind::Aggregate(_) => Some(Check::Push),
         Kind::Exec => exec::read(&mut table, port != Some(NO_PORT), disk, faults).map(Check::Exec),
-        Kind::Http => http::read(&mut table, timeout, faults).map(http::without_tls).map(Check::Http),
+        Kind::Http => http::read(&mut table, pace.timeout(), faults).map(http::without_tls).map(Check::Http),
         Kind::Https => {
-            let (http, tls) = (http::read(&mut table, timeout, faults), tls::read(&mut table, disk, faults));
+            let (http, tls) = (http::read(&mut table, pace.timeout(), faults), tls::read(&mut table, disk, faults));
             http.zip(tls).map(|(http, tls)| Check::Https(http, tls))
         }
         Kind::Tls => {
@@ -165,8 +164,7 @@ fn read_monitor(mut table: TomlTable<'_>, kind: Kind, disk: &Disk, faults: &mut 
     let nonzero = |count: Option<Placed<u8>>, default| count.and_then(|c| NonZeroU8::new(c.value)).unwrap_or(default);
     let monitor = Monitor {
         check: check?,
-        interval,
-        timeout,
+        pace,
         rise: nonzero(rise, DEFAULT_RISE),
         fall: nonzero(fall, DEFAULT_FALL),
         hold_down: hold_down.map_or(Duration::ZERO, |hold_down| hold_down.value),
@@ -198,7 +196,7 @@ fn read_port(table: &mut TomlTable<'_>, kind: Kind, faults: &mut Faults) -> Opti
     value.integer(1..=u16::MAX, faults).map(|port| port.value)
 }
 
-fn read_times(table: &mut TomlTable<'_>, faults: &mut Faults) -> (Duration, Duration) {
+fn read_times(table: &mut TomlTable<'_>, faults: &mut Faults) -> Pace {
     let anchor = table.place();
     let interval = table.take("interval").and_then(|value| value.duration(INTERVAL, faults));
     let timeout = table.take("timeout").and_then(|value| value.duration(TIMEOUT, faults));
@@ -206,7 +204,7 @@ fn read_times(table: &mut TomlTable<'_>, faults: &mut Faults) -> (Duration, Dura
         interval.as_ref().map_or(DEFAULT_INTERVAL, |interval| interval.value),
         timeout.as_ref().map_or(DEFAULT_TIMEOUT, |timeout| timeout.value),
     );
-    if times.1 >= times.0 {
+    Pace::try_new(times.0, times.1).unwrap_or_else(|| {
         let message = format!(
             "the timeout ({}) is not below the interval ({})",
             duration::Written(times.1),
@@ -215,15 +213,16 @@ fn read_times(table: &mut TomlTable<'_>, faults: &mut Faults) -> (Duration, Dura
         let place = timeout.or(interval).map_or(anchor, |written| written.place);
         let help = "probes of one endpoint never overlap: shorten `timeout` or lengthen `interval`";
         faults.push(Fault::error(&place, message, "").code(Code::Monitor).help(help));
-    }
-    times
+        Pace::DEFAULT
+    })
 }
 
 /// Reads the deadline of a push monitor as its interval: the time that an endpoint may be silent. It has no timeout.
-fn read_deadline(table: &mut TomlTable<'_>, faults: &mut Faults) -> (Duration, Duration) {
+fn read_deadline(table: &mut TomlTable<'_>, faults: &mut Faults) -> Pace {
     table.refuse(&["interval", "timeout"], "is for monitors that probe: a push monitor has a `deadline`", faults);
     let deadline = table.take("deadline").and_then(|value| value.duration(INTERVAL, faults));
-    (deadline.map_or(DEFAULT_DEADLINE, |deadline| deadline.value), Duration::ZERO)
+    let deadline = deadline.map_or(DEFAULT_DEADLINE, |deadline| deadline.value);
+    Pace::try_new(deadline, Duration::ZERO).unwrap_or(Pace::DEFAULT)
 }
 
 /// Reads a host name or an address without a port, as in a `Host` header field.

@@ -1,10 +1,11 @@
 //! `[names]`: owner names whose addresses are selected for each client.
 
 use std::collections::HashMap;
+use std::num::{NonZeroU8, NonZeroU16};
 
 use crate::geo::DatacenterId;
 use crate::name::Name;
-use crate::snapshot::{Ecs, MAX_POOLS, PerFamily, PoolId, PoolUse, SteeredName, Steering};
+use crate::snapshot::{Ecs, MAX_POOLS, PerFamily, PoolId, PoolList, PoolUse, SteeredName, Steering, Ttls};
 use crate::steering::{AllDown, MAX_ANSWERS, Pick, Step};
 
 use super::code::Code;
@@ -166,19 +167,19 @@ impl NameReader<'_, '_> {
         self.warn_dead_failover(&steer, &pools, &steer_place);
         let ttl = ttl.map_or(self.scope.ttl, |ttl| ttl.value);
         let steering = Steering {
-            pools: pools.into_iter().map(|(used, _)| used).collect(),
+            // A longer list was reported; its pools are different.
+            pools: PoolList::try_new(pools.into_iter().map(|(used, _)| used).collect())?,
             steer,
             latency_tolerance: latency_tolerance.unwrap_or_default(),
             pick,
-            answers: answers.map(|answers| answers.value),
-            take,
+            answers: answers.and_then(|answers| NonZeroU16::new(answers.value)),
+            take: NonZeroU8::new(take)?,
             spare,
             sticky,
             prefer,
             fallback,
             all_down,
-            ttl,
-            ttl_min: self.scope.ttl_min.min(ttl),
+            ttls: Ttls::try_new(ttl, self.scope.ttl_min.min(ttl))?,
             https,
             rollout: rollout.map(Box::new),
         };
@@ -223,7 +224,7 @@ impl NameReader<'_, '_> {
         for pool in pools::find(self.scope.pools, &reference, self.faults).unwrap_or_default() {
             self.note_user(pool, owner);
             if let Some(first) = uses.first.get(&pool) {
-                let message = format!("pool `{}` is used twice", self.drafts[pool as usize].name);
+                let message = format!("pool `{}` is used twice", self.drafts[pool.index()].name);
                 let fault = Fault::error(&reference.place, message, "again").code(Code::Duplicate);
                 self.faults.push(fault.related(first, "first used here"));
             } else {
@@ -234,7 +235,7 @@ impl NameReader<'_, '_> {
     }
 
     fn note_user(&mut self, pool: PoolId, owner: &Name) {
-        let users = &mut self.drafts[pool as usize].users;
+        let users = &mut self.drafts[pool.index()].users;
         // The entries of a name are read one after the other, so the name is the last user or not a user yet.
         if users.last() != Some(owner) {
             users.push(owner.clone());
@@ -337,7 +338,7 @@ impl NameReader<'_, '_> {
         let reference = value.string(self.faults)?;
         let found = pools::find(self.scope.pools, &reference, self.faults)?;
         let [pool] = found[..] else {
-            let names: Vec<&str> = found.iter().map(|&pool| &*self.drafts[pool as usize].name).collect();
+            let names: Vec<&str> = found.iter().map(|&pool| &*self.drafts[pool.index()].name).collect();
             let message = format!("`fallback` is one pool, `{}` is {}", reference.value, names.len());
             let help = format!("choose one of {}", list_of(&names));
             self.faults.push(Fault::error(&reference.place, message, "which one?").code(Code::Steering).help(help));
@@ -360,7 +361,7 @@ impl NameReader<'_, '_> {
     }
 
     fn is_cname(&self, pool: PoolId) -> bool {
-        matches!(self.drafts[pool as usize].members, DraftMembers::Cname(_))
+        matches!(self.drafts[pool.index()].members, DraftMembers::Cname(_))
     }
 }
 

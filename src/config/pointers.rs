@@ -113,7 +113,7 @@ impl<'a> Contents<'a> {
             for owner in &zone.owners {
                 let OwnerKind::Steered { name, cname: true } = &owner.kind else { continue };
                 let mut used = name.steering.pools.iter().map(|used| used.pool).chain(name.steering.fallback);
-                let target = used.find_map(|pool| match &pools.get(pool as usize)?.members {
+                let target = used.find_map(|pool| match &pools.get(pool.index())?.members {
                     DraftMembers::Cname(endpoint) => Some(endpoint.value.clone()),
                     DraftMembers::Addresses(_) => None,
                 });

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use crate::geo::DatacenterId;
 use crate::health::Recovery;
 use crate::name::Name;
-use crate::snapshot::{MAX_ENDPOINTS, PoolId};
+use crate::snapshot::{Capacity, MAX_ENDPOINTS, MinHealthy, PoolId};
 
 use super::addresses;
 use super::code::Code;
@@ -44,8 +44,8 @@ pub(super) struct PoolDraft {
     pub(super) place: Place,
     pub(super) zone: Option<Name>,
     pub(super) datacenter: Option<DatacenterId>,
-    pub(super) min_healthy: f64,
-    pub(super) capacity: Option<f64>,
+    pub(super) min_healthy: MinHealthy,
+    pub(super) capacity: Option<Capacity>,
     pub(super) recovery: Recovery,
     pub(super) members: DraftMembers,
     pub(super) monitor: Option<MonitorTree>,
@@ -66,6 +66,7 @@ impl PoolDraft {
 
 /// The members of a pool.
 pub(super) enum DraftMembers {
+    /// At least one and not too many, each once.
     Addresses(Vec<DraftEndpoint<IpAddr>>),
     Cname(DraftEndpoint<Name>),
 }
@@ -75,7 +76,7 @@ pub(super) struct DraftEndpoint<T> {
     pub(super) value: T,
     pub(super) place: Place,
     pub(super) weight: u16,
-    pub(super) capacity: Option<f64>,
+    pub(super) capacity: Option<Capacity>,
     pub(super) check_address: Option<IpAddr>,
     pub(super) check_port: Option<u16>,
 }
@@ -116,6 +117,7 @@ fn read_entry(
     let datacenter = table.take("datacenter").and_then(|value| value.string(faults));
     let monitor = table.take("monitor").and_then(|value| value.string(faults));
     let min_healthy = table.take("min_healthy").and_then(|value| value.number(0.0..=1.0, faults));
+    let min_healthy = min_healthy.and_then(|share| MinHealthy::try_new(share.value)).unwrap_or_default();
     let capacity = read_capacity(&mut table, faults);
     let recoveries = recovery::read(&mut table, monitor.as_ref(), faults);
     let endpoints = table.require("endpoints", faults);
@@ -150,9 +152,10 @@ fn read_entry(
             Some((datacenter, _)) if by_datacenter => format!("{}/{datacenter}", value.key).into(),
             _ => value.key.into(),
         };
-        entry
-            .parts
-            .push((place.as_ref().filter(|_| by_datacenter).map(|(name, _)| name.clone()), drafts.len() as PoolId));
+        entry.parts.push((
+            place.as_ref().filter(|_| by_datacenter).map(|(name, _)| name.clone()),
+            PoolId::from_index(drafts.len()),
+        ));
         let recovery = recoveries.of(place.as_ref().map(|(name, _)| name.as_str()));
         drafts.push(PoolDraft {
             name,
@@ -160,7 +163,7 @@ fn read_entry(
             place: value.anchor(),
             zone: scope.origin.cloned(),
             datacenter: place.map(|(_, id)| id),
-            min_healthy: min_healthy.as_ref().map_or(0.0, |share| share.value),
+            min_healthy,
             capacity,
             recovery,
             members,
@@ -217,8 +220,7 @@ fn read_members(list: &Value<'_>, scope: &PoolScope<'_>, probed: bool, faults: &
         }
         (Some(_), None) => {
             let addresses = each_once(addresses, faults);
-            check_bound(&addresses, list, faults);
-            Some(DraftMembers::Addresses(addresses))
+            is_within_bound(&addresses, list, faults).then_some(DraftMembers::Addresses(addresses))
         }
         (None, Some((endpoint, _))) => Some(DraftMembers::Cname(endpoint)),
         (None, None) => None,
@@ -242,14 +244,17 @@ fn each_once(endpoints: Vec<(DraftEndpoint<IpAddr>, Place)>, faults: &mut Faults
     list
 }
 
-fn check_bound(addresses: &[DraftEndpoint<IpAddr>], list: &Value<'_>, faults: &mut Faults) {
+/// True if there are not too many endpoints. Reports a fault otherwise.
+fn is_within_bound(addresses: &[DraftEndpoint<IpAddr>], list: &Value<'_>, faults: &mut Faults) -> bool {
     let v4 = addresses.iter().filter(|endpoint| endpoint.value.is_ipv4()).count();
-    for (family, count) in [("IPv4", v4), ("IPv6", addresses.len() - v4)] {
+    let counts = [("IPv4", v4), ("IPv6", addresses.len() - v4)];
+    for (family, count) in counts {
         if count > MAX_ENDPOINTS {
             let message = format!("a pool holds at most {MAX_ENDPOINTS} endpoints of a family");
             faults.push(Fault::error(&list.anchor(), message, format!("{count} {family} addresses")).code(Code::Limit));
         }
     }
+    counts.iter().all(|&(_, count)| count <= MAX_ENDPOINTS)
 }
 
 fn read_endpoint(item: &Value<'_>, scope: &PoolScope<'_>, probed: bool, faults: &mut Faults) -> Option<Read> {
@@ -299,9 +304,9 @@ fn read_endpoint(item: &Value<'_>, scope: &PoolScope<'_>, probed: bool, faults: 
 }
 
 /// Reads the capacity of a pool or an endpoint, in the operator's own unit.
-fn read_capacity(table: &mut TomlTable<'_>, faults: &mut Faults) -> Option<f64> {
+fn read_capacity(table: &mut TomlTable<'_>, faults: &mut Faults) -> Option<Capacity> {
     let capacity = table.take("capacity")?.number(SMALLEST_CAPACITY..=LARGEST_CAPACITY, faults)?;
-    Some(capacity.value)
+    Capacity::try_new(capacity.value)
 }
 
 fn read_address(value: &Value<'_>, faults: &mut Faults) -> Option<IpAddr> {

@@ -11,6 +11,7 @@ mod location;
 mod octets;
 mod prefixes;
 mod rare;
+mod reader;
 mod rules;
 mod svcb;
 mod text;

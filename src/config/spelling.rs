@@ -38,7 +38,7 @@ pub(super) fn check_owners(origin: &Name, records: &[Located], owners: &[Owner],
     let mut odd: Vec<(String, Fault, usize)> = Vec::new();
     for (name, place) in of_owners.chain(of_records).filter(|(name, _)| filter.may_be_odd(name)) {
         let node = names.find(name);
-        if node.is_some_and(|node| std::mem::replace(&mut seen[node as usize], true)) {
+        if node.is_some_and(|node| std::mem::replace(&mut seen[node.index()], true)) {
             continue;
         }
         let Some(relative) = relative(name, origin) else { continue };

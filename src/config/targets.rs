@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::health::{Check, Condition, GrpcCheck, Target};
 use crate::name::Name;
-use crate::snapshot::{Endpoint, Members, PoolSpec};
+use crate::snapshot::{Addresses, Endpoint, Members, PoolSpec};
 
 use super::code::Code;
 use super::fault::{Fault, Faults, Severity};
@@ -41,14 +41,14 @@ fn finish_pool(draft: PoolDraft) -> PoolSpec {
         draft;
     let finish = Finish { monitor: monitor.as_ref(), users: &users };
     let members = match members {
-        DraftMembers::Addresses(list) => Members::Addresses(
-            list.into_iter()
-                .map(|endpoint| {
-                    let own = Some(endpoint.value);
-                    finish.endpoint(endpoint, own)
-                })
-                .collect(),
-        ),
+        DraftMembers::Addresses(list) => {
+            let endpoints = list.into_iter().map(|endpoint| {
+                let own = Some(endpoint.value);
+                finish.endpoint(endpoint, own)
+            });
+            let addresses = Addresses::try_new(endpoints.collect());
+            Members::Addresses(addresses.expect("a draft holds at least one address, not too many, and each once"))
+        }
         DraftMembers::Cname(endpoint) => Members::Cname(finish.endpoint(endpoint, None)),
     };
     PoolSpec { name, entry, zone, datacenter, min_healthy, capacity, recovery, members }

@@ -1,11 +1,11 @@
 //! `[[windows]]`: times with an override, such as a drain during maintenance.
 
 use std::ops::RangeInclusive;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use toml::value::{Datetime, Offset};
 
-use crate::overrides::{Civil, MAX_OVERRIDES, MAX_REASON, Mode, Order, TargetPattern};
+use crate::overrides::{Civil, MAX_OVERRIDES, MAX_REASON, Mode, Order, OverrideRefusal, TargetPattern};
 use crate::snapshot::World;
 
 use super::code::Code;
@@ -65,8 +65,7 @@ fn read_window(value: &Value<'_>, faults: &mut Faults) -> Option<Placed<Order>> 
     };
     if let Some(over) = over.filter(|_| !order.is_well_timed()) {
         faults.push(
-            Fault::error(&over.place, "`over` is only for the drain of a dc:, pool: or endpoint:", "cannot be gradual")
-                .code(Code::Window),
+            Fault::error(&over.place, OverrideRefusal::NotGradual.to_string(), "cannot be gradual").code(Code::Window),
         );
         return None;
     }
@@ -84,7 +83,7 @@ pub(super) fn check(windows: &[Placed<Order>], world: &World, faults: &mut Fault
             );
         }
     }
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = crate::clock::wall();
     let mut over = windows.iter().filter(|window| window.value.until.is_some_and(|until| until < now));
     if let Some(first) = over.next() {
         let message = format!("the window of `{}` is over", first.value.target);

@@ -371,7 +371,7 @@ fn check_regions_are_used(
     // The region has no effect on a name whose pools are all in one datacenter.
     let mut several = by_region.filter(|(_, name)| {
         let places: HashSet<Option<DatacenterId>> =
-            name.steering.pools.iter().map(|used| pools[used.pool as usize].datacenter).collect();
+            name.steering.pools.iter().map(|used| pools[used.pool.index()].datacenter).collect();
         places.len() > 1
     });
     if let Some((owner, _)) = several.next()

@@ -12,7 +12,7 @@ use crate::latency::{LatencyTable, Record, Sample};
 use crate::overrides::Change;
 use crate::rollout;
 use crate::snapshot::{Blueprint, Remapped, Snapshot};
-use crate::watch::FailStaticEvent;
+use crate::watch::{FailStaticEvent, TargetId};
 
 /// Something that happened.
 #[derive(Debug)]
@@ -26,9 +26,9 @@ pub enum Event {
     /// The configuration adopted last has other records: the result of [`Blueprint::amended`].
     Amend(Arc<Blueprint>),
     /// A probe ended.
-    Outcome(Arc<Target>, Outcome),
+    Outcome(TargetId, Outcome),
     /// A probe ended without an outcome.
-    Lost(Arc<Target>),
+    Lost(TargetId),
     /// A report of an endpoint. The reporter waits for the reply.
     Push(Push, PushReply),
     /// Clients, or their datacenters, measured round trips.
@@ -52,10 +52,11 @@ pub enum Event {
 /// Something to do.
 #[derive(Debug)]
 pub enum Effect {
-    /// Probe this target now, and send the outcome as an event.
-    Probe(Arc<Target>),
-    /// Cancel the running probe of this target. It will have no outcome.
-    Stop(Arc<Target>),
+    /// Probe this target now, and send the outcome as an event with its id.
+    Probe(TargetId, Arc<Target>),
+    /// Cancel the running probe of this target. It will have no outcome: its id may be given to
+    /// another target.
+    Stop(TargetId),
     /// Answer queries from this snapshot from now on.
     Publish(Arc<Snapshot>),
     /// Make maps from this table on another thread, and send them as an event.

@@ -10,9 +10,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use super::{Now, RecoveryStates};
-use crate::health::{Health, Kept, KeptHold, Means, RecoveryState, State, Target};
+use crate::health::{Health, Kept, KeptHold, Means, RecoveryState, State};
 use crate::overrides::Change;
 use crate::rollout;
+use crate::watch::Watched;
 
 /// A state that was confirmed longer ago no longer counts.
 pub const BELIEVED_FOR: Duration = Duration::from_secs(10 * 60);
@@ -97,10 +98,10 @@ impl Keeping {
     }
 
     /// The kept health of a target, if it still counts.
-    pub(super) fn health(&self, target: &Target, now: Duration) -> Option<Health> {
-        let kept = self.kept.get(&target.fingerprint());
-        let kept = kept.or_else(|| self.by_question.get(&target.question_fingerprint()))?;
-        let health = Health::kept(kept.state, kept.fell, kept.hold, &target.monitor, now);
+    pub(super) fn health(&self, watched: &Watched, now: Duration) -> Option<Health> {
+        let kept = self.kept.get(&watched.fingerprint());
+        let kept = kept.or_else(|| self.by_question.get(&watched.question()))?;
+        let health = Health::kept(kept.state, kept.fell, kept.hold, &watched.target().monitor, now);
         // A row from the future means that the clock was wrong then or is wrong now.
         let is_believed = kept.confirmed.abs_diff(now) <= BELIEVED_FOR;
         let is_held = kept.state == State::Down && health.held_until() > now;
@@ -108,8 +109,8 @@ impl Keeping {
     }
 
     /// Takes in the health of a target after a probe.
-    pub(super) fn observe(&mut self, target: &Target, health: Health, now: Duration) {
-        let fingerprint = target.fingerprint();
+    pub(super) fn observe(&mut self, watched: &Watched, health: Health, now: Duration) {
+        let fingerprint = watched.fingerprint();
         let (state, hold) = (health.state(), health.hold());
         let is_fresh =
             |kept: &Kept| kept.state == state && kept.hold == hold && now.abs_diff(kept.confirmed) < CONFIRM_EVERY;
@@ -119,16 +120,16 @@ impl Keeping {
             return;
         }
         let fell = if state == State::Down { health.last_up() } else { Duration::ZERO };
-        let kept = Kept { state, confirmed: now, fell, hold, question: target.question_fingerprint() };
+        let kept = Kept { state, confirmed: now, fell, hold, question: watched.question() };
         self.kept.insert(fingerprint, kept);
         self.changed.health.insert(fingerprint, Some(kept));
     }
 
     /// Removes the rows of targets that are no longer watched, and rows that are too old.
-    pub(super) fn retain<'a>(&mut self, watched: impl Iterator<Item = &'a Target>, now: Duration) {
+    pub(super) fn retain<'a>(&mut self, watched: impl Iterator<Item = &'a Watched>, now: Duration) {
         self.by_question.clear();
         let mut kept = HashMap::new();
-        for fingerprint in watched.map(Target::fingerprint) {
+        for fingerprint in watched.map(Watched::fingerprint) {
             if let Some(row) = self.kept.remove(&fingerprint) {
                 let is_held = row.hold.is_some_and(|KeptHold { until, .. }| until > now);
                 if row.confirmed.abs_diff(now) <= KEPT_FOR || is_held {

@@ -14,9 +14,10 @@ use std::time::Duration;
 
 use super::{Control, Effect};
 use crate::geo::DatacenterId;
-use crate::health::{Finding, Outcome, Target, Times};
+use crate::health::{Finding, Outcome, Times};
 use crate::latency::{LatencyTable, Record, Sample};
 use crate::snapshot::{Blueprint, Dirty, Remapped, Snapshot};
+use crate::watch::TargetId;
 
 /// The least time between two makings of maps: one takes a while if a million networks were measured.
 pub const REMAP_INTERVAL: Duration = Duration::from_secs(5);
@@ -52,13 +53,12 @@ impl Control {
     }
 
     /// Feeds the time that a probe's connection took as a round trip to the datacenters of its target.
-    pub(super) fn time(&mut self, target: &Arc<Target>, seen: &Outcome, now: Duration) {
+    pub(super) fn time(&mut self, target: TargetId, seen: &Outcome, now: Duration) {
         if let Some(serving) = &self.serving
             && let Outcome::Success(Finding { times: Times { connect: Some(rtt), .. }, .. }) = seen
-            && let Some(ids) = serving.pools_of.get(target)
+            && serving.dependents.hold(target)
         {
-            let pools = &serving.snapshot.world().pools;
-            let places: BTreeSet<DatacenterId> = ids.iter().filter_map(|&id| pools[id as usize].datacenter).collect();
+            let places: BTreeSet<DatacenterId> = serving.datacenters(target).collect();
             self.latency.feed_probe(*rtt, places, &serving.snapshot, now);
         }
     }

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use foldhash::fast::RandomState;
 
-use crate::health::{Finding, LastProbe, Load, LoadSeen, Outcome, Target};
+use super::push::EndpointRef;
+use crate::health::{Finding, Load, LoadSeen, Outcome, PoolKey, Target};
 use crate::load::{
     Allowance, BELIEVED_FOR, Draw, DrawCandidate, EndpointLoad, GroupShares, LoadEstimate, PoolEstimate, SHORTEST_ROUND,
 };
@@ -30,8 +31,6 @@ pub(super) struct Loads {
     rounds: Vec<GroupRounds>,
     /// The group that each pool belongs to, and its position there.
     positions: HashMap<PoolId, (usize, usize), RandomState>,
-    /// The endpoints that each target reports on.
-    places: HashMap<Arc<Target>, Vec<(PoolId, usize)>, RandomState>,
 }
 
 /// Pools that have their rounds together.
@@ -58,12 +57,7 @@ struct PoolLoads {
 impl Loads {
     /// The loads of the world that is served from now on. The estimates of pools and endpoints that stay are taken over
     /// from `before`.
-    pub(super) fn new(
-        world: &World,
-        before: &Self,
-        last_probes: &HashMap<Arc<Target>, LastProbe>,
-        now: Duration,
-    ) -> Self {
+    pub(super) fn new(world: &World, before: &Self, now: Duration) -> Self {
         let known = before.by_name();
         let mut loads = Self::default();
         for group in world.load_groups() {
@@ -72,37 +66,29 @@ impl Loads {
             }
             loads.rounds.push(GroupRounds::new(world, &group, &known, now));
         }
-        for (&id, &(group, place)) in &loads.positions {
-            let spec = &loads.rounds[group].pools[place].spec;
-            for endpoint in 0..spec.members.len() {
-                let Some(condition) = spec.members.condition(endpoint) else { continue };
-                condition.each_target(&mut |target| match loads.places.get_mut(target) {
-                    Some(places) => places.push((id, endpoint)),
-                    None => _ = loads.places.insert(Arc::new(target.clone()), vec![(id, endpoint)]),
-                });
-            }
-        }
-        // Loads that were reported before any name used them.
-        for target in loads.places.keys().cloned().collect::<Vec<_>>() {
-            let known = before.places.contains_key(&target);
-            if let Some((seen, at)) = last_probes.get(&target).filter(|_| !known).and_then(|it| it.seen.as_ref()) {
-                loads.hear(&target, seen, *at);
-            }
-        }
         loads
     }
 
-    /// Takes in the outcome of a probe or of a report.
-    pub(super) fn hear(&mut self, target: &Arc<Target>, seen: &Outcome, now: Duration) {
+    /// True if the load of any of these endpoints makes a difference.
+    pub(super) fn use_any(&self, endpoints: &[EndpointRef]) -> bool {
+        endpoints.iter().any(|(id, _)| self.positions.contains_key(id))
+    }
+
+    /// Takes in the outcome of a probe or of a report of a target, for the endpoints that depend on it.
+    pub(super) fn hear(&mut self, target: &Target, endpoints: &[EndpointRef], seen: &Outcome, now: Duration) {
         let Outcome::Success(Finding { took, load, .. }) = seen else { return };
-        let Some(places) = self.places.get(target) else { return };
-        for &(id, endpoint) in places {
-            let (group, place) = self.positions[&id];
+        for &(id, endpoint) in endpoints {
+            let Some(&(group, place)) = self.positions.get(&id) else { continue };
             let group = &mut self.rounds[group];
             let smoothing = group.round / SMOOTHED_PART;
             let estimate = &mut group.pools[place].estimates[endpoint];
             if let Some(load) = load {
-                estimate.hear(*load, now, smoothing, BELIEVED_FOR.max(target.monitor.interval * BELIEVED_INTERVALS));
+                estimate.hear(
+                    *load,
+                    now,
+                    smoothing,
+                    BELIEVED_FOR.max(target.monitor.pace.interval() * BELIEVED_INTERVALS),
+                );
             }
             if target.is_probed() {
                 estimate.time(*took);
@@ -111,7 +97,7 @@ impl Loads {
     }
 
     /// Takes in a reported load of an endpoint. Returns true if the load makes a difference.
-    pub(super) fn take_in(&mut self, (id, endpoint): (PoolId, usize), load: Load, now: Duration) -> bool {
+    pub(super) fn take_in(&mut self, (id, endpoint): EndpointRef, load: Load, now: Duration) -> bool {
         let Some(&(group, place)) = self.positions.get(&id) else { return false };
         let group = &mut self.rounds[group];
         let smoothing = group.round / SMOOTHED_PART;
@@ -131,11 +117,11 @@ impl Loads {
         due.flat_map(|group| group.round(snapshot.pools(), now)).collect()
     }
 
-    /// The present loads of all pools, by the key of each pool.
-    pub(super) fn seen(&self, pools: &[Arc<Pool>], now: Duration) -> HashMap<String, LoadSeen> {
+    /// The present loads of all pools.
+    pub(super) fn seen(&self, pools: &[Arc<Pool>], now: Duration) -> HashMap<PoolKey, LoadSeen> {
         let all_loads = self.rounds.iter().flat_map(|group| &group.pools);
         let seen = |pool_loads: &PoolLoads| {
-            let PoolEstimate { used, capacity, .. } = pool_loads.read(&pools[pool_loads.id as usize], now, now);
+            let PoolEstimate { used, capacity, .. } = pool_loads.read(&pools[pool_loads.id.index()], now, now);
             let heard = pool_loads.estimates.iter().filter_map(|estimate| estimate.heard_at(now)).max();
             (pool_loads.spec.key(), LoadSeen { used, capacity, heard })
         };
@@ -172,7 +158,7 @@ fn identity(spec: &PoolSpec) -> (Option<&Name>, &str) {
 impl GroupRounds {
     fn new(world: &World, group: &LoadGroup, before: &Known<'_>, now: Duration) -> Self {
         let ids = &group.pools;
-        let specs: Vec<&Arc<PoolSpec>> = ids.iter().map(|&id| &world.pools[id as usize]).collect();
+        let specs: Vec<&Arc<PoolSpec>> = ids.iter().map(|&id| &world.pools[id.index()]).collect();
         let known: Vec<_> = specs.iter().map(|spec| before.get(&identity(spec)).copied()).collect();
         let all_loads = ids.iter().zip(&specs).zip(&known).map(|((&id, &spec), known)| {
             let pool_loads = known.map(|(rounds, place)| &rounds.pools[place]);
@@ -189,7 +175,7 @@ impl GroupRounds {
         });
         let pools = known.iter().map(|known| known.map(|(group, place)| group.shares.pool(place)).unwrap_or_default());
         let targets = specs.iter().flat_map(|spec| spec.members.targets()).filter(|target| target.is_probed());
-        let intervals = targets.map(|target| target.monitor.interval);
+        let intervals = targets.map(|target| target.monitor.pace.interval());
         let interval = intervals.max().unwrap_or_default();
         let round = (Duration::from_secs(u64::from(group.ttl)) + interval).max(SHORTEST_ROUND);
         // There is no decision yet that clients would have to learn of, so the first round only waits for reports.
@@ -204,10 +190,10 @@ impl GroupRounds {
     fn round(&mut self, pools: &[Arc<Pool>], now: Duration) -> Vec<PoolId> {
         let (last, shares) = (self.last, &mut self.shares);
         let estimates: Vec<PoolEstimate> =
-            self.pools.iter().map(|pool_loads| pool_loads.read(&pools[pool_loads.id as usize], now, last)).collect();
+            self.pools.iter().map(|pool_loads| pool_loads.read(&pools[pool_loads.id.index()], now, last)).collect();
         let mut changed: Vec<PoolId> = shares.round(&estimates).into_iter().map(|place| self.pools[place].id).collect();
         for pool_loads in &mut self.pools {
-            let candidates = pool_loads.draw_candidates(&pools[pool_loads.id as usize], now);
+            let candidates = pool_loads.draw_candidates(&pools[pool_loads.id.index()], now);
             if pool_loads.draw.as_mut().is_some_and(|draw| draw.round(&candidates)) {
                 changed.push(pool_loads.id);
             }
@@ -239,11 +225,11 @@ impl PoolLoads {
 
     fn read(&self, pool: &Pool, now: Duration, since: Duration) -> PoolEstimate {
         let is_alive = pool.is_usable(Family::V4) || pool.is_usable(Family::V6);
-        PoolEstimate::new(is_alive, &self.endpoint_loads(pool), self.spec.capacity, now, since)
+        PoolEstimate::new(is_alive, &self.endpoint_loads(pool), self.spec.capacity(), now, since)
     }
 
     fn draw_candidates(&self, pool: &Pool, now: Duration) -> Vec<DrawCandidate> {
-        let part = self.spec.capacity.map(|capacity| capacity / self.estimates.len() as f64);
+        let part = self.spec.capacity().map(|capacity| capacity / self.estimates.len() as f64);
         let candidate = |endpoint_load: &EndpointLoad<'_>| {
             let used = endpoint_load.estimate.load(now).map(|(used, _)| used);
             let load = used.zip(endpoint_load.capacity_now(part, now));

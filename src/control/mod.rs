@@ -16,6 +16,7 @@
 //! does not hand out an endpoint that was never probed. A recent result of the last run counts as a probe: with
 //! `Restore` before the first `Adopt`, a restarted node answers at once, with the same endpoints as before.
 
+mod dependents;
 mod events;
 mod expiry;
 mod handle;
@@ -53,7 +54,7 @@ pub use txt::{DynamicTxt, MAX_TXT_LIFETIME, MAX_VALUES, TxtError, TxtValue};
 
 use crate::health::{Failure, LastProbe, Outcome, Survey, Target};
 use crate::overrides::OverrideStore;
-use crate::watch::{Call, Lateness, ProbeCounters, Watch};
+use crate::watch::{Call, Lateness, ProbeCounters, TargetId, TargetMap, Watch, Watched};
 use keeping::Keeping;
 use latency::Latency;
 use loads::Loads;
@@ -80,7 +81,7 @@ pub struct Control {
     now: Now,
     watch: Watch,
     /// The last probe of each watched target.
-    last_probes: HashMap<Arc<Target>, LastProbe>,
+    last_probes: TargetMap<LastProbe>,
     aggregates: Aggregates,
     loads: Loads,
     keeping: Keeping,
@@ -100,7 +101,7 @@ impl Control {
         Self {
             now: Now::default(),
             watch: Watch::new(seed, in_flight.min(MAX_IN_FLIGHT)),
-            last_probes: HashMap::new(),
+            last_probes: TargetMap::default(),
             aggregates: Aggregates::default(),
             loads: Loads::default(),
             keeping: Keeping::default(),
@@ -158,13 +159,13 @@ impl Control {
             Event::Adopt(blueprint) => self.prepare(blueprint, now),
             Event::Amend(blueprint) => effects.extend(self.amend(blueprint).map(Effect::Publish)),
             Event::Outcome(target, outcome) => {
-                self.probe_counters.observe(&target, &outcome);
-                self.time(&target, &outcome, now);
-                self.observe(&target, &outcome, now, &mut effects);
+                self.count_outcome(target, &outcome);
+                self.time(target, &outcome, now);
+                self.observe(target, &outcome, now, &mut effects);
             }
             Event::Lost(target) => {
-                self.watch.lose(&target, now);
-                self.await_no_longer(&target);
+                self.watch.lose(target, now);
+                self.await_no_longer(target);
             }
             Event::Push(push, reply) => {
                 let result = self.take_in(&push, now, &mut effects);
@@ -196,14 +197,20 @@ impl Control {
         effects.extend(self.keeping.take_due(now).map(|keep| Effect::Keep(keep.timed(self.now))));
         for call in self.watch.take_due(now) {
             match call {
-                Call::Probe(target) => effects.push(Effect::Probe(target)),
-                Call::Silence(target) => self.hear(&target, &Outcome::Failure(Failure::Silent), now, &mut effects),
+                Call::Probe(id) => effects.extend(self.target(id).map(|target| Effect::Probe(id, target.clone()))),
+                Call::Silence(id) => self.hear(id, &Outcome::Failure(Failure::Silent), now, &mut effects),
             }
         }
         effects.extend(self.remap(now));
         effects.extend(self.latency.take_kept(now).map(Effect::KeepLatency));
         self.count_turns(&effects);
         effects
+    }
+
+    fn count_outcome(&self, target: TargetId, outcome: &Outcome) {
+        if let Some(target) = self.target(target) {
+            self.probe_counters.observe(target, outcome);
+        }
     }
 
     /// Counts endpoints that came to another state.
@@ -228,11 +235,17 @@ impl Control {
         self.serving.as_ref().is_some_and(|serving| serving.publish_at.is_some())
     }
 
+    /// The watched target with this id; `None` if no configuration holds it any more.
+    pub fn target(&self, id: TargetId) -> Option<&Arc<Target>> {
+        self.watch.target(id).map(Watched::target)
+    }
+
     /// The state of all targets. Times are wall-clock times.
     pub fn survey(&self) -> Survey {
+        let by_target = |(id, last_probe): (_, &LastProbe)| Some((self.target(id)?.clone(), last_probe.clone()));
         let survey = Survey {
-            last_probes: self.last_probes.clone(),
-            turned: self.aggregates.since().map(|(key, since)| (key.to_owned(), since)).collect(),
+            last_probes: self.last_probes.iter().filter_map(by_target).collect(),
+            turned: self.aggregates.since().map(|(key, since)| (key.clone(), since)).collect(),
             loads: self
                 .serving
                 .as_ref()

@@ -1,18 +1,17 @@
 //! Outcomes of probes and of reports: the targets' health, what follows from it, and the reports of it.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Control, Effect, PUBLISH_WINDOW, Push, PushRefusal, Turn};
-use crate::health::{Health, LastProbe, Outcome, State, Target, Transition};
-use crate::snapshot::PoolSpec;
-use crate::watch::{FailStaticEvent, Observed, Restored};
+use super::{Control, Effect, PUBLISH_WINDOW, Part, Push, PushRefusal, Turn};
+use crate::health::{Health, LastProbe, Outcome, State, Transition};
+use crate::snapshot::PoolId;
+use crate::watch::{FailStaticEvent, Observed, Restored, TargetId};
 
 impl Control {
-    pub(super) fn observe(&mut self, target: &Arc<Target>, seen: &Outcome, now: Duration, effects: &mut Vec<Effect>) {
+    pub(super) fn observe(&mut self, target: TargetId, seen: &Outcome, now: Duration, effects: &mut Vec<Effect>) {
         let from = self.watch.health(target).state();
         let serving = self.serving.as_ref();
-        let datacenters = |target: &Target| serving.map_or_else(Vec::new, |serving| serving.datacenters(target));
+        let datacenters = |target| serving.map_or_else(Vec::new, |serving| serving.datacenters(target).collect());
         let observed = self.watch.observe(target, seen, now, datacenters);
         self.await_no_longer(target);
         let Some(Observed { transition, fail_static }) = observed else { return };
@@ -23,7 +22,7 @@ impl Control {
     }
 
     /// Takes in an outcome that no probe of this node found.
-    pub(super) fn hear(&mut self, target: &Arc<Target>, said: &Outcome, now: Duration, effects: &mut Vec<Effect>) {
+    pub(super) fn hear(&mut self, target: TargetId, said: &Outcome, now: Duration, effects: &mut Vec<Effect>) {
         let from = self.watch.health(target).state();
         let transition = self.watch.hear(target, said, now);
         self.follow(target, from, transition, said, now, effects);
@@ -38,13 +37,14 @@ impl Control {
         let Some(serving) = &self.serving else { return Err(PushRefusal::UnknownEndpoint(push.endpoint)) };
         let places = serving.places.get(&push.endpoint).map_or(&[][..], Vec::as_slice);
         let named = push.named(serving.snapshot.world(), places)?;
-        let targets = push.addressees(serving.snapshot.world(), &named)?;
+        let is_probed = |id| self.target(id).is_some_and(|target| target.is_probed());
+        let targets = push.addressees(&serving.dependents, &named, is_probed)?;
         let weighed = push.load.map(|load| named.iter().filter(|&&place| self.loads.take_in(place, load, now)).count());
         if push.said.is_none() && weighed == Some(0) {
             return Err(PushRefusal::Unweighed(push.endpoint));
         }
         if let Some((said, times)) = push.outcome() {
-            for target in &targets {
+            for &target in &targets {
                 (0..times).for_each(|_| self.hear(target, &said, now, effects));
             }
         }
@@ -52,44 +52,45 @@ impl Control {
     }
 
     /// The configuration that waits to be served no longer waits for this target.
-    pub(super) fn await_no_longer(&mut self, target: &Arc<Target>) {
+    pub(super) fn await_no_longer(&mut self, target: TargetId) {
         if let Some(next) = &mut self.next {
-            next.unprobed.remove(target);
+            next.unprobed.remove(&target);
         }
     }
 
     /// Publishes and reports the changes that an outcome caused.
     pub(super) fn follow(
         &mut self,
-        target: &Arc<Target>,
+        target: TargetId,
         from: State,
         transition: Transition,
         seen: &Outcome,
         now: Duration,
         effects: &mut Vec<Effect>,
     ) {
-        if let Some(serving) = self.serving.as_mut().filter(|_| transition != Transition::None)
-            && let Some(ids) = serving.pools_of.get(target)
-        {
-            serving.dirty.pools.extend(ids);
-            serving.publish_at.get_or_insert(now + PUBLISH_WINDOW);
-        }
-        self.loads.hear(target, seen, now);
-        if let Some(ids) = self.serving.as_ref().and_then(|serving| serving.pools_of.get(target)) {
-            self.rollouts.see_outcome(ids, seen, now);
+        let Some(watched) = self.watch.target(target) else { return };
+        let probed = watched.target().clone();
+        if let Some(serving) = self.serving.as_mut().filter(|serving| serving.dependents.hold(target)) {
+            if transition != Transition::None {
+                serving.dirty.pools.extend(serving.dependents.pools(target));
+                serving.publish_at.get_or_insert(now + PUBLISH_WINDOW);
+            }
+            self.loads.hear(&probed, serving.dependents.endpoints(target), seen, now);
+            self.rollouts.see_outcome(serving.dependents.pools(target), seen, now);
         }
         let health = self.watch.health(target);
         let to = health.state();
-        self.keeping.observe(target, health, now);
+        self.keeping.observe(watched, health, now);
         self.note(target, health, Some(seen.clone()), now);
         if from == to {
             return;
         }
-        let ((of, pools), last) = (self.aggregates.part(target, &self.pools_with(target)), seen.clone());
-        effects.push(Effect::Report(Turn { target: target.clone(), of, pools, from, to, seen: last }));
+        let (of, pools) = self.part(target);
+        let turn = Turn { target: probed.clone(), of, pools, from, to, seen: seen.clone() };
+        effects.push(Effect::Report(turn));
         if let Some(serving) = &self.serving {
-            let health = |target: &Target| self.watch.health(target);
-            let turns = self.aggregates.follow(target, seen, serving.snapshot.world(), &health, now);
+            let (world, dependents) = (serving.snapshot.world(), &serving.dependents);
+            let turns = self.aggregates.follow(world, dependents, (target, &probed), seen, &self.watch, now);
             effects.extend(turns.into_iter().map(Effect::Report));
         }
     }
@@ -97,7 +98,7 @@ impl Control {
     /// Publishes and reports that endpoints keep their last states, or no longer do.
     pub(super) fn tell_fail_static(&mut self, fail_static: FailStaticEvent, now: Duration, effects: &mut Vec<Effect>) {
         if let Some(serving) = &mut self.serving {
-            serving.dirty.pools.extend(serving.pools_of.values().flatten());
+            serving.dirty.pools.extend(serving.dependents.all_pools());
             serving.publish_at.get_or_insert(now + PUBLISH_WINDOW);
         }
         let restored = match &fail_static {
@@ -108,17 +109,17 @@ impl Control {
             self.keeping.note_fail_static(means, since);
         }
         if let Some(serving) = &self.serving {
-            let restored = restored.iter().filter_map(|restored| serving.pools_of.get(&restored.target));
-            self.ramps.forgive(restored.flatten().copied());
+            let restored = restored.iter().flat_map(|restored| serving.dependents.pools(restored.target));
+            self.ramps.forgive(restored.copied());
         }
         effects.push(Effect::FailStatic(fail_static));
         for Restored { target, from, seen } in restored {
-            self.follow(&target, from, Transition::Changed, &seen, now, effects);
+            self.follow(target, from, Transition::Changed, &seen, now, effects);
         }
     }
 
     /// Records the health of a watched target.
-    pub(super) fn note(&mut self, target: &Arc<Target>, health: Health, seen: Option<Outcome>, now: Duration) {
+    pub(super) fn note(&mut self, target: TargetId, health: Health, seen: Option<Outcome>, now: Duration) {
         if health.state() == State::Unknown {
             // The target is no longer watched.
             return;
@@ -126,15 +127,18 @@ impl Control {
         let before = self.last_probes.get(target).filter(|before| before.health.state() == health.state());
         let since = before.map_or(now, |before| before.since);
         let last_probe = LastProbe { health, since, seen: seen.map(|outcome| (outcome, now)) };
-        self.last_probes.insert(target.clone(), last_probe);
+        self.last_probes.insert(target, last_probe);
     }
 
-    /// The pools that hold a target: those of the next configuration if any does, otherwise those that are served.
-    pub(super) fn pools_with(&self, target: &Arc<Target>) -> Vec<&PoolSpec> {
-        let next = self.next.as_ref().map(|next| (&next.pools_of, next.blueprint.world()));
-        let serving = self.serving.as_ref().map(|serving| (&serving.pools_of, serving.snapshot.world()));
-        let mut holders = [next, serving].into_iter().flatten();
-        let found = holders.find_map(|(pools_of, world)| Some((pools_of.get(target)?, world)));
-        found.map_or_else(Vec::new, |(ids, world)| ids.iter().map(|&id| &*world.pools[id as usize]).collect())
+    /// The part that a target is of its endpoints, and the pools to report: those of the next configuration if any of
+    /// them holds the target, otherwise those that are served.
+    fn part(&self, target: TargetId) -> (Part, Vec<Box<str>>) {
+        let next = self.next.as_ref().map(|next| (&next.dependents, next.blueprint.world()));
+        let serving = self.serving.as_ref().map(|serving| (&serving.dependents, serving.snapshot.world()));
+        let mut worlds = [next, serving].into_iter().flatten();
+        let found = worlds.find(|(dependents, _)| dependents.hold(target));
+        let (part, ids) = found.map_or((Part::Only, Vec::new()), |(dependents, _)| Part::of(target, dependents));
+        let pools = found.map_or(&[][..], |(_, world)| &world.pools);
+        (part, ids.into_iter().map(|id: PoolId| pools[id.index()].name.clone()).collect())
     }
 }

@@ -14,7 +14,7 @@ use crate::health::{Health, Target};
 use crate::overrides::{
     Change, Happening, Mode, Order, Override, OverrideRefusal, OverrideStore, Selector, TargetKind, TargetPattern,
 };
-use crate::snapshot::{EndpointState, PoolId, PoolSpec, World};
+use crate::snapshot::{EndpointState, PoolId, PoolSpec};
 
 /// An operator's order about overrides, or the overrides of the last run.
 #[derive(Debug)]
@@ -70,20 +70,20 @@ impl Control {
 
     /// Every endpoint of every pool that is served, pool by pool.
     pub fn endpoints(&self) -> impl Iterator<Item = EndpointView<'_>> {
-        let world = self.serving.as_ref().map(|serving| serving.snapshot.world());
-        world.into_iter().flat_map(move |world| {
-            world
-                .pools
-                .iter()
-                .flat_map(move |pool| (0..pool.members.len()).map(move |place| self.endpoint(world, pool, place)))
+        self.serving.iter().flat_map(move |serving| {
+            let pools = serving.snapshot.world().pools_by_id();
+            pools
+                .flat_map(move |(id, pool)| (0..pool.members.len()).map(move |place| self.endpoint(serving, id, place)))
         })
     }
 
-    fn endpoint<'a>(&'a self, world: &'a World, pool: &'a PoolSpec, place: usize) -> EndpointView<'a> {
-        let condition = pool.members.condition(place);
+    fn endpoint<'a>(&'a self, serving: &'a Serving, id: PoolId, place: usize) -> EndpointView<'a> {
+        let world = serving.snapshot.world();
+        let pool = &*world.pools[id.index()];
+        let condition = serving.dependents.condition(id, place);
         let mut probes = Vec::new();
         if let Some(condition) = condition {
-            condition.each_target(&mut |target| probes.push((target, self.watch.health(target))));
+            condition.each_target(&mut |&id| probes.extend(self.target(id).map(|it| (&**it, self.watch.health(id)))));
         }
         let probed = self.watch.endpoint_state(condition);
         let effective_override = world.effective_override(self.overrides.effective_overrides(), pool, place);
@@ -178,14 +178,14 @@ impl Serving {
 
 /// The state of each pool's endpoints, by position, that follows from probes, overrides, time and loads.
 pub(super) fn endpoint_state<'a>(
-    inputs: &'a StateInputs<'a, impl Fn(&PoolSpec, usize) -> EndpointState>,
+    inputs: &'a StateInputs<'a, impl Fn(PoolId, usize) -> EndpointState>,
     ramps: &'a Ramps,
     loads: &'a Loads,
 ) -> impl Fn(PoolId, usize) -> EndpointState + 'a {
     |id, place| {
-        let pool = &inputs.world.pools[id as usize];
+        let pool = &inputs.world.pools[id.index()];
         let effective_override = inputs.world.effective_override(inputs.effective_overrides, pool, place);
-        let endpoint_state = ramps.endpoint_state(pool, place, (inputs.probed)(pool, place), effective_override);
+        let endpoint_state = ramps.endpoint_state(pool, place, (inputs.probed)(id, place), effective_override);
         EndpointState { room: loads.weight(id, place), ..endpoint_state }
     }
 }
@@ -199,6 +199,7 @@ mod tests {
     use crate::geo::Locations;
     use crate::health::{Failure, Finding, Outcome, State};
     use crate::snapshot::{AdminState, Blueprint, Snapshot};
+    use crate::watch::TargetId;
     use crate::zone::{NameId, PlanId};
 
     /// 2026-12-01T01:00:00Z.
@@ -231,6 +232,8 @@ mod tests {
         /// The time by which the wall clock is set ahead, and back.
         set: (Duration, Duration),
         snapshot: Option<Arc<Snapshot>>,
+        /// Every target that was probed, once for each probe.
+        probed: Vec<TargetId>,
         told: Vec<String>,
     }
 
@@ -251,6 +254,7 @@ mod tests {
                 now: START,
                 set: Default::default(),
                 snapshot: None,
+                probed: Vec::new(),
                 told: Vec::new(),
             }
         }
@@ -267,7 +271,7 @@ mod tests {
             let now = Now { elapsed: self.now, wall: self.wall() };
             for effect in self.control.step(event, now) {
                 match effect {
-                    Effect::Probe(target) => probes.push(target),
+                    Effect::Probe(id, _) => probes.push(id),
                     Effect::Publish(snapshot) => self.snapshot = Some(snapshot),
                     Effect::Overridden(Change { happening, item }) => {
                         self.told.push(format!("{} {} {}", happening.as_str(), item.order.mode, item.order.target));
@@ -285,6 +289,7 @@ mod tests {
                     Effect::Remap(..) | Effect::KeepLatency(_) => panic!("round trips without a probe that tells one"),
                 }
             }
+            self.probed.extend(&probes);
             for target in probes {
                 self.happen(Event::Outcome(target, Outcome::Success(Finding::full(Duration::ZERO))));
             }
@@ -418,10 +423,10 @@ mod tests {
     #[test]
     fn the_probed_state_is_told_beside_the_forced_one() {
         let mut scene = Scene::serving("");
-        let target = scene.control.endpoints().next().unwrap().probes[0].0.clone();
+        let target = scene.probed[0];
         scene.place(Mode::ForceUp, "endpoint:127.0.0.1", [None, None]).unwrap();
         for _ in 0..3 {
-            scene.happen(Event::Outcome(Arc::new(target.clone()), Outcome::Failure(Failure::Refused)));
+            scene.happen(Event::Outcome(target, Outcome::Failure(Failure::Refused)));
         }
         assert!(scene.is_open(0));
         let views: Vec<_> = scene.control.endpoints().collect();

@@ -8,13 +8,14 @@ use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::num::NonZeroU8;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::health::{Failure, Finding, Load, Outcome, Share, Target};
+use super::dependents::Dependents;
+use crate::health::{Failure, Finding, Load, Outcome, Share};
 use crate::snapshot::{PoolId, PoolSpec, World};
+use crate::watch::TargetId;
 
 /// The most characters of a report's reason that are kept.
 pub const MAX_REASON: usize = 200;
@@ -56,7 +57,7 @@ pub(super) type EndpointRef = (PoolId, usize);
 /// The endpoints of each address. A CNAME is listed under the address that is probed.
 pub(super) fn places(world: &World) -> HashMap<IpAddr, Vec<EndpointRef>> {
     let mut places: HashMap<IpAddr, Vec<EndpointRef>> = HashMap::new();
-    for (id, spec) in (0..).zip(&world.pools) {
+    for (id, spec) in world.pools_by_id() {
         for place in 0..spec.members.len() {
             let probed = || spec.members.targets().first().map(|target| target.address.ip());
             if let Some(address) = spec.members.address(place).or_else(probed) {
@@ -115,7 +116,7 @@ impl Push {
         if places.is_empty() {
             return Err(PushRefusal::UnknownEndpoint(self.endpoint));
         }
-        let is_named = |(id, _): &&EndpointRef| self.names(&world.pools[*id as usize]);
+        let is_named = |(id, _): &&EndpointRef| self.names(&world.pools[id.index()]);
         let named: Vec<EndpointRef> = places.iter().filter(is_named).copied().collect();
         match &self.pool {
             Some(pool) if named.is_empty() => Err(PushRefusal::NotInPool(self.endpoint, pool.clone())),
@@ -124,12 +125,16 @@ impl Push {
     }
 
     /// The targets of these endpoints for which the report counts; empty if it does not state health.
-    pub(super) fn addressees(&self, world: &World, named: &[EndpointRef]) -> Result<Vec<Arc<Target>>, PushRefusal> {
+    pub(super) fn addressees(
+        &self,
+        dependents: &Dependents,
+        named: &[EndpointRef],
+        is_probed: impl Fn(TargetId) -> bool,
+    ) -> Result<Vec<TargetId>, PushRefusal> {
         let Some(said) = &self.said else { return Ok(Vec::new()) };
-        let mut targets: Vec<&Target> = Vec::new();
-        let members = |id: PoolId| &world.pools[id as usize].members;
-        for condition in named.iter().filter_map(|&(id, place)| members(id).condition(place)) {
-            condition.each_target(&mut |target| {
+        let mut targets: Vec<TargetId> = Vec::new();
+        for condition in named.iter().filter_map(|&(id, place)| dependents.condition(id, place)) {
+            condition.each_target(&mut |&target| {
                 if !targets.contains(&target) {
                     targets.push(target);
                 }
@@ -138,12 +143,12 @@ impl Push {
         if targets.is_empty() {
             return Err(PushRefusal::Unwatched(self.endpoint));
         }
-        if targets.iter().any(|target| !target.is_probed()) {
-            targets.retain(|target| !target.is_probed());
+        if targets.iter().any(|&target| !is_probed(target)) {
+            targets.retain(|&target| !is_probed(target));
         } else if matches!(said, Said::Good(_)) {
             return Err(PushRefusal::Probed(self.endpoint));
         }
-        Ok(targets.into_iter().cloned().map(Arc::new).collect())
+        Ok(targets)
     }
 
     fn names(&self, spec: &PoolSpec) -> bool {

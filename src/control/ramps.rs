@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use super::Now;
-use crate::health::{Failback, Ramp, RecoveryState, Share};
+use crate::health::{EndpointKey, Failback, PoolKey, Ramp, RecoveryState, Share};
 use crate::overrides::{Change, EffectiveOverrides, Happening, Mode, Override, OverrideId};
 use crate::snapshot::{AdminState, EndpointState, PoolId, PoolSpec, World};
 
@@ -28,7 +28,7 @@ pub const TICK: Duration = Duration::from_secs(1);
 
 const TICKS_A_RAMP: u32 = 20;
 
-/// Recovery states by endpoint or pool; `None` for one that is over.
+/// Recovery states by the key of an endpoint or a pool; `None` for one that is over.
 pub type RecoveryStates = BTreeMap<String, Option<RecoveryState>>;
 
 /// A pool began or stopped to be held back.
@@ -43,8 +43,8 @@ pub struct HoldTurn {
 /// Everything that comes back or leaves with time.
 #[derive(Debug, Default)]
 pub(super) struct Ramps {
-    endpoints: HashMap<String, Endpoint>,
-    pools: HashMap<String, PoolStage>,
+    endpoints: HashMap<EndpointKey, Endpoint>,
+    pools: HashMap<PoolKey, PoolStage>,
     moving: BTreeMap<PoolId, Moving>,
     /// Pools whose failure counts as one of this node's probes, not of the pool.
     forgiven: BTreeSet<PoolId>,
@@ -96,9 +96,11 @@ impl Ramps {
     pub(super) fn restore(&mut self, kept: HashMap<String, RecoveryState>) {
         for (key, recovery_state) in kept {
             match recovery_state {
-                RecoveryState::Rising(since) => _ = self.endpoints.insert(key, Endpoint::Rising(since)),
-                RecoveryState::Failed => _ = self.pools.insert(key, PoolStage::Failed),
-                RecoveryState::Held(since) => _ = self.pools.insert(key, PoolStage::Held(since)),
+                RecoveryState::Rising(since) => {
+                    self.endpoints.insert(EndpointKey::from_kept(key), Endpoint::Rising(since));
+                }
+                RecoveryState::Failed => _ = self.pools.insert(PoolKey::from_kept(key), PoolStage::Failed),
+                RecoveryState::Held(since) => _ = self.pools.insert(PoolKey::from_kept(key), PoolStage::Held(since)),
                 // This one concerns the node's probes, not its answers.
                 RecoveryState::FailStatic(_) => {}
             }
@@ -106,26 +108,22 @@ impl Ramps {
     }
 
     /// Takes in the world that is served from now on. Forgets the state of endpoints and pools that it lacks.
-    pub(super) fn adopt<P: Fn(&PoolSpec, usize) -> EndpointState>(
-        &mut self,
-        inputs: &StateInputs<'_, P>,
-        now: Duration,
-    ) {
+    pub(super) fn adopt<P: Fn(PoolId, usize) -> EndpointState>(&mut self, inputs: &StateInputs<'_, P>, now: Duration) {
         let pools = &inputs.world.pools;
         let held = pools.iter().filter(|pool| pool.recovery.failback != Failback::Auto);
-        let held: HashSet<String> = held.map(|pool| pool.key()).collect();
+        let held: HashSet<PoolKey> = held.map(|pool| pool.key()).collect();
         let slow = pools.iter().filter(|pool| !pool.recovery.slow_start.is_zero());
         let slow = slow.flat_map(|pool| (0..pool.members.len()).map(|place| pool.key_of(place)));
-        let slow: HashSet<String> = slow.collect();
-        let gone = self.pools.keys().filter(|key| !held.contains(*key));
-        let gone = gone.chain(self.endpoints.keys().filter(|key| !slow.contains(*key)));
-        self.changed.extend(gone.map(|key| (key.clone(), None)));
+        let slow: HashSet<EndpointKey> = slow.collect();
+        let gone = self.pools.keys().filter(|key| !held.contains(*key)).map(PoolKey::to_string);
+        let gone_endpoints = self.endpoints.keys().filter(|key| !slow.contains(*key)).map(EndpointKey::to_string);
+        self.changed.extend(gone.chain(gone_endpoints).map(|key| (key, None)));
         self.pools.retain(|key, _| held.contains(key));
         self.endpoints.retain(|key, _| slow.contains(key));
         self.moving.clear();
         self.forgiven.clear();
         self.none_from_the_future(now);
-        self.observe(0..pools.len() as PoolId, inputs, now);
+        self.observe(inputs.world.pool_ids(), inputs, now);
     }
 
     /// Takes in changes of overrides. A gradual drain begins at its wall-clock time. From then on it goes by elapsed
@@ -162,7 +160,7 @@ impl Ramps {
     }
 
     /// Takes in the present state of these pools.
-    pub(super) fn observe<P: Fn(&PoolSpec, usize) -> EndpointState>(
+    pub(super) fn observe<P: Fn(PoolId, usize) -> EndpointState>(
         &mut self,
         pools: impl IntoIterator<Item = PoolId>,
         inputs: &StateInputs<'_, P>,
@@ -170,15 +168,15 @@ impl Ramps {
     ) {
         self.at = now;
         for id in pools {
-            let pool = &*inputs.world.pools[id as usize];
+            let pool = &*inputs.world.pools[id.index()];
             if self.forgiven.remove(&id) {
-                self.forgive_one(pool, inputs);
+                self.forgive_one(id, inputs);
             }
             if !pool.recovery.slow_start.is_zero() {
-                (0..pool.members.len()).for_each(|place| self.observe_endpoint(pool, place, inputs, now));
+                (0..pool.members.len()).for_each(|place| self.observe_endpoint(id, place, inputs, now));
             }
             if pool.recovery.failback != Failback::Auto
-                && let Some(is_usable) = inputs.is_usable(pool)
+                && let Some(is_usable) = inputs.is_usable(id)
             {
                 self.observe_pool(pool, is_usable, now);
             }
@@ -192,29 +190,31 @@ impl Ramps {
         self.schedule();
     }
 
-    fn forgive_one<P: Fn(&PoolSpec, usize) -> EndpointState>(&mut self, pool: &PoolSpec, inputs: &StateInputs<'_, P>) {
+    fn forgive_one<P: Fn(PoolId, usize) -> EndpointState>(&mut self, id: PoolId, inputs: &StateInputs<'_, P>) {
+        let pool = &*inputs.world.pools[id.index()];
         for place in 0..pool.members.len() {
             let key = pool.key_of(place);
-            let is_up = (inputs.probed)(pool, place).share.is_some();
+            let is_up = (inputs.probed)(id, place).share.is_some();
             if is_up && self.endpoints.get(&key) == Some(&Endpoint::Down) {
                 self.set_endpoint(key, None);
             }
         }
-        if inputs.is_usable(pool) == Some(true) && self.stage(pool) == Some(PoolStage::Failed) {
+        if inputs.is_usable(id) == Some(true) && self.stage(pool) == Some(PoolStage::Failed) {
             self.set_pool(pool.key(), PoolStage::Usable);
         }
     }
 
-    fn observe_endpoint<P: Fn(&PoolSpec, usize) -> EndpointState>(
+    fn observe_endpoint<P: Fn(PoolId, usize) -> EndpointState>(
         &mut self,
-        pool: &PoolSpec,
+        id: PoolId,
         place: usize,
         inputs: &StateInputs<'_, P>,
         now: Duration,
     ) {
+        let pool = &*inputs.world.pools[id.index()];
         let key = pool.key_of(place);
         let before = self.endpoints.get(&key).copied();
-        let is_up = (inputs.probed)(pool, place).share.is_some();
+        let is_up = (inputs.probed)(id, place).share.is_some();
         let after = match before {
             _ if !is_up => Some(Endpoint::Down),
             Some(Endpoint::Down) => Some(Endpoint::Rising(now)),
@@ -247,10 +247,10 @@ impl Ramps {
 
     /// An operator opens these pools: those that are held back answer from now on. Returns these.
     pub(super) fn release(&mut self, pools: &[PoolId], world: &World, now: Duration) -> Vec<PoolId> {
-        let is_held = |id: &PoolId| self.is_held(&world.pools[*id as usize]);
+        let is_held = |id: &PoolId| self.is_held(&world.pools[id.index()]);
         let held: Vec<PoolId> = pools.iter().copied().filter(is_held).collect();
         for &id in &held {
-            self.let_go(&world.pools[id as usize], now);
+            self.let_go(&world.pools[id.index()], now);
         }
         held
     }
@@ -321,7 +321,7 @@ impl Ramps {
         std::mem::take(&mut self.turns)
     }
 
-    fn movement<P: Fn(&PoolSpec, usize) -> EndpointState>(
+    fn movement<P: Fn(PoolId, usize) -> EndpointState>(
         &self,
         pool: &PoolSpec,
         inputs: &StateInputs<'_, P>,
@@ -377,25 +377,25 @@ impl Ramps {
         Some(Ramp { since: *self.drains.get(&effective_override.id)?, over, rises: false })
     }
 
-    fn set_endpoint(&mut self, key: String, endpoint: Option<Endpoint>) {
+    fn set_endpoint(&mut self, key: EndpointKey, endpoint: Option<Endpoint>) {
         let kept = match endpoint {
             Some(Endpoint::Rising(since)) => Some(RecoveryState::Rising(since)),
             Some(Endpoint::Down) | None => None,
         };
-        self.changed.insert(key.clone(), kept);
+        self.changed.insert(key.to_string(), kept);
         match endpoint {
             Some(endpoint) => _ = self.endpoints.insert(key, endpoint),
             None => _ = self.endpoints.remove(&key),
         }
     }
 
-    fn set_pool(&mut self, key: String, stage: PoolStage) {
+    fn set_pool(&mut self, key: PoolKey, stage: PoolStage) {
         let kept = match stage {
             PoolStage::Usable => None,
             PoolStage::Failed => Some(RecoveryState::Failed),
             PoolStage::Held(since) => Some(RecoveryState::Held(since)),
         };
-        self.changed.insert(key.clone(), kept);
+        self.changed.insert(key.to_string(), kept);
         self.pools.insert(key, stage);
     }
 }
@@ -406,10 +406,11 @@ impl Moving {
     }
 }
 
-impl<P: Fn(&PoolSpec, usize) -> EndpointState> StateInputs<'_, P> {
+impl<P: Fn(PoolId, usize) -> EndpointState> StateInputs<'_, P> {
     /// True if, in some address family, enough of the endpoints that overrides leave in service are up. `None` if
     /// overrides leave no endpoint in service.
-    fn is_usable(&self, pool: &PoolSpec) -> Option<bool> {
+    fn is_usable(&self, id: PoolId) -> Option<bool> {
+        let pool = &*self.world.pools[id.index()];
         // Endpoints in service and those of them that are up, by address family.
         let mut counts = [(0_usize, 0_usize); 2];
         for place in 0..pool.members.len() {
@@ -417,14 +418,14 @@ impl<P: Fn(&PoolSpec, usize) -> EndpointState> StateInputs<'_, P> {
                 .world
                 .effective_override(self.effective_overrides, pool, place)
                 .map(|effective_override| effective_override.order.mode);
-            let endpoint_state = (self.probed)(pool, place).under(mode);
+            let endpoint_state = (self.probed)(id, place).under(mode);
             let family = usize::from(pool.members.address(place).is_some_and(|address| address.is_ipv6()));
             if endpoint_state.admin_state == AdminState::On {
                 counts[family].0 += 1;
                 counts[family].1 += usize::from(endpoint_state.share.is_some());
             }
         }
-        let is_enough = |&(in_service, up): &(usize, usize)| pool.is_enough(up, in_service);
+        let is_enough = |&(in_service, up): &(usize, usize)| pool.min_healthy.is_met(up, in_service);
         counts.iter().any(|(in_service, _)| *in_service > 0).then(|| counts.iter().any(is_enough))
     }
 }

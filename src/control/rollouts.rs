@@ -124,8 +124,8 @@ impl Rollouts {
     /// The present splits of names' pools.
     pub(super) fn splits(&self, world: &World) -> Vec<(NameId, Split)> {
         let split = |rolled_out: crate::snapshot::RolledOut<'_>| {
-            let (stand, is_ramping) = self.store.stand(&rolled_out.draft.id)?;
-            Some((rolled_out.name, world.split(rolled_out.steering, &stand, is_ramping)?))
+            let (exposure, is_ramping) = self.store.exposure(&rolled_out.draft.id)?;
+            Some((rolled_out.name, world.split(rolled_out.steering, &exposure, is_ramping)?))
         };
         world.rollouts().filter_map(split).collect()
     }
@@ -144,7 +144,7 @@ impl Rollouts {
                 continue;
             }
             let endpoints = pools.iter().flat_map(|&pool| {
-                let places = 0..world.pools[pool as usize].members.len();
+                let places = 0..world.pools[pool.index()].members.len();
                 places.map(move |place| (pool, place))
             });
             // Endpoints that an operator took out of service do not count.
@@ -250,7 +250,7 @@ impl Control {
     pub(super) fn look_at_new_pools(&mut self, now: Duration) {
         let Some(serving) = &self.serving else { return };
         let world = serving.snapshot.world();
-        let inputs = super::inputs(&self.watch, &self.overrides, world);
+        let inputs = super::inputs(&self.watch, &serving.dependents, &self.overrides, world);
         let endpoint_state = super::overrides::endpoint_state(&inputs, &self.ramps, &self.loads);
         self.rollouts.see_open(None, world, endpoint_state, now);
     }
@@ -266,8 +266,7 @@ impl Control {
                 (held.filter(is_named).collect(), RequestsRefusal::UnknownEndpoint(*endpoint))
             }
             (None, Some(pool)) => {
-                let all = 0..world.pools.len() as PoolId;
-                (all.filter(is_named).collect(), RequestsRefusal::UnknownPool(pool.clone()))
+                (world.pool_ids().filter(is_named).collect(), RequestsRefusal::UnknownPool(pool.clone()))
             }
             (None, None) => return Err(RequestsRefusal::NoSubject),
         };

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 use tokio::task::{self, AbortHandle, JoinError, JoinSet};
@@ -17,13 +17,14 @@ use super::{
     Control, Effect, Event, Expiring, HoldTurn, Keep, Message, NodeEvent, Now, OverrideReply, Part, Publication,
     REMAP_RETRY, RolloutReply, Turn,
 };
+use crate::clock::wall;
 use crate::duration::Written;
 use crate::health::{Finding, Outcome, State, Target};
 use crate::latency::LatencyTable;
 use crate::overrides::{Change, Happening, Override, rfc3339};
 use crate::rollout;
 use crate::snapshot::{Blueprint, Remapped, Snapshot};
-use crate::watch::FailStaticEvent;
+use crate::watch::{FailStaticEvent, TargetId, TargetMap};
 
 /// Replaced snapshots that workers may still hold. Control frees them here; otherwise the last worker would have to.
 #[derive(Debug, Default)]
@@ -100,20 +101,20 @@ const SECONDS_A_DAY: u64 = 86_400;
 #[derive(Default)]
 struct Probes {
     tasks: JoinSet<Outcome>,
-    targets: HashMap<task::Id, Arc<Target>>,
-    running: HashMap<Arc<Target>, AbortHandle>,
+    targets: HashMap<task::Id, (TargetId, Arc<Target>)>,
+    running: TargetMap<AbortHandle>,
 }
 
 impl Probes {
-    fn start(&mut self, target: Arc<Target>, probe: impl Future<Output = Outcome> + Send + 'static) {
+    fn start(&mut self, id: TargetId, target: Arc<Target>, probe: impl Future<Output = Outcome> + Send + 'static) {
         let task = self.tasks.spawn(probe);
-        self.targets.insert(task.id(), target.clone());
-        self.running.insert(target, task);
+        self.targets.insert(task.id(), (id, target));
+        self.running.insert(id, task);
     }
 
     /// Cancels a probe and closes its socket. A result that it has just found is dropped too.
-    fn stop(&mut self, target: &Arc<Target>) {
-        if let Some(task) = self.running.remove(target) {
+    fn stop(&mut self, id: TargetId) {
+        if let Some(task) = self.running.remove(id) {
             self.targets.remove(&task.id());
             task.abort();
         }
@@ -123,14 +124,14 @@ impl Probes {
     async fn next(&mut self) -> Event {
         loop {
             let Some(ended) = self.tasks.join_next_with_id().await else { return std::future::pending().await };
-            let id = ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
-            let Some(target) = self.targets.remove(&id) else { continue };
-            self.running.remove(&target);
+            let task = ended.as_ref().map_or_else(JoinError::id, |(task, _)| *task);
+            let Some((id, target)) = self.targets.remove(&task) else { continue };
+            self.running.remove(id);
             match ended {
-                Ok((_, outcome)) => return Event::Outcome(target, outcome),
+                Ok((_, outcome)) => return Event::Outcome(id, outcome),
                 Err(error) => {
                     error!(endpoint = %target, %error, "a probe ended without a result: the endpoint is probed again");
-                    return Event::Lost(target);
+                    return Event::Lost(id);
                 }
             }
         }
@@ -229,11 +230,6 @@ impl Clock {
     }
 }
 
-/// The time of the wall clock. A time before the epoch counts as the epoch: both are equally wrong.
-fn wall() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
-}
-
 /// Runs until a `Stop` event comes or all handles are gone.
 ///
 /// * `probe` probes a target and ends with the outcome.
@@ -281,12 +277,12 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
             control.sleep(pause);
         }
         let is_last = matches!(event, Event::Stop);
-        untold.extend(expiring(&mut expiries, &event, now.wall).map(NodeEvent::Certificate));
+        untold.extend(expiring(&mut expiries, &event, &control, now.wall).map(NodeEvent::Certificate));
         let (mut kept, mut replies, mut is_published) = (Keep::default(), Vec::new(), false);
         for effect in control.step(event, now) {
             match effect {
-                Effect::Probe(target) => probes.start(target.clone(), probe(target)),
-                Effect::Stop(target) => probes.stop(&target),
+                Effect::Probe(id, target) => probes.start(id, target.clone(), probe(target)),
+                Effect::Stop(id) => probes.stop(id),
                 Effect::Publish(snapshot) => {
                     let before = publish(snapshot.clone());
                     asked.configurations.tell(&snapshot);
@@ -351,9 +347,10 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
 }
 
 /// Warns of a certificate that expires soon. `now` is the wall-clock time.
-fn expiring(expiries: &mut Expiries, event: &Event, now: Duration) -> Option<Expiring> {
+fn expiring(expiries: &mut Expiries, event: &Event, control: &Control, now: Duration) -> Option<Expiring> {
     match event {
-        Event::Outcome(target, outcome) => {
+        Event::Outcome(id, outcome) => {
+            let target = control.target(*id)?;
             let left = expiries.observe(target, outcome, now)?;
             let Outcome::Success(Finding { certificate_expires: Some(expires), .. }) = outcome else { return None };
             let days = left.as_secs() / SECONDS_A_DAY;

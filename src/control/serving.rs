@@ -6,25 +6,21 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use foldhash::fast::RandomState;
-
+use super::dependents::Dependents;
 use super::loads::Loads;
 use super::ramps::StateInputs;
 use super::{Control, Effect, FIRST_ROUND, PUBLISH_WINDOW, overrides, push};
 use crate::geo::DatacenterId;
-use crate::health::{Health, LastProbe, State, Target};
+use crate::health::{Health, LastProbe, State};
 use crate::overrides::OverrideStore;
-use crate::snapshot::{Blueprint, Dirty, EndpointState, PoolId, PoolSpec, Snapshot, World, WorldState};
-use crate::watch::Watch;
-
-/// The pools that hold each target.
-pub(super) type PoolsOf = HashMap<Arc<Target>, Vec<PoolId>, RandomState>;
+use crate::snapshot::{Blueprint, Dirty, EndpointState, PoolId, Snapshot, World, WorldState};
+use crate::watch::{TargetId, Watch};
 
 /// The snapshot that queries are answered from, and what belongs to it.
 #[derive(Debug)]
 pub(super) struct Serving {
     pub(super) snapshot: Arc<Snapshot>,
-    pub(super) pools_of: PoolsOf,
+    pub(super) dependents: Dependents,
     /// The pool and position of the endpoints of each address, for reports.
     pub(super) places: HashMap<IpAddr, Vec<push::EndpointRef>>,
     /// The changes that are not published yet; `publish_at` is the time when they will be.
@@ -36,35 +32,37 @@ pub(super) struct Serving {
 #[derive(Debug)]
 pub(super) struct Next {
     pub(super) blueprint: Arc<Blueprint>,
-    pub(super) pools_of: PoolsOf,
+    pub(super) dependents: Dependents,
     /// Its targets that have to be probed and never were.
-    pub(super) unprobed: HashSet<Arc<Target>>,
+    pub(super) unprobed: HashSet<TargetId>,
     pub(super) deadline: Duration,
 }
 
 impl Control {
     pub(super) fn prepare(&mut self, blueprint: Arc<Blueprint>, now: Duration) {
-        let pools_of = pools_of(blueprint.world());
-        for (target, alike) in self.watch.add(pools_of.keys(), now) {
-            if let Some(last_probe) = self.last_probes.get(&alike).cloned() {
-                let health = self.watch.health(&target);
-                self.keeping.observe(&target, health, now);
-                self.last_probes.insert(target, LastProbe { health, ..last_probe });
-            }
-        }
-        for target in pools_of.keys() {
-            if self.watch.health(target) == Health::UNKNOWN
-                && let Some(health) = self.keeping.health(target, now)
+        let (dependents, carried) = Dependents::watched(blueprint.world(), &mut self.watch, now);
+        for (id, alike) in carried {
+            if let Some(last_probe) = self.last_probes.get(alike).cloned()
+                && let Some(watched) = self.watch.target(id)
             {
-                self.watch.restore(target, health);
-                self.note(target, health, None, now);
+                let health = self.watch.health(id);
+                self.keeping.observe(watched, health, now);
+                self.last_probes.insert(id, LastProbe { health, ..last_probe });
             }
         }
-        let is_unprobed =
-            |target: &&Arc<Target>| target.is_probed() && self.watch.health(target).state() == State::Unknown;
-        let unprobed = pools_of.keys().filter(is_unprobed).cloned().collect();
-        self.aggregates.await_world(blueprint.world());
-        self.next = Some(Next { blueprint, pools_of, unprobed, deadline: now + FIRST_ROUND });
+        for id in dependents.targets() {
+            if self.watch.health(id) == Health::UNKNOWN
+                && let Some(health) = self.watch.target(id).and_then(|watched| self.keeping.health(watched, now))
+            {
+                self.watch.restore(id, health);
+                self.note(id, health, None, now);
+            }
+        }
+        let is_unprobed = |&id: &TargetId| {
+            self.watch.health(id).state() == State::Unknown && self.target(id).is_some_and(|target| target.is_probed())
+        };
+        let unprobed = dependents.targets().filter(is_unprobed).collect();
+        self.next = Some(Next { blueprint, dependents, unprobed, deadline: now + FIRST_ROUND });
     }
 
     /// If a configuration waits, it keeps waiting with the other records, for its probes are the same. Otherwise the
@@ -83,13 +81,13 @@ impl Control {
 
     /// Replaces the served configuration by the one that waits, if that need not wait any longer.
     pub(super) fn adopt(&mut self, now: Duration, effects: &mut Vec<Effect>) {
-        let Some(Next { blueprint, pools_of, .. }) =
+        let Some(Next { blueprint, dependents, .. }) =
             self.next.take_if(|next| next.unprobed.is_empty() || next.deadline <= now)
         else {
             return;
         };
         let world = blueprint.world();
-        let stopped = self.watch.retain(|target| pools_of.contains_key(target));
+        let stopped = self.watch.retain(|id| dependents.hold(id));
         effects.extend(stopped.into_iter().map(Effect::Stop));
         let resumed = self.watch.set_hold(world.probing.hold, now);
         effects.extend(resumed.map(Effect::FailStatic));
@@ -97,24 +95,23 @@ impl Control {
             self.keeping.note_fail_static(means, since);
         }
         self.latency.adopt(&blueprint);
-        self.last_probes.retain(|target, _| pools_of.contains_key(target));
-        self.keeping.retain(pools_of.keys().map(|target| &**target), now);
-        let health = |target: &Target| self.watch.health(target);
-        let turns = self.aggregates.adopt(world, &health, &self.last_probes, now);
+        self.last_probes.retain(|id, _| dependents.hold(id));
+        self.keeping.retain(dependents.targets().filter_map(|id| self.watch.target(id)), now);
+        let turns = self.aggregates.adopt(world, &dependents, &self.watch, &self.last_probes, now);
         effects.extend(turns.into_iter().map(Effect::Report));
         let windows = self.overrides.set_windows(&world.windows, self.now.wall);
         self.ramps.follow(&windows, self.now);
         effects.extend(windows.into_iter().map(Effect::Overridden));
         let before = self.serving.as_ref().map(|serving| &*serving.snapshot);
-        self.loads = Loads::new(world, &self.loads, &self.last_probes, now);
+        self.loads = self.loads_of(world, &dependents, now);
         let mut state = {
-            let inputs = inputs(&self.watch, &self.overrides, world);
+            let inputs = inputs(&self.watch, &dependents, &self.overrides, world);
             self.ramps.adopt(&inputs, now);
             WorldState::new(&blueprint, overrides::endpoint_state(&inputs, &self.ramps, &self.loads))
         };
         self.keeping.note(self.ramps.take_changed());
         let rolled_out = self.rollouts.adopt(world, now);
-        (0..world.pools.len() as PoolId).for_each(|id| state.set_allowance(id, self.loads.allowance(id)));
+        world.pool_ids().for_each(|id| state.set_allowance(id, self.loads.allowance(id)));
         state.set_splits(self.rollouts.splits(world));
         state.set_modes(&blueprint, self.overrides.effective_overrides());
         let dirty = Dirty::everything(&blueprint);
@@ -123,13 +120,28 @@ impl Control {
         self.serving = Some(Serving {
             snapshot,
             places: push::places(world),
-            pools_of,
+            dependents,
             dirty: Dirty::default(),
             publish_at: None,
         });
         effects.extend(rolled_out.into_iter().map(Effect::RolledOut));
         self.keep_rollouts(effects);
         self.look_at_new_pools(now);
+    }
+
+    /// The loads of the world that is served from now on, with those that were reported before any name used them.
+    fn loads_of(&self, world: &World, dependents: &Dependents, now: Duration) -> Loads {
+        let mut loads = Loads::new(world, &self.loads, now);
+        let before = self.serving.as_ref().map(|serving| &serving.dependents);
+        let is_known = |id| before.is_some_and(|before| self.loads.use_any(before.endpoints(id)));
+        for id in dependents.targets().filter(|&id| !is_known(id)) {
+            if let Some(target) = self.target(id)
+                && let Some((seen, at)) = self.last_probes.get(id).and_then(|last_probe| last_probe.seen.as_ref())
+            {
+                loads.hear(target, dependents.endpoints(id), seen, *at);
+            }
+        }
+        loads
     }
 
     /// Schedules the publication of changes that are due to time alone.
@@ -161,7 +173,7 @@ impl Control {
         let dirty = std::mem::take(&mut serving.dirty);
         let before = serving.snapshot.clone();
         let mut state = before.state().clone();
-        let inputs = inputs(&self.watch, &self.overrides, before.world());
+        let inputs = inputs(&self.watch, &serving.dependents, &self.overrides, before.world());
         self.ramps.observe(dirty.pools.iter().copied(), &inputs, now);
         self.keeping.note(self.ramps.take_changed());
         let endpoint_state = overrides::endpoint_state(&inputs, &self.ramps, &self.loads);
@@ -180,34 +192,20 @@ impl Control {
 }
 
 impl Serving {
-    /// The datacenters that hold a target.
-    pub(super) fn datacenters(&self, target: &Target) -> Vec<DatacenterId> {
-        let ids = self.pools_of.get(target).map_or(&[][..], Vec::as_slice);
-        ids.iter().filter_map(|&id| self.snapshot.world().pools[id as usize].datacenter).collect()
+    /// The datacenters of the endpoints that depend on a target.
+    pub(super) fn datacenters(&self, target: TargetId) -> impl Iterator<Item = DatacenterId> {
+        let pools = &self.snapshot.world().pools;
+        self.dependents.pools(target).iter().filter_map(|&id| pools[id.index()].datacenter)
     }
 }
 
 /// The state inputs: the endpoint states that probes and operators determine.
 pub(super) fn inputs<'a>(
     watch: &'a Watch,
+    dependents: &'a Dependents,
     overrides: &'a OverrideStore,
     world: &'a World,
-) -> StateInputs<'a, impl Fn(&PoolSpec, usize) -> EndpointState + 'a> {
-    let probed = |pool: &PoolSpec, place| watch.endpoint_state(pool.members.condition(place));
+) -> StateInputs<'a, impl Fn(PoolId, usize) -> EndpointState + 'a> {
+    let probed = |pool, place| watch.endpoint_state(dependents.condition(pool, place));
     StateInputs { world, effective_overrides: overrides.effective_overrides(), probed }
-}
-
-/// The pools that hold each target, in order.
-pub(super) fn pools_of(world: &World) -> PoolsOf {
-    let mut pools_of = PoolsOf::default();
-    for (id, spec) in (0..).zip(&world.pools) {
-        for target in spec.members.targets() {
-            match pools_of.get_mut(target) {
-                Some(ids) if ids.last() == Some(&id) => {}
-                Some(ids) => ids.push(id),
-                None => _ = pools_of.insert(Arc::new(target.clone()), vec![id]),
-            }
-        }
-    }
-    pools_of
 }

@@ -230,7 +230,7 @@ impl AnswerTally<'_> {
 
     /// Counts a client in this country that was sent to this datacenter. It stands for `weight` clients.
     pub fn client(&self, country: Option<CountryCode>, datacenter: Option<DatacenterId>, weight: u64) {
-        self.count(self.counters.client_place(row(country), datacenter.map(usize::from)), weight);
+        self.count(self.counters.client_place(row(country), datacenter.map(DatacenterId::index)), weight);
     }
 
     fn count(&self, place: usize, count: u64) {
@@ -275,7 +275,7 @@ mod tests {
             }
             (0..5).for_each(|endpoint| answer.endpoint(endpoint, endpoint % 2 == 0));
             for country in [None, code("AA"), code("DE"), code("ZZ")] {
-                for datacenter in [None, Some(0), Some(1)] {
+                for datacenter in [None, Some(DatacenterId::from_index(0)), Some(DatacenterId::from_index(1))] {
                     answer.client(country, datacenter, 16);
                 }
             }

@@ -3,7 +3,6 @@
 //! The address of a client in such a network says nothing about its location, unless a region's prefix or a database
 //! record gives the network a meaning *here*. Documentation and benchmarking ranges count as ordinary networks, because
 //! people test with them.
-//! things with them.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -73,6 +72,15 @@ pub fn unnamed<B: LocalSpace>(spots: &Runs<B>, nowhere: u32, prefixes: Option<&R
 /// local space, in no database, and in no region's prefix.
 pub fn is_unnamed(address: IpAddr, length: u8, locations: &Locations, regions: &Regions) -> bool {
     is_local(address, length) && locations.look_up(address) == Location::default() && !regions.has_prefix_for(address)
+}
+
+/// True if a region's prefix is in local space, so that networks there have a meaning.
+pub fn is_named_by(regions: &Regions) -> bool {
+    fn has_name<B: LocalSpace>(prefixes: &Runs<B>) -> bool {
+        let mut blocks = B::BLOCKS.iter().map(|&(first, length)| (first, first.with(B::host_mask(length))));
+        blocks.any(|(first, last)| prefixes.within(first, last).any(|run| run.value != Regions::NO_PREFIX))
+    }
+    has_name(regions.prefixes_v4()) || has_name(regions.prefixes_v6())
 }
 
 fn is_local(address: IpAddr, length: u8) -> bool {

@@ -2,6 +2,7 @@
 
 mod caps;
 pub mod countries;
+mod ids;
 pub mod local;
 mod location;
 mod locations;
@@ -9,7 +10,8 @@ mod region;
 mod runs;
 
 pub use caps::Caps;
+pub use ids::{DatacenterId, MAX_DATACENTERS, RegionId};
 pub use location::{Continent, Coordinates, CountryCode, Location, Subdivision};
 pub use locations::Locations;
-pub use region::{ClientMatch, DatacenterId, MAX_DATACENTERS, Region, RegionId, Regions};
+pub use region::{ClientMatch, Region, Regions};
 pub use runs::{Bits, Prefix, Run, Runs, RunsBuilder, nest};

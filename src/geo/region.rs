@@ -7,15 +7,9 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::local::LocalSpace;
+use super::ids::{DatacenterId, RegionId};
 use super::location::{Continent, CountryCode, Location, Subdivision};
 use super::runs::{Prefix, Runs, nest};
-
-/// The id of a datacenter: its position in the world's list.
-pub type DatacenterId = u8;
-
-/// The most datacenters in a world. An id fits into an octet, and one value stays free.
-pub const MAX_DATACENTERS: usize = 255;
 
 /// A condition for a client to belong to a region, the most specific kind first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -72,9 +66,6 @@ impl Region {
     }
 }
 
-/// The id of a region: its position in [`Regions`]. [`Regions::NOWHERE`] for clients without a region.
-pub type RegionId = u32;
-
 /// A zone's regions, with tables to find the region of a client.
 #[derive(Debug)]
 pub struct Regions {
@@ -91,9 +82,6 @@ pub struct Regions {
 }
 
 impl Regions {
-    /// The region id of clients that match no region, if there is no `[regions.default]`.
-    pub const NOWHERE: RegionId = u32::MAX;
-
     /// The value of runs outside all regions' prefixes.
     pub const NO_PREFIX: u32 = u32::MAX;
 
@@ -102,14 +90,15 @@ impl Regions {
         let (mut v4, mut v6) = (Vec::new(), Vec::new());
         let (mut asn, mut subdivision, mut country, mut continent) =
             (HashMap::new(), HashMap::new(), HashMap::new(), HashMap::new());
-        for (id, region) in (0..).zip(&list) {
+        for (number, region) in (0..).zip(&list) {
+            let id = RegionId::from_index(number as usize);
             for client in &region.clients {
                 match *client {
                     ClientMatch::Prefix(IpNet::V4(net)) => {
-                        v4.push(Prefix { first: net.network().to_bits(), length: net.prefix_len(), value: id });
+                        v4.push(Prefix { first: net.network().to_bits(), length: net.prefix_len(), value: number });
                     }
                     ClientMatch::Prefix(IpNet::V6(net)) => {
-                        v6.push(Prefix { first: net.network().to_bits(), length: net.prefix_len(), value: id });
+                        v6.push(Prefix { first: net.network().to_bits(), length: net.prefix_len(), value: number });
                     }
                     ClientMatch::Asn(number) => _ = asn.insert(number, id),
                     ClientMatch::Subdivision(code) => _ = subdivision.insert(code, id),
@@ -122,7 +111,7 @@ impl Regions {
         let digest = foldhash::fast::FixedState::default().hash_one(&list);
         Self {
             list: list.into(),
-            default: default.map_or(Self::NOWHERE, |position| position as RegionId),
+            default: default.map_or(RegionId::NOWHERE, RegionId::from_index),
             v4: nest(v4, Self::NO_PREFIX),
             v6: nest(v6, Self::NO_PREFIX),
             asn,
@@ -138,27 +127,31 @@ impl Regions {
         &self.list
     }
 
-    /// The region with this id; `None` for [`Self::NOWHERE`].
+    /// The region with this id; `None` for [`RegionId::NOWHERE`].
     pub fn get(&self, id: RegionId) -> Option<&Region> {
-        self.list.get(id as usize)
+        self.list.get(id.index())
     }
 
     /// The region of a client. The most specific match wins, whichever region it is in.
     pub fn of(&self, address: IpAddr, location: &Location) -> RegionId {
-        let by_prefix = self.by_prefix(address);
-        if by_prefix == Self::NO_PREFIX { self.of_location(location) } else { by_prefix }
+        self.by_prefix(address).unwrap_or_else(|| self.of_location(location))
     }
 
     /// True if the prefix of some region contains this address.
     pub fn has_prefix_for(&self, address: IpAddr) -> bool {
-        self.by_prefix(address) != Self::NO_PREFIX
+        self.by_prefix(address).is_some()
     }
 
-    fn by_prefix(&self, address: IpAddr) -> u32 {
-        match address {
+    fn by_prefix(&self, address: IpAddr) -> Option<RegionId> {
+        Self::of_run(match address {
             IpAddr::V4(address) => self.v4.value(address.to_bits()),
             IpAddr::V6(address) => self.v6.value(address.to_bits()),
-        }
+        })
+    }
+
+    /// The region that a run of [`Self::prefixes_v4`] or [`Self::prefixes_v6`] with this value is in.
+    pub fn of_run(value: u32) -> Option<RegionId> {
+        (value != Self::NO_PREFIX).then(|| RegionId::from_index(value as usize))
     }
 
     /// The region of clients at `location` outside all prefixes.
@@ -172,7 +165,7 @@ impl Regions {
         by_asn().or_else(by_subdivision).or_else(by_country).or_else(by_continent).copied().unwrap_or(self.default)
     }
 
-    /// For every IPv4 address, the region whose prefix contains it, or [`Self::NO_PREFIX`].
+    /// For every IPv4 address, the position of the region whose prefix contains it, or [`Self::NO_PREFIX`].
     pub fn prefixes_v4(&self) -> &Runs<u32> {
         &self.v4
     }
@@ -180,15 +173,6 @@ impl Regions {
     /// The same for IPv6.
     pub fn prefixes_v6(&self) -> &Runs<u128> {
         &self.v6
-    }
-
-    /// True if a prefix is in [local space](super::local), so that networks there have a meaning.
-    pub fn name_local_space(&self) -> bool {
-        fn name<B: LocalSpace>(prefixes: &Runs<B>) -> bool {
-            let mut blocks = B::BLOCKS.iter().map(|&(first, length)| (first, first.with(B::host_mask(length))));
-            blocks.any(|(first, last)| prefixes.within(first, last).any(|run| run.value != Regions::NO_PREFIX))
-        }
-        name(&self.v4) || name(&self.v6)
     }
 }
 

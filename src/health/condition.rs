@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use super::{Health, Share, State, Target};
 
-/// The condition for an endpoint to be up.
+/// The condition for an endpoint to be up. `T` is a target, or whatever stands for one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Condition {
+pub enum Condition<T = Target> {
     /// This probe is up.
-    Probe(Target),
+    Probe(T),
     /// At least this many of the parts are up. The number is from 1 to the number of parts.
-    AtLeast(u8, Box<[Condition]>),
+    AtLeast(u8, Box<[Condition<T>]>),
 }
 
 /// The result of a condition.
@@ -37,9 +37,19 @@ struct Bounds {
     last_up: Duration,
 }
 
-impl Condition {
+impl<T> Condition<T> {
+    /// The same condition with another value for each target.
+    pub fn map<U>(&self, value: &mut impl FnMut(&T) -> U) -> Condition<U> {
+        match self {
+            Self::Probe(target) => Condition::Probe(value(target)),
+            Self::AtLeast(needed, parts) => {
+                Condition::AtLeast(*needed, parts.iter().map(|part| part.map(value)).collect())
+            }
+        }
+    }
+
     /// Calls `visit` for every probe.
-    pub fn each_target<'a>(&'a self, visit: &mut impl FnMut(&'a Target)) {
+    pub fn each_target<'a>(&'a self, visit: &mut impl FnMut(&'a T)) {
         match self {
             Self::Probe(target) => visit(target),
             Self::AtLeast(_, parts) => parts.iter().for_each(|part| part.each_target(visit)),
@@ -47,13 +57,13 @@ impl Condition {
     }
 
     /// The state that follows from the health of the probes.
-    pub fn verdict(&self, health: &impl Fn(&Target) -> Health) -> ConditionState {
+    pub fn verdict(&self, health: &impl Fn(&T) -> Health) -> ConditionState {
         let Bounds { share, least, most, last_up } = self.bounds(health);
         ConditionState { share, restless: least != most, last_up }
     }
 
     /// The state of the endpoint; unknown while no probe has a known state.
-    pub fn state(&self, health: &impl Fn(&Target) -> Health) -> State {
+    pub fn state(&self, health: &impl Fn(&T) -> Health) -> State {
         let mut is_known = false;
         self.each_target(&mut |target| is_known |= health(target).state() != State::Unknown);
         match self.verdict(health).share {
@@ -64,7 +74,7 @@ impl Condition {
         }
     }
 
-    fn bounds(&self, health: &impl Fn(&Target) -> Health) -> Bounds {
+    fn bounds(&self, health: &impl Fn(&T) -> Health) -> Bounds {
         match self {
             Self::Probe(target) => {
                 let health = health(target);

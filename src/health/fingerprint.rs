@@ -22,9 +22,9 @@ impl Target {
     /// The identity of the target: equal targets have equal ones, others differ.
     pub fn fingerprint(&self) -> u128 {
         let mut identity = self.identify_question();
-        let Monitor { check: _, interval, timeout, rise, fall, hold_down, port } = &*self.monitor;
-        for time in [interval, timeout, hold_down] {
-            identity.duration(*time);
+        let Monitor { check: _, pace, rise, fall, hold_down, port } = &*self.monitor;
+        for time in [pace.interval(), pace.timeout(), *hold_down] {
+            identity.duration(time);
         }
         identity.number(u64::from(rise.get()));
         identity.number(u64::from(fall.get()));
@@ -216,9 +216,14 @@ impl Identity {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::health::{DEFAULT_TIMEOUT, Pace};
 
     fn target(address: &str, monitor: Monitor) -> Target {
         Target { address: address.parse().unwrap(), host: "www.example.com".into(), monitor: monitor.into() }
+    }
+
+    fn pace(interval: u64) -> Pace {
+        Pace::try_new(Duration::from_secs(interval), DEFAULT_TIMEOUT).unwrap()
     }
 
     fn checks() -> Vec<Check> {
@@ -250,7 +255,7 @@ mod tests {
             for (address, interval) in
                 [("192.0.2.1:80", 5), ("[2001:db8::1]:80", 5), ("192.0.2.1:81", 5), ("192.0.2.1:80", 6)]
             {
-                let monitor = Monitor { interval: Duration::from_secs(interval), ..Monitor::new(check.clone(), 80) };
+                let monitor = Monitor { pace: pace(interval), ..Monitor::new(check.clone(), 80) };
                 let target = target(address, monitor);
                 assert!(seen.insert(target.fingerprint()), "{target:?}");
                 assert_eq!(target.fingerprint(), target.clone().fingerprint());
@@ -258,7 +263,7 @@ mod tests {
         }
         // The fingerprint of the question does not depend on the interval.
         let question = |interval| {
-            let monitor = Monitor { interval: Duration::from_secs(interval), ..Monitor::new(Check::Icmp, 0) };
+            let monitor = Monitor { pace: pace(interval), ..Monitor::new(Check::Icmp, 0) };
             target("192.0.2.1:0", monitor).question_fingerprint()
         };
         assert_eq!(question(5), question(6));

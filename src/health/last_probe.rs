@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Health, Outcome, Target};
+use super::{EndpointKey, Health, Outcome, PoolKey, Target};
 
 /// The known facts about a target. Times count from the same start as those of [`Health::observe`].
 #[derive(Clone, Debug)]
@@ -52,12 +52,13 @@ pub struct LoadSeen {
 /// The state of everything that is probed.
 #[derive(Clone, Debug, Default)]
 pub struct Survey {
-    /// The targets with a known state.
+    /// The targets with a known state: by the whole target, because the reader's snapshot may be of another
+    /// configuration than control's ids.
     pub last_probes: HashMap<Arc<Target>, LastProbe>,
-    /// For endpoints with several probes: since when each is in its state, by the endpoint's key.
-    pub turned: HashMap<String, Duration>,
-    /// For pools whose load makes a difference: their loads, by the pool's key.
-    pub loads: HashMap<String, LoadSeen>,
+    /// For endpoints with several probes: since when each is in its state.
+    pub turned: HashMap<EndpointKey, Duration>,
+    /// For pools whose load makes a difference: their loads.
+    pub loads: HashMap<PoolKey, LoadSeen>,
     /// When fail-static ends at the latest; `None` while the node trusts its probes.
     pub held_until: Option<Duration>,
 }

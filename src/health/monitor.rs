@@ -22,10 +22,8 @@ pub const DEFAULT_FALL: NonZeroU8 = NonZeroU8::new(3).unwrap();
 pub struct Monitor {
     /// The protocol, and what counts as success.
     pub check: Check,
-    /// The time from the start of one probe to the start of the next. Jitter only shortens it.
-    pub interval: Duration,
-    /// The time limit of one whole probe; below `interval`.
-    pub timeout: Duration,
+    /// When it probes, and for how long.
+    pub pace: Pace,
     /// Consecutive successes that bring an endpoint up.
     pub rise: NonZeroU8,
     /// Consecutive failures that take it down.
@@ -37,17 +35,42 @@ pub struct Monitor {
 }
 
 impl Monitor {
+    /// The longest time from the first failure of an endpoint to the outcome that confirms it.
+    pub fn detection(&self) -> Duration {
+        self.pace.interval * u32::from(self.fall.get()) + self.pace.timeout
+    }
+
     /// A check with the defaults for all other fields.
     pub const fn new(check: Check, port: u16) -> Self {
-        Self {
-            check,
-            interval: DEFAULT_INTERVAL,
-            timeout: DEFAULT_TIMEOUT,
-            rise: DEFAULT_RISE,
-            fall: DEFAULT_FALL,
-            hold_down: Duration::ZERO,
-            port,
-        }
+        Self { check, pace: Pace::DEFAULT, rise: DEFAULT_RISE, fall: DEFAULT_FALL, hold_down: Duration::ZERO, port }
+    }
+}
+
+/// When a monitor probes, and for how long. Probes of one endpoint never overlap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Pace {
+    interval: Duration,
+    timeout: Duration,
+}
+
+impl Pace {
+    /// [`DEFAULT_INTERVAL`] and [`DEFAULT_TIMEOUT`].
+    pub const DEFAULT: Self = Self { interval: DEFAULT_INTERVAL, timeout: DEFAULT_TIMEOUT };
+
+    /// Returns `None` if `timeout` is not below `interval`. A monitor that waits for reports has no timeout: zero.
+    pub fn try_new(interval: Duration, timeout: Duration) -> Option<Self> {
+        (timeout < interval).then_some(Self { interval, timeout })
+    }
+
+    /// The time from the start of one probe to the start of the next. Jitter only shortens it. For reports, how long an
+    /// endpoint may be silent.
+    pub fn interval(self) -> Duration {
+        self.interval
+    }
+
+    /// The time limit of one whole probe.
+    pub fn timeout(self) -> Duration {
+        self.timeout
     }
 }
 
@@ -70,7 +93,7 @@ pub enum Check {
     Icmp,
     /// A program that exits with success.
     Exec(ExecCheck),
-    /// No probe: the endpoint, or whoever watches it, reports. The monitor's `interval` is how long it may be silent.
+    /// No probe: the endpoint, or whoever watches it, reports. The monitor's interval is how long it may be silent.
     Push,
 }
 

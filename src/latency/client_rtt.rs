@@ -168,7 +168,7 @@ impl<'a> Sweep<'a> {
         self.rtts.resize((number + 1) * self.sites.len(), Rtt::UNKNOWN);
         let rtts = &mut self.rtts[number * self.sites.len()..];
         for Cell { measure, .. } in row {
-            rtts[usize::from(measure.place)] = measure.settled();
+            rtts[measure.place.index()] = measure.settled();
         }
         if rtts.iter().any(|rtt| !rtt.is_known()) {
             let place = &self.places[location as usize];

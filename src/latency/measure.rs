@@ -163,8 +163,11 @@ mod tests {
         Minute::of(now)
     }
 
+    const FRA: DatacenterId = DatacenterId::from_index(0);
+    const IAD: DatacenterId = DatacenterId::from_index(1);
+
     fn fed(ms: f32, times: u16) -> Measure {
-        let mut measure = Measure::new(0, at(Duration::ZERO));
+        let mut measure = Measure::new(FRA, at(Duration::ZERO));
         for _ in 0..times {
             measure.feed(ms, NETWORK_MEMORY, at(Duration::ZERO));
         }
@@ -220,7 +223,7 @@ mod tests {
     #[test]
     fn minutes_wrap_around() {
         let late = Minute(u16::MAX - 1);
-        let mut measure = Measure::new(0, late);
+        let mut measure = Measure::new(FRA, late);
         measure.feed(20.0, NETWORK_MEMORY, late);
         assert_eq!(measure.age(Minute(1)), 3);
     }
@@ -229,16 +232,16 @@ mod tests {
     fn what_is_told_can_be_restored() {
         let measure = fed(20.0, 40);
         let told = measure.told(at(DAY));
-        let restored = Measure::restore(3, &told, NETWORK_MEMORY, Minute(5)).unwrap();
+        let restored = Measure::restore(IAD, &told, NETWORK_MEMORY, Minute(5)).unwrap();
         assert_eq!(restored.told(Minute(5)), told);
         assert_eq!(restored.settled(), Rtt::from_ms(20.0));
-        assert_eq!(Measure::restore(3, &Measured { age: DAY * 7, ..told }, NETWORK_MEMORY, Minute(5)), None);
+        assert_eq!(Measure::restore(IAD, &Measured { age: DAY * 7, ..told }, NETWORK_MEMORY, Minute(5)), None);
     }
 
     /// Counts how often the order of two nearly equal datacenters changes, fed by turns with noise.
     fn order_changes(seed: u64, one_ms: f32, other_ms: f32, order: impl Fn(Rtt, Rtt) -> bool) -> usize {
         let mut random = fastrand::Rng::with_seed(seed);
-        let mut pair = [Measure::new(0, at(Duration::ZERO)), Measure::new(1, at(Duration::ZERO))];
+        let mut pair = [Measure::new(FRA, at(Duration::ZERO)), Measure::new(IAD, at(Duration::ZERO))];
         let mut orders = Vec::new();
         for _ in 0..10_000 {
             for (measure, ms) in pair.iter_mut().zip([one_ms, other_ms]) {

@@ -149,13 +149,15 @@ mod tests {
     use super::*;
     use crate::latency::measure::{Minute, NETWORK_MEMORY};
 
-    fn feed(rows: &mut Rows<u32>, key: u32, place: DatacenterId, ms: f32) {
-        let now = Minute::default();
+    fn feed(rows: &mut Rows<u32>, key: u32, place: u8, ms: f32) {
+        let (place, now) = (DatacenterId::from_index(place.into()), Minute::default());
         rows.update(key, place, || Measure::new(place, now), |measure| measure.feed(ms, NETWORK_MEMORY, now));
     }
 
-    fn samples(rows: &Rows<u32>) -> Vec<(u32, DatacenterId, u16)> {
-        let told = |cell: &Cell<u32>| (cell.key, cell.measure.place, cell.measure.told(Minute::default()).samples);
+    fn samples(rows: &Rows<u32>) -> Vec<(u32, u8, u16)> {
+        let told = |cell: &Cell<u32>| {
+            (cell.key, cell.measure.place.index() as u8, cell.measure.told(Minute::default()).samples)
+        };
         rows.iter().map(told).collect()
     }
 
@@ -175,16 +177,16 @@ mod tests {
             prop_assert_eq!(samples(&rows), expected(&map));
             prop_assert_eq!(rows.len(), map.len());
             for key in 0..2000 {
-                let places: Vec<_> = rows.row(key).map(|measure| measure.place).collect();
+                let places: Vec<_> = rows.row(key).map(|measure| measure.place.index() as u8).collect();
                 prop_assert_eq!(places, map.range((key, 0)..=(key, 255)).map(|((_, place), _)| *place).collect::<Vec<_>>());
             }
             let before = rows.clone();
-            rows.edit(|cell| (cell.measure.place != gone).then_some(cell.measure));
+            rows.edit(|cell| (cell.measure.place.index() != usize::from(gone)).then_some(cell.measure));
             prop_assert_eq!(samples(&before), expected(&map), "a copy stays as it was");
             map.retain(|&(_, place), _| place != gone);
             prop_assert_eq!(samples(&rows), expected(&map));
             prop_assert_eq!(rows.len(), map.len());
-            rows.renumber(|place| (place != 1).then_some(2 - place));
+            rows.renumber(|place| (place.index() != 1).then(|| DatacenterId::from_index(2 - place.index())));
             let map = map.into_iter().filter(|&((_, place), _)| place != 1).map(|((key, place), n)| ((key, 2 - place), n)).collect();
             prop_assert_eq!(samples(&rows), expected(&map));
         }

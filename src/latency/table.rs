@@ -88,7 +88,7 @@ impl LatencyTable {
             (self.v4, self.v6) = (Rows::default(), Rows::default());
         }
         let before = std::mem::replace(&mut self.places, places);
-        let number = |place: DatacenterId| self.place(&before[usize::from(place)]);
+        let number = |place: DatacenterId| self.place(&before[place.index()]);
         let (mut v4, mut v6, mut areas) = (self.v4.clone(), self.v6.clone(), self.areas.clone());
         v4.renumber(number);
         v6.renumber(number);
@@ -196,8 +196,9 @@ impl LatencyTable {
         let network = self.widths.network(client.into());
         let clients = network.map(Clients::Network).into_iter();
         let clients: Vec<Clients> = clients.chain(fallback_of(location).map(Clients::Area)).collect();
-        let measured =
-            (0..).zip(sites).map(|(place, _)| clients.iter().find_map(|&clients| self.reading(clients, place)));
+        let measured = (0..sites.len())
+            .map(DatacenterId::from_index)
+            .map(|place| clients.iter().find_map(|&clients| self.reading(clients, place)));
         let mut readings: Vec<Option<Reading>> = measured.collect();
         let mut rtts: Vec<Rtt> =
             readings.iter().map(|reading| reading.map_or(Rtt::UNKNOWN, |reading| reading.rtt)).collect();
@@ -233,7 +234,7 @@ impl LatencyTable {
         let areas = self.areas.iter().map(|cell| (Clients::Area(cell.key), cell.measure));
         v4.chain(v6).chain(areas).map(move |(clients, measure)| Record {
             clients,
-            datacenter: self.places[usize::from(measure.place)].clone(),
+            datacenter: self.places[measure.place.index()].clone(),
             measured: measure.told(now),
         })
     }
@@ -263,7 +264,7 @@ impl LatencyTable {
     }
 
     fn place(&self, name: &str) -> Option<DatacenterId> {
-        self.places.iter().position(|place| **place == *name).map(|place| place as DatacenterId)
+        self.places.iter().position(|place| **place == *name).map(DatacenterId::from_index)
     }
 
     pub(super) fn rows_v4(&self) -> impl Iterator<Item = &Cell<u32>> {
@@ -282,7 +283,7 @@ impl LatencyTable {
     pub(super) fn settled_around(&self, location: &Location, rtts: &mut [Rtt]) {
         for area in fallback_of(location) {
             for measure in self.areas.row(area) {
-                if let Some(rtt) = rtts.get_mut(usize::from(measure.place)).filter(|rtt| !rtt.is_known()) {
+                if let Some(rtt) = rtts.get_mut(measure.place.index()).filter(|rtt| !rtt.is_known()) {
                     *rtt = measure.settled();
                 }
             }

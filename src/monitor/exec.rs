@@ -42,7 +42,7 @@ impl Programs {
     /// Runs the check's program and judges its exit. Time counts from when the program gets its turn.
     pub(super) async fn probe(&self, target: &Target, check: &ExecCheck) -> Result<Finding, Failure> {
         let _turn = self.turn(&target.monitor).await?;
-        let budget = Budget { started: Instant::now(), timeout: target.monitor.timeout };
+        let budget = Budget { started: Instant::now(), timeout: target.monitor.pace.timeout() };
         let mut program = Program::start(check, target)?;
         let Ok(ended) = budget.within(Stage::Exit, program.end()).await else {
             program.kill().await;
@@ -57,7 +57,7 @@ impl Programs {
 
     /// Waits for a turn, but not so long that this probe could still be running when the target's next one is due.
     async fn turn(&self, monitor: &Monitor) -> Result<SemaphorePermit<'_>, Failure> {
-        let patience = shortest(monitor.interval).saturating_sub(monitor.timeout);
+        let patience = shortest(monitor.pace.interval()).saturating_sub(monitor.pace.timeout());
         match tokio::time::timeout(patience, self.0.acquire()).await {
             Ok(Ok(turn)) => Ok(turn),
             Ok(Err(_)) | Err(_) => Err(Failure::NoTurn),

@@ -3,13 +3,13 @@
 use std::error::Error;
 use std::io;
 
-use super::tls;
+use super::tls_error;
 use crate::health::{Failure, Stage};
 
 /// The failure for an I/O error on a stream, plain or TLS.
 pub(super) fn from_io(error: &io::Error, stage: Stage) -> Failure {
     if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref()) {
-        return Failure::Tls(tls::explain(tls));
+        return Failure::Tls(tls_error::explain(tls));
     }
     if let Some(errno) = error.raw_os_error() {
         return from_system(errno, error, stage);

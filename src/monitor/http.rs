@@ -139,7 +139,7 @@ impl<'a> Inquiry<'a> {
     fn kept(&self) -> Option<Connection> {
         let connection = self.check.reuse.then(|| self.prober.kept.take(self.target))??;
         let is_verified = self.tls.is_some_and(|tls| tls.verify);
-        let holds = !is_verified || connection.certificate_expires.is_none_or(|expires| expires > tls::unix_time());
+        let holds = !is_verified || connection.certificate_expires.is_none_or(|expires| expires > crate::clock::wall());
         holds.then_some(connection)
     }
 

@@ -24,6 +24,7 @@ mod meter;
 mod said;
 mod tcp;
 mod tls;
+mod tls_error;
 mod wire;
 
 use std::sync::Arc;
@@ -66,7 +67,7 @@ impl Prober {
 
     /// Probes the target as its monitor says, and waits no longer than the monitor's `timeout`.
     pub async fn probe(&self, target: &Target) -> Outcome {
-        let budget = Budget { started: Instant::now(), timeout: target.monitor.timeout };
+        let budget = Budget { started: Instant::now(), timeout: target.monitor.pace.timeout() };
         let found = match &target.monitor.check {
             Check::Tcp(check) => tcp::probe(target.address, check, budget).await,
             Check::Http(check) => self.probe_http(target, check, None, budget).await,

@@ -3,10 +3,9 @@
 mod any_certificate;
 mod certificate;
 mod connectors;
-mod explain;
 mod verifier;
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use rustls::ProtocolVersion;
 use rustls::pki_types::ServerName;
@@ -20,7 +19,6 @@ use super::{Budget, failure};
 use crate::health::{Failure, Stage, TlsCheck};
 
 pub(super) use connectors::{Connectors, Roots, roots, system_roots};
-pub(super) use explain::explain;
 
 /// The ALPN names of the protocols that probes speak (RFC 7301 section 6, RFC 9113 section 3.1).
 pub(super) const HTTP_1_1: &str = "http/1.1";
@@ -96,11 +94,6 @@ impl Secured {
 pub(super) fn no_agreement(wanted: &[impl AsRef<str>]) -> Failure {
     let wanted: Vec<&str> = wanted.iter().map(AsRef::as_ref).collect();
     Failure::Tls(format!("no agreement on {} by ALPN", wanted.join(" or ")))
-}
-
-/// The time since the Unix epoch.
-pub(super) fn unix_time() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 /// When a certificate in DER expires, since the Unix epoch.

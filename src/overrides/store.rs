@@ -102,7 +102,7 @@ impl fmt::Display for OverrideRefusal {
             Self::Unknown(target, None) => write!(f, "nothing is named {target}"),
             Self::Unknown(target, Some(meant)) => write!(f, "nothing is named {target}: did you mean {meant}?"),
             Self::Over => f.write_str("it would end before it begins, or has ended already"),
-            Self::NotGradual => f.write_str("only the drain of a dc:, pool: or endpoint: takes time"),
+            Self::NotGradual => f.write_str("`over` is only for the drain of a dc:, pool: or endpoint:"),
             Self::TooMany => write!(f, "{MAX_OVERRIDES} overrides are placed, and that is the limit: lift some first"),
             Self::TooLong => {
                 write!(f, "a reason may have at most {MAX_REASON} octets, and `who` at most {MAX_WHO}")

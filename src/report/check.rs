@@ -79,7 +79,7 @@ impl Summary {
             probes_a_second: targets
                 .iter()
                 .filter(|target| target.is_probed())
-                .fold(0.0, |sum, target| sum + 1.0 / target.monitor.interval.as_secs_f64()),
+                .fold(0.0, |sum, target| sum + 1.0 / target.monitor.pace.interval().as_secs_f64()),
             worst_case_exposure: exposures.reduce(f64::max),
             defaulted: world.zones.iter().filter_map(defaulted).collect(),
             documentation: targets
@@ -127,13 +127,13 @@ fn defaulted(zone: &ZoneSpec) -> Option<Defaulted> {
 /// Returns the time in seconds from an endpoint's failure until no client uses its address. `None` if the name's pools
 /// are not probed.
 fn exposure(world: &World, name: &SteeredName) -> Option<f64> {
-    let pools = name.steering.pools.iter().map(|used| &world.pools[used.pool as usize]);
+    let pools = name.steering.pools.iter().map(|used| &world.pools[used.pool.index()]);
     let targets = pools.flat_map(|pool| pool.members.targets());
     let detection = targets.map(|target| {
         let monitor = &target.monitor;
-        (monitor.interval * u32::from(monitor.fall.get()) + monitor.timeout).as_secs_f64()
+        monitor.detection().as_secs_f64()
     });
-    detection.reduce(f64::max).map(|seconds| seconds + f64::from(name.steering.ttl))
+    detection.reduce(f64::max).map(|seconds| seconds + f64::from(name.steering.ttls.calm()))
 }
 
 impl fmt::Display for Summary {

@@ -36,8 +36,7 @@ pub fn find_demands(snapshot: &Snapshot, demands: &[Demand]) -> Result<Demands, 
     let weighed: Vec<PoolId> = world.load_groups().into_iter().flat_map(|group| group.pools).collect();
     let mut found = Demands::new();
     for Demand { pool, used } in demands {
-        let named: Vec<PoolId> =
-            (0..).zip(&world.pools).filter(|(_, spec)| spec.name == *pool).map(|(id, _)| id).collect();
+        let named: Vec<PoolId> = world.pools_by_id().filter(|(_, spec)| spec.name == *pool).map(|(id, _)| id).collect();
         if named.is_empty() {
             let names = world.pools.iter().map(|spec| &*spec.name);
             let meant = did_you_mean(pool, names).map_or_else(String::new, |meant| format!(": did you mean {meant}?"));
@@ -72,17 +71,17 @@ fn settle(snapshot: &Snapshot, group: &LoadGroup, demands: &Demands) -> Vec<(Poo
 
 /// Returns the estimate for a pool whose endpoints use this much together, each in proportion to its capacity.
 fn read(snapshot: &Snapshot, id: PoolId, demand: Option<u64>) -> PoolEstimate {
-    let pool = &snapshot.pools()[id as usize];
+    let pool = &snapshot.pools()[id.index()];
     let spec = pool.spec();
     let mut silent = LoadEstimate::default();
     silent.hear(Load { used: 0, capacity: None }, BELIEVED_FOR, BELIEVED_FOR, BELIEVED_FOR);
-    let stand = |place| {
+    let endpoint_load = |place| {
         let endpoint_state = pool.endpoint_state(place);
         let is_open = endpoint_state.admin_state == AdminState::On && endpoint_state.share.is_some();
         EndpointLoad { estimate: &silent, capacity: spec.members.capacity(place), is_open }
     };
-    let stands: Vec<EndpointLoad<'_>> = (0..spec.members.len()).map(stand).collect();
+    let loads: Vec<EndpointLoad<'_>> = (0..spec.members.len()).map(endpoint_load).collect();
     let is_alive = pool.is_usable(Family::V4) || pool.is_usable(Family::V6);
-    let reading = PoolEstimate::new(is_alive, &stands, spec.capacity, BELIEVED_FOR, BELIEVED_FOR / 2);
-    PoolEstimate { used: demand.map(|used| used as f64 / 1000.0), is_fresh: true, ..reading }
+    let estimate = PoolEstimate::new(is_alive, &loads, spec.capacity(), BELIEVED_FOR, BELIEVED_FOR / 2);
+    PoolEstimate { used: demand.map(|used| used as f64 / 1000.0), is_fresh: true, ..estimate }
 }

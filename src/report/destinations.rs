@@ -36,9 +36,9 @@ impl<'a> Destination<'a> {
     pub(super) fn of(snapshot: &'a Snapshot, pool: Option<PoolId>) -> Self {
         let Some(pool) = pool else { return Self::Nowhere };
         let world = snapshot.world();
-        let pool = &world.pools[pool as usize];
+        let pool = &world.pools[pool.index()];
         match pool.datacenter {
-            Some(id) => Self::Datacenter(&world.datacenters[usize::from(id)].name),
+            Some(id) => Self::Datacenter(&world.datacenters[id.index()].name),
             None => Self::Pool(&pool.name),
         }
     }

@@ -121,12 +121,12 @@ impl<'a> Changes<'a> {
         if !before.shares_world(after) {
             return None;
         }
-        let pools = (0..).zip(before.pools().iter().zip(after.pools()));
+        let pools = before.world().pool_ids().zip(before.pools().iter().zip(after.pools()));
         let changed: HashSet<PoolId> =
             pools.filter(|(_, (one, other))| !Arc::ptr_eq(one, other)).map(|(id, _)| id).collect();
         let mut holders: HashMap<&Target, BTreeSet<PoolId>> = HashMap::new();
         for &id in &changed {
-            for target in after.world().pools[id as usize].members.targets() {
+            for target in after.world().pools[id.index()].members.targets() {
                 holders.entry(target).or_default().insert(id);
             }
         }
@@ -302,7 +302,7 @@ impl Group {
         }
         // Regions of prefixes, networks or subdivisions alone have no place in this list.
         let found: HashSet<RegionId> = groups.iter().map(|(region, _)| *region).collect();
-        for region in (0..regions.list().len() as RegionId).filter(|region| !found.contains(region)) {
+        for region in (0..regions.list().len()).map(RegionId::from_index).filter(|region| !found.contains(region)) {
             let client =
                 ("elsewhere".to_owned(), compiled_chain.rank(&Client { region, coordinates: None, rtts: &[] }));
             groups.push((region, Self { name: name_of(regions, region), clients: vec![client] }));
@@ -338,7 +338,7 @@ impl Group {
 
     fn continents(map: &Map) -> Vec<Self> {
         let group = |continent: Continent| {
-            let client = |coordinates| Client { region: Regions::NOWHERE, coordinates, rtts: &[] };
+            let client = |coordinates| Client { region: RegionId::NOWHERE, coordinates, rtts: &[] };
             let there = countries().filter(|country| country.continent == continent);
             let clients = there
                 .map(|country| (country.code.to_string(), map.compiled_chain().rank(&client(Some(country.point)))));

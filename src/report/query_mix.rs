@@ -1,4 +1,7 @@
 //! The clients of a simulation: the queries of a log, or the addresses of all countries.
+//!
+//! A query of a log is resolved as the server resolves it. Addresses are too many for that: they are counted by the
+//! ranking that the name's map gives them, which is what a resolution of each would look up.
 
 use std::collections::BTreeMap;
 use std::io::BufRead;

@@ -137,10 +137,10 @@ impl From<&Change> for RolloutChange {
 }
 
 impl From<View> for RolloutShape {
-    fn from(View { id, stand, kind }: View) -> Self {
+    fn from(View { id, exposure, kind }: View) -> Self {
         let kind = match kind {
             ViewKind::Switch { file, chosen } => RolloutKind::Switch {
-                active: stand.to_string(),
+                active: exposure.to_string(),
                 file: file.into(),
                 since: chosen.as_ref().map(|chosen| chosen.since.as_secs()),
                 before: chosen.map(|chosen| chosen.before.into()),

@@ -171,7 +171,7 @@ impl<'a> Tally<'a> {
             let sum = places.entry(place).or_insert_with(empty);
             (sum.before, sum.after) = (sum.before + before, sum.after + after);
             if let Some(id) = pool {
-                let pool = self.snapshot.world().pools[id as usize].name.to_string();
+                let pool = self.snapshot.world().pools[id.index()].name.to_string();
                 sum.pools.push(PoolShift { pool, before, after });
             }
         }

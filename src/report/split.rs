@@ -30,7 +30,7 @@ impl SplitShape {
         let all = rule.pools.iter().enumerate().fold(0, |set: Set, (place, _)| set | 1 << place);
         let names = |set: Set| {
             let ids = rule.pools_of(set & all);
-            ids.map(|id| snapshot.world().pools[id as usize].name.to_string()).collect()
+            ids.map(|id| snapshot.world().pools[id.index()].name.to_string()).collect()
         };
         let is_settled = key.is_some() || split.is_whole();
         Some(Self {

@@ -204,13 +204,14 @@ impl Status {
         let pool_is_meant = |pool: &PoolSpec| filter.pool.as_ref().is_none_or(|meant| is_named(pool, meant));
         let name_is_meant = |name: &SteeredName| {
             filter.name.as_ref().is_none_or(|meant| *meant == name.owner)
-                && (filter.pool.is_none() || uses(name).any(|id| pool_is_meant(&world.pools[id as usize])))
+                && (filter.pool.is_none() || uses(name).any(|id| pool_is_meant(&world.pools[id.index()])))
         };
         let names: Vec<&SteeredName> =
             world.zones.iter().flat_map(|zone| &zone.names).filter(|name| name_is_meant(name)).collect();
         let of_names: Option<Vec<PoolId>> =
             filter.name.as_ref().map(|_| names.iter().flat_map(|name| uses(name)).collect());
-        let pools = (0..)
+        let pools = world
+            .pool_ids()
             .zip(snapshot.pools())
             .filter(|(id, pool)| of_names.as_ref().is_none_or(|used| used.contains(id)) && pool_is_meant(pool.spec()));
         let limit = filter.limit.unwrap_or(NAMES);
@@ -250,7 +251,7 @@ fn zone(served: &ServedZone, spec: &ZoneSpec) -> ZoneStatus {
 
 impl NameStatus {
     fn new(name: &SteeredName, snapshot: &Snapshot) -> Self {
-        let pool = |id: PoolId| &snapshot.pools()[id as usize];
+        let pool = |id: PoolId| &snapshot.pools()[id.index()];
         let spelt = |id: PoolId| pool(id).spec().name.to_string();
         let used = || name.steering.pools.iter().map(|used| used.pool);
         let is_usable = |id: &PoolId| pool(*id).is_usable(Family::V4) || pool(*id).is_usable(Family::V6);
@@ -267,7 +268,7 @@ impl PoolStatus {
     fn new(pool: &Pool, snapshot: &Snapshot, survey: &Survey) -> Self {
         let spec = pool.spec();
         let ((open_v4, given_v4), (open_v6, given_v6)) = (pool.counts(Family::V4), pool.counts(Family::V6));
-        let datacenter = spec.datacenter.map(|id| snapshot.world().datacenters[usize::from(id)].name.to_string());
+        let datacenter = spec.datacenter.map(|id| snapshot.world().datacenters[id.index()].name.to_string());
         Self {
             pool: spec.name.to_string(),
             zone: spec.zone.as_ref().map(Name::to_string),

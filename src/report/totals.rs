@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::counters::{AnswerCounters, Traffic, TrafficSums, ZoneAnswer};
 use crate::geo::CountryCode;
 use crate::name::Name;
+use crate::health::{EndpointKey, PoolKey};
 use crate::snapshot::{Blueprint, PoolId, Snapshot};
 
 /// Counters that outlive configurations.
@@ -37,7 +38,7 @@ struct Kept {
     names: HashMap<(Name, Giver), u64>,
     other_names: u64,
     /// By the endpoint's key: in how many answers it was, and in how many it was the first address.
-    endpoints: HashMap<String, (u64, u64)>,
+    endpoints: HashMap<EndpointKey, (u64, u64)>,
     clients: HashMap<Sent, u64>,
 }
 
@@ -48,7 +49,7 @@ type Sent = (Option<CountryCode>, Option<Box<str>>);
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Giver {
     /// The pool with this key.
-    Pool(String),
+    Pool(PoolKey),
     Fallback,
     Nodata,
     Failure,
@@ -167,7 +168,7 @@ impl Kept {
             }
         }
         self.other_names += counters.other_names();
-        for (id, pool) in (0..).zip(&world.pools) {
+        for (id, pool) in world.pool_ids().zip(&world.pools) {
             for place in 0..pool.members.len() {
                 let (given, first) = counters.endpoint(blueprint.endpoint_number(id, place));
                 if given > 0 {
@@ -187,8 +188,8 @@ impl Kept {
         let world = blueprint.world();
         let zones: HashSet<&Name> = world.zones.iter().map(|zone| &zone.origin).collect();
         let names: HashSet<&Name> = world.steered_names().collect();
-        let pools: HashSet<String> = world.pools.iter().map(|pool| pool.key()).collect();
-        let endpoints: HashSet<String> =
+        let pools: HashSet<PoolKey> = world.pools.iter().map(|pool| pool.key()).collect();
+        let endpoints: HashSet<EndpointKey> =
             world.pools.iter().flat_map(|pool| (0..pool.members.len()).map(|place| pool.key_of(place))).collect();
         let datacenters: HashSet<&str> = world.datacenters.iter().map(|datacenter| &*datacenter.name).collect();
         self.zones.retain(|(zone, _), _| zones.contains(zone));
@@ -203,7 +204,7 @@ impl Kept {
 
 /// Returns what can give an answer of a name with these pools, in the order of its counters.
 fn givers(blueprint: &Blueprint, pools: impl Iterator<Item = PoolId>) -> impl Iterator<Item = Giver> {
-    let pools = pools.map(|id| Giver::Pool(blueprint.world().pools[id as usize].key()));
+    let pools = pools.map(|id| Giver::Pool(blueprint.world().pools[id.index()].key()));
     pools.chain([Giver::Fallback, Giver::Nodata, Giver::Failure])
 }
 
@@ -252,7 +253,7 @@ impl Totals {
 
     /// Returns in how many answers an endpoint was, and in how many it was the first address of its family.
     pub fn endpoint(&self, pool: PoolId, place: usize) -> (u64, u64) {
-        let key = self.blueprint.world().pools[pool as usize].key_of(place);
+        let key = self.blueprint.world().pools[pool.index()].key_of(place);
         let kept = self.kept.endpoints.get(&key).copied().unwrap_or_default();
         let number = self.blueprint.endpoint_number(pool, place);
         let now = self.counters().map_or((0, 0), |counters| counters.endpoint(number));

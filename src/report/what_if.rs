@@ -21,7 +21,7 @@ pub(super) fn snapshot_without(down: &[TargetPattern], snapshot: &Snapshot) -> R
     let dirty = Dirty { pools: down.iter().flat_map(|target| world.pools_meant(target)).collect(), ..Dirty::default() };
     let mut state = snapshot.state().clone();
     for &id in &dirty.pools {
-        let pool = &snapshot.pools()[id as usize];
+        let pool = &snapshot.pools()[id.index()];
         state.set_endpoint_states(id, |endpoint| without(down, world, id, endpoint, pool.endpoint_state(endpoint)));
     }
     Ok(snapshot.next(state, &dirty))
@@ -39,7 +39,7 @@ fn check_meant(down: &[TargetPattern], world: &World) -> Result<(), String> {
 
 /// Returns the state of an endpoint: down if one of the targets means it, else `so`.
 fn without(down: &[TargetPattern], world: &World, id: PoolId, endpoint: usize, so: EndpointState) -> EndpointState {
-    let pool = &world.pools[id as usize];
+    let pool = &world.pools[id.index()];
     let is_down = down.iter().any(|target| world.is_meant(target, pool, endpoint));
     if is_down { EndpointState { share: Share::NONE, restless: false, ..so } } else { so }
 }

@@ -20,7 +20,7 @@ mod window;
 pub use canary::{Bounds, Canary, LatencyBound, MAX_STEPS, Spec, Steps, StepsError};
 pub use evidence::{Breach, MIN_PROBES, MIN_REQUESTS, PATIENCE, Side, Signals, WINDOW};
 pub use order::{
-    Change, Command, Draft, Happening, Kept, Order, RolloutId, RolloutRefusal, Rows, Stand, View, ViewKind,
+    Change, Command, Draft, Exposure, Happening, Kept, Order, RolloutId, RolloutRefusal, Rows, View, ViewKind,
 };
 pub use progress::{Action, KeptCanary, Phase};
 pub use store::RolloutStore;

@@ -74,14 +74,14 @@ pub struct Order {
 
 /// Where clients are sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Stand {
+pub enum Exposure {
     /// This share of clients is sent to the new pool.
     Share(Share),
     /// All clients are sent to this pool.
     Active(Box<str>),
 }
 
-impl fmt::Display for Stand {
+impl fmt::Display for Exposure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Share(share) => share.fmt(f),
@@ -153,9 +153,9 @@ pub struct Change {
     /// The kind of event.
     pub happening: Happening,
     /// Where clients were sent before.
-    pub from: Stand,
+    pub from: Exposure,
     /// Where clients are sent now.
-    pub to: Stand,
+    pub to: Exposure,
     /// The operator who caused it, or `truenorth`.
     pub who: Box<str>,
     /// The reason; may be empty.
@@ -171,7 +171,7 @@ pub struct View {
     /// Its id.
     pub id: RolloutId,
     /// Where clients are sent.
-    pub stand: Stand,
+    pub exposure: Exposure,
     /// Its kind and details.
     pub kind: ViewKind,
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::canary::Spec;
 use super::evidence::Side;
 use super::order::{
-    Change, Command, Draft, Happening, Kept, Order, RolloutId, RolloutRefusal, Rows, Stand, View, ViewKind,
+    Change, Command, Draft, Exposure, Happening, Kept, Order, RolloutId, RolloutRefusal, Rows, View, ViewKind,
 };
 use super::progress::{Action, Phase, Progress};
 use super::switch::Switch;
@@ -49,11 +49,11 @@ impl RolloutStore {
         let mut changes = Vec::new();
         for Draft { id, spec, pools } in drafts {
             let old = before.remove(&id);
-            let stood = old.as_ref().map(Rollout::stand);
+            let from = old.as_ref().map(Rollout::exposure);
             let kept = self.kept.get(&id).filter(|_| old.is_none()).cloned();
             let state = RolloutState::follow(old.map(|old| old.state), &spec, kept, now);
             let new = Rollout { pools, state };
-            changes.extend(new.adopted(&id, stood, now));
+            changes.extend(new.adopted(&id, from, now));
             self.rollouts.insert(id, new);
         }
         // A roll-out that is removed is forgotten: if it comes back, it begins anew.
@@ -73,8 +73,8 @@ impl RolloutStore {
     }
 
     /// Where clients are sent, and true if that may change soon.
-    pub fn stand(&self, id: &RolloutId) -> Option<(Stand, bool)> {
-        self.rollouts.get(id).map(|rollout| (rollout.stand(), rollout.state.is_ramping()))
+    pub fn exposure(&self, id: &RolloutId) -> Option<(Exposure, bool)> {
+        self.rollouts.get(id).map(|rollout| (rollout.exposure(), rollout.state.is_ramping()))
     }
 
     /// The state of all roll-outs, in the order of their zones and owners.
@@ -97,7 +97,7 @@ impl RolloutStore {
             ));
         };
         let rollout = self.rollouts.get_mut(&id).expect("its key was found");
-        let from = rollout.stand();
+        let from = rollout.exposure();
         let happening = rollout.obey(order, now)?;
         Ok(rollout.change(id, happening, from, &order.who, &order.reason))
     }
@@ -133,7 +133,7 @@ impl RolloutStore {
     pub fn advance(&mut self, now: Duration) -> Vec<Change> {
         let mut changes = Vec::new();
         for (id, rollout) in &mut self.rollouts {
-            let from = rollout.stand();
+            let from = rollout.exposure();
             let RolloutState::Canary(progress) = &mut rollout.state else { continue };
             let (happening, why) = if let Some(breach) = progress.judge(now) {
                 (Happening::RolledBack, breach.to_string())
@@ -202,10 +202,10 @@ impl Rollout {
         }
     }
 
-    fn stand(&self) -> Stand {
+    fn exposure(&self) -> Exposure {
         match &self.state {
-            RolloutState::Switch(switch) => Stand::Active(switch.active().into()),
-            RolloutState::Canary(progress) => Stand::Share(progress.share()),
+            RolloutState::Switch(switch) => Exposure::Active(switch.active().into()),
+            RolloutState::Canary(progress) => Exposure::Share(progress.share()),
         }
     }
 
@@ -217,11 +217,11 @@ impl Rollout {
     }
 
     /// The change that a configuration caused, if it has to be reported: a canary began, or the file switched the pool.
-    fn adopted(&self, id: &RolloutId, stood: Option<Stand>, now: Duration) -> Option<Change> {
+    fn adopted(&self, id: &RolloutId, before: Option<Exposure>, now: Duration) -> Option<Change> {
         const WHY: &str = "the configuration";
         match &self.state {
             RolloutState::Switch(_) => {
-                let from = stood.filter(|from| *from != self.stand())?;
+                let from = before.filter(|from| *from != self.exposure())?;
                 Some(self.change(id.clone(), Happening::Switched, from, ITSELF, WHY))
             }
             RolloutState::Canary(progress) => {
@@ -229,21 +229,21 @@ impl Rollout {
                 if *since != now {
                     return None;
                 }
-                let from = stood.unwrap_or(Stand::Share(Share::NONE));
+                let from = before.unwrap_or(Exposure::Share(Share::NONE));
                 Some(self.change(id.clone(), Happening::Began, from, ITSELF, WHY))
             }
         }
     }
 
     fn ended(self, id: RolloutId) -> Change {
-        let stand = self.stand();
-        self.change(id, Happening::Ended, stand, ITSELF, "the configuration no longer has it")
+        let exposure = self.exposure();
+        self.change(id, Happening::Ended, exposure, ITSELF, "the configuration no longer has it")
     }
 
-    fn change(&self, id: RolloutId, happening: Happening, from: Stand, who: &str, reason: &str) -> Change {
+    fn change(&self, id: RolloutId, happening: Happening, from: Exposure, who: &str, reason: &str) -> Change {
         let pool = self.canary().map(|progress| progress.canary().pool.clone());
         let (who, reason) = (who.into(), reason.into());
-        Change { id, pool, happening, from, to: self.stand(), who, reason }
+        Change { id, pool, happening, from, to: self.exposure(), who, reason }
     }
 
     fn obey(&mut self, order: &Order, now: Duration) -> Result<Happening, RolloutRefusal> {
@@ -292,6 +292,6 @@ impl Rollout {
                 }
             }
         };
-        View { id, stand: self.stand(), kind }
+        View { id, exposure: self.exposure(), kind }
     }
 }

@@ -122,27 +122,27 @@ impl Scene {
         self.order(Command::Act(action))
     }
 
-    fn stand(&self) -> String {
-        self.store.stand(&id()).unwrap().0.to_string()
+    fn exposure(&self) -> String {
+        self.store.exposure(&id()).unwrap().0.to_string()
     }
 
     fn is_ramping(&self) -> bool {
-        self.store.stand(&id()).unwrap().1
+        self.store.exposure(&id()).unwrap().1
     }
 }
 
 #[test]
 fn a_canary_that_does_well_takes_each_step_when_the_one_before_was_held() {
     let mut scene = Scene::well(all_bounds());
-    assert_eq!((scene.stand().as_str(), scene.is_ramping()), ("5 %", true));
+    assert_eq!((scene.exposure().as_str(), scene.is_ramping()), ("5 %", true));
     scene.pass(HOLD - MILLISECOND);
-    assert_eq!(scene.stand(), "5 %");
+    assert_eq!(scene.exposure(), "5 %");
     scene.pass(MILLISECOND);
-    assert_eq!(scene.stand(), "25 %");
+    assert_eq!(scene.exposure(), "25 %");
     scene.pass(HOLD);
-    assert_eq!((scene.stand().as_str(), scene.is_ramping()), ("100 %", true));
+    assert_eq!((scene.exposure().as_str(), scene.is_ramping()), ("100 %", true));
     scene.pass(HOLD);
-    assert_eq!((scene.stand().as_str(), scene.is_ramping()), ("100 %", false));
+    assert_eq!((scene.exposure().as_str(), scene.is_ramping()), ("100 %", false));
     assert_eq!(scene.store.wake_at(), None);
     let held = "by truenorth: the step was held and no bound was broken";
     let expected = [
@@ -160,11 +160,11 @@ fn one_whose_last_step_is_not_all_stays_there_and_is_judged_on() {
     let mut scene = Scene::new(Spec::Canary(canary));
     scene.open(1000);
     scene.pass(HOLD * 20);
-    assert_eq!((scene.stand().as_str(), scene.is_ramping()), ("25 %", false));
+    assert_eq!((scene.exposure().as_str(), scene.is_ramping()), ("25 %", false));
     assert_eq!(scene.act(Action::Advance).unwrap_err(), "the roll-out is at its last step");
     scene.open(0);
     scene.pass(PATIENCE);
-    assert_eq!(scene.stand(), "0 %");
+    assert_eq!(scene.exposure(), "0 %");
 }
 
 #[test]
@@ -173,9 +173,9 @@ fn too_few_open_endpoints_stop_it_at_once_and_take_it_back_after_a_while() {
     scene.pass(HOLD - MILLISECOND);
     scene.open(899);
     scene.pass(PATIENCE - MILLISECOND);
-    assert_eq!(scene.stand(), "5 %", "the hold is over, but too few endpoints are open");
+    assert_eq!(scene.exposure(), "5 %", "the hold is over, but too few endpoints are open");
     scene.open(900);
-    assert_eq!(scene.stand(), "25 %");
+    assert_eq!(scene.exposure(), "25 %");
     scene.open(500);
     scene.pass(PATIENCE);
     let last = "rolled back 25 % -> 0 % by truenorth: 50 % of its endpoints are open, less than 90 %";
@@ -183,7 +183,7 @@ fn too_few_open_endpoints_stop_it_at_once_and_take_it_back_after_a_while() {
     assert!(!scene.is_ramping());
     scene.open(1000);
     scene.pass(HOLD * 9);
-    assert_eq!(scene.stand(), "0 %", "it does not begin again by itself");
+    assert_eq!(scene.exposure(), "0 %", "it does not begin again by itself");
 }
 
 #[test]
@@ -191,19 +191,19 @@ fn without_bounds_a_pool_with_nothing_open_is_still_given_no_more() {
     let mut scene = Scene::well(Bounds::default());
     scene.open(0);
     scene.pass(HOLD * 2);
-    assert_eq!(scene.stand(), "5 %");
+    assert_eq!(scene.exposure(), "5 %");
     scene.open(1);
-    assert_eq!(scene.stand(), "25 %");
+    assert_eq!(scene.exposure(), "25 %");
 }
 
 #[test]
 fn reported_errors_take_it_back_once_there_are_enough_requests() {
     let mut scene = Scene::well(all_bounds());
     scene.reported(MIN_REQUESTS - 1, MIN_REQUESTS - 1);
-    assert_eq!(scene.stand(), "5 %", "too few to tell");
+    assert_eq!(scene.exposure(), "5 %", "too few to tell");
     scene.pass(WINDOW);
     scene.reported(5, 100);
-    assert_eq!(scene.stand(), "5 %", "a share equal to the bound does not break it, and old requests do not count");
+    assert_eq!(scene.exposure(), "5 %", "a share equal to the bound does not break it, and old requests do not count");
     scene.reported(1, 0);
     scene.reported(1, 1);
     let last = "rolled back 5 % -> 0 % by truenorth: 6 of 101 requests failed, more than 5 %";
@@ -215,7 +215,7 @@ fn slow_probes_take_it_back() {
     let mut scene = Scene::well(all_bounds());
     scene.probed(Side::New, 400);
     scene.probed(Side::New, 400);
-    assert_eq!(scene.stand(), "5 %", "too few to tell");
+    assert_eq!(scene.exposure(), "5 %", "too few to tell");
     scene.probed(Side::New, 400);
     let last = "rolled back 5 % -> 0 % by truenorth: probes take 400.0 ms, more than 250.0 ms";
     assert_eq!(scene.told.last().unwrap(), last);
@@ -226,11 +226,11 @@ fn latency_may_be_bound_to_that_of_the_other_pools() {
     let bounds = Bounds { latency: Some(LatencyBound::Relative(150)), ..Bounds::default() };
     let mut scene = Scene::well(bounds);
     (0..3).for_each(|_| scene.probed(Side::New, 150));
-    assert_eq!(scene.stand(), "5 %", "nothing is known of the others");
+    assert_eq!(scene.exposure(), "5 %", "nothing is known of the others");
     (0..3).for_each(|_| scene.probed(Side::Old, 100));
-    assert_eq!(scene.stand(), "5 %");
+    assert_eq!(scene.exposure(), "5 %");
     scene.probed(Side::New, 300);
-    assert_eq!(scene.stand(), "0 %");
+    assert_eq!(scene.exposure(), "0 %");
 }
 
 #[test]
@@ -239,16 +239,16 @@ fn an_operator_pauses_advances_takes_back_and_resumes() {
     scene.pass(HOLD / 2);
     scene.act(Action::Pause).unwrap();
     scene.pass(HOLD * 5);
-    assert_eq!((scene.stand().as_str(), scene.is_ramping()), ("5 %", true));
+    assert_eq!((scene.exposure().as_str(), scene.is_ramping()), ("5 %", true));
     assert_eq!(scene.act(Action::Pause).unwrap_err(), "there is nothing to pause: the roll-out is paused");
     scene.act(Action::Resume).unwrap();
     assert_eq!(scene.act(Action::Resume).unwrap_err(), "the roll-out is running already");
     scene.pass(HOLD / 2);
-    assert_eq!(scene.stand(), "25 %", "the time before the pause counts");
+    assert_eq!(scene.exposure(), "25 %", "the time before the pause counts");
     scene.act(Action::Pause).unwrap();
     scene.act(Action::Advance).unwrap();
     scene.pass(HOLD * 2);
-    assert_eq!(scene.stand(), "100 %", "it is still paused");
+    assert_eq!(scene.exposure(), "100 %", "it is still paused");
     scene.act(Action::Advance).unwrap();
     assert_eq!(scene.told.last().unwrap(), "completed 100 % -> 100 % by ada: because");
     scene.act(Action::Back).unwrap();
@@ -267,7 +267,7 @@ fn it_is_taken_back_while_it_is_paused_too() {
     let mut scene = Scene::well(all_bounds());
     scene.act(Action::Pause).unwrap();
     scene.reported(100, 100);
-    assert_eq!(scene.stand(), "0 %");
+    assert_eq!(scene.exposure(), "0 %");
 }
 
 #[test]
@@ -276,7 +276,7 @@ fn what_was_seen_before_it_was_taken_back_does_not_count_when_it_begins_again() 
     scene.reported(100, 100);
     scene.act(Action::Resume).unwrap();
     scene.open(1000);
-    assert_eq!(scene.stand(), "5 %");
+    assert_eq!(scene.exposure(), "5 %");
 }
 
 #[test]
@@ -285,12 +285,12 @@ fn a_restart_goes_on_where_it_was_and_watches_before_it_takes_a_step() {
     scene.pass(HOLD);
     scene.now += HOLD * 10;
     let mut scene = scene.restart(Spec::Canary(canary(all_bounds())));
-    assert_eq!((scene.stand().as_str(), scene.told.len()), ("25 %", 0));
+    assert_eq!((scene.exposure().as_str(), scene.told.len()), ("25 %", 0));
     scene.open(1000);
     scene.pass(WINDOW - MILLISECOND);
-    assert_eq!(scene.stand(), "25 %");
+    assert_eq!(scene.exposure(), "25 %");
     scene.pass(MILLISECOND);
-    assert_eq!(scene.stand(), "100 %");
+    assert_eq!(scene.exposure(), "100 %");
 }
 
 #[test]
@@ -299,9 +299,9 @@ fn what_was_taken_back_stays_so_until_the_file_says_something_else() {
     scene.act(Action::Back).unwrap();
     scene.adopt(Spec::Canary(canary(all_bounds())));
     let mut scene = scene.restart(Spec::Canary(canary(all_bounds())));
-    assert_eq!(scene.stand(), "0 %");
+    assert_eq!(scene.exposure(), "0 %");
     scene.adopt(Spec::Canary(canary(Bounds::default())));
-    assert_eq!((scene.stand().as_str(), scene.told.len()), ("5 %", 1));
+    assert_eq!((scene.exposure().as_str(), scene.told.len()), ("5 %", 1));
 }
 
 #[test]
@@ -311,9 +311,9 @@ fn a_running_one_takes_other_bounds_in_its_stride_and_begins_anew_with_other_ste
     scene.adopt(Spec::Canary(Canary { hold: HOLD * 2, ..canary(Bounds::default()) }));
     scene.open(1000);
     scene.pass(HOLD * 2 - MILLISECOND);
-    assert_eq!(scene.stand(), "25 %");
+    assert_eq!(scene.exposure(), "25 %");
     scene.adopt(Spec::Canary(Canary { steps: Steps::try_new(&[1, 2]).unwrap(), ..canary(all_bounds()) }));
-    assert_eq!(scene.stand(), "1 %");
+    assert_eq!(scene.exposure(), "1 %");
 }
 
 #[test]
@@ -323,9 +323,9 @@ fn one_that_leaves_the_files_is_forgotten() {
     let changes = scene.store.adopt([], scene.now);
     scene.tell(changes);
     assert_eq!(scene.told.last().unwrap(), "ended 25 % -> 25 % by truenorth: the configuration no longer has it");
-    assert!(scene.kept.is_empty() && scene.store.stand(&id()).is_none());
+    assert!(scene.kept.is_empty() && scene.store.exposure(&id()).is_none());
     scene.adopt(Spec::Canary(canary(all_bounds())));
-    assert_eq!(scene.stand(), "5 %");
+    assert_eq!(scene.exposure(), "5 %");
 }
 
 #[test]
@@ -340,13 +340,13 @@ fn blue_and_green_are_switched_and_switched_back() {
     assert_eq!(refusal, "the name's `pools` do not contain stabel: did you mean stable?");
     assert_eq!(scene.act(Action::Pause).unwrap_err(), "api.example.com has no `canary`: `switch` changes its `active`");
     let mut scene = scene.restart(blue());
-    assert_eq!(scene.stand(), "next");
+    assert_eq!(scene.exposure(), "next");
     scene.adopt(blue());
-    assert_eq!(scene.stand(), "next", "the file did not change");
+    assert_eq!(scene.exposure(), "next", "the file did not change");
     scene.act(Action::Back).unwrap();
     scene.act(Action::Back).unwrap();
     scene.adopt(Spec::Active("next".into()));
-    assert_eq!(scene.stand(), "next");
+    assert_eq!(scene.exposure(), "next");
     assert!(scene.kept.is_empty(), "the new text of the file counts");
     scene.adopt(blue());
     assert_eq!(scene.told.last().unwrap(), "switched next -> stable by truenorth: the configuration");
@@ -382,8 +382,8 @@ proptest! {
                 3 => scene.probed(Side::New, number as u32),
                 doing => _ = scene.act(Action::ALL[usize::from(doing) - 4].1),
             }
-            let place = steps.iter().position(|step| *step == scene.stand());
-            prop_assert!(place.is_some(), "{}", scene.stand());
+            let place = steps.iter().position(|step| *step == scene.exposure());
+            prop_assert!(place.is_some(), "{}", scene.exposure());
             let place = place.unwrap();
             prop_assert!(place == 0 || what == 0 || place <= before + 1, "{before} -> {place}");
             before = place;

@@ -36,7 +36,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use rustls::sign::CertifiedKey;
@@ -213,11 +213,6 @@ impl Bound {
         tokio::spawn(alarm.part("the task that gives memory back").run(memory::give_back(service.stopping)));
         Ok(running)
     }
-}
-
-/// Returns the Unix time in seconds, for cookies; 0 if the clock is set to a time before 1970.
-fn unix_time() -> u64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 impl Encrypted {

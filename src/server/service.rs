@@ -119,7 +119,7 @@ impl Responder {
     /// violates the rules of its transport.
     pub(super) fn answer(&mut self, query: &Query<'_>, asker: Asker) -> Option<(&[u8], Option<u32>)> {
         let snapshot = self.published.load();
-        let exchange = Exchange::new(&snapshot, query, asker, super::unix_time());
+        let exchange = Exchange::new(&snapshot, query, asker, crate::clock::unix_time());
         if exchange.breaks_protocol() {
             return None;
         }

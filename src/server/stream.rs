@@ -95,7 +95,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
         // The transfer holds the snapshot that it began with; ordinary questions hold none.
         let snapshot = query.asks_for_transfer().then(|| self.responder.snapshot());
         let exchange =
-            snapshot.as_ref().map(|snapshot| Exchange::new(snapshot, &query, self.asker, super::unix_time()));
+            snapshot.as_ref().map(|snapshot| Exchange::new(snapshot, &query, self.asker, crate::clock::unix_time()));
         let Some(mut transfer) = exchange.as_ref().and_then(|exchange| self.responder.transfer(exchange)) else {
             let Some((answer, _)) = self.responder.answer(&query, self.asker) else { return Ok(()) };
             return write(&mut self.stream, answer, limit).await;

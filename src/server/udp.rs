@@ -109,7 +109,7 @@ impl UdpWorker {
         }
         let worker = &mut self.worker;
         worker.set_busy(self.batch.len() > CALM);
-        let now = super::unix_time();
+        let now = crate::clock::unix_time();
         let limit = snapshot.world().protocol.rate_limit.as_ref().map(|limit| (limit, self.limiter.now()));
         self.batch.answer_each(|address, query, out| {
             let asker = Asker { address, transport: Transport::Udp, idle: None };

@@ -116,7 +116,7 @@ impl Blueprint {
             Dynamic::Reflect | Dynamic::None => None,
         };
         let mut pools = steered.iter().flat_map(|rule| rule.pools.iter().chain(&rule.fallback));
-        let is_cname = pools.any(|&id| matches!(self.world.pools[id as usize].members, Members::Cname(_)));
+        let is_cname = pools.any(|&id| matches!(self.world.pools[id.index()].members, Members::Cname(_)));
         is_cname || node.rrset(Rtype::CNAME).is_some()
     }
 }

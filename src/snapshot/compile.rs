@@ -3,10 +3,11 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::ids::PoolId;
 use super::plan::{LoadKeys, Rule};
-use super::world::{Members, PoolId, Steering, World};
+use super::world::{Members, Steering, World};
 use super::{Blueprint, Snapshot};
-use crate::geo::{Caps, Coordinates, DatacenterId, Locations, Region, Regions};
+use crate::geo::{Caps, Coordinates, DatacenterId, Locations, Region, Regions, local};
 use crate::latency::{ClientRtts, LatencyTable, Widths};
 use crate::steering::{
     CompiledChain, CompiledStep, Draw, Ground, HashKey, Map, RegionTiers, SelectionPolicy, Set, Step,
@@ -46,14 +47,14 @@ impl<'a> Compiler<'a> {
         let class_of: Vec<CandidateClass> = steering
             .pools
             .iter()
-            .map(|used| (if by_order { used.order } else { 0 }, self.world.pools[used.pool as usize].datacenter))
+            .map(|used| (if by_order { used.order } else { 0 }, self.world.pools[used.pool.index()].datacenter))
             .collect();
         let mut classes = class_of.clone();
         classes.sort_unstable();
         classes.dedup();
         let steps = ranked.map(|step| self.compiled_step(step, &classes, steering, regions)).collect();
         let compiled_chain = CompiledChain::new(classes.len() as u8, steps);
-        let naming = Some(regions).filter(|regions| compiled_chain.regions().is_none() && regions.name_local_space());
+        let naming = Some(regions).filter(|regions| compiled_chain.regions().is_none() && local::is_named_by(regions));
         let map = self.maps.get(compiled_chain, naming.cloned());
         let draw = steering.steer.iter().copied().find(|step| step.draws()).map(|step| match step {
             Step::Sticky => Draw::Sticky(steering.pools.iter().map(|used| self.key("", used.pool)).collect()),
@@ -78,8 +79,7 @@ impl<'a> Compiler<'a> {
             sticky: steering.sticky,
             fallback: steering.fallback,
             all_down: steering.all_down,
-            ttl: steering.ttl,
-            ttl_min: steering.ttl_min,
+            ttls: steering.ttls,
             https: steering.https.clone(),
             split: self.world.first_split(steering),
         }
@@ -87,10 +87,10 @@ impl<'a> Compiler<'a> {
 
     /// True if an address is in several of a name's pools.
     fn share_addresses(&self, steering: &Steering) -> bool {
-        let pools = steering.pools.iter().map(|used| &self.world.pools[used.pool as usize].members);
+        let pools = steering.pools.iter().map(|used| &self.world.pools[used.pool.index()].members);
         let mut seen = HashSet::new();
         let mut addresses = pools.flat_map(|members| match members {
-            Members::Addresses(endpoints) => endpoints.as_slice(),
+            Members::Addresses(endpoints) => &**endpoints,
             Members::Cname(_) => &[],
         });
         // Within one pool each address is unique.
@@ -99,7 +99,7 @@ impl<'a> Compiler<'a> {
 
     /// Returns a pool's key for hashes with this salt.
     fn key(&self, salt: &str, pool: PoolId) -> HashKey {
-        HashKey::of_candidate(format!("{salt}{}", self.world.pools[pool as usize].name).as_bytes())
+        HashKey::of_candidate(format!("{salt}{}", self.world.pools[pool.index()].name).as_bytes())
     }
 
     fn compiled_step(
@@ -119,7 +119,7 @@ impl<'a> Compiler<'a> {
                 CompiledStep::Latency(places.collect(), steering.latency_tolerance)
             }
             Step::Distance => {
-                let place = |id: DatacenterId| self.world.datacenters[usize::from(id)].coordinates;
+                let place = |id: DatacenterId| self.world.datacenters[id.index()].coordinates;
                 CompiledStep::Distance(classes.iter().map(|&(_, datacenter)| datacenter.map(place)).collect())
             }
             Step::Load => CompiledStep::Load,

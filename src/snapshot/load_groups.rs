@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::world::{PoolId, World};
+use super::ids::PoolId;
+use super::world::World;
 use crate::steering::Pick;
 
 /// Pools that are connected by names with the step `load`, or a single pool whose endpoints are drawn by load.
@@ -61,7 +62,7 @@ impl Uses {
             let own: Vec<PoolId> = steering.pools.iter().map(|used| used.pool).collect();
             for &id in own.iter().chain(steering.fallback.as_ref().filter(|_| draws)) {
                 let ttl = uses.ttl.entry(id).or_default();
-                *ttl = steering.ttl.max(*ttl);
+                *ttl = steering.ttls.calm().max(*ttl);
                 if draws {
                     uses.drawn.insert(id);
                 }

@@ -141,6 +141,6 @@ impl<T: Clone + PartialEq> Lists<T> {
     /// True if enough members are open for `min_healthy`. Drained members do not count as missing: draining one of two
     /// does not make the pool unusable.
     pub(super) fn is_usable(&self, spec: &PoolSpec) -> bool {
-        spec.is_enough(self.open.len(), self.in_service)
+        spec.min_healthy.is_met(self.open.len(), self.in_service)
     }
 }

@@ -8,6 +8,7 @@ mod amend;
 mod compile;
 mod endpoint_state;
 mod family;
+mod ids;
 mod load_groups;
 mod members;
 mod name_overrides;
@@ -19,6 +20,7 @@ mod rollouts;
 mod targets;
 #[cfg(test)]
 mod tests;
+mod values;
 mod world;
 mod world_state;
 
@@ -37,6 +39,7 @@ pub use compile::Remapped;
 use compile::{Compiler, Maps};
 pub use endpoint_state::{AdminState, EndpointState};
 pub use family::{Family, PerFamily};
+pub use ids::PoolId;
 pub use load_groups::LoadGroup;
 pub use members::{Lists, Member, Selection};
 use name_overrides::NameOverrides;
@@ -45,9 +48,9 @@ pub use plan::{Choice, LoadKeys, Plan, Rule, Rung, Verdict};
 pub use pool::{Kind, Pool};
 pub use protocol::{Cookies, Identity, MAX_IDENTITY, MAX_SECRETS, MAX_WINDOW, Protocol, RateLimit, Transfers};
 pub use rollouts::RolledOut;
+pub use values::{Addresses, Capacity, MAX_ENDPOINTS, MAX_POOLS, MinHealthy, PoolList, Ttls};
 pub use world::{
-    Datacenter, Ecs, Endpoint, MAX_ENDPOINTS, MAX_POOLS, Members, PoolId, PoolSpec, PoolUse, Probing, SteeredName,
-    Steering, World, ZoneSpec,
+    Datacenter, Ecs, Endpoint, Members, PoolSpec, PoolUse, Probing, SteeredName, Steering, World, ZoneSpec,
 };
 pub use world_state::{Dirty, WorldState};
 
@@ -150,7 +153,7 @@ impl Blueprint {
 
     /// Returns the number of the endpoint at this position of a pool, counted over the pools of the world.
     pub fn endpoint_number(&self, pool: PoolId, place: usize) -> usize {
-        self.first_endpoints[pool as usize] as usize + place
+        self.first_endpoints[pool.index()] as usize + place
     }
 
     /// Makes another world share the trees of its zones that have the same contents as here, so that a reload costs
@@ -244,15 +247,15 @@ impl Snapshot {
         let generation = since.map_or(1, |(before, _)| before.generation + 1);
         let since = since.filter(|(before, _)| before.blueprint.is_like(&blueprint));
         let make_pool = |id: PoolId| {
-            let first_endpoint = blueprint.first_endpoints[id as usize];
-            Arc::new(Pool::new(blueprint.world.pools[id as usize].clone(), state.pool(id), first_endpoint))
+            let first_endpoint = blueprint.first_endpoints[id.index()];
+            Arc::new(Pool::new(blueprint.world.pools[id.index()].clone(), state.pool(id), first_endpoint))
         };
         let mut pools = match since {
             Some((before, _)) => before.pools.clone(),
-            None => (0..blueprint.world.pools.len() as PoolId).map(make_pool).collect(),
+            None => blueprint.world.pool_ids().map(make_pool).collect(),
         };
         for &id in since.iter().flat_map(|(_, dirty)| &dirty.pools) {
-            pools[id as usize] = make_pool(id);
+            pools[id.index()] = make_pool(id);
         }
 
         let rules = state.maps().map_or(&*blueprint.rules, |maps| &maps.rules);
@@ -266,7 +269,7 @@ impl Snapshot {
         let plans = match since {
             Some((before, dirty)) if !dirty.maps => {
                 let mut plans = before.plans.clone();
-                let of_pools = dirty.pools.iter().flat_map(|&pool| &blueprint.plans_of[pool as usize]).copied();
+                let of_pools = dirty.pools.iter().flat_map(|&pool| &blueprint.plans_of[pool.index()]).copied();
                 let divided = before.state.splits().keys().chain(state.splits().keys());
                 let of_names = divided.filter(|_| dirty.names).map(|&name| plan_of(name));
                 for id in of_pools.chain(of_names).collect::<BTreeSet<PlanId>>() {
@@ -441,8 +444,8 @@ fn plans_of(pools: usize, rules: &[Arc<Rule>]) -> Arc<[Vec<PlanId>]> {
     let mut plans_of = vec![Vec::new(); pools];
     for (plan, rule) in (0..).map(PlanId::from_index).zip(rules) {
         for &pool in rule.pools.iter().chain(&rule.fallback) {
-            if plans_of[pool as usize].last() != Some(&plan) {
-                plans_of[pool as usize].push(plan);
+            if plans_of[pool.index()].last() != Some(&plan) {
+                plans_of[pool.index()].push(plan);
             }
         }
     }

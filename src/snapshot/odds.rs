@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use super::family::Family;
+use super::ids::PoolId;
 use super::plan::{Choice, Plan, Rung, Verdict};
 use super::pool::Pool;
-use super::world::PoolId;
 use crate::health::Share;
 use crate::steering::{Draw, HashKey, Outcomes, Ranking, Set, outcomes};
 
@@ -98,7 +98,7 @@ impl Plan {
         // Either one pool answers, or the same pick applies to all pools. Otherwise each pool picks for itself, and the
         // results rotate.
         let is_one = rule.pick.is_some() || ids.len() == 1;
-        let weighs = |id: PoolId| pools[id as usize].weighs(family);
+        let weighs = |id: PoolId| pools[id.index()].weighs(family);
         let (pick, _) = rule.pick(is_one && ids.iter().copied().any(weighs));
         let mut seen = HashSet::new();
         let (mut owners, mut endpoints) = (Vec::new(), Vec::new());
@@ -108,7 +108,7 @@ impl Plan {
                 endpoints.push((1, Share::FULL));
                 continue;
             }
-            for (key, endpoint) in pools[id as usize].weights(family, selection, pick) {
+            for (key, endpoint) in pools[id.index()].weights(family, selection, pick) {
                 // An address in several pools is answered once, as that of the first pool.
                 if seen.insert(key) {
                     owners.push(id);

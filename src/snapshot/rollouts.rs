@@ -1,9 +1,10 @@
 //! The roll-outs of a world.
 
-use super::world::{PoolId, Steering, World};
+use super::ids::PoolId;
+use super::world::{Steering, World};
 use crate::health::Share;
 use crate::overrides::canonical;
-use crate::rollout::{Draft, RolloutId, Spec, Stand};
+use crate::rollout::{Draft, Exposure, RolloutId, Spec};
 use crate::steering::{Set, Split};
 use crate::zone::NameId;
 
@@ -31,23 +32,23 @@ impl World {
     }
 
     /// Returns the split of a name's pools for this state of its roll-out.
-    pub fn split(&self, steering: &Steering, stand: &Stand, is_ramping: bool) -> Option<Split> {
-        match (stand, steering.rollout.as_deref()?) {
-            (Stand::Active(pool), _) => Some(Split::new(self.part(steering, pool), Share::FULL, is_ramping, pool)),
-            (Stand::Share(share), Spec::Canary(canary)) => {
+    pub fn split(&self, steering: &Steering, exposure: &Exposure, is_ramping: bool) -> Option<Split> {
+        match (exposure, steering.rollout.as_deref()?) {
+            (Exposure::Active(pool), _) => Some(Split::new(self.part(steering, pool), Share::FULL, is_ramping, pool)),
+            (Exposure::Share(share), Spec::Canary(canary)) => {
                 Some(Split::new(self.part(steering, &canary.pool), *share, is_ramping, &canary.pool))
             }
-            (Stand::Share(_), Spec::Active(_)) => None,
+            (Exposure::Share(_), Spec::Active(_)) => None,
         }
     }
 
     /// Returns the split of a name's pools when its roll-out begins.
     pub(super) fn first_split(&self, steering: &Steering) -> Option<Split> {
-        let (stand, is_ramping) = match steering.rollout.as_deref()? {
-            Spec::Active(pool) => (Stand::Active(pool.clone()), false),
-            Spec::Canary(canary) => (Stand::Share(canary.steps.share(0)), true),
+        let (exposure, is_ramping) = match steering.rollout.as_deref()? {
+            Spec::Active(pool) => (Exposure::Active(pool.clone()), false),
+            Spec::Canary(canary) => (Exposure::Share(canary.steps.share(0)), true),
         };
-        self.split(steering, &stand, is_ramping)
+        self.split(steering, &exposure, is_ramping)
     }
 
     /// Returns the pools of a name that a reference means, as positions in its list.
@@ -59,14 +60,14 @@ impl World {
 
     /// True if a reference in a name's `pools` means this pool: `web` means `web/fra` and `web/iad`.
     pub fn is_referred_to(&self, pool: PoolId, reference: &str) -> bool {
-        self.pools[pool as usize].is_referred_to(reference)
+        self.pools[pool.index()].is_referred_to(reference)
     }
 
     /// Returns all references that mean one or several of a name's pools.
     fn references(&self, steering: &Steering) -> Vec<Box<str>> {
         let mut references: Vec<Box<str>> = Vec::new();
         for used in &steering.pools {
-            let pool = &self.pools[used.pool as usize];
+            let pool = &self.pools[used.pool.index()];
             for reference in pool.entry.iter().chain([&pool.name]).cloned() {
                 if !references.contains(&reference) {
                     references.push(reference);

@@ -1,6 +1,7 @@
 //! Resolves the targets of overrides against a world.
 
-use super::world::{Members, PoolId, PoolSpec, World};
+use super::ids::PoolId;
+use super::world::{Members, PoolSpec, World};
 use crate::name::Name;
 use crate::overrides::{EffectiveOverrides, Override, TargetKind, TargetPattern, canonical};
 use crate::suggest::did_you_mean;
@@ -18,7 +19,7 @@ impl Members {
 impl World {
     /// Returns the name of the pool's datacenter.
     pub fn datacenter_of(&self, pool: &PoolSpec) -> Option<&str> {
-        pool.datacenter.map(|id| &*self.datacenters[usize::from(id)].name)
+        pool.datacenter.map(|id| &*self.datacenters[id.index()].name)
     }
 
     /// True if a target means the endpoint at this position of a pool.
@@ -43,7 +44,7 @@ impl World {
 
     /// Returns the pools with endpoints that a target means.
     pub fn pools_meant(&self, target: &TargetPattern) -> Vec<PoolId> {
-        let meant = (0..).zip(&self.pools).filter(|(_, pool)| {
+        let meant = self.pools_by_id().filter(|(_, pool)| {
             // All endpoints of a pool match alike unless the target is an endpoint, and no pool is empty.
             let places = if target.kind() == TargetKind::Endpoint { pool.members.len() } else { 1 };
             (0..places).any(|place| self.is_meant(target, pool, place))
@@ -82,7 +83,7 @@ impl World {
             return one.kind() == other.kind() && texts().any(|text| one.means(&text) && other.means(&text));
         }
         self.pools_meant(one).into_iter().any(|id| {
-            let pool = &self.pools[id as usize];
+            let pool = &self.pools[id.index()];
             (0..pool.members.len()).any(|it| self.is_meant(one, pool, it) && self.is_meant(other, pool, it))
         })
     }
@@ -91,9 +92,9 @@ impl World {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::geo::Coordinates;
+    use crate::geo::{Coordinates, DatacenterId};
     use crate::health::Recovery;
-    use crate::snapshot::{Datacenter, Endpoint};
+    use crate::snapshot::{Addresses, Datacenter, Endpoint, MinHealthy};
     use std::sync::Arc;
 
     fn world() -> World {
@@ -104,23 +105,23 @@ mod tests {
         };
         let pool = |name: &str, datacenter, address: &str| {
             let value = address.parse().unwrap();
-            let members = Members::Addresses(vec![Endpoint { value, weight: 1, capacity: None, condition: None }]);
+            let members = Addresses::try_new(vec![Endpoint { value, weight: 1, capacity: None, condition: None }]);
             Arc::new(PoolSpec {
                 name: name.into(),
                 entry: None,
                 zone: None,
                 datacenter,
-                min_healthy: 0.0,
+                min_healthy: MinHealthy::default(),
                 capacity: None,
                 recovery: Recovery::default(),
-                members,
+                members: Members::Addresses(members.unwrap()),
             })
         };
         World {
             datacenters: ["fra", "iad"].map(datacenter).into(),
             pools: vec![
-                pool("web/fra", Some(0), "192.0.2.1"),
-                pool("web/iad", Some(1), "192.0.2.2"),
+                pool("web/fra", Some(DatacenterId::from_index(0)), "192.0.2.1"),
+                pool("web/iad", Some(DatacenterId::from_index(1)), "192.0.2.2"),
                 pool("sorry", None, "192.0.2.1"),
             ],
             ..World::default()
@@ -137,6 +138,7 @@ mod tests {
             ("endpoint:192.0.2.1", vec![0, 2]),
             ("name:www.example.com", vec![]),
         ] {
+            let pools: Vec<PoolId> = pools.into_iter().map(PoolId::from_index).collect();
             assert_eq!(world().pools_meant(&target.parse().unwrap()), pools, "{target}");
         }
     }
@@ -153,6 +155,25 @@ mod tests {
             let meant = meant.map(|text| text.parse().unwrap());
             assert_eq!(world().find(&target.parse().unwrap()), Err(meant), "{target}");
         }
+    }
+
+    /// Rows of earlier runs are found by these texts: they must never change.
+    #[test]
+    fn identities_are_the_same_on_every_node_and_in_every_version() {
+        let spec = &world().pools[0];
+        let origin = Name::parse("Example.COM.", &Name::root()).unwrap();
+        let endpoint =
+            |text: &str| Endpoint { value: text.parse().unwrap(), weight: 1, capacity: None, condition: None };
+        let members =
+            Members::Addresses(Addresses::try_new(["192.0.2.1", "2001:DB8:0:0::1"].map(endpoint).into()).unwrap());
+        let in_zone = PoolSpec { zone: Some(origin), members, ..PoolSpec::clone(spec) };
+        let target = Name::parse("Status.Example.NET.", &Name::root()).unwrap();
+        let cname = Members::Cname(Endpoint { value: target, weight: 1, capacity: None, condition: None });
+        let elsewhere = PoolSpec { name: "sorry".into(), members: cname, ..PoolSpec::clone(spec) };
+        assert_eq!(in_zone.key().to_string(), "example.com. web/fra");
+        assert_eq!(in_zone.key_of(0).to_string(), "example.com. web/fra 192.0.2.1");
+        assert_eq!(in_zone.key_of(1).to_string(), "example.com. web/fra 2001:db8::1");
+        assert_eq!(elsewhere.key_of(0).to_string(), " sorry status.example.net");
     }
 
     #[test]

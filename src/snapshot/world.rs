@@ -4,11 +4,12 @@
 //! range, no name has CNAME beside other data, and so on.
 
 use std::net::IpAddr;
+use std::num::{NonZeroU8, NonZeroU16};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::geo::{Caps, Coordinates, CountryCode, DatacenterId, Regions};
-use crate::health::{Condition, Recovery, Target};
+use crate::health::{Condition, EndpointKey, PoolKey, Recovery, Target};
 use crate::latency::Tolerance;
 use crate::name::Name;
 use crate::overrides::Order;
@@ -19,19 +20,15 @@ use crate::zone::Tree;
 
 use super::Protocol;
 use super::family::PerFamily;
-
-/// Maximum number of pools of a name, so that a set of them fits in one machine word. `web/fra` and `web/iad` are two.
-pub const MAX_POOLS: usize = 64;
-
-/// Maximum number of endpoints of one address family in a pool.
-pub const MAX_ENDPOINTS: usize = 1024;
+use super::ids::PoolId;
+use super::values::{Addresses, Capacity, MinHealthy, PoolList, Ttls};
 
 /// Everything that is served, and its settings.
 #[derive(Clone, Debug, Default)]
 pub struct World {
     /// All datacenters, at most 255. Their names and coordinates are unique.
     pub datacenters: Vec<Datacenter>,
-    /// All pools of all zones.
+    /// All pools of all zones, by [`PoolId`].
     pub pools: Vec<Arc<PoolSpec>>,
     /// All zones; origins are unique.
     pub zones: Vec<ZoneSpec>,
@@ -47,6 +44,18 @@ pub struct World {
     pub node: Box<str>,
     /// The country of its `site`. Its own probes measure round trips for the clients of this country only.
     pub site_country: Option<CountryCode>,
+}
+
+impl World {
+    /// Returns the ids of all pools, in order.
+    pub fn pool_ids(&self) -> impl Iterator<Item = PoolId> + use<> {
+        (0..self.pools.len()).map(PoolId::from_index)
+    }
+
+    /// Returns all pools with their ids, in order.
+    pub fn pools_by_id(&self) -> impl Iterator<Item = (PoolId, &Arc<PoolSpec>)> {
+        self.pool_ids().zip(&self.pools)
+    }
 }
 
 /// Settings for EDNS Client Subnet (RFC 7871).
@@ -100,9 +109,6 @@ pub struct Datacenter {
     pub country: Option<CountryCode>,
 }
 
-/// A pool, as a position in [`World::pools`].
-pub type PoolId = u32;
-
 /// Endpoints in one datacenter that serve the same thing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PoolSpec {
@@ -114,26 +120,20 @@ pub struct PoolSpec {
     pub zone: Option<Name>,
     /// Its datacenter.
     pub datacenter: Option<DatacenterId>,
-    /// The share of a family's endpoints, 0-1, that must be open for the pool to be usable; 0 requires one endpoint.
-    pub min_healthy: f64,
-    /// The maximum load of the whole pool, in the operator's unit, above 0.
-    pub capacity: Option<f64>,
+    /// The endpoints of a family that must be open for the pool to be usable.
+    pub min_healthy: MinHealthy,
+    /// The maximum load of the whole pool.
+    pub capacity: Option<Capacity>,
     /// The pool's behaviour after it was down.
     pub recovery: Recovery,
     /// Its endpoints.
     pub members: Members,
 }
 
-/// Two numbers of endpoints that differ by less than this are equal: a decimal share such as 0.28 is no exact binary
-/// fraction, so 25 times it is a little more than 7. One endpoint of [`MAX_ENDPOINTS`] differs by a million times as
-/// much.
-const ROUNDING: f64 = 1e-9;
-
 impl PoolSpec {
-    /// Returns the pool's key, which is the same in every world and on every run. Names of pools contain no blanks.
-    pub fn key(&self) -> String {
-        let zone = self.zone.as_ref().map(ToString::to_string).unwrap_or_default();
-        format!("{zone} {}", self.name)
+    /// Returns the pool's identity.
+    pub fn key(&self) -> PoolKey {
+        PoolKey::new(&self.zone.as_ref().map(ToString::to_string).unwrap_or_default(), &self.name)
     }
 
     /// True if a reference means this pool: `web` means all of `web/fra` and `web/iad`.
@@ -141,24 +141,22 @@ impl PoolSpec {
         [Some(&self.name), self.entry.as_ref()].into_iter().flatten().any(|name| **name == *reference)
     }
 
-    /// Returns the key of the endpoint at this position.
-    pub fn key_of(&self, place: usize) -> String {
-        format!("{} {}", self.key(), self.members.text(place))
+    /// Returns the identity of the endpoint at this position.
+    pub fn key_of(&self, place: usize) -> EndpointKey {
+        self.key().endpoint(&self.members.text(place))
     }
 
-    /// True if `open` of a family's `in_service` endpoints are enough for `min_healthy`, counted in whole endpoints: at
-    /// least one.
-    pub fn is_enough(&self, open: usize, in_service: usize) -> bool {
-        let needed = (in_service as f64 * self.min_healthy - ROUNDING).ceil() as usize;
-        open >= needed.max(1)
+    /// Returns the maximum load of the whole pool.
+    pub fn capacity(&self) -> Option<f64> {
+        self.capacity.map(Capacity::get)
     }
 }
 
 /// The endpoints of a pool: addresses, or exactly one CNAME.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Members {
-    /// One or more addresses of either family, without duplicates.
-    Addresses(Vec<Endpoint<IpAddr>>),
+    /// Addresses of either family.
+    Addresses(Addresses),
     /// The canonical name.
     Cname(Endpoint<Name>),
 }
@@ -167,11 +165,7 @@ impl Members {
     /// Returns the maximum time from the first fall to the last one when all endpoints fail at once: the time in which
     /// the slowest monitor confirms it.
     pub fn outage(&self) -> Duration {
-        let confirmed = |target: &&Target| {
-            let monitor = &target.monitor;
-            monitor.interval * u32::from(monitor.fall.get()) + monitor.timeout
-        };
-        self.targets().iter().map(confirmed).max().unwrap_or_default()
+        self.targets().iter().map(|target| target.monitor.detection()).max().unwrap_or_default()
     }
 
     /// Returns the number of endpoints.
@@ -210,10 +204,11 @@ impl Members {
 
     /// Returns the configured capacity of the endpoint at this position.
     pub fn capacity(&self, place: usize) -> Option<f64> {
-        match self {
+        let capacity = match self {
             Self::Addresses(endpoints) => endpoints.get(place)?.capacity,
             Self::Cname(endpoint) => endpoint.capacity,
-        }
+        };
+        capacity.map(Capacity::get)
     }
 
     /// Returns the condition for the endpoint at this position to be up; `None` if it always is.
@@ -232,8 +227,8 @@ pub struct Endpoint<T> {
     pub value: T,
     /// Weight for `weighted` draws; 0 means that it is drawn only if no other is left.
     pub weight: u16,
-    /// Its maximum load, in the operator's unit, above 0.
-    pub capacity: Option<f64>,
+    /// Its maximum load.
+    pub capacity: Option<Capacity>,
     /// The condition for it to be up; `None` means always up.
     pub condition: Option<Condition>,
 }
@@ -273,18 +268,18 @@ pub struct SteeredName {
 /// The rules by which a name's addresses are chosen. Names of one zone with equal steering get equal answers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Steering {
-    /// 1 to [`MAX_POOLS`] pools without duplicates, all of one kind.
-    pub pools: Vec<PoolUse>,
+    /// Its pools, all of one kind.
+    pub pools: PoolList,
     /// The chain, as configured.
     pub steer: Vec<Step>,
     /// The difference up to which the step `latency` considers round trips equal.
     pub latency_tolerance: Tolerance,
     /// How endpoints of its pools are picked; `None` leaves it to each pool's weights.
     pub pick: Option<Pick>,
-    /// Maximum number of addresses in an answer, at least 1; `None` leaves it to the pick.
-    pub answers: Option<u16>,
-    /// Number of datacenters whose best pools answer, at least 1.
-    pub take: u8,
+    /// Maximum number of addresses in an answer; `None` leaves it to the pick.
+    pub answers: Option<NonZeroU16>,
+    /// Number of datacenters whose best pools answer.
+    pub take: NonZeroU8,
     /// True if the last of at least two datacenters is drawn from all others.
     pub spare: bool,
     /// Number of leading bits of a client's address of each family that hashes use; `None` without a step or pick that
@@ -297,10 +292,8 @@ pub struct Steering {
     pub fallback: Option<PoolId>,
     /// The answer if `fallback` cannot answer either.
     pub all_down: AllDown,
-    /// TTL in seconds while the state is confirmed.
-    pub ttl: u32,
-    /// TTL in seconds while a state is unconfirmed; not above `ttl`.
-    pub ttl_min: u32,
+    /// The TTLs of its answers.
+    pub ttls: Ttls,
     /// The parameters of the name's HTTPS record, if it has one; the addresses are added for each answer.
     pub https: Option<SvcParams>,
     /// The roll-out that moves its clients to other pools; `None` without one.
@@ -308,6 +301,26 @@ pub struct Steering {
 }
 
 impl Steering {
+    /// Returns the rules of a name that uses these pools and has no other keys. It has no steps either.
+    pub fn new(pools: PoolList, ttls: Ttls) -> Self {
+        Self {
+            pools,
+            steer: Vec::new(),
+            latency_tolerance: Tolerance::default(),
+            pick: None,
+            answers: None,
+            take: NonZeroU8::MIN,
+            spare: false,
+            sticky: None,
+            prefer: Vec::new(),
+            fallback: None,
+            all_down: AllDown::All,
+            ttls,
+            https: None,
+            rollout: None,
+        }
+    }
+
     /// Returns the steps that rank, up to the first one that leaves no ties.
     pub fn ranked_steps(&self) -> impl Iterator<Item = Step> + Clone {
         self.steer.iter().copied().take_while(|step| !step.draws())

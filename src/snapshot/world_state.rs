@@ -15,7 +15,7 @@ use std::sync::Arc;
 use super::Blueprint;
 use super::compile::Remapped;
 use super::endpoint_state::{EndpointState, PoolState};
-use super::world::PoolId;
+use super::ids::PoolId;
 use crate::load::Allowance;
 use crate::overrides::{EffectiveOverrides, Mode, canonical};
 use crate::steering::Split;
@@ -49,7 +49,7 @@ pub struct Dirty {
 impl Dirty {
     /// Marks all parts of a state of this blueprint's world.
     pub fn everything(blueprint: &Blueprint) -> Self {
-        Self { pools: (0..blueprint.world.pools.len() as PoolId).collect(), names: true, maps: true }
+        Self { pools: blueprint.world.pool_ids().collect(), names: true, maps: true }
     }
 
     /// True if nothing changed.
@@ -62,7 +62,7 @@ impl WorldState {
     /// Returns the state of a world with unknown loads and without overrides of names. `endpoint_state` takes a pool
     /// and the position of an endpoint in its spec.
     pub fn new(blueprint: &Blueprint, endpoint_state: impl Fn(PoolId, usize) -> EndpointState) -> Self {
-        let pools = (0..).zip(&blueprint.world.pools).map(|(id, spec)| PoolState {
+        let pools = blueprint.world.pools_by_id().map(|(id, spec)| PoolState {
             endpoint_states: (0..spec.members.len()).map(|endpoint| endpoint_state(id, endpoint)).collect(),
             allowance: Allowance::UNKNOWN,
         });
@@ -71,13 +71,13 @@ impl WorldState {
 
     /// Sets the states of a pool's endpoints.
     pub fn set_endpoint_states(&mut self, pool: PoolId, endpoint_state: impl Fn(usize) -> EndpointState) {
-        let endpoint_states = &mut self.pools[pool as usize].endpoint_states;
+        let endpoint_states = &mut self.pools[pool.index()].endpoint_states;
         *endpoint_states = (0..endpoint_states.len()).map(endpoint_state).collect();
     }
 
     /// Sets the share of its clients that a pool keeps, and its room for others.
     pub fn set_allowance(&mut self, pool: PoolId, allowance: Allowance) {
-        self.pools[pool as usize].allowance = allowance;
+        self.pools[pool.index()].allowance = allowance;
     }
 
     /// Sets the modes of all names from the effective overrides.
@@ -104,7 +104,7 @@ impl WorldState {
     }
 
     pub(super) fn pool(&self, id: PoolId) -> &PoolState {
-        &self.pools[id as usize]
+        &self.pools[id.index()]
     }
 
     pub(super) fn modes(&self) -> &BTreeMap<NameId, Mode> {

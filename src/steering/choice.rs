@@ -13,6 +13,8 @@
 //! With a spare, the last pool is not the next best one but any of the others. If something breaks that the best pools
 //! share, clients still have an address elsewhere.
 
+use std::num::NonZeroU8;
+
 use super::ranking::{Ranking, Set, members};
 use super::rendezvous::{HashKey, winner};
 use crate::geo::DatacenterId;
@@ -28,8 +30,8 @@ pub struct SelectionPolicy {
     pub weights: Box<[u16]>,
     /// The way in which the chain draws one pool of a tie; `None` if tied pools answer together.
     pub draw: Option<Draw>,
-    /// The number of datacenters whose best pools answer; at least 1.
-    pub take: u8,
+    /// The number of datacenters whose best pools answer.
+    pub take: NonZeroU8,
     /// True if the last of several datacenters is drawn from all other ones in the ranking.
     pub spare: bool,
 }
@@ -108,7 +110,7 @@ impl SelectionPolicy {
         weights: &[u32],
         mut draw: impl FnMut(Set, &[u32]) -> usize,
     ) -> Walk {
-        let ranked = if self.spare { self.take - 1 } else { self.take };
+        let ranked = if self.spare { self.take.get() - 1 } else { self.take.get() };
         let mut walk = Walk::default();
         for Tier { pools, looked_at } in self.tiers(ranking, available, spill) {
             walk.reached |= looked_at;
@@ -255,14 +257,20 @@ mod tests {
     use super::*;
     use crate::steering::{Client, CompiledChain, CompiledStep};
 
-    const FRA: Option<DatacenterId> = Some(0);
-    const IAD: Option<DatacenterId> = Some(1);
-    const SIN: Option<DatacenterId> = Some(2);
+    const FRA: Option<DatacenterId> = Some(DatacenterId::from_index(0));
+    const IAD: Option<DatacenterId> = Some(DatacenterId::from_index(1));
+    const SIN: Option<DatacenterId> = Some(DatacenterId::from_index(2));
+    const GRU: Option<DatacenterId> = Some(DatacenterId::from_index(3));
+    const SYD: Option<DatacenterId> = Some(DatacenterId::from_index(4));
+
+    fn take(count: u8) -> NonZeroU8 {
+        NonZeroU8::new(count).unwrap()
+    }
 
     fn policy(datacenters: &[Option<DatacenterId>]) -> SelectionPolicy {
         let classes = (0..datacenters.len()).map(|pool| 1 << pool).collect();
         let weights = vec![1; datacenters.len()].into();
-        SelectionPolicy { classes, datacenters: datacenters.into(), weights, draw: None, take: 1, spare: false }
+        SelectionPolicy { classes, datacenters: datacenters.into(), weights, draw: None, take: take(1), spare: false }
     }
 
     fn nothing_to_draw(pools: Set, weights: &[u32]) -> usize {
@@ -271,7 +279,7 @@ mod tests {
 
     fn ranking(tiers: &[Set]) -> Ranking {
         let classes = tiers.iter().map(|tier| tier.count_ones() as u8).sum();
-        let client = Client { region: crate::geo::Regions::NOWHERE, coordinates: None, rtts: &[] };
+        let client = Client { region: crate::geo::RegionId::NOWHERE, coordinates: None, rtts: &[] };
         CompiledChain::new(classes, vec![CompiledStep::Failover(tiers.into())]).rank(&client)
     }
 
@@ -292,7 +300,7 @@ mod tests {
 
     #[test]
     fn take_goes_on_until_enough_datacenters_answer() {
-        let policy = SelectionPolicy { take: 2, ..policy(&[FRA, FRA, IAD, SIN]) };
+        let policy = SelectionPolicy { take: take(2), ..policy(&[FRA, FRA, IAD, SIN]) };
         let ranking = ranking(&[0b0001, 0b0010, 0b0100, 0b1000]);
         assert_eq!(policy.walk(&ranking, 0b1111, &Spill::NONE, &[], nothing_to_draw).chosen, 0b0111);
         assert_eq!(policy.walk(&ranking, 0b1001, &Spill::NONE, &[], nothing_to_draw).chosen, 0b1001);
@@ -317,7 +325,7 @@ mod tests {
 
     #[test]
     fn a_draw_for_two_datacenters_draws_again_without_the_first() {
-        let policy = SelectionPolicy { take: 2, draw: Some(Draw::Chance), ..policy(&[FRA, FRA, IAD]) };
+        let policy = SelectionPolicy { take: take(2), draw: Some(Draw::Chance), ..policy(&[FRA, FRA, IAD]) };
         let mut numbers = [1, 0].into_iter();
         let draw = by_weight(|_| numbers.next().unwrap());
         assert_eq!(policy.walk(&ranking(&[0b111]), 0b111, &Spill::NONE, &[1; 3], draw).chosen, 0b110);
@@ -325,10 +333,9 @@ mod tests {
 
     #[test]
     fn a_spare_is_one_of_all_others_by_the_weights_of_its_best_pools() {
-        let gru = Some(3);
         // fra, fra | iad | sin, fra | sin, gru, gru
-        let datacenters = [FRA, FRA, IAD, SIN, FRA, SIN, gru, gru];
-        let policy = SelectionPolicy { take: 2, spare: true, ..policy(&datacenters) };
+        let datacenters = [FRA, FRA, IAD, SIN, FRA, SIN, GRU, GRU];
+        let policy = SelectionPolicy { take: take(2), spare: true, ..policy(&datacenters) };
         let ranking = ranking(&[0b0000_0011, 0b0000_0100, 0b0001_1000, 0b1110_0000]);
         let weights = [9, 9, 1, 2, 9, 9, 3, 4];
         let drawn = |number: u32| {
@@ -351,7 +358,7 @@ mod tests {
 
     #[test]
     fn three_places_are_the_two_best_and_a_spare() {
-        let policy = SelectionPolicy { take: 3, spare: true, ..policy(&[FRA, IAD, SIN, Some(3), Some(4)]) };
+        let policy = SelectionPolicy { take: take(3), spare: true, ..policy(&[FRA, IAD, SIN, GRU, SYD]) };
         let (ranked, tied) = (ranking(&[0b1, 0b10, 0b100, 0b1000, 0b1_0000]), ranking(&[0b111, 0b1_1000]));
         for (number, spare) in [(0, 0b100), (1, 0b1000), (2, 0b1_0000)] {
             assert_eq!(
@@ -370,7 +377,7 @@ mod tests {
         let all: Set = home.iter().chain(rest).fold(0, |all, tier| all | tier);
         let home_first = [home.iter().fold(0, |all, tier| all | tier)].into_iter().chain(rest.iter().copied());
         let fine = home.iter().chain(rest).copied().collect();
-        let client = Client { region: crate::geo::Regions::NOWHERE, coordinates: None, rtts: &[] };
+        let client = Client { region: crate::geo::RegionId::NOWHERE, coordinates: None, rtts: &[] };
         let steps =
             vec![CompiledStep::Failover(home_first.collect()), CompiledStep::Load, CompiledStep::Failover(fine)];
         CompiledChain::new(all.count_ones() as u8, steps).rank(&client)
@@ -378,7 +385,7 @@ mod tests {
 
     #[test]
     fn who_is_not_kept_goes_where_there_is_room_then_stays_then_goes_on() {
-        let policy = policy(&[FRA, IAD, SIN, Some(3)]);
+        let policy = policy(&[FRA, IAD, SIN, GRU]);
         let ranking = at_home(&[0b0001], &[0b0010, 0b1100]);
         let walk = |available, keep, roomy| {
             let next = |pools: Set| 63 - pools.leading_zeros() as usize;
@@ -415,7 +422,7 @@ mod tests {
 
     #[test]
     fn a_second_place_has_room_too() {
-        let policy = SelectionPolicy { take: 2, ..policy(&[FRA, IAD, SIN, Some(3)]) };
+        let policy = SelectionPolicy { take: take(2), ..policy(&[FRA, IAD, SIN, GRU]) };
         let ranking = at_home(&[0b0001], &[0b0010, 0b0100, 0b1000]);
         let next = |pools: Set| 63 - pools.leading_zeros() as usize;
         let walk = |keep| {
@@ -431,7 +438,8 @@ mod tests {
     #[test]
     fn a_hash_draws_the_same_pool_as_long_as_it_is_there() {
         let keys: Box<[HashKey]> = [b"a", b"b", b"c"].map(|name| HashKey::of_candidate(name)).into();
-        let policy = SelectionPolicy { draw: Some(Draw::Sticky(keys.clone())), take: 2, ..policy(&[FRA, IAD, SIN]) };
+        let policy =
+            SelectionPolicy { draw: Some(Draw::Sticky(keys.clone())), take: take(2), ..policy(&[FRA, IAD, SIN]) };
         let mut seen = 0;
         for number in 0..50_u8 {
             let client = HashKey::of_client([10, 0, number, 0].into(), 24, b"\0");

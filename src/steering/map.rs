@@ -215,7 +215,7 @@ impl<'a> Sweep<'a> {
     fn new(compiled_chain: &'a CompiledChain, locations: &Locations, client_rtts: Option<&'a ClientRtts>) -> Self {
         let regions = compiled_chain.regions();
         let clients = locations.table.iter().map(|location| Client {
-            region: regions.map_or(Regions::NOWHERE, |regions| regions.of_location(location)),
+            region: regions.map_or(RegionId::NOWHERE, |regions| regions.of_location(location)),
             coordinates: location.coordinates.filter(|_| compiled_chain.measures_distance()),
             rtts: &[],
         });
@@ -235,8 +235,7 @@ impl<'a> Sweep<'a> {
     /// The ranking numbers for all addresses of a family.
     fn over<B: Bits>(&mut self, spots: &Runs<B>, prefixes: Option<&Runs<B>>) -> Runs<B> {
         match prefixes {
-            Some(prefixes) => spots
-                .join(prefixes, |spot, region| self.ranking((region != Regions::NO_PREFIX).then_some(region), spot)),
+            Some(prefixes) => spots.join(prefixes, |spot, region| self.ranking(Regions::of_run(region), spot)),
             None => spots.map(|spot| self.ranking(None, spot)),
         }
     }

@@ -72,7 +72,7 @@ impl Borrow<[Set]> for Ranking {
 /// The facts about a client that rankings depend on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Client<'a> {
-    /// Its region, or [`Regions::NOWHERE`].
+    /// Its region, or [`RegionId::NOWHERE`].
     pub region: RegionId,
     /// Its coordinates, if a step needs them.
     pub coordinates: Option<Coordinates>,
@@ -192,7 +192,7 @@ impl CompiledStep {
     /// Splits one tier of the steps before, and appends the resulting tiers to `tiers`.
     pub fn split(&self, tier: Set, client: &Client<'_>, tiers: &mut Vec<Set>) {
         match self {
-            Self::Region(_, regions) => match regions.get(client.region as usize) {
+            Self::Region(_, regions) => match regions.get(client.region.index()) {
                 Some(region) => split_by(tier, &region.tiers, region.only, tiers),
                 None => tiers.push(tier),
             },
@@ -229,7 +229,7 @@ fn split_by_latency(
     rtts: &[Rtt],
     tiers: &mut Vec<Set>,
 ) {
-    let rtt = |class: usize| places[class].and_then(|place| rtts.get(usize::from(place)));
+    let rtt = |class: usize| places[class].and_then(|place| rtts.get(place.index()));
     let mut rest = tier;
     while let Some(lowest) = members(rest).filter_map(rtt).min() {
         let limit = tolerance.limit(*lowest);
@@ -257,7 +257,7 @@ mod tests {
     use super::*;
 
     fn nowhere() -> Client<'static> {
-        Client { region: Regions::NOWHERE, coordinates: None, rtts: &[] }
+        Client { region: RegionId::NOWHERE, coordinates: None, rtts: &[] }
     }
 
     fn at(latitude: f64, longitude: f64) -> Client<'static> {
@@ -335,7 +335,7 @@ mod tests {
 
     fn by_latency(tolerance: Tolerance, ms: &[f64]) -> Vec<Set> {
         let rtts: Vec<Rtt> = ms.iter().map(|&ms| if ms.is_nan() { Rtt::UNKNOWN } else { Rtt::from_ms(ms) }).collect();
-        let places = (0..4).map(Some).chain([None]).collect();
+        let places = (0..4).map(DatacenterId::from_index).map(Some).chain([None]).collect();
         let compiled_chain = CompiledChain::new(5, vec![CompiledStep::Latency(places, tolerance)]);
         compiled_chain.rank(&Client { rtts: &rtts, ..nowhere() }).tiers().to_vec()
     }

@@ -18,7 +18,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use tracing::{info, warn};
 
@@ -199,7 +199,7 @@ impl Writer {
     }
 
     fn set_aside(&self, why: &str) -> Result<(), String> {
-        let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let seconds = crate::clock::unix_time();
         let aside = self.folder.join(format!("{ASIDE}{seconds}"));
         fs::rename(self.path(), &aside)
             .map_err(|error| self.told(&format!("corrupt ({why}), and it cannot be set aside: {error}")))?;

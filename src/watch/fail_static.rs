@@ -21,15 +21,13 @@
 //! targets have answered. It outlives the process: a node that is restarted during fail-static continues with it, and
 //! begins no new one.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
-use foldhash::fast::RandomState;
-
+use super::targets::{TargetId, TargetMap, Targets};
 use crate::geo::DatacenterId;
-use crate::health::{Failure, Health, Outcome, Target};
+use crate::health::{Failure, Health, Outcome};
 
 /// The least number of failed endpoints that begins fail-static.
 const MIN_ENDPOINTS: usize = 3;
@@ -46,10 +44,10 @@ pub(super) struct FailStatic {
     /// True if the node was restarted during fail-static. The kept states of targets then do not count as answers.
     resumed: bool,
     /// Targets whose latest outcome is an answer.
-    answering: HashSet<Arc<Target>, RandomState>,
+    answering: TargetMap<()>,
     /// Targets whose latest answer is a refusal.
-    refusing: HashSet<Arc<Target>, RandomState>,
-    suspects: HashMap<Arc<Target>, Suspect, RandomState>,
+    refusing: TargetMap<()>,
+    suspects: TargetMap<Suspect>,
 }
 
 /// A target that answered, and then failed in a way that could be this node's own fault.
@@ -59,13 +57,14 @@ pub(super) struct Suspect {
     pub(super) before: Health,
     /// The failure.
     pub(super) seen: Outcome,
-    turned: Duration,
+    /// When it failed.
+    pub(super) turned: Duration,
 }
 
 /// The suspects that get back their state when fail-static begins.
 #[derive(Debug)]
 pub(super) struct Held {
-    pub(super) suspects: HashMap<Arc<Target>, Suspect, RandomState>,
+    pub(super) suspects: TargetMap<Suspect>,
     /// Number of endpoints, by address.
     pub(super) endpoints: usize,
     /// Number of datacenters that they are in.
@@ -108,73 +107,76 @@ impl FailStatic {
     }
 
     /// Notes that a target answered when an earlier run ended.
-    pub(super) fn trust(&mut self, target: &Arc<Target>) {
+    pub(super) fn trust(&mut self, target: TargetId) {
         if !self.resumed {
-            self.answering.insert(target.clone());
+            self.answering.insert(target, ());
         }
     }
 
     /// Copies what is known of one target to another one with the same question.
-    pub(super) fn carry(&mut self, from: &Arc<Target>, to: &Arc<Target>) {
+    pub(super) fn carry(&mut self, from: TargetId, to: TargetId) {
         if self.answering.contains(from) {
-            self.answering.insert(to.clone());
+            self.answering.insert(to, ());
         }
         if self.refusing.contains(from) {
-            self.refusing.insert(to.clone());
+            self.refusing.insert(to, ());
         }
     }
 
     /// Takes in an outcome that is not this node's own fault. Returns true if it is an answer, which clears all
     /// suspects.
-    pub(super) fn hear(&mut self, target: &Arc<Target>, outcome: &Outcome) -> bool {
+    pub(super) fn hear(&mut self, target: TargetId, outcome: &Outcome) -> bool {
         if matches!(outcome, Outcome::Failure(Failure::Refused)) {
             self.answering.remove(target);
-            if !self.refusing.insert(target.clone()) {
+            if self.refusing.insert(target, ()).is_some() {
                 return false;
             }
         } else {
             self.refusing.remove(target);
-            if !self.answering.contains(target) {
-                self.answering.insert(target.clone());
-            }
+            self.answering.insert(target, ());
         }
         self.suspects.clear();
         true
     }
 
-    /// Takes in a failure that could be this node's own, of a target that had the health `before`. If fail-static
-    /// begins now, returns the suspects. `datacenters` gives the datacenters of a target.
+    /// Takes in a failure of a target that could be this node's own. If fail-static begins now, returns the suspects.
+    /// `datacenters` gives the datacenters of a target.
     pub(super) fn suspect(
         &mut self,
-        target: &Arc<Target>,
-        seen: &Outcome,
-        before: Health,
-        now: Duration,
-        datacenters: impl Fn(&Target) -> Vec<DatacenterId>,
+        target: TargetId,
+        suspect: Suspect,
+        targets: &Targets,
+        datacenters: impl Fn(TargetId) -> Vec<DatacenterId>,
     ) -> Option<Held> {
-        if !self.answering.remove(target) {
-            return None;
-        }
-        self.suspects.insert(target.clone(), Suspect { before, seen: seen.clone(), turned: now });
-        self.begin(now, datacenters)
+        self.answering.remove(target)?;
+        let now = suspect.turned;
+        self.suspects.insert(target, suspect);
+        self.begin(now, targets, datacenters)
     }
 
     /// Forgets the targets that `keep` rejects.
-    pub(super) fn retain(&mut self, keep: impl Fn(&Target) -> bool) {
-        self.answering.retain(|target| keep(target));
-        self.refusing.retain(|target| keep(target));
-        self.suspects.retain(|target, _| keep(target));
+    pub(super) fn retain(&mut self, keep: impl Fn(TargetId) -> bool) {
+        self.answering.retain(|id, ()| keep(id));
+        self.refusing.retain(|id, ()| keep(id));
+        self.suspects.retain(|id, _| keep(id));
     }
 
-    fn begin(&mut self, now: Duration, datacenters: impl Fn(&Target) -> Vec<DatacenterId>) -> Option<Held> {
+    fn begin(
+        &mut self,
+        now: Duration,
+        targets: &Targets,
+        datacenters: impl Fn(TargetId) -> Vec<DatacenterId>,
+    ) -> Option<Held> {
         if !self.answering.is_empty() || self.hold.is_none_or(|hold| hold.is_zero()) {
             return None;
         }
+        let target = |id| targets.get(id).map(|watched| &**watched.target());
         // The first failure may be noticed at once, the last one an interval later and at the end of its time-out.
-        let window = self.suspects.keys().map(|target| target.monitor.interval + target.monitor.timeout).max()?;
+        let suspected = self.suspects.ids().filter_map(target);
+        let window = suspected.map(|target| target.monitor.pace.interval() + target.monitor.pace.timeout()).max()?;
         self.suspects.retain(|_, suspect| suspect.turned + window >= now);
-        let machines: HashSet<IpAddr> = self.suspects.keys().map(|target| target.address.ip()).collect();
-        let places: HashSet<DatacenterId> = self.suspects.keys().flat_map(|target| datacenters(target)).collect();
+        let machines: HashSet<IpAddr> = self.suspects.ids().filter_map(target).map(|it| it.address.ip()).collect();
+        let places: HashSet<DatacenterId> = self.suspects.ids().flat_map(datacenters).collect();
         if machines.len() < MIN_ENDPOINTS || places.len() < MIN_DATACENTERS {
             return None;
         }

@@ -7,27 +7,29 @@ mod fail_static;
 mod lateness;
 mod outcomes;
 mod schedule;
+mod targets;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use foldhash::fast::RandomState;
-
 pub use lateness::Lateness;
 pub use outcomes::ProbeCounters;
 pub use schedule::Call;
+pub use targets::{TargetId, TargetMap, Watched};
 
 use crate::geo::DatacenterId;
 use crate::health::{Condition, ConditionState, Health, Means, Outcome, Share, State, Target, Transition};
 use crate::snapshot::{AdminState, EndpointState};
 use fail_static::{FailStatic, Held, Suspect};
 use schedule::ProbeSchedule;
+use targets::Targets;
 
 /// All watched targets, their health, and the time of their next probe.
 #[derive(Debug)]
 pub struct Watch {
-    health: HashMap<Arc<Target>, Health, RandomState>,
+    targets: Targets,
+    health: TargetMap<Health>,
     schedule: ProbeSchedule,
     /// One for the node's network and one for its running of programs: either may fail without the other.
     fail_statics: [FailStatic; 2],
@@ -69,7 +71,7 @@ pub enum FailStaticEvent {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Restored {
     /// The target.
-    pub target: Arc<Target>,
+    pub target: TargetId,
     /// Its state in the meantime.
     pub from: State,
     /// The failure that had changed it.
@@ -79,7 +81,12 @@ pub struct Restored {
 impl Watch {
     /// A watch without targets. `seed` makes the jitter repeatable. At most `bound` probes are in flight.
     pub fn new(seed: u64, bound: usize) -> Self {
-        Self { health: HashMap::default(), schedule: ProbeSchedule::new(seed, bound), fail_statics: Default::default() }
+        Self {
+            targets: Targets::default(),
+            health: TargetMap::default(),
+            schedule: ProbeSchedule::new(seed, bound),
+            fail_statics: Default::default(),
+        }
     }
 
     /// The distribution of how late probes started.
@@ -105,65 +112,85 @@ impl Watch {
         FAIL_STATIC_MEANS.into_iter().zip(&self.fail_statics).map(|(means, fail_static)| (means, fail_static.began()))
     }
 
-    /// Adds these targets and schedules their first probes soon. A target that is watched already keeps its health and
-    /// its turn.
+    /// Watches these targets and returns their ids, in order. The first probes of new ones are scheduled soon. A target
+    /// that is watched already keeps its id, its health and its turn.
     ///
     /// A new target takes over the health of a watched one with the same question, whatever their `rise`, `fall` and
-    /// `interval` are; of several, the worst health. Returns each new target that took over health, with the target
-    /// that it is from.
+    /// `interval` are; of several, the worst health. Also returns each new target that took over health, with the
+    /// target that it is from.
     pub fn add<'a>(
         &mut self,
-        targets: impl IntoIterator<Item = &'a Arc<Target>>,
+        targets: impl IntoIterator<Item = &'a Target>,
         now: Duration,
-    ) -> Vec<(Arc<Target>, Arc<Target>)> {
-        let new: Vec<_> = targets.into_iter().filter(|target| !self.health.contains_key(*target)).collect();
+    ) -> (Vec<TargetId>, Vec<(TargetId, TargetId)>) {
+        let mut new = Vec::new();
+        let ids = targets.into_iter().map(|target| {
+            let (id, is_new) = self.targets.add(target);
+            new.extend(is_new.then_some(id));
+            id
+        });
+        let ids = ids.collect();
         let alike = if new.is_empty() { HashMap::new() } else { self.worst_by_question() };
         let mut carried = Vec::new();
-        for target in new {
-            self.schedule.add(target, now);
-            let known = alike.get(&target.question_fingerprint());
+        for id in new {
+            let Some(watched) = self.targets.get(id) else { continue };
+            let target = watched.target();
+            self.schedule.add(id, target, now);
+            let known = alike.get(&watched.question());
             let health = known.map_or(Health::UNKNOWN, |(_, health)| health.under(&target.monitor, now));
-            self.health.insert(target.clone(), health);
-            if let Some((from, _)) = known {
+            self.health.insert(id, health);
+            if let Some(&(from, _)) = known {
                 if let Some(fail_static) = fail_static_of(&mut self.fail_statics, target) {
-                    fail_static.carry(from, target);
+                    fail_static.carry(from, id);
                 }
-                carried.push((target.clone(), from.clone()));
+                carried.push((id, from));
             }
         }
-        carried
+        (ids, carried)
+    }
+
+    /// The watched target with this id; `None` if it was forgotten.
+    pub fn target(&self, id: TargetId) -> Option<&Watched> {
+        self.targets.get(id)
     }
 
     /// For each question, the target with the worst known health.
-    fn worst_by_question(&self) -> HashMap<u128, (Arc<Target>, Health)> {
-        let mut worst: HashMap<u128, (Arc<Target>, Health)> = HashMap::new();
-        for (target, &health) in self.health.iter().filter(|(_, health)| health.state() != State::Unknown) {
+    fn worst_by_question(&self) -> HashMap<u128, (TargetId, Health)> {
+        let mut worst: HashMap<u128, (TargetId, Health)> = HashMap::new();
+        for (id, watched) in self.targets.iter() {
+            let health = self.health(id);
+            if health.state() == State::Unknown {
+                continue;
+            }
             worst
-                .entry(target.question_fingerprint())
+                .entry(watched.question())
                 .and_modify(|known| {
                     if health.share() < known.1.share() {
-                        *known = (target.clone(), health);
+                        *known = (id, health);
                     }
                 })
-                .or_insert_with(|| (target.clone(), health));
+                .or_insert((id, health));
         }
         worst
     }
 
     /// Gives a target that was never probed the health that an earlier run kept.
-    pub fn restore(&mut self, target: &Arc<Target>, kept: Health) {
-        let Some(health) = self.health.get_mut(target).filter(|health| **health == Health::UNKNOWN) else { return };
+    pub fn restore(&mut self, id: TargetId, kept: Health) {
+        let Some(health) = self.health.get_mut(id).filter(|health| **health == Health::UNKNOWN) else { return };
         *health = kept;
         if kept.share().is_some()
-            && let Some(fail_static) = fail_static_of(&mut self.fail_statics, target)
+            && let Some(watched) = self.targets.get(id)
+            && let Some(fail_static) = fail_static_of(&mut self.fail_statics, watched.target())
         {
-            fail_static.trust(target);
+            fail_static.trust(id);
         }
     }
 
-    /// Forgets the targets that `keep` rejects. Returns those whose probes are in flight, for the caller to stop.
-    pub fn retain(&mut self, keep: impl Fn(&Target) -> bool) -> Vec<Arc<Target>> {
-        self.health.retain(|target, _| keep(target));
+    /// Forgets the targets that `keep` rejects. Returns those whose probes are in flight, for the caller to stop: their
+    /// ids may be given to other targets.
+    pub fn retain(&mut self, keep: impl Fn(TargetId) -> bool) -> Vec<TargetId> {
+        self.targets.retain(&keep);
+        self.health.retain(|id, _| keep(id));
         self.fail_statics.iter_mut().for_each(|fail_static| fail_static.retain(&keep));
         self.schedule.retain(keep)
     }
@@ -201,13 +228,13 @@ impl Watch {
     /// the node distrusts the outcome. `datacenters` gives the datacenters of a target.
     pub fn observe(
         &mut self,
-        target: &Arc<Target>,
+        id: TargetId,
         outcome: &Outcome,
         now: Duration,
-        datacenters: impl Fn(&Target) -> Vec<DatacenterId>,
+        datacenters: impl Fn(TargetId) -> Vec<DatacenterId>,
     ) -> Option<Observed> {
-        self.schedule.finish(target, now);
-        let health = self.health.get_mut(target)?;
+        self.schedule.finish(id, now);
+        let (target, health) = (self.targets.get(id)?.target(), self.health.get_mut(id)?);
         let fail_static = fail_static_of(&mut self.fail_statics, target);
         if outcome.may_be_ours() && fail_static.as_ref().is_some_and(|fail_static| fail_static.is_on()) {
             return None;
@@ -217,9 +244,10 @@ impl Watch {
         let mut doubted = None;
         if let Some(fail_static) = fail_static {
             if outcome.may_be_ours() {
-                let held = fail_static.suspect(target, outcome, before, now, datacenters);
-                doubted = held.map(|held| self.hold(held, target));
-            } else if fail_static.hear(target, outcome) && fail_static.end() {
+                let suspect = Suspect { before, seen: outcome.clone(), turned: now };
+                let held = fail_static.suspect(id, suspect, &self.targets, datacenters);
+                doubted = held.map(|held| self.hold(held, id));
+            } else if fail_static.hear(id, outcome) && fail_static.end() {
                 doubted = Some(FailStaticEvent::Answered(target.clone()));
             }
         }
@@ -227,32 +255,32 @@ impl Watch {
     }
 
     /// A probe ended without an outcome.
-    pub fn lose(&mut self, target: &Arc<Target>, now: Duration) {
-        self.schedule.finish(target, now);
+    pub fn lose(&mut self, id: TargetId, now: Duration) {
+        self.schedule.finish(id, now);
     }
 
     /// Takes in a report of a target, or its silence. Neither proves anything about this node's own network.
-    pub fn hear(&mut self, target: &Arc<Target>, outcome: &Outcome, now: Duration) -> Transition {
-        self.schedule.hear(target, now);
-        match self.health.get_mut(target) {
-            Some(health) => health.observe(outcome.share(), &target.monitor, now),
-            None => Transition::None,
+    pub fn hear(&mut self, id: TargetId, outcome: &Outcome, now: Duration) -> Transition {
+        self.schedule.hear(id, now);
+        match (self.targets.get(id), self.health.get_mut(id)) {
+            (Some(watched), Some(health)) => health.observe(outcome.share(), &watched.target().monitor, now),
+            _ => Transition::None,
         }
     }
 
     /// The health of a target; unknown if it is not watched.
-    pub fn health(&self, target: &Target) -> Health {
-        self.health.get(target).copied().unwrap_or(Health::UNKNOWN)
+    pub fn health(&self, id: TargetId) -> Health {
+        self.health.get(id).copied().unwrap_or(Health::UNKNOWN)
     }
 
     /// The state of an endpoint with this condition, before overrides. While the node distrusts its probes, the state
     /// counts as unconfirmed. An endpoint that asks for no clients is draining, as if an operator had drained it: it
     /// answers only while no other endpoint is left.
-    pub fn endpoint_state(&self, condition: Option<&Condition>) -> EndpointState {
+    pub fn endpoint_state(&self, condition: Option<&Condition<TargetId>>) -> EndpointState {
         condition.map_or(EndpointState::CALM, |condition| {
-            let ConditionState { share, restless, last_up } = condition.verdict(&|target| self.health(target));
+            let ConditionState { share, restless, last_up } = condition.verdict(&|&id| self.health(id));
             let mut is_held = false;
-            condition.each_target(&mut |target| is_held |= self.is_fail_static(target.means()));
+            condition.each_target(&mut |&id| is_held |= self.is_fail_static(id));
             let restless = restless || is_held;
             match share {
                 Some(Share::NONE) => {
@@ -265,22 +293,23 @@ impl Watch {
         })
     }
 
-    fn is_fail_static(&self, means: Means) -> bool {
+    fn is_fail_static(&self, id: TargetId) -> bool {
+        let means = self.targets.get(id).map(|watched| watched.target().means());
         FAIL_STATIC_MEANS
             .iter()
             .zip(&self.fail_statics)
-            .any(|(&doubted, fail_static)| doubted == means && fail_static.is_on())
+            .any(|(&doubted, fail_static)| Some(doubted) == means && fail_static.is_on())
     }
 
     /// Gives the suspects back the health they had before they failed. `last` is the target whose failure began
     /// fail-static: its change was not reported yet.
-    fn hold(&mut self, Held { suspects, endpoints, datacenters }: Held, last: &Target) -> FailStaticEvent {
+    fn hold(&mut self, Held { suspects, endpoints, datacenters }: Held, last: TargetId) -> FailStaticEvent {
         let mut restored = Vec::new();
-        for (target, Suspect { before, seen, .. }) in suspects {
-            let Some(health) = self.health.get_mut(&target) else { continue };
-            let from = std::mem::replace(health, before).state();
-            if from != before.state() && *target != *last {
-                restored.push(Restored { target, from, seen });
+        for (target, Suspect { before, seen, .. }) in suspects.iter() {
+            let Some(health) = self.health.get_mut(target) else { continue };
+            let from = std::mem::replace(health, *before).state();
+            if from != before.state() && target != last {
+                restored.push(Restored { target, from, seen: seen.clone() });
             }
         }
         FailStaticEvent::Began { targets: endpoints, datacenters, restored }

@@ -18,13 +18,11 @@
 //! **Targets that report** are not probed. They are due when nothing was heard of them for an interval.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use foldhash::fast::RandomState;
-
-use super::Lateness;
+use super::{Lateness, TargetId, TargetMap};
 use crate::health::Target;
 
 /// From the start of one new target's first probe to the start of the next one's: 10,000 start within 2.5 s.
@@ -44,15 +42,15 @@ const GOLDEN_STEP: u64 = 0x9E37_79B9_7F4A_7C15;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Call {
     /// Probe this target.
-    Probe(Arc<Target>),
+    Probe(TargetId),
     /// Count a failure: this target should have reported.
-    Silence(Arc<Target>),
+    Silence(TargetId),
 }
 
 /// The next probe of every target.
 #[derive(Debug)]
 pub(super) struct ProbeSchedule {
-    turns: HashMap<Arc<Target>, Turn, RandomState>,
+    turns: TargetMap<Turn>,
     /// The earliest first. An entry is stale if its target is gone or due at another time.
     due: BinaryHeap<Reverse<Due>>,
     /// Probes that are due and wait for a free slot.
@@ -71,6 +69,8 @@ pub(super) struct ProbeSchedule {
 
 #[derive(Debug)]
 struct Turn {
+    /// The monitor's interval.
+    interval: Duration,
     /// The entry that is not stale.
     entry: u64,
     kind: Kind,
@@ -100,14 +100,14 @@ enum Flight {
 struct Due {
     at: Duration,
     entry: u64,
-    target: Arc<Target>,
+    target: TargetId,
 }
 
 impl ProbeSchedule {
     /// An empty schedule. At most `bound` probes are in flight; 0 counts as 1.
     pub(super) fn new(seed: u64, bound: usize) -> Self {
         Self {
-            turns: HashMap::default(),
+            turns: TargetMap::default(),
             due: BinaryHeap::new(),
             waiting: VecDeque::new(),
             in_flight: 0,
@@ -125,8 +125,8 @@ impl ProbeSchedule {
     }
 
     /// Adds a target. Its first probe is due soon.
-    pub(super) fn add(&mut self, target: &Arc<Target>, now: Duration) {
-        let interval = target.monitor.interval;
+    pub(super) fn add(&mut self, id: TargetId, target: &Target, now: Duration) {
+        let interval = target.monitor.pace.interval();
         let (at, kind) = if target.is_probed() {
             self.pace = self.pace.max(now) + PACE;
             self.phase = self.phase.wrapping_add(GOLDEN_STEP);
@@ -136,15 +136,16 @@ impl ProbeSchedule {
         } else {
             (now + interval, Kind::Reports { deadline: now + interval })
         };
-        self.turns.insert(target.clone(), Turn { entry: 0, kind });
-        self.schedule(target.clone(), at);
+        self.turns.insert(id, Turn { interval, entry: 0, kind });
+        self.schedule(id, at);
     }
 
     /// Forgets the targets that `keep` rejects. Returns those whose probes are in flight.
-    pub(super) fn retain(&mut self, keep: impl Fn(&Target) -> bool) -> Vec<Arc<Target>> {
+    pub(super) fn retain(&mut self, keep: impl Fn(TargetId) -> bool) -> Vec<TargetId> {
         let in_flight = |turn: &Turn| matches!(turn.kind, Kind::Probed { flight, .. } if flight != Flight::None);
-        let gone = self.turns.extract_if(|target, _| !keep(target));
-        let stopped: Vec<_> = gone.filter(|(_, turn)| in_flight(turn)).map(|(target, _)| target).collect();
+        let gone = self.turns.iter().filter(|(id, _)| !keep(*id));
+        let stopped: Vec<TargetId> = gone.filter(|(_, turn)| in_flight(turn)).map(|(id, _)| id).collect();
+        self.turns.retain(|id, _| keep(id));
         self.in_flight -= stopped.len();
         let turns = &self.turns;
         self.waiting.retain(|due| due.is_current(turns));
@@ -168,7 +169,7 @@ impl ProbeSchedule {
     pub(super) fn take_due(&mut self, now: Duration) -> Vec<Call> {
         let mut calls = Vec::new();
         while let Some(due) = self.pop_due(now) {
-            let Some(Turn { kind, .. }) = self.turns.get_mut(&due.target) else { continue };
+            let Some(Turn { kind, interval, .. }) = self.turns.get_mut(due.target) else { continue };
             match kind {
                 Kind::Probed { flight: Flight::None, .. } => self.waiting.push_back(due),
                 Kind::Probed { flight, .. } => *flight = Flight::Overdue,
@@ -178,9 +179,9 @@ impl ProbeSchedule {
                     self.schedule(due.target, deadline);
                 }
                 Kind::Reports { deadline } => {
-                    *deadline = now + due.target.monitor.interval;
+                    *deadline = now + *interval;
                     let deadline = *deadline;
-                    calls.push(Call::Silence(due.target.clone()));
+                    calls.push(Call::Silence(due.target));
                     self.schedule(due.target, deadline);
                 }
             }
@@ -188,29 +189,29 @@ impl ProbeSchedule {
         while self.in_flight < self.bound
             && let Some(due) = self.waiting.pop_front()
         {
-            calls.push(Call::Probe(due.target.clone()));
+            calls.push(Call::Probe(due.target));
             self.start(due, now);
         }
         calls
     }
 
     /// A probe ended, with or without an outcome.
-    pub(super) fn finish(&mut self, target: &Arc<Target>, now: Duration) {
+    pub(super) fn finish(&mut self, target: TargetId, now: Duration) {
         let Some(Turn { kind: Kind::Probed { flight, .. }, .. }) = self.turns.get_mut(target) else { return };
         let ended = std::mem::replace(flight, Flight::None);
         if ended != Flight::None {
             self.in_flight -= 1;
         }
         if ended == Flight::Overdue {
-            self.schedule(target.clone(), now);
+            self.schedule(target, now);
         }
     }
 
     /// A target was heard of. If it is one that reports, its deadline is set anew.
-    pub(super) fn hear(&mut self, target: &Arc<Target>, now: Duration) {
-        if let Some(Turn { kind: Kind::Reports { deadline }, .. }) = self.turns.get_mut(target) {
+    pub(super) fn hear(&mut self, target: TargetId, now: Duration) {
+        if let Some(Turn { kind: Kind::Reports { deadline }, interval, .. }) = self.turns.get_mut(target) {
             // The entry stays and moves when it is due: a new entry for each report would pile up.
-            *deadline = now + target.monitor.interval;
+            *deadline = now + *interval;
         }
     }
 
@@ -235,9 +236,10 @@ impl ProbeSchedule {
     }
 
     fn start(&mut self, Due { at, target, .. }: Due, now: Duration) {
-        let interval = target.monitor.interval;
-        let Some(Turn { kind: Kind::Probed { first_gap, flight }, .. }) = self.turns.get_mut(&target) else { return };
-        let jittered = interval * self.random.u32(SHORTEST_INTERVAL_PERCENT..=100) / 100;
+        let Some(Turn { kind: Kind::Probed { first_gap, flight }, interval, .. }) = self.turns.get_mut(target) else {
+            return;
+        };
+        let jittered = *interval * self.random.u32(SHORTEST_INTERVAL_PERCENT..=100) / 100;
         let gap = first_gap.take().unwrap_or(jittered);
         *flight = Flight::One;
         self.in_flight += 1;
@@ -245,9 +247,9 @@ impl ProbeSchedule {
         self.schedule(target, now + gap);
     }
 
-    fn schedule(&mut self, target: Arc<Target>, at: Duration) {
+    fn schedule(&mut self, target: TargetId, at: Duration) {
         self.count += 1;
-        if let Some(turn) = self.turns.get_mut(&target) {
+        if let Some(turn) = self.turns.get_mut(target) {
             turn.entry = self.count;
         }
         self.due.push(Reverse(Due { at, entry: self.count, target }));
@@ -255,8 +257,8 @@ impl ProbeSchedule {
 }
 
 impl Due {
-    fn is_current(&self, turns: &HashMap<Arc<Target>, Turn, RandomState>) -> bool {
-        turns.get(&self.target).is_some_and(|turn| turn.entry == self.entry)
+    fn is_current(&self, turns: &TargetMap<Turn>) -> bool {
+        turns.get(self.target).is_some_and(|turn| turn.entry == self.entry)
     }
 }
 
@@ -282,36 +284,51 @@ impl Ord for Due {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use super::*;
-    use crate::health::{Check, Monitor, TcpCheck};
+    use crate::health::{Check, DEFAULT_TIMEOUT, Monitor, Pace, TcpCheck};
+    use crate::watch::targets::Targets;
 
     const INTERVAL: Duration = Duration::from_secs(5);
 
-    fn target_of(check: Check, number: u16) -> Arc<Target> {
-        let monitor = Monitor { interval: INTERVAL, ..Monitor::new(check, 80) };
-        Arc::new(Target { address: ([127, 0, 0, 1], number).into(), host: "a".into(), monitor: monitor.into() })
+    /// A schedule, and the ids of its targets.
+    struct Scene {
+        schedule: ProbeSchedule,
+        targets: Targets,
+        ids: Vec<TargetId>,
     }
 
-    fn target(number: u16) -> Arc<Target> {
-        target_of(Check::Tcp(TcpCheck::default()), number)
-    }
-
-    fn with_targets(count: u16, bound: usize) -> (ProbeSchedule, Vec<Arc<Target>>) {
-        let mut schedule = ProbeSchedule::new(1, bound);
-        let targets: Vec<_> = (1..=count).map(target).collect();
-        for target in &targets {
-            schedule.add(target, Duration::ZERO);
+    impl Scene {
+        fn new(count: u16, bound: usize) -> Self {
+            let schedule = ProbeSchedule::new(1, bound);
+            let mut scene = Self { schedule, targets: Targets::default(), ids: Vec::new() };
+            scene.ids = (1..=count).map(|number| scene.add(Check::Tcp(TcpCheck::default()), number)).collect();
+            scene
         }
-        (schedule, targets)
+
+        fn add(&mut self, check: Check, number: u16) -> TargetId {
+            let monitor =
+                Monitor { pace: Pace::try_new(INTERVAL, DEFAULT_TIMEOUT).unwrap(), ..Monitor::new(check, 80) };
+            let target = Target { address: ([127, 0, 0, 1], number).into(), host: "a".into(), monitor: monitor.into() };
+            let (id, _) = self.targets.add(&target);
+            self.schedule.add(id, &target, Duration::ZERO);
+            id
+        }
+    }
+
+    fn with_targets(count: u16, bound: usize) -> (ProbeSchedule, Vec<TargetId>) {
+        let Scene { schedule, ids, .. } = Scene::new(count, bound);
+        (schedule, ids)
     }
 
     /// Starts probes that end at once, up to a time. Returns when each one started.
-    fn run(schedule: &mut ProbeSchedule, until: Duration) -> Vec<(Duration, Arc<Target>)> {
+    fn run(schedule: &mut ProbeSchedule, until: Duration) -> Vec<(Duration, TargetId)> {
         let mut starts = Vec::new();
         while let Some(now) = schedule.next_due().filter(|at| *at <= until) {
             for call in schedule.take_due(now) {
                 let Call::Probe(target) = call else { panic!("{call:?}") };
-                schedule.finish(&target, now);
+                schedule.finish(target, now);
                 starts.push((now, target));
             }
         }
@@ -335,10 +352,10 @@ mod tests {
     fn after_the_first_probe_turns_are_spread_evenly_and_gaps_are_never_longer_than_the_interval() {
         let (mut schedule, targets) = with_targets(1000, 2000);
         let starts = run(&mut schedule, INTERVAL * 12);
-        let mut seen: HashMap<&Arc<Target>, Duration> = HashMap::new();
-        for (at, target) in &starts {
-            if let Some(before) = seen.insert(target, *at) {
-                assert!(*at - before <= INTERVAL, "{:?}", *at - before);
+        let mut seen: HashMap<TargetId, Duration> = HashMap::new();
+        for &(at, target) in &starts {
+            if let Some(before) = seen.insert(target, at) {
+                assert!(at - before <= INTERVAL, "{:?}", at - before);
             }
         }
         assert_eq!(seen.len(), targets.len());
@@ -363,14 +380,14 @@ mod tests {
     #[test]
     fn beyond_the_bound_probes_wait_in_order_and_their_lateness_is_measured() {
         let (mut schedule, targets) = with_targets(4, 2);
-        let probe = |at: usize| Call::Probe(targets[at].clone());
+        let probe = |at: usize| Call::Probe(targets[at]);
         assert_eq!(schedule.take_due(Duration::ZERO), [probe(0), probe(1)]);
         assert_eq!(schedule.next_due().map(|at| at > Duration::ZERO), Some(true), "nothing to do before one ends");
         let later = Duration::from_millis(300);
-        schedule.finish(&targets[1], later);
+        schedule.finish(targets[1], later);
         assert_eq!(schedule.next_due(), Some(Duration::ZERO));
         assert_eq!(schedule.take_due(later)[0], probe(2));
-        schedule.finish(&targets[0], later);
+        schedule.finish(targets[0], later);
         assert_eq!(schedule.take_due(later)[0], probe(3));
         assert_eq!((schedule.lateness().count(), schedule.lateness().longest()), (4, later));
     }
@@ -381,7 +398,7 @@ mod tests {
         assert_eq!(schedule.take_due(Duration::ZERO).len(), 1);
         assert!(schedule.take_due(INTERVAL).is_empty());
         assert_eq!(schedule.next_due(), None);
-        schedule.finish(&targets[0], INTERVAL * 2);
+        schedule.finish(targets[0], INTERVAL * 2);
         assert_eq!(schedule.take_due(INTERVAL * 2).len(), 1);
         assert_eq!(
             schedule.lateness().longest(),
@@ -394,35 +411,35 @@ mod tests {
     fn what_goes_gives_its_room_and_its_place_in_the_queue_free() {
         let (mut schedule, targets) = with_targets(4, 2);
         schedule.take_due(Duration::ZERO);
-        let stopped = schedule.retain(|target| target.address.port() > 2 && target.address.port() != 3);
+        let stopped = schedule.retain(|id| id == targets[3]);
         assert_eq!(stopped.len(), 2);
-        assert_eq!(schedule.take_due(Duration::ZERO), [Call::Probe(targets[3].clone())]);
+        assert_eq!(schedule.take_due(Duration::ZERO), [Call::Probe(targets[3])]);
         // An outcome that was on its way does not free a slot twice.
-        schedule.finish(&targets[0], Duration::ZERO);
-        schedule.finish(&targets[3], Duration::ZERO);
-        schedule.finish(&targets[3], Duration::ZERO);
+        schedule.finish(targets[0], Duration::ZERO);
+        schedule.finish(targets[3], Duration::ZERO);
+        schedule.finish(targets[3], Duration::ZERO);
         assert_eq!(schedule.in_flight, 0);
     }
 
     #[test]
     fn silence_is_counted_each_interval_after_the_last_report_even_if_no_probe_may_start() {
-        let (mut schedule, _) = with_targets(2, 1);
-        let pushed = target_of(Check::Push, 1);
-        schedule.add(&pushed, Duration::ZERO);
+        let mut scene = Scene::new(2, 1);
+        let pushed = scene.add(Check::Push, 1);
+        let mut schedule = scene.schedule;
         assert_eq!(schedule.take_due(Duration::ZERO).len(), 1, "the probed ones");
-        schedule.hear(&pushed, Duration::from_secs(3));
+        schedule.hear(pushed, Duration::from_secs(3));
         assert!(schedule.take_due(INTERVAL).is_empty());
         let silent = Duration::from_secs(8);
         assert_eq!(schedule.next_due(), Some(silent));
-        assert_eq!(schedule.take_due(silent), [Call::Silence(pushed.clone())]);
+        assert_eq!(schedule.take_due(silent), [Call::Silence(pushed)]);
         assert_eq!(schedule.take_due(silent + INTERVAL), [Call::Silence(pushed)]);
     }
 
     #[test]
     fn a_pause_of_this_node_is_no_silence() {
-        let mut schedule = ProbeSchedule::new(1, 1);
-        let pushed = target_of(Check::Push, 1);
-        schedule.add(&pushed, Duration::ZERO);
+        let mut scene = Scene::new(0, 1);
+        let pushed = scene.add(Check::Push, 1);
+        let mut schedule = scene.schedule;
         let pause = Duration::from_secs(60);
         let woken = Duration::from_secs(2) + pause;
         schedule.sleep(pause);

@@ -51,26 +51,26 @@ impl Builder {
     /// Adds a steered name. Steered names are numbered in the order of these calls.
     pub fn steer(&mut self, name: &Name) {
         let id = self.node(name);
-        self.nodes[id as usize].dynamic = Local::Steered(self.steered);
+        self.nodes[id.index()].dynamic = Local::Steered(self.steered);
         self.steered += 1;
     }
 
     /// Adds a reflecting name.
     pub fn reflect(&mut self, name: &Name) {
         let id = self.node(name);
-        self.nodes[id as usize].dynamic = Local::Reflect;
+        self.nodes[id.index()].dynamic = Local::Reflect;
         self.reflects = true;
     }
 
     /// Returns the node of a name that exists; empty non-terminals exist.
     pub fn find(&self, name: &Name) -> Option<NodeId> {
         let mut key = [0; MAX_NAME_LENGTH];
-        self.names.find(lower(name, &mut key))
+        self.find_key(lower(name, &mut key))
     }
 
     /// Returns the node of a name in lower case.
     pub fn find_key(&self, key: &[u8]) -> Option<NodeId> {
-        self.names.find(key)
+        self.names.find(key).map(NodeId::of_name)
     }
 
     /// Returns the number of names.
@@ -87,18 +87,19 @@ impl Builder {
     pub fn records_of(&self, node: NodeId) -> &[u32] {
         // A name that was added after the records has none.
         let bounds = |id: usize| self.bounds.get(id).map_or(self.order.len(), |&at| at as usize);
-        &self.order[bounds(node as usize)..bounds(node as usize + 1)]
+        &self.order[bounds(node.index())..bounds(node.index() + 1)]
     }
 
     /// Renders the records, which must be those given to `new`. Fails if they do not form a zone.
     pub fn finish<R: AsRef<Record>>(mut self, records: &[R]) -> Result<Tree, ZoneError> {
         let mut sorted: Vec<&Record> = Vec::new();
-        for id in 0..self.nodes.len() {
+        for index in 0..self.nodes.len() {
+            let id = NodeId::from_index(index);
             sorted.clear();
-            sorted.extend(self.records_of(id as NodeId).iter().map(|&number| records[number as usize].as_ref()));
+            sorted.extend(self.records_of(id).iter().map(|&number| records[number as usize].as_ref()));
             let owner = sorted.first().map_or(&self.apex, |record| &record.owner);
-            self.nodes[id].rrsets = render(&sorted, owner, &self.apex)
-                .map_err(|(rtype, TooLarge)| ZoneError::TooLarge(self.name(id as NodeId), rtype))?;
+            self.nodes[index].rrsets = render(&sorted, owner, &self.apex)
+                .map_err(|(rtype, TooLarge)| ZoneError::TooLarge(self.name(id), rtype))?;
         }
         self.mark_ends();
         let soa = self.nodes[0].rrsets.as_slice().iter().find(|rrset| rrset.rtype() == Rtype::SOA);
@@ -117,7 +118,7 @@ impl Builder {
     }
 
     fn name(&self, id: NodeId) -> Name {
-        Name::from_wire(self.names.get(id))
+        Name::from_wire(self.names.get(id.name()))
     }
 
     /// Returns the node of a name. Adds it, and the empty non-terminals above it, if they are missing.
@@ -134,7 +135,7 @@ impl Builder {
             let parent;
             (parent, is_new) = self.insert(above);
             if key.starts_with(WILDCARD) {
-                self.nodes[parent as usize].wildcard = Some(child);
+                self.nodes[parent.index()].wildcard = Some(child);
             }
             (child, key) = (parent, above);
         }
@@ -142,18 +143,18 @@ impl Builder {
     }
 
     fn insert(&mut self, key: &[u8]) -> (NodeId, bool) {
-        let (id, is_new) = self.names.insert(key);
+        let (number, is_new) = self.names.insert(key);
         if is_new {
             self.nodes.push(Stored::default());
         }
-        (id, is_new)
+        (NodeId::of_name(number), is_new)
     }
 
     /// Groups the records by node.
     fn sort(&mut self) {
         let mut bounds = vec![0; self.nodes.len() + 1];
         for &id in &self.of_record {
-            bounds[id as usize + 1] += 1;
+            bounds[id.index() + 1] += 1;
         }
         for id in 1..bounds.len() {
             bounds[id] += bounds[id - 1];
@@ -161,7 +162,7 @@ impl Builder {
         self.order = vec![0; self.of_record.len()];
         // During the loop, each bound is the position for the next record of its node.
         for (number, &id) in (0..).zip(&self.of_record) {
-            let at = &mut bounds[id as usize];
+            let at = &mut bounds[id.index()];
             self.order[*at as usize] = number;
             *at += 1;
         }
@@ -177,7 +178,7 @@ impl Builder {
             let has = |rtype| node.rrsets.as_slice().iter().any(|rrset| rrset.rtype() == rtype);
             let is_cut = id != 0 && has(Rtype::NS);
             let is_end = is_cut || has(Rtype::DNAME);
-            is_end.then_some(End { node: id as NodeId, length: length as u8, is_dname: !is_cut })
+            is_end.then_some(End { node: NodeId::from_index(id), length: length as u8, is_dname: !is_cut })
         };
         let own: Vec<Option<End>> =
             self.nodes.iter().enumerate().map(|(id, node)| end(id, node, self.names.get(id as u32).len())).collect();
@@ -186,7 +187,7 @@ impl Builder {
         }
         for id in 0..self.nodes.len() {
             let in_zone = suffixes(self.names.get(id as u32)).take_while(|suffix| suffix.len() >= apex);
-            let ends = in_zone.filter_map(|suffix| own[self.names.find(suffix)? as usize]);
+            let ends = in_zone.filter_map(|suffix| own[self.find_key(suffix)?.index()]);
             self.nodes[id].end = ends.last();
         }
     }

@@ -24,7 +24,7 @@ use crate::wire::Rtype;
 #[derive(Debug)]
 pub(super) struct Patch {
     /// Number of nodes of the tree. The nodes of additional names are numbered after them.
-    own_nodes: NodeId,
+    own_nodes: u32,
     /// The additional names.
     names: Names,
     /// The nodes of the additional names.
@@ -45,7 +45,7 @@ impl Patch {
 
     fn empty(tree: &Tree) -> Self {
         Self {
-            own_nodes: tree.nodes.len() as NodeId,
+            own_nodes: tree.nodes.len() as u32,
             names: Names::default(),
             nodes: Vec::new(),
             instead: HashMap::default(),
@@ -59,7 +59,7 @@ impl Patch {
             Rtype::SOA => rrset.with_serial(serial),
             _ => rrset.clone(),
         };
-        let apex = self.node_mut(tree, 0);
+        let apex = self.node_mut(tree, NodeId::APEX);
         apex.rrsets = Rrsets::Many(apex.rrsets.as_slice().iter().map(counted).collect());
         self
     }
@@ -99,15 +99,25 @@ impl Patch {
 
     /// Returns the node of an additional name.
     pub(super) fn find(&self, key: &[u8]) -> Option<NodeId> {
-        self.names.find(key).map(|id| self.own_nodes + id)
+        self.names.find(key).map(|number| self.numbered(number))
     }
 
     /// Returns the node with this number; `None` if the tree's own node is valid.
     pub(super) fn node(&self, id: NodeId) -> Option<&Stored> {
-        match id.checked_sub(self.own_nodes) {
-            Some(new) => self.nodes.get(new as usize),
+        match self.new_index(id) {
+            Some(new) => self.nodes.get(new),
             None => self.instead.get(&id),
         }
+    }
+
+    /// Returns the node of the additional name with this number.
+    fn numbered(&self, number: u32) -> NodeId {
+        NodeId::of_name(self.own_nodes + number)
+    }
+
+    /// Returns the index of an additional name's node; `None` for a node of the tree.
+    fn new_index(&self, id: NodeId) -> Option<usize> {
+        id.index().checked_sub(self.own_nodes as usize)
     }
 
     /// Returns the additional names with their nodes.
@@ -121,14 +131,14 @@ impl Patch {
         let mut above = key;
         // The loop ends at the apex, which is in every tree.
         let encloser = loop {
-            match tree.names.find(above) {
+            match tree.find(above) {
                 Some(id) => break id,
                 None => new.push(above),
             }
             above = &above[1 + usize::from(above[0])..];
         };
-        let Stored { wildcard, end, .. } = tree.nodes[encloser as usize];
-        let copied = wildcard.map_or_else(Stored::default, |id| tree.nodes[id as usize].clone());
+        let Stored { wildcard, end, .. } = *tree.node(encloser);
+        let copied = wildcard.map_or_else(Stored::default, |id| tree.node(id).clone());
         let copied = Stored { wildcard: None, end, ..copied };
         for name in new.iter().rev() {
             self.insert(tree, name, &copied);
@@ -141,15 +151,15 @@ impl Patch {
 
     /// Makes a name exist whose parent exists.
     fn insert(&mut self, tree: &Tree, key: &[u8], like: &Stored) {
-        let (id, is_new) = self.names.insert(key);
-        let id = self.own_nodes + id;
+        let (number, is_new) = self.names.insert(key);
+        let id = self.numbered(number);
         if !is_new {
             return;
         }
         self.nodes.push(like.clone());
         self.depth = self.depth.max(labels(key).count());
         let parent = &key[1 + usize::from(key[0])..];
-        let parent = tree.names.find(parent).or_else(|| self.find(parent));
+        let parent = tree.find(parent).or_else(|| self.find(parent));
         if let Some(parent) = parent.filter(|_| key.starts_with(WILDCARD)) {
             self.node_mut(tree, parent).wildcard = Some(id);
         }
@@ -157,9 +167,9 @@ impl Patch {
 
     /// Returns a node for changes: the patch's own, which is copied from the tree if necessary.
     fn node_mut(&mut self, tree: &Tree, id: NodeId) -> &mut Stored {
-        match id.checked_sub(self.own_nodes) {
-            Some(new) => &mut self.nodes[new as usize],
-            None => self.instead.entry(id).or_insert_with(|| tree.nodes[id as usize].clone()),
+        match self.new_index(id) {
+            Some(new) => &mut self.nodes[new],
+            None => self.instead.entry(id).or_insert_with(|| tree.node(id).clone()),
         }
     }
 
@@ -168,11 +178,11 @@ impl Patch {
     fn spread(&mut self, tree: &Tree, extra: &BTreeMap<Box<[u8]>, Vec<&Record>>) -> Result<(), ZoneError> {
         let mut ids: Vec<(NodeId, Vec<&Record>)> = Vec::new();
         for (owner, records) in extra {
-            if let Some(id) = tree.names.find(owner) {
+            if let Some(id) = tree.find(owner) {
                 ids.push((id, records.clone()));
             }
         }
-        for (key, id) in self.names.iter().zip(self.own_nodes..) {
+        for (key, id) in self.names.iter().zip((self.own_nodes..).map(NodeId::of_name)) {
             let mut records: Vec<&Record> =
                 hidden(tree, key).and_then(|hidden| extra.get(hidden)).cloned().unwrap_or_default();
             records.extend(extra.get(key).into_iter().flatten());
@@ -195,7 +205,7 @@ impl Patch {
 
 /// Returns the wildcard of the tree that an additional name hides, in lower case.
 fn hidden<'t>(tree: &'t Tree, key: &[u8]) -> Option<&'t [u8]> {
-    let encloser = suffixes(key).find_map(|suffix| tree.names.find(suffix))?;
-    let wildcard = tree.nodes[encloser as usize].wildcard?;
-    Some(tree.names.get(wildcard))
+    let encloser = suffixes(key).find_map(|suffix| tree.find(suffix))?;
+    let wildcard = tree.node(encloser).wildcard?;
+    Some(tree.names.get(wildcard.name()))
 }

@@ -167,14 +167,14 @@ impl Zone {
     /// Returns all static RRsets without duplicates, also those below cuts, with their owners in lower case. The RRsets
     /// of one owner are together; the order of owners is arbitrary, but always the same.
     pub fn rrsets(&self) -> impl Iterator<Item = (&[u8], &Rrset)> {
-        let own = self.tree.names.iter().zip(0..).map(|(owner, id)| (owner, self.stored(id)));
+        let own = self.tree.names.iter().zip((0..).map(NodeId::of_name)).map(|(owner, id)| (owner, self.stored(id)));
         let new = self.patch.iter().flat_map(Patch::new_names);
         own.chain(new).flat_map(|(owner, node)| node.rrsets.as_slice().iter().map(move |rrset| (owner, rrset)))
     }
 
     /// Returns the node of the apex.
     pub fn apex_node(&self) -> Node<'_> {
-        self.at(0)
+        self.at(NodeId::APEX)
     }
 
     /// Looks up a name at or below the apex; `key` is the name in lower case. The type matters for DS only: at a cut DS
@@ -213,9 +213,9 @@ impl Zone {
     /// Returns the wildcard that would answer for a name if the zone had no extra records, and its owner. `None` if the
     /// name would exist, or no wildcard would answer.
     pub fn own_wildcard(&self, name: &Name) -> Option<(Node<'_>, Name)> {
-        let own = |name: &Name| self.tree.names.find(&name.to_key());
+        let own = |name: &Name| self.tree.find(&name.to_key());
         let encloser = std::iter::successors(Some(name.clone()), Name::parent).find(|above| own(above).is_some())?;
-        let wildcard = self.tree.nodes[own(&encloser)? as usize].wildcard?;
+        let wildcard = self.tree.node(own(&encloser)?).wildcard?;
         (encloser != *name).then(|| Some((self.at(wildcard), encloser.wildcard()?))).flatten()
     }
 
@@ -230,18 +230,18 @@ impl Zone {
         let depth = self.tree.depth.max(self.patch.as_ref().map_or(0, Patch::depth));
         let surplus = labels(key).count().saturating_sub(depth);
         let found = suffixes(key).skip(surplus).find_map(|suffix| Some((self.find(suffix)?, suffix.len())));
-        found.unwrap_or((0, self.apex().as_wire().len()))
+        found.unwrap_or((NodeId::APEX, self.apex().as_wire().len()))
     }
 
     fn find(&self, key: &[u8]) -> Option<NodeId> {
-        let own = self.tree.names.find(key);
+        let own = self.tree.find(key);
         own.or_else(|| self.patch.as_ref()?.find(key))
     }
 
     fn stored(&self, id: NodeId) -> &Stored {
         match &self.patch {
-            None => &self.tree.nodes[id as usize],
-            Some(patch) => patch.node(id).unwrap_or_else(|| &self.tree.nodes[id as usize]),
+            None => self.tree.node(id),
+            Some(patch) => patch.node(id).unwrap_or_else(|| self.tree.node(id)),
         }
     }
 

@@ -13,8 +13,34 @@ use super::rrset::Rrset;
 use crate::name::Name;
 use crate::wire::Rtype;
 
-/// A node, as an index in its zone.
-pub type NodeId = u32;
+/// A node, as an index in its zone: first the nodes of the tree, then those of a patch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeId(u32);
+
+impl NodeId {
+    /// The node of the apex.
+    pub(super) const APEX: Self = Self(0);
+
+    /// The node with this index.
+    pub const fn from_index(index: usize) -> Self {
+        Self(index as u32)
+    }
+
+    /// The index.
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+
+    /// The node of the name with this number in a zone's table of names.
+    pub(super) const fn of_name(number: u32) -> Self {
+        Self(number)
+    }
+
+    /// The number of its name in its zone's table of names.
+    pub(super) const fn name(self) -> u32 {
+        self.0
+    }
+}
 
 /// The beginning of a wildcard's name (RFC 4592, section 2.1.1).
 pub(super) const WILDCARD: &[u8] = b"\x01*";
@@ -132,14 +158,19 @@ impl Tree {
 
     /// Returns the node of a name in lower case.
     pub fn find(&self, key: &[u8]) -> Option<NodeId> {
-        self.names.find(key)
+        self.names.find(key).map(NodeId::of_name)
+    }
+
+    /// Returns the node with this number.
+    pub(super) fn node(&self, id: NodeId) -> &Stored {
+        &self.nodes[id.index()]
     }
 
     /// Returns a record by its owner, its type and its index in the RRset. The owner is in lower case.
     pub fn record(&self, node: NodeId, rtype: Rtype, place: usize) -> Option<Record> {
-        let rrsets = self.nodes.get(node as usize)?.rrsets.as_slice();
+        let rrsets = self.nodes.get(node.index())?.rrsets.as_slice();
         let rrset = rrsets.iter().find(|rrset| rrset.rtype() == rtype)?;
-        rrset.content(place, &Name::from_wire(self.names.get(node)), &self.apex)
+        rrset.content(place, &Name::from_wire(self.names.get(node.name())), &self.apex)
     }
 
     /// Returns the number of static records.
@@ -159,14 +190,14 @@ impl Tree {
 
     /// True if a name in lower case has records, is steered or reflects.
     pub fn is_owner(&self, key: &[u8]) -> bool {
-        let node = self.names.find(key).map(|id| &self.nodes[id as usize]);
+        let node = self.find(key).map(|id| self.node(id));
         node.is_some_and(|node| node.rrsets != Rrsets::None || node.dynamic != Local::None)
     }
 
     /// True if a name in lower case is at or below a zone cut or a DNAME.
     pub fn is_ended(&self, key: &[u8]) -> bool {
-        let mut existing = crate::name::suffixes(key).filter_map(|suffix| self.names.find(suffix));
-        existing.next().is_some_and(|id| self.nodes[id as usize].end.is_some())
+        let mut existing = crate::name::suffixes(key).filter_map(|suffix| self.find(suffix));
+        existing.next().is_some_and(|id| self.node(id).end.is_some())
     }
 
     /// Returns the names that have records, are steered or reflect, in lower case.
@@ -176,7 +207,7 @@ impl Tree {
 
     /// Returns the static RRset of this type at a name in lower case.
     pub fn rrset(&self, key: &[u8], rtype: Rtype) -> Option<&Rrset> {
-        let node = &self.nodes[self.names.find(key)? as usize];
+        let node = self.node(self.find(key)?);
         node.rrsets.as_slice().iter().find(|rrset| rrset.rtype() == rtype)
     }
 

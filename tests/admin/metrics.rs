@@ -1,4 +1,5 @@
 //! `/metrics`: what collectors read, beside what clients got, and docs/metrics.md beside what a node writes.
+#![allow(clippy::float_cmp, reason = "the samples that are compared are whole numbers")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

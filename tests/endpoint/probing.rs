@@ -5,7 +5,7 @@ use std::num::NonZeroU8;
 use std::sync::Arc;
 use std::time::Duration;
 
-use truenorth::health::{Check, Failure, Finding, Monitor, Outcome, Target};
+use truenorth::health::{Check, Failure, Finding, Monitor, Outcome, Pace, Target};
 
 /// Maximum time of a probe that should end by itself.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
@@ -15,8 +15,12 @@ pub(crate) const IMPATIENCE: Duration = Duration::from_secs(1);
 /// A target that asks for www.example.com.
 pub(crate) fn target(address: SocketAddr, check: Check, timeout: Duration) -> Target {
     let once = NonZeroU8::MIN;
-    let monitor =
-        Monitor { interval: timeout * 2, timeout, rise: once, fall: once, ..Monitor::new(check, address.port()) };
+    let monitor = Monitor {
+        pace: Pace::try_new(timeout * 2, timeout).unwrap(),
+        rise: once,
+        fall: once,
+        ..Monitor::new(check, address.port())
+    };
     Target { address, host: "www.example.com".into(), monitor: Arc::new(monitor) }
 }
 

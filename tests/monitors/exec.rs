@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use truenorth::health::{Check, ExecCheck, Failure, Finding, Monitor, Outcome, Share, Stage, Target};
+use truenorth::health::{Check, ExecCheck, Failure, Finding, Monitor, Outcome, Pace, Share, Stage, Target};
 use truenorth::monitor::Prober;
 
 use crate::{IMPATIENCE, PATIENCE, failure, probe, target};
@@ -158,7 +158,7 @@ async fn one_that_talks_without_end_fills_no_memory_and_does_not_wait_at_a_full_
 
 /// A target whose probes have this interval and time-out.
 fn timed(check: Check, interval: Duration, timeout: Duration) -> Target {
-    let monitor = Monitor { interval, timeout, ..Monitor::new(check, 0) };
+    let monitor = Monitor { pace: Pace::try_new(interval, timeout).unwrap(), ..Monitor::new(check, 0) };
     Target { address: "127.0.0.1:0".parse().unwrap(), host: "a".into(), monitor: Arc::new(monitor) }
 }
 

@@ -20,7 +20,7 @@ use truenorth::latency::{LatencyTable, MIN_SAMPLES, Sample};
 use truenorth::load::{Allowance, FULL_WEIGHT, LoadFacts};
 use truenorth::overrides::{Order, OverrideStore, Selector};
 use truenorth::report::{Tallies, Totals};
-use truenorth::rollout::Stand;
+use truenorth::rollout::Exposure;
 use truenorth::snapshot::{
     AdminState, Blueprint, Dirty, EndpointState, Members, PoolId, Remapped, Snapshot, WorldState,
 };
@@ -211,7 +211,7 @@ impl Scene {
         let allowance = |&(name, keep, room): &(&str, u16, u64)| {
             let id = pools.iter().position(|pool| *pool.spec().name == *name).unwrap();
             let told = LoadFacts::default();
-            (id as PoolId, Allowance { local_share: Share::from_thousandths(keep), headroom: room, told })
+            (PoolId::from_index(id), Allowance { local_share: Share::from_thousandths(keep), headroom: room, told })
         };
         let loads: Vec<_> = loads.iter().map(allowance).collect();
         self.change(|state| loads.into_iter().for_each(|(id, allowance)| state.set_allowance(id, allowance)));
@@ -255,10 +255,10 @@ impl Scene {
     }
 
     /// The roll-out of a name has reached this state.
-    pub fn roll_out(&mut self, owner: &str, stand: &Stand, is_ramping: bool) {
+    pub fn roll_out(&mut self, owner: &str, exposure: &Exposure, is_ramping: bool) {
         let world = self.snapshot.world();
         let meant = world.rollouts().find(|it| *it.draft.id.owner == *owner).expect("the name has a roll-out");
-        let split = world.split(meant.steering, stand, is_ramping).expect("it is of that kind");
+        let split = world.split(meant.steering, exposure, is_ramping).expect("it is of that kind");
         let name = meant.name;
         self.change(|state| state.set_splits([(name, split)]));
     }
@@ -296,9 +296,9 @@ impl Scene {
 
     fn publish(&mut self) {
         let world = self.snapshot.world();
-        let all: Vec<PoolId> = (0..world.pools.len() as PoolId).collect();
+        let all: Vec<PoolId> = world.pool_ids().collect();
         let endpoint_state = |id: PoolId, endpoint: usize| {
-            let pool = &world.pools[id as usize];
+            let pool = &world.pools[id.index()];
             let address = pool.members.address(endpoint).or_else(|| probed_address(&pool.members, endpoint));
             let is_in = |set: &HashSet<IpAddr>| address.is_some_and(|address| set.contains(&address));
             let share = address.and_then(|address| self.degraded.get(&address)).copied().unwrap_or(Share::FULL);

@@ -5,7 +5,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU16, NonZeroUsize};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,14 +15,13 @@ use hickory_proto::rr::{RData, RecordType};
 use socket2::{Domain, Socket, Type};
 use truenorth::answer::Rotation;
 use truenorth::geo::{Locations, Regions};
-use truenorth::latency::Tolerance;
 use truenorth::name::Name;
 use truenorth::server::{Bound, Running, TcpLimits};
 use truenorth::snapshot::{
-    Blueprint, Ecs, Endpoint, EndpointState, Members, PoolSpec, PoolUse, Snapshot, SteeredName, Steering, World,
-    ZoneSpec,
+    Addresses, Blueprint, Ecs, Endpoint, EndpointState, Members, MinHealthy, PoolId, PoolList, PoolSpec, PoolUse,
+    Snapshot, SteeredName, Steering, Ttls, World, ZoneSpec,
 };
-use truenorth::steering::{AllDown, Pick};
+use truenorth::steering::Pick;
 use truenorth::wire::Rtype;
 use truenorth::zone::{Record, Tree};
 
@@ -44,10 +43,12 @@ pub(crate) fn snapshot(version: &str) -> Arc<Snapshot> {
             entry: None,
             zone: None,
             datacenter: None,
-            min_healthy: 0.0,
+            min_healthy: MinHealthy::default(),
             capacity: None,
             recovery: truenorth::health::Recovery::default(),
-            members: Members::Addresses((1..=ADDRESSES).flat_map(|n| [v4(n), v6(n)]).map(endpoint).collect()),
+            members: Members::Addresses(
+                Addresses::try_new((1..=ADDRESSES).flat_map(|n| [v4(n), v6(n)]).map(endpoint).collect()).unwrap(),
+            ),
         })],
         zones: vec![zone(version)],
         datacenters: Vec::new(),
@@ -90,22 +91,11 @@ fn zone(version: &str) -> ZoneSpec {
     ];
     let big = (0..BIG_RECORDS).map(|n| record("big", Rtype::TXT, string(&[b'a' + n as u8; BIG_STRING as usize])));
     records.extend(big);
+    let pools = PoolList::try_new(vec![PoolUse { pool: PoolId::from_index(0), weight: 1, order: 0 }]).unwrap();
     let steering = Steering {
-        pools: vec![PoolUse { pool: 0, weight: 1, order: 0 }],
-        steer: Vec::new(),
-        latency_tolerance: Tolerance::default(),
         pick: Some(Pick::Rotate),
-        answers: Some(ADDRESSES.into()),
-        take: 1,
-        spare: false,
-        sticky: None,
-        prefer: Vec::new(),
-        fallback: None,
-        all_down: AllDown::All,
-        ttl: 30,
-        ttl_min: 5,
-        https: None,
-        rollout: None,
+        answers: NonZeroU16::new(ADDRESSES.into()),
+        ..Steering::new(pools, Ttls::try_new(30, 5).unwrap())
     };
     ZoneSpec {
         regions: Arc::new(Regions::new(Vec::new())),

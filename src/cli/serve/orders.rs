@@ -1,7 +1,7 @@
 //! Executes orders of the admin server, and removes expired TXT records.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info};
@@ -9,6 +9,7 @@ use tracing::{error, info};
 use super::serials::put_serials;
 use super::{Files, Node};
 use crate::admin::{Order, TxtDone, TxtOrder};
+use crate::clock::unix_time;
 use crate::control::{DynamicTxt, TxtError, TxtValue};
 use crate::name::Name;
 use crate::report::EventKind;
@@ -44,11 +45,6 @@ pub(super) async fn expiry(txt: &DynamicTxt) {
         Some(until) => tokio::time::sleep(Duration::from_secs(until.saturating_sub(unix_time())).min(LOOK_EVERY)).await,
         None => std::future::pending().await,
     }
-}
-
-/// Seconds since 1970; 0 if the clock is earlier.
-pub(super) fn unix_time() -> u64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 impl Node {

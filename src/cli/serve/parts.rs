@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use arc_swap::ArcSwap;
 use tokio::sync::oneshot;
 
-use super::orders::unix_time;
+use crate::clock::unix_time;
 use crate::control::Keep;
 use crate::counters::NodeCounters;
 use crate::health::{Outcome, Target};

@@ -29,7 +29,7 @@ pub(super) struct NameLints<'a> {
 
 impl NameLints<'_> {
     fn pool(&self, id: PoolId) -> &PoolDraft {
-        &self.names.pools[id as usize]
+        &self.names.pools[id.index()]
     }
 
     fn warn(&self, message: String, label: &str, help: Option<String>, faults: &mut Faults) {

@@ -23,7 +23,7 @@ impl Names<'_> {
             })
         };
         let is_probed =
-            |steering: &Steering| steering.pools.iter().any(|used| self.pools[used.pool as usize].monitor.is_some());
+            |steering: &Steering| steering.pools.iter().any(|used| self.pools[used.pool.index()].monitor.is_some());
         let mut warn = |of: Vec<&Owner>, what: &str, label: &str, help: &str| {
             let Some(first) = of.first() else { return };
             let names = match of.len() - 1 {
@@ -33,14 +33,14 @@ impl Names<'_> {
             let fault = Fault::warning(&first.place, format!("{names} a TTL of {what}"), label).code(Code::Ttl);
             faults.push(fault.help(help));
         };
-        let zero = steered().filter(|(_, steering)| steering.ttl == 0).map(|(owner, _)| owner).collect();
+        let zero = steered().filter(|(_, steering)| steering.ttls.calm() == 0).map(|(owner, _)| owner).collect();
         warn(
             zero,
             "0",
             "no resolver keeps it",
             "every query of every client comes here: 5 s are short enough for failover",
         );
-        let long = steered().filter(|(_, steering)| steering.ttl > LONG_TTL && is_probed(steering));
+        let long = steered().filter(|(_, steering)| steering.ttls.calm() > LONG_TTL && is_probed(steering));
         let label = "clients keep an address that is down for this time";
         warn(
             long.map(|(owner, _)| owner).collect(),

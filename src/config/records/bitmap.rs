@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::parse_rtype;
-use super::text::{Reader, Wrong};
+use super::reader::{Reader, Wrong};
 
 /// Most octets of a window: 256 types.
 const MAX_WINDOW: usize = 32;

@@ -1,6 +1,6 @@
 //! LOC records (RFC 1876).
 
-use super::text::{Reader, Wrong};
+use super::reader::{Reader, Wrong};
 
 /// Octets of the data of version 0, the only version (section 2).
 pub(super) const LENGTH: usize = 16;

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::text::{Reader, Wrong};
+use super::reader::{Reader, Wrong};
 
 /// Address families (RFC 3123, sections 4.1 and 4.2).
 const IPV4: u16 = 1;

@@ -7,7 +7,7 @@ use data_encoding::HEXUPPER_PERMISSIVE;
 
 use super::layout::Words;
 use super::parse_rtype;
-use super::text::{Reader, Wrong, number, word};
+use super::reader::{Reader, Wrong, number, word};
 
 /// The highest type in an NXT record (RFC 2535, section 5.2). The lowest is 1.
 const MAX_NXT_TYPE: u16 = 127;

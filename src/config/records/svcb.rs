@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use data_encoding::BASE64;
 
-use super::text::{Reader, Wrong};
+use super::reader::{Reader, Wrong};
 use crate::config::presentation;
 use crate::config::suggest::did_you_mean;
 use crate::wire::is_ech_config_list;

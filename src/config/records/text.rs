@@ -4,8 +4,9 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use data_encoding::{BASE32HEX_NOPAD, BASE64, HEXUPPER_PERMISSIVE};
 
-use super::layout::{Field, Kind, Words};
-use super::{MAX_CHARACTER_STRING, RdataError, bitmap, location, parse_rtype, prefixes, rare, svcb};
+use super::layout::{Field, Kind};
+use super::reader::{Reader, Wrong, counted, number, word};
+use super::{RdataError, bitmap, location, parse_rtype, prefixes, rare, svcb};
 use crate::config::presentation::{self, Token};
 use crate::name::Name;
 use crate::wire::Rtype;
@@ -13,20 +14,6 @@ use crate::wire::Rtype;
 /// The value that a missing number before a name probably has. The only exchange of a domain may have any preference,
 /// and priority 1 is the first in ServiceMode (RFC 9460, section 2.4.1).
 const PREFERENCES: [(Rtype, &str); 3] = [(Rtype::MX, "10"), (Rtype::HTTPS, "1"), (Rtype(64), "1")];
-
-/// The reason why tokens are not valid for a field: the token, and what is wrong with it.
-pub(super) struct Wrong {
-    /// The index of the token, counted from the first unread one.
-    pub at: usize,
-    pub reason: String,
-}
-
-/// The unread tokens, and the octets of those that were read.
-pub(super) struct Reader<'a> {
-    pub tokens: &'a [Token<'a>],
-    pub origin: &'a Name,
-    pub rdata: Vec<u8>,
-}
 
 /// Reads the tokens of a record's data, field by field.
 pub(super) fn read(rtype: Rtype, fields: &[Field], tokens: &[Token<'_>], origin: &Name) -> Result<Vec<u8>, RdataError> {
@@ -87,24 +74,7 @@ fn shape(rtype: Rtype, fields: &[Field]) -> Option<String> {
     (names.len() > 1).then(|| format!("{rtype} data is {}", names.join(" ")))
 }
 
-/// Reads a number in digits.
-pub(super) fn number<T: std::str::FromStr>(text: &str) -> Option<T> {
-    text.parse().ok().filter(|_| text.bytes().all(|octet| octet.is_ascii_digit()))
-}
-
-pub(super) fn word(words: Words, text: &str) -> Option<u16> {
-    words.iter().find(|(word, _)| word.eq_ignore_ascii_case(text)).map(|&(_, value)| value)
-}
-
-impl<'a> Reader<'a> {
-    /// Takes the next token, for the field with this name.
-    pub(super) fn take(&mut self, name: &str) -> Result<&'a Token<'a>, Wrong> {
-        let (token, behind) =
-            self.tokens.split_first().ok_or_else(|| Wrong { at: 0, reason: format!("the {name} is missing") })?;
-        self.tokens = behind;
-        Ok(token)
-    }
-
+impl Reader<'_> {
     fn field(&mut self, field: &Field) -> Result<(), Wrong> {
         let Field(name, kind) = *field;
         match kind {
@@ -211,48 +181,6 @@ impl<'a> Reader<'a> {
         self.push(read.map_err(|expected| format!("the {name} is {expected}, not `{text}`")))
     }
 
-    fn push(&mut self, read: Result<Vec<u8>, String>) -> Result<(), Wrong> {
-        self.rdata.extend(read.map_err(|reason| Wrong { at: 0, reason })?);
-        Ok(())
-    }
-
-    pub(super) fn name(&mut self, name: &str) -> Result<(), Wrong> {
-        let token = self.take(name)?;
-        let read = Name::parse(token.text, self.origin);
-        self.push(read.map(|name| name.as_wire().into()).map_err(|error| error.to_string()))
-    }
-
-    fn string(&mut self, name: &str) -> Result<(), Wrong> {
-        let octets = presentation::unescape(self.take(name)?.text).map_err(|error| error.to_string());
-        let string = octets.and_then(|octets| {
-            counted(&octets).ok_or_else(|| format!("a string may not be longer than {MAX_CHARACTER_STRING} octets"))
-        });
-        self.push(string)
-    }
-
-    /// Reads all remaining tokens, in an encoding that blanks may interrupt.
-    fn rest(&mut self, name: &str, what: &str, decode: impl Fn(&[u8]) -> Option<Vec<u8>>) -> Result<(), Wrong> {
-        self.take(name).map(|first| self.encoded(first, name, what, decode))?
-    }
-
-    fn encoded(
-        &mut self,
-        first: &Token<'_>,
-        name: &str,
-        what: &str,
-        decode: impl Fn(&[u8]) -> Option<Vec<u8>>,
-    ) -> Result<(), Wrong> {
-        let mut text = first.text.to_owned();
-        self.tokens.iter().for_each(|token| text.push_str(token.text));
-        self.tokens = &[];
-        let octets = decode(text.as_bytes()).ok_or_else(|| format!("the {name} is not written in {what}"));
-        self.push(octets.and_then(
-            |octets| {
-                if octets.is_empty() { Err(format!("the {name} is missing")) } else { Ok(octets) }
-            },
-        ))
-    }
-
     /// "gateway-type algorithm gateway base64-public-key" (RFC 4025, section 3.1).
     fn gateway(&mut self) -> Result<(), Wrong> {
         self.single(&Field("gateway type", Kind::U8(&[])))?;
@@ -302,12 +230,6 @@ impl<'a> Reader<'a> {
         let head = lengths.map(|(hit, key)| [&[hit, algorithm][..], &key.to_be_bytes()].concat());
         self.push(head.map(|head| [head, hit, key].concat()).ok_or_else(|| "the HIT is too long".to_owned()))
     }
-}
-
-/// Returns a length octet and these octets.
-fn counted(octets: &[u8]) -> Option<Vec<u8>> {
-    let length = u8::try_from(octets.len()).ok()?;
-    Some([&[length], octets].concat())
 }
 
 fn groups(text: &str, count: usize, octets: usize, separator: char) -> Option<Vec<u8>> {

@@ -83,10 +83,10 @@ fn a_push_monitor_has_a_deadline() {
         other @ Condition::AtLeast(..) => panic!("{other:?}"),
     };
     let plain = of("");
-    assert_eq!((&plain.monitor.check, plain.monitor.interval), (&Check::Push, Duration::from_secs(30)));
+    assert_eq!((&plain.monitor.check, plain.monitor.pace.interval()), (&Check::Push, Duration::from_secs(30)));
     assert!(!plain.is_probed());
     let own = of("deadline = \"2m\"\nfall = 1\nhold_down = \"1m\"\n");
-    assert_eq!((own.monitor.interval, own.monitor.fall.get()), (Duration::from_secs(120), 1));
+    assert_eq!((own.monitor.pace.interval(), own.monitor.fall.get()), (Duration::from_secs(120), 1));
     assert_eq!(
         told_of("[monitors.top]\ntype = \"push\"\ninterval = \"5s\"\nport = 80\npath = \"/\"\n"),
         [

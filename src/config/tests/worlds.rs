@@ -6,14 +6,15 @@ use std::time::Duration;
 use regex::bytes::Regex;
 
 use crate::config::LastServed;
-use crate::geo::{ClientMatch, Continent, Coordinates, CountryCode, Region};
+use crate::geo::{ClientMatch, Continent, Coordinates, CountryCode, DatacenterId, Region};
 use crate::health::{
-    BodyMatch, Check, Condition, HttpCheck, Monitor, Pattern, Recovery, StatusRange, Target, TcpCheck, TlsCheck,
+    BodyMatch, Check, Condition, HttpCheck, Monitor, Pace, Pattern, Recovery, StatusRange, Target, TcpCheck, TlsCheck,
 };
 use crate::latency::Tolerance;
 use crate::name::Name;
 use crate::snapshot::{
-    Cookies, Datacenter, Ecs, Endpoint, Identity, Members, PoolSpec, PoolUse, SteeredName, Steering, World, ZoneSpec,
+    Addresses, Cookies, Datacenter, Ecs, Endpoint, Identity, Members, MinHealthy, PoolId, PoolList, PoolSpec, PoolUse,
+    SteeredName, Steering, Ttls, World, ZoneSpec,
 };
 use crate::steering::{AllDown, Step};
 use crate::wire::{CookieSecret, Rtype};
@@ -194,6 +195,14 @@ fn the_server_file_is_taken_over() {
     assert_eq!(world.datacenters, expected);
 }
 
+fn addresses(endpoints: Vec<Endpoint<IpAddr>>) -> Members {
+    Members::Addresses(Addresses::try_new(endpoints).unwrap())
+}
+
+fn pool_list(pools: Vec<PoolUse>) -> PoolList {
+    PoolList::try_new(pools).unwrap()
+}
+
 #[test]
 fn pools_know_their_targets() {
     let world = whole().world;
@@ -204,11 +213,11 @@ fn pools_know_their_targets() {
         name: "shared".into(),
         entry: None,
         zone: None,
-        datacenter: Some(1),
-        min_healthy: 0.0,
+        datacenter: Some(DatacenterId::from_index(1)),
+        min_healthy: MinHealthy::default(),
         capacity: None,
         recovery: Recovery::default(),
-        members: Members::Addresses(vec![Endpoint {
+        members: addresses(vec![Endpoint {
             value: address("192.0.2.1"),
             weight: 1,
             capacity: None,
@@ -227,17 +236,17 @@ fn pools_know_their_targets() {
         entry: name.split_once('/').map(|(entry, _)| entry.into()),
         zone: Some(self::name("example.com.")),
         datacenter,
-        min_healthy: if name.starts_with("web") { 0.25 } else { 0.0 },
+        min_healthy: MinHealthy::try_new(if name.starts_with("web") { 0.25 } else { 0.0 }).unwrap(),
         capacity: None,
         recovery: Recovery::default(),
         members,
     };
     let away = Endpoint { value: name("away.example.com."), weight: 1, capacity: None, condition: None };
-    let fra = Members::Addresses(vec![web("198.51.100.10", 1), web("2001:db8::10", 3)]);
+    let fra = addresses(vec![web("198.51.100.10", 1), web("2001:db8::10", 3)]);
     let expected = [
         shared,
-        in_zone("web/fra", Some(0), fra),
-        in_zone("web/sin", Some(2), Members::Addresses(vec![web("203.0.113.80", 1)])),
+        in_zone("web/fra", Some(DatacenterId::from_index(0)), fra),
+        in_zone("web/sin", Some(DatacenterId::from_index(2)), addresses(vec![web("203.0.113.80", 1)])),
         in_zone("away", None, Members::Cname(away)),
     ];
     assert_eq!(pools, expected.iter().collect::<Vec<_>>());
@@ -254,8 +263,7 @@ fn https_monitor() -> Monitor {
     };
     let tls = TlsCheck { sni: Some("sni.example.com".into()), verify: false, ..TlsCheck::default() };
     Monitor {
-        interval: Duration::from_millis(500),
-        timeout: Duration::from_millis(100),
+        pace: Pace::try_new(Duration::from_millis(500), Duration::from_millis(100)).unwrap(),
         rise: 1.try_into().unwrap(),
         fall: 5.try_into().unwrap(),
         ..Monitor::new(Check::Https(http, tls), 443)
@@ -268,30 +276,37 @@ fn names_know_their_pools() {
     let [ZoneSpec { origin, regions, names, reflect, .. }] = &zones[..] else { panic!("{zones:?}") };
     assert_eq!(*origin, name("example.com."));
     assert_eq!(*reflect, [name("whoami.example.com.")]);
-    let default = Region { name: "default".into(), clients: vec![], prefer: vec![vec![2], vec![0]], only: false };
+    let default = Region {
+        name: "default".into(),
+        clients: vec![],
+        prefer: vec![vec![DatacenterId::from_index(2)], vec![DatacenterId::from_index(0)]],
+        only: false,
+    };
     let clients = vec![ClientMatch::Continent(Continent::Europe), ClientMatch::Prefix("192.0.2.0/24".parse().unwrap())];
-    let europe = Region { name: "europe".into(), clients, prefer: vec![vec![0]], only: true };
+    let europe = Region { name: "europe".into(), clients, prefer: vec![vec![DatacenterId::from_index(0)]], only: true };
     assert_eq!(regions.list(), [europe, default]);
     let www = SteeredName {
         owner: name("www.example.com."),
         steering: Steering {
-            pools: vec![
-                PoolUse { pool: 2, weight: 1, order: 0 },
-                PoolUse { pool: 0, weight: 9, order: 1 },
-                PoolUse { pool: 1, weight: 1, order: 1 },
-            ],
+            pools: pool_list(vec![
+                PoolUse { pool: PoolId::from_index(2), weight: 1, order: 0 },
+                PoolUse { pool: PoolId::from_index(0), weight: 9, order: 1 },
+                PoolUse { pool: PoolId::from_index(1), weight: 1, order: 1 },
+            ]),
             steer: vec![Step::Region, Step::Failover, Step::Weight],
             latency_tolerance: Tolerance::default(),
             pick: None,
             answers: None,
-            take: 2,
+            take: 2.try_into().unwrap(),
             spare: false,
             sticky: None,
-            prefer: vec![("europe".into(), vec![vec![2], vec![0, 1]])],
-            fallback: Some(3),
+            prefer: vec![(
+                "europe".into(),
+                vec![vec![DatacenterId::from_index(2)], vec![DatacenterId::from_index(0), DatacenterId::from_index(1)]],
+            )],
+            fallback: Some(PoolId::from_index(3)),
             all_down: AllDown::LastHealthy,
-            ttl: 3,
-            ttl_min: 3,
+            ttls: Ttls::try_new(3, 3).unwrap(),
             https: None,
             rollout: None,
         },
@@ -299,19 +314,18 @@ fn names_know_their_pools() {
     let apps = SteeredName {
         owner: name("*.apps.example.com."),
         steering: Steering {
-            pools: vec![PoolUse { pool: 0, weight: 1, order: 0 }],
+            pools: pool_list(vec![PoolUse { pool: PoolId::from_index(0), weight: 1, order: 0 }]),
             steer: vec![Step::Region, Step::Weight],
             latency_tolerance: Tolerance::default(),
             pick: None,
             answers: None,
-            take: 1,
+            take: 1.try_into().unwrap(),
             spare: false,
             sticky: None,
             prefer: vec![],
             fallback: None,
             all_down: AllDown::All,
-            ttl: 20,
-            ttl_min: 5,
+            ttls: Ttls::try_new(20, 5).unwrap(),
             https: None,
             rollout: None,
         },

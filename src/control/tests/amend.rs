@@ -37,10 +37,10 @@ fn a_survey_tells_since_when_and_what_was_seen() {
     scene.now = Duration::from_secs(1);
     scene.happen(Event::Adopt(blueprint(world(tcp(), &[&ADDRESSES]))));
     assert!(scene.control.survey().last_probes.is_empty());
-    let target = scene.probes[0].clone();
-    scene.happen(Event::Outcome(target.clone(), WELL));
+    let (id, target) = scene.probes[0].clone();
+    scene.happen(Event::Outcome(id, WELL));
     scene.now = Duration::from_secs(2);
-    scene.happen(Event::Outcome(target.clone(), REFUSED));
+    scene.happen(Event::Outcome(id, REFUSED));
     let survey = scene.control.survey().last_probes;
     assert_eq!(survey.len(), 1);
     let last_probe = &survey[&target];

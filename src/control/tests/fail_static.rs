@@ -166,11 +166,13 @@ fn with_two_probes(pools: &[&[&str]]) -> World {
     for pool in &mut world.pools {
         let spec = Arc::make_mut(pool);
         let Members::Addresses(endpoints) = &mut spec.members else { unreachable!() };
-        for endpoint in endpoints {
-            let second = Arc::new(Monitor { port: 81, ..tcp() });
-            let parts = [Arc::new(tcp()), second].map(|monitor| Condition::Probe(target(endpoint.value, &monitor)));
-            endpoint.condition = Some(Condition::AtLeast(2, parts.into()));
-        }
+        endpoints.edit(|list| {
+            for endpoint in list {
+                let second = Arc::new(Monitor { port: 81, ..tcp() });
+                let parts = [Arc::new(tcp()), second].map(|monitor| Condition::Probe(target(endpoint.value, &monitor)));
+                endpoint.condition = Some(Condition::AtLeast(2, parts.into()));
+            }
+        });
     }
     world
 }
@@ -278,7 +280,7 @@ fn a_node_that_restarts_behind_a_pulled_cable_answers_as_before() {
 #[test]
 fn what_programs_find_neither_makes_a_doubt_nor_ends_it() {
     let program = ExecCheck { program: std::path::Path::new("/bin/true").into(), arguments: Vec::new() };
-    let exec = Monitor { interval: INTERVAL, ..Monitor::new(Check::Exec(program), 0) };
+    let exec = Monitor { pace: pace(INTERVAL), ..Monitor::new(Check::Exec(program), 0) };
     let with_program = |sent: &[&[&str]], run: &[&[&str]]| {
         let (mut both, more) = (world(tcp(), sent), world(exec.clone(), run));
         both.pools.extend(more.pools);

@@ -159,8 +159,8 @@ fn an_edit_of_the_tempo_hands_out_nothing_that_is_known_to_be_dead() {
     let edits: [fn(Monitor) -> Monitor; 5] = [
         |monitor| Monitor { rise: 5.try_into().unwrap(), ..monitor },
         |monitor| Monitor { fall: 5.try_into().unwrap(), ..monitor },
-        |monitor| Monitor { interval: INTERVAL * 2, ..monitor },
-        |monitor| Monitor { timeout: at(1), ..monitor },
+        |monitor| Monitor { pace: pace(INTERVAL * 2), ..monitor },
+        |monitor| Monitor { pace: Pace::try_new(INTERVAL, at(1)).unwrap(), ..monitor },
         |monitor| Monitor { hold_down: at(60), ..monitor },
     ];
     for edit in edits {

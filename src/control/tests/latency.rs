@@ -7,8 +7,10 @@ use crate::control::latency::FADE_INTERVAL;
 use crate::geo::{Coordinates, CountryCode, Location, Regions};
 use crate::health::Times;
 use crate::latency::{MIN_SAMPLES, Rtt};
-use crate::snapshot::{Datacenter, PoolUse, SteeredName, Steering, ZoneSpec};
-use crate::steering::{AllDown, Pick, Step};
+use crate::snapshot::{
+    Addresses, Datacenter, MinHealthy, PoolId, PoolList, PoolUse, SteeredName, Steering, Ttls, ZoneSpec,
+};
+use crate::steering::{Pick, Step};
 use crate::wire::Rtype;
 use crate::zone::{Record as ZoneRecord, Tree};
 
@@ -27,32 +29,18 @@ fn draft(datacenters: &[&str], steer: Step) -> World {
             name: (*name).into(),
             entry: None,
             zone: None,
-            datacenter: Some(id),
-            min_healthy: 0.0,
+            datacenter: Some(DatacenterId::from_index(id.into())),
+            min_healthy: MinHealthy::default(),
             capacity: None,
             recovery: crate::health::Recovery::default(),
-            members: Members::Addresses(vec![endpoint]),
+            members: Members::Addresses(Addresses::try_new(vec![endpoint]).unwrap()),
         })
     };
     let record = |rtype, rdata: Vec<u8>| ZoneRecord { owner: origin.clone(), rtype, ttl: 300, rdata: rdata.into() };
     let soa = [origin.as_wire(), origin.as_wire(), &[0; 20]].concat();
-    let steering = Steering {
-        pools: (0..datacenters.len() as u32).map(|pool| PoolUse { pool, weight: 1, order: 0 }).collect(),
-        steer: vec![steer],
-        latency_tolerance: crate::latency::Tolerance::default(),
-        pick: Some(Pick::Rotate),
-        answers: None,
-        take: 1,
-        spare: false,
-        sticky: None,
-        https: None,
-        rollout: None,
-        prefer: Vec::new(),
-        fallback: None,
-        all_down: AllDown::All,
-        ttl: 30,
-        ttl_min: 5,
-    };
+    let uses = (0..datacenters.len()).map(|pool| PoolUse { pool: PoolId::from_index(pool), weight: 1, order: 0 });
+    let (pools, ttls) = (PoolList::try_new(uses.collect()).unwrap(), Ttls::try_new(30, 5).unwrap());
+    let steering = Steering { steer: vec![steer], pick: Some(Pick::Rotate), ..Steering::new(pools, ttls) };
     let place = |name: &&str| Datacenter {
         name: (*name).into(),
         coordinates: Coordinates::try_new(0.0, 0.0).unwrap(),
@@ -212,7 +200,7 @@ fn a_probes_connection_is_a_round_trip_for_the_country_of_the_site() {
     let mut world = draft(&["fra", "iad"], Step::Latency);
     for pool in &mut world.pools {
         let Members::Addresses(endpoints) = &mut Arc::make_mut(pool).members else { panic!("no addresses") };
-        endpoints[0].condition = Some(Condition::Probe(target(endpoints[0].value, &monitor)));
+        endpoints.edit(|list| list[0].condition = Some(Condition::Probe(target(list[0].value, &monitor))));
     }
     world.site_country = CountryCode::parse("DE");
     let here = Location { country: world.site_country, ..Location::default() };
@@ -224,12 +212,12 @@ fn a_probes_connection_is_a_round_trip_for_the_country_of_the_site() {
     for round in 1..=u32::from(MIN_SAMPLES) {
         scene.now = INTERVAL * round;
         scene.happen(Event::Tick);
-        for target in std::mem::take(&mut scene.probes) {
+        for (id, target) in std::mem::take(&mut scene.probes) {
             let ms = if target.address.ip().to_string() == "127.0.0.0" { 90 } else { 3 };
             let connect = Some(Duration::from_millis(ms));
             let finding = Finding::full(Duration::from_secs(1));
             let finding = Finding { times: Times { connect, ..Times::UNKNOWN }, ..finding };
-            scene.happen(Event::Outcome(target, Outcome::Success(finding)));
+            scene.happen(Event::Outcome(id, Outcome::Success(finding)));
         }
     }
     remap(&mut scene, Duration::ZERO);

@@ -1,13 +1,14 @@
 //! Loads: rounds, what they publish, and what a reload keeps.
 
+use std::num::NonZeroU16;
+
 use super::*;
 use crate::geo::Regions;
 use crate::health::Load;
-use crate::latency::Tolerance;
 use crate::load::{BELIEVED_FOR, FULL_WEIGHT};
 use crate::name::Name;
-use crate::snapshot::{PoolUse, SteeredName, Steering, ZoneSpec};
-use crate::steering::{AllDown, Pick, Step};
+use crate::snapshot::{Capacity, PoolList, PoolUse, SteeredName, Steering, Ttls, ZoneSpec};
+use crate::steering::{Pick, Step};
 use crate::wire::Rtype;
 use crate::zone::{Record, Tree};
 
@@ -25,26 +26,18 @@ const THREE: &str = "127.0.0.3";
 fn named(pools: &[&[&str]], steer: &[Step], pick: Pick) -> World {
     let mut world = world(tcp(), pools);
     for pool in &mut world.pools {
-        *pool = Arc::new(PoolSpec { capacity: Some(100.0), ..(**pool).clone() });
+        *pool = Arc::new(PoolSpec { capacity: Capacity::try_new(100.0), ..(**pool).clone() });
     }
     let origin = Name::parse("example.com.", &Name::root()).unwrap();
     let record = |rtype, rdata: &[u8]| Record { owner: origin.clone(), rtype, ttl: 300, rdata: rdata.into() };
+    let uses = world.pool_ids().map(|pool| PoolUse { pool, weight: 1, order: pool.index() as u8 });
+    let (pools, ttls) = (PoolList::try_new(uses.collect()).unwrap(), Ttls::try_new(TTL, 5).unwrap());
     let steering = Steering {
-        pools: (0..pools.len() as PoolId).map(|pool| PoolUse { pool, weight: 1, order: pool as u8 }).collect(),
         steer: steer.into(),
         pick: Some(pick),
-        answers: Some(1),
-        take: 1,
-        spare: false,
+        answers: Some(NonZeroU16::MIN),
         sticky: Some([24, 56]),
-        prefer: Vec::new(),
-        latency_tolerance: Tolerance::default(),
-        fallback: None,
-        all_down: AllDown::All,
-        ttl: TTL,
-        ttl_min: 5,
-        https: None,
-        rollout: None,
+        ..Steering::new(pools, ttls)
     };
     world.zones = vec![ZoneSpec {
         origin: origin.clone(),
@@ -206,7 +199,8 @@ fn least_load_draws_by_room_or_by_response_time() {
 fn pools_that_no_name_connects_have_their_rounds_apart() {
     let mut scene = Scene::new();
     let mut world = failover(&[&[ONE], &[TWO], &[THREE]]);
-    world.zones[0].names[0].steering.pools.truncate(2);
+    let pools = &mut world.zones[0].names[0].steering.pools;
+    *pools = PoolList::try_new(pools[..2].to_vec()).unwrap();
     scene.happen(compile(world));
     let outcome = |address: &str| using(if address == ONE { 125 } else { 10 });
     scene.pass(INTERVAL + PUBLISH_WINDOW, outcome);

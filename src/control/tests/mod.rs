@@ -16,12 +16,15 @@ use std::net::IpAddr;
 use super::*;
 use crate::geo::{Coordinates, DatacenterId, Locations};
 use crate::health::{
-    Check, Condition, Failure, Finding, Kept, Monitor, Recovery, RecoveryState, Share, Stage, State, TcpCheck,
+    Check, Condition, DEFAULT_TIMEOUT, Failure, Finding, Kept, Monitor, Pace, Recovery, RecoveryState, Share, Stage,
+    State, TcpCheck,
 };
 use crate::latency::{LatencyTable, Record};
 use crate::rollout;
-use crate::snapshot::{Blueprint, Datacenter, Endpoint, Family, Members, PoolId, PoolSpec, Remapped, Snapshot, World};
-use crate::watch::FailStaticEvent;
+use crate::snapshot::{
+    Addresses, Blueprint, Datacenter, Endpoint, Family, Members, MinHealthy, PoolSpec, Remapped, Snapshot, World,
+};
+use crate::watch::{FailStaticEvent, TargetId};
 
 const INTERVAL: Duration = Duration::from_secs(5);
 const ADDRESSES: [&str; 2] = ["127.0.0.1", "127.0.0.2"];
@@ -35,14 +38,18 @@ const fn at(seconds: u64) -> Duration {
 }
 
 fn tcp() -> Monitor {
-    Monitor { interval: INTERVAL, ..Monitor::new(Check::Tcp(TcpCheck::default()), 80) }
+    Monitor { pace: pace(INTERVAL), ..Monitor::new(Check::Tcp(TcpCheck::default()), 80) }
+}
+
+fn pace(interval: Duration) -> Pace {
+    Pace::try_new(interval, DEFAULT_TIMEOUT).unwrap()
 }
 
 fn target(address: IpAddr, monitor: &Arc<Monitor>) -> Target {
     Target { address: (address, monitor.port).into(), host: "a".into(), monitor: monitor.clone() }
 }
 
-/// A pool for each list of addresses, named `web/0` and so on, each in a datacenter of its own.
+/// A pool for each list of addresses, named `web/0` and so on, each in a datacenter of its own. An empty list makes none.
 fn world(monitor: Monitor, pools: &[&[&str]]) -> World {
     let monitor = Arc::new(monitor);
     let condition = |value| Some(Condition::Probe(target(value, &monitor)));
@@ -55,11 +62,11 @@ fn world(monitor: Monitor, pools: &[&[&str]]) -> World {
             name: format!("web/{place}").into(),
             entry: Some("web".into()),
             zone: None,
-            datacenter: Some(place as DatacenterId),
-            min_healthy: 0.0,
+            datacenter: Some(DatacenterId::from_index(place)),
+            min_healthy: MinHealthy::default(),
             capacity: None,
             recovery: Recovery::default(),
-            members: Members::Addresses(addresses.iter().map(endpoint).collect()),
+            members: Members::Addresses(Addresses::try_new(addresses.iter().map(endpoint).collect()).unwrap()),
         })
     };
     let datacenter = |place: usize| Datacenter {
@@ -68,7 +75,7 @@ fn world(monitor: Monitor, pools: &[&[&str]]) -> World {
         country: None,
     };
     World {
-        pools: pools.iter().enumerate().map(pool).collect(),
+        pools: pools.iter().enumerate().filter(|(_, addresses)| !addresses.is_empty()).map(pool).collect(),
         datacenters: (0..pools.len()).map(datacenter).collect(),
         ..World::default()
     }
@@ -90,8 +97,10 @@ fn adopt(addresses: &[&str]) -> Event {
 struct Scene {
     control: Control,
     now: Duration,
-    probes: Vec<Arc<Target>>,
+    probes: Vec<(TargetId, Arc<Target>)>,
     stopped: Vec<Arc<Target>>,
+    /// The targets that were probed, each with its latest id.
+    probed: HashMap<TargetId, Arc<Target>>,
     serving: Option<Arc<Snapshot>>,
     turns: Vec<(IpAddr, State)>,
     /// Endpoints that several probes watch.
@@ -122,6 +131,7 @@ impl Scene {
             now: Duration::ZERO,
             probes: Vec::new(),
             stopped: Vec::new(),
+            probed: HashMap::new(),
             serving: None,
             turns: Vec::new(),
             whole_turns: Vec::new(),
@@ -158,8 +168,11 @@ impl Scene {
     fn happen(&mut self, event: Event) {
         for effect in self.control.step(event, self.now) {
             match effect {
-                Effect::Probe(target) => self.probes.push(target),
-                Effect::Stop(target) => self.stopped.push(target),
+                Effect::Probe(id, target) => {
+                    self.probed.insert(id, target.clone());
+                    self.probes.push((id, target));
+                }
+                Effect::Stop(id) => self.stopped.push(self.probed[&id].clone()),
                 Effect::Publish(snapshot) => {
                     self.serving = Some(snapshot);
                     self.publications += 1;
@@ -219,10 +232,14 @@ impl Scene {
     }
 
     fn answer_probes(&mut self, outcome: impl Fn(&str) -> Outcome) {
-        for target in std::mem::take(&mut self.probes) {
+        for (id, target) in std::mem::take(&mut self.probes) {
             let outcome = outcome(&target.address.ip().to_string());
-            self.happen(Event::Outcome(target, outcome));
+            self.happen(Event::Outcome(id, outcome));
         }
+    }
+
+    fn id_of(&self, target: &Target) -> TargetId {
+        *self.probed.iter().find(|(_, probed)| ***probed == *target).expect("it was probed").0
     }
 
     fn pool(&self, place: usize) -> &crate::snapshot::Pool {
@@ -250,10 +267,10 @@ fn nothing_is_served_before_the_first_round_is_over() {
     let mut scene = Scene::new();
     scene.happen(adopt(&ADDRESSES));
     assert_eq!(scene.probes.len(), 2);
-    let (first, second) = (scene.probes[0].clone(), scene.probes[1].clone());
+    let ((first, _), (second, target)) = (scene.probes[0].clone(), scene.probes[1].clone());
     scene.happen(Event::Outcome(first, WELL));
     assert!(scene.serving.is_none());
-    let down = second.address.ip().to_string();
+    let down = target.address.ip().to_string();
     scene.happen(Event::Outcome(second, REFUSED));
     assert_eq!(scene.open().len(), 1);
     assert!(!scene.open().contains(&down));
@@ -375,8 +392,8 @@ fn a_probe_that_runs_is_stopped_when_its_endpoint_goes() {
 fn a_probe_that_broke_off_is_not_waited_for_and_comes_again() {
     let mut scene = Scene::new();
     scene.happen(adopt(&["127.0.0.1"]));
-    let target = scene.probes.pop().unwrap();
-    scene.happen(Event::Lost(target));
+    let (id, _) = scene.probes.pop().unwrap();
+    scene.happen(Event::Lost(id));
     assert_eq!(scene.open(), ["127.0.0.1"], "nothing speaks against it");
     scene.pass(INTERVAL, |_| REFUSED);
     assert!(scene.open().is_empty());
@@ -401,7 +418,7 @@ fn an_endpoint_that_asks_for_nothing_is_drained_and_not_down() {
     let one = |share| move |address: &str| asks(if address == "127.0.0.2" { share } else { Share::FULL });
     let mut both = world(tcp(), &[&ADDRESSES, &["127.0.0.2"]]);
     for pool in &mut both.pools {
-        Arc::make_mut(pool).min_healthy = 1.0;
+        Arc::make_mut(pool).min_healthy = MinHealthy::try_new(1.0).unwrap();
     }
     let mut scene = Scene::serving(both);
     scene.turns.clear();
@@ -432,15 +449,15 @@ fn an_aggregate_turns_when_what_its_probes_come_to_does() {
     for pool in &mut aggregate.pools {
         let Members::Addresses(endpoints) = &mut Arc::make_mut(pool).members else { unreachable!() };
         let probes = parts.each_ref().map(|monitor| Condition::Probe(target(endpoints[0].value, monitor)));
-        endpoints[0].condition = Some(Condition::AtLeast(2, probes.into()));
+        endpoints.edit(|list| list[0].condition = Some(Condition::AtLeast(2, probes.into())));
     }
     let mut scene = Scene::serving(aggregate);
     let turned = |scene: &mut Scene, ports: &[u16], outcome: &Outcome| {
         scene.whole_turns.clear();
         for _ in 0..3 {
             for monitor in parts.iter().filter(|monitor| ports.contains(&monitor.port)) {
-                let target = Arc::new(target("127.0.0.1".parse().unwrap(), monitor));
-                scene.happen(Event::Outcome(target, outcome.clone()));
+                let target = target("127.0.0.1".parse().unwrap(), monitor);
+                scene.happen(Event::Outcome(scene.id_of(&target), outcome.clone()));
             }
         }
         std::mem::take(&mut scene.whole_turns)

@@ -9,8 +9,7 @@ const ONE: &str = "127.0.0.1";
 
 fn pushed() -> Monitor {
     Monitor {
-        interval: DEADLINE,
-        timeout: Duration::ZERO,
+        pace: Pace::try_new(DEADLINE, Duration::ZERO).unwrap(),
         fall: NonZeroU8::new(2).unwrap(),
         ..Monitor::new(Check::Push, 0)
     }
@@ -98,7 +97,7 @@ fn a_report_counts_for_push_monitors_if_there_are_any() {
     let address: IpAddr = ONE.parse().unwrap();
     let parts = [tcp(), pushed()].map(|monitor| Condition::Probe(target(address, &Arc::new(monitor))));
     let Members::Addresses(endpoints) = &mut Arc::make_mut(&mut world.pools[0]).members else { panic!("addresses") };
-    endpoints[0].condition = Some(Condition::AtLeast(2, parts.into()));
+    endpoints.edit(|list| list[0].condition = Some(Condition::AtLeast(2, parts.into())));
     let mut scene = Scene::serving(world);
     assert_eq!(scene.push(ONE, None, Said::Good(Share::FULL)), Ok(1));
     assert_eq!(scene.push(ONE, None, bad(2)), Ok(1));
@@ -110,7 +109,7 @@ fn a_report_counts_for_push_monitors_if_there_are_any() {
 fn reports_of_what_is_not_watched_are_refused() {
     let mut world = world(tcp(), &[&["127.0.0.1"], &["127.0.0.2"]]);
     let Members::Addresses(endpoints) = &mut Arc::make_mut(&mut world.pools[1]).members else { panic!("addresses") };
-    endpoints[0].condition = None;
+    endpoints.edit(|list| list[0].condition = None);
     let mut scene = Scene::serving(world);
     let [one, two, three]: [IpAddr; 3] = ["127.0.0.1", "127.0.0.2", "127.0.0.3"].map(|text| text.parse().unwrap());
     assert_eq!(scene.push("127.0.0.3", None, bad(1)), Err(PushRefusal::UnknownEndpoint(three)));
@@ -126,7 +125,7 @@ fn an_edit_of_the_deadline_forgets_no_report() {
     assert_eq!(scene.push(ONE, None, bad(2)), Ok(1));
     scene.settle();
     assert!(scene.open().is_empty());
-    let longer = Monitor { interval: DEADLINE * 2, ..pushed() };
+    let longer = Monitor { pace: Pace::try_new(DEADLINE * 2, Duration::ZERO).unwrap(), ..pushed() };
     let fall = Monitor { fall: NonZeroU8::new(9).unwrap(), ..pushed() };
     for monitor in [longer, fall] {
         scene.happen(compile(world(monitor, &[&[ONE]])));

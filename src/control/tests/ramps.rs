@@ -176,6 +176,37 @@ fn a_reload_during_a_slow_start_changes_nothing() {
 }
 
 #[test]
+fn state_goes_with_an_endpoint_that_moves_in_its_list_and_a_pool_that_moves_in_its_file() {
+    let recovery = Recovery { slow_start: MINUTE, failback: Failback::After(MINUTE) };
+    let mut scene = Scene::serving(recovering(recovery));
+    scene.elapse(TURN, &FIRST);
+    scene.pass_until(&FIRST[1..], |pool| pool.is_held(Family::V4));
+    let moved = || {
+        let mut world = recovering(recovery);
+        let mut pool = PoolSpec::clone(&world.pools[0]);
+        let Members::Addresses(endpoints) = &mut pool.members else { unreachable!() };
+        endpoints.edit(<[_]>::reverse);
+        world.pools = vec![world.pools[1].clone(), Arc::new(pool)];
+        world
+    };
+    let is_held = |scene: &Scene| scene.pool(1).is_held(Family::V4);
+    scene.happen(compile(moved()));
+    assert!(is_held(&scene), "the pool is at another position, and its endpoints too");
+    let mut scene = scene.next_run(moved(), at(5));
+    assert!(is_held(&scene), "after a restart too");
+    scene.elapse(MINUTE, &FIRST[1..]);
+    let shares = |scene: &Scene| {
+        let endpoints = scene.control.endpoints().map(|it| (it.pool.members.text(it.place), it.endpoint_state));
+        endpoints.map(|(text, it)| (text, (it.share.is_some(), it.ramp.is_full()))).collect::<HashMap<_, _>>()
+    };
+    let expected = [("127.0.0.1", (true, false)), ("127.0.0.2", (false, true)), ("127.0.0.3", (true, true))];
+    let expected: HashMap<_, _> = expected.map(|(text, it)| (text.to_owned(), it)).into();
+    assert_eq!(shares(&scene), expected, "one rises, one is down");
+    scene.happen(compile(recovering(recovery)));
+    assert_eq!(shares(&scene), expected, "and moved back");
+}
+
+#[test]
 fn failback_auto_is_at_once() {
     let mut scene = Scene::serving(recovering(Recovery::default()));
     scene.elapse(TURN, &FIRST);

@@ -18,7 +18,10 @@ fn check(scene: &mut Scene) {
     scene.happen(Event::Tick);
     let snapshot = scene.serving.clone().unwrap();
     for (id, spec) in snapshot.world().pools.iter().enumerate() {
-        let endpoint_state = |place| scene.control.watch.endpoint_state(spec.members.condition(place));
+        let endpoint_state = |place| {
+            let condition = spec.members.condition(place).map(|it| it.map(&mut |target| scene.id_of(target)));
+            scene.control.watch.endpoint_state(condition.as_ref())
+        };
         let pool = scene.pool(id);
         let Kind::Addresses(v4, _) = pool.kind() else { panic!("addresses") };
         let open: Vec<_> = v4.select(Selection::Open).iter().map(|member| IpAddr::from(member.value)).collect();

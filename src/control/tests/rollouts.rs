@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::control::{Requests, RequestsRefusal, RolloutEvent};
-use crate::rollout::{Action, Command, MIN_REQUESTS, Order, PATIENCE, RolloutRefusal, Stand};
+use crate::rollout::{Action, Command, Exposure, MIN_REQUESTS, Order, PATIENCE, RolloutRefusal};
 use crate::zone::{NameId, PlanId};
 use tokio::sync::oneshot;
 
@@ -179,7 +179,7 @@ fn a_switch_is_published_at_once_and_stays_under_what_is_said_of_the_name() {
     };
     scene.happen(Event::Override(OverrideEvent::Place(order, to)));
     let change = scene.command("shop.example.com", Command::Switch("next".into())).unwrap();
-    assert_eq!((change.from, change.to), (Stand::Active("stable".into()), Stand::Active("next".into())));
+    assert_eq!((change.from, change.to), (Exposure::Active("stable".into()), Exposure::Active("next".into())));
     scene.wait(PUBLISH_WINDOW, well);
     let plan = scene.serving.as_ref().unwrap().plan(PlanId::from_index(0), NameId::from_index(0)).clone();
     assert_eq!((plan.mode(), plan.split().unwrap().part), (Some(mode), 0b10));

@@ -65,7 +65,7 @@ fn own_probes_tell_of_their_country_alone_and_less_than_its_clients() {
     let mut table = table();
     let country = CountryCode::parse("DE").unwrap();
     for _ in 0..MIN_SAMPLES {
-        table.feed_probe(country, 0, Duration::from_millis(2), Duration::ZERO);
+        table.feed_probe(country, DatacenterId::from_index(0), Duration::from_millis(2), Duration::ZERO);
     }
     assert_eq!(read(&table, "198.51.100.7", &berlin()), (2.0, "own probes, for DE".into()));
     let austrian = Location { country: CountryCode::parse("AT"), ..berlin() };

@@ -27,7 +27,7 @@ impl Kept {
         let (kept, gone) = (Arc::downgrade(self), target.clone());
         let mut patience = JoinSet::new();
         patience.spawn(async move {
-            tokio::time::sleep(gone.monitor.interval * PATIENCE).await;
+            tokio::time::sleep(gone.monitor.pace.interval() * PATIENCE).await;
             if let Some(kept) = kept.upgrade() {
                 kept.take(&gone);
             }

@@ -15,9 +15,9 @@ use tokio_rustls::TlsConnector;
 use tracing::warn;
 
 use super::any_certificate::AnyCertificate;
-use super::explain::explain;
 use super::verifier::{Authorities, Verifier};
 use crate::health::{Certificates, ClientIdentity, Failure, TlsCheck};
+use crate::monitor::tls_error::explain;
 
 /// A configuration that was not used for this long belongs to no monitor: twice the longest interval.
 const UNUSED: Duration = Duration::from_secs(2 * 3600);

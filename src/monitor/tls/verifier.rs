@@ -18,8 +18,8 @@ use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
 use super::certificate::{Certificate, RSA_PSS_PSS};
-use super::explain::{self, Explained};
 use crate::health::Failure;
+use crate::monitor::tls_error::{self, Explained};
 
 /// The trusted certificates.
 #[derive(Debug)]
@@ -82,7 +82,7 @@ impl Verifier {
         intermediates: &[CertificateDer<'_>],
     ) -> Option<String> {
         let certificate = Certificate::read(leaf)?;
-        let is_authority = explain::is_authority_as_leaf(error);
+        let is_authority = tls_error::is_authority_as_leaf(error);
         let Error::InvalidCertificate(error) = error else { return None };
         match error {
             CertificateError::BadSignature => self.short_key(&certificate, intermediates),
@@ -152,7 +152,7 @@ impl ServerCertVerifier for Verifier {
             None => Err(CertificateError::UnknownIssuer.into()),
         };
         if let Err(error) = verified {
-            let trusted = if explain::is_authority_as_leaf(&error) { self.verify_trusted(leaf, name) } else { None };
+            let trusted = if tls_error::is_authority_as_leaf(&error) { self.verify_trusted(leaf, name) } else { None };
             match (trusted, self.explain(&error, leaf, intermediates)) {
                 (Some(verified), _) => verified?,
                 (None, Some(why)) => return Err(Explained::error(why)),

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::answer::{Client, Steered};
 use crate::geo::{DatacenterId, Location};
-use crate::health::{Share, Survey};
+use crate::health::{PoolKey, Share, Survey};
 use crate::overrides::{Mode, rfc3339};
 use crate::report::PoolLoad;
 use crate::report::latency::LatencyShape;
@@ -76,7 +76,7 @@ struct PoolShape {
     load: Option<PoolLoad>,
     /// The pool's key, unique over all zones.
     #[serde(skip)]
-    key: String,
+    key: Option<PoolKey>,
 }
 
 /// Pools that answer together.
@@ -101,7 +101,7 @@ impl SteeringShape {
         let own = by_probability(&plan.odds_for(ranking, families, key));
         let is_hashed = own.is_empty() && (rule.load.is_some() || matches!(rule.policy.draw, Some(Draw::Sticky(_))));
         let names = |set: Set| -> Vec<String> {
-            rule.pools_of(set).map(|id| snapshot.world().pools[id as usize].name.to_string()).collect()
+            rule.pools_of(set).map(|id| snapshot.world().pools[id.index()].name.to_string()).collect()
         };
         let pools_of_slots = |classes: Set| members(classes).fold(0, |set, class| set | rule.policy.classes[class]);
         let ranked = steering::Client {
@@ -116,7 +116,7 @@ impl SteeringShape {
             let tiers = order.into_iter().map(names).collect();
             steps.push(StepShape { step: "load, for this client".into(), tiers, latency: Vec::new() });
         }
-        let fallback = || rule.fallback.map(|id| snapshot.world().pools[id as usize].name.to_string());
+        let fallback = || rule.fallback.map(|id| snapshot.world().pools[id.index()].name.to_string());
         let pools_of = |verdict: Verdict| match verdict {
             Verdict::Pools(set, _) => names(set),
             Verdict::Fallback(_) => fallback().into_iter().collect(),
@@ -153,7 +153,9 @@ impl SteeringShape {
     /// Replaces the published loads by the present reports of the endpoints, with their times.
     pub(super) fn set_loads(&mut self, survey: &Survey) {
         for pool in &mut self.pools {
-            if let Some(seen) = survey.loads.get(&pool.key).filter(|seen| seen.heard.is_some()) {
+            if let Some(seen) =
+                pool.key.as_ref().and_then(|key| survey.loads.get(key)).filter(|seen| seen.heard.is_some())
+            {
                 pool.load = pool.load.take().map(|load| load.seen(seen));
             }
         }
@@ -210,9 +212,9 @@ fn round_trips(
     let readings = client_rtts.readings(client, location);
     let places: BTreeSet<DatacenterId> = places.iter().copied().flatten().collect();
     let mut places: Vec<DatacenterId> = places.into_iter().collect();
-    places.sort_by_key(|&place| readings[usize::from(place)].rtt);
-    let name = |place: DatacenterId| &snapshot.world().datacenters[usize::from(place)].name;
-    places.iter().map(|&place| LatencyShape::new(name(place), &readings[usize::from(place)])).collect()
+    places.sort_by_key(|&place| readings[place.index()].rtt);
+    let name = |place: DatacenterId| &snapshot.world().datacenters[place.index()].name;
+    places.iter().map(|&place| LatencyShape::new(name(place), &readings[place.index()])).collect()
 }
 
 /// Returns the results of draws without duplicates, the most probable first; empty if there is only one.
@@ -253,7 +255,7 @@ fn why_ttl(snapshot: &Snapshot, steered: &Steered<'_>) -> String {
     let choices = || [Some(steered.choice), steered.second].into_iter().flatten();
     let reached = choices().fold(0, |set, choice| set | choice.reached);
     let reached = plan.rule().pools_of(reached).chain(plan.rule().fallback);
-    let any = |holds: fn(&Pool) -> bool| reached.clone().any(|id| holds(&snapshot.pools()[id as usize]));
+    let any = |holds: fn(&Pool) -> bool| reached.clone().any(|id| holds(&snapshot.pools()[id.index()]));
     let drains = any(Pool::has_draining) || plan.mode() == Some(Mode::Drain);
     let why = match choices().any(|choice| choice.restless) {
         false => "all is calm",
@@ -287,13 +289,13 @@ fn why_scope(client: &Client, steered: &Steered<'_>) -> String {
 
 impl PoolShape {
     fn new(snapshot: &Snapshot, id: PoolId, weight: Option<u16>, rule: &Rule) -> Self {
-        let pool = &snapshot.pools()[id as usize];
+        let pool = &snapshot.pools()[id.index()];
         let ((open_v4, given_v4), (open_v6, given_v6)) = (pool.counts(Family::V4), pool.counts(Family::V6));
         let held_back = [Family::V4, Family::V6].into_iter().any(|family| pool.is_held(family));
         let ramp =
             pool.is_ramping().then(|| f64::from(pool.ramp().thousandths()) / f64::from(Share::FULL.thousandths()));
         let load = rule.load.is_some().then(|| PoolLoad::new(pool.allowance()));
-        let (pool, key) = (pool.spec().name.to_string(), pool.spec().key());
+        let (pool, key) = (pool.spec().name.to_string(), Some(pool.spec().key()));
         Self { pool, open_v4, given_v4, open_v6, given_v6, held_back, ramp, weight, load, key }
     }
 }

@@ -67,7 +67,7 @@ fn endpoint_state(snapshot: &Snapshot, down: &[&str]) -> impl Fn(PoolId, usize) 
     let members: Vec<Members> = snapshot.world().pools.iter().map(|pool| pool.members.clone()).collect();
     let down: Vec<IpAddr> = down.iter().map(|text| text.parse().unwrap()).collect();
     move |pool, place| {
-        let is_down = members[pool as usize].address(place).is_some_and(|address| down.contains(&address));
+        let is_down = members[pool.index()].address(place).is_some_and(|address| down.contains(&address));
         EndpointState { share: if is_down { Share::NONE } else { Share::FULL }, ..EndpointState::CALM }
     }
 }
@@ -89,7 +89,7 @@ fn falls(zone: &str, steps: &[&[&str]]) -> Vec<Impact> {
     let mut before = Snapshot::new(compile(zone), |_, _| EndpointState::CALM, None);
     let mut impacts = Vec::new();
     for down in steps {
-        let pools: Vec<PoolId> = (0..before.pools().len() as PoolId).collect();
+        let pools: Vec<PoolId> = before.world().pool_ids().collect();
         let after = with_pools(&before, &pools, endpoint_state(&before, down));
         impacts.push(Changes::new(&before, &after).expect("it is one world").impact());
         before = after;
@@ -150,7 +150,7 @@ fn a_target_has_the_impact_of_the_pools_that_hold_it() {
     let zone = "[names.one]\npools = [\"web/fra\", \"web/sin\"]\nsteer = [\"failover\"]\n\
                 [names.two]\npools = [\"web/iad\", \"web/sin\"]\nsteer = [\"failover\"]\n";
     let before = Snapshot::new(compile(zone), |_, _| EndpointState::CALM, None);
-    let pools: Vec<PoolId> = (0..before.pools().len() as PoolId).collect();
+    let pools: Vec<PoolId> = before.world().pool_ids().collect();
     let after = with_pools(&before, &pools, endpoint_state(&before, &["127.0.0.1", "127.0.0.2"]));
     let mut changes = Changes::new(&before, &after).unwrap();
     let target = |name: &str| {
@@ -204,7 +204,7 @@ fn ten_thousand_names_are_counted_and_few_are_told() {
 fn what_would_cost_too_much_is_counted_and_not_looked_at() {
     let zone = "[names.one]\npools = [\"web\"]\n[names.two]\npools = [\"web\"]\n";
     let before = Snapshot::new(compile(zone), |_, _| EndpointState::CALM, None);
-    let pools: Vec<PoolId> = (0..before.pools().len() as PoolId).collect();
+    let pools: Vec<PoolId> = before.world().pool_ids().collect();
     let after = with_pools(&before, &pools, endpoint_state(&before, &["127.0.0.1"]));
     let mut changes = Changes::new(&before, &after).unwrap();
     changes.budget = 2;

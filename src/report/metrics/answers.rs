@@ -49,7 +49,7 @@ impl Metrics<'_> {
                 (name.owner.to_string(), self.totals.name(number, &name.owner, &pools), pools)
             })
             .collect();
-        let pool = |id: PoolId| &*world.pools[id as usize];
+        let pool = |id: PoolId| &*world.pools[id.index()];
         let help = "Answers of steered names, by the pool that gave them. Pools that answer together count each.";
         out.family("truenorth_name_answers", Kind::Counter, help, |samples| {
             for ((owner, counts, pools), name) in all.iter().zip(&names) {
@@ -99,7 +99,7 @@ impl Metrics<'_> {
     /// Calls `write` with each endpoint: its pool, its position there and its labels.
     pub(super) fn each_endpoint(&self, mut write: impl FnMut(PoolId, &PoolSpec, usize, &[(&str, &str)])) {
         let world = self.snapshot.world();
-        for (id, spec) in (0..).zip(&world.pools) {
+        for (id, spec) in world.pool_ids().zip(&world.pools) {
             let zone = spec.zone.as_ref().map(ToString::to_string).unwrap_or_default();
             let datacenter = world.datacenter_of(spec).unwrap_or_default();
             for place in 0..spec.members.len() {

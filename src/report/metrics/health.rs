@@ -42,7 +42,7 @@ impl Metrics<'_> {
     }
 
     fn endpoint_state(&self, id: PoolId, place: usize) -> EndpointState {
-        self.snapshot.pools()[id as usize].endpoint_state(place)
+        self.snapshot.pools()[id.index()].endpoint_state(place)
     }
 
     fn health(&self) -> impl Fn(&Target) -> Health + '_ {

@@ -70,7 +70,7 @@ const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
 impl Plan {
     /// Makes the plan of a rule over pools in their present state, with the override and the split of its names.
     pub fn new(rule: Arc<Rule>, pools: &[Arc<Pool>], mode: Option<Mode>, split: Option<Split>) -> Self {
-        let pool = |place: usize| &pools[rule.pools[place] as usize];
+        let pool = |place: usize| &pools[rule.pools[place].index()];
         let set = |holds: &dyn Fn(&Pool) -> bool| {
             (0..rule.pools.len()).filter(|&place| holds(pool(place))).fold(0, |set, place| set | 1 << place)
         };
@@ -78,7 +78,7 @@ impl Plan {
         let recent = FAMILIES.map(|family| {
             // The state before the outage began: endpoints that fell within the time that it takes to confirm an outage
             // count as up.
-            let left = || rule.pools.iter().map(|&id| &pools[id as usize]).filter(|pool| pool.is_left(family));
+            let left = || rule.pools.iter().map(|&id| &pools[id.index()]).filter(|pool| pool.is_left(family));
             let outage = left().map(|pool| pool.outage()).max().unwrap_or_default();
             let latest = left().map(|pool| pool.last_up(family)).max().unwrap_or_default();
             set(&|pool| pool.is_left(family) && pool.last_up(family) >= latest.saturating_sub(outage))
@@ -92,7 +92,7 @@ impl Plan {
             Some(Mode::ForceUp) => set(&Pool::has_draining),
             _ => set(&Pool::is_restless),
         };
-        let ramps: Vec<Share> = rule.pools.iter().map(|&id| pools[id as usize].ramp()).collect();
+        let ramps: Vec<Share> = rule.pools.iter().map(|&id| pools[id.index()].ramp()).collect();
         let ramp = mode != Some(Mode::ForceUp) && ramps.iter().any(|ramp| !ramp.is_full());
         Self {
             mode,
@@ -109,7 +109,7 @@ impl Plan {
             left,
             recent,
             restless,
-            fallback: rule.fallback.map(|id| Fallback::new(&pools[id as usize])),
+            fallback: rule.fallback.map(|id| Fallback::new(&pools[id.index()])),
             rule,
         }
     }
@@ -139,7 +139,7 @@ impl Plan {
 
     /// True if an answer may be a CNAME.
     fn may_be_cname(&self, pools: &[Arc<Pool>]) -> bool {
-        let first = &pools[self.rule.pools[0] as usize];
+        let first = &pools[self.rule.pools[0].index()];
         matches!(first.kind(), Kind::Cname(_)) || self.fallback.is_some_and(|fallback| fallback.is_cname)
     }
 
@@ -150,7 +150,7 @@ impl Plan {
 
     /// Returns the TTL in seconds of an answer by this choice.
     pub fn ttl(&self, choice: &Choice) -> u32 {
-        if choice.restless { self.rule.ttl_min } else { self.rule.ttl }
+        if choice.restless { self.rule.ttls.unconfirmed() } else { self.rule.ttls.calm() }
     }
 
     /// Returns the choice for a client with this ranking. `key` is the client's, if the rule [uses
@@ -196,7 +196,7 @@ impl Fallback {
 /// A pool that keeps only a share of its clients is drawn less often. If all pools keep a full share, the configured
 /// weights are used as they are.
 fn drawn_weights(rule: &Rule, pools: &[Arc<Pool>]) -> Arc<[u32]> {
-    let shares: Vec<Share> = rule.pools.iter().map(|&id| pools[id as usize].share()).collect();
+    let shares: Vec<Share> = rule.pools.iter().map(|&id| pools[id.index()].share()).collect();
     let are_full = shares.iter().all(|share| share.is_full());
     let drawn =
         |(&weight, share): (&u16, Share)| u32::from(weight) * if are_full { 1 } else { u32::from(share.thousandths()) };

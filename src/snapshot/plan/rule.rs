@@ -1,9 +1,10 @@
 //! The part of a steered name's configuration that health does not change.
 
 use std::net::IpAddr;
+use std::num::NonZeroU16;
 use std::sync::Arc;
 
-use crate::snapshot::{Family, PerFamily, PoolId};
+use crate::snapshot::{Family, PerFamily, PoolId, Ttls};
 use crate::steering::{AllDown, HashKey, Map, Pick, Placement, SelectionPolicy, Set, Split, members};
 use crate::wire::SvcParams;
 
@@ -20,7 +21,7 @@ pub struct Rule {
     /// rotate.
     pub pick: Option<Pick>,
     /// Maximum number of endpoints in an answer; `None` leaves it to the pick.
-    pub answers: Option<u16>,
+    pub answers: Option<NonZeroU16>,
     /// True if an address is in several of the pools.
     pub shares_addresses: bool,
     /// Number of leading bits of a client's address of each family that hashes use; `None` if neither pools nor
@@ -32,10 +33,8 @@ pub struct Rule {
     pub fallback: Option<PoolId>,
     /// The answer if `fallback` cannot answer either.
     pub all_down: AllDown,
-    /// TTL in seconds while the state is confirmed.
-    pub ttl: u32,
-    /// TTL in seconds while a state is unconfirmed.
-    pub ttl_min: u32,
+    /// The TTLs of its answers.
+    pub ttls: Ttls,
     /// The parameters of its HTTPS record, if it has one.
     pub https: Option<SvcParams>,
     /// The split of its pools before a roll-out or an operator changes it; `None` without a roll-out.
@@ -57,7 +56,7 @@ impl Rule {
     /// pick. `weighs` is true if the weights of that pool differ.
     pub fn pick(&self, weighs: bool) -> (Pick, u16) {
         let pick = self.pick.unwrap_or(if weighs { Pick::Weighted } else { Pick::Rotate });
-        (pick, self.answers.unwrap_or(pick.default_answers()))
+        (pick, self.answers.map_or(pick.default_answers(), NonZeroU16::get))
     }
 
     /// Returns the ranking of a client, and the length of the shortest prefix around its address for which the ranking

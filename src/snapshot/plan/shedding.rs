@@ -23,7 +23,7 @@ pub(super) struct Loads {
 
 impl Loads {
     pub(super) fn new(rule: &Rule, pools: &[Arc<Pool>]) -> Arc<Self> {
-        let allowances = || rule.pools.iter().map(|&id| pools[id as usize].allowance());
+        let allowances = || rule.pools.iter().map(|&id| pools[id.index()].allowance());
         let set = |holds: fn(&Allowance) -> bool| {
             let held = allowances().enumerate().filter(|(_, allowance)| holds(allowance));
             held.fold(0, |set: Set, (place, _)| set | 1 << place)
