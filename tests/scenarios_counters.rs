@@ -56,8 +56,12 @@ fn counted(scene: &Scene, owner: &str) -> NameTotals {
 /// Returns in how many answers an endpoint was, and in how many it came first.
 fn endpoint(scene: &Scene, pool: &str, address: &str) -> (u64, u64) {
     let snapshot = scene.snapshot();
-    let (id, spec) =
-        snapshot.world().pool_ids().zip(&snapshot.world().pools).find(|(_, spec)| *spec.name == *pool).expect("there is such a pool");
+    let (id, spec) = snapshot
+        .world()
+        .pool_ids()
+        .zip(&snapshot.world().pools)
+        .find(|(_, spec)| *spec.name == *pool)
+        .expect("there is such a pool");
     let place = (0..spec.members.len()).find(|&place| spec.members.text(place) == address).expect("it is in the pool");
     scene.totals().endpoint(id, place)
 }

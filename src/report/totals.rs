@@ -16,8 +16,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::counters::{AnswerCounters, Traffic, TrafficSums, ZoneAnswer};
 use crate::geo::CountryCode;
-use crate::name::Name;
 use crate::health::{EndpointKey, PoolKey};
+use crate::name::Name;
 use crate::snapshot::{Blueprint, PoolId, Snapshot};
 
 /// Counters that outlive configurations.
