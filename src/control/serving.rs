@@ -14,7 +14,7 @@ use super::{Control, Effect, FIRST_ROUND, PUBLISH_WINDOW, overrides, push};
 use crate::geo::DatacenterId;
 use crate::health::{Health, LastProbe, State, Target};
 use crate::overrides::OverrideStore;
-use crate::snapshot::{Blueprint, Dirty, EndpointState, PoolId, PoolSpec, Snapshot, World, WorldState};
+use crate::snapshot::{Blueprint, Dirty, EndpointState, PoolId, PoolSpec, Rehosted, Snapshot, World, WorldState};
 use crate::watch::Watch;
 
 /// The pools that hold each target.
@@ -45,8 +45,14 @@ pub(super) struct Next {
 impl Control {
     pub(super) fn prepare(&mut self, blueprint: Arc<Blueprint>, now: Duration) {
         let pools_of = pools_of(blueprint.world());
-        for (target, alike) in self.watch.add(pools_of.keys(), now) {
-            if let Some(last_probe) = self.last_probes.get(&alike).cloned() {
+        let mut carried = self.watch.add(pools_of.keys(), now);
+        for (from, to) in self.rehosted(blueprint.world(), &pools_of) {
+            if self.watch.carry(&from, &to, now) {
+                carried.push((to, from));
+            }
+        }
+        for (target, from) in carried {
+            if let Some(last_probe) = self.last_probes.get(&from).cloned() {
                 let health = self.watch.health(&target);
                 self.keeping.observe(&target, health, now);
                 self.last_probes.insert(target, LastProbe { health, ..last_probe });
@@ -65,6 +71,24 @@ impl Control {
         let unprobed = pools_of.keys().filter(is_unprobed).cloned().collect();
         self.aggregates.await_world(blueprint.world());
         self.next = Some(Next { blueprint, pools_of, unprobed, deadline: now + FIRST_ROUND });
+    }
+
+    /// The targets that ask for another host than in the served configuration, each after the one that it continues;
+    /// the worst first.
+    ///
+    /// A name that came or went changes what they ask for. That says nothing about the endpoints, so they keep their
+    /// states until the new probes confirm others.
+    fn rehosted(&self, world: &World, pools_of: &PoolsOf) -> Vec<(Arc<Target>, Arc<Target>)> {
+        let Some(serving) = &self.serving else { return Vec::new() };
+        let rehosted =
+            world.rehosted(serving.snapshot.world()).into_iter().filter_map(|Rehosted { before, after, .. }| {
+                let (before, _) = serving.pools_of.get_key_value(before)?;
+                let (after, _) = pools_of.get_key_value(after)?;
+                Some((before.clone(), after.clone()))
+            });
+        let mut rehosted: Vec<_> = rehosted.collect();
+        rehosted.sort_by_key(|(before, _)| self.watch.health(before).share());
+        rehosted
     }
 
     /// If a configuration waits, it keeps waiting with the other records, for its probes are the same. Otherwise the

@@ -114,7 +114,7 @@ impl FailStatic {
         }
     }
 
-    /// Copies what is known of one target to another one with the same question.
+    /// Copies what is known of one target to another one that continues it.
     pub(super) fn carry(&mut self, from: &Arc<Target>, to: &Arc<Target>) {
         if self.answering.contains(from) {
             self.answering.insert(to.clone());

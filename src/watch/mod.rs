@@ -119,17 +119,27 @@ impl Watch {
         let mut carried = Vec::new();
         for target in new {
             self.schedule.add(target, now);
-            let known = alike.get(&target.question_fingerprint());
-            let health = known.map_or(Health::UNKNOWN, |(_, health)| health.under(&target.monitor, now));
-            self.health.insert(target.clone(), health);
-            if let Some((from, _)) = known {
-                if let Some(fail_static) = fail_static_of(&mut self.fail_statics, target) {
-                    fail_static.carry(from, target);
-                }
+            self.health.insert(target.clone(), Health::UNKNOWN);
+            if let Some((from, _)) = alike.get(&target.question_fingerprint()) {
+                self.carry(from, target, now);
                 carried.push((target.clone(), from.clone()));
             }
         }
         carried
+    }
+
+    /// Gives a target whose health is unknown the health of another one. Returns true if it was known.
+    pub fn carry(&mut self, from: &Arc<Target>, to: &Arc<Target>, now: Duration) -> bool {
+        let known = self.health(from);
+        let Some(health) = self.health.get_mut(to) else { return false };
+        if known.state() == State::Unknown || *health != Health::UNKNOWN {
+            return false;
+        }
+        *health = known.under(&to.monitor, now);
+        if let Some(fail_static) = fail_static_of(&mut self.fail_statics, to) {
+            fail_static.carry(from, to);
+        }
+        true
     }
 
     /// For each question, the target with the worst known health.
