@@ -105,6 +105,14 @@ impl Name {
         labels(&self.wire)
     }
 
+    /// Returns the name with its labels in front of `origin`, as if its text had no final dot. `None` for the root, and if
+    /// the result would be too long.
+    pub fn relative_to(&self, origin: &Self) -> Option<Self> {
+        let labels = &self.wire[..self.wire.len() - 1];
+        let fits = !labels.is_empty() && labels.len() + origin.wire.len() <= MAX_NAME_LENGTH;
+        fits.then(|| Self::from_wire(&[labels, &origin.wire].concat()))
+    }
+
     /// Returns the number of labels, without the root's.
     pub fn label_count(&self) -> usize {
         self.labels().count()

@@ -17,7 +17,7 @@ const START: Duration = Duration::from_secs(60);
 const TURN: Duration = Duration::from_millis(2500);
 
 /// For a busy machine.
-const SLACK: Duration = Duration::from_secs(8);
+const SLACK: Duration = Duration::from_secs(30);
 
 const POLL: Duration = Duration::from_millis(20);
 
@@ -180,8 +180,9 @@ async fn a_person_plays_with_the_demo() {
     assert_eq!(demo.post("127.10.0.10", "/break").await, "you broke 127.10.0.10 in fra\n");
     assert_eq!(demo.get("127.10.0.10", "/").await.0, 503);
     demo.wait_for_answer("www", EUROPE, &["127.10.0.11"]);
-    let down = demo.wait_for_line(SLACK, "endpoint is down");
-    assert!(down.ends_with(&format!("127.10.0.10:{} in web/fra, status 503", demo.http)), "{down}");
+    // On a busy machine another endpoint may have timed out before.
+    let down = demo.wait_for_line(SLACK, &format!("127.10.0.10:{} in web/fra, status 503", demo.http));
+    assert!(down.contains("endpoint is down"), "{down}");
     demo.post("127.10.0.10", "/mend").await;
     demo.wait_for_answer("www", EUROPE, &["127.10.0.10", "127.10.0.11"]);
     demo.wait_for_line(SLACK, "endpoint is up");

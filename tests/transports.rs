@@ -223,6 +223,11 @@ mod doh {
             ("DELETE /dns-query HTTP/1.1", b"", 405),
             ("POST /dns-query HTTP/1.1", &sound, 415),
             ("POST /dns-query HTTP/1.1\r\ncontent-type: application/json", &sound, 415),
+            (
+                "POST /dns-query HTTP/1.1\r\ncontent-type: application/dns-message\r\ncontent-encoding: gzip",
+                &sound,
+                415,
+            ),
             (POST, b"", 400),
             (POST, &sound[..11], 400),
             (POST, &response, 400),

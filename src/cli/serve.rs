@@ -46,7 +46,7 @@ use crate::snapshot::{Blueprint, Snapshot};
 use crate::store::{HEALTH, OVERRIDES, RECOVERIES, ROLLOUTS};
 use crate::vital::{self, Alarm, Ends};
 use crate::watch::Lateness;
-use files::{Files, judge_lost};
+use files::{Files, judge_lost, warn_of_hosts};
 use notifier::Notifier;
 use orders::Orders;
 use parts::{keeper, prober, publisher};
@@ -361,6 +361,7 @@ impl Node {
         // Reading and compiling take a while. Probes and answers go on in the meantime.
         let loaded = self.files.load(previous.clone(), &self.txt).await;
         let loaded = loaded.and_then(|loaded| judge_lost(&previous, loaded, may_be_empty));
+        let loaded = loaded.map(|loaded| warn_of_hosts(&previous, loaded));
         let faults = loaded.as_ref().map_or_else(|faults| faults, |loaded| &loaded.warnings);
         log_faults(faults);
         let (errors, warnings) = (faults.count(Severity::Error), faults.count(Severity::Warning));

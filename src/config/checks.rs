@@ -162,6 +162,13 @@ impl<'a> ZoneCheck<'a> {
             // Below a cut, this zone's wildcards do not apply.
             let is_glue = cut.is_some();
             let is_here = nameserver.is_at_or_below(self.origin);
+            let without_dot =
+                nameserver.relative_to(self.origin).filter(|name| !is_here && self.names.find(name).is_some());
+            if let Some(meant) = without_dot.filter(|_| reported.insert(nameserver.clone())) {
+                let message = format!("NS points at {nameserver}, a name outside of the zone {}", self.origin);
+                let label = format!("did you mean `{meant}`, without the final dot?");
+                faults.push(Fault::warning(&located.place, message, label).code(Code::DoubtfulName));
+            }
             let has_address =
                 || has(&nameserver) || !is_glue && self.wildcard_for(&nameserver).is_some_and(|w| has(&w));
             if is_here && !elsewhere && !has_address() && reported.insert(nameserver.clone()) {

@@ -134,20 +134,26 @@ impl<'d> TomlTable<'d> {
     /// Takes the value of a key that must exist. Reports a fault if it is missing.
     pub(super) fn require(&mut self, key: &'static str, faults: &mut Faults) -> Option<Value<'d>> {
         let value = self.take(key);
-        // A key with a similar name is probably the missing one. One fault for both is enough.
-        let meant =
-            did_you_mean(key, self.rest.iter().map(|value| value.key).filter(|other| !self.known.contains(other)));
-        if let Some(position) = self.rest.iter().position(|other| value.is_none() && meant == Some(other.key)) {
-            let written = self.rest.remove(position);
-            let message = format!("{} has no key `{}`", self.what, written.key);
-            let fault = Fault::error(&written.anchor(), message, format!("did you mean `{key}`?"));
-            faults.push(fault.code(Code::UnknownKey));
-        } else if value.is_none() {
+        if value.is_none() && !self.is_misnamed(key, faults) {
             let message = format!("{} needs `{key}`", self.what);
             faults
                 .push(Fault::error(&self.place(), message, format!("`{key}` is missing here")).code(Code::MissingKey));
         }
         value
+    }
+
+    /// Reports the key by which the missing `key` was probably meant: one with a similar name, or another product's name
+    /// for it. Returns true if there is one. One fault for both is enough.
+    pub(super) fn is_misnamed(&mut self, key: &'static str, faults: &mut Faults) -> bool {
+        let unknown = || self.rest.iter().map(|value| value.key).filter(|other| !self.known.contains(other));
+        let of_others = || unknown().find(|other| meant::key(other, &[key]).is_some());
+        let meant = did_you_mean(key, unknown()).or_else(of_others);
+        let Some(position) = self.rest.iter().position(|other| meant == Some(other.key)) else { return false };
+        let written = self.rest.remove(position);
+        let message = format!("{} has no key `{}`", self.what, written.key);
+        let fault = Fault::error(&written.anchor(), message, format!("did you mean `{key}`?"));
+        faults.push(fault.code(Code::UnknownKey));
+        true
     }
 
     /// Takes all remaining values. For tables whose keys are the operator's own words.
@@ -175,7 +181,8 @@ impl<'d> TomlTable<'d> {
     pub(super) fn finish(self, faults: &mut Faults) {
         for value in &self.rest {
             let message = format!("{} has no key `{}`", self.what, value.key);
-            let fault = match did_you_mean(value.key, self.known.iter().copied()) {
+            let meant = did_you_mean(value.key, self.known.iter().copied()).or(meant::key(value.key, &self.known));
+            let fault = match meant {
                 Some(key) => Fault::error(&value.anchor(), message, format!("did you mean `{key}`?")),
                 None => Fault::error(&value.anchor(), message, "unknown key")
                     .help(format!("its keys are {}", list_of(&self.known))),
@@ -293,7 +300,7 @@ impl<'d> Value<'d> {
             let number: Option<i128> = text.parse().ok();
             number.and_then(|number| T::try_from(number).ok()).is_some_and(|value| range.contains(&value))
         };
-        let meant = self.text().and_then(meant::number).filter(|meant| fits(meant));
+        let meant = self.text().or(self.float()).and_then(meant::number).filter(|meant| fits(meant));
         let expected = format!("a whole number from {} to {}", range.start(), range.end());
         self.misread(&expected, meant.map(|meant| format!("`{meant}`")), faults)
     }
@@ -307,10 +314,14 @@ impl<'d> Value<'d> {
             }
             _ => None,
         };
-        match number.filter(|number| range.contains(number)) {
-            Some(value) => Some(Placed { value, place: self.place() }),
-            None => self.unexpected(&format!("a number from {} to {}", range.start(), range.end()), faults),
+        if let Some(value) = number.filter(|number| range.contains(number)) {
+            return Some(Placed { value, place: self.place() });
         }
+        let is_share = *range.start() >= 0.0 && *range.end() <= 1.0;
+        let whole = || self.word_or_number().filter(|_| is_share);
+        let meant = self.text().or_else(whole).and_then(|text| meant::share(text, |number| range.contains(&number)));
+        let expected = format!("a number from {} to {}", range.start(), range.end());
+        self.misread(&expected, meant.map(|meant| format!("`{meant}`")), faults)
     }
 
     /// Reads `true` or `false`.
@@ -338,10 +349,13 @@ impl<'d> Value<'d> {
         if let Some(value) = text.and_then(duration::parse).filter(|value| range.contains(value)) {
             return Some(Placed { value, place: self.place() });
         }
-        let number = self.content.get_ref().as_integer().map(|digits| digits.as_str().to_owned());
-        let written = text.map(str::to_owned).or(number);
-        let meant = written.as_deref().filter(|text| duration::parse(text).is_none()).and_then(meant::duration);
-        let meant = meant.filter(|meant| duration::parse(meant).is_some_and(|value| range.contains(&value)));
+        let written = self.word_or_number().or(self.float());
+        let meant = written.filter(|text| duration::parse(text).is_none()).and_then(meant::duration);
+        let fits = |meant: &String| duration::parse(meant).is_some_and(|value| range.contains(&value));
+        // A number without a unit that is too much in seconds was written in milliseconds.
+        let in_milliseconds = || meant.as_ref().filter(|_| text.is_none_or(|text| !text.ends_with('s')));
+        let in_milliseconds = in_milliseconds().map(|meant| meant.replace('s', "ms")).filter(fits);
+        let meant = meant.filter(fits).or(in_milliseconds);
         match meant {
             None if text.is_some() => {
                 faults.push(
@@ -358,6 +372,14 @@ impl<'d> Value<'d> {
         self.content.get_ref().as_str()
     }
 
+    /// Its digits, if it is a number with a fraction.
+    pub(super) fn float(&self) -> Option<&str> {
+        match self.content.get_ref() {
+            DeValue::Float(digits) => Some(digits.as_str()),
+            _ => None,
+        }
+    }
+
     /// Its text if it is a string, or the digits of a whole number.
     pub(super) fn word_or_number(&self) -> Option<&str> {
         self.text().or_else(|| self.content.get_ref().as_integer().map(toml::de::DeInteger::as_str))
@@ -366,7 +388,8 @@ impl<'d> Value<'d> {
     /// Reads the values of a list.
     pub(super) fn list(&self, faults: &mut Faults) -> Option<Vec<Value<'d>>> {
         let DeValue::Array(items) = self.content.get_ref() else {
-            return self.unexpected("a list", faults);
+            let text = self.text().filter(|text| !text.is_empty() && !is_secret(self.key));
+            return self.misread("a list", text.map(|text| meant::list(self.key, text)), faults);
         };
         let item = |content: &'d Spanned<DeValue<'d>>| Value {
             source: self.source,

@@ -24,6 +24,7 @@ use super::code::Code;
 use super::datacenters::is_word;
 use super::decode::{Placed, TomlTable, Value, entries};
 use super::fault::{Fault, Faults};
+use super::meant;
 use super::monitor_tree::{MonitorTree, PlacedMonitor};
 use super::scope::Definitions;
 use super::spelling;
@@ -233,13 +234,24 @@ fn read_host(table: &mut TomlTable<'_>, key: &'static str, faults: &mut Faults) 
     if text.parse::<std::net::IpAddr>().is_ok() || is_host_name(text) {
         return Some(text.trim_end_matches('.').into());
     }
-    let bare = text.split_once("://").map_or(text, |(_, rest)| rest);
-    let bare = bare.split(['/', ':']).next().unwrap_or_default();
-    let meant = spelling::a_label(bare).unwrap_or_else(|| bare.to_owned());
-    let meant = (meant != text && is_host_name(&meant)).then(|| format!("did you mean \"{meant}\"?"));
+    let meant = meant_host(text).map(|meant| format!("did you mean \"{meant}\"?"));
     let message = format!("`{key}` takes {expected}");
     faults.push(Fault::error(&value.place(), message, meant.unwrap_or_default()).code(Code::BadValue));
     None
+}
+
+/// The host that was probably meant: without scheme, user, port, path and brackets, and in A-labels.
+fn meant_host(text: &str) -> Option<String> {
+    let bare = text.trim().split_once("://").map_or(text.trim(), |(_, rest)| rest);
+    let bare = bare.split('/').next().unwrap_or_default();
+    let bare = bare.rsplit_once('@').map_or(bare, |(_, host)| host);
+    let address = || bare.rsplit_once(':').filter(|(front, _)| front.ends_with(']')).map_or(bare, |(front, _)| front);
+    if let Some(address) = meant::bare_address(bare).or_else(|| meant::bare_address(address())) {
+        return Some(address.to_string());
+    }
+    let bare = bare.split(':').next().unwrap_or_default();
+    let meant = spelling::a_label(bare).unwrap_or_else(|| bare.to_owned());
+    (meant != text && is_host_name(&meant)).then_some(meant)
 }
 
 /// True if a request can send it as a host: labels of letters, digits, hyphens and underscores, without hyphens at
@@ -250,5 +262,7 @@ fn is_host_name(text: &str) -> bool {
         letters && (1..=MAX_LABEL_LENGTH).contains(&label.len()) && !label.starts_with('-') && !label.ends_with('-')
     };
     let text = text.strip_suffix('.').unwrap_or(text);
-    text.len() < MAX_NAME_LENGTH - 1 && text.split('.').all(is_label)
+    // "The highest-level component label will be alphabetic": else it is meant as an address (RFC 1123, section 2.1).
+    let is_address = text.rsplit('.').next().is_some_and(|last| last.bytes().all(|octet| octet.is_ascii_digit()));
+    text.len() < MAX_NAME_LENGTH - 1 && text.split('.').all(is_label) && !is_address
 }

@@ -221,12 +221,16 @@ impl NameReader<'_, '_> {
             (item.string(self.faults), 1)
         };
         let Some(reference) = reference else { return };
+        let mut is_reported = false;
         for pool in pools::find(self.scope.pools, &reference, self.faults).unwrap_or_default() {
             self.note_user(pool, owner);
             if let Some(first) = uses.first.get(&pool) {
-                let message = format!("pool `{}` is used twice", self.drafts[pool.index()].name);
-                let fault = Fault::error(&reference.place, message, "again").code(Code::Duplicate);
-                self.faults.push(fault.related(first, "first used here"));
+                // A pool of several datacenters that is named twice is one mistake.
+                if !std::mem::replace(&mut is_reported, true) {
+                    let message = format!("pool `{}` is used twice", self.drafts[pool.index()].name);
+                    let fault = Fault::error(&reference.place, message, "again").code(Code::Duplicate);
+                    self.faults.push(fault.related(first, "first used here"));
+                }
             } else {
                 uses.first.insert(pool, reference.place.clone());
                 uses.list.push((PoolUse { pool, weight, order }, reference.place.clone()));

@@ -183,8 +183,21 @@ impl<'a> Contents<'a> {
                     faults.push(warn(message, label).related(lead.place, "the CNAME"));
                 }
             }
-            Known::There(_) | Known::Elsewhere => {}
+            Known::Elsewhere => {
+                if let Some(meant) = self.without_dot(target, zone) {
+                    let message = format!("{rtype} points at {target}, a name outside of the zone {zone}");
+                    let label = format!("did you mean `{meant}`, without the final dot?");
+                    faults.push(warn(message, label));
+                }
+            }
+            Known::There(_) => {}
         }
+    }
+
+    /// The name of `zone` that a target was without its final dot; `None` if the zone does not have it.
+    fn without_dot(&self, target: &Name, zone: &Name) -> Option<Name> {
+        let name = target.relative_to(zone)?;
+        self.zones.get(&zone.to_key())?.tree.contains(&name.to_key()).then_some(name)
     }
 
     /// The name that was probably meant in place of a missing one: the name without the zone's, if its final dot may be

@@ -5,7 +5,7 @@
 //! drafts until all names of all zones are known; `targets` finishes them.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::geo::DatacenterId;
 use crate::health::Recovery;
@@ -259,7 +259,7 @@ fn is_within_bound(addresses: &[DraftEndpoint<IpAddr>], list: &Value<'_>, faults
 
 fn read_endpoint(item: &Value<'_>, scope: &PoolScope<'_>, probed: bool, faults: &mut Faults) -> Option<Read> {
     if item.is_string() {
-        let value = read_address(item, faults)?;
+        let value = read_address(item, "", faults)?;
         let place = item.place();
         let endpoint = DraftEndpoint { value, place, weight: 1, capacity: None, check_address: None, check_port: None };
         return Some(Read::Address(endpoint));
@@ -272,10 +272,16 @@ fn read_endpoint(item: &Value<'_>, scope: &PoolScope<'_>, probed: bool, faults: 
     let weight = table.take("weight").and_then(|value| value.integer(0..=u16::MAX, faults));
     let weight = weight.map_or(1, |weight| weight.value);
     let capacity = read_capacity(&mut table, faults);
-    let check_address = table.take("check_address").map(|value| read_address(&value, faults));
+    let check_address = table.take("check_address").map(|value| read_address(&value, "check_address", faults));
     let check_port = table.take("check_port").and_then(|value| value.integer(1..=u16::MAX, faults));
     let check_port = check_port.map(|port| port.value);
+    let is_misnamed = address.is_none()
+        && cname.is_none()
+        && (table.is_misnamed("address", faults) || table.is_misnamed("cname", faults));
     table.finish(faults);
+    if is_misnamed {
+        return None;
+    }
     if !probed && (check_address.is_some() || check_port.is_some()) {
         let message = "nothing is probed: the pool has no monitor";
         faults.push(Fault::warning(&item.place(), message, "says where to probe").code(Code::NoEffect));
@@ -288,7 +294,7 @@ fn read_endpoint(item: &Value<'_>, scope: &PoolScope<'_>, probed: bool, faults: 
     let check_address = check_address.flatten();
     match (address, cname) {
         (Some(address), None) => {
-            let (value, place) = (read_address(&address, faults)?, address.place());
+            let (value, place) = (read_address(&address, "address", faults)?, address.place());
             Some(Read::Address(DraftEndpoint { value, place, weight, capacity, check_address, check_port }))
         }
         (None, Some(cname)) => {
@@ -309,14 +315,19 @@ fn read_capacity(table: &mut TomlTable<'_>, faults: &mut Faults) -> Option<Capac
     Capacity::try_new(capacity.value)
 }
 
-fn read_address(value: &Value<'_>, faults: &mut Faults) -> Option<IpAddr> {
+/// Reads an address: the value of this key of an endpoint's table, or a whole endpoint without a table.
+fn read_address(value: &Value<'_>, key: &str, faults: &mut Faults) -> Option<IpAddr> {
     let text = value.string(faults)?;
     if let Ok(address) = text.value.parse() {
         return addresses::check(address, &text.place, faults).then_some(address);
     }
     let shown = text.value.escape_debug();
     let message = format!("`{shown}` is not an address");
-    if let Some(meant) = meant::address(&text.value) {
+    let with_port = |at: SocketAddr| match key {
+        "" => format!("{{ address = \"{}\", check_port = {} }}", at.ip(), at.port()),
+        _ => format!("\"{}\" and check_port = {}", at.ip(), at.port()),
+    };
+    if let Some(meant) = meant::address(&text.value, with_port) {
         let fault = Fault::error(&text.place, message, format!("did you mean {meant}?"));
         faults.push(fault.code(Code::BadValue));
         return None;

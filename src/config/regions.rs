@@ -116,6 +116,12 @@ fn parse_client(text: &Placed<String>) -> Result<ClientMatch, Box<Fault>> {
             None => parse_prefix(text),
         };
     };
+    if code.contains(',')
+        && let Some(meant) = meant::several(kind, code)
+    {
+        let message = format!("`{}` does not name clients: each code is a text of its own", text.value.escape_debug());
+        return Err(Box::new(Fault::error(&text.place, message, format!("did you mean {meant}?")).code(Code::Region)));
+    }
     let client = match kind {
         "continent" => Continent::parse(code).map(ClientMatch::Continent),
         "country" => CountryCode::parse(code).map(ClientMatch::Country),
@@ -124,8 +130,12 @@ fn parse_client(text: &Placed<String>) -> Result<ClientMatch, Box<Fault>> {
         _ => return Err(unknown_kind(text, kind)),
     };
     let client = client.filter(|client| match client {
-        // A code such as EU belongs to a continent, not to a country: the operator meant the continent.
-        ClientMatch::Country(code) => countries::country(*code).is_some() || Continent::parse(code.as_str()).is_none(),
+        // A code such as EU belongs to a continent, not to a country: the operator meant the continent. Registries write AP
+        // for Asia and the Pacific.
+        ClientMatch::Country(code) => {
+            let is_continent = Continent::parse(code.as_str()).is_some() || code.as_str() == "AP";
+            countries::country(*code).is_some() || !is_continent
+        }
         _ => true,
     });
     let expected = KINDS.iter().find(|&&(known, _)| known == kind).map_or("", |&(_, expected)| expected);
@@ -142,9 +152,16 @@ fn is_hexadecimal(text: &str) -> bool {
 }
 
 fn unknown_kind(text: &Placed<String>, kind: &str) -> Box<Fault> {
+    if let Some(meant) = meant::clients(&text.value) {
+        let message = format!("`{}` does not name clients", text.value.escape_debug());
+        return Box::new(Fault::error(&text.place, message, format!("did you mean {meant}?")).code(Code::Region));
+    }
+    let code = text.value.split_once(':').map_or("", |(_, code)| code);
     let label = match did_you_mean(kind, KINDS.iter().map(|&(known, _)| known)) {
         Some(meant) => format!("did you mean `{meant}:`?"),
-        None => "not a kind of client".to_owned(),
+        // The code may tell its kind.
+        None => meant::client(None, code)
+            .map_or_else(|| "not a kind of client".to_owned(), |meant| format!("did you mean `{meant}`?")),
     };
     let message = format!("`{kind}:` does not name clients");
     Box::new(Fault::error(&text.place, message, label).code(Code::Region).help(CLIENT_HELP))
@@ -152,8 +169,12 @@ fn unknown_kind(text: &Placed<String>, kind: &str) -> Box<Fault> {
 
 fn parse_prefix(text: &Placed<String>) -> Result<ClientMatch, Box<Fault>> {
     let Ok(net) = text.value.parse::<IpNet>() else {
-        let fault = Fault::error(&text.place, format!("`{}` does not name clients", text.value), "not a prefix")
-            .code(Code::Region);
+        let message = format!("`{}` does not name clients", text.value.escape_debug());
+        if let Some(meant) = meant::clients(&text.value) {
+            let fault = Fault::error(&text.place, message, format!("did you mean {meant}?")).code(Code::Region);
+            return Err(Box::new(fault));
+        }
+        let fault = Fault::error(&text.place, message, "not a prefix").code(Code::Region);
         let address = text.value.parse::<IpAddr>().map(IpNet::from);
         let help = address.map_or(CLIENT_HELP.to_owned(), |net| format!("one address is the prefix {net}"));
         return Err(Box::new(fault.help(help)));

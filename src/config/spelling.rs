@@ -42,9 +42,8 @@ pub(super) fn check_owners(origin: &Name, records: &[Located], owners: &[Owner],
             continue;
         }
         let Some(relative) = relative(name, origin) else { continue };
-        let Some(Odd { what, label }) = forgotten_dot(&relative, origin).or_else(|| oddity(&relative)) else {
-            continue;
-        };
+        let found = forgotten_dot(&relative, origin).or_else(|| address_as_name(name, origin));
+        let Some(Odd { what, label }) = found.or_else(|| oddity(&relative)) else { continue };
         // The same mistake is often made in many lines. One warning is enough.
         let kind: String = what.split('`').next().unwrap_or_default().to_owned();
         match odd.iter_mut().find(|(other, ..)| *other == kind) {
@@ -78,14 +77,31 @@ impl<'a> OwnerFilter<'a> {
             let at = relative.len().checked_sub(domain.len());
             at.is_some_and(|at| relative[at..].eq_ignore_ascii_case(domain))
         };
-        !is_plain(name) || self.domains.iter().any(repeats)
+        !is_plain(name) || self.domains.iter().any(repeats) || has_form_of_ipv4(relative)
     }
+}
+
+/// True if a name, without its root label, is four numbers.
+fn has_form_of_ipv4(relative: &[u8]) -> bool {
+    let mut rest = relative;
+    for _ in 0..4 {
+        let Some((label, behind)) = rest.split_first().and_then(|(&length, rest)| rest.split_at_checked(length.into()))
+        else {
+            return false;
+        };
+        if !label.iter().all(u8::is_ascii_digit) {
+            return false;
+        }
+        rest = behind;
+    }
+    rest.is_empty()
 }
 
 /// True if all octets are usual in the names of hosts and services. Such a name is not odd.
 fn is_plain(name: &Name) -> bool {
     let is_plain = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_');
-    name.labels().all(|label| label.iter().all(is_plain))
+    let is_host = |label: &[u8]| label.first() != Some(&b'-') && label.last() != Some(&b'-');
+    name.labels().all(|label| label.iter().all(is_plain) && is_host(label))
 }
 
 /// Warns of an odd name of the zone itself.
@@ -124,6 +140,14 @@ fn forgotten_dot(relative: &Name, origin: &Name) -> Option<Odd> {
     Some(Odd { what, label })
 }
 
+/// The oddity of an owner that has the form of an address. In a reverse zone, such names are usual.
+fn address_as_name(name: &Name, origin: &Name) -> Option<Odd> {
+    let is_reverse = origin.labels().last().is_some_and(|last| last.eq_ignore_ascii_case(b"arpa"));
+    let address = address(name, origin).filter(|_| !is_reverse)?;
+    let what = format!("has the form of an address, `{address}`");
+    Some(Odd { what, label: "a name is expected here".to_owned() })
+}
+
 /// The oddity of a name that does not depend on its zone.
 pub(super) fn oddity(name: &Name) -> Option<Odd> {
     if is_plain(name) {
@@ -152,6 +176,22 @@ pub(super) fn oddity(name: &Name) -> Option<Odd> {
             let what = format!("has a blank in its label `{shown}`");
             return Some(Odd { what, label: "no host has such a name".to_owned() });
         }
+        if let Some((host, port)) = shown.split_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()) {
+            let what = format!("has a port `:{port}` in its label `{shown}`");
+            return Some(Odd { what, label: format!("did you mean `{host}`?") });
+        }
+        if !is_service && label.contains(&b'/') && !is_classless(label) {
+            let what = format!("has a slash in its label `{shown}`");
+            return Some(Odd {
+                what,
+                label: format!("did you mean `{}`?", shown.split('/').next().unwrap_or_default()),
+            });
+        }
+        // RFC 1123, section 2.1, and RFC 952: a label of a host begins and ends with a letter or a digit.
+        if !is_service && label.len() > 1 && (label.starts_with(b"-") || label.ends_with(b"-")) {
+            let what = format!("has a hyphen at an end of its label `{shown}`");
+            return Some(Odd { what, label: format!("did you mean `{}`?", shown.trim_matches('-')) });
+        }
         if label.contains(&b'*') && (label.len() > 1 || position > 0) {
             let what = format!("is not a wildcard in spite of its `{shown}`");
             return Some(Odd {
@@ -161,6 +201,11 @@ pub(super) fn oddity(name: &Name) -> Option<Odd> {
         }
     }
     None
+}
+
+/// True for a range of a reverse zone that is delegated, such as `0/25` (RFC 2317, section 4).
+fn is_classless(label: &[u8]) -> bool {
+    label.iter().all(|octet| octet.is_ascii_digit() || *octet == b'/')
 }
 
 /// The address that a name of a zone was probably meant to be: the part in front of the origin, or the whole name, has

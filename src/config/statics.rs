@@ -1,7 +1,7 @@
 //! Static records: `[nameservers]`, `[soa]`, `[records]`, and the records of the zone's master file.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::name::Name;
 use crate::wire::Rtype;
@@ -12,6 +12,7 @@ use super::code::Code;
 use super::decode::{Placed, Value, entries};
 use super::fault::{Fault, Faults};
 use super::master::Located;
+use super::meant;
 use super::names::MAX_TTL;
 use super::owners::{parse_name, read_owner};
 use super::records::{parse_rdata, parse_rtype, txt_rdata, unknown};
@@ -65,7 +66,7 @@ pub(super) fn read_nameservers(section: Option<&Value<'_>>, origin: &Name, fault
         let ns = Record { owner: origin.clone(), rtype: Rtype::NS, ttl: NS_TTL, rdata: name.as_wire().into() };
         records.push(Located { record: ns, place: value.anchor() });
         let addresses = value.each(faults, |item, faults| {
-            let address = item.parsed("addresses", faults, |text| text.parse::<IpAddr>().ok())?;
+            let address = read_address(item, faults)?;
             addresses::check(address.value, &address.place, faults).then_some(address)
         });
         if !name.is_at_or_below(origin) && !addresses.is_empty() {
@@ -76,6 +77,15 @@ pub(super) fn read_nameservers(section: Option<&Value<'_>>, origin: &Name, fault
         records.extend(addresses.into_iter().map(|address| address_record(&name, &address)));
     }
     records
+}
+
+fn read_address(item: &Value<'_>, faults: &mut Faults) -> Option<Placed<IpAddr>> {
+    let of_port = |at: SocketAddr| format!("\"{}\"", at.ip());
+    let is_wrong = |text: &&str| text.parse::<IpAddr>().is_err();
+    match item.text().filter(is_wrong).and_then(|text| meant::address(text, of_port)) {
+        Some(meant) => item.misread("addresses", Some(meant), faults),
+        None => item.parsed("addresses", faults, |text| text.parse::<IpAddr>().ok()),
+    }
 }
 
 /// The name that was meant by `ns1.example.net = []`.

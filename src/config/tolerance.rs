@@ -23,7 +23,11 @@ pub(super) fn read(value: &Value<'_>, steer: &[Step], faults: &mut Faults) -> Op
         if value.is_list() { value.items("a tolerance needs a share or a time", faults) } else { vec![value.clone()] };
     let (mut per_mille, mut tenths) = (None, None);
     for item in &items {
-        let part = item.parsed("a share such as \"20%\" or a time such as \"10ms\"", faults, parse)?;
+        let expected = "a share such as \"20%\" or a time such as \"10ms\"";
+        let part = match meant(item) {
+            Some(meant) => return item.misread(expected, Some(format!("\"{meant}\"")), faults),
+            None => item.parsed(expected, faults, parse)?,
+        };
         let (known, number) = match part.value {
             Part::PerMille(number) => (&mut per_mille, number),
             Part::Tenths(number) => (&mut tenths, number),
@@ -36,6 +40,17 @@ pub(super) fn read(value: &Value<'_>, steer: &[Step], faults: &mut Faults) -> Op
         }
     }
     Tolerance::try_new(per_mille.unwrap_or(0), tenths.unwrap_or(0))
+}
+
+/// The tolerance that was probably meant: without blanks, or with the percent sign that is missing. `None` if it can be
+/// read as it is, or not at all.
+fn meant(item: &Value<'_>) -> Option<String> {
+    let written: String = match item.float() {
+        Some(part) => format!("{:.1}%", part.parse::<f64>().ok()? * 100.0).replace(".0%", "%"),
+        None => item.word_or_number()?.split_whitespace().collect(),
+    };
+    let candidates = [written.clone(), format!("{written}%")];
+    candidates.into_iter().find(|text| parse(text).is_some()).filter(|meant| item.text() != Some(meant))
 }
 
 /// Reads a share or a time. A share may have one decimal place: `"7.5%"`.

@@ -13,7 +13,7 @@ use super::{Control, Effect, FIRST_ROUND, PUBLISH_WINDOW, overrides, push};
 use crate::geo::DatacenterId;
 use crate::health::{Health, LastProbe, State};
 use crate::overrides::OverrideStore;
-use crate::snapshot::{Blueprint, Dirty, EndpointState, PoolId, Snapshot, World, WorldState};
+use crate::snapshot::{Blueprint, Dirty, EndpointState, PoolId, Rehosted, Snapshot, World, WorldState};
 use crate::watch::{TargetId, Watch};
 
 /// The snapshot that queries are answered from, and what belongs to it.
@@ -40,9 +40,14 @@ pub(super) struct Next {
 
 impl Control {
     pub(super) fn prepare(&mut self, blueprint: Arc<Blueprint>, now: Duration) {
-        let (dependents, carried) = Dependents::watched(blueprint.world(), &mut self.watch, now);
-        for (id, alike) in carried {
-            if let Some(last_probe) = self.last_probes.get(alike).cloned()
+        let (dependents, mut carried) = Dependents::watched(blueprint.world(), &mut self.watch, now);
+        for (from, to) in self.rehosted(blueprint.world()) {
+            if self.watch.carry(from, to, now) {
+                carried.push((to, from));
+            }
+        }
+        for (id, from) in carried {
+            if let Some(last_probe) = self.last_probes.get(from).cloned()
                 && let Some(watched) = self.watch.target(id)
             {
                 let health = self.watch.health(id);
@@ -63,6 +68,20 @@ impl Control {
         };
         let unprobed = dependents.targets().filter(is_unprobed).collect();
         self.next = Some(Next { blueprint, dependents, unprobed, deadline: now + FIRST_ROUND });
+    }
+
+    /// The targets that ask for another host than in the served configuration, each after the one that it continues;
+    /// the worst first.
+    ///
+    /// A name that came or went changes what they ask for. That says nothing about the endpoints, so they keep their
+    /// states until the new probes confirm others.
+    fn rehosted(&self, world: &World) -> Vec<(TargetId, TargetId)> {
+        let Some(serving) = &self.serving else { return Vec::new() };
+        let rehosted = world.rehosted(serving.snapshot.world()).into_iter();
+        let ids = |Rehosted { before, after, .. }: Rehosted<'_>| Some((self.watch.id(before)?, self.watch.id(after)?));
+        let mut rehosted: Vec<_> = rehosted.filter_map(ids).collect();
+        rehosted.sort_by_key(|&(before, _)| self.watch.health(before).share());
+        rehosted
     }
 
     /// If a configuration waits, it keeps waiting with the other records, for its probes are the same. Otherwise the

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use data_encoding::BASE64URL_NOPAD;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderValue};
+use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::http::uri::Authority;
 use hyper::{Method, Request, Response, StatusCode, Version};
 use percent_encoding::percent_decode_str;
@@ -136,9 +136,15 @@ fn is_path(path: &str) -> bool {
     decoded.map(Iterator::collect::<Vec<u8>>).eq(PATH.split('/').map(|segment| segment.as_bytes().to_vec()))
 }
 
-fn is_message(request: &Request<Incoming>) -> bool {
-    let media_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    media_type.split(';').next().is_some_and(|essence| essence.trim().eq_ignore_ascii_case(MEDIA_TYPE))
+/// True if the body is a message as it is: it has one media type, [`MEDIA_TYPE`], and no content coding, which would get 415
+/// too (RFC 9110, section 8.4).
+fn is_message<B>(request: &Request<B>) -> bool {
+    let mut media_types = request.headers().get_all(CONTENT_TYPE).iter();
+    let (Some(media_type), None) = (media_types.next(), media_types.next()) else { return false };
+    let essence = media_type.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
+    let mut codings = request.headers().get_all(CONTENT_ENCODING).iter();
+    essence.trim().eq_ignore_ascii_case(MEDIA_TYPE)
+        && codings.all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
 /// RFC 8484, section 6: "padding characters for base64url MUST NOT be included". Name and value may be percent-encoded
@@ -237,6 +243,27 @@ mod tests {
             ["/", "/dns-query/", "/%2Fdns-query", "//dns-query", "/dns-query%2F", "/DNS-query", "/dns%-query", "*", ""]
         {
             assert!(!is_path(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn rfc9110_8_4_a_body_is_a_message_as_it_is() {
+        let is_message = |fields: &[(&str, &str)]| {
+            let request =
+                fields.iter().fold(Request::builder(), |request, (name, value)| request.header(*name, *value));
+            super::is_message(&request.body(()).unwrap())
+        };
+        let sound = ("content-type", "Application/DNS-Message; a=b");
+        assert!(is_message(&[sound]));
+        assert!(is_message(&[sound, ("content-encoding", "identity")]));
+        for fields in [
+            &[][..],
+            &[("content-type", "application/dns-messages")],
+            &[sound, ("content-type", "text/plain")],
+            &[sound, ("content-encoding", "gzip")],
+            &[sound, ("content-encoding", "identity"), ("content-encoding", "br")],
+        ] {
+            assert!(!is_message(fields), "{fields:?}");
         }
     }
 

@@ -113,7 +113,7 @@ impl FailStatic {
         }
     }
 
-    /// Copies what is known of one target to another one with the same question.
+    /// Copies what is known of one target to another one that continues it.
     pub(super) fn carry(&mut self, from: TargetId, to: TargetId) {
         if self.answering.contains(from) {
             self.answering.insert(to, ());

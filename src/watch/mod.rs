@@ -133,16 +133,11 @@ impl Watch {
         let alike = if new.is_empty() { HashMap::new() } else { self.worst_by_question() };
         let mut carried = Vec::new();
         for id in new {
-            let Some(watched) = self.targets.get(id) else { continue };
-            let target = watched.target();
-            self.schedule.add(id, target, now);
-            let known = alike.get(&watched.question());
-            let health = known.map_or(Health::UNKNOWN, |(_, health)| health.under(&target.monitor, now));
-            self.health.insert(id, health);
-            if let Some(&(from, _)) = known {
-                if let Some(fail_static) = fail_static_of(&mut self.fail_statics, target) {
-                    fail_static.carry(from, id);
-                }
+            let Some(watched) = self.targets.get(id).cloned() else { continue };
+            self.schedule.add(id, watched.target(), now);
+            self.health.insert(id, Health::UNKNOWN);
+            if let Some(&(from, _)) = alike.get(&watched.question()) {
+                self.carry(from, id, now);
                 carried.push((id, from));
             }
         }
@@ -152,6 +147,25 @@ impl Watch {
     /// The watched target with this id; `None` if it was forgotten.
     pub fn target(&self, id: TargetId) -> Option<&Watched> {
         self.targets.get(id)
+    }
+
+    /// Gives a target whose health is unknown the health of another one. Returns true if it was known.
+    pub fn carry(&mut self, from: TargetId, to: TargetId, now: Duration) -> bool {
+        let known = self.health(from);
+        let (Some(watched), Some(health)) = (self.targets.get(to), self.health.get_mut(to)) else { return false };
+        if known.state() == State::Unknown || *health != Health::UNKNOWN {
+            return false;
+        }
+        *health = known.under(&watched.target().monitor, now);
+        if let Some(fail_static) = fail_static_of(&mut self.fail_statics, watched.target()) {
+            fail_static.carry(from, to);
+        }
+        true
+    }
+
+    /// The id of a target; `None` if it is not watched.
+    pub fn id(&self, target: &Target) -> Option<TargetId> {
+        self.targets.find(target)
     }
 
     /// For each question, the target with the worst known health.

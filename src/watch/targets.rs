@@ -80,6 +80,11 @@ impl Targets {
         (id, true)
     }
 
+    /// The id of a target; `None` if it is not watched.
+    pub(super) fn find(&self, target: &Target) -> Option<TargetId> {
+        self.ids.get(target).copied()
+    }
+
     /// The watched target with this id; `None` if it was forgotten.
     pub(super) fn get(&self, id: TargetId) -> Option<&Watched> {
         self.watched.get(id)

@@ -70,7 +70,7 @@ impl Scene {
         Self::new(SERVER, &[("example.com.toml", ZONE)])
     }
 
-    /// One zone with an endpoint in each of two datacenters; they are probed twice a second.
+    /// One zone with an endpoint in each of two datacenters; they are probed every second.
     fn probed(fra: &Endpoint, iad: &Endpoint) -> Self {
         Self::new(SERVER, &[("example.com.toml", &probed_zone(fra.address(), iad.address(), ""))])
     }

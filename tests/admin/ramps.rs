@@ -69,7 +69,7 @@ fn a_drain_goes_on_after_a_kill() {
 #[test]
 fn what_is_held_back_stays_so_after_a_kill_until_it_is_opened_and_starts_slowly_then() {
     let (fra, iad) = (well(), well());
-    let mut scene = scene(&fra, &iad, "slow_start = \"6s\"\nfailback = \"manual\"\n");
+    let mut scene = scene(&fra, &iad, "slow_start = \"12s\"\nfailback = \"manual\"\n");
     assert_eq!((scene.state().as_str(), scene.ramp()), ("up", 1.0));
     fra.play(Script::status(503));
     eventually(|| scene.state() == "down");

@@ -20,8 +20,8 @@ fn zone(old: &Endpoint, new: &Endpoint, name: &str) -> String {
         format!("[{{ address = \"{handed_out}\", check_address = \"{}\", check_port = {} }}]", at.ip(), at.port())
     };
     format!(
-        "[nameservers]\nns1 = [\"127.0.0.1\"]\n[monitors.web]\ntype = \"http\"\nhost = \"a\"\ninterval = \"500ms\"\n\
-         timeout = \"450ms\"\n[pools.blue]\nmonitor = \"web\"\nendpoints = {}\n[pools.green]\nmonitor = \"web\"\n\
+        "[nameservers]\nns1 = [\"127.0.0.1\"]\n[monitors.web]\ntype = \"http\"\nhost = \"a\"\ninterval = \"1s\"\n\
+         timeout = \"900ms\"\n[pools.blue]\nmonitor = \"web\"\nendpoints = {}\n[pools.green]\nmonitor = \"web\"\n\
          endpoints = {}\n[names.www]\npools = [\"blue\", \"green\"]\n{name}\n",
         member(old, "127.0.0.1"),
         member(new, "127.0.0.2"),

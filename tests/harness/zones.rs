@@ -18,12 +18,12 @@ iad = { latitude = 38.95, longitude = -77.45 }
 pub(crate) use places;
 
 /// A zone whose `www` has an endpoint in each of two datacenters; all clients go to `fra`. The endpoints are probed
-/// twice a second over HTTP; `pool` is further lines for their pool.
+/// every second over HTTP; `pool` is further lines for their pool.
 pub(crate) fn probed_zone(fra: SocketAddr, iad: SocketAddr, pool: &str) -> String {
     let [fra, iad] = [fra, iad].map(member);
     format!(
-        "{}[regions.default]\nprefer = [\"fra\", \"iad\"]\n[monitors.web]\ntype = \"http\"\ninterval = \"500ms\"\n\
-         timeout = \"450ms\"\n[pools.web]\nmonitor = \"web\"\n{pool}endpoints.fra = [{fra}]\nendpoints.iad = [{iad}]\n\
+        "{}[regions.default]\nprefer = [\"fra\", \"iad\"]\n[monitors.web]\ntype = \"http\"\ninterval = \"1s\"\n\
+         timeout = \"900ms\"\n[pools.web]\nmonitor = \"web\"\n{pool}endpoints.fra = [{fra}]\nendpoints.iad = [{iad}]\n\
          [names.www]\npools = [\"web\"]\n",
         places!()
     )

@@ -9,15 +9,15 @@ use hickory_proto::rr::RecordType;
 use crate::endpoint::{Endpoint, Script};
 use crate::harness::{Asker, Files, SERVER, addresses, member};
 
-const INTERVAL: Duration = Duration::from_millis(200);
-const TIMEOUT: Duration = Duration::from_millis(100);
+const INTERVAL: Duration = Duration::from_millis(500);
+const TIMEOUT: Duration = Duration::from_millis(400);
 const FALL: u32 = 2;
 
 /// Allowance for the node beside the time of its monitor, on an idle machine.
 const CALM_SLACK: Duration = Duration::from_millis(100);
 
 /// The same while other tests run.
-const BUSY_SLACK: Duration = Duration::from_secs(8);
+const BUSY_SLACK: Duration = Duration::from_secs(20);
 
 /// Maximum time that a test waits for an event, whatever the bound.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -95,7 +95,7 @@ fn an_endpoint_that_died_leaves_the_answers_in_time() {
 }
 
 #[test]
-#[ignore = "half a minute, and it wants the machine for itself: cargo test --release --test live fifty -- --ignored"]
+#[ignore = "a minute and a half, and it wants the machine for itself: cargo test --release --test live fifty -- --ignored"]
 fn fifty_deaths_and_none_is_answered_for_longer_than_the_monitor_says() {
     assert!(longest_of(50) <= INTERVAL * FALL + TIMEOUT + CALM_SLACK);
 }

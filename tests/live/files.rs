@@ -199,7 +199,9 @@ fn an_edit_is_read_once_whoever_asks_for_it() {
 
 #[test]
 fn a_file_that_grows_in_pieces_is_read_when_it_is_whole() {
-    let files = Files::new(SERVER, &[("example.com.zone", &master(&["192.0.2.1"]))]);
+    // Much longer than a busy machine stops between two writes.
+    let server = format!("{SERVER}[reload]\nquiet = \"5s\"\n");
+    let files = Files::new(&server, &[("example.com.zone", &master(&["192.0.2.1"]))]);
     let mut node = files.serve();
     let path = files.path("zones/example.com.zone");
     // Each write opens and closes the file, as `echo ... >>` does.
@@ -212,12 +214,18 @@ fn a_file_that_grows_in_pieces_is_read_when_it_is_whole() {
     }
     node.log.wait_for("configuration reloaded");
     node.comes_to_answer("w9.example.com", &["192.0.2.9"]);
-    // A copy that pauses for longer than the quiet keeps the file open.
+}
+
+#[test]
+fn a_copy_that_pauses_for_longer_than_the_quiet_is_read_when_its_file_is_closed() {
+    let files = Files::new(SERVER, &[("example.com.zone", &master(&["192.0.2.1"]))]);
+    let mut node = files.serve();
+    let path = files.path("zones/example.com.zone");
     let mut file = OpenOptions::new().append(true).open(&path).unwrap();
     for number in 10..13 {
         writeln!(file, "w{number} IN A 192.0.2.{number}").unwrap();
         thread::sleep(Duration::from_millis(1500));
-        assert_eq!(reloads(&mut node), 1, "after {number}");
+        assert_eq!(reloads(&mut node), 0, "after {number}");
     }
     drop(file);
     node.log.wait_for("configuration reloaded");

@@ -148,8 +148,8 @@ fn least_load_leaves_an_overloaded_endpoint_alone() {
     let start = |number: u8, used| Endpoint::start((IpAddr::from([127, 0, 8, number]), 0).into(), says(used));
     let (idle, busy) = (start(11, 10.0), start(12, 10.0));
     let zone = format!(
-        "ttl = 1\n[nameservers]\nns1 = [\"127.0.0.1\"]\n[monitors.web]\ntype = \"http\"\ninterval = \"500ms\"\n\
-         timeout = \"450ms\"\n[pools.web]\nmonitor = \"web\"\nendpoints = [{}, {}]\n[names.www]\npools = [\"web\"]\n\
+        "ttl = 1\n[nameservers]\nns1 = [\"127.0.0.1\"]\n[monitors.web]\ntype = \"http\"\ninterval = \"1s\"\n\
+         timeout = \"900ms\"\n[pools.web]\nmonitor = \"web\"\nendpoints = [{}, {}]\n[names.www]\npools = [\"web\"]\n\
          steer = [\"failover\"]\npick = \"least-load\"\n",
         member(idle.address()),
         member(busy.address())

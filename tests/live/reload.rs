@@ -154,6 +154,59 @@ fn a_name_above_the_old_one_does_not_change_what_probes_ask_for() {
     assert_eq!(node.dig("alpha.example.com").data(), ["127.21.0.3"]);
 }
 
+/// A zone whose pool is used by these names. Its monitor has no `host`.
+fn used_by(names: &[&str], web: &Endpoint) -> String {
+    let at = web.address();
+    let names: Vec<String> = names.iter().map(|name| format!("[names.\"{name}\"]\npools = [\"web\"]\n")).collect();
+    format!(
+        "[nameservers]\nns1 = [\"127.0.0.1\"]\n[monitors.web]\ntype = \"http\"\ninterval = \"1s\"\ntimeout = \"900ms\"\n\
+         fall = 3\n[pools.web]\nmonitor = \"web\"\nendpoints = [{{ address = \"{}\", check_port = {} }}]\n{}",
+        at.ip(),
+        at.port(),
+        names.concat()
+    )
+}
+
+#[test]
+fn a_host_that_changes_with_the_names_is_told_and_takes_nothing_down_at_once() {
+    let web = endpoint("127.21.0.5");
+    let files = Files::new(SERVER, &[("example.com.toml", &used_by(&["*"], &web))]);
+    let mut node = files.serve();
+    let mut reload = |names: &[&str], before: &str, after: &str| {
+        files.write("zones/example.com.toml", used_by(names, &web));
+        let told = format!("probes of pool `web` now ask for the host {after} instead of {before}");
+        node.log.wait_for(&told);
+        node.log.wait_for("configuration reloaded");
+    };
+    reload(&["*", "www"], "127.21.0.5", "www.example.com");
+    reload(&["*", "shop"], "www.example.com", "shop.example.com");
+    reload(&["*"], "shop.example.com", "127.21.0.5");
+    // The endpoint refuses the name that comes now. It stays in answers until three probes in a row have failed.
+    web.play(Script::status(404));
+    let before = web.requests().len();
+    reload(&["www"], "127.21.0.5", "www.example.com");
+    let line = node.log.wait_for("endpoint is down");
+    assert!(line.contains("404"), "{line}");
+    let asked = web.requests()[before..].iter().filter(|request| request.contains("Host: www.example.com:")).count();
+    assert!(asked >= 3, "down after {asked} probes");
+    let lines = node.log.lines();
+    assert_eq!(lines.iter().filter(|line| line.contains("endpoint is down")).count(), 1, "{lines:?}");
+}
+
+#[test]
+fn a_host_that_changes_is_told_to_who_reloads() {
+    let web = endpoint("127.21.0.6");
+    let server = format!("{SERVER}[admin]\nlisten = []\nsocket = \"admin.sock\"\n[reload]\nwatch = false\n");
+    let files = Files::new(&server, &[("example.com.toml", &used_by(&["*"], &web))]);
+    let _node = files.serve();
+    files.write("zones/example.com.toml", used_by(&["*", "www"], &web));
+    let ran = files.run("reload");
+    let told = "probes of pool `web` now ask for the host www.example.com instead of 127.21.0.6";
+    assert!(ran.code == Some(0) && ran.stdout.contains(told), "{ran:?}");
+    let again = files.run("reload");
+    assert!(again.code == Some(0) && !again.stdout.contains("now ask for the host"), "{again:?}");
+}
+
 #[test]
 fn addresses_that_nobody_has_are_told_of_when_they_come() {
     let zone = |address: &str| {

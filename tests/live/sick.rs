@@ -303,7 +303,7 @@ fn what_this_nodes_own_system_forbids_is_no_fault_of_the_endpoints() {
         unset();
         node.log.wait_for(HEARD);
         // The node begins to distrust its probes again after all have answered.
-        thread::sleep(INTERVAL * 2);
+        thread::sleep(INTERVAL * 4);
     };
     // EINVAL, EACCES and EHOSTUNREACH.
     let (_files, mut node) = near_end(&cable, "type = \"tcp\"\n");

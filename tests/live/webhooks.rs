@@ -216,8 +216,8 @@ fn aggregate(one: &Endpoint, two: &Endpoint, rest: &str) -> String {
     let part = |name: &str, endpoint: &Endpoint| {
         let port = endpoint.address().port();
         format!(
-            "[monitors.{name}]\ntype = \"http\"\nport = {port}\nhost = \"www\"\ninterval = \"500ms\"\n\
-             timeout = \"450ms\"\nfall = 3\nrise = 1\n"
+            "[monitors.{name}]\ntype = \"http\"\nport = {port}\nhost = \"www\"\ninterval = \"1s\"\n\
+             timeout = \"900ms\"\nfall = 3\nrise = 1\n"
         )
     };
     format!(

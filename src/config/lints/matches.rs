@@ -45,9 +45,12 @@ pub(in crate::config) fn check_matches(view: View<'_, PlacedRegion>, ecs: Ecs, f
 /// Warns of IPv6 prefixes that embed IPv4 addresses: such clients are looked up by the IPv4 address.
 fn check_fold(client: &Placed<ClientMatch>, net: IpNet, faults: &mut Faults) -> bool {
     let IpNet::V6(v6) = net else { return false };
-    let Some(Fold { address, length, .. }) = Fold::find(v6.network(), v6.prefix_len()) else { return false };
+    // The whole of a range embeds all IPv4 addresses.
+    let Some(Fold { address, offset, .. }) = Fold::find(v6.network(), 128) else { return false };
+    let Some(length) = v6.prefix_len().checked_sub(offset) else { return false };
+    let length = length.min(32);
     let message = format!("{net} has no effect: its clients are looked up by their IPv4 addresses");
-    let meant = Ipv4Net::new(address, length).map_or_else(|_| address.to_string(), |net| net.to_string());
+    let meant = Ipv4Net::new(address, length).map_or_else(|_| address.to_string(), |net| net.trunc().to_string());
     let fault = Fault::warning(&client.place, message, format!("did you mean `{meant}`?"));
     faults.push(fault.code(Code::NoEffect));
     true

@@ -29,6 +29,9 @@ pub(super) const KEYS: [&str; 10] = [
 /// Valid status codes (RFC 9110, section 15).
 const STATUS: std::ops::RangeInclusive<u16> = 100..=599;
 
+/// The methods of RFC 9110, section 9.3, and PATCH.
+const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH"];
+
 /// Header fields that a probe sets itself.
 const RESERVED: [&str; 4] = ["host", "connection", "content-length", "transfer-encoding"];
 
@@ -42,9 +45,7 @@ pub(super) fn read(table: &mut TomlTable<'_>, timeout: Duration, faults: &mut Fa
         let versions = [("1.1", HttpVersion::Http1), ("2", HttpVersion::Http2)];
         value.word(&versions, faults).map(|version| Some(version.value))
     });
-    let method = optional(table, "method", default.method, faults, |value, faults| {
-        parsed(value, "a method such as GET", faults, |text| is_token(text).then(|| text.into()))
-    });
+    let method = optional(table, "method", default.method, faults, read_method);
     let path = optional(table, "path", default.path, faults, read_path);
     let headers = table.take("headers").map_or_else(Vec::new, |value| read_headers(&value, faults));
     let expect_status = table.take("expect_status").map(|value| read_statuses(&value, faults));
@@ -106,6 +107,16 @@ fn parsed<T>(
     value.parsed(expected, faults, parse).map(|placed| placed.value)
 }
 
+/// Reads a method. "The method token is case-sensitive" (RFC 9110, section 9.1).
+fn read_method(value: &Value<'_>, faults: &mut Faults) -> Option<Box<str>> {
+    let expected = "a method such as GET";
+    let upper = value.text().map(str::to_ascii_uppercase).filter(|upper| METHODS.contains(&upper.as_str()));
+    match upper.filter(|upper| value.text() != Some(upper)) {
+        Some(upper) => value.misread(expected, Some(format!("\"{upper}\"")), faults),
+        None => parsed(value, expected, faults, |text| is_token(text).then(|| text.into())),
+    }
+}
+
 /// Reads a request target in origin-form (RFC 9112, section 3.2.1).
 fn read_path(value: &Value<'_>, faults: &mut Faults) -> Option<Box<str>> {
     let expected = "a path that begins with a slash, blanks as %20";
@@ -117,9 +128,16 @@ fn read_path(value: &Value<'_>, faults: &mut Faults) -> Option<Box<str>> {
     if text.starts_with('/') && escapes_are_whole && text.bytes().all(is_target) {
         return Some(text.into());
     }
+    // A request line has the method in front of the path, and the version behind it.
+    let method = text.split_once(' ').filter(|(method, rest)| METHODS.contains(method) && rest.starts_with('/'));
+    let text = method.map_or(text, |(_, rest)| rest.split(' ').next().unwrap_or_default());
     let (host, path) = match text.split_once("://") {
         Some((_, rest)) => rest.split_at(rest.find('/').unwrap_or(rest.len())),
-        None => ("", text),
+        // A name with a dot is the host.
+        None => match text.split_once('/') {
+            Some((host, path)) if host.contains('.') => (host, path),
+            _ => ("", text),
+        },
     };
     let path = path.split('#').next().unwrap_or_default().trim_start_matches('/');
     let encode = |octet: u8| {
@@ -132,7 +150,8 @@ fn read_path(value: &Value<'_>, faults: &mut Faults) -> Option<Box<str>> {
     } else {
         format!(" and host = \"{}\"", host.split(':').next().unwrap_or_default())
     };
-    let label = format!("did you mean \"/{path}\"{host}?");
+    let method = method.map_or_else(String::new, |(method, _)| format!(" and method = \"{method}\""));
+    let label = format!("did you mean \"/{path}\"{host}{method}?");
     faults.push(Fault::error(&value.place(), format!("`path` takes {expected}"), label).code(Code::BadValue));
     None
 }
@@ -250,12 +269,43 @@ fn read_status(value: &Value<'_>, faults: &mut Faults) -> Option<StatusRange> {
         let code = value.integer(STATUS, faults)?.value;
         return Some(StatusRange { first: code, last: code });
     }
-    let range = value.parsed("a status code such as 204 or a range such as \"200-299\"", faults, |text| {
-        let (first, last) = text.split_once('-').unwrap_or((text, text));
-        let range = StatusRange { first: first.parse().ok()?, last: last.parse().ok()? };
-        (STATUS.contains(&range.first) && STATUS.contains(&range.last) && range.first <= range.last).then_some(range)
-    });
-    range.map(|range| range.value)
+    let expected = "a status code such as 204 or a range such as \"200-299\"";
+    let text = value.text().unwrap_or_default();
+    match meant_status(text).filter(|_| status_range(text).is_none()) {
+        Some(meant) => value.misread(expected, Some(meant), faults),
+        None => parsed(value, expected, faults, status_range),
+    }
+}
+
+fn status_range(text: &str) -> Option<StatusRange> {
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    let range = StatusRange { first: first.parse().ok()?, last: last.parse().ok()? };
+    (STATUS.contains(&range.first) && STATUS.contains(&range.last) && range.first <= range.last).then_some(range)
+}
+
+/// The status codes that were probably meant: by a class such as `2xx`, a list in one text, or a range with blanks or from
+/// its end to its beginning.
+fn meant_status(text: &str) -> Option<String> {
+    let plain: String = text.split_whitespace().collect();
+    if let Some(class @ b'1'..=b'5') = plain.bytes().next()
+        && plain.len() == 3
+        && plain[1..].eq_ignore_ascii_case("xx")
+    {
+        let class = char::from(class);
+        return Some(format!("\"{class}00-{class}99\""));
+    }
+    if plain.contains([',', '|']) {
+        let codes: Option<Vec<_>> = plain.split([',', '|']).map(|part| status_range(part).map(|_| part)).collect();
+        return codes.map(|codes| {
+            format!("[{}]", codes.iter().map(|code| format!("\"{code}\"")).collect::<Vec<_>>().join(", "))
+        });
+    }
+    let turned = || plain.split_once('-').map(|(last, first)| format!("{first}-{last}"));
+    [Some(plain.clone()), turned()]
+        .into_iter()
+        .flatten()
+        .find(|text| status_range(text).is_some())
+        .map(|text| format!("\"{text}\""))
 }
 
 /// Reads `/a regular expression/`, or text that the body must contain.

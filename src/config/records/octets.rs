@@ -102,7 +102,7 @@ fn length(kind: Kind, octets: &[u8]) -> Option<usize> {
 }
 
 /// Returns the number of octets of nothing, an address or a name, as the type says (RFC 4025, section 2.3).
-fn host_length(host_type: u8, octets: &[u8]) -> Option<usize> {
+pub(super) fn host_length(host_type: u8, octets: &[u8]) -> Option<usize> {
     let length = match host_type {
         0 => 0,
         1 => 4,

@@ -5,6 +5,7 @@
 
 use regex::bytes::RegexBuilder;
 
+use super::octets::host_length;
 use super::svcb;
 use crate::config::suggest::did_you_mean;
 use crate::name::suffixes;
@@ -71,6 +72,8 @@ pub(super) fn check(rtype: Rtype, rdata: &[u8]) -> Result<(), String> {
             measure(&NSEC3_HASHES, *algorithm, hash.get(..length).unwrap_or_default(), "hash")
         }
         (35, [_, _, _, _, rest @ ..]) => strings(rest).nth(2).and_then(regexp_fault),
+        (55, [0, ..]) => Some("the host identity tag is missing".to_owned()),
+        (55, [_, _, 0, 0, ..]) => Some("the public key is missing".to_owned()),
         // "If both are set, there is no key" (RFC 2535, section 3.1.2).
         (25, [high, _, _, _]) if high & NO_KEY != NO_KEY => Some("the public key is missing".to_owned()),
         _ => None,
@@ -81,6 +84,9 @@ pub(super) fn check(rtype: Rtype, rdata: &[u8]) -> Result<(), String> {
 /// Returns the reason why valid data is doubtful; `None` if it is not.
 pub(super) fn doubt(rtype: Rtype, rdata: &[u8]) -> Option<String> {
     match (rtype.0, rdata) {
+        (45, [_, gateway, 0, rest @ ..]) if host_length(*gateway, rest) == Some(rest.len()) => {
+            Some("BIND refuses a zone that has an IPSECKEY record without a key, though RFC 4025 permits it".to_owned())
+        }
         (3 | 4, _) => Some(format!("{rtype} is obsolete (RFC 1035, section 3.3.4): use MX")),
         (59, [_, _, 0, ..]) if rdata != DELETE_DS => {
             Some("a CDS record with algorithm 0 must be 0 0 0 00 (RFC 8078, section 4)".to_owned())

@@ -353,6 +353,7 @@ const MALFORMED: &[(&str, &[&str])] = &[
     ("CNAME", &[r"\# 2 c00c", r"\# 2 0000", r"\# 0", "a. b."]),
     ("AAAA", &["192.0.2.1", "::1%eth0", r"\# 15 000000000000000000000000000000"]),
     ("TXT", &[r"\# 1 05"]),
+    ("HIP", &[r#"2 "" AwEAAQ=="#, r"\# 4 00020000", r"\# 5 00020001bb", r"\# 5 01020000bb"]),
 ];
 
 #[test]
@@ -388,6 +389,16 @@ fn doubtful_data_is_warned_of() {
         ),
         ("URI", r#"1 1 """#, "the target of a URI record is not empty (RFC 7553, section 4.5)"),
         ("CAA", r#"0 isue "x""#, "no certificate authority knows the tag `isue`; did you mean `issue`?"),
+        (
+            "IPSECKEY",
+            "10 1 0 192.0.2.3",
+            "BIND refuses a zone that has an IPSECKEY record without a key, though RFC 4025 permits it",
+        ),
+        (
+            "IPSECKEY",
+            r"\# 6 0a030001 6100",
+            "BIND refuses a zone that has an IPSECKEY record without a key, though RFC 4025 permits it",
+        ),
         ("MD", "a.", "MD is obsolete (RFC 1035, section 3.3.4): use MX"),
     ];
     for (rtype, text, message) in doubtful {
@@ -396,6 +407,7 @@ fn doubtful_data_is_warned_of() {
     let fine = [
         ("TLSA", "3 1 1 000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"),
         ("TLSA", "255 255 255 AA"),
+        ("IPSECKEY", "10 1 2 192.0.2.3 AQ=="),
         ("CDS", "0 0 0 00"),
         ("CDNSKEY", "0 3 0 AA=="),
         ("DNSKEY", "257 3 15 AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="),

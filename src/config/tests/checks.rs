@@ -286,7 +286,7 @@ fn exec_is_told_what_it_cannot_run() {
     );
     assert_eq!(
         faults("type = \"exec\"\ncommand = \"/bin/sh -c true\""),
-        ["3:11 error: `command` takes a list | a string"]
+        ["3:11 error: `command` takes a list | did you mean [\"/bin/sh\", \"-c\", \"true\"]?"]
     );
     assert_eq!(
         faults("type = \"exec\"\ncommand = [\"check\", \"{port}\", \"a\\u0000\"]"),

@@ -120,6 +120,12 @@ fn names_that_lead_nowhere_are_told() {
     ] {
         assert_eq!(told_with(&good), [""; 0], "{good}");
     }
+    for (rtype, data) in [("MX", "10 www."), ("CNAME", "www."), ("SRV", "0 0 1 www."), ("NS", "www.")] {
+        assert_one(
+            &format!("[records.sub]\n{rtype} = [\"{data}\"]"),
+            &["points at www., a name outside", "did you mean `www.example.com.`, without the final dot?"],
+        );
+    }
     for rtype in ["AFSDB", "RT", "KX", "LP"] {
         assert_one(&format!("[records.x]\n{rtype} = [\"1 ww\"]"), &["points at ww.example.com., which"]);
     }
@@ -135,7 +141,13 @@ fn names_that_dns_does_not_carry_are_told() {
     assert_one(&name("a.*.b"), &["is not a wildcard"]);
     assert_one("[records.\"bücher\"]\nA = [\"192.0.2.1\"]", &["`xn--bcher-kva`"]);
     assert_one("[records.a]\nCNAME = [\"bücher.example.net.\"]", &["letters that DNS does not carry"]);
-    for good in ["*.shop", "_dmarc", "xn--bcher-kva", "a_b", "UPPER"] {
+    assert_one(&name("shop:80"), &["a port `:80`", "did you mean `shop`?"]);
+    assert_one(&name("shop/path"), &["a slash", "did you mean `shop`?"]);
+    assert_one(&name("-shop"), &["a hyphen at an end", "did you mean `shop`?"]);
+    assert_one(&name("a.shop-"), &["a hyphen at an end", "did you mean `shop`?"]);
+    assert_one(&name("192.0.2.1"), &["the form of an address, `192.0.2.1`"]);
+    assert_one(&name("2001:db8::1"), &["the form of an address, `2001:db8::1`"]);
+    for good in ["*.shop", "_dmarc", "xn--bcher-kva", "a_b", "UPPER", "4.3.2.1.ptr", "1.2", "a--b"] {
         assert_eq!(told_with(&name(good)), [""; 0], "{good}");
     }
     assert_eq!(told_with("[records.\"My Printer._ipp._tcp\"]\nTXT = [\"x\"]"), [""; 0]);
@@ -181,6 +193,9 @@ fn regions_that_cannot_work_are_told() {
         ("::ffff:203.0.113.0/120", "`203.0.113.0/24`"),
         ("64:ff9b::cb00:7100/120", "`203.0.113.0/24`"),
         ("2002:cb00:7100::/40", "`203.0.113.0/24`"),
+        ("2002::/16", "`0.0.0.0/0`"),
+        ("64:ff9b::/96", "`0.0.0.0/0`"),
+        ("::ffff:0:0/96", "`0.0.0.0/0`"),
     ] {
         let region = format!("[regions.office]\nclients = [\"{prefix}\"]\nprefer = [\"fra\", \"iad\"]");
         assert_one(&by_region(&region, ""), &["has no effect", meant]);

@@ -165,7 +165,7 @@ fn values_are_of_their_type_and_in_their_range() {
     );
     assert_told(
         &changed("longitude = 8.68", r#"longitude = "8.68""#),
-        &["6:39 error: `longitude` takes a number from -180 to 180 | a string"],
+        &["6:39 error: `longitude` takes a number from -180 to 180 | did you mean `8.68`?"],
     );
     assert_told(
         &changed("longitude = 8.68", r#"longitude = 8.68, country = "UK""#),
@@ -183,7 +183,7 @@ fn values_are_of_their_type_and_in_their_range() {
     );
     assert_told(
         &changed(r#"["192.0.2.99"]"#, r#""192.0.2.99""#),
-        &["26:13 error: `endpoints` takes a list | a string"],
+        &["26:13 error: `endpoints` takes a list | did you mean [\"192.0.2.99\"]?"],
     );
     assert_told(
         &changed(r#"monitor = "web""#, "monitor = \"web\"\nmin_healthy = 1.5"),

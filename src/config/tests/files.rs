@@ -253,7 +253,7 @@ fn the_server_file_is_checked() {
             "truenorth.toml 4:17 error: `max_source_v6` takes a whole number from 0 to 128 | 129",
             "truenorth.toml 5:11 error: `enabled` takes true or false | 1",
             "truenorth.toml 7:7 error: `dns` needs an address | none",
-            "truenorth.toml 9:13 error: `databases` takes a list | a string",
+            "truenorth.toml 9:13 error: `databases` takes a list | did you mean [\"x\"]?",
         ],
     );
 }

@@ -181,3 +181,55 @@ fn an_edit_of_the_tempo_hands_out_nothing_that_is_known_to_be_dead() {
         assert_eq!(scene.serving.as_ref().unwrap().generation(), generation + 1, "first it is probed");
     }
 }
+
+/// A world whose probes ask for this host.
+fn hosted(host: &str) -> World {
+    let mut world = world(tcp(), &[&ADDRESSES]);
+    for pool in &mut world.pools {
+        let Members::Addresses(endpoints) = &mut Arc::make_mut(pool).members else { unreachable!() };
+        endpoints.edit(|endpoints| {
+            for endpoint in endpoints {
+                let Some(Condition::Probe(target)) = &mut endpoint.condition else { unreachable!() };
+                target.host = host.into();
+            }
+        });
+    }
+    world
+}
+
+#[test]
+fn another_host_changes_no_state_until_its_probes_confirm_another() {
+    let mut scene = Scene::serving(hosted("192.0.2.1"));
+    scene.pass(at(30), but("127.0.0.2"));
+    assert_eq!(scene.open(), ["127.0.0.1"]);
+    let generation = scene.serving.as_ref().unwrap().generation();
+    scene.happen(compile(hosted("www.example.com")));
+    assert_eq!(scene.serving.as_ref().unwrap().generation(), generation + 1, "nobody is waited for");
+    assert_eq!(scene.open(), ["127.0.0.1"], "what is known to be dead is not handed out");
+    assert!(scene.control.survey().last_probes.values().all(|last_probe| last_probe.seen.is_some()));
+    scene.turns.clear();
+    // The one that was up refuses the new host, and the other one takes it.
+    let (fall, begun) = (u64::from(tcp().fall.get()), scene.now);
+    scene.pass(begun + at(1), but("127.0.0.1"));
+    assert_eq!(scene.open(), ["127.0.0.1"], "one failure is no fall, and one success no rise");
+    scene.pass(begun + INTERVAL * fall as u32 + at(1), but("127.0.0.1"));
+    assert_eq!(scene.open(), ["127.0.0.2"]);
+    let [first, second] = ADDRESSES.map(|address| address.parse::<IpAddr>().unwrap());
+    for turn in [(first, State::Down), (second, State::Up)] {
+        assert_eq!(scene.turns.iter().filter(|seen| **seen == turn).count(), 1, "{:?}", scene.turns);
+    }
+    assert_eq!(scene.turns.len(), 2);
+}
+
+#[test]
+fn a_pool_with_another_host_takes_no_state_from_another_pool() {
+    let mut scene = Scene::serving(hosted("a.example.com"));
+    scene.pass(at(30), but("127.0.0.2"));
+    let mut both = hosted("a.example.com");
+    let mut other = hosted("b.example.com").pools.remove(0);
+    Arc::make_mut(&mut other).name = "other".into();
+    both.pools.push(other);
+    let generation = scene.serving.as_ref().unwrap().generation();
+    scene.happen(compile(both));
+    assert_eq!(scene.serving.as_ref().unwrap().generation(), generation, "the new pool is probed first");
+}

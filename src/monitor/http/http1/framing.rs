@@ -54,13 +54,15 @@ impl Framing {
             return Self::UntilClose;
         }
         let mut lengths = elements(&head.fields, &CONTENT_LENGTH);
-        let length = lengths.next().unwrap_or_default();
-        let is_number = !length.is_empty() && length.bytes().all(|octet| octet.is_ascii_digit());
+        let first = lengths.next().unwrap_or_default();
         // "If all of the field values in the list are the same, then [...] process the message with that single value".
-        match length.parse() {
-            Ok(number) if is_number && lengths.all(|other| other == length) => Self::Length(number),
-            _ => Self::Unknown("Content-Length is not one number"),
+        let is_one = lengths.all(|other| other == first);
+        // A plus sign and a length beyond 64 bits are taken as curl takes them.
+        let digits = first.strip_prefix('+').unwrap_or(first);
+        if digits.is_empty() || !digits.bytes().all(|octet| octet.is_ascii_digit()) || !is_one {
+            return Self::Unknown("Content-Length is not one number");
         }
+        digits.parse().map_or(Self::UntilClose, Self::Length)
     }
 
     /// True if the whole body has been read.
@@ -191,9 +193,11 @@ mod tests {
             ("Transfer-Encoding: identity\r\n", "until close"),
             ("Content-Length: 5, 6\r\n", "unknown"),
             ("Content-Length: -5\r\n", "unknown"),
-            ("Content-Length: +5\r\n", "unknown"),
+            ("Content-Length: +5\r\n", "5"),
+            ("Content-Length: +\r\n", "unknown"),
+            ("Content-Length: ++5\r\n", "unknown"),
             ("Content-Length:\r\n", "unknown"),
-            ("Content-Length: 99999999999999999999\r\n", "unknown"),
+            ("Content-Length: 99999999999999999999\r\n", "until close"),
         ] {
             let found = match framing(fields) {
                 Framing::Length(length) => length.to_string(),

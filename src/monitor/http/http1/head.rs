@@ -85,7 +85,7 @@ pub(super) fn elements<'a>(fields: &'a HeaderMap, name: &HeaderName) -> impl Ite
     lists.flat_map(|list| list.split(',')).map(str::trim).filter(|element| !element.is_empty())
 }
 
-/// Reads `HTTP/1.x`, blanks, three digits, and any text after a blank.
+/// Reads `HTTP/1.x`, blanks, three digits, and any text that does not begin with a digit.
 fn status(line: &[u8]) -> Option<(u16, bool)> {
     let (minor, rest) = line.get(NAME.len()..)?.split_first()?;
     let digits = rest.trim_ascii_start();
@@ -93,7 +93,7 @@ fn status(line: &[u8]) -> Option<(u16, bool)> {
         return None;
     }
     let (digits, reason) = digits.split_at_checked(3)?;
-    let is_end = reason.first().is_none_or(u8::is_ascii_whitespace);
+    let is_end = !reason.first().is_some_and(u8::is_ascii_digit);
     let status = std::str::from_utf8(digits).ok()?.parse().ok().filter(|_| digits.iter().all(u8::is_ascii_digit))?;
     (is_end && status >= 100).then_some((status, *minor == b'0'))
 }
@@ -149,6 +149,8 @@ mod tests {
             ("HTTP/1.1 999 Odd", Some((999, false))),
             ("HTTP/1.1 099 Low", None),
             ("HTTP/1.1 20", None),
+            ("HTTP/1.1 200OK", Some((200, false))),
+            ("HTTP/1.1 204-No Content", Some((204, false))),
             ("HTTP/1.1 2000", None),
             ("HTTP/1.1 +20 OK", None),
             ("HTTP/1.1200 OK", None),

@@ -1,0 +1,46 @@
+//! Probes that ask for another host than in an earlier world.
+//!
+//! A monitor without `host` asks for the name that uses the pool, so a name that comes or goes changes what is asked.
+
+use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
+
+use super::world::{PoolSpec, World};
+use crate::health::Target;
+
+/// A probe of a pool that is the same as one before, but for the host that it asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct Rehosted<'a> {
+    /// The pool, as it is now.
+    pub pool: &'a PoolSpec,
+    /// The target before, which the pool no longer has.
+    pub before: &'a Target,
+    /// The target now, which the pool did not have.
+    pub after: &'a Target,
+}
+
+impl World {
+    /// Returns the probes that ask for another host than they did in the world before, in the order of the pools.
+    pub fn rehosted<'a>(&'a self, before: &'a Self) -> Vec<Rehosted<'a>> {
+        let old: HashMap<_, _> = before.pools.iter().map(|pool| ((&pool.zone, &pool.name), &**pool)).collect();
+        let pairs = self.pools.iter().filter_map(|pool| Some((&**pool, *old.get(&(&pool.zone, &pool.name))?)));
+        pairs.filter(|(pool, old)| pool.members != old.members).flat_map(|(pool, old)| rehosted_of(pool, old)).collect()
+    }
+}
+
+fn rehosted_of<'a>(pool: &'a PoolSpec, old: &'a PoolSpec) -> Vec<Rehosted<'a>> {
+    let (before, after) = (old.members.targets(), pool.members.targets());
+    let (was, is) = (before.iter().collect::<HashSet<_>>(), after.iter().collect::<HashSet<_>>());
+    let mut gone: HashMap<SocketAddr, Vec<&Target>> = HashMap::new();
+    for target in before.iter().copied().filter(|target| !is.contains(target)) {
+        gone.entry(target.address).or_default().push(target);
+    }
+    let came = after.iter().filter(|target| !was.contains(target)).copied();
+    came.filter_map(|after| {
+        let is_same = |before: &&&Target| before.monitor.check == after.monitor.check;
+        // Of several, the same one on every run.
+        let before = *gone.get(&after.address)?.iter().filter(is_same).min_by_key(|before| &before.host)?;
+        (before.host != after.host).then_some(Rehosted { pool, before, after })
+    })
+    .collect()
+}
