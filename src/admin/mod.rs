@@ -177,7 +177,7 @@ pub struct Node {
     pub store: Arc<Store>,
     /// The limiter of DNS connections.
     pub limiter: Arc<ConnectionLimiter>,
-    /// The losses of DNS clients.
+    /// The losses of clients.
     pub losses: Arc<Losses>,
     /// Approximate limit of connections to the admin server.
     pub connections: usize,
@@ -205,6 +205,11 @@ impl Bound {
         let bind =
             |path: &Path| socket::bind(path).map_err(|error| BindError { place: path.display().to_string(), error });
         Ok(Self { listeners, socket: admin.socket.as_deref().map(bind).transpose()? })
+    }
+
+    /// Other handles of the listeners over TCP.
+    pub fn listeners(&self) -> io::Result<Vec<TcpListener>> {
+        self.listeners.iter().map(|(_, listener)| listener.try_clone()).collect()
     }
 
     /// Starts to answer on the current tokio runtime. Returns the receiver of orders.

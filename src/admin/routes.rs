@@ -101,6 +101,7 @@ async fn status(State(app): State<Arc<AppState>>, query: QueryPairs) -> Result<R
         closed_connections: closed,
         dropped_queries: app.losses.queries.load(Ordering::Relaxed),
         refused_connections: app.losses.connections.load(Ordering::Relaxed),
+        refused_admin_connections: app.losses.admin_connections.load(Ordering::Relaxed),
         cut_transfers: app.losses.transfers.load(Ordering::Relaxed),
         closed_admin_connections: evictions(&app.rooms),
     };
