@@ -274,7 +274,7 @@ fn names_know_their_pools() {
     assert_eq!(regions.list(), [europe, default]);
     let www = SteeredName {
         owner: name("www.example.com."),
-        steering: Steering {
+        steering: Arc::new(Steering {
             pools: vec![
                 PoolUse { pool: 2, weight: 1, order: 0 },
                 PoolUse { pool: 0, weight: 9, order: 1 },
@@ -294,11 +294,11 @@ fn names_know_their_pools() {
             ttl_min: 3,
             https: None,
             rollout: None,
-        },
+        }),
     };
     let apps = SteeredName {
         owner: name("*.apps.example.com."),
-        steering: Steering {
+        steering: Arc::new(Steering {
             pools: vec![PoolUse { pool: 0, weight: 1, order: 0 }],
             steer: vec![Step::Region, Step::Weight],
             latency_tolerance: Tolerance::default(),
@@ -314,7 +314,7 @@ fn names_know_their_pools() {
             ttl_min: 5,
             https: None,
             rollout: None,
-        },
+        }),
     };
     assert_eq!(*names, [www, apps]);
 }
