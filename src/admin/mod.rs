@@ -186,7 +186,7 @@ pub struct Node {
     pub store: Arc<Store>,
     /// The limiter of DNS connections.
     pub limiter: Arc<ConnectionLimiter>,
-    /// The losses of DNS clients.
+    /// The losses of clients.
     pub losses: Arc<Losses>,
     /// The counters of queries and answers.
     pub tallies: Arc<Tallies>,
@@ -222,6 +222,11 @@ impl Bound {
         let bind =
             |path: &Path| socket::bind(path).map_err(|error| BindError { place: path.display().to_string(), error });
         Ok(Self { listeners, socket: admin.socket.as_deref().map(bind).transpose()? })
+    }
+
+    /// Other handles of the listeners over TCP.
+    pub fn listeners(&self) -> io::Result<Vec<TcpListener>> {
+        self.listeners.iter().map(|(_, listener)| listener.try_clone()).collect()
     }
 
     /// Starts to answer on the current tokio runtime. Returns the receiver of orders.
@@ -307,13 +312,14 @@ impl AppState {
     /// Returns the connections and losses of clients.
     fn traffic(&self) -> Traffic {
         let Occupancy { taken, count, evictions: closed } = self.limiter.occupancy();
-        let Losses { queries, connections, transfers, slipped, limited } = &*self.losses;
+        let Losses { queries, connections, admin_connections, transfers, slipped, limited } = &*self.losses;
         Traffic {
             connections: taken,
             most_connections: count,
             closed_connections: closed,
             dropped_queries: queries.load(Relaxed),
             refused_connections: connections.load(Relaxed),
+            refused_admin_connections: admin_connections.load(Relaxed),
             cut_transfers: transfers.load(Relaxed),
             closed_admin_connections: evictions(&self.rooms),
             slipped_responses: slipped.load(Relaxed),

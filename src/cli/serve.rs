@@ -202,6 +202,9 @@ impl Node {
         let admin = loaded.server.admin;
         let admin = admin.map(|admin| Ok((admin::Bound::new(&admin)?, admin))).transpose();
         let admin = admin.map_err(|error: admin::BindError| other(&error))?;
+        if let Some((admin, _)) = &admin {
+            bound = bound.with_admin(admin.listeners().map_err(|error| other(&error))?);
+        }
         // All sockets are bound: divide the descriptors that are left.
         let descriptors = Descriptors::share();
         let bound = bound.with_tcp_limits(TcpLimits::default().within(descriptors.dns));

@@ -101,7 +101,7 @@ pub(super) fn resolve(
     for ((name, _), tree) in written.into_iter().zip(trees) {
         definitions.push(name, tree);
     }
-    definitions.iter().zip(0..).filter(|(_, at)| used.contains(at)).for_each(|(definition, _)| definition.mark_used());
+    used.into_iter().for_each(|at| definitions.mark(at));
     definitions
 }
 
@@ -151,10 +151,9 @@ impl<'a> Resolver<'a> {
 
     fn part(&mut self, name: &'a Placed<String>, depth: usize, faults: &mut Faults) -> Option<MonitorTree> {
         let Some(&at) = self.by_name.get(name.value.as_str()) else {
-            let found = self.shared.and_then(|shared| shared.get(&name.value));
-            match found {
-                Some(definition) => definition.mark_used(),
-                None => faults.push(self.missing(name)),
+            let found = self.shared.and_then(|shared| shared.refer(&name.value));
+            if found.is_none() {
+                faults.push(self.missing(name));
             }
             return found?.value.clone();
         };

@@ -17,6 +17,16 @@ pub(super) struct Places {
     pub(super) list: Vec<Datacenter>,
     /// By name: the id, and the place of the first definition.
     defined: HashMap<Box<str>, (DatacenterId, Place)>,
+    /// All definitions, in the order of the files.
+    written: Vec<WrittenDatacenter>,
+}
+
+/// A datacenter as one file defines it.
+#[derive(Clone, Debug)]
+pub(super) struct WrittenDatacenter {
+    pub(super) datacenter: Datacenter,
+    pub(super) id: DatacenterId,
+    pub(super) place: Place,
 }
 
 /// Reads a file's `[datacenters]`.
@@ -66,14 +76,44 @@ pub(super) fn check_country(code: CountryCode, place: &Place, faults: &mut Fault
 }
 
 impl Places {
+    /// The definitions so far.
+    pub(super) fn written(&self) -> &[WrittenDatacenter] {
+        &self.written
+    }
+
+    /// True if these definitions of one file would get the ids that they have, without a fault.
+    pub(super) fn fit(&self, written: &[WrittenDatacenter]) -> bool {
+        let mut next = self.list.len();
+        written.iter().all(|WrittenDatacenter { datacenter, id, .. }| match self.defined.get(&datacenter.name) {
+            Some((known, _)) => known == id && agree(&self.list[known.index()], datacenter),
+            None => {
+                next += 1;
+                next <= MAX_DATACENTERS && id.index() == next - 1
+            }
+        })
+    }
+
+    /// Adds definitions that [`fit`](Self::fit).
+    pub(super) fn add_again(&mut self, written: Vec<WrittenDatacenter>) {
+        for WrittenDatacenter { datacenter, place, .. } in written {
+            // Definitions that fit have no faults.
+            let _ = self.add(datacenter, &place, &mut Faults::default());
+        }
+    }
+
     /// Returns the id of a datacenter: a new one, or its id from another file.
     fn add(&mut self, datacenter: Datacenter, place: &Place, faults: &mut Faults) -> Option<DatacenterId> {
+        let id = self.id(&datacenter, place, faults)?;
+        self.written.push(WrittenDatacenter { datacenter, id, place: place.clone() });
+        Some(id)
+    }
+
+    fn id(&mut self, datacenter: &Datacenter, place: &Place, faults: &mut Faults) -> Option<DatacenterId> {
         if let Some((id, first)) = self.defined.get(&datacenter.name) {
             let known = &mut self.list[id.index()];
             // One of two files may leave out the country.
             known.country = known.country.or(datacenter.country);
-            let other_country = datacenter.country.is_some() && datacenter.country != known.country;
-            if known.coordinates != datacenter.coordinates || other_country {
+            if !agree(known, datacenter) {
                 let message = format!("datacenter `{}` has two places in the world", datacenter.name);
                 faults.push(
                     Fault::error(place, message, "another place")
@@ -90,9 +130,15 @@ impl Places {
         }
         let id = DatacenterId::from_index(self.list.len());
         self.defined.insert(datacenter.name.clone(), (id, place.clone()));
-        self.list.push(datacenter);
+        self.list.push(datacenter.clone());
         Some(id)
     }
+}
+
+/// True if two files can define one datacenter like this. One of them may leave out the country.
+fn agree(one: &Datacenter, other: &Datacenter) -> bool {
+    let same_country = one.country.is_none() || other.country.is_none() || one.country == other.country;
+    one.coordinates == other.coordinates && same_country
 }
 
 /// True if a name that the operator chose can be written in `web/fra` and on a command line. Reports a fault otherwise.

@@ -1,14 +1,21 @@
 //! Zones that were read before. A zone that did not change is not parsed and checked again.
 //!
 //! ```text
-//!   files ─► the same texts as before? ─ yes ─► the tree of before, its warnings and its leads at their places
-//!                                       └ no ──► read anew; kept for the next time, if it is static
+//!   files ─► the same texts as before? ─ yes ─► the tree of before, its warnings, its leads, its names and
+//!                                       │       definitions at their places
+//!                                       └ no ──► read anew; kept for the next time
 //! ```
 //!
-//! A static zone depends only on its own files, so equal texts mean an equal zone. The files themselves are always
-//! read: reading takes a fraction of the time of parsing, and nothing else detects every change. The cache holds no
-//! text. It holds the tree, which is served anyway, and some numbers for each record that points at another name,
-//! because checks between zones need those.
+//! A static zone depends only on its own files, so equal texts mean an equal zone. A zone with names or definitions
+//! depends on the server file too: it is kept while the server file's text and monitors stay the same. If its own
+//! monitors name files, such as certificates, it is read anew each time, because those files and their dates matter.
+//!
+//! The zones' files themselves are always read: reading takes a fraction of the time of parsing, and nothing else
+//! detects every change. The cache holds no text. It holds the tree and the rules for steered names, which are served
+//! anyway, their definitions, and some numbers for each record that points at another name, because checks between
+//! zones need those.
+
+mod steered;
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -17,14 +24,16 @@ use std::sync::Arc;
 use super::fault::{Fault, Faults, Severity};
 use super::files::{ZoneFiles, print};
 use super::master::{Included, Located};
-use super::regions;
-use super::scope::View;
+use super::monitor_tree::MonitorTree;
+use super::scope::Definitions;
 use super::sections::{Drafts, Sections};
 use super::source::{Place, Source};
-use super::zone::{ZoneDraft, ZoneReader};
+use super::zone::{DependsOn, ZoneDraft, ZoneReader};
+use crate::geo::Regions;
 use crate::name::Name;
 use crate::wire::Rtype;
 use crate::zone::{NodeId, Tree};
+use steered::{Before, Steered};
 
 /// The zones of the last configuration, kept until it is read again.
 #[derive(Debug, Default)]
@@ -35,9 +44,22 @@ pub struct Known {
     next: HashMap<String, Zone>,
     /// The number of zones in `next` that were parsed.
     read: usize,
+    server: Server,
 }
 
-/// A static zone without errors.
+/// The parts of the server file that zones depend on.
+#[derive(Debug, Default)]
+struct Server {
+    /// Goes up whenever they change.
+    version: u64,
+    print: u128,
+    /// Its monitors, because they hold what is in other files.
+    monitors: Vec<Option<MonitorTree>>,
+    /// True if it has errors. References to faulty definitions are ignored, so zones are incomplete.
+    is_faulty: bool,
+}
+
+/// A zone without errors.
 #[derive(Debug)]
 struct Zone {
     prints: [Option<u128>; 2],
@@ -51,10 +73,14 @@ struct Zone {
     counts_serial: bool,
     contents: u64,
     soa: Spot,
+    /// True if the zone has a zone file.
+    has_toml: bool,
+    /// Its names and definitions; `None` for a static zone.
+    steered: Option<Box<Steered>>,
 }
 
 /// A place in one of a zone's texts. `text` counts the zone's files in the order of their names, then the included
-/// ones.
+/// ones, then the server file.
 #[derive(Clone, Debug)]
 struct Spot {
     text: u32,
@@ -93,12 +119,12 @@ impl Known {
         if files.unreadable {
             return None;
         }
-        let mut draft = if let Some(draft) = self.recall(stem, files, reader, faults) {
+        let mut draft = if let Some(draft) = self.recall(stem, files, reader, drafts, faults) {
             draft
         } else {
-            let before = faults.0.len();
+            let (before, told) = (Before::of(drafts, reader), faults.0.len());
             let mut draft = reader.read(stem, files, drafts, faults)?;
-            self.keep(stem, files, &mut draft, &faults.0[before..]);
+            self.keep(stem, files, &mut draft, &before, drafts, reader, &faults.0[told..]);
             draft
         };
         reader.set_serial(&mut draft, files, faults);
@@ -110,9 +136,15 @@ impl Known {
         self.read
     }
 
-    /// Begins to read a configuration.
-    pub(super) fn begin(&mut self) {
+    /// Begins to read a configuration, whose server file has this fingerprint, these monitors and these faults.
+    pub(super) fn begin(&mut self, print: u128, monitors: &Definitions<MonitorTree>, faults: &Faults) {
         self.read = 0;
+        let monitors: Vec<_> = monitors.iter().map(|monitor| monitor.value.clone()).collect();
+        let is_faulty = faults.has_errors();
+        let before = &self.server;
+        if is_faulty || before.is_faulty || (before.print, &before.monitors) != (print, &monitors) {
+            self.server = Server { version: self.server.version + 1, print, monitors, is_faulty };
+        }
     }
 
     /// Ends reading. Forgets the zones that the configuration does not have.
@@ -126,38 +158,62 @@ impl Known {
         stem: &str,
         files: &ZoneFiles,
         reader: &ZoneReader<'_>,
+        drafts: &mut Drafts,
         faults: &mut Faults,
     ) -> Option<ZoneDraft> {
-        let zone = self.zones.get(stem).filter(|zone| zone.prints == prints(files))?;
+        let zone = self.zones.get_mut(stem).filter(|zone| zone.prints == prints(files))?;
+        if zone.steered.as_ref().is_some_and(|steered| !steered.fits(self.server.version, drafts)) {
+            return None;
+        }
         let included = zone.included(reader)?;
-        let draft = zone.draft(files, included, reader, faults)?;
+        let draft = zone.draft(files, included, reader, drafts, faults)?;
         let zone = self.zones.remove(stem)?;
         self.next.insert(stem.to_owned(), zone);
         Some(draft)
     }
 
     /// Keeps a zone that was read from these files, with all faults that were reported for it.
-    pub(super) fn keep(&mut self, stem: &str, files: &ZoneFiles, draft: &mut ZoneDraft, reported: &[Fault]) {
+    fn keep(
+        &mut self,
+        stem: &str,
+        files: &ZoneFiles,
+        draft: &mut ZoneDraft,
+        before: &Before,
+        drafts: &Drafts,
+        reader: &ZoneReader<'_>,
+        reported: &[Fault],
+    ) {
         self.read += 1;
-        let before = self.zones.remove(stem);
+        let kept = self.zones.remove(stem);
         let Some(tree) = &mut draft.tree else { return };
         // Perhaps only a comment changed.
-        if let Some(before) = before.filter(|before| before.tree.says_as(tree)) {
-            *tree = before.tree;
+        if let Some(kept) = kept.filter(|kept| kept.tree.says_as(tree)) {
+            *tree = kept.tree;
         }
-        if let Some(zone) = Zone::new(files, draft, reported) {
+        let texts = Texts::of(files, &draft.included, reader);
+        let steered = match draft.depends_on {
+            DependsOn::Files => None,
+            _ if self.server.is_faulty => return,
+            _ => match Steered::new(draft, self.server.version, before, drafts, &texts, reader) {
+                Some(steered) => Some(Box::new(steered)),
+                None => return,
+            },
+        };
+        if let Some(zone) = Zone::new(files, draft, &texts, steered, reported) {
             self.next.insert(stem.to_owned(), zone);
         }
     }
 }
 
 impl Zone {
-    /// Returns `None` if the zone depends on more than its files.
-    fn new(files: &ZoneFiles, draft: &ZoneDraft, reported: &[Fault]) -> Option<Self> {
-        if !draft.owners.is_empty() || !draft.sections.as_ref().is_none_or(Sections::are_empty) {
-            return None;
-        }
-        let texts = Texts(texts(files, &draft.included));
+    /// Returns `None` if the zone has errors, or places outside of `texts`.
+    fn new(
+        files: &ZoneFiles,
+        draft: &ZoneDraft,
+        texts: &Texts,
+        steered: Option<Box<Steered>>,
+        reported: &[Fault],
+    ) -> Option<Self> {
         let warning = |fault: &Fault| {
             let place = texts.spot(fault.place.as_ref()?)?;
             let related = match &fault.related {
@@ -179,6 +235,8 @@ impl Zone {
             counts_serial: draft.counts_serial,
             contents: draft.contents,
             soa: texts.spot(&draft.soa.as_ref()?.1)?,
+            has_toml: files.toml.is_some(),
+            steered,
         })
     }
 
@@ -193,14 +251,15 @@ impl Zone {
     }
 
     fn draft(
-        &self,
+        &mut self,
         files: &ZoneFiles,
         included: Vec<Included>,
         reader: &ZoneReader<'_>,
+        drafts: &mut Drafts,
         faults: &mut Faults,
     ) -> Option<ZoneDraft> {
-        let texts = texts(files, &included);
-        let at = |spot: &Spot| Some(Place { source: texts.get(spot.text as usize)?.clone(), span: spot.span.clone() });
+        let texts = Texts::of(files, &included, reader);
+        let at = |spot: &Spot| texts.place(spot);
         let lead = |lead: &Lead| {
             let record = self.tree.record(lead.node, lead.rtype, usize::from(lead.number))?;
             Some(Located { record, place: at(&lead.spot)? })
@@ -212,23 +271,25 @@ impl Zone {
             let related = related.as_ref().and_then(|(spot, label)| Some((at(spot)?, label.clone())));
             faults.push(Fault { place: at(place), related, ..fault.clone() });
         }
-        // A zone file can refer to the regions of the server file, whether its names use them or not.
-        let sections = files.toml.as_ref().map(|_| Sections::empty());
-        let view = sections.as_ref().map(|own| View { own: &own.regions, shared: Some(&reader.shared.regions) });
-        let regions = view.map(|view| regions::resolve(view, faults)).unwrap_or_default();
-        Some(ZoneDraft {
+        let mut draft = ZoneDraft {
             origin: self.origin.clone(),
             place,
-            regions,
+            // A zone file can refer to the regions of the server file, whether its names use them or not.
+            regions: if self.has_toml { reader.regions.clone() } else { Arc::new(Regions::new(Vec::new())) },
             tree: Some(self.tree.clone()),
             leads,
             owners: Vec::new(),
-            sections,
+            sections: self.has_toml.then(Sections::empty),
             counts_serial: self.counts_serial,
             contents: self.contents,
             soa: Some((self.tree.serial(), soa)),
             included,
-        })
+            depends_on: DependsOn::Files,
+        };
+        if let Some(steered) = &mut self.steered {
+            steered.recall(&mut draft, drafts, &texts, reader);
+        }
+        Some(draft)
     }
 }
 
@@ -236,15 +297,20 @@ fn prints(files: &ZoneFiles) -> [Option<u128>; 2] {
     [&files.toml, &files.master].map(|file| file.as_ref().map(|file| file.print))
 }
 
-/// Returns all texts of a zone.
-fn texts(files: &ZoneFiles, included: &[Included]) -> Vec<Arc<Source>> {
-    let own = [&files.toml, &files.master].into_iter().flatten().map(|file| file.source.clone());
-    own.chain(included.iter().map(|file| file.source.clone())).collect()
-}
-
+/// The texts that a zone's places are in: its files, those that it includes, and the server file.
 struct Texts(Vec<Arc<Source>>);
 
 impl Texts {
+    fn of(files: &ZoneFiles, included: &[Included], reader: &ZoneReader<'_>) -> Self {
+        let own = [&files.toml, &files.master].into_iter().flatten().map(|file| &file.source);
+        let included = included.iter().map(|file| &file.source);
+        Self(own.chain(included).chain([reader.server]).cloned().collect())
+    }
+
+    fn place(&self, spot: &Spot) -> Option<Place> {
+        Some(Place { source: self.0.get(spot.text as usize)?.clone(), span: spot.span.clone() })
+    }
+
     /// Returns `None` if the place is in none of the texts.
     fn spot(&self, place: &Place) -> Option<Spot> {
         let text = self.0.iter().position(|source| Arc::ptr_eq(source, &place.source))?;

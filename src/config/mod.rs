@@ -78,8 +78,9 @@ use crate::snapshot::World;
 use crate::steering::Step;
 
 use decode::{Placed, TomlTable, read_document};
-use files::ZoneFiles;
-use scope::View;
+use files::{ReadFile, ZoneFiles};
+use regions::PlacedRegion;
+use scope::{Definition, View};
 use sections::{Drafts, Sections};
 use server::ServerFile;
 use site::Site;
@@ -192,16 +193,23 @@ fn load_all(
     faults: &mut Faults,
 ) -> Option<(ServerFile, World, Vec<IcmpMonitor>, Asked)> {
     let folder = path.parent().unwrap_or(Path::new(""));
-    let source = files::read_file(disk, path, faults)?.source;
+    let ReadFile { source, print: source_print, .. } = files::read_file(disk, path, faults)?;
     let read = |table: TomlTable<'_>, faults: &mut Faults| server::read(table, folder, disk, drafts, faults);
     let Some(server) = read_document(&source, "the server file", faults, read) else {
         check_syntax(disk, &folder.join(server::ZONES), faults);
         return None;
     };
     let files = files::read_zones(disk, &server.server.zones, server.zones_place.as_ref(), faults);
-    let reader =
-        ZoneReader { folder: &server.server.zones, disk, shared: &server.sections, ecs: server.ecs, last_served };
-    known.begin();
+    let reader = ZoneReader {
+        folder: &server.server.zones,
+        disk,
+        server: &source,
+        shared: &server.sections,
+        regions: &server.regions,
+        ecs: server.ecs,
+        last_served,
+    };
+    known.begin(source_print, &server.sections.monitors, faults);
     let zones = read_zones(&reader, &files, drafts, known, faults);
     known.end();
     warn_unused(&server, &zones, faults);
@@ -288,6 +296,8 @@ fn used_files(zones: &[ZoneDraft], disk: &Disk) -> HashSet<PathBuf> {
 /// Collects the facts about clients that the regions need from the databases.
 fn asked(server: &ServerFile, zones: &[ZoneDraft]) -> Asked {
     let mut asked = Asked { databases: server.database_places.clone(), ..Asked::default() };
+    // Many zones see the regions of the server file. Each region is asked about once.
+    let mut seen: HashSet<*const Definition<PlacedRegion>> = HashSet::new();
     for zone in zones {
         let by = |step| zone.steers_by(step);
         if asked.distance.is_none() {
@@ -300,9 +310,11 @@ fn asked(server: &ServerFile, zones: &[ZoneDraft]) -> Asked {
             .sections
             .as_ref()
             .map(|sections| View { own: &sections.regions, shared: Some(&server.sections.regions) });
-        let regions = regions.into_iter().flat_map(View::visible).filter_map(|region| region.value.as_ref());
+        let regions =
+            regions.into_iter().flat_map(View::visible).filter(|region| seen.insert(std::ptr::from_ref(region)));
+        let regions = regions.filter_map(|region| region.value.as_ref());
         let is_located = |client: &&Placed<ClientMatch>| !matches!(client.value, ClientMatch::Prefix(_));
-        asked.clients.extend(regions.flat_map(regions::PlacedRegion::clients).filter(is_located).cloned());
+        asked.clients.extend(regions.flat_map(PlacedRegion::clients).filter(is_located).cloned());
     }
     asked
 }

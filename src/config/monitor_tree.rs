@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::health::Monitor;
 
 /// One monitor, or several of which a number must be up.
-#[derive(Clone)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum MonitorTree {
     /// One monitor.
     One(PlacedMonitor),
@@ -14,7 +14,7 @@ pub(super) enum MonitorTree {
 }
 
 /// A monitor, and the host that it asks for if it has its own.
-#[derive(Clone)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct PlacedMonitor {
     pub(super) monitor: Arc<Monitor>,
     pub(super) host: Option<Box<str>>,

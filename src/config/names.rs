@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::num::{NonZeroU8, NonZeroU16};
+use std::sync::Arc;
 
 use crate::geo::DatacenterId;
 use crate::name::Name;
@@ -32,6 +33,7 @@ const DEFAULT_STICKY: PerFamily<u8> = [24, 56];
 pub(super) const MAX_TTL: u32 = (1 << 31) - 1;
 
 /// One entry of `[names]`.
+#[derive(Clone, Debug)]
 pub(super) struct Owner {
     pub(super) name: Name,
     pub(super) place: Place,
@@ -39,6 +41,7 @@ pub(super) struct Owner {
 }
 
 /// The kind of answers of an owner.
+#[derive(Clone, Debug)]
 pub(super) enum OwnerKind {
     /// Answers are steered among pools.
     Steered {
@@ -183,7 +186,7 @@ impl NameReader<'_, '_> {
             https,
             rollout: rollout.map(Box::new),
         };
-        let name = SteeredName { owner, steering };
+        let name = SteeredName { owner, steering: Arc::new(steering) };
         Some(OwnerKind::Steered { name, cname: cname_pools || cname_fallback })
     }
 
@@ -239,11 +242,7 @@ impl NameReader<'_, '_> {
     }
 
     fn note_user(&mut self, pool: PoolId, owner: &Name) {
-        let users = &mut self.drafts[pool.index()].users;
-        // The entries of a name are read one after the other, so the name is the last user or not a user yet.
-        if users.last() != Some(owner) {
-            users.push(owner.clone());
-        }
+        self.drafts[pool.index()].note_user(owner);
     }
 
     /// Reads the chain. `anchor` is the place for faults if the key is missing.

@@ -31,12 +31,14 @@ const SMALLEST_CAPACITY: f64 = 0.001;
 const LARGEST_CAPACITY: f64 = 1e12;
 
 /// The result of reading an entry of `[pools]`.
+#[derive(Clone, Debug)]
 pub(super) struct PoolEntry {
     /// Its pools. Each has its datacenter's name if the entry has a list for each datacenter.
     pub(super) parts: Vec<(Option<String>, PoolId)>,
 }
 
 /// A pool whose users are not all known yet.
+#[derive(Clone, Debug)]
 pub(super) struct PoolDraft {
     pub(super) name: Box<str>,
     /// The entry of the file that it is a part of, if that has a pool for each of several datacenters.
@@ -62,9 +64,28 @@ impl PoolDraft {
         };
         self.capacity.is_some() || of_endpoints
     }
+
+    /// Records that a name uses it.
+    pub(super) fn note_user(&mut self, name: &Name) {
+        // The entries of a name are read one after the other, so the name is the last user or not a user yet.
+        if self.users.last() != Some(name) {
+            self.users.push(name.clone());
+        }
+    }
+
+    /// The places of all parts.
+    pub(super) fn places_mut(&mut self) -> impl Iterator<Item = &mut Place> {
+        let (addresses, cname) = match &mut self.members {
+            DraftMembers::Addresses(list) => (list.as_mut_slice(), None),
+            DraftMembers::Cname(endpoint) => (&mut [][..], Some(&mut endpoint.place)),
+        };
+        let addresses = addresses.iter_mut().map(|endpoint| &mut endpoint.place);
+        std::iter::once(&mut self.place).chain(addresses).chain(cname)
+    }
 }
 
 /// The members of a pool.
+#[derive(Clone, Debug)]
 pub(super) enum DraftMembers {
     /// At least one and not too many, each once.
     Addresses(Vec<DraftEndpoint<IpAddr>>),
@@ -72,6 +93,7 @@ pub(super) enum DraftMembers {
 }
 
 /// An endpoint, with the address and port of its probes if it has its own.
+#[derive(Clone, Debug)]
 pub(super) struct DraftEndpoint<T> {
     pub(super) value: T,
     pub(super) place: Place,

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use crate::geo::{ClientMatch, Continent, CountryCode, DatacenterId, Region, Subdivision, countries};
+use crate::geo::{ClientMatch, Continent, CountryCode, DatacenterId, Region, Regions, Subdivision, countries};
 
 use super::code::Code;
 use super::datacenters::{check_country, is_word};
@@ -21,6 +22,7 @@ use super::suggest::did_you_mean;
 pub(super) const DEFAULT: &str = "default";
 
 /// A region whose matches still have their places.
+#[derive(Clone, Debug)]
 pub(super) struct PlacedRegion {
     clients: Vec<Placed<ClientMatch>>,
     prefer: Vec<Vec<DatacenterId>>,
@@ -31,6 +33,12 @@ impl PlacedRegion {
     /// The matches of its clients.
     pub(super) fn clients(&self) -> &[Placed<ClientMatch>] {
         &self.clients
+    }
+
+    /// The places of all parts.
+    pub(super) fn places_mut(&mut self) -> impl Iterator<Item = &mut Place> {
+        let Self { clients, prefer: _, only: _ } = self;
+        clients.iter_mut().map(|client| &mut client.place)
     }
 }
 
@@ -218,15 +226,19 @@ fn read_preferred(
     Some(id)
 }
 
-/// Checks the regions of the server file among themselves. Each zone's regions are checked together with the shared
-/// ones.
-pub(super) fn check_own(own: &Definitions<PlacedRegion>, faults: &mut Faults) {
-    resolve(View { own, shared: None }, faults);
+/// The regions of the server file. Reports client matches that two of them share.
+pub(super) fn resolve_shared(own: &Definitions<PlacedRegion>, faults: &mut Faults) -> Arc<Regions> {
+    Arc::new(Regions::new(list(View { own, shared: None }, faults)))
 }
 
-/// The regions that are visible in a file. Reports client matches that two of them share. Faults among the shared
-/// regions alone were reported with the server file.
-pub(super) fn resolve(view: View<'_, PlacedRegion>, faults: &mut Faults) -> Vec<Region> {
+/// The regions that are visible in a zone file: `shared` itself, unless the zone has regions of its own. Reports client
+/// matches that one of these shares with another region. Faults among the shared regions alone were reported with the
+/// server file.
+pub(super) fn resolve(view: View<'_, PlacedRegion>, shared: &Arc<Regions>, faults: &mut Faults) -> Arc<Regions> {
+    if view.own.is_empty() { shared.clone() } else { Arc::new(Regions::new(list(view, faults))) }
+}
+
+fn list(view: View<'_, PlacedRegion>, faults: &mut Faults) -> Vec<Region> {
     // The shared ones come first, so that a fault points at the zone's own region.
     let shared = view.visible().skip(view.own.iter().count()).map(|definition| (definition, false));
     let own = view.own.iter().map(|definition| (definition, true));

@@ -1,6 +1,6 @@
 //! Resolves the names in a file: to the file's own definitions first, then to the server file's.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
 use super::code::Code;
@@ -12,39 +12,77 @@ use super::suggest::{did_you_mean, list_of};
 const MAX_LISTED: usize = 8;
 
 /// The definitions of one kind in one file, in the order of the file.
+#[derive(Clone, Debug)]
 pub(super) struct Definitions<T> {
     /// The kind, such as "pool".
     kind: &'static str,
     entries: Vec<Definition<T>>,
     by_name: HashMap<String, usize>,
+    /// The positions that were marked since the last [`Self::take_marks`], each once.
+    marks: RefCell<Vec<usize>>,
 }
 
 /// One thing that a file defines.
+#[derive(Clone, Debug)]
 pub(super) struct Definition<T> {
     pub(super) name: Placed<String>,
     /// `None` if the definition is faulty, which was reported already. References to it are no faults.
     pub(super) value: Option<T>,
-    used: Cell<bool>,
+    is_used: Cell<bool>,
+    /// True if its position is among the marks.
+    is_marked: Cell<bool>,
 }
 
 impl<T> Definitions<T> {
     pub(super) fn new(kind: &'static str) -> Self {
-        Self { kind, entries: Vec::new(), by_name: HashMap::new() }
+        Self { kind, entries: Vec::new(), by_name: HashMap::new(), marks: RefCell::default() }
     }
 
     /// Adds a definition. TOML itself guarantees that names are unique.
     pub(super) fn push(&mut self, name: Placed<String>, value: Option<T>) {
         self.by_name.insert(name.value.clone(), self.entries.len());
-        self.entries.push(Definition { name, value, used: Cell::new(false) });
+        self.entries.push(Definition { name, value, is_used: Cell::new(false), is_marked: Cell::new(false) });
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Definition<T>> {
         self.entries.iter()
     }
 
+    /// True if nothing is defined.
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Definition<T>> {
+        self.entries.iter_mut()
+    }
+
     /// The definition with this name.
     pub(super) fn get(&self, name: &str) -> Option<&Definition<T>> {
         self.by_name.get(name).map(|&position| &self.entries[position])
+    }
+
+    /// The definition that a reference means. Marks it as used.
+    pub(super) fn refer(&self, name: &str) -> Option<&Definition<T>> {
+        let position = *self.by_name.get(name)?;
+        self.mark(position);
+        Some(&self.entries[position])
+    }
+
+    /// Records that something refers to the definition at this position.
+    pub(super) fn mark(&self, position: usize) {
+        let definition = &self.entries[position];
+        definition.is_used.set(true);
+        if !definition.is_marked.replace(true) {
+            self.marks.borrow_mut().push(position);
+        }
+    }
+
+    /// Returns the positions that were marked since this was called last, each once.
+    pub(super) fn take_marks(&self) -> Vec<usize> {
+        let marks = self.marks.take();
+        marks.iter().for_each(|&position| self.entries[position].is_marked.set(false));
+        marks
     }
 
     /// True if the file defines this name, faulty or not.
@@ -54,7 +92,7 @@ impl<T> Definitions<T> {
 
     /// Warns of every definition that nothing refers to.
     pub(super) fn warn_unused(&self, faults: &mut Faults) {
-        for definition in self.entries.iter().filter(|definition| !definition.used.get()) {
+        for definition in self.entries.iter().filter(|definition| !definition.is_used.get()) {
             let message = format!("{} `{}` is never used", self.kind, definition.name.value);
             faults.push(Fault::warning(&definition.name.place, message, "nothing refers to it").code(Code::Unused));
         }
@@ -65,11 +103,6 @@ impl<T> Definition<T> {
     /// Its name.
     pub(super) fn text(&self) -> &str {
         &self.name.value
-    }
-
-    /// Records that something refers to it.
-    pub(super) fn mark_used(&self) {
-        self.used.set(true);
     }
 }
 
@@ -98,12 +131,20 @@ impl<'a, T> View<'a, T> {
 
     /// The definition that `name` refers to. Reports a fault if there is none.
     pub(super) fn find(self, name: &Placed<String>, faults: &mut Faults) -> Option<&'a Definition<T>> {
-        let found = self.own.get(&name.value).or_else(|| self.shared?.get(&name.value));
-        match found {
-            Some(definition) => definition.mark_used(),
-            None => faults.push(self.missing(name)),
+        let found = self.own.refer(&name.value).or_else(|| self.shared?.refer(&name.value));
+        if found.is_none() {
+            faults.push(self.missing(name));
         }
         found
+    }
+
+    /// Records that something refers to all visible definitions.
+    pub(super) fn mark_all(self) {
+        (0..self.own.entries.len()).for_each(|position| self.own.mark(position));
+        if let Some(shared) = self.shared {
+            let is_visible = |position: &usize| !self.own.contains(shared.entries[*position].text());
+            (0..shared.entries.len()).filter(is_visible).for_each(|position| shared.mark(position));
+        }
     }
 
     fn missing(self, name: &Placed<String>) -> Fault {

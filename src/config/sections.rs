@@ -13,14 +13,20 @@ use super::monitors;
 use super::pools::{self, PoolDraft, PoolEntry, PoolScope};
 use super::regions::{self, PlacedRegion};
 use super::scope::{Definitions, View};
+use super::source::Place;
 
 /// The definitions of one file.
+#[derive(Clone, Debug)]
 pub(super) struct Sections {
     pub(super) datacenters: Definitions<DatacenterId>,
     pub(super) regions: Definitions<PlacedRegion>,
     pub(super) monitors: Definitions<MonitorTree>,
     pub(super) pools: Definitions<PoolEntry>,
 }
+
+/// The definitions of one file that were referred to, by kind: their positions.
+#[derive(Debug, Default)]
+pub(super) struct Marks([Vec<usize>; 4]);
 
 /// The definitions of all files together.
 #[derive(Default)]
@@ -42,10 +48,7 @@ impl Sections {
 
     /// True if nothing is defined.
     pub(super) fn are_empty(&self) -> bool {
-        self.datacenters.iter().next().is_none()
-            && self.regions.iter().next().is_none()
-            && self.monitors.iter().next().is_none()
-            && self.pools.iter().next().is_none()
+        self.datacenters.is_empty() && self.regions.is_empty() && self.monitors.is_empty() && self.pools.is_empty()
     }
 
     /// Takes the sections out of a file's table. A zone file passes `shared` and `origin`.
@@ -71,10 +74,37 @@ impl Sections {
         Self { datacenters, regions, monitors, pools }
     }
 
+    /// Returns the definitions that were referred to since this was called last.
+    pub(super) fn take_marks(&self) -> Marks {
+        let Self { datacenters, regions, monitors, pools } = self;
+        Marks([datacenters.take_marks(), regions.take_marks(), monitors.take_marks(), pools.take_marks()])
+    }
+
+    /// Records that something refers to these definitions.
+    pub(super) fn mark(&self, Marks([datacenters, regions, monitors, pools]): &Marks) {
+        datacenters.iter().for_each(|&position| self.datacenters.mark(position));
+        regions.iter().for_each(|&position| self.regions.mark(position));
+        monitors.iter().for_each(|&position| self.monitors.mark(position));
+        pools.iter().for_each(|&position| self.pools.mark(position));
+    }
+
+    /// The places of all definitions and of their parts.
+    pub(super) fn places_mut(&mut self) -> impl Iterator<Item = &mut Place> {
+        let Self { datacenters, regions, monitors, pools } = self;
+        let of_regions = regions.iter_mut().flat_map(|region| {
+            let parts = region.value.iter_mut().flat_map(PlacedRegion::places_mut);
+            std::iter::once(&mut region.name.place).chain(parts)
+        });
+        let of_datacenters = datacenters.iter_mut().map(|datacenter| &mut datacenter.name.place);
+        let of_monitors = monitors.iter_mut().map(|monitor| &mut monitor.name.place);
+        let of_pools = pools.iter_mut().map(|pool| &mut pool.name.place);
+        of_datacenters.chain(of_regions).chain(of_monitors).chain(of_pools)
+    }
+
     /// Warns of every definition that nothing refers to. `site` is a reference to a datacenter.
     pub(super) fn warn_unused(&self, site: Option<&str>, faults: &mut Faults) {
-        for datacenter in self.datacenters.iter().filter(|datacenter| site == Some(&datacenter.name.value)) {
-            datacenter.mark_used();
+        if let Some(site) = site {
+            self.datacenters.refer(site);
         }
         self.datacenters.warn_unused(faults);
         self.regions.warn_unused(faults);

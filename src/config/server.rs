@@ -8,6 +8,7 @@ use std::time::Duration;
 use rustls::sign::CertifiedKey;
 
 use crate::disk::Disk;
+use crate::geo::Regions;
 use crate::overrides::Order;
 use crate::snapshot::{Ecs, Probing, Protocol};
 
@@ -83,6 +84,8 @@ pub(super) struct ServerFile {
     /// The location of this node.
     pub(super) site: Option<Site>,
     pub(super) sections: Sections,
+    /// The regions of `sections`, as zones without regions of their own use them.
+    pub(super) regions: Arc<Regions>,
     pub(super) windows: Vec<Placed<Order>>,
 }
 
@@ -109,13 +112,25 @@ pub(super) fn read(
     let webhooks = webhooks::read(table.take("webhooks").as_ref(), disk, faults);
     let windows = super::windows::read(table.take("windows"), faults);
     let sections = Sections::read(&mut table, None, None, disk, drafts, faults);
-    super::regions::check_own(&sections.regions, faults);
+    let regions = super::regions::resolve_shared(&sections.regions, faults);
     super::lints::check_matches(View { own: &sections.regions, shared: None }, ecs, faults);
     table.finish(faults);
     let zones_folder = folder.join(zones.as_ref().map_or(ZONES, |text| &text.value));
     let server = Server { zones: zones_folder, state, listen, admin, webhooks, databases, watching };
     let zones_place = zones.map(|zones| zones.place);
-    ServerFile { server, credentials, database_places, zones_place, ecs, protocol, probing, site, sections, windows }
+    ServerFile {
+        server,
+        credentials,
+        database_places,
+        zones_place,
+        ecs,
+        protocol,
+        probing,
+        site,
+        sections,
+        regions,
+        windows,
+    }
 }
 
 fn read_reload(value: Option<Value<'_>>, faults: &mut Faults) -> Watching {

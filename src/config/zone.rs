@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::disk::Disk;
-use crate::geo::{DatacenterId, Region, Regions};
+use crate::geo::{DatacenterId, Regions};
 use crate::name::Name;
 use crate::snapshot::{Ecs, SteeredName, ZoneSpec};
 use crate::steering::Step;
@@ -26,10 +26,10 @@ use super::names::{self, MAX_TTL, NameScope, Owner, OwnerKind};
 use super::owners::parse_name;
 use super::pools::PoolDraft;
 use super::regions::{self, DEFAULT};
-use super::scope::{Definition, View};
+use super::scope::View;
 use super::sections::{Drafts, Sections};
 use super::serial;
-use super::source::Place;
+use super::source::{Place, Source};
 use super::spelling;
 use super::statics::{self, RECORD_TTL, SoaDefaults};
 
@@ -39,12 +39,23 @@ const DEFAULT_TTL: u32 = 30;
 /// Default TTL in seconds while the state of an endpoint is unconfirmed.
 const DEFAULT_TTL_MIN: u32 = 5;
 
+/// The part of the configuration that a zone depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum DependsOn {
+    /// Only its own files: it defines nothing and has no names.
+    Files,
+    /// Its own files, and the definitions of the server file.
+    Definitions,
+    /// Also other files, which its monitors name.
+    OtherFiles,
+}
+
 /// A zone whose names are resolved.
 pub(super) struct ZoneDraft {
     pub(super) origin: Name,
     /// The place where it is defined.
     pub(super) place: Place,
-    pub(super) regions: Vec<Region>,
+    pub(super) regions: Arc<Regions>,
     /// Its names and records; `None` if the zone has a fault.
     pub(super) tree: Option<Arc<Tree>>,
     /// Its records that point at other names, in their order.
@@ -60,6 +71,7 @@ pub(super) struct ZoneDraft {
     pub(super) soa: Option<(u32, Place)>,
     /// The files that it includes.
     pub(super) included: Vec<Included>,
+    pub(super) depends_on: DependsOn,
 }
 
 /// The inputs for reading a zone.
@@ -68,8 +80,12 @@ pub(super) struct ZoneReader<'a> {
     pub(super) folder: &'a Path,
     /// The access to the files.
     pub(super) disk: &'a Disk,
+    /// The server file.
+    pub(super) server: &'a Arc<Source>,
     /// The server file's definitions for all zones.
     pub(super) shared: &'a Sections,
+    /// The regions of `shared`.
+    pub(super) regions: &'a Arc<Regions>,
     /// How Client Subnet is used.
     pub(super) ecs: Ecs,
     /// Returns the serial and the contents that a zone was last served with.
@@ -109,7 +125,7 @@ impl ZoneReader<'_> {
         let draft = ZoneDraft {
             origin,
             place,
-            regions: Vec::new(),
+            regions: Arc::new(Regions::new(Vec::new())),
             tree: None,
             leads: Vec::new(),
             owners: Vec::new(),
@@ -118,6 +134,7 @@ impl ZoneReader<'_> {
             contents,
             soa: None,
             included,
+            depends_on: DependsOn::Files,
         };
         Some(draft.checked(records, before, faults))
     }
@@ -139,7 +156,7 @@ impl ZoneReader<'_> {
             None => (origin_of_stem(stem, &table.place(), faults)?, table.place()),
         };
         let (ttl, ttl_min) = read_ttls(&mut table, faults);
-        let others = drafts.pools.len();
+        let (others, operations) = (drafts.pools.len(), self.disk.operations());
         let sections = Sections::read(&mut table, Some(self.shared), Some(&origin), self.disk, drafts, faults);
         let region_view = View { own: &sections.regions, shared: Some(&self.shared.regions) };
         let scope = NameScope {
@@ -151,11 +168,19 @@ impl ZoneReader<'_> {
             regions: region_view,
             pools: View { own: &sections.pools, shared: Some(&self.shared.pools) },
         };
-        let owners = names::read(table.take("names").as_ref(), &scope, &mut drafts.pools, faults);
-        let regions = regions::resolve(region_view, faults);
+        let names = table.take("names");
+        let depends_on = if self.disk.operations() != operations {
+            DependsOn::OtherFiles
+        } else if names.is_none() && sections.are_empty() {
+            DependsOn::Files
+        } else {
+            DependsOn::Definitions
+        };
+        let owners = names::read(names.as_ref(), &scope, &mut drafts.pools, faults);
+        let regions = regions::resolve(region_view, self.regions, faults);
         check_regions_are_used(region_view, &owners, &drafts.pools, faults);
         lints::check_matches(region_view, self.ecs, faults);
-        lints::Names { owners: &owners, pools: &drafts.pools, others, regions: &regions }.check(faults);
+        lints::Names { owners: &owners, pools: &drafts.pools, others, regions: regions.list() }.check(faults);
         let (Master { records, included }, counted) = self.read_records(&origin, &mut table, files, faults);
         table.finish(faults);
         let counts_serial = counted.is_some();
@@ -173,6 +198,7 @@ impl ZoneReader<'_> {
             contents,
             soa: None,
             included,
+            depends_on,
         };
         Some(draft.checked(records, before, faults))
     }
@@ -303,10 +329,9 @@ impl ZoneDraft {
 
     /// Returns the zone as it is served; `None` if it has a fault. Zones with equal regions share those in `known`.
     pub(super) fn finish(self, known: &mut HashSet<Arc<Regions>>) -> Option<ZoneSpec> {
-        let regions = Arc::new(Regions::new(self.regions));
-        let regions = known.get(&regions).cloned().unwrap_or_else(|| {
-            known.insert(regions.clone());
-            regions
+        let regions = known.get(&self.regions).cloned().unwrap_or_else(|| {
+            known.insert(self.regions.clone());
+            self.regions
         });
         let (mut names, mut reflect): (Vec<SteeredName>, Vec<Name>) = Default::default();
         for owner in self.owners {
@@ -366,7 +391,7 @@ fn check_regions_are_used(
     });
     let mut by_region = by_region.peekable();
     if by_region.peek().is_some() {
-        view.visible().for_each(Definition::mark_used);
+        view.mark_all();
     }
     // The region has no effect on a name whose pools are all in one datacenter.
     let mut several = by_region.filter(|(_, name)| {

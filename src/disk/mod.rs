@@ -46,6 +46,8 @@ pub struct Disk {
     inner: Mutex<Inner>,
     /// The first file that missed the deadline. After it nothing is read.
     stuck: OnceLock<PathBuf>,
+    /// The number of operations so far.
+    operations: AtomicU64,
     patience: Duration,
 }
 
@@ -75,7 +77,7 @@ impl Disk {
     }
 
     fn with_patience(patience: Duration) -> Self {
-        Self { inner: Mutex::default(), stuck: OnceLock::new(), patience }
+        Self { inner: Mutex::default(), stuck: OnceLock::new(), operations: AtomicU64::new(0), patience }
     }
 
     /// Reads a regular file. Fails for anything else, such as a folder, a pipe or a device, with an error that says so.
@@ -136,6 +138,11 @@ impl Disk {
         self.stuck.get().is_some()
     }
 
+    /// The number of operations so far. Work that leaves it as it is does not depend on the file system.
+    pub fn operations(&self) -> u64 {
+        self.operations.load(Ordering::Relaxed)
+    }
+
     /// The files and folders that were read so far.
     pub fn reads(&self) -> Reads {
         let mut reads = self.inner().reads.clone();
@@ -157,6 +164,7 @@ impl Disk {
         progress: &AtomicU64,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> io::Result<T> {
+        self.operations.fetch_add(1, Ordering::Relaxed);
         if let Some(stuck) = self.stuck.get() {
             return Err(timed_out(format!("not tried, because {} could not be read in time", stuck.display())));
         }

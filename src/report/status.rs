@@ -53,6 +53,10 @@ pub struct Traffic {
     /// DNS connections that the kernel refused so far, because they could not be accepted fast enough.
     #[serde(default)]
     pub refused_connections: u64,
+    /// Connections to the admin server over TCP that the kernel refused so far, because they could not be accepted fast
+    /// enough. If it grows, keep strangers from its port.
+    #[serde(default)]
+    pub refused_admin_connections: u64,
     /// Zone transfers that took too long so far, and were cut off.
     #[serde(default)]
     pub cut_transfers: u64,

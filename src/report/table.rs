@@ -86,6 +86,7 @@ impl Status {
             closed_connections,
             dropped_queries,
             refused_connections,
+            refused_admin_connections,
             cut_transfers,
             closed_admin_connections,
             slipped_responses,
@@ -99,6 +100,12 @@ impl Status {
             let _ = writeln!(
                 lines,
                 "the kernel refused {refused_connections} connections of DNS: more came than could be accepted"
+            );
+        }
+        if refused_admin_connections > 0 {
+            let _ = writeln!(
+                lines,
+                "the kernel refused {refused_admin_connections} connections to the admin server: more came than could be accepted"
             );
         }
         if closed_connections > 0 {

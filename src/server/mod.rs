@@ -71,6 +71,8 @@ pub const LAST_GRACE: Duration = Duration::from_secs(1);
 pub struct Bound {
     sockets: Vec<Sockets>,
     encrypted: Option<Encrypted>,
+    /// Listeners of the admin server, to count the connections that the kernel refuses there.
+    admin: Vec<TcpListener>,
     limits: TcpLimits,
     alarm: Alarm,
     /// `None` if nobody counts.
@@ -114,7 +116,7 @@ impl Bound {
     pub fn new(addresses: &[SocketAddr], workers: NonZeroUsize) -> Result<Self, BindError> {
         let sockets = addresses.iter().map(|&address| Sockets::bind(address, workers)).collect::<Result<_, _>>()?;
         let (limits, alarm) = (TcpLimits::default(), vital::alarm().0);
-        Ok(Self { sockets, encrypted: None, limits, alarm, traffic: None })
+        Ok(Self { sockets, encrypted: None, admin: Vec::new(), limits, alarm, traffic: None })
     }
 
     /// Binds the addresses of encrypted transports too, with this certificate.
@@ -134,6 +136,11 @@ impl Bound {
             shown: Arc::new(Shown::new(credentials)),
         };
         Ok(Self { encrypted: Some(encrypted), ..self })
+    }
+
+    /// Counts the connections that the kernel refuses at these listeners of the admin server too.
+    pub fn with_admin(self, admin: Vec<TcpListener>) -> Self {
+        Self { admin, ..self }
     }
 
     /// Sets the limits for connections.
@@ -169,7 +176,7 @@ impl Bound {
     /// Answers from the `published` snapshot, in threads of its own and on the tokio runtime that this is called in.
     /// Fails if the system has no threads or descriptors left.
     pub fn start(self, published: Arc<ArcSwap<Snapshot>>, rotation: Arc<Rotation>) -> io::Result<Running> {
-        let Self { sockets, encrypted, limits, alarm, traffic } = self;
+        let Self { sockets, encrypted, admin, limits, alarm, traffic } = self;
         let (stopping, stop) = watch::channel(());
         let limiter = Arc::new(ConnectionLimiter::new(limits.connections, limits.connections_per_client));
         let shown = encrypted.as_ref().map(|encrypted| encrypted.shown.clone());
@@ -185,6 +192,7 @@ impl Bound {
             stopping: stop,
         };
         let mut pressure = Pressure::new(limiter, losses.clone(), service.stopping.clone());
+        admin.into_iter().for_each(|listener| pressure.look_at_admin_connections(listener));
         let limiter = Arc::new(RateLimiter::new(losses));
         let telling = rate_limit::tell(limiter.clone(), service.stopping.clone());
         tokio::spawn(alarm.part("the task that tells of rate limits").run(telling));

@@ -22,6 +22,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 pub(super) struct Pressure {
     queries: Vec<LookedAt>,
     connections: Vec<LookedAt>,
+    admin_connections: Vec<LookedAt>,
     limiter: Arc<ConnectionLimiter>,
     losses: Arc<Losses>,
     /// The number of evictions at the last check.
@@ -39,8 +40,16 @@ struct LookedAt {
 
 impl Pressure {
     pub(super) fn new(limiter: Arc<ConnectionLimiter>, losses: Arc<Losses>, stopping: watch::Receiver<()>) -> Self {
-        let (queries, connections) = (Vec::new(), Vec::new());
-        Self { queries, connections, limiter, losses, evictions: 0, transfers: 0, stopping }
+        Self {
+            queries: Vec::new(),
+            connections: Vec::new(),
+            admin_connections: Vec::new(),
+            limiter,
+            losses,
+            evictions: 0,
+            transfers: 0,
+            stopping,
+        }
     }
 
     /// Checks a UDP socket from now on.
@@ -48,10 +57,15 @@ impl Pressure {
         self.queries.push(LookedAt { socket, dropped: 0 });
     }
 
-    /// Checks a listener from now on.
+    /// Checks a listener of DNS from now on.
     pub(super) fn look_at_connections(&mut self, listener: &TcpListener) -> io::Result<()> {
         self.connections.push(LookedAt { socket: Arc::new(listener.try_clone()?.into()), dropped: 0 });
         Ok(())
+    }
+
+    /// Checks a listener of the admin server from now on.
+    pub(super) fn look_at_admin_connections(&mut self, listener: TcpListener) {
+        self.admin_connections.push(LookedAt { socket: Arc::new(listener.into()), dropped: 0 });
     }
 
     /// Logs overload until the server stops.
@@ -73,6 +87,13 @@ impl Pressure {
         let (refused, since_start) = count(&mut self.connections, &self.losses.connections);
         if refused > 0 {
             warn!(refused, since_start, "the kernel refused connections: more came than could be accepted");
+        }
+        let (refused, since_start) = count(&mut self.admin_connections, &self.losses.admin_connections);
+        if refused > 0 {
+            warn!(
+                refused,
+                since_start, "the kernel refused connections to the admin server: more came than could be accepted"
+            );
         }
         let occupancy = self.limiter.occupancy();
         if occupancy.evictions > self.evictions {

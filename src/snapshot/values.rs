@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::net::IpAddr;
 use std::ops::Deref;
 
+use super::ids::PoolId;
 use super::world::{Endpoint, PoolUse};
 
 /// Maximum number of pools of a name, so that a set of them fits in one machine word. `web/fra` and `web/iad` are two.
@@ -46,6 +47,14 @@ impl PoolList {
         let mut seen = HashSet::new();
         let is_valid = (1..=MAX_POOLS).contains(&pools.len()) && pools.iter().all(|used| seen.insert(used.pool));
         is_valid.then(|| Self(pools.into()))
+    }
+
+    /// Gives the pools other numbers. `number` must give different pools different numbers.
+    pub fn renumber(&mut self, number: impl Fn(PoolId) -> PoolId) {
+        for used in &mut self.0 {
+            used.pool = number(used.pool);
+        }
+        debug_assert!(Self::try_new(self.0.to_vec()).is_some(), "two pools got the same number");
     }
 }
 

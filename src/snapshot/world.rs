@@ -261,8 +261,8 @@ pub struct ZoneSpec {
 pub struct SteeredName {
     /// The owner, at or below the zone's origin; may be a wildcard.
     pub owner: Name,
-    /// The rules for its addresses.
-    pub steering: Steering,
+    /// The rules for its addresses. Worlds share them if the name did not change.
+    pub steering: Arc<Steering>,
 }
 
 /// The rules by which a name's addresses are chosen. Names of one zone with equal steering get equal answers.

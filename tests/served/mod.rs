@@ -101,7 +101,7 @@ fn zone(version: &str) -> ZoneSpec {
         regions: Arc::new(Regions::new(Vec::new())),
         tree: Arc::new(Tree::build(&origin, &records, [&name("www")], []).unwrap()),
         serial: 1,
-        names: vec![SteeredName { owner: name("www"), steering }],
+        names: vec![SteeredName { owner: name("www"), steering: steering.into() }],
         reflect: Vec::new(),
         counts_serial: false,
         contents: 0,

@@ -16,6 +16,9 @@ use crate::wire::Fold;
 
 /// Warns of matches without effect in a file's own regions. `view` holds all regions that they compete with.
 pub(in crate::config) fn check_matches(view: View<'_, PlacedRegion>, ecs: Ecs, faults: &mut Faults) {
+    if view.own.is_empty() {
+        return;
+    }
     let all: Vec<ClientMatch> = view
         .visible()
         .filter_map(|definition| definition.value.as_ref())

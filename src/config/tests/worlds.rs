@@ -287,7 +287,7 @@ fn names_know_their_pools() {
     assert_eq!(regions.list(), [europe, default]);
     let www = SteeredName {
         owner: name("www.example.com."),
-        steering: Steering {
+        steering: Arc::new(Steering {
             pools: pool_list(vec![
                 PoolUse { pool: PoolId::from_index(2), weight: 1, order: 0 },
                 PoolUse { pool: PoolId::from_index(0), weight: 9, order: 1 },
@@ -309,11 +309,11 @@ fn names_know_their_pools() {
             ttls: Ttls::try_new(3, 3).unwrap(),
             https: None,
             rollout: None,
-        },
+        }),
     };
     let apps = SteeredName {
         owner: name("*.apps.example.com."),
-        steering: Steering {
+        steering: Arc::new(Steering {
             pools: pool_list(vec![PoolUse { pool: PoolId::from_index(0), weight: 1, order: 0 }]),
             steer: vec![Step::Region, Step::Weight],
             latency_tolerance: Tolerance::default(),
@@ -328,7 +328,7 @@ fn names_know_their_pools() {
             ttls: Ttls::try_new(20, 5).unwrap(),
             https: None,
             rollout: None,
-        },
+        }),
     };
     assert_eq!(*names, [www, apps]);
 }

@@ -59,7 +59,7 @@ fn draft(datacenters: &[&str], steer: Step) -> World {
             .unwrap(),
         ),
         serial: 0,
-        names: vec![SteeredName { owner: origin.clone(), steering }],
+        names: vec![SteeredName { owner: origin.clone(), steering: steering.into() }],
         reflect: Vec::new(),
         counts_serial: false,
         contents: 0,

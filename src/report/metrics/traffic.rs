@@ -79,6 +79,7 @@ impl Metrics<'_> {
         let help = "Connections that the kernel refused, because they could not be accepted fast enough.";
         out.family("truenorth_refused_connections", Kind::Counter, help, |samples| {
             samples.count(&[("server", "dns")], traffic.refused_connections);
+            samples.count(&[("server", "admin")], traffic.refused_admin_connections);
         });
     }
 }
