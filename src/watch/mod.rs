@@ -135,6 +135,8 @@ impl Watch {
         if known.state() == State::Unknown || *health != Health::UNKNOWN {
             return false;
         }
+        // Outcomes in a row for another host prove nothing for this one.
+        let known = if from.host == to.host { known } else { known.without_outcomes() };
         *health = known.under(&to.monitor, now);
         if let Some(fail_static) = fail_static_of(&mut self.fail_statics, to) {
             fail_static.carry(from, to);
