@@ -17,6 +17,7 @@ use rustls::{ClientConfig, RootCertStore};
 use super::output;
 use crate::config::{self, Admin, Faults};
 use crate::disk::{Disk, Seen};
+use crate::printable::Printable;
 use crate::report::{self, Problem, Shape};
 
 /// Longest time to connect.
@@ -73,7 +74,7 @@ impl AskError {
     pub(super) fn exit(&self) -> ExitCode {
         match self {
             Self::Faults(faults) => super::print_faults(faults),
-            other => output::complain(format_args!("truenorth: {other}")),
+            other => output::complain(format_args!("truenorth: {}", Printable(other))),
         }
         ExitCode::from(super::BAD)
     }

@@ -26,6 +26,7 @@ use tracing::{error, warn};
 
 use crate::config::{Fault, Faults, Position, Severity};
 use crate::overrides::Mode;
+use crate::printable::Printable;
 
 /// An authoritative DNS server that sends every client to the best datacenter that is alive.
 #[derive(Debug, Parser)]
@@ -123,7 +124,8 @@ fn print(report: Result<String, String>) -> ExitCode {
     match report {
         Ok(report) => output::print(report, ExitCode::SUCCESS),
         Err(why) => {
-            output::complain(format_args!("truenorth: {why}"));
+            // A reason may hold what was typed or what the node said.
+            output::complain(format_args!("truenorth: {}", Printable(why)));
             ExitCode::from(BAD)
         }
     }

@@ -11,6 +11,7 @@ use super::fault::{Fault, Faults};
 use super::monitor_tree::{MonitorTree, PlacedMonitor};
 use super::scope::{self, Definition, Definitions};
 use super::source::Place;
+use super::suggest::Suggestions;
 
 /// Most probes of one endpoint. Each costs a connection per interval, and nobody can explain the result of more.
 const MAX_PARTS: usize = 32;
@@ -94,7 +95,8 @@ pub(super) fn resolve(
 ) -> Definitions<MonitorTree> {
     let by_name = written.iter().enumerate().map(|(at, (name, _))| (name.value.as_str(), at)).collect();
     let states = written.iter().map(|_| State::Unseen).collect();
-    let mut resolver = Resolver { written: &written, by_name, shared, states, used: HashSet::new() };
+    let suggestions = Suggestions::default();
+    let mut resolver = Resolver { written: &written, by_name, shared, states, used: HashSet::new(), suggestions };
     let trees: Vec<_> = (0..written.len()).map(|at| resolver.tree(at, 0, faults)).collect();
     let used = resolver.used;
     let mut definitions = Definitions::new("monitor");
@@ -121,6 +123,7 @@ struct Resolver<'a> {
     states: Vec<State>,
     /// Monitors that are part of others.
     used: HashSet<usize>,
+    suggestions: Suggestions,
 }
 
 impl<'a> Resolver<'a> {
@@ -175,7 +178,8 @@ impl<'a> Resolver<'a> {
     fn missing(&self, name: &Placed<String>) -> Fault {
         let own = self.written.iter().map(|(name, _)| name.value.as_str());
         let shared = self.shared.into_iter().flat_map(Definitions::iter).map(Definition::text);
-        scope::missing("monitor", name, &own.chain(shared).collect::<Vec<_>>())
+        let count = self.written.len() + self.shared.map_or(0, |shared| shared.iter().count());
+        scope::missing("monitor", name, count, own.chain(shared), &self.suggestions)
     }
 }
 

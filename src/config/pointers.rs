@@ -6,7 +6,6 @@ use std::collections::{HashMap, HashSet};
 use foldhash::fast::RandomState;
 
 use crate::name::{Name, suffixes};
-use crate::suggest::did_you_mean;
 use crate::wire::Rtype;
 use crate::zone::Tree;
 
@@ -17,6 +16,7 @@ use super::names::OwnerKind;
 use super::pools::{DraftMembers, PoolDraft};
 use super::source::Place;
 use super::spelling::{self, Odd};
+use super::suggest::{Suggestions, did_you_mean};
 use super::zone::ZoneDraft;
 
 /// Most owners that a missing name is compared with. More would take longer than the suggestion is worth.
@@ -66,6 +66,7 @@ struct Contents<'a> {
     /// The targets of CNAME records and of steered names, in the order of the files.
     cnames: HashMap<&'a Name, Lead<'a>, RandomState>,
     order: Vec<&'a Name>,
+    suggestions: Suggestions,
 }
 
 /// The target of a CNAME.
@@ -99,7 +100,8 @@ impl<'a> Contents<'a> {
                 by_origin.insert(zone.origin.to_key(), Zone { origin: &zone.origin, tree });
             }
         }
-        let mut contents = Self { zones: by_origin, cnames: HashMap::default(), order };
+        let suggestions = Suggestions::default();
+        let mut contents = Self { zones: by_origin, cnames: HashMap::default(), order, suggestions };
         for zone in zones {
             for located in &zone.leads {
                 let record = &located.record;
@@ -212,6 +214,9 @@ impl<'a> Contents<'a> {
         let mut above = suffixes(&key).skip(1).take_while(|above| above.len() > origin.as_wire().len());
         if !is_whole && relative.label_count() > 1 && !above.any(|above| tree.contains(above)) {
             return Some(relative.to_string());
+        }
+        if !self.suggestions.take(MAX_COMPARED) {
+            return None;
         }
         let owners = tree.owners().take(MAX_COMPARED).map(Name::from_wire);
         let texts: Vec<String> = owners.map(|owner| owner.to_string()).collect();

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use super::code::Code;
 use super::decode::Placed;
 use super::fault::{Fault, Faults};
-use super::suggest::{did_you_mean, list_of};
+use super::suggest::{Suggestions, did_you_mean, list_of};
 
 /// Most names that a fault lists if a name is not found. A longer list would hide the fault itself.
 const MAX_LISTED: usize = 8;
@@ -20,6 +20,7 @@ pub(super) struct Definitions<T> {
     by_name: HashMap<String, usize>,
     /// The positions that were marked since the last [`Self::take_marks`], each once.
     marks: RefCell<Vec<usize>>,
+    suggestions: Suggestions,
 }
 
 /// One thing that a file defines.
@@ -35,7 +36,8 @@ pub(super) struct Definition<T> {
 
 impl<T> Definitions<T> {
     pub(super) fn new(kind: &'static str) -> Self {
-        Self { kind, entries: Vec::new(), by_name: HashMap::new(), marks: RefCell::default() }
+        let (marks, suggestions) = (RefCell::default(), Suggestions::default());
+        Self { kind, entries: Vec::new(), by_name: HashMap::new(), marks, suggestions }
     }
 
     /// Adds a definition. TOML itself guarantees that names are unique.
@@ -148,22 +150,36 @@ impl<'a, T> View<'a, T> {
     }
 
     fn missing(self, name: &Placed<String>) -> Fault {
-        let names: Vec<&str> = self.visible().map(Definition::text).collect();
-        missing(self.own.kind, name, &names)
+        let count = self.own.entries.len() + self.shared.map_or(0, |shared| shared.entries.len());
+        let names = self.visible().map(Definition::text);
+        missing(self.own.kind, name, count, names, &self.own.suggestions)
     }
 }
 
-/// The fault for a `name` that is not among `names`.
-pub(super) fn missing(kind: &str, name: &Placed<String>, names: &[&str]) -> Fault {
+/// The fault for a `name` that is not among `names`, of which there are `count` at most.
+pub(super) fn missing<'a>(
+    kind: &str,
+    name: &Placed<String>,
+    count: usize,
+    names: impl Iterator<Item = &'a str>,
+    suggestions: &Suggestions,
+) -> Fault {
+    if !suggestions.take(count) {
+        return not_found(kind, name, format!("not a {kind}"));
+    }
+    let names: Vec<&str> = names.collect();
     let label = match did_you_mean(&name.value, names.iter().copied()) {
         Some(meant) => format!("did you mean `{meant}`?"),
         None => format!("not a {kind}"),
     };
-    let fault =
-        Fault::error(&name.place, format!("there is no {kind} `{}`", name.value), label).code(Code::UnknownName);
+    let fault = not_found(kind, name, label);
     match names.len() {
         0 => fault.help(format!("no {kind} is defined here or in the server file")),
-        1..=MAX_LISTED => fault.help(format!("there is {}", list_of(names))),
+        1..=MAX_LISTED => fault.help(format!("there is {}", list_of(&names))),
         _ => fault,
     }
+}
+
+fn not_found(kind: &str, name: &Placed<String>, label: String) -> Fault {
+    Fault::error(&name.place, format!("there is no {kind} `{}`", name.value), label).code(Code::UnknownName)
 }

@@ -119,6 +119,11 @@ impl Health {
         self
     }
 
+    /// The same state, of which no outcome in a row is known.
+    pub fn without_outcomes(self) -> Self {
+        Self { rows: Rows::default(), ..self }
+    }
+
     /// The hold to keep for the next run; `None` if the endpoint never fell.
     pub fn hold(self) -> Option<KeptHold> {
         let Hold { until, risen, doublings } = self.hold;

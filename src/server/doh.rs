@@ -138,7 +138,7 @@ fn is_path(path: &str) -> bool {
 
 /// True if the body is a message as it is: it has one media type, [`MEDIA_TYPE`], and no content coding, which would get 415
 /// too (RFC 9110, section 8.4).
-fn is_message<B>(request: &Request<B>) -> bool {
+pub(super) fn is_message<B>(request: &Request<B>) -> bool {
     let mut media_types = request.headers().get_all(CONTENT_TYPE).iter();
     let (Some(media_type), None) = (media_types.next(), media_types.next()) else { return false };
     let essence = media_type.to_str().unwrap_or_default().split(';').next().unwrap_or_default();

@@ -163,10 +163,12 @@ fn target_length(request: &Request<Incoming>) -> u32 {
     u32::try_from(target).unwrap_or(u32::MAX)
 }
 
-/// Drops all header fields of a request except the one that is used later.
+/// Drops all header fields of a request except the one that is used later: the media type of a body that is a message. The
+/// other fields that describe a body are judged here.
 fn without_fields(request: Request<Incoming>) -> Request<Incoming> {
+    let is_message = doh::is_message(&request);
     let (mut parts, body) = request.into_parts();
-    let media_type = parts.headers.get(CONTENT_TYPE).cloned();
+    let media_type = parts.headers.remove(CONTENT_TYPE).filter(|_| is_message);
     parts.headers = media_type.into_iter().map(|value| (CONTENT_TYPE, value)).collect();
     Request::from_parts(parts, body)
 }

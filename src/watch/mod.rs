@@ -156,6 +156,9 @@ impl Watch {
         if known.state() == State::Unknown || *health != Health::UNKNOWN {
             return false;
         }
+        // Outcomes in a row for another host prove nothing for this one.
+        let is_same_host = self.targets.get(from).is_some_and(|of| of.target().host == watched.target().host);
+        let known = if is_same_host { known } else { known.without_outcomes() };
         *health = known.under(&watched.target().monitor, now);
         if let Some(fail_static) = fail_static_of(&mut self.fail_statics, watched.target()) {
             fail_static.carry(from, to);

@@ -196,7 +196,8 @@ fn a_host_that_changes_with_the_names_is_told_and_takes_nothing_down_at_once() {
 #[test]
 fn a_host_that_changes_is_told_to_who_reloads() {
     let web = endpoint("127.21.0.6");
-    let server = format!("{SERVER}[admin]\nlisten = []\nsocket = \"admin.sock\"\n[reload]\nwatch = false\n");
+    let server =
+        format!("{SERVER}[admin]\nlisten = \"127.0.0.1:0\"\nsocket = \"admin.sock\"\n[reload]\nwatch = false\n");
     let files = Files::new(&server, &[("example.com.toml", &used_by(&["*"], &web))]);
     let _node = files.serve();
     files.write("zones/example.com.toml", used_by(&["*", "www"], &web));

@@ -210,7 +210,7 @@ fn values_are_of_their_type_and_in_their_range() {
     assert_told(
         &changed(r#"host = "example.com""#, "expect_status = [200, \"3xx\", 600]\nhost = \"example.com\""),
         &[
-            r#"18:23 error: `expect_status` takes a status code such as 204 or a range such as "200-299""#,
+            r#"18:23 error: `expect_status` takes a status code such as 204 or a range such as "200-299" | did you mean "300-399"?"#,
             "18:30 error: `expect_status` takes a whole number from 100 to 599 | 600",
         ],
     );

@@ -202,6 +202,9 @@ fn another_host_changes_no_state_until_its_probes_confirm_another() {
     let mut scene = Scene::serving(hosted("192.0.2.1"));
     scene.pass(at(30), but("127.0.0.2"));
     assert_eq!(scene.open(), ["127.0.0.1"]);
+    // A failure for the old host is no step towards a fall for the new one.
+    scene.pass(at(30) + INTERVAL, |_| TIMED_OUT);
+    assert_eq!(scene.open(), ["127.0.0.1"]);
     let generation = scene.serving.as_ref().unwrap().generation();
     scene.happen(compile(hosted("www.example.com")));
     assert_eq!(scene.serving.as_ref().unwrap().generation(), generation + 1, "nobody is waited for");
@@ -211,6 +214,14 @@ fn another_host_changes_no_state_until_its_probes_confirm_another() {
     // The one that was up refuses the new host, and the other one takes it.
     let (fall, begun) = (u64::from(tcp().fall.get()), scene.now);
     scene.pass(begun + at(1), but("127.0.0.1"));
+    let rows = |address: &str| {
+        let mut probes = scene.control.survey().last_probes.into_iter();
+        let (_, probe) = probes
+            .find(|(target, _)| &*target.host != "192.0.2.1" && target.address.ip().to_string() == address)
+            .unwrap();
+        probe.health.in_a_row()
+    };
+    assert_eq!((rows("127.0.0.1"), rows("127.0.0.2")), ((1, 0), (0, 1)));
     assert_eq!(scene.open(), ["127.0.0.1"], "one failure is no fall, and one success no rise");
     scene.pass(begun + INTERVAL * fall as u32 + at(1), but("127.0.0.1"));
     assert_eq!(scene.open(), ["127.0.0.2"]);
