@@ -101,7 +101,7 @@ pub(super) fn resolve(
     for ((name, _), tree) in written.into_iter().zip(trees) {
         definitions.push(name, tree);
     }
-    used.into_iter().for_each(|at| definitions.mark(at));
+    definitions.mark_each(used);
     definitions
 }
 
@@ -153,7 +153,7 @@ impl<'a> Resolver<'a> {
         let Some(&at) = self.by_name.get(name.value.as_str()) else {
             let found = self.shared.and_then(|shared| shared.refer(&name.value));
             if found.is_none() {
-                faults.push(self.missing(name));
+                faults.push(self.missing(name, faults));
             }
             return found?.value.clone();
         };
@@ -172,10 +172,10 @@ impl<'a> Resolver<'a> {
         self.tree(at, depth + 1, faults)
     }
 
-    fn missing(&self, name: &Placed<String>) -> Fault {
+    fn missing(&self, name: &Placed<String>, faults: &Faults) -> Fault {
         let own = self.written.iter().map(|(name, _)| name.value.as_str());
         let shared = self.shared.into_iter().flat_map(Definitions::iter).map(Definition::text);
-        scope::missing("monitor", name, &own.chain(shared).collect::<Vec<_>>())
+        scope::missing("monitor", name, &own.chain(shared).collect::<Vec<_>>(), faults)
     }
 }
 

@@ -6,7 +6,6 @@ use std::collections::{HashMap, HashSet};
 use foldhash::fast::RandomState;
 
 use crate::name::{Name, suffixes};
-use crate::suggest::did_you_mean;
 use crate::wire::Rtype;
 use crate::zone::Tree;
 
@@ -17,6 +16,7 @@ use super::names::OwnerKind;
 use super::pools::{DraftMembers, PoolDraft};
 use super::source::Place;
 use super::spelling::{self, Odd};
+use super::suggest::{did_you_mean, is_worth_comparing};
 use super::zone::ZoneDraft;
 
 /// Most owners that a missing name is compared with. More would take longer than the suggestion is worth.
@@ -169,7 +169,7 @@ impl<'a> Contents<'a> {
         match self.find(target) {
             Known::Nowhere(origin) => {
                 let message = format!("{rtype} points at {target}, which the zone {origin} does not have");
-                let label = self.meant(target, origin, place);
+                let label = self.meant(target, origin, place, faults);
                 let label = label.map_or("not there".to_owned(), |meant| format!("did you mean `{meant}`?"));
                 faults.push(warn(message, label));
             }
@@ -189,7 +189,7 @@ impl<'a> Contents<'a> {
 
     /// The name that was probably meant in place of a missing one: the name without the zone's, if its final dot may be
     /// missing, or a similar owner.
-    fn meant(&self, target: &Name, origin: &Name, place: &Place) -> Option<String> {
+    fn meant(&self, target: &Name, origin: &Name, place: &Place, faults: &Faults) -> Option<String> {
         let written = place.source.text.get(place.span.clone()).unwrap_or_default().to_ascii_lowercase();
         let is_whole = written.contains(target.to_string().trim_end_matches('.').to_ascii_lowercase().as_str());
         let relative = spelling::relative(target, origin)?;
@@ -199,6 +199,9 @@ impl<'a> Contents<'a> {
         let mut above = suffixes(&key).skip(1).take_while(|above| above.len() > origin.as_wire().len());
         if !is_whole && relative.label_count() > 1 && !above.any(|above| tree.contains(above)) {
             return Some(relative.to_string());
+        }
+        if !is_worth_comparing(faults, MAX_COMPARED) {
+            return None;
         }
         let owners = tree.owners().take(MAX_COMPARED).map(Name::from_wire);
         let texts: Vec<String> = owners.map(|owner| owner.to_string()).collect();

@@ -1,6 +1,18 @@
 //! Texts for suggestions.
 
+use super::fault::{Faults, MAX_TOLD};
+
 pub(super) use crate::suggest::did_you_mean;
+
+/// Most comparisons with candidates in one run, about. Ten thousand references to missing pools, each compared with ten
+/// thousand pools, would take minutes, and nobody reads the suggestions for more than the first of them.
+const MAX_COMPARISONS: usize = 500_000;
+
+/// True if another fault is worth a comparison with this number of candidates.
+pub(super) fn is_worth_comparing(faults: &Faults, candidates: usize) -> bool {
+    let told = faults.0.len();
+    told < MAX_TOLD || told.saturating_mul(candidates) <= MAX_COMPARISONS
+}
 
 /// Returns the words in backquotes, separated by commas.
 pub(super) fn list_of(words: &[&str]) -> String {
