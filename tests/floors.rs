@@ -80,7 +80,7 @@ const DOORS: &[(&str, &[&str])] = &[
 /// The rooms that use files, the clock and sockets of the standard library.
 const STD_DOORS: &[(&str, &[&str])] = &[
     ("std::fs", &["disk", "config", "store", "admin", "cli"]),
-    ("std::time::Instant", &["monitor", "control", "limiter", "server", "admin", "cli"]),
+    ("std::time::Instant", &["monitor", "control", "limiter", "server", "admin", "cli", "store"]),
     ("std::net::UdpSocket", &["server"]),
 ];
 
