@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use axum::{Extension, Router};
 use hyper::server::conn::http1;
@@ -132,9 +132,7 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
     let service = TowerToHyperService::new(routes.layer(Extension(visit.clone())));
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(MAX_HEAD).max_headers(MAX_FIELDS);
-    // "An origin server MUST NOT generate a Date header field if it is known not to have a clock" (RFC 9110, section
-    // 6.6.1). A machine whose clock says a time before 1970 has none; hyper panics there.
-    builder.keep_alive(false).auto_date_header(SystemTime::now() >= SystemTime::UNIX_EPOCH);
+    builder.keep_alive(false);
     let stream = TokioIo::new(Patient { stream, stalled: None });
     let mut connection = pin!(builder.serve_connection(stream, service));
     let too_long = async {

@@ -7,7 +7,7 @@
 use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -74,19 +74,10 @@ pub(super) async fn converse(stream: TlsStream<TcpStream>, asker: Asker, mut ser
 
 fn builder(is_http_2: bool, head_time: Duration) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
-    // "An origin server MUST NOT generate a Date header field if it is known not to have a clock" (RFC 9110, section
-    // 6.6.1). A machine whose clock says a time before 1970 has none; hyper panics there.
-    let has_clock = SystemTime::now() >= SystemTime::UNIX_EPOCH;
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(head_time)
-        .max_buf_size(MAX_HEADERS)
-        .auto_date_header(has_clock);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(head_time).max_buf_size(MAX_HEADERS);
     builder
         .http2()
         .timer(TokioTimer::new())
-        .auto_date_header(has_clock)
         .max_concurrent_streams(MAX_STREAMS)
         .max_header_list_size(MAX_HEADERS as u32)
         .initial_stream_window_size(STREAM_WINDOW)

@@ -33,14 +33,9 @@ struct Clock {
 
 impl Clock {
     fn start(server: &str) -> Self {
-        Self::start_at(server, "+0")
-    }
-
-    /// Starts a node whose clock is off by this text, in seconds.
-    fn start_at(server: &str, offset: &str) -> Self {
         let files = Files::new(&format!("{SERVER}{server}"), &[("example.com.toml", ZONE)]);
         let file = files.path("clock");
-        fs::write(&file, offset).expect("the folder is writable");
+        fs::write(&file, "+0").expect("the folder is writable");
         let environment = [
             ("LD_PRELOAD", library()),
             ("FAKETIME_TIMESTAMP_FILE", file.clone()),
@@ -132,15 +127,4 @@ fn what_has_a_date_keeps_it_and_what_takes_its_time_goes_on() {
     eventually(|| clock.overrides()["overrides"].as_array().is_some_and(|all| all.len() == 1));
     assert_eq!(clock.answers(), ["127.0.0.1"]);
     assert!(ramp() > 0.9, "{}", ramp());
-}
-
-#[test]
-fn a_machine_that_believes_to_live_before_1970_takes_orders() {
-    let clock = Clock::start_at("", "-2000000000");
-    assert_eq!(get(clock.scene.admin, "/healthz").status, 200);
-    clock.place(&json!({"mode": "drain", "target": "dc:fra"}));
-    clock.comes_to_answer("127.0.0.2");
-    assert_eq!(clock.overrides()["time"], 0);
-    clock.set(0);
-    assert_eq!(clock.answers(), ["127.0.0.2"]);
 }
