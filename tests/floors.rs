@@ -82,7 +82,7 @@ const STD_DOORS: &[(&str, &[&str])] = &[
     ("std::fs", &["disk", "config", "store", "admin", "cli"]),
     // Of files, it is the time of their last change: `config` compares it with now, and `disk` reads it.
     ("std::time::SystemTime", &["clock", "config", "disk"]),
-    ("std::time::Instant", &["monitor", "control", "limiter", "server", "admin", "cli"]),
+    ("std::time::Instant", &["monitor", "control", "limiter", "server", "admin", "cli", "store"]),
     ("std::net::UdpSocket", &["server"]),
 ];
 

@@ -327,17 +327,21 @@ impl AppState {
         }
     }
 
-    /// Returns when answers show the order and a restart would find it. It does not wait long for a slow disk: the
-    /// order is valid, and the log says that state is not kept.
-    async fn settled(&self) -> Result<(), ApiError> {
+    /// Returns when answers show the order and a restart would find it. Returns false if the disk does not take it: the
+    /// order is in force all the same.
+    async fn settled(&self) -> Result<bool, ApiError> {
         self.control.published().await.ok_or_else(ApiError::stopping)?;
-        self.on_disk().await;
-        Ok(())
+        Ok(self.on_disk().await)
     }
 
-    /// Returns when a restart would find the order, or after [`DISK`].
-    async fn on_disk(&self) {
-        let _ = timeout(DISK, self.store.settled()).await;
+    /// Returns true when a restart would find the order, and false after [`DISK`], or at once if the disk is known to be
+    /// broken or to hang.
+    async fn on_disk(&self) -> bool {
+        let kept = timeout(DISK, self.store.settled()).await.unwrap_or(false);
+        if !kept {
+            warn!("an order is in force but not on disk: a restart would lose it");
+        }
+        kept
     }
 }
 

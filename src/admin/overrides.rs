@@ -20,7 +20,7 @@ use crate::report::{self, OverrideList, OverrideOrder, OverrideSelector, Overrid
 pub(super) async fn list(State(app): State<Arc<AppState>>) -> Result<Response, ApiError> {
     let all = app.control.overrides().await.ok_or_else(ApiError::stopping)?;
     let shape = |(item, in_force): &(Override, bool)| OverrideShape { in_force: Some(*in_force), ..item.into() };
-    Ok(answer(all.iter().map(shape).collect()))
+    Ok(answer(None, all.iter().map(shape).collect()))
 }
 
 /// `POST /v1/overrides` with `{"mode": ..., "target": ..., "for": ..., "reason": ...}`. Answers when the override is
@@ -34,8 +34,8 @@ pub(super) async fn place(
     let order: OverrideOrder = report::from_json(&text).map_err(|why| ApiError::bad(format!("the body: {why}")))?;
     let placed = app.control.place(read_order(order, &caller)?).await.ok_or_else(ApiError::stopping)?;
     let placed = placed.map_err(|error| refuse(&error))?;
-    app.settled().await?;
-    Ok(answer(placed.iter().map(Into::into).collect()))
+    let kept = app.settled().await?;
+    Ok(answer(Some(kept), placed.iter().map(Into::into).collect()))
 }
 
 /// `DELETE /v1/overrides` with `{"override": ...}` or `{"target": ...}`.
@@ -56,8 +56,8 @@ pub(super) async fn lift(
     };
     let lifted = app.control.lift(which, caller.who(selector.who)).await.ok_or_else(ApiError::stopping)?;
     let lifted = lifted.map_err(|error| refuse(&error))?;
-    app.settled().await?;
-    Ok(answer(lifted.iter().map(Into::into).collect()))
+    let kept = app.settled().await?;
+    Ok(answer(Some(kept), lifted.iter().map(Into::into).collect()))
 }
 
 fn read_order(
@@ -101,6 +101,6 @@ fn refuse(refusal: &overrides::OverrideRefusal) -> ApiError {
     ApiError::new(status, refusal.to_string())
 }
 
-fn answer(overrides: Vec<OverrideShape>) -> Response {
-    json(StatusCode::OK, report::to_json(&OverrideList { overrides, time: unix_time() }))
+fn answer(kept: Option<bool>, overrides: Vec<OverrideShape>) -> Response {
+    json(StatusCode::OK, report::to_json(&OverrideList { overrides, time: unix_time(), kept }))
 }

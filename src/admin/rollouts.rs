@@ -18,12 +18,12 @@ use crate::rollout::{self, Action, Command, Order};
 
 /// `GET /v1/rollouts`.
 pub(super) async fn list(State(app): State<Arc<AppState>>) -> Result<Response, ApiError> {
-    app.rollouts(None).await
+    app.rollouts(None, None).await
 }
 
 /// `GET /v1/rollouts/NAME`.
 pub(super) async fn show(State(app): State<Arc<AppState>>, Path(name): Path<String>) -> Result<Response, ApiError> {
-    app.rollouts(Some(&read_name(&name)?)).await
+    app.rollouts(Some(&read_name(&name)?), None).await
 }
 
 /// `POST /v1/rollouts/NAME` with `{"active": ...}` or `{"action": ...}`. Answers when the change is served.
@@ -49,8 +49,8 @@ pub(super) async fn order(
     let order = Order { owner: owner.clone().into(), command, reason: reason.into(), who: caller.who(who) };
     let done = app.control.roll_out(order).await.ok_or_else(ApiError::stopping)?;
     done.map_err(|refusal| refuse(&refusal))?;
-    app.settled().await?;
-    app.rollouts(Some(&owner)).await
+    let kept = app.settled().await?;
+    app.rollouts(Some(&owner), Some(kept)).await
 }
 
 /// `POST /v1/reports` with `{"endpoint": ..., "pool": ..., "requests": ..., "errors": ...}`.
@@ -92,11 +92,11 @@ fn refuse(refusal: &rollout::RolloutRefusal) -> ApiError {
 }
 
 impl AppState {
-    /// All roll-outs, or the roll-out of one name.
-    async fn rollouts(&self, owner: Option<&str>) -> Result<Response, ApiError> {
+    /// All roll-outs, or the roll-out of one name. `kept` belongs to the order that changed it.
+    async fn rollouts(&self, owner: Option<&str>, kept: Option<bool>) -> Result<Response, ApiError> {
         let views = self.control.rollouts().await.ok_or_else(ApiError::stopping)?;
         let meant = views.into_iter().filter(|view| owner.is_none_or(|owner| *view.id.owner == *owner));
-        let list = RolloutList { rollouts: meant.map(Into::into).collect(), time: unix_time() };
+        let list = RolloutList { rollouts: meant.map(Into::into).collect(), time: unix_time(), kept };
         match owner {
             Some(owner) if list.rollouts.is_empty() => {
                 Err(ApiError::new(StatusCode::NOT_FOUND, format!("{owner} has no roll-out")))

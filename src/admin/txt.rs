@@ -59,16 +59,16 @@ async fn read(request: Request) -> Result<(Name, TxtChange), ApiError> {
 }
 
 async fn obey(app: &AppState, order: TxtOrder) -> Result<Response, ApiError> {
-    let (reply, done) = oneshot::channel();
+    let (is_order, (reply, done)) = (!matches!(order, TxtOrder::List), oneshot::channel());
     app.order(Order::Txt(order, reply))?;
     let TxtDone { records, served } = done.await.map_err(|_| ApiError::stopping())?.map_err(|error| refuse(&error))?;
     let generation = match served {
         None => None,
         Some(served) => served.await.ok().map(|snapshot| snapshot.generation()),
     };
-    app.on_disk().await;
+    let kept = is_order.then_some(app.on_disk().await);
     let records = records.values().iter().map(shape).collect();
-    let list = TxtList { records, time: unix_time(), generation };
+    let list = TxtList { records, time: unix_time(), generation, kept };
     Ok(json(StatusCode::OK, report::to_json(&list)))
 }
 

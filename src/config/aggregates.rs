@@ -11,7 +11,6 @@ use super::fault::{Fault, Faults};
 use super::monitor_tree::{MonitorTree, PlacedMonitor};
 use super::scope::{self, Definition, Definitions};
 use super::source::Place;
-use super::suggest::Suggestions;
 
 /// Most probes of one endpoint. Each costs a connection per interval, and nobody can explain the result of more.
 const MAX_PARTS: usize = 32;
@@ -95,15 +94,14 @@ pub(super) fn resolve(
 ) -> Definitions<MonitorTree> {
     let by_name = written.iter().enumerate().map(|(at, (name, _))| (name.value.as_str(), at)).collect();
     let states = written.iter().map(|_| State::Unseen).collect();
-    let suggestions = Suggestions::default();
-    let mut resolver = Resolver { written: &written, by_name, shared, states, used: HashSet::new(), suggestions };
+    let mut resolver = Resolver { written: &written, by_name, shared, states, used: HashSet::new() };
     let trees: Vec<_> = (0..written.len()).map(|at| resolver.tree(at, 0, faults)).collect();
     let used = resolver.used;
     let mut definitions = Definitions::new("monitor");
     for ((name, _), tree) in written.into_iter().zip(trees) {
         definitions.push(name, tree);
     }
-    used.into_iter().for_each(|at| definitions.mark(at));
+    definitions.mark_each(used);
     definitions
 }
 
@@ -123,7 +121,6 @@ struct Resolver<'a> {
     states: Vec<State>,
     /// Monitors that are part of others.
     used: HashSet<usize>,
-    suggestions: Suggestions,
 }
 
 impl<'a> Resolver<'a> {
@@ -156,7 +153,7 @@ impl<'a> Resolver<'a> {
         let Some(&at) = self.by_name.get(name.value.as_str()) else {
             let found = self.shared.and_then(|shared| shared.refer(&name.value));
             if found.is_none() {
-                faults.push(self.missing(name));
+                faults.push(self.missing(name, faults));
             }
             return found?.value.clone();
         };
@@ -175,11 +172,10 @@ impl<'a> Resolver<'a> {
         self.tree(at, depth + 1, faults)
     }
 
-    fn missing(&self, name: &Placed<String>) -> Fault {
+    fn missing(&self, name: &Placed<String>, faults: &Faults) -> Fault {
         let own = self.written.iter().map(|(name, _)| name.value.as_str());
         let shared = self.shared.into_iter().flat_map(Definitions::iter).map(Definition::text);
-        let count = self.written.len() + self.shared.map_or(0, |shared| shared.iter().count());
-        scope::missing("monitor", name, count, own.chain(shared), &self.suggestions)
+        scope::missing("monitor", name, &own.chain(shared).collect::<Vec<_>>(), faults)
     }
 }
 

@@ -84,12 +84,12 @@ impl Places {
     /// True if these definitions of one file would get the ids that they have, without a fault.
     pub(super) fn fit(&self, written: &[WrittenDatacenter]) -> bool {
         let mut next = self.list.len();
-        written.iter().all(|WrittenDatacenter { datacenter, id, .. }| match self.defined.get(&datacenter.name) {
-            Some((known, _)) => known == id && agree(&self.list[known.index()], datacenter),
-            None => {
-                next += 1;
-                next <= MAX_DATACENTERS && id.index() == next - 1
+        written.iter().all(|WrittenDatacenter { datacenter, id, .. }| {
+            if let Some((known, _)) = self.defined.get(&datacenter.name) {
+                return known == id && agree(&self.list[known.index()], datacenter);
             }
+            next += 1;
+            next <= MAX_DATACENTERS && id.index() == next - 1
         })
     }
 

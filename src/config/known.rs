@@ -122,9 +122,9 @@ impl Known {
         let mut draft = if let Some(draft) = self.recall(stem, files, reader, drafts, faults) {
             draft
         } else {
-            let (before, told) = (Before::of(drafts, reader), faults.0.len());
+            let before = Before::of(reader, drafts, faults);
             let mut draft = reader.read(stem, files, drafts, faults)?;
-            self.keep(stem, files, &mut draft, &before, drafts, reader, &faults.0[told..]);
+            self.keep(stem, files, &mut draft, &before, drafts, faults);
             draft
         };
         reader.set_serial(&mut draft, files, faults);
@@ -172,16 +172,15 @@ impl Known {
         Some(draft)
     }
 
-    /// Keeps a zone that was read from these files, with all faults that were reported for it.
+    /// Keeps a zone that was read from these files, with all faults that were reported since `before`.
     fn keep(
         &mut self,
         stem: &str,
         files: &ZoneFiles,
         draft: &mut ZoneDraft,
-        before: &Before,
+        before: &Before<'_>,
         drafts: &Drafts,
-        reader: &ZoneReader<'_>,
-        reported: &[Fault],
+        faults: &Faults,
     ) {
         self.read += 1;
         let kept = self.zones.remove(stem);
@@ -190,16 +189,16 @@ impl Known {
         if let Some(kept) = kept.filter(|kept| kept.tree.says_as(tree)) {
             *tree = kept.tree;
         }
-        let texts = Texts::of(files, &draft.included, reader);
+        let texts = Texts::of(files, &draft.included, before.reader);
         let steered = match draft.depends_on {
             DependsOn::Files => None,
             _ if self.server.is_faulty => return,
-            _ => match Steered::new(draft, self.server.version, before, drafts, &texts, reader) {
+            _ => match Steered::new(draft, self.server.version, before, drafts, &texts) {
                 Some(steered) => Some(Box::new(steered)),
                 None => return,
             },
         };
-        if let Some(zone) = Zone::new(files, draft, &texts, steered, reported) {
+        if let Some(zone) = Zone::new(files, draft, &texts, steered, &faults.0[before.faults..]) {
             self.next.insert(stem.to_owned(), zone);
         }
     }

@@ -16,7 +16,7 @@ use super::names::OwnerKind;
 use super::pools::{DraftMembers, PoolDraft};
 use super::source::Place;
 use super::spelling::{self, Odd};
-use super::suggest::{Suggestions, did_you_mean};
+use super::suggest::{did_you_mean, is_worth_comparing};
 use super::zone::ZoneDraft;
 
 /// Most owners that a missing name is compared with. More would take longer than the suggestion is worth.
@@ -66,7 +66,6 @@ struct Contents<'a> {
     /// The targets of CNAME records and of steered names, in the order of the files.
     cnames: HashMap<&'a Name, Lead<'a>, RandomState>,
     order: Vec<&'a Name>,
-    suggestions: Suggestions,
 }
 
 /// The target of a CNAME.
@@ -100,8 +99,7 @@ impl<'a> Contents<'a> {
                 by_origin.insert(zone.origin.to_key(), Zone { origin: &zone.origin, tree });
             }
         }
-        let suggestions = Suggestions::default();
-        let mut contents = Self { zones: by_origin, cnames: HashMap::default(), order, suggestions };
+        let mut contents = Self { zones: by_origin, cnames: HashMap::default(), order };
         for zone in zones {
             for located in &zone.leads {
                 let record = &located.record;
@@ -171,7 +169,7 @@ impl<'a> Contents<'a> {
         match self.find(target) {
             Known::Nowhere(origin) => {
                 let message = format!("{rtype} points at {target}, which the zone {origin} does not have");
-                let label = self.meant(target, origin, place);
+                let label = self.meant(target, origin, place, faults);
                 let label = label.map_or("not there".to_owned(), |meant| format!("did you mean `{meant}`?"));
                 faults.push(warn(message, label));
             }
@@ -204,7 +202,7 @@ impl<'a> Contents<'a> {
 
     /// The name that was probably meant in place of a missing one: the name without the zone's, if its final dot may be
     /// missing, or a similar owner.
-    fn meant(&self, target: &Name, origin: &Name, place: &Place) -> Option<String> {
+    fn meant(&self, target: &Name, origin: &Name, place: &Place, faults: &Faults) -> Option<String> {
         let written = place.source.text.get(place.span.clone()).unwrap_or_default().to_ascii_lowercase();
         let is_whole = written.contains(target.to_string().trim_end_matches('.').to_ascii_lowercase().as_str());
         let relative = spelling::relative(target, origin)?;
@@ -215,7 +213,7 @@ impl<'a> Contents<'a> {
         if !is_whole && relative.label_count() > 1 && !above.any(|above| tree.contains(above)) {
             return Some(relative.to_string());
         }
-        if !self.suggestions.take(MAX_COMPARED) {
+        if !is_worth_comparing(faults, MAX_COMPARED) {
             return None;
         }
         let owners = tree.owners().take(MAX_COMPARED).map(Name::from_wire);

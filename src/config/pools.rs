@@ -23,7 +23,7 @@ use super::owners::parse_name;
 use super::recovery;
 use super::scope::{Definition, Definitions, View};
 use super::source::Place;
-use super::suggest::{did_you_mean, list_of};
+use super::suggest::{did_you_mean, is_worth_comparing, list_of};
 
 /// The least capacity. Loads are computed in thousandths.
 const SMALLEST_CAPACITY: f64 = 0.001;
@@ -386,7 +386,8 @@ pub(super) fn find(view: View<'_, PoolEntry>, reference: &Placed<String>, faults
         return Some(vec![*id]);
     }
     let names: Vec<&str> = parts.iter().filter_map(|(name, _)| name.as_deref()).collect();
-    let label = match did_you_mean(datacenter, names.iter().copied()) {
+    let meant = is_worth_comparing(faults, names.len()).then(|| did_you_mean(datacenter, names.iter().copied()));
+    let label = match meant.flatten() {
         Some(meant) => format!("did you mean `{entry}/{meant}`?"),
         None => format!("not a datacenter of `{entry}`"),
     };

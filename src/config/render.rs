@@ -2,14 +2,18 @@
 
 use std::ops::Range;
 
-use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use super::fault::{Fault, Faults, Severity};
-use super::source::{Place, Source};
+use super::source::{Place, Position, Source, floor_char_boundary};
 
 /// Two places of one file that are at most this many octets apart are drawn in one picture. Drawing takes time in
 /// proportion to the text, so places that are farther apart get a picture each.
 const ONE_PICTURE: usize = 8192;
+
+/// Most octets of a longer line that are drawn from a place on, and before and behind that part.
+const PART: usize = 512;
+const AROUND: usize = 64;
 
 impl Faults {
     /// Draws all faults for a person, with an empty line between any two. `color` is for a terminal that shows it.
@@ -41,7 +45,15 @@ fn report(fault: &Fault) -> Group<'_> {
     } else {
         for mark in &marks {
             let (part, _) = mark.place.first_line();
-            group = group.element(picture(&mark.place.source, part.clone()).annotation(mark.annotation(&part)));
+            if part.len() <= ONE_PICTURE {
+                group = group.element(picture(&mark.place.source, part.clone()).annotation(mark.annotation(&part)));
+                continue;
+            }
+            let (part, Position { line, column }) = (mark.part(), mark.place.start());
+            let source = &mark.place.source;
+            let origin = Origin::path(source.path.to_string_lossy().into_owned()).line(line).char_column(column);
+            let picture = Snippet::source(source.shown(part.clone())).line_start(line);
+            group = group.element(origin).element(picture.annotation(mark.annotation(&part)));
         }
     }
     match &fault.help {
@@ -67,8 +79,17 @@ impl<'a> Mark<'a> {
 
     fn annotation(&self, part: &Range<usize>) -> Annotation<'a> {
         let (_, marked) = self.place.first_line();
-        let annotation = self.kind.span(marked.start - part.start..marked.end - part.start);
+        let annotation = self.kind.span(marked.start - part.start..marked.end.min(part.end) - part.start);
         if self.label.is_empty() { annotation } else { annotation.label(self.label) }
+    }
+
+    /// The place and what is around it, as far as it is drawn of a long line.
+    fn part(&self) -> Range<usize> {
+        let (line, marked) = self.place.first_line();
+        let text = &self.place.source.text;
+        let start = floor_char_boundary(text, marked.start.saturating_sub(AROUND)).max(line.start);
+        let end = marked.end.min(marked.start + PART) + AROUND;
+        start..floor_char_boundary(text, end).min(line.end)
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use super::code::Code;
 use super::decode::Placed;
 use super::fault::{Fault, Faults};
-use super::suggest::{Suggestions, did_you_mean, list_of};
+use super::suggest::{did_you_mean, is_worth_comparing, list_of};
 
 /// Most names that a fault lists if a name is not found. A longer list would hide the fault itself.
 const MAX_LISTED: usize = 8;
@@ -20,7 +20,6 @@ pub(super) struct Definitions<T> {
     by_name: HashMap<String, usize>,
     /// The positions that were marked since the last [`Self::take_marks`], each once.
     marks: RefCell<Vec<usize>>,
-    suggestions: Suggestions,
 }
 
 /// One thing that a file defines.
@@ -36,8 +35,7 @@ pub(super) struct Definition<T> {
 
 impl<T> Definitions<T> {
     pub(super) fn new(kind: &'static str) -> Self {
-        let (marks, suggestions) = (RefCell::default(), Suggestions::default());
-        Self { kind, entries: Vec::new(), by_name: HashMap::new(), marks, suggestions }
+        Self { kind, entries: Vec::new(), by_name: HashMap::new(), marks: RefCell::default() }
     }
 
     /// Adds a definition. TOML itself guarantees that names are unique.
@@ -71,8 +69,7 @@ impl<T> Definitions<T> {
         Some(&self.entries[position])
     }
 
-    /// Records that something refers to the definition at this position.
-    pub(super) fn mark(&self, position: usize) {
+    fn mark(&self, position: usize) {
         let definition = &self.entries[position];
         definition.is_used.set(true);
         if !definition.is_marked.replace(true) {
@@ -83,8 +80,17 @@ impl<T> Definitions<T> {
     /// Returns the positions that were marked since this was called last, each once.
     pub(super) fn take_marks(&self) -> Vec<usize> {
         let marks = self.marks.take();
-        marks.iter().for_each(|&position| self.entries[position].is_marked.set(false));
+        for &position in &marks {
+            self.entries[position].is_marked.set(false);
+        }
         marks
+    }
+
+    /// Records that something refers to the definitions at these positions.
+    pub(super) fn mark_each(&self, positions: impl IntoIterator<Item = usize>) {
+        for position in positions {
+            self.mark(position);
+        }
     }
 
     /// True if the file defines this name, faulty or not.
@@ -135,51 +141,38 @@ impl<'a, T> View<'a, T> {
     pub(super) fn find(self, name: &Placed<String>, faults: &mut Faults) -> Option<&'a Definition<T>> {
         let found = self.own.refer(&name.value).or_else(|| self.shared?.refer(&name.value));
         if found.is_none() {
-            faults.push(self.missing(name));
+            faults.push(self.missing(name, faults));
         }
         found
     }
 
     /// Records that something refers to all visible definitions.
     pub(super) fn mark_all(self) {
-        (0..self.own.entries.len()).for_each(|position| self.own.mark(position));
+        self.own.mark_each(0..self.own.entries.len());
         if let Some(shared) = self.shared {
             let is_visible = |position: &usize| !self.own.contains(shared.entries[*position].text());
-            (0..shared.entries.len()).filter(is_visible).for_each(|position| shared.mark(position));
+            shared.mark_each((0..shared.entries.len()).filter(is_visible));
         }
     }
 
-    fn missing(self, name: &Placed<String>) -> Fault {
-        let count = self.own.entries.len() + self.shared.map_or(0, |shared| shared.entries.len());
-        let names = self.visible().map(Definition::text);
-        missing(self.own.kind, name, count, names, &self.own.suggestions)
+    fn missing(self, name: &Placed<String>, faults: &Faults) -> Fault {
+        let names: Vec<&str> = self.visible().map(Definition::text).collect();
+        missing(self.own.kind, name, &names, faults)
     }
 }
 
-/// The fault for a `name` that is not among `names`, of which there are `count` at most.
-pub(super) fn missing<'a>(
-    kind: &str,
-    name: &Placed<String>,
-    count: usize,
-    names: impl Iterator<Item = &'a str>,
-    suggestions: &Suggestions,
-) -> Fault {
-    if !suggestions.take(count) {
-        return not_found(kind, name, format!("not a {kind}"));
-    }
-    let names: Vec<&str> = names.collect();
-    let label = match did_you_mean(&name.value, names.iter().copied()) {
+/// The fault for a `name` that is not among `names`, after these other faults.
+pub(super) fn missing(kind: &str, name: &Placed<String>, names: &[&str], faults: &Faults) -> Fault {
+    let meant = is_worth_comparing(faults, names.len()).then(|| did_you_mean(&name.value, names.iter().copied()));
+    let label = match meant.flatten() {
         Some(meant) => format!("did you mean `{meant}`?"),
         None => format!("not a {kind}"),
     };
-    let fault = not_found(kind, name, label);
+    let fault =
+        Fault::error(&name.place, format!("there is no {kind} `{}`", name.value), label).code(Code::UnknownName);
     match names.len() {
         0 => fault.help(format!("no {kind} is defined here or in the server file")),
-        1..=MAX_LISTED => fault.help(format!("there is {}", list_of(&names))),
+        1..=MAX_LISTED => fault.help(format!("there is {}", list_of(names))),
         _ => fault,
     }
-}
-
-fn not_found(kind: &str, name: &Placed<String>, label: String) -> Fault {
-    Fault::error(&name.place, format!("there is no {kind} `{}`", name.value), label).code(Code::UnknownName)
 }

@@ -82,10 +82,10 @@ impl Sections {
 
     /// Records that something refers to these definitions.
     pub(super) fn mark(&self, Marks([datacenters, regions, monitors, pools]): &Marks) {
-        datacenters.iter().for_each(|&position| self.datacenters.mark(position));
-        regions.iter().for_each(|&position| self.regions.mark(position));
-        monitors.iter().for_each(|&position| self.monitors.mark(position));
-        pools.iter().for_each(|&position| self.pools.mark(position));
+        self.datacenters.mark_each(datacenters.iter().copied());
+        self.regions.mark_each(regions.iter().copied());
+        self.monitors.mark_each(monitors.iter().copied());
+        self.pools.mark_each(pools.iter().copied());
     }
 
     /// The places of all definitions and of their parts.

@@ -52,7 +52,14 @@ fn find_strays(folder: &Path, used: &HashSet<PathBuf>) -> Vec<String> {
     let mut strays: Vec<String> = entries
         .flatten()
         .filter(|entry| entry.metadata().is_ok_and(|metadata| metadata.is_file()) && !used.contains(&entry.path()))
-        .filter_map(|entry| entry.file_name().into_string().ok().filter(|name| is_stray(name, &entry.path())))
+        .filter_map(|entry| match entry.file_name().into_string() {
+            Ok(name) => is_stray(&name, &entry.path()).then_some(name),
+            // Names of zones are text, so the file of such a name is never read.
+            Err(name) => {
+                let name = name.to_string_lossy().into_owned();
+                (!name.starts_with('.') && has_ending(&name, &READ)).then_some(name)
+            }
+        })
         .collect();
     strays.sort();
     strays
@@ -66,14 +73,15 @@ fn is_stray(name: &str, path: &Path) -> bool {
     }
     let is_kept =
         name.starts_with('#') || name.ends_with(['~', '#']) || name.contains(".toml.") || name.contains(".zone.");
-    let is_one_of = |name: &str, endings: &[&str]| {
-        endings.iter().any(|ending| name.strip_suffix(ending).is_some_and(|stem| stem.ends_with('.')))
-    };
-    let is_read = is_one_of(name, &READ);
+    let is_read = has_ending(name, &READ);
     let lower = name.to_ascii_lowercase();
-    let is_misspelled = is_one_of(&lower, &MISSPELLED);
-    let is_capital = !is_read && is_one_of(&lower, &READ);
+    let is_misspelled = has_ending(&lower, &MISSPELLED);
+    let is_capital = !is_read && has_ending(&lower, &READ);
     is_misspelled || is_capital || (!is_kept && !is_read && has_sign(path))
+}
+
+fn has_ending(name: &str, endings: &[&str]) -> bool {
+    endings.iter().any(|ending| name.strip_suffix(ending).is_some_and(|stem| stem.ends_with('.')))
 }
 
 fn has_sign(path: &Path) -> bool {

@@ -7,6 +7,7 @@ mod doubts;
 mod faults;
 mod files;
 mod listen;
+mod many;
 mod meanings;
 mod monitors;
 mod recovery;

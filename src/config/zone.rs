@@ -113,9 +113,10 @@ impl ZoneReader<'_> {
     ) -> Option<ZoneDraft> {
         let before = faults.0.len();
         if let Some(toml) = &files.toml {
-            return read_document(&toml.source, "a zone file", faults, |table, faults| {
-                self.read_toml(stem, table, files, drafts, faults)
-            })?;
+            let read = |table: TomlTable<'_>, faults: &mut Faults| self.read_toml(stem, table, files, drafts, faults);
+            let (draft, records) = read_document(&toml.source, "a zone file", faults, read)??;
+            // The tables of the parser are gone now: in a zone of many records they take most of the memory.
+            return Some(draft.checked(records, before, faults));
         }
         let master = files.master.as_ref()?;
         let place = Place { source: master.source.clone(), span: 0..0 };
@@ -139,6 +140,7 @@ impl ZoneReader<'_> {
         Some(draft.checked(records, before, faults))
     }
 
+    /// Reads a zone file, with the records of the zone's master file. The zone is not checked yet.
     fn read_toml(
         &self,
         stem: &str,
@@ -146,8 +148,7 @@ impl ZoneReader<'_> {
         files: &ZoneFiles,
         drafts: &mut Drafts,
         faults: &mut Faults,
-    ) -> Option<ZoneDraft> {
-        let before = faults.0.len();
+    ) -> Option<(ZoneDraft, Vec<Located>)> {
         let (origin, place) = match table.take("origin") {
             Some(value) => {
                 let text = value.string(faults)?;
@@ -200,7 +201,7 @@ impl ZoneReader<'_> {
             included,
             depends_on,
         };
-        Some(draft.checked(records, before, faults))
+        Some((draft, records))
     }
 
     /// All static records: those of the master file, and those of the zone file's sections. If truenorth counts the

@@ -11,6 +11,7 @@
 //! later look can tell if reading them again would find changes.
 
 mod reads;
+mod room;
 
 use std::fs::{self, File, FileType, Metadata, OpenOptions};
 use std::io::{self, Read};
@@ -29,6 +30,14 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Largest file in octets. The largest GeoIP databases are a tenth of it.
 const MOST_OCTETS: u64 = 8 << 30;
+
+/// The part of the free memory that one file may fill: the texts of zones take several times as much when they are
+/// parsed, and an endless or sparse file must not end the process.
+const SHARE_OF_MEMORY: u64 = 2;
+
+/// Octets by which a file may grow while it is read, beside its size before. Files of the kernel say that they are
+/// empty, and some have no end.
+const GROWTH: u64 = 64 << 20;
 
 /// Octets that are read in one step.
 const STEP: usize = 1 << 20;
@@ -281,25 +290,39 @@ fn read_regular(path: &Path, progress: &AtomicU64) -> (Seen, io::Result<Contents
     // The identity is taken before reading: a change in the meantime makes it a different file.
     let contents = match irregular(metadata.file_type()) {
         Some(error) => Err(error),
-        None => read_all(&file, &metadata, progress),
+        None => read_all(&file, &metadata, room::available() / SHARE_OF_MEMORY, progress),
     };
     (Seen::of(&metadata), contents)
 }
 
-fn read_all(file: &File, metadata: &Metadata, progress: &AtomicU64) -> io::Result<Contents> {
+/// Reads a file that may have `room` octets.
+fn read_all(file: &File, metadata: &Metadata, room: u64, progress: &AtomicU64) -> io::Result<Contents> {
     let modified = metadata.modified()?;
+    let size = metadata.len();
+    if size > MOST_OCTETS {
+        return Err(too_large("it is larger than 8 GiB".to_owned()));
+    }
+    if size > room {
+        let (size, room) = (size >> 20, room >> 20);
+        return Err(too_large(format!("it has {size} MiB, and there is memory for a file of {room} MiB")));
+    }
+    let most = room.min(size.saturating_mul(2).saturating_add(GROWTH));
     let mut octets = Vec::new();
-    octets.try_reserve(usize::try_from(metadata.len().min(MOST_OCTETS)).unwrap_or(usize::MAX))?;
+    octets.try_reserve(usize::try_from(size).unwrap_or(usize::MAX))?;
     loop {
         let length = file.take(STEP as u64).read_to_end(&mut octets)?;
         if length == 0 {
             return Ok(Contents { octets, modified });
         }
         progress.fetch_add(length as u64, Ordering::Relaxed);
-        if octets.len() as u64 > MOST_OCTETS {
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than 8 GiB"));
+        if octets.len() as u64 > most {
+            return Err(too_large("it grows without end while it is read".to_owned()));
         }
     }
+}
+
+fn too_large(why: String) -> io::Error {
+    io::Error::new(io::ErrorKind::FileTooLarge, why)
 }
 
 /// The error for a file of a type that is not read; `None` for a regular file.
@@ -341,6 +364,23 @@ mod tests {
         assert_eq!(disk.read(&at("gone")).unwrap_err().kind(), io::ErrorKind::NotFound);
         assert_eq!(disk.read(&at("file")).unwrap().octets, b"text");
         assert!(!disk.is_stuck());
+    }
+
+    #[test]
+    fn files_that_do_not_fit_into_memory_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let told = |path: &Path| Disk::new().read(path).unwrap_err().to_string();
+        let sparse = File::create_new(at("sparse")).unwrap();
+        sparse.set_len(5 << 30).unwrap();
+        let metadata = sparse.metadata().unwrap();
+        let error = read_all(&sparse, &metadata, 4 << 20, &AtomicU64::new(0)).unwrap_err();
+        assert_eq!(error.to_string(), "it has 5120 MiB, and there is memory for a file of 4 MiB");
+        File::create_new(at("huge")).unwrap().set_len(MOST_OCTETS + 1).unwrap();
+        assert_eq!(told(&at("huge")), "it is larger than 8 GiB");
+        // The kernel says that this regular file is empty. It has an entry for each page of the address space.
+        symlink("/proc/self/pagemap", at("endless")).unwrap();
+        assert_eq!(told(&at("endless")), "it grows without end while it is read");
     }
 
     #[test]

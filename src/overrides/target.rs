@@ -16,6 +16,10 @@ use std::str::FromStr;
 
 use crate::name::{Name, NameError};
 
+/// Most octets of a target's text. A domain name has up to 255 octets, and each is written with four characters at
+/// most. Longer globs would take memory and time for each override and each name.
+const MAX_TEXT: usize = 1024;
+
 /// The kind of a target, the least specific first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TargetKind {
@@ -72,6 +76,8 @@ pub enum TargetPatternError {
     NoKind,
     /// There is nothing after the colon.
     Empty,
+    /// It is longer than any name.
+    TooLong,
     /// It looks like an address but is not valid.
     BadAddress(Box<str>),
     /// It is not a domain name.
@@ -83,6 +89,7 @@ impl fmt::Display for TargetPatternError {
         match self {
             Self::NoKind => f.write_str("a target is dc:NAME, pool:NAME, endpoint:ADDRESS or name:NAME"),
             Self::Empty => f.write_str("a target needs text after its colon"),
+            Self::TooLong => write!(f, "a target has at most {MAX_TEXT} octets"),
             Self::BadAddress(text) => write!(f, "`{text}` is not an address"),
             Self::BadName(text, error) => write!(f, "`{text}` is not a name: {error}"),
         }
@@ -100,6 +107,9 @@ impl FromStr for TargetPattern {
         let &(_, kind) = known.ok_or(TargetPatternError::NoKind)?;
         if text.is_empty() {
             return Err(TargetPatternError::Empty);
+        }
+        if text.len() > MAX_TEXT {
+            return Err(TargetPatternError::TooLong);
         }
         let is_glob = tokens(text).any(|token| !matches!(token, Token::This(_)));
         let text = match kind {

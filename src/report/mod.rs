@@ -9,6 +9,7 @@ mod destinations;
 mod diff;
 mod explain;
 mod impact;
+mod kept;
 mod latency;
 mod measurements;
 mod metrics;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::kept;
 use super::table::{TextTable, span};
 use crate::overrides::{Change, Override};
 use crate::printable::Printable;
@@ -67,6 +68,10 @@ pub struct OverrideList {
     pub overrides: Vec<OverrideShape>,
     /// The time of this list: Unix time in seconds.
     pub time: u64,
+    /// After an order: true if it is in the state folder, so that a restart keeps it; false if the disk did not take it
+    /// in time. Absent if nothing was ordered.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub kept: Option<bool>,
 }
 
 /// A request to place an override.
@@ -129,6 +134,7 @@ impl fmt::Display for OverrideList {
             let mode = over.map_or_else(|| mode.clone(), |over| format!("{mode} over {}", span(over)));
             table.push(vec![number, mode, target, state, who, reason], "");
         }
-        f.write_str(table.text(false).trim_end())
+        f.write_str(table.text(false).trim_end())?;
+        f.write_str(kept::warning(self.kept))
     }
 }

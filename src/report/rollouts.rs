@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::kept;
 use super::table::{TextTable, span};
 use super::text::Percent;
 use crate::health::Share;
@@ -83,6 +84,10 @@ pub struct RolloutList {
     pub rollouts: Vec<RolloutShape>,
     /// The time of this list: Unix time in seconds.
     pub time: u64,
+    /// After an order: true if it is in the state folder, so that a restart keeps it; false if the disk did not take it
+    /// in time. Absent if nothing was ordered.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub kept: Option<bool>,
 }
 
 /// A request to change a roll-out: either `active` or `action`.
@@ -194,7 +199,8 @@ impl fmt::Display for RolloutList {
         for RolloutShape { name, kind, .. } in &self.rollouts {
             table.push([vec![name.clone()], self.cells(kind)].concat(), "");
         }
-        f.write_str(table.text(false).trim_end())
+        f.write_str(table.text(false).trim_end())?;
+        f.write_str(kept::warning(self.kept))
     }
 }
 
@@ -273,6 +279,7 @@ mod tests {
         let list = RolloutList {
             rollouts: vec![shape("api.example.com", canary), shape("shop.example.com", switch)],
             time: 100,
+            kept: None,
         };
         let expected = "\
 NAME              CLIENTS         STATE                         FOR   NEXT      SEEN

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::kept;
 use super::table::span;
 use crate::printable::Printable;
 
@@ -28,6 +29,10 @@ pub struct TxtList {
     /// The first generation with the change, if there was one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub generation: Option<u64>,
+    /// After an order: true if it is in the state folder, so that a restart keeps it; false if the disk did not take it
+    /// in time. Absent if nothing was ordered.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub kept: Option<bool>,
 }
 
 /// A request to set or remove TXT records.
@@ -47,12 +52,12 @@ pub struct TxtChange {
 impl fmt::Display for TxtList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.records.is_empty() {
-            return f.write_str("no TXT record is set");
+            f.write_str("no TXT record is set")?;
         }
         for (place, TxtShape { name, value, until }) in self.records.iter().enumerate() {
             let end = if place + 1 < self.records.len() { "\n" } else { "" };
             write!(f, "{name} TXT \"{}\" for {}{end}", Printable(value), span(until.saturating_sub(self.time)))?;
         }
-        Ok(())
+        f.write_str(kept::warning(self.kept))
     }
 }

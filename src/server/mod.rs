@@ -192,7 +192,9 @@ impl Bound {
             stopping: stop,
         };
         let mut pressure = Pressure::new(limiter, losses.clone(), service.stopping.clone());
-        admin.into_iter().for_each(|listener| pressure.look_at_admin_connections(listener));
+        for listener in admin {
+            pressure.look_at_admin_connections(listener);
+        }
         let limiter = Arc::new(RateLimiter::new(losses));
         let telling = rate_limit::tell(limiter.clone(), service.stopping.clone());
         tokio::spawn(alarm.part("the task that tells of rate limits").run(telling));

@@ -9,8 +9,9 @@
 
 use std::any::Any;
 use std::fmt;
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
@@ -37,7 +38,12 @@ pub(super) enum Damage {
 }
 
 /// A file that accepts changes.
-pub(super) struct StateFile(Option<Database>);
+pub(super) struct StateFile {
+    /// `None` only while it is dropped.
+    database: Option<Database>,
+    /// Its device and inode.
+    identity: (u64, u64),
+}
 
 impl StateFile {
     /// Creates a new file with these rows, which replaces any other. Fails with the reason.
@@ -45,7 +51,8 @@ impl StateFile {
         let beside = path.with_extension("redb.new");
         let created = fenced(|| {
             let file = open_private(&beside, File::options().read(true).write(true).create(true).truncate(true))?;
-            let created = Self(Some(builder().create_file(file)?));
+            let identity = identity(&file.metadata()?);
+            let created = Self { database: Some(builder().create_file(file)?), identity };
             created.write(rows.iter().map(|(table, rows)| {
                 let rows = rows.iter().map(|(key, value)| (key.as_slice(), Some(value.as_slice())));
                 (table.as_str(), rows)
@@ -56,6 +63,15 @@ impl StateFile {
         });
         // An incomplete file takes up space, and the disk may be full.
         created.inspect_err(|_| _ = fs::remove_file(&beside))
+    }
+
+    /// True if the file is still at this path.
+    pub(super) fn is_at(&self, path: &Path) -> bool {
+        match fs::metadata(path) {
+            Ok(metadata) => identity(&metadata) == self.identity,
+            // If the disk does not tell, writing will fail.
+            Err(error) => !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory),
+        }
     }
 
     /// Returns the file with these changes, all of them on disk. If it fails, perhaps none is, and the file is closed.
@@ -75,7 +91,7 @@ impl StateFile {
     where
         R: Iterator<Item = (&'a [u8], Option<&'a [u8]>)>,
     {
-        let Some(database) = &self.0 else { return Ok(()) };
+        let Some(database) = &self.database else { return Ok(()) };
         let transaction = database.begin_write()?;
         for (table, rows) in tables {
             let mut table = transaction.open_table(Octets::new(table))?;
@@ -92,7 +108,7 @@ impl StateFile {
 
 impl Drop for StateFile {
     fn drop(&mut self) {
-        let database = self.0.take();
+        let database = self.database.take();
         // It writes as it closes. If it cannot, the next process reads what was committed.
         let _ = fenced(|| {
             drop(database);
@@ -104,6 +120,8 @@ impl Drop for StateFile {
 /// Reads a file without changing it. Returns no rows if it does not exist.
 pub(super) fn read(path: &Path) -> Result<Rows, Damage> {
     match fs::read(path) {
+        // Every file was complete before it got its name. redb would take an empty one for a new one.
+        Ok(octets) if octets.is_empty() => Err(Damage::Corrupt("it is empty".to_owned())),
         Ok(octets) => fenced(|| rows(octets)).map_err(Damage::Corrupt),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Rows::new()),
         Err(error) => Err(Damage::Unusable(error.to_string())),
@@ -145,6 +163,10 @@ fn builder() -> Builder {
     let mut builder = Builder::new();
     builder.set_cache_size(CACHE);
     builder
+}
+
+fn identity(metadata: &Metadata) -> (u64, u64) {
+    (metadata.dev(), metadata.ino())
 }
 
 /// Syncs the folder of a file: a renamed file survives a crash only when its folder is on disk.

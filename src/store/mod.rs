@@ -134,13 +134,13 @@ impl Store {
     }
 
     /// Waits until all earlier changes are on disk, and returns true if they are. Does not wait for a disk that is
-    /// known to be broken.
+    /// known to be broken, or that has not finished a write for 10 s.
     pub async fn settled(&self) -> bool {
         let batches = self.mailbox.state().batches;
         poll_fn(|context| {
             let mut state = self.mailbox.state();
             let is_on_disk = state.batches_on_disk >= batches;
-            if is_on_disk || state.progress != Progress::Writing {
+            if is_on_disk || state.progress != Progress::Writing || state.is_hung() {
                 return Poll::Ready(is_on_disk);
             }
             state.waiting.push(context.waker().clone());

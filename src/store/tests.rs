@@ -169,6 +169,14 @@ fn a_corrupt_file_is_set_aside_and_the_latest_few_stay() {
 }
 
 #[test]
+fn an_empty_file_is_set_aside_and_told_too() {
+    let (_folder, state) = left(&[("a", 1)]);
+    fs::write(state.join("state.redb"), "").unwrap();
+    assert!(Store::open(&state).unwrap().all(&NUMBERS).is_empty());
+    assert!(names(&state).iter().any(|name| name.starts_with("state.redb.corrupt-")));
+}
+
+#[test]
 fn no_flipped_bit_and_no_missing_end_ends_the_process_or_makes_up_a_row() {
     let rows: Vec<_> = (0..200).map(|number| (number.to_string(), number)).collect();
     let (_folder, state) = folder();
@@ -238,6 +246,29 @@ async fn what_settled_is_on_disk() {
         holds_now(&state, &numbers(&[("a", number)]));
     }
     assert!(store.settled().await, "nothing is left to be written");
+}
+
+#[tokio::test]
+async fn a_file_that_somebody_removed_is_created_again_with_all_rows() {
+    let (_folder, state) = folder();
+    let store = Store::open(&state).unwrap();
+    put(&store, &[("a", 1)]);
+    assert!(timeout(PATIENCE, store.settled()).await.unwrap());
+    // The file alone, the folder, and the folder with a file in its place that another program made.
+    fs::remove_file(state.join("state.redb")).unwrap();
+    put(&store, &[("b", 2)]);
+    assert!(timeout(PATIENCE, store.settled()).await.unwrap());
+    holds_now(&state, &numbers(&[("a", 1), ("b", 2)]));
+    fs::remove_dir_all(&state).unwrap();
+    put(&store, &[("c", 3)]);
+    assert!(timeout(PATIENCE, store.settled()).await.unwrap());
+    holds_now(&state, &numbers(&[("a", 1), ("b", 2), ("c", 3)]));
+    assert!(Store::open(&state).is_err(), "the new folder is held too");
+    fs::remove_file(state.join("state.redb")).unwrap();
+    fs::write(state.join("state.redb"), "another's").unwrap();
+    put(&store, &[("c", 4)]);
+    assert!(timeout(PATIENCE, store.settled()).await.unwrap());
+    holds_now(&state, &numbers(&[("a", 1), ("b", 2), ("c", 4)]));
 }
 
 /// Asserts that the file has these rows now.

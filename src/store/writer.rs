@@ -18,7 +18,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tracing::{info, warn};
 
@@ -32,6 +32,12 @@ pub(super) const RETRY: Duration = Duration::from_secs(5);
 
 /// Most corrupt files that are kept for inspection. Older ones are removed.
 const MOST_ASIDE: usize = 3;
+
+/// Time after which a write that is not finished counts as hung.
+const HUNG: Duration = Duration::from_secs(10);
+
+/// How often the writer looks if its file is still in its place while there is nothing to write.
+const LOOK: Duration = Duration::from_secs(10);
 
 const STATE: &str = "state.redb";
 /// The name of a corrupt file that was set aside, followed by the Unix second of that.
@@ -51,12 +57,21 @@ pub(super) struct WriterState {
     /// True if the writer is to write the remaining changes and end.
     pub(super) is_stopping: bool,
     pub(super) progress: Progress,
+    /// When the writer began to use the disk; `None` while it waits for changes.
+    busy_since: Option<Instant>,
     /// Number of batches that were left here.
     pub(super) batches: u64,
     /// Number of batches that are on disk.
     pub(super) batches_on_disk: u64,
     /// Tasks to wake at the next change.
     pub(super) waiting: Vec<Waker>,
+}
+
+impl WriterState {
+    /// True if the disk has not finished a write for a long time.
+    pub(super) fn is_hung(&self) -> bool {
+        self.busy_since.is_some_and(|since| since.elapsed() >= HUNG)
+    }
 }
 
 /// The progress of the writer.
@@ -120,7 +135,7 @@ impl Writer {
         while let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.run())) {
             self.file = None;
             self.tell(Err(self.told(&format!("the writer panicked: {}", text_of(&*panic)))));
-            self.mailbox.change(|state| state.progress = Progress::InTrouble);
+            self.mailbox.change(|state| (state.progress, state.busy_since) = (Progress::InTrouble, None));
             if self.mailbox.state().is_stopping {
                 break;
             }
@@ -139,7 +154,9 @@ impl Writer {
         self.mailbox.change(|state| state.progress = Progress::Writing);
         loop {
             let is_stopping = self.mailbox.state().is_stopping;
+            self.mailbox.state().busy_since = Some(Instant::now());
             let result = self.write();
+            self.mailbox.state().busy_since = None;
             self.tell(result);
             let progress = if self.in_trouble { Progress::InTrouble } else { Progress::Writing };
             self.mailbox.change(|state| state.progress = progress);
@@ -155,14 +172,19 @@ impl Writer {
         if self.in_trouble {
             self.mailbox.wait_while(RETRY, |state| !state.is_stopping);
         } else {
-            self.mailbox.wait_while(Duration::MAX, |state| !state.is_stopping && !state.contents.is_unwritten());
+            self.mailbox.wait_while(LOOK, |state| !state.is_stopping && !state.contents.is_unwritten());
         }
     }
 
-    /// Writes all changes to the file. Without a file, creates one from all rows.
+    /// Writes all changes to the file. Without a file, or if somebody moved or removed it, creates one from all rows.
     fn write(&mut self) -> Result<(), String> {
         vital::breaking_point("the writer of state");
         self.read()?;
+        if self.file.as_ref().is_some_and(|file| !file.is_at(&self.path())) {
+            warn!(file = %self.path().display(), "the state file was moved or removed: it is created again");
+            // The folder may be gone too, and the lock with it.
+            (self.file, self.lock) = (None, None);
+        }
         self.take_hold()?;
         let (changes, batches) = {
             let mut state = self.mailbox.state();

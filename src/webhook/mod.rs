@@ -5,12 +5,13 @@
 //!             256, oldest dropped     in order          4        └───► 5xx, 429, no answer: again, later each time
 //! ```
 //!
-//! A sender of notices never waits. A slow or dead receiver fills only its own queue, and holds a connection only for
+//! All of it runs in [a thread of its own](room). A sender of notices never waits. A slow or dead receiver fills only its own queue, and holds a connection only for
 //! the time of an attempt. Lost notices are counted, logged, and reported with the next notice that arrives.
 
 mod backoff;
 mod post;
 mod queue;
+mod room;
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,6 +30,7 @@ use crate::vital;
 use backoff::Backoff;
 use post::{PostResult, client, post};
 use queue::Queue;
+use room::Room;
 
 /// Most requests of all hooks at once.
 const MAX_REQUESTS: usize = 4;
@@ -47,6 +49,8 @@ pub struct Hooks {
     /// Created for the first hook: reading the system's certificate authorities takes a while.
     client: Option<Client>,
     counters: Arc<NodeCounters>,
+    /// Created for the first hook.
+    room: Option<Room>,
 }
 
 /// A hook and the task that delivers for it.
@@ -76,11 +80,10 @@ struct State {
 impl Hooks {
     /// Creates a list without hooks. Deliveries are counted in `counters`.
     pub fn new(counters: Arc<NodeCounters>) -> Self {
-        Self { list: Vec::new(), requests: Arc::new(Semaphore::new(MAX_REQUESTS)), client: None, counters }
+        Self { list: Vec::new(), requests: Arc::new(Semaphore::new(MAX_REQUESTS)), client: None, room: None, counters }
     }
 
-    /// Replaces the hooks. A hook with the same destination as before keeps its undelivered notices. Starts tasks on
-    /// the current tokio runtime.
+    /// Replaces the hooks. A hook with the same destination as before keeps its undelivered notices.
     pub fn set(&mut self, webhooks: Vec<Webhook>, node: &str) {
         let mut before = std::mem::take(&mut self.list);
         for webhook in webhooks {
@@ -92,7 +95,8 @@ impl Hooks {
             } else {
                 let client = self.client.get_or_insert_with(client).clone();
                 let mailbox = Arc::new(Mailbox::new(webhook, node, self.counters.clone()));
-                let task = tokio::spawn(keep_delivering(mailbox.clone(), client, self.requests.clone()));
+                let room = self.room.get_or_insert_with(Room::start).handle();
+                let task = room.spawn(keep_delivering(mailbox.clone(), client, self.requests.clone()));
                 self.list.push(Hook { mailbox, task });
             }
         }

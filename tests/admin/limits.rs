@@ -243,3 +243,24 @@ fn queries_that_the_kernel_drops_are_told() {
     let ran = scene.files.run(&format!("status --node {}", scene.admin));
     assert!(ran.stdout.contains("the kernel dropped "), "{ran:?}");
 }
+
+#[test]
+fn connections_that_the_kernel_refuses_are_counted() {
+    raise_limit();
+    let mut scene = Scene::plain();
+    scene.node.signal("STOP");
+    let (mut held, mut refused) = (Vec::new(), 0_u64);
+    while refused < 3 {
+        match TcpStream::connect_timeout(&scene.admin, Duration::from_millis(200)) {
+            Ok(stream) => held.push(stream),
+            Err(_) => refused += 1,
+        }
+        assert!(held.len() < 10_000, "the queue has a limit");
+    }
+    scene.node.signal("CONT");
+    drop(held);
+    scene.node.log.wait_for("the kernel refused connections to the admin server");
+    let traffic = get(scene.admin, "/v1/status").json()["traffic"].clone();
+    assert!(traffic["refused_admin_connections"].as_u64() >= Some(refused), "{traffic}");
+    assert_eq!(traffic["refused_connections"], 0, "{traffic}");
+}

@@ -132,3 +132,19 @@ fn what_who_and_why_say_does_nothing_to_those_who_read_it() {
         "{told:?}"
     );
 }
+
+#[test]
+fn a_target_longer_than_any_name_is_refused_at_once() {
+    let scene = scene();
+    let order = |target: String| {
+        let order = json!({"mode": "drain", "target": target});
+        let told = post(scene.admin, "/v1/overrides", &order.to_string());
+        (told.status, told.error())
+    };
+    for kind in ["dc", "pool", "endpoint", "name"] {
+        let told = order(format!("{kind}:{}b", "*a".repeat(20_000)));
+        assert_eq!(told, (400, "`target`: a target has at most 1024 octets".to_owned()), "{kind}");
+        assert_eq!(order(format!("{kind}:{}b", "*a".repeat(500))).0, 404, "{kind}");
+    }
+    answers_with(&scene, "127.0.0.1");
+}

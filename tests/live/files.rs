@@ -301,3 +301,19 @@ fn zones_that_are_lost_are_named_and_the_last_one_stays_unless_it_is_meant() {
     node.log.wait_for("configuration reloaded");
     node.comes_to_answer("www.example.com", &["192.0.2.1"]);
 }
+
+#[test]
+fn a_file_without_an_end_or_larger_than_memory_is_refused() {
+    let files = Files::new(SERVER, &[("example.com.toml", &zone("192.0.2.1"))]);
+    let mut node = files.serve();
+    // The kernel says that this regular file is empty.
+    symlink("/proc/self/pagemap", files.path("zones/example.org.toml")).unwrap();
+    node.log.wait_for("example.org.toml: it grows without end while it is read");
+    fs::remove_file(files.path("zones/example.org.toml")).unwrap();
+    node.log.wait_for("configuration reloaded");
+    // It takes no room on the disk.
+    fs::File::create(files.path("zones/example.org.zone")).unwrap().set_len(1 << 40).unwrap();
+    node.log.wait_for("example.org.zone: it is larger than 8 GiB");
+    assert_eq!(node.dig("www.example.com").data(), ["192.0.2.1"]);
+    assert_eq!(node.terminate().code(), Some(0));
+}

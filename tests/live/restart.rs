@@ -264,3 +264,41 @@ fn a_serial_goes_up_with_an_older_file_that_comes_back_and_stays_where_one_is_to
         assert_eq!(serial_and_address(&files), (third, address.clone()));
     }
 }
+
+const ADMIN: &str = "[admin]\nlisten = \"127.0.0.1:0\"\n";
+
+const DRAINED: &str = "[nameservers]\nns1 = [\"127.0.0.1\"]\n[pools.one]\nendpoints = [\"192.0.2.1\"]\n\
+                       [pools.two]\nendpoints = [\"192.0.2.2\"]\n[names.www]\npools = [\"one\", \"two\"]\nsteer = [\"failover\"]\n";
+
+#[test]
+fn an_order_that_is_not_on_disk_says_so() {
+    let files = Files::new(&format!("{SERVER}{ADMIN}"), &[("example.com.toml", DRAINED)]);
+    // A file is in the place of the folder.
+    files.write("state", "");
+    let mut node = files.serve();
+    let admin = node.wait_for_admin();
+    let ran = files.run(&format!("drain pool:one --node {admin}"));
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(ran.stdout.contains("in force, but not on disk: a restart of the node would lose it"), "{ran:?}");
+    node.log.wait_for("an order is in force but not on disk");
+    node.comes_to_answer("www.example.com", &["192.0.2.2"]);
+    fs::remove_file(files.path("state")).unwrap();
+    node.log.wait_for("state is kept again");
+    let ran = files.run(&format!("drain pool:two --reason test --node {admin}"));
+    assert!(ran.code == Some(0) && !ran.stdout.contains("not on disk"), "{ran:?}");
+}
+
+#[test]
+fn a_state_folder_that_is_removed_is_made_again() {
+    let files = Files::new(&format!("{SERVER}{ADMIN}"), &[("example.com.toml", DRAINED)]);
+    let mut node = files.serve();
+    let admin = node.wait_for_admin();
+    fs::remove_dir_all(files.path("state")).unwrap();
+    let ran = files.run(&format!("drain pool:one --node {admin}"));
+    assert!(ran.code == Some(0) && !ran.stdout.contains("not on disk"), "{ran:?}");
+    node.log.wait_for("the state file was moved or removed: it is created again");
+    node.signal("KILL");
+    node.wait();
+    let node = files.serve();
+    node.comes_to_answer("www.example.com", &["192.0.2.2"]);
+}

@@ -310,3 +310,31 @@ fn a_hook_that_stays_keeps_what_it_has_not_delivered() {
     assert_eq!(post.json()["event"], "start");
     assert!(post.head.contains("x-new: 1\r\n"), "{}", post.head);
 }
+
+#[test]
+fn a_receiver_that_sends_interim_responses_without_end_stops_nothing() {
+    let flood = TcpListener::bind(ANY_PORT).unwrap();
+    let address = flood.local_addr().unwrap();
+    thread::spawn(move || {
+        for mut stream in flood.incoming().flatten() {
+            let interim = "HTTP/1.1 100 Continue\r\n\r\n".repeat(10_000);
+            thread::spawn(move || while stream.write_all(interim.as_bytes()).is_ok() {});
+        }
+    });
+    let (mut fra, iad) =
+        (Endpoint::start(ANY_PORT, Script::status(200)), Endpoint::start(ANY_PORT, Script::status(200)));
+    let hooks = format!("[[webhooks]]\nurl = \"http://{address}/\"\n");
+    let server = format!("{SERVER}[admin]\nlisten = \"127.0.0.1:0\"\n{hooks}");
+    let files = Files::new(&server, &[("example.com.toml", &probed_zone(fra.address(), iad.address(), ""))]);
+    let mut node = files.serve();
+    let admin = node.wait_for_admin();
+    for round in 0..5 {
+        let start = Instant::now();
+        let ran = files.run(&format!("drain endpoint:192.0.2.1 --node {admin}"));
+        assert_ne!(ran.stderr, "", "no pool has such an endpoint: {ran:?}");
+        assert!(node.healthz().starts_with("HTTP/1.1 200"), "{round}");
+        assert!(start.elapsed() < PATIENCE / 4, "{round}: {:?}", start.elapsed());
+    }
+    fra.stop_listening();
+    node.log.wait_for("endpoint is down");
+}

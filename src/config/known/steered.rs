@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::Texts;
 use crate::config::datacenters::WrittenDatacenter;
+use crate::config::fault::Faults;
 use crate::config::names::{Owner, OwnerKind};
 use crate::config::pools::PoolDraft;
 use crate::config::scope::Definition;
@@ -36,17 +37,21 @@ pub(super) struct Steered {
     blanks: Vec<Arc<Source>>,
 }
 
-/// The drafts of all zones before one that is going to be read.
-pub(super) struct Before {
+/// The state before a zone is read: the drafts and faults of all zones before it.
+pub(super) struct Before<'a> {
+    pub(super) reader: &'a ZoneReader<'a>,
+    /// The number of faults.
+    pub(super) faults: usize,
     pools: usize,
     datacenters: usize,
 }
 
-impl Before {
-    pub(super) fn of(drafts: &Drafts, reader: &ZoneReader<'_>) -> Self {
+impl<'a> Before<'a> {
+    pub(super) fn of(reader: &'a ZoneReader<'_>, drafts: &Drafts, faults: &Faults) -> Self {
         // These are the marks of the zones before.
         drop(reader.shared.take_marks());
-        Self { pools: drafts.pools.len(), datacenters: drafts.places.written().len() }
+        let (pools, datacenters) = (drafts.pools.len(), drafts.places.written().len());
+        Self { reader, faults: faults.0.len(), pools, datacenters }
     }
 }
 
@@ -56,10 +61,9 @@ impl Steered {
     pub(super) fn new(
         draft: &ZoneDraft,
         version: u64,
-        before: &Before,
+        before: &Before<'_>,
         drafts: &Drafts,
         texts: &Texts,
-        reader: &ZoneReader<'_>,
     ) -> Option<Self> {
         let sections = draft.sections.as_ref().filter(|_| draft.depends_on == DependsOn::Definitions)?;
         let mut steered = Self {
@@ -70,7 +74,7 @@ impl Steered {
             datacenters: drafts.places.written()[before.datacenters..].to_vec(),
             pools: drafts.pools[before.pools..].to_vec(),
             first_pool: PoolId::from_index(before.pools),
-            marks: reader.shared.take_marks(),
+            marks: before.reader.shared.take_marks(),
             blanks: texts.0.iter().map(|text| Arc::new(Source::new(&text.path, ""))).collect(),
         };
         let blanks = steered.blanks.clone();

@@ -29,27 +29,6 @@ fn forty_thousand_faults_are_read_once_and_told_in_part() {
     assert_eq!(drawn.matches("is neither a record type nor a TTL").count(), MAX_TOLD);
 }
 
-/// The time for the faults of these files does not grow with the square of their number: of many, most have no suggestion.
-#[test]
-fn suggestions_for_many_faults_are_bounded() {
-    const MANY: usize = 3000;
-    let lines = |line: &dyn Fn(usize) -> String| (0..MANY).map(line).collect::<String>();
-    let hosts = lines(&|number| format!("a{number} MX 10 b{number}\n"));
-    let master = format!("@ SOA ns hostmaster 1 1 1 1 1\n@ NS ns\nns A 192.0.2.1\n{hosts}");
-    let pools = lines(&|number| format!("[pools.p{number}]\nendpoints = [\"192.0.2.1\"]\n"));
-    let names = lines(&|number| format!("[names.n{number}]\npools = [\"q{number}\"]\nsteer = []\n"));
-    let zone = format!("[nameservers]\nns1 = [\"192.0.2.53\"]\n{pools}{names}");
-    for (file, text, first) in [
-        ("zones/example.com.zone", master, "which the zone example.com. does not have"),
-        ("zones/example.com.toml", zone, "there is no pool `q0`"),
-    ] {
-        let faults = told(load_files(&[("truenorth.toml", b""), (file, text.as_bytes())]));
-        let first_of_all = &faults.0[0];
-        assert!(first_of_all.message.contains(first), "{}", first_of_all.message);
-        assert!(first_of_all.label.contains("did you mean"), "{}", first_of_all.label);
-    }
-}
-
 #[test]
 fn what_belongs_together_is_drawn_together_if_it_stands_together() {
     let zone = |between: usize| {

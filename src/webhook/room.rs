@@ -1,0 +1,45 @@
+//! The thread of all webhooks.
+//!
+//! A receiver sends what it likes. hyper parses interim responses as long as they come, in one turn of a task for
+//! seconds. A thread of its own keeps health, control and the admin server from waiting for that.
+
+use std::thread;
+
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::oneshot;
+use tracing::warn;
+
+/// A thread that runs tasks. It ends when this is dropped.
+#[derive(Debug)]
+pub(super) struct Room {
+    handle: Handle,
+    _end: Option<oneshot::Sender<()>>,
+}
+
+impl Room {
+    /// Starts the thread. If the system refuses it, tasks run on the current tokio runtime.
+    pub(super) fn start() -> Self {
+        let (end, ended) = oneshot::channel::<()>();
+        let started = Builder::new_current_thread().enable_all().build().and_then(|runtime| {
+            let handle = runtime.handle().clone();
+            let run = move || {
+                // The sender is dropped, not used.
+                let _ = runtime.block_on(ended);
+                // A resolver may hang in a thread of the runtime.
+                runtime.shutdown_background();
+            };
+            thread::Builder::new().name("webhooks".to_owned()).spawn(run).map(|_| handle)
+        });
+        match started {
+            Ok(handle) => Self { handle, _end: Some(end) },
+            Err(error) => {
+                warn!(%error, "webhooks get no thread of their own");
+                Self { handle: Handle::current(), _end: None }
+            }
+        }
+    }
+
+    pub(super) fn handle(&self) -> &Handle {
+        &self.handle
+    }
+}
